@@ -1,0 +1,72 @@
+/**
+ * verdict - what a reply means, with its proof
+ *
+ * See also: classify/reasons (the table of reasons), classify/classify (who decides).
+ */
+import type { Reply } from '../mail/reply.ts'
+import type { Action } from '../mail/report.ts'
+import type { Reason, Fault as FaultParty } from './reasons.ts'
+
+export type Permanence = 'permanent' | 'temporary'
+
+/** Where the name of the provider came from, in order of trust (DESIGN, Rules). */
+export type ProviderClue = {
+  readonly source: 'delivery-mx' | 'remote-mta' | 'quoted-host' | 'dkim' | 'recipient-domain' | 'token'
+  /** A host (for the first four), a domain, or the reply text (for `token`). */
+  readonly value: string
+}
+
+/** What is classified: one recipient of a report, or one live answer. */
+export type Subject = {
+  readonly reply: Reply
+  /** The report's own Status field; null in a live dialogue. */
+  readonly reportStatus: string | null
+  readonly action: Action
+  /** All words about this recipient that a rule may read. */
+  readonly text: string
+  readonly clues: readonly ProviderClue[]
+}
+
+/** Codes of the pause classes (spec: pause), null when the answer pauses nothing. */
+export type PauseClass =
+  | 'ip-reputation'
+  | 'ip-blocklist'
+  | 'deferred-for-good'
+  | 'domain-rate'
+  | 'domain-quota-day'
+  | 'ip-rate'
+  | 'connection-frequency'
+  | 'network'
+  | 'greylist'
+  | 'busy'
+  | 'content'
+  | 'recipient'
+
+export type Evidence = {
+  /** The phrases (or the code row) of the rule that held. */
+  readonly matched: readonly string[]
+  /** The text the rule read, at most 2,048 characters. */
+  readonly text: string
+  readonly code: number | null
+  readonly status: string | null
+  /** What permanence was read from. */
+  readonly permanenceFrom: 'rule' | 'reason' | 'reply-code' | 'reply-status' | 'report-status' | 'default'
+  readonly provider: string | null
+  readonly providerFrom: ProviderClue['source'] | null
+}
+
+export type Verdict = {
+  readonly reason: Reason
+  readonly fault: FaultParty
+  readonly permanence: Permanence
+  /** The policy `by-permanence`; `by-channel` is applied by the ledger. */
+  readonly subStatus: number
+  /** Rests on the reporter's own Status alone: never feeds a list. */
+  readonly weak: boolean
+  /** A 4xx or a 5xx that a rule calls a deferral: try again. */
+  readonly deferral: boolean
+  readonly rule: string
+  readonly table: string
+  readonly pause: PauseClass | null
+  readonly evidence: Evidence
+}
