@@ -1,0 +1,56 @@
+/**
+ * body - the bytes of one DATA command, within the budget
+ *
+ * Up to `limit` the whole mail is kept; of a larger one the first `KEPT_OF_LARGE` bytes. The digest is over every
+ * byte either way. See also: intake/budget, work/mail.
+ */
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { KEPT_OF_LARGE } from '../work/mail.ts'
+import type { Budget, OpenBody } from './budget.ts'
+
+export type Body = { readonly raw: Uint8Array; readonly size: number; readonly truncated: boolean; readonly dataDigest: string }
+
+export type BodyOptions = { readonly limit: number; readonly budget: Budget; readonly now: () => number; readonly end: () => void }
+
+/** Reads a stream to its end. Null when the peer went away or the budget ended it. */
+export function readBody(stream: Readable, options: BodyOptions): Promise<Body | null> {
+  const { limit, budget, now } = options
+  const hash = createHash('sha256')
+  let chunks: Buffer[] = []
+  let kept = 0
+  let size = 0
+  return new Promise((resolve) => {
+    const body: OpenBody = budget.open(() => {
+      chunks = []
+      resolve(null)
+      options.end()
+    }, now())
+    const keep = (chunk: Buffer): void => {
+      chunks.push(chunk)
+      kept += chunk.length
+      budget.grow(body, chunk.length, now())
+    }
+    stream.on('data', (chunk: Buffer) => {
+      hash.update(chunk)
+      size += chunk.length
+      if (size <= limit) keep(chunk)
+      else if (kept > KEPT_OF_LARGE) {
+        const head = Buffer.from(Buffer.concat(chunks, kept).subarray(0, KEPT_OF_LARGE))
+        budget.grow(body, head.length - kept, now())
+        chunks = [head]
+        kept = head.length
+      }
+    })
+    stream.on('end', () => {
+      budget.close(body)
+      const only = chunks[0]
+      const raw = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, kept)
+      resolve({ raw, size, truncated: size > limit, dataDigest: hash.digest('hex') })
+    })
+    stream.on('close', () => {
+      budget.close(body)
+      resolve(null)
+    })
+  })
+}
