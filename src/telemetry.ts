@@ -1,0 +1,133 @@
+/**
+ * telemetry - one logger, one table of metrics, and what of a stranger's text they may show
+ *
+ * Logs are JSON lines, pretty on a terminal. A line carries ids (sessionId, deliveryId, eventId), never a mail body, and no whole
+ * address: the fields in ADDRESS_FIELDS are masked whoever logs them. Metrics are the rows of METRICS; a name that is not in the
+ * table does not compile. pino and prom-client are loaded when telemetry is made, so that short commands do not pay for them.
+ *
+ * See also: web/health (who serves the metrics), app (who makes one).
+ */
+import type { Logger } from 'pino'
+
+/** What a metric counts, and by which labels. Seconds and bytes stand in the names, as Prometheus wants. */
+type MetricRow = {
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly buckets?: readonly number[]
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] as const
+
+export const METRICS = {
+  bounced_smtp_connections: { kind: 'gauge', help: 'SMTP connections that are open', labels: [] },
+  bounced_smtp_sessions_total: { kind: 'counter', help: 'SMTP connections that were accepted', labels: [] },
+  bounced_smtp_refused_total: { kind: 'counter', help: 'SMTP commands that were refused', labels: ['reason'] },
+  bounced_smtp_body_bytes: { kind: 'gauge', help: 'Bytes of open mail bodies in memory', labels: [] },
+  bounced_mails_received_total: { kind: 'counter', help: 'Mails that were committed, by kind of report', labels: ['kind'] },
+  bounced_mails_repeated_total: { kind: 'counter', help: 'Mails that were already held and changed nothing', labels: [] },
+  bounced_mails_deferred_total: { kind: 'counter', help: 'Mails answered 451 because the store did not take them', labels: [] },
+  bounced_verdicts_total: { kind: 'counter', help: 'Verdicts, by reason and table', labels: ['reason', 'table'] },
+  bounced_inbox_total: { kind: 'counter', help: 'Mails that landed in the inbox, by reason', labels: ['reason'] },
+  bounced_alarms_total: { kind: 'counter', help: 'Alarm facts', labels: ['alarm'] },
+  bounced_batch_mails: { kind: 'histogram', help: 'Mails in one commit', labels: [], buckets: [1, 2, 5, 10, 20, 50, 100, 200] },
+  bounced_stage_seconds: { kind: 'histogram', help: 'Time of one stage of intake', labels: ['stage'], buckets: SECONDS },
+  bounced_attempts_total: { kind: 'counter', help: 'SMTP dialogues that senders told us of', labels: ['outcome'] },
+  bounced_registrations_total: { kind: 'counter', help: 'Recipients that were registered', labels: [] },
+  bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },
+  bounced_http_seconds: { kind: 'histogram', help: 'Time of one HTTP request', labels: ['route'], buckets: SECONDS },
+} as const satisfies Record<string, MetricRow>
+
+export type MetricName = keyof typeof METRICS
+export type Labels = Readonly<Record<string, string | number>>
+
+/** `count` adds (1 unless told), `gauge` sets, `observe` puts a value into a histogram. None of them throws. */
+export type Telemetry = {
+  readonly log: Logger
+  readonly count: (name: MetricName, labels?: Labels, n?: number) => void
+  readonly gauge: (name: MetricName, value: number) => void
+  readonly observe: (name: MetricName, value: number, labels?: Labels) => void
+  /** The Prometheus text and its content type. */
+  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Log fields that hold an address, however a caller spells the thought. */
+const ADDRESS_FIELDS = ['recipient', 'address', 'email', 'from', 'to', 'mailFrom', 'rcptTo', 'emailId'] as const
+
+/** Makes the process's telemetry. `format` auto: pretty when standard error is a terminal. Logs go to standard error. */
+export async function createTelemetry(options: { level: LogLevel; format: 'auto' | 'json' | 'pretty' }): Promise<Telemetry> {
+  const pretty = options.format === 'pretty' || (options.format === 'auto' && process.stderr.isTTY === true)
+  const [log, meters] = await Promise.all([makeLogger(options.level, pretty), makeMeters()])
+  return { log, ...meters }
+}
+
+async function makeLogger(level: LogLevel, pretty: boolean): Promise<Logger> {
+  const { pino, destination } = await import('pino')
+  const serializers = Object.fromEntries(ADDRESS_FIELDS.map((name) => [name, maskValue]))
+  const options = { level, base: null, serializers, timestamp: () => `,"time":"${new Date().toISOString()}"` }
+  if (!pretty) return pino(options, destination({ fd: 2, sync: true }))
+  const { PinoPretty } = await import('pino-pretty')
+  const stream = PinoPretty({
+    destination: 2,
+    sync: true,
+    messageFormat: (line, key) => printable(typeof line[key] === 'string' ? line[key] : ''),
+  })
+  return pino(options, stream)
+}
+
+async function makeMeters(): Promise<Omit<Telemetry, 'log'>> {
+  const { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } = await import('prom-client')
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const counters = new Map<string, InstanceType<typeof Counter>>()
+  const gauges = new Map<string, InstanceType<typeof Gauge>>()
+  const histograms = new Map<string, InstanceType<typeof Histogram>>()
+  for (const [name, row] of Object.entries<MetricRow>(METRICS)) {
+    const common = { name, help: row.help, labelNames: [...row.labels], registers: [registry] }
+    if (row.kind === 'counter') counters.set(name, new Counter(common))
+    else if (row.kind === 'gauge') gauges.set(name, new Gauge(common))
+    else histograms.set(name, new Histogram({ ...common, buckets: [...(row.buckets ?? SECONDS)] }))
+  }
+  return {
+    count: (name, labels = {}, n = 1) => counters.get(name)?.inc(labels, n),
+    gauge: (name, value) => gauges.get(name)?.set(value),
+    observe: (name, value, labels = {}) => histograms.get(name)?.observe(labels, value),
+    metrics: async () => ({ type: registry.contentType, text: await registry.metrics() }),
+  }
+}
+
+function maskValue(value: unknown): unknown {
+  if (typeof value === 'string') return maskAddress(value)
+  return Array.isArray(value) ? value.map(maskValue) : value
+}
+
+/**
+ * An address as a log may show it. Total; what is no address is kept to its first letters.
+ *
+ *     maskAddress('joe.smith@example.com') → 'j***@example.com'
+ */
+export function maskAddress(address: string): string {
+  const at = address.lastIndexOf('@')
+  const domain = at < 0 ? '' : address.slice(at)
+  return printable(`${address.slice(0, 1)}***${domain}`)
+}
+
+/** Every control of C0 and C1 but tab and line feed, the soft line ends, and the marks that turn the direction of text. */
+// oxlint-disable-next-line no-control-regex
+const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+
+/**
+ * Text of a stranger as a terminal may show it: no escape sequence survives, nothing is written backwards. Total.
+ *
+ *     printable('\u001b]0;owned\u0007hello') → '␛]0;owned␇hello'
+ */
+export function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, (mark) => {
+    const code = mark.charCodeAt(0)
+    if (code < 0x20) return String.fromCharCode(0x2400 + code)
+    return code === 0x7f ? '\u2421' : '\ufffd'
+  })
+}
