@@ -1,0 +1,160 @@
+/**
+ * classify - what a reply means
+ *
+ * Three readings, the first that decides: the remote server's own words, by its provider's rules and then by `common`; its enhanced code by `standard`;
+ * all words of the report about this recipient, by the same rules; then the report's own Status and the bare code by `standard`. Words come
+ * before codes because codes lie: sendmail says 5.1.1 around a 5.7.26, and Exim always x.0.0.
+ *
+ * Pure and total: any subject gives a verdict, and the same one each time. See also: classify/table, classify/permanence.
+ */
+import { permanenceOf, subStatusOf } from './permanence.ts'
+import { MAX_TEXT, normalise } from './phrase.ts'
+import { type ProviderName, providerOfClues, providerOfTokens } from './provider.ts'
+import { type Reason, REASONS } from './reasons.ts'
+import { classOf, isBare } from './status.ts'
+import type { Rule, RuleTable } from './table.ts'
+import type { Subject, Verdict } from './verdict.ts'
+
+/** The rule id of a verdict that no rule made. */
+export const UNMATCHED = 'unmatched'
+
+/** A rule that held: on which text, by which phrases or codes, and whether the report's own Status was all it had. */
+type Hit = { readonly rule: Rule; readonly text: string; readonly matched: readonly string[]; readonly onReportStatus: boolean }
+
+/** What one text holds. */
+type Reading = { readonly text: string; readonly found: readonly number[] }
+
+function read(table: RuleTable, text: string): Reading {
+  return { text, found: text === '' ? [] : table.index.find(normalise(text)) }
+}
+
+/** The members of a rule's condition that the reply meets; null if there is a condition and none is met. */
+function codeMet(rule: Rule, code: number | null): readonly string[] | null {
+  if (rule.codes === null) return []
+  if (code === null) return null
+  return rule.codes.has(code) || rule.codes.has(`${Math.floor(code / 100)}xx`) ? [String(code)] : null
+}
+
+function statusMet(rule: Rule, status: string | null): readonly string[] | null {
+  if (rule.statuses === null) return []
+  return status !== null && rule.statuses.some((test) => test(status)) ? [status] : null
+}
+
+function tryRule(table: RuleTable, rule: Rule, subject: Subject, { text, found }: Reading): Hit | null {
+  if (rule.unlessIds.some((id) => found.includes(id))) return null
+  const code = codeMet(rule, subject.reply.code)
+  if (code === null) return null
+  const status = statusMet(rule, subject.reply.status ?? subject.reportStatus)
+  if (status === null) return null
+  const words = rule.saysIds.filter((id) => found.includes(id)).map((id) => table.phrases[id]?.source ?? '')
+  if (words.length === 0 && rule.saysIds.length > 0) return null
+  const onReportStatus = words.length === 0 && code.length === 0 && subject.reply.status === null
+  return { rule, text, matched: words.length > 0 ? words : [...status, ...code], onReportStatus }
+}
+
+/** The first rule of the provider and of common that holds, in the table's order. */
+function walk(table: RuleTable, subject: Subject, reading: Reading, provider: string | null, withWordless: boolean): Hit | null {
+  const asked = (rule: Rule): boolean => rule.section === provider || rule.section === 'common'
+  const wordless = withWordless ? [...(table.wordless.get(provider ?? '') ?? []), ...(table.wordless.get('common') ?? [])] : []
+  const worded = reading.found.flatMap((id) => table.rulesByPhrase[id]?.filter(asked) ?? [])
+  const rules = [...worded, ...wordless].sort((a, b) => a.order - b.order)
+  for (const rule of rules) {
+    const hit = tryRule(table, rule, subject, reading)
+    if (hit !== null) return hit
+  }
+  return null
+}
+
+/** What `standard` knows about a status or a code that the provider does not use in its own way. */
+function look(
+  table: RuleTable,
+  given: { readonly code: number | null; readonly status: string | null; readonly provider: string | null },
+): Rule | null {
+  if (table.owned.get(given.provider ?? '')?.some((test) => test(given.status)) === true) return null
+  const holds = (rule: Rule): boolean =>
+    codeMet(rule, given.code) !== null && statusMet(rule, given.status) !== null && (given.status === null) === (rule.statuses === null)
+  return table.standard.find(holds) ?? null
+}
+
+type Asked = { readonly table: RuleTable; readonly subject: Subject; readonly provider: string | null; readonly reading: Reading }
+
+function byReplyStatus({ table, subject, provider, reading }: Asked): Hit | null {
+  const { status, code } = subject.reply
+  const rule = isBare(status) ? null : look(table, { status, code, provider })
+  return rule === null || rule.reason === 'other' || status === null
+    ? null
+    : { rule, text: reading.text, matched: [status], onReportStatus: false }
+}
+
+/** The last resort: the report's Status, then the bare code; a row that says `other` only if there is nothing better. */
+function byCode({ table, subject, provider, reading }: Asked): Hit | null {
+  const { reply, reportStatus } = subject
+  const tries = [
+    { status: reply.status, code: null, onReportStatus: false },
+    { status: reportStatus, code: null, onReportStatus: true },
+    { status: null, code: reply.code, onReportStatus: false },
+  ]
+  const hits = tries.flatMap(({ status, code, onReportStatus }): Hit[] => {
+    const rule = status === null && code === null ? null : look(table, { status, code, provider })
+    return rule === null ? [] : [{ rule, text: reading.text, matched: [status ?? String(code)], onReportStatus }]
+  })
+  return hits.find((hit) => hit.rule.reason !== 'other') ?? hits[0] ?? null
+}
+
+/** Decides for a provider that is already known. `evidence` uses it to show a rule its hits. */
+export function classifyFor(table: RuleTable, subject: Subject, named: ProviderName | null): Verdict {
+  const own = read(table, subject.reply.text)
+  const whole = subject.text === subject.reply.text ? own : read(table, subject.text)
+  const name = named ?? providerOfTokens(table, own.found) ?? providerOfTokens(table, whole.found)
+  const provider = name?.provider ?? null
+  const asked = { table, subject, provider, reading: own.text === '' ? whole : own }
+  const hit =
+    walk(table, subject, own, provider, true) ??
+    byReplyStatus(asked) ??
+    (whole === own ? null : walk(table, subject, whole, provider, false)) ??
+    byCode(asked)
+  return verdictOf(asked, hit, name)
+}
+
+/**
+ * The verdict on one reply or one recipient of a report. Total and deterministic.
+ *
+ *     classify(table, subjectOf('550 5.1.1 No such user'))   → { reason: 'not-exist', permanence: 'permanent', subStatus: 406, … }
+ */
+export function classify(table: RuleTable, subject: Subject): Verdict {
+  return classifyFor(table, subject, providerOfClues(table.sites, subject.clues))
+}
+
+function isDeferral(rule: Rule | null, { reply, reportStatus, action }: Subject): boolean {
+  if (rule?.deferral === true) return true
+  if (reply.code !== null) return reply.code >= 400 && reply.code < 500
+  return (classOf(reply.status) ?? classOf(reportStatus)) === 4 || action === 'delayed'
+}
+
+function verdictOf({ table, subject, reading }: Asked, hit: Hit | null, name: ProviderName | null): Verdict {
+  const rule = hit?.rule ?? null
+  const reason: Reason = rule?.reason ?? 'other'
+  const { code, status } = subject.reply
+  const word = rule?.permanence ?? (rule?.deferral === true ? 'temporary' : null)
+  const { permanence, from } = permanenceOf({ rule: word, reason, code, status, reportStatus: subject.reportStatus })
+  return {
+    reason,
+    fault: REASONS[reason].fault,
+    permanence,
+    subStatus: subStatusOf({ reason, permanence, policy: 'by-permanence', asynchronous: true }),
+    weak: from === 'report-status' || hit?.onReportStatus === true,
+    deferral: isDeferral(rule, subject),
+    rule: rule?.id ?? UNMATCHED,
+    table: table.version,
+    pause: rule?.pause ?? null,
+    evidence: {
+      matched: hit?.matched ?? [],
+      text: (hit?.text ?? reading.text).slice(0, MAX_TEXT),
+      code,
+      status,
+      permanenceFrom: from,
+      provider: name?.provider ?? null,
+      providerFrom: name?.from ?? null,
+    },
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * status - patterns of enhanced status codes, as rules write them
+ *
+ *     5.1.1   x.1.1   5.2.x   5.7.606-649
+ *
+ * Pure. RFC 3463 §2. See also: classify/grammar.
+ */
+
+/** Whether a status such as "5.1.1" fits. Total: null fits nothing. */
+export type StatusTest = (status: string | null) => boolean
+
+const STATUS = /^([245])\.(\d{1,3})\.(\d{1,3})$/
+
+/** The class of a status: 2, 4 or 5; null for what is none. */
+export function classOf(status: string | null): 2 | 4 | 5 | null {
+  const first = STATUS.exec(status ?? '')?.[1]
+  return first === '5' ? 5 : first === '4' ? 4 : first === '2' ? 2 : null
+}
+
+/** Whether a status says nothing more than its class: x.0.0. */
+export function isBare(status: string | null): boolean {
+  return status === null || /^[245]\.0\.0$/.test(status)
+}
+
+/** Makes the test of one pattern that the grammar has let through. */
+export function compileStatus(pattern: string): StatusTest {
+  const [first, second, third = 'x'] = pattern.split('.')
+  const [low, high = low] = third.split('-').map(Number)
+  return (status) => {
+    const parts = STATUS.exec(status ?? '')
+    if (parts === null) return false
+    const detail = Number(parts[3])
+    return (
+      (first === 'x' || first === parts[1]) &&
+      (second === 'x' || Number(second) === Number(parts[2])) &&
+      (third === 'x' || (detail >= (low ?? 0) && detail <= (high ?? 0)))
+    )
+  }
+}
