@@ -1,0 +1,219 @@
+/**
+ * settings - the schema of every setting of the process, each with its default and the reason of it
+ *
+ * One row a setting: type, default, what it does, why it has its default. The names at the top are those that senders and
+ * installers rely on; a released name is never reused for another thing.
+ *
+ * See also: config (reads file and environment by this schema), commands/config (prints it).
+ */
+import { z } from 'zod'
+import { LOG_LEVELS } from './telemetry.ts'
+
+/** `what` it does, `why` it has its default; `secret` values are never printed. */
+export type SettingNote = { readonly what: string; readonly why: string; readonly secret?: boolean }
+
+const notes = new Map<z.ZodType, SettingNote>()
+
+function setting<T extends z.ZodType>(type: T, what: string, why: string, secret = false): T {
+  notes.set(type, { what, why, secret })
+  return type
+}
+
+const port = z.int().min(0).max(65_535)
+const count = z.int().min(1)
+const days = z.number().min(0)
+const domain = z
+  .string()
+  .toLowerCase()
+  .max(253)
+  .regex(/^(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/, 'must be a domain in its ASCII form (A-label)')
+const text = z.string().min(1)
+
+const smtp = z.strictObject({
+  port: setting(
+    port.default(2525),
+    'Port of the SMTP listener; 0 picks a free one',
+    '25 needs root; put 25 in front by NAT or a socket unit',
+  ),
+  name: setting(text.optional(), 'Name in the SMTP greeting', 'the machine’s host name, unless the MX record names another'),
+  proxyPeers: setting(
+    z.array(text).default([]),
+    'Peers that may speak the PROXY protocol (addresses)',
+    'none: the header is a claim about who connects, so only a listed balancer may make it',
+  ),
+})
+
+const http = z.strictObject({
+  port: setting(port.default(8080), 'Port of the HTTP listener; 0 picks a free one', 'the usual unprivileged one'),
+  trustProxy: setting(
+    z.boolean().default(false),
+    'Take the client’s address from X-Forwarded-For',
+    'anyone can write that header; set it only behind a proxy that replaces it',
+  ),
+  bodyBytes: setting(
+    count.default(4 * 1024 * 1024),
+    'Largest HTTP request body',
+    '10,000 recipients with names fit; more belongs into several calls',
+  ),
+})
+
+const tls = z.strictObject({
+  cert: setting(
+    text.optional(),
+    'File of the PEM certificate chain for STARTTLS',
+    'none: a certificate of our own making, since senders do not check it',
+  ),
+  key: setting(text.optional(), 'File of the PEM private key for STARTTLS', 'goes with tls.cert'),
+})
+
+const limits = z.strictObject({
+  mailSize: setting(
+    count.default(5 * 1024 * 1024),
+    'Bytes of a mail that are read; of a larger one the first MiB and the digest are kept',
+    'reports quote headers or one mail; what is larger is no report that anybody meant to be read',
+  ),
+  connections: setting(
+    count.default(1_000),
+    'SMTP connections at once',
+    'the greeting waits 100 ms, so that 500 new ones a second need room',
+  ),
+  connectionsPerPeer: setting(
+    count.default(100),
+    'SMTP connections at once from one address',
+    'large providers send feedback from few hosts',
+  ),
+  connectionsPerNetwork: setting(
+    count.default(300),
+    'SMTP connections at once from one network (/24, or /64 of IPv6)',
+    'a provider’s outbound hosts stand in one network; a botnet’s do not',
+  ),
+  recipientsPerMail: setting(count.default(100), 'RCPT commands in one mail', 'RFC 5321 §4.5.3.1.8 wants at least 100'),
+  mailsPerConnection: setting(count.default(1_000), 'Mails in one SMTP session', 'a kept connection is cheap, a monopoly is not'),
+  advertisedSize: setting(
+    count.default(64 * 1024 * 1024),
+    'SIZE in the EHLO answer; a mail above it is refused by 552',
+    'null senders do not try again, so what is merely large is taken and cut, not refused',
+  ),
+  commandLength: setting(count.default(4_096), 'Bytes of one SMTP command line', 'RFC 5321 wants 512, SMTPUTF8 and long VERP more'),
+  idleSeconds: setting(count.default(300), 'Seconds that a silent SMTP peer is waited for', 'RFC 5321 §4.5.3.2.7: at least 5 minutes'),
+  closeSeconds: setting(count.default(10), 'Seconds that running sessions have to end at a stop', 'supervisors kill after 10 to 30'),
+  bodyBudget: setting(
+    count.default(64 * 1024 * 1024),
+    'Bytes of all open mail bodies together',
+    'above half MAIL FROM gets 452, above all the largest stalled one gets 421: memory stays bounded',
+  ),
+  mailsPerPeerMinute: setting(
+    count.default(6_000),
+    'Mails a minute from one address',
+    'ten times what a large provider’s busiest host sends',
+  ),
+  requestsPerMinute: setting(count.default(3_000), 'HTTP requests a minute of one account', 'the vendor’s limit, which clients know'),
+  recipientsPerRequest: setting(
+    count.default(10_000),
+    'Recipients in one POST /v1/messages',
+    'one transaction; more would hold the writer for too long',
+  ),
+  attemptsPerRequest: setting(count.default(1_000), 'Attempts in one POST /v1/attempts', 'one transaction, each of them classified'),
+  emailStatusDays: setting(
+    z.int().min(1).max(30).default(3),
+    'Longest span of one emailStatus query, in days',
+    'the vendor’s limit; up to 30',
+  ),
+})
+
+const log = z.strictObject({
+  level: setting(z.enum(LOG_LEVELS).default('info'), 'What is logged', 'info carries ids and no whole address'),
+  format: setting(z.enum(['auto', 'json', 'pretty']).default('auto'), 'How it is logged', 'auto: pretty on a terminal, JSON elsewhere'),
+})
+
+const rules = z.strictObject({
+  folder: setting(text.optional(), 'Folder of your own rule tables; they go in front of ours', 'none'),
+})
+
+const retention = z.strictObject({
+  deliveryMonths: setting(z.int().min(1).default(6), 'Months that facts of deliveries are kept', 'late complaints arrive within three'),
+  rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
+})
+
+const tokens = z.strictObject({
+  bounceDays: setting(
+    days.default(30),
+    'Days that a return-path token proves a bounce',
+    'queues give up after 5 days; 30 covers the slowest',
+  ),
+  feedbackDays: setting(
+    days.default(400),
+    'Days that a token proves a complaint or an unsubscribe',
+    'people read old mail; a year and a month',
+  ),
+})
+
+/** The one schema. */
+export const SCHEMA = z.strictObject({
+  host: setting(text.default('127.0.0.1'), 'Address both listeners bind to', 'loopback until told otherwise: nothing is open by accident'),
+  data: setting(
+    text.default('data'),
+    'Folder of the embedded store and the master key',
+    'beside the program, so that removing the folder starts anew',
+  ),
+  database: setting(
+    z
+      .string()
+      .regex(/^(?:sqlite:|postgres:\/\/|postgresql:\/\/)/, 'must begin with sqlite: or postgres://')
+      .default('sqlite:'),
+    'The store: sqlite:, sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME',
+    'embedded SQLite needs no server; PostgreSQL for more than one node',
+    true,
+  ),
+  returnPathDomain: setting(
+    domain.default('bounce.localhost'),
+    'Domain of the Return-Path addresses; its MX points here',
+    'a name that reaches nobody until you set yours; at most 20 octets, so that SRS keeps the token whole',
+  ),
+  feedbackDomain: setting(domain.default('fbl.localhost'), 'Domain of feedback and unsubscribe addresses; its MX points here', 'as above'),
+  publicUrl: setting(
+    z.url().optional(),
+    'Where the world reaches our HTTP, for one-click links',
+    'http://HOST:PORT, which serves only a trial',
+  ),
+  apiUser: setting(
+    z
+      .string()
+      .regex(/^[\w.@-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ @ -')
+      .default('default'),
+    'apiUser of the first account',
+    'used once, at the first start',
+  ),
+  apiKey: setting(z.string().min(16).optional(), 'apiKey of the first account', 'made by chance at the first start, unless given', true),
+  masterKey: setting(
+    z.string().min(32).optional(),
+    'Key under which stored secrets are sealed and tokens derived: 32 bytes as 64 hex digits or base64',
+    'made at the first start with SQLite and kept in the data folder; required with PostgreSQL',
+    true,
+  ),
+  trust: setting(
+    z.enum(['strict', 'any']).default('strict'),
+    'Trust policy of the first account',
+    'strict: feedback needs a listed provider’s signature beside the token',
+  ),
+  giveUpDays: setting(
+    days.default(5),
+    'Days after which a mail that nobody closed is given up; 0 is never',
+    'RFC 5321 §4.5.4.1: at least 4 to 5 days',
+  ),
+  smtp: smtp.prefault({}),
+  http: http.prefault({}),
+  tls: tls.prefault({}),
+  limits: limits.prefault({}),
+  log: log.prefault({}),
+  rules: rules.prefault({}),
+  retention: retention.prefault({}),
+  tokens: tokens.prefault({}),
+})
+
+export type Settings = z.output<typeof SCHEMA>
+
+/** The note of a type that `setting` made; undefined for a table of settings. */
+export function noteOf(type: z.ZodType): SettingNote | undefined {
+  return notes.get(type)
+}
