@@ -29,14 +29,14 @@ export type Keys = { readonly types: readonly ColumnType[]; readonly rows: reado
 export type Reader = {
   readonly kind: EngineKind
   /** Every row that the statement gives. */
-  all(sql: string, params?: readonly Value[]): Promise<readonly Row[]>
+  readonly all: (sql: string, params?: readonly Value[]) => Promise<readonly Row[]>
   /** The first row, or null. */
-  one(sql: string, params?: readonly Value[]): Promise<Row | null>
+  readonly one: (sql: string, params?: readonly Value[]) => Promise<Row | null>
   /**
    * Rows by a list of keys of any length, in one prepared statement. Name the keys first, so that both engines start from them:
    * `select d.* from {keys} k cross join deliveries d where d.account_id = k.k1 and d.delivery_id = k.k2`.
    */
-  inKeys(sql: string, keys: Keys, params?: readonly Value[]): Promise<readonly Row[]>
+  readonly inKeys: (sql: string, keys: Keys, params?: readonly Value[]) => Promise<readonly Row[]>
 }
 
 /** What an insert does with a row whose key (or another unique key) is taken. */
@@ -61,12 +61,12 @@ export type Claim = {
 /** All verbs, inside a transaction. */
 export type Db = Reader & {
   /** Runs one statement; how many rows it changed. */
-  run(sql: string, params?: readonly Value[]): Promise<number>
+  readonly run: (sql: string, params?: readonly Value[]) => Promise<number>
   /** Inserts rows in the order given; how many were new. */
-  insertMany<T extends Table>(table: T, rows: readonly RowOf<T>[], onConflict?: OnConflict): Promise<number>
+  readonly insertMany: <T extends Table>(table: T, rows: readonly RowOf<T>[], onConflict?: OnConflict) => Promise<number>
   /** Inserts rows, or changes those whose key is there. On PostgreSQL rows are locked in the order given: sort by key. */
-  upsertMany<T extends Table>(table: T, rows: readonly RowOf<T>[], rule?: UpsertRule): Promise<void>
-  claim(claim: Claim): Promise<readonly Row[]>
+  readonly upsertMany: <T extends Table>(table: T, rows: readonly RowOf<T>[], rule?: UpsertRule) => Promise<void>
+  readonly claim: (claim: Claim) => Promise<readonly Row[]>
 }
 
 export type TxOptions = {
@@ -84,9 +84,9 @@ export type Engine = {
   readonly kind: EngineKind
   /** For API and exports; never waits for the writer, sees what is committed. */
   readonly read: Reader
-  tx<T>(work: (db: Db) => Promise<T>, options?: TxOptions): Promise<T>
+  readonly tx: <T>(work: (db: Db) => Promise<T>, options?: TxOptions) => Promise<T>
   /** Ends in order: what runs is finished, what comes later is Fault store_busy. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export type EngineOptions = {

@@ -19,7 +19,13 @@ export type Table = {
   readonly key: readonly string[]
 }
 
-type BareValue<T extends string> = T extends `${infer Bare}?` ? BareValue<Bare> | null : T extends 'int' ? number : T extends 'text' ? string : Uint8Array
+type BareValue<T extends string> = T extends `${infer Bare}?`
+  ? BareValue<Bare> | null
+  : T extends 'int'
+    ? number
+    : T extends 'text'
+      ? string
+      : Uint8Array
 
 /** A row of a table as the code sees it. */
 export type RowOf<T extends Table> = { readonly [K in keyof T['columns']]: BareValue<T['columns'][K]> }
@@ -42,7 +48,8 @@ export function rowsOf<T extends Table>(table: T, rows: readonly Row[]): readonl
 export function rowOf<T extends Table>(table: T, row: Row): RowOf<T> {
   for (const name in table.columns) {
     const type = table.columns[name]
-    if (type !== undefined && !FITS[type](row[name])) throw new Fault('internal', `${table.name}.${name} is no ${type} in what the store gave back`)
+    if (type !== undefined && !FITS[type](row[name]))
+      throw new Fault('internal', `${table.name}.${name} is no ${type} in what the store gave back`)
   }
   // The checked door: every column has just been found to be of its type.
   return row as RowOf<T>

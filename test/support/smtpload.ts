@@ -27,7 +27,7 @@ export async function sendLoad(options: LoadOptions): Promise<readonly LoadMail[
 }
 
 async function runLane(options: LoadOptions, unanswered: LoadMail[]): Promise<void> {
-  for (let mail = options.next(); mail !== null; ) {
+  for (let mail = options.next(); mail !== null;) {
     const session = await openSession(options.host, options.port)
     if (session === null) {
       unanswered.push(mail)

@@ -1,0 +1,101 @@
+/**
+ * daemon - a real daemon in a process of its own, on free ports and a folder of its own
+ *
+ * For tests and measurements that need what a process does: start, signals, crashes, memory. See also: support/smtpload.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const root = join(import.meta.dirname, '../..')
+
+export const API_USER = 'tester'
+export const API_KEY = 'k'.repeat(40)
+export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64')
+export const RETURN_PATH_DOMAIN = 'bounce.example.com'
+export const FEEDBACK_DOMAIN = 'fbl.example.com'
+
+export type Answer = { readonly status: number; readonly body: unknown }
+
+export type Daemon = {
+  readonly smtpPort: number
+  readonly httpPort: number
+  readonly process: ChildProcess
+  readonly data: string
+  /** Milliseconds from spawn to `ready`. */
+  readonly readyAfter: number
+  readonly api: (method: string, path: string, body?: unknown, auth?: string) => Promise<Answer>
+  /** SIGTERM, and its exit code. */
+  readonly stop: () => Promise<number | null>
+  /** SIGKILL, at once. */
+  readonly kill: () => Promise<void>
+  readonly output: () => string
+}
+
+/** A folder for one daemon's store. */
+export const freshFolder = (): string => mkdtempSync(join(tmpdir(), 'bounced-daemon-'))
+
+/** Starts a daemon and waits for its `ready` line. Rejects with its output when it ends first. */
+export async function startDaemon(options: { data?: string; env?: Record<string, string> } = {}): Promise<Daemon> {
+  const data = options.data ?? freshFolder()
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    BOUNCED_SMTP_PORT: '0',
+    BOUNCED_HTTP_PORT: '0',
+    BOUNCED_HOST: '127.0.0.1',
+    BOUNCED_DATA: data,
+    BOUNCED_RETURN_PATH_DOMAIN: RETURN_PATH_DOMAIN,
+    BOUNCED_FEEDBACK_DOMAIN: FEEDBACK_DOMAIN,
+    BOUNCED_API_USER: API_USER,
+    BOUNCED_API_KEY: API_KEY,
+    BOUNCED_MASTER_KEY: MASTER_KEY,
+    ...options.env,
+  }
+  const began = performance.now()
+  const child = spawn(process.execPath, [join(root, 'src/cli.ts'), 'serve'], { env, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-20_000)
+  })
+  const gone = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => resolve(code))
+  })
+  const ready = new Promise<{ smtp: number; http: number }>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      output += `${line}\n`
+      const found = /^ready\b.*\bsmtp=(?:\S*:)?(\d+)\b.*\bhttp=(?:\S*:)?(\d+)/.exec(line)
+      if (found) resolve({ smtp: Number(found[1]), http: Number(found[2]) })
+    })
+    void gone.then((code) => reject(new Error(`the daemon ended with ${code}:\n${output}`)))
+  })
+  const ports = await ready
+  const readyAfter = performance.now() - began
+  const basic = `Basic ${Buffer.from(`${API_USER}:${API_KEY}`).toString('base64')}`
+  return {
+    smtpPort: ports.smtp,
+    httpPort: ports.http,
+    process: child,
+    data,
+    readyAfter,
+    output: () => output,
+    api: (method, path, body, auth = basic) => ask(`http://127.0.0.1:${ports.http}${path}`, method, body, auth),
+    stop: () => {
+      child.kill('SIGTERM')
+      return gone
+    },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await gone
+    },
+  }
+}
+
+async function ask(url: string, method: string, body: unknown, auth: string): Promise<Answer> {
+  const headers = { authorization: auth, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }
+  const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+  const text = await response.text()
+  const isJson = /json/.test(response.headers.get('content-type') ?? '')
+  return { status: response.status, body: isJson && text !== '' ? JSON.parse(text) : text }
+}

@@ -1,0 +1,74 @@
+/**
+ * engines - both stores for a test file: `describe.each(engines)('…', ({ open }) => …)`
+ *
+ * Each `open` gives a fresh, migrated store and its URL; it is closed and removed after the file. Without a PostgreSQL only SQLite
+ * is in the list, and the run has said so at its start.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { afterAll, inject } from 'vitest'
+import { openEngine } from '../../src/store/engine.ts'
+import type { Engine, EngineKind } from '../../src/store/engine.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { TEMPLATE } from './postgres.ts'
+
+export type Opened = { readonly engine: Engine; readonly url: string }
+
+export type EngineUnderTest = {
+  readonly kind: EngineKind
+  /** A fresh store with the whole schema; `empty` one without. */
+  readonly open: (options?: { readonly empty?: boolean }) => Promise<Opened>
+  /** The URL of a fresh store that nobody has opened; for tests that start the daemon. */
+  readonly url: (options?: { readonly empty?: boolean }) => Promise<string>
+}
+
+const undo: (() => Promise<void>)[] = []
+
+afterAll(async () => {
+  for (const step of undo.splice(0).toReversed()) await step()
+})
+
+const sqlite: EngineUnderTest = {
+  kind: 'sqlite',
+  url: async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'bounced-store-'))
+    undo.push(async () => rmSync(folder, { recursive: true, force: true }))
+    return `sqlite:${join(folder, 'bounced.db')}`
+  },
+  open: async (options = {}) => opened(await sqlite.url(), options.empty !== true),
+}
+
+function postgresAt(server: string): EngineUnderTest {
+  const url: EngineUnderTest['url'] = async (options = {}) => {
+    const name = `bounced_${randomBytes(6).toString('hex')}`
+    await asAdmin(server, `create database ${name}${options.empty === true ? '' : ` template ${TEMPLATE}`}`)
+    undo.push(async () => asAdmin(server, `drop database if exists ${name} with (force)`))
+    return `${server}/${name}`
+  }
+  return { kind: 'postgres', url, open: async (options) => opened(await url(options), false) }
+}
+
+/** Copies of one template may run side by side; only a session inside the template would stop them, and none stays there. */
+async function asAdmin(server: string, statement: string): Promise<void> {
+  const sql = postgres(`${server}/postgres`, { max: 1, onnotice: () => undefined })
+  try {
+    await sql.unsafe(statement)
+  } finally {
+    await sql.end()
+  }
+}
+
+async function opened(url: string, withSchema: boolean): Promise<Opened> {
+  const engine = await openEngine(url, { connections: 4 })
+  if (withSchema) await migrate(engine, 0)
+  undo.push(async () => engine.close())
+  return { engine, url }
+}
+
+const server = inject('postgres')
+
+/** Every engine that this machine has. */
+export const engines: readonly EngineUnderTest[] = server === null ? [sqlite] : [sqlite, postgresAt(server)]

