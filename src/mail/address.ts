@@ -1,0 +1,204 @@
+/**
+ * address - one mailbox out of what a report writes, and every mailbox in a text
+ *
+ * Reports name a recipient as `<a@b>`, `"A" <a@b>`, `smtp:a@b`, with a source route, with RFC 6533 escapes; a text names it between
+ * any words, in Chinese without a space on either side. Domains come out in lower case as A-labels (mail/idna); local parts stay
+ * as they are but for needless quotes. X.400 and Exchange's IMCEA forms are no mailbox: null.
+ *
+ * Pure, total, linear. RFC 5321 §4.1.2, RFC 5322 §3.4, RFC 3461 §4, RFC 6533 §3. See also: mail/dsn.
+ */
+import { decodeText } from './charset.ts'
+import { toALabels } from './idna.ts'
+
+export type Address = { readonly local: string; readonly domain: string }
+/** `index` is where the address begins in the text, `end` behind it; `inBrackets`: it stands in `<…>`. */
+export type FoundAddress = { readonly address: string; readonly index: number; readonly end: number; readonly inBrackets: boolean }
+
+/** RFC 5321 allows 64 for the local part; VERP and SRS go beyond. */
+const MAX_LOCAL = 250
+const MAX_DOMAIN = 255
+const MAX_INPUT = 2_000
+
+const LOCAL_CHAR = /[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\uffff]/
+const DOMAIN_CHAR = /[\p{L}\p{N}\p{M}._-]/u
+/** Scripts that are written without spaces: an ASCII address ends where they begin. */
+const UNSPACED = /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]/
+
+/** Reads one address; null where there is none, or where it is of another system. Total. */
+export function parseAddress(text: string): Address | null {
+  const whole = text.length > MAX_INPUT ? text.slice(0, MAX_INPUT) : text
+  const typed = splitTyped(whole)
+  const bare = stripRoute(decodeUtf8Escapes(innermost(typed.type === '' ? whole : typed.value)))
+  if (/^imcea/i.test(bare) || bare.startsWith('/')) return null
+  const at = bare.lastIndexOf('@')
+  if (at <= 0) return null
+  const local = plainLocal(bare.slice(0, at))
+  const domain = plainDomain(bare.slice(at + 1))
+  return local === null || domain === null ? null : { local, domain }
+}
+
+/**
+ * One address as `local@domain`; where words stand around a single address, that one. Total.
+ *
+ *     bareAddress('"A" <a@Example.COM>') → 'a@example.com'
+ */
+export function bareAddress(text: string): string | null {
+  const parsed = parseAddress(text)
+  if (parsed !== null) return `${parsed.local}@${parsed.domain}`
+  if (!text.includes('@') || /imcea/i.test(text.slice(0, MAX_INPUT))) return null
+  const found = addressesIn(text.slice(0, MAX_INPUT), 2)
+  return found.length === 1 ? (found[0]?.address ?? null) : null
+}
+
+/** What stands in the last angle brackets outside of quotes, else the text without comments, quotes around it and full stops after it. */
+function innermost(text: string): string {
+  let isQuoted = false
+  let open = -1
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i)
+    if (char === '\\' && isQuoted) i++
+    else if (char === '"') isQuoted = !isQuoted
+    else if (char === '<' && !isQuoted) open = i
+  }
+  if (open < 0)
+    return text
+      .replace(/\([^()]*\)/g, ' ')
+      .trim()
+      .replace(/^(['`])(.*)['`]$/, '$2')
+      .replace(/^(?:smtp|mailto|rfc822|internet):/i, '')
+      .trim()
+  const close = text.indexOf('>', open)
+  return text
+    .slice(open + 1, close < 0 ? text.length : close)
+    .trim()
+    .replace(/^(?:smtp|mailto|rfc822|internet):/i, '')
+}
+
+/** RFC 5321 §4.1.2, obsolete: `@a,@b:user@c`. */
+function stripRoute(text: string): string {
+  if (!text.startsWith('@')) return text
+  const colon = text.indexOf(':')
+  return colon < 0 ? text : text.slice(colon + 1).trim()
+}
+
+/** RFC 6533 §3: `\x{5F20}`. */
+function decodeUtf8Escapes(text: string): string {
+  if (!text.includes('\\x{')) return text
+  return text.replace(/\\x\{([0-9A-Fa-f]{1,6})\}/g, (all, hex: string) => {
+    const point = Number.parseInt(hex, 16)
+    return point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff) ? all : String.fromCodePoint(point)
+  })
+}
+
+/** Quotes that are not needed go; a local part with white space must have them. */
+function plainLocal(local: string): string | null {
+  if (local.length > MAX_LOCAL) return null
+  if (!(local.startsWith('"') && local.endsWith('"') && local.length > 1))
+    return local === '' || /[\s"<>,;:\\()[\]\x00-\x1f]/.test(local) ? null : local
+  const inner = local.slice(1, -1).replace(/\\(.)/g, '$1')
+  if (inner === '' || /[\x00-\x1f]/.test(inner)) return null
+  return /^[^\s"<>,;:\\()[\]@.]+(?:\.[^\s"<>,;:\\()[\]@.]+)*$/.test(inner) ? inner : `"${inner.replace(/["\\]/g, '\\$&')}"`
+}
+
+function plainDomain(raw: string): string | null {
+  const domain = raw.trim().replace(/\.$/, '')
+  if (domain === '' || domain.length > MAX_DOMAIN) return null
+  if (/^\[[0-9A-Za-z:.]{2,60}\]$/.test(domain)) return domain.toLowerCase()
+  const ascii = toALabels(domain)
+  return /^[a-z0-9_](?:[a-z0-9_-]|\.(?!\.))*$/.test(ascii) && !ascii.endsWith('.') ? ascii : null
+}
+
+/**
+ * Every address in a text, in order, at most `cap`. A name without a dot counts only in brackets. Total; linear.
+ *
+ *     addressesIn('to <a@example.com>: b@example.org.') → a (in brackets), b
+ */
+export function addressesIn(text: string, cap = 100): readonly FoundAddress[] {
+  const found: FoundAddress[] = []
+  let floor = 0
+  for (let at = text.indexOf('@'); at >= 0 && found.length < cap; at = text.indexOf('@', at + 1)) {
+    const start = localStart(text, at, floor)
+    const end = domainEnd(text, at + 1)
+    if (start === at || end === at + 1) continue
+    const parsed = parseAddress(text.slice(start, end))
+    const inBrackets = text.charAt(end) === '>' && isBracketed(text, start)
+    if (parsed === null || !(inBrackets || parsed.domain.includes('.') || parsed.domain.startsWith('['))) continue
+    found.push({ address: `${parsed.local}@${parsed.domain}`, index: start, end, inBrackets })
+    floor = end
+    at = end - 1
+  }
+  return found
+}
+
+function localStart(text: string, at: number, floor: number): number {
+  if (text.charAt(at - 1) === '"') return quotedStart(text, at, floor)
+  const stopsAtCjk = !UNSPACED.test(text.charAt(at - 1))
+  const limit = Math.max(floor, at - MAX_LOCAL)
+  let start = at
+  while (start > limit) {
+    const char = text.charAt(start - 1)
+    if (
+      !LOCAL_CHAR.test(char) ||
+      /[\u2000-\u206f\u3000-\u303f\uff08\uff09\uff0c\uff1a\uff1b\uff1c\u00a0]/.test(char) ||
+      (stopsAtCjk && UNSPACED.test(char))
+    )
+      break
+    start--
+  }
+  // A label that is glued to the address (`to=a@b`) and quotes and stars around it are no part of it.
+  const label = /^(?:(?:to|from|rcpt|for|ctladdr|orcpt|recipient|email|addr|user)=)?['`*|.]*/i.exec(
+    text.slice(start, Math.min(at, start + 30)),
+  )
+  return Math.min(at, start + (label?.[0].length ?? 0))
+}
+
+function quotedStart(text: string, at: number, floor: number): number {
+  const open = text.lastIndexOf('"', at - 2)
+  return open < floor || at - open > 70 || text.slice(open, at).includes('\n') ? at : open
+}
+
+function domainEnd(text: string, from: number): number {
+  if (text.charAt(from) === '[') {
+    const close = text.indexOf(']', from)
+    return close < 0 || close - from > 60 ? from : close + 1
+  }
+  const startsCjk = UNSPACED.test(text.charAt(from))
+  let end = from
+  while (
+    end < text.length &&
+    end - from < MAX_DOMAIN &&
+    DOMAIN_CHAR.test(text.charAt(end)) &&
+    (startsCjk || !UNSPACED.test(text.charAt(end)))
+  )
+    end++
+  while (end > from && '.-_'.includes(text.charAt(end - 1))) end--
+  return end
+}
+
+function isBracketed(text: string, start: number): boolean {
+  if (text.charAt(start - 1) === '<') return true
+  const before = text.slice(Math.max(0, start - 100), start)
+  const open = before.lastIndexOf('<')
+  return open >= 0 && /^<(?:@[^>\s]*:|[a-z0-9]{1,10}:)$/i.test(before.slice(open))
+}
+
+/** RFC 3461 §4: `+HH` is an octet. Total: a plus without two digits stays. */
+export function decodeXtext(text: string): string {
+  if (!/\+[0-9A-Fa-f]{2}/.test(text)) return text
+  const bytes = Buffer.from(text, 'utf8')
+    .toString('latin1')
+    .replace(/\+([0-9A-Fa-f]{2})/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  return decodeText(Buffer.from(bytes, 'latin1'), null)
+}
+
+/**
+ * `type; value` of RFC 3464 and 6533 fields. Without a type, `type` is ''. Total.
+ *
+ *     splitTyped('rfc822; a@example.com') → { type: 'rfc822', value: 'a@example.com' }
+ */
+export function splitTyped(text: string): { readonly type: string; readonly value: string } {
+  const found = /^\s{0,20}([A-Za-z][A-Za-z0-9_.-]{0,40})\s{0,5};/.exec(text)
+  return found === null
+    ? { type: '', value: text.trim() }
+    : { type: (found[1] ?? '').toLowerCase(), value: text.slice(found[0].length).trim() }
+}

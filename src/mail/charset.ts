@@ -1,0 +1,227 @@
+/**
+ * charset - bytes of any declared charset as text
+ *
+ * Labels in bounces are often wrong: misspelt, of another age, or absent. A known label is obeyed (gb2312 is read as its
+ * superset gb18030); where bytes break a UTF-8 or ASCII promise, or nobody promised anything, UTF-8 is tried, then a cheap
+ * look at the pairs of high bytes tells Chinese from Japanese from Western. ISO-2022-JP needs no label: its escapes show it.
+ *
+ * Pure, total: any bytes and any label give text. WHATWG Encoding, RFC 1468, RFC 1557, RFC 1843, RFC 2152. See also: mail/mime, mail/header.
+ */
+import libmime from 'libmime/lib/charset.js'
+
+/** Where a label is not one that TextDecoder knows. The right side is what it knows, or a name of CODEPAGE or SHIFTED. */
+const REPAIRS: Readonly<Record<string, string>> = {
+  gb2312: 'gb18030',
+  gbk: 'gb18030',
+  gb_2312: 'gb18030',
+  'gb_2312-80': 'gb18030',
+  'x-gbk': 'gb18030',
+  cp936: 'gb18030',
+  ms936: 'gb18030',
+  cp932: 'shift_jis',
+  'x-sjis': 'shift_jis',
+  'shift-jis': 'shift_jis',
+  cp949: 'euc-kr',
+  ms949: 'euc-kr',
+  uhc: 'euc-kr',
+  ks_c_5601: 'euc-kr',
+  'ks_c_5601-1987': 'euc-kr',
+  cp950: 'big5',
+  'big5-eten': 'big5',
+  eucjp: 'euc-jp',
+  'x-euc': 'euc-jp',
+  'utf8-mac': 'utf-8',
+  'unicode-1-1-utf-8': 'utf-8',
+  'iso-10646-utf-8': 'utf-8',
+  utf8mb4: 'utf-8',
+  'iso-2022-jp-1': 'iso-2022-jp',
+  'iso-2022-jp-2': 'iso-2022-jp',
+  'iso-2022-jp-3': 'iso-2022-jp',
+  'iso-2022-jp-ms': 'iso-2022-jp',
+  cp50220: 'iso-2022-jp',
+  cp50221: 'iso-2022-jp',
+  'unicode-1-1-utf-7': 'utf-7',
+  'x-unicode-2-0-utf-7': 'utf-7',
+  utf7: 'utf-7',
+  hz: 'hz-gb-2312',
+  ansi: 'windows-1252',
+  'latin-1': 'windows-1252',
+  'iso-8859-1-windows': 'windows-1252',
+  'us-ascii-8bit': '',
+}
+
+/** Labels that promise nothing about high bytes. */
+const UNSAID = new Set([
+  '',
+  'us-ascii',
+  'ascii',
+  'ansi_x3.4-1968',
+  '7bit',
+  '8bit',
+  'unknown-8bit',
+  'x-unknown',
+  'unknown',
+  'binary',
+  'default',
+  'none',
+  'null',
+])
+/** DOS and Mac code pages that TextDecoder does not know and libmime does. */
+const CODEPAGE = /^(?:cp|ibm)(?:437|720|737|775|8\d\d|1129|1133|1161|1162|1163)$/
+/** Longer labels are nonsense. */
+const MAX_LABEL = 60
+/** The share of a text that a guess looks at. */
+const GUESS_BYTES = 4_096
+
+const decoders = new Map<string, TextDecoder | null>()
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+const looseUtf8 = new TextDecoder('utf-8')
+
+/** A label as written, as one of the names that decodeText acts on; '' promises nothing, null is unknown. Total. */
+export function charsetName(label: string | null): string | null {
+  if (label === null || label.length > MAX_LABEL) return label === null ? '' : null
+  const bare = label.toLowerCase().replace(/[\s"'<>;]/g, '')
+  if (UNSAID.has(bare)) return ''
+  const name = Object.hasOwn(REPAIRS, bare) ? (REPAIRS[bare] ?? bare) : bare
+  if (name === 'utf-7' || name === 'iso-2022-kr' || name === 'hz-gb-2312') return name
+  const page = name.replace(/^(cp|ibm)[-_]/, '$1')
+  if (CODEPAGE.test(page) && page !== 'ibm866') return page
+  const known =
+    decoderOf(name) ?? decoderOf(name.replace(/_/g, '-')) ?? decoderOf(name.replace(/^(?:cp|win|windows|x-cp)-?(?=125\d$)/, 'windows-'))
+  return known === null ? null : known.encoding
+}
+
+/**
+ * Bytes as text. A label that the bytes break, an unknown one, or none: UTF-8 if it fits, else a guess, else windows-1252. Total.
+ *
+ *     decodeText(Buffer.from([0xd3, 0xca, 0xcf, 0xe4]), 'gb2312') → '邮箱'
+ */
+export function decodeText(bytes: Uint8Array, label: string | null): string {
+  const name = charsetName(label)
+  if (name === null || name === '' || name === 'utf-8') return decodeUnsaid(bytes)
+  if (name === 'utf-7') return decodeUtf7(asLatin1(bytes))
+  if (name === 'iso-2022-kr') return decodeWith('euc-kr', unshift(bytes, /\x1b\$\)C/g, /\x0e([^\x0f\n]*)\x0f?/g))
+  if (name === 'hz-gb-2312') return decodeWith('gb18030', unshift(bytes, /~\n/g, /~\{([^~\n]*)(?:~\})?/g))
+  if (CODEPAGE.test(name)) return decodeCodepage(bytes, name)
+  return decodeWith(name, bytes)
+}
+
+/** Whether a 7-bit text is ISO-2022-JP by its escapes, label or not. */
+export function hasJapaneseEscapes(text: string): boolean {
+  return text.includes('\x1b$') || text.includes('\x1b(J')
+}
+
+/** 7-bit ISO-2022-JP as text; what the escapes do not cover stays. */
+export function decodeJapanese(latin1: string): string {
+  return decodeWith('iso-2022-jp', Buffer.from(latin1, 'latin1'))
+}
+
+function decodeUnsaid(bytes: Uint8Array): string {
+  try {
+    const text = strictUtf8.decode(bytes)
+    return hasJapaneseEscapes(text) ? decodeWith('iso-2022-jp', bytes) : text
+  } catch {
+    return decodeWith(guessCharset(bytes), bytes)
+  }
+}
+
+function decodeWith(name: string, bytes: Uint8Array): string {
+  return (decoderOf(name) ?? looseUtf8).decode(bytes)
+}
+
+function decoderOf(name: string): TextDecoder | null {
+  const known = decoders.get(name)
+  if (known !== undefined) return known
+  let made: TextDecoder | null
+  try {
+    made = new TextDecoder(name)
+  } catch {
+    made = null
+  }
+  // A stranger chooses the labels, so the memory of them is bounded.
+  if (decoders.size < 500) decoders.set(name, made)
+  return made
+}
+
+function decodeCodepage(bytes: Uint8Array, name: string): string {
+  try {
+    return libmime.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), name)
+  } catch {
+    return looseUtf8.decode(bytes)
+  }
+}
+
+/**
+ * What bytes that are not UTF-8 probably are. Chinese text has its high bytes in even runs of A1–FE; Shift_JIS leads with 81–9F before
+ * a trail byte; Western text has them alone between letters. UTF-8 cut in its last character is still UTF-8.
+ */
+export function guessCharset(bytes: Uint8Array): 'utf-8' | 'gb18030' | 'shift_jis' | 'euc-jp' | 'windows-1252' {
+  const end = Math.min(bytes.length, GUESS_BYTES)
+  if (isMostlyUtf8(bytes, end)) return 'utf-8'
+  let pairs = 0
+  let kana = 0
+  let odd = 0
+  let low = 0
+  for (let i = 0; i < end;) {
+    const byte = bytes[i] ?? 0
+    if (byte < 0x80) {
+      i++
+      continue
+    }
+    const next = bytes[i + 1] ?? 0
+    if (byte >= 0xa1 && next >= 0xa1 && next <= 0xfe) {
+      pairs++
+      if (byte === 0xa4 || byte === 0xa5) kana++
+      i += 2
+    } else if (byte <= 0x9f && byte >= 0x81 && ((next >= 0x40 && next <= 0x7e) || (next >= 0x80 && next <= 0xfc))) {
+      low++
+      i += 2
+    } else {
+      odd++
+      i++
+    }
+  }
+  if (low > pairs && low > odd) return 'shift_jis'
+  if (pairs >= 2 && pairs > 8 * odd) return kana * 4 > pairs ? 'euc-jp' : 'gb18030'
+  return 'windows-1252'
+}
+
+/** A few broken sequences in a text that is otherwise UTF-8: a footer in another charset, or a cut. */
+function isMostlyUtf8(bytes: Uint8Array, end: number): boolean {
+  let good = 0
+  let bad = 0
+  for (let i = 0; i < end; i++) {
+    const lead = bytes[i] ?? 0
+    if (lead < 0x80) continue
+    const need = lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0
+    let have = 0
+    while (have < need && ((bytes[i + have + 1] ?? 0) & 0xc0) === 0x80) have++
+    if (need > 0 && have === need) good++
+    else bad++
+    i += have
+  }
+  return good >= 2 && good > 4 * bad
+}
+
+/** 7-bit runs between shift marks as 8-bit bytes of the same set (ISO-2022-KR, HZ). */
+function unshift(bytes: Uint8Array, drop: RegExp, run: RegExp): Uint8Array {
+  const raised = asLatin1(bytes)
+    .replace(drop, '')
+    .replace(run, (_all, inner: string) => inner.replace(/[\x21-\x7e]/g, (char) => String.fromCharCode(char.charCodeAt(0) | 0x80)))
+  return Buffer.from(raised, 'latin1')
+}
+
+/** RFC 2152: `+` opens a run of base64 over UTF-16, `-` or any other character ends it, `+-` is a plus. Old Exchange labels its reports so. */
+function decodeUtf7(text: string): string {
+  return text.replace(/\+([A-Za-z0-9+/]*)-?/g, (_all, run: string) => {
+    if (run === '') return '+'
+    const units = Buffer.from(run, 'base64')
+    let out = ''
+    for (let i = 0; i + 1 < units.length; i += 2) out += String.fromCharCode(units.readUInt16BE(i))
+    return out
+  })
+}
+
+function asLatin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+}

@@ -1,0 +1,352 @@
+/**
+ * mime - a mail's parts by their places in the raw bytes
+ *
+ * One walk over the bytes finds every part; nothing is decoded until textOf or bytesOf asks for it. Boundaries that lie are the
+ * daily bread of a bounce reader: a missing close, a close that came too early, one boundary used twice, one that never occurs (then the
+ * line that opens a part shows the real one). A mail inside a mail is a child part with the headers of that mail.
+ *
+ * Promises: total (any bytes give a Mime), linear whatever the nesting, bounded by the caps below; offsets lie within `raw`, children
+ * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/header, mail/transfer, mail/charset.
+ */
+import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
+import { type Headers, NO_HEADERS, headerRaw, readBlock } from './header.ts'
+import { parseParameters } from './parameter.ts'
+import { decodeTransfer, transferEncoding } from './transfer.ts'
+
+export type Part = {
+  /** Lower case, `text/plain` where nothing lawful is said (RFC 2045 §5.2). */
+  readonly type: string
+  readonly params: Readonly<Record<string, string>>
+  readonly headers: Headers
+  readonly headerStart: number
+  readonly bodyStart: number
+  readonly bodyEnd: number
+  /** Content-Transfer-Encoding, lower case; `7bit` where nothing is said. */
+  readonly encoding: string
+  readonly disposition: string | null
+  readonly filename: string | null
+  readonly depth: number
+  readonly children: readonly Part[]
+}
+
+export type Mime = {
+  readonly raw: Uint8Array
+  /** The bytes, one a character. A mail whose lines end in CR alone has LF there. */
+  readonly latin1: string
+  readonly root: Part
+  /** In document order, root first. */
+  readonly parts: readonly Part[]
+  readonly oddities: readonly string[]
+}
+
+/** More is no report: the largest real ones quote a mail of a few dozen parts. */
+export const MAX_PARTS = 1_000
+/** Mails of people nest 5 deep. */
+export const MAX_DEPTH = 50
+/** Decoded text of one part that is handed out. */
+export const MAX_TEXT = 262_144
+/** What is longer is read up to here; the doors stop at 5 MiB. */
+export const MAX_MAIL = 67_108_864
+/** RFC 2046 §5.1.1 allows 70. */
+const MAX_BOUNDARY = 250
+/** How far a boundary that nobody declared is looked for. */
+const GUESS_REACH = 65_536
+const GUESS_LINES = 200
+
+type Draft = { -readonly [Key in keyof Part]: Part[Key] } & { children: Draft[] }
+/** An open part; `boundary` of a multipart, `shadowed` the index of the outer part whose boundary it repeats. */
+type Open = { readonly part: Draft; readonly boundary: string | null; shadowed: number | undefined }
+
+type Scan = {
+  readonly text: string
+  readonly parts: Draft[]
+  readonly open: Open[]
+  /** Boundary to its place in `open`. */
+  readonly boundaries: Map<string, number>
+  /** Boundaries for the multiparts (by headerStart) whose own word was wrong. */
+  readonly repairs: ReadonlyMap<number, string>
+  readonly oddities: Set<string>
+}
+
+type Delimiter = { readonly index: number; readonly isClose: boolean; readonly lineStart: number; readonly lineEnd: number }
+
+/** Finds the parts of a mail. Total, linear. */
+export function parseMime(raw: Uint8Array): Mime {
+  const kept = raw.length > MAX_MAIL ? raw.subarray(0, MAX_MAIL) : raw
+  const bytes = Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength).toString('latin1')
+  const latin1 = bytes.includes('\r') && !bytes.includes('\n') ? bytes.replaceAll('\r', '\n') : bytes
+  let scan = scanParts(latin1, new Map())
+  const repairs = guessBoundaries(scan)
+  if (repairs.size > 0) {
+    scan = scanParts(latin1, repairs)
+    scan.oddities.add('boundary never occurs, another one does')
+  }
+  for (const part of scan.parts) if (isEmptyMultipart(part)) fillMultipart(scan, part)
+  if (raw.length > MAX_MAIL) scan.oddities.add('mail cut')
+  const parts = inOrder(scan)
+  const root = parts[0] ?? blankPart(latin1.length)
+  return { raw, latin1, root, parts, oddities: [...scan.oddities] }
+}
+
+function scanParts(text: string, repairs: ReadonlyMap<number, string>): Scan {
+  const scan: Scan = { text, parts: [], open: [], boundaries: new Map(), repairs, oddities: new Set() }
+  let at: number | null = openPart(scan, 0, null)
+  while (at !== null) {
+    const parent = scan.open.at(-1)
+    if (parent !== undefined && opensMail(parent.part, scan)) {
+      at = openPart(scan, at, parent.part)
+      continue
+    }
+    at = nextPart(scan, at)
+  }
+  closeDownTo(scan, 0, text.length, text.length)
+  return scan
+}
+
+/** Walks to the delimiter that opens the next part, reads its header, returns where its body starts; null at the end. */
+function nextPart(scan: Scan, from: number): number | null {
+  let at = from
+  for (;;) {
+    const found = findDelimiter(scan, at)
+    if (found === null) return null
+    closeDownTo(scan, found.index + 1, found.lineStart, found.lineStart)
+    const parent = scan.open[found.index]
+    if (parent === undefined) return null
+    if (found.isClose) {
+      closeBoundary(scan, found.index)
+      at = found.lineEnd
+      continue
+    }
+    if (scan.parts.length >= MAX_PARTS) {
+      scan.oddities.add(`more than ${MAX_PARTS} parts`)
+      return null
+    }
+    return openPart(scan, found.lineEnd, parent.part)
+  }
+}
+
+/** The next line that is a boundary of an open multipart. A header's body may begin with one, so `from` is the start of a line. */
+function findDelimiter(scan: Scan, from: number): Delimiter | null {
+  if (scan.boundaries.size === 0) return null
+  const { text } = scan
+  let at = from
+  if (!text.startsWith('--', at)) at = text.indexOf('\n--', Math.max(0, at - 1)) + 1
+  while (at > 0 || text.startsWith('--')) {
+    const newline = text.indexOf('\n', at)
+    const lineEnd = newline < 0 ? text.length : newline + 1
+    const match = matchBoundary(scan, at, newline < 0 ? text.length : newline)
+    if (match !== null) return { ...match, lineStart: at, lineEnd }
+    const next = newline < 0 ? -1 : text.indexOf('\n--', newline)
+    if (next < 0) return null
+    at = next + 1
+  }
+  return null
+}
+
+function matchBoundary(scan: Scan, start: number, end: number): { index: number; isClose: boolean } | null {
+  if (end - start > MAX_BOUNDARY + 1_000 || !scan.text.startsWith('--', start)) return null
+  const word = scan.text.slice(start + 2, end).trimEnd()
+  const open = scan.boundaries.get(word)
+  if (open !== undefined) return { index: open, isClose: false }
+  if (!word.endsWith('--')) return null
+  const closed = scan.boundaries.get(word.slice(0, -2).trimEnd())
+  return closed === undefined ? null : { index: closed, isClose: true }
+}
+
+/** Reads the header at `from` and puts the part on the open ones. Returns where its body starts. */
+function openPart(scan: Scan, from: number, parent: Draft | null): number {
+  const isMail = parent === null || isMailType(parent.type)
+  const block = readBlock(scan.text, {
+    from,
+    isBytes: true,
+    isMail,
+    isEnd: (start, end) => scan.boundaries.size > 0 && matchBoundary(scan, start, end) !== null,
+  })
+  for (const oddity of block.oddities) scan.oddities.add(oddity)
+  const part = describe(block.headers, parent)
+  part.headerStart = from
+  part.bodyStart = block.bodyStart
+  part.bodyEnd = scan.text.length
+  parent?.children.push(part)
+  scan.parts.push(part)
+  const boundary = part.type.startsWith('multipart/') ? (scan.repairs.get(from) ?? part.params['boundary']?.trimEnd() ?? '') : ''
+  const isUsable = boundary !== '' && boundary.length <= MAX_BOUNDARY && part.depth < MAX_DEPTH
+  if (part.depth >= MAX_DEPTH && part.type.startsWith('multipart/')) scan.oddities.add(`nested deeper than ${MAX_DEPTH}`)
+  scan.open.push({ part, boundary: isUsable ? boundary : null, shadowed: isUsable ? scan.boundaries.get(boundary) : undefined })
+  if (isUsable) scan.boundaries.set(boundary, scan.open.length - 1)
+  return block.bodyStart
+}
+
+function describe(headers: Headers, parent: Draft | null): Draft {
+  const fallback = parent?.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
+  const declared = headerRaw(headers, 'content-type')
+  const content = declared === null ? null : parseParameters(declared)
+  const placed = headerRaw(headers, 'content-disposition')
+  const disposition = placed === null ? null : parseParameters(placed)
+  const type = content === null ? fallback : lawfulType(content.value)
+  const params = content?.params ?? {}
+  return {
+    type,
+    params,
+    headers,
+    headerStart: 0,
+    bodyStart: 0,
+    bodyEnd: 0,
+    encoding: (headerRaw(headers, 'content-transfer-encoding') ?? '7bit').toLowerCase(),
+    disposition: disposition === null || disposition.value === '' ? null : disposition.value,
+    filename: disposition?.params['filename'] ?? params['name'] ?? null,
+    depth: parent === null ? 0 : parent.depth + 1,
+    children: [],
+  }
+}
+
+function lawfulType(value: string): string {
+  const type = value.replace(/\s/g, '')
+  if (/^[a-z0-9!#$&^_.+-]{1,100}\/[a-z0-9!#$&^_.+-]{1,100}$/.test(type)) return type
+  return 'text/plain'
+}
+
+function isMailType(type: string): boolean {
+  return type === 'message/rfc822' || type === 'message/global' || type === 'message/news'
+}
+
+/** Whether the part that was just opened holds a mail that can be read where it stands. */
+function opensMail(part: Draft, scan: Scan): boolean {
+  if (!isMailType(part.type) || part.children.length > 0) return false
+  if (transferEncoding(part.encoding) === 'base64') return false
+  if (part.depth >= MAX_DEPTH || scan.parts.length >= MAX_PARTS) {
+    scan.oddities.add(part.depth >= MAX_DEPTH ? `nested deeper than ${MAX_DEPTH}` : `more than ${MAX_PARTS} parts`)
+    return false
+  }
+  return true
+}
+
+/** Ends every open part from `index` on. The line end before a delimiter belongs to the delimiter (RFC 2046 §5.1.1). */
+function closeDownTo(scan: Scan, index: number, lineStart: number, limit: number): void {
+  const end = limit === scan.text.length && index === 0 ? limit : beforeLineEnd(scan.text, lineStart)
+  while (scan.open.length > index) {
+    const closed = scan.open.pop()
+    if (closed === undefined) return
+    closed.part.bodyEnd = Math.max(closed.part.bodyStart, end)
+    if (closed.boundary !== null && scan.boundaries.get(closed.boundary) === scan.open.length) forget(scan, closed)
+  }
+}
+
+/** After its close a multipart still answers to its boundary (some write the close too early), unless an outer one bears the same. */
+function closeBoundary(scan: Scan, index: number): void {
+  const closed = scan.open[index]
+  if (closed === undefined || closed.shadowed === undefined) return
+  forget(scan, closed)
+  closed.shadowed = undefined
+}
+
+function forget(scan: Scan, closed: Open): void {
+  if (closed.boundary === null) return
+  if (closed.shadowed === undefined) scan.boundaries.delete(closed.boundary)
+  else scan.boundaries.set(closed.boundary, closed.shadowed)
+}
+
+function beforeLineEnd(text: string, at: number): number {
+  let end = at
+  if (end > 0 && text.charCodeAt(end - 1) === 0x0a) end--
+  if (end > 0 && end < at && text.charCodeAt(end - 1) === 0x0d) end--
+  return end
+}
+
+function isEmptyMultipart(part: Draft): boolean {
+  return part.type.startsWith('multipart/') && part.children.length === 0 && part.depth < MAX_DEPTH && part.bodyEnd > part.bodyStart
+}
+
+/** For each multipart without parts: the first line that looks like a boundary with a part's header below it. */
+function guessBoundaries(scan: Scan): Map<number, string> {
+  const repairs = new Map<number, string>()
+  for (const part of scan.parts) {
+    if (!isEmptyMultipart(part)) continue
+    const body = scan.text.slice(Math.max(0, part.bodyStart - 1), Math.min(part.bodyEnd, part.bodyStart + GUESS_REACH))
+    const found = guessBoundary(body)
+    if (found !== null) repairs.set(part.headerStart, found)
+  }
+  return repairs
+}
+
+function guessBoundary(body: string): string | null {
+  let at = body.indexOf('\n--')
+  for (let i = 0; i < GUESS_LINES && at >= 0; i++) {
+    const end = body.indexOf('\n', at + 1)
+    if (end < 0) return null
+    const word = body.slice(at + 3, end).trimEnd()
+    if (word !== '' && word.length <= MAX_BOUNDARY && /^content-[a-z-]{1,40}[ \t]*:/i.test(body.slice(end + 1, end + 60))) return word
+    at = body.indexOf('\n--', end)
+  }
+  return null
+}
+
+/** A multipart whose parts cannot be told apart still holds words: they become its one part. */
+function fillMultipart(scan: Scan, part: Draft): void {
+  scan.oddities.add('multipart without parts')
+  if (scan.parts.length >= MAX_PARTS) return
+  const child: Draft = {
+    ...blankPart(part.bodyEnd),
+    headerStart: part.bodyStart,
+    bodyStart: part.bodyStart,
+    depth: part.depth + 1,
+    children: [],
+  }
+  part.children.push(child)
+}
+
+function blankPart(end: number): Part {
+  return {
+    type: 'text/plain',
+    params: {},
+    headers: NO_HEADERS,
+    headerStart: 0,
+    bodyStart: 0,
+    bodyEnd: end,
+    encoding: '7bit',
+    disposition: null,
+    filename: null,
+    depth: 0,
+    children: [],
+  }
+}
+
+/** Depth is capped, so the walk may recurse. */
+function inOrder(scan: Scan): readonly Part[] {
+  const parts: Part[] = []
+  const walk = (part: Part): void => {
+    parts.push(part)
+    for (const child of part.children) walk(child)
+  }
+  if (scan.parts[0] !== undefined) walk(scan.parts[0])
+  return parts
+}
+
+/** The body of a part out of its transfer encoding, at most `cap` encoded bytes read. Total. */
+export function bytesOf(mime: Mime, part: Part, cap = MAX_MAIL): Uint8Array {
+  const encoding = transferEncoding(part.encoding)
+  const end = Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 1 : 4))
+  if (encoding === 'identity') return mime.raw.subarray(part.bodyStart, end)
+  return decodeTransfer(mime.latin1.slice(part.bodyStart, end), encoding).subarray(0, cap)
+}
+
+/** The body of a part as text with LF line ends, at most `cap` characters. Total: a wrong charset or encoding gives what can be read. */
+export function textOf(mime: Mime, part: Part, cap = MAX_TEXT): string {
+  const encoding = transferEncoding(part.encoding)
+  const charset = part.params['charset'] ?? null
+  // An encoded character takes up to 12 bytes (four escapes); a cut one at the end does no harm.
+  const body = mime.latin1.slice(part.bodyStart, Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 4 : 12)))
+  const isPlain = encoding === 'identity' || (encoding === 'quoted-printable' && !body.includes('='))
+  const text = isPlain ? plainText(body, charset) : decodeText(decodeTransfer(body, encoding), charset)
+  return toLines(text.length > cap * 2 ? text.slice(0, cap * 2) : text).slice(0, cap)
+}
+
+function plainText(body: string, charset: string | null): string {
+  if (/[\x80-\xff]/.test(body)) return decodeText(Buffer.from(body, 'latin1'), charset)
+  if (hasJapaneseEscapes(body)) return decodeJapanese(body)
+  return charset !== null && /utf-?7|hz|2022/i.test(charset) ? decodeText(Buffer.from(body, 'latin1'), charset) : body
+}
+
+function toLines(text: string): string {
+  return text.includes('\r') ? text.replace(/\r{1,3}\n|\r/g, '\n') : text
+}

@@ -1,0 +1,82 @@
+/**
+ * transfer - bytes out of their transfer encoding
+ *
+ * Takes text whose characters are bytes (latin1), as the scanner holds it. Base64 with junk lines, chunks that each end in padding,
+ * quoted-printable with bad escapes: as much comes out as went in.
+ *
+ * Pure, total, linear. RFC 2045 §6. See also: mail/mime.
+ */
+
+export type TransferEncoding = 'identity' | 'base64' | 'quoted-printable'
+
+/** Content-Transfer-Encoding as written to what is to be done. Misspellings are common; what is unknown is left alone. */
+export function transferEncoding(value: string): TransferEncoding {
+  const bare = value.toLowerCase().replace(/[^a-z0-9]/g, '')
+  if (bare.startsWith('base64')) return 'base64'
+  return bare.startsWith('quotedprintable') ? 'quoted-printable' : 'identity'
+}
+
+/** Decodes a body. `text` is bytes, one a character; the result is at most as long. Total. */
+export function decodeTransfer(text: string, encoding: TransferEncoding): Buffer {
+  if (encoding === 'base64') return decodeBase64(text)
+  return Buffer.from(encoding === 'quoted-printable' ? decodeQuoted(text) : text, 'latin1')
+}
+
+/** Quoted-printable as bytes, one a character. Bad escapes stay as they stand; white space at a line's end is padding. */
+export function decodeQuoted(text: string): string {
+  const pieces = text.split('=')
+  let out = trimLineEnds(pieces[0] ?? '')
+  for (let i = 1; i < pieces.length; i++) {
+    const piece = pieces[i] ?? ''
+    const value = hexPair(piece)
+    if (value >= 0) {
+      out += String.fromCharCode(value) + trimLineEnds(piece.slice(2))
+      continue
+    }
+    const soft = softBreak(piece)
+    out += soft > 0 ? trimLineEnds(piece.slice(soft)) : i === pieces.length - 1 && piece === '' ? '' : `=${trimLineEnds(piece)}`
+  }
+  return out
+}
+
+function hexPair(piece: string): number {
+  const high = hexDigit(piece.charCodeAt(0))
+  const low = hexDigit(piece.charCodeAt(1))
+  return high < 0 || low < 0 ? -1 : high * 16 + low
+}
+
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  if (code >= 0x41 && code <= 0x46) return code - 0x37
+  return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1
+}
+
+/** Length of white space and line end at the front of a piece, 0 if something else stands there. */
+function softBreak(piece: string): number {
+  let at = 0
+  while (at < piece.length && (piece.charCodeAt(at) === 0x20 || piece.charCodeAt(at) === 0x09 || piece.charCodeAt(at) === 0x0d)) at++
+  return piece.charCodeAt(at) === 0x0a ? at + 1 : 0
+}
+
+function trimLineEnds(text: string): string {
+  return / \r?\n|\t\r?\n/.test(text) ? text.split('\n').map(trimRight).join('\n') : text
+}
+
+function trimRight(line: string, index: number, lines: readonly string[]): string {
+  return index < lines.length - 1 ? line.trimEnd() : line
+}
+
+/** Lines with a character outside the alphabet are no base64 (footers that a gateway added); a pad ends a chunk, not the body. */
+function decodeBase64(text: string): Buffer {
+  const isClean = !/[^A-Za-z0-9+/=\s]/.test(text)
+  const kept = isClean ? text : text.split('\n').filter(isBase64Line).join('\n')
+  // Not one line of it: the label lied, and the text stands there as it is.
+  if (!isClean && kept.trim() === '') return Buffer.from(text, 'latin1')
+  const pad = kept.indexOf('=')
+  if (pad < 0 || /^[=\s]*$/.test(kept.slice(pad))) return Buffer.from(kept, 'base64')
+  return Buffer.concat(kept.split(/=[=\s]*/).map((chunk) => Buffer.from(chunk, 'base64')))
+}
+
+function isBase64Line(line: string): boolean {
+  return !/[^A-Za-z0-9+/=\s]/.test(line) && !/\S\s+\S/.test(line.slice(0, 2_000))
+}
