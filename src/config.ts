@@ -146,11 +146,16 @@ function sayPath(path: readonly PropertyKey[], env: Readonly<Record<string, stri
 /** RFC 5321 §4.5.3.1.1: 64 octets of local part must hold SRS0's frame, our domain and a token of 30. */
 const MAX_RETURN_PATH_DOMAIN = 20
 
+/** 20 random characters of base64 are 120 bits. */
+const SHORT_KEY = 20
+
 function warningsOf(settings: Settings): string[] {
   const warnings: string[] = []
   const size = Buffer.byteLength(settings.returnPathDomain)
   if (size > MAX_RETURN_PATH_DOMAIN)
     warnings.push(`returnPathDomain has ${size} octets: above ${MAX_RETURN_PATH_DOMAIN} a forwarder that rewrites by SRS may cut the token`)
+  if (settings.apiKey !== undefined && settings.apiKey.length < SHORT_KEY)
+    warnings.push('apiKey is short: take at least 20 random characters')
   if (settings.returnPathDomain === settings.feedbackDomain)
     warnings.push('returnPathDomain and feedbackDomain are the same: feedback loops are enrolled by domain, keep them apart')
   if ((settings.tls.cert === undefined) !== (settings.tls.key === undefined))

@@ -184,10 +184,10 @@ export const SCHEMA = z.strictObject({
     'apiUser of the first account',
     'used once, at the first start',
   ),
-  apiKey: setting(z.string().min(16).optional(), 'apiKey of the first account', 'made by chance at the first start, unless given', true),
+  apiKey: setting(z.string().min(8).optional(), 'apiKey of the first account', 'made by chance at the first start, unless given', true),
   masterKey: setting(
     z.string().min(32).optional(),
-    'Key under which stored secrets are sealed and tokens derived: 32 bytes as 64 hex digits or base64',
+    'Key under which stored secrets are sealed and tokens derived: 32 random bytes as 64 hex digits or base64',
     'made at the first start with SQLite and kept in the data folder; required with PostgreSQL',
     true,
   ),

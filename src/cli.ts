@@ -1,0 +1,69 @@
+/**
+ * cli - the commands of bounced, each in a file of its own, loaded when it is called
+ *
+ * Exit status: 0 done, 1 something failed, 2 the call or the settings were wrong. What went wrong is one line on standard error.
+ *
+ * See also: commands/*, bin/bounced.mjs.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import type { Define } from './commands/define.ts'
+import { Fault } from './error.ts'
+import { printable } from './telemetry.ts'
+
+type CommandRow = { readonly summary: string; readonly load: () => Promise<Define> }
+
+const COMMANDS = {
+  serve: { summary: 'start the daemon', load: async () => (await import('./commands/serve.ts')).serve },
+  config: { summary: 'print the settings in force', load: async () => (await import('./commands/config.ts')).config },
+  explain: { summary: 'show what a mail says and why', load: async () => (await import('./commands/explain.ts')).explain },
+  rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
+} as const satisfies Record<string, CommandRow>
+
+/** Options before the command that take a value; the command is the first word that is neither option nor value. */
+const VALUED = new Set(['-c', '--config'])
+
+function commandOf(args: readonly string[]): string | null {
+  const at = args.findIndex((arg, index) => !arg.startsWith('-') && !VALUED.has(args[index - 1] ?? ''))
+  const word = at < 0 ? null : args[at]
+  return word === 'help' ? (args[at + 1] ?? null) : (word ?? null)
+}
+
+async function makeProgram(args: readonly string[]): Promise<Command> {
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8'))
+  const program = new Command('bounced')
+    .description('Takes the bounces and complaints that come back to a sender, and says what each one means.')
+    .version(String(version))
+    .option('-c, --config <file>', 'TOML file with settings (default: BOUNCED_CONFIG)')
+    .showSuggestionAfterError()
+    .exitOverride()
+  const asked = commandOf(args)
+  for (const [name, row] of Object.entries<CommandRow>(COMMANDS)) {
+    const command = program.command(name).summary(row.summary).description(row.summary).exitOverride()
+    if (name === asked) (await row.load())(command)
+  }
+  return program
+}
+
+function exitStatusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (!(error instanceof Fault)) {
+    console.error(error)
+    return 1
+  }
+  for (const line of error.message.split('\n')) console.error(printable(`bounced: ${line}`))
+  return error.code === 'config_invalid' || error.code === 'bad_request' ? 2 : 1
+}
+
+// A reader that has seen enough (`| head`) ends us in peace.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1)
+})
+
+try {
+  const args = process.argv.slice(2)
+  await (await makeProgram(args)).parseAsync(args, { from: 'user' })
+} catch (error) {
+  process.exitCode = exitStatusOf(error)
+}

@@ -1,0 +1,173 @@
+/**
+ * floors.test - the law of imports: the table of the house as data, and what breaks it
+ *
+ * A file imports its own floor and the floors above it in the table. A pure folder touches no clock, chance, environment or I/O. Every
+ * source file loads in a plain Node, so that what the type stripper refuses fails here.
+ */
+import { execFileSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { expect, test } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '..')
+const SRC = join(ROOT, 'src')
+
+/** From the ground up. A folder ends in a slash. `never`: floors above it in the table that it must leave alone all the same. */
+const FLOORS = [
+  { holds: ['error.ts', 'telemetry.ts'], pure: false, never: [] },
+  { holds: ['mail/'], pure: true, never: ['telemetry.ts'] },
+  { holds: ['classify/'], pure: true, never: ['telemetry.ts'] },
+  { holds: ['correlate/'], pure: true, never: ['telemetry.ts'] },
+  { holds: ['ledger/'], pure: true, never: ['telemetry.ts'] },
+  { holds: ['queue/'], pure: true, never: ['telemetry.ts'] },
+  { holds: ['compose/'], pure: true, never: ['telemetry.ts'] },
+  { holds: ['edge/'], pure: false, never: [] },
+  { holds: ['store/'], pure: false, never: [] },
+  { holds: ['work/'], pure: false, never: [] },
+  { holds: ['intake/'], pure: false, never: [] },
+  { holds: ['web/'], pure: false, never: ['intake/'] },
+  { holds: ['settings.ts'], pure: false, never: [] },
+  { holds: ['config.ts'], pure: false, never: [] },
+  { holds: ['app.ts'], pure: false, never: [] },
+  { holds: ['commands/'], pure: false, never: [] },
+  { holds: ['cli.ts'], pure: false, never: [] },
+] as const
+
+/** Of Node a pure file may import these names only. */
+const PURE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
+  'node:crypto': ['createHash', 'createHmac', 'timingSafeEqual', 'Hash', 'Hmac'],
+  'node:buffer': ['Buffer'],
+}
+
+/** Values (no Node modules) that a pure file may take from a package: parsers and tables without I/O. */
+const PURE_PACKAGES = ['libmime', 'html-to-text', 'tldts', 'zod']
+
+/** What reaches for clock, chance, environment or I/O without an import. */
+const IMPURE = [
+  /\bDate\.now\b/,
+  /\bnew Date\(\)/,
+  /\bDate\(\)/,
+  /\bperformance\b/,
+  /\bMath\.random\b/,
+  /\bcrypto\.(?:random|getRandom)/,
+  /\bprocess\./,
+  /\bglobalThis\b/,
+  /\bconsole\./,
+  /\bfetch\(/,
+  /\bset(?:Timeout|Interval|Immediate)\b/,
+  /\bqueueMicrotask\b/,
+  /\basync\b/,
+  /\bawait\b/,
+  /\bimport\(/,
+  /\brequire\(/,
+  /\beval\(/,
+  /\bimport\.meta\b/,
+]
+
+type Import = { readonly names: string; readonly from: string; readonly isType: boolean }
+
+/** Source without comments and text, so that prose cannot break the law; line structure is kept. */
+function codeOf(source: string): string {
+  return source.replaceAll(/\/\*[\s\S]*?\*\/|(?<![:'"`\\])\/\/[^\n]*/g, '').replaceAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, "''")
+}
+
+function importsOf(source: string): Import[] {
+  const found: Import[] = []
+  for (const match of source.matchAll(/^(?:import|export)\s+(type\s+)?([^'"`;]*?)\s*from\s+['"]([^'"]+)['"]/gm)) {
+    found.push({ names: match[2] ?? '', from: match[3] ?? '', isType: match[1] !== undefined })
+  }
+  for (const match of source.matchAll(/(?:^import\s+|\bimport\()['"]([^'"]+)['"]/gm))
+    found.push({ names: '', from: match[1] ?? '', isType: false })
+  return found
+}
+
+const FILES = globSync('**/*.ts', { cwd: SRC }).toSorted()
+
+function floorOf(path: string): number {
+  return FLOORS.findIndex(({ holds }) => holds.some((name) => (name.endsWith('/') ? path.startsWith(name) : path === name)))
+}
+
+function linksOf(path: string): { readonly target: string; readonly isType: boolean }[] {
+  const source = readFileSync(join(SRC, path), 'utf8')
+  return importsOf(source)
+    .filter(({ from }) => from.startsWith('.'))
+    .map(({ from, isType }) => ({ target: relative(SRC, join(SRC, dirname(path), from)), isType }))
+}
+
+function broken(path: string): string[] {
+  const floor = floorOf(path)
+  const row = FLOORS[floor]
+  if (row === undefined) return [`${path} stands on no floor`]
+  return linksOf(path).flatMap(({ target, isType }) => {
+    // Data beside the program (package.json) is no floor.
+    if (target.startsWith('..')) return []
+    if (floorOf(target) > floor) return [`${path} imports ${target}, which is below it`]
+    const never: readonly string[] = row.never
+    return never.some((name) => target.startsWith(name)) && !isType ? [`${path} must not import ${target}`] : []
+  })
+}
+
+function impure(path: string): string[] {
+  if (FLOORS[floorOf(path)]?.pure !== true) return []
+  const source = readFileSync(join(SRC, path), 'utf8')
+  const code = codeOf(source)
+  const reaches = IMPURE.flatMap((pattern) => (pattern.test(code) ? [`${path} uses ${pattern.source}`] : []))
+  const brings = importsOf(source)
+    .filter(({ from, isType }) => !from.startsWith('.') && !isType)
+    .flatMap(({ from, names }) => {
+      const allowed = PURE_IMPORTS[from]
+      if (allowed === undefined)
+        return PURE_PACKAGES.some((name) => from === name || from.startsWith(`${name}/`)) ? [] : [`${path} imports ${from}`]
+      const taken = names
+        .replaceAll(/[{}]/g, '')
+        .split(',')
+        .map((name) => name.trim().replace(/^type /, ''))
+        .filter(Boolean)
+      return taken.filter((name) => !allowed.includes(name)).map((name) => `${path} takes ${name} of ${from}`)
+    })
+  return [...reaches, ...brings]
+}
+
+test('a file imports its own floor and the floors above it', () => {
+  expect(FILES.flatMap(broken)).toEqual([])
+})
+
+test('pure folders touch no clock, chance, environment or I/O', () => {
+  expect(FILES.flatMap(impure)).toEqual([])
+})
+
+test('files have named exports only, and no barrels', () => {
+  const found = FILES.filter((path) => /^export (?:default\b|\* from)/m.test(readFileSync(join(SRC, path), 'utf8')))
+  expect(found).toEqual([])
+})
+
+/** Files that act when they are loaded: the program itself, and what runs inside a worker thread. */
+const ACTS = /^cli\.ts$|thread\.ts$|worker\.ts$/
+
+test('every source file loads in a plain Node', () => {
+  const urls = FILES.filter((path) => !ACTS.test(path)).map((path) => join(SRC, path))
+  const script = `for (const file of ${JSON.stringify(urls)}) { try { await import(file) } catch (error) { console.log(file + ': ' + error.message) } }`
+  const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', cwd: ROOT })
+  expect(printed.split('\n').filter(Boolean)).toEqual([])
+})
+
+test('what acts when it is loaded still passes the type stripper', () => {
+  for (const path of FILES.filter((file) => ACTS.test(file))) {
+    execFileSync(process.execPath, ['--check', join(SRC, path)], { encoding: 'utf8' })
+  }
+})
+
+const PROBES = [
+  // code                                          breaks
+  ['const now = Date.now()', true],
+  ['const roll = Math.random()', true],
+  ['// Date.now() is not asked here', false],
+  ["const word = 'Date.now()'", false],
+  ['export async function load() {}', true],
+  ['const home = process.env.HOME', true],
+  ['const at = new Date(0)', false],
+] as const
+
+test.each(PROBES)('the law sees %j', (code, breaks) => {
+  expect(IMPURE.some((pattern) => pattern.test(codeOf(code)))).toBe(breaks)
+})
