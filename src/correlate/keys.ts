@@ -1,0 +1,35 @@
+/**
+ * keys - the keys under which tokens are signed, each derived for one account
+ *
+ * HKDF-SHA-256 (RFC 5869) over the master, built from HMAC: salt `bounced token v1`, info `token` NUL account NUL key index, both in
+ * decimal. An account that mints offline is given the derived key and can sign for its own number only.
+ *
+ * Pure. See also: correlate/token, docs/TOKEN.md.
+ */
+import { createHmac } from 'node:crypto'
+
+export const TOKEN_KEY_BYTES = 32
+/** One base32 character names the key. */
+export const MAX_KEY_INDEX = 31
+
+const SALT = Buffer.from('bounced token v1', 'latin1')
+
+/** The key that `read` and `mint` use; null: no such account number, or that key is not (or no longer) good. */
+export type KeyFor = (account: number, keyIndex: number) => Uint8Array | null
+
+/** RFC 5869 with SHA-256, `length` at most 8,160 bytes. */
+export function hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Buffer {
+  const extracted = createHmac('sha256', salt).update(secret).digest()
+  const blocks: Buffer[] = []
+  let last: Buffer = Buffer.alloc(0)
+  for (let i = 1; blocks.length * 32 < length; i += 1) {
+    last = createHmac('sha256', extracted).update(last).update(info).update(Uint8Array.of(i)).digest()
+    blocks.push(last)
+  }
+  return Buffer.concat(blocks).subarray(0, length)
+}
+
+/** The key of one account number and key index: 32 bytes. */
+export function deriveTokenKey(master: Uint8Array, account: number, keyIndex: number): Buffer {
+  return hkdf(master, SALT, Buffer.from(`token\0${account}\0${keyIndex}`, 'latin1'), TOKEN_KEY_BYTES)
+}

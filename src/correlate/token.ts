@@ -1,0 +1,88 @@
+/**
+ * token - a delivery's name, signed: what comes back in a Return-Path, a feedback id, an unsubscribe link
+ *
+ * 30 characters of a-z2-7: key index 1 + deliveryId 13 + MAC 16. The MAC is the first 80 bits of HMAC-SHA-256, under the account's key,
+ * over `bounced-token-1`, key index, deliveryId, purpose and domain, each ended by NUL. So a token made for one purpose or domain is
+ * none for another, and no account can mint for another. Read in any case; compared in constant time. A token that a relay has cut is
+ * a clue, never a proof.
+ *
+ * Pure. See also: correlate/keys, correlate/wrap (what others put around it), docs/TOKEN.md (vectors).
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { decodeNumber, encodeBase32, encodeNumber } from './base32.ts'
+import { DELIVERY_ID_LENGTH, parseDeliveryId, startOfDay } from './deliveryid.ts'
+import type { KeyFor } from './keys.ts'
+
+/** What a token may be used for, and how long it is good for: days counted from the day that its id names. */
+export const PURPOSES = {
+  'return-path': { days: 30 },
+  feedback: { days: 400 },
+  unsubscribe: { days: 400 },
+  tracking: { days: 400 },
+} as const satisfies Record<string, { readonly days: number }>
+export type Purpose = keyof typeof PURPOSES
+
+export const TOKEN_LENGTH = 30
+const MAC_BYTES = 10
+const VERSION = 'bounced-token-1'
+const SHAPE = /^[a-z2-7]{30}$/
+const CUT_SHAPE = /^[a-z2-7]{14,29}$/
+const DAY_MS = 86_400_000
+
+export type TokenRead =
+  | {
+      /** `cut`: the id is legible, its MAC is not whole. `invalid`: whole, and nobody we know signed it for this purpose and domain. */
+      readonly state: 'valid' | 'invalid' | 'cut'
+      /** The number in the id, which may be an account's offline number. */
+      readonly account: number
+      readonly deliveryId: string
+      readonly key: number
+      readonly purpose: Purpose
+    }
+  | { readonly state: 'none' }
+
+function macOf(key: Uint8Array, keyIndex: number, deliveryId: string, purpose: Purpose, domain: string): Buffer {
+  const said = [VERSION, String(keyIndex), deliveryId, purpose, domain.toLowerCase()].map((part) => `${part}\0`).join('')
+  return createHmac('sha256', key).update(said, 'utf8').digest().subarray(0, MAC_BYTES)
+}
+
+/**
+ * Signs a delivery. `domain` is the A-label of the domain that the token will stand at (for links: the feedback domain). Null: the id or
+ * the key index is out of range.
+ */
+export function mintToken(input: {
+  readonly key: Uint8Array
+  readonly keyIndex: number
+  readonly deliveryId: string
+  readonly purpose: Purpose
+  readonly domain: string
+}): string | null {
+  const index = encodeNumber(input.keyIndex, 1)
+  if (index === null || parseDeliveryId(input.deliveryId) === null) return null
+  return index + input.deliveryId + encodeBase32(macOf(input.key, input.keyIndex, input.deliveryId, input.purpose, input.domain))
+}
+
+/** Reads what may be a token, in either case. Total: any string gives a value. */
+export function readToken(text: string, purpose: Purpose, domain: string, keyFor: KeyFor): TokenRead {
+  if (text.length > TOKEN_LENGTH) return { state: 'none' }
+  const token = text.toLowerCase()
+  const whole = SHAPE.test(token)
+  if (!whole && !CUT_SHAPE.test(token)) return { state: 'none' }
+  const keyIndex = decodeNumber(token.slice(0, 1))
+  const deliveryId = token.slice(1, 1 + DELIVERY_ID_LENGTH)
+  const parts = parseDeliveryId(deliveryId)
+  if (keyIndex === null || parts === null) return { state: 'none' }
+  const read = { account: parts.account, deliveryId, key: keyIndex, purpose }
+  if (!whole) return { state: 'cut', ...read }
+  const key = keyFor(parts.account, keyIndex)
+  if (key === null) return { state: 'invalid', ...read }
+  const want = encodeBase32(macOf(key, keyIndex, deliveryId, purpose, domain))
+  const same = timingSafeEqual(Buffer.from(want, 'latin1'), Buffer.from(token.slice(1 + DELIVERY_ID_LENGTH), 'latin1'))
+  return { state: same ? 'valid' : 'invalid', ...read }
+}
+
+/** Whether a mail of that id's day is too old to be spoken of at `at`. An id that is none is expired. */
+export function isExpired(deliveryId: string, days: number, at: number): boolean {
+  const parts = parseDeliveryId(deliveryId)
+  return parts === null || at >= startOfDay(parts.day) + (days + 1) * DAY_MS
+}
