@@ -10,7 +10,7 @@
 
 const BYTES = 'abcdefghijklmnopqrstuvwxyz234567'
 const NUMBERS = '234567abcdefghijklmnopqrstuvwxyz'
-const VALUES: ReadonlyMap<string, number> = new Map([...NUMBERS].map((letter, value) => [letter, value]))
+const VALUES: ReadonlyMap<string, number> = new Map(Array.from(NUMBERS, (letter, value) => [letter, value]))
 
 /** Whole bytes, 8 characters for 5 bytes; the last group is cut, not padded. */
 export function encodeBase32(bytes: Uint8Array): string {
