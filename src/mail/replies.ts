@@ -1,0 +1,146 @@
+/**
+ * replies - the SMTP replies inside a text that people are to read
+ *
+ * Found by shape: three digits where a reply can stand (behind "said:", "<<<", at a line's start, with a status behind them …), or a
+ * status marked as one (`#5.1.1`). What introduces it tells whether a remote server spoke, and which.
+ *
+ * Pure, total, linear: every look around is of fixed length. See also: mail/reply, mail/formats.
+ */
+import { MAX_REPLY, type Reply, findStatus, isCodeAt, parseReply } from './reply.ts'
+
+/** `index` to `end` is its place in the text; `host` said it (lower case), where the text says so; `isRemote`: another server's words. */
+export type FoundReply = {
+  readonly reply: Reply
+  readonly index: number
+  readonly end: number
+  readonly host: string | null
+  readonly isRemote: boolean
+}
+
+/** Longer texts are cut: the reasons stand in front of what is returned. */
+const MAX_SCAN = 262_144
+const MAX_REPLIES = 200
+/** The longest reply seen had 20 lines. */
+const MAX_LINES = 40
+/** How far back an introduction may begin. */
+const REACH = 300
+
+/** A code, or a status that a mark, a quote or white space precedes. */
+const CANDIDATE =
+  /(?<![\w.@+/-])(?:[245]\d\d(?=[\s\-:;,#)\]"'.]|$)(?![.:,]\d|-\d(?!\.\d))|(?<![^#([\s"':;])#?[245]\.\d{1,3}\.\d{1,3}(?!\.?\d|[\w@/]|-\w))/g
+/** What a status without a code is introduced by. */
+const MARKED =
+  /(?:^|\n)[ \t]*$|[(#]$|\b(?:said|says|returned|error|status|code|reply|response|smtp|was)(?: code)?\s?[:;"'(]{0,2}\s?$|smtp;\s?$/i
+/** What introduces another server's words. */
+const REMOTE =
+  /(?:<<<|[:;]\s?["'(<[]{0,2}|\b(?:said|says|replied|responded|answered|returned|with|response|reply)\s?["'(<[]{0,2}|<[\w.-]{1,200}\s?#?)$/i
+/** A host that a text names: said to be one, or with its address behind it, or in front of qmail's sentences. */
+const HOST =
+  /\b(?:host|server|mta|by|at|to|from)\s{1,3}(?:\(|<|\[)?((?:[a-z0-9_-]{1,63}\.){1,10}[a-z]{2,24}|(?:\d{1,3}\.){3}\d{1,3})(?=\.?(?:[\s[()\]>:;,'"]|$))|((?:[a-z0-9_-]{1,63}\.){1,10}[a-z]{2,24})\.?\s?[[(](?:\d{1,3}\.){3}\d{1,3}|((?:\d{1,3}\.){3}\d{1,3})(?= (?:does not|failed|sent|rejected))|<((?:[a-z0-9_-]{1,63}\.){1,10}[a-z]{2,24})\s?#?$/gi
+/** What a reply's words end before, within a line. */
+const STOP = / ?\(in reply to| ?\(state \d\d|##|#smtp#/i
+/** A line that is none of the reply's: a session's mark, a rule, a recipient, a field, another reporter's sentence. */
+const NEXT_ITEM =
+  /^(?:\s{0,8}(?:>>>|\.\.\. |---|===|<?[\w.+=-]{1,80}@[\w.-]{1,80}>?:?\s*$)|<[^<>\s]{1,200}@[^<>\s]{1,200}>:|[A-Z][a-z]{1,20}-[A-Za-z-]{1,30}:|(?:giving up on|remote host said|i'm not going to|this is a permanent|the response|original message)\b)/i
+
+/**
+ * Every reply in a text, in order, at most 200. Total; linear.
+ *
+ *     findReplies('host mx.example.com[192.0.2.1] said: 550 5.1.1 No such user (in reply to RCPT TO command)')
+ *     → [{ reply: { code: 550, status: '5.1.1', text: 'No such user' }, host: 'mx.example.com', isRemote: true, … }]
+ */
+export function findReplies(text: string): readonly FoundReply[] {
+  const source = text.length > MAX_SCAN ? text.slice(0, MAX_SCAN) : text
+  const found: FoundReply[] = []
+  let talking: string | null = null
+  let floor = 0
+  for (const candidate of source.matchAll(CANDIDATE)) {
+    const index = candidate.index
+    const word = candidate[0]
+    if (index < floor || !(word.includes('.') ? isStatusAt(source, index) : isReplyAt(source, index))) continue
+    const end = replyEnd(source, index)
+    const reply = parseReply(source.slice(index, end).replace(/\n\s{0,8}<<< ?/g, '\n'))
+    if (reply.code === null && reply.status === null) continue
+    const before = source.slice(Math.max(floor, index - REACH), index)
+    const isRemote = REMOTE.test(before.slice(-260).trimEnd())
+    // A session quoted line by line names its server once.
+    talking = hostIn(before) ?? (/<<<\s?$/.test(before) ? talking : null)
+    found.push({ reply, index, end, host: isRemote ? talking : null, isRemote })
+    if (found.length >= MAX_REPLIES) break
+    floor = end
+  }
+  return found
+}
+
+/** The last refusal of a remote server; where no introduction tells who spoke, the last one. Null without any. */
+export function lastRemoteReply(text: string): Reply | null {
+  const refusals = findReplies(text).filter((one) => one.reply.code === null || one.reply.code >= 400)
+  const coded = refusals.filter((one) => one.reply.code !== null)
+  return (coded.findLast((one) => one.isRemote) ?? coded.at(-1) ?? refusals.at(-1))?.reply ?? null
+}
+
+/** A code at a line's start inside of a sentence (`… after⏎450 attempts`) is none. */
+function isReplyAt(source: string, index: number): boolean {
+  if (!isCodeAt(source, index)) return false
+  const before = source.slice(Math.max(0, index - 80), index)
+  if (!/\n[ \t]*$/.test(before) || /^(?:-|[ ]#?[245]\.\d)/.test(source.slice(index + 3, index + 8))) return true
+  const previous = before.replace(/\n[ \t]*$/, '')
+  return /(?:^|\n)[ \t\r]*$|[.:;>)\]"'!?-]\s*$/.test(previous)
+}
+
+function isStatusAt(source: string, index: number): boolean {
+  const before = source.slice(Math.max(0, index - 30), index)
+  return (source.charAt(index) === '#' || MARKED.test(before)) && findStatus(source.slice(Math.max(0, index - 20), index + 12)) !== null
+}
+
+/** Where the words of the reply at `index` end: with its lines, its bracket, or what a reporter puts behind them. */
+function replyEnd(source: string, index: number): number {
+  const limit = Math.min(source.length, index + 2 * MAX_REPLY)
+  const isSession = /<<<\s?$/.test(source.slice(Math.max(0, index - 5), index))
+  let end = lineEnd(source, index, limit)
+  for (let i = 0; i < MAX_LINES && end < limit; i++) {
+    const next = lineEnd(source, end + 1, limit)
+    const line = source.slice(end + 1, next)
+    const isMore = isSession
+      ? source.charAt(index + 3) === '-' && isSessionLine(line, source.slice(index, index + 3))
+      : isContinued(line, source.slice(index, index + 3))
+    if (!isMore) break
+    end = next
+  }
+  const body = source.slice(index, end)
+  const stop = STOP.exec(body)?.index ?? body.length
+  return index + Math.min(stop, closing(source, index, body))
+}
+
+function lineEnd(source: string, from: number, limit: number): number {
+  const newline = source.indexOf('\n', from)
+  return newline < 0 || newline > limit ? limit : newline
+}
+
+function isSessionLine(line: string, code: string): boolean {
+  return /^\s{0,8}<<< /.test(line.slice(0, 12)) && line.trimStart().startsWith(`<<< ${code}`)
+}
+
+function isContinued(line: string, code: string): boolean {
+  if (line.trim() === '' || NEXT_ITEM.test(line.slice(0, 300)) || /^\s{0,8}<<</.test(line)) return false
+  const other = /^\s{0,8}([245]\d\d)[ -]/.exec(line.slice(0, 12))?.[1]
+  return other === undefined || other === code
+}
+
+/** A reply that stands in brackets or quotes ends where they close. */
+function closing(source: string, index: number, body: string): number {
+  const opener = /(?:<(?:[\w.-]{0,200} ?#?(?:[\d.]{5,9} [a-z]{2,8}; ?)?)?|([("[])(?:#)?)$/i.exec(
+    source.slice(Math.max(0, index - 230), index),
+  )
+  if (opener === null || source.slice(0, index).endsWith('<<<')) return body.length
+  const mark = opener[1] === '(' ? ')' : opener[1] === '[' ? ']' : opener[1] === '"' ? '"' : '>'
+  const at = body.indexOf(mark)
+  // `(550) No such user` closes around the code alone.
+  return at < 0 || (at < 12 && body.slice(at + 1).trim() !== '' && mark !== '>') ? body.length : at
+}
+
+function hostIn(before: string): string | null {
+  let host: string | null = null
+  for (const found of before.matchAll(HOST)) host = found[1] ?? found[2] ?? found[3] ?? found[4] ?? host
+  return host === null ? null : host.toLowerCase()
+}
