@@ -73,10 +73,10 @@ export function findReplies(text: string): readonly FoundReply[] {
 }
 
 /** The last refusal of a remote server; where no introduction tells who spoke, the last one. Null without any. */
-export function lastRemoteReply(text: string): Reply | null {
+export function lastRemoteReply(text: string): FoundReply | null {
   const refusals = findReplies(text).filter((one) => one.reply.code === null || one.reply.code >= 400)
   const coded = refusals.filter((one) => one.reply.code !== null)
-  return (coded.findLast((one) => one.isRemote) ?? coded.at(-1) ?? refusals.at(-1))?.reply ?? null
+  return coded.findLast((one) => one.isRemote) ?? coded.at(-1) ?? refusals.at(-1) ?? null
 }
 
 /** A code at a line's start inside of a sentence (`… after⏎450 attempts`) is none. */
