@@ -101,11 +101,11 @@ function byCode({ table, subject, provider, reading }: Asked): Hit | null {
   return hits.find((hit) => hit.rule.reason !== 'other') ?? hits[0] ?? null
 }
 
-/** Decides for a provider that is already known. `evidence` uses it to show a rule its hits. */
-export function classifyFor(table: RuleTable, subject: Subject, named: ProviderName | null): Verdict {
+/** Decides for a provider that is already known; `nobody` asks common and standard only, whatever tokens stand in the text. */
+export function classifyFor(table: RuleTable, subject: Subject, named: ProviderName | 'nobody' | null): Verdict {
   const own = read(table, subject.reply.text)
   const whole = subject.text === subject.reply.text ? own : read(table, subject.text)
-  const name = named ?? providerOfTokens(table, own.found) ?? providerOfTokens(table, whole.found)
+  const name = named === 'nobody' ? null : (named ?? providerOfTokens(table, own.found) ?? providerOfTokens(table, whole.found))
   const provider = name?.provider ?? null
   const asked = { table, subject, provider, reading: own.text === '' ? whole : own }
   const hit =

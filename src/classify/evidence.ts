@@ -43,17 +43,20 @@ export function subjectOfText(text: string, clues: readonly ProviderClue[] = [],
   return { reply, reportStatus, action: 'failed', text: reply.text, clues }
 }
 
-/** What the table says of one piece of evidence. A provider's file speaks of its own replies unless the evidence names another. */
+/**
+ * What the table says of one piece of evidence. A provider's file speaks of its own replies, common and standard of nobody's, unless the
+ * evidence names another.
+ */
 function judge(table: RuleTable, section: string, evidence: ParsedEvidence): Verdict {
   const given = typeof evidence === 'string' ? { text: evidence } : evidence
   const clues: ProviderClue[] = []
   if (given.mx !== undefined) clues.push({ source: 'delivery-mx', value: given.mx })
   if (given.recipient !== undefined)
     clues.push({ source: 'recipient-domain', value: given.recipient.slice(given.recipient.lastIndexOf('@') + 1) })
-  const own = section === 'common' || section === 'standard' ? '' : section
-  const provider = given.provider ?? (clues.length > 0 ? '' : own)
+  const isGeneral = section === 'common' || section === 'standard'
+  const provider = given.provider ?? (clues.length > 0 || isGeneral ? '' : section)
   const named: ProviderName | null = provider === '' ? providerOfClues(table.sites, clues) : { provider, from: 'delivery-mx' }
-  return classifyFor(table, subjectOfText(given.text, clues, given.status ?? null), named)
+  return classifyFor(table, subjectOfText(given.text, clues, given.status ?? null), named ?? (isGeneral ? 'nobody' : null))
 }
 
 const textOf = (evidence: ParsedEvidence): string => (typeof evidence === 'string' ? evidence : evidence.text)

@@ -28,11 +28,12 @@ const MIN_SEGMENT = 2
 
 /** Anything but single-spaced printable ASCII takes the long way. */
 const UNCOMMON = /[^\x20-\x7e]| {2}|`/
-const DROPPED = /[\u00ad\u200b-\u200f\u2060\ufeff\u0307]/g
+/** Accents (mail systems lose them on the way), soft hyphens, zero-width marks. */
+const DROPPED = /(?=\p{M})[\u0300-\u036f]|[\u00ad\u200b-\u200f\u2060\ufeff]/gu
 const SINGLE_QUOTES = /[\u2018\u2019\u201a\u201b\u2032\u00b4`]/g
 const DOUBLE_QUOTES = /[\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb]/g
 const DASHES = /[\u2010-\u2015\u2212]/g
-const SPACES = /[\s\u0000-\u001f\u007f]+/g
+const SPACES = /[\s\p{Cc}]+/gu
 const UNSPACED = '\\u0e00-\\u0e7f\\u3000-\\u30ff\\u31f0-\\u31ff\\u3400-\\u9fff\\uac00-\\ud7af\\uf900-\\ufaff'
 /** A folded line leaves a space between two characters that never had one. */
 const SPACE_INSIDE = new RegExp(`(?<=[${UNSPACED}]) (?=[${UNSPACED}])`, 'g')
@@ -40,7 +41,7 @@ const WORD = /[\p{L}\p{N}]/u
 const NO_EDGE = new RegExp(`[${UNSPACED}\\ud800-\\udfff]`)
 
 /**
- * The form in which texts are searched: cut at 2,048 characters, NFKC, lower case, white space folded, quotes and dashes made
+ * The form in which texts are searched: cut at 2,048 characters, compatibility forms made plain, lower case, no accents, white space folded, quotes and dashes made
  * plain, soft hyphens and zero-width characters dropped, no spaces between characters of scripts that have none. Total.
  *
  *     normalise('Mailbox  «Full» –\r\n 552')   → 'mailbox "full" - 552'
@@ -49,11 +50,12 @@ export function normalise(text: string): string {
   const cut = text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text
   if (!UNCOMMON.test(cut)) return cut.toLowerCase().trim()
   const long = cut
-    .replace(SINGLE_QUOTES, "'") // before NFKC, which makes a space and an accent of "´"
+    .replace(SINGLE_QUOTES, "'") // before NFKD, which makes a space and an accent of "´"
     .replace(DOUBLE_QUOTES, '"')
-    .normalize('NFKC')
+    .normalize('NFKD')
     .toLowerCase()
     .replace(DROPPED, '')
+    .normalize('NFC')
     .replace(DASHES, '-')
     .replace(SPACES, ' ')
     .replace(SPACE_INSIDE, '')
