@@ -1,0 +1,69 @@
+/**
+ * server - the HTTP server's skeleton: schemas, errors, ids, metrics, and the faces that hang on it
+ *
+ * A route is a schema and a few lines. Whatever it throws becomes a problem (web/problem); the vendor's face has an envelope of its own.
+ * Answers carry no cookie, reflect nothing, and may not be framed or sniffed.
+ *
+ * See also: web/routes (the table of routes), web/vendor/routes.
+ */
+import { randomUUID } from 'node:crypto'
+import Fastify from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { Fault } from '../error.ts'
+import type { Telemetry } from '../telemetry.ts'
+import { sendProblem } from './problem.ts'
+
+export type Web = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression<RawServerDefault>,
+  RawReplyDefaultExpression<RawServerDefault>,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>
+
+export type WebOptions = { readonly telemetry: Telemetry; readonly bodyBytes: number; readonly trustProxy: boolean }
+
+/** What every answer carries: it is data for programs, or a page without script, style from elsewhere or frames. */
+const SAFE_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+  'cache-control': 'no-store',
+} as const
+
+/** A server without routes, not yet listening. */
+export async function createServer(options: WebOptions): Promise<Web> {
+  const server = Fastify({
+    logger: false,
+    bodyLimit: options.bodyBytes,
+    trustProxy: options.trustProxy,
+    genReqId: () => randomUUID(),
+    // Idle connections of keep-alive clients end with us at a stop.
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: true },
+  }).withTypeProvider<ZodTypeProvider>()
+  server.setValidatorCompiler(validatorCompiler)
+  server.setSerializerCompiler(serializerCompiler)
+  server.setErrorHandler((error, request, reply) => sendProblem(options.telemetry, error, request, reply))
+  server.setNotFoundHandler((request, reply) =>
+    sendProblem(options.telemetry, new Fault('not_found', 'there is nothing at this address'), request, reply),
+  )
+  addHooks(server, options.telemetry)
+  await server.register((await import('@fastify/formbody')).default)
+  return server
+}
+
+function addHooks(server: Web, telemetry: Telemetry): void {
+  server.addHook('onRequest', async (_request, reply) => {
+    void reply.headers(SAFE_HEADERS)
+  })
+  server.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    telemetry.count('bounced_http_requests_total', { route, status: reply.statusCode })
+    telemetry.observe('bounced_http_seconds', reply.elapsedTime / 1_000, { route })
+    telemetry.log.debug({ requestId: request.id, method: request.method, route, status: reply.statusCode }, 'http request')
+  })
+}

@@ -1,0 +1,48 @@
+/**
+ * envelope - the vendor's answers: HTTP 200 always, the outcome inside
+ *
+ * See also: web/vendor/parameters (who picks the code), spec: vendor-api.
+ */
+
+/** Every code of the vendor that we say, with our words for it. */
+export const CODES = {
+  200: 'ok',
+  501: 'server exception',
+  40001: 'start is empty',
+  40002: 'start is invalid',
+  40003: 'limit is empty',
+  40004: 'limit is invalid',
+  40005: 'authentication failed',
+  40006: 'days is invalid',
+  40007: 'startDate is invalid, the form is yyyy-MM-dd',
+  40008: 'endDate is invalid, the form is yyyy-MM-dd',
+  40009: 'labelIdList is empty',
+  40010: 'apiUserList is empty',
+  40011: 'email is empty',
+  40012: 'email is invalid',
+  40014: 'label id is empty',
+  40015: 'label id is invalid',
+  40016: 'apiUserList is invalid',
+  40401: 'unsubscribe created',
+  40402: 'unsubscribe failed',
+  40403: 'unsubscribe deleted',
+  40404: 'unsubscribe delete failed',
+  40601: 'bounce deleted',
+  40602: 'bounce delete failed',
+  40913: 'request quota exceeded',
+} as const
+
+export type VendorCode = keyof typeof CODES
+
+export type Envelope = { readonly result: boolean; readonly statusCode: number; readonly message: string; readonly info: object }
+
+/** Codes that say that it went well. */
+const GOOD: ReadonlySet<VendorCode> = new Set([200, 40401, 40403, 40601])
+
+/** An answer by its code. */
+export function envelope(code: VendorCode, info: object = {}): Envelope {
+  return { result: GOOD.has(code), statusCode: code, message: CODES[code], info }
+}
+
+/** The one answer that spells `statuscode` in lower case. */
+export const TOO_OFTEN = { result: false, statuscode: 50_000, message: 'interface frequency limited', info: {} } as const

@@ -1,0 +1,84 @@
+/**
+ * parameters - the vendor's parameters, merged from wherever they came and checked by an ordered table
+ *
+ * Query, form and multipart make one bag of texts (the body wins). A table names each parameter with its aliases, its code when it is
+ * missing (null: it may be), its code when it is wrong, and how it is read. The first row that fails answers.
+ *
+ * See also: web/vendor/envelope (the codes).
+ */
+import type { VendorCode } from './envelope.ts'
+
+export type Bag = ReadonlyMap<string, string>
+
+/** `read` gives null for what is wrong; `absent` is the value of a parameter that may be missing and is. */
+export type Parameter<T> = {
+  readonly names: readonly string[]
+  readonly empty: VendorCode | null
+  readonly invalid: VendorCode
+  readonly read: (text: string) => T | null
+  readonly absent: T
+}
+
+export type ParameterTable = Readonly<Record<string, Parameter<unknown>>>
+export type Values<Table extends ParameterTable> = { readonly [Name in keyof Table]: Table[Name] extends Parameter<infer T> ? T : never }
+export type Checked<Table extends ParameterTable> =
+  | { readonly ok: true; readonly values: Values<Table> }
+  | { readonly ok: false; readonly code: VendorCode }
+
+/** A parameter longer than this is cut off from everything we store; 4,000 ids of 100 characters fit. */
+const MAX_VALUE = 400_000
+
+/** One bag out of what the request carried, the later source winning. Names with several values keep the last. Total. */
+export function bagOf(...sources: readonly unknown[]): Bag {
+  const bag = new Map<string, string>()
+  for (const source of sources) {
+    if (typeof source !== 'object' || source === null) continue
+    for (const [name, value] of Object.entries(source)) {
+      const last: unknown = Array.isArray(value) ? value.at(-1) : value
+      if (typeof last === 'string' || typeof last === 'number') bag.set(name, String(last).slice(0, MAX_VALUE))
+    }
+  }
+  return bag
+}
+
+function take(bag: Bag, names: readonly string[]): string {
+  for (const name of names) {
+    const value = bag.get(name)?.trim()
+    if (value) return value
+  }
+  return ''
+}
+
+/** Checks a bag by a table, in the table's order. Pure. */
+export function readParameters<Table extends ParameterTable>(table: Table, bag: Bag): Checked<Table> {
+  const values: Record<string, unknown> = {}
+  for (const [name, row] of Object.entries<Parameter<unknown>>(table)) {
+    const text = take(bag, row.names)
+    if (text === '') {
+      if (row.empty !== null) return { ok: false, code: row.empty }
+      values[name] = row.absent
+      continue
+    }
+    const value = row.read(text)
+    if (value === null) return { ok: false, code: row.invalid }
+    values[name] = value
+  }
+  // The checked door: every name of the table has just been read by its own row.
+  return { ok: true, values: values as Values<Table> }
+}
+
+/** A whole number within bounds. */
+export function readWhole(least: number, most: number): (text: string) => number | null {
+  return (text) => (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : null)
+}
+
+/** Texts between semicolons; null when there are more than `most` or none. */
+export function readList(most: number): (text: string) => readonly string[] | null {
+  return (text) => {
+    const parts = text
+      .split(';')
+      .map((part) => part.trim())
+      .filter(Boolean)
+    return parts.length > 0 && parts.length <= most ? parts : null
+  }
+}

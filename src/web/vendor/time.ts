@@ -1,0 +1,81 @@
+/**
+ * time - days and times as the vendor writes them, in the account's own zone
+ *
+ * Days are cut in an IANA zone; a day may have 23 or 25 hours. Times are `yyyy-MM-dd HH:mm:ss`, without a zone.
+ *
+ * See also: ledger/settings (zone).
+ */
+
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+function formatOf(zone: string): Intl.DateTimeFormat {
+  const known = formats.get(zone)
+  if (known) return known
+  const made = new Intl.DateTimeFormat('en-CA-u-hc-h23', {
+    timeZone: zone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  })
+  formats.set(zone, made)
+  return made
+}
+
+/**
+ * A moment as the vendor writes it.
+ *
+ *     formatTime(0, 'Asia/Shanghai') → '1970-01-01 08:00:00'
+ */
+export function formatTime(at: number, zone: string): string {
+  const parts = new Map(
+    formatOf(zone)
+      .formatToParts(at)
+      .map((part) => [part.type, part.value]),
+  )
+  const take = (name: Intl.DateTimeFormatPartTypes): string => parts.get(name) ?? ''
+  return `${take('year')}-${take('month')}-${take('day')} ${take('hour')}:${take('minute')}:${take('second')}`
+}
+
+/** The day of a moment, `yyyy-MM-dd`. */
+export function dayOf(at: number, zone: string): string {
+  return formatTime(at, zone).slice(0, 10)
+}
+
+/** `yyyy-MM-dd` that stands in the calendar, or null. */
+export function parseDay(text: string): string | null {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return null
+  const at = Date.parse(`${text}T00:00:00Z`)
+  return Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text ? null : text
+}
+
+/** The day that lies so many days behind. */
+export function shiftDay(day: string, days: number): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10)
+}
+
+/** Days between two, both counted. */
+export function spanOf(from: string, to: string): number {
+  return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / 86_400_000) + 1
+}
+
+/** When a day begins in a zone, epoch milliseconds. Two rounds settle the offset across a change of the clocks. */
+export function startOfDay(day: string, zone: string): number {
+  const wanted = Date.parse(`${day}T00:00:00Z`)
+  let at = wanted
+  for (let round = 0; round < 2; round++) at = wanted - offsetAt(at, zone)
+  return at
+}
+
+function offsetAt(at: number, zone: string): number {
+  return Date.parse(`${formatTime(at, zone).replace(' ', 'T')}Z`) - Math.floor(at / 1_000) * 1_000
+}
+
+/** From the beginning of the first day to the end of the last, `until` not counted. */
+export type Span = { readonly from: number; readonly until: number }
+
+export function spanOfDays(from: string, to: string, zone: string): Span {
+  return { from: startOfDay(from, zone), until: startOfDay(shiftDay(to, 1), zone) }
+}
