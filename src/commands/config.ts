@@ -41,7 +41,7 @@ function masked(row: SettingRow): Omit<SettingRow, 'secret'> {
 /** A database URL shows all but its password; other secrets show only whether there is one. */
 function shown({ value, secret }: SettingRow): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '-'
-  const text = String(value)
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
   if (!secret) return text
   return /^(?:sqlite|postgres|postgresql):/.test(text) ? text.replace(/:\/\/([^:@/]*):[^@]*@/, '://$1:***@') : '*** (set)'
 }
