@@ -1,0 +1,99 @@
+/**
+ * formats - how the writers of free-form bounces lay out their reports
+ *
+ * One row a writer, as data: header fields that give it away, and how its lines begin. A new writer is a new row. All
+ * marks are kept in one index over the beginnings of lines, so a thousand rows cost a look-up a line; every row helps
+ * every mail, because an unknown writer often borrows a known one's words. See also: mail/freeform (the reader).
+ *
+ * A mark is how a line begins once bullets, dashes and brackets are taken off: lower case, at least three characters.
+ *
+ * Pure.
+ */
+import { MAIL_SERVERS } from './formats-server.ts'
+import { OFFICE_SERVERS } from './formats-office.ts'
+import { PROVIDERS } from './formats-provider.ts'
+
+export type Format = {
+  readonly id: string
+  /** Header name → what its value contains, lower case; any of them is a vote for the row. */
+  readonly header?: Readonly<Record<string, readonly string[]>>
+  /** Lines that only this writer writes. */
+  readonly knows?: readonly string[]
+  /** Recipients stand in the lines below. */
+  readonly opens?: readonly string[]
+  /** The recipient stands behind these words, in this line or the next. */
+  readonly names?: readonly string[]
+  /** Diagnostics stand below. */
+  readonly details?: readonly string[]
+  /** The address that follows is the sender's. */
+  readonly sender?: readonly string[]
+  /** What the writer says to people, after its recipients; nothing about them follows until another section opens. */
+  readonly stops?: readonly string[]
+  /** The returned mail begins. */
+  readonly ends?: readonly string[]
+}
+
+export const ROLES = ['knows', 'opens', 'names', 'details', 'sender', 'stops', 'ends'] as const
+export type Role = (typeof ROLES)[number]
+export type Mark = { readonly text: string; readonly role: Role; readonly format: string }
+
+export const FORMATS: readonly Format[] = [...MAIL_SERVERS, ...OFFICE_SERVERS, ...PROVIDERS]
+
+/** Marks are found by their first characters; three tell enough apart and still hold a word of Chinese. */
+const KEY = 3
+
+const index = buildIndex()
+
+function buildIndex(): ReadonlyMap<string, readonly Mark[]> {
+  const buckets = new Map<string, Mark[]>()
+  for (const format of FORMATS) {
+    for (const role of ROLES) {
+      for (const text of format[role] ?? []) {
+        const key = text.slice(0, KEY)
+        const bucket = buckets.get(key) ?? []
+        bucket.push({ text, role, format: format.id })
+        buckets.set(key, bucket)
+      }
+    }
+  }
+  return buckets
+}
+
+const NO_MARKS: readonly Mark[] = []
+/** Longer than the longest mark. */
+const REACH = 96
+const LEADING = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
+
+/** The marks that a line begins with, none for most lines. Total. */
+export function marksOf(line: string): readonly Mark[] {
+  const start = line
+    .slice(0, REACH * 2)
+    .replace(LEADING, '')
+    .slice(0, REACH)
+    .toLowerCase()
+  const bucket = index.get(start.slice(0, KEY))
+  if (bucket === undefined) return NO_MARKS
+  return bucket.filter((mark) => start.startsWith(mark.text))
+}
+
+/** Rows by header fields, as one flat list: [row, header name, what it contains]. */
+const HEADER_MARKS: readonly (readonly [string, string, string])[] = FORMATS.flatMap((format) =>
+  Object.entries(format.header ?? {}).flatMap(([name, needles]) => needles.map((needle) => [format.id, name, needle] as const)),
+)
+
+/** The rows whose header fields this mail bears. `headers`: names lower case. */
+export function formatsByHeader(headers: Readonly<Record<string, string>>): readonly string[] {
+  const lowered = new Map<string, string>()
+  const found: string[] = []
+  for (const [id, name, needle] of HEADER_MARKS) {
+    const value = headers[name]
+    if (value === undefined) continue
+    let lower = lowered.get(name)
+    if (lower === undefined) {
+      lower = value.slice(0, 512).toLowerCase()
+      lowered.set(name, lower)
+    }
+    if (lower.includes(needle) && found[found.length - 1] !== id) found.push(id)
+  }
+  return found
+}
