@@ -12,12 +12,14 @@
  *   run in the order of the calls: `await Promise.all([db.insertMany(…), db.upsertMany(…)])`.
  * - What can be tried again later is Fault store_busy; a broken rule of the schema is Fault conflict.
  *
- * See also: store/sqlite, store/postgres, store/value (the types that may pass), store/table.
+ * See also: store/sqlite, store/postgres, store/value (the types that may pass), store/shape
+ * (how a value of the core becomes a row).
  */
 import { Fault } from '../error.ts'
 import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
-import type { ColumnType, RowOf, Table } from './table.ts'
+import type { Shape } from './shape.ts'
+import type { ColumnType, Table } from './table.ts'
 import type { Row, Value } from './value.ts'
 
 export type EngineKind = 'sqlite' | 'postgres'
@@ -60,12 +62,14 @@ export type Claim = {
 
 /** All verbs, inside a transaction. */
 export type Db = Reader & {
+  /** Which slot of a counter this process adds to: nodes that count at once then seldom meet in one row. */
+  readonly slot: number
   /** Runs one statement; how many rows it changed. */
   readonly run: (sql: string, params?: readonly Value[]) => Promise<number>
   /** Inserts rows in the order given; how many were new. */
-  readonly insertMany: <T extends Table>(table: T, rows: readonly RowOf<T>[], onConflict?: OnConflict) => Promise<number>
+  readonly insertMany: <R>(shape: Shape<R>, rows: readonly R[], onConflict?: OnConflict) => Promise<number>
   /** Inserts rows, or changes those whose key is there. On PostgreSQL rows are locked in the order given: sort by key. */
-  readonly upsertMany: <T extends Table>(table: T, rows: readonly RowOf<T>[], rule?: UpsertRule) => Promise<void>
+  readonly upsertMany: <R>(shape: Shape<R>, rows: readonly R[], rule?: UpsertRule) => Promise<void>
   readonly claim: (claim: Claim) => Promise<readonly Row[]>
 }
 

@@ -12,13 +12,16 @@ import { Fault } from '../error.ts'
 import type { Db, Engine, EngineKind } from './engine.ts'
 import { MIGRATIONS } from './migrations.ts'
 import type { Migration } from './migrations.ts'
-import { rowsOf } from './table.ts'
+import { int, shapeOf, text } from './shape.ts'
 
-const MADE = {
-  name: 'migrations',
-  columns: { version: 'int', name: 'text', checksum: 'text', applied_at: 'int' },
-  key: ['version'],
-} as const
+type MigrationRow = { readonly version: number; readonly name: string; readonly checksum: string; readonly appliedAt: number }
+
+const MADE = shapeOf<MigrationRow>('migrations', ['version'], {
+  version: int('version'),
+  name: text('name'),
+  checksum: text('checksum'),
+  appliedAt: int('applied_at'),
+})
 
 const CREATE = `create table if not exists migrations (
   version @int not null, name @text not null, checksum @text not null, applied_at @int not null, primary key (version)
@@ -38,7 +41,7 @@ export async function migrate(engine: Engine, now: number, migrations: readonly 
   return engine.tx(
     async (db) => {
       await db.run(spellSchema(db.kind, CREATE))
-      const made = rowsOf(MADE, await db.all('select version, name, checksum, applied_at from migrations order by version'))
+      const made = (await db.all('select * from migrations order by version')).map(MADE.decode)
       const newest = migrations.at(-1)?.version ?? 0
       for (const { version, name, checksum } of made) checkMade({ version, name, checksum, newest }, migrations)
       const missing = migrations.filter(({ version }) => !made.some((row) => row.version === version))
@@ -76,7 +79,7 @@ function checkMade(made: Made, migrations: readonly Migration[]): void {
 
 async function apply(db: Db, migration: Migration, now: number): Promise<void> {
   for (const statement of migration.statements) await db.run(spellSchema(db.kind, statement))
-  await db.insertMany(MADE, [{ version: migration.version, name: migration.name, checksum: checksumOf(migration), applied_at: now }])
+  await db.insertMany(MADE, [{ version: migration.version, name: migration.name, checksum: checksumOf(migration), appliedAt: now }])
 }
 
 /** Of the text as written here, so that both engines agree. */

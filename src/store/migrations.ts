@@ -1,12 +1,125 @@
 /**
  * migrations - every step of the schema, in order; a released one is never changed
  *
- * Types are written `@int`, `@text`, `@bytes`, and each table ends in `@strict` (wide rows) or `@narrow` (short rows): see
- * store/migrate. `account_id` is the first key column of every account-owned table.
+ * Types are written `@int`, `@text`, `@bytes`, and each table ends in `@strict` (wide rows) or `@narrow` (short rows, kept in the
+ * tree of their key where the engine can): see store/migrate. `account_id` is the first key column of every account-owned table.
+ * What PostgreSQL may one day split by month has the month in each of its unique keys.
  *
- * See also: store/schema (the same tables as data).
+ * See also: store/schema (the same tables as shapes).
  */
 
 export type Migration = { readonly version: number; readonly name: string; readonly statements: readonly string[] }
 
-export const MIGRATIONS: readonly Migration[] = []
+/** The columns of a fact, the same for deliveries and lists. */
+const FACT_COLUMNS = `
+  id @bytes not null, account_id @int not null, delivery_month @int not null, subject @text not null, delivery_id @text,
+  kind @text not null, v @int not null, at @int not null, received_at @int not null, dedup_key @text not null,
+  address_hash @bytes, data @text not null`
+
+const FACTS: readonly string[] = [
+  // Appended as they come; found by their subject: a delivery, a list entry, a mail, a site.
+  `create table events (${FACT_COLUMNS}) @strict`,
+  'create unique index events_by_subject on events (account_id, subject, delivery_month, dedup_key)',
+  // Facts of lists are kept apart: retention never touches them.
+  `create table list_events (${FACT_COLUMNS}) @strict`,
+  'create unique index list_events_by_subject on list_events (account_id, subject, delivery_month, dedup_key)',
+  `create table reports (
+    digest @bytes not null, account_id @int not null, received_at @int not null, kind @text not null, size @int not null,
+    truncated @int not null, peer @text, mail_from @text not null, rcpt_to @text not null, source @text not null,
+    session_id @text not null, primary key (digest)
+  ) @narrow`,
+  // Keyed by time first: mails are added at one end and expire at the other. A report row knows the time of its mail.
+  `create table raw_mails (
+    received_at @int not null, digest @bytes not null, size @int not null, body @bytes not null, primary key (received_at, digest)
+  ) @strict`,
+]
+
+const DELIVERIES: readonly string[] = [
+  `create table deliveries (
+    account_id @int not null, delivery_id @text not null, delivery_month @int not null, email_id @text, message_id @text,
+    recipient @text, address_hash @bytes, domain @text not null, site @text, api_user @text not null, label_id @int, label @text,
+    email_type @text not null, broadcast @text, sender @text not null, subject @text not null, headers @text not null,
+    message_id_header @text, request_ip @text, egress_ip @text, mx @text, route_key @text not null, requested_at @int not null,
+    registered @int not null, status @int not null, sub_status @int, asynchronous @int not null, reason @text, permanence @text,
+    fault @text, weak @int not null, forwarded @int not null, engaged @int not null, status_at @int not null, status_fact @bytes not null,
+    status_rank @int not null, rule @text, reported_domain @text, send_log @text not null, delivered_at @int, opened_at @int,
+    clicked_at @int, attempts @int not null, opens @int not null, clicks @int not null, complaints @int not null,
+    unsubscribes @int not null, complaint_episode @int not null, not_spam_episode @int not null, modified_at @int not null,
+    result @text not null, result_base @text not null, result_rank @int not null, result_at @int not null, result_fact @text not null,
+    reclassified @int not null, primary key (account_id, delivery_id, delivery_month)
+  ) @strict`,
+  // What filters ask most and what never changes stands in the index, so that a window is counted without its rows.
+  'create index deliveries_by_time on deliveries (account_id, requested_at, delivery_id, label_id, api_user)',
+  'create index deliveries_by_address on deliveries (account_id, address_hash, requested_at, delivery_id)',
+  'create unique index deliveries_by_email on deliveries (account_id, email_id, delivery_month) where email_id is not null',
+  'create index deliveries_by_header on deliveries (account_id, message_id_header) where message_id_header is not null',
+  // The few that bounced, among the many that did not: those are found by time.
+  'create index deliveries_bounced on deliveries (account_id, status, requested_at, delivery_id, sub_status) where status in (4, 5)',
+]
+
+const PROJECTIONS: readonly string[] = [
+  `create table suppressions (
+    account_id @int not null, list @text not null, address_hash @bytes not null, scope @text not null, address @text,
+    domain @text not null, is_domain @int not null, n @int not null, change @int not null, from_at @int not null, until_at @int,
+    removed_at @int, pending @int not null, reason @text not null, rule @text, site @text, delivery_id @text, proof @text,
+    unsubscribe_type @int, api_user @text, label_id @int, fact_id @bytes not null, primary key (account_id, list, address_hash, scope)
+  ) @strict`,
+  'create index suppressions_by_time on suppressions (account_id, list, from_at, address_hash, scope)',
+  `create table inbox (
+    account_id @int not null, digest @bytes not null, reason @text not null, kind @text not null, state @text not null,
+    received_at @int not null, sender @text, subject @text, summary @text not null, delivery_id @text, state_at @int not null,
+    fact_id @bytes not null, primary key (account_id, digest)
+  ) @strict`,
+  'create index inbox_by_time on inbox (account_id, state, received_at, digest)',
+  'create index inbox_by_digest on inbox (digest)',
+  `create table counters (
+    account_id @int not null, quarter @int not null, api_user @text not null, label_id @int not null, domain @text not null,
+    metric @text not null, slot @int not null, n @int not null, primary key (account_id, quarter, api_user, label_id, domain, metric, slot)
+  ) @narrow`,
+  `create table site_counters (
+    site @text not null, quarter @int not null, metric @text not null, slot @int not null, n @int not null,
+    primary key (site, quarter, metric, slot)
+  ) @narrow`,
+  `create table site_states (
+    site @text not null, held @int not null, change @int not null, at @int not null, fact_id @bytes not null, primary key (site)
+  ) @narrow`,
+]
+
+const ACCOUNTS: readonly string[] = [
+  `create table accounts (
+    account_id @int not null, name @text not null, created_at @int not null, closed_at @int, offline_for @int,
+    settings_version @int not null, settings @text not null, primary key (account_id)
+  ) @strict`,
+  `create table credentials (
+    account_id @int not null, api_user @text not null, key_hash @bytes not null, role @text not null, created_at @int not null,
+    expires_at @int, primary key (account_id, api_user, key_hash)
+  ) @narrow`,
+  'create index credentials_by_user on credentials (api_user)',
+  `create table labels (
+    account_id @int not null, label_id @int not null, name @text not null, folded @text not null, created_at @int not null,
+    updated_at @int not null, primary key (account_id, label_id)
+  ) @strict`,
+  'create unique index labels_by_name on labels (account_id, name)',
+  `create table token_keys (
+    account_id @int not null, key_index @int not null, sealed @bytes not null, created_at @int not null, retired_at @int,
+    primary key (account_id, key_index)
+  ) @narrow`,
+  'create table sequences (account_id @int not null, name @text not null, next @int not null, primary key (account_id, name)) @narrow',
+  'create table meta (name @text not null, value @text not null, primary key (name)) @narrow',
+  `create table endpoints (
+    account_id @int not null, endpoint_id @int not null, url @text not null, name @text not null, events @text not null,
+    format @text not null, ladder @text not null, sealed_key @bytes not null, enabled @int not null, created_at @int not null,
+    updated_at @int not null, primary key (account_id, endpoint_id)
+  ) @strict`,
+  `create table outbox (
+    account_id @int not null, endpoint_id @int not null, event_id @bytes not null, subject @text not null, delivery_month @int not null,
+    dedup_key @text not null, kind @text not null, state @text not null, attempts @int not null, due_at @int not null,
+    created_at @int not null, error @text, primary key (account_id, endpoint_id, event_id)
+  ) @narrow`,
+  "create index outbox_due on outbox (due_at) where state in ('waiting', 'sending')",
+  "create index outbox_in_line on outbox (account_id, endpoint_id, subject, event_id) where state in ('waiting', 'sending')",
+]
+
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
+]

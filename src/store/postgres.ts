@@ -15,8 +15,8 @@ import postgres from 'postgres'
 import { Fault } from '../error.ts'
 import type { Claim, Db, Engine, EngineOptions, Keys, Reader, TxOptions } from './engine.ts'
 import { createGuard } from './guard.ts'
+import type { Shape } from './shape.ts'
 import { arrayLiteral, claimSql, insertSql, spell, spellKeys, upsertSql } from './sql.ts'
-import type { Table } from './table.ts'
 import { cleanValue } from './value.ts'
 import type { Row, Value } from './value.ts'
 
@@ -39,6 +39,9 @@ const MAX_UNIQUE_RUNS = 3
 
 /** The first pause before another run; it doubles, and chance parts those that collided. */
 const FIRST_REST_MILLIS = 4
+
+/** Chosen by chance at the start; DESIGN, Store: 16 slots. */
+const SLOT = Math.floor(Math.random() * 16)
 
 /** int8 and numeric (sums of int8) come as text; all of ours are below 2^53. */
 const NUMBERS = { to: 20, from: [20, 1700], serialize: String, parse: Number }
@@ -134,17 +137,19 @@ function readerOver(ask: Ask): Reader {
 }
 
 function dbOver(ask: Ask): Db {
-  const into = async (text: string, table: Table, rows: readonly Readonly<Record<string, unknown>>[]): Promise<number> => {
+  const into = async <R>(text: string, { table, encode }: Shape<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
-    const params = Object.keys(table.columns).map((name) => arrayLiteral(rows.map((row) => cleanValue(row[name]))))
+    const encoded = rows.map(encode)
+    const params = Object.keys(table.columns).map((name) => arrayLiteral(encoded.map((row) => cleanValue(row[name]))))
     return (await ask({ text, params })).count
   }
   return {
     ...readerOver(ask),
+    slot: SLOT,
     run: async (sql, params = []) => (await ask({ text: spell('postgres', sql), params: params.map(cleanValue) })).count,
-    insertMany: async (table, rows, onConflict = 'refuse') => into(insertSql('postgres', table, onConflict), table, rows),
-    upsertMany: async (table, rows, rule = {}) => {
-      await into(upsertSql('postgres', table, rule), table, rows)
+    insertMany: async (shape, rows, onConflict = 'refuse') => into(insertSql('postgres', shape.table, onConflict), shape, rows),
+    upsertMany: async (shape, rows, rule = {}) => {
+      await into(upsertSql('postgres', shape.table, rule), shape, rows)
     },
     claim: async (claim: Claim) => (await ask({ text: claimSql('postgres', claim), params: claim.params.map(cleanValue) })).rows,
   }

@@ -10,9 +10,9 @@ import { Fault } from '../error.ts'
 import type { Claim, Db, Engine, EngineOptions, Keys, Reader } from './engine.ts'
 import { createGuard } from './guard.ts'
 import { claimSql, insertSql, keysJson, spell, spellKeys, upsertSql } from './sql.ts'
+import type { Shape } from './shape.ts'
 import { createThread } from './sqlitethread.ts'
 import type { Result, Thread, Wish } from './sqlitethread.ts'
-import type { Table } from './table.ts'
 import { cleanValue } from './value.ts'
 import type { Row, Value } from './value.ts'
 
@@ -87,19 +87,25 @@ function readerOver(ask: Ask): Reader {
 }
 
 function dbOver(ask: Ask): Db {
-  const loop = async (sql: string, table: Table, rows: readonly Readonly<Record<string, unknown>>[]): Promise<number> => {
+  const loop = async <R>(sql: string, { table, encode }: Shape<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
     const names = Object.keys(table.columns)
-    const values = rows.flatMap((row) => names.map((name) => cleanValue(row[name])))
+    const values: Value[] = []
+    for (const row of rows) {
+      const encoded = encode(row)
+      for (const name of names) values.push(cleanValue(encoded[name]))
+    }
     return (await ask({ verb: 'loop', sql, width: names.length, values })).changes
   }
   return {
     ...readerOver(ask),
+    // One writer: nobody to part from.
+    slot: 0,
     run: async (sql, params = []) =>
       (await ask({ verb: 'run', sql: spell('sqlite', sql), width: 0, values: params.map(cleanValue) })).changes,
-    insertMany: async (table, rows, onConflict = 'refuse') => loop(insertSql('sqlite', table, onConflict), table, rows),
-    upsertMany: async (table, rows, rule = {}) => {
-      await loop(upsertSql('sqlite', table, rule), table, rows)
+    insertMany: async (shape, rows, onConflict = 'refuse') => loop(insertSql('sqlite', shape.table, onConflict), shape, rows),
+    upsertMany: async (shape, rows, rule = {}) => {
+      await loop(upsertSql('sqlite', shape.table, rule), shape, rows)
     },
     claim: async (claim: Claim) =>
       (await ask({ verb: 'rows', sql: claimSql('sqlite', claim), width: 0, values: claim.params.map(cleanValue) })).rows,

@@ -4,14 +4,24 @@
 import { setTimeout as rest } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Db, Engine } from '../../src/store/engine.ts'
-import { rowsOf } from '../../src/store/table.ts'
+import { bytes, int, maybe, shapeOf, text } from '../../src/store/shape.ts'
 import { engines } from '../support/engines.ts'
 
-const THINGS = {
-  name: 'things',
-  columns: { account_id: 'int', id: 'bytes', name: 'text', n: 'int?', body: 'bytes?' },
-  key: ['account_id', 'id'],
-} as const
+type Thing = {
+  readonly account: number
+  readonly id: Uint8Array
+  readonly name: string
+  readonly n: number | null
+  readonly body: Uint8Array | null
+}
+
+const THINGS = shapeOf<Thing>('things', ['account_id', 'id'], {
+  account: int('account_id'),
+  id: bytes('id'),
+  name: text('name'),
+  n: maybe(int('n')),
+  body: maybe(bytes('body')),
+})
 
 const DDL = {
   sqlite:
@@ -22,7 +32,7 @@ const DDL = {
 
 const id = (n: number): Uint8Array => Buffer.from(n.toString(16).padStart(8, '0'), 'hex')
 
-const thing = (n: number, name = `thing ${n}`) => ({ account_id: 1, id: id(n), name, n, body: null })
+const thing = (n: number, name = `thing ${n}`) => ({ account: 1, id: id(n), name, n, body: null })
 
 const hex = (bytes: unknown): string => (bytes instanceof Uint8Array ? Buffer.from(bytes).toString('hex') : String(bytes))
 
@@ -55,10 +65,10 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     await engine.tx(async (db) =>
       db.insertMany(
         THINGS,
-        values.map(([name, n], i) => ({ account_id: 1, id: id(i), name, n, body: null })),
+        values.map(([name, n], i) => ({ account: 1, id: id(i), name, n, body: null })),
       ),
     )
-    const rows = rowsOf(THINGS, await engine.read.all('select * from things order by id'))
+    const rows = (await engine.read.all('select * from things order by id')).map(THINGS.decode)
     expect(rows.map(({ name, n }) => [name, n])).toEqual(values.map(([name, , want]) => [name, want]))
   })
 
@@ -271,7 +281,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     const claim = async () =>
       engine.tx(
         async (db) => {
-          const rows = await db.claim({ table: THINGS, where: 'n < $1', order: 'n', set: 'n = n + $1', params: [1_000], limit: 5 })
+          const rows = await db.claim({ table: THINGS.table, where: 'n < $1', order: 'n', set: 'n = n + $1', params: [1_000], limit: 5 })
           await rest(2)
           return rows
         },
