@@ -1,9 +1,9 @@
 /**
  * classify - what a reply means
  *
- * Three readings, the first that decides: the remote server's own words, by its provider's rules and then by `common`; its enhanced code by `standard`;
- * all words of the report about this recipient, by the same rules; then the report's own Status and the bare code by `standard`. Words come
- * before codes because codes lie: sendmail says 5.1.1 around a 5.7.26, and Exim always x.0.0.
+ * The first that decides: the remote server's own words, by its provider's rules and by `common`; its enhanced code, by `standard`; its words that mean
+ * little alone (rules marked `last`); all words of the report about this recipient, by the same rules; the report's own Status and
+ * the bare code, by `standard`. Words come before codes because codes lie: sendmail says 5.1.1 around a 5.7.26, and Exim always x.0.0.
  *
  * Pure and total: any subject gives a verdict, and the same one each time. See also: classify/table, classify/permanence.
  */
@@ -40,26 +40,41 @@ function statusMet(rule: Rule, status: string | null): readonly string[] | null 
   return status !== null && rule.statuses.some((test) => test(status)) ? [status] : null
 }
 
-function tryRule(table: RuleTable, rule: Rule, subject: Subject, { text, found }: Reading): Hit | null {
-  if (rule.unlessIds.some((id) => found.includes(id))) return null
+/** One question to the table: the subject, whose it is, and its two texts. `whole` is searched when it is first needed. */
+type Asked = {
+  readonly table: RuleTable
+  readonly subject: Subject
+  readonly provider: string | null
+  readonly own: Reading
+  readonly whole: () => Reading
+}
+
+const anyOf = (ids: readonly number[], found: readonly number[]): boolean => ids.some((id) => found.includes(id))
+
+function tryRule({ table, subject, whole }: Asked, rule: Rule, { text, found }: Reading): Hit | null {
+  if (anyOf(rule.unlessIds, found)) return null
   const code = codeMet(rule, subject.reply.code)
   if (code === null) return null
   const status = statusMet(rule, subject.reply.status ?? subject.reportStatus)
   if (status === null) return null
-  const words = rule.saysIds.filter((id) => found.includes(id)).map((id) => table.phrases[id]?.source ?? '')
+  const words = rule.saysIds.filter((id) => found.includes(id))
   if (words.length === 0 && rule.saysIds.length > 0) return null
-  const onReportStatus = words.length === 0 && code.length === 0 && subject.reply.status === null
-  return { rule, text, matched: words.length > 0 ? words : [...status, ...code], onReportStatus }
+  if (rule.aroundIds.length > 0 && !anyOf(rule.aroundIds, whole().found)) return null
+  const around = rule.aroundIds.length > 0 ? rule.aroundIds.filter((id) => whole().found.includes(id)) : []
+  const phrases = [...words, ...around].map((id) => table.phrases[id]?.source ?? '')
+  const onReportStatus = phrases.length === 0 && code.length === 0 && subject.reply.status === null
+  return { rule, text, matched: phrases.length > 0 ? phrases : [...status, ...code], onReportStatus }
 }
 
-/** The first rule of the provider and of common that holds, in the table's order. */
-function walk(table: RuleTable, subject: Subject, reading: Reading, provider: string | null, withWordless: boolean): Hit | null {
-  const asked = (rule: Rule): boolean => rule.section === provider || rule.section === 'common'
-  const wordless = withWordless ? [...(table.wordless.get(provider ?? '') ?? []), ...(table.wordless.get('common') ?? [])] : []
-  const worded = reading.found.flatMap((id) => table.rulesByPhrase[id]?.filter(asked) ?? [])
-  const rules = [...worded, ...wordless].sort((a, b) => a.order - b.order)
+/** The first rule of the provider and of common that holds, in the table's order. `last`: the rules of words that mean little alone. */
+function walk(asked: Asked, reading: Reading, { last, wordless }: { readonly last: boolean; readonly wordless: boolean }): Hit | null {
+  const { table, provider } = asked
+  const isAsked = (rule: Rule): boolean => (rule.section === provider || rule.section === 'common') && (rule.last === true) === last
+  const bare = wordless ? [...(table.wordless.get(provider ?? '') ?? []), ...(table.wordless.get('common') ?? [])] : []
+  const worded = reading.found.flatMap((id) => table.rulesByPhrase[id] ?? [])
+  const rules = [...worded, ...bare].filter(isAsked).sort((a, b) => a.order - b.order)
   for (const rule of rules) {
-    const hit = tryRule(table, rule, subject, reading)
+    const hit = tryRule(asked, rule, reading)
     if (hit !== null) return hit
   }
   return null
@@ -76,18 +91,16 @@ function look(
   return table.standard.find(holds) ?? null
 }
 
-type Asked = { readonly table: RuleTable; readonly subject: Subject; readonly provider: string | null; readonly reading: Reading }
-
-function byReplyStatus({ table, subject, provider, reading }: Asked): Hit | null {
+function byReplyStatus({ table, subject, provider, own }: Asked): Hit | null {
   const { status, code } = subject.reply
   const rule = isBare(status) ? null : look(table, { status, code, provider })
   return rule === null || rule.reason === 'other' || status === null
     ? null
-    : { rule, text: reading.text, matched: [status], onReportStatus: false }
+    : { rule, text: own.text, matched: [status], onReportStatus: false }
 }
 
 /** The last resort: the report's Status, then the bare code; a row that says `other` only if there is nothing better. */
-function byCode({ table, subject, provider, reading }: Asked): Hit | null {
+function byCode({ table, subject, provider, own }: Asked): Hit | null {
   const { reply, reportStatus } = subject
   const tries = [
     { status: reply.status, code: null, onReportStatus: false },
@@ -96,22 +109,27 @@ function byCode({ table, subject, provider, reading }: Asked): Hit | null {
   ]
   const hits = tries.flatMap(({ status, code, onReportStatus }): Hit[] => {
     const rule = status === null && code === null ? null : look(table, { status, code, provider })
-    return rule === null ? [] : [{ rule, text: reading.text, matched: [status ?? String(code)], onReportStatus }]
+    return rule === null ? [] : [{ rule, text: own.text, matched: [status ?? String(code)], onReportStatus }]
   })
   return hits.find((hit) => hit.rule.reason !== 'other') ?? hits[0] ?? null
 }
 
 /** Decides for a provider that is already known; `nobody` asks common and standard only, whatever tokens stand in the text. */
 export function classifyFor(table: RuleTable, subject: Subject, named: ProviderName | 'nobody' | null): Verdict {
-  const own = read(table, subject.reply.text)
-  const whole = subject.text === subject.reply.text ? own : read(table, subject.text)
-  const name = named === 'nobody' ? null : (named ?? providerOfTokens(table, own.found) ?? providerOfTokens(table, whole.found))
-  const provider = name?.provider ?? null
-  const asked = { table, subject, provider, reading: own.text === '' ? whole : own }
+  const reply = read(table, subject.reply.text)
+  const isOne = subject.text === subject.reply.text
+  let all: Reading | null = isOne ? reply : null
+  const whole = (): Reading => (all ??= read(table, subject.text))
+  const own = reply.text === '' ? whole() : reply
+  const byToken = (): ProviderName | null => providerOfTokens(table, own.found) ?? providerOfTokens(table, whole().found)
+  const name = named === 'nobody' ? null : (named ?? byToken())
+  const asked: Asked = { table, subject, provider: name?.provider ?? null, own, whole }
   const hit =
-    walk(table, subject, own, provider, true) ??
+    walk(asked, own, { last: false, wordless: true }) ??
     byReplyStatus(asked) ??
-    (whole === own ? null : walk(table, subject, whole, provider, false)) ??
+    walk(asked, own, { last: true, wordless: true }) ??
+    (own === whole() ? null : walk(asked, whole(), { last: false, wordless: false })) ??
+    (own === whole() ? null : walk(asked, whole(), { last: true, wordless: false })) ??
     byCode(asked)
   return verdictOf(asked, hit, name)
 }
@@ -131,7 +149,7 @@ function isDeferral(rule: Rule | null, { reply, reportStatus, action }: Subject)
   return (classOf(reply.status) ?? classOf(reportStatus)) === 4 || action === 'delayed'
 }
 
-function verdictOf({ table, subject, reading }: Asked, hit: Hit | null, name: ProviderName | null): Verdict {
+function verdictOf({ table, subject, own }: Asked, hit: Hit | null, name: ProviderName | null): Verdict {
   const rule = hit?.rule ?? null
   const reason: Reason = rule?.reason ?? 'other'
   const { code, status } = subject.reply
@@ -149,7 +167,7 @@ function verdictOf({ table, subject, reading }: Asked, hit: Hit | null, name: Pr
     pause: rule?.pause ?? null,
     evidence: {
       matched: hit?.matched ?? [],
-      text: (hit?.text ?? reading.text).slice(0, MAX_TEXT),
+      text: (hit?.text ?? own.text).slice(0, MAX_TEXT),
       code,
       status,
       permanenceFrom: from,

@@ -56,7 +56,9 @@ function judge(table: RuleTable, section: string, evidence: ParsedEvidence): Ver
   const isGeneral = section === 'common' || section === 'standard'
   const provider = given.provider ?? (clues.length > 0 || isGeneral ? '' : section)
   const named: ProviderName | null = provider === '' ? providerOfClues(table.sites, clues) : { provider, from: 'delivery-mx' }
-  return classifyFor(table, subjectOfText(given.text, clues, given.status ?? null), named ?? (isGeneral ? 'nobody' : null))
+  const subject = subjectOfText(given.text, clues, given.status ?? null)
+  const text = given.around === undefined ? subject.text : `${given.around} ${given.text}`
+  return classifyFor(table, { ...subject, text }, named ?? (isGeneral ? 'nobody' : null))
 }
 
 const textOf = (evidence: ParsedEvidence): string => (typeof evidence === 'string' ? evidence : evidence.text)

@@ -23,8 +23,10 @@
  *     status = ["4.2.2", "5.7.606-649", "x.2.x"]
  *     says = ["over quota"]                   # phrases: see classify/phrase
  *     unless = ["disk quota of the system"]   # none of these
+ *     around = ["in reply to mail from"]      # any of these in all words of the report, the reply among them
+ *     last = true                             # words that mean little alone: asked after the reply's enhanced code
  *     hits = ["552 5.2.2 over quota"]         # replies that this very rule decides
- *     misses = ["452 4.3.1 No storage", { text = "…", status = "5.0.0", provider = "yahoo" }]
+ *     misses = ["452 4.3.1 No storage", { text = "…", status = "5.0.0", provider = "yahoo", around = "…" }]
  *
  * Unknown keys are refused. Pure. See also: classify/table (what is made of it), edge/rulefiles (who reads the files).
  */
@@ -90,6 +92,7 @@ const evidence = z.union([
     recipient: z.string().optional(),
     mx: z.string().optional(),
     status: z.string().optional(),
+    around: z.string().optional(),
   }),
 ])
 
@@ -103,6 +106,8 @@ const rule = z.strictObject({
   status: z.array(status).min(1).optional(),
   says: z.array(phrase).min(1).optional(),
   unless: z.array(phrase).min(1).optional(),
+  around: z.array(phrase).min(1).optional(),
+  last: z.literal(true).optional(),
   source: z.union([z.string(), z.array(z.string())]).optional(),
   hits: z.array(evidence).min(1, 'is empty: show one reply that the rule decides'),
   misses: z.array(evidence).min(1, 'is empty: show one look-alike that the rule leaves alone'),
@@ -147,9 +152,9 @@ export function readRuleFile(where: { readonly file: string; readonly layer: Lay
     throw new Fault('rule_invalid', `${where.file}: ${lines.join('; ')}`, { detail: { file: where.file } })
   }
   const { rule: rules, ...head } = read.data
-  const bare = rules.find((one) => one.code === undefined && one.status === undefined && one.says === undefined)
+  const bare = rules.find((one) => one.code === undefined && one.status === undefined && one.says === undefined && one.around === undefined)
   if (bare !== undefined) {
-    throw new Fault('rule_invalid', `${where.file}: rule "${bare.id}" has no condition; give it code, status or says`, {
+    throw new Fault('rule_invalid', `${where.file}: rule "${bare.id}" has no condition; give it code, status, says or around`, {
       detail: { file: where.file, id: bare.id },
     })
   }

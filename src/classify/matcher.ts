@@ -1,7 +1,7 @@
 /**
  * matcher - one index over all phrases, which finds every one that stands in a text
  *
- * Each segment is filed under one of its runs of four characters, the one that is least used so far (under two characters where the segment
+ * Each segment is filed under one of its runs of four characters, the one that is rarest among all segments (under two characters where the segment
  * is shorter, as Chinese words are). A text is walked once; at each place one table look-up says whether a segment can stand
  * there. All occurrences of all segments are found, overlapping ones too; then phrases with gaps check that their segments follow each other
  * within the gap. Work is bounded by the length of the text times a small constant, whatever the text is.
@@ -13,8 +13,9 @@ import { isWordCode, MAX_GAP, type Phrase, type Segment } from './phrase.ts'
 /** Finds the numbers (positions in the list that the index was made of) of all phrases that hold in a normalised text, ascending. */
 export type PhraseIndex = { readonly size: number; readonly find: (normal: string) => readonly number[] }
 
-/** 16 bits: a table of 64k small integers fits a second-level cache, and a thousand segments fill 2 % of it. */
-const MASK = 0xffff
+/** 20 bits tell nearly all runs of four letters apart, and the places that real texts touch stay in the cache. */
+const BITS_FOUR = 20
+const BITS_TWO = 16
 
 /** A segment with what it completes. `at`: where in the segment its filed run ends. */
 type Filed = {
@@ -32,12 +33,12 @@ type Filed = {
 
 type Grams = { readonly length: 4 | 2; readonly heads: Uint16Array; readonly buckets: number[][] }
 
-/** The rolling hash: four characters of four bits' shift, or two of eight, fill the 16 bits, so older ones fall out. */
-const roll4 = (hash: number, code: number): number => ((hash << 4) ^ code) & MASK
-const roll2 = (hash: number, code: number): number => ((hash << 8) ^ code) & MASK
+/** The rolling hash: four characters of five bits' shift, or two of eight, fill the bits, so older ones fall out. */
+const roll4 = (hash: number, code: number): number => ((hash << 5) ^ code) & ((1 << BITS_FOUR) - 1)
+const roll2 = (hash: number, code: number): number => ((hash << 8) ^ code) & ((1 << BITS_TWO) - 1)
 
 function emptyGrams(length: 4 | 2): Grams {
-  return { length, heads: new Uint16Array(MASK + 1), buckets: [[]] }
+  return { length, heads: new Uint16Array(1 << (length === 4 ? BITS_FOUR : BITS_TWO)), buckets: [[]] }
 }
 
 function hashAt(text: string, end: number, length: 4 | 2): number {
@@ -47,11 +48,23 @@ function hashAt(text: string, end: number, length: 4 | 2): number {
   return hash
 }
 
-/** Files a segment under its run with the shortest bucket and says where that run ends. */
-function file(grams: Grams, text: string, id: number): number {
+/** How often each run stands in all segments: a measure of how often it stands in texts. */
+function countRuns(texts: Iterable<string>, length: 4 | 2): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>()
+  for (const text of texts) {
+    for (let end = length - 1; end < text.length; end++) {
+      const hash = hashAt(text, end, length)
+      counts.set(hash, (counts.get(hash) ?? 0) + 1)
+    }
+  }
+  return counts
+}
+
+/** Files a segment under its rarest run and says where that run ends. */
+function file(grams: Grams, counts: ReadonlyMap<number, number>, { text, id }: { readonly text: string; readonly id: number }): number {
   let best = { end: grams.length - 1, load: Infinity }
   for (let end = grams.length - 1; end < text.length; end++) {
-    const load = grams.buckets[grams.heads[hashAt(text, end, grams.length)] ?? 0]?.length ?? 0
+    const load = counts.get(hashAt(text, end, grams.length)) ?? 0
     if (load < best.load) best = { end, load }
   }
   const hash = hashAt(text, best.end, grams.length)
@@ -90,12 +103,13 @@ export function indexPhrases(phrases: readonly Phrase[]): PhraseIndex {
   const two = emptyGrams(2)
   const filed: Filed[] = []
   const byKey = new Map<string, number>()
+  const counts = countRuns(new Set(phrases.flatMap((phrase) => phrase.segments.map((segment) => segment.text))), 4)
   const idOf = (segment: Segment): number => {
     const key = keyOf(segment)
     const known = byKey.get(key)
     if (known !== undefined) return known
     const id = filed.length
-    const at = file(segment.text.length >= 4 ? four : two, segment.text, id)
+    const at = file(segment.text.length >= four.length ? four : two, counts, { text: segment.text, id })
     filed.push({ ...segment, at, whole: [], wakes: [], placed: false })
     byKey.set(key, id)
     return id
@@ -126,8 +140,9 @@ type Compiled = {
 /** Whether a filed segment stands in the text with its run ending at `end`: the start of it, or -1. */
 function standsAt(segment: Filed, text: string, end: number): number {
   const start = end - segment.at
-  if (start < 0 || !text.startsWith(segment.text, start)) return -1
+  if (start < 0) return -1
   if (segment.edgeBefore && start > 0 && isWordCode(text.charCodeAt(start - 1))) return -1
+  if (!text.startsWith(segment.text, start)) return -1
   const after = start + segment.text.length
   if (segment.edgeAfter && after < text.length && isWordCode(text.charCodeAt(after))) return -1
   return start

@@ -26,6 +26,7 @@ export type Rule = ParsedRule & {
   readonly statuses: readonly StatusTest[] | null
   readonly saysIds: readonly number[]
   readonly unlessIds: readonly number[]
+  readonly aroundIds: readonly number[]
 }
 
 export type RuleTable = {
@@ -108,7 +109,7 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
     .flatMap((file) => file.rules.map((rule) => ({ file, rule })))
     .map(({ file, rule }, order) =>
       within(file, rule.id, () => {
-        if (file.provider === 'standard' && (rule.says !== undefined || rule.unless !== undefined)) {
+        if (file.provider === 'standard' && (rule.says ?? rule.unless ?? rule.around ?? rule.last) !== undefined) {
           throw new Fault('rule_invalid', 'standard rules go by code and status alone; words belong into common')
         }
         return {
@@ -121,6 +122,7 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
           statuses: rule.status?.map(compileStatus) ?? null,
           saysIds: rule.says?.map(idOf) ?? [],
           unlessIds: rule.unless?.map(idOf) ?? [],
+          aroundIds: rule.around?.map(idOf) ?? [],
         }
       }),
     )
