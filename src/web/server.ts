@@ -34,6 +34,9 @@ const SAFE_HEADERS = {
   'cache-control': 'no-store',
 } as const
 
+/** No route takes a file; the vendor's longest call has a dozen fields. */
+const FORM_LIMITS = { files: 0, fields: 100, fieldSize: 1_048_576, parts: 100 }
+
 /** A server without routes, not yet listening. */
 export async function createServer(options: WebOptions): Promise<Web> {
   const server = Fastify({
@@ -52,7 +55,9 @@ export async function createServer(options: WebOptions): Promise<Web> {
     sendProblem(options.telemetry, new Fault('not_found', 'there is nothing at this address'), request, reply),
   )
   addHooks(server, options.telemetry)
-  await server.register((await import('@fastify/formbody')).default)
+  const [formbody, multipart] = await Promise.all([import('@fastify/formbody'), import('@fastify/multipart')])
+  await server.register(formbody.default)
+  await server.register(multipart.default, { attachFieldsToBody: 'keyValues', limits: FORM_LIMITS })
   return server
 }
 

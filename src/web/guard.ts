@@ -1,0 +1,45 @@
+/**
+ * guard - in whose name a route acts
+ *
+ * An account acts for itself. The operator acts for the account that `?account=apiUser` names; where nothing is named, routes that show
+ * everybody's things show them, others ask for the name.
+ *
+ * See also: web/identity.
+ */
+import type { FastifyRequest } from 'fastify'
+import { Fault } from '../error.ts'
+import type { Asker } from './desk.ts'
+import { identify } from './identity.ts'
+import type { Gate } from './identity.ts'
+
+export type Guard = {
+  /** Faults: unauthenticated, rate_limited, bad_request (the operator named no account), not_found (nobody bears that name). */
+  readonly account: (request: FastifyRequest) => Promise<Asker>
+  /** As `account`, but null for the operator who named none: everybody's. */
+  readonly anyone: (request: FastifyRequest) => Promise<Asker | null>
+}
+
+export type GuardOptions = { readonly gate: Gate; readonly accountOf: (apiUser: string) => Promise<number | null> }
+
+export function createGuard({ gate, accountOf }: GuardOptions): Guard {
+  const anyone = async (request: FastifyRequest): Promise<Asker | null> => {
+    const identity = await identify(gate, request)
+    if (identity.kind === 'account') return { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
+    const named = namedAccount(request.query)
+    if (named === null) return null
+    const account = await accountOf(named)
+    if (account === null) throw new Fault('not_found', 'no account bears that name')
+    return { account, apiUser: named, ip: request.ip }
+  }
+  const account = async (request: FastifyRequest): Promise<Asker> => {
+    const asker = await anyone(request)
+    if (asker === null) throw new Fault('bad_request', 'the operator names the account: ?account=apiUser')
+    return asker
+  }
+  return { account, anyone }
+}
+
+function namedAccount(query: unknown): string | null {
+  const named: unknown = typeof query === 'object' && query !== null && 'account' in query ? query.account : null
+  return typeof named === 'string' && named !== '' ? named : null
+}

@@ -1,0 +1,90 @@
+/**
+ * inbox - the mails that were not read, not matched or not trusted, with the reason
+ *
+ * An account sees what points at its mails; the operator sees everything. The raw mail is a download, never shown inline.
+ *
+ * See also: ledger/fact (InboxReason), work/receive.
+ */
+import { z } from 'zod'
+import { Fault } from '../error.ts'
+import type { InboxReason, InboxState } from '../ledger/fact.ts'
+import type { InboxRow } from '../ledger/world.ts'
+import type { Desk } from './desk.ts'
+import { isoOf } from './factview.ts'
+import type { Guard } from './guard.ts'
+import type { Web } from './server.ts'
+
+const STATES = ['open', 'accepted', 'discarded', 'linked', 'replayed'] as const satisfies readonly InboxState[]
+const REASONS = [
+  'unreadable',
+  'unmatched',
+  'unverified',
+  'expired',
+  'unregistered',
+  'ambiguous',
+  'postmaster',
+] as const satisfies readonly InboxReason[]
+
+const item = z.object({
+  id: z.string().describe('The digest of the mail'),
+  reason: z.enum(REASONS),
+  kind: z.string().describe('The kind of report'),
+  state: z.enum(STATES),
+  receivedAt: z.string(),
+  from: z.string().nullable(),
+  subject: z.string().nullable(),
+  summary: z.string(),
+})
+
+/** The operator may name an account; `?account=` is read by web/guard. */
+const operatorQuery = { account: z.string().max(128).optional().describe('The operator names an account') }
+
+const listQuery = z.object({
+  ...operatorQuery,
+  state: z.enum([...STATES, 'any']).default('open'),
+  reason: z.enum(REASONS).optional(),
+  after: z.string().max(200).optional().describe('`next` of the page before'),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+})
+
+const params = z.object({ id: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits') })
+
+export function addInbox(server: Web, { desk, guard }: { readonly desk: Desk; readonly guard: Guard }): void {
+  const page = z.object({ items: z.array(item), next: z.string().nullable() })
+  const tags = ['inbox']
+  server.get(
+    '/v1/inbox',
+    { schema: { summary: 'Mails that wait for a person', tags, querystring: listQuery, response: { 200: page } } },
+    async (request) => {
+      const asker = await guard.anyone(request)
+      const { state, reason, after, limit } = request.query
+      const query = { state: state === 'any' ? null : state, reason: reason ?? null, after: after ?? null, limit }
+      const found = await desk.inbox(asker?.account ?? null, query)
+      return { items: found.rows.map(viewItem), next: found.next }
+    },
+  )
+  const one = { summary: 'One of them', tags, params, querystring: z.object(operatorQuery), response: { 200: item } }
+  server.get('/v1/inbox/:id', { schema: one }, async (request) => {
+    const asker = await guard.anyone(request)
+    return viewItem((await need(desk, asker?.account ?? null, request.params.id)).row)
+  })
+  const download = { summary: 'Its raw mail, as a download', tags, params, querystring: z.object(operatorQuery) }
+  server.get('/v1/inbox/:id/raw', { schema: download }, async (request, reply) => {
+    const asker = await guard.anyone(request)
+    const { raw } = await need(desk, asker?.account ?? null, request.params.id)
+    if (raw === null) throw new Fault('not_found', 'the raw mail is no longer kept (retention.rawDays)')
+    void reply.header('content-disposition', `attachment; filename="${request.params.id.slice(0, 16)}.eml"`)
+    return reply.type('application/octet-stream').send(Buffer.from(raw))
+  })
+}
+
+async function need(desk: Desk, account: number | null, id: string): Promise<{ readonly row: InboxRow; readonly raw: Uint8Array | null }> {
+  const found = await desk.inboxMail(account, id)
+  if (found === null) throw new Fault('not_found', 'no mail in the inbox has this id')
+  return found
+}
+
+function viewItem(row: InboxRow): z.output<typeof item> {
+  const { digest, reason, kind, state, receivedAt, from, subject, summary } = row
+  return { id: digest, reason, kind, state, receivedAt: isoOf(receivedAt), from, subject, summary }
+}

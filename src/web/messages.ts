@@ -1,0 +1,167 @@
+/**
+ * messages - mails that are to be sent, and what became of each
+ *
+ * POST registers one mail to one or many recipients and answers what each copy must carry. GET tells one copy's status and its timeline
+ * of facts with their evidence.
+ *
+ * See also: work/register, web/factview.
+ */
+import { z } from 'zod'
+import { Fault } from '../error.ts'
+import type { DeliveryRow } from '../ledger/world.ts'
+import type { Desk, RegistrationCall } from './desk.ts'
+import { eventSchema, isoOf, viewFact } from './factview.ts'
+import type { Guard } from './guard.ts'
+import type { Web } from './server.ts'
+
+// oxlint-disable-next-line no-control-regex
+const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f]/
+
+/** One line: a line end would start a header of the writer's choice. RFC 5322 §2.1.1 allows 998. */
+const headerText = z
+  .string()
+  .max(998)
+  .refine((text) => !CONTROLS.test(text), 'must be one line without controls')
+const headerName = z
+  .string()
+  .max(76)
+  .regex(/^[!-9;-~]+$/, 'must be a header name')
+
+/** Longer is no address (RFC 5321 §4.5.3.1: 64 + 1 + 255); what is merely ill-formed is registered and answers 404. */
+const address = z.string().min(1).max(1_000)
+
+const recipient = z.union([
+  address,
+  z.object({ recipient: address.nullable(), contactTypes: z.array(z.string().max(64)).max(32).optional() }),
+])
+
+const registration = (recipientsPerRequest: number) =>
+  z.object({
+    from: z.string().min(3).max(998).describe('From of the mail'),
+    subject: headerText.default(''),
+    recipients: z.array(recipient).min(1).max(recipientsPerRequest, `at most ${recipientsPerRequest} (limits.recipientsPerRequest)`),
+    label: z.string().min(1).max(128).optional(),
+    broadcast: z.string().min(1).max(128).optional().describe('Names a broadcast: an address counts once in it'),
+    emailType: z.enum(['trigger', 'batch']).default('trigger'),
+    headers: z.record(headerName, headerText).optional().describe('Your own headers; they come back in webhooks and exports'),
+  })
+
+const registered = z.object({
+  messageId: z.string(),
+  recipients: z.array(
+    z.object({
+      recipient: z.string().nullable(),
+      emailId: z.string(),
+      returnPath: z.string().describe('MAIL FROM for this copy'),
+      messageIdHeader: z.string(),
+      feedbackId: z.string(),
+      headers: z.record(z.string(), z.string()).describe('Headers that this copy must carry'),
+      status: z.int().describe('18, or 4 when one of our lists answered: do not send'),
+      subStatus: z.int().nullable(),
+    }),
+  ),
+})
+
+const message = z.object({
+  emailId: z.string().nullable(),
+  messageId: z.string().nullable(),
+  recipient: z.string().nullable(),
+  from: z.string(),
+  subject: z.string(),
+  label: z.string().nullable(),
+  broadcast: z.string().nullable(),
+  emailType: z.string(),
+  requestedAt: z.string(),
+  modifiedAt: z.string(),
+  status: z.int().describe('18 sending, 1 delivered, 4 invalid email, 5 soft bounce'),
+  subStatus: z.int().nullable(),
+  asynchronousBounce: z.boolean(),
+  reason: z.string().nullable(),
+  permanence: z.string().nullable(),
+  fault: z.string().nullable().describe('Whose fault: clean lists by `recipient`'),
+  weak: z.boolean(),
+  forwarded: z.boolean(),
+  billable: z.boolean().describe('False when our own bounce list answered'),
+  rule: z.string().nullable(),
+  sendLog: z.string().describe('The words behind the status'),
+  result: z.string().describe('The broadcast view'),
+  deliveredAt: z.string().nullable(),
+  openedAt: z.string().nullable(),
+  registered: z.boolean(),
+  events: z.array(eventSchema),
+})
+
+export type MessageRoutes = { readonly desk: Desk; readonly guard: Guard; readonly recipientsPerRequest: number }
+
+export function addMessages(server: Web, { desk, guard, recipientsPerRequest }: MessageRoutes): void {
+  const body = registration(recipientsPerRequest)
+  server.post(
+    '/v1/messages',
+    { schema: { summary: 'Register a mail before it is sent', tags: ['messages'], body, response: { 201: registered } } },
+    async (request, reply) => {
+      const asker = await guard.account(request)
+      const done = await desk.register(asker, callOf(request.body))
+      return reply
+        .code(201)
+        .send({ messageId: done.messageId, recipients: done.recipients.map((each) => ({ ...each, headers: { ...each.headers } })) })
+    },
+  )
+  const params = z.object({ emailId: z.string().min(1).max(1_024) })
+  server.get(
+    '/v1/messages/:emailId',
+    { schema: { summary: 'What became of one copy', tags: ['messages'], params, response: { 200: message } } },
+    async (request) => {
+      const { account } = await guard.account(request)
+      const found = await desk.message(account, request.params.emailId)
+      if (found === null) throw new Fault('not_found', 'no mail has this emailId')
+      const events = found.facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
+      const billable = !events.some((fact) => fact.kind === 'failed' && !fact.data.billable)
+      return { ...viewDelivery(found.row), billable, events: events.map(viewFact) }
+    },
+  )
+}
+
+function callOf(body: z.output<ReturnType<typeof registration>>): RegistrationCall {
+  return {
+    from: body.from,
+    subject: body.subject,
+    recipients: body.recipients.map((each) =>
+      typeof each === 'string'
+        ? { recipient: each, contactTypes: null }
+        : { recipient: each.recipient, contactTypes: each.contactTypes ?? null },
+    ),
+    label: body.label ?? null,
+    broadcast: body.broadcast ?? null,
+    emailType: body.emailType,
+    headers: body.headers ?? {},
+  }
+}
+
+function viewDelivery(row: DeliveryRow): Omit<z.output<typeof message>, 'events' | 'billable'> {
+  return {
+    emailId: row.emailId,
+    messageId: row.messageId,
+    recipient: row.recipient,
+    from: row.from,
+    subject: row.subject,
+    label: row.label,
+    broadcast: row.broadcast,
+    emailType: row.emailType,
+    requestedAt: isoOf(row.requestedAt),
+    modifiedAt: isoOf(row.modifiedAt),
+    status: row.status,
+    subStatus: row.subStatus,
+    asynchronousBounce: row.asynchronous,
+    reason: row.reason,
+    permanence: row.permanence,
+    fault: row.fault,
+    weak: row.weak,
+    forwarded: row.forwarded,
+    rule: row.rule,
+    sendLog: row.sendLog,
+    result: row.result,
+    deliveredAt: isoOf(row.deliveredAt),
+    openedAt: isoOf(row.openedAt),
+    registered: row.registered,
+  }
+}

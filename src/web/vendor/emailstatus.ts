@@ -1,0 +1,104 @@
+/**
+ * emailstatus - data/emailStatus: what became of mails, by recipient, id, label, day and status
+ *
+ * Spec: vendor-api. Statuses come as words, `total` as a string, and fields that we have no notion of as empty strings.
+ */
+import { parseAddress } from '../../mail/address.ts'
+import type { DeliveryRow } from '../../ledger/world.ts'
+import type { Operation } from './call.ts'
+import { envelope } from './envelope.ts'
+import type { Parameter } from './parameters.ts'
+import { readList, readParameters, readWhole } from './parameters.ts'
+import { formatTime } from './time.ts'
+import { readWindow } from './window.ts'
+import { STATUS_WORDS, subStatusWords } from './words.ts'
+
+/** An address with a domain, as a filter; what has none is wrong. */
+export function readEmail(text: string): string | null {
+  return text.length <= 320 && parseAddress(text) !== null ? text : null
+}
+
+const FIRST = {
+  email: { names: ['email'], empty: null, invalid: 40012, read: readEmail, absent: null } as Parameter<string | null>,
+  emailIds: { names: ['emailIds'], empty: null, invalid: 40012, read: readList(1_000), absent: null } as Parameter<
+    readonly string[] | null
+  >,
+  labelId: { names: ['labelId'], empty: null, invalid: 40015, read: readWhole(0, 999_999_999), absent: null } as Parameter<number | null>,
+  labelName: { names: ['labelName'], empty: null, invalid: 40015, read: (text) => text, absent: null } as Parameter<string | null>,
+}
+
+const LAST = {
+  apiUsers: { names: ['apiUserList'], empty: null, invalid: 40016, read: readList(100), absent: null } as Parameter<
+    readonly string[] | null
+  >,
+  start: { names: ['start'], empty: null, invalid: 40002, read: readWhole(0, 999_999_999), absent: 0 } as Parameter<number>,
+  limit: { names: ['limit'], empty: null, invalid: 40004, read: readWhole(0, 100), absent: 100 } as Parameter<number>,
+  status: { names: ['status'], empty: null, invalid: 40006, read: readStatus, absent: null } as Parameter<number | null>,
+  subStatuses: { names: ['subStatus'], empty: null, invalid: 40006, read: readNumbers, absent: null } as Parameter<
+    readonly number[] | null
+  >,
+}
+
+/** The vendor has no code for a status that there is not: such a filter finds nothing. */
+const NO_SUCH = -1
+
+function readStatus(text: string): number {
+  return Object.hasOwn(STATUS_WORDS, text) ? Number(text) : NO_SUCH
+}
+
+function readNumbers(text: string): readonly number[] {
+  return (readList(100)(text) ?? []).map((part) => (/^[45]\d\d$/.test(part) ? Number(part) : NO_SUCH))
+}
+
+export const emailStatus: Operation = async ({ bag, by, desk, settings, now, statusDays }) => {
+  const first = readParameters(FIRST, bag)
+  if (!first.ok) return envelope(first.code)
+  const window = readWindow(bag, { mostDays: statusDays, zone: settings.zone, now })
+  if (!window.ok) return envelope(window.code)
+  if (window.span === null) return envelope(40006)
+  const last = readParameters(LAST, bag)
+  if (!last.ok) return envelope(last.code)
+  const { email, emailIds, labelId, labelName } = first.values
+  const { start, limit, ...filters } = last.values
+  const query = {
+    email,
+    emailIds,
+    labelId,
+    labelName: labelId === null ? labelName : null,
+    ...window.span,
+    ...filters,
+    offset: start,
+    limit,
+  }
+  const { rows, total } = await desk.statuses(by.account, query)
+  return envelope(200, { total: String(total), voListSize: rows.length, voList: rows.map((row) => viewStatus(row, settings.zone)) })
+}
+
+/** Fields that the vendor's clients read and we have no notion of. */
+const UNUSED = {
+  softStatus: '',
+  event: '',
+  receiver: '',
+  message: '',
+  email: '',
+  taskName: '',
+  mailingStatus: '',
+  timeStr: '',
+  name: '',
+  phone: '',
+}
+
+function viewStatus(row: DeliveryRow, zone: string): object {
+  return {
+    ...UNUSED,
+    emailId: row.emailId ?? '',
+    status: STATUS_WORDS[row.status],
+    apiUser: row.apiUser,
+    recipients: row.recipient ?? '',
+    requestTime: formatTime(row.requestedAt, zone),
+    modifiedTime: formatTime(row.modifiedAt, zone),
+    sendLog: row.sendLog,
+    subStatus: row.subStatus ?? 0,
+    subStatusDesc: subStatusWords(row.subStatus),
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * routes - the vendor's operations by their names, under both prefixes
+ *
+ * See also: web/vendor/call, spec: vendor-api.
+ */
+import type { Web } from '../server.ts'
+import { answer } from './call.ts'
+import type { Operation, VendorFace } from './call.ts'
+import { emailStatus } from './emailstatus.ts'
+import {
+  addUnsubscribe,
+  countOperation,
+  deleteOperation,
+  listOperation,
+  viewBounce,
+  viewComplaint,
+  viewSpamReported,
+  viewUnsubscribe,
+} from './lists.ts'
+
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  'data/emailStatus': emailStatus,
+  'bounce/list': listOperation('bounce', viewBounce),
+  'bounce/count': countOperation('bounce'),
+  'bounce/delete': deleteOperation('bounce', 40601),
+  'complaint/list': listOperation('complaint', viewComplaint),
+  'complaint/count': countOperation('complaint'),
+  'complaint/delete': deleteOperation('complaint', 200),
+  'spamreported/list': listOperation('complaint', viewSpamReported),
+  'spamreported/count': countOperation('complaint'),
+  'spamreported/delete': deleteOperation('complaint', 200),
+  'unsubscribe/list': listOperation('unsubscribe', viewUnsubscribe),
+  'unsubscribe/count': countOperation('unsubscribe'),
+  'unsubscribe/add': addUnsubscribe,
+  'unsubscribe/delete': deleteOperation('unsubscribe', 40403),
+}
+
+/** `api` is current, `apiv2` older; both answer the same. */
+const PREFIXES = ['/api', '/apiv2'] as const
+
+export function addVendor(server: Web, face: VendorFace): void {
+  for (const prefix of PREFIXES) {
+    for (const [name, operation] of Object.entries(OPERATIONS)) {
+      server.route({
+        method: ['GET', 'POST'],
+        url: `${prefix}/${name}`,
+        schema: { hide: true },
+        handler: (request) => answer(face, operation, request),
+      })
+    }
+  }
+}

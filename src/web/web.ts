@@ -1,0 +1,60 @@
+/**
+ * web - the HTTP side of the daemon: every face on one server
+ *
+ * See also: app (listens), web/desk (what the routes ask for).
+ */
+import type { Telemetry } from '../telemetry.ts'
+import { addAttempts } from './attempts.ts'
+import type { Desk } from './desk.ts'
+import { createGuard } from './guard.ts'
+import { addHealth } from './health.ts'
+import type { Gate, Keys } from './identity.ts'
+import { addInbox } from './inbox.ts'
+import { addMessages } from './messages.ts'
+import { addOpenApi } from './openapi.ts'
+import { createQuota } from './quota.ts'
+import { createServer } from './server.ts'
+import type { Web, WebOptions } from './server.ts'
+import { addSuppressions } from './suppressions.ts'
+import { addUnsubscribe } from './unsubscribe.ts'
+import { addVendor } from './vendor/routes.ts'
+
+export type WebParts = {
+  readonly telemetry: Telemetry
+  readonly desk: Desk
+  readonly keys: Keys
+  readonly accountOf: (apiUser: string) => Promise<number | null>
+  readonly isReady: () => Promise<boolean>
+  readonly limits: {
+    readonly bodyBytes: number
+    readonly requestsPerMinute: number
+    readonly recipientsPerRequest: number
+    readonly attemptsPerRequest: number
+    readonly emailStatusDays: number
+  }
+  readonly trustProxy: boolean
+}
+
+/** Wrong secrets a minute from one address: a person who mistypes needs ten, a guesser millions. */
+const FAILED_SIGN_INS = 30
+
+/** The server with all its routes, not yet listening. */
+export async function createWeb(parts: WebParts): Promise<Web> {
+  const { telemetry, desk, keys, limits } = parts
+  const options: WebOptions = { telemetry, bodyBytes: limits.bodyBytes, trustProxy: parts.trustProxy }
+  const gate: Gate = { keys, failures: createQuota(FAILED_SIGN_INS), requests: createQuota(limits.requestsPerMinute), now: desk.now }
+  const guard = createGuard({ gate, accountOf: parts.accountOf })
+  const addOwn = (server: Web): void => {
+    addHealth(server, { telemetry, isReady: parts.isReady })
+    addMessages(server, { desk, guard, recipientsPerRequest: limits.recipientsPerRequest })
+    addAttempts(server, { desk, guard, attemptsPerRequest: limits.attemptsPerRequest })
+    addSuppressions(server, { desk, guard })
+    addInbox(server, { desk, guard })
+    addUnsubscribe(server, desk)
+  }
+  const server = await createServer(options)
+  addOwn(server)
+  addOpenApi(server, () => createServer(options), addOwn)
+  addVendor(server, { desk, gate, telemetry, statusDays: limits.emailStatusDays })
+  return server
+}
