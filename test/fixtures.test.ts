@@ -1,0 +1,133 @@
+/**
+ * fixtures - every mail under `fixtures/` is read and judged as the JSON beside it says
+ *
+ * Also: the files are mail as it travels (CRLF), name nobody who exists, and `SOURCES.md` says what each follows.
+ * See also: mail/report, classify/classify, fixtures/SOURCES.md.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'tldts'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { classify } from '../src/classify/classify.ts'
+import { subjectOfReport } from '../src/classify/clues.ts'
+import { loadRules } from '../src/edge/rulefiles.ts'
+import { type RecipientReport, REPORT_KINDS, parseReport } from '../src/mail/report.ts'
+import { bestStatus } from '../src/mail/status.ts'
+
+const ROOT = join(import.meta.dirname, '..', 'fixtures')
+
+/** What a fixture expects. A field that is absent is not asked: two answers are equally right. */
+const Expected = z.strictObject({
+  kind: z.enum(REPORT_KINDS),
+  recipients: z
+    .array(
+      z.strictObject({
+        recipient: z.string().nullable(),
+        action: z.enum(['failed', 'delayed', 'delivered', 'relayed', 'expanded']),
+        code: z.number().nullable(),
+        status: z.string().nullable(),
+        reason: z.string().optional(),
+        permanence: z.enum(['permanent', 'temporary']).optional(),
+        subStatus: z.number().optional(),
+      }),
+    )
+    .optional(),
+  feedbackType: z.string().optional(),
+})
+type Row = NonNullable<z.infer<typeof Expected>['recipients']>[number]
+type Fixture = { readonly name: string; readonly raw: Buffer; readonly want: z.infer<typeof Expected> }
+
+function load(folder: string): readonly Fixture[] {
+  return readdirSync(join(ROOT, folder))
+    .filter((file) => file.endsWith('.eml'))
+    .sort()
+    .map((file) => ({
+      name: `${folder}/${file}`,
+      raw: readFileSync(join(ROOT, folder, file)),
+      want: Expected.parse(JSON.parse(readFileSync(join(ROOT, folder, file.replace(/\.eml$/, '.json')), 'utf8'))),
+    }))
+}
+
+const mails = load('mails')
+const negatives = load('negatives')
+const all = [...mails, ...negatives]
+const table = loadRules()
+
+/** A recipient as the fixtures write it; of the verdict only what `want` asks for. */
+function rowOf(of: RecipientReport, want: Row | undefined): Record<string, unknown> {
+  const verdict: Record<string, unknown> = { ...classify(table, subjectOfReport(of)) }
+  const asked = (['reason', 'permanence', 'subStatus'] as const).filter((name) => want?.[name] !== undefined)
+  return {
+    recipient: of.recipient,
+    action: of.action,
+    code: of.reply.code,
+    status: bestStatus(of),
+    ...Object.fromEntries(asked.map((name) => [name, verdict[name]])),
+  }
+}
+
+test.each(all)('$name is read as it should be', ({ raw, want }) => {
+  const report = parseReport(raw)
+  expect(report.kind).toBe(want.kind)
+  if (want.recipients !== undefined) expect(report.recipients.map((of, i) => rowOf(of, want.recipients?.[i]))).toEqual(want.recipients)
+  if (want.feedbackType !== undefined) expect(report.complaint?.feedbackType).toBe(want.feedbackType)
+})
+
+describe('what the fixtures are', () => {
+  test('there are enough of them', () => {
+    expect(mails.length).toBeGreaterThanOrEqual(60)
+    expect(negatives.length).toBeGreaterThanOrEqual(80)
+    expect([...new Set(mails.map((one) => one.want.kind))].sort()).toEqual([...REPORT_KINDS].sort())
+    expect(negatives.filter((one) => ['bounce', 'delay', 'complaint', 'unsubscribe'].includes(one.want.kind))).toEqual([])
+  })
+
+  test('each is listed in SOURCES.md, and nothing else is', () => {
+    const listed = [...readFileSync(join(ROOT, 'SOURCES.md'), 'utf8').matchAll(/^\| ([\w.-]+) \| ([\w-]+) \|/gm)]
+    const rows = listed.filter((row) => row[1] !== 'fixture').map((row) => `${row[1]} ${row[2]}`)
+    expect(rows.sort()).toEqual(all.map((one) => `${one.name.replace(/^\w+\/|\.eml$/g, '')} ${one.want.kind}`).sort())
+  })
+
+  test.each(all)('$name ends its lines with CRLF', ({ raw }) => {
+    expect(raw.toString('latin1').match(/(?<!\r)\n|\r(?!\n)/g)).toBeNull()
+  })
+
+  test.each(all)('$name names nobody who exists', ({ raw }) => {
+    expect(strangersIn(raw.toString('latin1'))).toEqual([])
+  })
+})
+
+/** Reserved for examples and documentation: RFC 2606, 6761, 6762. */
+const RESERVED = ['example.com', 'example.net', 'example.org']
+
+/**
+ * Systems that write reports or are quoted in them: as MX hosts, as senders of their own notices, as links in their replies. Never a
+ * recipient's domain.
+ */
+const PROVIDERS = new Set(
+  `google.com googlemail.com outlook.com exchangelabs.com microsoft.com office.com aka.ms live.com hotmail.com
+   yahoo.com yahoodns.net yahooinc.com aol.com aol.net icloud.com spamhaus.org qq.com 163.com 126.com netease.com mxhichina.com aliyun.com
+   sina.com.cn comcast.net xfinity.com gmx.net web.de orange.fr mail.ru yandex.ru yandex.com amazonses.com amazon.com amazonaws.com
+   senderscore.net ezweb.ne.jp docomo.ne.jp softbank.ne.jp`.split(/\s+/),
+)
+
+const isReserved = (domain: string | null): boolean => domain !== null && RESERVED.includes(domain)
+
+/** A public registrable domain that is not reserved, an address at a provider that a person could own, or a public IPv4 address. */
+function strangersIn(text: string): readonly string[] {
+  const hosts = [...text.matchAll(/(?<![\w.-])[a-z\d-]+(?:\.[a-z\d-]+)+(?![\w-])/gi)].map((hit) => hit[0].toLowerCase())
+  const domains = hosts.filter((host) => {
+    const found = parse(host)
+    return found.isIcann === true && found.domain !== null && !isReserved(found.domain) && !PROVIDERS.has(found.domain)
+  })
+  const recipients = [...text.matchAll(/^(?:Final|Original)-Recipient: *[\w-]+; *\S+@(\S+)/gim)]
+    .map((hit) => hit[1] ?? '')
+    .filter((domain) => PROVIDERS.has(parse(domain).domain ?? ''))
+  const addresses = hosts.filter((host) => parse(host).isIp === true && !isDocumentation(host))
+  return [...domains, ...recipients, ...addresses]
+}
+
+/** RFC 5737. */
+function isDocumentation(ip: string): boolean {
+  return ['192.0.2.', '198.51.100.', '203.0.113.'].some((net) => ip.startsWith(net))
+}
