@@ -45,7 +45,7 @@ const DELIVERIES: readonly string[] = [
     status_rank @int not null, rule @text, reported_domain @text, send_log @text not null, delivered_at @int, opened_at @int,
     clicked_at @int, attempts @int not null, opens @int not null, clicks @int not null, complaints @int not null,
     unsubscribes @int not null, complaint_episode @int not null, not_spam_episode @int not null, modified_at @int not null,
-    result @text not null, result_base @text not null, result_rank @int not null, result_at @int not null, result_fact @text not null,
+    result @text not null, result_base @text not null, result_rank @int not null, result_at @int not null, result_fact @bytes not null,
     reclassified @int not null, primary key (account_id, delivery_id, delivery_month)
   ) @strict`,
   // What filters ask most and what never changes stands in the index, so that a window is counted without its rows.
@@ -62,7 +62,7 @@ const PROJECTIONS: readonly string[] = [
     account_id @int not null, list @text not null, address_hash @bytes not null, scope @text not null, address @text,
     domain @text not null, is_domain @int not null, n @int not null, change @int not null, from_at @int not null, until_at @int,
     removed_at @int, pending @int not null, reason @text not null, rule @text, site @text, delivery_id @text, proof @text,
-    unsubscribe_type @int, api_user @text, label_id @int, fact_id @bytes not null, primary key (account_id, list, address_hash, scope)
+    unsubscribe_type @int, api_user @text, label_id @int, fact_id @bytes not null, primary key (account_id, address_hash, list, scope)
   ) @strict`,
   'create index suppressions_by_time on suppressions (account_id, list, from_at, address_hash, scope)',
   `create table inbox (
@@ -95,6 +95,8 @@ const ACCOUNTS: readonly string[] = [
     expires_at @int, primary key (account_id, api_user, key_hash)
   ) @narrow`,
   'create index credentials_by_user on credentials (api_user)',
+  // Names of API users are unique over all accounts.
+  'create table api_users (api_user @text not null, account_id @int not null, primary key (api_user)) @narrow',
   `create table labels (
     account_id @int not null, label_id @int not null, name @text not null, folded @text not null, created_at @int not null,
     updated_at @int not null, primary key (account_id, label_id)

@@ -7,7 +7,8 @@
  */
 import type { Fact } from '../ledger/fact.ts'
 import type { DeliveryRow, InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/world.ts'
-import { code, flag, hex, int, json, maybe, shapeOf, text, uuid, word } from './shape.ts'
+import { bytes, code, flag, hex, int, json, maybe, shapeOf, text, uuid, word } from './shape.ts'
+import type { RawMail } from './rawmail.ts'
 import type { Shape } from './shape.ts'
 
 /** A fact as it lies: its data as JSON, whatever its kind. */
@@ -88,11 +89,11 @@ export const DELIVERIES = shapeOf<DeliveryRow>('deliveries', ['account_id', 'del
   resultBase: word<DeliveryRow['resultBase']>('result_base'),
   resultRank: int('result_rank'),
   resultAt: int('result_at'),
-  resultFact: text('result_fact'),
+  resultFact: uuid('result_fact'),
   reclassified: flag('reclassified'),
 })
 
-export const SUPPRESSIONS = shapeOf<SuppressionRow>('suppressions', ['account_id', 'list', 'address_hash', 'scope'], {
+export const SUPPRESSIONS = shapeOf<SuppressionRow>('suppressions', ['account_id', 'address_hash', 'list', 'scope'], {
   account: int('account_id'),
   list: word<SuppressionRow['list']>('list'),
   addressHash: hex('address_hash'),
@@ -197,4 +198,12 @@ export const REPORTS = shapeOf<ReportRow>('reports', ['digest'], {
   rcptTo: text('rcpt_to'),
   source: text('source'),
   sessionId: text('session_id'),
+})
+
+/** See store/rawmail. */
+export const RAW_MAILS = shapeOf<RawMail>('raw_mails', ['received_at', 'digest'], {
+  receivedAt: int('received_at'),
+  digest: hex('digest'),
+  size: int('size'),
+  body: bytes('body'),
 })

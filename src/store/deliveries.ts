@@ -1,0 +1,139 @@
+/**
+ * deliveries - what became of each mail: looked up, filtered, counted
+ *
+ * Lists go newest first and by key: a page knows where the next one begins, however deep. `start` serves doors that count.
+ *
+ * See also: ledger/world (DeliveryRow), store/facts (the timeline), store/world (which writes).
+ */
+import type { DeliveryRow } from '../ledger/world.ts'
+import type { Keys, Reader } from './engine.ts'
+import { DELIVERIES } from './schema.ts'
+import { bytesOfHex } from './shape.ts'
+import { createWhere } from './where.ts'
+import type { Where } from './where.ts'
+
+export type DeliveryFilters = {
+  /** Requested at or after, and before; epoch milliseconds. */
+  readonly from?: number
+  readonly to?: number
+  readonly addressHash?: string
+  readonly emailIds?: readonly string[]
+  readonly messageId?: string
+  readonly labelIds?: readonly number[]
+  /** Part of a label's name, in any case; only where `labelIds` is not given. */
+  readonly labelName?: string
+  readonly apiUsers?: readonly string[]
+  readonly status?: DeliveryRow['status']
+  readonly subStatuses?: readonly number[]
+  readonly requestIp?: string
+  readonly egressIp?: string
+  readonly emailType?: DeliveryRow['emailType']
+  readonly broadcast?: string
+}
+
+/** Where a page ended; the next begins behind it. */
+export type DeliveryCursor = { readonly requestedAt: number; readonly deliveryId: string }
+
+export type DeliveryPage = { readonly start?: number; readonly limit: number; readonly after?: DeliveryCursor; readonly total?: boolean }
+
+const COLUMNS = DELIVERIES.columns('d')
+
+/** One delivery, or null. */
+export async function findDelivery(reader: Reader, account: number, deliveryId: string): Promise<DeliveryRow | null> {
+  const row = await reader.one(`select ${COLUMNS} from deliveries d where d.account_id = $1 and d.delivery_id = $2`, [account, deliveryId])
+  return row === null ? null : DELIVERIES.decode(row)
+}
+
+/** By emailId, whole; unknown ones are not in the answer. */
+export async function findByEmailIds(reader: Reader, account: number, emailIds: readonly string[]): Promise<readonly DeliveryRow[]> {
+  const sql = `select ${COLUMNS} from {keys} k cross join deliveries d where d.account_id = $1 and d.email_id is not null and d.email_id = k.k1`
+  return (await reader.inKeys(sql, { types: ['text'], rows: emailIds.map((emailId) => [emailId]) }, [account])).map(DELIVERIES.decode)
+}
+
+/** Every recipient of one request, in the order of their ids. */
+export async function findByMessageId(reader: Reader, account: number, messageId: string): Promise<readonly DeliveryRow[]> {
+  const where = filtersOf(account, { messageId })
+  const rows = await reader.all(`select ${COLUMNS} from deliveries d where ${where.sql()} order by d.delivery_id`, where.params())
+  return rows.map(DELIVERIES.decode)
+}
+
+/** One page, newest first; `total` counts all that the filters let through (null where it was not asked for). */
+export async function findDeliveries(
+  reader: Reader,
+  account: number,
+  filters: DeliveryFilters,
+  page: DeliveryPage,
+): Promise<{ readonly rows: readonly DeliveryRow[]; readonly total: number | null }> {
+  const where = filtersOf(account, filters)
+  const counted =
+    page.total === true ? reader.one(`select count(*) as n from deliveries d where ${where.sql()}`, [...where.params()]) : null
+  const { after } = page
+  const behind =
+    after === undefined
+      ? ''
+      : ` and (d.requested_at, d.delivery_id) < (${where.param(after.requestedAt)}, ${where.param(after.deliveryId)})`
+  const limits = `limit ${where.param(page.limit)} offset ${where.param(page.start ?? 0)}`
+  const sql = `select ${COLUMNS} from deliveries d where ${where.sql()}${behind} order by d.requested_at desc, d.delivery_id desc ${limits}`
+  const [rows, total] = await Promise.all([reader.all(sql, where.params()), counted])
+  return { rows: rows.map(DELIVERIES.decode), total: total === null ? null : Number(total['n']) }
+}
+
+/** Mails still sending that were requested in [from, to), oldest first: what a give-up looks through. */
+export async function pageSending(
+  reader: Reader,
+  account: number,
+  window: { readonly from: number; readonly to: number },
+  page: { readonly limit: number; readonly after?: DeliveryCursor },
+): Promise<readonly DeliveryRow[]> {
+  const after = page.after ?? { requestedAt: window.from, deliveryId: '' }
+  const sql = `select ${COLUMNS} from deliveries d
+    where d.account_id = $1 and d.requested_at < $2 and (d.requested_at, d.delivery_id) > ($3, $4) and d.status = 18
+    order by d.requested_at, d.delivery_id limit $5`
+  return (await reader.all(sql, [account, window.to, after.requestedAt, after.deliveryId, page.limit])).map(DELIVERIES.decode)
+}
+
+/** The newest `limit` deliveries to each address. */
+export async function historyOf(
+  reader: Reader,
+  addresses: readonly { readonly account: number; readonly addressHash: string }[],
+  limit: number,
+): Promise<readonly DeliveryRow[]> {
+  const keys: Keys = { types: ['int', 'bytes'], rows: addresses.map(({ account, addressHash }) => [account, bytesOfHex(addressHash)]) }
+  const sql = `select ${COLUMNS} from (
+      select x.account_id, x.delivery_id, row_number() over (partition by x.account_id, x.address_hash order by x.requested_at desc, x.delivery_id desc) as place
+      from {keys} k cross join deliveries x where x.account_id = k.k1 and x.address_hash = k.k2
+    ) p cross join deliveries d where p.place <= $1 and d.account_id = p.account_id and d.delivery_id = p.delivery_id`
+  return (await reader.inKeys(sql, keys, [limit])).map(DELIVERIES.decode)
+}
+
+function filtersOf(account: number, filters: DeliveryFilters): Where {
+  const where = createWhere('d.account_id = ?', account)
+    .when('d.requested_at >= ?', filters.from)
+    .when('d.requested_at < ?', filters.to)
+    .when('d.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
+    .when('d.status = ?', filters.status)
+    .whenIn('d.sub_status', filters.subStatuses)
+    .whenIn('d.api_user', filters.apiUsers)
+    .whenIn('d.label_id', filters.labelIds)
+    .when('d.request_ip = ?', filters.requestIp)
+    .when('d.egress_ip = ?', filters.egressIp)
+    .when('d.email_type = ?', filters.emailType)
+    .when('d.broadcast = ?', filters.broadcast)
+  // The words of the partial indexes, so that both planners see that they may use them.
+  if (filters.status === 4 || filters.status === 5) where.also('d.status in (4, 5)')
+  if (filters.emailIds !== undefined) where.also('d.email_id is not null').whenIn('d.email_id', filters.emailIds)
+  if (filters.messageId !== undefined) byMessage(where, filters.messageId)
+  if (filters.labelIds === undefined && filters.labelName !== undefined) {
+    const pattern = `%${filters.labelName.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`
+    where.when(`d.label_id in (select l.label_id from labels l where l.account_id = d.account_id and l.folded like ? escape '\\')`, pattern)
+  }
+  return where
+}
+
+/** An emailId is its messageId and a digit: the range of ids that begin so, in the index of emailIds. */
+function byMessage(where: Where, messageId: string): void {
+  where
+    .when('d.email_id is not null and d.email_id >= ?', `${messageId}0`)
+    .when('d.email_id < ?', `${messageId}:`)
+    .when('d.message_id = ?', messageId)
+}

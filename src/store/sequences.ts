@@ -1,0 +1,18 @@
+/**
+ * sequences - numbers that are given once, in blocks
+ *
+ * A block is taken in its own transaction and used from memory; what a crash leaves unused is never given again.
+ *
+ * See also: correlate/deliveryid.
+ */
+import type { Db } from './engine.ts'
+
+/** Takes `size` numbers of a sequence; the first of them. The first number ever is 0. */
+export async function takeBlock(db: Db, account: number, name: string, size: number): Promise<number> {
+  const row = await db.one(
+    `insert into sequences (account_id, name, next) values ($1, $2, $3)
+     on conflict (account_id, name) do update set next = sequences.next + excluded.next returning next`,
+    [account, name, size],
+  )
+  return Number(row?.['next']) - size
+}

@@ -1,0 +1,264 @@
+/**
+ * world - what a batch needs to know, loaded; what it has decided, saved
+ *
+ * Load and save belong into one transaction. Load locks what may change, in one order everywhere: deliveries, lists, inbox, sites, each
+ * sorted by key; save writes in the same order and sends everything in one flight. Counters are only added to.
+ *
+ * See also: ledger/world (the value), ledger/fold (what changes it), store/engine (snapshots and locks).
+ */
+import type { Fact } from '../ledger/fact.ts'
+import { addressKey, emptyWorld, inboxKey, quarterOf, QUARTER_MS, siteKey, suppressionKey } from '../ledger/world.ts'
+import type { DeliveryRow, SiteMetric, World } from '../ledger/world.ts'
+import { historyOf } from './deliveries.ts'
+import type { Db, Keys } from './engine.ts'
+import { appendFacts, factsOf, seenKeysOf } from './facts.ts'
+import type { SubjectRef } from './facts.ts'
+import { inboxOfForOperator } from './inbox.ts'
+import { OUTBOX } from './outbox.ts'
+import type { OutboxRow } from './outbox.ts'
+import type { RawMail } from './rawmail.ts'
+import { knownDigestsForOperator } from './reports.ts'
+import { COUNTERS, DELIVERIES, INBOX, RAW_MAILS, REPORTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from './schema.ts'
+import type { ReportRow } from './schema.ts'
+import { suppressionsOf } from './suppressions.ts'
+
+export type DeliveryRef = { readonly account: number; readonly deliveryId: string }
+export type AddressRef = { readonly account: number; readonly addressHash: string }
+
+/** What to load. The addresses of the deliveries that are found are loaded as well, without being named. */
+export type WorldNeeds = {
+  readonly deliveries?: readonly DeliveryRef[]
+  readonly emailIds?: readonly { readonly account: number; readonly emailId: string }[]
+  readonly messageIdHeaders?: readonly { readonly account: number; readonly messageIdHeader: string }[]
+  /** Deliveries of which all facts are needed; those whose row says `reclassified` are loaded unasked. */
+  readonly facts?: readonly DeliveryRef[]
+  /** Subjects tied to no delivery (`mail:…`, `address:…`), for what was seen under them. */
+  readonly subjects?: readonly SubjectRef[]
+  readonly addresses?: readonly AddressRef[]
+  /** Also load the last deliveries to every address: what ladders and the brake look at. */
+  readonly history?: boolean
+  /** Also load the entries of the list that an operator shares (account 0). */
+  readonly shared?: boolean
+  /** Sites with the moment whose last 7 days are counted. */
+  readonly sites?: readonly { readonly site: string; readonly at: number }[]
+  readonly digests?: readonly string[]
+}
+
+export type Loaded = {
+  readonly world: World
+  /** Digests of `needs.digests` that are stored: the mail came before. */
+  readonly knownDigests: ReadonlySet<string>
+  /** Deliveries found by emailId or by Message-ID header; more than one by a header proves nothing. */
+  readonly byEmailId: ReadonlyMap<string, DeliveryRow>
+  readonly byMessageIdHeader: ReadonlyMap<string, readonly DeliveryRow[]>
+}
+
+/** What goes into the store beside the world. */
+export type SaveExtras = {
+  readonly reports?: readonly ReportRow[]
+  readonly rawMails?: readonly RawMail[]
+  readonly outbox?: readonly OutboxRow[]
+}
+
+/** The keys of `byEmailId` and `byMessageIdHeader`. */
+export const doorKey = (account: number, name: string): string => `${account}/${name}`
+
+/** Ladders need the few latest hits, the repeat ladder two weeks of them; a test address with thousands of mails must not fill a batch. */
+export const HISTORY_LIMIT = 32
+
+const WEEK_MS = 7 * 86_400_000
+
+/** Older quarters are summed into one: the fold asks for the last quarter-hour and for the week, never for one old quarter. */
+const RECENT_QUARTERS = 4
+
+/** Loads and locks. Run it first in the transaction that saves. */
+export async function loadWorld(db: Db, needs: WorldNeeds): Promise<Loaded> {
+  const world = emptyWorld()
+  const [byId, byEmail, byHeader, knownDigests, inbox] = await Promise.all([
+    deliveriesById(db, needs.deliveries ?? []),
+    deliveriesByEmailId(db, needs.emailIds ?? []),
+    deliveriesByHeader(db, needs.messageIdHeaders ?? []),
+    knownDigestsForOperator(db, needs.digests ?? []),
+    inboxOfForOperator(db, needs.digests ?? [], true),
+    loadSites(db, world, needs.sites ?? []),
+  ])
+  for (const row of [...byId, ...byEmail, ...byHeader]) world.deliveries.set(row.deliveryId, row)
+  for (const row of inbox) world.inbox.set(inboxKey(row.digest), row)
+  await Promise.all([loadAddresses(db, world, needs), loadFacts(db, world, needs)])
+  return {
+    world,
+    knownDigests,
+    byEmailId: new Map(byEmail.map((row) => [doorKey(row.account, row.emailId ?? ''), row])),
+    byMessageIdHeader: Map.groupBy(byHeader, (row) => doorKey(row.account, row.messageIdHeader ?? '')),
+  }
+}
+
+const DELIVERY = DELIVERIES.columns('d')
+const IN_ORDER = 'order by d.account_id, d.delivery_id {lock d}'
+
+async function deliveriesById(db: Db, wanted: readonly DeliveryRef[]): Promise<readonly DeliveryRow[]> {
+  const sql = `select ${DELIVERY} from {keys} k cross join deliveries d where d.account_id = k.k1 and d.delivery_id = k.k2 ${IN_ORDER}`
+  return readDeliveries(
+    db,
+    sql,
+    wanted.map(({ account, deliveryId }) => [account, deliveryId]),
+  )
+}
+
+async function deliveriesByEmailId(db: Db, wanted: NonNullable<WorldNeeds['emailIds']>): Promise<readonly DeliveryRow[]> {
+  const same = 'd.account_id = k.k1 and d.email_id is not null and d.email_id = k.k2'
+  return readDeliveries(
+    db,
+    `select ${DELIVERY} from {keys} k cross join deliveries d where ${same} ${IN_ORDER}`,
+    wanted.map(({ account, emailId }) => [account, emailId]),
+  )
+}
+
+async function deliveriesByHeader(db: Db, wanted: NonNullable<WorldNeeds['messageIdHeaders']>): Promise<readonly DeliveryRow[]> {
+  const same = 'd.account_id = k.k1 and d.message_id_header is not null and d.message_id_header = k.k2'
+  return readDeliveries(
+    db,
+    `select ${DELIVERY} from {keys} k cross join deliveries d where ${same} ${IN_ORDER}`,
+    wanted.map(({ account, messageIdHeader }) => [account, messageIdHeader]),
+  )
+}
+
+async function readDeliveries(db: Db, sql: string, rows: Keys['rows']): Promise<readonly DeliveryRow[]> {
+  return (await db.inKeys(sql, { types: ['int', 'text'], rows: unique(rows) })).map(DELIVERIES.decode)
+}
+
+function unique(rows: Keys['rows']): Keys['rows'] {
+  return [...new Map(rows.map((row) => [row.join('/'), row])).values()]
+}
+
+async function loadAddresses(db: Db, world: World, needs: WorldNeeds): Promise<void> {
+  const named = (needs.addresses ?? []).map((address) => [addressKey(address.account, address.addressHash), address] as const)
+  const found = [...world.deliveries.values()].flatMap(({ account, addressHash }) =>
+    addressHash === null ? [] : [[addressKey(account, addressHash), { account, addressHash }] as const],
+  )
+  const addresses = [...new Map([...named, ...found]).values()]
+  const owners = needs.shared === true ? [...addresses, ...sharedOf(addresses)] : addresses
+  const [entries, history] = await Promise.all([
+    suppressionsOf(db, owners, true),
+    needs.history === true ? historyOf(db, addresses, HISTORY_LIMIT) : Promise.resolve([]),
+  ])
+  for (const row of entries) world.suppressions.set(suppressionKey(row), row)
+  if (needs.history === true)
+    for (const { account, addressHash } of addresses) world.history.set(addressKey(account, addressHash), new Map())
+  for (const row of history) world.history.get(addressKey(row.account, row.addressHash ?? ''))?.set(row.deliveryId, row)
+}
+
+function sharedOf(addresses: readonly AddressRef[]): readonly AddressRef[] {
+  return [...new Set(addresses.map(({ addressHash }) => addressHash))].map((addressHash) => ({ account: 0, addressHash }))
+}
+
+async function loadFacts(db: Db, world: World, needs: WorldNeeds): Promise<void> {
+  const rows = [...world.deliveries.values()]
+  const whole = new Map((needs.facts ?? []).map((ref) => [ref.deliveryId, ref]))
+  for (const row of rows) if (row.reclassified) whole.set(row.deliveryId, row)
+  const named = (needs.deliveries ?? []).map(({ account, deliveryId }) => ({ account, subject: deliveryId }))
+  const subjects = [...rows.map(({ account, deliveryId }) => ({ account, subject: deliveryId })), ...named, ...(needs.subjects ?? [])]
+  const [seen, facts] = await Promise.all([
+    seenKeysOf(db, [...new Map(subjects.map((ref) => [doorKey(ref.account, ref.subject), ref])).values()]),
+    factsOf(
+      db,
+      [...whole.values()].map(({ account, deliveryId }) => ({ account, subject: deliveryId })),
+    ),
+  ])
+  for (const key of seen) world.seen.add(key)
+  for (const { deliveryId } of whole.values()) world.facts.set(deliveryId, [])
+  for (const fact of facts) world.facts.get(fact.subject)?.push(fact)
+}
+
+async function loadSites(db: Db, world: World, wanted: NonNullable<WorldNeeds['sites']>): Promise<void> {
+  const latest = new Map<string, number>()
+  for (const { site, at } of wanted) latest.set(site, Math.max(at, latest.get(site) ?? at))
+  const windows = [...latest].map(([site, at]) => [
+    site,
+    quarterOf(at - WEEK_MS) + QUARTER_MS,
+    quarterOf(at) - RECENT_QUARTERS * QUARTER_MS,
+  ])
+  const counts = `select c.site, c.metric, case when c.quarter > k.k3 then c.quarter else k.k2 end as quarter, sum(c.n) as n
+    from {keys} k cross join site_counters c where c.site = k.k1 and c.quarter >= k.k2 group by 1, 2, 3`
+  const states = `select ${SITE_STATES.columns('s')} from {keys} k cross join site_states s where s.site = k.k1 order by s.site {lock s}`
+  const [sums, rows] = await Promise.all([
+    db.inKeys(counts, { types: ['text', 'int', 'int'], rows: windows }),
+    db.inKeys(states, { types: ['text'], rows: [...latest.keys()].map((site) => [site]) }),
+  ])
+  for (const row of sums)
+    world.siteCounts.set(siteKey(String(row['site']), Number(row['quarter']), metricOf(row['metric'])), Number(row['n']))
+  for (const state of rows.map(SITE_STATES.decode)) world.sites.set(state.site, state)
+}
+
+// Only our own code writes the column, from the same type.
+const metricOf = (value: unknown): SiteMetric => String(value) as SiteMetric
+
+/**
+ * Writes new facts, changed rows, counters, reports, raw mails and the outbox. Throws Fault conflict where a fact or a report is there
+ * already: the transaction is void and must load again.
+ */
+export async function saveWorld(db: Db, world: World, extras: SaveExtras = {}): Promise<void> {
+  const { dirty } = world
+  await Promise.all([
+    db.insertMany(
+      REPORTS,
+      sortedBy(extras.reports ?? [], ({ digest }) => digest),
+    ),
+    db.insertMany(RAW_MAILS, extras.rawMails ?? []),
+    db.upsertMany(DELIVERIES, changed(world.deliveries, dirty.deliveries)),
+    db.upsertMany(SUPPRESSIONS, changed(world.suppressions, dirty.suppressions)),
+    db.upsertMany(INBOX, changed(world.inbox, dirty.inbox)),
+    db.upsertMany(SITE_STATES, changed(world.sites, dirty.sites)),
+    appendFacts(db, world.fresh),
+    saveCounters(db, world),
+    db.insertMany(OUTBOX, extras.outbox ?? [], 'ignore'),
+  ])
+}
+
+/** Adds the world's deltas to the counters. */
+async function saveCounters(db: Db, world: World): Promise<void> {
+  const { slot } = db
+  const counters = [...world.dirty.counters].filter(([, { n }]) => n !== 0)
+  const sites = [...world.dirty.siteCounters].filter(([, { n }]) => n !== 0)
+  const inOrder = <Row>(entries: readonly (readonly [string, Row])[]): readonly Row[] =>
+    sortedBy(entries, ([key]) => key).map(([, row]) => row)
+  await Promise.all([
+    db.upsertMany(
+      COUNTERS,
+      inOrder(counters).map((row) => ({ ...row, slot })),
+      { add: ['n'] },
+    ),
+    db.upsertMany(
+      SITE_COUNTERS,
+      inOrder(sites).map((row) => ({ ...row, slot })),
+      { add: ['n'] },
+    ),
+  ])
+}
+
+function changed<Row>(rows: ReadonlyMap<string, Row>, keys: ReadonlySet<string>): readonly Row[] {
+  return [...keys].toSorted().flatMap((key) => rows.get(key) ?? [])
+}
+
+function sortedBy<Row>(rows: readonly Row[], keyOf: (row: Row) => string): readonly Row[] {
+  return rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+}
+
+/** Where the outbox of a fact begins: waiting, due at once. */
+export function outboxRowOf(fact: Fact, endpointId: number, now: number): OutboxRow {
+  const { account, id, subject, deliveryMonth, dedupKey, kind } = fact
+  return {
+    account,
+    endpointId,
+    eventId: id,
+    subject,
+    deliveryMonth,
+    dedupKey,
+    kind,
+    state: 'waiting',
+    attempts: 0,
+    dueAt: now,
+    createdAt: now,
+    error: null,
+  }
+}
