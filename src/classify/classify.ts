@@ -91,12 +91,13 @@ function look(
   return table.standard.find(holds) ?? null
 }
 
-function byReplyStatus({ table, subject, provider, own }: Asked): Hit | null {
+/** The enhanced code inside the reply. `last`: also the rows that say no more than their subject, such as x.5.0. */
+function byReplyStatus({ table, subject, provider, own }: Asked, { last }: { readonly last: boolean }): Hit | null {
   const { status, code } = subject.reply
-  const rule = isBare(status) ? null : look(table, { status, code, provider })
-  return rule === null || rule.reason === 'other' || status === null
-    ? null
-    : { rule, text: own.text, matched: [status], onReportStatus: false }
+  if (status === null || isBare(status)) return null
+  const rule = look(table, { status, code, provider })
+  if (rule === null || rule.reason === 'other' || (rule.last === true && !last)) return null
+  return { rule, text: own.text, matched: [status], onReportStatus: false }
 }
 
 /** The last resort: the report's Status, then the bare code; a row that says `other` only if there is nothing better. */
@@ -126,8 +127,9 @@ export function classifyFor(table: RuleTable, subject: Subject, named: ProviderN
   const asked: Asked = { table, subject, provider: name?.provider ?? null, own, whole }
   const hit =
     walk(asked, own, { last: false, wordless: true }) ??
-    byReplyStatus(asked) ??
+    byReplyStatus(asked, { last: false }) ??
     walk(asked, own, { last: true, wordless: true }) ??
+    byReplyStatus(asked, { last: true }) ??
     (own === whole() ? null : walk(asked, whole(), { last: false, wordless: false })) ??
     (own === whole() ? null : walk(asked, whole(), { last: true, wordless: false })) ??
     byCode(asked)

@@ -109,7 +109,7 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
     .flatMap((file) => file.rules.map((rule) => ({ file, rule })))
     .map(({ file, rule }, order) =>
       within(file, rule.id, () => {
-        if (file.provider === 'standard' && (rule.says ?? rule.unless ?? rule.around ?? rule.last) !== undefined) {
+        if (file.provider === 'standard' && (rule.says ?? rule.unless ?? rule.around) !== undefined) {
           throw new Fault('rule_invalid', 'standard rules go by code and status alone; words belong into common')
         }
         return {
