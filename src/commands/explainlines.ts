@@ -8,8 +8,8 @@ import { parseMime } from '../mail/mime.ts'
 import type { Part } from '../mail/mime.ts'
 import type { RecipientReport, Report, ReportKind } from '../mail/report.ts'
 import type { Explained } from './explain.ts'
-import { oneLine } from './terminal.ts'
-import { verdictLines } from './verdictlines.ts'
+import { columns, oneLine } from './terminal.ts'
+import { verdictRows } from './verdictlines.ts'
 
 /** What a mail of each kind changes once it is tied to a mail that was sent. `null`: it depends on the verdict. */
 const CHANGES = {
@@ -86,12 +86,11 @@ function recipientLines({ recipient, verdict }: Explained): string[] {
   const { reply, status, replyFrom, remoteMta } = recipient
   const said = [reply.code, reply.status, reply.text === '' ? null : `"${oneLine(reply.text)}"`].filter((part) => part !== null)
   const where = [remoteMta, replyFrom === 'none' ? null : `read in its ${replyFrom}`].filter((part) => part !== null).join(', ')
+  const quoted = said.length === 0 ? 'none' : `${said.join(' ')}${where === '' ? '' : ` (${oneLine(where)})`}`
+  const rows = [['reply', quoted], ...(verdict === null ? [] : [...verdictRows(verdict), ['would', wouldChange(recipient, verdict)]])]
   return [
     `  recipient  ${whom(recipient)}  ${recipient.action}${status === null ? '' : `, Status ${oneLine(status)}`}`,
-    `    reply      ${said.length === 0 ? 'none' : said.join(' ')}${where === '' ? '' : ` (${oneLine(where)})`}`,
-    ...(verdict === null
-      ? []
-      : [...verdictLines(verdict).map((line) => `    ${line}`), `    would      ${wouldChange(recipient, verdict)}`]),
+    ...columns(rows).map((line) => `    ${line}`),
   ]
 }
 

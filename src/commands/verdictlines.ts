@@ -18,9 +18,14 @@ const PERMANENCE_FROM = {
 
 /** Rule, proof and meaning, one a line. */
 export function verdictLines(verdict: Verdict): string[] {
+  return columns(verdictRows(verdict))
+}
+
+/** The same as rows of two cells. */
+export function verdictRows(verdict: Verdict): string[][] {
   const { evidence } = verdict
   const provider = evidence.provider === null ? '' : `, provider ${evidence.provider} by ${evidence.providerFrom}`
-  return columns([
+  return [
     ['rule', `${verdict.rule} (table ${verdict.table}${provider})`],
     ['matched', evidence.matched.length === 0 ? 'nothing' : evidence.matched.map((words) => `"${words}"`).join(', ')],
     ['read', `"${oneLine(evidence.text)}"`],
@@ -31,5 +36,5 @@ export function verdictLines(verdict: Verdict): string[] {
     ...(verdict.weak ? [['weak', 'rests on the Status that the reporter wrote: moves a status, feeds no list']] : []),
     ...(verdict.deferral ? [['deferral', 'the sender of the report may try again']] : []),
     ...(verdict.pause === null ? [] : [['pause', verdict.pause]]),
-  ])
+  ]
 }

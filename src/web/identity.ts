@@ -47,15 +47,20 @@ export async function identify(gate: Gate, request: FastifyRequest): Promise<Ide
 /** The same for a name and a secret that came otherwise. Faults as `identify`. */
 export async function admit(gate: Gate, given: Given, ip: string): Promise<Identity> {
   const { keys, failures, requests, now } = gate
-  if (failures.isSpent(ip, now())) throw new Fault('rate_limited', 'too many failed sign-ins from this address; wait a minute')
+  if (failures.isSpent(ip, now())) throw tooManyFailures()
   const identity = await lookUp(keys, given)
   if (identity === null) {
-    failures.take(ip, now())
+    // Counted after the look-up: many good requests of one address may be under way at once.
+    if (!failures.take(ip, now())) throw tooManyFailures()
     throw new Fault('unauthenticated', 'apiUser and apiKey do not fit, or the secret is not known')
   }
   if (identity.kind === 'account' && !requests.take(String(identity.account), now()))
     throw new Fault('rate_limited', 'too many requests of this account in one minute (limits.requestsPerMinute)')
   return identity
+}
+
+function tooManyFailures(): Fault {
+  return new Fault('rate_limited', 'too many failed sign-ins from this address; wait a minute')
 }
 
 async function lookUp(keys: Keys, { user, secret }: Given): Promise<Identity | null> {

@@ -36,6 +36,19 @@ export function addUnsubscribe(server: Web, desk: Desk): void {
   server.get('/u/:token', { schema: { summary: 'The page that asks; it never unsubscribes', tags, params } }, (_request, reply) =>
     reply.type(HTML).send(PAGES.ask),
   )
+  // Mail clients differ in what they call the body, and it says nothing that we need.
+  void server.register(async (scope) => {
+    scope.addContentTypeParser('*', { bodyLimit: BODY_BYTES }, (_request, payload, done) => {
+      payload.resume().on('end', () => done(null, null))
+    })
+    addPost(scope.withTypeProvider(), desk)
+  })
+}
+
+/** `List-Unsubscribe=One-Click` in any dress. */
+const BODY_BYTES = 16_384
+
+function addPost(server: Web, desk: Desk): void {
   server.post(
     '/u/:token',
     { schema: { summary: 'One click (RFC 8058), or the form of the page', tags, params } },

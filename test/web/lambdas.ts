@@ -1,0 +1,262 @@
+/**
+ * lambdas - a desk of lambdas and a server on it, so that routes are tested without a store
+ */
+import type { LightMyRequestResponse } from 'fastify'
+import type { Fact } from '../../src/ledger/fact.ts'
+import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
+import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/world.ts'
+import { createTelemetry } from '../../src/telemetry.ts'
+import type { Desk } from '../../src/web/desk.ts'
+import type { Web } from '../../src/web/server.ts'
+import { createWeb } from '../../src/web/web.ts'
+import type { WebParts } from '../../src/web/web.ts'
+
+export const NOW = Date.UTC(2026, 10, 20, 12)
+export const BASIC = `Basic ${Buffer.from('alice:secret-of-alice').toString('base64')}`
+export const OPERATOR = 'Bearer secret-of-the-operator'
+
+export const ROW: DeliveryRow = {
+  account: 1,
+  deliveryId: 'aaaaaaaaaaaaa',
+  month: 202611,
+  emailId: 'm1x0$joe@example.com',
+  messageId: 'm1x',
+  recipient: 'joe@example.com',
+  addressHash: '00'.repeat(32),
+  domain: 'example.com',
+  site: null,
+  apiUser: 'alice',
+  labelId: 7,
+  label: 'news',
+  emailType: 'trigger',
+  broadcast: null,
+  from: 'news@example.org',
+  subject: 'Hello',
+  headers: {},
+  messageIdHeader: '<m1x0@example.org>',
+  requestIp: null,
+  egressIp: null,
+  mx: null,
+  routeKey: '',
+  requestedAt: NOW - 60_000,
+  registered: true,
+  status: 4,
+  subStatus: 406,
+  asynchronous: true,
+  reason: 'not-exist',
+  permanence: 'permanent',
+  fault: 'recipient',
+  weak: false,
+  forwarded: false,
+  engaged: false,
+  statusAt: NOW,
+  statusFact: '0192f000-0000-7000-8000-000000000001',
+  statusRank: 5,
+  rule: 'google-not-exist',
+  reportedDomain: null,
+  sendLog: '550 5.1.1 No such user',
+  deliveredAt: null,
+  openedAt: null,
+  clickedAt: null,
+  touchedAt: NOW,
+  attempts: 0,
+  opens: 0,
+  clicks: 0,
+  complaints: 0,
+  unsubscribes: 0,
+  complaintEpisode: 0,
+  notSpamEpisode: 0,
+  modifiedAt: NOW,
+  result: 'failed',
+  resultBase: 'failed',
+  resultRank: 3,
+  resultAt: NOW,
+  resultFact: '0192f000-0000-7000-8000-000000000001',
+  reclassified: false,
+}
+
+export const FAILED: Fact = {
+  id: '0192f000-0000-7000-8000-000000000001',
+  kind: 'failed',
+  v: 1,
+  at: NOW,
+  receivedAt: NOW,
+  account: 1,
+  deliveryId: ROW.deliveryId,
+  deliveryMonth: 202611,
+  subject: ROW.deliveryId,
+  dedupKey: 'x',
+  addressHash: null,
+  data: {
+    source: 'report',
+    reported: 'joe@example.com',
+    reportedDomain: 'example.com',
+    reportStatus: '5.1.1',
+    remoteMta: 'mx.example.com',
+    site: null,
+    text: '550 5.1.1 No such user',
+    verdict: {
+      rule: 'google-not-exist',
+      table: 't1',
+      reason: 'not-exist',
+      permanence: 'permanent',
+      matched: ['no such user'],
+      text: '550 5.1.1 No such user',
+      code: 550,
+      replyStatus: '5.1.1',
+      permanenceFrom: 'reply-code',
+      provider: 'google',
+    },
+    effect: {
+      status: 4,
+      subStatus: 406,
+      asynchronous: true,
+      reason: 'not-exist',
+      permanence: 'permanent',
+      fault: 'recipient',
+      weak: false,
+      forwarded: false,
+      engaged: false,
+    },
+    tie: { via: 'return-path', proof: 'token' },
+    digest: 'd',
+    billable: true,
+    settingsVersion: 1,
+  },
+}
+
+export const ENTRY: SuppressionRow = {
+  account: 1,
+  list: 'bounce',
+  addressHash: '00'.repeat(32),
+  scope: '',
+  address: 'joe@example.com',
+  domain: 'example.com',
+  isDomain: false,
+  n: 1,
+  change: 1,
+  from: NOW - 1_000,
+  until: NOW + 86_400_000,
+  removedAt: null,
+  pending: false,
+  reason: 'not-exist',
+  rule: 'google-not-exist',
+  site: null,
+  deliveryId: ROW.deliveryId,
+  proof: 'token',
+  unsubscribeType: null,
+  apiUser: 'alice',
+  labelId: null,
+  factId: FAILED.id,
+}
+
+export const ITEM: InboxRow = {
+  account: 1,
+  digest: 'ab'.repeat(32),
+  reason: 'unmatched',
+  kind: 'bounce',
+  state: 'open',
+  receivedAt: NOW,
+  from: 'mailer-daemon@example.net',
+  subject: '=HYPERLINK("x")',
+  summary: 'bounce of nobody we know',
+  deliveryId: null,
+  stateAt: NOW,
+  factId: FAILED.id,
+}
+
+/** Calls that reached the desk, by name. */
+export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
+
+export type Bench = { readonly web: Web; readonly heard: Heard; readonly ask: (request: Ask) => Promise<LightMyRequestResponse> }
+export type Ask = {
+  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly url: string
+  readonly body?: unknown
+  readonly auth?: string | null
+  readonly headers?: Record<string, string>
+}
+
+/** A server on lambdas; `over` replaces some of them. */
+export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebParts> = {}): Promise<Bench> {
+  const heard: Heard = []
+  const hear =
+    <A extends readonly unknown[], T>(name: string, value: T) =>
+    (...args: A): Promise<T> => {
+      heard.push({ name, args })
+      return Promise.resolve(value)
+    }
+  const desk: Desk = {
+    now: () => NOW,
+    settings: () => Promise.resolve(DEFAULT_SETTINGS),
+    register: (by, call) => {
+      heard.push({ name: 'register', args: [by, call] })
+      const recipients = call.recipients.map(({ recipient }, at) => ({
+        recipient,
+        emailId: `m1x${at}$${recipient ?? ''}`,
+        returnPath: 'a'.repeat(30) + '@bounce.example.com',
+        messageIdHeader: '<m1x@bounce.example.com>',
+        feedbackId: 'b'.repeat(30),
+        headers: { 'Feedback-ID': 'x' },
+        status: 18,
+        subStatus: null,
+      }))
+      return Promise.resolve({ messageId: 'm1x', recipients })
+    },
+    attempts: (by, calls) => {
+      heard.push({ name: 'attempts', args: [by, calls] })
+      return Promise.resolve(
+        calls.map(({ emailId }) => ({
+          emailId,
+          known: emailId === ROW.emailId,
+          fresh: true,
+          final: true,
+          status: 4,
+          subStatus: 406,
+          reason: 'not-exist',
+          permanence: 'permanent',
+          rule: 'r',
+        })),
+      )
+    },
+    message: (account, emailId) => Promise.resolve(account === 1 && emailId === ROW.emailId ? { row: ROW, facts: [FAILED] } : null),
+    statuses: hear('statuses', { rows: [ROW], total: 1 }),
+    suppressions: hear('suppressions', { rows: [ENTRY], next: null }),
+    countSuppressions: hear('countSuppressions', 3),
+    checkAddresses: (account, addresses) =>
+      Promise.resolve(addresses.map((address) => (account === 1 && address === ENTRY.address ? [ENTRY] : []))),
+    removeSuppressions: hear('removeSuppressions', 2),
+    addUnsubscribe: hear('addUnsubscribe', { ...ENTRY, list: 'unsubscribe', until: null }),
+    lift: hear('lift', [ENTRY]),
+    inbox: hear('inbox', { rows: [ITEM], next: null }),
+    inboxMail: (account, digest) =>
+      Promise.resolve(account !== 2 && digest === ITEM.digest ? { row: ITEM, raw: Buffer.from('From: x\r\n\r\n<script>') } : null),
+    unsubscribe: (call) => {
+      heard.push({ name: 'unsubscribe', args: [call] })
+      return Promise.resolve(call.token.startsWith('a') ? 'done' : 'missed')
+    },
+    ...over,
+  }
+  const web = await createWeb({
+    telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
+    desk,
+    keys: {
+      account: (apiUser, apiKey) =>
+        Promise.resolve(apiKey === `secret-of-${apiUser}` ? { account: apiUser === 'alice' ? 1 : 2, apiUser } : null),
+      operator: (secret) => Promise.resolve(secret === 'secret-of-the-operator'),
+    },
+    accountOf: (apiUser) => Promise.resolve(apiUser === 'alice' ? 1 : null),
+    isReady: () => Promise.resolve(true),
+    limits: { bodyBytes: 100_000, requestsPerMinute: 1_000, recipientsPerRequest: 3, attemptsPerRequest: 3, emailStatusDays: 3 },
+    trustProxy: false,
+    ...parts,
+  })
+  const ask = ({ method = 'GET', url, body, auth = BASIC, headers = {} }: Ask): Promise<LightMyRequestResponse> =>
+    web.inject({
+      method,
+      url,
+      headers: { ...(auth === null ? {} : { authorization: auth }), ...headers },
+      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : { ...Object(body) } }),
+    })
+  return { web, heard, ask }
+}

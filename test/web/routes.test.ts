@@ -1,0 +1,268 @@
+/**
+ * routes.test - every endpoint of our own API: the good, the empty, the limit, the bad and the unauthenticated case
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { Fault } from '../../src/error.ts'
+import { BASIC, makeBench, OPERATOR, ROW } from './lambdas.ts'
+import type { Ask, Bench } from './lambdas.ts'
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await makeBench()
+})
+
+const EMAIL_ID = encodeURIComponent(ROW.emailId ?? '')
+const MAIL = { from: 'news@example.org', subject: 'Hello', recipients: ['joe@example.com'] }
+const ATTEMPT = { emailId: ROW.emailId, code: 550, text: '550 5.1.1 No such user' }
+const LIFT = { rule: 'r', since: '2026-11-01T00:00:00Z', until: '2026-11-02T00:00:00Z' }
+const RAW = `/v1/inbox/${'ab'.repeat(32)}/raw`
+const BAD = Buffer.from('alice:wrong').toString('base64')
+
+type Case = readonly [what: string, ask: Ask, status: number, code?: string]
+
+const post = (url: string, body: unknown, auth?: string | null): Ask => ({
+  method: 'POST',
+  url,
+  body,
+  ...(auth === undefined ? {} : { auth }),
+})
+
+const CASES: readonly Case[] = [
+  // health
+  ['health is open', { url: '/healthz', auth: null }, 200],
+  ['readiness is open', { url: '/readyz', auth: null }, 200],
+  ['metrics are open', { url: '/metrics', auth: null }, 200],
+  ['an unknown address', { url: '/nothing' }, 404, 'not_found'],
+  // POST /v1/messages
+  ['registers', post('/v1/messages', MAIL), 201],
+  ['registers by Bearer', post('/v1/messages', MAIL, 'Bearer alice:secret-of-alice'), 201],
+  ['registers for an account by the operator', post('/v1/messages?account=alice', MAIL, OPERATOR), 201],
+  ['the operator names no account', post('/v1/messages', MAIL, OPERATOR), 400, 'bad_request'],
+  ['the operator names nobody', post('/v1/messages?account=mallory', MAIL, OPERATOR), 404, 'not_found'],
+  [
+    'as many recipients as allowed',
+    post('/v1/messages', { ...MAIL, recipients: ['a@example.com', 'b@example.com', 'c@example.com'] }),
+    201,
+  ],
+  ['one recipient too many', post('/v1/messages', { ...MAIL, recipients: ['a@a', 'b@b', 'c@c', 'd@d'] }), 400, 'bad_request'],
+  ['no recipients', post('/v1/messages', { ...MAIL, recipients: [] }), 400, 'bad_request'],
+  [
+    'a contact without an address',
+    post('/v1/messages', { ...MAIL, broadcast: 'b', recipients: [{ recipient: null, contactTypes: ['x'] }] }),
+    201,
+  ],
+  ['no from', post('/v1/messages', { ...MAIL, from: undefined }), 400, 'bad_request'],
+  [
+    'a header that would break a line',
+    post('/v1/messages', { ...MAIL, headers: { 'X-A': 'a\r\nBcc: b@example.com' } }),
+    400,
+    'bad_request',
+  ],
+  ['a header name that is none', post('/v1/messages', { ...MAIL, headers: { 'X A': 'a' } }), 400, 'bad_request'],
+  ['an unknown kind of mail', post('/v1/messages', { ...MAIL, emailType: 'bulk' }), 400, 'bad_request'],
+  ['no JSON', { method: 'POST', url: '/v1/messages', body: '{', headers: { 'content-type': 'application/json' } }, 400],
+  ['an empty body', { method: 'POST', url: '/v1/messages' }, 400],
+  ['too much', { method: 'POST', url: '/v1/messages', body: { ...MAIL, subject: 'x'.repeat(200_000) } }, 413],
+  ['nobody registers', post('/v1/messages', MAIL, null), 401, 'unauthenticated'],
+  ['a wrong key', post('/v1/messages', MAIL, `Basic ${BAD}`), 401, 'unauthenticated'],
+  ['a scheme that we do not read', post('/v1/messages', MAIL, 'Digest x'), 401, 'unauthenticated'],
+  // GET /v1/messages/:emailId
+  ['tells a status', { url: `/v1/messages/${EMAIL_ID}` }, 200],
+  ['no such mail', { url: '/v1/messages/none' }, 404, 'not_found'],
+  ['the mail of another account', { url: `/v1/messages/${EMAIL_ID}`, auth: `Bearer bob:secret-of-bob` }, 404, 'not_found'],
+  ['nobody asks', { url: `/v1/messages/${EMAIL_ID}`, auth: null }, 401, 'unauthenticated'],
+  // POST /v1/attempts
+  ['an attempt', post('/v1/attempts', ATTEMPT), 200],
+  ['no reply came', post('/v1/attempts', { emailId: ROW.emailId, code: null, error: 'timeout' }), 200],
+  ['no reply and no reason', post('/v1/attempts', { emailId: ROW.emailId, code: null }), 400, 'bad_request'],
+  ['no such mail to attempt', post('/v1/attempts', { ...ATTEMPT, emailId: 'none' }), 404, 'not_found'],
+  ['a code that is none', post('/v1/attempts', { ...ATTEMPT, code: 99 }), 400, 'bad_request'],
+  ['an address that is no IP', post('/v1/attempts', { ...ATTEMPT, egressIp: 'x' }), 400, 'bad_request'],
+  ['nobody attempts', post('/v1/attempts', ATTEMPT, null), 401, 'unauthenticated'],
+  // lists
+  ['a list', { url: '/v1/suppressions/bounce' }, 200],
+  ['a list that is none', { url: '/v1/suppressions/grey' }, 400, 'bad_request'],
+  ['the longest page', { url: '/v1/suppressions/bounce?limit=1000' }, 200],
+  ['too long a page', { url: '/v1/suppressions/bounce?limit=1001' }, 400, 'bad_request'],
+  ['nobody reads a list', { url: '/v1/suppressions/bounce', auth: null }, 401, 'unauthenticated'],
+  ['a check', post('/v1/suppressions/check', { addresses: ['joe@example.com', 'b@example.com'] }), 200],
+  ['a check of nothing', post('/v1/suppressions/check', { addresses: [] }), 400, 'bad_request'],
+  ['nobody checks', post('/v1/suppressions/check', { addresses: ['a@example.com'] }, null), 401, 'unauthenticated'],
+  ['a lift', post('/v1/suppressions/lift', { ...LIFT, dryRun: true }), 200],
+  ['a lift of everything', post('/v1/suppressions/lift', { since: LIFT.since, until: LIFT.until }), 400, 'bad_request'],
+  ['a lift that ends before it begins', post('/v1/suppressions/lift', { ...LIFT, since: '2026-11-03T00:00:00Z' }), 400, 'bad_request'],
+  ['a lift of unsubscribes', post('/v1/suppressions/lift', { ...LIFT, list: 'unsubscribe' }), 403, 'forbidden'],
+  ['nobody lifts', post('/v1/suppressions/lift', LIFT, null), 401, 'unauthenticated'],
+  // inbox
+  ['the inbox', { url: '/v1/inbox' }, 200],
+  ['the inbox of everybody', { url: '/v1/inbox', auth: OPERATOR }, 200],
+  ['an unknown state', { url: '/v1/inbox?state=lost' }, 400, 'bad_request'],
+  ['one of it', { url: RAW.replace('/raw', '') }, 200],
+  ['its raw mail', { url: RAW }, 200],
+  ['another account’s raw mail', { url: RAW, auth: 'Bearer bob:secret-of-bob' }, 404, 'not_found'],
+  ['an id that is none', { url: '/v1/inbox/..%2f..%2fetc' }, 400, 'bad_request'],
+  ['nobody reads the inbox', { url: '/v1/inbox', auth: null }, 401, 'unauthenticated'],
+  // the document
+  ['the document', { url: '/openapi.json', auth: null }, 200],
+]
+
+test.each(CASES.map(([what, ask, status, code]) => ({ what, ask, status, code })))('$what', async ({ ask, status, code }) => {
+  const answer = await bench.ask(ask)
+  expect({ status: answer.statusCode, body: answer.statusCode === status ? '' : answer.body }).toEqual({ status, body: '' })
+  if (status < 400) return
+  expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8')
+  expect(answer.json()).toMatchObject({ type: 'about:blank', status, instance: expect.any(String), ...(code ? { code } : {}) })
+})
+
+describe('what they answer', () => {
+  test('a registration names every recipient', async () => {
+    const answer = await bench.ask({
+      method: 'POST',
+      url: '/v1/messages',
+      body: { ...MAIL, recipients: ['a@example.com', 'b@example.com'] },
+    })
+    expect(answer.json()).toMatchObject({
+      messageId: 'm1x',
+      recipients: [{ recipient: 'a@example.com', headers: { 'Feedback-ID': 'x' } }, { emailId: 'm1x1$b@example.com' }],
+    })
+  })
+
+  test('a mail shows its status and each fact with its evidence', async () => {
+    const answer = await bench.ask({ url: `/v1/messages/${EMAIL_ID}` })
+    expect(answer.json()).toMatchObject({
+      emailId: ROW.emailId,
+      status: 4,
+      subStatus: 406,
+      asynchronousBounce: true,
+      reason: 'not-exist',
+      fault: 'recipient',
+      billable: true,
+      events: [
+        {
+          kind: 'failed',
+          status: 4,
+          at: '2026-11-20T12:00:00.000Z',
+          evidence: { rule: 'google-not-exist', matched: ['no such user'] },
+          detail: { remoteMta: 'mx.example.com' },
+        },
+      ],
+    })
+    expect(answer.json().events[0].detail).not.toHaveProperty('verdict')
+  })
+
+  test('a check answers in the order of the question', async () => {
+    const answer = await bench.ask({
+      method: 'POST',
+      url: '/v1/suppressions/check',
+      body: { addresses: ['b@example.com', 'joe@example.com'] },
+    })
+    expect(answer.json().results).toEqual([
+      { address: 'b@example.com', suppressed: false, list: null, until: null, reason: null },
+      { address: 'joe@example.com', suppressed: true, list: 'bounce', until: '2026-11-21T12:00:00.000Z', reason: 'not-exist' },
+    ])
+  })
+
+  test('raw mail is a download, whatever is in it', async () => {
+    const { headers, body } = await bench.ask({ url: RAW })
+    expect(headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'x-content-type-options': 'nosniff',
+      'content-disposition': expect.stringMatching(/^attachment;/),
+    })
+    expect(body).toContain('<script>')
+  })
+
+  test('the document names our routes and not the vendor’s', async () => {
+    const paths = Object.keys((await bench.ask({ url: '/openapi.json', auth: null })).json().paths)
+    expect(paths).toContain('/v1/messages/{emailId}')
+    expect(paths.filter((path) => path.startsWith('/api'))).toEqual([])
+  })
+})
+
+describe('one-click unsubscribe (RFC 8058)', () => {
+  const GOOD = 'a'.repeat(30)
+  const clicks: readonly (readonly [what: string, ask: Ask, status: number, heard: number])[] = [
+    ['GET shows a page and unsubscribes nobody', { url: `/u/${GOOD}`, auth: null }, 200, 0],
+    ['HEAD neither', { url: `/u/${GOOD}?x=1`, auth: null }, 200, 0],
+    [
+      'a form post',
+      {
+        method: 'POST',
+        url: `/u/${GOOD}`,
+        auth: null,
+        body: 'List-Unsubscribe=One-Click',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      },
+      200,
+      1,
+    ],
+    [
+      'a multipart post',
+      {
+        method: 'POST',
+        url: `/u/${GOOD}`,
+        auth: null,
+        body: '--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n',
+        headers: { 'content-type': 'multipart/form-data; boundary=x' },
+      },
+      200,
+      1,
+    ],
+    [
+      'a post of a type nobody knows',
+      { method: 'POST', url: `/u/${GOOD}`, auth: null, body: 'x', headers: { 'content-type': 'text/x-odd' } },
+      200,
+      1,
+    ],
+    ['a post without a body', { method: 'POST', url: `/u/${GOOD}`, auth: null }, 200, 1],
+    ['a token that proves nothing', { method: 'POST', url: `/u/${'b'.repeat(30)}`, auth: null }, 404, 1],
+    ['no token at all', { method: 'POST', url: '/u/%3Cscript%3E', auth: null }, 400, 0],
+  ]
+  test.each(clicks)('%s', async (_what, ask, status, heard) => {
+    const { ask: put, heard: calls } = await makeBench()
+    const answer = await put(ask)
+    expect([answer.statusCode, calls.filter(({ name }) => name === 'unsubscribe').length]).toEqual([status, heard])
+    expect(answer.headers).not.toHaveProperty('set-cookie')
+    expect(answer.headers).not.toHaveProperty('location')
+    expect(answer.body).not.toContain('<script>')
+  })
+})
+
+describe('troubles of our own', () => {
+  test('a store that does not answer is 503, and says nothing of itself', async () => {
+    const { ask } = await makeBench({ register: () => Promise.reject(new Fault('store_busy', 'postgres at 10.0.0.7 refused')) })
+    const answer = await ask({ method: 'POST', url: '/v1/messages', body: MAIL })
+    expect([answer.statusCode, answer.headers['retry-after'], answer.body.includes('10.0.0.7')]).toEqual([503, '5', false])
+  })
+
+  test('a bug is 500, and says nothing of itself', async () => {
+    const { ask } = await makeBench({ register: () => Promise.reject(new Error('x is undefined')) })
+    const answer = await ask({ method: 'POST', url: '/v1/messages', body: MAIL })
+    expect([answer.statusCode, answer.json().code, answer.body.includes('undefined')]).toEqual([500, 'internal', false])
+  })
+
+  test('a store that is away is not ready', async () => {
+    const { ask } = await makeBench({}, { isReady: () => Promise.reject(new Error('away')) })
+    expect((await ask({ url: '/readyz', auth: null })).statusCode).toBe(503)
+  })
+})
+
+describe('limits', () => {
+  test('an address that guesses is stopped, and the right key waits with it', async () => {
+    const { ask } = await makeBench()
+    const codes = await Promise.all(
+      Array.from({ length: 40 }, async () => (await ask({ url: '/v1/inbox', auth: `Basic ${BAD}` })).statusCode),
+    )
+    expect([codes.filter((code) => code === 401).length, (await ask({ url: '/v1/inbox' })).statusCode]).toEqual([30, 429])
+  })
+
+  test('an account has so many requests a minute', async () => {
+    const { ask } = await makeBench(
+      {},
+      { limits: { bodyBytes: 1_000, requestsPerMinute: 2, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 } },
+    )
+    const codes: number[] = []
+    for (let n = 0; n < 3; n++) codes.push((await ask({ url: '/v1/inbox', auth: BASIC })).statusCode)
+    expect(codes).toEqual([200, 200, 429])
+  })
+})

@@ -1,0 +1,203 @@
+/**
+ * vendor.test - the compatible face: one bag of parameters, the first wrong one answers, HTTP 200 whatever comes
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { Fault } from '../../src/error.ts'
+import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
+import { formatTime, parseDay, spanOfDays, startOfDay } from '../../src/web/vendor/time.ts'
+import { makeBench } from './lambdas.ts'
+import type { Bench } from './lambdas.ts'
+
+const KEY = 'apiUser=alice&apiKey=secret-of-alice'
+let bench: Bench
+beforeAll(async () => {
+  bench = await makeBench()
+})
+
+const CASES = [
+  // operation            parameters                                         code
+  ['data/emailStatus', 'days=1', 200],
+  ['data/emailStatus', 'days=3', 200],
+  ['data/emailStatus', 'days=4', 40006],
+  ['data/emailStatus', 'days=0', 40006],
+  ['data/emailStatus', 'days=x', 40006],
+  ['data/emailStatus', '', 40006],
+  ['data/emailStatus', 'startDate=2026-11-18&endDate=2026-11-20', 200],
+  ['data/emailStatus', 'start_date=2026-11-18&end_date=2026-11-20', 200],
+  ['data/emailStatus', 'startDate=2026-11-17&endDate=2026-11-20', 40008],
+  ['data/emailStatus', 'startDate=2026-11-20&endDate=2026-11-18', 40008],
+  ['data/emailStatus', 'startDate=2026-11-20', 40008],
+  ['data/emailStatus', 'endDate=2026-11-20', 40007],
+  ['data/emailStatus', 'startDate=20.11.2026&endDate=2026-11-20', 40007],
+  ['data/emailStatus', 'startDate=2026-11-20&endDate=2026-02-30', 40008],
+  ['data/emailStatus', 'days=1&limit=100&start=0', 200],
+  ['data/emailStatus', 'days=1&limit=0', 200],
+  ['data/emailStatus', 'days=1&limit=101', 40004],
+  ['data/emailStatus', 'days=1&start=-1', 40002],
+  ['data/emailStatus', 'days=1&start=x&limit=x', 40002],
+  ['data/emailStatus', 'days=1&email=nobody', 40012],
+  ['data/emailStatus', 'email=nobody', 40012],
+  ['data/emailStatus', 'days=1&labelId=x', 40015],
+  ['data/emailStatus', 'days=1&status=4&subStatus=406;408', 200],
+  ['bounce/list', 'days=1', 200],
+  ['bounce/list', 'days=92', 200],
+  ['bounce/list', 'days=93', 40006],
+  ['bounce/list', '', 40006],
+  ['bounce/list', 'email=joe@example.com', 200],
+  ['bounce/list', 'email=joe@example.com&days=999', 200],
+  ['bounce/list', 'email=joe@example.com&limit=101', 40004],
+  ['bounce/count', 'days=1', 200],
+  ['bounce/delete', 'email=joe@example.com', 40601],
+  ['bounce/delete', '', 40006],
+  ['complaint/list', 'days=1', 200],
+  ['complaint/count', 'days=1', 200],
+  ['complaint/delete', 'email=joe@example.com', 200],
+  ['spamreported/list', 'days=1', 200],
+  ['unsubscribe/list', 'days=1', 200],
+  ['unsubscribe/list', 'days=1&labelIdList=1;x', 40015],
+  ['unsubscribe/count', 'days=1', 200],
+  ['unsubscribe/add', 'email=joe@example.com', 40401],
+  ['unsubscribe/add', '', 40011],
+  ['unsubscribe/add', 'email=nobody', 40012],
+  ['unsubscribe/delete', 'email=joe@example.com', 40403],
+] as const
+
+const SIGN_INS = [
+  // parameters                                        code
+  ['', 40005],
+  ['apiUser=alice', 40005],
+  ['apiUser=alice&apiKey=wrong', 40005],
+  ['apiUser=operator&apiKey=secret-of-the-operator', 40005],
+  ['api_user=alice&api_key=secret-of-alice', 200],
+] as const
+
+describe.each(['/api', '/apiv2'])('under %s', (prefix) => {
+  test.each(CASES)('%s?%s is %i', async (operation, parameters, code) => {
+    const answers = await Promise.all([
+      bench.ask({ url: `${prefix}/${operation}?${KEY}&${parameters}`, auth: null }),
+      bench.ask({
+        method: 'POST',
+        url: `${prefix}/${operation}`,
+        body: `${KEY}&${parameters}`,
+        auth: null,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      }),
+    ])
+    expect(answers.map((answer) => [answer.statusCode, answer.json().statusCode])).toEqual([
+      [200, code],
+      [200, code],
+    ])
+  })
+
+  test.each(SIGN_INS)('sign-in by %j is %i', async (parameters, code) => {
+    const { ask } = await makeBench()
+    expect((await ask({ url: `${prefix}/bounce/list?days=1&${parameters}`, auth: null })).json().statusCode).toBe(code)
+  })
+})
+
+test('multipart and query make one bag', async () => {
+  const body = `--x\r\nContent-Disposition: form-data; name="apiKey"\r\n\r\nsecret-of-alice\r\n--x--\r\n`
+  const answer = await bench.ask({
+    method: 'POST',
+    url: '/api/bounce/list?apiUser=alice&days=1',
+    body,
+    auth: null,
+    headers: { 'content-type': 'multipart/form-data; boundary=x' },
+  })
+  expect(answer.json()).toMatchObject({ result: true, statusCode: 200, info: { count: 1 } })
+})
+
+test('emailStatus has the vendor’s shape', async () => {
+  const answer = await bench.ask({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
+  expect(answer.json()).toEqual({
+    result: true,
+    statusCode: 200,
+    message: 'ok',
+    info: {
+      total: '1',
+      voListSize: 1,
+      voList: [
+        {
+          emailId: 'm1x0$joe@example.com',
+          status: 'invalid email',
+          apiUser: 'alice',
+          recipients: 'joe@example.com',
+          requestTime: '2026-11-20 11:59:00',
+          modifiedTime: '2026-11-20 12:00:00',
+          sendLog: '550 5.1.1 No such user',
+          subStatus: 406,
+          subStatusDesc: 'address does not exist',
+          softStatus: '',
+          event: '',
+          receiver: '',
+          message: '',
+          email: '',
+          taskName: '',
+          mailingStatus: '',
+          timeStr: '',
+          name: '',
+          phone: '',
+        },
+      ],
+    },
+  })
+})
+
+test('an account’s zone cuts its days', async () => {
+  const { ask, heard } = await makeBench({ settings: () => Promise.resolve({ ...DEFAULT_SETTINGS, zone: 'Asia/Shanghai' }) })
+  await ask({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
+  expect(heard.find(({ name }) => name === 'statuses')?.args[1]).toMatchObject({
+    from: Date.UTC(2026, 10, 19, 16),
+    until: Date.UTC(2026, 10, 20, 16),
+  })
+})
+
+test('labelId wins over labelName', async () => {
+  const { ask, heard } = await makeBench()
+  await ask({ url: `/api/data/emailStatus?${KEY}&days=1&labelId=7&labelName=news`, auth: null })
+  expect(heard.find(({ name }) => name === 'statuses')?.args[1]).toMatchObject({ labelId: 7, labelName: null })
+})
+
+test('too often has its own spelling', async () => {
+  const { ask } = await makeBench(
+    {},
+    { limits: { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 } },
+  )
+  const url = `/api/bounce/list?${KEY}&days=1`
+  await ask({ url, auth: null })
+  expect((await ask({ url, auth: null })).json()).toEqual({
+    result: false,
+    statuscode: 50_000,
+    message: 'interface frequency limited',
+    info: {},
+  })
+})
+
+test('a store that is away is 501 in an envelope', async () => {
+  const { ask } = await makeBench({ suppressions: () => Promise.reject(new Fault('store_busy', 'away')) })
+  const answer = await ask({ url: `/api/bounce/list?${KEY}&days=1`, auth: null })
+  expect([answer.statusCode, answer.json()]).toEqual([200, { result: false, statusCode: 501, message: 'server exception', info: {} }])
+})
+
+const DAYS = [
+  // day          zone               begins (UTC)
+  ['2026-11-20', 'UTC', '2026-11-20T00:00:00.000Z'],
+  ['2026-11-20', 'Asia/Shanghai', '2026-11-19T16:00:00.000Z'],
+  ['2026-03-29', 'Europe/Berlin', '2026-03-28T23:00:00.000Z'],
+  ['2026-03-30', 'Europe/Berlin', '2026-03-29T22:00:00.000Z'],
+  ['2026-10-25', 'Europe/Berlin', '2026-10-24T22:00:00.000Z'],
+  ['2026-10-26', 'Europe/Berlin', '2026-10-25T23:00:00.000Z'],
+  ['2026-11-01', 'America/New_York', '2026-11-01T04:00:00.000Z'],
+] as const
+
+test.each(DAYS)('%s in %s begins at %s', (day, zone, begins) => {
+  expect(new Date(startOfDay(day, zone)).toISOString()).toBe(begins)
+  expect(formatTime(startOfDay(day, zone), zone)).toBe(`${day} 00:00:00`)
+})
+
+test('a day of 23 hours is whole', () => {
+  const { from, until } = spanOfDays('2026-03-29', '2026-03-29', 'Europe/Berlin')
+  expect((until - from) / 3_600_000).toBe(23)
+})
+
+test.each([['2026-02-29'], ['2026-13-01'], ['2026-1-1'], [''], ['2026-02-30']])('%j is no day', (text) => expect(parseDay(text)).toBeNull())
