@@ -90,7 +90,7 @@ export type AttemptData = {
   readonly error: AttemptError | null
   readonly mx: string | null
   readonly egressIp: string | null
-  readonly site: string | null
+  readonly site: string
   readonly final: boolean
   /** `queue`: our own queue heard it; `api`: a sender told us. */
   readonly source: 'queue' | 'api'
@@ -168,6 +168,8 @@ export type UnsubscribeData = {
   readonly type: UnsubscribeType
   /** '' (the account) or a label. */
   readonly scope: string
+  /** The change of the entry that it made, or that it found standing. */
+  readonly change: number
   readonly ip: string | null
   readonly userAgent: string | null
   readonly digest: string | null

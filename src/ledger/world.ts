@@ -48,10 +48,10 @@ export type DeliveryRow = {
   readonly headers: Readonly<Record<string, string>>
   readonly messageIdHeader: string | null
   readonly requestIp: string | null
-  /** Of the highest attempt that names one. */
+  /** Of the last attempt, as `mx` and then `site`. */
   readonly egressIp: string | null
   readonly mx: string | null
-  /** Orders attempts for the two above: the attempt's number, its time, its id. */
+  /** Orders attempts: number, time, id. '' while there is none. */
   readonly routeKey: string
   readonly requestedAt: number
   readonly registered: boolean
@@ -75,8 +75,11 @@ export type DeliveryRow = {
   /** The winner's words, at most 512 characters. */
   readonly sendLog: string
   readonly deliveredAt: number | null
+  /** The first of each. */
   readonly openedAt: number | null
   readonly clickedAt: number | null
+  /** The last open or click. */
+  readonly touchedAt: number | null
   readonly attempts: number
   readonly opens: number
   readonly clicks: number
