@@ -22,7 +22,7 @@ export type Cut = {
 export const MAX_WORDS = 262_144
 const MAX_LINES = 8_000
 
-const FIELD = /^[>|\s]{0,8}([A-Za-z][A-Za-z0-9-]{1,40}) ?:/
+const FIELD = /^(?:[>|] ?){0,4}([A-Za-z][A-Za-z0-9-]{1,40}) ?:/
 /** Fields that only the top of a mail has. One of these must be in a block of fields for it to be a returned mail. */
 const TELLING: ReadonlySet<string> = new Set([
   'received',
@@ -66,18 +66,24 @@ const ENOUGH = 3
 /** Splits a report's text where the returned mail begins. Total. */
 export function cutReturned(text: string): Cut {
   const raw = text.length > MAX_WORDS ? text.slice(0, MAX_WORDS) : text
-  const rows = raw.split('\n', MAX_LINES)
   const lines: TextLine[] = []
-  for (let at = 0; at < rows.length; at++) {
-    const row = trimEnd(rows[at] ?? '')
+  let at = 0
+  while (at < raw.length && lines.length < MAX_LINES) {
+    const next = nextLine(raw, at)
+    const row = raw.slice(at, next).trimEnd()
     const marks = row === '' ? NONE : marksOf(row)
-    if (marks.some((mark) => mark.role === 'ends') && !isOpening(marks)) {
-      return { lines, returned: rows.slice(at + 1).join('\n') }
-    }
-    if (isTop(row) && isHeaderBlock(rows, at)) return { lines, returned: rows.slice(at).join('\n') }
+    if (marks.length > 0 && marks.some((mark) => mark.role === 'ends') && !isOpening(marks)) return { lines, returned: raw.slice(next) }
+    if (isTop(row) && isHeaderBlock(raw, at)) return { lines, returned: raw.slice(at) }
     lines.push({ text: row, marks })
+    at = next
   }
   return { lines, returned: null }
+}
+
+/** Behind the line that begins at `from`. */
+function nextLine(text: string, from: number): number {
+  const newline = text.indexOf('\n', from)
+  return newline < 0 ? text.length : newline + 1
 }
 
 const NONE: readonly Mark[] = []
@@ -93,10 +99,6 @@ function isOpening(marks: readonly Mark[]): boolean {
   return opens > ends
 }
 
-function trimEnd(row: string): string {
-  return row.trimEnd()
-}
-
 function fieldName(row: string): string | null {
   const field = FIELD.exec(row)
   return field?.[1] === undefined ? null : field[1].toLowerCase()
@@ -109,12 +111,15 @@ function isTop(row: string): boolean {
 }
 
 /** Three fields or more in the next lines, with one that only mails have. Continuation lines count as neither. */
-function isHeaderBlock(rows: readonly string[], at: number): boolean {
+function isHeaderBlock(text: string, from: number): boolean {
   let fields = 0
   let telling = 0
   let report = 0
-  for (let ahead = at; ahead < Math.min(rows.length, at + LOOK_AHEAD); ahead++) {
-    const row = rows[ahead] ?? ''
+  let at = from
+  for (let ahead = 0; ahead < LOOK_AHEAD && at < text.length; ahead++) {
+    const next = nextLine(text, at)
+    const row = text.slice(at, next).trimEnd()
+    at = next
     if (row.trim() === '' || row.trim() === '>') break
     const name = fieldName(row)
     if (name === null) {

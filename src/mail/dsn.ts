@@ -172,11 +172,18 @@ function toGroup(group: Fields): StatusGroup {
   }
 }
 
-/** A local name or a X.400 address in Final-Recipient names nobody whom we could have sent to. */
+/** A local name, an inner host or a X.400 address in Final-Recipient names nobody whom we could have sent to. */
 function pickFinal(final: string | null, actual: string | null, original: string | null): string | null {
+  if (final !== null && isOutside(final)) return final
+  if (original !== null && isOutside(original)) return original
   if (final?.includes('@')) return final
   if (actual?.includes('@')) return actual
   return original?.includes('@') ? original : (final ?? actual ?? original)
+}
+
+function isOutside(address: string): boolean {
+  const at = address.lastIndexOf('@')
+  return at > 0 && /[.[]/.test(address.slice(at))
 }
 
 function recipientOf(value: string | undefined): string | null {

@@ -296,6 +296,19 @@ export const OFFICE_SERVERS: readonly Format[] = [
     details: ['because:', 'grund:', 'parce que:', 'porque:'],
     ends: ['to: ,', 'what should you do'],
   },
+  {
+    id: 'virus-scanner',
+    stops: [
+      'información de nod32',
+      'information from eset',
+      'información de eset',
+      'information from nod32',
+      'este mensaje ha sido analizado',
+      'this email has been checked for viruses',
+      'this message has been scanned',
+      'the message was checked by',
+    ],
+  },
   { id: 'notes', header: { subject: ['undeliverable message'] }, opens: ['failure reasons'], ends: ['returned message'] },
   {
     id: 'groupwise',

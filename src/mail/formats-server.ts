@@ -30,7 +30,7 @@ export const MAIL_SERVERS: readonly Format[] = [
   },
   {
     id: 'exim',
-    header: { 'x-failed-recipients': ['@'], subject: ['mail delivery failed: returning message to sender', 'mail delivery failed'] },
+    header: { subject: ['mail delivery failed: returning message to sender'] },
     knows: ['this message was created automatically by mail delivery software'],
     opens: [
       'recipients. this is a permanent error. the following address',

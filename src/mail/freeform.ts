@@ -160,7 +160,7 @@ function pairUp(lines: readonly TextLine[], finds: readonly Find[]): readonly Pa
     pair.rank = Math.max(pair.rank, find.rank)
     const next = nextLine(finds, n)
     const words = wordsBetween(lines, find, next)
-    waiting.push(pair.words)
+    if (!waiting.includes(pair.words)) waiting.push(pair.words)
     if (words.length === 0 && next !== null) continue
     for (const list of waiting) if (list.length < 200) list.push(...words)
     waiting.length = 0

@@ -10,9 +10,8 @@ import { addressesIn } from './address.ts'
 import type { TextLine } from './cut.ts'
 import type { StatusGroup } from './dsn.ts'
 import type { Pair } from './freeform.ts'
-import { ARRIVED, LATE, OVER } from './phrases.ts'
-import { findReplies } from './replies.ts'
-import type { FoundReply } from './replies.ts'
+import { ARRIVED, FAILURE, LATE, OVER, REPLY_LINE } from './phrases.ts'
+import { lastRemoteReply } from './replies.ts'
 import { NO_REPLY, oneLine, parseReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import type { Action, RecipientReport, ReturnedMail } from './report.ts'
@@ -41,10 +40,17 @@ export function recipientsOf(material: Material): readonly RecipientReport[] {
   const only = named.length === 1
   const all = only || named.length === 0 ? wordsOf(material.lines) : ''
   if (named.length === 0) return [fromWords({ recipient: null, original: null, words: all, action })]
-  const shared = only ? '' : sharedWords(material)
+  const shared = sharedWords(material)
   return named.map((one) => {
     const own = one.words.join('\n')
-    return fromWords({ recipient: one.address, original: one.original, words: only ? all : own === '' ? shared : own, first: own, action })
+    return fromWords({
+      recipient: one.address,
+      original: one.original,
+      words: only ? nearest(own, shared, all) : own === '' ? shared : own,
+      first: own,
+      said: only ? shared : '',
+      action,
+    })
   })
 }
 
@@ -78,11 +84,23 @@ function pairOf(group: StatusGroup, material: Material): Pair | undefined {
   return found ?? (material.groups.length === 1 && material.pairs.length === 1 ? material.pairs[0] : undefined)
 }
 
-/** The last refusal of a remote server; where nothing tells who spoke, the last one. */
-function lastSaid(text: string): FoundReply | null {
-  const refusals = findReplies(text).filter((one) => one.reply.code === null || one.reply.code >= 400)
-  const coded = refusals.filter((one) => one.reply.code !== null)
-  return coded.findLast((one) => one.isRemote) ?? coded.at(-1) ?? refusals.at(-1) ?? null
+/** A line that begins with a code, whatever stands above it; the weakest shape of a reply. */
+const CODED_LINE = /^[ \t]*(?:<<<|out:)?[ \t]*([45]\d\d)[ -](?=\S)|(?:code|status|reply)[ \t]{0,2}[:=][ \t]{0,2}([45]\d\d)\b/gim
+
+type LastSaid = { readonly reply: Reply; readonly host: string | null }
+
+/** The last refusal that a text quotes; null without any. */
+function lastSaid(text: string): LastSaid | null {
+  const found = lastRemoteReply(text)
+  if (found !== null) return found
+  let last: LastSaid | null = null
+  for (const match of text.matchAll(CODED_LINE)) {
+    const code = match[1] ?? match[2] ?? ''
+    const from = match.index + match[0].indexOf(code)
+    const line = text.slice(from, from + MAX_TEXT).split('\n', 1)[0] ?? ''
+    last = { reply: { ...parseReply(line), code: Number(code) }, host: null }
+  }
+  return last
 }
 
 type Said = { readonly reply: Reply; readonly from: RecipientReport['replyFrom']; readonly host: string | null }
@@ -94,7 +112,7 @@ function readDiagnostic(group: StatusGroup, words: string): Said {
   const reply = group.diagnostic === '' ? NO_REPLY : parseReply(group.diagnostic)
   const isSaid = reply.code !== null || reply.status !== null
   if (isSaid && !isGivenUp(reply)) return { reply, from: 'diagnostic', host: null }
-  const inside = isSaid ? lastSaid(group.diagnostic) : null
+  const inside = isSaid ? lastSaid(group.diagnostic.slice(group.diagnostic.indexOf('4.7') + 3)) : null
   if (inside !== null && !isGivenUp(inside.reply) && inside.reply.code !== null)
     return { reply: inside.reply, from: 'diagnostic', host: inside.host }
   const found = words === '' ? null : lastSaid(words.slice(0, MAX_WORDS))
@@ -149,11 +167,16 @@ function byHeader(header: readonly string[], pairs: readonly Pair[]): readonly N
   return out
 }
 
-type WordsOf = { recipient: string | null; original: string | null; words: string; first?: string; action: Action }
+/** What stands by the only recipient and in sections of diagnostics, if that tells of a failure; else all words. */
+function nearest(own: string, shared: string, all: string): string {
+  const near = `${own}\n${shared}`.trim()
+  return FAILURE.test(near) || REPLY_LINE.test(near) ? near : all
+}
+
+type WordsOf = { recipient: string | null; original: string | null; words: string; first?: string; said?: string; action: Action }
 
 function fromWords(of: WordsOf): RecipientReport {
-  const found =
-    (of.first === undefined || of.first === '' ? null : lastSaid(of.first.slice(0, MAX_WORDS))) ?? lastSaid(of.words.slice(0, MAX_WORDS))
+  const found = lastSaid((of.said ?? '').slice(0, MAX_WORDS)) ?? lastSaid(of.words.slice(0, MAX_WORDS))
   return {
     recipient: of.recipient,
     originalRecipient: of.original,

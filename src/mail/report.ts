@@ -11,6 +11,7 @@ import { MAX_GROUPS, readStatus } from './dsn.ts'
 import type { StatusReport } from './dsn.ts'
 import { ENOUGH, weigh } from './evidence.ts'
 import { formatsByHeader } from './formats.ts'
+import type { Role } from './formats.ts'
 import { pairsIn } from './freeform.ts'
 import type { Pair } from './freeform.ts'
 import { headerRecord } from './header.ts'
@@ -128,6 +129,8 @@ type Mail = {
   readonly pieces: Pieces
   readonly headers: Readonly<Record<string, string>>
   readonly subject: string
+  readonly from: string | null
+  readonly to: readonly string[]
   readonly reportType: string
   readonly words: string
   readonly returned: ReturnedMail | null
@@ -166,6 +169,8 @@ function openMail(raw: Uint8Array, nesting: number): Mail {
     pieces,
     headers,
     subject: headers['subject'] ?? '',
+    from: addressOf(headers['from']),
+    to: addressesOf(headers['to']),
     reportType: root.type === 'multipart/report' ? (root.params['report-type'] ?? '').toLowerCase() : '',
     words: pieces.lines
       .map((line) => line.text)
@@ -188,8 +193,8 @@ function baseOf(mail: Mail): Report {
     envelopeId: null,
     reportingMta: null,
     headers,
-    from: addressOf(headers['from']),
-    to: addressesOf(headers['to']),
+    from: mail.from,
+    to: mail.to,
     subject: headers['subject'] ?? null,
     messageId: messageIdOf(headers['message-id']),
     at: date === undefined ? null : parseDate(date),
@@ -310,7 +315,7 @@ const BLANK: RecipientReport = {
 function readDelivery(mail: Mail): Finding | null {
   const status = readStatus(statusTexts(mail))
   const pairs = pairsIn(mail.pieces.lines, avoidedOf(mail))
-  const votes = countVotes(mail)
+  const votes = status.groups.length > 0 ? NO_VOTES : countVotes(mail)
   const sum = weigh(cluesOf(mail, status, pairs, votes))
   if (sum < ENOUGH) return null
   const inner = status.groups.length === 0 ? readInner(mail, pairs) : null
@@ -347,8 +352,8 @@ function kindOf(recipients: readonly RecipientReport[]): ReportKind {
 /** Addresses that a report mentions and that failed nothing: its reader, its writer, the returned mail's sender. */
 function avoidedOf(mail: Mail): ReadonlySet<string> {
   const own = [
-    addressOf(mail.headers['from']),
-    ...addressesOf(mail.headers['to']),
+    mail.from,
+    ...mail.to,
     addressOf(mail.headers['delivered-to']),
     mail.returned?.from ?? null,
     mail.returned?.returnPath ?? null,
@@ -357,6 +362,10 @@ function avoidedOf(mail: Mail): ReadonlySet<string> {
 }
 
 type Votes = { readonly best: string | null; readonly byHeader: number; readonly knows: number; readonly sections: number }
+
+const NO_VOTES: Votes = { best: null, byHeader: 0, knows: 0, sections: 0 }
+
+const VOTES: Readonly<Record<Role, number>> = { knows: 3, opens: 2, names: 2, ends: 1, sender: 1, stops: 1, details: 1 }
 
 /** Which writer it is: header fields and own sentences count, borrowed section titles count less. */
 function countVotes(mail: Mail): Votes {
@@ -369,7 +378,7 @@ function countVotes(mail: Mail): Votes {
     for (const mark of line.marks) {
       if (mark.role === 'knows') knows++
       else sections++
-      votes.set(mark.format, (votes.get(mark.format) ?? 0) + (mark.role === 'knows' ? 3 : 1))
+      votes.set(mark.format, (votes.get(mark.format) ?? 0) + VOTES[mark.role])
     }
   }
   const best = [...votes.entries()].reduce<readonly [string | null, number]>((top, one) => (one[1] > top[1] ? one : top), [null, 0])
@@ -409,7 +418,7 @@ function readAuthReport(mail: Mail): Finding | null {
 }
 
 function readUnsubscribe(mail: Mail): Finding | null {
-  const to = [...addressesOf(mail.headers['to']), ...addressesOf(mail.headers['delivered-to'])]
+  const to = [...mail.to, ...addressesOf(mail.headers['delivered-to'])]
   return isUnsubscribe({ headers: mail.headers, subject: mail.subject, words: mail.words, to })
     ? { kind: 'unsubscribe', format: 'mailto' }
     : null

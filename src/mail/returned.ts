@@ -36,9 +36,20 @@ export function messageIdOf(value: string | undefined): string | null {
   return inner === '' ? null : inner
 }
 
+/** Most fields hold one plain address: no need to look at every character of them. */
+const PLAIN =
+  /^(?:[A-Za-z0-9 .,'()-]{0,100}|"[^"<>@\\]{0,100}" ?)<?([A-Za-z0-9_+=.-]{1,64}@)([A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})>?(?: \([^()@]{0,100}\))?$/
+
+function plainAddress(value: string): string | null {
+  const found = value.length > 400 ? null : PLAIN.exec(value)
+  return found?.[1] === undefined || found[2] === undefined || value.includes('..') ? null : found[1] + found[2].toLowerCase()
+}
+
 /** The address of a field, the one in brackets before one in a display name; null when there is none. */
 export function addressOf(value: string | undefined): string | null {
   if (value === undefined || value === '' || value === '<>') return null
+  const plain = plainAddress(value)
+  if (plain !== null) return plain
   const found = addressesIn(value, 10)
   const bracketed = found.find((one) => one.inBrackets)
   if (bracketed !== undefined) return bracketed.address
@@ -50,5 +61,7 @@ const MAX_TO = 100
 
 export function addressesOf(value: string | undefined): readonly string[] {
   if (value === undefined) return []
+  const plain = plainAddress(value)
+  if (plain !== null) return [plain]
   return [...new Set(addressesIn(value, MAX_TO).map((one) => one.address))]
 }
