@@ -41,6 +41,8 @@ export type WorldNeeds = {
   readonly shared?: boolean
   /** Sites with the moment whose last 7 days are counted. */
   readonly sites?: readonly { readonly site: string; readonly at: number }[]
+  /** Also load the sites of the deliveries that are found, at this moment. */
+  readonly sitesAt?: number
   readonly digests?: readonly string[]
 }
 
@@ -80,17 +82,22 @@ export async function loadWorld(db: Db, needs: WorldNeeds): Promise<Loaded> {
     deliveriesByHeader(db, needs.messageIdHeaders ?? []),
     knownDigestsForOperator(db, needs.digests ?? []),
     inboxOfForOperator(db, needs.digests ?? [], true),
-    loadSites(db, world, needs.sites ?? []),
   ])
   for (const row of [...byId, ...byEmail, ...byHeader]) world.deliveries.set(row.deliveryId, row)
   for (const row of inbox) world.inbox.set(inboxKey(row.digest), row)
-  await Promise.all([loadAddresses(db, world, needs), loadFacts(db, world, needs)])
+  await Promise.all([loadAddresses(db, world, needs), loadFacts(db, world, needs), loadSites(db, world, sitesOf(world, needs))])
   return {
     world,
     knownDigests,
     byEmailId: new Map(byEmail.map((row) => [doorKey(row.account, row.emailId ?? ''), row])),
     byMessageIdHeader: Map.groupBy(byHeader, (row) => doorKey(row.account, row.messageIdHeader ?? '')),
   }
+}
+
+function sitesOf(world: World, needs: WorldNeeds): NonNullable<WorldNeeds['sites']> {
+  const { sites = [], sitesAt: at } = needs
+  if (at === undefined) return sites
+  return [...sites, ...[...world.deliveries.values()].map((row) => ({ site: row.site ?? row.domain, at }))]
 }
 
 const DELIVERY = DELIVERIES.columns('d')
