@@ -79,6 +79,8 @@ export type SuppressionQuery = {
   readonly until: number | null
   readonly apiUsers: readonly string[] | null
   readonly labelIds: readonly number[] | null
+  /** Leaves out what ended, was removed, or is held by the brake. */
+  readonly onlyInForce: boolean
   readonly after: string | null
   readonly offset: number
   readonly limit: number
@@ -94,6 +96,11 @@ export type StatusQuery = {
   readonly apiUsers: readonly string[] | null
   readonly status: number | null
   readonly subStatuses: readonly number[] | null
+  readonly requestIp: string | null
+  readonly egressIp: string | null
+  readonly emailType: EmailType | null
+  readonly after: string | null
+  readonly withTotal: boolean
   readonly offset: number
   readonly limit: number
 }
@@ -121,7 +128,7 @@ export type Desk = {
   readonly register: (by: Asker, call: RegistrationCall) => Promise<Registered>
   readonly attempts: (by: Asker, calls: readonly AttemptCall[]) => Promise<readonly AttemptAnswer[]>
   readonly message: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>
-  readonly statuses: (account: number, query: StatusQuery) => Promise<{ readonly rows: readonly DeliveryRow[]; readonly total: number }>
+  readonly statuses: (account: number, query: StatusQuery) => Promise<Page<DeliveryRow> & { readonly total: number | null }>
   readonly suppressions: (account: number, query: SuppressionQuery) => Promise<Page<SuppressionRow>>
   readonly countSuppressions: (account: number, query: SuppressionQuery) => Promise<number>
   readonly checkAddresses: (account: number, addresses: readonly string[]) => Promise<readonly (readonly SuppressionRow[])[]>

@@ -9,7 +9,7 @@
 import { z } from 'zod'
 import { Fault } from '../error.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
-import type { Desk, RegistrationCall } from './desk.ts'
+import type { Desk, RegistrationCall, StatusQuery } from './desk.ts'
 import { eventSchema, isoOf, viewFact } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
@@ -81,19 +81,25 @@ const message = z.object({
   fault: z.string().nullable().describe('Whose fault: clean lists by `recipient`'),
   weak: z.boolean(),
   forwarded: z.boolean(),
-  billable: z.boolean().describe('False when our own bounce list answered'),
   rule: z.string().nullable(),
   sendLog: z.string().describe('The words behind the status'),
   result: z.string().describe('The broadcast view'),
   deliveredAt: z.string().nullable(),
   openedAt: z.string().nullable(),
   registered: z.boolean(),
+})
+
+const timeline = z.object({
+  ...message.shape,
+  billable: z.boolean().describe('False when our own bounce list answered'),
   events: z.array(eventSchema),
 })
 
 export type MessageRoutes = { readonly desk: Desk; readonly guard: Guard; readonly recipientsPerRequest: number }
 
-export function addMessages(server: Web, { desk, guard, recipientsPerRequest }: MessageRoutes): void {
+export function addMessages(server: Web, routes: MessageRoutes): void {
+  const { desk, guard, recipientsPerRequest } = routes
+  addSearch(server, routes)
   const body = registration(recipientsPerRequest)
   server.post(
     '/v1/messages',
@@ -109,7 +115,7 @@ export function addMessages(server: Web, { desk, guard, recipientsPerRequest }: 
   const params = z.object({ emailId: z.string().min(1).max(1_024) })
   server.get(
     '/v1/messages/:emailId',
-    { schema: { summary: 'What became of one copy', tags: ['messages'], params, response: { 200: message } } },
+    { schema: { summary: 'What became of one copy', tags: ['messages'], params, response: { 200: timeline } } },
     async (request) => {
       const { account } = await guard.account(request)
       const found = await desk.message(account, request.params.emailId)
@@ -119,6 +125,60 @@ export function addMessages(server: Web, { desk, guard, recipientsPerRequest }: 
       return { ...viewDelivery(found.row), billable, events: events.map(viewFact) }
     },
   )
+}
+
+const search = z.object({
+  account: z.string().max(128).optional().describe('The operator names an account'),
+  recipient: z.string().min(1).max(1_000).optional(),
+  status: z.coerce
+    .number()
+    .pipe(z.literal([1, 4, 5, 18]))
+    .optional(),
+  subStatus: z.coerce.number().int().min(401).max(599).optional(),
+  label: z.string().max(128).optional().describe('Part of a label’s name'),
+  emailType: z.enum(['trigger', 'batch']).optional(),
+  requestIp: z.string().max(64).optional().describe('From where the mail was registered'),
+  egressIp: z.string().max(64).optional().describe('From where it was sent'),
+  since: z.iso.datetime({ offset: true }).optional().describe('Requested at or after'),
+  until: z.iso.datetime({ offset: true }).optional().describe('Requested before'),
+  after: z.string().max(200).optional().describe('`next` of the page before'),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+})
+
+function addSearch(server: Web, { desk, guard }: MessageRoutes): void {
+  const page = z.object({ messages: z.array(message), next: z.string().nullable() })
+  const schema = {
+    summary: 'Copies by recipient, status, label, time and IP; newest first',
+    tags: ['messages'],
+    querystring: search,
+    response: { 200: page },
+  }
+  server.get('/v1/messages', { schema }, async (request) => {
+    const { account } = await guard.account(request)
+    const { rows, next } = await desk.statuses(account, queryOf(request.query))
+    return { messages: rows.map(viewDelivery), next }
+  })
+}
+
+function queryOf(asked: z.output<typeof search>): StatusQuery {
+  return {
+    email: asked.recipient ?? null,
+    emailIds: null,
+    labelId: null,
+    labelName: asked.label ?? null,
+    from: asked.since === undefined ? null : Date.parse(asked.since),
+    until: asked.until === undefined ? null : Date.parse(asked.until),
+    apiUsers: null,
+    status: asked.status ?? null,
+    subStatuses: asked.subStatus === undefined ? null : [asked.subStatus],
+    requestIp: asked.requestIp ?? null,
+    egressIp: asked.egressIp ?? null,
+    emailType: asked.emailType ?? null,
+    after: asked.after ?? null,
+    withTotal: false,
+    offset: 0,
+    limit: asked.limit,
+  }
 }
 
 function callOf(body: z.output<ReturnType<typeof registration>>): RegistrationCall {
@@ -137,7 +197,7 @@ function callOf(body: z.output<ReturnType<typeof registration>>): RegistrationCa
   }
 }
 
-function viewDelivery(row: DeliveryRow): Omit<z.output<typeof message>, 'events' | 'billable'> {
+function viewDelivery(row: DeliveryRow): z.output<typeof message> {
   return {
     emailId: row.emailId,
     messageId: row.messageId,

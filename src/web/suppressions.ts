@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { Fault } from '../error.ts'
 import { LISTS } from '../ledger/fact.ts'
 import type { SuppressionRow } from '../ledger/world.ts'
+import { isInForce } from '../store/suppressions.ts'
 import type { Desk } from './desk.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
@@ -28,13 +29,9 @@ const entry = z.object({
   n: z.int().describe('The rung of the ladder'),
   from: z.string(),
   until: z.string().nullable().describe('Null: for ever'),
+  removedAt: z.string().nullable(),
   pending: z.boolean().describe('Held by the brake: not in force'),
 })
-
-/** At the door only what is in force: an entry that ended or was removed answers nothing. */
-function isInForce(row: SuppressionRow, now: number): boolean {
-  return row.removedAt === null && !row.pending && row.from <= now && (row.until === null || row.until > now)
-}
 
 const checkBody = z.object({ addresses: z.array(z.string().min(1).max(1_000)).min(1).max(1_000, 'at most 1,000 addresses') })
 const checked = z.object({
@@ -77,6 +74,7 @@ function addList(server: Web, { desk, guard }: SuppressionRoutes): void {
     querystring: z.object({
       account,
       address: z.string().min(1).max(1_000).optional(),
+      state: z.enum(['in-force', 'any']).default('in-force').describe('`any` also shows what ended, was removed, or is held'),
       since: moment.optional(),
       until: moment.optional(),
       after: z.string().max(200).optional().describe('`next` of the page before'),
@@ -86,7 +84,7 @@ function addList(server: Web, { desk, guard }: SuppressionRoutes): void {
   }
   server.get('/v1/suppressions/:list', { schema }, async (request) => {
     const asker = await guard.account(request)
-    const { address, since, until, after, limit } = request.query
+    const { address, since, until, after, limit, state } = request.query
     const page = await desk.suppressions(asker.account, {
       list: request.params.list,
       email: address ?? null,
@@ -94,6 +92,7 @@ function addList(server: Web, { desk, guard }: SuppressionRoutes): void {
       until: until === undefined ? null : Date.parse(until),
       apiUsers: null,
       labelIds: null,
+      onlyInForce: state === 'in-force',
       after: after ?? null,
       offset: 0,
       limit,
@@ -176,6 +175,7 @@ function viewEntry(row: SuppressionRow): z.output<typeof entry> {
     n,
     from: isoOf(row.from),
     until: isoOf(row.until),
+    removedAt: isoOf(row.removedAt),
     pending,
   }
 }

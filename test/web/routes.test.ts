@@ -71,6 +71,10 @@ const CASES: readonly Case[] = [
   ['no such mail', { url: '/v1/messages/none' }, 404, 'not_found'],
   ['the mail of another account', { url: `/v1/messages/${EMAIL_ID}`, auth: `Bearer bob:secret-of-bob` }, 404, 'not_found'],
   ['nobody asks', { url: `/v1/messages/${EMAIL_ID}`, auth: null }, 401, 'unauthenticated'],
+  // GET /v1/messages
+  ['finds mails', { url: '/v1/messages?status=4&subStatus=406&emailType=batch&egressIp=192.0.2.1' }, 200],
+  ['a status that there is not', { url: '/v1/messages?status=2' }, 400, 'bad_request'],
+  ['nobody searches', { url: '/v1/messages', auth: null }, 401, 'unauthenticated'],
   // POST /v1/attempts
   ['an attempt', post('/v1/attempts', ATTEMPT), 200],
   ['no reply came', post('/v1/attempts', { emailId: ROW.emailId, code: null, error: 'timeout' }), 200],

@@ -111,7 +111,7 @@ function readRest(bag: Bag, first: Pick<SuppressionQuery, 'list' | 'email' | 'fr
   const rest = readParameters({ ...FILTERS, ...PAGING }, bag)
   if (!rest.ok) return rest
   const { start, limit, ...filters } = rest.values
-  return { ok: true, query: { ...first, ...filters, after: null, offset: start, limit } }
+  return { ok: true, query: { ...first, ...filters, onlyInForce: true, after: null, offset: start, limit } }
 }
 
 /** `<list>/list`. */

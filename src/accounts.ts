@@ -1,0 +1,108 @@
+/**
+ * accounts - making accounts and secrets, and knowing them again
+ *
+ * A secret is 32 random characters (192 bits), shown once and kept as SHA-256: it is long and random, so that a slow hash would add
+ * nothing but time. A rotated one stays good for a while, so that senders can change over without a gap.
+ *
+ * See also: store/credentials, web/identity, commands/account.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { Fault } from './error.ts'
+import { accountSettingsSchema } from './ledger/settings.ts'
+import type { AccountSettings } from './ledger/settings.ts'
+import { createAccount, listAccountsForOperator } from './store/accounts.ts'
+import { addCredential, credentialsForOperator, expireCredentials } from './store/credentials.ts'
+import type { Credential } from './store/credentials.ts'
+import type { Db, Engine, Reader } from './store/engine.ts'
+import type { Keys } from './web/identity.ts'
+
+/** The name under which the operator's secret lies; no account may bear it. */
+export const OPERATOR = 'operator'
+
+/** The vendor's time, which clients count on. */
+export const ROTATION_MS = 15 * 60_000
+
+const API_USER = /^[\w.@-]{1,64}$/
+
+export function makeSecret(): string {
+  return randomBytes(24).toString('base64url')
+}
+
+function digestOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest()
+}
+
+export type NewAccount = {
+  readonly apiUser: string
+  readonly apiKey: string | null
+  readonly trust: AccountSettings['trust']
+  readonly giveUpAfterDays: number
+}
+
+/** Makes an account with its first API user. Faults: conflict (the name is taken), bad_request (it is no name). */
+export async function addAccount(db: Db, wanted: NewAccount, now: number): Promise<{ readonly account: number; readonly apiKey: string }> {
+  const { apiUser, trust, giveUpAfterDays } = wanted
+  if (!API_USER.test(apiUser) || apiUser === OPERATOR)
+    throw new Fault('bad_request', 'an apiUser is 1 to 64 letters, digits or . _ @ -, and not "operator"')
+  const apiKey = wanted.apiKey ?? makeSecret()
+  const settings = accountSettingsSchema.parse({ trust, giveUpAfterDays })
+  const { account } = await createAccount(db, { name: apiUser, createdAt: now, settings })
+  await addCredential(db, credential({ account, apiUser, secret: apiKey, now, role: 'account' }))
+  return { account, apiKey }
+}
+
+/** A new secret for an API user; the old ones end after the rotation time. Faults: not_found. */
+export async function rotateSecret(db: Db, apiUser: string, now: number): Promise<string> {
+  const [known] = await credentialsForOperator(db, apiUser)
+  if (known === undefined) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
+  const secret = makeSecret()
+  const fresh = credential({ account: known.account, apiUser, secret, now, role: known.role })
+  await addCredential(db, fresh)
+  await expireCredentials(db, known.account, { apiUser, keep: fresh.keyHash, at: now + ROTATION_MS })
+  return secret
+}
+
+function credential(made: { account: number; apiUser: string; secret: string; now: number; role: Credential['role'] }): Credential {
+  const { account, apiUser, secret, now, role } = made
+  return { account, apiUser, keyHash: digestOf(secret).toString('hex'), role, createdAt: now, expiresAt: null }
+}
+
+/** What the first start made; the secrets are shown once and never again. */
+export type FirstStart = { readonly apiUser: string; readonly apiKey: string; readonly operatorSecret: string }
+
+/** Makes the first account and the operator's secret in an empty store, once over all nodes; null when there are accounts. */
+export async function firstStart(engine: Engine, wanted: NewAccount, now: number): Promise<FirstStart | null> {
+  return engine.tx(
+    async (db) => {
+      if ((await listAccountsForOperator(db)).length > 0) return null
+      const { apiKey } = await addAccount(db, wanted, now)
+      const operatorSecret = makeSecret()
+      await addCredential(db, credential({ account: 0, apiUser: OPERATOR, secret: operatorSecret, now, role: 'operator' }))
+      return { apiUser: wanted.apiUser, apiKey, operatorSecret }
+    },
+    { lock: 'first-start', sees: 'latest' },
+  )
+}
+
+/** Knows secrets again, in constant time whatever is stored. */
+export function createKeys(reader: Reader, now: () => number): Keys {
+  const find = async (apiUser: string, secret: string): Promise<Credential | null> => {
+    const given = digestOf(secret)
+    const known = await credentialsForOperator(reader, apiUser)
+    const fits = known.filter(({ keyHash }) => timingSafeEqual(Buffer.from(keyHash, 'hex'), given))
+    return fits.find(({ expiresAt }) => expiresAt === null || expiresAt > now()) ?? null
+  }
+  return {
+    account: async (apiUser, apiKey) => {
+      const found = await find(apiUser, apiKey)
+      return found?.role === 'account' ? { account: found.account, apiUser } : null
+    },
+    operator: async (secret) => (await find(OPERATOR, secret))?.role === 'operator',
+  }
+}
+
+/** The account behind an API user; null when nobody bears that name. */
+export async function accountOf(reader: Reader, apiUser: string): Promise<number | null> {
+  const found = (await credentialsForOperator(reader, apiUser)).find(({ role }) => role === 'account')
+  return found?.account ?? null
+}

@@ -1,0 +1,166 @@
+/**
+ * storedesk - the desk's questions, answered by the store
+ *
+ * Every answer is for one account; only what the operator may ask goes over all. Pages are cut by keys, which the caller carries as one
+ * opaque word.
+ *
+ * See also: web/desk, store/*.
+ */
+import { hashAddress, hashDomain, knowAddress } from '../correlate/address.ts'
+import { Fault } from '../error.ts'
+import { DEFAULT_SETTINGS } from '../ledger/settings.ts'
+import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
+import { findAccount } from '../store/accounts.ts'
+import { findByEmailIds, findDeliveries } from '../store/deliveries.ts'
+import type { DeliveryFilters } from '../store/deliveries.ts'
+import type { Reader } from '../store/engine.ts'
+import { deliveryTimeline } from '../store/facts.ts'
+import { findInbox, inboxOfForOperator, inboxPage, inboxPageForOperator } from '../store/inbox.ts'
+import type { InboxFilters } from '../store/inbox.ts'
+import { getRawMail, getRawMailForOperator } from '../store/rawmail.ts'
+import { checkSuppressions, listSuppressions } from '../store/suppressions.ts'
+import type { SuppressionFilters } from '../store/suppressions.ts'
+import type { Desk, InboxQuery, StatusQuery, SuppressionQuery } from './desk.ts'
+
+/** What the desk reads; what it writes is work's. */
+export type ReadingDesk = Pick<
+  Desk,
+  'settings' | 'message' | 'statuses' | 'suppressions' | 'countSuppressions' | 'checkAddresses' | 'inbox' | 'inboxMail'
+>
+
+export function createReadingDesk(reader: Reader, now: () => number): ReadingDesk {
+  const settings: Desk['settings'] = async (account) => (await findAccount(reader, account))?.settings ?? DEFAULT_SETTINGS
+  return {
+    settings,
+    message: async (account, emailId) => {
+      const [row] = await findByEmailIds(reader, account, [emailId])
+      return row === undefined ? null : { row, facts: await deliveryTimeline(reader, account, row.deliveryId) }
+    },
+    statuses: async (account, query) => {
+      const after = readCursor(query.after, ['requestedAt', 'deliveryId'])
+      const page = {
+        start: query.offset,
+        limit: query.limit,
+        total: query.withTotal,
+        ...(after === null ? {} : { after: mailCursor(after) }),
+      }
+      const { rows, total } = await findDeliveries(reader, account, deliveryFilters(query), page)
+      return { rows, total, next: nextOf(rows, query.limit, cursorOfMail) }
+    },
+    suppressions: async (account, query) => {
+      const after = readCursor(query.after, ['from', 'addressHash', 'scope'])
+      const page = { start: query.offset, limit: query.limit, ...(after === null ? {} : { after: entryCursor(after) }) }
+      const { rows } = await listSuppressions(reader, account, entryFilters(query, now()), page)
+      return { rows, next: nextOf(rows, query.limit, cursorOfEntry) }
+    },
+    countSuppressions: async (account, query) => {
+      const { total } = await listSuppressions(reader, account, entryFilters(query, now()), { limit: 1, total: true })
+      return total ?? 0
+    },
+    checkAddresses: async (account, addresses) => {
+      const known = addresses.map((address) => knowAddress(address))
+      const hashes = known.flatMap((each) => (each === null ? [] : [each.hash, hashDomain(each.domain)]))
+      const shared = (await settings(account)).sharedList
+      const found = await checkSuppressions(reader, account, { hashes, at: now(), shared })
+      return known.map((each) => (each === null ? [] : [...(found.get(each.hash) ?? []), ...(found.get(hashDomain(each.domain)) ?? [])]))
+    },
+    inbox: async (account, query) => {
+      const after = readCursor(query.after, ['receivedAt', 'digest'])
+      const page = {
+        limit: query.limit,
+        ...(after === null ? {} : { after: { receivedAt: Number(after['receivedAt']), digest: String(after['digest']) } }),
+      }
+      const filters = inboxFilters(query)
+      const rows = await (account === null ? inboxPageForOperator(reader, filters, page) : inboxPage(reader, account, filters, page))
+      return { rows, next: nextOf(rows, query.limit, cursorOfItem) }
+    },
+    inboxMail: async (account, digest) => {
+      const row = account === null ? (await inboxOfForOperator(reader, [digest]))[0] : await findInbox(reader, account, digest)
+      if (!row) return null
+      return { row, raw: await (account === null ? getRawMailForOperator(reader, digest) : getRawMail(reader, account, digest)) }
+    },
+  }
+}
+
+/** An address that is none is on no list and was never sent to: it finds nothing. */
+const NOBODY = '00'.repeat(32)
+
+/** Leaves out what was not asked, as the store wants it. */
+function given<T extends object>(filters: { readonly [Name in keyof T]: T[Name] | null | undefined }): Partial<T> {
+  // The checked door: only null and undefined are taken away.
+  return Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== null && value !== undefined)) as Partial<T>
+}
+
+function deliveryFilters(query: StatusQuery): DeliveryFilters {
+  return given<DeliveryFilters>({
+    from: query.from,
+    to: query.until,
+    addressHash: query.email === null ? null : (hashAddress(query.email) ?? NOBODY),
+    emailIds: query.emailIds,
+    labelIds: query.labelId === null ? null : [query.labelId],
+    labelName: query.labelName,
+    apiUsers: query.apiUsers,
+    status: readStatus(query.status),
+    subStatuses: query.subStatuses,
+    requestIp: query.requestIp,
+    egressIp: query.egressIp,
+    emailType: query.emailType,
+  })
+}
+
+/** A status that there is not is a filter that finds nothing, not one that finds all. */
+function readStatus(status: number | null): DeliveryFilters['status'] | null {
+  // The checked door: the column holds nothing else, and another number finds no row.
+  return status === null ? null : (status as NonNullable<DeliveryFilters['status']>)
+}
+
+function entryFilters(query: SuppressionQuery, now: number): SuppressionFilters {
+  const rest = given<Omit<SuppressionFilters, 'list'>>({
+    from: query.from,
+    to: query.until,
+    addressHash: query.email === null ? null : (hashAddress(query.email) ?? NOBODY),
+    apiUsers: query.apiUsers,
+    labelIds: query.labelIds,
+    inForceAt: query.onlyInForce ? now : null,
+  })
+  return { ...rest, list: query.list }
+}
+
+function inboxFilters(query: InboxQuery): InboxFilters {
+  return given<InboxFilters>({ state: query.state, reason: query.reason })
+}
+
+/** One opaque word for the key of the last row. */
+function wordOf(cursor: object): string {
+  return Buffer.from(JSON.stringify(cursor)).toString('base64url')
+}
+
+/** The key behind a word; null for none. Faults: bad_request, for what we did not write. */
+function readCursor(word: string | null, names: readonly string[]): Readonly<Record<string, unknown>> | null {
+  if (word === null) return null
+  try {
+    const cursor: unknown = JSON.parse(Buffer.from(word, 'base64url').toString('utf8'))
+    if (typeof cursor === 'object' && cursor !== null && names.every((name) => Object.hasOwn(cursor, name))) return { ...cursor }
+  } catch {
+    // Falls through to the refusal below.
+  }
+  throw new Fault('bad_request', 'after: take the `next` of the page before as it is')
+}
+
+function entryCursor(cursor: Readonly<Record<string, unknown>>): { from: number; addressHash: string; scope: string } {
+  return { from: Number(cursor['from']), addressHash: String(cursor['addressHash']), scope: String(cursor['scope']) }
+}
+
+function mailCursor(cursor: Readonly<Record<string, unknown>>): { requestedAt: number; deliveryId: string } {
+  return { requestedAt: Number(cursor['requestedAt']), deliveryId: String(cursor['deliveryId']) }
+}
+
+const cursorOfMail = ({ requestedAt, deliveryId }: DeliveryRow): object => ({ requestedAt, deliveryId })
+const cursorOfEntry = ({ from, addressHash, scope }: SuppressionRow): object => ({ from, addressHash, scope })
+const cursorOfItem = ({ receivedAt, digest }: InboxRow): object => ({ receivedAt, digest })
+
+/** Null when the page was not full: there is nothing more. */
+function nextOf<T>(rows: readonly T[], limit: number, cursor: (row: T) => object): string | null {
+  const last = rows.at(-1)
+  return last === undefined || rows.length < limit ? null : wordOf(cursor(last))
+}
