@@ -43,7 +43,7 @@ const DELIVERIES: readonly string[] = [
     registered @int not null, status @int not null, sub_status @int, asynchronous @int not null, reason @text, permanence @text,
     fault @text, weak @int not null, forwarded @int not null, engaged @int not null, status_at @int not null, status_fact @bytes not null,
     status_rank @int not null, rule @text, reported_domain @text, send_log @text not null, delivered_at @int, opened_at @int,
-    clicked_at @int, attempts @int not null, opens @int not null, clicks @int not null, complaints @int not null,
+    clicked_at @int, touched_at @int, attempts @int not null, opens @int not null, clicks @int not null, complaints @int not null,
     unsubscribes @int not null, complaint_episode @int not null, not_spam_episode @int not null, modified_at @int not null,
     result @text not null, result_base @text not null, result_rank @int not null, result_at @int not null, result_fact @bytes not null,
     reclassified @int not null, primary key (account_id, delivery_id, delivery_month)

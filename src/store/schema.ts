@@ -77,6 +77,7 @@ export const DELIVERIES = shapeOf<DeliveryRow>('deliveries', ['account_id', 'del
   deliveredAt: maybe(int('delivered_at')),
   openedAt: maybe(int('opened_at')),
   clickedAt: maybe(int('clicked_at')),
+  touchedAt: maybe(int('touched_at')),
   attempts: int('attempts'),
   opens: int('opens'),
   clicks: int('clicks'),
