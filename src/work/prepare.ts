@@ -1,0 +1,55 @@
+/**
+ * prepare - what can be known of a mail before the store is asked
+ *
+ * Reads the report, its clues and, where they could matter, its signatures; packs the raw bytes. All of it happens outside the
+ * transaction, so that a slow DNS or a large mail delays nobody else's commit. A reader that throws has met the poisonous mail: it
+ * becomes an `unreadable` report, and the fault is told.
+ *
+ * See also: work/receive, mail/report, edge/auth.
+ */
+import { cluesOf, type Clue } from '../correlate/clue.ts'
+import { NO_PROOFS, type Proofs } from '../edge/auth.ts'
+import { parseReport, type Report, type ReportKind } from '../mail/report.ts'
+import { packRawMail } from '../store/rawmail.ts'
+import type { Page } from './book.ts'
+import { reportDigest, type IncomingMail } from './mail.ts'
+import type { Shop } from './shop.ts'
+
+export type Prepared = {
+  readonly mail: IncomingMail
+  readonly digest: string
+  readonly report: Report
+  readonly clues: readonly Clue[]
+  readonly proofs: Proofs
+  /** Compressed. */
+  readonly body: Uint8Array
+}
+
+/** Checks signatures: edge/auth in the daemon, a lambda in tests. */
+export type Prover = (raw: Uint8Array, now: number) => Promise<Proofs>
+
+/** Kinds of which a valid token is enough, or that change nothing: their signatures are not asked for. */
+const NEEDS_PROOF: Readonly<Partial<Record<ReportKind, boolean>>> = { complaint: true, 'not-spam': true }
+
+/** Prepares one mail. Rejects only when the machine fails, never for what a mail says. */
+export async function prepare(shop: Shop, prover: Prover, page: Page, mail: IncomingMail): Promise<Prepared> {
+  const report = readSafely(shop, mail)
+  const clues = cluesOf({ report, rcpt: mail.envelope.to, domains: shop.domains, keyFor: page.keyFor })
+  const hasToken = clues.some((clue) => 'token' in clue && clue.token.state === 'valid')
+  const isWorthProof = clues.length > 0 && !mail.truncated && (NEEDS_PROOF[report.kind] === true || !hasToken)
+  const [body, proofs] = await Promise.all([
+    packRawMail(mail.raw),
+    isWorthProof ? prover(mail.raw, mail.receivedAt) : Promise.resolve(NO_PROOFS),
+  ])
+  return { mail, digest: reportDigest(mail.dataDigest, mail.envelope.to), report, clues, proofs, body }
+}
+
+/** The reader is total; should it throw all the same, that is our fault and not the end of the batch. */
+function readSafely(shop: Shop, mail: IncomingMail): Report {
+  try {
+    return parseReport(mail.raw)
+  } catch (error) {
+    shop.telemetry.log.error({ sessionId: mail.sessionId, err: error }, 'a mail could not be read; it is kept raw')
+    return parseReport(new Uint8Array(0))
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * shop - what every piece of work needs: the store, the rules in force, our domains, time and chance
+ *
+ * Made once by `app`; tests make one around a temporary store. See also: app, work/book.
+ */
+import { v7 } from 'uuid'
+import type { RuleTable } from '../classify/table.ts'
+import type { OurDomains } from '../correlate/clue.ts'
+import { dayOf, formatDeliveryId } from '../correlate/deliveryid.ts'
+import { Fault } from '../error.ts'
+import type { Ids } from '../ledger/make.ts'
+import type { Engine } from '../store/engine.ts'
+import { takeBlock } from '../store/sequences.ts'
+import type { Telemetry } from '../telemetry.ts'
+import type { Book } from './book.ts'
+
+export type Shop = {
+  readonly engine: Engine
+  /** The rules in force; a reload changes what this gives. */
+  readonly rules: () => RuleTable
+  readonly book: Book
+  readonly domains: OurDomains
+  /** Where the one-click page is reached from outside, without a slash at its end. */
+  readonly publicUrl: string
+  /** Domains whose feedback loops are believed. */
+  readonly reporters: ReadonlySet<string>
+  readonly telemetry: Telemetry
+  readonly now: () => number
+  readonly ids: Ids
+}
+
+/** Ids of facts: UUIDv7, rising within this process. */
+export const processIds: Ids = { next: () => v7() }
+
+/** Numbers taken from the store at once: a restart loses at most so many of 34 billion. */
+const BLOCK = 1_000
+
+/** Gives delivery ids of one account's number: `take(n)` resolves to n of them. */
+export function createDeliveryIds(engine: Engine): (account: number, count: number, at: number) => Promise<readonly string[]> {
+  const blocks = new Map<number, { next: number; end: number }>()
+  return async (account, count, at) => {
+    const block = blocks.get(account) ?? { next: 0, end: 0 }
+    if (block.end - block.next < count) {
+      const size = Math.max(BLOCK, count)
+      const first = await engine.tx((db) => takeBlock(db, account, 'delivery', size), { sees: 'latest' })
+      blocks.set(account, { next: first + count, end: first + size })
+      return idsFrom(account, first, count, at)
+    }
+    const first = block.next
+    block.next += count
+    return idsFrom(account, first, count, at)
+  }
+}
+
+function idsFrom(account: number, first: number, count: number, at: number): readonly string[] {
+  return Array.from({ length: count }, (_, n) => {
+    const id = formatDeliveryId({ day: dayOf(at), account, sequence: first + n })
+    if (id === null) throw new Fault('internal', 'the delivery ids of this account are used up', { detail: { account } })
+    return id
+  })
+}
