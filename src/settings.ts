@@ -130,6 +130,23 @@ const rules = z.strictObject({
   folder: setting(text.optional(), 'Folder of your own rule tables; they go in front of ours', 'none'),
 })
 
+const reporters = z.strictObject({
+  own: setting(
+    z.array(domain).default([]),
+    'Domains whose signed feedback you believe, beside the shipped list',
+    'none: the list holds the operators of feedback loops that are known',
+  ),
+})
+
+const dns = z.strictObject({
+  servers: setting(z.array(text).default([]), 'DNS servers to ask for signatures’ keys', 'the machine’s own'),
+  timeoutSeconds: setting(
+    z.number().min(0.1).max(60).default(3),
+    'Seconds that a DNS answer is waited for',
+    'a batch must not wait for a stranger’s DNS',
+  ),
+})
+
 const retention = z.strictObject({
   deliveryMonths: setting(z.int().min(1).default(6), 'Months that facts of deliveries are kept', 'late complaints arrive within three'),
   rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
@@ -207,6 +224,8 @@ export const SCHEMA = z.strictObject({
   limits: limits.prefault({}),
   log: log.prefault({}),
   rules: rules.prefault({}),
+  reporters: reporters.prefault({}),
+  dns: dns.prefault({}),
   retention: retention.prefault({}),
   tokens: tokens.prefault({}),
 })

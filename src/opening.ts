@@ -1,0 +1,121 @@
+/**
+ * opening - the store, the keys and the rules, ready for work: what the daemon and the commands on a store have in common
+ *
+ * Opens the store, brings its schema up to date, holds the master key against it, makes the first account in an empty one, and loads the
+ * rules. Nothing listens yet.
+ *
+ * See also: app (which listens), work/shop.
+ */
+import { existsSync, mkdirSync } from 'node:fs'
+import { firstStart } from './accounts.ts'
+import type { FirstStart } from './accounts.ts'
+import type { RuleTable } from './classify/table.ts'
+import { databaseOf } from './config.ts'
+import { deriveTokenKey } from './correlate/keys.ts'
+import { readReporters, reporterDomains } from './edge/reporters.ts'
+import { loadRules } from './edge/rulefiles.ts'
+import { createVault, fingerprintOf, loadMasterKey } from './edge/vault.ts'
+import type { Vault } from './edge/vault.ts'
+import { Fault } from './error.ts'
+import type { Settings } from './settings.ts'
+import { openEngine } from './store/engine.ts'
+import type { Engine } from './store/engine.ts'
+import { claimMetaForOperator } from './store/meta.ts'
+import { migrate } from './store/migrate.ts'
+import { addTokenKey, tokenKeys } from './store/tokenkeys.ts'
+import type { Telemetry } from './telemetry.ts'
+import { createBook } from './work/book.ts'
+import { processIds } from './work/shop.ts'
+import type { Shop } from './work/shop.ts'
+
+export type Opening = {
+  readonly shop: Shop
+  readonly master: Uint8Array
+  readonly vault: Vault
+  /** Not null at the first start: its secrets are shown once. */
+  readonly first: FirstStart | null
+  /** Reads the rules again, whole or not at all. Faults: rule_invalid. */
+  readonly reloadRules: () => void
+  /** Tells the port that HTTP got, for links where no public URL is set. */
+  readonly atHttpPort: (port: number) => void
+  readonly close: () => Promise<void>
+}
+
+export type OpeningOptions = { readonly settings: Settings; readonly telemetry: Telemetry }
+
+/** Opens everything. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
+export async function openShop({ settings, telemetry }: OpeningOptions): Promise<Opening> {
+  const now = Date.now
+  let table: RuleTable = readRules(settings)
+  let httpPort = settings.http.port
+  const { engine, master } = await openStore(settings)
+  try {
+    const vault = createVault(master)
+    await migrate(engine, now())
+    await holdMaster(engine, master, vault, now())
+    const { apiUser, apiKey, trust, giveUpDays } = settings
+    const first = await firstStart(engine, { apiUser, apiKey: apiKey ?? null, trust, giveUpAfterDays: giveUpDays }, now())
+    const shop: Shop = {
+      engine,
+      rules: () => table,
+      book: createBook(engine, (ring, account) => deriveTokenKey(master, account, ring.index), now),
+      domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain] },
+      get publicUrl() {
+        return publicUrlOf(settings, httpPort)
+      },
+      reporters: reporterDomains(readReporters(), settings.reporters.own),
+      telemetry,
+      now,
+      ids: processIds,
+    }
+    const reloadRules = (): void => {
+      table = readRules(settings)
+    }
+    const atHttpPort = (port: number): void => {
+      httpPort = port
+    }
+    return { shop, master, vault, first, reloadRules, atHttpPort, close: () => engine.close() }
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+function readRules(settings: Settings): RuleTable {
+  return loadRules({ own: settings.rules.folder ?? null })
+}
+
+function publicUrlOf({ publicUrl, host }: Settings, port: number): string {
+  return (publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(/\/$/, '')
+}
+
+/** The key comes first: a store must never be made that nobody can open again. */
+async function openStore(settings: Settings): Promise<{ readonly engine: Engine; readonly master: Uint8Array }> {
+  const url = databaseOf(settings)
+  const isEmbedded = url.startsWith('sqlite:')
+  const isNew = isEmbedded && !existsSync(url.slice('sqlite:'.length))
+  if (isEmbedded) mkdirSync(settings.data, { recursive: true, mode: 0o700 })
+  const { key } = loadMasterKey({ given: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayMake: isNew })
+  return { engine: await openEngine(url), master: key }
+}
+
+/** Refuses a master key that is not the one this store was made with, and makes the first token key. */
+async function holdMaster(engine: Engine, master: Uint8Array, vault: Vault, now: number): Promise<void> {
+  const ours = fingerprintOf(master)
+  const known = await engine.tx(
+    async (db) => {
+      const claimed = await claimMetaForOperator(db, 'master-key', ours)
+      const isFirst = claimed === ours && (await tokenKeys(db, 0)).length === 0
+      // Token keys are derived from the master; the sealed bytes only prove that this ring was made under it.
+      const sealed = vault.seal(Buffer.from(ours), 'token-key:0')
+      if (isFirst) await addTokenKey(db, { account: 0, index: 0, sealed, createdAt: now, retiredAt: null })
+      return claimed
+    },
+    { lock: 'master-key', sees: 'latest' },
+  )
+  if (known === ours) return
+  throw new Fault(
+    'config_invalid',
+    'this store was made under another master key: set the right one (masterKey, or master.key in the data folder)',
+  )
+}
