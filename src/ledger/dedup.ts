@@ -10,17 +10,20 @@ import { createHash } from 'node:crypto'
 import { hashAddress } from '../correlate/address.ts'
 import type { FactData, FactKind } from './fact.ts'
 
-/** The key within the subject. `id` is the fact's own: for what is new each time. */
-type KeyOf<K extends FactKind> = (data: FactData[K], id: string) => string
+/** `id` is the fact's own, for what is new each time; `addressHash` that of the delivery. */
+export type Whose = { readonly id: string; readonly addressHash: string | null }
+
+/** The key within the subject. */
+type KeyOf<K extends FactKind> = (data: FactData[K], whose: Whose) => string
 
 export const DEDUP: { readonly [K in FactKind]: KeyOf<K> } = {
   request: () => 'request',
   stub: () => 'stub',
   attempt: (data) => `attempt:${data.n ?? digestOf([data.code, data.text, data.error, data.mx, data.egressIp, data.final])}`,
-  failed: (data) =>
-    `failed:${who(data.reported)}:${data.effect === null ? 'none' : `${data.effect.subStatus}:${data.effect.permanence}:${data.effect.asynchronous}`}`,
-  delayed: (data) => `delayed:${who(data.reported)}:${data.lastAttemptAt ?? ''}:${data.willRetryUntil ?? ''}`,
-  delivered: (data) => `delivered:${who(data.reported)}:${data.action}`,
+  failed: (data, whose) =>
+    `failed:${who(data.reported, whose)}:${data.effect === null ? 'none' : `${data.effect.subStatus}:${data.effect.permanence}:${data.effect.asynchronous}`}`,
+  delayed: (data, whose) => `delayed:${who(data.reported, whose)}:${data.lastAttemptAt ?? ''}:${data.willRetryUntil ?? ''}`,
+  delivered: (data, whose) => `delivered:${who(data.reported, whose)}:${data.action}`,
   complaint: (data) => `complaint:${data.feedbackType}:${data.reporter}:${data.episode}`,
   'not-spam': (data) => `not-spam:${data.reporter}:${data.episode}`,
   unsubscribe: (data) => `unsubscribe:${data.scope}:${data.change}`,
@@ -38,13 +41,14 @@ export const DEDUP: { readonly [K in FactKind]: KeyOf<K> } = {
     )}`,
   brake: (data) => `brake:${data.change}`,
   reclassified: (data) => `reclassified:${data.supersedes}:${data.table}`,
-  audit: (_, id) => `audit:${id}`,
-  erased: (_, id) => `erased:${id}`,
+  audit: (_, { id }) => `audit:${id}`,
+  erased: (_, { id }) => `erased:${id}`,
 }
 
-/** '' where the report names nobody. */
-function who(address: string | null): string {
-  return address === null ? '' : (hashAddress(address) ?? digestOf([address])).slice(0, 16)
+/** '' where the report names nobody, or whom we sent to: one dress of a report may name what another leaves out. */
+function who(address: string | null, { addressHash }: Whose): string {
+  const hash = address === null ? null : (hashAddress(address) ?? digestOf([address]))
+  return hash === null || hash === addressHash ? '' : hash.slice(0, 16)
 }
 
 function digestOf(parts: readonly unknown[]): string {

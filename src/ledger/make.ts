@@ -4,7 +4,7 @@
  * Pure. See also: ledger/fact, ledger/dedup.
  */
 import { monthOfDelivery } from '../correlate/deliveryid.ts'
-import { DEDUP } from './dedup.ts'
+import { DEDUP, type Whose } from './dedup.ts'
 import { FACT_VERSIONS, type Fact, type FactData, type FactKind, type FactOf, type ListName } from './fact.ts'
 
 /** Ids are made outside: UUIDv7 of the moment that is given. */
@@ -55,7 +55,7 @@ export const ofAccount = (account: number): About => ({ account, deliveryId: nul
  */
 export function makeFact<K extends FactKind>(kind: K, about: About, moment: Moment, data: FactData[K]): FactOf<K> {
   const id = moment.ids.next(moment.receivedAt)
-  const key: (data: FactData[K], id: string) => string = DEDUP[kind]
+  const key: (data: FactData[K], whose: Whose) => string = DEDUP[kind]
   const fact = {
     id,
     kind,
@@ -66,7 +66,7 @@ export function makeFact<K extends FactKind>(kind: K, about: About, moment: Mome
     deliveryId: about.deliveryId,
     deliveryMonth: about.deliveryId !== null && about.deliveryId === about.subject ? monthOfDelivery(about.deliveryId) : 0,
     subject: about.subject,
-    dedupKey: key(data, id),
+    dedupKey: key(data, { id, addressHash: about.addressHash }),
     addressHash: about.addressHash,
     data,
   }

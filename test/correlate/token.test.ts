@@ -1,0 +1,157 @@
+/** token.test - round trips, vectors, and what must not pass */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decodeNumber, encodeBase32, encodeNumber } from '../../src/correlate/base32.ts'
+import {
+  formatDeliveryId,
+  MAX_ACCOUNT,
+  MAX_SEQUENCE,
+  monthOfDelivery,
+  parseDeliveryId,
+  startOfDay,
+} from '../../src/correlate/deliveryid.ts'
+import { deriveTokenKey, hkdf, type KeyFor } from '../../src/correlate/keys.ts'
+import { isExpired, mintToken, PURPOSES, type Purpose, readToken, TOKEN_LENGTH } from '../../src/correlate/token.ts'
+
+const MASTER = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
+const keyFor: KeyFor = (account, index) => deriveTokenKey(MASTER, account, index)
+const DOMAIN = 'rp.example.net'
+
+const ids = fc
+  .record({ day: fc.nat(32_767), account: fc.nat(MAX_ACCOUNT), sequence: fc.nat(MAX_SEQUENCE) })
+  .map((parts) => ({ parts, id: formatDeliveryId(parts) ?? '' }))
+const purposes = fc.constantFrom(...(Object.keys(PURPOSES) as Purpose[]))
+
+function mint(id: string, purpose: Purpose = 'return-path', keyIndex = 0, domain = DOMAIN): string {
+  const { account } = parseDeliveryId(id) ?? { account: 0 }
+  return mintToken({ key: deriveTokenKey(MASTER, account, keyIndex), keyIndex, deliveryId: id, purpose, domain }) ?? ''
+}
+
+test('numbers come back, and sort as they do', () => {
+  fc.assert(fc.property(fc.nat(32 ** 5), (n) => decodeNumber(encodeNumber(n, 6) ?? '') === n))
+  fc.assert(
+    fc.property(fc.nat(MAX_ACCOUNT), fc.nat(MAX_ACCOUNT), (a, b) => {
+      const [left, right] = [encodeNumber(a, 3) ?? '', encodeNumber(b, 3) ?? '']
+      expect(left < right).toBe(a < b)
+    }),
+  )
+  expect(encodeNumber(32, 1)).toBeNull()
+  expect(encodeNumber(-1, 3)).toBeNull()
+  expect(decodeNumber('018')).toBeNull()
+})
+
+test('bytes are those of RFC 4648', () => {
+  expect(encodeBase32(Buffer.from('foobar'))).toBe('mzxw6ytboi')
+  expect(encodeBase32(Buffer.from(''))).toBe('')
+})
+
+test('hkdf is RFC 5869, test case 1', () => {
+  const okm = hkdf(Buffer.alloc(22, 0x0b), Buffer.from('000102030405060708090a0b0c', 'hex'), Buffer.from('f0f1f2f3f4f5f6f7f8f9', 'hex'), 42)
+  expect(okm.toString('hex')).toBe('3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865')
+})
+
+test('an id names its day, month and account', () => {
+  fc.assert(
+    fc.property(ids, ({ parts, id }) => {
+      expect(parseDeliveryId(id)).toEqual(parts)
+    }),
+  )
+  expect(monthOfDelivery(formatDeliveryId({ day: 31, account: 1, sequence: 0 }) ?? '')).toBe(202002)
+  expect(monthOfDelivery('nonsense')).toBe(0)
+})
+
+test('a token comes back from any letter case', () => {
+  fc.assert(
+    fc.property(ids, purposes, fc.nat(31), fc.infiniteStream(fc.boolean()), ({ parts, id }, purpose, key, upper) => {
+      const token = mint(id, purpose, key)
+      expect(token).toMatch(/^[a-z2-7]{30}$/)
+      const mixed = Array.from(token, (letter) => (upper.next().value ? letter.toUpperCase() : letter)).join('')
+      expect(readToken(mixed, purpose, DOMAIN, keyFor)).toEqual({ state: 'valid', account: parts.account, deliveryId: id, key, purpose })
+    }),
+  )
+})
+
+test('no other purpose, domain, key or letter passes', () => {
+  fc.assert(
+    fc.property(
+      ids,
+      purposes,
+      purposes,
+      fc.nat(TOKEN_LENGTH - 1),
+      fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz234567'),
+      ({ id }, made, asked, at, letter) => {
+        const token = mint(id, made)
+        if (made !== asked) expect(readToken(token, asked, DOMAIN, keyFor).state).toBe('invalid')
+        expect(readToken(token, made, 'other.example.net', keyFor).state).toBe('invalid')
+        const forged = token.slice(0, at) + letter + token.slice(at + 1)
+        if (forged !== token) expect(readToken(forged, made, DOMAIN, keyFor).state).not.toBe('valid')
+      },
+    ),
+  )
+})
+
+test('no account can mint for another, and a forgotten key reads nothing', () => {
+  fc.assert(
+    fc.property(ids, fc.nat(MAX_ACCOUNT), ({ parts, id }, thief) => {
+      fc.pre(thief !== parts.account)
+      const forged =
+        mintToken({ key: deriveTokenKey(MASTER, thief, 0), keyIndex: 0, deliveryId: id, purpose: 'return-path', domain: DOMAIN }) ?? ''
+      expect(readToken(forged, 'return-path', DOMAIN, keyFor).state).toBe('invalid')
+    }),
+  )
+  const token = mint(formatDeliveryId({ day: 1, account: 1, sequence: 1 }) ?? '')
+  expect(readToken(token, 'return-path', DOMAIN, () => null).state).toBe('invalid')
+})
+
+test('what was cut is a clue, whatever else is nothing; any string gives a value', () => {
+  fc.assert(
+    fc.property(ids, fc.integer({ min: 14, max: 29 }), ({ id }, length) => {
+      expect(readToken(mint(id).slice(0, length), 'return-path', DOMAIN, keyFor)).toMatchObject({ state: 'cut', deliveryId: id })
+    }),
+  )
+  fc.assert(
+    fc.property(fc.string({ maxLength: 40, unit: 'binary' }), (text) => {
+      expect(readToken(text, 'feedback', DOMAIN, keyFor).state).not.toBe('valid')
+    }),
+  )
+  expect(readToken('', 'feedback', DOMAIN, keyFor)).toEqual({ state: 'none' })
+  expect(readToken('a'.repeat(100_000), 'feedback', DOMAIN, keyFor)).toEqual({ state: 'none' })
+})
+
+test('mint refuses what is no id and no key index', () => {
+  const key = deriveTokenKey(MASTER, 1, 0)
+  expect(mintToken({ key, keyIndex: 0, deliveryId: 'short', purpose: 'feedback', domain: DOMAIN })).toBeNull()
+  expect(mintToken({ key, keyIndex: 32, deliveryId: '2222222222222', purpose: 'feedback', domain: DOMAIN })).toBeNull()
+})
+
+const DAY = 86_400_000
+const ages = [
+  // days after the id's day, purpose          expired
+  [0, 'return-path', false],
+  [30, 'return-path', false],
+  [31, 'return-path', true],
+  [400, 'feedback', false],
+  [401, 'feedback', true],
+  [400, 'unsubscribe', false],
+] as const
+
+test.each(ages)('a token is %i days old, for %s: expired %s', (days, purpose, expired) => {
+  const id = formatDeliveryId({ day: 2_000, account: 7, sequence: 1 }) ?? ''
+  expect(isExpired(id, PURPOSES[purpose].days, startOfDay(2_000) + days * DAY + 1)).toBe(expired)
+})
+
+test('vectors of docs/TOKEN.md', () => {
+  const id = formatDeliveryId({ day: 2_515, account: 7, sequence: 1 }) ?? ''
+  expect(id).toMatchInlineSnapshot(`"4in22b2222223"`)
+  expect(deriveTokenKey(MASTER, 7, 0).toString('hex')).toMatchInlineSnapshot(
+    `"95efca7bafede97001da05a0c981ba10ee939a276ed11d23a2df8bff172a4883"`,
+  )
+  expect((['return-path', 'feedback', 'unsubscribe', 'tracking'] as const).map((purpose) => mint(id, purpose))).toMatchInlineSnapshot(`
+    [
+      "24in22b22222235emaa77qerkdrkls",
+      "24in22b2222223plrrtdgz6yvmck6j",
+      "24in22b2222223px5n7kjykblfyrkq",
+      "24in22b2222223gmyccptenutajjxx",
+    ]
+  `)
+})
