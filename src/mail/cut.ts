@@ -72,7 +72,7 @@ export function cutReturned(text: string): Cut {
     const next = nextLine(raw, at)
     const row = raw.slice(at, next).trimEnd()
     const marks = row === '' ? NONE : marksOf(row)
-    if (marks.length > 0 && marks.some((mark) => mark.role === 'ends') && !isOpening(marks)) return { lines, returned: raw.slice(next) }
+    if (marks.some((mark) => mark.role === 'ends') && !isOpening(marks)) return { lines, returned: raw.slice(next) }
     if (isTop(row) && isHeaderBlock(raw, at)) return { lines, returned: raw.slice(at) }
     lines.push({ text: row, marks })
     at = next

@@ -363,7 +363,6 @@ export const OFFICE_SERVERS: readonly Format[] = [
     id: 'hmail',
     header: { subject: ['message undeliverable'] },
     opens: ['your message did not reach some or all of the intended recipients', 'the following recipient(s) could not be reached'],
-    stops: ['hmailserver'],
   },
   {
     id: 'merak',

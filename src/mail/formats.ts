@@ -76,6 +76,11 @@ export function marksOf(line: string): readonly Mark[] {
   return bucket.filter((mark) => start.startsWith(mark.text))
 }
 
+/** Whether a line is nothing but its mark: a title, with its words below it. */
+export function isTitleOf(line: string, mark: Mark): boolean {
+  return line.replace(LEADING, '').slice(mark.text.length).replace(/^[^:：]{0,60}[:：]/, '').replace(/[^\p{L}\p{N}]+/gu, '').length < 4 || /[:：]\s*$|-{4,}\s*$/.test(line)
+}
+
 /** Rows by header fields, as one flat list: [row, header name, what it contains]. */
 const HEADER_MARKS: readonly (readonly [string, string, string])[] = FORMATS.flatMap((format) =>
   Object.entries(format.header ?? {}).flatMap(([name, needles]) => needles.map((needle) => [format.id, name, needle] as const)),

@@ -10,6 +10,8 @@
  */
 import { addressesIn } from './address.ts'
 import type { TextLine } from './cut.ts'
+import { isTitleOf } from './formats.ts'
+import type { Mark } from './formats.ts'
 import { FAILURE, HELPER_LINE, OTHER_LABEL, RECIPIENT_LABEL, REPLY_LINE } from './phrases.ts'
 
 /** How sure a find is: what a section or a label names, an address by itself, one in a reply or a sentence. */
@@ -133,12 +135,13 @@ function rankOf(at: { text: string; head: string; tail: string; place: Place }):
 }
 
 function rankAtStart(tail: string, place: Place, text: string): number {
-  if (HELPER_LINE.test(place.before) && place.section !== 'opens' && place.section !== 'names') return 0
+  const isAwaited = place.section === 'opens' || place.section === 'names'
+  if (!isAwaited && HELPER_LINE.test(place.before)) return 0
   const rest = tail.replace(/^[>"'\])]+/, '')
-  if (TAIL_END.test(tail)) return place.section === 'opens' || place.section === 'names' ? RANK.named : RANK.alone
+  if (TAIL_END.test(tail)) return isAwaited ? RANK.named : RANK.alone
   if (/^\s+(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|said|さん|写道)/i.test(rest)) return 0
   if (/^\s*(?::|\.\.\.|\[|\(|-|–|=|;|,|\t| on \w{3}, )/.test(rest)) return RANK.alone
-  if (place.section === 'opens' || place.section === 'names') return RANK.alone
+  if (isAwaited || /[:：]\s*$/.test(place.before)) return RANK.alone
   return FAILURE.test(text) || REPLY_LINE.test(text) ? RANK.alone : 0
 }
 
@@ -178,6 +181,12 @@ function nextLine(finds: readonly Find[], n: number): number | null {
   return null
 }
 
+/** A line `Reason: 550 …` is a word about the recipient; a title opens a section about all. */
+function endsWords(text: string, mark: Mark): boolean {
+  if (mark.role === 'knows') return false
+  return mark.role !== 'details' || isTitleOf(text, mark)
+}
+
 const MAX_WORD_LINES = 60
 
 /** The lines of one find: the rest of its own line, then those below, up to the next find or section. */
@@ -188,7 +197,7 @@ function wordsBetween(lines: readonly TextLine[], find: Find, next: number | nul
   if (!TAIL_END.test(rest) || find.rank < RANK.alone) words.push(own.trim())
   for (let at = find.line + 1; at < (next ?? lines.length) && words.length < MAX_WORD_LINES; at++) {
     const line = lines[at]
-    if (line === undefined || line.marks.some((mark) => mark.role !== 'knows')) break
+    if (line === undefined || line.marks.some((mark) => endsWords(line.text, mark))) break
     const text = line.text.trim()
     if (text !== '') words.push(text)
   }

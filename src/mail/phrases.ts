@@ -223,7 +223,7 @@ export const OTHER_LABEL = new RegExp(
 
 /** A line that sends the reader to somebody who helps: the address in it or below it is not a recipient. */
 export const HELPER_LINE =
-  /\b(?:contact|assistance|further help|for help|support (?:team|desk)|e-?mail us|reach us|write to|please send|send mail|forward (?:it|this|the|your)|questions|kontaktieren|wenden sie|contactez|contacte|póngase|entre em contato|mailing list)\b|联系|聯絡|問い合わせ|обратитесь|свяжитесь|(?:your|ihre|votre|su|sua) message|^\s*(?:from|sender|to|cc|subject|date|sent)\s*:/i
+  /\b(?:contact|assistance|further help|for help|support (?:team|desk)|e-?mail us|reach us|write to|please send|send mail|forward (?:it|this|the|your)|questions|kontaktieren|wenden sie|contactez|contacte|póngase|entre em contato|mailing list)\b|联系|聯絡|問い合わせ|обратитесь|свяжитесь|^\s*(?:your|ihre|votre|su|sua) (?:original )?(?:message|nachricht|mensaje|mensagem)\s*:?\s*$|^\s*(?:from|sender|to|cc|subject|date|sent)\s*:/i
 
 /** A report that says the mail is late and not lost. */
 export const LATE =

@@ -8,6 +8,7 @@
  */
 import { addressesIn } from './address.ts'
 import type { TextLine } from './cut.ts'
+import { isTitleOf } from './formats.ts'
 import type { StatusGroup } from './dsn.ts'
 import type { Pair } from './freeform.ts'
 import { ARRIVED, FAILURE, LATE, OVER, REPLY_LINE } from './phrases.ts'
@@ -84,21 +85,42 @@ function pairOf(group: StatusGroup, material: Material): Pair | undefined {
   return found ?? (material.groups.length === 1 && material.pairs.length === 1 ? material.pairs[0] : undefined)
 }
 
-/** A line that begins with a code, whatever stands above it; the weakest shape of a reply. */
-const CODED_LINE = /^[ \t]*(?:<<<|out:)?[ \t]*([45]\d\d)[ -](?=\S)|(?:code|status|reply)[ \t]{0,2}[:=][ \t]{0,2}([45]\d\d)\b/gim
+/** A code behind a line's beginning, a colon or a sentence, whatever stands above it; the weakest shape of a reply. */
+const CODED = /(?:^[ \t]*(?:<<<|out:)?[ \t]*|[：:;.!?(（]\s{0,3}|(?:code|status|reply)[ \t]{0,2}[:=]?[ \t]{0,2})([45]\d\d)(?=[ :,-]\s?[^\s\d]|: ?[45]\.|[)）,，:：]|$)/gim
+/** Where a server begins to speak; the last one of several attempts is believed. */
+const SPEAKS = /(?:\bsaid|\bsays|\breplied|\bresponded|<<<|\bout):?[ \t]{1,3}[45]\d\d/gi
 
 type LastSaid = { readonly reply: Reply; readonly host: string | null }
 
 /** The last refusal that a text quotes; null without any. */
 function lastSaid(text: string): LastSaid | null {
-  const found = lastRemoteReply(text)
-  if (found !== null) return found
+  const found = lastRemoteReply(lastAttempt(text))
+  if (found !== null && found.reply.code !== null) return found
+  const coded = lastCoded(text)
+  if (found === null) return coded
+  return coded?.reply.status === found.reply.status ? coded : found
+}
+
+/** From the line of the last attempt on, where a text quotes several. */
+function lastAttempt(text: string): string {
+  let count = 0
+  let last = 0
+  for (const match of text.matchAll(SPEAKS)) {
+    // A session that goes on after its refusal says nothing more about it.
+    if (/5(?:03|00)$/.test(match[0]) && count > 0) continue
+    count++
+    last = match.index
+  }
+  return count > 1 ? text.slice(text.lastIndexOf('\n', last) + 1) : text
+}
+
+function lastCoded(text: string): LastSaid | null {
   let last: LastSaid | null = null
-  for (const match of text.matchAll(CODED_LINE)) {
-    const code = match[1] ?? match[2] ?? ''
-    const from = match.index + match[0].indexOf(code)
+  for (const match of text.matchAll(CODED)) {
+    const code = match[1] ?? ''
+    const from = match.index + match[0].length - 3
     const line = text.slice(from, from + MAX_TEXT).split('\n', 1)[0] ?? ''
-    last = { reply: { ...parseReply(line), code: Number(code) }, host: null }
+    last = { reply: { ...parseReply(line.replace(':', '')), code: Number(code) }, host: null }
   }
   return last
 }
@@ -170,7 +192,7 @@ function byHeader(header: readonly string[], pairs: readonly Pair[]): readonly N
 /** What stands by the only recipient and in sections of diagnostics, if that tells of a failure; else all words. */
 function nearest(own: string, shared: string, all: string): string {
   const near = `${own}\n${shared}`.trim()
-  return FAILURE.test(near) || REPLY_LINE.test(near) ? near : all
+  return own.length + shared.length > 15 && (FAILURE.test(near) || REPLY_LINE.test(near)) ? near : all
 }
 
 type WordsOf = { recipient: string | null; original: string | null; words: string; first?: string; said?: string; action: Action }
@@ -224,13 +246,14 @@ function sharedWords(material: Material): string {
   const kept: string[] = []
   let isOn = false
   for (const line of material.lines) {
+    const isTitle = line.marks.some((mark) => isTitleOf(line.text, mark))
     for (const mark of line.marks) {
       if (mark.role === 'details') isOn = true
-      else if (mark.role !== 'knows') isOn = false
+      else if (mark.role === 'stops' || (mark.role !== 'knows' && isTitle)) isOn = false
     }
-    if (isOn && kept.length < 100) kept.push(line.text)
+    if (isOn && kept.length < 100 && !isTitle) kept.push(line.text)
   }
-  return kept.join('\n')
+  return kept.join('\n').trim()
 }
 
 /** One report a recipient: a report may list it twice, once for each attempt; failed wins over the rest, then the last. */

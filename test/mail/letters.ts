@@ -1,0 +1,30 @@
+/**
+ * letters - mails for the tests of mail/report, written line by line
+ *
+ * Names are reserved ones (RFC 2606, RFC 5737). Each follows the layout of a real writer.
+ */
+
+export type Letter = {
+  readonly from: string
+  readonly subject: string
+  readonly body: string
+  readonly to?: string
+  readonly fields?: readonly string[]
+}
+
+/** The mail as bytes, as it would arrive. */
+export function letter(mail: Letter): Uint8Array {
+  const fields = [`From: ${mail.from}`, `To: ${mail.to ?? 'sender@example.com'}`, `Subject: ${mail.subject}`, ...(mail.fields ?? [])]
+  const hasType = fields.some((field) => /^content-type:/i.test(field))
+  const type = hasType ? [] : ['Content-Type: text/plain; charset=utf-8']
+  return Buffer.from([...fields, 'Date: Tue, 1 Apr 2025 08:00:00 +0000', 'MIME-Version: 1.0', ...type, '', mail.body].join('\r\n'))
+}
+
+export const NULL_SENDER = 'Return-Path: <>'
+export const RETURNED = `Received: from app.example.com by mx.example.com; Tue, 1 Apr 2025 07:59:00 +0000
+From: Shop <sender@example.com>
+To: Customer <user@example.org>
+Subject: Your order
+Message-ID: <1@example.com>
+
+Thank you.`
