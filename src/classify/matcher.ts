@@ -1,24 +1,21 @@
 /**
  * matcher - one index over all phrases, which finds every one that stands in a text
  *
- * Each segment is filed under one of its runs of four characters, the one that is rarest among all segments (under two characters where the segment
- * is shorter, as Chinese words are). A text is walked once; at each place one table look-up says whether a segment can stand
- * there. All occurrences of all segments are found, overlapping ones too; then phrases with gaps check that their segments follow each other
- * within the gap. Work is bounded by the length of the text times a small constant, whatever the text is.
+ * A text is walked once; at each place a look-up says which segments may end there (classify/grams). All occurrences of all segments are found,
+ * overlapping ones too; then phrases with gaps check that their segments follow each other within the gap. Work is bounded by the length of
+ * the text times a small constant, whatever the text is.
  *
  * Pure: an index never changes. See also: classify/phrase (the grammar of phrases), classify/table (who builds it).
  */
+import { countRuns, emptyGrams, fileUnder, type Grams, placeOf } from './grams.ts'
 import { isWordCode, MAX_GAP, type Phrase, type Segment } from './phrase.ts'
 
 /** Finds the numbers (positions in the list that the index was made of) of all phrases that hold in a normalised text, ascending. */
 export type PhraseIndex = { readonly size: number; readonly find: (normal: string) => readonly number[] }
 
-/** 20 bits tell nearly all runs of four letters apart, and the places that real texts touch stay in the cache. */
-const BITS_FOUR = 20
-const BITS_TWO = 16
-
 /** A segment with what it completes. `at`: where in the segment its filed run ends. */
 type Filed = {
+  readonly id: number
   readonly text: string
   readonly at: number
   readonly edgeBefore: boolean
@@ -29,49 +26,6 @@ type Filed = {
   readonly wakes: number[]
   /** Whether a phrase with gaps needs its places. */
   placed: boolean
-}
-
-type Grams = { readonly length: 4 | 2; readonly heads: Uint16Array; readonly buckets: number[][] }
-
-/** The rolling hash: four characters of five bits' shift, or two of eight, fill the bits, so older ones fall out. */
-const roll4 = (hash: number, code: number): number => ((hash << 5) ^ code) & ((1 << BITS_FOUR) - 1)
-const roll2 = (hash: number, code: number): number => ((hash << 8) ^ code) & ((1 << BITS_TWO) - 1)
-
-function emptyGrams(length: 4 | 2): Grams {
-  return { length, heads: new Uint16Array(1 << (length === 4 ? BITS_FOUR : BITS_TWO)), buckets: [[]] }
-}
-
-function hashAt(text: string, end: number, length: 4 | 2): number {
-  const roll = length === 4 ? roll4 : roll2
-  let hash = 0
-  for (let at = end - length + 1; at <= end; at++) hash = roll(hash, text.charCodeAt(at))
-  return hash
-}
-
-/** How often each run stands in all segments: a measure of how often it stands in texts. */
-function countRuns(texts: Iterable<string>, length: 4 | 2): ReadonlyMap<number, number> {
-  const counts = new Map<number, number>()
-  for (const text of texts) {
-    for (let end = length - 1; end < text.length; end++) {
-      const hash = hashAt(text, end, length)
-      counts.set(hash, (counts.get(hash) ?? 0) + 1)
-    }
-  }
-  return counts
-}
-
-/** Files a segment under its rarest run and says where that run ends. */
-function file(grams: Grams, counts: ReadonlyMap<number, number>, { text, id }: { readonly text: string; readonly id: number }): number {
-  let best = { end: grams.length - 1, load: Infinity }
-  for (let end = grams.length - 1; end < text.length; end++) {
-    const load = counts.get(hashAt(text, end, grams.length)) ?? 0
-    if (load < best.load) best = { end, load }
-  }
-  const hash = hashAt(text, best.end, grams.length)
-  const head = grams.heads[hash] ?? 0
-  if (head === 0) grams.heads[hash] = grams.buckets.push([id]) - 1
-  else grams.buckets[head]?.push(id)
-  return best.end
 }
 
 const keyOf = (segment: Segment): string => `${segment.edgeBefore ? '<' : '-'}${segment.edgeAfter ? '>' : '-'}${segment.text}`
@@ -97,89 +51,112 @@ function chained(texts: readonly string[], places: readonly (readonly number[])[
   return ends.length > 0
 }
 
-/** Makes the index. The same phrases in another order find the same phrases. */
-export function indexPhrases(phrases: readonly Phrase[]): PhraseIndex {
-  const four = emptyGrams(4)
-  const two = emptyGrams(2)
+/** Segments of at least eight, four and two characters: each under the longest run that it has. */
+const emptyWidths = (): readonly [Grams, Grams, Grams] => [emptyGrams(8, 4, 18), emptyGrams(4, 8, 18), emptyGrams(2, 16, 16)]
+
+/** Files every different segment once and says which segments each phrase is made of. */
+function fileAll(
+  phrases: readonly Phrase[],
+  widths: readonly Grams[],
+): { readonly filed: readonly Filed[]; readonly parts: readonly (readonly number[])[] } {
   const filed: Filed[] = []
   const byKey = new Map<string, number>()
-  const counts = countRuns(new Set(phrases.flatMap((phrase) => phrase.segments.map((segment) => segment.text))), 4)
+  const texts = new Set(phrases.flatMap((phrase) => phrase.segments.map((segment) => segment.text)))
+  const counted = widths.map((grams) => ({ grams, counts: countRuns(texts, grams) }))
   const idOf = (segment: Segment): number => {
     const key = keyOf(segment)
     const known = byKey.get(key)
     if (known !== undefined) return known
     const id = filed.length
-    const at = file(segment.text.length >= four.length ? four : two, counts, { text: segment.text, id })
-    filed.push({ ...segment, at, whole: [], wakes: [], placed: false })
+    const under = counted.find(({ grams }) => segment.text.length >= grams.length)
+    const at = under === undefined ? 0 : fileUnder(under.grams, under.counts, { text: segment.text, id })
+    filed.push({ ...segment, id, at, whole: [], wakes: [], placed: false })
     byKey.set(key, id)
     return id
   }
-  const parts = phrases.map((phrase, number) => {
-    const ids = phrase.segments.map(idOf)
-    if (ids.length === 1) filed[ids[0] ?? -1]?.whole.push(number)
-    else filed[ids[longest(phrase.segments)] ?? -1]?.wakes.push(number)
-    return ids
-  })
-  for (const ids of parts) {
+  return { parts: phrases.map((phrase) => phrase.segments.map(idOf)), filed }
+}
+
+/** Makes the index. The same phrases in another order find the same phrases. */
+export function indexPhrases(phrases: readonly Phrase[]): PhraseIndex {
+  const [eight, four, two] = emptyWidths()
+  const { filed, parts } = fileAll(phrases, [eight, four, two])
+  for (const [number, ids] of parts.entries()) {
+    const segments = phrases[number]?.segments ?? []
+    const main = filed[ids[longest(segments)] ?? -1]
+    if (ids.length === 1) main?.whole.push(number)
+    else main?.wakes.push(number)
     for (const id of ids) {
       const segment = filed[id]
       if (segment !== undefined && ids.length > 1) segment.placed = true
     }
   }
   const chains = parts.map((ids) => (ids.length > 1 ? { ids, texts: ids.map((id) => filed[id]?.text ?? '') } : null))
-  return { size: phrases.length, find: finder({ four, two, filed, chains }) }
+  return { size: phrases.length, find: finder({ eight, four, two, filed, chains }) }
 }
 
 type Compiled = {
+  readonly eight: Grams
   readonly four: Grams
   readonly two: Grams
   readonly filed: readonly Filed[]
   readonly chains: readonly ({ readonly ids: readonly number[]; readonly texts: readonly string[] } | null)[]
 }
 
+/** Where each segment that was found stands. A segment that no phrase with gaps needs keeps its first place only. */
+type Places = Map<number, number[]>
+
 /** Whether a filed segment stands in the text with its run ending at `end`: the start of it, or -1. */
 function standsAt(segment: Filed, text: string, end: number): number {
   const start = end - segment.at
   if (start < 0) return -1
   if (segment.edgeBefore && start > 0 && isWordCode(text.charCodeAt(start - 1))) return -1
-  if (!text.startsWith(segment.text, start)) return -1
-  const after = start + segment.text.length
+  const { text: wanted } = segment
+  const after = start + wanted.length
+  if (after > text.length) return -1
+  for (let at = 0; at < wanted.length; at++) if (text.charCodeAt(start + at) !== wanted.charCodeAt(at)) return -1
   if (segment.edgeAfter && after < text.length && isWordCode(text.charCodeAt(after))) return -1
   return start
 }
 
-function finder({ four, two, filed, chains }: Compiled): PhraseIndex['find'] {
+/** Notes the segments of one bucket whose run ends at `end`. */
+function note(bucket: readonly Filed[], text: string, end: number, places: Places): void {
+  for (const segment of bucket) {
+    const start = standsAt(segment, text, end)
+    if (start < 0) continue
+    const seen = places.get(segment.id)
+    if (seen === undefined) places.set(segment.id, [start])
+    else if (segment.placed) seen.push(start)
+  }
+}
+
+/** Walks a text once. The three hashes roll by as many bits as make characters before their width fall out (classify/grams). */
+function finder({ eight, four, two, filed, chains }: Compiled): PhraseIndex['find'] {
+  const filedUnder = (grams: Grams): readonly (readonly Filed[])[] => grams.buckets.map((ids) => ids.flatMap((id) => filed[id] ?? []))
+  const [eights, fours, twos] = [filedUnder(eight), filedUnder(four), filedUnder(two)]
   return (text) => {
-    const places = new Map<number, number[]>()
-    const note = (bucket: readonly number[] | undefined, end: number): void => {
-      for (const id of bucket ?? []) {
-        const segment = filed[id]
-        if (segment === undefined) continue
-        const seen = places.get(id)
-        if (seen !== undefined && !segment.placed) continue
-        const start = standsAt(segment, text, end)
-        if (start < 0) continue
-        if (seen === undefined) places.set(id, [start])
-        else seen.push(start)
-      }
-    }
+    const places: Places = new Map()
+    let hash8 = 0
     let hash4 = 0
     let hash2 = 0
     for (let end = 0; end < text.length; end++) {
       const code = text.charCodeAt(end)
-      hash4 = roll4(hash4, code)
-      hash2 = roll2(hash2, code)
-      const head4 = four.heads[hash4] ?? 0
-      if (head4 !== 0) note(four.buckets[head4], end)
-      const head2 = two.heads[hash2] ?? 0
-      if (head2 !== 0) note(two.buckets[head2], end)
+      hash8 = (hash8 << 4) ^ code
+      hash4 = (hash4 << 8) ^ code
+      hash2 = (hash2 << 16) ^ code
+      const head8 = eight.heads[placeOf(hash8, 18)] ?? 0
+      if (head8 !== 0) note(eights[head8] ?? [], text, end, places)
+      const head4 = four.heads[placeOf(hash4, 18)] ?? 0
+      if (head4 !== 0) note(fours[head4] ?? [], text, end, places)
+      const head2 = two.heads[placeOf(hash2, 16)] ?? 0
+      if (head2 !== 0) note(twos[head2] ?? [], text, end, places)
     }
     return places.size === 0 ? [] : complete({ filed, chains }, places)
   }
 }
 
 /** From segments to phrases. */
-function complete({ filed, chains }: Pick<Compiled, 'filed' | 'chains'>, places: ReadonlyMap<number, readonly number[]>): number[] {
+function complete({ filed, chains }: Pick<Compiled, 'filed' | 'chains'>, places: Places): number[] {
   const found: number[] = []
   for (const id of places.keys()) {
     const segment = filed[id]

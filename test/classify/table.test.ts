@@ -110,9 +110,7 @@ describe('the shipped rules', () => {
       files.filter((one) => one.provider !== provider),
       { evidence: 'skip' },
     )
-    expect(classify(rest, subjectOfText('550 5.1.1 no such user')).reason).toBe(
-      provider === 'common' && provider === 'standard' ? 'other' : 'not-exist',
-    )
+    expect(classify(rest, subjectOfText('550 5.1.1 no such user')).reason).toBe('not-exist')
   })
 
   test('every enhanced code of the registry has a row', () => {
