@@ -1,0 +1,98 @@
+/**
+ * config.test - what settings are taken from where, and what is refused with which words
+ */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { databaseOf, loadConfig } from '../src/config.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'bounced-config-'))
+
+function fileOf(toml: string): string {
+  const file = join(folder, `${Math.abs(toml.length)}-${toml.replaceAll(/\W/g, '').slice(0, 40)}.toml`)
+  writeFileSync(file, toml)
+  return file
+}
+
+function valueOf(path: string, env: Record<string, string>, toml: string | null = null): readonly [unknown, string] {
+  const row = loadConfig(env, toml === null ? null : fileOf(toml)).rows.find((each) => each.path === path)
+  return [row?.value, row?.source ?? '']
+}
+
+const TAKEN = [
+  // setting             environment                                  file                         value            source
+  ['smtp.port', {}, null, 2525, 'default'],
+  ['host', {}, null, '127.0.0.1', 'default'],
+  ['smtp.port', { BOUNCED_SMTP_PORT: '0' }, null, 0, 'environment'],
+  ['smtp.port', {}, '[smtp]\nport = 26', 26, 'file'],
+  ['smtp.port', { BOUNCED_SMTP_PORT: '27' }, '[smtp]\nport = 26', 27, 'environment'],
+  ['smtp.port', { BOUNCED_SMTP_PORT: '' }, '[smtp]\nport = 26', 26, 'file'],
+  ['returnPathDomain', { BOUNCED_RETURN_PATH_DOMAIN: 'Bounce.Example.COM' }, null, 'bounce.example.com', 'environment'],
+  ['http.trustProxy', { BOUNCED_HTTP_TRUST_PROXY: 'true' }, null, true, 'environment'],
+  ['reporters.own', { BOUNCED_REPORTERS_OWN: 'example.com, example.org' }, null, ['example.com', 'example.org'], 'environment'],
+  ['limits.mailSize', { BOUNCED_LIMITS_MAIL_SIZE: '1000' }, null, 1_000, 'environment'],
+  ['giveUpDays', { BOUNCED_GIVE_UP_DAYS: '0' }, null, 0, 'environment'],
+] as const
+
+test.each(TAKEN)('%s with %j and file %j is %j by %s', (path, env, toml, value, source) => {
+  expect(valueOf(path, env, toml)).toEqual([value, source])
+})
+
+const REFUSED = [
+  // environment                                        file                          words
+  [{ BOUNCED_SMTP_PROT: '1' }, null, 'unknown variable BOUNCED_SMTP_PROT; the nearest known one is BOUNCED_SMTP_PORT'],
+  [{ BOUNCED_APIKEY: 'x' }, null, 'the nearest known one is BOUNCED_API_KEY'],
+  [{}, '[smtp]\nprot = 1', 'unknown key "smtp.prot"; the nearest known one is "smtp.port"'],
+  [{}, 'hots = "x"', 'the nearest known one is "host"'],
+  [{}, '[limits]\nmailsize = 1', 'the nearest known one is "limits.mailSize"'],
+  [{ BOUNCED_SMTP_PORT: 'x' }, null, 'BOUNCED_SMTP_PORT: '],
+  [{ BOUNCED_SMTP_PORT: '65536' }, null, 'BOUNCED_SMTP_PORT: '],
+  [{}, '[smtp]\nport = "x"', 'smtp.port: '],
+  [{}, 'port = ', '.toml: '],
+  [{ BOUNCED_TRUST: 'all' }, null, 'BOUNCED_TRUST: '],
+  [{ BOUNCED_DATABASE: 'mysql://x' }, null, 'must begin with sqlite: or postgres://'],
+  [{ BOUNCED_RETURN_PATH_DOMAIN: 'bücher.example' }, null, 'A-label'],
+  [{ BOUNCED_MASTER_KEY: 'short' }, null, 'BOUNCED_MASTER_KEY: '],
+  [{ BOUNCED_CONFIG: '/nowhere/bounced.toml' }, null, '/nowhere/bounced.toml'],
+] as const
+
+test.each(REFUSED)('%j with file %j is refused: %s', (env, toml, words) => {
+  expect(() => loadConfig(env, toml === null ? null : fileOf(toml))).toThrow(words)
+})
+
+test('every problem is told at once', () => {
+  expect(() => loadConfig({ BOUNCED_SMTP_PORT: 'x', BOUNCED_TRUST: 'y' })).toThrow(
+    /BOUNCED_TRUST: .*\n.*BOUNCED_SMTP_PORT: |BOUNCED_SMTP_PORT: .*\n.*BOUNCED_TRUST: /,
+  )
+})
+
+const WARNED = [
+  // environment                                                           words
+  [{ BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com12' }, ''],
+  [{ BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com123' }, '21 octets'],
+  [{ BOUNCED_RETURN_PATH_DOMAIN: 'a.example', BOUNCED_FEEDBACK_DOMAIN: 'a.example' }, 'the same'],
+  [{ BOUNCED_TLS_CERT: '/x' }, 'go together'],
+  [{ BOUNCED_API_KEY: '12345678' }, 'short'],
+] as const
+
+test.each(WARNED)('%j warns of %j', (env, words) => {
+  const { warnings } = loadConfig(env)
+  expect(warnings.filter((warning) => words === '' || !warning.includes(words))).toEqual([])
+  expect(warnings.length).toBe(words === '' ? 0 : 1)
+})
+
+test('each setting says what it does and why', () => {
+  const silent = loadConfig({}).rows.filter(({ what, why }) => what.length < 5 || why.length < 3)
+  expect(silent.map(({ path }) => path)).toEqual([])
+})
+
+describe('the database', () => {
+  const URLS = [
+    [{}, /^sqlite:\/.*\/data\/bounced\.db$/],
+    [{ BOUNCED_DATA: '/var/lib/bounced' }, /^sqlite:\/var\/lib\/bounced\/bounced\.db$/],
+    [{ BOUNCED_DATABASE: 'sqlite:/tmp/x.db' }, /^sqlite:\/tmp\/x\.db$/],
+    [{ BOUNCED_DATABASE: 'postgres://u@h/d' }, /^postgres:\/\/u@h\/d$/],
+  ] as const
+  test.each(URLS)('of %j', (env, url) => expect(databaseOf(loadConfig(env).settings)).toMatch(url))
+})
