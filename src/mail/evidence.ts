@@ -72,7 +72,16 @@ export const SIGNS: readonly Sign[] = [
   { id: 'failing-address', weight: 3, holds: (clues) => clues.rank >= 2 && clues.hasFailure },
   { id: 'returned', weight: 1, holds: (clues) => clues.hasReturned },
   { id: 'no-address', weight: -2, holds: (clues) => clues.groups === 0 && clues.rank === 0 && at(clues, 'x-failed-recipients') === '' },
-  { id: 'stranger', weight: -3, holds: (clues) => clues.groups === 0 && clues.rank < 3 && at(clues, 'x-failed-recipients') === '' && !DAEMON_BOX.test(clues.from) && !DAEMON_NAME.test(clues.from) },
+  {
+    id: 'stranger',
+    weight: -3,
+    holds: (clues) =>
+      clues.groups === 0 &&
+      clues.rank < 3 &&
+      at(clues, 'x-failed-recipients') === '' &&
+      !DAEMON_BOX.test(clues.from) &&
+      !DAEMON_NAME.test(clues.from),
+  },
   { id: 'forwarded', weight: -9, holds: (clues) => FORWARD.test(clues.subject) && !DAEMON_BOX.test(clues.from) },
   {
     id: 'answered',

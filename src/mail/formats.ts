@@ -9,6 +9,7 @@
  *
  * Pure.
  */
+import { EXCHANGE } from './formats-exchange.ts'
 import { MAIL_SERVERS } from './formats-server.ts'
 import { OFFICE_SERVERS } from './formats-office.ts'
 import { PROVIDERS } from './formats-provider.ts'
@@ -37,7 +38,7 @@ export const ROLES = ['knows', 'opens', 'names', 'details', 'sender', 'stops', '
 export type Role = (typeof ROLES)[number]
 export type Mark = { readonly text: string; readonly role: Role; readonly format: string }
 
-export const FORMATS: readonly Format[] = [...MAIL_SERVERS, ...OFFICE_SERVERS, ...PROVIDERS]
+export const FORMATS: readonly Format[] = [...MAIL_SERVERS, ...EXCHANGE, ...OFFICE_SERVERS, ...PROVIDERS]
 
 /** Marks are found by their first characters; three tell enough apart and still hold a word of Chinese. */
 const KEY = 3
@@ -78,7 +79,13 @@ export function marksOf(line: string): readonly Mark[] {
 
 /** Whether a line is nothing but its mark: a title, with its words below it. */
 export function isTitleOf(line: string, mark: Mark): boolean {
-  return line.replace(LEADING, '').slice(mark.text.length).replace(/^[^:：]{0,60}[:：]/, '').replace(/[^\p{L}\p{N}]+/gu, '').length < 4 || /[:：]\s*$|-{4,}\s*$/.test(line)
+  return (
+    line
+      .replace(LEADING, '')
+      .slice(mark.text.length)
+      .replace(/^[^:：]{0,60}[:：]/, '')
+      .replace(/[^\p{L}\p{N}]+/gu, '').length < 4 || /[:：]\s*$|-{4,}\s*$/.test(line)
+  )
 }
 
 /** Rows by header fields, as one flat list: [row, header name, what it contains]. */

@@ -86,7 +86,8 @@ function pairOf(group: StatusGroup, material: Material): Pair | undefined {
 }
 
 /** A code behind a line's beginning, a colon or a sentence, whatever stands above it; the weakest shape of a reply. */
-const CODED = /(?:^[ \t]*(?:<<<|out:)?[ \t]*|[：:;.!?(（]\s{0,3}|(?:code|status|reply)[ \t]{0,2}[:=]?[ \t]{0,2})([45]\d\d)(?=[ :,-]\s?[^\s\d]|: ?[45]\.|[)）,，:：]|$)/gim
+const CODED =
+  /(?:^[ \t]*(?:<<<|out:)?[ \t]*|[：:;.!?(（]\s{0,3}|(?:code|status|reply)[ \t]{0,2}[:=]?[ \t]{0,2})([45]\d\d)(?=[ :,-]\s?[^\s\d]|: ?[45]\.|[)）,，:：]|$)/gim
 /** Where a server begins to speak; the last one of several attempts is believed. */
 const SPEAKS = /(?:\bsaid|\bsays|\breplied|\bresponded|<<<|\bout):?[ \t]{1,3}[45]\d\d/gi
 
