@@ -1,0 +1,30 @@
+/**
+ * commit - what was decided goes into the store, with the rows that tell the endpoints
+ *
+ * See also: store/world (which writes), store/outbox.
+ */
+import type { Fact } from '../ledger/fact.ts'
+import type { World } from '../ledger/world.ts'
+import { endpointsOf, type Endpoint } from '../store/endpoints.ts'
+import type { Db } from '../store/engine.ts'
+import { outboxRowOf, saveWorld, type SaveExtras } from '../store/world.ts'
+
+export type Commit = Pick<SaveExtras, 'reports' | 'rawMails'> & {
+  readonly now: number
+  /** False: nobody is told (replay, reclassify). */
+  readonly notify: (fact: Fact) => boolean
+}
+
+/** Saves a world and its outbox in the transaction that loaded it. */
+export async function commitWorld(db: Db, world: World, { now, notify, ...extras }: Commit): Promise<void> {
+  const told = world.fresh.filter((fact) => fact.account !== 0 && notify(fact))
+  const endpoints = told.length === 0 ? [] : await endpointsOf(db, [...new Set(told.map(({ account }) => account))])
+  const outbox = told.flatMap((fact) =>
+    endpoints.filter((each) => wants(each, fact)).map((each) => outboxRowOf(fact, each.endpointId, now)),
+  )
+  await saveWorld(db, world, { ...extras, outbox })
+}
+
+function wants(endpoint: Endpoint, fact: Fact): boolean {
+  return endpoint.enabled && endpoint.account === fact.account && endpoint.events.includes(fact.kind)
+}
