@@ -94,9 +94,9 @@ function decodeUtf8Escapes(text: string): string {
 function plainLocal(local: string): string | null {
   if (local.length > MAX_LOCAL) return null
   if (!(local.startsWith('"') && local.endsWith('"') && local.length > 1))
-    return local === '' || /[\s"<>,;:\\()[\]\x00-\x1f]/.test(local) ? null : local
+    return local === '' || /[\s"<>,;:\\()[\]\p{Cc}]/u.test(local) ? null : local
   const inner = local.slice(1, -1).replace(/\\(.)/g, '$1')
-  if (inner === '' || /[\x00-\x1f]/.test(inner)) return null
+  if (inner === '' || /\p{Cc}/u.test(inner)) return null
   return /^[^\s"<>,;:\\()[\]@.]+(?:\.[^\s"<>,;:\\()[\]@.]+)*$/.test(inner) ? inner : `"${inner.replace(/["\\]/g, '\\$&')}"`
 }
 

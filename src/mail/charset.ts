@@ -66,6 +66,9 @@ const UNSAID = new Set([
   'none',
   'null',
 ])
+/** RFC 1468 and the larger sets of its successors. */
+const JAPANESE_ESCAPES = ['\x1b$B', '\x1b$@', '\x1b$(', '\x1b(J'] as const
+const SEVEN_BIT = new Set(['iso-2022-jp', 'iso-2022-kr', 'hz-gb-2312', 'utf-7'])
 /** DOS and Mac code pages that TextDecoder does not know and libmime does. */
 const CODEPAGE = /^(?:cp|ibm)(?:437|720|737|775|8\d\d|1129|1133|1161|1162|1163)$/
 /** Longer labels are nonsense. */
@@ -99,16 +102,18 @@ export function charsetName(label: string | null): string | null {
 export function decodeText(bytes: Uint8Array, label: string | null): string {
   const name = charsetName(label)
   if (name === null || name === '' || name === 'utf-8') return decodeUnsaid(bytes)
+  // A 7-bit charset that is not: the label was copied from elsewhere.
+  if (SEVEN_BIT.has(name) && bytes.some((byte) => byte > 0x7f)) return decodeUnsaid(bytes)
   if (name === 'utf-7') return decodeUtf7(asLatin1(bytes))
-  if (name === 'iso-2022-kr') return decodeWith('euc-kr', unshift(bytes, /\x1b\$\)C/g, /\x0e([^\x0f\n]*)\x0f?/g))
-  if (name === 'hz-gb-2312') return decodeWith('gb18030', unshift(bytes, /~\n/g, /~\{([^~\n]*)(?:~\})?/g))
+  if (name === 'iso-2022-kr') return decodeWith('euc-kr', unshift(bytes, KOREAN_SHIFT))
+  if (name === 'hz-gb-2312') return decodeWith('gb18030', unshift(bytes, CHINESE_SHIFT))
   if (CODEPAGE.test(name)) return decodeCodepage(bytes, name)
   return decodeWith(name, bytes)
 }
 
 /** Whether a 7-bit text is ISO-2022-JP by its escapes, label or not. */
 export function hasJapaneseEscapes(text: string): boolean {
-  return text.includes('\x1b$') || text.includes('\x1b(J')
+  return text.includes('\x1b') && JAPANESE_ESCAPES.some((escape) => text.includes(escape))
 }
 
 /** 7-bit ISO-2022-JP as text; what the escapes do not cover stays. */
@@ -197,18 +202,27 @@ function isMostlyUtf8(bytes: Uint8Array, end: number): boolean {
     let have = 0
     while (have < need && ((bytes[i + have + 1] ?? 0) & 0xc0) === 0x80) have++
     if (need > 0 && have === need) good++
-    else bad++
+    else if (i + have + 1 < bytes.length) bad++
     i += have
   }
   return good >= 2 && good > 4 * bad
 }
 
-/** 7-bit runs between shift marks as 8-bit bytes of the same set (ISO-2022-KR, HZ). */
-function unshift(bytes: Uint8Array, drop: RegExp, run: RegExp): Uint8Array {
-  const raised = asLatin1(bytes)
-    .replace(drop, '')
-    .replace(run, (_all, inner: string) => inner.replace(/[\x21-\x7e]/g, (char) => String.fromCharCode(char.charCodeAt(0) | 0x80)))
-  return Buffer.from(raised, 'latin1')
+/** Marks between which 7-bit pairs stand for 8-bit ones; `announce` is dropped. */
+type Shift = { readonly announce: string; readonly on: string; readonly off: string }
+const KOREAN_SHIFT: Shift = { announce: '\x1b$)C', on: '\x0e', off: '\x0f' }
+const CHINESE_SHIFT: Shift = { announce: '~\n', on: '~{', off: '~}' }
+
+/** 7-bit runs between shift marks as 8-bit bytes of the same set (ISO-2022-KR, HZ); a run ends with its line. */
+function unshift(bytes: Uint8Array, shift: Shift): Uint8Array {
+  const [first = '', ...runs] = asLatin1(bytes).replaceAll(shift.announce, '').split(shift.on)
+  const raised = runs.map((run) => {
+    const ends = [run.indexOf(shift.off), run.indexOf('\n')].filter((at) => at >= 0)
+    const end = Math.min(run.length, ...ends)
+    const rest = run.startsWith(shift.off, end) ? end + shift.off.length : end
+    return run.slice(0, end).replace(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) | 0x80)) + run.slice(rest)
+  })
+  return Buffer.from(first + raised.join(''), 'latin1')
 }
 
 /** RFC 2152: `+` opens a run of base64 over UTF-16, `-` or any other character ends it, `+-` is a plus. Old Exchange labels its reports so. */

@@ -24,6 +24,8 @@ export const MAX_SAME = 100
 export const MAX_FIELDS = 2_000
 /** Beyond this a header block is walked but no longer read. */
 export const MAX_BLOCK = 262_144
+/** A signature that lost its folds leaves this many stray lines behind at most. */
+const STRAY_LINES = 40
 /** RFC 5322 sets no limit for a name; the longest registered has 33 characters. */
 const MAX_NAME = 100
 
@@ -58,6 +60,8 @@ export function readBlock(text: string, options: BlockOptions): Block {
   let at = start
   let open: { name: string; from: number } | null = null
   let bodyStart = text.length
+  // Where the header is known to go on, so that no line is looked ahead over twice.
+  let familiar = -1
   const close = (end: number): void => {
     if (open === null) return
     if (fields.length < MAX_FIELDS && open.from - start < MAX_BLOCK) fields.push({ name: open.name, value: text.slice(open.from, end) })
@@ -72,12 +76,15 @@ export function readBlock(text: string, options: BlockOptions): Block {
       bodyStart = kind === 'blank' ? Math.min(end + 1, text.length) : at
       break
     }
-    if (kind === 'junk' && !goesOn(text, end + 1)) {
-      oddities.add('header without a blank line after it')
-      bodyStart = at
-      break
+    if (kind === 'junk' && familiar <= at) {
+      familiar = goesOn(text, end + 1)
+      if (familiar < 0) {
+        oddities.add('header without a blank line after it')
+        bodyStart = at
+        break
+      }
+      oddities.add('stray line in a header')
     }
-    if (kind === 'junk') oddities.add('stray line in a header')
     if (typeof kind === 'number') {
       close(at)
       open = { name: text.slice(at, kind).trimEnd().toLowerCase(), from: kind + 1 }
@@ -117,17 +124,17 @@ function isBlank(text: string, start: number, end: number): boolean {
   return true
 }
 
-/** Whether one of the next lines is a familiar field, before any blank one. */
-function goesOn(text: string, from: number): boolean {
+/** Where the next familiar field stands before any blank line; -1 where none does. */
+function goesOn(text: string, from: number): number {
   let at = from
-  for (let i = 0; i < 3 && at < text.length; i++) {
+  for (let i = 0; i < STRAY_LINES && at < text.length; i++) {
     const newline = text.indexOf('\n', at)
     const end = newline < 0 ? text.length : newline
-    if (isBlank(text, at, end)) return false
-    if (FAMILIAR.test(text.slice(at, Math.min(end, at + MAX_NAME)))) return true
+    if (isBlank(text, at, end)) return -1
+    if (FAMILIAR.test(text.slice(at, Math.min(end, at + MAX_NAME)))) return at
     at = end + 1
   }
-  return false
+  return -1
 }
 
 /** Behind leading blank lines and an mbox "From " line (quoted or not), if fields follow them. */
@@ -138,7 +145,7 @@ function skipEnvelope(text: string, from: number): number {
     const end = newline < 0 ? text.length : newline
     if (typeof lineKind(text, at, end) === 'number') return at
     if (!isBlank(text, at, end) && !text.startsWith('From ', at) && !text.startsWith('>From ', at))
-      return i === 0 || goesOn(text, at) ? at : from
+      return i === 0 || goesOn(text, at) >= 0 ? at : from
     at = end + 1
   }
   return from

@@ -100,7 +100,7 @@ export function htmlToText(html: string, cap = MAX_HTML): string {
     }
     if (BREAKS.has(name)) out.push('\n')
     if (name === 'pre') inPre = source.charAt(open + 1) === '/' ? 0 : 1
-    at = name === '' ? markupEnd(source, open) : afterElement(source, { name, open, unclosed })
+    at = name === '' ? markupEnd(source, open, unclosed) : afterElement(source, { name, open, unclosed })
   }
   return tidy(decodeEntities(out.join(''))).slice(0, cap)
 }
@@ -113,10 +113,11 @@ function tagName(source: string, open: number): string | null {
   return TAG.exec(source)?.[1]?.toLowerCase() ?? null
 }
 
-function markupEnd(source: string, open: number): number {
-  const isComment = source.startsWith('<!--', open)
-  const close = source.indexOf(isComment ? '-->' : '>', open + 2)
-  if (close >= 0) return close + (isComment ? 3 : 1)
+function markupEnd(source: string, open: number, unclosed: Set<string>): number {
+  const mark = source.startsWith('<!--', open) ? '-->' : '>'
+  const close = unclosed.has(mark) ? -1 : source.indexOf(mark, open + 2)
+  if (close >= 0) return close + mark.length
+  unclosed.add(mark)
   // A comment without an end would hide the rest of the mail: only its mark goes.
   return open + 4
 }

@@ -3,7 +3,7 @@
  *
  *     toALabels('Müller.example') → 'xn--mller-kva.example'
  *
- * Lower case and NFC stand in for the full mapping of UTS 46; what the two treat differently (ß, final sigma) does not occur in
+ * Lower case and NFKC stand in for the full mapping of UTS 46; what the two treat differently (ß, final sigma) does not occur in
  * what mail servers write. Pure, total: what cannot be encoded stays. RFC 3492, RFC 5890. See also: mail/address.
  */
 
@@ -14,18 +14,19 @@ const MAX_INT = 0x7fffffff
 /** A domain in lower case with every label in ASCII. Total. */
 export function toALabels(domain: string): string {
   const lower = domain.toLowerCase()
-  if (!/[^\0-\x7f]/.test(lower)) return lower
+  if (!/[\u0080-\uffff]/.test(lower)) return lower
   // IDNA knows four full stops.
   const labels = lower
-    .normalize('NFC')
+    .normalize('NFKC')
+    .toLowerCase()
     .replace(/[\u3002\uff0e\uff61]/g, '.')
     .split('.')
-  return labels.map((label) => (/[^\0-\x7f]/.test(label) && label.length <= MAX_LABEL ? `xn--${encodeLabel(label)}` : label)).join('.')
+  return labels.map((label) => (/[\u0080-\uffff]/.test(label) && label.length <= MAX_LABEL ? `xn--${encodeLabel(label)}` : label)).join('.')
 }
 
 /** RFC 3492 §6.3 with the parameters of §5. */
 function encodeLabel(label: string): string {
-  const points = [...label].map((char) => char.codePointAt(0) ?? 0)
+  const points = Array.from(label, (char) => char.codePointAt(0) ?? 0)
   const basic = points.filter((point) => point < 0x80)
   let out = String.fromCodePoint(...basic)
   if (basic.length > 0) out += '-'

@@ -6,28 +6,14 @@
  * line that opens a part shows the real one). A mail inside a mail is a child part with the headers of that mail.
  *
  * Promises: total (any bytes give a Mime), linear whatever the nesting, bounded by the caps below; offsets lie within `raw`, children
- * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/header, mail/transfer, mail/charset.
+ * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/part, mail/header, mail/transfer, mail/charset.
  */
 import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
-import { type Headers, NO_HEADERS, headerRaw, readBlock } from './header.ts'
-import { parseParameters } from './parameter.ts'
+import { readBlock } from './header.ts'
+import { type Draft, type Part, blankPart, describePart, isMailType } from './part.ts'
 import { decodeTransfer, transferEncoding } from './transfer.ts'
 
-export type Part = {
-  /** Lower case, `text/plain` where nothing lawful is said (RFC 2045 §5.2). */
-  readonly type: string
-  readonly params: Readonly<Record<string, string>>
-  readonly headers: Headers
-  readonly headerStart: number
-  readonly bodyStart: number
-  readonly bodyEnd: number
-  /** Content-Transfer-Encoding, lower case; `7bit` where nothing is said. */
-  readonly encoding: string
-  readonly disposition: string | null
-  readonly filename: string | null
-  readonly depth: number
-  readonly children: readonly Part[]
-}
+export type { Part }
 
 export type Mime = {
   readonly raw: Uint8Array
@@ -53,9 +39,10 @@ const MAX_BOUNDARY = 250
 const GUESS_REACH = 65_536
 const GUESS_LINES = 200
 
-type Draft = { -readonly [Key in keyof Part]: Part[Key] } & { children: Draft[] }
-/** An open part; `boundary` of a multipart, `shadowed` the index of the outer part whose boundary it repeats. */
-type Open = { readonly part: Draft; readonly boundary: string | null; shadowed: number | undefined }
+/**
+ * An open part; `boundary` of a multipart, `shadowed` the index of the outer part whose boundary it repeats;
+ * `closedAt` where its close delimiter ended. */
+type Open = { readonly part: Draft; readonly boundary: string | null; shadowed: number | undefined; closedAt: number | null }
 
 type Scan = {
   readonly text: string
@@ -111,8 +98,9 @@ function nextPart(scan: Scan, from: number): number | null {
     if (found === null) return null
     closeDownTo(scan, found.index + 1, found.lineStart, found.lineStart)
     const parent = scan.open[found.index]
-    if (parent === undefined) return null
+    if (parent === undefined || isOtherMail(scan, parent, found.lineStart)) return null
     if (found.isClose) {
+      parent.closedAt = found.lineEnd
       closeBoundary(scan, found.index)
       at = found.lineEnd
       continue
@@ -121,8 +109,16 @@ function nextPart(scan: Scan, from: number): number | null {
       scan.oddities.add(`more than ${MAX_PARTS} parts`)
       return null
     }
+    parent.closedAt = null
     return openPart(scan, found.lineEnd, parent.part)
   }
+}
+
+/** Whether the epilogue before this delimiter holds an mbox line: then the delimiter is of the next mail in the file. */
+function isOtherMail(scan: Scan, parent: Open, lineStart: number): boolean {
+  if (parent.closedAt === null || !scan.text.slice(parent.closedAt - 1, lineStart).includes('\nFrom ')) return false
+  scan.oddities.add('another mail behind this one')
+  return true
 }
 
 /** The next line that is a boundary of an open multipart. A header's body may begin with one, so `from` is the start of a line. */
@@ -163,7 +159,7 @@ function openPart(scan: Scan, from: number, parent: Draft | null): number {
     isEnd: (start, end) => scan.boundaries.size > 0 && matchBoundary(scan, start, end) !== null,
   })
   for (const oddity of block.oddities) scan.oddities.add(oddity)
-  const part = describe(block.headers, parent)
+  const part = describePart(block.headers, parent)
   part.headerStart = from
   part.bodyStart = block.bodyStart
   part.bodyEnd = scan.text.length
@@ -172,42 +168,14 @@ function openPart(scan: Scan, from: number, parent: Draft | null): number {
   const boundary = part.type.startsWith('multipart/') ? (scan.repairs.get(from) ?? part.params['boundary']?.trimEnd() ?? '') : ''
   const isUsable = boundary !== '' && boundary.length <= MAX_BOUNDARY && part.depth < MAX_DEPTH
   if (part.depth >= MAX_DEPTH && part.type.startsWith('multipart/')) scan.oddities.add(`nested deeper than ${MAX_DEPTH}`)
-  scan.open.push({ part, boundary: isUsable ? boundary : null, shadowed: isUsable ? scan.boundaries.get(boundary) : undefined })
+  scan.open.push({
+    part,
+    boundary: isUsable ? boundary : null,
+    shadowed: isUsable ? scan.boundaries.get(boundary) : undefined,
+    closedAt: null,
+  })
   if (isUsable) scan.boundaries.set(boundary, scan.open.length - 1)
   return block.bodyStart
-}
-
-function describe(headers: Headers, parent: Draft | null): Draft {
-  const fallback = parent?.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
-  const declared = headerRaw(headers, 'content-type')
-  const content = declared === null ? null : parseParameters(declared)
-  const placed = headerRaw(headers, 'content-disposition')
-  const disposition = placed === null ? null : parseParameters(placed)
-  const type = content === null ? fallback : lawfulType(content.value)
-  const params = content?.params ?? {}
-  return {
-    type,
-    params,
-    headers,
-    headerStart: 0,
-    bodyStart: 0,
-    bodyEnd: 0,
-    encoding: (headerRaw(headers, 'content-transfer-encoding') ?? '7bit').toLowerCase(),
-    disposition: disposition === null || disposition.value === '' ? null : disposition.value,
-    filename: disposition?.params['filename'] ?? params['name'] ?? null,
-    depth: parent === null ? 0 : parent.depth + 1,
-    children: [],
-  }
-}
-
-function lawfulType(value: string): string {
-  const type = value.replace(/\s/g, '')
-  if (/^[a-z0-9!#$&^_.+-]{1,100}\/[a-z0-9!#$&^_.+-]{1,100}$/.test(type)) return type
-  return 'text/plain'
-}
-
-function isMailType(type: string): boolean {
-  return type === 'message/rfc822' || type === 'message/global' || type === 'message/news'
 }
 
 /** Whether the part that was just opened holds a mail that can be read where it stands. */
@@ -295,22 +263,6 @@ function fillMultipart(scan: Scan, part: Draft): void {
   part.children.push(child)
 }
 
-function blankPart(end: number): Part {
-  return {
-    type: 'text/plain',
-    params: {},
-    headers: NO_HEADERS,
-    headerStart: 0,
-    bodyStart: 0,
-    bodyEnd: end,
-    encoding: '7bit',
-    disposition: null,
-    filename: null,
-    depth: 0,
-    children: [],
-  }
-}
-
 /** Depth is capped, so the walk may recurse. */
 function inOrder(scan: Scan): readonly Part[] {
   const parts: Part[] = []
@@ -344,7 +296,7 @@ export function textOf(mime: Mime, part: Part, cap = MAX_TEXT): string {
 function plainText(body: string, charset: string | null): string {
   if (/[\x80-\xff]/.test(body)) return decodeText(Buffer.from(body, 'latin1'), charset)
   if (hasJapaneseEscapes(body)) return decodeJapanese(body)
-  return charset !== null && /utf-?7|hz|2022/i.test(charset) ? decodeText(Buffer.from(body, 'latin1'), charset) : body
+  return charset !== null && /utf-?7|utf-?16|ucs|hz|2022/i.test(charset) ? decodeText(Buffer.from(body, 'latin1'), charset) : body
 }
 
 function toLines(text: string): string {

@@ -17,7 +17,7 @@ const MAX_PARAMS = 50
 
 /** Reads a value and its parameters. Total. */
 export function parseParameters(text: string): Parametered {
-  const semicolon = text.indexOf(';')
+  const semicolon = valueEnd(text)
   const value = stripComments(semicolon < 0 ? text : text.slice(0, semicolon))
     .trim()
     .toLowerCase()
@@ -35,6 +35,22 @@ export function parseParameters(text: string): Parametered {
     if (base !== '' && !(base in params)) params[base] = joinPieces(pieces, base)
   }
   return { value, params }
+}
+
+/** The first semicolon outside of comments; -1 without one. */
+function valueEnd(text: string): number {
+  const first = text.indexOf(';')
+  const comment = text.indexOf('(')
+  if (comment < 0 || comment > first) return first
+  let depth = 0
+  for (let i = comment; i < text.length; i++) {
+    const char = text.charAt(i)
+    if (char === '(') depth++
+    else if (char === ')' && depth > 0) depth--
+    else if (char === ';' && depth === 0) return i
+  }
+  // A comment that never ends is none.
+  return first
 }
 
 function readOne(text: string, from: number): { name: string; value: string; next: number } {

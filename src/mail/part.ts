@@ -1,0 +1,80 @@
+/**
+ * part - one part of a mail: what its header says of it, and where it stands in the bytes
+ *
+ * Offsets point into the raw mail: `headerStart` ≤ `bodyStart` ≤ `bodyEnd`. An unlawful Content-Type is `text/plain` (RFC 2045 §5.2), a
+ * silent one is what the parent says: `message/rfc822` in a digest (RFC 2046 §5.1.5).
+ *
+ * Pure, total. RFC 2045, 2046, 2183, 6532. See also: mail/mime, mail/parameter.
+ */
+import { type Headers, NO_HEADERS, headerRaw } from './header.ts'
+import { parseParameters } from './parameter.ts'
+
+export type Part = {
+  /** Lower case, `text/plain` where nothing lawful is said (RFC 2045 §5.2). */
+  readonly type: string
+  readonly params: Readonly<Record<string, string>>
+  readonly headers: Headers
+  readonly headerStart: number
+  readonly bodyStart: number
+  readonly bodyEnd: number
+  /** Content-Transfer-Encoding, lower case; `7bit` where nothing is said. */
+  readonly encoding: string
+  readonly disposition: string | null
+  readonly filename: string | null
+  readonly depth: number
+  readonly children: readonly Part[]
+}
+
+/** A part while it is being read. */
+export type Draft = { -readonly [Key in keyof Part]: Part[Key] } & { children: Draft[] }
+/** A part as its header describes it; its place is not known yet. Total. */
+export function describePart(headers: Headers, parent: Draft | null): Draft {
+  const fallback = parent?.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
+  const declared = headerRaw(headers, 'content-type')
+  const content = declared === null ? null : parseParameters(declared)
+  const placed = headerRaw(headers, 'content-disposition')
+  const disposition = placed === null ? null : parseParameters(placed)
+  const type = content === null ? fallback : lawfulType(content.value)
+  const params = content?.params ?? {}
+  return {
+    type,
+    params,
+    headers,
+    headerStart: 0,
+    bodyStart: 0,
+    bodyEnd: 0,
+    encoding: (headerRaw(headers, 'content-transfer-encoding') ?? '7bit').toLowerCase(),
+    disposition: disposition === null || disposition.value === '' ? null : disposition.value,
+    filename: disposition?.params['filename'] ?? params['name'] ?? null,
+    depth: parent === null ? 0 : parent.depth + 1,
+    children: [],
+  }
+}
+
+function lawfulType(value: string): string {
+  const type = value.replace(/\s/g, '')
+  if (/^[a-z0-9!#$&^_.+-]{1,100}\/[a-z0-9!#$&^_.+-]{1,100}$/.test(type)) return type
+  return 'text/plain'
+}
+
+/** Whether such a part holds a whole mail. */
+export function isMailType(type: string): boolean {
+  return type === 'message/rfc822' || type === 'message/global' || type === 'message/news'
+}
+
+/** A part without any header, up to `end`. */
+export function blankPart(end: number): Part {
+  return {
+    type: 'text/plain',
+    params: {},
+    headers: NO_HEADERS,
+    headerStart: 0,
+    bodyStart: 0,
+    bodyEnd: end,
+    encoding: '7bit',
+    disposition: null,
+    filename: null,
+    depth: 0,
+    children: [],
+  }
+}
