@@ -18,6 +18,10 @@ const COMMANDS = {
   serve: { summary: 'start the daemon', load: async () => (await import('./commands/serve.ts')).serve },
   config: { summary: 'print the settings in force', load: async () => (await import('./commands/config.ts')).config },
   explain: { summary: 'show what a mail says and why', load: async () => (await import('./commands/explain.ts')).explain },
+  account: { summary: 'add and list accounts, rotate secrets', load: async () => (await import('./commands/account.ts')).account },
+  token: { summary: 'sign and read tokens', load: async () => (await import('./commands/token.ts')).token },
+  inbox: { summary: 'list the mails that wait for a person', load: async () => (await import('./commands/inbox.ts')).inbox },
+  export: { summary: 'print mails, suppressions or facts', load: async () => (await import('./commands/export.ts')).exportCommand },
   rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
 } as const satisfies Record<string, CommandRow>
 

@@ -91,6 +91,8 @@ function publicUrlOf({ publicUrl, host }: Settings, port: number): string {
 
 /** The key comes first: a store must never be made that nobody can open again. */
 async function openStore(settings: Settings): Promise<{ readonly engine: Engine; readonly master: Uint8Array }> {
+  // What we write (store, key) is the owner's alone.
+  process.umask(0o077)
   const url = databaseOf(settings)
   const isEmbedded = url.startsWith('sqlite:')
   const isNew = isEmbedded && !existsSync(url.slice('sqlite:'.length))

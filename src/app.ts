@@ -1,0 +1,146 @@
+/**
+ * app - the daemon: every part made once, joined, started and ended in order
+ *
+ * Start: store, rules, receiver, then the doors; `ready` only when both listen. End: no new connections, running sessions answered, the
+ * last batch committed, the store closed. A reload takes rules and certificate, each whole or not at all.
+ *
+ * See also: opening (store, keys, rules), commands/serve (signals and what is printed).
+ */
+import { hostname } from 'node:os'
+import { accountOf, createKeys } from './accounts.ts'
+import type { FirstStart } from './accounts.ts'
+import { createProver } from './edge/auth.ts'
+import { loadCertificate, makeCertificate } from './edge/certificate.ts'
+import type { Certificate } from './edge/certificate.ts'
+import { createLookUp } from './edge/dns.ts'
+import { listenSmtp } from './intake/smtp.ts'
+import type { SmtpLimits, SmtpListener } from './intake/smtp.ts'
+import { openShop } from './opening.ts'
+import type { Opening } from './opening.ts'
+import type { Settings } from './settings.ts'
+import type { Telemetry } from './telemetry.ts'
+import type { Desk } from './web/desk.ts'
+import type { Web } from './web/server.ts'
+import { createReadingDesk } from './web/storedesk.ts'
+import { createWeb } from './web/web.ts'
+import { createWritingDesk } from './web/workdesk.ts'
+import { startChores } from './chores.ts'
+import { createReceiver } from './work/receive.ts'
+import type { Receiver } from './work/receive.ts'
+
+export type App = {
+  readonly smtpPort: number
+  readonly httpPort: number
+  readonly first: FirstStart | null
+  /** Rules and certificate again. Faults: rule_invalid, config_invalid; what was in force stays. */
+  readonly reload: () => void
+  /** Ends in order. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+/** Starts the daemon; resolves once both doors listen. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
+export async function startApp(settings: Settings, telemetry: Telemetry): Promise<App> {
+  const opening = await openShop({ settings, telemetry })
+  const undo: (() => Promise<unknown>)[] = [opening.close]
+  try {
+    const { shop } = opening
+    const lookUp = createLookUp(dnsOptions(settings))
+    const receiver = createReceiver(shop, { prover: createProver(lookUp), dryRun: false, notifyReplays: false })
+    undo.push(receiver.idle)
+    const state = { isClosing: false }
+    const web = await createWeb(webParts(opening, settings, () => !state.isClosing))
+    await web.listen({ host: settings.host, port: settings.http.port })
+    undo.push(() => web.close())
+    const httpPort = portOf(web)
+    opening.atHttpPort(httpPort)
+    const smtp = await openSmtp(settings, telemetry, receiver)
+    const stopChores = startChores(shop, settings)
+    const reload = (): void => {
+      opening.reloadRules()
+      if (hasCertificate(settings)) smtp.reloadTls(certificateOf(settings))
+    }
+    const close = once(() => closeInOrder({ state, smtp, web, receiver, stopChores, opening }))
+    return { smtpPort: smtp.port, httpPort, first: opening.first, reload, close }
+  } catch (error) {
+    for (const end of undo.toReversed()) await end()
+    throw error
+  }
+}
+
+type Parts = {
+  readonly state: { isClosing: boolean }
+  readonly smtp: SmtpListener
+  readonly web: Web
+  readonly receiver: Receiver
+  readonly stopChores: () => Promise<void>
+  readonly opening: Opening
+}
+
+/** Doors first, then what they handed over, then the store. */
+async function closeInOrder({ state, smtp, web, receiver, stopChores, opening }: Parts): Promise<void> {
+  state.isClosing = true
+  await Promise.all([smtp.close(), web.close(), stopChores()])
+  await receiver.idle()
+  await opening.close()
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null
+  return () => (running ??= work())
+}
+
+function webParts({ shop }: Opening, settings: Settings, isOpen: () => boolean): Parameters<typeof createWeb>[0] {
+  const { read } = shop.engine
+  const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
+  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop) }
+  return {
+    telemetry: shop.telemetry,
+    desk,
+    keys: createKeys(read, shop.now),
+    accountOf: (apiUser) => accountOf(read, apiUser),
+    isReady: async () => isOpen() && (await read.one('select 1 as one')) !== null,
+    limits: { bodyBytes: settings.http.bodyBytes, requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays },
+    trustProxy: settings.http.trustProxy,
+  }
+}
+
+async function openSmtp(settings: Settings, telemetry: Telemetry, receiver: Receiver): Promise<SmtpListener> {
+  return listenSmtp({
+    host: settings.host,
+    port: settings.smtp.port,
+    hostname: settings.smtp.name ?? hostname(),
+    domains: [settings.returnPathDomain, settings.feedbackDomain],
+    tls: certificateOf(settings),
+    limits: smtpLimits(settings),
+    telemetry,
+    now: Date.now,
+    submit: receiver.submit,
+  })
+}
+
+function hasCertificate({ tls }: Settings): boolean {
+  return tls.cert !== undefined && tls.key !== undefined
+}
+
+function certificateOf(settings: Settings): Certificate {
+  const { cert, key } = settings.tls
+  if (cert !== undefined && key !== undefined) return loadCertificate({ cert, key })
+  return makeCertificate(settings.smtp.name ?? settings.returnPathDomain, Date.now())
+}
+
+function smtpLimits({ limits }: Settings): SmtpLimits {
+  const { idleSeconds, closeSeconds, ...rest } = limits
+  return { ...rest, idleTimeout: idleSeconds * 1_000, closeTimeout: closeSeconds * 1_000 }
+}
+
+/** Keys change rarely: their records say for how long, and an hour is the usual word. Ten thousand names are a few megabytes. */
+const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
+
+function dnsOptions({ dns }: Settings): Parameters<typeof createLookUp>[0] {
+  return { servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE }
+}
+
+function portOf(web: Web): number {
+  const address = web.server.address()
+  return address !== null && typeof address === 'object' ? address.port : 0
+}

@@ -1,0 +1,58 @@
+/**
+ * chores - what the daemon does by itself from time to time
+ *
+ * One chore at a time; a chore that fails is told in the log and comes again. Old raw mail goes, rotated keys end, mails that nobody
+ * closed are given up.
+ *
+ * See also: settings (retention, giveUpDays), work/giveup.
+ */
+import type { Settings } from './settings.ts'
+import { removeExpiredCredentialsForOperator } from './store/credentials.ts'
+import { removeRawMailsForOperator } from './store/rawmail.ts'
+import type { Shop } from './work/shop.ts'
+
+type Chore = { readonly name: string; readonly run: () => Promise<unknown> }
+
+/** Often enough that a limit of days holds to the minute that people see, seldom enough to cost nothing. */
+const EVERY_MS = 5 * 60_000
+const DAY_MS = 86_400_000
+
+/** Rows that one transaction removes: a long one would hold the writer. */
+const PAGE = 500
+
+/** Begins; the answer ends them, after the one that runs. */
+export function startChores(shop: Shop, settings: Settings): () => Promise<void> {
+  const chores = choresOf(shop, settings)
+  let running: Promise<void> = Promise.resolve()
+  const timer = setInterval(() => {
+    running = running.then(() => runAll(shop, chores))
+  }, EVERY_MS)
+  timer.unref()
+  return () => {
+    clearInterval(timer)
+    return running
+  }
+}
+
+function choresOf(shop: Shop, settings: Settings): readonly Chore[] {
+  const { engine, now } = shop
+  return [
+    { name: 'raw mail', run: () => removeOldMail(shop, settings.retention.rawDays) },
+    { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
+  ]
+}
+
+async function runAll({ telemetry }: Shop, chores: readonly Chore[]): Promise<void> {
+  for (const { name, run } of chores) {
+    try {
+      await run()
+    } catch (error) {
+      telemetry.log.error({ chore: name, err: error }, 'a chore failed; it comes again')
+    }
+  }
+}
+
+async function removeOldMail({ engine, now }: Shop, rawDays: number): Promise<void> {
+  const before = now() - rawDays * DAY_MS
+  for (let gone = PAGE; gone === PAGE;) gone = await engine.tx((db) => removeRawMailsForOperator(db, before, PAGE))
+}

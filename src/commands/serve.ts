@@ -1,0 +1,69 @@
+/**
+ * serve - runs the daemon until it is told to end
+ *
+ * Prints one line `ready smtp=PORT http=PORT` once both doors listen; at the first start, before it, the two secrets and three commands to
+ * try. SIGTERM and SIGINT end in order, a second one at once; SIGHUP reads rules and certificate again.
+ */
+import type { Command } from 'commander'
+import { startApp } from '../app.ts'
+import type { App } from '../app.ts'
+import type { Config } from '../config.ts'
+import { createTelemetry } from '../telemetry.ts'
+import type { Telemetry } from '../telemetry.ts'
+import type { Define } from './define.ts'
+import { configFor } from './define.ts'
+import { firstLines } from './store.ts'
+import { say } from './terminal.ts'
+
+export const serve: Define = (command) => {
+  command.action(async (_options: object, self: Command) => {
+    const config = configFor(self)
+    const telemetry = await createTelemetry(config.settings.log)
+    for (const warning of config.warnings) telemetry.log.warn(warning)
+    const app = await startApp(config.settings, telemetry)
+    heed(app, telemetry)
+    if (app.first) say(...firstLines(app.first.apiUser, app.first.apiKey, app.first.operatorSecret), ...tryLines(app, config))
+    say(`ready smtp=${app.smtpPort} http=${app.httpPort}`)
+    telemetry.log.info({ smtp: app.smtpPort, http: app.httpPort }, 'ready')
+  })
+}
+
+/** Three commands that run as printed. */
+function tryLines({ first, httpPort }: App, { settings }: Config): string[] {
+  const host = settings.host === '0.0.0.0' || settings.host === '::' ? '127.0.0.1' : settings.host
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${httpPort}`
+  const user = `${first?.apiUser ?? ''}:${first?.apiKey ?? ''}`
+  const mail = '{"from":"news@example.com","subject":"Hello","recipients":["joe@example.org"]}'
+  return [
+    'Three commands to try next:',
+    '  npx --no-install bounced explain fixtures',
+    `  curl -s -u ${user} -H 'content-type: application/json' -d '${mail}' ${url}/v1/messages`,
+    `  curl -s -u ${user} ${url}/v1/messages`,
+  ]
+}
+
+function heed(app: App, telemetry: Telemetry): void {
+  let isEnding = false
+  const end = (signal: NodeJS.Signals): void => {
+    if (isEnding) process.exit(1)
+    isEnding = true
+    telemetry.log.info({ signal }, 'ending in order')
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        telemetry.log.error({ err: error }, 'could not end in order')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', end)
+  process.on('SIGINT', end)
+  process.on('SIGHUP', () => {
+    try {
+      app.reload()
+      telemetry.log.info('rules and certificate read again')
+    } catch (error) {
+      telemetry.log.error({ err: error }, 'reload refused; what was in force stays')
+    }
+  })
+}
