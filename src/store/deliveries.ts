@@ -92,18 +92,19 @@ export async function pageSending(
   return (await reader.all(sql, [account, window.to, after.requestedAt, after.deliveryId, page.limit])).map(DELIVERIES.decode)
 }
 
-/** The newest `limit` deliveries to each address. */
+/** The newest `limit` deliveries to each address; rows that are `known` by deliveryId are taken from there. */
 export async function historyOf(
   reader: Reader,
   addresses: readonly { readonly account: number; readonly addressHash: string }[],
   limit: number,
+  known: ReadonlyMap<string, DeliveryRow> = new Map(),
 ): Promise<readonly DeliveryRow[]> {
   const keys: Keys = { types: ['int', 'bytes'], rows: addresses.map(({ account, addressHash }) => [account, bytesOfHex(addressHash)]) }
   const sql = `select ${COLUMNS} from (
       select x.account_id, x.delivery_id, row_number() over (partition by x.account_id, x.address_hash order by x.requested_at desc, x.delivery_id desc) as place
       from {keys} k cross join deliveries x where x.account_id = k.k1 and x.address_hash = k.k2
     ) p cross join deliveries d where p.place <= $1 and d.account_id = p.account_id and d.delivery_id = p.delivery_id`
-  return (await reader.inKeys(sql, keys, [limit])).map(DELIVERIES.decode)
+  return (await reader.inKeys(sql, keys, [limit])).map((row) => known.get(String(row['delivery_id'])) ?? DELIVERIES.decode(row))
 }
 
 function filtersOf(account: number, filters: DeliveryFilters): Where {

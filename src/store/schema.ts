@@ -94,6 +94,27 @@ export const DELIVERIES = shapeOf<DeliveryRow>('deliveries', ['account_id', 'del
   reclassified: flag('reclassified'),
 })
 
+/** What a delivery is registered with, and keeps. */
+export const REGISTERED_COLUMNS = [
+  'email_id',
+  'message_id',
+  'recipient',
+  'address_hash',
+  'domain',
+  'api_user',
+  'label_id',
+  'label',
+  'email_type',
+  'broadcast',
+  'sender',
+  'subject',
+  'headers',
+  'message_id_header',
+  'request_ip',
+  'requested_at',
+  'registered',
+] as const
+
 export const SUPPRESSIONS = shapeOf<SuppressionRow>('suppressions', ['account_id', 'address_hash', 'list', 'scope'], {
   account: int('account_id'),
   list: word<SuppressionRow['list']>('list'),

@@ -18,7 +18,7 @@ import { OUTBOX } from './outbox.ts'
 import type { OutboxRow } from './outbox.ts'
 import type { RawMail } from './rawmail.ts'
 import { knownDigestsForOperator } from './reports.ts'
-import { COUNTERS, DELIVERIES, INBOX, RAW_MAILS, REPORTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from './schema.ts'
+import { COUNTERS, DELIVERIES, INBOX, RAW_MAILS, REGISTERED_COLUMNS, REPORTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from './schema.ts'
 import type { ReportRow } from './schema.ts'
 import { suppressionsOf } from './suppressions.ts'
 
@@ -147,7 +147,7 @@ async function loadAddresses(db: Db, world: World, needs: WorldNeeds): Promise<v
   const owners = needs.shared === true ? [...addresses, ...sharedOf(addresses)] : addresses
   const [entries, history] = await Promise.all([
     suppressionsOf(db, owners, true),
-    needs.history === true ? historyOf(db, addresses, HISTORY_LIMIT) : Promise.resolve([]),
+    needs.history === true ? historyOf(db, addresses, HISTORY_LIMIT, world.deliveries) : Promise.resolve([]),
   ])
   for (const row of entries) world.suppressions.set(suppressionKey(row), row)
   if (needs.history === true)
@@ -212,7 +212,7 @@ export async function saveWorld(db: Db, world: World, extras: SaveExtras = {}): 
       sortedBy(extras.reports ?? [], ({ digest }) => digest),
     ),
     db.insertMany(RAW_MAILS, extras.rawMails ?? []),
-    db.upsertMany(DELIVERIES, changed(world.deliveries, dirty.deliveries)),
+    saveDeliveries(db, world),
     db.upsertMany(SUPPRESSIONS, changed(world.suppressions, dirty.suppressions)),
     db.upsertMany(INBOX, changed(world.inbox, dirty.inbox)),
     db.upsertMany(SITE_STATES, changed(world.sites, dirty.sites)),
@@ -220,6 +220,22 @@ export async function saveWorld(db: Db, world: World, extras: SaveExtras = {}): 
     saveCounters(db, world),
     db.insertMany(OUTBOX, extras.outbox ?? [], 'ignore'),
   ])
+}
+
+/** Facts that write what a delivery was registered with. */
+const REGISTERING: readonly Fact['kind'][] = ['request', 'stub', 'erased']
+
+/**
+ * What a delivery was registered with never changes after, and half of the indexes stand on it: a report then rewrites the row alone
+ * and leaves their pages, spread over the whole file, in peace. A world without fresh facts is somebody's repair: all of it is written.
+ */
+async function saveDeliveries(db: Db, world: World): Promise<void> {
+  const rows = changed(world.deliveries, world.dirty.deliveries)
+  const registered = new Set(world.fresh.filter(({ kind }) => REGISTERING.includes(kind)).map(({ deliveryId }) => deliveryId))
+  const isWhole = (row: DeliveryRow): boolean => world.fresh.length === 0 || !row.registered || registered.has(row.deliveryId)
+  const whole = rows.filter(isWhole)
+  const moved = rows.filter((row) => !isWhole(row))
+  await Promise.all([db.upsertMany(DELIVERIES, whole), db.upsertMany(DELIVERIES, moved, { keep: REGISTERED_COLUMNS })])
 }
 
 /** Adds the world's deltas to the counters. */
