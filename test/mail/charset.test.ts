@@ -1,0 +1,89 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { charsetName, decodeText, guessCharset } from '../../src/mail/charset.ts'
+import { parseDate } from '../../src/mail/date.ts'
+
+const labels: readonly (readonly [string | null, string | null])[] = [
+  ['UTF8', 'utf-8'],
+  ['"utf-8"', 'utf-8'],
+  ['GB2312', 'gb18030'],
+  ['gbk', 'gb18030'],
+  ['ks_c_5601-1987', 'euc-kr'],
+  ['CP-850', 'cp850'],
+  ['cp1252', 'windows-1252'],
+  ['win-1251', 'windows-1251'],
+  ['iso_8859-1', 'windows-1252'],
+  ['iso-8859-8-i', 'iso-8859-8-i'],
+  ['us-ascii', ''],
+  ['unknown-8bit', ''],
+  ['x-unknown', ''],
+  [null, ''],
+  ['x-nobody', null],
+  ['constructor', null],
+  ['a'.repeat(100), null],
+]
+
+test.each(labels)('charsetName %j', (label, want) => expect(charsetName(label)).toBe(want))
+
+const guesses: readonly (readonly [string, string, string])[] = [
+  ['Chinese', '\xc4\xfa\xb5\xc4\xd3\xca\xbc\xfe\xb1\xbb\xcd\xcb\xbb\xd8', 'gb18030'],
+  ['Shift_JIS', '\x82\xb1\x82\xea\x82\xcd\x93\xfa\x96\x7b\x8c\xea\x82\xc5\x82\xb7', 'shift_jis'],
+  ['EUC-JP', '\xa4\xb3\xa4\xec\xa4\xcf\xc6\xfc\xcb\xdc\xb8\xec\xa4\xc7\xa4\xb9', 'euc-jp'],
+  ['German', 'Zur\xfcck, Empf\xe4nger, gr\xf6\xdfer', 'windows-1252'],
+  ['French', 'Le destinataire a \xe9t\xe9 refus\xe9', 'windows-1252'],
+  ['UTF-8 that was cut', '\xe9\x82\xae\xe7\xae\xb1\xe4\xb8\x8d\xe5', 'utf-8'],
+]
+
+test.each(guesses)('guessCharset of %s', (_name, bytes, want) => expect(guessCharset(Buffer.from(bytes, 'latin1'))).toBe(want))
+
+test('any bytes under any label give text', () => {
+  const label = fc.oneof(
+    fc.constantFrom('utf-7', 'iso-2022-kr', 'hz-gb-2312', 'cp437', 'iso-2022-jp', 'big5', 'utf-16be', ''),
+    fc.string(),
+    fc.constant(null),
+  )
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), label, (bytes, name) => {
+      expect(typeof decodeText(bytes, name)).toBe('string')
+    }),
+    { numRuns: 500 },
+  )
+})
+
+const dates: readonly (readonly [string, string | null])[] = [
+  ['Tue, 1 Apr 2025 08:00:00 +0200', '2025-04-01T06:00:00.000Z'],
+  ['Tue, 1 Apr 2025 08:00:00 +0200 (CEST)', '2025-04-01T06:00:00.000Z'],
+  ['1 Apr 2025 08:00 GMT', '2025-04-01T08:00:00.000Z'],
+  ['Tue,  1 Apr 2025 08:00:00 EST', '2025-04-01T13:00:00.000Z'],
+  ['Tuesday, 01-Apr-25 08:00:00 UT', '2025-04-01T08:00:00.000Z'],
+  ['1 Apr 99 08:00:00 -0000', '1999-04-01T08:00:00.000Z'],
+  ['1 Apr 125 08:00:00 +0000', '2025-04-01T08:00:00.000Z'],
+  ['Tue Apr  1 08:00:00 2025', '2025-04-01T08:00:00.000Z'],
+  ['Tue Apr  1 08:00:00 EDT 2025', '2025-04-01T12:00:00.000Z'],
+  ['2025-04-01T08:00:00Z', '2025-04-01T08:00:00.000Z'],
+  ['2025-04-01 08:00:00 +01:00', '2025-04-01T07:00:00.000Z'],
+  ['31 Feb 2025 08:00:00 GMT', null],
+  ['1 Apr 2025 25:00:00 GMT', null],
+  ['1 Foo 2025 08:00:00 GMT', null],
+  ['yesterday', null],
+  ['', null],
+]
+
+test.each(dates)('parseDate %j', (text, want) => {
+  const at = parseDate(text)
+  expect(at === null ? null : new Date(at).toISOString()).toBe(want)
+})
+
+test('a date that was written is the date that is read, and any text has a value', () => {
+  fc.assert(
+    fc.property(fc.date({ min: new Date('1970-01-01'), max: new Date('2100-01-01'), noInvalidDate: true }), (date) => {
+      expect(parseDate(date.toUTCString())).toBe(Math.floor(date.getTime() / 1_000) * 1_000)
+    }),
+  )
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      const at = parseDate(text)
+      if (at !== null) expect(Number.isSafeInteger(at)).toBe(true)
+    }),
+  )
+})
