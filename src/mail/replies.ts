@@ -132,6 +132,8 @@ function closing(source: string, index: number, body: string): number {
   const opener = /(?:<(?:[\w.-]{0,200} ?#?(?:[\d.]{5,9} [a-z]{2,8}; ?)?)?|([("[])(?:#)?)$/i.exec(
     source.slice(Math.max(0, index - 230), index),
   )
+  // An apostrophe stands inside words too: the closing one ends the line or a sentence.
+  if (source.charAt(index - 1) === "'") return /'\.?(?:\s|$)/.exec(body)?.index ?? body.length
   if (opener === null || source.slice(0, index).endsWith('<<<')) return body.length
   const mark = opener[1] === '(' ? ')' : opener[1] === '[' ? ']' : opener[1] === '"' ? '"' : '>'
   const at = body.indexOf(mark)

@@ -22,7 +22,7 @@ export const MAX_REPLY = 2_048
 const TYPE = /^\s{0,9}[A-Za-z][A-Za-z0-9_.-]{0,30}\s{0,3};\s{0,9}/
 /** The marks that stand around a code or a status, Exchange's `smtp;` between the two included. */
 const MARKS = /^[\s#"'([{<*:;,\-_]{0,9}(?:smtp\s?;\s{0,3})?/i
-const CODE_IN_FRONT = /^([245]\d\d)(?![\w/%@]|[.:]\d|,\d{3}|-\d{2}-)/
+const CODE_IN_FRONT = /^([245]\d\d)(?![\w/%@]|\.\w|:\d|,\d{3}|-\d{2}-)/
 const STATUS_IN_FRONT = /^([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|\w)/
 const MARKS_BEHIND = /^[\s\-:;,.)\]}"'#]{0,9}/
 
