@@ -25,6 +25,7 @@
  *     unless = ["disk quota of the system"]   # none of these
  *     around = ["in reply to mail from"]      # any of these in all words of the report, the reply among them
  *     last = true                             # words that mean little alone: asked after the reply's enhanced code
+ *                                             # (in `standard`: a code that says no more than its subject)
  *     hits = ["552 5.2.2 over quota"]         # replies that this very rule decides
  *     misses = ["452 4.3.1 No storage", { text = "…", status = "5.0.0", provider = "yahoo", around = "…" }]
  *

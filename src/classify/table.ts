@@ -50,7 +50,7 @@ export type RuleTable = {
 /** The order in which files are asked. */
 function rankOf(file: ParsedRuleFile): number {
   const layer = file.layer === 'operator' ? 0 : 10
-  return layer + (file.provider === 'common' ? 1 : 0)
+  return layer + (file.provider === 'standard' ? 2 : file.provider === 'common' ? 1 : 0)
 }
 
 const versionOf = (files: readonly ParsedRuleFile[]): string =>

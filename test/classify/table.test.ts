@@ -8,6 +8,7 @@ import { parse } from 'smol-toml'
 import { describe, expect, test } from 'vitest'
 import { classify } from '../../src/classify/classify.ts'
 import { checkEvidence, compileTable, subjectOfText } from '../../src/classify/evidence.ts'
+import { describeRules } from '../../src/classify/describe.ts'
 import { type Layer, type ParsedRuleFile, readRuleFile } from '../../src/classify/grammar.ts'
 import { loadRules, readRuleFolder, SHIPPED_RULES } from '../../src/edge/rulefiles.ts'
 
@@ -111,6 +112,20 @@ describe('the shipped rules', () => {
       { evidence: 'skip' },
     )
     expect(classify(rest, subjectOfText('550 5.1.1 no such user')).reason).toBe('not-exist')
+  })
+
+  test('are listed in the order in which they are asked', () => {
+    const rows = describeRules(table)
+    expect(rows.length).toBe(table.rules.length)
+    expect(rows.find((row) => row.id === 'common-greylisted')).toMatchObject({
+      provider: 'common',
+      reason: 'greylisted',
+      fault: 'provider',
+      deferral: true,
+      asked: 'first',
+      pause: 'greylist',
+    })
+    expect(rows.at(-1)?.asked).toBe('standard')
   })
 
   test('every enhanced code of the registry has a row', () => {
