@@ -78,13 +78,13 @@ test('no other purpose, domain, key or letter passes', () => {
       purposes,
       purposes,
       fc.nat(TOKEN_LENGTH - 1),
-      fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz234567'),
+      fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz234567'.split('')),
       ({ id }, made, asked, at, letter) => {
         const token = mint(id, made)
-        if (made !== asked) expect(readToken(token, asked, DOMAIN, keyFor).state).toBe('invalid')
+        expect(readToken(token, asked, DOMAIN, keyFor).state).toBe(made === asked ? 'valid' : 'invalid')
         expect(readToken(token, made, 'other.example.net', keyFor).state).toBe('invalid')
         const forged = token.slice(0, at) + letter + token.slice(at + 1)
-        if (forged !== token) expect(readToken(forged, made, DOMAIN, keyFor).state).not.toBe('valid')
+        expect(readToken(forged, made, DOMAIN, keyFor).state === 'valid').toBe(forged === token)
       },
     ),
   )

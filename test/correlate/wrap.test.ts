@@ -32,7 +32,7 @@ const cases = [
 
 test.each(cases)('unwrap %s', (address, innermost) => {
   expect(unwrap(address).at(-1)).toBe(innermost)
-  if (innermost === AT) expect(tokenPieces(address)[0]).toBe(TOKEN)
+  expect(tokenPieces(address)[0] === TOKEN).toBe(innermost === AT)
 })
 
 test('any string is unwrapped, quickly and not for ever', () => {

@@ -1,0 +1,251 @@
+/**
+ * given - deliveries, reports and verdicts for the ledger's tests, with what does not matter filled in
+ */
+import { knowAddress } from '../../src/correlate/address.ts'
+import { dayOf, formatDeliveryId } from '../../src/correlate/deliveryid.ts'
+import type { Match } from '../../src/correlate/match.ts'
+import { REASONS, type Reason } from '../../src/classify/reasons.ts'
+import type { Permanence, Verdict } from '../../src/classify/verdict.ts'
+import { decideAttempt, type Heard } from '../../src/ledger/decideattempt.ts'
+import { decideReport, type ReportInput } from '../../src/ledger/decide.ts'
+import { decideRequest, type RequestInput } from '../../src/ledger/deciderequest.ts'
+import type { Fact, RequestData } from '../../src/ledger/fact.ts'
+import { applyFacts } from '../../src/ledger/fold.ts'
+import type { Moment } from '../../src/ledger/make.ts'
+import { type AccountSettings, DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
+import { type DeliveryRow, emptyWorld, type SuppressionRow, suppressionKey, type World } from '../../src/ledger/world.ts'
+import type { Complaint, RecipientReport, Report } from '../../src/mail/report.ts'
+
+export const T0 = Date.UTC(2026, 5, 1, 12)
+export const MINUTE = 60_000
+export const HOUR = 3_600_000
+export const DAY = 86_400_000
+
+/** A small history: what the tests say happens, is decided and applied. */
+export type Story = {
+  readonly world: World
+  settings: AccountSettings
+  readonly facts: Fact[]
+  /** Registers one mail and gives its deliveryId. */
+  send: (at: number, over?: Partial<RequestData> & { account?: number; to?: string | null; isSelected?: boolean; id?: string }) => string
+  row: (id: string) => DeliveryRow
+  attempt: (id: string, at: number, heard: Partial<Heard>, verdict?: Verdict | null) => readonly Fact[]
+  /** A failed report, with a valid token unless the match says otherwise. */
+  bounce: (
+    id: string,
+    at: number,
+    verdict: Verdict,
+    over?: Partial<RecipientReport>,
+    match?: Partial<Match<DeliveryRow>>,
+  ) => readonly Fact[]
+  report: (id: string, at: number, report: Partial<Report>, over?: Over) => readonly Fact[]
+  entry: (list: SuppressionRow['list'], address: string, over?: { account?: number; scope?: string }) => SuppressionRow | null
+  apply: (facts: readonly Fact[]) => readonly Fact[]
+  moment: (at: number) => Moment
+}
+
+/** What of a report's input a test says otherwise. */
+export type Over = Partial<Omit<ReportInput, 'match'>> & { readonly match?: Partial<Match<DeliveryRow>> }
+
+export const TO = 'joe@example.com'
+
+export function story(settings: Partial<AccountSettings> = {}): Story {
+  const world = emptyWorld({ keepsFacts: true })
+  let ids = 0
+  let sequence = 0
+  let mails = 0
+  const moment = (at: number): Moment => ({
+    at,
+    receivedAt: at,
+    ids: { next: () => `00000000-0000-7000-8000-${String((ids += 1)).padStart(12, '0')}` },
+  })
+  const self: Story = {
+    world,
+    settings: { ...DEFAULT_SETTINGS, ...settings },
+    facts: [],
+    moment,
+    apply: (facts) => {
+      self.facts.push(...facts)
+      applyFacts(world, facts)
+      return facts
+    },
+    send: (at, over = {}) => {
+      const { account = 1, to = TO, isSelected = true, id, ...request } = over
+      const deliveryId = id ?? formatDeliveryId({ day: dayOf(at), account, sequence: (sequence += 1) }) ?? ''
+      self.apply(decideRequest(requestInput(self, { account, to, isSelected, deliveryId, at, request })))
+      return deliveryId
+    },
+    row: (id) => world.deliveries.get(id) ?? missing(id),
+    attempt: (id, at, heard, said = null) =>
+      self.apply(
+        decideAttempt({
+          world,
+          delivery: self.row(id),
+          heard: {
+            n: null,
+            code: null,
+            status: null,
+            text: '',
+            error: null,
+            mx: null,
+            egressIp: null,
+            site: 'example',
+            final: null,
+            source: 'api',
+            ...heard,
+          },
+          verdict: said,
+          settings: self.settings,
+          moment: moment(at),
+        }),
+      ),
+    report: (id, at, report, over = {}) => {
+      const delivery = world.deliveries.get(id) ?? null
+      return self.apply(
+        decideReport({
+          world,
+          report: { ...REPORT, ...report },
+          verdicts: [],
+          digest: String((mails += 1)).padStart(64, '0'),
+          isForPeople: false,
+          reporter: 'reporter.example',
+          settings: self.settings,
+          moment: moment(at),
+          ...over,
+          match: { ...matched(id, delivery), ...over.match },
+        }),
+      )
+    },
+    bounce: (id, at, said, over = {}, match = {}) =>
+      self.report(
+        id,
+        at,
+        { kind: 'bounce', recipients: [{ ...GROUP, recipient: world.deliveries.get(id)?.recipient ?? null, ...over }] },
+        { verdicts: [said], match: { ...matched(id, world.deliveries.get(id) ?? null), ...match } },
+      ),
+    entry: (list, address, { account = 1, scope = '' } = {}) =>
+      world.suppressions.get(suppressionKey({ account, list, addressHash: knowAddress(address)?.hash ?? '', scope })) ?? null,
+  }
+  return self
+}
+
+function missing(id: string): never {
+  throw new Error(`no delivery ${id}`)
+}
+
+export function matched(id: string, delivery: DeliveryRow | null): Match<DeliveryRow> {
+  return {
+    account: delivery?.account ?? 1,
+    deliveryId: id,
+    delivery,
+    stub: delivery?.registered !== true,
+    via: 'rcpt',
+    proof: 'token',
+    problem: null,
+  }
+}
+
+function requestInput(
+  self: Story,
+  given: { account: number; to: string | null; isSelected: boolean; deliveryId: string; at: number; request: Partial<RequestData> },
+): RequestInput {
+  const { account, to, isSelected, deliveryId, at, request } = given
+  const address = to === null ? null : knowAddress(to)
+  return {
+    world: self.world,
+    account,
+    deliveryId,
+    address,
+    isSelected,
+    isQueued: false,
+    settings: self.settings,
+    moment: self.moment(at),
+    request: {
+      emailId: `${deliveryId}x0$${to ?? ''}`,
+      messageId: `${deliveryId}x`,
+      recipient: to,
+      domain: address?.domain ?? '',
+      site: address?.domain ?? null,
+      apiUser: 'api',
+      labelId: null,
+      label: null,
+      emailType: 'trigger',
+      broadcast: null,
+      from: 'sender@example.org',
+      subject: 'Hello',
+      headers: {},
+      messageIdHeader: `${deliveryId}@example.org`,
+      requestIp: null,
+      requestedAt: at,
+      ...request,
+    },
+  }
+}
+
+/** A verdict; sub status and fault are those of the reason. */
+export function verdict(
+  reason: Reason,
+  permanence: Permanence = 'permanent',
+  over: Partial<Verdict> & { code?: number | null; status?: string | null } = {},
+): Verdict {
+  const { code = permanence === 'permanent' ? 550 : 450, status = null, ...rest } = over
+  const row = REASONS[reason]
+  return {
+    reason,
+    fault: row.fault,
+    permanence,
+    subStatus: row[permanence],
+    weak: false,
+    deferral: false,
+    rule: `test-${reason}`,
+    table: 'test',
+    pause: null,
+    evidence: { matched: [reason], text: `${reason} said`, code, status, permanenceFrom: 'reply-code', provider: null, providerFrom: null },
+    ...rest,
+  }
+}
+
+export const GROUP: RecipientReport = {
+  recipient: null,
+  originalRecipient: null,
+  action: 'failed',
+  status: null,
+  reply: { code: null, status: null, text: '' },
+  replyFrom: 'none',
+  remoteMta: null,
+  text: 'refused',
+  lastAttemptAt: null,
+  willRetryUntil: null,
+}
+
+export const REPORT: Report = {
+  kind: 'other',
+  format: 'test',
+  recipients: [],
+  complaint: null,
+  returned: null,
+  envelopeId: null,
+  reportingMta: null,
+  headers: {},
+  from: 'mailer@reporter.example',
+  to: [],
+  subject: 'report',
+  messageId: null,
+  at: null,
+  text: 'words',
+  oddities: [],
+}
+
+export const COMPLAINT: Complaint = {
+  dress: 'arf',
+  feedbackType: 'abuse',
+  userAgent: null,
+  version: '1',
+  originalMailFrom: null,
+  originalRcptTo: [],
+  arrivalAt: null,
+  sourceIp: null,
+  incidents: 1,
+  reportedDomains: [],
+  fields: {},
+}
