@@ -1,0 +1,42 @@
+/**
+ * shop - a Shop around a store of a test, with one account and fixed keys
+ */
+import { deriveTokenKey } from '../../src/correlate/keys.ts'
+import { loadRules } from '../../src/edge/rulefiles.ts'
+import { DEFAULT_SETTINGS, type AccountSettings } from '../../src/ledger/settings.ts'
+import { createAccount } from '../../src/store/accounts.ts'
+import type { Engine } from '../../src/store/engine.ts'
+import { addTokenKey } from '../../src/store/tokenkeys.ts'
+import { createTelemetry } from '../../src/telemetry.ts'
+import { createBook } from '../../src/work/book.ts'
+import { processIds, type Shop } from '../../src/work/shop.ts'
+
+export const RETURN_PATH = 'bounce.example.com'
+export const FEEDBACK = 'fbl.example.com'
+export const MASTER = Buffer.alloc(32, 7)
+
+/** A clock that a test moves. */
+export type Clock = { now: number }
+
+const rules = loadRules()
+
+/** A shop over a migrated store; makes as many accounts as there are settings. */
+export async function makeShop(engine: Engine, clock: Clock, accounts: readonly Partial<AccountSettings>[] = [{}]): Promise<Shop> {
+  await engine.tx(async (db) => {
+    for (const [n, settings] of accounts.entries())
+      await createAccount(db, { name: `account ${n + 1}`, createdAt: clock.now, settings: { ...DEFAULT_SETTINGS, ...settings } })
+    await addTokenKey(db, { account: 0, index: 0, sealed: Buffer.from('sealed'), createdAt: clock.now, retiredAt: null })
+  })
+  const now = (): number => clock.now
+  return {
+    engine,
+    rules: () => rules,
+    book: createBook(engine, (key, account) => deriveTokenKey(MASTER, account, key.index), now),
+    domains: { returnPath: [RETURN_PATH], feedback: [FEEDBACK] },
+    publicUrl: 'https://bounced.example.com',
+    reporters: new Set(['loops.example']),
+    telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
+    now,
+    ids: processIds,
+  }
+}
