@@ -44,14 +44,17 @@ export function faultOf(failure: Failure): Fault {
   return new Fault('internal', `the store failed: ${failure.message}`, { detail })
 }
 
-/** Starts the thread at the first wish. */
-export function createThread(settings: WorkerSettings): Thread {
+const startWorker = (settings: WorkerSettings): Worker =>
+  new Worker(new URL('./sqliteworker.ts', import.meta.url), { workerData: settings })
+
+/** Starts the thread at the first wish, and again at the first one after its death. */
+export function createThread(settings: WorkerSettings, begin: (settings: WorkerSettings) => Worker = startWorker): Thread {
   let running: Running | null = null
   let closed = false
   let queued: Waiting[] = []
 
   const start = (): Running => {
-    const worker = new Worker(new URL('./sqliteworker.ts', import.meta.url), { workerData: settings })
+    const worker = begin(settings)
     const fresh: Running = { worker, sent: [] }
     const lose = (cause: unknown): void => {
       if (running === fresh) running = null

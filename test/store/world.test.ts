@@ -3,6 +3,7 @@
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { Fact } from '../../src/ledger/fact.ts'
 import { addressKey, emptyWorld, QUARTER_MS, quarterOf, seenKey, siteKey, suppressionKey } from '../../src/ledger/world.ts'
 import type { World } from '../../src/ledger/world.ts'
 import { findDelivery } from '../../src/store/deliveries.ts'
@@ -206,6 +207,18 @@ describe.each(engines)('world: $kind', ({ open }) => {
       }),
     )
     expect([...loaded.world.sites]).toEqual([['a', state]])
+  })
+
+  test('a report moves a delivery and cannot touch what it was registered with; a request writes it whole', async () => {
+    const row = sampleDelivery({ n: 1 })
+    await save(worldOf({ deliveries: [row] }))
+    const moved = { ...row, status: 4, subStatus: 406, egressIp: '192.0.2.7' } as const
+    await save(worldOf({ deliveries: [{ ...moved, recipient: 'other@example.com', apiUser: 'other' }], facts: [openFact(1)] }))
+    expect(await findDelivery(engine.read, 1, row.deliveryId)).toEqual(moved)
+    const whole = { ...moved, apiUser: 'other', label: 'x' }
+    const request = sampleFact<'audit'>({ n: 1, kind: 'audit', data: { actor: 'test', what: 'request', detail: {} } })
+    await save(worldOf({ deliveries: [whole], facts: [{ ...request, kind: 'request' } as Fact] }))
+    expect(await findDelivery(engine.read, 1, row.deliveryId)).toEqual(whole)
   })
 
   test('a fact that is there already voids the whole', async () => {
