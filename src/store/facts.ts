@@ -81,10 +81,14 @@ export async function seenKeysOf(reader: Reader, subjects: readonly SubjectRef[]
   )
 }
 
-/** What happened to one delivery, in the order in which it happened. */
+/** What happened to one delivery, and what lists took of it, in the order in which it happened. */
 export async function deliveryTimeline(reader: Reader, account: number, deliveryId: string): Promise<readonly Fact[]> {
-  const facts = await factsOf(reader, [{ account, subject: deliveryId }])
-  return facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
+  const sql = `select ${LIST_EVENTS.columns('e')} from list_events e where e.account_id = $1 and e.delivery_id = $2`
+  const [facts, entries] = await Promise.all([
+    factsOf(reader, [{ account, subject: deliveryId }]),
+    reader.all(sql, [account, deliveryId]),
+  ])
+  return [...facts, ...entries.map(factOf)].toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
 }
 
 /** Writes new data into facts that are there: for erasure alone. Returns how many were changed. */

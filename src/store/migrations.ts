@@ -23,6 +23,8 @@ const FACTS: readonly string[] = [
   // Facts of lists are kept apart: retention never touches them.
   `create table list_events (${FACT_COLUMNS}) @strict`,
   'create unique index list_events_by_subject on list_events (account_id, subject, delivery_month, dedup_key)',
+  // What a list took stands in the timeline of the mail that it came from.
+  'create index list_events_by_delivery on list_events (account_id, delivery_id) where delivery_id is not null',
   `create table reports (
     digest @bytes not null, account_id @int not null, received_at @int not null, kind @text not null, size @int not null,
     truncated @int not null, peer @text, mail_from @text not null, rcpt_to @text not null, source @text not null,
