@@ -9,6 +9,7 @@
 import type { Settings } from './settings.ts'
 import { removeExpiredCredentialsForOperator } from './store/credentials.ts'
 import { removeRawMailsForOperator } from './store/rawmail.ts'
+import { giveUpOverdue } from './work/giveup.ts'
 import type { Shop } from './work/shop.ts'
 
 type Chore = { readonly name: string; readonly run: () => Promise<unknown> }
@@ -38,6 +39,7 @@ function choresOf(shop: Shop, settings: Settings): readonly Chore[] {
   const { engine, now } = shop
   return [
     { name: 'raw mail', run: () => removeOldMail(shop, settings.retention.rawDays) },
+    { name: 'give up', run: () => giveUpOverdue(shop) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
   ]
 }

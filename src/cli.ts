@@ -18,6 +18,15 @@ const COMMANDS = {
   serve: { summary: 'start the daemon', load: async () => (await import('./commands/serve.ts')).serve },
   config: { summary: 'print the settings in force', load: async () => (await import('./commands/config.ts')).config },
   explain: { summary: 'show what a mail says and why', load: async () => (await import('./commands/explain.ts')).explain },
+  replay: {
+    summary: 'read mails out of files into the store or a daemon',
+    load: async () => (await import('./commands/replay.ts')).replayCommand,
+  },
+  rebuild: {
+    summary: 'make or check the projections from the facts',
+    load: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
+  },
+  suppression: { summary: 'undo a batch of list entries', load: async () => (await import('./commands/suppression.ts')).suppression },
   account: { summary: 'add and list accounts, rotate secrets', load: async () => (await import('./commands/account.ts')).account },
   token: { summary: 'sign and read tokens', load: async () => (await import('./commands/token.ts')).token },
   inbox: { summary: 'list the mails that wait for a person', load: async () => (await import('./commands/inbox.ts')).inbox },

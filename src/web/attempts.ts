@@ -8,7 +8,8 @@
  */
 import { z } from 'zod'
 import { Fault } from '../error.ts'
-import type { AttemptCall, Desk } from './desk.ts'
+import type { AttemptCall } from '../work/attempts.ts'
+import type { Desk } from './desk.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
 

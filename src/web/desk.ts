@@ -6,62 +6,12 @@
  *
  * See also: app, web/identity.
  */
-import type { AttemptError, EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/fact.ts'
+import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/fact.ts'
 import type { AccountSettings } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
-
-/** In whose name a call is made, and from where. */
-export type Asker = { readonly account: number; readonly apiUser: string; readonly ip: string }
-
-export type RegistrationCall = {
-  readonly from: string
-  readonly subject: string
-  readonly recipients: readonly { readonly recipient: string | null; readonly contactTypes: readonly string[] | null }[]
-  readonly label: string | null
-  readonly broadcast: string | null
-  readonly emailType: EmailType
-  readonly headers: Readonly<Record<string, string>>
-}
-
-export type RegisteredRecipient = {
-  readonly recipient: string | null
-  readonly emailId: string
-  readonly returnPath: string
-  readonly messageIdHeader: string
-  readonly feedbackId: string
-  /** Headers to add to the mail, as they should be written. */
-  readonly headers: Readonly<Record<string, string>>
-  /** 18, or what one of our own lists or the address itself answered at once. */
-  readonly status: number
-  readonly subStatus: number | null
-}
-
-export type Registered = { readonly messageId: string; readonly recipients: readonly RegisteredRecipient[] }
-
-export type AttemptCall = {
-  readonly emailId: string
-  readonly code: number | null
-  readonly text: string
-  readonly error: AttemptError | null
-  readonly mx: string | null
-  readonly egressIp: string | null
-  readonly attempt: number | null
-  readonly final: boolean | null
-  readonly at: number | null
-}
-
-/** `known` false: no mail of the account has this emailId; nothing was recorded. `fresh` false: it was recorded before. */
-export type AttemptAnswer = {
-  readonly emailId: string
-  readonly known: boolean
-  readonly fresh: boolean
-  readonly final: boolean
-  readonly status: number | null
-  readonly subStatus: number | null
-  readonly reason: string | null
-  readonly permanence: string | null
-  readonly rule: string | null
-}
+import type { AttemptAnswer, AttemptCall } from '../work/attempts.ts'
+import type { UnsubscribeCall } from '../work/lists.ts'
+import type { Asker, Registered, Registration } from '../work/register.ts'
 
 export type InboxQuery = {
   readonly state: InboxState | null
@@ -106,7 +56,6 @@ export type StatusQuery = {
 }
 
 export type LiftCall = {
-  readonly list: ListName
   readonly site: string | null
   readonly rule: string | null
   readonly since: number
@@ -114,18 +63,10 @@ export type LiftCall = {
   readonly dryRun: boolean
 }
 
-/** `missed`: the token proves nothing (any more). */
-export type UnsubscribeCall = {
-  readonly token: string
-  readonly how: 'page' | 'one-click'
-  readonly ip: string
-  readonly userAgent: string | null
-}
-
 export type Desk = {
   readonly now: () => number
   readonly settings: (account: number) => Promise<AccountSettings>
-  readonly register: (by: Asker, call: RegistrationCall) => Promise<Registered>
+  readonly register: (by: Asker, call: Registration) => Promise<Registered>
   readonly attempts: (by: Asker, calls: readonly AttemptCall[]) => Promise<readonly AttemptAnswer[]>
   readonly message: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>
   readonly statuses: (account: number, query: StatusQuery) => Promise<Page<DeliveryRow> & { readonly total: number | null }>

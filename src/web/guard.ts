@@ -8,7 +8,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../error.ts'
-import type { Asker } from './desk.ts'
+import type { Asker } from '../work/register.ts'
 import { identify } from './identity.ts'
 import type { Gate } from './identity.ts'
 

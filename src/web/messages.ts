@@ -9,7 +9,8 @@
 import { z } from 'zod'
 import { Fault } from '../error.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
-import type { Desk, RegistrationCall, StatusQuery } from './desk.ts'
+import type { Registration } from '../work/register.ts'
+import type { Desk, StatusQuery } from './desk.ts'
 import { eventSchema, isoOf, viewFact } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
@@ -181,7 +182,7 @@ function queryOf(asked: z.output<typeof search>): StatusQuery {
   }
 }
 
-function callOf(body: z.output<ReturnType<typeof registration>>): RegistrationCall {
+function callOf(body: z.output<ReturnType<typeof registration>>): Registration {
   return {
     from: body.from,
     subject: body.subject,

@@ -86,7 +86,7 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
 const NOBODY = '00'.repeat(32)
 
 /** Leaves out what was not asked, as the store wants it. */
-function given<T extends object>(filters: { readonly [Name in keyof T]: T[Name] | null | undefined }): Partial<T> {
+export function given<T extends object>(filters: { readonly [Name in keyof T]: T[Name] | null | undefined }): Partial<T> {
   // The checked door: only null and undefined are taken away.
   return Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== null && value !== undefined)) as Partial<T>
 }
@@ -114,7 +114,8 @@ function readStatus(status: number | null): DeliveryFilters['status'] | null {
   return status === null ? null : (status as NonNullable<DeliveryFilters['status']>)
 }
 
-function entryFilters(query: SuppressionQuery, now: number): SuppressionFilters {
+/** The store's words for a question about a list. */
+export function entryFilters(query: SuppressionQuery, now: number): SuppressionFilters {
   const rest = given<Omit<SuppressionFilters, 'list'>>({
     from: query.from,
     to: query.until,

@@ -4,7 +4,6 @@
  * See also: ledger/suppression (ladders), web/vendor/lists (the other face).
  */
 import { z } from 'zod'
-import { Fault } from '../error.ts'
 import { LISTS } from '../ledger/fact.ts'
 import type { SuppressionRow } from '../ledger/world.ts'
 import { isInForce } from '../store/suppressions.ts'
@@ -48,7 +47,7 @@ const checked = z.object({
 
 const liftBody = z
   .object({
-    list: z.enum(LISTS).default('bounce'),
+    list: z.literal('bounce').default('bounce').describe('The other lists are people’s own words'),
     site: z.string().min(1).max(255).optional(),
     rule: z.string().min(1).max(128).optional(),
     since: moment,
@@ -145,11 +144,8 @@ function addLift(server: Web, { desk, guard }: SuppressionRoutes): void {
   }
   server.post('/v1/suppressions/lift', { schema }, async (request) => {
     const asker = await guard.account(request)
-    const { list, site, rule, since, until, dryRun } = request.body
-    if (list === 'unsubscribe' && !dryRun)
-      throw new Fault('forbidden', 'unsubscribes are the recipients’ own word; a batch cannot lift them')
+    const { site, rule, since, until, dryRun } = request.body
     const rows = await desk.lift(asker, {
-      list,
       site: site ?? null,
       rule: rule ?? null,
       since: Date.parse(since),

@@ -95,7 +95,7 @@ const CASES: readonly Case[] = [
   ['a lift', post('/v1/suppressions/lift', { ...LIFT, dryRun: true }), 200],
   ['a lift of everything', post('/v1/suppressions/lift', { since: LIFT.since, until: LIFT.until }), 400, 'bad_request'],
   ['a lift that ends before it begins', post('/v1/suppressions/lift', { ...LIFT, since: '2026-11-03T00:00:00Z' }), 400, 'bad_request'],
-  ['a lift of unsubscribes', post('/v1/suppressions/lift', { ...LIFT, list: 'unsubscribe' }), 403, 'forbidden'],
+  ['a lift of unsubscribes', post('/v1/suppressions/lift', { ...LIFT, list: 'unsubscribe' }), 400, 'bad_request'],
   ['nobody lifts', post('/v1/suppressions/lift', LIFT, null), 401, 'unauthenticated'],
   // inbox
   ['the inbox', { url: '/v1/inbox' }, 200],
