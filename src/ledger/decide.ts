@@ -85,7 +85,9 @@ function tie(input: ReportInput, draft: Draft): TiedReport | null {
   const { match, moment } = input
   if (match.problem !== null || match.deliveryId === null || match.proof === null) return null
   const known: Tie = { via: match.via ?? 'hand', proof: match.proof }
-  if (match.delivery !== null) return { ...input, delivery: match.delivery, tie: known }
+  // The world may have moved on since the match was made: an earlier mail of the same batch.
+  const now = input.world.deliveries.get(match.deliveryId) ?? match.delivery
+  if (now !== null) return { ...input, delivery: now, tie: known }
   if (!match.stub) return null
   const about = { account: match.account, subject: match.deliveryId, deliveryMonth: monthOfDelivery(match.deliveryId) }
   const delivery = blankDelivery(about)

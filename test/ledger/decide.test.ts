@@ -8,7 +8,7 @@ import { decideInbox } from '../../src/ledger/decidebyhand.ts'
 import { decideUnsubscribe } from '../../src/ledger/decideoptout.ts'
 import type { Fact } from '../../src/ledger/fact.ts'
 import { isInForce } from '../../src/ledger/suppression.ts'
-import { COMPLAINT, DAY, GROUP, HOUR, MINUTE, story, type Story, T0, TO, verdict } from './given.ts'
+import { COMPLAINT, DAY, GROUP, HOUR, MINUTE, type Over, story, type Story, T0, TO, verdict } from './given.ts'
 
 const kinds = (facts: readonly Fact[]): readonly string[] =>
   facts.map((fact) => (fact.kind === 'list' ? `list:${fact.data.list}:${fact.data.action}` : fact.kind))
@@ -340,7 +340,7 @@ test('an accepted mail counts as the operator’s word; the inbox remembers it',
 test('unreadable mail and mail for people go to the inbox', () => {
   const s = story()
   const id = s.send(T0)
-  const lost = { match: { problem: 'unmatched', deliveryId: null, delivery: null, proof: null, account: 0 } }
+  const lost: Over = { match: { problem: 'unmatched', deliveryId: null, delivery: null, proof: null, account: 0 } }
   expect(s.report(id, T0 + 1, { kind: 'unreadable' }, lost)).toMatchObject([{ kind: 'inbox', data: { reason: 'unreadable' } }])
   expect(s.report(id, T0 + 1, { kind: 'other' }, { ...lost, isForPeople: true })).toMatchObject([
     { kind: 'inbox', data: { reason: 'postmaster' } },

@@ -1,0 +1,302 @@
+/** match.test - the rows of "Trust", one by one, and where clues are found */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { hashAddress, hashDomain, knowAddress, knowDomain } from '../../src/correlate/address.ts'
+import { bareMessageId, cluesOf, type NameClue } from '../../src/correlate/clue.ts'
+import { dayOf, formatDeliveryId } from '../../src/correlate/deliveryid.ts'
+import { deriveTokenKey } from '../../src/correlate/keys.ts'
+import { type AuthSummary, type Candidate, isListedReporter, type Match, matchByHand, matchReport } from '../../src/correlate/match.ts'
+import { mintToken, type Purpose } from '../../src/correlate/token.ts'
+import type { Complaint, RecipientReport, Report, ReportKind, ReturnedMail } from '../../src/mail/report.ts'
+
+const MASTER = Buffer.alloc(32, 7)
+const SENT = Date.UTC(2026, 5, 1, 9)
+const DAY = 86_400_000
+const RETURN_PATH = 'rp.example.net'
+const FEEDBACK = 'fb.example.net'
+const DOMAINS = { returnPath: [RETURN_PATH], feedback: [FEEDBACK] }
+const TO = 'joe@example.com'
+
+const idOf = (account: number, sequence = 1): string => formatDeliveryId({ day: dayOf(SENT), account, sequence }) ?? ''
+const token = (purpose: Purpose, id = idOf(1), domain = purpose === 'return-path' ? RETURN_PATH : FEEDBACK, by = 1): string =>
+  mintToken({ key: deriveTokenKey(MASTER, by, 0), keyIndex: 0, deliveryId: id, purpose, domain }) ?? ''
+
+const RP = token('return-path')
+const FB = token('feedback')
+const UNSUB = token('unsubscribe')
+const FORGED = token('return-path', idOf(1), RETURN_PATH, 2)
+
+const ROW: Candidate = { account: 1, deliveryId: idOf(1), addressHash: hashAddress(TO), registered: true }
+
+const RETURNED: ReturnedMail = { headers: {}, messageId: null, returnPath: null, from: null, to: [], subject: null, at: null }
+const GROUP: RecipientReport = {
+  recipient: TO,
+  originalRecipient: null,
+  action: 'failed',
+  status: null,
+  reply: { code: null, status: null, text: '' },
+  replyFrom: 'none',
+  remoteMta: null,
+  text: '',
+  lastAttemptAt: null,
+  willRetryUntil: null,
+}
+const COMPLAINT: Complaint = {
+  dress: 'arf',
+  feedbackType: 'abuse',
+  userAgent: null,
+  version: null,
+  originalMailFrom: null,
+  originalRcptTo: [TO],
+  arrivalAt: null,
+  sourceIp: null,
+  incidents: 1,
+  reportedDomains: [],
+  fields: {},
+}
+
+function reportOf(kind: ReportKind, over: Partial<Report> = {}): Report {
+  const base = { kind, format: 'test', recipients: kind === 'bounce' ? [GROUP] : [], complaint: kind === 'complaint' ? COMPLAINT : null }
+  const empty = {
+    returned: null,
+    envelopeId: null,
+    reportingMta: null,
+    headers: {},
+    from: null,
+    to: [],
+    subject: null,
+    messageId: null,
+    at: null,
+  }
+  return { ...base, ...empty, text: '', oddities: [], ...over }
+}
+
+const SIGNED: AuthSummary = { dkim: [{ domain: 'fbl.listed.example', aligned: true, valid: true }] }
+const STRANGER: AuthSummary = { dkim: [{ domain: 'stranger.example', aligned: true, valid: true }] }
+const LOOSE: AuthSummary = { dkim: [{ domain: 'listed.example', aligned: false, valid: true }] }
+const BROKEN: AuthSummary = { dkim: [{ domain: 'listed.example', aligned: true, valid: false }] }
+const NONE: AuthSummary = { dkim: [] }
+
+type Given = {
+  readonly rcpt?: string
+  readonly auth?: AuthSummary
+  readonly trust?: 'strict' | 'any'
+  readonly at?: number
+  readonly vouched?: boolean
+  readonly rows?: readonly Candidate[]
+  readonly named?: (clue: NameClue) => readonly Candidate[]
+}
+
+function match(report: Report, given: Given = {}): Match<Candidate> {
+  const { rcpt = `bounces@${RETURN_PATH}`, auth = NONE, trust = 'strict', at = SENT + DAY, vouched = false, rows = [ROW] } = given
+  const clues = cluesOf({ report, rcpt, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
+  return matchReport<Candidate>({
+    report,
+    clues,
+    loaded: { byId: (id) => rows.find((row) => row.deliveryId === id) ?? null, byName: given.named ?? (() => []) },
+    auth,
+    reporters: new Set(['listed.example']),
+    accountOf: (number) => (number === 9 ? { account: 1, offline: true } : number <= 2 ? { account: number, offline: false } : null),
+    trustOf: () => trust,
+    at,
+    vouched,
+  })
+}
+
+const toUs = { rcpt: `${RP}@${RETURN_PATH}` }
+const toFeedback = { rcpt: `fbl@${FEEDBACK}` }
+const cfbl = { returned: { ...RETURNED, headers: { 'cfbl-feedback-id': FB } } }
+const path = { returned: { ...RETURNED, returnPath: `<${RP}@${RETURN_PATH}>` } }
+const srs = { returned: { ...RETURNED, returnPath: `SRS0=ab12=XY=${RETURN_PATH}=${RP.toUpperCase()}@relay.example.org` } }
+const named = { returned: { ...RETURNED, messageId: '<m1@example.org>', to: [TO] } }
+const one: Given['named'] = ({ via, value }) => (via === 'message-id' && value === 'm1@example.org' ? [ROW] : [])
+const two: Given['named'] = () => [ROW, { ...ROW, deliveryId: idOf(1, 2) }]
+
+const trust: readonly (readonly [string, Report, Given, string | null, string | null])[] = [
+  // what comes                                       report, given                                                     problem       proof
+  ['NDR, token in RCPT TO', reportOf('bounce'), toUs, null, 'token'],
+  ['NDR, token in upper case', reportOf('bounce'), { rcpt: `${RP.toUpperCase()}@${RETURN_PATH.toUpperCase()}` }, null, 'token'],
+  ['NDR, BATV around RCPT TO', reportOf('bounce'), { rcpt: `prvs=3456789abc=${RP}@${RETURN_PATH}` }, null, 'token'],
+  ['NDR, token in the returned Return-Path', reportOf('bounce', path), {}, null, 'token'],
+  ['NDR, token in a rewritten Return-Path', reportOf('bounce', srs), {}, null, 'token'],
+  ['NDR, token, signed by a listed reporter', reportOf('bounce'), { ...toUs, auth: SIGNED }, null, 'signed'],
+  ['NDR, feedback id only', reportOf('bounce', cfbl), {}, 'unverified', null],
+  ['NDR, feedback id only, listed DKIM, same recipient', reportOf('bounce', cfbl), { auth: SIGNED }, null, 'signed'],
+  ['NDR, forged token', reportOf('bounce'), { rcpt: `${FORGED}@${RETURN_PATH}` }, 'unverified', null],
+  [
+    'NDR, forged token, listed DKIM, same recipient',
+    reportOf('bounce'),
+    { rcpt: `${FORGED}@${RETURN_PATH}`, auth: SIGNED },
+    null,
+    'signed',
+  ],
+  ['NDR, cut token', reportOf('bounce'), { rcpt: `${RP.slice(0, 20)}@${RETURN_PATH}` }, 'unverified', null],
+  ['NDR, token with another purpose', reportOf('bounce'), { rcpt: `${FB}@${RETURN_PATH}` }, 'unverified', null],
+  ['NDR, token, after 30 days', reportOf('bounce'), { ...toUs, at: SENT + 32 * DAY }, 'expired', null],
+  ['NDR, token, delivery unknown', reportOf('bounce'), { ...toUs, rows: [] }, 'unregistered', null],
+  ['NDR, Message-ID only', reportOf('bounce', named), { named: one }, 'unverified', null],
+  ['NDR, Message-ID, listed DKIM, same recipient', reportOf('bounce', named), { named: one, auth: SIGNED }, null, 'signed'],
+  ['NDR, Message-ID, DKIM of a stranger', reportOf('bounce', named), { named: one, auth: STRANGER }, 'unverified', null],
+  [
+    'NDR, Message-ID, listed DKIM, another recipient',
+    reportOf('bounce', { returned: { ...named.returned, to: [] }, recipients: [{ ...GROUP, recipient: 'ann@example.com' }] }),
+    { named: one, auth: SIGNED },
+    'unverified',
+    null,
+  ],
+  ['NDR, Message-ID of several mails', reportOf('bounce', named), { named: two, auth: SIGNED }, 'ambiguous', null],
+  ['NDR, nothing', reportOf('bounce'), {}, 'unmatched', null],
+  ['ARF, token alone', reportOf('complaint', path), toFeedback, 'unverified', null],
+  ['ARF, token, listed DKIM', reportOf('complaint', path), { ...toFeedback, auth: SIGNED }, null, 'signed'],
+  ['ARF, token, listed DKIM not aligned', reportOf('complaint', path), { ...toFeedback, auth: LOOSE }, 'unverified', null],
+  ['ARF, token, listed DKIM not valid', reportOf('complaint', path), { ...toFeedback, auth: BROKEN }, 'unverified', null],
+  ['ARF, token, DKIM of a stranger', reportOf('complaint', path), { ...toFeedback, auth: STRANGER }, 'unverified', null],
+  [
+    'ARF, token in Original-Mail-From',
+    reportOf('complaint', { complaint: { ...COMPLAINT, originalMailFrom: `${RP}@${RETURN_PATH}` } }),
+    { auth: SIGNED },
+    null,
+    'signed',
+  ],
+  [
+    'ARF, token in List-Unsubscribe',
+    reportOf('complaint', {
+      returned: {
+        ...RETURNED,
+        headers: { 'list-unsubscribe': `<mailto:${UNSUB}@${FEEDBACK}?subject=unsubscribe>, <https://b.example/u/${UNSUB}>` },
+      },
+    }),
+    { auth: SIGNED },
+    null,
+    'signed',
+  ],
+  ['CFBL, DKIM of a stranger', reportOf('complaint', cfbl), { ...toFeedback, auth: STRANGER }, null, 'signed'],
+  ['CFBL, DKIM not aligned', reportOf('complaint', cfbl), { ...toFeedback, auth: LOOSE }, 'unverified', null],
+  [
+    'CFBL, id in the report',
+    reportOf('complaint', { complaint: { ...COMPLAINT, fields: { 'cfbl-feedback-id': FB } } }),
+    { auth: STRANGER },
+    null,
+    'signed',
+  ],
+  ['CFBL, unsigned', reportOf('complaint', cfbl), toFeedback, 'unverified', null],
+  ['ARF, token alone, trust any', reportOf('complaint', path), { ...toFeedback, trust: 'any' }, null, 'token'],
+  ['CFBL id alone, trust any', reportOf('complaint', cfbl), { ...toFeedback, trust: 'any' }, null, 'token'],
+  ['ARF, Message-ID alone, trust any', reportOf('complaint', named), { ...toFeedback, trust: 'any', named: one }, 'unverified', null],
+  ['ARF, Message-ID, listed DKIM', reportOf('complaint', named), { ...toFeedback, auth: SIGNED, named: one }, null, 'signed'],
+  ['ARF, token, listed DKIM, after 100 days', reportOf('complaint', path), { auth: SIGNED, at: SENT + 100 * DAY }, null, 'signed'],
+  ['ARF, token, listed DKIM, after 402 days', reportOf('complaint', path), { auth: SIGNED, at: SENT + 402 * DAY }, 'expired', null],
+  ['not-spam, token alone', reportOf('not-spam', path), toFeedback, 'unverified', null],
+  ['unsubscribe, its token', reportOf('unsubscribe'), { rcpt: `${UNSUB}@${FEEDBACK}` }, null, 'token'],
+  ['unsubscribe, a feedback token', reportOf('unsubscribe'), { rcpt: `${FB}@${FEEDBACK}` }, 'unverified', null],
+  ['auto-reply to the Return-Path', reportOf('auto-reply'), toUs, null, 'token'],
+  ['vouched: Message-ID', reportOf('complaint', named), { named: one, vouched: true }, null, 'operator'],
+  ['vouched: unsigned token', reportOf('complaint', path), { vouched: true }, null, 'operator'],
+  ['vouched: NDR with token', reportOf('bounce'), { ...toUs, vouched: true }, null, 'token'],
+  ['vouched: expired', reportOf('bounce'), { ...toUs, vouched: true, at: SENT + 99 * DAY }, null, 'token'],
+  ['vouched: ambiguous stays', reportOf('bounce', named), { named: two, vouched: true }, 'ambiguous', null],
+]
+
+test.each(trust)('%s', (_, report, given, problem, proof) => {
+  expect(match(report, given)).toMatchObject({ problem, proof })
+})
+
+test('what is unverified says where it points, what is unmatched points nowhere', () => {
+  expect(match(reportOf('complaint', path))).toMatchObject({ account: 1, deliveryId: idOf(1), via: 'return-path' })
+  expect(match(reportOf('bounce'))).toMatchObject({ account: 0, deliveryId: null, via: null })
+})
+
+test('an account that mints offline has stubs; other numbers do not', () => {
+  const offline = idOf(9)
+  const rcpt = `${token('return-path', offline, RETURN_PATH, 9)}@${RETURN_PATH}`
+  expect(match(reportOf('bounce'), { rcpt })).toMatchObject({ account: 1, deliveryId: offline, delivery: null, stub: true, problem: null })
+  const known = { ...ROW, deliveryId: offline }
+  expect(match(reportOf('bounce'), { rcpt, rows: [known] })).toMatchObject({ delivery: known, stub: false })
+  expect(match(reportOf('bounce'), { rcpt, rows: [{ ...known, registered: false }] })).toMatchObject({ stub: true, problem: null })
+  const foreign = `${token('return-path', idOf(3), RETURN_PATH, 3)}@${RETURN_PATH}`
+  expect(match(reportOf('bounce'), { rcpt: foreign })).toMatchObject({ problem: 'unmatched', account: 0 })
+})
+
+test('a number of one account never leads to a row of another', () => {
+  expect(match(reportOf('bounce'), { ...toUs, rows: [{ ...ROW, account: 2 }] })).toMatchObject({ problem: 'unmatched' })
+  const both: Given['named'] = () => [ROW, { ...ROW, account: 2 }]
+  expect(match(reportOf('bounce', named), { named: both, auth: SIGNED })).toMatchObject({ problem: 'ambiguous', account: 0 })
+})
+
+test('the token in RCPT TO goes before the one that came back', () => {
+  const other = idOf(1, 2)
+  const rcpt = `${token('return-path', other)}@${RETURN_PATH}`
+  expect(match(reportOf('bounce', path), { rcpt, rows: [ROW, { ...ROW, deliveryId: other }] })).toMatchObject({
+    deliveryId: other,
+    via: 'rcpt',
+  })
+})
+
+test('a person’s link is an operator’s word', () => {
+  expect(matchByHand(ROW)).toMatchObject({ proof: 'operator', problem: null, via: 'hand', stub: false })
+})
+
+const reporters = [
+  ['listed.example', true],
+  ['deep.fbl.listed.example', true],
+  ['notlisted.example', false],
+  ['example', false],
+  ['listed.example.evil.example', false],
+] as const
+
+test.each(reporters)('d=%s is listed: %s', (domain, listed) => {
+  expect(isListedReporter({ dkim: [{ domain, aligned: true, valid: true }] }, new Set(['listed.example', 'example']))).toBe(listed)
+})
+
+test('names are looked for where mail systems leave them', () => {
+  const report = reportOf('auto-reply', {
+    envelopeId: '1425_a0$joe@example.com',
+    headers: { 'in-reply-to': '<a@example.org>', references: '<b@example.org> <a@example.org>' },
+    returned: { ...RETURNED, messageId: 'c@example.org' },
+  })
+  const clues = cluesOf({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null })
+  expect(clues).toEqual([
+    { via: 'email-id', value: '1425_a0$joe@example.com' },
+    { via: 'message-id', value: 'c@example.org' },
+    { via: 'message-id', value: 'a@example.org' },
+    { via: 'message-id', value: 'b@example.org' },
+  ])
+  expect(bareMessageId(' <x@y> ')).toBe('x@y')
+})
+
+test('any report gives clues and a match', () => {
+  const text = fc.string({ maxLength: 300, unit: 'binary' })
+  fc.assert(
+    fc.property(text, text, text, text, (rcpt, returnPath, id, other) => {
+      const headers = { 'cfbl-feedback-id': id, 'list-unsubscribe': other, 'x-email-id': id }
+      const report = reportOf('complaint', { envelopeId: other, returned: { ...RETURNED, returnPath, messageId: id, headers } })
+      const found = match(report, { rcpt, auth: SIGNED })
+      expect(found.proof).toBeNull()
+    }),
+  )
+})
+
+const addresses = [
+  // written                          known as
+  ['Joe@Example.COM', 'joe@example.com'],
+  ['<joe@example.com.>', 'joe@example.com'],
+  ['joe@bücher.example', 'joe@xn--bcher-kva.example'],
+  ['JOE@XN--BCHER-KVA.example', 'joe@xn--bcher-kva.example'],
+  ['nobody', null],
+  ['', null],
+  ['@example.com', null],
+] as const
+
+test.each(addresses)('%s is %s', (written, known) => {
+  expect(knowAddress(written)?.address ?? null).toBe(known)
+  expect(hashAddress(written)).toBe(known === null ? null : hashAddress(known))
+})
+
+test('domains are known in both spellings and hash apart from addresses', () => {
+  expect([knowDomain('Bücher.Example.'), knowDomain(' example.com '), knowDomain('')]).toEqual([
+    'xn--bcher-kva.example',
+    'example.com',
+    null,
+  ])
+  expect(hashDomain('example.com')).not.toBe(hashAddress('a@example.com'))
+})
