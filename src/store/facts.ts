@@ -84,10 +84,7 @@ export async function seenKeysOf(reader: Reader, subjects: readonly SubjectRef[]
 /** What happened to one delivery, and what lists took of it, in the order in which it happened. */
 export async function deliveryTimeline(reader: Reader, account: number, deliveryId: string): Promise<readonly Fact[]> {
   const sql = `select ${LIST_EVENTS.columns('e')} from list_events e where e.account_id = $1 and e.delivery_id = $2`
-  const [facts, entries] = await Promise.all([
-    factsOf(reader, [{ account, subject: deliveryId }]),
-    reader.all(sql, [account, deliveryId]),
-  ])
+  const [facts, entries] = await Promise.all([factsOf(reader, [{ account, subject: deliveryId }]), reader.all(sql, [account, deliveryId])])
   return [...facts, ...entries.map(factOf)].toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
 }
 

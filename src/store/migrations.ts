@@ -23,6 +23,7 @@ const FACTS: readonly string[] = [
   // Facts of lists are kept apart: retention never touches them.
   `create table list_events (${FACT_COLUMNS}) @strict`,
   'create unique index list_events_by_subject on list_events (account_id, subject, delivery_month, dedup_key)',
+  'create index list_events_by_address on list_events (account_id, address_hash)',
   // What a list took stands in the timeline of the mail that it came from.
   'create index list_events_by_delivery on list_events (account_id, delivery_id) where delivery_id is not null',
   `create table reports (

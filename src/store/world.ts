@@ -70,7 +70,7 @@ export const HISTORY_LIMIT = 32
 
 const WEEK_MS = 7 * 86_400_000
 
-/** Older quarters are summed into one: the fold asks for the last quarter-hour and for the week, never for one old quarter. */
+/** Older quarters are summed into one: the brake asks for the last two and for the week, never for one old quarter. */
 const RECENT_QUARTERS = 4
 
 /** Loads and locks. Run it first in the transaction that saves. */
@@ -178,23 +178,29 @@ async function loadFacts(db: Db, world: World, needs: WorldNeeds): Promise<void>
 }
 
 async function loadSites(db: Db, world: World, wanted: NonNullable<WorldNeeds['sites']>): Promise<void> {
-  const latest = new Map<string, number>()
-  for (const { site, at } of wanted) latest.set(site, Math.max(at, latest.get(site) ?? at))
-  const windows = [...latest].map(([site, at]) => [
-    site,
-    quarterOf(at - WEEK_MS) + QUARTER_MS,
-    quarterOf(at) - RECENT_QUARTERS * QUARTER_MS,
-  ])
-  const counts = `select c.site, c.metric, case when c.quarter > k.k3 then c.quarter else k.k2 end as quarter, sum(c.n) as n
+  const moments = Map.groupBy(wanted, ({ site }) => site)
+  const windows = [...moments].map(([site, hits]) => [site, ...weekOf(hits.map(({ at }) => at))])
+  const counts = `select c.site, c.metric, case when c.quarter >= k.k3 then c.quarter else k.k4 end as quarter, sum(c.n) as n
     from {keys} k cross join site_counters c where c.site = k.k1 and c.quarter >= k.k2 group by 1, 2, 3`
   const states = `select ${SITE_STATES.columns('s')} from {keys} k cross join site_states s where s.site = k.k1 order by s.site {lock s}`
   const [sums, rows] = await Promise.all([
-    db.inKeys(counts, { types: ['text', 'int', 'int'], rows: windows }),
-    db.inKeys(states, { types: ['text'], rows: [...latest.keys()].map((site) => [site]) }),
+    db.inKeys(counts, { types: ['text', 'int', 'int', 'int'], rows: windows }),
+    db.inKeys(states, { types: ['text'], rows: [...moments.keys()].map((site) => [site]) }),
   ])
   for (const row of sums)
     world.siteCounts.set(siteKey(String(row['site']), Number(row['quarter']), metricOf(row['metric'])), Number(row['n']))
   for (const state of rows.map(SITE_STATES.decode)) world.sites.set(state.site, state)
+}
+
+/**
+ * Where the week before some moments begins, from where its quarters are told apart, and the quarter that stands for all before. Moments
+ * of one quarter-hour or two share the sum; those of a replay lie further apart, and each needs its own quarters.
+ */
+function weekOf(moments: readonly number[]): readonly [number, number, number] {
+  const first = quarterOf(Math.min(...moments))
+  const last = quarterOf(Math.max(...moments))
+  const from = first - QUARTER_MS - WEEK_MS
+  return [from, last - first <= QUARTER_MS ? first - RECENT_QUARTERS * QUARTER_MS : from, last - WEEK_MS]
 }
 
 // Only our own code writes the column, from the same type.

@@ -6,6 +6,7 @@ import { emptyWorld, QUARTER_MS, quarterOf } from '../../src/ledger/world.ts'
 import type { CounterRow } from '../../src/ledger/world.ts'
 import { sumCounters } from '../../src/store/counters.ts'
 import type { Engine } from '../../src/store/engine.ts'
+import { saveErasure, tracesOf } from '../../src/store/erase.ts'
 import { appendFacts, deliveryTimeline, factsOf, rewriteFacts, seenKeysOf } from '../../src/store/facts.ts'
 import { findInbox, inboxPage, inboxPageForOperator } from '../../src/store/inbox.ts'
 import type { InboxFilters } from '../../src/store/inbox.ts'
@@ -13,7 +14,19 @@ import { checkSuppressions, listSuppressions } from '../../src/store/suppression
 import type { SuppressionFilters } from '../../src/store/suppressions.ts'
 import { saveWorld } from '../../src/store/world.ts'
 import { engines } from '../support/engines.ts'
-import { DAY, deliveryIdOf, hashOf, idOf, openFact, sampleFact, sampleInbox, sampleSuppression, T0, worldOf } from './sample.ts'
+import {
+  DAY,
+  deliveryIdOf,
+  hashOf,
+  idOf,
+  openFact,
+  sampleDelivery,
+  sampleFact,
+  sampleInbox,
+  sampleSuppression,
+  T0,
+  worldOf,
+} from './sample.ts'
 
 const entries = [
   sampleSuppression({ address: 'a@example.com', from: T0 + 1 }),
@@ -205,6 +218,40 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     await expect(engine.tx(async (db) => appendFacts(db, facts.slice(0, 1)))).rejects.toMatchObject({ code: 'conflict' })
   })
 
+  test('all traces of an address are found, and written back without it', async () => {
+    const addressHash = hashOf('erase@example.com')
+    const deliveries = [70, 71].map((n) => sampleDelivery({ n, recipient: 'erase@example.com', addressHash }))
+    const entry = sampleSuppression({ address: 'erase@example.com', addressHash })
+    const other = sampleSuppression({ account: 2, address: 'erase@example.com', addressHash })
+    const listFact = openFact(70, { id: idOf('list'), subject: `list:bounce:${addressHash}:`, deliveryMonth: 0, addressHash })
+    const facts = [openFact(70), openFact(71), listFact]
+    await engine.tx(async (db) => saveWorld(db, worldOf({ deliveries, suppressions: [entry, other], facts })))
+    const found = await tracesOf(engine.read, 1, addressHash)
+    expect([found.deliveries.length, found.entries, found.facts.length]).toEqual([2, [entry], 3])
+    expect(await tracesOf(engine.read, 3, addressHash)).toEqual({ deliveries: [], entries: [], facts: [] })
+    const fact = sampleFact<'erased'>({
+      n: 0,
+      kind: 'erased',
+      data: { actor: 'operator', deliveries: 2, entries: 1 },
+      subject: `address:${addressHash}`,
+      addressHash,
+    })
+    const without = {
+      deliveries: found.deliveries.map((row) => ({ ...row, recipient: null, emailId: `erased${row.deliveryId}` })),
+      entries: [
+        { ...entry, address: null },
+        { ...other, address: null },
+      ],
+      facts: found.facts,
+    }
+    await engine.tx(async (db) => saveErasure(db, 1, { ...without, inbox: [], digests: [], fact }))
+    const left = await tracesOf(engine.read, 1, addressHash)
+    expect(left.deliveries).toEqual(without.deliveries)
+    expect(left.entries).toEqual([{ ...entry, address: null }])
+    expect((await tracesOf(engine.read, 2, addressHash)).entries).toEqual([other])
+    expect(await factsOf(engine.read, [{ account: 1, subject: fact.subject }])).toEqual([fact])
+  })
+
   test('facts of lists lie apart and are read the same', async () => {
     const subject = `list:bounce:${hashOf('a@example.com')}:`
     const fact = sampleFact<'list'>({
@@ -241,7 +288,7 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     })
     await engine.tx(async (db) => appendFacts(db, [fact]))
     expect(await factsOf(engine.read, [{ account: 1, subject }])).toEqual([fact])
-    expect(await engine.read.one('select count(*) as n from list_events')).toEqual({ n: 1 })
+    expect(await engine.read.one('select count(*) as n from list_events where subject = $1', [subject])).toEqual({ n: 1 })
     const erased = { ...fact, data: { ...fact.data, address: null } }
     expect(await engine.tx(async (db) => rewriteFacts(db, 2, [erased]))).toBe(0)
     expect(await engine.tx(async (db) => rewriteFacts(db, 1, [erased]))).toBe(1)

@@ -192,6 +192,17 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect([...world.siteCounts.keys()].every((key) => key.startsWith('a/'))).toBe(true)
   })
 
+  test('moments far apart, as in a replay, keep every quarter apart', async () => {
+    const now = quarterOf(T0)
+    const rows = [0, 1, 100, 300].map((ago) => ['a', now - ago * QUARTER_MS, ago + 1] as const)
+    await save(withSites(emptyWorld(), rows))
+    const sites = [0, 100, 200].map((ago) => ({ site: 'a', at: T0 - ago * QUARTER_MS }))
+    const { world } = await engine.tx(async (db) => loadWorld(db, { sites }))
+    expect(Object.fromEntries(world.siteCounts)).toEqual(
+      Object.fromEntries(rows.map(([site, quarter, n]) => [siteKey(site, quarter, 'hits'), n])),
+    )
+  })
+
   test('a site that the brake holds is loaded', async () => {
     const world = emptyWorld()
     const state = { site: 'a', held: true, change: 3, at: T0, factId: idOf('brake') }

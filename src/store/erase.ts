@@ -1,0 +1,70 @@
+/**
+ * erase - all that the store knows of one address, to be read and written back without it
+ *
+ * What is written back has the same keys: only clear text goes, hashes stay and lists go on answering. Raw mails that mention the
+ * address cannot be blanked and are removed whole.
+ *
+ * See also: ledger/erase (what is left of a fact and a row).
+ */
+import type { Fact } from '../ledger/fact.ts'
+import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
+import { findDeliveries } from './deliveries.ts'
+import type { Db, Reader } from './engine.ts'
+import { appendFacts, factOf, factsOf, rewriteFacts } from './facts.ts'
+import { removeRawMailForOperator } from './rawmail.ts'
+import { DELIVERIES, INBOX, LIST_EVENTS, SUPPRESSIONS } from './schema.ts'
+import { bytesOfHex } from './shape.ts'
+import { suppressionsOf } from './suppressions.ts'
+
+export type Traces = {
+  readonly deliveries: readonly DeliveryRow[]
+  readonly entries: readonly SuppressionRow[]
+  readonly facts: readonly Fact[]
+}
+
+export type Erasure = Traces & {
+  readonly inbox: readonly InboxRow[]
+  /** Digests of raw mails to be removed. */
+  readonly digests: readonly string[]
+  /** The fact that says so. */
+  readonly fact: Fact
+}
+
+/** What one page of {@link tracesOf} holds. */
+const PAGE = 1_000
+
+/** Deliveries to an address with all their facts, its entries on every list with theirs; of one account. */
+export async function tracesOf(reader: Reader, account: number, addressHash: string): Promise<Traces> {
+  const deliveries: DeliveryRow[] = []
+  for (let page: readonly DeliveryRow[] | null = null; page === null || page.length === PAGE;) {
+    const last = deliveries.at(-1)
+    const after = last === undefined ? {} : { after: { requestedAt: last.requestedAt, deliveryId: last.deliveryId } }
+    page = (await findDeliveries(reader, account, { addressHash }, { limit: PAGE, ...after })).rows
+    deliveries.push(...page)
+  }
+  const sql = `select ${LIST_EVENTS.columns('e')} from list_events e where e.account_id = $1 and e.address_hash = $2 order by e.id`
+  const [entries, facts, listFacts] = await Promise.all([
+    suppressionsOf(reader, [{ account, addressHash }]),
+    factsOf(
+      reader,
+      deliveries.map(({ deliveryId }) => ({ account, subject: deliveryId })),
+    ),
+    reader.all(sql, [account, bytesOfHex(addressHash)]),
+  ])
+  return { deliveries, entries, facts: [...facts, ...listFacts.map(factOf)] }
+}
+
+/** Writes everything back without the address, in one transaction with the fact that says so. */
+export async function saveErasure(db: Db, account: number, erasure: Erasure): Promise<void> {
+  await Promise.all([
+    db.upsertMany(DELIVERIES, ofAccount(account, erasure.deliveries)),
+    db.upsertMany(SUPPRESSIONS, ofAccount(account, erasure.entries)),
+    db.upsertMany(INBOX, ofAccount(account, erasure.inbox)),
+    rewriteFacts(db, account, erasure.facts),
+    ...erasure.digests.map(async (digest) => removeRawMailForOperator(db, digest)),
+    appendFacts(db, [erasure.fact], 'ignore'),
+  ])
+}
+
+const ofAccount = <Row extends { readonly account: number }>(account: number, rows: readonly Row[]): readonly Row[] =>
+  rows.filter((row) => row.account === account)
