@@ -12,6 +12,7 @@ import { createTelemetry } from '../telemetry.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Define } from './define.ts'
 import { configFor } from './define.ts'
+import { settleMemory } from './settle.ts'
 import { firstLines } from './store.ts'
 import { say } from './terminal.ts'
 
@@ -25,6 +26,7 @@ export const serve: Define = (command) => {
     if (app.first) say(...firstLines(app.first.apiUser, app.first.apiKey, app.first.operatorSecret), ...tryLines(app, config))
     say(`ready smtp=${app.smtpPort} http=${app.httpPort}`)
     telemetry.log.info({ smtp: app.smtpPort, http: app.httpPort }, 'ready')
+    settleMemory()
   })
 }
 
@@ -36,7 +38,7 @@ function tryLines({ first, httpPort }: App, { settings }: Config): string[] {
   const mail = '{"from":"news@example.com","subject":"Hello","recipients":["joe@example.org"]}'
   return [
     'Three commands to try next:',
-    '  npx --no-install bounced explain fixtures',
+    '  npx --no-install bounced explain fixtures/mails/google-not-exist.eml',
     `  curl -s -u ${user} -H 'content-type: application/json' -d '${mail}' ${url}/v1/messages`,
     `  curl -s -u ${user} ${url}/v1/messages`,
   ]
