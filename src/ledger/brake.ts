@@ -50,7 +50,8 @@ function baselineOf(world: World, { site, at }: Where): number | null {
   const end = quarterOf(at) - QUARTER_MS
   let hits = 0
   let outcomes = 0
-  for (let quarter = end - BRAKE.baselineMs; quarter < end; quarter += QUARTER_MS) {
+  for (const quarter of world.siteQuarters.get(site) ?? []) {
+    if (quarter < end - BRAKE.baselineMs || quarter >= end) continue
     hits += world.siteCounts.get(siteKey(site, quarter, 'hits')) ?? 0
     outcomes += world.siteCounts.get(siteKey(site, quarter, 'outcomes')) ?? 0
   }

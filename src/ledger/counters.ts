@@ -7,7 +7,7 @@
  * Pure. See also: ledger/fold, ledger/brake (who reads a site's).
  */
 import { isPermanentUnknown } from './hit.ts'
-import { type CounterRow, type DeliveryRow, type Metric, quarterOf, siteKey, type SiteRow, type World } from './world.ts'
+import { addSiteCount, type CounterRow, type DeliveryRow, type Metric, quarterOf, siteKey, type SiteRow, type World } from './world.ts'
 
 /** What an unregistered delivery, a duplicate or one without address counts for: nothing. */
 function metricsOf(row: DeliveryRow): readonly (readonly [Metric, number])[] {
@@ -71,5 +71,5 @@ function addSite(world: World, row: SiteRow): void {
   const n = (world.dirty.siteCounters.get(key)?.n ?? 0) + row.n
   if (n === 0) world.dirty.siteCounters.delete(key)
   else world.dirty.siteCounters.set(key, { ...row, n })
-  world.siteCounts.set(key, (world.siteCounts.get(key) ?? 0) + row.n)
+  addSiteCount(world, row)
 }

@@ -194,6 +194,8 @@ export type World = {
   readonly sites: Map<string, SiteState>
   /** Loaded sums and this batch's deltas together, by siteKey. */
   readonly siteCounts: Map<string, number>
+  /** The quarters of a site that `siteCounts` knows of: a week has 672, and few of them are loaded. */
+  readonly siteQuarters: Map<string, Set<number>>
   /** Dedup keys of stored and of applied facts, by seenKey. */
   readonly seen: Set<string>
   /** All facts of a delivery, where they were asked for. */
@@ -221,6 +223,7 @@ export function emptyWorld(options: { readonly keepsFacts?: boolean } = {}): Wor
     inbox: new Map(),
     sites: new Map(),
     siteCounts: new Map(),
+    siteQuarters: new Map(),
     seen: new Set(),
     facts: new Map(),
     keepsFacts: options.keepsFacts ?? false,
@@ -249,6 +252,15 @@ export const inboxKey = (digest: string): string => digest
 
 /** The key of `siteCounts`. */
 export const siteKey = (site: string, quarter: number, metric: SiteMetric): string => `${site}/${quarter}/${metric}`
+
+/** Adds to the sums of a site, as they are loaded and as facts are applied. */
+export function addSiteCount(world: World, row: SiteRow): void {
+  const key = siteKey(row.site, row.quarter, row.metric)
+  world.siteCounts.set(key, (world.siteCounts.get(key) ?? 0) + row.n)
+  const quarters = world.siteQuarters.get(row.site)
+  if (quarters === undefined) world.siteQuarters.set(row.site, new Set([row.quarter]))
+  else quarters.add(row.quarter)
+}
 
 /** The key of `seen`: the store's unique key of an event. */
 export function seenKey(fact: Pick<Fact, 'deliveryMonth' | 'account' | 'subject' | 'dedupKey'>): string {

@@ -7,7 +7,7 @@
  * See also: ledger/world (the value), ledger/fold (what changes it), store/engine (snapshots and locks).
  */
 import type { Fact } from '../ledger/fact.ts'
-import { addressKey, emptyWorld, inboxKey, quarterOf, QUARTER_MS, siteKey, suppressionKey } from '../ledger/world.ts'
+import { addressKey, addSiteCount, emptyWorld, inboxKey, quarterOf, QUARTER_MS, suppressionKey } from '../ledger/world.ts'
 import type { DeliveryRow, SiteMetric, World } from '../ledger/world.ts'
 import { historyOf } from './deliveries.ts'
 import type { Db, Keys } from './engine.ts'
@@ -188,7 +188,12 @@ async function loadSites(db: Db, world: World, wanted: NonNullable<WorldNeeds['s
     db.inKeys(states, { types: ['text'], rows: [...moments.keys()].map((site) => [site]) }),
   ])
   for (const row of sums)
-    world.siteCounts.set(siteKey(String(row['site']), Number(row['quarter']), metricOf(row['metric'])), Number(row['n']))
+    addSiteCount(world, {
+      site: String(row['site']),
+      quarter: Number(row['quarter']),
+      metric: metricOf(row['metric']),
+      n: Number(row['n']),
+    })
   for (const state of rows.map(SITE_STATES.decode)) world.sites.set(state.site, state)
 }
 
