@@ -4,7 +4,8 @@
  * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/entry, web/suppressions, work/suppression.
  */
 import { changeEntry, type EntryKey, type EntryState, removeEntry, settleEntry } from './entry.ts'
-import type { AuditData, Fact, InboxState } from './fact.ts'
+import type { Fact, InboxState } from './fact.ts'
+import type { AuditData } from './operatorfact.ts'
 import { makeFact, type Moment, ofAccount, ofMail, ofSite } from './make.ts'
 import type { AccountSettings } from './settings.ts'
 import { endOf, isInForce } from './suppression.ts'

@@ -5,10 +5,12 @@
  * `dedupKey` say when two facts are one: the same fact in two wrappings counts once, what legitimately recurs counts again.
  * Kinds are never renamed or reused; a changed data shape takes a new `v`.
  *
- * Pure. See also: ledger/dedup (the keys), ledger/fold (what they add up to), ledger/decide (who makes them).
+ * Pure. See also: ledger/reportfact, ledger/operatorfact (more shapes), ledger/dedup (the keys), ledger/fold (what they add up to), ledger/decide (who makes them).
  */
 import type { Fault as FaultParty, Reason } from '../classify/reasons.ts'
 import type { Evidence, Permanence } from '../classify/verdict.ts'
+import type { AlarmData, AuditData, BrakeData, ErasedData, ReclassifiedData } from './operatorfact.ts'
+import type { ComplaintData, DelayedData, DeliveredData, FiledData, NotSpamData } from './reportfact.ts'
 
 /** 18 sending, 1 delivered, 4 invalid email, 5 soft bounce. */
 export type Status = 18 | 1 | 4 | 5
@@ -118,48 +120,6 @@ export type FailedData = {
   readonly settingsVersion: number
 }
 
-export type DelayedData = {
-  readonly reported: string | null
-  readonly text: string
-  readonly remoteMta: string | null
-  readonly lastAttemptAt: number | null
-  readonly willRetryUntil: number | null
-  readonly verdict: VerdictSummary | null
-  readonly tie: Tie
-  readonly digest: string
-}
-
-export type DeliveredData = {
-  readonly action: 'delivered' | 'relayed' | 'expanded'
-  readonly reported: string | null
-  readonly effect: Effect
-  readonly tie: Tie
-  readonly digest: string
-}
-
-export type ComplaintData = {
-  readonly feedbackType: string
-  readonly reporter: string
-  /** Rises when a not-spam closes the complaint, so that a later complaint counts again. */
-  readonly episode: number
-  /** False: recorded, with an alarm, and no list takes it. */
-  readonly listed: boolean
-  readonly userAgent: string | null
-  readonly sourceIp: string | null
-  readonly arrivalAt: number | null
-  readonly tie: Tie
-  readonly digest: string
-  readonly settingsVersion: number
-}
-
-export type NotSpamData = {
-  readonly reporter: string
-  readonly episode: number
-  readonly lifts: boolean
-  readonly tie: Tie
-  readonly digest: string
-}
-
 /** 0 does not want it any more, 1 never subscribed, 2 spam, 3 fraud. */
 export type UnsubscribeType = 0 | 1 | 2 | 3
 
@@ -181,15 +141,6 @@ export type EngagementData = {
   readonly url: string | null
   readonly ip: string | null
   readonly userAgent: string | null
-}
-
-export type FiledData = {
-  readonly what: 'auth-failure' | 'mdn' | 'auto-reply' | 'other'
-  readonly from: string | null
-  readonly subject: string | null
-  readonly text: string
-  readonly tie: Tie | null
-  readonly digest: string
 }
 
 export type ListAction = 'add' | 'remove' | 'hold' | 'apply' | 'discard'
@@ -249,42 +200,6 @@ export type GaveUpData = {
   readonly verdict: VerdictSummary | null
   readonly settingsVersion: number
 }
-
-export type AlarmData = {
-  readonly alarm: 'complaint-type' | 'brake'
-  readonly text: string
-  readonly detail: Readonly<Record<string, string | number | null>>
-}
-
-export type BrakeData = {
-  readonly site: string
-  readonly change: number
-  readonly held: boolean
-  readonly why: 'share' | 'engaged' | 'operator'
-  readonly hits: number
-  readonly engaged: number
-  readonly actor: string | null
-}
-
-export type ReclassifiedData = {
-  /** The fact whose place this one takes: the last of its line. */
-  readonly supersedes: string
-  readonly table: string
-  readonly verdict: VerdictSummary | null
-  readonly effect: Effect | null
-  readonly text: string
-  readonly site: string | null
-  readonly actor: string | null
-  readonly settingsVersion: number
-}
-
-export type AuditData = {
-  readonly actor: string
-  readonly what: string
-  readonly detail: Readonly<Record<string, string | number | boolean | null>>
-}
-
-export type ErasedData = { readonly actor: string; readonly deliveries: number; readonly entries: number }
 
 /** The data of each kind. */
 export type FactData = {

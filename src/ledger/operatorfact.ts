@@ -1,0 +1,42 @@
+/**
+ * operatorfact - what concerns the operator: alarms, the brake, second thoughts about old replies, audits, erasure
+ *
+ * Shapes of ledger/fact. Pure.
+ */
+import type { Effect, VerdictSummary } from './fact.ts'
+
+export type AlarmData = {
+  readonly alarm: 'complaint-type' | 'brake'
+  readonly text: string
+  readonly detail: Readonly<Record<string, string | number | null>>
+}
+
+export type BrakeData = {
+  readonly site: string
+  readonly change: number
+  readonly held: boolean
+  readonly why: 'share' | 'engaged' | 'operator'
+  readonly hits: number
+  readonly engaged: number
+  readonly actor: string | null
+}
+
+export type ReclassifiedData = {
+  /** The fact whose place this one takes: the last of its line. */
+  readonly supersedes: string
+  readonly table: string
+  readonly verdict: VerdictSummary | null
+  readonly effect: Effect | null
+  readonly text: string
+  readonly site: string | null
+  readonly actor: string | null
+  readonly settingsVersion: number
+}
+
+export type AuditData = {
+  readonly actor: string
+  readonly what: string
+  readonly detail: Readonly<Record<string, string | number | boolean | null>>
+}
+
+export type ErasedData = { readonly actor: string; readonly deliveries: number; readonly entries: number }
