@@ -146,7 +146,7 @@ export function isAutoReply(clues: AnswerClues): boolean {
     FIELDS.some((name) => clues.headers[name] !== undefined) ||
     VALUES.some(([name, says]) => says.test((clues.headers[name] ?? '').slice(0, 400))) ||
     hasAnswerSubject(clues.subject) ||
-    isChallenge(clues) ||
+    (isChallenge(clues) && isAnswer(clues)) ||
     isNotice(clues)
   )
 }
@@ -166,11 +166,13 @@ export function isChallenge(clues: Pick<AnswerClues, 'subject' | 'words'>): bool
   )
 }
 
+/** Whether it answers a mail: it says so, or nobody is to answer it. */
+function isAnswer(clues: AnswerClues): boolean {
+  if (clues.headers['in-reply-to'] !== undefined || clues.headers['references'] !== undefined || clues.headers['auto-submitted'] !== undefined) return true
+  return /^\s*(?:re|aw|sv|antw|res)\s*:/i.test(clues.subject) || /^<?\s*>?$/.test(clues.headers['return-path'] ?? 'none')
+}
+
 /** Short words that say so, in answer to a mail. */
 function isNotice(clues: AnswerClues): boolean {
-  const isAnswer =
-    clues.headers['in-reply-to'] !== undefined ||
-    /^\s*(?:re|aw|sv|antw|res)\s*:/i.test(clues.subject) ||
-    /^<?\s*>?$/.test(clues.headers['return-path'] ?? 'none')
-  return isAnswer && BODY.test(clues.words.slice(0, 1_500))
+  return isAnswer(clues) && BODY.test(clues.words.slice(0, 1_500))
 }

@@ -57,7 +57,7 @@ export const SIGNS: readonly Sign[] = [
     weight: 3,
     holds: (clues) => /^\s*<\s*>\s*$/.test(clues.headers['return-path'] ?? '') || /mailer-daemon/i.test(at(clues, 'return-path')),
   },
-  { id: 'daemon-box', weight: 3, holds: (clues) => DAEMON_BOX.test(clues.from) || /^\s*(?:<\s*>)?\s*$/.test(clues.from) },
+  { id: 'daemon-box', weight: 3, holds: isFromDaemon },
   { id: 'daemon-name', weight: 2, holds: (clues) => DAEMON_NAME.test(clues.from) },
   {
     id: 'subject',
@@ -71,7 +71,9 @@ export const SIGNS: readonly Sign[] = [
   { id: 'sections', weight: 2, holds: (clues) => clues.sections > 0 },
   { id: 'failing-address', weight: 3, holds: (clues) => clues.rank >= 2 && clues.hasFailure },
   { id: 'returned', weight: 1, holds: (clues) => clues.hasReturned },
-  { id: 'no-address', weight: -2, holds: (clues) => clues.groups === 0 && clues.rank === 0 && at(clues, 'x-failed-recipients') === '' },
+  { id: 'no-address', weight: -2, holds: isNameless },
+  { id: 'no-address-and-a-reader', weight: -4, holds: (clues) => isNameless(clues) && !clues.hasReturned && hasReader(clues) },
+  { id: 'session-notice', weight: -14, holds: (clues) => /\berrors from \S+\[/i.test(clues.subject) && !/\b354 /.test(clues.words) },
   {
     id: 'stranger',
     weight: -3,
@@ -79,14 +81,14 @@ export const SIGNS: readonly Sign[] = [
       clues.groups === 0 &&
       clues.rank < 3 &&
       at(clues, 'x-failed-recipients') === '' &&
-      !DAEMON_BOX.test(clues.from) &&
+      !isFromDaemon(clues) &&
       !DAEMON_NAME.test(clues.from),
   },
-  { id: 'forwarded', weight: -9, holds: (clues) => FORWARD.test(clues.subject) && !DAEMON_BOX.test(clues.from) },
+  { id: 'forwarded', weight: -9, holds: (clues) => FORWARD.test(clues.subject) && !isFromDaemon(clues) },
   {
     id: 'answered',
     weight: -5,
-    holds: (clues) => ANSWER.test(clues.subject) && !DAEMON_BOX.test(clues.from) && !DAEMON_NAME.test(clues.from) && clues.groups === 0,
+    holds: (clues) => ANSWER.test(clues.subject) && !isFromDaemon(clues) && !DAEMON_NAME.test(clues.from) && clues.groups === 0,
   },
   { id: 'person', weight: -5, holds: isFromPerson },
   {
@@ -101,9 +103,26 @@ export const SIGNS: readonly Sign[] = [
   { id: 'challenge', weight: -6, holds: (clues) => clues.groups === 0 && isChallenge(clues) },
 ]
 
+/** A mailbox that only programs write from, or none at all. A name without its mailbox proves nothing where another mailbox stands. */
+function isFromDaemon(clues: Clues): boolean {
+  const box = /<([^<>]*@[^<>]*)>\s*$/.exec(clues.from.slice(-400))?.[1] ?? clues.from
+  return DAEMON_BOX.test(box) || /^\s*(?:<\s*>)?\s*$/.test(clues.from)
+}
+
+/** Whether a report names nobody by itself. */
+function isNameless(clues: Clues): boolean {
+  return clues.groups === 0 && clues.rank === 0 && at(clues, 'x-failed-recipients') === ''
+}
+
+/** A Return-Path that somebody reads: reports have none. */
+function hasReader(clues: Clues): boolean {
+  const path = clues.headers['return-path'] ?? ''
+  return path.includes('@') && !/mailer-?daemon|double-bounce/i.test(path)
+}
+
 /** A From that is no machine's, without a null sender behind it. */
 function isFromPerson(clues: Clues): boolean {
-  if (clues.from === '' || DAEMON_BOX.test(clues.from) || DAEMON_NAME.test(clues.from)) return false
+  if (isFromDaemon(clues) || DAEMON_NAME.test(clues.from)) return false
   if (/^\s*<\s*>\s*$/.test(clues.headers['return-path'] ?? '')) return false
   return !/no-?reply|admin|system|notif|@sns\.|majordomo|listserv/i.test(clues.from) && clues.reportType !== 'delivery-status'
 }

@@ -87,7 +87,7 @@ function pairOf(group: StatusGroup, material: Material): Pair | undefined {
 
 /** A code behind a line's beginning, a colon or a sentence, whatever stands above it; the weakest shape of a reply. */
 const CODED =
-  /(?:^[ \t]*(?:<<<|out:)?[ \t]*|[：:;.!?(（]\s{0,3}|(?:code|status|reply)[ \t]{0,2}[:=]?[ \t]{0,2})([45]\d\d)(?=[ :,-]\s?[^\s\d]|: ?[45]\.|[)）,，:：]|$)/gim
+  /(?:^[ \t]*(?:<<<|out:)?[ \t]*|[：:;.!?(（]\s{0,3}|(?:code|status|reply|error)[ \t]{0,2}[:=]?[ \t]{0,2})([45]\d\d)(?=[ :,-]\s?[^\s\d]|[ -]['"]?[45]\.|: ?[45]\.|[)）,，:：]|$)/gim
 /** Where a server begins to speak; the last one of several attempts is believed. */
 const SPEAKS = /(?:\bsaid|\bsays|\breplied|\bresponded|<<<|\bout):?[ \t]{1,3}[45]\d\d/gi
 
@@ -99,7 +99,7 @@ function lastSaid(text: string): LastSaid | null {
   if (found !== null && found.reply.code !== null) return found
   const coded = lastCoded(text)
   if (found === null) return coded
-  return coded?.reply.status === found.reply.status ? coded : found
+  return coded !== null && coded.reply.status !== null ? coded : found
 }
 
 /** From the line of the last attempt on, where a text quotes several. */

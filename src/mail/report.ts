@@ -168,9 +168,16 @@ const READERS: readonly ((mail: Opened) => Finding | null)[] = [
 ]
 
 function readNothing(mail: Opened): Finding | null {
-  const { root } = mail.pieces.mime
-  const isEmpty = root.headers.fields.length === 0 && mail.words === '' && mail.pieces.returned === null
-  return isEmpty ? { kind: 'unreadable', format: 'empty' } : null
+  const { root, latin1 } = mail.pieces.mime
+  if (root.headers.fields.length > 0) return null
+  const isEmpty = mail.words === '' && mail.pieces.returned === null
+  return isEmpty || isBinary(latin1.slice(0, 2_000)) ? { kind: 'unreadable', format: isEmpty ? 'empty' : 'binary' } : null
+}
+
+/** Bytes that no text has, one in ten. */
+function isBinary(bytes: string): boolean {
+  const odd = bytes.replace(/[^\x00-\x08\x0e-\x1a\x7f\xff]/g, '').length
+  return odd * 10 > bytes.length
 }
 
 function readMdn(mail: Opened): Finding | null {
