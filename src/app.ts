@@ -13,6 +13,7 @@ import { createProver } from './edge/auth.ts'
 import { loadCertificate, makeCertificate } from './edge/certificate.ts'
 import type { Certificate } from './edge/certificate.ts'
 import { createLookUp } from './edge/dns.ts'
+import type { LookUp } from './edge/dns.ts'
 import { listenSmtp } from './intake/smtp.ts'
 import type { SmtpLimits, SmtpListener } from './intake/smtp.ts'
 import { openShop } from './opening.ts'
@@ -38,13 +39,16 @@ export type App = {
   readonly close: () => Promise<void>
 }
 
+/** What a test puts in the place of the world. */
+export type Outside = { readonly lookUp?: LookUp }
+
 /** Starts the daemon; resolves once both doors listen. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
-export async function startApp(settings: Settings, telemetry: Telemetry): Promise<App> {
+export async function startApp(settings: Settings, telemetry: Telemetry, outside: Outside = {}): Promise<App> {
   const opening = await openShop({ settings, telemetry })
   const undo: (() => Promise<unknown>)[] = [opening.close]
   try {
     const { shop } = opening
-    const lookUp = createLookUp(dnsOptions(settings))
+    const lookUp = outside.lookUp ?? createLookUp(dnsOptions(settings))
     const receiver = createReceiver(shop, { prover: createProver(lookUp), dryRun: false, notifyReplays: false })
     undo.push(receiver.idle)
     const state = { isClosing: false }

@@ -1,0 +1,54 @@
+/**
+ * bench - what bounced does in a second, beside what others do on the same machine in the same run
+ *
+ *   npm run bench                 every row
+ *   npm run bench -- read intake  some of them
+ *   npm run bench -- --json       one JSON object a figure
+ *
+ * Machines are noisy: read the ratios. The targets stand beside the figures.
+ */
+import { accuracy } from './accuracy.ts'
+import { intake } from './intake.ts'
+import { memory } from './memory.ts'
+import { read } from './read.ts'
+import { rules } from './rules.ts'
+
+/** One measured thing. `ratio` is against `beside`, the figure of another program in the same run. */
+export type Figure = {
+  readonly figure: string
+  readonly value: number
+  readonly unit: string
+  readonly beside?: string
+  readonly ratio?: number
+  readonly target?: string
+}
+
+const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { read, rules, intake, memory, accuracy }
+
+const words = process.argv.slice(2)
+const asJson = words.includes('--json')
+const wanted = words.filter((word) => !word.startsWith('--'))
+const unknown = wanted.filter((word) => !(word in ROWS))
+if (unknown.length > 0) {
+  console.error(`no such row: ${unknown.join(', ')}; there are ${Object.keys(ROWS).join(', ')}`)
+  process.exit(2)
+}
+
+const round = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2))
+
+function print(found: Figure): void {
+  if (asJson) {
+    console.log(JSON.stringify(found))
+    return
+  }
+  const ratio = found.ratio === undefined ? '' : `${round(found.ratio)} × ${found.beside ?? ''}`
+  console.log(
+    `${found.figure.padEnd(64)} ${round(found.value).padStart(9)} ${found.unit.padEnd(14)} ${ratio.padEnd(44)} ${found.target ?? ''}`,
+  )
+}
+
+if (!asJson) console.log(`${'figure'.padEnd(64)} ${'value'.padStart(9)} ${'unit'.padEnd(14)} ${'ratio'.padEnd(44)} target`)
+for (const [name, row] of Object.entries(ROWS)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  for (const found of await row()) print(found)
+}

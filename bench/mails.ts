@@ -1,0 +1,20 @@
+/**
+ * mails - what is measured with: the corpus where it is there, else our own fixtures
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '..')
+const corpus = join(root, '../shared/corpus')
+
+/** Folders of .eml files, with the name they are shown under. */
+export function mailFolders(): readonly { readonly name: string; readonly folder: string }[] {
+  if (!existsSync(corpus)) return [{ name: 'fixtures', folder: join(root, 'fixtures/mails') }]
+  const names = readdirSync(corpus).filter((name) => existsSync(join(corpus, name, 'emails')))
+  return names.map((name) => ({ name, folder: join(corpus, name, 'emails') }))
+}
+
+/** Every mail of those folders, in memory. */
+export function loadMails(): readonly Buffer[] {
+  return mailFolders().flatMap(({ folder }) => readdirSync(folder).map((file) => readFileSync(join(folder, file))))
+}

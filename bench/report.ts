@@ -1,0 +1,55 @@
+/**
+ * report - a delivery report of about 4 KB for one token, as Postfix writes them
+ */
+
+/** CRLF lines, dots stuffed; `token` is the local part of the Return-Path. */
+export function benchReport(token: string, recipient: string, n: number): string {
+  const boundary = `bench${n}`
+  return [
+    'Return-Path: <>',
+    'From: MAILER-DAEMON@mx.example.net (Mail Delivery System)',
+    `To: ${token}@bounce.example.com`,
+    'Subject: Undelivered Mail Returned to Sender',
+    'Auto-Submitted: auto-replied',
+    'MIME-Version: 1.0',
+    `Content-Type: multipart/report; report-type=delivery-status; boundary="${boundary}"`,
+    `Message-Id: <bench-${n}@mx.example.net>`,
+    '',
+    `--${boundary}`,
+    'Content-Type: text/plain; charset=us-ascii',
+    '',
+    'This is the mail system at host mx.example.net.',
+    '',
+    `<${recipient}>: host mail.example.org[192.0.2.25] said: 550 5.1.1 <${recipient}>: Recipient`,
+    '    address rejected: User unknown in virtual mailbox table (in reply to RCPT TO command)',
+    '',
+    `--${boundary}`,
+    'Content-Type: message/delivery-status',
+    '',
+    'Reporting-MTA: dns; mx.example.net',
+    'X-Postfix-Queue-ID: 4BENCH0001',
+    'Arrival-Date: Sat, 21 Nov 2026 03:00:00 +0000 (UTC)',
+    '',
+    `Final-Recipient: rfc822; ${recipient}`,
+    `Original-Recipient: rfc822;${recipient}`,
+    'Action: failed',
+    'Status: 5.1.1',
+    'Remote-MTA: dns; mail.example.org',
+    `Diagnostic-Code: smtp; 550 5.1.1 <${recipient}>: Recipient address rejected: User unknown in virtual mailbox table`,
+    '',
+    `--${boundary}`,
+    'Content-Type: message/rfc822',
+    '',
+    `Return-Path: <${token}@bounce.example.com>`,
+    'From: Shop <news@example.com>',
+    `To: ${recipient}`,
+    'Subject: Your order',
+    `Message-ID: <order-${n}@example.com>`,
+    'Content-Type: text/plain',
+    '',
+    ...Array.from({ length: 36 }, (_, line) => `Line ${line} of an order confirmation that says what was bought and when it comes.`),
+    '',
+    `--${boundary}--`,
+    '',
+  ].join('\r\n')
+}

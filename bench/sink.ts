@@ -1,0 +1,20 @@
+/**
+ * sink - a bare smtp-server that throws every mail away, in a process of its own: what intake is measured against
+ *
+ * Prints its port. Started by bench/intake.
+ */
+import { SMTPServer } from 'smtp-server'
+
+const server = new SMTPServer({
+  authOptional: true,
+  disabledCommands: ['AUTH', 'STARTTLS'],
+  disableReverseLookup: true,
+  onData: (stream, _session, done) => {
+    stream.resume()
+    stream.on('end', () => done())
+  },
+})
+server.listen(0, '127.0.0.1', () => {
+  const address = server.server.address()
+  console.log(address !== null && typeof address === 'object' ? address.port : 0)
+})

@@ -1,0 +1,195 @@
+/**
+ * e2e.test - a sender's day: mails are registered, their bounces and complaints come by SMTP, HTTP says what became of each
+ *
+ * The daemon's own wiring runs in this process, with real sockets, a temporary store of each kind, and a DNS of our own for DKIM.
+ */
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { dkimSign } from 'mailauth/lib/dkim/sign.js'
+import { createTransport } from 'nodemailer'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startApp, type App } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
+import { createTelemetry } from '../src/telemetry.ts'
+import { engines } from './support/engines.ts'
+import { arf, ndr } from './support/reports.ts'
+
+const KEY = 'e2e-key-0123456789abcdef0123456789'
+const pair = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'der' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+})
+/** The one name that this world's DNS knows: the key of Yahoo's loop, as the test plays it. */
+const lookUp = (name: string, type: string): Promise<string[][]> =>
+  name === 'e2e._domainkey.yahoo.com' && type === 'TXT'
+    ? Promise.resolve([[`v=DKIM1; k=rsa; p=${pair.publicKey.toString('base64')}`]])
+    : Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
+
+type Row = Readonly<Record<string, unknown>>
+const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null
+const rowsIn = (value: unknown, name: string): readonly Row[] => {
+  const found = isRow(value) ? value[name] : undefined
+  return Array.isArray(found) ? found.filter(isRow) : []
+}
+const tokenOf = (address: unknown): string => String(address).split('@')[0] ?? ''
+
+describe.each(engines)('$kind', ({ kind, url }) => {
+  const data = mkdtempSync(join(tmpdir(), 'bounced-e2e-'))
+  let app: App
+
+  beforeAll(async () => {
+    const env = {
+      BOUNCED_SMTP_PORT: '0',
+      BOUNCED_HTTP_PORT: '0',
+      BOUNCED_DATA: data,
+      BOUNCED_DATABASE: await url({ empty: true }),
+      BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com',
+      BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com',
+      BOUNCED_API_USER: 'shop',
+      BOUNCED_API_KEY: KEY,
+      BOUNCED_MASTER_KEY: '11'.repeat(32),
+      BOUNCED_LOG_LEVEL: 'silent',
+    }
+    app = await startApp(loadConfig(env).settings, await createTelemetry({ level: 'silent', format: 'json' }), { lookUp })
+  })
+  afterAll(async () => {
+    await app.close()
+    rmSync(data, { recursive: true, force: true })
+  })
+
+  async function call(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+    const headers = {
+      authorization: `Basic ${Buffer.from(`shop:${KEY}`).toString('base64')}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
+    const answer = await fetch(`http://127.0.0.1:${app.httpPort}${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return { status: answer.status, body: await answer.json() }
+  }
+
+  async function send(to: string, raw: string | Buffer): Promise<void> {
+    const transport = createTransport({ host: '127.0.0.1', port: app.smtpPort, secure: false, tls: { rejectUnauthorized: false } })
+    await transport.sendMail({ envelope: { from: '', to: [to] }, raw })
+    transport.close()
+  }
+
+  async function register(recipients: readonly string[]): Promise<readonly Row[]> {
+    const { status, body } = await call('POST', '/v1/messages', {
+      from: 'news@example.com',
+      subject: 'Your order',
+      label: 'orders',
+      recipients,
+    })
+    expect(status).toBe(201)
+    return rowsIn(body, 'recipients')
+  }
+  const messageOf = (row: Row | undefined) => call('GET', `/v1/messages/${encodeURIComponent(String(row?.['emailId']))}`)
+
+  test('a bounce comes back: status, evidence, timeline, list, and the answer to the next mail', async () => {
+    const [joe, ann] = await register(['joe@example.org', 'ann@example.org'])
+    await send(String(joe?.['returnPath']), ndr({ token: tokenOf(joe?.['returnPath']), recipient: 'joe@example.org' }))
+    const { body } = await messageOf(joe)
+    expect(body).toMatchObject({ status: 4, subStatus: 406, asynchronousBounce: true, reason: 'not-exist', fault: 'recipient' })
+    expect(rowsIn(body, 'events').map((event) => event['kind'])).toEqual(['request', 'failed', 'list'])
+    expect(rowsIn(body, 'events')[1]).toMatchObject({ evidence: { code: 550, status: '5.1.1' } })
+    expect((await messageOf(ann)).body).toMatchObject({ status: 18 })
+    const [again] = await register(['joe@example.org'])
+    expect(again).toMatchObject({ status: 4, subStatus: 401 })
+    const listed = await call('GET', '/v1/suppressions/bounce')
+    expect(JSON.stringify(listed.body)).toContain('joe@example.org')
+  })
+
+  test('a delayed mail stays, a full mailbox is a soft bounce, and a delivered report delivers', async () => {
+    const [slow, full, fine] = await register(['slow@example.org', 'full@example.org', 'fine@example.org'])
+    await send(
+      String(slow?.['returnPath']),
+      ndr({
+        token: tokenOf(slow?.['returnPath']),
+        recipient: 'slow@example.org',
+        action: 'delayed',
+        reply: '451 4.4.1 connection timed out',
+        status: '4.4.1',
+      }),
+    )
+    expect((await messageOf(slow)).body).toMatchObject({ status: 18 })
+    await send(
+      String(full?.['returnPath']),
+      ndr({ token: tokenOf(full?.['returnPath']), recipient: 'full@example.org', reply: '552 5.2.2 mailbox full', status: '5.2.2' }),
+    )
+    expect((await messageOf(full)).body).toMatchObject({ status: 5, subStatus: 508, asynchronousBounce: true, fault: 'mailbox' })
+    await send(
+      String(fine?.['returnPath']),
+      ndr({
+        token: tokenOf(fine?.['returnPath']),
+        recipient: 'fine@example.org',
+        action: 'delivered',
+        reply: '250 2.1.5 ok',
+        status: '2.1.5',
+      }),
+    )
+    expect((await messageOf(fine)).body).toMatchObject({ status: 1 })
+  })
+
+  test('a complaint counts when its signature is one of a feedback loop, and waits in the inbox when it is forged', async () => {
+    const [bea] = await register(['bea@example.org'])
+    const raw = arf({ token: String(bea?.['feedbackId']), recipient: 'bea@example.org' }).replace(
+      'feedback@loops.example',
+      'feedback@yahoo.com',
+    )
+    await send('fbl@fbl.example.com', raw)
+    expect(rowsIn((await call('GET', '/v1/inbox')).body, 'items').some((row) => row['reason'] === 'unverified')).toBe(true)
+    const signed = await dkimSign(raw, { signingDomain: 'yahoo.com', selector: 'e2e', privateKey: pair.privateKey })
+    await send('fbl@fbl.example.com', `${signed.signatures}${raw}`)
+    expect(rowsIn((await messageOf(bea)).body, 'events').map((event) => event['kind'])).toEqual(['request', 'complaint', 'list'])
+    expect(JSON.stringify((await call('GET', '/v1/suppressions/complaint')).body)).toContain('bea@example.org')
+  })
+
+  test('one-click and mailto unsubscribes answer; a GET never does', async () => {
+    const [cat, dog] = await register(['cat@example.org', 'dog@example.org'])
+    const links = (row: Row | undefined): string => (isRow(row?.['headers']) ? String(row['headers']['List-Unsubscribe']) : '')
+    const path = /https?:\/\/[^/]+(\/u\/[a-z2-7]+)/.exec(links(cat))?.[1] ?? ''
+    const at = `http://127.0.0.1:${app.httpPort}${path}`
+    expect((await fetch(at)).status).toBe(200)
+    expect((await messageOf(cat)).body).toMatchObject({ status: 18 })
+    expect((await call('POST', '/v1/suppressions/check', { addresses: ['cat@example.org'] })).body).toEqual(
+      expect.objectContaining({ results: [expect.objectContaining({ suppressed: false })] }),
+    )
+    const one = await fetch(at, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'List-Unsubscribe=One-Click',
+    })
+    expect(one.status).toBe(200)
+    const mailto = /mailto:([^?>]+)/.exec(links(dog))?.[1] ?? ''
+    await send(mailto, 'From: dog@example.org\r\nTo: x@fbl.example.com\r\nSubject: unsubscribe\r\n\r\n\r\n')
+    const lists = JSON.stringify((await call('GET', '/v1/suppressions/unsubscribe')).body)
+    for (const address of ['cat@example.org', 'dog@example.org']) expect(lists).toContain(address)
+  })
+
+  test('attempts and the compatible API tell the same story', async () => {
+    const [eve] = await register(['eve@example.org'])
+    const emailId = String(eve?.['emailId'])
+    expect(
+      (await call('POST', '/v1/attempts', { emailId, code: 250, text: '2.0.0 OK', mx: 'mx.example.org', egressIp: '198.51.100.1' })).status,
+    ).toBeLessThan(300)
+    const { body } = await call('GET', `/api/data/emailStatus?apiUser=shop&apiKey=${KEY}&days=1&emailIds=${encodeURIComponent(emailId)}`)
+    expect(body).toMatchObject({ result: true, statusCode: 200, info: { total: '1', voListSize: 1 } })
+    const bounces = await call('GET', `/apiv2/bounce/list?api_user=shop&api_key=${KEY}&days=1`)
+    expect(bounces.body).toMatchObject({ result: true, statusCode: 200 })
+  })
+
+  test(`what nobody can read is kept raw for the operator (${kind})`, async () => {
+    await send('stray@bounce.example.com', Buffer.from([0, 255, 254, 13, 10]))
+    const { body } = await call('GET', '/v1/inbox')
+    expect(body).toBeTypeOf('object')
+    const metrics = await (await fetch(`http://127.0.0.1:${app.httpPort}/metrics`)).text()
+    expect(metrics).toMatch(/bounced_mails_received_total\{kind="bounce"\} [1-9]/)
+    expect((await fetch(`http://127.0.0.1:${app.httpPort}/readyz`)).status).toBe(200)
+  })
+})
