@@ -51,6 +51,14 @@ export async function addAccount(db: Db, wanted: NewAccount, now: number): Promi
   return { account, apiKey }
 }
 
+/** A second number for an account that mints tokens offline. Faults: not_found. */
+export async function addOfflineNumber(db: Db, apiUser: string, now: number): Promise<number> {
+  const owner = await accountOf(db, apiUser)
+  if (owner === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
+  const settings = accountSettingsSchema.parse({})
+  return (await createAccount(db, { name: `${apiUser} (offline)`, createdAt: now, settings, offlineFor: owner })).account
+}
+
 /** A new secret for an API user; the old ones end after the rotation time. Faults: not_found. */
 export async function rotateSecret(db: Db, apiUser: string, now: number): Promise<string> {
   const [known] = await credentialsForOperator(db, apiUser)

@@ -14,15 +14,13 @@ import { databaseOf } from './config.ts'
 import { deriveTokenKey } from './correlate/keys.ts'
 import { readReporters, reporterDomains } from './edge/reporters.ts'
 import { loadRules } from './edge/rulefiles.ts'
-import { createVault, fingerprintOf, loadMasterKey } from './edge/vault.ts'
+import { createVault, loadMasterKey } from './edge/vault.ts'
 import type { Vault } from './edge/vault.ts'
-import { Fault } from './error.ts'
+import { holdMaster } from './keyring.ts'
 import type { Settings } from './settings.ts'
 import { openEngine } from './store/engine.ts'
 import type { Engine } from './store/engine.ts'
-import { claimMetaForOperator } from './store/meta.ts'
 import { migrate } from './store/migrate.ts'
-import { addTokenKey, tokenKeys } from './store/tokenkeys.ts'
 import type { Telemetry } from './telemetry.ts'
 import { createBook } from './work/book.ts'
 import { processIds } from './work/shop.ts'
@@ -52,7 +50,7 @@ export async function openShop({ settings, telemetry }: OpeningOptions): Promise
   try {
     const vault = createVault(master)
     await migrate(engine, now())
-    await holdMaster(engine, master, vault, now())
+    await holdMaster(engine, master, now())
     const { apiUser, apiKey, trust, giveUpDays } = settings
     const first = await firstStart(engine, { apiUser, apiKey: apiKey ?? null, trust, giveUpAfterDays: giveUpDays }, now())
     const shop: Shop = {
@@ -99,25 +97,4 @@ async function openStore(settings: Settings): Promise<{ readonly engine: Engine;
   if (isEmbedded) mkdirSync(settings.data, { recursive: true, mode: 0o700 })
   const { key } = loadMasterKey({ given: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayMake: isNew })
   return { engine: await openEngine(url), master: key }
-}
-
-/** Refuses a master key that is not the one this store was made with, and makes the first token key. */
-async function holdMaster(engine: Engine, master: Uint8Array, vault: Vault, now: number): Promise<void> {
-  const ours = fingerprintOf(master)
-  const known = await engine.tx(
-    async (db) => {
-      const claimed = await claimMetaForOperator(db, 'master-key', ours)
-      const isFirst = claimed === ours && (await tokenKeys(db, 0)).length === 0
-      // Token keys are derived from the master; the sealed bytes only prove that this ring was made under it.
-      const sealed = vault.seal(Buffer.from(ours), 'token-key:0')
-      if (isFirst) await addTokenKey(db, { account: 0, index: 0, sealed, createdAt: now, retiredAt: null })
-      return claimed
-    },
-    { lock: 'master-key', sees: 'latest' },
-  )
-  if (known === ours) return
-  throw new Fault(
-    'config_invalid',
-    'this store was made under another master key: set the right one (masterKey, or master.key in the data folder)',
-  )
 }

@@ -29,6 +29,7 @@ const FLOORS = [
   { holds: ['settings.ts'], pure: false, never: [] },
   { holds: ['config.ts'], pure: false, never: [] },
   { holds: ['accounts.ts'], pure: false, never: [] },
+  { holds: ['keyring.ts'], pure: false, never: [] },
   { holds: ['opening.ts'], pure: false, never: [] },
   { holds: ['chores.ts'], pure: false, never: [] },
   { holds: ['app.ts'], pure: false, never: [] },

@@ -4,7 +4,8 @@
  * A secret is printed once, when it is made. `rotate operator` makes a new operator's secret.
  */
 import type { Command } from 'commander'
-import { addAccount, ROTATION_MS, rotateSecret } from '../accounts.ts'
+import { addAccount, addOfflineNumber, ROTATION_MS, rotateSecret } from '../accounts.ts'
+import { deriveTokenKey } from '../correlate/keys.ts'
 import { listAccountsForOperator } from '../store/accounts.ts'
 import { listCredentials } from '../store/credentials.ts'
 import type { Define } from './define.ts'
@@ -27,6 +28,11 @@ export const account: Define = (command) => {
     .summary('make a new secret; the old one ends in 15 minutes')
     .argument('<apiUser>', 'or "operator"')
     .action((apiUser: string, _options: object, self: Command) => rotate(apiUser, self))
+  command
+    .command('offline')
+    .summary('give an account a second number, with which its sender mints tokens offline')
+    .argument('<apiUser>')
+    .action((apiUser: string, _options: object, self: Command) => offline(apiUser, self))
 }
 
 async function add(apiUser: string, trust: string | null, self: Command): Promise<void> {
@@ -54,5 +60,15 @@ async function rotate(apiUser: string, self: Command): Promise<void> {
   await withStore(self, async ({ shop }) => {
     const secret = await shop.engine.tx((db) => rotateSecret(db, apiUser, shop.now()))
     say(`${apiUser}: ${secret}   (shown once; the old one ends in ${ROTATION_MS / 60_000} minutes)`)
+  })
+}
+
+async function offline(apiUser: string, self: Command): Promise<void> {
+  await withStore(self, async ({ shop, master }) => {
+    const number = await shop.engine.tx((db) => addOfflineNumber(db, apiUser, shop.now()))
+    const index = (await shop.book.open()).signingIndex
+    say(
+      `number ${number}   key index ${index}   key ${deriveTokenKey(master, number, index).toString('hex')}   (docs/TOKEN.md says how to mint)`,
+    )
   })
 }

@@ -13,12 +13,13 @@ import { parseDeliveryId } from '../correlate/deliveryid.ts'
 import { isExpired, mintToken, PURPOSES, readToken } from '../correlate/token.ts'
 import type { Purpose } from '../correlate/token.ts'
 import { Fault } from '../error.ts'
+import { rotateRing } from '../keyring.ts'
 import type { Define } from './define.ts'
 import { configFor } from './define.ts'
 import { withStore } from './store.ts'
 import { columns, say } from './terminal.ts'
 
-type Options = { readonly purpose: string; readonly domain?: string; readonly key?: string; readonly keyIndex: string }
+type Options = { readonly purpose: string; readonly domain?: string; readonly key?: string; readonly keyIndex?: string }
 
 export const token: Define = (command) => {
   const shared = (child: Command): Command =>
@@ -26,7 +27,7 @@ export const token: Define = (command) => {
       .option('--purpose <name>', Object.keys(PURPOSES).join(', '), 'return-path')
       .option('--domain <domain>', 'where it stands (default: the domain of its purpose)')
       .option('--key <hex>', 'the account’s derived key; without it, the store’s')
-      .option('--key-index <n>', 'the index of that key', '0')
+      .option('--key-index <n>', 'the index of that key (default: the one that signs now; with --key: 0)')
   shared(command.command('mint').summary('sign a deliveryId').argument('<deliveryId>')).action(mint)
   shared(command.command('read').summary('say whose a token is, and whether it is good').argument('<token>')).action(read)
   command
@@ -35,15 +36,19 @@ export const token: Define = (command) => {
     .argument('<account>', 'its number')
     .option('--key-index <n>', 'the index of the key', '0')
     .action(printKey)
+  command.command('rotate').summary('sign with a new key from now on; the old ones go on reading').action(rotate)
 }
 
 async function mint(deliveryId: string, options: Options, self: Command): Promise<void> {
   const parts = parseDeliveryId(deliveryId)
   if (parts === null) throw new Fault('bad_request', 'a deliveryId is 13 characters of a-z2-7')
   const purpose = purposeOf(options.purpose)
-  const keyIndex = Number(options.keyIndex)
-  const key = await onKeys(options, self, (keyFor) => keyFor(parts.account, keyIndex))
-  const made = key === null ? null : mintToken({ key, keyIndex, deliveryId, purpose, domain: domainFor(purpose, options, self) })
+  const domain = domainFor(purpose, options, self)
+  const made = await onKeys(options, self, (keyFor, signing) => {
+    const keyIndex = Number(options.keyIndex ?? signing)
+    const key = keyFor(parts.account, keyIndex)
+    return key === null ? null : mintToken({ key, keyIndex, deliveryId, purpose, domain })
+  })
   if (made === null) throw new Fault('bad_request', 'this account number has no key of that index')
   say(made)
 }
@@ -74,14 +79,22 @@ async function printKey(account: string, options: { keyIndex: string }, self: Co
   })
 }
 
+async function rotate(_options: object, self: Command): Promise<void> {
+  await withStore(self, async ({ shop, master }) => say(`key ${await rotateRing(shop.engine, master, shop.now())} signs from now on`))
+}
+
 /** The keys that a call may use: the one it names, or those of the store. */
-async function onKeys<T>(options: Options, self: Command, use: (keyFor: KeyFor) => T): Promise<T> {
+async function onKeys<T>(options: Options, self: Command, use: (keyFor: KeyFor, signingIndex: number) => T): Promise<T> {
   if (options.key !== undefined) {
     if (!/^[0-9a-f]{64}$/i.test(options.key)) throw new Fault('bad_request', '--key takes 64 hex digits')
     const key = Buffer.from(options.key, 'hex')
-    return use((_account, index) => (index === Number(options.keyIndex) ? key : null))
+    const mine = Number(options.keyIndex ?? 0)
+    return use((_account, index) => (index === mine ? key : null), mine)
   }
-  return withStore(self, async ({ shop }) => use((await shop.book.open()).keyFor))
+  return withStore(self, async ({ shop }) => {
+    const { keyFor, signingIndex } = await shop.book.open()
+    return use(keyFor, signingIndex)
+  })
 }
 
 function purposeOf(name: string): Purpose {

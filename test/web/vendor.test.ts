@@ -179,6 +179,17 @@ test('a store that is away is 501 in an envelope', async () => {
   expect([answer.statusCode, answer.json()]).toEqual([200, { result: false, statusCode: 501, message: 'server exception', info: {} }])
 })
 
+test('what the framework refuses comes in an envelope too', async () => {
+  const answer = await bench.ask({
+    method: 'POST',
+    url: '/api/bounce/list',
+    body: '{',
+    auth: null,
+    headers: { 'content-type': 'application/json' },
+  })
+  expect([answer.statusCode, answer.json().statusCode]).toEqual([200, 501])
+})
+
 const DAYS = [
   // day          zone               begins (UTC)
   ['2026-11-20', 'UTC', '2026-11-20T00:00:00.000Z'],

@@ -7,6 +7,7 @@ import type { Web } from '../server.ts'
 import { answer } from './call.ts'
 import type { Operation, VendorFace } from './call.ts'
 import { emailStatus } from './emailstatus.ts'
+import { envelope } from './envelope.ts'
 import {
   addUnsubscribe,
   countOperation,
@@ -39,6 +40,14 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
 const PREFIXES = ['/api', '/apiv2'] as const
 
 export function addVendor(server: Web, face: VendorFace): void {
+  // A scope of its own, so that what the framework refuses comes in the vendor's envelope too.
+  void server.register(async (scope) => {
+    scope.setErrorHandler((_error, _request, reply) => reply.code(200).send(envelope(501)))
+    addOperations(scope.withTypeProvider(), face)
+  })
+}
+
+function addOperations(server: Web, face: VendorFace): void {
   for (const prefix of PREFIXES) {
     for (const [name, operation] of Object.entries(OPERATIONS)) {
       server.route({

@@ -1,0 +1,195 @@
+/**
+ * cli.test - the commands as a shell meets them: what they print, and their exit status
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { describe, expect, test } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '..')
+const CLI = join(ROOT, 'src/cli.ts')
+const FIXTURE = join(ROOT, 'fixtures/mails/google-not-exist.eml')
+
+type Ran = { readonly status: number | null; readonly out: string; readonly err: string }
+
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ''): Ran {
+  const path = process.env['PATH'] ?? ''
+  const done = spawnSync(process.execPath, [CLI, ...args], { cwd: ROOT, env: { PATH: path, ...env }, encoding: 'utf8', input })
+  return { status: done.status, out: done.stdout, err: done.stderr }
+}
+
+const folder = (): string => mkdtempSync(join(tmpdir(), 'bounced-cli-'))
+
+const CALLS: readonly (readonly [
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  status: number,
+  out: RegExp,
+  err: RegExp,
+])[] = [
+  // arguments                                   environment                     status  output                   errors
+  [['--version'], {}, 0, /^\d+\.\d+\.\d+\n$/, /^$/],
+  [['--help'], {}, 0, /Commands:/, /^$/],
+  [['explain', '--help'], {}, 0, /--ndjson/, /^$/],
+  [['help', 'replay'], {}, 0, /--dry-run/, /^$/],
+  [['explian'], {}, 2, /^$/, /Did you mean explain/],
+  [['explain'], {}, 2, /^$/, /missing required argument/],
+  [['explain', '/nowhere.eml'], {}, 1, /^$/, /no such file/],
+  [['explain', FIXTURE], {}, 0, /not-exist, permanent/, /^$/],
+  [['config'], {}, 0, /smtp\.port +2525 +default +BOUNCED_SMTP_PORT/, /^$/],
+  [['config'], { BOUNCED_SMTP_PORT: '26' }, 0, /smtp\.port +26 +environment/, /^$/],
+  [['config'], { BOUNCED_API_KEY: 'do-not-print-this-key' }, 0, /apiKey +\*\*\* \(set\)/, /^$/],
+  [['config', '--json'], { BOUNCED_DATABASE: 'postgres://u:secret@h/d' }, 0, /postgres:\/\/u:\*\*\*@h\/d/, /^$/],
+  [['config'], { BOUNCED_RETURN_PATH_DOMAIN: 'a.very.long.domain.example.com' }, 0, /./, /warning: returnPathDomain has 30 octets/],
+  [['config'], { BOUNCED_SMTP_PROT: '26' }, 2, /^$/, /nearest known one is BOUNCED_SMTP_PORT/],
+  [['--config', '/nowhere.toml', 'config'], {}, 2, /^$/, /nowhere\.toml/],
+  [['rules', 'test', '550 5.1.1 No such user'], {}, 0, /not-exist, permanent/, /^$/],
+  [['rules', 'list', '--provider', 'standard'], {}, 0, /rules, table [0-9a-f]{12}\n$/, /^$/],
+  [['token', 'mint', 'nonsense'], {}, 2, /^$/, /13 characters/],
+  [['token', 'mint', '4io2232222222', '--key', '00'], {}, 2, /^$/, /64 hex digits/],
+  [['replay', FIXTURE, '--at', 'noon'], {}, 2, /^$/, /--at takes now/],
+  [['suppression', 'lift'], {}, 2, /^$/, /--site/],
+]
+
+test.each(CALLS.map(([args, env, status, out, err]) => ({ args, env, status, out, err, what: args.join(' ') })))(
+  'bounced $what',
+  ({ args, env, status, out, err }) => {
+    const done = run(args, { BOUNCED_DATA: join(tmpdir(), 'bounced-cli-unused'), ...env })
+    expect([done.status, done.err]).toEqual([status, expect.stringMatching(err)])
+    expect(done.out).toMatch(out)
+    expect(done.out).not.toContain('do-not-print-this-key')
+  },
+)
+
+describe('explain', () => {
+  test('--ndjson prints one object a mail, named by its base name', () => {
+    const data = folder()
+    writeFileSync(join(data, 'a.eml'), 'From: a@example.com\nSubject: hello\n\nhello\n')
+    writeFileSync(join(data, 'b.txt'), 'From a@example.com Sat Nov 21 03:00:00 2026\nFrom: a@example.com\n\nhello\n')
+    const rows = run(['explain', '--ndjson', data, FIXTURE])
+      .out.trimEnd()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line))
+    expect(rows).toMatchObject([
+      { file: 'a.eml', kind: 'other', recipients: [] },
+      { file: 'b.txt', kind: 'other', recipients: [] },
+      {
+        file: 'google-not-exist.eml',
+        kind: 'bounce',
+        recipients: [{ action: 'failed', subStatus: 406, reason: 'not-exist', rule: expect.any(String) }],
+      },
+    ])
+  })
+
+  test('no escape sequence of a stranger reaches the terminal', () => {
+    const { out } = run(
+      ['explain', '-'],
+      {},
+      'From: mailer-daemon@example.com\nSubject: =?utf-8?q?=1B]0;owned=07=1B[2J?=\nX: \u001b[31m\n\n\u001b[2J<joe@example.org>: \u001b[31m550 5.1.1 no such user\n',
+    )
+    expect(out).toContain('owned')
+    // oxlint-disable-next-line no-control-regex
+    expect(out).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/)
+  })
+})
+
+describe('accounts', () => {
+  const env = { BOUNCED_DATA: folder(), BOUNCED_API_USER: 'first', BOUNCED_API_KEY: 'k'.repeat(32) }
+
+  test('a first start shows its secrets once', () => {
+    expect(run(['account', 'list'], env).out).toMatch(/apiUser first {3}apiKey k{32}\n {2}operator {2}Bearer \S{32}\n/)
+    expect(run(['account', 'list'], env).out).not.toMatch(/Bearer|kkkk/)
+  })
+
+  const STEPS: readonly (readonly [args: readonly string[], status: number, words: RegExp])[] = [
+    [['account', 'add', 'bob'], 0, /apiUser bob {3}apiKey \S{32}/],
+    [['account', 'add', 'bob'], 1, /taken/],
+    [['account', 'add', 'operator'], 2, /not "operator"/],
+    [['account', 'add', 'a b'], 2, /letters, digits/],
+    [['account', 'rotate', 'bob'], 0, /bob: \S{32}/],
+    [['account', 'rotate', 'operator'], 0, /operator: \S{32}/],
+    [['account', 'rotate', 'nobody'], 1, /no account/],
+    [['account', 'offline', 'bob'], 0, /number 3 {3}key index 0 {3}key [0-9a-f]{64}/],
+    [['token', 'rotate'], 0, /key 1 signs/],
+    [['token', 'mint', '4io2232222222'], 0, /^34io2232222222[a-z2-7]{16}\n$/],
+    [['token', 'read', '4'.repeat(30)], 1, /invalid/],
+    [['rebuild', '--check'], 0, /0 differences/],
+    [['inbox'], 0, /^0 mails/],
+  ]
+  test('they are added, rotated, refused', () => {
+    for (const [args, status, words] of STEPS) {
+      const done = run(args, env)
+      expect({ args, status: done.status }).toEqual({ args, status })
+      expect(done.out + done.err).toMatch(words)
+    }
+  })
+
+  test('another master key is refused, and so is a store whose key is gone', () => {
+    const other = run(['account', 'list'], { ...env, BOUNCED_MASTER_KEY: 'ab'.repeat(32) })
+    expect([other.status, other.err]).toEqual([2, expect.stringContaining('another master key')])
+    const lost = run(['account', 'list'], {
+      ...env,
+      BOUNCED_DATABASE: `sqlite:${join(env.BOUNCED_DATA, 'bounced.db')}`,
+      BOUNCED_DATA: folder(),
+    })
+    expect([lost.status, lost.err]).toEqual([2, expect.stringContaining('master.key is missing')])
+  })
+})
+
+describe('replay', () => {
+  test('a dry run prints changes and keeps none; a second replay changes nothing; exit status tells failure', () => {
+    const env = { BOUNCED_DATA: folder(), BOUNCED_API_KEY: 'k'.repeat(32) }
+    const dry = run(['replay', '--dry-run', FIXTURE], env)
+    expect([dry.status, dry.out]).toEqual([
+      0,
+      expect.stringMatching(/google-not-exist\.eml: bounce\n {2}inbox: unmatched\n[^]*came before {2}0/),
+    ])
+    expect(run(['inbox'], env).out).toMatch(/^0 mails/)
+    expect(run(['replay', FIXTURE], env).out).toMatch(/came before {2}0/)
+    expect(run(['replay', FIXTURE], env).out).toMatch(/came before {2}1/)
+    expect(run(['inbox'], env).out).toMatch(/unmatched[^]*1 mails/)
+    expect(run(['export', 'facts', '--csv'], env).out).toMatch(/^id,account,/m)
+    expect(run(['replay', FIXTURE, '/nowhere'], env).status).toBe(1)
+  })
+})
+
+describe('serve', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('prints ready, reloads on SIGHUP, and ends in order on %s', async (signal) => {
+    const rules = folder()
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      BOUNCED_DATA: folder(),
+      BOUNCED_SMTP_PORT: '0',
+      BOUNCED_HTTP_PORT: '0',
+      BOUNCED_API_KEY: 'k'.repeat(32),
+      BOUNCED_LOG_FORMAT: 'json',
+      BOUNCED_RULES_FOLDER: rules,
+    }
+    const child = spawn(process.execPath, [CLI, 'serve'], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let out = ''
+    let log = ''
+    child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
+    const ready = new Promise<RegExpExecArray>((resolve) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        out += `${line}\n`
+        const found = /^ready smtp=(\d+) http=(\d+)$/.exec(line)
+        if (found) resolve(found)
+      })
+    })
+    const [, , http] = await ready
+    expect(out).toMatch(/Three commands to try next:\n {2}npx .*\n {2}curl .*\n {2}curl .*\nready/)
+    expect((await fetch(`http://127.0.0.1:${http}/readyz`)).status).toBe(200)
+    writeFileSync(join(rules, 'own.toml'), 'provider = "own"\n[[rule]]\nid = "x"\n')
+    const heard = (words: string): Promise<void> => expect.poll(() => log, { timeout: 5_000 }).toContain(words)
+    child.kill('SIGHUP')
+    await heard('reload refused')
+    rmSync(join(rules, 'own.toml'))
+    child.kill('SIGHUP')
+    await heard('read again')
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    expect(await gone).toBe(0)
+  })
+})
