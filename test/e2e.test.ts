@@ -144,7 +144,8 @@ describe.each(engines)('$kind', ({ kind, url }) => {
     )
     await send('fbl@fbl.example.com', raw)
     expect(rowsIn((await call('GET', '/v1/inbox')).body, 'items').some((row) => row['reason'] === 'unverified')).toBe(true)
-    const signed = await dkimSign(raw, { signingDomain: 'yahoo.com', selector: 'e2e', privateKey: pair.privateKey })
+    const key = { signingDomain: 'yahoo.com', selector: 'e2e', privateKey: pair.privateKey }
+    const signed = await dkimSign(raw, { ...key, signatureData: [key] })
     await send('fbl@fbl.example.com', `${signed.signatures}${raw}`)
     expect(rowsIn((await messageOf(bea)).body, 'events').map((event) => event['kind'])).toEqual(['request', 'complaint', 'list'])
     expect(JSON.stringify((await call('GET', '/v1/suppressions/complaint')).body)).toContain('bea@example.org')
