@@ -60,8 +60,10 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     const smtp = await openSmtp(settings, telemetry, receiver)
     const stopChores = startChores(shop, settings)
     const reload = (): void => {
+      // Both are read before either is in force.
+      const certificate = hasCertificate(settings) ? certificateOf(settings) : null
       opening.reloadRules()
-      if (hasCertificate(settings)) smtp.reloadTls(certificateOf(settings))
+      if (certificate !== null) smtp.reloadTls(certificate)
     }
     const close = once(() => closeInOrder({ state, smtp, web, receiver, stopChores, opening }))
     return { smtpPort: smtp.port, httpPort, first: opening.first, reload, close }
