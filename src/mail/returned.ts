@@ -38,11 +38,14 @@ export function messageIdOf(value: string | undefined): string | null {
 
 /** Most fields hold one plain address: no need to look at every character of them. */
 const PLAIN =
-  /^(?:[A-Za-z0-9 .,'()-]{0,100}|"[^"<>@\\]{0,100}" ?)<?([A-Za-z0-9_+=.-]{1,64}@)([A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})>?(?: \([^()@]{0,100}\))?$/
+  /^(?:(?:[A-Za-z0-9 .,'()-]{0,100}|"[^"<>@\\]{0,100}" ?)<([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})>|([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}))(?: \([^()@]{0,100}\))?$/
 
 function plainAddress(value: string): string | null {
   const found = value.length > 400 ? null : PLAIN.exec(value)
-  return found?.[1] === undefined || found[2] === undefined || value.includes('..') ? null : found[1] + found[2].toLowerCase()
+  const address = found?.[1] ?? found?.[2]
+  if (address === undefined || address.includes('..')) return null
+  const at = address.indexOf('@')
+  return address.slice(0, at) + address.slice(at).toLowerCase()
 }
 
 /** The address of a field, the one in brackets before one in a display name; null when there is none. */
