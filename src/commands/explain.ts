@@ -20,6 +20,7 @@ import type { RecipientReport, Report } from '../mail/report.ts'
 import type { Define } from './define.ts'
 import { configFor } from './define.ts'
 import { explainLines } from './explainlines.ts'
+import { impliedStatus } from './impliedstatus.ts'
 import { say } from './terminal.ts'
 
 /** One recipient of a report with what the rules make of it; a delivered one has no verdict. */
@@ -64,17 +65,21 @@ function alone(mail: SourceMail): SourceMail {
 }
 
 async function showJson(name: string, _raw: Uint8Array, report: Report, explained: readonly Explained[]): Promise<void> {
-  const recipients = explained.map(({ recipient, verdict }) => ({
-    recipient: recipient.recipient ?? recipient.originalRecipient,
-    action: recipient.action,
-    code: recipient.reply.code,
-    status: recipient.reply.status ?? recipient.status,
-    subStatus: verdict?.subStatus ?? null,
-    reason: verdict?.reason ?? null,
-    permanence: verdict?.permanence ?? null,
-    weak: verdict?.weak ?? null,
-    rule: verdict?.rule ?? null,
-  }))
+  const recipients = explained.map(({ recipient, verdict }) => {
+    const implied = impliedStatus(recipient, verdict)
+    return {
+      recipient: recipient.recipient ?? recipient.originalRecipient,
+      action: recipient.action,
+      code: recipient.reply.code,
+      status: implied.status,
+      statusFrom: implied.from,
+      subStatus: verdict?.subStatus ?? null,
+      reason: verdict?.reason ?? null,
+      permanence: verdict?.permanence ?? null,
+      weak: verdict?.weak ?? null,
+      rule: verdict?.rule ?? null,
+    }
+  })
   const line = `${JSON.stringify({ file: basename(name), kind: report.kind, format: report.format, recipients })}\n`
   if (!process.stdout.write(line)) await new Promise((resolve) => process.stdout.once('drain', resolve))
 }
