@@ -168,7 +168,12 @@ export function isChallenge(clues: Pick<AnswerClues, 'subject' | 'words'>): bool
 
 /** Whether it answers a mail: it says so, or nobody is to answer it. */
 function isAnswer(clues: AnswerClues): boolean {
-  if (clues.headers['in-reply-to'] !== undefined || clues.headers['references'] !== undefined || clues.headers['auto-submitted'] !== undefined) return true
+  if (
+    clues.headers['in-reply-to'] !== undefined ||
+    clues.headers['references'] !== undefined ||
+    clues.headers['auto-submitted'] !== undefined
+  )
+    return true
   return /^\s*(?:re|aw|sv|antw|res)\s*:/i.test(clues.subject) || /^<?\s*>?$/.test(clues.headers['return-path'] ?? 'none')
 }
 
