@@ -7,10 +7,11 @@
  * See also: store/credentials, web/identity, commands/account.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { Fault } from './error.ts'
 import { accountSettingsSchema } from './ledger/settings.ts'
 import type { AccountSettings } from './ledger/settings.ts'
-import { createAccount, listAccountsForOperator } from './store/accounts.ts'
+import { createAccount, findAccount, listAccountsForOperator } from './store/accounts.ts'
 import { addCredential, credentialsForOperator, expireCredentials } from './store/credentials.ts'
 import type { Credential } from './store/credentials.ts'
 import type { Db, Engine, Reader } from './store/engine.ts'
@@ -92,12 +93,26 @@ export async function firstStart(engine: Engine, wanted: NewAccount, now: number
   )
 }
 
-/** Knows secrets again, in constant time whatever is stored. */
+/** For how long a reading of the store is believed: what another process rotates or closes holds within a second. */
+const FRESH_MS = 1_000
+
+/** API users whose keys are kept in memory; each is a few hundred bytes. */
+const MAX_KNOWN = 10_000
+
+/** Knows secrets again, in constant time whatever is stored. A closed account is nobody's. */
 export function createKeys(reader: Reader, now: () => number): Keys {
+  const known = new LRUCache<string, readonly Credential[]>({ max: MAX_KNOWN, ttl: FRESH_MS })
+  const credentialsOf = async (apiUser: string): Promise<readonly Credential[]> => {
+    const held = known.get(apiUser)
+    if (held !== undefined) return held
+    const read = await openCredentials(reader, apiUser)
+    // Names that nobody bears are not kept: a guesser must not push the others out.
+    if (read.length > 0) known.set(apiUser, read)
+    return read
+  }
   const find = async (apiUser: string, secret: string): Promise<Credential | null> => {
     const given = digestOf(secret)
-    const known = await credentialsForOperator(reader, apiUser)
-    const fits = known.filter(({ keyHash }) => timingSafeEqual(Buffer.from(keyHash, 'hex'), given))
+    const fits = (await credentialsOf(apiUser)).filter(({ keyHash }) => timingSafeEqual(Buffer.from(keyHash, 'hex'), given))
     return fits.find(({ expiresAt }) => expiresAt === null || expiresAt > now()) ?? null
   }
   return {
@@ -107,6 +122,13 @@ export function createKeys(reader: Reader, now: () => number): Keys {
     },
     operator: async (secret) => (await find(OPERATOR, secret))?.role === 'operator',
   }
+}
+
+async function openCredentials(reader: Reader, apiUser: string): Promise<readonly Credential[]> {
+  const read = await credentialsForOperator(reader, apiUser)
+  const [first] = read
+  if (first === undefined || first.account === 0) return read
+  return (await findAccount(reader, first.account))?.closedAt === null ? read : []
 }
 
 /** The account behind an API user; null when nobody bears that name. */

@@ -4,6 +4,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { accountOf, addAccount, createKeys, firstStart, ROTATION_MS, rotateSecret } from '../../src/accounts.ts'
 import { holdMaster, rotateRing } from '../../src/keyring.ts'
+import { closeAccount } from '../../src/store/accounts.ts'
 import { tokenKeys } from '../../src/store/tokenkeys.ts'
 import type { Desk } from '../../src/web/desk.ts'
 import { createReadingDesk } from '../../src/web/storedesk.ts'
@@ -158,6 +159,8 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await ask()).toEqual([null, ann, null, null, true, false])
     await expect(engine.tx((db) => addAccount(db, wanted, T0))).rejects.toThrow(/taken/)
     expect(await accountOf(engine.read, 'operator')).toBeNull()
+    await engine.tx((db) => closeAccount(db, 1, T0))
+    expect(await createKeys(engine.read, () => clock.now).account('ann', fresh)).toBeNull()
   })
 
   test('a ring keeps its old keys, and a store keeps its master', async () => {
