@@ -125,18 +125,21 @@ function isOtherMail(scan: Scan, parent: Open, lineStart: number): boolean {
 function findDelimiter(scan: Scan, from: number): Delimiter | null {
   if (scan.boundaries.size === 0) return null
   const { text } = scan
-  let at = from
-  if (!text.startsWith('--', at)) at = text.indexOf('\n--', Math.max(0, at - 1)) + 1
-  while (at > 0 || text.startsWith('--')) {
+  let at: number | null = text.startsWith('--', from) ? from : nextDashes(text, Math.max(0, from - 1))
+  while (at !== null) {
     const newline = text.indexOf('\n', at)
     const lineEnd = newline < 0 ? text.length : newline + 1
     const match = matchBoundary(scan, at, newline < 0 ? text.length : newline)
     if (match !== null) return { ...match, lineStart: at, lineEnd }
-    const next = newline < 0 ? -1 : text.indexOf('\n--', newline)
-    if (next < 0) return null
-    at = next + 1
+    at = newline < 0 ? null : nextDashes(text, newline)
   }
   return null
+}
+
+/** Where the next line that begins with `--` begins; null: nowhere. */
+function nextDashes(text: string, from: number): number | null {
+  const found = text.indexOf('\n--', from)
+  return found < 0 ? null : found + 1
 }
 
 function matchBoundary(scan: Scan, start: number, end: number): { index: number; isClose: boolean } | null {

@@ -137,3 +137,12 @@ test('replies and addresses by the hundred thousand', () => {
   expect(addressesIn(`${'"'.repeat(100_000)}@`.repeat(2))).toEqual([])
   expect(parseReply('550-'.repeat(100_000)).code).toBe(550)
 })
+
+test('a mail whose first line is a boundary is read to its end', () => {
+  const lines = ['--b--', '--b--', 'Content-Type: multipart/report; boundary=b', 'From: a@example.com']
+  for (let count = 1; count <= lines.length; count++) {
+    const mime = parseMime(mailOf(lines.slice(0, count).join('\n')))
+    expect(mime.parts.length).toBeGreaterThan(0)
+  }
+  expect(parseMime(mailOf('--b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n')).parts.length).toBeGreaterThan(0)
+})
