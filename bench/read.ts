@@ -15,7 +15,7 @@ const SKIPS = { skipHtmlToText: true, skipTextToHtml: true, skipImageLinks: true
 
 export async function read(): Promise<readonly Figure[]> {
   const mails = loadMails()
-  const table = await loadRules()
+  const table = loadRules()
   const ours = await mailsASecond(mails, 3, (mail) => {
     const report = parseReport(mail)
     for (const recipient of report.recipients) {

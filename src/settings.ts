@@ -148,21 +148,7 @@ const dns = z.strictObject({
 })
 
 const retention = z.strictObject({
-  deliveryMonths: setting(z.int().min(1).default(6), 'Months that facts of deliveries are kept', 'late complaints arrive within three'),
   rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
-})
-
-const tokens = z.strictObject({
-  bounceDays: setting(
-    days.default(30),
-    'Days that a return-path token proves a bounce',
-    'queues give up after 5 days; 30 covers the slowest',
-  ),
-  feedbackDays: setting(
-    days.default(400),
-    'Days that a token proves a complaint or an unsubscribe',
-    'people read old mail; a year and a month',
-  ),
 })
 
 /** The one schema. */
@@ -227,7 +213,6 @@ export const SCHEMA = z.strictObject({
   reporters: reporters.prefault({}),
   dns: dns.prefault({}),
   retention: retention.prefault({}),
-  tokens: tokens.prefault({}),
 })
 
 export type Settings = z.output<typeof SCHEMA>

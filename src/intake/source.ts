@@ -29,6 +29,9 @@ export async function* readSources(paths: readonly string[], stdin: Readable): A
   }
 }
 
+/** Files that lie beside mails and are none; a file that is named itself is always read. */
+const NOT_MAIL = /\.(?:json|jsonl|ndjson|md|toml|ya?ml|gz|zip|ts|js)$/i
+
 /** How many mails the paths hold, as far as names tell (an mbox counts as one); for a progress bar. */
 export async function countSources(paths: readonly string[]): Promise<number> {
   let count = 0
@@ -56,7 +59,7 @@ async function filesUnder(path: string): Promise<readonly string[]> {
     if (isMaildir && entry.name === 'tmp') continue
     const child = join(path, entry.name)
     if (entry.isDirectory()) files.push(...(await filesUnder(child)))
-    else if (entry.isFile()) files.push(child)
+    else if (entry.isFile() && !NOT_MAIL.test(entry.name)) files.push(child)
   }
   return files
 }

@@ -29,6 +29,7 @@ import {
   type StoredSiteCounter,
 } from '../store/schema.ts'
 import type { Shape } from '../store/shape.ts'
+import { cleanValue } from '../store/value.ts'
 import { saveWorld } from '../store/world.ts'
 import type { Shop } from './shop.ts'
 
@@ -150,7 +151,8 @@ async function compare<Row>(db: Db, shape: Shape<Row>, made: readonly Row[], sum
 type Encoded = Readonly<Record<string, unknown>>
 const plain = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value)
 const nameOf = (key: readonly string[], row: Encoded): string => key.map((name) => String(plain(row[name]))).join('/')
-const say = (row: Encoded): string => JSON.stringify(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)])))
+const say = (row: Encoded): string =>
+  JSON.stringify(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(cleanValue(value))])))
 
 /** Counters summed over their slots, and rows that no fact explains. */
 async function compareTotals(db: Db, sums: Sums): Promise<readonly string[]> {

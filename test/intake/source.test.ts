@@ -30,7 +30,7 @@ async function mails(paths: readonly string[], stdin = ''): Promise<readonly str
 }
 
 test('a file, a folder in name order, nested folders', async () => {
-  const root = folder({ 'b.eml': B, 'a.eml': A, 'deep/c.eml': A, '.hidden': B })
+  const root = folder({ 'b.eml': B, 'a.eml': A, 'deep/c.eml': A, '.hidden': B, 'a.json': '{}', 'README.md': 'x' })
   expect(await mails([join(root, 'b.eml')])).toEqual([B])
   expect(await mails([root])).toEqual([A, B, A])
   expect(await countSources([root, '-'])).toBe(4)
