@@ -125,6 +125,16 @@ const ACCOUNTS: readonly string[] = [
   "create index outbox_in_line on outbox (account_id, endpoint_id, subject, event_id) where state in ('waiting', 'sending')",
 ]
 
+/** What a mail proved stays beside it; peers, tokens and accounts that an operator has cut off. */
+const TRUST: readonly string[] = [
+  'alter table reports add column auth @text',
+  `create table cuts (
+    kind @text not null, name @text not null, reason @text not null, actor @text not null, created_at @int not null,
+    primary key (kind, name)
+  ) @narrow`,
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
+  { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
 ]

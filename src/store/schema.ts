@@ -5,6 +5,7 @@
  *
  * See also: store/shape, store/migrations.
  */
+import type { Proofs } from '../edge/auth.ts'
 import type { Fact } from '../ledger/fact.ts'
 import type { DeliveryRow, InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/world.ts'
 import { bytes, code, flag, hex, int, json, maybe, shapeOf, text, uuid, word } from './shape.ts'
@@ -206,6 +207,8 @@ export type ReportRow = {
   readonly rcptTo: string
   readonly source: string
   readonly sessionId: string
+  /** What its signatures and its peer proved; null where nothing was asked. */
+  readonly auth: Proofs | null
 }
 
 export const REPORTS = shapeOf<ReportRow>('reports', ['digest'], {
@@ -220,6 +223,7 @@ export const REPORTS = shapeOf<ReportRow>('reports', ['digest'], {
   rcptTo: text('rcpt_to'),
   source: text('source'),
   sessionId: text('session_id'),
+  auth: maybe(json<Proofs>('auth')),
 })
 
 /** See store/rawmail. */

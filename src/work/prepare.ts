@@ -8,7 +8,7 @@
  * See also: work/receive, mail/report, edge/auth.
  */
 import { cluesOf, type Clue } from '../correlate/clue.ts'
-import { NO_PROOFS, type Proofs } from '../edge/auth.ts'
+import { NO_PROOFS, type Proofs, type Provable, type Prover } from '../edge/auth.ts'
 import { parseReport, type Report, type ReportKind } from '../mail/report.ts'
 import { packRawMail } from '../store/rawmail.ts'
 import type { Page } from './book.ts'
@@ -25,9 +25,6 @@ export type Prepared = {
   readonly body: Uint8Array
 }
 
-/** Checks signatures: edge/auth in the daemon, a lambda in tests. */
-export type Prover = (raw: Uint8Array, now: number) => Promise<Proofs>
-
 /** Kinds of which a valid token is enough, or that change nothing: their signatures are not asked for. */
 const NEEDS_PROOF: Readonly<Partial<Record<ReportKind, boolean>>> = { complaint: true, 'not-spam': true }
 
@@ -39,10 +36,12 @@ export async function prepare(shop: Shop, prover: Prover, page: Page, mail: Inco
   const isWorthProof = clues.length > 0 && !mail.truncated && (NEEDS_PROOF[report.kind] === true || !hasToken)
   const [body, proofs] = await Promise.all([
     packRawMail(mail.raw),
-    isWorthProof ? prover(mail.raw, mail.receivedAt) : Promise.resolve(NO_PROOFS),
+    isWorthProof ? prover(provable(mail), mail.receivedAt) : Promise.resolve(NO_PROOFS),
   ])
   return { mail, digest: reportDigest(mail.dataDigest, mail.envelope.to), report, clues, proofs, body }
 }
+
+const provable = ({ raw, peer, helo, envelope }: IncomingMail): Provable => ({ raw, peer, helo, from: envelope.from })
 
 /** The reader is total; should it throw all the same, that is our fault and not the end of the batch. */
 function readSafely(shop: Shop, mail: IncomingMail): Report {

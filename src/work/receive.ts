@@ -12,7 +12,7 @@ import { subjectOfReport } from '../classify/clues.ts'
 import type { RuleTable } from '../classify/table.ts'
 import type { Verdict } from '../classify/verdict.ts'
 import { matchReport, type Match } from '../correlate/match.ts'
-import type { Proofs } from '../edge/auth.ts'
+import { NO_PROOFS, type Proofs, type Prover } from '../edge/auth.ts'
 import { audit } from '../ledger/decidebyhand.ts'
 import { decideReport } from '../ledger/decide.ts'
 import type { Fact } from '../ledger/fact.ts'
@@ -26,7 +26,7 @@ import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
 import type { IncomingMail } from './mail.ts'
 import type { Outcome } from './outcome.ts'
-import { prepare, type Prepared, type Prover } from './prepare.ts'
+import { prepare, type Prepared } from './prepare.ts'
 import type { Shop } from './shop.ts'
 
 export type ReceiverOptions = {
@@ -253,8 +253,8 @@ function outcomeOf({ digest, report }: Prepared, match: Match<DeliveryRow>, fact
   }
 }
 
-function reportRow({ mail, digest, report }: Prepared, account: number): ReportRow {
+function reportRow({ mail, digest, report, proofs }: Prepared, account: number): ReportRow {
   const { receivedAt, size, truncated, peer, envelope, source, sessionId } = mail
   const row = { digest, account, receivedAt, kind: report.kind, size, truncated, peer, mailFrom: envelope.from, rcptTo: envelope.to }
-  return { ...row, source, sessionId }
+  return { ...row, source, sessionId, auth: proofs === NO_PROOFS ? null : proofs }
 }

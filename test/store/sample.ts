@@ -151,6 +151,7 @@ export function sampleReport(over: Partial<ReportRow> = {}): ReportRow {
     rcptTo: 'token@bounce.example.org',
     source: 'smtp',
     sessionId: 's1',
+    auth: null,
     ...over,
   }
 }

@@ -23,7 +23,7 @@ import { makeShop, type Clock } from '../support/shop.ts'
 
 const START = Date.UTC(2026, 10, 20, 12)
 const BY = { account: 1, apiUser: 'tester', ip: '203.0.113.5' } as const
-const SIGNED: Proofs = { dkim: [{ domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true }], hasArc: false }
+const SIGNED: Proofs = { dkim: [{ domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true }], spf: null, arc: null }
 const DAY = 86_400_000
 
 describe.each(engines)('$kind', ({ open }) => {
