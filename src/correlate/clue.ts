@@ -38,7 +38,10 @@ export function cluesOf(input: ClueInput): readonly Clue[] {
   return clues.slice(0, MAX_CLUES)
 }
 
-/** The tokens, the valid ones of a place before its broken ones. */
+/** Reads one piece as a token of any of these purposes, for any of these domains. */
+type ReadAny = (piece: string, purposes: readonly Purpose[], at: readonly string[]) => KnownToken | null
+
+/** The tokens, place by place. A token stands in most reports twice or more; it is read once. */
 function tokenClues({ report, rcpt, domains, keyFor }: ClueInput): TokenClue[] {
   const rcptDomain = rcpt.slice(rcpt.lastIndexOf('@') + 1).toLowerCase()
   const isReturnPath = domains.returnPath.includes(rcptDomain)
@@ -46,45 +49,75 @@ function tokenClues({ report, rcpt, domains, keyFor }: ClueInput): TokenClue[] {
   const paths = texts([report.returned?.returnPath, report.returned?.headers['return-path'], report.complaint?.originalMailFrom])
   const returned = report.returned?.headers ?? {}
   const cfbl = texts([returned['cfbl-feedback-id'], report.complaint?.fields['cfbl-feedback-id'], report.headers['cfbl-feedback-id']])
-  const search = (via: TokenClue['via'], from: readonly string[], purposes: readonly Purpose[], at: readonly string[]): TokenClue[] =>
-    from.flatMap((text) => piecesOf(text)).flatMap((piece) => readAny({ piece, purposes, at, keyFor, via }))
-  return [
-    ...(isReturnPath ? search('rcpt', [rcpt], ['return-path'], [rcptDomain]) : []),
-    ...(isFeedback ? search('rcpt', [rcpt], ['feedback', 'unsubscribe'], [rcptDomain]) : []),
-    ...search('return-path', paths, ['return-path'], domains.returnPath),
-    ...search('cfbl-feedback-id', cfbl, ['feedback'], domains.feedback),
-    ...search('list-unsubscribe', texts([returned['list-unsubscribe']]), ['unsubscribe'], domains.feedback),
-    ...search('envelope-id', texts([report.envelopeId]), ['return-path'], domains.returnPath),
-  ]
+  const readAny = createReadAny(keyFor)
+  const found: TokenClue[] = []
+  const search = (via: TokenClue['via'], from: readonly string[], purposes: readonly Purpose[], at: readonly string[]): void => {
+    for (const text of from) {
+      for (const piece of piecesOf(text)) {
+        const token = readAny(piece, purposes, at)
+        if (token !== null) found.push({ via, token })
+      }
+    }
+  }
+  if (isReturnPath) search('rcpt', [rcpt], ['return-path'], [rcptDomain])
+  if (isFeedback) search('rcpt', [rcpt], ['feedback', 'unsubscribe'], [rcptDomain])
+  search('return-path', paths, ['return-path'], domains.returnPath)
+  search('cfbl-feedback-id', cfbl, ['feedback'], domains.feedback)
+  search('list-unsubscribe', texts([returned['list-unsubscribe']]), ['unsubscribe'], domains.feedback)
+  search('envelope-id', texts([report.envelopeId]), ['return-path'], domains.returnPath)
+  return found
 }
 
-type Try = {
-  readonly piece: string
-  readonly purposes: readonly Purpose[]
-  readonly at: readonly string[]
-  readonly keyFor: KeyFor
-  readonly via: TokenClue['via']
+function createReadAny(keyFor: KeyFor): ReadAny {
+  const known = new Map<string, TokenRead>()
+  const read = (piece: string, purpose: Purpose, domain: string): TokenRead => {
+    const name = `${piece} ${purpose} ${domain}`
+    const before = known.get(name)
+    if (before !== undefined) return before
+    const now = readToken(piece, purpose, domain, keyFor)
+    known.set(name, now)
+    return now
+  }
+  return (piece, purposes, at) => {
+    let best: KnownToken | null = null
+    for (const purpose of purposes) {
+      for (const domain of at) {
+        const now = read(piece, purpose, domain)
+        if (now.state === 'valid') return now
+        if (now.state !== 'none') best ??= now
+      }
+    }
+    return best
+  }
 }
 
-function readAny({ piece, purposes, at, keyFor, via }: Try): TokenClue[] {
-  const reads = purposes.flatMap((purpose) => at.map((domain) => readToken(piece, purpose, domain, keyFor)))
-  const known = reads.filter((read) => read.state !== 'none')
-  const best = known.find((read) => read.state === 'valid') ?? known[0]
-  return best === undefined ? [] : [{ via, token: best }]
-}
+const SEPARATORS = /[\s,;<>"]+/
+const PLAIN = /^[A-Za-z0-9]{14,30}@[A-Za-z0-9.-]+$/
 
 /** Addresses are unwrapped; in links and lists of them, what stands between separators. */
 function piecesOf(text: string): readonly string[] {
-  return text
+  const bare = text.startsWith('<') && text.endsWith('>') ? text.slice(1, -1) : text
+  // Most are our own Return-Path as we wrote it.
+  if (bare.length < 300 && PLAIN.test(bare)) return plainPieces(bare)
+  const pieces = text
     .slice(0, MAX_TEXT)
-    .split(/[\s,;<>"]+/)
+    .split(SEPARATORS)
     .filter((part) => part.length >= 14)
     .slice(0, 16)
     .flatMap((part) => [
       ...tokenPieces(part.replace(/^mailto:/i, '').replace(/\?.*$/, '')),
       ...part.split(/[^A-Za-z0-9]/).filter((run) => run.length === 30),
     ])
-    .filter((piece, index, all) => all.indexOf(piece) === index)
+  return [...new Set(pieces)]
+}
+
+/** As the long way has it: the local part, then any label of the domain that is as long as a token. */
+function plainPieces(address: string): readonly string[] {
+  const at = address.indexOf('@')
+  const local = address.slice(0, at)
+  if (address.length < at + 31) return [local]
+  const labels = address.slice(at + 1).split(/[.-]/)
+  return [...new Set([local, ...labels.filter((label) => label.length === 30)])]
 }
 
 function nameClues(report: Report): NameClue[] {

@@ -38,7 +38,8 @@ export type AuthSummary = { readonly dkim: readonly { readonly domain: string; r
 /** Whose number stands in a token. `offline`: the account mints with it by itself, and registers later or never. */
 export type AccountOf = (number: number) => { readonly account: number; readonly offline: boolean } | null
 
-export type Problem = 'unmatched' | 'unverified' | 'expired' | 'unregistered' | 'ambiguous'
+/** `cut`: an operator has cut its token or account off. */
+export type Problem = 'unmatched' | 'unverified' | 'expired' | 'unregistered' | 'ambiguous' | 'cut'
 
 export type Match<D extends Candidate> = {
   /** 0 where nothing was found. */

@@ -42,7 +42,7 @@ export type TokenRead =
   | { readonly state: 'none' }
 
 function macOf(key: Uint8Array, keyIndex: number, deliveryId: string, purpose: Purpose, domain: string): Buffer {
-  const said = [VERSION, String(keyIndex), deliveryId, purpose, domain.toLowerCase()].map((part) => `${part}\0`).join('')
+  const said = `${VERSION}\0${keyIndex}\0${deliveryId}\0${purpose}\0${domain.toLowerCase()}\0`
   return createHmac('sha256', key).update(said, 'utf8').digest().subarray(0, MAC_BYTES)
 }
 

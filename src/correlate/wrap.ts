@@ -33,6 +33,8 @@ const DRESSES: readonly ((parts: Parts) => string | null)[] = [offSrs, offBatv, 
 export function unwrap(address: string): readonly string[] {
   const found: string[] = []
   let now: string | null = address.trim().replace(/^</, '').replace(/>$/, '')
+  // Every dress holds an equals sign.
+  if (!now.includes('=')) return now === '' || now.length > MAX_ADDRESS ? [] : [now]
   while (now !== null && now !== '' && now.length <= MAX_ADDRESS && found.length < MAX_DEPTH && !found.includes(now)) {
     found.push(now)
     now = takeOff(now)
