@@ -75,7 +75,7 @@ export function decideReport(input: ReportInput): readonly Fact[] {
   const draft = draftFor(input.world)
   const tied = tie(input, draft)
   if (tied !== null) DOORS[input.report.kind](tied, draft)
-  else if (Object.hasOwn(FILED, input.report.kind) && !input.isForPeople) draft.add(filed(input, null))
+  else if (Object.hasOwn(FILED, input.report.kind) && !input.isForPeople && input.match.problem !== 'cut') draft.add(filed(input, null))
   else draft.add(inboxFact(input, reasonOf(input)))
   return draft.facts
 }
@@ -96,6 +96,7 @@ function tie(input: ReportInput, draft: Draft): TiedReport | null {
 }
 
 function reasonOf({ report, match, isForPeople }: ReportInput): InboxReason {
+  if (match.problem === 'cut') return 'cut'
   if (report.kind === 'unreadable') return 'unreadable'
   return isForPeople ? 'postmaster' : (match.problem ?? 'unmatched')
 }

@@ -178,7 +178,7 @@ export type ListData = {
 }
 
 /** Why a mail lies in the inbox. */
-export type InboxReason = 'unreadable' | 'unmatched' | 'unverified' | 'expired' | 'unregistered' | 'ambiguous' | 'postmaster'
+export type InboxReason = 'unreadable' | 'unmatched' | 'unverified' | 'expired' | 'unregistered' | 'ambiguous' | 'postmaster' | 'cut'
 export type InboxState = 'open' | 'accepted' | 'discarded' | 'linked' | 'replayed'
 
 export type InboxData = {

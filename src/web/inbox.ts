@@ -23,6 +23,7 @@ const REASONS = [
   'unregistered',
   'ambiguous',
   'postmaster',
+  'cut',
 ] as const satisfies readonly InboxReason[]
 
 const item = z.object({

@@ -10,8 +10,10 @@ import { type KeyFor, MAX_KEY_INDEX } from '../correlate/keys.ts'
 import type { AccountOf } from '../correlate/match.ts'
 import { DEFAULT_SETTINGS, type AccountSettings } from '../ledger/settings.ts'
 import { listAccountsForOperator, type Account } from '../store/accounts.ts'
+import { listCutsForOperator } from '../store/cuts.ts'
 import type { Engine } from '../store/engine.ts'
 import { tokenKeysForOperator, type TokenKey } from '../store/tokenkeys.ts'
+import { createCutList, type CutList } from './cuts.ts'
 
 /** One reading of the book. All members are plain look-ups. */
 export type Page = {
@@ -21,6 +23,7 @@ export type Page = {
   readonly keyFor: KeyFor
   /** The index that new tokens are signed with. */
   readonly signingIndex: number
+  readonly cuts: CutList
 }
 
 export type Book = {
@@ -58,7 +61,8 @@ export function createBook(engine: Engine, derive: Derive, now: () => number): B
 }
 
 async function readPage(engine: Engine, derive: Derive): Promise<Page> {
-  const [accounts, keys] = await Promise.all([listAccountsForOperator(engine.read), tokenKeysForOperator(engine.read)])
+  const { read } = engine
+  const [accounts, keys, cuts] = await Promise.all([listAccountsForOperator(read), tokenKeysForOperator(read), listCutsForOperator(read)])
   const byNumber = new Map(accounts.map((account) => [account.account, account]))
   const ring = new Map(keys.filter((key) => key.account === 0).map((key) => [key.index, key]))
   const derived = new Map<number, Uint8Array>()
@@ -80,5 +84,6 @@ async function readPage(engine: Engine, derive: Derive): Promise<Page> {
       return known
     },
     signingIndex: signing.length === 0 ? 0 : Math.max(...signing),
+    cuts: createCutList(cuts),
   }
 }

@@ -5,25 +5,21 @@
  * commit. A mail that came before changes nothing. A mail that cannot be decided is kept raw as `unreadable` and harms no other.
  * Store away: Fault `store_busy`, and the remote server comes again.
  *
- * See also: work/prepare, work/batch, ledger/decide, DESIGN (250 means committed).
+ * See also: work/prepare, work/judge, work/batch, DESIGN (250 means committed).
  */
-import { classify } from '../classify/classify.ts'
-import { subjectOfReport } from '../classify/clues.ts'
-import type { RuleTable } from '../classify/table.ts'
-import type { Verdict } from '../classify/verdict.ts'
-import { matchReport, type Match } from '../correlate/match.ts'
-import { NO_PROOFS, type Proofs, type Prover } from '../edge/auth.ts'
+import type { Match } from '../correlate/match.ts'
+import { NO_PROOFS, type Prover } from '../edge/auth.ts'
 import { audit } from '../ledger/decidebyhand.ts'
-import { decideReport } from '../ledger/decide.ts'
 import type { Fact } from '../ledger/fact.ts'
 import { applyFacts } from '../ledger/fold.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
-import { parseReport, type Report } from '../mail/report.ts'
+import { parseReport } from '../mail/report.ts'
 import type { ReportRow } from '../store/schema.ts'
-import { doorKey, loadWorld, type Loaded, type WorldNeeds } from '../store/world.ts'
+import { loadWorld, type Loaded } from '../store/world.ts'
 import { createBatcher } from './batch.ts'
 import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
+import { judge, momentOf, needsOf } from './judge.ts'
 import type { IncomingMail } from './mail.ts'
 import type { Outcome } from './outcome.ts'
 import { prepare, type Prepared } from './prepare.ts'
@@ -127,116 +123,19 @@ function freshItems(items: readonly Prepared[], known: ReadonlySet<string>): Rea
   return new Set(first.values())
 }
 
-/** Everything that the clues of a batch may point at. A bare Message-ID names no account: every account is asked. */
-function needsOf(items: readonly Prepared[], page: Page): WorldNeeds {
-  const deliveries = new Map<string, { account: number; deliveryId: string }>()
-  const messageIds = new Set<string>()
-  const emailIds = new Set<string>()
-  for (const { clues } of items) {
-    for (const clue of clues) {
-      if ('token' in clue) {
-        const owner = page.accountOf(clue.token.account)
-        if (owner !== null) deliveries.set(clue.token.deliveryId, { account: owner.account, deliveryId: clue.token.deliveryId })
-      } else if (!hasValidToken(clues)) (clue.via === 'message-id' ? messageIds : emailIds).add(clue.value)
-    }
-  }
-  const everywhere = <T>(names: ReadonlySet<string>, make: (account: number, name: string) => T): readonly T[] =>
-    page.accounts.flatMap(({ account }) => [...names].map((name) => make(account, name)))
-  return {
-    deliveries: [...deliveries.values()],
-    messageIdHeaders: everywhere(messageIds, (account, messageIdHeader) => ({ account, messageIdHeader })),
-    emailIds: everywhere(emailIds, (account, emailId) => ({ account, emailId })),
-    subjects: items.flatMap((item) => accountsOf(item, page).map((account) => ({ account, subject: `mail:${item.digest}` }))),
-    digests: items.map(({ digest }) => digest),
-    history: items.some(({ report }) => report.kind === 'bounce'),
-    shared: page.accounts.some(({ settings }) => settings.sharedList),
-    sitesAt: Math.max(...items.map(({ mail }) => mail.at)),
-  }
-}
-
-const hasValidToken = (clues: Prepared['clues']): boolean => clues.some((clue) => 'token' in clue && clue.token.state === 'valid')
-
-/** Whose inbox a mail may come into: nobody's, or that of an account whose number a token bears. */
-function accountsOf({ clues }: Prepared, page: Page): readonly number[] {
-  const owners = clues.flatMap((clue) => ('token' in clue ? (page.accountOf(clue.token.account)?.account ?? []) : []))
-  return [0, ...new Set(owners)]
-}
-
 function repeatedOutcome({ digest, report }: Prepared): Outcome {
   return { digest, kind: report.kind, account: 0, deliveryId: null, repeated: true, inbox: null, facts: [], subStatuses: [] }
 }
 
 /** Decides one mail and folds its facts into the world, so that the next one sees them. */
 function decideOne(shop: Shop, page: Page, loaded: Loaded, item: Prepared): Outcome {
-  const { mail, report, digest, clues, proofs } = item
-  const match = matchOf(shop, page, loaded, item)
-  const settings = page.settingsOf(match.account)
-  const moment = { at: mail.at, receivedAt: mail.receivedAt, ids: shop.ids }
-  const decided = decideReport({
-    world: loaded.world,
-    report,
-    verdicts: verdictsOf(shop, report, match.delivery, proofs),
-    match,
-    digest,
-    isForPeople: isForPeople(mail.envelope.to) && clues.length === 0,
-    reporter: reporterOf(report, proofs),
-    settings,
-    moment,
-  })
-  const isVouched = mail.trustAs === 'operator' && match.account !== 0 && decided.length > 0
-  const hand = { actor: 'operator', settings, moment }
-  const facts: readonly Fact[] = isVouched ? [...decided, audit(match.account, 'replay.trust-as-operator', { digest }, hand)] : decided
+  const vouched = item.mail.trustAs === 'operator'
+  const { match, facts: decided } = judge({ shop, page, loaded, item }, vouched)
+  const hand = { actor: 'operator', settings: page.settingsOf(match.account), moment: momentOf(shop, item) }
+  const isVouched = vouched && match.account !== 0 && decided.length > 0
+  const facts = isVouched ? [...decided, audit(match.account, 'replay.trust-as-operator', { digest: item.digest }, hand)] : decided
   applyFacts(loaded.world, facts)
   return outcomeOf(item, match, facts)
-}
-
-function matchOf(
-  shop: Shop,
-  page: Page,
-  { world, byEmailId, byMessageIdHeader }: Loaded,
-  { mail, report, clues, proofs }: Prepared,
-): Match<DeliveryRow> {
-  return matchReport<DeliveryRow>({
-    report,
-    clues,
-    loaded: {
-      byId: (deliveryId) => world.deliveries.get(deliveryId) ?? null,
-      byName: ({ via, value }) =>
-        page.accounts.flatMap(({ account }) => {
-          const key = doorKey(account, value)
-          const one = byEmailId.get(key)
-          return via === 'message-id' ? (byMessageIdHeader.get(key) ?? []) : one === undefined ? [] : [one]
-        }),
-    },
-    auth: proofs,
-    reporters: shop.reporters,
-    accountOf: page.accountOf,
-    trustOf: (account) => page.settingsOf(account).trust,
-    at: mail.at,
-    vouched: mail.trustAs === 'operator',
-  })
-}
-
-function verdictsOf(shop: Shop, report: Report, delivery: DeliveryRow | null, proofs: Proofs): readonly (Verdict | null)[] {
-  const dkimDomain = proofs.dkim.find((each) => each.valid && each.aligned)?.domain ?? null
-  const table: RuleTable = shop.rules()
-  return report.recipients.map((recipient) => {
-    if (recipient.action !== 'failed' && recipient.action !== 'delayed') return null
-    const verdict = classify(table, subjectOfReport(recipient, { deliveryMx: delivery?.mx ?? null, dkimDomain }))
-    shop.telemetry.count('bounced_verdicts_total', { reason: verdict.reason, table: verdict.evidence.provider ?? 'common' })
-    return verdict
-  })
-}
-
-/** RFC 5321 §4.5.1, RFC 2142. */
-const FOR_PEOPLE = new Set(['postmaster', 'abuse'])
-
-const isForPeople = (to: string): boolean => FOR_PEOPLE.has((to.split('@')[0] ?? '').toLowerCase())
-
-/** The aligned DKIM domain, else the domain of From. */
-function reporterOf(report: Report, proofs: Proofs): string {
-  const signed = proofs.dkim.find((each) => each.valid && each.aligned)
-  return signed?.domain ?? report.from?.slice(report.from.lastIndexOf('@') + 1) ?? ''
 }
 
 function outcomeOf({ digest, report }: Prepared, match: Match<DeliveryRow>, facts: readonly Fact[]): Outcome {
