@@ -89,7 +89,8 @@ export function momentOf({ ids }: Shop, { mail: { at, receivedAt } }: Prepared):
   return { at, receivedAt, ids }
 }
 
-function matchOf({ shop, page, loaded, item }: Case, vouched: boolean): Match<DeliveryRow> {
+/** Which mail of ours it speaks of. */
+export function matchOf({ shop, page, loaded, item }: Case, vouched: boolean): Match<DeliveryRow> {
   const { world, byEmailId, byMessageIdHeader } = loaded
   const { mail, report, clues, proofs } = item
   return matchReport<DeliveryRow>({
