@@ -39,7 +39,7 @@ const FLOORS = [
 
 /** Of Node a pure file may import these names only. */
 const PURE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
-  'node:crypto': ['createHash', 'createHmac', 'timingSafeEqual', 'Hash', 'Hmac'],
+  'node:crypto': ['createHash', 'hash', 'createHmac', 'timingSafeEqual', 'Hash', 'Hmac'],
   'node:buffer': ['Buffer'],
 }
 

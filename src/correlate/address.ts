@@ -6,13 +6,28 @@
  *
  * Pure, total. See also: mail/address (reading), ledger/suppression.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { parseAddress } from '../mail/address.ts'
 
 export type KnownAddress = { readonly address: string; readonly domain: string; readonly hash: string }
 
+/** A report names its recipient half a dozen times: what was read lately is known. */
+const RECENT = 256
+const MAX_RECENT_LENGTH = 320
+const recent = new Map<string, KnownAddress | null>()
+
 /** Reads and normalises one address. Null: it is none that one can send to. */
 export function knowAddress(raw: string): KnownAddress | null {
+  const known = recent.get(raw)
+  if (known !== undefined) return known
+  const read = readAddress(raw)
+  if (raw.length > MAX_RECENT_LENGTH) return read
+  if (recent.size >= RECENT) recent.clear()
+  recent.set(raw, read)
+  return read
+}
+
+function readAddress(raw: string): KnownAddress | null {
   const parsed = parseAddress(raw)
   if (parsed === null) return null
   const address = `${parsed.local.toLowerCase()}@${parsed.domain}`
@@ -29,5 +44,5 @@ export const knowDomain = (raw: string): string | null => parseAddress(`a@${raw.
 export const hashDomain = (domain: string): string => sha256(`@${domain}`)
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text, 'utf8').digest('hex')
+  return hash('sha256', text)
 }

@@ -4,7 +4,7 @@
  * Up to `limit` the whole mail is kept; of a larger one the first `KEPT_OF_LARGE` bytes. The digest is over every
  * byte either way. See also: intake/budget, work/mail.
  */
-import { createHash } from 'node:crypto'
+import { createHash, hash as sha256, type Hash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { KEPT_OF_LARGE } from '../work/mail.ts'
 import type { Budget, OpenBody } from './budget.ts'
@@ -16,7 +16,8 @@ export type BodyOptions = { readonly limit: number; readonly budget: Budget; rea
 /** Reads a stream to its end. Null when the peer went away or the budget ended it. */
 export function readBody(stream: Readable, options: BodyOptions): Promise<Body | null> {
   const { limit, budget, now } = options
-  const hash = createHash('sha256')
+  // A mail within the limit is hashed whole at its end: one call instead of an object a mail.
+  let hash: Hash | null = null
   let chunks: Buffer[] = []
   let kept = 0
   let size = 0
@@ -32,10 +33,11 @@ export function readBody(stream: Readable, options: BodyOptions): Promise<Body |
       budget.grow(body, chunk.length, now())
     }
     stream.on('data', (chunk: Buffer) => {
-      hash.update(chunk)
       size += chunk.length
-      if (size <= limit) keep(chunk)
-      else if (kept > KEPT_OF_LARGE) {
+      if (size <= limit) return keep(chunk)
+      hash ??= chunks.reduce((begun, each) => begun.update(each), createHash('sha256'))
+      hash.update(chunk)
+      if (kept > KEPT_OF_LARGE) {
         const head = Buffer.from(Buffer.concat(chunks, kept).subarray(0, KEPT_OF_LARGE))
         budget.grow(body, head.length - kept, now())
         chunks = [head]
@@ -46,7 +48,7 @@ export function readBody(stream: Readable, options: BodyOptions): Promise<Body |
       budget.close(body)
       const only = chunks[0]
       const raw = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, kept)
-      resolve({ raw, size, truncated: size > limit, dataDigest: hash.digest('hex') })
+      resolve({ raw, size, truncated: size > limit, dataDigest: hash?.digest('hex') ?? sha256('sha256', raw) })
     })
     stream.on('close', () => {
       budget.close(body)

@@ -6,7 +6,7 @@
  *
  * Pure. See also: ledger/fact, ledger/world (seenKey).
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { hashAddress } from '../correlate/address.ts'
 import type { FactData, FactKind } from './fact.ts'
 
@@ -47,10 +47,10 @@ export const DEDUP: { readonly [K in FactKind]: KeyOf<K> } = {
 
 /** '' where the report names nobody, or whom we sent to: one dress of a report may name what another leaves out. */
 function who(address: string | null, { addressHash }: Whose): string {
-  const hash = address === null ? null : (hashAddress(address) ?? digestOf([address]))
-  return hash === null || hash === addressHash ? '' : hash.slice(0, 16)
+  const named = address === null ? null : (hashAddress(address) ?? digestOf([address]))
+  return named === null || named === addressHash ? '' : named.slice(0, 16)
 }
 
 function digestOf(parts: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
+  return hash('sha256', JSON.stringify(parts)).slice(0, 16)
 }

@@ -4,7 +4,7 @@
  * SMTP, replay and the pipe make the same value, so that what follows cannot tell them apart but by `source`.
  * See also: intake/smtp, intake/replay, work/receive.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 export type IncomingMail = {
   /** The DATA bytes; of a mail over the limit the first `KEPT_OF_LARGE` only. */
@@ -32,5 +32,5 @@ export const KEPT_OF_LARGE = 1_048_576
 
 /** The name of a report: SHA-256 over the DATA bytes and the envelope recipient, hex. It settles a mail that is delivered twice. */
 export function reportDigest(dataDigest: string, recipient: string): string {
-  return createHash('sha256').update(dataDigest).update('\n').update(recipient.toLowerCase()).digest('hex')
+  return hash('sha256', `${dataDigest}\n${recipient.toLowerCase()}`)
 }
