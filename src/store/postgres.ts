@@ -15,6 +15,7 @@ import postgres from 'postgres'
 import { Fault } from '../error.ts'
 import type { Claim, Db, Engine, EngineOptions, Keys, Reader, TxOptions } from './engine.ts'
 import { createGuard } from './guard.ts'
+import { packAside } from './pack.ts'
 import type { Shape } from './shape.ts'
 import { arrayLiteral, claimSql, insertSql, spell, spellKeys, upsertSql } from './sql.ts'
 import { cleanValue } from './value.ts'
@@ -140,7 +141,9 @@ function dbOver(ask: Ask): Db {
   const into = async <R>(text: string, { table, encode }: Shape<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
     const encoded = rows.map(encode)
-    const params = Object.keys(table.columns).map((name) => arrayLiteral(encoded.map((row) => cleanValue(row[name]))))
+    const columns = Object.keys(table.columns).map((name) => encoded.map((row) => cleanValue(row[name])))
+    for (const at of table.packed) columns[at] = await Promise.all((columns[at] ?? []).map(packed))
+    const params = columns.map(arrayLiteral)
     return (await ask({ text, params })).count
   }
   return {
@@ -154,6 +157,8 @@ function dbOver(ask: Ask): Db {
     claim: async (claim: Claim) => (await ask({ text: claimSql('postgres', claim), params: claim.params.map(cleanValue) })).rows,
   }
 }
+
+const packed = async (value: Value): Promise<Value> => (value instanceof Uint8Array ? packAside(value) : value)
 
 /** Classes of SQLSTATE, and codes of the driver and of the system, that heal when the server is back or has room again. */
 const MAY_HEAL = ['08', '40', '53', '55', '57', '58']

@@ -1,37 +1,18 @@
 /**
  * rawmail - the bytes of a mail as they came, compressed, for a limited time
  *
- * The body is Zstandard; packing is done off the main thread and before the transaction. A mail is found by its digest through its
+ * The engine packs the body as it writes it (store/pack). A mail is found by its digest through its
  * report row, which knows its time and whose it is.
  *
  * See also: store/reports, store/world (which writes).
  */
-import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'
 import type { Db, Reader } from './engine.ts'
+import { unpack } from './pack.ts'
 import { RAW_MAILS } from './schema.ts'
 import { bytesOfHex } from './shape.ts'
 
-const compress = promisify(zstdCompress)
-const decompress = promisify(zstdDecompress)
-
-/** Level 3 is Zstandard's own default: half the bytes of a report at a tenth of the time of higher levels. */
-const OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 3 } }
-
-/** Packed in well under a millisecond. */
-const SHORT_MAIL = 65_536
-
-/** `body` is packed; `size` is the mail's own, which may be more than was kept of it. */
+/** `body` goes in as it came and comes out packed; `size` is the mail's own, which may be more than was kept of it. */
 export type RawMail = { readonly digest: string; readonly receivedAt: number; readonly size: number; readonly body: Uint8Array }
-
-/**
- * Packs the bytes of a mail for {@link RawMail}. The size is told in advance: the compressor then takes memory for a report and not for
- * a film. A short mail is packed at once, since a way through the thread pool costs three times the packing.
- */
-export async function packRawMail(raw: Uint8Array): Promise<Uint8Array> {
-  const options = { ...OPTIONS, pledgedSrcSize: raw.byteLength }
-  return raw.byteLength <= SHORT_MAIL ? zstdCompressSync(raw, options) : compress(raw, options)
-}
 
 /** The bytes of a mail of this account; null where it is not there, not there any more, or another's. */
 export async function getRawMail(reader: Reader, account: number, digest: string): Promise<Buffer | null> {
@@ -47,7 +28,7 @@ async function readRaw(reader: Reader, owner: string, params: readonly (Uint8Arr
   const sql = `select ${RAW_MAILS.columns('m')} from reports r cross join raw_mails m
     where r.digest = $1 ${owner} and m.received_at = r.received_at and m.digest = r.digest`
   const row = await reader.one(sql, params)
-  return row === null ? null : decompress(RAW_MAILS.decode(row).body)
+  return row === null ? null : unpack(RAW_MAILS.decode(row).body)
 }
 
 /** Removes mails received before a moment, oldest first, at most `limit`; how many went. */

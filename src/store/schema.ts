@@ -8,7 +8,7 @@
 import type { Proofs } from '../edge/auth.ts'
 import type { Fact } from '../ledger/fact.ts'
 import type { DeliveryRow, InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/world.ts'
-import { bytes, code, flag, hex, int, json, maybe, shapeOf, text, uuid, word } from './shape.ts'
+import { code, flag, hex, int, json, maybe, packed, shapeOf, text, uuid, word } from './shape.ts'
 import type { RawMail } from './rawmail.ts'
 import type { Shape } from './shape.ts'
 
@@ -231,5 +231,5 @@ export const RAW_MAILS = shapeOf<RawMail>('raw_mails', ['received_at', 'digest']
   receivedAt: int('received_at'),
   digest: hex('digest'),
   size: int('size'),
-  body: bytes('body'),
+  body: packed('body'),
 })

@@ -13,6 +13,8 @@ import type { Row, Value } from './value.ts'
 export type Field<V> = {
   readonly column: string
   readonly type: ColumnType
+  /** The engine packs the bytes as it writes them: what is decoded is packed. */
+  readonly packed?: true
   readonly encode: (value: V) => Value
   readonly decode: (value: Value) => V
 }
@@ -28,7 +30,12 @@ export type Shape<R> = {
 /** A shape out of a table's name, its key's columns and a field for each key of R. */
 export function shapeOf<R>(name: string, key: readonly string[], fields: { readonly [K in keyof R]-?: Field<R[K]> }): Shape<R> {
   const entries = Object.entries(fields) as [string & keyof R, Field<unknown>][]
-  const table: Table = { name, key, columns: Object.fromEntries(entries.map(([, field]) => [field.column, field.type])) }
+  const table: Table = {
+    name,
+    key,
+    columns: Object.fromEntries(entries.map(([, field]) => [field.column, field.type])),
+    packed: entries.flatMap(([, field], at) => (field.packed === true ? [at] : [])),
+  }
   return {
     table,
     encode(row) {
@@ -136,6 +143,9 @@ const NULLABLE: Readonly<Record<ColumnType, ColumnType>> = {
   bytes: 'bytes?',
   'bytes?': 'bytes?',
 }
+
+/** Bytes that the engine packs as it writes them; see store/pack. */
+export const packed = (column: string): Field<Uint8Array> => ({ ...bytes(column), packed: true })
 
 /** The same field, or null. */
 export function maybe<V>(field: Field<V>): Field<V | null> {

@@ -95,7 +95,7 @@ function dbOver(ask: Ask): Db {
       const encoded = encode(row)
       for (const name of names) values.push(cleanValue(encoded[name]))
     }
-    return (await ask({ verb: 'loop', sql, width: names.length, values })).changes
+    return (await ask({ verb: 'loop', sql, width: names.length, pack: table.packed, values })).changes
   }
   return {
     ...readerOver(ask),

@@ -17,7 +17,13 @@ import type { Row, Value } from './value.ts'
 /** What the caller wants: as Operation, with its values not yet packed. */
 export type Wish =
   | { readonly verb: 'begin' | 'commit' | 'rollback' }
-  | { readonly verb: 'rows' | 'run' | 'loop'; readonly sql: string; readonly width: number; readonly values: readonly Value[] }
+  | {
+      readonly verb: 'rows' | 'run' | 'loop'
+      readonly sql: string
+      readonly width: number
+      readonly pack?: readonly number[]
+      readonly values: readonly Value[]
+    }
 
 export type Result = { readonly rows: readonly Row[]; readonly changes: number }
 
@@ -103,7 +109,8 @@ function post(worker: Worker, mail: Mail): void {
 }
 
 function pack(wish: Wish, packer: Packer): Operation {
-  return 'sql' in wish ? { verb: wish.verb, sql: wish.sql, width: wish.width, packed: packer.add(wish.values) } : wish
+  if (!('sql' in wish)) return wish
+  return { verb: wish.verb, sql: wish.sql, width: wish.width, pack: wish.pack ?? [], packed: packer.add(wish.values) }
 }
 
 function settle(batch: readonly Waiting[], response: Response): void {

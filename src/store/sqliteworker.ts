@@ -10,15 +10,26 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { pack } from './pack.ts'
 import { createPacker, createUnpacker } from './parcel.ts'
 import type { Packed, Packer } from './parcel.ts'
+import type { Value } from './value.ts'
 
 export type WorkerSettings = { readonly path: string; readonly readOnly: boolean; readonly busyTimeoutMillis: number }
 
-/** `rows` gives rows; `run` a count; `loop` runs the statement once for each `width` values and gives the sum of counts. */
+/**
+ * `rows` gives rows; `run` a count; `loop` runs the statement once for each `width` values and gives the sum of counts. `pack` are the
+ * positions among them whose bytes are packed first.
+ */
 export type Operation =
   | { readonly verb: 'begin' | 'commit' | 'rollback' }
-  | { readonly verb: 'rows' | 'run' | 'loop'; readonly sql: string; readonly width: number; readonly packed: Packed }
+  | {
+      readonly verb: 'rows' | 'run' | 'loop'
+      readonly sql: string
+      readonly width: number
+      readonly pack: readonly number[]
+      readonly packed: Packed
+    }
 
 export type Request = { readonly chained: boolean; readonly operations: readonly Operation[]; readonly blob: Uint8Array }
 
@@ -93,10 +104,24 @@ function perform(
     const columns = statement.columns().map((column) => column.name)
     return { columns, packed: packer.add(rows.flat()) }
   }
+  return { changes: loop(statement, operation, values) }
+}
+
+function loop(
+  statement: StatementSync,
+  { width, pack: packed }: { width: number; pack: readonly number[] },
+  values: readonly Value[],
+): number {
   let changes = 0
-  for (let at = 0; at < values.length; at += operation.width)
-    changes += Number(statement.run(...values.slice(at, at + operation.width)).changes)
-  return { changes }
+  for (let at = 0; at < values.length; at += width) {
+    const row = values.slice(at, at + width)
+    for (const position of packed) {
+      const raw = row[position]
+      if (raw instanceof Uint8Array) row[position] = pack(raw)
+    }
+    changes += Number(statement.run(...row).changes)
+  }
+  return changes
 }
 
 function failureOf(error: unknown): Failure {

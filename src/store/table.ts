@@ -13,6 +13,8 @@ export type ColumnType = 'int' | 'int?' | 'text' | 'text?' | 'bytes' | 'bytes?'
 export type Table = {
   readonly name: string
   readonly columns: Readonly<Record<string, ColumnType>>
+  /** Positions of the columns whose bytes the engine packs. */
+  readonly packed: readonly number[]
   /** The primary key, in its order. */
   readonly key: readonly string[]
 }

@@ -1,7 +1,7 @@
 /**
  * prepare - what can be known of a mail before the store is asked
  *
- * Reads the report, its clues and, where they could matter, its signatures; packs the raw bytes. All of it happens outside the
+ * Reads the report, its clues and, where they could matter, its signatures. All of it happens outside the
  * transaction, so that a slow DNS or a large mail delays nobody else's commit. A reader that throws has met the poisonous mail: it
  * becomes an `unreadable` report, and the fault is told.
  *
@@ -10,7 +10,6 @@
 import { cluesOf, type Clue } from '../correlate/clue.ts'
 import { NO_PROOFS, type Proofs, type Provable, type Prover } from '../edge/auth.ts'
 import { parseReport, type Report, type ReportKind } from '../mail/report.ts'
-import { packRawMail } from '../store/rawmail.ts'
 import type { Page } from './book.ts'
 import { reportDigest, type IncomingMail } from './mail.ts'
 import type { Shop } from './shop.ts'
@@ -21,8 +20,6 @@ export type Prepared = {
   readonly report: Report
   readonly clues: readonly Clue[]
   readonly proofs: Proofs
-  /** Compressed. */
-  readonly body: Uint8Array
 }
 
 /** Kinds of which a valid token is enough, or that change nothing: their signatures are not asked for. */
@@ -34,11 +31,8 @@ export async function prepare(shop: Shop, prover: Prover, page: Page, mail: Inco
   const clues = cluesOf({ report, rcpt: mail.envelope.to, domains: shop.domains, keyFor: page.keyFor })
   const hasToken = clues.some((clue) => 'token' in clue && clue.token.state === 'valid')
   const isWorthProof = clues.length > 0 && !mail.truncated && (NEEDS_PROOF[report.kind] === true || !hasToken)
-  const [body, proofs] = await Promise.all([
-    packRawMail(mail.raw),
-    isWorthProof ? prover(provable(mail), mail.receivedAt) : Promise.resolve(NO_PROOFS),
-  ])
-  return { mail, digest: reportDigest(mail.dataDigest, mail.envelope.to), report, clues, proofs, body }
+  const proofs = isWorthProof ? await prover(provable(mail), mail.receivedAt) : NO_PROOFS
+  return { mail, digest: reportDigest(mail.dataDigest, mail.envelope.to), report, clues, proofs }
 }
 
 const provable = ({ raw, peer, helo, envelope }: IncomingMail): Provable => ({ raw, peer, helo, from: envelope.from })

@@ -103,7 +103,7 @@ async function receiveBatch(shop: Shop, options: ReceiverOptions, items: readonl
       const bySmtp = new Set(kept.filter(({ item }) => item.mail.source === 'smtp').flatMap(({ outcome }) => outcome.facts))
       await commitWorld(db, loaded.world, {
         reports: kept.map(({ item, outcome }) => reportRow(item, outcome.account)),
-        rawMails: kept.map(({ item: { mail, digest, body } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body })),
+        rawMails: kept.map(({ item: { mail, digest } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body: mail.raw })),
         now: shop.now(),
         notify: (fact) => options.notifyReplays || bySmtp.has(fact),
       })
