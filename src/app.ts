@@ -10,6 +10,7 @@ import { hostname } from 'node:os'
 import { accountOf, createKeys } from './accounts.ts'
 import type { FirstStart } from './accounts.ts'
 import { createProver } from './edge/auth.ts'
+import type { Prover } from './edge/auth.ts'
 import { loadCertificate, makeCertificate } from './edge/certificate.ts'
 import type { Certificate } from './edge/certificate.ts'
 import { createLookUp } from './edge/dns.ts'
@@ -49,10 +50,11 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
   try {
     const { shop } = opening
     const lookUp = outside.lookUp ?? createLookUp(dnsOptions(settings))
-    const receiver = createReceiver(shop, { prover: createProver(lookUp), dryRun: false, notifyReplays: false })
+    const prover = createProver(lookUp)
+    const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false })
     undo.push(receiver.idle)
     const state = { isClosing: false }
-    const web = await createWeb(webParts(opening, settings, () => !state.isClosing))
+    const web = await createWeb(webParts(opening, settings, prover, () => !state.isClosing))
     await web.listen({ host: settings.host, port: settings.http.port })
     undo.push(() => web.close())
     const httpPort = portOf(web)
@@ -95,10 +97,10 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return () => (running ??= work())
 }
 
-function webParts({ shop }: Opening, settings: Settings, isOpen: () => boolean): Parameters<typeof createWeb>[0] {
+function webParts({ shop }: Opening, settings: Settings, prover: Prover, isOpen: () => boolean): Parameters<typeof createWeb>[0] {
   const { read } = shop.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
-  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop) }
+  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop, prover) }
   return {
     telemetry: shop.telemetry,
     desk,

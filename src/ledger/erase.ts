@@ -42,8 +42,18 @@ export function eraseFact(fact: Fact, address: string): Fact {
 
 /** A delivery without the address; its emailId holds it and goes too. */
 export function eraseDelivery(row: DeliveryRow, address: string): DeliveryRow {
-  const emailId = row.emailId === null ? null : withoutAddress(row.emailId, address)
-  return { ...row, recipient: null, emailId, sendLog: withoutAddress(row.sendLog, address) }
+  const clean = (text: string): string => withoutAddress(text, address)
+  const maybe = (text: string | null): string | null => (text === null ? null : clean(text))
+  return {
+    ...row,
+    recipient: null,
+    emailId: maybe(row.emailId),
+    from: clean(row.from),
+    subject: clean(row.subject),
+    headers: Object.fromEntries(Object.entries(row.headers).map(([name, value]) => [name, clean(value)])),
+    messageIdHeader: maybe(row.messageIdHeader),
+    sendLog: clean(row.sendLog),
+  }
 }
 
 /** An entry without the address: it goes on answering by its hash. */

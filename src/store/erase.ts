@@ -11,8 +11,9 @@ import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
 import { findDeliveries } from './deliveries.ts'
 import type { Db, Reader } from './engine.ts'
 import { appendFacts, factOf, factsOf, rewriteFacts } from './facts.ts'
+import { unpack } from './pack.ts'
 import { removeRawMailForOperator } from './rawmail.ts'
-import { DELIVERIES, INBOX, LIST_EVENTS, SUPPRESSIONS } from './schema.ts'
+import { DELIVERIES, INBOX, LIST_EVENTS, RAW_MAILS, SUPPRESSIONS } from './schema.ts'
 import { bytesOfHex } from './shape.ts'
 import { suppressionsOf } from './suppressions.ts'
 
@@ -64,6 +65,30 @@ export async function saveErasure(db: Db, account: number, erasure: Erasure): Pr
     ...erasure.digests.map(async (digest) => removeRawMailForOperator(db, digest)),
     appendFacts(db, [erasure.fact], 'ignore'),
   ])
+}
+
+/** Where a page of {@link pageRawMailsForOperator} ended. */
+export type RawMailCursor = { readonly receivedAt: number; readonly digest: string }
+
+/** Mails that are kept, unpacked, oldest first. */
+export async function pageRawMailsForOperator(
+  reader: Reader,
+  after: RawMailCursor | null,
+  limit: number,
+): Promise<readonly (RawMailCursor & { readonly raw: Buffer })[]> {
+  const { receivedAt, digest } = after ?? { receivedAt: -1, digest: '' }
+  const sql = `select ${RAW_MAILS.columns('m')} from raw_mails m where (m.received_at, m.digest) > ($1, $2) order by m.received_at, m.digest limit $3`
+  const rows = (await reader.all(sql, [receivedAt, bytesOfHex(digest), limit])).map(RAW_MAILS.decode)
+  return Promise.all(rows.map(async (row) => ({ receivedAt: row.receivedAt, digest: row.digest, raw: await unpack(row.body) })))
+}
+
+/** The address as sender or recipient of mails that came; how many. */
+export async function eraseEnvelopesForOperator(db: Db, address: string): Promise<number> {
+  const [from, to] = [
+    await db.run(`update reports set mail_from = '' where lower(mail_from) = $1`, [address]),
+    await db.run(`update reports set rcpt_to = '' where lower(rcpt_to) = $1`, [address]),
+  ]
+  return from + to
 }
 
 const ofAccount = <Row extends { readonly account: number }>(account: number, rows: readonly Row[]): readonly Row[] =>

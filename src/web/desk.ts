@@ -9,7 +9,11 @@
 import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/fact.ts'
 import type { AccountSettings } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
+import type { Cut } from '../store/cuts.ts'
 import type { AttemptAnswer, AttemptCall } from '../work/attempts.ts'
+import type { CutCall } from '../work/cuts.ts'
+import type { Erased } from '../work/erase.ts'
+import type { SettleInbox } from '../work/inbox.ts'
 import type { UnsubscribeCall } from '../work/lists.ts'
 import type { Asker, Registered, Registration } from '../work/register.ts'
 
@@ -82,5 +86,11 @@ export type Desk = {
     account: number | null,
     digest: string,
   ) => Promise<{ readonly row: InboxRow; readonly raw: Uint8Array | null } | null>
+  readonly settleInbox: SettleInbox
+  readonly cuts: () => Promise<readonly Cut[]>
+  /** False: nothing changed. */
+  readonly addCut: (call: CutCall, reason: string) => Promise<boolean>
+  readonly removeCut: (call: CutCall) => Promise<boolean>
+  readonly eraseAddress: (address: string, actor: string) => Promise<Erased>
   readonly unsubscribe: (call: UnsubscribeCall) => Promise<'done' | 'missed'>
 }

@@ -17,6 +17,8 @@ export type Guard = {
   readonly account: (request: FastifyRequest) => Promise<Asker>
   /** As `account`, but null for the operator who named none: everybody's. */
   readonly anyone: (request: FastifyRequest) => Promise<Asker | null>
+  /** Faults: unauthenticated, rate_limited, forbidden (an account asks for what is the operator's). */
+  readonly operator: (request: FastifyRequest) => Promise<void>
 }
 
 export type GuardOptions = { readonly gate: Gate; readonly accountOf: (apiUser: string) => Promise<number | null> }
@@ -29,14 +31,18 @@ export function createGuard({ gate, accountOf }: GuardOptions): Guard {
     if (named === null) return null
     const account = await accountOf(named)
     if (account === null) throw new Fault('not_found', 'no account bears that name')
-    return { account, apiUser: named, ip: request.ip }
+    return { account, apiUser: named, ip: request.ip, byOperator: true }
   }
   const account = async (request: FastifyRequest): Promise<Asker> => {
     const asker = await anyone(request)
     if (asker === null) throw new Fault('bad_request', 'the operator names the account: ?account=apiUser')
     return asker
   }
-  return { account, anyone }
+  const operator = async (request: FastifyRequest): Promise<void> => {
+    const { kind } = await identify(gate, request)
+    if (kind !== 'operator') throw new Fault('forbidden', 'this is for the operator')
+  }
+  return { account, anyone, operator }
 }
 
 function namedAccount(query: unknown): string | null {

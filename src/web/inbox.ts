@@ -5,12 +5,15 @@
  *
  * See also: ledger/fact (InboxReason), work/receive.
  */
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { Fault } from '../error.ts'
 import type { InboxReason, InboxState } from '../ledger/fact.ts'
 import type { InboxRow } from '../ledger/world.ts'
+import type { InboxAnswer } from '../work/inbox.ts'
+import { actorOf } from '../work/register.ts'
 import type { Desk } from './desk.ts'
-import { isoOf } from './factview.ts'
+import { eventSchema, isoOf, viewFact } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
 
@@ -77,6 +80,45 @@ export function addInbox(server: Web, { desk, guard }: { readonly desk: Desk; re
     void reply.header('content-disposition', `attachment; filename="${request.params.id.slice(0, 16)}.eml"`)
     return reply.type('application/octet-stream').send(Buffer.from(raw))
   })
+  addActions(server, { desk, guard })
+}
+
+/** What was done, and what the mail changed. */
+const settled = z.object({
+  ...item.shape,
+  changed: z.boolean().describe('False: it was done before, or a replay found nothing new'),
+  problem: z.string().nullable().describe('Why a replayed mail still waits'),
+  events: z.array(eventSchema).describe('What it added'),
+})
+
+const linkBody = z.object({ emailId: z.string().min(1).max(1_024).describe('The mail that it is about') })
+
+const ACTIONS = {
+  accept: 'Vouch for it: it changes what it points at',
+  discard: 'It is nothing',
+  replay: 'Read it again, by today’s reader and rules',
+} as const
+
+function addActions(server: Web, { desk, guard }: { readonly desk: Desk; readonly guard: Guard }): void {
+  const tags = ['inbox']
+  const shared = { tags, params, querystring: z.object(operatorQuery), response: { 200: settled } }
+  const callOf = async (request: FastifyRequest, digest: string) => {
+    const asker = await guard.anyone(request)
+    return { digest, account: asker?.account ?? null, actor: asker === null ? 'operator' : actorOf(asker) }
+  }
+  for (const action of ['accept', 'discard', 'replay'] as const)
+    server.post(`/v1/inbox/:id/${action}`, { schema: { ...shared, summary: ACTIONS[action] } }, async (request) =>
+      viewSettled(await desk.settleInbox({ ...(await callOf(request, request.params.id)), action })),
+    )
+  const schema = { ...shared, summary: 'Say which mail it is about', body: linkBody }
+  server.post('/v1/inbox/:id/link', { schema }, async (request) => {
+    const { emailId } = request.body
+    return viewSettled(await desk.settleInbox({ ...(await callOf(request, request.params.id)), action: 'link', emailId }))
+  })
+}
+
+function viewSettled({ row, changed, problem, facts }: InboxAnswer): z.output<typeof settled> {
+  return { ...viewItem(row), changed, problem, events: facts.filter(({ kind }) => kind !== 'audit').map(viewFact) }
 }
 
 async function need(desk: Desk, account: number | null, id: string): Promise<{ readonly row: InboxRow; readonly raw: Uint8Array | null }> {

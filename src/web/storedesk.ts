@@ -11,6 +11,7 @@ import { Fault } from '../error.ts'
 import { DEFAULT_SETTINGS } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
 import { findAccount } from '../store/accounts.ts'
+import { listCutsForOperator } from '../store/cuts.ts'
 import { findByEmailIds, findDeliveries } from '../store/deliveries.ts'
 import type { DeliveryFilters } from '../store/deliveries.ts'
 import type { Reader } from '../store/engine.ts'
@@ -25,7 +26,7 @@ import type { Desk, InboxQuery, StatusQuery, SuppressionQuery } from './desk.ts'
 /** What the desk reads; what it writes is work's. */
 export type ReadingDesk = Pick<
   Desk,
-  'settings' | 'message' | 'statuses' | 'suppressions' | 'countSuppressions' | 'checkAddresses' | 'inbox' | 'inboxMail'
+  'settings' | 'message' | 'statuses' | 'suppressions' | 'countSuppressions' | 'checkAddresses' | 'inbox' | 'inboxMail' | 'cuts'
 >
 
 export function createReadingDesk(reader: Reader, now: () => number): ReadingDesk {
@@ -74,6 +75,7 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
       const rows = await (account === null ? inboxPageForOperator(reader, filters, page) : inboxPage(reader, account, filters, page))
       return { rows, next: nextOf(rows, query.limit, cursorOfItem) }
     },
+    cuts: () => listCutsForOperator(reader),
     inboxMail: async (account, digest) => {
       const row = account === null ? (await inboxOfForOperator(reader, [digest]))[0] : await findInbox(reader, account, digest)
       if (!row) return null

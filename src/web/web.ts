@@ -12,6 +12,7 @@ import type { Gate, Keys } from './identity.ts'
 import { addInbox } from './inbox.ts'
 import { addMessages } from './messages.ts'
 import { addOpenApi } from './openapi.ts'
+import { addOperator } from './operator.ts'
 import { createQuota } from './quota.ts'
 import { createServer } from './server.ts'
 import type { Web, WebOptions } from './server.ts'
@@ -50,6 +51,7 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addAttempts(server, { desk, guard, attemptsPerRequest: limits.attemptsPerRequest })
     addSuppressions(server, { desk, guard })
     addInbox(server, { desk, guard })
+    addOperator(server, { desk, guard, accountOf: parts.accountOf })
     addUnsubscribe(server, desk)
   }
   const server = await createServer(options)

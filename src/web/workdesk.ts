@@ -3,25 +3,45 @@
  *
  * See also: web/desk, work/register, work/attempts, work/lists.
  */
+import type { Prover } from '../edge/auth.ts'
 import { createAttempts } from '../work/attempts.ts'
+import { addCut, removeCut } from '../work/cuts.ts'
+import { eraseAddress } from '../work/erase.ts'
+import { createInbox } from '../work/inbox.ts'
 import { addUnsubscribe, liftEntries, removeEntries, unsubscribe } from '../work/lists.ts'
-import { createRegister } from '../work/register.ts'
+import { actorOf, createRegister } from '../work/register.ts'
 import type { Shop } from '../work/shop.ts'
 import type { LiftFilter } from '../ledger/decidebyhand.ts'
 import type { Desk } from './desk.ts'
 import { entryFilters, given } from './storedesk.ts'
 
 /** What the desk writes; what it reads is the store's. */
-export type WritingDesk = Pick<Desk, 'register' | 'attempts' | 'removeSuppressions' | 'addUnsubscribe' | 'lift' | 'unsubscribe'>
+export type WritingDesk = Pick<
+  Desk,
+  | 'register'
+  | 'attempts'
+  | 'removeSuppressions'
+  | 'addUnsubscribe'
+  | 'lift'
+  | 'settleInbox'
+  | 'addCut'
+  | 'removeCut'
+  | 'eraseAddress'
+  | 'unsubscribe'
+>
 
-export function createWritingDesk(shop: Shop): WritingDesk {
+export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
   return {
     register: createRegister(shop),
     attempts: createAttempts(shop),
     removeSuppressions: (by, query) => removeEntries(shop, by, entryFilters(query, shop.now())),
     addUnsubscribe: (by, email, type) => addUnsubscribe(shop, by, email, type),
     lift: (by, { dryRun, ...filter }) =>
-      liftEntries(shop, { account: by.account, actor: `api:${by.apiUser}` }, { filter: given<LiftFilter>(filter), dryRun }),
+      liftEntries(shop, { account: by.account, actor: actorOf(by) }, { filter: given<LiftFilter>(filter), dryRun }),
+    settleInbox: createInbox(shop, prover),
+    addCut: (call, reason) => addCut(shop, call, reason),
+    removeCut: (call) => removeCut(shop, call),
+    eraseAddress: (address, actor) => eraseAddress(shop, address, actor),
     unsubscribe: (call) => unsubscribe(shop, call),
   }
 }

@@ -90,7 +90,10 @@ async function findRow({ engine }: Shop, { account, digest }: InboxCall): Promis
   return row
 }
 
-/** The mail as the listener had it, read by today's reader. What it proved then is what it proves now: keys are rotated away. */
+/**
+ * The mail as the listener had it, read by today's reader. What it proved then it proves for ever, since keys are rotated away; a replay asks
+ * again for what could not be proven then.
+ */
 async function reopen(shop: Shop, prover: Prover | null, page: Page, row: InboxRow): Promise<Prepared> {
   const { read } = shop.engine
   const [raw, report, facts] = await Promise.all([
@@ -101,10 +104,9 @@ async function reopen(shop: Shop, prover: Prover | null, page: Page, row: InboxR
   if (raw === null || report === null)
     throw new Fault('not_found', 'the raw mail is no longer kept (retention.rawDays); it can only be discarded')
   const at = facts.find((fact) => fact.kind === 'inbox')?.at ?? report.receivedAt
-  const prove: Prover = (mail) => {
-    if (report.auth !== null) return Promise.resolve(report.auth)
-    return prover === null ? Promise.resolve(NO_PROOFS) : prover(mail, report.receivedAt)
-  }
+  const known = report.auth ?? NO_PROOFS
+  const isProven = known.dkim.some(({ valid }) => valid)
+  const prove: Prover = (mail) => (prover === null || isProven ? Promise.resolve(known) : prover(mail, report.receivedAt))
   const item = await prepare(shop, prove, page, mailOf(report, raw, { at, receivedAt: shop.now() }))
   // The digest of a mail that was cut cannot be had from what was kept of it.
   return { ...item, digest: row.digest }
@@ -134,6 +136,8 @@ function settle(shop: Shop, page: Page, { call, row, loaded, item }: Settling): 
   const linked = call.action === 'link' ? linkedTo(call.emailId, row, loaded, page) : null
   if (row.state === WANTED[call.action] && (linked === null || row.deliveryId === linked.deliveryId)) return unchanged(row)
   if (!OPEN.includes(row.state)) throw new Fault('conflict', `this mail was ${row.state} already`)
+  if (row.reason === 'cut' && call.account !== null && call.action !== 'discard')
+    throw new Fault('forbidden', 'an operator has cut this off, and only an operator lets it in')
   const outcome = given === null ? { match: null, facts: [] } : DECIDE[call.action](given, linked)
   const isOther = outcome.match !== null && row.account !== 0 && outcome.match.account !== row.account
   if (isOther) throw new Fault('conflict', 'this mail speaks of another account’s mail')

@@ -18,7 +18,7 @@ import { listSuppressions, type SuppressionCursor, type SuppressionFilters } fro
 import { loadWorld } from '../store/world.ts'
 import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
-import type { Asker } from './register.ts'
+import { actorOf, type Asker } from './register.ts'
 import type { Shop } from './shop.ts'
 
 /** Entries one transaction changes. */
@@ -40,8 +40,6 @@ function handOf(shop: Shop, page: Page, account: number, actor: string): Hand {
   const now = shop.now()
   return { actor, settings: page.settingsOf(account), moment: { at: now, receivedAt: now, ids: shop.ids } }
 }
-
-const actorOf = ({ apiUser }: Asker): string => `api:${apiUser}`
 
 /** Takes every entry off that the filters let through; how many stood. */
 export async function removeEntries(shop: Shop, by: Asker, filters: SuppressionFilters): Promise<number> {

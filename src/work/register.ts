@@ -22,7 +22,16 @@ import { commitWorld } from './commit.ts'
 import { createDeliveryIds, type Shop } from './shop.ts'
 
 /** In whose name a call is made, and from where. */
-export type Asker = { readonly account: number; readonly apiUser: string; readonly ip: string }
+export type Asker = {
+  readonly account: number
+  readonly apiUser: string
+  readonly ip: string
+  /** The operator acts in the account's name. */
+  readonly byOperator?: true
+}
+
+/** Who did it, as audits name them. */
+export const actorOf = ({ apiUser, byOperator }: Asker): string => (byOperator === true ? `operator for ${apiUser}` : `api:${apiUser}`)
 
 export type Registration = {
   readonly from: string

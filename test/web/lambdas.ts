@@ -231,6 +231,11 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
     inbox: hear('inbox', { rows: [ITEM], next: null }),
     inboxMail: (account, digest) =>
       Promise.resolve(account !== 2 && digest === ITEM.digest ? { row: ITEM, raw: Buffer.from('From: x\r\n\r\n<script>') } : null),
+    settleInbox: hear('settleInbox', { row: { ...ITEM, state: 'accepted' }, changed: true, problem: null, facts: [FAILED] }),
+    cuts: hear('cuts', [{ kind: 'peer', name: '192.0.2.1', reason: 'a flood', actor: 'operator', createdAt: NOW }]),
+    addCut: hear('addCut', true),
+    removeCut: hear('removeCut', true),
+    eraseAddress: hear('eraseAddress', { addressHash: '00'.repeat(32), deliveries: 1, entries: 1, mails: 1 }),
     unsubscribe: (call) => {
       heard.push({ name: 'unsubscribe', args: [call] })
       return Promise.resolve(call.token.startsWith('a') ? 'done' : 'missed')

@@ -3,6 +3,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { accountOf, addAccount, createKeys, firstStart, ROTATION_MS, rotateSecret } from '../../src/accounts.ts'
+import { NO_PROOFS } from '../../src/edge/auth.ts'
 import { holdMaster, rotateRing } from '../../src/keyring.ts'
 import { closeAccount } from '../../src/store/accounts.ts'
 import { tokenKeys } from '../../src/store/tokenkeys.ts'
@@ -55,7 +56,7 @@ describe.each(engines)('$kind', ({ open }) => {
   beforeAll(async () => {
     const { engine } = await open()
     const shop = await makeShop(engine, clock, [{}, {}])
-    desk = { now: shop.now, ...createReadingDesk(engine.read, shop.now), ...createWritingDesk(shop) }
+    desk = { now: shop.now, ...createReadingDesk(engine.read, shop.now), ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)) }
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))
     const made = await desk.register(ANN, { ...MAIL, recipients: names })
     await desk.register(BOB, { ...MAIL, recipients: names })
