@@ -19,13 +19,29 @@ const MAX_LOCAL = 250
 const MAX_DOMAIN = 255
 const MAX_INPUT = 2_000
 
-const LOCAL_CHAR = /[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\uffff]/
-const DOMAIN_CHAR = /[\p{L}\p{N}\p{M}._-]/u
+/** As nearly every address is written. */
+const USUAL =
+  /^[A-Za-z0-9_][A-Za-z0-9_+=-]{0,63}(?:\.[A-Za-z0-9_+=-]{1,64}){0,8}@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}){1,8}$/
+/** RFC 5322 §3.2.3, beside letters and digits. */
+const LOCAL_MARKS = "!#$%&'*+-/=?^_`{|}~."
+/** Spaces, quotes and brackets of other scripts. */
+const WIDE_MARKS = /[\u2000-\u206f\u3000-\u303f\uff08\uff09\uff0c\uff1a\uff1b\uff1c\u00a0]/
+const DOMAIN_CHAR = /[\p{L}\p{N}\p{M}]/u
 /** Scripts that are written without spaces: an ASCII address ends where they begin. */
 const UNSPACED = /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]/
 
 /** Reads one address; null where there is none, or where it is of another system. Total. */
 export function parseAddress(text: string): Address | null {
+  return usualAddress(text) ?? anyAddress(text)
+}
+
+function usualAddress(text: string): Address | null {
+  if (text.length > MAX_DOMAIN || !USUAL.test(text) || /^imcea/i.test(text)) return null
+  const at = text.indexOf('@')
+  return { local: text.slice(0, at), domain: text.slice(at + 1).toLowerCase() }
+}
+
+function anyAddress(text: string): Address | null {
   const whole = text.length > MAX_INPUT ? text.slice(0, MAX_INPUT) : text
   const typed = splitTyped(whole)
   const bare = stripRoute(decodeUtf8Escapes(innermost(typed.type === '' ? whole : typed.value)))
@@ -135,21 +151,24 @@ function localStart(text: string, at: number, floor: number): number {
   const stopsAtCjk = !UNSPACED.test(text.charAt(at - 1))
   const limit = Math.max(floor, at - MAX_LOCAL)
   let start = at
-  while (start > limit) {
-    const char = text.charAt(start - 1)
-    if (
-      !LOCAL_CHAR.test(char) ||
-      /[\u2000-\u206f\u3000-\u303f\uff08\uff09\uff0c\uff1a\uff1b\uff1c\u00a0]/.test(char) ||
-      (stopsAtCjk && UNSPACED.test(char))
-    )
-      break
-    start--
-  }
-  // A label that is glued to the address (`to=a@b`) and quotes and stars around it are no part of it.
-  const label = /^(?:(?:to|from|rcpt|for|ctladdr|orcpt|recipient|email|addr|user)=)?['`*|.]*/i.exec(
-    text.slice(start, Math.min(at, start + 30)),
-  )
-  return Math.min(at, start + (label?.[0].length ?? 0))
+  while (start > limit && isLocalChar(text.charCodeAt(start - 1), stopsAtCjk)) start--
+  const head = text.slice(start, Math.min(at, start + 30))
+  if (isAlphanumeric(head.charCodeAt(0)) && !head.includes('=')) return start
+  return Math.min(at, start + (GLUED.exec(head)?.[0].length ?? 0))
+}
+
+/** A label that is glued to the address (`to=a@b`) and quotes and stars around it are no part of it. */
+const GLUED = /^(?:(?:to|from|rcpt|for|ctladdr|orcpt|recipient|email|addr|user)=)?['`*|.]*/i
+
+function isAlphanumeric(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
+}
+
+function isLocalChar(code: number, stopsAtCjk: boolean): boolean {
+  if (isAlphanumeric(code)) return true
+  const char = String.fromCharCode(code)
+  if (code < 0x80) return LOCAL_MARKS.includes(char)
+  return !WIDE_MARKS.test(char) && !(stopsAtCjk && UNSPACED.test(char))
 }
 
 function quotedStart(text: string, at: number, floor: number): number {
@@ -164,15 +183,16 @@ function domainEnd(text: string, from: number): number {
   }
   const startsCjk = UNSPACED.test(text.charAt(from))
   let end = from
-  while (
-    end < text.length &&
-    end - from < MAX_DOMAIN &&
-    DOMAIN_CHAR.test(text.charAt(end)) &&
-    (startsCjk || !UNSPACED.test(text.charAt(end)))
-  )
-    end++
+  while (end < text.length && end - from < MAX_DOMAIN && isDomainChar(text.charCodeAt(end), startsCjk)) end++
   while (end > from && '.-_'.includes(text.charAt(end - 1))) end--
   return end
+}
+
+function isDomainChar(code: number, startsCjk: boolean): boolean {
+  if (isAlphanumeric(code) || code === 0x2d || code === 0x2e || code === 0x5f) return true
+  if (code < 0x80) return false
+  const char = String.fromCharCode(code)
+  return DOMAIN_CHAR.test(char) && (startsCjk || !UNSPACED.test(char))
 }
 
 function isBracketed(text: string, start: number): boolean {

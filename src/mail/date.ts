@@ -70,9 +70,16 @@ type Digits = string | undefined
 function at(year: Digits, month: number, day: Digits, clock: readonly [Digits, Digits, Digits], zone: Digits): number | null {
   const [hour, minute, second] = [Number(clock[0]), Number(clock[1]), Number(clock[2] ?? 0)]
   if (month < 0 || month > 11 || hour > 24 || minute > 59 || second > 60) return null
-  const days = Date.UTC(fullYear(year ?? ''), month, Number(day))
-  if (Number.isNaN(days) || new Date(days).getUTCDate() !== Number(day)) return null
+  const inYear = fullYear(year ?? '')
+  const inMonth = Number(day)
+  if (inMonth < 1 || inMonth > daysOf(month, inYear)) return null
+  const days = Date.UTC(inYear, month, inMonth)
   return days + (hour * 3_600 + minute * 60 + second) * 1_000 - offset(zone ?? '')
+}
+
+function daysOf(month: number, year: number): number {
+  if (month !== 1) return month === 3 || month === 5 || month === 8 || month === 10 ? 30 : 31
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
 }
 
 /** RFC 5322 §4.3: 00–49 are of this century, 50–99 and three digits count from 1900. */

@@ -92,7 +92,12 @@ function kindOf(recipients: readonly RecipientReport[]): ReportKind {
 }
 
 /** Addresses that a report mentions and that failed nothing: its reader, its writer, the returned mail's sender. */
-function avoidedOf(mail: Opened): ReadonlySet<string> {
+function avoidedOf(mail: Opened): (address: string) => boolean {
+  let own: ReadonlySet<string> | null = null
+  return (address) => (own ??= ownAddresses(mail)).has(address)
+}
+
+function ownAddresses(mail: Opened): ReadonlySet<string> {
   const own = [
     mail.from,
     ...mail.to,

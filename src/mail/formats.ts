@@ -67,14 +67,16 @@ const LEADING = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
 
 /** The marks that a line begins with, none for most lines. Total. */
 export function marksOf(line: string): readonly Mark[] {
-  const start = line
-    .slice(0, REACH * 2)
-    .replace(LEADING, '')
-    .slice(0, REACH)
-    .toLowerCase()
-  const bucket = index.get(start.slice(0, KEY))
+  const from = isAlphanumeric(line.charCodeAt(0)) ? 0 : (LEADING.exec(line.slice(0, REACH * 2))?.[0].length ?? 0)
+  const bucket = index.get(line.slice(from, from + KEY).toLowerCase())
   if (bucket === undefined) return NO_MARKS
-  return bucket.filter((mark) => start.startsWith(mark.text))
+  const start = line.slice(from, from + REACH).toLowerCase()
+  const marks = bucket.filter((mark) => start.startsWith(mark.text))
+  return marks.length === 0 ? NO_MARKS : marks
+}
+
+function isAlphanumeric(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
 }
 
 /** Whether a line is nothing but its mark: a title, with its words below it. */
@@ -88,24 +90,31 @@ export function isTitleOf(line: string, mark: Mark): boolean {
   )
 }
 
-/** Rows by header fields, as one flat list: [row, header name, what it contains]. */
-const HEADER_MARKS: readonly (readonly [string, string, string])[] = FORMATS.flatMap((format) =>
-  Object.entries(format.header ?? {}).flatMap(([name, needles]) => needles.map((needle) => [format.id, name, needle] as const)),
-)
+type HeaderMark = { readonly row: number; readonly needle: string }
+
+/** Header name → what its value contains, and whose it is. */
+const headerIndex = buildHeaderIndex()
+
+function buildHeaderIndex(): ReadonlyMap<string, readonly HeaderMark[]> {
+  const marks = new Map<string, HeaderMark[]>()
+  for (const [row, format] of FORMATS.entries()) {
+    for (const [name, needles] of Object.entries(format.header ?? {})) {
+      const bucket = marks.get(name) ?? []
+      bucket.push(...needles.map((needle) => ({ row, needle })))
+      marks.set(name, bucket)
+    }
+  }
+  return marks
+}
 
 /** The rows whose header fields this mail bears. `headers`: names lower case. */
 export function formatsByHeader(headers: Readonly<Record<string, string>>): readonly string[] {
-  const lowered = new Map<string, string>()
-  const found: string[] = []
-  for (const [id, name, needle] of HEADER_MARKS) {
+  const rows = new Set<number>()
+  for (const [name, marks] of headerIndex) {
     const value = headers[name]
     if (value === undefined) continue
-    let lower = lowered.get(name)
-    if (lower === undefined) {
-      lower = value.slice(0, 512).toLowerCase()
-      lowered.set(name, lower)
-    }
-    if (lower.includes(needle) && found[found.length - 1] !== id) found.push(id)
+    const lower = value.slice(0, 512).toLowerCase()
+    for (const mark of marks) if (lower.includes(mark.needle)) rows.add(mark.row)
   }
-  return found
+  return [...rows].sort((a, b) => a - b).map((row) => FORMATS[row]?.id ?? '')
 }

@@ -32,8 +32,8 @@ export const MAX_PAIRS = 1_000
 /** `end`: behind the address in its line. */
 type Find = { readonly address: string; readonly rank: number; readonly line: number; readonly end: number }
 
-/** Finds whom a report's own lines speak of. `avoid`: addresses that are only taken where they stand by themselves. */
-export function pairsIn(lines: readonly TextLine[], avoid: ReadonlySet<string>): readonly Pair[] {
+/** Finds whom a report's own lines speak of. `avoid`: which (lower case) are only taken where they stand by themselves. */
+export function pairsIn(lines: readonly TextLine[], avoid: (address: string) => boolean): readonly Pair[] {
   const finds = findAddresses(lines, avoid)
   const best = finds.reduce((most, find) => Math.max(most, find.rank), 0)
   const least = best >= RANK.alone ? RANK.alone : best
@@ -43,7 +43,7 @@ export function pairsIn(lines: readonly TextLine[], avoid: ReadonlySet<string>):
   )
 }
 
-function findAddresses(lines: readonly TextLine[], avoid: ReadonlySet<string>): readonly Find[] {
+function findAddresses(lines: readonly TextLine[], avoid: (address: string) => boolean): readonly Find[] {
   const finds: Find[] = []
   let section: 'none' | 'opens' | 'names' | 'sender' | 'details' | 'stops' = 'none'
   let before = ''
@@ -69,7 +69,7 @@ type Place = {
   readonly section: string
   readonly named: boolean
   readonly before: string
-  readonly avoid: ReadonlySet<string>
+  readonly avoid: (address: string) => boolean
 }
 
 const LEAD = /^[\s<>"'`(*•·\-–—=|#[\]{,;:.!]*(?:\d{1,3}[.)]\s+)?(?:(?:mailto|smtp|rfc822|local)[:;]\s*)?[<"'[]*$/i
@@ -89,7 +89,7 @@ function readLine(text: string, place: Place): readonly Omit<Find, 'line'>[] {
     end = hit.end
     const address = hit.address.toLowerCase()
     if (rank === 0) continue
-    if (rank < RANK.alone && (place.avoid.has(address) || isHelper(address))) continue
+    if (rank < RANK.alone && (place.avoid(address) || isHelper(address))) continue
     out.push({ address: hit.address, rank, end })
   }
   return out
@@ -212,7 +212,7 @@ function parentsOf(lines: readonly TextLine[]): { parents: ReadonlyMap<number, s
   const skip = new Set<number>()
   for (let at = 0; at < lines.length; at++) {
     const text = lines[at]?.text ?? ''
-    if (!text.includes('enerated from ')) continue
+    if (!text.includes('(') || !text.includes('enerated from ')) continue
     const parent = PARENT.exec(text)?.[1]
     if (parent === undefined) continue
     parents.set(at, parent)

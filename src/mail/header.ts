@@ -13,7 +13,7 @@ import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
 /** `name` is lower case; `value` stands as written, folds included. */
 export type Field = { readonly name: string; readonly value: string }
 
-/** `isBytes`: values are bytes, one character each, that still need their charset. */
+/** `isBytes`: values are bytes, one character each, that still need their charset; a mail of plain ASCII needs none. */
 export type Headers = { readonly fields: readonly Field[]; readonly isBytes: boolean }
 
 /** A value longer than this is cut: nothing that matters in a report is longer. */
@@ -28,6 +28,7 @@ export const MAX_BLOCK = 262_144
 const STRAY_LINES = 40
 /** RFC 5322 sets no limit for a name; the longest registered has 33 characters. */
 const MAX_NAME = 100
+const DASH = 0x2d
 
 export const NO_HEADERS: Headers = { fields: [], isBytes: false }
 
@@ -48,7 +49,7 @@ export type BlockOptions = {
   readonly isBytes: boolean
   /** A whole mail may open with blank lines and an mbox "From " line; a part may not. */
   readonly isMail: boolean
-  /** Ends the block before this line (a boundary). */
+  /** Ends the block before this line (a boundary); asked of lines that begin with a dash. */
   readonly isEnd: (start: number, end: number) => boolean
 }
 
@@ -64,7 +65,8 @@ export function readBlock(text: string, options: BlockOptions): Block {
   let familiar = -1
   const close = (end: number): void => {
     if (open === null) return
-    if (fields.length < MAX_FIELDS && open.from - start < MAX_BLOCK) fields.push({ name: open.name, value: text.slice(open.from, end) })
+    if (fields.length < MAX_FIELDS && open.from - start < MAX_BLOCK)
+      fields.push({ name: open.name, value: text.slice(open.from, beforeLineEnd(text, end)) })
     else oddities.add('header cut')
     open = null
   }
@@ -72,7 +74,7 @@ export function readBlock(text: string, options: BlockOptions): Block {
     const newline = text.indexOf('\n', at)
     const end = newline < 0 ? text.length : newline
     const kind = lineKind(text, at, end)
-    if (kind === 'blank' || options.isEnd(at, end)) {
+    if (kind === 'blank' || (text.charCodeAt(at) === DASH && options.isEnd(at, end))) {
       bodyStart = kind === 'blank' ? Math.min(end + 1, text.length) : at
       break
     }
@@ -93,6 +95,13 @@ export function readBlock(text: string, options: BlockOptions): Block {
   }
   close(Math.min(at, text.length))
   return { headers: { fields, isBytes: options.isBytes }, bodyStart, oddities: [...oddities] }
+}
+
+function beforeLineEnd(text: string, at: number): number {
+  let end = at
+  if (text.charCodeAt(end - 1) === 0x0a) end--
+  if (text.charCodeAt(end - 1) === 0x0d) end--
+  return end
 }
 
 /** The place of the colon of a field, or what else the line is. */
@@ -238,7 +247,8 @@ function plainValue(headers: Headers, field: Field): string {
 }
 
 function unfold(value: string): string {
-  return (/[\r\n\0]/.test(value) ? value.replace(/[\r\n\0]+[ \t]*/g, ' ') : value).trim()
+  const isFlat = !value.includes('\n') && !value.includes('\r') && !value.includes('\0')
+  return (isFlat ? value : value.replace(/[\r\n\0]+[ \t]*/g, ' ')).trim()
 }
 
 /**

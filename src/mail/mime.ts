@@ -19,6 +19,8 @@ export type Mime = {
   readonly raw: Uint8Array
   /** The bytes, one a character. A mail whose lines end in CR alone has LF there. */
   readonly latin1: string
+  /** Plain ASCII without escapes: text as it stands. */
+  readonly isPlain: boolean
   readonly root: Part
   /** In document order, root first. */
   readonly parts: readonly Part[]
@@ -46,6 +48,8 @@ type Open = { readonly part: Draft; readonly boundary: string | null; shadowed: 
 
 type Scan = {
   readonly text: string
+  /** Neither high bytes nor escapes: there is no charset to be found out. */
+  readonly isPlain: boolean
   readonly parts: Draft[]
   readonly open: Open[]
   /** Boundary to its place in `open`. */
@@ -62,21 +66,30 @@ export function parseMime(raw: Uint8Array): Mime {
   const kept = raw.length > MAX_MAIL ? raw.subarray(0, MAX_MAIL) : raw
   const bytes = Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength).toString('latin1')
   const latin1 = bytes.includes('\r') && !bytes.includes('\n') ? bytes.replaceAll('\r', '\n') : bytes
-  let scan = scanParts(latin1, new Map())
+  const isPlain = isPlainText(latin1)
+  let scan = scanParts({ text: latin1, isPlain, repairs: NO_REPAIRS })
   const repairs = guessBoundaries(scan)
   if (repairs.size > 0) {
-    scan = scanParts(latin1, repairs)
+    scan = scanParts({ text: latin1, isPlain, repairs })
     scan.oddities.add('boundary never occurs, another one does')
   }
   for (const part of scan.parts) if (isEmptyMultipart(part)) fillMultipart(scan, part)
   if (raw.length > MAX_MAIL) scan.oddities.add('mail cut')
   const parts = inOrder(scan)
   const root = parts[0] ?? blankPart(latin1.length)
-  return { raw, latin1, root, parts, oddities: [...scan.oddities] }
+  return { raw, latin1, isPlain, root, parts, oddities: [...scan.oddities] }
 }
 
-function scanParts(text: string, repairs: ReadonlyMap<number, string>): Scan {
-  const scan: Scan = { text, parts: [], open: [], boundaries: new Map(), repairs, oddities: new Set() }
+const NO_REPAIRS: ReadonlyMap<number, string> = new Map()
+
+/** Two characters of Latin-1 in UTF-8 for each high byte: the lengths tell. */
+function isPlainText(latin1: string): boolean {
+  return Buffer.byteLength(latin1, 'utf8') === latin1.length && !latin1.includes('\x1b')
+}
+
+function scanParts(of: Pick<Scan, 'text' | 'isPlain' | 'repairs'>): Scan {
+  const { text } = of
+  const scan: Scan = { ...of, parts: [], open: [], boundaries: new Map(), oddities: new Set() }
   let at: number | null = openPart(scan, 0, null)
   while (at !== null) {
     const parent = scan.open.at(-1)
@@ -157,7 +170,7 @@ function openPart(scan: Scan, from: number, parent: Draft | null): number {
   const isMail = parent === null || isMailType(parent.type)
   const block = readBlock(scan.text, {
     from,
-    isBytes: true,
+    isBytes: !scan.isPlain,
     isMail,
     isEnd: (start, end) => scan.boundaries.size > 0 && matchBoundary(scan, start, end) !== null,
   })
@@ -291,17 +304,19 @@ export function textOf(mime: Mime, part: Part, cap = MAX_TEXT): string {
   const charset = part.params['charset'] ?? null
   // An encoded character takes up to 12 bytes (four escapes); a cut one at the end does no harm.
   const body = mime.latin1.slice(part.bodyStart, Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 4 : 12)))
-  const isPlain = encoding === 'identity' || (encoding === 'quoted-printable' && !body.includes('='))
-  const text = isPlain ? plainText(body, charset) : decodeText(decodeTransfer(body, encoding), charset)
+  const isDirect = encoding === 'identity' || (encoding === 'quoted-printable' && !body.includes('='))
+  const text = isDirect ? plainText(body, charset, mime.isPlain) : decodeText(decodeTransfer(body, encoding), charset)
   return toLines(text.length > cap * 2 ? text.slice(0, cap * 2) : text).slice(0, cap)
 }
 
-function plainText(body: string, charset: string | null): string {
-  if (/[\x80-\xff]/.test(body)) return decodeText(Buffer.from(body, 'latin1'), charset)
-  if (hasJapaneseEscapes(body)) return decodeJapanese(body)
+function plainText(body: string, charset: string | null, isPlain: boolean): string {
+  if (!isPlain && /[\x80-\xff]/.test(body)) return decodeText(Buffer.from(body, 'latin1'), charset)
+  if (!isPlain && hasJapaneseEscapes(body)) return decodeJapanese(body)
   return charset !== null && /utf-?7|utf-?16|ucs|hz|2022/i.test(charset) ? decodeText(Buffer.from(body, 'latin1'), charset) : body
 }
 
 function toLines(text: string): string {
-  return text.includes('\r') ? text.replace(/\r{1,3}\n|\r/g, '\n') : text
+  if (!text.includes('\r')) return text
+  const lines = text.replaceAll('\r\n', '\n')
+  return lines.includes('\r') ? lines.replace(/\r{1,2}\n|\r/g, '\n') : lines
 }

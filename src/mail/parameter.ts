@@ -23,6 +23,7 @@ export function parseParameters(text: string): Parametered {
     .toLowerCase()
   const params: Record<string, string> = Object.create(null)
   if (semicolon < 0) return { value, params }
+  if (readPlain(text, semicolon, params)) return { value, params }
   const pieces = new Map<string, string>()
   let at = semicolon + 1
   for (let i = 0; i < MAX_PARAMS && at < text.length; i++) {
@@ -35,6 +36,25 @@ export function parseParameters(text: string): Parametered {
     if (base !== '' && !(base in params)) params[base] = joinPieces(pieces, base)
   }
   return { value, params }
+}
+
+/** A parameter as nearly every program writes it; what is coded, commented or unfinished is read with care. */
+const PLAIN = /;[ \t]*([A-Za-z][A-Za-z-]{0,30})=(?:"([^"\\]{0,250})"|([A-Za-z0-9_.+:/-]{1,250}))[ \t]*(?=;|$)/y
+
+/** Reads the parameters behind `semicolon` into `params` if all of them are plain; else leaves `params` empty. */
+function readPlain(text: string, semicolon: number, params: Record<string, string>): boolean {
+  if (text.includes('*', semicolon) || text.includes('=?', semicolon)) return false
+  const found: [string, string][] = []
+  let at = semicolon
+  while (at < text.length) {
+    PLAIN.lastIndex = at
+    const one = PLAIN.exec(text)
+    if (one === null || found.length >= MAX_PARAMS) return false
+    found.push([(one[1] ?? '').toLowerCase(), one[2] ?? one[3] ?? ''])
+    at = PLAIN.lastIndex
+  }
+  for (const [name, value] of found) if (!(name in params)) params[name] = value
+  return true
 }
 
 /** The first semicolon outside of comments; -1 without one. */

@@ -51,7 +51,18 @@ export function describePart(headers: Headers, parent: Draft | null): Draft {
   }
 }
 
+const USUAL_TYPES: ReadonlySet<string> = new Set([
+  'text/plain',
+  'text/html',
+  'message/rfc822',
+  'message/delivery-status',
+  'multipart/report',
+  'multipart/mixed',
+  'multipart/alternative',
+])
+
 function lawfulType(value: string): string {
+  if (USUAL_TYPES.has(value)) return value
   const type = value.replace(/\s/g, '')
   if (/^[a-z0-9!#$&^_.+-]{1,100}\/[a-z0-9!#$&^_.+-]{1,100}$/.test(type)) return type
   return 'text/plain'

@@ -109,8 +109,9 @@ function isWords(part: Part): boolean {
 }
 
 function sortText(part: Part, text: string, bag: Bag): void {
-  if (/^[ \t]*feedback-type[ \t]*:/im.test(text.slice(0, 2_048)) && !looksLikeWords(text)) bag.feedback.push(text)
-  else if (/^(?:final|original)-recipient[ \t]*:/im.test(text.slice(0, 4_096)) && !looksLikeWords(text)) bag.status.push(text)
+  const areFields = !looksLikeWords(text)
+  if (areFields && /^[ \t]*feedback-type[ \t]*:/im.test(text.slice(0, 2_048))) bag.feedback.push(text)
+  else if (areFields && /^(?:final|original)-recipient[ \t]*:/im.test(text.slice(0, 4_096))) bag.status.push(text)
   else if (part.depth > 0 && bag.plain.length > 0 && cutReturned(text.slice(0, 4_096)).lines.every((line) => line.text === ''))
     bag.headerTexts.push(text)
   else if (part.disposition === 'attachment' && bag.plain.length > 0) bag.files.push(part)

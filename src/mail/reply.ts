@@ -66,7 +66,7 @@ export function parseReply(raw: string): Reply {
 
 /** A text as one line with single spaces. */
 export function oneLine(text: string): string {
-  return text.replace(/[\s\0]+/g, ' ').trim()
+  return text.replace(/(?:[^\S ]|\0)[\s\0]*| [\s\0]+/g, ' ').trim()
 }
 
 /** Code and status at the front, in either order, repeated or not, with the marks around them. */

@@ -11,6 +11,7 @@ export type TransferEncoding = 'identity' | 'base64' | 'quoted-printable'
 
 /** Content-Transfer-Encoding as written to what is to be done. Misspellings are common; what is unknown is left alone. */
 export function transferEncoding(value: string): TransferEncoding {
+  if (value === '7bit' || value === '8bit') return 'identity'
   const bare = value.toLowerCase().replace(/[^a-z0-9]/g, '')
   if (bare.startsWith('base64')) return 'base64'
   return bare.startsWith('quotedprintable') ? 'quoted-printable' : 'identity'
