@@ -30,7 +30,9 @@ const COMMANDS = {
   suppression: { summary: 'undo a batch of list entries', load: async () => (await import('./commands/suppression.ts')).suppression },
   account: { summary: 'add and list accounts, rotate secrets', load: async () => (await import('./commands/account.ts')).account },
   token: { summary: 'sign and read tokens', load: async () => (await import('./commands/token.ts')).token },
-  inbox: { summary: 'list the mails that wait for a person', load: async () => (await import('./commands/inbox.ts')).inbox },
+  inbox: { summary: 'list and settle the mails that wait for a person', load: async () => (await import('./commands/inbox.ts')).inbox },
+  cut: { summary: 'cut off peers, tokens and accounts', load: async () => (await import('./commands/cut.ts')).cut },
+  erase: { summary: 'erase an address everywhere', load: async () => (await import('./commands/erase.ts')).erase },
   export: { summary: 'print mails, suppressions or facts', load: async () => (await import('./commands/export.ts')).exportCommand },
   rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
 } as const satisfies Record<string, CommandRow>

@@ -2,7 +2,7 @@
  * keyring - the ring of token keys, and the master key that it hangs on
  *
  * Token keys are derived from the master by account and index, so that a store that was lost takes no token with it. The ring in the store
- * says which indices there are: the highest signs, every one reads. The seal of a row proves under which master it was made.
+ * says which indices there are: the highest signs, every one reads until it is retired. The seal of a row proves under which master it was made.
  *
  * See also: correlate/keys (the derivation), work/book (who reads the ring), edge/vault.
  */
@@ -42,8 +42,23 @@ export async function rotateRing(engine: Engine, master: Uint8Array, now: number
       const next = Math.max(-1, ...ring.map(({ index }) => index)) + 1
       if (next > MAX_KEY_INDEX) throw new Fault('conflict', `a ring has ${MAX_KEY_INDEX + 1} keys, and all are used`)
       await addKey(db, master, next, now)
-      for (const { index } of ring) await retireTokenKey(db, RING, { index, at: now })
       return next
+    },
+    { lock: 'master-key', sees: 'latest' },
+  )
+}
+
+/**
+ * An old key reads no more: tokens that it signed are `invalid` from now on. False where it was retired before. Faults: not_found,
+ * conflict (it signs: rotate first).
+ */
+export async function retireRingKey(engine: Engine, index: number, now: number): Promise<boolean> {
+  return engine.tx(
+    async (db) => {
+      const ring = await tokenKeys(db, RING)
+      if (!ring.some((key) => key.index === index)) throw new Fault('not_found', `there is no key ${index}`)
+      if (index === Math.max(...ring.map((key) => key.index))) throw new Fault('conflict', `key ${index} signs: rotate first`)
+      return retireTokenKey(db, RING, { index, at: now })
     },
     { lock: 'master-key', sees: 'latest' },
   )

@@ -7,8 +7,6 @@
  * See also: intake/replay.
  */
 import type { Command } from 'commander'
-import { createProver } from '../edge/auth.ts'
-import { createLookUp } from '../edge/dns.ts'
 import { Fault } from '../error.ts'
 import { replay } from '../intake/replay.ts'
 import type { ReplayOptions, ReplaySummary } from '../intake/replay.ts'
@@ -22,6 +20,7 @@ import { createProgress } from './progress.ts'
 import { sendBySmtp } from './replaysmtp.ts'
 import { withStore } from './store.ts'
 import { columns, oneLine, say } from './terminal.ts'
+import { proverOf } from './world.ts'
 
 type Options = { readonly at?: string; readonly trustAs?: string; readonly smtp?: string; readonly dryRun?: true; readonly notify?: true }
 
@@ -47,8 +46,7 @@ async function run(paths: string[], options: Options, self: Command): Promise<vo
     return sendAll(paths, options, settings, { send: client.send, trustAs, dryRun: false }).finally(client.close)
   }
   await withStore(self, async ({ shop }) => {
-    const { servers, timeoutSeconds } = settings.dns
-    const prover = createProver(createLookUp({ servers, timeoutMs: timeoutSeconds * 1_000, cacheMs: 3_600_000, cacheSize: 10_000 }))
+    const prover = proverOf(settings)
     const dryRun = options.dryRun === true
     const receiver = createReceiver(shop, { prover, dryRun, notifyReplays: options.notify === true })
     await sendAll(paths, options, settings, { send: receiver.submit, trustAs, dryRun })

@@ -13,7 +13,7 @@ import { parseDeliveryId } from '../correlate/deliveryid.ts'
 import { isExpired, mintToken, PURPOSES, readToken } from '../correlate/token.ts'
 import type { Purpose } from '../correlate/token.ts'
 import { Fault } from '../error.ts'
-import { rotateRing } from '../keyring.ts'
+import { retireRingKey, rotateRing } from '../keyring.ts'
 import type { Define } from './define.ts'
 import { configFor } from './define.ts'
 import { withStore } from './store.ts'
@@ -37,6 +37,7 @@ export const token: Define = (command) => {
     .option('--key-index <n>', 'the index of the key', '0')
     .action(printKey)
   command.command('rotate').summary('sign with a new key from now on; the old ones go on reading').action(rotate)
+  command.command('retire').summary('end an old key: its tokens prove nothing any more').argument('<index>', 'its key index').action(retire)
 }
 
 async function mint(deliveryId: string, options: Options, self: Command): Promise<void> {
@@ -81,6 +82,14 @@ async function printKey(account: string, options: { keyIndex: string }, self: Co
 
 async function rotate(_options: object, self: Command): Promise<void> {
   await withStore(self, async ({ shop, master }) => say(`key ${await rotateRing(shop.engine, master, shop.now())} signs from now on`))
+}
+
+async function retire(text: string, _options: object, self: Command): Promise<void> {
+  if (!/^\d{1,2}$/.test(text)) throw new Fault('bad_request', 'a key index is a number from 0 to 31')
+  await withStore(self, async ({ shop }) => {
+    const changed = await retireRingKey(shop.engine, Number(text), shop.now())
+    say(changed ? `key ${Number(text)} reads no more` : `key ${Number(text)} was retired before`)
+  })
 }
 
 /** The keys that a call may use: the one it names, or those of the store. */

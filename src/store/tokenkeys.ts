@@ -1,7 +1,8 @@
 /**
  * tokenkeys - the ring of keys that tokens are signed with, sealed
  *
- * A key is stored as the vault sealed it and is never changed but by its retirement: a retired key signs nothing and still reads.
+ * A key is stored as the vault sealed it and is never changed but by its retirement: the highest index signs, the others read, a retired one
+ * does neither.
  *
  * See also: correlate/token.
  */

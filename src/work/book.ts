@@ -64,9 +64,9 @@ async function readPage(engine: Engine, derive: Derive): Promise<Page> {
   const { read } = engine
   const [accounts, keys, cuts] = await Promise.all([listAccountsForOperator(read), tokenKeysForOperator(read), listCutsForOperator(read)])
   const byNumber = new Map(accounts.map((account) => [account.account, account]))
-  const ring = new Map(keys.filter((key) => key.account === 0).map((key) => [key.index, key]))
+  const ring = new Map(keys.filter((key) => key.account === 0 && key.retiredAt === null).map((key) => [key.index, key]))
   const derived = new Map<number, Uint8Array>()
-  const signing = [...ring.values()].filter((key) => key.retiredAt === null).map((key) => key.index)
+  const signing = [...ring.keys()]
   return {
     accounts,
     settingsOf: (account) => byNumber.get(account)?.settings ?? DEFAULT_SETTINGS,

@@ -4,7 +4,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { accountOf, addAccount, createKeys, firstStart, ROTATION_MS, rotateSecret } from '../../src/accounts.ts'
 import { NO_PROOFS } from '../../src/edge/auth.ts'
-import { holdMaster, rotateRing } from '../../src/keyring.ts'
+import { holdMaster, retireRingKey, rotateRing } from '../../src/keyring.ts'
 import { closeAccount } from '../../src/store/accounts.ts'
 import { tokenKeys } from '../../src/store/tokenkeys.ts'
 import type { Desk } from '../../src/web/desk.ts'
@@ -170,9 +170,12 @@ describe.each(engines)('$kind', ({ open }) => {
     await holdMaster(engine, MASTER, T0)
     expect(await rotateRing(engine, MASTER, T0)).toBe(1)
     expect((await tokenKeys(engine.read, 0)).map(({ index, retiredAt }) => [index, retiredAt])).toEqual([
-      [0, T0],
+      [0, null],
       [1, null],
     ])
+    await expect(retireRingKey(engine, 1, T0)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(retireRingKey(engine, 7, T0)).rejects.toMatchObject({ code: 'not_found' })
+    expect([await retireRingKey(engine, 0, T0), await retireRingKey(engine, 0, T0)]).toEqual([true, false])
     await expect(holdMaster(engine, Buffer.alloc(32, 9), T0)).rejects.toThrow(/another master key/)
   })
 })
