@@ -118,6 +118,7 @@ async function openSmtp(settings: Settings, telemetry: Telemetry, receiver: Rece
     port: settings.smtp.port,
     hostname: settings.smtp.name ?? hostname(),
     domains: [settings.returnPathDomain, settings.feedbackDomain],
+    proxyPeers: settings.smtp.proxyPeers,
     tls: certificateOf(settings),
     limits: smtpLimits(settings),
     telemetry,
@@ -137,8 +138,14 @@ function certificateOf(settings: Settings): Certificate {
 }
 
 function smtpLimits({ limits }: Settings): SmtpLimits {
-  const { idleSeconds, closeSeconds, ...rest } = limits
-  return { ...rest, idleTimeout: idleSeconds * 1_000, closeTimeout: closeSeconds * 1_000 }
+  return {
+    ...limits,
+    idleTimeout: limits.idleSeconds * 1_000,
+    commandTimeout: limits.commandSeconds * 1_000,
+    dataTimeout: limits.dataSeconds * 1_000,
+    dataGrace: limits.dataGraceSeconds * 1_000,
+    closeTimeout: limits.closeSeconds * 1_000,
+  }
 }
 
 /** Keys change rarely: their records say for how long, and an hour is the usual word. Ten thousand names are a few megabytes. */

@@ -38,7 +38,7 @@ const smtp = z.strictObject({
   name: setting(text.optional(), 'Name in the SMTP greeting', 'the machine’s host name, unless the MX record names another'),
   proxyPeers: setting(
     z.array(text).default([]),
-    'Peers that may speak the PROXY protocol (addresses)',
+    'Balancers that must begin with a PROXY header, version 1 or 2 (addresses, or networks as 192.0.2.0/24)',
     'none: the header is a claim about who connects, so only a listed balancer may make it',
   ),
 })
@@ -96,6 +96,32 @@ const limits = z.strictObject({
   ),
   commandLength: setting(count.default(4_096), 'Bytes of one SMTP command line', 'RFC 5321 wants 512, SMTPUTF8 and long VERP more'),
   idleSeconds: setting(count.default(300), 'Seconds that a silent SMTP peer is waited for', 'RFC 5321 §4.5.3.2.7: at least 5 minutes'),
+  commandSeconds: setting(
+    count.default(300),
+    'Seconds from our reply to the next whole SMTP command',
+    'a byte now and then is not silence, and must not hold a connection; RFC 5321 §4.5.3.2.7: at least 5 minutes',
+  ),
+  dataSeconds: setting(count.default(900), 'Seconds that one mail may take to come', '5 MB over 64 kbit/s take 11 minutes'),
+  dataGraceSeconds: setting(
+    count.default(60),
+    'Seconds of a mail before its rate counts',
+    'lost packets and a sender’s own pauses are over by then',
+  ),
+  dataBytesPerSecond: setting(
+    count.default(256),
+    'Least bytes a second of a mail, on its average',
+    'a tenth of the slowest modem: who is slower does not want to be done',
+  ),
+  commandsBetweenMails: setting(
+    count.default(1_000),
+    'SMTP commands before a mail, and from one mail to the next',
+    'a mail for 100 recipients takes 102; NOOPs must not hold a connection for ever',
+  ),
+  errorsPerConnection: setting(
+    count.default(50),
+    'Commands refused by 5xx in one SMTP session',
+    'a list of wrong recipients is an accident, a dictionary is not',
+  ),
   closeSeconds: setting(count.default(10), 'Seconds that running sessions have to end at a stop', 'supervisors kill after 10 to 30'),
   bodyBudget: setting(
     count.default(64 * 1024 * 1024),

@@ -2,9 +2,12 @@
  * peers - how many connections and mails one peer and one network may have
  *
  * Counts by address and by network (/24 for IPv4, /64 for IPv6); connections are those open now, mails those of the
- * running minute. Refusals name the limit and the setting that raises it. No I/O: the caller gives the time.
- * See also: intake/smtp.
+ * running minute. A refusal is a name of intake/smtpreply. Behind a balancer the peer is the one that its PROXY header names.
+ * No I/O: the caller gives the time. See also: intake/accept.
  */
+import { BlockList, isIP, isIPv6 } from 'node:net'
+import { Fault } from '../error.ts'
+import type { RefusalName } from './smtpreply.ts'
 
 export type PeerLimits = {
   readonly connectionsPerPeer: number
@@ -13,18 +16,39 @@ export type PeerLimits = {
 }
 
 export type Peers = {
-  /** Null when the connection may stay, else the refusal's words. */
-  readonly connect: (address: string) => string | null
+  /** Null when the connection may stay (and is counted), else why not. */
+  readonly connect: (address: string) => RefusalName | null
   readonly disconnect: (address: string) => void
   /** Null when the peer may send one more mail in this minute. */
-  readonly mail: (address: string, now: number) => string | null
+  readonly mail: (address: string, now: number) => RefusalName | null
 }
 
 const MINUTE = 60_000
 
+/** An address in one spelling: lower case, and IPv4 without its IPv6 dress. */
+export function plainAddress(address: string): string {
+  const lower = address.toLowerCase()
+  return lower.startsWith('::ffff:') && lower.includes('.') ? lower.slice(7) : lower
+}
+
+/** Whether an address is one of `entries` (addresses, or networks as 192.0.2.0/24). Faults: config_invalid (an entry is neither). */
+export function listPeers(entries: readonly string[]): (address: string) => boolean {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [address = '', prefix] = entry.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    const longest = family === 'ipv6' ? 128 : 32
+    const length = prefix === undefined ? longest : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
+    if (isIP(address) === 0 || length < 0 || length > longest)
+      throw new Fault('config_invalid', `smtp.proxyPeers: ${entry} is neither an address nor a network`)
+    list.addSubnet(address, length, family)
+  }
+  return (address) => isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+}
+
 /** The network that an address belongs to, as a key. IPv4 in IPv6 dress counts as IPv4. */
 export function networkOf(address: string): string {
-  const plain = address.startsWith('::ffff:') ? address.slice(7) : address
+  const plain = plainAddress(address)
   if (plain.includes('.')) return plain.split('.').slice(0, 3).join('.')
   const [head = '', tail = ''] = plain.split('::')
   const left = head.split(':').filter((group) => group !== '')
@@ -46,11 +70,9 @@ export function createPeers(limits: PeerLimits): Peers {
   }
   return {
     connect: (address) => {
-      if ((byPeer.get(address) ?? 0) >= limits.connectionsPerPeer)
-        return 'too many connections from your address (limits.connectionsPerPeer)'
+      if ((byPeer.get(address) ?? 0) >= limits.connectionsPerPeer) return 'peerConnections'
       const network = networkOf(address)
-      if ((byNetwork.get(network) ?? 0) >= limits.connectionsPerNetwork)
-        return 'too many connections from your network (limits.connectionsPerNetwork)'
+      if ((byNetwork.get(network) ?? 0) >= limits.connectionsPerNetwork) return 'networkConnections'
       add(byPeer, address, 1)
       add(byNetwork, network, 1)
       return null
@@ -67,9 +89,7 @@ export function createPeers(limits: PeerLimits): Peers {
         mails = new Map()
       }
       add(mails, address, 1)
-      return (mails.get(address) ?? 0) > limits.mailsPerPeerMinute
-        ? 'too many mails from your address in one minute (limits.mailsPerPeerMinute)'
-        : null
+      return (mails.get(address) ?? 0) > limits.mailsPerPeerMinute ? 'peerMails' : null
     },
   }
 }

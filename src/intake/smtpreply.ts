@@ -1,45 +1,111 @@
 /**
- * smtpreply - our refusals as a table, and a door that lets them keep their own enhanced status code
+ * smtpreply - our refusals as a table, each with its own enhanced status code and the setting that raises its limit
  *
- * smtp-server picks the enhanced code from the basic one (550 → 5.1.1), which would call a refused relay an unknown
- * user. A text that begins with a code of its own keeps it. RFC 2034, RFC 3463.
+ * smtp-server has refusals of its own, which name no limit and take the enhanced code from the basic one (550 → 5.1.1 would call a refused relay
+ * an unknown user). `refusalOf` knows them by their words, so that every refusal that leaves us stands in this table.
+ *
+ * RFC 2034, RFC 3463, RFC 5321 §4.2. See also: intake/connection (who says them), docs/smtp.md.
  */
-import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js'
 
-export type Refusal = { readonly code: number; readonly status: string; readonly text: string }
+/** `ends`: the connection is closed behind it. */
+export type Refusal = { readonly code: number; readonly status: string; readonly text: string; readonly ends?: boolean }
 
-/** Every refusal that we make ourselves. A limit's refusal names the setting that raises it. */
+/** Every refusal. Its key is the `reason` that bounced_smtp_refused_total counts. */
 export const REFUSALS = {
   relay: { code: 550, status: '5.7.1', text: 'Relaying denied: this server takes reports for its own domains only' },
   storeBusy: { code: 451, status: '4.3.0', text: 'The store cannot be reached, please try again later' },
   budget: { code: 452, status: '4.3.1', text: 'Too much mail in flight, please try again later (limits.bodyBudget)' },
-  peer: { code: 421, status: '4.7.0', text: 'Too much from you at once' },
-  stalled: { code: 421, status: '4.4.2', text: 'Your mail stood still while memory was short, please try again' },
-  closing: { code: 421, status: '4.3.2', text: 'Closing, please try again' },
-  recipients: { code: 452, status: '4.5.3', text: 'Too many recipients (limits.recipientsPerMail)' },
-  mails: { code: 421, status: '4.7.0', text: 'Enough mails on this connection, please open another (limits.mailsPerConnection)' },
+  stalled: {
+    code: 421,
+    status: '4.4.2',
+    text: 'Your mail stood still while memory was short, please try again (limits.bodyBudget)',
+    ends: true,
+  },
+  closing: { code: 421, status: '4.3.2', text: 'Closing, please try again', ends: true },
+  recipients: {
+    code: 452,
+    status: '4.5.3',
+    text: 'Too many recipients, please send the others in another mail (limits.recipientsPerMail)',
+  },
+  size: { code: 552, status: '5.3.4', text: 'Your mail is larger than SIZE in our EHLO answer (limits.advertisedSize)' },
+  mails: {
+    code: 421,
+    status: '4.7.0',
+    text: 'Enough mails on this connection, please open another (limits.mailsPerConnection)',
+    ends: true,
+  },
+  commands: { code: 421, status: '4.7.0', text: 'Too many commands without a mail (limits.commandsBetweenMails)', ends: true },
+  errors: { code: 421, status: '4.7.0', text: 'Too many refused commands (limits.errorsPerConnection)', ends: true },
+  connections: { code: 421, status: '4.3.2', text: 'Too many connections in all, please try again later (limits.connections)', ends: true },
+  peerConnections: { code: 421, status: '4.7.0', text: 'Too many connections from your address (limits.connectionsPerPeer)', ends: true },
+  networkConnections: {
+    code: 421,
+    status: '4.7.0',
+    text: 'Too many connections from your network (limits.connectionsPerNetwork)',
+    ends: true,
+  },
+  peerMails: { code: 421, status: '4.7.0', text: 'Too many mails from your address in one minute (limits.mailsPerPeerMinute)', ends: true },
+  idle: { code: 421, status: '4.4.2', text: 'You were silent for too long (limits.idleSeconds)', ends: true },
+  slowCommand: { code: 421, status: '4.4.2', text: 'Your command took too long to come (limits.commandSeconds)', ends: true },
+  longData: { code: 421, status: '4.4.2', text: 'Your mail took too long to come (limits.dataSeconds)', ends: true },
+  slowData: { code: 421, status: '4.4.2', text: 'Your mail came too slowly (limits.dataBytesPerSecond)', ends: true },
+  early: { code: 554, status: '5.5.0', text: 'You spoke before the greeting', ends: true },
+  earlyPipelining: { code: 554, status: '5.5.0', text: 'You went on before the answer to EHLO', ends: true },
+  bodyBeforeData: { code: 554, status: '5.5.0', text: 'You sent a mail behind a DATA that was refused', ends: true },
+  proxy: { code: 554, status: '5.7.1', text: 'The PROXY protocol is for listed peers only (smtp.proxyPeers)', ends: true },
+  badProxy: {
+    code: 554,
+    status: '5.7.1',
+    text: 'This address is listed in smtp.proxyPeers and must begin with a PROXY header',
+    ends: true,
+  },
+  bare: { code: 500, status: '5.5.2', text: 'A command ends with CR LF and holds no other CR, LF or NUL; yours was not read' },
+  long: { code: 500, status: '5.5.2', text: 'Your command is too long and was not read (limits.commandLength)' },
+  bdat: { code: 502, status: '5.5.1', text: 'BDAT is not offered here; use DATA', ends: true },
+  http: { code: 554, status: '5.5.0', text: 'This is SMTP, not HTTP', ends: true },
 } as const satisfies Record<string, Refusal>
 
-/** An error in smtp-server's words, with our code, status and text. `why` is added to the text. */
-export function refuse(refusal: Refusal, why?: string): Error & { responseCode: number } {
-  const text = why === undefined ? refusal.text : `${refusal.text}: ${why}`
-  return Object.assign(new Error(`${refusal.status} ${text}`), { responseCode: refusal.code })
+export type RefusalName = keyof typeof REFUSALS
+
+/** smtp-server's refusals by how they begin. Those that are not here say what is wrong with one command, and stay as they are. */
+const LIBRARY_WORDS: readonly (readonly [words: string, name: RefusalName])[] = [
+  ['Timeout - closing connection', 'idle'],
+  ['Error: too many recipients', 'recipients'],
+  ['Error: message exceeds fixed maximum message size', 'size'],
+  ['Error: too many unrecognized commands', 'errors'],
+  ['HTTP requests not allowed', 'http'],
+]
+
+/** The words of a refusal on the wire, without the basic code. */
+export function wordsOf(name: RefusalName): string {
+  return `${REFUSALS[name].status} ${REFUSALS[name].text}`
+}
+
+const BY_WORDS: ReadonlyMap<string, RefusalName> = new Map(namesOf().map((name) => [wordsOf(name), name]))
+
+function namesOf(): readonly RefusalName[] {
+  // Checked by `satisfies` above: the keys of a literal.
+  return Object.keys(REFUSALS) as RefusalName[]
+}
+
+/** Which refusal of the table these words are, ours or the library's; null for an answer about one command. */
+export function refusalOf(words: string): RefusalName | null {
+  return BY_WORDS.get(words) ?? LIBRARY_WORDS.find(([begin]) => words.startsWith(begin))?.[1] ?? null
+}
+
+/** An error as smtp-server's handlers answer it, with our code and words. */
+export function refuse(name: RefusalName): Error & { responseCode: number } {
+  return Object.assign(new Error(wordsOf(name)), { responseCode: REFUSALS[name].code })
+}
+
+/** The whole line of a refusal that is said before there is a session. */
+export function lineOf(name: RefusalName): string {
+  return `${REFUSALS[name].code} ${wordsOf(name)}\r\n`
 }
 
 const OWN_STATUS = /^[245]\.\d{1,3}\.\d{1,3} /
 
-/** Teaches smtp-server, once a process, to leave a text alone that carries its own enhanced status code. */
-export function keepOwnStatus(): void {
-  const prototype = SMTPConnection.prototype
-  if (Object.hasOwn(prototype, 'keepsOwnStatus')) return
-  const send = Reflect.get(prototype, 'send')
-  Object.defineProperty(prototype, 'keepsOwnStatus', { value: true })
-  Object.defineProperty(prototype, 'send', {
-    writable: true,
-    configurable: true,
-    value(this: SMTPConnection, code: number, data: unknown, context: unknown): void {
-      const own = typeof data === 'string' && OWN_STATUS.test(data)
-      Reflect.apply(send, this, [code, data, own ? false : context])
-    },
-  })
+/** Whether a text begins with an enhanced status code of its own, which must not be put in front a second time. */
+export function hasOwnStatus(text: unknown): boolean {
+  return typeof text === 'string' && OWN_STATUS.test(text)
 }

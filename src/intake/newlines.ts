@@ -1,0 +1,40 @@
+/**
+ * newlines - every bare LF and every bare CR of a mail becomes CR LF
+ *
+ * What is stored may one day be sent on, downloaded or replayed, and the next program may take a bare LF for the end of a line. So no mail leaves
+ * us with a line end that two programs read in two ways. The digest stays that of the bytes as they came.
+ *
+ * Pure, total, idempotent, one pass. RFC 5321 §2.3.8. See also: intake/body.
+ */
+
+const LF = 0x0a
+const CR = 0x0d
+
+/** The same bytes with CR LF wherever a line ends. A mail that has no other line ends is given back as it is, uncopied. */
+export function withCrlf(raw: Buffer): Buffer {
+  const bare = countBare(raw)
+  if (bare === 0) return raw
+  const out = Buffer.allocUnsafe(raw.length + bare)
+  let filled = 0
+  for (let at = 0; at < raw.length; at++) {
+    const byte = raw[at] ?? 0
+    if (byte !== CR && byte !== LF) out[filled++] = byte
+    else {
+      out[filled++] = CR
+      out[filled++] = LF
+      if (byte === CR && raw[at + 1] === LF) at++
+    }
+  }
+  return out
+}
+
+function countBare(raw: Buffer): number {
+  let bare = 0
+  for (let at = 0; at < raw.length; at++) {
+    const byte = raw[at]
+    if (byte === LF) bare++
+    else if (byte === CR && raw[at + 1] === LF) at++
+    else if (byte === CR) bare++
+  }
+  return bare
+}
