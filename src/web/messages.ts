@@ -33,7 +33,14 @@ const address = z.string().min(1).max(1_000)
 
 const recipient = z.union([
   address,
-  z.object({ recipient: address.nullable(), contactTypes: z.array(z.string().max(64)).max(32).optional() }),
+  z
+    .object({
+      recipient: address.nullable(),
+      contactTypes: z.array(z.string().max(64)).max(32).optional(),
+      token: z.string().min(30).max(320).optional().describe('Signed offline: the mail has its name already'),
+      returnPath: z.string().min(30).max(320).optional().describe('The same, as the Return-Path that it stands in'),
+    })
+    .refine(({ token, returnPath }) => token === undefined || returnPath === undefined, 'token or returnPath, not both'),
 ])
 
 const registration = (recipientsPerRequest: number) =>
@@ -189,7 +196,7 @@ function callOf(body: z.output<ReturnType<typeof registration>>): Registration {
     recipients: body.recipients.map((each) =>
       typeof each === 'string'
         ? { recipient: each, contactTypes: null }
-        : { recipient: each.recipient, contactTypes: each.contactTypes ?? null },
+        : { recipient: each.recipient, contactTypes: each.contactTypes ?? null, ...tokenOf(each.token ?? each.returnPath) },
     ),
     label: body.label ?? null,
     broadcast: body.broadcast ?? null,
@@ -197,6 +204,8 @@ function callOf(body: z.output<ReturnType<typeof registration>>): Registration {
     headers: body.headers ?? {},
   }
 }
+
+const tokenOf = (token: string | undefined): { token?: string } => (token === undefined ? {} : { token })
 
 function viewDelivery(row: DeliveryRow): z.output<typeof message> {
   return {

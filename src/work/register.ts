@@ -9,6 +9,7 @@
 import { siteOf } from '../classify/provider.ts'
 import { hashDomain, knowAddress, type KnownAddress } from '../correlate/address.ts'
 import { bareMessageId } from '../correlate/clue.ts'
+import { parseDeliveryId } from '../correlate/deliveryid.ts'
 import { mintToken, type Purpose } from '../correlate/token.ts'
 import { Fault } from '../error.ts'
 import { decideRequest } from '../ledger/deciderequest.ts'
@@ -19,6 +20,7 @@ import { ensureLabels } from '../store/labels.ts'
 import { loadWorld, type AddressRef } from '../store/world.ts'
 import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
+import { readOfflineName, type OfflineName } from './offline.ts'
 import { createDeliveryIds, type Shop } from './shop.ts'
 
 /** In whose name a call is made, and from where. */
@@ -36,7 +38,12 @@ export const actorOf = ({ apiUser, byOperator }: Asker): string => (byOperator =
 export type Registration = {
   readonly from: string
   readonly subject: string
-  readonly recipients: readonly { readonly recipient: string | null; readonly contactTypes: readonly string[] | null }[]
+  readonly recipients: readonly {
+    readonly recipient: string | null
+    readonly contactTypes: readonly string[] | null
+    /** Signed offline: the mail has its name already. */
+    readonly token?: string
+  }[]
   readonly label: string | null
   readonly broadcast: string | null
   readonly emailType: EmailType
@@ -62,20 +69,22 @@ export type Register = (by: Asker, call: Registration) => Promise<Registered>
 
 type Planned = {
   readonly deliveryId: string
+  /** The key that signs its tokens: the one that the sender used, or the present one. */
+  readonly keyIndex: number
   readonly emailId: string
   readonly address: KnownAddress | null
   readonly messageIdHeader: string
 }
 
-/** Makes the door. Faults of a call: store_busy. */
+/** Makes the door. Faults of a call: bad_request (a token that is not the account's own), store_busy. */
 export function createRegister(shop: Shop): Register {
   const takeIds = createDeliveryIds(shop.engine)
   return async (by, call) => {
     const page = await shop.book.open()
     const at = shop.now()
-    const ids = await takeIds(by.account, call.recipients.length, at)
-    const messageId = `${ids[0] ?? ''}m`
-    const planned = ids.map((deliveryId, index) => plan(call, messageId, deliveryId, index))
+    const names = await namesFor(shop, page, takeIds, { by, call, at })
+    const messageId = `${names[0]?.deliveryId ?? ''}m`
+    const planned = names.map((name, index) => plan(call, messageId, name, index))
     const rows = await save(shop, page, { by, call, messageId, planned, at })
     const recipients = planned.map((each, index) => answerOf(shop, page, { by, call, row: rows[index] ?? null, planned: each, index }))
     shop.telemetry.count('bounced_registrations_total', {}, recipients.length)
@@ -83,12 +92,27 @@ export function createRegister(shop: Shop): Register {
   }
 }
 
-function plan(call: Registration, messageId: string, deliveryId: string, index: number): Planned {
+type TakeIds = ReturnType<typeof createDeliveryIds>
+type Naming = { readonly by: Asker; readonly call: Registration; readonly at: number }
+
+/** A name for each recipient: its own where the sender signed one, else the next of ours. */
+async function namesFor(shop: Shop, page: Page, takeIds: TakeIds, { by, call, at }: Naming): Promise<readonly OfflineName[]> {
+  const own = call.recipients.map(({ token }) =>
+    token === undefined ? null : readOfflineName(page, shop.domains, { account: by.account, token, at }),
+  )
+  const known = own.flatMap((name) => name?.deliveryId ?? [])
+  if (new Set(known).size < known.length) throw new Fault('bad_request', 'two recipients have the same token')
+  const fresh = [...(known.length === own.length ? [] : await takeIds(by.account, own.length - known.length, at))]
+  return own.map((name) => name ?? { deliveryId: fresh.shift() ?? '', keyIndex: page.signingIndex })
+}
+
+function plan(call: Registration, messageId: string, { deliveryId, keyIndex }: OfflineName, index: number): Planned {
   const recipient = call.recipients[index]?.recipient ?? null
   const own = Object.entries(call.headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
   const domain = knowAddress(call.from)?.domain ?? 'bounced.invalid'
   return {
     deliveryId,
+    keyIndex,
     emailId: `${messageId}${index}$${recipient ?? ''}`,
     address: recipient === null ? null : knowAddress(recipient),
     messageIdHeader: own === undefined ? `${deliveryId}@${domain}` : bareMessageId(own),
@@ -110,7 +134,10 @@ async function save(shop: Shop, page: Page, { by, call, messageId, planned, at }
   const addresses = planned.flatMap(({ address }) => (address === null ? [] : keysOf(by.account, address)))
   return shop.engine.tx(async (db) => {
     const labels = call.label === null ? null : await ensureLabels(db, by.account, [call.label], at)
-    const { world } = await loadWorld(db, { addresses, shared: true, history: call.broadcast !== null })
+    const deliveries = planned
+      .map(({ deliveryId }) => ({ account: by.account, deliveryId }))
+      .filter((_, n) => call.recipients[n]?.token !== undefined)
+    const { world } = await loadWorld(db, { addresses, deliveries, shared: true, history: call.broadcast !== null })
     for (const [index, { deliveryId, emailId, address, messageIdHeader }] of planned.entries()) {
       const { recipient = null, contactTypes = null } = call.recipients[index] ?? {}
       const domain = address?.domain ?? ''
@@ -161,16 +188,17 @@ type Answered = {
 }
 
 function answerOf(shop: Shop, page: Page, { by, call, row, planned, index }: Answered): RegisteredRecipient {
-  const { deliveryId, emailId } = planned
+  const { deliveryId, keyIndex } = planned
   const [returnPathDomain = ''] = shop.domains.returnPath
   const [feedbackDomain = ''] = shop.domains.feedback
-  const mint = (purpose: Purpose, domain: string): string => mintFor(page, { account: by.account, deliveryId, purpose, domain })
+  const mint = (purpose: Purpose, domain: string): string => mintFor(page, { deliveryId, keyIndex, purpose, domain })
   const feedbackId = mint('feedback', feedbackDomain)
   const unsubscribe = mint('unsubscribe', feedbackDomain)
-  const messageIdHeader = `<${planned.messageIdHeader}>`
+  // A mail that was registered before keeps its names.
+  const messageIdHeader = `<${row?.messageIdHeader ?? planned.messageIdHeader}>`
   return {
     recipient: call.recipients[index]?.recipient ?? null,
-    emailId,
+    emailId: row?.emailId ?? planned.emailId,
     returnPath: `${mint('return-path', returnPathDomain)}@${returnPathDomain}`,
     messageIdHeader,
     feedbackId,
@@ -187,11 +215,12 @@ function answerOf(shop: Shop, page: Page, { by, call, row, planned, index }: Ans
   }
 }
 
-type Minting = { readonly account: number; readonly deliveryId: string; readonly purpose: Purpose; readonly domain: string }
+type Minting = { readonly deliveryId: string; readonly keyIndex: number; readonly purpose: Purpose; readonly domain: string }
 
-function mintFor(page: Page, { account, deliveryId, purpose, domain }: Minting): string {
-  const key = page.keyFor(account, page.signingIndex)
-  const token = key === null ? null : mintToken({ key, keyIndex: page.signingIndex, deliveryId, purpose, domain })
+function mintFor(page: Page, { deliveryId, keyIndex, purpose, domain }: Minting): string {
+  const account = parseDeliveryId(deliveryId)?.account ?? 0
+  const key = page.keyFor(account, keyIndex)
+  const token = key === null ? null : mintToken({ key, keyIndex, deliveryId, purpose, domain })
   if (token === null) throw new Fault('internal', 'no token can be signed for this account', { detail: { account } })
   return token
 }
