@@ -17,6 +17,7 @@ import { createLookUp } from './edge/dns.ts'
 import type { LookUp } from './edge/dns.ts'
 import { listenSmtp } from './intake/smtp.ts'
 import type { SmtpLimits, SmtpListener } from './intake/smtp.ts'
+import { FLOODS } from './ledger/flood.ts'
 import { openShop } from './opening.ts'
 import type { Opening } from './opening.ts'
 import type { Settings } from './settings.ts'
@@ -27,6 +28,9 @@ import { createReadingDesk } from './web/storedesk.ts'
 import { createWeb } from './web/web.ts'
 import { createWritingDesk } from './web/workdesk.ts'
 import { startChores } from './chores.ts'
+import { createFloodWatch } from './work/flood.ts'
+import type { FloodRules } from './work/flood.ts'
+import type { Shop } from './work/shop.ts'
 import { createReceiver } from './work/receive.ts'
 import type { Receiver } from './work/receive.ts'
 
@@ -51,7 +55,8 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     const { shop } = opening
     const lookUp = outside.lookUp ?? createLookUp(dnsOptions(settings))
     const prover = createProver(lookUp)
-    const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false })
+    const watch = createFloodWatch(shop, floodRules(settings))
+    const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false, watch })
     undo.push(receiver.idle)
     const state = { isClosing: false }
     const web = await createWeb(webParts(opening, settings, prover, () => !state.isClosing))
@@ -59,7 +64,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     undo.push(() => web.close())
     const httpPort = portOf(web)
     opening.atHttpPort(httpPort)
-    const smtp = await openSmtp(settings, telemetry, receiver)
+    const smtp = await openSmtp(settings, shop, receiver)
     const stopChores = startChores(shop, settings)
     const reload = (): void => {
       // Both are read before either is in force.
@@ -112,7 +117,7 @@ function webParts({ shop }: Opening, settings: Settings, prover: Prover, isOpen:
   }
 }
 
-async function openSmtp(settings: Settings, telemetry: Telemetry, receiver: Receiver): Promise<SmtpListener> {
+async function openSmtp(settings: Settings, { telemetry, book }: Shop, receiver: Receiver): Promise<SmtpListener> {
   return listenSmtp({
     host: settings.host,
     port: settings.smtp.port,
@@ -123,6 +128,7 @@ async function openSmtp(settings: Settings, telemetry: Telemetry, receiver: Rece
     limits: smtpLimits(settings),
     telemetry,
     now: Date.now,
+    isCut: async (peer) => (await book.open()).cuts.refuses(peer),
     submit: receiver.submit,
   })
 }
@@ -145,6 +151,14 @@ function smtpLimits({ limits }: Settings): SmtpLimits {
     dataTimeout: limits.dataSeconds * 1_000,
     dataGrace: limits.dataGraceSeconds * 1_000,
     closeTimeout: limits.closeSeconds * 1_000,
+  }
+}
+
+function floodRules({ flood }: Settings): FloodRules {
+  return {
+    account: { ...FLOODS.account, reports: flood.accountReports },
+    peer: { ...FLOODS.peer, reports: flood.peerReports },
+    token: { ...FLOODS.token, reports: flood.tokenReports },
   }
 }
 

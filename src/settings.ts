@@ -7,6 +7,7 @@
  * See also: config (reads file and environment by this schema), commands/config (prints it).
  */
 import { z } from 'zod'
+import { FLOODS } from './ledger/flood.ts'
 import { LOG_LEVELS } from './telemetry.ts'
 
 /** `what` it does, `why` it has its default; `secret` values are never printed. */
@@ -173,6 +174,24 @@ const dns = z.strictObject({
   ),
 })
 
+const flood = z.strictObject({
+  accountReports: setting(
+    count.default(FLOODS.account.reports),
+    'Reports in a quarter-hour about one account’s mails that raise an alarm, when they are ten times the usual',
+    'a campaign of 400,000 mails of which 5 % come back at once',
+  ),
+  peerReports: setting(
+    count.default(FLOODS.peer.reports),
+    'The same, from one address',
+    'a large provider’s busiest host; cut it off by bounced cut add --peer',
+  ),
+  tokenReports: setting(
+    count.default(FLOODS.token.reports),
+    'Reports in an hour about one mail that raise an alarm',
+    'one mail has one bounce and a warning every few hours; cut it off by bounced cut add --token',
+  ),
+})
+
 const retention = z.strictObject({
   rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
 })
@@ -238,6 +257,7 @@ export const SCHEMA = z.strictObject({
   rules: rules.prefault({}),
   reporters: reporters.prefault({}),
   dns: dns.prefault({}),
+  flood: flood.prefault({}),
   retention: retention.prefault({}),
 })
 

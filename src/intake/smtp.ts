@@ -33,6 +33,8 @@ export type SmtpOptions = {
   readonly limits: SmtpLimits
   readonly telemetry: Telemetry
   readonly now: () => number
+  /** Whether an operator has cut this peer off; absent: nobody is. Asked at the connection, and at each mail of a long one. */
+  readonly isCut?: (peer: string) => Promise<boolean>
   /** Resolves when the mail is committed for this recipient; rejects with a Fault. */
   readonly submit: (mail: IncomingMail) => Promise<unknown>
 }
@@ -119,9 +121,13 @@ function createDialogue(door: Door): SMTPServer {
     socketTimeout: limits.idleTimeout,
     logger: false,
     ...tls,
-    onConnect: (_session, done) => done(door.closing ? refuse('closing') : null),
+    onConnect: (session, done) => {
+      void answerPeer(door, session, { done, otherwise: () => (door.closing ? refuse('closing') : null) })
+    },
     onClose: (session) => forget(door, session.id),
-    onMailFrom: (_address, session, done) => done(mailFrom(door, session)),
+    onMailFrom: (_address, session, done) => {
+      void answerPeer(door, session, { done, otherwise: () => mailFrom(door, session) })
+    },
     onRcptTo: (address, _session, done) => done(rcptTo(door, address)),
     onData: (stream, session, done) => {
       void answerMail(door, { stream, session, done })
@@ -129,6 +135,14 @@ function createDialogue(door: Door): SMTPServer {
   })
   server.on('error', (error) => telemetry.log.debug({ err: error }, 'smtp connection failed'))
   return server
+}
+
+type Answering = { readonly done: (error?: Error | null) => void; readonly otherwise: () => Error | null }
+
+/** A peer that is cut off hears so. Where nobody can say, it is not: the store's own trouble is told at its mail. */
+async function answerPeer({ options }: Door, { remoteAddress }: SMTPServerSession, { done, otherwise }: Answering): Promise<void> {
+  const isCut = await options.isCut?.(remoteAddress).catch(() => false)
+  done(isCut === true ? refuse('cut') : otherwise())
 }
 
 function createGate(door: Door, dialogue: SMTPServer): Gate {

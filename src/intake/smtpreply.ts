@@ -21,6 +21,7 @@ export const REFUSALS = {
     text: 'Your mail stood still while memory was short, please try again (limits.bodyBudget)',
     ends: true,
   },
+  cut: { code: 554, status: '5.7.1', text: 'The operator of this server takes no mail from your address', ends: true },
   closing: { code: 421, status: '4.3.2', text: 'Closing, please try again', ends: true },
   recipients: {
     code: 452,

@@ -19,6 +19,7 @@ import { loadWorld, type Loaded } from '../store/world.ts'
 import { createBatcher } from './batch.ts'
 import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
+import type { FloodWatch } from './flood.ts'
 import { judge, momentOf, needsOf } from './judge.ts'
 import type { IncomingMail } from './mail.ts'
 import type { Outcome } from './outcome.ts'
@@ -31,6 +32,8 @@ export type ReceiverOptions = {
   readonly dryRun: boolean
   /** Whether endpoints hear of what a replayed mail changed; of mail by SMTP they always do. */
   readonly notifyReplays: boolean
+  /** Counts what comes; absent where nobody floods (commands). */
+  readonly watch?: FloodWatch
 }
 
 export type Receiver = {
@@ -65,11 +68,15 @@ export function createReceiver(shop: Shop, options: ReceiverOptions): Receiver {
   return {
     submit: async (mail) => {
       const page = await shop.book.open()
-      const outcome = await batcher.submit(await prepare(shop, options.prover, page, mail))
+      const item = await prepare(shop, options.prover, page, mail)
+      options.watch?.count(item, page)
+      const outcome = await batcher.submit(item)
       note(shop, mail, outcome)
       return outcome
     },
-    idle: batcher.idle,
+    idle: async () => {
+      await Promise.all([batcher.idle(), options.watch?.idle()])
+    },
   }
 }
 
