@@ -32,6 +32,7 @@ export function readComplaint(mail: Opened): Finding | null {
 
 /** Fields of a feedback report among words, where a gateway took the MIME structure away. */
 function feedbackInWords(mail: Opened): string | null {
+  if (!mail.pieces.lines.some((line) => isFeedbackType(line.text))) return null
   const at = mail.words.search(/^feedback-type[ \t]*:/im)
   if (at < 0) return null
   const start = Math.max(0, at - 1_024)
@@ -39,6 +40,10 @@ function feedbackInWords(mail: Opened): string | null {
   return /^(?:user-agent|version|original-mail-from|arrival-date|source-ip|reported-domain|original-rcpt-to)[ \t]*:/im.test(block)
     ? block
     : null
+}
+
+function isFeedbackType(line: string): boolean {
+  return (line.startsWith('F') || line.startsWith('f')) && /^feedback-type[ \t]*:/i.test(line)
 }
 
 /** A complaint as what its type makes of it. */

@@ -81,7 +81,7 @@ export function readDelivery(mail: Opened): Finding | null {
 
 function statusTexts(mail: Opened): readonly string[] {
   if (mail.pieces.status.length > 0) return mail.pieces.status
-  return /^[ \t]*(?:final|original)-recipient[ \t]*:/im.test(mail.words)
+  return mail.pieces.lines.some((line) => line.text.includes('-') && /^[ \t]*(?:final|original)-recipient[ \t]*:/i.test(line.text))
     ? [mail.words.replace(/^[ \t]+(?=[A-Z][A-Za-z-]{3,30}:)/gm, '')]
     : []
 }

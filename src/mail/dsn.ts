@@ -26,7 +26,6 @@ export type StatusGroup = {
 export type StatusReport = {
   readonly reportingMta: string | null
   readonly envelopeId: string | null
-  readonly arrivalAt: number | null
   readonly groups: readonly StatusGroup[]
 }
 
@@ -73,12 +72,11 @@ export function readStatus(texts: readonly string[]): StatusReport {
   return {
     reportingMta: hostOf(mail.get('reporting-mta')),
     envelopeId: envelopeOf(mail.get('original-envelope-id')),
-    arrivalAt: dateOf(mail.get('arrival-date')),
     groups: groups.filter(isGroup).slice(0, MAX_GROUPS).map(toGroup),
   }
 }
 
-const FIELD = /^([A-Za-z][A-Za-z0-9-]{2,60})[ \t]{0,4}:(.*)$/
+const NAME = /^[A-Za-z][A-Za-z0-9-]{2,60}[ \t]{0,4}$/
 
 function readText(text: string, mail: Fields, groups: Fields[]): void {
   let group: Fields | null = null
@@ -90,23 +88,24 @@ function readText(text: string, mail: Fields, groups: Fields[]): void {
       blank = true
       continue
     }
-    const field = FIELD.exec(line)
-    const name = (field?.[1] ?? '').toLowerCase()
-    if (field === null || !isFieldName(name)) {
+    const colon = line.slice(0, 66).indexOf(':')
+    const written = colon < 3 ? '' : line.slice(0, colon)
+    const name = NAME.test(written) ? written.trimEnd().toLowerCase() : ''
+    if (!isFieldName(name)) {
       if (last !== null && !blank) append(last.into, last.name, line)
       continue
     }
     if (OF_MAIL.has(name)) {
       if (blank) group = null
-      last = set(mail, name, field[2] ?? '')
+      last = set(mail, name, line.slice(colon + 1))
     } else if (OF_RECIPIENT.has(name) || group !== null) {
       if (group === null || startsGroup(group, name, blank)) {
         if (groups.length > MAX_GROUPS) return
         group = new Map()
         groups.push(group)
       }
-      last = set(group, name, field[2] ?? '')
-    } else last = set(mail, name, field[2] ?? '')
+      last = set(group, name, line.slice(colon + 1))
+    } else last = set(mail, name, line.slice(colon + 1))
     blank = false
   }
 }

@@ -40,17 +40,25 @@ export type Mark = { readonly text: string; readonly role: Role; readonly format
 
 export const FORMATS: readonly Format[] = [...MAIL_SERVERS, ...EXCHANGE, ...OFFICE_SERVERS, ...PROVIDERS]
 
-/** Marks are found by their first characters; three tell enough apart and still hold a word of Chinese. */
-const KEY = 3
-
 const index = buildIndex()
 
-function buildIndex(): ReadonlyMap<string, readonly Mark[]> {
-  const buckets = new Map<string, Mark[]>()
+/** Marks are found by their first characters; three tell enough apart and still hold a word of Chinese. */
+function keyAt(text: string, from: number): number {
+  return ((lowerAt(text, from) * 31 + lowerAt(text, from + 1)) * 31 + lowerAt(text, from + 2)) & 0x3fff_ffff
+}
+
+function lowerAt(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  if (code < 0x80) return code >= 0x41 && code <= 0x5a ? code + 0x20 : code
+  return text.charAt(at).toLowerCase().charCodeAt(0)
+}
+
+function buildIndex(): ReadonlyMap<number, readonly Mark[]> {
+  const buckets = new Map<number, Mark[]>()
   for (const format of FORMATS) {
     for (const role of ROLES) {
       for (const text of format[role] ?? []) {
-        const key = text.slice(0, KEY)
+        const key = keyAt(text, 0)
         const bucket = buckets.get(key) ?? []
         bucket.push({ text, role, format: format.id })
         buckets.set(key, bucket)
@@ -68,7 +76,7 @@ const LEADING = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
 /** The marks that a line begins with, none for most lines. Total. */
 export function marksOf(line: string): readonly Mark[] {
   const from = isAlphanumeric(line.charCodeAt(0)) ? 0 : (LEADING.exec(line.slice(0, REACH * 2))?.[0].length ?? 0)
-  const bucket = index.get(line.slice(from, from + KEY).toLowerCase())
+  const bucket = index.get(keyAt(line, from))
   if (bucket === undefined) return NO_MARKS
   const start = line.slice(from, from + REACH).toLowerCase()
   const marks = bucket.filter((mark) => start.startsWith(mark.text))

@@ -47,6 +47,7 @@ function findAddresses(lines: readonly TextLine[], avoid: (address: string) => b
   const finds: Find[] = []
   let section: 'none' | 'opens' | 'names' | 'sender' | 'details' | 'stops' = 'none'
   let before = ''
+  let isSettled = false
   for (let at = 0; at < lines.length && finds.length < MAX_PAIRS * 4; at++) {
     const line = lines[at]
     if (line === undefined) break
@@ -57,7 +58,10 @@ function findAddresses(lines: readonly TextLine[], avoid: (address: string) => b
       section = mark.role
     }
     if (line.text.includes('@')) {
-      for (const find of readLine(line.text, { section, named, before, avoid })) finds.push({ ...find, line: at })
+      for (const find of readLine(line.text, { section, named, before, avoid, isSettled })) {
+        finds.push({ ...find, line: at })
+        isSettled ||= find.rank >= RANK.alone
+      }
       if (section === 'sender' || section === 'names') section = 'none'
     }
     if (line.text.trim() !== '') before = line.text
@@ -70,6 +74,8 @@ type Place = {
   readonly named: boolean
   readonly before: string
   readonly avoid: (address: string) => boolean
+  /** A find above sentences and commands is there: nothing less will count. */
+  readonly isSettled: boolean
 }
 
 const LEAD = /^[\s<>"'`(*•·\-–—=|#[\]{,;:.!]*(?:\d{1,3}[.)]\s+)?(?:(?:mailto|smtp|rfc822|local)[:;]\s*)?[<"'[]*$/i
@@ -89,7 +95,7 @@ function readLine(text: string, place: Place): readonly Omit<Find, 'line'>[] {
     end = hit.end
     const address = hit.address.toLowerCase()
     if (rank === 0) continue
-    if (rank < RANK.alone && (place.avoid(address) || isHelper(address))) continue
+    if (rank < RANK.alone && (place.isSettled || place.avoid(address) || isHelper(address))) continue
     out.push({ address: hit.address, rank, end })
   }
   return out
@@ -122,14 +128,16 @@ function isHelper(address: string): boolean {
 
 function rankOf(at: { text: string; head: string; tail: string; place: Place }): number {
   const { head, tail, place, text } = at
-  if (/(?:mail from|smtp from|envelope-from|from|sender|message-id|original-from):?\s*<?$/i.test(head)) return 0
-  if (/\/\/\S*$/.test(head) || (/[?&=/]\S*$/.test(head.slice(-40)) && /https?:/i.test(head))) return 0
+  if (head === '' || head === '<') return rankAtStart(tail, place, text)
+  if (/(?:from|sender|message-id):?\s{0,20}<?$/i.test(head.slice(-40))) return 0
+  if ((head.includes('//') && /\/\/\S*$/.test(head)) || (/[?&=/]\S*$/.test(head.slice(-40)) && /https?:/i.test(head))) return 0
   if (LEAD.test(head)) return rankAtStart(tail, place, text)
   const label = head.slice(-60)
   if (/rcpt to:? ?<?$/i.test(label)) return RANK.command
   if (place.named) return RANK.named
   if (OTHER_LABEL.test(label)) return 0
   if (RECIPIENT_LABEL.test(label)) return RANK.alone
+  if (place.isSettled) return 0
   if (REPLY_LINE.test(text)) return RANK.command
   return FAILURE.test(text) && !HELPER_LINE.test(text) ? RANK.sentence : 0
 }

@@ -36,6 +36,39 @@ export const NO_HEADERS: Headers = { fields: [], isBytes: false }
 const FAMILIAR =
   /^(?:received|return-path|from|to|cc|subject|date|message-id|mime-version|content-[a-z-]{1,40}|x-[a-z0-9-]{1,60}|delivered-to|reply-to|sender|references|in-reply-to|dkim-signature|authentication-results|auto-submitted|list-[a-z-]{1,30}|precedence|final-recipient|original-recipient|action|status|diagnostic-code|remote-mta|reporting-mta|feedback-type|last-attempt-date|will-retry-until)[ \t]*:/i
 
+/** As most mails spell them, so that a name is seldom made anew: making one costs more than reading its value. */
+const SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
+  [
+    'Return-Path Received From To Cc Subject Date Message-ID Message-Id Message-id MIME-Version Mime-Version Sender Reply-To',
+    'References In-Reply-To Content-Type Content-type Content-Transfer-Encoding Content-transfer-encoding Content-Disposition',
+    'Content-Description Content-ID Content-Language Content-Length Delivered-To X-Original-To Auto-Submitted Precedence Errors-To',
+    'X-Failed-Recipients X-Mailer User-Agent X-Priority X-MSMail-Priority Importance Thread-Topic Thread-Index Status X-Status',
+    'DKIM-Signature DomainKey-Signature ARC-Seal ARC-Message-Signature ARC-Authentication-Results Authentication-Results',
+    'Received-SPF X-Received X-Google-Smtp-Source X-Gm-Message-State X-Google-DKIM-Signature X-Originating-IP X-Virus-Scanned',
+    'X-Spam-Status X-Spam-Level X-Spam-Score X-Spam-Checker-Version X-MimeOLE X-Return-Path X-Envelope-To X-Sender',
+    'List-Unsubscribe List-Unsubscribe-Post List-Id List-ID List-Help Feedback-ID CFBL-Address CFBL-Feedback-ID Organization',
+  ]
+    .join(' ')
+    .split(' ')
+    .map((written) => ({ written, name: written.toLowerCase() })),
+  ({ written }) => keyOf(written, 0, written.length),
+)
+
+type Spelling = { readonly written: string; readonly name: string }
+
+/** Tells spellings apart by length and three letters: no new text is made to find them. */
+function keyOf(text: string, from: number, to: number): number {
+  const length = to - from
+  const middle = text.charCodeAt(from + (length >> 1))
+  return (((((length << 7) | text.charCodeAt(from)) << 7) | text.charCodeAt(to - 1)) << 7) | middle
+}
+
+/** The name that stands there, in lower case. */
+function nameAt(text: string, from: number, to: number): string {
+  const usual = SPELLINGS.get(keyOf(text, from, to))?.find(({ written }) => text.startsWith(written, from))
+  return usual?.name ?? text.slice(from, to).trimEnd().toLowerCase()
+}
+
 /** A block that was read: where its body starts, and what was odd about it. */
 export type Block = {
   readonly headers: Headers
@@ -89,7 +122,7 @@ export function readBlock(text: string, options: BlockOptions): Block {
     }
     if (typeof kind === 'number') {
       close(at)
-      open = { name: text.slice(at, kind).trimEnd().toLowerCase(), from: kind + 1 }
+      open = { name: nameAt(text, at, kind), from: kind + 1 }
     }
     at = end + 1
   }
@@ -168,10 +201,14 @@ function skipEnvelope(text: string, from: number): number {
  */
 export function parseFields(text: string): Headers {
   const fields: { name: string; value: string }[] = []
-  const margin = /^[ \t]*/.exec(text.replace(/^(?:[ \t]*\r?\n)+/, '').slice(0, 1_000))?.[0].length ?? 0
+  const margin = marginOf(text)
   let last: { name: string; value: string } | null = null
   let used = 0
-  for (const line of text.slice(0, MAX_BLOCK).split('\n')) {
+  const limit = Math.min(text.length, MAX_BLOCK)
+  for (let at = 0; at < limit;) {
+    const newline = text.indexOf('\n', at)
+    const line = text.slice(at, newline < 0 || newline > limit ? limit : newline)
+    at += line.length + 1
     const bare = line.trimStart()
     if (bare === '') {
       if (last !== null) break
@@ -179,7 +216,7 @@ export function parseFields(text: string): Headers {
     }
     const colon = line.length - bare.length > margin ? 'fold' : lineKind(bare, 0, bare.length)
     if (typeof colon === 'number') {
-      last = { name: bare.slice(0, colon).trimEnd().toLowerCase(), value: bare.slice(colon + 1) }
+      last = { name: nameAt(bare, 0, colon), value: bare.slice(colon + 1) }
       used = last.value.length
       if (fields.push(last) >= MAX_FIELDS) break
     } else if (last !== null && used < MAX_VALUE) {
@@ -188,6 +225,18 @@ export function parseFields(text: string): Headers {
     }
   }
   return { fields, isBytes: false }
+}
+
+/** White space before the first line that holds anything else. */
+function marginOf(text: string): number {
+  let margin = 0
+  for (let at = 0; at < Math.min(text.length, MAX_BLOCK); at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x20 || code === 0x09) margin++
+    else if (code === 0x0a) margin = 0
+    else if (code !== 0x0d) break
+  }
+  return margin
 }
 
 /** The first field of that name: unfolded, RFC 2047 decoded, trimmed, at most 8,192 characters. Total. */

@@ -50,7 +50,10 @@ type Scan = {
   readonly text: string
   /** Neither high bytes nor escapes: there is no charset to be found out. */
   readonly isPlain: boolean
+  readonly isShallow: boolean
   readonly parts: Draft[]
+  /** Multiparts whose parts nobody asked for. */
+  readonly sealed: Set<Draft>
   readonly open: Open[]
   /** Boundary to its place in `open`. */
   readonly boundaries: Map<string, number>
@@ -61,19 +64,23 @@ type Scan = {
 
 type Delimiter = { readonly index: number; readonly isClose: boolean; readonly lineStart: number; readonly lineEnd: number }
 
+/** `isShallow`: of a mail inside a mail only its header is read, its own parts are not told apart. */
+export type MimeOptions = { readonly isShallow?: boolean }
+
 /** Finds the parts of a mail. Total, linear. */
-export function parseMime(raw: Uint8Array): Mime {
+export function parseMime(raw: Uint8Array, options: MimeOptions = {}): Mime {
   const kept = raw.length > MAX_MAIL ? raw.subarray(0, MAX_MAIL) : raw
   const bytes = Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength).toString('latin1')
   const latin1 = bytes.includes('\r') && !bytes.includes('\n') ? bytes.replaceAll('\r', '\n') : bytes
   const isPlain = isPlainText(latin1)
-  let scan = scanParts({ text: latin1, isPlain, repairs: NO_REPAIRS })
+  const of = { text: latin1, isPlain, isShallow: options.isShallow === true }
+  let scan = scanParts({ ...of, repairs: NO_REPAIRS })
   const repairs = guessBoundaries(scan)
   if (repairs.size > 0) {
-    scan = scanParts({ text: latin1, isPlain, repairs })
+    scan = scanParts({ ...of, repairs })
     scan.oddities.add('boundary never occurs, another one does')
   }
-  for (const part of scan.parts) if (isEmptyMultipart(part)) fillMultipart(scan, part)
+  for (const part of scan.parts) if (isEmptyMultipart(scan, part)) fillMultipart(scan, part)
   if (raw.length > MAX_MAIL) scan.oddities.add('mail cut')
   const parts = inOrder(scan)
   const root = parts[0] ?? blankPart(latin1.length)
@@ -87,9 +94,9 @@ function isPlainText(latin1: string): boolean {
   return Buffer.byteLength(latin1, 'utf8') === latin1.length && !latin1.includes('\x1b')
 }
 
-function scanParts(of: Pick<Scan, 'text' | 'isPlain' | 'repairs'>): Scan {
+function scanParts(of: Pick<Scan, 'text' | 'isPlain' | 'isShallow' | 'repairs'>): Scan {
   const { text } = of
-  const scan: Scan = { ...of, parts: [], open: [], boundaries: new Map(), oddities: new Set() }
+  const scan: Scan = { ...of, parts: [], sealed: new Set(), open: [], boundaries: new Map(), oddities: new Set() }
   let at: number | null = openPart(scan, 0, null)
   while (at !== null) {
     const parent = scan.open.at(-1)
@@ -182,7 +189,8 @@ function openPart(scan: Scan, from: number, parent: Draft | null): number {
   parent?.children.push(part)
   scan.parts.push(part)
   const boundary = part.type.startsWith('multipart/') ? (scan.repairs.get(from) ?? part.params['boundary']?.trimEnd() ?? '') : ''
-  const isUsable = boundary !== '' && boundary.length <= MAX_BOUNDARY && part.depth < MAX_DEPTH
+  if (scan.isShallow && parent !== null && isMailType(parent.type) && !scan.boundaries.has(boundary)) scan.sealed.add(part)
+  const isUsable = boundary !== '' && !scan.sealed.has(part) && boundary.length <= MAX_BOUNDARY && part.depth < MAX_DEPTH
   if (part.depth >= MAX_DEPTH && part.type.startsWith('multipart/')) scan.oddities.add(`nested deeper than ${MAX_DEPTH}`)
   scan.open.push({
     part,
@@ -237,15 +245,16 @@ function beforeLineEnd(text: string, at: number): number {
   return end
 }
 
-function isEmptyMultipart(part: Draft): boolean {
-  return part.type.startsWith('multipart/') && part.children.length === 0 && part.depth < MAX_DEPTH && part.bodyEnd > part.bodyStart
+function isEmptyMultipart(scan: Scan, part: Draft): boolean {
+  if (!part.type.startsWith('multipart/') || part.children.length > 0 || scan.sealed.has(part)) return false
+  return part.depth < MAX_DEPTH && part.bodyEnd > part.bodyStart
 }
 
 /** For each multipart without parts: the first line that looks like a boundary with a part's header below it. */
 function guessBoundaries(scan: Scan): Map<number, string> {
   const repairs = new Map<number, string>()
   for (const part of scan.parts) {
-    if (!isEmptyMultipart(part)) continue
+    if (!isEmptyMultipart(scan, part)) continue
     const body = scan.text.slice(Math.max(0, part.bodyStart - 1), Math.min(part.bodyEnd, part.bodyStart + GUESS_REACH))
     const found = guessBoundary(body)
     if (found !== null) repairs.set(part.headerStart, found)

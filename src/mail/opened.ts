@@ -30,7 +30,7 @@ export type Opened = {
 
 /** Opens a mail. Total. */
 export function openMail(raw: Uint8Array, readInside: Opened['readInside']): Opened {
-  const pieces = sortPieces(parseMime(raw))
+  const pieces = sortPieces(parseMime(raw, { isShallow: true }))
   const { root } = pieces.mime
   const headers = headerRecord(root.headers)
   return {

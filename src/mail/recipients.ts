@@ -34,12 +34,14 @@ export type Material = {
 
 /** Reads the recipients out of all that a report offers; one without an address when nobody is named. Total. */
 export function recipientsOf(material: Material): readonly RecipientReport[] {
-  const words = material.groups.length > 1 || material.pairs.length > 1 ? '' : wordsOf(material.lines)
-  if (material.groups.length > 0) return dedupe(material.groups.map((group) => fromGroup(group, material, words)))
+  const all = wordsOf(material.lines)
+  if (material.groups.length > 0) {
+    const words = material.groups.length > 1 || material.pairs.length > 1 ? '' : all
+    return dedupe(material.groups.map((group) => fromGroup(group, { ...material, all, words })))
+  }
   const named = namedOf(material)
-  const action = actionOf(material)
+  const action = actionOf(material.subject, all)
   const only = named.length === 1
-  const all = only || named.length === 0 ? wordsOf(material.lines) : ''
   if (named.length === 0) return [fromWords({ recipient: null, original: null, words: all, action })]
   const shared = sharedWords(material)
   return named.map((one) => {
@@ -55,7 +57,11 @@ export function recipientsOf(material: Material): readonly RecipientReport[] {
   })
 }
 
-function fromGroup(group: StatusGroup, material: Material, words: string): RecipientReport {
+/** `all`: the report's words; `words`: the same where they can only be about this one recipient. */
+type Told = Material & { readonly all: string; readonly words: string }
+
+function fromGroup(group: StatusGroup, material: Told): RecipientReport {
+  const { words } = material
   const pair = pairOf(group, material)
   const own = pair?.words.join('\n') ?? ''
   const said = readDiagnostic(group, own === '' ? words : own)
@@ -106,7 +112,8 @@ function lastSaid(text: string): LastSaid | null {
 function lastAttempt(text: string): string {
   let count = 0
   let last = 0
-  for (const match of text.matchAll(SPEAKS)) {
+  SPEAKS.lastIndex = 0
+  for (let match = SPEAKS.exec(text); match !== null; match = SPEAKS.exec(text)) {
     // A session that goes on after its refusal says nothing more about it.
     if (/5(?:03|00)$/.test(match[0]) && count > 0) continue
     count++
@@ -116,14 +123,12 @@ function lastAttempt(text: string): string {
 }
 
 function lastCoded(text: string): LastSaid | null {
-  let last: LastSaid | null = null
-  for (const match of text.matchAll(CODED)) {
-    const code = match[1] ?? ''
-    const from = match.index + match[0].length - 3
-    const line = text.slice(from, from + MAX_TEXT).split('\n', 1)[0] ?? ''
-    last = { reply: { ...parseReply(line.replace(':', '')), code: Number(code) }, host: null }
-  }
-  return last
+  let from = -1
+  CODED.lastIndex = 0
+  for (let match = CODED.exec(text); match !== null; match = CODED.exec(text)) from = match.index + match[0].length - 3
+  if (from < 0) return null
+  const line = text.slice(from, from + MAX_TEXT).split('\n', 1)[0] ?? ''
+  return { reply: { ...parseReply(line.replace(':', '')), code: Number(text.slice(from, from + 3)) }, host: null }
 }
 
 type Said = { readonly reply: Reply; readonly from: RecipientReport['replyFrom']; readonly host: string | null }
@@ -148,14 +153,14 @@ function isGivenUp(reply: Reply): boolean {
   return reply.status !== null && GAVE_UP.test(reply.status)
 }
 
-function actionOfStatus(status: string | null, material: Material): Action {
+function actionOfStatus(status: string | null, material: Told): Action {
   if (status?.startsWith('2')) return 'delivered'
-  return status?.startsWith('4') ? actionOf(material) : 'failed'
+  return status?.startsWith('4') ? actionOf(material.subject, material.all) : 'failed'
 }
 
 /** What the words say became of the mail. */
-function actionOf(material: Material): Action {
-  const words = `${material.subject}\n${wordsOf(material.lines).slice(0, 4_096)}`
+function actionOf(subject: string, all: string): Action {
+  const words = `${subject}\n${all.slice(0, 4_096)}`
   if (LATE.test(words) && !OVER.test(words)) return 'delayed'
   return ARRIVED.test(words) && !OVER.test(words) ? 'delivered' : 'failed'
 }

@@ -54,7 +54,8 @@ export function findReplies(text: string): readonly FoundReply[] {
   const found: FoundReply[] = []
   let talking: string | null = null
   let floor = 0
-  for (const candidate of source.matchAll(CANDIDATE)) {
+  CANDIDATE.lastIndex = 0
+  for (let candidate = CANDIDATE.exec(source); candidate !== null; candidate = CANDIDATE.exec(source)) {
     const index = candidate.index
     const word = candidate[0]
     if (index < floor || !(word.includes('.') ? isStatusAt(source, index) : isReplyAt(source, index))) continue
@@ -143,6 +144,7 @@ function closing(source: string, index: number, body: string): number {
 
 function hostIn(before: string): string | null {
   let host: string | null = null
-  for (const found of before.matchAll(HOST)) host = found[1] ?? found[2] ?? found[3] ?? found[4] ?? host
+  HOST.lastIndex = 0
+  for (let found = HOST.exec(before); found !== null; found = HOST.exec(before)) host = found[1] ?? found[2] ?? found[3] ?? found[4] ?? host
   return host === null ? null : host.toLowerCase()
 }

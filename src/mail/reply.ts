@@ -98,7 +98,8 @@ function dropEchoes(rest: string, code: number | null, status: string | null): s
 
 /** The first code inside a text that something introduces and that counts nothing; null without one. */
 export function findCode(text: string): number | null {
-  for (const found of text.matchAll(CODE)) {
+  CODE.lastIndex = 0
+  for (let found = CODE.exec(text); found !== null; found = CODE.exec(text)) {
     if (isCodeAt(text, found.index)) return Number(found[1])
   }
   return null
@@ -117,7 +118,8 @@ export function isCodeAt(text: string, index: number): boolean {
 
 /** The first enhanced status inside a text; null without one. */
 export function findStatus(text: string): string | null {
-  for (const found of text.matchAll(STATUS)) {
+  STATUS.lastIndex = 0
+  for (let found = STATUS.exec(text); found !== null; found = STATUS.exec(text)) {
     if (!VERSION.test(text.slice(Math.max(0, found.index - 20), found.index))) return found[1] ?? null
   }
   return null
