@@ -24,6 +24,12 @@ const V2_START = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 
 /** Bytes with CR LF: the longest line that version 1 allows. */
 const V1_LONGEST = 107
+/** The families of version 1 that carry addresses. */
+const V1_FAMILIES: ReadonlyMap<string, (text: string) => boolean> = new Map([
+  ['TCP4', isIPv4],
+  ['TCP6', isPlainIPv6],
+])
+
 /** Version 2 allows 64 KiB of extras (names of certificates); balancers send some hundred bytes. */
 const V2_LONGEST = 4_096
 const V2_FIXED = 16
@@ -55,7 +61,7 @@ function readVersion1(bytes: Buffer): ProxyHeader {
   if (end < 0) return bytes.length < V1_LONGEST && !head.slice(0, -1).includes('\r') && !head.includes('\n') ? MORE : BAD
   const [, family = '', source = '', target = '', sourcePort = '', targetPort = '', ...more] = head.slice(0, end).split(' ')
   if (family === 'UNKNOWN') return { kind: 'whole', length: end + 2, source: null }
-  const isAddress = { TCP4: isIPv4, TCP6: isPlainIPv6 }[family]
+  const isAddress = V1_FAMILIES.get(family)
   const ports = [sourcePort, targetPort].map(portOf)
   const [port = null] = ports
   if (isAddress === undefined || !isAddress(source) || !isAddress(target) || port === null || ports.includes(null) || more.length > 0)

@@ -2,116 +2,13 @@
  * smtp.test - the listener as a remote server meets it, over real sockets
  */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { connect as connectTls } from 'node:tls'
-import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/error.ts'
-import { listenSmtp, type SmtpLimits, type SmtpListener } from '../../src/intake/smtp.ts'
-import { createTelemetry } from '../../src/telemetry.ts'
-import { KEPT_OF_LARGE, reportDigest, type IncomingMail } from '../../src/work/mail.ts'
+import { KEPT_OF_LARGE, reportDigest } from '../../src/work/mail.ts'
+import { closeAll, dial, LIMITS, MAIL, secure, sendRaw, start, talk } from '../support/smtpdoor.ts'
 
-const LIMITS: SmtpLimits = {
-  mailSize: 2 * KEPT_OF_LARGE,
-  advertisedSize: 8 * KEPT_OF_LARGE,
-  bodyBudget: 64 * KEPT_OF_LARGE,
-  connections: 100,
-  connectionsPerPeer: 50,
-  connectionsPerNetwork: 50,
-  mailsPerPeerMinute: 1_000,
-  mailsPerConnection: 100,
-  recipientsPerMail: 3,
-  commandLength: 4_096,
-  idleTimeout: 10_000,
-  commandTimeout: 10_000,
-  dataTimeout: 10_000,
-  dataGrace: 10_000,
-  dataBytesPerSecond: 1,
-  commandsBetweenMails: 1_000,
-  errorsPerConnection: 100,
-  closeTimeout: 2_000,
-}
-
-const tlsFile = (name: string): string => readFileSync(join(import.meta.dirname, '../support/tls', name), 'utf8')
-const open: { close: () => Promise<void> }[] = []
-const sockets: Socket[] = []
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy()
-  for (const each of open.splice(0)) await each.close()
-})
-
-type Start = { readonly limits?: Partial<SmtpLimits>; readonly submit?: (mail: IncomingMail) => Promise<unknown>; readonly tls?: boolean }
-
-async function start(options: Start = {}): Promise<{ listener: SmtpListener; taken: IncomingMail[] }> {
-  const taken: IncomingMail[] = []
-  const listener = await listenSmtp({
-    host: '127.0.0.1',
-    port: 0,
-    hostname: 'bounce.example.com',
-    domains: ['bounce.example.com', 'fbl.example.com'],
-    proxyPeers: [],
-    tls: options.tls === true ? { key: tlsFile('key.pem'), cert: tlsFile('cert.pem') } : null,
-    limits: { ...LIMITS, ...options.limits },
-    telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
-    now: Date.now,
-    submit: async (mail) => {
-      await options.submit?.(mail)
-      taken.push(mail)
-    },
-  })
-  open.push(listener)
-  return { listener, taken }
-}
-
-type Talk = { readonly say: (line: string) => Promise<string>; readonly hear: () => Promise<string>; readonly socket: Socket }
-
-/** A conversation: whole replies, multi-line ones joined. */
-async function talk(port: number): Promise<Talk> {
-  const socket = connect(port, '127.0.0.1')
-  sockets.push(socket)
-  const hear = replyReader(socket)
-  await hear()
-  return { socket, hear, say: (line) => (socket.write(`${line}\r\n`), hear()) }
-}
-
-function replyReader(socket: Socket): () => Promise<string> {
-  let buffer = ''
-  let gone = false
-  let wake: (() => void) | null = null
-  socket.on('data', (chunk) => {
-    buffer += chunk.toString('latin1')
-    wake?.()
-  })
-  socket.on('error', () => undefined)
-  socket.on('close', () => {
-    gone = true
-    wake?.()
-  })
-  return async () => {
-    for (;;) {
-      const found = /^(?:\d{3}-.*\r\n)*\d{3}(?: .*)?\r\n/.exec(buffer)
-      if (found) {
-        buffer = buffer.slice(found[0].length)
-        return found[0].trimEnd()
-      }
-      if (gone) return 'gone'
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-    }
-  }
-}
-
-const MAIL = 'From: MAILER-DAEMON@mx.example.net\r\nSubject: failure\r\n\r\nNo such user\r\n'
-
-async function sendRaw(say: Talk['say'], body: string, to = 'token@bounce.example.com'): Promise<string> {
-  await say('MAIL FROM:<>')
-  await say(`RCPT TO:<${to}>`)
-  await say('DATA')
-  return say(`${body}\r\n.`)
-}
+afterEach(closeAll)
 
 describe('what is said', () => {
   test('EHLO offers what the standards ask for', async () => {
@@ -214,11 +111,7 @@ describe('what is taken', () => {
     const plain = await talk(listener.port)
     await plain.say('EHLO mx.example.net')
     expect(await plain.say('STARTTLS')).toMatch(/^220/)
-    const secure = connectTls({ socket: plain.socket, ca: tlsFile('cert.pem'), servername: 'bounce.example.com' })
-    sockets.push(secure)
-    await new Promise((resolve) => secure.once('secureConnect', resolve))
-    const hear = replyReader(secure)
-    const say = (line: string): Promise<string> => (secure.write(`${line}\r\n`), hear())
+    const { say } = await secure(plain)
     expect(await say('EHLO mx.example.net')).not.toContain('STARTTLS')
     expect(await sendRaw(say, MAIL)).toMatch(/^250 2\.6\.0/)
     expect(taken.length).toBe(1)
@@ -245,9 +138,7 @@ describe('what is put off', () => {
     const { listener } = await start({ limits: { connectionsPerPeer: 1 } })
     const first = await talk(listener.port)
     await first.say('EHLO mx.example.net')
-    const second = connect(listener.port, '127.0.0.1')
-    sockets.push(second)
-    expect(await replyReader(second)()).toMatch(/^421 .*connectionsPerPeer/)
+    expect(await dial(listener.port).hear()).toMatch(/^421 .*connectionsPerPeer/)
     expect(await first.say('QUIT')).toMatch(/^221/)
     await new Promise((resolve) => first.socket.once('close', resolve))
     // Our side learns of the close a moment after theirs.
@@ -309,7 +200,5 @@ test('closing refuses newcomers, answers the one in the middle of a mail, and en
   expect(await answer).toMatch(/^250 2\.6\.0/)
   await closed
   expect(taken.length).toBe(1)
-  const late = connect(listener.port, '127.0.0.1')
-  sockets.push(late)
-  expect(await replyReader(late)()).toBe('gone')
+  expect(await dial(listener.port).hear()).toBe('gone')
 })
