@@ -49,9 +49,18 @@ function superseded(facts: readonly Fact[]): ReadonlyMap<string, string> {
 /** Adds one fact to a row. `heirs` null: nothing of this delivery was superseded. */
 export function foldDelivery(row: DeliveryRow, fact: Fact, heirs: ReadonlyMap<string, string> | null): DeliveryRow {
   const effect = heirs === null || isInForce(fact, heirs) ? effectIn(fact) : null
-  const known = { ...row, ...partOf(row, fact), modifiedAt: Math.max(row.modifiedAt, fact.receivedAt) }
-  const judged = { ...known, ...statusAfter(known, fact, effect), ...resultAfter(known, fact, effect, heirs) }
-  return { ...judged, result: shownResult(judged.resultBase, judged.openedAt, judged.clickedAt) }
+  // No part touches what status and result are weighed by: all three look at the row before, and the row is copied once.
+  const part = partOf(row, fact)
+  const result = resultAfter(row, fact, effect, heirs)
+  const { openedAt, clickedAt } = { openedAt: row.openedAt, clickedAt: row.clickedAt, ...part }
+  return {
+    ...row,
+    ...part,
+    ...statusAfter(row, fact, effect),
+    ...result,
+    modifiedAt: Math.max(row.modifiedAt, fact.receivedAt),
+    result: shownResult(result.resultBase ?? row.resultBase, openedAt, clickedAt),
+  }
 }
 
 function isInForce(fact: Fact, heirs: ReadonlyMap<string, string>): boolean {

@@ -22,6 +22,8 @@ export type Field<V> = {
 export type Shape<R> = {
   readonly table: Table
   readonly encode: (row: R) => Readonly<Record<string, Value>>
+  /** As `encode`, onto the end of a list: the values alone, in the order of the columns. */
+  readonly write: (row: R, into: Value[]) => void
   readonly decode: (row: Row) => R
   /** The columns as a select list behind a table's alias. */
   readonly columns: (alias: string) => string
@@ -42,6 +44,9 @@ export function shapeOf<R>(name: string, key: readonly string[], fields: { reado
       const encoded: Record<string, Value> = {}
       for (const [name, field] of entries) encoded[field.column] = field.encode(row[name])
       return encoded
+    },
+    write(row, into) {
+      for (const [name, field] of entries) into.push(field.encode(row[name]))
     },
     decode(row) {
       const decoded: Record<string, unknown> = {}

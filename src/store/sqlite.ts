@@ -87,15 +87,13 @@ function readerOver(ask: Ask): Reader {
 }
 
 function dbOver(ask: Ask): Db {
-  const loop = async <R>(sql: string, { table, encode }: Shape<R>, rows: readonly R[]): Promise<number> => {
+  const loop = async <R>(sql: string, { table, write }: Shape<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
-    const names = Object.keys(table.columns)
     const values: Value[] = []
-    for (const row of rows) {
-      const encoded = encode(row)
-      for (const name of names) values.push(cleanValue(encoded[name]))
-    }
-    return (await ask({ verb: 'loop', sql, width: names.length, pack: table.packed, values })).changes
+    for (const row of rows) write(row, values)
+    const width = values.length / rows.length
+    for (let at = 0; at < values.length; at++) values[at] = cleanValue(values[at])
+    return (await ask({ verb: 'loop', sql, width, pack: table.packed, values })).changes
   }
   return {
     ...readerOver(ask),

@@ -50,8 +50,14 @@ export function faultOf(failure: Failure): Fault {
   return new Fault('internal', `the store failed: ${failure.message}`, { detail })
 }
 
+/** In megabytes. The thread makes only short-lived values; a small nursery is swept often and gives the bytes of mails back soon. */
+const YOUNG_LIMIT = 8
+
 const startWorker = (settings: WorkerSettings): Worker =>
-  new Worker(new URL('./sqliteworker.ts', import.meta.url), { workerData: settings })
+  new Worker(new URL('./sqliteworker.ts', import.meta.url), {
+    workerData: settings,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_LIMIT },
+  })
 
 /** Starts the thread at the first wish, and again at the first one after its death. */
 export function createThread(settings: WorkerSettings, begin: (settings: WorkerSettings) => Worker = startWorker): Thread {

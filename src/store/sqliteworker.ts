@@ -61,7 +61,7 @@ const PRAGMAS = {
     'synchronous = full',
     'wal_autocheckpoint = 16384',
     'journal_size_limit = 67108864',
-    'cache_size = -65536',
+    'cache_size = -24576',
   ],
   reader: ['cache_size = -16384', 'query_only = on'],
 } as const
