@@ -1,0 +1,395 @@
+/**
+ * tenants.test - every door an account has, and every way to reach through it for what is another's
+ *
+ * Ann attacks, Bob sleeps. Whatever she tries, by API, token, bounce, complaint, replay or inbox: not one of Bob's mails, entries, counters,
+ * webhooks, labels, settings or secrets has changed when she is done, nothing on the list that accounts share, and none of Bob's waiting
+ * mails has been touched. What she forges about his mails may lie in his inbox as unverified.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { accountOf, addAccount, createKeys } from '../src/accounts.ts'
+import { hashAddress } from '../src/correlate/address.ts'
+import { deriveTokenKey } from '../src/correlate/keys.ts'
+import { mintToken, type Purpose } from '../src/correlate/token.ts'
+import { NO_PROOFS, type Proofs } from '../src/edge/auth.ts'
+import { listAccountsForOperator, saveSettings } from '../src/store/accounts.ts'
+import { endpointsOf, saveEndpoint } from '../src/store/endpoints.ts'
+import type { Engine } from '../src/store/engine.ts'
+import { pageRowsForOperator } from '../src/store/rebuild.ts'
+import { COUNTERS, DELIVERIES, INBOX, SUPPRESSIONS } from '../src/store/schema.ts'
+import { OUTBOX } from '../src/store/outbox.ts'
+import { createReadingDesk } from '../src/web/storedesk.ts'
+import { createWeb } from '../src/web/web.ts'
+import type { Web } from '../src/web/server.ts'
+import { createWritingDesk } from '../src/web/workdesk.ts'
+import { createReceiver, type Receiver } from '../src/work/receive.ts'
+import { rebuild } from '../src/work/rebuild.ts'
+import type { Shop } from '../src/work/shop.ts'
+import { engines } from './support/engines.ts'
+import { arf, incoming, ndr } from './support/reports.ts'
+import { makeShop, MASTER } from './support/shop.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 12)
+const [ANN, BOB] = [1, 2]
+const TARGET = 'victim@example.org'
+
+type Mail = {
+  readonly emailId: string
+  readonly token: string
+  readonly feedbackId: string
+  readonly unsubscribe: string
+  readonly messageId: string
+  readonly deliveryId: string
+}
+type Answer = { readonly status: number; readonly body: string }
+
+describe.each(engines)('$kind', ({ open }) => {
+  let engine: Engine
+  let shop: Shop
+  let web: Web
+  let receiver: Receiver
+  const proofs: { now: Proofs } = { now: NO_PROOFS }
+  const keys = new Map<string, string>()
+  let mine: Mail
+  let his: Mail
+  /** Waits in Bob's inbox, in Ann's, in nobody's. */
+  let inboxes: { bob: string; ann: string; nobody: string }
+
+  const basic = (user: string, key = keys.get(user) ?? ''): string => `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}`
+  async function call(method: 'GET' | 'POST' | 'DELETE', url: string, body?: object, auth = basic('ann')): Promise<Answer> {
+    const answer = await web.inject({ method, url, headers: { authorization: auth }, ...(body === undefined ? {} : { payload: body }) })
+    return { status: answer.statusCode, body: answer.body }
+  }
+  async function register(user: string, recipient: string, over: object = {}): Promise<Mail> {
+    const answer = await call(
+      'POST',
+      '/v1/messages',
+      { from: 'news@example.com', label: 'news', recipients: [recipient], ...over },
+      basic(user),
+    )
+    expect(answer).toMatchObject({ status: 201 })
+    const { emailId, returnPath, feedbackId, messageIdHeader, headers } = JSON.parse(answer.body).recipients[0]
+    const token = String(returnPath).split('@')[0] ?? ''
+    const unsubscribe = /\/u\/([a-z2-7]+)/.exec(headers['List-Unsubscribe'])?.[1] ?? ''
+    return { emailId, token, feedbackId, unsubscribe, messageId: String(messageIdHeader), deliveryId: token.slice(1, 14) }
+  }
+  const mail = async (to: string, raw: string, over: object = {}): Promise<string> =>
+    (await receiver.submit(incoming(raw, to, { at: T0, receivedAt: T0, ...over }))).digest
+
+  /** A token for Bob's mail under the only key that Ann could hold. */
+  const forged = (purpose: Purpose): string =>
+    mintToken({
+      key: deriveTokenKey(MASTER, ANN, 0),
+      keyIndex: 0,
+      deliveryId: his.deliveryId,
+      purpose,
+      domain: purpose === 'return-path' ? 'bounce.example.com' : 'fbl.example.com',
+    }) ?? ''
+  const withReturned = (raw: string, headers: readonly string[]): string =>
+    raw.replace(/--b--\r\n$/, `--b\r\nContent-Type: message/rfc822\r\n\r\n${headers.join('\r\n')}\r\n\r\nHello\r\n--b--\r\n`)
+  const aligned = (domain: string): Proofs => ({
+    ...NO_PROOFS,
+    dkim: [{ domain, selector: 's', result: 'pass', valid: true, aligned: true }],
+  })
+
+  async function of<R extends { readonly account: number }>(
+    shape: Parameters<typeof pageRowsForOperator<R>>[1],
+    account: number,
+  ): Promise<readonly R[]> {
+    return (await pageRowsForOperator<R>(engine.read, shape, null, 100_000)).filter((row) => row.account === account)
+  }
+  async function dump(): Promise<object> {
+    const accounts = await listAccountsForOperator(engine.read)
+    return {
+      deliveries: await of(DELIVERIES, BOB),
+      suppressions: await of(SUPPRESSIONS, BOB),
+      shared: await of(SUPPRESSIONS, 0),
+      counters: await of(COUNTERS, BOB),
+      outbox: await of(OUTBOX, BOB),
+      endpoints: await endpointsOf(engine.read, [BOB]),
+      account: accounts.find(({ account }) => account === BOB),
+      labels: await engine.read.all('select * from labels where account_id = $1', [BOB]),
+      secrets: await engine.read.all('select * from credentials where account_id = $1', [BOB]),
+      waiting: (await of(INBOX, BOB)).filter(({ digest }) => digest === inboxes.bob),
+    }
+  }
+
+  beforeAll(async () => {
+    engine = (await open()).engine
+    shop = await makeShop(engine, { now: T0 }, [])
+    for (const apiUser of ['ann', 'bob']) {
+      const made = await engine.tx((db) =>
+        addAccount(db, { apiUser, apiKey: null, trust: apiUser === 'ann' ? 'any' : 'strict', giveUpAfterDays: 5 }, T0),
+      )
+      keys.set(apiUser, made.apiKey)
+    }
+    // Both share: what Ann could put on the shared list would stop Bob's mail.
+    for (const { account, settings } of await listAccountsForOperator(engine.read))
+      await engine.tx((db) => saveSettings(db, account, { ...settings, sharedList: true }))
+    const endpoint = {
+      account: BOB,
+      endpointId: 1,
+      url: 'https://bob.example/hook',
+      name: 'hook',
+      format: 'json',
+      ladder: 'standard',
+    } as const
+    const sealed = { sealedKey: Buffer.from('sealed'), enabled: true, createdAt: T0, updatedAt: T0 }
+    await engine.tx((db) => saveEndpoint(db, { ...endpoint, ...sealed, events: ['failed', 'complaint', 'unsubscribe', 'list', 'request'] }))
+    const prover = (): Promise<Proofs> => Promise.resolve(proofs.now)
+    receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: true })
+    web = await createWeb({
+      telemetry: shop.telemetry,
+      desk: { now: shop.now, ...createReadingDesk(engine.read, shop.now), ...createWritingDesk(shop, prover) },
+      keys: createKeys(engine.read, shop.now),
+      accountOf: (apiUser) => accountOf(engine.read, apiUser),
+      isReady: () => Promise.resolve(true),
+      limits: { bodyBytes: 100_000, requestsPerMinute: 10_000, recipientsPerRequest: 10, attemptsPerRequest: 10, emailStatusDays: 3 },
+      trustProxy: false,
+    })
+    mine = await register('ann', TARGET)
+    his = await register('bob', TARGET)
+    const listed = await register('bob', 'gone@example.org')
+    await mail(`${listed.token}@bounce.example.com`, ndr({ token: listed.token, recipient: 'gone@example.org' }))
+    inboxes = {
+      bob: await mail('fbl@fbl.example.com', arf({ token: his.feedbackId, recipient: TARGET, n: 100 })),
+      ann: await mail(`${forged('return-path').slice(0, 20)}@bounce.example.com`, ndr({ recipient: TARGET, n: 101 })),
+      nobody: await mail('x@bounce.example.com', ndr({ recipient: TARGET, n: 102 })),
+    }
+  })
+  afterAll(async () => {
+    await web.close()
+  })
+
+  /** `hides`: what the answer must not say. */
+  type Want = { readonly status?: number; readonly hides?: string }
+  type Attack = readonly [door: string, attack: string, run: () => Promise<unknown>, want?: Want]
+  const url = (id: string): string => encodeURIComponent(id)
+  const listing = (list: string): string => `/v1/suppressions/${list}`
+  const attempt = (emailId: string): object => ({ emailId, code: 550, text: '5.1.1 No such user' })
+  const vendor = (path: string, user = 'ann', extra = ''): Promise<Answer> =>
+    call('POST', `/api/${path}?apiUser=${user}&apiKey=${keys.get('ann') ?? ''}${extra}`, {}, '')
+
+  const ATTACKS: readonly Attack[] = [
+    ['api', 'reads his mail', () => call('GET', `/v1/messages/${url(his.emailId)}`), { status: 404 }],
+    ['api', 'tells an attempt of his mail', () => call('POST', '/v1/attempts', attempt(his.emailId)), { status: 404 }],
+    ['api', 'tells it among her own', () => call('POST', '/v1/attempts', Object(attempt(his.emailId)))],
+    [
+      'api',
+      'refuses her own mail to his recipient, for the shared list',
+      () => call('POST', '/v1/attempts', attempt(mine.emailId)),
+      { status: 200 },
+    ],
+    ['api', 'names him as the operator would', () => call('GET', `${listing('bounce')}?account=bob`), { status: 200, hides: 'gone@' }],
+    [
+      'api',
+      'lifts his entries',
+      () =>
+        call('POST', '/v1/suppressions/lift?account=bob', {
+          site: 'example.org',
+          since: '2026-01-01T00:00:00Z',
+          until: '2027-01-01T00:00:00Z',
+        }),
+    ],
+    [
+      'api',
+      'registers in his name',
+      () => call('POST', '/v1/messages?account=bob', { from: 'a@example.com', recipients: ['x@example.org'] }),
+      { status: 201 },
+    ],
+    [
+      'api',
+      'registers his token as one of hers',
+      () => call('POST', '/v1/messages', { from: 'a@example.com', recipients: [{ recipient: TARGET, token: his.token }] }),
+      { status: 400 },
+    ],
+    ['api', 'registers a mail with his Message-ID', () => register('ann', TARGET, { headers: { 'Message-ID': his.messageId } })],
+    ['api', 'signs in as him with her key', () => call('GET', '/v1/messages', undefined, basic('bob', keys.get('ann'))), { status: 401 }],
+    ['api', 'cuts him off', () => call('POST', '/v1/cuts', { account: 'bob', reason: 'x' }), { status: 403 }],
+    ['api', 'cuts his token off', () => call('POST', '/v1/cuts', { token: his.token, reason: 'x' }), { status: 403 }],
+    ['api', 'erases his recipient', () => call('DELETE', `/v1/addresses/${url(TARGET)}`), { status: 403 }],
+    ['vendor api', 'takes his entry off', () => vendor('bounce/delete', 'ann', '&email=gone@example.org')],
+    ['vendor api', 'takes all entries off', () => vendor('bounce/delete', 'ann', '&startDate=2026-01-01&endDate=2027-01-01')],
+    ['vendor api', 'unsubscribes his recipient', () => vendor('unsubscribe/add', 'ann', `&email=${TARGET}`)],
+    ['vendor api', 'names him with her key', () => vendor('unsubscribe/add', 'bob', `&email=${TARGET}`)],
+    ['vendor api', 'asks for his mail', () => vendor('data/emailStatus', 'ann', `&days=3&emailIds=${url(his.emailId)}`), { hides: TARGET }],
+    ['token', 'opens his unsubscribe link with her token', () => call('POST', `/u/${forged('unsubscribe')}`, {}, ''), { status: 404 }],
+    [
+      'token',
+      'writes his number into her own token',
+      () => call('POST', `/u/${mine.unsubscribe.slice(0, 4)}${his.unsubscribe.slice(4, 14)}${mine.unsubscribe.slice(14)}`, {}, ''),
+      { status: 404 },
+    ],
+    ['token', 'unsubscribes by his Return-Path', () => call('POST', `/u/${his.token}`, {}, ''), { status: 404 }],
+    ['token', 'unsubscribes by his feedback id', () => call('POST', `/u/${his.feedbackId}`, {}, ''), { status: 404 }],
+    ['token', 'unsubscribes by a cut link', () => call('POST', `/u/${his.unsubscribe.slice(0, 29)}`, {}, ''), { status: 404 }],
+    ['token', 'follows his link as a scanner does', () => call('GET', `/u/${his.unsubscribe}`, undefined, ''), { status: 200 }],
+    [
+      'ndr',
+      'bounces her own mail, naming his recipient',
+      () => mail(`${mine.token}@bounce.example.com`, ndr({ token: mine.token, recipient: TARGET })),
+    ],
+    [
+      'ndr',
+      'signs his Return-Path with her key',
+      () => mail(`${forged('return-path')}@bounce.example.com`, ndr({ recipient: TARGET, n: 1 })),
+    ],
+    ['ndr', 'uses his feedback id as a Return-Path', () => mail(`${his.feedbackId}@bounce.example.com`, ndr({ recipient: TARGET, n: 2 }))],
+    [
+      'ndr',
+      'brings her token and returns his Message-ID',
+      () =>
+        mail(
+          `${mine.token}@bounce.example.com`,
+          withReturned(ndr({ token: mine.token, recipient: TARGET, n: 3, reply: '552 5.2.2 full', status: '5.2.2' }), [
+            `Message-ID: ${his.messageId}`,
+          ]),
+        ),
+    ],
+    [
+      'ndr',
+      'returns his Message-ID alone',
+      () => mail('x@bounce.example.com', withReturned(ndr({ recipient: TARGET, n: 4 }), [`Message-ID: ${his.messageId}`])),
+    ],
+    [
+      'ndr',
+      'returns his emailId alone',
+      () => mail('x@bounce.example.com', withReturned(ndr({ recipient: TARGET, n: 5 }), [`X-Email-ID: ${his.emailId}`])),
+    ],
+    [
+      'ndr',
+      'returns a Return-Path that she signed for his mail',
+      () =>
+        mail(
+          'x@bounce.example.com',
+          withReturned(ndr({ recipient: TARGET, n: 6 }), [`Return-Path: <${forged('return-path')}@bounce.example.com>`]),
+        ),
+    ],
+    [
+      'arf',
+      'complains with her feedback id, naming his recipient',
+      () => mail('fbl@fbl.example.com', arf({ token: mine.feedbackId, recipient: TARGET, n: 1 })),
+    ],
+    [
+      'arf',
+      'signs his feedback id with her key',
+      () => mail('fbl@fbl.example.com', arf({ token: forged('feedback'), recipient: TARGET, n: 2 })),
+    ],
+    [
+      'arf',
+      'opts him out',
+      () => mail('fbl@fbl.example.com', arf({ token: forged('feedback'), recipient: TARGET, type: 'opt-out', n: 3 })),
+    ],
+    [
+      'arf',
+      'calls his complaint no spam',
+      () => mail('fbl@fbl.example.com', arf({ token: forged('feedback'), recipient: TARGET, type: 'not-spam', n: 4 })),
+    ],
+    [
+      'arf',
+      'knows his feedback id, has no signature',
+      () => mail('fbl@fbl.example.com', arf({ token: his.feedbackId, recipient: TARGET, n: 5 })),
+    ],
+    [
+      'arf',
+      'knows his Message-ID, signs by her own domain',
+      () =>
+        signedBy('evil.example', () =>
+          mail('fbl@fbl.example.com', arf({ recipient: TARGET, n: 6 }).replace('CFBL-Feedback-ID: nobody', `Message-ID: ${his.messageId}`)),
+        ),
+    ],
+    [
+      'arf',
+      'forges the id of a CFBL report that her domain signs',
+      () => signedBy('evil.example', () => mail('fbl@fbl.example.com', arf({ token: forged('feedback'), recipient: TARGET, n: 7 }))),
+    ],
+    [
+      'mailto',
+      'unsubscribes by a token that she signed',
+      () => mail(`${forged('unsubscribe')}@fbl.example.com`, `From: ${TARGET}\r\nSubject: unsubscribe\r\n\r\nx\r\n`),
+    ],
+    [
+      'mailto',
+      'unsubscribes by his Return-Path',
+      () => mail(`${his.token}@fbl.example.com`, `From: ${TARGET}\r\nSubject: unsubscribe\r\n\r\ny\r\n`),
+    ],
+    [
+      'replay',
+      'has her forged bounce replayed',
+      () => mail(`${forged('return-path')}@bounce.example.com`, ndr({ recipient: TARGET, n: 20 }), { source: 'replay' }),
+    ],
+    [
+      'replay',
+      'has her own bounce replayed as vouched for',
+      () =>
+        mail(
+          `${mine.token}@bounce.example.com`,
+          ndr({ token: mine.token, recipient: TARGET, n: 21, reply: '552 5.2.2 full', status: '5.2.2' }),
+          { source: 'replay', trustAs: 'operator' },
+        ),
+    ],
+    ...(['accept', 'discard', 'replay'] as const).flatMap((action): readonly Attack[] => [
+      ['inbox', `${action}s what waits for him`, () => call('POST', `/v1/inbox/${inboxes.bob}/${action}`), { status: 404 }],
+      [
+        'inbox',
+        `${action}s what waits for him in his name`,
+        () => call('POST', `/v1/inbox/${inboxes.bob}/${action}?account=bob`),
+        { status: 404 },
+      ],
+      ['inbox', `${action}s what waits for nobody`, () => call('POST', `/v1/inbox/${inboxes.nobody}/${action}`), { status: 404 }],
+    ]),
+    [
+      'inbox',
+      'links his waiting mail to her mail',
+      () => call('POST', `/v1/inbox/${inboxes.bob}/link`, { emailId: mine.emailId }),
+      { status: 404 },
+    ],
+    ['inbox', 'reads what waits for him', () => call('GET', `/v1/inbox/${inboxes.bob}/raw`), { status: 404 }],
+    [
+      'inbox',
+      'lists what waits for him',
+      () => call('GET', '/v1/inbox?account=bob&state=any'),
+      { status: 200, hides: '"reason":"unmatched"' },
+    ],
+    [
+      'inbox',
+      'links her waiting mail to his mail',
+      () => call('POST', `/v1/inbox/${inboxes.ann}/link`, { emailId: his.emailId }),
+      { status: 404 },
+    ],
+    ['inbox', 'accepts her waiting mail', () => call('POST', `/v1/inbox/${inboxes.ann}/accept`)],
+  ]
+
+  async function signedBy<T>(domain: string, work: () => Promise<T>): Promise<T> {
+    proofs.now = aligned(domain)
+    return work().finally(() => {
+      proofs.now = NO_PROOFS
+    })
+  }
+
+  test.each(ATTACKS.map(([door, attack, run, want]) => ({ door, attack, run, want })))('by $door: Ann $attack', async ({ run, want }) => {
+    const before = await dump()
+    const answer = await run()
+    if (want?.status !== undefined) expect(answer).toMatchObject({ status: want.status })
+    if (want?.hides !== undefined) expect(answer).toMatchObject({ body: expect.not.stringContaining(want.hides) })
+    expect(await dump()).toEqual(before)
+  })
+
+  test('what Ann may do, she has done to herself; and the facts still add up', async () => {
+    const hers = (await of(SUPPRESSIONS, ANN)).filter(({ addressHash }) => addressHash === hashAddress(TARGET)).map(({ list }) => list)
+    expect(hers.toSorted()).toEqual(['bounce', 'complaint', 'unsubscribe'])
+    expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differences).toEqual([])
+  })
+
+  test('a bounce of his own is seen: the dumps above would have shown it', async () => {
+    const before = await dump()
+    await mail(`${his.token}@bounce.example.com`, ndr({ token: his.token, recipient: TARGET, n: 200 }))
+    expect(await dump()).not.toEqual(before)
+    expect((await of(SUPPRESSIONS, BOB)).some(({ addressHash }) => addressHash === hashAddress(TARGET))).toBe(true)
+  })
+
+  test('keys are derived for each account, index and master', () => {
+    const derived = [1, 2, 3].flatMap((account) => [0, 1].map((index) => deriveTokenKey(MASTER, account, index).toString('hex')))
+    derived.push(deriveTokenKey(Buffer.alloc(32, 8), 1, 0).toString('hex'))
+    expect(new Set(derived).size).toBe(7)
+  })
+})
