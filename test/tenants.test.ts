@@ -369,8 +369,9 @@ describe.each(engines)('$kind', ({ open }) => {
   test.each(ATTACKS.map(([door, attack, run, want]) => ({ door, attack, run, want })))('by $door: Ann $attack', async ({ run, want }) => {
     const before = await dump()
     const answer = await run()
-    if (want?.status !== undefined) expect(answer).toMatchObject({ status: want.status })
-    if (want?.hides !== undefined) expect(answer).toMatchObject({ body: expect.not.stringContaining(want.hides) })
+    const { status, body } = { status: undefined, body: '', ...Object(answer) }
+    const shows = want?.hides !== undefined && String(body).includes(want.hides)
+    expect({ status: want?.status === undefined ? undefined : status, shows }).toEqual({ status: want?.status, shows: false })
     expect(await dump()).toEqual(before)
   })
 

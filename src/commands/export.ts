@@ -12,6 +12,7 @@ import type { DeliveryRow, SuppressionRow } from '../ledger/world.ts'
 import { FIRST_SUBJECT, pageFactsForOperator, pageRowsForOperator } from '../store/rebuild.ts'
 import type { Reader } from '../store/engine.ts'
 import { DELIVERIES, SUPPRESSIONS } from '../store/schema.ts'
+import { csvCell } from './csv.ts'
 import type { Define } from './define.ts'
 import { withStore } from './store.ts'
 
@@ -40,9 +41,9 @@ export const exportCommand: Define = (command) => {
           if (account !== null && Reflect.get(row, 'account') !== account) continue
           if (options.csv && names === null) {
             names = Object.keys(row)
-            await write(names.map(cell).join(','))
+            await write(names.map(csvCell).join(','))
           }
-          await write(names === null ? JSON.stringify(row) : names.map((name) => cell(Reflect.get(row, name))).join(','))
+          await write(names === null ? JSON.stringify(row) : names.map((name) => csvCell(Reflect.get(row, name))).join(','))
         }
       })
     })
@@ -67,13 +68,6 @@ async function* facts(reader: Reader): AsyncGenerator<object> {
       after = page.next
     }
   }
-}
-
-/** RFC 4180; a cell that begins like a formula gets an apostrophe before it (OWASP, CSV injection). */
-function cell(value: unknown): string {
-  const text = value === null || value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value)
-  const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
 async function write(line: string): Promise<void> {

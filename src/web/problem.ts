@@ -38,8 +38,17 @@ export function tellError(error: unknown): Told {
   if (validation) return { status: 400, code: 'bad_request', detail: sayFirst(validation), errors: validation }
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : 500
   if (typeof status === 'number' && status >= 400 && status < 500)
-    return { status, code: 'http', detail: error instanceof Error ? error.message : '' }
+    return { status, code: 'http', detail: SAID[status] ?? 'the request was refused' }
   return { status: 500, code: 'internal', detail: 'something went wrong here; the log knows it by the instance' }
+}
+
+/** What the framework refuses, in our words: its own quote the request. */
+const SAID: Readonly<Record<number, string>> = {
+  400: 'the body cannot be read as what its content-type says',
+  405: 'this address does not know that method',
+  413: 'the body is too large (http.bodyBytes)',
+  414: 'the address is too long',
+  415: 'send application/json, a form, or multipart/form-data',
 }
 
 /** Of our own troubles only those that tell the caller what to do. */

@@ -25,12 +25,12 @@ export type Web = FastifyInstance<
 
 export type WebOptions = { readonly telemetry: Telemetry; readonly bodyBytes: number; readonly trustProxy: boolean }
 
-/** What every answer carries: it is data for programs, or a page without script, style from elsewhere or frames. */
+/** What every answer carries: it is data for programs. The one page has a policy of its own (web/unsubscribe). */
 const SAFE_HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
   'cache-control': 'no-store',
 } as const
 
