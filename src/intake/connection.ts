@@ -34,6 +34,8 @@ const ENDS_GROUP: readonly string[] = ['EHLO', 'HELO', 'LHLO']
 export class Connection extends SMTPConnection {
   readonly #door: ConnectionDoor
   #repliedAt: number
+  /** The socket that holds back the replies of one group of commands. */
+  #gathering: Socket | null = null
   #commands = 0
   #errors = 0
 
@@ -106,6 +108,19 @@ export class Connection extends SMTPConnection {
     if (ends) this.close()
   }
 
+  /** The replies to commands that came together leave together (RFC 2920 §3.2): one packet and one system call in the place of three. */
+  #gather(): void {
+    if (this.#gathering !== null) return
+    this.#gathering = this._socket
+    this._socket.cork()
+    setImmediate(() => this.#letGo())
+  }
+
+  #letGo(): void {
+    this.#gathering?.uncork()
+    this.#gathering = null
+  }
+
   #command(line: Buffer, behind: number, next: () => void): void {
     const name = line.subarray(0, 16).toString('latin1').split(' ')[0]?.toUpperCase() ?? ''
     this.#commands++
@@ -115,6 +130,8 @@ export class Connection extends SMTPConnection {
     if (behind > 0 && ENDS_GROUP.includes(name)) return this.end('earlyPipelining')
     if (name === 'BDAT') return this.end('bdat')
     if (name === 'PROXY') return this.end('proxy')
+    if (name === 'STARTTLS') this.#letGo()
+    else if (behind > 0) this.#gather()
     const goOn = (): void => {
       const parser = this._parser
       if (name === 'DATA' && behind > 0 && parser !== false && !parser._dataMode) this.end('bodyBeforeData')
