@@ -65,7 +65,7 @@ export async function createTelemetry(options: { level: LogLevel; format: 'auto'
 }
 
 async function makeLogger(level: LogLevel, pretty: boolean): Promise<Logger> {
-  const { pino, destination } = await import('pino')
+  const { pino, destination, stdSerializers } = await import('pino')
   const serializers = Object.fromEntries(ADDRESS_FIELDS.map((name) => [name, maskValue]))
   const options = { level, base: null, serializers, timestamp: () => `,"time":"${new Date().toISOString()}"` }
   if (!pretty) return pino(options, destination({ fd: 2, sync: true }))
@@ -75,8 +75,26 @@ async function makeLogger(level: LogLevel, pretty: boolean): Promise<Logger> {
     sync: true,
     messageFormat: (line, key) => printable(typeof line[key] === 'string' ? line[key] : ''),
   })
-  return pino(options, stream)
+  return pino(
+    {
+      ...options,
+      serializers: { ...serializers, err: (error: Error) => printableError(stdSerializers.err(error)) },
+      formatters: { log: printableLine },
+    },
+    stream,
+  )
 }
+
+/** JSON escapes the controls of C0; a terminal heeds those of C1 too, and turns text around. */
+function printableLine(line: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(line).map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value]))
+}
+
+const printableError = <E extends { readonly message: string; readonly stack: string }>(error: E): E => ({
+  ...error,
+  message: printable(error.message),
+  stack: printable(error.stack),
+})
 
 async function makeMeters(): Promise<Omit<Telemetry, 'log'>> {
   const { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } = await import('prom-client')
