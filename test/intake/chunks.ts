@@ -2,7 +2,6 @@
  * chunks - hostile bytes, and every way to cut them, for property tests
  */
 import fc from 'fast-check'
-import { test as vitest } from 'vitest'
 
 export { fc }
 
@@ -20,19 +19,14 @@ export function cut(raw: Buffer, points: readonly number[]): readonly Buffer[] {
   return [...sorted, raw.length].map((end, n) => raw.subarray(sorted[n - 1] ?? 0, end))
 }
 
-/** A property as a test. */
-export function test<Values extends readonly [unknown, ...unknown[]]>(
-  name: string,
+/** Checks a property over a thousand samples. */
+export function holds<Values extends readonly [unknown, ...unknown[]]>(
   arbitraries: { readonly [N in keyof Values]: fc.Arbitrary<Values[N]> },
-  holds: (...values: Values) => void,
+  property: (...values: Values) => void,
 ): void {
-  vitest(name, () => {
-    fc.assert(
-      fc.property(fc.tuple<unknown[]>(...arbitraries), (values) => {
-        // The tuple holds one value of each arbitrary, in order.
-        holds(...(values as unknown as Values))
-      }),
-      { numRuns: 1_000 },
-    )
+  const samples = fc.property(fc.tuple<unknown[]>(...arbitraries), (values) => {
+    // Checked by the type of `arbitraries`: one value of each, in order.
+    property(...(values as unknown as Values))
   })
+  fc.assert(samples, { numRuns: 1_000 })
 }

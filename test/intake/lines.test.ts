@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest'
 import { createLines } from '../../src/intake/lines.ts'
-import { anyCut, cut, HOSTILE, test as property } from './chunks.ts'
+import { anyCut, cut, HOSTILE, holds } from './chunks.ts'
 
 const LIMIT = 20
 
@@ -51,14 +51,16 @@ test.each(cases)('%j', (bytes, want) => {
   expect(read(Array.from(raw, (byte) => Buffer.of(byte)))).toEqual(want)
 })
 
-property('any cut gives the same', [HOSTILE, anyCut], (text, points) => {
-  const raw = Buffer.from(text, 'latin1')
-  expect(read(cut(raw, points))).toEqual(read([raw]))
-})
+test('any cut gives the same', () =>
+  holds([HOSTILE, anyCut], (text, points) => {
+    const raw = Buffer.from(text, 'latin1')
+    expect(read(cut(raw, points))).toEqual(read([raw]))
+  }))
 
-property('no command comes out that does not stand between CR LFs', [HOSTILE, anyCut], (text, points) => {
-  const between = text.split('\r\n').slice(0, -1)
-  const good = between.filter((line) => !/[\r\n\0]/.test(line) && line.length <= 1_000)
-  const commands = read(cut(Buffer.from(text, 'latin1'), points), 1_000).filter((each) => each.startsWith('"'))
-  expect(commands).toEqual(good.map((line) => `"${line}"`))
-})
+test('no command comes out that does not stand between CR LFs', () =>
+  holds([HOSTILE, anyCut], (text, points) => {
+    const between = text.split('\r\n').slice(0, -1)
+    const good = between.filter((line) => !/[\r\n\0]/.test(line) && line.length <= 1_000)
+    const commands = read(cut(Buffer.from(text, 'latin1'), points), 1_000).filter((each) => each.startsWith('"'))
+    expect(commands).toEqual(good.map((line) => `"${line}"`))
+  }))

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { looksLikeProxy, readProxyHeader } from '../../src/intake/proxy.ts'
-import { fc, test as property } from './chunks.ts'
+import { fc, holds } from './chunks.ts'
 
 const SIGNATURE = '\r\n\r\n\0\r\nQUIT\n'
 const COMMANDS = { local: 0x20, proxy: 0x21 } as const
@@ -81,33 +81,32 @@ describe('of any bytes', () => {
   const parts = fc.array(
     fc.constantFrom('PROXY', ' ', 'TCP4', 'TCP6', 'UNKNOWN', '192.0.2.7', '::1', '25', '\r\n', '\n', SIGNATURE, '\x21\x11\0\x0c', '\0\0\0'),
   )
-  property('the reader is total, and a whole header lies within them', [parts, fc.uint8Array({ maxLength: 300 })], (text, bytes) => {
-    for (const each of [
-      Buffer.from(text.join(''), 'latin1'),
-      Buffer.from(bytes),
-      version2({ family: bytes[0] ?? 0x11, body: Buffer.from(bytes) }),
-    ]) {
-      const header = readProxyHeader(each)
-      if (header.kind !== 'whole') continue
-      expect(header.length).toBeLessThanOrEqual(each.length)
-      expect(looksLikeProxy(each)).toBe(true)
-    }
-  })
+  test('the reader is total, and a whole header lies within them', () =>
+    holds([parts, fc.uint8Array({ maxLength: 300 })], (text, bytes) => {
+      for (const each of [
+        Buffer.from(text.join(''), 'latin1'),
+        Buffer.from(bytes),
+        version2({ family: bytes[0] ?? 0x11, body: Buffer.from(bytes) }),
+      ]) {
+        const header = readProxyHeader(each)
+        if (header.kind !== 'whole') continue
+        expect(header.length).toBeLessThanOrEqual(each.length)
+        expect(looksLikeProxy(each)).toBe(true)
+      }
+    }))
 
-  property(
-    'a header is the same however much of what follows has come',
-    [fc.ipV4(), fc.nat(65_535), fc.string()],
-    (address, port, rest) => {
+  test('a header is the same however much of what follows has come', () =>
+    holds([fc.ipV4(), fc.nat(65_535), fc.string()], (address, port, rest) => {
       const header = `PROXY TCP4 ${address} 192.0.2.1 ${port} 25\r\n`
       const want = { kind: 'whole', length: header.length, source: { address, port } }
       expect(readProxyHeader(Buffer.from(header))).toEqual(want)
       expect(readProxyHeader(Buffer.from(header + rest))).toEqual(want)
-    },
-  )
+    }))
 
-  property('an address in version 2 is read back', [fc.ipV4(), fc.nat(65_535)], (address, port) => {
-    const octets = address.split('.').map(Number)
-    const body = Buffer.from([...octets, 192, 0, 2, 1, port >> 8, port & 0xff, 0, 25])
-    expect(readProxyHeader(version2({ family: 0x11, body }))).toMatchObject({ source: { address, port } })
-  })
+  test('an address in version 2 is read back', () =>
+    holds([fc.ipV4(), fc.nat(65_535)], (address, port) => {
+      const octets = address.split('.').map(Number)
+      const body = Buffer.from([...octets, 192, 0, 2, 1, port >> 8, port & 0xff, 0, 25])
+      expect(readProxyHeader(version2({ family: 0x11, body }))).toMatchObject({ source: { address, port } })
+    }))
 })

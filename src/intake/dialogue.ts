@@ -1,0 +1,128 @@
+/**
+ * dialogue - which mails are taken: smtp-server's handlers, and the way of a mail from DATA to our 250
+ *
+ * Takes reports, never relays: RCPT only at our own domains, and at `postmaster`. 250 is said only after the receiver has committed; a store that
+ * fails is 451. Bodies share a budget until they are answered.
+ *
+ * See also: intake/body, intake/smtpreply, work/receive.
+ */
+import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
+import { isRetryable } from '../error.ts'
+import { readBody } from './body.ts'
+import { forget, type Door } from './door.ts'
+import { refuse } from './smtpreply.ts'
+
+/** smtp-server as the speaker of the dialogue; the listening is ours, so that its own listener is never opened. */
+export function createDialogue(door: Door): SMTPServer {
+  const { limits, tls, hostname, telemetry } = door.options
+  const server = new SMTPServer({
+    name: hostname,
+    banner: 'bounced',
+    size: limits.advertisedSize,
+    rejectOversized: true,
+    hideENHANCEDSTATUSCODES: false,
+    authOptional: true,
+    disabledCommands: ['AUTH', 'XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL', ...(tls === null ? ['STARTTLS'] : [])],
+    disableReverseLookup: true,
+    lenientAddressParsing: true,
+    maxRecipients: limits.recipientsPerMail,
+    maxCommandLength: limits.commandLength,
+    maxAllowedUnauthenticatedCommands: false,
+    socketTimeout: limits.idleTimeout,
+    logger: false,
+    ...tls,
+    onConnect: (session, done) => {
+      void answerPeer(door, session, { done, otherwise: () => (door.closing ? refuse('closing') : null) })
+    },
+    onClose: (session) => forget(door, session.id),
+    onMailFrom: (_address, session, done) => {
+      void answerPeer(door, session, { done, otherwise: () => mailFrom(door, session) })
+    },
+    onRcptTo: (address, _session, done) => done(rcptTo(door, address)),
+    onData: (stream, session, done) => {
+      void answerMail(door, { stream, session, done })
+    },
+  })
+  server.on('error', (error) => telemetry.log.debug({ err: error }, 'smtp connection failed'))
+  return server
+}
+
+type Answering = { readonly done: (error?: Error | null) => void; readonly otherwise: () => Error | null }
+
+/** A peer that is cut off hears so. Where nobody can say, it is not: the store's own trouble is told at its mail. */
+async function answerPeer({ options }: Door, { remoteAddress }: SMTPServerSession, { done, otherwise }: Answering): Promise<void> {
+  const isCut = await options.isCut?.(remoteAddress).catch(() => false)
+  done(isCut === true ? refuse('cut') : otherwise())
+}
+
+function mailFrom(door: Door, session: SMTPServerSession): Error | null {
+  const { limits, now } = door.options
+  if (door.closing) return refuse('closing')
+  if (session.transaction > limits.mailsPerConnection) return refuse('mails')
+  if (!door.budget.hasRoom()) return refuse('budget')
+  const why = door.peers.mail(session.remoteAddress, now())
+  if (why !== null) return refuse(why)
+  door.busy.add(session.id)
+  return null
+}
+
+/** `postmaster` without a domain is ours too (RFC 5321 §4.5.1). */
+function rcptTo(door: Door, address: SMTPServerAddress): Error | null {
+  const to = address.address.toLowerCase()
+  const at = to.lastIndexOf('@')
+  if (at < 0) return to === 'postmaster' ? null : refuse('relay')
+  return door.options.domains.includes(to.slice(at + 1)) ? null : refuse('relay')
+}
+
+type Data = {
+  readonly stream: SMTPServerDataStream
+  readonly session: SMTPServerSession
+  readonly done: (error: Error | null, words?: string) => void
+}
+
+async function answerMail(door: Door, { stream, session, done }: Data): Promise<void> {
+  try {
+    done(null, await takeMail(door, stream, session))
+  } catch (error) {
+    done(answerFor(door, session, error))
+  }
+}
+
+/** Reads the body and hands it over once a recipient; resolves to the words of our 250. */
+async function takeMail(door: Door, stream: SMTPServerDataStream, session: SMTPServerSession): Promise<string> {
+  const { options, budget } = door
+  const { mailFrom: from, rcptTo: recipients } = session.envelope
+  const sender = from === false ? '' : from.address
+  const to = recipients.map((each) => each.address)
+  const end = (): void => door.open.get(session.id)?.connection?.end('stalled')
+  const taken = await readBody(stream, { limit: options.limits.mailSize, budget, now: options.now, end })
+  try {
+    if (taken === null) throw refuse('stalled')
+    if (stream.sizeExceeded) return ''
+    const receivedAt = options.now()
+    const common = {
+      ...taken.body,
+      peer: session.remoteAddress,
+      helo: session.hostNameAppearsAs || null,
+      at: receivedAt,
+      receivedAt,
+      source: 'smtp',
+      trustAs: null,
+    } as const
+    await Promise.all(
+      to.map((recipient) => options.submit({ ...common, envelope: { from: sender, to: recipient }, sessionId: session.id })),
+    )
+    return `2.6.0 taken, ${session.id}`
+  } finally {
+    taken?.release()
+    door.busy.delete(session.id)
+  }
+}
+
+function answerFor(door: Door, session: SMTPServerSession, error: unknown): Error {
+  if (error instanceof Error && 'responseCode' in error) return error
+  const { telemetry } = door.options
+  telemetry.count('bounced_mails_deferred_total')
+  telemetry.log.error({ sessionId: session.id, err: error, retry: isRetryable(error) }, 'smtp mail not taken')
+  return refuse('storeBusy')
+}

@@ -1,0 +1,71 @@
+/**
+ * door - what the parts of the SMTP listener share: its options, its counts, and who is in
+ *
+ * See also: intake/smtp (makes it), intake/dialogue, intake/accept.
+ */
+import type { Socket } from 'node:net'
+import type { Telemetry } from '../telemetry.ts'
+import type { IncomingMail } from '../work/mail.ts'
+import type { Budget } from './budget.ts'
+import type { Connection, ConnectionLimits } from './connection.ts'
+import type { PeerLimits, Peers } from './peers.ts'
+import type { RefusalName } from './smtpreply.ts'
+
+export type SmtpOptions = {
+  readonly host: string
+  readonly port: number
+  readonly hostname: string
+  /** Lower case. Mail to any address at these is taken. */
+  readonly domains: readonly string[]
+  /** Balancers that begin with a PROXY header: addresses or networks. */
+  readonly proxyPeers: readonly string[]
+  readonly tls: { readonly key: string; readonly cert: string } | null
+  readonly limits: SmtpLimits
+  readonly telemetry: Telemetry
+  readonly now: () => number
+  /** Whether an operator has cut this peer off; absent: nobody is. Asked at the connection, and at each mail of a long one. */
+  readonly isCut?: (peer: string) => Promise<boolean>
+  /** Resolves when the mail is committed for this recipient; rejects with a Fault. */
+  readonly submit: (mail: IncomingMail) => Promise<unknown>
+}
+
+/** Bytes, counts, milliseconds; the reasons stand with the settings. */
+export type SmtpLimits = PeerLimits &
+  ConnectionLimits & {
+    readonly mailSize: number
+    readonly advertisedSize: number
+    readonly bodyBudget: number
+    readonly connections: number
+    readonly mailsPerConnection: number
+    readonly recipientsPerMail: number
+    readonly idleTimeout: number
+    readonly closeTimeout: number
+  }
+
+/** Counted from its admission on; `connection` follows at once. */
+export type OpenSession = { readonly address: string; connection: Connection | null }
+
+export type Door = {
+  readonly options: SmtpOptions
+  readonly peers: Peers
+  readonly budget: Budget
+  readonly open: Map<string, OpenSession>
+  readonly waiting: Set<Socket>
+  readonly busy: Set<string>
+  closing: boolean
+}
+
+/** `command` stands for all that were wrong in themselves. */
+export function countRefusal(door: Door, reason: RefusalName | 'command'): void {
+  door.options.telemetry.count('bounced_smtp_refused_total', { reason })
+}
+
+/** A session is over, and its place is free. Idempotent. */
+export function forget(door: Door, id: string): void {
+  const session = door.open.get(id)
+  if (session === undefined) return
+  door.open.delete(id)
+  door.busy.delete(id)
+  door.peers.disconnect(session.address)
+  door.options.telemetry.gauge('bounced_smtp_connections', door.open.size)
+}
