@@ -56,7 +56,8 @@ const BLANK: RecipientReport = {
 /** A delivery report, structured or not; null when too little speaks for one. */
 export function readDelivery(mail: Opened): Finding | null {
   const status = readStatus(statusTexts(mail))
-  const pairs = pairsIn(mail.pieces.lines, avoidedOf(mail))
+  const avoid = avoidedOf(mail)
+  const pairs = pairsIn(mail.pieces.lines, avoid)
   const votes = status.groups.length > 0 ? NO_VOTES : countVotes(mail)
   const sum = weigh(cluesOf(mail, status, pairs, votes))
   if (sum < ENOUGH) return null
@@ -69,6 +70,7 @@ export function readDelivery(mail: Opened): Finding | null {
     subject: mail.subject,
     failedRecipients: mail.headers['x-failed-recipients'],
     returned: mail.returned,
+    avoid,
   })
   return {
     kind: kindOf(recipients),

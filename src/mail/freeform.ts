@@ -122,6 +122,25 @@ const HELPERS: ReadonlySet<string> = new Set([
   'double-bounce',
 ])
 
+/** What stands before an @ that is of no mailbox. */
+const NO_MAILBOX = /https?:\S*$|\b(?:references|in-reply-to|message-?id|queue|log)\b[^@]*$/i
+
+/** The only address in a report's own lines that is nobody's who is to be avoided; null where there are none or several. */
+export function loneAddress(lines: readonly TextLine[], avoid: (address: string) => boolean): string | null {
+  let lone: string | null = null
+  for (const line of lines) {
+    if (!line.text.includes('@') || HELPER_LINE.test(line.text)) continue
+    for (const hit of addressesIn(line.text, 10)) {
+      const address = hit.address.toLowerCase()
+      const label = line.text.slice(Math.max(0, hit.index - 60), hit.index)
+      if (avoid(address) || isHelper(address) || OTHER_LABEL.test(label) || NO_MAILBOX.test(label)) continue
+      if (lone !== null && lone.toLowerCase() !== address) return null
+      lone = hit.address
+    }
+  }
+  return lone
+}
+
 function isHelper(address: string): boolean {
   return HELPERS.has(address.slice(0, address.lastIndexOf('@')))
 }

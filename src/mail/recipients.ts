@@ -2,7 +2,7 @@
  * recipients - whom a delivery report speaks of, and what was said of each
  *
  * Order of trust: status groups, X-Failed-Recipients, addresses in the words, an address in the subject, the one
- * address that the returned mail was sent to. The remote server's own words come before what the reporter made of them.
+ * address that the returned mail was sent to, the only address in the words wherever it stands. The remote server's own words come before what the reporter made of them.
  *
  * Pure, total, at most 1,000 recipients. See also: mail/dsn, mail/freeform, mail/report.
  */
@@ -10,9 +10,9 @@ import { addressesIn } from './address.ts'
 import type { TextLine } from './cut.ts'
 import { isTitleOf } from './formats.ts'
 import type { StatusGroup } from './dsn.ts'
-import type { Pair } from './freeform.ts'
+import { type Pair, loneAddress } from './freeform.ts'
 import { ARRIVED, FAILURE, LATE, OVER, REPLY_LINE } from './phrases.ts'
-import { lastRemoteReply } from './replies.ts'
+import { lastSaid } from './replies.ts'
 import { NO_REPLY, oneLine, parseReply } from './reply.ts'
 import type { Reply } from './reply.ts'
 import type { Action, RecipientReport, ReturnedMail } from './report.ts'
@@ -30,6 +30,8 @@ export type Material = {
   readonly subject: string
   readonly failedRecipients: string | undefined
   readonly returned: ReturnedMail | null
+  /** Which addresses (lower case) are the sender's or the reporter's. */
+  readonly avoid: (address: string) => boolean
 }
 
 /** Reads the recipients out of all that a report offers; one without an address when nobody is named. Total. */
@@ -91,46 +93,6 @@ function pairOf(group: StatusGroup, material: Material): Pair | undefined {
   return found ?? (material.groups.length === 1 && material.pairs.length === 1 ? material.pairs[0] : undefined)
 }
 
-/** A code behind a line's beginning, a colon or a sentence, whatever stands above it; the weakest shape of a reply. */
-const CODED =
-  /(?:^[ \t]*(?:<<<|out:)?[ \t]*|[：:;.!?(（]\s{0,3}|(?:code|status|reply|error)[ \t]{0,2}[:=]?[ \t]{0,2})([45]\d\d)(?=[ :,-]\s?[^\s\d]|[ -]['"]?[45]\.|: ?[45]\.|[)）,，:：]|$)/gim
-/** Where a server begins to speak; the last one of several attempts is believed. */
-const SPEAKS = /(?:\bsaid|\bsays|\breplied|\bresponded|<<<|\bout):?[ \t]{1,3}[45]\d\d/gi
-
-type LastSaid = { readonly reply: Reply; readonly host: string | null }
-
-/** The last refusal that a text quotes; null without any. */
-function lastSaid(text: string): LastSaid | null {
-  const found = lastRemoteReply(lastAttempt(text))
-  if (found !== null && found.reply.code !== null) return found
-  const coded = lastCoded(text)
-  if (found === null) return coded
-  return coded !== null && coded.reply.status !== null ? coded : found
-}
-
-/** From the line of the last attempt on, where a text quotes several. */
-function lastAttempt(text: string): string {
-  let count = 0
-  let last = 0
-  SPEAKS.lastIndex = 0
-  for (let match = SPEAKS.exec(text); match !== null; match = SPEAKS.exec(text)) {
-    // A session that goes on after its refusal says nothing more about it.
-    if (/5(?:03|00)$/.test(match[0]) && count > 0) continue
-    count++
-    last = match.index
-  }
-  return count > 1 ? text.slice(text.lastIndexOf('\n', last) + 1) : text
-}
-
-function lastCoded(text: string): LastSaid | null {
-  let from = -1
-  CODED.lastIndex = 0
-  for (let match = CODED.exec(text); match !== null; match = CODED.exec(text)) from = match.index + match[0].length - 3
-  if (from < 0) return null
-  const line = text.slice(from, from + MAX_TEXT).split('\n', 1)[0] ?? ''
-  return { reply: { ...parseReply(line.replace(':', '')), code: Number(text.slice(from, from + 3)) }, host: null }
-}
-
 type Said = { readonly reply: Reply; readonly from: RecipientReport['replyFrom']; readonly host: string | null }
 
 /** X.4.7 says only that somebody gave up: what the remote server answered last is worth more. */
@@ -175,7 +137,9 @@ function namedOf(material: Material): readonly Named[] {
   const inSubject = addressesIn(material.subject, 2)
   if (inSubject.length === 1) return inSubject.map(bare)
   const to = material.returned?.to ?? []
-  return to.length === 1 ? to.map((address) => bare({ address })) : []
+  if (to.length === 1) return to.map((address) => bare({ address }))
+  const lone = loneAddress(material.lines, material.avoid)
+  return lone === null ? [] : [bare({ address: lone })]
 }
 
 function bare(one: { readonly address: string }): Named {

@@ -28,6 +28,8 @@ const REACH = 300
 /** A code, or a status that a mark, a quote or white space precedes. */
 const CANDIDATE =
   /(?<![\w.@+/-])(?:[245]\d\d(?=[\s\-:;,#)\]"'.]|$)(?![.:,]\d|-\d(?!\.\d))|(?<![^#([\s"':;])#?[245]\.\d{1,3}\.\d{1,3}(?!\.?\d|[\w@/]|-\w))/g
+/** A status that belongs to the code behind it. */
+const CODE_NEXT = /^[^A-Za-z0-9]{0,4}(?:smtp\s?;\s?)?[245]\d\d/i
 /** What a status without a code is introduced by. */
 const MARKED =
   /(?:^|\n)[ \t]*$|[(#]$|\b(?:said|says|returned|error|status|code|reply|response|smtp|was)(?: code)?\s?[:;"'(]{0,2}\s?$|smtp;\s?$/i
@@ -41,7 +43,7 @@ const HOST =
 const STOP = / ?\(in reply to| ?\(state \d\d|##|#smtp#/i
 /** A line that is none of the reply's: a session's mark, a rule, a recipient, a field, another reporter's sentence. */
 const NEXT_ITEM =
-  /^(?:\s{0,8}(?:>>>|\.\.\. |---|===|<?[\w.+=-]{1,80}@[\w.-]{1,80}>?:?\s*$)|<[^<>\s]{1,200}@[^<>\s]{1,200}>:|[A-Z][a-z]{1,20}-[A-Za-z-]{1,30}:|(?:giving up on|remote host said|i'm not going to|this is a permanent|the response|original message)\b)/i
+  /^(?:\s{0,8}(?:>>>|\.\.\. |---|===|<?[\w.+=-]{1,80}@[\w.-]{1,80}>?:?\s*$)|<[^<>\s]{1,200}@[^<>\s]{1,200}>:|[A-Z][a-z]{1,20}-[A-Za-z-]{1,30}:|(?:giving up on|remote host said|smtp error from|i'm not going to|this is a permanent|the response|original message)\b)/i
 
 /**
  * Every reply in a text, in order, at most 200. Total; linear.
@@ -62,6 +64,8 @@ export function findReplies(text: string): readonly FoundReply[] {
     const end = replyEnd(source, index)
     const reply = parseReply(source.slice(index, end).replace(/\n\s{0,8}<<< ?/g, '\n'))
     if (reply.code === null && reply.status === null) continue
+    // `5.1.0 - Unknown address error 550-'5.1.1 …`: what the reporter made of it stands before what was said.
+    if (word.includes('.') && reply.code !== null && !CODE_NEXT.test(source.slice(index + word.length, end))) continue
     const before = source.slice(Math.max(floor, index - REACH), index)
     const isRemote = REMOTE.test(before.slice(-260).trimEnd())
     // A session quoted line by line names its server once.
@@ -78,6 +82,46 @@ export function lastRemoteReply(text: string): FoundReply | null {
   const refusals = findReplies(text).filter((one) => one.reply.code === null || one.reply.code >= 400)
   const coded = refusals.filter((one) => one.reply.code !== null)
   return coded.findLast((one) => one.isRemote) ?? coded.at(-1) ?? refusals.at(-1) ?? null
+}
+
+/** A code behind a line's beginning, a colon or a sentence, whatever stands above it; the weakest shape of a reply. */
+const CODED =
+  /(?:^[ \t]*(?:<<<|out:)?[ \t]*|[：:;.!?(（]\s{0,3}|(?:code|status|reply|error)[ \t]{0,2}[:=]?[ \t]{0,2})([45]\d\d)(?=[ :,-]\s?[^\s\d]|[ -]['"]?[45]\.|: ?[45]\.|[)）,，:：]|$)/gim
+/** Where a server begins to speak; the last one of several attempts is believed. */
+const SPEAKS = /(?:\bsaid|\bsays|\breplied|\bresponded|<<<|\bout):?[ \t]{1,3}[45]\d\d/gi
+
+export type LastSaid = { readonly reply: Reply; readonly host: string | null }
+
+/** The last refusal that a text quotes, of a remote server before the reporter's, in its weakest shape where no better one is found; null without any. Total. */
+export function lastSaid(text: string): LastSaid | null {
+  const found = lastRemoteReply(lastAttempt(text))
+  if (found !== null && found.reply.code !== null) return found
+  const coded = lastCoded(text)
+  if (found === null) return coded
+  return coded !== null && coded.reply.status !== null ? coded : found
+}
+
+/** From the line of the last attempt on, where a text quotes several. */
+function lastAttempt(text: string): string {
+  let count = 0
+  let last = 0
+  SPEAKS.lastIndex = 0
+  for (let match = SPEAKS.exec(text); match !== null; match = SPEAKS.exec(text)) {
+    // A session that goes on after its refusal says nothing more about it.
+    if (/5(?:03|00)$/.test(match[0]) && count > 0) continue
+    count++
+    last = match.index
+  }
+  return count > 1 ? text.slice(text.lastIndexOf('\n', last) + 1) : text
+}
+
+function lastCoded(text: string): LastSaid | null {
+  let from = -1
+  CODED.lastIndex = 0
+  for (let match = CODED.exec(text); match !== null; match = CODED.exec(text)) from = match.index + match[0].length - 3
+  if (from < 0) return null
+  const line = text.slice(from, from + MAX_REPLY).split('\n', 1)[0] ?? ''
+  return { reply: { ...parseReply(line.replace(':', '')), code: Number(text.slice(from, from + 3)) }, host: null }
 }
 
 /** A code at a line's start inside of a sentence (`… after⏎450 attempts`) is none. */
@@ -122,7 +166,11 @@ function isSessionLine(line: string, code: string): boolean {
   return /^\s{0,8}<<< /.test(line.slice(0, 12)) && line.trimStart().startsWith(`<<< ${code}`)
 }
 
+/** Another server begins to speak. */
+const SPEAKER = /\b(?:said|says|replied|responded):\s{1,3}[245]\d\d\b/i
+
 function isContinued(line: string, code: string): boolean {
+  if (SPEAKER.test(line.slice(0, 300))) return false
   if (line.trim() === '' || NEXT_ITEM.test(line.slice(0, 300)) || /^\s{0,8}<<</.test(line)) return false
   const other = /^\s{0,8}([245]\d\d)[ -]/.exec(line.slice(0, 12))?.[1]
   return other === undefined || other === code
@@ -135,7 +183,7 @@ function closing(source: string, index: number, body: string): number {
   )
   // An apostrophe stands inside words too: the closing one ends the line or a sentence.
   if (source.charAt(index - 1) === "'") return /'\.?(?:\s|$)/.exec(body)?.index ?? body.length
-  if (opener === null || source.slice(0, index).endsWith('<<<')) return body.length
+  if (opener === null || /<<<\s?$/.test(source.slice(Math.max(0, index - 5), index))) return body.length
   const mark = opener[1] === '(' ? ')' : opener[1] === '[' ? ']' : opener[1] === '"' ? '"' : '>'
   const at = body.indexOf(mark)
   // `(550) No such user` closes around the code alone.

@@ -21,13 +21,13 @@ export const MAX_REPLY = 2_048
 /** `smtp;`, `X-Postfix;`: RFC 3464 §2.1.1. */
 const TYPE = /^\s{0,9}[A-Za-z][A-Za-z0-9_.-]{0,30}\s{0,3};\s{0,9}/
 /** The marks that stand around a code or a status, Exchange's `smtp;` between the two included. */
-const MARKS = /^[\s#"'([{<*:;,\-_]{0,9}(?:smtp\s?;\s{0,3})?/i
+const MARKS = /^[\s#"'([{<*:;,\-_]{0,9}(?:smtp\s?;\s{0,3}|b(?=["']))?["']?/i
 const CODE_IN_FRONT = /^([245]\d\d)(?![\w/%@]|\.\w|:\d|,\d{3}|-\d{2}-)/
 const STATUS_IN_FRONT = /^([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|\w)/
 const MARKS_BEHIND = /^[\s\-:;,.)\]}"'#]{0,9}/
 
 /** A status that is no piece of an address, a version or a date. */
-const STATUS = /(?<![\w.:/@-])([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|[\w@/]|-\w)/g
+const STATUS = /(?:(?<![\w.:/@-])|(?<=(?:code|status|error) ?:))([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|[\w@/]|-\w)/g
 /** What a version stands behind. */
 const VERSION =
   /(?:version|ver|v|exim|postfix|sendmail|qmail|courier|php|release|build|esmtp|exchange|mailer|milter|clamav|spamassassin|dovecot)[\s/:(-]{1,3}$/i
@@ -35,7 +35,7 @@ const VERSION =
 const CODE = /(?<![\w.:/@+-])([245]\d\d)(?=[\s\-:;,)\]"'.]|$)(?![.:,]\d|-\d(?!\.\d))/g
 /** What may stand before a code. */
 const INTRODUCED =
-  /(?:[:;#>="'([]|\b(?:said|says|error|code|reply|response|status|returned|returns|answered|smtp|with|was|is|an?|got|failed|failure|permanent|temporary))\s{0,4}["'([<#]?$/i
+  /(?:[:：;#>="'([（]|<<<|(?:код|ошибк[аи]|代码|代碼|错误|錯誤|コード|エラー|코드|오류)|\b(?:fehler|fehlercode|erreur|errore|erro|codice|código|fout|fel|fejl|hata|said|says|error|code|reply|response|status|returned|returns|answered|smtp|with|was|is|an?|got|failed|failure|permanent|temporary))\s{0,4}["'([<#]?$/i
 /** What makes the digits behind it a number of something else. */
 const NUMBERED =
   /\b(?:port|lines?|size|id|uid|pid|queue|limit|max|maximum|http|https|tls|ref|ticket|no|number|page|year|after|over|than|exceeds?|of|top|score|count|total|phone|tel|fax|room|suite|channel)\.?\s{0,3}[:=#]?\s{0,3}$/i
@@ -43,8 +43,10 @@ const NUMBERED =
 const MEASURE =
   /^[\s-]{1,2}(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|bytes?|octets|[kmg]i?b|percent|am|pm|gmt|utc|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:[a-z]{1,6})?\s\d)\b/i
 const COUNTED = /^ (?:characters|lines|times|messages|mails|emails|e-mails|recipients|users|connections|attempts|people|members)\b/i
-const STATUS_BEHIND = /^[\s-]{1,2}(?:[245]\d\d[ -])?[#(]{0,2}[245]\.\d{1,3}\.\d/
-const WORD_BEHIND = /^[-\s]{0,2}[\s"'(<[*]{0,3}[A-Za-z\u0080-\uffff]|^["'\])]|^[.;]?\s*$/
+const STATUS_BEHIND = /^[\s,:-]{1,2}(?:[245]\d\d[ -])?b?[#("']{0,2}[245]\.\d{1,3}\.\d/
+/** `550, User unknown` and `{"code":550,"message":…}`: only behind an introduction, for so do street numbers stand. */
+const LISTED = /^,\s?["'(]{0,2}[A-Za-z\u0080-\uffff]/
+const WORD_BEHIND = /^[-\s:]{0,2}[\s"'(<[*]{0,3}[A-Za-z\u0080-\uffff]|^["'\])]|^[.;]?\s*$/
 /** A lone 250 in prose is a number. */
 const GOOD_NEWS = /(?:[:;>]|\b(?:said|returned|answered|replied))\s{0,3}["']?$/i
 
@@ -110,7 +112,8 @@ export function isCodeAt(text: string, index: number): boolean {
   const behind = text.slice(index + 3, index + 27)
   if (STATUS_BEHIND.test(behind)) return true
   const before = text.slice(Math.max(0, index - 40), index)
-  if (MEASURE.test(behind) || NUMBERED.test(before) || !WORD_BEHIND.test(behind)) return false
+  if (MEASURE.test(behind) || NUMBERED.test(before)) return false
+  if (!WORD_BEHIND.test(behind)) return LISTED.test(behind) && INTRODUCED.test(before)
   if (text.charAt(index) === '2') return GOOD_NEWS.test(before)
   const isFirst = before.trim() === '' || /\n[ \t]*$/.test(before)
   return isFirst ? !COUNTED.test(behind) : INTRODUCED.test(before)
