@@ -70,7 +70,10 @@ export async function intake(): Promise<readonly Figure[]> {
 
 /** Registers the recipients with a fresh daemon, loads it, and gives back the mails for the others. */
 async function withOurs(rates: Map<string, number>): Promise<ReadonlyMap<string, readonly LoadMail[]>> {
-  const daemon = await startDaemon({ env: { BOUNCED_LOG_LEVEL: 'warn', BOUNCED_LIMITS_MAILS_PER_PEER_MINUTE: '1000000' } })
+  // The load comes from one address, which no real peer's does.
+  const limits = { MAILS_PER_PEER_MINUTE: '1000000', CONNECTIONS_PER_PEER: '2000', CONNECTIONS_PER_NETWORK: '2000', CONNECTIONS: '2000' }
+  const raised = Object.fromEntries(Object.entries(limits).map(([name, value]) => [`BOUNCED_LIMITS_${name}`, value]))
+  const daemon = await startDaemon({ env: { BOUNCED_LOG_LEVEL: 'warn', ...raised } })
   const mails = new Map<string, readonly LoadMail[]>()
   for (const load of LOADS) mails.set(load.name, await register(daemon, load))
   for (const load of LOADS) rates.set(load.name, await mailsASecond(daemon.smtpPort, load, mails.get(load.name) ?? []))
