@@ -14,6 +14,7 @@ import { setTimeout as rest } from 'node:timers/promises'
 import postgres from 'postgres'
 import { Fault } from '../error.ts'
 import type { Claim, Db, Engine, EngineOptions, Keys, Reader, TxOptions } from './engine.ts'
+import { guardDriver } from './driverrace.ts'
 import { createGuard } from './guard.ts'
 import { packAside } from './pack.ts'
 import type { Shape } from './shape.ts'
@@ -57,7 +58,11 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
     onnotice: () => undefined,
     types: { number8: NUMBERS },
   })
-  const close = async (): Promise<void> => sql.end({ timeout: 10 })
+  const endGuard = guardDriver()
+  const close = async (): Promise<void> => {
+    await sql.end({ timeout: 10 })
+    endGuard()
+  }
   try {
     await sql.unsafe('select 1')
   } catch (error) {
