@@ -54,7 +54,8 @@ async function runAll({ telemetry }: Shop, chores: readonly Chore[]): Promise<vo
   }
 }
 
-async function removeOldMail({ engine, now }: Shop, rawDays: number): Promise<void> {
+/** Removes raw mail older than so many days, a page a transaction, so that intake goes on between them. */
+export async function removeOldMail({ engine, now }: Shop, rawDays: number): Promise<void> {
   const before = now() - rawDays * DAY_MS
   for (let gone = PAGE; gone === PAGE;) gone = await engine.tx((db) => removeRawMailsForOperator(db, before, PAGE))
 }

@@ -81,6 +81,9 @@ function blank(value: unknown, address: string, field = ''): unknown {
 
 const isSame = (text: string, address: string): boolean => knowAddress(text)?.address === knowAddress(address)?.address
 
+/** Whether a text names the address, in any letter case; a longer address that ends the same way is another. */
+export const isNamedIn = (text: string, address: string): boolean => withoutAddress(text, address) !== text
+
 /** Every occurrence, in any letter case, without touching longer addresses that end the same way. */
 function withoutAddress(text: string, address: string): string {
   const wanted = address.toLowerCase()

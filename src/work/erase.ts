@@ -11,7 +11,7 @@ import { knowAddress } from '../correlate/address.ts'
 import { Fault } from '../error.ts'
 import { audit } from '../ledger/decidebyhand.ts'
 import { foldFacts } from '../ledger/deliveryfold.ts'
-import { decideErasure, eraseDelivery, eraseEntry, eraseFact, eraseInbox } from '../ledger/erase.ts'
+import { decideErasure, eraseDelivery, eraseEntry, eraseFact, eraseInbox, isNamedIn } from '../ledger/erase.ts'
 import type { Fact } from '../ledger/fact.ts'
 import { applyFacts } from '../ledger/fold.ts'
 import { DEFAULT_SETTINGS } from '../ledger/settings.ts'
@@ -97,15 +97,13 @@ async function inboxThatNames(db: Db, { account, address, traces }: Named): Prom
   for (let after: InboxCursor | null = null; ;) {
     const rows: readonly InboxRow[] = await inboxPage(db, account, {}, { limit: PAGE, ...(after === null ? {} : { after }) })
     const isNamed = (row: InboxRow): boolean =>
-      (row.deliveryId !== null && ids.has(row.deliveryId)) || isMentioned([row.from, row.subject, row.summary].join('\n'), address)
+      (row.deliveryId !== null && ids.has(row.deliveryId)) || isNamedIn([row.from, row.subject, row.summary].join('\n'), address)
     found.push(...rows.filter(isNamed))
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE) return found
     after = { receivedAt: last.receivedAt, digest: last.digest }
   }
 }
-
-const isMentioned = (text: string, address: string): boolean => text.toLowerCase().includes(address)
 
 /** Raw mails that one read unpacks: a few megabytes. */
 const MAILS = 100
@@ -115,9 +113,7 @@ async function eraseMails({ engine }: Shop, address: string): Promise<number> {
   let went = 0
   for (let after: RawMailCursor | null = null; ;) {
     const mails: Awaited<ReturnType<typeof pageRawMailsForOperator>> = await pageRawMailsForOperator(engine.read, after, MAILS)
-    const named = mails.filter(
-      ({ raw }) => isMentioned(raw.toString('latin1'), address) || isMentioned(JSON.stringify(parseReport(raw)), address),
-    )
+    const named = mails.filter(({ raw }) => isNamedIn(raw.toString('latin1'), address) || isNamedIn(wordsOf(raw), address))
     if (named.length > 0) {
       await engine.tx(async (db) => {
         for (const { digest } of named) await removeRawMailForOperator(db, digest)
@@ -129,6 +125,9 @@ async function eraseMails({ engine }: Shop, address: string): Promise<number> {
     after = { receivedAt: last.receivedAt, digest: last.digest }
   }
 }
+
+/** All that our reader sees in a mail. JSON writes line ends as letters, which would join what stands beside them. */
+const wordsOf = (raw: Uint8Array): string => JSON.stringify(parseReport(raw)).replaceAll(/\\[bfnrt]/g, ' ')
 
 async function tellErasure(shop: Shop, actor: string, address: string, erased: Erased): Promise<void> {
   const now = shop.now()
