@@ -1,0 +1,49 @@
+/**
+ * telemetry.test - what a stranger's text can do to a log line and to the terminal that shows it: nothing
+ */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { maskAddress, printable } from '../src/telemetry.ts'
+
+const TELEMETRY = join(import.meta.dirname, '../src/telemetry.ts')
+const HOSTILE = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202egnp.exe\n{"level":60,"msg":"forged"}\r\n'
+
+/** What one log call writes, in the format given. */
+function written(format: 'json' | 'pretty', fields: string): string {
+  const script = `
+    const { createTelemetry } = await import(${JSON.stringify(TELEMETRY)})
+    const { log } = await createTelemetry({ level: 'info', format: '${format}' })
+    const hostile = ${JSON.stringify(HOSTILE)}
+    log.info(${fields}, 'said ' + hostile)`
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).stderr
+}
+
+const FIELDS = ['{ text: hostile }', '{ err: new Error(hostile) }', '{ from: hostile, recipient: hostile + "@example.org" }']
+
+test.each(FIELDS)('log injection: a JSON log keeps one line a call: %s', (fields) => {
+  const lines = written('json', fields).trimEnd().split('\n')
+  expect(lines.length).toBe(1)
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 30 })
+})
+
+test.each(FIELDS)('terminal escapes: a pretty log shows no control of a stranger: %s', (fields) => {
+  const out = written('pretty', fields)
+  expect(out).toContain('owned')
+  // oxlint-disable-next-line no-control-regex
+  expect(out).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
+})
+
+test.each([
+  ['joe.smith@example.com', 'j***@example.com'],
+  ['x', 'x***'],
+  ['', '***'],
+  ['\u001b[2J@example.com', '\u241b***@example.com'],
+])('an address in a log: %j', (address, want) => expect(maskAddress(address)).toBe(want))
+
+test.each([
+  ['\u001b]0;x\u0007', '\u241b]0;x\u2407'],
+  ['a\u009b31mb', 'a\ufffd31mb'],
+  ['\u202eabc', '\ufffdabc'],
+  ['tab\tand\nline', 'tab\tand\nline'],
+])('terminal escapes: %j', (text, want) => expect(printable(text)).toBe(want))
