@@ -2,12 +2,13 @@
  * charset - bytes of any declared charset as text
  *
  * Labels in bounces are often wrong: misspelt, of another age, or absent. A known label is obeyed (gb2312 is read as its
- * superset gb18030); where bytes break a UTF-8 or ASCII promise, or nobody promised anything, UTF-8 is tried, then a cheap
- * look at the pairs of high bytes tells Chinese from Japanese from Western. ISO-2022-JP needs no label: its escapes show it.
+ * superset gb18030); where bytes break a UTF-8 or ASCII promise, or nobody promised anything, UTF-8 is tried, then a guess
+ * (mail/guess). ISO-2022-JP needs no label: its escapes show it.
  *
  * Pure, total: any bytes and any label give text. WHATWG Encoding, RFC 1468, RFC 1557, RFC 1843, RFC 2152. See also: mail/mime, mail/header.
  */
 import libmime from 'libmime/lib/charset.js'
+import { guessCharset } from './guess.ts'
 
 /** Where a label is not one that TextDecoder knows. The right side is what it knows, or a name of CODEPAGE or SHIFTED. */
 const REPAIRS: Readonly<Record<string, string>> = {
@@ -73,8 +74,6 @@ const SEVEN_BIT = new Set(['iso-2022-jp', 'iso-2022-kr', 'hz-gb-2312', 'utf-7'])
 const CODEPAGE = /^(?:cp|ibm)(?:437|720|737|775|8\d\d|1129|1133|1161|1162|1163)$/
 /** Longer labels are nonsense. */
 const MAX_LABEL = 60
-/** The share of a text that a guess looks at. */
-const GUESS_BYTES = 4_096
 
 const decoders = new Map<string, TextDecoder | null>()
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
@@ -154,58 +153,6 @@ function decodeCodepage(bytes: Uint8Array, name: string): string {
   } catch {
     return looseUtf8.decode(bytes)
   }
-}
-
-/**
- * What bytes that are not UTF-8 probably are. Chinese text has its high bytes in even runs of A1–FE; Shift_JIS leads with 81–9F before
- * a trail byte; Western text has them alone between letters. UTF-8 cut in its last character is still UTF-8.
- */
-export function guessCharset(bytes: Uint8Array): 'utf-8' | 'gb18030' | 'shift_jis' | 'euc-jp' | 'windows-1252' {
-  const end = Math.min(bytes.length, GUESS_BYTES)
-  if (isMostlyUtf8(bytes, end)) return 'utf-8'
-  let pairs = 0
-  let kana = 0
-  let odd = 0
-  let low = 0
-  for (let i = 0; i < end;) {
-    const byte = bytes[i] ?? 0
-    if (byte < 0x80) {
-      i++
-      continue
-    }
-    const next = bytes[i + 1] ?? 0
-    if (byte >= 0xa1 && next >= 0xa1 && next <= 0xfe) {
-      pairs++
-      if (byte === 0xa4 || byte === 0xa5) kana++
-      i += 2
-    } else if (byte <= 0x9f && byte >= 0x81 && ((next >= 0x40 && next <= 0x7e) || (next >= 0x80 && next <= 0xfc))) {
-      low++
-      i += 2
-    } else {
-      odd++
-      i++
-    }
-  }
-  if (low > pairs && low > odd) return 'shift_jis'
-  if (pairs >= 2 && pairs > 8 * odd) return kana * 4 > pairs ? 'euc-jp' : 'gb18030'
-  return 'windows-1252'
-}
-
-/** A few broken sequences in a text that is otherwise UTF-8: a footer in another charset, or a cut. */
-function isMostlyUtf8(bytes: Uint8Array, end: number): boolean {
-  let good = 0
-  let bad = 0
-  for (let i = 0; i < end; i++) {
-    const lead = bytes[i] ?? 0
-    if (lead < 0x80) continue
-    const need = lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0
-    let have = 0
-    while (have < need && ((bytes[i + have + 1] ?? 0) & 0xc0) === 0x80) have++
-    if (need > 0 && have === need) good++
-    else if (i + have + 1 < bytes.length) bad++
-    i += have
-  }
-  return good >= 2 && good > 4 * bad
 }
 
 /** Marks between which 7-bit pairs stand for 8-bit ones; `announce` is dropped. */

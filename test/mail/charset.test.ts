@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { charsetName, decodeText, guessCharset } from '../../src/mail/charset.ts'
+import { charsetName, decodeText } from '../../src/mail/charset.ts'
 import { parseDate } from '../../src/mail/date.ts'
+import { guessCharset } from '../../src/mail/guess.ts'
 
 const labels: readonly (readonly [string | null, string | null])[] = [
   ['UTF8', 'utf-8'],
@@ -31,6 +32,20 @@ const guesses: readonly (readonly [string, string, string])[] = [
   ['EUC-JP', '\xa4\xb3\xa4\xec\xa4\xcf\xc6\xfc\xcb\xdc\xb8\xec\xa4\xc7\xa4\xb9', 'euc-jp'],
   ['German', 'Zur\xfcck, Empf\xe4nger, gr\xf6\xdfer', 'windows-1252'],
   ['French', 'Le destinataire a \xe9t\xe9 refus\xe9', 'windows-1252'],
+  [
+    'Korean',
+    '\xb9\xde\xb4\xc2 \xbb\xe7\xb6\xf7\xc0\xc7 \xc1\xd6\xbc\xd2\xb0\xa1 \xc1\xb8\xc0\xe7\xc7\xcf\xc1\xf6 \xbe\xca\xbd\xc0\xb4\xcf\xb4\xd9',
+    'euc-kr',
+  ],
+  ['Big5', '\xa6\xac\xa5\xf3\xa4H\xabH\xbdc\xa4w\xba\xa1\xa1A\xb6l\xa5\xf3\xb0h\xa6^', 'big5'],
+  ['windows-1251', '\xd2\xe0\xea\xee\xe3\xee \xef\xee\xeb\xfc\xe7\xee\xe2\xe0\xf2\xe5\xeb\xff \xed\xe5\xf2', 'windows-1251'],
+  ['KOI8-R', '\xee\xc5\xc4\xcf\xd3\xd4\xc1\xd7\xcc\xc5\xce\xce\xcf\xc5 \xd3\xcf\xcf\xc2\xdd\xc5\xce\xc9\xc5', 'koi8-r'],
+  [
+    'KOI8-R with words of even length',
+    '\xf7\xc1\xdb\xc5 \xd0\xc9\xd3\xd8\xcd\xcf \xce\xc5 \xc2\xd9\xcc\xcf \xc4\xcf\xd3\xd4\xc1\xd7\xcc\xc5\xce\xcf',
+    'koi8-r',
+  ],
+  ['short Chinese', '\xcf\xb5\xcd\xb3\xcd\xcb\xd0\xc5', 'gb18030'],
   ['UTF-8 that was cut', '\xe9\x82\xae\xe7\xae\xb1\xe4\xb8\x8d\xe5', 'utf-8'],
 ]
 

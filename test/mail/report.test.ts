@@ -61,7 +61,7 @@ describe('any bytes', () => {
     expect(() => fc.assert(property, { numRuns: 400 })).not.toThrow()
   })
 
-  test('random MIME structures', () => {
+  test.each([1, 20, 300, 4_000])('random MIME structures, from seed %i', (seed) => {
     const types = [
       'text/plain',
       'text/html',
@@ -91,9 +91,9 @@ describe('any bytes', () => {
     expect(() =>
       fc.assert(
         fc.property(fc.array(fc.constantFrom(...lines), { maxLength: 60 }), (picked) =>
-          isWhole(parseReport(Buffer.from(['Subject: x', ...picked].join('\r\n')))),
+          isWhole(parseReport(Buffer.from(picked.join('\r\n')))),
         ),
-        { numRuns: 400 },
+        { numRuns: 400, seed },
       ),
     ).not.toThrow()
   })
