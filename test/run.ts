@@ -45,7 +45,11 @@ function readFigures(file: string): Count {
       const value = typeof found === 'object' && found !== null ? Reflect.get(found, name) : 0
       return typeof value === 'number' ? value : 0
     }
-    return { passed: figure('numPassedTests'), failed: figure('numFailedTests'), skipped: figure('numPendingTests') + figure('numTodoTests') }
+    return {
+      passed: figure('numPassedTests'),
+      failed: figure('numFailedTests'),
+      skipped: figure('numPendingTests') + figure('numTodoTests'),
+    }
   } catch {
     return { passed: 0, failed: 1, skipped: 0 }
   }

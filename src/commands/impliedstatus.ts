@@ -1,7 +1,7 @@
 /**
  * impliedstatus - the enhanced status code of a reply that nobody gave one
  *
- * What somebody said comes first: the remote server's code, then the report's own. Where there is none, the meaning of the reply has a
+ * What somebody said comes first: the remote server's code, then the report's own, then the text's (mail/status). Where there is none, the meaning of the reply has a
  * code in the registry, and `from` says that it is ours.
  *
  * RFC 3463, IANA registry of enhanced status codes.
@@ -9,8 +9,9 @@
 import type { Reason } from '../classify/reasons.ts'
 import type { Verdict } from '../classify/verdict.ts'
 import type { RecipientReport } from '../mail/report.ts'
+import { bestStatus } from '../mail/status.ts'
 
-export type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'verdict' | null }
+export type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'text' | 'verdict' | null }
 
 /** Subject and detail of each reason; the class is the reply's first digit, else its permanence. */
 const DETAILS = {
@@ -38,9 +39,10 @@ const DETAILS = {
 } as const satisfies Record<Reason, string>
 
 /** The code that was said, else the one that the verdict implies. Total. */
-export function impliedStatus({ reply, status }: RecipientReport, verdict: Verdict | null): ImpliedStatus {
-  if (reply.status !== null) return { status: reply.status, from: 'reply' }
-  if (status !== null) return { status, from: 'report' }
+export function impliedStatus(recipient: RecipientReport, verdict: Verdict | null): ImpliedStatus {
+  const { reply, status } = recipient
+  const said = bestStatus(recipient)
+  if (said !== null) return { status: said, from: said === reply.status ? 'reply' : said === status ? 'report' : 'text' }
   if (verdict === null) return { status: null, from: null }
   const digit = reply.code === null ? (verdict.permanence === 'permanent' ? 5 : 4) : Math.floor(reply.code / 100)
   return { status: `${digit}.${DETAILS[verdict.reason]}`, from: 'verdict' }

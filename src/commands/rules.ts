@@ -6,6 +6,7 @@
 import type { Command } from 'commander'
 import { classify } from '../classify/classify.ts'
 import { checkEvidence, subjectOfText } from '../classify/evidence.ts'
+import { describeRules } from '../classify/describe.ts'
 import type { RuleTable } from '../classify/table.ts'
 import type { ProviderClue } from '../classify/verdict.ts'
 import { loadRules } from '../edge/rulefiles.ts'
@@ -19,7 +20,12 @@ export const rules: Define = (command) => {
     .command('list')
     .summary('print every rule in the order it is asked')
     .option('--provider <name>', 'only this section')
-    .action((options: { provider?: string }, self: Command) => list(tableFor(self), options.provider ?? null))
+    .option('--json', 'one JSON object a rule, with its conditions')
+    .action((options: { provider?: string; json?: boolean }, self: Command) => {
+      const table = tableFor(self)
+      if (options.json === true) listJson(table, options.provider ?? null)
+      else list(table, options.provider ?? null)
+    })
   command
     .command('test')
     .summary('classify a reply; without one, show every rule its evidence')
@@ -43,6 +49,11 @@ function cluesFrom(options: { mx?: string; recipient?: string }): ProviderClue[]
   if (options.mx) clues.push({ source: 'delivery-mx', value: options.mx })
   if (options.recipient) clues.push({ source: 'recipient-domain', value: options.recipient.slice(options.recipient.lastIndexOf('@') + 1) })
   return clues
+}
+
+function listJson(table: RuleTable, provider: string | null): void {
+  const shown = describeRules(table).filter((rule) => provider === null || rule.provider === provider)
+  say(...shown.map((rule) => JSON.stringify(rule)))
 }
 
 function list(table: RuleTable, provider: string | null): void {

@@ -38,9 +38,6 @@ export function createLookUp(options: DnsOptions): LookUp {
   }
 }
 
-/** A world without DNS: every name is unknown. */
-export const noDns: LookUp = () => Promise.reject(Object.assign(new Error('no DNS here'), { code: 'ENOTFOUND' }))
-
 function recordsOf(answer: Answer): string[][] | string[] {
   if ('records' in answer) return answer.records
   throw Object.assign(new Error(answer.code), { code: answer.code })

@@ -23,7 +23,11 @@ import { makeShop, type Clock } from '../support/shop.ts'
 
 const START = Date.UTC(2026, 10, 20, 12)
 const BY = { account: 1, apiUser: 'tester', ip: '203.0.113.5' } as const
-const SIGNED: Proofs = { dkim: [{ domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true }], spf: null, arc: null }
+const SIGNED: Proofs = {
+  dkim: [{ domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true }],
+  spf: null,
+  arc: null,
+}
 const DAY = 86_400_000
 
 describe.each(engines)('$kind', ({ open }) => {
@@ -166,6 +170,21 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(real).toMatchObject({ inbox: null, account: 1 })
     expect(await listsOf(shop, 'ann@example.org', clock.now)).toEqual(['complaint'])
     expect(await statusOf(shop, ann?.emailId ?? '')).toEqual([18, null, false])
+    await expectRebuilt(shop)
+  })
+
+  test('the shared list takes a bounce that a listed reporter signed, and no other', async () => {
+    const { shop, clock, receiver, proofs, register } = await bench([{ sharedList: true }])
+    const { recipients } = await register(['cid@example.org', 'dee@example.org'])
+    const bounce = async (n: number, recipient: string): Promise<unknown> => {
+      const { returnPath = '' } = recipients[n] ?? {}
+      await receiver.submit(mailFor(returnPath, ndr({ token: tokenOf(returnPath), recipient }), clock))
+      const hash = hashAddress(recipient) ?? ''
+      return (await checkSuppressions(shop.engine.read, 0, { hashes: [hash], at: clock.now })).get(hash)?.length ?? 0
+    }
+    expect(await bounce(0, 'cid@example.org')).toBe(0)
+    proofs.now = SIGNED
+    expect(await bounce(1, 'dee@example.org')).toBe(1)
     await expectRebuilt(shop)
   })
 
