@@ -75,7 +75,10 @@ export function decideLift(
     : [...facts, audit(input.account, 'suppression.lift', { site, rule, since, until, entries: facts.length }, hand)]
 }
 
-/** Lets the held entries of a site stand, or drops them, and releases the site. `rows`: its pending entries, of all accounts. */
+/**
+ * Lets the held entries of a site stand, or drops them, and releases the site. `rows`: a page of its pending entries, of all accounts.
+ * Where nothing is held, nothing changes.
+ */
 export function decideRelease(
   input: { readonly world: World; readonly site: string; readonly action: 'apply' | 'discard'; readonly rows: readonly SuppressionRow[] },
   hand: Hand,
@@ -86,7 +89,8 @@ export function decideRelease(
   const state = world.sites.get(site)
   const release = { site, change: (state?.change ?? 0) + 1, held: false, why: 'operator', hits: 0, engaged: 0, actor } as const
   const released = state?.held === true ? [makeFact('brake', ofSite(site), moment, release)] : []
-  return [...entries, ...released, audit(0, `brake.${action}`, { site, entries: entries.length }, hand)]
+  const changes = [...entries, ...released]
+  return changes.length === 0 ? [] : [...changes, audit(0, `brake.${action}`, { site, entries: entries.length }, hand)]
 }
 
 /** One mail of the inbox changes its state; `deliveryId`: what it was linked to. Saying it again changes nothing. */

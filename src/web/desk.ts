@@ -9,8 +9,10 @@
 import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/fact.ts'
 import type { AccountSettings } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
+import type { Brake } from '../store/brakes.ts'
 import type { Cut } from '../store/cuts.ts'
 import type { AttemptAnswer, AttemptCall } from '../work/attempts.ts'
+import type { Released, ReleaseCall } from '../work/brake.ts'
 import type { CutCall } from '../work/cuts.ts'
 import type { Erased } from '../work/erase.ts'
 import type { SettleInbox } from '../work/inbox.ts'
@@ -91,6 +93,9 @@ export type Desk = {
   /** False: nothing changed. */
   readonly addCut: (call: CutCall, reason: string) => Promise<boolean>
   readonly removeCut: (call: CutCall) => Promise<boolean>
+  /** Sites whose list writes wait, or of which entries still wait. */
+  readonly brakes: () => Promise<readonly Brake[]>
+  readonly releaseBrake: (call: ReleaseCall) => Promise<Released>
   readonly eraseAddress: (address: string, actor: string) => Promise<Erased>
   readonly unsubscribe: (call: UnsubscribeCall) => Promise<'done' | 'missed'>
 }

@@ -1,11 +1,12 @@
 /**
- * operator - what only the operator may do: cut off peers, tokens and accounts, and erase an address
+ * operator - what only the operator may do: cut off peers, tokens and accounts, let the brake go, and erase an address
  *
- * See also: work/cuts, work/erase.
+ * See also: work/cuts, work/brake, work/erase.
  */
 import { z } from 'zod'
 import { Fault } from '../error.ts'
 import { CUT_KINDS, type Cut, type CutKind } from '../store/cuts.ts'
+import { RELEASES, type Release } from '../work/brake.ts'
 import { readCutName } from '../work/cuts.ts'
 import type { Desk } from './desk.ts'
 import { isoOf } from './factview.ts'
@@ -41,6 +42,7 @@ const tags = ['operator']
 
 export function addOperator(server: Web, routes: OperatorRoutes): void {
   addCuts(server, routes)
+  addBrakes(server, routes)
   addErasure(server, routes)
 }
 
@@ -77,6 +79,39 @@ function addCuts(server: Web, { desk, guard, accountOf }: OperatorRoutes): void 
 
 function viewCut({ kind, name: named, reason, actor, createdAt }: Cut): z.output<typeof cut> {
   return { kind, name: named, reason, actor, since: isoOf(createdAt) }
+}
+
+const brake = z.object({
+  site: z.string(),
+  held: z.boolean().describe('False: it was let go, and some entries still wait'),
+  since: z.string().nullable().describe('When it was held'),
+  pending: z.int().describe('Entries that wait'),
+})
+
+const RELEASE_SUMMARIES = {
+  apply: 'The mailboxes are gone: let the held entries stand, and the site go',
+  discard: 'It was the provider’s mistake: drop the held entries, and let the site go',
+} as const satisfies Record<Release, string>
+
+function addBrakes(server: Web, { desk, guard }: OperatorRoutes): void {
+  const list = { summary: 'Sites whose list writes wait for a person', tags, response: { 200: z.object({ brakes: z.array(brake) }) } }
+  server.get('/v1/brakes', { schema: list }, async (request) => {
+    await guard.operator(request)
+    return { brakes: (await desk.brakes()).map(({ site, held, at, pending }) => ({ site, held, since: isoOf(at), pending })) }
+  })
+  const params = z.object({ site: z.string().min(1).max(255) })
+  const released = z.object({
+    site: z.string(),
+    changed: z.boolean().describe('False: it was not held, and nothing waited'),
+    entries: z.int().describe('Entries that were settled'),
+  })
+  for (const action of RELEASES) {
+    const schema = { summary: RELEASE_SUMMARIES[action], tags, params, response: { 200: released } }
+    server.post(`/v1/brakes/:site/${action}`, { schema }, async (request) => {
+      await guard.operator(request)
+      return desk.releaseBrake({ site: request.params.site, action, actor: 'operator' })
+    })
+  }
 }
 
 function addErasure(server: Web, { desk, guard }: OperatorRoutes): void {

@@ -11,6 +11,7 @@ import { Fault } from '../error.ts'
 import { DEFAULT_SETTINGS } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
 import { findAccount } from '../store/accounts.ts'
+import { listBrakesForOperator } from '../store/brakes.ts'
 import { listCutsForOperator } from '../store/cuts.ts'
 import { findByEmailIds, findDeliveries } from '../store/deliveries.ts'
 import type { DeliveryFilters } from '../store/deliveries.ts'
@@ -26,7 +27,7 @@ import type { Desk, InboxQuery, StatusQuery, SuppressionQuery } from './desk.ts'
 /** What the desk reads; what it writes is work's. */
 export type ReadingDesk = Pick<
   Desk,
-  'settings' | 'message' | 'statuses' | 'suppressions' | 'countSuppressions' | 'checkAddresses' | 'inbox' | 'inboxMail' | 'cuts'
+  'settings' | 'message' | 'statuses' | 'suppressions' | 'countSuppressions' | 'checkAddresses' | 'inbox' | 'inboxMail' | 'cuts' | 'brakes'
 >
 
 export function createReadingDesk(reader: Reader, now: () => number): ReadingDesk {
@@ -76,6 +77,7 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
       return { rows, next: nextOf(rows, query.limit, cursorOfItem) }
     },
     cuts: () => listCutsForOperator(reader),
+    brakes: () => listBrakesForOperator(reader),
     inboxMail: async (account, digest) => {
       const row = account === null ? (await inboxOfForOperator(reader, [digest]))[0] : await findInbox(reader, account, digest)
       if (!row) return null

@@ -5,6 +5,7 @@
  */
 import type { Prover } from '../edge/auth.ts'
 import { createAttempts } from '../work/attempts.ts'
+import { releaseBrake } from '../work/brake.ts'
 import { addCut, removeCut } from '../work/cuts.ts'
 import { eraseAddress } from '../work/erase.ts'
 import { createInbox } from '../work/inbox.ts'
@@ -26,6 +27,7 @@ export type WritingDesk = Pick<
   | 'settleInbox'
   | 'addCut'
   | 'removeCut'
+  | 'releaseBrake'
   | 'eraseAddress'
   | 'unsubscribe'
 >
@@ -41,6 +43,7 @@ export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
     settleInbox: createInbox(shop, prover),
     addCut: (call, reason) => addCut(shop, call, reason),
     removeCut: (call) => removeCut(shop, call),
+    releaseBrake: (call) => releaseBrake(shop, call),
     eraseAddress: (address, actor) => eraseAddress(shop, address, actor),
     unsubscribe: (call) => unsubscribe(shop, call),
   }

@@ -16,6 +16,7 @@ import { applyFacts } from '../ledger/fold.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
 import { parseReply } from '../mail/reply.ts'
 import { doorKey, loadWorld } from '../store/world.ts'
+import { tellAlarms } from './alarm.ts'
 import { commitWorld } from './commit.ts'
 import type { Asker } from './register.ts'
 import type { Shop } from './shop.ts'
@@ -54,7 +55,7 @@ export function createAttempts(shop: Shop): TellAttempts {
     const page = await shop.book.open()
     const settings = page.settingsOf(by.account)
     const now = shop.now()
-    const answers = await shop.engine.tx(async (db) => {
+    const { answers, fresh } = await shop.engine.tx(async (db) => {
       const emailIds = [...new Set(calls.map(({ emailId }) => emailId))].map((emailId) => ({ account: by.account, emailId }))
       const { world, byEmailId } = await loadWorld(db, { emailIds, history: true, shared: settings.sharedList, sitesAt: now })
       const told = calls.map((call) => {
@@ -70,8 +71,9 @@ export function createAttempts(shop: Shop): TellAttempts {
         return answerOf(call, world.deliveries.get(delivery.deliveryId) ?? delivery, { fact: fact ?? null, verdict })
       })
       await commitWorld(db, world, { now, notify: () => true })
-      return told
+      return { answers: told, fresh: world.fresh }
     })
+    tellAlarms(shop.telemetry, fresh)
     for (const { status } of answers) shop.telemetry.count('bounced_attempts_total', { outcome: String(status ?? 'unknown') })
     return answers
   }

@@ -23,6 +23,7 @@ import { findReportForOperator } from '../store/reports.ts'
 import type { ReportRow } from '../store/schema.ts'
 import { doorKey, loadWorld, type Loaded, type WorldNeeds } from '../store/world.ts'
 import type { Page } from './book.ts'
+import { tellAlarms } from './alarm.ts'
 import { commitWorld } from './commit.ts'
 import { decideAs, judge, matchOf, needsOf, type Case } from './judge.ts'
 import type { IncomingMail } from './mail.ts'
@@ -69,7 +70,7 @@ export function createInbox(shop: Shop, prover: Prover): SettleInbox {
     const found = await findRow(shop, call)
     if (found.state === WANTED[call.action] && call.action !== 'link') return unchanged(found)
     const item = call.action === 'discard' ? null : await reopen(shop, call.action === 'replay' ? prover : null, page, found)
-    return shop.engine.tx(async (db) => {
+    const settled = await shop.engine.tx(async (db) => {
       const loaded = await loadWorld(db, needsFor(call, found, item, page))
       const row = loaded.world.inbox.get(inboxKey(call.digest))
       if (row === undefined || row.account !== found.account) throw missing()
@@ -77,6 +78,8 @@ export function createInbox(shop: Shop, prover: Prover): SettleInbox {
       if (answer.changed) await commitWorld(db, loaded.world, { now: shop.now(), notify: () => true })
       return { ...answer, row: loaded.world.inbox.get(inboxKey(call.digest)) ?? row }
     })
+    tellAlarms(shop.telemetry, settled.facts)
+    return settled
   }
 }
 

@@ -16,6 +16,7 @@ import type { DeliveryRow } from '../ledger/world.ts'
 import { parseReport } from '../mail/report.ts'
 import type { ReportRow } from '../store/schema.ts'
 import { loadWorld, type Loaded } from '../store/world.ts'
+import { tellAlarms } from './alarm.ts'
 import { createBatcher } from './batch.ts'
 import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
@@ -85,7 +86,7 @@ function note({ telemetry }: Shop, mail: IncomingMail, outcome: Outcome): void {
   if (repeated) telemetry.count('bounced_mails_repeated_total')
   else telemetry.count('bounced_mails_received_total', { kind })
   if (inbox !== null) telemetry.count('bounced_inbox_total', { reason: inbox })
-  for (const fact of facts) if (fact.kind === 'alarm') telemetry.count('bounced_alarms_total', { alarm: fact.data.alarm })
+  tellAlarms(telemetry, facts)
   const events = facts.map(({ id, kind: what }) => `${what} ${id}`)
   telemetry.log.info({ sessionId: mail.sessionId, digest, kind, account, deliveryId, repeated, inbox, events }, 'mail taken')
 }

@@ -235,6 +235,8 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
     cuts: hear('cuts', [{ kind: 'peer', name: '192.0.2.1', reason: 'a flood', actor: 'operator', createdAt: NOW }]),
     addCut: hear('addCut', true),
     removeCut: hear('removeCut', true),
+    brakes: hear('brakes', [{ site: 'google', held: true, at: NOW, pending: 2 }]),
+    releaseBrake: hear('releaseBrake', { site: 'google', changed: true, entries: 2 }),
     eraseAddress: hear('eraseAddress', { addressHash: '00'.repeat(32), deliveries: 1, entries: 1, mails: 1 }),
     unsubscribe: (call) => {
       heard.push({ name: 'unsubscribe', args: [call] })
