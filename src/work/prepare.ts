@@ -30,9 +30,18 @@ export async function prepare(shop: Shop, prover: Prover, page: Page, mail: Inco
   const report = readSafely(shop, mail)
   const clues = cluesOf({ report, rcpt: mail.envelope.to, domains: shop.domains, keyFor: page.keyFor })
   const hasToken = clues.some((clue) => 'token' in clue && clue.token.state === 'valid')
-  const isWorthProof = clues.length > 0 && !mail.truncated && (NEEDS_PROOF[report.kind] === true || !hasToken)
+  const isAsked = NEEDS_PROOF[report.kind] === true || !hasToken || (report.kind === 'bounce' && feedsShared(page, clues))
+  const isWorthProof = clues.length > 0 && !mail.truncated && isAsked
   const proofs = isWorthProof ? await prover(provable(mail), mail.receivedAt) : NO_PROOFS
   return { mail, digest: reportDigest(mail.dataDigest, mail.envelope.to), report, clues, proofs }
+}
+
+/** The list that accounts share believes a signature beside the token, and nothing less. */
+function feedsShared(page: Page, clues: readonly Clue[]): boolean {
+  return clues.some((clue) => {
+    const owner = 'token' in clue ? page.accountOf(clue.token.account) : null
+    return owner !== null && page.settingsOf(owner.account).sharedList
+  })
 }
 
 const provable = ({ raw, peer, helo, envelope }: IncomingMail): Provable => ({ raw, peer, helo, from: envelope.from })
