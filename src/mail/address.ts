@@ -77,8 +77,7 @@ function innermost(text: string): string {
     else if (char === '<' && !isQuoted) open = i
   }
   if (open < 0)
-    return text
-      .replace(/\([^()]*\)/g, ' ')
+    return (text.includes('"') ? text : text.replace(/\([^()]*\)/g, ' '))
       .trim()
       .replace(/^(['`])(.*)['`]$/, '$2')
       .replace(/^(?:smtp|mailto|rfc822|internet):/i, '')

@@ -4,7 +4,7 @@
  * Pure, total. See also: mail/arf, mail/xarf, mail/notification (the dresses), mail/report (the order of readers).
  */
 import { emptyFeedback, readFeedback, readJmrp } from './arf.ts'
-import { textOf } from './mime.ts'
+import { textOf } from './content.ts'
 import type { Finding, Opened } from './opened.ts'
 import type { Complaint, ReportKind } from './report.ts'
 import { readXarf } from './xarf.ts'

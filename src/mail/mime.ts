@@ -1,17 +1,16 @@
 /**
  * mime - a mail's parts by their places in the raw bytes
  *
- * One walk over the bytes finds every part; nothing is decoded until textOf or bytesOf asks for it. Boundaries that lie are the
+ * One walk over the bytes finds every part; nothing is decoded until mail/content is asked for it. Boundaries that lie are the
  * daily bread of a bounce reader: a missing close, a close that came too early, one boundary used twice, one that never occurs (then the
  * line that opens a part shows the real one). A mail inside a mail is a child part with the headers of that mail.
  *
  * Promises: total (any bytes give a Mime), linear whatever the nesting, bounded by the caps below; offsets lie within `raw`, children
- * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/part, mail/header, mail/transfer, mail/charset.
+ * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/part, mail/header, mail/content.
  */
-import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
 import { readBlock } from './header.ts'
 import { type Draft, type Part, blankPart, describePart, isMailType } from './part.ts'
-import { decodeTransfer, transferEncoding } from './transfer.ts'
+import { transferEncoding } from './transfer.ts'
 
 export type { Part }
 
@@ -31,8 +30,6 @@ export type Mime = {
 export const MAX_PARTS = 1_000
 /** Mails of people nest 5 deep. */
 export const MAX_DEPTH = 50
-/** Decoded text of one part that is handed out. */
-export const MAX_TEXT = 262_144
 /** What is longer is read up to here; the doors stop at 5 MiB. */
 export const MAX_MAIL = 67_108_864
 /** RFC 2046 §5.1.1 allows 70. */
@@ -297,35 +294,4 @@ function inOrder(scan: Scan): readonly Part[] {
   }
   if (scan.parts[0] !== undefined) walk(scan.parts[0])
   return parts
-}
-
-/** The body of a part out of its transfer encoding, at most `cap` encoded bytes read. Total. */
-export function bytesOf(mime: Mime, part: Part, cap = MAX_MAIL): Uint8Array {
-  const encoding = transferEncoding(part.encoding)
-  const end = Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 1 : 4))
-  if (encoding === 'identity') return mime.raw.subarray(part.bodyStart, end)
-  return decodeTransfer(mime.latin1.slice(part.bodyStart, end), encoding).subarray(0, cap)
-}
-
-/** The body of a part as text with LF line ends, at most `cap` characters. Total: a wrong charset or encoding gives what can be read. */
-export function textOf(mime: Mime, part: Part, cap = MAX_TEXT): string {
-  const encoding = transferEncoding(part.encoding)
-  const charset = part.params['charset'] ?? null
-  // An encoded character takes up to 12 bytes (four escapes); a cut one at the end does no harm.
-  const body = mime.latin1.slice(part.bodyStart, Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 4 : 12)))
-  const isDirect = encoding === 'identity' || (encoding === 'quoted-printable' && !body.includes('='))
-  const text = isDirect ? plainText(body, charset, mime.isPlain) : decodeText(decodeTransfer(body, encoding), charset)
-  return toLines(text.length > cap * 2 ? text.slice(0, cap * 2) : text).slice(0, cap)
-}
-
-function plainText(body: string, charset: string | null, isPlain: boolean): string {
-  if (!isPlain && /[\x80-\xff]/.test(body)) return decodeText(Buffer.from(body, 'latin1'), charset)
-  if (!isPlain && hasJapaneseEscapes(body)) return decodeJapanese(body)
-  return charset !== null && /utf-?7|utf-?16|ucs|hz|2022/i.test(charset) ? decodeText(Buffer.from(body, 'latin1'), charset) : body
-}
-
-function toLines(text: string): string {
-  if (!text.includes('\r')) return text
-  const lines = text.replaceAll('\r\n', '\n')
-  return lines.includes('\r') ? lines.replace(/\r{1,2}\n|\r/g, '\n') : lines
 }

@@ -7,12 +7,13 @@
  *
  * Pure, total. RFC 6522 (multipart/report), RFC 3464, RFC 5965, RFC 8098. See also: mail/mime, mail/cut.
  */
+import { bytesOf, textOf } from './content.ts'
 import { cutReturned } from './cut.ts'
 import type { TextLine } from './cut.ts'
 import { parseFields } from './header.ts'
 import type { Headers } from './header.ts'
 import { htmlToText } from './html.ts'
-import { bytesOf, parseMime, textOf } from './mime.ts'
+import { parseMime } from './mime.ts'
 import type { Mime, Part } from './mime.ts'
 
 export type Pieces = {

@@ -27,7 +27,7 @@ const STATUS_IN_FRONT = /^([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|\w)/
 const MARKS_BEHIND = /^[\s\-:;,.)\]}"'#]{0,9}/
 
 /** A status that is no piece of an address, a version or a date. */
-const STATUS = /(?:(?<![\w.:/@-])|(?<=(?:code|status|error) ?:))([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|[\w@/]|-\w)/g
+const STATUS = /(?:(?<![\w.:/@-])|(?<=(?:code|status|error) ?:))([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|[\w@/]|-\w)/gi
 /** What a version stands behind. */
 const VERSION =
   /(?:version|ver|v|exim|postfix|sendmail|qmail|courier|php|release|build|esmtp|exchange|mailer|milter|clamav|spamassassin|dovecot)[\s/:(-]{1,3}$/i

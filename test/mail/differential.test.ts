@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { simpleParser } from 'mailparser'
 import type { ParsedMail } from 'mailparser'
 import { expect, test } from 'vitest'
-import { type Mime, type Part, bytesOf, parseMime, textOf } from '../../src/mail/mime.ts'
+import { bytesOf, textOf } from '../../src/mail/content.ts'
+import { type Mime, type Part, parseMime } from '../../src/mail/mime.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const CORPUS = join(ROOT, '../shared/corpus')

@@ -4,7 +4,8 @@
 import { expect, test } from 'vitest'
 import { addressesIn } from '../../src/mail/address.ts'
 import { header } from '../../src/mail/header.ts'
-import { MAX_DEPTH, MAX_PARTS, MAX_TEXT, bytesOf, parseMime, textOf } from '../../src/mail/mime.ts'
+import { MAX_TEXT, bytesOf, textOf } from '../../src/mail/content.ts'
+import { MAX_DEPTH, MAX_PARTS, parseMime } from '../../src/mail/mime.ts'
 import { findReplies } from '../../src/mail/replies.ts'
 import { parseReply } from '../../src/mail/reply.ts'
 

@@ -823,6 +823,114 @@ user@example.org, ERROR CODE :550 - 5.1.1 User does not exist`,
     },
     'bounce | user@example.org 550 5.1.1',
   ],
+  [
+    'czech, the address inside a sentence',
+    {
+      from: 'MAILER-DAEMON@mx.example.net',
+      subject: 'Zprávu nelze doručit',
+      fields: [NULL_SENDER],
+      body: `Vaši zprávu se nepodařilo doručit na adresu user@example.org.
+Důvod: 550 5.1.1 uživatel neexistuje`,
+    },
+    'bounce | user@example.org 550 5.1.1',
+  ],
+  [
+    'hebrew, the address inside a sentence',
+    {
+      from: 'postmaster@example.net',
+      subject: 'לא ניתן למסירה: order',
+      fields: [NULL_SENDER],
+      body: `לא היתה אפשרות למסור את ההודעה שלך אל user@example.org.
+
+Remote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound'`,
+    },
+    'bounce | user@example.org 550 5.1.10',
+  ],
+  [
+    'russian, answer of the server',
+    {
+      from: 'mailer-daemon@mx.example.net',
+      subject: 'Письмо не доставлено',
+      fields: [NULL_SENDER],
+      body: `Ваше письмо не было доставлено следующему получателю: user@example.org
+Ответ сервера: 550 5.1.1 Такого пользователя нет`,
+    },
+    'bounce | user@example.org 550 5.1.1',
+  ],
+  [
+    'two possible addresses in sentences name nobody',
+    {
+      from: 'postmaster@example.net',
+      subject: 'Zprávu nelze doručit, delivery failed',
+      fields: [NULL_SENDER],
+      body: `Adresa a@example.org i adresa b@example.org.
+Důvod: 550 5.1.1`,
+    },
+    'bounce | null 550 5.1.1',
+  ],
+  [
+    'routing service',
+    {
+      from: 'mailer-daemon@example.net',
+      subject: 'Delivery Status Notification (Failure)',
+      fields: [NULL_SENDER],
+      body: `** Message not delivered **
+
+There was a problem delivering your message to user@example.org. See the technical details below.
+
+upstream error: 552 5.2.2 mailbox full`,
+    },
+    'bounce | user@example.org 552 5.2.2',
+  ],
+  [
+    'stalwart delay',
+    {
+      from: 'Mail Delivery Subsystem <mailer-daemon@mx.example.net>',
+      subject: 'Warning: Delay in message delivery',
+      fields: [NULL_SENDER],
+      body: `There was a temporary problem delivering your message to the following recipients:
+
+<user@example.org> (connection to 'mx.example.org' failed: Connection timed out)`,
+    },
+    'delay | user@example.org - -',
+  ],
+  [
+    'haraka',
+    {
+      from: 'MAILER-DAEMON <postmaster@mx.example.net>',
+      subject: 'failed mail',
+      fields: [NULL_SENDER],
+      body: `This is the mail system at mx.example.net.
+I was not able to deliver your mail to the following addresses.
+
+Intended Recipients: <user@example.org>
+Failure Reason: Error: 550 5.1.1 no mailbox by that name`,
+    },
+    'bounce | user@example.org 550 5.1.1',
+  ],
+  [
+    'a tuple of a script',
+    {
+      from: 'mailer-daemon@mx.example.net',
+      subject: 'Delivery failed',
+      fields: [NULL_SENDER],
+      body: `The mail could not be delivered.
+
+user@example.org: (550, b'5.1.1 no such user')`,
+    },
+    'bounce | user@example.org 550 5.1.1',
+  ],
+  [
+    'chinese label',
+    {
+      from: 'postmaster@example.net',
+      subject: '系统退信',
+      fields: [NULL_SENDER],
+      body: `您发送给 user@example.org 的邮件被退回。
+原因：552 邮箱已满`,
+    },
+    'bounce | user@example.org 552 -',
+  ],
 ]
 
 const DSN = `Reporting-MTA: dns; mx.example.net

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { header } from '../../src/mail/header.ts'
-import { type Mime, type Part, bytesOf, parseMime, textOf } from '../../src/mail/mime.ts'
+import { bytesOf, textOf } from '../../src/mail/content.ts'
+import { type Mime, type Part, parseMime } from '../../src/mail/mime.ts'
 
 const mailOf = (text: string): Buffer => Buffer.from(text, 'latin1')
 const shapeOf = (part: Part): string => (part.children.length === 0 ? part.type : `${part.type}(${part.children.map(shapeOf).join(' ')})`)

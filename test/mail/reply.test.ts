@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findReplies, lastRemoteReply } from '../../src/mail/replies.ts'
+import { findReplies, lastRemoteReply, lastSaid } from '../../src/mail/replies.ts'
 import { MAX_REPLY, findStatus, parseReply } from '../../src/mail/reply.ts'
 
 const cases: readonly (readonly [string, number | null, string | null, string])[] = [
@@ -137,6 +137,27 @@ test('the last remote reply, else the last one', () => {
   expect(lastRemoteReply('It failed with 451 4.3.0 later\n\nIt failed for good: 550 5.1.1 no')?.reply.code).toBe(550)
   expect(lastRemoteReply('said: 250 2.0.0 Ok')).toBeNull()
   expect(lastRemoteReply('')).toBeNull()
+})
+
+const lasts: readonly (readonly [string, string])[] = [
+  // what a report says                                            code, status and words of the last refusal in it
+  ['<<< 550 <a@example.com>, User unknown', '550 - <a@example.com>, User unknown'],
+  ['ERROR_CODE :550, ERROR_CODE :5.1.1 no user', '550 5.1.1 ERROR_CODE :5.1.1 no user'],
+  ['原因：552 邮箱已满', '552 - 邮箱已满'],
+  ["5.1.0 - Unknown address error 550-'5.1.1 no such user'", "550 5.1.1 no such user'"],
+  ['host a.example.com said: 451 4.3.0 busy\nhost b.example.com said: 550 5.1.1 unknown', '550 5.1.1 unknown'],
+  ['Fehler 550: Empfänger unbekannt', '550 - Empfänger unbekannt'],
+  ['ошибка 550 нет такого', '550 - нет такого'],
+  ['エラーコード：550', '550 - '],
+  ["(550, b'5.1.1 no such user')", "550 5.1.1 no such user'"],
+  ['{"code":550,"message":"no such user"}', '550 - message":"no such user"}'],
+  ['----- Reason -----\n550\n', '550 - '],
+  ['we are at 550, Main Street since 2 Apr', 'null'],
+]
+
+test.each(lasts)('the last refusal in %j', (text, want) => {
+  const reply = lastSaid(text)?.reply
+  expect(reply === undefined ? 'null' : `${reply.code ?? '-'} ${reply.status ?? '-'} ${reply.text}`).toBe(want)
 })
 
 test('any text gives replies within it', () => {

@@ -1,0 +1,44 @@
+/**
+ * content - the body of a part, as bytes or as text
+ *
+ * Out of its transfer encoding and its charset, as far as either can be believed. A mail of plain ASCII is handed out as it stands.
+ *
+ * Pure, total, bounded by the caps. RFC 2045 §6, RFC 2046 §4.1. See also: mail/mime (where parts stand), mail/transfer, mail/charset.
+ */
+import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
+import { MAX_MAIL, type Mime, type Part } from './mime.ts'
+import { decodeTransfer, transferEncoding } from './transfer.ts'
+
+/** Decoded text of one part that is handed out. */
+export const MAX_TEXT = 262_144
+
+/** The body of a part out of its transfer encoding, at most `cap` encoded bytes read. Total. */
+export function bytesOf(mime: Mime, part: Part, cap = MAX_MAIL): Uint8Array {
+  const encoding = transferEncoding(part.encoding)
+  const end = Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 1 : 4))
+  if (encoding === 'identity') return mime.raw.subarray(part.bodyStart, end)
+  return decodeTransfer(mime.latin1.slice(part.bodyStart, end), encoding).subarray(0, cap)
+}
+
+/** The body of a part as text with LF line ends, at most `cap` characters. Total: a wrong charset or encoding gives what can be read. */
+export function textOf(mime: Mime, part: Part, cap = MAX_TEXT): string {
+  const encoding = transferEncoding(part.encoding)
+  const charset = part.params['charset'] ?? null
+  // An encoded character takes up to 12 bytes (four escapes); a cut one at the end does no harm.
+  const body = mime.latin1.slice(part.bodyStart, Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 4 : 12)))
+  const isDirect = encoding === 'identity' || (encoding === 'quoted-printable' && !body.includes('='))
+  const text = isDirect ? plainText(body, charset, mime.isPlain) : decodeText(decodeTransfer(body, encoding), charset)
+  return toLines(text.length > cap * 2 ? text.slice(0, cap * 2) : text).slice(0, cap)
+}
+
+function plainText(body: string, charset: string | null, isPlain: boolean): string {
+  if (!isPlain && /[\x80-\xff]/.test(body)) return decodeText(Buffer.from(body, 'latin1'), charset)
+  if (!isPlain && hasJapaneseEscapes(body)) return decodeJapanese(body)
+  return charset !== null && /utf-?7|utf-?16|ucs|hz|2022/i.test(charset) ? decodeText(Buffer.from(body, 'latin1'), charset) : body
+}
+
+function toLines(text: string): string {
+  if (!text.includes('\r')) return text
+  const lines = text.replaceAll('\r\n', '\n')
+  return lines.includes('\r') ? lines.replace(/\r{1,2}\n|\r/g, '\n') : lines
+}
