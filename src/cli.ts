@@ -29,7 +29,10 @@ const COMMANDS = {
   },
   suppression: { summary: 'undo a batch of list entries', load: async () => (await import('./commands/suppression.ts')).suppression },
   brake: { summary: 'list, apply or discard what the brake holds', load: async () => (await import('./commands/brake.ts')).brake },
-  account: { summary: 'add and list accounts, rotate secrets', load: async () => (await import('./commands/account.ts')).account },
+  account: {
+    summary: 'add and list accounts, their settings, rotate secrets',
+    load: async () => (await import('./commands/account.ts')).account,
+  },
   token: { summary: 'sign and read tokens', load: async () => (await import('./commands/token.ts')).token },
   inbox: { summary: 'list and settle the mails that wait for a person', load: async () => (await import('./commands/inbox.ts')).inbox },
   cut: { summary: 'cut off peers, tokens and accounts', load: async () => (await import('./commands/cut.ts')).cut },

@@ -104,7 +104,7 @@ function unknownVariables(env: Readonly<Record<string, string | undefined>>): st
 }
 
 /** The text of a variable as the kind of value its setting takes; what does not fit is left for the schema to refuse. */
-function fromText(type: z.ZodType, value: string): unknown {
+export function fromText(type: z.ZodType, value: string): unknown {
   const base = baseOf(type)
   if (base instanceof z.ZodNumber) return /^-?[\d.]+$/.test(value) ? Number(value) : value
   if (base instanceof z.ZodBoolean) return value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value

@@ -242,12 +242,12 @@ export const SCHEMA = z.strictObject({
   trust: setting(
     z.enum(['strict', 'any']).default('strict'),
     'Trust policy of the first account',
-    'strict: feedback needs a listed provider’s signature beside the token',
+    'strict: feedback needs a listed provider’s signature beside the token; used once, at the first start: bounced account set changes it',
   ),
   giveUpDays: setting(
     days.default(5),
-    'Days after which a mail that nobody closed is given up; 0 is never',
-    'RFC 5321 §4.5.4.1: at least 4 to 5 days',
+    'Days after which a mail of the first account that nobody closed is given up; 0 is never',
+    'RFC 5321 §4.5.4.1: at least 4 to 5 days; used once, at the first start: change it by bounced account set APIUSER giveUpAfterDays=…',
   ),
   smtp: smtp.prefault({}),
   http: http.prefault({}),

@@ -1,13 +1,21 @@
 /**
- * account - adds and lists accounts, and rotates secrets
+ * account - adds and lists accounts, rotates secrets, shows and changes an account's settings
  *
- * A secret is printed once, when it is made. `rotate operator` makes a new operator's secret.
+ * A secret is printed once, when it is made. `rotate operator` makes a new operator's secret. A change of settings is a version and audited.
+ *
+ * See also: ledger/settings (what may be chosen), work/settings.
  */
 import type { Command } from 'commander'
-import { addAccount, addOfflineNumber, ROTATION_MS, rotateSecret } from '../accounts.ts'
+import { closest } from 'fastest-levenshtein'
+import { accountOf, addAccount, addOfflineNumber, ROTATION_MS, rotateSecret } from '../accounts.ts'
+import { fromText } from '../config.ts'
 import { deriveTokenKey } from '../correlate/keys.ts'
-import { listAccountsForOperator } from '../store/accounts.ts'
+import { Fault } from '../error.ts'
+import { settingsChangeSchema, type AccountSettings, type SettingsChange } from '../ledger/settings.ts'
+import { findAccount, listAccountsForOperator } from '../store/accounts.ts'
 import { listCredentials } from '../store/credentials.ts'
+import type { Reader } from '../store/engine.ts'
+import { changeSettings, plain } from '../work/settings.ts'
 import type { Define } from './define.ts'
 import { withStore } from './store.ts'
 import { columns, say } from './terminal.ts'
@@ -23,6 +31,17 @@ export const account: Define = (command) => {
     .command('list')
     .summary('print every account with its apiUsers')
     .action((_options: object, self: Command) => list(self))
+  command
+    .command('show')
+    .summary('print the settings of an account')
+    .argument('<apiUser>')
+    .action((apiUser: string, _options: object, self: Command) => show(apiUser, self))
+  command
+    .command('set')
+    .summary('change settings of an account, like zone=Asia/Shanghai; lists go with commas')
+    .argument('<apiUser>')
+    .argument('<key=value...>')
+    .action((apiUser: string, pairs: string[], _options: object, self: Command) => set(apiUser, pairs, self))
   command
     .command('rotate')
     .summary('make a new secret; the old one ends in 15 minutes')
@@ -54,6 +73,45 @@ async function list(self: Command): Promise<void> {
     }
     say(...columns(rows))
   })
+}
+
+async function show(apiUser: string, self: Command): Promise<void> {
+  await withStore(self, async ({ shop }) => {
+    const found = await findAccount(shop.engine.read, await numberOf(shop.engine.read, apiUser))
+    if (found !== null) say(...settingLines(found.settings))
+  })
+}
+
+async function set(apiUser: string, pairs: readonly string[], self: Command): Promise<void> {
+  const change = readChange(pairs)
+  await withStore(self, async ({ shop }) => {
+    const account = await numberOf(shop.engine.read, apiUser)
+    say(...settingLines(await changeSettings(shop, { account, actor: 'operator', byOperator: true, change, version: null })))
+  })
+}
+
+async function numberOf(reader: Reader, apiUser: string): Promise<number> {
+  const account = await accountOf(reader, apiUser)
+  if (account === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
+  return account
+}
+
+const settingLines = (settings: AccountSettings): string[] =>
+  columns(Object.entries(settings).map(([name, value]) => [name, String(plain(value))]))
+
+/** Settings by their names, as texts. Faults: bad_request, with the nearest known name. */
+function readChange(pairs: readonly string[]): SettingsChange {
+  const known = Object.keys(settingsChangeSchema.shape)
+  const given = pairs.map((pair) => {
+    const [name = '', ...rest] = pair.split('=')
+    const type = Object.entries(settingsChangeSchema.shape).find(([each]) => each === name)?.[1]
+    if (rest.length === 0) throw new Fault('bad_request', `"${pair}" is not key=value`)
+    if (type === undefined) throw new Fault('bad_request', `unknown setting "${name}"; the nearest known one is "${closest(name, known)}"`)
+    return [name, fromText(type, rest.join('='))]
+  })
+  const read = settingsChangeSchema.safeParse(Object.fromEntries(given))
+  if (read.success) return read.data
+  throw new Fault('bad_request', read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'))
 }
 
 async function rotate(apiUser: string, self: Command): Promise<void> {

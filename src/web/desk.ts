@@ -18,6 +18,7 @@ import type { Erased } from '../work/erase.ts'
 import type { SettleInbox } from '../work/inbox.ts'
 import type { UnsubscribeCall } from '../work/lists.ts'
 import type { Asker, Registered, Registration } from '../work/register.ts'
+import type { SettingsCall } from '../work/settings.ts'
 
 export type InboxQuery = {
   readonly state: InboxState | null
@@ -72,6 +73,7 @@ export type LiftCall = {
 export type Desk = {
   readonly now: () => number
   readonly settings: (account: number) => Promise<AccountSettings>
+  readonly changeSettings: (call: SettingsCall) => Promise<AccountSettings>
   readonly register: (by: Asker, call: Registration) => Promise<Registered>
   readonly attempts: (by: Asker, calls: readonly AttemptCall[]) => Promise<readonly AttemptAnswer[]>
   readonly message: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>

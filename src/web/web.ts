@@ -4,6 +4,7 @@
  * See also: app (listens), web/desk (what the routes ask for).
  */
 import type { Telemetry } from '../telemetry.ts'
+import { addAccount } from './account.ts'
 import { addAttempts } from './attempts.ts'
 import type { Desk } from './desk.ts'
 import { createGuard } from './guard.ts'
@@ -51,6 +52,7 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addAttempts(server, { desk, guard, attemptsPerRequest: limits.attemptsPerRequest })
     addSuppressions(server, { desk, guard })
     addInbox(server, { desk, guard })
+    addAccount(server, { desk, guard })
     addOperator(server, { desk, guard, accountOf: parts.accountOf })
     addUnsubscribe(server, desk)
   }

@@ -11,6 +11,7 @@ import { eraseAddress } from '../work/erase.ts'
 import { createInbox } from '../work/inbox.ts'
 import { addUnsubscribe, liftEntries, removeEntries, unsubscribe } from '../work/lists.ts'
 import { actorOf, createRegister } from '../work/register.ts'
+import { changeSettings } from '../work/settings.ts'
 import type { Shop } from '../work/shop.ts'
 import type { LiftFilter } from '../ledger/decidebyhand.ts'
 import type { Desk } from './desk.ts'
@@ -19,6 +20,7 @@ import { entryFilters, given } from './storedesk.ts'
 /** What the desk writes; what it reads is the store's. */
 export type WritingDesk = Pick<
   Desk,
+  | 'changeSettings'
   | 'register'
   | 'attempts'
   | 'removeSuppressions'
@@ -34,6 +36,7 @@ export type WritingDesk = Pick<
 
 export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
   return {
+    changeSettings: (call) => changeSettings(shop, call),
     register: createRegister(shop),
     attempts: createAttempts(shop),
     removeSuppressions: (by, query) => removeEntries(shop, by, entryFilters(query, shop.now())),

@@ -170,7 +170,7 @@ export type Heard = { readonly name: string; readonly args: readonly unknown[] }
 
 export type Bench = { readonly web: Web; readonly heard: Heard; readonly ask: (request: Ask) => Promise<LightMyRequestResponse> }
 export type Ask = {
-  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly url: string
   readonly body?: unknown
   readonly auth?: string | null
@@ -189,6 +189,7 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
   const desk: Desk = {
     now: () => NOW,
     settings: () => Promise.resolve(DEFAULT_SETTINGS),
+    changeSettings: hear('changeSettings', { ...DEFAULT_SETTINGS, version: 2 }),
     register: (by, call) => {
       heard.push({ name: 'register', args: [by, call] })
       const recipients = call.recipients.map(({ recipient }, at) => ({
