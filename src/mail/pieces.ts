@@ -35,6 +35,7 @@ export type Pieces = {
 /** Words for people are short; a report on a thousand recipients is not. */
 const MAX_TEXT = 131_072
 const MAX_MACHINE = 262_144
+const MAX_PREAMBLE = 16_384
 /** Words are looked for in so many text parts. */
 const MAX_TEXT_PARTS = 8
 
@@ -126,6 +127,7 @@ function looksLikeWords(text: string): boolean {
 }
 
 function assemble(mime: Mime, bag: Bag): Pieces {
+  if (bag.plain.length === 0 && bag.html.length === 0) bag.plain.push(preambleOf(mime))
   const words = wordsOf(bag)
   const cut = cutReturned(words)
   const mail = bag.mails[0] ?? null
@@ -143,6 +145,16 @@ function assemble(mime: Mime, bag: Bag): Pieces {
     pasted,
     files: bag.files,
   }
+}
+
+/** Some gateways put their words before the first boundary, where programs see them and people do not. */
+function preambleOf(mime: Mime): string {
+  const { root } = mime
+  const first = root.children[0]
+  if (first === undefined || !root.type.startsWith('multipart/')) return ''
+  const preamble = textOf(mime, { ...root, bodyEnd: first.headerStart, encoding: '7bit' }, MAX_PREAMBLE)
+  const lines = preamble.split('\n').filter((line) => !line.startsWith('--') && !/\bMIME\b/i.test(line))
+  return lines.join('\n').trim()
 }
 
 function wordsOf(bag: Bag): string {

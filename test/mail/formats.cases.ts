@@ -921,6 +921,25 @@ user@example.org: (550, b'5.1.1 no such user')`,
     'bounce | user@example.org 550 5.1.1',
   ],
   [
+    'words before the first boundary',
+    {
+      from: 'MAILER-DAEMON@mx.example.net',
+      subject: 'Undelivered Mail Returned to Sender',
+      fields: [NULL_SENDER, 'Content-Type: multipart/mixed; boundary=b'],
+      body: `This is a multi-part message in MIME format.
+
+<user@example.org>: host mx.example.org[192.0.2.9] said: 550 5.1.1 No such user
+
+--b
+Content-Type: message/rfc822
+
+${RETURNED}
+--b--
+`,
+    },
+    'bounce | user@example.org 550 5.1.1',
+  ],
+  [
     'chinese label',
     {
       from: 'postmaster@example.net',
