@@ -1,0 +1,38 @@
+/**
+ * fieldname - the name of a field as readers ask for it: in lower case
+ *
+ * Pure, total. RFC 5322 §3.6.8. See also: mail/header.
+ */
+
+/** As most mails spell them, so that a name is seldom made anew: making one costs more than reading its value. */
+const SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
+  [
+    'Return-Path Received From To Cc Subject Date Message-ID Message-Id Message-id MIME-Version Mime-Version Sender Reply-To',
+    'References In-Reply-To Content-Type Content-type Content-Transfer-Encoding Content-transfer-encoding Content-Disposition',
+    'Content-Description Content-ID Content-Language Content-Length Delivered-To X-Original-To Auto-Submitted Precedence Errors-To',
+    'X-Failed-Recipients X-Mailer User-Agent X-Priority X-MSMail-Priority Importance Thread-Topic Thread-Index Status X-Status',
+    'DKIM-Signature DomainKey-Signature ARC-Seal ARC-Message-Signature ARC-Authentication-Results Authentication-Results',
+    'Received-SPF X-Received X-Google-Smtp-Source X-Gm-Message-State X-Google-DKIM-Signature X-Originating-IP X-Virus-Scanned',
+    'X-Spam-Status X-Spam-Level X-Spam-Score X-Spam-Checker-Version X-MimeOLE X-Return-Path X-Envelope-To X-Sender',
+    'List-Unsubscribe List-Unsubscribe-Post List-Id List-ID List-Help Feedback-ID CFBL-Address CFBL-Feedback-ID Organization',
+  ]
+    .join(' ')
+    .split(' ')
+    .map((written) => ({ written, name: written.toLowerCase() })),
+  ({ written }) => keyOf(written, 0, written.length),
+)
+
+type Spelling = { readonly written: string; readonly name: string }
+
+/** Tells spellings apart by length and three letters: no new text is made to find them. */
+function keyOf(text: string, from: number, to: number): number {
+  const length = to - from
+  const middle = text.charCodeAt(from + (length >> 1))
+  return (((((length << 7) | text.charCodeAt(from)) << 7) | text.charCodeAt(to - 1)) << 7) | middle
+}
+
+/** The name that stands there, in lower case, without the white space before its colon. Total. */
+export function nameAt(text: string, from: number, to: number): string {
+  const usual = SPELLINGS.get(keyOf(text, from, to))?.find(({ written }) => text.startsWith(written, from))
+  return usual?.name ?? text.slice(from, to).trimEnd().toLowerCase()
+}
