@@ -3,13 +3,15 @@
  *
  * A stub that was minted offline becomes a delivery; if its report already said "no such mailbox", the bounce list is fed now. In a
  * broadcast an address that comes again is a duplicate, and a recipient without address (or none for this type of mail) has none selected.
+ * Both end here and tell the sender not to send: no address is 404, a duplicate or one that was not selected 409 by the fault of the list.
+ * They cost nothing, count for nothing, and the result keeps its own word, which the request said first.
  *
  * Pure. See also: ledger/suppression (interceptedBy), work/register.
  */
 import type { KnownAddress } from '../correlate/address.ts'
 import { feedBounceList } from './bouncefeed.ts'
 import { draftFor } from './draft.ts'
-import { refusedByUs } from './effect.ts'
+import { LEFT_OUT, refusedByUs } from './effect.ts'
 import type { Effect, Fact, FactOf, FailedData, RequestData } from './fact.ts'
 import { historyOf, isPermanentUnknown } from './hit.ts'
 import { foldDelivery } from './deliveryfold.ts'
@@ -42,9 +44,9 @@ export function decideRequest(input: RequestInput): readonly Fact[] {
   const result = resultOf(input)
   const fact = makeFact('request', about, moment, { ...request, result, settingsVersion: settings.version })
   draft.addWith(fact, () => {
-    if (result === 'duplicate' || result === 'no-email-selected') return []
-    if (address === null)
-      return [answered(input, fact, { source: 'address', effect: refusedByUs('format-error'), text: 'not an address', billable: true })]
+    if (result === 'duplicate') return [answered(input, fact, DUPLICATE)]
+    if (result === 'no-email-selected') return [answered(input, fact, request.recipient === null ? NO_ADDRESS : NOT_SELECTED)]
+    if (address === null) return [answered(input, fact, NOT_AN_ADDRESS)]
     const who = {
       account,
       addressHash: address.hash,
@@ -72,6 +74,11 @@ function resultOf({ world, account, deliveryId, request, address, isSelected, is
 }
 
 type Said = { readonly source: FailedData['source']; readonly effect: Effect; readonly text: string; readonly billable: boolean }
+
+const NOT_AN_ADDRESS: Said = { source: 'address', effect: refusedByUs('format-error'), text: 'not an address', billable: true }
+const NO_ADDRESS: Said = { source: 'address', effect: refusedByUs('format-error'), text: 'no address', billable: false }
+const NOT_SELECTED: Said = { source: 'list', effect: LEFT_OUT, text: 'not selected: no address for this type of mail', billable: false }
+const DUPLICATE: Said = { source: 'list', effect: LEFT_OUT, text: 'duplicate: the address again in one broadcast', billable: false }
 
 const listAnswer = ({ reason, text, billable }: Answer): Said => ({ source: 'list', effect: refusedByUs(reason), text, billable })
 

@@ -50,6 +50,12 @@ export function refusedByUs(reason: 'blacklisted' | 'unsubscribed' | 'format-err
   return { ...DELIVERED, status: 4, subStatus: row.permanent, reason, permanence: 'permanent', fault: row.fault }
 }
 
+/**
+ * The broadcast leaves this copy out: the sender's own list has the address twice, or did not mean it for this type of mail. 409, for no
+ * other sub status is true of it; `fault` list, for the address itself is as good as before and nobody shall clean it away.
+ */
+export const LEFT_OUT: Effect = { ...DELIVERED, status: 4, subStatus: 409, reason: 'other', permanence: 'permanent', fault: 'list' }
+
 function subStatusBy({ verdict, asynchronous, policy, code }: EffectInput): number {
   const row = REASONS[verdict.reason]
   if (!asynchronous && verdict.reason === 'unreachable') return row.permanent

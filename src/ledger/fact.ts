@@ -102,7 +102,7 @@ export type AttemptData = {
 }
 
 export type FailedData = {
-  /** `report`: an NDR; `list`: one of our own lists answered; `address`: nothing that one can send to. */
+  /** `report`: an NDR; `list`: one of our own lists, or the sender's list of a broadcast; `address`: nothing that one can send to. */
   readonly source: 'report' | 'list' | 'address'
   /** Whom the report names, for the timeline; lists never take it. */
   readonly reported: string | null
@@ -115,7 +115,7 @@ export type FailedData = {
   readonly effect: Effect | null
   readonly tie: Tie | null
   readonly digest: string | null
-  /** False: our bounce list answered, which costs nothing. */
+  /** False: our bounce list answered or a broadcast left it out, which costs nothing. */
   readonly billable: boolean
   readonly settingsVersion: number
 }

@@ -64,7 +64,7 @@ const registered = z.object({
       messageIdHeader: z.string(),
       feedbackId: z.string(),
       headers: z.record(z.string(), z.string()).describe('Headers that this copy must carry'),
-      status: z.int().describe('18, or 4 when one of our lists answered: do not send'),
+      status: z.int().describe('18, or 4: do not send (one of our lists answered, no address, or the broadcast has it already)'),
       subStatus: z.int().nullable(),
     }),
   ),
@@ -99,7 +99,7 @@ const message = z.object({
 
 const timeline = z.object({
   ...message.shape,
-  billable: z.boolean().describe('False when our own bounce list answered'),
+  billable: z.boolean().describe('False when our own bounce list answered, or a broadcast left it out'),
   events: z.array(eventSchema),
 })
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { formatDeliveryId } from '../../src/correlate/deliveryid.ts'
 import type { Reason } from '../../src/classify/reasons.ts'
 import type { Permanence } from '../../src/classify/verdict.ts'
+import { countersOf, siteCountersOf } from '../../src/ledger/counters.ts'
 import { decideGiveUp, isOverdue } from '../../src/ledger/decideattempt.ts'
 import { decideInbox } from '../../src/ledger/decidebyhand.ts'
 import { decideUnsubscribe } from '../../src/ledger/decideoptout.ts'
@@ -397,10 +398,13 @@ test('a broadcast: duplicate, no email selected, opened from delivered only', ()
   const s = story()
   const broadcast = 'spring'
   const first = s.send(T0, { broadcast })
-  expect(s.row(s.send(T0 + 1, { broadcast }))).toMatchObject({ result: 'duplicate', status: 18 })
+  const leftOut = { status: 4, subStatus: 409, fault: 'list', asynchronous: false }
+  expect(s.row(s.send(T0 + 1, { broadcast }))).toMatchObject({ result: 'duplicate', ...leftOut })
   expect(s.row(s.send(T0 + 1, { broadcast: 'summer' })).result).toBe('sent')
-  expect(s.row(s.send(T0 + 1, { broadcast, to: null })).result).toBe('no-email-selected')
-  expect(s.row(s.send(T0 + 1, { broadcast, to: 'ann@example.com', isSelected: false })).result).toBe('no-email-selected')
+  expect(s.row(s.send(T0 + 1, { broadcast, to: null }))).toMatchObject({ result: 'no-email-selected', status: 4, subStatus: 404 })
+  const unselected = s.row(s.send(T0 + 1, { broadcast, to: 'ann@example.com', isSelected: false }))
+  expect(unselected).toMatchObject({ result: 'no-email-selected', ...leftOut })
+  expect([...countersOf(unselected), ...siteCountersOf(unselected)]).toEqual([])
   s.attempt(first, T0 + 2, { code: 250, n: 1 })
   expect(s.row(first).result).toBe('delivered')
 })
