@@ -98,6 +98,8 @@ export type EngineOptions = {
   readonly connections?: number
   /** How long SQLite waits for a lock that another process holds. */
   readonly busyTimeoutMillis?: number
+  /** What a slower disk would add to each fsync of SQLite's commits: for measurements (bench/node). */
+  readonly commitDelayMillis?: number
 }
 
 /**

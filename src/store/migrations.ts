@@ -139,8 +139,12 @@ const HELD: readonly string[] = [
   'create index suppressions_pending on suppressions (site, account_id, address_hash, list, scope) where pending = 1',
 ]
 
+/** Where a report's Remote-MTA, and not the recipient's domain, says which provider it was. */
+const REMOTE_SITE: readonly string[] = ['alter table deliveries add column remote_site @text']
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
   { version: 3, name: 'what the brake holds, by site', statements: HELD },
+  { version: 4, name: 'the site that a report names', statements: REMOTE_SITE },
 ]

@@ -74,6 +74,7 @@ export const DELIVERIES = shapeOf<DeliveryRow>('deliveries', ['account_id', 'del
   statusRank: int('status_rank'),
   rule: maybe(text('rule')),
   reportedDomain: maybe(text('reported_domain')),
+  remoteSite: maybe(text('remote_site')),
   sendLog: text('send_log'),
   deliveredAt: maybe(int('delivered_at')),
   openedAt: maybe(int('opened_at')),

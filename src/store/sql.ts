@@ -15,15 +15,35 @@ import type { Value } from './value.ts'
 
 const ARRAY_TYPES = { int: 'bigint[]', text: 'text[]', bytes: 'bytea[]' } as const
 
+/** Statements vary only in the filters of a few lists; beyond so many the memory starts afresh. */
+const MAX_SPELLED = 500
+const spelled = new Map<string, string>()
+
+/** What was spelled once is the same text again: the engines know it by its name. */
+function remembered(name: string, make: () => string): string {
+  const known = spelled.get(name)
+  if (known !== undefined) return known
+  if (spelled.size >= MAX_SPELLED) spelled.clear()
+  const made = make()
+  spelled.set(name, made)
+  return made
+}
+
 /** One statement in the engine's words, without keys. */
 export function spell(kind: EngineKind, sql: string): string {
+  return remembered(`${kind} ${sql}`, () => spellAnew(kind, sql))
+}
+
+function spellAnew(kind: EngineKind, sql: string): string {
   const locked = sql.replace(/\{lock (\w+)\}/g, kind === 'postgres' ? 'for update of $1' : '')
   return kind === 'postgres' ? locked : locked.replace(/\$(\d+)/g, '?$1')
 }
 
 /** A statement with `{keys}`, whose parameters stand behind the `before` first ones. */
 export function spellKeys(kind: EngineKind, sql: string, types: Keys['types'], before: number): string {
-  return spell(kind, sql).replace('{keys}', kind === 'postgres' ? arrayKeys(types, before) : jsonKeys(types, before))
+  return remembered(`${kind} ${before} ${types.join()} ${sql}`, () =>
+    spellAnew(kind, sql).replace('{keys}', kind === 'postgres' ? arrayKeys(types, before) : jsonKeys(types, before)),
+  )
 }
 
 function arrayKeys(types: Keys['types'], before: number): string {
@@ -51,11 +71,19 @@ export function keysJson(keys: Keys): string {
 
 /** SQLite: a statement for one row, to be looped. PostgreSQL: one statement over an array a column. */
 export function insertSql(kind: EngineKind, table: Table, onConflict: OnConflict): string {
-  return intoSql(kind, table) + (onConflict === 'ignore' ? ' on conflict do nothing' : '')
+  return remembered(
+    `${kind} ${onConflict} ${table.name}`,
+    () => intoSql(kind, table) + (onConflict === 'ignore' ? ' on conflict do nothing' : ''),
+  )
 }
 
 /** As {@link insertSql}, changing the row whose key is there. */
 export function upsertSql(kind: EngineKind, table: Table, rule: UpsertRule): string {
+  const name = `${kind} upsert ${table.name} ${rule.add?.join() ?? ''} ${rule.keep?.join() ?? ''}`
+  return remembered(name, () => upsertAnew(kind, table, rule))
+}
+
+function upsertAnew(kind: EngineKind, table: Table, rule: UpsertRule): string {
   const sets = Object.keys(table.columns)
     .filter((name) => !table.key.includes(name) && !rule.keep?.includes(name))
     .map((name) => `${name} = ${rule.add?.includes(name) ? `${table.name}.${name} + ` : ''}excluded.${name}`)

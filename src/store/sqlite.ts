@@ -25,7 +25,7 @@ const BUSY_TIMEOUT_MILLIS = 5_000
 export async function openSqlite(path: string, options: EngineOptions): Promise<Engine> {
   if (path === '' || path.startsWith(':')) throw new Fault('config_invalid', 'the SQLite store needs a file: two threads share it')
   const busyTimeoutMillis = options.busyTimeoutMillis ?? BUSY_TIMEOUT_MILLIS
-  const writer = createThread({ path, readOnly: false, busyTimeoutMillis })
+  const writer = createThread({ path, readOnly: false, busyTimeoutMillis, commitDelayMillis: options.commitDelayMillis ?? 0 })
   const reader = createThread({ path, readOnly: true, busyTimeoutMillis })
   const alone = createTurns()
   // The writer first: it makes the file, which the reader cannot.

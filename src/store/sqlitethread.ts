@@ -11,7 +11,7 @@ import { Worker } from 'node:worker_threads'
 import { Fault } from '../error.ts'
 import { createPacker, createUnpacker } from './parcel.ts'
 import type { Packer } from './parcel.ts'
-import type { Answer, Failure, Mail, Operation, Response, WorkerSettings } from './sqliteworker.ts'
+import type { Answer, Failure, Mail, Operation, Response, Statement, WorkerSettings } from './sqliteworker.ts'
 import type { Row, Value } from './value.ts'
 
 /** What the caller wants: as Operation, with its values not yet packed. */
@@ -35,7 +35,10 @@ export type Thread = {
 
 type Waiting = { readonly wish: Wish; readonly resolve: (result: Result) => void; readonly reject: (error: unknown) => void }
 
-type Running = { readonly worker: Worker; readonly sent: Waiting[][] }
+/** The number of a statement; `told`: the thread has run it and knows it by that number. A text may be 3 KB long, and a batch has a dozen. */
+type Name = { readonly number: number; told: boolean }
+
+type Running = { readonly worker: Worker; readonly sent: Waiting[][]; readonly names: Map<string, Name> }
 
 /** SQLite's primary result codes that may heal: busy, locked, no memory, read only, I/O error, disk full, cannot open. */
 const MAY_HEAL: readonly number[] = [5, 6, 7, 8, 10, 13, 14]
@@ -67,13 +70,13 @@ export function createThread(settings: WorkerSettings, begin: (settings: WorkerS
 
   const start = (): Running => {
     const worker = begin(settings)
-    const fresh: Running = { worker, sent: [] }
+    const fresh: Running = { worker, sent: [], names: new Map() }
     const lose = (cause: unknown): void => {
       if (running === fresh) running = null
       const fault = new Fault('store_busy', `the store's thread ended: ${messageOf(cause)}`, { cause })
       for (const waiting of fresh.sent.splice(0).flat()) waiting.reject(fault)
     }
-    worker.on('message', (response: Response) => settle(fresh.sent.shift() ?? [], response))
+    worker.on('message', (response: Response) => settle(fresh, response))
     worker.on('error', lose)
     worker.on('exit', (code) => lose(new Error(`exit code ${code}`)))
     return fresh
@@ -82,11 +85,11 @@ export function createThread(settings: WorkerSettings, begin: (settings: WorkerS
   const flush = (): void => {
     const batch = queued
     queued = []
-    running ??= start()
-    running.sent.push(batch)
+    const now = (running ??= start())
+    now.sent.push(batch)
     const packer = createPacker()
-    const operations = batch.map(({ wish }) => pack(wish, packer))
-    post(running.worker, { chained: !settings.readOnly, operations, blob: packer.blob() })
+    const operations = batch.map(({ wish }) => pack(wish, packer, now.names))
+    post(now.worker, { chained: !settings.readOnly, operations, blob: packer.blob() })
   }
 
   return {
@@ -114,17 +117,38 @@ function post(worker: Worker, mail: Mail): void {
   worker.postMessage(mail, mail === null ? [] : [mail.blob.buffer as ArrayBuffer])
 }
 
-function pack(wish: Wish, packer: Packer): Operation {
+function pack(wish: Wish, packer: Packer, names: Map<string, Name>): Operation {
   if (!('sql' in wish)) return wish
-  return { verb: wish.verb, sql: wish.sql, width: wish.width, pack: wish.pack ?? [], packed: packer.add(wish.values) }
+  return {
+    verb: wish.verb,
+    statement: statementOf(wish.sql, names),
+    width: wish.width,
+    pack: wish.pack ?? [],
+    packed: packer.add(wish.values),
+  }
 }
 
-function settle(batch: readonly Waiting[], response: Response): void {
+/** Beyond so many, which only the filters of lists could make, texts go over as they are. */
+const MAX_KNOWN = 400
+
+function statementOf(sql: string, names: Map<string, Name>): Statement {
+  const name = names.get(sql)
+  if (name !== undefined) return name.told ? name.number : { sql, number: name.number }
+  if (names.size >= MAX_KNOWN) return { sql, number: null }
+  const number = names.size
+  names.set(sql, { number, told: false })
+  return { sql, number }
+}
+
+function settle({ sent, names }: Running, response: Response): void {
+  const batch = sent.shift() ?? []
   const unpack = createUnpacker(response.blob)
   batch.forEach((waiting, i) => {
     const answer = response.answers[i]
     if (answer === undefined) return waiting.reject(new Fault('internal', "the store's thread gave no answer"))
     if ('failure' in answer) return waiting.reject(faultOf(answer.failure))
+    const name = 'sql' in waiting.wish ? names.get(waiting.wish.sql) : undefined
+    if (name !== undefined) name.told = true
     return waiting.resolve('changes' in answer ? { rows: [], changes: answer.changes } : { rows: rowsOf(answer, unpack), changes: 0 })
   })
 }

@@ -15,7 +15,13 @@ import { createPacker, createUnpacker } from './parcel.ts'
 import type { Packed, Packer } from './parcel.ts'
 import type { Value } from './value.ts'
 
-export type WorkerSettings = { readonly path: string; readonly readOnly: boolean; readonly busyTimeoutMillis: number }
+export type WorkerSettings = {
+  readonly path: string
+  readonly readOnly: boolean
+  readonly busyTimeoutMillis: number
+  /** Added to each commit; for measurements only. */
+  readonly commitDelayMillis?: number
+}
 
 /**
  * `rows` gives rows; `run` a count; `loop` runs the statement once for each `width` values and gives the sum of counts. `pack` are the
@@ -25,11 +31,14 @@ export type Operation =
   | { readonly verb: 'begin' | 'commit' | 'rollback' }
   | {
       readonly verb: 'rows' | 'run' | 'loop'
-      readonly sql: string
+      readonly statement: Statement
       readonly width: number
       readonly pack: readonly number[]
       readonly packed: Packed
     }
+
+/** A text, with the number by which it will be called once it has run (null: it has none); or such a number. */
+export type Statement = number | { readonly sql: string; readonly number: number | null }
 
 export type Request = { readonly chained: boolean; readonly operations: readonly Operation[]; readonly blob: Uint8Array }
 
@@ -46,8 +55,8 @@ export type Response = { readonly answers: readonly Answer[]; readonly blob: Uin
 /** `null`: close the file and end. */
 export type Mail = Request | null
 
-/** Statements vary only in the filters of a few lists; beyond this many the cache starts afresh. */
-const MAX_STATEMENTS = 500
+/** Statements without a number: beyond this many they are forgotten. */
+const MAX_UNNUMBERED = 100
 
 /**
  * 64 MB of log between checkpoints: one long checkpoint instead of many costs fewer fsyncs. The log is cut back to it.
@@ -72,15 +81,30 @@ function openDatabase(settings: WorkerSettings): DatabaseSync {
   return database
 }
 
-type Connection = { readonly database: DatabaseSync; readonly readOnly: boolean; readonly statements: Map<string, StatementSync> }
+type Connection = {
+  readonly database: DatabaseSync
+  readonly readOnly: boolean
+  readonly commitDelayMillis: number
+  readonly numbered: StatementSync[]
+  readonly unnumbered: Map<string, StatementSync>
+}
 
-function statementOf(connection: Connection, sql: string): StatementSync {
-  const known = connection.statements.get(sql)
+function statementOf({ database, numbered, unnumbered }: Connection, named: Statement): StatementSync {
+  if (typeof named === 'number') {
+    const known = numbered[named]
+    if (known === undefined) throw new Error(`no statement has the number ${named}`)
+    return known
+  }
+  const { sql, number } = named
+  const known = number === null ? unnumbered.get(sql) : numbered[number]
   if (known !== undefined) return known
-  if (connection.statements.size >= MAX_STATEMENTS) connection.statements.clear()
-  const statement = connection.database.prepare(sql)
+  const statement = database.prepare(sql)
   statement.setReturnArrays(true)
-  connection.statements.set(sql, statement)
+  if (number !== null) numbered[number] = statement
+  else {
+    if (unnumbered.size >= MAX_UNNUMBERED) unnumbered.clear()
+    unnumbered.set(sql, statement)
+  }
   return statement
 }
 
@@ -90,13 +114,14 @@ function perform(
   unpack: (packed: Packed) => ReturnType<ReturnType<typeof createUnpacker>>,
   packer: Packer,
 ): Answer {
-  if (!('sql' in operation)) {
+  if (!('statement' in operation)) {
     connection.database.exec(operation.verb === 'begin' ? 'begin immediate' : operation.verb)
+    if (operation.verb === 'commit' && connection.commitDelayMillis > 0) sleep(connection.commitDelayMillis)
     return { changes: 0 }
   }
   const values = unpack(operation.packed)
+  const statement = statementOf(connection, operation.statement)
   if (!connection.readOnly && !connection.database.isTransaction) throw new Error('the transaction of this statement is gone')
-  const statement = statementOf(connection, operation.sql)
   if (operation.verb === 'run') return { changes: Number(statement.run(...values).changes) }
   if (operation.verb === 'rows') {
     // The door between the driver's types and ours: with setReturnArrays each row is an array of column values.
@@ -122,6 +147,11 @@ function loop(
     changes += Number(statement.run(...row).changes)
   }
   return changes
+}
+
+/** As an fsync does, it stops this thread and costs no CPU. */
+function sleep(millis: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis)
 }
 
 function failureOf(error: unknown): Failure {
@@ -151,7 +181,13 @@ function answer(connection: Connection, request: Request): Response {
 
 function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
   const database = openDatabase(settings)
-  const connection: Connection = { database, readOnly: settings.readOnly, statements: new Map() }
+  const connection: Connection = {
+    database,
+    readOnly: settings.readOnly,
+    commitDelayMillis: settings.commitDelayMillis ?? 0,
+    numbered: [],
+    unnumbered: new Map(),
+  }
   port.on('message', (mail: Mail) => {
     if (mail === null) {
       database.close()

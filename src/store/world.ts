@@ -7,7 +7,7 @@
  * See also: ledger/world (the value), ledger/fold (what changes it), store/engine (snapshots and locks).
  */
 import type { Fact } from '../ledger/fact.ts'
-import { addressKey, addSiteCount, emptyWorld, inboxKey, quarterOf, QUARTER_MS, suppressionKey } from '../ledger/world.ts'
+import { addressKey, addSiteCount, emptyWorld, inboxKey, quarterOf, QUARTER_MS, receivingSite, suppressionKey } from '../ledger/world.ts'
 import type { DeliveryRow, SiteMetric, World } from '../ledger/world.ts'
 import { historyOf } from './deliveries.ts'
 import type { Db, Keys } from './engine.ts'
@@ -97,7 +97,7 @@ export async function loadWorld(db: Db, needs: WorldNeeds): Promise<Loaded> {
 function sitesOf(world: World, needs: WorldNeeds): NonNullable<WorldNeeds['sites']> {
   const { sites = [], sitesAt: at } = needs
   if (at === undefined) return sites
-  return [...sites, ...[...world.deliveries.values()].map((row) => ({ site: row.site ?? row.domain, at }))]
+  return [...sites, ...[...world.deliveries.values()].map((row) => ({ site: receivingSite(row) ?? row.domain, at }))]
 }
 
 const DELIVERY = DELIVERIES.columns('d')

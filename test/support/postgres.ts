@@ -32,7 +32,7 @@ export const TEMPLATE = 'bounced_template'
 
 type Programs = { readonly initdb: string; readonly server: string }
 type User = { readonly uid: number; readonly gid: number }
-type Cluster = { readonly url: string; stop(): Promise<void> }
+export type Cluster = { readonly url: string; stop(): Promise<void> }
 
 /** Two projects of one run share one cluster. */
 let shared: { readonly cluster: Promise<Cluster | null>; users: number } | null = null
@@ -52,7 +52,11 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }
 }
 
-async function start(): Promise<Cluster | null> {
+/** `durable`: commits survive the machine, as in production; for measurements. */
+type StartOptions = { readonly durable?: boolean }
+
+/** Starts or finds a server. Null where there is none, and it has been said why. */
+export async function start(options: StartOptions = {}): Promise<Cluster | null> {
   const given = process.env['BOUNCED_TEST_POSTGRES']
   if (given === 'none') return say('PostgreSQL is switched off (BOUNCED_TEST_POSTGRES=none): its tests are skipped')
   if (given !== undefined && given !== '') return prepared({ url: given.replace(/\/$/, ''), stop: async () => undefined })
@@ -61,7 +65,7 @@ async function start(): Promise<Cluster | null> {
   const user = unprivileged()
   if (user === 'root') return say('no unprivileged user to run PostgreSQL as: its tests are skipped')
   try {
-    return await prepared(await launch(programs, user))
+    return await prepared(await launch(programs, user, options))
   } catch (error) {
     return say(`PostgreSQL did not start: ${error instanceof Error ? error.message : String(error)}; its tests are skipped`)
   }
@@ -128,7 +132,7 @@ function unprivileged(): User | null | 'root' {
   return 'root'
 }
 
-async function launch(programs: Programs, user: User | null): Promise<Cluster> {
+async function launch(programs: Programs, user: User | null, { durable = false }: StartOptions): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'bounced-postgres-'))
   if (user !== null) chownSync(folder, user.uid, user.gid)
   const rights = { ...user, cwd: folder, env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', HOME: folder } }
@@ -140,9 +144,7 @@ async function launch(programs: Programs, user: User | null): Promise<Cluster> {
   if (made.status !== 0) throw new Error(made.stderr || made.error?.message || 'initdb failed')
   const port = await freePort()
   const settings = [
-    'fsync=off',
-    'full_page_writes=off',
-    'synchronous_commit=off',
+    ...(durable ? [] : ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off']),
     'max_connections=200',
     'shared_buffers=32MB',
     'listen_addresses=127.0.0.1',

@@ -1,0 +1,72 @@
+/**
+ * node - the listener, the receiver and the store in one process, without the daemon's other doors: what intake is measured on where the
+ * store must be slower than it is
+ *
+ * `node bench/node.ts FOLDER COMMIT_DELAY_MS MAILS`: registers the recipients, then tells its parent the port and the return paths.
+ */
+import { join } from 'node:path'
+import { listenSmtp } from '../src/intake/smtp.ts'
+import { openEngine } from '../src/store/engine.ts'
+import { migrate } from '../src/store/migrate.ts'
+import { createReceiver } from '../src/work/receive.ts'
+import { createRegister } from '../src/work/register.ts'
+import { makeShop, RETURN_PATH } from '../test/support/shop.ts'
+import { LIMITS } from '../test/support/smtpdoor.ts'
+
+const [folder = '', delay = '0', mails = '0'] = process.argv.slice(2)
+const AT_ONCE = 1_000
+const MANY = 1_000_000
+const unlimited = {
+  connections: MANY,
+  connectionsPerPeer: MANY,
+  connectionsPerNetwork: MANY,
+  mailsPerPeerMinute: MANY,
+  mailsPerConnection: MANY,
+  commandsBetweenMails: MANY,
+}
+
+const engine = await openEngine(`sqlite:${join(folder, 'bounced.db')}`, { commitDelayMillis: Number(delay) })
+await migrate(engine, Date.now())
+const clock = {
+  get now() {
+    return Date.now()
+  },
+}
+const shop = await makeShop(engine, clock)
+const receiver = createReceiver(shop, {
+  prover: async () => ({ dkim: [], hasArc: false, spf: null, arc: null }),
+  dryRun: false,
+  notifyReplays: false,
+})
+const register = createRegister(shop)
+const known: { readonly recipient: string; readonly returnPath: string }[] = []
+while (known.length < Number(mails)) {
+  const from = known.length
+  const { recipients } = await register(
+    { account: 1, apiUser: 'bench', ip: '127.0.0.1' },
+    {
+      from: 'news@example.com',
+      subject: 'Your order',
+      recipients: Array.from({ length: AT_ONCE }, (_, n) => ({ recipient: `slow-${from + n}@example.org`, contactTypes: null })),
+      label: null,
+      broadcast: null,
+      emailType: 'batch',
+      headers: {},
+    },
+  )
+  known.push(...recipients.map(({ recipient, returnPath }) => ({ recipient: recipient ?? '', returnPath })))
+}
+const listener = await listenSmtp({
+  host: '127.0.0.1',
+  port: 0,
+  hostname: RETURN_PATH,
+  domains: [RETURN_PATH],
+  proxyPeers: [],
+  tls: null,
+  limits: { ...LIMITS, ...unlimited },
+  telemetry: shop.telemetry,
+  now: Date.now,
+  submit: receiver.submit,
+})
+process.send?.({ port: listener.port, known })
+process.once('disconnect', () => process.exit())

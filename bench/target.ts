@@ -1,0 +1,166 @@
+/**
+ * target - a program under load: its port, its mails, what it takes in a second and what CPU that costs
+ *
+ * Ours, a bare smtp-server and Postfix's smtp-sink, each in a process of its own. Rounds of several targets are run in turn, so that what else
+ * the machine does meets all of them; the best round counts, for noise only ever slows.
+ */
+import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { freshFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
+import { sendLoad, type LoadMail } from '../test/support/smtpload.ts'
+import { benchReport } from './report.ts'
+
+export type Target = {
+  readonly port: number
+  readonly pid: number
+  /** So many mails that it has never seen; a target that keeps nothing may give the same ones again. */
+  readonly mails: (count: number) => Promise<readonly LoadMail[]>
+  readonly stop: () => Promise<unknown>
+}
+
+export type Load = { readonly name: string; readonly connections: number; readonly mailsPerConnection: number; readonly mails: number }
+
+/** Mails a second, and microseconds of CPU a mail over all threads (0 where nothing tells). */
+export type Measured = { readonly rate: number; readonly cpu: number }
+
+const MANY = '1000000'
+export const UNLIMITED = {
+  BOUNCED_LOG_LEVEL: 'warn',
+  BOUNCED_LIMITS_MAILS_PER_PEER_MINUTE: MANY,
+  BOUNCED_LIMITS_MAILS_PER_CONNECTION: MANY,
+  BOUNCED_LIMITS_CONNECTIONS_PER_PEER: '2000',
+  BOUNCED_LIMITS_CONNECTIONS_PER_NETWORK: '2000',
+  BOUNCED_LIMITS_REQUESTS_PER_MINUTE: MANY,
+} as const
+
+/** The daemon. Its mails are registered by the API as they are asked for. */
+export async function startOurs(env: Readonly<Record<string, string>> = {}): Promise<Target & { readonly daemon: Daemon }> {
+  const daemon = await startDaemon({ env: { ...UNLIMITED, ...env } })
+  let made = 0
+  const mails = async (count: number): Promise<readonly LoadMail[]> => {
+    const fresh = await register(daemon, made, count)
+    made += count
+    return fresh
+  }
+  return { port: daemon.smtpPort, pid: daemon.process.pid ?? 0, mails, stop: daemon.stop, daemon }
+}
+
+/** Registers recipients and gives the report of each. */
+export async function register(daemon: Daemon, first: number, count: number): Promise<readonly LoadMail[]> {
+  const mails: LoadMail[] = []
+  while (mails.length < count) {
+    const recipients = Array.from({ length: Math.min(1_000, count - mails.length) }, (_, n) => `p${first + mails.length + n}@example.org`)
+    const { body } = await daemon.api('POST', '/v1/messages', { from: 'news@example.com', subject: 'Your order', recipients })
+    const rows: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'recipients') : []
+    if (!Array.isArray(rows)) throw new Error(`registration failed: ${JSON.stringify(body)}`)
+    for (const row of rows) mails.push(mailOf(String(Reflect.get(row, 'recipient')), String(Reflect.get(row, 'returnPath')), mails.length))
+  }
+  return mails
+}
+
+function mailOf(recipient: string, returnPath: string, n: number): LoadMail {
+  const to = returnPath.replaceAll(/[<>]/g, '')
+  return { id: recipient, from: '', to, raw: benchReport(to.split('@')[0] ?? '', recipient, n) }
+}
+
+/** The listener on a store whose every commit takes longer. */
+export async function startSlow(commitDelayMillis: number, count: number): Promise<Target> {
+  const child = fork(join(import.meta.dirname, 'node.ts'), [freshFolder(), String(commitDelayMillis), String(count)])
+  const told = await new Promise<unknown>((resolve, reject) => {
+    child.once('message', resolve)
+    child.once('exit', (code) => reject(new Error(`bench/node ended with ${code}`)))
+  })
+  const known: unknown = Reflect.get(Object(told), 'known')
+  const mails = (Array.isArray(known) ? known : []).map((each: unknown, n) =>
+    mailOf(String(Reflect.get(Object(each), 'recipient')), String(Reflect.get(Object(each), 'returnPath')), n),
+  )
+  return {
+    port: Number(Reflect.get(Object(told), 'port')),
+    pid: child.pid ?? 0,
+    mails: async (wanted) => mails.splice(0, wanted),
+    stop: async () => child.kill(),
+  }
+}
+
+/** A bare smtp-server that throws everything away. */
+export async function startBare(): Promise<Target> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'sink.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })
+  const port = await new Promise<number>((resolve) => {
+    lines.once('line', (line) => resolve(Number(line)))
+  })
+  return sinkTarget(child, port)
+}
+
+/** Postfix's smtp-sink; null where it is not installed. */
+export async function startSmtpSink(): Promise<Target | null> {
+  const program = ['/usr/sbin/smtp-sink', '/usr/lib/postfix/sbin/smtp-sink', 'smtp-sink'].find(
+    (each) => spawnSync(each, ['-h'], { stdio: 'ignore' }).error === undefined,
+  )
+  if (program === undefined) return null
+  const port = await freePort()
+  const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+  const child = spawn(program, [...user, `inet:127.0.0.1:${port}`, '1024'], { stdio: 'ignore' })
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  return child.exitCode === null ? sinkTarget(child, port) : null
+}
+
+function sinkTarget(child: ChildProcess, port: number): Target {
+  const mails = async (count: number): Promise<readonly LoadMail[]> =>
+    Array.from({ length: count }, (_, n) => mailOf(`p${n}@example.org`, `${'a'.repeat(30)}@bounce.example.com`, n))
+  return { port, pid: child.pid ?? 0, mails, stop: async () => child.kill() }
+}
+
+/** The best of several rounds of each target, taken in turn; one short round before them warms up. */
+export async function inTurn(targets: readonly Target[], load: Load, rounds: number): Promise<readonly Measured[]> {
+  const best = targets.map(() => ({ rate: 0, cpu: Infinity }))
+  for (let round = 0; round <= rounds; round++) {
+    for (const [n, target] of targets.entries()) {
+      const measured = await measure(target, round === 0 ? { ...load, mails: Math.ceil(load.mails / 3) } : load)
+      const before = best[n]
+      if (round > 0 && before !== undefined)
+        best[n] = { rate: Math.max(before.rate, measured.rate), cpu: Math.min(before.cpu, measured.cpu) }
+    }
+  }
+  return best
+}
+
+async function measure(target: Target, load: Load): Promise<Measured> {
+  const mails = await target.mails(load.mails)
+  let at = 0
+  let taken = 0
+  const cpu = cpuMicros(target.pid)
+  const began = performance.now()
+  await sendLoad({
+    host: '127.0.0.1',
+    port: target.port,
+    connections: load.connections,
+    mailsPerConnection: load.mailsPerConnection,
+    next: () => mails[at++] ?? null,
+    onAnswer: (_mail, code) => {
+      if (code === 250) taken++
+    },
+  })
+  return { rate: (taken * 1000) / (performance.now() - began), cpu: (cpuMicros(target.pid) - cpu) / Math.max(taken, 1) }
+}
+
+/** User and system time of all threads, as Linux tells in hundredths of a second. */
+export function cpuMicros(pid: number): number {
+  const file = `/proc/${pid}/stat`
+  if (!existsSync(file)) return 0
+  const fields = readFileSync(file, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10_000
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0))
+    })
+  })
+}
