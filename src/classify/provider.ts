@@ -111,6 +111,22 @@ export function providerOf(table: RuleTable, clues: readonly ProviderClue[], tex
   return providerOfClues(table.sites, clues) ?? providerOfTokens(table, table.index.find(normalise(text)))
 }
 
+/**
+ * The provider's site at which a report says that a mail was refused, where we know no better: no attempt told its MX, and the domain is none
+ * of a provider's. A stranger wrote Remote-MTA: only a host that the rules know counts, never a bare one, and no filter in front of others.
+ * Null: it says nothing. Total.
+ *
+ *     remoteSiteOf(table, { remoteMta: 'aspmx.l.google.com', mx: null, domain: 'example.com' })   → 'google'
+ */
+export function remoteSiteOf(
+  table: RuleTable,
+  { remoteMta, mx, domain }: { readonly remoteMta: string | null; readonly mx: string | null; readonly domain: string },
+): string | null {
+  if (remoteMta === null || mx !== null || siteOf(table, { domain }).provider !== null) return null
+  const { site, provider, gateway } = siteOf(table, { mx: remoteMta })
+  return provider === null || gateway ? null : site
+}
+
 /** `gateway`: a filter in front of many domains, a site for IP and connection keys only. */
 export type Site = { readonly site: string; readonly provider: string | null; readonly gateway: boolean }
 

@@ -14,7 +14,7 @@ import { historyOf, isPermanentUnknown, isRepeated } from './hit.ts'
 import { makeFact, type Moment, ofSite } from './make.ts'
 import type { AccountSettings } from './settings.ts'
 import { climb, isNewHit, REPEAT_HOLD_MS } from './suppression.ts'
-import { type DeliveryRow, suppressionKey, type SuppressionRow, type World } from './world.ts'
+import { type DeliveryRow, receivingSite, suppressionKey, type SuppressionRow, type World } from './world.ts'
 
 export type Failure = {
   readonly world: World
@@ -48,7 +48,7 @@ function isFourXx(verdict: VerdictSummary | null): boolean {
 
 function feedUnknown(failure: Failure, addressHash: string): readonly Fact[] {
   const { world, delivery, effect, settings, moment } = failure
-  const site = delivery.site ?? delivery.domain
+  const site = receivingSite(delivery) ?? delivery.domain
   const trip = isHeld(world, site) ? null : tripsBrake(world, { site, at: moment.at, engaged: effect.engaged })
   const isPending = trip !== null || isHeld(world, site)
   const accounts = settings.sharedList && failure.feedsShared ? [delivery.account, 0] : [delivery.account]
@@ -68,7 +68,7 @@ function feedRepeated(failure: Failure, addressHash: string): readonly Fact[] {
   const history = historyOf(world, delivery.account, addressHash)
   const now = { deliveryId: delivery.deliveryId, reason: effect.reason, at: moment.at }
   if (!isNewHit(old, delivery.requestedAt) || !isRepeated(history, now)) return []
-  const isPending = isHeld(world, delivery.site ?? delivery.domain)
+  const isPending = isHeld(world, receivingSite(delivery) ?? delivery.domain)
   return [entryFact(failure, { key, old, n: old?.n ?? 0, until: moment.at + REPEAT_HOLD_MS, isPending })]
 }
 
@@ -95,7 +95,7 @@ function entryFact(failure: Failure, { key, old, n, until, isPending }: Next): F
       pending: isPending,
       reason: effect.reason ?? '',
       rule: verdict?.rule ?? null,
-      site: delivery.site,
+      site: receivingSite(delivery),
       deliveryId: key.account === 0 ? null : delivery.deliveryId,
       proof,
       apiUser: key.account === 0 ? null : delivery.apiUser,

@@ -7,7 +7,17 @@
  * Pure. See also: ledger/fold, ledger/brake (who reads a site's).
  */
 import { isPermanentUnknown } from './hit.ts'
-import { addSiteCount, type CounterRow, type DeliveryRow, type Metric, quarterOf, siteKey, type SiteRow, type World } from './world.ts'
+import {
+  addSiteCount,
+  type CounterRow,
+  type DeliveryRow,
+  type Metric,
+  quarterOf,
+  receivingSite,
+  siteKey,
+  type SiteRow,
+  type World,
+} from './world.ts'
 
 /** What an unregistered delivery, a duplicate or one without address counts for: nothing. */
 function metricsOf(row: DeliveryRow): readonly (readonly [Metric, number])[] {
@@ -41,8 +51,9 @@ export function countersOf(row: DeliveryRow): readonly CounterRow[] {
 
 /** What a row counts for at its site. Answers of our own lists are no outcomes. */
 export function siteCountersOf(row: DeliveryRow): readonly SiteRow[] {
-  if (row.site === null || !row.registered || row.status === 18 || row.fault === 'list') return []
-  const at = { site: row.site, quarter: quarterOf(row.statusAt) }
+  const site = receivingSite(row)
+  if (site === null || !row.registered || row.status === 18 || row.fault === 'list') return []
+  const at = { site, quarter: quarterOf(row.statusAt) }
   const isHit = isPermanentUnknown(row)
   return [
     { ...at, metric: 'outcomes', n: 1 },

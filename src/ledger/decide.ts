@@ -36,6 +36,8 @@ export type ReportInput = {
   readonly report: Report
   /** One for each of `report.recipients`, in order; null: that group needs none. */
   readonly verdicts: readonly (Verdict | null)[]
+  /** The provider's site of each group's Remote-MTA, in order; null: its name says nothing that we know. */
+  readonly sites: readonly (string | null)[]
   readonly match: Match<DeliveryRow>
   /** Names the mail (reports). */
   readonly digest: string

@@ -52,7 +52,7 @@ export function decideAttempt(input: AttemptInput): readonly Fact[] {
   const draft = draftFor(world)
   const isDelivered = isAccepted(heard.code)
   const final = isFinal(heard, verdict)
-  const route = { ...delivery, site: heard.site, mx: heard.mx ?? delivery.mx }
+  const route = { ...delivery, site: heard.site, remoteSite: null, mx: heard.mx ?? delivery.mx }
   const effect = isDelivered ? DELIVERED : final && verdict !== null ? refusal(input, verdict) : null
   const data: AttemptData = {
     n: heard.n,

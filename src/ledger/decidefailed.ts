@@ -25,25 +25,29 @@ const MAX_GROUPS = 100
 /** Adds the facts of every group. */
 export function decideRecipients(input: TiedReport, draft: Draft): void {
   for (const [index, group] of input.report.recipients.slice(0, MAX_GROUPS).entries()) {
-    if (group.action === 'failed') failed(input, { group, verdict: input.verdicts[index] ?? null }, draft)
-    else if (group.action === 'delayed') draft.add(delayed(input, group, input.verdicts[index] ?? null))
+    const verdict = input.verdicts[index] ?? null
+    if (group.action === 'failed') failed(input, { group, verdict, site: input.sites[index] ?? null }, draft)
+    else if (group.action === 'delayed') draft.add(delayed(input, group, verdict))
     else draft.addWith(...delivered(input, group, group.action))
   }
 }
 
-type Group = { readonly group: RecipientReport; readonly verdict: Verdict | null }
+type Group = { readonly group: RecipientReport; readonly verdict: Verdict | null; readonly site: string | null }
 
 function failed(input: TiedReport, said: Group, draft: Draft): void {
   const { world, delivery, tie, settings, moment } = input
   const { group, verdict } = said
   const effect = verdict === null || !isAboutDelivery(input, group) ? null : effectFor(input, group, verdict)
+  // Behind a forwarder the remote server is somebody else's.
+  const remoteSite = effect === null || effect.forwarded ? null : said.site
   const fact = makeFact('failed', ofDelivery(delivery), moment, {
     source: 'report',
     reported: group.recipient,
     reportedDomain: domainOf(group.recipient),
     reportStatus: group.status,
     remoteMta: group.remoteMta,
-    site: delivery.site,
+    site: remoteSite ?? delivery.site,
+    remoteSite,
     text: (group.reply.text === '' ? group.text : group.reply.text).slice(0, MAX_TEXT),
     verdict: verdict === null ? null : summarise(verdict),
     effect,
@@ -58,7 +62,7 @@ function failed(input: TiedReport, said: Group, draft: Draft): void {
       ? []
       : feedBounceList({
           world,
-          delivery,
+          delivery: { ...delivery, remoteSite },
           effect,
           verdict: fact.data.verdict,
           cause: fact.id,

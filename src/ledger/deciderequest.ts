@@ -90,6 +90,7 @@ function answered({ settings, moment }: RequestInput, request: FactOf<'request'>
     reportStatus: null,
     remoteMta: null,
     site: request.data.site,
+    remoteSite: null,
     text,
     verdict: null,
     effect,

@@ -4,6 +4,9 @@
  * Each field is a greatest, a least, a count or the share of a constant: nothing depends on order. `foldFacts` reads all facts at once and
  * honours supersession; `foldDelivery` adds one fact to a row that knows no supersession. Both give the same.
  *
+ * Two fields say where a mail was received, so that neither depends on order: `site` is the last attempt's route, else the request's;
+ * `remoteSite` belongs to the fact that set the status, and comes and goes with it. The first that there is counts (receivingSite).
+ *
  * Pure. See also: ledger/fold, ledger/status, ledger/result.
  */
 import { parseDeliveryId, startOfDay } from '../correlate/deliveryid.ts'
@@ -83,6 +86,7 @@ function statusAfter(row: DeliveryRow, fact: Fact, effect: Effect | null): Parti
     statusFact: next.fact,
     statusRank: next.rank,
     rule: 'verdict' in said ? (said.verdict?.rule ?? null) : null,
+    remoteSite: 'remoteSite' in said ? said.remoteSite : null,
     reportedDomain: 'reportedDomain' in said ? said.reportedDomain : null,
     sendLog: ('text' in said ? said.text : '').slice(0, MAX_SEND_LOG),
   }
@@ -180,6 +184,7 @@ const BLANK: DeliveryRow = {
   statusRank: 0,
   rule: null,
   reportedDomain: null,
+  remoteSite: null,
   sendLog: '',
   deliveredAt: null,
   openedAt: null,

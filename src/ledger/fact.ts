@@ -109,7 +109,10 @@ export type FailedData = {
   readonly reportedDomain: string | null
   readonly reportStatus: string | null
   readonly remoteMta: string | null
+  /** Where it was refused, as far as it was known at the decision. */
   readonly site: string | null
+  /** The provider's site that a proven report's Remote-MTA stands at, where neither domain nor attempt named one; else null. */
+  readonly remoteSite: string | null
   readonly text: string
   readonly verdict: VerdictSummary | null
   readonly effect: Effect | null

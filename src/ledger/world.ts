@@ -72,6 +72,8 @@ export type DeliveryRow = {
   readonly rule: string | null
   /** What the winner's report called the recipient's domain; a stub that is registered later needs it. */
   readonly reportedDomain: string | null
+  /** The provider's site that the winner's Remote-MTA stands at, where neither domain nor attempt named one. */
+  readonly remoteSite: string | null
   /** The winner's words, at most 512 characters. */
   readonly sendLog: string
   readonly deliveredAt: number | null
@@ -98,6 +100,12 @@ export type DeliveryRow = {
   /** A reclassified fact is among its facts: they must all be loaded before another is applied. */
   readonly reclassified: boolean
 }
+
+/**
+ * The site that a delivery's outcome counts for: what the report of its status said, else the route of the last attempt, else what was
+ * known when it was requested. Null until it is registered.
+ */
+export const receivingSite = ({ remoteSite, site }: Pick<DeliveryRow, 'remoteSite' | 'site'>): string | null => remoteSite ?? site
 
 export type SuppressionRow = {
   readonly account: number

@@ -71,7 +71,7 @@ export function createInbox(shop: Shop, prover: Prover): SettleInbox {
     if (found.state === WANTED[call.action] && call.action !== 'link') return unchanged(found)
     const item = call.action === 'discard' ? null : await reopen(shop, call.action === 'replay' ? prover : null, page, found)
     const settled = await shop.engine.tx(async (db) => {
-      const loaded = await loadWorld(db, needsFor(call, found, item, page))
+      const loaded = await loadWorld(db, needsFor(shop, { call, row: found, item, page }))
       const row = loaded.world.inbox.get(inboxKey(call.digest))
       if (row === undefined || row.account !== found.account) throw missing()
       const answer = settle(shop, page, { call, row, loaded, item })
@@ -121,8 +121,10 @@ function mailOf(report: ReportRow, raw: Uint8Array, times: { readonly at: number
   return { raw, size, truncated, dataDigest: '', envelope, peer, helo: null, ...times, source: 'replay', trustAs: null, sessionId }
 }
 
-function needsFor(call: InboxCall, row: InboxRow, item: Prepared | null, page: Page): WorldNeeds {
-  const base: WorldNeeds = item === null ? { digests: [row.digest] } : needsOf([item], page)
+type Needing = { readonly call: InboxCall; readonly row: InboxRow; readonly item: Prepared | null; readonly page: Page }
+
+function needsFor(shop: Shop, { call, row, item, page }: Needing): WorldNeeds {
+  const base: WorldNeeds = item === null ? { digests: [row.digest] } : needsOf(shop, [item], page)
   const subjects = [...(base.subjects ?? []), { account: row.account, subject: `mail:${row.digest}` }]
   if (call.action !== 'link') return { ...base, subjects }
   // A mail that is nobody's may be linked to anybody's; one that points at an account only there.

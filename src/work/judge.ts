@@ -8,6 +8,7 @@
  */
 import { classify } from '../classify/classify.ts'
 import { subjectOfReport } from '../classify/clues.ts'
+import { remoteSiteOf } from '../classify/provider.ts'
 import type { RuleTable } from '../classify/table.ts'
 import type { Verdict } from '../classify/verdict.ts'
 import { matchReport, type Match } from '../correlate/match.ts'
@@ -23,7 +24,7 @@ import type { Prepared } from './prepare.ts'
 import type { Shop } from './shop.ts'
 
 /** Everything that the clues of a batch may point at: load it before {@link judge}. A bare Message-ID names no account: every account is asked. */
-export function needsOf(items: readonly Prepared[], page: Page): WorldNeeds {
+export function needsOf(shop: Pick<Shop, 'rules'>, items: readonly Prepared[], page: Page): WorldNeeds {
   const deliveries = new Map<string, { account: number; deliveryId: string }>()
   const messageIds = new Set<string>()
   const emailIds = new Set<string>()
@@ -45,6 +46,9 @@ export function needsOf(items: readonly Prepared[], page: Page): WorldNeeds {
     digests: items.map(({ digest }) => digest),
     history: items.some(({ report }) => report.kind === 'bounce'),
     shared: page.accounts.some(({ settings }) => settings.sharedList),
+    sites: items.flatMap(({ mail: { at }, report }) =>
+      remoteSites(shop.rules(), report, null).flatMap((site) => (site === null ? [] : [{ site, at }])),
+    ),
     sitesAt: Math.max(...items.map(({ mail }) => mail.at)),
   }
 }
@@ -74,6 +78,7 @@ export function decideAs({ shop, page, loaded, item }: Case, match: Match<Delive
   return decideReport({
     world: loaded.world,
     report,
+    sites: remoteSites(shop.rules(), report, match.delivery),
     verdicts: verdictsOf(shop, report, match.delivery, proofs),
     match,
     digest,
@@ -112,6 +117,12 @@ export function matchOf({ shop, page, loaded, item }: Case, vouched: boolean): M
     at: mail.at,
     vouched,
   })
+}
+
+/** Where each group of a report was refused, as far as its Remote-MTA names a provider. `delivery` null: any that it may be about. */
+function remoteSites(table: RuleTable, { recipients }: Report, delivery: DeliveryRow | null): readonly (string | null)[] {
+  const known = { mx: delivery?.mx ?? null, domain: delivery?.domain ?? '' }
+  return recipients.map(({ action, remoteMta }) => (action === 'failed' ? remoteSiteOf(table, { remoteMta, ...known }) : null))
 }
 
 function verdictsOf(shop: Shop, report: Report, delivery: DeliveryRow | null, proofs: Proofs): readonly (Verdict | null)[] {

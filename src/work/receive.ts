@@ -94,7 +94,7 @@ function note({ telemetry }: Shop, mail: IncomingMail, outcome: Outcome): void {
 /** One transaction over all items; answers in their order. */
 async function receiveBatch(shop: Shop, options: ReceiverOptions, items: readonly Prepared[]): Promise<readonly Outcome[]> {
   const page = await shop.book.open()
-  const needs = needsOf(items, page)
+  const needs = needsOf(shop, items, page)
   const undo = new Error('a dry run keeps nothing')
   let outcomes: readonly Outcome[] = []
   const began = performance.now()

@@ -439,3 +439,23 @@ test('the complaint list holds 180 days', () => {
   const entry = s.entry('complaint', TO)
   expect([179, 181].map((days) => entry !== null && isInForce(entry, T0 + days * DAY))).toEqual([true, false])
 })
+
+test('the site that a proven report names holds for its list entry and its counters, and goes with its fact', () => {
+  const s = story()
+  const id = s.send(T0)
+  const recipients = [{ ...GROUP, recipient: TO }]
+  s.report(id, T0 + HOUR, { kind: 'bounce', recipients }, { verdicts: [verdict('not-exist')], sites: ['google'] })
+  expect(s.entry('bounce', TO)).toMatchObject({ site: 'google' })
+  expect(s.row(id)).toMatchObject({ site: 'example.com', remoteSite: 'google' })
+  expect(siteCountersOf(s.row(id)).map(({ site }) => site)).toEqual(['google', 'google'])
+  s.report(id, T0, { kind: 'bounce', recipients }, { verdicts: [verdict('mailbox-disabled')] })
+  expect(siteCountersOf(s.row(id)).map(({ site }) => site)).toEqual(['example.com'])
+})
+
+test('behind a forwarder the remote server is somebody else’s', () => {
+  const s = story()
+  const id = s.send(T0)
+  const recipients = [{ ...GROUP, recipient: 'joe@elsewhere.example.net' }]
+  s.report(id, T0 + HOUR, { kind: 'bounce', recipients }, { verdicts: [verdict('not-exist')], sites: ['google'] })
+  expect(s.row(id)).toMatchObject({ forwarded: true, remoteSite: null })
+})

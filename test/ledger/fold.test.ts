@@ -90,9 +90,13 @@ const attempt: fc.Arbitrary<Maker> = fc
   )
 
 const failed: fc.Arbitrary<Maker> = fc
-  .record({ effect: effects, reported: fc.option(fc.constantFrom('joe@example.com', 'jim@example.org')) })
+  .record({
+    effect: effects,
+    remoteSite: fc.option(fc.constantFrom('a', 'google')),
+    reported: fc.option(fc.constantFrom('joe@example.com', 'jim@example.org')),
+  })
   .map(
-    ({ effect, reported }) =>
+    ({ effect, reported, remoteSite }) =>
       (moment) =>
         makeFact('failed', ABOUT, moment, {
           source: 'report',
@@ -100,7 +104,8 @@ const failed: fc.Arbitrary<Maker> = fc
           reportedDomain: reported,
           reportStatus: null,
           remoteMta: null,
-          site: null,
+          site: remoteSite,
+          remoteSite,
           text: 'words',
           verdict: null,
           effect,

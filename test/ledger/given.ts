@@ -106,6 +106,7 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
           world,
           report: { ...REPORT, ...report },
           verdicts: [],
+          sites: [],
           digest: String((mails += 1)).padStart(64, '0'),
           isForPeople: false,
           reporter: 'reporter.example',

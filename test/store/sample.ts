@@ -68,6 +68,7 @@ export function sampleDelivery(over: Partial<DeliveryRow> & { readonly n: number
     statusRank: 0,
     rule: null,
     reportedDomain: null,
+    remoteSite: null,
     sendLog: '',
     deliveredAt: null,
     openedAt: null,

@@ -12,6 +12,7 @@ export type ReportOptions = {
   readonly reply?: string
   readonly status?: string
   readonly action?: string
+  readonly remoteMta?: string
   /** Makes two reports of one failure differ in their bytes. */
   readonly n?: number
 }
@@ -23,6 +24,7 @@ export function ndr({
   reply = '550 5.1.1 No such user here',
   status = '5.1.1',
   action = 'failed',
+  remoteMta = 'mail.example.org',
   n = 0,
 }: ReportOptions): string {
   return crlf([
@@ -47,7 +49,7 @@ export function ndr({
     `Final-Recipient: rfc822; ${recipient}`,
     `Action: ${action}`,
     `Status: ${status}`,
-    'Remote-MTA: dns; mail.example.org',
+    `Remote-MTA: dns; ${remoteMta}`,
     `Diagnostic-Code: smtp; ${reply}`,
     '',
     '--b--',

@@ -54,6 +54,7 @@ export const ROW: DeliveryRow = {
   statusRank: 5,
   rule: 'google-not-exist',
   reportedDomain: null,
+  remoteSite: null,
   sendLog: '550 5.1.1 No such user',
   deliveredAt: null,
   openedAt: null,
@@ -94,6 +95,7 @@ export const FAILED: Fact = {
     reportStatus: '5.1.1',
     remoteMta: 'mx.example.com',
     site: null,
+    remoteSite: null,
     text: '550 5.1.1 No such user',
     verdict: {
       rule: 'google-not-exist',

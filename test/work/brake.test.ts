@@ -8,6 +8,7 @@ import type { Engine } from '../../src/store/engine.ts'
 import { listSuppressions } from '../../src/store/suppressions.ts'
 import { createAttempts } from '../../src/work/attempts.ts'
 import { releaseBrake } from '../../src/work/brake.ts'
+import { liftEntries } from '../../src/work/lists.ts'
 import { rebuild } from '../../src/work/rebuild.ts'
 import { createReceiver } from '../../src/work/receive.ts'
 import { createRegister } from '../../src/work/register.ts'
@@ -96,6 +97,27 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await listBrakesForOperator(shop.engine.read)).toEqual([])
     expect(await releaseBrake(shop, { site, action, actor: 'operator' })).toEqual({ site, changed: false, entries: 0 })
     await expectRebuilt(bench)
+  })
+})
+
+describe.each(engines)('$kind: a hosted domain', ({ open }) => {
+  test.each([
+    ['aspmx.l.google.com', 'joe@hosted.example.net', 'google'],
+    ['mx.stranger.example', 'joe@hosted.example.net', 'hosted.example.net'],
+    ['aspmx.l.google.com', 'joe@qq.com', 'tencent'],
+  ] as const)('refused by %s: %s stands at %s, and is lifted with it', async (remoteMta, recipient, site) => {
+    const { engine } = await open()
+    const shop = await makeShop(engine, { now: START })
+    const call = { from: 'news@example.com', subject: 'Hello', label: null, broadcast: null, emailType: 'batch', headers: {} } as const
+    const asker = { account: 1, apiUser: 'ann', ip: '203.0.113.5' }
+    const [sent] = (await createRegister(shop)(asker, { ...call, recipients: [{ recipient, contactTypes: null }] })).recipients
+    const returnPath = sent?.returnPath ?? ''
+    const raw = ndr({ token: returnPath.split('@')[0] ?? '', recipient, remoteMta })
+    const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+    await receiver.submit(incoming(raw, returnPath, { at: START, receivedAt: START }))
+    expect(await liftEntries(shop, { account: 1, actor: 'operator' }, { filter: { site }, dryRun: false })).toMatchObject([{ site }])
+    expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differences).toEqual([])
+    await engine.close()
   })
 })
 
