@@ -11,10 +11,12 @@ import { actorOf } from '../work/register.ts'
 import type { Desk } from './desk.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
+import { operatorQuery, strict } from './strict.ts'
 
-const querystring = z.object({ account: z.string().max(128).optional().describe('The operator names an account') })
+const querystring = strict(operatorQuery)
 
-const changeBody = settingsChangeSchema.extend({
+const changeBody = strict({
+  ...settingsChangeSchema.shape,
   version: z.int().min(1).optional().describe('The version that you have read: 409 when somebody else was first'),
 })
 

@@ -12,23 +12,22 @@ import type { AttemptCall } from '../work/attempts.ts'
 import type { Desk } from './desk.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
+import { operatorQuery, strict } from './strict.ts'
 
-const attempt = z
-  .object({
-    emailId: z.string().min(1).max(1_024),
-    code: z.int().min(200).max(599).nullable().describe('The reply code; null when no reply came'),
-    text: z.string().max(20_000).default('').describe('The words of the reply, all its lines'),
-    error: z.enum(['dns', 'connect', 'timeout', 'tls', 'dropped']).optional().describe('Why no reply came'),
-    mx: z.string().max(255).optional(),
-    egressIp: z.union([z.ipv4(), z.ipv6()]).optional(),
-    attempt: z.int().min(0).max(1_000_000).optional().describe('The number of the attempt; repeats of a number count once'),
-    final: z.boolean().optional(),
-    at: z.iso.datetime({ offset: true }).optional(),
-  })
-  .refine((value) => value.code !== null || value.error !== undefined, {
-    error: 'code is null: say why no reply came (error)',
-    path: ['error'],
-  })
+const attempt = strict({
+  emailId: z.string().min(1).max(1_024),
+  code: z.int().min(200).max(599).nullable().describe('The reply code; null when no reply came'),
+  text: z.string().max(20_000).default('').describe('The words of the reply, all its lines'),
+  error: z.enum(['dns', 'connect', 'timeout', 'tls', 'dropped']).optional().describe('Why no reply came'),
+  mx: z.string().max(255).optional(),
+  egressIp: z.union([z.ipv4(), z.ipv6()]).optional(),
+  attempt: z.int().min(0).max(1_000_000).optional().describe('The number of the attempt; repeats of a number count once'),
+  final: z.boolean().optional(),
+  at: z.iso.datetime({ offset: true }).optional(),
+}).refine((value) => value.code !== null || value.error !== undefined, {
+  error: 'code is null: say why no reply came (error)',
+  path: ['error'],
+})
 
 const answer = z.object({
   emailId: z.string(),
@@ -52,7 +51,7 @@ export function addAttempts(server: Web, { desk, guard, attemptsPerRequest }: At
   const response = { 200: z.object({ attempts: z.array(answer) }) }
   server.post(
     '/v1/attempts',
-    { schema: { summary: 'Tell the outcome of SMTP dialogues', tags: ['messages'], body, response } },
+    { schema: { summary: 'Tell the outcome of SMTP dialogues', tags: ['messages'], querystring: strict(operatorQuery), body, response } },
     async (request) => {
       const asker = await guard.account(request)
       const told = Array.isArray(request.body) ? request.body : [request.body]

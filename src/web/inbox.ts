@@ -16,6 +16,7 @@ import type { Desk } from './desk.ts'
 import { eventSchema, isoOf, viewFact } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
+import { operatorQuery, strict } from './strict.ts'
 
 const STATES = ['open', 'accepted', 'discarded', 'linked', 'replayed'] as const satisfies readonly InboxState[]
 const REASONS = [
@@ -40,10 +41,7 @@ const item = z.object({
   summary: z.string(),
 })
 
-/** The operator may name an account; `?account=` is read by web/guard. */
-const operatorQuery = { account: z.string().max(128).optional().describe('The operator names an account') }
-
-const listQuery = z.object({
+const listQuery = strict({
   ...operatorQuery,
   state: z.enum([...STATES, 'any']).default('open'),
   reason: z.enum(REASONS).optional(),
@@ -67,12 +65,12 @@ export function addInbox(server: Web, { desk, guard }: { readonly desk: Desk; re
       return { items: found.rows.map(viewItem), next: found.next }
     },
   )
-  const one = { summary: 'One of them', tags, params, querystring: z.object(operatorQuery), response: { 200: item } }
+  const one = { summary: 'One of them', tags, params, querystring: strict(operatorQuery), response: { 200: item } }
   server.get('/v1/inbox/:id', { schema: one }, async (request) => {
     const asker = await guard.anyone(request)
     return viewItem((await need(desk, asker?.account ?? null, request.params.id)).row)
   })
-  const download = { summary: 'Its raw mail, as a download', tags, params, querystring: z.object(operatorQuery) }
+  const download = { summary: 'Its raw mail, as a download', tags, params, querystring: strict(operatorQuery) }
   server.get('/v1/inbox/:id/raw', { schema: download }, async (request, reply) => {
     const asker = await guard.anyone(request)
     const { raw } = await need(desk, asker?.account ?? null, request.params.id)
@@ -91,7 +89,7 @@ const settled = z.object({
   events: z.array(eventSchema).describe('What it added'),
 })
 
-const linkBody = z.object({ emailId: z.string().min(1).max(1_024).describe('The mail that it is about') })
+const linkBody = strict({ emailId: z.string().min(1).max(1_024).describe('The mail that it is about') })
 
 const ACTIONS = {
   accept: 'Vouch for it: it changes what it points at',
@@ -101,7 +99,7 @@ const ACTIONS = {
 
 function addActions(server: Web, { desk, guard }: { readonly desk: Desk; readonly guard: Guard }): void {
   const tags = ['inbox']
-  const shared = { tags, params, querystring: z.object(operatorQuery), response: { 200: settled } }
+  const shared = { tags, params, querystring: strict(operatorQuery), response: { 200: settled } }
   const callOf = async (request: FastifyRequest, digest: string) => {
     const asker = await guard.anyone(request)
     return { digest, account: asker?.account ?? null, actor: asker === null ? 'operator' : actorOf(asker) }

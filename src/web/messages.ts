@@ -7,6 +7,7 @@
  * See also: work/register, web/factview.
  */
 import { z } from 'zod'
+import { knowAddress } from '../correlate/address.ts'
 import { Fault } from '../error.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
 import type { Registration } from '../work/register.ts'
@@ -14,6 +15,7 @@ import type { Desk, StatusQuery } from './desk.ts'
 import { eventSchema, isoOf, viewFact } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
+import { operatorQuery, strict } from './strict.ts'
 
 // oxlint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f]/
@@ -33,19 +35,22 @@ const address = z.string().min(1).max(1_000)
 
 const recipient = z.union([
   address,
-  z
-    .object({
-      recipient: address.nullable(),
-      contactTypes: z.array(z.string().max(64)).max(32).optional(),
-      token: z.string().min(30).max(320).optional().describe('Signed offline: the mail has its name already'),
-      returnPath: z.string().min(30).max(320).optional().describe('The same, as the Return-Path that it stands in'),
-    })
-    .refine(({ token, returnPath }) => token === undefined || returnPath === undefined, 'token or returnPath, not both'),
+  strict({
+    recipient: address.nullable(),
+    contactTypes: z.array(z.string().max(64)).max(32).optional(),
+    token: z.string().min(30).max(320).optional().describe('Signed offline: the mail has its name already'),
+    returnPath: z.string().min(30).max(320).optional().describe('The same, as the Return-Path that it stands in'),
+  }).refine(({ token, returnPath }) => token === undefined || returnPath === undefined, 'token or returnPath, not both'),
 ])
 
 const registration = (recipientsPerRequest: number) =>
-  z.object({
-    from: z.string().min(3).max(998).describe('From of the mail'),
+  strict({
+    from: z
+      .string()
+      .min(3)
+      .max(998)
+      .refine((text) => !CONTROLS.test(text) && knowAddress(text) !== null, 'must hold an address')
+      .describe('From of the mail'),
     subject: headerText.default(''),
     recipients: z.array(recipient).min(1).max(recipientsPerRequest, `at most ${recipientsPerRequest} (limits.recipientsPerRequest)`),
     label: z.string().min(1).max(128).optional(),
@@ -111,7 +116,15 @@ export function addMessages(server: Web, routes: MessageRoutes): void {
   const body = registration(recipientsPerRequest)
   server.post(
     '/v1/messages',
-    { schema: { summary: 'Register a mail before it is sent', tags: ['messages'], body, response: { 201: registered } } },
+    {
+      schema: {
+        summary: 'Register a mail before it is sent',
+        tags: ['messages'],
+        querystring: strict(operatorQuery),
+        body,
+        response: { 201: registered },
+      },
+    },
     async (request, reply) => {
       const asker = await guard.account(request)
       const done = await desk.register(asker, callOf(request.body))
@@ -123,7 +136,15 @@ export function addMessages(server: Web, routes: MessageRoutes): void {
   const params = z.object({ emailId: z.string().min(1).max(1_024) })
   server.get(
     '/v1/messages/:emailId',
-    { schema: { summary: 'What became of one copy', tags: ['messages'], params, response: { 200: timeline } } },
+    {
+      schema: {
+        summary: 'What became of one copy',
+        tags: ['messages'],
+        params,
+        querystring: strict(operatorQuery),
+        response: { 200: timeline },
+      },
+    },
     async (request) => {
       const { account } = await guard.account(request)
       const found = await desk.message(account, request.params.emailId)
@@ -135,8 +156,8 @@ export function addMessages(server: Web, routes: MessageRoutes): void {
   )
 }
 
-const search = z.object({
-  account: z.string().max(128).optional().describe('The operator names an account'),
+const search = strict({
+  ...operatorQuery,
   recipient: z.string().min(1).max(1_000).optional(),
   status: z.coerce
     .number()

@@ -12,6 +12,7 @@ import type { Desk } from './desk.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
+import { strict } from './strict.ts'
 
 const cut = z.object({
   kind: z.enum(CUT_KINDS),
@@ -23,14 +24,12 @@ const cut = z.object({
 
 const name = z.string().min(1).max(128)
 
-const addBody = z
-  .object({
-    peer: name.optional().describe('An IP address, or a network like 192.0.2.0/24'),
-    token: name.optional().describe('A token, or its deliveryId'),
-    account: name.optional().describe('An apiUser of the account'),
-    reason: z.string().min(1).max(512),
-  })
-  .refine((body) => CUT_KINDS.filter((kind) => body[kind] !== undefined).length === 1, 'name a peer, a token or an account')
+const addBody = strict({
+  peer: name.optional().describe('An IP address, or a network like 192.0.2.0/24'),
+  token: name.optional().describe('A token, or its deliveryId'),
+  account: name.optional().describe('An apiUser of the account'),
+  reason: z.string().min(1).max(512),
+}).refine((body) => CUT_KINDS.filter((kind) => body[kind] !== undefined).length === 1, 'name a peer, a token or an account')
 
 export type OperatorRoutes = {
   readonly desk: Desk
@@ -39,6 +38,7 @@ export type OperatorRoutes = {
 }
 
 const tags = ['operator']
+const none = strict({})
 
 export function addOperator(server: Web, routes: OperatorRoutes): void {
   addCuts(server, routes)
@@ -53,13 +53,13 @@ function addCuts(server: Web, { desk, guard, accountOf }: OperatorRoutes): void 
     if (account === null) throw new Fault('not_found', 'no account bears that name')
     return String(account)
   }
-  const list = { summary: 'What is cut off', tags, response: { 200: z.object({ cuts: z.array(cut) }) } }
+  const list = { summary: 'What is cut off', tags, querystring: none, response: { 200: z.object({ cuts: z.array(cut) }) } }
   server.get('/v1/cuts', { schema: list }, async (request) => {
     await guard.operator(request)
     return { cuts: (await desk.cuts()).map(viewCut) }
   })
   const changed = { 200: z.object({ kind: z.enum(CUT_KINDS), name: z.string(), changed: z.boolean() }) }
-  const add = { summary: 'Cut a peer, a token or an account off', tags, body: addBody, response: changed }
+  const add = { summary: 'Cut a peer, a token or an account off', tags, querystring: none, body: addBody, response: changed }
   server.post('/v1/cuts', { schema: add }, async (request) => {
     await guard.operator(request)
     const { reason, ...body } = request.body
@@ -67,7 +67,7 @@ function addCuts(server: Web, { desk, guard, accountOf }: OperatorRoutes): void 
     const call = { kind, name: await nameOf(kind, said), actor: 'operator' }
     return { kind, name: call.name, changed: await desk.addCut(call, reason) }
   })
-  const querystring = z.object({ kind: z.enum(CUT_KINDS), name })
+  const querystring = strict({ kind: z.enum(CUT_KINDS), name })
   const remove = { summary: 'Let it in again', tags, querystring, response: changed }
   server.delete('/v1/cuts', { schema: remove }, async (request) => {
     await guard.operator(request)
@@ -94,7 +94,12 @@ const RELEASE_SUMMARIES = {
 } as const satisfies Record<Release, string>
 
 function addBrakes(server: Web, { desk, guard }: OperatorRoutes): void {
-  const list = { summary: 'Sites whose list writes wait for a person', tags, response: { 200: z.object({ brakes: z.array(brake) }) } }
+  const list = {
+    summary: 'Sites whose list writes wait for a person',
+    tags,
+    querystring: none,
+    response: { 200: z.object({ brakes: z.array(brake) }) },
+  }
   server.get('/v1/brakes', { schema: list }, async (request) => {
     await guard.operator(request)
     return { brakes: (await desk.brakes()).map(({ site, held, at, pending }) => ({ site, held, since: isoOf(at), pending })) }
@@ -106,7 +111,7 @@ function addBrakes(server: Web, { desk, guard }: OperatorRoutes): void {
     entries: z.int().describe('Entries that were settled'),
   })
   for (const action of RELEASES) {
-    const schema = { summary: RELEASE_SUMMARIES[action], tags, params, response: { 200: released } }
+    const schema = { summary: RELEASE_SUMMARIES[action], tags, params, querystring: none, response: { 200: released } }
     server.post(`/v1/brakes/:site/${action}`, { schema }, async (request) => {
       await guard.operator(request)
       return desk.releaseBrake({ site: request.params.site, action, actor: 'operator' })
@@ -122,7 +127,7 @@ function addErasure(server: Web, { desk, guard }: OperatorRoutes): void {
     entries: z.int(),
     mails: z.int().describe('Raw mails that named it, removed whole'),
   })
-  const schema = { summary: 'Erase an address everywhere', tags, params, response: { 200: gone } }
+  const schema = { summary: 'Erase an address everywhere', tags, params, querystring: none, response: { 200: gone } }
   server.delete('/v1/addresses/:address', { schema }, async (request) => {
     await guard.operator(request)
     return desk.eraseAddress(request.params.address, 'operator')

@@ -36,6 +36,8 @@ export function tellError(error: unknown): Told {
   }
   const validation = validationOf(error)
   if (validation) return { status: 400, code: 'bad_request', detail: sayFirst(validation), errors: validation }
+  if (error instanceof Error && 'code' in error && error.code === 'FST_ERR_BAD_URL')
+    return { status: 400, code: 'http', detail: 'the address is not well encoded' }
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : 500
   if (typeof status === 'number' && status >= 400 && status < 500)
     return { status, code: 'http', detail: SAID[status] ?? 'the request was refused' }
@@ -58,15 +60,32 @@ function hush(fault: Fault): string {
     : 'something went wrong here; the log knows it by the instance'
 }
 
-type Issue = { readonly instancePath?: unknown; readonly message?: unknown }
+type Issue = { readonly instancePath?: unknown; readonly message?: unknown; readonly params?: unknown }
 
-/** The issues of a request that its schema refused (fastify-type-provider-zod), at most 20. */
+/** The issues of a request that its schema refused (fastify-type-provider-zod), at most 20; of a choice those of the form that was meant. */
 function validationOf(error: unknown): { path: string; message: string }[] | null {
   if (!(error instanceof Error) || !('validation' in error) || !Array.isArray(error.validation)) return null
-  return error.validation.slice(0, 20).map((issue: Issue) => ({
-    path: typeof issue.instancePath === 'string' ? issue.instancePath : '',
-    message: typeof issue.message === 'string' ? issue.message : 'invalid',
-  }))
+  return error.validation
+    .flatMap((issue: Issue) => {
+      const path = typeof issue.instancePath === 'string' ? issue.instancePath : ''
+      const message = typeof issue.message === 'string' ? issue.message : 'invalid'
+      const meant = meantOf(issue.params)
+      return meant.length === 0 ? [{ path, message }] : meant.map((each) => ({ ...each, path: `${path.replace(/\/$/, '')}${each.path}` }))
+    })
+    .slice(0, 20)
+}
+
+const unionParams = z.object({
+  errors: z.array(z.array(z.looseObject({ code: z.string(), path: z.array(z.union([z.string(), z.number()])), message: z.string() }))),
+})
+
+/** Of the forms that a value may have, the one that failed within and not at once. */
+function meantOf(params: unknown): { path: string; message: string }[] {
+  const read = unionParams.safeParse(params)
+  const form = read.success
+    ? read.data.errors.find(([first]) => first !== undefined && !(first.code === 'invalid_type' && first.path.length === 0))
+    : undefined
+  return (form ?? []).map(({ path, message }) => ({ path: path.length === 0 ? '' : `/${path.join('/')}`, message }))
 }
 
 function sayFirst(issues: readonly { path: string; message: string }[]): string {

@@ -44,6 +44,8 @@ export async function createServer(options: WebOptions): Promise<Web> {
     bodyLimit: options.bodyBytes,
     trustProxy: options.trustProxy,
     genReqId: () => randomUUID(),
+    // What fails before a route is found would quote the address.
+    frameworkErrors: (error, request, reply) => sendProblem(options.telemetry, error, request, reply.headers(SAFE_HEADERS)),
     // Idle connections of keep-alive clients end with us at a stop.
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: true },

@@ -11,8 +11,8 @@ import type { Desk } from './desk.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
+import { operatorQuery, strict } from './strict.ts'
 
-const account = z.string().max(128).optional().describe('The operator names an account')
 const moment = z.iso.datetime({ offset: true })
 
 const entry = z.object({
@@ -32,7 +32,7 @@ const entry = z.object({
   pending: z.boolean().describe('Held by the brake: not in force'),
 })
 
-const checkBody = z.object({ addresses: z.array(z.string().min(1).max(1_000)).min(1).max(1_000, 'at most 1,000 addresses') })
+const checkBody = strict({ addresses: z.array(z.string().min(1).max(1_000)).min(1).max(1_000, 'at most 1,000 addresses') })
 const checked = z.object({
   results: z.array(
     z.object({
@@ -45,15 +45,14 @@ const checked = z.object({
   ),
 })
 
-const liftBody = z
-  .object({
-    list: z.literal('bounce').default('bounce').describe('The other lists are people’s own words'),
-    site: z.string().min(1).max(255).optional(),
-    rule: z.string().min(1).max(128).optional(),
-    since: moment,
-    until: moment,
-    dryRun: z.boolean().default(false),
-  })
+const liftBody = strict({
+  list: z.literal('bounce').default('bounce').describe('The other lists are people’s own words'),
+  site: z.string().min(1).max(255).optional(),
+  rule: z.string().min(1).max(128).optional(),
+  since: moment,
+  until: moment,
+  dryRun: z.boolean().default(false),
+})
   .refine((body) => body.site !== undefined || body.rule !== undefined, 'name a site, a rule, or both')
   .refine((body) => Date.parse(body.since) < Date.parse(body.until), { error: 'must be before until', path: ['since'] })
 
@@ -70,8 +69,8 @@ function addList(server: Web, { desk, guard }: SuppressionRoutes): void {
     summary: 'One list, a page at a time',
     tags: ['suppressions'],
     params: z.object({ list: z.enum(LISTS) }),
-    querystring: z.object({
-      account,
+    querystring: strict({
+      ...operatorQuery,
       address: z.string().min(1).max(1_000).optional(),
       state: z.enum(['in-force', 'any']).default('in-force').describe('`any` also shows what ended, was removed, or is held'),
       since: moment.optional(),
@@ -108,7 +107,7 @@ function addCheck(server: Web, { desk, guard }: SuppressionRoutes): void {
     summary: 'Which of these addresses not to write to',
     tags: ['suppressions'],
     body: checkBody,
-    querystring: z.object({ account }),
+    querystring: strict(operatorQuery),
     response: { 200: checked },
   }
   server.post('/v1/suppressions/check', { schema }, async (request) => {
@@ -139,7 +138,7 @@ function addLift(server: Web, { desk, guard }: SuppressionRoutes): void {
     summary: 'Undo a batch of entries, as new facts',
     tags: ['suppressions'],
     body: liftBody,
-    querystring: z.object({ account }),
+    querystring: strict(operatorQuery),
     response: { 200: z.object({ dryRun: z.boolean(), lifted: z.int(), entries: z.array(entry).describe('The first 1,000 of them') }) },
   }
   server.post('/v1/suppressions/lift', { schema }, async (request) => {

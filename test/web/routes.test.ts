@@ -18,6 +18,8 @@ const LIFT = { rule: 'r', since: '2026-11-01T00:00:00Z', until: '2026-11-02T00:0
 const RAW = `/v1/inbox/${'ab'.repeat(32)}/raw`
 const BAD = Buffer.from('alice:wrong').toString('base64')
 
+const JSON_TYPE = { 'content-type': 'application/json' }
+
 type Case = readonly [what: string, ask: Ask, status: number, code?: string]
 
 const post = (url: string, body: unknown, auth?: string | null): Ask => ({
@@ -58,6 +60,28 @@ const CASES: readonly Case[] = [
     400,
     'bad_request',
   ],
+  ['a misspelt field', post('/v1/messages', { ...MAIL, broadcst: 'b' }), 400, 'bad_request'],
+  ['a misspelt field of a recipient', post('/v1/messages', { ...MAIL, recipients: [{ recipient: 'a@example.com', tokn: 'x' }] }), 400],
+  ['a from without an address', post('/v1/messages', { ...MAIL, from: 'news' }), 400, 'bad_request'],
+  ['a from with a name', post('/v1/messages', { ...MAIL, from: 'News <news@example.org>' }), 201],
+  ['a misspelt parameter', { url: '/v1/messages?recipent=joe@example.com' }, 400, 'bad_request'],
+  ['a parameter that nobody reads', { url: `/v1/messages/${EMAIL_ID}?x=1` }, 400, 'bad_request'],
+  ['a misspelt field of an attempt', post('/v1/attempts', { ...ATTEMPT, egresIp: '192.0.2.1' }), 400, 'bad_request'],
+  ['an address that is not well encoded', { url: '/v1/messages/%zz' }, 400, 'http'],
+  ['an address that is too long', { url: `/v1/messages/${'a'.repeat(1_100)}` }, 414, 'http'],
+  // brakes and settings
+  ['the brakes', { url: '/v1/brakes', auth: OPERATOR }, 200],
+  ['the brakes by an account', { url: '/v1/brakes' }, 403, 'forbidden'],
+  ['applies', post('/v1/brakes/google/apply', undefined, OPERATOR), 200],
+  ['discards', post('/v1/brakes/google/discard', undefined, OPERATOR), 200],
+  ['discards by an account', post('/v1/brakes/google/discard', undefined), 403, 'forbidden'],
+  ['does what there is not', post('/v1/brakes/google/forget', undefined, OPERATOR), 404, 'not_found'],
+  ['settings', { url: '/v1/account/settings' }, 200],
+  ['settings by the operator', { url: '/v1/account/settings?account=alice', auth: OPERATOR }, 200],
+  ['settings of nobody', { url: '/v1/account/settings', auth: OPERATOR }, 400, 'bad_request'],
+  ['nobody reads settings', { url: '/v1/account/settings', auth: null }, 401, 'unauthenticated'],
+  ['changes settings', { method: 'PATCH', url: '/v1/account/settings', body: { zone: 'Asia/Shanghai', version: 1 } }, 200],
+  ['a setting that there is not', { method: 'PATCH', url: '/v1/account/settings', body: { zon: 'UTC' } }, 400, 'bad_request'],
   ['a header name that is none', post('/v1/messages', { ...MAIL, headers: { 'X A': 'a' } }), 400, 'bad_request'],
   ['an unknown kind of mail', post('/v1/messages', { ...MAIL, emailType: 'bulk' }), 400, 'bad_request'],
   ['no JSON', { method: 'POST', url: '/v1/messages', body: '{', headers: { 'content-type': 'application/json' } }, 400],
@@ -119,6 +143,25 @@ test.each(CASES.map(([what, ask, status, code]) => ({ what, ask, status, code })
 })
 
 describe('what they answer', () => {
+  test.each([
+    [post('/v1/messages', { ...MAIL, broadcst: 'b' }), 'unknown field "broadcst"; the nearest known one is "broadcast"'],
+    [post('/v1/messages', { ...MAIL, recipients: [{ recipient: 'a@example.com', tokn: 'x' }] }), 'the nearest known one is "token"'],
+    [post('/v1/attempts', { ...ATTEMPT, egresIp: '192.0.2.1' }), 'the nearest known one is "egressIp"'],
+    [
+      { ...post('/v1/attempts', JSON.stringify([{ ...ATTEMPT, egresIp: 'x' }])), headers: JSON_TYPE },
+      'the nearest known one is "egressIp"',
+    ],
+    [{ url: '/v1/messages?next=abc' }, 'the nearest known one is "after"'],
+    [{ url: '/v1/brakes?x=1', auth: OPERATOR }, 'there is none here'],
+  ] as const)('an unknown name hears the nearest one: %j', async (ask, detail) => {
+    expect((await bench.ask(ask)).json().detail).toContain(detail)
+  })
+
+  test('what the framework refuses quotes nothing', async () => {
+    const { body, headers } = await bench.ask({ url: '/v1/messages/%zzSECRET' })
+    expect([body.includes('SECRET'), headers['x-content-type-options']]).toEqual([false, 'nosniff'])
+  })
+
   test('a registration names every recipient', async () => {
     const answer = await bench.ask({
       method: 'POST',

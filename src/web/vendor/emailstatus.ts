@@ -19,20 +19,22 @@ export function readEmail(text: string): string | null {
 }
 
 const FIRST = {
-  email: { names: ['email'], empty: null, invalid: 40012, read: readEmail, absent: null } as Parameter<string | null>,
+  email: { names: ['email'], empty: null, blank: 40011, invalid: 40012, read: readEmail, absent: null } as Parameter<string | null>,
   emailIds: { names: ['emailIds'], empty: null, invalid: 40012, read: readList(1_000), absent: null } as Parameter<
     readonly string[] | null
   >,
-  labelId: { names: ['labelId'], empty: null, invalid: 40015, read: readWhole(0, 999_999_999), absent: null } as Parameter<number | null>,
+  labelId: { names: ['labelId'], empty: null, blank: 40014, invalid: 40015, read: readWhole(0, 999_999_999), absent: null } as Parameter<
+    number | null
+  >,
   labelName: { names: ['labelName'], empty: null, invalid: 40015, read: (text) => text, absent: null } as Parameter<string | null>,
 }
 
 const LAST = {
-  apiUsers: { names: ['apiUserList'], empty: null, invalid: 40016, read: readList(100), absent: null } as Parameter<
+  apiUsers: { names: ['apiUserList'], empty: null, blank: 40010, invalid: 40016, read: readList(100), absent: null } as Parameter<
     readonly string[] | null
   >,
-  start: { names: ['start'], empty: null, invalid: 40002, read: readWhole(0, 999_999_999), absent: 0 } as Parameter<number>,
-  limit: { names: ['limit'], empty: null, invalid: 40004, read: readWhole(0, 100), absent: 100 } as Parameter<number>,
+  start: { names: ['start'], empty: null, blank: 40001, invalid: 40002, read: readWhole(0, 999_999_999), absent: 0 } as Parameter<number>,
+  limit: { names: ['limit'], empty: null, blank: 40003, invalid: 40004, read: readWhole(0, 100), absent: 100 } as Parameter<number>,
   status: { names: ['status'], empty: null, invalid: 40006, read: readStatus, absent: null } as Parameter<number | null>,
   subStatuses: { names: ['subStatus'], empty: null, invalid: 40006, read: readNumbers, absent: null } as Parameter<
     readonly number[] | null

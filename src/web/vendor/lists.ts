@@ -24,21 +24,22 @@ const WINDOW_DAYS = 92
 const emailRow = (empty: VendorCode | null): Parameter<string | null> => ({
   names: ['email'],
   empty,
+  blank: 40011,
   invalid: 40012,
   read: readEmail,
   absent: null,
 })
 
 const PAGING = {
-  start: { names: ['start'], empty: null, invalid: 40002, read: readWhole(0, 999_999_999), absent: 0 } as Parameter<number>,
-  limit: { names: ['limit'], empty: null, invalid: 40004, read: readWhole(0, 100), absent: 100 } as Parameter<number>,
+  start: { names: ['start'], empty: null, blank: 40001, invalid: 40002, read: readWhole(0, 999_999_999), absent: 0 } as Parameter<number>,
+  limit: { names: ['limit'], empty: null, blank: 40003, invalid: 40004, read: readWhole(0, 100), absent: 100 } as Parameter<number>,
 }
 
 const FILTERS = {
-  apiUsers: { names: ['apiUserList'], empty: null, invalid: 40016, read: readList(100), absent: null } as Parameter<
+  apiUsers: { names: ['apiUserList'], empty: null, blank: 40010, invalid: 40016, read: readList(100), absent: null } as Parameter<
     readonly string[] | null
   >,
-  labelIds: { names: ['labelIdList'], empty: null, invalid: 40015, read: readLabelIds, absent: null } as Parameter<
+  labelIds: { names: ['labelIdList'], empty: null, blank: 40009, invalid: 40015, read: readLabelIds, absent: null } as Parameter<
     readonly number[] | null
   >,
 }

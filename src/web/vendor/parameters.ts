@@ -2,7 +2,8 @@
  * parameters - the vendor's parameters, merged from wherever they came and checked by an ordered table
  *
  * Query, form and multipart make one bag of texts (the body wins). A table names each parameter with its aliases, its code when it is
- * missing (null: it may be), its code when it is wrong, and how it is read. The first row that fails answers.
+ * missing (null: it may be), its code when it is there and empty, its code when it is wrong, and how it is read. The first row that fails
+ * answers.
  *
  * See also: web/vendor/envelope (the codes).
  */
@@ -14,6 +15,8 @@ export type Bag = ReadonlyMap<string, string>
 export type Parameter<T> = {
   readonly names: readonly string[]
   readonly empty: VendorCode | null
+  /** When it may be missing, but is there without a value; absent: that is as good as missing. */
+  readonly blank?: VendorCode
   readonly invalid: VendorCode
   readonly read: (text: string) => T | null
   readonly absent: T
@@ -55,7 +58,8 @@ export function readParameters<Table extends ParameterTable>(table: Table, bag: 
   for (const [name, row] of Object.entries<Parameter<unknown>>(table)) {
     const text = take(bag, row.names)
     if (text === '') {
-      if (row.empty !== null) return { ok: false, code: row.empty }
+      const code = row.empty ?? (row.names.some((each) => bag.has(each)) ? row.blank : undefined)
+      if (code !== undefined) return { ok: false, code }
       values[name] = row.absent
       continue
     }

@@ -49,6 +49,8 @@ export function addVendor(server: Web, face: VendorFace): void {
 
 function addOperations(server: Web, face: VendorFace): void {
   for (const prefix of PREFIXES) {
+    // The vendor has no code for an operation that there is not, or that is asked by another method.
+    server.all(`${prefix}/*`, { schema: { hide: true } }, (_request, reply) => reply.code(200).send(envelope(501)))
     for (const [name, operation] of Object.entries(OPERATIONS)) {
       server.route({
         method: ['GET', 'POST'],
