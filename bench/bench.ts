@@ -4,14 +4,17 @@
  *   npm run bench                 every row
  *   npm run bench -- read intake  some of them
  *   npm run bench -- --json       one JSON object a figure
+ *   npm run bench -- api --deliveries=10000000
  *
  * Machines are noisy: read the ratios. The targets stand beside the figures.
  */
 import { accuracy } from './accuracy.ts'
+import { api } from './api.ts'
 import { intake } from './intake.ts'
 import { memory } from './memory.ts'
 import { read } from './read.ts'
 import { rules } from './rules.ts'
+import { stages } from './stages.ts'
 
 /** One measured thing. `ratio` is against `beside`, the figure of another program in the same run. */
 export type Figure = {
@@ -23,7 +26,7 @@ export type Figure = {
   readonly target?: string
 }
 
-const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { read, rules, intake, memory, accuracy }
+const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { read, rules, stages, intake, api, memory, accuracy }
 
 const words = process.argv.slice(2)
 const asJson = words.includes('--json')

@@ -12,8 +12,8 @@ export type LoadOptions = {
   readonly host: string
   readonly port: number
   readonly connections: number
-  /** The next mail to send, null when there are no more. Called by all connections in turn. */
-  readonly next: () => LoadMail | null
+  /** The next mail to send, at once or when its time has come; null when there are no more. Called by all connections in turn. */
+  readonly next: () => LoadMail | null | Promise<LoadMail | null>
   /** Mails one connection carries before it is opened anew. */
   readonly mailsPerConnection: number
   readonly onAnswer: (mail: LoadMail, code: number) => void
@@ -27,7 +27,7 @@ export async function sendLoad(options: LoadOptions): Promise<readonly LoadMail[
 }
 
 async function runLane(options: LoadOptions, unanswered: LoadMail[]): Promise<void> {
-  for (let mail = options.next(); mail !== null;) {
+  for (let mail = await options.next(); mail !== null;) {
     const session = await openSession(options.host, options.port)
     if (session === null) {
       unanswered.push(mail)
@@ -40,7 +40,7 @@ async function runLane(options: LoadOptions, unanswered: LoadMail[]): Promise<vo
         return
       }
       options.onAnswer(mail, code)
-      mail = options.next()
+      mail = await options.next()
     }
     session.end()
   }

@@ -1,0 +1,166 @@
+/**
+ * stages - where the microseconds of a mail go: the door, reading, clues, the verdict, and what it takes to decide and keep it
+ *
+ * CPU of the main thread, measured in this process: each stage by itself on the same warm mails, then the whole receiver with 100 mails in
+ * flight. What is left of the whole is loading, deciding, folding and handing over; `other threads` are the store's and the collector's.
+ *
+ * See also: bench/intake (all of it behind a socket).
+ */
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
+import { classify } from '../src/classify/classify.ts'
+import { subjectOfReport } from '../src/classify/clues.ts'
+import { cluesOf } from '../src/correlate/clue.ts'
+import { NO_PROOFS } from '../src/edge/auth.ts'
+import { listenSmtp } from '../src/intake/smtp.ts'
+import { parseReport } from '../src/mail/report.ts'
+import { openEngine } from '../src/store/engine.ts'
+import { migrate } from '../src/store/migrate.ts'
+import type { IncomingMail } from '../src/work/mail.ts'
+import { createReceiver } from '../src/work/receive.ts'
+import { createRegister } from '../src/work/register.ts'
+import type { Shop } from '../src/work/shop.ts'
+import { freshFolder } from '../test/support/daemon.ts'
+import { incoming } from '../test/support/reports.ts'
+import { makeShop, RETURN_PATH } from '../test/support/shop.ts'
+import { LIMITS } from '../test/support/smtpdoor.ts'
+import type { Figure } from './bench.ts'
+import { benchReport } from './report.ts'
+
+const WARM = 6_000
+const COUNTED = 8_000
+const IN_FLIGHT = 100
+const MANY = 1_000_000
+const UNLIMITED = {
+  connections: MANY,
+  connectionsPerPeer: MANY,
+  connectionsPerNetwork: MANY,
+  mailsPerPeerMinute: MANY,
+  mailsPerConnection: MANY,
+  commandsBetweenMails: MANY,
+}
+
+type Cost = { readonly main: number; readonly others: number }
+
+export async function stages(): Promise<readonly Figure[]> {
+  const engine = await openEngine(`sqlite:${join(freshFolder(), 'bounced.db')}`)
+  await migrate(engine, Date.now())
+  const clock = {
+    get now() {
+      return Date.now()
+    },
+  }
+  const shop = await makeShop(engine, clock)
+  const mails = await makeMails(shop, WARM + COUNTED)
+  const whole = await receiveAll(shop, mails)
+  const single = await singleStages(shop, mails)
+  const door = await costOfDoor(shop)
+  await engine.close()
+  const known = single.reduce((sum, { value }) => sum + value, 0)
+  const row = (name: string, value: number): Figure => ({ figure: `a mail's CPU: ${name}`, value, unit: 'µs' })
+  return [
+    row('the door (SMTP, 100 kept connections)', door),
+    ...single.map(({ name, value }) => row(name, value)),
+    row('load, decide, fold, hand over', whole.main - known),
+    row('main thread, without the door', whole.main),
+    row('other threads (store with packing and fsync, collector)', whole.others),
+  ]
+}
+
+async function makeMails(shop: Shop, count: number): Promise<readonly IncomingMail[]> {
+  const register = createRegister(shop)
+  const mails: IncomingMail[] = []
+  while (mails.length < count) {
+    const from = mails.length
+    const now = shop.now()
+    const { recipients } = await register(
+      { account: 1, apiUser: 'bench', ip: '127.0.0.1' },
+      {
+        from: 'news@example.com',
+        subject: 'Your order',
+        recipients: Array.from({ length: 1_000 }, (_, n) => ({ recipient: `stage-${from + n}@example.org`, contactTypes: null })),
+        label: null,
+        broadcast: null,
+        emailType: 'batch',
+        headers: {},
+      },
+    )
+    for (const { returnPath, recipient } of recipients) {
+      const raw = benchReport(returnPath.split('@')[0] ?? '', recipient ?? '', mails.length)
+      mails.push(incoming(raw, returnPath, { at: now, receivedAt: now }))
+    }
+  }
+  return mails
+}
+
+/** Microseconds a mail of this thread, and of all others. */
+async function costOf(count: number, work: () => Promise<unknown>): Promise<Cost> {
+  const thread = process.threadCpuUsage()
+  const all = process.cpuUsage()
+  await work()
+  const mine = process.threadCpuUsage(thread)
+  const every = process.cpuUsage(all)
+  const main = (mine.user + mine.system) / count
+  return { main, others: (every.user + every.system) / count - main }
+}
+
+async function receiveAll(shop: Shop, mails: readonly IncomingMail[]): Promise<Cost> {
+  const receiver = createReceiver(shop, { prover: async () => NO_PROOFS, dryRun: false, notifyReplays: false })
+  const all = async (some: readonly IncomingMail[]): Promise<void> => {
+    const left = some.values()
+    const lane = async (): Promise<void> => {
+      for (const mail of left) await receiver.submit(mail)
+    }
+    await Promise.all(Array.from({ length: IN_FLIGHT }, lane))
+  }
+  await all(mails.slice(0, WARM))
+  return costOf(COUNTED, () => all(mails.slice(WARM)))
+}
+
+type Single = { readonly name: string; readonly value: number }
+
+async function singleStages(shop: Shop, mails: readonly IncomingMail[]): Promise<readonly Single[]> {
+  const page = await shop.book.open()
+  const { domains } = shop
+  const { keyFor } = page
+  const table = shop.rules()
+  const reports = mails.map(({ raw }) => parseReport(raw))
+  const each = async (name: string, work: (at: number) => unknown): Promise<Single> => {
+    const cost = await costOf(COUNTED, async () => {
+      for (let at = WARM; at < mails.length; at++) work(at)
+    })
+    return { name, value: cost.main }
+  }
+  return [
+    await each('reading', (at) => parseReport(mails[at]?.raw ?? new Uint8Array(0))),
+    await each('clues (tokens, names)', (at) => {
+      const [report, mail] = [reports[at], mails[at]]
+      return report === undefined || mail === undefined ? [] : cluesOf({ report, rcpt: mail.envelope.to, domains, keyFor })
+    }),
+    await each('verdict', (at) => reports[at]?.recipients.map((recipient) => classify(table, subjectOfReport(recipient)))),
+  ]
+}
+
+/** The listener with a receiver that does nothing, loaded from another process; the first round warms up. */
+async function costOfDoor(shop: Shop): Promise<number> {
+  const listener = await listenSmtp({
+    host: '127.0.0.1',
+    port: 0,
+    hostname: RETURN_PATH,
+    domains: [RETURN_PATH],
+    proxyPeers: [],
+    tls: null,
+    limits: { ...LIMITS, ...UNLIMITED },
+    telemetry: shop.telemetry,
+    now: Date.now,
+    submit: async () => undefined,
+  })
+  const load = (): Promise<unknown> =>
+    new Promise((resolve) =>
+      fork(join(import.meta.dirname, 'client.ts'), [String(listener.port), String(IN_FLIGHT), String(COUNTED)]).once('exit', resolve),
+    )
+  await load()
+  const { main } = await costOf(COUNTED, load)
+  await listener.close()
+  return main
+}
