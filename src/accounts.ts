@@ -76,8 +76,8 @@ function credential(made: { account: number; apiUser: string; secret: string; no
   return { account, apiUser, keyHash: digestOf(secret).toString('hex'), role, createdAt: now, expiresAt: null }
 }
 
-/** What the first start made; the secrets are shown once and never again. */
-export type FirstStart = { readonly apiUser: string; readonly apiKey: string; readonly operatorSecret: string }
+/** What the first start made; the secrets are shown once and never again. `apiKey` null: the one that was given, which is shown nowhere. */
+export type FirstStart = { readonly apiUser: string; readonly apiKey: string | null; readonly operatorSecret: string }
 
 /** Makes the first account and the operator's secret in an empty store, once over all nodes; null when there are accounts. */
 export async function firstStart(engine: Engine, wanted: NewAccount, now: number): Promise<FirstStart | null> {
@@ -87,7 +87,7 @@ export async function firstStart(engine: Engine, wanted: NewAccount, now: number
       const { apiKey } = await addAccount(db, wanted, now)
       const operatorSecret = makeSecret()
       await addCredential(db, credential({ account: 0, apiUser: OPERATOR, secret: operatorSecret, now, role: 'operator' }))
-      return { apiUser: wanted.apiUser, apiKey, operatorSecret }
+      return { apiUser: wanted.apiUser, apiKey: wanted.apiKey === null ? apiKey : null, operatorSecret }
     },
     { lock: 'first-start', sees: 'latest' },
   )

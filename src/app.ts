@@ -15,6 +15,7 @@ import { loadCertificate, makeCertificate } from './edge/certificate.ts'
 import type { Certificate } from './edge/certificate.ts'
 import { createLookUp } from './edge/dns.ts'
 import type { LookUp } from './edge/dns.ts'
+import { Fault } from './error.ts'
 import { listenSmtp } from './intake/smtp.ts'
 import type { SmtpLimits } from './intake/door.ts'
 import type { SmtpListener } from './intake/smtp.ts'
@@ -61,11 +62,11 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     undo.push(receiver.idle)
     const state = { isClosing: false }
     const web = await createWeb(webParts(opening, settings, prover, () => !state.isClosing))
-    await web.listen({ host: settings.host, port: settings.http.port })
+    await atPort(settings, 'http', () => web.listen({ host: settings.host, port: settings.http.port }))
     undo.push(() => web.close())
     const httpPort = portOf(web)
     opening.atHttpPort(httpPort)
-    const smtp = await openSmtp(settings, shop, receiver)
+    const smtp = await atPort(settings, 'smtp', () => openSmtp(settings, shop, receiver))
     const stopChores = startChores(shop, settings)
     const reload = (): void => {
       // Both are read before either is in force.
@@ -78,6 +79,26 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
   } catch (error) {
     for (const end of undo.toReversed()) await end()
     throw error
+  }
+}
+
+/** Why a door could not be opened, in words that say what to set. */
+const SHUT: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is in use',
+  EACCES: 'may not be opened by this user',
+  EADDRNOTAVAIL: 'cannot be had: the host (BOUNCED_HOST) is no address of this machine',
+}
+
+/** Faults: conflict, naming the port and the variable that sets it. */
+async function atPort<T>(settings: Settings, door: 'http' | 'smtp', open: () => Promise<T>): Promise<T> {
+  try {
+    return await open()
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : null
+    const why = typeof code === 'string' ? SHUT[code] : undefined
+    if (why === undefined) throw cause
+    const where = `port ${settings[door].port} on ${settings.host}`
+    throw new Fault('conflict', `${where} ${why}; choose another with BOUNCED_${door.toUpperCase()}_PORT`, { cause })
   }
 }
 

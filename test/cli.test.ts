@@ -2,7 +2,9 @@
  * cli.test - the commands as a shell meets them: what they print, and their exit status
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -99,7 +101,9 @@ describe('accounts', () => {
   const env = { BOUNCED_DATA: folder(), BOUNCED_API_USER: 'first', BOUNCED_API_KEY: 'k'.repeat(32) }
 
   test('a first start shows its secrets once', () => {
-    expect(run(['account', 'list'], env).out).toMatch(/apiUser first {3}apiKey k{32}\n {2}operator {2}Bearer \S{32}\n/)
+    expect(run(['account', 'list'], env).out).toMatch(
+      /apiUser first {3}apiKey as BOUNCED_API_KEY gives it\n {2}operator {2}Bearer \S{32}\n/,
+    )
     expect(run(['account', 'list'], env).out).not.toMatch(/Bearer|kkkk/)
   })
 
@@ -120,6 +124,13 @@ describe('accounts', () => {
     [['token', 'read', '4'.repeat(30)], 1, /invalid/],
     [['rebuild', '--check'], 0, /0 differences/],
     [['inbox'], 0, /^0 mails/],
+    [['account', 'set', 'bob', 'zone=Asia/Shanghai', 'complaintTypes=abuse'], 0, /version +2\n[^]*zone +Asia\/Shanghai\n/],
+    [['account', 'set', 'bob', 'zon=UTC'], 2, /nearest known one is "zone"/],
+    [['account', 'set', 'bob', 'trust=all'], 2, /trust: /],
+    [['account', 'show', 'bob'], 0, /complaintTypes +abuse\n/],
+    [['account', 'show', 'nobody'], 1, /no account/],
+    [['brake'], 0, /^0 sites held/],
+    [['brake', 'discard', 'google'], 0, /was not held/],
   ]
   test('they are added, rotated, refused', { timeout: 90_000 }, () => {
     for (const [args, status, words] of STEPS) {
@@ -171,16 +182,28 @@ describe('replay', () => {
       0,
       expect.stringMatching(/google-not-exist\.eml: bounce\n {2}inbox: unmatched\n[^]*came before {2}0/),
     ])
-    expect(run(['inbox'], env).out).toMatch(/^0 mails/)
+    expect([dry.out.includes('There is no store yet'), readdirSync(env.BOUNCED_DATA)]).toEqual([true, []])
     expect(run(['replay', FIXTURE], env).out).toMatch(/came before {2}0/)
     expect(run(['replay', FIXTURE], env).out).toMatch(/came before {2}1/)
     expect(run(['inbox'], env).out).toMatch(/unmatched[^]*1 mails/)
     expect(run(['export', 'facts', '--csv'], env).out).toMatch(/^id,account,/m)
+    expect(run(['export', 'facts'], env).out).toMatch(/"receivedAt":"20\d\d-\d\d-\d\dT/)
     expect(run(['replay', FIXTURE, '/nowhere'], env).status).toBe(1)
   })
 })
 
 describe('serve', () => {
+  test.each(['HTTP', 'SMTP'])('a busy %s port is one sentence that names it and its variable', async (door) => {
+    const busy = createServer().listen(0, '127.0.0.1')
+    await once(busy, 'listening')
+    const address = busy.address()
+    const port = String(typeof address === 'object' ? address?.port : 0)
+    const ports = { BOUNCED_HTTP_PORT: '0', BOUNCED_SMTP_PORT: '0', [`BOUNCED_${door}_PORT`]: port }
+    const done = run(['serve'], { BOUNCED_DATA: folder(), ...ports })
+    expect([done.status, done.err]).toEqual([1, `bounced: port ${port} on 127.0.0.1 is in use; choose another with BOUNCED_${door}_PORT\n`])
+    busy.close()
+  })
+
   test.each(['SIGTERM', 'SIGINT'] as const)('prints ready, reloads on SIGHUP, and ends in order on %s', async (signal) => {
     const rules = folder()
     const env = {
@@ -204,6 +227,8 @@ describe('serve', () => {
       })
     })
     const [, , http] = await ready
+    expect(out).not.toContain(env.BOUNCED_API_KEY)
+    expect(out).toContain('"default:$BOUNCED_API_KEY"')
     expect(out).toMatch(/Three commands to try next:\n {2}npx .*\n {2}curl .*\n {2}curl .*\nready/)
     expect((await fetch(`http://127.0.0.1:${http}/readyz`)).status).toBe(200)
     writeFileSync(join(rules, 'own.toml'), 'provider = "own"\n[[rule]]\nid = "x"\n')

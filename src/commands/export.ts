@@ -2,7 +2,7 @@
  * export - facts, mails or a list as NDJSON or CSV on standard output
  *
  * Pages by key, so that an export of everything stays within bounded memory and holds no lock. CSV cells that a spreadsheet would take for a
- * formula are quoted as text.
+ * formula are quoted as text; times are ISO 8601.
  *
  * See also: store/rebuild (pages).
  */
@@ -12,6 +12,7 @@ import type { DeliveryRow, SuppressionRow } from '../ledger/world.ts'
 import { FIRST_SUBJECT, pageFactsForOperator, pageRowsForOperator } from '../store/rebuild.ts'
 import type { Reader } from '../store/engine.ts'
 import { DELIVERIES, SUPPRESSIONS } from '../store/schema.ts'
+import { viewMoments } from '../web/moments.ts'
 import { csvCell } from './csv.ts'
 import type { Define } from './define.ts'
 import { withStore } from './store.ts'
@@ -37,13 +38,14 @@ export const exportCommand: Define = (command) => {
       const account = options.account === undefined ? null : Number(options.account)
       await withStore(self, async ({ shop }) => {
         let names: readonly string[] | null = null
-        for await (const row of source(shop.engine.read)) {
-          if (account !== null && Reflect.get(row, 'account') !== account) continue
+        for await (const stored of source(shop.engine.read)) {
+          if (account !== null && Reflect.get(stored, 'account') !== account) continue
+          const row = Object.fromEntries(Object.entries(stored).map(([name, value]) => [name, viewMoments(name, value)]))
           if (options.csv && names === null) {
             names = Object.keys(row)
             await write(names.map(csvCell).join(','))
           }
-          await write(names === null ? JSON.stringify(row) : names.map((name) => csvCell(Reflect.get(row, name))).join(','))
+          await write(names === null ? JSON.stringify(row) : names.map((name) => csvCell(row[name])).join(','))
         }
       })
     })

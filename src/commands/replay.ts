@@ -18,7 +18,7 @@ import type { Define } from './define.ts'
 import { configFor } from './define.ts'
 import { createProgress } from './progress.ts'
 import { sendBySmtp } from './replaysmtp.ts'
-import { withStore } from './store.ts'
+import { withStore, withStoreOrNone } from './store.ts'
 import { columns, oneLine, say } from './terminal.ts'
 import { proverOf } from './world.ts'
 
@@ -45,9 +45,10 @@ async function run(paths: string[], options: Options, self: Command): Promise<vo
     const client = await sendBySmtp(options.smtp)
     return sendAll(paths, options, settings, { send: client.send, trustAs, dryRun: false }).finally(client.close)
   }
-  await withStore(self, async ({ shop }) => {
+  const dryRun = options.dryRun === true
+  const onStore = dryRun ? withStoreOrNone : withStore
+  await onStore(self, async ({ shop }) => {
     const prover = proverOf(settings)
-    const dryRun = options.dryRun === true
     const receiver = createReceiver(shop, { prover, dryRun, notifyReplays: options.notify === true })
     await sendAll(paths, options, settings, { send: receiver.submit, trustAs, dryRun })
   })

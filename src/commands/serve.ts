@@ -5,6 +5,7 @@
  * try. SIGTERM and SIGINT end in order, a second one at once; SIGHUP reads rules and certificate again.
  */
 import type { Command } from 'commander'
+import type { FirstStart } from '../accounts.ts'
 import { startApp } from '../app.ts'
 import type { App } from '../app.ts'
 import type { Config } from '../config.ts'
@@ -23,7 +24,7 @@ export const serve: Define = (command) => {
     for (const warning of config.warnings) telemetry.log.warn(warning)
     const app = await startApp(config.settings, telemetry)
     heed(app, telemetry)
-    if (app.first) say(...firstLines(app.first.apiUser, app.first.apiKey, app.first.operatorSecret), ...tryLines(app, config))
+    if (app.first) say(...firstLines(app.first), ...tryLines(app.first, app.httpPort, config))
     say(`ready smtp=${app.smtpPort} http=${app.httpPort}`)
     telemetry.log.info({ smtp: app.smtpPort, http: app.httpPort }, 'ready')
     settleMemory()
@@ -31,10 +32,10 @@ export const serve: Define = (command) => {
 }
 
 /** Three commands that run as printed. */
-function tryLines({ first, httpPort }: App, { settings }: Config): string[] {
+function tryLines({ apiUser, apiKey }: FirstStart, httpPort: number, { settings }: Config): string[] {
   const host = settings.host === '0.0.0.0' || settings.host === '::' ? '127.0.0.1' : settings.host
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${httpPort}`
-  const user = `${first?.apiUser ?? ''}:${first?.apiKey ?? ''}`
+  const user = apiKey === null ? `"${apiUser}:$BOUNCED_API_KEY"` : `${apiUser}:${apiKey}`
   const mail = '{"from":"news@example.com","subject":"Hello","recipients":["joe@example.org"]}'
   return [
     'Three commands to try next:',

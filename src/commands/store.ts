@@ -3,8 +3,12 @@
  *
  * See also: opening.
  */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { Config } from '../config.ts'
+import type { FirstStart } from '../accounts.ts'
+import { databaseOf, type Config } from '../config.ts'
 import { openShop } from '../opening.ts'
 import type { Opening } from '../opening.ts'
 import { createTelemetry } from '../telemetry.ts'
@@ -15,22 +19,39 @@ export type OnStore = Opening & { readonly config: Config }
 
 /** Opens the store of the settings in force. A command logs only what goes wrong. */
 export async function withStore<T>(command: Command, work: (on: OnStore) => Promise<T>): Promise<T> {
+  return onStore(configFor(command), work)
+}
+
+/** The same for a command that must leave nothing behind: where there is no store yet, it works on one that goes with it. */
+export async function withStoreOrNone<T>(command: Command, work: (on: OnStore) => Promise<T>): Promise<T> {
   const config = configFor(command)
+  const url = databaseOf(config.settings)
+  if (!url.startsWith('sqlite:') || existsSync(url.slice('sqlite:'.length))) return onStore(config, work)
+  const data = mkdtempSync(join(tmpdir(), 'bounced-dry-'))
+  say('There is no store yet: this runs on an empty one that is thrown away, and no mail of yours is known in it.')
+  try {
+    return await onStore({ ...config, settings: { ...config.settings, data, database: 'sqlite:' } }, work, false)
+  } finally {
+    rmSync(data, { recursive: true, force: true })
+  }
+}
+
+async function onStore<T>(config: Config, work: (on: OnStore) => Promise<T>, showsSecrets = true): Promise<T> {
   const { format } = config.settings.log
   const opening = await openShop({ settings: config.settings, telemetry: await createTelemetry({ level: 'warn', format }) })
   try {
-    if (opening.first) say(...firstLines(opening.first.apiUser, opening.first.apiKey, opening.first.operatorSecret))
+    if (opening.first && showsSecrets) say(...firstLines(opening.first))
     return await work({ ...opening, config })
   } finally {
     await opening.close()
   }
 }
 
-/** The secrets of a first start, shown once. */
-export function firstLines(apiUser: string, apiKey: string, operatorSecret: string): string[] {
+/** The secrets of a first start, shown once. A key that was given is not shown. */
+export function firstLines({ apiUser, apiKey, operatorSecret }: FirstStart): string[] {
   return [
-    'This is the first start. Two secrets were made; they are shown now and never again:',
-    `  account   apiUser ${apiUser}   apiKey ${apiKey}`,
+    'This is the first start. What was made is shown now and never again:',
+    `  account   apiUser ${apiUser}   apiKey ${apiKey ?? 'as BOUNCED_API_KEY gives it'}`,
     `  operator  Bearer ${operatorSecret}`,
   ]
 }

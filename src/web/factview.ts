@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import type { Effect, Fact, VerdictSummary } from '../ledger/fact.ts'
+import { viewMoments } from './moments.ts'
 
 export const evidenceSchema = z.object({
   rule: z.string(),
@@ -65,13 +66,8 @@ export function viewFact(fact: Fact): EventView {
     weak: effect?.weak ?? false,
     forwarded: effect?.forwarded ?? false,
     evidence: verdict === null ? null : viewVerdict(verdict),
-    detail: Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, viewTime(name, value)])),
+    detail: Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, viewMoments(name, value)])),
   }
-}
-
-/** Inside, moments are numbers and their names say so; at the door they are ISO 8601. */
-function viewTime(name: string, value: unknown): unknown {
-  return typeof value === 'number' && /(?:At|Until)$/.test(name) ? isoOf(value) : value
 }
 
 function viewVerdict(verdict: VerdictSummary): z.output<typeof evidenceSchema> {

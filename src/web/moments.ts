@@ -1,0 +1,15 @@
+/**
+ * moments - times in what goes out of a door: ISO 8601, whatever they are inside
+ *
+ * Inside, a moment is a number of milliseconds and its name says so. See also: web/factview, commands/export.
+ */
+
+/** Names that moments bear. */
+const TIME_NAME = /(?:At|Until)$|^(?:at|from|until|since)$/
+
+/** A value as a door shows it, under its name; what it holds as well. Moments that never came (0) are null. Total. */
+export function viewMoments(name: string, value: unknown): unknown {
+  if (typeof value === 'number' && TIME_NAME.test(name)) return value === 0 ? null : new Date(value).toISOString()
+  if (Array.isArray(value) || typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([inner, each]) => [inner, viewMoments(inner, each)]))
+}

@@ -1,0 +1,19 @@
+/**
+ * moments.test - no door shows a moment as a number
+ */
+import { expect, test } from 'vitest'
+import { viewMoments } from '../../src/web/moments.ts'
+
+const AT = Date.UTC(2026, 10, 20, 12)
+const ISO = '2026-11-20T12:00:00.000Z'
+
+test.each([
+  ['removedAt', AT, ISO],
+  ['from', AT, ISO],
+  ['until', AT, ISO],
+  ['until', null, null],
+  ['statusAt', 0, null],
+  ['n', 3, 3],
+  ['from', 'news@example.com', 'news@example.com'],
+  ['detail', { since: AT, reports: 5, names: ['a'] }, { since: ISO, reports: 5, names: ['a'] }],
+] as const)('%s %j', (name, value, want) => expect(viewMoments(name, value)).toEqual(want))
