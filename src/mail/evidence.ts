@@ -93,9 +93,9 @@ export const SIGNS: readonly Sign[] = [
   { id: 'person', weight: -5, holds: isFromPerson },
   {
     id: 'bulk',
-    weight: -4,
+    weight: -6,
     holds: (clues) =>
-      clues.groups === 0 &&
+      (clues.groups === 0 || !/^multipart\/report/i.test(at(clues, 'content-type'))) &&
       (clues.headers['list-unsubscribe'] !== undefined || clues.headers['list-id'] !== undefined) &&
       at(clues, 'x-failed-recipients') === '',
   },

@@ -47,11 +47,13 @@ export async function identify(gate: Gate, request: FastifyRequest): Promise<Ide
 /** The same for a name and a secret that came otherwise. Faults as `identify`. */
 export async function admit(gate: Gate, given: Given, ip: string): Promise<Identity> {
   const { keys, failures, requests, now } = gate
-  if (failures.isSpent(ip, now())) throw tooManyFailures()
+  // By address and name: behind a shared proxy nobody can lock out the others by guessing.
+  const guesser = `${ip} ${given.user ?? ''}`.slice(0, 320)
+  if (failures.isSpent(guesser, now())) throw tooManyFailures()
   const identity = await lookUp(keys, given)
   if (identity === null) {
     // Counted after the look-up: many good requests of one address may be under way at once.
-    if (!failures.take(ip, now())) throw tooManyFailures()
+    if (!failures.take(guesser, now())) throw tooManyFailures()
     throw new Fault('unauthenticated', 'apiUser and apiKey do not fit, or the secret is not known')
   }
   if (identity.kind === 'account' && !requests.take(String(identity.account), now()))
@@ -60,7 +62,7 @@ export async function admit(gate: Gate, given: Given, ip: string): Promise<Ident
 }
 
 function tooManyFailures(): Fault {
-  return new Fault('rate_limited', 'too many failed sign-ins from this address; wait a minute')
+  return new Fault('rate_limited', 'too many failed sign-ins of this name from this address; wait a minute')
 }
 
 async function lookUp(keys: Keys, { user, secret }: Given): Promise<Identity | null> {

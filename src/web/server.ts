@@ -42,7 +42,8 @@ export async function createServer(options: WebOptions): Promise<Web> {
   const server = Fastify({
     logger: false,
     bodyLimit: options.bodyBytes,
-    trustProxy: options.trustProxy,
+    // One hop: the address that our own proxy saw. What a client wrote before it is a claim.
+    trustProxy: options.trustProxy ? (_address: string, hop: number) => hop === 0 : false,
     genReqId: () => randomUUID(),
     // What fails before a route is found would quote the address.
     frameworkErrors: (error, request, reply) => sendProblem(options.telemetry, error, request, reply.headers(SAFE_HEADERS)),
