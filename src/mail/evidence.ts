@@ -93,7 +93,7 @@ export const SIGNS: readonly Sign[] = [
   { id: 'person', weight: -5, holds: isFromPerson },
   {
     id: 'bulk',
-    weight: -6,
+    weight: -12,
     holds: (clues) =>
       (clues.groups === 0 || !/^multipart\/report/i.test(at(clues, 'content-type'))) &&
       (clues.headers['list-unsubscribe'] !== undefined || clues.headers['list-id'] !== undefined) &&
