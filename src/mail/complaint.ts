@@ -30,8 +30,9 @@ export function readComplaint(mail: Opened): Finding | null {
   return null
 }
 
-/** Fields of a feedback report among words, where a gateway took the MIME structure away. */
+/** Fields of a feedback report among words, where a gateway took the MIME structure away. What people discuss on a list is no report. */
 function feedbackInWords(mail: Opened): string | null {
+  if (mail.headers['list-id'] !== undefined) return null
   if (!mail.pieces.lines.some((line) => isFeedbackType(line.text))) return null
   const at = mail.words.search(/^feedback-type[ \t]*:/im)
   if (at < 0) return null
