@@ -19,6 +19,8 @@ const NO_COMPLAINT: Readonly<Record<string, ReportKind>> = {
 
 /** A feedback report in any dress but JMRP's. */
 export function readComplaint(mail: Opened): Finding | null {
+  // What people discuss on a list is no report, whatever fields they show each other.
+  if (mail.headers['list-id'] !== undefined && mail.reportType !== 'feedback-report') return null
   const text = mail.pieces.feedback[0] ?? feedbackInWords(mail)
   if (text !== null) return complaintOf(fromReturned(readFeedback(text), mail), 'arf')
   if (mail.reportType === 'feedback-report') return complaintOf(fromReturned(emptyFeedback(), mail), 'arf')
@@ -30,9 +32,8 @@ export function readComplaint(mail: Opened): Finding | null {
   return null
 }
 
-/** Fields of a feedback report among words, where a gateway took the MIME structure away. What people discuss on a list is no report. */
+/** Fields of a feedback report among words, where a gateway took the MIME structure away. */
 function feedbackInWords(mail: Opened): string | null {
-  if (mail.headers['list-id'] !== undefined) return null
   if (!mail.pieces.lines.some((line) => isFeedbackType(line.text))) return null
   const at = mail.words.search(/^feedback-type[ \t]*:/im)
   if (at < 0) return null
