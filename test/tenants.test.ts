@@ -134,7 +134,9 @@ describe.each(engines)('$kind', ({ open }) => {
       ladder: 'standard',
     } as const
     const sealed = { sealedKey: Buffer.from('sealed'), enabled: true, createdAt: T0, updatedAt: T0 }
-    await engine.tx((db) => saveEndpoint(db, { ...endpoint, ...sealed, events: ['failed', 'complaint', 'unsubscribe', 'list', 'request'] }))
+    await engine.tx((db) =>
+      saveEndpoint(db, { ...endpoint, ...sealed, events: ['invalid', 'soft_bounce', 'report_spam', 'unsubscribe', 'request'] }),
+    )
     const prover = (): Promise<Proofs> => Promise.resolve(proofs.now)
     receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: true })
     web = await createWeb({

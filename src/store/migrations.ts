@@ -139,8 +139,14 @@ const HELD: readonly string[] = [
   'create index suppressions_pending on suppressions (site, account_id, address_hash, list, scope) where pending = 1',
 ]
 
+/** What is due at one endpoint, however much waits at the others. */
+const DUE: readonly string[] = [
+  "create index outbox_of_endpoint on outbox (account_id, endpoint_id, due_at, event_id) where state in ('waiting', 'sending')",
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
   { version: 3, name: 'what the brake holds, by site', statements: HELD },
+  { version: 4, name: 'what is due at an endpoint', statements: DUE },
 ]
