@@ -45,7 +45,7 @@ function eventNames(): readonly EventName[] {
 
 /** An event by its name or the vendor's number; null for neither. */
 export function readEvent(text: string): EventName | null {
-  return EVENT_NAMES.find((name) => name === text || String(EVENTS[name].code ?? '') === text) ?? null
+  return EVENT_NAMES.find((name) => name === text || String(EVENTS[name].code ?? name) === text) ?? null
 }
 
 const effectOf = ({ data }: Fact): Effect | null => ('effect' in data ? data.effect : null)

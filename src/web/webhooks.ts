@@ -103,12 +103,12 @@ function addOne(server: Web, { desk, guard }: WebhookRoutes): void {
 }
 
 function addOutbox(server: Web, { desk, guard }: WebhookRoutes): void {
-  const body = z.strictObject({ since: z.exactOptional(moment), until: z.exactOptional(moment) }).default({})
+  const body = z.strictObject({ since: z.exactOptional(moment), until: z.exactOptional(moment) }).nullish()
   const replayed = { 200: z.object({ events: z.int().describe('How many wait again') }) }
   const replay = { summary: 'Send again what has failed', tags, querystring, params, body, response: replayed }
   server.post('/v1/webhooks/:id/replay', { schema: replay }, async (request) => {
     const { account } = await guard.account(request)
-    const { since, until } = request.body
+    const { since, until } = request.body ?? {}
     const span = {
       ...(since === undefined ? {} : { from: Date.parse(since) }),
       ...(until === undefined ? {} : { until: Date.parse(until) }),

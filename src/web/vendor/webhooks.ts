@@ -28,8 +28,9 @@ const ID: Parameter<number | null> = { names: ['webhookId'], empty: null, invali
 
 /** Numbers or names, between commas or semicolons. */
 function readEvents(text: string): readonly EventName[] | null {
-  const names = text.split(/[,;]/, 32).map((part) => readEvent(part.trim()))
-  return names.some((name) => name === null) ? null : [...new Set(names.flatMap((name) => name ?? []))]
+  const parts = text.split(/[,;]/, 32).filter((part) => part.trim() !== '')
+  const names = parts.map((part) => readEvent(part.trim()))
+  return names.length === 0 || names.some((name) => name === null) ? null : [...new Set(names.flatMap((name) => name ?? []))]
 }
 
 function readUrl(text: string): string | null {
