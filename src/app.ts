@@ -16,6 +16,9 @@ import type { Certificate } from './edge/certificate.ts'
 import { createLookUp } from './edge/dns.ts'
 import type { LookUp } from './edge/dns.ts'
 import { Fault } from './error.ts'
+import { createPoster } from './edge/post.ts'
+import type { Poster } from './edge/post.ts'
+import { createTargetGuard } from './edge/target.ts'
 import { listenSmtp } from './intake/smtp.ts'
 import type { SmtpLimits } from './intake/door.ts'
 import type { SmtpListener } from './intake/smtp.ts'
@@ -32,9 +35,13 @@ import { createWritingDesk } from './web/workdesk.ts'
 import { startChores } from './chores.ts'
 import { createFloodWatch } from './work/flood.ts'
 import type { FloodRules } from './work/flood.ts'
+import { CONNECTIONS, createNotifier, startNotifier } from './work/notify.ts'
+import type { Notifier } from './work/notify.ts'
 import type { Shop } from './work/shop.ts'
 import { createReceiver } from './work/receive.ts'
 import type { Receiver } from './work/receive.ts'
+import { createWebhooks } from './work/webhooks.ts'
+import type { Webhooks } from './work/webhooks.ts'
 
 export type App = {
   readonly smtpPort: number
@@ -60,21 +67,25 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     const watch = createFloodWatch(shop, floodRules(settings))
     const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false, watch })
     undo.push(receiver.idle)
+    const { poster, webhooks, notifier } = webhookParts(opening, settings)
+    undo.push(poster.close)
     const state = { isClosing: false }
-    const web = await createWeb(webParts(opening, settings, prover, () => !state.isClosing))
+    const web = await createWeb(webParts(opening, { settings, prover, webhooks, isOpen: () => !state.isClosing }))
     await atPort(settings, 'http', () => web.listen({ host: settings.host, port: settings.http.port }))
     undo.push(() => web.close())
     const httpPort = portOf(web)
     opening.atHttpPort(httpPort)
     const smtp = await atPort(settings, 'smtp', () => openSmtp(settings, shop, receiver))
     const stopChores = startChores(shop, settings)
+    const stopNotifier = startNotifier(notifier)
+    const stopWebhooks = (): Promise<void> => stopNotifier().then(poster.close)
     const reload = (): void => {
       // Both are read before either is in force.
       const certificate = hasCertificate(settings) ? certificateOf(settings) : null
       opening.reloadRules()
       if (certificate !== null) smtp.reloadTls(certificate)
     }
-    const close = once(() => closeInOrder({ state, smtp, web, receiver, stopChores, opening }))
+    const close = once(() => closeInOrder({ state, smtp, web, receiver, stopChores, stopWebhooks, opening }))
     return { smtpPort: smtp.port, httpPort, first: opening.first, reload, close }
   } catch (error) {
     for (const end of undo.toReversed()) await end()
@@ -108,13 +119,14 @@ type Parts = {
   readonly web: Web
   readonly receiver: Receiver
   readonly stopChores: () => Promise<void>
+  readonly stopWebhooks: () => Promise<void>
   readonly opening: Opening
 }
 
 /** Doors first, then what they handed over, then the store. */
-async function closeInOrder({ state, smtp, web, receiver, stopChores, opening }: Parts): Promise<void> {
+async function closeInOrder({ state, smtp, web, receiver, stopChores, stopWebhooks, opening }: Parts): Promise<void> {
   state.isClosing = true
-  await Promise.all([smtp.close(), web.close(), stopChores()])
+  await Promise.all([smtp.close(), web.close(), stopChores(), stopWebhooks()])
   await receiver.idle()
   await opening.close()
 }
@@ -124,10 +136,12 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return () => (running ??= work())
 }
 
-function webParts({ shop }: Opening, settings: Settings, prover: Prover, isOpen: () => boolean): Parameters<typeof createWeb>[0] {
+type WebWish = { readonly settings: Settings; readonly prover: Prover; readonly webhooks: Webhooks; readonly isOpen: () => boolean }
+
+function webParts({ shop }: Opening, { settings, prover, webhooks, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
   const { read } = shop.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
-  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop, prover) }
+  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop, prover), webhooks }
   return {
     telemetry: shop.telemetry,
     desk,
@@ -153,6 +167,18 @@ async function openSmtp(settings: Settings, { telemetry, book }: Shop, receiver:
     isCut: async (peer) => (await book.open()).cuts.refuses(peer),
     submit: receiver.submit,
   })
+}
+
+type WebhookParts = { readonly poster: Poster; readonly webhooks: Webhooks; readonly notifier: Notifier }
+
+function webhookParts({ shop, vault }: Opening, { webhooks: rules }: Settings): WebhookParts {
+  const guard = createTargetGuard(rules)
+  const poster = createPoster(guard, { connections: CONNECTIONS })
+  return {
+    poster,
+    webhooks: createWebhooks(shop, { vault, guard, poster }),
+    notifier: createNotifier(shop, { vault, poster, replayWhenWell: rules.replayWhenWell }),
+  }
 }
 
 function hasCertificate({ tls }: Settings): boolean {

@@ -192,6 +192,24 @@ const flood = z.strictObject({
   ),
 })
 
+const webhooks = z.strictObject({
+  allowPrivate: setting(
+    z.boolean().default(false),
+    'Let webhooks reach private, loopback and link-local addresses',
+    'whoever may add an endpoint could otherwise talk to your inner network',
+  ),
+  allowHosts: setting(
+    z.array(text).default([]),
+    'Hosts that webhooks may reach though they are private (names or addresses, as in the URL)',
+    'none: name the one receiver of your own network instead of opening all of it',
+  ),
+  replayWhenWell: setting(
+    z.boolean().default(true),
+    'Send webhooks that have failed once more when their endpoint answers again',
+    'an outage then loses nothing; complaints and unsubscribes go first',
+  ),
+})
+
 const retention = z.strictObject({
   rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
 })
@@ -258,6 +276,7 @@ export const SCHEMA = z.strictObject({
   reporters: reporters.prefault({}),
   dns: dns.prefault({}),
   flood: flood.prefault({}),
+  webhooks: webhooks.prefault({}),
   retention: retention.prefault({}),
 })
 

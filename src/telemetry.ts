@@ -34,6 +34,9 @@ export const METRICS = {
   bounced_stage_seconds: { kind: 'histogram', help: 'Time of one stage of intake', labels: ['stage'], buckets: SECONDS },
   bounced_attempts_total: { kind: 'counter', help: 'SMTP dialogues that senders told us of', labels: ['outcome'] },
   bounced_registrations_total: { kind: 'counter', help: 'Recipients that were registered', labels: [] },
+  bounced_webhooks_total: { kind: 'counter', help: 'Webhooks that were sent, by what came of it', labels: ['outcome'] },
+  bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint answered', labels: [], buckets: SECONDS },
+  bounced_webhook_endpoints_open: { kind: 'gauge', help: 'Endpoints that are left alone because they fail', labels: [] },
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },
   bounced_http_seconds: { kind: 'histogram', help: 'Time of one HTTP request', labels: ['route'], buckets: SECONDS },
 } as const satisfies Record<string, MetricRow>

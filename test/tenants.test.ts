@@ -26,7 +26,7 @@ import { rebuild } from '../src/work/rebuild.ts'
 import type { Shop } from '../src/work/shop.ts'
 import { engines } from './support/engines.ts'
 import { arf, incoming, ndr } from './support/reports.ts'
-import { makeShop, MASTER } from './support/shop.ts'
+import { makeShop, makeWebhooks, MASTER } from './support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const [ANN, BOB] = [1, 2]
@@ -55,7 +55,7 @@ describe.each(engines)('$kind', ({ open }) => {
   let inboxes: { bob: string; ann: string; nobody: string }
 
   const basic = (user: string, key = keys.get(user) ?? ''): string => `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}`
-  async function call(method: 'GET' | 'POST' | 'DELETE', url: string, body?: object, auth = basic('ann')): Promise<Answer> {
+  async function call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, body?: object, auth = basic('ann')): Promise<Answer> {
     const answer = await web.inject({ method, url, headers: { authorization: auth }, ...(body === undefined ? {} : { payload: body }) })
     return { status: answer.statusCode, body: answer.body }
   }
@@ -134,12 +134,19 @@ describe.each(engines)('$kind', ({ open }) => {
       ladder: 'standard',
     } as const
     const sealed = { sealedKey: Buffer.from('sealed'), enabled: true, createdAt: T0, updatedAt: T0 }
-    await engine.tx((db) => saveEndpoint(db, { ...endpoint, ...sealed, events: ['failed', 'complaint', 'unsubscribe', 'list', 'request'] }))
+    await engine.tx((db) =>
+      saveEndpoint(db, { ...endpoint, ...sealed, events: ['invalid', 'soft_bounce', 'report_spam', 'unsubscribe', 'request'] }),
+    )
     const prover = (): Promise<Proofs> => Promise.resolve(proofs.now)
     receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: true })
     web = await createWeb({
       telemetry: shop.telemetry,
-      desk: { now: shop.now, ...createReadingDesk(engine.read, shop.now), ...createWritingDesk(shop, prover) },
+      desk: {
+        now: shop.now,
+        ...createReadingDesk(engine.read, shop.now),
+        ...createWritingDesk(shop, prover),
+        webhooks: makeWebhooks(shop),
+      },
       keys: createKeys(engine.read, shop.now),
       accountOf: (apiUser) => accountOf(engine.read, apiUser),
       isReady: () => Promise.resolve(true),
@@ -203,6 +210,11 @@ describe.each(engines)('$kind', ({ open }) => {
       { status: 400 },
     ],
     ['api', 'registers a mail with his Message-ID', () => register('ann', TARGET, { headers: { 'Message-ID': his.messageId } })],
+    ['api', 'reads his endpoint', () => call('GET', '/v1/webhooks/1/outbox'), { status: 404 }],
+    ['api', 'turns his endpoint to herself', () => call('PATCH', '/v1/webhooks/1', { url: 'https://93.184.215.14/' }), { status: 404 }],
+    ['api', 'names his account for it', () => call('PATCH', '/v1/webhooks/1?account=bob', { rotate: true }), { status: 404 }],
+    ['api', 'removes his endpoint', () => call('DELETE', '/v1/webhooks/1'), { status: 404 }],
+    ['api', 'replays his endpoint', () => call('POST', '/v1/webhooks/1/replay', {}), { status: 404 }],
     ['api', 'signs in as him with her key', () => call('GET', '/v1/messages', undefined, basic('bob', keys.get('ann'))), { status: 401 }],
     ['api', 'cuts him off', () => call('POST', '/v1/cuts', { account: 'bob', reason: 'x' }), { status: 403 }],
     ['api', 'cuts his token off', () => call('POST', '/v1/cuts', { token: his.token, reason: 'x' }), { status: 403 }],

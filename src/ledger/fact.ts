@@ -266,7 +266,7 @@ type Envelope<K extends FactKind> = {
   readonly deliveryId: string | null
   /** yyyymm of the delivery's registration, so that a late fact lies where its mail is; 0: tied to no delivery. */
   readonly deliveryMonth: number
-  /** The deliveryId, `list:…`, `mail:…`, `site:…`, `address:…`, `flood:…` or `audit:…`. */
+  /** The deliveryId, `list:…`, `mail:…`, `site:…`, `address:…`, `flood:…`, `endpoint:…` or `audit:…`. */
   readonly subject: string
   readonly dedupKey: string
   readonly addressHash: string | null

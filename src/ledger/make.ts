@@ -46,6 +46,14 @@ export function ofMail(account: number, digest: string, deliveryId: string | nul
 /** About a site: the operator's. */
 export const ofSite = (site: string): About => ({ account: 0, deliveryId: null, addressHash: null, subject: `site:${site}` })
 
+/** About where an account's events are sent to. */
+export const ofEndpoint = (account: number, endpointId: number): About => ({
+  account,
+  deliveryId: null,
+  addressHash: null,
+  subject: `endpoint:${account}:${endpointId}`,
+})
+
 /** About an account itself. */
 export const ofAccount = (account: number): About => ({ account, deliveryId: null, addressHash: null, subject: `audit:${account}` })
 

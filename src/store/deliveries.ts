@@ -44,6 +44,12 @@ export async function findDelivery(reader: Reader, account: number, deliveryId: 
   return row === null ? null : DELIVERIES.decode(row)
 }
 
+/** Deliveries of one account by their ids, in no order; what is not there is left out. */
+export async function findByDeliveryIds(reader: Reader, account: number, ids: readonly string[]): Promise<readonly DeliveryRow[]> {
+  const sql = `select ${COLUMNS} from {keys} k cross join deliveries d where d.account_id = $1 and d.delivery_id = k.k1`
+  return (await reader.inKeys(sql, { types: ['text'], rows: [...new Set(ids)].map((id) => [id]) }, [account])).map(DELIVERIES.decode)
+}
+
 /** By emailId, whole; unknown ones are not in the answer. */
 export async function findByEmailIds(reader: Reader, account: number, emailIds: readonly string[]): Promise<readonly DeliveryRow[]> {
   const sql = `select ${COLUMNS} from {keys} k cross join deliveries d where d.account_id = $1 and d.email_id is not null and d.email_id = k.k1`

@@ -12,7 +12,7 @@ export type Endpoint = {
   readonly endpointId: number
   readonly url: string
   readonly name: string
-  /** Kinds of events that it wants. */
+  /** Events that it wants, by the names of edge/webhookbody. */
   readonly events: readonly string[]
   readonly format: 'form' | 'json' | 'engagelab'
   readonly ladder: 'standard' | 'vendor'
@@ -55,6 +55,13 @@ export async function saveEndpoint(db: Db, endpoint: Endpoint): Promise<void> {
 export async function endpointsOf(reader: Reader, accounts: readonly number[]): Promise<readonly Endpoint[]> {
   const sql = `select ${COLUMNS} from {keys} k cross join endpoints e where e.account_id = k.k1 order by e.account_id, e.endpoint_id`
   return (await reader.inKeys(sql, { types: ['int'], rows: [...new Set(accounts)].map((account) => [account]) })).map(ENDPOINTS.decode)
+}
+
+/** One endpoint of an account, or null. */
+export async function findEndpoint(reader: Reader, account: number, endpointId: number): Promise<Endpoint | null> {
+  const sql = `select ${COLUMNS} from endpoints e where e.account_id = $1 and e.endpoint_id = $2`
+  const row = await reader.one(sql, [account, endpointId])
+  return row === null ? null : ENDPOINTS.decode(row)
 }
 
 /** Removes an endpoint and what waits for it; whether it was there. */

@@ -65,6 +65,17 @@ export async function factsOf(reader: Reader, subjects: readonly SubjectRef[]): 
   return [...events, ...lists].map(factOf)
 }
 
+/** Facts of deliveries and mails by their whole keys, in no order; what is not there is left out. */
+export async function factsByKeyForOperator(
+  reader: Reader,
+  keys: readonly Pick<Fact, 'account' | 'subject' | 'deliveryMonth' | 'dedupKey'>[],
+): Promise<readonly Fact[]> {
+  const same = 'e.account_id = k.k1 and e.subject = k.k2 and e.delivery_month = k.k3 and e.dedup_key = k.k4'
+  const rows = keys.map(({ account, subject, deliveryMonth, dedupKey }) => [account, subject, deliveryMonth, dedupKey])
+  const sql = `select ${EVENTS.columns('e')} from {keys} k cross join events e where ${same}`
+  return (await reader.inKeys(sql, { types: ['int', 'text', 'int', 'text'], rows })).map(factOf)
+}
+
 /** The `seen` keys of the facts of these subjects, those of lists left out: a list's change numbers come from its entry. */
 export async function seenKeysOf(reader: Reader, subjects: readonly SubjectRef[]): Promise<readonly string[]> {
   const rows = await reader.inKeys(

@@ -142,9 +142,15 @@ const HELD: readonly string[] = [
 /** Where a report's Remote-MTA, and not the recipient's domain, says which provider it was. */
 const REMOTE_SITE: readonly string[] = ['alter table deliveries add column remote_site @text']
 
+/** What is due at one endpoint, however much waits at the others. */
+const DUE: readonly string[] = [
+  "create index outbox_of_endpoint on outbox (account_id, endpoint_id, due_at, event_id) where state in ('waiting', 'sending')",
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
   { version: 3, name: 'what the brake holds, by site', statements: HELD },
   { version: 4, name: 'the site that a report names', statements: REMOTE_SITE },
+  { version: 5, name: 'what is due at an endpoint', statements: DUE },
 ]

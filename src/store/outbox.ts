@@ -43,21 +43,30 @@ export const OUTBOX = shapeOf<OutboxRow>('outbox', ['account_id', 'endpoint_id',
   error: maybe(text('error')),
 })
 
+export type EndpointRef = { readonly account: number; readonly endpointId: number }
+
+/** `endpoint` null: whichever. */
+export type OutboxClaim = {
+  readonly now: number
+  readonly leaseUntil: number
+  readonly limit: number
+  readonly endpoint?: EndpointRef | null
+}
+
 /**
  * Takes rows that are due, oldest first, until `leaseUntil`: sent or not by then, they are due again. Rows behind an earlier one of their
  * subject stay. Run it in a transaction that sees the latest.
  */
-export async function claimOutboxForOperator(
-  db: Db,
-  claim: { readonly now: number; readonly leaseUntil: number; readonly limit: number },
-): Promise<readonly OutboxRow[]> {
+export async function claimOutboxForOperator(db: Db, claim: OutboxClaim): Promise<readonly OutboxRow[]> {
+  const { endpoint = null } = claim
+  const mine = endpoint === null ? '' : 'account_id = $3 and endpoint_id = $4 and '
   const rows = await db.claim({
     table: OUTBOX.table,
-    where: `state in ('waiting', 'sending') and due_at <= $1 and not exists (select 1 from outbox e where e.account_id = outbox.account_id
+    where: `${mine}state in ('waiting', 'sending') and due_at <= $1 and not exists (select 1 from outbox e where e.account_id = outbox.account_id
       and e.endpoint_id = outbox.endpoint_id and e.subject = outbox.subject and e.event_id < outbox.event_id and e.state in ('waiting', 'sending'))`,
     order: 'due_at, event_id',
     set: "state = 'sending', attempts = attempts + 1, due_at = $2",
-    params: [claim.now, claim.leaseUntil],
+    params: [claim.now, claim.leaseUntil, ...(endpoint === null ? [] : [endpoint.account, endpoint.endpointId])],
     limit: claim.limit,
   })
   return rows.map(OUTBOX.decode)
@@ -77,9 +86,23 @@ export async function settleOutboxForOperator(db: Db, rows: readonly OutboxRow[]
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-/** Writes back rows that were not heard, with their next time and state. */
+/** Writes back rows that were not heard, with their next time and state; what another has settled meanwhile stays settled. */
 export async function putBackOutboxForOperator(db: Db, rows: readonly OutboxRow[]): Promise<void> {
-  await db.upsertMany(OUTBOX, rows)
+  const sql = `update outbox set state = $1, attempts = $2, due_at = $3, error = $4
+    where account_id = $5 and endpoint_id = $6 and event_id = $7 and state = 'sending'`
+  await Promise.all(
+    rows.map(async ({ account, endpointId, eventId, state, attempts, dueAt, error }) =>
+      db.run(sql, [state, attempts, dueAt, error, account, endpointId, bytesOfUuid(eventId)]),
+    ),
+  )
+}
+
+/** Endpoints that are on and for which something is due, in the order of their keys. */
+export async function dueEndpointsForOperator(reader: Reader, now: number): Promise<readonly EndpointRef[]> {
+  const sql = `select e.account_id, e.endpoint_id from endpoints e where e.enabled = 1 and exists (select 1 from outbox o
+    where o.account_id = e.account_id and o.endpoint_id = e.endpoint_id and o.state in ('waiting', 'sending') and o.due_at <= $1)
+    order by e.account_id, e.endpoint_id`
+  return (await reader.all(sql, [now])).map((row) => ({ account: Number(row['account_id']), endpointId: Number(row['endpoint_id']) }))
 }
 
 /** What waits or has failed at one endpoint, oldest first. */
@@ -88,9 +111,20 @@ export async function listOutbox(reader: Reader, account: number, endpointId: nu
   return (await reader.all(sql, [account, endpointId, limit])).map(OUTBOX.decode)
 }
 
-/** Lets failed rows of one endpoint wait again from a moment on; how many. */
-export async function replayOutbox(db: Db, account: number, endpointId: number, dueAt: number): Promise<number> {
-  const sql =
-    "update outbox set state = 'waiting', attempts = 0, due_at = $1, error = null where account_id = $2 and endpoint_id = $3 and state = 'failed'"
+/** What of the failed rows; both ends of the time in which they were made are counted. */
+export type Replay = { readonly dueAt: number; readonly from?: number; readonly until?: number }
+
+/** Lets failed rows of one endpoint wait again from a moment on, complaints and unsubscribes first; how many. */
+export async function replayOutbox(db: Db, account: number, endpointId: number, replay: Replay): Promise<number> {
+  const { dueAt, from = 0, until = Number.MAX_SAFE_INTEGER } = replay
+  const sql = `update outbox set state = 'waiting', attempts = 0, error = null,
+    due_at = cast($1 as bigint) + case when kind in ('complaint', 'unsubscribe') then 0 else 1 end
+    where account_id = $2 and endpoint_id = $3 and state = 'failed' and created_at >= $4 and created_at <= $5`
+  return db.run(sql, [dueAt, account, endpointId, from, until])
+}
+
+/** Lets rows of one endpoint that rest between two attempts be due at a moment: it is well again; how many. */
+export async function hastenOutbox(db: Db, account: number, endpointId: number, dueAt: number): Promise<number> {
+  const sql = "update outbox set due_at = $1 where account_id = $2 and endpoint_id = $3 and state = 'waiting' and due_at > $1"
   return db.run(sql, [dueAt, account, endpointId])
 }

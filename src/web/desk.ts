@@ -19,6 +19,7 @@ import type { SettleInbox } from '../work/inbox.ts'
 import type { UnsubscribeCall } from '../work/lists.ts'
 import type { Asker, Registered, Registration } from '../work/register.ts'
 import type { SettingsCall } from '../work/settings.ts'
+import type { Webhooks } from '../work/webhooks.ts'
 
 export type InboxQuery = {
   readonly state: InboxState | null
@@ -99,5 +100,6 @@ export type Desk = {
   readonly brakes: () => Promise<readonly Brake[]>
   readonly releaseBrake: (call: ReleaseCall) => Promise<Released>
   readonly eraseAddress: (address: string, actor: string) => Promise<Erased>
+  readonly webhooks: Webhooks
   readonly unsubscribe: (call: UnsubscribeCall) => Promise<'done' | 'missed'>
 }

@@ -19,6 +19,7 @@ import { createServer } from './server.ts'
 import type { Web, WebOptions } from './server.ts'
 import { addSuppressions } from './suppressions.ts'
 import { addUnsubscribe } from './unsubscribe.ts'
+import { addWebhooks } from './webhooks.ts'
 import { addVendor } from './vendor/routes.ts'
 
 export type WebParts = {
@@ -54,6 +55,7 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addInbox(server, { desk, guard })
     addAccount(server, { desk, guard })
     addOperator(server, { desk, guard, accountOf: parts.accountOf })
+    addWebhooks(server, { desk, guard })
     addUnsubscribe(server, desk)
   }
   const server = await createServer(options)

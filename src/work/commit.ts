@@ -1,8 +1,9 @@
 /**
  * commit - what was decided goes into the store, with the rows that tell the endpoints
  *
- * See also: store/world (which writes), store/outbox.
+ * See also: store/world (which writes), store/outbox, edge/webhookbody (what is an event).
  */
+import { eventOf } from '../edge/webhookbody.ts'
 import type { Fact } from '../ledger/fact.ts'
 import type { World } from '../ledger/world.ts'
 import { endpointsOf, type Endpoint } from '../store/endpoints.ts'
@@ -26,5 +27,6 @@ export async function commitWorld(db: Db, world: World, { now, notify, ...extras
 }
 
 function wants(endpoint: Endpoint, fact: Fact): boolean {
-  return endpoint.enabled && endpoint.account === fact.account && endpoint.events.includes(fact.kind)
+  const event = eventOf(fact)
+  return event !== null && endpoint.enabled && endpoint.account === fact.account && endpoint.events.includes(event)
 }

@@ -2,7 +2,10 @@
  * shop - a Shop around a store of a test, with one account and fixed keys
  */
 import { deriveTokenKey } from '../../src/correlate/keys.ts'
+import { createPoster } from '../../src/edge/post.ts'
 import { loadRules } from '../../src/edge/rulefiles.ts'
+import { createTargetGuard } from '../../src/edge/target.ts'
+import { createVault } from '../../src/edge/vault.ts'
 import { DEFAULT_SETTINGS, type AccountSettings } from '../../src/ledger/settings.ts'
 import { createAccount } from '../../src/store/accounts.ts'
 import type { Engine } from '../../src/store/engine.ts'
@@ -10,6 +13,7 @@ import { addTokenKey } from '../../src/store/tokenkeys.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import { createBook } from '../../src/work/book.ts'
 import { processIds, type Shop } from '../../src/work/shop.ts'
+import { createWebhooks, type Webhooks } from '../../src/work/webhooks.ts'
 
 export const RETURN_PATH = 'bounce.example.com'
 export const FEEDBACK = 'fbl.example.com'
@@ -39,4 +43,10 @@ export async function makeShop(engine: Engine, clock: Clock, accounts: readonly 
     now,
     ids: processIds,
   }
+}
+
+/** Webhooks of a shop, to public targets only. */
+export function makeWebhooks(shop: Shop): Webhooks {
+  const guard = createTargetGuard({ allowPrivate: false, allowHosts: [] })
+  return createWebhooks(shop, { vault: createVault(MASTER), guard, poster: createPoster(guard, { connections: 1 }) })
 }

@@ -5,6 +5,7 @@ import type { LightMyRequestResponse } from 'fastify'
 import type { Fact } from '../../src/ledger/fact.ts'
 import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/world.ts'
+import type { Endpoint } from '../../src/store/endpoints.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import type { Desk } from '../../src/web/desk.ts'
 import type { Web } from '../../src/web/server.ts'
@@ -167,6 +168,20 @@ export const ITEM: InboxRow = {
   factId: FAILED.id,
 }
 
+export const ENDPOINT: Endpoint = {
+  account: 1,
+  endpointId: 1,
+  url: 'https://good.example/held',
+  name: 'alice',
+  events: ['invalid'],
+  format: 'form',
+  ladder: 'standard',
+  sealedKey: Buffer.from('sealed'),
+  enabled: true,
+  createdAt: NOW,
+  updatedAt: NOW,
+}
+
 /** Calls that reached the desk, by name. */
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
 
@@ -241,6 +256,15 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
     brakes: hear('brakes', [{ site: 'google', held: true, at: NOW, pending: 2 }]),
     releaseBrake: hear('releaseBrake', { site: 'google', changed: true, entries: 2 }),
     eraseAddress: hear('eraseAddress', { addressHash: '00'.repeat(32), deliveries: 1, entries: 1, mails: 1 }),
+    webhooks: {
+      list: hear('webhooks.list', [ENDPOINT]),
+      add: hear('webhooks.add', { endpoint: ENDPOINT, secret: 'whsec_x' }),
+      change: hear('webhooks.change', { endpoint: ENDPOINT, secret: null }),
+      remove: hear('webhooks.remove', true),
+      replay: hear('webhooks.replay', 3),
+      waiting: hear('webhooks.waiting', []),
+      answers: (url) => Promise.resolve(url.startsWith('https://good.example/')),
+    },
     unsubscribe: (call) => {
       heard.push({ name: 'unsubscribe', args: [call] })
       return Promise.resolve(call.token.startsWith('a') ? 'done' : 'missed')

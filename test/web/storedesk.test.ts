@@ -11,7 +11,7 @@ import type { Desk } from '../../src/web/desk.ts'
 import { createReadingDesk } from '../../src/web/storedesk.ts'
 import { createWritingDesk } from '../../src/web/workdesk.ts'
 import { engines } from '../support/engines.ts'
-import { makeShop, MASTER } from '../support/shop.ts'
+import { makeShop, makeWebhooks, MASTER } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
@@ -56,7 +56,12 @@ describe.each(engines)('$kind', ({ open }) => {
   beforeAll(async () => {
     const { engine } = await open()
     const shop = await makeShop(engine, clock, [{}, {}])
-    desk = { now: shop.now, ...createReadingDesk(engine.read, shop.now), ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)) }
+    desk = {
+      now: shop.now,
+      ...createReadingDesk(engine.read, shop.now),
+      ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)),
+      webhooks: makeWebhooks(shop),
+    }
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))
     const made = await desk.register(ANN, { ...MAIL, recipients: names })
     await desk.register(BOB, { ...MAIL, recipients: names })

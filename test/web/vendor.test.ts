@@ -71,6 +71,23 @@ const CASES = [
   ['unsubscribe/add', '', 40011],
   ['unsubscribe/add', 'email=nobody', 40012],
   ['unsubscribe/delete', 'email=joe@example.com', 40403],
+  ['webhook/list', '', 200],
+  ['webhook/add', 'url=https://good.example/new', 40703],
+  ['webhook/add', 'url=https://good.example/new&event=nonsense', 40704],
+  ['webhook/add', 'event=1', 40705],
+  ['webhook/add', 'event=1&url=nonsense', 40706],
+  ['webhook/add', 'event=1&url=ftp://good.example/', 40706],
+  ['webhook/add', 'event=1&url=https://bad.example/', 40707],
+  ['webhook/add', 'event=1&url=https://good.example/held', 40708],
+  ['webhook/add', 'event=1,4;5,open&url=https://good.example/new&categoryName=x', 200],
+  ['webhook/update', 'url=https://good.example/other&event=1', 40709],
+  ['webhook/update', 'webhookId=2&event=1', 40709],
+  ['webhook/update', 'webhookId=1&url=https://bad.example/', 40707],
+  ['webhook/update', 'url=https://good.example/held&event=1', 200],
+  ['webhook/update', 'webhookId=1&url=https://good.example/new', 200],
+  ['webhook/delete', '', 40705],
+  ['webhook/delete', 'url=https://good.example/other', 40709],
+  ['webhook/delete', 'url=https://good.example/held', 200],
 ] as const
 
 const SIGN_INS = [

@@ -29,6 +29,16 @@ export const CODES = {
   40404: 'unsubscribe delete failed',
   40601: 'bounce deleted',
   40602: 'bounce delete failed',
+  40703: 'event is empty',
+  40704: 'event is invalid',
+  40705: 'url is empty',
+  40706: 'url is invalid',
+  40707: 'url test failed: it must answer 200 to GET and to POST',
+  40708: 'url exists',
+  40709: 'webhook not found',
+  40710: 'webhook create failed',
+  40711: 'webhook delete failed',
+  40712: 'webhook update failed',
   40913: 'request quota exceeded',
 } as const
 

@@ -18,6 +18,7 @@ import {
   viewSpamReported,
   viewUnsubscribe,
 } from './lists.ts'
+import { addWebhook, deleteWebhook, listWebhooks, updateWebhook } from './webhooks.ts'
 
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'data/emailStatus': emailStatus,
@@ -34,6 +35,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'unsubscribe/count': countOperation('unsubscribe'),
   'unsubscribe/add': addUnsubscribe,
   'unsubscribe/delete': deleteOperation('unsubscribe', 40403),
+  'webhook/list': listWebhooks,
+  'webhook/add': addWebhook,
+  'webhook/update': updateWebhook,
+  'webhook/delete': deleteWebhook,
 }
 
 /** `api` is current, `apiv2` older; both answer the same. */

@@ -1,0 +1,151 @@
+/**
+ * webhookbody - which facts are events to an endpoint, and the body of each in the vendor's words
+ *
+ * The one table between the vendor's events and our kinds of facts is EVENTS. Beside the vendor's fields stand ours: `eventId`, `eventTime`
+ * (when it happened; `timestamp` is when it was sent), `reason`, `fault`, `permanence`, `billable`.
+ *
+ * Pure. Spec: vendor-api, Webhooks. See also: edge/signature, edge/useragent, work/notify.
+ */
+import type { Effect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/fact.ts'
+import type { DeliveryRow } from '../ledger/world.ts'
+import { readUserAgent } from './useragent.ts'
+
+type EventRow = {
+  /** The vendor's number; null: an event of our own. */
+  readonly code: number | null
+  readonly kinds: readonly FactKind[]
+  /** Where a kind has an effect: the status that makes it this event. */
+  readonly status?: number
+  readonly message: string
+}
+
+const OUTCOMES = ['attempt', 'failed', 'gave-up', 'delivered', 'reclassified'] as const
+
+export const EVENTS = {
+  request: { code: 18, kinds: ['request'], message: 'the request was taken' },
+  deliver: { code: 1, kinds: OUTCOMES, status: 1, message: 'delivered' },
+  invalid: { code: 4, kinds: OUTCOMES, status: 4, message: 'invalid email' },
+  soft_bounce: { code: 5, kinds: OUTCOMES, status: 5, message: 'soft bounce' },
+  report_spam: { code: 3, kinds: ['complaint'], message: 'reported as spam' },
+  click: { code: 10, kinds: ['click'], message: 'clicked' },
+  open: { code: 11, kinds: ['open'], message: 'opened' },
+  unsubscribe: { code: 12, kinds: ['unsubscribe'], message: 'unsubscribed' },
+  alarm: { code: null, kinds: ['alarm'], message: 'an alarm' },
+} as const satisfies Record<string, EventRow>
+
+export type EventName = keyof typeof EVENTS
+
+/** Every event, in the order of the table. */
+export const EVENT_NAMES: readonly EventName[] = eventNames()
+
+function eventNames(): readonly EventName[] {
+  // The checked door: the keys of the literal above.
+  return Object.keys(EVENTS) as EventName[]
+}
+
+/** An event by its name or the vendor's number; null for neither. */
+export function readEvent(text: string): EventName | null {
+  return EVENT_NAMES.find((name) => name === text || String(EVENTS[name].code ?? name) === text) ?? null
+}
+
+const effectOf = ({ data }: Fact): Effect | null => ('effect' in data ? data.effect : null)
+
+/** The event that a fact is; null for what no endpoint hears of. */
+export function eventOf(fact: Fact): EventName | null {
+  const status = effectOf(fact)?.status ?? null
+  const fits = (row: EventRow): boolean => row.kinds.includes(fact.kind) && (row.status === undefined || row.status === status)
+  return EVENT_NAMES.find((name) => fits(EVENTS[name])) ?? null
+}
+
+type Field = string | number | boolean | null | readonly string[] | Readonly<Record<string, string>>
+export type WebhookBody = Readonly<Record<string, Field>>
+
+/** What a sending adds: when it is, and the vendor's proof. */
+export type Stamp = { readonly timestamp: number; readonly token: string; readonly signature: string }
+
+/** The body of one event. `delivery` is null where the fact is about none. Total. */
+export function bodyOf(event: EventName, fact: Fact, delivery: DeliveryRow | null, stamp: Stamp): WebhookBody {
+  return {
+    event,
+    message: EVENTS[event].message,
+    ...commonOf(delivery),
+    ...detailOf(event, fact, delivery),
+    ...proofOf(fact),
+    eventId: fact.id,
+    eventTime: fact.at,
+    ...stamp,
+  }
+}
+
+function commonOf(delivery: DeliveryRow | null): WebhookBody {
+  const { apiUser = '', labelId, label, broadcast, headers = {} } = delivery ?? {}
+  const task = broadcast ?? ''
+  return {
+    apiUser,
+    category: apiUser,
+    labelId: labelId ?? 0,
+    labelName: label ?? '',
+    maillistTaskId: task,
+    mail_list_task_id: task,
+    userHeaders: Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase().startsWith('sc-custom-'))),
+  }
+}
+
+function detailOf(event: EventName, fact: Fact, delivery: DeliveryRow | null): WebhookBody {
+  if (fact.kind === 'alarm') return { alarm: fact.data.alarm, message: fact.data.text }
+  const emailId = delivery?.emailId ?? ''
+  const recipient = delivery?.recipient ?? ''
+  if (event === 'request')
+    return { messageId: delivery?.messageId ?? '', recipientArray: [recipient], emailIds: [emailId], recipientSize: 1 }
+  const who = { emailId, recipient }
+  if (event === 'deliver') return { ...who, outIp: outIpOf(fact, delivery) }
+  if (event === 'invalid' || event === 'soft_bounce') return { ...who, outIp: outIpOf(fact, delivery), ...bounceOf(event, fact) }
+  return { ...who, ...engagementOf(fact) }
+}
+
+function outIpOf(fact: Fact, delivery: DeliveryRow | null): string {
+  return (fact.kind === 'attempt' ? fact.data.egressIp : null) ?? delivery?.egressIp ?? ''
+}
+
+const verdictOf = ({ data }: Fact): VerdictSummary | null => ('verdict' in data ? data.verdict : null)
+
+function bounceOf(event: EventName, fact: Fact): WebhookBody {
+  const effect = effectOf(fact)
+  const said = 'text' in fact.data && fact.data.text !== '' ? fact.data.text : (verdictOf(fact)?.text ?? '')
+  const cause = effect?.reason ?? ''
+  return {
+    subStat: effect?.subStatus ?? 0,
+    subStatDesc: cause,
+    asynchronousBounce: effect?.asynchronous ?? false,
+    ...(event === 'soft_bounce' ? { cause: said === '' ? cause : said } : {}),
+    message: said === '' ? cause : said,
+  }
+}
+
+function engagementOf(fact: Fact): WebhookBody {
+  if (fact.kind !== 'open' && fact.kind !== 'click' && fact.kind !== 'unsubscribe') return {}
+  const { ip, userAgent }: Pick<EngagementData, 'ip' | 'userAgent'> = fact.data
+  return { ...(fact.kind === 'click' ? { url: fact.data.url ?? '' } : {}), ip: ip ?? '', ...readUserAgent(userAgent ?? '') }
+}
+
+/** Our own words beside the vendor's. */
+function proofOf(fact: Fact): WebhookBody {
+  const effect = effectOf(fact)
+  if (effect === null) return {}
+  const { reason, fault, permanence } = effect
+  return { reason, fault, permanence, billable: fact.kind === 'failed' ? fact.data.billable : true }
+}
+
+export type BodyFormat = 'json' | 'form'
+
+/** The body as bytes are sent, with its content type. In a form, lists and records are JSON texts and null is empty. */
+export function writeBody(body: WebhookBody, format: BodyFormat): { readonly type: string; readonly text: string } {
+  if (format === 'json') return { type: 'application/json', text: JSON.stringify(body) }
+  const pairs = Object.entries(body).map(([name, value]) => [name, writeField(value)])
+  return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(pairs).toString() }
+}
+
+function writeField(value: Field): string {
+  if (value === null) return ''
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}

@@ -1,0 +1,140 @@
+/**
+ * webhooks - where an account's events are sent to, and what waits there
+ *
+ * See also: work/webhooks, web/vendor/webhooks (the other face), docs/WEBHOOKS.md.
+ */
+import { z } from 'zod'
+import { EVENT_NAMES } from '../edge/webhookbody.ts'
+import { Fault } from '../error.ts'
+import type { Endpoint } from '../store/endpoints.ts'
+import type { OutboxRow } from '../store/outbox.ts'
+import type { Desk } from './desk.ts'
+import { isoOf } from './factview.ts'
+import type { Guard } from './guard.ts'
+import type { Web } from './server.ts'
+
+const FORMATS = ['form', 'json'] as const
+const LADDERS = ['standard', 'vendor'] as const
+
+const endpointView = z.object({
+  id: z.int(),
+  url: z.string(),
+  name: z.string(),
+  events: z.array(z.string()),
+  format: z.string(),
+  ladder: z.string(),
+  enabled: z.boolean().describe('False after a 410, or by hand'),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+})
+const toldView = endpointView.extend({ secret: z.string().nullable().describe('Told once, when it is made; null where it stays') })
+
+const events = z.array(z.enum(EVENT_NAMES)).min(1)
+const url = z.string().min(1).max(2_000)
+const name = z.string().max(128)
+
+const addBody = z.strictObject({
+  url,
+  name: name.default(''),
+  events: events.default([...EVENT_NAMES]),
+  format: z.enum(FORMATS).default('form'),
+  ladder: z.enum(LADDERS).default('standard'),
+})
+const changeBody = z.strictObject({
+  url: z.exactOptional(url),
+  name: z.exactOptional(name),
+  events: z.exactOptional(events),
+  format: z.exactOptional(z.enum(FORMATS)),
+  ladder: z.exactOptional(z.enum(LADDERS)),
+  enabled: z.exactOptional(z.boolean()),
+  rotate: z.exactOptional(z.boolean()).describe('A new secret; the old one signs beside it for a day'),
+})
+
+const moment = z.iso.datetime({ offset: true })
+const rowView = z.object({
+  eventId: z.string(),
+  kind: z.string(),
+  state: z.string().describe('waiting, sending or failed'),
+  attempts: z.int(),
+  dueAt: z.string(),
+  createdAt: z.string(),
+  error: z.string().nullable().describe('Of the last attempt: the status and the first bytes of the answer'),
+})
+
+export type WebhookRoutes = { readonly desk: Desk; readonly guard: Guard }
+
+const tags = ['webhooks']
+const querystring = z.object({ account: z.string().max(128).optional().describe('The operator names an account') })
+const params = z.object({ id: z.coerce.number().int().min(1).max(999_999_999) })
+
+export function addWebhooks(server: Web, routes: WebhookRoutes): void {
+  addCollection(server, routes)
+  addOne(server, routes)
+  addOutbox(server, routes)
+}
+
+function addCollection(server: Web, { desk, guard }: WebhookRoutes): void {
+  const list = { summary: 'Endpoints', tags, querystring, response: { 200: z.object({ webhooks: z.array(endpointView) }) } }
+  server.get('/v1/webhooks', { schema: list }, async (request) => {
+    const { account } = await guard.account(request)
+    return { webhooks: (await desk.webhooks.list(account)).map(view) }
+  })
+  const add = { summary: 'Add an endpoint', tags, querystring, body: addBody, response: { 201: toldView } }
+  server.post('/v1/webhooks', { schema: add }, async (request, reply) => {
+    const { account } = await guard.account(request)
+    const { endpoint, secret } = await desk.webhooks.add(account, request.body)
+    return reply.code(201).send({ ...view(endpoint), secret })
+  })
+}
+
+function addOne(server: Web, { desk, guard }: WebhookRoutes): void {
+  const change = { summary: 'Change an endpoint', tags, querystring, params, body: changeBody, response: { 200: toldView } }
+  server.patch('/v1/webhooks/:id', { schema: change }, async (request) => {
+    const { account } = await guard.account(request)
+    const { endpoint, secret } = await desk.webhooks.change(account, request.params.id, request.body)
+    return { ...view(endpoint), secret }
+  })
+  const remove = { summary: 'Remove an endpoint and what waits for it', tags, querystring, params, response: { 204: z.null() } }
+  server.delete('/v1/webhooks/:id', { schema: remove }, async (request, reply) => {
+    const { account } = await guard.account(request)
+    if (!(await desk.webhooks.remove(account, request.params.id))) throw new Fault('not_found', 'there is no such endpoint')
+    return reply.code(204).send(null)
+  })
+}
+
+function addOutbox(server: Web, { desk, guard }: WebhookRoutes): void {
+  const body = z.strictObject({ since: z.exactOptional(moment), until: z.exactOptional(moment) }).nullish()
+  const replayed = { 200: z.object({ events: z.int().describe('How many wait again') }) }
+  const replay = { summary: 'Send again what has failed', tags, querystring, params, body, response: replayed }
+  server.post('/v1/webhooks/:id/replay', { schema: replay }, async (request) => {
+    const { account } = await guard.account(request)
+    const { since, until } = request.body ?? {}
+    const span = {
+      ...(since === undefined ? {} : { from: Date.parse(since) }),
+      ...(until === undefined ? {} : { until: Date.parse(until) }),
+    }
+    return { events: await desk.webhooks.replay(account, request.params.id, span) }
+  })
+  const query = querystring.extend({ limit: z.coerce.number().int().min(1).max(1_000).default(100) })
+  const waiting = {
+    summary: 'What waits or has failed',
+    tags,
+    querystring: query,
+    params,
+    response: { 200: z.object({ events: z.array(rowView) }) },
+  }
+  server.get('/v1/webhooks/:id/outbox', { schema: waiting }, async (request) => {
+    const { account } = await guard.account(request)
+    return { events: (await desk.webhooks.waiting(account, request.params.id, request.query.limit)).map(viewRow) }
+  })
+}
+
+function view({ endpointId, createdAt, updatedAt, ...rest }: Endpoint): z.output<typeof endpointView> {
+  const { url: target, name: named, events: wanted, format, ladder, enabled } = rest
+  const times = { createdAt: isoOf(createdAt), updatedAt: isoOf(updatedAt) }
+  return { id: endpointId, url: target, name: named, events: [...wanted], format, ladder, enabled, ...times }
+}
+
+function viewRow({ eventId, kind, state, attempts, dueAt, createdAt, error }: OutboxRow): z.output<typeof rowView> {
+  return { eventId, kind, state, attempts, dueAt: isoOf(dueAt), createdAt: isoOf(createdAt), error }
+}

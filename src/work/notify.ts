@@ -1,0 +1,218 @@
+/**
+ * notify - sends what waits in the outbox, each endpoint in a lane of its own
+ *
+ * A turn takes what is due, an endpoint at a time, and only where its lane is free and its breaker lets it; so a slow endpoint delays no
+ * other, and one that is down costs nothing. What was taken is sent with a few connections, then settled or put back in one transaction.
+ * A process that dies gives its rows back when their lease ends: at least once, with the same `webhook-id`.
+ *
+ * See also: work/send (one event), edge/breaker, edge/ladder, store/outbox.
+ */
+import { atTime, CLOSED, heard, type Breaker } from '../edge/breaker.ts'
+import { restAfter } from '../edge/ladder.ts'
+import type { Poster } from '../edge/post.ts'
+import type { Vault } from '../edge/vault.ts'
+import { findEndpoint, type Endpoint } from '../store/endpoints.ts'
+import {
+  claimOutboxForOperator,
+  dueEndpointsForOperator,
+  hastenOutbox,
+  putBackOutboxForOperator,
+  replayOutbox,
+  settleOutboxForOperator,
+  type EndpointRef,
+  type OutboxRow,
+} from '../store/outbox.ts'
+import { disableGone } from './gone.ts'
+import { createSender, type Sent } from './send.ts'
+import type { Shop } from './shop.ts'
+
+export type Notifier = {
+  /** Looks once for what is due and starts it. Never throws. */
+  readonly turn: () => Promise<void>
+  /** Resolves when no lane runs. */
+  readonly idle: () => Promise<void>
+  /** Ends: what is under way is answered or times out, the rest is given back. Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+export type NotifyOptions = { readonly vault: Vault; readonly poster: Poster; readonly replayWhenWell: boolean }
+
+/** Connections to one endpoint. */
+export const CONNECTIONS = 8
+/** Rows of one lane at a time: all of them time out well within the lease. */
+const BATCH = 64
+/** 64 rows over 8 connections take 24 s when each times out after 3. */
+const LEASE_MS = 60_000
+/** Lanes that run at once: with their connections well below the usual limit of open files. */
+const MAX_LANES = 64
+/** How soon an event leaves; asking an idle outbox costs one indexed read. */
+const EVERY_MS = 500
+
+type Lane = { breaker: Breaker; isUnproven: boolean; running: Promise<void> | null; ranAt: number }
+
+type Notify = NotifyOptions & {
+  readonly shop: Shop
+  readonly lanes: Map<string, Lane>
+  readonly sender: ReturnType<typeof createSender>
+  readonly state: { isClosing: boolean }
+}
+
+const keyOf = ({ account, endpointId }: EndpointRef): string => `${account}/${endpointId}`
+
+/** Makes the notifier; it does nothing until a turn. */
+export function createNotifier(shop: Shop, options: NotifyOptions): Notifier {
+  const notify: Notify = { ...options, shop, lanes: new Map(), sender: createSender(shop, options), state: { isClosing: false } }
+  const idle = async (): Promise<void> => {
+    for (let running = runningOf(notify); running.length > 0; running = runningOf(notify)) await Promise.all(running)
+  }
+  return {
+    turn: () => turn(notify),
+    idle,
+    close: async () => {
+      notify.state.isClosing = true
+      await idle()
+    },
+  }
+}
+
+/** Turns from now on; the answer ends the turns and then the notifier. */
+export function startNotifier(notifier: Notifier): () => Promise<void> {
+  let running: Promise<void> | null = null
+  const timer = setInterval(() => {
+    running ??= notifier.turn().finally(() => {
+      running = null
+    })
+  }, EVERY_MS)
+  timer.unref()
+  return async () => {
+    clearInterval(timer)
+    await running
+    await notifier.close()
+  }
+}
+
+const runningOf = ({ lanes }: Notify): readonly Promise<void>[] => [...lanes.values()].flatMap(({ running }) => running ?? [])
+
+async function turn(notify: Notify): Promise<void> {
+  const { shop, lanes, state } = notify
+  try {
+    const now = shop.now()
+    const due = await dueEndpointsForOperator(shop.engine.read, now)
+    const free = due.map((ref) => ({ ref, lane: laneOf(lanes, ref) })).filter(({ lane }) => lane.running === null)
+    for (const { lane } of free) lane.breaker = atTime(lane.breaker, now)
+    const ready = free.filter(({ lane }) => lane.breaker.state !== 'open').toSorted((a, b) => a.lane.ranAt - b.lane.ranAt)
+    for (const { ref, lane } of ready.slice(0, MAX_LANES - runningOf(notify).length)) {
+      if (state.isClosing) return
+      lane.ranAt = now
+      lane.running = runLane(notify, ref, lane).finally(() => {
+        lane.running = null
+      })
+    }
+  } catch (error) {
+    shop.telemetry.log.error({ err: error }, 'the outbox could not be read; it is asked again')
+  }
+}
+
+function laneOf(lanes: Map<string, Lane>, ref: EndpointRef): Lane {
+  const known = lanes.get(keyOf(ref))
+  if (known !== undefined) return known
+  // Whether it was unwell before this process began is not known: its first good answer lets what failed be tried once more.
+  const lane: Lane = { breaker: CLOSED, isUnproven: true, running: null, ranAt: 0 }
+  lanes.set(keyOf(ref), lane)
+  return lane
+}
+
+/** Batch after batch, until nothing is due, the breaker opens or the end comes. */
+async function runLane(notify: Notify, ref: EndpointRef, lane: Lane): Promise<void> {
+  const { shop, state } = notify
+  try {
+    for (let isMore = true; isMore && !state.isClosing;) isMore = await runBatch(notify, ref, lane)
+  } catch (error) {
+    shop.telemetry.log.error({ ...ref, err: error }, 'webhooks could not be sent; they come again')
+  }
+  const open = [...notify.lanes.values()].filter(({ breaker }) => breaker.state === 'open').length
+  shop.telemetry.gauge('bounced_webhook_endpoints_open', open)
+}
+
+async function runBatch(notify: Notify, ref: EndpointRef, lane: Lane): Promise<boolean> {
+  const { shop, sender } = notify
+  const limit = lane.breaker.state === 'trial' ? 1 : BATCH
+  const endpoint = await findEndpoint(shop.engine.read, ref.account, ref.endpointId)
+  if (endpoint === null || !endpoint.enabled) return false
+  const now = shop.now()
+  const claim = { now, leaseUntil: now + LEASE_MS, limit, endpoint: ref }
+  const rows = await shop.engine.tx((db) => claimOutboxForOperator(db, claim), { sees: 'latest' })
+  if (rows.length === 0) return false
+  const send = await sender(endpoint, rows)
+  const ends = await inParallel(rows, (row) => sendOne(notify, { endpoint, lane, row }, send))
+  await settle(notify, endpoint, ends)
+  if (ends.some(({ sent }) => sent?.kind === 'heard') && lane.isUnproven) await welcome(notify, ref, lane)
+  return lane.breaker.state !== 'open' && !ends.some(({ sent }) => sent?.kind === 'gone')
+}
+
+/** `sent` null: not asked, because the breaker opened or the end came. */
+type End = { readonly row: OutboxRow; readonly sent: Sent | null }
+type One = { readonly endpoint: Endpoint; readonly lane: Lane; readonly row: OutboxRow }
+
+async function sendOne({ shop, state }: Notify, { endpoint, lane, row }: One, send: (row: OutboxRow) => Promise<Sent>): Promise<End> {
+  if (state.isClosing || lane.breaker.state === 'open') return { row, sent: null }
+  const sent = await send(row)
+  shop.telemetry.count('bounced_webhooks_total', { outcome: sent.kind })
+  if (sent.kind === 'moot') return { row, sent }
+  shop.telemetry.observe('bounced_webhook_seconds', sent.millis / 1_000)
+  const before = lane.breaker.state
+  lane.breaker = heard(lane.breaker, sent.kind === 'heard', shop.now())
+  if (lane.breaker.state === 'open' && before === 'closed') {
+    const { account, endpointId } = endpoint
+    lane.isUnproven = true
+    shop.telemetry.log.warn({ account, endpointId }, 'an endpoint does not answer well; it is left alone for a while')
+  }
+  return { row, sent }
+}
+
+/** A few at a time, in the order given; the answers stand in the same order. */
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const done: R[] = []
+  const queue = [...items.entries()]
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) done[next[0]] = await work(next[1])
+  }
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker))
+  return done
+}
+
+async function settle({ shop }: Notify, endpoint: Endpoint, ends: readonly End[]): Promise<void> {
+  const now = shop.now()
+  const isDone = ({ sent }: End): boolean => sent?.kind === 'heard' || sent?.kind === 'moot'
+  const back = ends.filter((end) => !isDone(end)).map((end) => putBack(endpoint, end, now))
+  await shop.engine.tx(
+    async (db) => {
+      await settleOutboxForOperator(
+        db,
+        ends.filter(isDone).map(({ row }) => row),
+      )
+      await putBackOutboxForOperator(db, back)
+    },
+    { sees: 'latest' },
+  )
+  if (ends.some(({ sent }) => sent?.kind === 'gone')) await disableGone(shop, endpoint)
+}
+
+/** Where a row stands after it was not heard. One that was not sent keeps its attempts. */
+function putBack({ ladder }: Endpoint, { row, sent }: End, now: number): OutboxRow {
+  if (sent === null) return { ...row, state: 'waiting', attempts: row.attempts - 1, dueAt: now }
+  const error = 'error' in sent ? sent.error : null
+  // Its endpoint is off from now on: it waits for the day when it is switched on.
+  const rest = sent.kind === 'gone' ? 0 : restAfter(ladder, row.attempts)
+  return rest === null ? { ...row, state: 'failed', error } : { ...row, state: 'waiting', dueAt: now + rest, error }
+}
+
+/** It is well again: what rests is due now, and what failed is tried once more. */
+async function welcome({ shop, replayWhenWell }: Notify, { account, endpointId }: EndpointRef, lane: Lane): Promise<void> {
+  lane.isUnproven = false
+  const now = shop.now()
+  await shop.engine.tx(async (db) => {
+    await hastenOutbox(db, account, endpointId, now)
+    if (replayWhenWell) await replayOutbox(db, account, endpointId, { dueAt: now })
+  })
+}

@@ -1,0 +1,118 @@
+/**
+ * webhooks - what an account may do with its endpoints: add, change, remove, replay, look at what waits
+ *
+ * A secret is shown when it is made and lies sealed. A target is refused when it is set, and looked at again whenever it is called.
+ *
+ * See also: work/notify (who sends), web/webhooks and web/vendor/webhooks (the doors).
+ */
+import { makeWebhookSecret, openSecrets, rotateSecrets, sealSecrets } from '../edge/signature.ts'
+import type { LadderName } from '../edge/ladder.ts'
+import type { Poster } from '../edge/post.ts'
+import type { TargetGuard } from '../edge/target.ts'
+import type { Vault } from '../edge/vault.ts'
+import type { BodyFormat, EventName } from '../edge/webhookbody.ts'
+import { Fault } from '../error.ts'
+import { addEndpoint, endpointsOf, findEndpoint, removeEndpoint, saveEndpoint, type Endpoint } from '../store/endpoints.ts'
+import type { Db, Reader } from '../store/engine.ts'
+import { listOutbox, replayOutbox, type OutboxRow } from '../store/outbox.ts'
+import type { Shop } from './shop.ts'
+
+export type WebhookWish = {
+  readonly url: string
+  readonly name: string
+  readonly events: readonly EventName[]
+  readonly format: BodyFormat
+  readonly ladder: LadderName
+}
+
+/** `rotate`: a new secret; the old one signs beside it for a day. What is left out stays. */
+export type WebhookChange = Partial<WebhookWish> & { readonly enabled?: boolean; readonly rotate?: boolean }
+
+/** `secret` null: it stays as it was told before. */
+export type WebhookTold = { readonly endpoint: Endpoint; readonly secret: string | null }
+
+export type Webhooks = {
+  readonly list: (account: number) => Promise<readonly Endpoint[]>
+  /** Faults: bad_request (the target), conflict (the URL is there, or there are too many). */
+  readonly add: (account: number, wish: WebhookWish) => Promise<WebhookTold>
+  /** Faults: bad_request, conflict, not_found. */
+  readonly change: (account: number, endpointId: number, change: WebhookChange) => Promise<WebhookTold>
+  /** Removes it with what waits for it; false where it was not there. */
+  readonly remove: (account: number, endpointId: number) => Promise<boolean>
+  /** Failed events, made within the time that is given, wait again; how many. Faults: not_found. */
+  readonly replay: (account: number, endpointId: number, span: { readonly from?: number; readonly until?: number }) => Promise<number>
+  /** What waits or has failed, oldest first. Faults: not_found. */
+  readonly waiting: (account: number, endpointId: number, limit: number) => Promise<readonly OutboxRow[]>
+  /** Whether a URL answers 200 to GET and to POST; what may not be called does not. */
+  readonly answers: (url: string) => Promise<boolean>
+}
+
+export type WebhookTools = { readonly vault: Vault; readonly guard: TargetGuard; readonly poster: Poster }
+
+/** Each event is written once an endpoint: twenty serve every consumer that an account has. */
+const MAX_ENDPOINTS = 20
+
+export function createWebhooks(shop: Shop, { vault, guard, poster }: WebhookTools): Webhooks {
+  const { engine, now } = shop
+  const must = async (db: Reader, account: number, endpointId: number): Promise<Endpoint> => {
+    const found = await findEndpoint(db, account, endpointId)
+    if (found === null) throw new Fault('not_found', 'there is no such endpoint')
+    return found
+  }
+  return {
+    list: (account) => endpointsOf(engine.read, [account]),
+    add: async (account, wish) => {
+      const url = (await guard.check(wish.url)).href
+      const secret = makeWebhookSecret()
+      const endpoint = await engine.tx((db) => addTo(db, { ...wish, url, account }, { vault, secret, now: now() }))
+      return { endpoint, secret }
+    },
+    change: async (account, endpointId, { rotate = false, ...change }) => {
+      const url = change.url === undefined ? null : (await guard.check(change.url)).href
+      return engine.tx(async (db) => {
+        const old = await must(db, account, endpointId)
+        if (url !== null && url !== old.url) refuseTwice(await endpointsOf(db, [account]), url)
+        const changed: Endpoint = { ...old, ...change, ...(url === null ? {} : { url }), updatedAt: now() }
+        const secrets = rotate ? rotateSecrets(openSecrets(vault, old, now()), now()) : null
+        const endpoint = secrets === null ? changed : { ...changed, sealedKey: sealSecrets(vault, old, secrets) }
+        await saveEndpoint(db, endpoint)
+        return { endpoint, secret: secrets?.[0]?.secret ?? null }
+      })
+    },
+    remove: (account, endpointId) => engine.tx((db) => removeEndpoint(db, account, endpointId)),
+    replay: (account, endpointId, span) =>
+      engine.tx(async (db) => {
+        await must(db, account, endpointId)
+        return replayOutbox(db, account, endpointId, { dueAt: now(), ...span })
+      }),
+    waiting: async (account, endpointId, limit) => {
+      await must(engine.read, account, endpointId)
+      return listOutbox(engine.read, account, endpointId, limit)
+    },
+    answers: async (url) => {
+      for (const method of ['GET', 'POST'] as const) {
+        const body = method === 'GET' ? null : 'event=test'
+        const headers = { 'user-agent': 'bounced', ...(body === null ? {} : { 'content-type': 'application/x-www-form-urlencoded' }) }
+        if ((await poster.send({ url, method, headers, body })).status !== 200) return false
+      }
+      return true
+    },
+  }
+}
+
+type Making = { readonly vault: Vault; readonly secret: string; readonly now: number }
+
+async function addTo(db: Db, wish: WebhookWish & { readonly account: number }, { vault, secret, now }: Making): Promise<Endpoint> {
+  const there = await endpointsOf(db, [wish.account])
+  refuseTwice(there, wish.url)
+  if (there.length >= MAX_ENDPOINTS) throw new Fault('conflict', `an account has at most ${MAX_ENDPOINTS} endpoints`)
+  const made = await addEndpoint(db, { ...wish, sealedKey: Buffer.alloc(0), enabled: true, createdAt: now, updatedAt: now })
+  // Its number is part of its seal.
+  const endpoint = { ...made, sealedKey: sealSecrets(vault, made, [{ secret, until: null }]) }
+  await saveEndpoint(db, endpoint)
+  return endpoint
+}
+
+function refuseTwice(there: readonly Endpoint[], url: string): void {
+  if (there.some((each) => each.url === url)) throw new Fault('conflict', 'an endpoint with this URL is there already')
+}

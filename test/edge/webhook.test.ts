@@ -1,0 +1,105 @@
+/**
+ * webhook.test - which facts are which events, their forms, the ladders, the breaker, secrets and user agents
+ */
+import { expect, test } from 'vitest'
+import { atTime, CLOSED, heard, type Breaker } from '../../src/edge/breaker.ts'
+import { restAfter } from '../../src/edge/ladder.ts'
+import { openSecrets, rotateSecrets, sealSecrets, webhookIdOf, SECRET_ROTATION_MS } from '../../src/edge/signature.ts'
+import { readUserAgent } from '../../src/edge/useragent.ts'
+import { createVault } from '../../src/edge/vault.ts'
+import { bodyOf, eventOf, readEvent, writeBody } from '../../src/edge/webhookbody.ts'
+import type { Fact } from '../../src/ledger/fact.ts'
+import { FAILED, NOW, ROW } from '../web/lambdas.ts'
+
+const failed = (status: 1 | 4 | 5 | 18): Fact => {
+  if (FAILED.kind !== 'failed' || FAILED.data.effect === null) throw new Error('the sample has an effect')
+  return { ...FAILED, data: { ...FAILED.data, effect: { ...FAILED.data.effect, status } } }
+}
+
+test.each([
+  [failed(4), 'invalid'],
+  [failed(5), 'soft_bounce'],
+  [failed(1), 'deliver'],
+  [failed(18), null],
+] as const)('a fact is an event by its effect: %#', (fact, event) => expect(eventOf(fact)).toBe(event))
+
+test.each([
+  ['1', 'deliver'],
+  ['18', 'request'],
+  ['click', 'click'],
+  ['alarm', 'alarm'],
+  ['2', null],
+  ['', null],
+  ['constructor', null],
+] as const)('event %j is %j', (text, event) => expect(readEvent(text)).toBe(event))
+
+test('a body in both forms', () => {
+  const body = bodyOf('soft_bounce', failed(5), ROW, { timestamp: NOW, token: 't', signature: 's' })
+  expect(JSON.parse(writeBody(body, 'json').text)).toMatchObject({
+    event: 'soft_bounce',
+    emailId: ROW.emailId,
+    cause: '550 5.1.1 No such user',
+  })
+  const form = new URLSearchParams(writeBody(body, 'form').text)
+  expect([form.get('asynchronousBounce'), form.get('userHeaders'), form.get('labelId')]).toEqual(['true', '{}', '7'])
+})
+
+test.each([
+  ['vendor', 1, 60_000],
+  ['vendor', 5, 960_000],
+  ['vendor', 6, null],
+  ['standard', 6, 3_600_000],
+  ['standard', 12, 86_400_000],
+  ['standard', 13, null],
+] as const)('ladder %s after %i: %s', (ladder, attempts, rest) => expect(restAfter(ladder, attempts)).toBe(rest))
+
+// g: a good answer, b: a bad one; digits: so many seconds pass.
+test.each([
+  ['', 'closed'],
+  ['bbbb', 'closed'],
+  ['bbbbgbbbb', 'closed'],
+  ['bbbbb', 'open'],
+  ['bbbbb9', 'open'],
+  ['bbbbb99', 'trial'],
+  ['bbbbb99g', 'closed'],
+  ['bbbbb99b', 'open'],
+  ['bbbbb99b999', 'open'],
+  ['bbbbb99b9999', 'trial'],
+  ['bbbbb99b9999g', 'closed'],
+  ['bbbbbg', 'closed'],
+] as const)('breaker after %j is %s', (story, state) => {
+  let now = 0
+  let breaker: Breaker = CLOSED
+  for (const step of story) {
+    if (step === 'g' || step === 'b') breaker = heard(breaker, step === 'g', now)
+    else now += Number(step) * 1_000
+    breaker = atTime(breaker, now)
+  }
+  expect(breaker.state).toBe(state)
+})
+
+test('the rest of a breaker never grows beyond five minutes', () => {
+  let breaker: Breaker = CLOSED
+  for (let n = 0; n < 50; n++) breaker = atTime(heard(breaker, false, 0), breaker.until)
+  expect(heard(breaker, false, 0).until).toBeLessThanOrEqual(300_000)
+})
+
+test('secrets open for their endpoint alone, and the old one for a day', () => {
+  const vault = createVault(Buffer.alloc(32, 7))
+  const holder = { account: 1, endpointId: 2 }
+  const secrets = rotateSecrets([{ secret: 'whsec_old', until: null }], NOW)
+  const sealedKey = sealSecrets(vault, holder, secrets)
+  expect(openSecrets(vault, { ...holder, sealedKey }, NOW).map(({ secret }) => secret)).toEqual([secrets[0]?.secret, 'whsec_old'])
+  expect(openSecrets(vault, { ...holder, sealedKey }, NOW + SECRET_ROTATION_MS)).toHaveLength(1)
+  expect(() => openSecrets(vault, { account: 2, endpointId: 2, sealedKey }, NOW)).toThrow(/does not open/)
+  expect(webhookIdOf('e', holder)).toBe(webhookIdOf('e', holder))
+  expect(webhookIdOf('e', holder)).not.toBe(webhookIdOf('e', { account: 1, endpointId: 3 }))
+})
+
+test.each([
+  ['Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36 Edg/120.1', 'Edge', '120.1', 'Windows', '10.0'],
+  ['Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) Version/17.1 Safari/604.1', 'Safari', '17.1', 'iOS', '17.1'],
+  ['', '', '', '', ''],
+] as const)('%s', (text, explorerName, explorerVer, oSName, oSVer) =>
+  expect(readUserAgent(text)).toEqual({ explorerName, explorerVer, oSName, oSVer }),
+)
