@@ -32,6 +32,10 @@ const COMMANDS = {
   token: { summary: 'sign and read tokens', load: async () => (await import('./commands/token.ts')).token },
   inbox: { summary: 'list the mails that wait for a person', load: async () => (await import('./commands/inbox.ts')).inbox },
   export: { summary: 'print mails, suppressions or facts', load: async () => (await import('./commands/export.ts')).exportCommand },
+  simulate: {
+    summary: 'try a campaign and a pause policy on a virtual clock',
+    load: async () => (await import('./commands/simulate.ts')).simulate,
+  },
   rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
 } as const satisfies Record<string, CommandRow>
 

@@ -20,9 +20,6 @@ import { type AccountSettings, DEFAULT_SETTINGS } from '../ledger/settings.ts'
 import { addressKey, type DeliveryRow, emptyWorld, seenKey, type World } from '../ledger/world.ts'
 import type { Report } from '../mail/report.ts'
 
-/** The one account that sends. */
-export const ACCOUNT = 1
-
 export type Books = {
   readonly world: World
   readonly settings: AccountSettings
@@ -43,12 +40,18 @@ export function openBooks(sender: string): Books {
 }
 
 /** The id of the n-th mail of a simulation. */
-export const mailIdOf = (at: number, n: number): string => formatDeliveryId({ day: dayOf(at), account: ACCOUNT, sequence: n }) ?? ''
+export const mailIdOf = (at: number, account: number, n: number): string => formatDeliveryId({ day: dayOf(at), account, sequence: n }) ?? ''
 
-export type Letter = { readonly id: string; readonly at: number; readonly address: KnownAddress; readonly site: string }
+export type NewMail = {
+  readonly id: string
+  readonly account: number
+  readonly at: number
+  readonly address: KnownAddress
+  readonly site: string
+}
 
 /** Registers a mail. False: one of our own lists answered, and it is not sent. */
-export function register(books: Books, { id, at, address, site }: Letter): boolean {
+export function register(books: Books, { id, account, at, address, site }: NewMail): boolean {
   const { world, settings } = books
   const request = {
     emailId: `${id}x0$${address.address}`,
@@ -68,7 +71,7 @@ export function register(books: Books, { id, at, address, site }: Letter): boole
     requestIp: null,
     requestedAt: at,
   } as const
-  const about = { world, account: ACCOUNT, deliveryId: id, request, address, isSelected: true, isQueued: true, settings }
+  const about = { world, account, deliveryId: id, request, address, isSelected: true, isQueued: true, settings }
   keep(books, id, decideRequest({ ...about, moment: momentOf(books, at) }))
   return rowOf(books, id)?.status === 18
 }
@@ -100,7 +103,7 @@ export function bookReport(
   const { world, settings } = books
   const delivery = rowOf(books, id)
   if (delivery === null) return
-  const match = { account: ACCOUNT, deliveryId: id, delivery, stub: false, via: 'rcpt', proof: 'signed', problem: null } as const
+  const match = { account: delivery.account, deliveryId: id, delivery, stub: false, via: 'rcpt', proof: 'signed', problem: null } as const
   const from = report.from?.slice(report.from.indexOf('@') + 1) ?? ''
   const facts = decideReport({
     world,

@@ -14,8 +14,7 @@ const HOUR_MS = 3_600_000
 
 /** One mail before it is sent. */
 export type Draft = {
-  /** Of its campaign. */
-  readonly campaign: number
+  readonly account: number
   /** Its place on the list: what its mailbox is like hangs on it. */
   readonly person: number
   readonly provider: string
@@ -36,7 +35,7 @@ export type Campaign = {
 /** The campaigns of a scenario that starts at `start`. */
 export function planCampaigns(scenario: Scenario, files: ReadonlyMap<string, ProviderFile>, start: number): readonly Campaign[] {
   const lists = [...new Set(scenario.campaign.map((row, n) => listOf(row, n)))]
-  return scenario.campaign.map((row, n) => planCampaign(row, n, { files, start, seed: scenario.seed, list: lists.indexOf(listOf(row, n)) }))
+  return scenario.campaign.map((row, n) => planCampaign(row, { files, start, seed: scenario.seed, list: lists.indexOf(listOf(row, n)) }))
 }
 
 const listOf = (row: CampaignRow, n: number): string => row.list ?? `#${n}`
@@ -46,7 +45,7 @@ const LIST_SIZE = 5_000_000
 
 type Ground = { readonly files: ReadonlyMap<string, ProviderFile>; readonly start: number; readonly seed: number; readonly list: number }
 
-function planCampaign(row: CampaignRow, campaign: number, { files, start, seed, list }: Ground): Campaign {
+function planCampaign(row: CampaignRow, { files, start, seed, list }: Ground): Campaign {
   const shares = sharesOf(row, files)
   const first = start + row.at_hours * HOUR_MS
   const step = (row.over_minutes * 60_000) / row.mails
@@ -55,7 +54,14 @@ function planCampaign(row: CampaignRow, campaign: number, { files, start, seed, 
     const share = shareAt(shares, roll(seed, person, SALTS.recipient))
     const { domains } = share.file
     const domain = domains[Math.floor(roll(seed, person, SALTS.submit) * domains.length)] ?? ''
-    return { campaign, person, provider: share.file.name, domain, recipient: `person${person}@${domain}`, mailboxes: share.mailboxes }
+    return {
+      account: row.account,
+      person,
+      provider: share.file.name,
+      domain,
+      recipient: `person${person}@${domain}`,
+      mailboxes: share.mailboxes,
+    }
   }
   return { size: row.mails, atOf: (n) => Math.floor(first + n * step), draft }
 }

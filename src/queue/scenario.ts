@@ -22,6 +22,7 @@
  *     mails = 100000
  *     at_hours = 0
  *     over_minutes = 60                  # handed to the queue evenly over so long
+ *     account = 1                        # whose it is: lists and the quality of lists are an account's own
  *     to = { gmail = 6, outlook = 3 }    # in which shares
  *     mailboxes = { unknown = 0.12 }     # instead of what the provider's file says of an average list
  *
@@ -46,6 +47,7 @@ const campaign = z.strictObject({
   mails: z.int().min(1).max(5_000_000),
   at_hours: hours.default(0),
   over_minutes: z.number().min(0).max(100_000).default(0),
+  account: z.int().min(1).max(1_000).default(1),
   to: z.record(z.string(), z.number().positive()).refine((to) => Object.keys(to).length > 0, 'names no provider'),
   mailboxes: mailboxesSchema.partial().default({}),
   /** Campaigns with the same word go to the same people, in the same order. */
