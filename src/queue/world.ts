@@ -9,7 +9,7 @@
 import type { RuleTable } from '../classify/table.ts'
 import { knowAddress } from '../correlate/address.ts'
 import { type Agenda, createAgenda } from './agenda.ts'
-import { answer } from './answer.ts'
+import { answer, report as tellQueue } from './answer.ts'
 import { bookAttempt, bookGiveUp, bookReport, type Books, forget, mailIdOf, openBooks, register, rowOf } from './books.ts'
 import { type Campaign, planCampaigns } from './campaign.ts'
 import { castProviders, type Post, startOf } from './cast.ts'
@@ -306,6 +306,7 @@ function hearReport(play: Play, { letter, text }: { letter: Letter; text: string
   const { verdict } = play.read(text, { mx: file.mx, domain: letter.domain })
   letter.post.score.reports += 1
   bookReport(play.books, letter.id, { report, verdict, at: now })
+  if (verdict.reason === 'not-exist' && verdict.permanence === 'permanent') tell(play, letter, 'not-exist', now)
   arrived(play, letter)
 }
 
@@ -313,7 +314,13 @@ function hearComplaint(play: Play, { letter, ip }: { letter: Letter; ip: string 
   const report = arfOf(letter.recipient, { from: letter.post.provider.file.complaints?.from ?? '', ip })
   letter.post.score.complaints += 1
   bookReport(play.books, letter.id, { report, verdict: null, at: now })
+  tell(play, letter, 'complaint', now)
   arrived(play, letter)
+}
+
+/** The queue hears of what says something about an account's list. */
+function tell(play: Play, { account }: Letter, kind: 'not-exist' | 'complaint', now: number): void {
+  follow(play, tellQueue(play.queue, { kind, account }, now), now)
 }
 
 function arrived(play: Play, letter: Letter): void {
