@@ -142,6 +142,8 @@ function heardOf(
 ): Heard {
   const { queue, flight, answer, now } = met
   const refusal: Refusal | null = answer.kind === 'refused' ? answer : null
+  // A network key counts no mails; the address counts those to its site.
+  const rated = gate.kind === 'network' ? gateOf(queue, KEYS.ip(flight.dispatch), now) : gate
   return {
     number: flight.dispatch.number,
     what: given.isHit ? 'hit' : answer.kind === 'accepted' ? 'accepted' : 'clean',
@@ -151,7 +153,7 @@ function heardOf(
     statedDelayMs: refusal?.statedDelayMs ?? null,
     zone: refusal?.zone ?? null,
     trips: given.trips,
-    rate: perMinute(gate.accepted, now),
+    rate: perMinute(rated.accepted, now),
     connections: Math.max(1, queue.inFlight.get(gate.id) ?? 1),
   }
 }

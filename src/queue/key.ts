@@ -42,9 +42,10 @@ export type Destination = {
 export type Route = Destination & { readonly egressIp: string }
 
 /** A part of a key: no `|` of a stranger's may stand in it. */
-const part = (text: string): string => text.replaceAll('|', '_')
+const part = (text: string): string => (text.includes('|') ? text.replaceAll('|', '_') : text)
 
-const join = (kind: KeyKind, ...names: readonly string[]): KeyId => [kind, ...names.map(part)].join('|')
+const join = (kind: KeyKind, first: string, second?: string): KeyId =>
+  second === undefined ? `${kind}|${part(first)}` : `${kind}|${part(first)}|${part(second)}`
 
 /** The kind of a key. */
 export function kindOf(key: KeyId): KeyKind | null {

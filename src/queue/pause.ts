@@ -94,7 +94,7 @@ function weigh(
   const n = sum(hits, at.now)
   const all = sum(of, at.now)
   const isEnough = n >= measure.threshold && n >= measure.ratio * all
-  const trips = all >= measure.floor ? isEnough : measure.inARow > 0 && at.inARow >= measure.inARow
+  const trips = all >= measure.floor ? isEnough : measure.inARow > 0 && at.inARow >= measure.inARow && n >= measure.ratio * all
   return { trips, isFar: trips && at.times !== null && n >= at.times * measure.ratio * all }
 }
 

@@ -18,7 +18,7 @@
  */
 import { peek, push, shift } from './fifo.ts'
 import { passGate } from './gate.ts'
-import { countWaiting, endMail, laneOf, makeReady, streamOf } from './lane.ts'
+import { countWaiting, endMail, makeReady, streamOf } from './lane.ts'
 import type { Mail, QueueEvent } from './mail.ts'
 import { type Command, deleteWaiting, endManual, pauseByHand, recoverKey, recoverLanes, setRate, setWarmUp } from './operate.ts'
 import { note } from './rate.ts'
@@ -52,7 +52,8 @@ export function offer(queue: Queue, mail: Mail, now: number): boolean {
   push(queue.oldest, mail.id)
   countWaiting(queue, stream, 1)
   note(queue.rates, 'in', now)
-  note(laneOf(queue, mail).rates, 'in', now)
+  const lane = queue.lanes.get(stream.lane)
+  if (lane !== undefined) note(lane.rates, 'in', now)
   if (mail.dueAt <= now) makeReady(queue, held)
   else setTimer(queue.timers, { at: mail.dueAt, n: nextNumber(queue), what: 'mail', id: mail.id })
   return true

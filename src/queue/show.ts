@@ -57,12 +57,13 @@ function statusOf(queue: Stock, lane: Lane, now: number): LaneStatus {
   const hold = holds.reduce<Hold | null | undefined>((first, one) => (first === undefined ? one : soonest(first, one)), undefined) ?? null
   const episode = hold === null ? worst(streams.flatMap((stream) => episodesAt(queue, stream))) : worst([...hold.gate.episodes.values()])
   const isManual = hold !== null && hold.gate.manual !== null
-  const key = hold?.gate.id ?? episode?.key ?? null
+  const isLimited = lane.waiting > 0 && (queue.gates.get(lane.id)?.limit ?? null) !== null
+  const key = hold?.gate.id ?? episode?.key ?? (isLimited ? lane.id : null)
   const at = hold === null || hold.at === Infinity ? null : hold.at
   return {
     account: lane.account,
     domain: lane.domain,
-    state: isManual ? 'manual' : (episode?.state ?? (hold === null ? 'active' : 'limited')),
+    state: isManual ? 'manual' : (episode?.state ?? (hold === null && !isLimited ? 'active' : 'limited')),
     isStopped: isManual || episode?.state === 'paused',
     reason: reasonOf(key),
     key,
