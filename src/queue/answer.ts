@@ -68,8 +68,10 @@ type Case = { readonly held: Held; readonly flight: Flight; readonly answer: Ans
 function fateOf(queue: Stock, { held, flight, answer: heard }: Case, now: number): Fate {
   if (heard.kind === 'accepted') return { kind: 'end', end: 'delivered' }
   if (heard.kind === 'recalled') return { kind: 'again', refusedBy: held.refusedBy }
-  if (heard.kind === 'unreachable')
-    return restFor(queue, held, { isHeld: queue.policy.classes.network.key !== null, statedDelayMs: null }, now)
+  if (heard.kind === 'unreachable') {
+    const isHeld = heard.how !== 'dropped' && queue.policy.classes.network.key !== null
+    return restFor(queue, held, { isHeld, statedDelayMs: null }, now)
+  }
   const refusedBy = isAboutIp(queue, heard) ? [...held.refusedBy, flight.dispatch.egressIp].toSorted() : held.refusedBy
   const hasOther = poolOf(queue, flight.dispatch.account).some((ip) => !refusedBy.includes(ip))
   if (refusedBy !== held.refusedBy && hasOther) return { kind: 'again', refusedBy }

@@ -30,7 +30,9 @@ type Met = { readonly queue: Stock; readonly flight: Flight; readonly answer: An
 /** The keys hear an answer. What moved, in order. */
 export function hearAnswer(met: Met): QueueEvent[] {
   const { queue, flight, answer, now } = met
-  if (answer.kind === 'recalled') return giveBack(queue, flight, flight.keys, now)
+  // A line that broke in the middle had been answered: it says nothing of the network, and no reply of the provider's.
+  if (answer.kind === 'recalled' || (answer.kind === 'unreachable' && answer.how === 'dropped'))
+    return giveBack(queue, flight, flight.keys, now)
   if (answer.kind === 'unreachable') return [...giveBack(queue, flight, ownKeys(flight.dispatch), now), ...hearUnreached(met, answer.how)]
   const hits = hitsOf(queue, flight.dispatch, answer)
   const events = ownKeys(flight.dispatch).flatMap((key) =>

@@ -36,6 +36,7 @@ const REFUSALS = [
   'not-exist',
   'dns',
   'connect',
+  'dropped',
   'recalled',
 ] as const
 
@@ -43,7 +44,7 @@ export type Refused = (typeof REFUSALS)[number]
 
 export const refusal = (kind: Refused, more: { statedDelayMs?: number; zone?: string; final?: boolean } = {}): Answer => {
   if (kind === 'recalled') return { kind: 'recalled' }
-  if (kind === 'dns' || kind === 'connect') return { kind: 'unreachable', how: kind, text: 'no answer' }
+  if (kind === 'dns' || kind === 'connect' || kind === 'dropped') return { kind: 'unreachable', how: kind, text: 'no answer' }
   const base = {
     kind: 'refused',
     code: 421,

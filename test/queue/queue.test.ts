@@ -106,6 +106,13 @@ test('one timeout among answers is no outage', () => {
   expect(transitionsOf(events)).toEqual([])
 })
 
+test('a line that breaks in the middle is no outage either: the mail rests, no key moves', () => {
+  const queue = queueOf()
+  fill(queue, 1)
+  const [one] = nextDispatch(queue, T0, 1).dispatches
+  expect(answer(queue, one?.number ?? 0, refusal('dropped'), T0 + 1).map(({ kind }) => kind)).toEqual(['mail.deferred'])
+})
+
 test('a 550 that a rule calls a deferral is tried again; a plain 550 ends the mail', () => {
   const queue = queueOf()
   fill(queue, 2)
