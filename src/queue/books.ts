@@ -24,19 +24,20 @@ export type Books = {
   readonly world: World
   readonly settings: AccountSettings
   readonly sender: string
-  /** What the counters of the ledger add up to. */
+  /** What the counters of the ledger add up to (see settle). */
   readonly totals: Map<string, number>
   /** Keys of facts by delivery, for forgetting. */
   readonly keys: Map<string, string[]>
   /** The last verdict of a mail that still waits. */
   readonly verdicts: Map<string, VerdictSummary>
   facts: number
+  unsaved: number
 }
 
 /** Empty books. Giving up is the queue's decision here: the ledger's own limit of days must not stand in its way. */
 export function openBooks(sender: string): Books {
   const settings = { ...DEFAULT_SETTINGS, giveUpAfterDays: Number.EPSILON }
-  return { world: emptyWorld(), settings, sender, totals: new Map(), keys: new Map(), verdicts: new Map(), facts: 0 }
+  return { world: emptyWorld(), settings, sender, totals: new Map(), keys: new Map(), verdicts: new Map(), facts: 0, unsaved: 0 }
 }
 
 /** The id of the n-th mail of a simulation. */
@@ -132,9 +133,9 @@ export function forget({ world, keys, verdicts }: Books, id: string): void {
   if (row !== undefined && row.addressHash !== null) world.history.delete(addressKey(row.account, row.addressHash))
 }
 
-/** Applies facts and takes what a store would write. */
+/** Applies facts, and notes by which keys they are known. */
 function keep(books: Books, id: string, facts: readonly Fact[]): void {
-  const { world, totals, keys } = books
+  const { world, keys } = books
   books.facts += applyFacts(world, facts)
   for (const fact of facts) {
     if (fact.subject !== id) continue
@@ -142,9 +143,20 @@ function keep(books: Books, id: string, facts: readonly Fact[]): void {
     if (known === undefined) keys.set(id, [seenKey(fact)])
     else known.push(seenKey(fact))
   }
+  books.unsaved += 1
+  if (books.unsaved >= BATCH) settle(books)
+}
+
+/** As many decisions as a store would take in one transaction: emptying sets costs more than filling them. */
+const BATCH = 500
+
+/** Takes what a store would write. To be called before `totals` are read. */
+export function settle(books: Books): void {
+  const { world, totals } = books
   for (const { metric, n } of world.dirty.counters.values()) totals.set(metric, (totals.get(metric) ?? 0) + n)
   world.fresh.length = 0
   for (const dirty of Object.values(world.dirty)) dirty.clear()
+  books.unsaved = 0
 }
 
 /** Ids rise with every fact that is made: facts of one moment keep their order. */

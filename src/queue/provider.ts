@@ -219,7 +219,11 @@ function passLimits(provider: Provider, knock: Knock, fate: string): string | nu
     const used = limit.window === 'day' ? count.day : count.hour.sum(at)
     if (used < allowanceOf(limit, limit.key === 'ip' ? standing.taken : 0)) continue
     if (limit.window === 'day') count.hold.until = count.dayEnd
-    else beginHold(count.hold, at, limit)
+    else {
+      beginHold(count.hold, at, limit)
+      // Its time is the punishment: afterwards it counts anew.
+      count.hour.fade(0)
+    }
     return limit.answer
   }
   for (const limit of file.limit) {

@@ -13,6 +13,7 @@
  *     ips = ["198.51.100.1"]
  *     connections = 100                  # attempts that it can make at once
  *     warm_up = true                     # new addresses follow the schedule of the policy
+ *     operator_hours = 4                 # so long after a pause that only an operator ends, one presses Recover
  *
  *     [[known]]                          # mails that a provider has had of an address before
  *     ip = "198.51.100.1"
@@ -69,6 +70,7 @@ const schema = z.strictObject({
     ips: z.array(ip).min(1).max(64),
     connections: z.int().min(1).max(10_000).default(100),
     warm_up: z.boolean().default(false),
+    operator_hours: z.number().positive().max(1_000).default(4),
   }),
   known: z.array(z.strictObject({ ip, provider: z.string().optional(), mails: z.int().min(0) })).default([]),
   campaign: z.array(campaign).min(1).max(100),

@@ -10,7 +10,7 @@ import type { RuleTable } from '../classify/table.ts'
 import { knowAddress } from '../correlate/address.ts'
 import { type Agenda, createAgenda } from './agenda.ts'
 import { answer, report as tellQueue } from './answer.ts'
-import { bookAttempt, bookGiveUp, bookReport, type Books, forget, mailIdOf, openBooks, register, rowOf } from './books.ts'
+import { bookAttempt, bookGiveUp, bookReport, type Books, forget, mailIdOf, openBooks, register, rowOf, settle } from './books.ts'
 import { type Campaign, planCampaigns } from './campaign.ts'
 import { castProviders, type Post, startOf } from './cast.ts'
 import { arfOf, createReader, ndrOf, readAnswer, type Reader, zonesOf } from './dialogue.ts'
@@ -58,6 +58,7 @@ type Happening =
   | { readonly kind: 'answer'; readonly dispatch: Dispatch; readonly letter: Letter; readonly met: Met }
   | { readonly kind: 'report'; readonly letter: Letter; readonly text: string }
   | { readonly kind: 'complaint'; readonly letter: Letter; readonly ip: string }
+  | { readonly kind: 'recover'; readonly key: string }
 
 type Play = {
   readonly setup: Setup
@@ -99,6 +100,7 @@ export function simulate(setup: Setup): Outcome {
     if (play.done % 1_000 === 0) setup.onProgress?.(play.done, total)
   }
   for (const letter of play.letters.values()) close(play, letter)
+  settle(play.books)
   return { score: play.score, totals: play.books.totals, endedAt: now }
 }
 
@@ -145,6 +147,8 @@ function happen(play: Play, what: Happening, now: number): void {
       return hearReport(play, what, now)
     case 'complaint':
       return hearComplaint(play, what, now)
+    case 'recover':
+      return follow(play, operate(play.queue, { kind: 'recover-key', key: what.key, how: 'immediate' }, now), now)
   }
 }
 
@@ -280,6 +284,8 @@ function take(play: Play, { letter, met, ip }: { letter: Letter; met: Met; ip: s
 function follow(play: Play, events: readonly QueueEvent[], now: number): void {
   countTransitions(play.score, events)
   for (const event of events) {
+    if (event.kind === 'queue.paused' && event.nextSendingAt === null)
+      play.agenda.put(now + play.setup.scenario.sender.operator_hours * HOUR_MS, { kind: 'recover', key: event.key })
     const letter = event.kind === 'mail.ended' ? play.letters.get(event.mailId) : undefined
     if (event.kind !== 'mail.ended' || letter === undefined) continue
     if (event.end === 'given-up') bookGiveUp(play.books, letter.id, now)
