@@ -17,7 +17,7 @@ import { emptyTally } from './tally.ts'
 import { setTimer } from './timer.ts'
 import { allowanceOn, dayOf, tomorrow } from './warmup.ts'
 
-const TEN_MINUTES = 600_000
+const HOUR = 3_600_000
 
 /** The gate of a key, made where there is none. */
 export function gateOf(queue: Stock, key: KeyId, now: number): Gate {
@@ -30,7 +30,7 @@ export function gateOf(queue: Stock, key: KeyId, now: number): Gate {
     opening: OPEN,
     attempts: new Map(),
     delivered: new Map(),
-    accepted: emptyTally(TEN_MINUTES),
+    accepted: emptyTally(HOUR),
     bucket: { left: 1, at: now },
     pace: null,
     limit: null,

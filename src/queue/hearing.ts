@@ -14,7 +14,7 @@ import { learn } from './pace.ts'
 import { hear, type Heard, takeBack } from './pause.ts'
 import type { ClassName, Measure } from './pauseclass.ts'
 import type { Flight, Gate, Stock } from './stock.ts'
-import { count, emptyTally, perMinute, type Tally } from './tally.ts'
+import { count, emptyTally, perMinute, sum, type Tally } from './tally.ts'
 
 /** Evidence is for people: the beginning says it. */
 const MAX_TEXT = 512
@@ -166,7 +166,8 @@ function teach({ queue, flight, answer, now }: Met, gate: Gate): void {
   const halves = name === null ? null : queue.policy.classes[name].halves
   const asks = halves !== null && KIND_OF[halves] === gate.kind
   const before = gate.pace
-  const clean = perMinute(gate.accepted, now)
+  // Providers count by the hour: what they took in one is what they take, however fast it went.
+  const clean = sum(gate.accepted, now) / 60
   gate.pace = learn(before, { number: flight.dispatch.number, asks, clean }, { now, epoch: queue.sequence })
   if (before?.perMinute !== gate.pace?.perMinute) queue.hot.add(gate.id)
 }

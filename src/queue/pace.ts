@@ -2,7 +2,7 @@
  * pace - how fast a key may send: a bucket of tokens, and a rate that it learns
  *
  * Nothing is limited until refusals ask for less: then the rate is half of what went through cleanly, and half again if they go on; each
- * clean answer adds a little, so that a minute at full rate adds a twentieth of the rate where it began.
+ * clean answer adds a little, so that an hour at full rate adds a quarter of the rate where it began.
  *
  * Pure values. See also: queue/pauseclass (`halves`), queue/gate.
  */
@@ -28,7 +28,8 @@ const WINDOW = 60_000
 const WINDOW_SEEN = 20
 /** A flood of refusals is one lesson: what goes on for longer is for the pause machine. */
 const REST = 60_000
-const STEPS = 20
+/** Providers count by the hour: whoever grows faster is at the limit again before the hour that he is measured by is over. */
+const STEPS = 240
 /** A rate that was not halved for a day has done its work. */
 const FORGET = 24 * 3_600_000
 
@@ -63,7 +64,7 @@ function halve(pace: Pace, clean: number, { now, epoch }: { readonly now: number
   return { perMinute: Math.max(LEAST, rate / 2), start, epoch, halvedAt: now, from: now, seen: 0, asked: 0 }
 }
 
-const eased = (perMinute: number, start: number): number => perMinute + Math.max(1, start / STEPS) / Math.max(1, perMinute)
+const eased = (perMinute: number, start: number): number => perMinute + Math.max(0.1, start / STEPS) / Math.max(1, perMinute)
 
 /** Whole tokens may be spent. `at`: when `left` was true. */
 export type Bucket = { readonly left: number; readonly at: number }

@@ -82,7 +82,7 @@ export type Gate = {
   /** Attempts and accepted mails by width of window. */
   readonly attempts: Map<number, Tally>
   readonly delivered: Map<number, Tally>
-  /** Accepted mails of the last ten minutes. */
+  /** Accepted mails of the last hour. */
   accepted: Tally
   bucket: Bucket
   pace: Pace | null
