@@ -12,6 +12,7 @@ import { intake } from './intake.ts'
 import { memory } from './memory.ts'
 import { read } from './read.ts'
 import { rules } from './rules.ts'
+import { simulate } from './simulate.ts'
 
 /** One measured thing. `ratio` is against `beside`, the figure of another program in the same run. */
 export type Figure = {
@@ -23,7 +24,7 @@ export type Figure = {
   readonly target?: string
 }
 
-const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { read, rules, intake, memory, accuracy }
+const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { read, rules, intake, memory, accuracy, simulate }
 
 const words = process.argv.slice(2)
 const asJson = words.includes('--json')

@@ -8,6 +8,7 @@
  * Pure but for the Standing that one simulation owns; all chance is rolled for the mail (queue/roll). See also: queue/providerfile.
  */
 import { dayEnd } from './day.ts'
+import { beginHold, type Hold, knockAt, noHold } from './hold.ts'
 import type { LimitRow, Mailboxes, ProviderFile } from './providerfile.ts'
 import { roll, rollBetween, SALTS } from './roll.ts'
 import { createWindow, type Window } from './window.ts'
@@ -60,7 +61,6 @@ export type Weather = {
   readonly known: ReadonlyMap<string, number>
 }
 
-type Hold = { since: number; until: number; strikes: number }
 type Count = { readonly hour: Window; day: number; dayEnd: number; readonly hold: Hold }
 type Standing = { taken: number; readonly seen: Window; readonly unknown: Window; readonly complaints: Window; readonly hold: Hold }
 
@@ -77,11 +77,6 @@ export type Provider = {
 export function createProvider(file: ProviderFile, seed: number, weather: Weather): Provider {
   return { file, seed, weather, ips: new Map(), counts: new Map() }
 }
-
-/** A provider doubles its no for who comes back too early, so many times at most. */
-const MAX_STRIKES = 3
-/** After so long without a no it begins anew. */
-const STRIKES_LAST_MS = DAY_MS
 
 /** Answers one attempt and remembers it. */
 export function meet(provider: Provider, knock: Knock): Met {
@@ -159,27 +154,6 @@ function refusalOf(provider: Provider, knock: Knock): { readonly answer: string;
   }
   return null
 }
-
-type HoldRow = Pick<LimitRow, 'holds_minutes' | 'extends_seconds' | 'holds_at_most_minutes'>
-
-/** Whether it says no; if so, the knock is remembered. */
-function knockAt(hold: Hold, at: number, row: HoldRow): boolean {
-  if (at >= hold.until) return false
-  const bound = Math.max(hold.until, hold.since + row.holds_at_most_minutes * MINUTE_MS)
-  hold.until = Math.min(bound, hold.until + row.extends_seconds * 1_000)
-  return true
-}
-
-/** It begins to say no. */
-function beginHold(hold: Hold, at: number, row: HoldRow): void {
-  if (at - hold.until > STRIKES_LAST_MS) hold.strikes = 0
-  const length = Math.min(row.holds_minutes * 2 ** hold.strikes, Math.max(row.holds_minutes, row.holds_at_most_minutes))
-  hold.since = at
-  hold.until = at + length * MINUTE_MS
-  hold.strikes = Math.min(MAX_STRIKES, hold.strikes + 1)
-}
-
-const noHold = (): Hold => ({ since: 0, until: 0, strikes: 0 })
 
 function standingOf(provider: Provider, ip: string): Standing {
   const known = provider.ips.get(ip)
