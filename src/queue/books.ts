@@ -17,7 +17,7 @@ import type { Fact, VerdictSummary } from '../ledger/fact.ts'
 import { applyFacts } from '../ledger/fold.ts'
 import type { Moment } from '../ledger/make.ts'
 import { type AccountSettings, DEFAULT_SETTINGS } from '../ledger/settings.ts'
-import { addressKey, type DeliveryRow, emptyWorld, seenKey, type World } from '../ledger/world.ts'
+import { addressKey, type DeliveryRow, emptyWorld, type World } from '../ledger/world.ts'
 import type { Report } from '../mail/report.ts'
 
 export type Books = {
@@ -26,8 +26,6 @@ export type Books = {
   readonly sender: string
   /** What the counters of the ledger add up to (see settle). */
   readonly totals: Map<string, number>
-  /** Keys of facts by delivery, for forgetting. */
-  readonly keys: Map<string, string[]>
   /** The last verdict of a mail that still waits. */
   readonly verdicts: Map<string, VerdictSummary>
   facts: number
@@ -37,7 +35,7 @@ export type Books = {
 /** Empty books. Giving up is the queue's decision here: the ledger's own limit of days must not stand in its way. */
 export function openBooks(sender: string): Books {
   const settings = { ...DEFAULT_SETTINGS, giveUpAfterDays: Number.EPSILON }
-  return { world: emptyWorld(), settings, sender, totals: new Map(), keys: new Map(), verdicts: new Map(), facts: 0, unsaved: 0 }
+  return { world: emptyWorld(), settings, sender, totals: new Map(), verdicts: new Map(), facts: 0, unsaved: 0 }
 }
 
 /** The id of the n-th mail of a simulation. */
@@ -73,7 +71,7 @@ export function register(books: Books, { id, account, at, address, site }: NewMa
     requestedAt: at,
   } as const
   const about = { world, account, deliveryId: id, request, address, isSelected: true, isQueued: true, settings }
-  keep(books, id, decideRequest({ ...about, moment: momentOf(books, at) }))
+  keep(books, decideRequest({ ...about, moment: momentOf(books, at) }))
   return rowOf(books, id)?.status === 18
 }
 
@@ -82,7 +80,7 @@ export function bookAttempt(books: Books, id: string, { heard, verdict, at }: { 
   const { world, settings } = books
   const delivery = rowOf(books, id)
   if (delivery === null) return
-  keep(books, id, decideAttempt({ world, delivery, heard, verdict, settings, moment: momentOf(books, at) }))
+  keep(books, decideAttempt({ world, delivery, heard, verdict, settings, moment: momentOf(books, at) }))
   if (verdict !== null) books.verdicts.set(id, summarise(verdict))
 }
 
@@ -92,7 +90,7 @@ export function bookGiveUp(books: Books, id: string, at: number): void {
   const verdict = books.verdicts.get(id)
   if (delivery === null) return
   const last = verdict === undefined ? null : { verdict }
-  keep(books, id, decideGiveUp({ delivery, last, settings: books.settings, moment: momentOf(books, at) }))
+  keep(books, decideGiveUp({ delivery, last, settings: books.settings, moment: momentOf(books, at) }))
 }
 
 /** Books what came back: `verdict` null for a complaint. */
@@ -117,32 +115,23 @@ export function bookReport(
     settings,
     moment: momentOf(books, at),
   })
-  keep(books, id, facts)
+  keep(books, facts)
 }
 
 /** The row as it stands; null: it was forgotten, or never was. */
 export const rowOf = (books: Books, id: string): DeliveryRow | null => books.world.deliveries.get(id) ?? null
 
 /** Lets go of a mail to which nothing can happen any more. */
-export function forget({ world, keys, verdicts }: Books, id: string): void {
+export function forget({ world, verdicts }: Books, id: string): void {
   const row = world.deliveries.get(id)
-  for (const key of keys.get(id) ?? []) world.seen.delete(key)
-  keys.delete(id)
   verdicts.delete(id)
   world.deliveries.delete(id)
   if (row !== undefined && row.addressHash !== null) world.history.delete(addressKey(row.account, row.addressHash))
 }
 
-/** Applies facts, and notes by which keys they are known. */
-function keep(books: Books, id: string, facts: readonly Fact[]): void {
-  const { world, keys } = books
-  books.facts += applyFacts(world, facts)
-  for (const fact of facts) {
-    if (fact.subject !== id) continue
-    const known = keys.get(id)
-    if (known === undefined) keys.set(id, [seenKey(fact)])
-    else known.push(seenKey(fact))
-  }
+/** Applies facts. */
+function keep(books: Books, facts: readonly Fact[]): void {
+  books.facts += applyFacts(books.world, facts)
   books.unsaved += 1
   if (books.unsaved >= BATCH) settle(books)
 }
@@ -150,11 +139,15 @@ function keep(books: Books, id: string, facts: readonly Fact[]): void {
 /** As many decisions as a store would take in one transaction: emptying sets costs more than filling them. */
 const BATCH = 500
 
-/** Takes what a store would write. To be called before `totals` are read. */
+/**
+ * Takes what a store would write, and lets go of what a batch has seen: a simulation makes no fact twice. To be called before `totals` are
+ * read.
+ */
 export function settle(books: Books): void {
   const { world, totals } = books
   for (const { metric, n } of world.dirty.counters.values()) totals.set(metric, (totals.get(metric) ?? 0) + n)
   world.fresh.length = 0
+  world.seen.clear()
   for (const dirty of Object.values(world.dirty)) dirty.clear()
   books.unsaved = 0
 }

@@ -57,14 +57,11 @@ export function readAnswer(
   const from = { mx, domain: dispatch.domain }
   const base = { n: dispatch.attempt, mx, egressIp: dispatch.egressIp, site: dispatch.site, final: null, source: 'queue' } as const
   if (met.error !== null) return unreached(read, from, { base, error: met.error })
-  const text = met.text ?? ''
-  if (text.startsWith('2')) {
-    const { code, status, text: words } = parseReply(text)
-    return { heard: { ...base, code, status, text: words, error: null }, verdict: null, answer: { kind: 'accepted' } }
-  }
-  const { reply, verdict } = read(text, from)
+  const { reply, verdict } = read(met.text ?? '', from)
+  const heard = { ...base, code: reply.code, status: reply.status, text: reply.text, error: null }
+  if (reply.code !== null && reply.code < 300) return { heard, verdict: null, answer: { kind: 'accepted' } }
   return {
-    heard: { ...base, code: reply.code, status: reply.status, text: reply.text, error: null },
+    heard,
     verdict,
     answer: {
       kind: 'refused',

@@ -69,13 +69,13 @@ export type Provider = {
   readonly seed: number
   readonly weather: Weather
   readonly ips: Map<string, Standing>
-  /** By limit and key. */
-  readonly counts: Map<string, Count>
+  /** By limit, then by address or sender domain. */
+  readonly counts: ReadonlyMap<LimitRow, Map<string, Count>>
 }
 
 /** A provider that has met nobody. */
 export function createProvider(file: ProviderFile, seed: number, weather: Weather): Provider {
-  return { file, seed, weather, ips: new Map(), counts: new Map() }
+  return { file, seed, weather, ips: new Map(), counts: new Map(file.limit.map((limit) => [limit, new Map<string, Count>()])) }
 }
 
 /** Answers one attempt and remembers it. */
@@ -165,11 +165,11 @@ function standingOf(provider: Provider, ip: string): Standing {
 }
 
 function countOf(provider: Provider, limit: LimitRow, knock: Knock): Count {
-  const key = `${limit.id} ${limit.key === 'ip' ? knock.ip : knock.senderDomain}`
-  const known = provider.counts.get(key)
+  const key = limit.key === 'ip' ? knock.ip : knock.senderDomain
+  const known = provider.counts.get(limit)?.get(key)
   if (known !== undefined) return known
   const made = { hour: createWindow(60, MINUTE_MS), day: 0, dayEnd: 0, hold: noHold() }
-  provider.counts.set(key, made)
+  provider.counts.get(limit)?.set(key, made)
   return made
 }
 
