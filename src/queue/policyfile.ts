@@ -15,6 +15,7 @@
  *     threshold = 3                # answers of the class in the window of its first measure, …
  *     ratio = 0.05                 # … their share of the attempts, …
  *     floor = 20                   # … and from so many attempts on
+ *     halves = "ip"                # a hit halves the rate that this key has learnt; or "senderDomain"
  *
  * Unknown keys are refused, and every bad input is named. Pure. See also: queue/policy, queue/pauseclass.
  */
@@ -32,6 +33,7 @@ const classSchema = z.strictObject({
   threshold: z.int().min(1).optional(),
   ratio: z.number().min(0).max(1).optional(),
   floor: z.int().min(1).optional(),
+  halves: z.enum(['ip', 'senderDomain']).optional(),
 })
 
 const isClass = (name: string): name is ClassName => Object.hasOwn(CLASSES, name)
@@ -92,6 +94,7 @@ function changedClass(row: ClassRow, file: ClassFile): ClassRow {
     ...row,
     measures: [...measure, ...others],
     first: file.first ?? row.first,
+    halves: file.halves ?? row.halves,
     baseMs: file.base_minutes === undefined ? row.baseMs : file.base_minutes * MINUTE_MS,
     capMs: file.cap_minutes === undefined ? row.capMs : file.cap_minutes * MINUTE_MS,
   }
