@@ -19,7 +19,7 @@ h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 32px 0 8p
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 24px 32px; }
 .table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 4px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; }
-caption { text-align: left; color: var(--soft); padding: 0 0 4px; } td:last-child { white-space: normal; min-width: 12ch; }
+caption { text-align: left; color: var(--soft); padding: 0 0 4px; } .pair table { font-size: 13px; } .pair th, .pair td { padding: 4px 5px; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; } th { color: var(--soft); font-weight: 500; }
 .wasted { color: var(--bad); } .legend span { display: inline-block; margin-right: 16px; }
 .legend i { display: inline-block; width: 14px; height: 3px; margin-right: 6px; vertical-align: middle; }
