@@ -14,6 +14,7 @@ import { intake } from './intake.ts'
 import { memory } from './memory.ts'
 import { read } from './read.ts'
 import { rules } from './rules.ts'
+import { simulate } from './simulate.ts'
 import { stages } from './stages.ts'
 
 /** One measured thing. `ratio` is against `beside`, the figure of another program in the same run. */
@@ -26,7 +27,7 @@ export type Figure = {
   readonly target?: string
 }
 
-const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { read, rules, stages, intake, api, memory, accuracy }
+const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { read, rules, stages, intake, api, memory, accuracy, simulate }
 
 const words = process.argv.slice(2)
 const asJson = words.includes('--json')

@@ -38,6 +38,10 @@ const COMMANDS = {
   cut: { summary: 'cut off peers, tokens and accounts', load: async () => (await import('./commands/cut.ts')).cut },
   erase: { summary: 'erase an address everywhere', load: async () => (await import('./commands/erase.ts')).erase },
   export: { summary: 'print mails, suppressions or facts', load: async () => (await import('./commands/export.ts')).exportCommand },
+  simulate: {
+    summary: 'try a campaign and a pause policy on a virtual clock',
+    load: async () => (await import('./commands/simulate.ts')).simulate,
+  },
   rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
 } as const satisfies Record<string, CommandRow>
 

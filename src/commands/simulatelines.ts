@@ -1,0 +1,77 @@
+/**
+ * simulatelines - the report of a simulation as lines that people read
+ *
+ * See also: queue/report, commands/simulate.
+ */
+import { sayDuration } from '../queue/duration.ts'
+import type { SimulationReport } from '../queue/report.ts'
+import { columns } from './terminal.ts'
+
+/** One run, or several side by side. */
+export function reportLines(reports: readonly SimulationReport[]): string[] {
+  const [first] = reports
+  if (first === undefined) return []
+  return [
+    `${first.title} (${first.scenario}, seed ${first.seed})`,
+    first.about,
+    '',
+    ...totalLines(reports),
+    ...reports.flatMap((report) => ['', `policy ${report.policy}`, ...providerLines(report), ...pauseLines(report)]),
+  ]
+}
+
+const count = (n: number): string => n.toLocaleString('en-US')
+
+/** One row a figure, one column a policy. */
+export function totalLines(reports: readonly SimulationReport[]): string[] {
+  const row = (name: string, pick: (each: SimulationReport) => string): string[] => [name, ...reports.map(pick)]
+  return columns([
+    row('policy', (each) => each.policy),
+    row('mails', (each) => count(each.mails)),
+    row('delivered', (each) => count(each.delivered)),
+    row('invalid', (each) => count(each.invalid)),
+    row('soft bounces', (each) => count(each.soft)),
+    row('still waiting', (each) => count(each.waiting)),
+    row('attempts', (each) => count(each.attempts)),
+    row('wasted attempts', (each) => count(each.wasted)),
+    row('time to drain', (each) => sayDuration(each.drainSeconds)),
+    row('mean delay', (each) => (each.meanDelaySeconds === null ? '-' : sayDuration(each.meanDelaySeconds))),
+    row('reports after a 250', (each) => count(each.reports)),
+    row('complaints heard', (each) => count(each.complaints)),
+  ])
+}
+
+const causes = (by: Readonly<Record<string, number>>): string =>
+  Object.entries(by)
+    .map(([name, n]) => `${name} ${count(n)}`)
+    .join(', ')
+
+function providerLines(report: SimulationReport): string[] {
+  return columns([
+    ['  provider', 'delivered', 'invalid', 'soft', 'wasted', 'to drain', 'soft by cause'],
+    ...report.providers.map((each) => [
+      `  ${each.name}`,
+      count(each.delivered),
+      count(each.invalid),
+      count(each.soft),
+      count(each.wasted),
+      sayDuration(each.drainSeconds),
+      causes(each.softBy),
+    ]),
+  ])
+}
+
+function pauseLines(report: SimulationReport): string[] {
+  if (report.pauses.length === 0) return ['  no pause']
+  return columns([
+    ['  key', 'paused', 'throttled', 'probes', 'closed for', 'class'],
+    ...report.pauses.map((each) => [
+      `  ${each.key}`,
+      count(each.paused),
+      count(each.throttled),
+      count(each.probes),
+      sayDuration(each.pausedSeconds),
+      Object.keys(each.classes).join(', '),
+    ]),
+  ])
+}

@@ -1,0 +1,147 @@
+/**
+ * queue - mail that waits to be delivered, and when it may go
+ *
+ * One mutable value, owned by whoever holds it. Its functions are exact: the same seed and the same calls give the same run, to the
+ * byte; they know no clock (`now` is an argument and never runs backwards) and no chance but the seed. The caller's loop:
+ *
+ *     const queue = createQueue({ policy: POLICIES.default, seed: 1, pools: { '*': ['192.0.2.1'] } })
+ *     offer(queue, mail, now)                                     → false for a mail that it already has
+ *     const { dispatches, events } = nextDispatch(queue, now, 20)  → at most 20 attempts to make now; time passes here
+ *     answer(queue, dispatch.number, { kind: 'accepted' }, now)   → events: what became of the mail, which keys moved (queue/answer)
+ *     report(queue, { kind: 'complaint', account: 7 }, now)       → events: what came back later about an account's mail (queue/answer)
+ *     nextWake(queue, now)                                        → call nextDispatch again by then; null: nothing is due
+ *     operate(queue, { kind: 'recover', account: 7, domain: null, how: 'immediate' }, now)  → events
+ *     saveQueue(queue), loadQueue(text, policy)                   → JSON; carrying on from it changes nothing (queue/saved)
+ *     laneStatus(queue, lane, now)                                → what an operator sees (queue/show)
+ *
+ * Each mail ends by exactly one `mail.ended`. An answer to a dispatch that is not in flight does nothing.
+ */
+import { peek, push, shift } from './fifo.ts'
+import { passGate } from './gate.ts'
+import { countWaiting, endMail, makeReady, streamOf } from './lane.ts'
+import type { Mail, QueueEvent } from './mail.ts'
+import { type Command, deleteWaiting, endManual, pauseByHand, recoverKey, recoverLanes, setRate, setWarmUp } from './operate.ts'
+import { note } from './rate.ts'
+import { RETRY } from './retry.ts'
+import { emptyStock, type Held, nextNumber, type QueueOptions, type Stock } from './stock.ts'
+import { sweep, SWEEP_EVERY } from './sweep.ts'
+import { setTimer, takeTimer } from './timer.ts'
+import { type Sent, takeTurns } from './turn.ts'
+
+export type Queue = Stock
+
+/** A queue in which nothing waits. */
+export function createQueue(options: QueueOptions): Queue {
+  return emptyStock(options, options.retry ?? RETRY.default)
+}
+
+/** Takes a mail in. False, and nothing is done, for one that is in the queue already. Fault `config_invalid` where its account has no IP. */
+export function offer(queue: Queue, mail: Mail, now: number): boolean {
+  if (queue.mails.has(mail.id)) return false
+  const stream = streamOf(queue, mail, [])
+  const held: Held = {
+    mail,
+    stream: stream.id,
+    place: 'resting',
+    attempts: mail.attempts,
+    dueAt: mail.dueAt,
+    last: null,
+    refusedBy: [],
+  }
+  queue.mails.set(mail.id, held)
+  push(queue.oldest, mail.id)
+  countWaiting(queue, stream, 1)
+  note(queue.rates, 'in', now)
+  const lane = queue.lanes.get(stream.lane)
+  if (lane !== undefined) note(lane.rates, 'in', now)
+  if (mail.dueAt <= now) makeReady(queue, held)
+  else setTimer(queue.timers, { at: mail.dueAt, n: nextNumber(queue), what: 'mail', id: mail.id })
+  return true
+}
+
+/** Lets time pass until now, and hands out at most `capacity` attempts that are to be made now. */
+export function nextDispatch(queue: Queue, now: number, capacity: number): Sent {
+  const sent: Sent = { dispatches: [], events: [] }
+  if (now - queue.sweptAt >= SWEEP_EVERY) sweep(queue, now)
+  ring(queue, sent.events, now)
+  giveUp(queue, sent.events, now)
+  takeTurns(queue, sent, capacity, now)
+  return sent
+}
+
+/** Everything whose moment has come. */
+function ring(queue: Queue, events: QueueEvent[], now: number): void {
+  for (let next = queue.timers[0]; next !== undefined && next.at <= now; next = queue.timers[0]) {
+    takeTimer(queue.timers)
+    if (next.what === 'mail') {
+      const held = queue.mails.get(next.id)
+      if (held !== undefined && held.place === 'resting' && held.dueAt === next.at) makeReady(queue, held)
+      continue
+    }
+    const gate = queue.gates.get(next.id)
+    if (gate === undefined || gate.timerAt !== next.at) continue
+    gate.timerAt = null
+    queue.hot.add(gate.id)
+    if (gate.manual !== null && gate.manual.until <= now) events.push(...endManual(queue, gate, now, 'time'))
+    events.push(...passGate(queue, gate, now))
+  }
+}
+
+/** Mail that is too old ends as it is; what is in flight is looked at when its answer comes. */
+function giveUp(queue: Queue, events: QueueEvent[], now: number): void {
+  for (let id = peek(queue.oldest); id !== undefined; id = peek(queue.oldest)) {
+    const held = queue.mails.get(id)
+    if (held !== undefined && held.mail.acceptedAt + queue.retry.giveUpMs > now) return
+    shift(queue.oldest)
+    if (held !== undefined && held.place !== 'flight') events.push(...endMail(queue, held, 'given-up', now))
+  }
+}
+
+/** When nextDispatch should be called again at the latest, but for an answer or an offer; null: never. Not before `now`. */
+export function nextWake(queue: Queue, now: number): number | null {
+  if (queue.current !== null || peek(queue.ring) !== undefined) return now
+  for (const key of queue.hot) if ((queue.gates.get(key)?.waiters.size ?? 0) > 0) return now
+  dropStale(queue)
+  const timer = queue.timers[0]?.at ?? Infinity
+  const at = Math.min(timer, oldestEnd(queue))
+  return at === Infinity ? null : Math.max(now, at)
+}
+
+/** Timers that no longer hold would wake the caller for nothing. */
+function dropStale(queue: Queue): void {
+  for (let next = queue.timers[0]; next !== undefined; next = queue.timers[0]) {
+    const held = next.what === 'mail' ? queue.mails.get(next.id) : undefined
+    const isMail = held !== undefined && held.place === 'resting' && held.dueAt === next.at
+    const isGate = next.what === 'gate' && queue.gates.get(next.id)?.timerAt === next.at
+    if (isMail || isGate) return
+    takeTimer(queue.timers)
+  }
+}
+
+/** When the oldest mail is given up. */
+function oldestEnd(queue: Queue): number {
+  for (let id = peek(queue.oldest); id !== undefined; id = peek(queue.oldest)) {
+    const held = queue.mails.get(id)
+    if (held !== undefined) return held.mail.acceptedAt + queue.retry.giveUpMs
+    shift(queue.oldest)
+  }
+  return Infinity
+}
+
+/** Does what an operator asks. Fault `bad_request` for what cannot be asked. */
+export function operate(queue: Queue, command: Command, now: number): QueueEvent[] {
+  switch (command.kind) {
+    case 'pause':
+      return pauseByHand(queue, command, now)
+    case 'recover':
+      return recoverLanes(queue, command, now)
+    case 'recover-key':
+      return recoverKey(queue, command, now)
+    case 'delete':
+      return deleteWaiting(queue, command, now)
+    case 'rate':
+      return setRate(queue, command, now)
+    case 'warm-up':
+      return setWarmUp(queue, command, now)
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * show - what an operator sees of a lane, and of a key
+ *
+ * The key that opens last gives the reason and the next sending time; where an account has several IPs, of the way that opens first.
+ * Changes nothing. See also: queue/operate, queue/rate.
+ */
+import type { Episode } from './episode.ts'
+import { budgetOf, opensAt } from './gate.ts'
+import { KEY_REASONS, type KeyId } from './key.ts'
+import type { EvidenceReply } from './mail.ts'
+import type { ClassName } from './pauseclass.ts'
+import { average, type Measured } from './rate.ts'
+import type { State } from './state.ts'
+import type { Gate, Lane, Stock, Stream } from './stock.ts'
+
+/** Averages a second over the last 5, 15 and 30 seconds. */
+export type Averages = readonly [five: number, fifteen: number, thirty: number]
+
+export type LaneStatus = {
+  readonly account: number
+  readonly domain: string
+  /** `manual` and `limited` are ours; the rest is the state of the key that opens last, or else of the one that holds it back most. */
+  readonly state: State | 'manual' | 'limited'
+  readonly isStopped: boolean
+  /** Null where nothing holds it. */
+  readonly reason: string | null
+  readonly key: KeyId | null
+  readonly class: ClassName | null
+  readonly n: number
+  /** Null where it sends, or where only an answer or an operator lets it. */
+  readonly nextSendingAt: number | null
+  readonly waiting: number
+  readonly inFlight: number
+  readonly rates: Readonly<Record<Measured, Averages>>
+  readonly evidence: readonly EvidenceReply[]
+}
+
+type Hold = { readonly gate: Gate; readonly at: number }
+
+/** Worst first. */
+const WEIGHT = { paused: 4, probing: 3, throttled: 2, recovering: 1, active: 0 } as const satisfies Record<State, number>
+
+/** A lane as an operator sees it; null for one that does not exist. */
+export function laneStatus(queue: Stock, where: { readonly account: number; readonly domain: string }, now: number): LaneStatus | null {
+  for (const lane of queue.lanes.values())
+    if (lane.account === where.account && lane.domain === where.domain) return statusOf(queue, lane, now)
+  return null
+}
+
+/** All lanes, in the order in which they came to be. */
+export const lanesOf = (queue: Stock, now: number): LaneStatus[] => [...queue.lanes.values()].map((lane) => statusOf(queue, lane, now))
+
+function statusOf(queue: Stock, lane: Lane, now: number): LaneStatus {
+  const streams = [...lane.streams].flatMap((id) => queue.streams.get(id) ?? [])
+  const busy = streams.filter(({ waiting }) => waiting > 0)
+  const holds = (busy.length > 0 ? busy : streams).map((stream) => holdOf(queue, stream, now))
+  const hold = holds.reduce<Hold | null | undefined>((first, one) => (first === undefined ? one : soonest(first, one)), undefined) ?? null
+  const episode = hold === null ? worst(streams.flatMap((stream) => episodesAt(queue, stream))) : worst([...hold.gate.episodes.values()])
+  const isManual = hold !== null && hold.gate.manual !== null
+  const isLimited = lane.waiting > 0 && (queue.gates.get(lane.id)?.limit ?? null) !== null
+  const key = hold?.gate.id ?? episode?.key ?? (isLimited ? lane.id : null)
+  const at = hold === null || hold.at === Infinity ? null : hold.at
+  return {
+    account: lane.account,
+    domain: lane.domain,
+    state: isManual ? 'manual' : (episode?.state ?? (hold === null && !isLimited ? 'active' : 'limited')),
+    isStopped: isManual || episode?.state === 'paused',
+    reason: reasonOf(key),
+    key,
+    class: episode?.class ?? null,
+    n: episode?.n ?? 0,
+    nextSendingAt: at,
+    waiting: lane.waiting,
+    inFlight: lane.inFlight,
+    rates: { in: averagesOf(lane, 'in', now), try: averagesOf(lane, 'try', now), out: averagesOf(lane, 'out', now) },
+    evidence: episode?.evidence ?? [],
+  }
+}
+
+const soonest = (a: Hold | null, b: Hold | null): Hold | null => (a === null || b === null ? null : a.at <= b.at ? a : b)
+
+function latest(queue: Stock, keys: readonly KeyId[], now: number): Hold | null {
+  let last: Hold | null = null
+  for (const key of keys) {
+    const gate = queue.gates.get(key)
+    if (gate === undefined || !isShut(queue, gate, now)) continue
+    const at = opensAt(gate, now) ?? Infinity
+    if (last === null || at > last.at) last = { gate, at }
+  }
+  return last
+}
+
+/** Looks, and leaves the bucket as it was. */
+function isShut(queue: Stock, gate: Gate, now: number): boolean {
+  return budgetOf(queue, { ...gate }, now) <= 0
+}
+
+/** What holds a stream: the key that opens last on the way that opens first. Null: it may send. */
+function holdOf(queue: Stock, stream: Stream, now: number): Hold | null {
+  const own = latest(queue, stream.keys, now)
+  const ways = stream.ways.map(({ keys }) => latest(queue, keys, now))
+  const way = ways.reduce<Hold | null | undefined>((first, one) => (first === undefined ? one : soonest(first, one)), undefined) ?? null
+  if (own === null) return way
+  return way === null || own.at >= way.at ? own : way
+}
+
+function episodesAt(queue: Stock, stream: Stream): Episode[] {
+  const keys = [...stream.keys, ...stream.ways.flatMap((way) => way.keys)]
+  return keys.flatMap((key) => [...(queue.gates.get(key)?.episodes.values() ?? [])])
+}
+
+/** The one that holds back most; null where all are open and at full speed. */
+function worst(episodes: readonly Episode[]): Episode | null {
+  const held = episodes.filter(({ state, rung }) => state !== 'active' || rung !== null)
+  return held.reduce<Episode | null>((most, one) => (most === null || WEIGHT[one.state] > WEIGHT[most.state] ? one : most), null)
+}
+
+function reasonOf(key: KeyId | null): string | null {
+  if (key === null) return null
+  const kind = key.slice(0, key.indexOf('|'))
+  return Object.entries(KEY_REASONS).find(([name]) => name === kind)?.[1] ?? null
+}
+
+const averagesOf = ({ rates }: Lane, what: Measured, now: number): Averages => [
+  average(rates, what, { seconds: 5, now }),
+  average(rates, what, { seconds: 15, now }),
+  average(rates, what, { seconds: 30, now }),
+]

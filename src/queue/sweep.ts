@@ -1,0 +1,38 @@
+/**
+ * sweep - what is known of keys, streams and lanes on which nothing happens any more is forgotten
+ *
+ * A key is forgotten when its windows are empty and nothing holds it; n and manual pauses keep it. Called now and then; what it drops
+ * would be made again just so. Mutates the stock that it is given. See also: queue/stock.
+ */
+import { sizeOf } from './fifo.ts'
+import { dropStream } from './lane.ts'
+import { seriesOf } from './rate.ts'
+import type { Gate, Stock } from './stock.ts'
+import { sum } from './tally.ts'
+
+export const SWEEP_EVERY = 3_600_000
+
+/** Forgets what is spent. */
+export function sweep(queue: Stock, now: number): void {
+  queue.sweptAt = now
+  for (const stream of queue.streams.values()) {
+    if (stream.waiting === 0 && stream.place === 'idle') dropStream(queue, stream)
+  }
+  const oldest = queue.flights.keys().next().value ?? Infinity
+  for (const gate of queue.gates.values()) if (isSpent(gate, { now, oldest })) queue.gates.delete(gate.id)
+  for (const lane of queue.lanes.values()) {
+    const isQuiet = lane.streams.size === 0 && lane.inFlight === 0 && !lane.isInRing && sizeOf(lane.runnable) === 0
+    if (isQuiet && seriesOf(lane.rates, 'minutes', now).length === 0) queue.lanes.delete(lane.id)
+  }
+}
+
+/** `oldest`: the first dispatch in flight. An epoch is kept as long as an older answer may come. */
+function isSpent(gate: Gate, { now, oldest }: { readonly now: number; readonly oldest: number }): boolean {
+  if (gate.waiters.size > 0 || gate.manual !== null || gate.limit !== null || gate.warming !== null || gate.pace !== null) return false
+  const tallies = [gate.accepted, ...gate.attempts.values(), ...gate.delivered.values()]
+  const isBusy = [...gate.episodes.values()].some(
+    ({ state, n, rung, counts, epoch }) =>
+      state !== 'active' || n > 0 || epoch > oldest || rung !== null || counts.some(({ hits, of }) => sum(hits, now) + sum(of, now) > 0),
+  )
+  return !isBusy && tallies.every((tally) => sum(tally, now) === 0)
+}

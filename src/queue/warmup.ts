@@ -1,0 +1,23 @@
+/**
+ * warmup - how much a new IP may send a site on each of its days
+ *
+ * A site trusts an address by what it has seen of it. The day is UTC's, counted from the start; after the last row there is no limit.
+ * Pure data. See also: queue/gate (who counts).
+ */
+
+/** Mails to one site on the first, second, … day. */
+export const WARM_UP = [200, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 25_000, 40_000, 60_000, 90_000, 130_000, 180_000, 250_000] as const
+
+const DAY = 86_400_000
+
+/** How many mails the IP may send a site today; null: no limit. */
+export function allowanceOn(startedAt: number, now: number): number | null {
+  const day = Math.max(0, Math.floor(now / DAY) - Math.floor(startedAt / DAY))
+  return WARM_UP[day] ?? null
+}
+
+/** The start of the UTC day of a moment. */
+export const dayOf = (now: number): number => Math.floor(now / DAY) * DAY
+
+/** When the next UTC day begins. */
+export const tomorrow = (now: number): number => dayOf(now) + DAY

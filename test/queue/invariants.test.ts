@@ -1,0 +1,63 @@
+/** invariants.test - what must always hold, on a virtual clock, over thousands of seeded runs */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { POLICIES } from '../../src/queue/policy.ts'
+import { type State, STATES } from '../../src/queue/state.ts'
+import { play, type Script } from './play.ts'
+
+const scripts: fc.Arbitrary<Script> = fc.record({
+  seed: fc.integer({ min: 1, max: 1_000_000_000 }),
+  ips: fc.integer({ min: 1, max: 3 }),
+  mails: fc.integer({ min: 0, max: 150 }),
+  steps: fc.integer({ min: 1, max: 900 }),
+  trouble: fc.constantFrom(0, 0.1, 0.5, 0.95),
+  reload: fc.constant(0),
+  operator: fc.boolean(),
+})
+
+test('nothing shut is passed, one probe batch a pause, n never falls, old answers move nothing, nothing is lost, all come home', () => {
+  fc.assert(
+    fc.property(scripts, (script) => {
+      expect(play(script).faults).toEqual([])
+    }),
+    { numRuns: 2_000 },
+  )
+}, 240_000)
+
+test.each([POLICIES.never, POLICIES.fixed])(
+  'the same under the policy $name',
+  (policy) => {
+    fc.assert(
+      fc.property(scripts, (script) => {
+        expect(play({ ...script, policy }).faults).toEqual([])
+      }),
+      { numRuns: 300 },
+    )
+  },
+  120_000,
+)
+
+test('the same seed and the same events give the same run, to the byte', () => {
+  fc.assert(
+    fc.property(scripts, (script) => {
+      expect(play(script).log.join('\n')).toBe(play(script).log.join('\n'))
+    }),
+    { numRuns: 300 },
+  )
+}, 120_000)
+
+test('saving and loading anywhere changes nothing', () => {
+  fc.assert(
+    fc.property(scripts, fc.integer({ min: 1, max: 9 }), (script, reload) => {
+      const short = { ...script, steps: Math.min(script.steps, 300) }
+      expect(play({ ...short, reload }).log.join('\n')).toBe(play(short).log.join('\n'))
+    }),
+    { numRuns: 100 },
+  )
+}, 240_000)
+
+test.each(Object.keys(STATES) as State[])('from %s there is a way home', (from) => {
+  const seen = new Set<string>([from])
+  for (const state of seen) for (const next of Object.values(STATES[state as State])) seen.add(next)
+  expect(seen).toContain('active')
+})

@@ -1,0 +1,296 @@
+/** queue.test - one thing at a time: fairness, other IPs, rates, retries, manual pauses, what an operator sees */
+import { expect, test } from 'vitest'
+import { answer, report } from '../../src/queue/answer.ts'
+import { keysOf } from '../../src/queue/key.ts'
+import type { Answer, Dispatch } from '../../src/queue/mail.ts'
+import { POLICIES } from '../../src/queue/policy.ts'
+import { createQueue, nextDispatch, nextWake, offer, operate, type Queue } from '../../src/queue/queue.ts'
+import { average, emptyRates, note, seriesOf } from '../../src/queue/rate.ts'
+import { RETRY, restOf } from '../../src/queue/retry.ts'
+import { episodesOf, loadQueue, placeEpisodes, recallAll, saveQueue } from '../../src/queue/saved.ts'
+import { laneStatus } from '../../src/queue/show.ts'
+import { DAY, GIVE_UP, HOUR, mailOf, MINUTE, refusal, runUntil, T0, transitionsOf } from './play.ts'
+
+const OK: Answer = { kind: 'accepted' }
+
+function queueOf(ips: readonly string[] = ['192.0.2.1']): Queue {
+  return createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ips } })
+}
+
+function fill(queue: Queue, n: number, to: Parameters<typeof mailOf>[2] = {}, prefix = 'm'): void {
+  for (let i = 0; i < n; i++) offer(queue, mailOf(`${prefix}${i}`, T0, to), T0)
+}
+
+const ends = (events: readonly { kind: string }[]): string[] => events.flatMap((event) => ('end' in event ? [String(event.end)] : []))
+
+test('a lane of thousands starves nobody: a hundred small lanes are through in their first turns', () => {
+  const queue = queueOf()
+  fill(queue, 20_000)
+  for (let i = 0; i < 100; i++) fill(queue, 3, { domain: `d${i}.example`, site: `d${i}.example` }, `s${i}-`)
+  const { dispatches } = nextDispatch(queue, T0, 8 + 300)
+  expect(dispatches.filter(({ site }) => site !== 'big')).toHaveLength(300)
+})
+
+test('two huge lanes share evenly, whatever they are asked for at a time', () => {
+  const queue = queueOf()
+  fill(queue, 3_000)
+  fill(queue, 3_000, { account: 2 }, 'n')
+  const counts = [0, 0]
+  for (let i = 0; i < 800; i++) {
+    for (const { account, number } of nextDispatch(queue, T0 + i, 1 + (i % 3)).dispatches) {
+      counts[account - 1] = (counts[account - 1] ?? 0) + 1
+      answer(queue, number, OK, T0 + i)
+    }
+  }
+  expect(Math.abs((counts[0] ?? 0) - (counts[1] ?? 0))).toBeLessThanOrEqual(8)
+})
+
+test('ten refused of one cohort, all in flight together, make one transition', () => {
+  const queue = queueOf()
+  fill(queue, 50)
+  const { dispatches } = nextDispatch(queue, T0, 40)
+  const events = dispatches.flatMap(({ number }) => answer(queue, number, refusal('ip-rate'), T0 + 1))
+  expect(transitionsOf(events).map(({ to }) => to)).toEqual(['throttled'])
+})
+
+test('a blocklisted IP is shut and the mail leaves by the other; refused by all, it ends or rests as the reply says', () => {
+  const queue = queueOf(['192.0.2.1', '192.0.2.2'])
+  fill(queue, 1)
+  const [first] = nextDispatch(queue, T0, 9).dispatches
+  const shut = answer(queue, first?.number ?? 0, refusal('ip-blocklist', { final: true }), T0)
+  expect(transitionsOf(shut)).toMatchObject([{ to: 'paused', key: 'ip|192.0.2.1|big', class: 'ip-blocklist' }])
+  const [second] = nextDispatch(queue, T0, 9).dispatches
+  expect(second?.egressIp).toBe('192.0.2.2')
+  expect(ends(answer(queue, second?.number ?? 0, refusal('ip-blocklist', { final: true }), T0))).toEqual(['failed'])
+})
+
+test('other mail to the site goes by the IP that is open', () => {
+  const queue = queueOf(['192.0.2.1', '192.0.2.2'])
+  fill(queue, 40)
+  const [first] = nextDispatch(queue, T0, 1).dispatches
+  answer(queue, first?.number ?? 0, refusal('ip-blocklist'), T0)
+  const { dispatches } = runUntil(queue, T0, T0 + HOUR, () => OK)
+  expect(new Set(dispatches.map(({ egressIp }) => egressIp))).toEqual(new Set(['192.0.2.2']))
+})
+
+test('throttled to ten a minute means ten a minute', () => {
+  const queue = queueOf()
+  fill(queue, 500)
+  for (const { number } of nextDispatch(queue, T0, 3).dispatches) answer(queue, number, refusal('domain-rate'), T0)
+  const { dispatches } = runUntil(queue, T0, T0 + 10 * MINUTE, () => OK)
+  expect(dispatches.length).toBeGreaterThan(15)
+  expect(dispatches.length).toBeLessThanOrEqual(101)
+})
+
+test('throttled to one connection means one at a time', () => {
+  const queue = queueOf()
+  fill(queue, 50)
+  for (const { number } of nextDispatch(queue, T0, 3).dispatches) answer(queue, number, refusal('connection-frequency'), T0)
+  expect(nextDispatch(queue, T0, 9).dispatches).toHaveLength(1)
+  expect(nextDispatch(queue, T0 + 1, 9).dispatches).toHaveLength(0)
+})
+
+test('the network of a domain is down when every open connection failed; of a site, when three of its host sets are', () => {
+  const queue = queueOf()
+  for (const name of ['a', 'b', 'c']) fill(queue, 4, { domain: `${name}.example`, mxSet: `mx.${name}.example` }, name)
+  const { dispatches } = nextDispatch(queue, T0, 6 + 6)
+  const keys = transitionsOf(dispatches.flatMap(({ number }) => answer(queue, number, refusal('connect'), T0 + 1))).map(({ key }) => key)
+  expect(keys.toSorted()).toEqual(['network|mx|mx.a.example', 'network|mx|mx.b.example', 'network|mx|mx.c.example', 'network|site|big'])
+})
+
+test('one timeout among answers is no outage', () => {
+  const queue = queueOf()
+  fill(queue, 8)
+  const { dispatches } = nextDispatch(queue, T0, 8)
+  const events = dispatches.flatMap(({ number }, i) => answer(queue, number, i % 2 === 0 ? refusal('connect') : OK, T0 + 1))
+  expect(transitionsOf(events)).toEqual([])
+})
+
+test('a line that breaks in the middle is no outage either: the mail rests, no key moves', () => {
+  const queue = queueOf()
+  fill(queue, 1)
+  const [one] = nextDispatch(queue, T0, 1).dispatches
+  expect(answer(queue, one?.number ?? 0, refusal('dropped'), T0 + 1).map(({ kind }) => kind)).toEqual(['mail.deferred'])
+})
+
+test('a 550 that a rule calls a deferral is tried again; a plain 550 ends the mail', () => {
+  const queue = queueOf()
+  fill(queue, 2)
+  const [one, two] = nextDispatch(queue, T0, 2).dispatches
+  const deferred = answer(queue, one?.number ?? 0, { ...refusal('domain-rate'), code: 550 } as Answer, T0)
+  expect(deferred[0]).toMatchObject({ kind: 'mail.deferred', attempts: 1 })
+  expect(answer(queue, two?.number ?? 0, refusal('not-exist'), T0)[0]).toMatchObject({ kind: 'mail.ended', end: 'failed' })
+})
+
+test('what is deferred for ever is given up after four days, with its last answer', () => {
+  const queue = queueOf()
+  fill(queue, 1)
+  const { events, now, dispatches } = runUntil(queue, T0, T0 + 9 * DAY, () => refusal('greylist'))
+  expect(events.filter(({ kind }) => kind === 'mail.ended')).toMatchObject([{ end: 'given-up', last: { text: '421 greylist' } }])
+  expect(now).toBeLessThanOrEqual(T0 + GIVE_UP)
+  expect(dispatches.length).toBeGreaterThan(20)
+})
+
+test('what waits behind a pause is given up in time too', () => {
+  const queue = queueOf()
+  fill(queue, 3)
+  operate(queue, { kind: 'pause', account: 1, domain: null, until: T0 + 10 * DAY, after15Days: 'keep' }, T0)
+  const { events } = runUntil(queue, T0, T0 + 9 * DAY, () => OK)
+  expect(ends(events)).toEqual(['given-up', 'given-up', 'given-up'])
+})
+
+test('a manual pause holds until its time, and Recover ends it', () => {
+  const queue = queueOf()
+  fill(queue, 2)
+  operate(queue, { kind: 'pause', account: 1, domain: 'example.com', until: T0 + HOUR, after15Days: 'keep' }, T0)
+  expect(nextDispatch(queue, T0, 9).dispatches).toEqual([])
+  expect(nextWake(queue, T0)).toBe(T0 + HOUR)
+  expect(laneStatus(queue, { account: 1, domain: 'example.com' }, T0)).toMatchObject({
+    state: 'manual',
+    isStopped: true,
+    reason: 'Paused by user',
+    nextSendingAt: T0 + HOUR,
+    waiting: 2,
+  })
+  expect(operate(queue, { kind: 'recover', account: 1, domain: 'example.com', how: 'immediate' }, T0 + 1)).toMatchObject([
+    { kind: 'queue.manual', ended: true },
+  ])
+  expect(nextDispatch(queue, T0 + 1, 9).dispatches).toHaveLength(2)
+})
+
+test.each([
+  ['keep', 0],
+  ['delete', 3],
+] as const)('after 15 days without an end: %s', (after15Days, deleted) => {
+  const queue = createQueue({
+    policy: POLICIES.default,
+    seed: 1,
+    pools: { '*': ['192.0.2.1'] },
+    retry: { ...RETRY.default, giveUpMs: 60 * DAY },
+  })
+  fill(queue, 3)
+  operate(queue, { kind: 'pause', account: 1, domain: null, until: null, after15Days }, T0)
+  expect(ends(nextDispatch(queue, T0 + 15 * DAY - 1, 9).events)).toEqual([])
+  const { events, dispatches } = nextDispatch(queue, T0 + 15 * DAY, 9)
+  expect(ends(events).filter((end) => end === 'deleted')).toHaveLength(deleted)
+  expect(dispatches).toHaveLength(3 - deleted)
+})
+
+test.each([16 * DAY, 0, -1])('a manual pause of %d ms is refused', (length) => {
+  expect(() => operate(queueOf(), { kind: 'pause', account: 1, domain: null, until: T0 + length, after15Days: 'keep' }, T0)).toThrow(
+    /pause/,
+  )
+})
+
+test('waiting mail is deleted by account, domain and time; what is in flight goes its way', () => {
+  const queue = queueOf()
+  fill(queue, 5)
+  fill(queue, 2, { account: 2 }, 'n')
+  const [out] = nextDispatch(queue, T0, 1).dispatches
+  const events = operate(queue, { kind: 'delete', account: 1, domain: 'example.com', from: T0, until: T0 + 1 }, T0)
+  expect(ends(events)).toEqual(['deleted', 'deleted', 'deleted', 'deleted'])
+  expect(ends(answer(queue, out?.number ?? 0, OK, T0))).toEqual(['delivered'])
+  expect(nextDispatch(queue, T0, 9).dispatches.map(({ account }) => account)).toEqual([2, 2])
+})
+
+test("an operator's rate holds a lane, and no other", () => {
+  const queue = queueOf()
+  fill(queue, 100)
+  fill(queue, 50, { domain: 'free.example' }, 'f')
+  operate(queue, { kind: 'rate', account: 1, domain: 'example.com', perMinute: 6 }, T0)
+  const { dispatches } = runUntil(queue, T0, T0 + 5 * MINUTE, () => OK)
+  expect(dispatches.filter(({ domain }) => domain === 'free.example')).toHaveLength(50)
+  expect(dispatches.filter(({ domain }) => domain === 'example.com').length).toBeLessThanOrEqual(31)
+  expect(laneStatus(queue, { account: 1, domain: 'example.com' }, T0 + 5 * MINUTE + 1)).toMatchObject({
+    state: 'limited',
+    isStopped: false,
+    reason: 'Rate limit',
+  })
+})
+
+test('a new IP sends a site what its day allows, and goes on the next day', () => {
+  const queue = queueOf()
+  fill(queue, 900)
+  operate(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: T0 }, T0)
+  const days = runUntil(queue, T0, T0 + 2 * DAY, () => OK).dispatches.map(({ at }) => Math.floor((at - T0) / DAY))
+  expect([0, 1].map((day) => days.filter((one) => one === day).length)).toEqual([200, 500])
+})
+
+test('the rate that is learnt halves when refusals go on, and grows with clean answers', () => {
+  const queue = queueOf()
+  fill(queue, 4_000)
+  runUntil(queue, T0, T0 + MINUTE, () => OK)
+  const refused = (_: Dispatch, now: number): Answer => (now % 5 === 0 ? refusal('busy') : OK)
+  const rate = (): number | null => queue.gates.get('ip|192.0.2.1|big')?.pace?.perMinute ?? null
+  expect(rate()).toBeNull()
+  const { now } = runUntil(queue, T0 + MINUTE, T0 + 90_000, refused)
+  const halved = rate() ?? 0
+  expect(halved).toBeGreaterThan(0)
+  runUntil(queue, now, now + 2 * MINUTE, () => OK)
+  expect(rate()).toBeGreaterThan(halved)
+})
+
+test('the key that opens last gives reason and next sending time', () => {
+  const queue = queueOf()
+  fill(queue, 3)
+  const [one, two] = nextDispatch(queue, T0, 2).dispatches
+  answer(queue, one?.number ?? 0, refusal('domain-quota-day', { zone: 'Asia/Shanghai' }), T0)
+  answer(queue, two?.number ?? 0, refusal('deferred-for-good'), T0)
+  nextDispatch(queue, T0 + 1, 9)
+  const status = laneStatus(queue, { account: 1, domain: 'example.com' }, T0 + 1)
+  expect(status).toMatchObject({ state: 'paused', isStopped: true, reason: 'IP reputation', class: 'deferred-for-good', n: 1, waiting: 3 })
+  expect(status?.nextSendingAt).toBeGreaterThan(T0 + 18 * HOUR)
+  expect(status?.evidence).toMatchObject([{ code: 421, text: '421 deferred-for-good' }])
+})
+
+test('complaints that come back later slow an account down', () => {
+  const queue = queueOf()
+  fill(queue, 1_000)
+  runUntil(queue, T0, T0 + HOUR, () => OK)
+  const events = [1, 2, 3].flatMap(() => report(queue, { kind: 'complaint', account: 1 }, T0 + 2 * HOUR))
+  expect(transitionsOf(events)).toMatchObject([{ to: 'throttled', key: 'account|1', class: 'list-quality' }])
+})
+
+test('after a crash what was in flight waits again; what was learnt of keys outlives the queue', () => {
+  const queue = queueOf()
+  fill(queue, 9)
+  const [first] = nextDispatch(queue, T0, 4).dispatches
+  answer(queue, first?.number ?? 0, refusal('ip-blocklist'), T0)
+  const again = loadQueue(saveQueue(queue), POLICIES.default)
+  recallAll(again, T0 + 1)
+  expect([again.flights.size, laneStatus(again, { account: 1, domain: 'example.com' }, T0 + 1)?.waiting]).toEqual([0, 9])
+  const fresh = queueOf()
+  placeEpisodes(fresh, episodesOf(queue), T0)
+  fill(fresh, 9)
+  expect(nextDispatch(fresh, T0 + 1, 9).dispatches).toEqual([])
+  expect(nextWake(fresh, T0 + 1)).toBeGreaterThan(T0 + 4 * HOUR)
+})
+
+test('a gateway is a site for ip and connection keys only', () => {
+  const keys = keysOf({ ...mailOf('m', T0, { site: 'gate', gateway: true }), egressIp: '192.0.2.1' })
+  expect(keys.filter((key) => key.endsWith('|gate'))).toEqual(['ip|192.0.2.1|gate', 'connection|192.0.2.1|gate', 'warmup|192.0.2.1|gate'])
+})
+
+const RESTS = [
+  // attempts, held, stated   minutes
+  [1, false, null, 1],
+  [2, false, null, 5],
+  [9, false, null, 240],
+  [9, true, null, 5],
+  [1, false, 10 * MINUTE, 10],
+  [9, false, 10 * MINUTE, 240],
+] as const
+
+test.each(RESTS)('after %d attempts, held %s, stated %s: %d minutes', (attempts, held, statedDelayMs, minutes) => {
+  expect(restOf(RETRY.default, { attempts, held, statedDelayMs, roll: 0.5 })).toBe(minutes * MINUTE)
+})
+
+test('rates are averages of whole seconds; series keep an hour and a day, and cost nothing while quiet', () => {
+  const rates = emptyRates()
+  for (let second = 0; second < 90_000; second += 10) for (let i = 0; i < 3; i++) note(rates, 'try', T0 + second * 1_000)
+  const now = T0 + 90_000 * 1_000
+  expect([5, 15, 30].map((seconds) => average(rates, 'try', { seconds: seconds as 5 | 15 | 30, now }))).toEqual([0, 0.2, 0.3])
+  expect([seriesOf(rates, 'fives', now).length, seriesOf(rates, 'minutes', now).length]).toEqual([359, 1_439])
+  expect(rates.fives.length).toBeLessThan(500)
+  expect(average(rates, 'in', { seconds: 30, now })).toBe(0)
+})

@@ -1,0 +1,101 @@
+/**
+ * simulate.test - bounced simulate as a shell meets it
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { readProviders, readToml } from '../src/edge/providerfiles.ts'
+import { readScenario } from '../src/queue/scenario.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const folder = mkdtempSync(join(tmpdir(), 'bounced-simulate-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function run(...args: readonly string[]): { readonly status: number | null; readonly out: string; readonly err: string } {
+  const done = spawnSync(process.execPath, [join(ROOT, 'src/cli.ts'), 'simulate', ...args], { cwd: ROOT, encoding: 'utf8' })
+  return { status: done.status, out: done.stdout, err: done.stderr }
+}
+
+function write(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const SMALL = `
+name = "small"
+title = "A small campaign"
+about = "Some mails"
+seed = 4
+start = "2026-03-02T08:00:00Z"
+hours = 200
+[sender]
+domain = "news.example.com"
+ips = ["198.51.100.1"]
+connections = 10
+[[campaign]]
+mails = 600
+over_minutes = 10
+to = { gmail = 1, generic = 1 }
+[[listing]]
+ip = "198.51.100.1"
+provider = "generic"
+from_hours = 0
+for_hours = 2
+`
+const small = write('small.toml', SMALL)
+
+describe('a small campaign', () => {
+  test('prints what became of it, by provider and by key', () => {
+    const { status, out, err } = run(small)
+    expect([status, err]).toEqual([0, ''])
+    expect(out).toMatch(/mails +600\n/)
+    expect(out).toMatch(/still waiting +0\n/)
+    expect(out).toMatch(/generic +\d+/)
+    expect(out).toMatch(/ip\|198\.51\.100\.1\|example\.net +\d+/)
+  })
+
+  test('prints JSON, the same each time, and another for another seed', () => {
+    const first = run(small, '--json')
+    expect(run(small, '--json').out).toBe(first.out)
+    expect(run(small, '--json', '--seed', '5').out).not.toBe(first.out)
+    expect(JSON.parse(first.out)).toMatchObject({ scenario: 'small', policy: 'default', seed: 4, mails: 600, waiting: 0 })
+  })
+
+  test('puts two policies side by side, one of them a file, and writes a page', () => {
+    const policy = write('patient.toml', 'name = "patient"\nbase = "default"\n[class.ip-blocklist]\nbase_minutes = 30\n')
+    const page = join(folder, 'page.html')
+    const { status, out, err } = run(small, '--compare', 'never', policy, '--html', page)
+    expect([status, err]).toEqual([0, ''])
+    expect(out).toMatch(/policy +never +patient\n/)
+    const html = readFileSync(page, 'utf8')
+    expect(html).toContain('<title>A small campaign</title>')
+    expect(html.match(/<svg /g)).toHaveLength(6)
+  })
+})
+
+const bad = [
+  // arguments                                                          what is said
+  [[], /missing required argument 'scenario'/],
+  [['/nowhere.toml'], /nowhere\.toml: ENOENT/],
+  [[write('broken.toml', 'name = ')], /broken\.toml: /],
+  [[write('unknown.toml', `${SMALL}\n[weather]\nrain = 1\n`)], /unknown\.toml: Unrecognized key: "weather"/],
+  [[small, '--compare', 'never'], /--compare takes two policies, and was given 1/],
+  [[small, '--policy', '/nowhere.toml'], /nowhere\.toml: ENOENT/],
+  [[small, '--policy', write('p.toml', 'name = "p"\nbase = "soft"\n')], /p\.toml: base: /],
+  [[small, '--seed', 'x'], /--seed takes a whole number/],
+  [[small, '--html', '/nowhere/page.html'], /\/nowhere\/page\.html: ENOENT/],
+] as const
+
+test.each(bad)('bounced simulate %j is refused in one line', (args, message) => {
+  const { status, out, err } = run(...args)
+  expect([status, out]).toEqual([2, ''])
+  expect(err).toMatch(message)
+})
+
+test.each(['cold-ip', 'blocklisted-ip', 'qq-quota', 'dirty-list', 'outage', 'day'])('scenarios/%s.toml is well formed', (name) => {
+  const file = join(ROOT, 'scenarios', `${name}.toml`)
+  expect(readScenario(file, readToml(file), [...readProviders().keys()]).name).toBe(name)
+})
