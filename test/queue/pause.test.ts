@@ -39,7 +39,10 @@ const LETTERS: Readonly<Record<string, Heard>> = {
 
 function tell(episode: Episode, letters: string, now = T0): Episode {
   const long = letters.replaceAll(/(\d+)(\w)/g, (_, n: string, letter: string) => letter.repeat(Number(n))).replaceAll(' ', '')
-  return Array.from(long).reduce((one, letter) => hear(policy, one, LETTERS[letter] ?? HEARD, { ...turn(now), epoch: one.epoch + 1 }), episode)
+  return Array.from(long).reduce(
+    (one, letter) => hear(policy, one, LETTERS[letter] ?? HEARD, { ...turn(now), epoch: one.epoch + 1 }),
+    episode,
+  )
 }
 
 const TRIPS = [
