@@ -1,0 +1,21 @@
+/**
+ * zone - a DNS of our own making
+ *
+ * Keys are `TYPE name`; a value is the records in the shape of edge/dns, or the code of a failure. A name that has other types answers ENODATA,
+ * one that has none ENOTFOUND.
+ */
+import type { LookUp } from '../../src/edge/dns.ts'
+
+export type Zone = Readonly<Record<string, string | readonly string[] | readonly (readonly string[])[]>>
+
+export function createZone(zone: Zone): LookUp {
+  const names = new Set(Object.keys(zone).map((key) => key.split(' ')[1]))
+  return async (name, type) => {
+    const told = zone[`${type} ${name.toLowerCase()}`]
+    if (typeof told === 'string') throw failure(told)
+    if (told === undefined) throw failure(names.has(name.toLowerCase()) ? 'ENODATA' : 'ENOTFOUND')
+    return told.every((each) => typeof each === 'string') ? [...told] : told.map((each) => [...each])
+  }
+}
+
+const failure = (code: string): Error => Object.assign(new Error(code), { code })
