@@ -147,10 +147,39 @@ const DUE: readonly string[] = [
   "create index outbox_of_endpoint on outbox (account_id, endpoint_id, due_at, event_id) where state in ('waiting', 'sending')",
 ]
 
+/**
+ * Mail that waits to be delivered, and what was learnt of the keys that hold it. A mail is found by its key; two short indexes serve the
+ * start (oldest first) and what came in since (`fresh`). A body counts the mails that need it.
+ */
+const QUEUE: readonly string[] = [
+  `create table queue_bodies (
+    account_id @int not null, body_id @text not null, content @bytes not null, mails @int not null, created_at @int not null,
+    primary key (account_id, body_id)
+  ) @strict`,
+  `create table queue_mails (
+    account_id @int not null, delivery_id @text not null, delivery_month @int not null, body_id @text not null, recipient @text not null,
+    domain @text not null, sender_domain @text not null, variables @text not null, accepted_at @int not null, due_at @int not null,
+    attempts @int not null, dispatched_at @int, refused_by @text not null, fresh @int not null,
+    primary key (account_id, delivery_id, delivery_month)
+  ) @narrow`,
+  'create index queue_mails_by_time on queue_mails (accepted_at, account_id, delivery_id)',
+  'create index queue_mails_fresh on queue_mails (accepted_at, account_id, delivery_id) where fresh = 1',
+  // Keys belong to the installation: an IP or a site is nobody's.
+  'create table queue_keys (key @text not null, name @text not null, data @text not null, primary key (key, name)) @narrow',
+  `create table queue_lease (
+    name @text not null, holder @text not null, term @int not null, until_at @int not null, primary key (name)
+  ) @narrow`,
+  // What came back later about mail that the queue delivered, until the delivering node has heard of it.
+  `create table queue_reports (
+    account_id @int not null, id @bytes not null, kind @text not null, at @int not null, primary key (account_id, id)
+  ) @narrow`,
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
   { version: 3, name: 'what the brake holds, by site', statements: HELD },
   { version: 4, name: 'the site that a report names', statements: REMOTE_SITE },
   { version: 5, name: 'what is due at an endpoint', statements: DUE },
+  { version: 6, name: 'the delivery queue', statements: QUEUE },
 ]
