@@ -86,9 +86,17 @@ export type TxOptions = {
 
 export type Engine = {
   readonly kind: EngineKind
-  /** For API and exports; never waits for the writer, sees what is committed. */
+  /** For the API; never waits for the writer, sees what is committed. */
   readonly read: Reader
+  /** The same for long walks through a table (exports, retention), so that a question of the API never waits behind a page of theirs. */
+  readonly bulk: Reader
   readonly tx: <T>(work: (db: Db) => Promise<T>, options?: TxOptions) => Promise<T>
+  /**
+   * What was deleted or overwritten leaves the files: after an erasure. SQLite's log is written back and cut; its freed pages are
+   * zeroed as they are freed. On PostgreSQL dead rows go with its own vacuum, and this does nothing. False: another process reads the log, and
+   * it is still there.
+   */
+  readonly scrub: () => Promise<boolean>
   /** Ends in order: what runs is finished, what comes later is Fault store_busy. */
   readonly close: () => Promise<void>
 }

@@ -69,9 +69,12 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
     await close()
     throw faultOf(error)
   }
+  const read = readerOver(askOver(sql))
   return {
     kind: 'postgres',
-    read: readerOver(askOver(sql)),
+    read,
+    bulk: read,
+    scrub: () => Promise.resolve(true),
     tx: (work, txOptions = {}) => repeat(() => transact(sql, work, txOptions)),
     close,
   }

@@ -1,8 +1,8 @@
 /**
- * sqlite - the embedded engine: one file, one writing thread, one reading thread
+ * sqlite - the embedded engine: one file, one writing thread, two reading threads
  *
  * The writer owns the only write connection and runs one transaction at a time, in the order in which they were asked for; the
- * reader sees what is committed and never waits. WAL with synchronous FULL: a commit that was answered survives a power cut.
+ * readers see what is committed and never wait; the second one, for long walks, starts when it is first asked. WAL with synchronous FULL: a commit that was answered survives a power cut.
  *
  * See also: store/engine (the contract), store/sqlitethread, store/postgres (its sibling).
  */
@@ -27,17 +27,20 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
   const busyTimeoutMillis = options.busyTimeoutMillis ?? BUSY_TIMEOUT_MILLIS
   const writer = createThread({ path, readOnly: false, busyTimeoutMillis, commitDelayMillis: options.commitDelayMillis ?? 0 })
   const reader = createThread({ path, readOnly: true, busyTimeoutMillis })
+  const walker = createThread({ path, readOnly: true, busyTimeoutMillis })
   const alone = createTurns()
   // The writer first: it makes the file, which the reader cannot.
   await transact(writer, async (db) => db.run('select 1'))
   return {
     kind: 'sqlite',
     read: readerOver((wish) => reader.ask(wish)),
+    bulk: readerOver((wish) => walker.ask(wish)),
     tx: (work) => alone(() => transact(writer, work)),
+    scrub: () => alone(async () => (await writer.ask({ verb: 'scrub' })).changes === 0),
     async close() {
       await alone(async () => {
         await writer.close()
-        await reader.close()
+        await Promise.all([reader.close(), walker.close()])
       })
     },
   }

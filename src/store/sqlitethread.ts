@@ -16,7 +16,7 @@ import type { Row, Value } from './value.ts'
 
 /** What the caller wants: as Operation, with its values not yet packed. */
 export type Wish =
-  | { readonly verb: 'begin' | 'commit' | 'rollback' }
+  | { readonly verb: 'begin' | 'commit' | 'rollback' | 'scrub' }
   | {
       readonly verb: 'rows' | 'run' | 'loop'
       readonly sql: string

@@ -24,11 +24,11 @@ export type WorkerSettings = {
 }
 
 /**
- * `rows` gives rows; `run` a count; `loop` runs the statement once for each `width` values and gives the sum of counts. `pack` are the
+ * `scrub` writes the log back and cuts it: 1 where another process held it; `rows` gives rows; `run` a count; `loop` runs the statement once for each `width` values and gives the sum of counts. `pack` are the
  * positions among them whose bytes are packed first.
  */
 export type Operation =
-  | { readonly verb: 'begin' | 'commit' | 'rollback' }
+  | { readonly verb: 'begin' | 'commit' | 'rollback' | 'scrub' }
   | {
       readonly verb: 'rows' | 'run' | 'loop'
       readonly statement: Statement
@@ -60,12 +60,14 @@ const MAX_UNNUMBERED = 100
 
 /**
  * 64 MB of log between checkpoints: one long checkpoint instead of many costs fewer fsyncs. The log is cut back to it.
+ * What is freed is zeroed, so that an erased address leaves the file with its row.
  * Caches: the writer's holds the hot pages of its indexes; the reader's is small, the system's file cache stands behind it.
  */
 const PRAGMAS = {
   both: ['temp_store = memory', 'foreign_keys = off', 'trusted_schema = off'],
   writer: [
     'auto_vacuum = incremental',
+    'secure_delete = on',
     'journal_mode = wal',
     'synchronous = full',
     'wal_autocheckpoint = 16384',
@@ -114,6 +116,7 @@ function perform(
   unpack: (packed: Packed) => ReturnType<ReturnType<typeof createUnpacker>>,
   packer: Packer,
 ): Answer {
+  if (operation.verb === 'scrub') return { changes: scrub(connection.database) }
   if (!('statement' in operation)) {
     connection.database.exec(operation.verb === 'begin' ? 'begin immediate' : operation.verb)
     if (operation.verb === 'commit' && connection.commitDelayMillis > 0) sleep(connection.commitDelayMillis)
@@ -147,6 +150,11 @@ function loop(
     changes += Number(statement.run(...row).changes)
   }
   return changes
+}
+
+/** The first column says whether somebody was in the way (SQLite, pragma wal_checkpoint). */
+function scrub(database: DatabaseSync): number {
+  return Number(database.prepare('pragma wal_checkpoint(truncate)').get()?.['busy'])
 }
 
 /** As an fsync does, it stops this thread and costs no CPU. */

@@ -54,6 +54,7 @@ export async function eraseAddress(shop: Shop, email: string, actor: string): Pr
   const mails = await eraseMails(shop, known.address)
   const erased = { addressHash: known.hash, ...total, mails }
   await tellErasure(shop, actor, known.address, erased)
+  if (!(await shop.engine.scrub())) shop.telemetry.log.warn('the store’s log is in use: what was erased leaves it at its next checkpoint')
   return erased
 }
 

@@ -1,6 +1,7 @@
 /**
  * erase.test - an address goes from everywhere, the protection stays; old raw mail goes by itself, on both stores
  */
+import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { removeOldMail } from '../../src/chores.ts'
 import { hashAddress } from '../../src/correlate/address.ts'
@@ -22,19 +23,19 @@ const DAY = 86_400_000
 const JOE = 'joe.smith@example.org'
 const TABLES = ['events', 'list_events', 'deliveries', 'suppressions', 'inbox', 'reports', 'raw_mails', 'outbox', 'cuts', 'meta'] as const
 
-describe.each(engines)('$kind', ({ open }) => {
+describe.each(engines)('$kind', ({ kind, open }) => {
   const opened: Engine[] = []
   afterEach(async () => {
     for (const engine of opened.splice(0)) await engine.close()
   })
 
-  async function bench(): Promise<{ shop: Shop; receiver: Receiver; clock: { now: number } }> {
-    const { engine } = await open()
+  async function bench(): Promise<{ shop: Shop; receiver: Receiver; clock: { now: number }; url: string }> {
+    const { engine, url } = await open()
     opened.push(engine)
     const clock = { now: START }
     const shop = await makeShop(engine, clock, [{}, {}])
     const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
-    return { shop, receiver, clock }
+    return { shop, receiver, clock, url }
   }
   const send = (receiver: Receiver, to: string, raw: string, over: object = {}) =>
     receiver.submit(incoming(raw, to, { at: START, receivedAt: START, ...over }))
@@ -96,6 +97,25 @@ describe.each(engines)('$kind', ({ open }) => {
     )
     expect(again.recipients[0]).toMatchObject({ status: 4, subStatus: 401 })
     expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differences).toEqual([])
+  })
+
+  test.runIf(kind === 'sqlite')('its letters stand in no file of the store: neither in the pages nor in the log', async () => {
+    const { shop, receiver, url } = await bench()
+    const file = url.slice('sqlite:'.length)
+    const lettersIn = (): readonly number[] =>
+      [file, `${file}-wal`].map((each) => readFileSync(each).toString('latin1').toLowerCase().split(JOE).length - 1)
+    const door = createRegister(shop)
+    const call = { from: 'news@example.com', subject: 'x', label: null, broadcast: null, emailType: 'batch', headers: {} } as const
+    const others = Array.from({ length: 300 }, (_, n) => ({ recipient: `other${n}@example.org`, contactTypes: null }))
+    for (let n = 0; n < 3; n++) {
+      const recipients = [...others.slice(n * 100, n * 100 + 100), { recipient: JOE, contactTypes: null }]
+      const made = await door({ account: 1, apiUser: 'user1', ip: '203.0.113.5' }, { ...call, recipients })
+      const { returnPath = '' } = made.recipients.at(-1) ?? {}
+      await send(receiver, returnPath, ndr({ token: returnPath.split('@')[0] ?? '', recipient: JOE, n }))
+    }
+    expect(lettersIn()[1]).toBeGreaterThan(0)
+    await eraseAddress(shop, JOE, 'operator')
+    expect(lettersIn()).toEqual([0, 0])
   })
 
   test('twice is once, and what is no address is refused', async () => {
