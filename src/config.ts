@@ -13,8 +13,10 @@ import { closest } from 'fastest-levenshtein'
 import { parse as parseToml } from 'smol-toml'
 import { z } from 'zod'
 import { Fault } from './error.ts'
-import { noteOf, SCHEMA } from './settings.ts'
-import type { SettingNote, Settings } from './settings.ts'
+import { SCHEMA } from './settings.ts'
+import type { Settings } from './settings.ts'
+import { noteOf } from './settings/setting.ts'
+import type { SettingNote } from './settings/setting.ts'
 
 export type Source = 'default' | 'file' | 'environment'
 

@@ -4,31 +4,13 @@
  * One row a setting: type, default, what it does, why it has its default. The names at the top are those that senders and
  * installers rely on; a released name is never reused for another thing.
  *
- * See also: config (reads file and environment by this schema), commands/config (prints it).
+ * See also: settings/setting (a row), settings/keeping (a group of its own), config (reads file and environment by this schema), commands/config (prints it).
  */
 import { z } from 'zod'
 import { FLOODS } from './ledger/flood.ts'
+import { retention } from './settings/keeping.ts'
+import { count, days, domain, port, setting, text } from './settings/setting.ts'
 import { LOG_LEVELS } from './telemetry.ts'
-
-/** `what` it does, `why` it has its default; `secret` values are never printed. */
-export type SettingNote = { readonly what: string; readonly why: string; readonly secret?: boolean }
-
-const notes = new Map<z.ZodType, SettingNote>()
-
-function setting<T extends z.ZodType>(type: T, what: string, why: string, secret = false): T {
-  notes.set(type, { what, why, secret })
-  return type
-}
-
-const port = z.int().min(0).max(65_535)
-const count = z.int().min(1)
-const days = z.number().min(0)
-const domain = z
-  .string()
-  .toLowerCase()
-  .max(253)
-  .regex(/^(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/, 'must be a domain in its ASCII form (A-label)')
-const text = z.string().min(1)
 
 const smtp = z.strictObject({
   port: setting(
@@ -210,10 +192,6 @@ const webhooks = z.strictObject({
   ),
 })
 
-const retention = z.strictObject({
-  rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
-})
-
 /** The one schema. */
 export const SCHEMA = z.strictObject({
   host: setting(text.default('127.0.0.1'), 'Address both listeners bind to', 'loopback until told otherwise: nothing is open by accident'),
@@ -281,8 +259,3 @@ export const SCHEMA = z.strictObject({
 })
 
 export type Settings = z.output<typeof SCHEMA>
-
-/** The note of a type that `setting` made; undefined for a table of settings. */
-export function noteOf(type: z.ZodType): SettingNote | undefined {
-  return notes.get(type)
-}
