@@ -7,6 +7,7 @@
  * Pure. Spec: vendor-api, Webhooks. See also: edge/signature, edge/useragent, work/notify.
  */
 import type { Effect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/fact.ts'
+import type { QueueData, QueueMove, QueueReply } from '../ledger/queuefact.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
 import { readUserAgent } from './useragent.ts'
 
@@ -16,6 +17,8 @@ type EventRow = {
   readonly kinds: readonly FactKind[]
   /** Where a kind has an effect: the status that makes it this event. */
   readonly status?: number
+  /** Of a kind with moves: the one that is this event. */
+  readonly move?: QueueMove
   readonly message: string
 }
 
@@ -31,6 +34,13 @@ export const EVENTS = {
   open: { code: 11, kinds: ['open'], message: 'opened' },
   unsubscribe: { code: 12, kinds: ['unsubscribe'], message: 'unsubscribed' },
   alarm: { code: null, kinds: ['alarm'], message: 'an alarm' },
+  'queue.throttled': { code: null, kinds: ['queue'], move: 'throttled', message: 'sending is slowed down' },
+  'queue.paused': { code: null, kinds: ['queue'], move: 'paused', message: 'sending is paused' },
+  'queue.probing': { code: null, kinds: ['queue'], move: 'probing', message: 'a few mails try whether the pause is over' },
+  'queue.recovering': { code: null, kinds: ['queue'], move: 'recovering', message: 'sending goes on, step by step' },
+  'queue.recovered': { code: null, kinds: ['queue'], move: 'recovered', message: 'sending goes on' },
+  'queue.manual_paused': { code: null, kinds: ['queue'], move: 'manual-paused', message: 'somebody has paused sending' },
+  'queue.manual_ended': { code: null, kinds: ['queue'], move: 'manual-ended', message: 'the pause by hand is over' },
 } as const satisfies Record<string, EventRow>
 
 export type EventName = keyof typeof EVENTS
@@ -53,11 +63,13 @@ const effectOf = ({ data }: Fact): Effect | null => ('effect' in data ? data.eff
 /** The event that a fact is; null for what no endpoint hears of. */
 export function eventOf(fact: Fact): EventName | null {
   const status = effectOf(fact)?.status ?? null
-  const fits = (row: EventRow): boolean => row.kinds.includes(fact.kind) && (row.status === undefined || row.status === status)
+  const move = fact.kind === 'queue' ? fact.data.move : null
+  const fits = (row: EventRow): boolean =>
+    row.kinds.includes(fact.kind) && (row.status === undefined || row.status === status) && (row.move === undefined || row.move === move)
   return EVENT_NAMES.find((name) => fits(EVENTS[name])) ?? null
 }
 
-type Field = string | number | boolean | null | readonly string[] | Readonly<Record<string, string>>
+type Field = string | number | boolean | null | readonly string[] | readonly QueueReply[] | Readonly<Record<string, string>>
 export type WebhookBody = Readonly<Record<string, Field>>
 
 /** What a sending adds: when it is, and the vendor's proof. */
@@ -93,6 +105,7 @@ function commonOf(delivery: DeliveryRow | null): WebhookBody {
 
 function detailOf(event: EventName, fact: Fact, delivery: DeliveryRow | null): WebhookBody {
   if (fact.kind === 'alarm') return { alarm: fact.data.alarm, message: fact.data.text }
+  if (fact.kind === 'queue') return queueOf(fact.data)
   const emailId = delivery?.emailId ?? ''
   const recipient = delivery?.recipient ?? ''
   if (event === 'request')
@@ -101,6 +114,11 @@ function detailOf(event: EventName, fact: Fact, delivery: DeliveryRow | null): W
   if (event === 'deliver') return { ...who, outIp: outIpOf(fact, delivery) }
   if (event === 'invalid' || event === 'soft_bounce') return { ...who, outIp: outIpOf(fact, delivery), ...bounceOf(event, fact) }
   return { ...who, ...engagementOf(fact) }
+}
+
+/** Of a transition: what moved, why, until when, and the answers that said so. */
+function queueOf({ key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }: QueueData): WebhookBody {
+  return { key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }
 }
 
 function outIpOf(fact: Fact, delivery: DeliveryRow | null): string {

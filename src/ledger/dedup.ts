@@ -10,8 +10,8 @@ import { hash } from 'node:crypto'
 import { hashAddress } from '../correlate/address.ts'
 import type { FactData, FactKind } from './fact.ts'
 
-/** `id` is the fact's own, for what is new each time; `addressHash` that of the delivery. */
-export type Whose = { readonly id: string; readonly addressHash: string | null }
+/** `id` is the fact's own, for what is new each time; `at` its moment; `addressHash` that of the delivery. */
+export type Whose = { readonly id: string; readonly at: number; readonly addressHash: string | null }
 
 /** The key within the subject. */
 type KeyOf<K extends FactKind> = (data: FactData[K], whose: Whose) => string
@@ -40,6 +40,8 @@ export const DEDUP: { readonly [K in FactKind]: KeyOf<K> } = {
         .flat(),
     )}`,
   brake: (data) => `brake:${data.change}`,
+  // The subject is the key. A later episode begins again at n = 1: its moment tells it from the first.
+  queue: (data, { at }) => `queue:${data.class ?? ''}:${data.n}:${data.move}:${at}`,
   reclassified: (data) => `reclassified:${data.supersedes}:${data.table}`,
   audit: (_, { id }) => `audit:${id}`,
   erased: (_, { id }) => `erased:${id}`,

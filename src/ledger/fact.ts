@@ -10,6 +10,7 @@
 import type { Fault as FaultParty, Reason } from '../classify/reasons.ts'
 import type { Evidence, Permanence } from '../classify/verdict.ts'
 import type { AlarmData, AuditData, BrakeData, ErasedData, ReclassifiedData } from './operatorfact.ts'
+import type { QueueData } from './queuefact.ts'
 import type { ComplaintData, DelayedData, DeliveredData, FiledData, NotSpamData } from './reportfact.ts'
 
 /** 18 sending, 1 delivered, 4 invalid email, 5 soft bounce. */
@@ -223,6 +224,7 @@ export type FactData = {
   readonly 'gave-up': GaveUpData
   readonly alarm: AlarmData
   readonly brake: BrakeData
+  readonly queue: QueueData
   readonly reclassified: ReclassifiedData
   readonly audit: AuditData
   readonly erased: ErasedData
@@ -248,6 +250,7 @@ export const FACT_VERSIONS = {
   'gave-up': 1,
   alarm: 1,
   brake: 1,
+  queue: 1,
   reclassified: 1,
   audit: 1,
   erased: 1,
@@ -266,7 +269,7 @@ type Envelope<K extends FactKind> = {
   readonly deliveryId: string | null
   /** yyyymm of the delivery's registration, so that a late fact lies where its mail is; 0: tied to no delivery. */
   readonly deliveryMonth: number
-  /** The deliveryId, `list:…`, `mail:…`, `site:…`, `address:…`, `flood:…`, `endpoint:…` or `audit:…`. */
+  /** The deliveryId, `list:…`, `mail:…`, `site:…`, `address:…`, `flood:…`, `endpoint:…`, `queue:…` or `audit:…`. */
   readonly subject: string
   readonly dedupKey: string
   readonly addressHash: string | null

@@ -54,6 +54,14 @@ export const ofEndpoint = (account: number, endpointId: number): About => ({
   subject: `endpoint:${account}:${endpointId}`,
 })
 
+/** About a key of the delivery queue, as an account (0: the operator) sees it. */
+export const ofQueueKey = (account: number, key: string): About => ({
+  account,
+  deliveryId: null,
+  addressHash: null,
+  subject: `queue:${key}`,
+})
+
 /** About an account itself. */
 export const ofAccount = (account: number): About => ({ account, deliveryId: null, addressHash: null, subject: `audit:${account}` })
 
@@ -74,7 +82,7 @@ export function makeFact<K extends FactKind>(kind: K, about: About, moment: Mome
     deliveryId: about.deliveryId,
     deliveryMonth: about.deliveryId !== null && about.deliveryId === about.subject ? monthOfDelivery(about.deliveryId) : 0,
     subject: about.subject,
-    dedupKey: key(data, { id, addressHash: about.addressHash }),
+    dedupKey: key(data, { id, at: moment.at, addressHash: about.addressHash }),
     addressHash: about.addressHash,
     data,
   }

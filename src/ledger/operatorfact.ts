@@ -6,7 +6,7 @@
 import type { Effect, VerdictSummary } from './fact.ts'
 
 export type AlarmData = {
-  readonly alarm: 'complaint-type' | 'brake' | 'flood' | 'webhook'
+  readonly alarm: 'complaint-type' | 'brake' | 'flood' | 'webhook' | 'queue'
   readonly text: string
   readonly detail: Readonly<Record<string, string | number | null>>
 }

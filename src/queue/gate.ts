@@ -98,7 +98,7 @@ function recallOf(queue: Stock, key: KeyId, now: number): QueueEvent[] {
 }
 
 /** Under which name the streams that a key may cover are found. */
-function coverName(key: KeyId): string {
+export function coverName(key: KeyId): string {
   const [kind, first = '', second = ''] = key.split('|')
   if (kind === 'ip' || kind === 'connection' || kind === 'sender-domain') return `site|${second}`
   return kind === 'network' && first === 'site' ? `site|${second}` : key

@@ -6,7 +6,7 @@
  */
 import type { Episode } from './episode.ts'
 import { budgetOf, opensAt } from './gate.ts'
-import { KEY_REASONS, type KeyId } from './key.ts'
+import { KEY_REASONS, kindOf, type KeyId } from './key.ts'
 import type { EvidenceReply } from './mail.ts'
 import type { ClassName } from './pauseclass.ts'
 import { average, type Measured } from './rate.ts'
@@ -33,6 +33,8 @@ export type LaneStatus = {
   readonly inFlight: number
   readonly rates: Readonly<Record<Measured, Averages>>
   readonly evidence: readonly EvidenceReply[]
+  /** The rate that an operator has set, in mails a minute; null: none. */
+  readonly perMinute: number | null
 }
 
 type Hold = { readonly gate: Gate; readonly at: number }
@@ -43,14 +45,15 @@ const WEIGHT = { paused: 4, probing: 3, throttled: 2, recovering: 1, active: 0 }
 /** A lane as an operator sees it; null for one that does not exist. */
 export function laneStatus(queue: Stock, where: { readonly account: number; readonly domain: string }, now: number): LaneStatus | null {
   for (const lane of queue.lanes.values())
-    if (lane.account === where.account && lane.domain === where.domain) return statusOf(queue, lane, now)
+    if (lane.account === where.account && lane.domain === where.domain) return statusOfLane(queue, lane, now)
   return null
 }
 
 /** All lanes, in the order in which they came to be. */
-export const lanesOf = (queue: Stock, now: number): LaneStatus[] => [...queue.lanes.values()].map((lane) => statusOf(queue, lane, now))
+export const lanesOf = (queue: Stock, now: number): LaneStatus[] => [...queue.lanes.values()].map((lane) => statusOfLane(queue, lane, now))
 
-function statusOf(queue: Stock, lane: Lane, now: number): LaneStatus {
+/** One lane as an operator sees it. */
+export function statusOfLane(queue: Stock, lane: Lane, now: number): LaneStatus {
   const streams = [...lane.streams].flatMap((id) => queue.streams.get(id) ?? [])
   const busy = streams.filter(({ waiting }) => waiting > 0)
   const holds = (busy.length > 0 ? busy : streams).map((stream) => holdOf(queue, stream, now))
@@ -74,6 +77,7 @@ function statusOf(queue: Stock, lane: Lane, now: number): LaneStatus {
     inFlight: lane.inFlight,
     rates: { in: averagesOf(lane, 'in', now), try: averagesOf(lane, 'try', now), out: averagesOf(lane, 'out', now) },
     evidence: episode?.evidence ?? [],
+    perMinute: queue.gates.get(lane.id)?.limit ?? null,
   }
 }
 
@@ -115,10 +119,10 @@ function worst(episodes: readonly Episode[]): Episode | null {
   return held.reduce<Episode | null>((most, one) => (most === null || WEIGHT[one.state] > WEIGHT[most.state] ? one : most), null)
 }
 
-function reasonOf(key: KeyId | null): string | null {
-  if (key === null) return null
-  const kind = key.slice(0, key.indexOf('|'))
-  return Object.entries(KEY_REASONS).find(([name]) => name === kind)?.[1] ?? null
+/** What the user is told about a key; null for none. */
+export function reasonOf(key: KeyId | null): string | null {
+  const kind = key === null ? null : kindOf(key)
+  return kind === null ? null : KEY_REASONS[kind]
 }
 
 const averagesOf = ({ rates }: Lane, what: Measured, now: number): Averages => [

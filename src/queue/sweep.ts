@@ -5,9 +5,10 @@
  * would be made again just so. Mutates the stock that it is given. See also: queue/stock.
  */
 import { sizeOf } from './fifo.ts'
+import { KEYS } from './key.ts'
 import { dropStream } from './lane.ts'
 import { seriesOf } from './rate.ts'
-import type { Gate, Stock } from './stock.ts'
+import type { Gate, Lane, Stock } from './stock.ts'
 import { sum } from './tally.ts'
 
 export const SWEEP_EVERY = 3_600_000
@@ -22,9 +23,13 @@ export function sweep(queue: Stock, now: number): void {
   for (const gate of queue.gates.values()) if (isSpent(gate, { now, oldest })) queue.gates.delete(gate.id)
   for (const lane of queue.lanes.values()) {
     const isQuiet = lane.streams.size === 0 && lane.inFlight === 0 && !lane.isInRing && sizeOf(lane.runnable) === 0
-    if (isQuiet && seriesOf(lane.rates, 'minutes', now).length === 0) queue.lanes.delete(lane.id)
+    if (isQuiet && !isHeldByHand(queue, lane) && seriesOf(lane.rates, 'minutes', now).length === 0) queue.lanes.delete(lane.id)
   }
 }
+
+/** Somebody has paused the lane or set its rate, and wants to see it. */
+const isHeldByHand = ({ gates }: Stock, lane: Lane): boolean =>
+  (gates.get(lane.id)?.limit ?? null) !== null || (gates.get(KEYS.manual(lane))?.manual ?? null) !== null
 
 /** `oldest`: the first dispatch in flight. An epoch is kept as long as an older answer may come. */
 function isSpent(gate: Gate, { now, oldest }: { readonly now: number; readonly oldest: number }): boolean {

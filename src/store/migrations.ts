@@ -175,6 +175,23 @@ const QUEUE: readonly string[] = [
   ) @narrow`,
 ]
 
+/** What people ask of the delivery queue, and how it stands: a picture of one node's memory, for all nodes. */
+const QUEUE_DOORS: readonly string[] = [
+  `create table queue_commands (
+    account_id @int not null, command_id @bytes not null, command @text not null, actor @text not null, state @text not null,
+    created_at @int not null, settled_at @int, moved @int not null, deleted @int not null, said @text, primary key (account_id, command_id)
+  ) @strict`,
+  "create index queue_commands_waiting on queue_commands (created_at, command_id) where state = 'waiting'",
+  `create table queue_lanes (
+    account_id @int not null, domain @text not null, status @text not null, saved_at @int not null, primary key (account_id, domain)
+  ) @strict`,
+  `create table queue_steps (
+    account_id @int not null, domain @text not null, width @int not null, at @int not null, ins @int not null, tries @int not null,
+    outs @int not null, primary key (account_id, domain, width, at)
+  ) @narrow`,
+  'create index queue_steps_by_time on queue_steps (width, at)',
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
@@ -182,4 +199,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: 'the site that a report names', statements: REMOTE_SITE },
   { version: 5, name: 'what is due at an endpoint', statements: DUE },
   { version: 6, name: 'the delivery queue', statements: QUEUE },
+  { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
 ]

@@ -9,6 +9,8 @@ import { LEASES } from '../../src/store/lease.ts'
 import * as outbox from '../../src/store/outbox.ts'
 import { QUEUE_BODIES, QUEUE_MAILS } from '../../src/store/queue.ts'
 import { QUEUE_KEYS, QUEUE_REPORTS } from '../../src/store/queuekeys.ts'
+import { QUEUE_COMMANDS } from '../../src/store/queuecommands.ts'
+import { QUEUE_LANES, QUEUE_STEPS } from '../../src/store/queuelanes.ts'
 import { PROJECTIONS } from '../../src/store/rebuild.ts'
 import { EVENTS, LIST_EVENTS, RAW_MAILS, REPORTS } from '../../src/store/schema.ts'
 import type { Table } from '../../src/store/table.ts'
@@ -71,6 +73,7 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
   const tables: readonly Table[] = [
     ...[EVENTS, LIST_EVENTS, REPORTS, RAW_MAILS, outbox.OUTBOX].map(({ table }) => table),
     ...[QUEUE_MAILS, QUEUE_BODIES, QUEUE_KEYS, QUEUE_REPORTS, LEASES].map(({ table }) => table),
+    ...[QUEUE_COMMANDS, QUEUE_LANES, QUEUE_STEPS].map(({ table }) => table),
     ...Object.values(PROJECTIONS).map(({ table }) => table),
   ]
   test('every shape is a table: the same columns, the same nulls, a key that upserts', async () => {

@@ -1,0 +1,54 @@
+/**
+ * queuecommands - the delivering node carries out what people have asked of the queue
+ *
+ * Read, done in memory, and settled in the transaction that holds what followed. Where that transaction fails the order waits still, and
+ * is done again: each of them may be. What cannot be done as asked is refused with its words.
+ *
+ *     const { events, settled } = await runCommands(shop.engine.read, queue, now)
+ *     … facts of events, rows of mails that ended …
+ *     await settleCommandsForOperator(db, settled)      in the same transaction
+ *
+ * See also: store/queuecommands, queue/operate, work/queuedesk (who asks).
+ */
+import { Fault } from '../error.ts'
+import { laneOf } from '../queue/lane.ts'
+import type { QueueEvent } from '../queue/mail.ts'
+import { operate, type Queue } from '../queue/queue.ts'
+import type { Reader } from '../store/engine.ts'
+import { waitingCommandsForOperator, type QueueCommand } from '../store/queuecommands.ts'
+
+/** Orders that one turn carries out. */
+const BATCH = 50
+
+export type CommandRun = { readonly events: readonly QueueEvent[]; readonly settled: readonly QueueCommand[] }
+
+/** Carries out what waits. Faults: store_busy. */
+export async function runCommands(reader: Reader, queue: Queue, now: number): Promise<CommandRun> {
+  const commands = await waitingCommandsForOperator(reader, BATCH)
+  const runs = commands.map((command) => runCommand(queue, command, now))
+  return { events: runs.flatMap(({ events }) => events), settled: runs.map(({ command }) => command) }
+}
+
+function runCommand(
+  queue: Queue,
+  command: QueueCommand,
+  now: number,
+): { readonly command: QueueCommand; readonly events: readonly QueueEvent[] } {
+  try {
+    const events = operate(queue, command.command, now)
+    showLane(queue, command)
+    const moved = events.filter(({ kind }) => kind.startsWith('queue.')).length
+    const deleted = events.filter((event) => event.kind === 'mail.ended' && event.end === 'deleted').length
+    return { command: { ...command, state: 'done', settledAt: now, moved, deleted }, events }
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return { command: { ...command, state: 'refused', settledAt: now, said: error.message }, events: [] }
+  }
+}
+
+/** A pause or a rate of a domain that has no mail yet is seen all the same. */
+function showLane(queue: Queue, { command }: QueueCommand): void {
+  if ((command.kind === 'pause' || command.kind === 'rate') && command.domain !== null) {
+    laneOf(queue, { account: command.account, domain: command.domain })
+  }
+}
