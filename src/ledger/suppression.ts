@@ -118,7 +118,8 @@ export function interceptedBy(world: World, who: Addressee, at: number): Answer 
 /** Allow entries of account 0 hold for all; its bounce entries are the shared list. */
 function entriesOf(world: World, who: Addressee, list: ListName): readonly SuppressionRow[] {
   const accounts = list === 'allow' || (list === 'bounce' && who.shared) ? [who.account, 0] : [who.account]
-  const scopes = [...new Set(['', who.apiUser, who.label ?? ''])]
+  // A recipient leaves a label; a block or an allowance is set for an API user. A label that is called like one is something else.
+  const scopes = [...new Set(['', list === 'unsubscribe' ? (who.label ?? '') : who.apiUser])]
   const hashes = [who.addressHash, hashDomain(who.domain)]
   return accounts.flatMap((account) =>
     hashes.flatMap((addressHash) =>

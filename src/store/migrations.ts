@@ -192,6 +192,14 @@ const QUEUE_DOORS: readonly string[] = [
   'create index queue_steps_by_time on queue_steps (width, at)',
 ]
 
+/** A label that was removed keeps its number and name for old statistics; its name is free again. Opens and clicks are found by their time. */
+const LABELS_AND_ENGAGEMENT: readonly string[] = [
+  'alter table labels add column deleted_at @int',
+  'drop index labels_by_name',
+  'create unique index labels_by_name on labels (account_id, name) where deleted_at is null',
+  "create index events_of_engagement on events (account_id, at, id) where kind in ('open', 'click')",
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
@@ -199,5 +207,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: 'the site that a report names', statements: REMOTE_SITE },
   { version: 5, name: 'what is due at an endpoint', statements: DUE },
   { version: 6, name: 'the delivery queue', statements: QUEUE },
+  { version: 8, name: 'labels that were removed, opens and clicks by time', statements: LABELS_AND_ENGAGEMENT },
   { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
 ]

@@ -20,6 +20,7 @@ export type SuppressionFilters = {
   readonly to?: number
   readonly addressHash?: string
   readonly domain?: string
+  readonly scope?: string
   readonly isDomain?: boolean
   readonly apiUsers?: readonly string[]
   readonly labelIds?: readonly number[]
@@ -86,6 +87,7 @@ export async function listSuppressions(
     .when('s.from_at < ?', filters.to)
     .when('s.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
     .when('s.domain = ?', filters.domain)
+    .when('s.scope = ?', filters.scope)
     .when('s.is_domain = ?', flagOf(filters.isDomain))
     .whenIn('s.api_user', filters.apiUsers)
     .whenIn('s.label_id', filters.labelIds)

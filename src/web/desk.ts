@@ -9,17 +9,21 @@
 import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/fact.ts'
 import type { AccountSettings } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
+import type { Account } from '../store/accounts.ts'
 import type { Brake } from '../store/brakes.ts'
 import type { Cut } from '../store/cuts.ts'
 import type { AttemptAnswer, AttemptCall } from '../work/attempts.ts'
 import type { Released, ReleaseCall } from '../work/brake.ts'
 import type { CutCall } from '../work/cuts.ts'
+import type { EntryCall } from '../work/entries.ts'
 import type { Erased } from '../work/erase.ts'
 import type { SettleInbox } from '../work/inbox.ts'
+import type { Labels } from '../work/labels.ts'
 import type { UnsubscribeCall } from '../work/lists.ts'
 import type { Asker, Registered, Registration } from '../work/register.ts'
 import type { SettingsCall } from '../work/settings.ts'
 import type { Webhooks } from '../work/webhooks.ts'
+import type { Statistics } from './statistics.ts'
 
 export type InboxQuery = {
   readonly state: InboxState | null
@@ -37,6 +41,10 @@ export type SuppressionQuery = {
   readonly until: number | null
   readonly apiUsers: readonly string[] | null
   readonly labelIds: readonly number[] | null
+  /** An entry that holds this whole domain. */
+  readonly domain?: string | null
+  /** '' for all of the account, a label, or an API user. */
+  readonly scope?: string | null
   /** Leaves out what ended, was removed, or is held by the brake. */
   readonly onlyInForce: boolean
   readonly after: string | null
@@ -101,5 +109,15 @@ export type Desk = {
   readonly releaseBrake: (call: ReleaseCall) => Promise<Released>
   readonly eraseAddress: (address: string, actor: string) => Promise<Erased>
   readonly webhooks: Webhooks
+  readonly statistics: Statistics
+  readonly labels: Labels
+  /** The account itself and its API users; null: there is none. */
+  readonly profile: (account: number) => Promise<{ readonly account: Account; readonly apiUsers: readonly string[] } | null>
+  /** A word that changes whenever somebody has committed. */
+  readonly stamp: () => Promise<string>
+  /** The entries that were new. */
+  readonly addEntries: (by: Asker, call: EntryCall & { readonly until: number | null }) => Promise<readonly SuppressionRow[]>
+  /** How many stood. */
+  readonly dropEntries: (by: Asker, call: EntryCall) => Promise<number>
   readonly unsubscribe: (call: UnsubscribeCall) => Promise<'done' | 'missed'>
 }

@@ -12,6 +12,7 @@ import { DEFAULT_SETTINGS } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
 import { findAccount } from '../store/accounts.ts'
 import { listBrakesForOperator } from '../store/brakes.ts'
+import { listCredentials } from '../store/credentials.ts'
 import { listCutsForOperator } from '../store/cuts.ts'
 import { findByEmailIds, findDeliveries } from '../store/deliveries.ts'
 import type { DeliveryFilters } from '../store/deliveries.ts'
@@ -20,14 +21,28 @@ import { deliveryTimeline } from '../store/facts.ts'
 import { findInbox, inboxOfForOperator, inboxPage, inboxPageForOperator } from '../store/inbox.ts'
 import type { InboxFilters } from '../store/inbox.ts'
 import { getRawMail, getRawMailForOperator } from '../store/rawmail.ts'
+import { stampOf } from '../store/stamp.ts'
 import { checkSuppressions, listSuppressions } from '../store/suppressions.ts'
 import type { SuppressionFilters } from '../store/suppressions.ts'
 import type { Desk, InboxQuery, StatusQuery, SuppressionQuery } from './desk.ts'
+import { createStatistics } from './statistics.ts'
 
 /** What the desk reads; what it writes is work's. */
 export type ReadingDesk = Pick<
   Desk,
-  'settings' | 'message' | 'statuses' | 'suppressions' | 'countSuppressions' | 'checkAddresses' | 'inbox' | 'inboxMail' | 'cuts' | 'brakes'
+  | 'settings'
+  | 'message'
+  | 'statuses'
+  | 'suppressions'
+  | 'countSuppressions'
+  | 'checkAddresses'
+  | 'inbox'
+  | 'inboxMail'
+  | 'cuts'
+  | 'brakes'
+  | 'statistics'
+  | 'profile'
+  | 'stamp'
 >
 
 export function createReadingDesk(reader: Reader, now: () => number): ReadingDesk {
@@ -76,6 +91,12 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
       const rows = await (account === null ? inboxPageForOperator(reader, filters, page) : inboxPage(reader, account, filters, page))
       return { rows, next: nextOf(rows, query.limit, cursorOfItem) }
     },
+    statistics: createStatistics(reader),
+    profile: async (number) => {
+      const [account, credentials] = await Promise.all([findAccount(reader, number), listCredentials(reader, number)])
+      return account === null ? null : { account, apiUsers: [...new Set(credentials.map(({ apiUser }) => apiUser))] }
+    },
+    stamp: () => stampOf(reader),
     cuts: () => listCutsForOperator(reader),
     brakes: () => listBrakesForOperator(reader),
     inboxMail: async (account, digest) => {
@@ -126,6 +147,9 @@ export function entryFilters(query: SuppressionQuery, now: number): SuppressionF
     addressHash: query.email === null ? null : (hashAddress(query.email) ?? NOBODY),
     apiUsers: query.apiUsers,
     labelIds: query.labelIds,
+    domain: query.domain,
+    isDomain: query.domain === undefined || query.domain === null ? null : true,
+    scope: query.scope,
     inForceAt: query.onlyInForce ? now : null,
   })
   return { ...rest, list: query.list }

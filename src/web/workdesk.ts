@@ -7,8 +7,10 @@ import type { Prover } from '../edge/auth.ts'
 import { createAttempts } from '../work/attempts.ts'
 import { releaseBrake } from '../work/brake.ts'
 import { addCut, removeCut } from '../work/cuts.ts'
+import { addEntries, dropEntries } from '../work/entries.ts'
 import { eraseAddress } from '../work/erase.ts'
 import { createInbox } from '../work/inbox.ts'
+import { createLabels } from '../work/labels.ts'
 import { addUnsubscribe, liftEntries, removeEntries, unsubscribe } from '../work/lists.ts'
 import { actorOf, createRegister } from '../work/register.ts'
 import { changeSettings } from '../work/settings.ts'
@@ -32,6 +34,9 @@ export type WritingDesk = Pick<
   | 'releaseBrake'
   | 'eraseAddress'
   | 'unsubscribe'
+  | 'labels'
+  | 'addEntries'
+  | 'dropEntries'
 >
 
 export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
@@ -49,5 +54,8 @@ export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
     releaseBrake: (call) => releaseBrake(shop, call),
     eraseAddress: (address, actor) => eraseAddress(shop, address, actor),
     unsubscribe: (call) => unsubscribe(shop, call),
+    labels: createLabels(shop),
+    addEntries: (by, call) => addEntries(shop, by, call),
+    dropEntries: (by, call) => dropEntries(shop, by, call),
   }
 }

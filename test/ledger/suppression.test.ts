@@ -200,6 +200,8 @@ test('blocks and allows take whole domains, one apiUser, or everybody; a block e
   add(one, T0, 'bounce')
   add(one, T0, 'allow', { scope: 'api' })
   expect([one.row(one.send(T0 + 1)).status, one.row(one.send(T0 + 1, { apiUser: 'other' })).status]).toEqual([18, 4])
+  // A label that is called like an API user is none.
+  expect(one.row(one.send(T0 + 1, { apiUser: 'other', label: 'api' })).status).toBe(4)
 })
 
 test('adding twice and removing twice changes nothing', () => {

@@ -14,7 +14,16 @@ import {
 import type { Credential } from '../../src/store/credentials.ts'
 import { addEndpoint, endpointsOf, removeEndpoint, saveEndpoint } from '../../src/store/endpoints.ts'
 import type { Db, Engine } from '../../src/store/engine.ts'
-import { ensureLabels, findLabel, listLabels, removeLabel, renameLabel } from '../../src/store/labels.ts'
+import {
+  addLabel,
+  ensureLabels,
+  findLabel,
+  labelsLike,
+  listLabels,
+  namesOfLabels,
+  removeLabel,
+  renameLabel,
+} from '../../src/store/labels.ts'
 import { claimMetaForOperator, readMetaForOperator, writeMetaForOperator } from '../../src/store/meta.ts'
 import {
   claimOutboxForOperator,
@@ -160,9 +169,26 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await tx(async (db) => renameLabel(db, 1, { labelId, name: 'Noticias', at: T0 + 1 }))).toBe(true)
     await expect(tx(async (db) => renameLabel(db, 1, { labelId, name: 'Welcome', at: T0 + 2 }))).rejects.toMatchObject({ code: 'conflict' })
     expect(await findLabel(engine.read, 1, labelId)).toMatchObject({ name: 'Noticias', updatedAt: T0 + 1 })
-    expect(await tx(async (db) => removeLabel(db, 3, labelId))).toBe(false)
-    expect(await tx(async (db) => removeLabel(db, 1, labelId))).toBe(true)
+    expect(await tx(async (db) => removeLabel(db, 3, labelId, T0))).toBe(false)
+    expect(await tx(async (db) => removeLabel(db, 1, labelId, T0))).toBe(true)
+    expect(await tx(async (db) => removeLabel(db, 1, labelId, T0))).toBe(false)
     expect(await findLabel(engine.read, 1, labelId)).toBeNull()
+    expect((await listLabels(engine.read, 1, { limit: 10 })).rows.map(({ name }) => name)).not.toContain('Noticias')
+  })
+
+  test('a removed label keeps its name for statistics, and the name is free again', async () => {
+    const old = await tx(async (db) => addLabel(db, 4, 'Spring', T0))
+    await expect(tx(async (db) => addLabel(db, 4, 'Spring', T0))).rejects.toMatchObject({ code: 'conflict' })
+    await tx(async (db) => removeLabel(db, 4, old.labelId, T0))
+    expect(await tx(async (db) => renameLabel(db, 4, { labelId: old.labelId, name: 'x', at: T0 }))).toBe(false)
+    const again = await tx(async (db) => addLabel(db, 4, 'Spring', T0))
+    expect(again.labelId).not.toBe(old.labelId)
+    expect([...(await tx(async (db) => ensureLabels(db, 4, ['Spring'], T0)))]).toEqual([['Spring', again.labelId]])
+    const names = await namesOfLabels(engine.read, 4, [old.labelId, again.labelId, 999])
+    expect([names.get(old.labelId), names.get(again.labelId), names.size]).toEqual(['Spring', 'Spring', 2])
+    expect(await labelsLike(engine.read, 4, ['PRI', 'none'])).toEqual([old.labelId, again.labelId])
+    expect(await labelsLike(engine.read, 4, ['%'])).toEqual([])
+    expect(await labelsLike(engine.read, 4, [])).toEqual([])
   })
 
   test('endpoints belong to their account', async () => {

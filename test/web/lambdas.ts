@@ -2,10 +2,12 @@
  * lambdas - a desk of lambdas and a server on it, so that routes are tested without a store
  */
 import type { LightMyRequestResponse } from 'fastify'
+import { Fault } from '../../src/error.ts'
 import type { Fact } from '../../src/ledger/fact.ts'
 import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/world.ts'
 import type { Endpoint } from '../../src/store/endpoints.ts'
+import type { Label } from '../../src/store/labels.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import type { Desk } from '../../src/web/desk.ts'
 import type { Web } from '../../src/web/server.ts'
@@ -182,6 +184,8 @@ export const ENDPOINT: Endpoint = {
   updatedAt: NOW,
 }
 
+export const LABEL: Label = { account: 1, labelId: 7, name: 'news', createdAt: NOW, updatedAt: NOW, deletedAt: null }
+
 /** Calls that reached the desk, by name. */
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
 
@@ -265,6 +269,38 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       waiting: hear('webhooks.waiting', []),
       answers: (url) => Promise.resolve(url.startsWith('https://good.example/')),
     },
+    statistics: {
+      counters: hear('counters', []),
+      engagement: hear('engagement', { rows: [], total: 0 }),
+      namesOfLabels: hear('namesOfLabels', new Map([[7, 'news']])),
+      labelsLike: hear('labelsLike', [7]),
+    },
+    labels: {
+      list: hear('labels.list', { rows: [LABEL], total: 1 }),
+      get: (account, labelId) => Promise.resolve(account === 1 && labelId === 7 ? LABEL : null),
+      add: (_, name) => (name === 'taken' ? Promise.reject(new Fault('conflict', 'taken')) : Promise.resolve({ ...LABEL, name })),
+      rename: (_, labelId, name) =>
+        name === 'taken' ? Promise.reject(new Fault('conflict', 'taken')) : Promise.resolve(labelId === 7 ? { ...LABEL, name } : null),
+      remove: (_, labelId) => Promise.resolve(labelId === 7),
+    },
+    profile: hear('profile', {
+      account: {
+        account: 1,
+        name: 'alice',
+        createdAt: 0,
+        closedAt: null,
+        offlineFor: null,
+        settingsVersion: 1,
+        settings: DEFAULT_SETTINGS,
+      },
+      apiUsers: ['alice', 'alice-batch'],
+    }),
+    stamp: hear('stamp', '1'),
+    addEntries: (by, call) => {
+      heard.push({ name: 'addEntries', args: [by, call] })
+      return Promise.resolve([{ ...ENTRY, list: call.list }])
+    },
+    dropEntries: hear('dropEntries', 1),
     unsubscribe: (call) => {
       heard.push({ name: 'unsubscribe', args: [call] })
       return Promise.resolve(call.token.startsWith('a') ? 'done' : 'missed')

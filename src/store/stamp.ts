@@ -1,0 +1,21 @@
+/**
+ * stamp - a word that changes whenever somebody has committed
+ *
+ * While two stamps of one reader are the same, every question has the same answer. Cheap on both engines: SQLite counts the commits of
+ * all other connections, PostgreSQL names the transactions that a reader sees.
+ *
+ * https://www.sqlite.org/pragma.html#pragma_data_version, https://www.postgresql.org/docs/current/functions-info.html (pg_current_snapshot).
+ * See also: web/vendor/answers.
+ */
+import type { EngineKind, Reader } from './engine.ts'
+
+const QUESTIONS: Readonly<Record<EngineKind, string>> = {
+  sqlite: 'pragma data_version',
+  postgres: 'select pg_current_snapshot()::text as data_version',
+}
+
+/** The stamp of this moment. */
+export async function stampOf(reader: Reader): Promise<string> {
+  const row = await reader.one(QUESTIONS[reader.kind])
+  return String(row?.['data_version'] ?? '')
+}
