@@ -4,23 +4,19 @@
  * One transaction for all recipients of a request. Each gets an emailId, a signed Return-Path, a feedback id, a Message-ID and the
  * headers to add. A recipient on one of our lists is answered at once (401, 402), an address that is none is 404.
  *
- * RFC 2369, RFC 8058 (List-Unsubscribe), RFC 9477 (CFBL). See also: ledger/deciderequest, correlate/token, docs/TOKEN.md.
+ * See also: work/request, work/names, compose/marks, docs/TOKEN.md.
  */
-import { siteOf } from '../classify/provider.ts'
-import { hashDomain, knowAddress, type KnownAddress } from '../correlate/address.ts'
+import { marksOf } from '../compose/marks.ts'
 import { bareMessageId } from '../correlate/clue.ts'
-import { parseDeliveryId } from '../correlate/deliveryid.ts'
-import { mintToken, type Purpose } from '../correlate/token.ts'
 import { Fault } from '../error.ts'
-import { decideRequest } from '../ledger/deciderequest.ts'
 import type { EmailType } from '../ledger/fact.ts'
-import { applyFacts } from '../ledger/fold.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
 import { ensureLabels } from '../store/labels.ts'
-import { loadWorld, type AddressRef } from '../store/world.ts'
 import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
+import { signNames } from './names.ts'
 import { readOfflineName, type OfflineName } from './offline.ts'
+import { decideRequests, planRecipient, type Planned } from './request.ts'
 import { createDeliveryIds, type Shop } from './shop.ts'
 
 /** In whose name a call is made, and from where. */
@@ -67,15 +63,6 @@ export type RegisteredRecipient = {
 export type Registered = { readonly messageId: string; readonly recipients: readonly RegisteredRecipient[] }
 export type Register = (by: Asker, call: Registration) => Promise<Registered>
 
-type Planned = {
-  readonly deliveryId: string
-  /** The key that signs its tokens: the one that the sender used, or the present one. */
-  readonly keyIndex: number
-  readonly emailId: string
-  readonly address: KnownAddress | null
-  readonly messageIdHeader: string
-}
-
 /** Makes the door. Faults of a call: bad_request (a token that is not the account's own), store_busy. */
 export function createRegister(shop: Shop): Register {
   const takeIds = createDeliveryIds(shop.engine)
@@ -84,9 +71,9 @@ export function createRegister(shop: Shop): Register {
     const at = shop.now()
     const names = await namesFor(shop, page, takeIds, { by, call, at })
     const messageId = `${names[0]?.deliveryId ?? ''}m`
-    const planned = names.map((name, index) => plan(call, messageId, name, index))
+    const planned = planAll(call, messageId, names)
     const rows = await save(shop, page, { by, call, messageId, planned, at })
-    const recipients = planned.map((each, index) => answerOf(shop, page, { by, call, row: rows[index] ?? null, planned: each, index }))
+    const recipients = planned.map((each, index) => answerOf(shop, page, { by, call, row: rows[index] ?? null, planned: each }))
     shop.telemetry.count('bounced_registrations_total', {}, recipients.length)
     return { messageId, recipients }
   }
@@ -106,17 +93,17 @@ async function namesFor(shop: Shop, page: Page, takeIds: TakeIds, { by, call, at
   return own.map((name) => name ?? { deliveryId: fresh.shift() ?? '', keyIndex: page.signingIndex })
 }
 
-function plan(call: Registration, messageId: string, { deliveryId, keyIndex }: OfflineName, index: number): Planned {
-  const recipient = call.recipients[index]?.recipient ?? null
+function planAll(call: Registration, messageId: string, names: readonly OfflineName[]): readonly Planned[] {
   const own = Object.entries(call.headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
-  const domain = knowAddress(call.from)?.domain ?? 'bounced.invalid'
-  return {
-    deliveryId,
-    keyIndex,
-    emailId: `${messageId}${index}$${recipient ?? ''}`,
-    address: recipient === null ? null : knowAddress(recipient),
-    messageIdHeader: own === undefined ? `${deliveryId}@${domain}` : bareMessageId(own),
-  }
+  const ownMessageId = own === undefined ? null : bareMessageId(own)
+  return call.recipients.map(({ recipient, contactTypes, token }, index) =>
+    planRecipient({ recipient, contactTypes, isKnown: token !== undefined }, names[index] ?? { deliveryId: '', keyIndex: 0 }, {
+      messageId,
+      index,
+      from: call.from,
+      ownMessageId,
+    }),
+  )
 }
 
 type Plan = {
@@ -129,104 +116,31 @@ type Plan = {
 
 /** The rows as they stand after the commit, in the order of the recipients. */
 async function save(shop: Shop, page: Page, { by, call, messageId, planned, at }: Plan): Promise<readonly (DeliveryRow | null)[]> {
-  const settings = page.settingsOf(by.account)
-  const table = shop.rules()
-  const addresses = planned.flatMap(({ address }) => (address === null ? [] : keysOf(by.account, address)))
+  const { from, subject, label, broadcast, emailType, headers } = call
+  const request = { from, subject, label, broadcast, emailType, headers }
   return shop.engine.tx(async (db) => {
-    const labels = call.label === null ? null : await ensureLabels(db, by.account, [call.label], at)
-    const deliveries = planned
-      .map(({ deliveryId }) => ({ account: by.account, deliveryId }))
-      .filter((_, n) => call.recipients[n]?.token !== undefined)
-    const { world } = await loadWorld(db, { addresses, deliveries, shared: true, history: call.broadcast !== null })
-    for (const [index, { deliveryId, emailId, address, messageIdHeader }] of planned.entries()) {
-      const { recipient = null, contactTypes = null } = call.recipients[index] ?? {}
-      const domain = address?.domain ?? ''
-      const request = {
-        emailId,
-        messageId,
-        recipient: address?.address ?? recipient,
-        domain,
-        site: address === null ? null : siteOf(table, { domain }).site,
-        apiUser: by.apiUser,
-        labelId: labels?.get(call.label ?? '') ?? null,
-        label: call.label,
-        emailType: call.emailType,
-        broadcast: call.broadcast,
-        from: call.from,
-        subject: call.subject,
-        headers: call.headers,
-        messageIdHeader,
-        requestIp: by.ip,
-        requestedAt: at,
-      }
-      const isSelected = contactTypes === null || contactTypes.includes(call.emailType)
-      const moment = { at, receivedAt: at, ids: shop.ids }
-      applyFacts(
-        world,
-        decideRequest({ world, account: by.account, deliveryId, request, address, isSelected, isQueued: false, settings, moment }),
-      )
-    }
+    const labels = label === null ? null : await ensureLabels(db, by.account, [label], at)
+    const labelId = labels?.get(label ?? '') ?? null
+    const world = await decideRequests(shop, page, { db, by, request, messageId, planned, labelId, isQueued: false, at })
     await commitWorld(db, world, { now: at, notify: () => true })
     return planned.map(({ deliveryId }) => world.deliveries.get(deliveryId) ?? null)
   })
 }
 
-/** The entries that may answer: of the address and of its domain. */
-function keysOf(account: number, address: KnownAddress): readonly AddressRef[] {
-  return [
-    { account, addressHash: address.hash },
-    { account, addressHash: hashDomain(address.domain) },
-  ]
-}
+type Answered = { readonly by: Asker; readonly call: Registration; readonly row: DeliveryRow | null; readonly planned: Planned }
 
-type Answered = {
-  readonly by: Asker
-  readonly call: Registration
-  readonly row: DeliveryRow | null
-  readonly planned: Planned
-  readonly index: number
-}
-
-function answerOf(shop: Shop, page: Page, { by, call, row, planned, index }: Answered): RegisteredRecipient {
-  const { deliveryId, keyIndex } = planned
-  const [returnPathDomain = ''] = shop.domains.returnPath
-  const [feedbackDomain = ''] = shop.domains.feedback
-  const mint = (purpose: Purpose, domain: string): string => mintFor(page, { deliveryId, keyIndex, purpose, domain })
-  const feedbackId = mint('feedback', feedbackDomain)
-  const unsubscribe = mint('unsubscribe', feedbackDomain)
+function answerOf(shop: Shop, page: Page, { by, call, row, planned }: Answered): RegisteredRecipient {
+  const { returnPath, ...signed } = signNames(page, shop.domains, planned)
   // A mail that was registered before keeps its names.
-  const messageIdHeader = `<${row?.messageIdHeader ?? planned.messageIdHeader}>`
+  const messageId = row?.messageIdHeader ?? planned.messageIdHeader
   return {
-    recipient: call.recipients[index]?.recipient ?? null,
+    recipient: planned.recipient,
     emailId: row?.emailId ?? planned.emailId,
-    returnPath: `${mint('return-path', returnPathDomain)}@${returnPathDomain}`,
-    messageIdHeader,
-    feedbackId,
-    headers: {
-      'Message-ID': messageIdHeader,
-      'CFBL-Address': `fbl@${feedbackDomain}; report=arf`,
-      'CFBL-Feedback-ID': feedbackId,
-      'Feedback-ID': gmailFeedbackId(call, by),
-      'List-Unsubscribe': `<mailto:${unsubscribe}@${feedbackDomain}?subject=unsubscribe>, <${shop.publicUrl}/u/${unsubscribe}>`,
-      'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
-    },
+    returnPath,
+    messageIdHeader: `<${messageId}>`,
+    feedbackId: signed.feedback,
+    headers: marksOf({ ...signed, messageId, publicUrl: shop.publicUrl }, { ...call, apiUser: by.apiUser }),
     status: row?.status ?? 18,
     subStatus: row?.subStatus ?? null,
   }
-}
-
-type Minting = { readonly deliveryId: string; readonly keyIndex: number; readonly purpose: Purpose; readonly domain: string }
-
-function mintFor(page: Page, { deliveryId, keyIndex, purpose, domain }: Minting): string {
-  const account = parseDeliveryId(deliveryId)?.account ?? 0
-  const key = page.keyFor(account, keyIndex)
-  const token = key === null ? null : mintToken({ key, keyIndex, deliveryId, purpose, domain })
-  if (token === null) throw new Fault('internal', 'no token can be signed for this account', { detail: { account } })
-  return token
-}
-
-/** Four fields, the last of them the same for all mail of a sender: what Gmail's postmaster pages group by. */
-function gmailFeedbackId({ label, broadcast, emailType }: Registration, { apiUser }: Asker): string {
-  const field = (text: string | null): string => (text ?? '').replaceAll(/[^\w.-]+/g, '-').slice(0, 64)
-  return [field(label), field(broadcast), emailType, field(apiUser)].join(':')
 }
