@@ -200,6 +200,18 @@ const LABELS_AND_ENGAGEMENT: readonly string[] = [
   "create index events_of_engagement on events (account_id, at, id) where kind in ('open', 'click')",
 ]
 
+/** Answers of requests that named themselves; the keys that a sender's domains sign with. */
+const SENDING: readonly string[] = [
+  `create table submissions (
+    account_id @int not null, request_key @text not null, at @int not null, answer @text not null, primary key (account_id, request_key)
+  ) @strict`,
+  'create index submissions_by_time on submissions (at)',
+  `create table dkim_keys (
+    account_id @int not null, domain @text not null, selector @text not null, algorithm @text not null, public_key @text not null,
+    sealed @bytes, state @text not null, created_at @int not null, state_at @int not null, primary key (account_id, domain, selector)
+  ) @strict`,
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
@@ -207,6 +219,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: 'the site that a report names', statements: REMOTE_SITE },
   { version: 5, name: 'what is due at an endpoint', statements: DUE },
   { version: 6, name: 'the delivery queue', statements: QUEUE },
+  { version: 7, name: 'sending: answers given, signing keys', statements: SENDING },
   { version: 8, name: 'labels that were removed, opens and clicks by time', statements: LABELS_AND_ENGAGEMENT },
   { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
 ]

@@ -1,0 +1,63 @@
+/**
+ * substitute.test - variables and sections go in once, bounded, and cannot begin a header
+ */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createSubstitute, oneLine } from '../../src/compose/substitute.ts'
+
+const CASES = [
+  // text                          variables                                       sections                       want
+  ['Hello %name%', { '%name%': 'Ann' }, {}, 'Hello Ann'],
+  ['%name%%name%', { '%name%': 'x' }, {}, 'xx'],
+  ['Hello %name%', {}, {}, 'Hello %name%'],
+  ['%a%', { '%a%': '%b%', '%b%': 'no' }, {}, '%b%'],
+  ['%name% and %names%', { '%name%': 'one', '%names%': 'two' }, {}, 'one and two'],
+  ['-x-', { x: 'short', '-x-': 'long' }, {}, 'long'],
+  ['%greet%!', { '%greet%': '%formal%', '%name%': 'Ann' }, { '%formal%': 'Dear %name%' }, 'Dear Ann!'],
+  ['%formal%!', { '%name%': 'Ann' }, { '%formal%': 'Dear %name%' }, 'Dear Ann!'],
+  ['%loop%', {}, { '%loop%': '%loop%%loop%' }, '%loop%%loop%'],
+  ['%v%', { '%v%': '<b>&"' }, {}, '<b>&"'],
+  ['$& $1', { $1: '$&' }, {}, '$& $&'],
+  ['a.c abc', { 'a.c': 'dot' }, {}, 'dot abc'],
+  ['text', { '': 'nothing' }, { '': 'nothing' }, 'text'],
+  ['%p%', { '%p%': 'own' }, { '%p%': 'shared' }, 'own'],
+] as const
+
+test.each(CASES)('%j with %j and %j is %j', (text, variables, sections, want) => {
+  expect(createSubstitute({ variables: { ...variables }, sections: { ...sections } })(text)).toBe(want)
+})
+
+test('what grows beyond the bound is refused, whichever way it grows', () => {
+  const big = 'x'.repeat(40)
+  expect(createSubstitute({ variables: { '%v%': big }, sections: {} }, 100)('%v%%v%')).toBe(big + big)
+  expect(createSubstitute({ variables: { '%v%': big }, sections: {} }, 100)('%v%%v%%v%')).toBeNull()
+  expect(createSubstitute({ variables: { '%v%': big }, sections: { '%s%': '%v%%v%%v%' } }, 100)('%s%')).toBeNull()
+  expect(createSubstitute({ variables: {}, sections: {} }, 3)('long')).toBeNull()
+})
+
+test('names and values are literal, whatever they hold: the same as splitting and joining', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ maxLength: 60 }),
+      fc.string({ minLength: 1, maxLength: 4 }),
+      fc.string({ maxLength: 20 }),
+      (text, name, value) => {
+        expect(createSubstitute({ variables: Object.fromEntries([[name, value]]), sections: {} })(text)).toBe(text.split(name).join(value))
+      },
+    ),
+  )
+})
+
+test('total: any names and values give a text or null within the bound', () => {
+  const texts = fc.dictionary(fc.string({ maxLength: 5 }), fc.string({ maxLength: 30 }), { maxKeys: 5 })
+  fc.assert(
+    fc.property(texts, texts, fc.string({ maxLength: 100 }), (variables, sections, text) => {
+      const put = createSubstitute({ variables, sections }, 200)(text)
+      expect(put === null || put.length <= 200).toBe(true)
+    }),
+  )
+})
+
+test('a header stays one line', () => {
+  expect(oneLine('Hello\r\nBcc: all@example.com\n\nx\u0000y')).toBe('Hello Bcc: all@example.com x y')
+})
