@@ -147,7 +147,8 @@ function leftToday(gate: Gate, now: number): number | null {
 export function budgetOf(queue: Stock, gate: Gate, now: number): number {
   const { opening } = gate
   if (opening.shut !== false || gate.manual !== null) return 0
-  const connections = opening.connections === null ? Infinity : opening.connections - (queue.inFlight.get(gate.id) ?? 0)
+  const most = gate.kind === 'connection' ? least(opening.connections, queue.connections) : opening.connections
+  const connections = most === null ? Infinity : most - (queue.inFlight.get(gate.id) ?? 0)
   const probes = opening.probes === null ? Infinity : Math.min(1, opening.probes)
   const rate = rateOf(gate)
   if (rate !== null) gate.bucket = refill(gate.bucket, rate, now)

@@ -23,6 +23,8 @@ export type Mail = Destination & {
   readonly attempts: number
   /** Not before; 0: at once. */
   readonly dueAt: number
+  /** IPs that refused it before it was offered. */
+  readonly refusedBy?: readonly string[]
 }
 
 /** One attempt, to be made now. Numbers rise and are never reused. */

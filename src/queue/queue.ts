@@ -16,7 +16,7 @@
  *
  * Each mail ends by exactly one `mail.ended`. An answer to a dispatch that is not in flight does nothing.
  */
-import { peek, push, shift } from './fifo.ts'
+import { peek, push, shift, sizeOf } from './fifo.ts'
 import { passGate } from './gate.ts'
 import { countWaiting, endMail, makeReady, streamOf } from './lane.ts'
 import type { Mail, QueueEvent } from './mail.ts'
@@ -35,10 +35,30 @@ export function createQueue(options: QueueOptions): Queue {
   return emptyStock(options, options.retry ?? RETRY.default)
 }
 
+/** One value for the many that nobody refused. */
+const NOBODY: readonly string[] = []
+
+/** Mail that was accepted longer ago waited elsewhere: after a restart it does not come in again. */
+const CAME_NOW = 60_000
+
+/** Room for ids of mails that are gone, before the line is cleared of them. */
+const GONE_SLACK = 1_024
+
+/** To the end of the line of the oldest. What is gone leaves it when the line is twice as long as what there is. */
+function lineUp(queue: Stock, id: string): void {
+  const { oldest, mails } = queue
+  if (sizeOf(oldest) > 2 * mails.size + GONE_SLACK) {
+    oldest.items = oldest.items.slice(oldest.head).filter((each) => mails.has(each))
+    oldest.head = 0
+  }
+  push(oldest, id)
+}
+
 /** Takes a mail in. False, and nothing is done, for one that is in the queue already. Fault `config_invalid` where its account has no IP. */
 export function offer(queue: Queue, mail: Mail, now: number): boolean {
   if (queue.mails.has(mail.id)) return false
-  const stream = streamOf(queue, mail, [])
+  const refusedBy = mail.refusedBy ?? NOBODY
+  const stream = streamOf(queue, mail, refusedBy)
   const held: Held = {
     mail,
     stream: stream.id,
@@ -46,14 +66,16 @@ export function offer(queue: Queue, mail: Mail, now: number): boolean {
     attempts: mail.attempts,
     dueAt: mail.dueAt,
     last: null,
-    refusedBy: [],
+    refusedBy,
   }
   queue.mails.set(mail.id, held)
-  push(queue.oldest, mail.id)
+  lineUp(queue, mail.id)
   countWaiting(queue, stream, 1)
-  note(queue.rates, 'in', now)
-  const lane = queue.lanes.get(stream.lane)
-  if (lane !== undefined) note(lane.rates, 'in', now)
+  if (now - mail.acceptedAt < CAME_NOW) {
+    note(queue.rates, 'in', now)
+    const lane = queue.lanes.get(stream.lane)
+    if (lane !== undefined) note(lane.rates, 'in', now)
+  }
   if (mail.dueAt <= now) makeReady(queue, held)
   else setTimer(queue.timers, { at: mail.dueAt, n: nextNumber(queue), what: 'mail', id: mail.id })
   return true

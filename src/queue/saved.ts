@@ -15,7 +15,8 @@ import type { QueueEvent } from './mail.ts'
 import type { Policy } from './policy.ts'
 import { answer } from './answer.ts'
 import { RETRY, type RetryLadder } from './retry.ts'
-import type { Stock } from './stock.ts'
+import type { KeyId } from './key.ts'
+import type { Gate, Stock } from './stock.ts'
 
 /** Rises when the shape changes. */
 const VERSION = 1
@@ -56,6 +57,25 @@ export function recallAll(queue: Stock, now: number): QueueEvent[] {
 /** What is known of all keys: one row an episode, plain JSON. */
 export function episodesOf(queue: Stock): Episode[] {
   return [...queue.gates.values()].flatMap((gate) => [...gate.episodes.values()])
+}
+
+/** What else is known of a key: an operator's pause and rate, the rate that it learnt, and how far its IP has warmed up. Plain JSON. */
+export type GateNote = Pick<Gate, 'manual' | 'limit' | 'pace' | 'warming'> & { readonly key: KeyId }
+
+/** The notes of all keys of which there is something to note. */
+export function gateNotesOf(queue: Stock): GateNote[] {
+  return [...queue.gates.values()].flatMap(({ id, manual, limit, pace, warming }) =>
+    manual === null && limit === null && pace === null && warming === null ? [] : [{ key: id, manual, limit, pace, warming }],
+  )
+}
+
+/** Puts stored notes into a queue in which they are not. A pause whose time is over ends at the next turn. */
+export function placeGateNotes(queue: Stock, notes: readonly GateNote[], now: number): void {
+  for (const { key, manual, limit, pace, warming } of notes) {
+    const gate = gateOf(queue, key, now)
+    Object.assign(gate, { manual, limit, warming, pace: pace === null ? null : { ...pace, epoch: 0 } })
+    setGateTimer(queue, gate, now)
+  }
 }
 
 /** Puts stored episodes into a queue in which they are not; a probe that was out begins anew. */

@@ -112,6 +112,8 @@ export type QueueOptions = {
   readonly retry?: RetryLadder
   readonly seed: number
   readonly pools: Readonly<Record<string, readonly string[]>>
+  /** Most attempts at once from one IP to one site; not given: no limit. */
+  readonly connections?: number
 }
 
 export type Stock = {
@@ -119,6 +121,8 @@ export type Stock = {
   readonly retry: RetryLadder
   readonly seed: number
   readonly pools: Readonly<Record<string, readonly string[]>>
+  /** Null: no limit. */
+  readonly connections: number | null
   sequence: number
   readonly mails: Map<MailId, Held>
   readonly streams: Map<StreamId, Stream>
@@ -155,6 +159,7 @@ export function emptyStock(options: QueueOptions, retry: RetryLadder): Stock {
     retry,
     seed: options.seed,
     pools: options.pools,
+    connections: options.connections ?? null,
     sequence: 0,
     mails: new Map(),
     streams: new Map(),

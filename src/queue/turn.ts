@@ -110,6 +110,7 @@ function wayOut(queue: Stock, stream: Stream, now: number): Way | null {
     const way = stream.ways[place]
     if (way === undefined) continue
     warm(queue, stream, way, now)
+    crowd(queue, stream, way, now)
     const key = shutKey(queue, way.keys, now)
     if (key === null) {
       stream.nextWay = place + 1
@@ -127,6 +128,13 @@ function warm(queue: Stock, stream: Stream, { egressIp }: Way, now: number): voi
   if (startedAt === undefined) return
   const gate = gateOf(queue, KEYS.warmup({ ...stream.to, egressIp }), now)
   gate.warming ??= { startedAt, day: dayOf(now), sent: 0 }
+}
+
+/** So is the gate of connections that are all in use. */
+function crowd(queue: Stock, stream: Stream, { egressIp }: Way, now: number): void {
+  if (queue.connections === null) return
+  const key = KEYS.connection({ ...stream.to, egressIp })
+  if ((queue.inFlight.get(key) ?? 0) >= queue.connections) gateOf(queue, key, now)
 }
 
 type Going = { readonly stream: Stream; readonly lane: Lane; readonly held: Held; readonly way: Way }

@@ -7,8 +7,9 @@ import { POLICIES } from '../../src/queue/policy.ts'
 import { createQueue, nextDispatch, nextWake, offer, operate, type Queue } from '../../src/queue/queue.ts'
 import { average, emptyRates, note, seriesOf } from '../../src/queue/rate.ts'
 import { RETRY, restOf } from '../../src/queue/retry.ts'
-import { episodesOf, loadQueue, placeEpisodes, recallAll, saveQueue } from '../../src/queue/saved.ts'
+import { episodesOf, gateNotesOf, loadQueue, placeEpisodes, placeGateNotes, recallAll, saveQueue } from '../../src/queue/saved.ts'
 import { laneStatus } from '../../src/queue/show.ts'
+import { withdraw } from '../../src/queue/withdraw.ts'
 import { DAY, GIVE_UP, HOUR, mailOf, MINUTE, refusal, runUntil, T0, transitionsOf } from './play.ts'
 
 const OK: Answer = { kind: 'accepted' }
@@ -293,4 +294,54 @@ test('rates are averages of whole seconds; series keep an hour and a day, and co
   expect([seriesOf(rates, 'fives', now).length, seriesOf(rates, 'minutes', now).length]).toEqual([359, 1_439])
   expect(rates.fives.length).toBeLessThan(500)
   expect(average(rates, 'in', { seconds: 30, now })).toBe(0)
+})
+
+test('no more attempts at once from an IP to a site than are allowed, and all are used', () => {
+  const queue = createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1', '192.0.2.2'] }, connections: 3 })
+  fill(queue, 20)
+  fill(queue, 5, { domain: 'small.example', site: 'small.example' }, 's')
+  const first = nextDispatch(queue, T0, 100).dispatches
+  const toBig = first.filter(({ site }) => site === 'big')
+  expect(toBig.map(({ egressIp }) => egressIp).toSorted()).toEqual([...Array(3).fill('192.0.2.1'), ...Array(3).fill('192.0.2.2')])
+  expect(first.filter(({ site }) => site !== 'big')).toHaveLength(5)
+  expect(nextWake(queue, T0)).toBe(T0 + RETRY.default.giveUpMs)
+  for (const { number } of toBig.slice(0, 4)) answer(queue, number, OK, T0)
+  expect(nextDispatch(queue, T0, 100).dispatches).toHaveLength(4)
+})
+
+test('a mail that is withdrawn leaves no trace, waiting or in flight', () => {
+  const queue = queueOf()
+  fill(queue, 3)
+  const [flight] = nextDispatch(queue, T0, 1).dispatches
+  expect(withdraw(queue, flight?.mailId ?? '', T0)).toEqual([])
+  expect(withdraw(queue, 'm2', T0)).toEqual([])
+  expect(withdraw(queue, 'm2', T0)).toEqual([])
+  expect(answer(queue, flight?.number ?? 0, OK, T0)).toEqual([])
+  expect(nextDispatch(queue, T0, 9).dispatches.map(({ mailId }) => mailId)).toEqual(['m1'])
+})
+
+test('what an operator set and what a key learnt is put into a queue that is filled anew', () => {
+  const queue = queueOf()
+  operate(queue, { kind: 'rate', account: 1, domain: 'a.example', perMinute: 6 }, T0)
+  operate(queue, { kind: 'pause', account: 1, domain: 'b.example', until: T0 + HOUR, after15Days: 'keep' }, T0)
+  const again = queueOf()
+  placeGateNotes(again, JSON.parse(JSON.stringify(gateNotesOf(queue))), T0 + 1)
+  fill(again, 5, { domain: 'a.example', site: 'a.example' }, 'a')
+  fill(again, 5, { domain: 'b.example', site: 'b.example' }, 'b')
+  expect(nextDispatch(again, T0 + 1, 9).dispatches.map(({ domain }) => domain)).toEqual(['a.example'])
+  const later = runUntil(again, T0 + 1, T0 + 2 * HOUR, () => OK).dispatches
+  expect(later.filter(({ domain, at }) => domain === 'b.example' && at < T0 + HOUR)).toEqual([])
+  expect(later.filter(({ domain }) => domain === 'b.example')).toHaveLength(5)
+})
+
+test('the line of the oldest forgets what is gone, however long its head waits', () => {
+  const queue = queueOf()
+  operate(queue, { kind: 'pause', account: 1, domain: 'held.example', until: null, after15Days: 'keep' }, T0)
+  fill(queue, 1, { domain: 'held.example', site: 'held.example' }, 'h')
+  for (let i = 0; i < 5_000; i++) {
+    fill(queue, 1, {}, `x${i}-`)
+    for (const { number } of nextDispatch(queue, T0, 9).dispatches) answer(queue, number, OK, T0)
+  }
+  expect(queue.oldest.items.length).toBeLessThan(4_000)
+  expect(queue.mails.size).toBe(1)
 })
