@@ -177,7 +177,7 @@ function webhookParts({ shop, vault }: Opening, { webhooks: rules }: Settings): 
   return {
     poster,
     webhooks: createWebhooks(shop, { vault, guard, poster }),
-    notifier: createNotifier(shop, { vault, poster, replayWhenWell: rules.replayWhenWell }),
+    notifier: createNotifier(shop, { vault, poster, ...rules }),
   }
 }
 

@@ -8,7 +8,9 @@
  */
 import type { Settings } from './settings.ts'
 import { removeExpiredCredentialsForOperator } from './store/credentials.ts'
+import type { Db } from './store/engine.ts'
 import { removeRawMailsForOperator } from './store/rawmail.ts'
+import { removeRecordsForOperator } from './store/webhookrecords.ts'
 import { giveUpOverdue } from './work/giveup.ts'
 import type { Shop } from './work/shop.ts'
 
@@ -39,6 +41,7 @@ function choresOf(shop: Shop, settings: Settings): readonly Chore[] {
   const { engine, now } = shop
   return [
     { name: 'raw mail', run: () => removeOldMail(shop, settings.retention.rawDays) },
+    { name: 'records of webhooks', run: () => removeOld(shop, settings.webhooks.recordDays, removeRecordsForOperator) },
     { name: 'give up', run: () => giveUpOverdue(shop) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
   ]
@@ -55,7 +58,13 @@ async function runAll({ telemetry }: Shop, chores: readonly Chore[]): Promise<vo
 }
 
 /** Removes raw mail older than so many days, a page a transaction, so that intake goes on between them. */
-export async function removeOldMail({ engine, now }: Shop, rawDays: number): Promise<void> {
-  const before = now() - rawDays * DAY_MS
-  for (let gone = PAGE; gone === PAGE;) gone = await engine.tx((db) => removeRawMailsForOperator(db, before, PAGE))
+export function removeOldMail(shop: Shop, rawDays: number): Promise<void> {
+  return removeOld(shop, rawDays, removeRawMailsForOperator)
+}
+
+type Remove = (db: Db, before: number, limit: number) => Promise<number>
+
+async function removeOld({ engine, now }: Shop, age: number, remove: Remove): Promise<void> {
+  const before = now() - age * DAY_MS
+  for (let gone = PAGE; gone === PAGE;) gone = await engine.tx((db) => remove(db, before, PAGE))
 }

@@ -4,10 +4,11 @@
  * One row a setting: type, default, what it does, why it has its default. The names at the top are those that senders and
  * installers rely on; a released name is never reused for another thing.
  *
- * See also: settings/setting (a row), settings/keeping (a group of its own), config (reads file and environment by this schema), commands/config (prints it).
+ * See also: settings/setting (a row), settings/keeping and settings/hooks (groups of their own), config (reads file and environment by this schema), commands/config (prints it).
  */
 import { z } from 'zod'
 import { FLOODS } from './ledger/flood.ts'
+import { webhooks } from './settings/hooks.ts'
 import { retention } from './settings/keeping.ts'
 import { count, days, domain, port, setting, text } from './settings/setting.ts'
 import { LOG_LEVELS } from './telemetry.ts'
@@ -171,24 +172,6 @@ const flood = z.strictObject({
     count.default(FLOODS.token.reports),
     'Reports in an hour about one mail that raise an alarm',
     'one mail has one bounce and a warning every few hours; cut it off by bounced cut add --token',
-  ),
-})
-
-const webhooks = z.strictObject({
-  allowPrivate: setting(
-    z.boolean().default(false),
-    'Let webhooks reach private, loopback and link-local addresses',
-    'whoever may add an endpoint could otherwise talk to your inner network',
-  ),
-  allowHosts: setting(
-    z.array(text).default([]),
-    'Hosts that webhooks may reach though they are private (names or addresses, as in the URL)',
-    'none: name the one receiver of your own network instead of opening all of it',
-  ),
-  replayWhenWell: setting(
-    z.boolean().default(true),
-    'Send webhooks that have failed once more when their endpoint answers again',
-    'an outage then loses nothing; complaints and unsubscribes go first',
   ),
 })
 

@@ -130,6 +130,7 @@ describe.each(engines)('$kind', ({ open }) => {
       endpointId: 1,
       url: 'https://bob.example/hook',
       name: 'hook',
+      apiUsers: [],
       format: 'json',
       ladder: 'standard',
     } as const

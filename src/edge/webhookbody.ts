@@ -4,11 +4,12 @@
  * The one table between the vendor's events and our kinds of facts is EVENTS. Beside the vendor's fields stand ours: `eventId`, `eventTime`
  * (when it happened; `timestamp` is when it was sent), `reason`, `fault`, `permanence`, `billable`.
  *
- * Pure. Spec: vendor-api, Webhooks. See also: edge/signature, edge/useragent, work/notify.
+ * Pure. Spec: vendor-api, Webhooks. See also: edge/webhookformat (its dresses), edge/signature, edge/useragent, work/notify.
  */
 import type { Effect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/fact.ts'
 import type { QueueData, QueueMove, QueueReply } from '../ledger/queuefact.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
+import { subStatusWords } from './substatus.ts'
 import { readUserAgent } from './useragent.ts'
 
 type EventRow = {
@@ -67,6 +68,11 @@ export function eventOf(fact: Fact): EventName | null {
   const fits = (row: EventRow): boolean =>
     row.kinds.includes(fact.kind) && (row.status === undefined || row.status === status) && (row.move === undefined || row.move === move)
   return EVENT_NAMES.find((name) => fits(EVENTS[name])) ?? null
+}
+
+/** Whether an endpoint that asked for some API users alone is to hear of a delivery; of what is about none, every endpoint hears. */
+export function isOfItsUsers(endpoint: { readonly apiUsers: readonly string[] }, delivery: Pick<DeliveryRow, 'apiUser'> | null): boolean {
+  return delivery === null || endpoint.apiUsers.length === 0 || endpoint.apiUsers.includes(delivery.apiUser)
 }
 
 type Field = string | number | boolean | null | readonly string[] | readonly QueueReply[] | Readonly<Record<string, string>>
@@ -133,7 +139,7 @@ function bounceOf(event: EventName, fact: Fact): WebhookBody {
   const cause = effect?.reason ?? ''
   return {
     subStat: effect?.subStatus ?? 0,
-    subStatDesc: cause,
+    subStatDesc: subStatusWords(effect?.subStatus ?? null),
     asynchronousBounce: effect?.asynchronous ?? false,
     ...(event === 'soft_bounce' ? { cause: said === '' ? cause : said } : {}),
     message: said === '' ? cause : said,
@@ -152,18 +158,4 @@ function proofOf(fact: Fact): WebhookBody {
   if (effect === null) return {}
   const { reason, fault, permanence } = effect
   return { reason, fault, permanence, billable: fact.kind === 'failed' ? fact.data.billable : true }
-}
-
-export type BodyFormat = 'json' | 'form'
-
-/** The body as bytes are sent, with its content type. In a form, lists and records are JSON texts and null is empty. */
-export function writeBody(body: WebhookBody, format: BodyFormat): { readonly type: string; readonly text: string } {
-  if (format === 'json') return { type: 'application/json', text: JSON.stringify(body) }
-  const pairs = Object.entries(body).map(([name, value]) => [name, writeField(value)])
-  return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(pairs).toString() }
-}
-
-function writeField(value: Field): string {
-  if (value === null) return ''
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

@@ -14,7 +14,9 @@ export type Endpoint = {
   readonly name: string
   /** Events that it wants, by the names of edge/webhookbody. */
   readonly events: readonly string[]
-  readonly format: 'form' | 'json' | 'engagelab'
+  /** Of these API users alone; empty: of all. */
+  readonly apiUsers: readonly string[]
+  readonly format: 'form' | 'json' | 'cloudevents' | 'cloudevents-binary' | 'engagelab'
   readonly ladder: 'standard' | 'vendor'
   /** The signing key, sealed. */
   readonly sealedKey: Uint8Array
@@ -29,6 +31,7 @@ const ENDPOINTS = shapeOf<Endpoint>('endpoints', ['account_id', 'endpoint_id'], 
   url: text('url'),
   name: text('name'),
   events: json<readonly string[]>('events'),
+  apiUsers: json<readonly string[]>('api_users'),
   format: word<Endpoint['format']>('format'),
   ladder: word<Endpoint['ladder']>('ladder'),
   sealedKey: bytes('sealed_key'),
@@ -64,9 +67,10 @@ export async function findEndpoint(reader: Reader, account: number, endpointId: 
   return row === null ? null : ENDPOINTS.decode(row)
 }
 
-/** Removes an endpoint and what waits for it; whether it was there. */
+/** Removes an endpoint, what waits for it and what was said to it; whether it was there. */
 export async function removeEndpoint(db: Db, account: number, endpointId: number): Promise<boolean> {
-  const [, removed] = await Promise.all([
+  const [, , removed] = await Promise.all([
+    db.run('delete from webhook_records where account_id = $1 and endpoint_id = $2', [account, endpointId]),
     db.run('delete from outbox where account_id = $1 and endpoint_id = $2', [account, endpointId]),
     db.run('delete from endpoints where account_id = $1 and endpoint_id = $2', [account, endpointId]),
   ])

@@ -16,6 +16,7 @@ import { removeRawMailForOperator } from './rawmail.ts'
 import { DELIVERIES, INBOX, LIST_EVENTS, RAW_MAILS, SUPPRESSIONS } from './schema.ts'
 import { bytesOfHex } from './shape.ts'
 import { suppressionsOf } from './suppressions.ts'
+import { removeRecordsOfEmail } from './webhookrecords.ts'
 
 export type Traces = {
   readonly deliveries: readonly DeliveryRow[]
@@ -27,6 +28,8 @@ export type Erasure = Traces & {
   readonly inbox: readonly InboxRow[]
   /** Digests of raw mails to be removed. */
   readonly digests: readonly string[]
+  /** Mails of which what webhooks said and heard goes too: answers may quote them. */
+  readonly emailIds: readonly string[]
   /** The fact that says so. */
   readonly fact: Fact
 }
@@ -62,6 +65,7 @@ export async function saveErasure(db: Db, account: number, erasure: Erasure): Pr
     db.upsertMany(SUPPRESSIONS, ofAccount(account, erasure.entries)),
     db.upsertMany(INBOX, ofAccount(account, erasure.inbox)),
     rewriteFacts(db, account, erasure.facts),
+    removeRecordsOfEmail(db, account, erasure.emailIds),
     ...erasure.digests.map(async (digest) => removeRawMailForOperator(db, digest)),
     appendFacts(db, [erasure.fact], 'ignore'),
   ])

@@ -212,6 +212,35 @@ const SENDING: readonly string[] = [
   ) @strict`,
 ]
 
+/** What was said to each endpoint and what it answered; mail for an account's own domains; what alerts are measured on. */
+const HOOKS: readonly string[] = [
+  "alter table endpoints add column api_users @text not null default '[]'",
+  `create table webhook_records (
+    account_id @int not null, endpoint_id @int not null, event_id @bytes not null, event @text not null, kind @text not null,
+    subject @text not null, delivery_month @int not null, dedup_key @text not null, email_id @text, state @text not null,
+    tries @int not null, happened_at @int not null, last_at @int not null, log @text not null, primary key (account_id, endpoint_id, event_id)
+  ) @strict`,
+  'create index webhook_records_by_email on webhook_records (account_id, email_id) where email_id is not null',
+  'create index webhook_records_by_time on webhook_records (happened_at)',
+  'create table route_domains (account_id @int not null, domain @text not null, created_at @int not null, primary key (account_id, domain)) @narrow',
+  // A domain is one account's.
+  'create unique index route_domains_once on route_domains (domain)',
+  `create table route_mails (
+    account_id @int not null, digest @bytes not null, received_at @int not null, size @int not null, truncated @int not null,
+    mail_from @text not null, rcpt_to @text not null, peer @text, body @bytes not null, primary key (account_id, digest)
+  ) @strict`,
+  'create index route_mails_by_time on route_mails (received_at, account_id, digest)',
+  `create table watch_counters (
+    account_id @int not null, quarter @int not null, metric @text not null, name @text not null, slot @int not null, n @int not null,
+    primary key (account_id, quarter, metric, name, slot)
+  ) @narrow`,
+  'create index watch_counters_by_time on watch_counters (quarter)',
+  `create table alerts (
+    account_id @int not null, alert @text not null, about @text not null, state @text not null, change @int not null, since @int not null,
+    data @text not null, fact_id @bytes not null, mailed @int not null, mail_due_at @int not null, primary key (account_id, alert, about)
+  ) @strict`,
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
@@ -221,5 +250,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, name: 'the delivery queue', statements: QUEUE },
   { version: 7, name: 'sending: answers given, signing keys', statements: SENDING },
   { version: 8, name: 'labels that were removed, opens and clicks by time', statements: LABELS_AND_ENGAGEMENT },
+  { version: 9, name: 'records of webhooks, mail for accounts, alerts', statements: HOOKS },
   { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
 ]

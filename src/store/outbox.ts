@@ -10,6 +10,7 @@
 import type { Fact } from '../ledger/fact.ts'
 import type { Db, Reader } from './engine.ts'
 import { bytesOfUuid, int, maybe, shapeOf, text, uuid, word } from './shape.ts'
+import { createWhere } from './where.ts'
 
 export type OutboxRow = {
   readonly account: number
@@ -111,16 +112,37 @@ export async function listOutbox(reader: Reader, account: number, endpointId: nu
   return (await reader.all(sql, [account, endpointId, limit])).map(OUTBOX.decode)
 }
 
-/** What of the failed rows; both ends of the time in which they were made are counted. */
-export type Replay = { readonly dueAt: number; readonly from?: number; readonly until?: number }
+/** What of the failed rows: made from one moment to another, both counted; `kinds` and `events` (names of edge/webhookbody) narrow it. */
+export type Replay = {
+  readonly dueAt: number
+  readonly from?: number
+  readonly until?: number
+  readonly eventId?: string
+  readonly events?: { readonly names: readonly string[]; readonly kinds: readonly Fact['kind'][] }
+}
 
 /** Lets failed rows of one endpoint wait again from a moment on, complaints and unsubscribes first; how many. */
 export async function replayOutbox(db: Db, account: number, endpointId: number, replay: Replay): Promise<number> {
-  const { dueAt, from = 0, until = Number.MAX_SAFE_INTEGER } = replay
+  const { dueAt, from = 0, until = Number.MAX_SAFE_INTEGER, events, eventId } = replay
+  const same = 'r.account_id = o.account_id and r.endpoint_id = o.endpoint_id and r.event_id = o.event_id'
+  const where = createWhere('o.account_id = ?', account)
+    .when('o.endpoint_id = ?', endpointId)
+    .also("o.state = 'failed'")
+    .when('o.created_at >= ?', from)
+    .when('o.created_at <= ?', until)
+    .when('o.event_id = ?', eventId === undefined ? undefined : bytesOfUuid(eventId))
+    .whenIn('o.kind', events?.kinds)
+  if (events !== undefined) {
+    // One kind of fact may be several events; which one it was, its record says.
+    const names = events.names.map((name) => where.param(name)).join(', ')
+    where.also(`not exists (select 1 from webhook_records r where ${same} and r.event not in (${names}))`)
+  }
+  const params = [...where.params()]
+  const found = `(account_id, endpoint_id, event_id) in (select o.account_id, o.endpoint_id, o.event_id from outbox o where ${where.sql()})`
+  await db.run(`update webhook_records set state = 'waiting' where ${found}`, params)
   const sql = `update outbox set state = 'waiting', attempts = 0, error = null,
-    due_at = cast($1 as bigint) + case when kind in ('complaint', 'unsubscribe') then 0 else 1 end
-    where account_id = $2 and endpoint_id = $3 and state = 'failed' and created_at >= $4 and created_at <= $5`
-  return db.run(sql, [dueAt, account, endpointId, from, until])
+    due_at = cast($${params.length + 1} as bigint) + case when kind in ('complaint', 'unsubscribe') then 0 else 1 end where ${found}`
+  return db.run(sql, [...params, dueAt])
 }
 
 /** Lets rows of one endpoint that rest between two attempts be due at a moment: it is well again; how many. */

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { EVENT_NAMES } from '../edge/webhookbody.ts'
+import { BODY_FORMATS } from '../edge/webhookformat.ts'
 import { Fault } from '../error.ts'
 import type { Endpoint } from '../store/endpoints.ts'
 import type { OutboxRow } from '../store/outbox.ts'
@@ -12,8 +13,8 @@ import type { Desk } from './desk.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
+import { addWebhookRecords } from './webhookrecords.ts'
 
-const FORMATS = ['form', 'json'] as const
 const LADDERS = ['standard', 'vendor'] as const
 
 const endpointView = z.object({
@@ -21,6 +22,7 @@ const endpointView = z.object({
   url: z.string(),
   name: z.string(),
   events: z.array(z.string()),
+  apiUsers: z.array(z.string()).describe('Hears of these API users’ mails alone; empty: of all'),
   format: z.string(),
   ladder: z.string(),
   enabled: z.boolean().describe('False after a 410, or by hand'),
@@ -32,25 +34,27 @@ const toldView = endpointView.extend({ secret: z.string().nullable().describe('T
 const events = z.array(z.enum(EVENT_NAMES)).min(1)
 const url = z.string().min(1).max(2_000)
 const name = z.string().max(128)
+const apiUsers = z.array(z.string().min(1).max(64)).max(100)
 
 const addBody = z.strictObject({
   url,
   name: name.default(''),
   events: events.default([...EVENT_NAMES]),
-  format: z.enum(FORMATS).default('form'),
+  apiUsers: apiUsers.default([]),
+  format: z.enum(BODY_FORMATS).default('form'),
   ladder: z.enum(LADDERS).default('standard'),
 })
 const changeBody = z.strictObject({
   url: z.exactOptional(url),
   name: z.exactOptional(name),
   events: z.exactOptional(events),
-  format: z.exactOptional(z.enum(FORMATS)),
+  apiUsers: z.exactOptional(apiUsers),
+  format: z.exactOptional(z.enum(BODY_FORMATS)),
   ladder: z.exactOptional(z.enum(LADDERS)),
   enabled: z.exactOptional(z.boolean()),
   rotate: z.exactOptional(z.boolean()).describe('A new secret; the old one signs beside it for a day'),
 })
 
-const moment = z.iso.datetime({ offset: true })
 const rowView = z.object({
   eventId: z.string(),
   kind: z.string(),
@@ -71,6 +75,7 @@ export function addWebhooks(server: Web, routes: WebhookRoutes): void {
   addCollection(server, routes)
   addOne(server, routes)
   addOutbox(server, routes)
+  addWebhookRecords(server, routes)
 }
 
 function addCollection(server: Web, { desk, guard }: WebhookRoutes): void {
@@ -103,18 +108,6 @@ function addOne(server: Web, { desk, guard }: WebhookRoutes): void {
 }
 
 function addOutbox(server: Web, { desk, guard }: WebhookRoutes): void {
-  const body = z.strictObject({ since: z.exactOptional(moment), until: z.exactOptional(moment) }).nullish()
-  const replayed = { 200: z.object({ events: z.int().describe('How many wait again') }) }
-  const replay = { summary: 'Send again what has failed', tags, querystring, params, body, response: replayed }
-  server.post('/v1/webhooks/:id/replay', { schema: replay }, async (request) => {
-    const { account } = await guard.account(request)
-    const { since, until } = request.body ?? {}
-    const span = {
-      ...(since === undefined ? {} : { from: Date.parse(since) }),
-      ...(until === undefined ? {} : { until: Date.parse(until) }),
-    }
-    return { events: await desk.webhooks.replay(account, request.params.id, span) }
-  })
   const query = querystring.extend({ limit: z.coerce.number().int().min(1).max(1_000).default(100) })
   const waiting = {
     summary: 'What waits or has failed',
@@ -130,9 +123,9 @@ function addOutbox(server: Web, { desk, guard }: WebhookRoutes): void {
 }
 
 function view({ endpointId, createdAt, updatedAt, ...rest }: Endpoint): z.output<typeof endpointView> {
-  const { url: target, name: named, events: wanted, format, ladder, enabled } = rest
+  const { url: target, name: named, events: wanted, apiUsers: users, format, ladder, enabled } = rest
   const times = { createdAt: isoOf(createdAt), updatedAt: isoOf(updatedAt) }
-  return { id: endpointId, url: target, name: named, events: [...wanted], format, ladder, enabled, ...times }
+  return { id: endpointId, url: target, name: named, events: [...wanted], apiUsers: [...users], format, ladder, enabled, ...times }
 }
 
 function viewRow({ eventId, kind, state, attempts, dueAt, createdAt, error }: OutboxRow): z.output<typeof rowView> {

@@ -3,7 +3,7 @@
  *
  * See also: store/world (which writes), store/outbox, edge/webhookbody (what is an event).
  */
-import { eventOf } from '../edge/webhookbody.ts'
+import { eventOf, isOfItsUsers } from '../edge/webhookbody.ts'
 import type { Fact } from '../ledger/fact.ts'
 import type { World } from '../ledger/world.ts'
 import { endpointsOf, type Endpoint } from '../store/endpoints.ts'
@@ -21,12 +21,13 @@ export async function commitWorld(db: Db, world: World, { now, notify, ...extras
   const told = world.fresh.filter((fact) => fact.account !== 0 && notify(fact))
   const endpoints = told.length === 0 ? [] : await endpointsOf(db, [...new Set(told.map(({ account }) => account))])
   const outbox = told.flatMap((fact) =>
-    endpoints.filter((each) => wants(each, fact)).map((each) => outboxRowOf(fact, each.endpointId, now)),
+    endpoints.filter((each) => wants(each, fact, world)).map((each) => outboxRowOf(fact, each.endpointId, now)),
   )
   await saveWorld(db, world, { ...extras, outbox })
 }
 
-function wants(endpoint: Endpoint, fact: Fact): boolean {
+function wants(endpoint: Endpoint, fact: Fact, world: World): boolean {
   const event = eventOf(fact)
-  return event !== null && endpoint.enabled && endpoint.account === fact.account && endpoint.events.includes(event)
+  if (event === null || !endpoint.enabled || endpoint.account !== fact.account || !endpoint.events.includes(event)) return false
+  return isOfItsUsers(endpoint, fact.deliveryId === null ? null : (world.deliveries.get(fact.deliveryId) ?? null))
 }

@@ -79,6 +79,7 @@ async function eraseFrom(
     entries: entries.map(eraseEntry),
     inbox: inbox.map((row) => eraseInbox(row, address)),
     facts,
+    emailIds: deliveries.flatMap(({ emailId }) => emailId ?? []),
     digests: [...new Set([...inbox.map(({ digest }) => digest), ...traces.facts.flatMap(digestOf)])],
     fact: decideErasure({ account, addressHash, actor, ...counts }, { at: now, receivedAt: now, ids: shop.ids }),
   })

@@ -25,6 +25,7 @@ import {
 import { disableGone } from './gone.ts'
 import { createSender, type Sent } from './send.ts'
 import type { Shop } from './shop.ts'
+import { recordTries, type RecordRules, type Told } from './webhookrecord.ts'
 
 export type Notifier = {
   /** Looks once for what is due and starts it. Never throws. */
@@ -35,7 +36,7 @@ export type Notifier = {
   readonly close: () => Promise<void>
 }
 
-export type NotifyOptions = { readonly vault: Vault; readonly poster: Poster; readonly replayWhenWell: boolean }
+export type NotifyOptions = { readonly vault: Vault; readonly poster: Poster; readonly replayWhenWell: boolean } & RecordRules
 
 /** Connections to one endpoint. */
 export const CONNECTIONS = 8
@@ -181,17 +182,22 @@ async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<
   return done
 }
 
-async function settle({ shop }: Notify, endpoint: Endpoint, ends: readonly End[]): Promise<void> {
+async function settle(notify: Notify, endpoint: Endpoint, ends: readonly End[]): Promise<void> {
+  const { shop } = notify
   const now = shop.now()
   const isDone = ({ sent }: End): boolean => sent?.kind === 'heard' || sent?.kind === 'moot'
-  const back = ends.filter((end) => !isDone(end)).map((end) => putBack(endpoint, end, now))
+  const done = ends.filter(isDone).map(({ row }) => row)
+  const back = new Map(ends.filter((end) => !isDone(end)).map((end) => [end.row.eventId, putBack(endpoint, end, now)]))
+  const told = ends.flatMap(({ row, sent }): Told[] => {
+    if (sent === null || sent.kind === 'moot') return []
+    const state = sent.kind === 'heard' ? 'heard' : back.get(row.eventId)?.state === 'failed' ? 'failed' : 'waiting'
+    return [{ row, said: sent, state }]
+  })
   await shop.engine.tx(
     async (db) => {
-      await settleOutboxForOperator(
-        db,
-        ends.filter(isDone).map(({ row }) => row),
-      )
-      await putBackOutboxForOperator(db, back)
+      await settleOutboxForOperator(db, done)
+      await putBackOutboxForOperator(db, [...back.values()])
+      await recordTries(db, told, notify)
     },
     { sees: 'latest' },
   )

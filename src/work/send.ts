@@ -8,7 +8,8 @@
 import type { Answer, Poster } from '../edge/post.ts'
 import { makeWebhookToken, openSecrets, signVendor, standardHeaders, webhookIdOf, type Secret } from '../edge/signature.ts'
 import type { Vault } from '../edge/vault.ts'
-import { bodyOf, eventOf, writeBody, type EventName } from '../edge/webhookbody.ts'
+import { bodyOf, eventOf, isOfItsUsers, type EventName } from '../edge/webhookbody.ts'
+import { writeBody } from '../edge/webhookformat.ts'
 import type { Fact } from '../ledger/fact.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
 import { findByDeliveryIds } from '../store/deliveries.ts'
@@ -17,10 +18,21 @@ import { factsByKeyForOperator } from '../store/facts.ts'
 import type { OutboxRow } from '../store/outbox.ts'
 import type { Shop } from './shop.ts'
 
-/** `gone`: it wants to be asked no more. */
+/** What was said and heard: for the record. `status` 0: no answer came. */
+export type Said = {
+  readonly event: EventName
+  readonly emailId: string | null
+  readonly at: number
+  readonly status: number
+  /** The first bytes of the answer, or why none came. */
+  readonly answer: string
+  readonly millis: number
+}
+
+/** `gone`: it wants to be asked no more; `moot`: nobody was asked. */
 export type Sent =
-  | { readonly kind: 'heard'; readonly millis: number }
-  | { readonly kind: 'refused' | 'gone'; readonly error: string; readonly millis: number }
+  | ({ readonly kind: 'heard' } & Said)
+  | ({ readonly kind: 'refused' | 'gone'; readonly error: string } & Said)
   | { readonly kind: 'moot' }
 
 export type Sender = (endpoint: Endpoint, rows: readonly OutboxRow[]) => Promise<(row: OutboxRow) => Promise<Sent>>
@@ -40,7 +52,10 @@ export function createSender(shop: Shop, { vault, poster }: SenderOptions): Send
       const event = fact === undefined ? null : eventOf(fact)
       if (fact === undefined || event === null || !endpoint.events.includes(event)) return { kind: 'moot' }
       const delivery = deliveries.get(fact.deliveryId ?? '') ?? null
-      return judge(await poster.send(requestOf({ endpoint, secrets, event, fact, delivery, at: shop.now() })))
+      if (!isOfItsUsers(endpoint, delivery)) return { kind: 'moot' }
+      const at = shop.now()
+      const answer = await poster.send(requestOf({ endpoint, secrets, event, fact, delivery, at }))
+      return judge(answer, { event, emailId: delivery?.emailId ?? null, at })
     }
   }
 }
@@ -58,14 +73,16 @@ function requestOf({ endpoint, secrets, event, fact, delivery, at }: Message): P
   const token = makeWebhookToken()
   const signature = signVendor(secrets[0]?.secret ?? '', at, token)
   const body = bodyOf(event, fact, delivery, { timestamp: at, token, signature })
-  const { type, text } = writeBody(body, endpoint.format === 'json' ? 'json' : 'form')
-  const signed = standardHeaders(secrets, { id: webhookIdOf(fact.id, endpoint), at, body: text })
-  return { url: endpoint.url, method: 'POST', headers: { 'content-type': type, 'user-agent': 'bounced', ...signed }, body: text }
+  const written = writeBody(endpoint.format, { body, event, fact, delivery, at, key: secrets[0]?.secret ?? '' })
+  const signed = standardHeaders(secrets, { id: webhookIdOf(fact.id, endpoint), at, body: written.text })
+  const headers = { 'content-type': written.type, 'user-agent': 'bounced', ...written.headers, ...signed }
+  return { url: endpoint.url, method: 'POST', headers, body: written.text }
 }
 
 /** 2xx is heard, 410 is gone (RFC 9110 §15.5.11), all else is refused. */
-function judge({ status, text, millis }: Answer): Sent {
-  if (status >= 200 && status < 300) return { kind: 'heard', millis }
-  const error = status === 0 ? text : `HTTP ${status} ${text}`.trim()
-  return { kind: status === 410 ? 'gone' : 'refused', error, millis }
+function judge({ status, text: answer, millis }: Answer, about: Pick<Said, 'event' | 'emailId' | 'at'>): Sent {
+  const said = { ...about, status, answer, millis }
+  if (status >= 200 && status < 300) return { kind: 'heard', ...said }
+  const error = status === 0 ? answer : `HTTP ${status} ${answer}`.trim()
+  return { kind: status === 410 ? 'gone' : 'refused', error, ...said }
 }

@@ -1,13 +1,16 @@
 /**
  * webhook.test - which facts are which events, their forms, the ladders, the breaker, secrets and user agents
  */
+import { createHmac } from 'node:crypto'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { atTime, CLOSED, heard, type Breaker } from '../../src/edge/breaker.ts'
 import { restAfter } from '../../src/edge/ladder.ts'
 import { openSecrets, rotateSecrets, sealSecrets, webhookIdOf, SECRET_ROTATION_MS } from '../../src/edge/signature.ts'
 import { readUserAgent } from '../../src/edge/useragent.ts'
 import { createVault } from '../../src/edge/vault.ts'
-import { bodyOf, eventOf, readEvent, writeBody } from '../../src/edge/webhookbody.ts'
+import { bodyOf, eventOf, readEvent } from '../../src/edge/webhookbody.ts'
+import { writeBody, type BodyFormat } from '../../src/edge/webhookformat.ts'
 import type { Fact } from '../../src/ledger/fact.ts'
 import { FAILED, NOW, ROW } from '../web/lambdas.ts'
 
@@ -33,15 +36,94 @@ test.each([
   ['constructor', null],
 ] as const)('event %j is %j', (text, event) => expect(readEvent(text)).toBe(event))
 
-test('a body in both forms', () => {
-  const body = bodyOf('soft_bounce', failed(5), ROW, { timestamp: NOW, token: 't', signature: 's' })
-  expect(JSON.parse(writeBody(body, 'json').text)).toMatchObject({
+const written = (format: BodyFormat, event: 'soft_bounce' | 'request' | 'report_spam' = 'soft_bounce') => {
+  const fact = failed(5)
+  const body = bodyOf(event, fact, ROW, { timestamp: NOW, token: 't', signature: 's' })
+  return writeBody(format, { body, event, fact, delivery: ROW, at: NOW, key: 'whsec_k' })
+}
+
+test('the vendor’s body in both forms', () => {
+  expect(JSON.parse(written('json').text)).toMatchObject({
     event: 'soft_bounce',
     emailId: ROW.emailId,
     cause: '550 5.1.1 No such user',
+    subStatDesc: 'address does not exist',
+    asynchronousBounce: true,
+    reason: 'not-exist',
+    fault: 'recipient',
+    billable: true,
   })
-  const form = new URLSearchParams(writeBody(body, 'form').text)
+  const form = new URLSearchParams(written('form').text)
   expect([form.get('asynchronousBounce'), form.get('userHeaders'), form.get('labelId')]).toEqual(['true', '{}', '7'])
+})
+
+test('CloudEvents, structured and binary', () => {
+  const { type, text } = written('cloudevents')
+  expect(type).toBe('application/cloudevents+json; charset=utf-8')
+  const attributes = {
+    specversion: '1.0',
+    id: FAILED.id,
+    source: '/accounts/1',
+    type: 'bounced.soft_bounce',
+    time: new Date(NOW).toISOString(),
+  }
+  expect(JSON.parse(text)).toMatchObject({
+    ...attributes,
+    subject: ROW.emailId,
+    datacontenttype: 'application/json',
+    data: { emailId: ROW.emailId },
+  })
+  const binary = written('cloudevents-binary')
+  expect(binary.type).toBe('application/json')
+  expect(binary.headers).toMatchObject({
+    'ce-specversion': '1.0',
+    'ce-id': FAILED.id,
+    'ce-type': 'bounced.soft_bounce',
+    'ce-subject': ROW.emailId,
+  })
+  expect(JSON.parse(binary.text)).toEqual(JSON.parse(text).data)
+})
+
+test('what stands in a header of CloudEvents is plain ASCII, and can be read back', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', minLength: 1 }), (emailId) => {
+      const fact = failed(5)
+      const delivery = { ...ROW, emailId }
+      const body = bodyOf('invalid', fact, delivery, { timestamp: NOW, token: 't', signature: 's' })
+      const { headers } = writeBody('cloudevents-binary', { body, event: 'invalid', fact, delivery, at: NOW, key: 'k' })
+      const subject = headers['ce-subject'] ?? ''
+      expect(subject).toMatch(/^[!-~]+$/)
+      expect(decodeURIComponent(subject)).toBe(emailId.toWellFormed())
+    }),
+  )
+})
+
+test.each([
+  ['request', 'target', false],
+  ['soft_bounce', 'soft_bounce', false],
+  ['report_spam', 'report_spam', true],
+] as const)('EngageLab: %s is %s', (event, status, isResponse) => {
+  const { headers, text } = written('engagelab', event)
+  const body = JSON.parse(text)
+  expect(body).toMatchObject({
+    message_id: ROW.messageId,
+    server: 'email',
+    itime: NOW,
+    custom_args: {},
+    status: { message_status: status },
+  })
+  expect('response' in body).toBe(isResponse)
+  const signature = createHmac('sha256', 'whsec_k').update(String(NOW)).digest('hex')
+  expect(headers).toEqual({ 'X-WebHook-Timestamp': String(NOW), 'X-WebHook-AppKey': 'email', 'X-WebHook-Signature': signature })
+})
+
+test('EngageLab: a bounce in its words', () => {
+  expect(JSON.parse(written('engagelab').text).status.status_data).toMatchObject({
+    sub_stat: 406,
+    sub_stat_desc: 'address does not exist',
+    asynchronous_bounce: true,
+    email_id: ROW.emailId,
+  })
 })
 
 test.each([

@@ -55,6 +55,7 @@ const endpoint = {
   url: 'https://example.com/hook',
   name: 'hook',
   events: ['failed'],
+  apiUsers: [],
   format: 'form',
   ladder: 'standard',
   sealedKey: Buffer.from('sealed'),

@@ -244,7 +244,7 @@ describe.each(engines)('lists: $kind', ({ open }) => {
       ],
       facts: found.facts,
     }
-    await engine.tx(async (db) => saveErasure(db, 1, { ...without, inbox: [], digests: [], fact }))
+    await engine.tx(async (db) => saveErasure(db, 1, { ...without, inbox: [], digests: [], emailIds: [], fact }))
     const left = await tracesOf(engine.read, 1, addressHash)
     expect(left.deliveries).toEqual(without.deliveries)
     expect(left.entries).toEqual([{ ...entry, address: null }])

@@ -8,6 +8,7 @@ import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/world.ts'
 import type { Endpoint } from '../../src/store/endpoints.ts'
 import type { Label } from '../../src/store/labels.ts'
+import type { WebhookRecord } from '../../src/store/webhookrecords.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import type { Desk } from '../../src/web/desk.ts'
 import type { Web } from '../../src/web/server.ts'
@@ -176,6 +177,7 @@ export const ENDPOINT: Endpoint = {
   url: 'https://good.example/held',
   name: 'alice',
   events: ['invalid'],
+  apiUsers: [],
   format: 'form',
   ladder: 'standard',
   sealedKey: Buffer.from('sealed'),
@@ -185,6 +187,25 @@ export const ENDPOINT: Endpoint = {
 }
 
 export const LABEL: Label = { account: 1, labelId: 7, name: 'news', createdAt: NOW, updatedAt: NOW, deletedAt: null }
+export const RECORD: WebhookRecord = {
+  account: 1,
+  endpointId: 1,
+  eventId: FAILED.id,
+  subject: ROW.deliveryId,
+  deliveryMonth: 202611,
+  dedupKey: 'x',
+  kind: 'failed',
+  event: 'invalid',
+  emailId: ROW.emailId,
+  state: 'heard',
+  tries: 2,
+  happenedAt: NOW,
+  lastAt: NOW,
+  log: [
+    { at: NOW, status: 0, millis: 3_000, answer: 'no answer in time' },
+    { at: NOW, status: 200, millis: 12, answer: '<script>' },
+  ],
+}
 
 /** Calls that reached the desk, by name. */
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
@@ -266,6 +287,9 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       change: hear('webhooks.change', { endpoint: ENDPOINT, secret: null }),
       remove: hear('webhooks.remove', true),
       replay: hear('webhooks.replay', 3),
+      resend: hear('webhooks.resend', true),
+      records: hear('webhooks.records', [RECORD]),
+      record: (account, _endpointId, eventId) => Promise.resolve(account === 1 && eventId === RECORD.eventId ? RECORD : null),
       waiting: hear('webhooks.waiting', []),
       answers: (url) => Promise.resolve(url.startsWith('https://good.example/')),
     },

@@ -3,7 +3,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/error.ts'
-import { BASIC, makeBench, OPERATOR, ROW } from './lambdas.ts'
+import { BASIC, FAILED, makeBench, OPERATOR, ROW } from './lambdas.ts'
 import type { Ask, Bench } from './lambdas.ts'
 
 let bench: Bench
@@ -104,6 +104,20 @@ const CASES: readonly Case[] = [
   ['a field that there is not', post('/v1/webhooks', { url: 'https://good.example/', account: 2 }), 400, 'bad_request'],
   ['nobody adds', post('/v1/webhooks', { url: 'https://good.example/' }, null), 401, 'unauthenticated'],
   ['changes an endpoint', { method: 'PATCH', url: '/v1/webhooks/1', body: { rotate: true } }, 200],
+  ['what an endpoint was sent', { url: '/v1/webhooks/1/deliveries?state=heard&event=invalid&since=2026-11-20T00:00:00Z&limit=1' }, 200],
+  ['a state that there is not', { url: '/v1/webhooks/1/deliveries?state=x' }, 400, 'bad_request'],
+  ['a filter that there is not', { url: '/v1/webhooks/1/deliveries?stat=heard' }, 400, 'bad_request'],
+  ['one of them', { url: `/v1/webhooks/1/deliveries/${FAILED.id}` }, 200],
+  ['one that is not there', { url: '/v1/webhooks/1/deliveries/0192f000-0000-7000-8000-000000000009' }, 404, 'not_found'],
+  ['nobody looks it up', { url: '/v1/webhooks/1/deliveries', auth: null }, 401, 'unauthenticated'],
+  [
+    'replays a time',
+    post('/v1/webhooks/1/replay', { from: '2026-11-20T00:00:00Z', until: '2026-11-21T00:00:00Z', events: ['invalid'] }),
+    200,
+  ],
+  ['replays no time', post('/v1/webhooks/1/replay', { from: 'yesterday' }), 400, 'bad_request'],
+  ['replays one', post(`/v1/webhooks/1/deliveries/${FAILED.id}/replay`, undefined), 200],
+  ['nobody replays', post('/v1/webhooks/1/replay', {}, null), 401, 'unauthenticated'],
   ['a number that is none', { method: 'PATCH', url: '/v1/webhooks/x', body: {} }, 400, 'bad_request'],
   ['nobody changes', { method: 'PATCH', url: '/v1/webhooks/1', body: {}, auth: null }, 401, 'unauthenticated'],
   ['removes an endpoint', { method: 'DELETE', url: '/v1/webhooks/1' }, 204],

@@ -10,11 +10,12 @@ import { createTargetGuard, type Resolve } from '../../src/edge/target.ts'
 import { createVault } from '../../src/edge/vault.ts'
 import { EVENT_NAMES } from '../../src/edge/webhookbody.ts'
 import { listOutbox } from '../../src/store/outbox.ts'
+import { removeRecordsForOperator, type RecordFilters } from '../../src/store/webhookrecords.ts'
 import { createNotifier, CONNECTIONS, type Notifier } from '../../src/work/notify.ts'
 import { createReceiver } from '../../src/work/receive.ts'
 import { createRegister } from '../../src/work/register.ts'
 import type { Shop } from '../../src/work/shop.ts'
-import { createWebhooks, type Webhooks, type WebhookWish } from '../../src/work/webhooks.ts'
+import { createWebhooks, type ReplayWish, type Webhooks, type WebhookWish } from '../../src/work/webhooks.ts'
 import { engines } from '../support/engines.ts'
 import { say, startReceiver, type Answering, type Receiver } from '../support/receiver.ts'
 import { incoming, ndr } from '../support/reports.ts'
@@ -56,8 +57,8 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       clock,
       shop,
       hooks: createWebhooks(shop, { vault, guard, poster }),
-      make: () => createNotifier(shop, { vault, poster, replayWhenWell: true }),
-      wish: (url, over = {}) => ({ url, name: 'all', events: EVENT_NAMES, format: 'form', ladder: 'standard', ...over }),
+      make: () => createNotifier(shop, { vault, poster, replayWhenWell: true, recordDays: 7, recordTries: 3 }),
+      wish: (url, over = {}) => ({ url, name: 'all', events: EVENT_NAMES, apiUsers: [], format: 'form', ladder: 'standard', ...over }),
       register: async (count) => {
         const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `joe${n}@example.org`, contactTypes: null }))
         const headers = { 'SC-Custom-x': 'y' }
@@ -222,7 +223,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       await run(notifier)
     }
     expect(await waiting(b)).toMatchObject([{ state: 'failed', attempts: 6, error: 'HTTP 500' }])
-    expect(await b.hooks.replay(1, 1, { until: T0 - 1 })).toBe(0)
+    expect(await b.hooks.replay(1, 1, { until: T0 - 1, events: null, onlyFailed: true })).toBe(0)
     at.answer = say(200)
     b.clock.now += HOUR
     // A later event of the same mail is heard, and calls the failed one back.
@@ -283,13 +284,149 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect(await b.hooks.answers(`http://rebinding.example:${port}/`)).toBe(false)
   })
 
+  test('what was said and answered is kept, the last attempts of each, and goes after its days', async () => {
+    const b = await bench()
+    const at = await receiver(say(500, '<b>\u0000'))
+    await b.hooks.add(1, b.wish(at.url))
+    await b.register(1)
+    const notifier = b.make()
+    for (let n = 0; n < 5; n++) {
+      if (n === 4) at.answer = say(200, 'thanks')
+      await run(notifier)
+      b.clock.now += HOUR
+    }
+    const [record] = await b.hooks.records(1, 1, { filters: {}, limit: 10, after: null })
+    expect(record).toMatchObject({ event: 'request', state: 'heard', tries: 5, happenedAt: T0, emailId: expect.stringContaining('joe0@') })
+    expect(record?.log.map(({ status, answer }) => [status, answer.slice(0, 6)])).toEqual([
+      [500, '<b>\u0000'],
+      [500, '<b>\u0000'],
+      [200, 'thanks'],
+    ])
+    expect(await b.hooks.record(1, 1, record?.eventId ?? '')).toEqual(record)
+    expect(await b.hooks.record(2, 1, record?.eventId ?? '')).toBeNull()
+    expect(await b.shop.engine.tx((db) => removeRecordsForOperator(db, T0, 10))).toBe(0)
+    expect(await b.shop.engine.tx((db) => removeRecordsForOperator(db, T0 + 1, 10))).toBe(1)
+  })
+
+  const FILTERS: readonly (readonly [filters: RecordFilters, events: readonly string[]])[] = [
+    [{}, ['invalid', 'request', 'request']],
+    [{ state: 'heard' }, ['invalid', 'request', 'request']],
+    [{ state: 'failed' }, []],
+    [{ events: ['invalid'] }, ['invalid']],
+    [{ events: ['invalid', 'request'], emailId: '0' }, ['invalid', 'request']],
+    [{ emailId: 'nobody' }, []],
+    [{ from: T0 + 1 }, ['invalid']],
+    [{ until: T0 + 1 }, ['request', 'request']],
+  ]
+  const REPLAYS: readonly (readonly [what: string, wish: ReplayWish, events: readonly string[]])[] = [
+    ['all', { events: null, onlyFailed: false }, ['invalid', 'request', 'request']],
+    ['what failed: nothing', { events: null, onlyFailed: true }, []],
+    ['one event', { events: ['invalid'], onlyFailed: false }, ['invalid']],
+    ['a time', { from: T0 + 1, events: null, onlyFailed: false }, ['invalid']],
+    ['another time', { until: T0, events: null, onlyFailed: false }, ['request', 'request']],
+    ['both', { until: T0, events: ['invalid'], onlyFailed: false }, []],
+  ]
+  test('records are found by state, event, time and mail, in pages; what was heard is sent again with its id', async () => {
+    const b = await bench()
+    const at = await receiver()
+    await b.hooks.add(1, b.wish(at.url))
+    const [token = ''] = await b.register(2)
+    b.clock.now += MINUTE
+    await b.bounce(token)
+    const notifier = b.make()
+    await run(notifier)
+    const all = await b.hooks.records(1, 1, { filters: {}, limit: 10, after: null })
+    const emailId = all.find(({ event }) => event === 'invalid')?.emailId ?? ''
+    for (const [filters, events] of FILTERS) {
+      const wanted = filters.emailId === '0' ? { ...filters, emailId } : filters
+      const found = await b.hooks.records(1, 1, { filters: wanted, limit: 10, after: null })
+      expect({ filters, events: found.map(({ event }) => event) }).toEqual({ filters, events })
+    }
+    const second = await b.hooks.records(1, 1, { filters: {}, limit: 2, after: all[0]?.eventId ?? null })
+    expect(second).toEqual(all.slice(1))
+    const ids = new Set(at.got.map(({ headers }) => headers['webhook-id']))
+    for (const [what, wish, events] of REPLAYS) {
+      at.got.length = 0
+      expect({ what, n: await b.hooks.replay(1, 1, wish) }).toEqual({ what, n: events.length })
+      b.clock.now += 1
+      await run(notifier)
+      expect({ what, events: at.got.map(({ body }) => fields(body)['event'] ?? '').toSorted((x, y) => (x < y ? -1 : 1)) }).toEqual({
+        what,
+        events,
+      })
+      expect(at.got.every(({ headers }) => ids.has(headers['webhook-id']))).toBe(true)
+    }
+    at.got.length = 0
+    expect(await b.hooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(true)
+    expect(await b.hooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(false)
+    await expect(b.hooks.resend(2, 1, all[0]?.eventId ?? '')).rejects.toMatchObject({ code: 'not_found' })
+    b.clock.now += 1
+    await run(notifier)
+    expect(at.got.map(({ body }) => fields(body)['event'])).toEqual(['invalid'])
+  })
+
+  test('what failed is replayed by event', async () => {
+    const b = await bench()
+    const at = await receiver(say(500))
+    await b.hooks.add(1, b.wish(at.url, { ladder: 'vendor' }))
+    const [token = ''] = await b.register(1)
+    await b.bounce(token)
+    const notifier = b.make()
+    // The second event of a mail waits until the first has failed.
+    for (let n = 0; n < 16; n++) {
+      await run(notifier)
+      b.clock.now += 20 * MINUTE
+    }
+    expect((await waiting(b)).map(({ state }) => state)).toEqual(['failed', 'failed'])
+    expect((await b.hooks.records(1, 1, { filters: { state: 'failed' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
+      'invalid',
+      'request',
+    ])
+    expect(await b.hooks.replay(1, 1, { events: ['soft_bounce'], onlyFailed: true })).toBe(0)
+    expect(await b.hooks.replay(1, 1, { events: ['invalid'], onlyFailed: true })).toBe(1)
+    expect((await b.hooks.records(1, 1, { filters: { state: 'waiting' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
+      'invalid',
+    ])
+  })
+
+  test('an endpoint of some API users hears of their mails alone', async () => {
+    const b = await bench()
+    const [ann, bob] = [await receiver(), await receiver()]
+    await b.hooks.add(1, b.wish(ann.url, { apiUsers: ['ann'] }))
+    await b.hooks.add(1, b.wish(bob.url, { apiUsers: ['bob', 'carl'] }))
+    await b.register(2)
+    expect(await waiting(b, 2)).toEqual([])
+    await run(b.make())
+    expect([ann.got.length, bob.got.length]).toEqual([2, 0])
+  })
+
+  test.each(['cloudevents', 'cloudevents-binary', 'engagelab'] as const)('%s arrives, signed by the standard as well', async (format) => {
+    const b = await bench()
+    const at = await receiver()
+    const { secret } = await b.hooks.add(1, b.wish(at.url, { format }))
+    await b.register(1)
+    await run(b.make())
+    const { headers, body = '' } = at.got[0] ?? {}
+    const signed = new Webhook(secret ?? '').sign(String(headers?.['webhook-id']), new Date(b.clock.now), body)
+    expect(headers?.['webhook-signature']).toBe(signed)
+    const proof = {
+      engagelab: headers?.['x-webhook-signature'],
+      cloudevents: body.slice(1, 20),
+      'cloudevents-binary': headers?.['ce-type'],
+    }[format]
+    const mac = createHmac('sha256', secret ?? '')
+      .update(String(T0))
+      .digest('hex')
+    expect(proof).toBe({ engagelab: mac, cloudevents: '"specversion":"1.0"', 'cloudevents-binary': 'bounced.request' }[format])
+  })
+
   test('endpoints are their account’s, a URL stands once, and twenty are enough', async () => {
     const b = await bench()
     const { endpoint } = await b.hooks.add(1, b.wish('http://127.0.0.1/0'))
     await expect(b.hooks.add(1, b.wish('http://127.1/0'))).rejects.toMatchObject({ code: 'conflict' })
     for (const call of [
       () => b.hooks.change(2, endpoint.endpointId, { enabled: false }),
-      () => b.hooks.replay(2, endpoint.endpointId, {}),
+      () => b.hooks.replay(2, endpoint.endpointId, { events: null, onlyFailed: false }),
       () => b.hooks.waiting(2, endpoint.endpointId, 10),
     ])
       await expect(call()).rejects.toMatchObject({ code: 'not_found' })

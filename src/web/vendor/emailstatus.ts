@@ -3,6 +3,7 @@
  *
  * Spec: vendor-api. Statuses come as words, `total` as a string, and fields that we have no notion of as empty strings.
  */
+import { subStatusWords } from '../../edge/substatus.ts'
 import { parseAddress } from '../../mail/address.ts'
 import type { DeliveryRow } from '../../ledger/world.ts'
 import type { Operation } from './call.ts'
@@ -11,7 +12,7 @@ import type { Parameter } from './parameters.ts'
 import { readList, readParameters, readWhole } from './parameters.ts'
 import { formatTime } from './time.ts'
 import { readWindow } from './window.ts'
-import { STATUS_WORDS, subStatusWords } from './words.ts'
+import { STATUS_WORDS } from './words.ts'
 
 /** An address with a domain, as a filter; what has none is wrong. */
 export function readEmail(text: string): string | null {

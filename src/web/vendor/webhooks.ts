@@ -65,7 +65,7 @@ export const addWebhook: Operation = async ({ bag, by, desk, settings }) => {
   if (event === null || url === null) return envelope(40710)
   if ((await desk.webhooks.list(by.account)).some((each) => each.url === url)) return envelope(40708)
   if (!(await desk.webhooks.answers(url))) return envelope(40707)
-  const wish = { url, name: name === '' ? by.apiUser : name, events: event, format: 'form', ladder: 'standard' } as const
+  const wish = { url, name: name === '' ? by.apiUser : name, events: event, apiUsers: [], format: 'form', ladder: 'standard' } as const
   return orCode(40710, async () => {
     const { endpoint, secret } = await desk.webhooks.add(by.account, wish)
     return envelope(200, { data: { ...view(endpoint, settings.zone), appKey: secret } })

@@ -1,5 +1,5 @@
 /**
- * words - statuses and sub statuses in the vendor's words
+ * words - statuses and kinds of unsubscribes in the vendor's words; sub statuses stand in edge/substatus
  */
 import type { Status } from '../../ledger/fact.ts'
 
@@ -7,29 +7,5 @@ export const STATUS_WORDS = { 18: 'sending', 1: 'delivered', 4: 'invalid email',
   Status,
   string
 >
-
-/** The last two digits mean the same in both families, where both have them. */
-const SUB_STATUS_WORDS: Readonly<Record<number, string>> = {
-  401: 'blacklist',
-  402: 'unsubscribe',
-  403: 'server unreachable',
-  404: 'address format error',
-  405: 'IP/domain rejected',
-  406: 'address does not exist',
-  407: 'spam',
-  408: 'sender/recipient rejected',
-  409: 'other',
-  503: 'server error',
-  505: 'IP/domain rejected',
-  506: 'address could not be verified',
-  507: 'spam',
-  508: 'sender/recipient rejected',
-  509: 'other',
-}
-
-/** Empty for none. */
-export function subStatusWords(subStatus: number | null): string {
-  return subStatus === null ? '' : (SUB_STATUS_WORDS[subStatus] ?? '')
-}
 
 export const UNSUBSCRIBE_WORDS = ['does not want it any more', 'never subscribed', 'spam', 'fraud'] as const

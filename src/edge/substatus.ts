@@ -1,0 +1,29 @@
+/**
+ * substatus - sub statuses in the vendor's words, for its API and its webhooks
+ *
+ * Pure. Spec: taxonomy. See also: edge/webhookbody, web/vendor/emailstatus.
+ */
+
+/** The last two digits mean the same in both families, where both have them. */
+const SUB_STATUS_WORDS: Readonly<Record<number, string>> = {
+  401: 'blacklist',
+  402: 'unsubscribe',
+  403: 'server unreachable',
+  404: 'address format error',
+  405: 'IP/domain rejected',
+  406: 'address does not exist',
+  407: 'spam',
+  408: 'sender/recipient rejected',
+  409: 'other',
+  503: 'server error',
+  505: 'IP/domain rejected',
+  506: 'address could not be verified',
+  507: 'spam',
+  508: 'sender/recipient rejected',
+  509: 'other',
+}
+
+/** Empty for none. */
+export function subStatusWords(subStatus: number | null): string {
+  return subStatus === null ? '' : (SUB_STATUS_WORDS[subStatus] ?? '')
+}
