@@ -4,7 +4,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/error.ts'
 import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
-import { formatTime, parseDay, spanOfDays, startOfDay } from '../../src/web/vendor/time.ts'
+import { OPERATIONS } from '../../src/web/vendor/routes.ts'
+import { daysOf, formatTime, hoursOf, parseDay, parseTime, spanOfDays, startOfDay } from '../../src/web/vendor/time.ts'
 import { makeBench } from './lambdas.ts'
 import type { Bench } from './lambdas.ts'
 
@@ -71,6 +72,89 @@ const CASES = [
   ['unsubscribe/add', '', 40011],
   ['unsubscribe/add', 'email=nobody', 40012],
   ['unsubscribe/delete', 'email=joe@example.com', 40403],
+  ['unsubscribe/list', 'days=1&labelNameList=news;x', 200],
+  ['block/list', 'days=1', 200],
+  ['block/list', '', 40006],
+  ['block/list', 'days=93', 40006],
+  ['block/list', 'email=joe@example.com', 200],
+  ['block/list', 'email=nobody&days=1', 40012],
+  ['block/list', 'domainName=example.com&days=1', 200],
+  ['block/list', 'domainName=not a domain&days=1', 40013],
+  ['block/list', 'apiUserBlock=all&days=1&limit=0', 200],
+  ['block/list', 'apiUserBlock=a b&days=1', 40016],
+  ['block/list', 'days=1&limit=101', 40004],
+  ['block/list', 'days=1&start=', 40001],
+  ['block/add', 'email=joe@example.com', 200],
+  ['block/add', 'email=joe@example.com;ann@example.com&domainName=example.net', 200],
+  ['block/add', 'email=joe@example.com;ann', 40012],
+  ['block/add', '', 40011],
+  ['block/add', 'email=', 40011],
+  ['block/add', 'domainName=-', 40013],
+  ['block/add', 'apiUserBlock=alice&domainName=example.net', 200],
+  ['block/add', 'apiUserBlock=mallory&domainName=example.net', 40016],
+  ['block/add', 'email=joe@example.com&expireTime=2026-11-21 00:00:00', 200],
+  ['block/add', 'email=joe@example.com&expireTime=2026-11-21', 200],
+  ['block/add', 'email=joe@example.com&expireTime=2026-11-20 11:59:59', 40008],
+  ['block/add', 'email=joe@example.com&expireTime=tomorrow', 40008],
+  ['block/delete', 'email=joe@example.com', 200],
+  ['block/delete', 'domainName=example.net', 200],
+  ['block/delete', '', 40011],
+  ['unintercept/list', '', 200],
+  ['unintercept/list', 'apiUserName=All&domainName=example.com', 200],
+  ['unintercept/list', 'email=nobody', 40012],
+  ['unintercept/list', 'limit=x', 40004],
+  ['unintercept/add', 'email=joe@example.com&domainName=example.com', 200],
+  ['unintercept/add', 'apiUserName=mallory&email=joe@example.com', 40016],
+  ['unintercept/add', '', 40011],
+  ['unintercept/delete', 'domainName=example.com', 200],
+  ['unintercept/delete', '', 40011],
+  ['statday/list', 'days=1', 200],
+  ['statday/list', 'days=92&apiUserList=alice;bob&labelIdList=7;0&domainList=example.com&aggregate=1', 200],
+  ['statday/list', 'days=1&labelNameList=news', 200],
+  ['statday/list', '', 40006],
+  ['statday/list', 'days=93', 40006],
+  ['statday/list', 'startDate=2026-11-20', 40008],
+  ['statday/list', 'startDate=x&endDate=2026-11-20', 40007],
+  ['statday/list', 'days=1&apiUserList=', 40010],
+  ['statday/list', 'days=1&labelIdList=', 40009],
+  ['statday/list', 'days=1&labelIdList=x', 40015],
+  ['statday/list', 'days=1&domainList=', 40013],
+  ['statday/list', 'days=1&domainList=a b', 40013],
+  ['statday/list', 'days=1&aggregate=2', 40017],
+  ['statday/list', 'days=1&aggregate=', 200],
+  ['stathour/list', 'days=1&aggregate=true', 200],
+  ['stathour/list', 'days=1&domainList=not a domain', 200],
+  ['stathour/list', '', 40006],
+  ['invalidstat/list', 'days=1&aggregate=0', 200],
+  ['invalidstat/list', 'days=1&aggregate=maybe', 40017],
+  ['invalidstat/list', '', 40006],
+  ['openandclick/list', 'days=1', 200],
+  ['openandclick/list', 'email=joe@example.com&days=1000', 200],
+  ['openandclick/list', 'days=1&trackType=3', 200],
+  ['openandclick/list', 'days=1&labelId=x', 40015],
+  ['openandclick/list', 'days=1&apiUserList=', 40010],
+  ['openandclick/list', 'days=1&limit=101', 40004],
+  ['openandclick/list', 'email=nobody', 40012],
+  ['openandclick/list', '', 40006],
+  ['label/list', '', 200],
+  ['label/list', 'query=ne&start=0&limit=10', 200],
+  ['label/list', 'limit=101', 40004],
+  ['label/get', 'labelId=7', 200],
+  ['label/get', 'labelId=8', 40015],
+  ['label/get', 'labelId=x', 40015],
+  ['label/get', '', 40014],
+  ['label/add', 'labelName=spring', 200],
+  ['label/add', 'labelName=taken', 40015],
+  ['label/add', '', 40014],
+  ['label/update', 'labelId=7&labelName=spring', 200],
+  ['label/update', 'labelId=8&labelName=spring', 200],
+  ['label/update', 'labelId=7&labelName=taken', 40015],
+  ['label/update', 'labelId=7', 40014],
+  ['label/delete', 'labelId=7', 200],
+  ['label/delete', 'labelId=8', 200],
+  ['label/delete', '', 40014],
+  ['userinfo/get', '', 200],
+  ['userinfo/get', 'noSuchParameter=1', 200],
   ['webhook/list', '', 200],
   ['webhook/add', 'url=https://good.example/new', 40703],
   ['webhook/add', 'url=https://good.example/new&event=nonsense', 40704],
@@ -121,6 +205,13 @@ describe.each(['/api', '/apiv2'])('under %s', (prefix) => {
     const { ask } = await makeBench()
     expect((await ask({ url: `${prefix}/bounce/list?days=1&${parameters}`, auth: null })).json().statusCode).toBe(code)
   })
+})
+
+test('nobody signs in to anything without a key', async () => {
+  const answers = await Promise.all(
+    Object.keys(OPERATIONS).map(async (name) => (await bench.ask({ url: `/api/${name}?apiUser=alice`, auth: null })).json().statusCode),
+  )
+  expect(new Set(answers)).toEqual(new Set([40005]))
 })
 
 test('multipart and query make one bag', async () => {
@@ -240,3 +331,48 @@ test('a day of 23 hours is whole', () => {
 })
 
 test.each([['2026-02-29'], ['2026-13-01'], ['2026-1-1'], [''], ['2026-02-30']])('%j is no day', (text) => expect(parseDay(text)).toBeNull())
+
+const ZONES = [
+  // day          zone               hours  first window of the hour that changes
+  ['2026-11-20', 'UTC', 24],
+  ['2026-03-29', 'Europe/Berlin', 23],
+  ['2026-10-25', 'Europe/Berlin', 24],
+  ['2026-11-20', 'Asia/Kathmandu', 24],
+  ['2026-10-04', 'Australia/Lord_Howe', 24],
+  ['2026-04-05', 'Australia/Lord_Howe', 24],
+] as const
+
+test.each(ZONES)('%s in %s has %i hours, end to end and in order', (day, zone, count) => {
+  const span = spanOfDays(day, day, zone)
+  const hours = hoursOf(span, zone)
+  expect(hours.length).toBe(count)
+  expect(hours.map(({ hour }) => hour)).toEqual(hours.map(({ hour }) => hour).toSorted((a, b) => a - b))
+  expect([hours[0]?.from, hours.at(-1)?.until]).toEqual([span.from, span.until])
+  expect(hours.every(({ until }, n) => hours[n + 1] === undefined || hours[n + 1]?.from === until)).toBe(true)
+  expect(hours.every(({ hour, from }) => Number(formatTime(from, zone).slice(11, 13)) === hour)).toBe(true)
+})
+
+test('a span is its days, whatever the clocks do', () => {
+  const days = daysOf(spanOfDays('2026-03-27', '2026-03-30', 'Europe/Berlin'), 'Europe/Berlin')
+  expect(days.map(({ day, from, until }) => [day, (until - from) / 3_600_000])).toEqual([
+    ['2026-03-27', 24],
+    ['2026-03-28', 24],
+    ['2026-03-29', 23],
+    ['2026-03-30', 24],
+  ])
+})
+
+const TIMES = [
+  ['2026-11-20 12:00:00', 'UTC', '2026-11-20T12:00:00.000Z'],
+  ['2026-11-20', 'Asia/Shanghai', '2026-11-19T16:00:00.000Z'],
+  ['2026-03-29 12:00:00', 'Europe/Berlin', '2026-03-29T10:00:00.000Z'],
+  ['2026-11-20 24:00:00', 'UTC', null],
+  ['2026-02-30 12:00:00', 'UTC', null],
+  ['2026-11-20T12:00:00', 'UTC', null],
+  ['', 'UTC', null],
+] as const
+
+test.each(TIMES)('%j in %s is %j', (text, zone, want) => {
+  const at = parseTime(text, zone)
+  expect(at === null ? null : new Date(at).toISOString()).toBe(want)
+})

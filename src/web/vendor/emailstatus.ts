@@ -4,38 +4,28 @@
  * Spec: vendor-api. Statuses come as words, `total` as a string, and fields that we have no notion of as empty strings.
  */
 import { subStatusWords } from '../../edge/substatus.ts'
-import { parseAddress } from '../../mail/address.ts'
 import type { DeliveryRow } from '../../ledger/world.ts'
 import type { Operation } from './call.ts'
 import { envelope } from './envelope.ts'
+import { API_USERS, emailRow, LABEL_ID, LABEL_NAME, PAGING } from './filters.ts'
 import type { Parameter } from './parameters.ts'
-import { readList, readParameters, readWhole } from './parameters.ts'
+import { readList, readParameters } from './parameters.ts'
 import { formatTime } from './time.ts'
 import { readWindow } from './window.ts'
 import { STATUS_WORDS } from './words.ts'
 
-/** An address with a domain, as a filter; what has none is wrong. */
-export function readEmail(text: string): string | null {
-  return text.length <= 320 && parseAddress(text) !== null ? text : null
-}
-
 const FIRST = {
-  email: { names: ['email'], empty: null, blank: 40011, invalid: 40012, read: readEmail, absent: null } as Parameter<string | null>,
+  email: emailRow(null),
   emailIds: { names: ['emailIds'], empty: null, invalid: 40012, read: readList(1_000), absent: null } as Parameter<
     readonly string[] | null
   >,
-  labelId: { names: ['labelId'], empty: null, blank: 40014, invalid: 40015, read: readWhole(0, 999_999_999), absent: null } as Parameter<
-    number | null
-  >,
-  labelName: { names: ['labelName'], empty: null, invalid: 40015, read: (text) => text, absent: null } as Parameter<string | null>,
+  labelId: LABEL_ID,
+  labelName: LABEL_NAME,
 }
 
 const LAST = {
-  apiUsers: { names: ['apiUserList'], empty: null, blank: 40010, invalid: 40016, read: readList(100), absent: null } as Parameter<
-    readonly string[] | null
-  >,
-  start: { names: ['start'], empty: null, blank: 40001, invalid: 40002, read: readWhole(0, 999_999_999), absent: 0 } as Parameter<number>,
-  limit: { names: ['limit'], empty: null, blank: 40003, invalid: 40004, read: readWhole(0, 100), absent: 100 } as Parameter<number>,
+  apiUsers: API_USERS,
+  ...PAGING,
   status: { names: ['status'], empty: null, invalid: 40006, read: readStatus, absent: null } as Parameter<number | null>,
   subStatuses: { names: ['subStatus'], empty: null, invalid: 40006, read: readNumbers, absent: null } as Parameter<
     readonly number[] | null

@@ -9,45 +9,15 @@ import type { ListName } from '../../ledger/fact.ts'
 import type { SuppressionRow } from '../../ledger/world.ts'
 import type { SuppressionQuery } from '../desk.ts'
 import type { Call, Operation } from './call.ts'
-import { readEmail } from './emailstatus.ts'
 import { envelope } from './envelope.ts'
 import type { VendorCode } from './envelope.ts'
-import type { Bag, Parameter } from './parameters.ts'
-import { readList, readParameters, readWhole } from './parameters.ts'
+import { API_USERS, emailRow, LABEL_IDS, LABEL_NAMES, labelsAsked, PAGING, WINDOW_DAYS } from './filters.ts'
+import { readParameters } from './parameters.ts'
 import { formatTime } from './time.ts'
 import { readWindow } from './window.ts'
 import { UNSUBSCRIBE_WORDS } from './words.ts'
 
-/** Three months at their longest. */
-const WINDOW_DAYS = 92
-
-const emailRow = (empty: VendorCode | null): Parameter<string | null> => ({
-  names: ['email'],
-  empty,
-  blank: 40011,
-  invalid: 40012,
-  read: readEmail,
-  absent: null,
-})
-
-const PAGING = {
-  start: { names: ['start'], empty: null, blank: 40001, invalid: 40002, read: readWhole(0, 999_999_999), absent: 0 } as Parameter<number>,
-  limit: { names: ['limit'], empty: null, blank: 40003, invalid: 40004, read: readWhole(0, 100), absent: 100 } as Parameter<number>,
-}
-
-const FILTERS = {
-  apiUsers: { names: ['apiUserList'], empty: null, blank: 40010, invalid: 40016, read: readList(100), absent: null } as Parameter<
-    readonly string[] | null
-  >,
-  labelIds: { names: ['labelIdList'], empty: null, blank: 40009, invalid: 40015, read: readLabelIds, absent: null } as Parameter<
-    readonly number[] | null
-  >,
-}
-
-function readLabelIds(text: string): readonly number[] | null {
-  const parts = readList(100)(text)
-  return parts !== null && parts.every((part) => /^\d{1,9}$/.test(part)) ? parts.map(Number) : null
-}
+const FILTERS = { apiUsers: API_USERS, labelIds: LABEL_IDS, labelNames: LABEL_NAMES }
 
 /** A row as the vendor writes it. */
 type View = (row: SuppressionRow, zone: string) => object
@@ -96,7 +66,8 @@ function unsubscribeOf(row: SuppressionRow, zone: string): object {
 type Asked = { readonly ok: true; readonly query: SuppressionQuery } | { readonly ok: false; readonly code: VendorCode }
 
 /** Email, window, filters and paging in the order in which they are refused. */
-function readQuery({ bag, settings, now }: Call, list: ListName): Asked {
+async function readQuery(call: Call, list: ListName): Promise<Asked> {
+  const { bag, settings, now } = call
   const named = readParameters({ email: emailRow(null) }, bag)
   if (!named.ok) return named
   const { email } = named.values
@@ -105,20 +76,21 @@ function readQuery({ bag, settings, now }: Call, list: ListName): Asked {
   if (email === null && !window.ok) return window
   const span = email === null && window.ok ? window.span : null
   if (email === null && span === null) return { ok: false, code: 40006 }
-  return readRest(bag, { list, email, from: span?.from ?? null, until: span?.until ?? null })
+  return readRest(call, { list, email, from: span?.from ?? null, until: span?.until ?? null })
 }
 
-function readRest(bag: Bag, first: Pick<SuppressionQuery, 'list' | 'email' | 'from' | 'until'>): Asked {
-  const rest = readParameters({ ...FILTERS, ...PAGING }, bag)
+async function readRest(call: Call, first: Pick<SuppressionQuery, 'list' | 'email' | 'from' | 'until'>): Promise<Asked> {
+  const rest = readParameters({ ...FILTERS, ...PAGING }, call.bag)
   if (!rest.ok) return rest
-  const { start, limit, ...filters } = rest.values
-  return { ok: true, query: { ...first, ...filters, onlyInForce: true, after: null, offset: start, limit } }
+  const { start, limit, apiUsers } = rest.values
+  const labelIds = await labelsAsked(call, rest.values)
+  return { ok: true, query: { ...first, apiUsers, labelIds, onlyInForce: true, after: null, offset: start, limit } }
 }
 
 /** `<list>/list`. */
 export function listOperation(list: ListName, view: View): Operation {
   return async (call) => {
-    const asked = readQuery(call, list)
+    const asked = await readQuery(call, list)
     if (!asked.ok) return envelope(asked.code)
     const { rows } = await call.desk.suppressions(call.by.account, asked.query)
     return envelope(200, { dataList: rows.map((row) => view(row, call.settings.zone)), count: rows.length })
@@ -128,7 +100,7 @@ export function listOperation(list: ListName, view: View): Operation {
 /** `<list>/count`. */
 export function countOperation(list: ListName): Operation {
   return async (call) => {
-    const asked = readQuery(call, list)
+    const asked = await readQuery(call, list)
     return asked.ok ? envelope(200, { count: await call.desk.countSuppressions(call.by.account, asked.query) }) : envelope(asked.code)
   }
 }
@@ -136,7 +108,7 @@ export function countOperation(list: ListName): Operation {
 /** `<list>/delete`, with the vendor's own code for a deletion where it has one. */
 export function deleteOperation(list: ListName, done: VendorCode): Operation {
   return async (call) => {
-    const asked = readQuery(call, list)
+    const asked = await readQuery(call, list)
     return asked.ok ? envelope(done, { count: await call.desk.removeSuppressions(call.by, asked.query) }) : envelope(asked.code)
   }
 }

@@ -7,7 +7,10 @@ import type { Web } from '../server.ts'
 import { answer } from './call.ts'
 import type { Operation, VendorFace } from './call.ts'
 import { emailStatus } from './emailstatus.ts'
+import { listEngagement } from './engagement.ts'
+import { addAllowed, addBlocks, deleteAllowed, deleteBlocks, listAllowed, listBlocks } from './entries.ts'
 import { envelope } from './envelope.ts'
+import { addLabel, deleteLabel, getLabel, listLabels, updateLabel } from './labels.ts'
 import {
   addUnsubscribe,
   countOperation,
@@ -18,6 +21,8 @@ import {
   viewSpamReported,
   viewUnsubscribe,
 } from './lists.ts'
+import { listDays, listHours, listInvalid } from './statistics.ts'
+import { getUserInfo } from './userinfo.ts'
 import { addWebhook, deleteWebhook, listWebhooks, updateWebhook } from './webhooks.ts'
 
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -35,6 +40,22 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'unsubscribe/count': countOperation('unsubscribe'),
   'unsubscribe/add': addUnsubscribe,
   'unsubscribe/delete': deleteOperation('unsubscribe', 40403),
+  'block/list': listBlocks,
+  'block/add': addBlocks,
+  'block/delete': deleteBlocks,
+  'unintercept/list': listAllowed,
+  'unintercept/add': addAllowed,
+  'unintercept/delete': deleteAllowed,
+  'statday/list': listDays,
+  'stathour/list': listHours,
+  'invalidstat/list': listInvalid,
+  'openandclick/list': listEngagement,
+  'label/list': listLabels,
+  'label/get': getLabel,
+  'label/add': addLabel,
+  'label/update': updateLabel,
+  'label/delete': deleteLabel,
+  'userinfo/get': getUserInfo,
   'webhook/list': listWebhooks,
   'webhook/add': addWebhook,
   'webhook/update': updateWebhook,

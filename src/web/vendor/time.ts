@@ -63,7 +63,11 @@ export function spanOf(from: string, to: string): number {
 
 /** When a day begins in a zone, epoch milliseconds. Two rounds settle the offset across a change of the clocks. */
 export function startOfDay(day: string, zone: string): number {
-  const wanted = Date.parse(`${day}T00:00:00Z`)
+  return momentOf(`${day}T00:00:00Z`, zone)
+}
+
+function momentOf(local: string, zone: string): number {
+  const wanted = Date.parse(local)
   let at = wanted
   for (let round = 0; round < 2; round++) at = wanted - offsetAt(at, zone)
   return at
@@ -73,9 +77,54 @@ function offsetAt(at: number, zone: string): number {
   return Date.parse(`${formatTime(at, zone).replace(' ', 'T')}Z`) - Math.floor(at / 1_000) * 1_000
 }
 
+/**
+ * A time as the vendor writes it, in a zone, or a day for its beginning; null for what is none.
+ *
+ *     parseTime('2026-03-29 12:00:00', 'Europe/Berlin') → 2026-03-29T10:00:00Z
+ */
+export function parseTime(text: string, zone: string): number | null {
+  const [, day = '', clock = '00:00:00'] = /^(\d{4}-\d{2}-\d{2})(?: ((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d))?$/.exec(text) ?? []
+  return parseDay(day) === null ? null : momentOf(`${day}T${clock}Z`, zone)
+}
+
 /** From the beginning of the first day to the end of the last, `until` not counted. */
 export type Span = { readonly from: number; readonly until: number }
 
 export function spanOfDays(from: string, to: string, zone: string): Span {
   return { from: startOfDay(from, zone), until: startOfDay(shiftDay(to, 1), zone) }
+}
+
+export type Day = Span & { readonly day: string }
+
+/** The days that a span of whole days is made of. */
+export function daysOf({ from, until }: Span, zone: string): readonly Day[] {
+  const days: Day[] = []
+  for (let day = dayOf(from, zone), at = from; at < until;) {
+    const next = shiftDay(day, 1)
+    const end = startOfDay(next, zone)
+    days.push({ day, from: at, until: end })
+    day = next
+    at = end
+  }
+  return days
+}
+
+export type Hour = Span & { readonly hour: number }
+
+const QUARTER_MS = 900_000
+const HOUR_MS = 3_600_000
+
+/** The hours of a day by the clock on the wall: 23 to 25 of them where the clocks change, and the one that comes twice is one. */
+export function hoursOf({ from, until }: Span, zone: string): readonly Hour[] {
+  const isPlain = offsetAt(from, zone) === offsetAt(until - QUARTER_MS, zone)
+  const step = isPlain ? HOUR_MS : QUARTER_MS
+  const hours: Hour[] = []
+  for (let at = from; at < until; at += step) {
+    const hour = isPlain ? (at - from) / HOUR_MS : Number(formatTime(at, zone).slice(11, 13))
+    const last = hours.at(-1)
+    const end = Math.min(at + step, until)
+    if (last?.hour === hour) hours[hours.length - 1] = { ...last, until: end }
+    else hours.push({ hour, from: at, until: end })
+  }
+  return hours
 }
