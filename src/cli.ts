@@ -42,6 +42,10 @@ const COMMANDS = {
     summary: 'try a campaign and a pause policy on a virtual clock',
     load: async () => (await import('./commands/simulate.ts')).simulate,
   },
+  queue: {
+    summary: 'list, pause, recover and slow the lanes of the delivery queue',
+    load: async () => (await import('./commands/queue.ts')).queue,
+  },
   rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
 } as const satisfies Record<string, CommandRow>
 

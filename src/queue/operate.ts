@@ -7,8 +7,9 @@
  * Mutates the stock that it is given. See also: queue/queue (`operate`), queue/pause (recover).
  */
 import { Fault } from '../error.ts'
+import { accountsBehind } from './behind.ts'
 import { gateOf, passGate, put, setGateTimer, turnOf, waitingFor } from './gate.ts'
-import { KEYS, type KeyId } from './key.ts'
+import { KEYS, kindOf, type KeyId } from './key.ts'
 import { endMail } from './lane.ts'
 import type { QueueEvent } from './mail.ts'
 import { recover } from './pause.ts'
@@ -28,8 +29,11 @@ export type Command =
       readonly until: number | null
       readonly after15Days: 'keep' | 'delete'
     }
-  /** Every pause that covers the account's mail to the domain (null: to all), the overlay included. */
-  | { readonly kind: 'recover'; readonly account: number; readonly domain: string | null; readonly how: How }
+  /**
+   * Every pause that covers the account's mail to the domain (null: to all), the overlay included. `onlyOwn`: an account asks for itself,
+   * and does not open what protects others from it (see {@link sharedKeys}).
+   */
+  | { readonly kind: 'recover'; readonly account: number; readonly domain: string | null; readonly how: How; readonly onlyOwn?: true }
   | { readonly kind: 'recover-key'; readonly key: KeyId; readonly how: How }
   /** Waiting mail that was accepted in [from, until). */
   | { readonly kind: 'delete'; readonly account: number; readonly domain: string | null; readonly from: number; readonly until: number }
@@ -73,8 +77,8 @@ function lanesOf(queue: Stock, account: number, domain: string | null): Lane[] {
   return [...queue.lanes.values()].filter((lane) => lane.account === account && (domain === null || lane.domain === domain))
 }
 
-/** Recover, on all that covers the mail of an account. */
-export function recoverLanes(queue: Stock, { account, domain, how }: Of<'recover'>, now: number): QueueEvent[] {
+/** All keys that cover the mail of an account to a domain, or to all. */
+function coveringKeys(queue: Stock, account: number, domain: string | null): Set<KeyId> {
   const keys = new Set<KeyId>([manualKey(account, domain), KEYS.account({ account })])
   if (domain !== null) keys.add(KEYS.manualAll({ account }))
   for (const lane of lanesOf(queue, account, domain)) {
@@ -85,7 +89,25 @@ export function recoverLanes(queue: Stock, { account, domain, how }: Of<'recover
       for (const way of stream?.ways ?? []) for (const key of way.keys) keys.add(key)
     }
   }
-  return [...keys].flatMap((key) => recoverKey(queue, { kind: 'recover-key', key, how }, now))
+  return keys
+}
+
+const isHolding = (queue: Stock, key: KeyId): boolean =>
+  [...(queue.gates.get(key)?.episodes.values() ?? [])].some(({ state }) => state !== 'active')
+
+/** Keys that hold an account's mail and are not its own to open: others' mail waits behind them too, or its own list closed them. */
+export function sharedKeys(queue: Stock, { account, domain }: Pick<Of<'recover'>, 'account' | 'domain'>): KeyId[] {
+  return [...coveringKeys(queue, account, domain)].filter(
+    (key) =>
+      isHolding(queue, key) && (kindOf(key) === 'account' || accountsBehind(queue, key).some((behind) => behind.account !== account)),
+  )
+}
+
+/** Recover, on all that covers the mail of an account. */
+export function recoverLanes(queue: Stock, { account, domain, how, onlyOwn }: Of<'recover'>, now: number): QueueEvent[] {
+  const left = new Set(onlyOwn === true ? sharedKeys(queue, { account, domain }) : [])
+  const keys = [...coveringKeys(queue, account, domain)].filter((key) => !left.has(key))
+  return keys.flatMap((key) => recoverKey(queue, { kind: 'recover-key', key, how }, now))
 }
 
 /** Recover, on one key. */

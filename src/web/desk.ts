@@ -20,6 +20,7 @@ import type { Erased } from '../work/erase.ts'
 import type { SettleInbox } from '../work/inbox.ts'
 import type { Labels } from '../work/labels.ts'
 import type { UnsubscribeCall } from '../work/lists.ts'
+import type { QueueDesk } from '../work/queuedesk.ts'
 import type { Asker, Registered, Registration } from '../work/register.ts'
 import type { SettingsCall } from '../work/settings.ts'
 import type { Webhooks } from '../work/webhooks.ts'
@@ -119,5 +120,8 @@ export type Desk = {
   readonly addEntries: (by: Asker, call: EntryCall & { readonly until: number | null }) => Promise<readonly SuppressionRow[]>
   /** How many stood. */
   readonly dropEntries: (by: Asker, call: EntryCall) => Promise<number>
+  readonly queue: QueueDesk
+  /** Names of accounts by their numbers, for the operator. */
+  readonly accountNames: () => Promise<ReadonlyMap<number, string>>
   readonly unsubscribe: (call: UnsubscribeCall) => Promise<'done' | 'missed'>
 }

@@ -10,7 +10,7 @@ import { hashAddress, hashDomain, knowAddress } from '../correlate/address.ts'
 import { Fault } from '../error.ts'
 import { DEFAULT_SETTINGS } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
-import { findAccount } from '../store/accounts.ts'
+import { findAccount, listAccountsForOperator } from '../store/accounts.ts'
 import { listBrakesForOperator } from '../store/brakes.ts'
 import { listCredentials } from '../store/credentials.ts'
 import { listCutsForOperator } from '../store/cuts.ts'
@@ -43,6 +43,7 @@ export type ReadingDesk = Pick<
   | 'statistics'
   | 'profile'
   | 'stamp'
+  | 'accountNames'
 >
 
 export function createReadingDesk(reader: Reader, now: () => number): ReadingDesk {
@@ -97,6 +98,7 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
       return account === null ? null : { account, apiUsers: [...new Set(credentials.map(({ apiUser }) => apiUser))] }
     },
     stamp: () => stampOf(reader),
+    accountNames: async () => new Map((await listAccountsForOperator(reader)).map(({ account, name }) => [account, name])),
     cuts: () => listCutsForOperator(reader),
     brakes: () => listBrakesForOperator(reader),
     inboxMail: async (account, digest) => {

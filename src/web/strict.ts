@@ -7,6 +7,7 @@
  */
 import { closest } from 'fastest-levenshtein'
 import { z } from 'zod'
+import { knowDomain } from '../correlate/address.ts'
 
 /** A guess at what a longer name meant helps nobody, and takes time. */
 const PLAIN_NAME = /^[\w-]{1,64}$/
@@ -30,3 +31,11 @@ function sayUnknown([name = '']: readonly string[] = [], known: readonly string[
 
 /** The operator may name an account; `?account=` is read by web/guard. */
 export const operatorQuery = { account: z.string().max(128).optional().describe('The operator names an account') }
+
+/** A domain, in lower case as A-labels whatever its dress. */
+export const domainName = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((text) => /^[^@\s]+$/.test(text) && knowDomain(text) !== null, 'must be a domain')
+  .overwrite((text) => knowDomain(text) ?? text)

@@ -14,12 +14,15 @@ import { addInbox } from './inbox.ts'
 import { addMessages } from './messages.ts'
 import { addOpenApi } from './openapi.ts'
 import { addOperator } from './operator.ts'
+import { addQueue } from './queue.ts'
+import { addQueueOrders } from './queueorders.ts'
 import { createQuota } from './quota.ts'
 import { createServer } from './server.ts'
 import type { Web, WebOptions } from './server.ts'
 import { addSuppressions } from './suppressions.ts'
 import { addUnsubscribe } from './unsubscribe.ts'
 import { addWebhooks } from './webhooks.ts'
+import { addQueueStatus } from './vendor/queuestatus.ts'
 import { addVendor } from './vendor/routes.ts'
 
 export type WebParts = {
@@ -56,11 +59,15 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addAccount(server, { desk, guard })
     addOperator(server, { desk, guard, accountOf: parts.accountOf })
     addWebhooks(server, { desk, guard })
+    addQueue(server, { desk, guard })
+    addQueueOrders(server, { desk, guard })
     addUnsubscribe(server, desk)
   }
   const server = await createServer(options)
   addOwn(server)
   addOpenApi(server, () => createServer(options), addOwn)
-  addVendor(server, { desk, gate, telemetry, statusDays: limits.emailStatusDays })
+  const vendor = { desk, gate, telemetry, statusDays: limits.emailStatusDays }
+  addVendor(server, vendor)
+  addQueueStatus(server, vendor)
   return server
 }

@@ -12,6 +12,7 @@ import { eraseAddress } from '../work/erase.ts'
 import { createInbox } from '../work/inbox.ts'
 import { createLabels } from '../work/labels.ts'
 import { addUnsubscribe, liftEntries, removeEntries, unsubscribe } from '../work/lists.ts'
+import { createQueueDesk } from '../work/queuedesk.ts'
 import { actorOf, createRegister } from '../work/register.ts'
 import { changeSettings } from '../work/settings.ts'
 import type { Shop } from '../work/shop.ts'
@@ -37,6 +38,7 @@ export type WritingDesk = Pick<
   | 'labels'
   | 'addEntries'
   | 'dropEntries'
+  | 'queue'
 >
 
 export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
@@ -57,5 +59,6 @@ export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
     labels: createLabels(shop),
     addEntries: (by, call) => addEntries(shop, by, call),
     dropEntries: (by, call) => dropEntries(shop, by, call),
+    queue: createQueueDesk(shop),
   }
 }

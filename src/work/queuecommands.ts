@@ -13,7 +13,9 @@
 import { Fault } from '../error.ts'
 import { laneOf } from '../queue/lane.ts'
 import type { QueueEvent } from '../queue/mail.ts'
+import { sharedKeys } from '../queue/operate.ts'
 import { operate, type Queue } from '../queue/queue.ts'
+import { reasonOf } from '../queue/show.ts'
 import type { Reader } from '../store/engine.ts'
 import { waitingCommandsForOperator, type QueueCommand } from '../store/queuecommands.ts'
 
@@ -35,15 +37,23 @@ function runCommand(
   now: number,
 ): { readonly command: QueueCommand; readonly events: readonly QueueEvent[] } {
   try {
+    const said = leftShut(queue, command)
     const events = operate(queue, command.command, now)
     showLane(queue, command)
     const moved = events.filter(({ kind }) => kind.startsWith('queue.')).length
     const deleted = events.filter((event) => event.kind === 'mail.ended' && event.end === 'deleted').length
-    return { command: { ...command, state: 'done', settledAt: now, moved, deleted }, events }
+    return { command: { ...command, state: 'done', settledAt: now, moved, deleted, said }, events }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     return { command: { ...command, state: 'refused', settledAt: now, said: error.message }, events: [] }
   }
+}
+
+/** What an account may not open for itself. Null: nothing. */
+function leftShut(queue: Queue, { command }: QueueCommand): string | null {
+  if (command.kind !== 'recover' || command.onlyOwn !== true) return null
+  const reasons = new Set(sharedKeys(queue, command).map((key) => reasonOf(key)))
+  return reasons.size === 0 ? null : `left for the operator, since they protect others too: ${[...reasons].join(', ')}`
 }
 
 /** A pause or a rate of a domain that has no mail yet is seen all the same. */

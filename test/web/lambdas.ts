@@ -3,12 +3,15 @@
  */
 import type { LightMyRequestResponse } from 'fastify'
 import { Fault } from '../../src/error.ts'
+import { formatDeliveryId } from '../../src/correlate/deliveryid.ts'
 import type { Fact } from '../../src/ledger/fact.ts'
 import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/world.ts'
 import type { Endpoint } from '../../src/store/endpoints.ts'
 import type { Label } from '../../src/store/labels.ts'
 import type { WebhookRecord } from '../../src/store/webhookrecords.ts'
+import type { QueueCommand } from '../../src/store/queuecommands.ts'
+import type { LaneRow } from '../../src/store/queuelanes.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import type { Desk } from '../../src/web/desk.ts'
 import type { Web } from '../../src/web/server.ts'
@@ -207,6 +210,45 @@ export const RECORD: WebhookRecord = {
   ],
 }
 
+/** A lane that an IP's reputation has stopped; its second answer was given to another account's mail. */
+export const LANE: LaneRow = {
+  account: 1,
+  domain: 'qq.com',
+  savedAt: NOW - 1_000,
+  status: {
+    account: 1,
+    domain: 'qq.com',
+    state: 'paused',
+    isStopped: true,
+    reason: 'IP reputation',
+    key: 'ip|192.0.2.1|qq',
+    class: 'ip-reputation',
+    n: 2,
+    nextSendingAt: NOW + 1_800_000,
+    waiting: 420,
+    inFlight: 0,
+    rates: { in: [1, 2, 3], try: [0, 0.2, 0.5], out: [0, 0, 0.1] },
+    evidence: [
+      { at: NOW - 2_000, mailId: formatDeliveryId({ day: 2_000, account: 1, sequence: 1 }) ?? '', code: 550, text: 'mine' },
+      { at: NOW - 1_000, mailId: formatDeliveryId({ day: 2_000, account: 2, sequence: 1 }) ?? '', code: 550, text: 'another’s' },
+    ],
+    perMinute: null,
+  },
+}
+
+export const ORDER: QueueCommand = {
+  account: 1,
+  commandId: '0192f000-0000-7000-8000-00000000000a',
+  command: { kind: 'recover', account: 1, domain: null, how: 'immediate' },
+  actor: 'api:alice',
+  state: 'done',
+  createdAt: NOW - 100,
+  settledAt: NOW,
+  moved: 1,
+  deleted: 0,
+  said: null,
+}
+
 /** Calls that reached the desk, by name. */
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
 
@@ -325,6 +367,17 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       return Promise.resolve([{ ...ENTRY, list: call.list }])
     },
     dropEntries: hear('dropEntries', 1),
+    accountNames: () => Promise.resolve(new Map([[1, 'alice']])),
+    queue: {
+      delivery: hear('queue.delivery', { delivering: true, seenAt: NOW }),
+      lanes: hear('queue.lanes', [LANE]),
+      series: hear('queue.series', [{ at: NOW - 5_000, ins: 3, tries: 2, outs: 1 }]),
+      order: (order) => {
+        heard.push({ name: 'queue.order', args: [order] })
+        return Promise.resolve({ ...ORDER, ...order })
+      },
+      found: (account, commandId) => Promise.resolve(commandId === ORDER.commandId && account < 2 ? ORDER : null),
+    },
     unsubscribe: (call) => {
       heard.push({ name: 'unsubscribe', args: [call] })
       return Promise.resolve(call.token.startsWith('a') ? 'done' : 'missed')

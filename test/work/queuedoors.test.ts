@@ -3,13 +3,16 @@ import { describe, expect, test } from 'vitest'
 import { answer } from '../../src/queue/answer.ts'
 import type { Answer } from '../../src/queue/mail.ts'
 import { POLICIES } from '../../src/queue/policy.ts'
-import { createQueue, nextDispatch, offer, type Queue } from '../../src/queue/queue.ts'
+import { sharedKeys } from '../../src/queue/operate.ts'
+import { createQueue, nextDispatch, offer, operate, type Queue } from '../../src/queue/queue.ts'
 import { addQueueCommand, findQueueCommand, settleCommandsForOperator, type QueueCommand } from '../../src/store/queuecommands.ts'
 import { lanesForOperator, lanesOfAccount, pulseForOperator, seriesForOperator, seriesOfAccount } from '../../src/store/queuelanes.ts'
 import { createLaneKeeper } from '../../src/work/lanekeeper.ts'
 import { runCommands } from '../../src/work/queuecommands.ts'
+import { createQueueDesk, PULSE_MS } from '../../src/work/queuedesk.ts'
 import { mailOf, T0 } from '../queue/play.ts'
 import { engines } from '../support/engines.ts'
+import { makeShop } from '../support/shop.ts'
 
 const SECOND = 1_000
 
@@ -117,4 +120,43 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
     expect(await findQueueCommand(engine.read, 2, uuid(1))).toBeNull()
     expect([...queue.lanes.values()].some(({ domain }) => domain === 'new.example')).toBe(true)
   })
+})
+
+describe.each(engines)('the queue’s desk: $kind', ({ open }) => {
+  test('an order is refused where nothing ever delivered, waits where nobody does now, and is answered when it is settled', async () => {
+    const { engine } = await open()
+    const shop = await makeShop(engine, { now: T0 })
+    const desk = createQueueDesk(shop, 2_000)
+    const command = { kind: 'recover', account: 1, domain: null, how: 'immediate', onlyOwn: true } as const
+    const order = { account: 1, actor: 'api:alice', command }
+    await expect(desk.order(order)).rejects.toMatchObject({ code: 'conflict' })
+    const keeper = createLaneKeeper('node')
+    await keeper.save(engine, queueOf(), shop.now() - PULSE_MS)
+    expect(await desk.delivery()).toMatchObject({ delivering: false })
+    expect(await desk.order(order)).toMatchObject({ state: 'waiting', settledAt: null })
+    await keeper.save(engine, queueOf(), shop.now())
+    const answered = desk.order(order)
+    for (let settled = 0; settled < 2;) {
+      const run = await runCommands(engine.read, queueOf(), shop.now())
+      await engine.tx((db) => settleCommandsForOperator(db, run.settled))
+      settled += run.settled.length
+    }
+    expect(await answered).toMatchObject({ state: 'done', moved: 0, said: null })
+    const audits = await engine.read.all("select data from events where account_id = 1 and kind = 'audit' order by id")
+    expect(audits.map(({ data }) => JSON.parse(String(data)))).toMatchObject([
+      { actor: 'api:alice', what: 'queue.recover', detail: { account: 1, domain: null, onlyOwn: true } },
+      { what: 'queue.recover' },
+    ])
+  })
+})
+
+test('an account opens what is its own, and not what protects others too', async () => {
+  const queue = queueOf()
+  const [first] = nextDispatch(queue, T0, 1).dispatches
+  answer(queue, first?.number ?? 0, LISTED, T0)
+  const recover = { kind: 'recover', account: 1, domain: null, how: 'immediate' } as const
+  expect(operate(queue, { ...recover, onlyOwn: true }, T0 + 1)).toEqual([])
+  expect(sharedKeys(queue, recover)).toEqual(['ip|192.0.2.1|big'])
+  operate(queue, { kind: 'delete', account: 2, domain: null, from: 0, until: T0 + 1 }, T0 + 1)
+  expect(operate(queue, { ...recover, onlyOwn: true }, T0 + 2)).toMatchObject([{ kind: 'queue.recovered', by: 'operator' }])
 })

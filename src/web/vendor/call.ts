@@ -48,7 +48,8 @@ export async function answer(face: VendorFace, operation: Operation, request: Fa
   }
 }
 
-async function signIn(gate: Gate, bag: Bag, ip: string): Promise<Asker | null> {
+/** Whose call it is, by `apiUser` and `apiKey` among its parameters; null: nobody’s. Faults: unauthenticated, rate_limited. */
+export async function signIn(gate: Gate, bag: Bag, ip: string): Promise<Asker | null> {
   const user = bag.get('apiUser') ?? bag.get('api_user') ?? ''
   const secret = bag.get('apiKey') ?? bag.get('api_key') ?? ''
   if (user === '' || secret === '') return null
