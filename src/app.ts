@@ -40,6 +40,7 @@ import type { Notifier } from './work/notify.ts'
 import type { Shop } from './work/shop.ts'
 import { createReceiver } from './work/receive.ts'
 import type { Receiver } from './work/receive.ts'
+import { createSubmit } from './work/submit.ts'
 import { createWebhooks } from './work/webhooks.ts'
 import type { Webhooks } from './work/webhooks.ts'
 
@@ -141,7 +142,8 @@ type WebWish = { readonly settings: Settings; readonly prover: Prover; readonly 
 function webParts({ shop }: Opening, { settings, prover, webhooks, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
   const { read } = shop.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
-  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop, prover), webhooks }
+  const submit = createSubmit(shop, { nudge: () => undefined })
+  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop, prover), webhooks, submit }
   return {
     telemetry: shop.telemetry,
     desk,

@@ -17,6 +17,7 @@ export const FAULTS = {
   rule_invalid: { http: 422, retry: false },
   config_invalid: { http: 500, retry: false },
   rate_limited: { http: 429, retry: true },
+  quota_exceeded: { http: 429, retry: true },
   store_busy: { http: 503, retry: true },
   store_newer: { http: 503, retry: false },
   internal: { http: 500, retry: false },

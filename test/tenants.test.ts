@@ -21,6 +21,7 @@ import { createReadingDesk } from '../src/web/storedesk.ts'
 import { createWeb } from '../src/web/web.ts'
 import type { Web } from '../src/web/server.ts'
 import { createWritingDesk } from '../src/web/workdesk.ts'
+import { createSubmit } from '../src/work/submit.ts'
 import { createReceiver, type Receiver } from '../src/work/receive.ts'
 import { rebuild } from '../src/work/rebuild.ts'
 import type { Shop } from '../src/work/shop.ts'
@@ -146,6 +147,7 @@ describe.each(engines)('$kind', ({ open }) => {
         now: shop.now,
         ...createReadingDesk(engine.read, shop.now),
         ...createWritingDesk(shop, prover),
+        submit: createSubmit(shop, { nudge: () => undefined }),
         webhooks: makeWebhooks(shop),
       },
       keys: createKeys(engine.read, shop.now),

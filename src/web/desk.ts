@@ -23,6 +23,7 @@ import type { UnsubscribeCall } from '../work/lists.ts'
 import type { QueueDesk } from '../work/queuedesk.ts'
 import type { Asker, Registered, Registration } from '../work/register.ts'
 import type { SettingsCall } from '../work/settings.ts'
+import type { Submit } from '../work/submit.ts'
 import type { Webhooks } from '../work/webhooks.ts'
 import type { Statistics } from './statistics.ts'
 
@@ -84,6 +85,8 @@ export type Desk = {
   readonly now: () => number
   readonly settings: (account: number) => Promise<AccountSettings>
   readonly changeSettings: (call: SettingsCall) => Promise<AccountSettings>
+  /** Mails that our own queue sends. */
+  readonly submit: Submit
   readonly register: (by: Asker, call: Registration) => Promise<Registered>
   readonly attempts: (by: Asker, calls: readonly AttemptCall[]) => Promise<readonly AttemptAnswer[]>
   readonly message: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>

@@ -288,6 +288,17 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       }))
       return Promise.resolve({ messageId: 'm1x', recipients })
     },
+    submit: (by, call) => {
+      heard.push({ name: 'submit', args: [by, call] })
+      if (call.label !== null && 'id' in call.label && call.label.id !== 7) return Promise.reject(new Fault('not_found', 'no label'))
+      const recipients = call.recipients.map(({ recipient }, at) => ({
+        recipient,
+        emailId: `m1x${at}$${recipient}`,
+        status: 18,
+        subStatus: null,
+      }))
+      return Promise.resolve({ messageId: 'm1x', recipients })
+    },
     attempts: (by, calls) => {
       heard.push({ name: 'attempts', args: [by, calls] })
       return Promise.resolve(
@@ -403,7 +414,7 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       method,
       url,
       headers: { ...(auth === null ? {} : { authorization: auth }), ...headers },
-      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : { ...Object(body) } }),
+      ...(body === undefined ? {} : { payload: typeof body === 'string' || Buffer.isBuffer(body) ? body : { ...Object(body) } }),
     })
   return { web, heard, ask }
 }

@@ -10,6 +10,7 @@ import { tokenKeys } from '../../src/store/tokenkeys.ts'
 import type { Desk } from '../../src/web/desk.ts'
 import { createReadingDesk } from '../../src/web/storedesk.ts'
 import { createWritingDesk } from '../../src/web/workdesk.ts'
+import { createSubmit } from '../../src/work/submit.ts'
 import { engines } from '../support/engines.ts'
 import { makeShop, makeWebhooks, MASTER } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
@@ -60,6 +61,7 @@ describe.each(engines)('$kind', ({ open }) => {
       now: shop.now,
       ...createReadingDesk(engine.read, shop.now),
       ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)),
+      submit: createSubmit(shop, { nudge: () => undefined }),
       webhooks: makeWebhooks(shop),
     }
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))

@@ -11,6 +11,7 @@ import { createReadingDesk } from '../../src/web/storedesk.ts'
 import { createWeb } from '../../src/web/web.ts'
 import type { Web } from '../../src/web/server.ts'
 import { createWritingDesk } from '../../src/web/workdesk.ts'
+import { createSubmit } from '../../src/work/submit.ts'
 import { commitWorld } from '../../src/work/commit.ts'
 import { changeSettings } from '../../src/work/settings.ts'
 import type { Shop } from '../../src/work/shop.ts'
@@ -78,6 +79,7 @@ describe.each(engines)('$kind', ({ open }) => {
         now: shop.now,
         ...createReadingDesk(engine.read, shop.now),
         ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)),
+        submit: createSubmit(shop, { nudge: () => undefined }),
         webhooks: makeWebhooks(shop),
       },
       keys: createKeys(engine.read, shop.now),

@@ -33,9 +33,13 @@ export type Operation = (call: Call) => Promise<Envelope>
 export type VendorFace = { readonly desk: Desk; readonly gate: Gate; readonly telemetry: Telemetry; readonly statusDays: number }
 
 /** Runs one operation. Total: any request gives an answer. */
-export async function answer(face: VendorFace, operation: Operation, request: FastifyRequest): Promise<Envelope | typeof TOO_OFTEN> {
+export async function answer(
+  face: VendorFace,
+  operation: Operation,
+  request: FastifyRequest,
+  bag: Bag = bagOf(request.query, request.body),
+): Promise<Envelope | typeof TOO_OFTEN> {
   try {
-    const bag = bagOf(request.query, request.body)
     const by = await signIn(face.gate, bag, request.ip)
     if (by === null) return envelope(40005)
     const settings = await face.desk.settings(by.account)

@@ -41,6 +41,17 @@ export const CODES = {
   40710: 'webhook create failed',
   40711: 'webhook delete failed',
   40712: 'webhook update failed',
+  40801: 'from is empty',
+  40802: 'from is invalid',
+  40805: 'recipients are empty',
+  40806: 'recipients are invalid',
+  40807: 'more than 100 recipients',
+  40808: 'subject is empty',
+  40809: 'subject is invalid',
+  40813: 'xsmtpapi is invalid',
+  40819: 'attachments are over 10 MiB',
+  40870: 'html and plain are both empty',
+  40879: 'replyTo is invalid, or more than 3 addresses',
   40913: 'request quota exceeded',
 } as const
 
@@ -51,9 +62,9 @@ export type Envelope = { readonly result: boolean; readonly statusCode: number; 
 /** Codes that say that it went well. */
 const GOOD: ReadonlySet<VendorCode> = new Set([200, 40401, 40403, 40601])
 
-/** An answer by its code. */
-export function envelope(code: VendorCode, info: object = {}): Envelope {
-  return { result: GOOD.has(code), statusCode: code, message: CODES[code], info }
+/** An answer by its code; `words` say more where the code says little. */
+export function envelope(code: VendorCode, info: object = {}, words: string = CODES[code]): Envelope {
+  return { result: GOOD.has(code), statusCode: code, message: words, info }
 }
 
 /** The one answer that spells `statuscode` in lower case. */

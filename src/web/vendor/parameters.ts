@@ -26,7 +26,7 @@ export type ParameterTable = Readonly<Record<string, Parameter<unknown>>>
 export type Values<Table extends ParameterTable> = { readonly [Name in keyof Table]: Table[Name] extends Parameter<infer T> ? T : never }
 export type Checked<Table extends ParameterTable> =
   | { readonly ok: true; readonly values: Values<Table> }
-  | { readonly ok: false; readonly code: VendorCode }
+  | { readonly ok: false; readonly code: VendorCode; readonly name: string }
 
 /** A parameter longer than this is cut off from everything we store; 4,000 ids of 100 characters fit. */
 const MAX_VALUE = 400_000
@@ -59,12 +59,12 @@ export function readParameters<Table extends ParameterTable>(table: Table, bag: 
     const text = take(bag, row.names)
     if (text === '') {
       const code = row.empty ?? (row.names.some((each) => bag.has(each)) ? row.blank : undefined)
-      if (code !== undefined) return { ok: false, code }
+      if (code !== undefined) return { ok: false, code, name }
       values[name] = row.absent
       continue
     }
     const value = row.read(text)
-    if (value === null) return { ok: false, code: row.invalid }
+    if (value === null) return { ok: false, code: row.invalid, name }
     values[name] = value
   }
   // The checked door: every name of the table has just been read by its own row.

@@ -11,6 +11,7 @@ import { listEngagement } from './engagement.ts'
 import { addAllowed, addBlocks, deleteAllowed, deleteBlocks, listAllowed, listBlocks } from './entries.ts'
 import { envelope } from './envelope.ts'
 import { addLabel, deleteLabel, getLabel, listLabels, updateLabel } from './labels.ts'
+import { addMailSend } from './mailsendroutes.ts'
 import {
   addUnsubscribe,
   countOperation,
@@ -70,6 +71,7 @@ export function addVendor(server: Web, face: VendorFace): void {
   void server.register(async (scope) => {
     scope.setErrorHandler((_error, _request, reply) => reply.code(200).send(envelope(501)))
     addOperations(scope.withTypeProvider(), face)
+    addMailSend(scope.withTypeProvider(), face, PREFIXES)
   })
 }
 

@@ -1,0 +1,48 @@
+/**
+ * mailsendroutes - mail/send under both prefixes, with a body that may hold attachments
+ *
+ * A scope of its own: here a form of several parts is read whole, within a limit that leaves room for the largest lawful attachments, and not
+ * by the parser of the other routes, which takes no file.
+ *
+ * See also: web/vendor/mailsend, web/vendor/upload.
+ */
+import type { Web } from '../server.ts'
+import { answer, type VendorFace } from './call.ts'
+import { envelope } from './envelope.ts'
+import { MAX_ATTACHMENTS, sendBag, sendMail } from './mailsend.ts'
+import { readForm, type Form } from './upload.ts'
+
+/** Beside the attachments: text in both kinds, and what the form itself takes. */
+const MAX_REST = 8 * 1024 * 1024
+
+export function addMailSend(scope: Web, face: VendorFace, prefixes: readonly string[]): void {
+  void scope.register(async (own) => {
+    own.removeContentTypeParser('multipart/form-data')
+    own.addContentTypeParser(
+      'multipart/form-data',
+      { parseAs: 'buffer' },
+      (_request: unknown, body: Buffer, done: (error: Error | null, body?: unknown) => void) => done(null, body),
+    )
+    own.setErrorHandler((error, request, reply) =>
+      reply.code(200).send(envelope(isTooLarge(error) && isForm(request.headers) ? 40819 : 501)),
+    )
+    for (const prefix of prefixes) {
+      own.route({
+        method: ['GET', 'POST'],
+        url: `${prefix}/mail/send`,
+        bodyLimit: MAX_ATTACHMENTS + MAX_REST,
+        schema: { hide: true },
+        handler: async (request) => {
+          const { body, headers } = request
+          const form: Form | null = Buffer.isBuffer(body) ? await readForm(body, headers['content-type'] ?? '') : null
+          return answer(face, sendMail(form?.files ?? []), request, sendBag(request, form))
+        },
+      })
+    }
+  })
+}
+
+const isTooLarge = (error: unknown): boolean => error instanceof Error && 'statusCode' in error && error.statusCode === 413
+
+const isForm = (headers: { readonly 'content-type'?: string | undefined }): boolean =>
+  headers['content-type']?.startsWith('multipart/') === true
