@@ -19,6 +19,9 @@ type MetricRow = {
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] as const
 
+/** Mail is given days. */
+const MAIL_SECONDS = [0.1, 0.5, 1, 5, 30, 60, 300, 900, 3_600, 14_400, 86_400, 345_600] as const
+
 export const METRICS = {
   bounced_smtp_connections: { kind: 'gauge', help: 'SMTP connections that are open', labels: [] },
   bounced_smtp_sessions_total: { kind: 'counter', help: 'SMTP connections that were accepted', labels: [] },
@@ -33,6 +36,21 @@ export const METRICS = {
   bounced_batch_mails: { kind: 'histogram', help: 'Mails in one commit', labels: [], buckets: [1, 2, 5, 10, 20, 50, 100, 200] },
   bounced_stage_seconds: { kind: 'histogram', help: 'Time of one stage of intake', labels: ['stage'], buckets: SECONDS },
   bounced_attempts_total: { kind: 'counter', help: 'SMTP dialogues that senders told us of', labels: ['outcome'] },
+  bounced_queue_waiting: { kind: 'gauge', help: 'Mails that wait in the delivery queue', labels: [] },
+  bounced_queue_in_flight: { kind: 'gauge', help: 'Mails that are being sent', labels: [] },
+  bounced_queue_keys_held: {
+    kind: 'gauge',
+    help: 'Keys of the delivery queue that are throttled, paused, probing or recovering',
+    labels: [],
+  },
+  bounced_queue_delivering: { kind: 'gauge', help: '1 while this node is the one that delivers', labels: [] },
+  bounced_queue_attempts_total: { kind: 'counter', help: 'Attempts of the delivery queue, by what came of them', labels: ['outcome'] },
+  bounced_queue_uncertain_total: {
+    kind: 'counter',
+    help: 'Mails that were being sent when their node ended, and are sent again',
+    labels: [],
+  },
+  bounced_queue_seconds: { kind: 'histogram', help: 'Time from acceptance to the end of a mail', labels: ['end'], buckets: MAIL_SECONDS },
   bounced_registrations_total: { kind: 'counter', help: 'Recipients that were registered', labels: [] },
   bounced_webhooks_total: { kind: 'counter', help: 'Webhooks that were sent, by what came of it', labels: ['outcome'] },
   bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint answered', labels: [], buckets: SECONDS },

@@ -116,6 +116,8 @@ export type GiveUpInput = {
   readonly last: Pick<AttemptData, 'verdict'> | null
   readonly settings: AccountSettings
   readonly moment: Moment
+  /** Our own queue has given it up, after so many days by its own ladder. */
+  readonly queueDays?: number
 }
 
 /** Whether nobody has closed a delivery for so long that it ends. */
@@ -125,8 +127,8 @@ export function isOverdue(delivery: DeliveryRow, settings: AccountSettings, now:
 }
 
 /** The end of a delivery that nobody closed: the reason it was retried for, else `expired`. */
-export function decideGiveUp({ delivery, last, settings, moment }: GiveUpInput): readonly Fact[] {
-  if (!isOverdue(delivery, settings, moment.receivedAt)) return []
+export function decideGiveUp({ delivery, last, settings, moment, queueDays }: GiveUpInput): readonly Fact[] {
+  if (queueDays === undefined ? !isOverdue(delivery, settings, moment.receivedAt) : delivery.status !== 18) return []
   const verdict = last?.verdict ?? null
   const effect = effectOf({
     verdict: retriedFor(verdict?.reason ?? 'expired'),
@@ -138,7 +140,7 @@ export function decideGiveUp({ delivery, last, settings, moment }: GiveUpInput):
   })
   return [
     makeFact('gave-up', ofDelivery(delivery), moment, {
-      afterDays: settings.giveUpAfterDays,
+      afterDays: queueDays ?? settings.giveUpAfterDays,
       effect,
       verdict,
       settingsVersion: settings.version,

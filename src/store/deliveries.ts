@@ -84,7 +84,10 @@ export async function findDeliveries(
   return { rows: rows.map(DELIVERIES.decode), total: total === null ? null : Number(total['n']) }
 }
 
-/** Mails still sending that were requested in [from, to), oldest first: what a give-up looks through. */
+/**
+ * Mails still sending that were requested in [from, to), oldest first: what a give-up looks through. What waits in our own queue is left
+ * out: the queue ends it.
+ */
 export async function pageSending(
   reader: Reader,
   account: number,
@@ -94,6 +97,7 @@ export async function pageSending(
   const after = page.after ?? { requestedAt: window.from, deliveryId: '' }
   const sql = `select ${COLUMNS} from deliveries d
     where d.account_id = $1 and d.requested_at < $2 and (d.requested_at, d.delivery_id) > ($3, $4) and d.status = 18
+      and not exists (select 1 from queue_mails q where q.account_id = d.account_id and q.delivery_id = d.delivery_id)
     order by d.requested_at, d.delivery_id limit $5`
   return (await reader.all(sql, [account, window.to, after.requestedAt, after.deliveryId, page.limit])).map(DELIVERIES.decode)
 }

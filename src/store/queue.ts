@@ -229,3 +229,11 @@ export async function countQueuedForOperator(reader: Reader): Promise<{ readonly
   const row = await reader.one('select count(*) as waiting, count(q.dispatched_at) as dispatched from queue_mails q')
   return { waiting: Number(row?.['waiting'] ?? 0), dispatched: Number(row?.['dispatched'] ?? 0) }
 }
+
+/** Whether mails that nobody has taken, or reports, wait. */
+export async function lookForOperator(reader: Reader): Promise<{ readonly fresh: boolean; readonly reports: boolean }> {
+  const row = await reader.one(`select
+    case when exists (select 1 from queue_mails q where q.fresh = 1) then 1 else 0 end as fresh,
+    case when exists (select 1 from queue_reports r) then 1 else 0 end as reports`)
+  return { fresh: Number(row?.['fresh']) === 1, reports: Number(row?.['reports']) === 1 }
+}

@@ -6,10 +6,8 @@
  *
  * See also: ledger/decideattempt, web/attempts.
  */
-import { classify } from '../classify/classify.ts'
 import { siteOf } from '../classify/provider.ts'
-import { REASONS } from '../classify/reasons.ts'
-import type { Subject, Verdict } from '../classify/verdict.ts'
+import type { Verdict } from '../classify/verdict.ts'
 import { decideAttempt, type Heard } from '../ledger/decideattempt.ts'
 import type { AttemptError, FactOf } from '../ledger/fact.ts'
 import { applyFacts } from '../ledger/fold.ts'
@@ -18,6 +16,7 @@ import { parseReply } from '../mail/reply.ts'
 import { doorKey, loadWorld } from '../store/world.ts'
 import { tellAlarms } from './alarm.ts'
 import { commitWorld } from './commit.ts'
+import { verdictOf } from './hearing.ts'
 import type { Asker } from './register.ts'
 import type { Shop } from './shop.ts'
 
@@ -64,7 +63,7 @@ export function createAttempts(shop: Shop): TellAttempts {
         if (delivery === undefined) return unknown(call)
         const moment = { at: Math.min(call.at ?? now, now), receivedAt: now, ids: shop.ids }
         const heard = heardOf(shop, delivery, call)
-        const verdict = call.code !== null && call.code < 300 ? null : verdictOf(shop, delivery, heard)
+        const verdict = call.code !== null && call.code < 300 ? null : verdictOf(shop.rules(), delivery.domain, heard)
         const facts = decideAttempt({ world, delivery, heard, verdict, settings, moment })
         applyFacts(world, facts)
         const fact = facts.find((each): each is FactOf<'attempt'> => each.kind === 'attempt')
@@ -92,27 +91,6 @@ function heardOf(shop: Shop, delivery: DeliveryRow, call: AttemptCall): Heard {
     site: siteOf(shop.rules(), { mx: call.mx, domain: delivery.domain }).site,
     final: call.final,
     source: 'api',
-  }
-}
-
-/** A dialogue that never came to a reply, and of whose text no rule knows anything, did not reach the server. */
-function verdictOf(shop: Shop, delivery: DeliveryRow, heard: Heard): Verdict {
-  const reply = { ...parseReply(heard.text), code: heard.code, status: heard.status }
-  const clues: Subject['clues'] = [
-    ...(heard.mx === null ? [] : [{ source: 'delivery-mx', value: heard.mx } as const]),
-    { source: 'recipient-domain', value: delivery.domain },
-  ]
-  const verdict = classify(shop.rules(), { reply, reportStatus: null, action: 'failed', text: heard.text, clues })
-  if (heard.error === null || verdict.reason !== 'other') return verdict
-  const { fault, temporary } = REASONS.unreachable
-  return {
-    ...verdict,
-    reason: 'unreachable',
-    fault,
-    permanence: 'temporary',
-    subStatus: temporary,
-    rule: `dialogue-${heard.error}`,
-    pause: 'network',
   }
 }
 

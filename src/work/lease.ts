@@ -1,0 +1,28 @@
+/**
+ * lease - this node's right to do what one node does at a time: taken, renewed, let go
+ *
+ * Renewed at a third of its time, so that a store that is away for a moment costs nothing; `untilAt` moves with each renewal, and nothing
+ * may be begun after it. See also: store/lease (terms), work/deliver.
+ */
+import { dropLeaseForOperator, type Lease, renewLeaseForOperator, takeLeaseForOperator } from '../store/lease.ts'
+import type { Shop } from './shop.ts'
+
+export type LeaseOptions = { readonly name: string; readonly holder: string; readonly leaseMs: number }
+
+/** Takes the lease; null: another node has it. Faults: store_busy. */
+export async function takeLease({ engine, now }: Shop, { name, holder, leaseMs }: LeaseOptions): Promise<Lease | null> {
+  const at = now()
+  return engine.tx((db) => takeLeaseForOperator(db, { name, holder, now: at, untilAt: at + leaseMs }), { sees: 'latest' })
+}
+
+/** How a renewal ended: the new end, or that another has it. Faults: store_busy (ask again). */
+export async function renewLease({ engine, now }: Shop, lease: Lease, leaseMs: number): Promise<number | 'lost'> {
+  const untilAt = now() + leaseMs
+  const isOurs = await engine.tx((db) => renewLeaseForOperator(db, { ...lease, untilAt }), { sees: 'latest' })
+  return isOurs ? untilAt : 'lost'
+}
+
+/** Lets it go, so that another node need not wait. Faults: store_busy. */
+export async function dropLease({ engine }: Shop, lease: Lease): Promise<void> {
+  await engine.tx((db) => dropLeaseForOperator(db, lease), { sees: 'latest' })
+}

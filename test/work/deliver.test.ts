@@ -1,0 +1,192 @@
+/**
+ * deliver.test - from the queue's table to a status: what is sent, retried, given up, recalled, and what a restart makes of it
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Outcome, Outgoing } from '../../src/edge/transport.ts'
+import { RETRY } from '../../src/queue/retry.ts'
+import { findByDeliveryIds } from '../../src/store/deliveries.ts'
+import type { Engine } from '../../src/store/engine.ts'
+import { factsOf } from '../../src/store/facts.ts'
+import { countQueuedForOperator, markDispatchedForOperator, pageQueuedForOperator } from '../../src/store/queue.ts'
+import { createDeliverer, type Deliverer, type DeliverOptions } from '../../src/work/deliver.ts'
+import type { Shop } from '../../src/work/shop.ts'
+import { deliverOptions, lambdaTransport, OK, queueMails, refused, unreachable, until } from '../support/delivery.ts'
+import { engines } from '../support/engines.ts'
+import { makeShop } from '../support/shop.ts'
+
+const users = (n: number, domain = 'example.net'): string[] => Array.from({ length: n }, (_, i) => `user${i}@${domain}`)
+
+describe.each(engines)('deliver: $kind', ({ open }) => {
+  let engine: Engine
+  let shop: Shop
+  const running: Deliverer[] = []
+  const sent: Outgoing[] = []
+  beforeEach(async () => {
+    engine = (await open()).engine
+    const clock = {
+      get now() {
+        return Date.now()
+      },
+    }
+    shop = await makeShop(engine, clock)
+    sent.length = 0
+  })
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((each) => each.close()))
+  })
+
+  const run = (answer: (mail: Outgoing) => Outcome | Promise<Outcome>, more: Partial<DeliverOptions> = {}): Deliverer => {
+    const transport = lambdaTransport((mail) => {
+      sent.push(mail)
+      return answer(mail)
+    })
+    const deliverer = createDeliverer(shop, deliverOptions(transport, more))
+    running.push(deliverer)
+    deliverer.start()
+    return deliverer
+  }
+  const namesSent = (): string[] => sent.map(({ from }) => from.slice(0, from.indexOf('@')))
+  const waiting = async (): Promise<number> => (await countQueuedForOperator(engine.read)).waiting
+  const rowsOf = async (ids: readonly string[]) => {
+    const rows = await findByDeliveryIds(engine.read, 1, ids)
+    return ids.map((id) => rows.find(({ deliveryId }) => deliveryId === id))
+  }
+  const factsFor = async (id = '') => (await factsOf(engine.read, [{ account: 1, subject: id }])).filter(({ kind }) => kind !== 'request')
+
+  test('what waits at the start and what comes later is delivered, once, and leaves nothing behind', async () => {
+    const first = await queueMails(shop, users(30))
+    const deliverer = run(() => OK)
+    await until(async () => (await waiting()) === 0)
+    const second = await queueMails(shop, users(30, 'example.com'))
+    deliverer.nudge()
+    await until(async () => (await waiting()) === 0)
+    expect((await rowsOf([...first, ...second])).map((row) => row?.status)).toEqual(Array(60).fill(1))
+    expect(namesSent().toSorted()).toEqual([...first, ...second].toSorted())
+    expect(await engine.read.one('select count(*) as n from queue_bodies')).toEqual({ n: 0 })
+    const [row] = await rowsOf(first.slice(0, 1))
+    expect(row).toMatchObject({ mx: 'mx.example.net', egressIp: '192.0.2.1', attempts: 1, result: 'delivered' })
+  })
+
+  test('mail that another node accepted is found without a nudge', async () => {
+    run(() => OK)
+    await until(() => running[0]?.isDelivering() === true)
+    await queueMails(shop, users(3))
+    await until(async () => (await waiting()) === 0)
+    expect(sent).toHaveLength(3)
+  })
+
+  test('a final refusal ends with its reason; it comes from our queue', async () => {
+    const [id] = await queueMails(shop, users(1))
+    run(() => refused(550, '5.1.1 The email account that you tried to reach does not exist'))
+    await until(async () => (await waiting()) === 0)
+    expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 4, reason: 'not-exist', asynchronous: false })
+    expect((await factsFor(id)).map(({ data }) => data)).toMatchObject([{ n: 1, source: 'queue', final: true, code: 550 }])
+  })
+
+  test('what is put off is tried again by the ladder, each attempt with its number', async () => {
+    const [id] = await queueMails(shop, users(1))
+    const retry = { ...RETRY.default, rungs: [40] }
+    run(() => (sent.length < 3 ? refused(451, '4.7.1 Greylisted, please try later') : OK), { retry })
+    await until(async () => (await waiting()) === 0)
+    expect((await factsFor(id)).map(({ data }) => data)).toMatchObject([
+      { n: 1, final: false },
+      { n: 2, final: false },
+      { n: 3, final: true },
+    ])
+    expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 1, attempts: 3 })
+  })
+
+  test('given up at the end of its time, as a soft bounce with the cause of the last answer', async () => {
+    const [id] = await queueMails(shop, users(1))
+    run(() => refused(452, '4.2.2 The email account that you tried to reach is over quota'), {
+      retry: { ...RETRY.default, rungs: [60], giveUpMs: 300 },
+    })
+    await until(async () => (await waiting()) === 0)
+    expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 5, reason: 'mailbox-full', permanence: 'temporary' })
+    expect((await factsFor(id)).at(-1)?.kind).toBe('gave-up')
+  })
+
+  test('refused for its IP, it leaves by another', async () => {
+    const [id] = await queueMails(shop, users(1))
+    run(({ egressIp }) => (egressIp === '192.0.2.1' ? refused(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org') : OK), {
+      pools: { '*': ['192.0.2.1', '192.0.2.2'] },
+    })
+    await until(async () => (await waiting()) === 0)
+    expect(sent.map(({ egressIp }) => egressIp)).toEqual(['192.0.2.1', '192.0.2.2'])
+    expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 1, egressIp: '192.0.2.2' })
+  })
+
+  test('a host that nobody reaches shuts its key; the mail stays, and the pause outlives a restart', async () => {
+    await queueMails(shop, users(20))
+    const deliverer = run(() => unreachable)
+    await until(async () => Number((await engine.read.one('select count(*) as n from queue_keys'))?.['n']) > 0)
+    await until(() => sent.length >= 10)
+    await deliverer.close()
+    const tried = sent.length
+    const again = run(() => OK)
+    await until(() => again.isDelivering())
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(sent.length).toBe(tried)
+    expect(await waiting()).toBe(20)
+    const told = await engine.read.all("select account_id from events where kind = 'queue' order by account_id")
+    expect(told.map((row) => row['account_id'])).toEqual([0, 1])
+  })
+
+  test('marked before it began: after a kill it is counted, stands in the timeline, and goes again under its name', async () => {
+    const [id = '', other = ''] = await queueMails(shop, users(2))
+    const [mail] = await pageQueuedForOperator(engine.read, null, 1)
+    if (mail === undefined) throw new Error('no mail')
+    await engine.tx((db) => markDispatchedForOperator(db, [mail], shop.now()))
+    run(() => OK)
+    await until(async () => (await waiting()) === 0)
+    expect(namesSent().toSorted()).toEqual([id, other].toSorted())
+    expect((await factsFor(mail.deliveryId)).map(({ data }) => data)).toMatchObject([
+      { n: 1, error: 'dropped', final: false },
+      { n: 2, code: 250 },
+    ])
+    expect((await shop.telemetry.metrics()).text).toContain('bounced_queue_uncertain_total 1')
+  })
+
+  test('a mail that the store no longer has is not sent', async () => {
+    const ids = await queueMails(shop, users(40))
+    let release: (outcome: Outcome) => void = () => undefined
+    const held = new Promise<Outcome>((resolve) => {
+      release = resolve
+    })
+    run(() => held, { lines: 1, linesPerSite: 1 })
+    await until(() => sent.length === 1)
+    const first = sent[0]?.from.split('@')[0]
+    await engine.tx((db) => db.run('delete from queue_mails where delivery_id <> $1', [first ?? '']))
+    release(OK)
+    await until(async () => (await waiting()) === 0)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(sent.length).toBeLessThanOrEqual(2)
+    expect((await rowsOf(ids)).filter((row) => row?.status === 1).length).toBe(sent.length)
+  })
+
+  test('at the end what is under way is answered and written down, and nothing new begins', async () => {
+    const ids = await queueMails(shop, users(50))
+    const deliverer = run(() => new Promise((resolve) => setTimeout(() => resolve(OK), 100)), { lines: 5, linesPerSite: 5 })
+    await until(() => sent.length >= 5)
+    await deliverer.close()
+    const delivered = (await rowsOf(ids)).filter((row) => row?.status === 1)
+    expect(delivered.length).toBe(sent.length)
+    expect(await countQueuedForOperator(engine.read)).toEqual({ waiting: 50 - sent.length, dispatched: 0 })
+  })
+
+  test('two nodes: one delivers, the other takes over when it is gone; nothing is sent twice', async () => {
+    await queueMails(shop, users(10))
+    const a = run(() => OK, { node: 'a', leaseMs: 600 })
+    await until(() => a.isDelivering())
+    const b = run(() => OK, { node: 'b', leaseMs: 600 })
+    await until(async () => (await waiting()) === 0)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect([a.isDelivering(), b.isDelivering()]).toEqual([true, false])
+    await a.close()
+    await until(() => b.isDelivering())
+    await queueMails(shop, users(10, 'example.com'))
+    await until(async () => (await waiting()) === 0)
+    expect(new Set(sent.map(({ from }) => from)).size).toBe(20)
+    expect(sent).toHaveLength(20)
+  })
+})
