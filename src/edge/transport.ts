@@ -25,7 +25,7 @@ export type Outgoing = {
 }
 
 /** Where in the dialogue a reply came. `route`: before any dialogue, DNS itself says no (no such domain, null MX). */
-export type Phase = 'route' | 'greeting' | 'ehlo' | 'starttls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'end'
+export type Phase = 'route' | 'greeting' | 'ehlo' | 'starttls' | 'mail' | 'rcpt' | 'data' | 'end'
 
 /** `text` is the reply as it came, code and all its lines, at most MAX_REPLY characters; `mx` the host that spoke. */
 export type Outcome =
