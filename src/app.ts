@@ -152,6 +152,7 @@ function webParts({ shop }: Opening, { settings, prover, webhooks, isOpen }: Web
     isReady: async () => isOpen() && (await read.one('select 1 as one')) !== null,
     limits: { bodyBytes: settings.http.bodyBytes, requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays },
     trustProxy: settings.http.trustProxy,
+    answers: settings.compatible.answers,
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import { z } from 'zod'
 import { FLOODS } from './ledger/flood.ts'
+import { compatible } from './settings/compatible.ts'
 import { webhooks } from './settings/hooks.ts'
 import { retention } from './settings/keeping.ts'
 import { count, days, domain, port, setting, text } from './settings/setting.ts'
@@ -239,6 +240,7 @@ export const SCHEMA = z.strictObject({
   flood: flood.prefault({}),
   webhooks: webhooks.prefault({}),
   retention: retention.prefault({}),
+  compatible: compatible.prefault({}),
 })
 
 export type Settings = z.output<typeof SCHEMA>

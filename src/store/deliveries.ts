@@ -23,6 +23,7 @@ export type DeliveryFilters = {
   /** Part of a label's name, in any case; only where `labelIds` is not given. */
   readonly labelName?: string
   readonly apiUsers?: readonly string[]
+  readonly domain?: string
   readonly status?: DeliveryRow['status']
   readonly subStatuses?: readonly number[]
   readonly requestIp?: string
@@ -134,6 +135,7 @@ function filtersOf(account: number, filters: DeliveryFilters): Where {
     .whenIn('d.sub_status', filters.subStatuses)
     .whenIn('d.api_user', filters.apiUsers)
     .whenIn('d.label_id', filters.labelIds)
+    .when('d.domain = ?', filters.domain)
     .when('d.request_ip = ?', filters.requestIp)
     .when('d.egress_ip = ?', filters.egressIp)
     .when('d.email_type = ?', filters.emailType)

@@ -59,6 +59,8 @@ export type StatusQuery = {
   readonly emailIds: readonly string[] | null
   readonly labelId: number | null
   readonly labelName: string | null
+  /** Of the recipient. */
+  readonly domain?: string | null
   readonly from: number | null
   readonly until: number | null
   readonly apiUsers: readonly string[] | null

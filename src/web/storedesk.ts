@@ -126,6 +126,7 @@ function deliveryFilters(query: StatusQuery): DeliveryFilters {
     emailIds: query.emailIds,
     labelIds: query.labelId === null ? null : [query.labelId],
     labelName: query.labelName,
+    domain: query.domain,
     apiUsers: query.apiUsers,
     status: readStatus(query.status),
     subStatuses: query.subStatuses,

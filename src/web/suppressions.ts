@@ -115,8 +115,13 @@ function addCheck(server: Web, { desk, guard }: SuppressionRoutes): void {
     const { addresses } = request.body
     const found = await desk.checkAddresses(asker.account, addresses)
     const now = desk.now()
-    return { results: addresses.map((address, at) => ({ address, ...answerOf(found[at] ?? [], now) })) }
+    return { results: addresses.map((address, at) => ({ address, ...answerOf(holding(found[at] ?? [], asker.apiUser), now) })) }
   })
+}
+
+/** Blocks and allowances of another API user are nothing to this one. */
+function holding(rows: readonly SuppressionRow[], apiUser: string): readonly SuppressionRow[] {
+  return rows.filter(({ list, scope }) => (list !== 'block' && list !== 'allow') || scope === '' || scope === apiUser)
 }
 
 function answerOf(rows: readonly SuppressionRow[], now: number): Omit<z.output<typeof checked>['results'][number], 'address'> {

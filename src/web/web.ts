@@ -23,6 +23,9 @@ import { addSuppressions } from './suppressions.ts'
 import { addUnsubscribe } from './unsubscribe.ts'
 import { addWebhooks } from './webhooks.ts'
 import { addQueueStatus } from './vendor/queuestatus.ts'
+import { addEngageLab } from './engagelab/routes.ts'
+import { createAnswers } from './vendor/answers.ts'
+import type { AnswerRule } from './vendor/answers.ts'
 import { addVendor } from './vendor/routes.ts'
 
 export type WebParts = {
@@ -39,6 +42,8 @@ export type WebParts = {
     readonly emailStatusDays: number
   }
   readonly trustProxy: boolean
+  /** How answers of the compatible faces are kept; `off` where nothing is said. */
+  readonly answers?: AnswerRule
 }
 
 /** Wrong secrets a minute from one address: a person who mistypes needs ten, a guesser millions. */
@@ -66,8 +71,11 @@ export async function createWeb(parts: WebParts): Promise<Web> {
   const server = await createServer(options)
   addOwn(server)
   addOpenApi(server, () => createServer(options), addOwn)
-  const vendor = { desk, gate, telemetry, statusDays: limits.emailStatusDays }
+  const { now, stamp } = desk
+  const answers = createAnswers({ rule: parts.answers ?? 'off', now, stamp })
+  const vendor = { desk, gate, telemetry, statusDays: limits.emailStatusDays, answers }
   addVendor(server, vendor)
   addQueueStatus(server, vendor)
+  addEngageLab(server, { desk, gate, telemetry })
   return server
 }

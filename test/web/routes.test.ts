@@ -3,7 +3,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/error.ts'
-import { BASIC, FAILED, makeBench, OPERATOR, ROW } from './lambdas.ts'
+import { BASIC, ENTRY, FAILED, makeBench, OPERATOR, ROW } from './lambdas.ts'
 import type { Ask, Bench } from './lambdas.ts'
 
 let bench: Bench
@@ -345,4 +345,16 @@ describe('limits', () => {
     for (let n = 0; n < 3; n++) codes.push((await ask({ url: '/v1/inbox', auth: BASIC })).statusCode)
     expect(codes).toEqual([200, 200, 429])
   })
+})
+
+const SCOPES = [
+  ['', true],
+  ['alice', true],
+  ['alice-batch', false],
+] as const
+
+test.each(SCOPES)('a block for %j stops alice: %j', async (scope, suppressed) => {
+  const { ask } = await makeBench({ checkAddresses: () => Promise.resolve([[{ ...ENTRY, list: 'block', scope }]]) })
+  const answer = await ask({ method: 'POST', url: '/v1/suppressions/check', body: { addresses: ['joe@example.com'] } })
+  expect(answer.json().results[0].suppressed).toBe(suppressed)
 })

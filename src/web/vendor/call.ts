@@ -13,6 +13,7 @@ import type { Asker } from '../../work/register.ts'
 import type { Desk } from '../desk.ts'
 import { admit } from '../identity.ts'
 import type { Gate } from '../identity.ts'
+import type { Answers } from './answers.ts'
 import { envelope, TOO_OFTEN } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
 import { bagOf } from './parameters.ts'
@@ -26,11 +27,18 @@ export type Call = {
   readonly settings: AccountSettings
   readonly now: number
   readonly statusDays: number
+  readonly answers: Answers
 }
 
 export type Operation = (call: Call) => Promise<Envelope>
 
-export type VendorFace = { readonly desk: Desk; readonly gate: Gate; readonly telemetry: Telemetry; readonly statusDays: number }
+export type VendorFace = {
+  readonly desk: Desk
+  readonly gate: Gate
+  readonly telemetry: Telemetry
+  readonly statusDays: number
+  readonly answers: Answers
+}
 
 /** Runs one operation. Total: any request gives an answer. */
 export async function answer(
@@ -43,7 +51,7 @@ export async function answer(
     const by = await signIn(face.gate, bag, request.ip)
     if (by === null) return envelope(40005)
     const settings = await face.desk.settings(by.account)
-    return await operation({ bag, by, desk: face.desk, settings, now: face.desk.now(), statusDays: face.statusDays })
+    return await operation({ bag, by, desk: face.desk, settings, now: face.desk.now(), statusDays: face.statusDays, answers: face.answers })
   } catch (error) {
     if (error instanceof Fault && error.code === 'unauthenticated') return envelope(40005)
     if (error instanceof Fault && error.code === 'rate_limited') return TOO_OFTEN

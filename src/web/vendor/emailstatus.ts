@@ -10,7 +10,7 @@ import { envelope } from './envelope.ts'
 import { API_USERS, emailRow, LABEL_ID, LABEL_NAME, PAGING } from './filters.ts'
 import type { Parameter } from './parameters.ts'
 import { readList, readParameters } from './parameters.ts'
-import { formatTime } from './time.ts'
+import { dayOf, formatTime } from './time.ts'
 import { readWindow } from './window.ts'
 import { STATUS_WORDS } from './words.ts'
 
@@ -35,18 +35,29 @@ const LAST = {
 /** The vendor has no code for a status that there is not: such a filter finds nothing. */
 const NO_SUCH = -1
 
-function readStatus(text: string): number {
+export function readStatus(text: string): number {
   return Object.hasOwn(STATUS_WORDS, text) ? Number(text) : NO_SUCH
 }
 
-function readNumbers(text: string): readonly number[] {
+export function readNumbers(text: string): readonly number[] {
   return (readList(100)(text) ?? []).map((part) => (/^[45]\d\d$/.test(part) ? Number(part) : NO_SUCH))
 }
 
 /** Filters of our own API that the vendor has not. */
 const UNASKED = { requestIp: null, egressIp: null, emailType: null, after: null, withTotal: true }
 
-export const emailStatus: Operation = async ({ bag, by, desk, settings, now, statusDays }) => {
+/** `data/emailStatus`; the same question hears the same answer for a while (web/vendor/answers). */
+export const emailStatus: Operation = (call) => {
+  const { bag, by, settings, now, answers } = call
+  const asked = [...bag].filter(([name]) => !SIGN_IN.has(name)).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const parts = ['data/emailStatus', settings.version, dayOf(now, settings.zone), asked]
+  return answers.remember({ account: by.account, parts }, () => readStatuses(call))
+}
+
+/** Who asks is not what is asked. */
+const SIGN_IN: ReadonlySet<string> = new Set(['apiUser', 'apiKey', 'api_user', 'api_key'])
+
+const readStatuses: Operation = async ({ bag, by, desk, settings, now, statusDays }) => {
   const first = readParameters(FIRST, bag)
   if (!first.ok) return envelope(first.code)
   const window = readWindow(bag, { mostDays: statusDays, zone: settings.zone, now })

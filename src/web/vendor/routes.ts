@@ -3,6 +3,8 @@
  *
  * See also: web/vendor/call, spec: vendor-api.
  */
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { takeEmptyJson } from '../emptybody.ts'
 import type { Web } from '../server.ts'
 import { answer } from './call.ts'
 import type { Operation, VendorFace } from './call.ts'
@@ -70,8 +72,10 @@ export function addVendor(server: Web, face: VendorFace): void {
   // A scope of its own, so that what the framework refuses comes in the vendor's envelope too.
   void server.register(async (scope) => {
     scope.setErrorHandler((_error, _request, reply) => reply.code(200).send(envelope(501)))
-    addOperations(scope.withTypeProvider(), face)
-    addMailSend(scope.withTypeProvider(), face, PREFIXES)
+    const own = scope.withTypeProvider<ZodTypeProvider>()
+    takeEmptyJson(own)
+    addOperations(own, face)
+    addMailSend(own, face, PREFIXES)
   })
 }
 
