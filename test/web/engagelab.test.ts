@@ -63,9 +63,9 @@ test.each(CASES.map(([method, url, status, code, body]) => [method, url, status,
   '%s %s is %i %j',
   async (method, url, status, code, body) => {
     const answer = await bench.ask({ method, url, ...(body === undefined ? {} : { body }) })
-    expect(answer.statusCode).toBe(status)
-    if (status === 200) expect(Object.keys(answer.json()).toSorted()).toEqual(['count', 'result', 'total'])
-    else if (code !== null) expect(answer.json()).toEqual({ code, message: expect.any(String) })
+    const listed = { result: expect.any(Array), count: expect.any(Number), total: expect.any(Number) }
+    const want = status === 200 ? listed : code === null ? expect.anything() : { code, message: expect.any(String) }
+    expect([answer.statusCode, answer.json()]).toEqual([status, want])
   },
 )
 
@@ -146,8 +146,8 @@ const TROUBLES = [
 
 test.each(TROUBLES)('%s', async (_, request, status) => {
   const answer = await bench.ask(request)
-  expect(answer.statusCode).toBe(status)
-  if (status !== 200) expect(answer.json()).toEqual({ code: status, message: expect.any(String) })
+  const refused = { code: status, message: expect.any(String) }
+  expect([answer.statusCode, answer.json()]).toEqual([status, status === 200 ? expect.anything() : refused])
 })
 
 test('a store that is away is 500, too many requests are 429', async () => {
