@@ -12,7 +12,7 @@ beforeAll(async () => {
   bench = await makeBench()
 })
 
-const CASES: readonly (readonly [NonNullable<Ask['method']>, string, number, number | null, object?])[] = [
+const CASES: readonly (readonly [NonNullable<Ask['method']>, string, number, number | string | null, object?])[] = [
   // method  address                                                          HTTP  code    body
   ['GET', '/v1/email_status?send_date=2026-11-20', 200, null],
   ['GET', '/v1/email_status?send_date=2026-11-20&status=4&sub_status=406;409&label_id=7&api_user=alice&domain_name=example.com', 200, null],
@@ -30,7 +30,7 @@ const CASES: readonly (readonly [NonNullable<Ask['method']>, string, number, num
   ['GET', '/v1/bounces?start_date=2026-01-01&end_date=2026-11-20', 400, 40008],
   ['GET', '/v1/bounces?email=joe@example.com&start_date=x', 200, null],
   ['GET', '/v1/bounces?limit=x', 400, 40004],
-  ['DELETE', '/v1/bounces?email=joe@example.com', 404, null],
+  ['DELETE', '/v1/bounces?email=joe@example.com', 404, 'not_found'],
   ['GET', '/v1/complaints?offset=0&limit=90', 200, null],
   ['DELETE', '/v1/complaints?email=joe@example.com', 200, null],
   ['DELETE', '/v1/complaints', 200, null, { email: 'joe@example.com' }],
@@ -59,13 +59,16 @@ const CASES: readonly (readonly [NonNullable<Ask['method']>, string, number, num
   ['DELETE', '/v1/no_interceptions?email_or_domain=-', 400, 40012],
 ]
 
+/** Null for a list, whole; else the code of the refusal. */
+function saidIn(said: Readonly<Record<string, unknown>>): unknown {
+  return Object.keys(said).toSorted().join() === 'count,result,total' && Array.isArray(said['result']) ? null : said['code']
+}
+
 test.each(CASES.map(([method, url, status, code, body]) => [method, url, status, code, body] as const))(
   '%s %s is %i %j',
   async (method, url, status, code, body) => {
     const answer = await bench.ask({ method, url, ...(body === undefined ? {} : { body }) })
-    const listed = { result: expect.any(Array), count: expect.any(Number), total: expect.any(Number) }
-    const want = status === 200 ? listed : code === null ? expect.anything() : { code, message: expect.any(String) }
-    expect([answer.statusCode, answer.json()]).toEqual([status, want])
+    expect([answer.statusCode, saidIn(answer.json())]).toEqual([status, code])
   },
 )
 
@@ -146,8 +149,7 @@ const TROUBLES = [
 
 test.each(TROUBLES)('%s', async (_, request, status) => {
   const answer = await bench.ask(request)
-  const refused = { code: status, message: expect.any(String) }
-  expect([answer.statusCode, answer.json()]).toEqual([status, status === 200 ? expect.anything() : refused])
+  expect([answer.statusCode, saidIn(answer.json())]).toEqual([status, status === 200 ? null : status])
 })
 
 test('a store that is away is 500, too many requests are 429', async () => {
