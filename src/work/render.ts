@@ -1,0 +1,91 @@
+/**
+ * render - one mail as it leaves us: composed for its recipient, marked, signed
+ *
+ * The same queued mail gives the same names at each try: Return-Path, Message-ID, feedback id. Its date is when it was accepted, so that a retry
+ * differs in its signature's time alone. Nobody is shown a blind copy: a composition knows none.
+ *
+ * See also: compose/composition, compose/rewrite, edge/composer, work/signers, work/deliver (who sends it).
+ */
+import type { Composition } from '../compose/composition.ts'
+import { breakWords } from '../compose/fieldline.ts'
+import { marksOf } from '../compose/marks.ts'
+import { rewriteMail } from '../compose/rewrite.ts'
+import { createSubstitute, oneLine } from '../compose/substitute.ts'
+import { knowAddress } from '../correlate/address.ts'
+import { composeLetter } from '../edge/composer.ts'
+import { signMail } from '../edge/sign.ts'
+import { Fault } from '../error.ts'
+import type { QueuedMail } from '../store/queue.ts'
+import { signNames } from './names.ts'
+import { messageIdHeaderOf } from './request.ts'
+import type { Shop } from './shop.ts'
+import type { Signers } from './signers.ts'
+
+/** `from` is the Return-Path of this copy alone. */
+export type Rendered = { readonly from: string; readonly to: string; readonly raw: Buffer }
+export type Render = (mail: RenderedMail, body: Composition) => Promise<Rendered>
+
+/** What of a queued mail shapes it. */
+export type RenderedMail = Pick<QueuedMail, 'account' | 'deliveryId' | 'recipient' | 'variables' | 'acceptedAt'>
+
+/** Makes the door. Faults: internal (no key signs the names, or the mail grows beyond all bounds, which submit has refused). */
+export function createRender(shop: Shop, signers: Signers): Render {
+  return async (mail, body) => {
+    const page = await shop.book.open()
+    const names = signNames(page, shop.domains, { deliveryId: mail.deliveryId, keyIndex: page.signingIndex })
+    const messageId = messageIdHeaderOf(body.messageId, mail.deliveryId, body.from)
+    const marks = marksOf({ ...names, messageId, publicUrl: shop.publicUrl }, { ...body, broadcast: null })
+    const put = createSubstitute({ variables: mail.variables, sections: body.sections })
+    const raw = body.raw === null ? await write(mail, body, { marks, put }) : rewrite(mail, body, { marks, put })
+    const keys = await signers(mail.account, knowAddress(body.from)?.domain ?? '')
+    return { from: names.returnPath, to: mail.recipient, raw: signMail(raw, keys, shop.now()) }
+  }
+}
+
+type Put = (text: string) => string | null
+type Marked = { readonly marks: Readonly<Record<string, string>>; readonly put: Put }
+
+/** His own way to be taken off stands; where he wants none there is none. */
+function marksFor({ tracking }: Composition, marks: Marked['marks'], hasOwn: boolean): Readonly<Record<string, string>> {
+  const isLeft = tracking.subscription !== false && !hasOwn
+  return Object.fromEntries(Object.entries(marks).filter(([name]) => isLeft || !name.startsWith('List-Unsubscribe')))
+}
+
+const isUnsubscribe = (name: string): boolean => name.toLowerCase() === 'list-unsubscribe'
+
+function write(mail: RenderedMail, body: Composition, { marks, put }: Marked): Promise<Buffer> {
+  const { 'Message-ID': messageId = '', ...ours } = marks
+  const text = (value: string): string => whole(put(value))
+  const line = (value: string): string => breakWords(oneLine(text(value)))
+  const own = Object.entries(body.headers).map(([name, value]) => [name, line(value)] as const)
+  const hasOwn = own.some(([name]) => isUnsubscribe(name))
+  return composeLetter({
+    from: { name: line(body.fromName ?? ''), address: body.from },
+    to: body.to ?? [mail.recipient],
+    cc: body.cc,
+    replyTo: body.replyTo,
+    subject: line(body.subject),
+    html: body.html === null ? null : text(body.html),
+    plain: body.plain === null ? null : text(body.plain),
+    attachments: body.attachments,
+    headers: { ...marksFor(body, ours, hasOwn), ...Object.fromEntries(own) },
+    messageId,
+    date: mail.acceptedAt,
+    name: mail.deliveryId,
+  })
+}
+
+function rewrite(mail: RenderedMail, body: Composition, { marks, put }: Marked): Buffer {
+  const raw = Buffer.from(body.raw ?? '', 'base64')
+  const hasVariables = Object.keys(mail.variables).length > 0 || Object.keys(body.sections).length > 0
+  const { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post, ...ours } = marksFor(body, marks, false)
+  const taken = unsubscribe === undefined || post === undefined ? {} : { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post }
+  const hasOwn = Object.keys(body.headers).some(isUnsubscribe)
+  const defaults = { From: body.from, Date: new Date(mail.acceptedAt).toUTCString().replace('GMT', '+0000'), 'MIME-Version': '1.0' }
+  return whole(rewriteMail(raw, { fields: { ...ours, ...(hasOwn ? {} : taken) }, defaults, put: hasVariables ? put : null }))
+}
+
+function whole<T>(made: T | null): T {
+  if (made === null) throw new Fault('internal', 'with its variables put in, the mail is too large')
+  return made
+}
