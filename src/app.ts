@@ -33,6 +33,9 @@ import { createReadingDesk } from './web/storedesk.ts'
 import { createWeb } from './web/web.ts'
 import { createWritingDesk } from './web/workdesk.ts'
 import { startChores } from './chores.ts'
+import { createExporter, startExporter } from './work/exporter.ts'
+import { createExports } from './work/exports.ts'
+import type { Exports } from './work/exports.ts'
 import { createFloodWatch } from './work/flood.ts'
 import type { FloodRules } from './work/flood.ts'
 import { CONNECTIONS, createNotifier, startNotifier } from './work/notify.ts'
@@ -70,8 +73,10 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     undo.push(receiver.idle)
     const { poster, webhooks, notifier } = webhookParts(opening, settings)
     undo.push(poster.close)
+    const exporter = createExporter(shop, settings.exports)
+    const exports = createExports(shop, settings.exports, () => void exporter.turn())
     const state = { isClosing: false }
-    const web = await createWeb(webParts(opening, { settings, prover, webhooks, isOpen: () => !state.isClosing }))
+    const web = await createWeb(webParts(opening, { settings, prover, webhooks, exports, isOpen: () => !state.isClosing }))
     await atPort(settings, 'http', () => web.listen({ host: settings.host, port: settings.http.port }))
     undo.push(() => web.close())
     const httpPort = portOf(web)
@@ -79,6 +84,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     const smtp = await atPort(settings, 'smtp', () => openSmtp(settings, shop, receiver))
     const stopChores = startChores(shop, settings)
     const stopNotifier = startNotifier(notifier)
+    const stopExporter = startExporter(exporter)
     const stopWebhooks = (): Promise<void> => stopNotifier().then(poster.close)
     const reload = (): void => {
       // Both are read before either is in force.
@@ -86,7 +92,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
       opening.reloadRules()
       if (certificate !== null) smtp.reloadTls(certificate)
     }
-    const close = once(() => closeInOrder({ state, smtp, web, receiver, stopChores, stopWebhooks, opening }))
+    const close = once(() => closeInOrder({ state, smtp, web, receiver, stopChores, stopWebhooks, stopExporter, opening }))
     return { smtpPort: smtp.port, httpPort, first: opening.first, reload, close }
   } catch (error) {
     for (const end of undo.toReversed()) await end()
@@ -121,13 +127,14 @@ type Parts = {
   readonly receiver: Receiver
   readonly stopChores: () => Promise<void>
   readonly stopWebhooks: () => Promise<void>
+  readonly stopExporter: () => Promise<void>
   readonly opening: Opening
 }
 
 /** Doors first, then what they handed over, then the store. */
-async function closeInOrder({ state, smtp, web, receiver, stopChores, stopWebhooks, opening }: Parts): Promise<void> {
+async function closeInOrder({ state, smtp, web, receiver, stopChores, stopWebhooks, stopExporter, opening }: Parts): Promise<void> {
   state.isClosing = true
-  await Promise.all([smtp.close(), web.close(), stopChores(), stopWebhooks()])
+  await Promise.all([smtp.close(), web.close(), stopChores(), stopWebhooks(), stopExporter()])
   await receiver.idle()
   await opening.close()
 }
@@ -137,13 +144,19 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return () => (running ??= work())
 }
 
-type WebWish = { readonly settings: Settings; readonly prover: Prover; readonly webhooks: Webhooks; readonly isOpen: () => boolean }
+type WebWish = {
+  readonly settings: Settings
+  readonly prover: Prover
+  readonly webhooks: Webhooks
+  readonly exports: Exports
+  readonly isOpen: () => boolean
+}
 
-function webParts({ shop }: Opening, { settings, prover, webhooks, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
+function webParts({ shop }: Opening, { settings, prover, webhooks, exports, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
   const { read } = shop.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
   const submit = createSubmit(shop, { nudge: () => undefined })
-  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop, prover), webhooks, submit }
+  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop, prover), webhooks, exports, submit }
   return {
     telemetry: shop.telemetry,
     desk,

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { FLOODS } from './ledger/flood.ts'
 import { compatible } from './settings/compatible.ts'
 import { webhooks } from './settings/hooks.ts'
-import { retention } from './settings/keeping.ts'
+import { exportRules, retention } from './settings/keeping.ts'
 import { count, days, domain, port, setting, text } from './settings/setting.ts'
 import { LOG_LEVELS } from './telemetry.ts'
 
@@ -241,6 +241,7 @@ export const SCHEMA = z.strictObject({
   webhooks: webhooks.prefault({}),
   retention: retention.prefault({}),
   compatible: compatible.prefault({}),
+  exports: exportRules.prefault({}),
 })
 
 export type Settings = z.output<typeof SCHEMA>

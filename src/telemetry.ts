@@ -55,6 +55,8 @@ export const METRICS = {
   bounced_webhooks_total: { kind: 'counter', help: 'Webhooks that were sent, by what came of it', labels: ['outcome'] },
   bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint answered', labels: [], buckets: SECONDS },
   bounced_webhook_endpoints_open: { kind: 'gauge', help: 'Endpoints that are left alone because they fail', labels: [] },
+  bounced_exports_total: { kind: 'counter', help: 'Exports, by what came of them', labels: ['outcome'] },
+  bounced_export_rows_total: { kind: 'counter', help: 'Rows that exports have written', labels: [] },
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },
   bounced_http_seconds: { kind: 'histogram', help: 'Time of one HTTP request', labels: ['route'], buckets: SECONDS },
 } as const satisfies Record<string, MetricRow>

@@ -27,7 +27,7 @@ import { rebuild } from '../src/work/rebuild.ts'
 import type { Shop } from '../src/work/shop.ts'
 import { engines } from './support/engines.ts'
 import { arf, incoming, ndr } from './support/reports.ts'
-import { makeShop, makeWebhooks, MASTER } from './support/shop.ts'
+import { makeShop, makeExports, makeWebhooks, MASTER } from './support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const [ANN, BOB] = [1, 2]
@@ -149,6 +149,7 @@ describe.each(engines)('$kind', ({ open }) => {
         ...createWritingDesk(shop, prover),
         submit: createSubmit(shop, { nudge: () => undefined }),
         webhooks: makeWebhooks(shop),
+        exports: makeExports(shop),
       },
       keys: createKeys(engine.read, shop.now),
       accountOf: (apiUser) => accountOf(engine.read, apiUser),

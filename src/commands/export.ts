@@ -1,54 +1,160 @@
 /**
- * export - facts, mails or a list as NDJSON or CSV on standard output
+ * export - rows of the store as NDJSON or CSV on standard output, and the jobs that write files
  *
- * Pages by key, so that an export of everything stays within bounded memory and holds no lock. CSV cells that a spreadsheet would take for a
- * formula are quoted as text; times are ISO 8601.
+ * `status`, `results` and `suppressions` have the columns of the files that accounts ask for (docs/EXPORTS.md), without a limit of time; `facts` and
+ * `mails` are the store's own rows, whole. Pages by key: an export of everything stays within bounded memory and holds no lock.
  *
- * See also: store/rebuild (pages).
+ * See also: work/exportkinds, commands/exportjobs, store/rebuild (pages).
  */
+import { once } from 'node:events'
+import { createGzip } from 'node:zlib'
+import type { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import { Fault } from '../error.ts'
-import type { DeliveryRow, SuppressionRow } from '../ledger/world.ts'
-import { FIRST_SUBJECT, pageFactsForOperator, pageRowsForOperator } from '../store/rebuild.ts'
+import { LISTS } from '../ledger/fact.ts'
+import type { ListName } from '../ledger/fact.ts'
+import type { DeliveryRow } from '../ledger/world.ts'
+import { listAccountsForOperator } from '../store/accounts.ts'
+import type { Account } from '../store/accounts.ts'
 import type { Reader } from '../store/engine.ts'
-import { DELIVERIES, SUPPRESSIONS } from '../store/schema.ts'
+import { EXPORT_KIND_NAMES } from '../store/exports.ts'
+import type { ExportCursor, ExportFilters, ExportKind } from '../store/exports.ts'
+import { FIRST_SUBJECT, pageFactsForOperator, pageRowsForOperator } from '../store/rebuild.ts'
+import { DELIVERIES } from '../store/schema.ts'
 import { viewMoments } from '../web/moments.ts'
-import { csvCell } from './csv.ts'
+import { csvLines } from '../work/csv.ts'
+import type { Cell } from '../work/csv.ts'
+import { EXPORT_KINDS } from '../work/exportkinds.ts'
+import type { ExportStep } from '../work/exportkinds.ts'
+import { checkFilters } from '../work/exports.ts'
+import { fileHead, fileLines } from '../work/exportfile.ts'
 import type { Define } from './define.ts'
+import { addJobs } from './exportjobs.ts'
 import { withStore } from './store.ts'
 
 const PAGE = 1_000
 
-type Source = (reader: Reader) => AsyncGenerator<object>
-
-const SOURCES: Readonly<Record<string, Source>> = {
+const RAW: Readonly<Record<string, (reader: Reader) => AsyncGenerator<object>>> = {
   mails: (reader) => rows<DeliveryRow>((after) => pageRowsForOperator(reader, DELIVERIES, after, PAGE)),
-  suppressions: (reader) => rows<SuppressionRow>((after) => pageRowsForOperator(reader, SUPPRESSIONS, after, PAGE)),
   facts,
+}
+
+const WHAT = [...EXPORT_KIND_NAMES, ...Object.keys(RAW)].join(', ')
+
+type Options = {
+  readonly csv?: true
+  readonly bom?: true
+  readonly gzip?: true
+  readonly account?: string
+  readonly since?: string
+  readonly until?: string
+  readonly list?: string
+  readonly broadcast?: string
+  readonly status?: string
+  readonly fault?: string
 }
 
 export const exportCommand: Define = (command) => {
   command
-    .argument('<what>', Object.keys(SOURCES).join(', '))
+    .argument('<what>', WHAT)
     .option('--csv', 'CSV instead of NDJSON')
-    .option('--account <number>', 'only this account')
-    .action(async (what: string, options: { csv?: true; account?: string }, self: Command) => {
-      const source = SOURCES[what]
-      if (source === undefined) throw new Fault('bad_request', `export takes one of ${Object.keys(SOURCES).join(', ')}`)
-      const account = options.account === undefined ? null : Number(options.account)
+    .option('--bom', 'a byte order mark before CSV, by which Excel reads UTF-8')
+    .option('--gzip', 'packed')
+    .option('--account <apiUser>', 'only this account (its name or number)')
+    .option('--since <time>', 'requested, or entered, at or after (ISO 8601)')
+    .option('--until <time>', 'before (ISO 8601)')
+    .option('--list <list>', `suppressions: one of ${LISTS.join(', ')}; all of them unless told`)
+    .option('--broadcast <name>', 'status, results: only this broadcast')
+    .option('--status <status>', 'status: 1, 4, 5 or 18')
+    .option('--fault <fault>', 'status, results: recipient is what lists are cleaned by')
+    .action(async (what: string, options: Options, self: Command) => {
       await withStore(self, async ({ shop }) => {
-        let names: readonly string[] | null = null
-        for await (const stored of source(shop.engine.read)) {
-          if (account !== null && Reflect.get(stored, 'account') !== account) continue
-          const row = Object.fromEntries(Object.entries(stored).map(([name, value]) => [name, viewMoments(name, value)]))
-          if (options.csv && names === null) {
-            names = Object.keys(row)
-            await write(names.map(csvCell).join(','))
-          }
-          await write(names === null ? JSON.stringify(row) : names.map((name) => csvCell(row[name])).join(','))
+        const { read } = shop.engine
+        const accounts = await accountsOf(read, options.account)
+        const out = options.gzip ? createGzip() : process.stdout
+        if (out !== process.stdout) out.pipe(process.stdout)
+        const kind = EXPORT_KIND_NAMES.find((name) => name === what)
+        if (kind !== undefined) await writeKind(read, { kind, options, accounts, now: shop.now() }, out)
+        else await writeRaw(read, { what, options, accounts }, out)
+        if (out !== process.stdout) {
+          out.end()
+          await once(out, 'end')
         }
       })
     })
+  addJobs(command)
+}
+
+/** Null: all of them. */
+async function accountsOf(reader: Reader, named: string | undefined): Promise<readonly Account[]> {
+  const all = await listAccountsForOperator(reader)
+  const found = all.filter(({ name, account }) => named === undefined || name === named || String(account) === named)
+  if (found.length === 0) throw new Fault('not_found', 'no account bears that name')
+  return found
+}
+
+type Wish = { readonly options: Options; readonly accounts: readonly Account[] }
+
+async function writeKind(reader: Reader, wish: Wish & { readonly kind: ExportKind; readonly now: number }, out: Writable): Promise<void> {
+  const { kind, options, accounts, now } = wish
+  const form = { kind, format: options.csv ? ('csv' as const) : ('ndjson' as const), bom: options.bom === true }
+  const span = { from: momentOf('--since', options.since, 0), to: momentOf('--until', options.until, Number.MAX_SAFE_INTEGER) }
+  await write(out, fileHead(form))
+  for (const filters of filtersOf(kind, options)) {
+    for (const { account, offlineFor } of accounts) {
+      if (offlineFor !== null) continue
+      for (let after: ExportCursor | null = null, isFirst = true; isFirst || after !== null; isFirst = false) {
+        const stride = { ...span, after, look: PAGE }
+        const step: ExportStep = await EXPORT_KINDS[kind].step(reader, { account, filters, now, stride })
+        await write(out, await fileLines(form, step.rows))
+        after = step.next
+      }
+    }
+  }
+}
+
+/** What was asked, once for each list where no list is named. Faults: bad_request. */
+function filtersOf(kind: ExportKind, { list, broadcast, status, fault }: Options): readonly ExportFilters[] {
+  // The checked door: the columns hold nothing else, and another word finds no row.
+  const asked = {
+    ...(broadcast === undefined ? {} : { broadcast }),
+    ...(status === undefined ? {} : { status: Number(status) }),
+    ...(fault === undefined ? {} : { fault }),
+  } as ExportFilters
+  const named = LISTS.filter((each) => each === list)
+  if (list !== undefined && named.length === 0) throw new Fault('bad_request', `--list takes one of ${LISTS.join(', ')}`)
+  const lists: readonly ListName[] = kind === 'suppressions' && list === undefined ? LISTS : named
+  const all = lists.length === 0 ? [asked] : lists.map((each) => ({ ...asked, list: each }))
+  for (const filters of all) checkFilters(kind, filters)
+  return all
+}
+
+function momentOf(name: string, text: string | undefined, otherwise: number): number {
+  const at = text === undefined ? otherwise : Date.parse(text)
+  if (Number.isNaN(at)) throw new Fault('bad_request', `${name} takes a time like 2026-11-20T12:00:00Z`)
+  return at
+}
+
+async function writeRaw(reader: Reader, { what, options, accounts }: Wish & { readonly what: string }, out: Writable): Promise<void> {
+  const source = RAW[what]
+  if (source === undefined) throw new Fault('bad_request', `export takes one of ${WHAT}, or jobs`)
+  const wanted = options.account === undefined ? null : new Set(accounts.map(({ account }) => account))
+  let names: readonly string[] | null = null
+  for await (const stored of source(reader)) {
+    if (wanted !== null && !wanted.has(Number(Reflect.get(stored, 'account')))) continue
+    const row = Object.fromEntries(Object.entries(stored).map(([name, value]) => [name, viewMoments(name, value)]))
+    if (options.csv && names === null) {
+      names = Object.keys(row)
+      await write(out, (options.bom ? '\ufeff' : '') + csvLines([names]))
+    }
+    await write(out, names === null ? `${JSON.stringify(row)}\n` : csvLines([names.map((name) => cellOf(row[name]))]))
+  }
+}
+
+/** Lists and records are JSON in one cell. */
+function cellOf(value: unknown): Cell {
+  if (value === null || value === undefined) return null
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : JSON.stringify(value)
 }
 
 async function* rows<R extends object>(page: (after: R | null) => Promise<readonly R[]>): AsyncGenerator<R> {
@@ -72,6 +178,6 @@ async function* facts(reader: Reader): AsyncGenerator<object> {
   }
 }
 
-async function write(line: string): Promise<void> {
-  if (!process.stdout.write(`${line}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve))
+async function write(out: Writable, text: string): Promise<void> {
+  if (text !== '' && !out.write(text)) await once(out, 'drain')
 }

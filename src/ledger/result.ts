@@ -35,3 +35,17 @@ function resultOfEffect(effect: Effect): BaseResult {
 export function shownResult(base: BaseResult, openedAt: number | null, clickedAt: number | null): Result {
   return base === 'delivered' && (openedAt !== null || clickedAt !== null) ? 'opened' : base
 }
+
+/** The results in the words of the specification. */
+export const RESULT_NAMES: Readonly<Record<Result, string>> = {
+  unsent: 'Unsent',
+  sent: 'Sent',
+  'soft-bounced': 'Soft Bounced',
+  delivered: 'Delivered',
+  blocked: 'Blocked',
+  failed: 'Failed',
+  bounced: 'Bounced',
+  duplicate: 'Duplicate',
+  'no-email-selected': 'No Email Selected',
+  opened: 'Opened',
+}

@@ -1,11 +1,31 @@
 /**
- * keeping - how long what is stored stays
+ * keeping - how long what is stored stays, and what files are made of it
  *
  * See also: settings (the whole schema).
  */
 import { z } from 'zod'
-import { days, setting } from './setting.ts'
+import { count, days, setting } from './setting.ts'
 
 export const retention = z.strictObject({
   rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
+})
+
+export const exportRules = z.strictObject({
+  days: setting(z.int().min(1).max(366).default(30), 'Longest time that one export spans, in days', 'a month of mails is one file'),
+  keepDays: setting(
+    days.min(0.01).default(7),
+    'Days that an exported file is kept',
+    'long enough for a weekend; addresses should lie in few places',
+  ),
+  perAccount: setting(
+    count.default(1),
+    'Exports of one account that run at once, over all nodes',
+    'the second would only make the first slower',
+  ),
+  waiting: setting(
+    count.default(20),
+    'Exports of one account that wait or run',
+    'a day of hourly files; each row is small, but a loop must end',
+  ),
+  atOnce: setting(count.default(2), 'Exports that one node runs at once', 'each takes a share of one core from intake'),
 })

@@ -30,6 +30,9 @@ export type DeliveryFilters = {
   readonly egressIp?: string
   readonly emailType?: DeliveryRow['emailType']
   readonly broadcast?: string
+  readonly fault?: NonNullable<DeliveryRow['fault']>
+  readonly reason?: string
+  readonly result?: DeliveryRow['result']
 }
 
 /** Where a page ended; the next begins behind it. */
@@ -59,7 +62,7 @@ export async function findByEmailIds(reader: Reader, account: number, emailIds: 
 
 /** Every recipient of one request, in the order of their ids. */
 export async function findByMessageId(reader: Reader, account: number, messageId: string): Promise<readonly DeliveryRow[]> {
-  const where = filtersOf(account, { messageId })
+  const where = deliveriesWhere(account, { messageId })
   const rows = await reader.all(`select ${COLUMNS} from deliveries d where ${where.sql()} order by d.delivery_id`, where.params())
   return rows.map(DELIVERIES.decode)
 }
@@ -71,7 +74,7 @@ export async function findDeliveries(
   filters: DeliveryFilters,
   page: DeliveryPage,
 ): Promise<{ readonly rows: readonly DeliveryRow[]; readonly total: number | null }> {
-  const where = filtersOf(account, filters)
+  const where = deliveriesWhere(account, filters)
   const counted =
     page.total === true ? reader.one(`select count(*) as n from deliveries d where ${where.sql()}`, [...where.params()]) : null
   const { after } = page
@@ -126,7 +129,8 @@ export async function historyOf(
   return [...names.flatMap(({ deliveryId }) => known.get(deliveryId) ?? []), ...read]
 }
 
-function filtersOf(account: number, filters: DeliveryFilters): Where {
+/** What lets a delivery through, as conditions on `d`. */
+export function deliveriesWhere(account: number, filters: DeliveryFilters): Where {
   const where = createWhere('d.account_id = ?', account)
     .when('d.requested_at >= ?', filters.from)
     .when('d.requested_at < ?', filters.to)
@@ -140,7 +144,12 @@ function filtersOf(account: number, filters: DeliveryFilters): Where {
     .when('d.egress_ip = ?', filters.egressIp)
     .when('d.email_type = ?', filters.emailType)
     .when('d.broadcast = ?', filters.broadcast)
+    .when('d.fault = ?', filters.fault)
+    .when('d.reason = ?', filters.reason)
+    .when('d.result = ?', filters.result)
   // The words of the partial indexes, so that both planners see that they may use them.
+  if (filters.requestIp !== undefined) where.also('d.request_ip is not null')
+  if (filters.egressIp !== undefined) where.also('d.egress_ip is not null')
   if (filters.status === 4 || filters.status === 5) where.also('d.status in (4, 5)')
   if (filters.emailIds !== undefined) where.also('d.email_id is not null').whenIn('d.email_id', filters.emailIds)
   if (filters.messageId !== undefined) byMessage(where, filters.messageId)

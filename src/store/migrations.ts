@@ -175,6 +175,26 @@ const QUEUE: readonly string[] = [
   ) @narrow`,
 ]
 
+/**
+ * Jobs that write files, and their files in chunks; the two filters that would else look through a whole window. A chunk is found by its
+ * number; the few jobs that wait or run have an index of nothing else.
+ */
+const EXPORTS: readonly string[] = [
+  `create table exports (
+    account_id @int not null, export_id @bytes not null, kind @text not null, format @text not null, gzip @int not null, bom @int not null,
+    filters @text not null, from_at @int not null, to_at @int not null, state @text not null, asked_by @text not null,
+    created_at @int not null, started_at @int, ended_at @int, expires_at @int, rows_done @int not null, bytes_done @int not null,
+    chunks @int not null, attempts @int not null, last_key @text, lease @text not null, lease_until @int not null, error @text,
+    primary key (account_id, export_id)
+  ) @strict`,
+  "create index exports_open on exports (created_at, export_id) where state in ('queued', 'running')",
+  `create table export_chunks (
+    account_id @int not null, export_id @bytes not null, n @int not null, body @bytes not null, primary key (account_id, export_id, n)
+  ) @strict`,
+  'create index deliveries_by_request_ip on deliveries (account_id, request_ip, requested_at, delivery_id) where request_ip is not null',
+  'create index deliveries_by_egress_ip on deliveries (account_id, egress_ip, requested_at, delivery_id) where egress_ip is not null',
+]
+
 /** What people ask of the delivery queue, and how it stands: a picture of one node's memory, for all nodes. */
 const QUEUE_DOORS: readonly string[] = [
   `create table queue_commands (
@@ -251,5 +271,6 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 7, name: 'sending: answers given, signing keys', statements: SENDING },
   { version: 8, name: 'labels that were removed, opens and clicks by time', statements: LABELS_AND_ENGAGEMENT },
   { version: 9, name: 'records of webhooks, mail for accounts, alerts', statements: HOOKS },
+  { version: 10, name: 'exports; deliveries by their IPs', statements: EXPORTS },
   { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
 ]

@@ -12,6 +12,7 @@ import type { Keys, Reader } from './engine.ts'
 import { SUPPRESSIONS } from './schema.ts'
 import { bytesOfHex } from './shape.ts'
 import { createWhere } from './where.ts'
+import type { Where } from './where.ts'
 
 export type SuppressionFilters = {
   readonly list: ListName
@@ -81,20 +82,7 @@ export async function listSuppressions(
   filters: SuppressionFilters,
   page: SuppressionPage,
 ): Promise<{ readonly rows: readonly SuppressionRow[]; readonly total: number | null }> {
-  const where = createWhere('s.account_id = ?', account)
-    .when('s.list = ?', filters.list)
-    .when('s.from_at >= ?', filters.from)
-    .when('s.from_at < ?', filters.to)
-    .when('s.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
-    .when('s.domain = ?', filters.domain)
-    .when('s.scope = ?', filters.scope)
-    .when('s.is_domain = ?', flagOf(filters.isDomain))
-    .whenIn('s.api_user', filters.apiUsers)
-    .whenIn('s.label_id', filters.labelIds)
-    .when('s.pending = ?', flagOf(filters.pending))
-    .when('s.site = ?', filters.site)
-    .when('s.rule = ?', filters.rule)
-    .when('s.removed_at is null and s.pending = 0 and (s.until_at is null or s.until_at > ?)', filters.inForceAt)
+  const where = suppressionsWhere(account, filters)
   const counted =
     page.total === true ? reader.one(`select count(*) as n from suppressions s where ${where.sql()}`, [...where.params()]) : null
   const { after } = page
@@ -109,6 +97,24 @@ export async function listSuppressions(
     counted,
   ])
   return { rows: rows.map(SUPPRESSIONS.decode), total: total === null ? null : Number(total['n']) }
+}
+
+/** What lets an entry through, as conditions on `s`. */
+export function suppressionsWhere(account: number, filters: SuppressionFilters): Where {
+  return createWhere('s.account_id = ?', account)
+    .when('s.list = ?', filters.list)
+    .when('s.from_at >= ?', filters.from)
+    .when('s.from_at < ?', filters.to)
+    .when('s.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
+    .when('s.domain = ?', filters.domain)
+    .when('s.scope = ?', filters.scope)
+    .when('s.is_domain = ?', flagOf(filters.isDomain))
+    .whenIn('s.api_user', filters.apiUsers)
+    .whenIn('s.label_id', filters.labelIds)
+    .when('s.pending = ?', flagOf(filters.pending))
+    .when('s.site = ?', filters.site)
+    .when('s.rule = ?', filters.rule)
+    .when('s.removed_at is null and s.pending = 0 and (s.until_at is null or s.until_at > ?)', filters.inForceAt)
 }
 
 function flagOf(value: boolean | undefined): number | undefined {

@@ -17,6 +17,7 @@ import type { Released, ReleaseCall } from '../work/brake.ts'
 import type { CutCall } from '../work/cuts.ts'
 import type { EntryCall } from '../work/entries.ts'
 import type { Erased } from '../work/erase.ts'
+import type { Exports } from '../work/exports.ts'
 import type { SettleInbox } from '../work/inbox.ts'
 import type { Labels } from '../work/labels.ts'
 import type { UnsubscribeCall } from '../work/lists.ts'
@@ -115,6 +116,7 @@ export type Desk = {
   readonly releaseBrake: (call: ReleaseCall) => Promise<Released>
   readonly eraseAddress: (address: string, actor: string) => Promise<Erased>
   readonly webhooks: Webhooks
+  readonly exports: Exports
   readonly statistics: Statistics
   readonly labels: Labels
   /** The account itself and its API users; null: there is none. */

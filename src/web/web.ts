@@ -7,6 +7,7 @@ import type { Telemetry } from '../telemetry.ts'
 import { addAccount } from './account.ts'
 import { addAttempts } from './attempts.ts'
 import type { Desk } from './desk.ts'
+import { addExports } from './exports.ts'
 import { createGuard } from './guard.ts'
 import { addHealth } from './health.ts'
 import type { Gate, Keys } from './identity.ts'
@@ -61,6 +62,7 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addAttempts(server, { desk, guard, attemptsPerRequest: limits.attemptsPerRequest })
     addSuppressions(server, { desk, guard })
     addInbox(server, { desk, guard })
+    addExports(server, { desk, guard })
     addAccount(server, { desk, guard })
     addOperator(server, { desk, guard, accountOf: parts.accountOf })
     addWebhooks(server, { desk, guard })

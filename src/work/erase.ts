@@ -26,10 +26,12 @@ import {
   type RawMailCursor,
   type Traces,
 } from '../store/erase.ts'
+import { eraseExports } from '../store/exports.ts'
 import { factsOf } from '../store/facts.ts'
 import { inboxPage, type InboxCursor } from '../store/inbox.ts'
 import { removeRawMailForOperator } from '../store/rawmail.ts'
 import { commitWorld } from './commit.ts'
+import { sweepExports } from './exporter.ts'
 import type { Shop } from './shop.ts'
 
 /** What went: mails that we sent, entries of lists, raw mails that came. */
@@ -52,6 +54,7 @@ export async function eraseAddress(shop: Shop, email: string, actor: string): Pr
     total.entries += went.entries
   }
   const mails = await eraseMails(shop, known.address)
+  await sweepExports(shop, 0)
   const erased = { addressHash: known.hash, ...total, mails }
   await tellErasure(shop, actor, known.address, erased)
   if (!(await shop.engine.scrub())) shop.telemetry.log.warn('the store’s log is in use: what was erased leaves it at its next checkpoint')
@@ -83,6 +86,7 @@ async function eraseFrom(
     digests: [...new Set([...inbox.map(({ digest }) => digest), ...traces.facts.flatMap(digestOf)])],
     fact: decideErasure({ account, addressHash, actor, ...counts }, { at: now, receivedAt: now, ids: shop.ids }),
   })
+  await eraseExports(db, account, { at: now, error: 'an address in it was erased; ask for it again' })
   return counts
 }
 

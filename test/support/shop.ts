@@ -12,6 +12,7 @@ import type { Engine } from '../../src/store/engine.ts'
 import { addTokenKey } from '../../src/store/tokenkeys.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import { createBook } from '../../src/work/book.ts'
+import { createExports, type Exports } from '../../src/work/exports.ts'
 import { processIds, type Shop } from '../../src/work/shop.ts'
 import { createWebhooks, type Webhooks } from '../../src/work/webhooks.ts'
 
@@ -49,4 +50,9 @@ export async function makeShop(engine: Engine, clock: Clock, accounts: readonly 
 export function makeWebhooks(shop: Shop): Webhooks {
   const guard = createTargetGuard({ allowPrivate: false, allowHosts: [] })
   return createWebhooks(shop, { vault: createVault(MASTER), guard, poster: createPoster(guard, { connections: 1 }) })
+}
+
+/** Exports of a shop with the usual limits; `nudge` hears of each job. */
+export function makeExports(shop: Shop, nudge: () => void = () => undefined): Exports {
+  return createExports(shop, { days: 30, waiting: 3 }, nudge)
 }

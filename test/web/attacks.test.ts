@@ -2,7 +2,6 @@
  * attacks.test - what strangers try at the HTTP doors, by name
  */
 import { expect, test } from 'vitest'
-import { csvCell } from '../../src/commands/csv.ts'
 import { BASIC, ITEM, makeBench, OPERATOR, ROW } from './lambdas.ts'
 
 const HOSTILE = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>\u001b]0;x\u0007'
@@ -122,24 +121,6 @@ test('header injection: a header of a mail is one line', async () => {
     expect((await ask({ method: 'POST', url: '/v1/messages', body: { ...mail, headers } })).statusCode).toBe(400)
   expect(heard).toEqual([])
 })
-
-test.each([
-  // a cell                                  as it is written
-  ['=HYPERLINK("http://evil.example")', '"\'=HYPERLINK(""http://evil.example"")"'],
-  ['+1+1', "'+1+1"],
-  ['-1+1', "'-1+1"],
-  ['@SUM(A1)', "'@SUM(A1)"],
-  ['\t=1', "'\t=1"],
-  ['\r=1', '"\'\r=1"'],
-  ['\n=1', '"\'\n=1"'],
-  ['  =1', "'  =1"],
-  ['\uff1d1', "'\uff1d1"],
-  ['|calc', "'|calc"],
-  ['a,b', '"a,b"'],
-  ['joe@example.org', 'joe@example.org'],
-  [-5, '-5'],
-  [null, ''],
-])('CSV formula injection: %j', (value, want) => expect(csvCell(value)).toBe(want))
 
 test('only the operator cuts and erases', async () => {
   const { ask, heard } = await makeBench()

@@ -2,12 +2,13 @@
  * lambdas - a desk of lambdas and a server on it, so that routes are tested without a store
  */
 import type { LightMyRequestResponse } from 'fastify'
-import { Fault } from '../../src/error.ts'
 import { formatDeliveryId } from '../../src/correlate/deliveryid.ts'
 import type { Fact } from '../../src/ledger/fact.ts'
 import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/world.ts'
+import { Fault } from '../../src/error.ts'
 import type { Endpoint } from '../../src/store/endpoints.ts'
+import type { ExportRow } from '../../src/store/exports.ts'
 import type { Label } from '../../src/store/labels.ts'
 import type { WebhookRecord } from '../../src/store/webhookrecords.ts'
 import type { QueueCommand } from '../../src/store/queuecommands.ts'
@@ -249,6 +250,38 @@ export const ORDER: QueueCommand = {
   said: null,
 }
 
+export const JOB: ExportRow = {
+  account: 1,
+  exportId: '0192f000-0000-7000-8000-00000000000e',
+  kind: 'status',
+  format: 'csv',
+  gzip: false,
+  bom: false,
+  filters: { fault: 'recipient' },
+  from: NOW - 86_400_000,
+  to: NOW,
+  state: 'done',
+  askedBy: 'alice',
+  createdAt: NOW,
+  startedAt: NOW,
+  endedAt: NOW,
+  expiresAt: NOW + 1,
+  rows: 2,
+  bytes: 12,
+  chunks: 2,
+  attempts: 0,
+  cursor: null,
+  lease: '',
+  leaseUntil: 0,
+  error: null,
+}
+
+// The type asks for an iterable that waits; these pieces are there.
+async function* pieces(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('a,b\r\n')
+  yield* [Buffer.from('1,"2"\r\n')]
+}
+
 /** Calls that reached the desk, by name. */
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
 
@@ -388,6 +421,20 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
         return Promise.resolve({ ...ORDER, ...order })
       },
       found: (account, commandId) => Promise.resolve(commandId === ORDER.commandId && account < 2 ? ORDER : null),
+    },
+    exports: {
+      ask: hear('exports.ask', JOB),
+      list: hear('exports.list', [JOB]),
+      find: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId ? JOB : null),
+      content: (account, id) => {
+        if (account !== 1 || id !== JOB.exportId) return Promise.reject(new Fault('not_found', 'there is no such export'))
+        return Promise.resolve({ job: JOB, pieces: pieces() })
+      },
+      retry: (account, id) =>
+        account === 1 && id === JOB.exportId
+          ? Promise.reject(new Fault('conflict', 'only a failed export can be tried again; this one is done'))
+          : Promise.reject(new Fault('not_found', 'there is no such export')),
+      remove: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId),
     },
     unsubscribe: (call) => {
       heard.push({ name: 'unsubscribe', args: [call] })

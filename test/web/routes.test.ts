@@ -3,7 +3,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/error.ts'
-import { BASIC, ENTRY, FAILED, makeBench, OPERATOR, ROW } from './lambdas.ts'
+import { BASIC, ENTRY, FAILED, JOB, makeBench, OPERATOR, ROW } from './lambdas.ts'
 import type { Ask, Bench } from './lambdas.ts'
 
 let bench: Bench
@@ -15,6 +15,9 @@ const EMAIL_ID = encodeURIComponent(ROW.emailId ?? '')
 const MAIL = { from: 'news@example.org', subject: 'Hello', recipients: ['joe@example.com'] }
 const ATTEMPT = { emailId: ROW.emailId, code: 550, text: '550 5.1.1 No such user' }
 const LIFT = { rule: 'r', since: '2026-11-01T00:00:00Z', until: '2026-11-02T00:00:00Z' }
+const EXPORT = { kind: 'status', since: '2026-11-01T00:00:00Z' }
+const JOB_URL = `/v1/exports/${JOB.exportId}`
+const NO_JOB = '/v1/exports/0192f000-0000-7000-8000-0000000000ff'
 const RAW = `/v1/inbox/${'ab'.repeat(32)}/raw`
 const BAD = Buffer.from('alice:wrong').toString('base64')
 
@@ -154,6 +157,43 @@ const CASES: readonly Case[] = [
   ['a lift that ends before it begins', post('/v1/suppressions/lift', { ...LIFT, since: '2026-11-03T00:00:00Z' }), 400, 'bad_request'],
   ['a lift of unsubscribes', post('/v1/suppressions/lift', { ...LIFT, list: 'unsubscribe' }), 400, 'bad_request'],
   ['nobody lifts', post('/v1/suppressions/lift', LIFT, null), 401, 'unauthenticated'],
+  // exports
+  ['an export', post('/v1/exports', EXPORT), 202],
+  [
+    'an export of everything that it takes',
+    post('/v1/exports', {
+      ...EXPORT,
+      format: 'ndjson',
+      gzip: true,
+      bom: true,
+      until: '2026-11-20T00:00:00Z',
+      filters: { fault: 'recipient', status: 4 },
+    }),
+    202,
+  ],
+  ['an export for an account by the operator', post('/v1/exports?account=alice', EXPORT, OPERATOR), 202],
+  ['an export of what there is not', post('/v1/exports', { ...EXPORT, kind: 'facts' }), 400, 'bad_request'],
+  ['an export without a time', post('/v1/exports', { kind: 'status' }), 400, 'bad_request'],
+  ['an export with a misspelt filter', post('/v1/exports', { ...EXPORT, filters: { falt: 'recipient' } }), 400, 'bad_request'],
+  ['an export in a format that there is not', post('/v1/exports', { ...EXPORT, format: 'xlsx' }), 400, 'bad_request'],
+  ['nobody exports', post('/v1/exports', EXPORT, null), 401, 'unauthenticated'],
+  ['the exports', { url: '/v1/exports' }, 200],
+  ['the longest page of exports', { url: '/v1/exports?limit=1000' }, 200],
+  ['too long a page of exports', { url: '/v1/exports?limit=1001' }, 400, 'bad_request'],
+  ['nobody lists exports', { url: '/v1/exports', auth: null }, 401, 'unauthenticated'],
+  ['one export', { url: JOB_URL }, 200],
+  ['another account’s export', { url: JOB_URL, auth: 'Bearer bob:secret-of-bob' }, 404, 'not_found'],
+  ['an export whose id is none', { url: '/v1/exports/1' }, 400, 'bad_request'],
+  ['nobody looks at an export', { url: JOB_URL, auth: null }, 401, 'unauthenticated'],
+  ['its file', { url: `${JOB_URL}/download` }, 200],
+  ['another account’s file', { url: `${JOB_URL}/download`, auth: 'Bearer bob:secret-of-bob' }, 404, 'not_found'],
+  ['nobody takes a file', { url: `${JOB_URL}/download`, auth: null }, 401, 'unauthenticated'],
+  ['a retry of what is done', { method: 'POST', url: `${JOB_URL}/retry` }, 409, 'conflict'],
+  ['a retry of nothing', { method: 'POST', url: NO_JOB + '/retry' }, 404, 'not_found'],
+  ['nobody tries again', { method: 'POST', url: `${JOB_URL}/retry`, auth: null }, 401, 'unauthenticated'],
+  ['deletes an export', { method: 'DELETE', url: JOB_URL }, 204],
+  ['deletes no export', { method: 'DELETE', url: NO_JOB }, 404, 'not_found'],
+  ['nobody deletes', { method: 'DELETE', url: JOB_URL, auth: null }, 401, 'unauthenticated'],
   // inbox
   ['the inbox', { url: '/v1/inbox' }, 200],
   ['the inbox of everybody', { url: '/v1/inbox', auth: OPERATOR }, 200],
@@ -250,6 +290,16 @@ describe('what they answer', () => {
       'content-disposition': expect.stringMatching(/^attachment;/),
     })
     expect(body).toContain('<script>')
+  })
+
+  test('a file is a download of the length that was told', async () => {
+    const { headers, body } = await bench.ask({ url: `${JOB_URL}/download` })
+    expect(headers).toMatchObject({
+      'content-type': 'text/csv; charset=utf-8; header=present',
+      'content-disposition': 'attachment; filename="status-2026-11-19-2026-11-20.csv"',
+      'content-length': '12',
+    })
+    expect(body).toBe('a,b\r\n1,"2"\r\n')
   })
 
   test('the document names our routes and not the vendor’s', async () => {

@@ -1,0 +1,254 @@
+/**
+ * exports - jobs that write a file of an account's rows, and the chunks of those files
+ *
+ * The file lies in the store and on no node, so that any node writes on and any node hands it out. Each chunk is a gzip member by itself
+ * (RFC 1952 §2.2: members one behind the other are one file); it is written in the transaction that moves the job's cursor, so that what
+ * follows a crash goes on where the last chunk ended. A job is taken by its state and a lease; whoever has lost the lease changes nothing.
+ *
+ * See also: store/exportstates (the states), work/exporter (who writes), work/exports (who asks).
+ */
+import type { ListName } from '../ledger/fact.ts'
+import type { DeliveryRow, Result } from '../ledger/world.ts'
+import type { Db, Reader } from './engine.ts'
+import { movesOf } from './exportstates.ts'
+import type { ExportSignal, ExportState } from './exportstates.ts'
+import { bytes, bytesOfUuid, flag, int, json, maybe, shapeOf, text, uuid, word } from './shape.ts'
+import type { Value } from './value.ts'
+
+export const EXPORT_KIND_NAMES = ['status', 'suppressions', 'results'] as const
+export type ExportKind = (typeof EXPORT_KIND_NAMES)[number]
+export const EXPORT_FORMATS = ['csv', 'ndjson'] as const
+export type ExportFormat = (typeof EXPORT_FORMATS)[number]
+
+/** What of the rows. Which kind knows which: work/exportkinds. */
+export type ExportFilters = {
+  readonly status?: DeliveryRow['status']
+  readonly subStatus?: number
+  readonly fault?: NonNullable<DeliveryRow['fault']>
+  readonly reason?: string
+  readonly recipient?: string
+  readonly label?: string
+  readonly apiUser?: string
+  readonly emailType?: DeliveryRow['emailType']
+  readonly requestIp?: string
+  readonly egressIp?: string
+  readonly broadcast?: string
+  readonly result?: Result
+  readonly list?: ListName
+  readonly site?: string
+  readonly rule?: string
+  readonly inForce?: boolean
+}
+
+/** The key of the last row that was looked at, as its walk has it. */
+export type ExportCursor = Readonly<Record<string, string | number>>
+
+export type ExportRow = {
+  readonly account: number
+  readonly exportId: string
+  readonly kind: ExportKind
+  readonly format: ExportFormat
+  readonly gzip: boolean
+  /** A byte order mark before CSV: spreadsheets take the text for UTF-8 by it. */
+  readonly bom: boolean
+  readonly filters: ExportFilters
+  /** The time of the rows: [from, to). */
+  readonly from: number
+  readonly to: number
+  readonly state: ExportState
+  readonly askedBy: string
+  readonly createdAt: number
+  readonly startedAt: number | null
+  readonly endedAt: number | null
+  /** When the file goes. */
+  readonly expiresAt: number | null
+  readonly rows: number
+  /** Of the file as it is handed out. */
+  readonly bytes: number
+  readonly chunks: number
+  /** Starts since the last chunk. */
+  readonly attempts: number
+  readonly cursor: ExportCursor | null
+  readonly lease: string
+  /** Until when it is its holder's; of a job that waits: until when it rests. */
+  readonly leaseUntil: number
+  readonly error: string | null
+}
+
+export const EXPORTS = shapeOf<ExportRow>('exports', ['account_id', 'export_id'], {
+  account: int('account_id'),
+  exportId: uuid('export_id'),
+  kind: word<ExportKind>('kind'),
+  format: word<ExportFormat>('format'),
+  gzip: flag('gzip'),
+  bom: flag('bom'),
+  filters: json<ExportFilters>('filters'),
+  from: int('from_at'),
+  to: int('to_at'),
+  state: word<ExportState>('state'),
+  askedBy: text('asked_by'),
+  createdAt: int('created_at'),
+  startedAt: maybe(int('started_at')),
+  endedAt: maybe(int('ended_at')),
+  expiresAt: maybe(int('expires_at')),
+  rows: int('rows_done'),
+  bytes: int('bytes_done'),
+  chunks: int('chunks'),
+  attempts: int('attempts'),
+  cursor: maybe(json<ExportCursor>('last_key')),
+  lease: text('lease'),
+  leaseUntil: int('lease_until'),
+  error: maybe(text('error')),
+})
+
+export type ExportChunk = { readonly account: number; readonly exportId: string; readonly n: number; readonly body: Uint8Array }
+
+export const EXPORT_CHUNKS = shapeOf<ExportChunk>('export_chunks', ['account_id', 'export_id', 'n'], {
+  account: int('account_id'),
+  exportId: uuid('export_id'),
+  n: int('n'),
+  body: bytes('body'),
+})
+
+const COLUMNS = EXPORTS.columns('x')
+
+/** Jobs of an account that it has not deleted, newest first, behind one of them. */
+export async function listExports(
+  reader: Reader,
+  account: number,
+  page: { readonly after: string | null; readonly limit: number },
+): Promise<readonly ExportRow[]> {
+  const behind = page.after === null ? '' : 'and x.export_id < $3'
+  const sql = `select ${COLUMNS} from exports x where x.account_id = $1 and x.state <> 'removed' ${behind} order by x.export_id desc limit $2`
+  return (await reader.all(sql, [account, page.limit, ...(page.after === null ? [] : [bytesOfUuid(page.after)])])).map(EXPORTS.decode)
+}
+
+/** One job of an account, or null. */
+export async function findExport(reader: Reader, account: number, exportId: string): Promise<ExportRow | null> {
+  const sql = `select ${COLUMNS} from exports x where x.account_id = $1 and x.export_id = $2 and x.state <> 'removed'`
+  const row = await reader.one(sql, [account, bytesOfUuid(exportId)])
+  return row === null ? null : EXPORTS.decode(row)
+}
+
+/** How many jobs of an account are not done yet. */
+export async function countOpenExports(reader: Reader, account: number): Promise<number> {
+  const row = await reader.one("select count(*) as n from exports x where x.account_id = $1 and x.state in ('queued', 'running')", [
+    account,
+  ])
+  return Number(row?.['n'] ?? 0)
+}
+
+/** The bytes of one chunk; null where it is gone. */
+export async function readExportChunk(reader: Reader, { account, exportId }: ExportRef, n: number): Promise<Uint8Array | null> {
+  const sql = `select ${EXPORT_CHUNKS.columns('c')} from export_chunks c where c.account_id = $1 and c.export_id = $2 and c.n = $3`
+  const row = await reader.one(sql, [account, bytesOfUuid(exportId), n])
+  return row === null ? null : EXPORT_CHUNKS.decode(row).body
+}
+
+export type ExportRef = Pick<ExportRow, 'account' | 'exportId'>
+
+export type ExportClaim = {
+  readonly now: number
+  readonly leaseUntil: number
+  readonly lease: string
+  /** Jobs of one account that run at once, over all nodes. */
+  readonly perAccount: number
+}
+
+/** Takes the oldest job that waits or whose lease has run out; null: there is none. Run it under a lock, or accounts may exceed their number. */
+export async function claimExportForOperator(db: Db, { now, leaseUntil, lease, perAccount }: ExportClaim): Promise<ExportRow | null> {
+  const [row] = await db.claim({
+    table: EXPORTS.table,
+    where: `state in ('queued', 'running') and lease_until <= $1 and (select count(*) from exports r
+      where r.account_id = exports.account_id and r.state = 'running' and r.lease_until > $1) < $4`,
+    order: 'created_at, export_id',
+    set: "state = 'running', lease = $3, lease_until = $2, attempts = attempts + 1, started_at = coalesce(started_at, $1), error = null",
+    params: [now, leaseUntil, lease, perAccount],
+    limit: 1,
+  })
+  return row === undefined ? null : EXPORTS.decode(row)
+}
+
+/** What a node has written since the last time. */
+export type ExportProgress = Pick<ExportRow, 'cursor' | 'rows' | 'bytes' | 'leaseUntil'> & { readonly chunk: Uint8Array | null }
+
+/** Keeps a chunk and how far the job is, under its lease; false: the job is another's now, or gone, and nothing was kept. */
+export async function saveExportProgress(db: Db, job: ExportRow, progress: ExportProgress): Promise<boolean> {
+  const { cursor, rows, bytes: size, leaseUntil, chunk } = progress
+  const changed = await db.run(
+    `update exports set last_key = $1, rows_done = $2, bytes_done = $3, chunks = chunks + $4, attempts = 0, lease_until = $5
+     where account_id = $6 and export_id = $7 and state = 'running' and lease = $8`,
+    [
+      cursor === null ? null : JSON.stringify(cursor),
+      rows,
+      size,
+      chunk === null ? 0 : 1,
+      leaseUntil,
+      job.account,
+      bytesOfUuid(job.exportId),
+      job.lease,
+    ],
+  )
+  if (changed === 0) return false
+  const { account, exportId, chunks: n } = job
+  if (chunk !== null) await db.insertMany(EXPORT_CHUNKS, [{ account, exportId, n, body: chunk }])
+  return true
+}
+
+/** What else a move writes. */
+export type ExportChange = {
+  readonly at: number
+  readonly expiresAt?: number | null
+  readonly error?: string | null
+  readonly lease?: string
+  readonly restUntil?: number
+}
+
+/** Moves one job by a signal; false: it stands where that signal moves nothing, or under another's lease. */
+export async function signalExport(db: Db, { account, exportId }: ExportRef, signal: ExportSignal, change: ExportChange): Promise<boolean> {
+  const { sql, params } = moveSql(signal, change)
+  const held = change.lease === undefined ? '' : `and lease = $${params.length + 3}`
+  const key: readonly Value[] = [account, bytesOfUuid(exportId), ...(change.lease === undefined ? [] : [change.lease])]
+  return (
+    (await db.run(`${sql} and account_id = $${params.length + 1} and export_id = $${params.length + 2} ${held}`, [...params, ...key])) > 0
+  )
+}
+
+/** Ends every file of an account that may hold what was erased. */
+export async function eraseExports(db: Db, account: number, change: ExportChange): Promise<number> {
+  const { sql, params } = moveSql('erased', change)
+  return db.run(`${sql} and account_id = $${params.length + 1}`, [...params, account])
+}
+
+/** Ends what is kept no longer. */
+export async function ageExportsForOperator(db: Db, now: number): Promise<number> {
+  const { sql, params } = moveSql('aged', { at: now })
+  return db.run(`${sql} and expires_at <= $${params.length + 1}`, [...params, now])
+}
+
+function moveSql(
+  signal: ExportSignal,
+  { expiresAt = null, error = null, restUntil = 0, at }: ExportChange,
+): { sql: string; params: readonly Value[] } {
+  const { from, to } = movesOf(signal)
+  // What waits again has not ended; what has ended keeps its time.
+  const ended = to === 'queued' ? 'cast(null as bigint)' : 'ended_at'
+  const sql = `update exports set state = '${to}', ended_at = coalesce(${ended}, $1), expires_at = coalesce($2, expires_at),
+    error = coalesce($3, error), lease = '', lease_until = $4${signal === 'retried' ? ', attempts = 0' : ''}
+    where state in (${from.map((state) => `'${state}'`).join(', ')})`
+  return { sql, params: [to === 'queued' ? null : at, expiresAt, error, restUntil] }
+}
+
+/** Removes chunks of files that ended, at most `limit`; then the jobs that were deleted, or that ended before `before`. How many chunks went. */
+export async function sweepExportsForOperator(db: Db, before: number, limit: number): Promise<number> {
+  const gone = await db.run(
+    `delete from export_chunks where (account_id, export_id, n) in (select c.account_id, c.export_id, c.n from exports x
+     cross join export_chunks c where c.account_id = x.account_id and c.export_id = x.export_id
+     and x.state in ('expired', 'removed') and x.chunks > 0 limit $1)`,
+    [limit],
+  )
+  if (gone === limit) return gone
+  await db.run("update exports set chunks = 0 where state in ('expired', 'removed') and chunks > 0")
+  await db.run("delete from exports where chunks = 0 and (state = 'removed' or (state = 'expired' and ended_at < $1))", [before])
+  return gone
+}
