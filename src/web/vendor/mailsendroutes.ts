@@ -6,23 +6,42 @@
  *
  * See also: web/vendor/mailsend, web/vendor/upload.
  */
+import type { FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Web } from '../server.ts'
 import { answer, type VendorFace } from './call.ts'
 import { envelope } from './envelope.ts'
 import { MAX_ATTACHMENTS, sendBag, sendMail } from './mailsend.ts'
-import { readForm, type Form } from './upload.ts'
+import type { Bag } from './parameters.ts'
+import { readForm, type Form, type UploadedFile } from './upload.ts'
 
 /** Beside the attachments: text in both kinds, and what the form itself takes. */
 const MAX_REST = 8 * 1024 * 1024
 
+/** The largest body of a request to send. */
+export const SEND_BYTES = MAX_ATTACHMENTS + MAX_REST
+
+/** In this scope a form of several parts comes whole. */
+export function takeForms(scope: Web): void {
+  scope.removeContentTypeParser('multipart/form-data')
+  scope.addContentTypeParser(
+    'multipart/form-data',
+    { parseAs: 'buffer' },
+    (_request: unknown, body: Buffer, done: (error: Error | null, body?: unknown) => void) => done(null, body),
+  )
+}
+
+/** The parameters and files of a request in such a scope. Faults: bad_request (the form is none). */
+export async function readSend(request: FastifyRequest): Promise<{ readonly bag: Bag; readonly files: readonly UploadedFile[] }> {
+  const { body, headers } = request
+  const form: Form | null = Buffer.isBuffer(body) ? await readForm(body, headers['content-type'] ?? '') : null
+  return { bag: sendBag(request, form), files: form?.files ?? [] }
+}
+
 export function addMailSend(scope: Web, face: VendorFace, prefixes: readonly string[]): void {
-  void scope.register(async (own) => {
-    own.removeContentTypeParser('multipart/form-data')
-    own.addContentTypeParser(
-      'multipart/form-data',
-      { parseAs: 'buffer' },
-      (_request: unknown, body: Buffer, done: (error: Error | null, body?: unknown) => void) => done(null, body),
-    )
+  void scope.register(async (inner) => {
+    const own = inner.withTypeProvider<ZodTypeProvider>()
+    takeForms(own)
     own.setErrorHandler((error, request, reply) =>
       reply.code(200).send(envelope(isTooLarge(error) && isForm(request.headers) ? 40819 : 501)),
     )
@@ -30,12 +49,11 @@ export function addMailSend(scope: Web, face: VendorFace, prefixes: readonly str
       own.route({
         method: ['GET', 'POST'],
         url: `${prefix}/mail/send`,
-        bodyLimit: MAX_ATTACHMENTS + MAX_REST,
+        bodyLimit: SEND_BYTES,
         schema: { hide: true },
         handler: async (request) => {
-          const { body, headers } = request
-          const form: Form | null = Buffer.isBuffer(body) ? await readForm(body, headers['content-type'] ?? '') : null
-          return answer(face, sendMail(form?.files ?? []), request, sendBag(request, form))
+          const { bag, files } = await readSend(request)
+          return answer(face, sendMail(files), request, bag)
         },
       })
     }

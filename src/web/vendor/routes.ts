@@ -26,6 +26,7 @@ import {
 } from './lists.ts'
 import { listDays, listHours, listInvalid } from './statistics.ts'
 import { getUserInfo } from './userinfo.ts'
+import { addWebApi } from './webapi.ts'
 import { addWebhook, deleteWebhook, listWebhooks, updateWebhook } from './webhooks.ts'
 
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -76,6 +77,7 @@ export function addVendor(server: Web, face: VendorFace): void {
     takeEmptyJson(own)
     addOperations(own, face)
     addMailSend(own, face, PREFIXES)
+    addWebApi(own, face)
   })
 }
 
