@@ -50,7 +50,7 @@ describe('clients of the vendor', () => {
   let proxy: Server
   let receiver: Receiver
   let client: SendCloud
-  const dial = globalAgent.createConnection
+  const dial = globalAgent.createConnection.bind(globalAgent)
 
   async function ask(path: string, init: RequestInit = {}): Promise<z.output<typeof said>> {
     const answer = await fetch(`http://127.0.0.1:${daemon.httpPort}${path}`, init)
