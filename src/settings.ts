@@ -11,6 +11,7 @@ import { FLOODS } from './ledger/flood.ts'
 import { compatible } from './settings/compatible.ts'
 import { webhooks } from './settings/hooks.ts'
 import { exportRules, retention } from './settings/keeping.ts'
+import { delivery } from './settings/delivery.ts'
 import { count, days, domain, port, setting, text } from './settings/setting.ts'
 import { LOG_LEVELS } from './telemetry.ts'
 
@@ -242,6 +243,7 @@ export const SCHEMA = z.strictObject({
   retention: retention.prefault({}),
   compatible: compatible.prefault({}),
   exports: exportRules.prefault({}),
+  delivery: delivery.prefault({}),
 })
 
 export type Settings = z.output<typeof SCHEMA>

@@ -9,21 +9,25 @@ import type { World } from '../ledger/world.ts'
 import { endpointsOf, type Endpoint } from '../store/endpoints.ts'
 import type { Db } from '../store/engine.ts'
 import { outboxRowOf, saveWorld, type SaveExtras } from '../store/world.ts'
+import { addLaterReports } from './laterreports.ts'
 
 export type Commit = Pick<SaveExtras, 'reports' | 'rawMails'> & {
   readonly now: number
   /** False: nobody is told (replay, reclassify). */
   readonly notify: (fact: Fact) => boolean
+  /** The IPs that our own queue sends by: it is told what came back (work/laterreports). Not given: it is not. */
+  readonly egressIps?: ReadonlySet<string> | undefined
 }
 
 /** Saves a world and its outbox in the transaction that loaded it. */
-export async function commitWorld(db: Db, world: World, { now, notify, ...extras }: Commit): Promise<void> {
+export async function commitWorld(db: Db, world: World, { now, notify, egressIps, ...extras }: Commit): Promise<void> {
   const told = world.fresh.filter((fact) => fact.account !== 0 && notify(fact))
   const endpoints = told.length === 0 ? [] : await endpointsOf(db, [...new Set(told.map(({ account }) => account))])
   const outbox = told.flatMap((fact) =>
     endpoints.filter((each) => wants(each, fact, world)).map((each) => outboxRowOf(fact, each.endpointId, now)),
   )
   await saveWorld(db, world, { ...extras, outbox })
+  await addLaterReports(db, world, egressIps)
 }
 
 function wants(endpoint: Endpoint, fact: Fact, world: World): boolean {

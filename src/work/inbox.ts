@@ -75,7 +75,7 @@ export function createInbox(shop: Shop, prover: Prover): SettleInbox {
       const row = loaded.world.inbox.get(inboxKey(call.digest))
       if (row === undefined || row.account !== found.account) throw missing()
       const answer = settle(shop, page, { call, row, loaded, item })
-      if (answer.changed) await commitWorld(db, loaded.world, { now: shop.now(), notify: () => true })
+      if (answer.changed) await commitWorld(db, loaded.world, { now: shop.now(), egressIps: shop.egressIps, notify: () => true })
       return { ...answer, row: loaded.world.inbox.get(inboxKey(call.digest)) ?? row }
     })
     tellAlarms(shop.telemetry, settled.facts)

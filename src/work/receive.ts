@@ -113,6 +113,7 @@ async function receiveBatch(shop: Shop, options: ReceiverOptions, items: readonl
         reports: kept.map(({ item, outcome }) => reportRow(item, outcome.account)),
         rawMails: kept.map(({ item: { mail, digest } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body: mail.raw })),
         now: shop.now(),
+        egressIps: shop.egressIps,
         notify: (fact) => options.notifyReplays || bySmtp.has(fact),
       })
     })

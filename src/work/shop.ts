@@ -25,6 +25,8 @@ export type Shop = {
   readonly publicUrl: string
   /** Domains whose feedback loops are believed. */
   readonly reporters: ReadonlySet<string>
+  /** The IPs that our own queue sends by; not given where this installation delivers nothing. */
+  readonly egressIps?: ReadonlySet<string>
   readonly telemetry: Telemetry
   readonly now: () => number
   readonly ids: Ids

@@ -2,6 +2,9 @@
  * deliver.test - from the queue's table to a status: what is sent, retried, given up, recalled, and what a restart makes of it
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { NO_PROOFS } from '../../src/edge/auth.ts'
+import { smarthostRoute } from '../../src/edge/route.ts'
+import { createSmtpTransport } from '../../src/edge/smtptransport.ts'
 import type { Outcome, Outgoing } from '../../src/edge/transport.ts'
 import { RETRY } from '../../src/queue/retry.ts'
 import { findByDeliveryIds } from '../../src/store/deliveries.ts'
@@ -9,12 +12,29 @@ import type { Engine } from '../../src/store/engine.ts'
 import { factsOf } from '../../src/store/facts.ts'
 import { countQueuedForOperator, markDispatchedForOperator, pageQueuedForOperator } from '../../src/store/queue.ts'
 import { createDeliverer, type Deliverer, type DeliverOptions } from '../../src/work/deliver.ts'
+import { signNames } from '../../src/work/names.ts'
+import { createReceiver } from '../../src/work/receive.ts'
 import type { Shop } from '../../src/work/shop.ts'
 import { deliverOptions, lambdaTransport, OK, queueMails, refused, unreachable, until } from '../support/delivery.ts'
 import { engines } from '../support/engines.ts'
+import { startMailbox } from '../support/mailbox.ts'
+import { incoming, ndr } from '../support/reports.ts'
 import { makeShop } from '../support/shop.ts'
 
 const users = (n: number, domain = 'example.net'): string[] => Array.from({ length: n }, (_, i) => `user${i}@${domain}`)
+
+/** An NDR about a delivery, received by a node that need not be the one that delivers. */
+async function bounceLater(
+  shop: Shop,
+  { deliveryId, recipient }: { readonly deliveryId: string; readonly recipient: string },
+): Promise<void> {
+  const page = await shop.book.open()
+  const { returnPath } = signNames(page, shop.domains, { deliveryId, keyIndex: page.signingIndex })
+  const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+  const raw = ndr({ token: returnPath.slice(0, returnPath.indexOf('@')), recipient })
+  await receiver.submit(incoming(raw, returnPath, { at: shop.now(), receivedAt: shop.now() }))
+  await receiver.idle()
+}
 
 describe.each(engines)('deliver: $kind', ({ open }) => {
   let engine: Engine
@@ -99,7 +119,8 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
   test('given up at the end of its time, as a soft bounce with the cause of the last answer', async () => {
     const [id] = await queueMails(shop, users(1))
     run(() => refused(452, '4.2.2 The email account that you tried to reach is over quota'), {
-      retry: { ...RETRY.default, rungs: [60], giveUpMs: 300 },
+      // The next attempt would come after the end of its time.
+      retry: { ...RETRY.default, rungs: [120_000], giveUpMs: 60_000 },
     })
     await until(async () => (await waiting()) === 0)
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 5, reason: 'mailbox-full', permanence: 'temporary' })
@@ -188,5 +209,45 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     await until(async () => (await waiting()) === 0)
     expect(new Set(sent.map(({ from }) => from)).size).toBe(20)
     expect(sent).toHaveLength(20)
+  })
+  test('over SMTP to a server: accepted, put off and refused, each with its status', async () => {
+    const mailbox = await startMailbox((to, attempt) =>
+      to.startsWith('gone')
+        ? { code: 550, text: '5.1.1 user unknown' }
+        : to.startsWith('later') && attempt < 3
+          ? { code: 451, text: '4.7.1 Greylisted' }
+          : null,
+    )
+    const transport = createSmtpTransport({
+      route: smarthostRoute({ host: '127.0.0.1', port: mailbox.port, login: null, tls: 'off', implicitTls: false }),
+      addressesOf: async () => ({ kind: 'none' }),
+      ehlo: 'out.example.org',
+      allowPrivate: true,
+    })
+    const ids = await queueMails(shop, [...users(40), ...users(5).map((to) => `gone-${to}`), ...users(5).map((to) => `later-${to}`)])
+    const options = deliverOptions(transport, { retry: { ...RETRY.default, rungs: [30] }, pools: { '*': ['127.0.0.1'] } })
+    const deliverer = createDeliverer(shop, options)
+    deliverer.start()
+    await until(async () => (await waiting()) === 0)
+    await deliverer.close()
+    await transport.close()
+    await mailbox.close()
+    expect((await rowsOf(ids)).map((row) => row?.status)).toEqual([...Array(40).fill(1), ...Array(5).fill(4), ...Array(5).fill(1)])
+    expect([...mailbox.accepted.values()]).toEqual(Array(45).fill(1))
+    expect(mailbox.accepted.has(`${ids[0] ?? ''}@example.org`)).toBe(true)
+  })
+
+  test('what comes back later about our mail reaches the queue, whoever received it; what others sent does not', async () => {
+    const elsewhere = { ...shop, egressIps: new Set(['192.0.2.1']) }
+    const ids = await queueMails(shop, users(2))
+    run(() => OK)
+    await until(async () => (await waiting()) === 0)
+    await running[0]?.close()
+    await bounceLater(elsewhere, { deliveryId: ids[0] ?? '', recipient: 'user0@example.net' })
+    await bounceLater({ ...elsewhere, egressIps: new Set(['192.0.2.99']) }, { deliveryId: ids[1] ?? '', recipient: 'user1@example.net' })
+    const left = async (): Promise<number> => Number((await engine.read.one('select count(*) as n from queue_reports'))?.['n'])
+    expect(await left()).toBe(1)
+    run(() => OK)
+    await until(async () => (await left()) === 0)
   })
 })

@@ -1,0 +1,79 @@
+/**
+ * delivery - settings of the delivery queue: whether and how this installation sends mail itself
+ *
+ * See also: settings (the whole schema), delivery (who is wired by it), docs/DELIVERY.md.
+ */
+import { z } from 'zod'
+import { count, setting, text } from './setting.ts'
+
+const ip = z.union([z.ipv4(), z.ipv6()])
+
+export const delivery = z.strictObject({
+  mode: setting(
+    z.enum(['off', 'mx', 'smarthost', 'simulated']).default('off'),
+    'Who delivers what POST /api/mail/send and SMTP submission accept: off (it waits), mx (the MX hosts of each domain), smarthost, or simulated (providers on loopback)',
+    'off: who delivers himself and only reports here must not begin to send by an upgrade',
+  ),
+  egressIps: setting(
+    z.array(ip).default([]),
+    'Addresses of this machine that mail leaves by, in turns',
+    'none: the system chooses, and all mail counts as of one address',
+  ),
+  accountEgressIps: setting(
+    z.array(z.string().regex(/^\d+=[\da-fA-F.:]+$/, 'must be ACCOUNT=ADDRESS, as 7=192.0.2.1')).default([]),
+    'Pools of single accounts: ACCOUNT=ADDRESS, once for each address; such an account uses no other',
+    'none: all accounts share egressIps',
+  ),
+  ehlo: setting(text.optional(), 'Name in EHLO', 'the machine’s host name; receivers want one that resolves to the address, and back'),
+  policy: setting(
+    text.default('default'),
+    'How sending pauses: default, never, fixed, or a policy file (TOML)',
+    'docs/SIMULATION.md compares the three',
+  ),
+  retryMinutes: setting(
+    z.array(z.coerce.number<string | number>().positive().max(10_080)).min(1).default([1, 5, 15, 30, 60, 120, 240]),
+    'Minutes between the attempts of one mail; the last holds on',
+    'RFC 5321 §4.5.4.1 asks for 30 minutes; the first are shorter, for greylisting',
+  ),
+  giveUpDays: setting(
+    z.number().positive().max(30).default(4),
+    'Days until a waiting mail is given up as a soft bounce',
+    'RFC 5321 §4.5.4.1: 4 to 5 days; shorter than giveUpDays, so that the queue has the last word',
+  ),
+  lines: setting(
+    count.max(10_000).default(100),
+    'Mails under way at once',
+    'enough for a few hundred mails a second, few enough for the usual limit of open files',
+  ),
+  linesPerSite: setting(
+    count.max(10_000).default(20),
+    'Of them from one address to one receiving site',
+    'what large providers allow to an address of good name; a slow site then leaves lines to all others',
+  ),
+  tls: setting(
+    z.enum(['off', 'opportunistic', 'required', 'verified']).default('opportunistic'),
+    'STARTTLS to receivers: off, opportunistic, required, or verified',
+    'opportunistic: encrypted where offered; many receivers have no certificate that holds',
+  ),
+  allowPrivate: setting(
+    z.boolean().default(false),
+    'Let MX hosts stand in private networks',
+    'anybody’s DNS may name your inner network; a smart host of yours may stand there anyhow',
+  ),
+  smarthost: setting(
+    z.url({ protocol: /^smtps?$/ }).optional(),
+    'Where mode smarthost sends everything: smtp://USER:PASSWORD@HOST:587, or smtps:// for TLS from the first byte',
+    'none',
+    true,
+  ),
+  node: setting(
+    text.optional(),
+    'Name of this node among those that share a store',
+    'the machine’s host name and the data folder: a node that comes back takes over its own work at once',
+  ),
+  leaseSeconds: setting(
+    count.min(3).max(600).default(15),
+    'Seconds after which another node delivers when the delivering one falls silent',
+    'longer than the store is away at a fail-over, shorter than anybody notices in mail',
+  ),
+})

@@ -1,0 +1,49 @@
+/**
+ * mailbox - an SMTP server on loopback that takes mail, or says no, and remembers each Message-ID that it has accepted
+ */
+import { SMTPServer } from 'smtp-server'
+
+export type Mailbox = {
+  readonly port: number
+  /** How often each Message-ID was accepted. */
+  readonly accepted: Map<string, number>
+  readonly close: () => Promise<void>
+}
+
+/** What is answered to a recipient: null takes the mail. */
+export type Say = (recipient: string, attempt: number) => { readonly code: number; readonly text: string } | null
+
+/** Starts one at a free port. */
+export async function startMailbox(say: Say = () => null): Promise<Mailbox> {
+  const accepted = new Map<string, number>()
+  const attempts = new Map<string, number>()
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS', 'AUTH'],
+    disableReverseLookup: true,
+    logger: false,
+    closeTimeout: 100,
+    onRcptTo: (address, _session, done) => {
+      const n = (attempts.get(address.address) ?? 0) + 1
+      attempts.set(address.address, n)
+      const no = say(address.address, n)
+      if (no === null) done()
+      else done(Object.assign(new Error(no.text), { responseCode: no.code }))
+    },
+    onData: (stream, _session, done) => {
+      let head = ''
+      stream.on('data', (chunk: Buffer) => {
+        if (head.length < 8_192) head += chunk.toString('latin1')
+      })
+      stream.on('end', () => {
+        const id = /^message-id:\s*<([^>]+)>/im.exec(head)?.[1] ?? ''
+        accepted.set(id, (accepted.get(id) ?? 0) + 1)
+        done()
+      })
+    },
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : 0
+  return { port, accepted, close: () => new Promise((resolve) => server.close(() => resolve())) }
+}
