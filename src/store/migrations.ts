@@ -261,6 +261,13 @@ const HOOKS: readonly string[] = [
   ) @strict`,
 ]
 
+/** Facts in the order of their ids for who listens; a broadcast's mails with their results, counted without their rows. */
+const FEEDS: readonly string[] = [
+  'create index events_by_id on events (account_id, id)',
+  'create index list_events_by_id on list_events (account_id, id)',
+  'create index deliveries_by_broadcast on deliveries (account_id, broadcast, delivery_id, result) where broadcast is not null',
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
@@ -273,4 +280,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 9, name: 'records of webhooks, mail for accounts, alerts', statements: HOOKS },
   { version: 10, name: 'exports; deliveries by their IPs', statements: EXPORTS },
   { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
+  { version: 12, name: 'facts by id, mails by broadcast', statements: FEEDS },
 ]

@@ -12,6 +12,7 @@ import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
 import type { Account } from '../store/accounts.ts'
 import type { Brake } from '../store/brakes.ts'
 import type { Cut } from '../store/cuts.ts'
+import type { doorNamesOf } from '../store/feed.ts'
 import type { AttemptAnswer, AttemptCall } from '../work/attempts.ts'
 import type { Released, ReleaseCall } from '../work/brake.ts'
 import type { CutCall } from '../work/cuts.ts'
@@ -21,6 +22,7 @@ import type { Exports } from '../work/exports.ts'
 import type { SettleInbox } from '../work/inbox.ts'
 import type { Labels } from '../work/labels.ts'
 import type { UnsubscribeCall } from '../work/lists.ts'
+import type { FeedStart, Follower } from '../work/feed.ts'
 import type { QueueDesk } from '../work/queuedesk.ts'
 import type { Asker, Registered, Registration } from '../work/register.ts'
 import type { SettingsCall } from '../work/settings.ts'
@@ -128,6 +130,10 @@ export type Desk = {
   /** How many stood. */
   readonly dropEntries: (by: Asker, call: EntryCall) => Promise<number>
   readonly queue: QueueDesk
+  /** An account's facts from a place on; account 0: the operator's own. */
+  readonly follow: (account: number, start: FeedStart) => Promise<Follower>
+  /** By which names the doors know deliveries. */
+  readonly doorNames: (account: number, deliveryIds: readonly string[]) => ReturnType<typeof doorNamesOf>
   /** Names of accounts by their numbers, for the operator. */
   readonly accountNames: () => Promise<ReadonlyMap<number, string>>
   readonly unsubscribe: (call: UnsubscribeCall) => Promise<'done' | 'missed'>

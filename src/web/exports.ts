@@ -138,7 +138,7 @@ const TYPES = { csv: 'text/csv; charset=utf-8; header=present', ndjson: 'applica
 
 function addDownload(server: Web, { desk, guard }: Routes): void {
   const schema = { summary: 'Its file, as a download', tags, querystring, params }
-  server.get('/v1/exports/:id/download', { schema }, async (request, reply) => {
+  server.get('/v1/exports/:id/download', { schema, config: { produces: null } }, async (request, reply) => {
     const { account } = await guard.account(request)
     const { job, pieces } = await desk.exports.content(account, request.params.id)
     // The length is told, so that a file that is cut off does not pass for a whole one.

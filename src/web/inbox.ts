@@ -71,7 +71,7 @@ export function addInbox(server: Web, { desk, guard }: { readonly desk: Desk; re
     return viewItem((await need(desk, asker?.account ?? null, request.params.id)).row)
   })
   const download = { summary: 'Its raw mail, as a download', tags, params, querystring: strict(operatorQuery) }
-  server.get('/v1/inbox/:id/raw', { schema: download }, async (request, reply) => {
+  server.get('/v1/inbox/:id/raw', { schema: download, config: { produces: 'application/octet-stream' } }, async (request, reply) => {
     const asker = await guard.anyone(request)
     const { raw } = await need(desk, asker?.account ?? null, request.params.id)
     if (raw === null) throw new Fault('not_found', 'the raw mail is no longer kept (retention.rawDays)')

@@ -13,6 +13,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { Fault } from '../error.ts'
 import type { Telemetry } from '../telemetry.ts'
+import { gatherMethods } from './methods.ts'
 import { sendProblem } from './problem.ts'
 
 export type Web = FastifyInstance<
@@ -54,9 +55,16 @@ export async function createServer(options: WebOptions): Promise<Web> {
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   server.setErrorHandler((error, request, reply) => sendProblem(options.telemetry, error, request, reply))
-  server.setNotFoundHandler((request, reply) =>
-    sendProblem(options.telemetry, new Fault('not_found', 'there is nothing at this address'), request, reply),
-  )
+  const methodsOf = gatherMethods(server)
+  server.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(request.url)
+    const fault =
+      methods.length === 0
+        ? new Fault('not_found', 'there is nothing at this address')
+        : new Fault('method_not_allowed', `this address knows ${methods.join(', ')}`)
+    if (methods.length > 0) void reply.header('allow', methods.join(', '))
+    return sendProblem(options.telemetry, fault, request, reply)
+  })
   addHooks(server, options.telemetry)
   const [formbody, multipart] = await Promise.all([import('@fastify/formbody'), import('@fastify/multipart')])
   await server.register(formbody.default)

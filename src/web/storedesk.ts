@@ -17,6 +17,7 @@ import { listCutsForOperator } from '../store/cuts.ts'
 import { findByEmailIds, findDeliveries } from '../store/deliveries.ts'
 import type { DeliveryFilters } from '../store/deliveries.ts'
 import type { Reader } from '../store/engine.ts'
+import { doorNamesOf } from '../store/feed.ts'
 import { deliveryTimeline } from '../store/facts.ts'
 import { findInbox, inboxOfForOperator, inboxPage, inboxPageForOperator } from '../store/inbox.ts'
 import type { InboxFilters } from '../store/inbox.ts'
@@ -24,6 +25,7 @@ import { getRawMail, getRawMailForOperator } from '../store/rawmail.ts'
 import { stampOf } from '../store/stamp.ts'
 import { checkSuppressions, listSuppressions } from '../store/suppressions.ts'
 import type { SuppressionFilters } from '../store/suppressions.ts'
+import { follow } from '../work/feed.ts'
 import type { Desk, InboxQuery, StatusQuery, SuppressionQuery } from './desk.ts'
 import { createStatistics } from './statistics.ts'
 
@@ -44,6 +46,8 @@ export type ReadingDesk = Pick<
   | 'profile'
   | 'stamp'
   | 'accountNames'
+  | 'follow'
+  | 'doorNames'
 >
 
 export function createReadingDesk(reader: Reader, now: () => number): ReadingDesk {
@@ -99,6 +103,8 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
     },
     stamp: () => stampOf(reader),
     accountNames: async () => new Map((await listAccountsForOperator(reader)).map(({ account, name }) => [account, name])),
+    follow: (account, start) => follow({ reader, now }, account, start),
+    doorNames: (account, deliveryIds) => doorNamesOf(reader, account, deliveryIds),
     cuts: () => listCutsForOperator(reader),
     brakes: () => listBrakesForOperator(reader),
     inboxMail: async (account, digest) => {

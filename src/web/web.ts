@@ -4,10 +4,13 @@
  * See also: app (listens), web/desk (what the routes ask for).
  */
 import type { Telemetry } from '../telemetry.ts'
+import { addAccept } from './accept.ts'
 import { addAccount } from './account.ts'
 import { addAttempts } from './attempts.ts'
 import type { Desk } from './desk.ts'
 import { addExports } from './exports.ts'
+import { addEtags } from './etag.ts'
+import { addEvents } from './events.ts'
 import { createGuard } from './guard.ts'
 import { addHealth } from './health.ts'
 import type { Gate, Keys } from './identity.ts'
@@ -66,12 +69,19 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addAccount(server, { desk, guard })
     addOperator(server, { desk, guard, accountOf: parts.accountOf })
     addWebhooks(server, { desk, guard })
+    addEvents(server, { desk, guard })
     addQueue(server, { desk, guard })
     addQueueOrders(server, { desk, guard })
     addUnsubscribe(server, desk)
   }
   const server = await createServer(options)
-  addOwn(server)
+  // A scope of its own: the compatible faces have other manners.
+  void server.register(async (plain) => {
+    const scope: Web = plain.withTypeProvider()
+    addAccept(scope)
+    addEtags(scope)
+    addOwn(scope)
+  })
   addOpenApi(server, () => createServer(options), addOwn)
   const { now, stamp } = desk
   const answers = createAnswers({ rule: parts.answers ?? 'off', now, stamp })

@@ -3,6 +3,7 @@
  *
  * See also: work/webhooks, web/vendor/webhooks (the other face), docs/WEBHOOKS.md.
  */
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { EVENT_NAMES } from '../edge/webhookbody.ts'
 import { BODY_FORMATS } from '../edge/webhookformat.ts'
@@ -10,6 +11,7 @@ import { Fault } from '../error.ts'
 import type { Endpoint } from '../store/endpoints.ts'
 import type { OutboxRow } from '../store/outbox.ts'
 import type { Desk } from './desk.ts'
+import { heedIfMatch, tagOf } from './etag.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
@@ -93,15 +95,39 @@ function addCollection(server: Web, { desk, guard }: WebhookRoutes): void {
 }
 
 function addOne(server: Web, { desk, guard }: WebhookRoutes): void {
-  const change = { summary: 'Change an endpoint', tags, querystring, params, body: changeBody, response: { 200: toldView } }
-  server.patch('/v1/webhooks/:id', { schema: change }, async (request) => {
+  const shared = { tags, querystring, params }
+  const need = async (account: number, id: number): Promise<Endpoint> => {
+    const found = (await desk.webhooks.list(account)).find(({ endpointId }) => endpointId === id)
+    if (found === undefined) throw new Fault('not_found', 'there is no such endpoint')
+    return found
+  }
+  /** What the asker knows, where he says so. Faults: precondition_failed, not_found. */
+  const heeded = async (request: FastifyRequest, account: number, id: number): Promise<{ unchangedSince?: number }> => {
+    if (request.headers['if-match'] === undefined) return {}
+    const { updatedAt } = await need(account, id)
+    heedIfMatch(request, tagOf(updatedAt))
+    return { unchangedSince: updatedAt }
+  }
+  const one = { ...shared, summary: 'One endpoint', response: { 200: endpointView } }
+  server.get('/v1/webhooks/:id', { schema: one }, async (request, reply) => {
     const { account } = await guard.account(request)
-    const { endpoint, secret } = await desk.webhooks.change(account, request.params.id, request.body)
+    const endpoint = await need(account, request.params.id)
+    void reply.header('etag', tagOf(endpoint.updatedAt))
+    return view(endpoint)
+  })
+  const change = { ...shared, summary: 'Change an endpoint', body: changeBody, response: { 200: toldView } }
+  server.patch('/v1/webhooks/:id', { schema: change }, async (request, reply) => {
+    const { account } = await guard.account(request)
+    const { id } = request.params
+    const known = await heeded(request, account, id)
+    const { endpoint, secret } = await desk.webhooks.change(account, id, { ...request.body, ...known })
+    void reply.header('etag', tagOf(endpoint.updatedAt))
     return { ...view(endpoint), secret }
   })
-  const remove = { summary: 'Remove an endpoint and what waits for it', tags, querystring, params, response: { 204: z.null() } }
+  const remove = { ...shared, summary: 'Remove an endpoint and what waits for it', response: { 204: z.null() } }
   server.delete('/v1/webhooks/:id', { schema: remove }, async (request, reply) => {
     const { account } = await guard.account(request)
+    await heeded(request, account, request.params.id)
     if (!(await desk.webhooks.remove(account, request.params.id))) throw new Fault('not_found', 'there is no such endpoint')
     return reply.code(204).send(null)
   })

@@ -29,8 +29,12 @@ export type WebhookWish = {
   readonly ladder: LadderName
 }
 
-/** `rotate`: a new secret; the old one signs beside it for a day. What is left out stays. */
-export type WebhookChange = Partial<WebhookWish> & { readonly enabled?: boolean; readonly rotate?: boolean }
+/** `rotate`: a new secret; the old one signs beside it for a day. `unchangedSince`: as the asker knows it. What is left out stays. */
+export type WebhookChange = Partial<WebhookWish> & {
+  readonly enabled?: boolean
+  readonly rotate?: boolean
+  readonly unchangedSince?: number
+}
 
 /** `secret` null: it stays as it was told before. */
 export type WebhookTold = { readonly endpoint: Endpoint; readonly secret: string | null }
@@ -39,7 +43,7 @@ export type Webhooks = {
   readonly list: (account: number) => Promise<readonly Endpoint[]>
   /** Faults: bad_request (the target), conflict (the URL is there, or there are too many). */
   readonly add: (account: number, wish: WebhookWish) => Promise<WebhookTold>
-  /** Faults: bad_request, conflict, not_found. */
+  /** Faults: bad_request, conflict, not_found, precondition_failed (it was changed since). */
   readonly change: (account: number, endpointId: number, change: WebhookChange) => Promise<WebhookTold>
   /** Removes it with what waits for it; false where it was not there. */
   readonly remove: (account: number, endpointId: number) => Promise<boolean>
@@ -87,12 +91,14 @@ export function createWebhooks(shop: Shop, { vault, guard, poster }: WebhookTool
       const endpoint = await engine.tx((db) => addTo(db, { ...wish, url, account }, { vault, secret, now: now() }))
       return { endpoint, secret }
     },
-    change: async (account, endpointId, { rotate = false, ...change }) => {
+    change: async (account, endpointId, { rotate = false, unchangedSince, ...change }) => {
       const url = change.url === undefined ? null : (await guard.check(change.url)).href
       return engine.tx(async (db) => {
         const old = await must(db, account, endpointId)
+        if (unchangedSince !== undefined && unchangedSince !== old.updatedAt)
+          throw new Fault('precondition_failed', 'the endpoint has changed meanwhile: read it again')
         if (url !== null && url !== old.url) refuseTwice(await endpointsOf(db, [account]), url)
-        const changed: Endpoint = { ...old, ...change, ...(url === null ? {} : { url }), updatedAt: now() }
+        const changed: Endpoint = { ...old, ...change, ...(url === null ? {} : { url }), updatedAt: Math.max(now(), old.updatedAt + 1) }
         const secrets = rotate ? rotateSecrets(openSecrets(vault, old, now()), now()) : null
         const endpoint = secrets === null ? changed : { ...changed, sealedKey: sealSecrets(vault, old, secrets) }
         await saveEndpoint(db, endpoint)

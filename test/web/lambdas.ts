@@ -411,6 +411,8 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       return Promise.resolve([{ ...ENTRY, list: call.list }])
     },
     dropEntries: hear('dropEntries', 1),
+    follow: hear('follow', { next: () => Promise.resolve([]) }),
+    doorNames: () => Promise.resolve(new Map()),
     accountNames: () => Promise.resolve(new Map([[1, 'alice']])),
     queue: {
       delivery: hear('queue.delivery', { delivering: true, seenAt: NOW }),

@@ -91,7 +91,8 @@ describe('render', () => {
       ]),
     )
     expect(parsed.headers.get('feedback-id')).toBe('weekly::batch:alice')
-    expect(decodeWords(String(parsed.headers.get('x-campaign')))).toBe('Zoë')
+    const campaign = parsed.headers.get('x-campaign')
+    expect(typeof campaign === 'string' ? decodeWords(campaign) : null).toBe('Zoë')
     const { results } = await dkimVerify(raw, { resolver })
     expect(results.map(({ status }) => status.result)).toEqual(['pass'])
     const feedback = parsed.headers.get('cfbl-feedback-id')
