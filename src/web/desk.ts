@@ -6,10 +6,12 @@
  *
  * See also: app, web/identity.
  */
+import type { RuleTable } from '../classify/table.ts'
 import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/fact.ts'
 import type { AccountSettings } from '../ledger/settings.ts'
-import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
+import type { DeliveryRow, InboxRow, Result, SuppressionRow } from '../ledger/world.ts'
 import type { Account } from '../store/accounts.ts'
+import type { ResultPage } from '../store/broadcasts.ts'
 import type { Brake } from '../store/brakes.ts'
 import type { Cut } from '../store/cuts.ts'
 import type { doorNamesOf } from '../store/feed.ts'
@@ -129,6 +131,13 @@ export type Desk = {
   readonly addEntries: (by: Asker, call: EntryCall & { readonly until: number | null }) => Promise<readonly SuppressionRow[]>
   /** How many stood. */
   readonly dropEntries: (by: Asker, call: EntryCall) => Promise<number>
+  /** The rules in force. */
+  readonly rules: () => RuleTable
+  readonly broadcast: (
+    account: number,
+    broadcast: string,
+    page: ResultPage,
+  ) => Promise<{ readonly counts: ReadonlyMap<Result, number>; readonly rows: readonly DeliveryRow[] }>
   readonly queue: QueueDesk
   /** An account's facts from a place on; account 0: the operator's own. */
   readonly follow: (account: number, start: FeedStart) => Promise<Follower>

@@ -11,6 +11,7 @@ import { Fault } from '../error.ts'
 import { DEFAULT_SETTINGS } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
 import { findAccount, listAccountsForOperator } from '../store/accounts.ts'
+import { countResults, pageResults } from '../store/broadcasts.ts'
 import { listBrakesForOperator } from '../store/brakes.ts'
 import { listCredentials } from '../store/credentials.ts'
 import { listCutsForOperator } from '../store/cuts.ts'
@@ -48,6 +49,7 @@ export type ReadingDesk = Pick<
   | 'accountNames'
   | 'follow'
   | 'doorNames'
+  | 'broadcast'
 >
 
 export function createReadingDesk(reader: Reader, now: () => number): ReadingDesk {
@@ -103,6 +105,10 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
     },
     stamp: () => stampOf(reader),
     accountNames: async () => new Map((await listAccountsForOperator(reader)).map(({ account, name }) => [account, name])),
+    broadcast: async (account, broadcast, page) => {
+      const [counts, rows] = await Promise.all([countResults(reader, account, broadcast), pageResults(reader, account, broadcast, page)])
+      return { counts, rows }
+    },
     follow: (account, start) => follow({ reader, now }, account, start),
     doorNames: (account, deliveryIds) => doorNamesOf(reader, account, deliveryIds),
     cuts: () => listCutsForOperator(reader),

@@ -6,6 +6,8 @@
 import type { Telemetry } from '../telemetry.ts'
 import { addAccept } from './accept.ts'
 import { addAccount } from './account.ts'
+import { addBroadcasts } from './broadcasts.ts'
+import { addRules } from './rules.ts'
 import { addAttempts } from './attempts.ts'
 import type { Desk } from './desk.ts'
 import { addExports } from './exports.ts'
@@ -62,6 +64,8 @@ export async function createWeb(parts: WebParts): Promise<Web> {
   const addOwn = (server: Web): void => {
     addHealth(server, { telemetry, isReady: parts.isReady })
     addMessages(server, { desk, guard, recipientsPerRequest: limits.recipientsPerRequest })
+    addBroadcasts(server, { desk, guard })
+    addRules(server, { desk, guard })
     addAttempts(server, { desk, guard, attemptsPerRequest: limits.attemptsPerRequest })
     addSuppressions(server, { desk, guard })
     addInbox(server, { desk, guard })

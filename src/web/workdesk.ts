@@ -39,6 +39,7 @@ export type WritingDesk = Pick<
   | 'addEntries'
   | 'dropEntries'
   | 'queue'
+  | 'rules'
 >
 
 export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
@@ -60,5 +61,6 @@ export function createWritingDesk(shop: Shop, prover: Prover): WritingDesk {
     addEntries: (by, call) => addEntries(shop, by, call),
     dropEntries: (by, call) => dropEntries(shop, by, call),
     queue: createQueueDesk(shop),
+    rules: shop.rules,
   }
 }

@@ -3,6 +3,7 @@
  */
 import type { LightMyRequestResponse } from 'fastify'
 import { formatDeliveryId } from '../../src/correlate/deliveryid.ts'
+import { loadRules } from '../../src/edge/rulefiles.ts'
 import type { Fact } from '../../src/ledger/fact.ts'
 import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/world.ts'
@@ -211,6 +212,8 @@ export const RECORD: WebhookRecord = {
   ],
 }
 
+const RULES = loadRules()
+
 /** A lane that an IP's reputation has stopped; its second answer was given to another account's mail. */
 export const LANE: LaneRow = {
   account: 1,
@@ -411,6 +414,11 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       return Promise.resolve([{ ...ENTRY, list: call.list }])
     },
     dropEntries: hear('dropEntries', 1),
+    rules: () => RULES,
+    broadcast: (account, broadcast) =>
+      Promise.resolve(
+        account === 1 && broadcast === 'spring' ? { counts: new Map([['failed', 1]]), rows: [ROW] } : { counts: new Map(), rows: [] },
+      ),
     follow: hear('follow', { next: () => Promise.resolve([]) }),
     doorNames: () => Promise.resolve(new Map()),
     accountNames: () => Promise.resolve(new Map([[1, 'alice']])),
