@@ -26,6 +26,7 @@ const FLOORS = [
   { holds: ['work/'], pure: false, never: [] },
   { holds: ['intake/'], pure: false, never: [] },
   { holds: ['web/'], pure: false, never: ['intake/'] },
+  { holds: ['lab/'], pure: false, never: ['store/', 'work/', 'intake/', 'web/'] },
   { holds: ['settings/'], pure: false, never: [] },
   { holds: ['settings.ts'], pure: false, never: [] },
   { holds: ['config.ts'], pure: false, never: [] },

@@ -1,0 +1,51 @@
+/**
+ * multipart - a multipart/report out of its parts, as mail servers make them
+ *
+ * Text that is not ASCII goes in base64, header words in RFC 2047. Lines end in CRLF.
+ *
+ * Pure. RFC 6522, RFC 2047. See also: lab/ndr, lab/arf.
+ */
+import { isAscii } from 'node:buffer'
+
+export type Part = { readonly type: string; readonly text: string }
+
+export type ReportMail = {
+  readonly headers: Readonly<Record<string, string>>
+  readonly reportType: 'delivery-status' | 'feedback-report'
+  readonly boundary: string
+  readonly parts: readonly Part[]
+}
+
+/** The mail's bytes. */
+export function multipartReport({ headers, reportType, boundary, parts }: ReportMail): Buffer {
+  const type = `multipart/report; report-type=${reportType};\n\tboundary="${boundary}"`
+  const all = { ...headers, 'MIME-Version': '1.0', 'Content-Type': type }
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${words(value)}`)
+  const body = parts.map((part) => `--${boundary}\n${partOf(part)}\n`)
+  return Buffer.from(`${[...head, '', ...body, `--${boundary}--`, ''].join('\n')}`.replaceAll(/\r?\n/g, '\r\n'))
+}
+
+const isPlain = (text: string): boolean => isAscii(Buffer.from(text))
+
+function partOf({ type, text }: Part): string {
+  if (isPlain(text)) return `Content-Type: ${type}\n\n${text}\n`
+  const encoded = Buffer.from(text.replaceAll(/\r?\n/g, '\r\n'))
+    .toString('base64')
+    .match(/.{1,76}/g)
+  return `Content-Type: ${type}; charset=utf-8\nContent-Transfer-Encoding: base64\n\n${(encoded ?? []).join('\n')}\n`
+}
+
+/** Words of at most 45 bytes: an encoded word has 75 characters (RFC 2047 §2). */
+function words(value: string): string {
+  if (isPlain(value)) return value
+  const pieces: string[] = []
+  let piece = ''
+  for (const char of value) {
+    if (Buffer.byteLength(piece + char) > 45) {
+      pieces.push(piece)
+      piece = ''
+    }
+    piece += char
+  }
+  return [...pieces, piece].map((each) => `=?utf-8?B?${Buffer.from(each).toString('base64')}?=`).join('\n ')
+}
