@@ -16,9 +16,8 @@ import type { Certificate } from './edge/certificate.ts'
 import { createLookUp } from './edge/dns.ts'
 import type { LookUp } from './edge/dns.ts'
 import { Fault } from './error.ts'
-import { createPoster } from './edge/post.ts'
-import type { Poster } from './edge/post.ts'
-import { createTargetGuard } from './edge/target.ts'
+import { claimRoutes, createHooks } from './hooks.ts'
+import type { Hooks } from './hooks.ts'
 import { listenSmtp } from './intake/smtp.ts'
 import type { SmtpLimits } from './intake/door.ts'
 import type { SmtpListener } from './intake/smtp.ts'
@@ -38,14 +37,10 @@ import { createExports } from './work/exports.ts'
 import type { Exports } from './work/exports.ts'
 import { createFloodWatch } from './work/flood.ts'
 import type { FloodRules } from './work/flood.ts'
-import { CONNECTIONS, createNotifier, startNotifier } from './work/notify.ts'
-import type { Notifier } from './work/notify.ts'
 import type { Shop } from './work/shop.ts'
 import { createReceiver } from './work/receive.ts'
 import type { Receiver } from './work/receive.ts'
 import { createSubmit } from './work/submit.ts'
-import { createWebhooks } from './work/webhooks.ts'
-import type { Webhooks } from './work/webhooks.ts'
 
 export type App = {
   readonly smtpPort: number
@@ -71,28 +66,28 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     const watch = createFloodWatch(shop, floodRules(settings))
     const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false, watch })
     undo.push(receiver.idle)
-    const { poster, webhooks, notifier } = webhookParts(opening, settings)
-    undo.push(poster.close)
+    await claimRoutes(opening, settings)
+    const hooks = createHooks(opening, settings)
+    undo.push(hooks.close)
     const exporter = createExporter(shop, settings.exports)
     const exports = createExports(shop, settings.exports, () => void exporter.turn())
     const state = { isClosing: false }
-    const web = await createWeb(webParts(opening, { settings, prover, webhooks, exports, isOpen: () => !state.isClosing }))
+    const web = await createWeb(webParts(opening, { settings, prover, hooks, exports, isOpen: () => !state.isClosing }))
     await atPort(settings, 'http', () => web.listen({ host: settings.host, port: settings.http.port }))
     undo.push(() => web.close())
     const httpPort = portOf(web)
     opening.atHttpPort(httpPort)
-    const smtp = await atPort(settings, 'smtp', () => openSmtp(settings, shop, receiver))
+    const smtp = await atPort(settings, 'smtp', () => openSmtp(settings, shop, { receiver, hooks }))
     const stopChores = startChores(shop, settings)
-    const stopNotifier = startNotifier(notifier)
+    const stopWebhooks = hooks.start()
     const stopExporter = startExporter(exporter)
-    const stopWebhooks = (): Promise<void> => stopNotifier().then(poster.close)
     const reload = (): void => {
       // Both are read before either is in force.
       const certificate = hasCertificate(settings) ? certificateOf(settings) : null
       opening.reloadRules()
       if (certificate !== null) smtp.reloadTls(certificate)
     }
-    const close = once(() => closeInOrder({ state, smtp, web, receiver, stopChores, stopWebhooks, stopExporter, opening }))
+    const close = once(() => closeInOrder({ state, smtp, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, opening }))
     return { smtpPort: smtp.port, httpPort, first: opening.first, reload, close }
   } catch (error) {
     for (const end of undo.toReversed()) await end()
@@ -125,6 +120,7 @@ type Parts = {
   readonly smtp: SmtpListener
   readonly web: Web
   readonly receiver: Receiver
+  readonly hooks: Hooks
   readonly stopChores: () => Promise<void>
   readonly stopWebhooks: () => Promise<void>
   readonly stopExporter: () => Promise<void>
@@ -132,10 +128,11 @@ type Parts = {
 }
 
 /** Doors first, then what they handed over, then the store. */
-async function closeInOrder({ state, smtp, web, receiver, stopChores, stopWebhooks, stopExporter, opening }: Parts): Promise<void> {
+async function closeInOrder(parts: Parts): Promise<void> {
+  const { state, smtp, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, opening } = parts
   state.isClosing = true
   await Promise.all([smtp.close(), web.close(), stopChores(), stopWebhooks(), stopExporter()])
-  await receiver.idle()
+  await Promise.all([receiver.idle(), hooks.routeDoor.idle()])
   await opening.close()
 }
 
@@ -147,16 +144,24 @@ function once(work: () => Promise<void>): () => Promise<void> {
 type WebWish = {
   readonly settings: Settings
   readonly prover: Prover
-  readonly webhooks: Webhooks
+  readonly hooks: Hooks
   readonly exports: Exports
   readonly isOpen: () => boolean
 }
 
-function webParts({ shop }: Opening, { settings, prover, webhooks, exports, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
+function webParts({ shop }: Opening, { settings, prover, hooks, exports, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
   const { read } = shop.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
   const submit = createSubmit(shop, { nudge: () => undefined })
-  const desk: Desk = { now: shop.now, ...createReadingDesk(read, shop.now), ...createWritingDesk(shop, prover), webhooks, exports, submit }
+  const desk: Desk = {
+    now: shop.now,
+    ...createReadingDesk(read, shop.now),
+    ...createWritingDesk(shop, prover),
+    webhooks: hooks.webhooks,
+    routes: hooks.routes,
+    exports,
+    submit,
+  }
   return {
     telemetry: shop.telemetry,
     desk,
@@ -169,7 +174,10 @@ function webParts({ shop }: Opening, { settings, prover, webhooks, exports, isOp
   }
 }
 
-async function openSmtp(settings: Settings, { telemetry, book }: Shop, receiver: Receiver): Promise<SmtpListener> {
+type Takers = { readonly receiver: Receiver; readonly hooks: Hooks }
+
+async function openSmtp(settings: Settings, { telemetry, book }: Shop, { receiver, hooks }: Takers): Promise<SmtpListener> {
+  const { routeDoor } = hooks
   return listenSmtp({
     host: settings.host,
     port: settings.smtp.port,
@@ -181,20 +189,10 @@ async function openSmtp(settings: Settings, { telemetry, book }: Shop, receiver:
     telemetry,
     now: Date.now,
     isCut: async (peer) => (await book.open()).cuts.refuses(peer),
-    submit: receiver.submit,
+    isRouted: routeDoor.takes,
+    // What is no account's own mail is a report. So is mail to a domain that its account has lost since RCPT: it waits in the inbox.
+    submit: async (mail) => (await routeDoor.submit(mail)) || receiver.submit(mail),
   })
-}
-
-type WebhookParts = { readonly poster: Poster; readonly webhooks: Webhooks; readonly notifier: Notifier }
-
-function webhookParts({ shop, vault }: Opening, { webhooks: rules }: Settings): WebhookParts {
-  const guard = createTargetGuard(rules)
-  const poster = createPoster(guard, { connections: CONNECTIONS })
-  return {
-    poster,
-    webhooks: createWebhooks(shop, { vault, guard, poster }),
-    notifier: createNotifier(shop, { vault, poster, ...rules }),
-  }
 }
 
 function hasCertificate({ tls }: Settings): boolean {

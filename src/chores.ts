@@ -10,6 +10,7 @@ import type { Settings } from './settings.ts'
 import { removeExpiredCredentialsForOperator } from './store/credentials.ts'
 import type { Db } from './store/engine.ts'
 import { removeRawMailsForOperator } from './store/rawmail.ts'
+import { removeRouteMailsForOperator } from './store/routemails.ts'
 import { removeRecordsForOperator } from './store/webhookrecords.ts'
 import { giveUpOverdue } from './work/giveup.ts'
 import type { Shop } from './work/shop.ts'
@@ -41,6 +42,7 @@ function choresOf(shop: Shop, settings: Settings): readonly Chore[] {
   const { engine, now } = shop
   return [
     { name: 'raw mail', run: () => removeOldMail(shop, settings.retention.rawDays) },
+    { name: 'routed mail', run: () => removeOld(shop, settings.retention.routeDays, removeRouteMailsForOperator) },
     { name: 'records of webhooks', run: () => removeOld(shop, settings.webhooks.recordDays, removeRecordsForOperator) },
     { name: 'give up', run: () => giveUpOverdue(shop) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },

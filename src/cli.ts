@@ -46,6 +46,7 @@ const COMMANDS = {
     summary: 'list, pause, recover and slow the lanes of the delivery queue',
     load: async () => (await import('./commands/queue.ts')).queue,
   },
+  route: { summary: 'give domains to accounts that take mail of their own', load: async () => (await import('./commands/route.ts')).route },
   rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
 } as const satisfies Record<string, CommandRow>
 

@@ -9,7 +9,7 @@
 import { z } from 'zod'
 import { FLOODS } from './ledger/flood.ts'
 import { compatible } from './settings/compatible.ts'
-import { webhooks } from './settings/hooks.ts'
+import { route, webhooks } from './settings/hooks.ts'
 import { exportRules, retention } from './settings/keeping.ts'
 import { delivery } from './settings/delivery.ts'
 import { count, days, domain, port, setting, text } from './settings/setting.ts'
@@ -240,6 +240,7 @@ export const SCHEMA = z.strictObject({
   dns: dns.prefault({}),
   flood: flood.prefault({}),
   webhooks: webhooks.prefault({}),
+  route: route.prefault({}),
   retention: retention.prefault({}),
   compatible: compatible.prefault({}),
   exports: exportRules.prefault({}),

@@ -28,6 +28,7 @@ export const METRICS = {
   bounced_smtp_refused_total: { kind: 'counter', help: 'SMTP commands that were refused', labels: ['reason'] },
   bounced_smtp_body_bytes: { kind: 'gauge', help: 'Bytes of open mail bodies in memory', labels: [] },
   bounced_mails_received_total: { kind: 'counter', help: 'Mails that were committed, by kind of report', labels: ['kind'] },
+  bounced_route_mails_total: { kind: 'counter', help: 'Mails for accounts at their own domains', labels: ['outcome'] },
   bounced_mails_repeated_total: { kind: 'counter', help: 'Mails that were already held and changed nothing', labels: [] },
   bounced_mails_deferred_total: { kind: 'counter', help: 'Mails answered 451 because the store did not take them', labels: [] },
   bounced_verdicts_total: { kind: 'counter', help: 'Verdicts, by reason and table', labels: ['reason', 'table'] },

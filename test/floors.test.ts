@@ -34,6 +34,7 @@ const FLOORS = [
   { holds: ['keyring.ts'], pure: false, never: [] },
   { holds: ['opening.ts'], pure: false, never: [] },
   { holds: ['chores.ts'], pure: false, never: [] },
+  { holds: ['hooks.ts'], pure: false, never: [] },
   { holds: ['app.ts'], pure: false, never: [] },
   { holds: ['commands/'], pure: false, never: [] },
   { holds: ['cli.ts'], pure: false, never: [] },

@@ -34,6 +34,7 @@ export const EVENTS = {
   click: { code: 10, kinds: ['click'], message: 'clicked' },
   open: { code: 11, kinds: ['open'], message: 'opened' },
   unsubscribe: { code: 12, kinds: ['unsubscribe'], message: 'unsubscribed' },
+  route: { code: null, kinds: ['route'], message: 'mx route' },
   alarm: { code: null, kinds: ['alarm'], message: 'an alarm' },
   'queue.throttled': { code: null, kinds: ['queue'], move: 'throttled', message: 'sending is slowed down' },
   'queue.paused': { code: null, kinds: ['queue'], move: 'paused', message: 'sending is paused' },

@@ -111,9 +111,9 @@ function writeEngagelab({ body, event, delivery, at, key }: Message): Written {
   const isTarget = event === 'request'
   const text = JSON.stringify({
     message_id: delivery?.messageId ?? '',
-    from: isTarget ? '' : (delivery?.from ?? ''),
-    subject: isTarget ? '' : (delivery?.subject ?? ''),
-    to: isTarget ? '' : (delivery?.recipient ?? ''),
+    from: isTarget ? '' : (body['from'] ?? delivery?.from ?? ''),
+    subject: isTarget ? '' : (body['subject'] ?? delivery?.subject ?? ''),
+    to: isTarget ? '' : (body['to'] ?? delivery?.recipient ?? ''),
     server: 'email',
     itime: at,
     custom_args: body['userHeaders'] ?? {},

@@ -1,7 +1,7 @@
 /**
  * dialogue - which mails are taken: smtp-server's handlers, and the way of a mail from DATA to our 250
  *
- * Takes reports, never relays: RCPT only at our own domains, and at `postmaster`. 250 is said only after the receiver has committed; a store that
+ * Takes reports and accounts' own mail, never relays: RCPT only at our own domains and theirs, and at `postmaster`. 250 is said only after the receiver has committed; a store that
  * fails is 451. Bodies share a budget until they are answered.
  *
  * See also: intake/body, intake/smtpreply, work/receive.
@@ -38,7 +38,9 @@ export function createDialogue(door: Door): SMTPServer {
     onMailFrom: (_address, session, done) => {
       void answerPeer(door, session, { done, otherwise: () => mailFrom(door, session) })
     },
-    onRcptTo: (address, _session, done) => done(rcptTo(door, address)),
+    onRcptTo: (address, session, done) => {
+      void answerRcpt(door, { address, session, done })
+    },
     onData: (stream, session, done) => {
       void answerMail(door, { stream, session, done })
     },
@@ -66,12 +68,27 @@ function mailFrom(door: Door, session: SMTPServerSession): Error | null {
   return null
 }
 
+type Rcpt = {
+  readonly address: SMTPServerAddress
+  readonly session: SMTPServerSession
+  readonly done: (error?: Error | null) => void
+}
+
+async function answerRcpt(door: Door, { address, session, done }: Rcpt): Promise<void> {
+  try {
+    done(await rcptTo(door, address))
+  } catch (error) {
+    done(answerFor(door, session, error))
+  }
+}
+
 /** `postmaster` without a domain is ours too (RFC 5321 §4.5.1). */
-function rcptTo(door: Door, address: SMTPServerAddress): Error | null {
+async function rcptTo({ options }: Door, address: SMTPServerAddress): Promise<Error | null> {
   const to = address.address.toLowerCase()
   const at = to.lastIndexOf('@')
   if (at < 0) return to === 'postmaster' ? null : refuse('relay')
-  return door.options.domains.includes(to.slice(at + 1)) ? null : refuse('relay')
+  if (options.domains.includes(to.slice(at + 1))) return null
+  return (await options.isRouted?.(to)) === true ? null : refuse('relay')
 }
 
 type Data = {

@@ -25,6 +25,8 @@ export type SmtpOptions = {
   readonly now: () => number
   /** Whether an operator has cut this peer off; absent: nobody is. Asked at the connection, and at each mail of a long one. */
   readonly isCut?: (peer: string) => Promise<boolean>
+  /** Whether an address beyond `domains` is taken too: an account's own. Absent: none is. Rejects when nobody can say. */
+  readonly isRouted?: (to: string) => Promise<boolean>
   /** Resolves when the mail is committed for this recipient; rejects with a Fault. */
   readonly submit: (mail: IncomingMail) => Promise<unknown>
 }

@@ -33,6 +33,7 @@ export const DEDUP: { readonly [K in FactKind]: KeyOf<K> } = {
   list: (data) => `list:${data.change}`,
   inbox: (data) => `inbox:${data.state}`,
   'gave-up': () => 'gave-up',
+  route: () => 'route',
   alarm: (data) =>
     `alarm:${data.alarm}:${digestOf(
       Object.entries(data.detail)

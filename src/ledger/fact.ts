@@ -11,6 +11,7 @@ import type { Fault as FaultParty, Reason } from '../classify/reasons.ts'
 import type { Evidence, Permanence } from '../classify/verdict.ts'
 import type { AlarmData, AuditData, BrakeData, ErasedData, ReclassifiedData } from './operatorfact.ts'
 import type { QueueData } from './queuefact.ts'
+import type { RouteData } from './routefact.ts'
 import type { ComplaintData, DelayedData, DeliveredData, FiledData, NotSpamData } from './reportfact.ts'
 
 /** 18 sending, 1 delivered, 4 invalid email, 5 soft bounce. */
@@ -222,6 +223,7 @@ export type FactData = {
   readonly list: ListData
   readonly inbox: InboxData
   readonly 'gave-up': GaveUpData
+  readonly route: RouteData
   readonly alarm: AlarmData
   readonly brake: BrakeData
   readonly queue: QueueData
@@ -248,6 +250,7 @@ export const FACT_VERSIONS = {
   list: 1,
   inbox: 1,
   'gave-up': 1,
+  route: 1,
   alarm: 1,
   brake: 1,
   queue: 1,

@@ -1,10 +1,10 @@
 /**
- * hooks - settings of what leaves for the account's own servers: webhooks
+ * hooks - settings of what leaves for the accounts' own servers: webhooks, and mail that came for them
  *
  * See also: settings (the whole schema), work/notify.
  */
 import { z } from 'zod'
-import { days, setting, text } from './setting.ts'
+import { count, days, setting, text } from './setting.ts'
 
 export const webhooks = z.strictObject({
   allowPrivate: setting(
@@ -31,5 +31,23 @@ export const webhooks = z.strictObject({
     z.int().min(1).max(100).default(20),
     'Attempts of one event whose answers are kept: the last',
     'the standard ladder has thirteen; replays add some',
+  ),
+})
+
+export const route = z.strictObject({
+  domains: setting(
+    z.array(text).default([]),
+    'Domains whose mail is an account’s own, as domain or domain=apiUser, given at the start; their MX points here',
+    'none: an operator gives domains to accounts (bounced route add)',
+  ),
+  linkHours: setting(
+    count.default(72),
+    'Hours that the link to a routed mail’s raw text is good; each attempt carries a new one',
+    'a receiver that keeps its events over a weekend still fetches',
+  ),
+  rawBytes: setting(
+    z.int().min(0).default(1_048_576),
+    'Bytes of the largest routed mail that goes along whole in raw_message; a larger one is fetched by raw_message_url',
+    'most receivers refuse bodies above a few megabytes, and a form makes three bytes of one',
   ),
 })

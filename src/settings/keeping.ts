@@ -8,6 +8,11 @@ import { count, days, setting } from './setting.ts'
 
 export const retention = z.strictObject({
   rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
+  routeDays: setting(
+    days.default(7),
+    'Days that mail which came for an account at its own domain is kept',
+    'longer than the standard ladder of webhooks, with some time to fetch it by hand; it is the account’s mail, not ours',
+  ),
 })
 
 export const exportRules = z.strictObject({

@@ -27,6 +27,7 @@ import type { UnsubscribeCall } from '../work/lists.ts'
 import type { FeedStart, Follower } from '../work/feed.ts'
 import type { QueueDesk } from '../work/queuedesk.ts'
 import type { Asker, Registered, Registration } from '../work/register.ts'
+import type { Routes } from '../work/routes.ts'
 import type { SettingsCall } from '../work/settings.ts'
 import type { Submit } from '../work/submit.ts'
 import type { Webhooks } from '../work/webhooks.ts'
@@ -121,6 +122,7 @@ export type Desk = {
   readonly eraseAddress: (address: string, actor: string) => Promise<Erased>
   readonly webhooks: Webhooks
   readonly exports: Exports
+  readonly routes: Routes
   readonly statistics: Statistics
   readonly labels: Labels
   /** The account itself and its API users; null: there is none. */

@@ -23,6 +23,7 @@ import { addOperator } from './operator.ts'
 import { addQueue } from './queue.ts'
 import { addQueueOrders } from './queueorders.ts'
 import { createQuota } from './quota.ts'
+import { addRouteMails } from './routemails.ts'
 import { createServer } from './server.ts'
 import type { Web, WebOptions } from './server.ts'
 import { addSuppressions } from './suppressions.ts'
@@ -74,6 +75,7 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addOperator(server, { desk, guard, accountOf: parts.accountOf })
     addWebhooks(server, { desk, guard })
     addEvents(server, { desk, guard })
+    addRouteMails(server, { desk, guard })
     addQueue(server, { desk, guard })
     addQueueOrders(server, { desk, guard })
     addUnsubscribe(server, desk)

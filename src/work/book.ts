@@ -12,6 +12,7 @@ import { DEFAULT_SETTINGS, type AccountSettings } from '../ledger/settings.ts'
 import { listAccountsForOperator, type Account } from '../store/accounts.ts'
 import { listCutsForOperator } from '../store/cuts.ts'
 import type { Engine } from '../store/engine.ts'
+import { listRouteDomainsForOperator } from '../store/routedomains.ts'
 import { tokenKeysForOperator, type TokenKey } from '../store/tokenkeys.ts'
 import { createCutList, type CutList } from './cuts.ts'
 
@@ -24,6 +25,8 @@ export type Page = {
   /** The index that new tokens are signed with. */
   readonly signingIndex: number
   readonly cuts: CutList
+  /** Domains that take mail for an account, with whose they are. */
+  readonly routes: ReadonlyMap<string, number>
 }
 
 export type Book = {
@@ -62,7 +65,12 @@ export function createBook(engine: Engine, derive: Derive, now: () => number): B
 
 async function readPage(engine: Engine, derive: Derive): Promise<Page> {
   const { read } = engine
-  const [accounts, keys, cuts] = await Promise.all([listAccountsForOperator(read), tokenKeysForOperator(read), listCutsForOperator(read)])
+  const [accounts, keys, cuts, routes] = await Promise.all([
+    listAccountsForOperator(read),
+    tokenKeysForOperator(read),
+    listCutsForOperator(read),
+    listRouteDomainsForOperator(read),
+  ])
   const byNumber = new Map(accounts.map((account) => [account.account, account]))
   const ring = new Map(keys.filter((key) => key.account === 0 && key.retiredAt === null).map((key) => [key.index, key]))
   const derived = new Map<number, Uint8Array>()
@@ -85,5 +93,8 @@ async function readPage(engine: Engine, derive: Derive): Promise<Page> {
     },
     signingIndex: signing.length === 0 ? 0 : Math.max(...signing),
     cuts: createCutList(cuts),
+    routes: new Map(
+      routes.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),
+    ),
   }
 }

@@ -30,6 +30,7 @@ import { eraseExports } from '../store/exports.ts'
 import { factsOf } from '../store/facts.ts'
 import { inboxPage, type InboxCursor } from '../store/inbox.ts'
 import { removeRawMailForOperator } from '../store/rawmail.ts'
+import { pageRouteMailsForOperator, removeRouteMail, type RouteMail } from '../store/routemails.ts'
 import { commitWorld } from './commit.ts'
 import { sweepExports } from './exporter.ts'
 import type { Shop } from './shop.ts'
@@ -53,7 +54,7 @@ export async function eraseAddress(shop: Shop, email: string, actor: string): Pr
     total.deliveries += went.deliveries
     total.entries += went.entries
   }
-  const mails = await eraseMails(shop, known.address)
+  const mails = (await eraseMails(shop, known.address)) + (await eraseRouteMails(shop, known.address))
   await sweepExports(shop, 0)
   const erased = { addressHash: known.hash, ...total, mails }
   await tellErasure(shop, actor, known.address, erased)
@@ -129,6 +130,26 @@ async function eraseMails({ engine }: Shop, address: string): Promise<number> {
     const last = mails.at(-1)
     if (last === undefined || mails.length < MAILS) return went
     after = { receivedAt: last.receivedAt, digest: last.digest }
+  }
+}
+
+/** The same for mail that came for accounts; who wrote it and to whom counts too. */
+async function eraseRouteMails({ engine }: Shop, address: string): Promise<number> {
+  let went = 0
+  for (let after: Pick<RouteMail, 'account' | 'digest'> | null = null; ;) {
+    const mails: readonly RouteMail[] = await pageRouteMailsForOperator(engine.read, after, MAILS)
+    const isNamed = ({ body, mailFrom, rcptTo }: RouteMail): boolean =>
+      [Buffer.from(body).toString('latin1'), wordsOf(body), `${mailFrom}\n${rcptTo}`].some((text) => isNamedIn(text, address))
+    const named = mails.filter(isNamed)
+    if (named.length > 0) {
+      await engine.tx(async (db) => {
+        for (const { account, digest } of named) await removeRouteMail(db, account, digest)
+      })
+    }
+    went += named.length
+    const last = mails.at(-1)
+    if (last === undefined || mails.length < MAILS) return went
+    after = last
   }
 }
 

@@ -9,8 +9,6 @@
  */
 import { atTime, CLOSED, heard, type Breaker } from '../edge/breaker.ts'
 import { restAfter } from '../edge/ladder.ts'
-import type { Poster } from '../edge/post.ts'
-import type { Vault } from '../edge/vault.ts'
 import { findEndpoint, type Endpoint } from '../store/endpoints.ts'
 import {
   claimOutboxForOperator,
@@ -23,7 +21,7 @@ import {
   type OutboxRow,
 } from '../store/outbox.ts'
 import { disableGone } from './gone.ts'
-import { createSender, type Sent } from './send.ts'
+import { createSender, type SenderOptions, type Sent } from './send.ts'
 import type { Shop } from './shop.ts'
 import { recordTries, type RecordRules, type Told } from './webhookrecord.ts'
 
@@ -36,7 +34,7 @@ export type Notifier = {
   readonly close: () => Promise<void>
 }
 
-export type NotifyOptions = { readonly vault: Vault; readonly poster: Poster; readonly replayWhenWell: boolean } & RecordRules
+export type NotifyOptions = SenderOptions & RecordRules & { readonly replayWhenWell: boolean }
 
 /** Connections to one endpoint. */
 export const CONNECTIONS = 8

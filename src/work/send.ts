@@ -8,7 +8,7 @@
 import type { Answer, Poster } from '../edge/post.ts'
 import { makeWebhookToken, openSecrets, signVendor, standardHeaders, webhookIdOf, type Secret } from '../edge/signature.ts'
 import type { Vault } from '../edge/vault.ts'
-import { bodyOf, eventOf, isOfItsUsers, type EventName } from '../edge/webhookbody.ts'
+import { bodyOf, eventOf, isOfItsUsers, type EventName, type WebhookBody } from '../edge/webhookbody.ts'
 import { writeBody } from '../edge/webhookformat.ts'
 import type { Fact } from '../ledger/fact.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
@@ -16,6 +16,7 @@ import { findByDeliveryIds } from '../store/deliveries.ts'
 import type { Endpoint } from '../store/endpoints.ts'
 import { factsByKeyForOperator } from '../store/facts.ts'
 import type { OutboxRow } from '../store/outbox.ts'
+import type { RouteBodies } from './routebody.ts'
 import type { Shop } from './shop.ts'
 
 /** What was said and heard: for the record. `status` 0: no answer came. */
@@ -37,10 +38,14 @@ export type Sent =
 
 export type Sender = (endpoint: Endpoint, rows: readonly OutboxRow[]) => Promise<(row: OutboxRow) => Promise<Sent>>
 
-type SenderOptions = { readonly vault: Vault; readonly poster: Poster }
+export type SenderOptions = {
+  readonly vault: Vault
+  readonly poster: Poster
+  readonly routeBodies: RouteBodies
+}
 
 /** Loads what a batch of one endpoint needs; the answer sends one of its rows and never throws. */
-export function createSender(shop: Shop, { vault, poster }: SenderOptions): Sender {
+export function createSender(shop: Shop, { vault, poster, routeBodies }: SenderOptions): Sender {
   return async (endpoint, rows) => {
     const { read } = shop.engine
     const facts = new Map((await factsByKeyForOperator(read, rows)).map((fact) => [fact.id, fact]))
@@ -53,8 +58,10 @@ export function createSender(shop: Shop, { vault, poster }: SenderOptions): Send
       if (fact === undefined || event === null || !endpoint.events.includes(event)) return { kind: 'moot' }
       const delivery = deliveries.get(fact.deliveryId ?? '') ?? null
       if (!isOfItsUsers(endpoint, delivery)) return { kind: 'moot' }
+      const fields = fact.kind === 'route' ? await routeBodies(fact) : {}
+      if (fields === null) return { kind: 'moot' }
       const at = shop.now()
-      const answer = await poster.send(requestOf({ endpoint, secrets, event, fact, delivery, at }))
+      const answer = await poster.send(requestOf({ endpoint, secrets, event, fact, delivery, fields, at }))
       return judge(answer, { event, emailId: delivery?.emailId ?? null, at })
     }
   }
@@ -66,13 +73,15 @@ type Message = {
   readonly event: EventName
   readonly fact: Fact
   readonly delivery: DeliveryRow | null
+  /** What the fact itself does not hold. */
+  readonly fields: WebhookBody
   readonly at: number
 }
 
-function requestOf({ endpoint, secrets, event, fact, delivery, at }: Message): Parameters<Poster['send']>[0] {
+function requestOf({ endpoint, secrets, event, fact, delivery, fields, at }: Message): Parameters<Poster['send']>[0] {
   const token = makeWebhookToken()
   const signature = signVendor(secrets[0]?.secret ?? '', at, token)
-  const body = bodyOf(event, fact, delivery, { timestamp: at, token, signature })
+  const body = { ...bodyOf(event, fact, delivery, { timestamp: at, token, signature }), ...fields }
   const written = writeBody(endpoint.format, { body, event, fact, delivery, at, key: secrets[0]?.secret ?? '' })
   const signed = standardHeaders(secrets, { id: webhookIdOf(fact.id, endpoint), at, body: written.text })
   const headers = { 'content-type': written.type, 'user-agent': 'bounced', ...written.headers, ...signed }

@@ -14,6 +14,8 @@ import { QUEUE_LANES, QUEUE_STEPS } from '../../src/store/queuelanes.ts'
 import { PROJECTIONS } from '../../src/store/rebuild.ts'
 import { EVENTS, LIST_EVENTS, RAW_MAILS, REPORTS } from '../../src/store/schema.ts'
 import type { Table } from '../../src/store/table.ts'
+import { ROUTE_DOMAINS } from '../../src/store/routedomains.ts'
+import { ROUTE_MAILS } from '../../src/store/routemails.ts'
 import { WEBHOOK_RECORDS } from '../../src/store/webhookrecords.ts'
 import { engines } from '../support/engines.ts'
 import { T0 } from './sample.ts'
@@ -73,7 +75,9 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
 
   const tables: readonly Table[] = [
     ...[EVENTS, LIST_EVENTS, REPORTS, RAW_MAILS, outbox.OUTBOX].map(({ table }) => table),
-    ...[QUEUE_MAILS, QUEUE_BODIES, QUEUE_KEYS, QUEUE_REPORTS, LEASES, WEBHOOK_RECORDS].map(({ table }) => table),
+    ...[QUEUE_MAILS, QUEUE_BODIES, QUEUE_KEYS, QUEUE_REPORTS, LEASES, WEBHOOK_RECORDS, ROUTE_DOMAINS, ROUTE_MAILS].map(
+      ({ table }) => table,
+    ),
     ...[QUEUE_COMMANDS, QUEUE_LANES, QUEUE_STEPS].map(({ table }) => table),
     ...Object.values(PROJECTIONS).map(({ table }) => table),
   ]

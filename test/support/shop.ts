@@ -2,6 +2,7 @@
  * shop - a Shop around a store of a test, with one account and fixed keys
  */
 import { deriveTokenKey } from '../../src/correlate/keys.ts'
+import { createMailLinks } from '../../src/edge/maillink.ts'
 import { createPoster } from '../../src/edge/post.ts'
 import { loadRules } from '../../src/edge/rulefiles.ts'
 import { createTargetGuard } from '../../src/edge/target.ts'
@@ -14,6 +15,7 @@ import { createTelemetry } from '../../src/telemetry.ts'
 import { createBook } from '../../src/work/book.ts'
 import { createExports, type Exports } from '../../src/work/exports.ts'
 import { processIds, type Shop } from '../../src/work/shop.ts'
+import { createRoutes, type Routes } from '../../src/work/routes.ts'
 import { createWebhooks, type Webhooks } from '../../src/work/webhooks.ts'
 
 export const RETURN_PATH = 'bounce.example.com'
@@ -56,3 +58,6 @@ export function makeWebhooks(shop: Shop): Webhooks {
 export function makeExports(shop: Shop, nudge: () => void = () => undefined): Exports {
   return createExports(shop, { days: 30, waiting: 3 }, nudge)
 }
+
+/** Domains and mails of accounts, with links under the key of the tests. */
+export const makeRoutes = (shop: Shop): Routes => createRoutes(shop, createMailLinks(MASTER))

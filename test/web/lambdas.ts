@@ -285,6 +285,16 @@ async function* pieces(): AsyncGenerator<Uint8Array> {
   yield* [Buffer.from('1,"2"\r\n')]
 }
 
+export const MAIL_HEAD = {
+  digest: 'cd'.repeat(32),
+  receivedAt: NOW,
+  size: 20,
+  truncated: false,
+  mailFrom: 'joe@example.org',
+  rcptTo: 'help@in.example.com',
+  peer: '192.0.2.1',
+}
+
 /** Calls that reached the desk, by name. */
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
 
@@ -445,6 +455,15 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
           ? Promise.reject(new Fault('conflict', 'only a failed export can be tried again; this one is done'))
           : Promise.reject(new Fault('not_found', 'there is no such export')),
       remove: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId),
+    },
+    routes: {
+      domains: hear('routes.domains', [{ account: 1, domain: 'in.example.com', createdAt: NOW }]),
+      mails: hear('routes.mails', [MAIL_HEAD]),
+      raw: (account, digest) =>
+        Promise.resolve(account === 1 && digest === MAIL_HEAD.digest ? Buffer.from('From: x\r\n\r\n<script>') : null),
+      isLinked: ({ account }, signature) => account === 1 && signature === 'good',
+      add: hear('routes.add', true),
+      remove: hear('routes.remove', true),
     },
     unsubscribe: (call) => {
       heard.push({ name: 'unsubscribe', args: [call] })

@@ -3,7 +3,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/error.ts'
-import { BASIC, ENTRY, FAILED, JOB, makeBench, OPERATOR, ROW } from './lambdas.ts'
+import { BASIC, ENTRY, FAILED, JOB, makeBench, NOW, OPERATOR, ROW } from './lambdas.ts'
 import type { Ask, Bench } from './lambdas.ts'
 
 let bench: Bench
@@ -98,6 +98,31 @@ const CASES: readonly Case[] = [
   ['no such mail', { url: '/v1/messages/none' }, 404, 'not_found'],
   ['the mail of another account', { url: `/v1/messages/${EMAIL_ID}`, auth: `Bearer bob:secret-of-bob` }, 404, 'not_found'],
   ['nobody asks', { url: `/v1/messages/${EMAIL_ID}`, auth: null }, 401, 'unauthenticated'],
+  // /v1/route-domains, /v1/route-mails
+  ['domains of an account', { url: '/v1/route-domains' }, 200],
+  ['everybody’s domains', { url: '/v1/route-domains', auth: OPERATOR }, 200],
+  ['nobody asks for domains', { url: '/v1/route-domains', auth: null }, 401, 'unauthenticated'],
+  ['an account takes a domain', post('/v1/route-domains', { domain: 'in.example.com' }), 403, 'forbidden'],
+  ['the operator gives it', post('/v1/route-domains?account=alice', { domain: 'in.example.com' }, OPERATOR), 200],
+  ['to nobody', post('/v1/route-domains', { domain: 'in.example.com' }, OPERATOR), 400, 'bad_request'],
+  ['to one that there is not', post('/v1/route-domains?account=carl', { domain: 'in.example.com' }, OPERATOR), 404, 'not_found'],
+  ['the operator takes it', { method: 'DELETE', url: '/v1/route-domains/in.example.com', auth: OPERATOR }, 200],
+  ['an account gives it back', { method: 'DELETE', url: '/v1/route-domains/in.example.com' }, 403, 'forbidden'],
+  ['mails that came', { url: `/v1/route-mails?after=${NOW}-${'cd'.repeat(32)}` }, 200],
+  ['a cursor of somebody’s own', { url: '/v1/route-mails?after=1' }, 400, 'bad_request'],
+  ['nobody asks for mails', { url: '/v1/route-mails', auth: null }, 401, 'unauthenticated'],
+  ['a raw mail', { url: `/v1/route-mails/${'cd'.repeat(32)}/raw` }, 200],
+  ['a raw mail that is not there', { url: `/v1/route-mails/${'ab'.repeat(32)}/raw` }, 404, 'not_found'],
+  ['a raw mail for nobody', { url: `/v1/route-mails/${'cd'.repeat(32)}/raw`, auth: null }, 401, 'unauthenticated'],
+  ['a raw mail by its link', { url: `/v1/route-mails/${'cd'.repeat(32)}/raw?owner=1&expires=1&signature=good`, auth: null }, 200],
+  [
+    'a link that is not ours',
+    { url: `/v1/route-mails/${'cd'.repeat(32)}/raw?owner=1&expires=1&signature=bad`, auth: null },
+    403,
+    'forbidden',
+  ],
+  ['another’s link', { url: `/v1/route-mails/${'cd'.repeat(32)}/raw?owner=2&expires=1&signature=good`, auth: null }, 403, 'forbidden'],
+  ['half a link', { url: `/v1/route-mails/${'cd'.repeat(32)}/raw?signature=good`, auth: null }, 401, 'unauthenticated'],
   // /v1/webhooks
   ['endpoints', { url: '/v1/webhooks' }, 200],
   ['nobody asks for endpoints', { url: '/v1/webhooks', auth: null }, 401, 'unauthenticated'],

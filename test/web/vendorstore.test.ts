@@ -16,7 +16,7 @@ import { commitWorld } from '../../src/work/commit.ts'
 import { changeSettings } from '../../src/work/settings.ts'
 import type { Shop } from '../../src/work/shop.ts'
 import { engines } from '../support/engines.ts'
-import { makeShop, makeExports, makeWebhooks } from '../support/shop.ts'
+import { makeShop, makeExports, makeRoutes, makeWebhooks } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
 
 /** 23:30 on the wall in Berlin, on the evening before the clocks change. */
@@ -82,6 +82,7 @@ describe.each(engines)('$kind', ({ open }) => {
         submit: createSubmit(shop, { nudge: () => undefined }),
         webhooks: makeWebhooks(shop),
         exports: makeExports(shop),
+        routes: makeRoutes(shop),
       },
       keys: createKeys(engine.read, shop.now),
       accountOf: () => Promise.resolve(null),

@@ -57,7 +57,15 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       clock,
       shop,
       hooks: createWebhooks(shop, { vault, guard, poster }),
-      make: () => createNotifier(shop, { vault, poster, replayWhenWell: true, recordDays: 7, recordTries: 3 }),
+      make: () =>
+        createNotifier(shop, {
+          vault,
+          poster,
+          routeBodies: () => Promise.resolve(null),
+          replayWhenWell: true,
+          recordDays: 7,
+          recordTries: 3,
+        }),
       wish: (url, over = {}) => ({ url, name: 'all', events: EVENT_NAMES, apiUsers: [], format: 'form', ladder: 'standard', ...over }),
       register: async (count) => {
         const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `joe${n}@example.org`, contactTypes: null }))

@@ -1,0 +1,16 @@
+/**
+ * routefact - mail that came for an account at one of its own domains, as a fact
+ *
+ * The mail itself lies beside the facts for a limited time; the fact holds nothing of it that an erasure would have to blank.
+ *
+ * Shape of ledger/fact. Pure. See also: store/routemails, work/route.
+ */
+
+export type RouteData = {
+  /** Names the mail (store/routemails). */
+  readonly digest: string
+  /** The domain that it came to. */
+  readonly domain: string
+  readonly size: number
+  readonly truncated: boolean
+}
