@@ -15,6 +15,8 @@ import { loadCertificate, makeCertificate } from './edge/certificate.ts'
 import type { Certificate } from './edge/certificate.ts'
 import { createLookUp } from './edge/dns.ts'
 import type { LookUp } from './edge/dns.ts'
+import { createDelivery } from './delivery.ts'
+import type { Delivery, Way } from './delivery.ts'
 import { Fault } from './error.ts'
 import { claimRoutes, createHooks } from './hooks.ts'
 import type { Hooks } from './hooks.ts'
@@ -53,7 +55,7 @@ export type App = {
 }
 
 /** What a test puts in the place of the world. */
-export type Outside = { readonly lookUp?: LookUp }
+export type Outside = { readonly lookUp?: LookUp; readonly way?: Way }
 
 /** Starts the daemon; resolves once both doors listen. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
 export async function startApp(settings: Settings, telemetry: Telemetry, outside: Outside = {}): Promise<App> {
@@ -71,8 +73,9 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     undo.push(hooks.close)
     const exporter = createExporter(shop, settings.exports)
     const exports = createExports(shop, settings.exports, () => void exporter.turn())
+    const delivery = createDelivery(opening, settings, lookUp, outside.way)
     const state = { isClosing: false }
-    const web = await createWeb(webParts(opening, { settings, prover, hooks, exports, isOpen: () => !state.isClosing }))
+    const web = await createWeb(webParts(opening, { settings, prover, hooks, exports, delivery, isOpen: () => !state.isClosing }))
     await atPort(settings, 'http', () => web.listen({ host: settings.host, port: settings.http.port }))
     undo.push(() => web.close())
     const httpPort = portOf(web)
@@ -80,6 +83,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     const smtp = await atPort(settings, 'smtp', () => openSmtp(settings, shop, { receiver, hooks }))
     const stopChores = startChores(shop, settings)
     const stopWebhooks = hooks.start()
+    delivery.start()
     const stopExporter = startExporter(exporter)
     const reload = (): void => {
       // Both are read before either is in force.
@@ -87,7 +91,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
       opening.reloadRules()
       if (certificate !== null) smtp.reloadTls(certificate)
     }
-    const close = once(() => closeInOrder({ state, smtp, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, opening }))
+    const close = once(() => closeInOrder({ state, smtp, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, delivery, opening }))
     return { smtpPort: smtp.port, httpPort, first: opening.first, reload, close }
   } catch (error) {
     for (const end of undo.toReversed()) await end()
@@ -124,14 +128,15 @@ type Parts = {
   readonly stopChores: () => Promise<void>
   readonly stopWebhooks: () => Promise<void>
   readonly stopExporter: () => Promise<void>
+  readonly delivery: Delivery
   readonly opening: Opening
 }
 
 /** Doors first, then what they handed over, then the store. */
 async function closeInOrder(parts: Parts): Promise<void> {
-  const { state, smtp, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, opening } = parts
+  const { state, smtp, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, delivery, opening } = parts
   state.isClosing = true
-  await Promise.all([smtp.close(), web.close(), stopChores(), stopWebhooks(), stopExporter()])
+  await Promise.all([smtp.close(), web.close(), stopChores(), stopWebhooks(), stopExporter(), delivery.close()])
   await Promise.all([receiver.idle(), hooks.routeDoor.idle()])
   await opening.close()
 }
@@ -146,13 +151,14 @@ type WebWish = {
   readonly prover: Prover
   readonly hooks: Hooks
   readonly exports: Exports
+  readonly delivery: Delivery
   readonly isOpen: () => boolean
 }
 
-function webParts({ shop }: Opening, { settings, prover, hooks, exports, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
+function webParts({ shop }: Opening, { settings, prover, hooks, exports, delivery, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
   const { read } = shop.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
-  const submit = createSubmit(shop, { nudge: () => undefined })
+  const submit = createSubmit(shop, delivery)
   const desk: Desk = {
     now: shop.now,
     ...createReadingDesk(read, shop.now),

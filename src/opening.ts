@@ -17,6 +17,7 @@ import { loadRules } from './edge/rulefiles.ts'
 import { createVault, loadMasterKey } from './edge/vault.ts'
 import type { Vault } from './edge/vault.ts'
 import { holdMaster } from './keyring.ts'
+import { egressIpsOf } from './settings/pools.ts'
 import type { Settings } from './settings.ts'
 import { openEngine } from './store/engine.ts'
 import type { Engine } from './store/engine.ts'
@@ -62,6 +63,7 @@ export async function openShop({ settings, telemetry }: OpeningOptions): Promise
         return publicUrlOf(settings, httpPort)
       },
       reporters: reporterDomains(readReporters(), settings.reporters.own),
+      ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
       telemetry,
       now,
       ids: processIds,

@@ -10,8 +10,8 @@ const ip = z.union([z.ipv4(), z.ipv6()])
 
 export const delivery = z.strictObject({
   mode: setting(
-    z.enum(['off', 'mx', 'smarthost', 'simulated']).default('off'),
-    'Who delivers what POST /api/mail/send and SMTP submission accept: off (it waits), mx (the MX hosts of each domain), smarthost, or simulated (providers on loopback)',
+    z.enum(['off', 'mx', 'smarthost']).default('off'),
+    'Who delivers what POST /api/mail/send and SMTP submission accept: off (it waits), mx (the MX hosts of each domain) or smarthost',
     'off: who delivers himself and only reports here must not begin to send by an upgrade',
   ),
   egressIps: setting(

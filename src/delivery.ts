@@ -1,0 +1,117 @@
+/**
+ * delivery - the delivery queue's parts, made from the settings and joined
+ *
+ * With mode off there is none: mail that is accepted waits for a node that delivers. Otherwise the mode says which way mail goes; all else
+ * is the same. Started when the doors listen, ended after they are shut: in-flight mail is answered within the time that running sessions have.
+ *
+ * See also: settings/delivery, work/deliver, edge/route, app (who starts and ends it), docs/DELIVERY.md.
+ */
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import type { LookUp } from './edge/dns.ts'
+import { createMxLookUp, destinationOf, type MxLookUp } from './edge/mx.ts'
+import { readToml } from './edge/providerfiles.ts'
+import { mxRoute, smarthostRoute, type Smarthost } from './edge/route.ts'
+import { createSmtpTransport } from './edge/smtptransport.ts'
+import type { Router, TlsPolicy } from './edge/transport.ts'
+import { Fault } from './error.ts'
+import type { Opening } from './opening.ts'
+import { type Policy, POLICIES } from './queue/policy.ts'
+import { readPolicy } from './queue/policyfile.ts'
+import { RETRY, type RetryLadder } from './queue/retry.ts'
+import { poolsOf } from './settings/pools.ts'
+import type { Settings } from './settings.ts'
+import { createDeliverer } from './work/deliver.ts'
+import { createRender } from './work/render.ts'
+import type { Shop } from './work/shop.ts'
+import { createSigners } from './work/signers.ts'
+import type { PlaceOf } from './work/waiting.ts'
+
+export type Delivery = {
+  readonly start: () => void
+  /** Mail was accepted, or an order given. */
+  readonly nudge: () => void
+  /** Idempotent. */
+  readonly close: () => Promise<void>
+}
+
+type Rules = Settings['delivery']
+
+/** Which way mail goes, and what is known of a domain beforehand. */
+export type Way = { readonly route: Router; readonly addressesOf: MxLookUp['addressesOf']; readonly placeOf: PlaceOf }
+
+const NOTHING: Delivery = { start: () => undefined, nudge: () => undefined, close: () => Promise.resolve() }
+
+/** Makes it; nothing is sent before `start`. `way`: another than the settings name, for tests. Faults: config_invalid. */
+export function createDelivery({ shop, vault }: Opening, settings: Settings, lookUp: LookUp, way?: Way): Delivery {
+  const { delivery: rules } = settings
+  if (rules.mode === 'off') return NOTHING
+  const { route, addressesOf, placeOf } = way ?? WAYS[rules.mode](shop, rules, lookUp)
+  const ehlo = rules.ehlo ?? hostname()
+  const transport = createSmtpTransport({ route, addressesOf, ehlo, allowPrivate: rules.allowPrivate })
+  const deliverer = createDeliverer(shop, {
+    transport,
+    placeOf,
+    render: createRender(shop, createSigners(shop.engine, vault)),
+    policy: policyOf(rules.policy),
+    retry: ladderOf(rules),
+    pools: poolsOf(rules),
+    lines: rules.lines,
+    linesPerSite: rules.linesPerSite,
+    node: rules.node ?? `${hostname()}:${resolve(settings.data)}`,
+    leaseMs: rules.leaseSeconds * 1_000,
+    closeMs: settings.limits.closeSeconds * 1_000,
+  })
+  return { start: deliverer.start, nudge: deliverer.nudge, close: () => deliverer.close().then(transport.close) }
+}
+
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+const ladderOf = ({ retryMinutes, giveUpDays }: Rules): RetryLadder => ({
+  ...RETRY.default,
+  rungs: retryMinutes.map((minutes) => minutes * MINUTE_MS),
+  giveUpMs: giveUpDays * DAY_MS,
+})
+
+const isShipped = (name: string): name is keyof typeof POLICIES => Object.hasOwn(POLICIES, name)
+const policyOf = (name: string): Policy => (isShipped(name) ? POLICIES[name] : readPolicy(name, readToml(name)))
+
+const WAYS = { mx: byMx, smarthost: bySmarthost } as const satisfies Record<
+  Exclude<Rules['mode'], 'off'>,
+  (shop: Shop, rules: Rules, lookUp: LookUp) => Way
+>
+
+function byMx({ rules: table }: Shop, { tls }: Rules, lookUp: LookUp): Way {
+  const mx = createMxLookUp({ lookUp })
+  return {
+    // Chance only spreads mail over hosts of one preference.
+    route: mxRoute({ mx, tlsOf: (): TlsPolicy => tls, random: Math.random }),
+    addressesOf: mx.addressesOf,
+    placeOf: async (domain) => destinationOf(table(), domain, await mx.find(domain)),
+  }
+}
+
+/** Pauses go by the recipient's domain all the same: behind the smart host its provider says no. */
+function bySmarthost({ rules: table }: Shop, { smarthost, tls }: Rules, lookUp: LookUp): Way {
+  if (smarthost === undefined)
+    throw new Fault('config_invalid', 'delivery.mode smarthost needs delivery.smarthost, as smtp://USER:PASSWORD@HOST:587')
+  const host = smarthostOf(smarthost, tls)
+  const hosts = { kind: 'hosts', hosts: [{ name: host.host, preference: 0 }], implicit: true, set: host.host } as const
+  return {
+    route: smarthostRoute(host),
+    addressesOf: createMxLookUp({ lookUp }).addressesOf,
+    placeOf: (domain) => Promise.resolve(destinationOf(table(), domain, hosts)),
+  }
+}
+
+const SUBMISSION_PORT = 587
+const SUBMISSIONS_PORT = 465
+
+function smarthostOf(text: string, tls: TlsPolicy): Smarthost {
+  const url = new URL(text)
+  const implicitTls = url.protocol === 'smtps:'
+  const port = url.port === '' ? (implicitTls ? SUBMISSIONS_PORT : SUBMISSION_PORT) : Number(url.port)
+  const login = url.username === '' ? null : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port, login, tls, implicitTls }
+}

@@ -1,0 +1,23 @@
+/**
+ * pools - the addresses that each account's mail leaves by, out of the settings
+ *
+ * Pure. See also: settings/delivery, queue/stock (pools).
+ */
+import type { z } from 'zod'
+import type { delivery } from './delivery.ts'
+
+type Rules = Pick<z.output<typeof delivery>, 'egressIps' | 'accountEgressIps'>
+
+/** The name of the one address of which only the system knows. */
+const SYSTEMS = 'default'
+
+/** Egress IPs by account number; `*` for all others. */
+export function poolsOf({ egressIps, accountEgressIps }: Rules): Readonly<Record<string, readonly string[]>> {
+  const own = accountEgressIps.map((entry) => entry.split('=', 2))
+  const pools = Object.groupBy(own, ([account = '']) => account)
+  const named = Object.entries(pools).map(([account, entries = []]) => [account, [...new Set(entries.map(([, ip = '']) => ip))]] as const)
+  return { ...Object.fromEntries(named), '*': egressIps.length === 0 ? [SYSTEMS] : egressIps }
+}
+
+/** All of them. */
+export const egressIpsOf = (rules: Rules): ReadonlySet<string> => new Set(Object.values(poolsOf(rules)).flat())
