@@ -6,8 +6,12 @@ import { addAccount, createKeys } from '../../src/accounts.ts'
 import { NO_PROOFS } from '../../src/edge/auth.ts'
 import { applyFacts } from '../../src/ledger/fold.ts'
 import { makeFact, ofDelivery } from '../../src/ledger/make.ts'
+import type { Reader } from '../../src/store/engine.ts'
 import { loadWorld } from '../../src/store/world.ts'
+import { createStatistics } from '../../src/web/statistics.ts'
 import { createReadingDesk } from '../../src/web/storedesk.ts'
+import { addUp, readFigures } from '../../src/web/vendor/figures.ts'
+import { spanOfDays } from '../../src/web/vendor/time.ts'
 import { createWeb } from '../../src/web/web.ts'
 import type { Web } from '../../src/web/server.ts'
 import { createWritingDesk } from '../../src/web/workdesk.ts'
@@ -161,6 +165,27 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(info.dataList).toMatchObject({ requestNum: count })
     const rows = (await ask('statday/list', `${DAYS}${filter}`)).info.dataList
     expect(rows.reduce((sum, row) => sum + Number(row['requestNum']), 0)).toBe(count)
+  })
+
+  test('figures are read from counters, and no question is longer than three hours', async () => {
+    const { read } = shop.engine
+    const asked: string[] = []
+    const noting: Reader = {
+      ...read,
+      all: (sql, params) => (asked.push(sql), read.all(sql, params)),
+      inKeys: (sql, keys, params) => (asked.push(`${sql} ${JSON.stringify(keys.rows)}`), read.inKeys(sql, keys, params)),
+    }
+    const statistics = createStatistics(noting)
+    const desk = { ...createReadingDesk(read, shop.now), statistics }
+    const settings = await desk.settings(1)
+    const span = spanOfDays('2026-03-28', '2026-03-29', settings.zone)
+    const wish = { span, metrics: ['request'], by: [], hourly: false, apiUsers: null, labelIds: null, domains: null } as const
+    const by = { account: 1, apiUser: 'ann', ip: '192.0.2.1' }
+    const call = { bag: new Map(), by, settings, now: clock.now, desk }
+    expect(addUp((await readFigures(call, wish)) ?? []).get('request')).toBe(5)
+    expect(addUp((await readFigures(call, { ...wish, hourly: true })) ?? []).get('request')).toBe(5)
+    expect(asked.filter((sql) => /\b(?:deliveries|events)\b/.test(sql))).toEqual([])
+    expect(asked.length).toBe(8 + 8 + 8 + 8)
   })
 
   test('stathour goes by the clock on the wall', async () => {

@@ -1,7 +1,7 @@
 /**
  * figures - counters added up into the rows that the vendor's statistics are made of
  *
- * Read a day at a time, each its own short question, out of counters alone: what a day of a million mails costs is the number of its
+ * Read some hours at a time, each its own short question, out of counters alone: what a day of a million mails costs is the number of its
  * quarter-hours, users, labels and domains. A row is what a day (or an hour) had of one API user, label and domain.
  *
  * See also: store/counters, web/vendor/statistics (the operations), web/vendor/time (days and hours of a zone).
@@ -10,7 +10,7 @@ import type { Metric } from '../../ledger/world.ts'
 import type { CounterSum } from '../../store/counters.ts'
 import type { Call } from './call.ts'
 import { daysOf, hoursOf } from './time.ts'
-import type { Day, Hour, Span } from './time.ts'
+import type { Day, Span } from './time.ts'
 
 /** What rows are apart by besides their time. */
 export type Dimension = 'apiUser' | 'labelId' | 'domain'
@@ -24,6 +24,9 @@ export type FigureWish = {
   readonly labelIds: readonly number[] | null
   readonly domains: readonly string[] | null
 }
+
+/** What reading takes of a call. */
+export type FigureCall = { readonly by: Call['by']; readonly settings: Call['settings']; readonly desk: Pick<Call['desk'], 'statistics'> }
 
 export type Figure = {
   readonly day: string
@@ -39,39 +42,65 @@ export type Figure = {
 export const MAX_ROWS = 100_000
 
 /** The rows, by time and then by what they are apart by; null: there are too many. Rows of nothing are left out. */
-export async function readFigures(call: Call, wish: FigureWish): Promise<readonly Figure[] | null> {
-  const { zone } = call.settings
+export async function readFigures(call: FigureCall, wish: FigureWish): Promise<readonly Figure[] | null> {
   const figures: Figure[] = []
-  for (const day of daysOf(wish.span, zone)) {
-    const slices: readonly Slice[] = wish.hourly ? hoursOf(day, zone) : [day]
-    figures.push(...(await readDay(call, wish, day, slices)))
+  for (const day of daysOf(wish.span, call.settings.zone)) {
+    figures.push(...(await readDay(call, wish, day)))
     if (figures.length > MAX_ROWS) return null
   }
   return figures
 }
 
-type Slice = Span & Partial<Pick<Hour, 'hour'>>
+/** Part of a day; `hour` is null where hours are not kept apart. */
+type Piece = Span & { readonly hour: number | null }
 
-async function readDay(call: Call, wish: FigureWish, day: Day, slices: readonly Slice[]): Promise<readonly Figure[]> {
-  const sums = await call.desk.statistics.counters(call.by.account, {
-    windows: slices.map(({ from, until }) => ({ from, to: until })),
+/** So much of a day is one question: a day of thousands of domains has millions of counters, and other readers wait for each question. */
+const HOURS_AT_ONCE = 3
+const HOUR_MS = 3_600_000
+
+function piecesOf(day: Span, wish: FigureWish, zone: string): readonly Piece[] {
+  if (wish.hourly) return hoursOf(day, zone)
+  const pieces: Piece[] = []
+  for (let from = day.from; from < day.until; from += HOURS_AT_ONCE * HOUR_MS)
+    pieces.push({ from, until: Math.min(from + HOURS_AT_ONCE * HOUR_MS, day.until), hour: null })
+  return pieces
+}
+
+async function readDay(call: FigureCall, wish: FigureWish, day: Day): Promise<readonly Figure[]> {
+  const pieces = piecesOf(day, wish, call.settings.zone)
+  const step = wish.hourly ? HOURS_AT_ONCE : 1
+  const rows = new Map<string, Figure & { readonly counts: Map<string, number> }>()
+  for (let at = 0; at < pieces.length; at += step) {
+    const asked = pieces.slice(at, at + step)
+    const hours = new Map(asked.map(({ from, hour }) => [from, hour]))
+    for (const sum of await readPieces(call, wish, asked)) {
+      const hour = hours.get(sum.from) ?? null
+      const key = `${hour} ${sum.labelId} ${sum.domain} ${sum.apiUser}`
+      const row = rows.get(key) ?? blankRow(day.day, hour, sum)
+      row.counts.set(sum.metric, (row.counts.get(sum.metric) ?? 0) + sum.n)
+      rows.set(key, row)
+    }
+  }
+  return [...rows.values()].filter(({ counts }) => [...counts.values()].some((n) => n !== 0)).toSorted(inOrder)
+}
+
+function readPieces(call: FigureCall, wish: FigureWish, pieces: readonly Piece[]): Promise<readonly CounterSum[]> {
+  return call.desk.statistics.counters(call.by.account, {
+    windows: pieces.map(({ from, until }) => ({ from, to: until })),
     by: wish.by,
     metrics: wish.metrics,
     ...(wish.apiUsers === null ? {} : { apiUsers: wish.apiUsers }),
     ...(wish.labelIds === null ? {} : { labelIds: wish.labelIds }),
     ...(wish.domains === null ? {} : { domains: wish.domains }),
   })
-  const hours = new Map(slices.map(({ from, hour }) => [from, hour ?? null]))
-  const rows = Map.groupBy(sums, ({ from, apiUser, labelId, domain }) => JSON.stringify([from, apiUser, labelId, domain]))
-  return [...rows.values()].flatMap((group) => figureOf(day.day, hours, group)).toSorted(inOrder)
 }
 
-function figureOf(day: string, hours: ReadonlyMap<number, number | null>, group: readonly CounterSum[]): readonly Figure[] {
-  const [first] = group
-  const counts = new Map(group.map(({ metric, n }) => [metric, n]))
-  if (first === undefined || [...counts.values()].every((n) => n === 0)) return []
-  const { from, apiUser, labelId, domain } = first
-  return [{ day, hour: hours.get(from) ?? null, apiUser: apiUser ?? '', labelId: labelId ?? 0, domain: domain ?? '', counts }]
+function blankRow(
+  day: string,
+  hour: number | null,
+  { apiUser, labelId, domain }: CounterSum,
+): Figure & { readonly counts: Map<string, number> } {
+  return { day, hour, apiUser: apiUser ?? '', labelId: labelId ?? 0, domain: domain ?? '', counts: new Map() }
 }
 
 function inOrder(a: Figure, b: Figure): number {
