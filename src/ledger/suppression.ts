@@ -107,7 +107,9 @@ export type Addressee = {
 
 /** The list that answers a send at that moment; null: none. An allow entry lets through what stands on the bounce list only. */
 export function interceptedBy(world: World, who: Addressee, at: number): Answer | null {
-  const found = (list: ListName): SuppressionRow | null => entriesOf(world, who, list).find((row) => isInForce(row, at)) ?? null
+  if (world.suppressions.size === 0) return null
+  const hashes = [who.addressHash, hashDomain(who.domain)]
+  const found = (list: ListName): SuppressionRow | null => entryInForce(world, { who, hashes, list }, at)
   for (const answer of ANSWERS) {
     const entry = found(answer.list)
     if (entry !== null && (answer.list !== 'bounce' || found('allow') === null)) return { ...answer, entry }
@@ -115,15 +117,18 @@ export function interceptedBy(world: World, who: Addressee, at: number): Answer 
   return null
 }
 
+type Asked = { readonly who: Addressee; readonly hashes: readonly string[]; readonly list: ListName }
+
 /** Allow entries of account 0 hold for all; its bounce entries are the shared list. */
-function entriesOf(world: World, who: Addressee, list: ListName): readonly SuppressionRow[] {
+function entryInForce(world: World, { who, hashes, list }: Asked, at: number): SuppressionRow | null {
   const accounts = list === 'allow' || (list === 'bounce' && who.shared) ? [who.account, 0] : [who.account]
   // A recipient leaves a label; a block or an allowance is set for an API user. A label that is called like one is something else.
-  const scopes = [...new Set(['', list === 'unsubscribe' ? (who.label ?? '') : who.apiUser])]
-  const hashes = [who.addressHash, hashDomain(who.domain)]
-  return accounts.flatMap((account) =>
-    hashes.flatMap((addressHash) =>
-      scopes.flatMap((scope) => world.suppressions.get(suppressionKey({ account, list, addressHash, scope })) ?? []),
-    ),
-  )
+  const own = list === 'unsubscribe' ? (who.label ?? '') : who.apiUser
+  for (const account of accounts)
+    for (const addressHash of hashes)
+      for (const scope of own === '' ? [''] : ['', own]) {
+        const row = world.suppressions.get(suppressionKey({ account, list, addressHash, scope }))
+        if (row !== undefined && isInForce(row, at)) return row
+      }
+  return null
 }

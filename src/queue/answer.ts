@@ -76,8 +76,9 @@ function fateOf(queue: Stock, { held, flight, answer: heard }: Case, now: number
   const hasOther = poolOf(queue, flight.dispatch.account).some((ip) => !refusedBy.includes(ip))
   if (refusedBy !== held.refusedBy && hasOther) return { kind: 'again', refusedBy }
   if (!heard.deferral) return { kind: 'end', end: 'failed' }
-  const isHeld = heard.pause !== null && queue.policy.classes[heard.pause].key !== null
-  return restFor(queue, held, { isHeld, statedDelayMs: heard.statedDelayMs }, now)
+  const row = heard.pause === null ? null : queue.policy.classes[heard.pause]
+  const atLeast = Math.max(heard.statedDelayMs ?? 0, row?.leastRestMs ?? 0)
+  return restFor(queue, held, { isHeld: row !== null && row.key !== null, statedDelayMs: atLeast }, now)
 }
 
 /** The same mail may pass from another address. */

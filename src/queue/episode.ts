@@ -8,7 +8,7 @@
  */
 import type { KeyId } from './key.ts'
 import type { EvidenceReply } from './mail.ts'
-import type { ClassName, Measure } from './pauseclass.ts'
+import type { ClassName, Measure, Recovery } from './pauseclass.ts'
 import type { Policy } from './policy.ts'
 import type { State } from './state.ts'
 import { emptyTally, type Tally } from './tally.ts'
@@ -95,6 +95,9 @@ export const OPEN: Opening = { shut: false, perMinute: null, connections: null, 
 /** A rate that was never measured, or was tiny, is taken as this: recovery must move. */
 const LEAST_RATE = 60
 
+/** How an episode recovers: as its class says, else as the policy does. */
+export const recoveryOf = (policy: Policy, episode: Episode): Recovery => policy.classes[episode.class].recovery ?? policy
+
 function atShare(episode: Episode, share: number): Opening {
   if (episode.key.startsWith('connection|')) {
     return { ...OPEN, connections: Math.max(1, Math.ceil(share * episode.connectionsBefore)) }
@@ -113,6 +116,6 @@ export function openingOf(policy: Policy, episode: Episode): Opening {
     const { share, perMinute, connections } = policy.classes[episode.class].throttle
     return share === null ? { ...OPEN, perMinute, connections } : atShare(episode, share)
   }
-  const share = episode.rung === null ? null : (policy.ladder[episode.rung] ?? null)
+  const share = episode.rung === null ? null : (recoveryOf(policy, episode).ladder[episode.rung] ?? null)
   return share === null ? OPEN : atShare(episode, share)
 }

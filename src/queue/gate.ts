@@ -4,7 +4,7 @@
  * A gate is made when there is something to know: a key that nobody ever answered on has none, and is open. The machine itself is
  * queue/pause; here its turns are numbered, its events are written, and its moments are set. Mutates the stock that it is given.
  *
- * See also: queue/stock, queue/pause, queue/pace, queue/warmup.
+ * See also: queue/stock, queue/pause, queue/pace, queue/breadth, queue/warmup.
  */
 import { type Episode, OPEN, type Opening, openingOf } from './episode.ts'
 import { kindOf, type KeyId } from './key.ts'
@@ -33,6 +33,7 @@ export function gateOf(queue: Stock, key: KeyId, now: number): Gate {
     accepted: emptyTally(HOUR),
     bucket: { left: 1, at: now },
     pace: null,
+    breadth: null,
     limit: null,
     manual: null,
     warming: null,
@@ -143,11 +144,17 @@ function leftToday(gate: Gate, now: number): number | null {
   return allowance - (gate.warming.day === dayOf(now) ? gate.warming.sent : 0)
 }
 
+/** How many connections a gate allows: by its episodes, by what it has learnt, by the setting; null: no limit. */
+function mostAtOnce(queue: Stock, { kind, opening, breadth }: Gate): number | null {
+  const learnt = breadth === null ? null : Math.floor(breadth.most)
+  return least(least(opening.connections, learnt), kind === 'connection' ? queue.connections : null)
+}
+
 /** How many mails a gate lets through at this moment. */
 export function budgetOf(queue: Stock, gate: Gate, now: number): number {
   const { opening } = gate
   if (opening.shut !== false || gate.manual !== null) return 0
-  const most = gate.kind === 'connection' ? least(opening.connections, queue.connections) : opening.connections
+  const most = mostAtOnce(queue, gate)
   const connections = most === null ? Infinity : most - (queue.inFlight.get(gate.id) ?? 0)
   const probes = opening.probes === null ? Infinity : Math.min(1, opening.probes)
   const rate = rateOf(gate)

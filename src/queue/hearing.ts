@@ -10,6 +10,7 @@ import { freshEpisode } from './episode.ts'
 import { gateOf, passGate, put, refresh, setGateTimer, turnOf } from './gate.ts'
 import { KEYS, type KeyId, type Route } from './key.ts'
 import type { Answer, Dispatch, EvidenceReply, QueueEvent, Refusal } from './mail.ts'
+import { learnBreadth } from './breadth.ts'
 import { learn } from './pace.ts'
 import { hear, type Heard, takeBack } from './pause.ts'
 import type { ClassName, Measure } from './pauseclass.ts'
@@ -86,7 +87,7 @@ function hearAt(met: Met, gate: Gate, hit: Hit | null): QueueEvent[] {
   const { queue, answer, now } = met
   countAt(queue, gate, answer.kind === 'accepted', now)
   const events = tellEpisodes(met, gate, hit)
-  if (queue.policy.adapts && (gate.kind === 'ip' || gate.kind === 'sender-domain')) teach(met, gate)
+  if (queue.policy.adapts) teach(met, gate)
   return events
 }
 
@@ -160,15 +161,23 @@ function heardOf(
   }
 }
 
-/** The key's rate learns. */
+/** The key learns its rate, or its connections. */
 function teach({ queue, flight, answer, now }: Met, gate: Gate): void {
+  if (gate.kind === 'account') return
   const name = answer.kind === 'refused' ? answer.pause : null
   const halves = name === null ? null : queue.policy.classes[name].halves
   const asks = halves !== null && KIND_OF[halves] === gate.kind
+  const { number } = flight.dispatch
+  const turn = { now, epoch: queue.sequence }
+  if (gate.kind === 'connection') {
+    // This one is no longer counted as open.
+    gate.breadth = learnBreadth(gate.breadth, { number, asks, open: (queue.inFlight.get(gate.id) ?? 0) + 1 }, turn)
+    return
+  }
   const before = gate.pace
-  // Providers count by the hour: what they took in one is what they take, however fast it went.
   const clean = sum(gate.accepted, now) / 60
-  gate.pace = learn(before, { number: flight.dispatch.number, asks, clean }, { now, epoch: queue.sequence })
+  const best = perMinute(gate.accepted, now)
+  gate.pace = learn(before, { number, asks, clean, best }, turn)
   if (before?.perMinute !== gate.pace?.perMinute) queue.hot.add(gate.id)
 }
 

@@ -9,6 +9,7 @@
 import { Fault } from '../error.ts'
 import { emptyFifo, push, sizeOf } from './fifo.ts'
 import { gateOf, passGate, setGateTimer } from './gate.ts'
+import { heldByOf } from './holding.ts'
 import { destinationKeys, egressKeys, KEYS, type KeyId } from './key.ts'
 import type { Destination, KeyId as Key } from './key.ts'
 import type { MailEnd, QueueEvent } from './mail.ts'
@@ -167,8 +168,10 @@ export function passProbes(queue: Stock, stream: Stream, now: number): QueueEven
 /** A mail leaves the queue. */
 export function endMail(queue: Stock, held: Held, end: MailEnd, now: number): QueueEvent[] {
   queue.mails.delete(held.mail.id)
-  const event: QueueEvent = { kind: 'mail.ended', at: now, mailId: held.mail.id, end, attempts: held.attempts, last: held.last }
   const stream = queue.streams.get(held.stream)
+  const { attempts, last } = held
+  const heldBy = end === 'given-up' && last === null && stream !== undefined ? heldByOf(queue, stream, now) : null
+  const event: QueueEvent = { kind: 'mail.ended', at: now, mailId: held.mail.id, end, attempts, last, heldBy }
   if (stream === undefined || held.place === 'flight') return [event]
   countWaiting(queue, stream, -1)
   return [event, ...passProbes(queue, stream, now)]

@@ -87,6 +87,9 @@ export type Transition = {
 
 export type MailEnd = 'delivered' | 'failed' | 'given-up' | 'deleted'
 
+/** The key that kept a mail from leaving, and the last reply that it keeps. `class` null: a limit or a pause of our own. */
+export type HeldBy = { readonly key: KeyId; readonly class: ClassName | null; readonly reply: EvidenceReply | null }
+
 export type QueueEvent =
   | Transition
   /** A manual pause began or ended; `domain` null: all of the account. */
@@ -98,7 +101,7 @@ export type QueueEvent =
       readonly until: number | null
       readonly ended: boolean
     }
-  /** The mail is out of the queue. `last` is the last answer that it had. */
+  /** The mail is out of the queue. `last` is the last answer that it had; `heldBy`: for one that was given up without any, why it waited. */
   | {
       readonly kind: 'mail.ended'
       readonly at: number
@@ -106,6 +109,7 @@ export type QueueEvent =
       readonly end: MailEnd
       readonly attempts: number
       readonly last: Answer | null
+      readonly heldBy: HeldBy | null
     }
   /** It stays, and is tried again not before `dueAt`. */
   | { readonly kind: 'mail.deferred'; readonly at: number; readonly mailId: MailId; readonly attempts: number; readonly dueAt: number }

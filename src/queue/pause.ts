@@ -7,7 +7,7 @@
  * See also: queue/state (the table of states), queue/pauseclass (the table of classes), queue/gate (who calls).
  */
 import { dayEnd, isZone } from './day.ts'
-import { type Count, type Episode, MOST_EVIDENCE } from './episode.ts'
+import { type Count, type Episode, MOST_EVIDENCE, recoveryOf } from './episode.ts'
 import type { EvidenceReply, Transition, TransitionKind } from './mail.ts'
 import type { ClassRow, Measure } from './pauseclass.ts'
 import type { Policy } from './policy.ts'
@@ -51,7 +51,7 @@ function endOfPause(policy: Policy, episode: Episode, heard: Pick<Heard, 'stated
     return dayEnd(turn.now, isZone(zone) ? zone : 'UTC') + Math.round(turn.roll * policy.midnightJitterMs)
   }
   const [low, high] = policy.jitter
-  const length = Math.min(row.capMs, row.baseMs * 2 ** Math.min(40, episode.n - 1))
+  const length = Math.min(row.capMs, row.baseMs * row.growth ** Math.min(400, episode.n - 1))
   return turn.now + Math.round(length * (low + (high - low) * turn.roll))
 }
 
@@ -221,12 +221,13 @@ const ontoRung = (episode: Episode): Episode => ({ ...episode, rung: 0 })
 
 /** The next rung, where this one is passed. */
 function climb(policy: Policy, episode: Episode, rung: number, turn: Turn): Episode {
+  const { ladder, rungs } = recoveryOf(policy, episode)
   const isPassed =
-    policy.rungs.some(({ afterMs, clean }) => turn.now - episode.rungAt >= afterMs && episode.clean >= clean) ||
+    rungs.some(({ afterMs, clean }) => turn.now - episode.rungAt >= afterMs && episode.clean >= clean) ||
     turn.now - Math.max(episode.rungAt, episode.movedAt) >= policy.idleMs
   if (!isPassed) return episode
   const next = rung + 1
-  if (next < policy.ladder.length) return { ...episode, rung: next, rungAt: turn.now, clean: 0 }
+  if (next < ladder.length) return { ...episode, rung: next, rungAt: turn.now, clean: 0 }
   if (episode.state === 'active') return { ...episode, rung: null, rungAt: turn.now, clean: 0 }
   return enter(policy, episode, step('recovering', 'clean'), turn)
 }
@@ -237,7 +238,9 @@ export function wakeOf(policy: Policy, episode: Episode): number | null {
   if (episode.state === 'probing') return episode.sent > episode.answered ? episode.movedAt + policy.silenceMs : null
   if (episode.state === 'throttled') return Math.max(episode.since, episode.troubleAt) + policy.classes[episode.class].baseMs
   if (episode.rung === null) return null
-  const passed = policy.rungs.filter(({ clean }) => episode.clean >= clean).map(({ afterMs }) => episode.rungAt + afterMs)
+  const passed = recoveryOf(policy, episode)
+    .rungs.filter(({ clean }) => episode.clean >= clean)
+    .map(({ afterMs }) => episode.rungAt + afterMs)
   return Math.min(...passed, Math.max(episode.rungAt, episode.movedAt) + policy.idleMs)
 }
 

@@ -31,6 +31,12 @@ export type Measure = {
 /** How a throttled key sends: a share of what it sent before, mails a minute, or connections. Null: not limited so. */
 export type Throttle = { readonly share: number | null; readonly perMinute: number | null; readonly connections: number | null }
 
+/** Shares of the rate before the trouble, rung by rung, and what passes a rung: so long with so many clean answers. */
+export type Recovery = {
+  readonly ladder: readonly number[]
+  readonly rungs: readonly { readonly afterMs: number; readonly clean: number }[]
+}
+
 export type ClassRow = {
   /** Which key it holds; null: it pauses nothing. A network failure names its own. */
   readonly key: keyof typeof KEYS | 'network' | null
@@ -41,14 +47,20 @@ export type ClassRow = {
   readonly again: { readonly afterMs: number; readonly ratio: number } | null
   /** From so many times its ratio it pauses, throttled before or not. Null: however high. */
   readonly pausesAtTimes: number | null
+  /** The first pause of an episode; each further one is `growth` times as long, up to the cap. */
   readonly baseMs: number
+  readonly growth: number
   readonly capMs: number
+  /** How it recovers. Null: by the policy. */
+  readonly recovery: Recovery | null
   /** `ladder`: base × 2^(n−1); `midnight`: the provider's day; `operator`: until Recover; `never`: it only throttles. */
   readonly pause: 'ladder' | 'midnight' | 'operator' | 'never'
   /** What "the class again" is while recovering: one answer, or a trip (for classes that a healthy sender meets now and then). */
   readonly relapse: 'hit' | 'trip'
-  /** A hit halves the adaptive rate of this key. */
-  readonly halves: 'ip' | 'senderDomain' | null
+  /** A mail that is put off so rests at least so long. */
+  readonly leastRestMs: number
+  /** A hit halves what this key has learnt: mails a minute, or connections. */
+  readonly halves: 'ip' | 'senderDomain' | 'connection' | null
   /** The mail may leave at once by another IP. */
   readonly otherIp: boolean
   readonly alarm: boolean
@@ -74,15 +86,18 @@ const PLAIN = {
   again: null,
   pausesAtTimes: null,
   baseMs: 0,
+  growth: 2,
   capMs: 0,
+  recovery: null,
   pause: 'ladder',
   relapse: 'hit',
+  leastRestMs: 0,
   halves: null,
   otherIp: false,
   alarm: false,
 } as const satisfies ClassRow
 
-/** The classes of the default policy. */
+/** The classes as specified: the policy `spec`. */
 export const CLASSES: Readonly<Record<ClassName, ClassRow>> = {
   // Yahoo TSS04 and TSS05 come and go with volume: less first, and nothing only if less does not help.
   'ip-reputation': {
@@ -128,6 +143,7 @@ export const CLASSES: Readonly<Record<ClassName, ClassRow>> = {
     throttle: throttle({ connections: 1 }),
     baseMs: 15 * MINUTE,
     capMs: 4 * HOUR,
+    halves: 'connection',
   },
   // Its measure is one cohort (queue/gate): all connections that were open at the first failure.
   network: { ...PLAIN, key: 'network', measures: [], baseMs: 5 * MINUTE, capMs: HOUR },

@@ -1,9 +1,10 @@
 /**
- * policy - a whole way to pause, as data: the default, and two that it is measured against
+ * policy - a whole way to pause, as data: the default, and what it is measured against
  *
- * `never` sends on whatever it is told. `fixed` stops for fifteen minutes at the first refusal of a class and then goes on at once at
- * full speed: what many senders do. Pure data. See also: queue/pauseclass (the default's classes), queue/pause (the machine).
+ * `spec` is the table as specified; `default` departs from it in a few rows (queue/departures). `never` sends on whatever it is told. `fixed` stops for fifteen minutes at the first refusal of a class and then goes on at once at
+ * full speed: what many senders do. Pure data. See also: queue/pauseclass (the classes), queue/pause (the machine).
  */
+import { DEPARTURES } from './departures.ts'
 import { CLASSES, type ClassName, type ClassRow } from './pauseclass.ts'
 
 export type Policy = {
@@ -33,8 +34,8 @@ export type Policy = {
 
 const MINUTE = 60_000
 
-const DEFAULT: Policy = {
-  name: 'default',
+const SPEC: Policy = {
+  name: 'spec',
   classes: CLASSES,
   jitter: [0.8, 1.2],
   midnightJitterMs: 30 * MINUTE,
@@ -53,8 +54,8 @@ const DEFAULT: Policy = {
   adapts: true,
 }
 
-const mapClasses = (change: (row: ClassRow) => ClassRow): Policy['classes'] => {
-  const entries = Object.entries(CLASSES).map(([name, row]) => [name, change(row)] as const)
+const mapClasses = (change: (row: ClassRow, name: ClassName) => ClassRow): Policy['classes'] => {
+  const entries = Object.entries(CLASSES).map(([name, row]) => [name, change(row, name as ClassName)] as const)
   // The same keys as CLASSES has.
   return Object.fromEntries(entries) as unknown as Policy['classes']
 }
@@ -79,9 +80,10 @@ const asFixed = (row: ClassRow): ClassRow =>
       }
 
 export const POLICIES = {
-  default: DEFAULT,
-  never: { ...DEFAULT, name: 'never', classes: mapClasses(asNothing), adapts: false },
-  fixed: { ...DEFAULT, name: 'fixed', classes: mapClasses(asFixed), jitter: [1, 1], keepsStated: false, probes: false, adapts: false },
+  default: { ...SPEC, name: 'default', classes: mapClasses((row, name) => ({ ...row, ...DEPARTURES[name] })) },
+  spec: SPEC,
+  never: { ...SPEC, name: 'never', classes: mapClasses(asNothing), adapts: false },
+  fixed: { ...SPEC, name: 'fixed', classes: mapClasses(asFixed), jitter: [1, 1], keepsStated: false, probes: false, adapts: false },
 } as const satisfies Record<string, Policy>
 
 export type PolicyName = keyof typeof POLICIES

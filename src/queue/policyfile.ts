@@ -2,7 +2,7 @@
  * policyfile - a pause policy as a file: one of ours by name, and what is different about it
  *
  *     name = "gentle"
- *     base = "default"             # or "never" or "fixed"
+ *     base = "default"             # or "spec", "never", "fixed"
  *     probes = true
  *     adapts = true
  *     ladder = [0.1, 0.25, 0.5, 1]
@@ -11,11 +11,12 @@
  *     [class.ip-rate]              # any pause class
  *     first = "pause"              # or "throttle"
  *     base_minutes = 30
- *     cap_minutes = 720
+ *     growth = 2                   # each further pause is so many times as long, …
+ *     cap_minutes = 720            # … up to this
  *     threshold = 3                # answers of the class in the window of its first measure, …
  *     ratio = 0.05                 # … their share of the attempts, …
  *     floor = 20                   # … and from so many attempts on
- *     halves = "ip"                # a hit halves the rate that this key has learnt; or "senderDomain"
+ *     halves = "ip"                # a hit halves what this key has learnt; or "senderDomain", "connection"
  *
  * Unknown keys are refused, and every bad input is named. Pure. See also: queue/policy, queue/pauseclass.
  */
@@ -29,11 +30,12 @@ const MINUTE_MS = 60_000
 const classSchema = z.strictObject({
   first: z.enum(['throttle', 'pause']).optional(),
   base_minutes: z.number().positive().max(100_000).optional(),
+  growth: z.number().min(1).max(10).optional(),
   cap_minutes: z.number().positive().max(100_000).optional(),
   threshold: z.int().min(1).optional(),
   ratio: z.number().min(0).max(1).optional(),
   floor: z.int().min(1).optional(),
-  halves: z.enum(['ip', 'senderDomain']).optional(),
+  halves: z.enum(['ip', 'senderDomain', 'connection']).optional(),
 })
 
 const isClass = (name: string): name is ClassName => Object.hasOwn(CLASSES, name)
@@ -43,7 +45,7 @@ const schema = z.strictObject({
     .string()
     .regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'is not lower-case kebab-case')
     .max(40),
-  base: z.enum(['default', 'never', 'fixed']),
+  base: z.enum(['default', 'spec', 'never', 'fixed']),
   probes: z.boolean().optional(),
   adapts: z.boolean().optional(),
   ladder: z.array(z.number().positive().max(1)).min(1).max(10).optional(),
@@ -96,6 +98,7 @@ function changedClass(row: ClassRow, file: ClassFile): ClassRow {
     first: file.first ?? row.first,
     halves: file.halves ?? row.halves,
     baseMs: file.base_minutes === undefined ? row.baseMs : file.base_minutes * MINUTE_MS,
+    growth: file.growth ?? row.growth,
     capMs: file.cap_minutes === undefined ? row.capMs : file.cap_minutes * MINUTE_MS,
   }
 }

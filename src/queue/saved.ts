@@ -59,21 +59,24 @@ export function episodesOf(queue: Stock): Episode[] {
   return [...queue.gates.values()].flatMap((gate) => [...gate.episodes.values()])
 }
 
-/** What else is known of a key: an operator's pause and rate, the rate that it learnt, and how far its IP has warmed up. Plain JSON. */
-export type GateNote = Pick<Gate, 'manual' | 'limit' | 'pace' | 'warming'> & { readonly key: KeyId }
+/** What else is known of a key: an operator's pause and rate, the rate and the connections that it learnt, and how far its IP has warmed up. Plain JSON. */
+export type GateNote = Pick<Gate, 'manual' | 'limit' | 'pace' | 'breadth' | 'warming'> & { readonly key: KeyId }
 
 /** The notes of all keys of which there is something to note. */
 export function gateNotesOf(queue: Stock): GateNote[] {
-  return [...queue.gates.values()].flatMap(({ id, manual, limit, pace, warming }) =>
-    manual === null && limit === null && pace === null && warming === null ? [] : [{ key: id, manual, limit, pace, warming }],
-  )
+  return [...queue.gates.values()].flatMap(({ id, manual, limit, pace, breadth, warming }) => {
+    const note = { key: id, manual, limit, pace, breadth, warming }
+    return [manual, limit, pace, breadth, warming].every((each) => each === null) ? [] : [note]
+  })
 }
 
 /** Puts stored notes into a queue in which they are not. A pause whose time is over ends at the next turn. */
 export function placeGateNotes(queue: Stock, notes: readonly GateNote[], now: number): void {
-  for (const { key, manual, limit, pace, warming } of notes) {
+  for (const { key, manual, limit, pace, breadth, warming } of notes) {
     const gate = gateOf(queue, key, now)
-    Object.assign(gate, { manual, limit, warming, pace: pace === null ? null : { ...pace, epoch: 0 } })
+    // Numbers of dispatches begin anew with a queue.
+    const learnt = { pace: pace === null ? null : { ...pace, epoch: 0 }, breadth: breadth === null ? null : { ...breadth, epoch: 0 } }
+    Object.assign(gate, { manual, limit, warming, ...learnt })
     setGateTimer(queue, gate, now)
   }
 }

@@ -5,7 +5,7 @@
  * Changes nothing. See also: queue/operate, queue/rate.
  */
 import type { Episode } from './episode.ts'
-import { budgetOf, opensAt } from './gate.ts'
+import { type Hold, holdOf, soonest, worst } from './holding.ts'
 import { KEY_REASONS, kindOf, type KeyId } from './key.ts'
 import type { EvidenceReply } from './mail.ts'
 import type { ClassName } from './pauseclass.ts'
@@ -36,11 +36,6 @@ export type LaneStatus = {
   /** The rate that an operator has set, in mails a minute; null: none. */
   readonly perMinute: number | null
 }
-
-type Hold = { readonly gate: Gate; readonly at: number }
-
-/** Worst first. */
-const WEIGHT = { paused: 4, probing: 3, throttled: 2, recovering: 1, active: 0 } as const satisfies Record<State, number>
 
 /** A lane as an operator sees it; null for one that does not exist. */
 export function laneStatus(queue: Stock, where: { readonly account: number; readonly domain: string }, now: number): LaneStatus | null {
@@ -81,42 +76,9 @@ export function statusOfLane(queue: Stock, lane: Lane, now: number): LaneStatus 
   }
 }
 
-const soonest = (a: Hold | null, b: Hold | null): Hold | null => (a === null || b === null ? null : a.at <= b.at ? a : b)
-
-function latest(queue: Stock, keys: readonly KeyId[], now: number): Hold | null {
-  let last: Hold | null = null
-  for (const key of keys) {
-    const gate = queue.gates.get(key)
-    if (gate === undefined || !isShut(queue, gate, now)) continue
-    const at = opensAt(gate, now) ?? Infinity
-    if (last === null || at > last.at) last = { gate, at }
-  }
-  return last
-}
-
-/** Looks, and leaves the bucket as it was. */
-function isShut(queue: Stock, gate: Gate, now: number): boolean {
-  return budgetOf(queue, { ...gate }, now) <= 0
-}
-
-/** What holds a stream: the key that opens last on the way that opens first. Null: it may send. */
-function holdOf(queue: Stock, stream: Stream, now: number): Hold | null {
-  const own = latest(queue, stream.keys, now)
-  const ways = stream.ways.map(({ keys }) => latest(queue, keys, now))
-  const way = ways.reduce<Hold | null | undefined>((first, one) => (first === undefined ? one : soonest(first, one)), undefined) ?? null
-  if (own === null) return way
-  return way === null || own.at >= way.at ? own : way
-}
-
 function episodesAt(queue: Stock, stream: Stream): Episode[] {
   const keys = [...stream.keys, ...stream.ways.flatMap((way) => way.keys)]
   return keys.flatMap((key) => [...(queue.gates.get(key)?.episodes.values() ?? [])])
-}
-
-/** The one that holds back most; null where all are open and at full speed. */
-function worst(episodes: readonly Episode[]): Episode | null {
-  const held = episodes.filter(({ state, rung }) => state !== 'active' || rung !== null)
-  return held.reduce<Episode | null>((most, one) => (most === null || WEIGHT[one.state] > WEIGHT[most.state] ? one : most), null)
 }
 
 /** What the user is told about a key; null for none. */

@@ -8,6 +8,7 @@
  * One mutable value of plain JSON but for Map and Set, in which order is meaning; numbers rise and never come back (`sequence`).
  * See also: queue/queue (what it is asked), queue/gate, queue/lane, queue/saved.
  */
+import type { Breadth } from './breadth.ts'
 import type { Episode, Opening } from './episode.ts'
 import { emptyFifo, type Fifo } from './fifo.ts'
 import type { Destination, KeyId, KeyKind } from './key.ts'
@@ -86,6 +87,8 @@ export type Gate = {
   accepted: Tally
   bucket: Bucket
   pace: Pace | null
+  /** Connections at once that it has learnt; null: nothing. */
+  breadth: Breadth | null
   /** An operator's rate. */
   limit: number | null
   manual: Manual | null

@@ -33,7 +33,15 @@ const isHeldByHand = ({ gates }: Stock, lane: Lane): boolean =>
 
 /** `oldest`: the first dispatch in flight. An epoch is kept as long as an older answer may come. */
 function isSpent(gate: Gate, { now, oldest }: { readonly now: number; readonly oldest: number }): boolean {
-  if (gate.waiters.size > 0 || gate.manual !== null || gate.limit !== null || gate.warming !== null || gate.pace !== null) return false
+  if (
+    gate.waiters.size > 0 ||
+    gate.manual !== null ||
+    gate.limit !== null ||
+    gate.warming !== null ||
+    gate.pace !== null ||
+    gate.breadth !== null
+  )
+    return false
   const tallies = [gate.accepted, ...gate.attempts.values(), ...gate.delivered.values()]
   const isBusy = [...gate.episodes.values()].some(
     ({ state, n, rung, counts, epoch }) =>

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest'
 import { type Episode, freshEpisode, openingOf } from '../../src/queue/episode.ts'
 import { hear, type Heard, pass, recover, send, transitionOf, wakeOf } from '../../src/queue/pause.ts'
 import type { ClassName } from '../../src/queue/pauseclass.ts'
-import { POLICIES } from '../../src/queue/policy.ts'
+import { type Policy, POLICIES } from '../../src/queue/policy.ts'
 import { emptyTally } from '../../src/queue/tally.ts'
 import { DAY, HOUR, MINUTE, T0 } from './play.ts'
 
-const policy = POLICIES.default
+const policy: Policy = POLICIES.spec
 
 function fresh(name: ClassName): Episode {
   return freshEpisode(policy, { key: 'ip|192.0.2.1|big', class: name, now: T0 }, (measure) => emptyTally(measure.windowMs))
@@ -235,6 +235,39 @@ test('a transition names key, class, n, next sending time and at most five repli
     by: 'queue',
   })
   expect(tell(fresh('ip-reputation'), 'HHcHHcHHcHH').evidence).toHaveLength(5)
+})
+
+const DEPARTURES = [
+  // class              n    minutes: as specified, by default
+  ['ip-rate', 1, 30, 60],
+  ['ip-rate', 5, 480, 60],
+  ['domain-rate', 2, 60, 60],
+  ['ip-reputation', 1, 120, 60],
+  ['ip-reputation', 3, 480, 120],
+  ['network', 1, 5, 2],
+  ['network', 4, 40, 2.1],
+  ['network', 400, 60, 60],
+  ['ip-blocklist', 2, 720, 720],
+] as const
+
+test.each(DEPARTURES)('%s, the %d. time: %d minutes as specified, %d by default', (name, n, ...want) => {
+  const lengths = [POLICIES.spec, POLICIES.default].map((by) => {
+    const throttled = { ...fresh(name), state: 'throttled', n, epoch: 3 } as const
+    const from = by.classes[name].first === 'pause' ? { ...fresh(name), n: n - 1 } : throttled
+    const heard = { ...HIT, trips: true }
+    const paused = hear(by, from, heard, turn(T0 + 11 * MINUTE))
+    return ((paused.until ?? 0) - T0) / MINUTE - 11
+  })
+  expect(lengths.map((length) => Math.round(length * 10) / 10)).toEqual(want)
+})
+
+test('a server that has only been away: one rung at what it took before, and then everything', () => {
+  const paused = hear(POLICIES.default, fresh('network'), { ...HIT, trips: true }, turn(T0))
+  const asked = send(pass(POLICIES.default, { ...paused, until: T0 }, { waiting: 1 }, { now: T0, epoch: 8, roll: 0 }), T0)
+  let episode = hear(POLICIES.default, asked, { ...HEARD, number: 9 }, { now: T0, epoch: 10, roll: 0 })
+  expect([episode.state, openingOf(POLICIES.default, episode).perMinute]).toEqual(['recovering', 600])
+  for (let i = 0; i < 20; i++) episode = hear(POLICIES.default, episode, { ...HEARD, number: 99 }, turn(T0 + MINUTE))
+  expect(pass(POLICIES.default, episode, { waiting: 1 }, turn(T0 + MINUTE)).state).toBe('active')
 })
 
 test('the fixed policy: fifteen minutes at the first refusal, then full speed', () => {

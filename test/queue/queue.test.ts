@@ -231,6 +231,45 @@ test('the rate that is learnt halves when refusals go on, and grows with clean a
   expect(rate()).toBeGreaterThan(halved)
 })
 
+test('connections at once are learnt: half of what was too many, and one more after many clean answers', () => {
+  const queue = queueOf()
+  fill(queue, 6_000)
+  const most = (): number => queue.inFlight.get('connection|192.0.2.1|big') ?? 0
+  const seen: number[] = []
+  const pending: Dispatch[] = []
+  let now = T0
+  for (let round = 0; round < 120; round++) {
+    now += 1_000
+    pending.push(...nextDispatch(queue, now, 60 - pending.length).dispatches)
+    seen.push(most())
+    for (const [n, { number }] of pending.splice(0).entries()) answer(queue, number, n < 20 ? OK : refusal('connection-frequency'), now)
+    if (round === 0) operate(queue, { kind: 'recover', account: 1, domain: null, how: 'immediate' }, now)
+  }
+  expect(seen[0]).toBe(60)
+  expect(Math.max(...seen.slice(60))).toBeLessThanOrEqual(22)
+  expect(Math.min(...seen.slice(60))).toBeGreaterThan(0)
+})
+
+test('a mail that is given up without an answer tells why it waited', () => {
+  const queue = queueOf()
+  fill(queue, 30)
+  const { events } = runUntil(queue, T0, T0 + 5 * DAY, () => refusal('connect'))
+  const ended = events.flatMap((event) => (event.kind === 'mail.ended' ? [event] : []))
+  expect(ended).toHaveLength(30)
+  for (const { end, last, heldBy } of ended) {
+    expect(end).toBe('given-up')
+    expect(last === null ? heldBy?.class : 'network').toBe('network')
+  }
+  expect(ended.some(({ last, heldBy }) => last === null && heldBy?.reply?.text === 'no answer')).toBe(true)
+})
+
+test('a grey-listed mail rests six minutes, not one', () => {
+  const queue = queueOf()
+  fill(queue, 1)
+  const { dispatches } = runUntil(queue, T0, T0 + DAY, ({ attempt }) => (attempt === 1 ? refusal('greylist') : OK))
+  expect(dispatches.map(({ at }) => Math.round((at - T0) / MINUTE))).toEqual([0, 6])
+})
+
 test('the key that opens last gives reason and next sending time', () => {
   const queue = queueOf()
   fill(queue, 3)
@@ -248,7 +287,7 @@ test('complaints that come back later slow an account down', () => {
   const queue = queueOf()
   fill(queue, 1_000)
   runUntil(queue, T0, T0 + HOUR, () => OK)
-  const events = [1, 2, 3].flatMap(() => report(queue, { kind: 'complaint', account: 1 }, T0 + 2 * HOUR))
+  const events = [1, 2, 3, 4, 5, 6, 7, 8].flatMap(() => report(queue, { kind: 'complaint', account: 1 }, T0 + 2 * HOUR))
   expect(transitionsOf(events)).toMatchObject([{ to: 'throttled', key: 'account|1', class: 'list-quality' }])
 })
 
