@@ -84,10 +84,10 @@ export function bookAttempt(books: Books, id: string, { heard, verdict, at }: { 
   if (verdict !== null) books.verdicts.set(id, summarise(verdict))
 }
 
-/** The queue gave a mail up. */
-export function bookGiveUp(books: Books, id: string, at: number): void {
+/** The queue gave a mail up. `held`: for one that was never answered, what the key that held it had been told. */
+export function bookGiveUp(books: Books, id: string, { held, at }: { readonly held: Verdict | null; readonly at: number }): void {
   const delivery = rowOf(books, id)
-  const verdict = books.verdicts.get(id)
+  const verdict = books.verdicts.get(id) ?? (held === null ? undefined : summarise(held))
   if (delivery === null) return
   const last = verdict === undefined ? null : { verdict }
   keep(books, decideGiveUp({ delivery, last, settings: books.settings, moment: momentOf(books, at) }))

@@ -88,9 +88,16 @@ type Base = Pick<Heard, 'n' | 'mx' | 'egressIp' | 'site' | 'final' | 'source'>
 
 function unreached(read: Reader, from: Origin, { base, error }: { readonly base: Base; readonly error: NonNullable<Met['error']> }): Said {
   const text = ERRORS[error]
+  const verdict = unreachedVerdict(read, from, error)
+  const how = error === 'timeout' ? 'connect' : error
+  return { heard: { ...base, code: null, status: null, text, error }, verdict, answer: { kind: 'unreachable', how, text } }
+}
+
+/** What it means that no answer came. */
+export function unreachedVerdict(read: Reader, from: Origin, error: keyof typeof ERRORS): Verdict {
   const { fault, temporary } = REASONS.unreachable
-  const verdict: Verdict = {
-    ...read(text, from).verdict,
+  return {
+    ...read(ERRORS[error], from).verdict,
     reason: 'unreachable',
     fault,
     permanence: 'temporary',
@@ -99,8 +106,6 @@ function unreached(read: Reader, from: Origin, { base, error }: { readonly base:
     rule: `dialogue-${error}`,
     pause: 'network',
   }
-  const how = error === 'timeout' ? 'connect' : error
-  return { heard: { ...base, code: null, status: null, text, error }, verdict, answer: { kind: 'unreachable', how, text } }
 }
 
 /** A report about one recipient, as `mail/report` reads one. */

@@ -11,7 +11,7 @@ import type { EvidenceReply } from './mail.ts'
 import type { ClassName } from './pauseclass.ts'
 import { average, type Measured } from './rate.ts'
 import type { State } from './state.ts'
-import type { Gate, Lane, Stock, Stream } from './stock.ts'
+import type { Lane, Stock, Stream } from './stock.ts'
 
 /** Averages a second over the last 5, 15 and 30 seconds. */
 export type Averages = readonly [five: number, fifteen: number, thirty: number]

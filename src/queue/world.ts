@@ -6,12 +6,13 @@
  *
  * Pure but for the values that it makes and owns. See also: queue/scenario, queue/provider, queue/dialogue, queue/books, queue/score.
  */
+import type { Verdict } from '../classify/verdict.ts'
 import { knowAddress } from '../correlate/address.ts'
 import { answer, report as tellQueue } from './answer.ts'
 import { bookAttempt, bookGiveUp, bookReport, forget, mailIdOf, register, rowOf, settle } from './books.ts'
 import { type Post, startOf } from './cast.ts'
-import { arfOf, ndrOf, readAnswer } from './dialogue.ts'
-import type { Dispatch, QueueEvent } from './mail.ts'
+import { arfOf, ndrOf, readAnswer, unreachedVerdict } from './dialogue.ts'
+import type { Dispatch, HeldBy, QueueEvent } from './mail.ts'
 import { mailboxOf, meet, type Met } from './provider.ts'
 import { nextDispatch, nextWake, offer, operate } from './queue.ts'
 import { countMail, countTransitions, countUp, type Score, stepAt } from './score.ts'
@@ -197,11 +198,18 @@ function follow(play: Play, events: readonly QueueEvent[], now: number): void {
       play.agenda.put(now + play.setup.scenario.sender.operator_hours * HOUR_MS, { kind: 'recover', key: event.key })
     const letter = event.kind === 'mail.ended' ? play.letters.get(event.mailId) : undefined
     if (event.kind !== 'mail.ended' || letter === undefined) continue
-    if (event.end === 'given-up') bookGiveUp(play.books, letter.id, now)
+    if (event.end === 'given-up') bookGiveUp(play.books, letter.id, { held: heldVerdict(play, letter, event.heldBy), at: now })
     letter.ended = true
     ended(play, letter, now)
     if (letter.pending === 0) close(play, letter)
   }
+}
+
+/** Why a mail waited that was never answered, as what its key was told last would have been read for the mail itself. */
+function heldVerdict(play: Play, { post, domain }: Letter, heldBy: HeldBy | null): Verdict | null {
+  if (heldBy === null || heldBy.class === null) return null
+  const from = { mx: post.provider.file.mx, domain }
+  return heldBy.class === 'network' ? unreachedVerdict(play.read, from, 'connect') : play.read(heldBy.reply?.text ?? '', from).verdict
 }
 
 /** The queue has done with a mail. Who waits for a full mailbox waits for nobody's pause. */

@@ -252,10 +252,10 @@ test('connections at once are learnt: half of what was too many, and one more af
 
 test('a mail that is given up without an answer tells why it waited', () => {
   const queue = queueOf()
-  fill(queue, 30)
+  fill(queue, 600)
   const { events } = runUntil(queue, T0, T0 + 5 * DAY, () => refusal('connect'))
   const ended = events.flatMap((event) => (event.kind === 'mail.ended' ? [event] : []))
-  expect(ended).toHaveLength(30)
+  expect(ended).toHaveLength(600)
   for (const { end, last, heldBy } of ended) {
     expect(end).toBe('given-up')
     expect(last === null ? heldBy?.class : 'network').toBe('network')
@@ -285,7 +285,7 @@ test('the key that opens last gives reason and next sending time', () => {
 
 test('complaints that come back later slow an account down', () => {
   const queue = queueOf()
-  fill(queue, 1_000)
+  fill(queue, 2_000)
   runUntil(queue, T0, T0 + HOUR, () => OK)
   const events = [1, 2, 3, 4, 5, 6, 7, 8].flatMap(() => report(queue, { kind: 'complaint', account: 1 }, T0 + 2 * HOUR))
   expect(transitionsOf(events)).toMatchObject([{ to: 'throttled', key: 'account|1', class: 'list-quality' }])

@@ -106,7 +106,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
   test('what is put off is tried again by the ladder, each attempt with its number', async () => {
     const [id] = await queueMails(shop, users(1))
     const retry = { ...RETRY.default, rungs: [40] }
-    run(() => (sent.length < 3 ? refused(451, '4.7.1 Greylisted, please try later') : OK), { retry })
+    run(() => (sent.length < 3 ? refused(452, '4.2.2 The email account that you tried to reach is over quota') : OK), { retry })
     await until(async () => (await waiting()) === 0)
     expect((await factsFor(id)).map(({ data }) => data)).toMatchObject([
       { n: 1, final: false },
