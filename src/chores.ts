@@ -1,7 +1,7 @@
 /**
  * chores - what the daemon does by itself from time to time
  *
- * One chore at a time; a chore that fails is told in the log and comes again. Old raw mail goes, rotated keys end, mails that nobody
+ * One chore at a time; a chore that fails is told in the log and comes again. Old raw mail goes, what is older than its months goes, rotated keys end, mails that nobody
  * closed are given up.
  *
  * See also: settings (retention, giveUpDays), work/giveup.
@@ -13,6 +13,7 @@ import { removeRawMailsForOperator } from './store/rawmail.ts'
 import { removeRouteMailsForOperator } from './store/routemails.ts'
 import { removeRecordsForOperator } from './store/webhookrecords.ts'
 import { giveUpOverdue } from './work/giveup.ts'
+import { retire } from './work/retire.ts'
 import type { Shop } from './work/shop.ts'
 
 type Chore = { readonly name: string; readonly run: () => Promise<unknown> }
@@ -21,29 +22,35 @@ type Chore = { readonly name: string; readonly run: () => Promise<unknown> }
 const EVERY_MS = 5 * 60_000
 const DAY_MS = 86_400_000
 
+/** Of each round: other chores wait for it, and a month of mails takes some hours. */
+const RETIRE_MS = 60_000
+
 /** Rows that one transaction removes: a long one would hold the writer. */
 const PAGE = 500
 
 /** Begins; the answer ends them, after the one that runs. */
 export function startChores(shop: Shop, settings: Settings): () => Promise<void> {
-  const chores = choresOf(shop, settings)
+  const state = { isClosing: false }
+  const chores = choresOf(shop, settings, () => state.isClosing)
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => {
     running = running.then(() => runAll(shop, chores))
   }, EVERY_MS)
   timer.unref()
   return () => {
+    state.isClosing = true
     clearInterval(timer)
     return running
   }
 }
 
-function choresOf(shop: Shop, settings: Settings): readonly Chore[] {
+function choresOf(shop: Shop, settings: Settings, isClosing: () => boolean): readonly Chore[] {
   const { engine, now } = shop
   return [
     { name: 'raw mail', run: () => removeOldMail(shop, settings.retention.rawDays) },
     { name: 'routed mail', run: () => removeOld(shop, settings.retention.routeDays, removeRouteMailsForOperator) },
     { name: 'records of webhooks', run: () => removeOld(shop, settings.webhooks.recordDays, removeRecordsForOperator) },
+    { name: 'retirement', run: () => retireForAWhile(shop, settings.retention.months, isClosing) },
     { name: 'give up', run: () => giveUpOverdue(shop) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
   ]
@@ -57,6 +64,12 @@ async function runAll({ telemetry }: Shop, chores: readonly Chore[]): Promise<vo
       telemetry.log.error({ chore: name, err: error }, 'a chore failed; it comes again')
     }
   }
+}
+
+async function retireForAWhile(shop: Shop, months: number, isClosing: () => boolean): Promise<void> {
+  if (months === 0) return
+  const until = shop.now() + RETIRE_MS
+  await retire(shop, { months, mustStop: () => isClosing() || shop.now() > until })
 }
 
 /** Removes raw mail older than so many days, a page a transaction, so that intake goes on between them. */

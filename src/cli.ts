@@ -23,6 +23,10 @@ const COMMANDS = {
     summary: 'read mails out of files into the store or a daemon',
     load: async () => (await import('./commands/replay.ts')).replayCommand,
   },
+  retire: {
+    summary: 'remove what is older than retention.months',
+    load: async () => (await import('./commands/retire.ts')).retireCommand,
+  },
   rebuild: {
     summary: 'make or check the projections from the facts',
     load: async () => (await import('./commands/rebuild.ts')).rebuildCommand,

@@ -56,6 +56,7 @@ export const METRICS = {
   bounced_webhooks_total: { kind: 'counter', help: 'Webhooks that were sent, by what came of it', labels: ['outcome'] },
   bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint answered', labels: [], buckets: SECONDS },
   bounced_webhook_endpoints_open: { kind: 'gauge', help: 'Endpoints that are left alone because they fail', labels: [] },
+  bounced_retired_total: { kind: 'counter', help: 'What was removed because it was too old', labels: ['what'] },
   bounced_exports_total: { kind: 'counter', help: 'Exports, by what came of them', labels: ['outcome'] },
   bounced_export_rows_total: { kind: 'counter', help: 'Rows that exports have written', labels: [] },
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },

@@ -17,6 +17,7 @@
 import type { Report } from '../mail/report.ts'
 import { hashAddress } from './address.ts'
 import type { Clue, NameClue, TokenClue, Via } from './clue.ts'
+import { parseDeliveryId, startOfDay } from './deliveryid.ts'
 import { isExpired } from './token.ts'
 
 /** As far as a match looks into a delivery. */
@@ -66,6 +67,8 @@ export type MatchInput<D extends Candidate> = {
   readonly trustOf: (account: number) => 'strict' | 'any'
   /** When the report came; ages are judged by it. */
   readonly at: number
+  /** What was sent before this moment is no longer kept. */
+  readonly keptFrom: number
   /** An operator vouches for this mail. */
   readonly vouched: boolean
 }
@@ -146,11 +149,18 @@ function behindToken<D extends Candidate>(input: MatchInput<D>, { token }: Token
 
 function judge<D extends Candidate>(input: MatchInput<D>, family: Family, found: Case<D>): Match<D> {
   const base = { account: found.account, deliveryId: found.deliveryId, delivery: found.delivery, stub: found.stub, via: found.via }
+  // Nobody can vouch for what is gone, and no report makes a stub of it again.
+  if (found.delivery === null && isRetired(found.deliveryId, input.keptFrom)) return { ...base, proof: null, problem: 'expired' }
   if (found.delivery === null && !found.stub) return { ...base, proof: null, problem: 'unregistered' }
   const proof = proofOf(input, family, found)
   if (input.vouched) return { ...base, proof: proof ?? 'operator', problem: null }
   if (isExpired(found.deliveryId, GOOD_DAYS[family], input.at)) return { ...base, proof: null, problem: 'expired' }
   return { ...base, proof, problem: proof === null ? 'unverified' : null }
+}
+
+function isRetired(deliveryId: string, keptFrom: number): boolean {
+  const parts = parseDeliveryId(deliveryId)
+  return parts !== null && startOfDay(parts.day) < keptFrom
 }
 
 function proofOf<D extends Candidate>(input: MatchInput<D>, family: Family, found: Case<D>): 'signed' | 'token' | null {

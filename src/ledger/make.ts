@@ -66,8 +66,8 @@ export const ofQueueKey = (account: number, key: string): About => ({
 export const ofAccount = (account: number): About => ({ account, deliveryId: null, addressHash: null, subject: `audit:${account}` })
 
 /**
- * Makes one fact. Only what is about a delivery itself lies in the delivery's month; lists, mails and sites lie in month 0, which
- * retention never touches.
+ * Makes one fact. Only what is about a delivery itself lies in the delivery's month; lists, mails and sites lie in month 0: of them only
+ * mails are retired, by the time at which they came.
  */
 export function makeFact<K extends FactKind>(kind: K, about: About, moment: Moment, data: FactData[K]): FactOf<K> {
   const id = moment.ids.next(moment.receivedAt)

@@ -13,6 +13,15 @@ export const retention = z.strictObject({
     'Days that mail which came for an account at its own domain is kept',
     'longer than the standard ladder of webhooks, with some time to fetch it by hand; it is the account’s mail, not ours',
   ),
+  months: setting(
+    z
+      .int()
+      .min(0)
+      .refine((months) => months !== 1, 'must be 0, or 2 and more: a report may come 30 days after its mail')
+      .default(6),
+    'Whole months, before the one that runs, that mails and their facts are kept; 0 is for ever, 2 the least',
+    'half a year is what people look back; two months are longer than any report may take. Lists are never retired',
+  ),
 })
 
 export const exportRules = z.strictObject({

@@ -68,9 +68,17 @@ function keyOf<R>(shape: Shape<R>, row: R): readonly Value[] {
   return shape.table.key.map((name) => encoded[name] ?? null)
 }
 
-/** Removes every row of the projections that are to be made again. Run it in the transaction that saves the first world, or under a lock. */
-export async function clearProjectionsForOperator(db: Db, names: readonly (keyof typeof PROJECTIONS)[]): Promise<void> {
-  for (const name of names) await db.run(`delete from ${PROJECTIONS[name].table.name}`)
+/**
+ * Removes every row of the projections that are to be made again; counters only from `keptFrom` on, since before it there are no facts to make
+ * them of. Run it in the transaction that saves the first world, or under a lock.
+ */
+export async function clearProjectionsForOperator(db: Db, names: readonly (keyof typeof PROJECTIONS)[], keptFrom = 0): Promise<void> {
+  for (const name of names) {
+    const { table } = PROJECTIONS[name]
+    await ('quarter' in table.columns
+      ? db.run(`delete from ${table.name} where quarter >= $1`, [keptFrom])
+      : db.run(`delete from ${table.name}`))
+  }
 }
 
 /** How many facts there are: for a progress bar. */

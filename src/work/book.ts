@@ -13,6 +13,7 @@ import { listAccountsForOperator, type Account } from '../store/accounts.ts'
 import { listCutsForOperator } from '../store/cuts.ts'
 import type { Engine } from '../store/engine.ts'
 import { listRouteDomainsForOperator } from '../store/routedomains.ts'
+import { retiredBeforeForOperator } from '../store/retire.ts'
 import { tokenKeysForOperator, type TokenKey } from '../store/tokenkeys.ts'
 import { createCutList, type CutList } from './cuts.ts'
 
@@ -27,6 +28,8 @@ export type Page = {
   readonly cuts: CutList
   /** Domains that take mail for an account, with whose they are. */
   readonly routes: ReadonlyMap<string, number>
+  /** Mails requested before this moment are retired, or about to be. */
+  readonly keptFrom: number
 }
 
 export type Book = {
@@ -65,11 +68,12 @@ export function createBook(engine: Engine, derive: Derive, now: () => number): B
 
 async function readPage(engine: Engine, derive: Derive): Promise<Page> {
   const { read } = engine
-  const [accounts, keys, cuts, routes] = await Promise.all([
+  const [accounts, keys, cuts, routes, keptFrom] = await Promise.all([
     listAccountsForOperator(read),
     tokenKeysForOperator(read),
     listCutsForOperator(read),
     listRouteDomainsForOperator(read),
+    retiredBeforeForOperator(read),
   ])
   const byNumber = new Map(accounts.map((account) => [account.account, account]))
   const ring = new Map(keys.filter((key) => key.account === 0 && key.retiredAt === null).map((key) => [key.index, key]))
@@ -96,5 +100,6 @@ async function readPage(engine: Engine, derive: Derive): Promise<Page> {
     routes: new Map(
       routes.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),
     ),
+    keptFrom,
   }
 }

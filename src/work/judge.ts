@@ -115,6 +115,7 @@ export function matchOf({ shop, page, loaded, item }: Case, vouched: boolean): M
     accountOf: page.accountOf,
     trustOf: (account) => page.settingsOf(account).trust,
     at: mail.at,
+    keptFrom: page.keptFrom,
     vouched,
   })
 }

@@ -2,7 +2,7 @@
  * rebuild - the projections once more from the facts: to replace them, or to hold them against what is stored
  *
  * Everything happens in one transaction, so that intake sees all of it or nothing. The facts come in pages of whole deliveries, entries
- * and mails; nobody is told.
+ * and mails; nobody is told. Counters of closed months are left alone: the facts behind them are retired (work/retire).
  *
  * See also: ledger/fold, store/rebuild.
  */
@@ -28,6 +28,7 @@ import {
   type StoredCounter,
   type StoredSiteCounter,
 } from '../store/schema.ts'
+import { retiredBeforeForOperator } from '../store/retire.ts'
 import type { Shape } from '../store/shape.ts'
 import { cleanValue } from '../store/value.ts'
 import { saveWorld } from '../store/world.ts'
@@ -55,10 +56,10 @@ export async function rebuild(shop: Shop, options: RebuildOptions): Promise<Rebu
   return shop.engine.tx(
     async (db) => {
       const total = await countFactsForOperator(db)
-      const sums = emptySums()
+      const sums = emptySums(await retiredBeforeForOperator(db))
       const seen = { facts: 0 }
       const differences: string[] = []
-      if (!options.check) await clearProjectionsForOperator(db, keysOf(PROJECTIONS))
+      if (!options.check) await clearProjectionsForOperator(db, keysOf(PROJECTIONS), sums.keptFrom)
       for await (const world of worldsOf(db, (count) => options.onProgress((seen.facts += count), total))) {
         addUp(sums, world)
         if (options.check) differences.push(...(await compareRows(db, world, sums)))
@@ -89,17 +90,26 @@ async function* worldsOf(db: Db, onPage: (facts: number) => void): AsyncGenerato
   }
 }
 
-/** Deltas and row counts of all worlds together. */
-type Sums = { readonly counters: Map<string, CounterRow>; readonly sites: Map<string, SiteRow>; readonly rows: Map<string, number> }
-const emptySums = (): Sums => ({ counters: new Map(), sites: new Map(), rows: new Map() })
+/** Deltas and row counts of all worlds together; of counters, those from `keptFrom` on. */
+type Sums = {
+  readonly keptFrom: number
+  readonly counters: Map<string, CounterRow>
+  readonly sites: Map<string, SiteRow>
+  readonly rows: Map<string, number>
+}
+const emptySums = (keptFrom: number): Sums => ({ keptFrom, counters: new Map(), sites: new Map(), rows: new Map() })
 
 function addUp(sums: Sums, { dirty }: World): void {
-  addDeltas(sums.counters, dirty.counters)
-  addDeltas(sums.sites, dirty.siteCounters)
+  addDeltas(sums.counters, dirty.counters, sums.keptFrom)
+  addDeltas(sums.sites, dirty.siteCounters, sums.keptFrom)
 }
 
-function addDeltas<Row extends { readonly n: number }>(into: Map<string, Row>, from: ReadonlyMap<string, Row>): void {
-  for (const [key, row] of from) into.set(key, { ...row, n: row.n + (into.get(key)?.n ?? 0) })
+function addDeltas<Row extends { readonly n: number; readonly quarter: number }>(
+  into: Map<string, Row>,
+  from: ReadonlyMap<string, Row>,
+  keptFrom: number,
+): void {
+  for (const [key, row] of from) if (row.quarter >= keptFrom) into.set(key, { ...row, n: row.n + (into.get(key)?.n ?? 0) })
 }
 
 /** Rows without facts: these are there already. */
@@ -156,8 +166,8 @@ const say = (row: Encoded): string =>
 
 /** Counters summed over their slots, and rows that no fact explains. */
 async function compareTotals(db: Db, sums: Sums): Promise<readonly string[]> {
-  const counters = await sumStored<StoredCounter>(db, COUNTERS, (row) => counterName(row))
-  const sites = await sumStored<StoredSiteCounter>(db, SITE_COUNTERS, (row) => siteName(row))
+  const counters = await sumStored<StoredCounter>(db, COUNTERS, { keptFrom: sums.keptFrom, nameOfRow: counterName })
+  const sites = await sumStored<StoredSiteCounter>(db, SITE_COUNTERS, { keptFrom: sums.keptFrom, nameOfRow: siteName })
   const made = new Map([...sums.counters.values()].map((row) => [counterName(row), row.n]))
   const madeSites = new Map([...sums.sites.values()].map((row) => [siteName(row), row.n]))
   const extra: string[] = []
@@ -173,16 +183,16 @@ async function compareTotals(db: Db, sums: Sums): Promise<readonly string[]> {
 const counterName = (row: CounterRow): string => [row.account, row.quarter, row.apiUser, row.labelId, row.domain, row.metric].join('/')
 const siteName = (row: SiteRow): string => [row.site, row.quarter, row.metric].join('/')
 
-async function sumStored<Row extends { readonly n: number }>(
+async function sumStored<Row extends { readonly n: number; readonly quarter: number }>(
   db: Db,
   shape: Shape<Row>,
-  nameOfRow: (row: Row) => string,
+  { keptFrom, nameOfRow }: { readonly keptFrom: number; readonly nameOfRow: (row: Row) => string },
 ): Promise<Map<string, number>> {
   const sums = new Map<string, number>()
   let after: Row | null = null
   for (;;) {
     const rows: readonly Row[] = await pageRowsForOperator(db, shape, after, PAGE)
-    for (const row of rows) sums.set(nameOfRow(row), (sums.get(nameOfRow(row)) ?? 0) + row.n)
+    for (const row of rows) if (row.quarter >= keptFrom) sums.set(nameOfRow(row), (sums.get(nameOfRow(row)) ?? 0) + row.n)
     after = rows.at(-1) ?? null
     if (after === null || rows.length < PAGE) return sums
   }

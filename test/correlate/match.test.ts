@@ -83,12 +83,21 @@ type Given = {
   readonly trust?: 'strict' | 'any'
   readonly at?: number
   readonly vouched?: boolean
+  readonly keptFrom?: number
   readonly rows?: readonly Candidate[]
   readonly named?: (clue: NameClue) => readonly Candidate[]
 }
 
 function match(report: Report, given: Given = {}): Match<Candidate> {
-  const { rcpt = `bounces@${RETURN_PATH}`, auth = NONE, trust = 'strict', at = SENT + DAY, vouched = false, rows = [ROW] } = given
+  const {
+    rcpt = `bounces@${RETURN_PATH}`,
+    auth = NONE,
+    trust = 'strict',
+    at = SENT + DAY,
+    vouched = false,
+    rows = [ROW],
+    keptFrom = 0,
+  } = given
   const clues = cluesOf({ report, rcpt, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
   return matchReport<Candidate>({
     report,
@@ -99,6 +108,7 @@ function match(report: Report, given: Given = {}): Match<Candidate> {
     accountOf: (number) => (number === 9 ? { account: 1, offline: true } : number <= 2 ? { account: number, offline: false } : null),
     trustOf: () => trust,
     at,
+    keptFrom,
     vouched,
   })
 }
@@ -134,6 +144,10 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   ['NDR, token with another purpose', reportOf('bounce'), { rcpt: `${FB}@${RETURN_PATH}` }, 'unverified', null],
   ['NDR, token, after 30 days', reportOf('bounce'), { ...toUs, at: SENT + 32 * DAY }, 'expired', null],
   ['NDR, token, delivery unknown', reportOf('bounce'), { ...toUs, rows: [] }, 'unregistered', null],
+  ['NDR, token, delivery retired', reportOf('bounce'), { ...toUs, rows: [], keptFrom: SENT + DAY }, 'expired', null],
+  ['NDR, token, delivery of a closed time that is there still', reportOf('bounce'), { ...toUs, keptFrom: SENT + DAY }, null, 'token'],
+  ['vouched: delivery retired', reportOf('bounce'), { ...toUs, rows: [], keptFrom: SENT + DAY, vouched: true }, 'expired', null],
+  ['ARF, token, delivery retired', reportOf('complaint', path), { auth: SIGNED, rows: [], keptFrom: SENT + DAY }, 'expired', null],
   ['NDR, Message-ID only', reportOf('bounce', named), { named: one }, 'unverified', null],
   ['NDR, Message-ID, listed DKIM, same recipient', reportOf('bounce', named), { named: one, auth: SIGNED }, null, 'signed'],
   ['NDR, Message-ID, DKIM of a stranger', reportOf('bounce', named), { named: one, auth: STRANGER }, 'unverified', null],
@@ -213,6 +227,7 @@ test('an account that mints offline has stubs; other numbers do not', () => {
   const known = { ...ROW, deliveryId: offline }
   expect(match(reportOf('bounce'), { rcpt, rows: [known] })).toMatchObject({ delivery: known, stub: false })
   expect(match(reportOf('bounce'), { rcpt, rows: [{ ...known, registered: false }] })).toMatchObject({ stub: true, problem: null })
+  expect(match(reportOf('bounce'), { rcpt, keptFrom: SENT + DAY })).toMatchObject({ problem: 'expired' })
   const foreign = `${token('return-path', idOf(3), RETURN_PATH, 3)}@${RETURN_PATH}`
   expect(match(reportOf('bounce'), { rcpt: foreign })).toMatchObject({ problem: 'unmatched', account: 0 })
 })

@@ -1,0 +1,186 @@
+/**
+ * retire - what is older than its time goes, in steps so small that intake never waits for them
+ *
+ * First the time is closed: from then on reports on its mails go to the inbox as `expired`, and its counters are what they are, for
+ * rebuilds leave them alone. Then deliveries go with their facts, mails with theirs, events that no endpoint heard, and counters of sites: each
+ * step finds its rows beside the writer, removes a page in one transaction, and rests as long as it took. A run that is cut off is taken up by
+ * the next, here or on another node. Lists are never touched: an unsubscribe is for ever.
+ *
+ * See also: store/retire, chores (when), settings (retention.months), docs/RETENTION.md.
+ */
+import { setTimeout as rest } from 'node:timers/promises'
+import { readMetaForOperator, writeMetaForOperator } from '../store/meta.ts'
+import {
+  closeBeforeForOperator,
+  countOldDeliveries,
+  countOldOutboxForOperator,
+  oldDeliveries,
+  oldMailsForOperator,
+  oldOutboxForOperator,
+  oldSiteCountersForOperator,
+  removeDeliveries,
+  removeMailsForOperator,
+  removeOutboxForOperator,
+  removeSiteCountersForOperator,
+} from '../store/retire.ts'
+import type { Shop } from './shop.ts'
+
+/** What goes, and how much of it went. */
+export type Retired = {
+  readonly before: number
+  readonly deliveries: number
+  readonly facts: number
+  readonly mails: number
+  readonly events: number
+  /** False: it was told to stop, and there is more. */
+  readonly isDone: boolean
+}
+
+export type RetireRules = {
+  /** Whole months that are kept before the one that runs. */
+  readonly months: number
+  /** Asked after each step; true ends the run. */
+  readonly mustStop?: () => boolean
+}
+
+/** Rows one transaction removes: each has a dozen entries in indexes. */
+const PAGE = 200
+/** Mails one look passes over: most of them are young. */
+const LOOK = 5_000
+/** Between two steps, whatever they took: what waits for the writer has its turn. */
+const LEAST_REST_MS = 5
+
+type Counts = { deliveries: number; facts: number; mails: number; events: number }
+
+type Run = { readonly shop: Shop; readonly before: number; readonly counts: Counts; readonly isOver: () => boolean }
+
+/** The start of the UTC month, so many months before the one that runs. Pure. */
+export function keptFrom(now: number, months: number): number {
+  const at = new Date(now)
+  return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() - months, 1)
+}
+
+/** Retires all that is too old. Idempotent. Faults: store_busy. */
+export async function retire(shop: Shop, { months, mustStop = () => false }: RetireRules): Promise<Retired> {
+  const before = await shop.engine.tx((db) => closeBeforeForOperator(db, keptFrom(shop.now(), months)), { lock: LOCK })
+  shop.book.turn()
+  const counts: Counts = { deliveries: 0, facts: 0, mails: 0, events: 0 }
+  const run: Run = { shop, before, counts, isOver: mustStop }
+  for (const part of [retireDeliveries, retireMails, retireOutbox, retireSiteCounters]) {
+    if (!(await part(run))) return tell(run, false)
+  }
+  return tell(run, true)
+}
+
+/** One name for all steps: nodes take turns. */
+const LOCK = 'retire'
+
+function tell({ shop: { telemetry }, before, counts }: Run, isDone: boolean): Retired {
+  for (const [what, n] of Object.entries(counts)) if (n > 0) telemetry.count('bounced_retired_total', { what }, n)
+  if (Object.values(counts).some((n) => n > 0)) telemetry.log.info({ before, ...counts, isDone }, 'what was too old was removed')
+  return { before, ...counts, isDone }
+}
+
+/** What would go: counted, and nothing changed. */
+export async function foreseeRetirement(
+  shop: Shop,
+  months: number,
+): Promise<{ readonly before: number; readonly deliveries: number; readonly mails: number; readonly events: number }> {
+  const { bulk } = shop.engine
+  const before = keptFrom(shop.now(), months)
+  let deliveries = 0
+  for (const account of await accountsOf(shop)) deliveries += await countOldDeliveries(bulk, account, before)
+  let mails = 0
+  for (let after: string | null = ''; after !== null;) {
+    const seen: Awaited<ReturnType<typeof oldMailsForOperator>> = await oldMailsForOperator(bulk, before, { after, look: LOOK })
+    mails += seen.mails.length
+    after = seen.next
+  }
+  const events = await countOldOutboxForOperator(bulk, before)
+  return { before, deliveries, mails, events }
+}
+
+const accountsOf = async (shop: Shop): Promise<readonly number[]> => (await shop.book.open()).accounts.map(({ account }) => account)
+
+/** One step, and a rest as long as it took. False: the run is over. */
+async function step({ isOver }: Run, work: () => Promise<void>): Promise<boolean> {
+  const began = performance.now()
+  await work()
+  if (isOver()) return false
+  await rest(Math.max(LEAST_REST_MS, performance.now() - began))
+  return true
+}
+
+async function retireDeliveries(run: Run): Promise<boolean> {
+  const { engine } = run.shop
+  for (const account of await accountsOf(run.shop)) {
+    for (;;) {
+      const ids = await oldDeliveries(engine.bulk, account, run.before, PAGE)
+      if (ids.length === 0) break
+      const goesOn = await step(run, async () => {
+        const { deliveries, facts } = await engine.tx((db) => removeDeliveries(db, account, ids), { lock: LOCK })
+        run.counts.deliveries += deliveries
+        run.counts.facts += facts
+      })
+      if (!goesOn) return false
+    }
+  }
+  return true
+}
+
+/** Where the look through the mails is: their table has no order of time. `end`: it is done for this moment. */
+type MailPlace = { readonly before: number; readonly after: string; readonly isEnd: boolean }
+const PLACE = 'retired_mails'
+
+async function retireMails(run: Run): Promise<boolean> {
+  const { engine } = run.shop
+  let place = placeOf(await readMetaForOperator(engine.bulk, PLACE), run.before)
+  while (!place.isEnd) {
+    const { mails, next } = await oldMailsForOperator(engine.bulk, run.before, { after: place.after, look: LOOK })
+    const then: MailPlace = { before: run.before, after: next ?? '', isEnd: next === null }
+    for (let at = 0; at <= mails.length; at += PAGE) {
+      const page = mails.slice(at, at + PAGE)
+      const isLast = at + PAGE >= mails.length
+      const goesOn = await step(run, () =>
+        engine.tx(
+          async (db) => {
+            if (page.length > 0) await removeMailsForOperator(db, page)
+            if (isLast) await writeMetaForOperator(db, PLACE, JSON.stringify(then))
+          },
+          { lock: LOCK },
+        ),
+      )
+      run.counts.mails += page.length
+      if (!goesOn) return false
+      if (isLast) break
+    }
+    place = then
+  }
+  return true
+}
+
+/** The checked door: what we wrote, or another moment's, which begins again. */
+function placeOf(text: string | null, before: number): MailPlace {
+  const place = text === null ? null : (JSON.parse(text) as MailPlace)
+  return place?.before === before ? place : { before, after: '', isEnd: false }
+}
+
+async function retireOutbox(run: Run): Promise<boolean> {
+  const { engine } = run.shop
+  for (;;) {
+    const rows = await oldOutboxForOperator(engine.bulk, run.before, PAGE)
+    if (rows.length === 0) return true
+    const goesOn = await step(run, () => engine.tx((db) => removeOutboxForOperator(db, rows), { lock: LOCK }))
+    run.counts.events += rows.length
+    if (!goesOn) return false
+  }
+}
+
+async function retireSiteCounters(run: Run): Promise<boolean> {
+  const { engine } = run.shop
+  for (;;) {
+    const rows = await oldSiteCountersForOperator(engine.bulk, run.before, PAGE)
+    if (rows.length === 0) return true
+    if (!(await step(run, () => engine.tx((db) => removeSiteCountersForOperator(db, rows), { lock: LOCK })))) return false
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * retire.test - what is too old goes step by step, whatever cuts it off, and what is left adds up; on both stores
+ */
+import { beforeEach, describe, expect, test } from 'vitest'
+import { hashAddress } from '../../src/correlate/address.ts'
+import { NO_PROOFS } from '../../src/edge/auth.ts'
+import { sumCounters } from '../../src/store/counters.ts'
+import type { Engine } from '../../src/store/engine.ts'
+import { inboxPageForOperator } from '../../src/store/inbox.ts'
+import { getRawMailForOperator } from '../../src/store/rawmail.ts'
+import { checkSuppressions } from '../../src/store/suppressions.ts'
+import { rebuild } from '../../src/work/rebuild.ts'
+import { createReceiver, type Receiver } from '../../src/work/receive.ts'
+import { createRegister } from '../../src/work/register.ts'
+import { foreseeRetirement, keptFrom, retire, type Retired } from '../../src/work/retire.ts'
+import type { Shop } from '../../src/work/shop.ts'
+import { engines } from '../support/engines.ts'
+import { arf, incoming, ndr } from '../support/reports.ts'
+import { makeShop } from '../support/shop.ts'
+
+const DAY = 86_400_000
+const NOVEMBER = Date.UTC(2026, 10, 20, 12)
+const APRIL = Date.UTC(2026, 3, 30, 23)
+const MAY = Date.UTC(2026, 4, 1, 0, 10)
+const JUNE = Date.UTC(2026, 5, 3, 8)
+
+test.each([
+  // now                                  months  from when on it is kept
+  [Date.UTC(2026, 10, 20), 6, Date.UTC(2026, 4, 1)],
+  [Date.UTC(2026, 10, 1), 6, Date.UTC(2026, 4, 1)],
+  [Date.UTC(2026, 9, 31, 23, 59), 6, Date.UTC(2026, 3, 1)],
+  [Date.UTC(2027, 0, 31), 2, Date.UTC(2026, 10, 1)],
+  [Date.UTC(2026, 2, 31), 13, Date.UTC(2025, 1, 1)],
+])('at %i, %i months are kept from %i', (now, months, want) => expect(keptFrom(now, months)).toBe(want))
+
+describe.each(engines)('retire: $kind', ({ open }) => {
+  let engine: Engine
+  let shop: Shop
+  let receiver: Receiver
+  const clock = { now: APRIL }
+  beforeEach(async () => {
+    clock.now = APRIL
+    engine = (await open()).engine
+    shop = await makeShop(engine, clock, [{}, {}])
+    receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+  })
+
+  const at = (moment: number): void => {
+    clock.now = moment
+    shop.book.turn()
+  }
+  /** Mails sent at a moment; the first one bounces an hour later, the second one's complaint cannot be trusted. */
+  async function month(moment: number, count: number): Promise<{ returnPath: string; feedbackId: string; recipient: string | null }> {
+    at(moment)
+    const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `r${n}.${moment}@example.org`, contactTypes: null }))
+    const call = {
+      from: 'news@example.com',
+      subject: 'x',
+      label: 'l',
+      broadcast: null,
+      emailType: 'batch',
+      headers: {},
+      recipients,
+    } as const
+    const made = await createRegister(shop)({ account: 1, apiUser: 'one', ip: '203.0.113.5' }, call)
+    const [first, second] = made.recipients
+    if (first === undefined || second === undefined) throw new Error('two at least')
+    at(moment + 3_600_000)
+    await bounce(first.returnPath, first.recipient ?? '', 1)
+    await complain(second.feedbackId, second.recipient ?? '', 1)
+    await send('x@bounce.example.com', ndr({ recipient: 'stray@example.net', n: moment }))
+    return first
+  }
+  const send = (to: string, raw: string) => receiver.submit(incoming(raw, to, { at: clock.now, receivedAt: clock.now }))
+  const bounce = (returnPath: string, recipient: string, n: number) =>
+    send(returnPath, ndr({ token: returnPath.split('@')[0] ?? '', recipient, n }))
+  const complain = (token: string, recipient: string, n: number) => send('fbl@fbl.example.com', arf({ token, recipient, n }))
+  const count = async (table: string): Promise<number> => Number((await engine.read.one(`select count(*) as n from ${table}`))?.['n'])
+  const counts = async (): Promise<Record<string, number>> => ({
+    deliveries: await count('deliveries'),
+    events: await count('events'),
+    lists: await count('list_events'),
+    inbox: await count('inbox'),
+    reports: await count('reports'),
+    raw: await count('raw_mails'),
+  })
+  const differences = async (): Promise<readonly string[]> =>
+    (await rebuild(shop, { check: true, onProgress: () => undefined })).differences
+  const requests = async (moment: number): Promise<number> => {
+    const windows = [{ from: moment - DAY, to: moment + DAY }]
+    return (await sumCounters(engine.read, 1, { windows, metrics: ['request', 'invalid'] })).reduce((sum, { n }) => sum + n, 0)
+  }
+
+  test('old mails go with their facts; young ones, lists and statistics stay, and all adds up', async () => {
+    const old = await month(APRIL, 450)
+    const young = await month(MAY, 3)
+    await month(JUNE, 3)
+    const before = await counts()
+    at(NOVEMBER)
+    const foreseen = await foreseeRetirement(shop, 6)
+    expect([foreseen, await counts()]).toEqual([{ before: Date.UTC(2026, 4, 1), deliveries: 450, mails: 0, events: 0 }, before])
+    const gone = await retire(shop, { months: 6 })
+    expect(gone).toMatchObject({ deliveries: 450, facts: 451, isDone: true })
+    // The April mails' reports came on the first of May, and stay with it.
+    expect(await counts()).toEqual({ ...before, deliveries: 6, events: before['events'] === undefined ? 0 : before['events'] - 451 })
+    expect(await differences()).toEqual([])
+    const hash = hashAddress(old.recipient ?? '') ?? ''
+    expect((await checkSuppressions(engine.read, 1, { hashes: [hash], at: APRIL + 2 * DAY })).has(hash)).toBe(true)
+    expect(await requests(APRIL)).toBe(450 + 1 + 3 + 1)
+    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 0, facts: 0, mails: 0, isDone: true })
+    expect(young.recipient).not.toBeNull()
+  })
+
+  test('mails that came go by their own time, with their bytes, their facts and their place in the inbox', async () => {
+    await month(APRIL - DAY, 2)
+    const [stray] = await inboxPageForOperator(engine.read, {}, { limit: 1 })
+    await month(JUNE, 2)
+    expect([await count('reports'), await count('inbox'), await count('raw_mails')]).toEqual([6, 4, 6])
+    at(NOVEMBER)
+    expect(await foreseeRetirement(shop, 6)).toMatchObject({ deliveries: 2, mails: 3 })
+    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 2, mails: 3, isDone: true })
+    expect([await count('reports'), await count('inbox'), await count('raw_mails')]).toEqual([3, 2, 3])
+    expect(await getRawMailForOperator(engine.read, stray?.digest ?? '')).toBeNull()
+    expect(await differences()).toEqual([])
+    at(Date.UTC(2027, 0, 1))
+    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 2, mails: 3 })
+    expect([await count('reports'), await count('events'), await count('site_counters')]).toEqual([0, 0, 0])
+    expect(await differences()).toEqual([])
+  })
+
+  test('cut off after any step, it adds up, and the next run goes on', async () => {
+    await month(APRIL - DAY, 850)
+    await month(JUNE, 2)
+    at(NOVEMBER)
+    const runs: Retired[] = []
+    do {
+      runs.push(await retire(shop, { months: 6, mustStop: () => true }))
+      expect(await differences()).toEqual([])
+    } while (runs.at(-1)?.isDone === false && runs.length < 50)
+    expect(runs.length).toBeGreaterThan(6)
+    expect(runs.reduce((sum, { deliveries }) => sum + deliveries, 0)).toBe(850)
+    expect(runs.every(({ deliveries, mails }) => deliveries <= 200 && mails <= 200)).toBe(true)
+    expect([await count('deliveries'), await count('reports')]).toEqual([2, 3])
+  })
+
+  test('a rebuild leaves closed statistics as they are, and makes the open ones again', async () => {
+    await month(APRIL - DAY, 40)
+    await month(JUNE, 5)
+    const before = [await requests(APRIL - DAY), await requests(JUNE)]
+    at(NOVEMBER)
+    await retire(shop, { months: 6 })
+    await engine.tx((db) => db.run('update counters set n = n + 7 where quarter >= $1', [Date.UTC(2026, 4, 1)]))
+    expect(await differences()).not.toEqual([])
+    await rebuild(shop, { check: false, onProgress: () => undefined })
+    expect([await requests(APRIL - DAY), await requests(JUNE)]).toEqual(before)
+    expect(await differences()).toEqual([])
+  })
+
+  test('what comes late waits in the inbox as expired, and makes nothing of what is gone', async () => {
+    const old = await month(APRIL - DAY, 2)
+    at(NOVEMBER)
+    await retire(shop, { months: 6 })
+    const [late, complaint] = [await bounce(old.returnPath, 'r@example.org', 9), await complain(old.feedbackId, 'r@example.org', 9)]
+    expect([late, complaint]).toMatchObject([
+      { repeated: false, account: 1, inbox: 'expired' },
+      { repeated: false, account: 1, inbox: 'expired' },
+    ])
+    expect(await getRawMailForOperator(engine.read, late.digest)).not.toBeNull()
+    expect([await count('deliveries'), await differences()]).toEqual([0, []])
+  })
+
+  test('reports that come while their mails go are taken, and nothing is left half', async () => {
+    const old = await month(APRIL - DAY, 600)
+    at(NOVEMBER)
+    const reports = Array.from({ length: 30 }, (_, n) => bounce(old.returnPath, old.recipient ?? '', 100 + n))
+    const [gone, ...outcomes] = await Promise.all([retire(shop, { months: 6 }), ...reports])
+    expect(gone).toMatchObject({ deliveries: 600, isDone: true })
+    expect(outcomes.every(({ inbox }) => inbox === 'expired')).toBe(true)
+    const left = await retire(shop, { months: 6 })
+    expect([left.deliveries, await count('deliveries'), await differences()]).toEqual([0, 0, []])
+  })
+
+  test('a longer time opens nothing again, a shorter one closes more', async () => {
+    await month(APRIL - DAY, 2)
+    await month(JUNE, 2)
+    at(NOVEMBER)
+    await retire(shop, { months: 6 })
+    expect(await retire(shop, { months: 12 })).toMatchObject({ before: Date.UTC(2026, 4, 1), deliveries: 0 })
+    expect(await retire(shop, { months: 2 })).toMatchObject({ before: Date.UTC(2026, 8, 1), deliveries: 2 })
+    expect([await count('deliveries'), await differences()]).toEqual([0, []])
+  })
+})
