@@ -13,6 +13,7 @@ import { route, webhooks } from './settings/hooks.ts'
 import { exportRules, retention } from './settings/keeping.ts'
 import { delivery } from './settings/delivery.ts'
 import { count, days, domain, port, setting, text } from './settings/setting.ts'
+import { submission } from './settings/submission.ts'
 import { LOG_LEVELS } from './telemetry.ts'
 
 const smtp = z.strictObject({
@@ -231,6 +232,7 @@ export const SCHEMA = z.strictObject({
     'RFC 5321 §4.5.4.1: at least 4 to 5 days; used once, at the first start: change it by bounced account set APIUSER giveUpAfterDays=…',
   ),
   smtp: smtp.prefault({}),
+  submission: submission.prefault({}),
   http: http.prefault({}),
   tls: tls.prefault({}),
   limits: limits.prefault({}),

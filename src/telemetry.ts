@@ -27,6 +27,8 @@ export const METRICS = {
   bounced_smtp_sessions_total: { kind: 'counter', help: 'SMTP connections that were accepted', labels: [] },
   bounced_smtp_refused_total: { kind: 'counter', help: 'SMTP commands that were refused', labels: ['reason'] },
   bounced_smtp_body_bytes: { kind: 'gauge', help: 'Bytes of open mail bodies in memory', labels: [] },
+  bounced_submission_connections: { kind: 'gauge', help: 'Connections of senders that are open', labels: [] },
+  bounced_submission_body_bytes: { kind: 'gauge', help: 'Bytes of open submissions in memory', labels: [] },
   bounced_mails_received_total: { kind: 'counter', help: 'Mails that were committed, by kind of report', labels: ['kind'] },
   bounced_route_mails_total: { kind: 'counter', help: 'Mails for accounts at their own domains', labels: ['outcome'] },
   bounced_mails_repeated_total: { kind: 'counter', help: 'Mails that were already held and changed nothing', labels: [] },

@@ -36,6 +36,7 @@ const FLOORS = [
   { holds: ['chores.ts'], pure: false, never: [] },
   { holds: ['hooks.ts'], pure: false, never: [] },
   { holds: ['delivery.ts'], pure: false, never: [] },
+  { holds: ['doors.ts'], pure: false, never: [] },
   { holds: ['app.ts'], pure: false, never: [] },
   { holds: ['commands/'], pure: false, never: [] },
   { holds: ['cli.ts'], pure: false, never: [] },

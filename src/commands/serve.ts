@@ -25,8 +25,9 @@ export const serve: Define = (command) => {
     const app = await startApp(config.settings, telemetry)
     heed(app, telemetry)
     if (app.first) say(...firstLines(app.first), ...tryLines(app.first, app.httpPort, config))
-    say(`ready smtp=${app.smtpPort} http=${app.httpPort}`)
-    telemetry.log.info({ smtp: app.smtpPort, http: app.httpPort }, 'ready')
+    const { smtpPort: smtp, httpPort: http, submissionPort: submission } = app
+    say(`ready smtp=${smtp} http=${http}${submission === null ? '' : ` submission=${submission}`}`)
+    telemetry.log.info({ smtp, http, submission }, 'ready')
     settleMemory()
   })
 }

@@ -4,7 +4,7 @@
  * Every reply passes `send`: there a refusal gets the words that name its limit, is counted, and ends the session where the table says so. Who speaks
  * before the greeting, before the answer to EHLO, or behind a refused DATA is ended before a byte of it can pass for a command.
  *
- * A class, since smtp-server demands one; of its insides it overrides `_createParser`, `_onCommand` and `send` (the version is pinned, the tests
+ * A class, since smtp-server demands one; of its insides it overrides `_createParser`, `_isSupported` and `send` (the version is pinned, the tests
  * hold the contract). RFC 5321, RFC 2920 §3.1 (what may be pipelined), RFC 3030 (BDAT, not offered). See also: intake/parser, intake/pace.
  */
 import type { Socket } from 'node:net'
@@ -24,6 +24,8 @@ export type ConnectionLimits = PaceLimits & {
 export type ConnectionDoor = {
   readonly limits: ConnectionLimits
   readonly now: () => number
+  /** Whether AUTH is offered here and now. */
+  readonly offersAuth: (session: { readonly address: string; readonly isSecure: boolean }) => boolean
   /** Counts a refusal; `command` stands for all that were wrong in themselves. */
   readonly refused: (name: RefusalName | 'command') => void
 }
@@ -59,6 +61,12 @@ export class Connection extends SMTPConnection {
     })
     parser.on('error', () => this.close())
     return parser
+  }
+
+  /** Where it is not offered, AUTH is an unknown command: nobody is asked for a password in plain sight. */
+  override _isSupported(command: string): boolean {
+    const isOffered = command !== 'AUTH' || this.#door.offersAuth({ address: this.remoteAddress, isSecure: this.secure })
+    return isOffered && super._isSupported(command)
   }
 
   override send(code: number, data?: string | string[] | null, context?: string | false): void {

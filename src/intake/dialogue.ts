@@ -9,11 +9,14 @@
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
 import { isRetryable } from '../error.ts'
 import { readBody } from './body.ts'
-import { forget, type Door } from './door.ts'
+import { forget, type Door, type SmtpOptions } from './door.ts'
 import { refuse } from './smtpreply.ts'
 
+/** Whose mail is taken, and where it goes. */
+export type Taking = Pick<SmtpOptions, 'domains' | 'isRouted' | 'submit'>
+
 /** smtp-server as the speaker of the dialogue; the listening is ours, so that its own listener is never opened. */
-export function createDialogue(door: Door): SMTPServer {
+export function createDialogue(door: Door, taking: Taking): SMTPServer {
   const { limits, tls, hostname, telemetry } = door.options
   const server = new SMTPServer({
     name: hostname,
@@ -39,10 +42,10 @@ export function createDialogue(door: Door): SMTPServer {
       void answerPeer(door, session, { done, otherwise: () => mailFrom(door, session) })
     },
     onRcptTo: (address, session, done) => {
-      void answerRcpt(door, { address, session, done })
+      void answerRcpt(door, { taking, address, session, done })
     },
     onData: (stream, session, done) => {
-      void answerMail(door, { stream, session, done })
+      void answerMail(door, { taking, stream, session, done })
     },
   })
   server.on('error', (error) => telemetry.log.debug({ err: error }, 'smtp connection failed'))
@@ -52,7 +55,7 @@ export function createDialogue(door: Door): SMTPServer {
 type Answering = { readonly done: (error?: Error | null) => void; readonly otherwise: () => Error | null }
 
 /** A peer that is cut off hears so. Where nobody can say, it is not: the store's own trouble is told at its mail. */
-async function answerPeer({ options }: Door, { remoteAddress }: SMTPServerSession, { done, otherwise }: Answering): Promise<void> {
+export async function answerPeer({ options }: Door, { remoteAddress }: SMTPServerSession, { done, otherwise }: Answering): Promise<void> {
   const isCut = await options.isCut?.(remoteAddress).catch(() => false)
   done(isCut === true ? refuse('cut') : otherwise())
 }
@@ -69,44 +72,46 @@ function mailFrom(door: Door, session: SMTPServerSession): Error | null {
 }
 
 type Rcpt = {
+  readonly taking: Taking
   readonly address: SMTPServerAddress
   readonly session: SMTPServerSession
   readonly done: (error?: Error | null) => void
 }
 
-async function answerRcpt(door: Door, { address, session, done }: Rcpt): Promise<void> {
+async function answerRcpt(door: Door, { taking, address, session, done }: Rcpt): Promise<void> {
   try {
-    done(await rcptTo(door, address))
+    done(await rcptTo(taking, address))
   } catch (error) {
     done(answerFor(door, session, error))
   }
 }
 
 /** `postmaster` without a domain is ours too (RFC 5321 §4.5.1). */
-async function rcptTo({ options }: Door, address: SMTPServerAddress): Promise<Error | null> {
+async function rcptTo(taking: Taking, address: SMTPServerAddress): Promise<Error | null> {
   const to = address.address.toLowerCase()
   const at = to.lastIndexOf('@')
   if (at < 0) return to === 'postmaster' ? null : refuse('relay')
-  if (options.domains.includes(to.slice(at + 1))) return null
-  return (await options.isRouted?.(to)) === true ? null : refuse('relay')
+  if (taking.domains.includes(to.slice(at + 1))) return null
+  return (await taking.isRouted?.(to)) === true ? null : refuse('relay')
 }
 
 type Data = {
+  readonly taking: Taking
   readonly stream: SMTPServerDataStream
   readonly session: SMTPServerSession
   readonly done: (error: Error | null, words?: string) => void
 }
 
-async function answerMail(door: Door, { stream, session, done }: Data): Promise<void> {
+async function answerMail(door: Door, data: Data): Promise<void> {
   try {
-    done(null, await takeMail(door, stream, session))
+    data.done(null, await takeMail(door, data))
   } catch (error) {
-    done(answerFor(door, session, error))
+    data.done(answerFor(door, data.session, error))
   }
 }
 
 /** Reads the body and hands it over once a recipient; resolves to the words of our 250. */
-async function takeMail(door: Door, stream: SMTPServerDataStream, session: SMTPServerSession): Promise<string> {
+async function takeMail(door: Door, { taking, stream, session }: Data): Promise<string> {
   const { options, budget } = door
   const { mailFrom: from, rcptTo: recipients } = session.envelope
   const sender = from === false ? '' : from.address
@@ -126,9 +131,7 @@ async function takeMail(door: Door, stream: SMTPServerDataStream, session: SMTPS
       source: 'smtp',
       trustAs: null,
     } as const
-    await Promise.all(
-      to.map((recipient) => options.submit({ ...common, envelope: { from: sender, to: recipient }, sessionId: session.id })),
-    )
+    await Promise.all(to.map((recipient) => taking.submit({ ...common, envelope: { from: sender, to: recipient }, sessionId: session.id })))
     return `2.6.0 taken, ${session.id}`
   } finally {
     taken?.release()

@@ -1,22 +1,20 @@
 /**
- * door - what the parts of the SMTP listener share: its options, its counts, and who is in
+ * door - what the parts of an SMTP listener share: its options, its counts, and who is in
  *
  * See also: intake/smtp (makes it), intake/dialogue, intake/accept.
  */
 import type { Socket } from 'node:net'
-import type { Telemetry } from '../telemetry.ts'
+import type { MetricName, Telemetry } from '../telemetry.ts'
 import type { IncomingMail } from '../work/mail.ts'
 import type { Budget } from './budget.ts'
 import type { Connection, ConnectionLimits } from './connection.ts'
 import type { PeerLimits, Peers } from './peers.ts'
 import type { RefusalName } from './smtpreply.ts'
 
-export type SmtpOptions = {
+export type DoorOptions = {
   readonly host: string
   readonly port: number
   readonly hostname: string
-  /** Lower case. Mail to any address at these is taken. */
-  readonly domains: readonly string[]
   /** Balancers that begin with a PROXY header: addresses or networks. */
   readonly proxyPeers: readonly string[]
   readonly tls: { readonly key: string; readonly cert: string } | null
@@ -25,6 +23,16 @@ export type SmtpOptions = {
   readonly now: () => number
   /** Whether an operator has cut this peer off; absent: nobody is. Asked at the connection, and at each mail of a long one. */
   readonly isCut?: (peer: string) => Promise<boolean>
+  /** Which gauges show what is open. */
+  readonly gauges: { readonly connections: MetricName; readonly bodies: MetricName }
+  /** Whether AUTH is offered on a connection; absent: it is for nobody. */
+  readonly offersAuth?: (session: { readonly address: string; readonly isSecure: boolean }) => boolean
+}
+
+/** The door for reports. */
+export type SmtpOptions = Omit<DoorOptions, 'gauges' | 'offersAuth'> & {
+  /** Lower case. Mail to any address at these is taken. */
+  readonly domains: readonly string[]
   /** Whether an address beyond `domains` is taken too: an account's own. Absent: none is. Rejects when nobody can say. */
   readonly isRouted?: (to: string) => Promise<boolean>
   /** Resolves when the mail is committed for this recipient; rejects with a Fault. */
@@ -48,7 +56,7 @@ export type SmtpLimits = PeerLimits &
 export type OpenSession = { readonly address: string; connection: Connection | null }
 
 export type Door = {
-  readonly options: SmtpOptions
+  readonly options: DoorOptions
   readonly peers: Peers
   readonly budget: Budget
   readonly open: Map<string, OpenSession>
@@ -69,5 +77,5 @@ export function forget(door: Door, id: string): void {
   door.open.delete(id)
   door.busy.delete(id)
   door.peers.disconnect(session.address)
-  door.options.telemetry.gauge('bounced_smtp_connections', door.open.size)
+  door.options.telemetry.gauge(door.options.gauges.connections, door.open.size)
 }

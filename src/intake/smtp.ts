@@ -1,5 +1,5 @@
 /**
- * smtp - the listener on the Return-Path and feedback domains
+ * smtp - the listener on the Return-Path and feedback domains, and what every SMTP listener of ours has in common
  *
  * Listens, lets in, looks every second at who is slow, and closes so that whoever was in the middle of a mail is answered first.
  *
@@ -13,7 +13,7 @@ import { accept, type Gate } from './accept.ts'
 import { createBudget } from './budget.ts'
 import { Connection } from './connection.ts'
 import { createDialogue } from './dialogue.ts'
-import { countRefusal, type Door, type SmtpOptions } from './door.ts'
+import { countRefusal, type Door, type DoorOptions, type SmtpOptions } from './door.ts'
 import { createPeers, listPeers } from './peers.ts'
 import type { ProxySource } from './proxy.ts'
 import type { RefusalName } from './smtpreply.ts'
@@ -29,8 +29,15 @@ export type SmtpListener = {
 /** How often slow peers and a short budget are looked at. */
 const SWEEP_EVERY = 1_000
 
-/** Opens the listener; resolves once it listens. Faults: config_invalid (proxyPeers). */
-export async function listenSmtp(options: SmtpOptions): Promise<SmtpListener> {
+const GAUGES = { connections: 'bounced_smtp_connections', bodies: 'bounced_smtp_body_bytes' } as const
+
+/** Opens the door for reports; resolves once it listens. Faults: config_invalid (proxyPeers). */
+export function listenSmtp(options: SmtpOptions): Promise<SmtpListener> {
+  return listenDoor({ ...options, gauges: GAUGES }, (door) => createDialogue(door, options))
+}
+
+/** Opens a door whose dialogue is `speak`'s; resolves once it listens. Faults: config_invalid (proxyPeers). */
+export async function listenDoor(options: DoorOptions, speak: (door: Door) => SMTPServer): Promise<SmtpListener> {
   const { limits } = options
   const door: Door = {
     options,
@@ -41,7 +48,7 @@ export async function listenSmtp(options: SmtpOptions): Promise<SmtpListener> {
     busy: new Set(),
     closing: false,
   }
-  const dialogue = createDialogue(door)
+  const dialogue = speak(door)
   const gate = createGate(door, dialogue)
   const listener = createServer((socket) => accept(gate, socket))
   await listen(listener, options)
@@ -72,7 +79,7 @@ function createGate(door: Door, dialogue: SMTPServer): Gate {
       if (why !== null) return why
       door.open.set(id, { address, connection: null })
       telemetry.count('bounced_smtp_sessions_total')
-      telemetry.gauge('bounced_smtp_connections', door.open.size)
+      telemetry.gauge(door.options.gauges.connections, door.open.size)
       return null
     },
     refused: (name, address) => {
@@ -84,8 +91,8 @@ function createGate(door: Door, dialogue: SMTPServer): Gate {
 }
 
 function begin(door: Door, dialogue: SMTPServer, socket: Socket, id: string, { address, port }: ProxySource): void {
-  const { limits, now } = door.options
-  const connectionDoor = { limits, now, refused: (name: RefusalName | 'command') => countRefusal(door, name) }
+  const { limits, now, offersAuth = () => true } = door.options
+  const connectionDoor = { limits, now, offersAuth, refused: (name: RefusalName | 'command') => countRefusal(door, name) }
   const connection = new Connection(dialogue, socket, { id, remoteAddress: address, remotePort: port, door: connectionDoor })
   const session = door.open.get(id)
   if (session !== undefined) session.connection = connection
@@ -98,10 +105,10 @@ function sweep(door: Door): void {
   const { now, telemetry } = door.options
   for (const { connection } of door.open.values()) connection?.checkPace()
   door.budget.relieve(now())
-  telemetry.gauge('bounced_smtp_body_bytes', door.budget.used())
+  telemetry.gauge(door.options.gauges.bodies, door.budget.used())
 }
 
-function listen(server: Server, options: SmtpOptions): Promise<void> {
+function listen(server: Server, options: DoorOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, () => {

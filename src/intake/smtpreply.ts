@@ -64,6 +64,16 @@ export const REFUSALS = {
   long: { code: 500, status: '5.5.2', text: 'Your command is too long and was not read (limits.commandLength)' },
   bdat: { code: 502, status: '5.5.1', text: 'BDAT is not offered here; use DATA', ends: true },
   http: { code: 554, status: '5.5.0', text: 'This is SMTP, not HTTP', ends: true },
+  signIn: { code: 530, status: '5.7.0', text: 'Sign in first, behind STARTTLS: user apiUser or apiUser#labelId, password apiKey' },
+  wrongKey: { code: 535, status: '5.7.8', text: 'apiUser and apiKey do not fit' },
+  wrongKeys: { code: 421, status: '4.7.0', text: 'Too many failed sign-ins of this name from your address; wait a minute', ends: true },
+  badRecipient: { code: 550, status: '5.1.3', text: 'This is no address that one can send to' },
+  noSender: { code: 554, status: '5.6.0', text: 'A mail has one From field, with one address' },
+  extension: { code: 554, status: '5.6.0', text: 'X-SMTPAPI is neither JSON nor base64 of it, or its values do not fit its recipients' },
+  manySeparate: { code: 554, status: '5.5.3', text: 'X-SMTPAPI names more than 100 recipients' },
+  tooGrown: { code: 554, status: '5.3.4', text: 'With its variables put in, the mail is too large' },
+  noLabel: { code: 554, status: '5.7.0', text: 'No label has the number behind your apiUser' },
+  quota: { code: 452, status: '4.7.0', text: 'The account has sent what it may in a day (submission.recipientsPerDay)' },
 } as const satisfies Record<string, Refusal>
 
 export type RefusalName = keyof typeof REFUSALS
@@ -104,9 +114,10 @@ export function lineOf(name: RefusalName): string {
   return `${REFUSALS[name].code} ${wordsOf(name)}\r\n`
 }
 
-const OWN_STATUS = /^[245]\.\d{1,3}\.\d{1,3} /
+/** With a status of its own, or in the vendor's words for a mail that was taken. */
+const OWN_STATUS = /^(?:[245]\.\d{1,3}\.\d{1,3} |#[a-z2-7]+m#Queued$)/
 
-/** Whether a text begins with an enhanced status code of its own, which must not be put in front a second time. */
+/** Whether a text must not get an enhanced status code in front: it has one, or clients read it as it stands. */
 export function hasOwnStatus(text: unknown): boolean {
   return typeof text === 'string' && OWN_STATUS.test(text)
 }

@@ -15,6 +15,7 @@ import { Fault } from '../error.ts'
 import { bareAddress } from '../mail/address.ts'
 import type { World } from '../ledger/world.ts'
 import type { Db } from '../store/engine.ts'
+import { sumCounters } from '../store/counters.ts'
 import { ensureLabels, findLabel } from '../store/labels.ts'
 import { addQueued, type NewMail } from '../store/queue.ts'
 import { findSubmission, saveSubmission } from '../store/submissions.ts'
@@ -49,16 +50,20 @@ export type Submitted = { readonly messageId: string; readonly recipients: reado
 export type Submit = (by: Asker, call: Submission) => Promise<Submitted>
 
 /** `nudge`: mail waits, whoever delivers may look. */
-export type SubmitOptions = { readonly nudge: () => void }
+export type SubmitOptions = {
+  readonly nudge: () => void
+  /** What one account may send to in a day (UTC); null or absent: as many as it likes. */
+  readonly recipientsPerDay?: number | null
+}
 
 /** How long a repeat is answered as before. Spec: vendor-api. */
 export const REPEAT_MS = 3_600_000
 
 /**
  * Makes the door. Faults of a call: bad_request (no sender, or a text grows beyond all bounds), not_found (no such label),
- * store_busy.
+ * quota_exceeded, store_busy.
  */
-export function createSubmit(shop: Shop, { nudge }: SubmitOptions): Submit {
+export function createSubmit(shop: Shop, { nudge, recipientsPerDay = null }: SubmitOptions): Submit {
   const takeIds = createDeliveryIds(shop.engine)
   return async (by, call) => {
     const sender = knowAddress(call.body.from)
@@ -75,7 +80,9 @@ export function createSubmit(shop: Shop, { nudge }: SubmitOptions): Submit {
         { messageId, index, from: call.body.from, ownMessageId: call.body.messageId },
       ),
     )
-    const done = await shop.engine.tx((db) => save(shop, page, { db, by, call, messageId, planned, senderDomain: sender.domain, at }))
+    const done = await shop.engine.tx((db) =>
+      save(shop, page, { db, by, call, messageId, planned, senderDomain: sender.domain, recipientsPerDay, at }),
+    )
     if (done.messageId === messageId) shop.telemetry.count('bounced_registrations_total', {}, planned.length)
     nudge()
     return done
@@ -106,6 +113,7 @@ type Saving = {
   readonly messageId: string
   readonly planned: readonly Planned[]
   readonly senderDomain: string
+  readonly recipientsPerDay: number | null
   readonly at: number
 }
 
@@ -116,6 +124,7 @@ async function save(shop: Shop, page: Page, saving: Saving): Promise<Submitted> 
     const before = await findSubmission(db, { account: by.account, requestKey, since: at - REPEAT_MS }, isSubmitted)
     if (before !== null) return before
   }
+  await checkQuota(saving)
   const label = await labelOf(db, by.account, { wanted: call.label, at })
   const { from, subject, emailType } = call.body
   const request = { from, subject, label: label?.name ?? null, broadcast: null, emailType, headers: call.userHeaders }
@@ -126,6 +135,18 @@ async function save(shop: Shop, page: Page, saving: Saving): Promise<Submitted> 
   if (requestKey !== null) await saveSubmission(db, { account: by.account, requestKey, at, answer })
   return answer
 }
+
+/** What was asked for today counts, whatever became of it. */
+async function checkQuota({ db, by, planned, recipientsPerDay, at }: Saving): Promise<void> {
+  if (recipientsPerDay === null) return
+  const from = at - (at % DAY_MS)
+  const sums = await sumCounters(db, by.account, { windows: [{ from, to: from + DAY_MS }], metrics: ['request'] })
+  const used = sums.reduce((sum, { n }) => sum + n, 0)
+  if (used + planned.length > recipientsPerDay)
+    throw new Fault('quota_exceeded', `${used} of ${recipientsPerDay} recipients of this day are used (submission.recipientsPerDay)`)
+}
+
+const DAY_MS = 86_400_000
 
 async function labelOf(
   db: Db,
