@@ -12,8 +12,8 @@ import { createProver } from './edge/auth.ts'
 import type { Prover } from './edge/auth.ts'
 import { createLookUp } from './edge/dns.ts'
 import type { LookUp } from './edge/dns.ts'
-import { createDelivery } from './delivery.ts'
-import type { Delivery, Way } from './delivery.ts'
+import { createDelivery, openGround } from './delivery.ts'
+import type { Delivery, Ground } from './delivery.ts'
 import { atPort, certificateOf, hasCertificate, openSmtp, openSubmission } from './doors.ts'
 import { claimRoutes, createHooks } from './hooks.ts'
 import type { Hooks } from './hooks.ts'
@@ -52,7 +52,7 @@ export type App = {
 }
 
 /** What a test puts in the place of the world. */
-export type Outside = { readonly lookUp?: LookUp; readonly way?: Way }
+export type Outside = { readonly lookUp?: LookUp }
 
 /** Starts the daemon; resolves once both doors listen. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
 export async function startApp(settings: Settings, telemetry: Telemetry, outside: Outside = {}): Promise<App> {
@@ -60,8 +60,9 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
   const undo: (() => Promise<unknown>)[] = [opening.close]
   try {
     const { shop } = opening
-    const lookUp = outside.lookUp ?? createLookUp(dnsOptions(settings))
-    const prover = createProver(lookUp)
+    const ground = await openGround(settings, outside.lookUp ?? createLookUp(dnsOptions(settings)))
+    undo.push(ground.close)
+    const prover = createProver(ground.lookUp)
     const watch = createFloodWatch(shop, floodRules(settings))
     const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false, watch })
     undo.push(receiver.idle)
@@ -70,7 +71,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     undo.push(hooks.close)
     const exporter = createExporter(shop, settings.exports)
     const exports = createExports(shop, settings.exports, () => void exporter.turn())
-    const delivery = createDelivery(opening, settings, lookUp, outside.way)
+    const delivery = createDelivery(opening, settings, ground)
     const state = { isClosing: false }
     const { nudge } = delivery
     const submit = createSubmit(shop, { nudge, recipientsPerDay: settings.submission.recipientsPerDay ?? null })
@@ -82,6 +83,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     opening.atHttpPort(httpPort)
     const smtp = await atPort(settings, 'smtp', () => openSmtp(settings, shop, { receiver, hooks }))
     undo.push(smtp.close)
+    ground.atSmtpPort(smtp.port)
     const submission = await atPort(settings, 'submission', () => openSubmission(settings, shop, { keys: parts.keys, submit }))
     const doors = [smtp, ...(submission === null ? [] : [submission])]
     const stopChores = startChores(shop, settings)
@@ -95,7 +97,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
       if (certificate !== null) for (const door of doors) door.reloadTls(certificate)
     }
     const close = once(() =>
-      closeInOrder({ state, doors, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, delivery, opening }),
+      closeInOrder({ state, doors, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, delivery, ground, opening }),
     )
     return { smtpPort: smtp.port, httpPort, submissionPort: submission?.port ?? null, first: opening.first, reload, close }
   } catch (error) {
@@ -114,15 +116,17 @@ type Parts = {
   readonly stopWebhooks: () => Promise<void>
   readonly stopExporter: () => Promise<void>
   readonly delivery: Delivery
+  readonly ground: Ground
   readonly opening: Opening
 }
 
 /** Doors first, then what they handed over, then the store. */
 async function closeInOrder(parts: Parts): Promise<void> {
-  const { state, doors, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, delivery, opening } = parts
+  const { state, doors, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, delivery, ground, opening } = parts
   state.isClosing = true
   await Promise.all([...doors.map((door) => door.close()), web.close(), stopChores(), stopWebhooks(), stopExporter(), delivery.close()])
   await Promise.all([receiver.idle(), hooks.routeDoor.idle()])
+  await ground.close()
   await opening.close()
 }
 

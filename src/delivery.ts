@@ -10,11 +10,12 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { LookUp } from './edge/dns.ts'
 import { createMxLookUp, destinationOf, type MxLookUp } from './edge/mx.ts'
-import { readToml } from './edge/providerfiles.ts'
+import { readProviders, readToml } from './edge/providerfiles.ts'
 import { mxRoute, smarthostRoute, type Smarthost } from './edge/route.ts'
 import { createSmtpTransport } from './edge/smtptransport.ts'
 import type { Router, TlsPolicy } from './edge/transport.ts'
 import { Fault } from './error.ts'
+import { startLab } from './lab/lab.ts'
 import type { Opening } from './opening.ts'
 import { type Policy, POLICIES } from './queue/policy.ts'
 import { readPolicy } from './queue/policyfile.ts'
@@ -38,15 +39,35 @@ export type Delivery = {
 type Rules = Settings['delivery']
 
 /** Which way mail goes, and what is known of a domain beforehand. */
-export type Way = { readonly route: Router; readonly addressesOf: MxLookUp['addressesOf']; readonly placeOf: PlaceOf }
+type Way = { readonly route: Router; readonly addressesOf: MxLookUp['addressesOf']; readonly placeOf: PlaceOf }
 
 const NOTHING: Delivery = { start: () => undefined, nudge: () => undefined, close: () => Promise.resolve() }
 
-/** Makes it; nothing is sent before `start`. `way`: another than the settings name, for tests. Faults: config_invalid. */
-export function createDelivery({ shop, vault }: Opening, settings: Settings, lookUp: LookUp, way?: Way): Delivery {
+/** The world that mail goes out into: the resolver, and the laboratory where that is the world. */
+export type Ground = {
+  readonly lookUp: LookUp
+  readonly route: Router | null
+  /** Tells the port that SMTP got: the laboratory's reports come back to it. */
+  readonly atSmtpPort: (port: number) => void
+  readonly close: () => Promise<void>
+}
+
+/** Opens it. `lookUp`: of the real world. Faults: config_invalid. */
+export async function openGround({ host, delivery: rules, smtp }: Settings, lookUp: LookUp): Promise<Ground> {
+  const home = { host, port: smtp.port }
+  const atSmtpPort = (port: number): void => {
+    home.port = port
+  }
+  if (rules.mode !== 'simulated') return { lookUp, route: null, atSmtpPort, close: () => Promise.resolve() }
+  const { simulatedSpeed: speed, simulatedSeed: seed } = rules
+  return { ...(await startLab({ providers: readProviders(), home: () => home, speed, seed })), atSmtpPort }
+}
+
+/** Makes it; nothing is sent before `start`. Faults: config_invalid. */
+export function createDelivery({ shop, vault }: Opening, settings: Settings, ground: Ground): Delivery {
   const { delivery: rules } = settings
   if (rules.mode === 'off') return NOTHING
-  const { route, addressesOf, placeOf } = way ?? WAYS[rules.mode](shop, rules, lookUp)
+  const { route, addressesOf, placeOf } = WAYS[rules.mode](shop, rules, ground)
   const ehlo = rules.ehlo ?? hostname()
   const transport = createSmtpTransport({ route, addressesOf, ehlo, allowPrivate: rules.allowPrivate })
   const deliverer = createDeliverer(shop, {
@@ -77,23 +98,24 @@ const ladderOf = ({ retryMinutes, giveUpDays }: Rules): RetryLadder => ({
 const isShipped = (name: string): name is keyof typeof POLICIES => Object.hasOwn(POLICIES, name)
 const policyOf = (name: string): Policy => (isShipped(name) ? POLICIES[name] : readPolicy(name, readToml(name)))
 
-const WAYS = { mx: byMx, smarthost: bySmarthost } as const satisfies Record<
+const WAYS = { mx: byMx, smarthost: bySmarthost, simulated: byMx } as const satisfies Record<
   Exclude<Rules['mode'], 'off'>,
-  (shop: Shop, rules: Rules, lookUp: LookUp) => Way
+  (shop: Shop, rules: Rules, ground: Ground) => Way
 >
 
-function byMx({ rules: table }: Shop, { tls }: Rules, lookUp: LookUp): Way {
+/** The laboratory has its own routes, and its own MX records. */
+function byMx({ rules: table }: Shop, { tls }: Rules, { lookUp, route }: Ground): Way {
   const mx = createMxLookUp({ lookUp })
   return {
     // Chance only spreads mail over hosts of one preference.
-    route: mxRoute({ mx, tlsOf: (): TlsPolicy => tls, random: Math.random }),
+    route: route ?? mxRoute({ mx, tlsOf: (): TlsPolicy => tls, random: Math.random }),
     addressesOf: mx.addressesOf,
     placeOf: async (domain) => destinationOf(table(), domain, await mx.find(domain)),
   }
 }
 
 /** Pauses go by the recipient's domain all the same: behind the smart host its provider says no. */
-function bySmarthost({ rules: table }: Shop, { smarthost, tls }: Rules, lookUp: LookUp): Way {
+function bySmarthost({ rules: table }: Shop, { smarthost, tls }: Rules, { lookUp }: Ground): Way {
   if (smarthost === undefined)
     throw new Fault('config_invalid', 'delivery.mode smarthost needs delivery.smarthost, as smtp://USER:PASSWORD@HOST:587')
   const host = smarthostOf(smarthost, tls)

@@ -10,8 +10,8 @@ const ip = z.union([z.ipv4(), z.ipv6()])
 
 export const delivery = z.strictObject({
   mode: setting(
-    z.enum(['off', 'mx', 'smarthost']).default('off'),
-    'Who delivers what POST /api/mail/send and SMTP submission accept: off (it waits), mx (the MX hosts of each domain) or smarthost',
+    z.enum(['off', 'mx', 'smarthost', 'simulated']).default('off'),
+    'Who delivers what POST /api/mail/send and SMTP submission accept: off (it waits), mx (the MX hosts of each domain), smarthost, or simulated (providers on loopback; nothing leaves the machine)',
     'off: who delivers himself and only reports here must not begin to send by an upgrade',
   ),
   egressIps: setting(
@@ -66,6 +66,12 @@ export const delivery = z.strictObject({
     'none',
     true,
   ),
+  simulatedSpeed: setting(
+    z.number().min(1).max(100_000).default(60),
+    'How much faster than ours the time of simulated providers goes',
+    'an hour of quotas, reports and complaints takes a minute',
+  ),
+  simulatedSeed: setting(z.int().min(0).default(1), 'Seed of the simulated providers', 'the same seed has the same unknown users'),
   node: setting(
     text.optional(),
     'Name of this node among those that share a store',

@@ -143,7 +143,9 @@ function forgetLargest(bodies: Carrying['bodies'], size: number): void {
 function finish({ shop, wake }: Carrying, term: Term, hand: InHand, outcome: Outcome): void {
   const now = shop.now()
   const { answer: told, ...said } = readOutcome(shop.rules(), hand.dispatch, outcome)
+  const acceptedAt = term.queue.mails.get(hand.dispatch.mailId)?.mail.acceptedAt ?? now
   const { end, stays } = heard(term, hand, told, now)
+  if (end !== null) shop.telemetry.observe('bounced_queue_seconds', (now - acceptedAt) / 1_000, { end })
   term.done.push({ kind: 'answered', ref: hand.ref, said, at: now, markedAt: hand.markedAt, end, stays })
   shop.telemetry.count('bounced_queue_attempts_total', { outcome: outcomeOf(told, end) })
   wake()
