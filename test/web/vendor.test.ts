@@ -145,6 +145,7 @@ const CASES = [
   ['label/get', '', 40014],
   ['label/add', 'labelName=spring', 200],
   ['label/add', 'labelName=taken', 40015],
+  ['label/add', 'labelName=two%0Alines', 40015],
   ['label/add', '', 40014],
   ['label/update', 'labelId=7&labelName=spring', 200],
   ['label/update', 'labelId=8&labelName=spring', 200],

@@ -1,6 +1,7 @@
 /**
  * vendorstore.test - the compatible face on a real store of each kind: figures, entries, labels, opens and clicks
  */
+import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addAccount, createKeys } from '../../src/accounts.ts'
 import { NO_PROOFS } from '../../src/edge/auth.ts'
@@ -313,6 +314,34 @@ describe.each(engines)('$kind', ({ open }) => {
   test('an unsubscribe is found by its label', async () => {
     const counts = async (parameters: string): Promise<unknown> => (await ask('unsubscribe/list', parameters)).info['count']
     expect(await Promise.all([counts('days=1'), counts('days=1&labelNameList=none'), counts('days=1&labelIdList=99')])).toEqual([1, 0, 0])
+  })
+
+  test('no text of a stranger upsets the store', async () => {
+    const reads = [
+      'data/emailStatus',
+      'unsubscribe/list',
+      'block/list',
+      'unintercept/list',
+      'statday/list',
+      'openandclick/list',
+      'label/list',
+    ]
+    const names = ['email', 'labelName', 'labelNameList', 'apiUserList', 'domainList', 'emailIds', 'query', 'labelId', 'start', 'subStatus']
+    const text = fc.oneof(
+      fc.constantFrom('\0', '%', '_', '\\', "'", '"; drop table labels', '\ud800', '999999999', 'joe@example.org'),
+      fc.string({ unit: 'binary' }),
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...reads),
+        fc.array(fc.tuple(fc.constantFrom(...names), text), { maxLength: 4 }),
+        async (name, given) => {
+          const asked = new URLSearchParams([['days', '1'], ...given.map((pair) => [...pair])])
+          expect((await ask(name, asked.toString())).statusCode).not.toBe(501)
+        },
+      ),
+      { numRuns: 150 },
+    )
   })
 
   test('userinfo tells the account about itself', async () => {

@@ -20,7 +20,8 @@ const NAME: Parameter<string> = {
   names: ['labelName'],
   empty: 40014,
   invalid: 40015,
-  read: (text) => (text.length <= 128 ? text : null),
+  // A line end in a name would be one in a header.
+  read: (text) => (text.length <= 128 && !/\p{Cc}/u.test(text) ? text : null),
   absent: '',
 }
 const ID: Parameter<number | null> = { ...LABEL_ID, empty: 40014 }
