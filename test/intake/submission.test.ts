@@ -142,14 +142,14 @@ describe('mails', () => {
       bcc: 'hidden@example.net',
       subject: 'Grüße',
       text: 'Zoë',
-      headers: { 'SC-Custom-Id': '7', 'X-SMTPAPI': JSON.stringify({ section: { '%s%': 'x' } }) },
+      headers: { 'SC-Custom-Order': '7', 'X-SMTPAPI': JSON.stringify({ section: { '%s%': 'x' } }) },
     })
     transport.close()
     expect(sent.response).toBe('250 #aaabbbcccdddm#Queued')
     expect(calls[0]?.call).toMatchObject({
       body: { from: 'news@example.com', subject: 'Grüße', sections: { '%s%': 'x' } },
       recipients: ['joe@example.net', 'ann@example.net', 'hidden@example.net'].map((recipient) => ({ recipient, variables: {} })),
-      userHeaders: { 'SC-Custom-Id': '7' },
+      userHeaders: { 'SC-Custom-Order': '7' },
       label: null,
     })
     expect(calls[0]?.call.body.messageId).toBe(sent.messageId.slice(1, -1))
