@@ -405,7 +405,7 @@ describe.each(engines)('$kind', ({ open }) => {
 
   test('what Ann may do, she has done to herself; and the facts still add up', async () => {
     const hers = (await of(SUPPRESSIONS, ANN)).filter(({ addressHash }) => addressHash === hashAddress(TARGET)).map(({ list }) => list)
-    expect(hers.toSorted()).toEqual(['bounce', 'complaint', 'unsubscribe'])
+    expect(hers.toSorted()).toEqual(['allow', 'block', 'bounce', 'complaint', 'unsubscribe'])
     expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differences).toEqual([])
   })
 
