@@ -71,7 +71,7 @@ export function addEvents(server: Web, { desk, guard, heartbeatMs = HEARTBEAT_MS
       tags: ['events'],
       querystring,
       headers,
-      response: { 200: { content: { 'text/event-stream': { schema: z.string().describe('Events; their data is a LiveEvent as JSON') } } } },
+      response: { 200: { content: { 'text/event-stream': { schema: liveEvent.describe('The data of each event') } } } },
     }
     const options = { schema, sse: 'manual', config: { produces: 'text/event-stream' } } as const
     scope.get('/v1/events', options, async (request, reply) => {

@@ -17,6 +17,7 @@ import type { ExportCall } from '../work/exports.ts'
 import type { Desk } from './desk.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
+import { mediaOf } from './media.ts'
 import type { Web } from './server.ts'
 import { given } from './storedesk.ts'
 import { operatorQuery, strict } from './strict.ts'
@@ -137,7 +138,13 @@ function addOne(server: Web, { desk, guard }: Routes): void {
 const TYPES = { csv: 'text/csv; charset=utf-8; header=present', ndjson: 'application/x-ndjson' } as const
 
 function addDownload(server: Web, { desk, guard }: Routes): void {
-  const schema = { summary: 'Its file, as a download', tags, querystring, params }
+  const schema = {
+    summary: 'Its file, as a download',
+    tags,
+    querystring,
+    params,
+    response: mediaOf('text/csv', 'application/x-ndjson', 'application/gzip'),
+  }
   server.get('/v1/exports/:id/download', { schema, config: { produces: null } }, async (request, reply) => {
     const { account } = await guard.account(request)
     const { job, pieces } = await desk.exports.content(account, request.params.id)

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { Fault } from '../error.ts'
 import type { Telemetry } from '../telemetry.ts'
+import { mediaOf } from './media.ts'
 import type { Web } from './server.ts'
 
 export type Health = {
@@ -31,8 +32,13 @@ export function addHealth(server: Web, { telemetry, isReady }: Health): void {
       return { status: 'ok' as const }
     },
   )
-  server.get('/metrics', { schema: { summary: 'Figures for Prometheus', tags: ['health'] } }, async (_request, reply) => {
-    const { type, text } = await telemetry.metrics()
-    return reply.type(type).send(text)
-  })
+  const figures = mediaOf('text/plain')
+  server.get(
+    '/metrics',
+    { schema: { summary: 'Figures for Prometheus', tags: ['health'], response: figures } },
+    async (_request, reply) => {
+      const { type, text } = await telemetry.metrics()
+      return reply.type(type).send(text)
+    },
+  )
 }

@@ -15,6 +15,7 @@ import { actorOf } from '../work/register.ts'
 import type { Desk } from './desk.ts'
 import { eventSchema, isoOf, viewFact } from './factview.ts'
 import type { Guard } from './guard.ts'
+import { mediaOf } from './media.ts'
 import type { Web } from './server.ts'
 import { operatorQuery, strict } from './strict.ts'
 
@@ -70,13 +71,14 @@ export function addInbox(server: Web, { desk, guard }: { readonly desk: Desk; re
     const asker = await guard.anyone(request)
     return viewItem((await need(desk, asker?.account ?? null, request.params.id)).row)
   })
-  const download = { summary: 'Its raw mail, as a download', tags, params, querystring: strict(operatorQuery) }
+  const raw = mediaOf('application/octet-stream')
+  const download = { summary: 'Its raw mail, as a download', tags, params, querystring: strict(operatorQuery), response: raw }
   server.get('/v1/inbox/:id/raw', { schema: download, config: { produces: 'application/octet-stream' } }, async (request, reply) => {
     const asker = await guard.anyone(request)
-    const { raw } = await need(desk, asker?.account ?? null, request.params.id)
-    if (raw === null) throw new Fault('not_found', 'the raw mail is no longer kept (retention.rawDays)')
+    const { raw: mail } = await need(desk, asker?.account ?? null, request.params.id)
+    if (mail === null) throw new Fault('not_found', 'the raw mail is no longer kept (retention.rawDays)')
     void reply.header('content-disposition', `attachment; filename="${request.params.id.slice(0, 16)}.eml"`)
-    return reply.type('application/octet-stream').send(Buffer.from(raw))
+    return reply.type('application/octet-stream').send(Buffer.from(mail))
   })
   addActions(server, { desk, guard })
 }

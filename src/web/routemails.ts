@@ -14,6 +14,7 @@ import type { RouteMailHead } from '../store/routemails.ts'
 import type { Desk } from './desk.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
+import { mediaOf } from './media.ts'
 import type { Web } from './server.ts'
 import { operatorQuery, strict } from './strict.ts'
 
@@ -95,8 +96,9 @@ const rawQuery = strict({
 
 function addRaw(server: Web, { desk, guard }: RouteMailRoutes): void {
   const params = z.object({ id: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits') })
-  const schema = { summary: 'A raw mail, as a download', tags, querystring: rawQuery, params }
-  server.get('/v1/route-mails/:id/raw', { schema }, async (request, reply) => {
+  const response = mediaOf('application/octet-stream')
+  const schema = { summary: 'A raw mail, as a download', tags, querystring: rawQuery, params, response }
+  server.get('/v1/route-mails/:id/raw', { schema, config: { produces: null } }, async (request, reply) => {
     const account = linkedAccount(desk, request.params.id, request.query) ?? (await ownAccount(guard, request))
     const raw = await desk.routes.raw(account, request.params.id)
     if (raw === null) throw new Fault('not_found', 'there is no such mail, or it is no longer kept (retention.routeDays)')

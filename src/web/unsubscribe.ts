@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { Desk } from './desk.ts'
+import { mediaOf } from './media.ts'
 import type { Web } from './server.ts'
 
 const PAGE_STYLE = 'body{font:16px/1.5 sans-serif;max-width:32em;margin:4em auto;padding:0 1em}button{font:inherit;padding:.5em 1em}'
@@ -39,9 +40,10 @@ const send = (reply: FastifyReply, code: number, html: string): FastifyReply =>
 
 const params = z.object({ token: z.string().regex(/^[A-Za-z2-7]{1,64}$/, 'must be a token') })
 const tags = ['unsubscribe']
+const response = mediaOf('text/html')
 
 export function addUnsubscribe(server: Web, desk: Desk): void {
-  server.get('/u/:token', { schema: { summary: 'The page that asks; it never unsubscribes', tags, params } }, (_request, reply) =>
+  server.get('/u/:token', { schema: { summary: 'The page that asks; it never unsubscribes', tags, params, response } }, (_request, reply) =>
     send(reply, 200, PAGES.ask),
   )
   // Mail clients differ in what they call the body, and it says nothing that we need.
@@ -59,7 +61,7 @@ const BODY_BYTES = 16_384
 function addPost(server: Web, desk: Desk): void {
   server.post(
     '/u/:token',
-    { schema: { summary: 'One click (RFC 8058), or the form of the page', tags, params } },
+    { schema: { summary: 'One click (RFC 8058), or the form of the page', tags, params, response } },
     async (request, reply) => {
       const how = isPageForm(request.body) ? 'page' : 'one-click'
       const outcome = await desk.unsubscribe({

@@ -13,6 +13,7 @@ import type { Desk } from './desk.ts'
 import { addExports } from './exports.ts'
 import { addEtags } from './etag.ts'
 import { addEvents } from './events.ts'
+import { addDocs } from './docs.ts'
 import { createGuard } from './guard.ts'
 import { addHealth } from './health.ts'
 import type { Gate, Keys } from './identity.ts'
@@ -88,7 +89,8 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addEtags(scope)
     addOwn(scope)
   })
-  addOpenApi(server, () => createServer(options), addOwn)
+  const blank = (): Promise<Web> => createServer(options)
+  addDocs(server, blank, addOpenApi(server, blank, addOwn))
   const { now, stamp } = desk
   const answers = createAnswers({ rule: parts.answers ?? 'off', now, stamp })
   const vendor = { desk, gate, telemetry, statusDays: limits.emailStatusDays, answers }

@@ -1,0 +1,175 @@
+/** openapi.test - what the documents say is what is answered: every route of ours is asked, and its answer held against its schema */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { LINES as ENGAGELAB } from '../../src/web/engagelab/document.ts'
+import { ROUTES } from '../../src/web/engagelab/routes.ts'
+import { LINES } from '../../src/web/vendor/document.ts'
+import { OPERATIONS } from '../../src/web/vendor/routes.ts'
+import { ITEM, JOB, MAIL_HEAD, makeBench, NOW, OPERATOR, ORDER, RECORD, ROW } from './lambdas.ts'
+import type { Ask, Bench } from './lambdas.ts'
+
+type Response = { readonly content?: Readonly<Record<string, { readonly schema: Record<string, unknown> }>> }
+type Operation = { readonly responses: Readonly<Record<string, Response>>; readonly security?: readonly unknown[] }
+type Document = { readonly openapi: string; readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> }
+
+const bench: Bench = await makeBench()
+const own: Document = (await bench.ask({ url: '/openapi.json', auth: null })).json()
+const operations = Object.entries(own.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+)
+
+const past = new Date(NOW - 3_600_000).toISOString()
+const now = new Date(NOW).toISOString()
+
+/** What is put in the place of `{…}`, by route; what is not here is the same everywhere. */
+const NAMES: Readonly<Record<string, string>> = {
+  emailId: encodeURIComponent(ROW.emailId ?? ''),
+  token: 'abc',
+  list: 'bounce',
+  domain: 'in.example.com',
+  site: 'google',
+  address: 'joe@example.com',
+  event: RECORD.eventId,
+}
+const idFor = (path: string): string => {
+  if (path.includes('/inbox/')) return ITEM.digest
+  if (path.includes('/orders/')) return ORDER.commandId
+  if (path.includes('/route-mails/')) return MAIL_HEAD.digest
+  if (path.includes('/exports/')) return JOB.exportId
+  if (path.includes('/broadcasts/')) return 'spring'
+  return path.includes('/rules/') ? 'aliyun-unknown-user' : '1'
+}
+
+const MAIL = { from: 'news@example.org', subject: 'Hello', recipients: ['joe@example.com'] }
+
+/** Bodies and queries of the routes that need one. A route that is new fails until it is asked here. */
+const ASKS: Readonly<Record<string, Partial<Ask> & { readonly query?: string }>> = {
+  'POST /v1/messages': { body: MAIL },
+  'POST /v1/attempts': { body: { emailId: ROW.emailId, code: 550, text: '550 5.1.1 No such user' } },
+  'POST /v1/suppressions/check': { body: { addresses: ['joe@example.com', 'no address'] } },
+  'POST /v1/suppressions/lift': { body: { rule: 'r', since: past, until: now } },
+  'POST /v1/inbox/{id}/link': { body: { emailId: ROW.emailId } },
+  'PATCH /v1/account/settings': { body: { zone: 'Asia/Shanghai' } },
+  'GET /v1/cuts': { auth: OPERATOR },
+  'POST /v1/cuts': { auth: OPERATOR, body: { peer: '192.0.2.1', reason: 'a flood' } },
+  'DELETE /v1/cuts': { auth: OPERATOR, query: '?kind=peer&name=192.0.2.1' },
+  'GET /v1/brakes': { auth: OPERATOR },
+  'POST /v1/brakes/{site}/apply': { auth: OPERATOR },
+  'POST /v1/brakes/{site}/discard': { auth: OPERATOR },
+  'DELETE /v1/addresses/{address}': { auth: OPERATOR },
+  'POST /v1/webhooks': { body: { url: 'https://good.example/hook' } },
+  'PATCH /v1/webhooks/{id}': { body: { enabled: false } },
+  'POST /v1/queue/pause': { body: {} },
+  'POST /v1/queue/recover': { body: {} },
+  'POST /v1/queue/rate': { body: { domain: 'qq.com', perMinute: 60 } },
+  'POST /v1/queue/delete': { body: { domain: 'qq.com' } },
+  'POST /v1/queue/warm-up': { auth: OPERATOR, body: { egressIp: '192.0.2.1' } },
+  'POST /v1/queue/recover-key': { auth: OPERATOR, body: { key: 'ip|192.0.2.1|qq' } },
+  'POST /v1/route-domains': { auth: OPERATOR, query: '?account=alice', body: { domain: 'in.example.com' } },
+  'DELETE /v1/route-domains/{domain}': { auth: OPERATOR },
+  'POST /v1/exports': { body: { kind: 'status', since: past, until: now } },
+}
+
+/** Streams, which test/web/events reads. */
+const STREAMS: ReadonlySet<string> = new Set(['GET /v1/events'])
+
+/** What the lambdas refuse: the problem is held against its schema. */
+const REFUSED: ReadonlySet<string> = new Set(['POST /v1/exports/{id}/retry'])
+
+const asked = operations.filter(({ name }) => !STREAMS.has(name))
+
+test('it is OpenAPI 3.1, and every operation names a good answer, its media type, and a problem', () => {
+  expect(own.openapi).toBe('3.1.0')
+  for (const { name, operation } of operations) {
+    const good = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'))
+    expect({ name, good: good.length > 0 }).toEqual({ name, good: true })
+    for (const [status, { content }] of good)
+      expect({ name, status, has: content !== undefined || status === '204' }).toMatchObject({ has: true })
+    expect({ name, problem: Object.keys(operation.responses['default']?.content ?? {}) }).toEqual({
+      name,
+      problem: ['application/problem+json'],
+    })
+  }
+})
+
+const askOf = (name: string): Ask => {
+  const [method = 'GET', path = ''] = name.split(' ')
+  const { query = '', ...rest } = ASKS[name] ?? {}
+  const url = path.replaceAll(/\{(\w+)\}/g, (_, word: string) => NAMES[word] ?? idFor(path))
+  // The checked door: the document's methods are those of our routes.
+  return { method: method as NonNullable<Ask['method']>, url: `${url}${query}`, ...rest }
+}
+
+describe('what is answered is what is said', () => {
+  test.each(asked)('$name', async ({ name, operation }) => {
+    const answer = await bench.ask(askOf(name))
+    const said = operation.responses[REFUSED.has(name) ? 'default' : String(answer.statusCode)]
+    expect({ status: answer.statusCode, body: said === undefined ? answer.body : null }).toMatchObject({ body: null })
+    if (answer.statusCode === 204) return
+    const type = String(answer.headers['content-type']).split(';')[0] ?? ''
+    const schema = said?.content?.[type]?.schema
+    expect({ type, types: Object.keys(said?.content ?? {}), said: schema !== undefined }).toMatchObject({ said: true })
+    if (!type.endsWith('json')) return
+    const read = z.fromJSONSchema({ ...schema }).safeParse(answer.json())
+    expect(read.error?.issues ?? []).toEqual([])
+  })
+
+  test.each(asked.filter(({ operation }) => operation.security === undefined))('$name: nobody asks', async ({ name, operation }) => {
+    const answer = await bench.ask({ ...askOf(name), auth: null })
+    const schema = operation.responses['default']?.content?.['application/problem+json']?.schema
+    expect(answer.statusCode).toBe(401)
+    expect(z.fromJSONSchema({ ...schema }).safeParse(answer.json()).error?.issues ?? []).toEqual([])
+  })
+})
+
+describe('the compatible faces', () => {
+  let vendor: Document
+  let engagelab: Document
+  beforeAll(async () => {
+    vendor = (await bench.ask({ url: '/openapi/sendcloud.json', auth: null })).json()
+    engagelab = (await bench.ask({ url: '/openapi/engagelab.json', auth: null })).json()
+  })
+
+  test('every operation is in the document, and no other', () => {
+    expect(LINES.map(([operation]) => operation).toSorted()).toEqual([...Object.keys(OPERATIONS), 'mail/send'].toSorted())
+    expect(Object.keys(vendor.paths)).toEqual([...LINES.map(([operation]) => `/api/${operation}`), '/webapi/queueStatus.get.json'])
+    expect(ENGAGELAB.map(([method, url]) => `${method} ${url}`)).toEqual(ROUTES.map(([method, url]) => `${method} ${url}`))
+    expect(Object.keys(engagelab.paths)).toEqual([...new Set(ROUTES.map(([, url]) => url))])
+  })
+
+  test.each(LINES.map(([operation]) => operation).filter((operation) => operation !== 'mail/send'))(
+    '%s answers its envelope',
+    async (operation) => {
+      const answer = await bench.ask({ url: `/api/${operation}?apiUser=alice&apiKey=secret-of-alice`, auth: null })
+      const schema = vendor.paths[`/api/${operation}`]?.['get']?.responses['200']?.content?.['application/json']?.schema
+      expect(answer.statusCode).toBe(200)
+      expect(z.fromJSONSchema({ ...schema }).safeParse(answer.json()).error?.issues ?? []).toEqual([])
+    },
+  )
+
+  test('none of their names is ours', () => {
+    for (const path of Object.keys(own.paths)) expect([path, path in vendor.paths || path in engagelab.paths]).toEqual([path, false])
+  })
+})
+
+describe('the page', () => {
+  test.each([
+    ['/docs', 200, 'text/html; charset=utf-8'],
+    ['/docs/', 200, 'text/html; charset=utf-8'],
+    ['/docs/static/swagger-ui.css', 200, 'text/css; charset=utf-8'],
+    ['/docs/static/swagger-initializer.js', 200, 'application/javascript; charset=utf-8'],
+    ['/docs/static/none.js', 404, 'application/problem+json; charset=utf-8'],
+    ['/docs/static/..%2f..%2fpackage.json', 404, 'application/problem+json; charset=utf-8'],
+  ] as const)('%s: %i', async (url, status, type) => {
+    const answer = await bench.ask({ url, auth: null })
+    expect([answer.statusCode, answer.headers['content-type']]).toEqual([status, type])
+  })
+
+  test('names every document, asks no other host, and may do little', async () => {
+    const page = await bench.ask({ url: '/docs', auth: null })
+    const start = await bench.ask({ url: '/docs/static/swagger-initializer.js', auth: null })
+    for (const url of ['/openapi.json', '/openapi/sendcloud.json', '/openapi/engagelab.json']) expect(start.body).toContain(url)
+    expect(page.body).not.toMatch(/(?:src|href)="(?:https?:)?\/\//)
+    expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self' 'sha256-[^']+'; /)
+  })
+})
