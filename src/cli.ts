@@ -51,6 +51,10 @@ const COMMANDS = {
     load: async () => (await import('./commands/queue.ts')).queue,
   },
   route: { summary: 'give domains to accounts that take mail of their own', load: async () => (await import('./commands/route.ts')).route },
+  doctor: {
+    summary: 'look at a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
   rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
 } as const satisfies Record<string, CommandRow>
 

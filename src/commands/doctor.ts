@@ -1,0 +1,94 @@
+/**
+ * doctor - looks at a sender's domain as receivers do, and says what to mend
+ *
+ * Exit status 1 when something fails. See also: compose/checkup (each check), edge/examine, docs/DELIVERY.md.
+ */
+import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { hostname, networkInterfaces } from 'node:os'
+import type { Command } from 'commander'
+import { checkUp, type Check, type Level } from '../compose/checkup.ts'
+import { loadCertificate } from '../edge/certificate.ts'
+import { createLookUp, type LookUp } from '../edge/dns.ts'
+import { examine, type Examination } from '../edge/examine.ts'
+import { Fault } from '../error.ts'
+import { databaseOf } from '../config.ts'
+import { toALabels } from '../mail/idna.ts'
+import type { Settings } from '../settings.ts'
+import { listDkimKeys } from '../store/dkimkeys.ts'
+import { configFor, type Define } from './define.ts'
+import { withStore } from './store.ts'
+import { columns, oneLine, say } from './terminal.ts'
+
+type Options = { readonly ip: readonly string[]; readonly selector: readonly string[]; readonly account: string; readonly json?: true }
+
+const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value]
+
+export const doctor: Define = (command) => {
+  command
+    .argument('<domain>', 'the domain in From')
+    .option('--ip <address>', 'an address that mail leaves by, besides delivery.egressIps (may be repeated)', collect, [])
+    .option('--selector <name>', 'a DKIM selector that signs elsewhere (may be repeated)', collect, [])
+    .option('--account <number>', 'whose DKIM keys sign', '1')
+    .option('--json', 'print JSON')
+    .action(async (name: string, options: Options) => {
+      const domain = toALabels(name.trim().toLowerCase())
+      if (!/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(domain)) throw new Fault('bad_request', `${name} is no domain`)
+      const wrong = options.ip.find((ip) => isIP(ip) === 0)
+      if (wrong !== undefined) throw new Fault('bad_request', `${wrong} is no IP address`)
+      const { settings } = configFor(command)
+      const keys = await keysOf(command, { domain, account: Number(options.account) })
+      const checks = await diagnose(settings, { domain, ...options, keys })
+      say(...(options.json ? [JSON.stringify({ domain, checks }, null, 2)] : linesOf(checks)))
+      if (checks.some(({ level }) => level === 'fail')) process.exitCode = 1
+    })
+}
+
+type Wish = Pick<Options, 'ip' | 'selector'> & { readonly domain: string; readonly keys: Examination['keys']; readonly lookUp?: LookUp }
+
+/** Every check of a domain. `lookUp` stands for DNS. */
+export async function diagnose(settings: Settings, { domain, ip, selector, keys, lookUp }: Wish): Promise<readonly Check[]> {
+  const { dns, tls, smtp, delivery } = settings
+  const asked = lookUp ?? createLookUp({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, cacheMs: 60_000, cacheSize: 1_000 })
+  const egressIps = [...new Set([...delivery.egressIps, ...ip])]
+  const { cert, key } = tls
+  const wish: Examination = {
+    domain,
+    egressIps,
+    returnPathDomain: settings.returnPathDomain,
+    feedbackDomain: settings.feedbackDomain,
+    ehlo: (delivery.ehlo ?? hostname()).toLowerCase(),
+    ourHosts: [smtp.name ?? hostname(), ...egressIps, ...ownAddresses()].map((each) => each.toLowerCase()),
+    keys: [...keys, ...selector.map((name) => ({ selector: name, state: 'active', publicKey: null }) as const)],
+    certificate: cert === undefined || key === undefined ? null : loadCertificate({ cert, key }),
+    outgoingTls: delivery.tls,
+    now: Date.now(),
+  }
+  return checkUp(await examine(asked, wish))
+}
+
+const ownAddresses = (): readonly string[] =>
+  Object.values(networkInterfaces()).flatMap((all) => (all ?? []).filter(({ internal }) => !internal).map(({ address }) => address))
+
+/** Our own keys of the domain. Where there is no store yet there are none, and none is made. */
+async function keysOf(
+  command: Command,
+  { domain, account }: { readonly domain: string; readonly account: number },
+): Promise<Examination['keys']> {
+  const url = databaseOf(configFor(command).settings)
+  if (url.startsWith('sqlite:') && !existsSync(url.slice('sqlite:'.length))) return []
+  const keys = await withStore(command, ({ shop }) => listDkimKeys(shop.engine.read, account, domain))
+  return keys.map(({ selector, state, publicKey }) => ({ selector, state, publicKey }))
+}
+
+const MARKS = { ok: 'ok', warn: 'WARN', fail: 'FAIL' } as const satisfies Record<Level, string>
+
+function linesOf(checks: readonly Check[]): readonly string[] {
+  const lines = columns(checks.map(({ id, level, seen }) => [MARKS[level], id, oneLine(seen)]))
+  const count = (level: Level): number => checks.filter((check) => check.level === level).length
+  return [
+    ...checks.flatMap(({ todo }, n) => [lines[n] ?? '', ...(todo === null ? [] : [`      → ${todo}`])]),
+    '',
+    `${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend`,
+  ]
+}
