@@ -76,13 +76,29 @@ describe('a small campaign', () => {
   })
 })
 
+test('several seeds: the median and the range of each figure', () => {
+  const { status, out, err } = run(small, '--compare', 'default', 'never', '--seeds', '3')
+  expect([status, err]).toEqual([0, ''])
+  expect(out).toMatch(/3 seeds from 4/)
+  expect(out).toMatch(/policy +default +never\n/)
+  expect(out).toMatch(/mean delay .+ \(.+ to .+\)/)
+  const spreads: unknown = JSON.parse(run(small, '--compare', 'default', 'never', '--seeds', '3', '--json').out)
+  expect(spreads).toMatchObject([
+    { policy: 'default', seeds: [4, 5, 6] },
+    { policy: 'never', seeds: [4, 5, 6] },
+  ])
+})
+
 const bad = [
   // arguments                                                          what is said
   [[], /missing required argument 'scenario'/],
   [['/nowhere.toml'], /nowhere\.toml: ENOENT/],
   [[write('broken.toml', 'name = ')], /broken\.toml: /],
   [[write('unknown.toml', `${SMALL}\n[weather]\nrain = 1\n`)], /unknown\.toml: Unrecognized key: "weather"/],
-  [[small, '--compare', 'never'], /--compare takes two policies, and was given 1/],
+  [[small, '--compare', 'never'], /--compare takes two to four policies, and was given 1/],
+  [[small, '--compare', 'never', 'never'], /--compare takes policies of different names, not never never/],
+  [[small, '--seeds', '1'], /--seeds takes a whole number from 2 to 100, not "1"/],
+  [[small, '--seeds', '2', '--html', '/tmp/x.html'], /--html shows one seed/],
   [[small, '--policy', '/nowhere.toml'], /nowhere\.toml: ENOENT/],
   [[small, '--policy', write('p.toml', 'name = "p"\nbase = "soft"\n')], /p\.toml: base: /],
   [[small, '--seed', 'x'], /--seed takes a whole number/],

@@ -5,6 +5,7 @@
  */
 import { sayDuration } from '../queue/duration.ts'
 import type { SimulationReport } from '../queue/report.ts'
+import type { PolicySpread, Spread } from '../queue/spread.ts'
 import { columns } from './terminal.ts'
 
 /** One run, or several side by side. */
@@ -21,6 +22,47 @@ export function reportLines(reports: readonly SimulationReport[]): string[] {
 }
 
 const count = (n: number): string => n.toLocaleString('en-US')
+
+/** One row a figure, one column a policy: the median, and from the least to the most. */
+export function spreadLines(scenario: { readonly name: string; readonly title: string }, spreads: readonly PolicySpread[]): string[] {
+  const seeds = spreads[0]?.seeds ?? []
+  const of = (pick: (each: PolicySpread) => Spread, write: (n: number) => string) => (each: PolicySpread) => {
+    const { median, least, most } = pick(each)
+    return least === most ? write(median) : `${write(median)} (${write(least)} to ${write(most)})`
+  }
+  const row = (name: string, pick: (each: PolicySpread) => string): string[] => [name, ...spreads.map(pick)]
+  return [
+    `${scenario.title} (${scenario.name}, ${seeds.length} seeds from ${seeds[0] ?? 0}): median (least to most)`,
+    '',
+    ...columns([
+      row('policy', (each) => each.policy),
+      row(
+        'delivered',
+        of((each) => each.delivered, count),
+      ),
+      row(
+        'attempts',
+        of((each) => each.attempts, count),
+      ),
+      row(
+        'wasted attempts',
+        of((each) => each.wasted, count),
+      ),
+      row(
+        'time to drain',
+        of((each) => each.drainSeconds, sayDuration),
+      ),
+      row(
+        'mean delay',
+        of((each) => each.meanDelaySeconds, sayDuration),
+      ),
+      row(
+        'pauses',
+        of((each) => each.pauses, count),
+      ),
+    ]),
+  ]
+}
 
 /** One row a figure, one column a policy. */
 export function totalLines(reports: readonly SimulationReport[]): string[] {

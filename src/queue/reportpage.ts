@@ -25,7 +25,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; } th { color
 .legend i { display: inline-block; width: 14px; height: 3px; margin-right: 6px; vertical-align: middle; }
 svg { width: 100%; height: auto; display: block; margin-bottom: 8px; } polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .grid { stroke: var(--line); } .tick { fill: var(--soft); font-size: 11px; } .title { fill: var(--ink); font-size: 13px; font-weight: 600; }
-code { font: 13px ui-monospace, monospace; }`
+.foot { margin-top: 28px; } code { font: 13px ui-monospace, monospace; }`
 
 /** The page. All reports are of one scenario; two or more stand beside each other on the same scales. */
 export function pageOf(reports: readonly SimulationReport[]): string {
@@ -45,7 +45,7 @@ export function pageOf(reports: readonly SimulationReport[]): string {
     `<div class="pair">${reports.map(providers).join('')}</div>`,
     '<h2>Pauses by key</h2>',
     `<div class="pair">${reports.map(pauses).join('')}</div>`,
-    `<p>Scenario <code>${escapeText(first?.scenario ?? '')}</code>, seed ${first?.seed ?? 0}. The same scenario, policy and seed give the same page.</p>`,
+    `<p class="foot">Scenario <code>${escapeText(first?.scenario ?? '')}</code>, seed ${first?.seed ?? 0}. The same scenario, policy and seed give the same page.</p>`,
     '</body></html>\n',
   ].join('\n')
 }
