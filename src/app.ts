@@ -29,6 +29,8 @@ import { createReadingDesk } from './web/storedesk.ts'
 import { createWeb } from './web/web.ts'
 import { createWritingDesk } from './web/workdesk.ts'
 import { startChores } from './chores.ts'
+import { createDkim } from './work/dkim.ts'
+import type { Dkim } from './work/dkim.ts'
 import { createExporter, startExporter } from './work/exporter.ts'
 import { createExports } from './work/exports.ts'
 import type { Exports } from './work/exports.ts'
@@ -63,6 +65,8 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     const ground = await openGround(settings, outside.lookUp ?? createLookUp(dnsOptions(settings)))
     undo.push(ground.close)
     const prover = createProver(ground.lookUp)
+    // A record that was just published must be seen at once.
+    const freshLookUp = outside.lookUp ?? createLookUp({ ...dnsOptions(settings), cacheMs: 1, cacheSize: 1 })
     const watch = createFloodWatch(shop, floodRules(settings))
     const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false, watch })
     undo.push(receiver.idle)
@@ -74,8 +78,9 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     const delivery = createDelivery(opening, settings, ground)
     const state = { isClosing: false }
     const { nudge } = delivery
+    const dkim = createDkim(shop, { vault: opening.vault, lookUp: freshLookUp })
     const submit = createSubmit(shop, { nudge, recipientsPerDay: settings.submission.recipientsPerDay ?? null })
-    const parts = webParts(opening, { settings, prover, hooks, exports, submit, isOpen: () => !state.isClosing })
+    const parts = webParts(opening, { settings, prover, hooks, exports, submit, dkim, isOpen: () => !state.isClosing })
     const web = await createWeb(parts)
     await atPort(settings, 'http', () => web.listen({ host: settings.host, port: settings.http.port }))
     undo.push(() => web.close())
@@ -86,7 +91,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     ground.atSmtpPort(smtp.port)
     const submission = await atPort(settings, 'submission', () => openSubmission(settings, shop, { keys: parts.keys, submit }))
     const doors = [smtp, ...(submission === null ? [] : [submission])]
-    const stopChores = startChores(shop, settings)
+    const stopChores = startChores(shop, settings, freshLookUp)
     const stopWebhooks = hooks.start()
     delivery.start()
     const stopExporter = startExporter(exporter)
@@ -141,10 +146,11 @@ type WebWish = {
   readonly hooks: Hooks
   readonly exports: Exports
   readonly submit: Submit
+  readonly dkim: Dkim
   readonly isOpen: () => boolean
 }
 
-function webParts({ shop }: Opening, { settings, prover, hooks, exports, submit, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
+function webParts({ shop }: Opening, { settings, prover, hooks, exports, submit, dkim, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
   const { read } = shop.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
   const desk: Desk = {
@@ -155,6 +161,7 @@ function webParts({ shop }: Opening, { settings, prover, hooks, exports, submit,
     routes: hooks.routes,
     exports,
     submit,
+    dkim,
   }
   return {
     telemetry: shop.telemetry,

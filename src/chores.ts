@@ -6,15 +6,19 @@
  *
  * See also: settings (retention, giveUpDays), work/giveup.
  */
+import type { LookUp } from './edge/dns.ts'
 import type { Settings } from './settings.ts'
 import { removeExpiredCredentialsForOperator } from './store/credentials.ts'
 import type { Db } from './store/engine.ts'
 import { removeRawMailsForOperator } from './store/rawmail.ts'
 import { removeRouteMailsForOperator } from './store/routemails.ts'
 import { removeRecordsForOperator } from './store/webhookrecords.ts'
+import { removeOldSubmissionsForOperator } from './store/submissions.ts'
+import { tendDkimKeys } from './work/dkim.ts'
 import { giveUpOverdue } from './work/giveup.ts'
 import { retire } from './work/retire.ts'
 import type { Shop } from './work/shop.ts'
+import { REPEAT_MS } from './work/submit.ts'
 
 type Chore = { readonly name: string; readonly run: () => Promise<unknown> }
 
@@ -29,9 +33,9 @@ const RETIRE_MS = 60_000
 const PAGE = 500
 
 /** Begins; the answer ends them, after the one that runs. */
-export function startChores(shop: Shop, settings: Settings): () => Promise<void> {
+export function startChores(shop: Shop, settings: Settings, lookUp: LookUp): () => Promise<void> {
   const state = { isClosing: false }
-  const chores = choresOf(shop, settings, () => state.isClosing)
+  const chores = choresOf(shop, settings, { lookUp, isClosing: () => state.isClosing })
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => {
     running = running.then(() => runAll(shop, chores))
@@ -44,7 +48,9 @@ export function startChores(shop: Shop, settings: Settings): () => Promise<void>
   }
 }
 
-function choresOf(shop: Shop, settings: Settings, isClosing: () => boolean): readonly Chore[] {
+type World = { readonly lookUp: LookUp; readonly isClosing: () => boolean }
+
+function choresOf(shop: Shop, settings: Settings, { lookUp, isClosing }: World): readonly Chore[] {
   const { engine, now } = shop
   return [
     { name: 'raw mail', run: () => removeOldMail(shop, settings.retention.rawDays) },
@@ -53,6 +59,8 @@ function choresOf(shop: Shop, settings: Settings, isClosing: () => boolean): rea
     { name: 'retirement', run: () => retireForAWhile(shop, settings.retention.months, isClosing) },
     { name: 'give up', run: () => giveUpOverdue(shop) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
+    { name: 'answers given', run: () => engine.tx((db) => removeOldSubmissionsForOperator(db, now() - REPEAT_MS)) },
+    { name: 'signing keys', run: () => tendDkimKeys(shop, lookUp) },
   ]
 }
 

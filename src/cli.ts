@@ -40,6 +40,7 @@ const COMMANDS = {
   token: { summary: 'sign and read tokens', load: async () => (await import('./commands/token.ts')).token },
   inbox: { summary: 'list and settle the mails that wait for a person', load: async () => (await import('./commands/inbox.ts')).inbox },
   cut: { summary: 'cut off peers, tokens and accounts', load: async () => (await import('./commands/cut.ts')).cut },
+  dkim: { summary: 'make, list and rotate the keys that mail is signed with', load: async () => (await import('./commands/dkim.ts')).dkim },
   erase: { summary: 'erase an address everywhere', load: async () => (await import('./commands/erase.ts')).erase },
   export: { summary: 'print mails, suppressions or facts', load: async () => (await import('./commands/export.ts')).exportCommand },
   simulate: {

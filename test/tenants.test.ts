@@ -27,7 +27,7 @@ import { rebuild } from '../src/work/rebuild.ts'
 import type { Shop } from '../src/work/shop.ts'
 import { engines } from './support/engines.ts'
 import { arf, incoming, ndr } from './support/reports.ts'
-import { makeShop, makeExports, makeRoutes, makeWebhooks, MASTER } from './support/shop.ts'
+import { makeDkim, makeShop, makeExports, makeRoutes, makeWebhooks, MASTER } from './support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const [ANN, BOB] = [1, 2]
@@ -148,6 +148,7 @@ describe.each(engines)('$kind', ({ open }) => {
         ...createReadingDesk(engine.read, shop.now),
         ...createWritingDesk(shop, prover),
         submit: createSubmit(shop, { nudge: () => undefined }),
+        dkim: makeDkim(shop),
         webhooks: makeWebhooks(shop),
         exports: makeExports(shop),
         routes: makeRoutes(shop),

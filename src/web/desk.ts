@@ -19,6 +19,7 @@ import type { AttemptAnswer, AttemptCall } from '../work/attempts.ts'
 import type { Released, ReleaseCall } from '../work/brake.ts'
 import type { CutCall } from '../work/cuts.ts'
 import type { EntryCall } from '../work/entries.ts'
+import type { Dkim } from '../work/dkim.ts'
 import type { Erased } from '../work/erase.ts'
 import type { Exports } from '../work/exports.ts'
 import type { SettleInbox } from '../work/inbox.ts'
@@ -95,6 +96,7 @@ export type Desk = {
   readonly changeSettings: (call: SettingsCall) => Promise<AccountSettings>
   /** Mails that our own queue sends. */
   readonly submit: Submit
+  readonly dkim: Dkim
   readonly register: (by: Asker, call: Registration) => Promise<Registered>
   readonly attempts: (by: Asker, calls: readonly AttemptCall[]) => Promise<readonly AttemptAnswer[]>
   readonly message: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>

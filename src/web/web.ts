@@ -14,6 +14,7 @@ import { addExports } from './exports.ts'
 import { addEtags } from './etag.ts'
 import { addEvents } from './events.ts'
 import { addDocs } from './docs.ts'
+import { addDkim } from './dkim.ts'
 import { createGuard } from './guard.ts'
 import { addHealth } from './health.ts'
 import type { Gate, Keys } from './identity.ts'
@@ -73,6 +74,7 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addInbox(server, { desk, guard })
     addExports(server, { desk, guard })
     addAccount(server, { desk, guard })
+    addDkim(server, { desk, guard })
     addOperator(server, { desk, guard, accountOf: parts.accountOf })
     addWebhooks(server, { desk, guard })
     addEvents(server, { desk, guard })

@@ -6,6 +6,7 @@ import { createMailLinks } from '../../src/edge/maillink.ts'
 import { createPoster } from '../../src/edge/post.ts'
 import { loadRules } from '../../src/edge/rulefiles.ts'
 import { createTargetGuard } from '../../src/edge/target.ts'
+import type { LookUp } from '../../src/edge/dns.ts'
 import { createVault } from '../../src/edge/vault.ts'
 import { DEFAULT_SETTINGS, type AccountSettings } from '../../src/ledger/settings.ts'
 import { createAccount } from '../../src/store/accounts.ts'
@@ -14,6 +15,7 @@ import { addTokenKey } from '../../src/store/tokenkeys.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import { createBook } from '../../src/work/book.ts'
 import { createExports, type Exports } from '../../src/work/exports.ts'
+import { createDkim, type Dkim } from '../../src/work/dkim.ts'
 import { processIds, type Shop } from '../../src/work/shop.ts'
 import { createRoutes, type Routes } from '../../src/work/routes.ts'
 import { createWebhooks, type Webhooks } from '../../src/work/webhooks.ts'
@@ -61,3 +63,8 @@ export function makeExports(shop: Shop, nudge: () => void = () => undefined): Ex
 
 /** Domains and mails of accounts, with links under the key of the tests. */
 export const makeRoutes = (shop: Shop): Routes => createRoutes(shop, createMailLinks(MASTER))
+
+/** Signing keys of a shop; nothing stands in DNS unless told. */
+export function makeDkim(shop: Shop, lookUp: LookUp = () => Promise.reject(new Error('nothing is published'))): Dkim {
+  return createDkim(shop, { vault: createVault(MASTER), lookUp })
+}

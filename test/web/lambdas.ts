@@ -15,6 +15,7 @@ import type { WebhookRecord } from '../../src/store/webhookrecords.ts'
 import type { QueueCommand } from '../../src/store/queuecommands.ts'
 import type { LaneRow } from '../../src/store/queuelanes.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
+import type { DkimView } from '../../src/work/dkim.ts'
 import type { Desk } from '../../src/web/desk.ts'
 import type { Web } from '../../src/web/server.ts'
 import { createWeb } from '../../src/web/web.ts'
@@ -295,6 +296,18 @@ export const MAIL_HEAD = {
   peer: '192.0.2.1',
 }
 
+export const DKIM: DkimView = {
+  domain: 'example.com',
+  selector: 's1',
+  algorithm: 'rsa',
+  state: 'waiting',
+  createdAt: NOW,
+  stateAt: NOW,
+  recordName: 's1._domainkey.example.com',
+  recordText: 'v=DKIM1; k=rsa; p=x',
+  keepUntil: null,
+}
+
 /** Calls that reached the desk, by name. */
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
 
@@ -333,6 +346,21 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
         subStatus: null,
       }))
       return Promise.resolve({ messageId: 'm1x', recipients })
+    },
+    dkim: {
+      list: hear('dkim.list', [DKIM]),
+      add: (call) => {
+        heard.push({ name: 'dkim.add', args: [call] })
+        return Promise.resolve({ ...DKIM, state: call.isPublished ? 'active' : 'waiting' })
+      },
+      rotate: hear('dkim.rotate', [DKIM]),
+      activate: (call) => {
+        heard.push({ name: 'dkim.activate', args: [call] })
+        return call.isPublished || call.selector === 'seen'
+          ? Promise.resolve({ ...DKIM, state: 'active' })
+          : Promise.reject(new Fault('conflict', 'cannot be seen yet'))
+      },
+      remove: (call) => Promise.resolve(call.domain === DKIM.domain ? 1 : 0),
     },
     submit: (by, call) => {
       heard.push({ name: 'submit', args: [by, call] })

@@ -12,7 +12,7 @@ import { createReadingDesk } from '../../src/web/storedesk.ts'
 import { createWritingDesk } from '../../src/web/workdesk.ts'
 import { createSubmit } from '../../src/work/submit.ts'
 import { engines } from '../support/engines.ts'
-import { makeShop, makeExports, makeRoutes, makeWebhooks, MASTER } from '../support/shop.ts'
+import { makeDkim, makeShop, makeExports, makeRoutes, makeWebhooks, MASTER } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
@@ -62,6 +62,7 @@ describe.each(engines)('$kind', ({ open }) => {
       ...createReadingDesk(engine.read, shop.now),
       ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)),
       submit: createSubmit(shop, { nudge: () => undefined }),
+      dkim: makeDkim(shop),
       webhooks: makeWebhooks(shop),
       exports: makeExports(shop),
       routes: makeRoutes(shop),

@@ -21,7 +21,7 @@ import { commitWorld } from '../../src/work/commit.ts'
 import { changeSettings } from '../../src/work/settings.ts'
 import type { Shop } from '../../src/work/shop.ts'
 import { engines } from '../support/engines.ts'
-import { makeShop, makeExports, makeRoutes, makeWebhooks } from '../support/shop.ts'
+import { makeDkim, makeShop, makeExports, makeRoutes, makeWebhooks } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
 
 /** 23:30 on the wall in Berlin, on the evening before the clocks change. */
@@ -85,6 +85,7 @@ describe.each(engines)('$kind', ({ open }) => {
         ...createReadingDesk(engine.read, shop.now),
         ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)),
         submit: createSubmit(shop, { nudge: () => undefined }),
+        dkim: makeDkim(shop),
         webhooks: makeWebhooks(shop),
         exports: makeExports(shop),
         routes: makeRoutes(shop),
