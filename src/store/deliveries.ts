@@ -138,7 +138,8 @@ export function deliveriesWhere(account: number, filters: DeliveryFilters): Wher
     .when('d.status = ?', filters.status)
     .whenIn('d.sub_status', filters.subStatuses)
     .whenIn('d.api_user', filters.apiUsers)
-    .whenIn('d.label_id', filters.labelIds)
+    // 0 is no label, as in counters.
+    .whenIn('coalesce(d.label_id, 0)', filters.labelIds)
     .when('d.domain = ?', filters.domain)
     .when('d.request_ip = ?', filters.requestIp)
     .when('d.egress_ip = ?', filters.egressIp)

@@ -55,7 +55,8 @@ export async function findEngagement(
     .also('d.account_id = e.account_id and d.delivery_id = e.subject and d.delivery_month = e.delivery_month')
     .when('d.address_hash = ?', addressHash === undefined ? undefined : bytesOfHex(addressHash))
     .whenIn('d.api_user', filters.apiUsers)
-    .whenIn('d.label_id', filters.labelIds)
+    // 0 is no label, as in counters.
+    .whenIn('coalesce(d.label_id, 0)', filters.labelIds)
   const from = addressHash === undefined ? BY_TIME : BY_ADDRESS
   const counted = reader.one(`select count(*) as n from ${from} where ${where.sql()}`, [...where.params()])
   const limits = `limit ${where.param(page.limit)} offset ${where.param(page.start)}`

@@ -101,20 +101,23 @@ export async function listSuppressions(
 
 /** What lets an entry through, as conditions on `s`. */
 export function suppressionsWhere(account: number, filters: SuppressionFilters): Where {
-  return createWhere('s.account_id = ?', account)
-    .when('s.list = ?', filters.list)
-    .when('s.from_at >= ?', filters.from)
-    .when('s.from_at < ?', filters.to)
-    .when('s.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
-    .when('s.domain = ?', filters.domain)
-    .when('s.scope = ?', filters.scope)
-    .when('s.is_domain = ?', flagOf(filters.isDomain))
-    .whenIn('s.api_user', filters.apiUsers)
-    .whenIn('s.label_id', filters.labelIds)
-    .when('s.pending = ?', flagOf(filters.pending))
-    .when('s.site = ?', filters.site)
-    .when('s.rule = ?', filters.rule)
-    .when('s.removed_at is null and s.pending = 0 and (s.until_at is null or s.until_at > ?)', filters.inForceAt)
+  return (
+    createWhere('s.account_id = ?', account)
+      .when('s.list = ?', filters.list)
+      .when('s.from_at >= ?', filters.from)
+      .when('s.from_at < ?', filters.to)
+      .when('s.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
+      .when('s.domain = ?', filters.domain)
+      .when('s.scope = ?', filters.scope)
+      .when('s.is_domain = ?', flagOf(filters.isDomain))
+      .whenIn('s.api_user', filters.apiUsers)
+      // 0 is no label, as in counters.
+      .whenIn('coalesce(s.label_id, 0)', filters.labelIds)
+      .when('s.pending = ?', flagOf(filters.pending))
+      .when('s.site = ?', filters.site)
+      .when('s.rule = ?', filters.rule)
+      .when('s.removed_at is null and s.pending = 0 and (s.until_at is null or s.until_at > ?)', filters.inForceAt)
+  )
 }
 
 function flagOf(value: boolean | undefined): number | undefined {

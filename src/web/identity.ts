@@ -61,8 +61,15 @@ export async function admit(gate: Gate, given: Given, ip: string): Promise<Ident
   return identity
 }
 
+const TOO_MANY = 'too many failed sign-ins of this name from this address; wait a minute'
+
 function tooManyFailures(): Fault {
-  return new Fault('rate_limited', 'too many failed sign-ins of this name from this address; wait a minute')
+  return new Fault('rate_limited', TOO_MANY, { detail: { limit: 'sign-ins' } })
+}
+
+/** What a face without a word for it may say of sign-ins that failed too often; null: it was something else. */
+export function guessingIn(error: unknown): string | null {
+  return error instanceof Fault && error.detail['limit'] === 'sign-ins' ? error.message : null
 }
 
 async function lookUp(keys: Keys, { user, secret }: Given): Promise<Identity | null> {

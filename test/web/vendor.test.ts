@@ -208,6 +208,16 @@ describe.each(['/api', '/apiv2'])('under %s', (prefix) => {
   })
 })
 
+test('a wrong key is a wrong key, however often it is tried', async () => {
+  const { ask } = await makeBench()
+  const codes: unknown[] = []
+  for (let n = 0; n < 40; n++)
+    codes.push((await ask({ url: '/api/bounce/list?days=1&apiUser=alice&apiKey=wrong', auth: null })).json().statusCode)
+  expect(new Set(codes)).toEqual(new Set([40005]))
+  const basic = `Basic ${Buffer.from('alice:wrong').toString('base64')}`
+  expect((await ask({ url: '/v1/bounces', auth: basic })).json().code).toBe(40005)
+})
+
 test('nobody signs in to anything without a key', async () => {
   const answers = await Promise.all(
     Object.keys(OPERATIONS).map(async (name) => (await bench.ask({ url: `/api/${name}?apiUser=alice`, auth: null })).json().statusCode),

@@ -12,7 +12,7 @@ import type { AccountSettings } from '../../ledger/settings.ts'
 import type { Telemetry } from '../../telemetry.ts'
 import type { Asker } from '../../work/register.ts'
 import type { Desk } from '../desk.ts'
-import { identify } from '../identity.ts'
+import { guessingIn, identify } from '../identity.ts'
 import type { Gate } from '../identity.ts'
 import { CODES } from '../vendor/envelope.ts'
 import type { VendorCode } from '../vendor/envelope.ts'
@@ -71,7 +71,7 @@ export async function answer(face: EngageLabFace, operation: Operation, request:
 
 function refuseError({ telemetry }: EngageLabFace, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const code = error instanceof Fault ? error.code : null
-  if (code === 'unauthenticated') return refuse(reply, 40005)
+  if (code === 'unauthenticated' || guessingIn(error) !== null) return refuse(reply, 40005)
   if (code === 'rate_limited')
     return reply.code(429).header('retry-after', '60').send({ code: 50_000, message: 'interface frequency limited' })
   telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')

@@ -11,7 +11,7 @@ import type { AccountSettings } from '../../ledger/settings.ts'
 import type { Telemetry } from '../../telemetry.ts'
 import type { Asker } from '../../work/register.ts'
 import type { Desk } from '../desk.ts'
-import { admit } from '../identity.ts'
+import { admit, guessingIn } from '../identity.ts'
 import type { Gate } from '../identity.ts'
 import type { Answers } from './answers.ts'
 import { envelope, TOO_OFTEN } from './envelope.ts'
@@ -54,6 +54,8 @@ export async function answer(
     return await operation({ bag, by, desk: face.desk, settings, now: face.desk.now(), statusDays: face.statusDays, answers: face.answers })
   } catch (error) {
     if (error instanceof Fault && error.code === 'unauthenticated') return envelope(40005)
+    const guessing = guessingIn(error)
+    if (guessing !== null) return envelope(40005, {}, guessing)
     if (error instanceof Fault && error.code === 'rate_limited') return TOO_OFTEN
     face.telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
     return envelope(501)
