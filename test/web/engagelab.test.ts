@@ -30,7 +30,7 @@ const CASES: readonly (readonly [NonNullable<Ask['method']>, string, number, num
   ['GET', '/v1/bounces?start_date=2026-01-01&end_date=2026-11-20', 400, 40008],
   ['GET', '/v1/bounces?email=joe@example.com&start_date=x', 200, null],
   ['GET', '/v1/bounces?limit=x', 400, 40004],
-  ['DELETE', '/v1/bounces?email=joe@example.com', 404, 'not_found'],
+  ['DELETE', '/v1/bounces?email=joe@example.com', 405, 'method_not_allowed'],
   ['GET', '/v1/complaints?offset=0&limit=90', 200, null],
   ['DELETE', '/v1/complaints?email=joe@example.com', 200, null],
   ['DELETE', '/v1/complaints', 200, null, { email: 'joe@example.com' }],
