@@ -10,6 +10,7 @@ import { POLICIES } from '../src/queue/policy.ts'
 import { readScenario, type Scenario } from '../src/queue/scenario.ts'
 import { simulate as play } from '../src/queue/world.ts'
 import type { Figure } from './bench.ts'
+import { waiting } from './waiting.ts'
 
 const FILE = join(import.meta.dirname, '../scenarios/day.toml')
 
@@ -44,5 +45,6 @@ export async function simulate(): Promise<readonly Figure[]> {
       ratio: cost(day) / cost(tenth),
       target: '<= 1.5',
     },
+    ...waiting(),
   ]
 }

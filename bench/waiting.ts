@@ -1,0 +1,56 @@
+/**
+ * waiting - what a mail costs the queue, and holds of memory, as what waits grows from ten thousand to a million
+ *
+ * Each mail is offered, handed out and answered while the others wait: a thousand lanes, two addresses, processor time and not the clock's.
+ * Memory is told only where the collector can be called (`node --expose-gc`): else what is not collected yet would be counted.
+ */
+import { answer } from '../src/queue/answer.ts'
+import { POLICIES } from '../src/queue/policy.ts'
+import { createQueue, nextDispatch, offer, type Queue } from '../src/queue/queue.ts'
+import type { Figure } from './bench.ts'
+
+const SENT = 20_000
+const AT = Date.UTC(2026, 2, 2)
+
+function fill(queue: Queue, from: number, size: number): void {
+  for (let n = from; n < from + size; n++) {
+    const domain = `d${n % 1_000}.example`
+    const to = { account: 1, domain, senderDomain: 'news.example.com', site: domain, gateway: false, mxSet: `mx.${domain}` }
+    offer(queue, { ...to, id: `m${n}`, acceptedAt: AT, attempts: 0, dueAt: 0 }, AT)
+  }
+}
+
+/** Processor microseconds a mail with so many waiting, and bytes that each of them holds (null: not to be known). */
+function measure(size: number): { readonly micros: number; readonly bytes: number | null } {
+  globalThis.gc?.()
+  const before = process.memoryUsage().heapUsed
+  const queue = createQueue({ policy: POLICIES.default, seed: 1, pools: { '*': ['192.0.2.1', '192.0.2.2'] } })
+  fill(queue, 0, size)
+  globalThis.gc?.()
+  const bytes = globalThis.gc === undefined ? null : (process.memoryUsage().heapUsed - before) / size
+  const began = process.cpuUsage()
+  for (let sent = 0; sent < SENT;) {
+    const { dispatches } = nextDispatch(queue, AT + sent, 100)
+    for (const { number } of dispatches) answer(queue, number, { kind: 'accepted' }, AT + sent)
+    fill(queue, size + sent, dispatches.length)
+    sent += dispatches.length
+  }
+  const { user, system } = process.cpuUsage(began)
+  return { micros: (user + system) / SENT, bytes }
+}
+
+/** The rows of the bench. */
+export function waiting(): readonly Figure[] {
+  measure(10_000)
+  const few = measure(10_000)
+  const many = measure(1_000_000)
+  const cost: Figure = {
+    figure: 'cost of a mail in the queue with 1,000,000 waiting',
+    value: many.micros,
+    unit: 'µs',
+    beside: 'that with 10,000',
+    ratio: many.micros / few.micros,
+    target: '<= 1.5',
+  }
+  return many.bytes === null ? [cost] : [cost, { figure: 'memory of a waiting mail', value: many.bytes, unit: 'bytes' }]
+}
