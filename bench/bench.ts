@@ -16,6 +16,7 @@ import { read } from './read.ts'
 import { rules } from './rules.ts'
 import { simulate } from './simulate.ts'
 import { stages } from './stages.ts'
+import { statistics } from './statistics.ts'
 
 /** One measured thing. `ratio` is against `beside`, the figure of another program in the same run. */
 export type Figure = {
@@ -27,7 +28,17 @@ export type Figure = {
   readonly target?: string
 }
 
-const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = { read, rules, stages, intake, api, memory, accuracy, simulate }
+const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  read,
+  rules,
+  stages,
+  intake,
+  api,
+  memory,
+  accuracy,
+  simulate,
+  statistics,
+}
 
 const words = process.argv.slice(2)
 const asJson = words.includes('--json')
