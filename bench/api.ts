@@ -1,49 +1,132 @@
 /**
- * api - how long a question takes while reports come in at half of what the node can take, and how soon it is ready with much in its store
+ * api - how long a question takes, alone and while reports come in at half of what the node can take, and how soon it is ready
  *
- * `--deliveries=N` (100,000 unless told; 10,000,000 takes a quarter of an hour and 20 GB). Two clients ask one
- * question after the other; the 99th percentile counts.
+ * `--deliveries=N,M…` (100,000 unless told; 10,000,000 takes some minutes and 8 GB). Two connections ask one question after the other, from a
+ * process of their own. Times are the machine's; the CPU that a question costs is ours alone, and is what must not grow with the table.
  */
+import { fork } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as rest } from 'node:timers/promises'
 import { freshFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
 import { sendLoad, type LoadMail } from '../test/support/smtpload.ts'
+import type { Answered, Asking, Question } from './ask.ts'
 import type { Figure } from './bench.ts'
 import { fill } from './fill.ts'
 import { register, UNLIMITED } from './target.ts'
 
-const DELIVERIES = Number(process.argv.find((word) => word.startsWith('--deliveries='))?.split('=')[1] ?? 100_000)
+const COUNTS = (process.argv.find((word) => word.startsWith('--deliveries='))?.split('=')[1] ?? '100000').split(',').map(Number)
 const CONNECTIONS = 100
-const MAILS = 4_000
-const QUESTIONS = 1_000
+/** To learn the whole rate; a part of a second. */
+const MAILS = 2_000
+const IDS = 5_000
+const SECONDS = Number(process.argv.find((word) => word.startsWith('--seconds='))?.split('=')[1] ?? 5)
 const ASKED_AT_ONCE = 2
+const DAY_MS = 86_400_000
+
+const recipientOf = (id: string): string => id.slice(id.indexOf('$') + 1)
+const search = (query: Readonly<Record<string, string>>): Question => ({
+  method: 'GET',
+  path: `/v1/messages?${new URLSearchParams(query).toString()}`,
+})
+const aDay = (n: number): Readonly<Record<string, string>> => {
+  const until = Date.now() - (n % 20) * DAY_MS
+  return { since: new Date(until - DAY_MS).toISOString(), until: new Date(until).toISOString() }
+}
+
+/** What is asked, of the id of some mail. */
+const QUESTIONS: Readonly<Record<string, (id: string, n: number) => Question>> = {
+  'emailStatus by id': (id) => ({ method: 'GET', path: `/v1/messages/${encodeURIComponent(id)}` }),
+  'emailStatus by recipient': (id) => search({ recipient: recipientOf(id) }),
+  'emailStatus by status and day, 20 rows': (_, n) => search({ status: '4', limit: '20', ...aDay(n) }),
+  'emailStatus by sending IP and day, 20 rows': (_, n) => search({ egressIp: `198.51.100.${n % 8}`, limit: '20', ...aDay(n) }),
+  'suppression check': (id) => ({ method: 'POST', path: '/v1/suppressions/check', body: { addresses: [recipientOf(id)] } }),
+}
 
 export async function api(): Promise<readonly Figure[]> {
+  const figures: Figure[] = []
+  for (const count of COUNTS) figures.push(...(await measure(count)))
+  return figures
+}
+
+async function measure(deliveries: number): Promise<readonly Figure[]> {
   const data = freshFolder()
-  const first = await startDaemon({ data, env: { ...UNLIMITED } })
-  await register(first, 0, 1)
-  await first.stop()
-  const emailIds = fill(join(data, 'bounced.db'), DELIVERIES, QUESTIONS)
-  const daemon = await startDaemon({ data, env: { ...UNLIMITED } })
-  const ready = daemon.readyAfter / 1_000
-  const many = DELIVERIES.toLocaleString('en')
-  const full = await flow(daemon, await register(daemon, 1, MAILS), Infinity)
-  const half = full / 2
-  const loading = flow(daemon, await register(daemon, 1 + MAILS, MAILS), half)
-  const status = await percentile99(daemon, emailIds, (id) => ['GET', `/v1/messages/${encodeURIComponent(id)}`, undefined])
-  const check = await percentile99(daemon, emailIds, (id) => [
-    'POST',
-    '/v1/suppressions/check',
-    { addresses: [id.slice(id.indexOf('$') + 1)] },
-  ])
-  await loading
-  await daemon.stop()
-  const under = `intake at ${Math.round(half)}/s, ${many} deliveries`
+  try {
+    const first = await startDaemon({ data, env: { ...UNLIMITED } })
+    await register(first, 0, 1)
+    await first.stop()
+    const emailIds = fill(join(data, 'bounced.db'), deliveries, IDS)
+    const daemon = await startDaemon({ data, env: { ...UNLIMITED } })
+    const many = deliveries.toLocaleString('en')
+    const figures: Figure[] = [
+      { figure: `start to ready, ${many} deliveries`, value: daemon.readyAfter / 1_000, unit: 's', target: '<= 1.5' },
+    ]
+    const full = await flow(daemon, await register(daemon, 1, MAILS), Infinity)
+    for (const [name, question] of Object.entries(QUESTIONS)) {
+      const about = `${name}, ${many}`
+      figures.push(
+        ...(await askAlone(daemon, emailIds.map(question), about)),
+        ...(await askBesides(daemon, emailIds.map(question), { about, rate: full / 2 })),
+      )
+    }
+    await daemon.stop()
+    return figures
+  } finally {
+    rmSync(data, { recursive: true, force: true })
+  }
+}
+
+async function askAlone(daemon: Daemon, questions: readonly Question[], about: string): Promise<readonly Figure[]> {
+  await ask({ port: daemon.httpPort, questions, seconds: 1, connections: ASKED_AT_ONCE })
+  const before = cpuMillis(daemon)
+  const { p50, p99, rate, count } = await ask({ port: daemon.httpPort, questions, seconds: SECONDS, connections: ASKED_AT_ONCE })
   return [
-    { figure: `start to ready, ${many} deliveries`, value: ready, unit: 's', target: '<= 1.5' },
-    { figure: `emailStatus by id, p99, ${under}`, value: status, unit: 'ms', target: '<= 5' },
-    { figure: `suppression check, p99, ${under}`, value: check, unit: 'ms', target: '<= 5' },
+    { figure: `${about}, CPU`, value: (cpuMillis(daemon) - before) / count, unit: 'ms' },
+    { figure: `${about}, p50`, value: p50, unit: 'ms' },
+    { figure: `${about}, p99`, value: p99, unit: 'ms' },
+    { figure: `${about}, rate`, value: rate, unit: 'a second' },
   ]
+}
+
+let registered = MAILS + 1
+
+/** The same while mails come in at a rate. */
+async function askBesides(
+  daemon: Daemon,
+  questions: readonly Question[],
+  { about, rate }: { readonly about: string; readonly rate: number },
+): Promise<readonly Figure[]> {
+  const mails = await register(daemon, registered, Math.ceil(rate * SECONDS))
+  registered += mails.length
+  const loading = flow(daemon, mails, rate)
+  const { p50, p99 } = await ask({ port: daemon.httpPort, questions, seconds: SECONDS, connections: ASKED_AT_ONCE })
+  await loading
+  const beside = `${about}, intake at ${Math.round(rate)}/s`
+  return [
+    { figure: `${beside}, p50`, value: p50, unit: 'ms' },
+    { figure: `${beside}, p99`, value: p99, unit: 'ms', target: '<= 5' },
+  ]
+}
+
+/** Of all threads of the daemon. */
+function cpuMillis({ process: { pid } }: Daemon): number {
+  const [, , ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/\(.*\)/, '()')
+    .split(' ')
+  // utime and stime, in hundredths of a second: fields 14 and 15 of proc(5).
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+async function ask(asking: Asking): Promise<Answered> {
+  const child = fork(join(import.meta.dirname, 'ask.ts'))
+  child.send(asking)
+  const answered = await new Promise<Answered>((resolve, reject) => {
+    // The checked door: bench/ask answers so.
+    child.once('message', (message) => resolve(message as Answered))
+    child.once('exit', (code) => reject(new Error(`bench/ask ended with ${code}`)))
+  })
+  if (answered.failed > 0) throw new Error(`${answered.failed} of ${answered.count} questions were not answered by 200`)
+  return answered
 }
 
 /** Sends mails at so many a second at most; how many a second it were. Kept connections, each mail at its time. */
@@ -65,22 +148,4 @@ async function flow(daemon: Daemon, mails: readonly LoadMail[], rate: number): P
     onAnswer: () => undefined,
   })
   return (mails.length * 1_000) / (performance.now() - began)
-}
-
-type Question = (emailId: string) => readonly [string, string, unknown]
-
-async function percentile99(daemon: Daemon, emailIds: readonly string[], question: Question): Promise<number> {
-  const times: number[] = []
-  const left = emailIds.values()
-  const lane = async (): Promise<void> => {
-    for (const emailId of left) {
-      const [method, path, body] = question(emailId)
-      const began = performance.now()
-      const { status } = await daemon.api(method, path, body)
-      times.push(performance.now() - began)
-      if (status !== 200) throw new Error(`${method} ${path} was answered with ${status}`)
-    }
-  }
-  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, lane))
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? NaN
 }

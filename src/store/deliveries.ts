@@ -78,12 +78,11 @@ export async function findDeliveries(
   const counted =
     page.total === true ? reader.one(`select count(*) as n from deliveries d where ${where.sql()}`, [...where.params()]) : null
   const { after } = page
+  const time = timeOf(filters)
   const behind =
-    after === undefined
-      ? ''
-      : ` and (d.requested_at, d.delivery_id) < (${where.param(after.requestedAt)}, ${where.param(after.deliveryId)})`
+    after === undefined ? '' : ` and (${time}, d.delivery_id) < (${where.param(after.requestedAt)}, ${where.param(after.deliveryId)})`
   const limits = `limit ${where.param(page.limit)} offset ${where.param(page.start ?? 0)}`
-  const sql = `select ${COLUMNS} from deliveries d where ${where.sql()}${behind} order by d.requested_at desc, d.delivery_id desc ${limits}`
+  const sql = `select ${COLUMNS} from deliveries d where ${where.sql()}${behind} order by ${time} desc, d.delivery_id desc ${limits}`
   const [rows, total] = await Promise.all([reader.all(sql, where.params()), counted])
   return { rows: rows.map(DELIVERIES.decode), total: total === null ? null : Number(total['n']) }
 }
@@ -129,11 +128,15 @@ export async function historyOf(
   return [...names.flatMap(({ deliveryId }) => known.get(deliveryId) ?? []), ...read]
 }
 
+/** Named mails are few, and sorted when they are found. Without the sign SQLite would walk through all of the time for the sake of its order. */
+const timeOf = ({ emailIds, messageId }: DeliveryFilters): string =>
+  emailIds === undefined && messageId === undefined ? 'd.requested_at' : '+d.requested_at'
+
 /** What lets a delivery through, as conditions on `d`. */
 export function deliveriesWhere(account: number, filters: DeliveryFilters): Where {
   const where = createWhere('d.account_id = ?', account)
-    .when('d.requested_at >= ?', filters.from)
-    .when('d.requested_at < ?', filters.to)
+    .when(`${timeOf(filters)} >= ?`, filters.from)
+    .when(`${timeOf(filters)} < ?`, filters.to)
     .when('d.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
     .when('d.status = ?', filters.status)
     .whenIn('d.sub_status', filters.subStatuses)

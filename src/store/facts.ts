@@ -96,8 +96,22 @@ export async function seenKeysOf(reader: Reader, subjects: readonly SubjectRef[]
 export async function deliveryTimeline(reader: Reader, account: number, deliveryId: string): Promise<readonly Fact[]> {
   const sql = `select ${LIST_EVENTS.columns('e')} from list_events e where e.account_id = $1 and e.delivery_id = $2`
   const [facts, entries] = await Promise.all([factsOf(reader, [{ account, subject: deliveryId }]), reader.all(sql, [account, deliveryId])])
-  return [...facts, ...entries.map(factOf)].toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
+  return inTime([...facts, ...entries.map(factOf)])
 }
+
+/** The same by its emailId: with {@link findByEmailIds} beside it a mail and its story are one flight to the store. */
+export async function timelineByEmailId(reader: Reader, account: number, emailId: string): Promise<readonly Fact[]> {
+  const of = async (shape: typeof EVENTS, tie: string): Promise<readonly Row[]> =>
+    reader.all(
+      `select ${shape.columns('e')} from deliveries d cross join ${shape.table.name} e where d.account_id = $1 and d.email_id is not null
+       and d.email_id = $2 and e.account_id = d.account_id and e.${tie} = d.delivery_id`,
+      [account, emailId],
+    )
+  const [facts, entries] = await Promise.all([of(EVENTS, 'subject'), of(LIST_EVENTS, 'delivery_id')])
+  return inTime([...facts, ...entries].map(factOf))
+}
+
+const inTime = (facts: readonly Fact[]): readonly Fact[] => facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
 
 /** Writes new data into facts that are there: for erasure alone. Returns how many were changed. */
 export async function rewriteFacts(

@@ -114,7 +114,8 @@ export function createThread(settings: WorkerSettings, begin: (settings: WorkerS
 }
 
 function post(worker: Worker, mail: Mail): void {
-  worker.postMessage(mail, mail === null ? [] : [mail.blob.buffer as ArrayBuffer])
+  // What is empty need not change hands: that costs more than a copy.
+  worker.postMessage(mail, mail === null || mail.blob.byteLength === 0 ? [] : [mail.blob.buffer as ArrayBuffer])
 }
 
 function pack(wish: Wish, packer: Packer, names: Map<string, Name>): Operation {

@@ -203,7 +203,7 @@ function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): 
       return
     }
     const response = answer(connection, mail)
-    port.postMessage(response, [response.blob.buffer as ArrayBuffer])
+    port.postMessage(response, response.blob.byteLength === 0 ? [] : [response.blob.buffer as ArrayBuffer])
   })
 }
 

@@ -19,7 +19,7 @@ import { findByEmailIds, findDeliveries } from '../store/deliveries.ts'
 import type { DeliveryFilters } from '../store/deliveries.ts'
 import type { Reader } from '../store/engine.ts'
 import { doorNamesOf } from '../store/feed.ts'
-import { deliveryTimeline } from '../store/facts.ts'
+import { timelineByEmailId } from '../store/facts.ts'
 import { findInbox, inboxOfForOperator, inboxPage, inboxPageForOperator } from '../store/inbox.ts'
 import type { InboxFilters } from '../store/inbox.ts'
 import { getRawMail, getRawMailForOperator } from '../store/rawmail.ts'
@@ -57,8 +57,8 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
   return {
     settings,
     message: async (account, emailId) => {
-      const [row] = await findByEmailIds(reader, account, [emailId])
-      return row === undefined ? null : { row, facts: await deliveryTimeline(reader, account, row.deliveryId) }
+      const [[row], facts] = await Promise.all([findByEmailIds(reader, account, [emailId]), timelineByEmailId(reader, account, emailId)])
+      return row === undefined ? null : { row, facts }
     },
     statuses: async (account, query) => {
       const after = readCursor(query.after, ['requestedAt', 'deliveryId'])
@@ -84,9 +84,13 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
     checkAddresses: async (account, addresses) => {
       const known = addresses.map((address) => knowAddress(address))
       const hashes = known.flatMap((each) => (each === null ? [] : [each.hash, hashDomain(each.domain)]))
-      const shared = (await settings(account)).sharedList
-      const found = await checkSuppressions(reader, account, { hashes, at: now(), shared })
-      return known.map((each) => (each === null ? [] : [...(found.get(each.hash) ?? []), ...(found.get(hashDomain(each.domain)) ?? [])]))
+      // Both at once: what the shared list says is left out where the account does not take it.
+      const [{ sharedList }, found] = await Promise.all([
+        settings(account),
+        checkSuppressions(reader, account, { hashes, at: now(), shared: true }),
+      ])
+      const of = (hash: string): readonly SuppressionRow[] => (found.get(hash) ?? []).filter((row) => sharedList || row.account === account)
+      return known.map((each) => (each === null ? [] : [...of(each.hash), ...of(hashDomain(each.domain))]))
     },
     inbox: async (account, query) => {
       const after = readCursor(query.after, ['receivedAt', 'digest'])

@@ -7,6 +7,7 @@
  *
  * See also: work/prepare, work/judge, work/batch, DESIGN (250 means committed).
  */
+import { setImmediate as others } from 'node:timers/promises'
 import type { Match } from '../correlate/match.ts'
 import { NO_PROOFS, type Prover } from '../edge/auth.ts'
 import { audit } from '../ledger/decidebyhand.ts'
@@ -47,6 +48,8 @@ export type Receiver = {
 /** DESIGN, Store: a batch closes at 200 mails or 4 MB. */
 const MAX_MAILS = 200
 const MAX_BYTES = 4_194_304
+/** What a question to the API may wait for a batch that is being decided. */
+const TURN_MS = 2
 /** One writer with SQLite; PostgreSQL commits side by side. */
 const LANES = { sqlite: 1, postgres: 4 } as const
 
@@ -102,7 +105,7 @@ async function receiveBatch(shop: Shop, options: ReceiverOptions, items: readonl
     await shop.engine.tx(async (db) => {
       const loaded = await loadWorld(db, needs)
       const fresh = freshItems(items, loaded.knownDigests)
-      outcomes = items.map((item) => (fresh.has(item) ? decideOne(shop, page, loaded, item) : repeatedOutcome(item)))
+      outcomes = await decideAll({ shop, page, loaded }, items, fresh)
       if (options.dryRun) throw undo
       const kept = items.flatMap((item, n) => {
         const outcome = outcomes[n]
@@ -125,6 +128,21 @@ async function receiveBatch(shop: Shop, options: ReceiverOptions, items: readonl
   return outcomes
 }
 
+type Deciding = { readonly shop: Shop; readonly page: Page; readonly loaded: Loaded }
+
+/** In their order, for each sees what the one before has changed. Others have their turn between them: a full batch takes tens of milliseconds. */
+async function decideAll(deciding: Deciding, items: readonly Prepared[], fresh: ReadonlySet<Prepared>): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = []
+  let turn = performance.now()
+  for (const item of items) {
+    outcomes.push(fresh.has(item) ? decideOne(deciding, item) : repeatedOutcome(item))
+    if (performance.now() - turn < TURN_MS) continue
+    await others()
+    turn = performance.now()
+  }
+  return outcomes
+}
+
 /** The first of each digest, unless the store has it. */
 function freshItems(items: readonly Prepared[], known: ReadonlySet<string>): ReadonlySet<Prepared> {
   const first = new Map<string, Prepared>()
@@ -137,7 +155,7 @@ function repeatedOutcome({ digest, report }: Prepared): Outcome {
 }
 
 /** Decides one mail and folds its facts into the world, so that the next one sees them. */
-function decideOne(shop: Shop, page: Page, loaded: Loaded, item: Prepared): Outcome {
+function decideOne({ shop, page, loaded }: Deciding, item: Prepared): Outcome {
   const vouched = item.mail.trustAs === 'operator'
   const { match, facts: decided } = judge({ shop, page, loaded, item }, vouched)
   const hand = { actor: 'operator', settings: page.settingsOf(match.account), moment: momentOf(shop, item) }

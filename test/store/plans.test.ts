@@ -1,0 +1,88 @@
+/**
+ * plans.test - how SQLite finds what is asked most: by an index, whatever lies in the table, and without sorting more than what was named
+ *
+ * A clock says what a machine did; a plan says what grows. PostgreSQL chooses by what it has counted, so that an empty store proves nothing there.
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { findByEmailIds, findDeliveries, type DeliveryFilters } from '../../src/store/deliveries.ts'
+import type { Engine, Reader } from '../../src/store/engine.ts'
+import { timelineByEmailId } from '../../src/store/facts.ts'
+import { oldDeliveries } from '../../src/store/retire.ts'
+import { checkSuppressions, listSuppressions } from '../../src/store/suppressions.ts'
+import { walkDeliveries, walkSuppressions } from '../../src/store/walk.ts'
+import { engines } from '../support/engines.ts'
+import { hashOf, T0 } from './sample.ts'
+
+const DAY = { from: T0, to: T0 + 86_400_000 }
+const PAGE = { limit: 100, after: { requestedAt: T0, deliveryId: 'a' } }
+const found = (filters: DeliveryFilters) => (reader: Reader) => findDeliveries(reader, 1, filters, PAGE)
+
+/** What is asked, and the index that answers. */
+/** `isSorted`: the few that were named are sorted afterwards. */
+type Asked = readonly [what: string, ask: (reader: Reader) => Promise<unknown>, index: string, isSorted: boolean]
+
+const ASKED: readonly Asked[] = [
+  ['a mail by its emailId', (reader) => findByEmailIds(reader, 1, ['m1']), 'deliveries_by_email', false],
+  ['its story', (reader) => timelineByEmailId(reader, 1, 'm1'), 'events_by_subject', false],
+  ['mails of a day', found(DAY), 'deliveries_by_time', false],
+  ['mails to an address', found({ addressHash: hashOf('a') }), 'deliveries_by_address', false],
+  ['mails by their emailIds', found({ emailIds: ['m1', 'm2'] }), 'deliveries_by_email', true],
+  ['mails by their emailIds, of a day', found({ ...DAY, emailIds: ['m1', 'm2'] }), 'deliveries_by_email', true],
+  ['mails of a request', found({ messageId: 'm1' }), 'deliveries_by_email', true],
+  ['invalid mails of a day', found({ ...DAY, status: 4 }), 'deliveries_bounced', false],
+  ['soft bounces of a kind', found({ ...DAY, status: 5, subStatuses: [508] }), 'deliveries_bounced', false],
+  ['mails asked for from an IP', found({ ...DAY, requestIp: '192.0.2.1' }), 'deliveries_by_request_ip', false],
+  ['mails sent from an IP', found({ ...DAY, egressIp: '192.0.2.1' }), 'deliveries_by_egress_ip', false],
+  [
+    'whether addresses are held',
+    (reader) => checkSuppressions(reader, 1, { hashes: [hashOf('a')], at: T0, shared: true }),
+    'autoindex_suppressions',
+    false,
+  ],
+  ['a list by time', (reader) => listSuppressions(reader, 1, { list: 'bounce', ...DAY }, { limit: 100 }), 'suppressions_by_time', false],
+  [
+    'a step through mails',
+    (reader) => walkDeliveries(reader, 1, { fault: 'recipient' }, { ...DAY, after: null, look: 10 }),
+    'deliveries_by_time',
+    false,
+  ],
+  [
+    'a step through a list',
+    (reader) => walkSuppressions(reader, 1, { list: 'bounce' }, { ...DAY, after: null, look: 10 }),
+    'suppressions_by_time',
+    false,
+  ],
+  ['what is to be retired', (reader) => oldDeliveries(reader, 1, T0, 10), 'deliveries_by_time', false],
+]
+
+describe.each(engines.filter(({ kind }) => kind === 'sqlite'))('plans: $kind', ({ open }) => {
+  let engine: Engine
+  const plans: string[] = []
+  /** Asks how instead of what. */
+  const explaining = (): Reader => {
+    const keep = (rows: Awaited<ReturnType<Reader['all']>>): Awaited<ReturnType<Reader['all']>> => {
+      plans.push(...rows.map(({ detail }) => String(detail)))
+      return []
+    }
+    const { read } = engine
+    return {
+      kind: 'sqlite',
+      all: async (sql, params) => keep(await read.all(`explain query plan ${sql}`, params)),
+      one: async (sql, params) => keep(await read.all(`explain query plan ${sql}`, params))[0] ?? null,
+      inKeys: async (sql, keys, params) => keep(await read.inKeys(`explain query plan ${sql}`, keys, params)),
+    }
+  }
+  beforeAll(async () => {
+    engine = (await open()).engine
+  })
+
+  test.each(ASKED)('%s', async (_what, ask, index, mustSort) => {
+    plans.length = 0
+    await ask(explaining())
+    expect(plans.some((plan) => plan.includes(index))).toBe(true)
+    // Keys that we bring along are read from end to end; tables never.
+    expect(plans.filter((plan) => /^SCAN (?!k\b|json_each)/.test(plan))).toEqual([])
+    const isSorted = plans.some((plan) => plan.includes('TEMP B-TREE FOR ORDER BY'))
+    expect(isSorted).toBe(mustSort)
+  })
+})
