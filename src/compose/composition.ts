@@ -24,7 +24,7 @@ export type Composition = {
   readonly from: string
   readonly fromName: string | null
   readonly replyTo: readonly string[]
-  /** What To shows; null: each recipient sees himself alone. */
+  /** What To shows; null: each recipient sees himself alone. Of a mail that the sender made himself, a list leaves To and Cc as they stand. */
   readonly to: readonly string[] | null
   readonly cc: readonly string[]
   readonly subject: string

@@ -21,6 +21,8 @@ import { oneLine } from './substitute.ts'
 export type Rewriting = {
   /** Fields that we set. */
   readonly fields: Readonly<Record<string, string>>
+  /** The sender's fields that are left out, in lower case, beside those that never leave us. */
+  readonly dropped: readonly string[]
   /** Fields that stand only where the sender has none of that name. */
   readonly defaults: Readonly<Record<string, string>>
   /** Puts variables in; null: there are none. Its own null: too large. */
@@ -33,14 +35,19 @@ const DROPPED: ReadonlySet<string> = new Set(['bcc', 'resent-bcc', 'return-path'
 const STRUCTURE = /^(?:content-|mime-version$|received$|dkim-signature$|message-id$|date$)/
 
 /** The mail of one recipient; null where it would grow beyond all bounds. */
-export function rewriteMail(raw: Uint8Array, { fields, defaults, put }: Rewriting): Buffer | null {
+export function rewriteMail(raw: Uint8Array, { fields, dropped, defaults, put }: Rewriting): Buffer | null {
   const mime = parseMime(raw)
   const { latin1, root } = mime
   const edits = editsOf(mime, root, put)
   if (edits === null) return null
   const rootEdit = edits.find(({ part }) => part === root)
   const head = rootEdit?.head ?? splitFields(latin1.slice(0, root.bodyStart))
-  const own = new Set([...Object.keys(fields).map((name) => name.toLowerCase()), ...DROPPED, ...(put === null ? [] : ['dkim-signature'])])
+  const own = new Set([
+    ...Object.keys(fields).map((name) => name.toLowerCase()),
+    ...DROPPED,
+    ...dropped,
+    ...(put === null ? [] : ['dkim-signature']),
+  ])
   const kept = head.filter(({ name }) => !own.has(name))
   const names = new Set(kept.map(({ name }) => name))
   const missing = Object.entries(defaults).filter(([name]) => !names.has(name.toLowerCase()))

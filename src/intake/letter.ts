@@ -50,7 +50,7 @@ export function readLetter(raw: Uint8Array, { recipients, labelId }: Handed): Le
         from,
         fromName: null,
         replyTo: [],
-        to: null,
+        to: to === null ? [] : null,
         cc: [],
         subject: textOf(fields, 'subject') ?? '',
         html: null,

@@ -82,7 +82,9 @@ function rewrite(mail: RenderedMail, body: Composition, { marks, put }: Marked):
   const taken = unsubscribe === undefined || post === undefined ? {} : { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post }
   const hasOwn = Object.keys(body.headers).some(isUnsubscribe)
   const defaults = { From: body.from, Date: new Date(mail.acceptedAt).toUTCString().replace('GMT', '+0000'), 'MIME-Version': '1.0' }
-  return whole(rewriteMail(raw, { fields: { ...ours, ...(hasOwn ? {} : taken) }, defaults, put: hasVariables ? put : null }))
+  const isAlone = body.to === null
+  const fields = { ...ours, ...(hasOwn ? {} : taken), ...(isAlone ? { To: mail.recipient } : {}) }
+  return whole(rewriteMail(raw, { fields, dropped: isAlone ? ['cc'] : [], defaults, put: hasVariables ? put : null }))
 }
 
 function whole<T>(made: T | null): T {

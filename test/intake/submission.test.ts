@@ -177,6 +177,7 @@ describe('mails', () => {
   test.each(EXTENSIONS)('X-SMTPAPI as %s names recipients and variables', async (_, text) => {
     const { port, calls } = await start()
     expect(await send(await signedIn(port), `X-SMTPAPI: ${text}\n${MAIL}`)).toMatch(/^250 #/)
+    expect(calls[0]?.call.body.to).toBeNull()
     expect(calls[0]?.call.recipients).toEqual([
       { recipient: 'a@example.net', variables: { '%n%': 'Ann' } },
       { recipient: 'b@example.net', variables: { '%n%': 'Bob' } },

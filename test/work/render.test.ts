@@ -169,6 +169,18 @@ describe('render', () => {
     expect((await dkimVerify(raw, { resolver })).results.map(({ status }) => status.result)).toEqual(['pass'])
   })
 
+  test('of his own making, separate recipients see themselves alone; others see To and Cc as he wrote them', async () => {
+    const raw = Buffer.from(
+      'From: news@mail.example.com\r\nTo: joe@example.net, ann@example.net\r\nCc: eve@example.net\r\n\r\nHello\r\n',
+    ).toString('base64')
+    const shown = async (to: Composition['to']): Promise<readonly (string | null | undefined)[]> => {
+      const parsed = await simpleParser((await render({ ...mail, recipient: 'ann@example.net' }, { ...body, headers: {}, raw, to })).raw)
+      return [parsed.to, parsed.cc].map((each) => (Array.isArray(each) ? null : each?.text))
+    }
+    expect(await shown(null)).toEqual(['ann@example.net', undefined])
+    expect(await shown([])).toEqual(['joe@example.net, ann@example.net', 'eve@example.net'])
+  })
+
   test('a domain without keys is sent unsigned', async () => {
     const { raw } = await render(mail, { ...body, from: 'news@example.org' })
     expect(raw.toString('latin1')).not.toContain('DKIM-Signature')
