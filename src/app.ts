@@ -91,7 +91,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
     ground.atSmtpPort(smtp.port)
     const submission = await atPort(settings, 'submission', () => openSubmission(settings, shop, { keys: parts.keys, submit }))
     const doors = [smtp, ...(submission === null ? [] : [submission])]
-    const stopChores = startChores(shop, settings, freshLookUp)
+    const stopChores = startChores(shop, settings, { lookUp: freshLookUp, watch: hooks.watch })
     const stopWebhooks = hooks.start()
     delivery.start()
     const stopExporter = startExporter(exporter)
@@ -132,6 +132,8 @@ async function closeInOrder(parts: Parts): Promise<void> {
   await Promise.all([...doors.map((door) => door.close()), web.close(), stopChores(), stopWebhooks(), stopExporter(), delivery.close()])
   await Promise.all([receiver.idle(), hooks.routeDoor.idle()])
   await ground.close()
+  // Counts for alerts are worth a try and no more.
+  await opening.shop.watch.flush(opening.shop.engine).catch(() => undefined)
   await opening.close()
 }
 
@@ -159,6 +161,7 @@ function webParts({ shop }: Opening, { settings, prover, hooks, exports, submit,
     ...createWritingDesk(shop, prover),
     webhooks: hooks.webhooks,
     routes: hooks.routes,
+    alerts: hooks.alerts,
     exports,
     submit,
     dkim,

@@ -12,6 +12,7 @@ import { removeExpiredCredentialsForOperator } from './store/credentials.ts'
 import type { Db } from './store/engine.ts'
 import { removeRawMailsForOperator } from './store/rawmail.ts'
 import { removeRouteMailsForOperator } from './store/routemails.ts'
+import { removeWatchCountsForOperator } from './store/watchcounters.ts'
 import { removeRecordsForOperator } from './store/webhookrecords.ts'
 import { removeOldSubmissionsForOperator } from './store/submissions.ts'
 import { tendDkimKeys } from './work/dkim.ts'
@@ -29,13 +30,22 @@ const DAY_MS = 86_400_000
 /** Of each round: other chores wait for it, and a month of mails takes some hours. */
 const RETIRE_MS = 60_000
 
+/** The longest look back of an alert is four weeks. */
+const WATCHED_DAYS = 35
+
 /** Rows that one transaction removes: a long one would hold the writer. */
 const PAGE = 500
 
+/** `watch` evaluates the alerts. */
+type World = { readonly lookUp: LookUp; readonly watch: () => Promise<void> }
+
 /** Begins; the answer ends them, after the one that runs. */
-export function startChores(shop: Shop, settings: Settings, lookUp: LookUp): () => Promise<void> {
+export function startChores(shop: Shop, settings: Settings, { lookUp, watch }: World): () => Promise<void> {
   const state = { isClosing: false }
-  const chores = choresOf(shop, settings, { lookUp, isClosing: () => state.isClosing })
+  const chores: readonly Chore[] = [
+    { name: 'alerts', run: watch },
+    ...choresOf(shop, settings, { lookUp, isClosing: () => state.isClosing }),
+  ]
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => {
     running = running.then(() => runAll(shop, chores))
@@ -48,14 +58,15 @@ export function startChores(shop: Shop, settings: Settings, lookUp: LookUp): () 
   }
 }
 
-type World = { readonly lookUp: LookUp; readonly isClosing: () => boolean }
+type Tools = { readonly lookUp: LookUp; readonly isClosing: () => boolean }
 
-function choresOf(shop: Shop, settings: Settings, { lookUp, isClosing }: World): readonly Chore[] {
+function choresOf(shop: Shop, settings: Settings, { lookUp, isClosing }: Tools): readonly Chore[] {
   const { engine, now } = shop
   return [
     { name: 'raw mail', run: () => removeOldMail(shop, settings.retention.rawDays) },
     { name: 'routed mail', run: () => removeOld(shop, settings.retention.routeDays, removeRouteMailsForOperator) },
     { name: 'records of webhooks', run: () => removeOld(shop, settings.webhooks.recordDays, removeRecordsForOperator) },
+    { name: 'counts for alerts', run: () => removeOld(shop, WATCHED_DAYS, removeWatchCountsForOperator) },
     { name: 'retirement', run: () => retireForAWhile(shop, settings.retention.months, isClosing) },
     { name: 'give up', run: () => giveUpOverdue(shop) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },

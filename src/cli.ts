@@ -51,6 +51,7 @@ const COMMANDS = {
     summary: 'list, pause, recover and slow the lanes of the delivery queue',
     load: async () => (await import('./commands/queue.ts')).queue,
   },
+  alerts: { summary: 'print the alerts that stand and their thresholds', load: async () => (await import('./commands/alerts.ts')).alerts },
   route: { summary: 'give domains to accounts that take mail of their own', load: async () => (await import('./commands/route.ts')).route },
   doctor: {
     summary: 'look at a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX',

@@ -1,26 +1,35 @@
 /**
- * hooks - what leaves for the accounts' own servers, made and joined: webhooks, and the mail that came for them
+ * hooks - what leaves for the accounts' own servers, made and joined: webhooks, the mail that came for them, alerts
  *
  * See also: app (starts and ends it), settings/hooks.
  */
 import { accountOf } from './accounts.ts'
 import { createMailLinks } from './edge/maillink.ts'
+import { createMailer, type Mailer } from './edge/mailer.ts'
 import { createMailReader } from './edge/mailreader.ts'
 import { createPoster } from './edge/post.ts'
 import { createTargetGuard } from './edge/target.ts'
 import { Fault, isRetryable } from './error.ts'
 import type { Opening } from './opening.ts'
 import type { Settings } from './settings.ts'
+import { listAlerts, listAlertsForOperator } from './store/alerts.ts'
+import type { Telemetry } from './telemetry.ts'
+import type { Desk } from './web/desk.ts'
+import { createAlerts, thresholdsOf } from './work/alerts.ts'
 import { CONNECTIONS, createNotifier, startNotifier } from './work/notify.ts'
 import { createRouteDoor, type RouteDoor } from './work/route.ts'
 import { createRouteBodies } from './work/routebody.ts'
 import { addRoute, createRoutes, type Routes } from './work/routes.ts'
+import type { Shop } from './work/shop.ts'
 import { createWebhooks, type Webhooks } from './work/webhooks.ts'
 
 export type Hooks = {
   readonly webhooks: Webhooks
   readonly routes: Routes
   readonly routeDoor: RouteDoor
+  readonly alerts: Desk['alerts']
+  /** Evaluates the alerts and mails what changed. */
+  readonly watch: () => Promise<void>
   /** Sends from now on; the answer ends it. */
   readonly start: () => () => Promise<void>
   /** Gives back what a start that failed holds. */
@@ -28,26 +37,49 @@ export type Hooks = {
 }
 
 /** Makes all of it; nothing is sent until `start`. */
-export function createHooks({ shop, vault, master }: Opening, { webhooks: rules, route }: Settings): Hooks {
+export function createHooks({ shop, vault, master }: Opening, settings: Settings): Hooks {
+  const { webhooks: rules, route } = settings
   const guard = createTargetGuard(rules)
   const poster = createPoster(guard, { connections: CONNECTIONS })
   const reader = createMailReader()
   const links = createMailLinks(master)
   const routeBodies = createRouteBodies(shop, { reader, links, rules: route })
   const notifier = createNotifier(shop, { vault, poster, routeBodies, ...rules })
+  const mailer = mailerOf(settings, shop.telemetry)
+  const alerts = createAlerts(shop, { rules: settings.alerts, mailer, operator: () => operatorOf(shop, settings) })
   const close = async (): Promise<void> => {
+    mailer?.close()
     await Promise.all([poster.close(), reader.close()])
   }
   return {
     webhooks: createWebhooks(shop, { vault, guard, poster }),
     routes: createRoutes(shop, links),
     routeDoor: createRouteDoor(shop),
+    alerts: {
+      list: (account) => (account === null ? listAlertsForOperator(shop.engine.read) : listAlerts(shop.engine.read, account)),
+      thresholds: async (account) => thresholdsOf(await shop.book.open(), settings.alerts, account),
+    },
+    watch: async () => {
+      await alerts.evaluate()
+      await alerts.mail()
+    },
     start: () => {
       const stop = startNotifier(notifier)
       return () => stop().then(close)
     },
     close,
   }
+}
+
+/** The smart host of the settings; null where there is none. */
+export function mailerOf({ alerts, returnPathDomain }: Settings, { log }: Telemetry): Mailer | null {
+  if (alerts.smtp === undefined) return null
+  return createMailer({ smtp: alerts.smtp, from: alerts.mailFrom ?? `alerts@${returnPathDomain}`, log })
+}
+
+/** Whose the installation's alerts are; 0: nobody's. */
+async function operatorOf({ engine }: Shop, { alerts, apiUser }: Settings): Promise<number> {
+  return alerts.account === 'none' ? 0 : ((await accountOf(engine.read, alerts.account ?? apiUser)) ?? 0)
 }
 
 /** Gives the domains of the settings to their accounts. Faults: config_invalid, naming the one that cannot be. */

@@ -26,6 +26,7 @@ import type { Telemetry } from './telemetry.ts'
 import { createBook } from './work/book.ts'
 import { processIds } from './work/shop.ts'
 import type { Shop } from './work/shop.ts'
+import { createWatch } from './work/watch.ts'
 
 export type Opening = {
   readonly shop: Shop
@@ -65,6 +66,7 @@ export async function openShop({ settings, telemetry }: OpeningOptions): Promise
       reporters: reporterDomains(readReporters(), settings.reporters.own),
       ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
       telemetry,
+      watch: createWatch(now),
       now,
       ids: processIds,
     }

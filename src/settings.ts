@@ -9,7 +9,7 @@
 import { z } from 'zod'
 import { FLOODS } from './ledger/flood.ts'
 import { compatible } from './settings/compatible.ts'
-import { route, webhooks } from './settings/hooks.ts'
+import { alerts, route, webhooks } from './settings/hooks.ts'
 import { exportRules, retention } from './settings/keeping.ts'
 import { delivery } from './settings/delivery.ts'
 import { count, days, domain, port, setting, text } from './settings/setting.ts'
@@ -243,6 +243,7 @@ export const SCHEMA = z.strictObject({
   flood: flood.prefault({}),
   webhooks: webhooks.prefault({}),
   route: route.prefault({}),
+  alerts: alerts.prefault({}),
   retention: retention.prefault({}),
   compatible: compatible.prefault({}),
   exports: exportRules.prefault({}),

@@ -36,6 +36,8 @@ export const METRICS = {
   bounced_verdicts_total: { kind: 'counter', help: 'Verdicts, by reason and table', labels: ['reason', 'table'] },
   bounced_inbox_total: { kind: 'counter', help: 'Mails that landed in the inbox, by reason', labels: ['reason'] },
   bounced_alarms_total: { kind: 'counter', help: 'Alarm facts', labels: ['alarm'] },
+  bounced_alerts_total: { kind: 'counter', help: 'Alerts that were raised or are over', labels: ['alert', 'state'] },
+  bounced_alerts_raised: { kind: 'gauge', help: 'Alerts that stand', labels: [] },
   bounced_batch_mails: { kind: 'histogram', help: 'Mails in one commit', labels: [], buckets: [1, 2, 5, 10, 20, 50, 100, 200] },
   bounced_stage_seconds: { kind: 'histogram', help: 'Time of one stage of intake', labels: ['stage'], buckets: SECONDS },
   bounced_attempts_total: { kind: 'counter', help: 'SMTP dialogues that senders told us of', labels: ['outcome'] },

@@ -27,7 +27,7 @@ import { rebuild } from '../src/work/rebuild.ts'
 import type { Shop } from '../src/work/shop.ts'
 import { engines } from './support/engines.ts'
 import { arf, incoming, ndr } from './support/reports.ts'
-import { makeDkim, makeShop, makeExports, makeRoutes, makeWebhooks, MASTER } from './support/shop.ts'
+import { makeDkim, makeShop, makeExports, makeAlertDesk, makeRoutes, makeWebhooks, MASTER } from './support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const [ANN, BOB] = [1, 2]
@@ -152,6 +152,7 @@ describe.each(engines)('$kind', ({ open }) => {
         webhooks: makeWebhooks(shop),
         exports: makeExports(shop),
         routes: makeRoutes(shop),
+        alerts: makeAlertDesk(shop),
       },
       keys: createKeys(engine.read, shop.now),
       accountOf: (apiUser) => accountOf(engine.read, apiUser),

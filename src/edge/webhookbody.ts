@@ -6,6 +6,7 @@
  *
  * Pure. Spec: vendor-api, Webhooks. See also: edge/webhookformat (its dresses), edge/signature, edge/useragent, work/notify.
  */
+import type { AlertData } from '../ledger/alertfact.ts'
 import type { Effect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/fact.ts'
 import type { QueueData, QueueMove, QueueReply } from '../ledger/queuefact.ts'
 import type { DeliveryRow } from '../ledger/world.ts'
@@ -20,6 +21,8 @@ type EventRow = {
   readonly status?: number
   /** Of a kind with moves: the one that is this event. */
   readonly move?: QueueMove
+  /** Of an alert: the state that is this event. */
+  readonly state?: AlertData['state']
   readonly message: string
 }
 
@@ -36,6 +39,8 @@ export const EVENTS = {
   unsubscribe: { code: 12, kinds: ['unsubscribe'], message: 'unsubscribed' },
   route: { code: null, kinds: ['route'], message: 'mx route' },
   alarm: { code: null, kinds: ['alarm'], message: 'an alarm' },
+  'alert.raised': { code: null, kinds: ['alert'], state: 'raised', message: 'an alert is raised' },
+  'alert.cleared': { code: null, kinds: ['alert'], state: 'cleared', message: 'an alert is over' },
   'queue.throttled': { code: null, kinds: ['queue'], move: 'throttled', message: 'sending is slowed down' },
   'queue.paused': { code: null, kinds: ['queue'], move: 'paused', message: 'sending is paused' },
   'queue.probing': { code: null, kinds: ['queue'], move: 'probing', message: 'a few mails try whether the pause is over' },
@@ -66,8 +71,10 @@ const effectOf = ({ data }: Fact): Effect | null => ('effect' in data ? data.eff
 export function eventOf(fact: Fact): EventName | null {
   const status = effectOf(fact)?.status ?? null
   const move = fact.kind === 'queue' ? fact.data.move : null
+  const state = fact.kind === 'alert' ? fact.data.state : null
+  const isSame = (wanted: unknown, found: unknown): boolean => wanted === undefined || wanted === found
   const fits = (row: EventRow): boolean =>
-    row.kinds.includes(fact.kind) && (row.status === undefined || row.status === status) && (row.move === undefined || row.move === move)
+    row.kinds.includes(fact.kind) && isSame(row.status, status) && isSame(row.move, move) && isSame(row.state, state)
   return EVENT_NAMES.find((name) => fits(EVENTS[name])) ?? null
 }
 
@@ -113,6 +120,7 @@ function commonOf(delivery: DeliveryRow | null): WebhookBody {
 function detailOf(event: EventName, fact: Fact, delivery: DeliveryRow | null): WebhookBody {
   if (fact.kind === 'alarm') return { alarm: fact.data.alarm, message: fact.data.text }
   if (fact.kind === 'queue') return queueOf(fact.data)
+  if (fact.kind === 'alert') return alertOf(fact.data)
   const emailId = delivery?.emailId ?? ''
   const recipient = delivery?.recipient ?? ''
   if (event === 'request')
@@ -126,6 +134,11 @@ function detailOf(event: EventName, fact: Fact, delivery: DeliveryRow | null): W
 /** Of a transition: what moved, why, until when, and the answers that said so. */
 function queueOf({ key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }: QueueData): WebhookBody {
   return { key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }
+}
+
+/** Of an alert: the figure, and the thresholds that it passed. */
+function alertOf({ alert, about, state, value, volume, raise, clear, minimum, text }: AlertData): WebhookBody {
+  return { alert, about, state, value, volume, raise, clear, minimum, message: text }
 }
 
 function outIpOf(fact: Fact, delivery: DeliveryRow | null): string {

@@ -40,6 +40,7 @@ export const DEDUP: { readonly [K in FactKind]: KeyOf<K> } = {
         .toSorted(([a], [b]) => (a < b ? -1 : 1))
         .flat(),
     )}`,
+  alert: (data) => `alert:${data.change}`,
   brake: (data) => `brake:${data.change}`,
   // The subject is the key. A later episode begins again at n = 1: its moment tells it from the first.
   queue: (data, { at }) => `queue:${data.class ?? ''}:${data.n}:${data.move}:${at}`,

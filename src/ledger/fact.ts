@@ -10,6 +10,7 @@
 import type { Fault as FaultParty, Reason } from '../classify/reasons.ts'
 import type { Evidence, Permanence } from '../classify/verdict.ts'
 import type { AlarmData, AuditData, BrakeData, ErasedData, ReclassifiedData } from './operatorfact.ts'
+import type { AlertData } from './alertfact.ts'
 import type { QueueData } from './queuefact.ts'
 import type { RouteData } from './routefact.ts'
 import type { ComplaintData, DelayedData, DeliveredData, FiledData, NotSpamData } from './reportfact.ts'
@@ -225,6 +226,7 @@ export type FactData = {
   readonly 'gave-up': GaveUpData
   readonly route: RouteData
   readonly alarm: AlarmData
+  readonly alert: AlertData
   readonly brake: BrakeData
   readonly queue: QueueData
   readonly reclassified: ReclassifiedData
@@ -252,6 +254,7 @@ export const FACT_VERSIONS = {
   'gave-up': 1,
   route: 1,
   alarm: 1,
+  alert: 1,
   brake: 1,
   queue: 1,
   reclassified: 1,

@@ -5,6 +5,7 @@
  * elsewhere. Pure: zod only checks. See also: work/settings (who changes them), ledger/suppression (ladders), ledger/effect (status policy), correlate/match (trust).
  */
 import { z } from 'zod'
+import { readThreshold } from './alertrule.ts'
 
 /** Mailboxes of Tencent, which has a ladder of its own. Domains whose MX stands under qq.com are added by the site of the delivery. */
 export const TENCENT_DOMAINS = ['qq.com', 'vip.qq.com', 'foxmail.com'] as const
@@ -28,6 +29,14 @@ const FIELDS = {
   sharedList: z.boolean(),
   /** A mail that nobody closed ends after so many days; 0: never. */
   giveUpAfterDays: z.number().min(0).max(365),
+  /** Changes of thresholds, like bounce-rate=0.08/0.04/500 or complaint-rate=off (ledger/alertrule). */
+  alertRules: z
+    .array(
+      z.string().refine((text) => readThreshold(text) !== null, 'must be alert=raise/clear/minimum or alert=off, with clear below raise'),
+    )
+    .max(32),
+  /** Who is mailed of this account's alerts. */
+  alertEmails: z.array(z.email().max(320)).max(5),
 } as const
 
 export const accountSettingsSchema = z.strictObject({
@@ -44,6 +53,8 @@ export const accountSettingsSchema = z.strictObject({
   tencentDomains: FIELDS.tencentDomains.default([...TENCENT_DOMAINS]),
   sharedList: FIELDS.sharedList.default(false),
   giveUpAfterDays: FIELDS.giveUpAfterDays.default(5),
+  alertRules: FIELDS.alertRules.default([]),
+  alertEmails: FIELDS.alertEmails.default([]),
 })
 
 /** A change of some settings. */

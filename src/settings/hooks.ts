@@ -1,9 +1,10 @@
 /**
- * hooks - settings of what leaves for the accounts' own servers: webhooks, and mail that came for them
+ * hooks - settings of what leaves for the accounts' own servers: webhooks, mail that came for them, and alerts
  *
  * See also: settings (the whole schema), work/notify.
  */
 import { z } from 'zod'
+import { readThreshold } from '../ledger/alertrule.ts'
 import { count, days, setting, text } from './setting.ts'
 
 export const webhooks = z.strictObject({
@@ -50,4 +51,32 @@ export const route = z.strictObject({
     'Bytes of the largest routed mail that goes along whole in raw_message; a larger one is fetched by raw_message_url',
     'most receivers refuse bodies above a few megabytes, and a form makes three bytes of one',
   ),
+})
+
+export const alerts = z.strictObject({
+  rules: setting(
+    z.array(text.refine((rule) => readThreshold(rule) !== null, 'must be alert=raise/clear/minimum or alert=off')).default([]),
+    'Thresholds that differ from the table, like bounce-rate=0.08/0.04/500 or complaint-rate=off; an account may change its own',
+    'none: the table’s, which bounced alerts rules prints',
+  ),
+  account: setting(
+    text.optional(),
+    'apiUser of the account whose webhooks hear of the installation’s alerts; "none": nobody’s',
+    'the first account: it is the operator’s own, or the only one',
+  ),
+  smtp: setting(
+    z
+      .string()
+      .regex(/^smtps?:\/\//, 'must begin with smtp:// or smtps://')
+      .optional(),
+    'Smart host that alerts are mailed through, like smtp://USER:PASSWORD@HOST:587',
+    'none: webhooks, log and metrics only',
+    true,
+  ),
+  mailTo: setting(
+    z.array(z.email()).default([]),
+    'Who is mailed of every alert',
+    'nobody until told; an account names its own in alertEmails',
+  ),
+  mailFrom: setting(z.email().optional(), 'From of the mails', 'alerts@ at the Return-Path domain; the envelope has no sender'),
 })

@@ -8,6 +8,8 @@
  */
 import type { RuleTable } from '../classify/table.ts'
 import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/fact.ts'
+import type { AlertRow } from '../ledger/alert.ts'
+import type { Thresholds } from '../ledger/alertrule.ts'
 import type { AccountSettings } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, Result, SuppressionRow } from '../ledger/world.ts'
 import type { Account } from '../store/accounts.ts'
@@ -125,6 +127,11 @@ export type Desk = {
   readonly webhooks: Webhooks
   readonly exports: Exports
   readonly routes: Routes
+  readonly alerts: {
+    /** Account null: everybody's. */
+    readonly list: (account: number | null) => Promise<readonly AlertRow[]>
+    readonly thresholds: (account: number) => Promise<Thresholds>
+  }
   readonly statistics: Statistics
   readonly labels: Labels
   /** The account itself and its API users; null: there is none. */

@@ -6,6 +6,7 @@
 import type { Telemetry } from '../telemetry.ts'
 import { addAccept } from './accept.ts'
 import { addAccount } from './account.ts'
+import { addAlerts } from './alerts.ts'
 import { addBroadcasts } from './broadcasts.ts'
 import { addRules } from './rules.ts'
 import { addAttempts } from './attempts.ts'
@@ -79,6 +80,7 @@ export async function createWeb(parts: WebParts): Promise<Web> {
     addWebhooks(server, { desk, guard })
     addEvents(server, { desk, guard })
     addRouteMails(server, { desk, guard })
+    addAlerts(server, { desk, guard })
     addQueue(server, { desk, guard })
     addQueueOrders(server, { desk, guard })
     addUnsubscribe(server, desk)

@@ -73,6 +73,7 @@ export function createAttempts(shop: Shop): TellAttempts {
       return { answers: told, fresh: world.fresh }
     })
     tellAlarms(shop.telemetry, fresh)
+    shop.watch.count(fresh)
     for (const { status } of answers) shop.telemetry.count('bounced_attempts_total', { outcome: String(status ?? 'unknown') })
     return answers
   }

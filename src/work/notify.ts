@@ -20,6 +20,9 @@ import {
   type EndpointRef,
   type OutboxRow,
 } from '../store/outbox.ts'
+import { addWatchCounts } from '../store/watchcounters.ts'
+import type { WatchCount } from '../ledger/watchcount.ts'
+import { quarterOf } from '../ledger/world.ts'
 import { disableGone } from './gone.ts'
 import { createSender, type SenderOptions, type Sent } from './send.ts'
 import type { Shop } from './shop.ts'
@@ -196,10 +199,22 @@ async function settle(notify: Notify, endpoint: Endpoint, ends: readonly End[]):
       await settleOutboxForOperator(db, done)
       await putBackOutboxForOperator(db, [...back.values()])
       await recordTries(db, told, notify)
+      await addWatchCounts(db, triesOf(endpoint, told, now))
     },
     { sees: 'latest' },
   )
   if (ends.some(({ sent }) => sent?.kind === 'gone')) await disableGone(shop, endpoint)
+}
+
+/** How many were taken and how many not: what the alert about a failing endpoint is measured on. */
+function triesOf({ account, endpointId }: Endpoint, told: readonly Told[], now: number): readonly WatchCount[] {
+  const heard = told.filter(({ state }) => state === 'heard').length
+  const of = { account, quarter: quarterOf(now), name: String(endpointId) }
+  const counts: readonly WatchCount[] = [
+    { ...of, metric: 'webhook-heard', n: heard },
+    { ...of, metric: 'webhook-refused', n: told.length - heard },
+  ]
+  return counts.filter(({ n }) => n > 0)
 }
 
 /** Where a row stands after it was not heard. One that was not sent keeps its attempts. */

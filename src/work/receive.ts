@@ -84,12 +84,13 @@ export function createReceiver(shop: Shop, options: ReceiverOptions): Receiver {
   }
 }
 
-function note({ telemetry }: Shop, mail: IncomingMail, outcome: Outcome): void {
+function note({ telemetry, watch }: Shop, mail: IncomingMail, outcome: Outcome): void {
   const { kind, digest, account, deliveryId, repeated, inbox, facts } = outcome
   if (repeated) telemetry.count('bounced_mails_repeated_total')
   else telemetry.count('bounced_mails_received_total', { kind })
   if (inbox !== null) telemetry.count('bounced_inbox_total', { reason: inbox })
   tellAlarms(telemetry, facts)
+  if (mail.source === 'smtp' && !repeated) watch.count(facts, 1)
   const events = facts.map(({ id, kind: what }) => `${what} ${id}`)
   telemetry.log.info({ sessionId: mail.sessionId, digest, kind, account, deliveryId, repeated, inbox, events }, 'mail taken')
 }

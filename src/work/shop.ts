@@ -14,6 +14,7 @@ import type { Engine } from '../store/engine.ts'
 import { takeBlock } from '../store/sequences.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Book } from './book.ts'
+import type { Watch } from './watch.ts'
 
 export type Shop = {
   readonly engine: Engine
@@ -28,6 +29,8 @@ export type Shop = {
   /** The IPs that our own queue sends by; not given where this installation delivers nothing. */
   readonly egressIps?: ReadonlySet<string>
   readonly telemetry: Telemetry
+  /** Hears of what was committed, for alerts. */
+  readonly watch: Watch
   readonly now: () => number
   readonly ids: Ids
 }

@@ -171,6 +171,7 @@ function settle(desk: TurnDesk, term: Term, { committed, turn }: { readonly comm
   if (committed.reports.length === REPORTS) term.hasReports = true
   for (const { kind, account } of committed.reports) follow(term, report(term.queue, { kind, account }, shop.now()))
   tellAlarms(shop.telemetry, committed.facts)
+  shop.watch.count(committed.facts)
 }
 
 /** Marked: they may go. What the store no longer has is gone; where the lease is another's, nothing may. */

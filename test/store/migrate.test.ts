@@ -16,6 +16,8 @@ import { EVENTS, LIST_EVENTS, RAW_MAILS, REPORTS } from '../../src/store/schema.
 import type { Table } from '../../src/store/table.ts'
 import { ROUTE_DOMAINS } from '../../src/store/routedomains.ts'
 import { ROUTE_MAILS } from '../../src/store/routemails.ts'
+import { ALERT_ROWS } from '../../src/store/alerts.ts'
+import { WATCH_COUNTERS } from '../../src/store/watchcounters.ts'
 import { WEBHOOK_RECORDS } from '../../src/store/webhookrecords.ts'
 import { engines } from '../support/engines.ts'
 import { T0 } from './sample.ts'
@@ -75,9 +77,18 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
 
   const tables: readonly Table[] = [
     ...[EVENTS, LIST_EVENTS, REPORTS, RAW_MAILS, outbox.OUTBOX].map(({ table }) => table),
-    ...[QUEUE_MAILS, QUEUE_BODIES, QUEUE_KEYS, QUEUE_REPORTS, LEASES, WEBHOOK_RECORDS, ROUTE_DOMAINS, ROUTE_MAILS].map(
-      ({ table }) => table,
-    ),
+    ...[
+      QUEUE_MAILS,
+      QUEUE_BODIES,
+      QUEUE_KEYS,
+      QUEUE_REPORTS,
+      LEASES,
+      WEBHOOK_RECORDS,
+      ROUTE_DOMAINS,
+      ROUTE_MAILS,
+      ALERT_ROWS,
+      WATCH_COUNTERS,
+    ].map(({ table }) => table),
     ...[QUEUE_COMMANDS, QUEUE_LANES, QUEUE_STEPS].map(({ table }) => table),
     ...Object.values(PROJECTIONS).map(({ table }) => table),
   ]

@@ -8,16 +8,20 @@ import { loadRules } from '../../src/edge/rulefiles.ts'
 import { createTargetGuard } from '../../src/edge/target.ts'
 import type { LookUp } from '../../src/edge/dns.ts'
 import { createVault } from '../../src/edge/vault.ts'
+import { DEFAULT_THRESHOLDS } from '../../src/ledger/alertrule.ts'
 import { DEFAULT_SETTINGS, type AccountSettings } from '../../src/ledger/settings.ts'
 import { createAccount } from '../../src/store/accounts.ts'
+import { listAlerts, listAlertsForOperator } from '../../src/store/alerts.ts'
 import type { Engine } from '../../src/store/engine.ts'
 import { addTokenKey } from '../../src/store/tokenkeys.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
+import type { Desk } from '../../src/web/desk.ts'
 import { createBook } from '../../src/work/book.ts'
 import { createExports, type Exports } from '../../src/work/exports.ts'
 import { createDkim, type Dkim } from '../../src/work/dkim.ts'
 import { processIds, type Shop } from '../../src/work/shop.ts'
 import { createRoutes, type Routes } from '../../src/work/routes.ts'
+import { createWatch } from '../../src/work/watch.ts'
 import { createWebhooks, type Webhooks } from '../../src/work/webhooks.ts'
 
 export const RETURN_PATH = 'bounce.example.com'
@@ -45,6 +49,7 @@ export async function makeShop(engine: Engine, clock: Clock, accounts: readonly 
     publicUrl: 'https://bounced.example.com',
     reporters: new Set(['loops.example']),
     telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
+    watch: createWatch(now),
     now,
     ids: processIds,
   }
@@ -68,3 +73,9 @@ export const makeRoutes = (shop: Shop): Routes => createRoutes(shop, createMailL
 export function makeDkim(shop: Shop, lookUp: LookUp = () => Promise.reject(new Error('nothing is published'))): Dkim {
   return createDkim(shop, { vault: createVault(MASTER), lookUp })
 }
+
+/** Alerts of a shop, with the thresholds of the table. */
+export const makeAlertDesk = (shop: Shop): Desk['alerts'] => ({
+  list: (account) => (account === null ? listAlertsForOperator(shop.engine.read) : listAlerts(shop.engine.read, account)),
+  thresholds: () => Promise.resolve(DEFAULT_THRESHOLDS),
+})

@@ -5,6 +5,8 @@ import type { LightMyRequestResponse } from 'fastify'
 import { formatDeliveryId } from '../../src/correlate/deliveryid.ts'
 import { loadRules } from '../../src/edge/rulefiles.ts'
 import type { Fact } from '../../src/ledger/fact.ts'
+import type { AlertRow } from '../../src/ledger/alert.ts'
+import { DEFAULT_THRESHOLDS } from '../../src/ledger/alertrule.ts'
 import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/world.ts'
 import { Fault } from '../../src/error.ts'
@@ -286,6 +288,19 @@ async function* pieces(): AsyncGenerator<Uint8Array> {
   yield* [Buffer.from('1,"2"\r\n')]
 }
 
+export const ALERT: AlertRow = {
+  account: 1,
+  alert: 'bounce-rate',
+  about: '',
+  state: 'raised',
+  change: 1,
+  since: NOW,
+  data: { value: 0.5, volume: 200, threshold: { raise: 0.05, clear: 0.03, minimum: 200 }, from: null },
+  factId: FAILED.id,
+  mailed: 0,
+  mailDueAt: 0,
+}
+
 export const MAIL_HEAD = {
   digest: 'cd'.repeat(32),
   receivedAt: NOW,
@@ -483,6 +498,10 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
           ? Promise.reject(new Fault('conflict', 'only a failed export can be tried again; this one is done'))
           : Promise.reject(new Fault('not_found', 'there is no such export')),
       remove: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId),
+    },
+    alerts: {
+      list: (account) => Promise.resolve(account === 2 ? [] : [ALERT]),
+      thresholds: () => Promise.resolve(DEFAULT_THRESHOLDS),
     },
     routes: {
       domains: hear('routes.domains', [{ account: 1, domain: 'in.example.com', createdAt: NOW }]),

@@ -98,6 +98,13 @@ const CASES: readonly Case[] = [
   ['no such mail', { url: '/v1/messages/none' }, 404, 'not_found'],
   ['the mail of another account', { url: `/v1/messages/${EMAIL_ID}`, auth: `Bearer bob:secret-of-bob` }, 404, 'not_found'],
   ['nobody asks', { url: `/v1/messages/${EMAIL_ID}`, auth: null }, 401, 'unauthenticated'],
+  // /v1/alerts
+  ['alerts that stand', { url: '/v1/alerts' }, 200],
+  ['everybody’s alerts', { url: '/v1/alerts?state=any', auth: OPERATOR }, 200],
+  ['a state of alerts that there is not', { url: '/v1/alerts?state=x' }, 400, 'bad_request'],
+  ['nobody asks for alerts', { url: '/v1/alerts', auth: null }, 401, 'unauthenticated'],
+  ['thresholds', { url: '/v1/alerts/rules' }, 200],
+  ['thresholds of nobody', { url: '/v1/alerts/rules', auth: OPERATOR }, 400, 'bad_request'],
   // /v1/route-domains, /v1/route-mails
   ['domains of an account', { url: '/v1/route-domains' }, 200],
   ['everybody’s domains', { url: '/v1/route-domains', auth: OPERATOR }, 200],

@@ -12,7 +12,7 @@ import { createReadingDesk } from '../../src/web/storedesk.ts'
 import { createWritingDesk } from '../../src/web/workdesk.ts'
 import { createSubmit } from '../../src/work/submit.ts'
 import { engines } from '../support/engines.ts'
-import { makeDkim, makeShop, makeExports, makeRoutes, makeWebhooks, MASTER } from '../support/shop.ts'
+import { makeDkim, makeShop, makeExports, makeAlertDesk, makeRoutes, makeWebhooks, MASTER } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
@@ -66,6 +66,7 @@ describe.each(engines)('$kind', ({ open }) => {
       webhooks: makeWebhooks(shop),
       exports: makeExports(shop),
       routes: makeRoutes(shop),
+      alerts: makeAlertDesk(shop),
     }
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))
     const made = await desk.register(ANN, { ...MAIL, recipients: names })

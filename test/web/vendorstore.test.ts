@@ -21,7 +21,7 @@ import { commitWorld } from '../../src/work/commit.ts'
 import { changeSettings } from '../../src/work/settings.ts'
 import type { Shop } from '../../src/work/shop.ts'
 import { engines } from '../support/engines.ts'
-import { makeDkim, makeShop, makeExports, makeRoutes, makeWebhooks } from '../support/shop.ts'
+import { makeDkim, makeShop, makeExports, makeAlertDesk, makeRoutes, makeWebhooks } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
 
 /** 23:30 on the wall in Berlin, on the evening before the clocks change. */
@@ -89,6 +89,7 @@ describe.each(engines)('$kind', ({ open }) => {
         webhooks: makeWebhooks(shop),
         exports: makeExports(shop),
         routes: makeRoutes(shop),
+        alerts: makeAlertDesk(shop),
       },
       keys: createKeys(engine.read, shop.now),
       accountOf: () => Promise.resolve(null),

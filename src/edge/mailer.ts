@@ -1,0 +1,60 @@
+/**
+ * mailer - alerts as mails, through a smart host
+ *
+ * The envelope has no sender, so that no bounce comes back, and the mail says that a program wrote it, so that no responder answers:
+ * a mail about bounces must not make any. Each has an id that stays the same when it is sent again.
+ *
+ * RFC 3834 (Auto-Submitted), RFC 5321 §4.5.5 (null reverse-path). See also: work/alerts, settings (alerts).
+ */
+import { createTransport } from 'nodemailer'
+import type { Telemetry } from '../telemetry.ts'
+
+export type AlertMail = { readonly id: string; readonly to: readonly string[]; readonly subject: string; readonly text: string }
+
+export type Mailer = {
+  /** Whether the smart host has taken it. Never rejects. */
+  readonly send: (mail: AlertMail) => Promise<boolean>
+  readonly close: () => void
+}
+
+export type MailerOptions = {
+  /** smtp:// or smtps:// with host, port, and name and password where it wants them. */
+  readonly smtp: string
+  readonly from: string
+  readonly log: Telemetry['log']
+}
+
+/** A smart host is near; one that does not answer in that time is down. */
+const TIMEOUT_MS = 10_000
+
+export function createMailer({ smtp, from, log }: MailerOptions): Mailer {
+  const limits = { connectionTimeout: TIMEOUT_MS, greetingTimeout: TIMEOUT_MS, socketTimeout: TIMEOUT_MS }
+  const transport = createTransport({ url: smtp, ...limits, disableFileAccess: true, disableUrlAccess: true })
+  const domain = from.slice(from.lastIndexOf('@') + 1)
+  const headers = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All', Precedence: 'bulk' }
+  return {
+    send: async ({ id, to, subject, text }) => {
+      try {
+        const envelope = { from: '', to: [...to] }
+        await transport.sendMail({
+          from,
+          to: [...to],
+          subject: oneLine(subject),
+          text,
+          envelope,
+          headers,
+          messageId: `<alert-${id}@${domain}>`,
+        })
+        return true
+      } catch (error) {
+        log.error({ err: error }, 'the smart host did not take an alert')
+        return false
+      }
+    },
+    close: () => transport.close(),
+  }
+}
+
+/** What an alert is about may be a stranger's domain. */
+// oxlint-disable-next-line no-control-regex
+const oneLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 200)

@@ -1,0 +1,59 @@
+/**
+ * alerts - how each alert stands, so that a restart neither repeats nor forgets one
+ *
+ * See also: ledger/alert (the rows), work/alerts.
+ */
+import type { AlertRow, AlertState } from '../ledger/alert.ts'
+import type { AlertName } from '../ledger/alertrule.ts'
+import type { Db, Reader } from './engine.ts'
+import { int, json, shapeOf, text, uuid, word } from './shape.ts'
+
+export const ALERT_ROWS = shapeOf<AlertRow>('alerts', ['account_id', 'alert', 'about'], {
+  account: int('account_id'),
+  alert: word<AlertName>('alert'),
+  about: text('about'),
+  state: word<AlertState>('state'),
+  change: int('change'),
+  since: int('since'),
+  data: json<AlertRow['data']>('data'),
+  factId: uuid('fact_id'),
+  mailed: int('mailed'),
+  mailDueAt: int('mail_due_at'),
+})
+
+const COLUMNS = ALERT_ROWS.columns('a')
+
+/** All of them: as many as there are figures that were ever too high. */
+export async function listAlertsForOperator(reader: Reader): Promise<readonly AlertRow[]> {
+  return (await reader.all(`select ${COLUMNS} from alerts a order by a.account_id, a.alert, a.about`)).map(ALERT_ROWS.decode)
+}
+
+/** An account's. */
+export async function listAlerts(reader: Reader, account: number): Promise<readonly AlertRow[]> {
+  const sql = `select ${COLUMNS} from alerts a where a.account_id = $1 order by a.account_id, a.alert, a.about`
+  return (await reader.all(sql, [account])).map(ALERT_ROWS.decode)
+}
+
+/** Writes rows as they are now. */
+export async function saveAlertsForOperator(db: Db, rows: readonly AlertRow[]): Promise<void> {
+  await db.upsertMany(ALERT_ROWS, rows)
+}
+
+/** Takes changes that are still to be mailed, until `leaseUntil`. Run it in a transaction that sees the latest. */
+export async function claimAlertMailsForOperator(db: Db, now: number, leaseUntil: number): Promise<readonly AlertRow[]> {
+  const rows = await db.claim({
+    table: ALERT_ROWS.table,
+    where: 'mailed < change and mail_due_at <= $1',
+    order: 'mail_due_at, account_id, alert, about',
+    set: 'mail_due_at = $2',
+    params: [now, leaseUntil],
+    limit: 100,
+  })
+  return rows.map(ALERT_ROWS.decode)
+}
+
+/** A change was mailed; a later one is still to be. */
+export async function settleAlertMail(db: Db, { account, alert, about, change }: AlertRow): Promise<void> {
+  const sql = 'update alerts set mailed = $1 where account_id = $2 and alert = $3 and about = $4 and mailed < $1'
+  await db.run(sql, [change, account, alert, about])
+}
