@@ -5,11 +5,13 @@
  *   npm run bench -- read intake  some of them
  *   npm run bench -- --json       one JSON object a figure
  *   npm run bench -- api --deliveries=10000000
+ *   npm run bench -- drain --queued=1000000
  *
  * Machines are noisy: read the ratios. The targets stand beside the figures.
  */
 import { accuracy } from './accuracy.ts'
 import { api } from './api.ts'
+import { drain } from './drain.ts'
 import { intake } from './intake.ts'
 import { memory } from './memory.ts'
 import { read } from './read.ts'
@@ -38,6 +40,7 @@ const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   accuracy,
   simulate,
   statistics,
+  drain,
 }
 
 const words = process.argv.slice(2)

@@ -161,7 +161,7 @@ function rest({ wake, shop }: Carrying, term: Term, hand: InHand): void {
   const now = shop.now()
   const { end, stays } = heard(term, hand, { kind: 'unreachable', how: 'dropped', text: 'the mail could not be made' }, now)
   if (end === null) term.done.push({ kind: 'recalled', ref: hand.ref, markedAt: hand.markedAt, stays })
-  else term.ended.push({ kind: 'ended', ref: hand.ref, at: now, end: 'given-up' })
+  else term.ended.push({ kind: 'ended', ref: hand.ref, at: now, end: 'given-up', heldBy: null })
   wake()
 }
 

@@ -132,7 +132,7 @@ async function serveTerm(delivering: Delivering, lease: Lease): Promise<void> {
     const loading = load(delivering, term)
     while (!delivering.isClosing && !term.isEnding) {
       await takeTurn(desk, term)
-      await signal.wait(restUntilTurn(term, shop.now()))
+      await signal.wait(restUntilTurn(options, term, shop.now()))
     }
     await endTerm(delivering, term, desk)
     await loading

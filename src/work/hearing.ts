@@ -16,7 +16,8 @@ import type { Heard } from '../ledger/decideattempt.ts'
 import type { AttemptError } from '../ledger/fact.ts'
 import { oneLine, parseReply } from '../mail/reply.ts'
 import { statedDelay } from '../mail/stateddelay.ts'
-import type { Answer, Dispatch } from '../queue/mail.ts'
+import type { Answer, Dispatch, HeldBy } from '../queue/mail.ts'
+import { withoutNames } from '../queue/transitionfact.ts'
 
 /** What a dialogue with a domain's host means. Of a 2xx nothing is asked. */
 export function verdictOf(table: RuleTable, domain: string, heard: Heard): Verdict {
@@ -79,19 +80,36 @@ function refused(table: RuleTable, { code, text }: Heard, verdict: Verdict): Ans
   return { kind: 'refused', code, text, reason, pause, deferral, statedDelayMs: deferral ? statedDelay(text) : null, zone }
 }
 
+/**
+ * Why a mail was given up that was never answered: what the key that held it was told, read as if it had been told to the mail. Null: it
+ * was held by a limit or a pause of our own. Names are left out, for the answer may have been another account's.
+ */
+export function heldVerdict(table: RuleTable, domain: string, heldBy: HeldBy | null): Verdict | null {
+  if (heldBy === null || heldBy.class === null) return null
+  const { reply } = heldBy
+  const text = withoutNames(reply?.text ?? '')
+  const isNetwork = heldBy.class === 'network'
+  const { status } = parseReply(text)
+  return verdictOf(table, domain, { ...UNHEARD, text, status, code: reply?.code ?? null, error: isNetwork ? 'connect' : null })
+}
+
+const UNHEARD: Heard = {
+  n: null,
+  code: null,
+  status: null,
+  text: '',
+  error: null,
+  mx: null,
+  egressIp: null,
+  site: '',
+  final: false,
+  source: 'queue',
+}
+
 /** An attempt of which nobody knows what came of it: the node that made it ended before it had written that down. */
 export function unknownFate(dispatch: Pick<Dispatch, 'attempt' | 'domain'>, table: RuleTable): Omit<Said, 'answer'> {
-  const heard: Heard = {
-    n: dispatch.attempt,
-    code: null,
-    status: null,
-    text: 'the sending node ended before it had written down what was answered',
-    error: 'dropped',
-    mx: null,
-    egressIp: null,
-    site: siteOf(table, { domain: dispatch.domain }).site,
-    final: false,
-    source: 'queue',
-  }
+  const text = 'the sending node ended before it had written down what was answered'
+  const { site } = siteOf(table, { domain: dispatch.domain })
+  const heard: Heard = { ...UNHEARD, n: dispatch.attempt, text, error: 'dropped', site }
   return { heard, verdict: verdictOf(table, dispatch.domain, heard) }
 }

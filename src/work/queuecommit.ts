@@ -9,6 +9,7 @@
  */
 import { decideAttempt, decideGiveUp } from '../ledger/decideattempt.ts'
 import { decideDeleted } from '../ledger/decidedeleted.ts'
+import { summarise } from '../ledger/effect.ts'
 import type { AttemptData, Fact, FactOf } from '../ledger/fact.ts'
 import { applyFacts } from '../ledger/fold.ts'
 import type { Moment } from '../ledger/make.ts'
@@ -30,6 +31,7 @@ import { type KeyRow, type QueueReport, saveKeysForOperator, takeReportsForOpera
 import { loadWorld } from '../store/world.ts'
 import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
+import { heldVerdict } from './hearing.ts'
 import type { Shop } from './shop.ts'
 import type { Done, Moved } from './term.ts'
 
@@ -121,10 +123,9 @@ function decide({ shop, page, turn }: Committing, world: World, done: Exclude<Do
   const now = world.deliveries.get(done.ref.deliveryId) ?? delivery
   if (done.end === 'deleted') applyFacts(world, decideDeleted({ world, delivery: now, settings, moment }))
   if (done.end === 'given-up') {
-    applyFacts(
-      world,
-      decideGiveUp({ delivery: now, last: lastAttempt(world, now.deliveryId), settings, moment, queueDays: turn.giveUpDays }),
-    )
+    const held = done.kind === 'ended' ? heldVerdict(shop.rules(), now.domain, done.heldBy) : null
+    const last = lastAttempt(world, now.deliveryId) ?? (held === null ? null : { verdict: summarise(held) })
+    applyFacts(world, decideGiveUp({ delivery: now, last, settings, moment, queueDays: turn.giveUpDays }))
   }
 }
 

@@ -10,7 +10,7 @@
 import { monthOfDelivery, parseDeliveryId } from '../correlate/deliveryid.ts'
 import { type Audience, isTold, type Behind, type Told, toldOf } from '../queue/behind.ts'
 import type { KeyId } from '../queue/key.ts'
-import type { Dispatch, MailEnd, QueueEvent } from '../queue/mail.ts'
+import type { Dispatch, HeldBy, MailEnd, QueueEvent } from '../queue/mail.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { Lease } from '../store/lease.ts'
 import type { MailRef, QueueCursor, QueuedMail } from '../store/queue.ts'
@@ -47,7 +47,14 @@ export type Done =
   /** An attempt was not made, or nothing of it is to be told. */
   | { readonly kind: 'recalled'; readonly ref: MailRef; readonly markedAt: number; readonly stays: Stays }
   /** It ended without an attempt. */
-  | { readonly kind: 'ended'; readonly ref: MailRef; readonly at: number; readonly end: 'given-up' | 'deleted' }
+  | {
+      readonly kind: 'ended'
+      readonly ref: MailRef
+      readonly at: number
+      readonly end: 'given-up' | 'deleted'
+      /** Why one waited that was never answered. */
+      readonly heldBy: HeldBy | null
+    }
 
 /** A move of a key, with who is told of it. */
 export type Moved = { readonly event: Told; readonly behind: readonly Behind[] }
@@ -126,7 +133,7 @@ export function follow(term: Term, events: readonly QueueEvent[]): void {
     else if (event.kind === 'mail.ended' && (event.end === 'given-up' || event.end === 'deleted')) {
       // What waits has a name of ours, which says whose it is.
       const ref = refOf(parseDeliveryId(event.mailId)?.account ?? 0, event.mailId)
-      term.ended.push({ kind: 'ended', ref, at: event.at, end: event.end })
+      term.ended.push({ kind: 'ended', ref, at: event.at, end: event.end, heldBy: event.heldBy })
     }
   }
 }

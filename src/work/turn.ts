@@ -64,9 +64,9 @@ export async function takeTurn(desk: TurnDesk, term: Term): Promise<void> {
   }
 }
 
-/** How long until the next turn, unless somebody wakes it. */
-export function restUntilTurn(term: Term, now: number): number {
-  if (term.isStuck) return POLL_MS
+/** How long until the next turn, unless somebody wakes it. While all lines are in use an answer does. */
+export function restUntilTurn({ lines }: Pick<TurnDesk, 'lines'>, term: Term, now: number): number {
+  if (term.isStuck || roomOf(lines, term) === 0) return POLL_MS
   if (term.hasFresh && term.isLoaded) return 0
   const wake = nextWake(term.queue, now)
   return wake === null ? POLL_MS : Math.min(POLL_MS, Math.max(0, wake - now))
@@ -87,9 +87,12 @@ async function lookRound({ shop }: TurnDesk, term: Term): Promise<void> {
   term.polledAt = now
 }
 
+/** How many more may be given out: as many as there are lines are marked ahead. */
+const roomOf = (lines: number, { inHand }: Term): number => Math.max(0, 2 * lines - inHand.size)
+
 /** What the queue lets go. */
 function giveOut({ lines }: TurnDesk, term: Term, now: number): void {
-  const { dispatches, events } = nextDispatch(term.queue, now, Math.max(0, 2 * lines - term.inHand.size))
+  const { dispatches, events } = nextDispatch(term.queue, now, roomOf(lines, term))
   follow(term, events)
   for (const dispatch of dispatches) {
     const ref = refOf(dispatch.account, dispatch.mailId)
@@ -102,7 +105,10 @@ function giveOut({ lines }: TurnDesk, term: Term, now: number): void {
 async function commitAll(desk: TurnDesk, term: Term, page: Page): Promise<void> {
   dropRecalled(desk, term)
   const { turn, keys, movedKeys } = collect(desk, term)
-  if (isEmpty(turn)) return
+  if (isEmpty(turn)) {
+    term.isStuck = false
+    return
+  }
   try {
     const committed = await commitTurn(desk.shop, page, turn)
     forget(term, turn)

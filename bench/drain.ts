@@ -1,0 +1,182 @@
+/**
+ * drain - queued mails delivered to servers on loopback, and what one costs with ten thousand, a hundred thousand or more waiting behind it
+ *
+ * The daemon's deliverer, store, renderer and SMTP transport in this process; the servers that take the mail in another. Mails lie in the
+ * store before the start: loading them is measured by itself. CPU is that of this process, over all threads. `--queued=1000000` adds a row.
+ */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { formatDeliveryId, monthOf } from '../src/correlate/deliveryid.ts'
+import { smarthostRoute } from '../src/edge/route.ts'
+import { createSmtpTransport } from '../src/edge/smtptransport.ts'
+import { createVault } from '../src/edge/vault.ts'
+import { openEngine } from '../src/store/engine.ts'
+import { migrate } from '../src/store/migrate.ts'
+import { createDeliverer } from '../src/work/deliver.ts'
+import { createRender } from '../src/work/render.ts'
+import { createSigners } from '../src/work/signers.ts'
+import { createSubmit } from '../src/work/submit.ts'
+import { UNTRACKED } from '../src/compose/xsmtpapi.ts'
+import { freshFolder } from '../test/support/daemon.ts'
+import { deliverOptions } from '../test/support/delivery.ts'
+import { makeShop, MASTER } from '../test/support/shop.ts'
+import type { Figure } from './bench.ts'
+
+/** Mails that are measured, in each row. */
+const DRAINED = 5_000
+const DOMAINS = 200
+
+export async function drain(): Promise<readonly Figure[]> {
+  const asked = process.argv.find((word) => word.startsWith('--queued='))
+  const sizes = [10_000, 100_000, ...(asked === undefined ? [] : [Number(asked.slice('--queued='.length))])]
+  const figures: Figure[] = []
+  let first: number | null = null
+  for (const size of sizes) {
+    const found = await measure(size)
+    const beside =
+      first === null ? {} : { beside: `that with ${(sizes[0] ?? 0).toLocaleString('en-US')}`, ratio: found.cpu / first, target: '<= 1.5' }
+    const waiting = `${size.toLocaleString('en-US')} waiting`
+    first ??= found.cpu
+    figures.push(
+      { figure: `loading, ${waiting}`, value: found.loadSeconds, unit: 's' },
+      { figure: `memory of a waiting mail, ${waiting}`, value: found.bytes, unit: 'bytes' },
+      { figure: `mails drained, ${waiting}`, value: found.rate, unit: 'mails/s' },
+      { figure: `cost of a mail, ${waiting}`, value: found.cpu, unit: 'µs CPU', ...beside },
+    )
+  }
+  return figures
+}
+
+type Found = { readonly loadSeconds: number; readonly bytes: number; readonly rate: number; readonly cpu: number }
+
+async function measure(size: number): Promise<Found> {
+  const file = join(freshFolder(), 'bounced.db')
+  const engine = await openEngine(`sqlite:${file}`)
+  await migrate(engine, Date.now())
+  const clock = {
+    get now() {
+      return Date.now()
+    },
+  }
+  const shop = await makeShop(engine, clock)
+  await submitSome(shop)
+  copyMails(file, size)
+  const sink = await startSink()
+  const transport = createSmtpTransport({
+    route: smarthostRoute({ host: '127.0.0.1', port: sink.port, login: null, tls: 'off', implicitTls: false }),
+    addressesOf: () => Promise.resolve({ kind: 'none' }),
+    ehlo: 'bench.example.org',
+    allowPrivate: true,
+  })
+  let isHeld = true
+  let sent = 0
+  const gate: (() => void)[] = []
+  const held = {
+    ...transport,
+    send: async (mail: Parameters<typeof transport.send>[0]) => {
+      if (isHeld) await new Promise<void>((resolve) => gate.push(resolve))
+      const outcome = await transport.send(mail)
+      sent += 1
+      return outcome
+    },
+  }
+  const render = createRender(shop, createSigners(engine, createVault(MASTER)))
+  globalThis.gc?.()
+  const before = process.memoryUsage().heapUsed
+  const began = performance.now()
+  const deliverer = createDeliverer(shop, { ...deliverOptions(held), render, lines: 100, linesPerSite: 20, pools: { '*': ['127.0.0.1'] } })
+  deliverer.start()
+  while (!deliverer.isDelivering()) await sleep(5)
+  const loadSeconds = (performance.now() - began) / 1_000
+  globalThis.gc?.()
+  const bytes = (process.memoryUsage().heapUsed - before) / size
+  isHeld = false
+  for (const go of gate.splice(0)) go()
+  while (sent < 500) await sleep(2)
+  const from = { at: performance.now(), cpu: process.cpuUsage(), sent }
+  while (sent < from.sent + Math.min(DRAINED, size / 2)) await sleep(2)
+  const cpu = process.cpuUsage(from.cpu)
+  const count = sent - from.sent
+  const rate = count / ((performance.now() - from.at) / 1_000)
+  await deliverer.close()
+  await transport.close()
+  await engine.close()
+  sink.stop()
+  return { loadSeconds, bytes, rate, cpu: (cpu.user + cpu.system) / count }
+}
+
+const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+/** One request by the real door: its delivery, its row and its body are what is copied. */
+async function submitSome(shop: Parameters<typeof createSubmit>[0]): Promise<void> {
+  const submit = createSubmit(shop, { nudge: () => undefined, recipientsPerDay: null })
+  await submit(
+    { account: 1, apiUser: 'bench', ip: '127.0.0.1' },
+    {
+      body: {
+        from: 'news@example.org',
+        fromName: 'News',
+        replyTo: [],
+        to: null,
+        cc: [],
+        subject: 'This week',
+        html: `<p>${'A paragraph of a newsletter, as long as they are. '.repeat(40)}</p>`,
+        plain: null,
+        headers: {},
+        attachments: [],
+        sections: {},
+        raw: null,
+        messageId: null,
+        emailType: 'batch',
+        tracking: UNTRACKED,
+      },
+      recipients: [{ recipient: 'first@d0.example.net', variables: { '%name%': 'first' } }],
+      label: null,
+      userHeaders: {},
+      requestId: null,
+    },
+  )
+}
+
+/** As many more, straight into the tables: figures depend on how many there are, never on what they add up to. */
+function copyMails(file: string, size: number): void {
+  const database = new DatabaseSync(file)
+  database.exec('pragma synchronous = off')
+  const row = (table: string): Record<string, unknown> => database.prepare(`select * from ${table}`).get() ?? {}
+  const [delivery, mail] = [row('deliveries'), row('queue_mails')]
+  const now = Date.now()
+  const day = Math.floor((now - Date.UTC(2020, 0, 1)) / 86_400_000)
+  const insert = (table: string, like: Record<string, unknown>) => {
+    const names = Object.keys(like)
+    const statement = database.prepare(`insert into ${table} (${names.join(', ')}) values (${names.map((_, n) => `?${n + 1}`).join(', ')})`)
+    return (own: Readonly<Record<string, unknown>>) =>
+      statement.run(...names.map((name) => (name in own ? own[name] : like[name]) as string | number | null | Uint8Array))
+  }
+  const [addDelivery, addMail] = [insert('deliveries', delivery), insert('queue_mails', mail)]
+  database.exec('begin')
+  for (let n = 1; n < size; n++) {
+    const id = formatDeliveryId({ day, account: 1, sequence: 1_000_000 + n }) ?? ''
+    const [domain, recipient] = [`d${n % DOMAINS}.example.net`, `user-${n}@d${n % DOMAINS}.example.net`]
+    const month = monthOf(now)
+    const own = { delivery_id: id, delivery_month: month, domain, recipient }
+    addDelivery({
+      ...own,
+      email_id: `${id}m0$${recipient}`,
+      message_id: `${id}m`,
+      message_id_header: `${id}@example.org`,
+      requested_at: now,
+    })
+    addMail({ ...own, accepted_at: now + Math.floor(n / 1_000), fresh: 0 })
+    if (n % 50_000 === 0) database.exec('commit; begin')
+  }
+  database.exec(`update queue_bodies set mails = ${size}; commit`)
+  database.close()
+}
+
+/** Takes everything, in a process of its own. */
+async function startSink(): Promise<{ readonly port: number; readonly stop: () => void }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'sink.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const port = await new Promise<number>((resolve) => child.stdout.once('data', (told: Buffer) => resolve(Number(told.toString()))))
+  return { port, stop: () => child.kill() }
+}
