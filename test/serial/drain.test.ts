@@ -67,7 +67,7 @@ test(`${KILLS} kills while ${MAILS} mails drain`, async () => {
   const random = chance(SEED)
   const mailbox = await startMailbox((to, attempt) => {
     if (to.startsWith('gone')) return { code: 550, text: '5.1.1 user unknown' }
-    return to.startsWith('later') && attempt === 1 ? { code: 451, text: '4.7.1 Greylisted, try again later' } : null
+    return to.startsWith('later') && attempt === 1 ? { code: 452, text: '4.2.2 mailbox is over quota' } : null
   })
   const env = {
     BOUNCED_DELIVERY_MODE: 'smarthost',

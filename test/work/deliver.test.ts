@@ -215,7 +215,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
       to.startsWith('gone')
         ? { code: 550, text: '5.1.1 user unknown' }
         : to.startsWith('later') && attempt < 3
-          ? { code: 451, text: '4.7.1 Greylisted' }
+          ? { code: 452, text: '4.2.2 mailbox is over quota' }
           : null,
     )
     const transport = createSmtpTransport({
