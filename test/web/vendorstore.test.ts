@@ -319,6 +319,18 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await Promise.all(asked.map((parameters) => counts(parameters)))).toEqual([1, 1, 0, 0])
   })
 
+  test('many at once make one entry and one label', async () => {
+    const ten = Array.from({ length: 10 }, (_, n) => n)
+    const blocks = await Promise.all(ten.map(() => ask('block/add', 'email=race@example.org&domainName=race.example')))
+    const counts = blocks.map(({ statusCode, info }) => [statusCode, Number(info['addSuccessCount'])] as const)
+    expect(counts.map(([code]) => code)).toEqual(ten.map(() => 200))
+    expect(counts.reduce((sum, [, added]) => sum + added, 0)).toBe(2)
+    const labels = (await Promise.all(ten.map(() => ask('label/add', 'labelName=race')))).map(({ statusCode }) => statusCode)
+    expect(labels.toSorted((a, b) => a - b)).toEqual([200, ...ten.slice(1).map(() => 40015)])
+    const gone = await Promise.all(ten.map(() => ask('block/delete', 'email=race@example.org&domainName=race.example')))
+    expect(gone.reduce((sum, { info }) => sum + Number(info['deleteSuccessCount']), 0)).toBe(2)
+  })
+
   test('no text of a stranger upsets the store', async () => {
     const reads = [
       'data/emailStatus',
