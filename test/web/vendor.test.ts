@@ -237,6 +237,14 @@ test('multipart and query make one bag', async () => {
   expect(answer.json()).toMatchObject({ result: true, statusCode: 200, info: { count: 1 } })
 })
 
+test('a JSON body says the same', async () => {
+  const { ask, heard } = await makeBench()
+  const body = { apiUser: 'alice', apiKey: 'secret-of-alice', days: 1, aggregate: true }
+  const answer = await ask({ method: 'POST', url: '/api/statday/list', body, auth: null })
+  expect([answer.json().statusCode, Array.isArray(answer.json().info.dataList)]).toEqual([200, false])
+  expect(heard.find(({ name }) => name === 'counters')?.args[1]).toMatchObject({ by: [] })
+})
+
 test('emailStatus has the vendor’s shape', async () => {
   const answer = await bench.ask({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
   expect(answer.json()).toEqual({

@@ -38,7 +38,7 @@ export function bagOf(...sources: readonly unknown[]): Bag {
     if (typeof source !== 'object' || source === null) continue
     for (const [name, value] of Object.entries(source)) {
       const last: unknown = Array.isArray(value) ? value.at(-1) : value
-      if (typeof last === 'string' || typeof last === 'number') bag.set(name, String(last).slice(0, MAX_VALUE))
+      if (typeof last === 'string' || typeof last === 'number' || typeof last === 'boolean') bag.set(name, String(last).slice(0, MAX_VALUE))
     }
   }
   return bag
