@@ -103,11 +103,19 @@ const notDelivering = (seenAt: number | null): string =>
 const timeOf = (at: number): string => new Date(at).toISOString()
 
 function cellsOf({ domain, status }: LaneRow, account: string): string[] {
-  const { state, reason, nextSendingAt, waiting, inFlight, rates } = status
+  const { state, reason, nextSendingAt, waiting, inFlight, rates, perMinute } = status
   const perSecond = [rates.in[2], rates.try[2], rates.out[2]].map((rate) => rate.toFixed(1)).join('/')
   const flight = inFlight === 0 ? '' : ` (${inFlight} in flight)`
   const next = nextSendingAt === null ? '-' : timeOf(nextSendingAt)
-  return [account, oneLine(domain), state, reason ?? '-', next, `${waiting} wait${flight}`, `in/try/out ${perSecond}`]
+  return [
+    account,
+    oneLine(domain),
+    state,
+    reason ?? '-',
+    next,
+    `${waiting} wait${flight}`,
+    `in/try/out ${perSecond}${perMinute === null ? '' : `, set to ${perMinute} a minute`}`,
+  ]
 }
 
 const evidenceLines = (row: LaneRow | undefined): string[] =>

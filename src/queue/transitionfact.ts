@@ -59,7 +59,9 @@ export function decideTransition(event: Told, behind: readonly Behind[], moment:
 
 type Moved = Omit<QueueData, 'domains' | 'waiting' | 'evidence'>
 
-function movedOf({ kind, key, class: name, n, from, to, nextSendingAt, by }: Transition): Moved {
+function movedOf({ kind, at, key, class: name, n, from, to, nextSendingAt: next, by }: Transition): Moved {
+  // A moment that has come is none to wait for.
+  const nextSendingAt = next === null || next <= at ? null : next
   return { move: MOVES[kind], key, reason: reasonOf(key) ?? '', class: name, n, from, to, nextSendingAt, by }
 }
 

@@ -7,10 +7,10 @@
  * See also: work/queuedesk, web/queueorders (what may be done), spec: pause.
  */
 import { z } from 'zod'
-import { Fault } from '../error.ts'
 import type { Averages } from '../queue/show.ts'
 import { evidenceFor } from '../queue/transitionfact.ts'
 import type { LaneRow } from '../store/queuelanes.ts'
+import { CURSORS, readWord, wordOf } from './cursor.ts'
 import type { Desk } from './desk.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
@@ -80,12 +80,17 @@ export function addQueue(server: Web, { desk, guard }: QueueRoutes): void {
     const asker = await guard.anyone(request)
     const { domain = null, after, limit } = request.query
     const account = asker?.account ?? null
-    const query = { account, domain, after: after === undefined ? null : readLane(after), limit }
+    const query = { account, domain, after: readWord(after ?? null, CURSORS.lane), limit }
     const [{ delivering, seenAt }, rows] = await Promise.all([desk.queue.delivery(), desk.queue.lanes(query)])
     const names = account === null ? await desk.accountNames() : null
     const lanes = rows.map((row) => viewLane(row, { reader: asker === null || asker.byOperator === true ? 0 : asker.account, names }))
     const last = rows.at(-1)
-    return { delivering, seenAt: isoOf(seenAt), lanes, next: last === undefined || rows.length < limit ? null : laneWord(last) }
+    return {
+      delivering,
+      seenAt: isoOf(seenAt),
+      lanes,
+      next: last === undefined || rows.length < limit ? null : wordOf({ account: last.account, domain: last.domain }),
+    }
   })
   const series = { summary: 'Rates over time, for charts', tags, querystring: seriesQuery, response: { 200: seriesAnswer } }
   server.get('/v1/queue/series', { schema: series }, async (request) => {
@@ -121,19 +126,9 @@ function viewLane({ account, domain, status, savedAt }: LaneRow, { reader, names
   }
 }
 
-const viewAverages = ([last5s, last15s, last30s]: Averages): z.output<typeof averages> => ({ last5s, last15s, last30s })
+/** More digits than these say nothing. */
+const round = (rate: number): number => Math.round(rate * 100) / 100
 
-/** The key of a lane as one opaque word. */
-const laneWord = ({ account, domain }: Pick<LaneRow, 'account' | 'domain'>): string =>
-  Buffer.from(JSON.stringify([account, domain])).toString('base64url')
-
-const laneKey = z.tuple([z.int(), z.string()])
-
-function readLane(word: string): { readonly account: number; readonly domain: string } {
-  try {
-    const [account, domain] = laneKey.parse(JSON.parse(Buffer.from(word, 'base64url').toString('utf8')))
-    return { account, domain }
-  } catch (cause) {
-    throw new Fault('bad_request', 'after: take the `next` of the page before as it is', { cause })
-  }
+function viewAverages([five, fifteen, thirty]: Averages): z.output<typeof averages> {
+  return { last5s: round(five), last15s: round(fifteen), last30s: round(thirty) }
 }

@@ -7,7 +7,6 @@
  * See also: web/desk, store/*.
  */
 import { hashAddress, hashDomain, knowAddress } from '../correlate/address.ts'
-import { Fault } from '../error.ts'
 import { DEFAULT_SETTINGS } from '../ledger/settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/world.ts'
 import { findAccount, listAccountsForOperator } from '../store/accounts.ts'
@@ -27,6 +26,7 @@ import { stampOf } from '../store/stamp.ts'
 import { checkSuppressions, listSuppressions } from '../store/suppressions.ts'
 import type { SuppressionFilters } from '../store/suppressions.ts'
 import { follow } from '../work/feed.ts'
+import { CURSORS, readWord, wordOf } from './cursor.ts'
 import type { Desk, InboxQuery, StatusQuery, SuppressionQuery } from './desk.ts'
 import { createStatistics } from './statistics.ts'
 
@@ -61,19 +61,19 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
       return row === undefined ? null : { row, facts }
     },
     statuses: async (account, query) => {
-      const after = readCursor(query.after, ['requestedAt', 'deliveryId'])
+      const after = readWord(query.after, CURSORS.mail)
       const page = {
         start: query.offset,
         limit: query.limit,
         total: query.withTotal,
-        ...(after === null ? {} : { after: mailCursor(after) }),
+        ...(after === null ? {} : { after }),
       }
       const { rows, total } = await findDeliveries(reader, account, deliveryFilters(query), page)
       return { rows, total, next: nextOf(rows, query.limit, cursorOfMail) }
     },
     suppressions: async (account, query) => {
-      const after = readCursor(query.after, ['from', 'addressHash', 'scope'])
-      const page = { start: query.offset, limit: query.limit, ...(after === null ? {} : { after: entryCursor(after) }) }
+      const after = readWord(query.after, CURSORS.entry)
+      const page = { start: query.offset, limit: query.limit, ...(after === null ? {} : { after }) }
       const { rows } = await listSuppressions(reader, account, entryFilters(query, now()), page)
       return { rows, next: nextOf(rows, query.limit, cursorOfEntry) }
     },
@@ -93,10 +93,10 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
       return known.map((each) => (each === null ? [] : [...of(each.hash), ...of(hashDomain(each.domain))]))
     },
     inbox: async (account, query) => {
-      const after = readCursor(query.after, ['receivedAt', 'digest'])
+      const after = readWord(query.after, CURSORS.item)
       const page = {
         limit: query.limit,
-        ...(after === null ? {} : { after: { receivedAt: Number(after['receivedAt']), digest: String(after['digest']) } }),
+        ...(after === null ? {} : { after }),
       }
       const filters = inboxFilters(query)
       const rows = await (account === null ? inboxPageForOperator(reader, filters, page) : inboxPage(reader, account, filters, page))
@@ -176,31 +176,6 @@ export function entryFilters(query: SuppressionQuery, now: number): SuppressionF
 
 function inboxFilters(query: InboxQuery): InboxFilters {
   return given<InboxFilters>({ state: query.state, reason: query.reason })
-}
-
-/** One opaque word for the key of the last row. */
-function wordOf(cursor: object): string {
-  return Buffer.from(JSON.stringify(cursor)).toString('base64url')
-}
-
-/** The key behind a word; null for none. Faults: bad_request, for what we did not write. */
-function readCursor(word: string | null, names: readonly string[]): Readonly<Record<string, unknown>> | null {
-  if (word === null) return null
-  try {
-    const cursor: unknown = JSON.parse(Buffer.from(word, 'base64url').toString('utf8'))
-    if (typeof cursor === 'object' && cursor !== null && names.every((name) => Object.hasOwn(cursor, name))) return { ...cursor }
-  } catch {
-    // Falls through to the refusal below.
-  }
-  throw new Fault('bad_request', 'after: take the `next` of the page before as it is')
-}
-
-function entryCursor(cursor: Readonly<Record<string, unknown>>): { from: number; addressHash: string; scope: string } {
-  return { from: Number(cursor['from']), addressHash: String(cursor['addressHash']), scope: String(cursor['scope']) }
-}
-
-function mailCursor(cursor: Readonly<Record<string, unknown>>): { requestedAt: number; deliveryId: string } {
-  return { requestedAt: Number(cursor['requestedAt']), deliveryId: String(cursor['deliveryId']) }
 }
 
 const cursorOfMail = ({ requestedAt, deliveryId }: DeliveryRow): object => ({ requestedAt, deliveryId })

@@ -75,7 +75,7 @@ function addList(server: Web, { desk, guard }: SuppressionRoutes): void {
       state: z.enum(['in-force', 'any']).default('in-force').describe('`any` also shows what ended, was removed, or is held'),
       since: moment.optional(),
       until: moment.optional(),
-      after: z.string().max(200).optional().describe('`next` of the page before'),
+      after: z.string().max(600).optional().describe('`next` of the page before'),
       limit: z.coerce.number().int().min(1).max(1_000).default(100),
     }),
     response: { 200: z.object({ entries: z.array(entry), next: z.string().nullable() }) },

@@ -15,6 +15,7 @@ import { heedIfMatch, tagOf } from './etag.ts'
 import { isoOf } from './factview.ts'
 import type { Guard } from './guard.ts'
 import type { Web } from './server.ts'
+import { operatorQuery, strict } from './strict.ts'
 import { addWebhookRecords } from './webhookrecords.ts'
 
 const LADDERS = ['standard', 'vendor'] as const
@@ -70,7 +71,7 @@ const rowView = z.object({
 export type WebhookRoutes = { readonly desk: Desk; readonly guard: Guard }
 
 const tags = ['webhooks']
-const querystring = z.object({ account: z.string().max(128).optional().describe('The operator names an account') })
+const querystring = strict(operatorQuery)
 const params = z.object({ id: z.coerce.number().int().min(1).max(999_999_999) })
 
 export function addWebhooks(server: Web, routes: WebhookRoutes): void {

@@ -81,6 +81,8 @@ async function lookRound({ shop }: TurnDesk, term: Term): Promise<void> {
     const { events, settled } = await runCommands(shop.engine.read, term.queue, now)
     follow(term, events)
     term.orders.push(...settled)
+    // Who has ordered looks at once whether it holds.
+    if (settled.length > 0) term.notedAt = 0
   }
   term.hasFresh ||= fresh
   term.hasReports ||= reports

@@ -326,7 +326,12 @@ export const DKIM: DkimView = {
 /** Calls that reached the desk, by name. */
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
 
-export type Bench = { readonly web: Web; readonly heard: Heard; readonly ask: (request: Ask) => Promise<LightMyRequestResponse> }
+export type Bench = {
+  readonly web: Web
+  readonly desk: Desk
+  readonly heard: Heard
+  readonly ask: (request: Ask) => Promise<LightMyRequestResponse>
+}
 export type Ask = {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly url: string
@@ -375,7 +380,10 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
           ? Promise.resolve({ ...DKIM, state: 'active' })
           : Promise.reject(new Fault('conflict', 'cannot be seen yet'))
       },
-      remove: (call) => Promise.resolve(call.domain === DKIM.domain ? 1 : 0),
+      remove: (call) => {
+        heard.push({ name: 'dkim.remove', args: [call] })
+        return Promise.resolve(call.domain === DKIM.domain ? 1 : 0)
+      },
     },
     submit: (by, call) => {
       heard.push({ name: 'submit', args: [by, call] })
@@ -539,5 +547,5 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       headers: { ...(auth === null ? {} : { authorization: auth }), ...headers },
       ...(body === undefined ? {} : { payload: typeof body === 'string' || Buffer.isBuffer(body) ? body : { ...Object(body) } }),
     })
-  return { web, heard, ask }
+  return { web, desk, heard, ask }
 }

@@ -15,5 +15,6 @@ test.each([
   ['statusAt', 0, null],
   ['n', 3, 3],
   ['from', 'news@example.com', 'news@example.com'],
+  ['evidence', [{ at: AT, code: 421 }, 'x', 7], [{ at: ISO, code: 421 }, 'x', 7]],
   ['detail', { since: AT, reports: 5, names: ['a'] }, { since: ISO, reports: 5, names: ['a'] }],
 ] as const)('%s %j', (name, value, want) => expect(viewMoments(name, value)).toEqual(want))

@@ -5,70 +5,11 @@ import { LINES as ENGAGELAB } from '../../src/web/engagelab/document.ts'
 import { ROUTES } from '../../src/web/engagelab/routes.ts'
 import { LINES } from '../../src/web/vendor/document.ts'
 import { OPERATIONS } from '../../src/web/vendor/routes.ts'
-import { ITEM, JOB, MAIL_HEAD, makeBench, NOW, OPERATOR, ORDER, RECORD, ROW } from './lambdas.ts'
-import type { Ask, Bench } from './lambdas.ts'
+import { askOf, operationsOf, type Document } from './asks.ts'
+import { makeBench } from './lambdas.ts'
 
-type Response = { readonly content?: Readonly<Record<string, { readonly schema: Record<string, unknown> }>> }
-type Operation = { readonly responses: Readonly<Record<string, Response>>; readonly security?: readonly unknown[] }
-type Document = { readonly openapi: string; readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> }
-
-const bench: Bench = await makeBench()
-const own: Document = (await bench.ask({ url: '/openapi.json', auth: null })).json()
-const operations = Object.entries(own.paths).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
-)
-
-const past = new Date(NOW - 3_600_000).toISOString()
-const now = new Date(NOW).toISOString()
-
-/** What is put in the place of `{…}`, by route; what is not here is the same everywhere. */
-const NAMES: Readonly<Record<string, string>> = {
-  emailId: encodeURIComponent(ROW.emailId ?? ''),
-  token: 'abc',
-  list: 'bounce',
-  domain: 'in.example.com',
-  site: 'google',
-  address: 'joe@example.com',
-  event: RECORD.eventId,
-}
-const idFor = (path: string): string => {
-  if (path.includes('/inbox/')) return ITEM.digest
-  if (path.includes('/orders/')) return ORDER.commandId
-  if (path.includes('/route-mails/')) return MAIL_HEAD.digest
-  if (path.includes('/exports/')) return JOB.exportId
-  if (path.includes('/broadcasts/')) return 'spring'
-  return path.includes('/rules/') ? 'aliyun-unknown-user' : '1'
-}
-
-const MAIL = { from: 'news@example.org', subject: 'Hello', recipients: ['joe@example.com'] }
-
-/** Bodies and queries of the routes that need one. A route that is new fails until it is asked here. */
-const ASKS: Readonly<Record<string, Partial<Ask> & { readonly query?: string }>> = {
-  'POST /v1/messages': { body: MAIL },
-  'POST /v1/attempts': { body: { emailId: ROW.emailId, code: 550, text: '550 5.1.1 No such user' } },
-  'POST /v1/suppressions/check': { body: { addresses: ['joe@example.com', 'no address'] } },
-  'POST /v1/suppressions/lift': { body: { rule: 'r', since: past, until: now } },
-  'POST /v1/inbox/{id}/link': { body: { emailId: ROW.emailId } },
-  'PATCH /v1/account/settings': { body: { zone: 'Asia/Shanghai' } },
-  'GET /v1/cuts': { auth: OPERATOR },
-  'POST /v1/cuts': { auth: OPERATOR, body: { peer: '192.0.2.1', reason: 'a flood' } },
-  'DELETE /v1/cuts': { auth: OPERATOR, query: '?kind=peer&name=192.0.2.1' },
-  'GET /v1/brakes': { auth: OPERATOR },
-  'POST /v1/brakes/{site}/apply': { auth: OPERATOR },
-  'POST /v1/brakes/{site}/discard': { auth: OPERATOR },
-  'DELETE /v1/addresses/{address}': { auth: OPERATOR },
-  'POST /v1/webhooks': { body: { url: 'https://good.example/hook' } },
-  'PATCH /v1/webhooks/{id}': { body: { enabled: false } },
-  'POST /v1/queue/pause': { body: {} },
-  'POST /v1/queue/recover': { body: {} },
-  'POST /v1/queue/rate': { body: { domain: 'qq.com', perMinute: 60 } },
-  'POST /v1/queue/delete': { body: { domain: 'qq.com' } },
-  'POST /v1/queue/warm-up': { auth: OPERATOR, body: { egressIp: '192.0.2.1' } },
-  'POST /v1/queue/recover-key': { auth: OPERATOR, body: { key: 'ip|192.0.2.1|qq' } },
-  'POST /v1/route-domains': { auth: OPERATOR, query: '?account=alice', body: { domain: 'in.example.com' } },
-  'DELETE /v1/route-domains/{domain}': { auth: OPERATOR },
-  'POST /v1/exports': { body: { kind: 'status', since: past, until: now } },
-}
+const bench = await makeBench()
+const { document: own, operations } = await operationsOf(bench)
 
 /** Streams, which test/web/events reads. */
 const STREAMS: ReadonlySet<string> = new Set(['GET /v1/events'])
@@ -91,14 +32,6 @@ test('it is OpenAPI 3.1, and every operation names a good answer, its media type
     })
   }
 })
-
-const askOf = (name: string): Ask => {
-  const [method = 'GET', path = ''] = name.split(' ')
-  const { query = '', ...rest } = ASKS[name] ?? {}
-  const url = path.replaceAll(/\{(\w+)\}/g, (_, word: string) => NAMES[word] ?? idFor(path))
-  // The checked door: the document's methods are those of our routes.
-  return { method: method as NonNullable<Ask['method']>, url: `${url}${query}`, ...rest }
-}
 
 describe('what is answered is what is said', () => {
   test.each(asked)('$name', async ({ name, operation }) => {

@@ -120,7 +120,13 @@ describe.each(engines)('$kind', ({ open }) => {
     const first = await desk.suppressions(1, { ...ANY, list: 'bounce', limit: 2 })
     const second = await desk.suppressions(1, { ...ANY, list: 'bounce', limit: 2, after: first.next })
     expect([first.rows.length, second.rows.length, second.next]).toEqual([2, 1, null])
-    await expect(desk.suppressions(1, { ...ANY, list: 'bounce', after: 'made-up' })).rejects.toThrow(/as it is/)
+    const forged = ['made-up', '', 'null', '[]', '{}', '{"from":"x","addressHash":"zz","scope":""}', '{"requestedAt":1e999,"deliveryId":1}']
+    for (const text of forged) {
+      const after = Buffer.from(text).toString('base64url')
+      await expect(desk.suppressions(1, { ...ANY, list: 'bounce', after })).rejects.toThrow(/as it is/)
+      await expect(desk.statuses(1, { ...STATUSES, after })).rejects.toThrow(/as it is/)
+      await expect(desk.inbox(1, { state: null, reason: null, limit: 1, after })).rejects.toThrow(/as it is/)
+    }
   })
 
   test('one account sees nothing of another', async () => {
