@@ -1,0 +1,154 @@
+/**
+ * sending.test - a sender's mail, all the way: by HTTP and by SMTP into the queue, out over SMTP, signed, each recipient his own
+ *
+ * The daemon's own wiring in this process; a smart host of the test stands for the world, and the keys' records are read where a sender
+ * reads them.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
+import { simpleParser } from 'mailparser'
+import { createTransport } from 'nodemailer'
+import { SMTPServer } from 'smtp-server'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startApp, type App } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
+import { createTelemetry } from '../src/telemetry.ts'
+import { engines } from './support/engines.ts'
+
+const KEY = 'sending-key-0123456789abcdef0123456'
+
+type Sent = { readonly from: string; readonly to: string; readonly raw: Buffer }
+
+/** Takes everything. */
+async function openWorld(): Promise<{ readonly port: number; readonly sent: Sent[]; readonly close: () => Promise<void> }> {
+  const sent: Sent[] = []
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    logger: false,
+    onData: (stream, session, done) => {
+      const chunks: Buffer[] = []
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+      stream.on('end', () => {
+        const from = session.envelope.mailFrom === false ? '' : session.envelope.mailFrom.address
+        sent.push({ from, to: session.envelope.rcptTo.map(({ address }) => address).join(), raw: Buffer.concat(chunks) })
+        done()
+      })
+    },
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const address = server.server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    sent,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+describe.each(engines)('sending: $kind', ({ url }) => {
+  const data = mkdtempSync(join(tmpdir(), 'bounced-sending-'))
+  const records = new Map<string, string>()
+  let world: Awaited<ReturnType<typeof openWorld>>
+  let app: App
+
+  beforeAll(async () => {
+    world = await openWorld()
+    const env = {
+      BOUNCED_SMTP_PORT: '0',
+      BOUNCED_HTTP_PORT: '0',
+      BOUNCED_SUBMISSION_PORT: '0',
+      BOUNCED_DATA: data,
+      BOUNCED_DATABASE: await url({ empty: true }),
+      BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com',
+      BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com',
+      BOUNCED_API_USER: 'shop',
+      BOUNCED_API_KEY: KEY,
+      BOUNCED_MASTER_KEY: '11'.repeat(32),
+      BOUNCED_LOG_LEVEL: 'silent',
+      BOUNCED_DELIVERY_MODE: 'smarthost',
+      BOUNCED_DELIVERY_SMARTHOST: `smtp://127.0.0.1:${world.port}`,
+      BOUNCED_DELIVERY_ALLOW_PRIVATE: 'true',
+      BOUNCED_DELIVERY_TLS: 'off',
+    }
+    const lookUp = (name: string): Promise<string[][]> => {
+      const text = records.get(name)
+      return text === undefined ? Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' })) : Promise.resolve([[text]])
+    }
+    app = await startApp(loadConfig(env).settings, await createTelemetry({ level: 'silent', format: 'json' }), { lookUp })
+  })
+  afterAll(async () => {
+    await app.close()
+    await world.close()
+    rmSync(data, { recursive: true, force: true })
+  })
+
+  const ask = async (path: string, body: object): Promise<Record<string, unknown>> => {
+    const authorization = `Basic ${Buffer.from(`shop:${KEY}`).toString('base64')}`
+    const init = { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify(body) }
+    return (await fetch(`http://127.0.0.1:${app.httpPort}${path}`, init)).json() as Promise<Record<string, unknown>>
+  }
+  const arrived = async (to: string): Promise<Sent> => {
+    await expect.poll(() => world.sent.some((each) => each.to === to), { timeout: 20_000 }).toBe(true)
+    const found = world.sent.find((each) => each.to === to)
+    if (found === undefined) throw new Error('gone')
+    return found
+  }
+  const verdicts = async ({ raw }: Sent): Promise<readonly string[]> => {
+    const resolver = (name: string): Promise<string[][]> => Promise.resolve([[records.get(name) ?? '']])
+    return (await dkimVerify(raw, { resolver })).results.map(({ status }) => status.result)
+  }
+
+  test('keys sign once their records can be seen', async () => {
+    for (const algorithm of ['rsa', 'ed25519']) {
+      const made = await ask('/v1/dkim', { domain: 'example.com', algorithm, selector: algorithm })
+      const record = made['record'] as { readonly name: string; readonly text: string }
+      expect((await ask(`/v1/dkim/example.com/${algorithm}/activate`, {}))['code']).toBe('conflict')
+      records.set(record.name, record.text)
+      expect((await ask(`/v1/dkim/example.com/${algorithm}/activate`, {}))['state']).toBe('active')
+    }
+  })
+
+  test('mail/send with variables', async () => {
+    const xsmtpapi = { to: ['joe@example.net', 'ann@example.org'], sub: { '%name%': ['Joe', 'Zoë'] } }
+    const mail = { from: 'News <news@mail.example.com>', subject: 'Hi %name%', html: '<p>%name%</p>', xsmtpapi }
+    const answer = await ask('/api/mail/send', { apiUser: 'shop', apiKey: KEY, ...mail, sendRequestId: 'one' })
+    expect(await ask('/api/mail/send', { apiUser: 'shop', apiKey: KEY, ...mail, sendRequestId: 'one' })).toEqual(answer)
+    const [joe, ann] = await Promise.all([arrived('joe@example.net'), arrived('ann@example.org')])
+    expect(joe.from).not.toBe(ann.from)
+    expect(joe.from).toMatch(/^[a-z2-7]{30}@bounce\.example\.com$/)
+    const parsed = await simpleParser(ann.raw)
+    expect([parsed.subject, Array.isArray(parsed.to) ? '' : parsed.to?.text]).toEqual(['Hi Zoë', 'ann@example.org'])
+    expect(await verdicts(joe)).toEqual(['pass', 'pass'])
+    expect(world.sent.filter(({ to }) => to === 'joe@example.net')).toHaveLength(1)
+  })
+
+  test('SMTP submission by nodemailer', async () => {
+    const transport = createTransport({
+      host: '127.0.0.1',
+      port: app.submissionPort ?? 0,
+      requireTLS: true,
+      tls: { rejectUnauthorized: false },
+      auth: { user: 'shop', pass: KEY },
+    })
+    const { response } = await transport.sendMail({
+      from: 'news@example.com',
+      to: 'eve@example.net',
+      bcc: 'max@example.net',
+      subject: 'Grüße',
+      text: 'Zoë',
+    })
+    transport.close()
+    expect(response).toMatch(/^250 #[a-z2-7]{13}m#Queued$/)
+    const [eve, max] = await Promise.all([arrived('eve@example.net'), arrived('max@example.net')])
+    expect(max.raw.toString('latin1')).not.toContain('max@example.net')
+    expect((await simpleParser(eve.raw)).subject).toBe('Grüße')
+    expect([await verdicts(eve), await verdicts(max)]).toEqual([
+      ['pass', 'pass'],
+      ['pass', 'pass'],
+    ])
+  })
+})
