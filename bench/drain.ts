@@ -2,12 +2,11 @@
  * drain - queued mails delivered to servers on loopback, and what one costs with ten thousand, a hundred thousand or more waiting behind it
  *
  * The daemon's deliverer, store, renderer and SMTP transport in this process; the servers that take the mail in another. Mails lie in the
- * store before the start: loading them is measured by itself. CPU is that of this process, over all threads. `--queued=1000000` adds a row.
+ * store before the start: loading them is measured by itself. CPU is that of this process, over all threads. `--queued=1000000`
+ * takes another number in the second row.
  */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { formatDeliveryId, monthOf } from '../src/correlate/deliveryid.ts'
 import { smarthostRoute } from '../src/edge/route.ts'
 import { createSmtpTransport } from '../src/edge/smtptransport.ts'
 import { createVault } from '../src/edge/vault.ts'
@@ -22,14 +21,14 @@ import { freshFolder } from '../test/support/daemon.ts'
 import { deliverOptions } from '../test/support/delivery.ts'
 import { makeShop, MASTER } from '../test/support/shop.ts'
 import type { Figure } from './bench.ts'
+import { copyMails } from './queued.ts'
 
 /** Mails that are measured, in each row. */
 const DRAINED = 5_000
-const DOMAINS = 200
 
 export async function drain(): Promise<readonly Figure[]> {
   const asked = process.argv.find((word) => word.startsWith('--queued='))
-  const sizes = [10_000, 100_000, ...(asked === undefined ? [] : [Number(asked.slice('--queued='.length))])]
+  const sizes = [10_000, asked === undefined ? 100_000 : Number(asked.slice('--queued='.length))]
   const figures: Figure[] = []
   let first: number | null = null
   for (const size of sizes) {
@@ -137,41 +136,6 @@ async function submitSome(shop: Parameters<typeof createSubmit>[0]): Promise<voi
       requestId: null,
     },
   )
-}
-
-/** As many more, straight into the tables: figures depend on how many there are, never on what they add up to. */
-function copyMails(file: string, size: number): void {
-  const database = new DatabaseSync(file)
-  database.exec('pragma synchronous = off')
-  const row = (table: string): Record<string, unknown> => database.prepare(`select * from ${table}`).get() ?? {}
-  const [delivery, mail] = [row('deliveries'), row('queue_mails')]
-  const now = Date.now()
-  const day = Math.floor((now - Date.UTC(2020, 0, 1)) / 86_400_000)
-  const insert = (table: string, like: Record<string, unknown>) => {
-    const names = Object.keys(like)
-    const statement = database.prepare(`insert into ${table} (${names.join(', ')}) values (${names.map((_, n) => `?${n + 1}`).join(', ')})`)
-    return (own: Readonly<Record<string, unknown>>) =>
-      statement.run(...names.map((name) => (name in own ? own[name] : like[name]) as string | number | null | Uint8Array))
-  }
-  const [addDelivery, addMail] = [insert('deliveries', delivery), insert('queue_mails', mail)]
-  database.exec('begin')
-  for (let n = 1; n < size; n++) {
-    const id = formatDeliveryId({ day, account: 1, sequence: 1_000_000 + n }) ?? ''
-    const [domain, recipient] = [`d${n % DOMAINS}.example.net`, `user-${n}@d${n % DOMAINS}.example.net`]
-    const month = monthOf(now)
-    const own = { delivery_id: id, delivery_month: month, domain, recipient }
-    addDelivery({
-      ...own,
-      email_id: `${id}m0$${recipient}`,
-      message_id: `${id}m`,
-      message_id_header: `${id}@example.org`,
-      requested_at: now,
-    })
-    addMail({ ...own, accepted_at: now + Math.floor(n / 1_000), fresh: 0 })
-    if (n % 50_000 === 0) database.exec('commit; begin')
-  }
-  database.exec(`update queue_bodies set mails = ${size}; commit`)
-  database.close()
 }
 
 /** Takes everything, in a process of its own. */

@@ -1,0 +1,54 @@
+/**
+ * queued - many mails that wait in a SQLite store at once, copied from one that the daemon accepted
+ *
+ * Straight into the tables, without facts: figures depend on how many there are, never on what they add up to. See also: bench/drain.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { formatDeliveryId, monthOf, parseDeliveryId } from '../src/correlate/deliveryid.ts'
+
+const DOMAINS = 200
+
+/** Where the copies' numbers begin: above what a test gives. */
+const FIRST = 1_000_000
+
+type Row = Readonly<Record<string, null | number | string | Uint8Array>>
+
+/** So many more mails, of the body and to 200 domains, beside the one that waits. */
+export function copyMails(file: string, size: number): void {
+  const database = new DatabaseSync(file)
+  database.exec('pragma synchronous = off')
+  const first = (table: string): Row => {
+    const row = database.prepare(`select * from ${table}`).get()
+    if (row === undefined) throw new Error(`there is nothing in ${table} to copy`)
+    // What node:sqlite gives for our columns.
+    return row as Row
+  }
+  const inserter = (table: string): ((own: Row) => void) => {
+    const like = first(table)
+    const names = Object.keys(like)
+    const statement = database.prepare(`insert into ${table} (${names.join(', ')}) values (${names.map((_, n) => `?${n + 1}`).join(', ')})`)
+    return (own) => void statement.run(...names.map((name) => own[name] ?? like[name] ?? null))
+  }
+  const [addDelivery, addMail] = [inserter('deliveries'), inserter('queue_mails')]
+  const parts = parseDeliveryId(String(first('queue_mails')['delivery_id']))
+  if (parts === null) throw new Error('the mail has no name of ours')
+  const now = Date.now()
+  const month = monthOf(now)
+  database.exec('begin')
+  for (let n = 1; n < size; n++) {
+    const id = formatDeliveryId({ ...parts, sequence: FIRST + n }) ?? ''
+    const [domain, recipient] = [`d${n % DOMAINS}.example.net`, `user-${n}@d${n % DOMAINS}.example.net`]
+    const own = { delivery_id: id, delivery_month: month, domain, recipient }
+    addDelivery({
+      ...own,
+      email_id: `${id}m0$${recipient}`,
+      message_id: `${id}m`,
+      message_id_header: `${id}@example.org`,
+      requested_at: now,
+    })
+    addMail({ ...own, accepted_at: now + Math.floor(n / 1_000), fresh: 0 })
+    if (n % 50_000 === 0) database.exec('commit; begin')
+  }
+  database.exec(`update queue_bodies set mails = ${Math.trunc(size)}; commit`)
+  database.close()
+}
