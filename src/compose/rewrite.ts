@@ -54,7 +54,7 @@ export function rewriteMail(raw: Uint8Array, { fields, dropped, defaults, put }:
   const lines: string[] = []
   for (const [name, value] of [...Object.entries(fields), ...missing]) lines.push(foldField(name, value))
   for (const field of kept) {
-    const line = put === null || STRUCTURE.test(field.name) ? boundField(field) : putIntoField(field, put)
+    const line = put === null || STRUCTURE.test(field.name) ? plainField(field) : putIntoField(field, put)
     if (line === null) return null
     lines.push(line)
   }
@@ -62,11 +62,24 @@ export function rewriteMail(raw: Uint8Array, { fields, dropped, defaults, put }:
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1')
 }
 
+/** A field as every relay takes it: in ASCII, and in lines that are not too long. Octets beyond ASCII are UTF-8 (RFC 6532) or are taken for it. */
+function plainField(field: FieldLine): string {
+  if (!/[\x80-\xff]/.test(field.text)) return boundField(field)
+  const pieces = Buffer.from(valueOf(field), 'latin1')
+    .toString('utf8')
+    .split(/(<[^<>]*>)/)
+  // A name between quotes is none once it is an encoded word (RFC 2047 §5); an address stays as it is.
+  const value = pieces.map((piece, index) =>
+    index % 2 === 1 ? piece : libmime.encodeWords(piece.replaceAll(/"([^"\\]*)"/g, '$1'), 'Q', 52),
+  )
+  return foldField(writtenName(field), Buffer.from(value.join('')).toString('latin1'))
+}
+
 function putIntoField(field: FieldLine, put: (text: string) => string | null): string | null {
   const before = decodeWords(Buffer.from(valueOf(field), 'latin1').toString('utf8'))
   const after = put(before)
   if (after === null) return null
-  return after === before ? boundField(field) : foldField(writtenName(field), libmime.encodeWords(oneLine(after), 'Q', 52))
+  return after === before ? plainField(field) : foldField(writtenName(field), libmime.encodeWords(oneLine(after), 'Q', 52))
 }
 
 /** A part in new words; `body` has its final transfer encoding, and `head` says so. */

@@ -8,7 +8,7 @@
  */
 import { hash } from 'node:crypto'
 import type { Composition } from '../compose/composition.ts'
-import { createSubstitute } from '../compose/substitute.ts'
+import { growsTooLarge } from '../compose/growth.ts'
 import { knowAddress } from '../correlate/address.ts'
 import { monthOfDelivery } from '../correlate/deliveryid.ts'
 import { Fault } from '../error.ts'
@@ -68,7 +68,8 @@ export function createSubmit(shop: Shop, { nudge, recipientsPerDay = null }: Sub
   return async (by, call) => {
     const sender = knowAddress(call.body.from)
     if (sender === null) throw new Fault('bad_request', 'from is no address')
-    checkGrowth(call)
+    const variables = call.recipients.map((each) => each.variables)
+    if (growsTooLarge(call.body, variables)) throw new Fault('bad_request', 'with its variables put in, the mail is too large')
     const page = await shop.book.open()
     const at = shop.now()
     const ids = await takeIds(by.account, call.recipients.length, at)
@@ -86,23 +87,6 @@ export function createSubmit(shop: Shop, { nudge, recipientsPerDay = null }: Sub
     if (done.messageId === messageId) shop.telemetry.count('bounced_registrations_total', {}, planned.length)
     nudge()
     return done
-  }
-}
-
-/** A text that cannot be composed must not be taken. */
-function checkGrowth({ body, recipients }: Submission): void {
-  const { html, plain, subject, sections, headers, raw } = body
-  const texts = [
-    html ?? '',
-    plain ?? '',
-    subject,
-    ...Object.values(headers),
-    ...(raw === null ? [] : [Buffer.from(raw, 'base64').toString('latin1')]),
-  ]
-  for (const { variables } of recipients) {
-    if (Object.keys(variables).length === 0 && Object.keys(sections).length === 0) return
-    const put = createSubstitute({ variables, sections })
-    if (texts.some((text) => put(text) === null)) throw new Fault('bad_request', 'with its variables put in, the mail is too large')
   }
 }
 

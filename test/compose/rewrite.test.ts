@@ -79,6 +79,20 @@ test('octets and lines that a relay would break are put into another encoding', 
   expect((await simpleParser(Buffer.from(written, 'latin1'))).text?.trim()).toBe(`Zoë\n${long}`.trim())
 })
 
+test('octets beyond ASCII in fields become encoded words; addresses stay', async () => {
+  const written = rewrite('From: "Zoë B" <a@example.com>\nSubject: Grüße\nTo: Ärzte <b@example.com>, c@example.com\n\nHello')
+  expect(written).toMatch(/^[\t\r\n -~]*$/)
+  const parsed = await simpleParser(written)
+  expect([parsed.from?.value, parsed.subject, Array.isArray(parsed.to) ? null : parsed.to?.value]).toEqual([
+    [{ name: 'Zoë B', address: 'a@example.com' }],
+    'Grüße',
+    [
+      { name: 'Ärzte', address: 'b@example.com' },
+      { name: '', address: 'c@example.com' },
+    ],
+  ])
+})
+
 test('signed parts and mails within the mail are left alone', () => {
   const signed = MULTIPART.replace('multipart/alternative', 'multipart/signed')
   expect(rewrite(signed, { '%name%': 'Ann' })).toContain('Hello %name%')
