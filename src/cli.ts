@@ -53,6 +53,10 @@ const COMMANDS = {
   },
   alerts: { summary: 'print the alerts that stand and their thresholds', load: async () => (await import('./commands/alerts.ts')).alerts },
   route: { summary: 'give domains to accounts that take mail of their own', load: async () => (await import('./commands/route.ts')).route },
+  demo: {
+    summary: 'a daemon, providers on loopback and a live campaign, to watch',
+    load: async () => (await import('./commands/demo.ts')).demo,
+  },
   doctor: {
     summary: 'look at a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX',
     load: async () => (await import('./commands/doctor.ts')).doctor,

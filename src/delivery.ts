@@ -20,6 +20,7 @@ import type { Opening } from './opening.ts'
 import { type Policy, POLICIES } from './queue/policy.ts'
 import { readPolicy } from './queue/policyfile.ts'
 import { RETRY, type RetryLadder } from './queue/retry.ts'
+import { hastenPolicy, hastenRetry } from './queue/tempo.ts'
 import { poolsOf } from './settings/pools.ts'
 import type { Settings } from './settings.ts'
 import { createDeliverer } from './work/deliver.ts'
@@ -60,7 +61,7 @@ export async function openGround({ host, delivery: rules, smtp }: Settings, look
   }
   if (rules.mode !== 'simulated') return { lookUp, route: null, atSmtpPort, close: () => Promise.resolve() }
   const { simulatedSpeed: speed, simulatedSeed: seed } = rules
-  return { ...(await startLab({ providers: readProviders(), home: () => home, speed, seed })), atSmtpPort }
+  return { ...(await startLab({ providers: readProviders(rules.simulatedProviders), home: () => home, speed, seed })), atSmtpPort }
 }
 
 /** Makes it; nothing is sent before `start`. Faults: config_invalid. */
@@ -69,13 +70,15 @@ export function createDelivery({ shop, vault }: Opening, settings: Settings, gro
   if (rules.mode === 'off') return NOTHING
   const { route, addressesOf, placeOf } = WAYS[rules.mode](shop, rules, ground)
   const ehlo = rules.ehlo ?? hostname()
+  // Providers whose hour is a minute want a queue whose hour is one.
+  const tempo = rules.mode === 'simulated' ? rules.simulatedSpeed : 1
   const transport = createSmtpTransport({ route, addressesOf, ehlo, allowPrivate: rules.allowPrivate })
   const deliverer = createDeliverer(shop, {
     transport,
     placeOf,
     render: createRender(shop, createSigners(shop.engine, vault)),
-    policy: policyOf(rules.policy),
-    retry: ladderOf(rules),
+    policy: hastenPolicy(policyOf(rules.policy), tempo),
+    retry: hastenRetry(ladderOf(rules), tempo),
     pools: poolsOf(rules),
     lines: rules.lines,
     linesPerSite: rules.linesPerSite,

@@ -68,8 +68,13 @@ export const delivery = z.strictObject({
   ),
   simulatedSpeed: setting(
     z.number().min(1).max(100_000).default(60),
-    'How much faster than ours the time of simulated providers goes',
+    'How much faster than ours the time of simulated providers goes, and with it pauses and retries',
     'an hour of quotas, reports and complaints takes a minute',
+  ),
+  simulatedProviders: setting(
+    text.optional(),
+    'Folder of the simulated providers’ TOML files; one of them is called generic, whose all other domains are',
+    'none: the shipped ones (src/providers)',
   ),
   simulatedSeed: setting(z.int().min(0).default(1), 'Seed of the simulated providers', 'the same seed has the same unknown users'),
   node: setting(
