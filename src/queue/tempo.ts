@@ -10,8 +10,14 @@
 import type { Policy } from './policy.ts'
 import type { RetryLadder } from './retry.ts'
 
-/** Every duration of a policy (what ends in Ms) divided by `speed`, never less than a millisecond; what is told per minute times it. */
-export const hastenPolicy = (policy: Policy, speed: number): Policy => hastened(policy, speed)
+/**
+ * A rate that a key learns counts real minutes and hours: at another speed there is none to learn, and pauses alone hold back.
+ * Every duration (what ends in Ms) is divided by `speed`, never less than a millisecond; what is told per minute is multiplied.
+ */
+export const hastenPolicy = (policy: Policy, speed: number): Policy => ({
+  ...hastened(policy, speed),
+  adapts: policy.adapts && speed === 1,
+})
 
 /** The same for the rests of a mail. */
 export function hastenRetry(ladder: RetryLadder, speed: number): RetryLadder {
