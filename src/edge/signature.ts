@@ -2,7 +2,7 @@
  * signature - how a receiver knows that a webhook is ours: the vendor's signature and Standard Webhooks, side by side
  *
  * The vendor signs a timestamp and a random token, and not the body; so the body is signed as well, with an id that stays the same over
- * retries. While a secret is being changed, the body is signed with both; the vendor's scheme knows one, the new.
+ * retries. While a secret is being changed, the body is signed with the new and the old ones; the vendor's scheme knows one, the new.
  *
  * Standard Webhooks 1.0 (whsec_, webhook-id, webhook-timestamp, webhook-signature). See also: edge/webhookbody, docs/WEBHOOKS.md.
  */
@@ -45,10 +45,14 @@ export function openSecrets(vault: Vault, holder: Holder & { readonly sealedKey:
     .toSorted((a, b) => Number(a.until !== null) - Number(b.until !== null))
 }
 
-/** The secrets after a change: the old one for a day more. */
+/** Who changes his secret over and over must not make a header without end. */
+const MAX_OLD = 4
+
+/** The secrets after a change: the one in force for a day more, those that were changed before it for the rest of theirs. */
 export function rotateSecrets(secrets: readonly Secret[], now: number): readonly Secret[] {
-  const old = secrets.flatMap(({ secret, until }) => (until === null ? [{ secret, until: now + SECRET_ROTATION_MS }] : []))
-  return [{ secret: makeWebhookSecret(), until: null }, ...old]
+  const old = secrets.map(({ secret, until }) => ({ secret, until: until ?? now + SECRET_ROTATION_MS }))
+  const kept = old.filter(({ until }) => until > now).toSorted((a, b) => b.until - a.until)
+  return [{ secret: makeWebhookSecret(), until: null }, ...kept.slice(0, MAX_OLD)]
 }
 
 /** The same for the same event at the same endpoint, however often it is sent. */

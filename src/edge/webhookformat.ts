@@ -107,8 +107,9 @@ const ELSEWHERE = new Set(['event', 'timestamp', 'token', 'signature', 'userHead
 function writeEngagelab({ body, event, delivery, at, key }: Message): Written {
   const status = STATUSES[event] ?? null
   const fields = Object.entries(body).filter(([name]) => !ELSEWHERE.has(name))
-  const data = Object.fromEntries(fields.map(([name, value]) => [snake(name), value]))
   const isTarget = event === 'request'
+  const sent = isTarget ? { from: delivery?.from ?? '', subject: delivery?.subject ?? '' } : {}
+  const data = { ...Object.fromEntries(fields.map(([name, value]) => [snake(name), value])), ...sent }
   const text = JSON.stringify({
     message_id: delivery?.messageId ?? '',
     from: isTarget ? '' : (body['from'] ?? delivery?.from ?? ''),
@@ -117,13 +118,18 @@ function writeEngagelab({ body, event, delivery, at, key }: Message): Written {
     server: 'email',
     itime: at,
     custom_args: body['userHeaders'] ?? {},
-    status: { message_status: status ?? event, status_data: data },
+    status: { message_status: status ?? event, status_data: status === null ? withoutContent(data) : data },
     ...(status === null ? { response: { event, response_data: data } } : {}),
   })
   const signature = createHmac('sha256', key).update(String(at)).digest('hex')
   const headers = { 'X-WebHook-Timestamp': String(at), 'X-WebHook-AppKey': 'email', 'X-WebHook-Signature': signature }
   return { type: 'application/json; charset=utf-8', text, headers }
 }
+
+/** A mail's content stands once in a body, in the answer. */
+const CONTENT = new Set(['html', 'text', 'raw_message', 'headers'])
+const withoutContent = (data: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(data).filter(([name]) => !CONTENT.has(name)))
 
 /** What EngageLab calls otherwise. */
 const RENAMED: Readonly<Record<string, string>> = { recipientArray: 'tos', mail_list_task_id: 'task_id' }

@@ -268,6 +268,9 @@ const FEEDS: readonly string[] = [
   'create index deliveries_by_broadcast on deliveries (account_id, broadcast, delivery_id, result) where broadcast is not null',
 ]
 
+/** An account's own mail, newest first. */
+const ROUTE_PAGES: readonly string[] = ['create index route_mails_of_account on route_mails (account_id, received_at, digest)']
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
@@ -281,4 +284,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 10, name: 'exports; deliveries by their IPs', statements: EXPORTS },
   { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
   { version: 12, name: 'facts by id, mails by broadcast', statements: FEEDS },
+  { version: 13, name: 'mail for an account by time', statements: ROUTE_PAGES },
 ]

@@ -103,6 +103,8 @@ export type Desk = {
   readonly attempts: (by: Asker, calls: readonly AttemptCall[]) => Promise<readonly AttemptAnswer[]>
   readonly message: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>
   readonly statuses: (account: number, query: StatusQuery) => Promise<Page<DeliveryRow> & { readonly total: number | null }>
+  /** The deliveryIds of those of these mails that cost nothing. */
+  readonly unbilled: (account: number, rows: readonly DeliveryRow[]) => Promise<ReadonlySet<string>>
   readonly suppressions: (account: number, query: SuppressionQuery) => Promise<Page<SuppressionRow>>
   readonly countSuppressions: (account: number, query: SuppressionQuery) => Promise<number>
   readonly checkAddresses: (account: number, addresses: readonly string[]) => Promise<readonly (readonly SuppressionRow[])[]>

@@ -92,6 +92,7 @@ const message = z.object({
   reason: z.string().nullable(),
   permanence: z.string().nullable(),
   fault: z.string().nullable().describe('Whose fault: clean lists by `recipient`'),
+  billable: z.boolean().describe('False when our own bounce list answered, or a broadcast left it out'),
   weak: z.boolean(),
   forwarded: z.boolean(),
   rule: z.string().nullable(),
@@ -104,7 +105,6 @@ const message = z.object({
 
 const timeline = z.object({
   ...message.shape,
-  billable: z.boolean().describe('False when our own bounce list answered, or a broadcast left it out'),
   events: z.array(eventSchema),
 })
 
@@ -151,7 +151,7 @@ export function addMessages(server: Web, routes: MessageRoutes): void {
       if (found === null) throw new Fault('not_found', 'no mail has this emailId')
       const events = found.facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
       const billable = !events.some((fact) => fact.kind === 'failed' && !fact.data.billable)
-      return { ...viewDelivery(found.row), billable, events: events.map(viewFact) }
+      return { ...viewDelivery(found.row, billable), events: events.map(viewFact) }
     },
   )
 }
@@ -185,7 +185,8 @@ function addSearch(server: Web, { desk, guard }: MessageRoutes): void {
   server.get('/v1/messages', { schema }, async (request) => {
     const { account } = await guard.account(request)
     const { rows, next } = await desk.statuses(account, queryOf(request.query))
-    return { messages: rows.map(viewDelivery), next }
+    const free = await desk.unbilled(account, rows)
+    return { messages: rows.map((row) => viewDelivery(row, !free.has(row.deliveryId))), next }
   })
 }
 
@@ -228,7 +229,7 @@ function callOf(body: z.output<ReturnType<typeof registration>>): Registration {
 
 const tokenOf = (token: string | undefined): { token?: string } => (token === undefined ? {} : { token })
 
-function viewDelivery(row: DeliveryRow): z.output<typeof message> {
+function viewDelivery(row: DeliveryRow, billable: boolean): z.output<typeof message> {
   return {
     emailId: row.emailId,
     messageId: row.messageId,
@@ -246,6 +247,7 @@ function viewDelivery(row: DeliveryRow): z.output<typeof message> {
     reason: row.reason,
     permanence: row.permanence,
     fault: row.fault,
+    billable,
     weak: row.weak,
     forwarded: row.forwarded,
     rule: row.rule,

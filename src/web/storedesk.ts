@@ -27,6 +27,7 @@ import { checkSuppressions, listSuppressions } from '../store/suppressions.ts'
 import type { SuppressionFilters } from '../store/suppressions.ts'
 import { follow } from '../work/feed.ts'
 import { CURSORS, readWord, wordOf } from './cursor.ts'
+import { unbilledOf } from '../store/unbilled.ts'
 import type { Desk, InboxQuery, StatusQuery, SuppressionQuery } from './desk.ts'
 import { createStatistics } from './statistics.ts'
 
@@ -36,6 +37,7 @@ export type ReadingDesk = Pick<
   | 'settings'
   | 'message'
   | 'statuses'
+  | 'unbilled'
   | 'suppressions'
   | 'countSuppressions'
   | 'checkAddresses'
@@ -71,6 +73,7 @@ export function createReadingDesk(reader: Reader, now: () => number): ReadingDes
       const { rows, total } = await findDeliveries(reader, account, deliveryFilters(query), page)
       return { rows, total, next: nextOf(rows, query.limit, cursorOfMail) }
     },
+    unbilled: (account, rows) => unbilledOf(reader, account, rows),
     suppressions: async (account, query) => {
       const after = readWord(query.after, CURSORS.entry)
       const page = { start: query.offset, limit: query.limit, ...(after === null ? {} : { after }) }

@@ -18,6 +18,11 @@ import { sumWatchForOperator, type WatchSum } from '../store/watchcounters.ts'
 /** `from`: since when what is measured in minutes lasts. */
 export type Figure = Measured & { readonly from: number | null }
 
+/** Mails of the last day: sums of an account by metric. */
+type MailSums = { readonly account: number; readonly of: (metric: string) => number }
+
+type Asked = MeasureInput & { readonly mails: readonly MailSums[] }
+
 export type MeasureInput = {
   readonly reader: Reader
   readonly now: number
@@ -31,12 +36,12 @@ export type MeasureInput = {
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 
-type Measure = (input: MeasureInput) => Promise<readonly Figure[]>
+type Measure = (input: Asked) => Promise<readonly Figure[]>
 
 const MEASURES = {
-  'bounce-rate': async (input) => (await mailSums(input)).map(({ account, of }) => share('bounce-rate', account, bounced(of), asked(of))),
-  'complaint-rate': async (input) =>
-    (await mailSums(input)).map(({ account, of }) => share('complaint-rate', account, of('complaint'), of('delivered'))),
+  'bounce-rate': ({ mails }) => Promise.resolve(mails.map(({ account, of }) => share('bounce-rate', account, bounced(of), asked(of)))),
+  'complaint-rate': ({ mails }) =>
+    Promise.resolve(mails.map(({ account, of }) => share('complaint-rate', account, of('complaint'), of('delivered')))),
   'unmatched-share': (input) => watchShare(input, 'unmatched-share', ['unmatched', 'mails']),
   'other-share': (input) => watchShare(input, 'other-share', ['other', 'verdicts']),
   'lane-paused': lanes,
@@ -46,14 +51,14 @@ const MEASURES = {
 
 /** All figures of now. */
 export async function measureAll(input: MeasureInput): Promise<readonly Figure[]> {
-  return (await Promise.all(Object.values(MEASURES).map((measure) => measure(input)))).flat()
+  // The dearest question, and three ask it.
+  const mails = await mailSums(input)
+  return (await Promise.all(Object.values(MEASURES).map((measure) => measure({ ...input, mails })))).flat()
 }
 
 function share(alert: AlertName, account: number, part: number, whole: number, about = ''): Figure {
   return { account, alert, about, value: whole > 0 ? part / whole : null, volume: whole, from: null }
 }
-
-type MailSums = { readonly account: number; readonly of: (metric: string) => number }
 
 /** Mails of the last day by account. */
 async function mailSums({ reader, now, accounts }: MeasureInput): Promise<readonly MailSums[]> {
@@ -99,10 +104,9 @@ async function webhooks({ reader, now, accounts }: MeasureInput): Promise<readon
 }
 
 /** Loops that have sent complaints; none is silent while nothing is sent. */
-async function silence(input: MeasureInput): Promise<readonly Figure[]> {
-  const { reader, now, operator } = input
+async function silence({ reader, now, operator, mails }: Asked): Promise<readonly Figure[]> {
   const from = quarterOf(now) - ALERTS['feedback-silence'].hours * HOUR_MS
-  const [sums, mails] = await Promise.all([sumWatchForOperator(reader, ['feedback'], from), mailSums(input)])
+  const sums = await sumWatchForOperator(reader, ['feedback'], from)
   const isSending = mails.some(({ of }) => of('request') > 0)
   const hoursOf = ({ last }: WatchSum): number => Math.max(0, now - last - QUARTER_MS) / HOUR_MS
   return sums.map((sum) => ({

@@ -14,11 +14,11 @@ import type { DeliveryRow, SuppressionRow } from '../ledger/world.ts'
 import type { DeliveryCursor, DeliveryFilters } from '../store/deliveries.ts'
 import type { Reader } from '../store/engine.ts'
 import type { ExportCursor, ExportFilters, ExportKind } from '../store/exports.ts'
-import { factsOf } from '../store/facts.ts'
 import { isInForce } from '../store/suppressions.ts'
 import type { SuppressionCursor, SuppressionFilters } from '../store/suppressions.ts'
 import { walkDeliveries, walkSuppressions } from '../store/walk.ts'
 import type { Stride } from '../store/walk.ts'
+import { unbilledOf } from '../store/unbilled.ts'
 import type { Cell } from './csv.ts'
 
 /** Whose rows, of which time and kind, through which filters; `now` says what is in force. */
@@ -168,7 +168,7 @@ async function stepMails(
   const after: DeliveryCursor | null =
     stride.after === null ? null : { requestedAt: Number(stride.after['requestedAt']), deliveryId: String(stride.after['deliveryId']) }
   const { rows, next } = await walkDeliveries(reader, account, mailFilters(filters), { ...stride, after })
-  const free = await unbilled(reader, account, rows)
+  const free = await unbilledOf(reader, account, rows)
   return { rows: rows.map((row) => cellsOf(columns, { row, billable: !free.has(row.deliveryId) })), next }
 }
 
@@ -194,19 +194,6 @@ function mailFilters({
     ...(apiUser === undefined ? {} : { apiUsers: [apiUser] }),
     ...(subStatus === undefined ? {} : { subStatuses: [subStatus] }),
   }
-}
-
-/** Results behind which a fact may stand that costs nothing. */
-const MAYBE_FREE: readonly DeliveryRow['resultBase'][] = ['blocked', 'duplicate', 'no-email-selected']
-
-/** Deliveries that cost nothing: our bounce list answered, or a broadcast left them out. Their facts know. */
-async function unbilled(reader: Reader, account: number, rows: readonly DeliveryRow[]): Promise<ReadonlySet<string>> {
-  const asked = rows.filter(({ resultBase, recipient }) => MAYBE_FREE.includes(resultBase) || recipient === null)
-  const facts = await factsOf(
-    reader,
-    asked.map(({ deliveryId }) => ({ account, subject: deliveryId })),
-  )
-  return new Set(facts.flatMap((fact) => (fact.kind === 'failed' && !fact.data.billable ? [fact.subject] : [])))
 }
 
 async function stepEntries(reader: Reader, { account, filters, stride, now }: ExportWish): Promise<ExportStep> {

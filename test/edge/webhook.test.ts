@@ -174,6 +174,12 @@ test('secrets open for their endpoint alone, and the old one for a day', () => {
   expect(openSecrets(vault, { ...holder, sealedKey }, NOW).map(({ secret }) => secret)).toEqual([secrets[0]?.secret, 'whsec_old'])
   expect(openSecrets(vault, { ...holder, sealedKey }, NOW + SECRET_ROTATION_MS)).toHaveLength(1)
   expect(() => openSecrets(vault, { account: 2, endpointId: 2, sealedKey }, NOW)).toThrow(/does not open/)
+  const twice = rotateSecrets(secrets, NOW + 1)
+  expect(twice.map(({ until }) => until)).toEqual([null, NOW + 1 + SECRET_ROTATION_MS, NOW + SECRET_ROTATION_MS])
+  let many = twice
+  for (let n = 2; n < 20; n++) many = rotateSecrets(many, NOW + n)
+  expect(many).toHaveLength(5)
+  expect(rotateSecrets(many, NOW + 10 * SECRET_ROTATION_MS)).toHaveLength(2)
   expect(webhookIdOf('e', holder)).toBe(webhookIdOf('e', holder))
   expect(webhookIdOf('e', holder)).not.toBe(webhookIdOf('e', { account: 1, endpointId: 3 }))
 })

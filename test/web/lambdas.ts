@@ -414,6 +414,7 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
     },
     message: (account, emailId) => Promise.resolve(account === 1 && emailId === ROW.emailId ? { row: ROW, facts: [FAILED] } : null),
     statuses: hear('statuses', { rows: [ROW], total: 1, next: null }),
+    unbilled: () => Promise.resolve(new Set<string>()),
     suppressions: hear('suppressions', { rows: [ENTRY], next: null }),
     countSuppressions: hear('countSuppressions', 3),
     checkAddresses: (account, addresses) =>
