@@ -24,7 +24,7 @@ test('nothing shut is passed, one probe batch a pause, n never falls, old answer
   )
 }, 240_000)
 
-test.each([POLICIES.never, POLICIES.fixed])(
+test.each([POLICIES.spec, POLICIES.never, POLICIES.fixed])(
   'the same under the policy $name',
   (policy) => {
     fc.assert(
