@@ -6,7 +6,8 @@
  *
  * See also: settings/delivery, work/deliver, edge/route, app (who starts and ends it), docs/DELIVERY.md.
  */
-import { hostname } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import type { LookUp } from './edge/dns.ts'
 import { createMxLookUp, destinationOf, type MxLookUp } from './edge/mx.ts'
@@ -21,7 +22,7 @@ import { type Policy, POLICIES } from './queue/policy.ts'
 import { readPolicy } from './queue/policyfile.ts'
 import { RETRY, type RetryLadder } from './queue/retry.ts'
 import { hastenPolicy, hastenRetry } from './queue/tempo.ts'
-import { poolsOf } from './settings/pools.ts'
+import { egressIpsOf, poolsOf } from './settings/pools.ts'
 import type { Settings } from './settings.ts'
 import { createDeliverer } from './work/deliver.ts'
 import { createRender } from './work/render.ts'
@@ -68,6 +69,7 @@ export async function openGround({ host, delivery: rules, smtp }: Settings, look
 export function createDelivery({ shop, vault }: Opening, settings: Settings, ground: Ground): Delivery {
   const { delivery: rules } = settings
   if (rules.mode === 'off') return NOTHING
+  if (rules.mode !== 'simulated') tellStrangeIps(shop, rules)
   const { route, addressesOf, placeOf } = WAYS[rules.mode](shop, rules, ground)
   const ehlo = rules.ehlo ?? hostname()
   // Providers whose hour is a minute want a queue whose hour is one.
@@ -87,6 +89,13 @@ export function createDelivery({ shop, vault }: Opening, settings: Settings, gro
     closeMs: settings.limits.closeSeconds * 1_000,
   })
   return { start: deliverer.start, nudge: deliverer.nudge, close: () => deliverer.close().then(transport.close) }
+}
+
+/** An address that this machine does not have cannot be left by: every attempt would fail, and look like a dead network. */
+function tellStrangeIps({ telemetry }: Shop, rules: Rules): void {
+  const own = new Set(Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address)))
+  const strange = [...egressIpsOf(rules)].filter((ip) => isIP(ip) !== 0 && !own.has(ip))
+  if (strange.length > 0) telemetry.log.error({ egressIps: strange }, 'delivery.egressIps names addresses that this machine does not have')
 }
 
 const MINUTE_MS = 60_000

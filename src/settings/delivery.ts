@@ -27,8 +27,8 @@ export const delivery = z.strictObject({
   ehlo: setting(text.optional(), 'Name in EHLO', 'the machine’s host name; receivers want one that resolves to the address, and back'),
   policy: setting(
     text.default('default'),
-    'How sending pauses: default, never, fixed, or a policy file (TOML)',
-    'docs/SIMULATION.md compares the three',
+    'How sending pauses: default, spec, never, fixed, or a policy file (TOML)',
+    'docs/SIMULATION.md compares them',
   ),
   retryMinutes: setting(
     z.array(z.coerce.number<string | number>().positive().max(10_080)).min(1).default([1, 5, 15, 30, 60, 120, 240]),
