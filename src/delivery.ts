@@ -12,7 +12,7 @@ import { resolve } from 'node:path'
 import type { LookUp } from './edge/dns.ts'
 import { createMxLookUp, destinationOf, type MxLookUp } from './edge/mx.ts'
 import { readProviders, readToml } from './edge/providerfiles.ts'
-import { mxRoute, smarthostRoute, type Smarthost } from './edge/route.ts'
+import { mxRoute, smarthostRoute, tlsAt, type Smarthost } from './edge/route.ts'
 import { createSmtpTransport } from './edge/smtptransport.ts'
 import type { Router, TlsPolicy } from './edge/transport.ts'
 import { Fault } from './error.ts'
@@ -120,7 +120,7 @@ function byMx({ rules: table }: Shop, { tls }: Rules, { lookUp, route }: Ground)
   const mx = createMxLookUp({ lookUp })
   return {
     // Chance only spreads mail over hosts of one preference.
-    route: route ?? mxRoute({ mx, tlsOf: (): TlsPolicy => tls, random: Math.random }),
+    route: route ?? mxRoute({ mx, tlsOf: (host) => tlsAt(table(), tls, host), random: Math.random }),
     addressesOf: mx.addressesOf,
     placeOf: async (domain) => destinationOf(table(), domain, await mx.find(domain)),
   }

@@ -12,6 +12,7 @@
  *     owns = ["5.4.1", "5.7.x"]               # codes used in its own way: `standard` leaves them alone here
  *     sites = { "outlook.com" = ["*.olc.…"] } # where one provider is several receiving sites
  *     gateway = true                          # a filter in front of many domains
+ *     tls = "required"                        # its hosts always offer STARTTLS: mail never goes to them in the clear; or "verified"
  *
  *     [[rule]]
  *     id = "google-mailbox-full"              # kebab-case, unique over all files, never renamed
@@ -124,6 +125,7 @@ const file = z.strictObject({
   owns: z.array(status).default([]),
   sites: z.record(name, z.array(host).min(1)).default({}),
   gateway: z.boolean().default(false),
+  tls: z.enum(['required', 'verified']).optional(),
   rule: z.array(rule).default([]),
 })
 

@@ -5,6 +5,8 @@
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { siteOf } from '../classify/provider.ts'
+import type { RuleTable } from '../classify/table.ts'
 import { type MxLookUp, NO_ROUTE, orderHosts } from './mx.ts'
 import type { Resolve } from './target.ts'
 import type { Router, Stop, TlsPolicy } from './transport.ts'
@@ -31,6 +33,21 @@ export function mxRoute({ mx, tlsOf, random, port = SMTP_PORT }: MxRouteWish): R
     })
     return { kind: 'stops', stops }
   }
+}
+
+/** In the order of how much they ask. */
+const STRICTER = ['off', 'opportunistic', 'required', 'verified'] as const satisfies readonly TlsPolicy[]
+
+/**
+ * What a host is asked for: the stricter of the setting and its provider's table (`tls` of its rule file). A setting of `off` stays.
+ *
+ *     tlsAt(table, 'opportunistic', 'gmail-smtp-in.l.google.com')   → 'required'
+ */
+export function tlsAt(table: RuleTable, setting: TlsPolicy, host: string): TlsPolicy {
+  const { provider } = siteOf(table, { mx: host })
+  const asked = provider === null ? undefined : table.files.find((file) => file.provider === provider)?.tls
+  if (setting === 'off' || asked === undefined) return setting
+  return STRICTER.indexOf(asked) > STRICTER.indexOf(setting) ? asked : setting
 }
 
 export type Smarthost = {

@@ -52,7 +52,7 @@ export const delivery = z.strictObject({
   ),
   tls: setting(
     z.enum(['off', 'opportunistic', 'required', 'verified']).default('opportunistic'),
-    'STARTTLS to receivers: off, opportunistic, required, or verified',
+    'STARTTLS to receivers: off, opportunistic, required, or verified; more where a provider’s rule file asks for it (tls = "required")',
     'opportunistic: encrypted where offered; many receivers have no certificate that holds',
   ),
   allowPrivate: setting(
