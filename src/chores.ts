@@ -14,6 +14,7 @@ import { removeRawMailsForOperator } from './store/rawmail.ts'
 import { removeRouteMailsForOperator } from './store/routemails.ts'
 import { removeWatchCountsForOperator } from './store/watchcounters.ts'
 import { removeRecordsForOperator } from './store/webhookrecords.ts'
+import { dropSettledCommandsForOperator } from './store/queuecommands.ts'
 import { removeOldSubmissionsForOperator } from './store/submissions.ts'
 import { tendDkimKeys } from './work/dkim.ts'
 import { giveUpOverdue } from './work/giveup.ts'
@@ -60,6 +61,9 @@ export function startChores(shop: Shop, settings: Settings, { lookUp, watch }: W
 
 type Tools = { readonly lookUp: LookUp; readonly isClosing: () => boolean }
 
+/** Who asks what became of an order asks within days; the audit keeps who gave it. */
+const ORDERS_MS = 7 * DAY_MS
+
 function choresOf(shop: Shop, settings: Settings, { lookUp, isClosing }: Tools): readonly Chore[] {
   const { engine, now } = shop
   return [
@@ -71,6 +75,7 @@ function choresOf(shop: Shop, settings: Settings, { lookUp, isClosing }: Tools):
     { name: 'give up', run: () => giveUpOverdue(shop) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
     { name: 'answers given', run: () => engine.tx((db) => removeOldSubmissionsForOperator(db, now() - REPEAT_MS)) },
+    { name: 'orders to the queue', run: () => engine.tx((db) => dropSettledCommandsForOperator(db, now() - ORDERS_MS)) },
     { name: 'signing keys', run: () => tendDkimKeys(shop, lookUp) },
   ]
 }

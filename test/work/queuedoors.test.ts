@@ -5,7 +5,13 @@ import type { Answer } from '../../src/queue/mail.ts'
 import { POLICIES } from '../../src/queue/policy.ts'
 import { sharedKeys } from '../../src/queue/operate.ts'
 import { createQueue, nextDispatch, offer, operate, type Queue } from '../../src/queue/queue.ts'
-import { addQueueCommand, findQueueCommand, settleCommandsForOperator, type QueueCommand } from '../../src/store/queuecommands.ts'
+import {
+  addQueueCommand,
+  dropSettledCommandsForOperator,
+  findQueueCommand,
+  settleCommandsForOperator,
+  type QueueCommand,
+} from '../../src/store/queuecommands.ts'
 import { lanesForOperator, lanesOfAccount, pulseForOperator, seriesForOperator, seriesOfAccount } from '../../src/store/queuelanes.ts'
 import { createLaneKeeper } from '../../src/work/lanekeeper.ts'
 import { runCommands } from '../../src/work/queuecommands.ts'
@@ -117,8 +123,10 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
       ['refused', 0, 0],
     ])
     expect(found[2]?.said).toMatch(/before it begins/)
+    expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0))).toBe(0)
     expect(await findQueueCommand(engine.read, 2, uuid(1))).toBeNull()
     expect([...queue.lanes.values()].some(({ domain }) => domain === 'new.example')).toBe(true)
+    expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0 + 1))).toBe(3)
   })
 })
 
