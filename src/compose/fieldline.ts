@@ -13,6 +13,8 @@ export type FieldLine = { readonly name: string; readonly text: string }
 /** RFC 5322 §2.1.1: should, and must. */
 const USUAL_LINE = 78
 export const MAX_LINE = 998
+/** What a field may become with variables put in, in characters: more is text in the wrong place, and costs each send. */
+export const MAX_FILLED = 16_384
 const FIELD = /^([!-9;-~]{1,200})[ \t]*:/
 // oxlint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f]+/g

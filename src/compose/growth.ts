@@ -7,6 +7,7 @@
  * Pure, total. See also: compose/substitute, compose/rewrite, work/submit.
  */
 import type { Composition } from './composition.ts'
+import { MAX_FILLED } from './fieldline.ts'
 import { rewriteMail } from './rewrite.ts'
 import { createSubstitute, type Variables } from './substitute.ts'
 
@@ -20,8 +21,8 @@ export function growsTooLarge(body: Growing, recipients: readonly Variables[]): 
   if (longest.size === 0) return false
   const put = createSubstitute({ variables: Object.fromEntries(longest), sections: {} })
   const { html, plain, subject, fromName, headers, raw } = body
-  const texts = [html, plain, subject, fromName, ...Object.values(headers)]
-  if (texts.some((text) => text !== null && put(text) === null)) return true
+  if ([html, plain].some((text) => text !== null && put(text) === null)) return true
+  if ([subject, fromName ?? '', ...Object.values(headers)].some((text) => (put(text)?.length ?? Infinity) > MAX_FILLED)) return true
   return raw !== null && rewriteMail(Buffer.from(raw, 'base64'), { fields: {}, dropped: [], defaults: {}, put }) === null
 }
 

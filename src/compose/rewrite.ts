@@ -14,7 +14,7 @@ import { bytesOf } from '../mail/content.ts'
 import { decodeWords } from '../mail/header.ts'
 import { parseMime, type Mime, type Part } from '../mail/mime.ts'
 import { isMailType } from '../mail/part.ts'
-import { boundField, foldField, MAX_LINE, splitFields, valueOf, writtenName, type FieldLine } from './fieldline.ts'
+import { boundField, foldField, MAX_FILLED, MAX_LINE, splitFields, valueOf, writtenName, type FieldLine } from './fieldline.ts'
 import { encodeBase64Lines, encodeQuoted } from './quoted.ts'
 import { oneLine } from './substitute.ts'
 
@@ -78,8 +78,9 @@ function plainField(field: FieldLine): string {
 function putIntoField(field: FieldLine, put: (text: string) => string | null): string | null {
   const before = decodeWords(Buffer.from(valueOf(field), 'latin1').toString('utf8'))
   const after = put(before)
-  if (after === null) return null
-  return after === before ? plainField(field) : foldField(writtenName(field), libmime.encodeWords(oneLine(after), 'Q', 52))
+  if (after === before) return plainField(field)
+  if (after === null || after.length > MAX_FILLED) return null
+  return foldField(writtenName(field), libmime.encodeWords(oneLine(after), 'Q', 52))
 }
 
 /** A part in new words; `body` has its final transfer encoding, and `head` says so. */

@@ -15,7 +15,7 @@ import type { Submission } from '../work/submit.ts'
 
 export type Letter =
   | { readonly ok: true; readonly submission: Submission }
-  | { readonly ok: false; readonly why: 'noSender' | 'extension' | 'manySeparate' }
+  | { readonly ok: false; readonly why: 'largeHeader' | 'noSender' | 'extension' | 'manySeparate' }
 
 /** The envelope's side. */
 export type Handed = { readonly recipients: readonly string[]; readonly labelId: number | null }
@@ -27,12 +27,18 @@ const USER_PREFIX = 'SC-Custom-'
 const MAX_USER_HEADERS = 100
 const MAX_USER_VALUE = 998
 
+/** Of all fields but the extension, whose own limit is larger; the largest real headers have a tenth. Each send reads it again. */
+const MAX_HEADER = 262_144
+/** As it is shown in a status; the mail keeps its own. */
+const MAX_SUBJECT = 998
+
 const NO_EXTENSION: XSmtpApi = { to: null, sub: {}, section: {}, tracking: UNTRACKED }
 
 /** Reads a mail with CR LF line ends. */
 export function readLetter(raw: Uint8Array, { recipients, labelId }: Handed): Letter {
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
   const fields = splitFields(headOf(bytes))
+  if (sizeOf(fields) > MAX_HEADER) return { ok: false, why: 'largeHeader' }
   const from = fromOf(fields)
   if (from === null) return { ok: false, why: 'noSender' }
   const extension = fields.filter(({ name }) => name === 'x-smtpapi').map(textValue)
@@ -52,7 +58,7 @@ export function readLetter(raw: Uint8Array, { recipients, labelId }: Handed): Le
         replyTo: [],
         to: to === null ? [] : null,
         cc: [],
-        subject: textOf(fields, 'subject') ?? '',
+        subject: (textOf(fields, 'subject') ?? '').slice(0, MAX_SUBJECT),
         html: null,
         plain: null,
         headers: unsubscribe === null ? {} : { 'List-Unsubscribe': unsubscribe },
@@ -70,6 +76,9 @@ export function readLetter(raw: Uint8Array, { recipients, labelId }: Handed): Le
     },
   }
 }
+
+const sizeOf = (fields: readonly FieldLine[]): number =>
+  fields.reduce((sum, { name, text }) => sum + (name === 'x-smtpapi' ? 0 : text.length), 0)
 
 function headOf(bytes: Buffer): string {
   const end = bytes.indexOf('\r\n\r\n')

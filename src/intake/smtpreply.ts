@@ -69,6 +69,7 @@ export const REFUSALS = {
   wrongKeys: { code: 421, status: '4.7.0', text: 'Too many failed sign-ins of this name from your address; wait a minute', ends: true },
   badRecipient: { code: 550, status: '5.1.3', text: 'This is no address that one can send to' },
   noSender: { code: 554, status: '5.6.0', text: 'A mail has one From field, with one address' },
+  largeHeader: { code: 554, status: '5.3.4', text: 'The fields of your mail are larger than 256 KiB, X-SMTPAPI not counted' },
   extension: { code: 554, status: '5.6.0', text: 'X-SMTPAPI is neither JSON nor base64 of it, or its values do not fit its recipients' },
   manySeparate: { code: 554, status: '5.5.3', text: 'X-SMTPAPI names more than 100 recipients' },
   tooGrown: { code: 554, status: '5.3.4', text: 'With its variables put in, the mail is too large' },
