@@ -7,6 +7,8 @@ import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import type { Command } from 'commander'
+import { getDomain } from 'tldts'
+import { accountOf } from '../accounts.ts'
 import { checkUp, type Check, type Level } from '../compose/checkup.ts'
 import { loadCertificate } from '../edge/certificate.ts'
 import { createLookUp, type LookUp } from '../edge/dns.ts'
@@ -20,7 +22,7 @@ import { configFor, type Define } from './define.ts'
 import { withStore } from './store.ts'
 import { columns, oneLine, say } from './terminal.ts'
 
-type Options = { readonly ip: readonly string[]; readonly selector: readonly string[]; readonly account: string; readonly json?: true }
+type Options = { readonly ip: readonly string[]; readonly selector: readonly string[]; readonly account?: string; readonly json?: true }
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value]
 
@@ -29,7 +31,7 @@ export const doctor: Define = (command) => {
     .argument('<domain>', 'the domain in From')
     .option('--ip <address>', 'an address that mail leaves by, besides delivery.egressIps (may be repeated)', collect, [])
     .option('--selector <name>', 'a DKIM selector that signs elsewhere (may be repeated)', collect, [])
-    .option('--account <number>', 'whose DKIM keys sign', '1')
+    .option('--account <apiUser>', 'whose DKIM keys sign (default: the setting apiUser)')
     .option('--json', 'print JSON')
     .action(async (name: string, options: Options) => {
       const domain = toALabels(name.trim().toLowerCase())
@@ -37,7 +39,7 @@ export const doctor: Define = (command) => {
       const wrong = options.ip.find((ip) => isIP(ip) === 0)
       if (wrong !== undefined) throw new Fault('bad_request', `${wrong} is no IP address`)
       const { settings } = configFor(command)
-      const keys = await keysOf(command, { domain, account: Number(options.account) })
+      const keys = await keysOf(command, { domain, named: options.account })
       const checks = await diagnose(settings, { domain, ...options, keys })
       say(...(options.json ? [JSON.stringify({ domain, checks }, null, 2)] : linesOf(checks)))
       if (checks.some(({ level }) => level === 'fail')) process.exitCode = 1
@@ -59,7 +61,7 @@ export async function diagnose(settings: Settings, { domain, ip, selector, keys,
     feedbackDomain: settings.feedbackDomain,
     ehlo: (delivery.ehlo ?? hostname()).toLowerCase(),
     ourHosts: [smtp.name ?? hostname(), ...egressIps, ...ownAddresses()].map((each) => each.toLowerCase()),
-    keys: [...keys, ...selector.map((name) => ({ selector: name, state: 'active', publicKey: null }) as const)],
+    keys: [...keys, ...selector.map((name) => ({ domain, selector: name, state: 'active', publicKey: null }) as const)],
     certificate: cert === undefined || key === undefined ? null : loadCertificate({ cert, key }),
     outgoingTls: delivery.tls,
     now: Date.now(),
@@ -70,15 +72,24 @@ export async function diagnose(settings: Settings, { domain, ip, selector, keys,
 const ownAddresses = (): readonly string[] =>
   Object.values(networkInterfaces()).flatMap((all) => (all ?? []).filter(({ internal }) => !internal).map(({ address }) => address))
 
-/** Our own keys of the domain. Where there is no store yet there are none, and none is made. */
+/** Our own keys of the domain, else of the one that it is registered under: as work/signers picks them. Where there is no store yet there are none, and none is made. */
 async function keysOf(
   command: Command,
-  { domain, account }: { readonly domain: string; readonly account: number },
+  { domain, named }: { readonly domain: string; readonly named: string | undefined },
 ): Promise<Examination['keys']> {
-  const url = databaseOf(configFor(command).settings)
+  const { settings } = configFor(command)
+  const url = databaseOf(settings)
   if (url.startsWith('sqlite:') && !existsSync(url.slice('sqlite:'.length))) return []
-  const keys = await withStore(command, ({ shop }) => listDkimKeys(shop.engine.read, account, domain))
-  return keys.map(({ selector, state, publicKey }) => ({ selector, state, publicKey }))
+  return withStore(command, async ({ shop }) => {
+    const { read } = shop.engine
+    const apiUser = named ?? settings.apiUser
+    const account = await accountOf(read, apiUser)
+    if (account === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
+    const own = await listDkimKeys(read, account, domain)
+    const registered = getDomain(domain)
+    const keys = own.length > 0 || registered === null ? own : await listDkimKeys(read, account, registered)
+    return keys.map((key) => ({ domain: key.domain, selector: key.selector, state: key.state, publicKey: key.publicKey }))
+  })
 }
 
 const MARKS = { ok: 'ok', warn: 'WARN', fail: 'FAIL' } as const satisfies Record<Level, string>

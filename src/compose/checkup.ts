@@ -18,6 +18,8 @@ export type Said<T> =
   | { readonly kind: 'failed'; readonly text: string }
 
 export type KeySeen = {
+  /** What signs: the domain itself, or the one that it is registered under. */
+  readonly domain: string
   readonly selector: string
   /** What of it signs today. */
   readonly state: 'waiting' | 'active' | 'retired'
@@ -132,7 +134,10 @@ const noIp = ({ ips }: Seen): readonly Check[] =>
 function keyChecks({ keys, domain }: Seen): readonly Check[] {
   const used = keys.filter(({ state }) => state !== 'retired')
   if (!used.some(({ state }) => state === 'active'))
-    return [row('dkim', 'fail', `nothing signs for ${domain}`, 'make a key and publish its record'), ...used.map(keyCheck)]
+    return [
+      row('dkim', 'fail', `nothing signs for ${domain}`, `make a key (bounced dkim add ${domain}) and publish its record`),
+      ...used.map(keyCheck),
+    ]
   return used.map(keyCheck)
 }
 
@@ -145,7 +150,12 @@ function keyCheck({ selector, state, publicKey, record }: KeySeen): Check {
   const published = tag(record.value, 'p')
   if (published === '') return row('dkim', absent, `${name} is revoked (empty p=)`, 'use another key')
   if (publicKey !== null && published !== publicKey)
-    return row('dkim', absent, `${name} publishes another key than ours`, 'publish the record that the key was made with')
+    return row(
+      'dkim',
+      absent,
+      `${name} publishes another key than ours`,
+      'publish the record that the key was made with (bounced dkim list)',
+    )
   if (/(?:^|:)y(?:$|:)/.test(tag(record.value, 't') ?? ''))
     return row('dkim', 'warn', `${name} is in test mode (t=y)`, 'take t=y out: receivers treat the mail as unsigned')
   return row('dkim', 'ok', `${name} is published${state === 'waiting' ? ', and not in use yet' : ''}`)
@@ -179,7 +189,9 @@ const isAligned = (name: string, domain: string, mode: string | null): boolean =
 function alignmentCheck({ domain, returnPathDomain, dmarc, keys, ips }: Seen): Check {
   const record = dmarc.kind === 'found' ? dmarc.value : ''
   const bySpf = isAligned(returnPathDomain, domain, tag(record, 'aspf')) && ips.length > 0 && ips.every(({ spf }) => spf === 'pass')
-  const byDkim = keys.some(({ state, record: published }) => state === 'active' && published.kind === 'found')
+  const byDkim = keys.some(
+    (key) => key.state === 'active' && key.record.kind === 'found' && isAligned(key.domain, domain, tag(record, 'adkim')),
+  )
   if (bySpf && byDkim) return row('alignment', 'ok', 'SPF and DKIM both speak for the domain in From')
   if (byDkim) return row('alignment', 'ok', `DKIM speaks for the domain in From; the Return-Path (${returnPathDomain}) does not`)
   if (bySpf)

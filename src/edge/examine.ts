@@ -38,7 +38,9 @@ export async function examine(lookUp: LookUp, wish: Examination): Promise<Seen> 
     hostsOf(mx, returnPathDomain),
     hostsOf(mx, feedbackDomain),
     dmarcOf(lookUp, domain),
-    Promise.all(wish.keys.map(async (key) => ({ ...key, record: await recordOf(lookUp, `${key.selector}._domainkey.${domain}`, /p=/) }))),
+    Promise.all(
+      wish.keys.map(async (key) => ({ ...key, record: await recordOf(lookUp, `${key.selector}._domainkey.${key.domain}`, /p=/) })),
+    ),
     Promise.all(wish.egressIps.map((ip) => examineIp(lookUp, mx, { ip, wish }))),
   ])
   const { ehlo, ourHosts, outgoingTls, now } = wish

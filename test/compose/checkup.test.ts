@@ -6,7 +6,7 @@ import { examine, type Examination } from '../../src/edge/examine.ts'
 import { createZone, type Zone } from '../support/zone.ts'
 
 const NOW = Date.UTC(2026, 0, 15)
-const active: Omit<KeySeen, 'record'> = { selector: 'k1', state: 'active', publicKey: 'QUJD' }
+const active: Omit<KeySeen, 'record'> = { domain: 'example.com', selector: 'k1', state: 'active', publicKey: 'QUJD' }
 
 const good: Zone = {
   'MX example.com': [['mx.example.com', '10']],
@@ -98,6 +98,13 @@ test.each<[string, Zone, Partial<Examination>, string]>([
     'return-path-mx fail, spf fail, dkim fail, alignment fail, tls-in warn',
   ],
   ['SPF strict, DKIM speaks', { ...good, 'TXT _dmarc.example.com': [['v=DMARC1; p=reject; aspf=s']] }, {}, ''],
+  ['only the domain above signs', good, { domain: 'news.example.com', keys: [active] }, 'mx fail, alignment ok'],
+  [
+    'the domain above signs, which is not enough',
+    { ...good, 'TXT _dmarc.news.example.com': [['v=DMARC1; p=reject; adkim=s; aspf=s']] },
+    { domain: 'news.example.com' },
+    'mx fail, alignment fail',
+  ],
   ['no PTR', without('PTR 5.2.0.192.in-addr.arpa'), {}, 'ptr fail, ehlo warn'],
   ['a PTR that does not lead back', { ...good, 'A out.example.com': ['192.0.2.77'] }, {}, 'ptr fail, ehlo fail'],
   ['EHLO is another name', good, { ehlo: 'door.example.com' }, 'ehlo warn'],
