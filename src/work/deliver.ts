@@ -12,7 +12,7 @@
  *
  * See also: work/turn, work/term, work/carrier, work/waiting, docs/DELIVERY.md.
  */
-import { hostname } from 'node:os'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Policy } from '../queue/policy.ts'
 import { createQueue } from '../queue/queue.ts'
@@ -103,9 +103,13 @@ export function createDeliverer(shop: Shop, options: DeliverOptions): Deliverer 
 /** Term after term, until the end. Never rejects. */
 async function serve(delivering: Delivering): Promise<void> {
   const { shop, options, signal } = delivering
+  let holder = options.node
   while (!delivering.isClosing) {
     try {
-      const lease = await takeLease(shop, leaseOf(options))
+      const { leaseMs } = options
+      const lease = await takeLease(shop, { name: LEASE, holder, leaseMs })
+      // Once only: two that bear one name by mistake would else take it from each other for ever.
+      holder = `${options.node}/${randomUUID()}`
       if (lease !== null) await serveTerm(delivering, lease)
     } catch (error) {
       shop.telemetry.log.error({ err: error }, 'the delivery queue could not begin; it is tried again')
@@ -113,8 +117,6 @@ async function serve(delivering: Delivering): Promise<void> {
     if (!delivering.isClosing) await signal.wait(POLL_MS)
   }
 }
-
-const leaseOf = ({ node, leaseMs }: DeliverOptions) => ({ name: LEASE, holder: `${node}@${hostname()}`, leaseMs })
 
 async function serveTerm(delivering: Delivering, lease: Lease): Promise<void> {
   const { shop, options, signal, carrier, waiting } = delivering
