@@ -37,6 +37,7 @@ import { takeBlock } from '../../src/store/sequences.ts'
 import { addTokenKey, retireTokenKey, tokenKeys, tokenKeysForOperator } from '../../src/store/tokenkeys.ts'
 import { outboxRowOf, saveWorld } from '../../src/store/world.ts'
 import { emptyWorld } from '../../src/ledger/world.ts'
+import { resendRecords } from '../../src/store/webhookrecords.ts'
 import { engines } from '../support/engines.ts'
 import { DAY, hashOf, idOf, openFact, T0 } from './sample.ts'
 
@@ -244,6 +245,19 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await tx(async (db) => replayOutbox(db, 2, 1, { dueAt: T0 }))).toBe(0)
     expect(await tx(async (db) => replayOutbox(db, 1, 1, { dueAt: T0, until: T0 }))).toBe(1)
     expect(events(await claim(T0 + 1))).toEqual([idOf(1)])
+  })
+
+  test('records: what was heard waits again, complaints and unsubscribes first; what waits already is left alone', async () => {
+    const kinds = ['request', 'open', 'complaint', 'unsubscribe'] as const
+    const records = kinds.map((kind, n) => {
+      const { account, endpointId, eventId, subject, deliveryMonth, dedupKey } = waiting(n, n + 1)
+      const key = { account, endpointId, eventId, subject, deliveryMonth, dedupKey, kind }
+      return { ...key, event: kind, emailId: null, state: 'heard', tries: 1, happenedAt: T0, lastAt: T0, log: [] } as const
+    })
+    expect(await tx((db) => resendRecords(db, records, T0))).toBe(4)
+    expect(await tx((db) => resendRecords(db, records, T0))).toBe(0)
+    expect((await claim(T0)).map(({ kind }) => kind)).toEqual(['complaint', 'unsubscribe'])
+    expect((await claim(T0 + 1)).map(({ kind }) => kind)).toEqual(['request', 'open'])
   })
 
   test('outbox: ten nodes that claim at once never get the same row', async () => {
