@@ -4,22 +4,17 @@
  * `--deliveries=N,M…` (100,000 unless told; 10,000,000 takes some minutes and 8 GB). Two connections ask one question after the other, from a
  * process of their own. Times are the machine's; the CPU that a question costs is ours alone, and is what must not grow with the table.
  */
-import { fork } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as rest } from 'node:timers/promises'
-import { freshFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
+import type { Daemon } from '../test/support/daemon.ts'
 import { sendLoad, type LoadMail } from '../test/support/smtpload.ts'
-import type { Answered, Asking, Question } from './ask.ts'
+import type { Question } from './ask.ts'
 import type { Figure } from './bench.ts'
-import { fill } from './fill.ts'
-import { register, UNLIMITED } from './target.ts'
+import { ask, COUNTS, cpuMillis, withFilled } from './filled.ts'
+import { register } from './target.ts'
 
-const COUNTS = (process.argv.find((word) => word.startsWith('--deliveries='))?.split('=')[1] ?? '100000').split(',').map(Number)
 const CONNECTIONS = 100
 /** To learn the whole rate; a part of a second. */
 const MAILS = 2_000
-const IDS = 5_000
 const SECONDS = Number(process.argv.find((word) => word.startsWith('--seconds='))?.split('=')[1] ?? 5)
 const ASKED_AT_ONCE = 2
 const DAY_MS = 86_400_000
@@ -45,35 +40,22 @@ const QUESTIONS: Readonly<Record<string, (id: string, n: number) => Question>> =
 
 export async function api(): Promise<readonly Figure[]> {
   const figures: Figure[] = []
-  for (const count of COUNTS) figures.push(...(await measure(count)))
+  for (const count of COUNTS) figures.push(...(await withFilled(count, (daemon, ids) => measure(daemon, ids, count))))
   return figures
 }
 
-async function measure(deliveries: number): Promise<readonly Figure[]> {
-  const data = freshFolder()
-  try {
-    const first = await startDaemon({ data, env: { ...UNLIMITED } })
-    await register(first, 0, 1)
-    await first.stop()
-    const emailIds = fill(join(data, 'bounced.db'), deliveries, IDS)
-    const daemon = await startDaemon({ data, env: { ...UNLIMITED } })
-    const many = deliveries.toLocaleString('en')
-    const figures: Figure[] = [
-      { figure: `start to ready, ${many} deliveries`, value: daemon.readyAfter / 1_000, unit: 's', target: '<= 1.5' },
-    ]
-    const full = await flow(daemon, await register(daemon, 1, MAILS), Infinity)
-    for (const [name, question] of Object.entries(QUESTIONS)) {
-      const about = `${name}, ${many}`
-      figures.push(
-        ...(await askAlone(daemon, emailIds.map(question), about)),
-        ...(await askBesides(daemon, emailIds.map(question), { about, rate: full / 2 })),
-      )
-    }
-    await daemon.stop()
-    return figures
-  } finally {
-    rmSync(data, { recursive: true, force: true })
+async function measure(daemon: Daemon, emailIds: readonly string[], deliveries: number): Promise<readonly Figure[]> {
+  const many = deliveries.toLocaleString('en')
+  const figures: Figure[] = [
+    { figure: `start to ready, ${many} deliveries`, value: daemon.readyAfter / 1_000, unit: 's', target: '<= 1.5' },
+  ]
+  const full = await flow(daemon, await register(daemon, 1, MAILS), Infinity)
+  for (const [name, question] of Object.entries(QUESTIONS)) {
+    const about = `${name}, ${many}`
+    figures.push(...(await askAlone(daemon, emailIds.map(question), about)))
+    figures.push(...(await askBesides(daemon, emailIds.map(question), { about, rate: full / 2 })))
   }
+  return figures
 }
 
 async function askAlone(daemon: Daemon, questions: readonly Question[], about: string): Promise<readonly Figure[]> {
@@ -106,27 +88,6 @@ async function askBesides(
     { figure: `${beside}, p50`, value: p50, unit: 'ms' },
     { figure: `${beside}, p99`, value: p99, unit: 'ms', target: '<= 5' },
   ]
-}
-
-/** Of all threads of the daemon. */
-function cpuMillis({ process: { pid } }: Daemon): number {
-  const [, , ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/\(.*\)/, '()')
-    .split(' ')
-  // utime and stime, in hundredths of a second: fields 14 and 15 of proc(5).
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
-async function ask(asking: Asking): Promise<Answered> {
-  const child = fork(join(import.meta.dirname, 'ask.ts'))
-  child.send(asking)
-  const answered = await new Promise<Answered>((resolve, reject) => {
-    // The checked door: bench/ask answers so.
-    child.once('message', (message) => resolve(message as Answered))
-    child.once('exit', (code) => reject(new Error(`bench/ask ended with ${code}`)))
-  })
-  if (answered.failed > 0) throw new Error(`${answered.failed} of ${answered.count} questions were not answered by 200`)
-  return answered
 }
 
 /** Sends mails at so many a second at most; how many a second it were. Kept connections, each mail at its time. */

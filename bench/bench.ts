@@ -4,14 +4,15 @@
  *   npm run bench                 every row
  *   npm run bench -- read intake  some of them
  *   npm run bench -- --json       one JSON object a figure
- *   npm run bench -- api --deliveries=10000000
  *   npm run bench -- drain --queued=1000000
+ *   npm run bench -- api exports --deliveries=1000000,10000000
  *
  * Machines are noisy: read the ratios. The targets stand beside the figures.
  */
 import { accuracy } from './accuracy.ts'
 import { api } from './api.ts'
 import { drain } from './drain.ts'
+import { exports } from './exports.ts'
 import { intake } from './intake.ts'
 import { memory } from './memory.ts'
 import { read } from './read.ts'
@@ -36,6 +37,7 @@ const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   stages,
   intake,
   api,
+  exports,
   memory,
   accuracy,
   simulate,

@@ -38,8 +38,8 @@ const ENTRY = `insert into suppressions (account_id, list, address_hash, scope, 
   select t.account_id, 'bounce', fill_hash(n), '', 'fill-' || n || '@example.org', 'example.org', 0, 1, 1, t.requested_at, null,
     null, 0, 'not-exist', null, null, fill_id(n), 'token', null, t.api_user, null, x'' from numbers join template t where n % 50 = 0`
 
-/** Adds `count` copies of the newest delivery; the emailIds of some of them, evenly spread. The daemon must be down. */
-export function fill(file: string, count: number, wanted: number): readonly string[] {
+/** Adds `count` copies of the newest delivery. The daemon must be down. */
+export function fill(file: string, count: number): void {
   const database = new DatabaseSync(file)
   // Out of the log first: a database in it goes nowhere else at once.
   for (const pragma of ['journal_mode = delete', 'journal_mode = off', 'synchronous = off', 'cache_size = -262144', 'threads = 2'])
@@ -58,6 +58,10 @@ export function fill(file: string, count: number, wanted: number): readonly stri
   insertAll(database, Object.keys(row), count)
   for (const { sql } of indexes) database.exec(String(sql))
   database.close()
+}
+
+/** The emailIds of some of the copies, evenly spread. */
+export function filledIds(count: number, wanted: number): readonly string[] {
   const every = Math.max(1, Math.floor(count / wanted))
   return Array.from({ length: Math.min(count, wanted) }, (_, n) => `fill${n * every}x0$fill-${n * every}@example.org`)
 }

@@ -27,6 +27,8 @@ export type Shape<R> = {
   readonly decode: (row: Row) => R
   /** The columns as a select list behind a table's alias. */
   readonly columns: (alias: string) => string
+  /** A part of it, for long walks that need no more: to be read, not to be written. */
+  readonly pick: <K extends keyof R>(names: readonly K[]) => Pick<Shape<Pick<R, K>>, 'columns' | 'decode'>
 }
 
 /** A shape out of a table's name, its key's columns and a field for each key of R. */
@@ -59,6 +61,11 @@ export function shapeOf<R>(name: string, key: readonly string[], fields: { reado
       return decoded as R
     },
     columns: (alias) => entries.map(([, field]) => `${alias}.${field.column}`).join(', '),
+    pick<K extends keyof R>(names: readonly K[]) {
+      // The checked door: of a record of fields for R those for K.
+      const some: unknown = Object.fromEntries(names.map((each) => [each, fields[each]]))
+      return shapeOf<Pick<R, K>>(name, key, some as { readonly [N in K]-?: Field<R[N]> })
+    },
   }
 }
 

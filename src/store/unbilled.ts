@@ -11,7 +11,11 @@ import { factsOf } from './facts.ts'
 const MAYBE_FREE: readonly DeliveryRow['resultBase'][] = ['blocked', 'duplicate', 'no-email-selected']
 
 /** The ids of those of these mails that cost nothing. */
-export async function unbilledOf(reader: Reader, account: number, rows: readonly DeliveryRow[]): Promise<ReadonlySet<string>> {
+export async function unbilledOf(
+  reader: Reader,
+  account: number,
+  rows: readonly Pick<DeliveryRow, 'deliveryId' | 'resultBase' | 'recipient'>[],
+): Promise<ReadonlySet<string>> {
   const asked = rows.filter(({ resultBase, recipient }) => MAYBE_FREE.includes(resultBase) || recipient === null)
   const facts = await factsOf(
     reader,

@@ -10,15 +10,15 @@ import { REASONS } from '../classify/reasons.ts'
 import { hashAddress } from '../correlate/address.ts'
 import { LISTS } from '../ledger/fact.ts'
 import { RESULT_NAMES } from '../ledger/result.ts'
-import type { DeliveryRow, SuppressionRow } from '../ledger/world.ts'
+import type { SuppressionRow } from '../ledger/world.ts'
 import type { DeliveryCursor, DeliveryFilters } from '../store/deliveries.ts'
 import type { Reader } from '../store/engine.ts'
 import type { ExportCursor, ExportFilters, ExportKind } from '../store/exports.ts'
 import { isInForce } from '../store/suppressions.ts'
 import type { SuppressionCursor, SuppressionFilters } from '../store/suppressions.ts'
 import { walkDeliveries, walkSuppressions } from '../store/walk.ts'
-import type { Stride } from '../store/walk.ts'
 import { unbilledOf } from '../store/unbilled.ts'
+import type { Stride, WalkedDelivery } from '../store/walk.ts'
 import type { Cell } from './csv.ts'
 
 /** Whose rows, of which time and kind, through which filters; `now` says what is in force. */
@@ -43,7 +43,7 @@ type Column<T> = readonly [name: string, of: (line: T) => Cell]
 
 const iso = (at: number | null): string | null => (at === null || at === 0 ? null : new Date(at).toISOString())
 
-type MailLine = { readonly row: DeliveryRow; readonly billable: boolean }
+type MailLine = { readonly row: WalkedDelivery; readonly billable: boolean }
 
 const WHICH: readonly Column<MailLine>[] = [
   ['emailId', ({ row }) => row.emailId],
