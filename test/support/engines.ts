@@ -27,9 +27,12 @@ export type EngineUnderTest = {
 
 const undo: (() => Promise<void>)[] = []
 
+/** A file may have opened dozens of databases, and a busy machine takes its time to drop each. */
+const CLOSING_MS = 120_000
+
 afterAll(async () => {
   for (const step of undo.splice(0).toReversed()) await step()
-})
+}, CLOSING_MS)
 
 const sqlite: EngineUnderTest = {
   kind: 'sqlite',
