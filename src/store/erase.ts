@@ -12,6 +12,7 @@ import { findDeliveries } from './deliveries.ts'
 import type { Db, Reader } from './engine.ts'
 import { appendFacts, factOf, factsOf, rewriteFacts } from './facts.ts'
 import { unpack } from './pack.ts'
+import { removeQueuedForOperator } from './queue.ts'
 import { removeRawMailForOperator } from './rawmail.ts'
 import { DELIVERIES, INBOX, LIST_EVENTS, RAW_MAILS, SUPPRESSIONS } from './schema.ts'
 import { bytesOfHex } from './shape.ts'
@@ -66,6 +67,11 @@ export async function saveErasure(db: Db, account: number, erasure: Erasure): Pr
     db.upsertMany(INBOX, ofAccount(account, erasure.inbox)),
     rewriteFacts(db, account, erasure.facts),
     removeRecordsOfEmail(db, account, erasure.emailIds),
+    // What waits to be sent to the address is not sent any more.
+    removeQueuedForOperator(
+      db,
+      ofAccount(account, erasure.deliveries).map((row) => ({ ...row, deliveryMonth: row.month })),
+    ),
     ...erasure.digests.map(async (digest) => removeRawMailForOperator(db, digest)),
     appendFacts(db, [erasure.fact], 'ignore'),
   ])

@@ -12,6 +12,7 @@ import type { Engine } from '../../src/store/engine.ts'
 import { factsOf } from '../../src/store/facts.ts'
 import { countQueuedForOperator, markDispatchedForOperator, pageQueuedForOperator } from '../../src/store/queue.ts'
 import { createDeliverer, type Deliverer, type DeliverOptions } from '../../src/work/deliver.ts'
+import { eraseAddress } from '../../src/work/erase.ts'
 import { signNames } from '../../src/work/names.ts'
 import { createReceiver } from '../../src/work/receive.ts'
 import type { Shop } from '../../src/work/shop.ts'
@@ -260,5 +261,13 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     await queueMails(shop, users(10))
     await until(async () => (await waiting()) === 0)
     expect(sent).toHaveLength(10)
+  })
+  test('an address that is erased is not sent to any more, and nothing of it waits', async () => {
+    await queueMails(shop, ['joe@example.net', 'ann@example.net'])
+    await eraseAddress(shop, 'joe@example.net', 'operator')
+    expect((await engine.read.all('select recipient from queue_mails')).map((row) => row['recipient'])).toEqual(['ann@example.net'])
+    run(() => OK)
+    await until(async () => (await waiting()) === 0)
+    expect(sent.map(({ to }) => to)).toEqual(['ann@example.net'])
   })
 })
