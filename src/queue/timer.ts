@@ -1,14 +1,18 @@
 /**
  * timer - what is due, soonest first; of one moment in the order in which it was set
  *
- * A binary heap as a plain array. An entry is a hint: whoever takes it looks whether it still holds. Mutable. See also: queue/stock.
+ * A binary heap as a plain array, for whatever has its moment and its number. What a queue sets is a hint: whoever takes it looks whether it
+ * still holds. Mutable. See also: queue/stock, queue/agenda.
  */
-export type Timer = { readonly at: number; readonly n: number; readonly what: 'mail' | 'gate'; readonly id: string }
+export type Timed = { readonly at: number; readonly n: number }
 
-const isSooner = (a: Timer, b: Timer): boolean => a.at < b.at || (a.at === b.at && a.n < b.n)
+/** What a queue sets. */
+export type Timer = Timed & { readonly what: 'mail' | 'gate'; readonly id: string }
+
+const isSooner = (a: Timed, b: Timed): boolean => a.at < b.at || (a.at === b.at && a.n < b.n)
 
 /** Puts an entry in its place. */
-export function setTimer(heap: Timer[], entry: Timer): void {
+export function setTimer<T extends Timed>(heap: T[], entry: T): void {
   let place = heap.length
   heap.push(entry)
   while (place > 0) {
@@ -22,14 +26,14 @@ export function setTimer(heap: Timer[], entry: Timer): void {
 }
 
 /** Takes the soonest away. */
-export function takeTimer(heap: Timer[]): Timer | undefined {
+export function takeTimer<T extends Timed>(heap: T[]): T | undefined {
   const first = heap[0]
   const last = heap.pop()
   if (last !== undefined && heap.length > 0) sink(heap, last)
   return first
 }
 
-function sink(heap: Timer[], entry: Timer): void {
+function sink<T extends Timed>(heap: T[], entry: T): void {
   let place = 0
   for (;;) {
     let below = 2 * place + 1
