@@ -1,45 +1,27 @@
 /**
- * dialogue - which mails are taken: smtp-server's handlers, and the way of a mail from DATA to our 250
+ * dialogue - which mails are taken: the handlers of a session, and the way of a mail from DATA to our 250
  *
  * Takes reports and accounts' own mail, never relays: RCPT only at our own domains and theirs, and at `postmaster`. 250 is said only after the receiver has committed; a store that
  * fails is 451. Bodies share a budget until they are answered.
  *
- * See also: intake/body, intake/smtpreply, work/receive.
+ * See also: intake/speaker, intake/body, intake/smtpreply, work/receive.
  */
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
 import { isRetryable } from '../error.ts'
 import { readBody } from './body.ts'
-import { forget, type Door, type SmtpOptions } from './door.ts'
+import type { Door, SmtpOptions } from './door.ts'
 import { refuse } from './smtpreply.ts'
+import { answerPeer, beginMail, speakerOptions } from './speaker.ts'
 
 /** Whose mail is taken, and where it goes. */
 export type Taking = Pick<SmtpOptions, 'domains' | 'isRouted' | 'submit'>
 
-/** smtp-server as the speaker of the dialogue; the listening is ours, so that its own listener is never opened. */
+/** The dialogue of the door for reports. */
 export function createDialogue(door: Door, taking: Taking): SMTPServer {
-  const { limits, tls, hostname, telemetry } = door.options
   const server = new SMTPServer({
-    name: hostname,
-    banner: 'bounced',
-    size: limits.advertisedSize,
-    rejectOversized: true,
-    hideENHANCEDSTATUSCODES: false,
-    authOptional: true,
-    disabledCommands: ['AUTH', 'XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL', ...(tls === null ? ['STARTTLS'] : [])],
-    disableReverseLookup: true,
-    lenientAddressParsing: true,
-    maxRecipients: limits.recipientsPerMail,
-    maxCommandLength: limits.commandLength,
-    maxAllowedUnauthenticatedCommands: false,
-    socketTimeout: limits.idleTimeout,
-    logger: false,
-    ...tls,
-    onConnect: (session, done) => {
-      void answerPeer(door, session, { done, otherwise: () => (door.closing ? refuse('closing') : null) })
-    },
-    onClose: (session) => forget(door, session.id),
+    ...speakerOptions(door, { banner: 'bounced', disabled: ['AUTH'] }),
     onMailFrom: (_address, session, done) => {
-      void answerPeer(door, session, { done, otherwise: () => mailFrom(door, session) })
+      void answerPeer(door, session, { done, otherwise: () => beginMail(door, session) })
     },
     onRcptTo: (address, session, done) => {
       void answerRcpt(door, { taking, address, session, done })
@@ -48,27 +30,8 @@ export function createDialogue(door: Door, taking: Taking): SMTPServer {
       void answerMail(door, { taking, stream, session, done })
     },
   })
-  server.on('error', (error) => telemetry.log.debug({ err: error }, 'smtp connection failed'))
+  server.on('error', (error) => door.options.telemetry.log.debug({ err: error }, 'smtp connection failed'))
   return server
-}
-
-type Answering = { readonly done: (error?: Error | null) => void; readonly otherwise: () => Error | null }
-
-/** A peer that is cut off hears so. Where nobody can say, it is not: the store's own trouble is told at its mail. */
-export async function answerPeer({ options }: Door, { remoteAddress }: SMTPServerSession, { done, otherwise }: Answering): Promise<void> {
-  const isCut = await options.isCut?.(remoteAddress).catch(() => false)
-  done(isCut === true ? refuse('cut') : otherwise())
-}
-
-function mailFrom(door: Door, session: SMTPServerSession): Error | null {
-  const { limits, now } = door.options
-  if (door.closing) return refuse('closing')
-  if (session.transaction > limits.mailsPerConnection) return refuse('mails')
-  if (!door.budget.hasRoom()) return refuse('budget')
-  const why = door.peers.mail(session.remoteAddress, now())
-  if (why !== null) return refuse(why)
-  door.busy.add(session.id)
-  return null
 }
 
 type Rcpt = {

@@ -18,11 +18,11 @@ import { Fault, isRetryable } from '../error.ts'
 import type { Asker } from '../work/register.ts'
 import type { Submission, Submitted } from '../work/submit.ts'
 import { readBody } from './body.ts'
-import { answerPeer } from './dialogue.ts'
-import { forget, type Door, type DoorOptions } from './door.ts'
+import type { Door, DoorOptions } from './door.ts'
 import { readLetter } from './letter.ts'
 import { listenDoor, type SmtpListener } from './smtp.ts'
 import { refuse, type RefusalName } from './smtpreply.ts'
+import { beginMail, speakerOptions } from './speaker.ts'
 
 /** Counts wrong keys a minute. */
 export type Failures = { readonly take: (key: string, now: number) => boolean; readonly isSpent: (key: string, now: number) => boolean }
@@ -50,40 +50,23 @@ export function listenSubmission(options: SubmissionOptions): Promise<SmtpListen
 const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.')
 
 function createSpeaker(door: Door, options: SubmissionOptions): SMTPServer {
-  const { limits, tls, hostname, telemetry } = options
   const server = new SMTPServer({
-    name: hostname,
-    banner: 'bounced submission',
-    size: limits.advertisedSize,
-    rejectOversized: true,
-    hideENHANCEDSTATUSCODES: false,
+    ...speakerOptions(door, { banner: 'bounced submission', disabled: [] }),
     authMethods: ['PLAIN', 'LOGIN'],
     // Where it may not go in plain sight it is not offered at all.
     allowInsecureAuth: true,
-    authOptional: true,
-    disabledCommands: ['XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL', ...(tls === null ? ['STARTTLS'] : [])],
-    disableReverseLookup: true,
-    lenientAddressParsing: true,
-    maxRecipients: limits.recipientsPerMail,
-    maxCommandLength: limits.commandLength,
-    maxAllowedUnauthenticatedCommands: false,
-    socketTimeout: limits.idleTimeout,
-    logger: false,
-    ...tls,
-    onConnect: (session, done) => {
-      void answerPeer(door, session, { done, otherwise: () => (door.closing ? refuse('closing') : null) })
-    },
-    onClose: (session) => forget(door, session.id),
     onAuth: (auth, session, done) => {
       void answerSignIn(options, { auth, session, done })
     },
-    onMailFrom: (_address, session, done) => done(mailFrom(door, session)),
+    onMailFrom: (_address, session, done) => {
+      done(signedIn(session) === null && !door.closing ? refuse('signIn') : beginMail(door, session))
+    },
     onRcptTo: (address, _session, done) => done(rcptTo(address)),
     onData: (stream, session, done) => {
       void answerMail(door, options, { stream, session, done })
     },
   })
-  server.on('error', (error) => telemetry.log.debug({ err: error }, 'submission connection failed'))
+  server.on('error', (error) => options.telemetry.log.debug({ err: error }, 'submission connection failed'))
   return server
 }
 
@@ -119,18 +102,6 @@ async function signIn(options: SubmissionOptions, auth: SMTPServerAuthentication
 /** What our own sign-in has put there. */
 function signedIn({ user }: SMTPServerSession): Signed | null {
   return typeof user === 'object' && user !== null && 'labelId' in user ? (user as unknown as Signed) : null
-}
-
-function mailFrom(door: Door, session: SMTPServerSession): Error | null {
-  const { limits, now } = door.options
-  if (door.closing) return refuse('closing')
-  if (signedIn(session) === null) return refuse('signIn')
-  if (session.transaction > limits.mailsPerConnection) return refuse('mails')
-  if (!door.budget.hasRoom()) return refuse('budget')
-  const why = door.peers.mail(session.remoteAddress, now())
-  if (why !== null) return refuse(why)
-  door.busy.add(session.id)
-  return null
 }
 
 const rcptTo = ({ address }: SMTPServerAddress): Error | null => (knowAddress(address) === null ? refuse('badRecipient') : null)
