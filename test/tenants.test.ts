@@ -6,7 +6,7 @@
  * mails has been touched. What she forges about his mails may lie in his inbox as unverified.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { accountOf, addAccount, createKeys } from '../src/accounts.ts'
+import { addAccount } from '../src/accounts.ts'
 import { hashAddress } from '../src/correlate/address.ts'
 import { deriveTokenKey } from '../src/correlate/keys.ts'
 import { mintToken, type Purpose } from '../src/correlate/token.ts'
@@ -17,17 +17,14 @@ import type { Engine } from '../src/store/engine.ts'
 import { pageRowsForOperator } from '../src/store/rebuild.ts'
 import { COUNTERS, DELIVERIES, INBOX, SUPPRESSIONS } from '../src/store/schema.ts'
 import { OUTBOX } from '../src/store/outbox.ts'
-import { createReadingDesk } from '../src/web/storedesk.ts'
-import { createWeb } from '../src/web/web.ts'
 import type { Web } from '../src/web/server.ts'
-import { createWritingDesk } from '../src/web/workdesk.ts'
-import { createSubmit } from '../src/work/submit.ts'
 import { createReceiver, type Receiver } from '../src/work/receive.ts'
 import { rebuild } from '../src/work/rebuild.ts'
 import type { Shop } from '../src/work/shop.ts'
+import { makeWeb } from './support/desk.ts'
 import { engines } from './support/engines.ts'
 import { arf, incoming, ndr } from './support/reports.ts'
-import { makeDkim, makeShop, makeExports, makeAlertDesk, makeRoutes, makeWebhooks, MASTER } from './support/shop.ts'
+import { makeShop, MASTER } from './support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const [ANN, BOB] = [1, 2]
@@ -141,25 +138,7 @@ describe.each(engines)('$kind', ({ open }) => {
     )
     const prover = (): Promise<Proofs> => Promise.resolve(proofs.now)
     receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: true })
-    web = await createWeb({
-      telemetry: shop.telemetry,
-      desk: {
-        now: shop.now,
-        ...createReadingDesk(engine.read, shop.now),
-        ...createWritingDesk(shop, prover),
-        submit: createSubmit(shop, { nudge: () => undefined }),
-        dkim: makeDkim(shop),
-        webhooks: makeWebhooks(shop),
-        exports: makeExports(shop),
-        routes: makeRoutes(shop),
-        alerts: makeAlertDesk(shop),
-      },
-      keys: createKeys(engine.read, shop.now),
-      accountOf: (apiUser) => accountOf(engine.read, apiUser),
-      isReady: () => Promise.resolve(true),
-      limits: { bodyBytes: 100_000, requestsPerMinute: 10_000, recipientsPerRequest: 10, attemptsPerRequest: 10, emailStatusDays: 3 },
-      trustProxy: false,
-    })
+    web = await makeWeb(shop, prover)
     mine = await register('ann', TARGET)
     his = await register('bob', TARGET)
     const listed = await register('bob', 'gone@example.org')

@@ -3,16 +3,13 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { accountOf, addAccount, createKeys, firstStart, ROTATION_MS, rotateSecret } from '../../src/accounts.ts'
-import { NO_PROOFS } from '../../src/edge/auth.ts'
 import { holdMaster, retireRingKey, rotateRing } from '../../src/keyring.ts'
 import { closeAccount } from '../../src/store/accounts.ts'
 import { tokenKeys } from '../../src/store/tokenkeys.ts'
 import type { Desk } from '../../src/web/desk.ts'
-import { createReadingDesk } from '../../src/web/storedesk.ts'
-import { createWritingDesk } from '../../src/web/workdesk.ts'
-import { createSubmit } from '../../src/work/submit.ts'
+import { makeDesk } from '../support/desk.ts'
 import { engines } from '../support/engines.ts'
-import { makeDkim, makeShop, makeExports, makeAlertDesk, makeRoutes, makeWebhooks, MASTER } from '../support/shop.ts'
+import { makeShop, MASTER } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
@@ -57,17 +54,7 @@ describe.each(engines)('$kind', ({ open }) => {
   beforeAll(async () => {
     const { engine } = await open()
     const shop = await makeShop(engine, clock, [{}, {}])
-    desk = {
-      now: shop.now,
-      ...createReadingDesk(engine.read, shop.now),
-      ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)),
-      submit: createSubmit(shop, { nudge: () => undefined }),
-      dkim: makeDkim(shop),
-      webhooks: makeWebhooks(shop),
-      exports: makeExports(shop),
-      routes: makeRoutes(shop),
-      alerts: makeAlertDesk(shop),
-    }
+    desk = makeDesk(shop)
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))
     const made = await desk.register(ANN, { ...MAIL, recipients: names })
     await desk.register(BOB, { ...MAIL, recipients: names })

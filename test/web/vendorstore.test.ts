@@ -3,8 +3,7 @@
  */
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { addAccount, createKeys } from '../../src/accounts.ts'
-import { NO_PROOFS } from '../../src/edge/auth.ts'
+import { addAccount } from '../../src/accounts.ts'
 import { applyFacts } from '../../src/ledger/fold.ts'
 import { makeFact, ofDelivery } from '../../src/ledger/make.ts'
 import type { Reader } from '../../src/store/engine.ts'
@@ -13,15 +12,13 @@ import { createStatistics } from '../../src/web/statistics.ts'
 import { createReadingDesk } from '../../src/web/storedesk.ts'
 import { addUp, readFigures } from '../../src/web/vendor/figures.ts'
 import { spanOfDays } from '../../src/web/vendor/time.ts'
-import { createWeb } from '../../src/web/web.ts'
 import type { Web } from '../../src/web/server.ts'
-import { createWritingDesk } from '../../src/web/workdesk.ts'
-import { createSubmit } from '../../src/work/submit.ts'
 import { commitWorld } from '../../src/work/commit.ts'
 import { changeSettings } from '../../src/work/settings.ts'
 import type { Shop } from '../../src/work/shop.ts'
+import { makeWeb } from '../support/desk.ts'
 import { engines } from '../support/engines.ts'
-import { makeDkim, makeShop, makeExports, makeAlertDesk, makeRoutes, makeWebhooks } from '../support/shop.ts'
+import { makeShop } from '../support/shop.ts'
 import type { Clock } from '../support/shop.ts'
 
 /** 23:30 on the wall in Berlin, on the evening before the clocks change. */
@@ -78,25 +75,7 @@ describe.each(engines)('$kind', ({ open }) => {
       keys.set(apiUser, made.apiKey)
     }
     await changeSettings(shop, { account: 1, actor: 'test', byOperator: true, change: { zone: 'Europe/Berlin' }, version: null })
-    web = await createWeb({
-      telemetry: shop.telemetry,
-      desk: {
-        now: shop.now,
-        ...createReadingDesk(engine.read, shop.now),
-        ...createWritingDesk(shop, () => Promise.resolve(NO_PROOFS)),
-        submit: createSubmit(shop, { nudge: () => undefined }),
-        dkim: makeDkim(shop),
-        webhooks: makeWebhooks(shop),
-        exports: makeExports(shop),
-        routes: makeRoutes(shop),
-        alerts: makeAlertDesk(shop),
-      },
-      keys: createKeys(engine.read, shop.now),
-      accountOf: () => Promise.resolve(null),
-      isReady: () => Promise.resolve(true),
-      limits: { bodyBytes: 100_000, requestsPerMinute: 10_000, recipientsPerRequest: 10, attemptsPerRequest: 10, emailStatusDays: 3 },
-      trustProxy: false,
-    })
+    web = await makeWeb(shop)
     const first = await send('a@example.org', { label: 'news' })
     await answer(first, 250, 'ok')
     await touch(first, 'open', '1')
