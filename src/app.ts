@@ -62,11 +62,12 @@ export async function startApp(settings: Settings, telemetry: Telemetry, outside
   const undo: (() => Promise<unknown>)[] = [opening.close]
   try {
     const { shop } = opening
-    const ground = await openGround(settings, outside.lookUp ?? createLookUp(dnsOptions(settings)))
-    undo.push(ground.close)
-    const prover = createProver(ground.lookUp)
+    const keptLookUp = outside.lookUp ?? createLookUp(dnsOptions(settings))
     // A record that was just published must be seen at once.
     const freshLookUp = outside.lookUp ?? createLookUp({ ...dnsOptions(settings), cacheMs: 1, cacheSize: 1 })
+    const ground = await openGround(settings, { kept: keptLookUp, fresh: freshLookUp })
+    undo.push(ground.close)
+    const prover = createProver(ground.lookUp)
     const watch = createFloodWatch(shop, floodRules(settings))
     const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false, watch })
     undo.push(receiver.idle)

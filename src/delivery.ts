@@ -48,21 +48,27 @@ const NOTHING: Delivery = { start: () => undefined, nudge: () => undefined, clos
 /** The world that mail goes out into: the resolver, and the laboratory where that is the world. */
 export type Ground = {
   readonly lookUp: LookUp
+  /** For the hosts of domains: it keeps nothing, for edge/mx keeps answers for as long as an MX may stand. */
+  readonly mxLookUp: LookUp
   readonly route: Router | null
   /** Tells the port that SMTP got: the laboratory's reports come back to it. */
   readonly atSmtpPort: (port: number) => void
   readonly close: () => Promise<void>
 }
 
-/** Opens it. `lookUp`: of the real world. Faults: config_invalid. */
-export async function openGround({ host, delivery: rules, smtp }: Settings, lookUp: LookUp): Promise<Ground> {
+/** The real world's resolver, with answers that are kept for an hour, and without. */
+export type LookUps = { readonly kept: LookUp; readonly fresh: LookUp }
+
+/** Opens it. Faults: config_invalid. */
+export async function openGround({ host, delivery: rules, smtp }: Settings, { kept, fresh }: LookUps): Promise<Ground> {
   const home = { host, port: smtp.port }
   const atSmtpPort = (port: number): void => {
     home.port = port
   }
-  if (rules.mode !== 'simulated') return { lookUp, route: null, atSmtpPort, close: () => Promise.resolve() }
+  if (rules.mode !== 'simulated') return { lookUp: kept, mxLookUp: fresh, route: null, atSmtpPort, close: () => Promise.resolve() }
   const { simulatedSpeed: speed, simulatedSeed: seed } = rules
-  return { ...(await startLab({ providers: readProviders(rules.simulatedProviders), home: () => home, speed, seed })), atSmtpPort }
+  const lab = await startLab({ providers: readProviders(rules.simulatedProviders), home: () => home, speed, seed })
+  return { ...lab, mxLookUp: lab.lookUp, atSmtpPort }
 }
 
 /** Makes it; nothing is sent before `start`. Faults: config_invalid. */
@@ -116,8 +122,8 @@ const WAYS = { mx: byMx, smarthost: bySmarthost, simulated: byMx } as const sati
 >
 
 /** The laboratory has its own routes, and its own MX records. */
-function byMx({ rules: table }: Shop, { tls }: Rules, { lookUp, route }: Ground): Way {
-  const mx = createMxLookUp({ lookUp })
+function byMx({ rules: table }: Shop, { tls }: Rules, { mxLookUp, route }: Ground): Way {
+  const mx = createMxLookUp({ lookUp: mxLookUp })
   return {
     // Chance only spreads mail over hosts of one preference.
     route: route ?? mxRoute({ mx, tlsOf: (host) => tlsAt(table(), tls, host), random: Math.random }),
@@ -127,14 +133,14 @@ function byMx({ rules: table }: Shop, { tls }: Rules, { lookUp, route }: Ground)
 }
 
 /** Pauses go by the recipient's domain all the same: behind the smart host its provider says no. */
-function bySmarthost({ rules: table }: Shop, { smarthost, tls }: Rules, { lookUp }: Ground): Way {
+function bySmarthost({ rules: table }: Shop, { smarthost, tls }: Rules, { mxLookUp }: Ground): Way {
   if (smarthost === undefined)
     throw new Fault('config_invalid', 'delivery.mode smarthost needs delivery.smarthost, as smtp://USER:PASSWORD@HOST:587')
   const host = smarthostOf(smarthost, tls)
   const hosts = { kind: 'hosts', hosts: [{ name: host.host, preference: 0 }], implicit: true, set: host.host } as const
   return {
     route: smarthostRoute(host),
-    addressesOf: createMxLookUp({ lookUp }).addressesOf,
+    addressesOf: createMxLookUp({ lookUp: mxLookUp }).addressesOf,
     placeOf: (domain) => Promise.resolve(destinationOf(table(), domain, hosts)),
   }
 }
