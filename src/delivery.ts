@@ -13,8 +13,10 @@ import type { LookUp } from './edge/dns.ts'
 import { createMxLookUp, destinationOf, type MxLookUp } from './edge/mx.ts'
 import { readProviders, readToml } from './edge/providerfiles.ts'
 import { mxRoute, smarthostRoute, tlsAt, type Smarthost } from './edge/route.ts'
+import type { Keeping } from './edge/sessions.ts'
 import { createSmtpTransport } from './edge/smtptransport.ts'
 import type { Router, TlsPolicy } from './edge/transport.ts'
+import type { Patience } from './edge/watch.ts'
 import { Fault } from './error.ts'
 import { startLab } from './lab/lab.ts'
 import type { Opening } from './opening.ts'
@@ -80,7 +82,14 @@ export function createDelivery({ shop, vault }: Opening, settings: Settings, gro
   const ehlo = rules.ehlo ?? hostname()
   // Providers whose hour is a minute want a queue whose hour is one.
   const tempo = rules.mode === 'simulated' ? rules.simulatedSpeed : 1
-  const transport = createSmtpTransport({ route, addressesOf, ehlo, allowPrivate: rules.allowPrivate })
+  const transport = createSmtpTransport({
+    route,
+    addressesOf,
+    ehlo,
+    allowPrivate: rules.allowPrivate,
+    patience: patienceOf(rules),
+    keeping: keepingOf(rules),
+  })
   const deliverer = createDeliverer(shop, {
     transport,
     placeOf,
@@ -96,6 +105,22 @@ export function createDelivery({ shop, vault }: Opening, settings: Settings, gro
   })
   return { start: deliverer.start, nudge: deliverer.nudge, close: () => deliverer.close().then(transport.close) }
 }
+
+/** The limits of time of a dialogue. */
+export const patienceOf = (rules: Rules): Patience => ({
+  connectMs: rules.connectSeconds * 1_000,
+  greetingMs: rules.greetingSeconds * 1_000,
+  commandMs: rules.commandSeconds * 1_000,
+  blockMs: rules.blockSeconds * 1_000,
+  endMs: rules.endSeconds * 1_000,
+})
+
+/** How connections are kept. */
+export const keepingOf = (rules: Rules): Keeping => ({
+  mails: rules.connectionMails,
+  idleMs: rules.connectionIdleSeconds * 1_000,
+  idle: rules.idleConnections,
+})
 
 /** An address that this machine does not have cannot be left by: every attempt would fail, and look like a dead network. */
 function tellStrangeIps({ telemetry }: Shop, rules: Rules): void {

@@ -1,11 +1,19 @@
 /**
  * delivery.test - how the settings reach the parts of delivery: the look-up that it asks, its limits of time, the connections that it keeps
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { startApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
-import { openGround } from '../src/delivery.ts'
+import { keepingOf, openGround, patienceOf } from '../src/delivery.ts'
 import { createMxLookUp } from '../src/edge/mx.ts'
+import { KEEPING } from '../src/edge/sessions.ts'
+import { PATIENCE } from '../src/edge/watch.ts'
 import type { Settings } from '../src/settings.ts'
+import { createTelemetry } from '../src/telemetry.ts'
 import { createZone } from './support/zone.ts'
 
 const settingsOf = (delivery: Readonly<Record<string, string>>): Settings =>
@@ -33,4 +41,56 @@ test.each(['mx', 'off'])('mode %s: a domain that moves is seen after five minute
   expect(await mx.find('example.com')).toMatchObject({ set: 'new.example' })
   expect(ground.lookUp).toBe(kept)
   await ground.close()
+})
+
+test('limits of time and kept connections are settings, whose defaults are the transport’s', () => {
+  const { delivery: usual } = settingsOf({})
+  expect([patienceOf(usual), keepingOf(usual)]).toEqual([PATIENCE, KEEPING])
+  const { delivery: other } = settingsOf({
+    BOUNCED_DELIVERY_CONNECT_SECONDS: '1',
+    BOUNCED_DELIVERY_GREETING_SECONDS: '2.5',
+    BOUNCED_DELIVERY_COMMAND_SECONDS: '3',
+    BOUNCED_DELIVERY_BLOCK_SECONDS: '4',
+    BOUNCED_DELIVERY_END_SECONDS: '5',
+    BOUNCED_DELIVERY_CONNECTION_MAILS: '6',
+    BOUNCED_DELIVERY_CONNECTION_IDLE_SECONDS: '7',
+    BOUNCED_DELIVERY_IDLE_CONNECTIONS: '8',
+  })
+  expect(patienceOf(other)).toEqual({ connectMs: 1_000, greetingMs: 2_500, commandMs: 3_000, blockMs: 4_000, endMs: 5_000 })
+  expect(keepingOf(other)).toEqual({ mails: 6, idleMs: 7_000, idle: 8 })
+  expect(() => settingsOf({ BOUNCED_DELIVERY_END_SECONDS: '0' })).toThrow('BOUNCED_DELIVERY_END_SECONDS')
+})
+
+test('a server that says nothing is left after delivery.greetingSeconds', async () => {
+  const mute = createServer((socket) => socket.on('error', () => undefined))
+  await new Promise<void>((resolve) => {
+    mute.listen(0, '127.0.0.1', resolve)
+  })
+  const address = mute.address()
+  const data = mkdtempSync(join(tmpdir(), 'bounced-delivery-'))
+  const settings = settingsOf({
+    BOUNCED_SMTP_PORT: '0',
+    BOUNCED_HTTP_PORT: '0',
+    BOUNCED_DATA: data,
+    BOUNCED_API_USER: 'shop',
+    BOUNCED_API_KEY: 'k'.repeat(40),
+    BOUNCED_DELIVERY_MODE: 'smarthost',
+    BOUNCED_DELIVERY_SMARTHOST: `smtp://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    BOUNCED_DELIVERY_ALLOW_PRIVATE: 'true',
+    BOUNCED_DELIVERY_GREETING_SECONDS: '0.1',
+  })
+  const app = await startApp(settings, await createTelemetry({ level: 'silent', format: 'json' }))
+  try {
+    const url = `http://127.0.0.1:${app.httpPort}`
+    const authorization = `Basic ${Buffer.from(`shop:${'k'.repeat(40)}`).toString('base64')}`
+    const mail = { apiUser: 'shop', apiKey: 'k'.repeat(40), from: 'news@example.com', to: 'joe@example.net', subject: 'Hi', plain: 'Hi' }
+    const body = JSON.stringify(mail)
+    await fetch(`${url}/api/mail/send`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const told = async (): Promise<string> => (await fetch(`${url}/metrics`, { headers: { authorization } })).text()
+    await expect.poll(told, { timeout: 20_000 }).toContain('outcome="unreachable-connect"')
+  } finally {
+    await app.close()
+    mute.close()
+    rmSync(data, { recursive: true, force: true })
+  }
 })

@@ -6,6 +6,8 @@
 import { z } from 'zod'
 import { count, setting, text } from './setting.ts'
 
+const seconds = z.number().min(0.1).max(3_600)
+
 const ip = z.union([z.ipv4(), z.ipv6()])
 
 export const delivery = z.strictObject({
@@ -49,6 +51,42 @@ export const delivery = z.strictObject({
     count.max(10_000).default(20),
     'Of them from one address to one receiving site',
     'what large providers allow to an address of good name; a slow site then leaves lines to all others',
+  ),
+  connectSeconds: setting(
+    seconds.default(30),
+    'Seconds until a connection to a receiver stands',
+    'the RFC has none for it; a host that has not answered in half a minute is down',
+  ),
+  greetingSeconds: setting(seconds.default(300), 'Seconds that a receiver’s greeting is waited for', 'RFC 5321 §4.5.3.2.1: five minutes'),
+  commandSeconds: setting(
+    seconds.default(300),
+    'Seconds that a receiver’s answer to a command is waited for',
+    'RFC 5321 §4.5.3.2.2–3: five minutes for MAIL and RCPT; two are enough for DATA (.4)',
+  ),
+  blockSeconds: setting(
+    seconds.default(180),
+    'Seconds in which a receiver must have taken something of the mail',
+    'RFC 5321 §4.5.3.2.5: three minutes for each block',
+  ),
+  endSeconds: setting(
+    seconds.default(600),
+    'Seconds that the answer after the mail is waited for',
+    'RFC 5321 §4.5.3.2.6: ten minutes; who leaves sooner sends a second copy of what was taken',
+  ),
+  connectionMails: setting(
+    count.max(100_000).default(100),
+    'Mails that one connection carries',
+    'providers count them (Outlook says so with RP-002), and load balancers want them to move on; 1: a connection for each mail',
+  ),
+  connectionIdleSeconds: setting(
+    seconds.default(15),
+    'Seconds that a connection without work is kept',
+    'less than servers wait: RFC 5321 §4.5.3.2.7 asks for five minutes, many give thirty seconds',
+  ),
+  idleConnections: setting(
+    count.max(10_000).default(500),
+    'Connections without work that are kept, all together',
+    'with lines, well below the usual limit of open files',
   ),
   tls: setting(
     z.enum(['off', 'opportunistic', 'required', 'verified']).default('opportunistic'),
