@@ -18,6 +18,7 @@ import type { Db } from '../store/engine.ts'
 import { sumCounters } from '../store/counters.ts'
 import { ensureLabels, findLabel } from '../store/labels.ts'
 import { addQueued, type NewMail } from '../store/queue.ts'
+import { takeBlock } from '../store/sequences.ts'
 import { findSubmission, saveSubmission } from '../store/submissions.ts'
 import type { Page } from './book.ts'
 import { commitWorld } from './commit.ts'
@@ -120,9 +121,13 @@ async function save(shop: Shop, page: Page, saving: Saving): Promise<Submitted> 
   return answer
 }
 
-/** What was asked for today counts, whatever became of it. */
+/**
+ * What was asked for today counts, whatever became of it. Requests of one account follow each other here: the row that each of them changes
+ * lets two that run at once not both see the room that is for one.
+ */
 async function checkQuota({ db, by, planned, recipientsPerDay, at }: Saving): Promise<void> {
   if (recipientsPerDay === null) return
+  await takeBlock(db, by.account, 'quota', planned.length)
   const from = at - (at % DAY_MS)
   const sums = await sumCounters(db, by.account, { windows: [{ from, to: from + DAY_MS }], metrics: ['request'] })
   const used = sums.reduce((sum, { n }) => sum + n, 0)

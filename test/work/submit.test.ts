@@ -4,6 +4,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Composition } from '../../src/compose/composition.ts'
 import { UNTRACKED } from '../../src/compose/xsmtpapi.ts'
+import { Fault } from '../../src/error.ts'
 import { ensureLabels } from '../../src/store/labels.ts'
 import { pageQueuedForOperator } from '../../src/store/queue.ts'
 import { removeOldSubmissionsForOperator } from '../../src/store/submissions.ts'
@@ -147,5 +148,24 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     const content = row?.['content']
     const kept: Composition = JSON.parse((await unpack(content instanceof Uint8Array ? content : new Uint8Array())).toString())
     expect(kept).toEqual({ ...body, label: null, apiUser: 'alice' })
+  })
+
+  test('the quota of a day holds for requests that come at once, and begins anew with the next', async () => {
+    const limited = createSubmit(shop, { nudge: () => undefined, recipientsPerDay: 5 })
+    const told = await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        limited(alice, to(`a${n}@example.net`, `b${n}@example.net`)).then(
+          () => 'taken',
+          (error: unknown) => (error instanceof Fault ? error.code : 'broken'),
+        ),
+      ),
+    )
+    expect(told.toSorted()).toEqual([...Array<string>(10).fill('quota_exceeded'), 'taken', 'taken'])
+    expect(await waiting()).toHaveLength(4)
+    await limited(bob, to('a@example.net'))
+    await limited(alice, to('last@example.net'))
+    await expect(limited(alice, to('more@example.net'))).rejects.toMatchObject({ code: 'quota_exceeded' })
+    clock.now += 12 * 3_600_000
+    await limited(alice, to('more@example.net'))
   })
 })
