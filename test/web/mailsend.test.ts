@@ -64,6 +64,7 @@ const CASES = [
   [{ headers: '{"X":{}}' }, 501],
   [{ sendRequestId: 'x'.repeat(128) }, 200],
   [{ sendRequestId: 'x'.repeat(129) }, 501],
+  [{ sendRequestId: 'spent' }, 40913],
   [{ respEmailId: 'false' }, 200],
   [{ respEmailId: 'perhaps' }, 501],
   [{ xsmtpapi: 'x' }, 40813],
