@@ -148,7 +148,7 @@ async function measure(target: Target, load: Load): Promise<Measured> {
 }
 
 /** User and system time of all threads, as Linux tells in hundredths of a second. */
-export function cpuMicros(pid: number): number {
+function cpuMicros(pid: number): number {
   const file = `/proc/${pid}/stat`
   if (!existsSync(file)) return 0
   const fields = readFileSync(file, 'utf8').split(') ')[1]?.split(' ') ?? []

@@ -18,14 +18,14 @@ import type { Db, Engine, Reader } from './store/engine.ts'
 import type { Keys } from './web/identity.ts'
 
 /** The name under which the operator's secret lies; no account may bear it. */
-export const OPERATOR = 'operator'
+const OPERATOR = 'operator'
 
 /** The vendor's time, which clients count on. */
 export const ROTATION_MS = 15 * 60_000
 
 const API_USER = /^[\w.@-]{1,64}$/
 
-export function makeSecret(): string {
+function makeSecret(): string {
   return randomBytes(24).toString('base64url')
 }
 

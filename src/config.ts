@@ -48,7 +48,7 @@ function leavesOf(schema: z.ZodType, path: readonly string[] = []): Leaf[] {
 const LEAVES = leavesOf(SCHEMA)
 
 /** `limits.mailBytes` → `BOUNCED_LIMITS_MAIL_BYTES`. */
-export function variableOf(path: readonly string[]): string {
+function variableOf(path: readonly string[]): string {
   return `BOUNCED_${path.map((part) => part.replaceAll(/[A-Z]/g, (letter) => `_${letter}`)).join('_')}`.toUpperCase()
 }
 

@@ -22,7 +22,7 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** Mail is given days. */
 const MAIL_SECONDS = [0.1, 0.5, 1, 5, 30, 60, 300, 900, 3_600, 14_400, 86_400, 345_600] as const
 
-export const METRICS = {
+const METRICS = {
   bounced_smtp_connections: { kind: 'gauge', help: 'SMTP connections that are open', labels: [] },
   bounced_smtp_sessions_total: { kind: 'counter', help: 'SMTP connections that were accepted', labels: [] },
   bounced_smtp_refused_total: { kind: 'counter', help: 'SMTP commands that were refused', labels: ['reason'] },

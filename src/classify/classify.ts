@@ -16,7 +16,7 @@ import type { Rule, RuleTable } from './table.ts'
 import type { Subject, Verdict } from './verdict.ts'
 
 /** The rule id of a verdict that no rule made. */
-export const UNMATCHED = 'unmatched'
+const UNMATCHED = 'unmatched'
 
 /** A rule that held: on which text, by which phrases or codes, and whether the report's own Status was all it had. */
 type Hit = { readonly rule: Rule; readonly text: string; readonly matched: readonly string[]; readonly onReportStatus: boolean }

@@ -36,7 +36,7 @@ export function permanenceOf(clues: PermanenceClues): { readonly permanence: Per
   return { permanence: row.permanence.default, from: 'default' }
 }
 
-export type Policy = 'by-permanence' | 'by-channel'
+type Policy = 'by-permanence' | 'by-channel'
 
 /**
  * The sub status. `by-permanence`: by whether it lasts. `by-channel`: a final refusal in the dialogue is invalid (40x), whatever is reported after

@@ -7,7 +7,6 @@
  * Pure. See also: classify/grammar (mx, domains, tokens, sites), classify/classify.
  */
 import type { ParsedRuleFile } from './grammar.ts'
-import { normalise } from './phrase.ts'
 import type { RuleTable } from './table.ts'
 import type { ProviderClue } from './verdict.ts'
 
@@ -104,11 +103,6 @@ export function providerOfTokens(table: Pick<RuleTable, 'tokens'>, found: readon
     if (provider !== undefined) return { provider, from: 'token' }
   }
   return null
-}
-
-/** Whose reply it is; null for nobody we have rules for. Total. */
-export function providerOf(table: RuleTable, clues: readonly ProviderClue[], text: string): ProviderName | null {
-  return providerOfClues(table.sites, clues) ?? providerOfTokens(table, table.index.find(normalise(text)))
 }
 
 /**

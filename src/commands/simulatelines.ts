@@ -65,7 +65,7 @@ export function spreadLines(scenario: { readonly name: string; readonly title: s
 }
 
 /** One row a figure, one column a policy. */
-export function totalLines(reports: readonly SimulationReport[]): string[] {
+function totalLines(reports: readonly SimulationReport[]): string[] {
   const row = (name: string, pick: (each: SimulationReport) => string): string[] => [name, ...reports.map(pick)]
   return columns([
     row('policy', (each) => each.policy),

@@ -20,7 +20,7 @@ export type XSmtpApi = {
 
 export const MAX_RECIPIENTS = 100
 /** Characters, before and after base64: 100 recipients with 20 variables of 500 characters. */
-export const MAX_XSMTPAPI = 1_048_576
+const MAX_XSMTPAPI = 1_048_576
 /** Variables and sections; a template of people has a dozen. */
 const MAX_NAMES = 256
 const MAX_NAME = 128

@@ -12,7 +12,7 @@ import { type Purpose, readToken, type TokenRead } from './token.ts'
 import { tokenPieces } from './wrap.ts'
 
 /** Where a clue stood, the most trusted first. */
-export const VIAS = ['rcpt', 'return-path', 'cfbl-feedback-id', 'list-unsubscribe', 'envelope-id', 'email-id', 'message-id'] as const
+const VIAS = ['rcpt', 'return-path', 'cfbl-feedback-id', 'list-unsubscribe', 'envelope-id', 'email-id', 'message-id'] as const
 export type Via = (typeof VIAS)[number]
 
 export type KnownToken = Exclude<TokenRead, { state: 'none' }>
@@ -26,7 +26,7 @@ export type OurDomains = { readonly returnPath: readonly string[]; readonly feed
 export type ClueInput = { readonly report: Report; readonly rcpt: string; readonly domains: OurDomains; readonly keyFor: KeyFor }
 
 /** The header in which a sender may carry the emailId. */
-export const EMAIL_ID_HEADER = 'x-email-id'
+const EMAIL_ID_HEADER = 'x-email-id'
 
 /** No honest report names more. */
 const MAX_CLUES = 24

@@ -8,7 +8,7 @@
  */
 import { createHmac } from 'node:crypto'
 
-export const TOKEN_KEY_BYTES = 32
+const TOKEN_KEY_BYTES = 32
 /** One base32 character names the key. */
 export const MAX_KEY_INDEX = 31
 

@@ -9,7 +9,7 @@ const HOUR = 60 * MINUTE
 const SHORT = [1, 2, 4, 8, 16].map((n) => n * MINUTE)
 
 /** Rests between attempts. `standard` lasts three days, so that a receiver's lost weekday loses nothing. */
-export const LADDERS = {
+const LADDERS = {
   vendor: SHORT,
   standard: [...SHORT, ...[1, 2, 4, 8, 12, 24, 24].map((n) => n * HOUR)],
 } as const satisfies Record<string, readonly number[]>

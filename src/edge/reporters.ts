@@ -20,7 +20,7 @@ const schema = z.strictObject({
 
 export type Reporter = z.infer<typeof schema>['reporter'][number]
 
-export const SHIPPED_REPORTERS = join(import.meta.dirname, '..', 'reporters.toml')
+const SHIPPED_REPORTERS = join(import.meta.dirname, '..', 'reporters.toml')
 
 /** Reads a list, whole or not at all. Throws Fault `config_invalid` that names the file and the field. */
 export function readReporters(file: string = SHIPPED_REPORTERS): readonly Reporter[] {

@@ -40,7 +40,7 @@ export type Transport = {
 }
 
 /** `opportunistic`: encrypted where offered, in the clear else; `required`: never in the clear; `verified`: and the certificate holds. */
-export const TLS_POLICIES = ['off', 'opportunistic', 'required', 'verified'] as const
+const TLS_POLICIES = ['off', 'opportunistic', 'required', 'verified'] as const
 export type TlsPolicy = (typeof TLS_POLICIES)[number]
 
 /** One host to try. */

@@ -33,7 +33,7 @@ export type LabWish = {
   readonly weather?: (provider: string) => Weather
 }
 
-export const COUNTED = ['attempts', 'taken', 'refused', 'dropped', 'reports', 'complaints', 'lost'] as const
+const COUNTED = ['attempts', 'taken', 'refused', 'dropped', 'reports', 'complaints', 'lost'] as const
 export type Counted = (typeof COUNTED)[number]
 export type LabCounts = Readonly<Record<Counted, number>>
 

@@ -10,7 +10,7 @@
 import { DAY_MS } from './hit.ts'
 import { QUARTER_MS, quarterOf, siteKey, type SiteMetric, type World } from './world.ts'
 
-export const BRAKE = {
+const BRAKE = {
   factor: 5,
   hits: 50,
   engaged: 20,

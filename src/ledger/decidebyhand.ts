@@ -1,7 +1,7 @@
 /**
  * decidebyhand - what people change: list entries, batches of them, held entries, inbox mail, erasure
  *
- * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/entry, web/suppressions, work/suppression.
+ * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/entry, web/suppressions, work/lists.
  */
 import { changeEntry, type EntryKey, type EntryState, removeEntry, settleEntry } from './entry.ts'
 import type { Fact, InboxState } from './fact.ts'

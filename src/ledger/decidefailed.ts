@@ -114,7 +114,7 @@ function domainOf(address: string | null): string | null {
 }
 
 /** Whether a report speaks of another domain than the one we sent to. A stub has none to compare with yet. */
-export function isElsewhere(reported: string | null, domain: string): boolean {
+function isElsewhere(reported: string | null, domain: string): boolean {
   const final = domainOf(reported)
   return final !== null && domain !== '' && final !== domain
 }

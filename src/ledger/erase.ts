@@ -12,7 +12,7 @@ import { makeFact, type Moment } from './make.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from './world.ts'
 
 /** What stands where an address stood. */
-export const ERASED = 'erased'
+const ERASED = 'erased'
 
 /** The fact that an address was erased: how much of it there was. */
 export function decideErasure(

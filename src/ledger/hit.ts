@@ -26,7 +26,7 @@ export function historyOf(world: World, account: number, addressHash: string): r
 }
 
 /** When an address was last alive (a delivery that no bounce followed, an open, a click) before `before`; null: never. */
-export function lastAlive(history: readonly DeliveryRow[], before: number): number | null {
+function lastAlive(history: readonly DeliveryRow[], before: number): number | null {
   const moments = history.flatMap(signsOfLife).filter((at) => at < before && !isBouncedAfter(history, at))
   return moments.length === 0 ? null : Math.max(...moments)
 }
@@ -51,14 +51,14 @@ function isBouncedAfter(history: readonly DeliveryRow[], at: number): boolean {
 }
 
 /** Reasons that suppress only when they repeat: how often, over how long at least. */
-export const REPEATS = {
+const REPEATS = {
   'mailbox-disabled': { times: 3, days: 14 },
   'domain-not-exist': { times: 3, days: 14 },
   'mailbox-full': { times: 5, days: 14 },
 } as const satisfies Partial<Record<Reason, { readonly times: number; readonly days: number }>>
-export type RepeatReason = keyof typeof REPEATS
+type RepeatReason = keyof typeof REPEATS
 
-export const isRepeatReason = (reason: Reason | null): reason is RepeatReason => reason !== null && Object.hasOwn(REPEATS, reason)
+const isRepeatReason = (reason: Reason | null): reason is RepeatReason => reason !== null && Object.hasOwn(REPEATS, reason)
 
 /** One failure, this one or one of the past. */
 export type Failure = {

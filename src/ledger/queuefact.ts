@@ -9,7 +9,7 @@
  */
 
 /** What a key did. The last two are the overlay of a person, beside the states. */
-export const QUEUE_MOVES = ['throttled', 'paused', 'probing', 'recovering', 'recovered', 'manual-paused', 'manual-ended'] as const
+const QUEUE_MOVES = ['throttled', 'paused', 'probing', 'recovering', 'recovered', 'manual-paused', 'manual-ended'] as const
 export type QueueMove = (typeof QUEUE_MOVES)[number]
 
 /** An answer that is kept as evidence; `text` is null where it was given to another account's mail. Local parts are left out. */

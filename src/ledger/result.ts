@@ -11,7 +11,7 @@ import type { Result } from './world.ts'
 
 export type BaseResult = Exclude<Result, 'opened'>
 
-export const RESULT_RANKS = { unsent: 0, sent: 1, 'soft-bounced-retrying': 2, final: 3 } as const
+const RESULT_RANKS = { unsent: 0, sent: 1, 'soft-bounced-retrying': 2, final: 3 } as const
 
 /** Sub statuses with a name of their own; all others of status 4 are `bounced`. */
 const NAMED: Readonly<Record<number, BaseResult>> = { 401: 'blocked', 402: 'blocked', 404: 'failed', 406: 'failed' }

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { readThreshold } from './alertrule.ts'
 
 /** Mailboxes of Tencent, which has a ladder of its own. Domains whose MX stands under qq.com are added by the site of the delivery. */
-export const TENCENT_DOMAINS = ['qq.com', 'vip.qq.com', 'foxmail.com'] as const
+const TENCENT_DOMAINS = ['qq.com', 'vip.qq.com', 'foxmail.com'] as const
 
 /** What may be chosen, without the defaults: a change names only what it changes. */
 const FIELDS = {

@@ -11,7 +11,7 @@ import type { Effect, Status } from './fact.ts'
 type RankRow = { readonly status: Status; readonly asynchronous: boolean | null; readonly rank: number }
 
 /** `asynchronous` null: it does not matter. */
-export const RANKS = [
+const RANKS = [
   { status: 18, asynchronous: null, rank: 0 },
   { status: 1, asynchronous: null, rank: 1 },
   { status: 5, asynchronous: false, rank: 2 },

@@ -41,7 +41,7 @@ export function holdOf(ladder: Ladder, n: number): number {
 }
 
 /** Tencent's mailboxes: its domains, and domains whose MX stands under qq.com (the site of the delivery says so). */
-export function isTencent(row: Pick<DeliveryRow, 'domain' | 'site' | 'mx'>, settings: AccountSettings): boolean {
+function isTencent(row: Pick<DeliveryRow, 'domain' | 'site' | 'mx'>, settings: AccountSettings): boolean {
   const mx = row.mx?.toLowerCase().replace(/\.$/, '') ?? ''
   return settings.tencentDomains.includes(row.domain) || row.site === 'tencent' || mx === 'qq.com' || mx.endsWith('.qq.com')
 }
@@ -81,7 +81,7 @@ export function climb(
 }
 
 /** What the vendor writes where a list answers instead of a server, in the order in which lists are asked. */
-export const ANSWERS = [
+const ANSWERS = [
   { list: 'complaint', reason: 'blacklisted', billable: true, text: 'Blacklist:complaint (worker:address in complaint list)' },
   { list: 'block', reason: 'blacklisted', billable: true, text: 'Blacklist: Block:(worker:address in block list)' },
   { list: 'bounce', reason: 'blacklisted', billable: false, text: 'Blacklist: Bounce(worker:address in bounce list)' },

@@ -8,7 +8,7 @@
 import type { Fact } from './fact.ts'
 import { quarterOf } from './world.ts'
 
-export const WATCH_METRICS = ['mails', 'unmatched', 'verdicts', 'other', 'feedback', 'webhook-heard', 'webhook-refused'] as const
+const WATCH_METRICS = ['mails', 'unmatched', 'verdicts', 'other', 'feedback', 'webhook-heard', 'webhook-refused'] as const
 export type WatchMetric = (typeof WATCH_METRICS)[number]
 
 export type WatchCount = {

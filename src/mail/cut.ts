@@ -19,7 +19,7 @@ export type Cut = {
 }
 
 /** A report with a thousand recipients fits; what is longer was not written for people. */
-export const MAX_WORDS = 262_144
+const MAX_WORDS = 262_144
 const MAX_LINES = 8_000
 
 const FIELD = /^(?:[>|] ?){0,4}([A-Za-z][A-Za-z0-9-]{1,40}) ?:/

@@ -43,7 +43,7 @@ type Sign = { readonly id: string; readonly weight: number; readonly holds: (clu
 
 const at = (clues: Clues, name: string): string => clues.headers[name] ?? ''
 
-export const SIGNS: readonly Sign[] = [
+const SIGNS: readonly Sign[] = [
   { id: 'status-groups', weight: 8, holds: (clues) => clues.groups > 0 },
   { id: 'report-type', weight: 4, holds: (clues) => clues.reportType === 'delivery-status' },
   { id: 'failed-recipients', weight: 5, holds: (clues) => at(clues, 'x-failed-recipients') !== '' },

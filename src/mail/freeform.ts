@@ -15,7 +15,7 @@ import type { Mark } from './formats.ts'
 import { FAILURE, HELPER_LINE, OTHER_LABEL, RECIPIENT_LABEL, REPLY_LINE } from './phrases.ts'
 
 /** How sure a find is: what a section or a label names, an address by itself, one in a reply or a sentence. */
-export const RANK = { named: 4, alone: 3, command: 2, sentence: 1 } as const
+const RANK = { named: 4, alone: 3, command: 2, sentence: 1 } as const
 
 export type Pair = {
   readonly address: string
@@ -27,7 +27,7 @@ export type Pair = {
 }
 
 /** More recipients than any server takes in one transaction. */
-export const MAX_PAIRS = 1_000
+const MAX_PAIRS = 1_000
 
 /** `end`: behind the address in its line. */
 type Find = { readonly address: string; readonly rank: number; readonly line: number; readonly end: number }

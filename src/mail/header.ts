@@ -18,13 +18,13 @@ export type Field = { readonly name: string; readonly value: string }
 export type Headers = { readonly fields: readonly Field[]; readonly isBytes: boolean }
 
 /** A value longer than this is cut: nothing that matters in a report is longer. */
-export const MAX_VALUE = 8_192
+const MAX_VALUE = 8_192
 /** Fields of one name that are handed out. */
-export const MAX_SAME = 100
+const MAX_SAME = 100
 /** A mail that has come a long way holds about 100 fields. */
-export const MAX_FIELDS = 2_000
+const MAX_FIELDS = 2_000
 /** Beyond this a header block is walked but no longer read. */
-export const MAX_BLOCK = 262_144
+const MAX_BLOCK = 262_144
 /** A signature that lost its folds leaves this many stray lines behind at most. */
 const STRAY_LINES = 40
 /** RFC 5322 sets no limit for a name; the longest registered has 33 characters. */
@@ -225,11 +225,6 @@ export function headerAll(headers: Headers, name: string): readonly string[] {
 export function headerRaw(headers: Headers, name: string): string | null {
   const field = headers.fields.find((one) => one.name === name)
   return field === undefined ? null : plainValue(headers, field)
-}
-
-/** The names that occur, each once, in order. */
-export function headerNames(headers: Headers): readonly string[] {
-  return [...new Set(headers.fields.map((field) => field.name))]
 }
 
 /** Name and decoded value of every field in order, at most `cap`. */

@@ -10,7 +10,7 @@
 import { convert } from 'html-to-text'
 
 /** More HTML than this is cut: the reason of a bounce stands at its beginning. */
-export const MAX_HTML = 262_144
+const MAX_HTML = 262_144
 /** Entities of one text that the library is asked for. */
 const MAX_RARE = 50
 

@@ -99,7 +99,7 @@ function dropEchoes(rest: string, code: number | null, status: string | null): s
 }
 
 /** The first code inside a text that something introduces and that counts nothing; null without one. */
-export function findCode(text: string): number | null {
+function findCode(text: string): number | null {
   CODE.lastIndex = 0
   for (let found = CODE.exec(text); found !== null; found = CODE.exec(text)) {
     if (isCodeAt(text, found.index)) return Number(found[1])

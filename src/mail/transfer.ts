@@ -24,7 +24,7 @@ export function decodeTransfer(text: string, encoding: TransferEncoding): Buffer
 }
 
 /** Quoted-printable as bytes, one a character. Bad escapes stay as they stand; white space at a line's end is padding. */
-export function decodeQuoted(text: string): string {
+function decodeQuoted(text: string): string {
   const pieces = text.split('=')
   let out = trimLineEnds(pieces[0] ?? '')
   for (let i = 1; i < pieces.length; i++) {

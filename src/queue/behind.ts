@@ -59,7 +59,7 @@ function* streamsAt(queue: Stock, key: KeyId) {
 export type Audience = Map<KeyId, Set<number>>
 
 /** Who is to be told of a transition: who waits behind its key, and who was told of it before. At `recovered` all of them are forgotten. */
-export function audienceOf(audience: Audience, queue: Stock, { key, to }: Pick<Transition, 'key' | 'to'>): Behind[] {
+function audienceOf(audience: Audience, queue: Stock, { key, to }: Pick<Transition, 'key' | 'to'>): Behind[] {
   const waiting = accountsBehind(queue, key)
   const told = audience.get(key) ?? new Set<number>()
   const rest = [...told].filter((account) => !waiting.some((each) => each.account === account))

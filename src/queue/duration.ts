@@ -1,4 +1,8 @@
-/** duration - seconds as people read them. Pure. */
+/**
+ * duration - seconds as people read them
+ *
+ * Pure. See also: queue/reportpage.
+ */
 
 /** Two units at most: `2 d 4 h`, `3 h 5 min`, `12 min`, `7 s`. */
 export function sayDuration(seconds: number): string {

@@ -134,7 +134,7 @@ export function passGate(queue: Stock, gate: Gate, now: number): QueueEvent[] {
 }
 
 /** Mails a minute that a gate allows; null: no limit. */
-export const rateOf = (gate: Gate): number | null => least(least(gate.opening.perMinute, gate.pace?.perMinute ?? null), gate.limit)
+const rateOf = (gate: Gate): number | null => least(least(gate.opening.perMinute, gate.pace?.perMinute ?? null), gate.limit)
 
 /** What is left of a warming IP's day; null: no limit. */
 function leftToday(gate: Gate, now: number): number | null {

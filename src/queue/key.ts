@@ -95,6 +95,3 @@ export function destinationKeys(to: Destination): KeyId[] {
 export function egressKeys(to: Route): KeyId[] {
   return [KEYS.ip(to), KEYS.connection(to), KEYS.warmup(to)]
 }
-
-/** All keys that cover a delivery. */
-export const keysOf = (to: Route): KeyId[] => [...destinationKeys(to), ...egressKeys(to)]

@@ -101,7 +101,7 @@ export function dropStream(queue: Stock, stream: Stream): void {
 }
 
 /** A stream into the line of its lane, the lane into the ring. */
-export function run(queue: Stock, stream: Stream): void {
+function run(queue: Stock, stream: Stream): void {
   const lane = queue.lanes.get(stream.lane)
   if (lane === undefined || stream.place === 'runnable') return
   stream.place = 'runnable'

@@ -85,5 +85,3 @@ export const POLICIES = {
   never: { ...SPEC, name: 'never', classes: mapClasses(asNothing), adapts: false },
   fixed: { ...SPEC, name: 'fixed', classes: mapClasses(asFixed), jitter: [1, 1], keepsStated: false, probes: false, adapts: false },
 } as const satisfies Record<string, Policy>
-
-export type PolicyName = keyof typeof POLICIES

@@ -11,8 +11,8 @@
  *     report(queue, { kind: 'complaint', account: 7 }, now)       → events: what came back later about an account's mail (queue/answer)
  *     nextWake(queue, now)                                        → call nextDispatch again by then; null: nothing is due
  *     operate(queue, { kind: 'recover', account: 7, domain: null, how: 'immediate' }, now)  → events
- *     saveQueue(queue), loadQueue(text, policy)                   → JSON; carrying on from it changes nothing (queue/saved)
- *     laneStatus(queue, lane, now)                                → what an operator sees (queue/show)
+ *     episodesOf(queue), placeEpisodes(queue, episodes, now)      → what is known of keys, for a store (queue/saved)
+ *     statusOfLane(queue, lane, now)                              → what an operator sees (queue/show)
  *
  * Each mail ends by exactly one `mail.ended`. An answer to a dispatch that is not in flight does nothing.
  */

@@ -1,58 +1,14 @@
 /**
- * saved - a queue as text, and back
+ * saved - what is known of keys, and back
  *
- * JSON with two marks: a Map is `{"map": [[key, value], …]}`, a Set `{"set": […]}`, both in their order, which is part of what they mean.
- * Infinity never stands in a queue. The policy and the ladder are code and are not saved: a queue may be loaded under another policy.
+ * For a store that keeps a row a key: what was learnt of keys outlives a queue that is filled anew. Its mails come back by `offer`.
  *
- * `episodesOf` and `placeEpisodes` are for a store that keeps a row a key: what was learnt of keys outlives a queue that is filled anew.
- *
- * Pure. See also: queue/stock, queue/queue.
+ * Pure. See also: queue/stock, work/queuekeys.
  */
-import { Fault } from '../error.ts'
 import type { Episode } from './episode.ts'
 import { gateOf, refresh, setGateTimer } from './gate.ts'
-import type { QueueEvent } from './mail.ts'
-import type { Policy } from './policy.ts'
-import { answer } from './answer.ts'
-import { RETRY, type RetryLadder } from './retry.ts'
 import type { KeyId } from './key.ts'
 import type { Gate, Stock } from './stock.ts'
-
-/** Rises when the shape changes. */
-const VERSION = 1
-
-function mark(_key: string, value: unknown): unknown {
-  if (value instanceof Map) return { map: [...value] }
-  return value instanceof Set ? { set: [...value] } : value
-}
-
-function unmark(_key: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if ('map' in value && Array.isArray(value.map)) return new Map(value.map)
-  return 'set' in value && Array.isArray(value.set) ? new Set(value.set) : value
-}
-
-/** The whole of a queue. */
-export function saveQueue(queue: Stock): string {
-  const { policy, retry: _ladder, ...rest } = queue
-  return JSON.stringify({ v: VERSION, policy: policy.name, ...rest }, mark)
-}
-
-const isSaved = (value: unknown): value is Omit<Stock, 'policy' | 'retry'> & { readonly v: number } =>
-  typeof value === 'object' && value !== null && 'v' in value && value.v === VERSION
-
-/** The queue that was saved. Fault `bad_request` for a text of another version. What saveQueue did not write is not checked further. */
-export function loadQueue(text: string, policy: Policy, retry: RetryLadder = RETRY.default): Stock {
-  const value: unknown = JSON.parse(text, unmark)
-  if (!isSaved(value)) throw new Fault('bad_request', 'this is no saved queue of this version')
-  const { v: _version, ...rest } = value
-  return { ...rest, policy, retry }
-}
-
-/** After a crash nobody will answer what was in flight: it waits again. Probes among it may be sent again. */
-export function recallAll(queue: Stock, now: number): QueueEvent[] {
-  return [...queue.flights.keys()].flatMap((number) => answer(queue, number, { kind: 'recalled' }, now))
-}
 
 /** What is known of all keys: one row an episode, plain JSON. */
 export function episodesOf(queue: Stock): Episode[] {

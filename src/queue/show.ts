@@ -37,16 +37,6 @@ export type LaneStatus = {
   readonly perMinute: number | null
 }
 
-/** A lane as an operator sees it; null for one that does not exist. */
-export function laneStatus(queue: Stock, where: { readonly account: number; readonly domain: string }, now: number): LaneStatus | null {
-  for (const lane of queue.lanes.values())
-    if (lane.account === where.account && lane.domain === where.domain) return statusOfLane(queue, lane, now)
-  return null
-}
-
-/** All lanes, in the order in which they came to be. */
-export const lanesOf = (queue: Stock, now: number): LaneStatus[] => [...queue.lanes.values()].map((lane) => statusOfLane(queue, lane, now))
-
 /** One lane as an operator sees it. */
 export function statusOfLane(queue: Stock, lane: Lane, now: number): LaneStatus {
   const streams = [...lane.streams].flatMap((id) => queue.streams.get(id) ?? [])

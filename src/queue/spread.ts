@@ -19,7 +19,7 @@ export type PolicySpread = {
 }
 
 /** Of an even number the lower of the two in the middle, so that it is always a run that was made. None: all zero. */
-export function spreadOf(values: readonly number[]): Spread {
+function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b)
   return { median: sorted[Math.floor((sorted.length - 1) / 2)] ?? 0, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 }
 }

@@ -42,12 +42,6 @@ export type DeliveryPage = { readonly start?: number; readonly limit: number; re
 
 const COLUMNS = DELIVERIES.columns('d')
 
-/** One delivery, or null. */
-export async function findDelivery(reader: Reader, account: number, deliveryId: string): Promise<DeliveryRow | null> {
-  const row = await reader.one(`select ${COLUMNS} from deliveries d where d.account_id = $1 and d.delivery_id = $2`, [account, deliveryId])
-  return row === null ? null : DELIVERIES.decode(row)
-}
-
 /** Deliveries of one account by their ids, in no order; what is not there is left out. */
 export async function findByDeliveryIds(reader: Reader, account: number, ids: readonly string[]): Promise<readonly DeliveryRow[]> {
   const sql = `select ${COLUMNS} from {keys} k cross join deliveries d where d.account_id = $1 and d.delivery_id = k.k1`
@@ -58,13 +52,6 @@ export async function findByDeliveryIds(reader: Reader, account: number, ids: re
 export async function findByEmailIds(reader: Reader, account: number, emailIds: readonly string[]): Promise<readonly DeliveryRow[]> {
   const sql = `select ${COLUMNS} from {keys} k cross join deliveries d where d.account_id = $1 and d.email_id is not null and d.email_id = k.k1`
   return (await reader.inKeys(sql, { types: ['text'], rows: emailIds.map((emailId) => [emailId]) }, [account])).map(DELIVERIES.decode)
-}
-
-/** Every recipient of one request, in the order of their ids. */
-export async function findByMessageId(reader: Reader, account: number, messageId: string): Promise<readonly DeliveryRow[]> {
-  const where = deliveriesWhere(account, { messageId })
-  const rows = await reader.all(`select ${COLUMNS} from deliveries d where ${where.sql()} order by d.delivery_id`, where.params())
-  return rows.map(DELIVERIES.decode)
 }
 
 /** One page, newest first; `total` counts all that the filters let through (null where it was not asked for). */

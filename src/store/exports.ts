@@ -101,9 +101,9 @@ export const EXPORTS = shapeOf<ExportRow>('exports', ['account_id', 'export_id']
   error: maybe(text('error')),
 })
 
-export type ExportChunk = { readonly account: number; readonly exportId: string; readonly n: number; readonly body: Uint8Array }
+type ExportChunk = { readonly account: number; readonly exportId: string; readonly n: number; readonly body: Uint8Array }
 
-export const EXPORT_CHUNKS = shapeOf<ExportChunk>('export_chunks', ['account_id', 'export_id', 'n'], {
+const EXPORT_CHUNKS = shapeOf<ExportChunk>('export_chunks', ['account_id', 'export_id', 'n'], {
   account: int('account_id'),
   exportId: uuid('export_id'),
   n: int('n'),

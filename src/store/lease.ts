@@ -7,7 +7,7 @@
  *
  * See also: work/lease (who renews it).
  */
-import type { Db, Reader } from './engine.ts'
+import type { Db } from './engine.ts'
 import { int, shapeOf, text } from './shape.ts'
 
 export type Lease = { readonly name: string; readonly holder: string; readonly term: number; readonly untilAt: number }
@@ -20,14 +20,6 @@ export const LEASES = shapeOf<Lease>('queue_lease', ['name'], {
 })
 
 export type LeaseWish = { readonly name: string; readonly holder: string; readonly now: number; readonly untilAt: number }
-
-const COLUMNS = LEASES.columns('l')
-
-/** Who holds it, or null. */
-export async function findLeaseForOperator(reader: Reader, name: string): Promise<Lease | null> {
-  const row = await reader.one(`select ${COLUMNS} from queue_lease l where l.name = $1`, [name])
-  return row === null ? null : LEASES.decode(row)
-}
 
 /** Takes a lease that is free, has run out or is the holder's own, as a new term; null: another holds it. */
 export async function takeLeaseForOperator(db: Db, { name, holder, now, untilAt }: LeaseWish): Promise<Lease | null> {

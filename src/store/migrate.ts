@@ -52,17 +52,6 @@ export async function migrate(engine: Engine, now: number, migrations: readonly 
   )
 }
 
-/** The number of the newest migration that the store holds; 0 for an empty one. */
-export async function schemaVersion(engine: Engine): Promise<number> {
-  return engine.tx(
-    async (db) => {
-      await db.run(spellSchema(db.kind, CREATE))
-      return Number((await db.one('select max(version) as version from migrations'))?.['version'] ?? 0)
-    },
-    { lock: 'migrations' },
-  )
-}
-
 type Made = { readonly version: number; readonly name: string; readonly checksum: string; readonly newest: number }
 
 function checkMade(made: Made, migrations: readonly Migration[]): void {

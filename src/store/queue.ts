@@ -224,12 +224,6 @@ export async function findQueuedBody(reader: Reader, account: number, bodyId: st
   return row === null ? null : (await unpack(QUEUE_BODIES.decode(row).content)).toString()
 }
 
-/** How many mails wait, and how many of them are about to be sent or were when a node died. */
-export async function countQueuedForOperator(reader: Reader): Promise<{ readonly waiting: number; readonly dispatched: number }> {
-  const row = await reader.one('select count(*) as waiting, count(q.dispatched_at) as dispatched from queue_mails q')
-  return { waiting: Number(row?.['waiting'] ?? 0), dispatched: Number(row?.['dispatched'] ?? 0) }
-}
-
 /** Whether mails that nobody has taken, or reports, wait. */
 export async function lookForOperator(reader: Reader): Promise<{ readonly fresh: boolean; readonly reports: boolean }> {
   const row = await reader.one(`select

@@ -140,10 +140,3 @@ export async function seriesForOperator(
     outs: Number(row['outs']),
   }))
 }
-
-/** The series of one account: {@link seriesForOperator} with the account held fast. */
-export const seriesOfAccount = (
-  reader: Reader,
-  account: number,
-  where: { readonly domain: string | null; readonly width: StepWidth; readonly now: number },
-): Promise<readonly SeriesStep[]> => seriesForOperator(reader, { ...where, account })

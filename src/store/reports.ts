@@ -19,13 +19,7 @@ export async function knownDigestsForOperator(reader: Reader, digests: readonly 
   return new Set(rows.map(({ digest }) => (digest instanceof Uint8Array ? hexOfBytes(digest) : '')))
 }
 
-/** How and when a mail of this account came, or null. */
-export async function findReport(reader: Reader, account: number, digest: string): Promise<ReportRow | null> {
-  const row = await reader.one(`select ${COLUMNS} from reports r where r.digest = $1 and r.account_id = $2`, [bytesOfHex(digest), account])
-  return row === null ? null : REPORTS.decode(row)
-}
-
-/** As {@link findReport}, whoever's it is. */
+/** How and when a mail came, whoever's it is; null: it is not stored. */
 export async function findReportForOperator(reader: Reader, digest: string): Promise<ReportRow | null> {
   const row = await reader.one(`select ${COLUMNS} from reports r where r.digest = $1`, [bytesOfHex(digest)])
   return row === null ? null : REPORTS.decode(row)

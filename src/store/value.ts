@@ -17,7 +17,7 @@ export type Row = Readonly<Record<string, Value>>
 const REPLACEMENT = '\uFFFD'
 
 /** Text that both engines take and give back unchanged. Total. */
-export function cleanText(text: string): string {
+function cleanText(text: string): string {
   const formed = text.isWellFormed() ? text : text.toWellFormed()
   return formed.includes('\0') ? formed.replaceAll('\0', REPLACEMENT) : formed
 }

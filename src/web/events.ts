@@ -37,7 +37,7 @@ const querystring = strict({
 const headers = z.object({ 'last-event-id': z.guid().optional().describe('Go on behind this event') })
 
 /** What the data of each event is. */
-export const liveEvent = z.object({
+const liveEvent = z.object({
   ...eventSchema.shape,
   emailId: z.string().nullable().describe('The mail that it is about'),
   recipient: z.string().nullable(),

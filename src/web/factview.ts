@@ -9,7 +9,7 @@ import { z } from 'zod'
 import type { Effect, Fact, VerdictSummary } from '../ledger/fact.ts'
 import { viewMoments } from './moments.ts'
 
-export const evidenceSchema = z.object({
+const evidenceSchema = z.object({
   rule: z.string(),
   table: z.string().describe('Version of the rule table'),
   provider: z.string().nullable(),

@@ -4,7 +4,7 @@
  * HTTP Basic `apiUser:apiKey`, or Bearer with the operator's secret or `apiUser:apiKey`. The store compares in constant time. Addresses that
  * fail too often in one minute are refused before their secret is looked at.
  *
- * RFC 7617, RFC 6750. See also: web/quota, store/account.
+ * RFC 7617, RFC 6750. See also: web/quota, store/credentials.
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../error.ts'
@@ -24,7 +24,7 @@ export type Gate = { readonly keys: Keys; readonly failures: Quota; readonly req
 type Given = { readonly user: string | null; readonly secret: string }
 
 /** What the Authorization header says; null when it says nothing that we read. Total. */
-export function readAuthorization(header: string | undefined): Given | null {
+function readAuthorization(header: string | undefined): Given | null {
   const [scheme = '', rest = ''] = (header ?? '').split(/ +/, 2)
   if (rest === '' || rest.length > 1_000) return null
   if (scheme.toLowerCase() === 'basic') return splitPair(Buffer.from(rest, 'base64').toString('utf8'))

@@ -24,7 +24,7 @@ export const problemSchema = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 })
 
-export type Problem = z.output<typeof problemSchema>
+type Problem = z.output<typeof problemSchema>
 
 type Told = { readonly status: number; readonly code: string; readonly detail: string; readonly errors?: Problem['errors'] }
 

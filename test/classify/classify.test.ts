@@ -9,7 +9,8 @@ import { cluesOf } from '../../src/classify/clues.ts'
 import { compileTable, readEvidence, subjectOfText } from '../../src/classify/evidence.ts'
 import { readRuleFile } from '../../src/classify/grammar.ts'
 import { subStatusOf } from '../../src/classify/permanence.ts'
-import { providerOf, siteOf } from '../../src/classify/provider.ts'
+import { normalise } from '../../src/classify/phrase.ts'
+import { providerOfClues, providerOfTokens, siteOf } from '../../src/classify/provider.ts'
 import { REASONS } from '../../src/classify/reasons.ts'
 import { buildTable } from '../../src/classify/table.ts'
 import type { ProviderClue, Subject } from '../../src/classify/verdict.ts'
@@ -129,7 +130,8 @@ describe('whose reply it is', () => {
   ] as const
 
   test.each(cases)('%j %s: %s', (clues, text, provider, from) => {
-    expect(providerOf(own, clues, text)).toEqual(provider === null ? null : { provider, from })
+    const found = providerOfClues(own.sites, clues) ?? providerOfTokens(own, own.index.find(normalise(text)))
+    expect(found).toEqual(provider === null ? null : { provider, from })
   })
 
   test('standard leaves the codes alone that a provider owns', () => {

@@ -134,7 +134,7 @@ function missing(id: string): never {
   throw new Error(`no delivery ${id}`)
 }
 
-export function matched(id: string, delivery: DeliveryRow | null): Match<DeliveryRow> {
+function matched(id: string, delivery: DeliveryRow | null): Match<DeliveryRow> {
   return {
     account: delivery?.account ?? 1,
     deliveryId: id,
@@ -219,7 +219,7 @@ export const GROUP: RecipientReport = {
   willRetryUntil: null,
 }
 
-export const REPORT: Report = {
+const REPORT: Report = {
   kind: 'other',
   format: 'test',
   recipients: [],

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeWords, header, headerAll, headerEntries, headerNames, headerRaw, headerRecord, parseFields } from '../../src/mail/header.ts'
+import { decodeWords, header, headerAll, headerEntries, headerRaw, headerRecord, parseFields } from '../../src/mail/header.ts'
 import { parseMime } from '../../src/mail/mime.ts'
 import { parseParameters } from '../../src/mail/parameter.ts'
 
@@ -43,7 +43,6 @@ test('a stray line at the end is where the body starts', () => {
 test('lists, entries and records', () => {
   const headers = headersOf('Received: a\nReceived: b\n__proto__: evil\nTo: =?utf-8?q?x?= <a@example.com>\n\n')
   expect(headerAll(headers, 'received')).toEqual(['a', 'b'])
-  expect(headerNames(headers)).toEqual(['received', '__proto__', 'to'])
   expect(headerEntries(headers, 1)).toEqual([['received', 'a']])
   expect(Object.entries(headerRecord(headers))).toEqual([
     ['received', 'a'],

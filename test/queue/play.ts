@@ -4,13 +4,13 @@
  * It knows the queue only by its functions and its events; what it checks it works out from those alone.
  */
 import { answer, report } from '../../src/queue/answer.ts'
-import { keysOf, type KeyId, KEYS } from '../../src/queue/key.ts'
+import { destinationKeys, egressKeys, type KeyId, KEYS, type Route } from '../../src/queue/key.ts'
 import type { Answer, Dispatch, Mail, QueueEvent, Transition } from '../../src/queue/mail.ts'
 import type { ClassName } from '../../src/queue/pauseclass.ts'
 import { type Policy, POLICIES } from '../../src/queue/policy.ts'
 import { createQueue, nextDispatch, nextWake, offer, operate, type Queue } from '../../src/queue/queue.ts'
 import { roll } from '../../src/queue/roll.ts'
-import { loadQueue, recallAll, saveQueue } from '../../src/queue/saved.ts'
+import { loadQueue, recallAll, saveQueue } from './saving.ts'
 import { RETRY } from '../../src/queue/retry.ts'
 
 export const T0 = Date.UTC(2026, 2, 27)
@@ -56,6 +56,9 @@ export const refusal = (kind: Refused, more: { statedDelayMs?: number; zone?: st
   if (kind === 'unknown') return { ...base, reason: 'other', pause: null, deferral: true }
   return { ...base, reason: 'rate-limited', pause: kind, deferral: more.final !== true }
 }
+
+/** All keys that cover a delivery. */
+export const keysOf = (to: Route): KeyId[] => [...destinationKeys(to), ...egressKeys(to)]
 
 export type Script = {
   readonly seed: number

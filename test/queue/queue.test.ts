@@ -1,16 +1,16 @@
 /** queue.test - one thing at a time: fairness, other IPs, rates, retries, manual pauses, what an operator sees */
 import { expect, test } from 'vitest'
 import { answer, report } from '../../src/queue/answer.ts'
-import { keysOf } from '../../src/queue/key.ts'
 import type { Answer, Dispatch } from '../../src/queue/mail.ts'
 import { POLICIES } from '../../src/queue/policy.ts'
 import { createQueue, nextDispatch, nextWake, offer, operate, type Queue } from '../../src/queue/queue.ts'
 import { average, emptyRates, note, seriesOf } from '../../src/queue/rate.ts'
 import { RETRY, restOf } from '../../src/queue/retry.ts'
-import { episodesOf, gateNotesOf, loadQueue, placeEpisodes, placeGateNotes, recallAll, saveQueue } from '../../src/queue/saved.ts'
-import { laneStatus } from '../../src/queue/show.ts'
+import { episodesOf, gateNotesOf, placeEpisodes, placeGateNotes } from '../../src/queue/saved.ts'
+import { loadQueue, recallAll, saveQueue } from './saving.ts'
+import { type LaneStatus, statusOfLane } from '../../src/queue/show.ts'
 import { withdraw } from '../../src/queue/withdraw.ts'
-import { DAY, GIVE_UP, HOUR, mailOf, MINUTE, refusal, runUntil, T0, transitionsOf } from './play.ts'
+import { DAY, GIVE_UP, HOUR, keysOf, mailOf, MINUTE, refusal, runUntil, T0, transitionsOf } from './play.ts'
 
 const OK: Answer = { kind: 'accepted' }
 
@@ -20,6 +20,12 @@ function queueOf(ips: readonly string[] = ['192.0.2.1']): Queue {
 
 function fill(queue: Queue, n: number, to: Parameters<typeof mailOf>[2] = {}, prefix = 'm'): void {
   for (let i = 0; i < n; i++) offer(queue, mailOf(`${prefix}${i}`, T0, to), T0)
+}
+
+/** The lane of account 1 to example.com, as an operator sees it. */
+function laneStatus(queue: Queue, now: number): LaneStatus | null {
+  const lane = [...queue.lanes.values()].find(({ account, domain }) => account === 1 && domain === 'example.com')
+  return lane === undefined ? null : statusOfLane(queue, lane, now)
 }
 
 const ends = (events: readonly { kind: string }[]): string[] => events.flatMap((event) => ('end' in event ? [String(event.end)] : []))
@@ -146,7 +152,7 @@ test('a manual pause holds until its time, and Recover ends it', () => {
   operate(queue, { kind: 'pause', account: 1, domain: 'example.com', until: T0 + HOUR, after15Days: 'keep' }, T0)
   expect(nextDispatch(queue, T0, 9).dispatches).toEqual([])
   expect(nextWake(queue, T0)).toBe(T0 + HOUR)
-  expect(laneStatus(queue, { account: 1, domain: 'example.com' }, T0)).toMatchObject({
+  expect(laneStatus(queue, T0)).toMatchObject({
     state: 'manual',
     isStopped: true,
     reason: 'Paused by user',
@@ -202,7 +208,7 @@ test("an operator's rate holds a lane, and no other", () => {
   const { dispatches } = runUntil(queue, T0, T0 + 5 * MINUTE, () => OK)
   expect(dispatches.filter(({ domain }) => domain === 'free.example')).toHaveLength(50)
   expect(dispatches.filter(({ domain }) => domain === 'example.com').length).toBeLessThanOrEqual(31)
-  expect(laneStatus(queue, { account: 1, domain: 'example.com' }, T0 + 5 * MINUTE + 1)).toMatchObject({
+  expect(laneStatus(queue, T0 + 5 * MINUTE + 1)).toMatchObject({
     state: 'limited',
     isStopped: false,
     reason: 'Rate limit',
@@ -277,7 +283,7 @@ test('the key that opens last gives reason and next sending time', () => {
   answer(queue, one?.number ?? 0, refusal('domain-quota-day', { zone: 'Asia/Shanghai' }), T0)
   answer(queue, two?.number ?? 0, refusal('deferred-for-good'), T0)
   nextDispatch(queue, T0 + 1, 9)
-  const status = laneStatus(queue, { account: 1, domain: 'example.com' }, T0 + 1)
+  const status = laneStatus(queue, T0 + 1)
   expect(status).toMatchObject({ state: 'paused', isStopped: true, reason: 'IP reputation', class: 'deferred-for-good', n: 1, waiting: 3 })
   expect(status?.nextSendingAt).toBeGreaterThan(T0 + 18 * HOUR)
   expect(status?.evidence).toMatchObject([{ code: 421, text: '421 deferred-for-good' }])
@@ -298,7 +304,7 @@ test('after a crash what was in flight waits again; what was learnt of keys outl
   answer(queue, first?.number ?? 0, refusal('ip-blocklist'), T0)
   const again = loadQueue(saveQueue(queue), POLICIES.default)
   recallAll(again, T0 + 1)
-  expect([again.flights.size, laneStatus(again, { account: 1, domain: 'example.com' }, T0 + 1)?.waiting]).toEqual([0, 9])
+  expect([again.flights.size, laneStatus(again, T0 + 1)?.waiting]).toEqual([0, 9])
   const fresh = queueOf()
   placeEpisodes(fresh, episodesOf(queue), T0)
   fill(fresh, 9)

@@ -8,7 +8,7 @@ import type { DeliveryRow, InboxRow, SuppressionRow, World } from '../../src/led
 import type { ReportRow } from '../../src/store/schema.ts'
 
 export const T0 = Date.UTC(2026, 2, 1, 12)
-export const HOUR = 3_600_000
+const HOUR = 3_600_000
 export const DAY = 24 * HOUR
 
 /** 64 hex digits of a name. */

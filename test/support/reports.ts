@@ -6,7 +6,7 @@ import type { IncomingMail } from '../../src/work/mail.ts'
 
 const crlf = (lines: readonly string[]): string => `${lines.join('\r\n')}\r\n`
 
-export type ReportOptions = {
+type ReportOptions = {
   readonly token?: string
   readonly recipient: string
   readonly reply?: string

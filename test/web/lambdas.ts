@@ -194,7 +194,7 @@ export const ENDPOINT: Endpoint = {
   updatedAt: NOW,
 }
 
-export const LABEL: Label = { account: 1, labelId: 7, name: 'news', createdAt: NOW, updatedAt: NOW, deletedAt: null }
+const LABEL: Label = { account: 1, labelId: 7, name: 'news', createdAt: NOW, updatedAt: NOW, deletedAt: null }
 export const RECORD: WebhookRecord = {
   account: 1,
   endpointId: 1,
@@ -288,7 +288,7 @@ async function* pieces(): AsyncGenerator<Uint8Array> {
   yield* [Buffer.from('1,"2"\r\n')]
 }
 
-export const ALERT: AlertRow = {
+const ALERT: AlertRow = {
   account: 1,
   alert: 'bounce-rate',
   about: '',

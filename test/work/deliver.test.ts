@@ -10,7 +10,7 @@ import { RETRY } from '../../src/queue/retry.ts'
 import { findByDeliveryIds } from '../../src/store/deliveries.ts'
 import type { Engine } from '../../src/store/engine.ts'
 import { factsOf } from '../../src/store/facts.ts'
-import { countQueuedForOperator, markDispatchedForOperator, pageQueuedForOperator } from '../../src/store/queue.ts'
+import { markDispatchedForOperator, pageQueuedForOperator } from '../../src/store/queue.ts'
 import { createDeliverer, type Deliverer, type DeliverOptions } from '../../src/work/deliver.ts'
 import { eraseAddress } from '../../src/work/erase.ts'
 import { signNames } from '../../src/work/names.ts'
@@ -18,6 +18,7 @@ import { createReceiver } from '../../src/work/receive.ts'
 import type { Shop } from '../../src/work/shop.ts'
 import { deliverOptions, lambdaTransport, OK, queueMails, refused, unreachable, until } from '../support/delivery.ts'
 import { engines } from '../support/engines.ts'
+import { countQueued } from '../support/look.ts'
 import { startMailbox } from '../support/mailbox.ts'
 import { incoming, ndr } from '../support/reports.ts'
 import { makeShop } from '../support/shop.ts'
@@ -67,7 +68,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     return deliverer
   }
   const namesSent = (): string[] => sent.map(({ from }) => from.slice(0, from.indexOf('@')))
-  const waiting = async (): Promise<number> => (await countQueuedForOperator(engine.read)).waiting
+  const waiting = async (): Promise<number> => (await countQueued(engine.read)).waiting
   const rowsOf = async (ids: readonly string[]) => {
     const rows = await findByDeliveryIds(engine.read, 1, ids)
     return ids.map((id) => rows.find(({ deliveryId }) => deliveryId === id))
@@ -193,7 +194,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     await deliverer.close()
     const delivered = (await rowsOf(ids)).filter((row) => row?.status === 1)
     expect(delivered.length).toBe(sent.length)
-    expect(await countQueuedForOperator(engine.read)).toEqual({ waiting: 50 - sent.length, dispatched: 0 })
+    expect(await countQueued(engine.read)).toEqual({ waiting: 50 - sent.length, dispatched: 0 })
   })
 
   test('two nodes: one delivers, the other takes over when it is gone; nothing is sent twice', async () => {

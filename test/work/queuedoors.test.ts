@@ -12,7 +12,7 @@ import {
   settleCommandsForOperator,
   type QueueCommand,
 } from '../../src/store/queuecommands.ts'
-import { lanesForOperator, lanesOfAccount, pulseForOperator, seriesForOperator, seriesOfAccount } from '../../src/store/queuelanes.ts'
+import { lanesForOperator, lanesOfAccount, pulseForOperator, seriesForOperator } from '../../src/store/queuelanes.ts'
 import { createLaneKeeper } from '../../src/work/lanekeeper.ts'
 import { runCommands } from '../../src/work/queuecommands.ts'
 import { createQueueDesk, PULSE_MS } from '../../src/work/queuedesk.ts'
@@ -92,8 +92,8 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
     await keeper.save(engine, queue, T0 + SECOND)
     const now = T0 + SECOND
     const series = { domain: null, width: 'fives', now } as const
-    expect(await seriesOfAccount(engine.read, 1, series)).toEqual([{ at: T0, ins: 11, tries: 0, outs: 0 }])
-    expect(await seriesOfAccount(engine.read, 1, { ...series, domain: 'a.example' })).toMatchObject([{ ins: 6 }])
+    expect(await seriesForOperator(engine.read, { ...series, account: 1 })).toEqual([{ at: T0, ins: 11, tries: 0, outs: 0 }])
+    expect(await seriesForOperator(engine.read, { ...series, account: 1, domain: 'a.example' })).toMatchObject([{ ins: 6 }])
     expect(await seriesForOperator(engine.read, { ...series, account: null, width: 'minutes' })).toMatchObject([{ ins: 21 }])
     await keeper.save(engine, queue, T0 + 3_700 * SECOND)
     expect(await engine.read.one('select count(*) as n from queue_steps where width = 5000')).toEqual({ n: 0 })

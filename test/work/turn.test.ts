@@ -12,7 +12,6 @@ import { RETRY } from '../../src/queue/retry.ts'
 import { findByDeliveryIds } from '../../src/store/deliveries.ts'
 import type { Engine } from '../../src/store/engine.ts'
 import { factsOf } from '../../src/store/facts.ts'
-import { countQueuedForOperator } from '../../src/store/queue.ts'
 import { createCarrier } from '../../src/work/carrier.ts'
 import { takeLease } from '../../src/work/lease.ts'
 import { createKeyBook } from '../../src/work/queuekeys.ts'
@@ -22,6 +21,7 @@ import { takeTurn, type TurnDesk } from '../../src/work/turn.ts'
 import { createWaiting } from '../../src/work/waiting.ts'
 import { lambdaTransport, OK, plainRender, queueMails, refused, unreachable } from '../support/delivery.ts'
 import { engines } from '../support/engines.ts'
+import { countQueued } from '../support/look.ts'
 import { makeShop, type Clock } from '../support/shop.ts'
 
 const MINUTE = 60_000
@@ -141,7 +141,7 @@ async function drain(run: Run, engine: Engine): Promise<void> {
     await settle()
     await takeTurn(run.node.desk, run.node.term)
     await settle()
-    if ((await countQueuedForOperator(engine.read)).waiting === 0) return
+    if ((await countQueued(engine.read)).waiting === 0) return
     if (run.node.pending.length === 0) run.clock.now += 10 * MINUTE
   }
   run.faults.push('mail was left over')

@@ -21,7 +21,7 @@ type View = (row: SuppressionRow, zone: string) => object
 const endOf = ({ until }: SuppressionRow, zone: string): string => (until === null ? '' : formatTime(until, zone))
 
 /** How each list writes a row. */
-export const VIEWS = {
+const VIEWS = {
   bounce: (row, zone) => ({
     email: row.address ?? '',
     reason: row.reason,

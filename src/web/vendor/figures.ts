@@ -39,7 +39,7 @@ export type Figure = {
 }
 
 /** An answer of more rows would take memory that others need: a shorter span, or fewer domains, has them all. */
-export const MAX_ROWS = 100_000
+const MAX_ROWS = 100_000
 
 /** The rows, by time and then by what they are apart by; null: there are too many. Rows of nothing are left out. */
 export async function readFigures(call: FigureCall, wish: FigureWish): Promise<readonly Figure[] | null> {

@@ -73,7 +73,7 @@ type Read =
 const refused = (code: VendorCode, words?: string): Read => ({ ok: false, answer: envelope(code, {}, words) })
 
 /** Reads a request, the first row that fails answering. Pure. */
-export function readSubmission(bag: Bag, files: readonly UploadedFile[]): Read {
+function readSubmission(bag: Bag, files: readonly UploadedFile[]): Read {
   const sender = readParameters(SENDER, bag)
   if (!sender.ok) return refused(sender.code)
   const { xsmtpapi } = sender.values

@@ -1,0 +1,39 @@
+/**
+ * saving - a whole queue as text, and back: it is plain data, and carrying on from a copy changes nothing
+ *
+ * JSON with two marks: a Map is `{"map": [[key, value], …]}`, a Set `{"set": […]}`, both in their order, which is part of what they mean.
+ * Infinity never stands in a queue. The policy and the ladder are code and are not saved.
+ */
+import { answer } from '../../src/queue/answer.ts'
+import type { QueueEvent } from '../../src/queue/mail.ts'
+import type { Policy } from '../../src/queue/policy.ts'
+import { RETRY } from '../../src/queue/retry.ts'
+import type { Stock } from '../../src/queue/stock.ts'
+
+function mark(_key: string, value: unknown): unknown {
+  if (value instanceof Map) return { map: [...value] }
+  return value instanceof Set ? { set: [...value] } : value
+}
+
+function unmark(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if ('map' in value && Array.isArray(value.map)) return new Map(value.map)
+  return 'set' in value && Array.isArray(value.set) ? new Set(value.set) : value
+}
+
+/** The whole of a queue. */
+export function saveQueue(queue: Stock): string {
+  const { policy: _policy, retry: _ladder, ...rest } = queue
+  return JSON.stringify(rest, mark)
+}
+
+/** The queue that was saved. */
+export function loadQueue(text: string, policy: Policy): Stock {
+  // What saveQueue wrote, and nothing else.
+  return { ...(JSON.parse(text, unmark) as Omit<Stock, 'policy' | 'retry'>), policy, retry: RETRY.default }
+}
+
+/** After a crash nobody will answer what was in flight: it waits again. */
+export function recallAll(queue: Stock, now: number): QueueEvent[] {
+  return [...queue.flights.keys()].flatMap((number) => answer(queue, number, { kind: 'recalled' }, now))
+}

@@ -1,0 +1,22 @@
+/**
+ * look - what tests see of a store, where the daemon itself never asks
+ */
+import type { DeliveryRow } from '../../src/ledger/world.ts'
+import { findByDeliveryIds } from '../../src/store/deliveries.ts'
+import type { Engine, Reader } from '../../src/store/engine.ts'
+
+/** One delivery, or null. */
+export async function findDelivery(reader: Reader, account: number, deliveryId: string): Promise<DeliveryRow | null> {
+  return (await findByDeliveryIds(reader, account, [deliveryId]))[0] ?? null
+}
+
+/** How many mails wait, and how many of them are about to be sent or were when a node died. */
+export async function countQueued(reader: Reader): Promise<{ readonly waiting: number; readonly dispatched: number }> {
+  const row = await reader.one('select count(*) as waiting, count(q.dispatched_at) as dispatched from queue_mails q')
+  return { waiting: Number(row?.['waiting'] ?? 0), dispatched: Number(row?.['dispatched'] ?? 0) }
+}
+
+/** The number of the newest migration that a store holds. */
+export async function schemaVersion({ read }: Engine): Promise<number> {
+  return Number((await read.one('select max(version) as version from migrations'))?.['version'] ?? 0)
+}
