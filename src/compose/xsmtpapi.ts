@@ -4,7 +4,7 @@
  * JSON, or JSON in base64; as a header it may be folded anywhere between its tokens. `to` names recipients who do not see each other, `sub` gives
  * each variable a value for each of them in their order, `section` gives texts that values may name, `filters` switches tracking.
  *
- * Pure, total. Spec: vendor-api. See also: compose/substitute.
+ * Pure, total. See also: compose/substitute, docs/SENDING.md.
  */
 import { asObject, asString, type JsonObject } from '../mail/json.ts'
 import type { Tracking } from './composition.ts'

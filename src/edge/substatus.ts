@@ -1,7 +1,7 @@
 /**
  * substatus - sub statuses in the vendor's words, for its API and its webhooks
  *
- * Pure. Spec: taxonomy. See also: edge/webhookbody, web/vendor/emailstatus.
+ * Pure. See also: docs/SENDCLOUD.md, edge/webhookbody, web/vendor/emailstatus.
  */
 
 /** The last two digits mean the same in both families, where both have them. */

@@ -4,7 +4,7 @@
  * The one table between the vendor's events and our kinds of facts is EVENTS. Beside the vendor's fields stand ours: `eventId`, `eventTime`
  * (when it happened; `timestamp` is when it was sent), `reason`, `fault`, `permanence`, `billable`.
  *
- * Pure. Spec: vendor-api, Webhooks. See also: edge/webhookformat (its dresses), edge/signature, edge/useragent, work/notify.
+ * Pure. See also: edge/webhookformat (its dresses), edge/signature, edge/useragent, work/notify, docs/WEBHOOKS.md.
  */
 import type { AlertData } from '../ledger/alertfact.ts'
 import type { Effect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/fact.ts'

@@ -9,7 +9,7 @@
  * | cloudevents-binary | application/json                  | the vendor's fields; the attributes are headers (`ce-…`)     |
  * | engagelab          | application/json                  | EngageLab's, signed in three headers of its own              |
  *
- * The headers of Standard Webhooks go beside each of them. Pure. CloudEvents 1.0.2 (HTTP protocol binding §3.1, §3.2), spec: vendor-api.
+ * The headers of Standard Webhooks go beside each of them. Pure. CloudEvents 1.0.2 (HTTP protocol binding §3.1, §3.2). See also: docs/WEBHOOKS.md.
  * See also: edge/webhookbody (the fields), edge/signature.
  */
 import { createHmac } from 'node:crypto'

@@ -4,7 +4,7 @@
  * The recipients are those of the envelope, unless X-SMTPAPI names separate ones. Every recipient gets a mail of his own. The sender's MIME is kept
  * whole; the extension and blind copies go at the send.
  *
- * Pure, total. Spec: vendor-api. See also: compose/xsmtpapi, compose/rewrite, intake/submission.
+ * Pure, total. See also: docs/SENDING.md, compose/xsmtpapi, compose/rewrite, intake/submission.
  */
 import { splitFields, valueOf, writtenName, type FieldLine } from '../compose/fieldline.ts'
 import { ownMessageId } from '../compose/outline.ts'

@@ -4,7 +4,7 @@
  * Read when it is sent and not when it came: a mail that is hard to read delays nobody's intake. What was read is remembered for the
  * other endpoints and the next attempts. A mail that is no longer kept has no body.
  *
- * Spec: vendor-api, route. See also: edge/mailreader, edge/maillink, work/send.
+ * See also: edge/mailreader, edge/maillink, work/send, docs/WEBHOOKS.md.
  */
 import { isUtf8 } from 'node:buffer'
 import { LRUCache } from 'lru-cache'

@@ -57,7 +57,7 @@ export type SubmitOptions = {
   readonly recipientsPerDay?: number | null
 }
 
-/** How long a repeat is answered as before. Spec: vendor-api. */
+/** How long a repeat is answered as before, as the vendor does. */
 export const REPEAT_MS = 3_600_000
 
 /**

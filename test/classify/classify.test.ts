@@ -1,5 +1,6 @@
 /**
- * Verdicts: permanence and weakness in their order, whose reply it is, what a reply around a reply means, and that any subject gets one.
+ * classify.test - verdicts: permanence and weakness in their order, whose reply it is, what a reply around a reply means, and that any subject
+ * gets one
  */
 import fc from 'fast-check'
 import { parse } from 'smol-toml'

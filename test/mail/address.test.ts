@@ -1,3 +1,4 @@
+/** address.test - addresses out of fields and texts, what is none, and A-labels */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { addressesIn, bareAddress, decodeXtext, parseAddress, splitTyped } from '../../src/mail/address.ts'

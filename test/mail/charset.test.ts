@@ -1,3 +1,4 @@
+/** charset.test - labels as they are written, text that names no charset, and dates */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { charsetName, decodeText } from '../../src/mail/charset.ts'

@@ -1,3 +1,4 @@
+/** header.test - fields, encoded words and parameters, whatever was written */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeWords, header, headerAll, headerEntries, headerRaw, headerRecord, parseFields } from '../../src/mail/header.ts'

@@ -1,3 +1,4 @@
+/** html.test - the text of an HTML-only bounce */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { htmlToText } from '../../src/mail/html.ts'

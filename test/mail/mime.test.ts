@@ -1,3 +1,4 @@
+/** mime.test - the parts of a mail, broken ones too, and their contents */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { header } from '../../src/mail/header.ts'

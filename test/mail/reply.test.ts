@@ -1,3 +1,4 @@
+/** reply.test - replies out of lines, and the last one of a text */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { findReplies, lastRemoteReply, lastSaid } from '../../src/mail/replies.ts'

@@ -4,7 +4,7 @@
  * A good answer is `{ result, count, total }`; a refusal is an HTTP status with `{ code, message }`, its codes those of the sister face
  * (web/vendor/envelope), since both are doors of one engine. Parameters that we do not know are ignored, as that vendor does.
  *
- * See also: web/engagelab/routes, web/identity, spec: vendor-api.
+ * See also: web/engagelab/routes, web/identity, docs/SENDCLOUD.md.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../../error.ts'

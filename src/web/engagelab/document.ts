@@ -1,7 +1,7 @@
 /**
  * document - EngageLab's face as an OpenAPI document, out of a table
  *
- * A test holds the table against the routes that there are. Spec: vendor-api. See also: web/engagelab/routes, web/openapi.
+ * A test holds the table against the routes that there are. See also: docs/SENDCLOUD.md, web/engagelab/routes, web/openapi.
  */
 
 /** Parameters of one operation; `*`: required. */

@@ -3,7 +3,7 @@
  *
  * These names under /v1 are that vendor's; our own API never uses them (`/v1/suppressions/…`).
  *
- * See also: web/engagelab/call, spec: vendor-api, docs/SENDCLOUD.md.
+ * See also: web/engagelab/call, docs/SENDCLOUD.md.
  */
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { takeEmptyJson } from '../emptybody.ts'

@@ -4,7 +4,7 @@
  * Its routes take query, form and multipart alike and check their parameters by tables of their own, so that no framework's words reach a
  * client: this table says the same for readers. A test holds it against the operations that there are.
  *
- * Spec: vendor-api. See also: web/vendor/routes, web/openapi.
+ * See also: web/vendor/routes, web/openapi, docs/SENDCLOUD.md.
  */
 import { CODES } from './envelope.ts'
 

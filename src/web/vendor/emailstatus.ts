@@ -1,7 +1,7 @@
 /**
  * emailstatus - data/emailStatus: what became of mails, by recipient, id, label, day and status
  *
- * Spec: vendor-api. Statuses come as words, `total` as a string, and fields that we have no notion of as empty strings.
+ * Statuses come as words, `total` as a string, and fields that we have no notion of as empty strings.
  */
 import { subStatusWords } from '../../edge/substatus.ts'
 import type { DeliveryRow } from '../../ledger/world.ts'

@@ -4,7 +4,7 @@
  * An entry is of an address or of a whole domain, for one API user or for all; naming both an address and a domain makes two. What stands
  * already is not counted again. `all` in any case is every API user.
  *
- * See also: work/entries, ledger/suppression (what they answer), spec: vendor-api.
+ * See also: work/entries, ledger/suppression (what they answer), docs/SENDCLOUD.md.
  */
 import type { SuppressionRow } from '../../ledger/world.ts'
 import type { EntryCall } from '../../work/entries.ts'

@@ -3,7 +3,7 @@
  *
  * A name is an account's own, once. A label that is deleted leaves old statistics as they are.
  *
- * See also: work/labels, spec: vendor-api.
+ * See also: work/labels, docs/SENDCLOUD.md.
  */
 import { Fault } from '../../error.ts'
 import type { Label } from '../../store/labels.ts'

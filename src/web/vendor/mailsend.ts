@@ -4,7 +4,7 @@
  * `to`, `cc` and `bcc` are sent one mail each and see what To and Cc show; recipients of `xsmtpapi.to` are sent separate mails in which they see
  * themselves alone, and then `to`, `cc` and `bcc` say nothing. A form, several parts, or JSON, whose lists and objects may stand as such.
  *
- * Spec: vendor-api. See also: web/vendor/mailsendparameters (the codes), work/submit.
+ * See also: web/vendor/mailsendparameters (the codes), work/submit, docs/SENDING.md.
  */
 import type { FastifyRequest } from 'fastify'
 import { ownMessageId } from '../../compose/outline.ts'
@@ -18,7 +18,7 @@ import { CONTENT, RECIPIENTS, SENDER } from './mailsendparameters.ts'
 import { readParameters, type Bag, type Values } from './parameters.ts'
 import type { Form, UploadedFile } from './upload.ts'
 
-/** Spec: vendor-api. In octets. */
+/** The vendor's bound, in octets. */
 export const MAX_ATTACHMENTS = 10 * 1024 * 1024
 
 /** The parameters of one request: the body wins over the query, and nothing is cut. */

@@ -4,7 +4,7 @@
  * In the order in which they are looked at. What the vendor has no code for is 501 with our words. A header that the mail gets from us, or that
  * says how it is built, is left out.
  *
- * Spec: vendor-api. See also: web/vendor/mailsend.
+ * See also: web/vendor/mailsend, docs/SENDING.md.
  */
 import { readXSmtpApi, type XSmtpApiRead } from '../../compose/xsmtpapi.ts'
 import { isOwnHeader } from '../../compose/outline.ts'
@@ -20,7 +20,7 @@ const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/u
 const MAX_LINE = 998
 /** Longer is no address (RFC 5321 §4.5.3.1), nor a mistyped one. */
 const MAX_ADDRESS = 320
-/** Spec: vendor-api. */
+/** The vendor's bound. */
 const MAX_REQUEST_ID = 128
 const MAX_REPLY_TO = 3
 const MAX_LABEL = 128

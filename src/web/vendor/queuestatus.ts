@@ -6,7 +6,7 @@
  * `timeout` counts seconds to the next sending time: null for a lane that runs, or that only an operator lets go. Lanes in which nothing
  * waits and nothing stops are left out. Errors are `{"message":"error","errors":[…]}`; HTTP 200 whatever comes.
  *
- * Spec: vendor-api, Statistics, engagement, queue. See also: web/queue (our own face).
+ * See also: web/queue (our own face), docs/QUEUE.md.
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../error.ts'

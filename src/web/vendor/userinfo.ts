@@ -3,7 +3,7 @@
  *
  * We sell nothing: what we have no notion of is 0, empty or false. Spelled as the vendor spells it.
  *
- * See also: spec: vendor-api.
+ * See also: docs/SENDCLOUD.md.
  */
 import type { Operation } from './call.ts'
 import { envelope } from './envelope.ts'

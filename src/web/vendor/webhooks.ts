@@ -3,7 +3,7 @@
  *
  * A webhook is named by `webhookId` or, as the vendor does, by its URL. A URL must answer 200 to GET and to POST before it is taken.
  *
- * See also: work/webhooks, web/webhooks (our own face), edge/webhookbody (the events), spec: vendor-api.
+ * See also: work/webhooks, web/webhooks (our own face), edge/webhookbody (the events), docs/SENDCLOUD.md.
  */
 import { EVENTS, readEvent, type EventName } from '../../edge/webhookbody.ts'
 import { Fault } from '../../error.ts'
