@@ -13,7 +13,7 @@ import { subjectOfReport } from '../src/classify/clues.ts'
 import type { RuleTable } from '../src/classify/table.ts'
 import { readRuleFolder, SHIPPED_RULES } from '../src/edge/rulefiles.ts'
 import { parseReport, type Report } from '../src/mail/report.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 import { mailFolders } from './mails.ts'
 
 type Label = { readonly kind: string; readonly causes: readonly number[] | null }

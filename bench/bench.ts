@@ -13,6 +13,7 @@ import { accuracy } from './accuracy.ts'
 import { api } from './api.ts'
 import { drain } from './drain.ts'
 import { exports } from './exports.ts'
+import type { Figure } from './figure.ts'
 import { intake } from './intake.ts'
 import { memory } from './memory.ts'
 import { read } from './read.ts'
@@ -20,16 +21,6 @@ import { rules } from './rules.ts'
 import { simulate } from './simulate.ts'
 import { stages } from './stages.ts'
 import { statistics } from './statistics.ts'
-
-/** One measured thing. `ratio` is against `beside`, the figure of another program in the same run. */
-export type Figure = {
-  readonly figure: string
-  readonly value: number
-  readonly unit: string
-  readonly beside?: string
-  readonly ratio?: number
-  readonly target?: string
-}
 
 const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   read,

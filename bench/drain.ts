@@ -20,7 +20,7 @@ import { UNTRACKED } from '../src/compose/xsmtpapi.ts'
 import { freshFolder } from '../test/support/daemon.ts'
 import { deliverOptions } from '../test/support/delivery.ts'
 import { makeShop, MASTER } from '../test/support/shop.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 import { copyMails } from './queued.ts'
 
 /** Mails that are measured, in each row. */

@@ -5,7 +5,7 @@
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import { API_KEY, API_USER, type Daemon } from '../test/support/daemon.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 import { ask, COUNTS, cpuMillis, residentMegabytes, withFilled } from './filled.ts'
 
 const MONTH_MS = 29 * 86_400_000

@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 import { start as startPostgres } from '../test/support/postgres.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 import { inTurn, startBare, startOurs, startSlow, startSmtpSink, type Load, type Measured } from './target.ts'
 
 const ROUNDS = 3

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { startDaemon, type Daemon } from '../test/support/daemon.ts'
 import { sendLoad } from '../test/support/smtpload.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 import { benchReport } from './report.ts'
 
 const MAILS = 12_000

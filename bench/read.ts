@@ -6,7 +6,7 @@ import { classify } from '../src/classify/classify.ts'
 import { subjectOfReport } from '../src/classify/clues.ts'
 import { loadRules } from '../src/edge/rulefiles.ts'
 import { parseReport } from '../src/mail/report.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 import { loadMails, mailFolders } from './mails.ts'
 
 /** What Sisimai Perl 5.1 read a second on the machine that the target was set on. */

@@ -11,7 +11,7 @@ import { readRuleFile } from '../src/classify/grammar.ts'
 import { subjectOfReport } from '../src/classify/clues.ts'
 import type { Subject } from '../src/classify/verdict.ts'
 import { parseReport } from '../src/mail/report.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 
 const WORDS =
   'mailbox user account message server policy limit sender address domain quota blocked refused unknown relay filter delivery client host queue'.split(

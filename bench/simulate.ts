@@ -9,7 +9,7 @@ import { loadRules } from '../src/edge/rulefiles.ts'
 import { POLICIES } from '../src/queue/policy.ts'
 import { readScenario, type Scenario } from '../src/queue/scenario.ts'
 import { simulate as play } from '../src/queue/world.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 import { waiting } from './waiting.ts'
 
 const FILE = join(import.meta.dirname, '../scenarios/day.toml')

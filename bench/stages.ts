@@ -24,7 +24,7 @@ import { freshFolder } from '../test/support/daemon.ts'
 import { incoming } from '../test/support/reports.ts'
 import { makeShop, RETURN_PATH } from '../test/support/shop.ts'
 import { LIMITS } from '../test/support/smtpdoor.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 import { benchReport } from './report.ts'
 
 const WARM = 6_000

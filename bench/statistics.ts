@@ -14,7 +14,7 @@ import { migrate } from '../src/store/migrate.ts'
 import { COUNTERS } from '../src/store/schema.ts'
 import { createStatistics } from '../src/web/statistics.ts'
 import { addUp, readFigures, type FigureWish } from '../src/web/vendor/figures.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 
 const DAY = Date.UTC(2026, 10, 20)
 const DAY_MS = 86_400_000

@@ -7,7 +7,7 @@
 import { answer } from '../src/queue/answer.ts'
 import { POLICIES } from '../src/queue/policy.ts'
 import { createQueue, nextDispatch, offer, type Queue } from '../src/queue/queue.ts'
-import type { Figure } from './bench.ts'
+import type { Figure } from './figure.ts'
 
 const SENT = 20_000
 const AT = Date.UTC(2026, 2, 2)
