@@ -31,6 +31,7 @@ const one = z.object({
   asynchronousBounce: z.boolean(),
   reason: z.string().nullable(),
   fault: z.string().nullable(),
+  billable: z.boolean().describe('False when our own bounce list answered, or the broadcast left it out'),
   requestedAt: z.string(),
   deliveredAt: z.string().nullable(),
   openedAt: z.string().nullable(),
@@ -65,11 +66,12 @@ export function addBroadcasts(server: Web, { desk, guard }: { readonly desk: Des
     if (total === 0) throw new Fault('not_found', 'no mail was registered for this broadcast')
     const named = Object.fromEntries(RESULTS.map((each) => [RESULT_NAMES[each], counts.get(each) ?? 0]))
     const next = rows.length < limit ? null : (rows.at(-1)?.deliveryId ?? null)
-    return { broadcast, total, counts: named, results: rows.map(view), next }
+    const free = await desk.unbilled(account, rows)
+    return { broadcast, total, counts: named, results: rows.map((row) => view(row, !free.has(row.deliveryId))), next }
   })
 }
 
-function view(row: DeliveryRow): z.output<typeof one> {
+function view(row: DeliveryRow, billable: boolean): z.output<typeof one> {
   const { emailId, recipient, status, subStatus, reason, fault } = row
   return {
     emailId,
@@ -81,6 +83,7 @@ function view(row: DeliveryRow): z.output<typeof one> {
     asynchronousBounce: row.asynchronous,
     reason,
     fault,
+    billable,
     requestedAt: isoOf(row.requestedAt),
     deliveredAt: isoOf(row.deliveredAt),
     openedAt: isoOf(row.openedAt),

@@ -40,7 +40,12 @@ test.each([
 
 test('results bear the names of the specification, and every one is counted', async () => {
   const answer = (await bench.ask({ url: '/v1/broadcasts/spring/results' })).json()
-  expect(answer).toMatchObject({ broadcast: 'spring', total: 1, next: null, results: [{ result: 'Failed', subStatus: 406 }] })
+  expect(answer).toMatchObject({
+    broadcast: 'spring',
+    total: 1,
+    next: null,
+    results: [{ result: 'Failed', subStatus: 406, billable: true }],
+  })
   expect(answer.counts).toEqual({
     Unsent: 0,
     Sent: 0,

@@ -31,6 +31,14 @@ const CASES = [
   ['data/emailStatus', 'endDate=2026-11-20', 40007],
   ['data/emailStatus', 'startDate=20.11.2026&endDate=2026-11-20', 40007],
   ['data/emailStatus', 'startDate=2026-11-20&endDate=2026-02-30', 40008],
+  ['bounce/list', 'startDate=9999-12-31&endDate=9999-12-31', 40007],
+  ['bounce/list', 'startDate=0001-01-01&endDate=0001-01-01', 40007],
+  ['bounce/list', 'startDate=2026-11-20&endDate=9999-12-31', 40008],
+  ['bounce/list', 'startDate=9998-12-31&endDate=9998-12-31', 200],
+  ['bounce/list', 'startDate=1970-01-01&endDate=1970-01-01', 200],
+  ['data/emailStatus', `days=1&labelName=${'x'.repeat(128)}`, 200],
+  ['data/emailStatus', `days=1&labelName=${'x'.repeat(129)}`, 40015],
+  ['unsubscribe/list', `days=1&labelNameList=a;${'x'.repeat(60_000)}`, 40015],
   ['data/emailStatus', 'days=1&limit=100&start=0', 200],
   ['data/emailStatus', 'days=1&limit=0', 200],
   ['data/emailStatus', 'days=1&limit=101', 40004],
@@ -121,6 +129,7 @@ const CASES = [
   ['statday/list', 'days=1&domainList=', 40013],
   ['statday/list', 'days=1&domainList=a b', 40013],
   ['statday/list', 'days=1&aggregate=2', 40017],
+  ['statday/list', 'days=1&aggregate=constructor', 40017],
   ['statday/list', 'days=1&aggregate=', 200],
   ['stathour/list', 'days=1&aggregate=true', 200],
   ['stathour/list', 'days=1&domainList=not a domain', 200],
@@ -344,6 +353,27 @@ test.each(DAYS)('%s in %s begins at %s', (day, zone, begins) => {
   expect(formatTime(startOfDay(day, zone), zone)).toBe(`${day} 00:00:00`)
 })
 
+const ODD_DAYS = [
+  // The clocks change at midnight.  begins (UTC)                on the wall   hours
+  ['2026-09-06', 'America/Santiago', '2026-09-06T04:00:00.000Z', '01:00:00', 23],
+  ['2026-03-08', 'America/Havana', '2026-03-08T05:00:00.000Z', '01:00:00', 23],
+  ['2026-11-01', 'America/Havana', '2026-11-01T04:00:00.000Z', '00:00:00', 25],
+  ['2026-03-29', 'Atlantic/Azores', '2026-03-29T01:00:00.000Z', '01:00:00', 23],
+  ['2026-10-25', 'Atlantic/Azores', '2026-10-25T00:00:00.000Z', '00:00:00', 25],
+  ['2024-10-06', 'America/Asuncion', '2024-10-06T04:00:00.000Z', '01:00:00', 23],
+  ['2024-03-23', 'America/Asuncion', '2024-03-23T03:00:00.000Z', '00:00:00', 25],
+  ['2024-03-24', 'America/Asuncion', '2024-03-24T04:00:00.000Z', '00:00:00', 24],
+  ['2026-04-24', 'Africa/Cairo', '2026-04-23T22:00:00.000Z', '01:00:00', 23],
+] as const
+
+test.each(ODD_DAYS)('%s in %s begins at %s, %s on the wall, and has %i hours', (day, zone, begins, wall, hours) => {
+  const { from, until } = spanOfDays(day, day, zone)
+  expect(new Date(from).toISOString()).toBe(begins)
+  expect(formatTime(from, zone)).toBe(`${day} ${wall}`)
+  expect((until - from) / 3_600_000).toBe(hours)
+  expect(daysOf({ from, until }, zone)).toEqual([{ day, from, until }])
+})
+
 test('a day of 23 hours is whole', () => {
   const { from, until } = spanOfDays('2026-03-29', '2026-03-29', 'Europe/Berlin')
   expect((until - from) / 3_600_000).toBe(23)
@@ -359,6 +389,9 @@ const ZONES = [
   ['2026-11-20', 'Asia/Kathmandu', 24],
   ['2026-10-04', 'Australia/Lord_Howe', 24],
   ['2026-04-05', 'Australia/Lord_Howe', 24],
+  ['2026-09-06', 'America/Santiago', 23],
+  ['2026-11-01', 'America/Havana', 24],
+  ['2024-03-23', 'America/Asuncion', 24],
 ] as const
 
 test.each(ZONES)('%s in %s has %i hours, end to end and in order', (day, zone, count) => {

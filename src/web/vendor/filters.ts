@@ -26,6 +26,9 @@ function readEach(most: number, read: (part: string) => string | null): (text: s
   }
 }
 
+/** No label's name is longer. */
+const readLabelName = (text: string): string | null => (text.length <= 128 ? text : null)
+
 function readLabelIds(text: string): readonly number[] | null {
   const parts = readList(100)(text)
   return parts !== null && parts.every((part) => /^\d{1,9}$/.test(part)) ? parts.map(Number) : null
@@ -70,7 +73,13 @@ export const LABEL_IDS: Parameter<readonly number[] | null> = {
   absent: null,
 }
 /** The vendor has no code of its own for names. */
-export const LABEL_NAMES: Words = { names: ['labelNameList'], empty: null, invalid: 40015, read: readList(100), absent: null }
+export const LABEL_NAMES: Words = {
+  names: ['labelNameList'],
+  empty: null,
+  invalid: 40015,
+  read: readEach(100, readLabelName),
+  absent: null,
+}
 export const LABEL_ID: Parameter<number | null> = {
   names: ['labelId'],
   empty: null,
@@ -83,7 +92,7 @@ export const LABEL_NAME: Parameter<string | null> = {
   names: ['labelName'],
   empty: null,
   invalid: 40015,
-  read: (text) => text,
+  read: readLabelName,
   absent: null,
 }
 /** A domain that is none is refused by the code of an empty list: there is no other. */

@@ -17,11 +17,18 @@ import type { Parameter } from './parameters.ts'
 import { readParameters } from './parameters.ts'
 import { readWindow } from './window.ts'
 
+const YES_OR_NO: ReadonlyMap<string, boolean> = new Map([
+  ['0', false],
+  ['1', true],
+  ['false', false],
+  ['true', true],
+])
+
 const AGGREGATE: Parameter<boolean> = {
   names: ['aggregate'],
   empty: null,
   invalid: 40017,
-  read: (text) => ({ 0: false, 1: true, false: false, true: true })[text.toLowerCase()] ?? null,
+  read: (text) => YES_OR_NO.get(text.toLowerCase()) ?? null,
   absent: false,
 }
 const FILTERS = { apiUsers: API_USERS, labelIds: LABEL_IDS, labelNames: LABEL_NAMES }

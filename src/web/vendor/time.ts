@@ -6,6 +6,7 @@
  * See also: ledger/settings (zone).
  */
 
+const DAY_MS = 86_400_000
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 function formatOf(zone: string): Intl.DateTimeFormat {
@@ -44,33 +45,52 @@ export function dayOf(at: number, zone: string): string {
   return formatTime(at, zone).slice(0, 10)
 }
 
-/** `yyyy-MM-dd` that stands in the calendar, or null. */
+/** Days beyond have no neighbour of four digits, and no mail. */
+const FIRST_DAY = '1970-01-01'
+const LAST_DAY = '9998-12-31'
+
+/** `yyyy-MM-dd` that stands in the calendar, from 1970 to 9998, or null. */
 export function parseDay(text: string): string | null {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return null
   const at = Date.parse(`${text}T00:00:00Z`)
-  return Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text ? null : text
+  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text) return null
+  return FIRST_DAY <= text && text <= LAST_DAY ? text : null
 }
 
 /** The day that lies so many days behind. */
 export function shiftDay(day: string, days: number): string {
-  return new Date(Date.parse(`${day}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10)
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
 }
 
 /** Days between two, both counted. */
 export function spanOf(from: string, to: string): number {
-  return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / 86_400_000) + 1
+  return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS) + 1
 }
 
-/** When a day begins in a zone, epoch milliseconds. Two rounds settle the offset across a change of the clocks. */
+/** When a day begins in a zone, epoch milliseconds: its first moment, also where its midnight does not exist. */
 export function startOfDay(day: string, zone: string): number {
   return momentOf(`${day}T00:00:00Z`, zone)
 }
 
+/** A local time that comes twice is the first; one that the clocks pass over is the moment at which they do. */
 function momentOf(local: string, zone: string): number {
   const wanted = Date.parse(local)
-  let at = wanted
-  for (let round = 0; round < 2; round++) at = wanted - offsetAt(at, zone)
-  return at
+  const before = offsetAt(wanted - DAY_MS, zone)
+  const after = offsetAt(wanted + DAY_MS, zone)
+  const guesses = [wanted - before, wanted - after]
+  return guesses.find((at) => at + offsetAt(at, zone) === wanted) ?? changeWithin(wanted - after, wanted - before, zone)
+}
+
+/** The moment between two at which the clocks change, to the second. */
+function changeWithin(from: number, until: number, zone: string): number {
+  const offset = offsetAt(from, zone)
+  let [early, late] = [from, until]
+  while (late - early > 1_000) {
+    const middle = Math.floor((early + late) / 2_000) * 1_000
+    if (offsetAt(middle, zone) === offset) early = middle
+    else late = middle
+  }
+  return late
 }
 
 function offsetAt(at: number, zone: string): number {
@@ -116,7 +136,7 @@ const HOUR_MS = 3_600_000
 
 /** The hours of a day by the clock on the wall: 23 to 25 of them where the clocks change, and the one that comes twice is one. */
 export function hoursOf({ from, until }: Span, zone: string): readonly Hour[] {
-  const isPlain = offsetAt(from, zone) === offsetAt(until - QUARTER_MS, zone)
+  const isPlain = until - from === DAY_MS && offsetAt(from, zone) === offsetAt(until - QUARTER_MS, zone)
   const step = isPlain ? HOUR_MS : QUARTER_MS
   const hours: Hour[] = []
   for (let at = from; at < until; at += step) {
