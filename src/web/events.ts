@@ -60,7 +60,7 @@ export type EventRoutes = { readonly desk: Desk; readonly guard: Guard; readonly
 
 export function addEvents(server: Web, { desk, guard, heartbeatMs = HEARTBEAT_MS }: EventRoutes): void {
   const ending = new AbortController()
-  const streams = new Map<number, number>()
+  const streams = new Map<number, Set<object>>()
   server.addHook('preClose', async () => ending.abort())
   void server.register(async (plain) => {
     const { fastifySSE } = await import('@fastify/sse')
@@ -78,10 +78,15 @@ export function addEvents(server: Web, { desk, guard, heartbeatMs = HEARTBEAT_MS
       const asker = await guard.anyone(request)
       const account = asker?.account ?? 0
       const { kinds, since } = request.query
-      const follower = await desk.follow(account, startOf(request.headers['last-event-id'], since))
-      enter(streams, account)
-      reply.sse.onClose(() => leave(streams, account))
-      await tell(reply, { desk, account, follower, kinds: kinds === undefined ? null : new Set(kinds), signal: ending.signal })
+      const leave = enter(streams, account)
+      // A client that goes now is heard of at once; one that went before, by the end of this.
+      reply.sse.onClose(leave)
+      try {
+        const follower = await desk.follow(account, startOf(request.headers['last-event-id'], since))
+        await tell(reply, { desk, account, follower, kinds: kinds === undefined ? null : new Set(kinds), signal: ending.signal })
+      } finally {
+        leave()
+      }
     })
   })
 }
@@ -91,18 +96,18 @@ function startOf(after: string | undefined, since: string | undefined): FeedStar
   return since === undefined ? 'now' : { since: Date.parse(since) }
 }
 
-function enter(streams: Map<number, number>, account: number): void {
-  const open = streams.get(account) ?? 0
-  const all = [...streams.values()].reduce((sum, n) => sum + n, 0)
-  if (open >= STREAMS_PER_ACCOUNT || all >= STREAMS)
+/** Takes a place among the streams; the answer gives it back, once however often it is called. Faults: rate_limited. */
+function enter(streams: Map<number, Set<object>>, account: number): () => void {
+  const open = streams.get(account) ?? new Set()
+  const all = [...streams.values()].reduce((sum, { size }) => sum + size, 0)
+  if (open.size >= STREAMS_PER_ACCOUNT || all >= STREAMS)
     throw new Fault('rate_limited', `at most ${STREAMS_PER_ACCOUNT} streams of an account, and ${STREAMS} of a node, at once; close one`)
-  streams.set(account, open + 1)
-}
-
-function leave(streams: Map<number, number>, account: number): void {
-  const left = (streams.get(account) ?? 1) - 1
-  if (left > 0) streams.set(account, left)
-  else streams.delete(account)
+  const place = {}
+  streams.set(account, open.add(place))
+  return () => {
+    open.delete(place)
+    if (open.size === 0 && streams.get(account) === open) streams.delete(account)
+  }
 }
 
 type Telling = {
@@ -117,6 +122,7 @@ type Telling = {
 async function tell(reply: FastifyReply, telling: Telling): Promise<void> {
   const { desk, account, follower, kinds, signal } = telling
   const { sse } = reply
+  if (!sse.isConnected) return
   const end = (): void => sse.close()
   signal.addEventListener('abort', end)
   sse.onClose(() => signal.removeEventListener('abort', end))

@@ -1,4 +1,5 @@
 /** events.test - the live stream: what is told, resumed, refused, and how it ends */
+import { createConnection } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Fact } from '../../src/ledger/fact.ts'
 import { BASIC, FAILED, makeBench, OPERATOR, ROW } from './lambdas.ts'
@@ -81,6 +82,39 @@ test('other kinds are left out', async () => {
   expect(text).toContain('event: open')
   expect(text).not.toContain('event: failed')
 })
+
+test.each(['sign-in', 'look-up'] as const)('clients that go away during their %s take no place', async (where) => {
+  const gate = Promise.withResolvers<null>()
+  const arrived: unknown[] = []
+  const pass = (at: string): Promise<unknown> => (at === where ? (arrived.push(at), gate.promise) : Promise.resolve())
+  const follower = { next: () => Promise.resolve([]) }
+  const keys = {
+    account: (apiUser: string) => pass('sign-in').then(() => ({ account: 1, apiUser })),
+    operator: () => Promise.resolve(false),
+  }
+  const shy = await makeBench({ follow: () => pass('look-up').then(() => follower) }, { keys })
+  const at = await shy.web.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = new URL(at)
+  const lost = Array.from({ length: 10 }, () => {
+    const socket = createConnection(Number(port), '127.0.0.1')
+    socket.write(`GET /v1/events?kinds=click HTTP/1.1\r\nhost: x\r\nauthorization: ${BASIC}\r\n\r\n`)
+    return socket
+  })
+  await expect.poll(() => arrived.length).toBe(10)
+  for (const socket of lost) socket.destroy()
+  await expect.poll(() => openSockets(shy)).toBe(0)
+  gate.resolve(null)
+  const kept = new AbortController()
+  const answers: Response[] = []
+  for (let n = 0; n < 10; n++)
+    answers.push(await fetch(`${at}/v1/events?kinds=click`, { headers: { authorization: BASIC }, signal: kept.signal }))
+  expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200))
+  kept.abort()
+  await shy.web.close()
+})
+
+const openSockets = ({ web }: Bench): Promise<number> =>
+  new Promise((resolve, reject) => web.server.getConnections((error, n) => (error === null ? resolve(n) : reject(error))))
 
 test('an account has so many streams and no more; a closed one makes room; all end with the server', async () => {
   const open: AbortController[] = []
