@@ -53,7 +53,12 @@ const registration = (recipientsPerRequest: number) =>
       .describe('From of the mail'),
     subject: headerText.default(''),
     recipients: z.array(recipient).min(1).max(recipientsPerRequest, `at most ${recipientsPerRequest} (limits.recipientsPerRequest)`),
-    label: z.string().min(1).max(128).optional(),
+    label: z
+      .string()
+      .min(1)
+      .max(128)
+      .regex(/^\P{Cc}*$/u, 'control characters have no place in a name')
+      .optional(),
     broadcast: z.string().min(1).max(128).optional().describe('Names a broadcast: an address counts once in it'),
     emailType: z.enum(['trigger', 'batch']).default('trigger'),
     headers: z.record(headerName, headerText).optional().describe('Your own headers; they come back in webhooks and exports'),

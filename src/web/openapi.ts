@@ -48,7 +48,7 @@ async function describe(makeServer: () => Promise<Web>, addRoutes: (server: Web)
       components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' }, bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ basic: [] }, { bearer: [] }],
     },
-    transform: (route) => withProblem(jsonSchemaTransform(route)),
+    transform: (asked) => withProblem(jsonSchemaTransform(asked), nameOf(asked.route.method, asked.url)),
   })
   await blank.register(async (scope) => addRoutes(scope.withTypeProvider()))
   await blank.ready()
@@ -62,15 +62,37 @@ const OPEN_TAGS: ReadonlySet<unknown> = new Set(['health', 'unsubscribe'])
 
 type Described = { readonly schema: unknown; readonly url: string }
 
-/** Adds what every operation may answer, and takes away the sign-in where none is asked. */
-function withProblem<T extends Described>(described: T): T {
+/**
+ * The name of an operation, for programs that make clients out of the document.
+ *
+ *     nameOf('GET', '/v1/webhooks/:id/deliveries') → 'getWebhooksByIdDeliveries'
+ */
+function nameOf(method: string | readonly string[], url: string): string {
+  const parts = url.replace(/^\/v1/, '').split(/[/._-]/)
+  const words = parts.filter((part) => part !== '').map((part) => (part.startsWith(':') ? `By${capital(part.slice(1))}` : capital(part)))
+  return [
+    ...[method]
+      .flat()
+      .slice(0, 1)
+      .map((each) => each.toLowerCase()),
+    ...words,
+  ].join('')
+}
+
+const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1)
+
+/** Adds its name and what every operation may answer, and takes away the sign-in where none is asked. */
+function withProblem<T extends Described>(described: T, operationId: string): T {
   const schema: unknown = described.schema
   if (typeof schema !== 'object' || schema === null || 'hide' in schema) return described
   const response = 'response' in schema && typeof schema.response === 'object' ? schema.response : {}
   const tags: unknown = 'tags' in schema ? schema.tags : []
   const isOpen = Array.isArray(tags) && tags.some((tag) => OPEN_TAGS.has(tag))
   const problem = { description: 'A problem', content: { [PROBLEM_TYPE.split(';')[0] ?? '']: { schema: PROBLEM } } }
-  return { ...described, schema: { ...schema, ...(isOpen ? { security: [] } : {}), response: { ...response, default: problem } } }
+  return {
+    ...described,
+    schema: { operationId, ...schema, ...(isOpen ? { security: [] } : {}), response: { ...response, default: problem } },
+  }
 }
 
 const PROBLEM = z.toJSONSchema(problemSchema)

@@ -9,6 +9,7 @@ import type { Ask, Bench } from './lambdas.ts'
 type Response = { readonly content?: Readonly<Record<string, { readonly schema: Record<string, unknown> }>> }
 export type Operation = {
   readonly responses: Readonly<Record<string, Response>>
+  readonly operationId?: string
   readonly security?: readonly unknown[]
   readonly parameters?: readonly { readonly name: string }[]
   readonly requestBody?: object

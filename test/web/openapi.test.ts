@@ -33,6 +33,13 @@ test('it is OpenAPI 3.1, and every operation names a good answer, its media type
   }
 })
 
+test('every operation has a name of its own', () => {
+  const names = operations.map(({ operation }) => operation.operationId ?? '')
+  expect(names).toContain('getMessagesByEmailId')
+  expect(names.every((name) => /^[a-z]+[A-Z]\w*$/.test(name))).toBe(true)
+  expect(new Set(names).size).toBe(names.length)
+})
+
 describe('what is answered is what is said', () => {
   test.each(asked)('$name', async ({ name, operation }) => {
     const answer = await bench.ask(askOf(name))

@@ -127,7 +127,7 @@ export const addBlocks: Operation = async (call) => {
   const named = await readNamed(call, BLOCK)
   if (!named.ok) return envelope(named.code)
   const end = readEnd(call)
-  if (!end.ok) return envelope(40008)
+  if (!end.ok) return envelope(40008, {}, 'expireTime is invalid, the form is yyyy-MM-dd HH:mm:ss, and it lies ahead')
   const added = await call.desk.addEntries(call.by, { ...named.call, scope: named.call.scope ?? '', until: end.until })
   return envelope(200, { addSuccessCount: added.length })
 }
