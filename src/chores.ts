@@ -18,7 +18,7 @@ import { dropSettledCommandsForOperator } from './store/queuecommands.ts'
 import { removeOldSubmissionsForOperator } from './store/submissions.ts'
 import { tendDkimKeys } from './work/dkim.ts'
 import { giveUpOverdue } from './work/giveup.ts'
-import { retire } from './work/retire.ts'
+import { retire, retireOldRemains } from './work/retire.ts'
 import type { Shop } from './work/shop.ts'
 import { REPEAT_MS } from './work/submit.ts'
 
@@ -91,9 +91,9 @@ async function runAll({ telemetry }: Shop, chores: readonly Chore[]): Promise<vo
 }
 
 async function retireForAWhile(shop: Shop, months: number, isClosing: () => boolean): Promise<void> {
-  if (months === 0) return
   const until = shop.now() + RETIRE_MS
-  await retire(shop, { months, mustStop: () => isClosing() || shop.now() > until })
+  const mustStop = (): boolean => isClosing() || shop.now() > until
+  await (months === 0 ? retireOldRemains(shop, mustStop) : retire(shop, { months, mustStop }))
 }
 
 /** Removes raw mail older than so many days, a page a transaction, so that intake goes on between them. */

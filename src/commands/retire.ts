@@ -20,15 +20,15 @@ export const retireCommand: Define = (command) => {
         return
       }
       if (options.dryRun === true) {
-        const { before, deliveries, mails, events } = await foreseeRetirement(shop, months)
+        const { before, deliveries, mails, events, remains } = await foreseeRetirement(shop, months)
         say(
-          `before ${dayOf(before)}: ${deliveries} mails that were sent, ${mails} mails that came, ${events} events that no endpoint heard would go`,
+          `before ${dayOf(before)}: ${deliveries} mails that were sent, ${mails} mails that came, ${events} events that no endpoint heard, ${remains} marks of retired mails whose tokens ran out would go`,
         )
         return
       }
-      const { before, deliveries, facts, mails, events } = await retire(shop, { months })
+      const { before, deliveries, facts, mails, events, remains } = await retire(shop, { months })
       say(
-        `before ${dayOf(before)}: ${deliveries} mails that were sent with ${facts} facts, ${mails} mails that came, ${events} events are gone`,
+        `before ${dayOf(before)}: ${deliveries} mails that were sent with ${facts} facts, ${mails} mails that came, ${events} events, ${remains} marks of retired mails are gone`,
       )
     })
   })

@@ -34,6 +34,9 @@ export function formatDeliveryId(parts: DeliveryIdParts): string | null {
   return day === null || account === null || sequence === null ? null : day + account + sequence
 }
 
+/** What every id of a day, and of those after it, sorts behind or equals; '' before the first day. */
+export const firstIdOf = (day: number): string => formatDeliveryId({ day, account: 0, sequence: 0 }) ?? ''
+
 /** Reads an id in lower case. Total: any other string is null. */
 export function parseDeliveryId(id: string): DeliveryIdParts | null {
   if (!SHAPE.test(id)) return null

@@ -31,6 +31,8 @@ export type Candidate = {
 /** Deliveries that the clues name, as loaded. `byName` is keyed `message-id value` or `email-id value` (see nameKey). */
 export type Loaded<D extends Candidate> = {
   readonly byId: (deliveryId: string) => D | null
+  /** What is kept of a retired one: enough for a list. */
+  readonly remains: (deliveryId: string) => Pick<Candidate, 'account'> | null
   readonly byName: (clue: NameClue) => readonly D[]
 }
 
@@ -46,7 +48,7 @@ export type Match<D extends Candidate> = {
   /** 0 where nothing was found. */
   readonly account: number
   readonly deliveryId: string | null
-  /** Null beside a deliveryId: a stub, or no longer kept. */
+  /** Null beside a deliveryId: a stub, or no longer kept; with no problem and no stub, a list may still take what remains. */
   readonly delivery: D | null
   /** Minted offline and not registered yet: may set a status, never feeds a list. */
   readonly stub: boolean
@@ -90,6 +92,9 @@ const FAMILIES = {
   unreadable: 'filed',
 } as const satisfies Record<Report['kind'], Family>
 const GOOD_DAYS = { ndr: 30, complaint: 400, unsubscribe: 400, filed: 400 } as const satisfies Record<Family, number>
+
+/** What a list takes even after the mail itself is retired. */
+const OUTLIVES: readonly Family[] = ['complaint', 'unsubscribe']
 
 /** Finds the mail and says what the report may do. Total. */
 export function matchReport<D extends Candidate>(input: MatchInput<D>): Match<D> {
@@ -148,14 +153,26 @@ function behindToken<D extends Candidate>(input: MatchInput<D>, { token }: Token
 }
 
 function judge<D extends Candidate>(input: MatchInput<D>, family: Family, found: Case<D>): Match<D> {
-  const base = { account: found.account, deliveryId: found.deliveryId, delivery: found.delivery, stub: found.stub, via: found.via }
+  const remains = remainsOf(input, family, found)
+  const stub = found.stub && remains === null
+  const base = { account: found.account, deliveryId: found.deliveryId, delivery: found.delivery, stub, via: found.via }
+  const isGone = found.delivery === null && remains === null
   // Nobody can vouch for what is gone, and no report makes a stub of it again.
-  if (found.delivery === null && isRetired(found.deliveryId, input.keptFrom)) return { ...base, proof: null, problem: 'expired' }
-  if (found.delivery === null && !found.stub) return { ...base, proof: null, problem: 'unregistered' }
+  if (isGone && isRetired(found.deliveryId, input.keptFrom)) return { ...base, proof: null, problem: 'expired' }
+  if (isGone && !stub) return { ...base, proof: null, problem: 'unregistered' }
   const proof = proofOf(input, family, found)
   if (input.vouched) return { ...base, proof: proof ?? 'operator', problem: null }
   if (isExpired(found.deliveryId, GOOD_DAYS[family], input.at)) return { ...base, proof: null, problem: 'expired' }
   return { ...base, proof, problem: proof === null ? 'unverified' : null }
+}
+
+function remainsOf<D extends Candidate>(
+  input: MatchInput<D>,
+  family: Family,
+  { account, deliveryId, delivery }: Case<D>,
+): Pick<Candidate, 'account'> | null {
+  const remains = delivery === null && OUTLIVES.includes(family) ? input.loaded.remains(deliveryId) : null
+  return remains?.account === account ? remains : null
 }
 
 function isRetired(deliveryId: string, keptFrom: number): boolean {

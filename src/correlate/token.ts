@@ -10,7 +10,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { decodeNumber, encodeBase32, encodeNumber } from './base32.ts'
-import { DELIVERY_ID_LENGTH, parseDeliveryId, startOfDay } from './deliveryid.ts'
+import { dayOf, DELIVERY_ID_LENGTH, firstIdOf, parseDeliveryId, startOfDay } from './deliveryid.ts'
 import type { KeyFor } from './keys.ts'
 
 /** What a token may be used for, and how long it is good for: days counted from the day that its id names. */
@@ -80,6 +80,9 @@ export function readToken(text: string, purpose: Purpose, domain: string, keyFor
   const same = timingSafeEqual(Buffer.from(want, 'latin1'), Buffer.from(token.slice(1 + DELIVERY_ID_LENGTH), 'latin1'))
   return { state: same ? 'valid' : 'invalid', ...read }
 }
+
+/** Ids that sort before this one are expired at `at`, all others are not. */
+export const firstGoodId = (days: number, at: number): string => firstIdOf(dayOf(at) - days)
 
 /** Whether a mail of that id's day is too old to be spoken of at `at`. An id that is none is expired. */
 export function isExpired(deliveryId: string, days: number, at: number): boolean {

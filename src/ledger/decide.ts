@@ -12,6 +12,7 @@
  * | not-spam, as well proven    | recorded                      | lifts that complaint's entry|
  * | unsubscribe by mail         | recorded                      | unsubscribe                 |
  * | auth-failure, MDN, auto-reply| filed                        |                             |
+ * | about a retired mail        |                               | ledger/decideremains, or inbox |
  * | anything with a problem     | inbox                         |                             |
  *
  * The address that a status or a list takes is the delivery's own, never the report's. Pure: the World is only read; the caller applies the
@@ -22,6 +23,7 @@ import type { Verdict } from '../classify/verdict.ts'
 import type { Report, ReportKind } from '../mail/report.ts'
 import { decideComplaint, decideNotSpam } from './decidecomplaint.ts'
 import { decideRecipients } from './decidefailed.ts'
+import { decideRemains } from './decideremains.ts'
 import { optOut } from './decideoptout.ts'
 import { blankDelivery } from './deliveryfold.ts'
 import { monthOfDelivery } from '../correlate/deliveryid.ts'
@@ -74,6 +76,8 @@ const FILED = { 'auth-failure': 'auth-failure', mdn: 'mdn', 'auto-reply': 'auto-
 
 /** The facts of one report; none where everything is known. Total. */
 export function decideReport(input: ReportInput): readonly Fact[] {
+  const late = decideRemains(input)
+  if (late !== null) return late
   const draft = draftFor(input.world)
   const tied = tie(input, draft)
   if (tied !== null) DOORS[input.report.kind](tied, draft)
@@ -97,10 +101,11 @@ function tie(input: ReportInput, draft: Draft): TiedReport | null {
   return { ...input, delivery, tie: known }
 }
 
-function reasonOf({ report, match, isForPeople }: ReportInput): InboxReason {
+function reasonOf({ world, report, match, isForPeople }: ReportInput): InboxReason {
   if (match.problem === 'cut') return 'cut'
   if (report.kind === 'unreadable') return 'unreadable'
-  return isForPeople ? 'postmaster' : (match.problem ?? 'unmatched')
+  const isRetired = match.deliveryId !== null && world.remains.has(match.deliveryId)
+  return isForPeople ? 'postmaster' : (match.problem ?? (isRetired ? 'expired' : 'unmatched'))
 }
 
 const MAX_LINE = 256

@@ -12,7 +12,13 @@ import type { Fact, Proof, UnsubscribeData, UnsubscribeType } from './fact.ts'
 import { makeFact, type Moment, ofDelivery } from './make.ts'
 import type { AccountSettings } from './settings.ts'
 import { isInForce } from './suppression.ts'
-import { type DeliveryRow, suppressionKey, type World } from './world.ts'
+import { type DeliveryRow, suppressionKey, type SuppressionRow, type World } from './world.ts'
+
+/** As much of a delivery as a list takes. */
+export type Listed = Pick<
+  DeliveryRow,
+  'account' | 'deliveryId' | 'addressHash' | 'recipient' | 'domain' | 'site' | 'apiUser' | 'labelId' | 'label' | 'registered'
+>
 
 export type OptOut = {
   readonly world: World
@@ -28,6 +34,9 @@ export type OptOut = {
   readonly moment: Moment
 }
 
+/** What the list hears of it. */
+export type Wish = Omit<OptOut, 'delivery' | 'ip' | 'userAgent' | 'digest'> & { readonly delivery: Listed }
+
 /** The facts of one request to be taken off, behind a valid unsubscribe token. */
 export function decideUnsubscribe(input: OptOut): readonly Fact[] {
   const draft = draftFor(input.world)
@@ -37,30 +46,47 @@ export function decideUnsubscribe(input: OptOut): readonly Fact[] {
 
 /** The same, into a draft. */
 export function optOut(input: OptOut, draft: Draft): void {
-  const { world, delivery, how, type, ip, userAgent, digest, proof, settings, moment } = input
+  const { delivery, how, type, ip, userAgent, digest, settings, moment } = input
+  const { scope, old, isListed } = standing(input)
+  const change = (old?.change ?? 0) + (isListed ? 0 : 1)
+  const said = { how, type, scope, change, ip, userAgent: userAgent?.slice(0, 256) ?? null, digest, settingsVersion: settings.version }
+  const fact = makeFact('unsubscribe', ofDelivery(delivery), moment, said)
+  draft.addWith(fact, () => listOptOut(input, fact.id))
+}
+
+/** The change of the list; none where the entry stands, or the address is not known. `cause`: the fact that tells of the wish. */
+export function listOptOut(wish: Wish, cause: string | null): readonly Fact[] {
+  const { delivery, how, type, proof, settings, moment } = wish
+  const { key, old, isListed } = standing(wish)
+  if (key === null || isListed || !delivery.registered) return []
+  const state = {
+    address: delivery.recipient ?? old?.address ?? null,
+    domain: delivery.domain,
+    n: 1,
+    from: moment.at,
+    until: null,
+    reason: how,
+    deliveryId: delivery.deliveryId,
+    proof,
+    unsubscribeType: type,
+    apiUser: delivery.apiUser,
+    labelId: delivery.labelId,
+  }
+  return [changeEntry({ key, old, action: 'add', state, by: { cause, actor: null, settingsVersion: settings.version }, moment })]
+}
+
+type Standing = {
+  readonly scope: string
+  readonly key: EntryKey | null
+  readonly old: SuppressionRow | null
+  readonly isListed: boolean
+}
+
+/** Which entry it is, and how it stands. */
+function standing({ world, delivery, settings, moment }: Pick<Wish, 'world' | 'delivery' | 'settings' | 'moment'>): Standing {
   const scope = settings.unsubscribeScope === 'label' ? (delivery.label ?? '') : ''
   const { account, addressHash } = delivery
   const key: EntryKey | null = addressHash === null ? null : { account, list: 'unsubscribe', addressHash, scope }
   const old = key === null ? null : (world.suppressions.get(suppressionKey(key)) ?? null)
-  const isListed = old !== null && isInForce(old, moment.at)
-  const change = (old?.change ?? 0) + (isListed ? 0 : 1)
-  const said = { how, type, scope, change, ip, userAgent: userAgent?.slice(0, 256) ?? null, digest, settingsVersion: settings.version }
-  const fact = makeFact('unsubscribe', ofDelivery(delivery), moment, said)
-  draft.addWith(fact, () => {
-    if (key === null || isListed || !delivery.registered) return []
-    const state = {
-      address: delivery.recipient,
-      domain: delivery.domain,
-      n: 1,
-      from: moment.at,
-      until: null,
-      reason: how,
-      deliveryId: delivery.deliveryId,
-      proof,
-      unsubscribeType: type,
-      apiUser: delivery.apiUser,
-      labelId: delivery.labelId,
-    }
-    return [changeEntry({ key, old, action: 'add', state, by: { cause: fact.id, actor: null, settingsVersion: settings.version }, moment })]
-  })
+  return { scope, key, old, isListed: old !== null && isInForce(old, moment.at) }
 }

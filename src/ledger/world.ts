@@ -13,6 +13,7 @@
 import type { EmailType, Fact, InboxReason, InboxState, ListName, Proof, Status, UnsubscribeType } from './fact.ts'
 import type { Fault as FaultParty, Reason } from '../classify/reasons.ts'
 import type { Permanence } from '../classify/verdict.ts'
+import type { Remains } from './remains.ts'
 
 /** The broadcast view (ledger/result). */
 export type Result =
@@ -195,6 +196,8 @@ export type SiteState = {
 
 export type World = {
   readonly deliveries: Map<string, DeliveryRow>
+  /** Of retired deliveries, by deliveryId, where they were asked for; only read. */
+  readonly remains: Map<string, Remains>
   /** The last deliveries to an address (100 are plenty), by addressKey, then by deliveryId. */
   readonly history: Map<string, Map<string, DeliveryRow>>
   readonly suppressions: Map<string, SuppressionRow>
@@ -226,6 +229,7 @@ export type World = {
 export function emptyWorld(options: { readonly keepsFacts?: boolean } = {}): World {
   return {
     deliveries: new Map(),
+    remains: new Map(),
     history: new Map(),
     suppressions: new Map(),
     inbox: new Map(),

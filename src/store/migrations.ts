@@ -271,6 +271,14 @@ const FEEDS: readonly string[] = [
 /** An account's own mail, newest first. */
 const ROUTE_PAGES: readonly string[] = ['create index route_mails_of_account on route_mails (account_id, received_at, digest)']
 
+/** What the tokens of a retired mail may still ask of a list: no clear address, and no index beside the key. */
+const REMAINS: readonly string[] = [
+  `create table retired_deliveries (
+    account_id @int not null, delivery_id @text not null, delivery_month @int not null, address_hash @bytes not null, domain @text not null,
+    api_user @text not null, label_id @int, label @text, primary key (account_id, delivery_id, delivery_month)
+  ) @narrow`,
+]
+
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
@@ -285,4 +293,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
   { version: 12, name: 'facts by id, mails by broadcast', statements: FEEDS },
   { version: 13, name: 'mail for an account by time', statements: ROUTE_PAGES },
+  { version: 14, name: 'what remains of retired mails', statements: REMAINS },
 ]

@@ -150,3 +150,22 @@ export async function hastenOutbox(db: Db, account: number, endpointId: number, 
   const sql = "update outbox set due_at = $1 where account_id = $2 and endpoint_id = $3 and state = 'waiting' and due_at > $1"
   return db.run(sql, [dueAt, account, endpointId])
 }
+
+/** Where the outbox of a fact begins: waiting, due at once. */
+export function outboxRowOf(fact: Fact, endpointId: number, now: number): OutboxRow {
+  const { account, id, subject, deliveryMonth, dedupKey, kind } = fact
+  return {
+    account,
+    endpointId,
+    eventId: id,
+    subject,
+    deliveryMonth,
+    dedupKey,
+    kind,
+    state: 'waiting',
+    attempts: 0,
+    dueAt: now,
+    createdAt: now,
+    error: null,
+  }
+}

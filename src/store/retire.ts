@@ -1,18 +1,20 @@
 /**
  * retire - what the store keeps no longer: found beside the writer, removed a few rows a transaction
  *
- * A delivery goes with all its facts; a mail with its report row, its bytes, its place in the inbox and the facts about it. Facts of lists, their
+ * A delivery goes with all its facts, and leaves what its tokens may still ask of a list (store/remains); a mail with its report row, its bytes, its place in the inbox and the facts about it. Facts of lists, their
  * entries, the counters of the account and the operator's own facts (audits, brakes, alarms) stay. Whoever would write to a delivery that is going
  * waits for its lock, and finds it gone.
  *
  * See also: work/retire (the order of it), store/rebuild (what is not held against facts any more).
  */
 import { siteCountersOf } from '../ledger/counters.ts'
+import { remainsOf } from '../ledger/remains.ts'
 import type { DeliveryRow, SiteRow } from '../ledger/world.ts'
 import type { Db, Keys, Reader } from './engine.ts'
 import { readMetaForOperator, writeMetaForOperator } from './meta.ts'
 import { OUTBOX } from './outbox.ts'
 import type { OutboxRow } from './outbox.ts'
+import { addRemains } from './remains.ts'
 import { DELIVERIES, SITE_COUNTERS } from './schema.ts'
 import type { StoredSiteCounter } from './schema.ts'
 import { bytesOfHex, bytesOfUuid, hexOfBytes } from './shape.ts'
@@ -49,9 +51,13 @@ export type Removed = { readonly deliveries: number; readonly facts: number }
 
 /**
  * Removes deliveries with their facts, and takes what they count for out of their sites' counters: those lie in the time of the outcome, which
- * may be open still. The account's own counters are kept.
+ * may be open still. The account's own counters are kept. Of deliveries from `goodFrom` on, whose tokens have not run out, something remains.
  */
-export async function removeDeliveries(db: Db, account: number, ids: readonly string[]): Promise<Removed> {
+export async function removeDeliveries(
+  db: Db,
+  account: number,
+  { ids, goodFrom }: { readonly ids: readonly string[]; readonly goodFrom: string },
+): Promise<Removed> {
   const keys: Keys = { types: ['text'], rows: ids.toSorted().map((id) => [id]) }
   const lock = `select ${DELIVERIES.columns('d')} from {keys} k cross join deliveries d where d.account_id = $1 and d.delivery_id = k.k1
     order by d.account_id, d.delivery_id {lock d}`
@@ -59,6 +65,8 @@ export async function removeDeliveries(db: Db, account: number, ids: readonly st
   const facts = 'delete from events where account_id = $1 and subject in (select k.k1 from {keys} k) returning 1 as gone'
   const gone = 'delete from deliveries where account_id = $1 and delivery_id in (select k.k1 from {keys} k) returning 1 as gone'
   const [factRows, deliveryRows] = [await db.inKeys(facts, keys, [account]), await db.inKeys(gone, keys, [account])]
+  const remains = rows.filter(({ deliveryId }) => deliveryId >= goodFrom).flatMap((row) => remainsOf(row) ?? [])
+  await addRemains(db, remains)
   await db.upsertMany(SITE_COUNTERS, lessOf(rows, db.slot), { add: ['n'] })
   return { deliveries: deliveryRows.length, facts: factRows.length }
 }

@@ -14,9 +14,9 @@ import type { Db, Keys } from './engine.ts'
 import { appendFacts, factsOf, seenKeysOf } from './facts.ts'
 import type { SubjectRef } from './facts.ts'
 import { inboxOfForOperator } from './inbox.ts'
-import { OUTBOX } from './outbox.ts'
-import type { OutboxRow } from './outbox.ts'
+import { OUTBOX, type OutboxRow } from './outbox.ts'
 import type { RawMail } from './rawmail.ts'
+import { findRemains } from './remains.ts'
 import { knownDigestsForOperator } from './reports.ts'
 import { COUNTERS, DELIVERIES, INBOX, RAW_MAILS, REGISTERED_COLUMNS, REPORTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from './schema.ts'
 import type { ReportRow } from './schema.ts'
@@ -30,6 +30,8 @@ export type WorldNeeds = {
   readonly deliveries?: readonly DeliveryRef[]
   readonly emailIds?: readonly { readonly account: number; readonly emailId: string }[]
   readonly messageIdHeaders?: readonly { readonly account: number; readonly messageIdHeader: string }[]
+  /** Also load what is kept of those of `deliveries` that were retired, with the entries of their addresses. */
+  readonly remains?: boolean
   /** Deliveries of which all facts are needed; those whose row says `reclassified` are loaded unasked. */
   readonly facts?: readonly DeliveryRef[]
   /** Subjects tied to no delivery (`mail:…`, `address:…`), for what was seen under them. */
@@ -84,6 +86,7 @@ export async function loadWorld(db: Db, needs: WorldNeeds): Promise<Loaded> {
     inboxOfForOperator(db, needs.digests ?? [], true),
   ])
   for (const row of [...byId, ...byEmail, ...byHeader]) world.deliveries.set(row.deliveryId, row)
+  if (needs.remains === true) await loadRemains(db, world, needs.deliveries ?? [])
   for (const row of inbox) world.inbox.set(inboxKey(row.digest), row)
   await Promise.all([loadAddresses(db, world, needs), loadFacts(db, world, needs), loadSites(db, world, sitesOf(world, needs))])
   return {
@@ -92,6 +95,12 @@ export async function loadWorld(db: Db, needs: WorldNeeds): Promise<Loaded> {
     byEmailId: new Map(byEmail.map((row) => [doorKey(row.account, row.emailId ?? ''), row])),
     byMessageIdHeader: Map.groupBy(byHeader, (row) => doorKey(row.account, row.messageIdHeader ?? '')),
   }
+}
+
+/** After the deliveries: one that was retired while it was waited for is found here. */
+async function loadRemains(db: Db, world: World, wanted: readonly DeliveryRef[]): Promise<void> {
+  const missing = wanted.filter(({ deliveryId }) => !world.deliveries.has(deliveryId))
+  for (const row of missing.length === 0 ? [] : await findRemains(db, missing)) world.remains.set(row.deliveryId, row)
 }
 
 function sitesOf(world: World, needs: WorldNeeds): NonNullable<WorldNeeds['sites']> {
@@ -140,7 +149,7 @@ function unique(rows: Keys['rows']): Keys['rows'] {
 
 async function loadAddresses(db: Db, world: World, needs: WorldNeeds): Promise<void> {
   const named = (needs.addresses ?? []).map((address) => [addressKey(address.account, address.addressHash), address] as const)
-  const found = [...world.deliveries.values()].flatMap(({ account, addressHash }) =>
+  const found = [...world.deliveries.values(), ...world.remains.values()].flatMap(({ account, addressHash }) =>
     addressHash === null ? [] : [[addressKey(account, addressHash), { account, addressHash }] as const],
   )
   const addresses = [...new Map([...named, ...found]).values()]
@@ -276,23 +285,4 @@ function changed<Row>(rows: ReadonlyMap<string, Row>, keys: ReadonlySet<string>)
 
 function sortedBy<Row>(rows: readonly Row[], keyOf: (row: Row) => string): readonly Row[] {
   return rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-}
-
-/** Where the outbox of a fact begins: waiting, due at once. */
-export function outboxRowOf(fact: Fact, endpointId: number, now: number): OutboxRow {
-  const { account, id, subject, deliveryMonth, dedupKey, kind } = fact
-  return {
-    account,
-    endpointId,
-    eventId: id,
-    subject,
-    deliveryMonth,
-    dedupKey,
-    kind,
-    state: 'waiting',
-    attempts: 0,
-    dueAt: now,
-    createdAt: now,
-    error: null,
-  }
 }

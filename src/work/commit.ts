@@ -8,7 +8,8 @@ import type { Fact } from '../ledger/fact.ts'
 import type { World } from '../ledger/world.ts'
 import { endpointsOf, type Endpoint } from '../store/endpoints.ts'
 import type { Db } from '../store/engine.ts'
-import { outboxRowOf, saveWorld, type SaveExtras } from '../store/world.ts'
+import { outboxRowOf } from '../store/outbox.ts'
+import { saveWorld, type SaveExtras } from '../store/world.ts'
 import { addLaterReports } from './laterreports.ts'
 
 export type Commit = Pick<SaveExtras, 'reports' | 'rawMails'> & {

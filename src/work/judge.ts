@@ -40,6 +40,7 @@ export function needsOf(shop: Pick<Shop, 'rules'>, items: readonly Prepared[], p
     page.accounts.flatMap(({ account }) => [...names].map((name) => make(account, name)))
   return {
     deliveries: [...deliveries.values()],
+    remains: true,
     messageIdHeaders: everywhere(messageIds, (account, messageIdHeader) => ({ account, messageIdHeader })),
     emailIds: everywhere(emailIds, (account, emailId) => ({ account, emailId })),
     subjects: items.flatMap((item) => accountsOf(item, page).map((account) => ({ account, subject: `mail:${item.digest}` }))),
@@ -103,6 +104,7 @@ export function matchOf({ shop, page, loaded, item }: Case, vouched: boolean): M
     clues,
     loaded: {
       byId: (deliveryId) => world.deliveries.get(deliveryId) ?? null,
+      remains: (deliveryId) => world.remains.get(deliveryId) ?? null,
       byName: ({ via, value }) =>
         page.accounts.flatMap(({ account }) => {
           const key = doorKey(account, value)

@@ -11,6 +11,7 @@ import { isExpired, PURPOSES, readToken } from '../correlate/token.ts'
 import { Fault } from '../error.ts'
 import { decideLift, decideListChange, isLifted, type Hand, type LiftFilter } from '../ledger/decidebyhand.ts'
 import { decideUnsubscribe } from '../ledger/decideoptout.ts'
+import { decideLateUnsubscribe } from '../ledger/decideremains.ts'
 import type { UnsubscribeType } from '../ledger/fact.ts'
 import { applyFacts } from '../ledger/fold.ts'
 import { suppressionKey, type SuppressionRow } from '../ledger/world.ts'
@@ -129,13 +130,14 @@ export async function unsubscribe(shop: Shop, call: UnsubscribeCall): Promise<'d
   if (owner === null) return 'missed'
   const { account } = owner
   return shop.engine.tx(async (db) => {
-    const { world } = await loadWorld(db, { deliveries: [{ account, deliveryId: token.deliveryId }] })
-    const delivery = world.deliveries.get(token.deliveryId)
-    if (delivery === undefined) return 'missed'
-    const moment = { at: now, receivedAt: now, ids: shop.ids }
+    const { world } = await loadWorld(db, { deliveries: [{ account, deliveryId: token.deliveryId }], remains: true })
+    const [delivery, remains] = [world.deliveries.get(token.deliveryId), world.remains.get(token.deliveryId)]
     const { how, ip, userAgent } = call
-    const settings = page.settingsOf(account)
-    applyFacts(world, decideUnsubscribe({ world, delivery, how, type: 0, ip, userAgent, digest: null, proof: 'token', settings, moment }))
+    const moment = { at: now, receivedAt: now, ids: shop.ids }
+    const wish = { world, how, type: 0, proof: 'token', settings: page.settingsOf(account), moment } as const
+    if (delivery !== undefined) applyFacts(world, decideUnsubscribe({ ...wish, delivery, ip, userAgent, digest: null }))
+    else if (remains === undefined) return 'missed'
+    else applyFacts(world, decideLateUnsubscribe({ ...wish, remains }))
     await commitWorld(db, world, { now, notify: () => true })
     return 'done'
   })

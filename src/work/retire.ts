@@ -2,14 +2,16 @@
  * retire - what is older than its time goes, in steps so small that intake never waits for them
  *
  * First the time is closed: from then on reports on its mails go to the inbox as `expired`, and its counters are what they are, for
- * rebuilds leave them alone. Then deliveries go with their facts, mails with theirs, events that no endpoint heard, and counters of sites: each
- * step finds its rows beside the writer, removes a page in one transaction, and rests as long as it took. A run that is cut off is taken up by
+ * rebuilds leave them alone. Then deliveries go with their facts (what their tokens may still ask of a list remains until they run out), mails with
+ * theirs, events that no endpoint heard, and counters of sites: each step finds its rows beside the writer, removes a page in one transaction, and rests as long as it took. A run that is cut off is taken up by
  * the next, here or on another node. Lists are never touched: an unsubscribe is for ever.
  *
  * See also: store/retire, chores (when), settings (retention.months), docs/RETENTION.md.
  */
 import { setTimeout as rest } from 'node:timers/promises'
+import { firstGoodId, PURPOSES } from '../correlate/token.ts'
 import { readMetaForOperator, writeMetaForOperator } from '../store/meta.ts'
+import { countRemains, removeRemains } from '../store/remains.ts'
 import {
   closeBeforeForOperator,
   countOldDeliveries,
@@ -32,6 +34,8 @@ export type Retired = {
   readonly facts: number
   readonly mails: number
   readonly events: number
+  /** What was kept of deliveries that were retired before, and whose tokens have run out. */
+  readonly remains: number
   /** False: it was told to stop, and there is more. */
   readonly isDone: boolean
 }
@@ -45,12 +49,16 @@ export type RetireRules = {
 
 /** Rows one transaction removes: each has a dozen entries in indexes. */
 const PAGE = 200
+/** The same of narrow rows. */
+const NARROW_PAGE = 1_000
 /** Mails one look passes over: most of them are young. */
 const LOOK = 5_000
 /** Between two steps, whatever they took: what waits for the writer has its turn. */
 const LEAST_REST_MS = 5
 
-type Counts = { deliveries: number; facts: number; mails: number; events: number }
+type Counts = { deliveries: number; facts: number; mails: number; events: number; remains: number }
+
+const nothing = (): Counts => ({ deliveries: 0, facts: 0, mails: 0, events: 0, remains: 0 })
 
 type Run = { readonly shop: Shop; readonly before: number; readonly counts: Counts; readonly isOver: () => boolean }
 
@@ -64,13 +72,21 @@ export function keptFrom(now: number, months: number): number {
 export async function retire(shop: Shop, { months, mustStop = () => false }: RetireRules): Promise<Retired> {
   const before = await shop.engine.tx((db) => closeBeforeForOperator(db, keptFrom(shop.now(), months)), { lock: LOCK })
   shop.book.turn()
-  const counts: Counts = { deliveries: 0, facts: 0, mails: 0, events: 0 }
-  const run: Run = { shop, before, counts, isOver: mustStop }
-  for (const part of [retireDeliveries, retireMails, retireOutbox, retireSiteCounters]) {
+  const run: Run = { shop, before, counts: nothing(), isOver: mustStop }
+  for (const part of [retireDeliveries, retireMails, retireOutbox, retireSiteCounters, retireRemains]) {
     if (!(await part(run))) return tell(run, false)
   }
   return tell(run, true)
 }
+
+/** Removes what is left of retired deliveries whose tokens have run out, and nothing else: where nothing is retired any more. */
+export async function retireOldRemains(shop: Shop, mustStop: () => boolean): Promise<Retired> {
+  const run: Run = { shop, before: 0, counts: nothing(), isOver: mustStop }
+  return tell(run, await retireRemains(run))
+}
+
+/** The first id whose tokens still move lists. */
+const goodFrom = (shop: Shop): string => firstGoodId(Math.max(PURPOSES.feedback.days, PURPOSES.unsubscribe.days), shop.now())
 
 /** One name for all steps: nodes take turns. */
 const LOCK = 'retire'
@@ -82,14 +98,15 @@ function tell({ shop: { telemetry }, before, counts }: Run, isDone: boolean): Re
 }
 
 /** What would go: counted, and nothing changed. */
-export async function foreseeRetirement(
-  shop: Shop,
-  months: number,
-): Promise<{ readonly before: number; readonly deliveries: number; readonly mails: number; readonly events: number }> {
+export async function foreseeRetirement(shop: Shop, months: number): Promise<Omit<Retired, 'facts' | 'isDone'>> {
   const { bulk } = shop.engine
   const before = keptFrom(shop.now(), months)
   let deliveries = 0
-  for (const account of await accountsOf(shop)) deliveries += await countOldDeliveries(bulk, account, before)
+  let remains = 0
+  for (const account of await accountsOf(shop)) {
+    deliveries += await countOldDeliveries(bulk, account, before)
+    remains += await countRemains(bulk, account, goodFrom(shop))
+  }
   let mails = 0
   for (let after: string | null = ''; after !== null;) {
     const seen: Awaited<ReturnType<typeof oldMailsForOperator>> = await oldMailsForOperator(bulk, before, { after, look: LOOK })
@@ -97,7 +114,7 @@ export async function foreseeRetirement(
     after = seen.next
   }
   const events = await countOldOutboxForOperator(bulk, before)
-  return { before, deliveries, mails, events }
+  return { before, deliveries, mails, events, remains }
 }
 
 const accountsOf = async (shop: Shop): Promise<readonly number[]> => (await shop.book.open()).accounts.map(({ account }) => account)
@@ -118,7 +135,9 @@ async function retireDeliveries(run: Run): Promise<boolean> {
       const ids = await oldDeliveries(engine.bulk, account, run.before, PAGE)
       if (ids.length === 0) break
       const goesOn = await step(run, async () => {
-        const { deliveries, facts } = await engine.tx((db) => removeDeliveries(db, account, ids), { lock: LOCK })
+        const { deliveries, facts } = await engine.tx((db) => removeDeliveries(db, account, { ids, goodFrom: goodFrom(run.shop) }), {
+          lock: LOCK,
+        })
         run.counts.deliveries += deliveries
         run.counts.facts += facts
       })
@@ -183,4 +202,19 @@ async function retireSiteCounters(run: Run): Promise<boolean> {
     if (rows.length === 0) return true
     if (!(await step(run, () => engine.tx((db) => removeSiteCountersForOperator(db, rows), { lock: LOCK })))) return false
   }
+}
+
+async function retireRemains(run: Run): Promise<boolean> {
+  const { engine } = run.shop
+  const page = { before: goodFrom(run.shop), limit: NARROW_PAGE }
+  for (const account of await accountsOf(run.shop)) {
+    for (let gone = NARROW_PAGE; gone === NARROW_PAGE;) {
+      const goesOn = await step(run, async () => {
+        gone = await engine.tx((db) => removeRemains(db, account, page), { lock: LOCK })
+        run.counts.remains += gone
+      })
+      if (!goesOn) return false
+    }
+  }
+  return true
 }

@@ -85,6 +85,7 @@ type Given = {
   readonly vouched?: boolean
   readonly keptFrom?: number
   readonly rows?: readonly Candidate[]
+  readonly remains?: readonly Candidate[]
   readonly named?: (clue: NameClue) => readonly Candidate[]
 }
 
@@ -102,7 +103,11 @@ function match(report: Report, given: Given = {}): Match<Candidate> {
   return matchReport<Candidate>({
     report,
     clues,
-    loaded: { byId: (id) => rows.find((row) => row.deliveryId === id) ?? null, byName: given.named ?? (() => []) },
+    loaded: {
+      byId: (id) => rows.find((row) => row.deliveryId === id) ?? null,
+      remains: (id) => given.remains?.find((row) => row.deliveryId === id) ?? null,
+      byName: given.named ?? (() => []),
+    },
     auth,
     reporters: new Set(['listed.example']),
     accountOf: (number) => (number === 9 ? { account: 1, offline: true } : number <= 2 ? { account: number, offline: false } : null),
@@ -120,6 +125,7 @@ const path = { returned: { ...RETURNED, returnPath: `<${RP}@${RETURN_PATH}>` } }
 const srs = { returned: { ...RETURNED, returnPath: `SRS0=ab12=XY=${RETURN_PATH}=${RP.toUpperCase()}@relay.example.org` } }
 const named = { returned: { ...RETURNED, messageId: '<m1@example.org>', to: [TO] } }
 const one: Given['named'] = ({ via, value }) => (via === 'message-id' && value === 'm1@example.org' ? [ROW] : [])
+const LATE: Given = { rows: [], remains: [ROW], keptFrom: SENT + DAY }
 const two: Given['named'] = () => [ROW, { ...ROW, deliveryId: idOf(1, 2) }]
 
 const trust: readonly (readonly [string, Report, Given, string | null, string | null])[] = [
@@ -148,6 +154,18 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   ['NDR, token, delivery of a closed time that is there still', reportOf('bounce'), { ...toUs, keptFrom: SENT + DAY }, null, 'token'],
   ['vouched: delivery retired', reportOf('bounce'), { ...toUs, rows: [], keptFrom: SENT + DAY, vouched: true }, 'expired', null],
   ['ARF, token, delivery retired', reportOf('complaint', path), { auth: SIGNED, rows: [], keptFrom: SENT + DAY }, 'expired', null],
+  ['ARF, token, delivery retired, its remains kept', reportOf('complaint', path), { ...LATE, auth: SIGNED }, null, 'signed'],
+  ['ARF, the same, nobody signed', reportOf('complaint', path), LATE, 'unverified', null],
+  ['ARF, the same, vouched', reportOf('complaint', path), { ...LATE, vouched: true }, null, 'operator'],
+  ['ARF, the same, after 400 days', reportOf('complaint', path), { ...LATE, auth: SIGNED, at: SENT + 402 * DAY }, 'expired', null],
+  [
+    'ARF, remains of another account',
+    reportOf('complaint', path),
+    { ...LATE, auth: SIGNED, remains: [{ ...ROW, account: 2 }] },
+    'expired',
+    null,
+  ],
+  ['NDR, token, delivery retired, its remains kept', reportOf('bounce'), { ...toUs, ...LATE }, 'expired', null],
   ['NDR, Message-ID only', reportOf('bounce', named), { named: one }, 'unverified', null],
   ['NDR, Message-ID, listed DKIM, same recipient', reportOf('bounce', named), { named: one, auth: SIGNED }, null, 'signed'],
   ['NDR, Message-ID, DKIM of a stranger', reportOf('bounce', named), { named: one, auth: STRANGER }, 'unverified', null],

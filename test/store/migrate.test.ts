@@ -17,6 +17,7 @@ import type { Table } from '../../src/store/table.ts'
 import { ROUTE_DOMAINS } from '../../src/store/routedomains.ts'
 import { ROUTE_MAILS } from '../../src/store/routemails.ts'
 import { ALERT_ROWS } from '../../src/store/alerts.ts'
+import { REMAINS } from '../../src/store/remains.ts'
 import { WATCH_COUNTERS } from '../../src/store/watchcounters.ts'
 import { WEBHOOK_RECORDS } from '../../src/store/webhookrecords.ts'
 import { engines } from '../support/engines.ts'
@@ -88,6 +89,7 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
       ROUTE_MAILS,
       ALERT_ROWS,
       WATCH_COUNTERS,
+      REMAINS,
     ].map(({ table }) => table),
     ...[QUEUE_COMMANDS, QUEUE_LANES, QUEUE_STEPS].map(({ table }) => table),
     ...Object.values(PROJECTIONS).map(({ table }) => table),

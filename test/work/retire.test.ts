@@ -4,15 +4,19 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../src/correlate/address.ts'
 import { NO_PROOFS } from '../../src/edge/auth.ts'
+import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import { sumCounters } from '../../src/store/counters.ts'
 import type { Engine } from '../../src/store/engine.ts'
 import { inboxPageForOperator } from '../../src/store/inbox.ts'
 import { getRawMailForOperator } from '../../src/store/rawmail.ts'
-import { checkSuppressions } from '../../src/store/suppressions.ts'
+import { checkSuppressions, suppressionsOf } from '../../src/store/suppressions.ts'
+import { eraseAddress } from '../../src/work/erase.ts'
+import { createInbox } from '../../src/work/inbox.ts'
+import { unsubscribe } from '../../src/work/lists.ts'
 import { rebuild } from '../../src/work/rebuild.ts'
 import { createReceiver, type Receiver } from '../../src/work/receive.ts'
 import { createRegister } from '../../src/work/register.ts'
-import { foreseeRetirement, keptFrom, retire, type Retired } from '../../src/work/retire.ts'
+import { foreseeRetirement, keptFrom, retire, retireOldRemains, type Retired } from '../../src/work/retire.ts'
 import type { Shop } from '../../src/work/shop.ts'
 import { engines } from '../support/engines.ts'
 import { arf, incoming, ndr } from '../support/reports.ts'
@@ -98,7 +102,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     const before = await counts()
     at(NOVEMBER)
     const foreseen = await foreseeRetirement(shop, 6)
-    expect([foreseen, await counts()]).toEqual([{ before: Date.UTC(2026, 4, 1), deliveries: 450, mails: 0, events: 0 }, before])
+    expect([foreseen, await counts()]).toEqual([{ before: Date.UTC(2026, 4, 1), deliveries: 450, mails: 0, events: 0, remains: 0 }, before])
     const gone = await retire(shop, { months: 6 })
     expect(gone).toMatchObject({ deliveries: 450, facts: 451, isDone: true })
     // The April mails' reports came on the first of May, and stay with it.
@@ -156,14 +160,14 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await differences()).toEqual([])
   })
 
-  test('what comes late waits in the inbox as expired, and makes nothing of what is gone', async () => {
+  test('what comes late and proves nothing waits in the inbox, and makes nothing of what is gone', async () => {
     const old = await month(APRIL - DAY, 2)
     at(NOVEMBER)
     await retire(shop, { months: 6 })
     const [late, complaint] = [await bounce(old.returnPath, 'r@example.org', 9), await complain(old.feedbackId, 'r@example.org', 9)]
     expect([late, complaint]).toMatchObject([
       { repeated: false, account: 1, inbox: 'expired' },
-      { repeated: false, account: 1, inbox: 'expired' },
+      { repeated: false, account: 1, inbox: 'unverified' },
     ])
     expect(await getRawMailForOperator(engine.read, late.digest)).not.toBeNull()
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
@@ -189,4 +193,125 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await retire(shop, { months: 2 })).toMatchObject({ before: Date.UTC(2026, 8, 1), deliveries: 2 })
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
   })
+
+  /** One mail, sent at a moment and retired in November. */
+  async function retired(moment: number, label: string | null = 'l'): Promise<Retiree> {
+    at(moment)
+    const call = { from: 'news@example.com', subject: 'x', label, broadcast: null, emailType: 'batch', headers: {} } as const
+    const by = { account: 1, apiUser: 'one', ip: '203.0.113.5' }
+    const { recipients } = await createRegister(shop)(by, { ...call, recipients: [{ recipient: RITA, contactTypes: null }] })
+    at(NOVEMBER)
+    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 1 })
+    const [first] = recipients
+    const token = /\/u\/([a-z2-7]+)>/.exec(first?.headers['List-Unsubscribe'] ?? '')?.[1]
+    if (first === undefined || token === undefined) throw new Error('one was registered')
+    return { returnPath: first.returnPath, feedbackId: first.feedbackId, token, deliveryId: token.slice(1, 14) }
+  }
+  type Retiree = Readonly<Record<'returnPath' | 'feedbackId' | 'token' | 'deliveryId', string>>
+  const RITA = 'rita@example.org'
+  const HASH = hashAddress(RITA) ?? ''
+  const entries = async (): Promise<readonly (readonly unknown[])[]> =>
+    (await suppressionsOf(engine.read, [{ account: 1, addressHash: HASH }])).map(
+      ({ list, scope, address, domain, apiUser, proof, n, removedAt }) => [list, scope, address, domain, apiUser, proof, n, removedAt],
+    )
+  const mailto = ({ token }: Retiree) => send(`${token}@fbl.example.com`, crlfMail('unsubscribe'))
+  const click = (token: string, how: 'page' | 'one-click' = 'one-click') =>
+    unsubscribe(shop, { token, how, ip: '192.0.2.9', userAgent: null })
+  const proven = (): Receiver =>
+    createReceiver(shop, {
+      prover: () =>
+        Promise.resolve({ ...NO_PROOFS, dkim: [{ domain: 'loops.example', selector: 's', aligned: true, valid: true, result: 'pass' }] }),
+      dryRun: false,
+      notifyReplays: false,
+    })
+
+  test('a retired mail is unsubscribed by page, one click and mail, on the list of its hash, for as long as its token is good', async () => {
+    const mail = await retired(APRIL)
+    expect([await count('deliveries'), await count('events'), await count('retired_deliveries')]).toEqual([0, 0, 1])
+    const before = await requests(APRIL)
+    expect(await click(mail.token)).toBe('done')
+    expect(await click(mail.token, 'page')).toBe('done')
+    expect(await mailto(mail)).toMatchObject({ kind: 'unsubscribe', account: 1, inbox: null, facts: [] })
+    expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'token', 1, null]])
+    expect([await count('deliveries'), await count('events'), await requests(APRIL), await differences()]).toEqual([0, 0, before, []])
+    at(APRIL + 402 * DAY)
+    expect(await click(mail.token)).toBe('missed')
+  })
+
+  test('by mail first, for its label where the account says so', async () => {
+    await engine.tx((db) =>
+      db.run('update accounts set settings = $1 where account_id = 1', [
+        JSON.stringify({ ...DEFAULT_SETTINGS, unsubscribeScope: 'label' }),
+      ]),
+    )
+    const mail = await retired(APRIL, 'news')
+    expect(await mailto(mail)).toMatchObject({ inbox: null, deliveryId: mail.deliveryId })
+    expect(await entries()).toEqual([['unsubscribe', 'news', null, 'example.org', 'one', 'token', 1, null]])
+    expect(await differences()).toEqual([])
+  })
+
+  test('a proven complaint about a retired mail is listed once, and not-spam lifts it; other reports wait', async () => {
+    const mail = await retired(APRIL)
+    receiver = proven()
+    expect(await complain(mail.feedbackId, RITA, 2)).toMatchObject({ kind: 'complaint', inbox: null, deliveryId: mail.deliveryId })
+    at(NOVEMBER + DAY)
+    expect(await complain(mail.feedbackId, RITA, 3)).toMatchObject({ inbox: null, facts: [] })
+    expect(await entries()).toEqual([['complaint', '', null, 'example.org', 'one', 'signed', 1, null]])
+    const notSpam = arf({ token: mail.feedbackId, recipient: RITA, n: 4, type: 'not-spam' })
+    expect(await send('fbl@fbl.example.com', notSpam)).toMatchObject({ kind: 'not-spam', inbox: null })
+    expect((await entries()).map((entry) => entry.at(-1))).toEqual([clock.now])
+    const other = arf({ token: mail.feedbackId, recipient: RITA, n: 5, type: 'virus' })
+    expect(await send('fbl@fbl.example.com', other)).toMatchObject({ inbox: 'expired' })
+    expect(await bounce(mail.returnPath, RITA, 6)).toMatchObject({ inbox: 'expired' })
+    expect([await count('deliveries'), await differences()]).toEqual([0, []])
+  })
+
+  test('a complaint that proves nothing waits until a person vouches for it', async () => {
+    const mail = await retired(APRIL)
+    const waiting = await complain(mail.feedbackId, RITA, 1)
+    expect([waiting.inbox, await entries()]).toEqual(['unverified', []])
+    const settle = createInbox(shop, () => Promise.resolve(NO_PROOFS))
+    const answer = await settle({ account: 1, actor: 'one', digest: waiting.digest, action: 'accept' })
+    expect(answer).toMatchObject({ changed: true, row: { state: 'accepted' } })
+    expect((await entries()).map((entry) => entry.slice(4))).toEqual([['one', 'operator', 1, null]])
+    expect(await differences()).toEqual([])
+  })
+
+  test('an opt-out report about a retired mail unsubscribes', async () => {
+    const mail = await retired(APRIL)
+    receiver = proven()
+    expect(await send('fbl@fbl.example.com', arf({ token: mail.feedbackId, recipient: RITA, n: 1, type: 'opt-out' }))).toMatchObject({
+      inbox: null,
+    })
+    expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'signed', 1, null]])
+  })
+
+  test('an erased address stays off the rows of its retired mails, and its tokens go on working', async () => {
+    const mail = await retired(APRIL)
+    await eraseAddress(shop, RITA, 'operator')
+    expect(await click(mail.token)).toBe('done')
+    expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'token', 1, null]])
+    for (const table of ['retired_deliveries', 'suppressions', 'list_events', 'events'])
+      expect(JSON.stringify(await engine.read.all(`select * from ${table}`))).not.toContain('rita')
+    expect(await differences()).toEqual([])
+  })
+
+  test('what remains goes a day after the tokens have run out, counted before it goes; what is as old when it is retired leaves nothing', async () => {
+    await month(APRIL - DAY, 1_201)
+    await month(APRIL, 2)
+    at(NOVEMBER)
+    await retire(shop, { months: 6 })
+    expect(await count('retired_deliveries')).toBe(1_203)
+    at(APRIL - DAY + 401 * DAY)
+    expect(await foreseeRetirement(shop, 6)).toMatchObject({ remains: 1_201 })
+    expect(await retireOldRemains(shop, () => false)).toMatchObject({ remains: 1_201, isDone: true })
+    expect(await count('retired_deliveries')).toBe(2)
+    at(APRIL + 402 * DAY)
+    expect(await retire(shop, { months: 6 })).toMatchObject({ remains: 2 })
+    await month(JUNE, 2)
+    at(JUNE + 600 * DAY)
+    expect([await retire(shop, { months: 6 }), await count('retired_deliveries')]).toMatchObject([{ deliveries: 2, remains: 0 }, 0])
+  })
 })
+
+const crlfMail = (subject: string): string => `From: rita@example.org\r\nSubject: ${subject}\r\n\r\n${subject}\r\n`
