@@ -24,6 +24,8 @@ const MAX_XSMTPAPI = 1_048_576
 /** Variables and sections; a template of people has a dozen. */
 const MAX_NAMES = 256
 const MAX_NAME = 128
+/** Of all names together, in characters: each request is searched for them once more. */
+const MAX_NAMES_TEXT = 16_384
 
 export const UNTRACKED: Tracking = { open: null, click: null, subscription: null }
 
@@ -41,6 +43,7 @@ export function readXSmtpApi(text: string): XSmtpApiRead {
   const section = readTexts(root['section'], asString)
   const tracking = readTracking(root['filters'])
   if (to === undefined || sub === null || section === null || tracking === null) return INVALID
+  if ([...Object.keys(sub), ...Object.keys(section)].reduce((sum, name) => sum + name.length, 0) > MAX_NAMES_TEXT) return INVALID
   if (to !== null && to.length > MAX_RECIPIENTS) return { ok: false, why: 'recipients' }
   return to !== null && !fits(sub, to.length) ? INVALID : { ok: true, value: { to, sub, section, tracking } }
 }

@@ -10,7 +10,7 @@ import type { Composition } from '../compose/composition.ts'
 import { breakWords } from '../compose/fieldline.ts'
 import { marksOf } from '../compose/marks.ts'
 import { rewriteMail } from '../compose/rewrite.ts'
-import { createSubstitute, oneLine } from '../compose/substitute.ts'
+import { createFilling, oneLine, type Filling, type Put } from '../compose/substitute.ts'
 import { knowAddress } from '../correlate/address.ts'
 import { composeLetter } from '../edge/composer.ts'
 import { signMail } from '../edge/sign.ts'
@@ -28,21 +28,26 @@ export type Render = (mail: RenderedMail, body: Composition) => Promise<Rendered
 /** What of a queued mail shapes it. */
 export type RenderedMail = Pick<QueuedMail, 'account' | 'deliveryId' | 'recipient' | 'variables' | 'acceptedAt'>
 
-/** Makes the door. Faults: internal (no key signs the names, or the mail grows beyond all bounds, which submit has refused). */
+/** Makes the door. What the copies of one composition share lives as long as the composition does. Faults: internal (no key signs the names, or the mail grows beyond all bounds, which submit has refused). */
 export function createRender(shop: Shop, signers: Signers): Render {
+  const fillings = new WeakMap<Composition, Filling>()
+  const fillingOf = (body: Composition, names: readonly string[]): Filling => {
+    const held = fillings.get(body) ?? createFilling({ names, sections: body.sections })
+    fillings.set(body, held)
+    return held
+  }
   return async (mail, body) => {
     const page = await shop.book.open()
     const names = signNames(page, shop.domains, { deliveryId: mail.deliveryId, keyIndex: page.signingIndex })
     const messageId = messageIdHeaderOf(body.messageId, mail.deliveryId, body.from)
     const marks = marksOf({ ...names, messageId, publicUrl: shop.publicUrl }, { ...body, broadcast: null })
-    const put = createSubstitute({ variables: mail.variables, sections: body.sections })
+    const put = fillingOf(body, Object.keys(mail.variables)).fill(mail.variables)
     const raw = body.raw === null ? await write(mail, body, { marks, put }) : rewrite(mail, body, { marks, put })
     const keys = await signers(mail.account, knowAddress(body.from)?.domain ?? '')
     return { from: names.returnPath, to: mail.recipient, raw: signMail(raw, keys, shop.now()) }
   }
 }
 
-type Put = (text: string) => string | null
 type Marked = { readonly marks: Readonly<Record<string, string>>; readonly put: Put }
 
 /** His own way to be taken off stands; where he wants none there is none. */

@@ -37,6 +37,22 @@ test('a hundred recipients of a large mail are told soon: it is walked once', ()
   expect(growsTooLarge({ ...body, plain }, recipients)).toBe(false)
 })
 
+test('names that become large in every way are measured, and never put together', () => {
+  const names = Array.from({ length: 200 }, (_, n) => `%s${n}%`)
+  const sections = Object.fromEntries(names.map((name) => [name, '%v%'.repeat(1_000)]))
+  const recipients = Array.from({ length: 100 }, () => ({ '%v%': 'x'.repeat(10_000) }))
+  expect(growsTooLarge({ ...body, sections, plain: '%s1%' }, recipients)).toBe(false)
+  expect(growsTooLarge({ ...body, sections, plain: '%s1%%s2%%s3%' }, recipients)).toBe(true)
+})
+
+test('the parts of a mail of his own making are bounded together', () => {
+  const part = `--b\r\nContent-Type: text/plain\r\n\r\n${'%v%'.repeat(11)}\r\n`
+  const of = (parts: number): string =>
+    Buffer.from(`From: a@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${part.repeat(parts)}--b--\r\n`).toString('base64')
+  expect(growsTooLarge({ ...body, raw: of(1) }, [{ '%v%': big }])).toBe(false)
+  expect(growsTooLarge({ ...body, raw: of(2) }, [{ '%v%': big }])).toBe(true)
+})
+
 test('what is let in is composed for everybody', () => {
   const texts = fc.dictionary(fc.constantFrom('%a%', '%b%', '%s%'), fc.constantFrom('', 'x', '%s%', '%a%%b%', 'y'.repeat(3_000_000)), {
     maxKeys: 3,

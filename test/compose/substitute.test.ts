@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createSubstitute, oneLine } from '../../src/compose/substitute.ts'
+import { createFilling, createSubstitute, oneLine } from '../../src/compose/substitute.ts'
 
 const CASES = [
   // text                          variables                                       sections                       want
@@ -45,6 +45,40 @@ test('names and values are literal, whatever they hold: the same as splitting an
         expect(createSubstitute({ variables: Object.fromEntries([[name, value]]), sections: {} })(text)).toBe(text.split(name).join(value))
       },
     ),
+  )
+})
+
+/** One pass with an alternation, as anybody would write it. */
+function naive(text: string, by: ReadonlyMap<string, string>): string {
+  const names = [...by.keys()].filter((name) => name !== '').toSorted((a, b) => b.length - a.length)
+  if (names.length === 0) return text
+  const pattern = names.map((name) => name.replaceAll(/[$()*+.?[\\\]^{|}]/g, '\\$&')).join('|')
+  return text.replaceAll(new RegExp(pattern, 'g'), (name) => by.get(name) ?? '')
+}
+
+const names = fc.string({ unit: fc.constantFrom('%', 'a', 'b', '$', '.'), maxLength: 4 })
+const given = fc.dictionary(names, fc.string({ unit: fc.constantFrom('%', 'a', 'b', '$', 'z'), maxLength: 12 }), { maxKeys: 6 })
+
+test('means the same as replacing by an alternation, for each of several recipients', () => {
+  fc.assert(
+    fc.property(
+      given,
+      given,
+      fc.string({ unit: fc.constantFrom('%', 'a', 'b', '$', '.', 'z'), maxLength: 80 }),
+      (first, sections, text) => {
+        const filling = createFilling({ names: Object.keys(first), sections })
+        for (const variables of [first, Object.fromEntries(Object.entries(first).map(([name, value]) => [name, `${value}%a`]))]) {
+          const own = new Map(Object.entries(variables))
+          const shared = new Map(Object.entries(sections).filter(([name]) => !own.has(name)))
+          const filled = new Map([...shared].map(([name, each]) => [name, naive(each, own)]))
+          const values = new Map([...own].map(([name, each]) => [name, naive(each, filled)]))
+          const all = new Map([...filled, ...values])
+          expect(filling.fill(variables)(text)).toBe(naive(text, all))
+          for (const [name, each] of all) expect(filling.measure(variables)(name)).toBe(each.length)
+        }
+      },
+    ),
+    { numRuns: 500 },
   )
 })
 

@@ -48,10 +48,17 @@ const BAD = [
   ['{"section":{"%s%":{}}}', 'invalid'],
   ['{"filters":[]}', 'invalid'],
   ['{"filters":{"open_tracking":{"settings":{"enable":"yes"}}}}', 'invalid'],
+  [JSON.stringify({ section: Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`%${'n'.repeat(90)}${n}%`, 'x'])) }), 'invalid'],
   [JSON.stringify({ to: many(MAX_RECIPIENTS + 1) }), 'recipients'],
 ] as const
 
 test.each(BAD)('%j is refused: %s', (text, why) => expect(readXSmtpApi(text)).toEqual({ ok: false, why }))
+
+test('names are bounded together, and up to there each may be long', () => {
+  const named = (count: number): string =>
+    JSON.stringify({ sub: Object.fromEntries(Array.from({ length: count }, (_, n) => [String(n).padEnd(128, 'x'), ['v']])) })
+  expect([readXSmtpApi(named(128)).ok, readXSmtpApi(named(129)).ok]).toEqual([true, false])
+})
 
 test('the variables of one recipient', () => {
   expect(variablesAt({ '%n%': ['Ann', 'Bob'] }, 1)).toEqual({ '%n%': 'Bob' })
