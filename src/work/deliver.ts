@@ -21,7 +21,7 @@ import type { Transport } from '../edge/transport.ts'
 import type { Lease } from '../store/lease.ts'
 import { createCarrier, type Carrier, type Render } from './carrier.ts'
 import { createLaneKeeper } from './lanekeeper.ts'
-import { dropLease, renewLease, takeLease } from './lease.ts'
+import { dropLease, lastBegin, renewLease, takeLease } from './lease.ts'
 import { createKeyBook } from './queuekeys.ts'
 import type { Shop } from './shop.ts'
 import { createSignal, type Signal } from './signal.ts'
@@ -121,7 +121,11 @@ async function serve(delivering: Delivering): Promise<void> {
 async function serveTerm(delivering: Delivering, lease: Lease): Promise<void> {
   const { shop, options, signal, carrier, waiting } = delivering
   const { policy, retry, pools, lines, linesPerSite: connections } = options
-  const term = openTerm(lease, createQueue({ policy, retry, pools, connections, seed: lease.term }))
+  const term = openTerm(
+    lease,
+    createQueue({ policy, retry, pools, connections, seed: lease.term }),
+    lastBegin(lease.untilAt, options.leaseMs),
+  )
   const keys = createKeyBook()
   const keeper = createLaneKeeper(options.node)
   const desk: TurnDesk = { shop, carrier, waiting, keys, keeper, lines, giveUpDays: retry.giveUpMs / DAY_MS, wake: signal.wake }
@@ -164,7 +168,7 @@ function startRenewing({ shop, options, signal }: Delivering, term: Term): () =>
   const renew = async (): Promise<void> => {
     try {
       const until = await renewLease(shop, term.lease, options.leaseMs)
-      if (until !== 'lost') term.leaseUntil = until
+      if (until !== 'lost') term.leaseUntil = lastBegin(until, options.leaseMs)
       else {
         shop.telemetry.log.warn({ term: term.lease.term }, 'another node delivers now; this one stands by')
         loseTerm(term)

@@ -61,7 +61,7 @@ export type Moved = { readonly event: Told; readonly behind: readonly Behind[] }
 
 export type Term = {
   readonly lease: Lease
-  /** Our right to send ends here unless it is renewed. */
+  /** Our right to begin an attempt ends here unless it is renewed. */
   leaseUntil: number
   readonly queue: Queue
   readonly audience: Audience
@@ -92,10 +92,10 @@ export type Term = {
 }
 
 /** A term in which nothing has happened. */
-export function openTerm(lease: Lease, queue: Queue): Term {
+export function openTerm(lease: Lease, queue: Queue, leaseUntil: number): Term {
   return {
     lease,
-    leaseUntil: lease.untilAt,
+    leaseUntil,
     queue,
     audience: new Map(),
     inHand: new Map(),

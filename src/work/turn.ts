@@ -54,7 +54,7 @@ export async function takeTurn(desk: TurnDesk, term: Term): Promise<void> {
     if (!term.isEnding) await lookRound(desk, term)
     const page = await shop.book.open()
     const now = shop.now()
-    if (!term.isEnding && !term.isStuck) giveOut(desk, term, now)
+    if (!term.isEnding && !term.isStuck && now < term.leaseUntil) giveOut(desk, term, now)
     await commitAll(desk, term, page)
     desk.carrier.pump(term)
     if (!term.isEnding) await note(desk, term)
@@ -66,7 +66,7 @@ export async function takeTurn(desk: TurnDesk, term: Term): Promise<void> {
 
 /** How long until the next turn, unless somebody wakes it. While all lines are in use an answer does. */
 export function restUntilTurn({ lines }: Pick<TurnDesk, 'lines'>, term: Term, now: number): number {
-  if (term.isStuck || roomOf(lines, term) === 0) return POLL_MS
+  if (term.isStuck || now >= term.leaseUntil || roomOf(lines, term) === 0) return POLL_MS
   if (term.hasFresh && term.isLoaded) return 0
   const wake = nextWake(term.queue, now)
   return wake === null ? POLL_MS : Math.min(POLL_MS, Math.max(0, wake - now))

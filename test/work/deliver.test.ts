@@ -6,6 +6,7 @@ import { NO_PROOFS } from '../../src/edge/auth.ts'
 import { smarthostRoute } from '../../src/edge/route.ts'
 import { createSmtpTransport } from '../../src/edge/smtptransport.ts'
 import type { Outcome, Outgoing } from '../../src/edge/transport.ts'
+import { Fault } from '../../src/error.ts'
 import { RETRY } from '../../src/queue/retry.ts'
 import { findByDeliveryIds } from '../../src/store/deliveries.ts'
 import type { Engine } from '../../src/store/engine.ts'
@@ -22,6 +23,9 @@ import { countQueued } from '../support/look.ts'
 import { startMailbox } from '../support/mailbox.ts'
 import { incoming, ndr } from '../support/reports.ts'
 import { makeShop } from '../support/shop.ts'
+
+/** Between the look at the clock and the call of the transport. */
+const CLOCK_TICK_MS = 50
 
 const users = (n: number, domain = 'example.net'): string[] => Array.from({ length: n }, (_, i) => `user${i}@${domain}`)
 
@@ -212,6 +216,34 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(new Set(sent.map(({ from }) => from)).size).toBe(20)
     expect(sent).toHaveLength(20)
   })
+
+  test('a node whose renewals fail begins nothing once its lease may be over, and another goes on', async () => {
+    const isRenewal = (sql: string): boolean => sql.startsWith('update queue_lease set until_at = $3')
+    const away = (): Promise<number> => Promise.reject(new Fault('store_busy', 'the renewal is lost on its way'))
+    const tx: Engine['tx'] = (work, options) =>
+      engine.tx((db) => work({ ...db, run: (sql, params) => (isRenewal(sql) ? away() : db.run(sql, params)) }), options)
+    const begun: number[] = []
+    const slowly = (): Promise<Outcome> => {
+      begun.push(Date.now())
+      return new Promise((resolve) => setTimeout(() => resolve(OK), 20))
+    }
+    const ids = await queueMails(shop, users(200))
+    const whole = shop
+    shop = { ...whole, engine: { ...engine, tx } }
+    const a = run(slowly, { node: 'a', leaseMs: 900, lines: 1, linesPerSite: 1 })
+    shop = whole
+    await until(() => a.isDelivering())
+    await until(() => Date.now() > Number(begun.at(0)) + 1_500)
+    const ends = Number((await engine.read.one('select until_at from queue_lease'))?.['until_at'])
+    expect(begun.length).toBeGreaterThan(0)
+    expect(begun.filter((at) => at >= ends - 900 / 6 + CLOCK_TICK_MS)).toEqual([])
+    // What it had marked ahead is back.
+    await until(async () => (await countQueued(engine.read)).dispatched === 0)
+    run(() => OK, { node: 'b' })
+    await until(async () => (await waiting()) === 0)
+    expect(namesSent().toSorted()).toEqual([...ids].toSorted())
+  })
+
   test('over SMTP to a server: accepted, put off and refused, each with its status', async () => {
     const mailbox = await startMailbox((to, attempt) =>
       to.startsWith('gone')

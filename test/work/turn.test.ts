@@ -79,7 +79,11 @@ async function startNode(shop: Shop, faults: string[]): Promise<Node> {
   const lease = await takeLease(shop, { name: 'deliver', holder: 'one', leaseMs: 1_000 * MINUTE * 60 })
   if (lease === null) throw new Error('no lease')
   const pools = { '*': ['192.0.2.1', '192.0.2.2'] }
-  const term = openTerm(lease, createQueue({ policy: POLICIES.default, retry: RETRY.default, seed: lease.term, pools, connections: 4 }))
+  const term = openTerm(
+    lease,
+    createQueue({ policy: POLICIES.default, retry: RETRY.default, seed: lease.term, pools, connections: 4 }),
+    lease.untilAt,
+  )
   const pending: Sent[] = []
   const node: { self: Node | null } = { self: null }
   const transport = lambdaTransport(async (mail) => {
