@@ -3,7 +3,7 @@
  *
  * As many at once as there are lines; the next are staged, so that a line never waits for a commit. What was recalled before it began, or
  * may no longer be sent because the lease is over, is given back unsent. What cannot be made rests as if the line had broken: no key hears
- * of it, and nothing is written down but the log.
+ * of it, and the log alone tells it; when its time is over, an attempt without an answer says why it was never sent.
  *
  * See also: work/deliver (who marks), work/hearing, edge/transport, work/render.
  */
@@ -14,7 +14,7 @@ import { Fault } from '../error.ts'
 import { answer } from '../queue/answer.ts'
 import type { Answer, MailEnd } from '../queue/mail.ts'
 import { findQueuedBody, type QueuedMail } from '../store/queue.ts'
-import { readOutcome } from './hearing.ts'
+import { NEVER_MADE, neverMade, readOutcome } from './hearing.ts'
 import type { Shop } from './shop.ts'
 import { follow, type InHand, type Stays, type Term } from './term.ts'
 
@@ -159,9 +159,12 @@ function outcomeOf(told: Answer, end: string | null): string {
 /** It rests by the ladder; the keys hear nothing. */
 function rest({ wake, shop }: Carrying, term: Term, hand: InHand): void {
   const now = shop.now()
-  const { end, stays } = heard(term, hand, { kind: 'unreachable', how: 'dropped', text: 'the mail could not be made' }, now)
+  const { end, stays } = heard(term, hand, { kind: 'unreachable', how: 'dropped', text: NEVER_MADE }, now)
   if (end === null) term.done.push({ kind: 'recalled', ref: hand.ref, markedAt: hand.markedAt, stays })
-  else term.ended.push({ kind: 'ended', ref: hand.ref, at: now, end: 'given-up', heldBy: null })
+  else {
+    const said = neverMade(hand.dispatch, shop.rules())
+    term.done.push({ kind: 'answered', ref: hand.ref, said, at: now, markedAt: hand.markedAt, end, stays })
+  }
   wake()
 }
 

@@ -113,3 +113,13 @@ export function unknownFate(dispatch: Pick<Dispatch, 'attempt' | 'domain'>, tabl
   const heard: Heard = { ...UNHEARD, n: dispatch.attempt, text, error: 'dropped', site }
   return { heard, verdict: verdictOf(table, dispatch.domain, heard) }
 }
+
+/** What the timeline says of a mail that we could not make until its time was over; the log has the fault of each try. */
+export const NEVER_MADE = 'the sending node could not compose this mail; nothing was sent'
+
+/** The last try of such a mail. */
+export function neverMade(dispatch: Pick<Dispatch, 'attempt' | 'domain'>, table: RuleTable): Omit<Said, 'answer'> {
+  const { site } = siteOf(table, { domain: dispatch.domain })
+  const heard: Heard = { ...UNHEARD, n: dispatch.attempt, text: NEVER_MADE, site }
+  return { heard, verdict: verdictOf(table, dispatch.domain, heard) }
+}

@@ -133,6 +133,21 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await factsFor(id)).at(-1)?.kind).toBe('gave-up')
   })
 
+  test('what could not be made until its time was over ends with that cause, and says so in its timeline', async () => {
+    const [id] = await queueMails(shop, users(1))
+    run(() => OK, {
+      render: () => Promise.reject(new Error('no key')),
+      retry: { ...RETRY.default, rungs: [40, 120_000], giveUpMs: 60_000 },
+    })
+    await until(async () => (await waiting()) === 0)
+    expect(sent).toEqual([])
+    expect((await factsFor(id)).map(({ kind, data }) => [kind, data])).toMatchObject([
+      ['attempt', { n: 2, code: null, error: null, final: false, text: 'the sending node could not compose this mail; nothing was sent' }],
+      ['gave-up', { verdict: { reason: 'other' } }],
+    ])
+    expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 5, reason: 'other', permanence: 'temporary' })
+  })
+
   test('refused for its IP, it leaves by another', async () => {
     const [id] = await queueMails(shop, users(1))
     run(({ egressIp }) => (egressIp === '192.0.2.1' ? refused(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org') : OK), {
