@@ -14,6 +14,7 @@ import { removeRawMailsForOperator } from './store/rawmail.ts'
 import { removeRouteMailsForOperator } from './store/routemails.ts'
 import { removeWatchCountsForOperator } from './store/watchcounters.ts'
 import { removeRecordsForOperator } from './store/webhookrecords.ts'
+import { removeOldReportsForOperator } from './store/queuekeys.ts'
 import { dropSettledCommandsForOperator } from './store/queuecommands.ts'
 import { removeOldSubmissionsForOperator } from './store/submissions.ts'
 import { tendDkimKeys } from './work/dkim.ts'
@@ -61,6 +62,9 @@ export function startChores(shop: Shop, settings: Settings, { lookUp, watch }: W
 
 type Tools = { readonly lookUp: LookUp; readonly isClosing: () => boolean }
 
+/** Where nobody delivers any more, nobody takes them; the queue's classes look back hours. */
+const REPORT_DAYS = 7
+
 /** Who asks what became of an order asks within days; the audit keeps who gave it. */
 const ORDERS_MS = 7 * DAY_MS
 
@@ -74,7 +78,8 @@ function choresOf(shop: Shop, settings: Settings, { lookUp, isClosing }: Tools):
     { name: 'retirement', run: () => retireForAWhile(shop, settings.retention.months, isClosing) },
     { name: 'give up', run: () => giveUpOverdue(shop) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
-    { name: 'answers given', run: () => engine.tx((db) => removeOldSubmissionsForOperator(db, now() - REPEAT_MS)) },
+    { name: 'answers given', run: () => removeOld(shop, REPEAT_MS / DAY_MS, removeOldSubmissionsForOperator) },
+    { name: 'reports for the queue', run: () => removeOld(shop, REPORT_DAYS, removeOldReportsForOperator) },
     { name: 'orders to the queue', run: () => engine.tx((db) => dropSettledCommandsForOperator(db, now() - ORDERS_MS)) },
     { name: 'signing keys', run: () => tendDkimKeys(shop, lookUp) },
   ]

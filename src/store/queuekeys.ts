@@ -53,3 +53,9 @@ export async function takeReportsForOperator(db: Db, limit: number): Promise<rea
   )
   return rows.map(QUEUE_REPORTS.decode)
 }
+
+/** Removes reports that no node has heard of since a moment, at most `limit`; how many went. */
+export async function removeOldReportsForOperator(db: Db, before: number, limit: number): Promise<number> {
+  const key = 'account_id, id'
+  return db.run(`delete from queue_reports where (${key}) in (select ${key} from queue_reports where at < $1 limit $2)`, [before, limit])
+}

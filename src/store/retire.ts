@@ -8,6 +8,7 @@
  * See also: work/retire (the order of it), store/rebuild (what is not held against facts any more).
  */
 import { siteCountersOf } from '../ledger/counters.ts'
+import type { Fact } from '../ledger/fact.ts'
 import { remainsOf } from '../ledger/remains.ts'
 import type { DeliveryRow, SiteRow } from '../ledger/world.ts'
 import type { Db, Keys, Reader } from './engine.ts'
@@ -17,7 +18,7 @@ import type { OutboxRow } from './outbox.ts'
 import { addRemains } from './remains.ts'
 import { DELIVERIES, SITE_COUNTERS } from './schema.ts'
 import type { StoredSiteCounter } from './schema.ts'
-import { bytesOfHex, bytesOfUuid, hexOfBytes } from './shape.ts'
+import { bytesOfHex, bytesOfUuid, hexOfBytes, uuidOfBytes } from './shape.ts'
 
 /** Deliveries requested before this moment are retired, or about to be; 0: none were ever. */
 export async function retiredBeforeForOperator(reader: Reader): Promise<number> {
@@ -116,6 +117,29 @@ export async function removeMailsForOperator(db: Db, mails: readonly OldMail[]):
   await db.inKeys('delete from inbox where digest in (select k.k1 from {keys} k)', keys)
   await db.inKeys('delete from raw_mails where (received_at, digest) in (select k.k1, k.k2 from {keys} k)', times)
   await db.inKeys('delete from reports where digest in (select k.k1 from {keys} k)', keys)
+}
+
+/** A fact that may be tied to nothing which is retired by itself. */
+export type OldFact = { readonly id: string; readonly kind: Fact['kind'] }
+
+/** One look at an account's facts in the order of their ids, behind `after` and before `before`; how many it saw says whether it was the last. */
+export async function oldFacts(
+  reader: Reader,
+  account: number,
+  page: { readonly after: string; readonly before: string; readonly look: number },
+): Promise<readonly OldFact[]> {
+  const sql = 'select e.id, e.kind from events e where e.account_id = $1 and e.id > $2 and e.id < $3 order by e.id limit $4'
+  const rows = await reader.all(sql, [account, bytesOfUuid(page.after), bytesOfUuid(page.before), page.look])
+  // The checked door: only our own code writes the column, from the same type.
+  return rows.map((row) => ({
+    id: row['id'] instanceof Uint8Array ? uuidOfBytes(row['id']) : '',
+    kind: String(row['kind']) as Fact['kind'],
+  }))
+}
+
+export async function removeFacts(db: Db, account: number, ids: readonly string[]): Promise<void> {
+  const keys: Keys = { types: ['bytes'], rows: ids.map((id) => [bytesOfUuid(id)]) }
+  await db.inKeys('delete from events where account_id = $1 and id in (select k.k1 from {keys} k)', keys, [account])
 }
 
 /** Events that no endpoint has heard for so long that they are gone themselves. */

@@ -41,7 +41,11 @@ export async function saveSubmission(db: Db, row: SubmissionRow<unknown>): Promi
   await db.upsertMany(SUBMISSIONS, [row])
 }
 
-/** Removes answers that nobody is given any more; how many went. */
-export async function removeOldSubmissionsForOperator(db: Db, before: number): Promise<number> {
-  return db.run('delete from submissions where at <= $1', [before])
+/** Removes answers that nobody is given any more, oldest first, at most `limit`; how many went. */
+export async function removeOldSubmissionsForOperator(db: Db, before: number, limit: number): Promise<number> {
+  const key = 'account_id, request_key'
+  return db.run(`delete from submissions where (${key}) in (select ${key} from submissions where at <= $1 order by at limit $2)`, [
+    before,
+    limit,
+  ])
 }

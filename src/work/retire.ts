@@ -9,6 +9,7 @@
  * See also: store/retire, chores (when), settings (retention.months), docs/RETENTION.md.
  */
 import { setTimeout as rest } from 'node:timers/promises'
+import type { Fact } from '../ledger/fact.ts'
 import { firstGoodId, PURPOSES } from '../correlate/token.ts'
 import { readMetaForOperator, writeMetaForOperator } from '../store/meta.ts'
 import { countRemains, removeRemains } from '../store/remains.ts'
@@ -17,14 +18,17 @@ import {
   countOldDeliveries,
   countOldOutboxForOperator,
   oldDeliveries,
+  oldFacts,
   oldMailsForOperator,
   oldOutboxForOperator,
   oldSiteCountersForOperator,
   removeDeliveries,
+  removeFacts,
   removeMailsForOperator,
   removeOutboxForOperator,
   removeSiteCountersForOperator,
 } from '../store/retire.ts'
+import { floorOf } from './feed.ts'
 import type { Shop } from './shop.ts'
 
 /** What goes, and how much of it went. */
@@ -73,7 +77,7 @@ export async function retire(shop: Shop, { months, mustStop = () => false }: Ret
   const before = await shop.engine.tx((db) => closeBeforeForOperator(db, keptFrom(shop.now(), months)), { lock: LOCK })
   shop.book.turn()
   const run: Run = { shop, before, counts: nothing(), isOver: mustStop }
-  for (const part of [retireDeliveries, retireMails, retireOutbox, retireSiteCounters, retireRemains]) {
+  for (const part of [retireDeliveries, retireMails, retireLooseFacts, retireOutbox, retireSiteCounters, retireRemains]) {
     if (!(await part(run))) return tell(run, false)
   }
   return tell(run, true)
@@ -182,6 +186,56 @@ async function retireMails(run: Run): Promise<boolean> {
 function placeOf(text: string | null, before: number): MailPlace {
   const place = text === null ? null : (JSON.parse(text) as MailPlace)
   return place?.before === before ? place : { before, after: '', isEnd: false }
+}
+
+/** Of what no delivery and no report carries away: transitions of the queue, and mail that came for accounts. */
+const LOOSE: readonly Fact['kind'][] = ['queue', 'route']
+
+/** Where the look through the facts is; an account that is not named is not begun. */
+type FactPlaces = { readonly before: number; readonly after: Readonly<Record<string, string>> }
+const FACT_PLACES = 'retired_facts'
+
+/** Ids are in the order of time, and what was looked at once for this moment is not looked at again. */
+async function retireLooseFacts(run: Run): Promise<boolean> {
+  const { shop, before } = run
+  const text = await readMetaForOperator(shop.engine.bulk, FACT_PLACES)
+  // The checked door: what we wrote.
+  const known = text === null ? null : (JSON.parse(text) as FactPlaces)
+  let places: FactPlaces = known?.before === before ? known : { before, after: {} }
+  for (const account of [0, ...(await accountsOf(shop))]) {
+    for (let seen = LOOK; seen === LOOK;) {
+      const after = places.after[account] ?? floorOf(0)
+      const facts = await oldFacts(shop.engine.bulk, account, { after, before: floorOf(before), look: LOOK })
+      seen = facts.length
+      if (seen === 0) break
+      places = { before, after: { ...places.after, [account]: facts.at(-1)?.id ?? after } }
+      const ids = facts.filter(({ kind }) => LOOSE.includes(kind)).map(({ id }) => id)
+      if (!(await removeLoose(run, { account, ids, places }))) return false
+    }
+  }
+  return true
+}
+
+/** A page a transaction; the last one moves the place. */
+async function removeLoose(
+  run: Run,
+  { account, ids, places }: { readonly account: number; readonly ids: readonly string[]; readonly places: FactPlaces },
+): Promise<boolean> {
+  for (let at = 0; at === 0 || at < ids.length; at += PAGE) {
+    const page = ids.slice(at, at + PAGE)
+    const goesOn = await step(run, () =>
+      run.shop.engine.tx(
+        async (db) => {
+          if (page.length > 0) await removeFacts(db, account, page)
+          if (at + PAGE >= ids.length) await writeMetaForOperator(db, FACT_PLACES, JSON.stringify(places))
+        },
+        { lock: LOCK },
+      ),
+    )
+    run.counts.facts += page.length
+    if (!goesOn) return false
+  }
+  return true
 }
 
 async function retireOutbox(run: Run): Promise<boolean> {

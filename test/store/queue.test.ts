@@ -15,7 +15,13 @@ import {
   takeFreshForOperator,
   type WaitingMail,
 } from '../../src/store/queue.ts'
-import { addReportsForOperator, listKeysForOperator, saveKeysForOperator, takeReportsForOperator } from '../../src/store/queuekeys.ts'
+import {
+  addReportsForOperator,
+  listKeysForOperator,
+  removeOldReportsForOperator,
+  saveKeysForOperator,
+  takeReportsForOperator,
+} from '../../src/store/queuekeys.ts'
 import { engines } from '../support/engines.ts'
 import { countQueued } from '../support/look.ts'
 import { T0 } from './sample.ts'
@@ -133,6 +139,13 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     for (let i = 0; i < 2; i++) await engine.tx((db) => addReportsForOperator(db, [report]))
     expect(await engine.tx((db) => takeReportsForOperator(db, 5), { sees: 'latest' })).toEqual([report])
     expect(await engine.tx((db) => takeReportsForOperator(db, 5), { sees: 'latest' })).toEqual([])
+    const left = ['01', '02', '03'].map((end, n) => ({ ...report, id: `${report.id.slice(0, -2)}${end}`, at: T0 + n }))
+    await engine.tx((db) => addReportsForOperator(db, left))
+    const gone = [
+      await engine.tx((db) => removeOldReportsForOperator(db, T0 + 2, 1)),
+      await engine.tx((db) => removeOldReportsForOperator(db, T0 + 2, 9)),
+    ]
+    expect([gone, await engine.tx((db) => takeReportsForOperator(db, 5), { sees: 'latest' })]).toEqual([[1, 1], left.slice(2)])
   })
 
   test('a lease has one holder: taken when it ran out, renewed by its term alone', async () => {

@@ -4,13 +4,18 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../src/correlate/address.ts'
 import { NO_PROOFS } from '../../src/edge/auth.ts'
+import { audit } from '../../src/ledger/decidebyhand.ts'
+import type { Fact } from '../../src/ledger/fact.ts'
+import { makeFact, ofMail, ofQueueKey } from '../../src/ledger/make.ts'
 import { DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
 import { sumCounters } from '../../src/store/counters.ts'
 import type { Engine } from '../../src/store/engine.ts'
+import { appendFacts } from '../../src/store/facts.ts'
 import { inboxPageForOperator } from '../../src/store/inbox.ts'
 import { getRawMailForOperator } from '../../src/store/rawmail.ts'
 import { checkSuppressions, suppressionsOf } from '../../src/store/suppressions.ts'
 import { eraseAddress } from '../../src/work/erase.ts'
+import { floorOf } from '../../src/work/feed.ts'
 import { createInbox } from '../../src/work/inbox.ts'
 import { unsubscribe } from '../../src/work/lists.ts'
 import { rebuild } from '../../src/work/rebuild.ts'
@@ -192,6 +197,53 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await retire(shop, { months: 12 })).toMatchObject({ before: Date.UTC(2026, 4, 1), deliveries: 0 })
     expect(await retire(shop, { months: 2 })).toMatchObject({ before: Date.UTC(2026, 8, 1), deliveries: 2 })
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
+  })
+
+  test('transitions of the queue and mail that came for accounts go by their time, looked at once a month; audits and alarms stay', async () => {
+    let n = 0
+    const ids = { next: (moment: number) => `${floorOf(moment).slice(0, -12)}${String((n += 1)).padStart(12, '0')}` }
+    const told = (account: number, moment: number): Fact => {
+      const data = {
+        move: 'paused',
+        key: 'k',
+        reason: 'r',
+        class: 'rate',
+        n: 1,
+        from: null,
+        to: 'paused',
+        nextSendingAt: null,
+        by: 'queue',
+      } as const
+      const shown = { domains: [], waiting: 0, evidence: [] }
+      return makeFact('queue', ofQueueKey(account, 'k'), { at: moment, receivedAt: moment, ids }, { ...data, ...shown })
+    }
+    const came = (moment: number): Fact => {
+      const digest = String(moment).padStart(64, '0')
+      return makeFact(
+        'route',
+        ofMail(1, digest, null),
+        { at: moment, receivedAt: moment, ids },
+        { digest, domain: 'example.com', size: 1, truncated: false },
+      )
+    }
+    const hand = { actor: 'one', settings: DEFAULT_SETTINGS, moment: { at: APRIL, receivedAt: APRIL, ids } }
+    const old = Array.from({ length: 450 }, (_, i) => [told(0, APRIL - i), told(1, APRIL - i), came(APRIL - i)]).flat()
+    await engine.tx((db) => appendFacts(db, [...old, told(0, JUNE), told(1, JUNE), came(JUNE), audit(1, 'x', {}, hand)]))
+    at(NOVEMBER)
+    const runs: Retired[] = []
+    do runs.push(await retire(shop, { months: 6, mustStop: () => runs.length < 3 }))
+    while (runs.at(-1)?.isDone === false)
+    expect(runs.reduce((sum, { facts }) => sum + facts, 0)).toBe(1_350)
+    expect(runs.every(({ facts }, index) => index > 2 || facts <= 200)).toBe(true)
+    expect((await engine.read.all('select kind from events order by kind')).map(({ kind }) => kind)).toEqual([
+      'audit',
+      'queue',
+      'queue',
+      'route',
+    ])
+    expect([await retire(shop, { months: 6 }), await differences()]).toMatchObject([{ facts: 0, isDone: true }, []])
+    at(Date.UTC(2027, 0, 1))
+    expect([await retire(shop, { months: 6 }), await count('events')]).toMatchObject([{ facts: 3, isDone: true }, 1])
   })
 
   /** One mail, sent at a moment and retired in November. */

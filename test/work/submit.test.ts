@@ -120,8 +120,8 @@ describe.each(engines)('submit: $kind', ({ open }) => {
 
   test('answers that nobody is given any more go', async () => {
     await submit(alice, { ...to('joe@example.net'), requestId: 'r1' })
-    expect(await shop.engine.tx((db) => removeOldSubmissionsForOperator(db, T0 - 1))).toBe(0)
-    expect(await shop.engine.tx((db) => removeOldSubmissionsForOperator(db, T0))).toBe(1)
+    expect(await shop.engine.tx((db) => removeOldSubmissionsForOperator(db, T0 - 1, 9))).toBe(0)
+    expect(await shop.engine.tx((db) => removeOldSubmissionsForOperator(db, T0, 9))).toBe(1)
   })
 
   test('a label by its number; another account’s is none', async () => {
