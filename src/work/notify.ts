@@ -24,7 +24,7 @@ import { addWatchCounts } from '../store/watchcounters.ts'
 import type { WatchCount } from '../ledger/watchcount.ts'
 import { quarterOf } from '../ledger/world.ts'
 import { disableGone } from './gone.ts'
-import { createSender, type SenderOptions, type Sent } from './send.ts'
+import { createSender, type Asked, type SenderOptions, type Sent } from './send.ts'
 import type { Shop } from './shop.ts'
 import { recordTries, type RecordRules, type Told } from './webhookrecord.ts'
 
@@ -37,7 +37,12 @@ export type Notifier = {
   readonly close: () => Promise<void>
 }
 
-export type NotifyOptions = SenderOptions & RecordRules & { readonly replayWhenWell: boolean }
+export type NotifyOptions = SenderOptions &
+  RecordRules & {
+    readonly replayWhenWell: boolean
+    /** Lanes that run at once. */
+    readonly maxLanes?: number
+  }
 
 /** Connections to one endpoint. */
 export const CONNECTIONS = 8
@@ -47,23 +52,32 @@ const BATCH = 64
 const LEASE_MS = 60_000
 /** Lanes that run at once: with their connections well below the usual limit of open files. */
 const MAX_LANES = 64
+/** Until what could not be read is looked at again. */
+const UNREAD_REST_MS = 10_000
 /** How soon an event leaves; asking an idle outbox costs one indexed read. */
 const EVERY_MS = 500
 
-type Lane = { breaker: Breaker; isUnproven: boolean; running: Promise<void> | null; ranAt: number }
+type Lane = { breaker: Breaker; isUnproven: boolean; running: Promise<void> | null; lastRun: number }
 
 type Notify = NotifyOptions & {
   readonly shop: Shop
   readonly lanes: Map<string, Lane>
   readonly sender: ReturnType<typeof createSender>
-  readonly state: { isClosing: boolean }
+  /** `runs`: lanes begun so far; `isCrowded`: more have work than may run. */
+  readonly state: { isClosing: boolean; isCrowded: boolean; runs: number }
 }
 
 const keyOf = ({ account, endpointId }: EndpointRef): string => `${account}/${endpointId}`
 
 /** Makes the notifier; it does nothing until a turn. */
 export function createNotifier(shop: Shop, options: NotifyOptions): Notifier {
-  const notify: Notify = { ...options, shop, lanes: new Map(), sender: createSender(shop, options), state: { isClosing: false } }
+  const notify: Notify = {
+    ...options,
+    shop,
+    lanes: new Map(),
+    sender: createSender(shop, options),
+    state: { isClosing: false, isCrowded: false, runs: 0 },
+  }
   const idle = async (): Promise<void> => {
     for (let running = runningOf(notify); running.length > 0; running = runningOf(notify)) await Promise.all(running)
   }
@@ -102,10 +116,12 @@ async function turn(notify: Notify): Promise<void> {
     const due = await dueEndpointsForOperator(shop.engine.read, now)
     const free = due.map((ref) => ({ ref, lane: laneOf(lanes, ref) })).filter(({ lane }) => lane.running === null)
     for (const { lane } of free) lane.breaker = atTime(lane.breaker, now)
-    const ready = free.filter(({ lane }) => lane.breaker.state !== 'open').toSorted((a, b) => a.lane.ranAt - b.lane.ranAt)
-    for (const { ref, lane } of ready.slice(0, MAX_LANES - runningOf(notify).length)) {
+    const ready = free.filter(({ lane }) => lane.breaker.state !== 'open').toSorted((a, b) => a.lane.lastRun - b.lane.lastRun)
+    const room = (notify.maxLanes ?? MAX_LANES) - runningOf(notify).length
+    state.isCrowded = ready.length > room
+    for (const { ref, lane } of ready.slice(0, room)) {
       if (state.isClosing) return
-      lane.ranAt = now
+      lane.lastRun = ++state.runs
       lane.running = runLane(notify, ref, lane).finally(() => {
         lane.running = null
       })
@@ -119,16 +135,16 @@ function laneOf(lanes: Map<string, Lane>, ref: EndpointRef): Lane {
   const known = lanes.get(keyOf(ref))
   if (known !== undefined) return known
   // Whether it was unwell before this process began is not known: its first good answer lets what failed be tried once more.
-  const lane: Lane = { breaker: CLOSED, isUnproven: true, running: null, ranAt: 0 }
+  const lane: Lane = { breaker: CLOSED, isUnproven: true, running: null, lastRun: 0 }
   lanes.set(keyOf(ref), lane)
   return lane
 }
 
-/** Batch after batch, until nothing is due, the breaker opens or the end comes. */
+/** Batch after batch, until nothing is due, the breaker opens or the end comes; one where others wait for the place. */
 async function runLane(notify: Notify, ref: EndpointRef, lane: Lane): Promise<void> {
   const { shop, state } = notify
   try {
-    for (let isMore = true; isMore && !state.isClosing;) isMore = await runBatch(notify, ref, lane)
+    for (let isMore = true; isMore && !state.isClosing;) isMore = (await runBatch(notify, ref, lane)) && !state.isCrowded
   } catch (error) {
     shop.telemetry.log.error({ ...ref, err: error }, 'webhooks could not be sent; they come again')
   }
@@ -160,7 +176,7 @@ async function sendOne({ shop, state }: Notify, { endpoint, lane, row }: One, se
   if (state.isClosing || lane.breaker.state === 'open') return { row, sent: null }
   const sent = await send(row)
   shop.telemetry.count('bounced_webhooks_total', { outcome: sent.kind })
-  if (sent.kind === 'moot') return { row, sent }
+  if (!wasAsked(sent)) return { row, sent }
   shop.telemetry.observe('bounced_webhook_seconds', sent.millis / 1_000)
   const before = lane.breaker.state
   lane.breaker = heard(lane.breaker, sent.kind === 'heard', shop.now())
@@ -171,6 +187,8 @@ async function sendOne({ shop, state }: Notify, { endpoint, lane, row }: One, se
   }
   return { row, sent }
 }
+
+const wasAsked = (sent: Sent): sent is Asked => sent.kind !== 'moot' && sent.kind !== 'unread'
 
 /** A few at a time, in the order given; the answers stand in the same order. */
 async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
@@ -190,7 +208,7 @@ async function settle(notify: Notify, endpoint: Endpoint, ends: readonly End[]):
   const done = ends.filter(isDone).map(({ row }) => row)
   const back = new Map(ends.filter((end) => !isDone(end)).map((end) => [end.row.eventId, putBack(endpoint, end, now)]))
   const told = ends.flatMap(({ row, sent }): Told[] => {
-    if (sent === null || sent.kind === 'moot') return []
+    if (sent === null || !wasAsked(sent)) return []
     const state = sent.kind === 'heard' ? 'heard' : back.get(row.eventId)?.state === 'failed' ? 'failed' : 'waiting'
     return [{ row, said: sent, state }]
   })
@@ -219,7 +237,8 @@ function triesOf({ account, endpointId }: Endpoint, told: readonly Told[], now: 
 
 /** Where a row stands after it was not heard. One that was not sent keeps its attempts. */
 function putBack({ ladder }: Endpoint, { row, sent }: End, now: number): OutboxRow {
-  if (sent === null) return { ...row, state: 'waiting', attempts: row.attempts - 1, dueAt: now }
+  if (sent === null || !wasAsked(sent))
+    return { ...row, state: 'waiting', attempts: row.attempts - 1, dueAt: sent === null ? now : now + UNREAD_REST_MS }
   const error = 'error' in sent ? sent.error : null
   // Its endpoint is off from now on: it waits for the day when it is switched on.
   const rest = sent.kind === 'gone' ? 0 : restAfter(ladder, row.attempts)

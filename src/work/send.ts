@@ -30,11 +30,11 @@ export type Said = {
   readonly millis: number
 }
 
-/** `gone`: it wants to be asked no more; `moot`: nobody was asked. */
-export type Sent =
-  | ({ readonly kind: 'heard' } & Said)
-  | ({ readonly kind: 'refused' | 'gone'; readonly error: string } & Said)
-  | { readonly kind: 'moot' }
+/** `gone`: it wants to be asked no more. */
+export type Asked = ({ readonly kind: 'heard' } & Said) | ({ readonly kind: 'refused' | 'gone'; readonly error: string } & Said)
+
+/** Nobody was asked: there is nothing to say (`moot`), or what is to be said could not be read just now (`unread`). */
+export type Sent = Asked | { readonly kind: 'moot' | 'unread' }
 
 export type Sender = (endpoint: Endpoint, rows: readonly OutboxRow[]) => Promise<(row: OutboxRow) => Promise<Sent>>
 
@@ -58,13 +58,21 @@ export function createSender(shop: Shop, { vault, poster, routeBodies }: SenderO
       if (fact === undefined || event === null || !endpoint.events.includes(event)) return { kind: 'moot' }
       const delivery = deliveries.get(fact.deliveryId ?? '') ?? null
       if (!isOfItsUsers(endpoint, delivery)) return { kind: 'moot' }
-      const fields = fact.kind === 'route' ? await routeBodies(fact) : {}
+      const fields = fact.kind === 'route' ? await routeBodies(fact).catch((error: unknown) => unread(shop, row, error)) : {}
       if (fields === null) return { kind: 'moot' }
+      if (fields === UNREAD) return UNREAD
       const at = shop.now()
       const answer = await poster.send(requestOf({ endpoint, secrets, event, fact, delivery, fields, at }))
       return judge(answer, { event, emailId: delivery?.emailId ?? null, at })
     }
   }
+}
+
+const UNREAD = { kind: 'unread' } as const
+
+function unread({ telemetry }: Shop, { account, endpointId, eventId }: OutboxRow, error: unknown): typeof UNREAD {
+  telemetry.log.warn({ account, endpointId, eventId, err: error }, 'a mail could not be read for its webhook; it is tried again')
+  return UNREAD
 }
 
 type Message = {

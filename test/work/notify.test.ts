@@ -11,7 +11,7 @@ import { createVault } from '../../src/edge/vault.ts'
 import { EVENT_NAMES } from '../../src/edge/webhookbody.ts'
 import { listOutbox } from '../../src/store/outbox.ts'
 import { removeRecordsForOperator, type RecordFilters } from '../../src/store/webhookrecords.ts'
-import { createNotifier, CONNECTIONS, type Notifier } from '../../src/work/notify.ts'
+import { createNotifier, CONNECTIONS, type Notifier, type NotifyOptions } from '../../src/work/notify.ts'
 import { createReceiver } from '../../src/work/receive.ts'
 import { createRegister } from '../../src/work/register.ts'
 import type { Shop } from '../../src/work/shop.ts'
@@ -31,7 +31,7 @@ type Bench = {
   readonly clock: Clock
   readonly shop: Shop
   readonly hooks: Webhooks
-  readonly make: () => Notifier
+  readonly make: (over?: Partial<NotifyOptions>) => Notifier
   readonly wish: (url: string, over?: Partial<WebhookWish>) => WebhookWish
   readonly register: (count: number) => Promise<readonly string[]>
   readonly bounce: (token: string) => Promise<void>
@@ -57,7 +57,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       clock,
       shop,
       hooks: createWebhooks(shop, { vault, guard, poster }),
-      make: () =>
+      make: (over = {}) =>
         createNotifier(shop, {
           vault,
           poster,
@@ -65,6 +65,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
           replayWhenWell: true,
           recordDays: 7,
           recordTries: 3,
+          ...over,
         }),
       wish: (url, over = {}) => ({ url, name: 'all', events: EVENT_NAMES, apiUsers: [], format: 'form', ladder: 'standard', ...over }),
       register: async (count) => {
@@ -255,6 +256,21 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     await notifier.idle()
     expect(await waiting(b, 2)).toEqual([])
     expect((await waiting(b, 1)).length).toBe(30)
+  })
+
+  test('where more endpoints have work than may be asked at once, each has its turn', async () => {
+    const b = await bench()
+    const at = [await receiver(), await receiver(), await receiver()]
+    for (const { url } of at) await b.hooks.add(1, b.wish(url))
+    await b.register(100)
+    const notifier = b.make({ maxLanes: 2 })
+    const heard = () => at.map(({ got }) => new Set(got.map(({ headers }) => headers['webhook-id'])).size)
+    await run(notifier)
+    expect(heard()).toEqual([64, 64, 0])
+    await run(notifier)
+    expect(heard()).toEqual([100, 64, 64])
+    for (let n = 0; n < 2; n++) await run(notifier)
+    expect(heard()).toEqual([100, 100, 100])
   })
 
   test('a process that dies under way loses nothing', async () => {

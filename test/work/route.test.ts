@@ -8,6 +8,8 @@ import { createMailReader, readHeaders, type ReadMail } from '../../src/edge/mai
 import { createPoster } from '../../src/edge/post.ts'
 import { createTargetGuard } from '../../src/edge/target.ts'
 import { createVault } from '../../src/edge/vault.ts'
+import { Fault } from '../../src/error.ts'
+import { listOutbox } from '../../src/store/outbox.ts'
 import { pageRouteMails, removeRouteMailsForOperator } from '../../src/store/routemails.ts'
 import { addCut } from '../../src/work/cuts.ts'
 import { eraseAddress } from '../../src/work/erase.ts'
@@ -17,7 +19,7 @@ import { createRouteDoor, type RouteDoor } from '../../src/work/route.ts'
 import { createRouteBodies } from '../../src/work/routebody.ts'
 import { addRoute, removeRoute } from '../../src/work/routes.ts'
 import type { Shop } from '../../src/work/shop.ts'
-import { createWebhooks } from '../../src/work/webhooks.ts'
+import { createWebhooks, type WebhookWish } from '../../src/work/webhooks.ts'
 import { engines } from '../support/engines.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { incoming, ndr } from '../support/reports.ts'
@@ -49,6 +51,7 @@ const MAIL = [
   '',
 ].join('\r\n')
 
+const wishFor = (url: string): WebhookWish => ({ url, name: 'x', events: ['route'], apiUsers: [], format: 'json', ladder: 'standard' })
 const links = createMailLinks(MASTER)
 
 describe.each([...engines])('$kind', ({ open }) => {
@@ -115,7 +118,7 @@ describe.each([...engines])('$kind', ({ open }) => {
     const hooks = createWebhooks(b.shop, { vault, guard, poster })
     const routeBodies = createRouteBodies(b.shop, { reader, links, rules: { linkHours: 1, rawBytes: 10_000 } })
     const notifier = createNotifier(b.shop, { vault, poster, routeBodies, replayWhenWell: true, recordDays: 7, recordTries: 3 })
-    await hooks.add(1, { url: at.url, name: 'x', events: ['route'], apiUsers: [], format: 'json', ladder: 'standard' })
+    await hooks.add(1, wishFor(at.url))
     const registered = await createRegister(b.shop)(
       { account: 1, apiUser: 'ann', ip: '203.0.113.5' },
       {
@@ -160,6 +163,42 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect(links.isGood(link, signature, T0 + HOUR)).toBe(false)
     expect(links.isGood({ ...link, account: 2 }, signature, T0)).toBe(false)
     expect(links.isGood({ ...link, expires: link.expires + 1 }, signature, T0)).toBe(false)
+  })
+
+  test('a store that does not answer for a mail costs no other event its turn', async () => {
+    const b = await bench()
+    const at = await startReceiver()
+    undo.push(at.close)
+    const poster = createPoster(createTargetGuard({ allowPrivate: true, allowHosts: [] }), { connections: 2 })
+    undo.push(poster.close)
+    const vault = createVault(MASTER)
+    await createWebhooks(b.shop, { vault, guard: createTargetGuard({ allowPrivate: true, allowHosts: [] }), poster }).add(
+      1,
+      wishFor(at.url),
+    )
+    await b.take(MAIL)
+    let asked = 0
+    const notifier = createNotifier(b.shop, {
+      vault,
+      poster,
+      replayWhenWell: true,
+      recordDays: 7,
+      recordTries: 3,
+      routeBodies: () => (++asked === 3 ? Promise.reject(new Fault('store_busy', 'not now')) : Promise.resolve({ text: 'x' })),
+    })
+    const run = async (): Promise<void> => {
+      await notifier.turn()
+      await notifier.idle()
+    }
+    await run()
+    for (const n of [0, 1, 2]) await b.take(`X: ${n}\r\n${MAIL}`)
+    await run()
+    expect(at.got).toHaveLength(3)
+    expect(await listOutbox(b.shop.engine.read, 1, 1, 10)).toMatchObject([{ state: 'waiting', attempts: 0 }])
+    b.clock.now += 10_000
+    await run()
+    expect(at.got).toHaveLength(4)
+    expect(await listOutbox(b.shop.engine.read, 1, 1, 10)).toEqual([])
   })
 
   test('a mail goes after its days, and with an address that it names', async () => {
