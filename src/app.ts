@@ -175,6 +175,7 @@ function webParts({ shop }: Opening, { settings, prover, hooks, exports, submit,
     isReady: async () => isOpen() && (await read.one('select 1 as one')) !== null,
     limits: { bodyBytes: settings.http.bodyBytes, requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays },
     trustProxy: settings.http.trustProxy,
+    http: settings.http,
     answers: settings.compatible.answers,
   }
 }

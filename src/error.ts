@@ -14,6 +14,7 @@ export const FAULTS = {
   not_found: { http: 404, retry: false },
   method_not_allowed: { http: 405, retry: false },
   not_acceptable: { http: 406, retry: false },
+  request_timeout: { http: 408, retry: true },
   conflict: { http: 409, retry: false },
   precondition_failed: { http: 412, retry: false },
   too_large: { http: 413, retry: false },
@@ -22,6 +23,7 @@ export const FAULTS = {
   rate_limited: { http: 429, retry: true },
   quota_exceeded: { http: 429, retry: true },
   store_busy: { http: 503, retry: true },
+  overloaded: { http: 503, retry: true },
   store_newer: { http: 503, retry: false },
   internal: { http: 500, retry: false },
 } as const satisfies Record<string, FaultRow>

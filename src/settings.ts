@@ -4,11 +4,12 @@
  * One row a setting: type, default, what it does, why it has its default. The names at the top are those that senders and
  * installers rely on; a released name is never reused for another thing.
  *
- * See also: settings/setting (a row), settings/keeping and settings/hooks (groups of their own), config (reads file and environment by this schema), commands/config (prints it).
+ * See also: settings/setting (a row), settings/http, settings/keeping and settings/hooks (groups of their own), config (reads file and environment by this schema), commands/config (prints it).
  */
 import { z } from 'zod'
 import { FLOODS } from './ledger/flood.ts'
 import { compatible } from './settings/compatible.ts'
+import { http } from './settings/http.ts'
 import { alerts, route, webhooks } from './settings/hooks.ts'
 import { exportRules, retention } from './settings/keeping.ts'
 import { delivery } from './settings/delivery.ts'
@@ -27,20 +28,6 @@ const smtp = z.strictObject({
     z.array(text).default([]),
     'Balancers that must begin with a PROXY header, version 1 or 2 (addresses, or networks as 192.0.2.0/24)',
     'none: the header is a claim about who connects, so only a listed balancer may make it',
-  ),
-})
-
-const http = z.strictObject({
-  port: setting(port.default(8080), 'Port of the HTTP listener; 0 picks a free one', 'the usual unprivileged one'),
-  trustProxy: setting(
-    z.boolean().default(false),
-    'Take the client’s address from X-Forwarded-For',
-    'anyone can write that header; set it only behind a proxy that replaces it',
-  ),
-  bodyBytes: setting(
-    count.default(4 * 1024 * 1024),
-    'Largest HTTP request body',
-    '10,000 recipients with names fit; more belongs into several calls',
   ),
 })
 

@@ -64,6 +64,8 @@ const METRICS = {
   bounced_exports_total: { kind: 'counter', help: 'Exports, by what came of them', labels: ['outcome'] },
   bounced_export_rows_total: { kind: 'counter', help: 'Rows that exports have written', labels: [] },
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },
+  bounced_http_body_bytes: { kind: 'gauge', help: 'Bytes of open request bodies in memory', labels: [] },
+  bounced_http_bodies_refused_total: { kind: 'counter', help: 'Request bodies that were not taken or not waited for', labels: ['reason'] },
   bounced_http_seconds: { kind: 'histogram', help: 'Time of one HTTP request', labels: ['route'], buckets: SECONDS },
 } as const satisfies Record<string, MetricRow>
 

@@ -2,12 +2,12 @@
  * body - the bytes of one DATA command, within the budget
  *
  * Up to `limit` the whole mail is kept; of a larger one the first `KEPT_OF_LARGE` bytes. The digest is over every byte as it came, what is kept has
- * CR LF wherever a line ends. See also: intake/budget, intake/newlines, work/mail.
+ * CR LF wherever a line ends. See also: edge/budget, intake/newlines, work/mail.
  */
 import { createHash, hash as sha256, type Hash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { KEPT_OF_LARGE } from '../work/mail.ts'
-import type { Budget, OpenBody } from './budget.ts'
+import { CHUNK_COST, type Budget, type OpenBody } from '../edge/budget.ts'
 import { withCrlf } from './newlines.ts'
 
 export type Body = { readonly raw: Uint8Array; readonly size: number; readonly truncated: boolean; readonly dataDigest: string }
@@ -16,9 +16,6 @@ export type Body = { readonly raw: Uint8Array; readonly size: number; readonly t
 export type TakenBody = { readonly body: Body; readonly release: () => void }
 
 export type BodyOptions = { readonly limit: number; readonly budget: Budget; readonly now: () => number; readonly end: () => void }
-
-/** What a chunk costs beside its bytes: a peer that sends single bytes would hold hundreds of times what it sent. */
-const CHUNK_COST = 512
 
 /** Reads a stream to its end. Null when the peer went away or the budget ended it. */
 export function readBody(stream: Readable, options: BodyOptions): Promise<TakenBody | null> {

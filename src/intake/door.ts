@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net'
 import type { MetricName, Telemetry } from '../telemetry.ts'
 import type { IncomingMail } from '../work/mail.ts'
-import type { Budget } from './budget.ts'
+import type { Budget } from '../edge/budget.ts'
 import type { Connection, ConnectionLimits } from './connection.ts'
 import type { PeerLimits, Peers } from './peers.ts'
 import type { RefusalName } from './smtpreply.ts'

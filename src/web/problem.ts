@@ -55,6 +55,7 @@ const SAID: Readonly<Record<number, string>> = {
 
 /** Of our own troubles only those that tell the caller what to do. */
 function hush(fault: Fault): string {
+  if (fault.code === 'overloaded') return fault.message
   return fault.code === 'store_busy'
     ? 'the store does not answer; try again later'
     : 'something went wrong here; the log knows it by the instance'
@@ -96,7 +97,9 @@ function sayFirst(issues: readonly { path: string; message: string }[]): string 
 /** Answers with a problem, and logs what is our own fault. */
 export function sendProblem(telemetry: Telemetry, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const told = tellError(error)
-  if (told.status >= 500) telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
+  // What web/bodies refuses it counts: a line for each would be a flood of its own.
+  if (told.status >= 500 && told.code !== 'overloaded')
+    telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
   if (told.status === 401) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')
   if (told.status === 429 || told.status === 503) void reply.header('retry-after', told.status === 429 ? '60' : '5')
   const problem: Problem = { type: 'about:blank', title: STATUS_CODES[told.status] ?? 'Error', instance: request.id, ...told }

@@ -13,6 +13,8 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { Fault } from '../error.ts'
 import type { Telemetry } from '../telemetry.ts'
+import { addBodies, HTTP_LIMITS, type HttpLimits } from './bodies.ts'
+import { takeForms } from './forms.ts'
 import { gatherMethods } from './methods.ts'
 import { sendProblem } from './problem.ts'
 
@@ -24,7 +26,13 @@ export type Web = FastifyInstance<
   ZodTypeProvider
 >
 
-export type WebOptions = { readonly telemetry: Telemetry; readonly bodyBytes: number; readonly trustProxy: boolean }
+export type WebOptions = {
+  readonly telemetry: Telemetry
+  readonly bodyBytes: number
+  readonly trustProxy: boolean
+  /** What strangers may hold; the defaults where nothing is said. */
+  readonly http?: HttpLimits
+}
 
 /** What every answer carries: it is data for programs. The one page has a policy of its own (web/unsubscribe). */
 const SAFE_HEADERS = {
@@ -35,26 +43,29 @@ const SAFE_HEADERS = {
   'cache-control': 'no-store',
 } as const
 
-/** No route takes a file; the vendor's longest call has a dozen fields. */
-const FORM_LIMITS = { files: 0, fields: 100, fieldSize: 1_048_576, parts: 100 }
+/** How often Node looks for requests that are late. */
+const LATE_EVERY_MS = 1_000
 
 /** A server without routes, not yet listening. */
 export async function createServer(options: WebOptions): Promise<Web> {
+  const { telemetry, http = HTTP_LIMITS } = options
   const server = Fastify({
+    requestTimeout: http.requestSeconds * 1_000,
+    http: { headersTimeout: Math.min(http.headerSeconds, http.requestSeconds) * 1_000, connectionsCheckingInterval: LATE_EVERY_MS },
     logger: false,
     bodyLimit: options.bodyBytes,
     // One hop: the address that our own proxy saw. What a client wrote before it is a claim.
     trustProxy: options.trustProxy ? (_address: string, hop: number) => hop === 0 : false,
     genReqId: () => randomUUID(),
     // What fails before a route is found would quote the address.
-    frameworkErrors: (error, request, reply) => sendProblem(options.telemetry, error, request, reply.headers(SAFE_HEADERS)),
+    frameworkErrors: (error, request, reply) => sendProblem(telemetry, error, request, reply.headers(SAFE_HEADERS)),
     // Idle connections of keep-alive clients end with us at a stop.
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: true },
   }).withTypeProvider<ZodTypeProvider>()
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
-  server.setErrorHandler((error, request, reply) => sendProblem(options.telemetry, error, request, reply))
+  server.setErrorHandler((error, request, reply) => sendProblem(telemetry, error, request, reply))
   const methodsOf = gatherMethods(server)
   server.setNotFoundHandler((request, reply) => {
     const methods = methodsOf(request.url)
@@ -63,12 +74,13 @@ export async function createServer(options: WebOptions): Promise<Web> {
         ? new Fault('not_found', 'there is nothing at this address')
         : new Fault('method_not_allowed', `this address knows ${methods.join(', ')}`)
     if (methods.length > 0) void reply.header('allow', methods.join(', '))
-    return sendProblem(options.telemetry, fault, request, reply)
+    return sendProblem(telemetry, fault, request, reply)
   })
-  addHooks(server, options.telemetry)
-  const [formbody, multipart] = await Promise.all([import('@fastify/formbody'), import('@fastify/multipart')])
-  await server.register(formbody.default)
-  await server.register(multipart.default, { attachFieldsToBody: 'keyValues', limits: FORM_LIMITS })
+  server.server.maxConnections = http.connections
+  addHooks(server, telemetry)
+  addBodies(server, { telemetry, limits: http, now: Date.now })
+  await server.register((await import('@fastify/formbody')).default)
+  takeForms(server)
   return server
 }
 

@@ -48,9 +48,7 @@ export function addUnsubscribe(server: Web, desk: Desk): void {
   )
   // Mail clients differ in what they call the body, and it says nothing that we need.
   void server.register(async (scope) => {
-    scope.addContentTypeParser('*', { bodyLimit: BODY_BYTES }, (_request, payload, done) => {
-      payload.resume().on('end', () => done(null, null))
-    })
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_BYTES }, (_request, _body, done) => done(null, null))
     addPost(scope.withTypeProvider(), desk)
   })
 }

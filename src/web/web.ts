@@ -10,6 +10,7 @@ import { addAlerts } from './alerts.ts'
 import { addBroadcasts } from './broadcasts.ts'
 import { addRules } from './rules.ts'
 import { addAttempts } from './attempts.ts'
+import type { HttpLimits } from './bodies.ts'
 import type { Desk } from './desk.ts'
 import { addExports } from './exports.ts'
 import { addEtags } from './etag.ts'
@@ -52,6 +53,8 @@ export type WebParts = {
     readonly emailStatusDays: number
   }
   readonly trustProxy: boolean
+  /** What strangers may hold of the server; the defaults where nothing is said. */
+  readonly http?: HttpLimits
   /** How answers of the compatible faces are kept; `off` where nothing is said. */
   readonly answers?: AnswerRule
 }
@@ -62,7 +65,12 @@ const FAILED_SIGN_INS = 30
 /** The server with all its routes, not yet listening. */
 export async function createWeb(parts: WebParts): Promise<Web> {
   const { telemetry, desk, keys, limits } = parts
-  const options: WebOptions = { telemetry, bodyBytes: limits.bodyBytes, trustProxy: parts.trustProxy }
+  const options: WebOptions = {
+    telemetry,
+    bodyBytes: limits.bodyBytes,
+    trustProxy: parts.trustProxy,
+    ...(parts.http ? { http: parts.http } : {}),
+  }
   const gate: Gate = { keys, failures: createQuota(FAILED_SIGN_INS), requests: createQuota(limits.requestsPerMinute), now: desk.now }
   const guard = createGuard({ gate, accountOf: parts.accountOf })
   const addOwn = (server: Web): void => {

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/error.ts'
-import { createBudget } from '../../src/intake/budget.ts'
+import { createBudget } from '../../src/edge/budget.ts'
 import { slownessOf, type PaceLimits } from '../../src/intake/pace.ts'
 import { createPeers, listPeers, networkOf, plainAddress } from '../../src/intake/peers.ts'
 import { hasOwnStatus, lineOf, refusalOf, REFUSALS } from '../../src/intake/smtpreply.ts'

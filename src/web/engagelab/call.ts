@@ -54,6 +54,11 @@ export function refuse(reply: FastifyReply, code: VendorCode): FastifyReply {
   return reply.code(HTTP[code] ?? 400).send({ code, message: WORDS[code] ?? CODES[code] })
 }
 
+/** Too much at the moment. */
+export function refuseOften(reply: FastifyReply): FastifyReply {
+  return reply.code(429).header('retry-after', '60').send({ code: 50_000, message: 'interface frequency limited' })
+}
+
 /** Runs one operation. Total: any request gets an answer. */
 export async function answer(face: EngageLabFace, operation: Operation, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   try {
@@ -72,8 +77,7 @@ export async function answer(face: EngageLabFace, operation: Operation, request:
 function refuseError({ telemetry }: EngageLabFace, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const code = error instanceof Fault ? error.code : null
   if (code === 'unauthenticated' || guessingIn(error) !== null) return refuse(reply, 40005)
-  if (code === 'rate_limited')
-    return reply.code(429).header('retry-after', '60').send({ code: 50_000, message: 'interface frequency limited' })
+  if (code === 'rate_limited') return refuseOften(reply)
   telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
   return refuse(reply, 501)
 }

@@ -9,7 +9,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { takeEmptyJson } from '../emptybody.ts'
 import { tellError } from '../problem.ts'
 import type { Web } from '../server.ts'
-import { answer, refuse } from './call.ts'
+import { answer, refuse, refuseOften } from './call.ts'
 import type { EngageLabFace, Operation } from './call.ts'
 import { addEntries, addUnsubscribes, deleteOperation, dropEntries, listEntries, listOperation } from './lists.ts'
 import { listStatuses } from './status.ts'
@@ -36,7 +36,8 @@ export function addEngageLab(server: Web, face: EngageLabFace): void {
     const own = scope.withTypeProvider<ZodTypeProvider>()
     takeEmptyJson(own)
     own.setErrorHandler((error, _request, reply) => {
-      const { status, detail } = tellError(error)
+      const { status, code, detail } = tellError(error)
+      if (code === 'overloaded') return refuseOften(reply)
       return status < 500 ? reply.code(status).send({ code: status, message: detail }) : refuse(reply, 501)
     })
     for (const [method, url, operation] of ROUTES) {

@@ -62,6 +62,14 @@ export async function answer(
   }
 }
 
+/** Whether the server had no room for the request's body. */
+export const isOverloaded = (error: unknown): boolean => error instanceof Fault && error.code === 'overloaded'
+
+/** The answer to what failed before there was a call. */
+export function envelopeOf(error: unknown): Envelope | typeof TOO_OFTEN {
+  return isOverloaded(error) ? TOO_OFTEN : envelope(501)
+}
+
 /** Whose call it is, by `apiUser` and `apiKey` among its parameters; null: nobody’s. Faults: unauthenticated, rate_limited. */
 export async function signIn(gate: Gate, bag: Bag, ip: string): Promise<Asker | null> {
   const user = bag.get('apiUser') ?? bag.get('api_user') ?? ''

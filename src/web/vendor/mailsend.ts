@@ -16,7 +16,7 @@ import type { Operation } from './call.ts'
 import { envelope, type Envelope, type VendorCode } from './envelope.ts'
 import { CONTENT, RECIPIENTS, SENDER } from './mailsendparameters.ts'
 import { readParameters, type Bag, type Values } from './parameters.ts'
-import type { Form, UploadedFile } from './upload.ts'
+import type { Form, UploadedFile } from '../upload.ts'
 
 /** The vendor's bound, in octets. */
 export const MAX_ATTACHMENTS = 10 * 1024 * 1024

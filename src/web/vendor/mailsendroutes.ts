@@ -4,16 +4,16 @@
  * A scope of its own: here a form of several parts is read whole, within a limit that leaves room for the largest lawful attachments, and not
  * by the parser of the other routes, which takes no file.
  *
- * See also: web/vendor/mailsend, web/vendor/upload.
+ * See also: web/vendor/mailsend, web/upload.
  */
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Web } from '../server.ts'
-import { answer, type VendorFace } from './call.ts'
+import { answer, envelopeOf, type VendorFace } from './call.ts'
 import { envelope } from './envelope.ts'
 import { MAX_ATTACHMENTS, sendBag, sendMail } from './mailsend.ts'
 import type { Bag } from './parameters.ts'
-import { readForm, type Form, type UploadedFile } from './upload.ts'
+import { readForm, type Form, type UploadedFile } from '../upload.ts'
 
 /** Beside the attachments: text in both kinds, and what the form itself takes. */
 const MAX_REST = 8 * 1024 * 1024
@@ -22,7 +22,7 @@ const MAX_REST = 8 * 1024 * 1024
 export const SEND_BYTES = MAX_ATTACHMENTS + MAX_REST
 
 /** In this scope a form of several parts comes whole. */
-export function takeForms(scope: Web): void {
+export function takeWholeForms(scope: Web): void {
   scope.removeContentTypeParser('multipart/form-data')
   scope.addContentTypeParser(
     'multipart/form-data',
@@ -41,9 +41,9 @@ export async function readSend(request: FastifyRequest): Promise<{ readonly bag:
 export function addMailSend(scope: Web, face: VendorFace, prefixes: readonly string[]): void {
   void scope.register(async (inner) => {
     const own = inner.withTypeProvider<ZodTypeProvider>()
-    takeForms(own)
+    takeWholeForms(own)
     own.setErrorHandler((error, request, reply) =>
-      reply.code(200).send(envelope(isTooLarge(error) && isForm(request.headers) ? 40819 : 501)),
+      reply.code(200).send(isTooLarge(error) && isForm(request.headers) ? envelope(40819) : envelopeOf(error)),
     )
     for (const prefix of prefixes) {
       own.route({

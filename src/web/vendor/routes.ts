@@ -6,7 +6,7 @@
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { takeEmptyJson } from '../emptybody.ts'
 import type { Web } from '../server.ts'
-import { answer } from './call.ts'
+import { answer, envelopeOf } from './call.ts'
 import type { Operation, VendorFace } from './call.ts'
 import { emailStatus } from './emailstatus.ts'
 import { listEngagement } from './engagement.ts'
@@ -72,7 +72,7 @@ const PREFIXES = ['/api', '/apiv2'] as const
 export function addVendor(server: Web, face: VendorFace): void {
   // A scope of its own, so that what the framework refuses comes in the vendor's envelope too.
   void server.register(async (scope) => {
-    scope.setErrorHandler((_error, _request, reply) => reply.code(200).send(envelope(501)))
+    scope.setErrorHandler((error, _request, reply) => reply.code(200).send(envelopeOf(error)))
     const own = scope.withTypeProvider<ZodTypeProvider>()
     takeEmptyJson(own)
     addOperations(own, face)

@@ -11,11 +11,11 @@
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Web } from '../server.ts'
-import { answer } from './call.ts'
+import { answer, isOverloaded } from './call.ts'
 import type { VendorFace } from './call.ts'
-import type { Envelope, TOO_OFTEN } from './envelope.ts'
+import { TOO_OFTEN, type Envelope } from './envelope.ts'
 import { sendMail } from './mailsend.ts'
-import { readSend, SEND_BYTES, takeForms } from './mailsendroutes.ts'
+import { readSend, SEND_BYTES, takeWholeForms } from './mailsendroutes.ts'
 import type { Bag } from './parameters.ts'
 
 /** What the present API calls otherwise. */
@@ -43,8 +43,10 @@ const REFUSED = {
 export function addWebApi(scope: Web, face: VendorFace): void {
   void scope.register(async (inner) => {
     const own = inner.withTypeProvider<ZodTypeProvider>()
-    takeForms(own)
-    own.setErrorHandler((_error, _request, reply) => reply.code(200).send(failed('the request cannot be read')))
+    takeWholeForms(own)
+    own.setErrorHandler((error, _request, reply) =>
+      reply.code(200).send(failed(isOverloaded(error) ? TOO_OFTEN.message : 'the request cannot be read')),
+    )
     const method = ['GET', 'POST']
     const schema = { hide: true }
     own.route({ method, url: '/webapi/mail.send.json', bodyLimit: SEND_BYTES, schema, handler: (request) => send(face, request) })

@@ -1,19 +1,19 @@
 /**
- * budget - how many bytes of open mail bodies the node holds, and who must go when it is too much
+ * budget - how many bytes of open bodies a door holds, and who must go when it is too much
  *
- * All bodies that are still being received share one budget. Above half of it no new mail begins (452 4.3.1), above
- * all of it the largest body that has stood still gets 421. So memory is bounded whatever the number of peers. And so that slow peers cannot hold
- * it between the two for long, which would put off everybody else, `relieve` ends the largest of the older ones until a mail may begin again.
- * A body that came whole still counts until it is answered, and is no longer ended.
+ * All bodies that are still being received at one door, mails or HTTP requests, share one budget. Above half of it no new one begins (452 4.3.1,
+ * 503), above all of it the largest body that has stood still ends (421, 503). So memory is bounded whatever the number of peers. And so that
+ * slow peers cannot hold it between the two for long, which would put off everybody else, `relieve` ends the largest of the older ones until
+ * there is room again. A body that came whole still counts until it is answered, and is no longer ended.
  *
- * No I/O: the caller says when. DESIGN, Edges. See also: intake/smtp.
+ * No I/O: the caller says when. DESIGN, Edges. See also: intake/smtp, web/bodies.
  */
 
 /** One body. `end` is called when it must go. */
 export type OpenBody = { bytes: number; lastByteAt: number; readonly openedAt: number; readonly end: () => void }
 
 export type Budget = {
-  /** Whether a new mail may begin. */
+  /** Whether a new body may begin. */
   readonly hasRoom: () => boolean
   readonly open: (end: () => void, now: number) => OpenBody
   /** Counts bytes that were kept; ends the largest stalled body when the budget is spent. */
@@ -25,6 +25,9 @@ export type Budget = {
   readonly relieve: (now: number) => void
   readonly used: () => number
 }
+
+/** What a chunk costs beside its bytes: a peer that sends single bytes would hold hundreds of times what it sent. */
+export const CHUNK_COST = 512
 
 /** A body without a byte for this long counts as stalled; a healthy peer sends many a second. */
 const STALLED_AFTER = 1_000

@@ -4,9 +4,9 @@
  * The whole body is in memory, within the route's limit, before it is read: what is larger is refused without being parsed. Fields win nothing over
  * files of the same name, and the last field of a name wins.
  *
- * RFC 7578. See also: web/vendor/mailsend.
+ * RFC 7578. See also: web/forms, web/vendor/mailsend.
  */
-import { Fault } from '../../error.ts'
+import { Fault } from '../error.ts'
 
 export type UploadedFile = { readonly name: string; readonly type: string; readonly content: Buffer; readonly field: string }
 export type Form = { readonly fields: Readonly<Record<string, string>>; readonly files: readonly UploadedFile[] }
