@@ -6,6 +6,7 @@
  *
  * Mutates the stock that it is given. See also: queue/hearing (the keys), queue/retry (the ladder), queue/lane.
  */
+import { deadlineOf } from './byhand.ts'
 import { hearAnswer, hearLater } from './hearing.ts'
 import { countWaiting, endMail, makeReady, passProbes, poolOf, streamOf } from './lane.ts'
 import type { Answer, QueueEvent, Refusal } from './mail.ts'
@@ -94,7 +95,7 @@ function restFor(queue: Stock, held: Held, why: { readonly isHeld: boolean; read
     roll: roll(queue.seed, queue.sequence + 1, SALTS.retry),
   })
   const dueAt = now + rest
-  if (dueAt >= held.mail.acceptedAt + queue.retry.giveUpMs) return { kind: 'end', end: 'given-up' }
+  if (dueAt >= deadlineOf(queue, held)) return { kind: 'end', end: 'given-up' }
   // Every IP had its turn: they all have another one.
   const isAll = poolOf(queue, held.mail.account).every((ip) => held.refusedBy.includes(ip))
   return { kind: 'rest', dueAt, refusedBy: isAll ? [] : held.refusedBy }

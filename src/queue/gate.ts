@@ -6,6 +6,7 @@
  *
  * See also: queue/stock, queue/pause, queue/pace, queue/breadth, queue/warmup.
  */
+import { isByHand, remember } from './byhand.ts'
 import { type Episode, OPEN, type Opening, openingOf } from './episode.ts'
 import { kindOf, type KeyId } from './key.ts'
 import type { QueueEvent, Transition } from './mail.ts'
@@ -36,6 +37,7 @@ export function gateOf(queue: Stock, key: KeyId, now: number): Gate {
     breadth: null,
     limit: null,
     manual: null,
+    spans: [],
     warming: null,
     suspect: null,
     failedAt: new Map(),
@@ -82,6 +84,7 @@ export function put(
 ): QueueEvent[] {
   if (after === before) return []
   gate.episodes.set(after.class, after)
+  if (isByHand(before) && !isByHand(after)) remember(gate, { from: before.since, until: turn.now })
   const isPlain = before.state === 'active' && after.state === 'active' && before.rung === null && after.rung === null
   if (isPlain) return []
   refresh(queue, gate)

@@ -44,6 +44,8 @@ export function laneOf(queue: Stock, to: Pick<Destination, 'account' | 'domain'>
     domain: to.domain,
     streams: new Set(),
     runnable: emptyFifo(),
+    oldest: emptyFifo(),
+    lookAt: null,
     deficit: 0,
     isInRing: false,
     waiting: 0,

@@ -8,6 +8,7 @@
  */
 import { Fault } from '../error.ts'
 import { accountsBehind } from './behind.ts'
+import { remember } from './byhand.ts'
 import { gateOf, passGate, put, setGateTimer, turnOf, waitingFor } from './gate.ts'
 import { KEYS, kindOf, type KeyId } from './key.ts'
 import { endMail } from './lane.ts'
@@ -54,7 +55,7 @@ export function pauseByHand(queue: Stock, command: Of<'pause'>, now: number): Qu
   if (end <= now) throw new Fault('bad_request', 'the pause would end before it begins; name a later time')
   if (end > now + LONGEST_MANUAL_PAUSE) throw new Fault('bad_request', 'a manual pause lasts at most 15 days; name an earlier time')
   const gate = gateOf(queue, manualKey(account, domain), now)
-  gate.manual = { from: now, until: end, onEnd: until === null ? command.after15Days : 'keep' }
+  gate.manual = { from: gate.manual?.from ?? now, until: end, onEnd: until === null ? command.after15Days : 'keep' }
   setGateTimer(queue, gate, now)
   return [{ kind: 'queue.manual', at: now, account, domain, until: end, ended: false }]
 }
@@ -64,6 +65,7 @@ export function endManual(queue: Stock, gate: Gate, now: number, by: 'time' | 'o
   const { manual } = gate
   if (manual === null) return []
   gate.manual = null
+  remember(gate, { from: manual.from, until: now })
   queue.hot.add(gate.id)
   const [, account = '', name = ''] = gate.id.split('|')
   const where = { account: Number(account), domain: name === '*' ? null : name }

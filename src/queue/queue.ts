@@ -16,11 +16,12 @@
  *
  * Each mail ends by exactly one `mail.ended`. An answer to a dispatch that is not in flight does nothing.
  */
-import { peek, push, shift, sizeOf } from './fifo.ts'
+import { peek } from './fifo.ts'
 import { passGate } from './gate.ts'
-import { countWaiting, endMail, makeReady, streamOf } from './lane.ts'
+import { countWaiting, makeReady, streamOf } from './lane.ts'
 import type { Mail, QueueEvent } from './mail.ts'
 import { type Command, deleteWaiting, endManual, pauseByHand, recoverKey, recoverLanes, setRate, setWarmUp } from './operate.ts'
+import { giveUp, isLookDue, lineUp } from './overdue.ts'
 import { note } from './rate.ts'
 import { RETRY } from './retry.ts'
 import { emptyStock, type Held, nextNumber, type QueueOptions, type Stock } from './stock.ts'
@@ -41,19 +42,6 @@ const NOBODY: readonly string[] = []
 /** Mail that was accepted longer ago waited elsewhere: after a restart it does not come in again. */
 const CAME_NOW = 60_000
 
-/** Room for ids of mails that are gone, before the line is cleared of them. */
-const GONE_SLACK = 1_024
-
-/** To the end of the line of the oldest. What is gone leaves it when the line is twice as long as what there is. */
-function lineUp(queue: Stock, id: string): void {
-  const { oldest, mails } = queue
-  if (sizeOf(oldest) > 2 * mails.size + GONE_SLACK) {
-    oldest.items = oldest.items.slice(oldest.head).filter((each) => mails.has(each))
-    oldest.head = 0
-  }
-  push(oldest, id)
-}
-
 /** Takes a mail in. False, and nothing is done, for one that is in the queue already. Fault `config_invalid` where its account has no IP. */
 export function offer(queue: Queue, mail: Mail, now: number): boolean {
   if (queue.mails.has(mail.id)) return false
@@ -69,11 +57,11 @@ export function offer(queue: Queue, mail: Mail, now: number): boolean {
     refusedBy,
   }
   queue.mails.set(mail.id, held)
-  lineUp(queue, mail.id)
   countWaiting(queue, stream, 1)
+  const lane = queue.lanes.get(stream.lane)
+  if (lane !== undefined) lineUp(queue, lane, held)
   if (now - mail.acceptedAt < CAME_NOW) {
     note(queue.rates, 'in', now)
-    const lane = queue.lanes.get(stream.lane)
     if (lane !== undefined) note(lane.rates, 'in', now)
   }
   if (mail.dueAt <= now) makeReady(queue, held)
@@ -86,7 +74,6 @@ export function nextDispatch(queue: Queue, now: number, capacity: number): Sent 
   const sent: Sent = { dispatches: [], events: [] }
   if (now - queue.sweptAt >= SWEEP_EVERY) sweep(queue, now)
   ring(queue, sent.events, now)
-  giveUp(queue, sent.events, now)
   takeTurns(queue, sent, capacity, now)
   return sent
 }
@@ -100,6 +87,10 @@ function ring(queue: Queue, events: QueueEvent[], now: number): void {
       if (held !== undefined && held.place === 'resting' && held.dueAt === next.at) makeReady(queue, held)
       continue
     }
+    if (next.what === 'lane') {
+      giveUp(queue, next.id, events, now)
+      continue
+    }
     const gate = queue.gates.get(next.id)
     if (gate === undefined || gate.timerAt !== next.at) continue
     gate.timerAt = null
@@ -109,24 +100,13 @@ function ring(queue: Queue, events: QueueEvent[], now: number): void {
   }
 }
 
-/** Mail that is too old ends as it is; what is in flight is looked at when its answer comes. */
-function giveUp(queue: Queue, events: QueueEvent[], now: number): void {
-  for (let id = peek(queue.oldest); id !== undefined; id = peek(queue.oldest)) {
-    const held = queue.mails.get(id)
-    if (held !== undefined && held.mail.acceptedAt + queue.retry.giveUpMs > now) return
-    shift(queue.oldest)
-    if (held !== undefined && held.place !== 'flight') events.push(...endMail(queue, held, 'given-up', now))
-  }
-}
-
 /** When nextDispatch should be called again at the latest, but for an answer or an offer; null: never. Not before `now`. */
 export function nextWake(queue: Queue, now: number): number | null {
   if (queue.current !== null || peek(queue.ring) !== undefined) return now
   for (const key of queue.hot) if ((queue.gates.get(key)?.waiters.size ?? 0) > 0) return now
   dropStale(queue)
-  const timer = queue.timers[0]?.at ?? Infinity
-  const at = Math.min(timer, oldestEnd(queue))
-  return at === Infinity ? null : Math.max(now, at)
+  const at = queue.timers[0]?.at
+  return at === undefined ? null : Math.max(now, at)
 }
 
 /** Timers that no longer hold would wake the caller for nothing. */
@@ -135,19 +115,10 @@ function dropStale(queue: Queue): void {
     const held = next.what === 'mail' ? queue.mails.get(next.id) : undefined
     const isMail = held !== undefined && held.place === 'resting' && held.dueAt === next.at
     const isGate = next.what === 'gate' && queue.gates.get(next.id)?.timerAt === next.at
-    if (isMail || isGate) return
+    const isLane = next.what === 'lane' && isLookDue(queue, next.id, next.at)
+    if (isMail || isGate || isLane) return
     takeTimer(queue.timers)
   }
-}
-
-/** When the oldest mail is given up. */
-function oldestEnd(queue: Queue): number {
-  for (let id = peek(queue.oldest); id !== undefined; id = peek(queue.oldest)) {
-    const held = queue.mails.get(id)
-    if (held !== undefined) return held.mail.acceptedAt + queue.retry.giveUpMs
-    shift(queue.oldest)
-  }
-  return Infinity
 }
 
 /** Does what an operator asks. Fault `bad_request` for what cannot be asked. */

@@ -9,6 +9,7 @@
  * See also: queue/queue (what it is asked), queue/gate, queue/lane, queue/saved.
  */
 import type { Breadth } from './breadth.ts'
+import type { Span } from './byhand.ts'
 import type { Episode, Opening } from './episode.ts'
 import { emptyFifo, type Fifo } from './fifo.ts'
 import type { Destination, KeyId, KeyKind } from './key.ts'
@@ -63,6 +64,9 @@ export type Lane = {
   readonly domain: string
   readonly streams: Set<StreamId>
   readonly runnable: Fifo<StreamId>
+  /** All its mail, in the order in which it is given up, and when the first is looked at; null: there is none. */
+  readonly oldest: Fifo<MailId>
+  lookAt: number | null
   /** What it may still send in its turn (deficit round robin). */
   deficit: number
   isInRing: boolean
@@ -92,6 +96,8 @@ export type Gate = {
   /** An operator's rate. */
   limit: number | null
   manual: Manual | null
+  /** When it was held until a person let it go, oldest first; the present hold is not among them. */
+  spans: readonly Span[]
   /** Mails of a UTC day, for an IP that warms up. */
   warming: { readonly startedAt: number; day: number; sent: number } | null
   /** A network key: failures since the last success, and how many connections were open at the first. */
@@ -141,8 +147,6 @@ export type Stock = {
   /** Gates that may let somebody go. */
   readonly hot: Set<KeyId>
   readonly timers: Timer[]
-  /** In the order in which they are given up. */
-  readonly oldest: Fifo<MailId>
   /** When each IP that warms up began. */
   readonly warmUps: Map<string, number>
   sweptAt: number
@@ -175,7 +179,6 @@ export function emptyStock(options: QueueOptions, retry: RetryLadder): Stock {
     current: null,
     hot: new Set(),
     timers: [],
-    oldest: emptyFifo(),
     warmUps: new Map(),
     sweptAt: 0,
     rates: emptyRates(),

@@ -1,9 +1,10 @@
 /**
  * sweep - what is known of keys, streams and lanes on which nothing happens any more is forgotten
  *
- * A key is forgotten when its windows are empty and nothing holds it; n and manual pauses keep it. Called now and then; what it drops
+ * A key is forgotten when its windows are empty and nothing holds it; n and manual pauses, of late or now, keep it. Called now and then; what it drops
  * would be made again just so. Mutates the stock that it is given. See also: queue/stock.
  */
+import { forgetSpans } from './byhand.ts'
 import { sizeOf } from './fifo.ts'
 import { KEYS } from './key.ts'
 import { dropStream } from './lane.ts'
@@ -20,6 +21,7 @@ export function sweep(queue: Stock, now: number): void {
     if (stream.waiting === 0 && stream.place === 'idle') dropStream(queue, stream)
   }
   const oldest = queue.flights.keys().next().value ?? Infinity
+  for (const gate of queue.gates.values()) forgetSpans(gate, now)
   for (const gate of queue.gates.values()) if (isSpent(gate, { now, oldest })) queue.gates.delete(gate.id)
   for (const lane of queue.lanes.values()) {
     const isQuiet = lane.streams.size === 0 && lane.inFlight === 0 && !lane.isInRing && sizeOf(lane.runnable) === 0
@@ -36,6 +38,7 @@ function isSpent(gate: Gate, { now, oldest }: { readonly now: number; readonly o
   if (
     gate.waiters.size > 0 ||
     gate.manual !== null ||
+    gate.spans.length > 0 ||
     gate.limit !== null ||
     gate.warming !== null ||
     gate.pace !== null ||

@@ -7,7 +7,7 @@
 export type Timed = { readonly at: number; readonly n: number }
 
 /** What a queue sets. */
-export type Timer = Timed & { readonly what: 'mail' | 'gate'; readonly id: string }
+export type Timer = Timed & { readonly what: 'mail' | 'gate' | 'lane'; readonly id: string }
 
 const isSooner = (a: Timed, b: Timed): boolean => a.at < b.at || (a.at === b.at && a.n < b.n)
 

@@ -98,6 +98,9 @@ type World = {
   /** The last transition of each key and class. */
   readonly last: Map<string, Transition>
   readonly manual: Map<KeyId, number>
+  /** Manual pauses that were there, by key; and every mail that was offered. */
+  readonly pauses: { readonly key: KeyId; readonly from: number; until: number }[]
+  readonly mails: Map<string, Mail>
   /** Probes handed out since PROBING began, less those that were given back; and those in flight. */
   readonly probes: Map<string, { sent: number; out: number; epoch: number }>
 }
@@ -127,6 +130,7 @@ function submit(world: World): void {
     mxSet: `mx.${domain}`,
   })
   world.all.add(id)
+  world.mails.set(id, mail)
   if (!offer(world.queue, mail, world.now)) world.faults.push(`${id} was not taken`)
   if (offer(world.queue, mail, world.now)) world.faults.push(`${id} was taken twice`)
 }
@@ -138,12 +142,34 @@ function read(world: World, events: readonly QueueEvent[], answered: Dispatch | 
     if (event.kind === 'mail.ended') {
       if (world.ended.has(event.mailId)) world.faults.push(`${event.mailId} ended twice`)
       world.ended.set(event.mailId, event.end)
+      if (event.end === 'given-up') checkGivenUp(world, event.mailId, event.at)
     } else if (event.kind === 'queue.manual') {
       const key = event.domain === null ? KEYS.manualAll(event) : KEYS.manual({ account: event.account, domain: event.domain })
+      const open = world.pauses.find((pause) => pause.key === key && pause.until === Infinity)
       if (event.ended) world.manual.delete(key)
       else world.manual.set(key, event.until ?? 0)
+      if (event.ended && open !== undefined) open.until = event.at
+      else if (!event.ended && open === undefined) world.pauses.push({ key, from: event.at, until: Infinity })
     } else if (event.kind !== 'mail.deferred' && event.kind !== 'recall') readTransition(world, event, answered)
   }
+}
+
+/** The longest rest: what would be tried again only when it is too old ends at its last attempt. */
+const LONGEST_REST = DAY
+
+/** A mail ends only after its time, and minutes under a manual pause are none of it. */
+function checkGivenUp(world: World, id: string, at: number): void {
+  const mail = world.mails.get(id)
+  if (mail === undefined) return
+  const keys = destinationKeys(mail)
+  const pauses = world.pauses.filter(({ key }) => keys.includes(key)).toSorted((a, b) => a.from - b.from)
+  let [free, counted] = [0, mail.acceptedAt]
+  for (const { from, until } of pauses) {
+    if (until === Infinity) world.faults.push(`${id} was given up under a manual pause`)
+    free += Math.max(0, Math.min(from, at) - counted)
+    counted = Math.max(counted, Math.min(until, at))
+  }
+  if (free + at - counted < GIVE_UP - LONGEST_REST) world.faults.push(`${id} was given up before its time`)
 }
 
 function readTransition(world: World, event: Transition, answered: Dispatch | null): void {
@@ -254,7 +280,7 @@ function command(world: World): void {
           kind: 'pause',
           account,
           domain,
-          until: draw(world) < 0.5 ? null : now + Math.ceil(draw(world) * 2 * DAY),
+          until: draw(world) < 0.5 ? null : now + Math.ceil(draw(world) * 15 * DAY),
           after15Days: pick(world, ['keep', 'delete'] as const),
         },
         now,
@@ -273,7 +299,7 @@ function stepOf(world: World): void {
   if (what < 0.25 && world.offered < world.script.mails) submit(world)
   else if (what < 0.5) pump(world, Math.floor(draw(world) * 8))
   else if (what < 0.85) hear(world, () => anyAnswer(world))
-  else if (what < 0.97) world.now += Math.floor(draw(world) ** 6 * 3 * HOUR)
+  else if (what < 0.97) world.now += Math.floor(draw(world) ** 6 * (draw(world) < 0.05 ? 6 * DAY : 3 * HOUR))
   else if (what < 0.99 && world.script.operator) command(world)
   else if (what < 0.993 && world.script.operator) crash(world)
 }
@@ -326,6 +352,8 @@ export function play(script: Script): Played {
     all: new Set(),
     last: new Map(),
     manual: new Map(),
+    pauses: [],
+    mails: new Map(),
     probes: new Map(),
   }
   for (let i = 1; i <= script.steps; i++) {
