@@ -199,7 +199,7 @@ describe('replay', () => {
     expect(run(['export', 'jobs'], env).out).toBe('0 exports\n')
     expect(run(['export', 'jobs', 'retry', '0192f000-0000-7000-8000-00000000000e'], env).err).toContain('no such export')
     expect(run(['replay', FIXTURE, '/nowhere'], env).status).toBe(1)
-  })
+  }, 120_000)
 })
 
 describe('serve', () => {
