@@ -8,17 +8,14 @@ import type { DeliveryRow } from '../../ledger/world.ts'
 import type { Operation } from './call.ts'
 import { envelope } from './envelope.ts'
 import { API_USERS, emailRow, LABEL_ID, LABEL_NAME, PAGING } from './filters.ts'
-import type { Parameter } from './parameters.ts'
-import { readList, readParameters } from './parameters.ts'
+import { readList, readParameters, parameter } from './parameters.ts'
 import { dayOf, formatTime } from './time.ts'
 import { readWindow } from './window.ts'
 import { STATUS_WORDS } from './words.ts'
 
 const FIRST = {
   email: emailRow(null),
-  emailIds: { names: ['emailIds'], empty: null, invalid: 40012, read: readList(1_000), absent: null } as Parameter<
-    readonly string[] | null
-  >,
+  emailIds: parameter<readonly string[] | null>({ names: ['emailIds'], empty: null, invalid: 40012, read: readList(1_000), absent: null }),
   labelId: LABEL_ID,
   labelName: LABEL_NAME,
 }
@@ -26,10 +23,8 @@ const FIRST = {
 const LAST = {
   apiUsers: API_USERS,
   ...PAGING,
-  status: { names: ['status'], empty: null, invalid: 40006, read: readStatus, absent: null } as Parameter<number | null>,
-  subStatuses: { names: ['subStatus'], empty: null, invalid: 40006, read: readNumbers, absent: null } as Parameter<
-    readonly number[] | null
-  >,
+  status: parameter<number | null>({ names: ['status'], empty: null, invalid: 40006, read: readStatus, absent: null }),
+  subStatuses: parameter<readonly number[] | null>({ names: ['subStatus'], empty: null, invalid: 40006, read: readNumbers, absent: null }),
 }
 
 /** The vendor has no code for a status that there is not: such a filter finds nothing. */

@@ -10,8 +10,7 @@ import { readXSmtpApi, type XSmtpApiRead } from '../../compose/xsmtpapi.ts'
 import { isOwnHeader } from '../../compose/outline.ts'
 import { asObject, asString } from '../../mail/json.ts'
 import { bareAddress, parseAddress } from '../../mail/address.ts'
-import type { Parameter } from './parameters.ts'
-import { readList, readWhole } from './parameters.ts'
+import { readList, readWhole, parameter } from './parameters.ts'
 
 // oxlint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/u
@@ -84,33 +83,37 @@ type Headers = Readonly<Record<string, string>>
 
 /** Before the recipients, which come from one of two places. */
 export const SENDER = {
-  from: { names: ['from'], empty: 40801, invalid: 40802, read: readFrom, absent: '' } as Parameter<string>,
-  fromName: { names: ['fromName', 'fromname'], empty: null, invalid: 40802, read: readLine, absent: null } as Parameter<string | null>,
-  xsmtpapi: { names: ['xsmtpapi', 'x_smtpapi'], empty: null, invalid: 40813, read: readApi, absent: null } as Parameter<Api>,
+  from: parameter<string>({ names: ['from'], empty: 40801, invalid: 40802, read: readFrom, absent: '' }),
+  fromName: parameter<string | null>({ names: ['fromName', 'fromname'], empty: null, invalid: 40802, read: readLine, absent: null }),
+  xsmtpapi: parameter<Api>({ names: ['xsmtpapi', 'x_smtpapi'], empty: null, invalid: 40813, read: readApi, absent: null }),
 }
 
 /** Where xsmtpapi names no recipients. */
 export const RECIPIENTS = {
-  to: { names: ['to'], empty: 40805, invalid: 40806, read: readRecipients, absent: [] } as Parameter<Texts>,
-  cc: { names: ['cc'], empty: null, invalid: 40806, read: readRecipients, absent: [] } as Parameter<Texts>,
-  bcc: { names: ['bcc'], empty: null, invalid: 40806, read: readRecipients, absent: [] } as Parameter<Texts>,
+  to: parameter<Texts>({ names: ['to'], empty: 40805, invalid: 40806, read: readRecipients, absent: [] }),
+  cc: parameter<Texts>({ names: ['cc'], empty: null, invalid: 40806, read: readRecipients, absent: [] }),
+  bcc: parameter<Texts>({ names: ['bcc'], empty: null, invalid: 40806, read: readRecipients, absent: [] }),
 }
 
 export const CONTENT = {
-  subject: { names: ['subject'], empty: 40808, invalid: 40809, read: readLine, absent: '' } as Parameter<string>,
-  replyTo: { names: ['replyTo', 'replyto'], empty: null, invalid: 40879, read: readReplyTo, absent: [] } as Parameter<Texts>,
-  labelId: {
+  subject: parameter<string>({ names: ['subject'], empty: 40808, invalid: 40809, read: readLine, absent: '' }),
+  replyTo: parameter<Texts>({ names: ['replyTo', 'replyto'], empty: null, invalid: 40879, read: readReplyTo, absent: [] }),
+  labelId: parameter<number>({
     names: ['labelId'],
     empty: null,
     blank: 40014,
     invalid: 40015,
     read: readWhole(0, 999_999_999),
     absent: 0,
-  } as Parameter<number>,
-  labelName: { names: ['labelName'], empty: null, invalid: 40015, read: readText(MAX_LABEL), absent: null } as Parameter<string | null>,
-  headers: { names: ['headers'], empty: null, invalid: 501, read: readHeaders, absent: {} } as Parameter<Headers>,
-  requestId: { names: ['sendRequestId'], empty: null, invalid: 501, read: readText(MAX_REQUEST_ID), absent: null } as Parameter<
-    string | null
-  >,
-  respEmailId: { names: ['respEmailId'], empty: null, invalid: 501, read: readYes, absent: true } as Parameter<boolean>,
+  }),
+  labelName: parameter<string | null>({ names: ['labelName'], empty: null, invalid: 40015, read: readText(MAX_LABEL), absent: null }),
+  headers: parameter<Headers>({ names: ['headers'], empty: null, invalid: 501, read: readHeaders, absent: {} }),
+  requestId: parameter<string | null>({
+    names: ['sendRequestId'],
+    empty: null,
+    invalid: 501,
+    read: readText(MAX_REQUEST_ID),
+    absent: null,
+  }),
+  respEmailId: parameter<boolean>({ names: ['respEmailId'], empty: null, invalid: 501, read: readYes, absent: true }),
 }

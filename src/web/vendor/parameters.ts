@@ -22,6 +22,9 @@ export type Parameter<T> = {
   readonly absent: T
 }
 
+/** A row of a table whose value is a T, checked as such. */
+export const parameter = <T>(row: Parameter<T>): Parameter<T> => row
+
 export type ParameterTable = Readonly<Record<string, Parameter<unknown>>>
 export type Values<Table extends ParameterTable> = { readonly [Name in keyof Table]: Table[Name] extends Parameter<infer T> ? T : never }
 export type Checked<Table extends ParameterTable> =

@@ -4,15 +4,15 @@
  * `days` (1 is today) or `startDate` and `endDate`, both counted, cut in the account's zone.
  */
 import type { VendorCode } from './envelope.ts'
-import type { Bag, Parameter } from './parameters.ts'
-import { readParameters, readWhole } from './parameters.ts'
+import type { Bag } from './parameters.ts'
+import { readParameters, readWhole, parameter } from './parameters.ts'
 import type { Span } from './time.ts'
 import { dayOf, parseDay, shiftDay, spanOf, spanOfDays } from './time.ts'
 
 const WINDOW = {
-  days: { names: ['days'], empty: null, invalid: 40006, read: readWhole(1, 3_660), absent: null } as Parameter<number | null>,
-  startDate: { names: ['startDate', 'start_date'], empty: null, invalid: 40007, read: parseDay, absent: null } as Parameter<string | null>,
-  endDate: { names: ['endDate', 'end_date'], empty: null, invalid: 40008, read: parseDay, absent: null } as Parameter<string | null>,
+  days: parameter<number | null>({ names: ['days'], empty: null, invalid: 40006, read: readWhole(1, 3_660), absent: null }),
+  startDate: parameter<string | null>({ names: ['startDate', 'start_date'], empty: null, invalid: 40007, read: parseDay, absent: null }),
+  endDate: parameter<string | null>({ names: ['endDate', 'end_date'], empty: null, invalid: 40008, read: parseDay, absent: null }),
 }
 
 export type WindowWish = { readonly mostDays: number; readonly zone: string; readonly now: number }
