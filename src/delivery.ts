@@ -1,7 +1,7 @@
 /**
  * delivery - the delivery queue's parts, made from the settings and joined
  *
- * With mode off there is none: mail that is accepted waits for a node that delivers. Otherwise the mode says which way mail goes; all else
+ * With mode off there is none: mail that is accepted waits for a node that delivers, which the log says once at the start. Otherwise the mode says which way mail goes; all else
  * is the same. Started when the doors listen, ended after they are shut: in-flight mail is answered within the time that running sessions have.
  *
  * See also: settings/delivery, work/deliver, edge/route, app (who starts and ends it), docs/DELIVERY.md.
@@ -26,7 +26,9 @@ import { RETRY, type RetryLadder } from './queue/retry.ts'
 import { hastenPolicy, hastenRetry } from './queue/tempo.ts'
 import { egressIpsOf, poolsOf } from './settings/pools.ts'
 import type { Settings } from './settings.ts'
+import { countQueuedForOperator } from './store/queue.ts'
 import { createDeliverer } from './work/deliver.ts'
+import { deliveryOf } from './work/queuedesk.ts'
 import { createRender } from './work/render.ts'
 import type { Shop } from './work/shop.ts'
 import { createSigners } from './work/signers.ts'
@@ -44,8 +46,6 @@ type Rules = Settings['delivery']
 
 /** Which way mail goes, and what is known of a domain beforehand. */
 type Way = { readonly route: Router; readonly addressesOf: MxLookUp['addressesOf']; readonly placeOf: PlaceOf }
-
-const NOTHING: Delivery = { start: () => undefined, nudge: () => undefined, close: () => Promise.resolve() }
 
 /** The world that mail goes out into: the resolver, and the laboratory where that is the world. */
 export type Ground = {
@@ -76,7 +76,7 @@ export async function openGround({ host, delivery: rules, smtp }: Settings, { ke
 /** Makes it; nothing is sent before `start`. Faults: config_invalid. */
 export function createDelivery({ shop, vault }: Opening, settings: Settings, ground: Ground): Delivery {
   const { delivery: rules } = settings
-  if (rules.mode === 'off') return NOTHING
+  if (rules.mode === 'off') return idle(shop)
   if (rules.mode !== 'simulated') tellStrangeIps(shop, rules)
   const { route, addressesOf, placeOf } = WAYS[rules.mode](shop, rules, ground)
   const ehlo = rules.ehlo ?? hostname()
@@ -104,6 +104,26 @@ export function createDelivery({ shop, vault }: Opening, settings: Settings, gro
     closeMs: settings.limits.closeSeconds * 1_000,
   })
   return { start: deliverer.start, nudge: deliverer.nudge, close: () => deliverer.close().then(transport.close) }
+}
+
+/** Nobody delivers here. Mail that waits is counted at the start, and told of where no other node delivers it. */
+function idle({ engine, telemetry, now }: Shop): Delivery {
+  let running: Promise<void> = Promise.resolve()
+  const tell = async (): Promise<void> => {
+    const { delivering } = await deliveryOf(engine.read, now())
+    const waiting = await countQueuedForOperator(engine.read)
+    telemetry.gauge('bounced_queue_delivering', 0)
+    telemetry.gauge('bounced_queue_waiting', waiting)
+    if (waiting > 0 && !delivering)
+      telemetry.log.warn({ waiting }, 'accepted mail waits and nobody delivers it: set delivery.mode here or on another node')
+  }
+  return {
+    start: () => {
+      running = tell().catch((error: unknown) => telemetry.log.error({ err: error }, 'waiting mail could not be counted'))
+    },
+    nudge: () => undefined,
+    close: () => running,
+  }
 }
 
 /** The limits of time of a dialogue. */

@@ -94,3 +94,29 @@ test('a server that says nothing is left after delivery.greetingSeconds', async 
     rmSync(data, { recursive: true, force: true })
   }
 })
+
+test('with delivery off, mail that waits is told of at the start: in the log, the metrics and the queue’s answer', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'bounced-off-'))
+  const key = 'k'.repeat(40)
+  const env = { BOUNCED_SMTP_PORT: '0', BOUNCED_HTTP_PORT: '0', BOUNCED_DATA: data, BOUNCED_API_USER: 'shop', BOUNCED_API_KEY: key }
+  const heard: unknown[] = []
+  const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
+  const warn = (fields: unknown, text: unknown): number => heard.push([fields, text])
+  const start = () => startApp(settingsOf(env), { ...telemetry, log: Object.assign(Object.create(telemetry.log), { warn }) })
+  const headers = { 'content-type': 'application/json', authorization: `Basic ${Buffer.from(`shop:${key}`).toString('base64')}` }
+  const mail = { apiUser: 'shop', apiKey: key, from: 'news@example.com', to: 'joe@example.net', subject: 'Hi', plain: 'Hi' }
+  const first = await start()
+  await fetch(`http://127.0.0.1:${first.httpPort}/api/mail/send`, { method: 'POST', headers, body: JSON.stringify(mail) })
+  await first.close()
+  expect(heard).toEqual([])
+  const second = await start()
+  try {
+    await expect.poll(() => heard).toEqual([[{ waiting: 1 }, expect.stringContaining('delivery.mode')]])
+    expect((await telemetry.metrics()).text).toMatch(/^bounced_queue_waiting 1$/m)
+    const answer: unknown = await (await fetch(`http://127.0.0.1:${second.httpPort}/v1/queue`, { headers })).json()
+    expect(answer).toMatchObject({ delivering: false, seenAt: null })
+  } finally {
+    await second.close()
+    rmSync(data, { recursive: true, force: true })
+  }
+})

@@ -231,3 +231,8 @@ export async function lookForOperator(reader: Reader): Promise<{ readonly fresh:
     case when exists (select 1 from queue_reports r) then 1 else 0 end as reports`)
   return { fresh: Number(row?.['fresh']) === 1, reports: Number(row?.['reports']) === 1 }
 }
+
+/** How many mails wait, whoever they belong to. */
+export async function countQueuedForOperator(reader: Reader): Promise<number> {
+  return Number((await reader.one('select count(*) as n from queue_mails'))?.['n'] ?? 0)
+}

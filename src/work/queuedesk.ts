@@ -52,12 +52,15 @@ export const PULSE_MS = 20_000
 const PATIENCE_MS = 2_000
 const LOOK_EVERY_MS = 50
 
+/** Whether any node delivers. */
+export async function deliveryOf(read: Reader, now: number): Promise<Delivery> {
+  const pulse = await pulseForOperator(read)
+  return { delivering: pulse !== null && now - pulse.at < PULSE_MS, seenAt: pulse?.at ?? null }
+}
+
 export function createQueueDesk(shop: Shop, patienceMs: number = PATIENCE_MS): QueueDesk {
   const { read } = shop.engine
-  const delivery = async (): Promise<Delivery> => {
-    const pulse = await pulseForOperator(read)
-    return { delivering: pulse !== null && shop.now() - pulse.at < PULSE_MS, seenAt: pulse?.at ?? null }
-  }
+  const delivery = (): Promise<Delivery> => deliveryOf(read, shop.now())
   return {
     delivery,
     lanes: ({ account, domain, after, limit }) =>
