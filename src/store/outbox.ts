@@ -9,7 +9,7 @@
  */
 import type { Fact } from '../ledger/fact.ts'
 import type { Db, Reader } from './engine.ts'
-import { bytesOfUuid, int, maybe, shapeOf, text, uuid, word } from './shape.ts'
+import { bytesOfUuid, int, maybe, shapeOf, text, uuid, uuidOfBytes, word } from './shape.ts'
 import { createWhere } from './where.ts'
 
 export type OutboxRow = {
@@ -112,43 +112,66 @@ export async function listOutbox(reader: Reader, account: number, endpointId: nu
   return (await reader.all(sql, [account, endpointId, limit])).map(OUTBOX.decode)
 }
 
-/** What of the failed rows: made from one moment to another, both counted; `kinds` and `events` (names of edge/webhookbody) narrow it. */
-export type Replay = {
-  readonly dueAt: number
-  readonly from?: number
-  readonly until?: number
-  readonly eventId?: string
-  readonly events?: { readonly names: readonly string[]; readonly kinds: readonly Fact['kind'][] }
+/** Made from one moment to another, both counted; `events` (names of edge/webhookbody, and their kinds of fact) narrows it. */
+export type FailedFilters = {
+  readonly from?: number | undefined
+  readonly until?: number | undefined
+  readonly events?: { readonly names: readonly string[]; readonly kinds: readonly Fact['kind'][] } | undefined
 }
 
-/** Lets failed rows of one endpoint wait again from a moment on, complaints and unsubscribes first; how many. */
-export async function replayOutbox(db: Db, account: number, endpointId: number, replay: Replay): Promise<number> {
-  const { dueAt, from = 0, until = Number.MAX_SAFE_INTEGER, events, eventId } = replay
+/** One page of the events that have failed at one endpoint, by their ids, oldest first, behind `after`. */
+export async function failedOutbox(
+  reader: Reader,
+  { account, endpointId }: EndpointRef,
+  { from, until, events }: FailedFilters,
+  page: { readonly after: string | null; readonly limit: number },
+): Promise<readonly string[]> {
   const same = 'r.account_id = o.account_id and r.endpoint_id = o.endpoint_id and r.event_id = o.event_id'
   const where = createWhere('o.account_id = ?', account)
     .when('o.endpoint_id = ?', endpointId)
+    .when('o.event_id > ?', page.after === null ? undefined : bytesOfUuid(page.after))
     .also("o.state = 'failed'")
     .when('o.created_at >= ?', from)
     .when('o.created_at <= ?', until)
-    .when('o.event_id = ?', eventId === undefined ? undefined : bytesOfUuid(eventId))
     .whenIn('o.kind', events?.kinds)
   if (events !== undefined) {
     // One kind of fact may be several events; which one it was, its record says.
     const names = events.names.map((name) => where.param(name)).join(', ')
     where.also(`not exists (select 1 from webhook_records r where ${same} and r.event not in (${names}))`)
   }
-  const params = [...where.params()]
-  const found = `(account_id, endpoint_id, event_id) in (select o.account_id, o.endpoint_id, o.event_id from outbox o where ${where.sql()})`
-  await db.run(`update webhook_records set state = 'waiting' where ${found}`, params)
-  const sql = `update outbox set state = 'waiting', attempts = 0, error = null,
-    due_at = cast($${params.length + 1} as bigint) + case when kind in ('complaint', 'unsubscribe') then 0 else 1 end where ${found}`
-  return db.run(sql, [...params, dueAt])
+  const sql = `select o.event_id from outbox o where ${where.sql()} order by o.event_id limit ${where.param(page.limit)}`
+  return (await reader.all(sql, where.params())).flatMap(({ event_id: id }) => (id instanceof Uint8Array ? uuidOfBytes(id) : []))
 }
 
-/** Lets rows of one endpoint that rest between two attempts be due at a moment: it is well again; how many. */
-export async function hastenOutbox(db: Db, account: number, endpointId: number, dueAt: number): Promise<number> {
-  const sql = "update outbox set due_at = $1 where account_id = $2 and endpoint_id = $3 and state = 'waiting' and due_at > $1"
-  return db.run(sql, [dueAt, account, endpointId])
+/** Lets failed rows of one endpoint wait again from a moment on, complaints and unsubscribes first; how many were failed. One transaction. */
+export async function replayOutbox(
+  db: Db,
+  { account, endpointId }: EndpointRef,
+  { eventIds, dueAt }: { readonly eventIds: readonly string[]; readonly dueAt: number },
+): Promise<number> {
+  const types = ['int', 'int', 'bytes'] as const
+  const found = '(account_id, endpoint_id, event_id) in (select k.k1, k.k2, k.k3 from {keys} k)'
+  const sql = `update outbox set state = 'waiting', attempts = 0, error = null,
+    due_at = cast($1 as bigint) + case when kind in ('complaint', 'unsubscribe') then 0 else 1 end
+    where state = 'failed' and ${found} returning event_id as id`
+  const keys = eventIds.toSorted().map((id) => [account, endpointId, bytesOfUuid(id)])
+  const waiting = await db.inKeys(sql, { types, rows: keys }, [dueAt])
+  const rows = waiting.map(({ id }) => [account, endpointId, id ?? null])
+  await db.inKeys(`update webhook_records set state = 'waiting' where ${found}`, { types, rows })
+  return waiting.length
+}
+
+/** Lets rows of one endpoint that rest between two attempts be due at a moment: it is well again; how many, at most `limit`. */
+export async function hastenOutbox(
+  db: Db,
+  { account, endpointId }: EndpointRef,
+  { dueAt, limit }: { readonly dueAt: number; readonly limit: number },
+): Promise<number> {
+  const key = 'account_id, endpoint_id, event_id'
+  // The index is of both states, and is found by naming both.
+  const sql = `update outbox set due_at = $1 where state = 'waiting' and (${key}) in (select ${key} from outbox
+    where account_id = $2 and endpoint_id = $3 and state in ('waiting', 'sending') and state = 'waiting' and due_at > $1 order by due_at limit $4)`
+  return db.run(sql, [dueAt, account, endpointId, limit])
 }
 
 /** Where the outbox of a fact begins: waiting, due at once. */

@@ -53,8 +53,9 @@ const COLUMNS = WEBHOOK_RECORDS.columns('r')
 
 export type RecordKey = Pick<WebhookRecord, 'account' | 'endpointId' | 'eventId'>
 
-/** `until` is not counted. */
+/** `until` is not counted; `triedUntil` is, and looks at the last attempt. */
 export type RecordFilters = {
+  readonly triedUntil?: number
   readonly state?: RecordState
   readonly events?: readonly string[]
   readonly emailId?: string
@@ -98,6 +99,7 @@ function filtered({ account, endpointId }: Pick<RecordKey, 'account' | 'endpoint
     .when('r.email_id = ?', filters.emailId)
     .when('r.happened_at >= ?', filters.from)
     .when('r.happened_at < ?', filters.until)
+    .when('r.last_at <= ?', filters.triedUntil)
 }
 
 /** What goes out first of a replay: they feed lists, and clients act on them. */

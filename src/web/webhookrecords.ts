@@ -10,7 +10,7 @@ import { EVENT_NAMES } from '../edge/webhookbody.ts'
 import { webhookIdOf } from '../edge/signature.ts'
 import { Fault } from '../error.ts'
 import { RECORD_STATES, type RecordFilters, type WebhookRecord } from '../store/webhookrecords.ts'
-import type { ReplayWish } from '../work/webhooks.ts'
+import type { ReplayWish } from '../work/replay.ts'
 import { isoOf } from './factview.ts'
 import type { Web } from './server.ts'
 import { given } from './storedesk.ts'
@@ -55,6 +55,7 @@ const replayBody = strict({
   since: moment.optional().describe('The same'),
   until: moment.optional().describe('Happened at or before'),
   events: z.array(z.enum(EVENT_NAMES)).min(1).optional(),
+  after: z.string().max(80).optional().describe('`next` of the answer before, with all else as it was'),
   onlyFailed: z.boolean().optional().describe('Default: true without `from`, else false: what was heard is sent again too'),
 }).nullish()
 
@@ -96,7 +97,8 @@ function addList(server: Web, { desk, guard }: WebhookRoutes): void {
 }
 
 function addReplay(server: Web, { desk, guard }: WebhookRoutes): void {
-  const events = { 200: z.object({ events: z.int().describe('How many wait again') }) }
+  const count = z.int().describe('How many wait again')
+  const next = z.string().nullable().describe('Not null: there may be more; ask again with it as `after`')
   const querystring = strict(operatorQuery)
   const all = {
     summary: 'Send again what has failed or was heard',
@@ -104,14 +106,15 @@ function addReplay(server: Web, { desk, guard }: WebhookRoutes): void {
     querystring,
     params: z.object({ id }),
     body: replayBody,
-    response: events,
+    response: { 200: z.object({ events: count, next }) },
   }
   server.post('/v1/webhooks/:id/replay', { schema: all }, async (request) => {
     const { account } = await guard.account(request)
-    return { events: await desk.webhooks.replay(account, request.params.id, wishOf(request.body ?? {})) }
+    const replayed = await desk.webhooks.replay(account, request.params.id, wishOf(request.body ?? {}))
+    return { events: replayed.count, next: replayed.next }
   })
   const params = z.object({ id, event: z.uuid() })
-  const one = { summary: 'Send one event again', tags, querystring, params, response: events }
+  const one = { summary: 'Send one event again', tags, querystring, params, response: { 200: z.object({ events: count }) } }
   server.post('/v1/webhooks/:id/deliveries/:event/replay', { schema: one }, async (request) => {
     const { account } = await guard.account(request)
     const isNew = await desk.webhooks.resend(account, request.params.id, request.params.event.toLowerCase())
@@ -125,6 +128,7 @@ function wishOf(body: NonNullable<z.output<typeof replayBody>>): ReplayWish {
     ...(from === undefined ? {} : { from: Date.parse(from) }),
     ...(body.until === undefined ? {} : { until: Date.parse(body.until) }),
     events: body.events ?? null,
+    after: body.after ?? null,
     onlyFailed: body.onlyFailed ?? from === undefined,
   }
 }

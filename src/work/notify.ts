@@ -13,9 +13,7 @@ import { findEndpoint, type Endpoint } from '../store/endpoints.ts'
 import {
   claimOutboxForOperator,
   dueEndpointsForOperator,
-  hastenOutbox,
   putBackOutboxForOperator,
-  replayOutbox,
   settleOutboxForOperator,
   type EndpointRef,
   type OutboxRow,
@@ -24,6 +22,7 @@ import { addWatchCounts } from '../store/watchcounters.ts'
 import type { WatchCount } from '../ledger/watchcount.ts'
 import { quarterOf } from '../ledger/world.ts'
 import { disableGone } from './gone.ts'
+import { welcomeBack } from './replay.ts'
 import { createSender, type Asked, type SenderOptions, type Sent } from './send.ts'
 import type { Shop } from './shop.ts'
 import { recordTries, type RecordRules, type Told } from './webhookrecord.ts'
@@ -164,7 +163,10 @@ async function runBatch(notify: Notify, ref: EndpointRef, lane: Lane): Promise<b
   const send = await sender(endpoint, rows)
   const ends = await inParallel(rows, (row) => sendOne(notify, { endpoint, lane, row }, send))
   await settle(notify, endpoint, ends)
-  if (ends.some(({ sent }) => sent?.kind === 'heard') && lane.isUnproven) await welcome(notify, ref, lane)
+  if (ends.some(({ sent }) => sent?.kind === 'heard') && lane.isUnproven) {
+    lane.isUnproven = false
+    await welcomeBack(shop, ref, { replays: notify.replayWhenWell, mustStop: () => notify.state.isClosing })
+  }
   return lane.breaker.state !== 'open' && !ends.some(({ sent }) => sent?.kind === 'gone')
 }
 
@@ -243,14 +245,4 @@ function putBack({ ladder }: Endpoint, { row, sent }: End, now: number): OutboxR
   // Its endpoint is off from now on: it waits for the day when it is switched on.
   const rest = sent.kind === 'gone' ? 0 : restAfter(ladder, row.attempts)
   return rest === null ? { ...row, state: 'failed', error } : { ...row, state: 'waiting', dueAt: now + rest, error }
-}
-
-/** It is well again: what rests is due now, and what failed is tried once more. */
-async function welcome({ shop, replayWhenWell }: Notify, { account, endpointId }: EndpointRef, lane: Lane): Promise<void> {
-  lane.isUnproven = false
-  const now = shop.now()
-  await shop.engine.tx(async (db) => {
-    await hastenOutbox(db, account, endpointId, now)
-    if (replayWhenWell) await replayOutbox(db, account, endpointId, { dueAt: now })
-  })
 }

@@ -10,13 +10,14 @@ import type { LadderName } from '../edge/ladder.ts'
 import type { Poster } from '../edge/post.ts'
 import type { TargetGuard } from '../edge/target.ts'
 import type { Vault } from '../edge/vault.ts'
-import { EVENTS, type EventName } from '../edge/webhookbody.ts'
+import type { EventName } from '../edge/webhookbody.ts'
 import type { BodyFormat } from '../edge/webhookformat.ts'
 import { Fault } from '../error.ts'
 import { addEndpoint, endpointsOf, findEndpoint, removeEndpoint, saveEndpoint, type Endpoint } from '../store/endpoints.ts'
 import type { Db, Reader } from '../store/engine.ts'
-import { listOutbox, replayOutbox, type EndpointRef, type OutboxRow } from '../store/outbox.ts'
+import { listOutbox, replayOutbox, type OutboxRow } from '../store/outbox.ts'
 import { pageRecords, recordsByKeyForOperator, resendRecords, type RecordFilters, type WebhookRecord } from '../store/webhookrecords.ts'
+import { replayEvents, type Replayed, type ReplayWish } from './replay.ts'
 import type { Shop } from './shop.ts'
 
 export type WebhookWish = {
@@ -47,8 +48,8 @@ export type Webhooks = {
   readonly change: (account: number, endpointId: number, change: WebhookChange) => Promise<WebhookTold>
   /** Removes it with what waits for it; false where it was not there. */
   readonly remove: (account: number, endpointId: number) => Promise<boolean>
-  /** Events wait again, those that were heard too unless `onlyFailed`; how many. Faults: not_found. */
-  readonly replay: (account: number, endpointId: number, wish: ReplayWish) => Promise<number>
+  /** Events wait again, those that were heard too unless `onlyFailed`, so many a call. Faults: not_found, bad_request. */
+  readonly replay: (account: number, endpointId: number, wish: ReplayWish) => Promise<Replayed>
   /** Sends one event again; false where it waits already. Faults: not_found. */
   readonly resend: (account: number, endpointId: number, eventId: string) => Promise<boolean>
   /** What was said and heard, newest first; `after` is the id of an event. Faults: not_found (the endpoint). */
@@ -59,14 +60,6 @@ export type Webhooks = {
   readonly waiting: (account: number, endpointId: number, limit: number) => Promise<readonly OutboxRow[]>
   /** Whether a URL answers 200 to GET and to POST; what may not be called does not. */
   readonly answers: (url: string) => Promise<boolean>
-}
-
-/** Both ends of the time in which the events were made are counted; `events` null: all. */
-export type ReplayWish = {
-  readonly from?: number
-  readonly until?: number
-  readonly events: readonly EventName[] | null
-  readonly onlyFailed: boolean
 }
 
 export type RecordWish = { readonly filters: RecordFilters; readonly limit: number; readonly after: string | null }
@@ -108,13 +101,13 @@ export function createWebhooks(shop: Shop, { vault, guard, poster }: WebhookTool
     remove: (account, endpointId) => engine.tx((db) => removeEndpoint(db, account, endpointId)),
     replay: async (account, endpointId, wish) => {
       await must(engine.read, account, endpointId)
-      return replay(shop, { account, endpointId }, wish)
+      return replayEvents(shop, { account, endpointId }, wish)
     },
     resend: async (account, endpointId, eventId) =>
       engine.tx(async (db) => {
         const [found] = await recordsByKeyForOperator(db, [{ account, endpointId, eventId }])
         if (found === undefined) throw new Fault('not_found', 'there is no record of this event')
-        const failed = await replayOutbox(db, account, endpointId, { dueAt: now(), eventId })
+        const failed = await replayOutbox(db, { account, endpointId }, { eventIds: [eventId], dueAt: now() })
         return failed > 0 || (await resendRecords(db, [found], now())) > 0
       }),
     records: async (account, endpointId, { filters, ...page }) => {
@@ -136,33 +129,6 @@ export function createWebhooks(shop: Shop, { vault, guard, poster }: WebhookTool
       return true
     },
   }
-}
-
-/** Records that one transaction lets wait again: a long one would hold the writer. */
-const REPLAY_PAGE = 1_000
-
-async function replay({ engine, now }: Shop, of: EndpointRef, { events, onlyFailed, ...span }: ReplayWish): Promise<number> {
-  const { account, endpointId } = of
-  const dueAt = now()
-  const named = events === null ? {} : { events: { names: events, kinds: [...new Set(events.flatMap((name) => EVENTS[name].kinds))] } }
-  let count = await engine.tx((db) => replayOutbox(db, account, endpointId, { dueAt, ...span, ...named }))
-  if (onlyFailed) return count
-  const { from, until } = span
-  const filters = {
-    state: 'heard',
-    ...(events === null ? {} : { events }),
-    ...(from === undefined ? {} : { from }),
-    ...(until === undefined ? {} : { until: until + 1 }),
-  } as const
-  for (let full = true; full;) {
-    // A page that waits again is no longer heard: the next one begins behind it by itself.
-    full = await engine.tx(async (db) => {
-      const records = await pageRecords(db, of, filters, { limit: REPLAY_PAGE, after: null })
-      count += await resendRecords(db, records, dueAt)
-      return records.length === REPLAY_PAGE
-    })
-  }
-  return count
 }
 
 type Making = { readonly vault: Vault; readonly secret: string; readonly now: number }

@@ -243,8 +243,9 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
       ['sending', null],
     ])
     expect(await listOutbox(engine.read, 2, 1, 10)).toEqual([])
-    expect(await tx(async (db) => replayOutbox(db, 2, 1, { dueAt: T0 }))).toBe(0)
-    expect(await tx(async (db) => replayOutbox(db, 1, 1, { dueAt: T0, until: T0 }))).toBe(1)
+    const eventIds = [idOf(1), idOf(2)]
+    expect(await tx(async (db) => replayOutbox(db, { account: 2, endpointId: 1 }, { eventIds, dueAt: T0 }))).toBe(0)
+    expect(await tx(async (db) => replayOutbox(db, { account: 1, endpointId: 1 }, { eventIds, dueAt: T0 }))).toBe(1)
     expect(events(await claim(T0 + 1))).toEqual([idOf(1)])
   })
 

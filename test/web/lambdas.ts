@@ -438,7 +438,7 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       add: hear('webhooks.add', { endpoint: ENDPOINT, secret: 'whsec_x' }),
       change: hear('webhooks.change', { endpoint: ENDPOINT, secret: null }),
       remove: hear('webhooks.remove', true),
-      replay: hear('webhooks.replay', 3),
+      replay: hear('webhooks.replay', { count: 3, next: null }),
       resend: hear('webhooks.resend', true),
       records: hear('webhooks.records', [RECORD]),
       record: (account, _endpointId, eventId) => Promise.resolve(account === 1 && eventId === RECORD.eventId ? RECORD : null),

@@ -14,8 +14,9 @@ import { removeRecordsForOperator, type RecordFilters } from '../../src/store/we
 import { createNotifier, CONNECTIONS, type Notifier, type NotifyOptions } from '../../src/work/notify.ts'
 import { createReceiver } from '../../src/work/receive.ts'
 import { createRegister } from '../../src/work/register.ts'
+import type { ReplayWish } from '../../src/work/replay.ts'
 import type { Shop } from '../../src/work/shop.ts'
-import { createWebhooks, type ReplayWish, type Webhooks, type WebhookWish } from '../../src/work/webhooks.ts'
+import { createWebhooks, type Webhooks, type WebhookWish } from '../../src/work/webhooks.ts'
 import { engines } from '../support/engines.ts'
 import { say, startReceiver, type Answering, type Receiver } from '../support/receiver.ts'
 import { incoming, ndr } from '../support/reports.ts'
@@ -232,7 +233,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       await run(notifier)
     }
     expect(await waiting(b)).toMatchObject([{ state: 'failed', attempts: 6, error: 'HTTP 500' }])
-    expect(await b.hooks.replay(1, 1, { until: T0 - 1, events: null, onlyFailed: true })).toBe(0)
+    expect(await b.hooks.replay(1, 1, { until: T0 - 1, events: null, onlyFailed: true })).toEqual({ count: 0, next: null })
     at.answer = say(200)
     b.clock.now += HOUR
     // A later event of the same mail is heard, and calls the failed one back.
@@ -371,7 +372,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     const ids = new Set(at.got.map(({ headers }) => headers['webhook-id']))
     for (const [what, wish, events] of REPLAYS) {
       at.got.length = 0
-      expect({ what, n: await b.hooks.replay(1, 1, wish) }).toEqual({ what, n: events.length })
+      expect({ what, ...(await b.hooks.replay(1, 1, wish)) }).toEqual({ what, count: events.length, next: null })
       b.clock.now += 1
       await run(notifier)
       expect({ what, events: at.got.map(({ body }) => fields(body)['event'] ?? '').toSorted((x, y) => (x < y ? -1 : 1)) }).toEqual({
@@ -406,8 +407,8 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       'invalid',
       'request',
     ])
-    expect(await b.hooks.replay(1, 1, { events: ['soft_bounce'], onlyFailed: true })).toBe(0)
-    expect(await b.hooks.replay(1, 1, { events: ['invalid'], onlyFailed: true })).toBe(1)
+    expect(await b.hooks.replay(1, 1, { events: ['soft_bounce'], onlyFailed: true })).toEqual({ count: 0, next: null })
+    expect(await b.hooks.replay(1, 1, { events: ['invalid'], onlyFailed: true })).toEqual({ count: 1, next: null })
     expect((await b.hooks.records(1, 1, { filters: { state: 'waiting' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
       'invalid',
     ])
