@@ -99,6 +99,7 @@ export function createDelivery({ shop, vault }: Opening, settings: Settings, gro
     pools: poolsOf(rules),
     lines: rules.lines,
     linesPerSite: rules.linesPerSite,
+    inFlightBytes: rules.inFlightBytes,
     node: rules.node ?? `${hostname()}:${resolve(settings.data)}`,
     leaseMs: rules.leaseSeconds * 1_000,
     closeMs: settings.limits.closeSeconds * 1_000,

@@ -52,6 +52,11 @@ export const delivery = z.strictObject({
     'Of them from one address to one receiving site',
     'what large providers allow to an address of good name; a slow site then leaves lines to all others',
   ),
+  inFlightBytes: setting(
+    count.default(67_108_864),
+    'Bytes of made mails in memory at once; a larger mail goes alone',
+    '64 MiB: four of the largest attachments that mail/send takes, or all lines full of mails of half a megabyte',
+  ),
   connectSeconds: setting(
     seconds.default(30),
     'Seconds until a connection to a receiver stands',

@@ -1,8 +1,8 @@
 /**
  * carrier - marked mails on their way: made, handed to the transport, and their answers heard
  *
- * As many at once as there are lines; the next are staged, so that a line never waits for a commit. What was recalled before it began, or
- * may no longer be sent because the lease is over, is given back unsent. What cannot be made rests as if the line had broken: no key hears
+ * As many at once as there are lines, and as their bytes have room; the next are staged, so that a line never waits for a commit. What was
+ * recalled before it began, or may no longer be sent because the lease is over, is given back unsent. What cannot be made rests as if the line had broken: no key hears
  * of it, and the log alone tells it; when its time is over, an attempt without an answer says why it was never sent.
  *
  * See also: work/deliver (who marks), work/hearing, edge/transport, work/render.
@@ -15,11 +15,10 @@ import { answer } from '../queue/answer.ts'
 import type { Answer, MailEnd } from '../queue/mail.ts'
 import { findQueuedBody, type QueuedMail } from '../store/queue.ts'
 import { NEVER_MADE, neverMade, readOutcome } from './hearing.ts'
+import { createMake, type Made, type Make, type Rendered } from './making.ts'
+import { createRoom } from './room.ts'
 import type { Shop } from './shop.ts'
 import { follow, type InHand, type Stays, type Term } from './term.ts'
-
-/** A mail as it goes out: the Return-Path, the recipient, and its bytes. */
-export type Rendered = { readonly from: string; readonly to: string; readonly raw: Buffer }
 
 /** The same mail gives the same names at each attempt. */
 export type Render = (mail: QueuedMail, body: Composition) => Promise<Rendered>
@@ -29,6 +28,8 @@ export type CarrierOptions = {
   readonly render: Render
   /** Mails under way at once. */
   readonly lines: number
+  /** Of mails that are made and on their way. */
+  readonly inFlightBytes: number
   /** Something was answered: there is something to commit. */
   readonly wake: () => void
 }
@@ -43,12 +44,18 @@ export type Carrier = {
 /** Bodies of the campaigns that are being sent, in bytes of their JSON. */
 const BODIES_BYTES = 64 * 1024 * 1024
 
-type Carrying = CarrierOptions & { readonly shop: Shop; readonly bodies: LRUCache<string, Promise<Body>>; readonly idlers: (() => void)[] }
+type Carrying = CarrierOptions & {
+  readonly shop: Shop
+  readonly make: Make
+  readonly bodies: LRUCache<string, Promise<Body>>
+  readonly idlers: (() => void)[]
+}
 type Body = { readonly composition: Composition; readonly size: number }
 
 /** Makes a carrier; it serves one term after the other. */
 export function createCarrier(shop: Shop, options: CarrierOptions): Carrier {
-  const carrying: Carrying = { ...options, shop, idlers: [], bodies: new LRUCache({ max: 1_000 }) }
+  const make = createMake(createRoom(options.inFlightBytes))
+  const carrying: Carrying = { ...options, shop, make, idlers: [], bodies: new LRUCache({ max: 1_000 }) }
   return {
     pump: (term) => pump(carrying, term),
     idle: async (term) => {
@@ -80,18 +87,22 @@ export function giveBack({ shop, wake }: Pick<Carrying, 'shop' | 'wake'>, term: 
 /** Never rejects. */
 async function carry(carrying: Carrying, term: Term, { hand, mail }: Term['staged'][number]): Promise<void> {
   const { shop } = carrying
-  hand.place = 'sending'
   term.sending += 1
+  let made: Made | null = null
   try {
-    const outgoing = await outgoingOf(carrying, hand, mail)
-    if (outgoing === null) rest(carrying, term, hand)
+    made = await makeMail(carrying, mail)
+    if (made === null) rest(carrying, term, hand)
     else if (!mayBegin(carrying, term, hand)) giveBack(carrying, term, hand)
-    else finish(carrying, term, hand, await carrying.transport.send(outgoing))
+    else {
+      hand.place = 'sending'
+      finish(carrying, term, hand, await carrying.transport.send(outgoingOf(hand, mail, made)))
+    }
   } catch (error) {
     const { account, deliveryId } = hand.ref
     shop.telemetry.log.error({ account, deliveryId, err: error }, 'an attempt failed in a way that none may; the mail is tried again later')
     if (term.inHand.has(hand.dispatch.number)) rest(carrying, term, hand)
   } finally {
+    made?.release()
     term.sending -= 1
     if (term.sending === 0) for (const wakeUp of carrying.idlers.splice(0)) wakeUp()
     pump(carrying, term)
@@ -99,17 +110,19 @@ async function carry(carrying: Carrying, term: Term, { hand, mail }: Term['stage
 }
 
 /** Null: it cannot be made now. */
-async function outgoingOf(carrying: Carrying, { dispatch }: InHand, mail: QueuedMail): Promise<Outgoing | null> {
-  const { shop, render } = carrying
-  const { account, deliveryId } = mail
+async function makeMail(carrying: Carrying, mail: QueuedMail): Promise<Made | null> {
+  const { shop, render, make } = carrying
+  const { account, deliveryId, bodyId } = mail
   try {
-    const { composition } = await bodyOf(carrying, mail)
-    const { from, to, raw } = await render(mail, composition)
-    return { egressIp: dispatch.egressIp, domain: mail.domain, from, to, raw, probe: dispatch.probe, envelopeId: deliveryId }
+    return await make(`${account}/${bodyId}`, async () => render(mail, (await bodyOf(carrying, mail)).composition))
   } catch (error) {
     shop.telemetry.log.error({ account, deliveryId, err: error }, 'a mail could not be made; it is tried again later')
     return null
   }
+}
+
+function outgoingOf({ dispatch }: InHand, { domain, deliveryId }: QueuedMail, { rendered: { from, to, raw } }: Made): Outgoing {
+  return { egressIp: dispatch.egressIp, domain, from, to, raw, probe: dispatch.probe, envelopeId: deliveryId }
 }
 
 /** Of one request, read once. Faults: not_found, store_busy. */

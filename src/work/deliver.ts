@@ -41,6 +41,8 @@ export type DeliverOptions = {
   /** Mails under way at once, and of them from one IP to one site. */
   readonly lines: number
   readonly linesPerSite: number
+  /** Of made mails in memory. */
+  readonly inFlightBytes: number
   /** The node's name: who comes back under it takes its lease at once. */
   readonly node: string
   readonly leaseMs: number
@@ -75,8 +77,8 @@ type Delivering = {
 export function createDeliverer(shop: Shop, options: DeliverOptions): Deliverer {
   const signal = createSignal()
   const { wake } = signal
-  const { transport, render, lines, placeOf } = options
-  const carrier = createCarrier(shop, { transport, render, lines, wake })
+  const { transport, render, lines, inFlightBytes, placeOf } = options
+  const carrier = createCarrier(shop, { transport, render, lines, inFlightBytes, wake })
   const waiting = createWaiting(shop, { placeOf, wake })
   const delivering: Delivering = { shop, options, signal, carrier, waiting, term: null, isClosing: false }
   let running: Promise<void> | null = null

@@ -50,6 +50,7 @@ export function deliverOptions(transport: Transport, more: Partial<DeliverOption
     pools: { '*': ['192.0.2.1'] },
     lines: 20,
     linesPerSite: 10,
+    inFlightBytes: 67_108_864,
     node: 'test',
     leaseMs: 10_000,
     closeMs: 2_000,

@@ -93,7 +93,7 @@ async function startNode(shop: Shop, faults: string[]): Promise<Node> {
     return new Promise<Outcome>((resolve) => pending.push({ mail, resolve }))
   })
   const wake = (): void => undefined
-  const carrier = createCarrier(shop, { transport, render: plainRender, lines: 6, wake })
+  const carrier = createCarrier(shop, { transport, render: plainRender, lines: 6, inFlightBytes: 67_108_864, wake })
   const waiting = createWaiting(shop, { wake, placeOf: async (domain) => ({ site: domain, gateway: false, mxSet: domain }) })
   const keys = createKeyBook()
   const keeper = { save: () => Promise.resolve() }
