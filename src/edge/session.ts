@@ -147,10 +147,13 @@ function end(line: Line, why: string): void {
   line.onEnd()
 }
 
+const LATE = 'no answer in'
+const isLate = (why: string): boolean => why.startsWith(LATE)
+
 const lateBy =
   (line: Line) =>
   (step: Step, limitMs: number): void =>
-    end(line, `no answer in ${Math.round(limitMs / 1_000)} s${step === 'greeting' ? '' : ` to ${line.command}`}`)
+    end(line, `${LATE} ${Math.round(limitMs / 1_000)} s${step === 'greeting' ? '' : ` to ${line.command}`}`)
 
 type Heed = (what: 'client' | 'server' | 'message', text: string) => void
 
@@ -191,7 +194,7 @@ function refused({ connection, replies, command, isLogin }: Line, { stop, inTheC
   const told = connection.upgrading === true || !/^[45]\d\d/.test(last) ? null : replyOutcome(last, phase, mx)
   if (told !== null && !(phase === 'starttls' && last.startsWith('5'))) return { kind: 'failed', plain, outcome: told }
   if (isTls) return { kind: 'failed', plain, outcome: errorOutcome('tls', why, mx) }
-  return { kind: 'failed', plain: false, outcome: errorOutcome(why.startsWith('no answer in') ? 'timeout' : 'connect', why, mx) }
+  return { kind: 'failed', plain: false, outcome: errorOutcome(isLate(why) ? 'timeout' : 'connect', why, mx) }
 }
 
 function sessionOf(line: Line, { stop, socket, patience }: SessionWish): Session {
@@ -234,9 +237,10 @@ function sessionOf(line: Line, { stop, socket, patience }: SessionWish): Session
   }
 }
 
-/** Who thanks for a mail that it has not had yet is not believed. */
+/** Who thanks for a mail that it has not had yet is not believed. A line that broke is another thing than a peer that fell silent. */
 function outcomeOf(line: Line, why: string, mx: string): Outcome {
   const told = readDialogue(line.replies, why, mx)
+  if (told.kind === 'error' && isLate(why)) return { ...told, error: 'timeout' }
   const isTooSoon = told.kind === 'reply' && told.code < 300 && !line.isWritten
   return isTooSoon ? errorOutcome('dropped', 'it was answered before it was sent', mx) : told
 }

@@ -57,7 +57,7 @@ export type Refusal = {
 export type Answer =
   | { readonly kind: 'accepted' }
   | Refusal
-  /** No answer came: the name was not found (`dns`), nobody listened (`connect`), or the line broke (`dropped`). */
+  /** No answer came: the name was not found (`dns`), nobody listened or answered in time (`connect`), or the line broke (`dropped`). */
   | { readonly kind: 'unreachable'; readonly how: 'dns' | 'connect' | 'dropped'; readonly text: string }
   /** It was not sent: the transport gave it back. */
   | { readonly kind: 'recalled' }

@@ -63,7 +63,7 @@ export function readOutcome(table: RuleTable, dispatch: Dispatch, outcome: Outco
   return { heard, verdict, answer: outcome.kind === 'error' ? unreached(outcome.error, text) : refused(table, heard, verdict) }
 }
 
-/** Where the dialogue had begun, the network is well: the line broke. */
+/** A line that broke in the dialogue says nothing of the network; a peer that fell silent in it is as good as away. */
 const HOW = {
   dns: 'dns',
   connect: 'connect',

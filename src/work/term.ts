@@ -82,6 +82,8 @@ export type Term = {
   /** When the store was last asked what came in, and when keys and lanes were last written down. */
   polledAt: number
   notedAt: number
+  /** A key has moved since then. */
+  hasMoved: boolean
   /** The store did not take the last turn: nothing new is given out. */
   isStuck: boolean
   /** Rows that nobody has taken, or reports, wait in the store. */
@@ -111,6 +113,7 @@ export function openTerm(lease: Lease, queue: Queue, leaseUntil: number): Term {
     loadedTo: null,
     polledAt: 0,
     notedAt: 0,
+    hasMoved: false,
     isStuck: false,
     hasFresh: true,
     hasReports: true,

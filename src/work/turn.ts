@@ -55,6 +55,7 @@ export async function takeTurn(desk: TurnDesk, term: Term): Promise<void> {
     const page = await shop.book.open()
     const now = shop.now()
     if (!term.isEnding && !term.isStuck && now < term.leaseUntil) giveOut(desk, term, now)
+    term.hasMoved ||= term.moves.length > 0
     await commitAll(desk, term, page)
     desk.carrier.pump(term)
     if (!term.isEnding) await note(desk, term)
@@ -247,8 +248,9 @@ async function note(desk: TurnDesk, term: Term): Promise<void> {
   const { shop, keys, keeper } = desk
   const now = shop.now()
   const isDue = now - term.notedAt >= NOTE_MS
-  if (!isDue && (term.moves.length === 0 || now - term.notedAt < NOTE_SOONEST_MS)) return
+  if (!isDue && (!term.hasMoved || now - term.notedAt < NOTE_SOONEST_MS)) return
   term.notedAt = now
+  term.hasMoved = false
   gauge(desk, term)
   await keeper.save(shop.engine, term.queue, now)
   const changes = keys.changes(term.queue, null)
