@@ -24,7 +24,7 @@ function fill(queue: Queue, from: number, size: number): void {
 function measure(size: number): { readonly micros: number; readonly bytes: number | null } {
   globalThis.gc?.()
   const before = process.memoryUsage().heapUsed
-  const queue = createQueue({ policy: POLICIES.default, seed: 1, pools: { '*': ['192.0.2.1', '192.0.2.2'] } })
+  const queue = createQueue({ policy: POLICIES.default, seed: 1, pools: { '*': ['192.0.2.1', '192.0.2.2'] }, connections: 20, lines: 100 })
   fill(queue, 0, size)
   globalThis.gc?.()
   const bytes = globalThis.gc === undefined ? null : (process.memoryUsage().heapUsed - before) / size

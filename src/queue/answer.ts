@@ -13,6 +13,7 @@ import type { Answer, QueueEvent, Refusal } from './mail.ts'
 import { note } from './rate.ts'
 import { restOf } from './retry.ts'
 import { roll, SALTS } from './roll.ts'
+import { learnRoom } from './share.ts'
 import { type Flight, type Held, nextNumber, type Stock } from './stock.ts'
 import { setTimer } from './timer.ts'
 import { countedKeys } from './turn.ts'
@@ -25,6 +26,7 @@ export function answer(queue: Stock, number: number, heard: Answer, now: number)
   const held = flight === undefined ? undefined : queue.mails.get(flight.dispatch.mailId)
   if (flight === undefined || held === undefined) return []
   land(queue, flight)
+  learn(queue, flight, heard)
   if (heard.kind === 'recalled') held.attempts -= 1
   else held.last = heard
   const fate = fateOf(queue, { held, flight, answer: heard }, now)
@@ -56,6 +58,15 @@ function land(queue: Stock, flight: Flight): void {
     else queue.inFlight.delete(key)
   }
   for (const key of flight.keys) if ((queue.gates.get(key)?.waiters.size ?? 0) > 0) queue.hot.add(key)
+}
+
+/** What an answer says of the lines that its host set may have. A line that broke, or nothing that was sent, says nothing. */
+function learn(queue: Stock, flight: Flight, heard: Answer): void {
+  const stream = queue.streams.get(flight.stream)
+  if (stream === undefined || heard.kind === 'recalled') return
+  if (heard.kind === 'unreachable' && heard.how === 'dropped') return
+  const isSilent = heard.kind === 'unreachable' || (heard.kind === 'refused' && heard.pause === 'network')
+  learnRoom(queue, stream, !isSilent)
 }
 
 type Fate =

@@ -13,6 +13,7 @@ import type { QueueEvent, Transition } from './mail.ts'
 import { nextToken, refill } from './pace.ts'
 import { pass, transitionOf, type Turn, wakeOf } from './pause.ts'
 import { roll, SALTS } from './roll.ts'
+import { roomAt } from './share.ts'
 import { type Gate, nextNumber, type Stock } from './stock.ts'
 import { emptyTally } from './tally.ts'
 import { setTimer } from './timer.ts'
@@ -163,7 +164,7 @@ export function budgetOf(queue: Stock, gate: Gate, now: number): number {
   const rate = rateOf(gate)
   if (rate !== null) gate.bucket = refill(gate.bucket, rate, now)
   const tokens = rate === null ? Infinity : Math.floor(gate.bucket.left)
-  return Math.max(0, Math.min(connections, probes, tokens, leftToday(gate, now) ?? Infinity))
+  return Math.max(0, Math.min(roomAt(queue, gate.id), connections, probes, tokens, leftToday(gate, now) ?? Infinity))
 }
 
 /** When a gate that lets nothing through may do so by time alone; null: only an answer or an operator opens it. */

@@ -14,6 +14,7 @@ import { destinationKeys, egressKeys, KEYS, type KeyId } from './key.ts'
 import type { Destination, KeyId as Key } from './key.ts'
 import type { MailEnd, QueueEvent } from './mail.ts'
 import { emptyRates } from './rate.ts'
+import { countShares, sharersOf } from './share.ts'
 import type { Held, Lane, Stock, Stream, Way } from './stock.ts'
 
 const laneIdOf = (to: Pick<Destination, 'account' | 'domain'>): string => KEYS.lane(to)
@@ -74,6 +75,7 @@ export function streamOf(queue: Stock, to: Destination, refusedBy: readonly stri
     to: plain,
     keys: destinationKeys(plain),
     ways,
+    sharers: sharersOf(plain),
     ready: emptyFifo(),
     waiting: 0,
     place: 'idle',
@@ -125,6 +127,7 @@ export function makeReady(queue: Stock, held: Held): void {
 /** One more, or one less, that waits in a stream. */
 export function countWaiting(queue: Stock, stream: Stream, n: 1 | -1): void {
   stream.waiting += n
+  countShares(queue, stream, n)
   const lane = queue.lanes.get(stream.lane)
   if (lane !== undefined) lane.waiting += n
 }

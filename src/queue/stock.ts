@@ -19,6 +19,7 @@ import type { ClassName } from './pauseclass.ts'
 import type { Policy } from './policy.ts'
 import { emptyRates, type Rates } from './rate.ts'
 import type { RetryLadder } from './retry.ts'
+import type { Sharers } from './share.ts'
 import type { Tally } from './tally.ts'
 import type { Timer } from './timer.ts'
 
@@ -47,6 +48,7 @@ export type Stream = {
   /** Keys that cover it by any way. */
   readonly keys: readonly KeyId[]
   readonly ways: readonly Way[]
+  readonly sharers: Sharers
   readonly ready: Fifo<MailId>
   /** Ready and resting, the deleted not among them. */
   waiting: number
@@ -123,6 +125,8 @@ export type QueueOptions = {
   readonly pools: Readonly<Record<string, readonly string[]>>
   /** Most attempts at once from one IP to one site; not given: no limit. */
   readonly connections?: number
+  /** Attempts at once altogether, which are shared out (queue/share); not given: they are not. */
+  readonly lines?: number
 }
 
 export type Stock = {
@@ -132,13 +136,19 @@ export type Stock = {
   readonly pools: Readonly<Record<string, readonly string[]>>
   /** Null: no limit. */
   readonly connections: number | null
+  readonly lines: number | null
   sequence: number
   readonly mails: Map<MailId, Held>
   readonly streams: Map<StreamId, Stream>
   readonly lanes: Map<LaneId, Lane>
   readonly gates: Map<KeyId, Gate>
   readonly flights: Map<number, Flight>
-  /** Connections in use by connection and network key. */
+  /** Attempts at once that a host set has earned by its answers. */
+  readonly rooms: Map<KeyId, number>
+  /** Waiting mails by those who share the lines. */
+  readonly waitingHosts: Map<KeyId, number>
+  readonly waitingAccounts: Map<KeyId, number>
+  /** Attempts under way by connection and network key, and by who shares the lines. */
   readonly inFlight: Map<KeyId, number>
   /** Streams by the name of their site, domain and hosts. */
   readonly covers: Map<string, Set<StreamId>>
@@ -167,12 +177,16 @@ export function emptyStock(options: QueueOptions, retry: RetryLadder): Stock {
     seed: options.seed,
     pools: options.pools,
     connections: options.connections ?? null,
+    lines: options.lines ?? null,
     sequence: 0,
     mails: new Map(),
     streams: new Map(),
     lanes: new Map(),
     gates: new Map(),
     flights: new Map(),
+    rooms: new Map(),
+    waitingHosts: new Map(),
+    waitingAccounts: new Map(),
     inFlight: new Map(),
     covers: new Map(),
     ring: emptyFifo(),

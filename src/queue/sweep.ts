@@ -9,6 +9,7 @@ import { sizeOf } from './fifo.ts'
 import { KEYS } from './key.ts'
 import { dropStream } from './lane.ts'
 import { seriesOf } from './rate.ts'
+import { sweepRooms } from './share.ts'
 import type { Gate, Lane, Stock } from './stock.ts'
 import { sum } from './tally.ts'
 
@@ -17,6 +18,7 @@ export const SWEEP_EVERY = 3_600_000
 /** Forgets what is spent. */
 export function sweep(queue: Stock, now: number): void {
   queue.sweptAt = now
+  sweepRooms(queue)
   for (const stream of queue.streams.values()) {
     if (stream.waiting === 0 && stream.place === 'idle') dropStream(queue, stream)
   }

@@ -13,6 +13,7 @@ import { KEYS, type KeyId } from './key.ts'
 import { countWaiting, leave, park, passProbes, wake } from './lane.ts'
 import type { Dispatch, QueueEvent } from './mail.ts'
 import { note } from './rate.ts'
+import { fullShare, isShare, shareKeys } from './share.ts'
 import { type Gate, type Held, type Lane, nextNumber, type Stock, type Stream, type Way } from './stock.ts'
 import { dayOf } from './warmup.ts'
 
@@ -99,7 +100,7 @@ function shutKey(queue: Stock, keys: readonly KeyId[], now: number): KeyId | nul
 
 /** An IP that may be used now; null, and the stream parked, where there is none. IPs take turns. */
 function wayOut(queue: Stock, stream: Stream, now: number): Way | null {
-  const shut = shutKey(queue, stream.keys, now)
+  const shut = shutKey(queue, stream.keys, now) ?? fullShare(queue, stream)
   if (shut !== null) {
     park(queue, stream, [shut], now)
     return null
@@ -142,7 +143,7 @@ type Going = { readonly stream: Stream; readonly lane: Lane; readonly held: Held
 /** Hands a mail out. */
 function hand(queue: Stock, going: Going, sent: Sent, now: number): void {
   const { stream, lane, held, way } = going
-  const keys = [...stream.keys, ...way.keys]
+  const keys = [...stream.keys, ...way.keys, ...shareKeys(queue, stream)]
   held.place = 'flight'
   held.attempts += 1
   countWaiting(queue, stream, -1)
@@ -162,9 +163,9 @@ function hand(queue: Stock, going: Going, sent: Sent, now: number): void {
   sent.events.push(...passProbes(queue, stream, now))
 }
 
-/** Keys whose connections are counted. */
+/** Keys whose attempts under way are counted. */
 export const countedKeys = (keys: readonly KeyId[]): KeyId[] =>
-  keys.filter((key) => key.startsWith('connection|') || key.startsWith('network|'))
+  keys.filter((key) => key.startsWith('connection|') || key.startsWith('network|') || isShare(key))
 
 /** One mail through a gate. Whether it is a probe. */
 function spend(queue: Stock, gate: Gate, now: number): boolean {

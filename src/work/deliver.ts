@@ -123,11 +123,8 @@ async function serve(delivering: Delivering): Promise<void> {
 async function serveTerm(delivering: Delivering, lease: Lease): Promise<void> {
   const { shop, options, signal, carrier, waiting } = delivering
   const { policy, retry, pools, lines, linesPerSite: connections } = options
-  const term = openTerm(
-    lease,
-    createQueue({ policy, retry, pools, connections, seed: lease.term }),
-    lastBegin(lease.untilAt, options.leaseMs),
-  )
+  const queue = createQueue({ policy, retry, pools, connections, lines, seed: lease.term })
+  const term = openTerm(lease, queue, lastBegin(lease.untilAt, options.leaseMs))
   const keys = createKeyBook()
   const keeper = createLaneKeeper(options.node)
   const desk: TurnDesk = { shop, carrier, waiting, keys, keeper, lines, giveUpDays: retry.giveUpMs / DAY_MS, wake: signal.wake }

@@ -29,7 +29,7 @@ export type TurnDesk = {
   readonly waiting: Waiting
   readonly keys: KeyBook
   readonly keeper: LaneKeeper
-  /** Mails under way at once; as many more are marked ahead. */
+  /** Mails under way at once. */
   readonly lines: number
   readonly giveUpDays: number
   readonly wake: () => void
@@ -90,8 +90,11 @@ async function lookRound({ shop }: TurnDesk, term: Term): Promise<void> {
   term.polledAt = now
 }
 
-/** How many more may be given out: as many as there are lines are marked ahead. */
-const roomOf = (lines: number, { inHand }: Term): number => Math.max(0, 2 * lines - inHand.size)
+/** Marked ahead, as a share of the lines: a line that is free waits for no commit, and a kill leaves few marks of what had not begun. */
+const AHEAD = 0.1
+
+/** How many more may be given out. */
+const roomOf = (lines: number, { inHand }: Term): number => Math.max(0, lines + Math.ceil(lines * AHEAD) - inHand.size)
 
 /** What the queue lets go. */
 function giveOut({ lines }: TurnDesk, term: Term, now: number): void {

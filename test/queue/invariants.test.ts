@@ -37,6 +37,19 @@ test.each([POLICIES.spec, POLICIES.never, POLICIES.fixed])(
   120_000,
 )
 
+test.each([1, 8, 40])(
+  'the same with %d lines that are shared out',
+  (lines) => {
+    fc.assert(
+      fc.property(scripts, (script) => {
+        expect(play({ ...script, lines }).faults).toEqual([])
+      }),
+      { numRuns: 500 },
+    )
+  },
+  120_000,
+)
+
 test('the same seed and the same events give the same run, to the byte', () => {
   fc.assert(
     fc.property(scripts, (script) => {

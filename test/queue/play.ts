@@ -72,6 +72,8 @@ export type Script = {
   /** Save and load at every so many steps; 0: never. */
   readonly reload: number
   readonly operator: boolean
+  /** Attempts at once that are shared out; not given: they are not. */
+  readonly lines?: number
 }
 
 export type Played = {
@@ -341,7 +343,7 @@ export function play(script: Script): Played {
   const policy = script.policy ?? POLICIES.default
   const world: World = {
     script,
-    queue: createQueue({ policy, seed: script.seed, pools: { '*': pool } }),
+    queue: createQueue({ policy, seed: script.seed, pools: { '*': pool }, ...(script.lines === undefined ? {} : { lines: script.lines }) }),
     now: T0,
     dice: 0,
     offered: 0,

@@ -457,3 +457,71 @@ test('the line of the oldest forgets what is gone, however long its head waits',
   expect([...queue.lanes.values()].reduce((sum, { oldest }) => sum + oldest.items.length, 0)).toBeLessThan(200)
   expect(queue.mails.size).toBe(1)
 })
+
+/** Hands out until the lines are full or nobody may send; what the healthy say is answered at once, the others never answer. */
+function pumpLines(queue: Queue, lines: number, now: number, isWell: (dispatch: Dispatch) => boolean): readonly Dispatch[] {
+  const sent: Dispatch[] = []
+  for (let rounds = 0; rounds < 200; rounds++) {
+    const { dispatches } = nextDispatch(queue, now, lines - queue.flights.size)
+    if (dispatches.length === 0) return sent
+    sent.push(...dispatches)
+    for (const dispatch of dispatches.filter(isWell)) answer(queue, dispatch.number, OK, now)
+  }
+  return sent
+}
+
+const LINES = 100
+const sharing = (): Queue =>
+  createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] }, connections: 20, lines: LINES })
+const at = (domain: string, account = 1): Parameters<typeof mailOf>[2] => ({ account, domain, site: domain, mxSet: `mx.${domain}` })
+const isWell = ({ domain }: Dispatch): boolean => domain.startsWith('well')
+
+test.each([
+  // servers that never answer, mail that the healthy host has had before, whose mail it is
+  [12, 0, 1],
+  [24, 0, 1],
+  [400, 1, 1],
+  [400, 0, 2],
+] as const)('%d servers that never answer hold up nobody else (%d before, account %d)', (tarpits, before, account) => {
+  const queue = sharing()
+  fill(queue, before, at('well.example', account), 'before')
+  pumpLines(queue, LINES, T0, isWell)
+  for (let i = 0; i < tarpits; i++) fill(queue, 25, at(`tar${i}.example`), `tar${i}-`)
+  pumpLines(queue, LINES, T0 + 1, isWell)
+  fill(queue, 1, at('well.example', account), 'late')
+  const sent = pumpLines(queue, LINES, T0 + 2, isWell)
+  expect(sent.filter(isWell)).toHaveLength(1)
+})
+
+test('a host set earns lines by answers, holds a fifth of them while others wait, and loses them by silence', () => {
+  const queue = sharing()
+  fill(queue, 400, at('well.example'))
+  fill(queue, 400, at('other.example'), 'o')
+  const holds = (): number => queue.inFlight.get('lines|network|mx|mx.well.example') ?? 0
+  const hand = (now: number): readonly Dispatch[] => nextDispatch(queue, now, LINES - queue.flights.size).dispatches
+  const first = hand(T0)
+  expect(holds()).toBe(2)
+  for (const { number } of first) answer(queue, number, OK, T0)
+  const second = hand(T0 + 1)
+  expect(holds()).toBe(4)
+  for (const { number } of second) answer(queue, number, OK, T0)
+  for (let i = 2; i < 20; i++) for (const { number } of hand(T0 + i)) answer(queue, number, OK, T0 + i)
+  hand(T0 + 30)
+  expect(holds()).toBe(20)
+  for (const { number } of [...queue.flights.values()].map(({ dispatch }) => dispatch)) answer(queue, number, refusal('connect'), T0 + 31)
+  expect(queue.rooms.size).toBe(0)
+})
+
+test('a thousand tarpits pause, and their lines are free again', () => {
+  const queue = sharing()
+  for (let i = 0; i < 1_000; i++) fill(queue, 5, at(`tar${i}.example`), `tar${i}-`)
+  let now = T0
+  const paused = new Set<string>()
+  for (let rounds = 0; rounds < 60; rounds++) {
+    const { dispatches } = nextDispatch(queue, now, LINES - queue.flights.size)
+    now += 5_000
+    for (const { number } of dispatches)
+      for (const { key, to } of transitionsOf(answer(queue, number, refusal('connect'), now))) if (to === 'paused') paused.add(key)
+  }
+  expect(paused.size).toBe(1_000)
+})
