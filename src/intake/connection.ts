@@ -25,6 +25,7 @@ export type ConnectionDoor = {
   readonly limits: ConnectionLimits
   readonly now: () => number
   /** Whether AUTH is offered here and now. */
+  readonly tooLarge: 'size' | 'submissionSize'
   readonly offersAuth: (session: { readonly address: string; readonly isSecure: boolean }) => boolean
   /** Counts a refusal; `command` stands for all that were wrong in themselves. */
   readonly refused: (name: RefusalName | 'command') => void
@@ -76,7 +77,8 @@ export class Connection extends SMTPConnection {
       if (context === 'DATA_OK') this.#commands = 0
       return super.send(code, data, hasOwnStatus(data) ? false : context)
     }
-    const name = typeof data === 'string' ? refusalOf(data) : null
+    const known = typeof data === 'string' ? refusalOf(data) : null
+    const name = known === 'size' ? this.#door.tooLarge : known
     this.#door.refused(name ?? 'command')
     if (code >= 500) this.#errors++
     if (name !== null) this.#refuse(name)

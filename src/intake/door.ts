@@ -23,6 +23,8 @@ export type DoorOptions = {
   readonly now: () => number
   /** Whether an operator has cut this peer off; absent: nobody is. Asked at the connection, and at each mail of a long one. */
   readonly isCut?: (peer: string) => Promise<boolean>
+  /** What a mail above SIZE hears: which setting rules it; absent: limits.advertisedSize. */
+  readonly tooLarge?: 'size' | 'submissionSize'
   /** Which gauges show what is open. */
   readonly gauges: { readonly connections: MetricName; readonly bodies: MetricName }
   /** Whether AUTH is offered on a connection; absent: it is for nobody. */
@@ -30,7 +32,7 @@ export type DoorOptions = {
 }
 
 /** The door for reports. */
-export type SmtpOptions = Omit<DoorOptions, 'gauges' | 'offersAuth'> & {
+export type SmtpOptions = Omit<DoorOptions, 'gauges' | 'offersAuth' | 'tooLarge'> & {
   /** Lower case. Mail to any address at these is taken. */
   readonly domains: readonly string[]
   /** Whether an address beyond `domains` is taken too: an account's own. Absent: none is. Rejects when nobody can say. */

@@ -91,8 +91,8 @@ function createGate(door: Door, dialogue: SMTPServer): Gate {
 }
 
 function begin(door: Door, dialogue: SMTPServer, socket: Socket, id: string, { address, port }: ProxySource): void {
-  const { limits, now, offersAuth = () => true } = door.options
-  const connectionDoor = { limits, now, offersAuth, refused: (name: RefusalName | 'command') => countRefusal(door, name) }
+  const { limits, now, offersAuth = () => true, tooLarge = 'size' } = door.options
+  const connectionDoor = { limits, now, offersAuth, tooLarge, refused: (name: RefusalName | 'command') => countRefusal(door, name) }
   const connection = new Connection(dialogue, socket, { id, remoteAddress: address, remotePort: port, door: connectionDoor })
   const session = door.open.get(id)
   if (session !== undefined) session.connection = connection

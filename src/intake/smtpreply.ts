@@ -29,6 +29,7 @@ export const REFUSALS = {
     text: 'Too many recipients, please send the others in another mail (limits.recipientsPerMail)',
   },
   size: { code: 552, status: '5.3.4', text: 'Your mail is larger than SIZE in our EHLO answer (limits.advertisedSize)' },
+  submissionSize: { code: 552, status: '5.3.4', text: 'Your mail is larger than SIZE in our EHLO answer (submission.mailBytes)' },
   mails: {
     code: 421,
     status: '4.7.0',

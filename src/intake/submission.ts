@@ -27,7 +27,7 @@ import { beginMail, speakerOptions } from './speaker.ts'
 /** Counts wrong keys a minute. */
 export type Failures = { readonly take: (key: string, now: number) => boolean; readonly isSpent: (key: string, now: number) => boolean }
 
-export type SubmissionOptions = Omit<DoorOptions, 'gauges' | 'offersAuth'> & {
+export type SubmissionOptions = Omit<DoorOptions, 'gauges' | 'offersAuth' | 'tooLarge'> & {
   /** Null: the name or the key is wrong. */
   readonly signIn: (apiUser: string, apiKey: string) => Promise<{ readonly account: number; readonly apiUser: string } | null>
   readonly failures: Failures
@@ -44,7 +44,7 @@ const GAUGES = { connections: 'bounced_submission_connections', bodies: 'bounced
 /** Opens the door; resolves once it listens. Faults: config_invalid (proxyPeers). */
 export function listenSubmission(options: SubmissionOptions): Promise<SmtpListener> {
   const offersAuth: DoorOptions['offersAuth'] = ({ address, isSecure }) => isSecure || options.isPlainAllowed || isLoopback(address)
-  return listenDoor({ ...options, gauges: GAUGES, offersAuth }, (door) => createSpeaker(door, options))
+  return listenDoor({ ...options, gauges: GAUGES, offersAuth, tooLarge: 'submissionSize' }, (door) => createSpeaker(door, options))
 }
 
 const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.')
@@ -129,7 +129,7 @@ async function takeMail(door: Door, options: SubmissionOptions, { stream, sessio
     if (taken === null) throw refuse('stalled')
     if (signed === null) throw refuse('signIn')
     if (stream.sizeExceeded) return ''
-    if (taken.body.truncated) throw refuse('size')
+    if (taken.body.truncated) throw refuse('submissionSize')
     const recipients = session.envelope.rcptTo.map(({ address }) => address)
     const letter = readLetter(taken.body.raw, { recipients, labelId: signed.labelId })
     if (!letter.ok) throw refuse(letter.why)

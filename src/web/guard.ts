@@ -1,7 +1,7 @@
 /**
  * guard - in whose name a route acts
  *
- * An account acts for itself. The operator acts for the account that `?account=apiUser` names; where nothing is named, routes that show
+ * An account acts for itself, and may name nobody else. The operator acts for the account that `?account=apiUser` names; where nothing is named, routes that show
  * everybody's things show them, others ask for the name.
  *
  * See also: web/identity.
@@ -13,7 +13,10 @@ import { identify } from './identity.ts'
 import type { Gate } from './identity.ts'
 
 export type Guard = {
-  /** Faults: unauthenticated, rate_limited, bad_request (the operator named no account), not_found (nobody bears that name). */
+  /**
+   * Faults: unauthenticated, rate_limited, forbidden (an account names another), bad_request (the operator named none), not_found (nobody
+   * bears that name).
+   */
   readonly account: (request: FastifyRequest) => Promise<Asker>
   /** As `account`, but null for the operator who named none: everybody's. */
   readonly anyone: (request: FastifyRequest) => Promise<Asker | null>
@@ -24,10 +27,16 @@ export type Guard = {
 export type GuardOptions = { readonly gate: Gate; readonly accountOf: (apiUser: string) => Promise<number | null> }
 
 export function createGuard({ gate, accountOf }: GuardOptions): Guard {
+  const isOwn = async (own: { readonly account: number; readonly apiUser: string }, named: string): Promise<boolean> =>
+    named === own.apiUser || (await accountOf(named)) === own.account
   const anyone = async (request: FastifyRequest): Promise<Asker | null> => {
     const identity = await identify(gate, request)
-    if (identity.kind === 'account') return { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
     const named = namedAccount(request.query)
+    if (identity.kind === 'account') {
+      if (named !== null && !(await isOwn(identity, named)))
+        throw new Fault('forbidden', 'account: only the operator names another account')
+      return { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
+    }
     if (named === null) return null
     const account = await accountOf(named)
     if (account === null) throw new Fault('not_found', 'no account bears that name')

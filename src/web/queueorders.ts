@@ -9,6 +9,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { Fault } from '../error.ts'
+import { kindOf } from '../queue/key.ts'
 import { LONGEST_MANUAL_PAUSE, type Command } from '../queue/operate.ts'
 import type { QueueCommand } from '../store/queuecommands.ts'
 import { actorOf, type Asker } from '../work/register.ts'
@@ -47,7 +48,13 @@ const warmUpBody = strict({
   egressIp: z.union([z.ipv4(), z.ipv6()]),
   startedAt: moment.nullable().optional().describe('When its first day was; left out: now; null: it is warm'),
 })
-const keyBody = strict({ key: z.string().min(3).max(1_000), how })
+const keyBody = strict({
+  key: z
+    .string()
+    .max(1_000)
+    .refine((key) => kindOf(key) !== null, 'must be a key, like ip|192.0.2.1|google'),
+  how,
+})
 
 const answer = z.object({
   id: z.string(),

@@ -37,6 +37,7 @@ function runCommand(
   now: number,
 ): { readonly command: QueueCommand; readonly events: readonly QueueEvent[] } {
   try {
+    checkKey(queue, command)
     const said = leftShut(queue, command)
     const events = operate(queue, command.command, now)
     showLane(queue, command)
@@ -47,6 +48,12 @@ function runCommand(
     if (!(error instanceof Fault)) throw error
     return { command: { ...command, state: 'refused', settledAt: now, said: error.message }, events: [] }
   }
+}
+
+/** Nobody shall take a misspelt key for one that is open now. Fault bad_request: no answer and no order has ever made it. */
+function checkKey(queue: Queue, { command }: QueueCommand): void {
+  if (command.kind === 'recover-key' && !queue.gates.has(command.key))
+    throw new Fault('bad_request', 'no such key holds or has held anything; GET /v1/queue names the keys that do')
 }
 
 /** What an account may not open for itself. Null: nothing. */

@@ -107,13 +107,14 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
       orderOf(1, { kind: 'pause', account: 1, domain: 'new.example', until: T0 + 60 * SECOND, after15Days: 'keep' }),
       orderOf(2, { kind: 'delete', account: 1, domain: null, from: 0, until: T0 + 1 }),
       orderOf(3, { kind: 'pause', account: 1, domain: null, until: T0 - 1, after15Days: 'keep' }),
+      orderOf(4, { kind: 'recover-key', key: 'ip|192.0.2.99|nowhere', how: 'immediate' }),
     ]
     await engine.tx(async (db) => {
       for (const order of orders) await addQueueCommand(db, order)
     })
     const { events, settled } = await runCommands(engine.read, queue, T0)
     expect(events).toHaveLength(11)
-    expect((await runCommands(engine.read, queueOf(), T0)).settled).toHaveLength(3)
+    expect((await runCommands(engine.read, queueOf(), T0)).settled).toHaveLength(4)
     await engine.tx((db) => settleCommandsForOperator(db, settled))
     expect((await runCommands(engine.read, queue, T0)).settled).toEqual([])
     const found = await Promise.all(orders.map(({ commandId }) => findQueueCommand(engine.read, 1, commandId)))
@@ -121,12 +122,14 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
       ['done', 1, 0],
       ['done', 0, 10],
       ['refused', 0, 0],
+      ['refused', 0, 0],
     ])
     expect(found[2]?.said).toMatch(/before it begins/)
+    expect(found[3]?.said).toMatch(/no such key/)
     expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0))).toBe(0)
     expect(await findQueueCommand(engine.read, 2, uuid(1))).toBeNull()
     expect([...queue.lanes.values()].some(({ domain }) => domain === 'new.example')).toBe(true)
-    expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0 + 1))).toBe(3)
+    expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0 + 1))).toBe(4)
   })
 })
 
