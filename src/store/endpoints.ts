@@ -67,6 +67,16 @@ export async function findEndpoint(reader: Reader, account: number, endpointId: 
   return row === null ? null : ENDPOINTS.decode(row)
 }
 
+/** Removes what was said to an endpoint and what waits for it, at most `limit` of each; whether there may be more. */
+export async function clearEndpoint(db: Db, account: number, endpointId: number, limit: number): Promise<boolean> {
+  const key = 'account_id, endpoint_id, event_id'
+  const sql = (table: 'outbox' | 'webhook_records'): string =>
+    `delete from ${table} where (${key}) in (select ${key} from ${table} where account_id = $1 and endpoint_id = $2 order by event_id limit $3)`
+  const records = await db.run(sql('webhook_records'), [account, endpointId, limit])
+  const waiting = await db.run(sql('outbox'), [account, endpointId, limit])
+  return records === limit || waiting === limit
+}
+
 /** Removes an endpoint, what waits for it and what was said to it; whether it was there. */
 export async function removeEndpoint(db: Db, account: number, endpointId: number): Promise<boolean> {
   const [, , removed] = await Promise.all([

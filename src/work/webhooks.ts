@@ -13,9 +13,9 @@ import type { Vault } from '../edge/vault.ts'
 import type { EventName } from '../edge/webhookbody.ts'
 import type { BodyFormat } from '../edge/webhookformat.ts'
 import { Fault } from '../error.ts'
-import { addEndpoint, endpointsOf, findEndpoint, removeEndpoint, saveEndpoint, type Endpoint } from '../store/endpoints.ts'
+import { addEndpoint, clearEndpoint, endpointsOf, findEndpoint, removeEndpoint, saveEndpoint, type Endpoint } from '../store/endpoints.ts'
 import type { Db, Reader } from '../store/engine.ts'
-import { listOutbox, replayOutbox, type OutboxRow } from '../store/outbox.ts'
+import { listOutbox, replayOutbox, type EndpointRef, type OutboxRow } from '../store/outbox.ts'
 import { pageRecords, recordsByKeyForOperator, resendRecords, type RecordFilters, type WebhookRecord } from '../store/webhookrecords.ts'
 import { replayEvents, type Replayed, type ReplayWish } from './replay.ts'
 import type { Shop } from './shop.ts'
@@ -98,7 +98,7 @@ export function createWebhooks(shop: Shop, { vault, guard, poster }: WebhookTool
         return { endpoint, secret: secrets?.[0]?.secret ?? null }
       })
     },
-    remove: (account, endpointId) => engine.tx((db) => removeEndpoint(db, account, endpointId)),
+    remove: (account, endpointId) => remove(shop, { account, endpointId }),
     replay: async (account, endpointId, wish) => {
       await must(engine.read, account, endpointId)
       return replayEvents(shop, { account, endpointId }, wish)
@@ -129,6 +129,21 @@ export function createWebhooks(shop: Shop, { vault, guard, poster }: WebhookTool
       return true
     },
   }
+}
+
+/** Rows that one transaction removes: a long one would hold the writer. */
+const PAGE = 1_000
+
+/** It is switched off first, so that nothing new comes, then emptied; where that is cut short it is there still, and is removed by the next try. */
+async function remove({ engine, now }: Shop, { account, endpointId }: EndpointRef): Promise<boolean> {
+  const isThere = await engine.tx(async (db) => {
+    const found = await findEndpoint(db, account, endpointId)
+    if (found?.enabled === true) await saveEndpoint(db, { ...found, enabled: false, updatedAt: Math.max(now(), found.updatedAt + 1) })
+    return found !== null
+  })
+  if (!isThere) return false
+  while (await engine.tx((db) => clearEndpoint(db, account, endpointId, PAGE)));
+  return engine.tx((db) => removeEndpoint(db, account, endpointId))
 }
 
 type Making = { readonly vault: Vault; readonly secret: string; readonly now: number }

@@ -12,7 +12,7 @@ import {
   removeExpiredCredentialsForOperator,
 } from '../../src/store/credentials.ts'
 import type { Credential } from '../../src/store/credentials.ts'
-import { addEndpoint, endpointsOf, removeEndpoint, saveEndpoint } from '../../src/store/endpoints.ts'
+import { addEndpoint, clearEndpoint, endpointsOf, removeEndpoint, saveEndpoint } from '../../src/store/endpoints.ts'
 import type { Db, Engine } from '../../src/store/engine.ts'
 import {
   addLabel,
@@ -231,6 +231,19 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     const again = await claim(T0 + 60_000)
     expect(again.every(({ attempts }) => attempts === 2 || attempts === 1)).toBe(true)
     expect(events(again)).toEqual([2, 2, 3].map(idOf))
+  })
+
+  test('outbox: what waits for one endpoint goes a few rows at a time, and nothing of another', async () => {
+    const rows = [1, 2, 3, 4, 5].map((n) => waiting(1, n))
+    await tx(async (db) =>
+      saveWorld(db, emptyWorld(), { outbox: [...rows, waiting(1, 1, { endpointId: 2 }), waiting(1, 1, { account: 2 })] }),
+    )
+    const left = async () => Number((await engine.read.one('select count(*) as n from outbox'))?.['n'])
+    expect(await tx(async (db) => clearEndpoint(db, 1, 1, 2))).toBe(true)
+    expect(await left()).toBe(5)
+    expect(await tx(async (db) => clearEndpoint(db, 1, 1, 2))).toBe(true)
+    expect(await tx(async (db) => clearEndpoint(db, 1, 1, 2))).toBe(false)
+    expect(await left()).toBe(2)
   })
 
   test('outbox: failed rows are kept, let the next one pass, and wait again when replayed', async () => {

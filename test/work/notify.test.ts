@@ -9,6 +9,8 @@ import { createPoster } from '../../src/edge/post.ts'
 import { createTargetGuard, type Resolve } from '../../src/edge/target.ts'
 import { createVault } from '../../src/edge/vault.ts'
 import { EVENT_NAMES } from '../../src/edge/webhookbody.ts'
+import { Fault } from '../../src/error.ts'
+import type { Engine } from '../../src/store/engine.ts'
 import { listOutbox } from '../../src/store/outbox.ts'
 import { removeRecordsForOperator, type RecordFilters } from '../../src/store/webhookrecords.ts'
 import { createNotifier, CONNECTIONS, type Notifier, type NotifyOptions } from '../../src/work/notify.ts'
@@ -459,5 +461,25 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     for (let n = 1; n < 20; n++) await b.hooks.add(1, b.wish(`http://127.0.0.1/${n}`))
     await expect(b.hooks.add(1, b.wish('http://127.0.0.1/20'))).rejects.toMatchObject({ code: 'conflict' })
     expect(await b.hooks.remove(1, endpoint.endpointId)).toBe(true)
+  })
+
+  test('a removal that is cut short leaves the endpoint there, silent; the next one ends it', async () => {
+    const b = await bench()
+    const { endpoint } = await b.hooks.add(1, b.wish('http://127.0.0.1/0'))
+    await b.register(3)
+    expect(await waiting(b)).toHaveLength(3)
+    let steps = 0
+    const tx: Engine['tx'] = (work, options) =>
+      ++steps > 2 ? Promise.reject(new Fault('store_busy', 'away')) : b.shop.engine.tx(work, options)
+    const vault = createVault(MASTER)
+    const guard = createTargetGuard({ allowPrivate: true, allowHosts: [] })
+    const poster = createPoster(guard, { connections: CONNECTIONS, limitMs: LIMIT_MS })
+    undo.push(poster.close)
+    const broken = createWebhooks({ ...b.shop, engine: { ...b.shop.engine, tx } }, { vault, guard, poster })
+    await expect(broken.remove(1, endpoint.endpointId)).rejects.toMatchObject({ code: 'store_busy' })
+    await b.register(2)
+    expect([(await b.hooks.list(1))[0]?.enabled, await waiting(b)]).toEqual([false, []])
+    expect([await b.hooks.remove(1, endpoint.endpointId), await b.hooks.remove(1, endpoint.endpointId)]).toEqual([true, false])
+    expect(await b.hooks.list(1)).toEqual([])
   })
 })
