@@ -2,7 +2,8 @@
  * outline - which headers a mail has from whom
  *
  * Ours alone: what says how the mail is built, who signs it, where it comes back to; a sender's own such header is left out. His own Message-ID and
- * List-Unsubscribe stay. A blind copy's header and the vendor's extension never leave us.
+ * List-Unsubscribe stay, the latter with its Post. A blind copy's header, the vendor's extension and what tells of an earlier sending (Resent-) never
+ * leave us.
  *
  * Pure. RFC 5322 §3.6, RFC 9477, RFC 8058. See also: compose/marks, compose/rewrite.
  */
@@ -14,7 +15,6 @@ const OURS: ReadonlySet<string> = new Set([
   'to',
   'cc',
   'bcc',
-  'resent-bcc',
   'subject',
   'reply-to',
   'date',
@@ -35,8 +35,21 @@ const OURS: ReadonlySet<string> = new Set([
 /** Whether a request's header of this name is left out of its mail. */
 export function isOwnHeader(name: string): boolean {
   const lower = name.toLowerCase()
-  return OURS.has(lower) || lower.startsWith('content-')
+  return OURS.has(lower) || lower.startsWith('content-') || lower.startsWith('resent-')
 }
+
+const UNSUBSCRIBE = 'list-unsubscribe'
+const UNSUBSCRIBE_POST = 'list-unsubscribe-post'
+
+/** The way to be taken off is whole, the sender's or ours: without a List-Unsubscribe of his, his Post says nothing (RFC 8058 §3.1). */
+export function ownHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (hasUnsubscribe(headers)) return headers
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== UNSUBSCRIBE_POST))
+}
+
+/** Whether a sender brings his own way to be taken off. */
+export const hasUnsubscribe = (headers: Readonly<Record<string, string>>): boolean =>
+  Object.keys(headers).some((name) => name.toLowerCase() === UNSUBSCRIBE)
 
 /** RFC 5322 §3.6.4 leniently: what goes back into a header must hold neither white space nor brackets. */
 const MESSAGE_ID = /^[!-;=?-~]{1,250}$/

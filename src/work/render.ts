@@ -9,6 +9,7 @@
 import type { Composition } from '../compose/composition.ts'
 import { breakWords } from '../compose/fieldline.ts'
 import { marksOf } from '../compose/marks.ts'
+import { hasUnsubscribe, ownHeaders } from '../compose/outline.ts'
 import { rewriteMail } from '../compose/rewrite.ts'
 import { createFilling, oneLine, type Filling, type Put } from '../compose/substitute.ts'
 import { knowAddress } from '../correlate/address.ts'
@@ -56,14 +57,11 @@ function marksFor({ tracking }: Composition, marks: Marked['marks'], hasOwn: boo
   return Object.fromEntries(Object.entries(marks).filter(([name]) => isLeft || !name.startsWith('List-Unsubscribe')))
 }
 
-const isUnsubscribe = (name: string): boolean => name.toLowerCase() === 'list-unsubscribe'
-
 function write(mail: RenderedMail, body: Composition, { marks, put }: Marked): Promise<Buffer> {
   const { 'Message-ID': messageId = '', ...ours } = marks
   const text = (value: string): string => whole(put(value))
   const line = (value: string): string => breakWords(oneLine(text(value)))
-  const own = Object.entries(body.headers).map(([name, value]) => [name, line(value)] as const)
-  const hasOwn = own.some(([name]) => isUnsubscribe(name))
+  const own = Object.entries(ownHeaders(body.headers)).map(([name, value]) => [name, line(value)] as const)
   return composeLetter({
     from: { name: line(body.fromName ?? ''), address: body.from },
     to: body.to ?? [mail.recipient],
@@ -73,7 +71,7 @@ function write(mail: RenderedMail, body: Composition, { marks, put }: Marked): P
     html: body.html === null ? null : text(body.html),
     plain: body.plain === null ? null : text(body.plain),
     attachments: body.attachments,
-    headers: { ...marksFor(body, ours, hasOwn), ...Object.fromEntries(own) },
+    headers: { ...marksFor(body, ours, hasUnsubscribe(body.headers)), ...Object.fromEntries(own) },
     messageId,
     date: mail.acceptedAt,
     name: mail.deliveryId,
@@ -85,11 +83,12 @@ function rewrite(mail: RenderedMail, body: Composition, { marks, put }: Marked):
   const hasVariables = Object.keys(mail.variables).length > 0 || Object.keys(body.sections).length > 0
   const { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post, ...ours } = marksFor(body, marks, false)
   const taken = unsubscribe === undefined || post === undefined ? {} : { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post }
-  const hasOwn = Object.keys(body.headers).some(isUnsubscribe)
+  const hasOwn = hasUnsubscribe(body.headers)
   const defaults = { From: body.from, Date: new Date(mail.acceptedAt).toUTCString().replace('GMT', '+0000'), 'MIME-Version': '1.0' }
   const isAlone = body.to === null
   const fields = { ...ours, ...(hasOwn ? {} : taken), ...(isAlone ? { To: mail.recipient } : {}) }
-  return whole(rewriteMail(raw, { fields, dropped: isAlone ? ['cc'] : [], defaults, put: hasVariables ? put : null }))
+  const dropped = [...(isAlone ? ['cc'] : []), ...(hasOwn ? [] : ['list-unsubscribe-post'])]
+  return whole(rewriteMail(raw, { fields, dropped, defaults, put: hasVariables ? put : null }))
 }
 
 function whole<T>(made: T | null): T {

@@ -161,6 +161,16 @@ test('a request is put into plain words', async () => {
   })
 })
 
+test('what is no address is answered among the others and shown to nobody', async () => {
+  await WAYS[0][1](given({ to: 'nobody;joe@example.net', cc: 'Words;c@example.net', headers: '{"Resent-To":"x@example.net","X-A":"1"}' }))
+  expect(submitted()?.body).toMatchObject({ to: ['joe@example.net'], cc: ['c@example.net'], headers: { 'X-A': '1' } })
+  expect(submitted()?.recipients.map(({ recipient }) => recipient)).toEqual(['nobody', 'joe@example.net', 'Words', 'c@example.net'])
+})
+
+test('a sendRequestId that is wrong is told by its name', async () => {
+  expect((await WAYS[0][1](given({ sendRequestId: 'x'.repeat(129) }))).message).toBe('sendRequestId is invalid')
+})
+
 test('recipients of xsmtpapi.to see themselves alone; to, cc and bcc then say nothing', async () => {
   const xsmtpapi = api({
     to: many(2),

@@ -141,6 +141,31 @@ describe('render', () => {
     expect(none.raw.toString('latin1')).not.toMatch(/^List-Unsubscribe/m)
   })
 
+  const POST_ONLY = { 'list-unsubscribe-post': 'x' }
+  const OFF = { 'list-unsubscribe': '<https://example.com/off>', 'List-Unsubscribe-POST': 'List-Unsubscribe=One-Click' }
+  const TAKEN_OFF = [
+    // headers  subscription  the fields by which one is taken off, by name
+    [POST_ONLY, null, ['List-Unsubscribe', 'List-Unsubscribe-Post: List-Unsubscribe=One-Click']],
+    [POST_ONLY, false, []],
+    [OFF, null, ['List-Unsubscribe: <https://example.com/off>', 'List-Unsubscribe-Post: List-Unsubscribe=One-Click']],
+  ] as const
+  test.each(TAKEN_OFF)(
+    'a Post of his own goes with a List-Unsubscribe of his own, and with nothing else: %j %j',
+    async (headers, subscription, want) => {
+      const mime = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+      const raw = Buffer.from(`From: news@mail.example.com\r\n${mime.join('')}\r\nHello\r\n`).toString('base64')
+      const unsubscribe = Object.entries(headers).filter(([name]) => name === 'list-unsubscribe')
+      for (const over of [{ headers }, { raw, headers: Object.fromEntries(unsubscribe) }]) {
+        const made = await render(mail, { ...body, ...over, tracking: { ...UNTRACKED, subscription } })
+        const found = (await simpleParser(made.raw)).headerLines
+          .filter(({ key }) => key.startsWith('list-unsubscribe'))
+          .map(({ line }) => line.toLowerCase())
+        expect(found.length).toBe(want.length)
+        for (const each of want) expect(found.filter((line) => line.startsWith(each.toLowerCase())).length).toBeGreaterThan(0)
+      }
+    },
+  )
+
   test('nothing is fetched: neither a file nor a URL that a text names', async () => {
     const { raw } = await render(mail, { ...body, html: '<img src="file:///etc/passwd"><img src="http://127.0.0.1:1/x">', attachments: [] })
     expect(raw.toString('latin1')).not.toContain('root:')

@@ -93,10 +93,13 @@ function readSubmission(bag: Bag, files: readonly UploadedFile[]): Read {
   const plain = bag.get('plain') ?? ''
   if (html.trim() === '' && plain.trim() === '') return refused(40870)
   const recipients = all.map((recipient, index) => ({ recipient, variables: variablesAt(api.sub, index) }))
-  const shown = { to: isSeparate ? null : to, cc }
+  const shown = { to: isSeparate ? null : to.filter(isAddress), cc: cc.filter(isAddress) }
   const submission = { ...submissionOf(sender.values, content.values, { api, shown, html, plain, files }), recipients }
   return { ok: true, submission, withIds: content.values.respEmailId }
 }
+
+/** What is none is answered 404, and no reader is shown it. */
+const isAddress = (text: string): boolean => bareAddress(text) !== null
 
 const NOBODY: Values<typeof RECIPIENTS> = { to: [], cc: [], bcc: [] }
 const EMPTY: XSmtpApi = { to: null, sub: {}, section: {}, tracking: UNTRACKED }
@@ -111,7 +114,7 @@ type Rest = {
 
 function submissionOf(
   { from, fromName }: Values<typeof SENDER>,
-  { subject, replyTo, labelId, labelName, headers, requestId }: Values<typeof CONTENT>,
+  { subject, replyTo, labelId, labelName, headers, sendRequestId }: Values<typeof CONTENT>,
   { api, shown, html, plain, files }: Rest,
 ): Omit<Submission, 'recipients'> {
   const own = Object.entries(headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
@@ -134,7 +137,7 @@ function submissionOf(
     },
     label: labelId > 0 ? { id: labelId } : labelName === null ? null : { name: labelName },
     userHeaders: headers,
-    requestId,
+    requestId: sendRequestId,
   }
 }
 

@@ -108,7 +108,7 @@ export const CONTENT = {
   }),
   labelName: parameter<string | null>({ names: ['labelName'], empty: null, invalid: 40015, read: readText(MAX_LABEL), absent: null }),
   headers: parameter<Headers>({ names: ['headers'], empty: null, invalid: 501, read: readHeaders, absent: {} }),
-  requestId: parameter<string | null>({
+  sendRequestId: parameter<string | null>({
     names: ['sendRequestId'],
     empty: null,
     invalid: 501,
