@@ -7,7 +7,6 @@
  *
  * See also: work/prepare, work/judge, work/batch, DESIGN (250 means committed).
  */
-import { setImmediate as others } from 'node:timers/promises'
 import type { Match } from '../correlate/match.ts'
 import { NO_PROOFS, type Prover } from '../edge/auth.ts'
 import { audit } from '../ledger/decidebyhand.ts'
@@ -27,6 +26,7 @@ import type { IncomingMail } from './mail.ts'
 import type { Outcome } from './outcome.ts'
 import { prepare, type Prepared } from './prepare.ts'
 import type { Shop } from './shop.ts'
+import { inSlices } from './slices.ts'
 
 export type ReceiverOptions = {
   readonly prover: Prover
@@ -48,8 +48,6 @@ export type Receiver = {
 /** DESIGN, Store: a batch closes at 200 mails or 4 MB. */
 const MAX_MAILS = 200
 const MAX_BYTES = 4_194_304
-/** What a question to the API may wait for a batch that is being decided. */
-const TURN_MS = 2
 /** One writer with SQLite; PostgreSQL commits side by side. */
 const LANES = { sqlite: 1, postgres: 4 } as const
 
@@ -132,17 +130,8 @@ async function receiveBatch(shop: Shop, options: ReceiverOptions, items: readonl
 type Deciding = { readonly shop: Shop; readonly page: Page; readonly loaded: Loaded }
 
 /** In their order, for each sees what the one before has changed. Others have their turn between them: a full batch takes tens of milliseconds. */
-async function decideAll(deciding: Deciding, items: readonly Prepared[], fresh: ReadonlySet<Prepared>): Promise<readonly Outcome[]> {
-  const outcomes: Outcome[] = []
-  let turn = performance.now()
-  for (const item of items) {
-    outcomes.push(fresh.has(item) ? decideOne(deciding, item) : repeatedOutcome(item))
-    if (performance.now() - turn < TURN_MS) continue
-    await others()
-    turn = performance.now()
-  }
-  return outcomes
-}
+const decideAll = (deciding: Deciding, items: readonly Prepared[], fresh: ReadonlySet<Prepared>): Promise<readonly Outcome[]> =>
+  inSlices(items, (item) => (fresh.has(item) ? decideOne(deciding, item) : repeatedOutcome(item)))
 
 /** The first of each digest, unless the store has it. */
 function freshItems(items: readonly Prepared[], known: ReadonlySet<string>): ReadonlySet<Prepared> {

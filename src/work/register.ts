@@ -18,6 +18,7 @@ import { signNames } from './names.ts'
 import { readOfflineName, type OfflineName } from './offline.ts'
 import { decideRequests, planRecipient, type Planned } from './request.ts'
 import { createDeliveryIds, type Shop } from './shop.ts'
+import { inSlices } from './slices.ts'
 
 /** In whose name a call is made, and from where. */
 export type Asker = {
@@ -73,7 +74,8 @@ export function createRegister(shop: Shop): Register {
     const messageId = `${names[0]?.deliveryId ?? ''}m`
     const planned = planAll(call, messageId, names)
     const rows = await save(shop, page, { by, call, messageId, planned, at })
-    const recipients = planned.map((each, index) => answerOf(shop, page, { by, call, row: rows[index] ?? null, planned: each }))
+    // Three signatures each.
+    const recipients = await inSlices(planned, (each, index) => answerOf(shop, page, { by, call, row: rows[index] ?? null, planned: each }))
     shop.telemetry.count('bounced_registrations_total', {}, recipients.length)
     return { messageId, recipients }
   }

@@ -17,6 +17,7 @@ import { loadWorld, type AddressRef } from '../store/world.ts'
 import type { Page } from './book.ts'
 import type { Asker } from './register.ts'
 import type { Shop } from './shop.ts'
+import { inSlices } from './slices.ts'
 
 /** What all recipients of a call have in common. */
 export type Request = {
@@ -86,7 +87,7 @@ export async function decideRequests(shop: Shop, page: Page, { db, ...call }: Re
   const deliveries = planned.filter(({ isKnown }) => isKnown).map(({ deliveryId }) => ({ account: by.account, deliveryId }))
   const { world } = await loadWorld(db, { addresses, deliveries, shared: true, history: request.broadcast !== null })
   const moment = { at, receivedAt: at, ids: shop.ids }
-  for (const { deliveryId, emailId, recipient, contactTypes, address, messageIdHeader } of planned) {
+  await inSlices(planned, ({ deliveryId, emailId, recipient, contactTypes, address, messageIdHeader }) => {
     const domain = address?.domain ?? ''
     const data = {
       ...request,
@@ -106,7 +107,7 @@ export async function decideRequests(shop: Shop, page: Page, { db, ...call }: Re
       world,
       decideRequest({ world, account: by.account, deliveryId, request: data, address, isSelected, isQueued, settings, moment }),
     )
-  }
+  })
   return world
 }
 

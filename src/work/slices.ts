@@ -1,0 +1,25 @@
+/**
+ * slices - a long row of small works, with a turn for everybody else between them
+ *
+ * One thread answers all doors. A batch of mails or a request of a thousand recipients takes tens of milliseconds; who asks the API meanwhile waits
+ * for a slice of it, and not for all.
+ *
+ * See also: work/receive, work/request, work/register.
+ */
+import { setImmediate as others } from 'node:timers/promises'
+
+/** What a question to the API may wait for. */
+const SLICE_MS = 2
+
+/** The work of each item in its order, one after the other. Rejects where a work throws; those behind it are not begun. */
+export async function inSlices<Item, Result>(items: readonly Item[], work: (item: Item, index: number) => Result): Promise<Result[]> {
+  const results: Result[] = []
+  let began = performance.now()
+  for (const [index, item] of items.entries()) {
+    results.push(work(item, index))
+    if (performance.now() - began < SLICE_MS) continue
+    await others()
+    began = performance.now()
+  }
+  return results
+}
