@@ -108,6 +108,9 @@ function answerOf(worker: Worker, raw: Uint8Array, limitMs: number): Promise<unk
 }
 
 const MAX_HEADER_FIELDS = 500
+const MAX_REFERENCE = 8_192
+/** Characters of all fields: many times what any mail of people bears. */
+const MAX_HEADERS = 262_144
 
 /** The header fields of a mail, by our own scanner. Total. */
 export function readHeaders(raw: Uint8Array): ReadMail {
@@ -120,15 +123,27 @@ export function readHeaders(raw: Uint8Array): ReadMail {
   }
   const from = named('from')
   const to = named('to')
-  const fields = new Map<string, string[]>()
-  for (const [name, value] of headerEntries(headers, MAX_HEADER_FIELDS)) fields.set(name, [...(fields.get(name) ?? []), value])
   const reference = [...headerAll(headers, 'references'), ...headerAll(headers, 'in-reply-to')].join(' ').replaceAll(/\s+/g, ' ').trim()
   const subject = decodeWords(headerRaw(headers, 'subject') ?? '')
   const who = { from: from.address, fromName: from.name, to: to.address, toName: to.name }
-  return { ...who, subject, html: '', text: '', headers: recordOf(fields), reference }
+  return {
+    ...who,
+    subject,
+    html: '',
+    text: '',
+    headers: recordOf(headerEntries(headers, MAX_HEADER_FIELDS)),
+    reference: reference.slice(0, MAX_REFERENCE),
+  }
 }
 
-/** Names to values; one that stands more than once is a list. Any name may occur. */
-export function recordOf(fields: ReadonlyMap<string, readonly string[]>): ReadMail['headers'] {
-  return Object.fromEntries([...fields].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? '') : [...values]]))
+/** Names to values; one that stands more than once is a list. Any name may occur. What would make them too long together is left out. */
+export function recordOf(entries: Iterable<readonly [name: string, value: string]>): ReadMail['headers'] {
+  const fields = new Map<string, string[]>()
+  let room = MAX_HEADERS
+  for (const [name, value] of entries) {
+    room -= name.length + value.length
+    if (room < 0) break
+    fields.set(name, [...(fields.get(name) ?? []), value])
+  }
+  return Object.fromEntries([...fields].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? '') : values]))
 }

@@ -44,18 +44,16 @@ function firstOf(field: AddressObject | AddressObject[] | undefined): { readonly
 
 /** Fields under the names that their writer gave them, unfolded. */
 function headersOf({ headerLines }: ParsedMail): ReadMail['headers'] {
-  const fields = new Map<string, string[]>()
-  for (const { line } of headerLines.slice(0, MAX_FIELDS)) {
+  const entries = headerLines.slice(0, MAX_FIELDS).flatMap(({ line }): [string, string][] => {
     const at = line.indexOf(':')
-    const name = line.slice(0, at).trim()
-    if (at < 0) continue
+    if (at < 0) return []
     const value = line
       .slice(at + 1, at + 1 + MAX_VALUE)
       .replaceAll(/\r?\n\s*/g, ' ')
       .trim()
-    fields.set(name, [...(fields.get(name) ?? []), value])
-  }
-  return recordOf(fields)
+    return [[line.slice(0, at).trim(), value]]
+  })
+  return recordOf(entries)
 }
 
 function referenceOf({ references, inReplyTo }: ParsedMail): string {

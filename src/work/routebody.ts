@@ -34,13 +34,15 @@ const HOUR_MS = 3_600_000
 export function createRouteBodies(shop: Shop, { reader, links, rules }: RouteBodyOptions): RouteBodies {
   const read = new LRUCache<string, ReadMail>({
     maxSize: REMEMBERED,
-    sizeCalculation: ({ html, text }) => html.length + text.length + 1_024,
+    sizeCalculation: ({ html, text, subject, reference, headers }) =>
+      html.length + text.length + subject.length + reference.length + JSON.stringify(headers).length + 1_024,
   })
   return async ({ account, data: { digest, truncated } }) => {
     const mail = await findRouteMail(shop.engine.read, account, digest)
     if (mail === null) return null
-    const found = read.get(digest) ?? (await reader.read(mail.body))
-    read.set(digest, found)
+    const known = read.get(digest)
+    const found = known ?? (await reader.read(mail.body))
+    if (known === undefined) read.set(digest, found)
     const expires = shop.now() + rules.linkHours * HOUR_MS
     const signature = links.sign({ account, digest, expires })
     const { from, fromName: fromname, to, toName: toname, subject, html, text, reference } = found

@@ -228,11 +228,14 @@ describe('the reader', () => {
     ['a charset that there is not', 'Subject: =?x-none?q?a?=\r\nContent-Type: text/plain; charset=x-none\r\n\r\nb', { text: 'b' }],
     ['nesting without end', DEEP, {}],
     ['ten thousand fields', `${'X: y\r\n'.repeat(10_000)}Subject: s\r\n\r\n`, {}],
+    ['fields that are long together', `Subject: s\r\n${`X: ${'y'.repeat(8_000)}\r\n`.repeat(400)}\r\n`, { subject: 's' }],
+    ['a name without end', `Subject: s\r\n${'y'.repeat(900_000)}: x\r\n\r\n`, { subject: 's' }],
     ['a long body', `Subject: s\r\n\r\n${'x'.repeat(3_000_000)}`, { subject: 's' }],
   ] as const)('%s', async (_, raw, want) => {
     const read = await reader.read(Buffer.from(raw))
     expect(read).toMatchObject(want)
     expect(Math.max(read.text.length, read.html.length)).toBeLessThanOrEqual(1_048_576)
+    expect(JSON.stringify(read.headers).length).toBeLessThanOrEqual(270_000)
   })
 
   test('any bytes give a mail', async () => {
