@@ -14,7 +14,7 @@ import type { DeliveryRow, SiteRow } from '../ledger/world.ts'
 import type { Db, Keys, Reader } from './engine.ts'
 import { readMetaForOperator, writeMetaForOperator } from './meta.ts'
 import { OUTBOX } from './outbox.ts'
-import type { OutboxRow } from './outbox.ts'
+import type { EndpointRef, OutboxRow } from './outbox.ts'
 import { addRemains } from './remains.ts'
 import { DELIVERIES, SITE_COUNTERS } from './schema.ts'
 import type { StoredSiteCounter } from './schema.ts'
@@ -142,15 +142,25 @@ export async function removeFacts(db: Db, account: number, ids: readonly string[
   await db.inKeys('delete from events where account_id = $1 and id in (select k.k1 from {keys} k)', keys, [account])
 }
 
-/** Events that no endpoint has heard for so long that they are gone themselves. */
-export async function oldOutboxForOperator(reader: Reader, before: number, limit: number): Promise<readonly OutboxRow[]> {
-  const sql = `select ${OUTBOX.columns('o')} from outbox o where o.created_at < $1 limit $2`
-  return (await reader.all(sql, [before, limit])).map(OUTBOX.decode)
+/** The next endpoint, by its key, that something waits for; null: there is none behind. */
+export async function nextOutboxForOperator(reader: Reader, after: EndpointRef | null): Promise<EndpointRef | null> {
+  const sql = `select o.account_id, o.endpoint_id from outbox o where (o.account_id, o.endpoint_id) > ($1, $2)
+    order by o.account_id, o.endpoint_id limit 1`
+  const row = await reader.one(sql, [after?.account ?? -1, after?.endpointId ?? -1])
+  return row === null ? null : { account: Number(row['account_id']), endpointId: Number(row['endpoint_id']) }
+}
+
+/** Events below an id that one endpoint has not heard for so long that they are gone themselves: ids are in the order of time. */
+export async function oldOutbox(reader: Reader, of: EndpointRef, below: string, limit: number): Promise<readonly OutboxRow[]> {
+  const sql = `select ${OUTBOX.columns('o')} from outbox o where o.account_id = $1 and o.endpoint_id = $2 and o.event_id < $3
+    order by o.event_id limit $4`
+  return (await reader.all(sql, [of.account, of.endpointId, bytesOfUuid(below), limit])).map(OUTBOX.decode)
 }
 
 /** How many there are. */
-export async function countOldOutboxForOperator(reader: Reader, before: number): Promise<number> {
-  return Number((await reader.one('select count(*) as n from outbox o where o.created_at < $1', [before]))?.['n'] ?? 0)
+export async function countOldOutbox(reader: Reader, of: EndpointRef, below: string): Promise<number> {
+  const sql = 'select count(*) as n from outbox o where o.account_id = $1 and o.endpoint_id = $2 and o.event_id < $3'
+  return Number((await reader.one(sql, [of.account, of.endpointId, bytesOfUuid(below)]))?.['n'] ?? 0)
 }
 
 export async function removeOutboxForOperator(db: Db, rows: readonly OutboxRow[]): Promise<void> {

@@ -16,11 +16,12 @@ import { countRemains, removeRemains } from '../store/remains.ts'
 import {
   closeBeforeForOperator,
   countOldDeliveries,
-  countOldOutboxForOperator,
+  countOldOutbox,
   oldDeliveries,
   oldFacts,
+  nextOutboxForOperator,
   oldMailsForOperator,
-  oldOutboxForOperator,
+  oldOutbox,
   oldSiteCountersForOperator,
   removeDeliveries,
   removeFacts,
@@ -117,7 +118,9 @@ export async function foreseeRetirement(shop: Shop, months: number): Promise<Omi
     mails += seen.mails.length
     after = seen.next
   }
-  const events = await countOldOutboxForOperator(bulk, before)
+  let events = 0
+  for (let of = await nextOutboxForOperator(bulk, null); of !== null; of = await nextOutboxForOperator(bulk, of))
+    events += await countOldOutbox(bulk, of, floorOf(before))
   return { before, deliveries, mails, events, remains }
 }
 
@@ -240,13 +243,15 @@ async function removeLoose(
 
 async function retireOutbox(run: Run): Promise<boolean> {
   const { engine } = run.shop
-  for (;;) {
-    const rows = await oldOutboxForOperator(engine.bulk, run.before, PAGE)
-    if (rows.length === 0) return true
-    const goesOn = await step(run, () => engine.tx((db) => removeOutboxForOperator(db, rows), { lock: LOCK }))
-    run.counts.events += rows.length
-    if (!goesOn) return false
+  for (let of = await nextOutboxForOperator(engine.bulk, null); of !== null; of = await nextOutboxForOperator(engine.bulk, of)) {
+    for (let full = true; full;) {
+      const rows = await oldOutbox(engine.bulk, of, floorOf(run.before), PAGE)
+      full = rows.length === PAGE
+      if (rows.length > 0 && !(await step(run, () => engine.tx((db) => removeOutboxForOperator(db, rows), { lock: LOCK })))) return false
+      run.counts.events += rows.length
+    }
   }
+  return true
 }
 
 async function retireSiteCounters(run: Run): Promise<boolean> {

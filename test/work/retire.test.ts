@@ -12,6 +12,7 @@ import { sumCounters } from '../../src/store/counters.ts'
 import type { Engine } from '../../src/store/engine.ts'
 import { appendFacts } from '../../src/store/facts.ts'
 import { inboxPageForOperator } from '../../src/store/inbox.ts'
+import { OUTBOX, type OutboxRow } from '../../src/store/outbox.ts'
 import { getRawMailForOperator } from '../../src/store/rawmail.ts'
 import { checkSuppressions, suppressionsOf } from '../../src/store/suppressions.ts'
 import { eraseAddress } from '../../src/work/erase.ts'
@@ -99,6 +100,30 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     const windows = [{ from: moment - DAY, to: moment + DAY }]
     return (await sumCounters(engine.read, 1, { windows, metrics: ['request', 'invalid'] })).reduce((sum, { n }) => sum + n, 0)
   }
+
+  test('what no endpoint has heard goes with its time, whosever it is', async () => {
+    const row = (account: number, endpointId: number, made: number, n: number): OutboxRow => ({
+      account,
+      endpointId,
+      eventId: floorOf(made).replace(/.{4}$/, String(n).padStart(4, '0')),
+      subject: `s${n}`,
+      deliveryMonth: 202604,
+      dedupKey: 'x',
+      kind: 'request',
+      state: 'failed',
+      attempts: 1,
+      dueAt: made,
+      createdAt: made,
+      error: null,
+    })
+    const old = Array.from({ length: 250 }, (_, n) => row(1, 1, APRIL, n))
+    const young = [row(1, 1, MAY, 1), row(1, 2, MAY, 1), row(2, 1, MAY, 1)]
+    await engine.tx((db) => db.insertMany(OUTBOX, [...old, row(1, 3, APRIL, 1), row(2, 1, APRIL, 1), ...young]))
+    at(NOVEMBER)
+    expect((await foreseeRetirement(shop, 6)).events).toBe(252)
+    expect((await retire(shop, { months: 6 })).events).toBe(252)
+    expect(await count('outbox')).toBe(3)
+  })
 
   test('old mails go with their facts; young ones, lists and statistics stay, and all adds up', async () => {
     const old = await month(APRIL, 450)
