@@ -7,9 +7,13 @@
 /** Names that moments bear. */
 const TIME_NAME = /(?:At|Until)$|^(?:at|from|until|since)$/
 
-/** A value as a door shows it, under its name; what it holds as well. Moments that never came (0) are null. Total. */
+/** What a Date can hold. ECMA-262, Time Values. */
+const LAST_MOMENT = 8_640_000_000_000_000
+
+/** A value as a door shows it, under its name; what it holds as well. Moments that never came (0) are null; what can be none stays. Total. */
 export function viewMoments(name: string, value: unknown): unknown {
-  if (typeof value === 'number' && TIME_NAME.test(name)) return value === 0 ? null : new Date(value).toISOString()
+  if (typeof value === 'number' && TIME_NAME.test(name) && Math.abs(value) <= LAST_MOMENT)
+    return value === 0 ? null : new Date(value).toISOString()
   if (Array.isArray(value)) return value.map((each: unknown) => viewMoments('', each))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([inner, each]) => [inner, viewMoments(inner, each)]))

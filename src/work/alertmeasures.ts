@@ -92,12 +92,12 @@ async function webhooks({ reader, now, accounts }: MeasureInput): Promise<readon
     endpointsOf(reader, accounts),
     sumWatchForOperator(reader, ['webhook-heard', 'webhook-refused'], from),
   ])
+  const counts = new Map(sums.map(({ account, metric, name, n }) => [`${account}/${metric}/${name}`, n]))
   return endpoints
     .filter(({ enabled }) => enabled)
     .map(({ account, endpointId }) => {
       const about = String(endpointId)
-      const of = (metric: WatchMetric): number =>
-        sums.find((each) => each.account === account && each.metric === metric && each.name === about)?.n ?? 0
+      const of = (metric: WatchMetric): number => counts.get(`${account}/${metric}/${about}`) ?? 0
       const refused = of('webhook-refused')
       return share('webhook-failing', account, refused, refused + of('webhook-heard'), about)
     })
