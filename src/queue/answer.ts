@@ -7,16 +7,18 @@
  * Mutates the stock that it is given. See also: queue/hearing (the keys), queue/retry (the ladder), queue/lane.
  */
 import { deadlineOf } from './byhand.ts'
-import { hearAnswer, hearLater } from './hearing.ts'
-import { countWaiting, endMail, makeReady, passProbes, poolOf, streamOf } from './lane.ts'
+import { evidenceOf, hearAnswer, hearLater } from './hearing.ts'
+import { countWaiting, endMail, makeReady, passProbes, poolOf, rest, streamOf } from './lane.ts'
 import type { Answer, QueueEvent, Refusal } from './mail.ts'
 import { note } from './rate.ts'
 import { restOf } from './retry.ts'
 import { roll, SALTS } from './roll.ts'
 import { learnRoom } from './share.ts'
-import { type Flight, type Held, nextNumber, type Stock } from './stock.ts'
-import { setTimer } from './timer.ts'
+import type { Flight, Held, Stock } from './stock.ts'
 import { countedKeys } from './turn.ts'
+
+/** As many as an episode keeps. */
+const MOST_HEARD = 5
 
 /**
  * Hears the answer to a dispatch. What became of the mail stands first, then which keys moved. A number that is not in flight gives nothing.
@@ -27,6 +29,7 @@ export function answer(queue: Stock, number: number, heard: Answer, now: number)
   if (flight === undefined || held === undefined) return []
   land(queue, flight)
   learn(queue, flight, heard)
+  remember(queue, flight, { heard, now })
   if (heard.kind === 'recalled') held.attempts -= 1
   else held.last = heard
   const fate = fateOf(queue, { held, flight, answer: heard }, now)
@@ -67,6 +70,13 @@ function learn(queue: Stock, flight: Flight, heard: Answer): void {
   if (heard.kind === 'unreachable' && heard.how === 'dropped') return
   const isSilent = heard.kind === 'unreachable' || (heard.kind === 'refused' && heard.pause === 'network')
   learnRoom(queue, stream, !isSilent)
+}
+
+/** An operator sees what a lane was told, whether or not it moves a key. */
+function remember(queue: Stock, flight: Flight, { heard, now }: { readonly heard: Answer; readonly now: number }): void {
+  const lane = queue.lanes.get(flight.lane)
+  const reply = evidenceOf(flight, heard, now)
+  if (lane !== undefined && reply !== null) lane.heard = [...lane.heard.slice(1 - MOST_HEARD), reply]
 }
 
 type Fate =
@@ -121,7 +131,7 @@ function putBack(queue: Stock, held: Held, fate: Exclude<Fate, { readonly kind: 
   if (fate.kind === 'again') return makeReady(queue, held)
   held.place = 'resting'
   held.dueAt = fate.dueAt
-  setTimer(queue.timers, { at: fate.dueAt, n: nextNumber(queue), what: 'mail', id: held.mail.id })
+  rest(queue, held)
 }
 
 function waits(queue: Stock, held: Held, fate: Exclude<Fate, { readonly kind: 'end' }>, now: number): QueueEvent[] {

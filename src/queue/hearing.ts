@@ -32,8 +32,8 @@ type Met = { readonly queue: Stock; readonly flight: Flight; readonly answer: An
 export function hearAnswer(met: Met): QueueEvent[] {
   const { queue, flight, answer, now } = met
   // A line that broke in the middle had been answered: it says nothing of the network, and no reply of the provider's.
-  if (answer.kind === 'recalled' || (answer.kind === 'unreachable' && answer.how === 'dropped'))
-    return giveBack(queue, flight, flight.keys, now)
+  if (answer.kind === 'recalled') return giveBack(queue, flight, flight.keys, now)
+  if (answer.kind === 'unreachable' && answer.how === 'dropped') return [...giveBack(queue, flight, flight.keys, now), ...hearDropped(met)]
   if (answer.kind === 'unreachable') return [...giveBack(queue, flight, ownKeys(flight.dispatch), now), ...hearUnreached(met, answer.how)]
   const hits = hitsOf(queue, flight.dispatch, answer)
   const events = ownKeys(flight.dispatch).flatMap((key) =>
@@ -59,6 +59,25 @@ function giveBack(queue: Stock, flight: Flight, keys: readonly KeyId[], now: num
   })
 }
 
+/** One line that breaks is chance; where most do, it is an answer that no rule knows. No other class hears of it. */
+function hearDropped(met: Met): QueueEvent[] {
+  const { queue, flight, now } = met
+  const hits: Hit[] = []
+  addHit(queue, hits, 'unknown', flight.dispatch)
+  return hits.flatMap((hit) => {
+    const gate = gateOf(queue, hit.key, now)
+    countAt(queue, gate, false, now)
+    const isNew = !gate.episodes.has(hit.class)
+    if (isNew) openEpisode(queue, gate, hit.class, now)
+    const before = gate.episodes.get(hit.class)
+    if (before === undefined) return []
+    const heard = heardOf(met, gate, { isHit: true, trips: null, isCounted: isNew })
+    const events = put(queue, { gate, before, after: hear(queue.policy, before, heard, turnOf(queue, now)) }, { now, by: 'queue' })
+    setGateTimer(queue, gate, now)
+    return events
+  })
+}
+
 /** What a reply is a hit of: its rule's class, and the two monitors. */
 function hitsOf(queue: Stock, to: Dispatch, answer: Answer): Hit[] {
   if (answer.kind !== 'refused') return []
@@ -76,7 +95,8 @@ function addHit(queue: Stock, hits: Hit[], name: ClassName, to: Dispatch): void 
   if (key !== null && key !== 'network') hits.push({ class: name, key: KEYS[key](to), trips: null })
 }
 
-const evidenceOf = (flight: Flight, answer: Answer, now: number): EvidenceReply | null => {
+/** What an answer leaves as evidence; null for a yes, and for what was not sent. */
+export const evidenceOf = (flight: Flight, answer: Answer, now: number): EvidenceReply | null => {
   if (answer.kind !== 'refused' && answer.kind !== 'unreachable') return null
   const code = answer.kind === 'refused' ? answer.code : null
   return { at: now, mailId: flight.dispatch.mailId, code, text: answer.text.slice(0, MAX_TEXT) }

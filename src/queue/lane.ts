@@ -15,7 +15,8 @@ import type { Destination, KeyId as Key } from './key.ts'
 import type { MailEnd, QueueEvent } from './mail.ts'
 import { emptyRates } from './rate.ts'
 import { countShares, sharersOf } from './share.ts'
-import type { Held, Lane, Stock, Stream, Way } from './stock.ts'
+import { type Held, type Lane, nextNumber, type Stock, type Stream, type Way } from './stock.ts'
+import { setTimer, takeTimer } from './timer.ts'
 
 const laneIdOf = (to: Pick<Destination, 'account' | 'domain'>): string => KEYS.lane(to)
 
@@ -51,6 +52,8 @@ export function laneOf(queue: Stock, to: Pick<Destination, 'account' | 'domain'>
     isInRing: false,
     waiting: 0,
     inFlight: 0,
+    heard: [],
+    rests: [],
     rates: emptyRates(),
   }
   queue.lanes.set(id, lane)
@@ -122,6 +125,26 @@ export function makeReady(queue: Stock, held: Held): void {
   held.place = 'ready'
   push(stream.ready, held.mail.id)
   if (stream.place === 'idle') run(queue, stream)
+}
+
+/** A mail rests until it is due. */
+export function rest(queue: Stock, held: Held): void {
+  const timer = { at: held.dueAt, n: nextNumber(queue), what: 'mail', id: held.mail.id } as const
+  setTimer(queue.timers, timer)
+  const lane = queue.lanes.get(queue.streams.get(held.stream)?.lane ?? '')
+  if (lane === undefined) return
+  nextRest(queue, lane)
+  setTimer(lane.rests, timer)
+}
+
+/** When the first resting mail of a lane is due; null: none rests. Forgets what no longer does. */
+export function nextRest({ mails }: Stock, { rests }: Lane): number | null {
+  for (let next = rests[0]; next !== undefined; next = rests[0]) {
+    const held = mails.get(next.id)
+    if (held !== undefined && held.place === 'resting' && held.dueAt === next.at) return next.at
+    takeTimer(rests)
+  }
+  return null
 }
 
 /** One more, or one less, that waits in a stream. */

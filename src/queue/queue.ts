@@ -18,15 +18,15 @@
  */
 import { peek } from './fifo.ts'
 import { passGate } from './gate.ts'
-import { countWaiting, makeReady, streamOf } from './lane.ts'
+import { countWaiting, makeReady, rest, streamOf } from './lane.ts'
 import type { Mail, QueueEvent } from './mail.ts'
 import { type Command, deleteWaiting, endManual, pauseByHand, recoverKey, recoverLanes, setRate, setWarmUp } from './operate.ts'
 import { giveUp, isLookDue, lineUp } from './overdue.ts'
 import { note } from './rate.ts'
 import { RETRY } from './retry.ts'
-import { emptyStock, type Held, nextNumber, type QueueOptions, type Stock } from './stock.ts'
+import { emptyStock, type Held, type QueueOptions, type Stock } from './stock.ts'
 import { sweep, SWEEP_EVERY } from './sweep.ts'
-import { setTimer, takeTimer } from './timer.ts'
+import { takeTimer } from './timer.ts'
 import { type Sent, takeTurns } from './turn.ts'
 
 export type Queue = Stock
@@ -65,7 +65,7 @@ export function offer(queue: Queue, mail: Mail, now: number): boolean {
     if (lane !== undefined) note(lane.rates, 'in', now)
   }
   if (mail.dueAt <= now) makeReady(queue, held)
-  else setTimer(queue.timers, { at: mail.dueAt, n: nextNumber(queue), what: 'mail', id: mail.id })
+  else rest(queue, held)
   return true
 }
 

@@ -5,6 +5,8 @@
  * Changes nothing. See also: queue/operate, queue/rate.
  */
 import type { Episode } from './episode.ts'
+import { sizeOf } from './fifo.ts'
+import { nextRest } from './lane.ts'
 import { type Hold, holdOf, soonest, worst } from './holding.ts'
 import { KEY_REASONS, kindOf, type KeyId } from './key.ts'
 import type { EvidenceReply } from './mail.ts'
@@ -27,7 +29,7 @@ export type LaneStatus = {
   readonly key: KeyId | null
   readonly class: ClassName | null
   readonly n: number
-  /** Null where it sends, or where only an answer or an operator lets it. */
+  /** For a lane that nothing holds, when its first resting mail is due. Null where it sends, or where only an answer or an operator lets it. */
   readonly nextSendingAt: number | null
   readonly waiting: number
   readonly inFlight: number
@@ -47,7 +49,8 @@ export function statusOfLane(queue: Stock, lane: Lane, now: number): LaneStatus 
   const isManual = hold !== null && hold.gate.manual !== null
   const isLimited = lane.waiting > 0 && (queue.gates.get(lane.id)?.limit ?? null) !== null
   const key = hold?.gate.id ?? episode?.key ?? (isLimited ? lane.id : null)
-  const at = hold === null || hold.at === Infinity ? null : hold.at
+  const rests = hold === null && lane.inFlight === 0 && streams.every(({ ready }) => sizeOf(ready) === 0)
+  const at = rests ? nextRest(queue, lane) : (hold?.at ?? Infinity)
   return {
     account: lane.account,
     domain: lane.domain,
@@ -57,11 +60,11 @@ export function statusOfLane(queue: Stock, lane: Lane, now: number): LaneStatus 
     key,
     class: episode?.class ?? null,
     n: episode?.n ?? 0,
-    nextSendingAt: at,
+    nextSendingAt: at === Infinity ? null : at,
     waiting: lane.waiting,
     inFlight: lane.inFlight,
     rates: { in: averagesOf(lane, 'in', now), try: averagesOf(lane, 'try', now), out: averagesOf(lane, 'out', now) },
-    evidence: episode?.evidence ?? [],
+    evidence: episode?.evidence ?? lane.heard,
     perMinute: queue.gates.get(lane.id)?.limit ?? null,
   }
 }

@@ -13,7 +13,7 @@ import type { Span } from './byhand.ts'
 import type { Episode, Opening } from './episode.ts'
 import { emptyFifo, type Fifo } from './fifo.ts'
 import type { Destination, KeyId, KeyKind } from './key.ts'
-import type { Answer, Dispatch, Mail, MailId } from './mail.ts'
+import type { Answer, Dispatch, EvidenceReply, Mail, MailId } from './mail.ts'
 import type { Bucket, Pace } from './pace.ts'
 import type { ClassName } from './pauseclass.ts'
 import type { Policy } from './policy.ts'
@@ -74,6 +74,10 @@ export type Lane = {
   isInRing: boolean
   waiting: number
   inFlight: number
+  /** What was last heard but yes, of whatever class. */
+  heard: readonly EvidenceReply[]
+  /** When its resting mail is due, soonest first; what no longer rests may still stand in it. */
+  readonly rests: Timer[]
   readonly rates: Rates
 }
 

@@ -525,3 +525,19 @@ test('a thousand tarpits pause, and their lines are free again', () => {
   }
   expect(paused.size).toBe(1_000)
 })
+
+test('a provider that drops every mail is seen: its last outcomes, when it is tried again, and a throttle by the share of drops', () => {
+  const queue = queueOf()
+  fill(queue, 300)
+  const [one] = nextDispatch(queue, T0, 1).dispatches
+  answer(queue, one?.number ?? 0, refusal('dropped'), T0)
+  expect(laneStatus(queue, T0)).toMatchObject({ state: 'active', nextSendingAt: null, evidence: [{ code: null, text: 'no answer' }] })
+  const events = nextDispatch(queue, T0 + 1, 299).dispatches.flatMap(({ number }) => answer(queue, number, refusal('dropped'), T0 + 1))
+  expect(transitionsOf(events)).toMatchObject([{ class: 'unknown', to: 'throttled' }])
+  const alone = queueOf()
+  fill(alone, 2)
+  const due = nextDispatch(alone, T0, 2)
+    .dispatches.flatMap(({ number }) => answer(alone, number, refusal('dropped'), T0))
+    .flatMap((event) => ('dueAt' in event ? [event.dueAt] : []))
+  expect(laneStatus(alone, T0 + 1)).toMatchObject({ state: 'active', nextSendingAt: Math.min(...due), evidence: [{}, {}] })
+})
