@@ -28,7 +28,7 @@ export type StreamId = string
 
 /** A mail and where it stands. `ready`: in the line of its stream; `resting`: until `dueAt`; `flight`: handed out. */
 export type Held = {
-  readonly mail: Mail
+  mail: Mail
   stream: StreamId
   place: 'ready' | 'resting' | 'flight'
   attempts: number

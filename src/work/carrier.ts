@@ -2,7 +2,8 @@
  * carrier - marked mails on their way: made, handed to the transport, and their answers heard
  *
  * As many at once as there are lines, and as their bytes have room; the next are staged, so that a line never waits for a commit. What was
- * recalled before it began, or may no longer be sent because the lease is over, is given back unsent. What cannot be made rests as if the line had broken: no key hears
+ * recalled before it began, may no longer be sent because the lease is over, or goes to a domain that has moved to another site, is given
+ * back unsent. What cannot be made rests as if the line had broken: no key hears
  * of it, and the log alone tells it; when its time is over, an attempt without an answer says why it was never sent.
  *
  * See also: work/deliver (who marks), work/hearing, edge/transport, work/render.
@@ -13,12 +14,14 @@ import type { Outgoing, Outcome, Transport } from '../edge/transport.ts'
 import { Fault } from '../error.ts'
 import { answer } from '../queue/answer.ts'
 import type { Answer, MailEnd } from '../queue/mail.ts'
+import { moveMail, type Place } from '../queue/move.ts'
 import { findQueuedBody, type QueuedMail } from '../store/queue.ts'
 import { NEVER_MADE, neverMade, readOutcome } from './hearing.ts'
 import { createMake, type Made, type Make, type Rendered } from './making.ts'
 import { createRoom } from './room.ts'
 import type { Shop } from './shop.ts'
 import { follow, type InHand, type Stays, type Term } from './term.ts'
+import type { PlaceOf } from './waiting.ts'
 
 /** The same mail gives the same names at each attempt. */
 export type Render = (mail: QueuedMail, body: Composition) => Promise<Rendered>
@@ -26,6 +29,7 @@ export type Render = (mail: QueuedMail, body: Composition) => Promise<Rendered>
 export type CarrierOptions = {
   readonly transport: Transport
   readonly render: Render
+  readonly placeOf: PlaceOf
   /** Mails under way at once. */
   readonly lines: number
   /** Of mails that are made and on their way. */
@@ -91,12 +95,14 @@ async function carry(carrying: Carrying, term: Term, { hand, mail }: Term['stage
   let made: Made | null = null
   try {
     made = await makeMail(carrying, mail)
+    const place = await carrying.placeOf(mail.domain)
     if (made === null) rest(carrying, term, hand)
-    else if (!mayBegin(carrying, term, hand)) giveBack(carrying, term, hand)
+    else if (!mayBegin(carrying, term, hand) || isElsewhere(hand, place)) giveBack(carrying, term, hand)
     else {
       hand.place = 'sending'
       finish(carrying, term, hand, await carrying.transport.send(outgoingOf(hand, mail, made)))
     }
+    if (isKnown(place)) follow(term, moveMail(term.queue, hand.dispatch.mailId, place, shop.now()))
   } catch (error) {
     const { account, deliveryId } = hand.ref
     shop.telemetry.log.error({ account, deliveryId, err: error }, 'an attempt failed in a way that none may; the mail is tried again later')
@@ -107,6 +113,14 @@ async function carry(carrying: Carrying, term: Term, { hand, mail }: Term['stage
     if (term.sending === 0) for (const wakeUp of carrying.idlers.splice(0)) wakeUp()
     pump(carrying, term)
   }
+}
+
+/** Where DNS says nothing, what was known holds. */
+const isKnown = ({ mxSet }: Place): boolean => mxSet !== ''
+
+/** Keys cover it that were not asked. Other hosts of the same site are no reason to wait: it is put under their keys after the attempt. */
+function isElsewhere({ dispatch }: InHand, place: Place): boolean {
+  return isKnown(place) && (!isKnown(dispatch) || place.site !== dispatch.site || place.gateway !== dispatch.gateway)
 }
 
 /** Null: it cannot be made now. */

@@ -78,7 +78,7 @@ export function createDeliverer(shop: Shop, options: DeliverOptions): Deliverer 
   const signal = createSignal()
   const { wake } = signal
   const { transport, render, lines, inFlightBytes, placeOf } = options
-  const carrier = createCarrier(shop, { transport, render, lines, inFlightBytes, wake })
+  const carrier = createCarrier(shop, { transport, render, placeOf, lines, inFlightBytes, wake })
   const waiting = createWaiting(shop, { placeOf, wake })
   const delivering: Delivering = { shop, options, signal, carrier, waiting, term: null, isClosing: false }
   let running: Promise<void> | null = null

@@ -2,23 +2,20 @@
  * waiting - mail from the store into the queue, with the destination that DNS gives it
  *
  * A million mails come page by page, and between two pages everybody else has his turn. A mail is offered when its domain is known; a slow
- * domain keeps nobody waiting but its own mail. What many mails share (domains, sites, hosts) is one string in memory. A mail that was
+ * domain keeps nobody waiting but its own mail, and what DNS says is not kept here: it changes. What many mails share (domains, sites, hosts) is one string in memory. A mail that was
  * marked when its node died is one of which nobody knows whether it was accepted: it is counted, written down, and sent again.
  *
  * See also: store/queue, edge/mx (destinations), queue/queue (offer), work/deliver.
  */
 import { setImmediate } from 'node:timers/promises'
-import type { Destination } from '../queue/key.ts'
+import type { Place } from '../queue/move.ts'
 import { offer } from '../queue/queue.ts'
 import { pageQueuedForOperator, type WaitingMail } from '../store/queue.ts'
 import { unknownFate } from './hearing.ts'
 import type { Shop } from './shop.ts'
 import { refOf, type Term } from './term.ts'
 
-/** The part of a destination that DNS knows. */
-export type Place = Pick<Destination, 'site' | 'gateway' | 'mxSet'>
-
-/** Never rejects. */
+/** Never rejects, and keeps what it knows for as long as it may stand: it is asked again and again. */
 export type PlaceOf = (domain: string) => Promise<Place>
 
 export type Waiting = {
@@ -36,12 +33,11 @@ const PAGE = 500
 /** Domains that are looked up at once. */
 const LOOK_UPS = 64
 
-/** What is kept of places: a campaign has fewer domains. */
-const MOST_PLACES = 100_000
+/** What is kept of names: a campaign has fewer domains. */
+const MOST_STRINGS = 100_000
 
 type Loading = WaitingOptions & {
   readonly shop: Shop
-  readonly places: Map<string, Place>
   /** One string of each text: the store gives a new one with each row. */
   readonly strings: Map<string, string>
   /** Mail of domains that are being looked up, and whose they are. */
@@ -52,7 +48,7 @@ type Loading = WaitingOptions & {
 
 /** Makes a loader; it serves one term after the other. */
 export function createWaiting(shop: Shop, options: WaitingOptions): Waiting {
-  const loading: Loading = { ...options, shop, places: new Map(), strings: new Map(), pending: new Map(), asked: [], asking: 0 }
+  const loading: Loading = { ...options, shop, strings: new Map(), pending: new Map(), asked: [], asking: 0 }
   const take = (term: Term, mails: readonly WaitingMail[]): void => {
     for (const mail of mails) takeOne(loading, term, mail)
     loading.wake()
@@ -81,8 +77,6 @@ async function load({ shop, wake }: Loading, term: Term, take: Waiting['take']):
 
 function takeOne(loading: Loading, term: Term, mail: WaitingMail): void {
   const told = mail.dispatchedAt === null ? mail : lostOf(loading.shop, term, mail, mail.dispatchedAt)
-  const place = loading.places.get(mail.domain)
-  if (place !== undefined) return enter(loading, term, { mail: told, place })
   const waiting = loading.pending.get(mail.domain)
   if (waiting?.term === term) waiting.mails.push(told)
   else ask(loading, term, told)
@@ -118,9 +112,6 @@ function pump(loading: Loading): void {
 }
 
 function settle(loading: Loading, domain: string, place: Place): void {
-  // Soon asked again, and edge/mx remembers: forgetting all at once is cheaper than an order of age.
-  if (loading.places.size >= MOST_PLACES) loading.places.clear()
-  loading.places.set(domain, place)
   const waiting = loading.pending.get(domain)
   loading.pending.delete(domain)
   if (waiting === undefined || waiting.term.isEnding) return
@@ -139,7 +130,7 @@ function enter({ shop, strings }: Loading, term: Term, { mail, place }: { readon
 function shared(strings: Map<string, string>, text: string): string {
   const known = strings.get(text)
   if (known !== undefined) return known
-  if (strings.size >= MOST_PLACES) strings.clear()
+  if (strings.size >= MOST_STRINGS) strings.clear()
   strings.set(text, text)
   return text
 }

@@ -8,6 +8,7 @@ import { destinationKeys, egressKeys, type KeyId, KEYS, type Route } from '../..
 import type { Answer, Dispatch, Mail, QueueEvent, Transition } from '../../src/queue/mail.ts'
 import type { ClassName } from '../../src/queue/pauseclass.ts'
 import { type Policy, POLICIES } from '../../src/queue/policy.ts'
+import { moveMail } from '../../src/queue/move.ts'
 import { createQueue, nextDispatch, nextWake, offer, operate, type Queue } from '../../src/queue/queue.ts'
 import { roll } from '../../src/queue/roll.ts'
 import { loadQueue, recallAll, saveQueue } from './saving.ts'
@@ -291,6 +292,13 @@ function command(world: World): void {
     () => operate(queue, { kind: 'delete', account, domain, from: now - MINUTE, until: now }, now),
     () => operate(queue, { kind: 'rate', account, domain: 'small.example', perMinute: pick(world, [null, 5, 600]) }, now),
     () => operate(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: pick(world, [null, now]) }, now),
+    () =>
+      moveMail(
+        queue,
+        `m${1 + Math.floor(draw(world) * world.offered)}`,
+        { site: 'gate', gateway: true, mxSet: 'mx.elsewhere.example' },
+        now,
+      ),
     () => report(queue, { kind: pick(world, ['complaint', 'not-exist'] as const), account }, now),
   ])
   read(world, asked(), null)

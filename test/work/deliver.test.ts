@@ -122,6 +122,24 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 1, attempts: 3 })
   })
 
+  test('mail of a domain of which DNS said nothing at first is not sent past a pause of its provider', async () => {
+    let asked = 0
+    const known = { site: 'big', gateway: false, mxSet: 'mx.big.example' }
+    const placeOf = async (domain: string) => {
+      if (domain === 'example.com') asked += 1
+      return domain === 'example.com' && asked === 1 ? { site: domain, gateway: false, mxSet: '' } : known
+    }
+    run(() => refused(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'), { placeOf })
+    await queueMails(shop, users(1))
+    running[0]?.nudge()
+    await until(() => Promise.resolve(sent.length === 1))
+    await queueMails(shop, users(3, 'example.com'))
+    running[0]?.nudge()
+    await until(() => Promise.resolve(asked > 3))
+    await until(async () => (await engine.read.all('select 1 from queue_mails where dispatched_at is null')).length === 3)
+    expect(sent).toHaveLength(1)
+  })
+
   test('given up at the end of its time, as a soft bounce with the cause of the last answer', async () => {
     const [id] = await queueMails(shop, users(1))
     run(() => refused(452, '4.2.2 The email account that you tried to reach is over quota'), {

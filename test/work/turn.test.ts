@@ -18,7 +18,7 @@ import { createKeyBook } from '../../src/work/queuekeys.ts'
 import type { Shop } from '../../src/work/shop.ts'
 import { openTerm, type Term } from '../../src/work/term.ts'
 import { takeTurn, type TurnDesk } from '../../src/work/turn.ts'
-import { createWaiting } from '../../src/work/waiting.ts'
+import { createWaiting, type PlaceOf } from '../../src/work/waiting.ts'
 import { lambdaTransport, OK, plainRender, queueMails, refused, unreachable } from '../support/delivery.ts'
 import { engines } from '../support/engines.ts'
 import { countQueued } from '../support/look.ts'
@@ -93,8 +93,9 @@ async function startNode(shop: Shop, faults: string[]): Promise<Node> {
     return new Promise<Outcome>((resolve) => pending.push({ mail, resolve }))
   })
   const wake = (): void => undefined
-  const carrier = createCarrier(shop, { transport, render: plainRender, lines: 6, inFlightBytes: 67_108_864, wake })
-  const waiting = createWaiting(shop, { wake, placeOf: async (domain) => ({ site: domain, gateway: false, mxSet: domain }) })
+  const placeOf: PlaceOf = async (domain) => ({ site: domain, gateway: false, mxSet: domain })
+  const carrier = createCarrier(shop, { transport, render: plainRender, placeOf, lines: 6, inFlightBytes: 67_108_864, wake })
+  const waiting = createWaiting(shop, { wake, placeOf })
   const keys = createKeyBook()
   const keeper = { save: () => Promise.resolve() }
   await keys.place(shop.engine.read, term.queue, shop.now())
