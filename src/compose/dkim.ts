@@ -54,16 +54,26 @@ const OVERSIGNED: ReadonlySet<string> = new Set([
   'cfbl-feedback-id',
 ])
 
-/** One signature of a mail with CR LF line ends; null where it has no From. */
-export function draftDkim(raw: Buffer, { domain, selector, algorithm, atSeconds }: DkimWish): DkimDraft | null {
-  const text = raw.toString('latin1')
-  const end = text.indexOf('\r\n\r\n')
-  const fields = splitFields(end < 0 ? text : text.slice(0, end))
+/** A mail as signatures see it: its fields, and the hash of its body. */
+export type Hashed = { readonly head: string; readonly bodyHash: string }
+
+/** Of a mail with CR LF line ends. Its body is hashed once, whoever signs it and how often. */
+export function hashMail(raw: Buffer): Hashed {
+  const end = raw.indexOf('\r\n\r\n')
+  const head = raw.toString('latin1', 0, end < 0 ? raw.length : end)
+  return { head, bodyHash: hashBody(end < 0 ? Buffer.alloc(0) : raw.subarray(end + 4)) }
+}
+
+export const hashBody = (body: Buffer): string =>
+  createHash('sha256')
+    .update(relaxBody(body.toString('latin1')), 'latin1')
+    .digest('base64')
+
+/** One signature; null where the mail has no From. */
+export function draftDkim({ head, bodyHash }: Hashed, { domain, selector, algorithm, atSeconds }: DkimWish): DkimDraft | null {
+  const fields = splitFields(head)
   if (!fields.some(({ name }) => name === 'from')) return null
   const { names, chosen } = chooseFields(fields)
-  const bodyHash = createHash('sha256')
-    .update(relaxBody(end < 0 ? '' : text.slice(end + 4)), 'latin1')
-    .digest('base64')
   const field = [
     `DKIM-Signature: v=1; a=${algorithm}-sha256; c=relaxed/relaxed; d=${domain};`,
     `s=${selector}; t=${atSeconds};`,

@@ -7,6 +7,7 @@
  * RFC 5322, RFC 2045–2047. See also: work/render, compose/rewrite (mails that senders made themselves).
  */
 import type { Attachment } from '../compose/composition.ts'
+import { splitFields, type FieldLine } from '../compose/fieldline.ts'
 
 export type Letter = {
   readonly from: { readonly name: string; readonly address: string }
@@ -54,3 +55,23 @@ export async function composeLetter(letter: Letter): Promise<Buffer> {
   })
   return composer.compile().build()
 }
+
+/** What the copies of a letter share: how it is built, as fields with their line ends, and its body. */
+export type Content = { readonly fields: string; readonly body: Buffer }
+
+/** The content of a letter on its own. */
+export async function composeContent(letter: Letter): Promise<Content> {
+  const raw = await composeLetter(letter)
+  const end = raw.indexOf('\r\n\r\n')
+  const fields = splitFields(raw.toString('latin1', 0, end)).filter(isContent)
+  return { fields: fields.map(({ text }) => `${text}\r\n`).join(''), body: Buffer.from(raw.subarray(end + 4)) }
+}
+
+/** The fields of a letter whose content is there already, each with its line end. */
+export async function composeHead(letter: Letter): Promise<string> {
+  const raw = (await composeLetter({ ...letter, html: null, plain: 'x', attachments: [] })).toString('latin1')
+  const fields = splitFields(raw.slice(0, raw.indexOf('\r\n\r\n'))).filter((field) => !isContent(field))
+  return fields.map(({ text }) => `${text}\r\n`).join('')
+}
+
+const isContent = ({ name }: FieldLine): boolean => name.startsWith('content-')

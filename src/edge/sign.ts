@@ -8,7 +8,7 @@
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, sign, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { draftDkim, writeDkim, type DkimAlgorithm } from '../compose/dkim.ts'
+import { draftDkim, hashMail, writeDkim, type DkimAlgorithm, type Hashed } from '../compose/dkim.ts'
 
 /** `publicKey` is the base64 of p= in the record. */
 export type DkimPair = { readonly publicKey: string; readonly privateKey: Buffer }
@@ -49,12 +49,18 @@ export function dkimRecord(key: {
 
 /** The mail with a signature of each signer in front. What has no From is not signed. */
 export function signMail(raw: Buffer, signers: readonly Signer[], now: number): Buffer {
+  const fields = signers.length === 0 ? '' : signatures(hashMail(raw), signers, now)
+  return fields === '' ? raw : Buffer.concat([Buffer.from(fields, 'latin1'), raw])
+}
+
+/** The fields that go in front of a mail, each with its line end. */
+export function signatures(mail: Hashed, signers: readonly Signer[], now: number): string {
   const atSeconds = Math.floor(now / 1_000)
-  const fields = signers.flatMap(({ key, ...wish }) => {
-    const draft = draftDkim(raw, { ...wish, atSeconds })
-    return draft === null ? [] : [writeDkim(draft, signatureOf(draft.data, key))]
+  const fields = signers.map(({ key, ...wish }) => {
+    const draft = draftDkim(mail, { ...wish, atSeconds })
+    return draft === null ? '' : writeDkim(draft, signatureOf(draft.data, key))
   })
-  return fields.length === 0 ? raw : Buffer.concat([Buffer.from(fields.join(''), 'latin1'), raw])
+  return fields.join('')
 }
 
 /** Ed25519 signs the digest (RFC 8463 §3). */

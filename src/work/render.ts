@@ -7,14 +7,15 @@
  * See also: compose/composition, compose/rewrite, edge/composer, work/signers, work/deliver (who sends it).
  */
 import type { Composition } from '../compose/composition.ts'
+import { hashBody, hashMail, type Hashed } from '../compose/dkim.ts'
 import { breakWords } from '../compose/fieldline.ts'
 import { marksOf } from '../compose/marks.ts'
 import { hasUnsubscribe, ownHeaders } from '../compose/outline.ts'
 import { rewriteMail } from '../compose/rewrite.ts'
 import { createFilling, oneLine, type Filling, type Put } from '../compose/substitute.ts'
 import { knowAddress } from '../correlate/address.ts'
-import { composeLetter } from '../edge/composer.ts'
-import { signMail } from '../edge/sign.ts'
+import { composeContent, composeHead, composeLetter, type Content, type Letter } from '../edge/composer.ts'
+import { signatures, signMail } from '../edge/sign.ts'
 import { Fault } from '../error.ts'
 import type { QueuedMail } from '../store/queue.ts'
 import { signNames } from './names.ts'
@@ -27,14 +28,14 @@ export type Rendered = { readonly from: string; readonly to: string; readonly ra
 export type Render = (mail: RenderedMail, body: Composition) => Promise<Rendered>
 
 /** What of a queued mail shapes it. */
-export type RenderedMail = Pick<QueuedMail, 'account' | 'deliveryId' | 'recipient' | 'variables' | 'acceptedAt'>
+export type RenderedMail = Pick<QueuedMail, 'account' | 'deliveryId' | 'bodyId' | 'recipient' | 'variables' | 'acceptedAt'>
 
 /** Makes the door. What the copies of one composition share lives as long as the composition does. Faults: internal (no key signs the names, or the mail grows beyond all bounds, which submit has refused). */
 export function createRender(shop: Shop, signers: Signers): Render {
-  const fillings = new WeakMap<Composition, Filling>()
-  const fillingOf = (body: Composition, names: readonly string[]): Filling => {
-    const held = fillings.get(body) ?? createFilling({ names, sections: body.sections })
-    fillings.set(body, held)
+  const shares = new WeakMap<Composition, Shared>()
+  const sharedOf = (body: Composition, names: readonly string[]): Shared => {
+    const held = shares.get(body) ?? { filling: createFilling({ names, sections: body.sections }), content: null }
+    shares.set(body, held)
     return held
   }
   return async (mail, body) => {
@@ -42,13 +43,32 @@ export function createRender(shop: Shop, signers: Signers): Render {
     const names = signNames(page, shop.domains, { deliveryId: mail.deliveryId, keyIndex: page.signingIndex })
     const messageId = messageIdHeaderOf(body.messageId, mail.deliveryId, body.from)
     const marks = marksOf({ ...names, messageId, publicUrl: shop.publicUrl }, { ...body, broadcast: null })
-    const put = fillingOf(body, Object.keys(mail.variables)).fill(mail.variables)
-    const raw = body.raw === null ? await write(mail, body, { marks, put }) : rewrite(mail, body, { marks, put })
+    const shared = sharedOf(body, Object.keys(mail.variables))
+    const put = shared.filling.fill(mail.variables)
     const keys = await signers(mail.account, knowAddress(body.from)?.domain ?? '')
-    return { from: names.returnPath, to: mail.recipient, raw: signMail(raw, keys, shop.now()) }
+    const raw =
+      body.raw === null
+        ? await write(shared, letterOf(mail, body, { marks, put }), (hashed) => signatures(hashed, keys, shop.now()))
+        : signMail(rewrite(mail, body, { marks, put }), keys, shop.now())
+    return { from: names.returnPath, to: mail.recipient, raw }
   }
 }
 
+/** What the copies of one composition share. `content`: no variable touches it. */
+type Shared = { readonly filling: Filling; content: Promise<Content & { readonly bodyHash: string }> | null }
+
+async function write(shared: Shared, { letter, isSame }: Written, sign: (hashed: Hashed) => string): Promise<Buffer> {
+  if (!isSame(shared.filling)) {
+    const raw = await composeLetter(letter)
+    return Buffer.concat([Buffer.from(sign(hashMail(raw)), 'latin1'), raw])
+  }
+  shared.content ??= composeContent(letter).then((content) => ({ ...content, bodyHash: hashBody(content.body) }))
+  const { fields, body, bodyHash } = await shared.content
+  const head = `${await composeHead(letter)}${fields}`
+  return Buffer.concat([Buffer.from(`${sign({ head, bodyHash })}${head}\r\n`, 'latin1'), body])
+}
+
+type Written = { readonly letter: Letter; readonly isSame: (filling: Filling) => boolean }
 type Marked = { readonly marks: Readonly<Record<string, string>>; readonly put: Put }
 
 /** His own way to be taken off stands; where he wants none there is none. */
@@ -57,12 +77,12 @@ function marksFor({ tracking }: Composition, marks: Marked['marks'], hasOwn: boo
   return Object.fromEntries(Object.entries(marks).filter(([name]) => isLeft || !name.startsWith('List-Unsubscribe')))
 }
 
-function write(mail: RenderedMail, body: Composition, { marks, put }: Marked): Promise<Buffer> {
+function letterOf(mail: RenderedMail, body: Composition, { marks, put }: Marked): Written {
   const { 'Message-ID': messageId = '', ...ours } = marks
   const text = (value: string): string => whole(put(value))
   const line = (value: string): string => breakWords(oneLine(text(value)))
   const own = Object.entries(ownHeaders(body.headers)).map(([name, value]) => [name, line(value)] as const)
-  return composeLetter({
+  const letter: Letter = {
     from: { name: line(body.fromName ?? ''), address: body.from },
     to: body.to ?? [mail.recipient],
     cc: body.cc,
@@ -74,8 +94,9 @@ function write(mail: RenderedMail, body: Composition, { marks, put }: Marked): P
     headers: { ...marksFor(body, ours, hasUnsubscribe(body.headers)), ...Object.fromEntries(own) },
     messageId,
     date: mail.acceptedAt,
-    name: mail.deliveryId,
-  })
+    name: mail.bodyId,
+  }
+  return { letter, isSame: ({ touches }) => ![body.html, body.plain].some((each) => each !== null && touches(each)) }
 }
 
 function rewrite(mail: RenderedMail, body: Composition, { marks, put }: Marked): Buffer {

@@ -40,6 +40,7 @@ const body: Composition = {
 const mail: RenderedMail = {
   account: 1,
   deliveryId: DELIVERY,
+  bodyId: 'body',
   recipient: 'joe@example.net',
   variables: { '%name%': 'Zoë' },
   acceptedAt: T0 - 60_000,
@@ -165,6 +166,20 @@ describe('render', () => {
       }
     },
   )
+
+  test('copies that no variable touches share their body, and are each whole and signed', async () => {
+    const plain = { ...body, html: '<p>Zoë</p>', plain: 'Zoë' }
+    const bodyOf = (raw: Buffer): string => raw.toString('latin1').slice(raw.indexOf('\r\n\r\n'))
+    const first = await render(mail, plain)
+    const second = await render({ ...mail, recipient: 'ann@example.net', variables: { '%name%': 'Ann' } }, plain)
+    expect(bodyOf(first.raw)).toBe(bodyOf(second.raw))
+    expect((await render(mail, { ...plain })).raw).toEqual(first.raw)
+    const parsed = await simpleParser(second.raw)
+    expect([parsed.subject, parsed.text, parsed.html, parsed.attachments.length]).toEqual(['Hello Ann', 'Zoë', '<p>Zoë</p>', 1])
+    expect(parsed.to).toMatchObject({ text: 'ann@example.net' })
+    for (const { raw } of [first, second])
+      expect((await dkimVerify(raw, { resolver })).results.map(({ status }) => status.result)).toEqual(['pass'])
+  })
 
   test('nothing is fetched: neither a file nor a URL that a text names', async () => {
     const { raw } = await render(mail, { ...body, html: '<img src="file:///etc/passwd"><img src="http://127.0.0.1:1/x">', attachments: [] })
