@@ -1,7 +1,7 @@
 /**
  * mailreader - a mail that a person wrote, read whole by mailparser, in a thread of its own
  *
- * Strangers write these mails: one that is too much for the library costs its thread, never the daemon. A mail gets two seconds and the
+ * Strangers write these mails: one that is too much for the library costs its thread, never the daemon. A mail gets eight seconds and the
  * thread a bounded heap; what ends either is read by our own scanner, which knows header fields alone. What is read is cut to sizes that a
  * webhook can carry.
  *
@@ -35,8 +35,8 @@ export type MailReader = {
 
 export type MailReaderOptions = { readonly limitMs?: number; readonly begin?: () => Worker }
 
-/** A mail of 5 MB takes a tenth of that. */
-const LIMIT_MS = 2_000
+/** A mail of 5 MB takes a few tenths of a second; the first waits for the thread to begin, which on a busy machine takes seconds. */
+const LIMIT_MS = 8_000
 /** A mail of 5 MB takes some sixty. */
 const HEAP_MB = 192
 /** A thread that nobody needs gives its memory back. */
