@@ -75,6 +75,7 @@ export const REFUSALS = {
   manySeparate: { code: 554, status: '5.5.3', text: 'X-SMTPAPI names more than 100 recipients' },
   tooGrown: { code: 554, status: '5.3.4', text: 'With its variables put in, the mail is too large' },
   noLabel: { code: 554, status: '5.7.0', text: 'No label has the number behind your apiUser' },
+  notYourDomain: { code: 550, status: '5.7.1', text: 'The account may not send from the domain in From (senderDomains)' },
   quota: { code: 452, status: '4.7.0', text: 'The account has sent what it may in a day (submission.recipientsPerDay)' },
 } as const satisfies Record<string, Refusal>
 

@@ -144,6 +144,7 @@ async function takeMail(door: Door, options: SubmissionOptions, { stream, sessio
 /** Faults of the door behind us, by the refusal that says them. */
 const SAID: Readonly<Partial<Record<Fault['code'], RefusalName>>> = {
   bad_request: 'tooGrown',
+  forbidden: 'notYourDomain',
   not_found: 'noLabel',
   quota_exceeded: 'quota',
 }

@@ -29,6 +29,8 @@ const FIELDS = {
   sharedList: z.boolean(),
   /** A mail that nobody closed ends after so many days; 0: never. */
   giveUpAfterDays: z.number().min(0).max(365),
+  /** Domains that the account may send from, each with those below it; none: any. An operator's choice. */
+  senderDomains: z.array(z.string().min(1).max(253)).max(1_000),
   /** Changes of thresholds, like bounce-rate=0.08/0.04/500 or complaint-rate=off (ledger/alertrule). */
   alertRules: z
     .array(
@@ -53,6 +55,7 @@ export const accountSettingsSchema = z.strictObject({
   tencentDomains: FIELDS.tencentDomains.default([...TENCENT_DOMAINS]),
   sharedList: FIELDS.sharedList.default(false),
   giveUpAfterDays: FIELDS.giveUpAfterDays.default(5),
+  senderDomains: FIELDS.senderDomains.default([]),
   alertRules: FIELDS.alertRules.default([]),
   alertEmails: FIELDS.alertEmails.default([]),
 })

@@ -2,10 +2,11 @@
  * settings - an account's own settings are read and changed, each change a version and an audit
  *
  * A change names what it changes; the rest stays. Who names the version that he has read is refused where somebody else was first. The
- * shared list is an operator's choice.
+ * shared list and the domains to send from are an operator's choice.
  *
  * See also: ledger/settings (the schema), store/accounts, web/account, commands/account.
  */
+import { knowDomain } from '../correlate/address.ts'
 import { Fault } from '../error.ts'
 import { audit } from '../ledger/decidebyhand.ts'
 import { applyFacts } from '../ledger/fold.ts'
@@ -27,7 +28,7 @@ export type SettingsCall = {
 
 /**
  * Changes settings in one transaction; the settings as they then stand. What changes nothing makes no version. Faults: not_found,
- * conflict (the version is no longer that), forbidden (sharedList, by the account), bad_request (a zone that there is not).
+ * conflict (the version is no longer that), forbidden (sharedList or senderDomains, by the account), bad_request (a zone or a domain that there is not).
  */
 export async function changeSettings(shop: Shop, call: SettingsCall): Promise<AccountSettings> {
   const change = checked(call)
@@ -38,13 +39,24 @@ export async function changeSettings(shop: Shop, call: SettingsCall): Promise<Ac
 
 function checked({ change, byOperator }: SettingsCall): SettingsChange {
   if (change.sharedList !== undefined && !byOperator) throw new Fault('forbidden', 'sharedList is for the operator')
+  if (change.senderDomains !== undefined && !byOperator) throw new Fault('forbidden', 'senderDomains is for the operator')
   if (change.zone !== undefined && !isZone(change.zone)) throw new Fault('bad_request', 'zone: must be an IANA zone, like Asia/Shanghai')
-  const { complaintTypes, tencentDomains } = change
+  const { complaintTypes, tencentDomains, senderDomains } = change
   return {
     ...change,
     ...(complaintTypes === undefined ? {} : { complaintTypes: folded(complaintTypes) }),
+    ...(senderDomains === undefined ? {} : { senderDomains: domainsOf(senderDomains) }),
     ...(tencentDomains === undefined ? {} : { tencentDomains: folded(tencentDomains) }),
   }
+}
+
+function domainsOf(names: readonly string[]): string[] {
+  const known = names.map((name) => knowDomain(name))
+  return [...new Set(known.map((domain) => domain ?? fail()))]
+}
+
+const fail = (): never => {
+  throw new Fault('bad_request', 'senderDomains: each must be a domain')
 }
 
 const folded = (names: readonly string[]): string[] => [...new Set(names.map((name) => name.trim().toLowerCase()))]

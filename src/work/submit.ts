@@ -61,7 +61,7 @@ export type SubmitOptions = {
 export const REPEAT_MS = 3_600_000
 
 /**
- * Makes the door. Faults of a call: bad_request (no sender, or a text grows beyond all bounds), not_found (no such label),
+ * Makes the door. Faults of a call: forbidden (not from this domain), bad_request (no sender, or a text grows beyond all bounds), not_found (no such label),
  * quota_exceeded, store_busy.
  */
 export function createSubmit(shop: Shop, { nudge, recipientsPerDay = null }: SubmitOptions): Submit {
@@ -72,6 +72,8 @@ export function createSubmit(shop: Shop, { nudge, recipientsPerDay = null }: Sub
     const variables = call.recipients.map((each) => each.variables)
     if (growsTooLarge(call.body, variables)) throw new Fault('bad_request', 'with its variables put in, the mail is too large')
     const page = await shop.book.open()
+    if (!maySendFrom(page.settingsOf(by.account).senderDomains, sender.domain))
+      throw new Fault('forbidden', 'the account may not send from this domain (senderDomains)')
     const at = shop.now()
     const ids = await takeIds(by.account, call.recipients.length, at)
     const messageId = `${ids[0] ?? ''}m`
@@ -89,6 +91,11 @@ export function createSubmit(shop: Shop, { nudge, recipientsPerDay = null }: Sub
     nudge()
     return done
   }
+}
+
+/** A domain stands for those below it, too; none at all stands for any. */
+function maySendFrom(domains: readonly string[], from: string): boolean {
+  return domains.length === 0 || domains.some((domain) => from === domain || from.endsWith(`.${domain}`))
 }
 
 type Saving = {

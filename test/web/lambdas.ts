@@ -387,6 +387,7 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
     },
     submit: (by, call) => {
       heard.push({ name: 'submit', args: [by, call] })
+      if (call.body.from.endsWith('@victim.example')) return Promise.reject(new Fault('forbidden', 'not yours'))
       if (call.requestId === 'spent') return Promise.reject(new Fault('quota_exceeded', 'spent'))
       if (call.label !== null && 'id' in call.label && call.label.id !== 7) return Promise.reject(new Fault('not_found', 'no label'))
       const recipients = call.recipients.map(({ recipient }, at) => ({

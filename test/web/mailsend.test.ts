@@ -65,6 +65,7 @@ const CASES = [
   [{ sendRequestId: 'x'.repeat(128) }, 200],
   [{ sendRequestId: 'x'.repeat(129) }, 501],
   [{ sendRequestId: 'spent' }, 40913],
+  [{ from: 'a@victim.example' }, 40802],
   [{ respEmailId: 'false' }, 200],
   [{ respEmailId: 'perhaps' }, 501],
   [{ xsmtpapi: 'x' }, 40813],

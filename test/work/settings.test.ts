@@ -48,6 +48,8 @@ describe.each(engines)('$kind', ({ open }) => {
   test.each([
     ['another was first', { version: 7, change: { trust: 'any' } }, 'conflict'],
     ['the shared list by an account', { change: { sharedList: true } }, 'forbidden'],
+    ['the domains to send from by an account', { change: { senderDomains: 'example.com'.split(',') } }, 'forbidden'],
+    ['a domain to send from that is none', { byOperator: true, change: { senderDomains: 'a b'.split(',') } }, 'bad_request'],
     ['a zone that there is not', { change: { zone: 'Mars/Olympus' } }, 'bad_request'],
     ['nobody’s account', { account: 9, change: { trust: 'any' } }, 'not_found'],
   ] as const)('refused: %s', async (_, call, code) => {

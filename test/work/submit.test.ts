@@ -10,6 +10,7 @@ import { pageQueuedForOperator } from '../../src/store/queue.ts'
 import { removeOldSubmissionsForOperator } from '../../src/store/submissions.ts'
 import { addUnsubscribe } from '../../src/work/lists.ts'
 import type { Shop } from '../../src/work/shop.ts'
+import { changeSettings } from '../../src/work/settings.ts'
 import { createSubmit, REPEAT_MS, type Submission, type Submit } from '../../src/work/submit.ts'
 import { engines } from '../support/engines.ts'
 import { makeShop, type Clock } from '../support/shop.ts'
@@ -55,6 +56,30 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     submit = createSubmit(shop, { nudge: () => nudges++ })
   })
   const waiting = () => pageQueuedForOperator(shop.engine.read, null, 100)
+
+  test.each([
+    // what the operator lists, as he writes it     From               may it go
+    [[], 'a@anything.example', true],
+    [['Example.com'], 'a@example.com', true],
+    [['example.com'], 'a@NEWS.example.com', true],
+    [['example.com', 'example.net'], 'a@example.net', true],
+    [['example.com'], 'a@notexample.com', false],
+    [['news.example.com'], 'a@example.com', false],
+    [['example.com'], 'a@victim.example', false],
+  ] as const)('senderDomains %j, from %s: %s', async (senderDomains, from, may) => {
+    await changeSettings(shop, {
+      account: 1,
+      actor: 'operator',
+      byOperator: true,
+      change: { senderDomains: [...senderDomains] },
+      version: null,
+    })
+    const outcome = await submit(alice, { ...to('joe@example.net'), body: { ...body, from } }).then(
+      ({ recipients }) => recipients[0]?.status,
+      (error: unknown) => (error instanceof Fault ? error.code : error),
+    )
+    expect([outcome, (await waiting()).length]).toEqual(may ? [18, 1] : ['forbidden', 0])
+  })
 
   test('what may be sent waits; a list or a bad address answers at once and is never queued', async () => {
     await addUnsubscribe(shop, alice, 'gone@example.net', 0)

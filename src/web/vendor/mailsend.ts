@@ -57,7 +57,7 @@ export function sendMail(files: readonly UploadedFile[]): Operation {
 }
 
 /** Faults of the door that the vendor has a code for. */
-const FAULT_CODES: Readonly<Partial<Record<Fault['code'], VendorCode>>> = { not_found: 40015, quota_exceeded: 40913 }
+const FAULT_CODES: Readonly<Partial<Record<Fault['code'], VendorCode>>> = { forbidden: 40802, not_found: 40015, quota_exceeded: 40913 }
 
 function answerOf(error: unknown): Envelope {
   const code = error instanceof Fault ? FAULT_CODES[error.code] : undefined
