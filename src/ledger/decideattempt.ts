@@ -113,7 +113,7 @@ function refusal({ world, delivery, heard, settings, moment }: AttemptInput, ver
 export type GiveUpInput = {
   readonly delivery: DeliveryRow
   /** The last attempt that was not final; null: none is known. */
-  readonly last: Pick<AttemptData, 'verdict'> | null
+  readonly last: (Pick<AttemptData, 'verdict'> & { readonly text?: string }) | null
   readonly settings: AccountSettings
   readonly moment: Moment
   /** Our own queue has given it up, after so many days by its own ladder. */
@@ -141,6 +141,7 @@ export function decideGiveUp({ delivery, last, settings, moment, queueDays }: Gi
   return [
     makeFact('gave-up', ofDelivery(delivery), moment, {
       afterDays: queueDays ?? settings.giveUpAfterDays,
+      text: last?.text ?? '',
       effect,
       verdict,
       settingsVersion: settings.version,

@@ -202,6 +202,8 @@ export type InboxData = {
 
 export type GaveUpData = {
   readonly afterDays: number
+  /** What was answered last; facts of old have none. */
+  readonly text?: string
   readonly effect: Effect
   readonly verdict: VerdictSummary | null
   readonly settingsVersion: number

@@ -14,7 +14,7 @@ import type { AttemptData, Fact, FactOf } from '../ledger/fact.ts'
 import { applyFacts } from '../ledger/fold.ts'
 import type { Moment } from '../ledger/make.ts'
 import type { World } from '../ledger/world.ts'
-import { decideTransition } from '../queue/transitionfact.ts'
+import { decideTransition, withoutNames } from '../queue/transitionfact.ts'
 import type { Db } from '../store/engine.ts'
 import { holdsLease, type Lease } from '../store/lease.ts'
 import {
@@ -124,10 +124,13 @@ function decide({ shop, page, turn }: Committing, world: World, done: Exclude<Do
   if (done.end === 'deleted') applyFacts(world, decideDeleted({ world, delivery: now, settings, moment }))
   if (done.end === 'given-up') {
     const held = done.kind === 'ended' ? heldVerdict(shop.rules(), now.domain, done.heldBy) : null
-    const last = lastAttempt(world, now.deliveryId) ?? (held === null ? null : { verdict: summarise(held) })
+    const last = lastAttempt(world, now.deliveryId) ?? (held === null ? null : { verdict: summarise(held), text: heldText(done) })
     applyFacts(world, decideGiveUp({ delivery: now, last, settings, moment, queueDays: turn.giveUpDays }))
   }
 }
+
+/** What the key that held it was told, without names: it may have been another's mail. */
+const heldText = (done: Done): string => (done.kind === 'ended' ? withoutNames(done.heldBy?.reply?.text ?? '') : '')
 
 /** What it was retried for: the last attempt that says so. */
 function lastAttempt(world: World, deliveryId: string): AttemptData | null {

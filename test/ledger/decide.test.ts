@@ -418,6 +418,7 @@ test('what nobody closes is given up, with the reason it was retried for', () =>
   expect(standing(s, id)).toEqual([5, 503, false])
   const other = s.send(T0)
   const last = {
+    text: '452 4.2.2 over quota',
     verdict: {
       ...verdict('mailbox-full', 'temporary'),
       matched: [],
@@ -430,6 +431,7 @@ test('what nobody closes is given up, with the reason it was retried for', () =>
   } as const
   s.apply(decideGiveUp({ delivery: s.row(other), last, settings: s.settings, moment: s.moment(T0 + 6 * DAY) }))
   expect(standing(s, other)).toEqual([5, 508, false])
+  expect(s.row(other).sendLog).toBe('452 4.2.2 over quota')
   expect(isOverdue(s.row(s.send(T0)), { ...s.settings, giveUpAfterDays: 0 }, T0 + 99 * DAY)).toBe(false)
 })
 
