@@ -42,6 +42,8 @@ export async function startMailbox(say: Say = () => null): Promise<Mailbox> {
       })
     },
   })
+  // A client that is killed in the middle of a dialogue resets its connections.
+  server.on('error', () => undefined)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.server.address()
   const port = address !== null && typeof address === 'object' ? address.port : 0
