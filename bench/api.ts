@@ -6,7 +6,7 @@
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import type { Daemon } from '../test/support/daemon.ts'
-import { sendLoad, type LoadMail } from '../test/support/smtpload.ts'
+import { sendLoad, type LoadMail } from '../test/support/smtp-load.ts'
 import type { Question } from './ask.ts'
 import type { Figure } from './figure.ts'
 import { ask, COUNTS, cpuMillis, withFilled } from './filled.ts'

@@ -1,8 +1,8 @@
 /**
  * client - sends one report many times: `node bench/client.ts PORT CONNECTIONS MAILS`, for servers that are measured in their own process
  */
-import { sendLoad } from '../test/support/smtpload.ts'
-import { RETURN_PATH } from '../test/support/shop.ts'
+import { sendLoad } from '../test/support/smtp-load.ts'
+import { RETURN_PATH } from '../test/support/context.ts'
 import { benchReport } from './report.ts'
 
 const [port = 0, connections = 1, mails = 1] = process.argv.slice(2).map(Number)

@@ -7,8 +7,8 @@
  */
 import { hash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
-import { formatDeliveryId, parseDeliveryId } from '../src/correlate/deliveryid.ts'
-import { hashAddress } from '../src/correlate/address.ts'
+import { formatDeliveryId, parseDeliveryId } from '../src/correlate/delivery-id.ts'
+import { hashAddress } from '../src/correlate/address-hash.ts'
 
 /** Where the copies' numbers begin: far above what the daemon gives in a measurement. */
 const FIRST = 1_000_000_000

@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { startDaemon, type Daemon } from '../test/support/daemon.ts'
-import { sendLoad } from '../test/support/smtpload.ts'
+import { sendLoad } from '../test/support/smtp-load.ts'
 import type { Figure } from './figure.ts'
 import { benchReport } from './report.ts'
 

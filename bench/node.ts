@@ -5,13 +5,13 @@
  * `node bench/node.ts FOLDER COMMIT_DELAY_MS MAILS`: registers the recipients, then tells its parent the port and the return paths.
  */
 import { join } from 'node:path'
-import { listenSmtp } from '../src/intake/smtp.ts'
-import { openEngine } from '../src/store/engine.ts'
-import { migrate } from '../src/store/migrate.ts'
-import { createReceiver } from '../src/work/receive.ts'
-import { createRegister } from '../src/work/register.ts'
-import { makeShop, RETURN_PATH } from '../test/support/shop.ts'
-import { LIMITS } from '../test/support/smtpdoor.ts'
+import { listenSmtp } from '../src/smtp-server/listener.ts'
+import { openEngine } from '../src/store/engine/engine.ts'
+import { migrate } from '../src/store/engine/migrate.ts'
+import { createReceiver } from '../src/service/receive/receive.ts'
+import { createRegister } from '../src/service/submit/register.ts'
+import { makeShop, RETURN_PATH } from '../test/support/context.ts'
+import { LIMITS } from '../test/support/smtp-listener.ts'
 
 const [folder = '', delay = '0', mails = '0'] = process.argv.slice(2)
 const AT_ONCE = 1_000

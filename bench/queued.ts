@@ -4,7 +4,7 @@
  * Straight into the tables, without facts: figures depend on how many there are, never on what they add up to. See also: bench/drain.
  */
 import { DatabaseSync } from 'node:sqlite'
-import { formatDeliveryId, monthOf, parseDeliveryId } from '../src/correlate/deliveryid.ts'
+import { formatDeliveryId, monthOf, parseDeliveryId } from '../src/correlate/delivery-id.ts'
 
 const DOMAINS = 200
 

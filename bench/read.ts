@@ -3,8 +3,8 @@
  */
 import { simpleParser } from 'mailparser'
 import { classify } from '../src/classify/classify.ts'
-import { subjectOfReport } from '../src/classify/clues.ts'
-import { loadRules } from '../src/edge/rulefiles.ts'
+import { subjectOfReport } from '../src/classify/subject.ts'
+import { loadRules } from '../src/config/rule-files.ts'
 import { parseReport } from '../src/mail/report.ts'
 import type { Figure } from './figure.ts'
 import { loadMails, mailFolders } from './mails.ts'

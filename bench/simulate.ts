@@ -4,11 +4,11 @@
  * The scenario is scenarios/day.toml by the default policy. A tenth of it is run first: what a mail costs should not grow with the day.
  */
 import { join } from 'node:path'
-import { readProviders, readToml } from '../src/edge/providerfiles.ts'
-import { loadRules } from '../src/edge/rulefiles.ts'
-import { POLICIES } from '../src/queue/policy.ts'
-import { readScenario, type Scenario } from '../src/queue/scenario.ts'
-import { simulate as play } from '../src/queue/world.ts'
+import { readProviders, readToml } from '../src/config/provider-files.ts'
+import { loadRules } from '../src/config/rule-files.ts'
+import { POLICIES } from '../src/queue/backoff/policy.ts'
+import { readScenario, type Scenario } from '../src/simulator/scenario.ts'
+import { simulate as play } from '../src/simulator/simulate.ts'
 import type { Figure } from './figure.ts'
 import { waiting } from './waiting.ts'
 

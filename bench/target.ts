@@ -10,7 +10,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { freshFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
-import { sendLoad, type LoadMail } from '../test/support/smtpload.ts'
+import { sendLoad, type LoadMail } from '../test/support/smtp-load.ts'
 import { benchReport } from './report.ts'
 
 export type Target = {

@@ -4,8 +4,8 @@
  * Each mail is offered, handed out and answered while the others wait: a thousand lanes, two addresses, processor time and not the clock's.
  * Memory is told only where the collector can be called (`node --expose-gc`): else what is not collected yet would be counted.
  */
-import { answer } from '../src/queue/answer.ts'
-import { POLICIES } from '../src/queue/policy.ts'
+import { answer } from '../src/queue/schedule/attempt-result.ts'
+import { POLICIES } from '../src/queue/backoff/policy.ts'
 import { createQueue, nextDispatch, offer, type Queue } from '../src/queue/queue.ts'
 import type { Figure } from './figure.ts'
 

@@ -9,8 +9,8 @@ import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
-import type { Define } from './commands/define.ts'
-import { Fault } from './error.ts'
+import type { Define } from './commands/command.ts'
+import { Fault } from './errors.ts'
 import { printable } from './telemetry.ts'
 
 type CommandRow = { readonly summary: string; readonly load: () => Promise<Define> }
@@ -18,50 +18,65 @@ type CommandRow = { readonly summary: string; readonly load: () => Promise<Defin
 const COMMANDS = {
   serve: { summary: 'start the daemon', load: async () => (await import('./commands/serve.ts')).serve },
   config: { summary: 'print the settings in force', load: async () => (await import('./commands/config.ts')).config },
-  explain: { summary: 'show what a mail says and why', load: async () => (await import('./commands/explain.ts')).explain },
+  explain: { summary: 'show what a mail says and why', load: async () => (await import('./commands/reading/explain.ts')).explain },
   replay: {
     summary: 'read mails out of files into the store or a daemon',
-    load: async () => (await import('./commands/replay.ts')).replayCommand,
+    load: async () => (await import('./commands/reading/replay.ts')).replayCommand,
   },
   retire: {
     summary: 'remove what is older than retention.months',
-    load: async () => (await import('./commands/retire.ts')).retireCommand,
+    load: async () => (await import('./commands/store/retire.ts')).retireCommand,
   },
   rebuild: {
     summary: 'make or check the projections from the facts',
-    load: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
+    load: async () => (await import('./commands/store/rebuild.ts')).rebuildCommand,
   },
-  suppression: { summary: 'undo a batch of list entries', load: async () => (await import('./commands/suppression.ts')).suppression },
-  brake: { summary: 'list, apply or discard what the brake holds', load: async () => (await import('./commands/brake.ts')).brake },
+  suppression: { summary: 'undo a batch of list entries', load: async () => (await import('./commands/lists/suppression.ts')).suppression },
+  brake: {
+    summary: 'list, apply or discard what the brake holds',
+    load: async () => (await import('./commands/lists/mass-bounce.ts')).brake,
+  },
   account: {
     summary: 'add and list accounts, their settings, rotate secrets',
-    load: async () => (await import('./commands/account.ts')).account,
+    load: async () => (await import('./commands/account/account.ts')).account,
   },
-  token: { summary: 'sign and read tokens', load: async () => (await import('./commands/token.ts')).token },
-  inbox: { summary: 'list and settle the mails that wait for a person', load: async () => (await import('./commands/inbox.ts')).inbox },
-  cut: { summary: 'cut off peers, tokens and accounts', load: async () => (await import('./commands/cut.ts')).cut },
-  dkim: { summary: 'make, list and rotate the keys that mail is signed with', load: async () => (await import('./commands/dkim.ts')).dkim },
-  erase: { summary: 'erase an address everywhere', load: async () => (await import('./commands/erase.ts')).erase },
-  export: { summary: 'print mails, suppressions or facts', load: async () => (await import('./commands/export.ts')).exportCommand },
+  token: { summary: 'sign and read tokens', load: async () => (await import('./commands/account/token.ts')).token },
+  inbox: {
+    summary: 'list and settle the mails that wait for a person',
+    load: async () => (await import('./commands/reading/inbox.ts')).inbox,
+  },
+  cut: { summary: 'cut off peers, tokens and accounts', load: async () => (await import('./commands/lists/block.ts')).cut },
+  dkim: {
+    summary: 'make, list and rotate the keys that mail is signed with',
+    load: async () => (await import('./commands/account/dkim.ts')).dkim,
+  },
+  erase: { summary: 'erase an address everywhere', load: async () => (await import('./commands/account/erase.ts')).erase },
+  export: { summary: 'print mails, suppressions or facts', load: async () => (await import('./commands/store/export.ts')).exportCommand },
   simulate: {
     summary: 'try a campaign and a pause policy on a virtual clock',
-    load: async () => (await import('./commands/simulate.ts')).simulate,
+    load: async () => (await import('./commands/queue/simulate.ts')).simulate,
   },
   queue: {
     summary: 'list, pause, recover and slow the lanes of the delivery queue',
-    load: async () => (await import('./commands/queue.ts')).queue,
+    load: async () => (await import('./commands/queue/queue.ts')).queue,
   },
-  alerts: { summary: 'print the alerts that stand and their thresholds', load: async () => (await import('./commands/alerts.ts')).alerts },
-  route: { summary: 'give domains to accounts that take mail of their own', load: async () => (await import('./commands/route.ts')).route },
+  alerts: {
+    summary: 'print the alerts that stand and their thresholds',
+    load: async () => (await import('./commands/lists/alerts.ts')).alerts,
+  },
+  route: {
+    summary: 'give domains to accounts that take mail of their own',
+    load: async () => (await import('./commands/account/forward.ts')).route,
+  },
   demo: {
     summary: 'a daemon, providers on loopback and a live campaign, to watch',
-    load: async () => (await import('./commands/demo.ts')).demo,
+    load: async () => (await import('./commands/queue/demo.ts')).demo,
   },
   doctor: {
     summary: 'look at a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX',
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
-  rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/rules.ts')).rules },
+  rules: { summary: 'list the rules, or try one reply on them', load: async () => (await import('./commands/reading/rules.ts')).rules },
 } as const satisfies Record<string, CommandRow>
 
 /** Options before the command that take a value; the command is the first word that is neither option nor value. */

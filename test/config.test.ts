@@ -5,7 +5,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { databaseOf, loadConfig } from '../src/config.ts'
+import { databaseOf, loadConfig } from '../src/settings/load.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bounced-config-'))
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { batchesOf, recipientsOf } from '../src/commands/democampaign.ts'
+import { batchesOf, recipientsOf } from '../src/commands/queue/demo-campaign.ts'
 
 const CLI = join(import.meta.dirname, '../src/cli.ts')
 

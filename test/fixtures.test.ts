@@ -11,10 +11,10 @@ import { parse } from 'tldts'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { classify } from '../src/classify/classify.ts'
-import { subjectOfReport } from '../src/classify/clues.ts'
-import { loadRules } from '../src/edge/rulefiles.ts'
+import { subjectOfReport } from '../src/classify/subject.ts'
+import { loadRules } from '../src/config/rule-files.ts'
 import { type RecipientReport, REPORT_KINDS, parseReport } from '../src/mail/report.ts'
-import { bestStatus } from '../src/mail/status.ts'
+import { bestStatus } from '../src/mail/smtp/recipient-status.ts'
 
 const ROOT = join(import.meta.dirname, '..', 'fixtures')
 

@@ -6,8 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readProviders, readToml } from '../src/edge/providerfiles.ts'
-import { readScenario } from '../src/queue/scenario.ts'
+import { readProviders, readToml } from '../src/config/provider-files.ts'
+import { readScenario } from '../src/simulator/scenario.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'bounced-simulate-'))

@@ -11,8 +11,8 @@ import { permanenceOf, subStatusOf } from './permanence.ts'
 import { MAX_TEXT, normalise } from './phrase.ts'
 import { type ProviderName, providerOfClues, providerOfTokens } from './provider.ts'
 import { type Reason, REASONS } from './reasons.ts'
-import { classOf, isBare } from './status.ts'
-import type { Rule, RuleTable } from './table.ts'
+import { classOf, isBare } from './status-pattern.ts'
+import type { Rule, RuleTable } from './rule-table.ts'
 import type { Subject, Verdict } from './verdict.ts'
 
 /** The rule id of a verdict that no rule made. */

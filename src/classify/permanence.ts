@@ -7,7 +7,7 @@
  * Pure. See also: classify/reasons (the table).
  */
 import { type Reason, type ReasonRow, REASONS } from './reasons.ts'
-import { classOf } from './status.ts'
+import { classOf } from './status-pattern.ts'
 import type { Evidence, Permanence } from './verdict.ts'
 
 export type PermanenceClues = {

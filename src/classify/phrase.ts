@@ -9,7 +9,7 @@
  *
  * Pure and total, but for parsePhrase, which refuses what cannot be searched. See also: classify/matcher (who finds them).
  */
-import { Fault } from '../error.ts'
+import { Fault } from '../errors.ts'
 
 /** A piece of a phrase between two gaps. `edgeBefore`, `edgeAfter`: a word must begin or end there. */
 export type Segment = { readonly text: string; readonly edgeBefore: boolean; readonly edgeAfter: boolean }

@@ -6,8 +6,8 @@
  *
  * Pure. See also: classify/grammar (mx, domains, tokens, sites), classify/classify.
  */
-import type { ParsedRuleFile } from './grammar.ts'
-import type { RuleTable } from './table.ts'
+import type { ParsedRuleFile } from './rule-grammar.ts'
+import type { RuleTable } from './rule-table.ts'
 import type { ProviderClue } from './verdict.ts'
 
 /** Host patterns and domains as maps. `exact` and `below` (for `*.`) give the provider; `sites` refine it. */

@@ -3,7 +3,7 @@
  *
  * See also: classify/reasons (the table of reasons), classify/classify (who decides).
  */
-import type { Reply } from '../mail/reply.ts'
+import type { Reply } from '../mail/smtp/reply.ts'
 import type { Action } from '../mail/report.ts'
 import type { Reason, Fault as FaultParty } from './reasons.ts'
 

@@ -3,10 +3,10 @@
  *
  * Secrets are shown as set or not set, never as themselves. Warnings go to standard error.
  */
-import type { SettingRow } from '../config.ts'
-import type { Define } from './define.ts'
-import { configFor } from './define.ts'
-import { columns, say } from './terminal.ts'
+import type { SettingRow } from '../settings/load.ts'
+import type { Define } from './command.ts'
+import { configFor } from './command.ts'
+import { columns, say } from './output.ts'
 
 export const config: Define = (command) => {
   command

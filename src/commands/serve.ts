@@ -5,17 +5,17 @@
  * try. SIGTERM and SIGINT end in order, a second one at once; SIGHUP reads rules and certificate again.
  */
 import type { Command } from 'commander'
-import type { FirstStart } from '../accounts.ts'
-import { startApp } from '../app.ts'
-import type { App } from '../app.ts'
-import type { Config } from '../config.ts'
+import type { FirstStart } from '../daemon/accounts.ts'
+import { startApp } from '../daemon/app.ts'
+import type { App } from '../daemon/app.ts'
+import type { Config } from '../settings/load.ts'
 import { createTelemetry } from '../telemetry.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { Define } from './define.ts'
-import { configFor } from './define.ts'
-import { settleMemory } from './settle.ts'
-import { firstLines } from './store.ts'
-import { say } from './terminal.ts'
+import type { Define } from './command.ts'
+import { configFor } from './command.ts'
+import { settleMemory } from './trim-memory.ts'
+import { firstLines } from './with-store.ts'
+import { say } from './output.ts'
 
 export const serve: Define = (command) => {
   command.action(async (_options: object, self: Command) => {

@@ -10,7 +10,7 @@
  *
  * Pure, total, bounded, linear. See also: compose/places, compose/xsmtpapi (where they come from).
  */
-import { findPlaces, indexNames, type NameIndex, type Places } from './places.ts'
+import { findPlaces, indexNames, type NameIndex, type Places } from './name-index.ts'
 
 export type Variables = Readonly<Record<string, string>>
 

@@ -15,9 +15,9 @@
  * Pure. RFC 9477, RFC 6650. See also: correlate/clue, ledger/decide.
  */
 import type { Report } from '../mail/report.ts'
-import { hashAddress } from './address.ts'
-import type { Clue, NameClue, TokenClue, Via } from './clue.ts'
-import { parseDeliveryId, startOfDay } from './deliveryid.ts'
+import { hashAddress } from './address-hash.ts'
+import type { Clue, NameClue, TokenClue, Via } from './references.ts'
+import { parseDeliveryId, startOfDay } from './delivery-id.ts'
 import { isExpired } from './token.ts'
 
 /** As far as a match looks into a delivery. */

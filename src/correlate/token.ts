@@ -10,8 +10,8 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { decodeNumber, encodeBase32, encodeNumber } from './base32.ts'
-import { dayOf, DELIVERY_ID_LENGTH, firstIdOf, parseDeliveryId, startOfDay } from './deliveryid.ts'
-import type { KeyFor } from './keys.ts'
+import { dayOf, DELIVERY_ID_LENGTH, firstIdOf, parseDeliveryId, startOfDay } from './delivery-id.ts'
+import type { KeyFor } from './token-keys.ts'
 
 /** What a token may be used for, and how long it is good for: days counted from the day that its id names. */
 export const PURPOSES = {

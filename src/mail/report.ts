@@ -4,17 +4,17 @@
  * Promises: total (any bytes give a Report), pure, bounded in time and memory. What is absent is null.
  * See also: mail/mime (structure), mail/dsn (RFC 3464), mail/arf (RFC 5965), mail/formats (free-form bounces).
  */
-import { isAggregateReport } from './authreport.ts'
-import { isAutoReply } from './autoreply.ts'
-import { readComplaint, readJmrpForm } from './complaint.ts'
-import { parseDate } from './date.ts'
-import { readDelivery, readNotice } from './delivery.ts'
-import { isReceipt } from './mdn.ts'
-import { openMail } from './opened.ts'
-import type { Finding, Opened } from './opened.ts'
-import type { Reply } from './reply.ts'
-import { addressesOf, messageIdOf } from './returned.ts'
-import { isUnsubscribe } from './unsubscribe.ts'
+import { isAggregateReport } from './feedback/dmarc-report.ts'
+import { isAutoReply } from './feedback/auto-reply.ts'
+import { readComplaint, readJmrpForm } from './feedback/complaint.ts'
+import { parseDate } from './mime/date.ts'
+import { readDelivery, readNotice } from './dsn/delivery-report.ts'
+import { isReceipt } from './feedback/mdn.ts'
+import { openMail } from './parsed-message.ts'
+import type { Finding, Opened } from './parsed-message.ts'
+import type { Reply } from './smtp/reply.ts'
+import { addressesOf, messageIdOf } from './dsn/original-message.ts'
+import { isUnsubscribe } from './feedback/unsubscribe.ts'
 
 /** What a mail that came to us can be. `delay` and `delivered` are reports without any failed recipient. */
 export const REPORT_KINDS = [

@@ -16,18 +16,27 @@
  *
  * Each mail ends by exactly one `mail.ended`. An answer to a dispatch that is not in flight does nothing.
  */
-import { peek } from './fifo.ts'
-import { passGate } from './gate.ts'
-import { countWaiting, makeReady, rest, streamOf } from './lane.ts'
-import type { Mail, QueueEvent } from './mail.ts'
-import { type Command, deleteWaiting, endManual, pauseByHand, recoverKey, recoverLanes, setRate, setWarmUp } from './operate.ts'
-import { giveUp, isLookDue, lineUp } from './overdue.ts'
-import { note } from './rate.ts'
-import { RETRY } from './retry.ts'
-import { emptyStock, type Held, type QueueOptions, type Stock } from './stock.ts'
-import { sweep, SWEEP_EVERY } from './sweep.ts'
-import { takeTimer } from './timer.ts'
-import { type Sent, takeTurns } from './turn.ts'
+import { peek } from './schedule/fifo.ts'
+import { passGate } from './backoff/key-state.ts'
+import { countWaiting, makeReady, rest, streamOf } from './schedule/lane.ts'
+import type { Mail, QueueEvent } from './message.ts'
+import {
+  type Command,
+  deleteWaiting,
+  endManual,
+  pauseByHand,
+  recoverKey,
+  recoverLanes,
+  setRate,
+  setWarmUp,
+} from './schedule/operator-commands.ts'
+import { giveUp, isLookDue, lineUp } from './schedule/expiry.ts'
+import { note } from './observe/throughput.ts'
+import { RETRY } from './schedule/retry.ts'
+import { emptyStock, type Held, type QueueOptions, type Stock } from './queue-state.ts'
+import { sweep, SWEEP_EVERY } from './schedule/garbage-collect.ts'
+import { takeTimer } from './schedule/timer-heap.ts'
+import { type Sent, takeTurns } from './schedule/dispatch.ts'
 
 export type Queue = Stock
 

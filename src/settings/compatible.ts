@@ -4,7 +4,7 @@
  * See also: settings (the whole schema), web/vendor/answers, docs/SENDCLOUD.md.
  */
 import { z } from 'zod'
-import { ANSWER_RULES } from '../web/vendor/answers.ts'
+import { ANSWER_RULES } from '../http/sendcloud/response-cache.ts'
 import { setting } from './setting.ts'
 
 export const compatible = z.strictObject({

@@ -4,7 +4,7 @@
  * See also: settings (the whole schema), web/bodies (who keeps the limits).
  */
 import { z } from 'zod'
-import { HTTP_LIMITS } from '../web/bodies.ts'
+import { HTTP_LIMITS } from '../http/server/body-limits.ts'
 import { count, port, setting } from './setting.ts'
 
 export const http = z.strictObject({

@@ -3,10 +3,10 @@
  *
  * See also: ledger/alert (the rows), work/alerts.
  */
-import type { AlertRow, AlertState } from '../ledger/alert.ts'
-import type { AlertName } from '../ledger/alertrule.ts'
-import type { Db, Reader } from './engine.ts'
-import { int, json, shapeOf, text, uuid, word } from './shape.ts'
+import type { AlertRow, AlertState } from '../ledger/alert/alert.ts'
+import type { AlertName } from '../ledger/alert/alert-rules.ts'
+import type { Db, Reader } from './engine/engine.ts'
+import { int, json, shapeOf, text, uuid, word } from './engine/mapping.ts'
 
 export const ALERT_ROWS = shapeOf<AlertRow>('alerts', ['account_id', 'alert', 'about'], {
   account: int('account_id'),

@@ -7,13 +7,13 @@
  *
  * See also: store/exportstates (the states), work/exporter (who writes), work/exports (who asks).
  */
-import type { ListName } from '../ledger/fact.ts'
-import type { DeliveryRow, Result } from '../ledger/world.ts'
-import type { Db, Reader } from './engine.ts'
-import { movesOf } from './exportstates.ts'
-import type { ExportSignal, ExportState } from './exportstates.ts'
-import { bytes, bytesOfUuid, flag, int, json, maybe, shapeOf, text, uuid, word } from './shape.ts'
-import type { Value } from './value.ts'
+import type { ListName } from '../ledger/facts/fact.ts'
+import type { DeliveryRow, Result } from '../ledger/project/state.ts'
+import type { Db, Reader } from './engine/engine.ts'
+import { movesOf } from './export-states.ts'
+import type { ExportSignal, ExportState } from './export-states.ts'
+import { bytes, bytesOfUuid, flag, int, json, maybe, shapeOf, text, uuid, word } from './engine/mapping.ts'
+import type { Value } from './engine/value.ts'
 
 export const EXPORT_KIND_NAMES = ['status', 'suppressions', 'results'] as const
 export type ExportKind = (typeof EXPORT_KIND_NAMES)[number]

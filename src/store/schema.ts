@@ -5,12 +5,12 @@
  *
  * See also: store/shape, store/migrations.
  */
-import type { Proofs } from '../edge/auth.ts'
-import type { Fact } from '../ledger/fact.ts'
-import type { DeliveryRow, InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/world.ts'
-import { code, flag, hex, int, json, maybe, packed, shapeOf, text, uuid, word } from './shape.ts'
-import type { RawMail } from './rawmail.ts'
-import type { Shape } from './shape.ts'
+import type { Proofs } from '../mail-auth/verify-signatures.ts'
+import type { Fact } from '../ledger/facts/fact.ts'
+import type { DeliveryRow, InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/project/state.ts'
+import { code, flag, hex, int, json, maybe, packed, shapeOf, text, uuid, word } from './engine/mapping.ts'
+import type { RawMail } from './mail/raw-mail.ts'
+import type { Shape } from './engine/mapping.ts'
 
 /** A fact as it lies: its data as JSON, whatever its kind. */
 export type StoredFact = Omit<Fact, 'data'> & { readonly data: Fact['data'] }

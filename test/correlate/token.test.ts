@@ -12,8 +12,8 @@ import {
   monthOfDelivery,
   parseDeliveryId,
   startOfDay,
-} from '../../src/correlate/deliveryid.ts'
-import { deriveTokenKey, hkdf, type KeyFor } from '../../src/correlate/keys.ts'
+} from '../../src/correlate/delivery-id.ts'
+import { deriveTokenKey, hkdf, type KeyFor } from '../../src/correlate/token-keys.ts'
 import { isExpired, mintToken, PURPOSES, type Purpose, readToken, TOKEN_LENGTH } from '../../src/correlate/token.ts'
 
 const MASTER = Buffer.from(Array.from({ length: 32 }, (_, i) => i))

@@ -1,19 +1,19 @@
 /**
  * given - deliveries, reports and verdicts for the ledger's tests, with what does not matter filled in
  */
-import { knowAddress } from '../../src/correlate/address.ts'
-import { dayOf, formatDeliveryId } from '../../src/correlate/deliveryid.ts'
+import { knowAddress } from '../../src/correlate/address-hash.ts'
+import { dayOf, formatDeliveryId } from '../../src/correlate/delivery-id.ts'
 import type { Match } from '../../src/correlate/match.ts'
 import { REASONS, type Reason } from '../../src/classify/reasons.ts'
 import type { Permanence, Verdict } from '../../src/classify/verdict.ts'
-import { decideAttempt, type Heard } from '../../src/ledger/decideattempt.ts'
-import { decideReport, type ReportInput } from '../../src/ledger/decide.ts'
-import { decideRequest, type RequestInput } from '../../src/ledger/deciderequest.ts'
-import type { Fact, RequestData } from '../../src/ledger/fact.ts'
-import { applyFacts } from '../../src/ledger/fold.ts'
-import type { Moment } from '../../src/ledger/make.ts'
-import { type AccountSettings, DEFAULT_SETTINGS } from '../../src/ledger/settings.ts'
-import { type DeliveryRow, emptyWorld, type SuppressionRow, suppressionKey, type World } from '../../src/ledger/world.ts'
+import { decideAttempt, type Heard } from '../../src/ledger/decide/attempt.ts'
+import { decideReport, type ReportInput } from '../../src/ledger/decide/report.ts'
+import { decideRequest, type RequestInput } from '../../src/ledger/decide/request.ts'
+import type { Fact, RequestData } from '../../src/ledger/facts/fact.ts'
+import { applyFacts } from '../../src/ledger/project/fold.ts'
+import type { Moment } from '../../src/ledger/facts/new-fact.ts'
+import { type AccountSettings, DEFAULT_SETTINGS } from '../../src/ledger/account-settings.ts'
+import { type DeliveryRow, emptyWorld, type SuppressionRow, suppressionKey, type World } from '../../src/ledger/project/state.ts'
 import type { Complaint, RecipientReport, Report } from '../../src/mail/report.ts'
 
 export const T0 = Date.UTC(2026, 5, 1, 12)

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { simpleParser } from 'mailparser'
 import type { ParsedMail } from 'mailparser'
 import { expect, test } from 'vitest'
-import { bytesOf, textOf } from '../../src/mail/content.ts'
-import { type Mime, type Part, parseMime } from '../../src/mail/mime.ts'
+import { bytesOf, textOf } from '../../src/mail/mime/content.ts'
+import { type Mime, type Part, parseMime } from '../../src/mail/mime/mime.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const CORPUS = join(ROOT, '../shared/corpus')

@@ -2,12 +2,12 @@
  * extreme - mails that are made to hurt: each is answered with a sound value
  */
 import { expect, test } from 'vitest'
-import { addressesIn } from '../../src/mail/address.ts'
-import { header } from '../../src/mail/header.ts'
-import { MAX_TEXT, bytesOf, textOf } from '../../src/mail/content.ts'
-import { MAX_DEPTH, MAX_PARTS, parseMime } from '../../src/mail/mime.ts'
-import { findReplies } from '../../src/mail/replies.ts'
-import { parseReply } from '../../src/mail/reply.ts'
+import { addressesIn } from '../../src/mail/mime/address.ts'
+import { header } from '../../src/mail/mime/header.ts'
+import { MAX_TEXT, bytesOf, textOf } from '../../src/mail/mime/content.ts'
+import { MAX_DEPTH, MAX_PARTS, parseMime } from '../../src/mail/mime/mime.ts'
+import { findReplies } from '../../src/mail/smtp/reply-search.ts'
+import { parseReply } from '../../src/mail/smtp/reply.ts'
 
 const mailOf = (text: string): Buffer => Buffer.from(text, 'latin1')
 const multipart = (boundary: string): string => `Content-Type: multipart/mixed; boundary="${boundary}"\n\n`

@@ -1,8 +1,8 @@
 /** invariants.test - what must always hold, on a virtual clock, over thousands of seeded runs */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { POLICIES } from '../../src/queue/policy.ts'
-import { type State, STATES } from '../../src/queue/state.ts'
+import { POLICIES } from '../../src/queue/backoff/policy.ts'
+import { type State, STATES } from '../../src/queue/backoff/backoff-state.ts'
 import { play, type Script } from './play.ts'
 
 const scripts: fc.Arbitrary<Script> = fc.record({

@@ -3,16 +3,16 @@
  *
  * It knows the queue only by its functions and its events; what it checks it works out from those alone.
  */
-import { answer, report } from '../../src/queue/answer.ts'
-import { destinationKeys, egressKeys, type KeyId, KEYS, type Route } from '../../src/queue/key.ts'
-import type { Answer, Dispatch, Mail, QueueEvent, Transition } from '../../src/queue/mail.ts'
-import type { ClassName } from '../../src/queue/pauseclass.ts'
-import { type Policy, POLICIES } from '../../src/queue/policy.ts'
-import { moveMail } from '../../src/queue/move.ts'
+import { answer, report } from '../../src/queue/schedule/attempt-result.ts'
+import { destinationKeys, egressKeys, type KeyId, KEYS, type Route } from '../../src/queue/backoff/backoff-key.ts'
+import type { Answer, Dispatch, Mail, QueueEvent, Transition } from '../../src/queue/message.ts'
+import type { ClassName } from '../../src/queue/backoff/backoff-classes.ts'
+import { type Policy, POLICIES } from '../../src/queue/backoff/policy.ts'
+import { moveMail } from '../../src/queue/schedule/reroute.ts'
 import { createQueue, nextDispatch, nextWake, offer, operate, type Queue } from '../../src/queue/queue.ts'
-import { roll } from '../../src/queue/roll.ts'
+import { roll } from '../../src/queue/schedule/seeded-random.ts'
 import { loadQueue, recallAll, saveQueue } from './saving.ts'
-import { RETRY } from '../../src/queue/retry.ts'
+import { RETRY } from '../../src/queue/schedule/retry.ts'
 
 export const T0 = Date.UTC(2026, 2, 27)
 export const MINUTE = 60_000

@@ -4,11 +4,11 @@
  * JSON with two marks: a Map is `{"map": [[key, value], …]}`, a Set `{"set": […]}`, both in their order, which is part of what they mean.
  * Infinity never stands in a queue. The policy and the ladder are code and are not saved.
  */
-import { answer } from '../../src/queue/answer.ts'
-import type { QueueEvent } from '../../src/queue/mail.ts'
-import type { Policy } from '../../src/queue/policy.ts'
-import { RETRY } from '../../src/queue/retry.ts'
-import type { Stock } from '../../src/queue/stock.ts'
+import { answer } from '../../src/queue/schedule/attempt-result.ts'
+import type { QueueEvent } from '../../src/queue/message.ts'
+import type { Policy } from '../../src/queue/backoff/policy.ts'
+import { RETRY } from '../../src/queue/schedule/retry.ts'
+import type { Stock } from '../../src/queue/queue-state.ts'
 
 function mark(_key: string, value: unknown): unknown {
   if (value instanceof Map) return { map: [...value] }

@@ -4,9 +4,9 @@
  */
 import { describe, expect, test } from 'vitest'
 import { classify, classifyFor } from '../../src/classify/classify.ts'
-import { subjectOfText } from '../../src/classify/evidence.ts'
+import { subjectOfText } from '../../src/classify/rule-evidence.ts'
 import type { Permanence, ProviderClue } from '../../src/classify/verdict.ts'
-import { loadRules, readRuleFolder, SHIPPED_RULES } from '../../src/edge/rulefiles.ts'
+import { loadRules, readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-files.ts'
 
 const table = loadRules()
 const files = readRuleFolder(SHIPPED_RULES, 'shipped').filter((file) => file.provider !== 'common' && file.provider !== 'standard')

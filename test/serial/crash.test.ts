@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { benchReport } from '../../bench/report.ts'
 import { API_KEY, API_USER, freshFolder, MASTER_KEY, startDaemon, type Daemon } from '../support/daemon.ts'
-import { sendLoad, type LoadMail } from '../support/smtpload.ts'
+import { sendLoad, type LoadMail } from '../support/smtp-load.ts'
 
 const MAILS = 2_000
 const KILLS = 20

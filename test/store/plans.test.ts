@@ -4,12 +4,12 @@
  * A clock says what a machine did; a plan says what grows. PostgreSQL chooses by what it has counted, so that an empty store proves nothing there.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { findByEmailIds, findDeliveries, type DeliveryFilters } from '../../src/store/deliveries.ts'
-import type { Engine, Reader } from '../../src/store/engine.ts'
-import { timelineByEmailId } from '../../src/store/facts.ts'
-import { oldDeliveries } from '../../src/store/retire.ts'
-import { checkSuppressions, listSuppressions } from '../../src/store/suppressions.ts'
-import { walkDeliveries, walkSuppressions } from '../../src/store/walk.ts'
+import { findByEmailIds, findDeliveries, type DeliveryFilters } from '../../src/store/mail/deliveries.ts'
+import type { Engine, Reader } from '../../src/store/engine/engine.ts'
+import { timelineByEmailId } from '../../src/store/facts/facts.ts'
+import { oldDeliveries } from '../../src/store/facts/retention.ts'
+import { checkSuppressions, listSuppressions } from '../../src/store/lists/suppressions.ts'
+import { walkDeliveries, walkSuppressions } from '../../src/store/facts/scan.ts'
 import { engines } from '../support/engines.ts'
 import { hashOf, T0 } from './sample.ts'
 

@@ -2,9 +2,9 @@
  * sample - plain rows for the tests of the store; each test names only what it is about
  */
 import { createHash } from 'node:crypto'
-import type { Fact, FactData, FactKind } from '../../src/ledger/fact.ts'
-import { emptyWorld, inboxKey, suppressionKey } from '../../src/ledger/world.ts'
-import type { DeliveryRow, InboxRow, SuppressionRow, World } from '../../src/ledger/world.ts'
+import type { Fact, FactData, FactKind } from '../../src/ledger/facts/fact.ts'
+import { emptyWorld, inboxKey, suppressionKey } from '../../src/ledger/project/state.ts'
+import type { DeliveryRow, InboxRow, SuppressionRow, World } from '../../src/ledger/project/state.ts'
 import type { ReportRow } from '../../src/store/schema.ts'
 
 export const T0 = Date.UTC(2026, 2, 1, 12)

@@ -1,19 +1,19 @@
 /**
  * delivery - a deliverer around a store of a test, with a transport that is a lambda, and mails put into its queue
  */
-import { monthOfDelivery } from '../../src/correlate/deliveryid.ts'
-import { knowAddress } from '../../src/correlate/address.ts'
-import type { Outcome, Outgoing, Transport } from '../../src/edge/transport.ts'
-import { decideRequest } from '../../src/ledger/deciderequest.ts'
-import { applyFacts } from '../../src/ledger/fold.ts'
-import { POLICIES } from '../../src/queue/policy.ts'
-import { RETRY } from '../../src/queue/retry.ts'
-import { addQueued } from '../../src/store/queue.ts'
-import { loadWorld } from '../../src/store/world.ts'
-import type { Render } from '../../src/work/carrier.ts'
-import { commitWorld } from '../../src/work/commit.ts'
-import type { DeliverOptions } from '../../src/work/deliver.ts'
-import { createDeliveryIds, type Shop } from '../../src/work/shop.ts'
+import { monthOfDelivery } from '../../src/correlate/delivery-id.ts'
+import { knowAddress } from '../../src/correlate/address-hash.ts'
+import type { Outcome, Outgoing, Transport } from '../../src/smtp-client/transport.ts'
+import { decideRequest } from '../../src/ledger/decide/request.ts'
+import { applyFacts } from '../../src/ledger/project/fold.ts'
+import { POLICIES } from '../../src/queue/backoff/policy.ts'
+import { RETRY } from '../../src/queue/schedule/retry.ts'
+import { addQueued } from '../../src/store/queue/queued-mail.ts'
+import { loadWorld } from '../../src/store/facts/ledger-state.ts'
+import type { Render } from '../../src/service/deliver/sender.ts'
+import { commitWorld } from '../../src/service/commit.ts'
+import type { DeliverOptions } from '../../src/service/deliver/deliverer.ts'
+import { createDeliveryIds, type Shop } from '../../src/service/context.ts'
 
 export const OK = { kind: 'reply', code: 250, text: '250 2.0.0 queued', mx: 'mx.example.net', phase: 'end' } as const satisfies Outcome
 

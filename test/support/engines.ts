@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, inject } from 'vitest'
-import { openEngine } from '../../src/store/engine.ts'
-import type { Engine, EngineKind } from '../../src/store/engine.ts'
-import { migrate } from '../../src/store/migrate.ts'
+import { openEngine } from '../../src/store/engine/engine.ts'
+import type { Engine, EngineKind } from '../../src/store/engine/engine.ts'
+import { migrate } from '../../src/store/engine/migrate.ts'
 import { TEMPLATE } from './postgres.ts'
 
 export type Opened = { readonly engine: Engine; readonly url: string }

@@ -1,9 +1,9 @@
 /**
  * look - what tests see of a store, where the daemon itself never asks
  */
-import type { DeliveryRow } from '../../src/ledger/world.ts'
-import { findByDeliveryIds } from '../../src/store/deliveries.ts'
-import type { Engine, Reader } from '../../src/store/engine.ts'
+import type { DeliveryRow } from '../../src/ledger/project/state.ts'
+import { findByDeliveryIds } from '../../src/store/mail/deliveries.ts'
+import type { Engine, Reader } from '../../src/store/engine/engine.ts'
 
 /** One delivery, or null. */
 export async function findDelivery(reader: Reader, account: number, deliveryId: string): Promise<DeliveryRow | null> {

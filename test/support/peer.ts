@@ -6,7 +6,7 @@
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
-import { makeCertificate } from '../../src/edge/certificate.ts'
+import { makeCertificate } from '../../src/net/certificate.ts'
 
 export const CLOSE = Symbol('close')
 type Does = string | null | typeof CLOSE | readonly (string | typeof CLOSE)[] | ((socket: Socket) => void)

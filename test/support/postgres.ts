@@ -17,8 +17,8 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as rest } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
-import { openEngine } from '../../src/store/engine.ts'
-import { migrate } from '../../src/store/migrate.ts'
+import { openEngine } from '../../src/store/engine/engine.ts'
+import { migrate } from '../../src/store/engine/migrate.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -2,7 +2,7 @@
  * reports - mails as mail systems send them back, for one token and one recipient
  */
 import { createHash, randomUUID } from 'node:crypto'
-import type { IncomingMail } from '../../src/work/mail.ts'
+import type { IncomingMail } from '../../src/service/receive/incoming-mail.ts'
 
 const crlf = (lines: readonly string[]): string => `${lines.join('\r\n')}\r\n`
 

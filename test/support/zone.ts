@@ -4,7 +4,7 @@
  * Keys are `TYPE name`; a value is the records in the shape of edge/dns, or the code of a failure. A name that has other types answers ENODATA,
  * one that has none ENOTFOUND.
  */
-import type { LookUp } from '../../src/edge/dns.ts'
+import type { LookUp } from '../../src/net/dns.ts'
 
 export type Zone = Readonly<Record<string, string | readonly string[] | readonly (readonly string[])[]>>
 

@@ -1,0 +1,53 @@
+/**
+ * describe - a rule table as rows that people read: `bounced rules list`
+ *
+ * Pure. See also: classify/table.
+ */
+import type { Layer } from './rule-grammar.ts'
+import { type Fault, type Reason, REASONS } from './reasons.ts'
+import type { RuleTable } from './rule-table.ts'
+import type { PauseClass, Permanence } from './verdict.ts'
+
+/** One rule. `asked`: with the words, after the reply's enhanced code, or by `standard` at last. */
+export type RuleRow = {
+  readonly id: string
+  readonly provider: string
+  readonly layer: Layer
+  readonly file: string
+  readonly reason: Reason
+  readonly fault: Fault
+  readonly permanence: Permanence | null
+  readonly pause: PauseClass | null
+  readonly deferral: boolean
+  readonly asked: 'first' | 'after-code' | 'standard'
+  readonly code: readonly (number | string)[]
+  readonly status: readonly string[]
+  readonly says: readonly string[]
+  readonly unless: readonly string[]
+  readonly around: readonly string[]
+  readonly hits: number
+  readonly misses: number
+}
+
+/** All rules in the order in which they are asked. Total. */
+export function describeRules(table: RuleTable): readonly RuleRow[] {
+  return table.rules.map((rule) => ({
+    id: rule.id,
+    provider: rule.section,
+    layer: rule.layer,
+    file: rule.file,
+    reason: rule.reason,
+    fault: REASONS[rule.reason].fault,
+    permanence: rule.permanence ?? null,
+    pause: rule.pause ?? null,
+    deferral: rule.deferral === true,
+    asked: rule.section === 'standard' ? 'standard' : rule.last === true ? 'after-code' : 'first',
+    code: rule.code ?? [],
+    status: rule.status ?? [],
+    says: rule.says ?? [],
+    unless: rule.unless ?? [],
+    around: rule.around ?? [],
+    hits: rule.hits.length,
+    misses: rule.misses.length,
+  }))
+}

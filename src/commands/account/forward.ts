@@ -1,0 +1,61 @@
+/**
+ * route - gives domains to accounts: what comes there is their own mail, and goes to their webhooks
+ *
+ * See also: work/routes, docs/WEBHOOKS.md.
+ */
+import type { Command } from 'commander'
+import { accountOf } from '../../daemon/accounts.ts'
+import { Fault } from '../../errors.ts'
+import { listAccountsForOperator } from '../../store/account/accounts.ts'
+import { listRouteDomainsForOperator } from '../../store/mail/forward-domains.ts'
+import { addRoute, removeRoute } from '../../service/forward/forward-domains.ts'
+import type { Define } from '../command.ts'
+import { withStore } from '../with-store.ts'
+import { columns, oneLine, say } from '../output.ts'
+
+export const route: Define = (command) => {
+  command
+    .command('add')
+    .summary('give a domain to the account of an apiUser; its MX must point here')
+    .argument('<domain>')
+    .argument('<apiUser>')
+    .action((domain: string, apiUser: string, _options: object, self: Command) => add(domain, apiUser, self))
+  command
+    .command('list', { isDefault: true })
+    .summary('print the domains and whose they are')
+    .action((_options: object, self: Command) => list(self))
+  command
+    .command('remove')
+    .summary('take a domain away; its mail is refused from then on')
+    .argument('<domain>')
+    .action((domain: string, _options: object, self: Command) => remove(domain, self))
+}
+
+async function add(domain: string, apiUser: string, self: Command): Promise<void> {
+  await withStore(self, async ({ shop }) => {
+    const account = await accountOf(shop.engine.read, apiUser)
+    if (account === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
+    const isNew = await addRoute(shop, account, domain)
+    say(isNew ? `${oneLine(domain)} takes mail for ${apiUser}` : `${oneLine(domain)} took mail for ${apiUser} before`)
+  })
+}
+
+async function remove(domain: string, self: Command): Promise<void> {
+  await withStore(self, async ({ shop }) => {
+    const wasThere = await removeRoute(shop, domain)
+    say(wasThere ? `${oneLine(domain)} takes no mail any more` : `${oneLine(domain)} was nobody’s`)
+  })
+}
+
+async function list(self: Command): Promise<void> {
+  await withStore(self, async ({ shop }) => {
+    const { read } = shop.engine
+    const names = new Map((await listAccountsForOperator(read)).map(({ account, name }) => [account, name]))
+    const rows = (await listRouteDomainsForOperator(read)).map(({ domain, account, createdAt }) => [
+      domain,
+      names.get(account) ?? String(account),
+      new Date(createdAt).toISOString(),
+    ])
+    say(...columns([['domain', 'account', 'since'], ...rows]))
+  })
+}

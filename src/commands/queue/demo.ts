@@ -1,0 +1,215 @@
+/**
+ * demo - a daemon, the simulator's providers as SMTP servers, and a campaign under way, all on loopback, for one to watch
+ *
+ * Everything lies in a folder that goes with it, and nothing leaves the machine. It ends when the campaign has drained and the last reports had
+ * time to come, after `--seconds`, or by Ctrl-C; always with a summary. Mail goes in and figures come out by the public API alone.
+ *
+ * See also: lab/lab, commands/democampaign, docs/DEMO.md.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type App, startApp } from '../../daemon/app.ts'
+import { loadConfig } from '../../settings/load.ts'
+import { SHIPPED_PROVIDERS } from '../../config/provider-files.ts'
+import { Fault } from '../../errors.ts'
+import { createTelemetry } from '../../telemetry.ts'
+import type { Define } from '../command.ts'
+import { batchesOf, countListed, type Face, isDrained, type Lanes, readLanes, readMails, recipientsOf, submit } from './demo-campaign.ts'
+import { columns, oneLine, say } from '../output.ts'
+
+type Options = { readonly mails: string; readonly speed: string; readonly seconds?: string; readonly submitSeconds: string }
+
+export const demo: Define = (command) => {
+  command
+    .option('--mails <n>', 'mails of the campaign', '3000')
+    .option('--speed <n>', 'how much faster than ours the providers’ time goes', '120')
+    .option('--seconds <n>', 'end after so long; left out: when all has drained')
+    .option('--submit-seconds <n>', 'how long the campaign takes to come in', '30')
+    .action(async (options: Options) => run(options))
+}
+
+/** An address that mail leaves by is only a name here: the providers are told it. */
+const EGRESS_IPS = '192.0.2.10,192.0.2.11'
+
+/** Quarter of a day, in the providers' time: a demo waits for no mailbox to be emptied. */
+const GIVE_UP_DAYS = '0.25'
+
+/** After the last mail has ended, reports and complaints may still be on their way. */
+const LATE_MS = 10_000
+const LOOK_MS = 2_000
+
+async function run(options: Options): Promise<void> {
+  const mails = numberOf(options.mails, 'mails', 100_000)
+  const speed = numberOf(options.speed, 'speed', 100_000)
+  const seconds = options.seconds === undefined ? null : numberOf(options.seconds, 'seconds', 86_400)
+  const submitMs = numberOf(options.submitSeconds, 'submit-seconds', 3_600) * 1_000
+  const data = mkdtempSync(join(tmpdir(), 'bounced-demo-'))
+  const face = { apiUser: 'demo', apiKey: randomBytes(24).toString('base64url') }
+  let app: App | null = null
+  const end = new AbortController()
+  const stop = (): void => end.abort()
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  const timer = seconds === null ? undefined : setTimeout(stop, seconds * 1_000)
+  try {
+    const providers = livelyProviders(data)
+    const { settings } = loadConfig(environment({ data, providers, speed, ...face }))
+    app = await startApp(settings, await createTelemetry(settings.log))
+    const there: Face = { ...face, url: `http://127.0.0.1:${app.httpPort}` }
+    say(...welcome(there, { app, data, mails, speed }))
+    await Promise.all([submitAll(there, { mails, submitMs, signal: end.signal }), watch(there, end.signal, submitMs)])
+    say('', ...(await summary(there)))
+  } finally {
+    clearTimeout(timer)
+    process.off('SIGINT', stop)
+    process.off('SIGTERM', stop)
+    await app?.close()
+    rmSync(data, { recursive: true, force: true })
+  }
+}
+
+function numberOf(text: string, name: string, most: number): number {
+  const value = Number(text)
+  if (!Number.isFinite(value) || value <= 0 || value > most)
+    throw new Fault('bad_request', `--${name} takes a number above 0 and up to ${most}`)
+  return value
+}
+
+/** More comes back than would in life, and sooner: a demo is short. */
+const LIVELY = { late: { times: 25, span: 'minutes = [1, 40]' }, complaints: { times: 5, span: 'hours = [0.1, 1]' } } as const
+
+/** A folder with the shipped providers, livelier. */
+function livelyProviders(data: string): string {
+  const folder = join(data, 'providers')
+  mkdirSync(folder)
+  for (const name of readdirSync(SHIPPED_PROVIDERS).filter((each) => each.endsWith('.toml'))) {
+    const text = readFileSync(join(SHIPPED_PROVIDERS, name), 'utf8')
+    const livelier = text.replaceAll(
+      /^\[(late|complaints)\]\nshare = ([\d.]+)\n\w+ = \[.*\]$/gm,
+      (_, what: keyof typeof LIVELY, share: string) => {
+        const { times, span } = LIVELY[what]
+        return `[${what}]\nshare = ${Math.min(0.05, Number(share) * times)}\n${span}`
+      },
+    )
+    writeFileSync(join(folder, name), livelier)
+  }
+  return folder
+}
+
+type Place = {
+  readonly data: string
+  readonly providers: string
+  readonly speed: number
+  readonly apiUser: string
+  readonly apiKey: string
+}
+
+const environment = ({ data, providers, speed, apiUser, apiKey }: Place): Readonly<Record<string, string>> => ({
+  BOUNCED_DATA: data,
+  BOUNCED_HOST: '127.0.0.1',
+  BOUNCED_SMTP_PORT: '0',
+  BOUNCED_HTTP_PORT: '0',
+  BOUNCED_RETURN_PATH_DOMAIN: 'b.example.com',
+  BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com',
+  BOUNCED_API_USER: apiUser,
+  BOUNCED_API_KEY: apiKey,
+  BOUNCED_LOG_LEVEL: 'error',
+  BOUNCED_DELIVERY_MODE: 'simulated',
+  BOUNCED_DELIVERY_SIMULATED_SPEED: String(speed),
+  BOUNCED_DELIVERY_SIMULATED_PROVIDERS: providers,
+  BOUNCED_DELIVERY_EGRESS_IPS: EGRESS_IPS,
+  BOUNCED_DELIVERY_GIVE_UP_DAYS: GIVE_UP_DAYS,
+})
+
+type Facts = { readonly app: App; readonly data: string; readonly mails: number; readonly speed: number }
+
+function welcome({ url, apiUser, apiKey }: Face, { app, data, mails, speed }: Facts): readonly string[] {
+  const curl = `curl -s -u ${apiUser}:${apiKey}`
+  return [
+    `A daemon with providers of its own, on loopback: HTTP ${url}, SMTP 127.0.0.1:${app.smtpPort}, data ${data}`,
+    `apiUser ${apiUser}   apiKey ${apiKey}`,
+    `A campaign of ${mails} mails comes in. An hour of the providers takes ${Math.round(36_000 / speed) / 10} s. Meanwhile, in another terminal:`,
+    '',
+    `  ${curl} '${url}/v1/queue'                                   lanes: waiting, pauses with their reason and end`,
+    `  ${curl} '${url}/v1/messages?status=4'                       what is invalid, and the words that say so`,
+    `  ${curl} '${url}/v1/messages?status=5'                       soft bounces`,
+    `  ${curl} '${url}/v1/suppressions/bounce'                     the bounce list; also complaint, unsubscribe`,
+    `  ${curl} -N '${url}/v1/events'                               everything as it happens: NDRs, complaints, pauses`,
+    `  ${curl} '${url}/v1/inbox'                                   reports that could not be tied or trusted`,
+    `  ${curl} '${url}/api/data/emailStatus?apiUser=${apiUser}&apiKey=${apiKey}&days=1'   the compatible API`,
+    '',
+    'Ctrl-C ends it.',
+    '',
+  ]
+}
+
+type Campaign = { readonly mails: number; readonly submitMs: number; readonly signal: AbortSignal }
+
+async function submitAll(face: Face, { mails, submitMs, signal }: Campaign): Promise<void> {
+  const batches = batchesOf(recipientsOf(mails))
+  for (const batch of batches) {
+    if (signal.aborted) return
+    await submit(face, batch)
+    await rest(submitMs / batches.length, signal)
+  }
+}
+
+const rest = (milliseconds: number, signal: AbortSignal): Promise<void> => sleep(milliseconds, undefined, { signal }).catch(() => undefined)
+
+/** A line now and then, until nothing is on its way. */
+async function watch(face: Face, signal: AbortSignal, submitMs: number): Promise<void> {
+  const began = Date.now()
+  let shown = ''
+  for (;;) {
+    await rest(LOOK_MS, signal)
+    if (signal.aborted) return
+    const line = lineOf(await readLanes(face))
+    if (line !== shown) say(`${String(Math.round((Date.now() - began) / 1_000)).padStart(4)} s  ${line}`)
+    shown = line
+    if (Date.now() - began > submitMs + LOOK_MS && (await isDrained(face))) break
+  }
+  say('drained; the last reports are waited for')
+  await rest(LATE_MS, signal)
+}
+
+function lineOf(lanes: Lanes): string {
+  const sum = (of: (lane: Lanes[number]) => number): number => lanes.reduce((all, lane) => all + of(lane), 0)
+  const held = lanes.filter((lane) => lane.waiting > 0 && lane.state !== 'active')
+  const shut = held.map(({ domain, state, reason, nextSendingAt }) => {
+    const until = nextSendingAt === null ? '' : ` until ${nextSendingAt.slice(11, 19)}`
+    return `${domain} ${state}${reason === null ? '' : ` (${reason})`}${until}`
+  })
+  const rate = Math.round(sum(({ rates }) => rates.out.last5s) * 10) / 10
+  return oneLine(
+    `waiting ${sum((each) => each.waiting)}, under way ${sum((each) => each.inFlight)}, out ${rate}/s${shut.length === 0 ? '' : `; ${shut.join(', ')}`}`,
+    600,
+  )
+}
+
+const COLUMNS = ['delivered', 'invalid', 'soft', 'on its way', 'by report'] as const
+
+/** What became of it, by domain. */
+async function summary(face: Face): Promise<readonly string[]> {
+  const mails = await readMails(face)
+  const rows = new Map<string, number[]>()
+  for (const { recipient, status, asynchronousBounce } of mails) {
+    const domain = recipient?.slice(recipient.lastIndexOf('@') + 1) ?? '-'
+    for (const name of [domain, 'all']) {
+      const row = rows.get(name) ?? [0, 0, 0, 0, 0]
+      const at = [1, 4, 5, 18].indexOf(status)
+      if (at >= 0) row[at] = (row[at] ?? 0) + 1
+      if (asynchronousBounce) row[4] = (row[4] ?? 0) + 1
+      rows.set(name, row)
+    }
+  }
+  const [bounced, complained] = await Promise.all([countListed(face, 'bounce'), countListed(face, 'complaint')])
+  const sorted = [...rows].toSorted(([a], [b]) => Number(a === 'all') - Number(b === 'all') || (a < b ? -1 : 1))
+  return [
+    ...columns([['', ...COLUMNS], ...sorted.map(([name, row]) => [name, ...row.map(String)])]),
+    '',
+    `on the bounce list ${bounced}, on the complaint list ${complained}`,
+  ]
+}

@@ -1,0 +1,49 @@
+/**
+ * impliedstatus - the enhanced status code of a reply that nobody gave one
+ *
+ * What somebody said comes first: the remote server's code, then the report's own, then the text's (mail/status). Where there is none, the meaning of the reply has a
+ * code in the registry, and `from` says that it is ours.
+ *
+ * RFC 3463, IANA registry of enhanced status codes.
+ */
+import type { Reason } from '../../classify/reasons.ts'
+import type { Verdict } from '../../classify/verdict.ts'
+import type { RecipientReport } from '../../mail/report.ts'
+import { bestStatus } from '../../mail/smtp/recipient-status.ts'
+
+export type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'text' | 'verdict' | null }
+
+/** Subject and detail of each reason; the class is the reply's first digit, else its permanence. */
+const DETAILS = {
+  'not-exist': '1.1',
+  'domain-not-exist': '1.2',
+  'format-error': '1.3',
+  'mailbox-disabled': '2.1',
+  'mailbox-full': '2.2',
+  'recipient-refused': '2.0',
+  policy: '7.1',
+  'too-large': '3.4',
+  spam: '7.1',
+  virus: '7.1',
+  'ip-blocked': '7.1',
+  'domain-blocked': '7.1',
+  'auth-failure': '7.26',
+  'rate-limited': '7.28',
+  greylisted: '7.1',
+  'server-error': '3.0',
+  unreachable: '4.1',
+  expired: '4.7',
+  blacklisted: '7.1',
+  unsubscribed: '7.1',
+  other: '0.0',
+} as const satisfies Record<Reason, string>
+
+/** The code that was said, else the one that the verdict implies. Total. */
+export function impliedStatus(recipient: RecipientReport, verdict: Verdict | null): ImpliedStatus {
+  const { reply, status } = recipient
+  const said = bestStatus(recipient)
+  if (said !== null) return { status: said, from: said === reply.status ? 'reply' : said === status ? 'report' : 'text' }
+  if (verdict === null) return { status: null, from: null }
+  const digit = reply.code === null ? (verdict.permanence === 'permanent' ? 5 : 4) : Math.floor(reply.code / 100)
+  return { status: `${digit}.${DETAILS[verdict.reason]}`, from: 'verdict' }
+}

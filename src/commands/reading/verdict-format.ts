@@ -1,0 +1,40 @@
+/**
+ * verdictlines - a verdict with its proof, as lines that people read
+ *
+ * See also: commands/explain, commands/rules.
+ */
+import type { Verdict } from '../../classify/verdict.ts'
+import { columns, oneLine } from '../output.ts'
+
+/** Says in words where permanence was read. */
+const PERMANENCE_FROM = {
+  rule: 'the rule says so',
+  reason: 'the reason is so whatever the digit',
+  'reply-code': 'first digit of the remote reply',
+  'reply-status': 'enhanced code of the remote reply',
+  'report-status': 'Status of the report alone: weak, feeds no list',
+  default: 'no code at all: the default of the reason',
+} as const satisfies Record<Verdict['evidence']['permanenceFrom'], string>
+
+/** Rule, proof and meaning, one a line. */
+export function verdictLines(verdict: Verdict): string[] {
+  return columns(verdictRows(verdict))
+}
+
+/** The same as rows of two cells. */
+export function verdictRows(verdict: Verdict): string[][] {
+  const { evidence } = verdict
+  const provider = evidence.provider === null ? '' : `, provider ${evidence.provider} by ${evidence.providerFrom}`
+  return [
+    ['rule', `${verdict.rule} (table ${verdict.table}${provider})`],
+    ['matched', evidence.matched.length === 0 ? 'nothing' : evidence.matched.map((words) => `"${words}"`).join(', ')],
+    ['read', `"${oneLine(evidence.text)}"`],
+    [
+      'means',
+      `${verdict.reason}, ${verdict.permanence} (${PERMANENCE_FROM[evidence.permanenceFrom]}) → ${verdict.subStatus}, fault: ${verdict.fault}`,
+    ],
+    ...(verdict.weak ? [['weak', 'rests on the Status that the reporter wrote: moves a status, feeds no list']] : []),
+    ...(verdict.deferral ? [['deferral', 'the sender of the report may try again']] : []),
+    ...(verdict.pause === null ? [] : [['pause', verdict.pause]]),
+  ]
+}

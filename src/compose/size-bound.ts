@@ -1,0 +1,59 @@
+/**
+ * growth - whether a request can be composed for every recipient, told before it is taken
+ *
+ * Measured once, with the longest of what each variable and section becomes for anybody: what holds for that recipient, who need not exist, holds for
+ * all. So a hundred recipients cost little more than one, however large the mail, and no text is put together for it.
+ *
+ * Pure, total. See also: compose/substitute, compose/rewrite, work/submit.
+ */
+import type { Composition } from './composition.ts'
+import { MAX_FILLED } from './header-line.ts'
+import { findPlaces, indexNames } from './name-index.ts'
+import { rewriteMail } from './rewrite-mime.ts'
+import { createFilling, MAX_SUBSTITUTED, sizesIn, sumOf, type Filling, type Variables } from './substitute.ts'
+
+/** What of a composition grows. */
+export type Growing = Pick<Composition, 'html' | 'plain' | 'subject' | 'fromName' | 'headers' | 'sections' | 'raw'>
+
+/** Whether the mail of some recipient may be larger than one may be. */
+export function growsTooLarge(body: Growing, recipients: readonly Variables[]): boolean {
+  const longest = longestOf(body.sections, recipients)
+  if (longest.size === 0) return false
+  if ([...longest.values()].some((size) => size > MAX_SUBSTITUTED)) return true
+  const index = indexNames(longest.keys())
+  const sizeOf = (text: string): number =>
+    text.length > MAX_SUBSTITUTED ? Infinity : sumOf(sizesIn(index, text, findPlaces(index, text)), (name) => longest.get(name) ?? 0)
+  const { html, plain, subject, fromName, headers, raw } = body
+  if ([html, plain].some((text) => text !== null && sizeOf(text) > MAX_SUBSTITUTED)) return true
+  if ([subject, fromName ?? '', ...Object.values(headers)].some((text) => sizeOf(text) > MAX_FILLED)) return true
+  return raw !== null && rewritesTooLarge(Buffer.from(raw, 'base64'), sizeOf)
+}
+
+/** A mail of the sender's own making: its parts together are bounded as a text is. */
+function rewritesTooLarge(raw: Buffer, sizeOf: (text: string) => number): boolean {
+  let sum = 0
+  const put = (text: string): string | null => {
+    const size = sizeOf(text)
+    if (size === text.length) return text
+    sum += size
+    return sum > MAX_SUBSTITUTED ? null : 'x'.repeat(size)
+  }
+  return rewriteMail(raw, { fields: {}, dropped: [], defaults: {}, put }) === null
+}
+
+/** How long what each name becomes is at its longest. */
+function longestOf(sections: Variables, recipients: readonly Variables[]): ReadonlyMap<string, number> {
+  const longest = new Map<string, number>()
+  const fillings = new Map<string, Filling>()
+  for (const variables of recipients) {
+    const names = Object.keys(variables)
+    const key = JSON.stringify(names)
+    const filling = fillings.get(key) ?? createFilling({ names, sections })
+    fillings.set(key, filling)
+    const sizeOf = filling.measure(variables)
+    for (const name of [...names, ...Object.keys(sections)]) {
+      if (name !== '') longest.set(name, Math.max(sizeOf(name), longest.get(name) ?? 0))
+    }
+  }
+  return longest
+}

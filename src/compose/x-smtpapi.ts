@@ -1,0 +1,123 @@
+/**
+ * xsmtpapi - the vendor's extension of a mail: separate recipients, their variables, sections, what is tracked
+ *
+ * JSON, or JSON in base64; as a header it may be folded anywhere between its tokens. `to` names recipients who do not see each other, `sub` gives
+ * each variable a value for each of them in their order, `section` gives texts that values may name, `filters` switches tracking.
+ *
+ * Pure, total. See also: compose/substitute, docs/SENDING.md.
+ */
+import { asObject, asString, type JsonObject } from '../mail/mime/json-reader.ts'
+import type { Tracking } from './composition.ts'
+
+export type XSmtpApi = {
+  /** Null: the recipients are named elsewhere. */
+  readonly to: readonly string[] | null
+  /** Values of one variable by its name, one for each recipient. */
+  readonly sub: Readonly<Record<string, readonly string[]>>
+  readonly section: Readonly<Record<string, string>>
+  readonly tracking: Tracking
+}
+
+export const MAX_RECIPIENTS = 100
+/** Characters, before and after base64: 100 recipients with 20 variables of 500 characters. */
+const MAX_XSMTPAPI = 1_048_576
+/** Variables and sections; a template of people has a dozen. */
+const MAX_NAMES = 256
+const MAX_NAME = 128
+/** Of all names together, in characters: each request is searched for them once more. */
+const MAX_NAMES_TEXT = 16_384
+
+export const UNTRACKED: Tracking = { open: null, click: null, subscription: null }
+
+/** `invalid`: not what it must be; `recipients`: more than may be asked at once. */
+export type XSmtpApiRead = { readonly ok: true; readonly value: XSmtpApi } | { readonly ok: false; readonly why: 'invalid' | 'recipients' }
+
+const INVALID = { ok: false, why: 'invalid' } as const
+
+/** Reads one. Total: any text gives a value. */
+export function readXSmtpApi(text: string): XSmtpApiRead {
+  const root = readJson(text)
+  if (root === null) return INVALID
+  const to = readTo(root['to'])
+  const sub = readTexts(root['sub'], readValues)
+  const section = readTexts(root['section'], asString)
+  const tracking = readTracking(root['filters'])
+  if (to === undefined || sub === null || section === null || tracking === null) return INVALID
+  if ([...Object.keys(sub), ...Object.keys(section)].reduce((sum, name) => sum + name.length, 0) > MAX_NAMES_TEXT) return INVALID
+  if (to !== null && to.length > MAX_RECIPIENTS) return { ok: false, why: 'recipients' }
+  return to !== null && !fits(sub, to.length) ? INVALID : { ok: true, value: { to, sub, section, tracking } }
+}
+
+/** Whether every variable has a value for each of so many recipients. */
+export function fits(sub: XSmtpApi['sub'], recipients: number): boolean {
+  return Object.values(sub).every((values) => values.length === recipients)
+}
+
+/** The variables of the recipient at a place. */
+export function variablesAt(sub: XSmtpApi['sub'], index: number): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(sub).map(([name, values]) => [name, values[index] ?? '']))
+}
+
+function readJson(text: string): JsonObject | null {
+  if (text.length > MAX_XSMTPAPI) return null
+  const unfolded = text.replaceAll(/\r?\n[ \t]/g, ' ').trim()
+  if (unfolded.startsWith('{')) return parse(unfolded)
+  const packed = unfolded.replaceAll(/\s/g, '')
+  return /^[A-Za-z0-9+/_-]+={0,2}$/.test(packed) ? parse(Buffer.from(packed, 'base64').toString('utf8')) : null
+}
+
+function parse(text: string): JsonObject | null {
+  try {
+    return asObject(JSON.parse(text))
+  } catch {
+    return null
+  }
+}
+
+/** Null: not there; undefined: wrong. */
+function readTo(value: unknown): readonly string[] | null | undefined {
+  if (value === undefined || value === null) return null
+  if (!Array.isArray(value) || value.length === 0) return undefined
+  const found = value.map((each: unknown) => (typeof each === 'string' ? each.trim() : ''))
+  return found.includes('') ? undefined : found
+}
+
+function readValues(value: unknown): readonly string[] | null {
+  if (!Array.isArray(value) || value.length > MAX_RECIPIENTS) return null
+  const found = value.map((each: unknown) => asString(each))
+  return found.some((each) => each === null) ? null : found.map((each) => each ?? '')
+}
+
+function readTexts<T>(value: unknown, read: (value: unknown) => T | null): Readonly<Record<string, T>> | null {
+  if (value === undefined || value === null) return {}
+  const entries = Object.entries(asObject(value) ?? { '': null })
+  if (entries.length > MAX_NAMES || entries.some(([name]) => name === '' || name.length > MAX_NAME)) return null
+  const found = entries.flatMap(([name, each]): [string, T][] => {
+    const text = read(each)
+    return text === null ? [] : [[name, text]]
+  })
+  return found.length === entries.length ? Object.fromEntries(found) : null
+}
+
+const SWITCHES = { open: 'open_tracking', click: 'click_tracking', subscription: 'subscription_tracking' } as const
+
+function readTracking(value: unknown): Tracking | null {
+  if (value === undefined || value === null) return UNTRACKED
+  const filters = asObject(value)
+  if (filters === null) return null
+  const open = readSwitch(filters[SWITCHES.open])
+  const click = readSwitch(filters[SWITCHES.click])
+  const subscription = readSwitch(filters[SWITCHES.subscription])
+  return open === undefined || click === undefined || subscription === undefined ? null : { open, click, subscription }
+}
+
+const ON: ReadonlySet<unknown> = new Set(['1', 1, 'true', true])
+const OFF: ReadonlySet<unknown> = new Set(['0', 0, 'false', false])
+
+/** `{"settings": {"enable": "1"}}`. Undefined: wrong. */
+function readSwitch(value: unknown): boolean | null | undefined {
+  if (value === undefined || value === null) return null
+  const enable = asObject(asObject(value)?.['settings'])?.['enable']
+  if (enable === undefined || enable === null) return null
+  return ON.has(enable) ? true : OFF.has(enable) ? false : undefined
+}

@@ -1,0 +1,37 @@
+/**
+ * reporters - the domains whose feedback loops are believed, read from reporters.toml and the operator's own list
+ *
+ * See also: reporters.toml (the data), correlate/match (what the list is good for).
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'smol-toml'
+import { z } from 'zod'
+import { Fault } from '../errors.ts'
+
+const domain = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'must be a domain in lower case')
+const schema = z.strictObject({
+  reporter: z
+    .array(
+      z.strictObject({ name: z.string().min(1), domains: z.array(domain).min(1), covers: z.array(z.string()).min(1), source: z.url() }),
+    )
+    .min(1),
+})
+
+export type Reporter = z.infer<typeof schema>['reporter'][number]
+
+const SHIPPED_REPORTERS = join(import.meta.dirname, 'reporters.toml')
+
+/** Reads a list, whole or not at all. Throws Fault `config_invalid` that names the file and the field. */
+export function readReporters(file: string = SHIPPED_REPORTERS): readonly Reporter[] {
+  try {
+    return schema.parse(parse(readFileSync(file, 'utf8'))).reporter
+  } catch (cause) {
+    throw new Fault('config_invalid', `${file}: ${cause instanceof Error ? cause.message : 'cannot be read'}`, { cause })
+  }
+}
+
+/** All domains of a list, with those that the operator adds. */
+export function reporterDomains(reporters: readonly Reporter[], own: readonly string[] = []): ReadonlySet<string> {
+  return new Set([...reporters.flatMap(({ domains }) => domains), ...own.map((each) => each.toLowerCase())])
+}

@@ -1,0 +1,110 @@
+/**
+ * vault - the master key, and what is sealed under it
+ *
+ * Secrets that must be read again (APP KEYs, webhook keys) are AES-256-GCM under the master key. What a secret is for is part of the
+ * seal, so that one sealed value cannot stand in for another. The master key is given as a setting, or made once in the data
+ * folder, readable by its owner alone; it is never made anew beside a store that is already there.
+ *
+ * See also: correlate/keys (token keys derived from the same master), settings (masterKey).
+ */
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { Fault } from '../errors.ts'
+
+export type Vault = {
+  /** Seals bytes for one purpose; another nonce each time. */
+  readonly seal: (plain: Uint8Array, purpose: string) => Buffer
+  /** Opens what was sealed for that purpose. Faults: internal, when key, purpose or bytes are not those of the seal. */
+  readonly open: (sealed: Uint8Array, purpose: string) => Buffer
+}
+
+/** A sealed value: this byte, 12 of nonce (NIST SP 800-38D §8.2), 16 of tag, the cipher text. */
+const VERSION = 1
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+const HEAD_BYTES = 1 + NONCE_BYTES + TAG_BYTES
+
+/** The seal under one master key of 32 bytes. */
+export function createVault(master: Uint8Array): Vault {
+  return {
+    seal: (plain, purpose) => {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv('aes-256-gcm', master, nonce).setAAD(Buffer.from(purpose))
+      const body = Buffer.concat([cipher.update(plain), cipher.final()])
+      return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body])
+    },
+    open: (sealed, purpose) => {
+      const bytes = Buffer.from(sealed)
+      if (bytes.length < HEAD_BYTES || bytes[0] !== VERSION) throw new Fault('internal', 'a sealed secret is cut or of an unknown version')
+      try {
+        const decipher = createDecipheriv('aes-256-gcm', master, bytes.subarray(1, 1 + NONCE_BYTES), { authTagLength: TAG_BYTES })
+        decipher.setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(1 + NONCE_BYTES, HEAD_BYTES))
+        return Buffer.concat([decipher.update(bytes.subarray(HEAD_BYTES)), decipher.final()])
+      } catch (cause) {
+        throw new Fault('internal', 'a sealed secret does not open: the master key is another one', { cause, detail: { purpose } })
+      }
+    },
+  }
+}
+
+/**
+ * A master key out of a setting: 64 hex digits or the base64 of 32 bytes are taken as they stand, any other text by its SHA-256.
+ *
+ *     parseMasterKey('00'.repeat(32)).length → 32
+ */
+export function parseMasterKey(text: string): Buffer {
+  const trimmed = text.trim()
+  if (/^[0-9a-f]{64}$/i.test(trimmed)) return Buffer.from(trimmed, 'hex')
+  if (/^[A-Za-z0-9+/_-]{43}=?$/.test(trimmed)) return Buffer.from(trimmed, 'base64')
+  return createHash('sha256').update(trimmed).digest()
+}
+
+/** What may be stored and logged of a master key: it tells two keys apart and gives neither away. */
+export function fingerprintOf(master: Uint8Array): string {
+  return createHash('sha256').update('bounced master key').update(master).digest('hex').slice(0, 16)
+}
+
+/** `mayMake`: the store is empty, so that a new key locks nobody out. */
+export type MasterKeyWish = {
+  readonly given: string | null
+  readonly folder: string
+  readonly isEmbedded: boolean
+  readonly mayMake: boolean
+}
+
+/** The master key in force; `made` when it was made just now. Faults: config_invalid, when there is none and none may be made. */
+export function loadMasterKey({ given, folder, isEmbedded, mayMake }: MasterKeyWish): { readonly key: Buffer; readonly made: boolean } {
+  if (given !== null) return { key: parseMasterKey(given), made: false }
+  if (!isEmbedded)
+    throw new Fault('config_invalid', 'masterKey (BOUNCED_MASTER_KEY) is required with PostgreSQL: every node needs the same one')
+  const file = join(folder, 'master.key')
+  const held = readKey(file)
+  if (held !== null) return { key: parseMasterKey(held), made: false }
+  if (!mayMake)
+    throw new Fault('config_invalid', `${file} is missing, and the store beside it was made with it: put it back, or set masterKey`)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const text = randomBytes(32).toString('hex')
+  writeKey(file, text)
+  return { key: parseMasterKey(text), made: true }
+}
+
+function readKey(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
+    throw new Fault('config_invalid', `${file} cannot be read`, { cause })
+  }
+}
+
+/** On the disk before anything is sealed under it; never over a key that another process has just made. */
+function writeKey(file: string, text: string): void {
+  const handle = openSync(file, 'wx', 0o600)
+  try {
+    writeSync(handle, `${text}\n`)
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}

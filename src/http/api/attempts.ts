@@ -1,0 +1,77 @@
+/**
+ * attempts - the outcome of SMTP dialogues, told by senders that deliver themselves
+ *
+ * One object or an array. An attempt runs through the same classification as a report, with `asynchronous: false`; a repeat is harmless.
+ * `final` defaults to true for 2xx and for a 5xx that no rule calls a deferral.
+ *
+ * See also: work/attempts.
+ */
+import { z } from 'zod'
+import { Fault } from '../../errors.ts'
+import type { AttemptCall } from '../../service/submit/reported-attempts.ts'
+import type { Desk } from '../services.ts'
+import type { Guard } from '../server/authorize.ts'
+import type { Web } from '../server/server.ts'
+import { operatorQuery, strict } from '../server/schemas.ts'
+
+const attempt = strict({
+  emailId: z.string().min(1).max(1_024),
+  code: z.int().min(200).max(599).nullable().describe('The reply code; null when no reply came'),
+  text: z.string().max(20_000).default('').describe('The words of the reply, all its lines'),
+  error: z.enum(['dns', 'connect', 'timeout', 'tls', 'dropped']).optional().describe('Why no reply came'),
+  mx: z.string().max(255).optional(),
+  egressIp: z.union([z.ipv4(), z.ipv6()]).optional(),
+  attempt: z.int().min(0).max(1_000_000).optional().describe('The number of the attempt; repeats of a number count once'),
+  final: z.boolean().optional(),
+  at: z.iso.datetime({ offset: true }).optional(),
+}).refine((value) => value.code !== null || value.error !== undefined, {
+  error: 'code is null: say why no reply came (error)',
+  path: ['error'],
+})
+
+const answer = z.object({
+  emailId: z.string(),
+  known: z.boolean(),
+  fresh: z.boolean().describe('False: this attempt was told before'),
+  final: z.boolean(),
+  status: z.int().nullable(),
+  subStatus: z.int().nullable(),
+  reason: z.string().nullable(),
+  permanence: z.string().nullable(),
+  rule: z.string().nullable(),
+})
+
+export type AttemptRoutes = { readonly desk: Desk; readonly guard: Guard; readonly attemptsPerRequest: number }
+
+export function addAttempts(server: Web, { desk, guard, attemptsPerRequest }: AttemptRoutes): void {
+  const body = z.union([
+    attempt,
+    z.array(attempt).min(1).max(attemptsPerRequest, `at most ${attemptsPerRequest} (limits.attemptsPerRequest)`),
+  ])
+  const response = { 200: z.object({ attempts: z.array(answer) }) }
+  server.post(
+    '/v1/attempts',
+    { schema: { summary: 'Tell the outcome of SMTP dialogues', tags: ['messages'], querystring: strict(operatorQuery), body, response } },
+    async (request) => {
+      const asker = await guard.account(request)
+      const told = Array.isArray(request.body) ? request.body : [request.body]
+      const attempts = await desk.attempts(asker, told.map(callOf))
+      if (!Array.isArray(request.body) && attempts[0]?.known === false) throw new Fault('not_found', 'no mail has this emailId')
+      return { attempts: [...attempts] }
+    },
+  )
+}
+
+function callOf(told: z.output<typeof attempt>): AttemptCall {
+  return {
+    emailId: told.emailId,
+    code: told.code,
+    text: told.text,
+    error: told.error ?? null,
+    mx: told.mx?.toLowerCase() ?? null,
+    egressIp: told.egressIp ?? null,
+    attempt: told.attempt ?? null,
+    final: told.final ?? null,
+    at: told.at === undefined ? null : Date.parse(told.at),
+  }
+}

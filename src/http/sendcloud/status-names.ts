@@ -1,0 +1,11 @@
+/**
+ * words - statuses and kinds of unsubscribes in the vendor's words; sub statuses stand in edge/substatus
+ */
+import type { Status } from '../../ledger/facts/fact.ts'
+
+export const STATUS_WORDS = { 18: 'sending', 1: 'delivered', 4: 'invalid email', 5: 'soft bounce' } as const satisfies Record<
+  Status,
+  string
+>
+
+export const UNSUBSCRIBE_WORDS = ['does not want it any more', 'never subscribed', 'spam', 'fraud'] as const

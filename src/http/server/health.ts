@@ -1,0 +1,44 @@
+/**
+ * health - whether we live, whether we serve, and the figures
+ *
+ * Open to whoever reaches the port: they name no account and no address. `readyz` asks the store.
+ */
+import { z } from 'zod'
+import { Fault } from '../../errors.ts'
+import type { Telemetry } from '../../telemetry.ts'
+import { mediaOf } from './media.ts'
+import type { Web } from './server.ts'
+
+export type Health = {
+  readonly telemetry: Telemetry
+  /** Rejects when the store does not answer; false while we close. */
+  readonly isReady: () => Promise<boolean>
+}
+
+const fine = z.object({ status: z.literal('ok') })
+
+export function addHealth(server: Web, { telemetry, isReady }: Health): void {
+  server.get('/healthz', { schema: { summary: 'The process lives', tags: ['health'], response: { 200: fine } } }, () => ({
+    status: 'ok' as const,
+  }))
+  server.get(
+    '/readyz',
+    { schema: { summary: 'The store answers and mail is taken', tags: ['health'], response: { 200: fine } } },
+    async () => {
+      const ready = await isReady().catch((cause: unknown) => {
+        throw new Fault('store_busy', 'the store does not answer', { cause })
+      })
+      if (!ready) throw new Fault('store_busy', 'closing')
+      return { status: 'ok' as const }
+    },
+  )
+  const figures = mediaOf('text/plain')
+  server.get(
+    '/metrics',
+    { schema: { summary: 'Figures for Prometheus', tags: ['health'], response: figures } },
+    async (_request, reply) => {
+      const { type, text } = await telemetry.metrics()
+      return reply.type(type).send(text)
+    },
+  )
+}

@@ -1,0 +1,129 @@
+/**
+ * source - mails out of files, folders, mbox files, Maildirs and standard input, one at a time
+ *
+ * A folder is walked in name order, so that two replays run alike; a Maildir (`cur`, `new`, `tmp`) leaves out `tmp`;
+ * an mbox is known by its first line, whatever its name. Memory holds one mail, not one mailbox.
+ *
+ * mbox: RFC 4155, with `>From ` unquoted (mboxrd). See also: intake/envelope, intake/replay.
+ */
+import { createReadStream } from 'node:fs'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { Fault } from '../errors.ts'
+
+/** `name`: the file's path, with `#n` behind it for the nth mail of an mbox. */
+export type SourceMail = { readonly name: string; readonly raw: Uint8Array }
+
+/** A single mail over this is cut: the daemon would keep less of it. Bytes. */
+const MAX_MAIL = 64 * 1_048_576
+
+/** A line longer than this is handed on in pieces, so that memory and copying stay bounded. Bytes. */
+const LONG_LINE = 1_048_576
+
+/** Every mail under the paths; `-` is standard input. Throws Fault `not_found` for a path that is not there. */
+export async function* readSources(paths: readonly string[], stdin: Readable): AsyncGenerator<SourceMail> {
+  for (const path of paths) {
+    if (path === '-') yield* readStream('-', stdin)
+    else yield* readPath(path)
+  }
+}
+
+/** Files that lie beside mails and are none; a file that is named itself is always read. */
+const NOT_MAIL = /\.(?:json|jsonl|ndjson|md|toml|ya?ml|gz|zip|ts|js)$/i
+
+/** How many mails the paths hold, as far as names tell (an mbox counts as one); for a progress bar. */
+export async function countSources(paths: readonly string[]): Promise<number> {
+  let count = 0
+  for (const path of paths) count += path === '-' ? 1 : (await filesUnder(path)).length
+  return count
+}
+
+async function* readPath(path: string): AsyncGenerator<SourceMail> {
+  for (const file of await filesUnder(path)) {
+    if (await isMbox(file)) yield* readStream(file, createReadStream(file), true)
+    else yield { name: file, raw: await readFile(file) }
+  }
+}
+
+async function filesUnder(path: string): Promise<readonly string[]> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new Fault('not_found', `${path}: no such file or folder`, { cause })
+  })
+  if (!found.isDirectory()) return [path]
+  const entries = (await readdir(path, { withFileTypes: true })).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const isMaildir = ['cur', 'new', 'tmp'].every((name) => entries.some((entry) => entry.isDirectory() && entry.name === name))
+  const files: string[] = []
+  for (const entry of entries) {
+    if (entry.name.startsWith('.') && !isMaildir) continue
+    if (isMaildir && entry.name === 'tmp') continue
+    const child = join(path, entry.name)
+    if (entry.isDirectory()) files.push(...(await filesUnder(child)))
+    else if (entry.isFile() && !NOT_MAIL.test(entry.name)) files.push(child)
+  }
+  return files
+}
+
+async function isMbox(file: string): Promise<boolean> {
+  const handle = await open(file)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4_096), 0, 4_096, 0)
+    const head = buffer.subarray(0, bytesRead).toString('latin1')
+    return /^From \S+ .*\d\d:\d\d/.test(head.slice(0, 200)) && !file.endsWith('.eml')
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Splits a stream at its `From ` lines, if it begins with one; otherwise it is one mail. */
+async function* readStream(name: string, stream: Readable, isKnownMbox = false): AsyncGenerator<SourceMail> {
+  let lines: Buffer[] = []
+  let size = 0
+  let index = 0
+  let mbox = isKnownMbox
+  let first = true
+  let afterBlank = true
+  const take = (): SourceMail => ({ name: mbox ? `${name}#${++index}` : name, raw: Buffer.concat(lines) })
+  for await (const line of linesOf(stream)) {
+    const isFrom = line.subarray(0, 5).toString('latin1') === 'From '
+    if (first) mbox ||= isFrom
+    if (mbox && isFrom && afterBlank) {
+      if (!first) yield take()
+      lines = []
+      size = 0
+    } else if (size < MAX_MAIL) {
+      const kept = mbox ? unquote(line) : line
+      lines.push(kept)
+      size += kept.length
+    }
+    first = false
+    afterBlank = line.length <= 2 && line.toString('latin1').trim() === ''
+  }
+  if (!first) yield take()
+}
+
+/** mboxrd: one `>` is taken from each `>From `, `>>From ` … */
+function unquote(line: Buffer): Buffer {
+  let depth = 0
+  while (line[depth] === 0x3e) depth++
+  return depth > 0 && line.subarray(depth, depth + 5).toString('latin1') === 'From ' ? line.subarray(1) : line
+}
+
+/** Lines with their ends, as buffers; a line longer than a mail may be is handed on in pieces. */
+async function* linesOf(stream: Readable): AsyncGenerator<Buffer> {
+  let rest = Buffer.alloc(0)
+  for await (const chunk of stream) {
+    rest = Buffer.concat([rest, Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))])
+    let start = 0
+    for (let end = rest.indexOf(10, start); end >= 0; end = rest.indexOf(10, start)) {
+      yield rest.subarray(start, end + 1)
+      start = end + 1
+    }
+    rest = Buffer.from(rest.subarray(start))
+    if (rest.length > LONG_LINE) {
+      yield rest
+      rest = Buffer.alloc(0)
+    }
+  }
+  if (rest.length > 0) yield rest
+}

@@ -1,0 +1,106 @@
+/**
+ * alert - whether an alert stands, and the fact of each change
+ *
+ * A table of two states; what is measured becomes a signal by the thresholds in force. Unlisted means stay.
+ *
+ * Pure. See also: ledger/alertrule (the thresholds), work/alerts (who evaluates and keeps the rows).
+ */
+import { ALERTS, type AlertName, type Threshold } from './alert-rules.ts'
+import type { FactOf } from '../facts/fact.ts'
+import { makeFact, type Moment } from '../facts/new-fact.ts'
+
+/** `gone`: what it was about is no more, or is no longer watched; `idle`: nothing was there to be measured. */
+export type AlertSignal = 'high' | 'between' | 'low' | 'idle' | 'gone'
+
+/** A row is where an alert stands, a column what was measured, the cell where it goes. No cell: stay. */
+export const ALERT_STATES = {
+  clear: { high: 'raised' },
+  raised: { low: 'clear', gone: 'clear' },
+} as const satisfies Record<string, Partial<Record<AlertSignal, string>>>
+
+export type AlertState = keyof typeof ALERT_STATES
+
+/** Where an alert stands after a signal. */
+export function stepAlert(state: AlertState, signal: AlertSignal): AlertState {
+  const row: Partial<Record<AlertSignal, AlertState>> = ALERT_STATES[state]
+  return row[signal] ?? state
+}
+
+/** `value` null: nothing was there to be measured. */
+export type Measured = {
+  readonly account: number
+  readonly alert: AlertName
+  readonly about: string
+  readonly value: number | null
+  readonly volume: number
+}
+
+/** What a figure says. `threshold` null: nobody watches it. */
+export function signalOf({ alert, value, volume }: Measured, threshold: Threshold | null): AlertSignal {
+  if (threshold === null) return 'gone'
+  if (value === null || !Number.isFinite(value)) return ALERTS[alert].idle === 'clears' ? 'gone' : 'idle'
+  if (value <= threshold.clear) return 'low'
+  return value >= threshold.raise && volume >= threshold.minimum ? 'high' : 'between'
+}
+
+export type AlertRow = {
+  readonly account: number
+  readonly alert: AlertName
+  readonly about: string
+  readonly state: AlertState
+  /** How often it has changed; 0: never. */
+  readonly change: number
+  /** When it came to stand as it does. */
+  readonly since: number
+  /** As it was measured last. */
+  readonly data: {
+    readonly value: number | null
+    readonly volume: number
+    readonly threshold: Threshold | null
+    /** Since when what is measured in minutes lasts. */
+    readonly from: number | null
+  }
+  /** The fact of the last change; '' where there is none. */
+  readonly factId: string
+  /** The change that was told by mail, and when the next attempt is due. */
+  readonly mailed: number
+  readonly mailDueAt: number
+}
+
+export type Seen = { readonly measured: Measured; readonly threshold: Threshold | null; readonly from: number | null }
+
+/** How an alert stands after a measure, and the fact where that is a change. */
+export function decideAlert(
+  old: AlertRow | null,
+  { measured, threshold, from }: Seen,
+  moment: Moment,
+): { readonly row: AlertRow; readonly fact: FactOf<'alert'> | null } {
+  const { account, alert, about, value, volume } = measured
+  const before: AlertState = old?.state ?? 'clear'
+  const state = stepAlert(before, signalOf(measured, threshold))
+  const data = { value, volume, threshold, from }
+  const kept = old ?? { account, alert, about, change: 0, since: moment.at, factId: '', mailed: 0, mailDueAt: 0 }
+  if (state === before) return { row: { ...kept, state, data }, fact: null }
+  const change = kept.change + 1
+  const fact = makeFact('alert', { account, deliveryId: null, addressHash: null, subject: `alert:${alert}:${about}` }, moment, {
+    alert,
+    about,
+    state: state === 'raised' ? 'raised' : 'cleared',
+    change,
+    value,
+    volume,
+    ...(threshold ?? { raise: 0, clear: 0, minimum: 0 }),
+    text: textOf(measured, state, threshold),
+  })
+  return { row: { ...kept, state, data, change, since: moment.at, factId: fact.id, mailDueAt: moment.at }, fact }
+}
+
+/** What people read. */
+function textOf({ alert, about, value, volume }: Measured, state: AlertState, threshold: Threshold | null): string {
+  const { unit, what, of } = ALERTS[alert]
+  const name = about === '' ? alert : `${alert} of ${about}`
+  const figure = (n: number): string => (unit === 'share' ? `${Number((n * 100).toPrecision(3))} %` : `${Math.round(n)} ${unit}`)
+  if (value === null || threshold === null) return `${name} is over: it is no longer measured.`
+  const limit = state === 'raised' ? `raised at ${figure(threshold.raise)}` : `over at ${figure(threshold.clear)}`
+  return `${name} is ${state === 'raised' ? 'raised' : 'over'}: ${what}: ${figure(value)} (${limit}; ${volume} ${of}).`
+}

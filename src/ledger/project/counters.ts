@@ -1,0 +1,86 @@
+/**
+ * counters - what a delivery's row counts for
+ *
+ * A pure function of the row. Whoever changes a row subtracts what the old one counted for and adds what the new one does: so counters
+ * follow the status in any order of facts. Statistics lie in the quarter-hour of the request, a site's in that of the outcome.
+ *
+ * Pure. See also: ledger/fold, ledger/brake (who reads a site's).
+ */
+import { isPermanentUnknown } from '../suppress/address-history.ts'
+import {
+  addSiteCount,
+  type CounterRow,
+  type DeliveryRow,
+  type Metric,
+  quarterOf,
+  receivingSite,
+  siteKey,
+  type SiteRow,
+  type World,
+} from './state.ts'
+
+/** What an unregistered delivery, a duplicate or one without address counts for: nothing. */
+function metricsOf(row: DeliveryRow): readonly (readonly [Metric, number])[] {
+  if (!row.registered || row.resultBase === 'duplicate' || row.resultBase === 'no-email-selected') return []
+  return [
+    ['request', 1],
+    ['delivered', row.status === 1 ? 1 : 0],
+    ['invalid', row.status === 4 ? 1 : 0],
+    [`invalid-${row.subStatus ?? 0}`, row.status === 4 ? 1 : 0],
+    ['soft-bounce', row.status === 5 ? 1 : 0],
+    ['open', row.opens],
+    ['click', row.clicks],
+    ['unique-open', Math.min(row.opens, 1)],
+    ['unique-click', Math.min(row.clicks, 1)],
+    ['complaint', row.complaints],
+    ['unsubscribe', row.unsubscribes],
+  ]
+}
+
+/** The counters of a row, zeroes left out. */
+export function countersOf(row: DeliveryRow): readonly CounterRow[] {
+  const at = {
+    account: row.account,
+    quarter: quarterOf(row.requestedAt),
+    apiUser: row.apiUser,
+    labelId: row.labelId ?? 0,
+    domain: row.domain,
+  }
+  return metricsOf(row).flatMap(([metric, n]) => (n === 0 ? [] : [{ ...at, metric, n }]))
+}
+
+/** What a row counts for at its site. Answers of our own lists are no outcomes. */
+export function siteCountersOf(row: DeliveryRow): readonly SiteRow[] {
+  const site = receivingSite(row)
+  if (site === null || !row.registered || row.status === 18 || row.fault === 'list') return []
+  const at = { site, quarter: quarterOf(row.statusAt) }
+  const isHit = isPermanentUnknown(row)
+  return [
+    { ...at, metric: 'outcomes', n: 1 },
+    ...(isHit ? [{ ...at, metric: 'hits' as const, n: 1 }] : []),
+    ...(isHit && row.engaged ? [{ ...at, metric: 'engaged' as const, n: 1 }] : []),
+  ]
+}
+
+/** Books the difference between two states of a row. */
+export function bookCounters(world: World, old: DeliveryRow | null, next: DeliveryRow): void {
+  for (const row of old === null ? [] : countersOf(old)) addCounter(world, { ...row, n: -row.n })
+  for (const row of countersOf(next)) addCounter(world, row)
+  for (const row of old === null ? [] : siteCountersOf(old)) addSite(world, { ...row, n: -row.n })
+  for (const row of siteCountersOf(next)) addSite(world, row)
+}
+
+function addCounter(world: World, row: CounterRow): void {
+  const key = [row.account, row.quarter, row.apiUser, row.labelId, row.domain, row.metric].join('\0')
+  const n = (world.dirty.counters.get(key)?.n ?? 0) + row.n
+  if (n === 0) world.dirty.counters.delete(key)
+  else world.dirty.counters.set(key, { ...row, n })
+}
+
+function addSite(world: World, row: SiteRow): void {
+  const key = siteKey(row.site, row.quarter, row.metric)
+  const n = (world.dirty.siteCounters.get(key)?.n ?? 0) + row.n
+  if (n === 0) world.dirty.siteCounters.delete(key)
+  else world.dirty.siteCounters.set(key, { ...row, n })
+  addSiteCount(world, row)
+}

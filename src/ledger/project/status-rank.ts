@@ -1,0 +1,40 @@
+/**
+ * status - which of a delivery's facts sets its status
+ *
+ * Rank 18 < 1 < 5 in the dialogue < 4 in the dialogue < 5 reported later < 4 reported later. The higher rank wins in whatever order facts
+ * come; at equal rank the earlier, then the lower id. So the winner is the greatest of a total order: any permutation gives the same.
+ *
+ * Pure. See also: ledger/effect, ledger/fold.
+ */
+import type { Effect, Status } from '../facts/fact.ts'
+
+type RankRow = { readonly status: Status; readonly asynchronous: boolean | null; readonly rank: number }
+
+/** `asynchronous` null: it does not matter. */
+const RANKS = [
+  { status: 18, asynchronous: null, rank: 0 },
+  { status: 1, asynchronous: null, rank: 1 },
+  { status: 5, asynchronous: false, rank: 2 },
+  { status: 4, asynchronous: false, rank: 3 },
+  { status: 5, asynchronous: true, rank: 4 },
+  { status: 4, asynchronous: true, rank: 5 },
+] as const satisfies readonly RankRow[]
+
+/** The rank of what a fact says. */
+export function statusRank(effect: Pick<Effect, 'status' | 'asynchronous'>): number {
+  const row = RANKS.find(
+    (each) => each.status === effect.status && (each.asynchronous === null || each.asynchronous === effect.asynchronous),
+  )
+  return row?.rank ?? 0
+}
+
+/** Something that stands in an order of ranks. `fact` is '' for what no fact has set yet. */
+export type Standing = { readonly rank: number; readonly at: number; readonly fact: string }
+
+/** Whether `next` takes the place of `now`. A strict total order over facts. */
+export function outranks(next: Standing, now: Standing): boolean {
+  if (now.fact === '') return next.fact !== ''
+  if (next.rank !== now.rank) return next.rank > now.rank
+  if (next.at !== now.at) return next.at < now.at
+  return next.fact < now.fact
+}

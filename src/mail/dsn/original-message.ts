@@ -1,0 +1,70 @@
+/**
+ * returned - the mail that came back, as values
+ *
+ * Pure, total. See also: mail/pieces (where it stands), mail/report (its shape).
+ */
+import { addressesIn, bareAddress } from '../mime/address.ts'
+import { parseDate } from '../mime/date.ts'
+import { headerRecord } from '../mime/header.ts'
+import type { Headers } from '../mime/header.ts'
+import type { ReturnedMail } from '../report.ts'
+
+/** Fields that only occur at the top of a mail: without one of them a text is no returned mail. */
+const NEEDED = ['from', 'to', 'subject', 'message-id', 'date', 'received', 'return-path', 'mime-version'] as const
+
+/** Reads the returned headers; null when they hold nothing that a mail has. */
+export function readReturned(headers: Headers | null): ReturnedMail | null {
+  if (headers === null || headers.fields.length === 0) return null
+  const record = headerRecord(headers)
+  if (!NEEDED.some((name) => name in record)) return null
+  const date = record['date']
+  return {
+    headers: record,
+    messageId: messageIdOf(record['message-id']),
+    returnPath: addressOf(record['return-path']),
+    from: addressOf(record['from']),
+    to: addressesOf(record['to']),
+    subject: record['subject'] ?? null,
+    at: date === undefined ? null : parseDate(date),
+  }
+}
+
+/** `<id@host>` without its brackets; null when there is none. */
+export function messageIdOf(value: string | undefined): string | null {
+  if (value === undefined) return null
+  const inner = /<([^<>\s]{1,998})>/.exec(value)?.[1] ?? value.trim()
+  return inner === '' ? null : inner
+}
+
+/** Most fields hold one plain address: no need to look at every character of them. */
+const PLAIN =
+  /^(?:(?:[A-Za-z0-9 .,'()-]{0,100}|"[^"<>@\\]{0,100}" ?)<([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})>|([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}))(?: \([^()@]{0,100}\))?$/
+
+function plainAddress(value: string): string | null {
+  const found = value.length > 400 ? null : PLAIN.exec(value)
+  const address = found?.[1] ?? found?.[2]
+  if (address === undefined || address.includes('..')) return null
+  const at = address.indexOf('@')
+  return address.slice(0, at) + address.slice(at).toLowerCase()
+}
+
+/** The address of a field, the one in brackets before one in a display name; null when there is none. */
+export function addressOf(value: string | undefined): string | null {
+  if (value === undefined || value === '' || value === '<>') return null
+  const plain = plainAddress(value)
+  if (plain !== null) return plain
+  const found = addressesIn(value, 10)
+  const bracketed = found.find((one) => one.inBrackets)
+  if (bracketed !== undefined) return bracketed.address
+  return found[0]?.address ?? bareAddress(value)
+}
+
+/** A mail with more recipients names nobody in particular. */
+const MAX_TO = 100
+
+export function addressesOf(value: string | undefined): readonly string[] {
+  if (value === undefined) return []
+  const plain = plainAddress(value)
+  if (plain !== null) return [plain]
+  return [...new Set(addressesIn(value, MAX_TO).map((one) => one.address))]
+}

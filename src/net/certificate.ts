@@ -1,0 +1,71 @@
+/**
+ * certificate - the certificate for STARTTLS: the operator's, or one of our own making
+ *
+ * Senders encrypt to whatever certificate they are shown (RFC 7435, opportunistic), so that one we signed ourselves keeps reports from
+ * plain sight until there is a real one. It is made anew at each start and lasts ten years.
+ *
+ * RFC 5280 (X.509), RFC 5758 (ECDSA with SHA-256), X.690 (DER).
+ */
+import { createPrivateKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Fault } from '../errors.ts'
+
+/** PEM both. */
+export type Certificate = { readonly cert: string; readonly key: string }
+
+/** Reads the operator's files, whole or not at all. Faults: config_invalid (not there, no PEM, or the key is another certificate's). */
+export function loadCertificate(files: { readonly cert: string; readonly key: string }): Certificate {
+  try {
+    const cert = readFileSync(files.cert, 'utf8')
+    const key = readFileSync(files.key, 'utf8')
+    if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return { cert, key }
+  } catch (cause) {
+    throw new Fault('config_invalid', `tls.cert and tls.key cannot be read: ${cause instanceof Error ? cause.message : ''}`, { cause })
+  }
+  throw new Fault('config_invalid', `${files.key} is not the key of ${files.cert}`)
+}
+
+const OIDS = {
+  ecdsaWithSha256: '06082a8648ce3d040302',
+  commonName: '0603550403',
+  subjectAltName: '0603551d11',
+} as const
+
+const YEARS = 10
+const DAY_MS = 86_400_000
+
+/** A fresh key and a certificate for one host, signed by itself, valid from yesterday (clocks differ). */
+export function makeCertificate(host: string, now: number): Certificate {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const algorithm = der(0x30, oid('ecdsaWithSha256'))
+  const name = der(0x30, der(0x31, der(0x30, oid('commonName'), der(0x0c, Buffer.from(host.slice(0, 64))))))
+  const validity = der(0x30, time(now - DAY_MS), time(now + YEARS * 365 * DAY_MS))
+  const hostName = der(0x82, Buffer.from(host, 'latin1'))
+  const extensions = der(0x30, der(0x30, oid('subjectAltName'), der(0x04, der(0x30, hostName))))
+  // A serial is positive: its first bit is 0.
+  const serial = der(0x02, Buffer.concat([Buffer.of(0x01), randomBytes(15)]))
+  const version = der(0xa0, der(0x02, Buffer.of(2)))
+  const publicInfo = publicKey.export({ type: 'spki', format: 'der' })
+  const body = der(0x30, version, serial, algorithm, name, validity, name, publicInfo, der(0xa3, extensions))
+  const signature = der(0x03, Buffer.of(0), sign('sha256', body, privateKey))
+  const whole = der(0x30, body, algorithm, signature).toString('base64')
+  const cert = `-----BEGIN CERTIFICATE-----\n${whole.match(/.{1,64}/g)?.join('\n') ?? ''}\n-----END CERTIFICATE-----\n`
+  return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
+}
+
+/** Tag, length, content. */
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts)
+  const { length } = content
+  const head = length < 0x80 ? [tag, length] : length < 0x100 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from(head), content])
+}
+
+function oid(name: keyof typeof OIDS): Buffer {
+  return Buffer.from(OIDS[name], 'hex')
+}
+
+/** GeneralizedTime, whole seconds. */
+function time(at: number): Buffer {
+  return der(0x18, Buffer.from(`${new Date(at).toISOString().replaceAll(/[-:T]|\.\d+/g, '')}`))
+}

@@ -1,0 +1,202 @@
+/**
+ * mx - which hosts take a domain's mail
+ *
+ * Asked before an attempt, for the keys that cover it, and at the attempt, for its way. A domain without MX is its own host; a null MX, no such domain and
+ * no address at all are a no for good; a resolver that fails is a no for now, and is never taken for one that says "there is none". Hosts
+ * of one preference change places at each send. Both spellings of an international domain are one.
+ *
+ * Answers are kept for minutes (Node tells no TTL of an MX), those that say "none" for one, failures for seconds: enough that a campaign asks once.
+ * The resolver, chance and the clock are arguments. Never rejects.
+ *
+ * RFC 5321 §5.1, RFC 7505 (null MX), RFC 5890. See also: edge/dns, edge/route, queue/key (what the set is for).
+ */
+import { isIP } from 'node:net'
+import { LRUCache } from 'lru-cache'
+import { siteOf } from '../classify/provider.ts'
+import type { RuleTable } from '../classify/rule-table.ts'
+import { toALabels } from '../mail/mime/idna.ts'
+import type { LookUp } from './dns.ts'
+
+export type MailHost = { readonly name: string; readonly preference: number }
+
+/** Why there is nowhere to send to, for good. */
+export const NO_ROUTE = {
+  'null-mx': { code: 556, text: '556 5.1.10 Recipient address has null MX' },
+  'no-domain': { code: 550, text: '550 5.1.2 Host or domain name not found' },
+  'no-host': { code: 550, text: '550 5.4.4 Domain has neither an MX host nor an address' },
+  'bad-name': { code: 553, text: '553 5.1.3 The domain is no domain name' },
+} as const satisfies Record<string, { readonly code: number; readonly text: string }>
+
+export type NoRoute = keyof typeof NO_ROUTE
+
+export type MailHosts =
+  /** By preference, then by name. `implicit`: the domain itself. `set` names the hosts whatever order they came in. */
+  | { readonly kind: 'hosts'; readonly hosts: readonly MailHost[]; readonly implicit: boolean; readonly set: string }
+  | { readonly kind: 'none'; readonly why: NoRoute }
+  | { readonly kind: 'failed'; readonly text: string }
+
+export type Addresses =
+  | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'failed'; readonly text: string }
+
+export type MxLookUp = {
+  readonly find: (domain: string) => Promise<MailHosts>
+  /** The addresses of a host, of one family or of both (IPv6 first). */
+  readonly addressesOf: (host: string, family: 4 | 6 | null) => Promise<Addresses>
+}
+
+export type MxOptions = { readonly lookUp: LookUp; readonly now?: () => number; readonly keepMs?: number }
+
+/** Most domains let their MX stand for five minutes or longer. Milliseconds. */
+const KEEP_MS = 300_000
+
+/** By what was told. Milliseconds. */
+const KEEP_SHORTER_MS: Readonly<Record<string, number>> = { none: 60_000, failed: 5_000 }
+
+/** Domains in one campaign; a few megabytes. */
+const KEPT = 20_000
+
+/** More hosts than any provider has: what a stranger's zone holds beyond is not tried. */
+const MAX_HOSTS = 20
+
+/** An alias of an alias of an alias is a mistake. */
+const MAX_ALIASES = 8
+
+/** Longer sets are named by their first hosts: they stand in keys. */
+const MAX_SET = 500
+
+type Kept<T> = { readonly answer: Promise<T> }
+
+/** Makes the look-up. */
+export function createMxLookUp({ lookUp, now = Date.now, keepMs = KEEP_MS }: MxOptions): MxLookUp {
+  const remember = <T extends { readonly kind: string }>(ask: (name: string) => Promise<T>): ((name: string) => Promise<T>) => {
+    const cache = new LRUCache<string, Kept<T>>({ max: KEPT, perf: { now }, ttlResolution: 0 })
+    return (name) => {
+      const known = cache.get(name)
+      if (known !== undefined) return known.answer
+      const kept = { answer: ask(name) }
+      // Whoever asks meanwhile waits for the same answer; how long it is kept shows when it is there.
+      cache.set(name, kept, { ttl: keepMs })
+      void kept.answer.then(({ kind }) => cache.set(name, kept, { ttl: Math.min(keepMs, KEEP_SHORTER_MS[kind] ?? keepMs) }))
+      return kept.answer
+    }
+  }
+  const four = remember((host: string) => addresses(lookUp, host, 'A'))
+  const six = remember((host: string) => addresses(lookUp, host, 'AAAA'))
+  const addressesOf = async (host: string, family: 4 | 6 | null): Promise<Addresses> => {
+    if (family !== null) return family === 4 ? four(host) : six(host)
+    return both(await Promise.all([six(host), four(host)]))
+  }
+  const find = remember((name: string) => hostsOf(lookUp, addressesOf, name))
+  return { addressesOf, find: (domain) => find(nameOf(domain)) }
+}
+
+/** A name as the cache and the resolver see it. */
+const nameOf = (domain: string): string => toALabels(domain.trim()).replace(/\.$/, '')
+
+const NAME = /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/
+
+const isName = (name: string): boolean => NAME.test(name) && isIP(name) === 0
+
+async function hostsOf(lookUp: LookUp, addressesOf: MxLookUp['addressesOf'], domain: string): Promise<MailHosts> {
+  if (!isName(domain)) return { kind: 'none', why: 'bad-name' }
+  let name = domain
+  for (let alias = 0; alias <= MAX_ALIASES; alias++) {
+    const mx = await ask(lookUp, name, 'MX')
+    if (mx.kind === 'failed') return mx
+    if (mx.kind === 'records') return chosen(mx.records)
+    const other = await ask(lookUp, name, 'CNAME')
+    const target = other.kind === 'records' ? nameOf(other.records[0]?.[0] ?? '') : ''
+    if (other.kind === 'failed') return other
+    if (isName(target)) name = target
+    else return implied(await addressesOf(name, null), { domain: name, exists: mx.exists })
+  }
+  return { kind: 'failed', text: `${domain} is an alias of more than ${MAX_ALIASES} others` }
+}
+
+function chosen(records: readonly (readonly string[])[]): MailHosts {
+  const read = records.map(([host = '', preference]) => ({ name: nameOf(host), preference: Number(preference) || 0 }))
+  if (read.every(({ name }) => name === '')) return { kind: 'none', why: 'null-mx' }
+  const hosts = read.filter(({ name }) => isName(name)).toSorted((a, b) => a.preference - b.preference || compare(a.name, b.name))
+  if (hosts.length === 0) return { kind: 'none', why: 'no-host' }
+  const tried = hosts.slice(0, MAX_HOSTS)
+  return { kind: 'hosts', hosts: tried, implicit: false, set: setOf(tried) }
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** The name of a set of hosts: the same in whatever order they came. */
+function setOf(hosts: readonly MailHost[]): string {
+  return [...new Set(hosts.map(({ name }) => name))].toSorted(compare).join(',').slice(0, MAX_SET)
+}
+
+/** RFC 5321 §5.1: without MX, the domain's own address takes its mail. */
+function implied(found: Addresses, { domain, exists }: { readonly domain: string; readonly exists: boolean }): MailHosts {
+  if (found.kind === 'failed') return found
+  if (found.kind === 'none') return { kind: 'none', why: exists ? 'no-host' : 'no-domain' }
+  return { kind: 'hosts', hosts: [{ name: domain, preference: 0 }], implicit: true, set: domain }
+}
+
+async function addresses(lookUp: LookUp, host: string, type: 'A' | 'AAAA'): Promise<Addresses> {
+  const told = await ask(lookUp, host, type)
+  if (told.kind !== 'records') return told
+  const found = told.records.flat().filter((each) => isIP(each) === (type === 'A' ? 4 : 6))
+  return found.length === 0 ? { kind: 'none' } : { kind: 'addresses', addresses: found }
+}
+
+/** What one family has is enough; "none" is only what both say. */
+function both(found: readonly Addresses[]): Addresses {
+  const all = found.flatMap((each) => (each.kind === 'addresses' ? each.addresses : []))
+  if (all.length > 0) return { kind: 'addresses', addresses: all }
+  return found.find(({ kind }) => kind === 'failed') ?? { kind: 'none' }
+}
+
+type Told =
+  | { readonly kind: 'records'; readonly records: readonly (readonly string[])[] }
+  /** `exists` false: there is no such name. */
+  | { readonly kind: 'none'; readonly exists: boolean }
+  | { readonly kind: 'failed'; readonly text: string }
+
+/** What says "there is none"; all else is a resolver that could not tell. */
+const NONE: Readonly<Record<string, { readonly exists: boolean }>> = {
+  ENOTFOUND: { exists: false },
+  ENODATA: { exists: true },
+  EBADNAME: { exists: false },
+}
+
+async function ask(lookUp: LookUp, name: string, type: string): Promise<Told> {
+  try {
+    const records = (await lookUp(name, type)).map((each) => (typeof each === 'string' ? [each] : each))
+    return records.length === 0 ? { kind: 'none', exists: true } : { kind: 'records', records }
+  } catch (error) {
+    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null
+    const none = typeof code === 'string' ? NONE[code] : undefined
+    if (none !== undefined) return { kind: 'none', ...none }
+    return { kind: 'failed', text: `DNS ${type} ${name}: ${typeof code === 'string' ? code : 'failed'}` }
+  }
+}
+
+/** Hosts in the order in which they are tried: by preference, and by chance where that is the same. `random` gives [0, 1). */
+export function orderHosts(hosts: readonly MailHost[], random: () => number): MailHost[] {
+  return hosts
+    .map((host) => ({ host, at: random() }))
+    .toSorted((a, b) => a.host.preference - b.host.preference || a.at - b.at)
+    .map(({ host }) => host)
+}
+
+/**
+ * The part of a queue's destination that DNS knows. What has no host yet stands under its own domain.
+ *
+ *     destinationOf(table, 'example.com', found)   → { site: 'google', gateway: false, mxSet: 'aspmx.l.google.com,…' }
+ */
+export function destinationOf(
+  table: RuleTable,
+  domain: string,
+  found: MailHosts,
+): { readonly site: string; readonly gateway: boolean; readonly mxSet: string } {
+  const name = nameOf(domain)
+  const first = found.kind === 'hosts' && !found.implicit ? (found.hosts[0]?.name ?? null) : null
+  const { site, gateway } = siteOf(table, { mx: first, domain: name })
+  return { site, gateway, mxSet: found.kind === 'hosts' ? found.set : '' }
+}

@@ -1,0 +1,93 @@
+/**
+ * settings - an account's own settings are read and changed, each change a version and an audit
+ *
+ * A change names what it changes; the rest stays. Who names the version that he has read is refused where somebody else was first. The
+ * shared list and the domains to send from are an operator's choice.
+ *
+ * See also: ledger/settings (the schema), store/accounts, web/account, commands/account.
+ */
+import { knowDomain } from '../../correlate/address-hash.ts'
+import { Fault } from '../../errors.ts'
+import { audit } from '../../ledger/decide/operator-action.ts'
+import { applyFacts } from '../../ledger/project/fold.ts'
+import { accountSettingsSchema, type AccountSettings, type SettingsChange } from '../../ledger/account-settings.ts'
+import { emptyWorld } from '../../ledger/project/state.ts'
+import { findAccount, saveSettings } from '../../store/account/accounts.ts'
+import type { Db } from '../../store/engine/engine.ts'
+import { commitWorld } from '../commit.ts'
+import type { Shop } from '../context.ts'
+
+export type SettingsCall = {
+  readonly account: number
+  readonly actor: string
+  readonly byOperator: boolean
+  readonly change: SettingsChange
+  /** The version that the change was made from; null: whichever stands. */
+  readonly version: number | null
+}
+
+/**
+ * Changes settings in one transaction; the settings as they then stand. What changes nothing makes no version. Faults: not_found,
+ * conflict (the version is no longer that), forbidden (sharedList or senderDomains, by the account), bad_request (a zone or a domain that there is not).
+ */
+export async function changeSettings(shop: Shop, call: SettingsCall): Promise<AccountSettings> {
+  const change = checked(call)
+  const saved = await shop.engine.tx((db) => save(shop, db, { ...call, change }))
+  shop.book.turn()
+  return saved
+}
+
+function checked({ change, byOperator }: SettingsCall): SettingsChange {
+  if (change.sharedList !== undefined && !byOperator) throw new Fault('forbidden', 'sharedList is for the operator')
+  if (change.senderDomains !== undefined && !byOperator) throw new Fault('forbidden', 'senderDomains is for the operator')
+  if (change.zone !== undefined && !isZone(change.zone)) throw new Fault('bad_request', 'zone: must be an IANA zone, like Asia/Shanghai')
+  const { complaintTypes, tencentDomains, senderDomains } = change
+  return {
+    ...change,
+    ...(complaintTypes === undefined ? {} : { complaintTypes: folded(complaintTypes) }),
+    ...(senderDomains === undefined ? {} : { senderDomains: domainsOf(senderDomains) }),
+    ...(tencentDomains === undefined ? {} : { tencentDomains: folded(tencentDomains) }),
+  }
+}
+
+function domainsOf(names: readonly string[]): string[] {
+  const known = names.map((name) => knowDomain(name))
+  return [...new Set(known.map((domain) => domain ?? fail()))]
+}
+
+const fail = (): never => {
+  throw new Fault('bad_request', 'senderDomains: each must be a domain')
+}
+
+const folded = (names: readonly string[]): string[] => [...new Set(names.map((name) => name.trim().toLowerCase()))]
+
+function isZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) instanceof Intl.DateTimeFormat
+  } catch {
+    return false
+  }
+}
+
+async function save(shop: Shop, db: Db, { account, actor, change, version }: SettingsCall): Promise<AccountSettings> {
+  const found = await findAccount(db, account)
+  if (found === null) throw new Fault('not_found', 'no account bears that name')
+  const old = found.settings
+  if (version !== null && version !== old.version)
+    throw new Fault('conflict', `the settings are version ${old.version} by now: read them again`)
+  const given = Object.entries(change).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+  const changed = given.filter(([name, value]) => plain(Reflect.get(old, name)) !== plain(value))
+  if (changed.length === 0) return old
+  const next = await saveSettings(db, account, accountSettingsSchema.parse({ ...old, ...Object.fromEntries(changed) }))
+  const now = shop.now()
+  const hand = { actor, settings: next, moment: { at: now, receivedAt: now, ids: shop.ids } }
+  const detail = Object.fromEntries(changed.map(([name, value]) => [name, plain(value)]))
+  const world = emptyWorld()
+  applyFacts(world, [audit(account, 'settings.change', { ...detail, version: next.version }, hand)])
+  await commitWorld(db, world, { now, notify: () => true })
+  return next
+}
+
+/** A value as an audit and a terminal show it. */
+export const plain = (value: string | number | boolean | readonly string[]): string | number | boolean =>
+  typeof value === 'object' ? value.join(',') : value

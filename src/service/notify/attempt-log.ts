@@ -1,0 +1,54 @@
+/**
+ * webhookrecord - writes down what an endpoint was sent and answered, so that people can look it up and send it again
+ *
+ * In the transaction that settles the batch: a record and its outbox row never tell two stories. Answers are strangers' words, and kept
+ * as such: their first bytes, of the last attempts.
+ *
+ * See also: work/notify (who sends), store/webhookrecords, settings (webhooks.recordDays, webhooks.recordTries).
+ */
+import type { Db } from '../../store/engine/engine.ts'
+import type { OutboxRow } from '../../store/webhook/outbox.ts'
+import { recordsByKeyForOperator, saveRecordsForOperator, type RecordState, type WebhookRecord } from '../../store/webhook/attempts.ts'
+import type { Said } from './webhook-sender.ts'
+
+export type RecordRules = {
+  /** Days that a record is kept; 0: none is written. */
+  readonly recordDays: number
+  /** Attempts of one event whose answers are kept: the last. */
+  readonly recordTries: number
+}
+
+/** One attempt and what became of its row. */
+export type Told = { readonly row: OutboxRow; readonly said: Said; readonly state: RecordState }
+
+/** Adds attempts to their records. */
+export async function recordTries(db: Db, told: readonly Told[], { recordDays, recordTries: kept }: RecordRules): Promise<void> {
+  if (recordDays === 0 || told.length === 0) return
+  const rows = told.map(({ row }) => row)
+  const known = new Map((await recordsByKeyForOperator(db, rows)).map((record) => [record.eventId, record]))
+  await saveRecordsForOperator(
+    db,
+    told.map((each) => recordOf(each, known.get(each.row.eventId) ?? null, kept)),
+  )
+}
+
+function recordOf({ row, said, state }: Told, old: WebhookRecord | null, kept: number): WebhookRecord {
+  const { account, endpointId, eventId, subject, deliveryMonth, dedupKey, kind, createdAt } = row
+  const { event, emailId, at, status, millis, answer } = said
+  return {
+    account,
+    endpointId,
+    eventId,
+    subject,
+    deliveryMonth,
+    dedupKey,
+    kind,
+    event,
+    emailId,
+    state,
+    tries: (old?.tries ?? 0) + 1,
+    happenedAt: old?.happenedAt ?? createdAt,
+    lastAt: at,
+    log: [...(old?.log ?? []), { at, status, millis, answer }].slice(-kept),
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * campaign - the mails of a scenario, one by one in the order in which they are handed to the queue
+ *
+ * Nothing is made before it is asked for: a million mails are a few numbers until their moment has come. Whom the n-th mail of a list is
+ * for depends on the seed and on n alone, so a second campaign to the same list writes to the same people.
+ *
+ * Pure. See also: queue/scenario.
+ */
+import type { Mailboxes, ProviderFile } from './provider-file.ts'
+import { roll, SALTS } from '../queue/schedule/seeded-random.ts'
+import type { CampaignRow, Scenario } from './scenario.ts'
+
+const HOUR_MS = 3_600_000
+
+/** One mail before it is sent. */
+export type Draft = {
+  readonly account: number
+  /** Its place on the list: what its mailbox is like hangs on it. */
+  readonly person: number
+  readonly provider: string
+  readonly domain: string
+  readonly recipient: string
+  readonly mailboxes: Mailboxes
+}
+
+type Share = { readonly upTo: number; readonly file: ProviderFile; readonly mailboxes: Mailboxes }
+
+export type Campaign = {
+  readonly size: number
+  /** When the n-th mail is handed over. */
+  readonly atOf: (n: number) => number
+  readonly draft: (n: number) => Draft
+}
+
+/** The campaigns of a scenario that starts at `start`. */
+export function planCampaigns(scenario: Scenario, files: ReadonlyMap<string, ProviderFile>, start: number): readonly Campaign[] {
+  const lists = [...new Set(scenario.campaign.map((row, n) => listOf(row, n)))]
+  return scenario.campaign.map((row, n) => planCampaign(row, { files, start, seed: scenario.seed, list: lists.indexOf(listOf(row, n)) }))
+}
+
+const listOf = (row: CampaignRow, n: number): string => row.list ?? `#${n}`
+
+/** Lists are this far apart in the numbering of people. */
+const LIST_SIZE = 5_000_000
+
+type Ground = { readonly files: ReadonlyMap<string, ProviderFile>; readonly start: number; readonly seed: number; readonly list: number }
+
+function planCampaign(row: CampaignRow, { files, start, seed, list }: Ground): Campaign {
+  const shares = sharesOf(row, files)
+  const first = start + row.at_hours * HOUR_MS
+  const step = (row.over_minutes * 60_000) / row.mails
+  const draft = (n: number): Draft => {
+    const person = list * LIST_SIZE + n
+    const share = shareAt(shares, roll(seed, person, SALTS.recipient))
+    const { domains } = share.file
+    const domain = domains[Math.floor(roll(seed, person, SALTS.submit) * domains.length)] ?? ''
+    return {
+      account: row.account,
+      person,
+      provider: share.file.name,
+      domain,
+      recipient: `person${person}@${domain}`,
+      mailboxes: share.mailboxes,
+    }
+  }
+  return { size: row.mails, atOf: (n) => Math.floor(first + n * step), draft }
+}
+
+function sharesOf(row: CampaignRow, files: ReadonlyMap<string, ProviderFile>): readonly Share[] {
+  const entries = Object.entries(row.to).flatMap(([name, weight]) => {
+    const file = files.get(name)
+    return file === undefined ? [] : [{ file, weight }]
+  })
+  const all = entries.reduce((sum, { weight }) => sum + weight, 0)
+  let upTo = 0
+  return entries.map(({ file, weight }) => {
+    upTo += weight / all
+    return { upTo, file, mailboxes: mailboxesOf(file, row) }
+  })
+}
+
+/** A campaign says what is special about its list; the provider's file says the rest. */
+function mailboxesOf({ mailboxes }: ProviderFile, { mailboxes: own }: CampaignRow): Mailboxes {
+  return {
+    unknown: own.unknown ?? mailboxes.unknown,
+    disabled: own.disabled ?? mailboxes.disabled,
+    full: own.full ?? mailboxes.full,
+    content: own.content ?? mailboxes.content,
+    busy: own.busy ?? mailboxes.busy,
+  }
+}
+
+function shareAt(shares: readonly Share[], unit: number): Share {
+  const found = shares.find(({ upTo }) => unit < upTo) ?? shares[shares.length - 1]
+  if (found === undefined) throw new RangeError('a campaign without providers')
+  return found
+}

@@ -1,0 +1,41 @@
+/**
+ * hold - how long a simulated provider says no, once it does
+ *
+ * A time that doubles for who is soon back, and that each knock meanwhile makes longer, up to a bound. Mutates the Hold that it is given.
+ * See also: queue/provider.
+ */
+import type { LimitRow } from './provider-file.ts'
+
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+/** It says no until `until`; `strikes` are how often it did so lately. */
+export type Hold = { since: number; until: number; strikes: number }
+
+/** A provider doubles its no for who comes back too early, so many times at most. */
+const MAX_STRIKES = 3
+/** After so long without a no it begins anew. */
+const STRIKES_LAST_MS = DAY_MS
+
+/** What a provider's file says of it. */
+export type HoldRow = Pick<LimitRow, 'holds_minutes' | 'extends_seconds' | 'holds_at_most_minutes'>
+
+/** Whether it says no; if so, the knock is remembered. */
+export function knockAt(hold: Hold, at: number, row: HoldRow): boolean {
+  if (at >= hold.until) return false
+  const bound = Math.max(hold.until, hold.since + row.holds_at_most_minutes * MINUTE_MS)
+  hold.until = Math.min(bound, hold.until + row.extends_seconds * 1_000)
+  return true
+}
+
+/** It begins to say no. */
+export function beginHold(hold: Hold, at: number, row: HoldRow): void {
+  if (at - hold.until > STRIKES_LAST_MS) hold.strikes = 0
+  const length = Math.min(row.holds_minutes * 2 ** hold.strikes, Math.max(row.holds_minutes, row.holds_at_most_minutes))
+  hold.since = at
+  hold.until = at + length * MINUTE_MS
+  hold.strikes = Math.min(MAX_STRIKES, hold.strikes + 1)
+}
+
+/** It has never said no. */
+export const noHold = (): Hold => ({ since: 0, until: 0, strikes: 0 })

@@ -1,0 +1,116 @@
+/**
+ * scenario - what a simulation is made of: who sends, what, to whom, and what befalls the providers
+ *
+ *     name = "cold-ip"
+ *     title = "A new address"
+ *     about = "What is sent, and what goes wrong"
+ *     seed = 7
+ *     start = "2026-03-02T08:00:00Z"
+ *     hours = 168                        # the simulation ends then, whatever still waits
+ *
+ *     [sender]
+ *     domain = "news.example.com"
+ *     ips = ["198.51.100.1"]
+ *     connections = 100                  # attempts that it can make at once
+ *     warm_up = true                     # new addresses follow the schedule of the policy
+ *     operator_hours = 4                 # so long after a pause that only an operator ends, one presses Recover
+ *
+ *     [[known]]                          # mails that a provider has had of an address before
+ *     ip = "198.51.100.1"
+ *     mails = 150000                     # provider = "gmail" for one of them alone
+ *
+ *     [[campaign]]
+ *     mails = 100000
+ *     at_hours = 0
+ *     over_minutes = 60                  # handed to the queue evenly over so long
+ *     account = 1                        # whose it is: lists and the quality of lists are an account's own
+ *     to = { gmail = 6, outlook = 3 }    # in which shares
+ *     mailboxes = { unknown = 0.12 }     # instead of what the provider's file says of an average list
+ *
+ *     [[outage]]                         # how = "connect", "timeout", "dns" or "busy"
+ *     provider = "yahoo"
+ *     from_hours = 2
+ *     for_hours = 3
+ *     how = "timeout"
+ *
+ *     [[listing]]                        # an address on a provider's block list
+ *
+ * Unknown keys are refused, and every bad input is named. Pure. See also: queue/world (who plays it), scenarios.
+ */
+import * as z from 'zod'
+import { invalidFile, schemaProblems } from '../invalid-file.ts'
+import { mailboxesSchema } from './provider-file.ts'
+
+const hours = z.number().min(0).max(10_000)
+const domain = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'is no lower-case domain')
+const ip = z.union([z.ipv4(), z.ipv6()])
+
+const campaign = z.strictObject({
+  mails: z.int().min(1).max(5_000_000),
+  at_hours: hours.default(0),
+  over_minutes: z.number().min(0).max(100_000).default(0),
+  account: z.int().min(1).max(1_000).default(1),
+  to: z.record(z.string(), z.number().positive()).refine((to) => Object.keys(to).length > 0, 'names no provider'),
+  mailboxes: mailboxesSchema.partial().default({}),
+  /** Campaigns with the same word go to the same people, in the same order. */
+  list: z.string().min(1).max(40).optional(),
+})
+
+const schema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'is not lower-case kebab-case'),
+  title: z.string().min(1).max(120),
+  about: z.string().min(1).max(2_000),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1),
+  start: z.iso.datetime({ offset: true }),
+  hours: z.number().positive().max(10_000),
+  sender: z.strictObject({
+    domain,
+    ips: z.array(ip).min(1).max(64),
+    connections: z.int().min(1).max(10_000).default(100),
+    warm_up: z.boolean().default(false),
+    operator_hours: z.number().positive().max(1_000).default(4),
+  }),
+  known: z.array(z.strictObject({ ip, provider: z.string().optional(), mails: z.int().min(0) })).default([]),
+  campaign: z.array(campaign).min(1).max(100),
+  outage: z
+    .array(
+      z.strictObject({ provider: z.string(), from_hours: hours, for_hours: hours, how: z.enum(['connect', 'timeout', 'dns', 'busy']) }),
+    )
+    .default([]),
+  listing: z.array(z.strictObject({ ip, provider: z.string(), from_hours: hours, for_hours: hours })).default([]),
+})
+
+export type Scenario = Readonly<z.infer<typeof schema>>
+export type CampaignRow = Scenario['campaign'][number]
+
+/** Reads a scenario. `providers` are the names that it may use. Throws config_invalid, one line for each thing that is wrong. */
+export function readScenario(file: string, data: unknown, providers: readonly string[]): Scenario {
+  const read = schema.safeParse(data)
+  if (!read.success) throw invalidFile(file, schemaProblems(read.error))
+  const lines = strangersIn(read.data, providers)
+  if (lines.length > 0) throw invalidFile(file, lines)
+  return read.data
+}
+
+/** Names of providers and addresses that stand for nothing. */
+function strangersIn({ campaign: campaigns, outage, listing, known, sender }: Scenario, providers: readonly string[]): string[] {
+  const named = [
+    ...campaigns.flatMap(({ to }, n) => Object.keys(to).map((provider) => ({ where: `campaign.${n}.to`, provider }))),
+    ...outage.map(({ provider }, n) => ({ where: `outage.${n}.provider`, provider })),
+    ...listing.map(({ provider }, n) => ({ where: `listing.${n}.provider`, provider })),
+    ...known.flatMap(({ provider }, n) => (provider === undefined ? [] : [{ where: `known.${n}.provider`, provider }])),
+  ]
+  const addresses = [
+    ...listing.map((each, n) => ({ where: `listing.${n}.ip`, ...each })),
+    ...known.map((each, n) => ({ where: `known.${n}.ip`, ...each })),
+  ]
+  return [
+    ...named
+      .filter(({ provider }) => !providers.includes(provider))
+      .map(({ where, provider }) => `${where}: there is no provider "${provider}"; there are ${providers.join(', ')}`),
+    ...addresses.filter((each) => !sender.ips.includes(each.ip)).map((each) => `${each.where}: "${each.ip}" is none of sender.ips`),
+  ]
+}

@@ -1,0 +1,83 @@
+/**
+ * door - what the parts of an SMTP listener share: its options, its counts, and who is in
+ *
+ * See also: intake/smtp (makes it), intake/dialogue, intake/accept.
+ */
+import type { Socket } from 'node:net'
+import type { MetricName, Telemetry } from '../telemetry.ts'
+import type { IncomingMail } from '../service/receive/incoming-mail.ts'
+import type { Budget } from '../net/byte-budget.ts'
+import type { Connection, ConnectionLimits } from './connection.ts'
+import type { PeerLimits, Peers } from './peer-limits.ts'
+import type { RefusalName } from './refusals.ts'
+
+export type DoorOptions = {
+  readonly host: string
+  readonly port: number
+  readonly hostname: string
+  /** Balancers that begin with a PROXY header: addresses or networks. */
+  readonly proxyPeers: readonly string[]
+  readonly tls: { readonly key: string; readonly cert: string } | null
+  readonly limits: SmtpLimits
+  readonly telemetry: Telemetry
+  readonly now: () => number
+  /** Whether an operator has cut this peer off; absent: nobody is. Asked at the connection, and at each mail of a long one. */
+  readonly isCut?: (peer: string) => Promise<boolean>
+  /** What a mail above SIZE hears: which setting rules it; absent: limits.advertisedSize. */
+  readonly tooLarge?: 'size' | 'submissionSize'
+  /** Which gauges show what is open. */
+  readonly gauges: { readonly connections: MetricName; readonly bodies: MetricName }
+  /** Whether AUTH is offered on a connection; absent: it is for nobody. */
+  readonly offersAuth?: (session: { readonly address: string; readonly isSecure: boolean }) => boolean
+}
+
+/** The door for reports. */
+export type SmtpOptions = Omit<DoorOptions, 'gauges' | 'offersAuth' | 'tooLarge'> & {
+  /** Lower case. Mail to any address at these is taken. */
+  readonly domains: readonly string[]
+  /** Whether an address beyond `domains` is taken too: an account's own. Absent: none is. Rejects when nobody can say. */
+  readonly isRouted?: (to: string) => Promise<boolean>
+  /** Resolves when the mail is committed for this recipient; rejects with a Fault. */
+  readonly submit: (mail: IncomingMail) => Promise<unknown>
+}
+
+/** Bytes, counts, milliseconds; the reasons stand with the settings. */
+export type SmtpLimits = PeerLimits &
+  ConnectionLimits & {
+    readonly mailSize: number
+    readonly advertisedSize: number
+    readonly bodyBudget: number
+    readonly connections: number
+    readonly mailsPerConnection: number
+    readonly recipientsPerMail: number
+    readonly idleTimeout: number
+    readonly closeTimeout: number
+  }
+
+/** Counted from its admission on; `connection` follows at once. */
+export type OpenSession = { readonly address: string; connection: Connection | null }
+
+export type Door = {
+  readonly options: DoorOptions
+  readonly peers: Peers
+  readonly budget: Budget
+  readonly open: Map<string, OpenSession>
+  readonly waiting: Set<Socket>
+  readonly busy: Set<string>
+  closing: boolean
+}
+
+/** `command` stands for all that were wrong in themselves. */
+export function countRefusal(door: Door, reason: RefusalName | 'command'): void {
+  door.options.telemetry.count('bounced_smtp_refused_total', { reason })
+}
+
+/** A session is over, and its place is free. Idempotent. */
+export function forget(door: Door, id: string): void {
+  const session = door.open.get(id)
+  if (session === undefined) return
+  door.open.delete(id)
+  door.busy.delete(id)
+  door.peers.disconnect(session.address)
+  door.options.telemetry.gauge(door.options.gauges.connections, door.open.size)
+}

@@ -1,0 +1,103 @@
+/**
+ * parser - smtp-server's parser with our law of line ends
+ *
+ * smtp-server splits commands at a bare LF too, and keeps a dot behind one for a stuffed dot. This takes its place: `intake/lines` finds the
+ * commands, `intake/data` the mail, and the bytes that wait behind a command are known to who answers it. A class, since smtp-server demands one.
+ *
+ * See also: intake/connection (who makes it), smtp-server's own stream (the contract that is kept: startDataMode, continue, isClosed).
+ */
+import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
+import { DATA_START, readData } from './data-decoder.ts'
+import { createLines, type BadLine } from './command-lines.ts'
+
+export type ParserDoor = {
+  /** False before the greeting: whatever comes then is for `early`. */
+  readonly isReady: () => boolean
+  readonly early: (bytes: Buffer) => void
+  /** `behind`: how many bytes the same chunk holds behind the command. `next` asks for more. */
+  readonly command: (line: Buffer, behind: number, next: () => void) => void
+  readonly bad: (kind: BadLine, next: () => void) => void
+}
+
+type Done = (error?: Error | null) => void
+
+/** Commands of one chunk that are answered before others have their turn; a full chunk of NOOPs is 10,000. */
+const COMMANDS_AT_ONCE = 100
+
+/** The parser of one connection (and a new one behind STARTTLS, so that nothing of the old one's bytes is ever read). */
+export class Parser extends SMTPStream {
+  readonly #lines
+  readonly #door: ParserDoor
+  #data = DATA_START
+
+  constructor(commandLength: number, door: ParserDoor) {
+    super()
+    this.#lines = createLines(commandLength)
+    this.#door = door
+  }
+
+  override startDataMode(maxBytes?: number | string | null): ReturnType<SMTPStream['startDataMode']> {
+    this.#data = DATA_START
+    return super.startDataMode(maxBytes)
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding | 'buffer', next: Done): void {
+    if (this.isClosed) next()
+    else if (this.#door.isReady()) this.#read(chunk, next)
+    else {
+      this.#door.early(chunk)
+      next()
+    }
+  }
+
+  /** Goes through one chunk. A command that is answered at once is followed in a loop, one that is answered later by its `next`. */
+  #read(chunk: Buffer, done: Done): void {
+    let at = 0
+    let isRunning = false
+    let goesOn = false
+    let count = 0
+    const step = (): void => {
+      goesOn = true
+      if (isRunning) return
+      isRunning = true
+      try {
+        while (goesOn) {
+          goesOn = false
+          if (this.isClosed) return done()
+          if (this._dataMode) return this.#readMail(chunk.subarray(at), done)
+          const token = this.#lines.next(chunk, at)
+          if (token === null) return done()
+          at = token.end
+          if (++count % COMMANDS_AT_ONCE === 0) setImmediate(() => this.#answer(token, chunk.length - at, step))
+          else this.#answer(token, chunk.length - at, step)
+        }
+      } finally {
+        isRunning = false
+      }
+    }
+    step()
+  }
+
+  #answer(token: NonNullable<ReturnType<ReturnType<typeof createLines>['next']>>, behind: number, next: () => void): void {
+    if (this.isClosed) next()
+    else if (token.kind === 'line') this.#door.command(token.line, behind, next)
+    else this.#door.bad(token.kind, next)
+  }
+
+  #readMail(chunk: Buffer, done: Done): void {
+    const stream = this._dataStream
+    const { text, state, end } = readData(this.#data, chunk)
+    this.#data = state
+    this._countDataBytes(text.length)
+    if (end !== null) return this._endDataMode(text, chunk.subarray(end), done)
+    if (stream === null || text.length === 0 || !stream.writable || stream.write(text)) return done()
+    // A stream that is destroyed never drains, it only closes.
+    const goOn = (): void => {
+      stream.off('drain', goOn)
+      stream.off('close', goOn)
+      done()
+    }
+    stream.once('drain', goOn)
+    stream.once('close', goOn)
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * peers - how many connections and mails one peer and one network may have
+ *
+ * Counts by address and by network (/24 for IPv4, /64 for IPv6); connections are those open now, mails those of the
+ * running minute. A refusal is a name of intake/smtpreply. Behind a balancer the peer is the one that its PROXY header names.
+ * No I/O: the caller gives the time. See also: intake/accept.
+ */
+import { BlockList, isIP, isIPv6 } from 'node:net'
+import { Fault } from '../errors.ts'
+import type { RefusalName } from './refusals.ts'
+
+export type PeerLimits = {
+  readonly connectionsPerPeer: number
+  readonly connectionsPerNetwork: number
+  readonly mailsPerPeerMinute: number
+}
+
+export type Peers = {
+  /** Null when the connection may stay (and is counted), else why not. */
+  readonly connect: (address: string) => RefusalName | null
+  readonly disconnect: (address: string) => void
+  /** Null when the peer may send one more mail in this minute. */
+  readonly mail: (address: string, now: number) => RefusalName | null
+}
+
+const MINUTE = 60_000
+
+/** An address in one spelling: lower case, and IPv4 without its IPv6 dress. */
+export function plainAddress(address: string): string {
+  const lower = address.toLowerCase()
+  return lower.startsWith('::ffff:') && lower.includes('.') ? lower.slice(7) : lower
+}
+
+/** Whether an address is one of `entries` (addresses, or networks as 192.0.2.0/24). Faults: config_invalid (an entry is neither). */
+export function listPeers(entries: readonly string[]): (address: string) => boolean {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [address = '', prefix] = entry.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    const longest = family === 'ipv6' ? 128 : 32
+    const length = prefix === undefined ? longest : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
+    if (isIP(address) === 0 || length < 0 || length > longest)
+      throw new Fault('config_invalid', `smtp.proxyPeers: ${entry} is neither an address nor a network`)
+    list.addSubnet(address, length, family)
+  }
+  return (address) => isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+}
+
+/** The network that an address belongs to, as a key. IPv4 in IPv6 dress counts as IPv4. */
+export function networkOf(address: string): string {
+  const plain = plainAddress(address)
+  if (plain.includes('.')) return plain.split('.').slice(0, 3).join('.')
+  const [head = '', tail = ''] = plain.split('::')
+  const left = head.split(':').filter((group) => group !== '')
+  const right = tail.split(':').filter((group) => group !== '')
+  const zeros = plain.includes('::') ? Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0') : []
+  return [...left, ...zeros, ...right].slice(0, 4).join(':')
+}
+
+/** Makes the counters. Memory is bounded by the open connections and by the peers of one minute. */
+export function createPeers(limits: PeerLimits): Peers {
+  const byPeer = new Map<string, number>()
+  const byNetwork = new Map<string, number>()
+  let mails = new Map<string, number>()
+  let minute = -1
+  const add = (map: Map<string, number>, key: string, by: number): void => {
+    const next = (map.get(key) ?? 0) + by
+    if (next <= 0) map.delete(key)
+    else map.set(key, next)
+  }
+  return {
+    connect: (address) => {
+      if ((byPeer.get(address) ?? 0) >= limits.connectionsPerPeer) return 'peerConnections'
+      const network = networkOf(address)
+      if ((byNetwork.get(network) ?? 0) >= limits.connectionsPerNetwork) return 'networkConnections'
+      add(byPeer, address, 1)
+      add(byNetwork, network, 1)
+      return null
+    },
+    disconnect: (address) => {
+      if (!byPeer.has(address)) return
+      add(byPeer, address, -1)
+      add(byNetwork, networkOf(address), -1)
+    },
+    mail: (address, now) => {
+      const current = Math.floor(now / MINUTE)
+      if (current !== minute) {
+        minute = current
+        mails = new Map()
+      }
+      add(mails, address, 1)
+      return (mails.get(address) ?? 0) > limits.mailsPerPeerMinute ? 'peerMails' : null
+    },
+  }
+}

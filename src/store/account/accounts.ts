@@ -1,0 +1,93 @@
+/**
+ * accounts - whose mail it is, with the settings each has chosen
+ *
+ * Settings are a row with a version that rises with every change; facts name the version that shaped them. Account 0 is nobody's and
+ * has no row.
+ *
+ * See also: ledger/settings, store/credentials.
+ */
+import { Fault } from '../../errors.ts'
+import { accountSettingsSchema } from '../../ledger/account-settings.ts'
+import type { AccountSettings } from '../../ledger/account-settings.ts'
+import type { Db, Reader } from '../engine/engine.ts'
+import { int, json, maybe, shapeOf, text } from '../engine/mapping.ts'
+import type { Row } from '../engine/value.ts'
+
+export type Account = {
+  readonly account: number
+  readonly name: string
+  readonly createdAt: number
+  readonly closedAt: number | null
+  /** The account for which this number mints tokens offline, or null. */
+  readonly offlineFor: number | null
+  readonly settingsVersion: number
+  readonly settings: AccountSettings
+}
+
+const ACCOUNTS = shapeOf<Account>('accounts', ['account_id'], {
+  account: int('account_id'),
+  name: text('name'),
+  createdAt: int('created_at'),
+  closedAt: maybe(int('closed_at')),
+  offlineFor: maybe(int('offline_for')),
+  settingsVersion: int('settings_version'),
+  settings: json<AccountSettings>('settings'),
+})
+
+const COLUMNS = ACCOUNTS.columns('a')
+
+/** Settings that were stored before a setting existed take its default. */
+function accountOf(row: Row): Account {
+  const account = ACCOUNTS.decode(row)
+  return { ...account, settings: accountSettingsSchema.parse({ ...account.settings, version: account.settingsVersion }) }
+}
+
+/** Makes an account under the next free number (never 0) and returns it. */
+export async function createAccount(
+  db: Db,
+  wanted: { readonly name: string; readonly createdAt: number; readonly settings: AccountSettings; readonly offlineFor?: number },
+): Promise<Account> {
+  const highest = Number((await db.one('select max(account_id) as n from accounts'))?.['n'] ?? 0)
+  const { name, createdAt, settings, offlineFor } = wanted
+  const account: Account = {
+    account: highest + 1,
+    name,
+    createdAt,
+    closedAt: null,
+    offlineFor: offlineFor ?? null,
+    settingsVersion: settings.version,
+    settings,
+  }
+  await db.insertMany(ACCOUNTS, [account])
+  return account
+}
+
+/** One account, or null. */
+export async function findAccount(reader: Reader, account: number): Promise<Account | null> {
+  const row = await reader.one(`select ${COLUMNS} from accounts a where a.account_id = $1`, [account])
+  return row === null ? null : accountOf(row)
+}
+
+/** All accounts by number: few enough to be read whole. */
+export async function listAccountsForOperator(reader: Reader): Promise<readonly Account[]> {
+  return (await reader.all(`select ${COLUMNS} from accounts a order by a.account_id`)).map(accountOf)
+}
+
+/** Writes settings under the next version. Throws Fault conflict where somebody else was first (`settings.version` is no longer the stored one). */
+export async function saveSettings(db: Db, account: number, settings: AccountSettings): Promise<AccountSettings> {
+  const next = { ...settings, version: settings.version + 1 }
+  const changed = await db.run('update accounts set settings = $1, settings_version = $2 where account_id = $3 and settings_version = $4', [
+    JSON.stringify(next),
+    next.version,
+    account,
+    settings.version,
+  ])
+  if (changed === 0)
+    throw new Fault('conflict', `the settings of account ${account} are no longer version ${settings.version}: read them again`)
+  return next
+}
+
+/** Closes or opens an account; whether it was there. */
+export async function closeAccount(db: Db, account: number, closedAt: number | null): Promise<boolean> {
+  return (await db.run('update accounts set closed_at = $1 where account_id = $2', [closedAt, account])) > 0
+}

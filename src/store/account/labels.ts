@@ -1,0 +1,129 @@
+/**
+ * labels - an account's names for its kinds of mail
+ *
+ * A label has a number for the doors and a name for people; both are unique in the account. A removed label is gone for every door, and keeps
+ * its number and name for the statistics of the mails that bore it; its name is free again.
+ *
+ * See also: work/labels (who changes them), store/counters (which knows the numbers).
+ */
+import { Fault } from '../../errors.ts'
+import type { Db, Reader } from '../engine/engine.ts'
+import { takeBlock } from '../engine/sequences.ts'
+import { int, maybe, shapeOf, text } from '../engine/mapping.ts'
+import { createWhere, MAX_LIST } from '../engine/filter.ts'
+
+export type Label = {
+  readonly account: number
+  readonly labelId: number
+  readonly name: string
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly deletedAt: number | null
+}
+
+type StoredLabel = Label & { readonly folded: string }
+
+const LABELS = shapeOf<StoredLabel>('labels', ['account_id', 'label_id'], {
+  account: int('account_id'),
+  labelId: int('label_id'),
+  name: text('name'),
+  folded: text('folded'),
+  createdAt: int('created_at'),
+  updatedAt: int('updated_at'),
+  deletedAt: maybe(int('deleted_at')),
+})
+
+const COLUMNS = LABELS.columns('l')
+
+/** The labels of these names, made where they are missing. */
+export async function ensureLabels(db: Db, account: number, names: readonly string[], at: number): Promise<ReadonlyMap<string, number>> {
+  const wanted = [...new Set(names)]
+  const found = await byNames(db, account, wanted)
+  const missing = wanted.filter((name) => !found.has(name)).toSorted()
+  const made = await makeLabels(db, account, missing, at)
+  return new Map([...found, ...made.map(({ name, labelId }) => [name, labelId] as const)])
+}
+
+async function makeLabels(db: Db, account: number, names: readonly string[], at: number): Promise<readonly Label[]> {
+  if (names.length === 0) return []
+  // Numbers start at 1: 0 is "no label" in counters.
+  const first = (await takeBlock(db, account, 'label', names.length)) + 1
+  const times = { createdAt: at, updatedAt: at, deletedAt: null }
+  const rows = names.map((name, i) => ({ account, labelId: first + i, name, folded: name.toLowerCase(), ...times }))
+  await db.insertMany(LABELS, rows)
+  return rows
+}
+
+async function byNames(reader: Reader, account: number, names: readonly string[]): Promise<Map<string, number>> {
+  const sql = `select l.name, l.label_id from {keys} k cross join labels l
+    where l.account_id = $1 and l.name = k.k1 and l.deleted_at is null`
+  const rows = await reader.inKeys(sql, { types: ['text'], rows: names.map((name) => [name]) }, [account])
+  return new Map(rows.map((row) => [String(row['name']), Number(row['label_id'])]))
+}
+
+/** One page of labels by number, those whose name holds `query` in any case; `total` counts them all. */
+export async function listLabels(
+  reader: Reader,
+  account: number,
+  page: { readonly query?: string; readonly start?: number; readonly limit: number },
+): Promise<{ readonly rows: readonly Label[]; readonly total: number }> {
+  const where = createWhere('l.account_id = ?', account).also('l.deleted_at is null')
+  if (page.query !== undefined) where.when(`l.folded like ? escape '\\'`, patternOf(page.query))
+  const counted = reader.one(`select count(*) as n from labels l where ${where.sql()}`, [...where.params()])
+  const sql = `select ${COLUMNS} from labels l where ${where.sql()} order by l.label_id limit ${where.param(page.limit)} offset ${where.param(page.start ?? 0)}`
+  const [rows, total] = await Promise.all([reader.all(sql, where.params()), counted])
+  return { rows: rows.map(LABELS.decode), total: Number(total?.['n'] ?? 0) }
+}
+
+const patternOf = (part: string): string => `%${part.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`
+
+/** One label, or null; a removed one is none. */
+export async function findLabel(reader: Reader, account: number, labelId: number): Promise<Label | null> {
+  const sql = `select ${COLUMNS} from labels l where l.account_id = $1 and l.label_id = $2 and l.deleted_at is null`
+  const row = await reader.one(sql, [account, labelId])
+  return row === null ? null : LABELS.decode(row)
+}
+
+/** The names of these numbers, removed labels too; numbers that there never were are not in the answer. */
+export async function namesOfLabels(reader: Reader, account: number, labelIds: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  const sql = 'select l.label_id, l.name from {keys} k cross join labels l where l.account_id = $1 and l.label_id = k.k1'
+  const rows = await reader.inKeys(sql, { types: ['int'], rows: labelIds.map((id) => [id]) }, [account])
+  return new Map(rows.map((row) => [Number(row['label_id']), String(row['name'])]))
+}
+
+/** The numbers of the labels whose name holds one of these parts in any case, removed ones too; at most as many as a filter takes. */
+export async function labelsLike(reader: Reader, account: number, parts: readonly string[]): Promise<readonly number[]> {
+  const where = createWhere('l.account_id = ?', account)
+  const likes = parts.map((part) => `l.folded like ${where.param(patternOf(part))} escape '\\'`)
+  if (likes.length === 0) return []
+  const sql = `select l.label_id from labels l where ${where.sql()} and (${likes.join(' or ')}) order by l.label_id limit ${MAX_LIST}`
+  return (await reader.all(sql, where.params())).map((row) => Number(row['label_id']))
+}
+
+/** Makes a label. Throws Fault conflict where the name is taken. */
+export async function addLabel(db: Db, account: number, name: string, at: number): Promise<Label> {
+  if ((await byNames(db, account, [name])).size > 0) throw taken(name)
+  const [label] = await makeLabels(db, account, [name], at)
+  if (label === undefined) throw new Fault('internal', 'a label that was added is not there')
+  return label
+}
+
+/** Renames a label; whether it was there. Throws Fault conflict where the name is taken. */
+export async function renameLabel(
+  db: Db,
+  account: number,
+  label: { readonly labelId: number; readonly name: string; readonly at: number },
+): Promise<boolean> {
+  const holder = (await byNames(db, account, [label.name])).get(label.name)
+  if (holder !== undefined && holder !== label.labelId) throw taken(label.name)
+  const sql = 'update labels set name = $1, folded = $2, updated_at = $3 where account_id = $4 and label_id = $5 and deleted_at is null'
+  return (await db.run(sql, [label.name, label.name.toLowerCase(), label.at, account, label.labelId])) > 0
+}
+
+const taken = (name: string): Fault => new Fault('conflict', `the label "${name}" is there already`)
+
+/** Removes a label; whether it was there. Mails and statistics keep its number and name. */
+export async function removeLabel(db: Db, account: number, labelId: number, at: number): Promise<boolean> {
+  const sql = 'update labels set deleted_at = $1 where account_id = $2 and label_id = $3 and deleted_at is null'
+  return (await db.run(sql, [at, account, labelId])) > 0
+}

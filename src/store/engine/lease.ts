@@ -1,0 +1,50 @@
+/**
+ * lease - work that one node does at a time, and another takes over when it falls silent
+ *
+ * A lease is held until a moment and renewed before it. Its `term` rises whenever it changes hands: a transaction that asks
+ * `holdsLease` commits only while nobody else has taken it, however late its node wakes up. A node that comes back under its own name
+ * takes its lease again at once.
+ *
+ * See also: work/lease (who renews it).
+ */
+import type { Db } from './engine.ts'
+import { int, shapeOf, text } from './mapping.ts'
+
+export type Lease = { readonly name: string; readonly holder: string; readonly term: number; readonly untilAt: number }
+
+export const LEASES = shapeOf<Lease>('queue_lease', ['name'], {
+  name: text('name'),
+  holder: text('holder'),
+  term: int('term'),
+  untilAt: int('until_at'),
+})
+
+export type LeaseWish = { readonly name: string; readonly holder: string; readonly now: number; readonly untilAt: number }
+
+/** Takes a lease that is free, has run out or is the holder's own, as a new term; null: another holds it. */
+export async function takeLeaseForOperator(db: Db, { name, holder, now, untilAt }: LeaseWish): Promise<Lease | null> {
+  const row = await db.one(
+    `insert into queue_lease (name, holder, term, until_at) values ($1, $2, 1, $3)
+     on conflict (name) do update set holder = excluded.holder, term = queue_lease.term + 1, until_at = excluded.until_at
+     where queue_lease.until_at <= $4 or queue_lease.holder = excluded.holder
+     returning name, holder, term, until_at`,
+    [name, holder, untilAt, now],
+  )
+  return row === null ? null : LEASES.decode(row)
+}
+
+/** Holds it for longer; false: another has taken it. */
+export async function renewLeaseForOperator(db: Db, { name, term, untilAt }: Omit<Lease, 'holder'>): Promise<boolean> {
+  return (await db.run('update queue_lease set until_at = $3 where name = $1 and term = $2', [name, term, untilAt])) === 1
+}
+
+/** Lets it go at once; nothing where another has taken it. */
+export async function dropLeaseForOperator(db: Db, { name, term }: Pick<Lease, 'name' | 'term'>): Promise<void> {
+  await db.run('update queue_lease set until_at = 0 where name = $1 and term = $2', [name, term])
+}
+
+/** Whether a term is still the present one; nobody takes it before this transaction ends. */
+export async function holdsLease(db: Db, { name, term }: Pick<Lease, 'name' | 'term'>): Promise<boolean> {
+  const row = await db.one('select l.term from queue_lease l where l.name = $1 {lock l}', [name])
+  return row !== null && Number(row['term']) === term
+}

@@ -1,0 +1,197 @@
+/**
+ * shape - how a value of the core lies in a table: which field in which column, and how it is written there
+ *
+ * A shape is a record of fields, one for each key of the value's type, so that the compiler says when the core has grown a field that
+ * no column keeps. Ids and digests are hex (or UUIDs) in the core and bytes in the store; booleans are 0 and 1; lists and records are JSON.
+ *
+ * See also: store/table (the description that a shape makes), store/schema (the shapes).
+ */
+import { Fault } from '../../errors.ts'
+import type { ColumnType, Table } from './table.ts'
+import type { Row, Value } from './value.ts'
+
+export type Field<V> = {
+  readonly column: string
+  readonly type: ColumnType
+  /** The engine packs the bytes as it writes them: what is decoded is packed. */
+  readonly packed?: true
+  readonly encode: (value: V) => Value
+  readonly decode: (value: Value) => V
+}
+
+export type Shape<R> = {
+  readonly table: Table
+  readonly encode: (row: R) => Readonly<Record<string, Value>>
+  /** As `encode`, onto the end of a list: the values alone, in the order of the columns. */
+  readonly write: (row: R, into: Value[]) => void
+  readonly decode: (row: Row) => R
+  /** The columns as a select list behind a table's alias. */
+  readonly columns: (alias: string) => string
+  /** A part of it, for long walks that need no more: to be read, not to be written. */
+  readonly pick: <K extends keyof R>(names: readonly K[]) => Pick<Shape<Pick<R, K>>, 'columns' | 'decode'>
+}
+
+/** A shape out of a table's name, its key's columns and a field for each key of R. */
+export function shapeOf<R>(name: string, key: readonly string[], fields: { readonly [K in keyof R]-?: Field<R[K]> }): Shape<R> {
+  const entries = Object.entries(fields) as [string & keyof R, Field<unknown>][]
+  const table: Table = {
+    name,
+    key,
+    columns: Object.fromEntries(entries.map(([, field]) => [field.column, field.type])),
+    packed: entries.flatMap(([, field], at) => (field.packed === true ? [at] : [])),
+  }
+  return {
+    table,
+    encode(row) {
+      const encoded: Record<string, Value> = {}
+      for (const [name, field] of entries) encoded[field.column] = field.encode(row[name])
+      return encoded
+    },
+    write(row, into) {
+      for (const [name, field] of entries) into.push(field.encode(row[name]))
+    },
+    decode(row) {
+      const decoded: Record<string, unknown> = {}
+      for (const [name, field] of entries) {
+        const value = row[field.column]
+        if (value === undefined) throw new Fault('internal', `${table.name}.${field.column} is missing in what the store gave back`)
+        decoded[name] = field.decode(value)
+      }
+      // The checked door: `fields` names every key of R, and each decoder has checked its value.
+      return decoded as R
+    },
+    columns: (alias) => entries.map(([, field]) => `${alias}.${field.column}`).join(', '),
+    pick<K extends keyof R>(names: readonly K[]) {
+      // The checked door: of a record of fields for R those for K.
+      const some: unknown = Object.fromEntries(names.map((each) => [each, fields[each]]))
+      return shapeOf<Pick<R, K>>(name, key, some as { readonly [N in K]-?: Field<R[N]> })
+    },
+  }
+}
+
+function wrong(column: string, value: Value): Fault {
+  return new Fault('internal', `the store gave back a ${value === null ? 'null' : typeof value} in the column ${column}`)
+}
+
+export function int(column: string): Field<number> {
+  return { column, type: 'int', encode: (value) => value, decode: (value) => (typeof value === 'number' ? value : raise(column, value)) }
+}
+
+/** A name of a closed list; only our own code writes it, from the same type. */
+export function word<V extends string>(column: string): Field<V> {
+  return {
+    column,
+    type: 'text',
+    encode: (value) => value,
+    decode: (value) => (typeof value === 'string' ? (value as V) : raise(column, value)),
+  }
+}
+
+export const text = (column: string): Field<string> => word<string>(column)
+
+/** A number of a closed list, as {@link word}. */
+export function code<V extends number>(column: string): Field<V> {
+  return {
+    column,
+    type: 'int',
+    encode: (value) => value,
+    decode: (value) => (typeof value === 'number' ? (value as V) : raise(column, value)),
+  }
+}
+
+export function flag(column: string): Field<boolean> {
+  return {
+    column,
+    type: 'int',
+    encode: (value) => (value ? 1 : 0),
+    decode: (value) => (typeof value === 'number' ? value === 1 : raise(column, value)),
+  }
+}
+
+/** JSON that our own code wrote. */
+export function json<V>(column: string): Field<V> {
+  return {
+    column,
+    type: 'text',
+    encode: (value) => JSON.stringify(value),
+    decode: (value) => (typeof value === 'string' ? (JSON.parse(value) as V) : raise(column, value)),
+  }
+}
+
+/** Lower-case hex in the core. */
+export function hex(column: string): Field<string> {
+  return {
+    column,
+    type: 'bytes',
+    encode: (value) => bytesOfHex(value),
+    decode: (value) => (value instanceof Uint8Array ? hexOfBytes(value) : raise(column, value)),
+  }
+}
+
+/** A UUID in lower-case hex with dashes; '' is an empty value. */
+export function uuid(column: string): Field<string> {
+  return {
+    column,
+    type: 'bytes',
+    encode: (value) => bytesOfUuid(value),
+    decode: (value) => (value instanceof Uint8Array ? uuidOfBytes(value) : raise(column, value)),
+  }
+}
+
+export function bytes(column: string): Field<Uint8Array> {
+  return {
+    column,
+    type: 'bytes',
+    encode: (value) => value,
+    decode: (value) => (value instanceof Uint8Array ? value : raise(column, value)),
+  }
+}
+
+const NULLABLE: Readonly<Record<ColumnType, ColumnType>> = {
+  int: 'int?',
+  'int?': 'int?',
+  text: 'text?',
+  'text?': 'text?',
+  bytes: 'bytes?',
+  'bytes?': 'bytes?',
+}
+
+/** Bytes that the engine packs as it writes them; see store/pack. */
+export const packed = (column: string): Field<Uint8Array> => ({ ...bytes(column), packed: true })
+
+/** The same field, or null. */
+export function maybe<V>(field: Field<V>): Field<V | null> {
+  return {
+    column: field.column,
+    type: NULLABLE[field.type],
+    encode: (value) => (value === null ? null : field.encode(value)),
+    decode: (value) => (value === null ? null : field.decode(value)),
+  }
+}
+
+function raise(column: string, value: Value): never {
+  throw wrong(column, value)
+}
+
+/** Bytes of hex. Throws Fault internal for what is no hex: a cut id would quietly be another one. */
+export function bytesOfHex(value: string): Uint8Array {
+  const bytes = Buffer.from(value, 'hex')
+  if (bytes.length * 2 !== value.length) throw new Fault('internal', `"${value.slice(0, 80)}" is no hex`)
+  return bytes
+}
+
+export function hexOfBytes(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
+}
+
+export function bytesOfUuid(value: string): Uint8Array {
+  const bytes = Buffer.from(value.replaceAll('-', ''), 'hex')
+  if (value !== '' && (bytes.length !== 16 || value.length !== 36)) throw new Fault('internal', `"${value.slice(0, 80)}" is no UUID`)
+  return bytes
+}
+
+export function uuidOfBytes(value: Uint8Array): string {
+  const digits = hexOfBytes(value)
+  if (digits === '') return ''
+  return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-')
+}

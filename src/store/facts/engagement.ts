@@ -1,0 +1,81 @@
+/**
+ * engagement - opens and clicks of an account, with the mail that each belongs to, newest first
+ *
+ * By time out of the index of opens and clicks; by address through the deliveries to it, which are few.
+ *
+ * See also: ledger/fact (EngagementData), store/facts.
+ */
+import type { FactOf } from '../../ledger/facts/fact.ts'
+import type { Reader } from '../engine/engine.ts'
+import { factOf } from './facts.ts'
+import { EVENTS } from '../schema.ts'
+import { bytesOfHex } from '../engine/mapping.ts'
+import type { Row } from '../engine/value.ts'
+import { createWhere } from '../engine/filter.ts'
+
+export type EngagementFilters = {
+  readonly kind?: 'open' | 'click'
+  /** It happened at or after, and before; epoch milliseconds. */
+  readonly from?: number
+  readonly to?: number
+  readonly addressHash?: string
+  readonly apiUsers?: readonly string[]
+  readonly labelIds?: readonly number[]
+}
+
+export type Engagement = {
+  readonly fact: FactOf<'open'> | FactOf<'click'>
+  readonly emailId: string | null
+  readonly recipient: string | null
+  readonly apiUser: string
+  readonly requestedAt: number
+}
+
+const COLUMNS = `${EVENTS.columns('e')}, d.email_id as mail_email_id, d.recipient as mail_recipient, d.api_user as mail_api_user,
+  d.requested_at as mail_requested_at`
+
+/** The first table named is the one that both engines start from. */
+const BY_TIME = 'events e cross join deliveries d'
+const BY_ADDRESS = 'deliveries d cross join events e'
+
+/** One page; `total` counts all that the filters let through. */
+export async function findEngagement(
+  reader: Reader,
+  account: number,
+  filters: EngagementFilters,
+  page: { readonly start: number; readonly limit: number },
+): Promise<{ readonly rows: readonly Engagement[]; readonly total: number }> {
+  const { addressHash } = filters
+  const where = createWhere('e.account_id = ?', account)
+    // The words of the partial index, so that both planners see that they may use it.
+    .also("e.kind in ('open', 'click')")
+    .when('e.kind = ?', filters.kind)
+    .when('e.at >= ?', filters.from)
+    .when('e.at < ?', filters.to)
+    .also('d.account_id = e.account_id and d.delivery_id = e.subject and d.delivery_month = e.delivery_month')
+    .when('d.address_hash = ?', addressHash === undefined ? undefined : bytesOfHex(addressHash))
+    .whenIn('d.api_user', filters.apiUsers)
+    // 0 is no label, as in counters.
+    .whenIn('coalesce(d.label_id, 0)', filters.labelIds)
+  const from = addressHash === undefined ? BY_TIME : BY_ADDRESS
+  const counted = reader.one(`select count(*) as n from ${from} where ${where.sql()}`, [...where.params()])
+  const limits = `limit ${where.param(page.limit)} offset ${where.param(page.start)}`
+  const sql = `select ${COLUMNS} from ${from} where ${where.sql()} order by e.at desc, e.id desc ${limits}`
+  const [rows, total] = await Promise.all([reader.all(sql, where.params()), counted])
+  return { rows: rows.flatMap(engagementOf), total: Number(total?.['n'] ?? 0) }
+}
+
+function engagementOf(row: Row): readonly Engagement[] {
+  const fact = factOf(row)
+  if (fact.kind !== 'open' && fact.kind !== 'click') return []
+  const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+  return [
+    {
+      fact,
+      emailId: text(row['mail_email_id']),
+      recipient: text(row['mail_recipient']),
+      apiUser: text(row['mail_api_user']) ?? '',
+      requestedAt: Number(row['mail_requested_at']),
+    },
+  ]
+}

@@ -1,0 +1,88 @@
+/**
+ * rebuild - all facts in the order of their keys, and all projections to hold them against
+ *
+ * Pages never part a subject: whoever folds a page has all facts of each delivery, entry or mail in it. Each page is its own short
+ * read. Replacing works by pages too: delete all, then save world after world.
+ *
+ * See also: store/world (which saves), ledger/fold.
+ */
+import type { Fact } from '../../ledger/facts/fact.ts'
+import type { Db, Reader } from '../engine/engine.ts'
+import { factOf, factsOf } from './facts.ts'
+import type { SubjectRef } from './facts.ts'
+import { COUNTERS, DELIVERIES, EVENTS, INBOX, LIST_EVENTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from '../schema.ts'
+import type { Shape } from '../engine/mapping.ts'
+import type { Row, Value } from '../engine/value.ts'
+
+/** Both tables of facts. */
+export const FACT_TABLES = { events: EVENTS, list_events: LIST_EVENTS } as const
+
+/** All tables that facts add up to. */
+export const PROJECTIONS = {
+  deliveries: DELIVERIES,
+  suppressions: SUPPRESSIONS,
+  inbox: INBOX,
+  siteStates: SITE_STATES,
+  counters: COUNTERS,
+  siteCounters: SITE_COUNTERS,
+} as const
+
+/** Before everything: what the first page begins behind. */
+export const FIRST_SUBJECT: SubjectRef = { account: -1, subject: '' }
+
+export type FactPage = { readonly facts: readonly Fact[]; /** Null: there is nothing more. */ readonly next: SubjectRef | null }
+
+/** About `limit` facts of whole subjects, behind `after`. A single subject with more facts comes whole. */
+export async function pageFactsForOperator(
+  reader: Reader,
+  table: keyof typeof FACT_TABLES,
+  after: SubjectRef,
+  limit: number,
+): Promise<FactPage> {
+  const shape = FACT_TABLES[table]
+  const sql = `select ${shape.columns('e')} from ${table} e where (e.account_id, e.subject) > ($1, $2)
+    order by e.account_id, e.subject, e.delivery_month, e.dedup_key limit $3`
+  const facts = (await reader.all(sql, [after.account, after.subject, limit])).map(factOf)
+  const last = facts.at(-1)
+  if (last === undefined || facts.length < limit) return { facts, next: null }
+  const isOfLast = ({ account, subject }: Fact): boolean => account === last.account && subject === last.subject
+  const whole = facts.filter((fact) => !isOfLast(fact))
+  const previous = whole.at(-1)
+  if (previous !== undefined) return { facts: whole, next: { account: previous.account, subject: previous.subject } }
+  const next = { account: last.account, subject: last.subject }
+  return { facts: await factsOf(reader, [next]), next }
+}
+
+/** Rows of a projection in the order of its key, behind `after` (the key of the last row seen; null: from the start). */
+export async function pageRowsForOperator<R>(reader: Reader, shape: Shape<R>, after: R | null, limit: number): Promise<readonly R[]> {
+  const { table } = shape
+  const key = table.key.map((name) => `p.${name}`).join(', ')
+  const behind = after === null ? [] : keyOf(shape, after)
+  const where = after === null ? '' : `where (${key}) > (${behind.map((_, i) => `$${i + 1}`).join(', ')})`
+  const sql = `select ${shape.columns('p')} from ${table.name} p ${where} order by ${key} limit $${behind.length + 1}`
+  return (await reader.all(sql, [...behind, limit])).map(shape.decode)
+}
+
+function keyOf<R>(shape: Shape<R>, row: R): readonly Value[] {
+  const encoded: Row = shape.encode(row)
+  return shape.table.key.map((name) => encoded[name] ?? null)
+}
+
+/**
+ * Removes every row of the projections that are to be made again; counters only from `keptFrom` on, since before it there are no facts to make
+ * them of. Run it in the transaction that saves the first world, or under a lock.
+ */
+export async function clearProjectionsForOperator(db: Db, names: readonly (keyof typeof PROJECTIONS)[], keptFrom = 0): Promise<void> {
+  for (const name of names) {
+    const { table } = PROJECTIONS[name]
+    await ('quarter' in table.columns
+      ? db.run(`delete from ${table.name} where quarter >= $1`, [keptFrom])
+      : db.run(`delete from ${table.name}`))
+  }
+}
+
+/** How many facts there are: for a progress bar. */
+export async function countFactsForOperator(reader: Reader): Promise<number> {
+  const row = await reader.one('select (select count(*) from events) + (select count(*) from list_events) as n')
+  return Number(row?.['n'] ?? 0)
+}

@@ -1,0 +1,56 @@
+/**
+ * watchcounters - counts by the quarter-hour in which something was learnt, for those who watch
+ *
+ * Sums of deltas in slots, as store/counters. See also: ledger/watchcount.
+ */
+import type { WatchCount, WatchMetric } from '../../ledger/project/watch-counts.ts'
+import type { Db, Reader } from '../engine/engine.ts'
+import { int, shapeOf, text, word } from '../engine/mapping.ts'
+
+export type StoredWatchCount = WatchCount & { readonly slot: number }
+
+export const WATCH_COUNTERS = shapeOf<StoredWatchCount>('watch_counters', ['account_id', 'quarter', 'metric', 'name', 'slot'], {
+  account: int('account_id'),
+  quarter: int('quarter'),
+  metric: word<WatchMetric>('metric'),
+  name: text('name'),
+  slot: int('slot'),
+  n: int('n'),
+})
+
+/** Adds counts; they differ in their keys. */
+export async function addWatchCounts(db: Db, counts: readonly WatchCount[]): Promise<void> {
+  const keyOf = ({ account, quarter, metric, name }: WatchCount): string => [account, quarter, metric, name].join('\0')
+  const rows = counts.map((count) => ({ ...count, slot: db.slot })).toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  if (rows.length > 0) await db.upsertMany(WATCH_COUNTERS, rows, { add: ['n'] })
+}
+
+/** `last`: the latest quarter-hour that is counted. */
+export type WatchSum = {
+  readonly account: number
+  readonly metric: string
+  readonly name: string
+  readonly n: number
+  readonly last: number
+}
+
+/** Sums since a quarter-hour, by account, metric and name; sums of nothing are not in the answer. */
+export async function sumWatchForOperator(reader: Reader, metrics: readonly WatchMetric[], from: number): Promise<readonly WatchSum[]> {
+  const sql = `select w.account_id, w.metric, w.name, sum(w.n) as n, max(w.quarter) as last from {keys} k cross join watch_counters w
+    where w.quarter >= $1 and w.metric = k.k1 group by w.account_id, w.metric, w.name order by w.account_id, w.metric, w.name`
+  const rows = await reader.inKeys(sql, { types: ['text'], rows: metrics.map((metric) => [metric]) }, [from])
+  return rows.map((row) => ({
+    account: Number(row['account_id']),
+    metric: String(row['metric']),
+    name: String(row['name']),
+    n: Number(row['n']),
+    last: Number(row['last']),
+  }))
+}
+
+/** Removes counts of quarter-hours before a moment, at most `limit`; how many went. */
+export async function removeWatchCountsForOperator(db: Db, before: number, limit: number): Promise<number> {
+  const key = 'account_id, quarter, metric, name, slot'
+  const sql = `delete from watch_counters where (${key}) in (select ${key} from watch_counters where quarter < $1 order by quarter limit $2)`
+  return db.run(sql, [before, limit])
+}

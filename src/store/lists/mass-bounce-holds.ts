@@ -1,0 +1,50 @@
+/**
+ * brakes - the sites whose list writes wait for a person, and what waits
+ *
+ * The operator's: a site is nobody's, and entries of all accounts wait for it. Pages are read by the index of what is pending.
+ *
+ * See also: ledger/brake (when a site is held), work/brake (who lets go).
+ */
+import type { SiteState, SuppressionRow } from '../../ledger/project/state.ts'
+import type { Reader } from '../engine/engine.ts'
+import { SITE_STATES, SUPPRESSIONS } from '../schema.ts'
+import { bytesOfHex } from '../engine/mapping.ts'
+
+/** One site: held or not, and how many entries wait for it. */
+export type Brake = Pick<SiteState, 'site' | 'held'> & {
+  /** When it was last held or released; null: never. */
+  readonly at: number | null
+  readonly pending: number
+}
+
+export type PendingCursor = Pick<SuppressionRow, 'account' | 'addressHash' | 'list' | 'scope'>
+
+/** Sites that are held, and sites of which entries still wait; by name. */
+export async function listBrakesForOperator(reader: Reader): Promise<readonly Brake[]> {
+  const [held, waiting] = await Promise.all([
+    reader.all(`select ${SITE_STATES.columns('s')} from site_states s where s.held = 1`),
+    reader.all('select p.site as site, count(*) as n from suppressions p where p.pending = 1 and p.site is not null group by p.site'),
+  ])
+  const brakes = new Map<string, Brake>()
+  for (const { site, at } of held.map(SITE_STATES.decode)) brakes.set(site, { site, held: true, at, pending: 0 })
+  for (const row of waiting) {
+    const site = String(row['site'])
+    const known = brakes.get(site) ?? { site, held: false, at: null }
+    brakes.set(site, { ...known, pending: Number(row['n']) })
+  }
+  return [...brakes.values()].toSorted((a, b) => (a.site < b.site ? -1 : 1))
+}
+
+/** One page of the entries that wait for a site, of all accounts, by their keys. */
+export async function pendingEntriesForOperator(
+  reader: Reader,
+  site: string,
+  page: { readonly limit: number; readonly after: PendingCursor | null },
+): Promise<readonly SuppressionRow[]> {
+  const { after, limit } = page
+  const key = after === null ? [] : [after.account, bytesOfHex(after.addressHash), after.list, after.scope]
+  const beyond = after === null ? '' : 'and (s.account_id, s.address_hash, s.list, s.scope) > ($2, $3, $4, $5)'
+  const sql = `select ${SUPPRESSIONS.columns('s')} from suppressions s where s.pending = 1 and s.site = $1 ${beyond}
+    order by s.account_id, s.address_hash, s.list, s.scope limit ${limit}`
+  return (await reader.all(sql, [site, ...key])).map(SUPPRESSIONS.decode)
+}

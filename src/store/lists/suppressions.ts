@@ -1,0 +1,125 @@
+/**
+ * suppressions - whom an account must not send to: checked, listed
+ *
+ * Entries are found by the hash of an address (or of a domain, for entries that hold a whole domain). An entry is in force when it is
+ * neither removed nor pending and its time has not run out; it is never deleted here, since its ladder counts on.
+ *
+ * See also: ledger/world (SuppressionRow), store/world (which writes).
+ */
+import type { ListName } from '../../ledger/facts/fact.ts'
+import type { SuppressionRow } from '../../ledger/project/state.ts'
+import type { Keys, Reader } from '../engine/engine.ts'
+import { SUPPRESSIONS } from '../schema.ts'
+import { bytesOfHex } from '../engine/mapping.ts'
+import { createWhere } from '../engine/filter.ts'
+import type { Where } from '../engine/filter.ts'
+
+export type SuppressionFilters = {
+  readonly list: ListName
+  /** Entered at or after, and before. */
+  readonly from?: number
+  readonly to?: number
+  readonly addressHash?: string
+  readonly domain?: string
+  readonly scope?: string
+  readonly isDomain?: boolean
+  readonly apiUsers?: readonly string[]
+  readonly labelIds?: readonly number[]
+  readonly pending?: boolean
+  readonly site?: string
+  readonly rule?: string
+  /** Only entries in force at that moment. */
+  readonly inForceAt?: number
+}
+
+export type SuppressionCursor = { readonly from: number; readonly addressHash: string; readonly scope: string }
+
+export type SuppressionPage = {
+  readonly start?: number
+  readonly limit: number
+  readonly after?: SuppressionCursor
+  readonly total?: boolean
+}
+
+const COLUMNS = SUPPRESSIONS.columns('s')
+
+/** Whether an entry holds at a moment. Pure. */
+export function isInForce(row: SuppressionRow, at: number): boolean {
+  return row.removedAt === null && !row.pending && (row.until === null || row.until > at)
+}
+
+/** Every entry of these addresses and domains, on all lists, in force or not. */
+export async function suppressionsOf(
+  reader: Reader,
+  addresses: readonly { readonly account: number; readonly addressHash: string }[],
+  lock = false,
+): Promise<readonly SuppressionRow[]> {
+  const keys: Keys = { types: ['int', 'bytes'], rows: addresses.map(({ account, addressHash }) => [account, bytesOfHex(addressHash)]) }
+  const order = lock ? ' order by s.account_id, s.address_hash, s.list, s.scope {lock s}' : ''
+  const sql = `select ${COLUMNS} from {keys} k cross join suppressions s where s.account_id = k.k1 and s.address_hash = k.k2${order}`
+  return (await reader.inKeys(sql, keys)).map(SUPPRESSIONS.decode)
+}
+
+/**
+ * The entries in force for each of many hashes, in one question; hashes that nothing holds are not in the answer. `shared` also asks the
+ * list that an operator shares between accounts (account 0).
+ */
+export async function checkSuppressions(
+  reader: Reader,
+  account: number,
+  question: { readonly hashes: readonly string[]; readonly at: number; readonly shared?: boolean },
+): Promise<ReadonlyMap<string, readonly SuppressionRow[]>> {
+  const accounts = question.shared === true && account !== 0 ? [account, 0] : [account]
+  const addresses = accounts.flatMap((owner) => question.hashes.map((addressHash) => ({ account: owner, addressHash })))
+  const rows = (await suppressionsOf(reader, addresses)).filter((row) => isInForce(row, question.at))
+  return Map.groupBy(rows, ({ addressHash }) => addressHash)
+}
+
+/** One page of one list, newest first; `total` counts all that the filters let through (null where it was not asked for). */
+export async function listSuppressions(
+  reader: Reader,
+  account: number,
+  filters: SuppressionFilters,
+  page: SuppressionPage,
+): Promise<{ readonly rows: readonly SuppressionRow[]; readonly total: number | null }> {
+  const where = suppressionsWhere(account, filters)
+  const counted =
+    page.total === true ? reader.one(`select count(*) as n from suppressions s where ${where.sql()}`, [...where.params()]) : null
+  const { after } = page
+  if (after !== undefined) {
+    const key = [after.from, bytesOfHex(after.addressHash), after.scope].map(where.param).join(', ')
+    where.also(`(s.from_at, s.address_hash, s.scope) < (${key})`)
+  }
+  const limits = `limit ${where.param(page.limit)} offset ${where.param(page.start ?? 0)}`
+  const order = 'order by s.from_at desc, s.address_hash desc, s.scope desc'
+  const [rows, total] = await Promise.all([
+    reader.all(`select ${COLUMNS} from suppressions s where ${where.sql()} ${order} ${limits}`, where.params()),
+    counted,
+  ])
+  return { rows: rows.map(SUPPRESSIONS.decode), total: total === null ? null : Number(total['n']) }
+}
+
+/** What lets an entry through, as conditions on `s`. */
+export function suppressionsWhere(account: number, filters: SuppressionFilters): Where {
+  return (
+    createWhere('s.account_id = ?', account)
+      .when('s.list = ?', filters.list)
+      .when('s.from_at >= ?', filters.from)
+      .when('s.from_at < ?', filters.to)
+      .when('s.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
+      .when('s.domain = ?', filters.domain)
+      .when('s.scope = ?', filters.scope)
+      .when('s.is_domain = ?', flagOf(filters.isDomain))
+      .whenIn('s.api_user', filters.apiUsers)
+      // 0 is no label, as in counters.
+      .whenIn('coalesce(s.label_id, 0)', filters.labelIds)
+      .when('s.pending = ?', flagOf(filters.pending))
+      .when('s.site = ?', filters.site)
+      .when('s.rule = ?', filters.rule)
+      .when('s.removed_at is null and s.pending = 0 and (s.until_at is null or s.until_at > ?)', filters.inForceAt)
+  )
+}
+
+function flagOf(value: boolean | undefined): number | undefined {
+  return value === undefined ? undefined : value ? 1 : 0
+}

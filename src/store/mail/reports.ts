@@ -1,0 +1,26 @@
+/**
+ * reports - one row for each mail that came, by the digest of its DATA and its envelope recipient
+ *
+ * The row settles a mail that is delivered twice: it is there, so the second one changes nothing.
+ *
+ * See also: store/world (which writes), store/rawmail.
+ */
+import type { Reader } from '../engine/engine.ts'
+import { REPORTS } from '../schema.ts'
+import type { ReportRow } from '../schema.ts'
+import { bytesOfHex, hexOfBytes } from '../engine/mapping.ts'
+
+const COLUMNS = REPORTS.columns('r')
+
+/** Which of these digests are stored. Names nobody's mail: it is asked before anybody knows whose a mail is. */
+export async function knownDigestsForOperator(reader: Reader, digests: readonly string[]): Promise<ReadonlySet<string>> {
+  const keys = { types: ['bytes'], rows: digests.map((digest) => [bytesOfHex(digest)]) } as const
+  const rows = await reader.inKeys('select r.digest from {keys} k cross join reports r where r.digest = k.k1', keys)
+  return new Set(rows.map(({ digest }) => (digest instanceof Uint8Array ? hexOfBytes(digest) : '')))
+}
+
+/** How and when a mail came, whoever's it is; null: it is not stored. */
+export async function findReportForOperator(reader: Reader, digest: string): Promise<ReportRow | null> {
+  const row = await reader.one(`select ${COLUMNS} from reports r where r.digest = $1`, [bytesOfHex(digest)])
+  return row === null ? null : REPORTS.decode(row)
+}

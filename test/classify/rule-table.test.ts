@@ -1,0 +1,138 @@
+/**
+ * table.test - what the loader refuses, who is asked first, and the proof a verdict carries
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parse } from 'smol-toml'
+import { describe, expect, test } from 'vitest'
+import { classify } from '../../src/classify/classify.ts'
+import { checkEvidence, compileTable, subjectOfText } from '../../src/classify/rule-evidence.ts'
+import { describeRules } from '../../src/classify/rule-listing.ts'
+import { type Layer, type ParsedRuleFile, readRuleFile } from '../../src/classify/rule-grammar.ts'
+import { loadRules, readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-files.ts'
+
+const file = (toml: string, layer: Layer = 'shipped'): ParsedRuleFile => readRuleFile({ file: 'test.toml', layer }, parse(toml))
+const rule = (id: string, more: string): string =>
+  `[[rule]]\nid = "${id}"\nhits = ["550 5.1.1 no such user"]\nmisses = ["550 5.2.2 mailbox full"]\n${more}\n`
+const unknown = 'reason = "not-exist"\nsays = ["no such user"]'
+
+describe('a rule file is refused', () => {
+  const cases = [
+    ['an unknown key', `provider = "x"\nnonsense = 1`, /Unrecognized key/],
+    ['no provider', `mx = []`, /provider/],
+    [
+      'an unknown reason',
+      `provider = "x"\n${rule('a', 'reason = "nope"\nsays = ["no such user"]')}`,
+      /rule "a" reason: "nope" is no reason/,
+    ],
+    ['an id in capitals', `provider = "x"\n${rule('Big', unknown)}`, /kebab-case/],
+    ['no condition', `provider = "x"\n${rule('a', 'reason = "other"')}`, /rule "a" has no condition/],
+    ['no hits', `provider = "x"\n[[rule]]\nid = "a"\n${unknown}\nhits = []\nmisses = ["x"]`, /rule "a" hits: is empty/],
+    ['no misses', `provider = "x"\n[[rule]]\nid = "a"\n${unknown}\nhits = ["no such user"]\nmisses = []`, /rule "a" misses: is empty/],
+    [
+      'a phrase of one letter',
+      `provider = "x"\n${rule('a', 'reason = "other"\nsays = ["no such user", "a * b"]')}`,
+      /rule "a": the phrase .* one character/,
+    ],
+    ['a bad status', `provider = "x"\n${rule('a', `${unknown}\nstatus = ["5.1"]`)}`, /no status such as/],
+    ['a bad code', `provider = "x"\n${rule('a', `${unknown}\ncode = ["9xx"]`)}`, /rule "a" code/],
+    ['a bad pause class', `provider = "x"\n${rule('a', `${unknown}\npause = "nap"`)}`, /rule "a" pause/],
+    ['a bad zone', `provider = "x"\nzone = "Mars/Base"`, /no IANA time zone/],
+    [
+      'a hit that it does not decide',
+      `provider = "x"\n${rule('a', 'reason = "other"\nsays = ["something else"]')}`,
+      /its hit .* is decided by "unmatched"/,
+    ],
+    [
+      'a miss that it takes',
+      `provider = "x"\n${rule('a', 'reason = "not-exist"\nsays = ["no such user", "mailbox full"]')}`,
+      /it takes its miss/,
+    ],
+    ['an id that stands twice', `provider = "x"\n${rule('a', unknown)}${rule('a', unknown)}`, /rule "a" is already in test.toml/],
+    ['words in standard', `provider = "standard"\n${rule('a', unknown)}`, /words belong into common/],
+  ] as const
+
+  test.each(cases)('%s', (_name, toml, message) => {
+    expect(() => compileTable([file(toml)])).toThrow(
+      expect.objectContaining({ code: 'rule_invalid', message: expect.stringMatching(message) }),
+    )
+  })
+
+  test('a hit that an earlier rule decides, by its name', () => {
+    const toml = `provider = "x"\n${rule('first', unknown)}${rule('second', unknown)}`
+    expect(() => compileTable([file(toml)])).toThrow(/rule "second": its hit "550 5.1.1 no such user" is decided by "first"/)
+  })
+})
+
+describe('a folder is read whole or not at all', () => {
+  const folders: string[] = []
+  const folder = (files: Record<string, string>): string => {
+    const path = mkdtempSync(join(tmpdir(), 'rules-'))
+    folders.push(path)
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text)
+    return path
+  }
+
+  test('bad TOML names file and line', () => {
+    expect(() => loadRules({ shipped: folder({ 'a.toml': 'provider = "x"\nmx = [' }) })).toThrow(/a\.toml:\d+: /)
+  })
+
+  test('a folder that is not there', () => {
+    expect(() => readRuleFolder('/nonexistent', 'operator')).toThrow(/cannot be read/)
+  })
+
+  test("the operator's rules stand in front, and need not please the shipped evidence", () => {
+    const own = folder({
+      'mine.toml': `provider = "common"\n${rule('mine-unknown', 'reason = "recipient-refused"\nsays = ["no such user"]')}`,
+    })
+    const table = loadRules({ own })
+    expect(classify(table, subjectOfText('550 5.1.1 no such user')).rule).toBe('mine-unknown')
+    expect(table.version).not.toBe(loadRules().version)
+    for (const path of folders) rmSync(path, { recursive: true })
+  })
+})
+
+describe('the shipped rules', () => {
+  const files = readRuleFolder(SHIPPED_RULES, 'shipped')
+  const table = compileTable(files)
+
+  test('every hit is decided by its rule, every miss is left alone', () => {
+    expect(checkEvidence(table)).toEqual([])
+  })
+
+  test('the version names the content, not the order of files', () => {
+    expect(compileTable(files.toReversed(), { evidence: 'skip' }).version).toBe(table.version)
+    expect(compileTable(files.slice(1), { evidence: 'skip' }).version).not.toBe(table.version)
+  })
+
+  test.each(files.map((one) => one.provider))('a table without %s still stands', (provider) => {
+    const rest = compileTable(
+      files.filter((one) => one.provider !== provider),
+      { evidence: 'skip' },
+    )
+    expect(classify(rest, subjectOfText('550 5.1.1 no such user')).reason).toBe('not-exist')
+  })
+
+  test('are listed in the order in which they are asked', () => {
+    const rows = describeRules(table)
+    expect(rows.length).toBe(table.rules.length)
+    expect(rows.find((row) => row.id === 'common-greylisted')).toMatchObject({
+      provider: 'common',
+      reason: 'greylisted',
+      fault: 'provider',
+      deferral: true,
+      asked: 'first',
+      pause: 'greylist',
+    })
+    expect(rows.at(-1)?.asked).toBe('standard')
+  })
+
+  test('every enhanced code of the registry has a row', () => {
+    const subjects = [11, 5, 7, 8, 7, 11, 31].flatMap((count, at) =>
+      Array.from({ length: count }, (_unused, detail) => `${at + 1}.${detail}`),
+    )
+    const missing = subjects.filter((code) => !table.standard.some((one) => one.statuses?.some((fits) => fits(`5.${code}`)) === true))
+    expect(missing.filter((code) => !['2.5', '2.6', '2.7'].includes(code))).toEqual([])
+  })
+})

@@ -1,0 +1,69 @@
+/**
+ * fieldline.test - fields are folded within a line's length, unfold to what they were, and never begin another field
+ */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { boundField, foldField, splitFields, valueOf } from '../../src/compose/header-line.ts'
+import { encodeBase64Lines, encodeQuoted } from '../../src/compose/transfer-encoding.ts'
+import { decodeTransfer } from '../../src/mail/mime/transfer.ts'
+
+const CASES = [
+  // value                              field
+  ['Hello', 'X-A: Hello'],
+  ['', 'X-A: '],
+  ['a\r\nBcc: x', 'X-A: a Bcc: x'],
+  ['a\u0000\nb', 'X-A: a b'],
+  [`${'a'.repeat(70)} bcd`, `X-A: ${'a'.repeat(70)}\r\n bcd`],
+  ['b'.repeat(90), `X-A: ${'b'.repeat(90)}`],
+] as const
+
+test.each(CASES)('%j is %j', (value, want) => expect(foldField('X-A', value)).toBe(want))
+
+test('any value is one field, within its lines, and reads as it was but for controls and endless words', () => {
+  const value = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\t', ':', '\r', '\n', '\u0000', '"', '<'), maxLength: 3_000 })
+  fc.assert(
+    fc.property(value, (text) => {
+      const field = foldField('X-A', text)
+      expect(field.split('\r\n').every((line) => line.length <= 998)).toBe(true)
+      expect(
+        field
+          .split('\r\n')
+          .slice(1)
+          .every((line) => /^[ \t]/.test(line) && line.trim() !== ''),
+      ).toBe(true)
+      const [read, ...more] = splitFields(field)
+      expect(more).toEqual([])
+      expect(read === undefined ? null : valueOf(read).replaceAll(/\s/g, '')).toBe(text.replaceAll('\u0000', '').replaceAll(/\s/g, ''))
+    }),
+  )
+})
+
+test('a word without end is broken', () => {
+  const field = foldField('X-A', 'x'.repeat(5_000))
+  expect(Math.max(...field.split('\r\n').map((line) => line.length))).toBeLessThanOrEqual(998)
+})
+
+test('a block is taken apart; what is no field is left out', () => {
+  const block = 'Subject: a\r\n b\r\n\tc\r\nnonsense\r\n folded nonsense\r\nX-B : 2\r\n: none'
+  expect(splitFields(block).map((field) => [field.name, valueOf(field)])).toEqual([
+    ['subject', 'a b\tc'],
+    ['x-b', '2'],
+  ])
+})
+
+test('a field whose lines fit stays byte for byte', () => {
+  const [field] = splitFields('Subject:  a\r\n\t b ')
+  expect(field === undefined ? '' : boundField(field)).toBe('Subject:  a\r\n\t b ')
+})
+
+test('quoted-printable and base64 come back as they went, in short lines', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom('a', '=', ' ', '\t', 'é', '中', '\n', '.'), maxLength: 600 }), (text) => {
+      const bytes = Buffer.from(text.replaceAll('\n', '\r\n'))
+      const quoted = encodeQuoted(bytes)
+      expect(decodeTransfer(quoted, 'quoted-printable')).toEqual(bytes)
+      expect(decodeTransfer(encodeBase64Lines(bytes), 'base64')).toEqual(bytes)
+      expect(quoted.split('\r\n').every((line) => line.length <= 76 && /^[\t -~]*$/.test(line))).toBe(true)
+    }),
+  )
+})

@@ -1,0 +1,73 @@
+/**
+ * growth.test - what is let in can be composed for every recipient; what may grow too large is not let in
+ */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { growsTooLarge, type Growing } from '../../src/compose/size-bound.ts'
+import { createSubstitute, MAX_SUBSTITUTED } from '../../src/compose/substitute.ts'
+
+const body: Growing = { html: null, plain: '', subject: '', fromName: null, headers: {}, sections: {}, raw: null }
+const big = 'x'.repeat(1_000_000)
+const raw = (text: string): string =>
+  Buffer.from(`From: a@example.com\r\nContent-Transfer-Encoding: base64\r\n\r\n${Buffer.from(text).toString('base64')}`).toString('base64')
+
+const CASES = [
+  // what is composed                                              variables                        too large
+  [{ plain: 'Hello %v%' }, [{ '%v%': 'Ann' }], false],
+  [{ plain: '%v%'.repeat(20) }, [{ '%v%': big }], false],
+  [{ plain: '%v%'.repeat(21) }, [{ '%v%': big }], true],
+  [{ html: '%v%'.repeat(21) }, [{ '%v%': 'small' }, { '%v%': big }], true],
+  [{ headers: { 'X-A': '%v%' } }, [{ '%v%': big }], true],
+  [{ subject: '%v%' }, [{ '%v%': big }], true],
+  [{ subject: '%v%' }, [{ '%v%': 'x'.repeat(16_384) }], false],
+  [{ plain: '%s%'.repeat(21), sections: { '%s%': '%v%' } }, [{ '%v%': big }], true],
+  [{ plain: '%v%'.repeat(21), sections: { '%s%': big } }, [{ '%v%': '%s%' }], true],
+  [{ plain: '%v%', sections: { '%s%': '%v%'.repeat(21) } }, [{ '%v%': big }], true],
+  [{ raw: raw('%v%'.repeat(20)) }, [{ '%v%': big }], false],
+  [{ raw: raw('%v%'.repeat(21)) }, [{ '%v%': big }], true],
+] as const
+
+test.each(CASES.map((row, n) => [n, ...row] as const))('case %i', (_, over, recipients, want) => {
+  expect(growsTooLarge({ ...body, ...over }, recipients)).toBe(want)
+})
+
+test('a hundred recipients of a large mail are told soon: it is walked once', () => {
+  const plain = '%v% '.repeat(1_000_000)
+  const recipients = Array.from({ length: 100 }, (_, n) => ({ '%v%': String(n), '%w%': 'x' }))
+  expect(growsTooLarge({ ...body, plain }, recipients)).toBe(false)
+})
+
+test('names that become large in every way are measured, and never put together', () => {
+  const names = Array.from({ length: 200 }, (_, n) => `%s${n}%`)
+  const sections = Object.fromEntries(names.map((name) => [name, '%v%'.repeat(1_000)]))
+  const recipients = Array.from({ length: 100 }, () => ({ '%v%': 'x'.repeat(10_000) }))
+  expect(growsTooLarge({ ...body, sections, plain: '%s1%' }, recipients)).toBe(false)
+  expect(growsTooLarge({ ...body, sections, plain: '%s1%%s2%%s3%' }, recipients)).toBe(true)
+})
+
+test('the parts of a mail of his own making are bounded together', () => {
+  const part = `--b\r\nContent-Type: text/plain\r\n\r\n${'%v%'.repeat(11)}\r\n`
+  const of = (parts: number): string =>
+    Buffer.from(`From: a@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${part.repeat(parts)}--b--\r\n`).toString('base64')
+  expect(growsTooLarge({ ...body, raw: of(1) }, [{ '%v%': big }])).toBe(false)
+  expect(growsTooLarge({ ...body, raw: of(2) }, [{ '%v%': big }])).toBe(true)
+})
+
+test('what is let in is composed for everybody', () => {
+  const texts = fc.dictionary(fc.constantFrom('%a%', '%b%', '%s%'), fc.constantFrom('', 'x', '%s%', '%a%%b%', 'y'.repeat(3_000_000)), {
+    maxKeys: 3,
+  })
+  fc.assert(
+    fc.property(
+      texts,
+      fc.array(texts, { minLength: 1, maxLength: 3 }),
+      fc.constantFrom('%a%', '%a%%b%%s%', '%s%%s%%s%%s%%s%%s%%s%%s%'),
+      (sections, recipients, plain) => {
+        const lets = !growsTooLarge({ ...body, plain, sections }, recipients)
+        const sizes = recipients.map((variables) => createSubstitute({ variables, sections })(plain)?.length ?? Infinity)
+        expect(!lets || sizes.every((size) => size <= MAX_SUBSTITUTED)).toBe(true)
+      },
+    ),
+    { numRuns: 40 },
+  )
+})

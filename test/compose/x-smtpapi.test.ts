@@ -1,0 +1,98 @@
+/**
+ * xsmtpapi.test - the vendor's extension is read whole or refused, from JSON, base64 and folded headers
+ */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { MAX_RECIPIENTS, readXSmtpApi, variablesAt } from '../../src/compose/x-smtpapi.ts'
+
+const many = (count: number): string[] => Array.from({ length: count }, (_, n) => `r${n}@example.com`)
+const UNTRACKED = { open: null, click: null, subscription: null }
+const NOTHING = { to: null, sub: {}, section: {}, tracking: UNTRACKED }
+const base64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64')
+
+const GOOD = [
+  // text                                                       what it says beside nothing
+  ['{}', {}],
+  [JSON.stringify({ to: ['a@example.com', 'b@example.com'] }), { to: ['a@example.com', 'b@example.com'] }],
+  [base64({ to: ['a@example.com'] }), { to: ['a@example.com'] }],
+  [base64({ to: many(20) }).replaceAll(/(.{70})/g, '$1\r\n '), { to: many(20) }],
+  ['{"to":\r\n ["a@example.com"],\r\n\t"sub": {}}', { to: ['a@example.com'] }],
+  ['{"to":["a@example.com"],"sub":{"%n%":["Ann"],"%k%":[7]}}', { to: ['a@example.com'], sub: { '%n%': ['Ann'], '%k%': ['7'] } }],
+  ['{"sub":{"%n%":["Ann","Bob"]}}', { sub: { '%n%': ['Ann', 'Bob'] } }],
+  ['{"section":{"%s%":"text"}}', { section: { '%s%': 'text' } }],
+  ['{"filters":{"open_tracking":{"settings":{"enable":"0"}}}}', { tracking: { ...UNTRACKED, open: false } }],
+  ['{"filters":{"click_tracking":{"settings":{"enable":1}}}}', { tracking: { ...UNTRACKED, click: true } }],
+  ['{"filters":{"subscription_tracking":{"settings":{"enable":"1"}},"other":{}}}', { tracking: { ...UNTRACKED, subscription: true } }],
+  ['{"unknown":{"deep":[1,2]}}', {}],
+  [JSON.stringify({ to: many(MAX_RECIPIENTS) }), { to: many(MAX_RECIPIENTS) }],
+] as const
+
+test.each(GOOD)('%j', (text, want) => expect(readXSmtpApi(text)).toEqual({ ok: true, value: { ...NOTHING, ...want } }))
+
+const BAD = [
+  // text                                                     why
+  ['', 'invalid'],
+  ['nonsense', 'invalid'],
+  ['{', 'invalid'],
+  ['[]', 'invalid'],
+  ['"to"', 'invalid'],
+  ['bm8gSlNPTg==', 'invalid'],
+  ['{"to":"a@example.com"}', 'invalid'],
+  ['{"to":[]}', 'invalid'],
+  ['{"to":[1]}', 'invalid'],
+  ['{"to":[" "]}', 'invalid'],
+  ['{"to":["a@example.com"],"sub":{"%n%":["Ann","Bob"]}}', 'invalid'],
+  ['{"to":["a@example.com"],"sub":{"%n%":"Ann"}}', 'invalid'],
+  ['{"sub":[]}', 'invalid'],
+  ['{"sub":{"":["x"]}}', 'invalid'],
+  ['{"section":{"%s%":{}}}', 'invalid'],
+  ['{"filters":[]}', 'invalid'],
+  ['{"filters":{"open_tracking":{"settings":{"enable":"yes"}}}}', 'invalid'],
+  [JSON.stringify({ section: Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`%${'n'.repeat(90)}${n}%`, 'x'])) }), 'invalid'],
+  [JSON.stringify({ to: many(MAX_RECIPIENTS + 1) }), 'recipients'],
+] as const
+
+test.each(BAD)('%j is refused: %s', (text, why) => expect(readXSmtpApi(text)).toEqual({ ok: false, why }))
+
+test('names are bounded together, and up to there each may be long', () => {
+  const named = (count: number): string =>
+    JSON.stringify({ sub: Object.fromEntries(Array.from({ length: count }, (_, n) => [String(n).padEnd(128, 'x'), ['v']])) })
+  expect([readXSmtpApi(named(128)).ok, readXSmtpApi(named(129)).ok]).toEqual([true, false])
+})
+
+test('the variables of one recipient', () => {
+  expect(variablesAt({ '%n%': ['Ann', 'Bob'] }, 1)).toEqual({ '%n%': 'Bob' })
+  expect(variablesAt({}, 0)).toEqual({})
+})
+
+test('a name of JavaScript’s own is a name like any other', () => {
+  const read = readXSmtpApi('{"to":["a@example.com"],"sub":{"__proto__":["x"],"constructor":["y"]}}')
+  expect(read.ok && variablesAt(read.value.sub, 0)).toEqual(
+    Object.fromEntries([
+      ['__proto__', 'x'],
+      ['constructor', 'y'],
+    ]),
+  )
+})
+
+test('total: any text and any JSON give a value', () => {
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => typeof readXSmtpApi(text).ok === 'boolean'))
+  const part = fc.jsonValue({ maxDepth: 4 })
+  fc.assert(
+    fc.property(fc.record({ to: part, sub: part, section: part, filters: part }, { requiredKeys: [] }), (value) => {
+      const text = JSON.stringify(value)
+      expect(readXSmtpApi(base64(value))).toEqual(readXSmtpApi(text))
+    }),
+  )
+})
+
+test('folded anywhere between its tokens it says the same', () => {
+  const value = { to: many(3), sub: { '%n%': ['a', 'b', 'c'] }, section: { '%s%': 'x' } }
+  const folds = fc.constantFrom('', '\r\n ', '\n\t', ' ')
+  fc.assert(
+    fc.property(fc.array(folds, { minLength: 100, maxLength: 100 }), (gaps) => {
+      const text = JSON.stringify(value).replaceAll(/[[\]{},:](?=["[{\]}]|$)/g, (mark, at: number) => mark + (gaps[at % 100] ?? ''))
+      expect(readXSmtpApi(text)).toEqual(readXSmtpApi(JSON.stringify(value)))
+    }),
+  )
+})

@@ -1,0 +1,77 @@
+/**
+ * vault.test - what is sealed opens only with its key and for its purpose; keys and certificates as files
+ */
+import { X509Certificate } from 'node:crypto'
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { loadCertificate, makeCertificate } from '../../src/net/certificate.ts'
+import { createVault, fingerprintOf, loadMasterKey, parseMasterKey } from '../../src/config/vault.ts'
+
+const folder = (): string => mkdtempSync(join(tmpdir(), 'bounced-vault-'))
+const KEY = Buffer.alloc(32, 1)
+const vault = createVault(KEY)
+const SEALED = vault.seal(Buffer.from('secret'), 'app-key:1')
+
+test('what was sealed opens', () => expect(vault.open(SEALED, 'app-key:1').toString()).toBe('secret'))
+test('the same is never sealed alike', () => expect(vault.seal(Buffer.from('secret'), 'app-key:1')).not.toEqual(SEALED))
+
+const flipped = Buffer.from(SEALED)
+flipped[flipped.length - 1] = (flipped.at(-1) ?? 0) ^ 1
+const REFUSED = [
+  ['another purpose', () => vault.open(SEALED, 'app-key:2')],
+  ['another key', () => createVault(Buffer.alloc(32, 2)).open(SEALED, 'app-key:1')],
+  ['a bit turned', () => vault.open(flipped, 'app-key:1')],
+  ['cut', () => vault.open(SEALED.subarray(0, 20), 'app-key:1')],
+  ['nothing', () => vault.open(Buffer.alloc(0), 'app-key:1')],
+  ['another version', () => vault.open(Buffer.concat([Buffer.of(9), SEALED.subarray(1)]), 'app-key:1')],
+] as const
+test.each(REFUSED)('%s does not open', (_what, open) => expect(open).toThrow(/sealed secret/))
+
+const KEYS = [
+  ['00'.repeat(32), '00'.repeat(32)],
+  [' ' + 'AB'.repeat(32) + '\n', 'ab'.repeat(32)],
+  [Buffer.alloc(32, 7).toString('base64'), '07'.repeat(32)],
+  [Buffer.alloc(32, 7).toString('base64url'), '07'.repeat(32)],
+] as const
+test.each(KEYS)('the key %j', (text, hex) => expect(parseMasterKey(text).toString('hex')).toBe(hex))
+test('any other text is a key by its digest', () => expect(parseMasterKey('correct horse battery staple, and more').length).toBe(32))
+
+const wish = { given: null, isEmbedded: true, mayMake: true }
+
+test('a key is made once, for its owner alone', () => {
+  const data = folder()
+  const first = loadMasterKey({ ...wish, folder: data })
+  const second = loadMasterKey({ ...wish, folder: data, mayMake: false })
+  expect([first.made, second.made, second.key.equals(first.key), statSync(join(data, 'master.key')).mode & 0o777]).toEqual([
+    true,
+    false,
+    true,
+    0o600,
+  ])
+  expect(fingerprintOf(first.key)).not.toContain(readFileSync(join(data, 'master.key'), 'utf8').trim().slice(0, 8))
+})
+
+test('no key is made beside a store that is there, and none for PostgreSQL', () => {
+  expect(() => loadMasterKey({ ...wish, folder: folder(), mayMake: false })).toThrow(/put it back/)
+  expect(() => loadMasterKey({ ...wish, folder: folder(), isEmbedded: false })).toThrow(/required with PostgreSQL/)
+})
+
+test('a certificate of our own is good for its host', () => {
+  const { cert, key } = makeCertificate('mx.example.com', Date.UTC(2026, 10, 20))
+  const read = new X509Certificate(cert)
+  expect([read.checkHost('mx.example.com'), read.verify(read.publicKey), new Date(read.validTo).getUTCFullYear()]).toEqual([
+    'mx.example.com',
+    true,
+    2036,
+  ])
+  const data = folder()
+  const files = { cert: join(data, 'cert.pem'), key: join(data, 'key.pem') }
+  writeFileSync(files.cert, cert)
+  writeFileSync(files.key, key)
+  expect(loadCertificate(files)).toEqual({ cert, key })
+  writeFileSync(files.key, makeCertificate('mx.example.com', 0).key)
+  expect(() => loadCertificate(files)).toThrow(/not the key of/)
+  expect(() => loadCertificate({ ...files, cert: '/nowhere' })).toThrow(/cannot be read/)
+})

@@ -1,0 +1,138 @@
+/** events.test - the live stream: what is told, resumed, refused, and how it ends */
+import { createConnection } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Fact } from '../../../src/ledger/facts/fact.ts'
+import { BASIC, FAILED, makeBench, OPERATOR, ROW } from '../lambdas.ts'
+import type { Bench } from '../lambdas.ts'
+
+const asked: unknown[] = []
+const waiting: Fact[] = [FAILED]
+let bench: Bench
+let base: string
+const controllers: AbortController[] = []
+
+beforeAll(async () => {
+  bench = await makeBench({
+    follow: (account, start) => {
+      asked.push([account, start])
+      return Promise.resolve({ next: () => Promise.resolve(waiting) })
+    },
+    doorNames: () => Promise.resolve(new Map([[ROW.deliveryId, { emailId: ROW.emailId, recipient: ROW.recipient }]])),
+  })
+  base = await bench.web.listen({ host: '127.0.0.1', port: 0 })
+})
+afterAll(() => bench.web.close())
+
+type Told = { readonly status: number; readonly type: string | null; readonly text: string }
+
+/** Reads until the stream has said as much, or ends. */
+async function listen(
+  query = '',
+  { headers = {}, until = '\n\n' }: { headers?: Record<string, string>; until?: string } = {},
+): Promise<Told> {
+  const controller = new AbortController()
+  controllers.push(controller)
+  const answer = await fetch(`${base}/v1/events${query}`, { headers: { authorization: BASIC, ...headers }, signal: controller.signal })
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of answer.body ?? []) {
+    text += decoder.decode(chunk, { stream: true })
+    if (text.includes(until)) break
+  }
+  controller.abort()
+  return { status: answer.status, type: answer.headers.get('content-type'), text }
+}
+
+test('each fact is an event with its id, its kind and the names of its mail', async () => {
+  const { status, type, text } = await listen('', { until: 'event: failed' })
+  expect([status, type]).toEqual([200, 'text/event-stream'])
+  expect(text).toContain('retry: 3000')
+  expect(text).toContain(`id: ${FAILED.id}\nevent: failed\n`)
+  const whole = await listen('', { until: '"recipient"' })
+  const data = whole.text.split('\n').find((line) => line.startsWith('data: '))
+  expect(JSON.parse(data?.slice(6) ?? '')).toMatchObject({ id: FAILED.id, kind: 'failed', emailId: ROW.emailId, recipient: ROW.recipient })
+})
+
+test.each([
+  ['', {}, [1, 'now']],
+  ['?since=2026-11-20T12:00:00Z', {}, [1, { since: Date.UTC(2026, 10, 20, 12) }]],
+  ['', { 'last-event-id': FAILED.id.toUpperCase() }, [1, { after: FAILED.id }]],
+  ['?account=alice', { authorization: OPERATOR }, [1, 'now']],
+  ['', { authorization: OPERATOR }, [0, 'now']],
+] as const)('begins at its place: %j %j', async (query, headers, want) => {
+  await listen(query, { headers, until: 'retry' })
+  expect(asked.at(-1)).toEqual(want)
+})
+
+test.each([
+  ['', { authorization: '' }, 401],
+  ['?kinds=failed,nonsense', {}, 400],
+  ['?since=yesterday', {}, 400],
+  ['', { 'last-event-id': 'x' }, 400],
+  ['', { accept: 'application/json' }, 406],
+] as const)('is refused as a problem: %j %j', async (query, headers, status) => {
+  const answer = await listen(query, { headers })
+  expect([answer.status, answer.type]).toEqual([status, 'application/problem+json; charset=utf-8'])
+})
+
+test('other kinds are left out', async () => {
+  waiting.push({ ...FAILED, kind: 'open', data: { requestId: 'r', url: null, ip: null, userAgent: null } })
+  const { text } = await listen('?kinds=open', { until: 'event:' })
+  waiting.pop()
+  expect(text).toContain('event: open')
+  expect(text).not.toContain('event: failed')
+})
+
+test.each(['sign-in', 'look-up'] as const)('clients that go away during their %s take no place', async (where) => {
+  const gate = Promise.withResolvers<null>()
+  const arrived: unknown[] = []
+  const pass = (at: string): Promise<unknown> => (at === where ? (arrived.push(at), gate.promise) : Promise.resolve())
+  const follower = { next: () => Promise.resolve([]) }
+  const keys = {
+    account: (apiUser: string) => pass('sign-in').then(() => ({ account: 1, apiUser })),
+    operator: () => Promise.resolve(false),
+  }
+  const shy = await makeBench({ follow: () => pass('look-up').then(() => follower) }, { keys })
+  const at = await shy.web.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = new URL(at)
+  const lost = Array.from({ length: 10 }, () => {
+    const socket = createConnection(Number(port), '127.0.0.1')
+    socket.write(`GET /v1/events?kinds=click HTTP/1.1\r\nhost: x\r\nauthorization: ${BASIC}\r\n\r\n`)
+    return socket
+  })
+  await expect.poll(() => arrived.length).toBe(10)
+  for (const socket of lost) socket.destroy()
+  await expect.poll(() => openSockets(shy)).toBe(0)
+  gate.resolve(null)
+  const kept = new AbortController()
+  const answers: Response[] = []
+  for (let n = 0; n < 10; n++)
+    answers.push(await fetch(`${at}/v1/events?kinds=click`, { headers: { authorization: BASIC }, signal: kept.signal }))
+  expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200))
+  kept.abort()
+  await shy.web.close()
+})
+
+const openSockets = ({ web }: Bench): Promise<number> =>
+  new Promise((resolve, reject) => web.server.getConnections((error, n) => (error === null ? resolve(n) : reject(error))))
+
+test('an account has so many streams and no more; a closed one makes room; all end with the server', async () => {
+  const open: AbortController[] = []
+  const connect = async (): Promise<Response> => {
+    const controller = new AbortController()
+    open.push(controller)
+    return fetch(`${base}/v1/events?kinds=click`, { headers: { authorization: BASIC }, signal: controller.signal })
+  }
+  const streams: Response[] = []
+  for (let n = 0; n < 40; n++) {
+    const stream = await connect()
+    streams.push(stream)
+    if (stream.status === 429) break
+  }
+  expect(streams.map(({ status }) => status)).toEqual([...Array.from({ length: 10 }, () => 200), 429])
+  open[0]?.abort()
+  await expect.poll(async () => (await connect()).status).toBe(200)
+  const ended = Promise.all(streams.slice(1, 10).map(async (stream) => stream.text()))
+  await bench.web.close()
+  expect(await ended).toHaveLength(9)
+})

@@ -1,0 +1,179 @@
+/** queue.test - the queue's doors: who sees what, who may order what, and the vendor's queueStatus */
+import { beforeAll, expect, test } from 'vitest'
+import { BASIC, LANE, makeBench, NOW, ORDER, OPERATOR } from '../lambdas.ts'
+import type { Ask, Bench } from '../lambdas.ts'
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await makeBench()
+})
+
+const BOB = `Basic ${Buffer.from('bob:secret-of-bob').toString('base64')}`
+const soon = new Date(NOW + 3_600_000).toISOString()
+const past = new Date(NOW - 3_600_000).toISOString()
+const late = new Date(NOW + 15 * 86_400_000 + 1).toISOString()
+const latest = new Date(NOW + 15 * 86_400_000).toISOString()
+
+const post = (url: string, body: unknown, auth: string | null = BASIC): Ask => ({ method: 'POST', url: `/v1/queue/${url}`, body, auth })
+
+type Case = readonly [what: string, ask: Ask, status: number, code?: string]
+
+const CASES: readonly Case[] = [
+  ['lanes', { url: '/v1/queue' }, 200],
+  ['lanes of everybody', { url: '/v1/queue', auth: OPERATOR }, 200],
+  ['lanes, one page', { url: '/v1/queue?limit=1&domain=QQ.com' }, 200],
+  ['lanes, no page', { url: '/v1/queue?limit=0' }, 400, 'bad_request'],
+  ['lanes, too long a page', { url: '/v1/queue?limit=1001' }, 400, 'bad_request'],
+  ['lanes after nonsense', { url: '/v1/queue?after=zz' }, 400, 'bad_request'],
+  ['lanes of no domain', { url: '/v1/queue?domain=a@b' }, 400, 'bad_request'],
+  ['lanes, nobody asks', { url: '/v1/queue', auth: null }, 401, 'unauthenticated'],
+  ['lanes of nobody', { url: '/v1/queue?account=mallory', auth: OPERATOR }, 404, 'not_found'],
+  ['a series', { url: '/v1/queue/series' }, 200],
+  ['a series of a day', { url: '/v1/queue/series?step=1m&domain=qq.com' }, 200],
+  ['a series of another step', { url: '/v1/queue/series?step=1h' }, 400, 'bad_request'],
+  ['a series, nobody asks', { url: '/v1/queue/series', auth: null }, 401, 'unauthenticated'],
+  ['a pause of all', post('pause', {}), 200],
+  ['a pause for fifteen days', post('pause', { domain: 'qq.com', until: latest, after15Days: 'delete' }), 200],
+  ['a longer pause', post('pause', { until: late }), 400, 'bad_request'],
+  ['a pause in the past', post('pause', { until: past }), 400, 'bad_request'],
+  ['a pause of no domain', post('pause', { domain: 'x y' }), 400, 'bad_request'],
+  ['a misspelt pause', post('pause', { untill: soon }), 400, 'bad_request'],
+  ['the operator names no account', post('pause', {}, OPERATOR), 400, 'bad_request'],
+  ['a pause by the operator', post('pause?account=alice', {}, OPERATOR), 200],
+  ['a pause, nobody asks', post('pause', {}, null), 401, 'unauthenticated'],
+  ['recover', post('recover', { domain: 'qq.com', how: 'probe' }), 200],
+  ['recover by force', post('recover', { how: 'force' }), 400, 'bad_request'],
+  ['recover, nobody asks', post('recover', {}, null), 401, 'unauthenticated'],
+  ['a rate', post('rate', { domain: 'qq.com', perMinute: 60 }), 200],
+  ['no rate any more', post('rate', { domain: 'qq.com', perMinute: null }), 200],
+  ['a rate of nothing', post('rate', { domain: 'qq.com', perMinute: 0 }), 400, 'bad_request'],
+  ['a rate of no lane', post('rate', { perMinute: 60 }), 400, 'bad_request'],
+  ['a rate, nobody asks', post('rate', {}, null), 400, 'bad_request'],
+  ['delete a domain’s mail', post('delete', { domain: 'qq.com' }), 200],
+  ['delete a time’s mail', post('delete', { since: past, until: soon }), 200],
+  ['delete all', post('delete', { all: true }), 200],
+  ['delete without a word', post('delete', {}), 400, 'bad_request'],
+  ['delete backwards', post('delete', { since: soon, until: past }), 400, 'bad_request'],
+  ['delete, nobody asks', post('delete', { all: true }, null), 401, 'unauthenticated'],
+  ['a warm-up', post('warm-up', { egressIp: '192.0.2.1' }, OPERATOR), 200],
+  ['the end of a warm-up', post('warm-up', { egressIp: '2001:db8::1', startedAt: null }, OPERATOR), 200],
+  ['a warm-up of no IP', post('warm-up', { egressIp: 'mx.example.com' }, OPERATOR), 400, 'bad_request'],
+  ['a warm-up by an account', post('warm-up', { egressIp: '192.0.2.1' }), 403, 'forbidden'],
+  ['a key', post('recover-key', { key: 'ip|192.0.2.1|qq' }, OPERATOR), 200],
+  ['no key', post('recover-key', { key: 'nonsense' }, OPERATOR), 400, 'bad_request'],
+  ['a key of no kind', post('recover-key', { key: 'nonsense|192.0.2.1|qq' }, OPERATOR), 400, 'bad_request'],
+  ['lanes of himself by name', { url: '/v1/queue?account=alice' }, 200],
+  ['lanes of another', { url: '/v1/queue?account=bob' }, 403, 'forbidden'],
+  ['lanes of another that there is not', { url: '/v1/queue?account=mallory' }, 403, 'forbidden'],
+  ['a pause for another', post('pause?account=bob', {}), 403, 'forbidden'],
+  ['a key by an account', post('recover-key', { key: 'ip|192.0.2.1|qq' }), 403, 'forbidden'],
+  ['a key, nobody asks', post('recover-key', { key: 'ip|192.0.2.1|qq' }, null), 401, 'unauthenticated'],
+  ['an order', { url: `/v1/queue/orders/${ORDER.commandId}` }, 200],
+  ['another’s order', { url: `/v1/queue/orders/${ORDER.commandId}`, auth: BOB }, 404, 'not_found'],
+  ['no order', { url: '/v1/queue/orders/x' }, 400, 'bad_request'],
+]
+
+test.each(CASES.map(([what, ask, status, code]) => ({ what, ask, status, code })))('$what', async ({ ask, status, code }) => {
+  const answer = await bench.ask(ask)
+  expect({ status: answer.statusCode, code: answer.json().code }).toEqual({ status, code })
+})
+
+test('an account reads the answers to its own mail, the operator all of them and whose lane it is', async () => {
+  const [mine, all] = [(await bench.ask({ url: '/v1/queue' })).json(), (await bench.ask({ url: '/v1/queue', auth: OPERATOR })).json()]
+  expect(mine).toMatchObject({ delivering: true, seenAt: new Date(NOW).toISOString(), next: null })
+  expect(mine.lanes[0]).toMatchObject({
+    account: null,
+    domain: 'qq.com',
+    state: 'paused',
+    stopped: true,
+    reason: 'IP reputation',
+    key: 'ip|192.0.2.1|qq',
+    class: 'ip-reputation',
+    n: 2,
+    nextSendingAt: new Date(NOW + 1_800_000).toISOString(),
+    waiting: 420,
+    rates: { in: { last5s: 1, last15s: 2, last30s: 3 }, tryOut: { last30s: 0.5 }, out: { last30s: 0.1 } },
+    evidence: [{ text: 'mine' }, { code: 550, text: null }],
+  })
+  expect(all.lanes[0]).toMatchObject({ account: 'alice', evidence: [{ text: 'mine' }, { text: 'another’s' }] })
+})
+
+test('a page leads to the next', async () => {
+  const { next } = (await bench.ask({ url: '/v1/queue?limit=1' })).json()
+  await bench.ask({ url: `/v1/queue?limit=1&after=${next}` })
+  expect(bench.heard.findLast(({ name }) => name === 'queue.lanes')?.args).toEqual([
+    { account: 1, domain: null, after: { account: LANE.account, domain: LANE.domain }, limit: 1 },
+  ])
+})
+
+test.each([
+  [post('recover', {}), { kind: 'recover', account: 1, domain: null, how: 'immediate', onlyOwn: true }, 'api:alice'],
+  [post('recover?account=alice', {}, OPERATOR), { kind: 'recover', account: 1, domain: null, how: 'immediate' }, 'operator for alice'],
+  [
+    post('pause', { domain: 'BÜCHER.example' }),
+    { kind: 'pause', domain: 'xn--bcher-kva.example', until: null, after15Days: 'keep' },
+    'api:alice',
+  ],
+  [post('delete', { domain: 'qq.com' }), { kind: 'delete', account: 1, domain: 'qq.com', from: 0, until: NOW }, 'api:alice'],
+  [post('warm-up', { egressIp: '192.0.2.1' }, OPERATOR), { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: NOW }, 'operator'],
+] as const)('%j is the order %j', async (ask, command, actor) => {
+  await bench.ask(ask)
+  expect(bench.heard.findLast(({ name }) => name === 'queue.order')?.args[0]).toMatchObject({ actor, command })
+})
+
+test.each([
+  [{ state: 'waiting', settledAt: null }, true, 202, { state: 'pending', note: null }],
+  [{ state: 'waiting', settledAt: null }, false, 202, { state: 'pending', note: expect.stringMatching(/no node delivers/) }],
+  [{ state: 'refused', said: 'not so' }, true, 400, { detail: 'not so' }],
+  [{ said: 'left for the operator' }, true, 200, { state: 'done', note: 'left for the operator' }],
+] as const)('an order that is %j, delivering %s, answers %i', async (over, delivering, status, body) => {
+  const { ask } = await makeBench({
+    queue: {
+      delivery: () => Promise.resolve({ delivering, seenAt: NOW }),
+      lanes: () => Promise.resolve([]),
+      series: () => Promise.resolve([]),
+      order: () => Promise.resolve({ ...ORDER, ...over }),
+      found: () => Promise.resolve(null),
+    },
+  })
+  const answer = await ask(post('recover', {}))
+  expect(answer.statusCode).toBe(status)
+  expect(answer.json()).toMatchObject(body)
+})
+
+const STATUS = '/webapi/queueStatus.get.json'
+const GOOD = {
+  message: 'success',
+  queueStatus: [{ apiUser: 'alice', domain: 'qq.com', isStop: true, reason: 'IP reputation', timeout: 1_800, unRequestNum: 420 }],
+}
+const NOBODY = { message: 'error', errors: ['authentication failed'] }
+
+test.each([
+  [{ url: `${STATUS}?api_user=alice&api_key=secret-of-alice`, auth: null }, GOOD],
+  [{ url: `${STATUS}?apiUser=alice&apiKey=secret-of-alice`, auth: null }, GOOD],
+  [{ method: 'POST', url: STATUS, body: { api_user: 'alice', api_key: 'secret-of-alice' }, auth: null }, GOOD],
+  [{ url: `${STATUS}?api_user=alice&api_key=wrong`, auth: null }, NOBODY],
+  [{ url: STATUS }, NOBODY],
+] as const)('queueStatus %j', async (ask, want) => {
+  const answer = await bench.ask(ask)
+  expect([answer.statusCode, answer.json()]).toEqual([200, want])
+})
+
+test('queueStatus leaves out what neither waits nor stops, and a running lane has no timeout', async () => {
+  const run = { ...LANE.status, state: 'active', isStopped: false, reason: null, nextSendingAt: null } as const
+  const { ask } = await makeBench({
+    queue: {
+      delivery: () => Promise.resolve({ delivering: true, seenAt: NOW }),
+      lanes: () =>
+        Promise.resolve([
+          { ...LANE, status: { ...run, waiting: 0 } },
+          { ...LANE, status: run },
+        ]),
+      series: () => Promise.resolve([]),
+      order: () => Promise.resolve(ORDER),
+      found: () => Promise.resolve(null),
+    },
+  })
+  const { queueStatus } = (await ask({ url: `${STATUS}?api_user=alice&api_key=secret-of-alice`, auth: null })).json()
+  expect(queueStatus).toEqual([{ apiUser: 'alice', domain: 'qq.com', isStop: false, reason: '', timeout: null, unRequestNum: 420 }])
+})

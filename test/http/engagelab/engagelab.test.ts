@@ -1,0 +1,163 @@
+/**
+ * engagelab.test - EngageLab's face: HTTP Basic, lists as { result, count, total }, refusals as { code, message }
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { Fault } from '../../../src/errors.ts'
+import { ROUTES } from '../../../src/http/engagelab/routes.ts'
+import { ENTRY, makeBench, OPERATOR } from '../lambdas.ts'
+import type { Ask, Bench } from '../lambdas.ts'
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await makeBench()
+})
+
+const CASES: readonly (readonly [NonNullable<Ask['method']>, string, number, number | string | null, object?])[] = [
+  // method  address                                                          HTTP  code    body
+  ['GET', '/v1/email_status?send_date=2026-11-20', 200, null],
+  ['GET', '/v1/email_status?send_date=2026-11-20&status=4&sub_status=406;409&label_id=7&api_user=alice&domain_name=example.com', 200, null],
+  ['GET', '/v1/email_status?send_date=2026-11-20&offset=0&limit=100&email_ids=a;b&unknown=1', 200, null],
+  ['GET', '/v1/email_status', 400, 40007],
+  ['GET', '/v1/email_status?send_date=20.11.2026', 400, 40007],
+  ['GET', '/v1/email_status?send_date=2026-11-20&limit=101', 400, 40004],
+  ['GET', '/v1/email_status?send_date=2026-11-20&offset=x', 400, 40002],
+  ['GET', '/v1/email_status?send_date=2026-11-20&offset=', 400, 40001],
+  ['GET', '/v1/email_status?send_date=2026-11-20&email=nobody', 400, 40012],
+  ['GET', '/v1/email_status?send_date=2026-11-20&label_id=x', 400, 40015],
+  ['GET', '/v1/bounces?offset=0&limit=30', 200, null],
+  ['GET', '/v1/bounces?start_date=2026-11-01&end_date=2026-11-20', 200, null],
+  ['GET', '/v1/bounces?start_date=2026-11-01', 400, 40008],
+  ['GET', '/v1/bounces?start_date=2026-01-01&end_date=2026-11-20', 400, 40008],
+  ['GET', '/v1/bounces?email=joe@example.com&start_date=x', 200, null],
+  ['GET', '/v1/bounces?limit=x', 400, 40004],
+  ['DELETE', '/v1/bounces?email=joe@example.com', 405, 'method_not_allowed'],
+  ['GET', '/v1/complaints?offset=0&limit=90', 200, null],
+  ['DELETE', '/v1/complaints?email=joe@example.com', 200, null],
+  ['DELETE', '/v1/complaints', 200, null, { email: 'joe@example.com' }],
+  ['DELETE', '/v1/complaints?start_date=2026-11-01&end_date=2026-11-20', 200, null],
+  ['DELETE', '/v1/complaints', 400, 40011],
+  ['GET', '/v1/unsubscribes?api_user=alice', 200, null],
+  ['GET', '/v1/unsubscribes?api_user=', 400, 40010],
+  ['POST', '/v1/unsubscribes', 200, null, { email: 'joe@example.com' }],
+  ['POST', '/v1/unsubscribes', 200, null, { email: ['joe@example.com', 'ann@example.com'] }],
+  ['POST', '/v1/unsubscribes', 400, 40012, { email: 'nobody' }],
+  ['POST', '/v1/unsubscribes', 400, 40011, {}],
+  ['DELETE', '/v1/unsubscribes?email=joe@example.com', 200, null],
+  ['DELETE', '/v1/unsubscribes', 400, 40011],
+  ['GET', '/v1/blocks?offset=0&limit=1', 200, null],
+  ['GET', '/v1/blocks?email_or_domain=example.com&api_user=all', 200, null],
+  ['GET', '/v1/blocks?email_or_domain=joe@', 400, 40012],
+  ['POST', '/v1/blocks', 200, null, { email_or_domain: ['joe@example.com', 'example.net'], expire_time: '2026-12-01 00:00:00' }],
+  ['POST', '/v1/blocks', 400, 40008, { email_or_domain: 'example.net', expire_time: '2026-11-01 00:00:00' }],
+  ['POST', '/v1/blocks', 400, 40016, { email_or_domain: 'example.net', api_user: 'mallory' }],
+  ['POST', '/v1/blocks', 400, 40011, {}],
+  ['DELETE', '/v1/blocks?email_or_domain=example.net', 200, null],
+  ['DELETE', '/v1/blocks', 400, 40011],
+  ['GET', '/v1/no_interceptions', 200, null],
+  ['POST', '/v1/no_interceptions', 200, null, { email_or_domain: 'example.net', api_user: 'alice' }],
+  ['DELETE', '/v1/no_interceptions?email_or_domain=example.net', 200, null],
+  ['DELETE', '/v1/no_interceptions?email_or_domain=-', 400, 40012],
+]
+
+/** Null for a list, whole; else the code of the refusal. */
+function saidIn(said: Readonly<Record<string, unknown>>): unknown {
+  return Object.keys(said).toSorted().join() === 'count,result,total' && Array.isArray(said['result']) ? null : said['code']
+}
+
+test.each(CASES.map(([method, url, status, code, body]) => [method, url, status, code, body] as const))(
+  '%s %s is %i %j',
+  async (method, url, status, code, body) => {
+    const answer = await bench.ask({ method, url, ...(body === undefined ? {} : { body }) })
+    expect([answer.statusCode, saidIn(answer.json())]).toEqual([status, code])
+  },
+)
+
+describe('who may', () => {
+  test.each(ROUTES.map(([method, url]) => [method, url] as const))('%s %s wants an account', async (method, url) => {
+    const answers = await Promise.all([bench.ask({ method, url, auth: null }), bench.ask({ method, url, auth: OPERATOR })])
+    expect(answers.map((answer) => [answer.statusCode, answer.json().code])).toEqual([
+      [401, 40005],
+      [401, 40005],
+    ])
+  })
+})
+
+test('rows in that vendor’s words', async () => {
+  const result = async (url: string): Promise<unknown> => (await bench.ask({ url })).json().result[0]
+  expect(await result('/v1/bounces')).toEqual({
+    email: 'joe@example.com',
+    reason: 'not-exist',
+    bounce_time: '2026-11-20 11:59:59',
+    expire_time: '2026-11-21 12:00:00',
+  })
+  expect(await result('/v1/blocks')).toEqual({
+    api_user: 'all',
+    email_or_domain: 'joe@example.com',
+    create_time: '2026-11-20 11:59:59',
+    expire_time: '2026-11-21 12:00:00',
+  })
+  expect(await result('/v1/email_status?send_date=2026-11-20')).toEqual({
+    email_id: 'm1x0$joe@example.com',
+    api_user: 'alice',
+    email: 'joe@example.com',
+    label_id: 7,
+    status: 4,
+    status_desc: 'invalid email',
+    sub_status: 406,
+    sub_status_desc: 'address does not exist',
+    send_log: '550 5.1.1 No such user',
+    request_time: '2026-11-20 11:59:00',
+    modified_time: '2026-11-20 12:00:00',
+  })
+})
+
+test('sub_status makes status moot, and a day is the account’s', async () => {
+  const { ask, heard } = await makeBench()
+  await ask({ url: '/v1/email_status?send_date=2026-11-20&status=1&sub_status=406' })
+  expect(heard.find(({ name }) => name === 'statuses')?.args[1]).toMatchObject({
+    status: null,
+    subStatuses: [406],
+    from: Date.UTC(2026, 10, 20),
+  })
+})
+
+test('a total counts beyond the page', async () => {
+  const { ask } = await makeBench({
+    suppressions: () => Promise.resolve({ rows: [ENTRY], next: null }),
+    countSuppressions: () => Promise.resolve(41),
+  })
+  expect((await ask({ url: '/v1/complaints?limit=1' })).json()).toMatchObject({ count: 1, total: 41 })
+})
+
+const TROUBLES = [
+  [
+    'an empty JSON body is none',
+    { method: 'DELETE', url: '/v1/complaints?email=joe@example.com', headers: { 'content-type': 'application/json' } },
+    200,
+  ],
+  [
+    'a broken JSON body is refused',
+    { method: 'POST', url: '/v1/unsubscribes', body: '{', headers: { 'content-type': 'application/json' } },
+    400,
+  ],
+  [
+    'another type of body is refused',
+    { method: 'POST', url: '/v1/unsubscribes', body: '<x/>', headers: { 'content-type': 'text/xml' } },
+    415,
+  ],
+] as const
+
+test.each(TROUBLES)('%s', async (_, request, status) => {
+  const answer = await bench.ask(request)
+  expect([answer.statusCode, saidIn(answer.json())]).toEqual([status, status === 200 ? null : status])
+})
+
+test('a store that is away is 500, too many requests are 429', async () => {
+  const away = await makeBench({ suppressions: () => Promise.reject(new Fault('store_busy', 'away')) })
+  expect(await away.ask({ url: '/v1/bounces' }).then((answer) => [answer.statusCode, answer.json().code])).toEqual([500, 501])
+  const limits = { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 }
+  const busy = await makeBench({}, { limits })
+  await busy.ask({ url: '/v1/bounces' })
+  const answer = await busy.ask({ url: '/v1/bounces' })
+  expect([answer.statusCode, answer.json()]).toEqual([429, { code: 50_000, message: 'interface frequency limited' }])
+})

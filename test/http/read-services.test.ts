@@ -1,0 +1,186 @@
+/**
+ * storedesk.test - the desk on a real store of each kind: pages by key, accounts apart, secrets that rotate
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { accountOf, addAccount, createKeys, firstStart, ROTATION_MS, rotateSecret } from '../../src/daemon/accounts.ts'
+import { holdMaster, retireRingKey, rotateRing } from '../../src/daemon/token-keyring.ts'
+import { closeAccount } from '../../src/store/account/accounts.ts'
+import { tokenKeys } from '../../src/store/account/token-keys.ts'
+import type { Desk } from '../../src/http/services.ts'
+import { makeDesk } from '../support/services.ts'
+import { engines } from '../support/engines.ts'
+import { makeShop, MASTER } from '../support/context.ts'
+import type { Clock } from '../support/context.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 12)
+const ANN = { account: 1, apiUser: 'ann', ip: '192.0.2.1' }
+const BOB = { account: 2, apiUser: 'bob', ip: '192.0.2.2' }
+const MAIL = { from: 'news@example.com', subject: 'Hello', label: 'news', broadcast: null, emailType: 'batch', headers: {} } as const
+const ANY = {
+  email: null,
+  from: null,
+  until: null,
+  apiUsers: null,
+  labelIds: null,
+  onlyInForce: true,
+  after: null,
+  offset: 0,
+  limit: 100,
+} as const
+const STATUSES = {
+  email: null,
+  emailIds: null,
+  labelId: null,
+  labelName: null,
+  from: null,
+  until: null,
+  apiUsers: null,
+  status: null,
+  subStatuses: null,
+  requestIp: null,
+  egressIp: null,
+  emailType: null,
+  after: null,
+  withTotal: true,
+  offset: 0,
+  limit: 100,
+} as const
+
+describe.each(engines)('$kind', ({ open }) => {
+  const clock: Clock = { now: T0 }
+  let desk: Desk
+  let emailIds: readonly string[]
+
+  beforeAll(async () => {
+    const { engine } = await open()
+    const shop = await makeShop(engine, clock, [{}, {}])
+    desk = makeDesk(shop)
+    const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))
+    const made = await desk.register(ANN, { ...MAIL, recipients: names })
+    await desk.register(BOB, { ...MAIL, recipients: names })
+    emailIds = made.recipients.map(({ emailId }) => emailId)
+    const attempt = {
+      code: 550,
+      text: '5.1.1 No such user',
+      error: null,
+      mx: null,
+      egressIp: '198.51.100.7',
+      attempt: 1,
+      final: null,
+      at: null,
+    }
+    await desk.attempts(
+      ANN,
+      emailIds.slice(0, 3).map((emailId) => ({ ...attempt, emailId })),
+    )
+  })
+
+  test('mails are found by status, IP and kind, and counted', async () => {
+    const rows: readonly (readonly [Partial<typeof STATUSES> | object, number])[] = [
+      [{}, 5],
+      [{ status: 4 }, 3],
+      [{ status: 4, subStatuses: [406] }, 3],
+      [{ status: 2 }, 0],
+      [{ status: 18 }, 2],
+      [{ egressIp: '198.51.100.7' }, 3],
+      [{ requestIp: '192.0.2.1' }, 5],
+      [{ requestIp: '192.0.2.2' }, 0],
+      [{ emailType: 'trigger' }, 0],
+      [{ labelName: 'NEW' }, 5],
+      [{ email: 'B@Example.org' }, 1],
+      [{ email: 'no address' }, 0],
+      [{ from: T0 + 1 }, 0],
+    ]
+    for (const [filter, want] of rows)
+      expect({ filter, total: (await desk.statuses(1, { ...STATUSES, ...filter })).total }).toEqual({ filter, total: want })
+  })
+
+  test('pages go on where the last one ended', async () => {
+    const seen: string[] = []
+    let after: string | null = null
+    do {
+      const page: Awaited<ReturnType<Desk['statuses']>> = await desk.statuses(1, { ...STATUSES, after, limit: 2 })
+      seen.push(...page.rows.map(({ recipient }) => recipient ?? ''))
+      after = page.next
+    } while (after !== null)
+    expect(seen.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e'].map((name) => `${name}@example.org`))
+    const first = await desk.suppressions(1, { ...ANY, list: 'bounce', limit: 2 })
+    const second = await desk.suppressions(1, { ...ANY, list: 'bounce', limit: 2, after: first.next })
+    expect([first.rows.length, second.rows.length, second.next]).toEqual([2, 1, null])
+    const forged = ['made-up', '', 'null', '[]', '{}', '{"from":"x","addressHash":"zz","scope":""}', '{"requestedAt":1e999,"deliveryId":1}']
+    for (const text of forged) {
+      const after = Buffer.from(text).toString('base64url')
+      await expect(desk.suppressions(1, { ...ANY, list: 'bounce', after })).rejects.toThrow(/as it is/)
+      await expect(desk.statuses(1, { ...STATUSES, after })).rejects.toThrow(/as it is/)
+      await expect(desk.inbox(1, { state: null, reason: null, limit: 1, after })).rejects.toThrow(/as it is/)
+    }
+  })
+
+  test('one account sees nothing of another', async () => {
+    const of = async (account: number): Promise<readonly unknown[]> => [
+      (await desk.suppressions(account, { ...ANY, list: 'bounce' })).rows.length,
+      await desk.countSuppressions(account, { ...ANY, list: 'bounce' }),
+      (await desk.message(account, emailIds[0] ?? ''))?.row.status ?? null,
+      (await desk.checkAddresses(account, ['a@example.org', 'd@example.org', 'none'])).map((rows) => rows.length),
+    ]
+    expect([await of(1), await of(2)]).toEqual([
+      [3, 3, 4, [1, 0, 0]],
+      [0, 0, null, [0, 0, 0]],
+    ])
+  })
+
+  test('lists are changed for one account: removed, added, lifted', async () => {
+    expect(await desk.removeSuppressions(BOB, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(0)
+    expect(await desk.removeSuppressions(ANN, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(1)
+    expect(await desk.addUnsubscribe(ANN, 'z@example.org', 0)).toMatchObject({ list: 'unsubscribe', until: null, address: 'z@example.org' })
+    const lift = { site: 'example.org', rule: null, since: T0 - 1, until: T0 + 1 }
+    expect((await desk.lift(BOB, { ...lift, dryRun: false })).length).toBe(0)
+    expect((await desk.lift(ANN, { ...lift, dryRun: true })).length).toBe(2)
+    expect((await desk.lift(ANN, { ...lift, dryRun: false })).length).toBe(2)
+    expect(await desk.countSuppressions(1, { ...ANY, list: 'bounce' })).toBe(0)
+    expect((await desk.suppressions(1, { ...ANY, list: 'bounce', onlyInForce: false })).rows.length).toBe(3)
+  })
+
+  test('secrets are known, rotate, and end', async () => {
+    const { engine } = await open()
+    const keys = createKeys(engine.read, () => clock.now)
+    const wanted = { apiUser: 'ann', apiKey: null, trust: 'strict', giveUpAfterDays: 5 } as const
+    const first = await firstStart(engine, wanted, T0)
+    const { operatorSecret = '' } = first ?? {}
+    const apiKey = first?.apiKey ?? ''
+    expect(await firstStart(engine, wanted, T0)).toBeNull()
+    const fresh = await engine.tx((db) => rotateSecret(db, 'ann', T0))
+    const ask = async (): Promise<readonly unknown[]> =>
+      Promise.all([
+        keys.account('ann', apiKey),
+        keys.account('ann', fresh),
+        keys.account('bob', fresh),
+        keys.account('operator', operatorSecret),
+        keys.operator(operatorSecret),
+        keys.operator(apiKey),
+      ])
+    const ann = { account: 1, apiUser: 'ann' }
+    expect(await ask()).toEqual([ann, ann, null, null, true, false])
+    clock.now = T0 + ROTATION_MS
+    expect(await ask()).toEqual([null, ann, null, null, true, false])
+    await expect(engine.tx((db) => addAccount(db, wanted, T0))).rejects.toThrow(/taken/)
+    expect(await accountOf(engine.read, 'operator')).toBeNull()
+    await engine.tx((db) => closeAccount(db, 1, T0))
+    expect(await createKeys(engine.read, () => clock.now).account('ann', fresh)).toBeNull()
+  })
+
+  test('a ring keeps its old keys, and a store keeps its master', async () => {
+    const { engine } = await open()
+    await holdMaster(engine, MASTER, T0)
+    await holdMaster(engine, MASTER, T0)
+    expect(await rotateRing(engine, MASTER, T0)).toBe(1)
+    expect((await tokenKeys(engine.read, 0)).map(({ index, retiredAt }) => [index, retiredAt])).toEqual([
+      [0, null],
+      [1, null],
+    ])
+    await expect(retireRingKey(engine, 1, T0)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(retireRingKey(engine, 7, T0)).rejects.toMatchObject({ code: 'not_found' })
+    expect([await retireRingKey(engine, 0, T0), await retireRingKey(engine, 0, T0)]).toEqual([true, false])
+    await expect(holdMaster(engine, Buffer.alloc(32, 9), T0)).rejects.toThrow(/another master key/)
+  })
+})

@@ -1,0 +1,77 @@
+/**
+ * answers.test - the same question hears the same answer: for how long, whose, and until what
+ */
+import { describe, expect, test } from 'vitest'
+import { stampOf } from '../../../src/store/engine/commit-stamp.ts'
+import { writeMetaForOperator } from '../../../src/store/engine/metadata.ts'
+import { createAnswers, KEPT_MS } from '../../../src/http/sendcloud/response-cache.ts'
+import type { AnswerRule, Answers } from '../../../src/http/sendcloud/response-cache.ts'
+import { envelope } from '../../../src/http/sendcloud/envelope.ts'
+import { engines } from '../../support/engines.ts'
+import { makeBench, NOW } from '../lambdas.ts'
+
+type World = { now: number; stamp: string; asked: number }
+
+function play(rule: AnswerRule): { world: World; ask: (account?: number, part?: string, code?: 200 | 40006) => Promise<number> } {
+  const world: World = { now: 0, stamp: 'a', asked: 0 }
+  const answers: Answers = createAnswers({ rule, now: () => world.now, stamp: () => Promise.resolve(world.stamp) })
+  const ask = async (account = 1, part = 'x', code: 200 | 40006 = 200): Promise<number> => {
+    await answers.remember({ account, parts: [part] }, () => {
+      world.asked += 1
+      return Promise.resolve(envelope(code))
+    })
+    return world.asked
+  }
+  return { world, ask }
+}
+
+const RULES = [
+  // rule: how often the store was asked after the same again, after a commit, 10 minutes later, for another question, for another account
+  ['fresh', [1, 2, 3, 4, 5]],
+  ['vendor', [1, 1, 2, 3, 4]],
+  ['off', [2, 3, 4, 5, 6]],
+] as const
+
+test.each(RULES)('%s', async (rule, want) => {
+  const { world, ask } = play(rule)
+  await ask()
+  const again = await ask()
+  world.stamp = 'b'
+  const changed = await ask()
+  world.now = KEPT_MS
+  const late = await ask()
+  expect([again, changed, late, await ask(1, 'y'), await ask(2, 'x')]).toEqual(want)
+})
+
+test('a refusal is not kept', async () => {
+  const { ask } = play('vendor')
+  expect([await ask(1, 'x', 40006), await ask(1, 'x')]).toEqual([1, 2])
+})
+
+test('who signs in how, by which prefix and in which order, is the same question; a day that has passed is another', async () => {
+  let now = NOW
+  const { ask, heard } = await makeBench({ now: () => now }, { answers: 'vendor' })
+  const questions = (): number => heard.filter(({ name }) => name === 'statuses').length
+  await ask({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=5', auth: null })
+  await ask({ url: '/apiv2/data/emailStatus?limit=5&days=1&api_user=alice&api_key=secret-of-alice', auth: null })
+  expect(questions()).toBe(1)
+  await ask({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=6', auth: null })
+  await ask({ url: '/api/data/emailStatus?apiUser=bob&apiKey=secret-of-bob&days=1&limit=5', auth: null })
+  expect(questions()).toBe(3)
+  now += 86_400_000
+  await ask({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=5', auth: null })
+  expect(questions()).toBe(4)
+})
+
+describe.each(engines)('stamps: $kind', ({ open }) => {
+  test('a commit changes the stamp, a look does not', async () => {
+    const { engine } = await open()
+    const first = await stampOf(engine.read)
+    expect(first).not.toBe('')
+    await engine.read.one('select 1 as one')
+    // Other databases of one PostgreSQL change its stamp too: there it only must not stay.
+    expect([first, await stampOf(engine.read)]).toContain(engine.kind === 'sqlite' ? await stampOf(engine.read) : first)
+    await engine.tx((db) => writeMetaForOperator(db, 'answers.test', 'x'))
+    expect(await stampOf(engine.read)).not.toBe(first)
+  })
+})

@@ -1,0 +1,357 @@
+/**
+ * vendorstore.test - the compatible face on a real store of each kind: figures, entries, labels, opens and clicks
+ */
+import fc from 'fast-check'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { addAccount } from '../../../src/daemon/accounts.ts'
+import { applyFacts } from '../../../src/ledger/project/fold.ts'
+import { makeFact, ofDelivery } from '../../../src/ledger/facts/new-fact.ts'
+import type { Reader } from '../../../src/store/engine/engine.ts'
+import { loadWorld } from '../../../src/store/facts/ledger-state.ts'
+import { createStatistics } from '../../../src/http/api/statistics.ts'
+import { createReadingDesk } from '../../../src/http/read-services.ts'
+import { addUp, readFigures } from '../../../src/http/sendcloud/statistics-rows.ts'
+import { spanOfDays } from '../../../src/http/sendcloud/zoned-time.ts'
+import type { Web } from '../../../src/http/server/server.ts'
+import { commitWorld } from '../../../src/service/commit.ts'
+import { changeSettings } from '../../../src/service/admin/account-settings.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { makeWeb } from '../../support/services.ts'
+import { engines } from '../../support/engines.ts'
+import { makeShop } from '../../support/context.ts'
+import type { Clock } from '../../support/context.ts'
+
+/** 23:30 on the wall in Berlin, on the evening before the clocks change. */
+const T0 = Date.UTC(2026, 2, 28, 22, 30)
+const HOUR = 3_600_000
+const DAYS = 'startDate=2026-03-28&endDate=2026-03-29'
+const AGENT = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile Safari/604.1'
+
+type Mail = { readonly emailId: string; readonly deliveryId: string; readonly status: number; readonly subStatus: number | null }
+type Said = {
+  readonly statusCode: number
+  readonly info: Record<string, never> & { readonly dataList: readonly Record<string, unknown>[] }
+}
+
+describe.each(engines)('$kind', ({ open }) => {
+  const clock: Clock = { now: T0 }
+  const keys = new Map<string, string>()
+  let shop: Shop
+  let web: Web
+
+  async function ask(operation: string, parameters = '', user = 'ann'): Promise<Said> {
+    const key = keys.get(user) ?? ''
+    return (await web.inject({ url: `/api/${operation}?apiUser=${user}&apiKey=${key}&${parameters}` })).json()
+  }
+  async function send(recipient: string, over: object = {}, user = 'ann'): Promise<Mail> {
+    const authorization = `Basic ${Buffer.from(`${user}:${keys.get(user)}`).toString('base64')}`
+    const payload = { from: 'news@example.com', recipients: [recipient], ...over }
+    const [made] = (await web.inject({ method: 'POST', url: '/v1/messages', headers: { authorization }, payload })).json().recipients
+    const { emailId, returnPath, status, subStatus } = made
+    return { emailId, deliveryId: String(returnPath).slice(1, 14), status, subStatus }
+  }
+  async function answer(mail: Mail, code: number, text: string): Promise<void> {
+    const headers = { authorization: `Basic ${Buffer.from(`ann:${keys.get('ann')}`).toString('base64')}` }
+    const attempts = [{ emailId: mail.emailId, code, text, attempt: 1 }]
+    expect((await web.inject({ method: 'POST', url: '/v1/attempts', headers, payload: attempts })).statusCode).toBe(200)
+  }
+  async function touch(mail: Mail, kind: 'open' | 'click', requestId: string): Promise<void> {
+    await shop.engine.tx(async (db) => {
+      const { world } = await loadWorld(db, { deliveries: [{ account: 1, deliveryId: mail.deliveryId }] })
+      const row = world.deliveries.get(mail.deliveryId)
+      if (row === undefined) throw new Error('no such delivery')
+      const url = kind === 'click' ? 'https://example.com/offer' : null
+      const moment = { at: clock.now, receivedAt: clock.now, ids: shop.ids }
+      applyFacts(world, [makeFact(kind, ofDelivery(row), moment, { requestId, url, ip: '192.0.2.9', userAgent: AGENT })])
+      await commitWorld(db, world, { now: clock.now, notify: () => false })
+    })
+  }
+
+  beforeAll(async () => {
+    const { engine } = await open()
+    shop = await makeShop(engine, clock, [])
+    for (const apiUser of ['ann', 'bob']) {
+      const made = await engine.tx((db) => addAccount(db, { apiUser, apiKey: null, trust: 'strict', giveUpAfterDays: 5 }, T0))
+      keys.set(apiUser, made.apiKey)
+    }
+    await changeSettings(shop, { account: 1, actor: 'test', byOperator: true, change: { zone: 'Europe/Berlin' }, version: null })
+    web = await makeWeb(shop)
+    const first = await send('a@example.org', { label: 'news' })
+    await answer(first, 250, 'ok')
+    await touch(first, 'open', '1')
+    await touch(first, 'open', '2')
+    await touch(first, 'click', '3')
+    await answer(await send('gone@example.org', { label: 'news' }), 550, '5.1.1 No such user')
+    await answer(await send('c@example.net'), 552, '5.2.2 Mailbox full')
+    // 02:30 on the wall is skipped: half past one, then half past three.
+    clock.now = T0 + 2 * HOUR
+    await answer(await send('d@example.net'), 250, 'ok')
+    clock.now = T0 + 3 * HOUR
+    await send('e@example.net')
+    await send('f@example.net', {}, 'bob')
+  })
+
+  test('statday has a row for each day, user, label and domain', async () => {
+    const { info, statusCode } = await ask('statday/list', DAYS)
+    expect(statusCode).toBe(200)
+    expect(
+      info.dataList.map(({ sendDate, apiUser, domain, labelName, requestNum }) => [sendDate, apiUser, domain, labelName, requestNum]),
+    ).toEqual([
+      ['2026-03-28', 'ann', 'example.net', null, 1],
+      ['2026-03-28', 'ann', 'example.org', 'news', 2],
+      ['2026-03-29', 'ann', 'example.net', null, 2],
+    ])
+    expect(info.dataList[1]).toEqual({
+      sendDate: '2026-03-28',
+      apiUser: 'ann',
+      domain: 'example.org',
+      labelId: 1,
+      labelName: 'news',
+      requestNum: 2,
+      deliveredNum: 1,
+      clickNum: 1,
+      openNum: 2,
+      bounceNum: 0,
+      spamReportedNum: 0,
+      unsubscribeNum: 0,
+      uniqueOpensNum: 1,
+      uniqueClicksNum: 1,
+      invalidEmailsNum: 1,
+      requestPercent: 100,
+      deliveredPercent: 50,
+      clickPercent: 100,
+      openPercent: 200,
+      bouncePercent: 0,
+      spamReportedPercent: 0,
+      unsubscribePercent: 0,
+      uniqueOpensPercent: 100,
+      uniqueClicksPercent: 100,
+      invalidEmailsPercent: 50,
+    })
+  })
+
+  const filtered = [
+    ['', 5],
+    ['&apiUserList=ann;bob', 5],
+    ['&apiUserList=bob', 0],
+    ['&labelIdList=1', 2],
+    ['&labelIdList=0', 3],
+    ['&labelNameList=EW', 2],
+    ['&labelIdList=0&labelNameList=news', 3],
+    ['&labelNameList=nothing', 0],
+    ['&domainList=example.NET;example.com', 3],
+    ['&domainList=nowhere.example', 0],
+  ] as const
+  test.each(filtered)('statday with %j counts %i mails, in one object', async (filter, count) => {
+    const { info } = await ask('statday/list', `${DAYS}${filter}&aggregate=1`)
+    expect(info.dataList).toMatchObject({ requestNum: count })
+    const rows = (await ask('statday/list', `${DAYS}${filter}`)).info.dataList
+    expect(rows.reduce((sum, row) => sum + Number(row['requestNum']), 0)).toBe(count)
+  })
+
+  test('figures are read from counters, and no question is longer than three hours', async () => {
+    const { read } = shop.engine
+    const asked: string[] = []
+    const noting: Reader = {
+      ...read,
+      all: (sql, params) => (asked.push(sql), read.all(sql, params)),
+      inKeys: (sql, keys, params) => (asked.push(`${sql} ${JSON.stringify(keys.rows)}`), read.inKeys(sql, keys, params)),
+    }
+    const statistics = createStatistics(noting)
+    const desk = { ...createReadingDesk(read, shop.now), statistics }
+    const settings = await desk.settings(1)
+    const span = spanOfDays('2026-03-28', '2026-03-29', settings.zone)
+    const wish = { span, metrics: ['request'], by: [], hourly: false, apiUsers: null, labelIds: null, domains: null } as const
+    const by = { account: 1, apiUser: 'ann', ip: '192.0.2.1' }
+    const call = { bag: new Map(), by, settings, now: clock.now, desk }
+    expect(addUp((await readFigures(call, wish)) ?? []).get('request')).toBe(5)
+    expect(addUp((await readFigures(call, { ...wish, hourly: true })) ?? []).get('request')).toBe(5)
+    expect(asked.filter((sql) => /\b(?:deliveries|events)\b/.test(sql))).toEqual([])
+    expect(asked.length).toBe(8 + 8 + 8 + 8)
+  })
+
+  test('stathour goes by the clock on the wall', async () => {
+    const { info } = await ask('stathour/list', DAYS)
+    expect(
+      info.dataList.map(({ sendDate, sendHour, labelId, requestNum, domain }) => [sendDate, sendHour, labelId, requestNum, domain]),
+    ).toEqual([
+      ['2026-03-28', 23, 0, 1, undefined],
+      ['2026-03-28', 23, 1, 2, undefined],
+      ['2026-03-29', 1, 0, 1, undefined],
+      ['2026-03-29', 3, 0, 1, undefined],
+    ])
+    expect((await ask('stathour/list', `${DAYS}&aggregate=1`)).info.dataList).toMatchObject({ requestNum: 5, deliveredNum: 2 })
+  })
+
+  test('invalidstat names the causes as the vendor spells them', async () => {
+    const { info } = await ask('invalidstat/list', DAYS)
+    const [row] = info.dataList
+    expect(info.dataList.length).toBe(1)
+    expect(row).toEqual({
+      sendDate: '2026-03-28',
+      apiUser: 'ann',
+      domain: 'example.org',
+      labelId: 1,
+      labelName: 'news',
+      sendcloudBlacklist: 0,
+      ubsubscribe: 0,
+      espUnvaliable: 0,
+      recipientAddressError: 0,
+      ipOrDomainRejected: 0,
+      recipientNotFound: 1,
+      spamEmails: 0,
+      senderOrRecipientRejected: 0,
+      others: 0,
+    })
+  })
+
+  test('openandclick tells who, when and with what', async () => {
+    const { info } = await ask('openandclick/list', `${DAYS}&trackType=2`)
+    expect(info).toMatchObject({ total: 1, count: 1 })
+    expect(info.dataList[0]).toMatchObject({
+      email: 'a@example.org',
+      trackType: 2,
+      url: 'https://example.com/offer',
+      apiUser: 'ann',
+      currTime: '2026-03-28 23:30:00',
+      ip: '192.0.2.9',
+      country: '',
+      province: '',
+      city: '',
+      browser: 'Safari 18.1',
+      device: 'iOS 18.1',
+      requestTime: '2026-03-28 23:30:00',
+    })
+    const counts = async (parameters: string, user?: string): Promise<unknown> =>
+      (await ask('openandclick/list', parameters, user)).info['total']
+    expect(await Promise.all([counts(DAYS), counts('email=A@Example.org'), counts('email=z@example.org'), counts(DAYS, 'bob')])).toEqual([
+      3, 3, 0, 0,
+    ])
+    expect((await ask('openandclick/list', `${DAYS}&limit=2&start=2`)).info).toMatchObject({ total: 3, count: 1 })
+  })
+
+  test('a block holds for an address or a domain, for one user or all, until it ends or is taken off', async () => {
+    clock.now = T0 + 4 * HOUR
+    const add = await ask('block/add', 'email=b@example.org&domainName=blocked.example&expireTime=2026-03-30 00:00:00')
+    expect(add).toMatchObject({ statusCode: 200, info: { addSuccessCount: 2 } })
+    expect((await ask('block/add', 'email=b@example.org&expireTime=2026-03-30 00:00:00')).info).toEqual({ addSuccessCount: 0 })
+    expect(
+      (await ask('block/list', 'days=1')).info.dataList.toSorted((x, y) => (String(x['email']) < String(y['email']) ? -1 : 1)),
+    ).toEqual([
+      { apiUserBlock: 'all', domain: 'blocked.example', email: '', createTime: '2026-03-29 04:30:00', expireTime: '2026-03-30 00:00:00' },
+      { apiUserBlock: 'all', domain: '', email: 'b@example.org', createTime: '2026-03-29 04:30:00', expireTime: '2026-03-30 00:00:00' },
+    ])
+    const sent = async (recipient: string): Promise<readonly unknown[]> => {
+      const { status, subStatus } = await send(recipient)
+      return [status, subStatus]
+    }
+    expect([await sent('b@example.org'), await sent('x@blocked.example'), await sent('x@example.org')]).toEqual([
+      [4, 401],
+      [4, 401],
+      [18, null],
+    ])
+    expect((await ask('block/list', 'days=1&domainName=blocked.example')).info).toMatchObject({ count: 1 })
+    expect((await ask('block/list', 'email=b@example.org&apiUserBlock=ann')).info).toMatchObject({ count: 0 })
+    expect((await ask('block/list', 'days=1', 'bob')).info).toMatchObject({ count: 0 })
+    expect((await ask('block/delete', 'email=b@example.org')).info).toEqual({ deleteSuccessCount: 1 })
+    expect((await ask('block/delete', 'email=b@example.org')).info).toEqual({ deleteSuccessCount: 0 })
+    expect(await sent('b@example.org')).toEqual([18, null])
+    clock.now = T0 + 26 * HOUR
+    expect(await sent('x@blocked.example')).toEqual([18, null])
+  })
+
+  test('an allowance lets through what stands on the bounce list, and nothing else', async () => {
+    expect(await send('gone@example.org')).toMatchObject({ status: 4, subStatus: 401 })
+    const added = await ask('unintercept/add', 'email=gone@example.org&domainName=allowed.example&apiUserName=ann')
+    expect(added.info).toMatchObject({
+      count: 2,
+      dataList: [{ apiUserName: 'ann', email: 'gone@example.org', domain: '' }, { domain: 'allowed.example' }],
+    })
+    expect((await ask('unintercept/add', 'email=gone@example.org&apiUserName=ann')).info).toMatchObject({ count: 0 })
+    expect(await send('gone@example.org')).toMatchObject({ status: 18 })
+    expect((await ask('unintercept/list', 'apiUserName=ann&limit=1')).info).toMatchObject({ count: 1 })
+    await ask('unsubscribe/add', 'email=gone@example.org')
+    expect(await send('gone@example.org')).toMatchObject({ status: 4, subStatus: 402 })
+    expect((await ask('unintercept/delete', 'email=gone@example.org')).info).toEqual({ count: 0 })
+    expect((await ask('unintercept/delete', 'email=gone@example.org&domainName=allowed.example&apiUserName=ann')).info).toEqual({
+      count: 2,
+    })
+  })
+
+  test('labels come and go; old statistics keep their names', async () => {
+    const added = await ask('label/add', 'labelName=spring')
+    expect(added).toMatchObject({ statusCode: 200, info: { data: { labelName: 'spring' } } })
+    expect(await ask('label/add', 'labelName=spring')).toMatchObject({ statusCode: 40015 })
+    expect(await ask('label/add', 'labelName=spring', 'bob')).toMatchObject({ statusCode: 200 })
+    expect((await ask('label/list', 'query=PRI')).info).toMatchObject({ total: 1, count: 1 })
+    expect((await ask('label/update', 'labelId=1&labelName=journal')).info).toMatchObject({ count: 1 })
+    expect((await ask('label/delete', 'labelId=1', 'bob')).info).toMatchObject({ count: 1 })
+    expect((await ask('label/get', 'labelId=1')).info).toMatchObject({ data: { labelId: 1, labelName: 'journal' } })
+    expect((await ask('label/delete', 'labelId=1')).info).toEqual({ count: 1 })
+    expect(await ask('label/get', 'labelId=1')).toMatchObject({ statusCode: 40015 })
+    expect((await ask('statday/list', `${DAYS}&labelIdList=1`)).info.dataList[0]).toMatchObject({ labelId: 1, labelName: 'journal' })
+  })
+
+  test('an unsubscribe is found by its label', async () => {
+    const counts = async (parameters: string): Promise<unknown> => (await ask('unsubscribe/list', parameters)).info['count']
+    const asked = ['days=1', 'days=1&labelIdList=0', 'days=1&labelNameList=none', 'days=1&labelIdList=99']
+    expect(await Promise.all(asked.map((parameters) => counts(parameters)))).toEqual([1, 1, 0, 0])
+  })
+
+  test('many at once make one entry and one label', async () => {
+    const ten = Array.from({ length: 10 }, (_, n) => n)
+    const blocks = await Promise.all(ten.map(() => ask('block/add', 'email=race@example.org&domainName=race.example')))
+    const counts = blocks.map(({ statusCode, info }) => [statusCode, Number(info['addSuccessCount'])] as const)
+    expect(counts.map(([code]) => code)).toEqual(ten.map(() => 200))
+    expect(counts.reduce((sum, [, added]) => sum + added, 0)).toBe(2)
+    const labels = (await Promise.all(ten.map(() => ask('label/add', 'labelName=race')))).map(({ statusCode }) => statusCode)
+    expect(labels.toSorted((a, b) => a - b)).toEqual([200, ...ten.slice(1).map(() => 40015)])
+    const gone = await Promise.all(ten.map(() => ask('block/delete', 'email=race@example.org&domainName=race.example')))
+    expect(gone.reduce((sum, { info }) => sum + Number(info['deleteSuccessCount']), 0)).toBe(2)
+  })
+
+  test('no text of a stranger upsets the store', async () => {
+    const reads = [
+      'data/emailStatus',
+      'unsubscribe/list',
+      'block/list',
+      'unintercept/list',
+      'statday/list',
+      'openandclick/list',
+      'label/list',
+    ]
+    const names = ['email', 'labelName', 'labelNameList', 'apiUserList', 'domainList', 'emailIds', 'query', 'labelId', 'start', 'subStatus']
+    const text = fc.oneof(
+      fc.constantFrom('\0', '%', '_', '\\', "'", '"; drop table labels', '\ud800', '999999999', 'joe@example.org'),
+      fc.string({ unit: 'binary' }),
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...reads),
+        fc.array(fc.tuple(fc.constantFrom(...names), text), { maxLength: 4 }),
+        async (name, given) => {
+          const asked = new URLSearchParams([['days', '1'], ...given.map((pair) => [...pair])])
+          expect((await ask(name, asked.toString())).statusCode).not.toBe(501)
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+
+  test('userinfo tells the account about itself', async () => {
+    expect((await ask('userinfo/get')).info).toEqual({
+      userName: 'ann',
+      email: '',
+      phone: '',
+      regTime: '2026-03-28',
+      accountType: '',
+      quota: 0,
+      todayUsedQuota: 0,
+      reputation: 0,
+      balance: 0,
+      avaliableBalance: 0,
+      websiteAuthStatus: false,
+      businessAuthStatus: false,
+    })
+  })
+})

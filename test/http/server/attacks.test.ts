@@ -1,0 +1,171 @@
+/**
+ * attacks.test - what strangers try at the HTTP doors, by name
+ */
+import { expect, test } from 'vitest'
+import { BASIC, ITEM, makeBench, OPERATOR, ROW } from '../lambdas.ts'
+
+const HOSTILE = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>\u001b]0;x\u0007'
+
+test('password guessing: an address that fails too often is refused, a right secret too, and others go on', async () => {
+  const { web } = await makeBench()
+  const ask = async (auth: string, remoteAddress: string): Promise<number> =>
+    (await web.inject({ url: '/v1/messages', headers: { authorization: auth }, remoteAddress })).statusCode
+  const wrong = `Basic ${Buffer.from('alice:guess').toString('base64')}`
+  const codes: number[] = []
+  for (let n = 0; n < 40; n++) codes.push(await ask(wrong, '192.0.2.66'))
+  expect([codes[0], codes[29], codes[30], codes[39]]).toEqual([401, 401, 429, 429])
+  expect([await ask(BASIC, '192.0.2.66'), await ask(BASIC, '192.0.2.1')]).toEqual([429, 200])
+})
+
+test('password guessing behind a made-up X-Forwarded-For is counted by the real peer', async () => {
+  const { web } = await makeBench()
+  const codes: number[] = []
+  for (let n = 0; n < 32; n++) {
+    const headers = { authorization: 'Bearer guess', 'x-forwarded-for': `198.51.100.${n}` }
+    codes.push((await web.inject({ url: '/v1/messages', headers, remoteAddress: '192.0.2.67' })).statusCode)
+  }
+  expect(codes.at(-1)).toBe(429)
+})
+
+test('guessing through the vendor’s face counts too', async () => {
+  const { web } = await makeBench()
+  const ask = async (): Promise<string> =>
+    (await web.inject({ method: 'POST', url: '/api/bounce/list?apiUser=alice&apiKey=guess', remoteAddress: '192.0.2.68' })).body
+  const answers: string[] = []
+  for (let n = 0; n < 35; n++) answers.push(await ask())
+  expect(answers.at(-1)).not.toBe(answers[0])
+})
+
+const PATHS = [
+  // where a stranger's text could come back
+  ['GET', `/nowhere/${encodeURIComponent(HOSTILE)}`],
+  ['GET', `/v1/messages/${encodeURIComponent(HOSTILE)}`],
+  ['GET', `/v1/messages?recipient=${encodeURIComponent(HOSTILE)}&status=${encodeURIComponent(HOSTILE)}`],
+  ['GET', `/v1/suppressions/${encodeURIComponent(HOSTILE)}`],
+  ['GET', `/v1/inbox?state=${encodeURIComponent(HOSTILE)}`],
+  ['GET', `/u/${encodeURIComponent(HOSTILE)}`],
+  ['POST', `/u/${encodeURIComponent(HOSTILE)}`],
+  ['GET', '/v1/messages?after=%3Cscript%3E'],
+] as const
+
+test.each(PATHS)('reflection: %s %s', async (method, url) => {
+  const { ask } = await makeBench()
+  const answer = await ask({ method, url })
+  expect(answer.body).not.toMatch(/<script|onerror/)
+  expect(answer.headers).toMatchObject({
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'content-security-policy': expect.stringContaining("default-src 'none'"),
+  })
+  expect(answer.headers['set-cookie']).toBeUndefined()
+})
+
+test.each([
+  ['a body that is no JSON', { 'content-type': 'application/json' }, `{"${HOSTILE}`],
+  ['a content type of his own', { 'content-type': `text/${encodeURIComponent(HOSTILE)}` }, 'x'],
+  ['a poisoned prototype', { 'content-type': 'application/json' }, '{"__proto__":{"admin":true},"from":"a@example.com","recipients":[]}'],
+])('reflection: %s', async (_what, headers, body) => {
+  const { ask, heard } = await makeBench()
+  const answer = await ask({ method: 'POST', url: '/v1/messages', headers, body })
+  expect(answer.statusCode).toBeGreaterThanOrEqual(400)
+  expect(answer.body).not.toMatch(/script|Unexpected token|__proto__/)
+  expect(heard).toEqual([])
+})
+
+test('stored XSS: what a bounce says goes out as JSON that no browser takes for a page', async () => {
+  const { ask } = await makeBench({
+    message: () => Promise.resolve({ row: { ...ROW, sendLog: HOSTILE, subject: HOSTILE, from: HOSTILE }, facts: [] }),
+    inbox: () => Promise.resolve({ rows: [{ ...ITEM, from: HOSTILE, subject: HOSTILE, summary: HOSTILE }], next: null }),
+  })
+  for (const url of [`/v1/messages/${encodeURIComponent(ROW.emailId ?? '')}`, '/v1/inbox']) {
+    const answer = await ask({ url })
+    expect(answer.headers['content-type']).toMatch(/^application\/json/)
+    expect(answer.body).not.toContain('\u001b')
+  }
+})
+
+test('stored XSS: a raw mail is bytes to keep, never a page', async () => {
+  const { ask } = await makeBench()
+  const answer = await ask({ url: `/v1/inbox/${ITEM.digest}/raw` })
+  expect(answer.headers).toMatchObject({
+    'content-type': 'application/octet-stream',
+    'content-disposition': expect.stringMatching(/^attachment; filename="[0-9a-f]{16}\.eml"$/),
+  })
+})
+
+test('cross-site request forgery: signing in is a header, so that no cookie carries it; the one page needs its token', async () => {
+  const { ask, heard } = await makeBench()
+  const cross = { origin: 'https://evil.example', 'content-type': 'text/plain' }
+  expect((await ask({ method: 'POST', url: `/v1/inbox/${ITEM.digest}/accept`, auth: null, headers: cross, body: 'x' })).statusCode).toBe(
+    401,
+  )
+  const preflight = await ask({ method: 'GET', url: '/v1/messages', headers: { origin: 'https://evil.example' } })
+  expect(preflight.headers['access-control-allow-origin']).toBeUndefined()
+  expect((await ask({ url: `/u/${'a'.repeat(30)}`, auth: null })).statusCode).toBe(200)
+  expect(heard.filter(({ name }) => name === 'unsubscribe')).toEqual([])
+})
+
+test('clickjacking and injected script: the page allows its own style, its own form, and no frame', async () => {
+  const { ask } = await makeBench()
+  const { headers, body } = await ask({ url: `/u/${'a'.repeat(30)}`, auth: null })
+  const policy = String(headers['content-security-policy'])
+  expect(policy).toMatch(/default-src 'none'; style-src 'sha256-[\w+/=]+'; form-action 'self'; frame-ancestors 'none'/)
+  expect(policy).not.toContain('unsafe')
+  expect(body).not.toMatch(/<script|style="|http/)
+})
+
+test('header injection: a header of a mail is one line', async () => {
+  const { ask, heard } = await makeBench()
+  const mail = { from: 'a@example.com', recipients: ['b@example.org'] }
+  for (const headers of [{ 'X-A': 'b\r\nBcc: c@example.org' }, { 'X-A\r\nBcc': 'c' }, { 'X-A': '\u0000' }])
+    expect((await ask({ method: 'POST', url: '/v1/messages', body: { ...mail, headers } })).statusCode).toBe(400)
+  expect(heard).toEqual([])
+})
+
+test('only the operator cuts and erases', async () => {
+  const { ask, heard } = await makeBench()
+  const rows = [
+    { method: 'GET', url: '/v1/cuts' },
+    { method: 'POST', url: '/v1/cuts', body: { peer: '192.0.2.1', reason: 'x' } },
+    { method: 'DELETE', url: '/v1/cuts?kind=peer&name=192.0.2.1' },
+    { method: 'DELETE', url: '/v1/addresses/joe%40example.org' },
+  ] as const
+  for (const row of rows) expect((await ask(row)).statusCode).toBe(403)
+  expect(heard).toEqual([])
+  for (const row of rows) expect((await ask({ ...row, auth: OPERATOR })).statusCode).toBe(200)
+  expect(heard.map(({ name }) => name)).toEqual(['cuts', 'addCut', 'removeCut', 'eraseAddress'])
+})
+
+test.each([
+  // what the operator names       status
+  [{ peer: '192.0.2.1' }, 200],
+  [{ peer: '::ffff:192.0.2.1' }, 200],
+  [{ peer: '2001:db8::/32' }, 200],
+  [{ peer: '0.0.0.0/0' }, 400],
+  [{ peer: '::/0' }, 400],
+  [{ peer: 'evil.example' }, 400],
+  [{ token: 'x' }, 400],
+  [{ account: 'alice' }, 200],
+  [{ account: 'nobody' }, 404],
+  [{}, 400],
+  [{ peer: '192.0.2.1', account: 'alice' }, 400],
+])('a cut is named well: %j', async (named, status) => {
+  const { ask } = await makeBench()
+  const body = { ...named, reason: 'a flood' }
+  expect((await ask({ method: 'POST', url: '/v1/cuts', body, auth: OPERATOR })).statusCode).toBe(status)
+})
+
+test('an inbox mail is settled in the name of whoever asks', async () => {
+  const { ask, heard } = await makeBench()
+  const url = `/v1/inbox/${ITEM.digest}`
+  await ask({ method: 'POST', url: `${url}/accept` })
+  await ask({ method: 'POST', url: `${url}/discard`, auth: OPERATOR })
+  const linked = await ask({ method: 'POST', url: `${url}/link?account=alice`, body: { emailId: 'm1' }, auth: OPERATOR })
+  expect(linked.json()).toMatchObject({ id: ITEM.digest, changed: true, problem: null, events: [{ kind: 'failed' }] })
+  expect((await ask({ method: 'POST', url: `${url}/link`, body: {} })).statusCode).toBe(400)
+  expect(heard.map(({ args }) => args[0])).toMatchObject([
+    { account: 1, actor: 'api:alice', action: 'accept' },
+    { account: null, actor: 'operator', action: 'discard' },
+    { account: 1, actor: 'operator for alice', action: 'link', emailId: 'm1' },
+  ])
+})

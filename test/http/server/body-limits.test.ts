@@ -1,0 +1,160 @@
+/**
+ * bodies.test - how much strangers may make the server hold, by requests that never end
+ */
+import { connect, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, expect, test } from 'vitest'
+import { addBodies, HTTP_LIMITS, type Bodies, type HttpLimits } from '../../../src/http/server/body-limits.ts'
+import { createServer as createHttp } from '../../../src/http/server/server.ts'
+import type { Web } from '../../../src/http/server/server.ts'
+import { createTelemetry } from '../../../src/telemetry.ts'
+import { makeBench } from '../lambdas.ts'
+
+const MIB = 1024 * 1024
+const undo: (() => unknown)[] = []
+afterEach(async () => {
+  for (const end of undo.splice(0).toReversed()) await end()
+})
+
+async function listen(web: Web): Promise<number> {
+  await web.listen({ host: '127.0.0.1', port: 0 })
+  undo.push(() => web.close())
+  const address = web.server.address()
+  return address !== null && typeof address === 'object' ? address.port : 0
+}
+
+type Client = { readonly socket: Socket; readonly heard: () => string; readonly gone: Promise<unknown> }
+
+/** A client that sends what it is told, and no end. */
+function dial(port: number, head: string, pieces: readonly Buffer[] = []): Client {
+  const socket = connect(port, '127.0.0.1')
+  let heard = ''
+  socket.setEncoding('latin1').on('data', (text: string) => (heard += text))
+  socket.on('error', () => undefined)
+  socket.write(head)
+  for (const piece of pieces) socket.write(piece)
+  undo.push(() => socket.destroy())
+  return { socket, heard: () => heard, gone: once(socket, 'close').catch(() => undefined) }
+}
+
+const post = (url: string, type: string, length: number): string =>
+  `POST ${url} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let n = 0; n < 1_000 && !isSo(); n++) await sleep(10)
+  expect(isSo()).toBe(true)
+}
+
+/** The whole web with a small budget, and what it has counted by its own gauge. */
+async function serve(http: Partial<HttpLimits>): Promise<{ readonly port: number; readonly figure: (name: string) => Promise<number> }> {
+  const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
+  const { web } = await makeBench({}, { telemetry, http: { ...HTTP_LIMITS, ...http } })
+  const figure = async (name: string): Promise<number> => {
+    const { text } = await telemetry.metrics()
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(name))
+      .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+  }
+  return { port: await listen(web), figure }
+}
+
+const MANY = 40
+
+test('stalled posts without a key share one budget: above it large ones are refused, whatever their door', async () => {
+  const { port, figure } = await serve({ bodyBudget: 8 * MIB })
+  const clients = Array.from({ length: MANY }, () =>
+    dial(port, post('/api/mail/send', 'multipart/form-data; boundary=b', 17 * MIB), [Buffer.alloc(2 * MIB, 65)]),
+  )
+  await until(() => clients.filter(({ heard }) => heard().includes('interface frequency limited')).length >= MANY - 8)
+  await sleep(1_500)
+  expect(await figure('bounced_http_body_bytes')).toBeLessThanOrEqual(8 * MIB)
+  expect(await figure('bounced_http_bodies_refused_total')).toBeGreaterThanOrEqual(MANY - 8)
+})
+
+const DOORS = [
+  // a large body that begins while there is no room       how it is answered
+  ['/v1/messages', 'application/json', 503, '"code":"overloaded"'],
+  ['/v1/attempts', 'application/x-www-form-urlencoded', 503, '"code":"overloaded"'],
+  ['/api/mail/send', 'application/json', 200, '"statuscode":50000'],
+  ['/apiv2/mail/send', 'multipart/form-data; boundary=b', 200, '"statuscode":50000'],
+  ['/api/bounce/list', 'multipart/form-data; boundary=b', 200, '"statuscode":50000'],
+  ['/webapi/mail.send.json', 'multipart/form-data; boundary=b', 200, 'interface frequency limited'],
+  ['/v1/blocks', 'application/json', 429, '"code":50000'],
+] as const
+
+test('while there is no room each door refuses large bodies in its own words, and takes small ones', async () => {
+  const { port } = await serve({ bodyBudget: 8 * MIB, bodyIdleSeconds: 600 })
+  // Five seconds pass before an older body must go for the sake of others.
+  dial(port, post('/api/mail/send', 'multipart/form-data; boundary=b', 17 * MIB), [Buffer.alloc(5 * MIB, 65)])
+  await sleep(200)
+  const answers: unknown[] = []
+  for (const [url, type, , words] of DOORS) {
+    const client = dial(port, post(url, type, 99_000))
+    await client.gone
+    answers.push([url, type, Number(client.heard().slice(9, 12)), client.heard().includes(words) ? words : client.heard()])
+  }
+  expect(answers).toEqual(DOORS)
+  const small = await fetch(`http://127.0.0.1:${port}/api/bounce/list`, { method: 'POST', body: new URLSearchParams({ apiUser: 'alice' }) })
+  expect(await small.json()).toMatchObject({ statusCode: 40005 })
+})
+
+/** A server with one route, to look at what it counts. */
+async function plain(limits: Partial<HttpLimits>, now: () => number): Promise<{ readonly port: number; readonly bodies: Bodies }> {
+  const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
+  const http = { ...HTTP_LIMITS, ...limits }
+  const web = await createHttp({ telemetry, bodyBytes: 4 * MIB, trustProxy: false, http })
+  const bodies = addBodies(web, { telemetry, limits: http, now })
+  web.post('/echo', (request) => Promise.resolve({ keys: Object.keys(Object(request.body)).length }))
+  return { port: await listen(web), bodies }
+}
+
+test('bytes count as they arrive and until the answer; a client that goes away gives them back', async () => {
+  const { port, bodies } = await plain({}, Date.now)
+  const client = dial(port, post('/echo', 'application/json', 2 * MIB), [Buffer.alloc(MIB, 32)])
+  await until(() => bodies.used() >= MIB)
+  client.socket.destroy()
+  await until(() => bodies.used() === 0)
+  const form = new FormData()
+  form.set('a', '1')
+  form.set('b', 'x'.repeat(MIB))
+  const answer = await fetch(`http://127.0.0.1:${port}/echo`, { method: 'POST', body: form })
+  expect(await answer.json()).toEqual({ keys: 2 })
+  await until(() => bodies.used() === 0)
+})
+
+test('a body that stands still ends with 408', async () => {
+  const clock = { now: 1_000_000 }
+  const { port, bodies } = await plain({ bodyIdleSeconds: 20 }, () => clock.now)
+  const client = dial(port, post('/echo', 'application/json', MIB), [Buffer.alloc(1_000, 32)])
+  await until(() => bodies.used() >= 1_000)
+  clock.now += 19_000
+  bodies.sweep()
+  expect(client.heard()).toBe('')
+  clock.now += 1_000
+  bodies.sweep()
+  await client.gone
+  expect(client.heard()).toMatch(/^HTTP\/1\.1 408 .*"code":"request_timeout"/s)
+  expect(bodies.used()).toBe(0)
+})
+
+test('a body that nobody reads (415) does not spoil the connection for the next request', async () => {
+  const { port } = await plain({}, Date.now)
+  const body = Buffer.alloc(300_000, 65)
+  const client = dial(port, post('/echo', 'text/odd', body.length), [body, Buffer.from('GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n')])
+  await until(() => client.heard().includes('HTTP/1.1 404 ') || client.socket.destroyed)
+  expect(client.heard()).toMatch(/^HTTP\/1\.1 415 /)
+})
+
+test('connections beyond the cap are closed, and a head that does not end is not waited for', async () => {
+  const { port } = await plain({ connections: 3, headerSeconds: 1 }, Date.now)
+  const held = Array.from({ length: 3 }, () => dial(port, 'GET /nowhere HTTP/1.1\r\nHost: x\r\n'))
+  await Promise.all(held.map(({ socket }) => once(socket, 'connect')))
+  await sleep(50)
+  const fourth = dial(port, 'GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n')
+  await fourth.gone
+  expect(fourth.heard()).toBe('')
+  await Promise.all(held.map(({ gone }) => gone))
+  expect(held.map(({ heard }) => heard().slice(0, 13))).toEqual(held.map(() => 'HTTP/1.1 408 '))
+})

@@ -1,0 +1,117 @@
+/** manners.test - what HTTP asks of every route of our own: tags, conditions, methods, media types, problems */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { Fault } from '../../../src/errors.ts'
+import { accepts } from '../../../src/http/server/content-negotiation.ts'
+import { readTags } from '../../../src/http/server/etag.ts'
+import { BASIC, ENDPOINT, makeBench, ROW } from '../lambdas.ts'
+import type { Ask, Bench } from '../lambdas.ts'
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await makeBench()
+})
+
+const PROBLEM = 'application/problem+json; charset=utf-8'
+const EMAIL = `/v1/messages/${encodeURIComponent(ROW.emailId ?? '')}`
+const json = { 'content-type': 'application/json' }
+
+test.each([
+  ['an unknown address', { url: '/v1/nothing' }, 404, 'not_found', null],
+  ['an unknown address below a known one', { url: '/v1/queue/pause/x' }, 404, 'not_found', null],
+  ['another method', { method: 'DELETE', url: '/v1/messages' }, 405, 'method_not_allowed', 'GET, HEAD, POST'],
+  ['another method, with a query', { method: 'POST', url: `${EMAIL}?x=1` }, 405, 'method_not_allowed', 'GET, HEAD'],
+  ['another method of a page', { method: 'PATCH', url: '/v1/suppressions/check' }, 405, 'method_not_allowed', 'GET, HEAD, POST'],
+  ['XML wanted', { url: '/v1/messages', headers: { accept: 'application/xml' } }, 406, 'not_acceptable', null],
+  ['JSON refused', { url: '/v1/messages', headers: { accept: '*/*, application/json;q=0' } }, 406, 'not_acceptable', null],
+  ['a body too large', { method: 'POST', url: '/v1/messages', body: `"${'x'.repeat(100_001)}"`, headers: json }, 413, 'http', null],
+  ['XML sent', { method: 'POST', url: '/v1/messages', body: '<a/>', headers: { 'content-type': 'application/xml' } }, 415, 'http', null],
+  ['JSON that is none', { method: 'POST', url: '/v1/messages', body: '{', headers: json }, 400, 'http', null],
+  ['no sign-in', { url: '/v1/messages', auth: null }, 401, 'unauthenticated', null],
+] as const satisfies readonly (readonly [string, Ask, number, string, string | null])[])(
+  '%s is a problem',
+  async (_what, ask, status, code, allow) => {
+    const answer = await bench.ask(ask)
+    expect([answer.statusCode, answer.headers['content-type'], answer.json().code]).toEqual([status, PROBLEM, code])
+    expect(answer.headers['allow'] ?? null).toBe(allow)
+    expect(answer.json()).toMatchObject({ type: 'about:blank', status, instance: expect.any(String), detail: expect.any(String) })
+  },
+)
+
+describe('what has not changed is not sent again', () => {
+  test.each(['/v1/messages', '/v1/queue', '/v1/webhooks', '/v1/account/settings', '/v1/webhooks/1'])('%s', async (url) => {
+    const first = await bench.ask({ url })
+    const tag = String(first.headers['etag'])
+    expect(first.headers['cache-control']).toBe('private, no-cache')
+    for (const asked of [tag, `W/${tag}`, `"other", ${tag}`, '*']) {
+      const again = await bench.ask({ url, headers: { 'if-none-match': asked } })
+      expect([again.statusCode, again.body, again.headers['etag']]).toEqual([304, '', tag])
+    }
+    expect((await bench.ask({ url, headers: { 'if-none-match': '"other"' } })).statusCode).toBe(200)
+  })
+
+  test('refusals and what is posted have no tag', async () => {
+    const refused = await bench.ask({ url: '/v1/messages/none', headers: { 'if-none-match': '*' } })
+    const posted = await bench.ask({ method: 'POST', url: '/v1/suppressions/check', body: { addresses: ['a@example.com'] } })
+    expect([refused.statusCode, refused.headers['etag'], posted.statusCode, posted.headers['etag']]).toEqual([
+      404,
+      undefined,
+      200,
+      undefined,
+    ])
+  })
+})
+
+describe('what has changed meanwhile is not overwritten', () => {
+  const settings: Ask = { method: 'PATCH', url: '/v1/account/settings', body: { zone: 'Asia/Shanghai' } }
+  const endpoint: Ask = { method: 'PATCH', url: '/v1/webhooks/1', body: { enabled: false } }
+  const removal: Ask = { method: 'DELETE', url: '/v1/webhooks/1' }
+  const tag = `"v${ENDPOINT.updatedAt}"`
+  test.each([
+    [settings, '"v1"', 200],
+    [settings, '"v0", "v1"', 200],
+    [settings, '*', 200],
+    [settings, 'W/"v1"', 412],
+    [settings, '"v2"', 412],
+    [settings, 'v1', 412],
+    [endpoint, tag, 200],
+    [endpoint, '"v1"', 412],
+    [removal, tag, 204],
+    [removal, '"v1"', 412],
+    [{ ...endpoint, url: '/v1/webhooks/9' }, tag, 404],
+  ] as const)('%j If-Match %s: %i', async (ask, match, status) => {
+    expect((await bench.ask({ ...ask, headers: { 'if-match': match } })).statusCode).toBe(status)
+  })
+
+  test('who was first between the look and the change is told of as a failed precondition', async () => {
+    const { ask } = await makeBench({ changeSettings: () => Promise.reject(new Fault('conflict', 'version 2 by now')) })
+    expect((await ask({ ...settings, headers: { 'if-match': '"v1"' } })).statusCode).toBe(412)
+    expect((await ask(settings)).statusCode).toBe(409)
+  })
+})
+
+test.each([
+  [undefined, true],
+  ['', true],
+  ['*/*', true],
+  ['application/*;q=0.1', true],
+  ['text/html, application/json;q=0.9', true],
+  ['text/html,application/xhtml+xml,*/*;q=0.8', true],
+  ['text/html', false],
+  ['*/*;q=0', false],
+  ['application/json;q=0, */*', false],
+  ['application/json;q=0.0', false],
+  [',,;;=', false],
+] as const)('accept %j: %s', (header, want) => expect(accepts(header, 'application/json')).toBe(want))
+
+test.each([
+  [undefined, []],
+  ['', []],
+  ['"a", W/"b" , *', ['"a"', '"b"', '*']],
+  ['a', []],
+] as const)('tags of %j', (header, want) => expect(readTags(header)).toEqual(want))
+
+test('the account is who is asked about, whatever tag it brings', async () => {
+  const bob = `Basic ${Buffer.from('bob:secret-of-bob').toString('base64')}`
+  const tag = String((await bench.ask({ url: EMAIL, auth: BASIC })).headers['etag'])
+  expect((await bench.ask({ url: EMAIL, auth: bob, headers: { 'if-none-match': tag } })).statusCode).toBe(404)
+})

@@ -1,0 +1,115 @@
+/** openapi.test - what the documents say is what is answered: every route of ours is asked, and its answer held against its schema */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { LINES as ENGAGELAB } from '../../../src/http/engagelab/openapi-document.ts'
+import { ROUTES } from '../../../src/http/engagelab/routes.ts'
+import { LINES } from '../../../src/http/sendcloud/openapi-document.ts'
+import { OPERATIONS } from '../../../src/http/sendcloud/routes.ts'
+import { askOf, operationsOf, type Document } from '../requests.ts'
+import { makeBench } from '../lambdas.ts'
+
+const bench = await makeBench()
+const { document: own, operations } = await operationsOf(bench)
+
+/** Streams, which test/web/events reads. */
+const STREAMS: ReadonlySet<string> = new Set(['GET /v1/events'])
+
+/** What the lambdas refuse: the problem is held against its schema. */
+const REFUSED: ReadonlySet<string> = new Set(['POST /v1/exports/{id}/retry'])
+
+const asked = operations.filter(({ name }) => !STREAMS.has(name))
+
+test('it is OpenAPI 3.1, and every operation names a good answer, its media type, and a problem', () => {
+  expect(own.openapi).toBe('3.1.0')
+  for (const { name, operation } of operations) {
+    const good = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'))
+    expect({ name, good: good.length > 0 }).toEqual({ name, good: true })
+    for (const [status, { content }] of good)
+      expect({ name, status, has: content !== undefined || status === '204' }).toMatchObject({ has: true })
+    expect({ name, problem: Object.keys(operation.responses['default']?.content ?? {}) }).toEqual({
+      name,
+      problem: ['application/problem+json'],
+    })
+  }
+})
+
+test('every operation has a name of its own', () => {
+  const names = operations.map(({ operation }) => operation.operationId ?? '')
+  expect(names).toContain('getMessagesByEmailId')
+  expect(names.every((name) => /^[a-z]+[A-Z]\w*$/.test(name))).toBe(true)
+  expect(new Set(names).size).toBe(names.length)
+})
+
+describe('what is answered is what is said', () => {
+  test.each(asked)('$name', async ({ name, operation }) => {
+    const answer = await bench.ask(askOf(name))
+    const said = operation.responses[REFUSED.has(name) ? 'default' : String(answer.statusCode)]
+    expect({ status: answer.statusCode, body: said === undefined ? answer.body : null }).toMatchObject({ body: null })
+    if (answer.statusCode === 204) return
+    const type = String(answer.headers['content-type']).split(';')[0] ?? ''
+    const schema = said?.content?.[type]?.schema
+    expect({ type, types: Object.keys(said?.content ?? {}), said: schema !== undefined }).toMatchObject({ said: true })
+    if (!type.endsWith('json')) return
+    const read = z.fromJSONSchema({ ...schema }).safeParse(answer.json())
+    expect(read.error?.issues ?? []).toEqual([])
+  })
+
+  test.each(asked.filter(({ operation }) => operation.security === undefined))('$name: nobody asks', async ({ name, operation }) => {
+    const answer = await bench.ask({ ...askOf(name), auth: null })
+    const schema = operation.responses['default']?.content?.['application/problem+json']?.schema
+    expect(answer.statusCode).toBe(401)
+    expect(z.fromJSONSchema({ ...schema }).safeParse(answer.json()).error?.issues ?? []).toEqual([])
+  })
+})
+
+describe('the compatible faces', () => {
+  let vendor: Document
+  let engagelab: Document
+  beforeAll(async () => {
+    vendor = (await bench.ask({ url: '/openapi/sendcloud.json', auth: null })).json()
+    engagelab = (await bench.ask({ url: '/openapi/engagelab.json', auth: null })).json()
+  })
+
+  test('every operation is in the document, and no other', () => {
+    expect(LINES.map(([operation]) => operation).toSorted()).toEqual([...Object.keys(OPERATIONS), 'mail/send'].toSorted())
+    expect(Object.keys(vendor.paths)).toEqual([...LINES.map(([operation]) => `/api/${operation}`), '/webapi/queueStatus.get.json'])
+    expect(ENGAGELAB.map(([method, url]) => `${method} ${url}`)).toEqual(ROUTES.map(([method, url]) => `${method} ${url}`))
+    expect(Object.keys(engagelab.paths)).toEqual([...new Set(ROUTES.map(([, url]) => url))])
+  })
+
+  test.each(LINES.map(([operation]) => operation).filter((operation) => operation !== 'mail/send'))(
+    '%s answers its envelope',
+    async (operation) => {
+      const answer = await bench.ask({ url: `/api/${operation}?apiUser=alice&apiKey=secret-of-alice`, auth: null })
+      const schema = vendor.paths[`/api/${operation}`]?.['get']?.responses['200']?.content?.['application/json']?.schema
+      expect(answer.statusCode).toBe(200)
+      expect(z.fromJSONSchema({ ...schema }).safeParse(answer.json()).error?.issues ?? []).toEqual([])
+    },
+  )
+
+  test('none of their names is ours', () => {
+    for (const path of Object.keys(own.paths)) expect([path, path in vendor.paths || path in engagelab.paths]).toEqual([path, false])
+  })
+})
+
+describe('the page', () => {
+  test.each([
+    ['/docs', 200, 'text/html; charset=utf-8'],
+    ['/docs/', 200, 'text/html; charset=utf-8'],
+    ['/docs/static/swagger-ui.css', 200, 'text/css; charset=utf-8'],
+    ['/docs/static/swagger-initializer.js', 200, 'application/javascript; charset=utf-8'],
+    ['/docs/static/none.js', 404, 'application/problem+json; charset=utf-8'],
+    ['/docs/static/..%2f..%2fpackage.json', 404, 'application/problem+json; charset=utf-8'],
+  ] as const)('%s: %i', async (url, status, type) => {
+    const answer = await bench.ask({ url, auth: null })
+    expect([answer.statusCode, answer.headers['content-type']]).toEqual([status, type])
+  })
+
+  test('names every document, asks no other host, and may do little', async () => {
+    const page = await bench.ask({ url: '/docs', auth: null })
+    const start = await bench.ask({ url: '/docs/static/swagger-initializer.js', auth: null })
+    for (const url of ['/openapi.json', '/openapi/sendcloud.json', '/openapi/engagelab.json']) expect(start.body).toContain(url)
+    expect(page.body).not.toMatch(/(?:src|href)="(?:https?:)?\/\//)
+    expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self' 'sha256-[^']+'; /)
+  })
+})

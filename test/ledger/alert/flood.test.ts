@@ -1,0 +1,54 @@
+/**
+ * flood.test - when many reports are too many
+ */
+import { expect, test } from 'vitest'
+import { countReport, FLOODS, type FloodRule, type Gauge } from '../../../src/ledger/alert/flood.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 12)
+const RULE: FloodRule = { windowMs: 900_000, reports: 10, times: 10 }
+
+/** Floods of each window, where `counts` reports come in windows that follow each other. */
+function floodsOf(counts: readonly number[], rule = RULE): readonly number[] {
+  let gauge: Gauge | null = null
+  return counts.map((count, window) => {
+    let floods = 0
+    for (let n = 0; n < count; n++) {
+      const step = countReport(gauge, T0 + window * rule.windowMs + n, rule)
+      gauge = step.gauge
+      if (step.isFlood) floods++
+    }
+    return floods
+  })
+}
+
+test.each([
+  // reports in each window          alarms in each
+  [[9], [0]],
+  [[10], [1]],
+  [[500], [1]],
+  [
+    [10, 10],
+    [1, 0],
+  ], // one that goes on is told once
+  [
+    [9, 9, 9, 9, 11],
+    [0, 0, 0, 0, 0],
+  ],
+  [
+    [9, 9, 9, 9, 90],
+    [0, 0, 0, 0, 1],
+  ],
+  [
+    [4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10],
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+  ],
+] as const)('%j', (counts, want) => expect(floodsOf(counts)).toEqual(want))
+
+test('a clock that goes backwards counts in the window that is open', () => {
+  const { gauge } = countReport(null, T0, RULE)
+  expect(countReport(gauge, T0 - 3_600_000, RULE).gauge).toMatchObject({ since: gauge.since, count: 2 })
+})
+
+test('a token is a flood whatever came before', () => {
+  expect(floodsOf([60, 60, 60], FLOODS.token)).toEqual([1, 1, 1])
+})

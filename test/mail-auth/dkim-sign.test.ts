@@ -1,0 +1,97 @@
+/**
+ * sign.test - what we sign is verified by another's verifier, and no longer once a signed field is changed or added
+ */
+import fc from 'fast-check'
+import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { relaxBody } from '../../src/compose/dkim-canonical.ts'
+import { dkimRecord, makeDkimPair, openDkimKey, signMail, type Signer } from '../../src/mail-auth/dkim-sign.ts'
+
+const NOW = Date.UTC(2026, 10, 20, 12)
+const records = new Map<string, string>()
+const signers: Signer[] = []
+
+beforeAll(async () => {
+  for (const algorithm of ['rsa', 'ed25519'] as const) {
+    const { publicKey, privateKey } = await makeDkimPair(algorithm)
+    const { name, text } = dkimRecord({ domain: 'example.com', selector: algorithm, algorithm, publicKey })
+    records.set(name, text)
+    signers.push({ domain: 'example.com', selector: algorithm, algorithm, key: openDkimKey(privateKey) })
+  }
+})
+
+/** Records are asked for here and nowhere else. */
+const resolver = (name: string): Promise<string[][]> => {
+  const text = records.get(name)
+  return text === undefined
+    ? Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' }))
+    : Promise.resolve([text.match(/.{1,255}/g) ?? []])
+}
+
+const resultsOf = async (raw: Buffer): Promise<readonly string[]> =>
+  (await dkimVerify(raw, { resolver })).results.map(({ status, signingDomain }) => `${status.result} ${signingDomain ?? ''}`)
+
+const mail = (fields: string, body = 'Hello\r\n'): Buffer => Buffer.from(`${fields.replaceAll('\n', '\r\n')}\r\n\r\n${body}`, 'latin1')
+const FIELDS =
+  'From: News <news@example.com>\nTo: joe@example.net\nSubject: Hi\nDate: Fri, 20 Nov 2026 12:00:00 +0000\nMessage-ID: <1@example.com>'
+const PASS = ['pass example.com', 'pass example.com']
+
+describe('signatures', () => {
+  const BODIES = ['', '\r\n\r\n', 'one', 'one\r\n\r\n\r\n', '  a \t b  \r\n\r\nc ', 'a'.repeat(5_000), 'Zo\u00eb\r\n.\r\n']
+  test.each(BODIES)('hold over the body %j', async (body) =>
+    expect(await resultsOf(signMail(mail(FIELDS, body), signers, NOW))).toEqual(PASS),
+  )
+
+  test('cover what a mail is known by', async () => {
+    const marks =
+      'List-Unsubscribe: <https://example.com/u/x>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\nCFBL-Address: fbl@example.com; report=arf\nCFBL-Feedback-ID: x\nFeedback-ID: a:b:c:d'
+    const signed = signMail(mail(`${marks}\n${FIELDS}`), signers, NOW)
+    expect(await resultsOf(signed)).toEqual(PASS)
+    for (const name of marks.split('\n').map((line) => line.slice(0, line.indexOf(':')))) {
+      const changed = Buffer.from(signed.toString('latin1').replace(new RegExp(`^${name}: `, 'm'), `${name}: changed `), 'latin1')
+      expect([name, await resultsOf(changed)]).not.toEqual([name, PASS])
+    }
+  })
+
+  test.each([
+    'From: evil@example.org',
+    'To: other@example.net',
+    'Subject: Other',
+    'Reply-To: evil@example.org',
+    'CFBL-Address: evil@example.org',
+  ])('a second "%s" in front breaks them', async (field) => {
+    const signed = signMail(mail(FIELDS), signers, NOW)
+    expect(await resultsOf(Buffer.concat([Buffer.from(`${field}\r\n`), signed]))).not.toContain('pass example.com')
+  })
+
+  test('a relay’s own fields and folds do no harm', async () => {
+    const signed = signMail(mail(FIELDS), signers, NOW).toString('latin1')
+    expect(await resultsOf(Buffer.from(`Received: by mx\r\n${signed.replace('To: joe', 'To:\r\n\tjoe')}`, 'latin1'))).toEqual(PASS)
+  })
+
+  test('what has no From is not signed', () => {
+    const raw = mail('To: joe@example.net')
+    expect(signMail(raw, signers, NOW)).toBe(raw)
+    expect(signMail(mail(FIELDS), [], NOW)).toEqual(mail(FIELDS))
+  })
+})
+
+test('any folds and spaces in fields and body hold', async () => {
+  const word = fc.string({ unit: fc.constantFrom('a', ' ', '\t', ':', ';', '\u00e9'), maxLength: 30 })
+  await fc.assert(
+    fc.asyncProperty(word, fc.array(word, { maxLength: 6 }), async (subject, lines) => {
+      const raw = mail(`From: a@example.com\nSubject: ${subject}x\n y${subject}`, lines.join('\r\n'))
+      expect(await resultsOf(signMail(raw, signers, NOW))).toEqual(PASS)
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('a body relaxed is the same relaxed again', () => {
+  const body = fc.string({ unit: fc.constantFrom('a', ' ', '\t', '\r\n', '.'), maxLength: 60 })
+  fc.assert(
+    fc.property(body, (text) => {
+      expect(relaxBody(relaxBody(text))).toBe(relaxBody(text))
+    }),
+  )
+})

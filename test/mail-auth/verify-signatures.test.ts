@@ -1,0 +1,81 @@
+/**
+ * auth.test - what signatures and peers prove, in a world whose DNS we write ourselves
+ */
+import { generateKeyPairSync } from 'node:crypto'
+import { dkimSign } from 'mailauth/lib/dkim/sign.js'
+import { sealMessage } from 'mailauth/lib/arc/index.js'
+import { expect, test } from 'vitest'
+import { createProver } from '../../src/mail-auth/verify-signatures.ts'
+import type { LookUp } from '../../src/net/dns.ts'
+
+const NOW = Date.UTC(2026, 10, 20, 12)
+const pair = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'der' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+})
+const KEY = [[`v=DKIM1; k=rsa; p=${pair.publicKey.toString('base64')}`]]
+const ZONE: Readonly<Record<string, string[][]>> = {
+  'TXT s._domainkey.loops.example': KEY,
+  'TXT s._domainkey.evil.example': KEY,
+  'TXT loops.example': [['v=spf1 ip4:192.0.2.0/24 -all']],
+  'TXT mx.loops.example': [['v=spf1 ip4:192.0.2.9 -all']],
+}
+const lookUp: LookUp = (name, type) => {
+  const found = ZONE[`${type} ${name}`]
+  return found === undefined ? Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' })) : Promise.resolve(found)
+}
+const RAW = 'From: feedback@loops.example\r\nSubject: complaint\r\nDate: Fri, 20 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n'
+
+async function sign(domain: string, raw = RAW, options: object = {}): Promise<string> {
+  const key = { signingDomain: domain, selector: 's', privateKey: pair.privateKey }
+  const { signatures } = await dkimSign(raw, { ...key, signTime: new Date(NOW), signatureData: [{ ...key, ...options }] })
+  return `${signatures}${raw}`
+}
+const prove = (raw: string, over: object = {}) =>
+  createProver(lookUp, 300)({ raw: Buffer.from(raw), peer: '192.0.2.9', helo: 'mx.loops.example', from: '', ...over }, NOW)
+
+test('dkim: only a whole, aligned signature of the one From proves', async () => {
+  const rows: readonly (readonly [what: string, raw: string, proven: boolean])[] = [
+    ['aligned', await sign('loops.example'), true],
+    ['of another domain', await sign('evil.example'), false],
+    ['changed after', (await sign('loops.example')).replace('hello', 'hullo'), false],
+    ['with a second From', `From: a@evil.example\r\n${await sign('loops.example')}`, false],
+    ['of the first bytes only', `${await sign('loops.example', RAW, { maxBodyLength: 2 })}added by a stranger\r\n`, false],
+    ['no signature', RAW, false],
+  ]
+  for (const [what, raw, proven] of rows) {
+    const { dkim } = await prove(raw)
+    expect({ what, proven: dkim.some((each) => each.valid && each.aligned) }).toEqual({ what, proven })
+  }
+})
+
+test.each([
+  // peer            helo                 MAIL FROM               hint
+  ['192.0.2.9', 'mx.loops.example', '', { domain: 'mx.loops.example', result: 'pass' }],
+  ['198.51.100.1', 'mx.loops.example', '', { domain: 'mx.loops.example', result: 'fail' }],
+  ['192.0.2.77', 'x.example', 'a@loops.example', { domain: 'loops.example', result: 'pass' }],
+  ['::ffff:192.0.2.77', null, 'a@Loops.Example', { domain: 'loops.example', result: 'pass' }],
+  ['192.0.2.9', 'unknown.example', '', { domain: 'unknown.example', result: 'none' }],
+  ['192.0.2.9', 'not a name', '', null],
+  ['192.0.2.9', null, '', null],
+  [null, 'mx.loops.example', '', null],
+])('spf: peer %s, helo %s, sender %s', async (peer, helo, from, want) => {
+  expect((await prove(RAW, { peer, helo, from })).spf).toEqual(want)
+})
+
+test('arc: who sealed last is noted, and whether the chain holds', async () => {
+  const sealing = { signingDomain: 'evil.example', selector: 's', privateKey: pair.privateKey }
+  const sealed = `${(await sealMessage(Buffer.from(RAW), { ...sealing, authResults: 'evil.example; none', cv: 'none' })).toString()}${RAW}`
+  expect((await prove(sealed)).arc).toEqual({ domain: 'evil.example', result: 'pass' })
+  expect((await prove(sealed.replace('hello', 'hullo'))).arc).toMatchObject({ result: 'fail' })
+  expect((await prove(RAW)).arc).toBeNull()
+})
+
+test('a DNS that never answers proves nothing, and holds nobody for long', async () => {
+  const began = performance.now()
+  const slow = createProver(() => new Promise(() => undefined), 100)
+  const mail = { raw: Buffer.from(await sign('loops.example')), peer: '192.0.2.9', helo: 'mx.loops.example', from: '' }
+  expect(await slow(mail, NOW)).toEqual({ dkim: [], spf: null, arc: null })
+  expect(performance.now() - began).toBeLessThan(2_000)
+})

@@ -1,0 +1,55 @@
+/**
+ * formats - free-form reports of many writers, and the mails that only look like them
+ *
+ * See also: mail/formats (the rows), mail/freeform (the reader), formats.cases (the mails).
+ */
+import { expect, test } from 'vitest'
+import { FORMATS, ROLES, marksOf } from '../../../src/mail/freeform/formats.ts'
+import { parseReport } from '../../../src/mail/report.ts'
+import { bestStatus } from '../../../src/mail/smtp/recipient-status.ts'
+import { BOUNCES, OTHERS } from './formats.cases.ts'
+import { letter } from '../messages.ts'
+
+test.each(BOUNCES)('%s', (_name, mail, want) => {
+  const report = parseReport(letter(mail))
+  const rows = report.recipients.map((one) => `${one.recipient} ${one.reply.code ?? '-'} ${bestStatus(one) ?? '-'}`)
+  expect([report.kind, ...rows].join(' | ')).toBe(want)
+})
+
+test.each(OTHERS)('%s', (_name, mail, want) => {
+  expect(parseReport(letter(mail)).kind).toBe(want)
+})
+
+test('no recipient hears the words of another', () => {
+  const [, mail] = BOUNCES[0] ?? []
+  const [first, second] = mail === undefined ? [] : parseReport(letter(mail)).recipients
+  expect(first?.text).toContain('No such user here')
+  expect(first?.text).not.toContain('example.test')
+  expect(second?.text).not.toContain('No such user here')
+  expect(`${first?.text}${second?.text}`).not.toContain('Thank you')
+})
+
+test('an address that was made from another keeps both', () => {
+  const [, mail] = BOUNCES.find(([name]) => name === 'exim with a parent') ?? []
+  const report = mail === undefined ? null : parseReport(letter(mail))
+  expect(report?.recipients[0]).toMatchObject({
+    recipient: 'user@example.org',
+    originalRecipient: 'alias@example.net',
+    remoteMta: 'mx.example.org',
+  })
+})
+
+test('every mark is found where it stands, and is written as lines are compared', () => {
+  for (const format of FORMATS) {
+    for (const role of ROLES) {
+      for (const text of format[role] ?? []) {
+        expect(text).toBe(text.toLowerCase())
+        expect(text.length).toBeGreaterThanOrEqual(3)
+        expect(
+          marksOf(`  --- ${text}`).some((mark) => mark.format === format.id && mark.role === role),
+          `${format.id} ${role} ${text}`,
+        ).toBe(true)
+      }
+    }
+  }
+})

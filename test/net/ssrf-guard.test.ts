@@ -1,0 +1,110 @@
+/**
+ * target.test - what a webhook may call: no spelling of an inner address passes, by text or by DNS
+ */
+import { expect, test } from 'vitest'
+import { createTargetGuard, type Resolve } from '../../src/net/ssrf-guard.ts'
+
+const names: Readonly<Record<string, readonly string[]>> = {
+  'good.example': ['93.184.215.14'],
+  'six.example': ['2606:2800:21f:cb07:6820:80da:af6b:8b2c'],
+  'inner.example': ['10.0.0.5'],
+  'mixed.example': ['93.184.215.14', '169.254.169.254'],
+  'mapped.example': ['::ffff:127.0.0.1'],
+  'empty.example': [],
+}
+const resolve: Resolve = (host) => {
+  const found = names[host]
+  if (found === undefined) return Promise.reject(new Error('ENOTFOUND'))
+  return Promise.resolve(found.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })))
+}
+const guard = createTargetGuard({ allowPrivate: false, allowHosts: [], resolve })
+
+const CASES = [
+  // URL                                             passes
+  ['https://good.example/hook', true],
+  ['http://good.example:8080/hook?x=1', true],
+  ['https://six.example/', true],
+  ['https://93.184.215.14/', true],
+  ['https://GOOD.example./', true],
+  ['https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/', true],
+  ['https://inner.example/', false],
+  ['https://mixed.example/', false],
+  ['https://mapped.example/', false],
+  ['https://empty.example/', false],
+  ['https://nowhere.example/', false],
+  ['ftp://good.example/', false],
+  ['file:///etc/passwd', false],
+  ['gopher://good.example/', false],
+  ['https://user:secret@good.example/', false],
+  ['https://user@good.example/', false],
+  ['good.example/hook', false],
+  ['', false],
+  [`https://good.example/${'x'.repeat(2_000)}`, false],
+  ['http://127.0.0.1/', false],
+  ['http://127.1/', false],
+  ['http://2130706433/', false],
+  ['http://0x7f.1/', false],
+  ['http://0x7f000001/', false],
+  ['http://0177.0.0.1/', false],
+  ['http://127.0.0.1./', false],
+  ['http://１２７.0.0.1/', false],
+  ['http://127。0。0。1/', false],
+  ['http://0/', false],
+  ['http://0.0.0.0/', false],
+  ['http://10.1.2.3/', false],
+  ['http://172.16.0.1/', false],
+  ['http://192.168.1.1/', false],
+  ['http://100.64.0.1/', false],
+  ['http://169.254.169.254/latest/meta-data/', false],
+  ['http://192.0.2.1/', false],
+  ['http://198.18.0.1/', false],
+  ['http://224.0.0.1/', false],
+  ['http://240.0.0.1/', false],
+  ['http://255.255.255.255/', false],
+  ['http://[::1]/', false],
+  ['http://[::]/', false],
+  ['http://[::ffff:127.0.0.1]/', false],
+  ['http://[::ffff:7f00:1]/', false],
+  ['http://[::127.0.0.1]/', false],
+  ['http://[fc00::1]/', false],
+  ['http://[fd12:3456::1]/', false],
+  ['http://[fe80::1]/', false],
+  ['http://[ff02::1]/', false],
+  ['http://[64:ff9b::7f00:1]/', false],
+  ['http://[2002:7f00:1::]/', false],
+  ['http://[2001:db8::1]/', false],
+  ['http://localhost/', false],
+  ['http://LOCALHOST./', false],
+  ['http://x.localhost/', false],
+  ['http://metadata.google.internal/', false],
+  ['http://printer.local/', false],
+] as const
+
+test.each(CASES)('%s passes: %s', async (url, passes) => {
+  expect(
+    await guard.check(url).then(
+      () => true,
+      () => false,
+    ),
+  ).toBe(passes)
+})
+
+test('the setting lets everything in, the list its hosts alone', async () => {
+  const open = createTargetGuard({ allowPrivate: true, allowHosts: [], resolve })
+  await expect(open.check('http://127.0.0.1:9/')).resolves.toBeInstanceOf(URL)
+  const listed = createTargetGuard({ allowPrivate: false, allowHosts: ['inner.example', '10.0.0.9', '[::1]'], resolve })
+  for (const url of ['http://inner.example/', 'http://10.0.0.9/', 'http://[::1]:8080/'])
+    await expect(listed.check(url)).resolves.toBeInstanceOf(URL)
+  await expect(listed.check('http://10.0.0.5/')).rejects.toMatchObject({ code: 'bad_request' })
+})
+
+test('sockets get no inner address, in either way of asking', async () => {
+  const ask = (host: string, all: boolean) =>
+    new Promise((tell) => {
+      guard.lookup(host, { all }, (error, found, family) => tell(error === null ? [found, family] : error.message))
+    })
+  expect(await ask('good.example', false)).toEqual(['93.184.215.14', 4])
+  expect(await ask('good.example', true)).toEqual([[{ address: '93.184.215.14', family: 4 }], undefined])
+  expect(await ask('mixed.example', true)).toMatch(/not public/)
+  expect(await ask('nowhere.example', false)).toBe('ENOTFOUND')
+})

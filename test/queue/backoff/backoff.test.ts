@@ -1,0 +1,283 @@
+/** pause.test - each class by its thresholds, its first action, its lengths; epochs, probes, the ladder, midnights */
+import { expect, test } from 'vitest'
+import { type Episode, freshEpisode, openingOf } from '../../../src/queue/backoff/backoff-episode.ts'
+import { hear, type Heard, pass, recover, send, transitionOf, wakeOf } from '../../../src/queue/backoff/backoff.ts'
+import type { ClassName } from '../../../src/queue/backoff/backoff-classes.ts'
+import { type Policy, POLICIES } from '../../../src/queue/backoff/policy.ts'
+import { emptyTally } from '../../../src/queue/backoff/sliding-count.ts'
+import { DAY, HOUR, MINUTE, T0 } from '../play.ts'
+
+const policy: Policy = POLICIES.spec
+
+function fresh(name: ClassName): Episode {
+  return freshEpisode(policy, { key: 'ip|192.0.2.1|big', class: name, now: T0 }, (measure) => emptyTally(measure.windowMs))
+}
+
+const HEARD: Heard = {
+  number: 1_000_000,
+  what: 'clean',
+  isAttempt: true,
+  isCounted: false,
+  reply: null,
+  statedDelayMs: null,
+  zone: null,
+  trips: null,
+  rate: 600,
+  connections: 20,
+}
+const HIT: Heard = { ...HEARD, what: 'hit', reply: { at: T0, mailId: 'm', code: 421, text: '421 no' } }
+
+const turn = (now: number, roll = 0.5) => ({ now, epoch: 7, roll })
+
+/** 'c' a clean answer, 'H' a hit, 'K' a complaint, 'a' accepted. */
+const LETTERS: Readonly<Record<string, Heard>> = {
+  c: HEARD,
+  a: { ...HEARD, what: 'accepted' },
+  H: HIT,
+  K: { ...HEARD, what: 'complaint', isAttempt: false },
+}
+
+function tell(episode: Episode, letters: string, now = T0): Episode {
+  const long = letters.replaceAll(/(\d+)(\w)/g, (_, n: string, letter: string) => letter.repeat(Number(n))).replaceAll(' ', '')
+  return Array.from(long).reduce(
+    (one, letter) => hear(policy, one, LETTERS[letter] ?? HEARD, { ...turn(now), epoch: one.epoch + 1 }),
+    episode,
+  )
+}
+
+const TRIPS = [
+  // class                 what it hears                        then
+  ['ip-reputation', '45c HHHHH', 'throttled'],
+  ['ip-reputation', '46c HHHHH', 'active'],
+  ['ip-reputation', '20c HHHH', 'active'],
+  ['ip-reputation', 'HHH', 'throttled'],
+  ['ip-reputation', 'HHcHH', 'active'],
+  ['ip-blocklist', 'H', 'paused'],
+  ['ip-blocklist', '500c H', 'paused'],
+  ['deferred-for-good', 'H', 'paused'],
+  ['domain-rate', '17c HcHcH', 'throttled'],
+  ['domain-rate', '99c HcHcH', 'active'],
+  ['domain-quota-day', 'H', 'paused'],
+  ['ip-rate', 'HHH', 'throttled'],
+  ['connection-frequency', 'HH', 'active'],
+  ['connection-frequency', 'HHH', 'throttled'],
+  ['list-quality', '180a 20H', 'throttled'],
+  ['list-quality', '181a 19H', 'active'],
+  ['list-quality', '199H', 'active'],
+  ['list-quality', '200H', 'paused'],
+  ['list-quality', '1000a KK', 'active'],
+  ['list-quality', '1000a KKK', 'throttled'],
+  ['list-quality', '999a KKK', 'active'],
+  ['unknown', '99H', 'active'],
+  ['unknown', '50c 50H', 'throttled'],
+] as const
+
+test.each(TRIPS)('%s hears %s', (name, letters, want) => {
+  expect(tell(fresh(name), letters).state).toBe(want)
+})
+
+const LENGTHS = [
+  // class               n, roll   hours
+  ['ip-blocklist', 1, 0.5, 6],
+  ['ip-blocklist', 2, 0.5, 12],
+  ['ip-blocklist', 4, 0.5, 48],
+  ['ip-blocklist', 9, 0.5, 48],
+  ['ip-blocklist', 1, 0, 4.8],
+  ['ip-blocklist', 1, 1, 7.2],
+  ['deferred-for-good', 1, 0.5, 24],
+  ['deferred-for-good', 5, 0.5, 168],
+] as const
+
+test.each(LENGTHS)('%s pauses the %d. time, roll %d, for %d hours', (name, n, roll, hours) => {
+  const paused = hear(policy, { ...fresh(name), n: n - 1 }, HIT, turn(T0, roll))
+  expect([paused.state, paused.n, ((paused.until ?? 0) - T0) / HOUR]).toEqual(['paused', n, hours])
+})
+
+const QUOTAS = [
+  // now                              zone               midnight
+  ['2026-03-27T10:00:00Z', 'Asia/Shanghai', '2026-03-27T16:00:00Z'],
+  ['2026-03-27T17:00:00Z', 'Asia/Shanghai', '2026-03-28T16:00:00Z'],
+  ['2026-03-29T00:30:00Z', 'Europe/Berlin', '2026-03-29T22:00:00Z'],
+  ['2026-10-25T00:30:00Z', 'Europe/Berlin', '2026-10-25T23:00:00Z'],
+  ['2026-03-27T10:00:00Z', 'No/Where', '2026-03-28T00:00:00Z'],
+] as const
+
+test.each(QUOTAS)('a daily quota met at %s in %s lasts until %s and up to half an hour', (at, zone, want) => {
+  const now = Date.parse(at)
+  const ends = [0, 1].map((roll) => hear(policy, fresh('domain-quota-day'), { ...HIT, zone }, turn(now, roll)).until)
+  expect(ends).toEqual([Date.parse(want), Date.parse(want) + 30 * MINUTE])
+})
+
+test('a delay that the provider states wins', () => {
+  expect(hear(policy, fresh('ip-blocklist'), { ...HIT, statedDelayMs: 90_000 }, turn(T0)).until).toBe(T0 + 90_000)
+})
+
+test('an answer of an older epoch moves nothing and counts nothing', () => {
+  const paused = tell(fresh('ip-blocklist'), 'H')
+  expect(hear(policy, paused, { ...HIT, number: paused.epoch }, turn(T0 + 1))).toBe(paused)
+})
+
+test('IP reputation pauses when half is still refused ten minutes after the throttle, and not before', () => {
+  const throttled = tell(fresh('ip-reputation'), 'HHH')
+  expect(openingOf(policy, throttled)).toMatchObject({ shut: false, perMinute: 150 })
+  expect(tell(throttled, '30H', T0 + 9 * MINUTE).state).toBe('throttled')
+  expect(tell(throttled, '20c 19H', T0 + 11 * MINUTE).state).toBe('throttled')
+  const paused = tell(throttled, '20c 20H', T0 + 11 * MINUTE)
+  expect([paused.state, paused.n]).toEqual(['paused', 1])
+})
+
+test('a throttled key that is quiet for its base time recovers', () => {
+  const throttled = tell(fresh('domain-rate'), 'HHH')
+  expect(openingOf(policy, throttled).perMinute).toBe(10)
+  expect(wakeOf(policy, throttled)).toBe(T0 + 30 * MINUTE)
+  expect(pass(policy, throttled, { waiting: 9 }, turn(T0 + 30 * MINUTE - 1))).toBe(throttled)
+  expect(pass(policy, throttled, { waiting: 9 }, turn(T0 + 30 * MINUTE)).state).toBe('recovering')
+})
+
+function probing(waiting: number): Episode {
+  const paused = { ...tell(fresh('ip-blocklist'), 'H'), until: T0 + HOUR }
+  return pass(policy, paused, { waiting }, { now: T0 + HOUR, epoch: 20, roll: 0.5 })
+}
+
+test.each([
+  [0, 0],
+  [3, 3],
+  [900, 5],
+])('of %d that wait a probe takes %d', (waiting, batch) => {
+  expect(probing(waiting)).toMatchObject({ state: 'probing', batch })
+})
+
+const clean = (episode: Episode, now: number): Episode =>
+  hear(policy, send(episode, now), { ...HEARD, number: 21 }, { now, epoch: 22, roll: 0.5 })
+
+test('every answer of the batch clean: it recovers', () => {
+  const states = [clean(probing(2), T0 + HOUR)]
+  states.push(clean(states[0] ?? fresh('ip-rate'), T0 + HOUR))
+  expect(states.map(({ state }) => state)).toEqual(['probing', 'recovering'])
+})
+
+test('one answer of the class in a probe: paused again, n + 1, and nothing more goes out', () => {
+  const again = hear(policy, send(probing(5), T0 + HOUR), { ...HIT, number: 21 }, { now: T0 + HOUR, epoch: 22, roll: 0.5 })
+  expect([again.state, again.n, ((again.until ?? 0) - T0) / HOUR]).toEqual(['paused', 2, 13])
+  expect(openingOf(policy, again).shut).toBe(again.until)
+})
+
+test('ten minutes of silence in a probe: paused again, the same n', () => {
+  const out = send(probing(5), T0 + HOUR)
+  expect(openingOf(policy, out).probes).toBe(0)
+  expect(pass(policy, out, { waiting: 4 }, turn(T0 + HOUR + 10 * MINUTE - 1)).state).toBe('probing')
+  const silent = pass(policy, out, { waiting: 4 }, turn(T0 + HOUR + 10 * MINUTE))
+  expect([silent.state, silent.n]).toEqual(['paused', 1])
+})
+
+test('nothing waits: active at a tenth, n kept', () => {
+  const open = pass(policy, probing(0), { waiting: 0 }, { now: T0 + HOUR, epoch: 30, roll: 0 })
+  expect(open).toMatchObject({ state: 'active', n: 1, rung: 0 })
+  expect(openingOf(policy, open).perMinute).toBe(60)
+})
+
+test('recovery climbs by two minutes and fifty clean answers, or by fifteen and one, or by idle half hours', () => {
+  let episode = clean(clean(probing(2), T0 + HOUR), T0 + HOUR)
+  const rates: unknown[] = [openingOf(policy, episode).perMinute]
+  const climb = (now: number, answers: number): void => {
+    for (let i = 0; i < answers; i++) episode = hear(policy, episode, { ...HEARD, number: 99 }, { now, epoch: 99, roll: 0 })
+    episode = pass(policy, episode, { waiting: 1 }, { now, epoch: 99, roll: 0 })
+    rates.push(openingOf(policy, episode).perMinute)
+  }
+  const start = T0 + HOUR
+  climb(start + 2 * MINUTE, 49)
+  climb(start + 2 * MINUTE, 1)
+  climb(start + 17 * MINUTE, 1)
+  climb(start + 47 * MINUTE, 0)
+  climb(start + 77 * MINUTE, 0)
+  expect(rates).toEqual([60, 60, 150, 300, 600, null])
+  expect([episode.state, episode.n]).toEqual(['active', 1])
+})
+
+test('the class again while it recovers: paused, n + 1', () => {
+  const recovering = clean(clean(probing(2), T0 + HOUR), T0 + HOUR)
+  const again = hear(policy, recovering, { ...HIT, number: 99 }, { now: T0 + 2 * HOUR, epoch: 99, roll: 0.5 })
+  expect([again.state, again.n]).toEqual(['paused', 2])
+})
+
+test.each([
+  [23 * HOUR, 4],
+  [25 * HOUR, 4],
+  [8 * DAY + HOUR, 1],
+])('n after %d ms without trouble: the next is the %d. time', (rest, n) => {
+  const episode: Episode = { ...fresh('ip-blocklist'), n: 3, pausedMs: 2 * DAY }
+  expect(hear(policy, episode, HIT, turn(T0 + rest)).n).toBe(n)
+})
+
+test('Recover: at once at a tenth, or by a probe; list quality waits for it for ever', () => {
+  const paused = tell(fresh('list-quality'), '200H')
+  expect([paused.until, wakeOf(policy, paused)]).toEqual([null, null])
+  expect(pass(policy, paused, { waiting: 1 }, turn(T0 + 400 * DAY))).toBe(paused)
+  expect(recover(policy, paused, 'immediate', { waiting: 1 }, turn(T0))).toMatchObject({ state: 'active', rung: 0, n: 1 })
+  expect(recover(policy, paused, 'probe', { waiting: 1 }, turn(T0))).toMatchObject({ state: 'probing', batch: 1 })
+})
+
+test('a transition names key, class, n, next sending time and at most five replies; a human is called for what will never pass', () => {
+  const before = fresh('deferred-for-good')
+  const after = hear(policy, before, HIT, turn(T0))
+  expect(transitionOf(policy, [before, after], T0, 'queue')).toEqual({
+    kind: 'queue.paused',
+    at: T0,
+    key: 'ip|192.0.2.1|big',
+    class: 'deferred-for-good',
+    from: 'active',
+    to: 'paused',
+    n: 1,
+    epoch: 7,
+    nextSendingAt: T0 + DAY,
+    evidence: [HIT.reply],
+    alarm: true,
+    by: 'queue',
+  })
+  expect(tell(fresh('ip-reputation'), 'HHcHHcHHcHH').evidence).toHaveLength(5)
+})
+
+const DEPARTURES = [
+  // class              n    minutes: as specified, by default
+  ['ip-rate', 1, 30, 60],
+  ['ip-rate', 5, 480, 60],
+  ['domain-rate', 2, 60, 60],
+  ['ip-reputation', 1, 120, 60],
+  ['ip-reputation', 3, 480, 120],
+  ['network', 1, 5, 2],
+  ['network', 4, 40, 2.1],
+  ['network', 400, 60, 60],
+  ['ip-blocklist', 2, 720, 720],
+] as const
+
+test.each(DEPARTURES)('%s, the %d. time: %d minutes as specified, %d by default', (name, n, ...want) => {
+  const lengths = [POLICIES.spec, POLICIES.default].map((by) => {
+    const throttled = { ...fresh(name), state: 'throttled', n, epoch: 3 } as const
+    const from = by.classes[name].first === 'pause' ? { ...fresh(name), n: n - 1 } : throttled
+    const heard = { ...HIT, trips: true }
+    const paused = hear(by, from, heard, turn(T0 + 11 * MINUTE))
+    return ((paused.until ?? 0) - T0) / MINUTE - 11
+  })
+  expect(lengths.map((length) => Math.round(length * 10) / 10)).toEqual(want)
+})
+
+test('a server that has only been away: one rung at what it took before, and then everything', () => {
+  const paused = hear(POLICIES.default, fresh('network'), { ...HIT, trips: true }, turn(T0))
+  const asked = send(pass(POLICIES.default, { ...paused, until: T0 }, { waiting: 1 }, { now: T0, epoch: 8, roll: 0 }), T0)
+  let episode = hear(POLICIES.default, asked, { ...HEARD, number: 9 }, { now: T0, epoch: 10, roll: 0 })
+  expect([episode.state, openingOf(POLICIES.default, episode).perMinute]).toEqual(['recovering', 600])
+  for (let i = 0; i < 20; i++) episode = hear(POLICIES.default, episode, { ...HEARD, number: 99 }, turn(T0 + MINUTE))
+  expect(pass(POLICIES.default, episode, { waiting: 1 }, turn(T0 + MINUTE)).state).toBe('active')
+})
+
+test('the fixed policy: fifteen minutes at the first refusal, then full speed', () => {
+  const paused = hear(
+    POLICIES.fixed,
+    freshEpisode(POLICIES.fixed, { key: 'ip|a|b', class: 'ip-rate', now: T0 }, (measure) => emptyTally(measure.windowMs)),
+    { ...HIT, statedDelayMs: 5 },
+    turn(T0, 0.9),
+  )
+  expect([paused.state, paused.until]).toEqual(['paused', T0 + 15 * MINUTE])
+  const open = pass(POLICIES.fixed, paused, { waiting: 1 }, turn(T0 + 15 * MINUTE))
+  expect([open.state, open.rung]).toEqual(['active', null])
+})

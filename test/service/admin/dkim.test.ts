@@ -1,0 +1,118 @@
+/**
+ * dkim.test - signing keys: they wait for their record, take over from each other, and sign what a verifier believes
+ */
+import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { LookUp } from '../../../src/net/dns.ts'
+import { signMail } from '../../../src/mail-auth/dkim-sign.ts'
+import { createVault } from '../../../src/config/vault.ts'
+import { createDkim, KEEP_RETIRED_MS, tendDkimKeys, type Dkim, type DkimView } from '../../../src/service/admin/dkim.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { createSigners } from '../../../src/service/deliver/signing-keys.ts'
+import { engines } from '../../support/engines.ts'
+import { makeShop, MASTER, type Clock } from '../../support/context.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 12)
+const call = { account: 1, actor: 'api:alice', domain: 'example.com' }
+const rsa = { ...call, selector: null, algorithm: 'rsa', isPublished: false } as const
+
+describe.each(engines)('dkim: $kind', ({ open }) => {
+  const clock: Clock = { now: T0 }
+  const records = new Map<string, string>()
+  const lookUp: LookUp = (name) => {
+    const text = records.get(name)
+    return text === undefined ? Promise.reject(new Error('none')) : Promise.resolve([text.match(/.{1,255}/g) ?? []])
+  }
+  const publish = ({ recordName, recordText }: DkimView): void => void records.set(recordName, recordText)
+  let shop: Shop
+  let dkim: Dkim
+  beforeEach(async () => {
+    clock.now = T0
+    records.clear()
+    shop = await makeShop((await open()).engine, clock, [{}, {}])
+    dkim = createDkim(shop, { vault: createVault(MASTER), lookUp })
+  })
+  const states = async (account = 1): Promise<readonly string[]> =>
+    (await dkim.list(account)).map(({ selector, state }) => `${selector} ${state}`)
+  const signed = async (domain: string, account = 1): Promise<readonly string[]> =>
+    (await createSigners(shop.engine, createVault(MASTER))(account, domain)).map(({ domain: by, selector }) => `${by} ${selector}`)
+
+  test('a key waits for its record, and signs once it is seen', async () => {
+    const made = await dkim.add({ ...rsa, domain: 'Example.COM', selector: 'S1' })
+    expect(made).toMatchObject({ domain: 'example.com', selector: 's1', state: 'waiting', recordName: 's1._domainkey.example.com' })
+    expect(made.recordText).toMatch(/^v=DKIM1; k=rsa; p=[A-Za-z0-9+/]{392}={0,2}$/)
+    await tendDkimKeys(shop, lookUp)
+    await expect(dkim.activate({ ...call, selector: 's1', isPublished: false })).rejects.toMatchObject({ code: 'conflict' })
+    expect([await states(), await signed('example.com')]).toEqual([['s1 waiting'], []])
+    records.set(made.recordName, made.recordText.replace('p=', 'p=A'))
+    await tendDkimKeys(shop, lookUp)
+    expect(await states()).toEqual(['s1 waiting'])
+    publish(made)
+    await tendDkimKeys(shop, lookUp)
+    expect([await states(), await signed('example.com')]).toEqual([['s1 active'], ['example.com s1']])
+  })
+
+  test('an operator’s word is enough', async () => {
+    expect((await dkim.add({ ...rsa, isPublished: true })).state).toBe('active')
+    const waiting = await dkim.add({ ...rsa, algorithm: 'ed25519', selector: 'e1' })
+    expect((await dkim.activate({ ...call, selector: waiting.selector, isPublished: true })).state).toBe('active')
+    expect(await signed('example.com')).toHaveLength(2)
+  })
+
+  test('the next key takes over once it is seen; the old one loses its private half and is kept for a while', async () => {
+    await dkim.add({ ...rsa, selector: 'old', isPublished: true })
+    clock.now += 1_000
+    const [next] = await dkim.rotate(call)
+    expect(await signed('example.com')).toEqual(['example.com old'])
+    if (next !== undefined) publish(next)
+    await tendDkimKeys(shop, lookUp)
+    expect(await signed('example.com')).toEqual([`example.com ${next?.selector ?? ''}`])
+    expect(await states()).toEqual([`${next?.selector ?? ''} active`, 'old retired'])
+    expect(await shop.engine.read.one("select sealed from dkim_keys where selector = 'old'")).toEqual({ sealed: null })
+    await expect(dkim.activate({ ...call, selector: 'old', isPublished: true })).rejects.toMatchObject({ code: 'conflict' })
+    clock.now += KEEP_RETIRED_MS
+    await tendDkimKeys(shop, lookUp)
+    expect(await states()).toEqual([`${next?.selector ?? ''} active`])
+  })
+
+  test('a mail is signed by the key of its sender’s domain or of the domain above, and verified', async () => {
+    for (const algorithm of ['rsa', 'ed25519'] as const)
+      publish(await dkim.add({ ...rsa, algorithm, selector: algorithm, isPublished: true }))
+    const keys = await createSigners(shop.engine, createVault(MASTER))(1, 'mail.example.com')
+    const raw = signMail(Buffer.from('From: news@mail.example.com\r\nSubject: Hi\r\n\r\nHello\r\n'), keys, T0)
+    const { results } = await dkimVerify(raw, { resolver: lookUp })
+    expect(
+      results.map(({ status, selector }) => `${selector ?? ''} ${status.result} ${status.aligned === false ? '' : 'aligned'}`),
+    ).toEqual(expect.arrayContaining([expect.stringMatching(/^rsa pass aligned/), expect.stringMatching(/^ed25519 pass aligned/)]))
+  })
+
+  test('keys are their account’s', async () => {
+    await dkim.add({ ...rsa, selector: 's1', isPublished: true })
+    expect([await dkim.list(2), await signed('example.com', 2)]).toEqual([[], []])
+    await expect(dkim.rotate({ ...call, account: 2 })).rejects.toMatchObject({ code: 'not_found' })
+    expect(await dkim.remove({ ...call, account: 2, selector: null })).toBe(0)
+    expect((await dkim.add({ ...rsa, account: 2, selector: 's1' })).state).toBe('waiting')
+  })
+
+  const REFUSED = [
+    [{ domain: 'nothing' }, 'bad_request'],
+    [{ domain: 'a b.example' }, 'bad_request'],
+    [{ selector: 's_1' }, 'bad_request'],
+    [{ selector: 'a; p=x' }, 'bad_request'],
+    [{ selector: 'taken' }, 'conflict'],
+  ] as const
+  test.each(REFUSED)('%j is refused', async (over, code) => {
+    await dkim.add({ ...rsa, selector: 'taken', algorithm: 'ed25519' })
+    await expect(dkim.add({ ...rsa, algorithm: 'ed25519', ...over })).rejects.toMatchObject({ code })
+  })
+
+  test('each change is audited; a removed key is gone', async () => {
+    await dkim.add({ ...rsa, algorithm: 'ed25519', selector: 's1', isPublished: true })
+    expect(await dkim.remove({ ...call, selector: 'S1' })).toBe(1)
+    expect(await dkim.list(1)).toEqual([])
+    const facts = await shop.engine.read.all(
+      "select data from list_events where kind = 'audit' union all select data from events where kind = 'audit'",
+    )
+    expect(new Set(facts.map((row) => String(JSON.parse(String(row['data'])).what)))).toEqual(new Set(['dkim.add', 'dkim.remove']))
+  })
+})

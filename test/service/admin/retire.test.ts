@@ -1,0 +1,394 @@
+/**
+ * retire.test - what is too old goes step by step, whatever cuts it off, and what is left adds up; on both stores
+ */
+import { beforeEach, describe, expect, test } from 'vitest'
+import { hashAddress } from '../../../src/correlate/address-hash.ts'
+import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'
+import { audit } from '../../../src/ledger/decide/operator-action.ts'
+import type { Fact } from '../../../src/ledger/facts/fact.ts'
+import { makeFact, ofMail, ofQueueKey } from '../../../src/ledger/facts/new-fact.ts'
+import { DEFAULT_SETTINGS } from '../../../src/ledger/account-settings.ts'
+import { sumCounters } from '../../../src/store/facts/counters.ts'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import { appendFacts } from '../../../src/store/facts/facts.ts'
+import { inboxPageForOperator } from '../../../src/store/mail/inbox.ts'
+import { OUTBOX, type OutboxRow } from '../../../src/store/webhook/outbox.ts'
+import { getRawMailForOperator } from '../../../src/store/mail/raw-mail.ts'
+import { checkSuppressions, suppressionsOf } from '../../../src/store/lists/suppressions.ts'
+import { eraseAddress } from '../../../src/service/admin/erase.ts'
+import { floorOf } from '../../../src/service/notify/event-feed.ts'
+import { createInbox } from '../../../src/service/receive/inbox.ts'
+import { unsubscribe } from '../../../src/service/lists/lists.ts'
+import { rebuild } from '../../../src/service/admin/rebuild.ts'
+import { createReceiver, type Receiver } from '../../../src/service/receive/receive.ts'
+import { createRegister } from '../../../src/service/submit/register.ts'
+import { foreseeRetirement, keptFrom, retire, retireOldRemains, type Retired } from '../../../src/service/admin/retire.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { engines } from '../../support/engines.ts'
+import { arf, incoming, ndr } from '../../support/reports.ts'
+import { makeShop } from '../../support/context.ts'
+
+const DAY = 86_400_000
+const NOVEMBER = Date.UTC(2026, 10, 20, 12)
+const APRIL = Date.UTC(2026, 3, 30, 23)
+const MAY = Date.UTC(2026, 4, 1, 0, 10)
+const JUNE = Date.UTC(2026, 5, 3, 8)
+
+test.each([
+  // now                                  months  from when on it is kept
+  [Date.UTC(2026, 10, 20), 6, Date.UTC(2026, 4, 1)],
+  [Date.UTC(2026, 10, 1), 6, Date.UTC(2026, 4, 1)],
+  [Date.UTC(2026, 9, 31, 23, 59), 6, Date.UTC(2026, 3, 1)],
+  [Date.UTC(2027, 0, 31), 2, Date.UTC(2026, 10, 1)],
+  [Date.UTC(2026, 2, 31), 13, Date.UTC(2025, 1, 1)],
+])('at %i, %i months are kept from %i', (now, months, want) => expect(keptFrom(now, months)).toBe(want))
+
+describe.each(engines)('retire: $kind', ({ open }) => {
+  let engine: Engine
+  let shop: Shop
+  let receiver: Receiver
+  const clock = { now: APRIL }
+  beforeEach(async () => {
+    clock.now = APRIL
+    engine = (await open()).engine
+    shop = await makeShop(engine, clock, [{}, {}])
+    receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+  })
+
+  const at = (moment: number): void => {
+    clock.now = moment
+    shop.book.turn()
+  }
+  /** Mails sent at a moment; the first one bounces an hour later, the second one's complaint cannot be trusted. */
+  async function month(moment: number, count: number): Promise<{ returnPath: string; feedbackId: string; recipient: string | null }> {
+    at(moment)
+    const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `r${n}.${moment}@example.org`, contactTypes: null }))
+    const call = {
+      from: 'news@example.com',
+      subject: 'x',
+      label: 'l',
+      broadcast: null,
+      emailType: 'batch',
+      headers: {},
+      recipients,
+    } as const
+    const made = await createRegister(shop)({ account: 1, apiUser: 'one', ip: '203.0.113.5' }, call)
+    const [first, second] = made.recipients
+    if (first === undefined || second === undefined) throw new Error('two at least')
+    at(moment + 3_600_000)
+    await bounce(first.returnPath, first.recipient ?? '', 1)
+    await complain(second.feedbackId, second.recipient ?? '', 1)
+    await send('x@bounce.example.com', ndr({ recipient: 'stray@example.net', n: moment }))
+    return first
+  }
+  const send = (to: string, raw: string) => receiver.submit(incoming(raw, to, { at: clock.now, receivedAt: clock.now }))
+  const bounce = (returnPath: string, recipient: string, n: number) =>
+    send(returnPath, ndr({ token: returnPath.split('@')[0] ?? '', recipient, n }))
+  const complain = (token: string, recipient: string, n: number) => send('fbl@fbl.example.com', arf({ token, recipient, n }))
+  const count = async (table: string): Promise<number> => Number((await engine.read.one(`select count(*) as n from ${table}`))?.['n'])
+  const counts = async (): Promise<Record<string, number>> => ({
+    deliveries: await count('deliveries'),
+    events: await count('events'),
+    lists: await count('list_events'),
+    inbox: await count('inbox'),
+    reports: await count('reports'),
+    raw: await count('raw_mails'),
+  })
+  const differences = async (): Promise<readonly string[]> =>
+    (await rebuild(shop, { check: true, onProgress: () => undefined })).differences
+  const requests = async (moment: number): Promise<number> => {
+    const windows = [{ from: moment - DAY, to: moment + DAY }]
+    return (await sumCounters(engine.read, 1, { windows, metrics: ['request', 'invalid'] })).reduce((sum, { n }) => sum + n, 0)
+  }
+
+  test('what no endpoint has heard goes with its time, whosever it is', async () => {
+    const row = (account: number, endpointId: number, made: number, n: number): OutboxRow => ({
+      account,
+      endpointId,
+      eventId: floorOf(made).replace(/.{4}$/, String(n).padStart(4, '0')),
+      subject: `s${n}`,
+      deliveryMonth: 202604,
+      dedupKey: 'x',
+      kind: 'request',
+      state: 'failed',
+      attempts: 1,
+      dueAt: made,
+      createdAt: made,
+      error: null,
+    })
+    const old = Array.from({ length: 250 }, (_, n) => row(1, 1, APRIL, n))
+    const young = [row(1, 1, MAY, 1), row(1, 2, MAY, 1), row(2, 1, MAY, 1)]
+    await engine.tx((db) => db.insertMany(OUTBOX, [...old, row(1, 3, APRIL, 1), row(2, 1, APRIL, 1), ...young]))
+    at(NOVEMBER)
+    expect((await foreseeRetirement(shop, 6)).events).toBe(252)
+    expect((await retire(shop, { months: 6 })).events).toBe(252)
+    expect(await count('outbox')).toBe(3)
+  })
+
+  test('old mails go with their facts; young ones, lists and statistics stay, and all adds up', async () => {
+    const old = await month(APRIL, 450)
+    const young = await month(MAY, 3)
+    await month(JUNE, 3)
+    const before = await counts()
+    at(NOVEMBER)
+    const foreseen = await foreseeRetirement(shop, 6)
+    expect([foreseen, await counts()]).toEqual([{ before: Date.UTC(2026, 4, 1), deliveries: 450, mails: 0, events: 0, remains: 0 }, before])
+    const gone = await retire(shop, { months: 6 })
+    expect(gone).toMatchObject({ deliveries: 450, facts: 451, isDone: true })
+    // The April mails' reports came on the first of May, and stay with it.
+    expect(await counts()).toEqual({ ...before, deliveries: 6, events: before['events'] === undefined ? 0 : before['events'] - 451 })
+    expect(await differences()).toEqual([])
+    const hash = hashAddress(old.recipient ?? '') ?? ''
+    expect((await checkSuppressions(engine.read, 1, { hashes: [hash], at: APRIL + 2 * DAY })).has(hash)).toBe(true)
+    expect(await requests(APRIL)).toBe(450 + 1 + 3 + 1)
+    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 0, facts: 0, mails: 0, isDone: true })
+    expect(young.recipient).not.toBeNull()
+  })
+
+  test('mails that came go by their own time, with their bytes, their facts and their place in the inbox', async () => {
+    await month(APRIL - DAY, 2)
+    const [stray] = await inboxPageForOperator(engine.read, {}, { limit: 1 })
+    await month(JUNE, 2)
+    expect([await count('reports'), await count('inbox'), await count('raw_mails')]).toEqual([6, 4, 6])
+    at(NOVEMBER)
+    expect(await foreseeRetirement(shop, 6)).toMatchObject({ deliveries: 2, mails: 3 })
+    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 2, mails: 3, isDone: true })
+    expect([await count('reports'), await count('inbox'), await count('raw_mails')]).toEqual([3, 2, 3])
+    expect(await getRawMailForOperator(engine.read, stray?.digest ?? '')).toBeNull()
+    expect(await differences()).toEqual([])
+    at(Date.UTC(2027, 0, 1))
+    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 2, mails: 3 })
+    expect([await count('reports'), await count('events'), await count('site_counters')]).toEqual([0, 0, 0])
+    expect(await differences()).toEqual([])
+  })
+
+  test('cut off after any step, it adds up, and the next run goes on', async () => {
+    await month(APRIL - DAY, 850)
+    await month(JUNE, 2)
+    at(NOVEMBER)
+    const runs: Retired[] = []
+    do {
+      runs.push(await retire(shop, { months: 6, mustStop: () => true }))
+      expect(await differences()).toEqual([])
+    } while (runs.at(-1)?.isDone === false && runs.length < 50)
+    expect(runs.length).toBeGreaterThan(6)
+    expect(runs.reduce((sum, { deliveries }) => sum + deliveries, 0)).toBe(850)
+    expect(runs.every(({ deliveries, mails }) => deliveries <= 200 && mails <= 200)).toBe(true)
+    expect([await count('deliveries'), await count('reports')]).toEqual([2, 3])
+  })
+
+  test('a rebuild leaves closed statistics as they are, and makes the open ones again', async () => {
+    await month(APRIL - DAY, 40)
+    await month(JUNE, 5)
+    const before = [await requests(APRIL - DAY), await requests(JUNE)]
+    at(NOVEMBER)
+    await retire(shop, { months: 6 })
+    await engine.tx((db) => db.run('update counters set n = n + 7 where quarter >= $1', [Date.UTC(2026, 4, 1)]))
+    expect(await differences()).not.toEqual([])
+    await rebuild(shop, { check: false, onProgress: () => undefined })
+    expect([await requests(APRIL - DAY), await requests(JUNE)]).toEqual(before)
+    expect(await differences()).toEqual([])
+  })
+
+  test('what comes late and proves nothing waits in the inbox, and makes nothing of what is gone', async () => {
+    const old = await month(APRIL - DAY, 2)
+    at(NOVEMBER)
+    await retire(shop, { months: 6 })
+    const [late, complaint] = [await bounce(old.returnPath, 'r@example.org', 9), await complain(old.feedbackId, 'r@example.org', 9)]
+    expect([late, complaint]).toMatchObject([
+      { repeated: false, account: 1, inbox: 'expired' },
+      { repeated: false, account: 1, inbox: 'unverified' },
+    ])
+    expect(await getRawMailForOperator(engine.read, late.digest)).not.toBeNull()
+    expect([await count('deliveries'), await differences()]).toEqual([0, []])
+  })
+
+  test('reports that come while their mails go are taken, and nothing is left half', async () => {
+    const old = await month(APRIL - DAY, 600)
+    at(NOVEMBER)
+    const reports = Array.from({ length: 30 }, (_, n) => bounce(old.returnPath, old.recipient ?? '', 100 + n))
+    const [gone, ...outcomes] = await Promise.all([retire(shop, { months: 6 }), ...reports])
+    expect(gone).toMatchObject({ deliveries: 600, isDone: true })
+    expect(outcomes.every(({ inbox }) => inbox === 'expired')).toBe(true)
+    const left = await retire(shop, { months: 6 })
+    expect([left.deliveries, await count('deliveries'), await differences()]).toEqual([0, 0, []])
+  })
+
+  test('a longer time opens nothing again, a shorter one closes more', async () => {
+    await month(APRIL - DAY, 2)
+    await month(JUNE, 2)
+    at(NOVEMBER)
+    await retire(shop, { months: 6 })
+    expect(await retire(shop, { months: 12 })).toMatchObject({ before: Date.UTC(2026, 4, 1), deliveries: 0 })
+    expect(await retire(shop, { months: 2 })).toMatchObject({ before: Date.UTC(2026, 8, 1), deliveries: 2 })
+    expect([await count('deliveries'), await differences()]).toEqual([0, []])
+  })
+
+  test('transitions of the queue and mail that came for accounts go by their time, looked at once a month; audits and alarms stay', async () => {
+    let n = 0
+    const ids = { next: (moment: number) => `${floorOf(moment).slice(0, -12)}${String((n += 1)).padStart(12, '0')}` }
+    const told = (account: number, moment: number): Fact => {
+      const data = {
+        move: 'paused',
+        key: 'k',
+        reason: 'r',
+        class: 'rate',
+        n: 1,
+        from: null,
+        to: 'paused',
+        nextSendingAt: null,
+        by: 'queue',
+      } as const
+      const shown = { domains: [], waiting: 0, evidence: [] }
+      return makeFact('queue', ofQueueKey(account, 'k'), { at: moment, receivedAt: moment, ids }, { ...data, ...shown })
+    }
+    const came = (moment: number): Fact => {
+      const digest = String(moment).padStart(64, '0')
+      return makeFact(
+        'route',
+        ofMail(1, digest, null),
+        { at: moment, receivedAt: moment, ids },
+        { digest, domain: 'example.com', size: 1, truncated: false },
+      )
+    }
+    const hand = { actor: 'one', settings: DEFAULT_SETTINGS, moment: { at: APRIL, receivedAt: APRIL, ids } }
+    const old = Array.from({ length: 450 }, (_, i) => [told(0, APRIL - i), told(1, APRIL - i), came(APRIL - i)]).flat()
+    await engine.tx((db) => appendFacts(db, [...old, told(0, JUNE), told(1, JUNE), came(JUNE), audit(1, 'x', {}, hand)]))
+    at(NOVEMBER)
+    const runs: Retired[] = []
+    do runs.push(await retire(shop, { months: 6, mustStop: () => runs.length < 3 }))
+    while (runs.at(-1)?.isDone === false)
+    expect(runs.reduce((sum, { facts }) => sum + facts, 0)).toBe(1_350)
+    expect(runs.every(({ facts }, index) => index > 2 || facts <= 200)).toBe(true)
+    expect((await engine.read.all('select kind from events order by kind')).map(({ kind }) => kind)).toEqual([
+      'audit',
+      'queue',
+      'queue',
+      'route',
+    ])
+    expect([await retire(shop, { months: 6 }), await differences()]).toMatchObject([{ facts: 0, isDone: true }, []])
+    at(Date.UTC(2027, 0, 1))
+    expect([await retire(shop, { months: 6 }), await count('events')]).toMatchObject([{ facts: 3, isDone: true }, 1])
+  })
+
+  /** One mail, sent at a moment and retired in November. */
+  async function retired(moment: number, label: string | null = 'l'): Promise<Retiree> {
+    at(moment)
+    const call = { from: 'news@example.com', subject: 'x', label, broadcast: null, emailType: 'batch', headers: {} } as const
+    const by = { account: 1, apiUser: 'one', ip: '203.0.113.5' }
+    const { recipients } = await createRegister(shop)(by, { ...call, recipients: [{ recipient: RITA, contactTypes: null }] })
+    at(NOVEMBER)
+    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 1 })
+    const [first] = recipients
+    const token = /\/u\/([a-z2-7]+)>/.exec(first?.headers['List-Unsubscribe'] ?? '')?.[1]
+    if (first === undefined || token === undefined) throw new Error('one was registered')
+    return { returnPath: first.returnPath, feedbackId: first.feedbackId, token, deliveryId: token.slice(1, 14) }
+  }
+  type Retiree = Readonly<Record<'returnPath' | 'feedbackId' | 'token' | 'deliveryId', string>>
+  const RITA = 'rita@example.org'
+  const HASH = hashAddress(RITA) ?? ''
+  const entries = async (): Promise<readonly (readonly unknown[])[]> =>
+    (await suppressionsOf(engine.read, [{ account: 1, addressHash: HASH }])).map(
+      ({ list, scope, address, domain, apiUser, proof, n, removedAt }) => [list, scope, address, domain, apiUser, proof, n, removedAt],
+    )
+  const mailto = ({ token }: Retiree) => send(`${token}@fbl.example.com`, crlfMail('unsubscribe'))
+  const click = (token: string, how: 'page' | 'one-click' = 'one-click') =>
+    unsubscribe(shop, { token, how, ip: '192.0.2.9', userAgent: null })
+  const proven = (): Receiver =>
+    createReceiver(shop, {
+      prover: () =>
+        Promise.resolve({ ...NO_PROOFS, dkim: [{ domain: 'loops.example', selector: 's', aligned: true, valid: true, result: 'pass' }] }),
+      dryRun: false,
+      notifyReplays: false,
+    })
+
+  test('a retired mail is unsubscribed by page, one click and mail, on the list of its hash, for as long as its token is good', async () => {
+    const mail = await retired(APRIL)
+    expect([await count('deliveries'), await count('events'), await count('retired_deliveries')]).toEqual([0, 0, 1])
+    const before = await requests(APRIL)
+    expect(await click(mail.token)).toBe('done')
+    expect(await click(mail.token, 'page')).toBe('done')
+    expect(await mailto(mail)).toMatchObject({ kind: 'unsubscribe', account: 1, inbox: null, facts: [] })
+    expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'token', 1, null]])
+    expect([await count('deliveries'), await count('events'), await requests(APRIL), await differences()]).toEqual([0, 0, before, []])
+    at(APRIL + 402 * DAY)
+    expect(await click(mail.token)).toBe('missed')
+  })
+
+  test('by mail first, for its label where the account says so', async () => {
+    await engine.tx((db) =>
+      db.run('update accounts set settings = $1 where account_id = 1', [
+        JSON.stringify({ ...DEFAULT_SETTINGS, unsubscribeScope: 'label' }),
+      ]),
+    )
+    const mail = await retired(APRIL, 'news')
+    expect(await mailto(mail)).toMatchObject({ inbox: null, deliveryId: mail.deliveryId })
+    expect(await entries()).toEqual([['unsubscribe', 'news', null, 'example.org', 'one', 'token', 1, null]])
+    expect(await differences()).toEqual([])
+  })
+
+  test('a proven complaint about a retired mail is listed once, and not-spam lifts it; other reports wait', async () => {
+    const mail = await retired(APRIL)
+    receiver = proven()
+    expect(await complain(mail.feedbackId, RITA, 2)).toMatchObject({ kind: 'complaint', inbox: null, deliveryId: mail.deliveryId })
+    at(NOVEMBER + DAY)
+    expect(await complain(mail.feedbackId, RITA, 3)).toMatchObject({ inbox: null, facts: [] })
+    expect(await entries()).toEqual([['complaint', '', null, 'example.org', 'one', 'signed', 1, null]])
+    const notSpam = arf({ token: mail.feedbackId, recipient: RITA, n: 4, type: 'not-spam' })
+    expect(await send('fbl@fbl.example.com', notSpam)).toMatchObject({ kind: 'not-spam', inbox: null })
+    expect((await entries()).map((entry) => entry.at(-1))).toEqual([clock.now])
+    const other = arf({ token: mail.feedbackId, recipient: RITA, n: 5, type: 'virus' })
+    expect(await send('fbl@fbl.example.com', other)).toMatchObject({ inbox: 'expired' })
+    expect(await bounce(mail.returnPath, RITA, 6)).toMatchObject({ inbox: 'expired' })
+    expect([await count('deliveries'), await differences()]).toEqual([0, []])
+  })
+
+  test('a complaint that proves nothing waits until a person vouches for it', async () => {
+    const mail = await retired(APRIL)
+    const waiting = await complain(mail.feedbackId, RITA, 1)
+    expect([waiting.inbox, await entries()]).toEqual(['unverified', []])
+    const settle = createInbox(shop, () => Promise.resolve(NO_PROOFS))
+    const answer = await settle({ account: 1, actor: 'one', digest: waiting.digest, action: 'accept' })
+    expect(answer).toMatchObject({ changed: true, row: { state: 'accepted' } })
+    expect((await entries()).map((entry) => entry.slice(4))).toEqual([['one', 'operator', 1, null]])
+    expect(await differences()).toEqual([])
+  })
+
+  test('an opt-out report about a retired mail unsubscribes', async () => {
+    const mail = await retired(APRIL)
+    receiver = proven()
+    expect(await send('fbl@fbl.example.com', arf({ token: mail.feedbackId, recipient: RITA, n: 1, type: 'opt-out' }))).toMatchObject({
+      inbox: null,
+    })
+    expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'signed', 1, null]])
+  })
+
+  test('an erased address stays off the rows of its retired mails, and its tokens go on working', async () => {
+    const mail = await retired(APRIL)
+    await eraseAddress(shop, RITA, 'operator')
+    expect(await click(mail.token)).toBe('done')
+    expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'token', 1, null]])
+    for (const table of ['retired_deliveries', 'suppressions', 'list_events', 'events'])
+      expect(JSON.stringify(await engine.read.all(`select * from ${table}`))).not.toContain('rita')
+    expect(await differences()).toEqual([])
+  })
+
+  test('what remains goes a day after the tokens have run out, counted before it goes; what is as old when it is retired leaves nothing', async () => {
+    await month(APRIL - DAY, 1_201)
+    await month(APRIL, 2)
+    at(NOVEMBER)
+    await retire(shop, { months: 6 })
+    expect(await count('retired_deliveries')).toBe(1_203)
+    at(APRIL - DAY + 401 * DAY)
+    expect(await foreseeRetirement(shop, 6)).toMatchObject({ remains: 1_201 })
+    expect(await retireOldRemains(shop, () => false)).toMatchObject({ remains: 1_201, isDone: true })
+    expect(await count('retired_deliveries')).toBe(2)
+    at(APRIL + 402 * DAY)
+    expect(await retire(shop, { months: 6 })).toMatchObject({ remains: 2 })
+    await month(JUNE, 2)
+    at(JUNE + 600 * DAY)
+    expect([await retire(shop, { months: 6 }), await count('retired_deliveries')]).toMatchObject([{ deliveries: 2, remains: 0 }, 0])
+  })
+})
+
+const crlfMail = (subject: string): string => `From: rita@example.org\r\nSubject: ${subject}\r\n\r\n${subject}\r\n`

@@ -1,0 +1,215 @@
+/**
+ * alerts.test - figures in the store, held against their thresholds: told once, over a restart, by webhook and by mail
+ */
+import { SMTPServer } from 'smtp-server'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createMailer } from '../../../src/mail-auth/alert-mailer.ts'
+import type { AccountSettings } from '../../../src/ledger/account-settings.ts'
+import type { WatchCount } from '../../../src/ledger/project/watch-counts.ts'
+import { quarterOf } from '../../../src/ledger/project/state.ts'
+import { listAlertsForOperator } from '../../../src/store/alerts.ts'
+import { QUEUE_LANES } from '../../../src/store/queue/lane-snapshots.ts'
+import { COUNTERS } from '../../../src/store/schema.ts'
+import { addWatchCounts, removeWatchCountsForOperator } from '../../../src/store/facts/watch-counters.ts'
+import { createAlerts, type AlertOptions, type Alerts } from '../../../src/service/alerts/alerts.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { engines } from '../../support/engines.ts'
+import { makeShop, makeWebhooks, type Clock } from '../../support/context.ts'
+import { LANE } from '../../http/lambdas.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 12)
+const HOUR = 3_600_000
+
+describe.each([...engines])('$kind', ({ open }) => {
+  const undo: (() => Promise<unknown>)[] = []
+  afterEach(async () => {
+    for (const step of undo.splice(0).toReversed()) await step()
+  })
+
+  type Bench = {
+    readonly clock: Clock
+    readonly shop: Shop
+    readonly make: (over?: Partial<AlertOptions>) => Alerts
+    readonly told: () => Promise<readonly string[]>
+  }
+  async function bench(settings: readonly Partial<AccountSettings>[] = [{}, {}]): Promise<Bench> {
+    const { engine } = await open()
+    const clock = { now: T0 }
+    const shop = await makeShop(engine, clock, settings)
+    const make: Bench['make'] = (over = {}) =>
+      createAlerts(shop, { rules: { rules: [], mailTo: [] }, mailer: null, operator: () => Promise.resolve(1), ...over })
+    const told = async (): Promise<readonly string[]> =>
+      (await make().evaluate()).map(
+        ({ account, data }) => `${account} ${data.alert}${data.about === '' ? '' : ` ${data.about}`} ${data.state}`,
+      )
+    return { clock, shop, make, told }
+  }
+  const count = async ({ shop, clock }: Bench, account: number, metrics: Record<string, number>): Promise<void> => {
+    const rows = Object.entries(metrics).map(([metric, n]) => ({
+      account,
+      quarter: quarterOf(clock.now),
+      apiUser: 'ann',
+      labelId: 0,
+      domain: 'example.org',
+      metric: metric as 'request',
+      n,
+      slot: 0,
+    }))
+    await shop.engine.tx((db) => db.upsertMany(COUNTERS, rows, { add: ['n'] }))
+  }
+  const watch = async ({ shop, clock }: Bench, metric: WatchCount['metric'], n: number, over: Partial<WatchCount> = {}): Promise<void> => {
+    await shop.engine.tx((db) => addWatchCounts(db, [{ account: 0, quarter: quarterOf(clock.now), metric, name: '', n, ...over }]))
+  }
+
+  test('a rate is told once, again by nobody, and its end once', async () => {
+    const b = await bench()
+    await count(b, 2, { request: 1_000, delivered: 900, invalid: 80, 'invalid-401': 30, 'soft-bounce': 5, complaint: 1 })
+    expect(await b.told()).toEqual(['2 bounce-rate raised'])
+    expect(await b.told()).toEqual([])
+    const [row] = await listAlertsForOperator(b.shop.engine.read)
+    expect(row).toMatchObject({ state: 'raised', since: T0, data: { value: 55 / 970, volume: 970 } })
+    b.clock.now += HOUR
+    await count(b, 2, { request: 1_000, delivered: 1_000 })
+    expect(await b.told()).toEqual(['2 bounce-rate cleared'])
+    await count(b, 2, { complaint: 20 })
+    expect(await b.told()).toEqual(['2 complaint-rate raised'])
+    b.clock.now += 30 * HOUR
+    expect(await b.told()).toEqual(['2 complaint-rate cleared'])
+  })
+
+  test('two nodes at once tell it once', async () => {
+    const b = await bench()
+    await count(b, 1, { request: 1_000, invalid: 500 })
+    const both = await Promise.all([b.told(), b.told()])
+    expect(both.flat()).toEqual(['1 bounce-rate raised'])
+  })
+
+  test('thresholds are the table’s, the operator’s, the account’s', async () => {
+    const b = await bench([{ alertRules: ['bounce-rate=0.5/0.4'] }, { alertRules: ['bounce-rate=off'] }, {}])
+    for (const account of [1, 2, 3]) await count(b, account, { request: 1_000, invalid: 300 })
+    const lax = b.make({ rules: { rules: ['bounce-rate=0.9/0.8'], mailTo: [] } })
+    expect(await lax.evaluate()).toEqual([])
+    expect(await b.told()).toEqual(['3 bounce-rate raised'])
+    const off = b.make({ rules: { rules: ['bounce-rate=off'], mailTo: [] } })
+    expect((await off.evaluate()).map(({ data }) => data.text)).toEqual(['bounce-rate is over: it is no longer measured.'])
+  })
+
+  test('the installation’s figures are told to its operator’s account', async () => {
+    const b = await bench()
+    await watch(b, 'mails', 200)
+    await watch(b, 'unmatched', 100)
+    await watch(b, 'verdicts', 100)
+    await watch(b, 'other', 9)
+    expect(await b.told()).toEqual(['1 unmatched-share raised'])
+    await watch(b, 'other', 1)
+    expect((await b.make({ operator: () => Promise.resolve(0) }).evaluate()).map(({ account, data }) => [account, data.alert])).toEqual(
+      expect.arrayContaining([[0, 'other-share']]),
+    )
+  })
+
+  test('a loop is silent only while mail is sent, and heard again at once', async () => {
+    const b = await bench()
+    await watch(b, 'feedback', 30, { name: 'loops.example' })
+    await watch(b, 'feedback', 3, { name: 'small.example' })
+    b.clock.now += 80 * HOUR
+    expect(await b.told()).toEqual([])
+    await count(b, 2, { request: 10 })
+    expect(await b.told()).toEqual(['1 feedback-silence loops.example raised'])
+    await watch(b, 'feedback', 1, { name: 'loops.example' })
+    expect(await b.told()).toEqual(['1 feedback-silence loops.example cleared'])
+  })
+
+  test('an endpoint that fails, then goes', async () => {
+    const b = await bench()
+    const hooks = makeWebhooks(b.shop)
+    const wish = { name: '', events: ['invalid'], apiUsers: [], format: 'json', ladder: 'standard' } as const
+    await hooks.add(1, { ...wish, url: 'http://192.0.32.8/' })
+    await watch(b, 'webhook-refused', 6, { account: 1, name: '1' })
+    await watch(b, 'webhook-heard', 1, { account: 1, name: '1' })
+    expect(await b.told()).toEqual(['1 webhook-failing 1 raised'])
+    b.clock.now += 5 * HOUR
+    expect(await b.told()).toEqual([])
+    await hooks.remove(1, 1)
+    expect(await b.told()).toEqual(['1 webhook-failing 1 cleared'])
+  })
+
+  test('a paused lane longer than the limit, once for all domains behind its key, over a restart', async () => {
+    const b = await bench()
+    const lanes = (waiting: number) =>
+      ['a.example', 'b.example'].map((domain) => ({
+        account: 1,
+        domain,
+        savedAt: T0,
+        status: { ...LANE.status, account: 1, domain, state: 'paused' as const, isStopped: true, key: 'ip:192.0.2.1', waiting },
+      }))
+    await b.shop.engine.tx((db) => db.upsertMany(QUEUE_LANES, lanes(5)))
+    expect(await b.told()).toEqual([])
+    b.clock.now += 29 * 60_000
+    expect(await b.told()).toEqual([])
+    b.clock.now += 60_000
+    expect(await b.told()).toEqual(['1 lane-paused ip:192.0.2.1 raised'])
+    expect((await listAlertsForOperator(b.shop.engine.read))[0]?.data).toMatchObject({ value: 30, volume: 10 })
+    await b.shop.engine.tx((db) => db.upsertMany(QUEUE_LANES, lanes(0)))
+    expect(await b.told()).toEqual(['1 lane-paused ip:192.0.2.1 cleared'])
+    await b.shop.engine.tx((db) => db.upsertMany(QUEUE_LANES, lanes(5)))
+    expect(await b.told()).toEqual([])
+  })
+
+  test('what a node counts is put down with the next evaluation, and goes after its days', async () => {
+    const b = await bench()
+    b.shop.watch.count([], 150)
+    await watch(b, 'unmatched', 140)
+    expect(await b.told()).toEqual(['1 unmatched-share raised'])
+    expect(await b.shop.engine.tx((db) => removeWatchCountsForOperator(db, T0, 10))).toBe(0)
+    expect(await b.shop.engine.tx((db) => removeWatchCountsForOperator(db, T0 + HOUR, 10))).toBe(2)
+  })
+
+  test('each change is mailed to the account and the operator, without a sender to bounce to, until it is taken', async () => {
+    const b = await bench([{}, { alertEmails: ['ann@example.com'] }])
+    const got: { readonly from: unknown; readonly to: string[]; readonly raw: string }[] = []
+    let isDown = true
+    const server = new SMTPServer({
+      authOptional: true,
+      disabledCommands: ['STARTTLS'],
+      onMailFrom: (_address, _session, done) => done(isDown ? new Error('down') : null),
+      onData: (stream, { envelope }, done) => {
+        const chunks: Buffer[] = []
+        stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+        stream.on('end', () => {
+          const from = envelope.mailFrom === false ? '' : envelope.mailFrom.address
+          got.push({ from, to: envelope.rcptTo.map(({ address }) => address), raw: Buffer.concat(chunks).toString() })
+          done()
+        })
+      },
+    })
+    const port = await new Promise<number>((resolve) => {
+      const listening = server.listen(0, '127.0.0.1', () => {
+        const address = listening.address()
+        resolve(typeof address === 'object' && address !== null ? address.port : 0)
+      })
+    })
+    const mailer = createMailer({ smtp: `smtp://127.0.0.1:${port}`, from: 'alerts@bounce.example.com', log: b.shop.telemetry.log })
+    undo.push(
+      () =>
+        new Promise((resolve) => {
+          server.close(() => resolve(null))
+        }),
+      () => Promise.resolve(mailer.close()),
+    )
+    const alerts = b.make({ mailer, rules: { rules: [], mailTo: ['ops@example.net'] } })
+    await count(b, 2, { request: 1_000, invalid: 500 })
+    await alerts.evaluate()
+    await alerts.mail()
+    expect(got).toEqual([])
+    isDown = false
+    await alerts.mail()
+    expect(got).toEqual([])
+    b.clock.now += HOUR
+    await alerts.mail()
+    await alerts.mail()
+    expect(got.map(({ from, to }) => [from, to])).toEqual([['', ['ops@example.net', 'ann@example.com']]])
+    expect(got[0]?.raw).toMatch(/^Auto-Submitted: auto-generated\r$/m)
+    expect(got[0]?.raw).toMatch(/^Subject: \[bounced\] bounce-rate raised: account 2\r$/m)
+    expect(got[0]?.raw).toMatch(/^Message-ID: <alert-[0-9a-f-]{36}@bounce\.example\.com>\r$/m)
+  })
+})

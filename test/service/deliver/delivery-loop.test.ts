@@ -1,0 +1,200 @@
+/**
+ * turn.test - on a virtual clock, with answers, kills, restarts and a store that is away by chance: nothing is lost, nothing is sent again
+ * after its outcome is written down, and each mail ends in exactly one status
+ */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Outcome, Outgoing } from '../../../src/smtp-client/transport.ts'
+import { Fault } from '../../../src/errors.ts'
+import { POLICIES } from '../../../src/queue/backoff/policy.ts'
+import { createQueue } from '../../../src/queue/queue.ts'
+import { RETRY } from '../../../src/queue/schedule/retry.ts'
+import { findByDeliveryIds } from '../../../src/store/mail/deliveries.ts'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import { factsOf } from '../../../src/store/facts/facts.ts'
+import { createCarrier } from '../../../src/service/deliver/sender.ts'
+import { takeLease } from '../../../src/service/deliver/lease.ts'
+import { createKeyBook } from '../../../src/service/deliver/key-persistence.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { openTerm, type Term } from '../../../src/service/deliver/delivery-session.ts'
+import { takeTurn, type TurnDesk } from '../../../src/service/deliver/delivery-loop.ts'
+import { createWaiting, type PlaceOf } from '../../../src/service/deliver/queue-loader.ts'
+import { lambdaTransport, OK, plainRender, queueMails, refused, unreachable } from '../../support/delivery.ts'
+import { engines } from '../../support/engines.ts'
+import { countQueued } from '../../support/look.ts'
+import { makeShop, type Clock } from '../../support/context.ts'
+
+const MINUTE = 60_000
+const T0 = Date.UTC(2026, 10, 20, 12)
+
+/** What a run does, one thing after the other. */
+type Step =
+  | { readonly do: 'mail'; readonly n: number }
+  | { readonly do: 'turn' }
+  | { readonly do: 'pass'; readonly minutes: number }
+  | { readonly do: 'answer'; readonly which: number; readonly how: number }
+  /** `inTurn`: it dies after a commit, before anything that the commit allows has begun. */
+  | { readonly do: 'kill'; readonly inTurn: boolean }
+  | { readonly do: 'away'; readonly isAway: boolean }
+
+const steps: fc.Arbitrary<readonly Step[]> = fc.array(
+  fc.oneof(
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('mail' as const), n: fc.integer({ min: 1, max: 6 }) }) },
+    { weight: 8, arbitrary: fc.constant({ do: 'turn' as const }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('pass' as const), minutes: fc.integer({ min: 1, max: 90 }) }) },
+    { weight: 10, arbitrary: fc.record({ do: fc.constant('answer' as const), which: fc.nat(9), how: fc.nat(99) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), inTurn: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('away' as const), isAway: fc.boolean() }) },
+  ),
+  { minLength: 30, maxLength: 90 },
+)
+
+const ANSWERS: readonly Outcome[] = [
+  OK,
+  OK,
+  OK,
+  refused(550, '5.1.1 The email account that you tried to reach does not exist'),
+  refused(452, '4.2.2 The email account that you tried to reach is over quota'),
+  refused(421, '4.7.0 Too many connections from your IP'),
+  refused(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'),
+  unreachable,
+]
+
+type Sent = { readonly mail: Outgoing; readonly resolve: (outcome: Outcome) => void }
+type Node = { readonly term: Term; readonly desk: TurnDesk; readonly pending: Sent[]; isDead: boolean }
+type Run = {
+  readonly shop: Shop
+  readonly clock: Clock
+  readonly faults: string[]
+  isAway: boolean
+  node: Node
+}
+
+const idOf = ({ from }: Outgoing): string => from.slice(0, from.indexOf('@'))
+
+/** Whatever has been resolved is heard. */
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
+
+async function startNode(shop: Shop, faults: string[]): Promise<Node> {
+  const lease = await takeLease(shop, { name: 'deliver', holder: 'one', leaseMs: 1_000 * MINUTE * 60 })
+  if (lease === null) throw new Error('no lease')
+  const pools = { '*': ['192.0.2.1', '192.0.2.2'] }
+  const term = openTerm(
+    lease,
+    createQueue({ policy: POLICIES.default, retry: RETRY.default, seed: lease.term, pools, connections: 4 }),
+    lease.untilAt,
+  )
+  const pending: Sent[] = []
+  const node: { self: Node | null } = { self: null }
+  const transport = lambdaTransport(async (mail) => {
+    if (node.self?.isDead === true) return new Promise<Outcome>(() => undefined)
+    const [row] = await findByDeliveryIds(shop.engine.read, 1, [idOf(mail)])
+    if (row?.status !== 18) faults.push(`${idOf(mail)} was sent though it had ended ${row?.status}`)
+    return new Promise<Outcome>((resolve) => pending.push({ mail, resolve }))
+  })
+  const wake = (): void => undefined
+  const placeOf: PlaceOf = async (domain) => ({ site: domain, gateway: false, mxSet: domain })
+  const carrier = createCarrier(shop, { transport, render: plainRender, placeOf, lines: 6, inFlightBytes: 67_108_864, wake })
+  const waiting = createWaiting(shop, { wake, placeOf })
+  const keys = createKeyBook()
+  const keeper = { save: () => Promise.resolve() }
+  await keys.place(shop.engine.read, term.queue, shop.now())
+  await waiting.load(term)
+  await settle()
+  const desk: TurnDesk = { shop, carrier, waiting, keys, keeper, lines: 6, giveUpDays: 4, wake }
+  node.self = { term, desk, pending, isDead: false }
+  return node.self
+}
+
+async function act(run: Run, step: Step): Promise<void> {
+  const { shop, clock, node } = run
+  switch (step.do) {
+    case 'mail':
+      if (!run.isAway)
+        await queueMails(
+          shop,
+          Array.from({ length: step.n }, (_, i) => `user${i}@d${i % 3}.example.net`),
+        )
+      return
+    case 'turn':
+      await takeTurn(node.desk, node.term)
+      return settle()
+    case 'pass':
+      clock.now += step.minutes * MINUTE
+      return
+    case 'answer': {
+      const [sent] = node.pending.splice(step.which % Math.max(1, node.pending.length), 1)
+      sent?.resolve(ANSWERS[step.how % ANSWERS.length] ?? OK)
+      return settle()
+    }
+    case 'kill':
+      run.isAway = false
+      node.isDead = true
+      if (step.inTurn) await takeTurn(node.desk, node.term)
+      run.node = await startNode(shop, run.faults)
+      return
+    case 'away':
+      run.isAway = step.isAway
+  }
+}
+
+/** Everybody answers well until nothing waits: every pause ends, every mail has its end. */
+async function drain(run: Run, engine: Engine): Promise<void> {
+  run.isAway = false
+  for (let rounds = 0; rounds < 2_000; rounds++) {
+    for (const { resolve } of run.node.pending.splice(0)) resolve(OK)
+    await settle()
+    await takeTurn(run.node.desk, run.node.term)
+    await settle()
+    if ((await countQueued(engine.read)).waiting === 0) return
+    if (run.node.pending.length === 0) run.clock.now += 10 * MINUTE
+  }
+  run.faults.push('mail was left over')
+}
+
+async function play(script: readonly Step[]): Promise<readonly string[]> {
+  const { engine } = (await engines[0]?.open()) ?? {}
+  if (engine === undefined) throw new Error('no store')
+  const clock: Clock = { now: T0 }
+  const state = { isAway: false }
+  const tx: Engine['tx'] = (work, options) =>
+    state.isAway ? Promise.reject(new Fault('store_busy', 'the store is away')) : engine.tx(work, options)
+  const shop = await makeShop({ ...engine, tx }, clock)
+  const faults: string[] = []
+  const run: Run = {
+    shop,
+    clock,
+    faults,
+    get isAway() {
+      return state.isAway
+    },
+    set isAway(value) {
+      state.isAway = value
+    },
+    node: await startNode(shop, faults),
+  }
+  for (const step of script) await act(run, step)
+  await drain(run, engine)
+  const rows = await engine.read.all('select delivery_id, status from deliveries')
+  const subjects = rows.map((row) => ({ account: 1, subject: String(row['delivery_id']) }))
+  const facts = Map.groupBy(await factsOf(engine.read, subjects), ({ subject }) => subject)
+  for (const row of rows) {
+    const id = String(row['delivery_id'])
+    const ends = (facts.get(id) ?? []).filter((fact) => 'effect' in fact.data && fact.data.effect !== null)
+    if (ends.length !== 1 || Number(row['status']) === 18)
+      faults.push(`${id} has ${ends.length} ends and the status ${Number(row['status'])}`)
+  }
+  const bodies = await engine.read.one('select count(*) as n from queue_bodies')
+  if (Number(bodies?.['n']) !== 0) faults.push('a body was left over')
+  await engine.close()
+  return faults
+}
+
+test('by any order of answers, kills and absences of the store', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (script) => {
+      expect(await play(script)).toEqual([])
+    }),
+    { numRuns: 25, seed: 20_261_121 },
+  )
+}, 240_000)

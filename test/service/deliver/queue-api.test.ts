@@ -1,0 +1,173 @@
+/** queuedoors.test - the picture of the lanes and the orders to the queue, through the store */
+import { describe, expect, test } from 'vitest'
+import { answer } from '../../../src/queue/schedule/attempt-result.ts'
+import type { Answer } from '../../../src/queue/message.ts'
+import { POLICIES } from '../../../src/queue/backoff/policy.ts'
+import { sharedKeys } from '../../../src/queue/schedule/operator-commands.ts'
+import { createQueue, nextDispatch, offer, operate, type Queue } from '../../../src/queue/queue.ts'
+import {
+  addQueueCommand,
+  dropSettledCommandsForOperator,
+  findQueueCommand,
+  settleCommandsForOperator,
+  type QueueCommand,
+} from '../../../src/store/queue/commands.ts'
+import { lanesForOperator, lanesOfAccount, pulseForOperator, seriesForOperator } from '../../../src/store/queue/lane-snapshots.ts'
+import { createLaneKeeper } from '../../../src/service/deliver/lane-snapshots.ts'
+import { runCommands } from '../../../src/service/deliver/command-runner.ts'
+import { createQueueDesk, PULSE_MS } from '../../../src/service/deliver/queue-api.ts'
+import { mailOf, T0 } from '../../queue/play.ts'
+import { engines } from '../../support/engines.ts'
+import { makeShop } from '../../support/context.ts'
+
+const SECOND = 1_000
+
+const LISTED: Answer = {
+  kind: 'refused',
+  code: 550,
+  text: '550 <joe@example.com> listed',
+  reason: 'ip-blocked',
+  pause: 'ip-blocklist',
+  deferral: true,
+  statedDelayMs: null,
+  zone: null,
+}
+const uuid = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
+
+function queueOf(): Queue {
+  const queue = createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] } })
+  for (const account of [1, 2])
+    for (const domain of ['a.example', 'b.example'])
+      for (let i = 0; i < 5; i++) offer(queue, mailOf(`${account}${domain}${i}`, T0, { account, domain }), T0)
+  return queue
+}
+
+const orderOf = (n: number, command: QueueCommand['command'], account = 1): QueueCommand => ({
+  account,
+  commandId: uuid(n),
+  command,
+  actor: 'user',
+  state: 'waiting',
+  createdAt: T0 + n,
+  settledAt: null,
+  moved: 0,
+  deleted: 0,
+  said: null,
+})
+
+describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
+  test('a picture is written once, then what changed; lanes that are gone leave it', async () => {
+    const { engine } = await open()
+    const queue = queueOf()
+    const keeper = createLaneKeeper('node-1')
+    expect(await pulseForOperator(engine.read)).toBeNull()
+    await keeper.save(engine, queue, T0)
+    expect(await pulseForOperator(engine.read)).toEqual({ at: T0, node: 'node-1' })
+    const all = await lanesForOperator(engine.read, { domain: null, after: null, limit: 3 })
+    expect(all.map(({ account, domain }) => [account, domain])).toEqual([
+      [1, 'a.example'],
+      [1, 'b.example'],
+      [2, 'a.example'],
+    ])
+    const rest = await lanesForOperator(engine.read, { domain: null, after: all.at(-1) ?? null, limit: 3 })
+    expect(rest.map(({ account, domain }) => [account, domain])).toEqual([[2, 'b.example']])
+    const [first] = nextDispatch(queue, T0, 1).dispatches
+    answer(queue, first?.number ?? 0, LISTED, T0)
+    for (const [id, lane] of queue.lanes) if (lane.domain === 'b.example' && lane.account === 2) queue.lanes.delete(id)
+    await keeper.save(engine, queue, T0 + 5 * SECOND)
+    const mine = await lanesOfAccount(engine.read, 2, { domain: null, after: null, limit: 10 })
+    expect(mine.map(({ domain, status }) => [domain, status.state, status.reason, status.evidence[0]?.text])).toEqual([
+      ['a.example', 'paused', 'IP reputation', '550 <*@example.com> listed'],
+    ])
+    await createLaneKeeper('node-2').save(engine, createQueue({ policy: POLICIES.default, seed: 1, pools: {} }), T0 + 9 * SECOND)
+    expect(await lanesForOperator(engine.read, { domain: null, after: null, limit: 9 })).toEqual([])
+  })
+
+  test('steps are written as they grow, summed as they are asked for, and dropped when no chart reaches them', async () => {
+    const { engine } = await open()
+    const queue = queueOf()
+    const keeper = createLaneKeeper('node')
+    await keeper.save(engine, queue, T0)
+    offer(queue, mailOf('late', T0 + SECOND, { account: 1, domain: 'a.example' }), T0 + SECOND)
+    await keeper.save(engine, queue, T0 + SECOND)
+    const now = T0 + SECOND
+    const series = { domain: null, width: 'fives', now } as const
+    expect(await seriesForOperator(engine.read, { ...series, account: 1 })).toEqual([{ at: T0, ins: 11, tries: 0, outs: 0 }])
+    expect(await seriesForOperator(engine.read, { ...series, account: 1, domain: 'a.example' })).toMatchObject([{ ins: 6 }])
+    expect(await seriesForOperator(engine.read, { ...series, account: null, width: 'minutes' })).toMatchObject([{ ins: 21 }])
+    await keeper.save(engine, queue, T0 + 3_700 * SECOND)
+    expect(await engine.read.one('select count(*) as n from queue_steps where width = 5000')).toEqual({ n: 0 })
+    expect(await engine.read.one('select count(*) as n from queue_steps where width = 60000')).toEqual({ n: 4 })
+  })
+
+  test('orders are carried out in their order and settled; a refused one says why; an unsettled one waits', async () => {
+    const { engine } = await open()
+    const queue = queueOf()
+    const orders = [
+      orderOf(1, { kind: 'pause', account: 1, domain: 'new.example', until: T0 + 60 * SECOND, after15Days: 'keep' }),
+      orderOf(2, { kind: 'delete', account: 1, domain: null, from: 0, until: T0 + 1 }),
+      orderOf(3, { kind: 'pause', account: 1, domain: null, until: T0 - 1, after15Days: 'keep' }),
+      orderOf(4, { kind: 'recover-key', key: 'ip|192.0.2.99|nowhere', how: 'immediate' }),
+    ]
+    await engine.tx(async (db) => {
+      for (const order of orders) await addQueueCommand(db, order)
+    })
+    const { events, settled } = await runCommands(engine.read, queue, T0)
+    expect(events).toHaveLength(11)
+    expect((await runCommands(engine.read, queueOf(), T0)).settled).toHaveLength(4)
+    await engine.tx((db) => settleCommandsForOperator(db, settled))
+    expect((await runCommands(engine.read, queue, T0)).settled).toEqual([])
+    const found = await Promise.all(orders.map(({ commandId }) => findQueueCommand(engine.read, 1, commandId)))
+    expect(found.map((each) => [each?.state, each?.moved, each?.deleted])).toEqual([
+      ['done', 1, 0],
+      ['done', 0, 10],
+      ['refused', 0, 0],
+      ['refused', 0, 0],
+    ])
+    expect(found[2]?.said).toMatch(/before it begins/)
+    expect(found[3]?.said).toMatch(/no such key/)
+    expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0))).toBe(0)
+    expect(await findQueueCommand(engine.read, 2, uuid(1))).toBeNull()
+    expect([...queue.lanes.values()].some(({ domain }) => domain === 'new.example')).toBe(true)
+    expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0 + 1))).toBe(4)
+  })
+})
+
+describe.each(engines)('the queue’s desk: $kind', ({ open }) => {
+  test('an order is refused where nothing ever delivered, waits where nobody does now, and is answered when it is settled', async () => {
+    const { engine } = await open()
+    const shop = await makeShop(engine, { now: T0 })
+    const desk = createQueueDesk(shop, 2_000)
+    const command = { kind: 'recover', account: 1, domain: null, how: 'immediate', onlyOwn: true } as const
+    const order = { account: 1, actor: 'api:alice', command }
+    await expect(desk.order(order)).rejects.toMatchObject({ code: 'conflict' })
+    const keeper = createLaneKeeper('node')
+    await keeper.save(engine, queueOf(), shop.now() - PULSE_MS)
+    expect(await desk.delivery()).toMatchObject({ delivering: false })
+    expect(await desk.order(order)).toMatchObject({ state: 'waiting', settledAt: null })
+    await keeper.save(engine, queueOf(), shop.now())
+    const answered = desk.order(order)
+    for (let settled = 0; settled < 2;) {
+      const run = await runCommands(engine.read, queueOf(), shop.now())
+      await engine.tx((db) => settleCommandsForOperator(db, run.settled))
+      settled += run.settled.length
+    }
+    expect(await answered).toMatchObject({ state: 'done', moved: 0, said: null })
+    const audits = await engine.read.all("select data from events where account_id = 1 and kind = 'audit' order by id")
+    expect(audits.map(({ data }) => JSON.parse(String(data)))).toMatchObject([
+      { actor: 'api:alice', what: 'queue.recover', detail: { account: 1, domain: null, onlyOwn: true } },
+      { what: 'queue.recover' },
+    ])
+  })
+})
+
+test('an account opens what is its own, and not what protects others too', async () => {
+  const queue = queueOf()
+  const [first] = nextDispatch(queue, T0, 1).dispatches
+  answer(queue, first?.number ?? 0, LISTED, T0)
+  const recover = { kind: 'recover', account: 1, domain: null, how: 'immediate' } as const
+  expect(operate(queue, { ...recover, onlyOwn: true }, T0 + 1)).toEqual([])
+  expect(sharedKeys(queue, recover)).toEqual(['ip|192.0.2.1|big'])
+  operate(queue, { kind: 'delete', account: 2, domain: null, from: 0, until: T0 + 1 }, T0 + 1)
+  expect(operate(queue, { ...recover, onlyOwn: true }, T0 + 2)).toMatchObject([{ kind: 'queue.recovered', by: 'operator' }])
+})

@@ -1,0 +1,389 @@
+/**
+ * exports.test - files of many rows: whole, once each, whoever dies while they are written, on both stores
+ */
+import { gunzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { hashAddress } from '../../../src/correlate/address-hash.ts'
+import { Fault } from '../../../src/errors.ts'
+import type { SuppressionRow } from '../../../src/ledger/project/state.ts'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import type { ExportFilters, ExportRow } from '../../../src/store/exports.ts'
+import { EXPORT_STATES, moveExport, movesOf, type ExportState } from '../../../src/store/export-states.ts'
+import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { eraseAddress } from '../../../src/service/admin/erase.ts'
+import { createExporter, type Exporter, type ExporterRules } from '../../../src/service/export/exporter.ts'
+import { progressOf, type ExportCall, type Exports } from '../../../src/service/export/exports.ts'
+import { createRegister } from '../../../src/service/submit/register.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { DAY, deliveryIdOf, hashOf, sampleDelivery, sampleSuppression, T0, worldOf } from '../../store/sample.ts'
+import { engines } from '../../support/engines.ts'
+import { makeExports, makeShop } from '../../support/context.ts'
+
+const RULES: ExporterRules = { keepDays: 7, perAccount: 1, atOnce: 2 }
+const ALICE = { account: 1, apiUser: 'alice', ip: '192.0.2.1' }
+const BOB = { ...ALICE, account: 2, apiUser: 'bob' }
+const STATUS: ExportCall = { kind: 'status', format: 'ndjson', gzip: false, bom: false, filters: {}, from: T0, to: T0 + DAY }
+
+describe('the states', () => {
+  const states = Object.keys(EXPORT_STATES) as ExportState[]
+  test.each(states)('%s leads home', (state) => {
+    expect(state === 'removed' ? state : moveExport(state, 'removed')).toBe('removed')
+    for (const next of Object.values(EXPORT_STATES[state])) expect(states).toContain(next)
+  })
+  const signals = ['taken', 'ended', 'broken', 'dropped', 'retried', 'aged', 'erased', 'removed'] as const
+  test.each(signals)('%s leads to one state', (signal) => {
+    const { from, to } = movesOf(signal)
+    expect(new Set(from.map((state) => moveExport(state, signal)))).toEqual(new Set([to]))
+  })
+})
+
+describe.each(engines)('exports: $kind', ({ open }) => {
+  let engine: Engine
+  let shop: Shop
+  let exports: Exports
+  let exporter: Exporter
+  const clock = { now: T0 + 2 * DAY }
+  beforeEach(async () => {
+    clock.now = T0 + 2 * DAY
+    engine = (await open()).engine
+    shop = await makeShop(engine, clock, [{}, {}])
+    exports = makeExports(shop)
+    exporter = createExporter(shop, RULES)
+  })
+  afterEach(() => exporter.close())
+
+  const fill = async (count: number, over: object = {}, first = 0): Promise<void> => {
+    const deliveries = Array.from({ length: count }, (_, n) => sampleDelivery({ n: first + n, ...over }))
+    await engine.tx((db) => saveWorld(db, worldOf({ deliveries })))
+  }
+  const runAll = async (by: Exporter = exporter): Promise<void> => {
+    await by.turn()
+    await by.idle()
+  }
+  const fileOf = async (job: ExportRow): Promise<Buffer> => {
+    const pieces: Uint8Array[] = []
+    for await (const piece of (await exports.content(job.account, job.exportId)).pieces) pieces.push(piece)
+    return Buffer.concat(pieces)
+  }
+  const linesOf = async (job: ExportRow): Promise<Record<string, unknown>[]> =>
+    (await fileOf(job))
+      .toString()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line))
+  const now = async (job: ExportRow): Promise<ExportRow> => {
+    const found = await exports.find(job.account, job.exportId)
+    if (found === null) throw new Error('the job is gone')
+    return found
+  }
+  const exported = async (call: Partial<ExportCall> = {}, by = ALICE): Promise<ExportRow> => {
+    const job = await exports.ask(by, { ...STATUS, ...call })
+    await runAll()
+    return now(job)
+  }
+  /** An engine whose transactions break once `after` of them were done. */
+  const brokenAfter = (after: number, error: unknown): Shop => {
+    let done = 0
+    const tx: Engine['tx'] = (work, options) => (done++ >= after ? Promise.reject(error) : engine.tx(work, options))
+    return { ...shop, engine: { ...engine, tx } }
+  }
+
+  test('every row of the time once, oldest first, over page after page', async () => {
+    await fill(2_500)
+    await fill(3, { account: 2 }, 9_000)
+    const job = await exported({ to: T0 + 2_400_000 })
+    expect(job).toMatchObject({ state: 'done', rows: 2_400, chunks: 3, error: null, expiresAt: clock.now + 7 * DAY })
+    const lines = await linesOf(job)
+    expect(lines.map(({ emailId }) => emailId)).toEqual(Array.from({ length: 2_400 }, (_, n) => `m${n}x0$r${n}@example.com`))
+    expect(lines[0]).toMatchObject({ reason: null, fault: null, billable: true, requestedAt: new Date(T0).toISOString() })
+    expect([job.bytes, progressOf(job)]).toEqual([(await fileOf(job)).byteLength, 1])
+  })
+
+  test('nothing is a file with its names', async () => {
+    const [csv, ndjson, packed] = [await exported({ format: 'csv', bom: true }), await exported(), await exported({ gzip: true })]
+    expect((await fileOf(csv)).toString()).toMatch(/^\ufeffemailId,[^\n]*,sendLog\r\n$/)
+    expect(await fileOf(ndjson)).toHaveLength(0)
+    expect(gunzipSync(await fileOf(packed))).toHaveLength(0)
+  })
+
+  test('packed and plain are the same bytes', async () => {
+    await fill(1_700, { subject: '=1+1, "x"' })
+    const plain = await exported({ format: 'csv' })
+    const packed = await exported({ format: 'csv', gzip: true })
+    expect(gunzipSync(await fileOf(packed)).equals(await fileOf(plain))).toBe(true)
+    expect(packed.bytes).toBe((await fileOf(packed)).byteLength)
+    expect((await fileOf(plain)).toString().split('\r\n')[1]).toContain(`,"'=1+1, ""x""",`)
+  })
+
+  const filtered: readonly (readonly [ExportFilters, readonly number[]])[] = [
+    [{ status: 4 }, [1, 2, 3]],
+    [{ status: 4, fault: 'recipient' }, [1]],
+    [{ status: 5 }, []],
+    [{ subStatus: 407 }, [2]],
+    [{ reason: 'spam' }, [2]],
+    [{ recipient: 'R1@example.com' }, [1]],
+    [{ recipient: 'nobody' }, []],
+    [{ requestIp: '192.0.2.7' }, [3]],
+    [{ egressIp: '192.0.2.8' }, [2]],
+    [{ broadcast: 'b' }, [0]],
+    [{ apiUser: 'other' }, [3]],
+    [{ emailType: 'batch' }, [0]],
+  ]
+  test.each(filtered)('through the filters %j', async (filters, want) => {
+    const rows = [
+      sampleDelivery({ n: 0, broadcast: 'b', emailType: 'batch' }),
+      sampleDelivery({
+        n: 1,
+        status: 4,
+        subStatus: 406,
+        reason: 'not-exist',
+        fault: 'recipient',
+        addressHash: hashAddress('r1@example.com'),
+      }),
+      sampleDelivery({ n: 2, status: 4, subStatus: 407, reason: 'spam', fault: 'message', egressIp: '192.0.2.8' }),
+      sampleDelivery({ n: 3, status: 4, subStatus: 401, reason: 'blacklisted', fault: 'list', requestIp: '192.0.2.7', apiUser: 'other' }),
+    ]
+    await engine.tx((db) => saveWorld(db, worldOf({ deliveries: rows })))
+    expect((await linesOf(await exported({ filters }))).map(({ messageId }) => messageId)).toEqual(want.map((n) => `m${n}x`))
+  })
+
+  test('a rare filter over many rows keeps its lease and its place', async () => {
+    await fill(4_000)
+    await fill(1, { status: 4, fault: 'recipient' }, 3_999 + 1)
+    expect(await exported({ filters: { fault: 'recipient' } })).toMatchObject({ state: 'done', rows: 1, chunks: 1 })
+  })
+
+  test('what our own lists answered is told apart by what it costs', async () => {
+    const door = createRegister(shop)
+    const entry = (list: SuppressionRow['list'], address: string): SuppressionRow =>
+      sampleSuppression({ list, address, addressHash: hashAddress(address) ?? '', until: null })
+    const suppressions = [entry('bounce', 'gone@example.com'), entry('complaint', 'angry@example.com')]
+    await engine.tx((db) => saveWorld(db, worldOf({ suppressions })))
+    const recipients = ['gone@example.com', 'angry@example.com', 'well@example.com', 'well@example.com', 'no address']
+    const from = clock.now
+    await door(ALICE, {
+      from: 'news@example.com',
+      subject: '',
+      label: null,
+      broadcast: 'b1',
+      emailType: 'batch',
+      headers: {},
+      recipients: recipients.map((recipient) => ({ recipient, contactTypes: null })),
+    })
+    clock.now += 1
+    const job = await exported({ kind: 'results', filters: { broadcast: 'b1' }, from, to: clock.now })
+    const told = (await linesOf(job)).map(({ recipient, result, fault, billable }) => [recipient, result, fault, billable])
+    expect(told.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))).toEqual([
+      ['angry@example.com', 'Blocked', 'list', true],
+      ['gone@example.com', 'Blocked', 'list', false],
+      ['no address', 'Failed', 'recipient', true],
+      ['well@example.com', 'Duplicate', 'list', false],
+      ['well@example.com', 'Sent', null, true],
+    ])
+  })
+
+  test('a list, in force or not', async () => {
+    const suppressions = Array.from({ length: 1_205 }, (_, n) =>
+      sampleSuppression({
+        address: `a${n}@example.com`,
+        addressHash: hashOf(`a${n}`),
+        from: T0 + Math.floor(n / 100),
+        until: n % 2 === 0 ? null : T0 + DAY,
+        ...(n === 7 ? { list: 'complaint' as const } : {}),
+      }),
+    )
+    await engine.tx((db) => saveWorld(db, worldOf({ suppressions })))
+    const whole = await linesOf(await exported({ kind: 'suppressions', filters: { list: 'bounce' } }))
+    expect([whole.length, new Set(whole.map(({ address }) => address)).size]).toEqual([1_204, 1_204])
+    expect(whole[0]).toMatchObject({ list: 'bounce', reason: 'not-exist', fault: 'recipient', times: 1 })
+    const held = await linesOf(await exported({ kind: 'suppressions', filters: { list: 'bounce', inForce: true } }))
+    expect([held.length, held.every(({ inForce, until }) => inForce === true && until === null)]).toEqual([603, true])
+  })
+
+  const refused: readonly (readonly [what: string, over: Partial<ExportCall>, words: string])[] = [
+    ['a time that ends before it begins', { from: T0 + DAY, to: T0 }, 'since must lie before until'],
+    ['a time of nothing', { from: T0, to: T0 }, 'since must lie before until'],
+    ['more than its days', { from: T0, to: T0 + 30 * DAY + 1 }, 'at most 30 days (exports.days)'],
+    ['a filter of another kind', { filters: { list: 'bounce' } }, 'status knows no list'],
+    ['a list without its name', { kind: 'suppressions' }, 'suppressions needs list'],
+    ['results without a broadcast', { kind: 'results' }, 'results needs broadcast'],
+  ]
+  test.each(refused)('%s is refused', async (_what, over, words) => {
+    await expect(exports.ask(ALICE, { ...STATUS, ...over })).rejects.toMatchObject({
+      code: 'bad_request',
+      message: expect.stringContaining(words),
+    })
+  })
+
+  test('as many may wait as the limit says, and each account has its own', async () => {
+    for (let n = 0; n < 3; n++) await exports.ask(ALICE, STATUS)
+    await expect(exports.ask(ALICE, STATUS)).rejects.toMatchObject({
+      code: 'rate_limited',
+      message: expect.stringContaining('exports.waiting'),
+    })
+    await exports.ask(BOB, STATUS)
+    expect((await exports.list(1, { after: null, limit: 10 })).map(({ state }) => state)).toEqual(['queued', 'queued', 'queued'])
+    const gate = Promise.withResolvers<null>()
+    const bulk: Engine['bulk'] = { ...engine.bulk, one: () => gate.promise }
+    const on = createExporter({ ...shop, engine: { ...engine, bulk } }, { ...RULES, atOnce: 4 })
+    await on.turn()
+    const statesOf = async (account: number) => (await exports.list(account, { after: null, limit: 10 })).map(({ state }) => state)
+    expect([await statesOf(1), await statesOf(2)]).toEqual([['queued', 'queued', 'running'], ['running']])
+    gate.resolve(null)
+    await on.close()
+  })
+
+  test('a node that dies between two pages: another goes on behind the last one, nothing twice', async () => {
+    await fill(3_000)
+    const job = await exports.ask(ALICE, STATUS)
+    // The claim, a page, and then silence: even giving it back fails.
+    const dead = createExporter(brokenAfter(2, new Error('killed')), { ...RULES, atOnce: 1 })
+    await runAll(dead)
+    expect(await now(job)).toMatchObject({ state: 'running', rows: 1_000, chunks: 1 })
+    await runAll()
+    expect(await now(job)).toMatchObject({ state: 'running', rows: 1_000 })
+    clock.now += 60_001
+    await runAll()
+    expect(await now(job)).toMatchObject({ state: 'done', rows: 3_000, chunks: 3 })
+    expect(new Set((await linesOf(await now(job))).map(({ emailId }) => emailId)).size).toBe(3_000)
+  })
+
+  test('a node that ends gives its job back at once', async () => {
+    await fill(3_000)
+    const job = await exports.ask(ALICE, STATUS)
+    const first = createExporter(shop, RULES)
+    await first.turn()
+    await first.close()
+    const given = await now(job)
+    expect([given.state, given.rows % 1_000, given.lease]).toEqual(['queued', 0, ''])
+    await runAll()
+    expect(await now(job)).toMatchObject({ state: 'done', rows: 3_000 })
+  })
+
+  test('a node that was thought dead changes nothing any more', async () => {
+    await fill(2_500)
+    const job = await exports.ask(ALICE, STATUS)
+    let isLate = true
+    const tx: Engine['tx'] = async (work, options) => {
+      const result = await engine.tx(work, options)
+      if (isLate) {
+        isLate = false
+        // Between its claim and its first page the lease runs out, and another writes the file.
+        clock.now += 60_001
+        await runAll()
+      }
+      return result
+    }
+    const slow = createExporter({ ...shop, engine: { ...engine, tx } }, RULES)
+    await runAll(slow)
+    expect(await now(job)).toMatchObject({ state: 'done', rows: 2_500, chunks: 3 })
+    expect(await linesOf(await now(job))).toHaveLength(2_500)
+  })
+
+  test('a failed job says why, and goes on when it is asked to', async () => {
+    await fill(2_000)
+    const job = await exports.ask(ALICE, STATUS)
+    let broken = true
+    const bulk: Engine['bulk'] = {
+      ...engine.bulk,
+      all: (sql, params) =>
+        broken && sql.includes('deliveries') && params !== undefined && Number(params[1]) > T0
+          ? Promise.reject(new Fault('internal', 'a page is damaged'))
+          : engine.bulk.all(sql, params),
+    }
+    const on = createExporter({ ...shop, engine: { ...engine, bulk } }, RULES)
+    await runAll(on)
+    const failed = await now(job)
+    expect(failed).toMatchObject({ state: 'failed', error: 'a page is damaged', rows: 1_000, expiresAt: clock.now + 7 * DAY })
+    await expect(exports.content(1, job.exportId)).rejects.toMatchObject({ code: 'conflict' })
+    broken = false
+    expect(await exports.retry(1, job.exportId)).toMatchObject({ state: 'queued', endedAt: null })
+    await runAll(on)
+    expect(await now(job)).toMatchObject({ state: 'done', error: null, rows: 2_000 })
+    await expect(exports.retry(1, job.exportId)).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  test('what is no fault of ours tells no inner detail; a store that is busy comes again; what never moves ends', async () => {
+    const job = await exports.ask(ALICE, STATUS)
+    const bulk = (error: Error): Engine['bulk'] => ({ ...engine.bulk, one: () => Promise.reject(error) })
+    const failing = (error: Error): Exporter => createExporter({ ...shop, engine: { ...engine, bulk: bulk(error) } }, RULES)
+    const busy = failing(new Fault('store_busy', 'not now'))
+    for (let n = 0; n < 6; n++) {
+      expect(await now(job)).toMatchObject({ state: 'queued', attempts: n === 6 ? 0 : n })
+      await runAll(busy)
+      await runAll(busy)
+      clock.now += 5_000
+    }
+    expect(await now(job)).toMatchObject({ state: 'failed', error: expect.stringContaining('begun 5 times') })
+    await exports.retry(1, job.exportId)
+    await runAll(failing(new Error('secret of the wire')))
+    expect(await now(job)).toMatchObject({ state: 'failed', error: `an error of our own; the log has it under ${job.exportId}` })
+  })
+
+  test('a file goes after its days, and its row after as many more', async () => {
+    await fill(1_100)
+    const job = await exported()
+    clock.now += 7 * DAY - 1
+    await exporter.turn()
+    expect((await now(job)).state).toBe('done')
+    clock.now += 1
+    await exporter.turn()
+    expect(await now(job)).toMatchObject({ state: 'expired', chunks: 0, rows: 1_100 })
+    await expect(exports.content(1, job.exportId)).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('exports.keepDays'),
+    })
+    expect(await engine.read.one('select count(*) as n from export_chunks')).toEqual({ n: 0 })
+    clock.now += 8 * DAY
+    await exporter.turn()
+    expect(await exports.find(1, job.exportId)).toBeNull()
+  })
+
+  test('a deleted one is gone at once, and its chunks soon', async () => {
+    await fill(1_100)
+    const [job, other] = [await exported(), await exported()]
+    expect([await exports.remove(2, job.exportId), await exports.remove(1, job.exportId), await exports.remove(1, job.exportId)]).toEqual([
+      false,
+      true,
+      false,
+    ])
+    expect((await exports.list(1, { after: null, limit: 10 })).map(({ exportId }) => exportId)).toEqual([other.exportId])
+    await exporter.turn()
+    expect(await engine.read.one('select count(*) as n from exports')).toEqual({ n: 1 })
+    expect(await engine.read.one('select count(*) as n from export_chunks')).toEqual({ n: 2 })
+  })
+
+  test('nobody sees or touches another’s', async () => {
+    const job = await exported()
+    expect(await exports.find(2, job.exportId)).toBeNull()
+    expect(await exports.list(2, { after: null, limit: 10 })).toEqual([])
+    await expect(exports.content(2, job.exportId)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(exports.retry(2, job.exportId)).rejects.toMatchObject({ code: 'not_found' })
+    expect(await exports.remove(2, job.exportId)).toBe(false)
+  })
+
+  test('an erased address leaves files too, and their owner is told', async () => {
+    const joe = 'joe@example.org'
+    await createRegister(shop)(ALICE, {
+      from: 'news@example.com',
+      subject: '',
+      label: null,
+      broadcast: null,
+      emailType: 'batch',
+      headers: {},
+      recipients: [{ recipient: joe, contactTypes: null }],
+    })
+    const [mine, his] = [await exported({ to: clock.now + 1 }), await exported({}, BOB)]
+    expect((await fileOf(mine)).toString()).toContain(joe)
+    await eraseAddress(shop, joe, 'operator')
+    expect(await now(mine)).toMatchObject({ state: 'expired', error: expect.stringContaining('erased'), chunks: 0 })
+    expect((await now(his)).state).toBe('done')
+  })
+
+  test('a delivery id of the same moment is neither lost nor told twice', async () => {
+    const deliveries = Array.from({ length: 2_001 }, (_, n) => sampleDelivery({ n, requestedAt: T0, deliveryId: deliveryIdOf(n) }))
+    await engine.tx((db) => saveWorld(db, worldOf({ deliveries })))
+    const lines = await linesOf(await exported())
+    expect(new Set(lines.map(({ emailId }) => emailId)).size).toBe(2_001)
+  })
+})

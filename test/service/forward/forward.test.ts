@@ -1,0 +1,257 @@
+/**
+ * route.test - mail at an account's own domain: kept before it is answered, told whole, read by nobody else
+ */
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createMailLinks } from '../../../src/mail-auth/signed-mail-link.ts'
+import { createMailReader, readHeaders, type ReadMail } from '../../../src/mail-auth/mime-reader.ts'
+import { createPoster } from '../../../src/net/http-post.ts'
+import { createTargetGuard } from '../../../src/net/ssrf-guard.ts'
+import { createVault } from '../../../src/config/vault.ts'
+import { Fault } from '../../../src/errors.ts'
+import { listOutbox } from '../../../src/store/webhook/outbox.ts'
+import { pageRouteMails, removeRouteMailsForOperator } from '../../../src/store/mail/forwarded-mails.ts'
+import { addCut } from '../../../src/service/admin/blocks.ts'
+import { eraseAddress } from '../../../src/service/admin/erase.ts'
+import { createNotifier } from '../../../src/service/notify/notifier.ts'
+import { createRegister } from '../../../src/service/submit/register.ts'
+import { createRouteDoor, type RouteDoor } from '../../../src/service/forward/forward-mail.ts'
+import { createRouteBodies } from '../../../src/service/forward/forward-body.ts'
+import { addRoute, removeRoute } from '../../../src/service/forward/forward-domains.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { createWebhooks, type WebhookWish } from '../../../src/service/notify/webhooks.ts'
+import { engines } from '../../support/engines.ts'
+import { startReceiver } from '../../support/receiver.ts'
+import { incoming, ndr } from '../../support/reports.ts'
+import { makeShop, MASTER, RETURN_PATH, type Clock } from '../../support/context.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 12)
+const HOUR = 3_600_000
+
+const MAIL = [
+  'From: =?utf-8?q?J=C3=B6rg?= <joerg@example.org>',
+  'To: "Help desk" <help@in.example.com>, other@example.net',
+  'Subject: =?utf-8?q?Frage_f=C3=BCr?= euch',
+  'Received: one',
+  'Received: two',
+  'References: <a@example.com> <b@example.com>',
+  'MIME-Version: 1.0',
+  'Content-Type: multipart/alternative; boundary=b',
+  '',
+  '--b',
+  'Content-Type: text/plain; charset=utf-8',
+  'Content-Transfer-Encoding: quoted-printable',
+  '',
+  'Gr=C3=BC=C3=9Fe',
+  '--b',
+  'Content-Type: text/html; charset=utf-8',
+  '',
+  '<p>Hallo</p><script>x</script>',
+  '--b--',
+  '',
+].join('\r\n')
+
+const wishFor = (url: string): WebhookWish => ({ url, name: 'x', events: ['route'], apiUsers: [], format: 'json', ladder: 'standard' })
+const links = createMailLinks(MASTER)
+
+describe.each([...engines])('$kind', ({ open }) => {
+  const undo: (() => Promise<unknown>)[] = []
+  afterEach(async () => {
+    for (const step of undo.splice(0).toReversed()) await step()
+  })
+
+  async function bench(): Promise<{ clock: Clock; shop: Shop; door: RouteDoor; take: (raw: string, to?: string) => Promise<boolean> }> {
+    const { engine } = await open()
+    const clock = { now: T0 }
+    const shop = await makeShop(engine, clock, [{}, {}])
+    await addRoute(shop, 1, 'In.Example.com')
+    const door = createRouteDoor(shop)
+    const take = (raw: string, to = 'help@in.example.com'): Promise<boolean> =>
+      door.submit(incoming(raw, to, { at: clock.now, receivedAt: clock.now }))
+    return { clock, shop, door, take }
+  }
+  const kept = ({ shop }: { shop: Shop }, account = 1) => pageRouteMails(shop.engine.read, account, { limit: 10, after: null })
+
+  test('a domain is one account’s, and none of ours', async () => {
+    const { shop, door } = await bench()
+    expect(await addRoute(shop, 1, 'in.example.com.')).toBe(false)
+    await expect(addRoute(shop, 2, 'in.example.com')).rejects.toMatchObject({ code: 'conflict' })
+    await expect(addRoute(shop, 2, RETURN_PATH)).rejects.toMatchObject({ code: 'bad_request' })
+    await expect(addRoute(shop, 2, 'bücher.example')).rejects.toMatchObject({ code: 'bad_request' })
+    expect([await door.takes('any@IN.example.com'), await door.takes('x@sub.in.example.com'), await door.takes('nobody')]).toEqual([
+      true,
+      false,
+      false,
+    ])
+    expect(await removeRoute(shop, 'in.example.com')).toBe(true)
+    expect(await door.takes('any@in.example.com')).toBe(false)
+    expect(await removeRoute(shop, 'in.example.com')).toBe(false)
+  })
+
+  test('what an operator has cut off is not taken', async () => {
+    const { shop, door } = await bench()
+    await addCut(shop, { kind: 'account', name: '1', actor: 'operator' }, 'a test')
+    shop.book.turn()
+    expect(await door.takes('help@in.example.com')).toBe(false)
+  })
+
+  test('mails come together, each once; a bounce is a mail like others', async () => {
+    const b = await bench()
+    const raws = [MAIL, MAIL, ndr({ recipient: 'joe@example.org' }), '', '\\0'.repeat(100)]
+    expect(await Promise.all(raws.map((raw) => b.take(raw)))).toEqual(raws.map(() => true))
+    expect(await b.take(MAIL)).toBe(true)
+    expect(await b.take(MAIL, 'help@elsewhere.example.com')).toBe(false)
+    expect((await kept(b)).length).toBe(4)
+    expect(await kept(b, 2)).toEqual([])
+    expect((await b.shop.engine.read.one('select count(*) as n from inbox'))?.['n']).toBe(0)
+  })
+
+  test('the webhook carries every field; the link opens the mail until it ends', async () => {
+    const b = await bench()
+    const at = await startReceiver()
+    const reader = createMailReader()
+    undo.push(at.close, reader.close)
+    const guard = createTargetGuard({ allowPrivate: true, allowHosts: [] })
+    const poster = createPoster(guard, { connections: 2 })
+    undo.push(poster.close)
+    const vault = createVault(MASTER)
+    const hooks = createWebhooks(b.shop, { vault, guard, poster })
+    const routeBodies = createRouteBodies(b.shop, { reader, links, rules: { linkHours: 1, rawBytes: 10_000 } })
+    const notifier = createNotifier(b.shop, { vault, poster, routeBodies, replayWhenWell: true, recordDays: 7, recordTries: 3 })
+    await hooks.add(1, wishFor(at.url))
+    const registered = await createRegister(b.shop)(
+      { account: 1, apiUser: 'ann', ip: '203.0.113.5' },
+      {
+        from: 'news@example.com',
+        subject: 'Hi',
+        label: null,
+        broadcast: null,
+        emailType: 'trigger',
+        headers: {},
+        recipients: [{ recipient: 'joerg@example.org', contactTypes: null }],
+      },
+    )
+    const [ours] = registered.recipients
+    const raw = MAIL.replace('<b@example.com>', ours?.messageIdHeader ?? '')
+    expect(await b.take(raw)).toBe(true)
+    await notifier.turn()
+    await notifier.idle()
+    const body = JSON.parse(at.got[0]?.body ?? '{}')
+    expect(body).toMatchObject({
+      event: 'route',
+      message: 'mx route',
+      from: 'joerg@example.org',
+      fromname: 'Jörg',
+      to: 'help@in.example.com',
+      toname: 'Help desk',
+      x_mx_mailfrom: '',
+      x_mx_rcptto: 'help@in.example.com',
+      subject: 'Frage für euch',
+      text: 'Grüße',
+      raw_message: raw,
+      reference: `<a@example.com> ${ours?.messageIdHeader}`,
+      emailId: ours?.emailId,
+      apiUser: 'ann',
+    })
+    expect(body.html).toContain('<p>Hallo</p>')
+    expect(JSON.parse(body.headers)).toMatchObject({ Received: ['one', 'two'], 'MIME-Version': '1.0' })
+    const url = new URL(body.raw_message_url)
+    const digest = url.pathname.split('/')[3] ?? ''
+    const link = { account: Number(url.searchParams.get('owner')), digest, expires: Number(url.searchParams.get('expires')) }
+    const signature = url.searchParams.get('signature') ?? ''
+    expect(links.isGood(link, signature, T0 + HOUR - 1)).toBe(true)
+    expect(links.isGood(link, signature, T0 + HOUR)).toBe(false)
+    expect(links.isGood({ ...link, account: 2 }, signature, T0)).toBe(false)
+    expect(links.isGood({ ...link, expires: link.expires + 1 }, signature, T0)).toBe(false)
+  })
+
+  test('a store that does not answer for a mail costs no other event its turn', async () => {
+    const b = await bench()
+    const at = await startReceiver()
+    undo.push(at.close)
+    const poster = createPoster(createTargetGuard({ allowPrivate: true, allowHosts: [] }), { connections: 2 })
+    undo.push(poster.close)
+    const vault = createVault(MASTER)
+    await createWebhooks(b.shop, { vault, guard: createTargetGuard({ allowPrivate: true, allowHosts: [] }), poster }).add(
+      1,
+      wishFor(at.url),
+    )
+    await b.take(MAIL)
+    let asked = 0
+    const notifier = createNotifier(b.shop, {
+      vault,
+      poster,
+      replayWhenWell: true,
+      recordDays: 7,
+      recordTries: 3,
+      routeBodies: () => (++asked === 3 ? Promise.reject(new Fault('store_busy', 'not now')) : Promise.resolve({ text: 'x' })),
+    })
+    const run = async (): Promise<void> => {
+      await notifier.turn()
+      await notifier.idle()
+    }
+    await run()
+    for (const n of [0, 1, 2]) await b.take(`X: ${n}\r\n${MAIL}`)
+    await run()
+    expect(at.got).toHaveLength(3)
+    expect(await listOutbox(b.shop.engine.read, 1, 1, 10)).toMatchObject([{ state: 'waiting', attempts: 0 }])
+    b.clock.now += 10_000
+    await run()
+    expect(at.got).toHaveLength(4)
+    expect(await listOutbox(b.shop.engine.read, 1, 1, 10)).toEqual([])
+  })
+
+  test('a mail goes after its days, and with an address that it names', async () => {
+    const b = await bench()
+    await b.take(MAIL)
+    b.clock.now += 1
+    await b.take(`X: 1\r\n${MAIL}`)
+    expect(await b.shop.engine.tx((db) => removeRouteMailsForOperator(db, T0 + 1, 10))).toBe(1)
+    expect((await kept(b)).map(({ receivedAt }) => receivedAt)).toEqual([T0 + 1])
+    expect((await eraseAddress(b.shop, 'nobody@example.org', 'operator')).mails).toBe(0)
+    expect((await eraseAddress(b.shop, 'joerg@example.org', 'operator')).mails).toBe(1)
+    expect(await kept(b)).toEqual([])
+  })
+})
+
+describe('the reader', () => {
+  const reader = createMailReader()
+  const EMPTY: Partial<ReadMail> = { from: '', to: '', subject: '', html: '' }
+  const DEEP = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n'.repeat(2_000)}`
+
+  test.each([
+    ['nothing', '', EMPTY],
+    ['no header', '\r\n\r\nhello', { ...EMPTY, text: '\nhello' }],
+    ['a group', 'To: undisclosed: a@example.com;\r\n\r\n', { to: 'a@example.com' }],
+    ['two senders', 'From: A <a@example.com>, B <b@example.com>\r\n\r\n', { from: 'a@example.com', fromName: 'A' }],
+    ['a name of a prototype', '__proto__: x\r\nconstructor: y\r\nFrom: a@example.com\r\n\r\n', { from: 'a@example.com' }],
+    ['a charset that there is not', 'Subject: =?x-none?q?a?=\r\nContent-Type: text/plain; charset=x-none\r\n\r\nb', { text: 'b' }],
+    ['nesting without end', DEEP, {}],
+    ['ten thousand fields', `${'X: y\r\n'.repeat(10_000)}Subject: s\r\n\r\n`, {}],
+    ['fields that are long together', `Subject: s\r\n${`X: ${'y'.repeat(8_000)}\r\n`.repeat(400)}\r\n`, { subject: 's' }],
+    ['a name without end', `Subject: s\r\n${'y'.repeat(900_000)}: x\r\n\r\n`, { subject: 's' }],
+    ['a long body', `Subject: s\r\n\r\n${'x'.repeat(3_000_000)}`, { subject: 's' }],
+  ] as const)('%s', async (_, raw, want) => {
+    const read = await reader.read(Buffer.from(raw))
+    expect(read).toMatchObject(want)
+    expect(Math.max(read.text.length, read.html.length)).toBeLessThanOrEqual(1_048_576)
+    expect(JSON.stringify(read.headers).length).toBeLessThanOrEqual(270_000)
+  })
+
+  test('any bytes give a mail', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 2_000 }), async (raw) => {
+        expect(Object.keys(await reader.read(raw)).toSorted()).toEqual(Object.keys(readHeaders(raw)).toSorted())
+      }),
+      { numRuns: 50 },
+    )
+    await reader.close()
+  })
+
+  test('a mail that takes too long costs its thread, and is read by its header', async () => {
+    const impatient = createMailReader({ limitMs: 1 })
+    const found = await impatient.read(Buffer.from(`From: "Ann" <ann@example.com>\r\nSubject: s\r\n\r\n${'<p>x</p>'.repeat(300_000)}`))
+    expect(found).toMatchObject({ from: 'ann@example.com', fromName: 'Ann', subject: 's', text: '', html: '' })
+    await impatient.close()
+  })
+})

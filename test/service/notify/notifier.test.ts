@@ -1,0 +1,485 @@
+/**
+ * notify.test - webhooks at receivers that are good, down, slow, redirecting, lying and dying: in order, and nothing lost
+ */
+import { createHmac } from 'node:crypto'
+import { Webhook } from 'standardwebhooks'
+import { afterEach, describe, expect, test } from 'vitest'
+import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'
+import { createPoster } from '../../../src/net/http-post.ts'
+import { createTargetGuard, type Resolve } from '../../../src/net/ssrf-guard.ts'
+import { createVault } from '../../../src/config/vault.ts'
+import { EVENT_NAMES } from '../../../src/webhook/payload.ts'
+import { Fault } from '../../../src/errors.ts'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import { listOutbox } from '../../../src/store/webhook/outbox.ts'
+import { removeRecordsForOperator, type RecordFilters } from '../../../src/store/webhook/attempts.ts'
+import { createNotifier, CONNECTIONS, type Notifier, type NotifyOptions } from '../../../src/service/notify/notifier.ts'
+import { createReceiver } from '../../../src/service/receive/receive.ts'
+import { createRegister } from '../../../src/service/submit/register.ts'
+import type { ReplayWish } from '../../../src/service/notify/webhook-replay.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { createWebhooks, type Webhooks, type WebhookWish } from '../../../src/service/notify/webhooks.ts'
+import { engines } from '../../support/engines.ts'
+import { say, startReceiver, type Answering, type Receiver } from '../../support/receiver.ts'
+import { incoming, ndr } from '../../support/reports.ts'
+import { makeShop, MASTER, type Clock } from '../../support/context.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 12)
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const LIMIT_MS = 250
+const ENGINES = [...engines]
+
+type Bench = {
+  readonly clock: Clock
+  readonly shop: Shop
+  readonly hooks: Webhooks
+  readonly make: (over?: Partial<NotifyOptions>) => Notifier
+  readonly wish: (url: string, over?: Partial<WebhookWish>) => WebhookWish
+  readonly register: (count: number) => Promise<readonly string[]>
+  readonly bounce: (token: string) => Promise<void>
+}
+
+describe.each(ENGINES)('$kind', ({ open }) => {
+  const undo: (() => Promise<unknown>)[] = []
+  afterEach(async () => {
+    for (const step of undo.splice(0).toReversed()) await step()
+  })
+
+  async function bench(resolve?: Resolve): Promise<Bench> {
+    const { engine } = await open()
+    const clock = { now: T0 }
+    const shop = await makeShop(engine, clock)
+    const vault = createVault(MASTER)
+    const guard = createTargetGuard({ allowPrivate: resolve === undefined, allowHosts: [], ...(resolve === undefined ? {} : { resolve }) })
+    const poster = createPoster(guard, { connections: CONNECTIONS, limitMs: LIMIT_MS })
+    undo.push(poster.close)
+    const door = createRegister(shop)
+    const receive = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+    return {
+      clock,
+      shop,
+      hooks: createWebhooks(shop, { vault, guard, poster }),
+      make: (over = {}) =>
+        createNotifier(shop, {
+          vault,
+          poster,
+          routeBodies: () => Promise.resolve(null),
+          replayWhenWell: true,
+          recordDays: 7,
+          recordTries: 3,
+          ...over,
+        }),
+      wish: (url, over = {}) => ({ url, name: 'all', events: EVENT_NAMES, apiUsers: [], format: 'form', ladder: 'standard', ...over }),
+      register: async (count) => {
+        const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `joe${n}@example.org`, contactTypes: null }))
+        const headers = { 'SC-Custom-x': 'y' }
+        const call = { from: 'news@example.com', subject: 'Hello', label: 'news', broadcast: null, emailType: 'batch', headers } as const
+        const answer = await door({ account: 1, apiUser: 'ann', ip: '203.0.113.5' }, { ...call, recipients })
+        return answer.recipients.map(({ returnPath }) => (returnPath ?? '').split('@')[0] ?? '')
+      },
+      bounce: async (token) => {
+        const raw = ndr({ token, recipient: 'joe0@example.org' })
+        await receive.submit(incoming(raw, `${token}@bounce.example.com`, { at: clock.now, receivedAt: clock.now }))
+      },
+    }
+  }
+  async function receiver(answer?: Answering): Promise<Receiver> {
+    const made = await startReceiver(answer)
+    undo.push(made.close)
+    return made
+  }
+  const run = async (notifier: Notifier): Promise<void> => {
+    await notifier.turn()
+    await notifier.idle()
+  }
+  const waiting = async ({ shop }: Bench, endpointId = 1) => listOutbox(shop.engine.read, 1, endpointId, 1_000)
+  const fields = (body: string): Record<string, string> => Object.fromEntries(new URLSearchParams(body))
+
+  test('a good one hears each event once, in order, signed both ways', async () => {
+    const b = await bench()
+    const at = await receiver()
+    const { secret } = await b.hooks.add(1, b.wish(at.url))
+    const [token = ''] = await b.register(1)
+    await b.bounce(token)
+    await run(b.make())
+    expect(at.got.map(({ body }) => fields(body)['event'])).toEqual(['request', 'invalid'])
+    const got = at.got[1]
+    const body = fields(got?.body ?? '')
+    expect(body).toMatchObject({
+      recipient: 'joe0@example.org',
+      subStat: '406',
+      asynchronousBounce: 'true',
+      reason: 'not-exist',
+      fault: 'recipient',
+      apiUser: 'ann',
+      category: 'ann',
+      labelName: 'news',
+      userHeaders: '{"SC-Custom-x":"y"}',
+    })
+    expect(body['token']).toHaveLength(50)
+    const signed = createHmac('sha256', secret ?? '')
+      .update(`${body['timestamp']}${body['token']}`)
+      .digest('hex')
+    expect(body['signature']).toBe(signed)
+    const expected = new Webhook(secret ?? '').sign(String(got?.headers['webhook-id']), new Date(b.clock.now), got?.body ?? '')
+    expect(got?.headers['webhook-signature']).toBe(expected)
+    expect(await waiting(b)).toEqual([])
+  })
+
+  test('JSON, only the events that it wants, and both secrets while they change', async () => {
+    const b = await bench()
+    const at = await receiver()
+    const first = await b.hooks.add(1, b.wish(at.url, { format: 'json', events: ['invalid'] }))
+    const second = await b.hooks.change(1, 1, { rotate: true })
+    const [token = ''] = await b.register(1)
+    await b.bounce(token)
+    await run(b.make())
+    expect(at.got.map(({ body }) => JSON.parse(body))).toMatchObject([{ event: 'invalid', subStat: 406, asynchronousBounce: true }])
+    expect(at.got[0]?.headers['content-type']).toBe('application/json')
+    const { body = '', headers } = at.got[0] ?? {}
+    const sign = (secret: string | null) => new Webhook(secret ?? '').sign(String(headers?.['webhook-id']), new Date(b.clock.now), body)
+    expect(headers?.['webhook-signature']).toBe(`${sign(second.secret)} ${sign(first.secret)}`)
+  })
+
+  const BAD: readonly (readonly [what: string, answer: Answering, error: RegExp])[] = [
+    ['a 500', say(500, 'x'.repeat(2_000)), /^HTTP 500 x{512}$/],
+    ['a redirect, which is not followed', (_, r) => void r.writeHead(302, { location: '/elsewhere' }).end(), /^HTTP 302/],
+    ['silence', () => undefined, /^no answer in time$/],
+    ['a head that never ends', (_, r) => void r.socket?.write('HTTP/1.1 200 OK\r\nx: '), /^no answer in time$/],
+    ['a connection that dies', (_, r) => void r.socket?.destroy(), /./],
+    ['what is no HTTP', (_, r) => void r.socket?.end('hello\r\n\r\n'), /./],
+    ['a head without end', (_, r) => void r.socket?.end(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`), /./],
+  ]
+  test.each(BAD)('%s: kept, then sent again with the same id', async (_, answer, error) => {
+    const b = await bench()
+    const at = await receiver(answer)
+    await b.hooks.add(1, b.wish(at.url))
+    await b.register(1)
+    const notifier = b.make()
+    await run(notifier)
+    expect(at.got).toHaveLength(1)
+    expect(await waiting(b)).toMatchObject([{ state: 'waiting', attempts: 1, dueAt: T0 + MINUTE, error: expect.stringMatching(error) }])
+    await run(notifier)
+    expect(at.got).toHaveLength(1)
+    at.answer = say(204)
+    b.clock.now += MINUTE
+    await run(notifier)
+    expect(at.got.map(({ headers }) => headers['webhook-id'])).toEqual([at.got[0]?.headers['webhook-id'], at.got[0]?.headers['webhook-id']])
+    expect(await waiting(b)).toEqual([])
+  })
+
+  const LYING: readonly (readonly [what: string, answer: Answering])[] = [
+    ['a length that is too long', (_, r) => void r.writeHead(200, { 'content-length': '1000' }).write('x', () => r.socket?.destroy())],
+    ['a length that is too short', (_, r) => void r.socket?.end('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nxyz')],
+    ['a body without end', (_, r) => void r.writeHead(200).write('x'.repeat(100_000))],
+    ['a body that dawdles', (_, r) => void r.writeHead(200).write('x')],
+  ]
+  test.each(LYING)('a 200 with %s is heard', async (_, answer) => {
+    const b = await bench()
+    const at = await receiver(answer)
+    await b.hooks.add(1, b.wish(at.url))
+    await b.register(1)
+    await run(b.make())
+    expect(await waiting(b)).toEqual([])
+  })
+
+  test('410 switches it off and raises an alarm at the others; what waits is kept, and sent when it is on again', async () => {
+    const b = await bench()
+    const [gone, other] = [await receiver(say(410)), await receiver()]
+    await b.hooks.add(1, b.wish(gone.url))
+    await b.hooks.add(1, b.wish(other.url, { events: ['alarm'] }))
+    await b.register(1)
+    const notifier = b.make()
+    await run(notifier)
+    expect((await b.hooks.list(1)).map(({ enabled }) => enabled)).toEqual([false, true])
+    await run(notifier)
+    expect(other.got.map(({ body }) => fields(body)['event'])).toEqual(['alarm'])
+    expect(await waiting(b)).toMatchObject([{ state: 'waiting', error: 'HTTP 410' }])
+    gone.answer = say(200)
+    await b.hooks.change(1, 1, { enabled: true })
+    await run(notifier)
+    expect(await waiting(b)).toEqual([])
+  })
+
+  test('one that is down is left alone, costs no attempt, and gets all when it is well', async () => {
+    const b = await bench()
+    const at = await receiver(say(503))
+    await b.hooks.add(1, b.wish(at.url))
+    await b.register(40)
+    const notifier = b.make()
+    await run(notifier)
+    const asked = at.got.length
+    expect(asked).toBeLessThan(40)
+    expect((await waiting(b)).filter(({ attempts }) => attempts > 0)).toHaveLength(asked)
+    await run(notifier)
+    expect(at.got).toHaveLength(asked)
+    b.clock.now += 15_000
+    await run(notifier)
+    expect(at.got).toHaveLength(asked + 1)
+    at.answer = say(200)
+    b.clock.now += MINUTE
+    await run(notifier)
+    expect(await waiting(b)).toEqual([])
+    expect(new Set(at.got.filter((__, n) => n > asked).map(({ headers }) => headers['webhook-id'])).size).toBe(40)
+  })
+
+  test('the vendor’s ladder ends after half an hour; what failed is kept and comes back', async () => {
+    const b = await bench()
+    const at = await receiver(say(500))
+    await b.hooks.add(1, b.wish(at.url, { ladder: 'vendor' }))
+    const [token = ''] = await b.register(1)
+    const notifier = b.make()
+    for (const minutes of [0, 1, 2, 4, 8, 16]) {
+      b.clock.now += minutes * MINUTE
+      await run(notifier)
+    }
+    expect(await waiting(b)).toMatchObject([{ state: 'failed', attempts: 6, error: 'HTTP 500' }])
+    expect(await b.hooks.replay(1, 1, { until: T0 - 1, events: null, onlyFailed: true })).toEqual({ count: 0, next: null })
+    at.answer = say(200)
+    b.clock.now += HOUR
+    // A later event of the same mail is heard, and calls the failed one back.
+    await b.bounce(token)
+    await run(notifier)
+    b.clock.now += 1
+    await run(notifier)
+    expect(at.got.slice(-2).map(({ body }) => fields(body)['event'])).toEqual(['invalid', 'request'])
+    expect(await waiting(b)).toEqual([])
+  })
+
+  test('a slow one delays no other', async () => {
+    const b = await bench()
+    const [slow, quick] = [await receiver(() => undefined), await receiver()]
+    await b.hooks.add(1, b.wish(slow.url))
+    await b.hooks.add(1, b.wish(quick.url))
+    await b.register(30)
+    const notifier = b.make()
+    await notifier.turn()
+    await expect.poll(() => quick.got.length, { timeout: LIMIT_MS * 20 }).toBe(30)
+    await notifier.idle()
+    expect(await waiting(b, 2)).toEqual([])
+    expect((await waiting(b, 1)).length).toBe(30)
+  })
+
+  test('where more endpoints have work than may be asked at once, each has its turn', async () => {
+    const b = await bench()
+    const at = [await receiver(), await receiver(), await receiver()]
+    for (const { url } of at) await b.hooks.add(1, b.wish(url))
+    await b.register(100)
+    const notifier = b.make({ maxLanes: 2 })
+    const heard = () => at.map(({ got }) => new Set(got.map(({ headers }) => headers['webhook-id'])).size)
+    await run(notifier)
+    expect(heard()).toEqual([64, 64, 0])
+    await run(notifier)
+    expect(heard()).toEqual([100, 64, 64])
+    for (let n = 0; n < 2; n++) await run(notifier)
+    expect(heard()).toEqual([100, 100, 100])
+  })
+
+  test('a process that dies under way loses nothing', async () => {
+    const b = await bench()
+    const at = await receiver(() => undefined)
+    await b.hooks.add(1, b.wish(at.url))
+    await b.register(3)
+    const dying = b.make()
+    await dying.turn()
+    await expect.poll(() => at.got.length).toBe(3)
+    // Another takes over: nothing while the lease holds, all of it afterwards.
+    at.answer = say(200)
+    const next = b.make()
+    await run(next)
+    await dying.close()
+    b.clock.now += 2 * MINUTE
+    await run(next)
+    expect(await waiting(b)).toEqual([])
+    expect(new Set(at.got.map(({ headers }) => headers['webhook-id'])).size).toBe(3)
+  })
+
+  test('inner targets are refused when they are set, and when their name turns to one later', async () => {
+    let address = '93.184.215.14'
+    const b = await bench(() => Promise.resolve([{ address, family: 4 }]))
+    const at = await receiver()
+    const { port } = new URL(at.url)
+    await expect(b.hooks.add(1, b.wish(at.url))).rejects.toMatchObject({ code: 'bad_request' })
+    await b.hooks.add(1, b.wish(`http://rebinding.example:${port}/`))
+    await expect(b.hooks.change(1, 1, { url: 'http://[::1]/' })).rejects.toMatchObject({ code: 'bad_request' })
+    await b.register(1)
+    address = '127.0.0.1'
+    await run(b.make())
+    expect(at.got).toEqual([])
+    expect(await waiting(b)).toMatchObject([{ state: 'waiting', error: expect.stringMatching(/not public/) }])
+    expect(await b.hooks.answers(`http://rebinding.example:${port}/`)).toBe(false)
+  })
+
+  test('what was said and answered is kept, the last attempts of each, and goes after its days', async () => {
+    const b = await bench()
+    const at = await receiver(say(500, '<b>\u0000'))
+    await b.hooks.add(1, b.wish(at.url))
+    await b.register(1)
+    const notifier = b.make()
+    for (let n = 0; n < 5; n++) {
+      if (n === 4) at.answer = say(200, 'thanks')
+      await run(notifier)
+      b.clock.now += HOUR
+    }
+    const [record] = await b.hooks.records(1, 1, { filters: {}, limit: 10, after: null })
+    expect(record).toMatchObject({ event: 'request', state: 'heard', tries: 5, happenedAt: T0, emailId: expect.stringContaining('joe0@') })
+    expect(record?.log.map(({ status, answer }) => [status, answer.slice(0, 6)])).toEqual([
+      [500, '<b>\u0000'],
+      [500, '<b>\u0000'],
+      [200, 'thanks'],
+    ])
+    expect(await b.hooks.record(1, 1, record?.eventId ?? '')).toEqual(record)
+    expect(await b.hooks.record(2, 1, record?.eventId ?? '')).toBeNull()
+    expect(await b.shop.engine.tx((db) => removeRecordsForOperator(db, T0, 10))).toBe(0)
+    expect(await b.shop.engine.tx((db) => removeRecordsForOperator(db, T0 + 1, 10))).toBe(1)
+  })
+
+  const FILTERS: readonly (readonly [filters: RecordFilters, events: readonly string[]])[] = [
+    [{}, ['invalid', 'request', 'request']],
+    [{ state: 'heard' }, ['invalid', 'request', 'request']],
+    [{ state: 'failed' }, []],
+    [{ events: ['invalid'] }, ['invalid']],
+    [{ events: ['invalid', 'request'], emailId: '0' }, ['invalid', 'request']],
+    [{ emailId: 'nobody' }, []],
+    [{ from: T0 + 1 }, ['invalid']],
+    [{ until: T0 + 1 }, ['request', 'request']],
+  ]
+  const REPLAYS: readonly (readonly [what: string, wish: ReplayWish, events: readonly string[]])[] = [
+    ['all', { events: null, onlyFailed: false }, ['invalid', 'request', 'request']],
+    ['what failed: nothing', { events: null, onlyFailed: true }, []],
+    ['one event', { events: ['invalid'], onlyFailed: false }, ['invalid']],
+    ['a time', { from: T0 + 1, events: null, onlyFailed: false }, ['invalid']],
+    ['another time', { until: T0, events: null, onlyFailed: false }, ['request', 'request']],
+    ['both', { until: T0, events: ['invalid'], onlyFailed: false }, []],
+  ]
+  test('records are found by state, event, time and mail, in pages; what was heard is sent again with its id', async () => {
+    const b = await bench()
+    const at = await receiver()
+    await b.hooks.add(1, b.wish(at.url))
+    const [token = ''] = await b.register(2)
+    b.clock.now += MINUTE
+    await b.bounce(token)
+    const notifier = b.make()
+    await run(notifier)
+    const all = await b.hooks.records(1, 1, { filters: {}, limit: 10, after: null })
+    const emailId = all.find(({ event }) => event === 'invalid')?.emailId ?? ''
+    for (const [filters, events] of FILTERS) {
+      const wanted = filters.emailId === '0' ? { ...filters, emailId } : filters
+      const found = await b.hooks.records(1, 1, { filters: wanted, limit: 10, after: null })
+      expect({ filters, events: found.map(({ event }) => event) }).toEqual({ filters, events })
+    }
+    const second = await b.hooks.records(1, 1, { filters: {}, limit: 2, after: all[0]?.eventId ?? null })
+    expect(second).toEqual(all.slice(1))
+    const ids = new Set(at.got.map(({ headers }) => headers['webhook-id']))
+    for (const [what, wish, events] of REPLAYS) {
+      at.got.length = 0
+      expect({ what, ...(await b.hooks.replay(1, 1, wish)) }).toEqual({ what, count: events.length, next: null })
+      b.clock.now += 1
+      await run(notifier)
+      expect({ what, events: at.got.map(({ body }) => fields(body)['event'] ?? '').toSorted((x, y) => (x < y ? -1 : 1)) }).toEqual({
+        what,
+        events,
+      })
+      expect(at.got.every(({ headers }) => ids.has(headers['webhook-id']))).toBe(true)
+    }
+    at.got.length = 0
+    expect(await b.hooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(true)
+    expect(await b.hooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(false)
+    await expect(b.hooks.resend(2, 1, all[0]?.eventId ?? '')).rejects.toMatchObject({ code: 'not_found' })
+    b.clock.now += 1
+    await run(notifier)
+    expect(at.got.map(({ body }) => fields(body)['event'])).toEqual(['invalid'])
+  })
+
+  test('what failed is replayed by event', async () => {
+    const b = await bench()
+    const at = await receiver(say(500))
+    await b.hooks.add(1, b.wish(at.url, { ladder: 'vendor' }))
+    const [token = ''] = await b.register(1)
+    await b.bounce(token)
+    const notifier = b.make()
+    // The second event of a mail waits until the first has failed.
+    for (let n = 0; n < 16; n++) {
+      await run(notifier)
+      b.clock.now += 20 * MINUTE
+    }
+    expect((await waiting(b)).map(({ state }) => state)).toEqual(['failed', 'failed'])
+    expect((await b.hooks.records(1, 1, { filters: { state: 'failed' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
+      'invalid',
+      'request',
+    ])
+    expect(await b.hooks.replay(1, 1, { events: ['soft_bounce'], onlyFailed: true })).toEqual({ count: 0, next: null })
+    expect(await b.hooks.replay(1, 1, { events: ['invalid'], onlyFailed: true })).toEqual({ count: 1, next: null })
+    expect((await b.hooks.records(1, 1, { filters: { state: 'waiting' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
+      'invalid',
+    ])
+  })
+
+  test('an endpoint of some API users hears of their mails alone', async () => {
+    const b = await bench()
+    const [ann, bob] = [await receiver(), await receiver()]
+    await b.hooks.add(1, b.wish(ann.url, { apiUsers: ['ann'] }))
+    await b.hooks.add(1, b.wish(bob.url, { apiUsers: ['bob', 'carl'] }))
+    await b.register(2)
+    expect(await waiting(b, 2)).toEqual([])
+    await run(b.make())
+    expect([ann.got.length, bob.got.length]).toEqual([2, 0])
+  })
+
+  test.each(['cloudevents', 'cloudevents-binary', 'engagelab'] as const)('%s arrives, signed by the standard as well', async (format) => {
+    const b = await bench()
+    const at = await receiver()
+    const { secret } = await b.hooks.add(1, b.wish(at.url, { format }))
+    await b.register(1)
+    await run(b.make())
+    const { headers, body = '' } = at.got[0] ?? {}
+    const signed = new Webhook(secret ?? '').sign(String(headers?.['webhook-id']), new Date(b.clock.now), body)
+    expect(headers?.['webhook-signature']).toBe(signed)
+    const proof = {
+      engagelab: headers?.['x-webhook-signature'],
+      cloudevents: body.slice(1, 20),
+      'cloudevents-binary': headers?.['ce-type'],
+    }[format]
+    const mac = createHmac('sha256', secret ?? '')
+      .update(String(T0))
+      .digest('hex')
+    expect(proof).toBe({ engagelab: mac, cloudevents: '"specversion":"1.0"', 'cloudevents-binary': 'bounced.request' }[format])
+  })
+
+  test('endpoints are their account’s, a URL stands once, and twenty are enough', async () => {
+    const b = await bench()
+    const { endpoint } = await b.hooks.add(1, b.wish('http://127.0.0.1/0'))
+    await expect(b.hooks.add(1, b.wish('http://127.1/0'))).rejects.toMatchObject({ code: 'conflict' })
+    for (const call of [
+      () => b.hooks.change(2, endpoint.endpointId, { enabled: false }),
+      () => b.hooks.replay(2, endpoint.endpointId, { events: null, onlyFailed: false }),
+      () => b.hooks.waiting(2, endpoint.endpointId, 10),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: 'not_found' })
+    expect(await b.hooks.remove(2, endpoint.endpointId)).toBe(false)
+    for (let n = 1; n < 20; n++) await b.hooks.add(1, b.wish(`http://127.0.0.1/${n}`))
+    await expect(b.hooks.add(1, b.wish('http://127.0.0.1/20'))).rejects.toMatchObject({ code: 'conflict' })
+    expect(await b.hooks.remove(1, endpoint.endpointId)).toBe(true)
+  })
+
+  test('a removal that is cut short leaves the endpoint there, silent; the next one ends it', async () => {
+    const b = await bench()
+    const { endpoint } = await b.hooks.add(1, b.wish('http://127.0.0.1/0'))
+    await b.register(3)
+    expect(await waiting(b)).toHaveLength(3)
+    let steps = 0
+    const tx: Engine['tx'] = (work, options) =>
+      ++steps > 2 ? Promise.reject(new Fault('store_busy', 'away')) : b.shop.engine.tx(work, options)
+    const vault = createVault(MASTER)
+    const guard = createTargetGuard({ allowPrivate: true, allowHosts: [] })
+    const poster = createPoster(guard, { connections: CONNECTIONS, limitMs: LIMIT_MS })
+    undo.push(poster.close)
+    const broken = createWebhooks({ ...b.shop, engine: { ...b.shop.engine, tx } }, { vault, guard, poster })
+    await expect(broken.remove(1, endpoint.endpointId)).rejects.toMatchObject({ code: 'store_busy' })
+    await b.register(2)
+    expect([(await b.hooks.list(1))[0]?.enabled, await waiting(b)]).toEqual([false, []])
+    expect([await b.hooks.remove(1, endpoint.endpointId), await b.hooks.remove(1, endpoint.endpointId)]).toEqual([true, false])
+    expect(await b.hooks.list(1)).toEqual([])
+  })
+})

@@ -1,0 +1,129 @@
+/**
+ * offline.test - mails that a sender named by itself: reported before they are registered, registered once, and by nobody else
+ */
+import { afterEach, describe, expect, test } from 'vitest'
+import { hashAddress } from '../../../src/correlate/address-hash.ts'
+import { dayOf, formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
+import { deriveTokenKey } from '../../../src/correlate/token-keys.ts'
+import { mintToken } from '../../../src/correlate/token.ts'
+import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'
+import { DEFAULT_SETTINGS } from '../../../src/ledger/account-settings.ts'
+import { createAccount } from '../../../src/store/account/accounts.ts'
+import { findByEmailIds } from '../../../src/store/mail/deliveries.ts'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import { suppressionsOf } from '../../../src/store/lists/suppressions.ts'
+import { rebuild } from '../../../src/service/admin/rebuild.ts'
+import { createReceiver } from '../../../src/service/receive/receive.ts'
+import { createRegister, type Registered } from '../../../src/service/submit/register.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { engines } from '../../support/engines.ts'
+import { incoming, ndr } from '../../support/reports.ts'
+import { makeShop, MASTER } from '../../support/context.ts'
+
+const START = Date.UTC(2026, 10, 20, 12)
+const DAY = 86_400_000
+/** Of account 1; accounts 1 and 2 are ordinary. */
+const OFFLINE = 3
+
+type Minting = { sequence?: number; number?: number; at?: number; domain?: string }
+
+function mint({ sequence = 1, number = OFFLINE, at = START, domain = 'bounce.example.com' }: Minting = {}): string {
+  const deliveryId = formatDeliveryId({ day: dayOf(at), account: number, sequence }) ?? ''
+  const key = deriveTokenKey(MASTER, number, 0)
+  return mintToken({ key, keyIndex: 0, deliveryId, purpose: 'return-path', domain }) ?? ''
+}
+
+describe.each(engines)('$kind', ({ open }) => {
+  const opened: Engine[] = []
+  afterEach(async () => {
+    for (const engine of opened.splice(0)) await engine.close()
+  })
+
+  async function bench(): Promise<{ shop: Shop; register: (token: string, account?: number, recipient?: string) => Promise<Registered> }> {
+    const { engine } = await open()
+    opened.push(engine)
+    const shop = await makeShop(engine, { now: START }, [{}, {}])
+    await engine.tx((db) => createAccount(db, { name: 'offline', createdAt: START, settings: DEFAULT_SETTINGS, offlineFor: 1 }))
+    shop.book.turn()
+    const door = createRegister(shop)
+    const call = { from: 'news@example.com', subject: 'Hello', label: null, broadcast: null, emailType: 'batch', headers: {} } as const
+    return {
+      shop,
+      register: (token, account = 1, recipient = 'joe@example.org') =>
+        door(
+          { account, apiUser: `user${account}`, ip: '203.0.113.5' },
+          { ...call, recipients: [{ recipient, contactTypes: null, token }] },
+        ),
+    }
+  }
+  const listsOf = async (shop: Shop): Promise<number> =>
+    (await suppressionsOf(shop.engine.read, [{ account: 1, addressHash: hashAddress('joe@example.org') ?? '' }])).length
+
+  test('registered first: the same names come back, a second time too, and the bounce finds it', async () => {
+    const { shop, register } = await bench()
+    const token = mint()
+    const first = await register(token)
+    expect(first.recipients[0]?.returnPath).toBe(`${token}@bounce.example.com`)
+    const again = await register(`${token}@bounce.example.com`)
+    expect(again).toEqual(first)
+    const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+    const raw = ndr({ token, recipient: 'joe@example.org' })
+    const outcome = await receiver.submit(incoming(raw, `${token}@bounce.example.com`, { at: START, receivedAt: START }))
+    expect(outcome).toMatchObject({ account: 1, subStatuses: [406], inbox: null })
+    expect(await listsOf(shop)).toBe(1)
+  })
+
+  test('reported first: a stub has a status and feeds no list, until it is registered', async () => {
+    const { shop, register } = await bench()
+    const token = mint()
+    const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+    const raw = ndr({ token, recipient: 'joe@example.org' })
+    await receiver.submit(incoming(raw, `${token}@bounce.example.com`, { at: START, receivedAt: START }))
+    expect(await listsOf(shop)).toBe(0)
+    const { recipients } = await register(token)
+    expect(recipients[0]).toMatchObject({ status: 4, subStatus: 406 })
+    expect(await listsOf(shop)).toBe(1)
+    const [row] = await findByEmailIds(shop.engine.read, 1, [recipients[0]?.emailId ?? ''])
+    expect(row).toMatchObject({ registered: true, status: 4, recipient: 'joe@example.org' })
+    expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differences).toEqual([])
+  })
+
+  test('nobody registers what is not theirs, forged, ordinary, old or ahead', async () => {
+    const { shop, register } = await bench()
+    const good = mint()
+    const ours = await createRegister(shop)(
+      { account: 1, apiUser: 'user1', ip: '203.0.113.5' },
+      {
+        from: 'news@example.com',
+        subject: '',
+        label: null,
+        broadcast: null,
+        emailType: 'batch',
+        headers: {},
+        recipients: [{ recipient: 'amy@example.org', contactTypes: null }],
+      },
+    )
+    const rows: readonly (readonly [what: string, token: string, account: number])[] = [
+      ['of another account', good, 2],
+      ['with a changed MAC', `${good.slice(0, 29)}${good.endsWith('a') ? 'b' : 'a'}`, 1],
+      ['for another domain', mint({ domain: 'elsewhere.example' }), 1],
+      ['of our own number', ours.recipients[0]?.returnPath ?? '', 1],
+      ['signed by another number’s key', mint({ number: 2 }), 1],
+      ['of a number that nobody has', mint({ number: 9 }), 1],
+      ['31 days old', mint({ at: START - 31 * DAY }), 1],
+      ['two days ahead', mint({ at: START + 2 * DAY }), 1],
+      ['no token at all', 'x'.repeat(30), 1],
+    ]
+    for (const [what, token, account] of rows)
+      expect({
+        what,
+        code: await register(token, account).then(
+          () => 'taken',
+          (error: unknown) => Reflect.get(Object(error), 'code'),
+        ),
+      }).toEqual({
+        what,
+        code: 'bad_request',
+      })
+  })
+})

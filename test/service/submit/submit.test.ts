@@ -1,0 +1,196 @@
+/**
+ * submit.test - one transaction from the request to the queue: lists asked, repeats answered as before, nothing sent twice
+ */
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Composition } from '../../../src/compose/composition.ts'
+import { UNTRACKED } from '../../../src/compose/x-smtpapi.ts'
+import { Fault } from '../../../src/errors.ts'
+import { ensureLabels } from '../../../src/store/account/labels.ts'
+import { pageQueuedForOperator } from '../../../src/store/queue/queued-mail.ts'
+import { removeOldSubmissionsForOperator } from '../../../src/store/mail/submissions.ts'
+import { addUnsubscribe } from '../../../src/service/lists/lists.ts'
+import type { Shop } from '../../../src/service/context.ts'
+import { changeSettings } from '../../../src/service/admin/account-settings.ts'
+import { createSubmit, REPEAT_MS, type Submission, type Submit } from '../../../src/service/submit/submit.ts'
+import { engines } from '../../support/engines.ts'
+import { makeShop, type Clock } from '../../support/context.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 12)
+const alice = { account: 1, apiUser: 'alice', ip: '192.0.2.7' }
+const bob = { account: 2, apiUser: 'bob', ip: '192.0.2.8' }
+
+const body: Submission['body'] = {
+  from: 'News@Example.com',
+  fromName: 'News',
+  replyTo: [],
+  to: null,
+  cc: [],
+  subject: 'Hello %name%',
+  html: '<p>%name%</p>',
+  plain: null,
+  headers: {},
+  attachments: [],
+  sections: {},
+  raw: null,
+  messageId: null,
+  emailType: 'trigger',
+  tracking: UNTRACKED,
+}
+
+const to = (...recipients: string[]): Submission => ({
+  body,
+  recipients: recipients.map((recipient) => ({ recipient, variables: {} })),
+  label: null,
+  userHeaders: {},
+  requestId: null,
+})
+
+describe.each(engines)('submit: $kind', ({ open }) => {
+  const clock: Clock = { now: T0 }
+  let shop: Shop
+  let submit: Submit
+  let nudges = 0
+  beforeEach(async () => {
+    clock.now = T0
+    shop = await makeShop((await open()).engine, clock, [{}, {}])
+    submit = createSubmit(shop, { nudge: () => nudges++ })
+  })
+  const waiting = () => pageQueuedForOperator(shop.engine.read, null, 100)
+
+  test.each([
+    // what the operator lists, as he writes it     From               may it go
+    [[], 'a@anything.example', true],
+    [['Example.com'], 'a@example.com', true],
+    [['example.com'], 'a@NEWS.example.com', true],
+    [['example.com', 'example.net'], 'a@example.net', true],
+    [['example.com'], 'a@notexample.com', false],
+    [['news.example.com'], 'a@example.com', false],
+    [['example.com'], 'a@victim.example', false],
+  ] as const)('senderDomains %j, from %s: %s', async (senderDomains, from, may) => {
+    await changeSettings(shop, {
+      account: 1,
+      actor: 'operator',
+      byOperator: true,
+      change: { senderDomains: [...senderDomains] },
+      version: null,
+    })
+    const outcome = await submit(alice, { ...to('joe@example.net'), body: { ...body, from } }).then(
+      ({ recipients }) => recipients[0]?.status,
+      (error: unknown) => (error instanceof Fault ? error.code : error),
+    )
+    expect([outcome, (await waiting()).length]).toEqual(may ? [18, 1] : ['forbidden', 0])
+  })
+
+  test('what may be sent waits; a list or a bad address answers at once and is never queued', async () => {
+    await addUnsubscribe(shop, alice, 'gone@example.net', 0)
+    const before = nudges
+    const done = await submit(alice, to('Joe@Example.net', 'gone@example.net', 'nobody'))
+    expect(done.recipients.map(({ status, subStatus }) => [status, subStatus])).toEqual([
+      [18, null],
+      [4, 402],
+      [4, 404],
+    ])
+    expect(done.recipients.map(({ emailId }) => emailId)).toEqual(
+      ['Joe@Example.net', 'gone@example.net', 'nobody'].map((each, n) => `${done.messageId}${n}$${each}`),
+    )
+    expect((await waiting()).map(({ account, domain, senderDomain }) => [account, domain, senderDomain])).toEqual([
+      [1, 'example.net', 'example.com'],
+    ])
+    expect(nudges).toBe(before + 1)
+    const row = await shop.engine.read.one('select status, request_ip, result from deliveries where email_id = $1', [
+      done.recipients[0]?.emailId ?? '',
+    ])
+    expect(row).toMatchObject({ status: 18, request_ip: '192.0.2.7', result: 'unsent' })
+  })
+
+  test('the body lies once, with what its mails share; the row has the recipient as he writes himself, and his variables', async () => {
+    const call = to('A@example.net', 'b@example.org')
+    await submit(alice, {
+      ...call,
+      recipients: call.recipients.map((each, n) => ({ ...each, variables: { '%name%': String(n) } })),
+      label: { name: 'news' },
+      userHeaders: { 'SC-Custom-Id': '7' },
+    })
+    const rows = await shop.engine.read.all('select recipient, variables, body_id from queue_mails order by recipient')
+    expect(rows.map(({ recipient, variables }) => [recipient, variables])).toEqual([
+      ['A@example.net', '{"%name%":"0"}'],
+      ['b@example.org', '{"%name%":"1"}'],
+    ])
+    expect(new Set(rows.map((row) => row['body_id'])).size).toBe(1)
+    expect(await shop.engine.read.one('select label, headers from deliveries')).toEqual({ label: 'news', headers: '{"SC-Custom-Id":"7"}' })
+  })
+
+  test('a request that names itself is answered as before for an hour, and sent once', async () => {
+    const call = { ...to('joe@example.net'), requestId: 'r1' }
+    const first = await submit(alice, call)
+    const again = createSubmit(shop, { nudge: () => undefined })
+    expect(await again(alice, call)).toEqual(first)
+    expect(await again(alice, { ...to('other@example.net'), requestId: 'r1' })).toEqual(first)
+    clock.now += REPEAT_MS - 1
+    expect(await again(alice, call)).toEqual(first)
+    expect(await waiting()).toHaveLength(1)
+    expect((await again(bob, call)).messageId).not.toBe(first.messageId)
+    clock.now += 1
+    expect((await again(alice, call)).messageId).not.toBe(first.messageId)
+    expect(await waiting()).toHaveLength(3)
+  })
+
+  test('repeats that come at once are one request', async () => {
+    const other = createSubmit(shop, { nudge: () => undefined })
+    const call = { ...to('joe@example.net', 'ann@example.net'), requestId: 'at once' }
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => (n % 2 === 0 ? submit : other)(alice, call)))
+    expect(new Set(answers.map(({ messageId }) => messageId)).size).toBe(1)
+    expect(await waiting()).toHaveLength(2)
+  })
+
+  test('answers that nobody is given any more go', async () => {
+    await submit(alice, { ...to('joe@example.net'), requestId: 'r1' })
+    expect(await shop.engine.tx((db) => removeOldSubmissionsForOperator(db, T0 - 1, 9))).toBe(0)
+    expect(await shop.engine.tx((db) => removeOldSubmissionsForOperator(db, T0, 9))).toBe(1)
+  })
+
+  test('a label by its number; another account’s is none', async () => {
+    const labels = await shop.engine.tx((db) => ensureLabels(db, 1, ['weekly'], T0))
+    const id = labels.get('weekly') ?? 0
+    await submit(alice, { ...to('joe@example.net'), label: { id } })
+    expect(await shop.engine.read.one('select label_id, label from deliveries')).toEqual({ label_id: id, label: 'weekly' })
+    await expect(submit(bob, { ...to('joe@example.net'), label: { id } })).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  test('a refusal leaves nothing behind', async () => {
+    const huge = { ...body, sections: { '%s%': 'x'.repeat(1_000_000) }, html: '%s%'.repeat(100) }
+    await expect(submit(alice, { ...to('joe@example.net'), body: huge })).rejects.toMatchObject({ code: 'bad_request' })
+    await expect(submit(alice, { ...to('joe@example.net'), body: { ...body, from: 'nobody' } })).rejects.toMatchObject({
+      code: 'bad_request',
+    })
+    expect(await waiting()).toEqual([])
+  })
+
+  test('what lies in the queue can be read back as it was asked', async () => {
+    await submit(alice, to('joe@example.net'))
+    const [row] = await shop.engine.read.all('select content from queue_bodies')
+    const { unpack } = await import('../../../src/store/engine/compression.ts')
+    const content = row?.['content']
+    const kept: Composition = JSON.parse((await unpack(content instanceof Uint8Array ? content : new Uint8Array())).toString())
+    expect(kept).toEqual({ ...body, label: null, apiUser: 'alice' })
+  })
+
+  test('the quota of a day holds for requests that come at once, and begins anew with the next', async () => {
+    const limited = createSubmit(shop, { nudge: () => undefined, recipientsPerDay: 5 })
+    const told = await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        limited(alice, to(`a${n}@example.net`, `b${n}@example.net`)).then(
+          () => 'taken',
+          (error: unknown) => (error instanceof Fault ? error.code : 'broken'),
+        ),
+      ),
+    )
+    expect(told.toSorted()).toEqual([...Array<string>(10).fill('quota_exceeded'), 'taken', 'taken'])
+    expect(await waiting()).toHaveLength(4)
+    await limited(bob, to('a@example.net'))
+    await limited(alice, to('last@example.net'))
+    await expect(limited(alice, to('more@example.net'))).rejects.toMatchObject({ code: 'quota_exceeded' })
+    clock.now += 12 * 3_600_000
+    await limited(alice, to('more@example.net'))
+  })
+})

@@ -1,0 +1,34 @@
+/**
+ * slices.test - long rows of work let others in, keep their order, and stop at what fails
+ */
+import { expect, test } from 'vitest'
+import { inSlices } from '../../src/service/time-slice.ts'
+
+/** Keeps the thread for so long. */
+function busy(milliseconds: number): void {
+  for (const end = performance.now() + milliseconds; performance.now() < end;);
+}
+
+test('results in the order of the items, and others have their turn before the last', async () => {
+  const seen: (number | string)[] = []
+  setImmediate(() => seen.push('another'))
+  const results = await inSlices([1, 2, 3, 4], (item, index) => {
+    busy(3)
+    seen.push(item)
+    return item * 10 + index
+  })
+  expect(results).toEqual([10, 21, 32, 43])
+  expect(seen.filter((each) => each !== 'another')).toEqual([1, 2, 3, 4])
+  expect(seen.indexOf('another')).toBeLessThan(4)
+})
+
+test('what fails is told, and nothing behind it is begun', async () => {
+  const seen: number[] = []
+  const work = (item: number): void => {
+    seen.push(item)
+    if (item === 2) throw new Error('two')
+  }
+  await expect(inSlices([1, 2, 3], work)).rejects.toThrow('two')
+  expect(seen).toEqual([1, 2])
+  expect(await inSlices([], work)).toEqual([])
+})

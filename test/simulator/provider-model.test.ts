@@ -1,0 +1,163 @@
+/** simulatorproviders.test - what the simulated providers say is what our rules know, and they say it when they should */
+import { expect, test } from 'vitest'
+import { siteOf } from '../../src/classify/provider.ts'
+import { readProviders } from '../../src/config/provider-files.ts'
+import { loadRules } from '../../src/config/rule-files.ts'
+import { createReader } from '../../src/simulator/attempt-reading.ts'
+import { allowanceOf, createProvider, type Knock, meet, type Met, wordsOf } from '../../src/simulator/provider-model.ts'
+import { type ProviderFile, readProvider } from '../../src/simulator/provider-file.ts'
+
+const files = readProviders()
+const rules = loadRules()
+const read = createReader(rules)
+
+const KNOCK: Knock = {
+  person: 1,
+  mail: 1,
+  n: 1,
+  at: Date.UTC(2026, 2, 2, 9),
+  firstAt: Date.UTC(2026, 2, 2, 9),
+  ip: '198.51.100.1',
+  senderDomain: 'news.example.com',
+  recipient: 'person1@example.net',
+  domain: 'example.net',
+  id: 'c5qaaaabaaaab',
+  connections: 1,
+  mailboxes: { unknown: 0, disabled: 0, full: 0, content: 0, busy: 0 },
+}
+
+const CLEAR = { outages: [], listings: [], known: new Map<string, number>() }
+
+const answers = [...files.values()]
+  .flatMap((file) => Object.entries(file.answer).map(([name, row]) => ({ file, name, row })))
+  .filter(({ name }) => name !== 'accepted')
+
+test.each(answers)('$file.name: our rules read "$name" as the file says', ({ file, name, row }) => {
+  const text = wordsOf(createProvider(file, 1, CLEAR), { ...KNOCK, domain: file.domains[0] ?? '' }, name)
+  const { verdict } = read(text, { mx: file.mx, domain: file.domains[0] ?? '' })
+  expect(text).not.toMatch(/[{}]/)
+  expect({ reason: verdict.reason, pause: verdict.pause }).toEqual({ reason: row.reason, pause: row.pause ?? null })
+})
+
+test.each([...files.values()])('$name: a 250 is one', (file) => expect(file.answer['accepted']?.text).toMatch(/^250 /))
+
+test.each([...files.values()])('$name: what it says is tried again where it will pass, and not where it will not', (file) => {
+  const passing = [
+    ...file.limit.map((each) => each.answer),
+    file.reputation?.answer,
+    file.greylist?.answer,
+    file.connections?.answer,
+    'busy',
+  ]
+  for (const name of passing.filter((each) => each !== undefined && Object.hasOwn(file.answer, each))) {
+    const { verdict } = read(file.answer[name ?? '']?.text ?? '', { mx: file.mx, domain: file.domains[0] ?? '' })
+    expect([name, verdict.deferral || verdict.reason === 'ip-blocked']).toEqual([name, true])
+  }
+})
+
+test.each([
+  ['gmail', 'google'],
+  ['outlook', 'outlook'],
+  ['yahoo', 'yahoo'],
+  ['qq', 'tencent'],
+  ['netease', 'netease'],
+])('%s is the site %s', (name, site) => {
+  const file = files.get(name)
+  expect(siteOf(rules, { mx: file?.mx ?? null, domain: file?.domains[0] ?? null }).site).toBe(site)
+})
+
+function fileOf(over: Record<string, unknown>): ProviderFile {
+  return readProvider('test.toml', {
+    name: 'test',
+    title: 'Test',
+    mx: 'mx.example.net',
+    domains: ['example.net'],
+    zone: 'Asia/Shanghai',
+    source: ['https://example.net/'],
+    pace: { accept_ms: [100, 200], refuse_ms: [10, 20], drop: 0 },
+    mailboxes: KNOCK.mailboxes,
+    answer: { accepted: { text: '250 ok' }, slow: { text: '451 slow down' } },
+    ...over,
+  })
+}
+
+const LIMIT = {
+  id: 'hour',
+  key: 'ip',
+  window: 'hour',
+  count: 10,
+  answer: 'slow',
+  holds_minutes: 30,
+  extends_seconds: 60,
+  holds_at_most_minutes: 40,
+}
+const MINUTE = 60_000
+
+/** Knocks at each of the minutes; what each met with. */
+function knocksAt(file: ProviderFile, minutes: readonly number[], over: Partial<Knock> = {}): Met[] {
+  const provider = createProvider(file, 1, CLEAR)
+  return minutes.map((minute, n) => meet(provider, { ...KNOCK, mail: n, at: KNOCK.at + minute * MINUTE, ...over }))
+}
+
+const outcome = (met: Met): string => (met.text?.startsWith('250') === true ? 'taken' : (met.refusal ?? 'refused'))
+
+test('a limit lets its count pass, says no for its time, and then begins anew', () => {
+  const many = Array.from({ length: 12 }, () => 0)
+  expect(knocksAt(fileOf({ limit: [LIMIT] }), [...many, 61]).map(outcome)).toEqual([
+    ...Array.from({ length: 10 }, () => 'taken'),
+    'refused',
+    'ip',
+    'taken',
+  ])
+})
+
+test('who knocks while it says no waits longer, but not for ever', () => {
+  const file = fileOf({ limit: [{ ...LIMIT, count: 1 }] })
+  // Without a knock between, the no would have ended at 31; with them at 34, and at 41 at the latest. Then it counts anew.
+  expect(knocksAt(file, [0, 1, 30, 31.5, 32.5, 41.5, 62]).map(outcome)).toEqual(['taken', 'refused', 'ip', 'ip', 'ip', 'taken', 'refused'])
+})
+
+test('a quota of the day ends at the midnight of its zone', () => {
+  const file = fileOf({ limit: [{ id: 'day', key: 'sender-domain', window: 'day', count: 2, answer: 'slow' }] })
+  // 17:00 in Shanghai: seven hours to midnight.
+  expect(knocksAt(file, [0, 1, 2, 3, 419, 420]).map(outcome)).toEqual(['taken', 'taken', 'refused', 'quota', 'quota', 'taken'])
+})
+
+test('an address is allowed more with every mail that was taken', () => {
+  const [limit] = fileOf({ limit: [{ ...LIMIT, count: 1_000, cold: 0.01, warm_after: 500 }] }).limit
+  expect(limit === undefined ? [] : [0, 250, 500, 9_000].map((taken) => allowanceOf(limit, taken))).toEqual([10, 505, 1_000, 1_000])
+})
+
+test('an address that writes to nobody falls out of favour', () => {
+  const answer = { accepted: { text: '250 ok' }, unknown: { text: '550 5.1.1 unknown' }, bad: { text: '421 bad' } }
+  const reputation = { unknown: 0.1, complaints: 0.01, floor: 20, answer: 'bad', holds_minutes: 60 }
+  const file = fileOf({ answer, reputation, mailboxes: { ...KNOCK.mailboxes, unknown: 1 } })
+  const met = knocksAt(
+    file,
+    Array.from({ length: 22 }, () => 0),
+    { mailboxes: file.mailboxes },
+  )
+  expect(met.map((each) => each.text)).toEqual([...Array.from({ length: 19 }, () => '550 5.1.1 unknown'), '421 bad', '421 bad', '421 bad'])
+  expect(met.at(-1)?.refusal).toBe('ip')
+})
+
+test('a grey list lets the second attempt in when it has waited', () => {
+  const file = fileOf({ greylist: { minutes: 5, hours: 24, answer: 'slow' } })
+  const provider = createProvider(file, 1, CLEAR)
+  const at = (n: number, minute: number): string => outcome(meet(provider, { ...KNOCK, n, at: KNOCK.at + minute * MINUTE }))
+  expect([at(1, 0), at(2, 2), at(3, 6)]).toEqual(['refused', 'refused', 'taken'])
+})
+
+const bad = [
+  [{ name: 'No Name' }, 'bad.toml: name: is not lower-case kebab-case'],
+  [{ zone: 'Mars/Olympus' }, 'bad.toml: zone: "Mars/Olympus" is no time zone'],
+  [{ sped: 1 }, 'bad.toml: Unrecognized key: "sped"'],
+  [{ limit: [{ ...LIMIT, answer: 'gone' }] }, 'bad.toml: there is no [answer.gone]'],
+  [{ answer: { accepted: { text: 'hello' } } }, 'bad.toml: answer.accepted.text: does not begin with a reply code'],
+  [{ pace: { accept_ms: [9, 1], refuse_ms: [1, 2], drop: 0 } }, 'bad.toml: pace.accept_ms: runs backwards: put the smaller number first'],
+] as const
+
+test.each(bad)('a provider file with %j is refused by name', (over, message) => {
+  const whole = JSON.parse(JSON.stringify({ ...fileOf({}), ...over }))
+  expect(() => readProvider('bad.toml', whole)).toThrow(message)
+})

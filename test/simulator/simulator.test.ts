@@ -1,0 +1,214 @@
+/** simulator.test - every mail ends once, time only goes forward, and the same seed tells the same story */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { readProviders } from '../../src/config/provider-files.ts'
+import { loadRules } from '../../src/config/rule-files.ts'
+import { createAgenda } from '../../src/simulator/event-queue.ts'
+import { POLICIES } from '../../src/queue/backoff/policy.ts'
+import { readPolicy } from '../../src/queue/backoff/policy-file.ts'
+import { reportOf, type SimulationReport } from '../../src/simulator/report.ts'
+import { pageOf } from '../../src/simulator/report-html.ts'
+import { roll } from '../../src/queue/schedule/seeded-random.ts'
+import { readScenario, type Scenario } from '../../src/simulator/scenario.ts'
+import { createWindow } from '../../src/simulator/sliding-window.ts'
+import { simulate } from '../../src/simulator/simulate.ts'
+
+const files = readProviders()
+const rules = loadRules()
+const names = [...files.keys()]
+
+const SCENARIO = {
+  name: 'test',
+  title: 'Test',
+  about: 'A test',
+  seed: 1,
+  start: '2026-03-02T08:00:00Z',
+  hours: 200,
+  sender: { domain: 'news.example.com', ips: ['198.51.100.1', '198.51.100.2'], connections: 20 },
+  campaign: [{ mails: 300, to: { gmail: 1 } }],
+}
+
+const scenarioOf = (over: Record<string, unknown> = {}): Scenario => readScenario('test.toml', { ...SCENARIO, ...over }, names)
+
+function run(scenario: Scenario, policy: keyof typeof POLICIES = 'default', onMoment?: (at: number) => void): SimulationReport {
+  const setup = { scenario, files, rules, policy: POLICIES[policy] }
+  return reportOf(scenario, policy, simulate(onMoment === undefined ? setup : { ...setup, onMoment }))
+}
+
+const share = fc.double({ min: 0, max: 0.4, noNaN: true })
+const trouble = fc.record({
+  seed: fc.nat(1_000_000),
+  connections: fc.integer({ min: 1, max: 80 }),
+  mails: fc.integer({ min: 1, max: 250 }),
+  over: fc.constantFrom(0, 1, 90),
+  to: fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 4 }),
+  unknown: share,
+  full: share,
+  outageAt: fc.constantFrom(0, 0.05, 3),
+  how: fc.constantFrom('connect', 'timeout', 'dns', 'busy'),
+  policy: fc.constantFrom('default', 'never', 'fixed'),
+  again: fc.boolean(),
+})
+
+type Trouble = typeof trouble extends fc.Arbitrary<infer T> ? T : never
+
+function troubled(given: Trouble): Scenario {
+  const campaign = { mails: given.mails, over_minutes: given.over, list: 'all', to: Object.fromEntries(given.to.map((name) => [name, 1])) }
+  const mailboxes = { unknown: given.unknown, full: given.full }
+  return scenarioOf({
+    seed: given.seed,
+    sender: { ...SCENARIO.sender, connections: given.connections },
+    campaign: [{ ...campaign, mailboxes }, ...(given.again ? [{ ...campaign, mailboxes, at_hours: 24 }] : [])],
+    outage: [{ provider: given.to[0], from_hours: given.outageAt, for_hours: 2, how: given.how }],
+  })
+}
+
+test('every mail ends in exactly one final status, as the ledger counts them too, and time never runs backwards', () => {
+  fc.assert(
+    fc.property(trouble, (given) => {
+      const moments: number[] = []
+      const report = run(troubled(given), given.policy, (at) => moments.push(at))
+      expect(report.waiting).toBe(0)
+      expect(report.delivered + report.invalid + report.soft).toBe(report.mails)
+      expect(report.mails).toBe(given.again ? 2 * given.mails : given.mails)
+      const { request = 0, delivered = 0, invalid = 0 } = report.ledger
+      expect([request, delivered, invalid, report.ledger['soft-bounce'] ?? 0]).toEqual([
+        report.mails,
+        report.delivered,
+        report.invalid,
+        report.soft,
+      ])
+      expect(moments.every((at, n) => n === 0 || at >= (moments[n - 1] ?? 0))).toBe(true)
+    }),
+    { numRuns: 40, seed: 7 },
+  )
+})
+
+test('the same seed, scenario and policy give the same report, to the byte', () => {
+  fc.assert(
+    fc.property(trouble, (given) => {
+      const scenario = troubled(given)
+      expect(JSON.stringify(run(scenario, given.policy))).toBe(JSON.stringify(run(scenario, given.policy)))
+    }),
+    { numRuns: 10, seed: 8 },
+  )
+})
+
+test('the policies meet the same mailboxes: what is invalid does not hang on who pauses', () => {
+  const scenario = scenarioOf({ campaign: [{ mails: 400, to: { gmail: 1, generic: 1 }, mailboxes: { unknown: 0.05 } }] })
+  const unknown = (['default', 'never', 'fixed'] as const).map((policy) =>
+    run(scenario, policy).providers.map((each) => each.invalidBy['not-exist']),
+  )
+  expect(unknown[1]).toEqual(unknown[0])
+  expect(unknown[2]).toEqual(unknown[0])
+})
+
+test('a list that was sent to before is not written to again where it bounced', () => {
+  const campaign = { mails: 400, list: 'all', to: { generic: 1 }, mailboxes: { unknown: 0.02 } }
+  const report = run(scenarioOf({ campaign: [campaign, { ...campaign, at_hours: 24 }] }))
+  const [generic] = report.providers
+  expect(generic?.listed).toBeGreaterThan(0)
+  expect(generic?.invalidBy['blacklisted']).toBe(generic?.listed)
+})
+
+test('reports and complaints come back after the 250', () => {
+  const report = run(scenarioOf({ seed: 3, campaign: [{ mails: 3_000, over_minutes: 60, to: { generic: 1 } }] }))
+  expect(report.reports).toBeGreaterThan(10)
+  expect(report.ledger['complaint'] ?? 0).toBe(report.complaints)
+})
+
+const badScenarios = [
+  [{ sped: 1 }, 'test.toml: Unrecognized key: "sped"'],
+  [{ seed: 1.5 }, 'test.toml: seed: '],
+  [{ start: 'tomorrow' }, 'test.toml: start: '],
+  [{ campaign: [] }, 'test.toml: campaign: '],
+  [{ campaign: [{ mails: 1, to: {} }] }, 'test.toml: campaign.0.to: names no provider'],
+  [
+    { campaign: [{ mails: 1, to: { gmial: 1 } }] },
+    'test.toml: campaign.0.to: there is no provider "gmial"; there are dead, generic, gmail',
+  ],
+  [{ campaign: [{ mails: 1, to: { gmail: 1 }, mailboxes: { unknown: 2 } }] }, 'test.toml: campaign.0.mailboxes.unknown: '],
+  [{ sender: { ...SCENARIO.sender, ips: ['300.1.1.1'] } }, 'test.toml: sender.ips.0: '],
+  [
+    { listing: [{ ip: '192.0.2.9', provider: 'gmail', from_hours: 0, for_hours: 1 }] },
+    'test.toml: listing.0.ip: "192.0.2.9" is none of sender.ips',
+  ],
+  [
+    { outage: [{ provider: 'hotmail', from_hours: 0, for_hours: 1, how: 'connect' }] },
+    'test.toml: outage.0.provider: there is no provider "hotmail"',
+  ],
+] as const
+
+test.each(badScenarios)('a scenario with %j is refused by name', (over, message) => {
+  expect(() => scenarioOf(over)).toThrow(message)
+})
+
+const badPolicies = [
+  [{ name: 'x', base: 'gentle' }, 'p.toml: base: '],
+  [{ name: 'x', base: 'default', class: { 'ip-rates': {} } }, 'p.toml: class.ip-rates: there is no such pause class'],
+  [{ name: 'x', base: 'default', class: { 'ip-rate': { base: 1 } } }, 'p.toml: class.ip-rate: Unrecognized key: "base"'],
+] as const
+
+test.each(badPolicies)('a policy with %j is refused by name', (data, message) => {
+  expect(() => readPolicy('p.toml', data)).toThrow(message)
+})
+
+test('a policy file changes what it names and nothing else', () => {
+  const policy = readPolicy('p.toml', { name: 'gentle', base: 'default', class: { 'ip-rate': { base_minutes: 7, threshold: 9 } } })
+  const { default: ours } = POLICIES
+  expect(policy).toEqual({
+    ...ours,
+    name: 'gentle',
+    classes: {
+      ...ours.classes,
+      'ip-rate': { ...ours.classes['ip-rate'], baseMs: 7 * 60_000, measures: [{ ...ours.classes['ip-rate'].measures[0], threshold: 9 }] },
+    },
+  })
+})
+
+test('the page stands by itself, and what a scenario says is no markup there', () => {
+  const scenario = scenarioOf({ title: '<script>alert(1)</script>', about: `"' onload=x <img src=//evil.example/>` })
+  const page = pageOf([run(scenario, 'default'), run(scenario, 'never')])
+  expect(page).not.toMatch(/<script|<img|<link|<iframe| on[a-z]+="|https?:\/\//i)
+  expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;')
+  expect(page).toContain(`default-src 'none'`)
+  expect(page.match(/<svg /g)).toHaveLength(6)
+})
+
+test('an agenda gives the soonest first, and of one moment the first put down', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(20), { maxLength: 200 }), (moments) => {
+      const agenda = createAgenda<number>()
+      for (const [n, at] of moments.entries()) agenda.put(at, n)
+      const taken = moments.map(() => agenda.take())
+      const want = moments.map((at, what) => ({ at, what })).toSorted((a, b) => a.at - b.at || a.what - b.what)
+      expect(taken.map((each) => ({ at: each?.at, what: each?.what }))).toEqual(want)
+      expect(agenda.take()).toBeNull()
+    }),
+  )
+})
+
+test('a window counts what lies inside it', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(40), { maxLength: 60 }), (gaps) => {
+      const window = createWindow(6, 10)
+      const seen: number[] = []
+      let at = 0
+      for (const gap of gaps) {
+        at += gap
+        seen.push(at)
+        window.add(at)
+        const oldest = Math.floor(at / 10) - 5
+        expect(window.sum(at)).toBe(seen.filter((each) => Math.floor(each / 10) >= oldest).length)
+      }
+    }),
+  )
+})
+
+test('rolls are spread evenly, and alike for the same question', () => {
+  const rolls = Array.from({ length: 20_000 }, (_, n) => roll(5, n, 3))
+  const tenths = Array.from({ length: 10 }, (_, tenth) => rolls.filter((each) => Math.floor(each * 10) === tenth).length)
+  for (const count of tenths) expect(Math.abs(count - 2_000)).toBeLessThan(200)
+  expect(Array.from({ length: 20_000 }, (_, n) => roll(5, n, 3))).toEqual(rolls)
+  expect(roll(6, 1, 3)).not.toBe(roll(5, 1, 3))
+})

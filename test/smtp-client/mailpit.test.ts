@@ -1,0 +1,61 @@
+/**
+ * mailpit.test - Mailpit as a smart host, and its chaos mode
+ *
+ * Runs when MAILPIT_URL names its HTTP API; MAILPIT_SMTP is host:port of its SMTP door (default: the same host, port 1025). Chaos is tried where
+ * the server was started with --enable-chaos.
+ */
+import { MailpitClient } from 'mailpit-api'
+import { afterAll, describe, expect, test } from 'vitest'
+import { smarthostRoute } from '../../src/smtp-client/routing.ts'
+import { createSmtpTransport } from '../../src/smtp-client/smtp-transport.ts'
+import type { Outcome } from '../../src/smtp-client/transport.ts'
+
+const url = process.env['MAILPIT_URL'] ?? ''
+const there = url === '' ? 'http://127.0.0.1:8025' : url
+
+// What a skipped group makes is made all the same.
+describe.skipIf(url === '')('mailpit', () => {
+  const mailpit = new MailpitClient(there)
+  const [host = '', port = '1025'] = (process.env['MAILPIT_SMTP'] ?? new URL(there).hostname).split(':')
+  const transport = createSmtpTransport({
+    route: smarthostRoute({ host, port: Number(port), login: null, tls: 'opportunistic', implicitTls: false }),
+    addressesOf: () => Promise.resolve({ kind: 'none' }),
+    ehlo: 'out.example.com',
+    allowPrivate: true,
+  })
+  afterAll(transport.close)
+
+  const send = async (subject: string): Promise<string> => {
+    const raw = Buffer.from(`From: a@example.com\r\nTo: ann@example.com\r\nSubject: ${subject}\r\n\r\nhello\r\n`)
+    const told: Outcome = await transport.send({
+      egressIp: '',
+      domain: 'example.com',
+      from: 'b@bounce.example.com',
+      to: 'ann@example.com',
+      raw,
+      probe: true,
+    })
+    return told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error
+  }
+
+  test('what is sent is there', async () => {
+    const subject = `bounced ${process.pid} ${Date.now()}`
+    expect(await send(subject)).toBe('250 end')
+    const { messages } = await mailpit.searchMessages({ query: `subject:"${subject}"` })
+    expect(messages.map((each) => each.To[0]?.Address)).toEqual(['ann@example.com'])
+  })
+
+  test.each([
+    ['Sender', 451, '451 mail'],
+    ['Recipient', 550, '550 rcpt'],
+  ] as const)('chaos: %s answers %d', async (trigger, code, want) => {
+    const before = await mailpit.getChaosTriggers().catch(() => null)
+    if (before === null) return
+    await mailpit.setChaosTriggers({ ...before, [trigger]: { ErrorCode: code, Probability: 100 } })
+    try {
+      expect(await send('chaos')).toBe(want)
+    } finally {
+      await mailpit.setChaosTriggers(before)
+    }
+  })
+})

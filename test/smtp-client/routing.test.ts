@@ -1,0 +1,40 @@
+/** route.test - the way to MX hosts, and how a provider's table asks for TLS. */
+import { expect, test } from 'vitest'
+import { createMxLookUp } from '../../src/net/mx.ts'
+import { mxRoute, tlsAt } from '../../src/smtp-client/routing.ts'
+import { loadRules } from '../../src/config/rule-files.ts'
+import { createZone } from '../support/zone.ts'
+
+const table = loadRules()
+
+test.each([
+  // setting          host                              what is asked of it
+  ['opportunistic', 'gmail-smtp-in.l.google.com', 'required'],
+  ['opportunistic', 'outlook-com.olc.protection.outlook.com', 'required'],
+  ['opportunistic', 'mta7.am0.yahoodns.net', 'required'],
+  ['opportunistic', 'mx.example.net', 'opportunistic'],
+  ['verified', 'gmail-smtp-in.l.google.com', 'verified'],
+  ['required', 'mx.example.net', 'required'],
+  ['off', 'gmail-smtp-in.l.google.com', 'off'],
+] as const)('TLS %s at %s: %s', (setting, host, want) => {
+  expect(tlsAt(table, setting, host)).toBe(want)
+})
+
+test('stops in the order of preference; no route for good and for now', async () => {
+  const lookUp = createZone({
+    'MX example.com': [
+      ['b.example.com', '20'],
+      ['a.example.com', '10'],
+    ],
+    'MX null.example': [['', '0']],
+    'MX away.example': 'ETIMEOUT',
+  })
+  const route = mxRoute({ mx: createMxLookUp({ lookUp }), tlsOf: () => 'opportunistic', random: () => 0.5 })
+  const found = await route('example.com')
+  expect(found.kind === 'stops' ? found.stops.map(({ name, port }) => `${name}:${port}`) : found).toEqual([
+    'a.example.com:25',
+    'b.example.com:25',
+  ])
+  expect(await route('null.example')).toEqual({ kind: 'refused', code: 556, text: '556 5.1.10 Recipient address has null MX' })
+  expect(await route('away.example')).toMatchObject({ kind: 'failed' })
+})

@@ -1,0 +1,83 @@
+/** smtpsink.test - Postfix's smtp-sink as a smart host: a server that is none of ours. Skipped where it is not installed. */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { afterAll, describe, expect, test } from 'vitest'
+import { smarthostRoute } from '../../src/smtp-client/routing.ts'
+import { createSmtpTransport } from '../../src/smtp-client/smtp-transport.ts'
+import type { Outcome, Outgoing, Transport } from '../../src/smtp-client/transport.ts'
+
+const SINK = '/usr/sbin/smtp-sink'
+
+const mail: Outgoing = {
+  egressIp: '',
+  domain: 'example.com',
+  from: 'b@bounce.example.com',
+  to: 'ann@example.com',
+  raw: Buffer.from('Subject: hi\r\n\r\nhello\r\n'),
+  probe: false,
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo // an address of TCP
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+describe.skipIf(!existsSync(SINK))('smtp-sink', () => {
+  const ends: (() => unknown)[] = []
+  afterAll(async () => {
+    for (const end of ends) await end()
+  })
+
+  /** A sink with these options, and a transport to it. */
+  async function sink(...options: string[]): Promise<Transport> {
+    const port = await freePort()
+    const child = spawn(SINK, [...options, `127.0.0.1:${port}`, '100'], { stdio: 'ignore' })
+    const transport = createSmtpTransport({
+      route: smarthostRoute({ host: '127.0.0.1', port, login: null, tls: 'opportunistic', implicitTls: false }),
+      addressesOf: () => Promise.resolve({ kind: 'none' }),
+      ehlo: 'out.example.com',
+      allowPrivate: true,
+      patience: { commandMs: 2_000, endMs: 2_000 },
+    })
+    ends.push(transport.close, () => child.kill())
+    await expect.poll(async () => short(await transport.send(mail)), { timeout: 10_000 }).not.toBe('connect')
+    return transport
+  }
+
+  const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+
+  test.each<[string, string[], string]>([
+    // what the sink does          its options                        what comes of it
+    ['takes everything', [], '250 end'],
+    ['without ESMTP', ['-e'], '250 end'],
+    ['without pipelining', ['-p'], '250 end'],
+    ['refuses MAIL', ['-r', 'mail'], '450 mail'],
+    ['refuses RCPT for good', ['-f', 'rcpt'], '500 rcpt'],
+    ['refuses the mail', ['-r', '.'], '450 end'],
+    ['hangs up at DATA', ['-q', 'data'], 'dropped'],
+    ['hangs up after the mail', ['-q', '.'], 'dropped'],
+  ])('%s', async (_, options, want) => {
+    const transport = await sink(...user, ...options)
+    expect(short(await transport.send(mail))).toBe(want)
+  })
+
+  test('a thousand mails over ten lines', async () => {
+    const transport = await sink(...user)
+    let left = 1_000
+    const told = new Map<string, number>()
+    const line = async (): Promise<void> => {
+      while (left-- > 0) {
+        const outcome = short(await transport.send(mail))
+        told.set(outcome, (told.get(outcome) ?? 0) + 1)
+      }
+    }
+    await Promise.all(Array.from({ length: 10 }, line))
+    expect([...told]).toEqual([['250 end', 1_000]])
+  })
+})
+
+const short = (told: Outcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)

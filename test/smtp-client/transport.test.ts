@@ -1,0 +1,286 @@
+/** transport.test - a send resolves exactly once, whatever the peer does; connections are kept; TLS, DSN, addresses. */
+import { afterEach, expect, test } from 'vitest'
+import type { Addresses } from '../../src/net/mx.ts'
+import { smarthostRoute } from '../../src/smtp-client/routing.ts'
+import { createSmtpTransport } from '../../src/smtp-client/smtp-transport.ts'
+import type { Outcome, Outgoing, Route, Stop, Transport } from '../../src/smtp-client/transport.ts'
+import { CLOSE, type Peer, type Script, startPeer } from '../support/peer.ts'
+
+const ends: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+})
+
+const mail: Outgoing = {
+  egressIp: '',
+  domain: 'example.com',
+  from: 'b@bounce.example.com',
+  to: 'ann@example.com',
+  raw: Buffer.from('Subject: hi\r\n\r\n.dot\r\nhello\r\n'),
+  probe: false,
+}
+
+async function peerOf(script: Script | ((connection: number) => Script)): Promise<Peer> {
+  const peer = await startPeer(script)
+  ends.push(peer.close)
+  return peer
+}
+
+const stopAt = (port: number, more: Partial<Stop> = {}): Stop => ({
+  name: 'mx.example',
+  address: '127.0.0.1',
+  port,
+  tls: 'opportunistic',
+  implicitTls: false,
+  login: null,
+  proxy: false,
+  ...more,
+})
+
+const QUICK = { connectMs: 500, greetingMs: 300, commandMs: 300, blockMs: 300, endMs: 300 }
+type Keeping = NonNullable<Parameters<typeof createSmtpTransport>[0]['keeping']>
+
+function transportTo(stops: readonly Stop[], keeping: Keeping = {}): Transport {
+  const route: Route = { kind: 'stops', stops }
+  return transportBy({ route: () => Promise.resolve(route), keeping })
+}
+
+function transportBy(wish: Pick<Parameters<typeof createSmtpTransport>[0], 'route'> & { keeping?: Keeping; found?: Addresses }): Transport {
+  const found = wish.found ?? { kind: 'none' }
+  const transport = createSmtpTransport({
+    addressesOf: () => Promise.resolve(found),
+    ehlo: 'out.example.com',
+    allowPrivate: true,
+    patience: QUICK,
+    keeping: wish.keeping ?? {},
+    route: wish.route,
+  })
+  ends.push(transport.close)
+  return transport
+}
+
+/** `code phase`, or `error`. */
+const short = (told: Outcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
+
+const drip = (socket: { write: (text: string) => unknown; destroyed: boolean }): void => {
+  const timer = setInterval(() => (socket.destroyed ? clearInterval(timer) : socket.write('2')), 20)
+}
+const endless = (socket: { write: (text: string) => unknown }): void => void socket.write('2'.repeat(200_000))
+const chatter = (socket: { write: (text: string) => unknown }): void => void socket.write('250-more\r\n'.repeat(20_000))
+const piped = { EHLO: '250-mx.example\r\n250 PIPELINING' }
+
+test.each<[string, Script, string]>([
+  // what the peer does                     script                                             what comes of it
+  ['all is well', {}, '250 end'],
+  ['all is well, pipelined', piped, '250 end'],
+  ['greets with 4xx', { greeting: '421 4.7.0 too many connections' }, '421 greeting'],
+  ['greets with 5xx and closes', { greeting: ['554 5.7.1 go away', CLOSE] }, '554 greeting'],
+  ['greets with many lines', { greeting: '554-a\r\n554-b\r\n554 c' }, '554 greeting'],
+  ['greets with garbage', { greeting: 'SSH-2.0-OpenSSH' }, 'connect'],
+  ['greets with 250', { greeting: '250 hello' }, 'connect'],
+  ['says nothing', { greeting: null }, 'timeout'],
+  ['closes at once', { greeting: CLOSE }, 'connect'],
+  ['drips its greeting', { greeting: drip }, 'timeout'],
+  ['greets without end', { greeting: endless }, 'connect'],
+  ['closes at EHLO', { EHLO: CLOSE }, 'connect'],
+  ['421 at EHLO', { EHLO: '421 4.3.2 shutting down' }, '421 ehlo'],
+  ['knows only HELO', { EHLO: '502 what' }, '250 end'],
+  ['refuses EHLO and HELO', { EHLO: '550 5.7.1 no', HELO: '550 5.7.1 still no' }, '550 ehlo'],
+  ['EHLO without end', { EHLO: chatter }, 'connect'],
+  ['says nothing to EHLO', { EHLO: null }, 'timeout'],
+  ['4xx at MAIL', { MAIL: '451 4.7.1 later' }, '451 mail'],
+  ['5xx at MAIL, pipelined', { ...piped, MAIL: '550 5.7.1 no' }, '550 mail'],
+  ['5xx at MAIL and closes, pipelined', { ...piped, MAIL: ['550 5.7.1 no', CLOSE] }, '550 mail'],
+  ['421 at MAIL and closes', { MAIL: ['421 4.7.0 [TSS04]', CLOSE] }, '421 mail'],
+  ['garbage at MAIL', { MAIL: 'Beeblebrox' }, 'dropped'],
+  ['a code that is none at MAIL', { MAIL: '999 ok' }, 'dropped'],
+  ['354 at MAIL', { MAIL: '354 go on' }, 'dropped'],
+  ['closes at MAIL', { MAIL: CLOSE }, 'dropped'],
+  ['says nothing to MAIL', { MAIL: null }, 'timeout'],
+  ['drips at MAIL', { MAIL: drip }, 'timeout'],
+  ['550 at RCPT', { RCPT: '550 5.1.1 no such user' }, '550 rcpt'],
+  ['550 at RCPT, pipelined', { ...piped, RCPT: '550 5.1.1 no such user', DATA: '503 5.5.1 no rcpt' }, '550 rcpt'],
+  ['550 at RCPT, pipelined, yet takes DATA', { ...piped, RCPT: '550 5.1.1 no such user' }, '550 rcpt'],
+  ['closes at RCPT', { RCPT: CLOSE }, 'dropped'],
+  ['says nothing to RCPT', { RCPT: null }, 'timeout'],
+  ['closes at DATA', { DATA: CLOSE }, 'dropped'],
+  ['451 at DATA', { DATA: '451 4.3.0 later' }, '451 data'],
+  ['says nothing to DATA', { DATA: null }, 'timeout'],
+  ['554 after the mail', { end: '554 5.7.1 spam' }, '554 end'],
+  ['closes after the mail', { end: CLOSE }, 'dropped'],
+  ['says nothing after the mail', { end: null }, 'timeout'],
+  ['3xx after the mail', { end: '354 more' }, 'dropped'],
+  ['250 and closes', { end: ['250 ok', CLOSE] }, '250 end'],
+  ['250 twice', { end: '250 ok\r\n250 ok' }, '250 end'],
+  ['NUL bytes', { RCPT: '550 5.1.1 no\0such\0user' }, '550 rcpt'],
+  ['offers TLS and refuses it', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '454 4.7.0 not now' }, '250 end'],
+  ['offers TLS and talks nonsense', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: ['220 ok', 'nonsense'] }, '250 end'],
+  ['offers TLS and closes', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: ['220 ok', CLOSE] }, '250 end'],
+  ['offers TLS and falls silent', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 ok' }, '250 end'],
+  ['speaks TLS', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go' }, '250 end'],
+])('a peer that %s', async (_, script, want) => {
+  const peer = await peerOf(script)
+  const transport = transportTo([stopAt(peer.port)])
+  expect(short(await transport.send(mail))).toBe(want)
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  // The transport has kept nothing that spoils the next one.
+  expect(short(await transport.send(mail))).toBe(want)
+})
+
+test('who thanks for a mail before it was sent is not believed', async () => {
+  const peer = await peerOf({ MAIL: ['250 ok', '250 ok', '354 go', '250 ok'] })
+  expect(short(await transportTo([stopAt(peer.port)]).send({ ...mail, raw: Buffer.alloc(8_000_000, 'x') }))).toBe('dropped')
+})
+
+test('the whole reply is kept, control characters made visible, cut at 2,048', async () => {
+  const lines = ['550-5.7.1 first', '550-5.7.1 \u0001second', `550 5.7.1 ${'x'.repeat(5_000)}`]
+  const peer = await peerOf({ RCPT: lines.join('\r\n') })
+  const told = await transportTo([stopAt(peer.port)]).send(mail)
+  expect(told.text).toMatch(/^550-5\.7\.1 first\n550-5\.7\.1 \ufffdsecond\n550 5\.7\.1 x+$/)
+  expect(told.text.length).toBe(2_048)
+})
+
+test('what is sent arrives to the byte, dots stuffed', async () => {
+  const peer = await peerOf({})
+  await transportTo([stopAt(peer.port)]).send(mail)
+  expect(peer.mails).toEqual(['Subject: hi\r\n\r\n..dot\r\nhello'])
+  expect(peer.heard[0]?.slice(0, 3)).toEqual(['EHLO out.example.com', 'MAIL FROM:<b@bounce.example.com>', 'RCPT TO:<ann@example.com>'])
+})
+
+test('a connection is kept, after a refusal too; a probe has its own; a share of mails ends it', async () => {
+  const peer = await peerOf({ RCPT: '550 5.1.1 no' })
+  const transport = transportTo([stopAt(peer.port)], { mails: 3 })
+  for (const _ of [1, 2, 3, 4]) await settled(transport.send(mail))
+  expect(peer.heard.length).toBe(2)
+  expect(peer.heard[0]?.filter((line) => line === 'RSET').length).toBe(3)
+  await settled(transport.send({ ...mail, probe: true }))
+  expect(peer.heard.length).toBe(3)
+})
+
+/** The answer is told before the connection is clear again: a mail that comes at once has another one. */
+async function settled(sent: Promise<Outcome>): Promise<void> {
+  await sent
+  await new Promise((resolve) => setTimeout(resolve, 30))
+}
+
+test('a kept connection that has died costs the mail nothing', async () => {
+  const peer = await peerOf((n) =>
+    n === 1 ? { MAIL: (socket) => (peerFirst++ === 0 ? socket.write('250 ok\r\n') : socket.destroy()) } : {},
+  )
+  let peerFirst = 0
+  const transport = transportTo([stopAt(peer.port)])
+  await settled(transport.send(mail))
+  expect(short(await transport.send(mail))).toBe('250 end')
+  expect(peer.heard.length).toBe(2)
+})
+
+test('idle connections end by themselves', async () => {
+  const peer = await peerOf({})
+  const transport = transportTo([stopAt(peer.port)], { idleMs: 20 })
+  await transport.send(mail)
+  await expect.poll(() => peer.heard[0]?.at(-1)).toBe('QUIT')
+})
+
+test('the next host where one is not there; the reply of one that is there ends it', async () => {
+  const gone = await peerOf({})
+  await gone.close()
+  const good = await peerOf({})
+  const busy = await peerOf({ greeting: '421 4.7.0 later' })
+  const told = await transportTo([stopAt(gone.port), stopAt(good.port, { name: 'mx2.example' })]).send(mail)
+  expect(told).toMatchObject({ kind: 'reply', code: 250, mx: 'mx2.example' })
+  expect(short(await transportTo([stopAt(busy.port), stopAt(good.port)]).send(mail))).toBe('421 greeting')
+  expect(short(await transportTo([stopAt(gone.port)]).send(mail))).toBe('connect')
+})
+
+test.each<[string, Partial<Stop>, Script, string]>([
+  ['required, not offered', { tls: 'required' }, {}, 'tls'],
+  ['required, offered', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go' }, '250 end'],
+  ['required, not now', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '454 4.7.0 not now' }, '454 starttls'],
+  ['required, broken', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: ['220 ok', 'nonsense'] }, 'tls'],
+  ['verified, by itself signed', { tls: 'verified' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go' }, 'tls'],
+  ['off', { tls: 'off' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: CLOSE }, '250 end'],
+  ['a password in the clear', { login: { user: 'u', pass: 'p' } }, { EHLO: '250-mx\r\n250 AUTH PLAIN' }, 'connect'],
+  ['a password where that is meant', { tls: 'off', login: { user: 'u', pass: 'p' } }, { EHLO: '250-mx\r\n250 AUTH PLAIN' }, '250 end'],
+  ['a wrong one', { tls: 'off', login: { user: 'u', pass: 'p' } }, { EHLO: '250-mx\r\n250 AUTH PLAIN', AUTH: '535 5.7.8 no' }, 'connect'],
+])('TLS and login: %s', async (_, more, script, want) => {
+  const peer = await peerOf(script)
+  expect(short(await transportTo([stopAt(peer.port, more)]).send(mail))).toBe(want)
+})
+
+test('envelope: null sender, A-labels, 8BITMIME, DSN, SMTPUTF8 only to who takes it', async () => {
+  const peer = await peerOf({ EHLO: '250-mx\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8' })
+  const transport = transportTo([stopAt(peer.port)])
+  await transport.send({ ...mail, from: '', to: 'ann@müller.example' })
+  await transport.send({ ...mail, probe: true, raw: Buffer.from('\r\ngrüße\r\n'), envelopeId: 'A+B 1' })
+  await transport.send({ ...mail, probe: true, to: 'jörg@example.com' })
+  const said = peer.heard.map((lines) => lines.slice(1, 3))
+  expect(said).toEqual([
+    ['MAIL FROM:<>', 'RCPT TO:<ann@xn--mller-kva.example>'],
+    [
+      'MAIL FROM:<b@bounce.example.com> BODY=8BITMIME RET=HDRS ENVID=A+2BB+201',
+      'RCPT TO:<ann@example.com> NOTIFY=FAILURE,DELAY ORCPT=rfc822;ann@example.com',
+    ],
+    [
+      'MAIL FROM:<b@bounce.example.com> SMTPUTF8 RET=HDRS',
+      `RCPT TO:<${Buffer.from('jörg').toString('latin1')}@example.com> NOTIFY=FAILURE,DELAY`,
+    ],
+  ])
+  const plain = await peerOf({})
+  const told = await transportTo([stopAt(plain.port)]).send({ ...mail, to: 'jörg@example.com' })
+  expect(told).toMatchObject({ kind: 'reply', code: 550, phase: 'rcpt' })
+  expect(told.text).toContain('5.6.7')
+})
+
+test('no route: for good, for now, without an address, with an inner one only', async () => {
+  const refused: Route = { kind: 'refused', code: 556, text: '556 5.1.10 Recipient address has null MX' }
+  expect(await transportBy({ route: () => Promise.resolve(refused) }).send(mail)).toEqual({
+    kind: 'reply',
+    code: 556,
+    text: refused.text,
+    mx: null,
+    phase: 'route',
+  })
+  expect(short(await transportBy({ route: () => Promise.resolve({ kind: 'failed', text: 'ESERVFAIL' }) }).send(mail))).toBe('dns')
+  const named: Route = { kind: 'stops', stops: [stopAt(1, { address: null })] }
+  expect(short(await transportBy({ route: () => Promise.resolve(named) }).send(mail))).toBe('connect')
+  expect(short(await transportBy({ route: () => Promise.resolve(named), found: { kind: 'failed', text: 'x' } }).send(mail))).toBe('dns')
+  const peer = await peerOf({})
+  const guarded = createSmtpTransport({
+    route: () => Promise.resolve({ kind: 'stops', stops: [stopAt(peer.port, { address: null })] }),
+    addressesOf: () => Promise.resolve({ kind: 'addresses', addresses: ['127.0.0.1'] }),
+    ehlo: 'out.example.com',
+    allowPrivate: false,
+  })
+  ends.push(guarded.close)
+  expect(short(await guarded.send(mail))).toBe('connect')
+  expect(peer.heard.length).toBe(0)
+})
+
+test('it leaves by the egress IP; one that is not ours does not leave', async () => {
+  const peer = await peerOf({})
+  const transport = transportTo([stopAt(peer.port)])
+  expect(short(await transport.send({ ...mail, egressIp: '127.0.0.9' }))).toBe('250 end')
+  expect(peer.remotes).toEqual(['127.0.0.9'])
+  expect(short(await transport.send({ ...mail, egressIp: '192.0.2.1' }))).toBe('connect')
+})
+
+test('a smart host by name and by address; one that does not resolve is a failure for now', async () => {
+  const peer = await peerOf({})
+  const host = { port: peer.port, login: null, tls: 'off', implicitTls: false } as const
+  const found = [{ address: '127.0.0.1', family: 4 }]
+  const byName = smarthostRoute({ ...host, host: 'relay.example' }, () => Promise.resolve(found))
+  expect(short(await transportBy({ route: byName }).send(mail))).toBe('250 end')
+  expect(short(await transportBy({ route: smarthostRoute({ ...host, host: '127.0.0.1' }) }).send(mail))).toBe('250 end')
+  const gone = smarthostRoute({ ...host, host: 'relay.example' }, () => Promise.reject(new Error('ENOTFOUND')))
+  expect(short(await transportBy({ route: gone }).send(mail))).toBe('dns')
+})
+
+test('closing while mails are under way: each is told once', async () => {
+  const peer = await peerOf({ end: null })
+  const transport = transportTo([stopAt(peer.port)])
+  const sent = [1, 2, 3].map(() => transport.send(mail))
+  await expect.poll(() => peer.mails.length).toBe(3)
+  await transport.close()
+  expect((await Promise.all(sent)).map(short)).toEqual(['dropped', 'dropped', 'dropped'])
+  expect(short(await transport.send(mail))).toBe('dropped')
+})

@@ -1,0 +1,174 @@
+/**
+ * limits.test - peers, networks, clocks and the budget as tables
+ */
+import { describe, expect, test } from 'vitest'
+import { Fault } from '../../src/errors.ts'
+import { createBudget } from '../../src/net/byte-budget.ts'
+import { slownessOf, type PaceLimits } from '../../src/smtp-server/slow-peer.ts'
+import { createPeers, listPeers, networkOf, plainAddress } from '../../src/smtp-server/peer-limits.ts'
+import { hasOwnStatus, lineOf, refusalOf, REFUSALS } from '../../src/smtp-server/refusals.ts'
+import { SCHEMA } from '../../src/settings/schema.ts'
+
+const networks = [
+  ['192.0.2.7', '192.0.2'],
+  ['::ffff:192.0.2.7', '192.0.2'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+  ['2001:db8::1', '2001:db8:0:0'],
+  ['::1', '0:0:0:0'],
+] as const
+test.each(networks)('network of %s', (address, want) => expect(networkOf(address)).toBe(want))
+
+const addresses = [
+  ['192.0.2.7', '192.0.2.7'],
+  ['::ffff:192.0.2.7', '192.0.2.7'],
+  ['::FFFF:192.0.2.7', '192.0.2.7'],
+  ['2001:DB8::1', '2001:db8::1'],
+  ['', ''],
+] as const
+test.each(addresses)('plain %s', (address, want) => expect(plainAddress(address)).toBe(want))
+
+describe('listed peers', () => {
+  const isListed = listPeers(['192.0.2.7', '198.51.100.0/24', '2001:db8::/32'])
+  const cases = [
+    ['192.0.2.7', true],
+    ['192.0.2.8', false],
+    ['198.51.100.200', true],
+    ['198.51.101.1', false],
+    ['2001:db8:ffff::1', true],
+    ['2001:db9::1', false],
+    ['', false],
+    ['mx.example.net', false],
+  ] as const
+  test.each(cases)('%s: %s', (address, want) => expect(isListed(address)).toBe(want))
+  test('nobody is listed by an empty list', () => expect(listPeers([])('192.0.2.7')).toBe(false))
+  test.each(['lb.example.net', '192.0.2.7/33', '192.0.2.7/', '192.0.2.7/x', '*', ''])('%j is refused at the start', (entry) => {
+    expect(() => listPeers([entry])).toThrow(Fault)
+  })
+})
+
+test('connections are counted by peer and by network, and given back', () => {
+  const peers = createPeers({ connectionsPerPeer: 2, connectionsPerNetwork: 3, mailsPerPeerMinute: 1 })
+  expect(peers.connect('192.0.2.1')).toBeNull()
+  expect(peers.connect('192.0.2.1')).toBeNull()
+  expect(peers.connect('192.0.2.1')).toBe('peerConnections')
+  expect(peers.connect('192.0.2.2')).toBeNull()
+  expect(peers.connect('192.0.2.3')).toBe('networkConnections')
+  expect(peers.connect('192.0.3.3')).toBeNull()
+  peers.disconnect('192.0.2.9')
+  expect(peers.connect('192.0.2.3')).toBe('networkConnections')
+  peers.disconnect('192.0.2.1')
+  expect(peers.connect('192.0.2.3')).toBeNull()
+})
+
+test('mails are counted by the minute', () => {
+  const peers = createPeers({ connectionsPerPeer: 1, connectionsPerNetwork: 1, mailsPerPeerMinute: 2 })
+  const at = [0, 1, 2, 59_999, 60_000].map((now) => peers.mail('192.0.2.1', now))
+  expect(at).toEqual([null, null, 'peerMails', 'peerMails', null])
+  expect(peers.mail('192.0.2.2', 60_000)).toBeNull()
+})
+
+const PACE: PaceLimits = { commandTimeout: 300_000, dataTimeout: 900_000, dataGrace: 60_000, dataBytesPerSecond: 256 }
+const paces = [
+  // waits for   seconds  bytes       too slow
+  ['command', 300, 0, null],
+  ['command', 301, 0, 'slowCommand'],
+  ['ours', 100_000, 0, null],
+  ['data', 60, 0, null],
+  ['data', 61, 0, 'slowData'],
+  ['data', 61, 61 * 256, null],
+  ['data', 61, 61 * 256 - 1, 'slowData'],
+  ['data', 900, 1e9, null],
+  ['data', 901, 1e9, 'longData'],
+] as const
+test.each(paces)('a peer that has owed us %s for %d s, %d bytes', (waitsFor, seconds, bytes, want) => {
+  expect(slownessOf({ waitsFor, since: 1_000, bytes }, PACE, 1_000 + seconds * 1_000)).toBe(want)
+})
+
+describe('the budget of open bodies', () => {
+  const scene = (
+    limit: number,
+  ): {
+    budget: ReturnType<typeof createBudget>
+    ended: string[]
+    open: (name: string, now: number) => ReturnType<ReturnType<typeof createBudget>['open']>
+  } => {
+    const budget = createBudget(limit)
+    const ended: string[] = []
+    return { budget, ended, open: (name, now) => budget.open(() => ended.push(name), now) }
+  }
+
+  test('above half there is no room, above all of it the largest stalled one goes', () => {
+    const { budget, ended, open } = scene(100)
+    const stalled = open('stalled', 0)
+    const smaller = open('smaller', 0)
+    const busy = open('busy', 0)
+    budget.grow(stalled, 30, 0)
+    budget.grow(smaller, 20, 0)
+    expect(budget.hasRoom()).toBe(true)
+    budget.grow(busy, 50, 2_000)
+    expect(budget.hasRoom()).toBe(false)
+    expect(ended).toEqual([])
+    budget.grow(busy, 1, 2_000)
+    expect(ended).toEqual(['stalled'])
+    expect(budget.used()).toBe(71)
+  })
+
+  test('where nobody has stalled the largest goes', () => {
+    const { budget, ended, open } = scene(100)
+    budget.grow(open('small', 0), 40, 0)
+    budget.grow(open('large', 0), 61, 0)
+    expect(ended).toEqual(['large'])
+  })
+
+  test('a body that is whole counts and is never ended', () => {
+    const { budget, ended, open } = scene(100)
+    const whole = open('whole', 0)
+    budget.grow(whole, 90, 0)
+    budget.settle(whole)
+    budget.grow(open('other', 5_000), 20, 5_000)
+    expect(ended).toEqual(['other'])
+    expect(budget.used()).toBe(90)
+    budget.relieve(60_000)
+    expect(budget.used()).toBe(90)
+    budget.close(whole)
+    budget.close(whole)
+    expect(budget.used()).toBe(0)
+  })
+
+  test('a budget held between half and all is relieved of its largest old bodies, and no further than needed', () => {
+    const { budget, ended, open } = scene(100)
+    const sizes = { a: 30, b: 25, c: 20 }
+    for (const [name, bytes] of Object.entries(sizes)) budget.grow(open(name, 0), bytes, 0)
+    budget.relieve(4_999)
+    expect(ended).toEqual([])
+    budget.grow(open('fresh', 4_000), 24, 4_000)
+    budget.relieve(5_000)
+    expect(ended).toEqual(['a', 'b'])
+    expect(budget.hasRoom()).toBe(true)
+    budget.relieve(60_000)
+    expect(ended).toEqual(['a', 'b'])
+  })
+})
+
+describe('refusals', () => {
+  const rows = Object.entries(REFUSALS)
+  test.each(rows)('%s is a reply of one line with a status that fits its code', (_name, { code, status, text }) => {
+    expect(status).toMatch(new RegExp(`^${String(code)[0]}\\.\\d\\.\\d$`))
+    expect(text).toMatch(/^[\x20-\x7e]+$/)
+  })
+
+  test.each(rows)('%s is known by its words', (name, { status, text }) => {
+    expect(refusalOf(`${status} ${text}`)).toBe(name)
+    expect(hasOwnStatus(`${status} ${text}`)).toBe(true)
+  })
+
+  test('a setting that a refusal names is a setting', () => {
+    const named = rows.flatMap(([, { text }]) => [...text.matchAll(/(?:limits|smtp)\.\w+/g)].map(([name]) => name))
+    expect(new Set(named).size).toBeGreaterThan(15)
+    const settings = SCHEMA.parse({})
+    const known = [...Object.keys(settings.limits).map((key) => `limits.${key}`), ...Object.keys(settings.smtp).map((key) => `smtp.${key}`)]
+    expect(known).toEqual(expect.arrayContaining(named))
+  })
+
+  test('what is said before a session is one line', () => expect(lineOf('connections')).toMatch(/^421 4\.3\.2 [^\r\n]+\r\n$/))
+})

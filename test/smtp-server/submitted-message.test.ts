@@ -1,0 +1,74 @@
+/**
+ * letter.test - what a submitted mail says: total over any bytes, and the sender's own fields as he meant them
+ */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { readLetter } from '../../src/smtp-server/submitted-message.ts'
+
+const read = (text: string, recipients: readonly string[] = ['joe@example.net']) =>
+  readLetter(Buffer.from(text.replaceAll('\n', '\r\n')), { recipients, labelId: null })
+
+const bodyOf = (text: string) => {
+  const letter = read(text)
+  return letter.ok ? letter.submission.body : null
+}
+
+const SENDERS = [
+  // From                                             address
+  ['From: a@example.com', 'a@example.com'],
+  ['from : "A, B" <a@example.com>', 'a@example.com'],
+  ['From: =?utf-8?q?Zo=C3=AB?= <a@example.com>', 'a@example.com'],
+  ['From:\n A\n <a@example.com>', 'a@example.com'],
+  ['From: A', null],
+  ['From: a@example.com, b@example.com', null],
+  ['From: a@example.com\nfrom: b@example.com', null],
+  ['X: y', null],
+] as const
+
+test.each(SENDERS)('%j is from %j', (fields, want) => expect(bodyOf(`${fields}\n\nx`)?.from ?? null).toBe(want))
+
+const IDS = [
+  ['Message-ID: <a@example.com>', 'a@example.com'],
+  ['Message-ID:\n <a@example.com>', 'a@example.com'],
+  ['Message-ID: <a b@example.com>', null],
+  ['Message-ID: <>', null],
+  ['X: y', null],
+] as const
+
+test.each(IDS)('%j has the Message-ID %j', (fields, want) => expect(bodyOf(`From: a@example.com\n${fields}\n\nx`)?.messageId).toBe(want))
+
+test('a header that would cost each send too much is refused; a subject is cut where it is shown', () => {
+  expect(read(`From: a@example.com\nX-A: ${'x'.repeat(262_144)}\n\nx`)).toEqual({ ok: false, why: 'largeHeader' })
+  expect(bodyOf(`From: a@example.com\nSubject: ${'x'.repeat(2_000)}\n\nx`)?.subject).toHaveLength(998)
+})
+
+test('a header behind the blank line is text', () => {
+  expect(bodyOf('From: a@example.com\n\nX-SMTPAPI: nonsense\nFrom: b@example.com')?.from).toBe('a@example.com')
+})
+
+describe('any bytes', () => {
+  test('give a letter or why not', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
+        const letter = readLetter(bytes, { recipients: ['joe@example.net'], labelId: 7 })
+        expect(letter.ok || ['largeHeader', 'noSender', 'extension', 'manySeparate'].includes(letter.why)).toBe(true)
+      }),
+    )
+  })
+
+  test('as fields, too', () => {
+    const line = fc.string({
+      unit: fc.constantFrom('a', ':', ' ', '@', '<', '>', '"', '\r\n', '\r\n ', '{', '}', '=?', '?=', 'From:', 'X-SMTPAPI:', 'é'),
+      maxLength: 60,
+    })
+    fc.assert(
+      fc.property(line, (text) => {
+        const letter = readLetter(Buffer.from(`From: a@example.com\r\n${text}\r\n\r\nx`), {
+          recipients: ['joe@example.net'],
+          labelId: null,
+        })
+        expect(!letter.ok || letter.submission.body.from.includes('@')).toBe(true)
+      }),
+    )
+  })
+})

@@ -1,0 +1,122 @@
+/**
+ * sqlitethread.test - the embedded engine alone: a thread that dies, a file that cannot be opened, a lock that others hold
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
+import { afterAll, describe, expect, test } from 'vitest'
+import { openEngine } from '../../../src/store/engine/engine.ts'
+import { createPacker, createUnpacker } from '../../../src/store/engine/message-packing.ts'
+import { createThread, faultOf } from '../../../src/store/engine/sqlite-thread.ts'
+import type { Value } from '../../../src/store/engine/value.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'bounced-sqlite-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+let files = 0
+const fresh = (): string => `sqlite:${join(folder, `${files++}.db`)}`
+
+describe('sqlite', () => {
+  const codes = [
+    // SQLite's code                      ours
+    [5, 'store_busy'], //                 busy
+    [517, 'store_busy'], //               busy, snapshot
+    [10, 'store_busy'], //                I/O error
+    [778, 'store_busy'], //               I/O error at a write
+    [13, 'store_busy'], //                disk full
+    [14, 'store_busy'], //                cannot open
+    [19, 'conflict'], //                  constraint
+    [1_555, 'conflict'], //               primary key
+    [2_067, 'conflict'], //               unique
+    [1, 'internal'], //                   wrong SQL
+    [11, 'internal'], //                  damaged file
+    [0, 'internal'], //                   not SQLite's
+  ] as const
+  test.each(codes)('code %i is %s', (code, want) => {
+    expect(faultOf({ code, message: 'x' }).code).toBe(want)
+  })
+
+  const wrong = ['sqlite:', 'sqlite::memory:', 'mysql://localhost/x', '']
+  test.each(wrong)('"%s" is no store', async (url) => {
+    await expect(openEngine(url)).rejects.toMatchObject({ code: 'config_invalid' })
+  })
+
+  test('a folder that is not there, a file that is no database', async () => {
+    await expect(openEngine(`sqlite:${join(folder, 'nowhere', 'x.db')}`)).rejects.toMatchObject({ code: 'store_busy' })
+    writeFileSync(join(folder, 'text.db'), 'this is text and no database at all, long enough to have a header '.repeat(20))
+    await expect(openEngine(`sqlite:${join(folder, 'text.db')}`)).rejects.toMatchObject({ name: 'Fault' })
+  })
+
+  test('durable settings are in force', async () => {
+    const engine = await openEngine(fresh())
+    const pragmas = await engine.tx(async (db) =>
+      Promise.all(['journal_mode', 'synchronous', 'auto_vacuum'].map(async (name) => db.one(`pragma ${name}`))),
+    )
+    expect(pragmas).toEqual([{ journal_mode: 'wal' }, { synchronous: 2 }, { auto_vacuum: 2 }])
+    await engine.close()
+  })
+
+  test('a thread that dies takes its transaction with it, and the next one works', async () => {
+    const path = fresh().slice('sqlite:'.length)
+    const workers: Worker[] = []
+    const thread = createThread({ path, readOnly: false, busyTimeoutMillis: 100 }, (settings) => {
+      const worker = new Worker(new URL('../../../src/store/engine/sqlite-worker.ts', import.meta.url), { workerData: settings })
+      workers.push(worker)
+      return worker
+    })
+    const run = async (sql: string) => thread.ask({ verb: 'run', sql, width: 0, values: [] })
+    await Promise.all([thread.ask({ verb: 'begin' }), run('create table t (n integer) strict'), thread.ask({ verb: 'commit' })])
+    await Promise.all([thread.ask({ verb: 'begin' }), run('insert into t values (1)')])
+    const waiting = run('insert into t values (2)')
+    const [ended] = await Promise.allSettled([waiting, workers[0]?.terminate()])
+    expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'store_busy' } })
+    // The transaction is gone: what belongs to it must not slip into the file alone.
+    await expect(run('insert into t values (3)')).rejects.toMatchObject({ code: 'internal' })
+    await Promise.all([thread.ask({ verb: 'begin' }), run('insert into t values (4)')])
+    const found = await thread.ask({ verb: 'rows', sql: 'select n from t', width: 0, values: [] })
+    expect([found.rows, workers.length]).toEqual([[{ n: 4 }], 2])
+    await thread.ask({ verb: 'commit' })
+    await thread.close()
+  })
+
+  test('a thread that cannot start is store_busy for all who wait, and is tried again', async () => {
+    const later = join(folder, 'later')
+    const thread = createThread({ path: join(later, 'x.db'), readOnly: false, busyTimeoutMillis: 100 })
+    const asked = await Promise.allSettled([thread.ask({ verb: 'begin' }), thread.ask({ verb: 'commit' })])
+    expect(asked).toMatchObject([{ reason: { code: 'store_busy' } }, { reason: { code: 'store_busy' } }])
+    mkdirSync(later)
+    await Promise.all([thread.ask({ verb: 'begin' }), thread.ask({ verb: 'commit' })])
+    await thread.close()
+  })
+
+  test('a lock that another process holds is store_busy, and heals', async () => {
+    const url = fresh()
+    const engine = await openEngine(url, { busyTimeoutMillis: 20 })
+    await engine.tx(async (db) => db.run('create table t (n integer) strict'))
+    const other = new DatabaseSync(url.slice('sqlite:'.length))
+    other.exec('begin immediate')
+    const blocked = engine.tx(async (db) => {
+      await db.run('insert into t values (1)')
+      return db.run('insert into t values (2)')
+    })
+    await expect(blocked).rejects.toMatchObject({ code: 'store_busy' })
+    expect(await engine.read.one('select count(*) as n from t')).toEqual({ n: 0 })
+    other.exec('rollback')
+    other.close()
+    expect(await engine.tx(async (db) => db.run('insert into t values (3)'))).toBe(1)
+    await engine.close()
+  })
+
+  test('a parcel opens as it was packed', () => {
+    const lists: readonly (readonly Value[])[] = [[], [1, 'a', null], [Buffer.from('xyz'), 0, new Uint8Array(0)], [Buffer.alloc(10_000, 1)]]
+    const packer = createPacker()
+    const packed = lists.map((list) => packer.add(list))
+    const unpack = createUnpacker(packer.blob())
+    const opened = packed.map(unpack)
+    const plain = (list: readonly Value[]) =>
+      list.map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value))
+    expect(opened.map(plain)).toEqual(lists.map(plain))
+  })
+})

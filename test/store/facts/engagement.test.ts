@@ -1,0 +1,61 @@
+/**
+ * engagement.test - opens and clicks by time, address, user and label, on both engines
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import { findEngagement } from '../../../src/store/facts/engagement.ts'
+import type { EngagementFilters } from '../../../src/store/facts/engagement.ts'
+import { appendFacts } from '../../../src/store/facts/facts.ts'
+import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { engines } from '../../support/engines.ts'
+import { hashOf, sampleDelivery, sampleFact, T0, worldOf } from '../sample.ts'
+
+const mails = [sampleDelivery({ n: 1, labelId: 7 }), sampleDelivery({ n: 2, apiUser: 'batch' }), sampleDelivery({ n: 3, account: 2 })]
+const touch = (n: number, kind: 'open' | 'click', at: number, account = 1) => {
+  const mail = mails[n - 1]
+  const of = {
+    n,
+    kind,
+    at,
+    account,
+    deliveryId: mail?.deliveryId ?? null,
+    subject: mail?.deliveryId ?? '',
+    deliveryMonth: mail?.month ?? 0,
+  }
+  const data = { requestId: `${n}-${at}`, url: kind === 'click' ? 'https://example.com/' : null, ip: '192.0.2.9', userAgent: null }
+  return sampleFact({ ...of, dedupKey: `${kind}:${n}-${at}`, data })
+}
+
+describe.each(engines)('engagement: $kind', ({ open }) => {
+  let engine: Engine
+  beforeAll(async () => {
+    engine = (await open()).engine
+    const facts = [touch(1, 'open', T0 + 1), touch(1, 'click', T0 + 2), touch(2, 'open', T0 + 3), touch(3, 'open', T0 + 4, 2)]
+    await engine.tx(async (db) => saveWorld(db, worldOf({ deliveries: mails })))
+    await engine.tx(async (db) =>
+      appendFacts(db, [...facts, sampleFact({ n: 1, kind: 'stub', data: { tie: { via: 'return-path', proof: 'token' } } })]),
+    )
+  })
+
+  const cases: readonly (readonly [string, EngagementFilters, readonly number[]])[] = [
+    ['all', {}, [3, 2, 1]],
+    ['opens', { kind: 'open' }, [3, 1]],
+    ['clicks', { kind: 'click' }, [2]],
+    ['a window', { from: T0 + 2, to: T0 + 3 }, [2]],
+    ['an address', { addressHash: hashOf('r1@example.com') }, [2, 1]],
+    ['another’s address', { addressHash: hashOf('r3@example.com') }, []],
+    ['a user', { apiUsers: ['batch'] }, [3]],
+    ['a label', { labelIds: [7] }, [2, 1]],
+    ['no label', { labelIds: [] }, []],
+  ]
+  test.each(cases)('%s', async (_, filters, want) => {
+    const { rows, total } = await findEngagement(engine.read, 1, filters, { start: 0, limit: 100 })
+    expect([rows.map(({ fact }) => fact.at - T0), total]).toEqual([want, want.length])
+  })
+
+  test('pages', async () => {
+    const page = await findEngagement(engine.read, 1, {}, { start: 1, limit: 1 })
+    expect(page).toMatchObject({ total: 3, rows: [{ emailId: 'm1x0$r1@example.com', recipient: 'r1@example.com', apiUser: 'sender' }] })
+    expect((await findEngagement(engine.read, 1, {}, { start: 0, limit: 0 })).rows).toEqual([])
+  })
+})

@@ -1,0 +1,295 @@
+/**
+ * world.test - what is saved comes back, what belongs together is all there or not at all
+ */
+import { setTimeout as rest } from 'node:timers/promises'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Fact } from '../../../src/ledger/facts/fact.ts'
+import { addressKey, emptyWorld, QUARTER_MS, quarterOf, seenKey, siteKey, suppressionKey } from '../../../src/ledger/project/state.ts'
+import type { World } from '../../../src/ledger/project/state.ts'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import { deliveryTimeline } from '../../../src/store/facts/facts.ts'
+import { getRawMail, getRawMailForOperator, removeRawMailForOperator, removeRawMailsForOperator } from '../../../src/store/mail/raw-mail.ts'
+import { findReportForOperator, knownDigestsForOperator } from '../../../src/store/mail/reports.ts'
+import { doorKey, HISTORY_LIMIT, loadWorld, saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { engines } from '../../support/engines.ts'
+import { findDelivery } from '../../support/look.ts'
+import {
+  DAY,
+  deliveryIdOf,
+  hashOf,
+  idOf,
+  openFact,
+  sampleDelivery,
+  sampleFact,
+  sampleInbox,
+  sampleReport,
+  sampleSuppression,
+  T0,
+  worldOf,
+} from '../sample.ts'
+
+const DIGEST = hashOf('mail')
+
+function withSites(world: World, rows: readonly (readonly [string, number, number])[]): World {
+  for (const [site, quarter, n] of rows) world.dirty.siteCounters.set(siteKey(site, quarter, 'hits'), { site, quarter, metric: 'hits', n })
+  return world
+}
+
+describe.each(engines)('world: $kind', ({ open }) => {
+  let engine: Engine
+  beforeEach(async () => {
+    engine = (await open()).engine
+  })
+  const save = async (world: World) => engine.tx(async (db) => saveWorld(db, world))
+
+  test('everything saved is loaded', async () => {
+    const delivery = sampleDelivery({ n: 1 })
+    const entry = sampleSuppression({ address: delivery.recipient, addressHash: delivery.addressHash ?? '' })
+    const inbox = sampleInbox()
+    const fact = openFact(1)
+    const body = Buffer.from('Subject: hello\r\n\r\nbody')
+    await engine.tx(async (db) =>
+      saveWorld(db, worldOf({ deliveries: [delivery], suppressions: [entry], inbox: [inbox], facts: [fact] }), {
+        reports: [sampleReport()],
+        rawMails: [{ digest: DIGEST, receivedAt: T0, size: 24, body }],
+      }),
+    )
+    const loaded = await engine.tx(async (db) =>
+      loadWorld(db, { deliveries: [{ account: 1, deliveryId: delivery.deliveryId }], digests: [DIGEST, hashOf('new')], history: true }),
+    )
+    expect([...loaded.world.deliveries.values()]).toEqual([delivery])
+    expect([...loaded.world.suppressions.values()]).toEqual([entry])
+    expect([...loaded.world.inbox.values()]).toEqual([inbox])
+    expect([...loaded.world.seen]).toEqual([seenKey(fact)])
+    expect([...loaded.knownDigests]).toEqual([DIGEST])
+    expect(loaded.world.history.get(addressKey(1, delivery.addressHash ?? ''))?.get(delivery.deliveryId)).toEqual(delivery)
+    expect(loaded.world.fresh).toEqual([])
+    expect(await deliveryTimeline(engine.read, 1, delivery.deliveryId)).toEqual([fact])
+    expect((await getRawMail(engine.read, 1, DIGEST))?.toString()).toBe('Subject: hello\r\n\r\nbody')
+  })
+
+  test('by emailId and by Message-ID header, an account at a time', async () => {
+    const header = '<same@example.org>'
+    const rows = [
+      sampleDelivery({ n: 1, messageIdHeader: header }),
+      sampleDelivery({ n: 2, messageIdHeader: header }),
+      sampleDelivery({ n: 3, account: 2, messageIdHeader: header, emailId: 'm1x0$r1@example.com' }),
+    ]
+    await save(worldOf({ deliveries: rows }))
+    const needs = {
+      emailIds: [{ account: 1, emailId: 'm1x0$r1@example.com' }],
+      messageIdHeaders: [{ account: 1, messageIdHeader: header }],
+    }
+    const loaded = await engine.tx(async (db) => loadWorld(db, needs))
+    expect(loaded.byEmailId.get(doorKey(1, 'm1x0$r1@example.com'))?.deliveryId).toBe(deliveryIdOf(1))
+    expect(loaded.byMessageIdHeader.get(doorKey(1, header))?.map(({ deliveryId }) => deliveryId)).toEqual([1, 2].map(deliveryIdOf))
+    expect([...loaded.world.deliveries.keys()]).toEqual([1, 2].map(deliveryIdOf))
+  })
+
+  test('the same key twice in the needs is one row', async () => {
+    await save(worldOf({ deliveries: [sampleDelivery({ n: 1 })] }))
+    const ref = { account: 1, deliveryId: deliveryIdOf(1) }
+    const loaded = await engine.tx(async (db) =>
+      loadWorld(db, { deliveries: [ref, ref], emailIds: [{ account: 1, emailId: 'm1x0$r1@example.com' }] }),
+    )
+    expect([...loaded.world.deliveries.keys()]).toEqual([ref.deliveryId])
+  })
+
+  test('nothing is needed: nothing is loaded', async () => {
+    const loaded = await engine.tx(async (db) => loadWorld(db, {}))
+    expect(loaded.world).toEqual(emptyWorld())
+  })
+
+  test('all facts where asked for, and where the row is reclassified', async () => {
+    await save(
+      worldOf({
+        deliveries: [sampleDelivery({ n: 1, reclassified: true }), sampleDelivery({ n: 2 }), sampleDelivery({ n: 3 })],
+        facts: [1, 2, 3].map((n) => openFact(n)),
+      }),
+    )
+    const refs = [1, 2, 3, 4].map((n) => ({ account: 1, deliveryId: deliveryIdOf(n) }))
+    const loaded = await engine.tx(async (db) => loadWorld(db, { deliveries: refs, facts: refs.slice(1, 2) }))
+    expect(Object.fromEntries([...loaded.world.facts].map(([id, facts]) => [id, facts.length]))).toEqual({
+      [deliveryIdOf(1)]: 1,
+      [deliveryIdOf(2)]: 1,
+    })
+    expect(loaded.world.seen.size).toBe(3)
+  })
+
+  test('what was seen under a mail or an address', async () => {
+    const fact = sampleFact<'alarm'>({
+      n: 0,
+      kind: 'alarm',
+      data: { alarm: 'brake', text: 'x', detail: {} },
+      deliveryId: null,
+      deliveryMonth: 0,
+      subject: `mail:${DIGEST}`,
+    })
+    await save(worldOf({ facts: [fact] }))
+    const subject = fact.subject
+    const loaded = await engine.tx(async (db) =>
+      loadWorld(db, {
+        subjects: [
+          { account: 1, subject },
+          { account: 2, subject },
+        ],
+      }),
+    )
+    expect([...loaded.world.seen]).toEqual([seenKey(fact)])
+  })
+
+  test('lists of the account, and the shared one only where asked for', async () => {
+    const hash = hashOf('gone@example.com')
+    const entries = [0, 1, 2].map((account) => sampleSuppression({ account }))
+    await save(worldOf({ suppressions: entries }))
+    const ask = async (shared: boolean) =>
+      [
+        ...(
+          await engine.tx(async (db) => loadWorld(db, { addresses: [{ account: 1, addressHash: hash }], shared }))
+        ).world.suppressions.keys(),
+      ].toSorted()
+    const keys = entries.map(suppressionKey)
+    expect(await ask(false)).toEqual([keys[1]])
+    expect(await ask(true)).toEqual([keys[0], keys[1]])
+  })
+
+  test('history is bounded', async () => {
+    await save(
+      worldOf({
+        deliveries: Array.from({ length: HISTORY_LIMIT + 20 }, (_, n) =>
+          sampleDelivery({ n, recipient: 'test@example.com', addressHash: hashOf('test@example.com') }),
+        ),
+      }),
+    )
+    const addressHash = hashOf('test@example.com')
+    const loaded = await engine.tx(async (db) => loadWorld(db, { addresses: [{ account: 1, addressHash }], history: true }))
+    const history = [...(loaded.world.history.get(addressKey(1, addressHash))?.keys() ?? [])]
+    expect(history).toHaveLength(HISTORY_LIMIT)
+    expect(history).toContain(deliveryIdOf(HISTORY_LIMIT + 19))
+  })
+
+  test('counters add up over batches; sites sum their week', async () => {
+    const now = quarterOf(T0)
+    const rows = [
+      ['a', now, 2],
+      ['a', now - QUARTER_MS, 3],
+      ['a', now - 3 * DAY, 5],
+      ['a', now - 6 * DAY, 7],
+      ['a', now - 8 * DAY, 100],
+      ['b', now, 50],
+    ] as const
+    for (let i = 0; i < 2; i++) await save(withSites(emptyWorld(), rows))
+    const { world } = await engine.tx(async (db) => loadWorld(db, { sites: [{ site: 'a', at: T0 }] }))
+    expect(world.siteCounts.get(siteKey('a', now, 'hits'))).toBe(4)
+    expect(world.siteCounts.get(siteKey('a', now - QUARTER_MS, 'hits'))).toBe(6)
+    expect([...world.siteCounts.values()].reduce((sum, n) => sum + n, 0)).toBe(34)
+    expect([...world.siteCounts.keys()].every((key) => key.startsWith('a/'))).toBe(true)
+  })
+
+  test('moments far apart, as in a replay, keep every quarter apart', async () => {
+    const now = quarterOf(T0)
+    const rows = [0, 1, 100, 300].map((ago) => ['a', now - ago * QUARTER_MS, ago + 1] as const)
+    await save(withSites(emptyWorld(), rows))
+    const sites = [0, 100, 200].map((ago) => ({ site: 'a', at: T0 - ago * QUARTER_MS }))
+    const { world } = await engine.tx(async (db) => loadWorld(db, { sites }))
+    expect(Object.fromEntries(world.siteCounts)).toEqual(
+      Object.fromEntries(rows.map(([site, quarter, n]) => [siteKey(site, quarter, 'hits'), n])),
+    )
+  })
+
+  test('a site that the brake holds is loaded', async () => {
+    const world = emptyWorld()
+    const state = { site: 'a', held: true, change: 3, at: T0, factId: idOf('brake') }
+    world.sites.set('a', state)
+    world.dirty.sites.add('a')
+    await save(world)
+    const loaded = await engine.tx(async (db) =>
+      loadWorld(db, {
+        sites: [
+          { site: 'a', at: T0 },
+          { site: 'b', at: T0 },
+        ],
+      }),
+    )
+    expect([...loaded.world.sites]).toEqual([['a', state]])
+  })
+
+  test('a report moves a delivery and cannot touch what it was registered with; a request writes it whole', async () => {
+    const row = sampleDelivery({ n: 1 })
+    await save(worldOf({ deliveries: [row] }))
+    const moved = { ...row, status: 4, subStatus: 406, egressIp: '192.0.2.7' } as const
+    await save(worldOf({ deliveries: [{ ...moved, recipient: 'other@example.com', apiUser: 'other' }], facts: [openFact(1)] }))
+    expect(await findDelivery(engine.read, 1, row.deliveryId)).toEqual(moved)
+    const whole = { ...moved, apiUser: 'other', label: 'x' }
+    const request = sampleFact<'audit'>({ n: 1, kind: 'audit', data: { actor: 'test', what: 'request', detail: {} } })
+    await save(worldOf({ deliveries: [whole], facts: [{ ...request, kind: 'request' } as Fact] }))
+    expect(await findDelivery(engine.read, 1, row.deliveryId)).toEqual(whole)
+  })
+
+  test('a fact that is there already voids the whole', async () => {
+    await save(worldOf({ facts: [openFact(1)] }))
+    const again = worldOf({ deliveries: [sampleDelivery({ n: 1 })], facts: [openFact(1, { id: idOf('other') })] })
+    await expect(save(again)).rejects.toMatchObject({ code: 'conflict' })
+    expect(await findDelivery(engine.read, 1, deliveryIdOf(1))).toBeNull()
+  })
+
+  test('a mail that came before voids the whole', async () => {
+    await engine.tx(async (db) => saveWorld(db, emptyWorld(), { reports: [sampleReport()] }))
+    const again = engine.tx(async (db) => saveWorld(db, worldOf({ inbox: [sampleInbox()] }), { reports: [sampleReport()] }))
+    await expect(again).rejects.toMatchObject({ code: 'conflict' })
+    expect(await engine.read.one('select count(*) as n from inbox')).toEqual({ n: 0 })
+  })
+
+  test('two nodes that load and save the same delivery at once lose nothing', async () => {
+    await save(worldOf({ deliveries: [sampleDelivery({ n: 1 })] }))
+    const bump = async (i: number) =>
+      engine.tx(async (db) => {
+        const { world } = await loadWorld(db, { deliveries: [{ account: 1, deliveryId: deliveryIdOf(1) }] })
+        const row = world.deliveries.get(deliveryIdOf(1)) ?? sampleDelivery({ n: 1 })
+        await rest(3)
+        world.fresh.push(openFact(1, { id: idOf(`open ${i}`), dedupKey: `open ${i}` }))
+        world.deliveries.set(row.deliveryId, { ...row, opens: row.opens + 1 })
+        world.dirty.deliveries.add(row.deliveryId)
+        await saveWorld(db, world)
+      })
+    await Promise.all([0, 1, 2, 3].map(bump))
+    expect((await findDelivery(engine.read, 1, deliveryIdOf(1)))?.opens).toBe(4)
+    expect(await deliveryTimeline(engine.read, 1, deliveryIdOf(1))).toHaveLength(4)
+  })
+
+  test('two nodes that receive the same mail at once keep it once', async () => {
+    const receive = async () =>
+      engine.tx(async (db) => {
+        const { knownDigests, world } = await loadWorld(db, { digests: [DIGEST] })
+        await rest(10)
+        if (knownDigests.has(DIGEST)) return 'again'
+        await saveWorld(db, world, { reports: [sampleReport()] })
+        return 'new'
+      })
+    expect((await Promise.all([receive(), receive()])).toSorted()).toEqual(['again', 'new'])
+  })
+
+  test('raw mail: another account does not see it, it expires, it is erased', async () => {
+    const raw = Buffer.from(`${'x'.repeat(70_000)}\0\xff`, 'latin1')
+    const mails = await Promise.all(
+      ['one', 'two', 'three'].map(async (name, i) => ({
+        digest: hashOf(name),
+        receivedAt: T0 + i * DAY,
+        size: raw.length,
+        body: raw,
+      })),
+    )
+    const reports = mails.map(({ digest, receivedAt }) => sampleReport({ digest, receivedAt }))
+    await engine.tx(async (db) => saveWorld(db, emptyWorld(), { reports, rawMails: mails }))
+    expect((await getRawMail(engine.read, 1, hashOf('one')))?.equals(raw)).toBe(true)
+    expect(await getRawMail(engine.read, 2, hashOf('one'))).toBeNull()
+    expect(await findReportForOperator(engine.read, hashOf('one'))).toEqual(reports[0])
+    expect((await getRawMailForOperator(engine.read, hashOf('two')))?.length).toBe(raw.length)
+    expect(await engine.tx(async (db) => removeRawMailsForOperator(db, T0 + DAY, 10))).toBe(1)
+    expect(await engine.tx(async (db) => removeRawMailForOperator(db, hashOf('two')))).toBe(true)
+    expect(await engine.tx(async (db) => removeRawMailForOperator(db, hashOf('two')))).toBe(false)
+    expect(await getRawMail(engine.read, 1, hashOf('one'))).toBeNull()
+    expect(await getRawMail(engine.read, 1, hashOf('three'))).not.toBeNull()
+    expect((await knownDigestsForOperator(engine.read, [hashOf('one'), hashOf('four')])).size).toBe(1)
+  })
+})

@@ -1,0 +1,297 @@
+/**
+ * lists.test - suppressions, inbox, facts and counters: pages, filters, tenants, on both engines
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { emptyWorld, QUARTER_MS, quarterOf } from '../../../src/ledger/project/state.ts'
+import type { CounterRow } from '../../../src/ledger/project/state.ts'
+import { sumCounters } from '../../../src/store/facts/counters.ts'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import { saveErasure, tracesOf } from '../../../src/store/facts/redact.ts'
+import { appendFacts, deliveryTimeline, factsOf, rewriteFacts, seenKeysOf } from '../../../src/store/facts/facts.ts'
+import { findInbox, inboxPage, inboxPageForOperator } from '../../../src/store/mail/inbox.ts'
+import type { InboxFilters } from '../../../src/store/mail/inbox.ts'
+import { checkSuppressions, listSuppressions } from '../../../src/store/lists/suppressions.ts'
+import type { SuppressionFilters } from '../../../src/store/lists/suppressions.ts'
+import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { engines } from '../../support/engines.ts'
+import {
+  DAY,
+  deliveryIdOf,
+  hashOf,
+  idOf,
+  openFact,
+  sampleDelivery,
+  sampleFact,
+  sampleInbox,
+  sampleSuppression,
+  T0,
+  worldOf,
+} from '../sample.ts'
+
+const entries = [
+  sampleSuppression({ address: 'a@example.com', from: T0 + 1 }),
+  sampleSuppression({ address: 'b@example.com', from: T0 + 2, until: T0 + DAY }),
+  sampleSuppression({ address: 'c@example.com', from: T0 + 3, removedAt: T0 + 4 }),
+  sampleSuppression({ address: 'd@example.com', from: T0 + 4, pending: true, site: 'mx.example.net', rule: 'common-not-exist' }),
+  sampleSuppression({
+    address: 'e@example.com',
+    from: T0 + 5,
+    list: 'unsubscribe',
+    scope: '7',
+    labelId: 7,
+    unsubscribeType: 2,
+    apiUser: 'batch',
+    rule: null,
+    site: null,
+    proof: null,
+  }),
+  sampleSuppression({
+    address: null,
+    addressHash: hashOf('example.net'),
+    domain: 'example.net',
+    isDomain: true,
+    list: 'block',
+    from: T0 + 6,
+    deliveryId: null,
+  }),
+  sampleSuppression({ address: 'a@example.com', from: T0 + 7, list: 'complaint' }),
+]
+const foreign = [
+  sampleSuppression({ account: 2, address: 'a@example.com' }),
+  sampleSuppression({ account: 0, address: 'shared@example.com' }),
+]
+
+const inbox = [
+  sampleInbox({ digest: hashOf('1'), receivedAt: T0 + 1 }),
+  sampleInbox({ digest: hashOf('2'), receivedAt: T0 + 2, state: 'accepted', reason: 'unverified', deliveryId: deliveryIdOf(1) }),
+  sampleInbox({ digest: hashOf('3'), receivedAt: T0 + 3, reason: 'unreadable', from: null, subject: null }),
+  sampleInbox({ digest: hashOf('4'), receivedAt: T0 + 4, account: 2 }),
+  sampleInbox({ digest: hashOf('5'), receivedAt: T0 + 5, account: 0, reason: 'postmaster' }),
+]
+
+const count = (quarter: number, over: Partial<CounterRow> = {}): CounterRow => ({
+  account: 1,
+  quarter,
+  apiUser: 'sender',
+  labelId: 0,
+  domain: 'example.com',
+  metric: 'request',
+  n: 1,
+  ...over,
+})
+
+describe.each(engines)('lists: $kind', ({ open }) => {
+  let engine: Engine
+  beforeAll(async () => {
+    engine = (await open()).engine
+    const world = worldOf({ suppressions: [...entries, ...foreign], inbox })
+    const q = quarterOf(T0)
+    const counters = [
+      count(q),
+      count(q + QUARTER_MS, { n: 4 }),
+      count(q, { domain: 'example.net', n: 2 }),
+      count(q, { apiUser: 'batch', labelId: 7, n: 3 }),
+      count(q, { metric: 'delivered', n: 1 }),
+      count(q, { metric: 'invalid-406', n: -1 }),
+      count(q + DAY, { n: 8 }),
+      count(q, { account: 2, n: 1_000 }),
+      count(q, { metric: 'open', n: 0 }),
+    ]
+    counters.forEach((row, i) => world.dirty.counters.set(String(i), row))
+    await engine.tx(async (db) => saveWorld(db, world))
+  })
+
+  const filters: readonly (readonly [string, SuppressionFilters, readonly number[]])[] = [
+    ['a list', { list: 'bounce' }, [3, 2, 1, 0]],
+    ['another list', { list: 'complaint' }, [6]],
+    ['a window', { list: 'bounce', from: T0 + 2, to: T0 + 4 }, [2, 1]],
+    ['an address', { list: 'bounce', addressHash: hashOf('a@example.com') }, [0]],
+    ['in force', { list: 'bounce', inForceAt: T0 + 10 }, [1, 0]],
+    ['in force a day later', { list: 'bounce', inForceAt: T0 + DAY }, [0]],
+    ['pending at a site by a rule', { list: 'bounce', pending: true, site: 'mx.example.net', rule: 'common-not-exist' }, [3]],
+    ['API users and labels', { list: 'unsubscribe', apiUsers: ['batch'], labelIds: [7, 8] }, [4]],
+    ['domains', { list: 'block', isDomain: true, domain: 'example.net' }, [5]],
+    ['no domains', { list: 'block', isDomain: false }, []],
+    ['an empty list of users', { list: 'bounce', apiUsers: [] }, []],
+  ]
+  test.each(filters)('suppressions by %s', async (_, filter, want) => {
+    const found = await listSuppressions(engine.read, 1, filter, { limit: 100, total: true })
+    expect(found.rows).toEqual(want.map((i) => entries[i]))
+    expect(found.total).toBe(want.length)
+    expect((await listSuppressions(engine.read, 3, filter, { limit: 100, total: true })).total).toBe(0)
+  })
+
+  test('suppressions by page', async () => {
+    const first = await listSuppressions(engine.read, 1, { list: 'bounce' }, { limit: 3 })
+    const last = first.rows.at(-1)
+    const after = { from: last?.from ?? 0, addressHash: last?.addressHash ?? '', scope: last?.scope ?? '' }
+    expect((await listSuppressions(engine.read, 1, { list: 'bounce' }, { limit: 3, after })).rows).toEqual([entries[0]])
+    expect((await listSuppressions(engine.read, 1, { list: 'bounce' }, { limit: 2, start: 2 })).rows).toEqual([entries[1], entries[0]])
+  })
+
+  test('a thousand addresses are checked at once', async () => {
+    const strangers = Array.from({ length: 1_000 }, (_, i) => hashOf(`nobody${i}@example.com`))
+    const hashes = ['a', 'b', 'c', 'd', 'e', 'shared'].map((name) => hashOf(`${name}@example.com`))
+    const question = { hashes: [...strangers, ...hashes, hashOf('example.net')], at: T0 + DAY }
+    const found = await checkSuppressions(engine.read, 1, question)
+    const lists = Object.fromEntries([...found].map(([hash, rows]) => [hash, rows.map(({ list }) => list).toSorted()]))
+    expect(lists).toEqual({
+      [hashes[0] ?? '']: ['bounce', 'complaint'],
+      [hashes[4] ?? '']: ['unsubscribe'],
+      [hashOf('example.net')]: ['block'],
+    })
+    const shared = await checkSuppressions(engine.read, 1, { ...question, shared: true })
+    expect(shared.get(hashes[5] ?? '')?.map(({ account }) => account)).toEqual([0])
+    expect(shared.size).toBe(4)
+    expect((await checkSuppressions(engine.read, 1, { hashes: [], at: T0 })).size).toBe(0)
+  })
+
+  const inboxes: readonly (readonly [string, InboxFilters, readonly number[]])[] = [
+    ['nothing', {}, [2, 1, 0]],
+    ['a state', { state: 'accepted' }, [1]],
+    ['a reason', { reason: 'unreadable' }, [2]],
+    ['a window', { from: T0 + 2, to: T0 + 3 }, [1]],
+  ]
+  test.each(inboxes)('inbox by %s', async (_, filter, want) => {
+    expect(await inboxPage(engine.read, 1, filter, { limit: 10 })).toEqual(want.map((i) => inbox[i]))
+  })
+
+  test('inbox: pages, single mails, the operator', async () => {
+    const after = { receivedAt: T0 + 3, digest: hashOf('3') }
+    expect(await inboxPage(engine.read, 1, {}, { limit: 1, after })).toEqual([inbox[1]])
+    expect(await findInbox(engine.read, 1, hashOf('1'))).toEqual(inbox[0])
+    expect(await findInbox(engine.read, 1, hashOf('4'))).toBeNull()
+    expect((await inboxPageForOperator(engine.read, { state: 'open' }, { limit: 10 })).map(({ account }) => account)).toEqual([0, 2, 1, 1])
+  })
+
+  test('counters by window, and what is kept apart', async () => {
+    const q = quarterOf(T0)
+    const windows = [
+      { from: q, to: q + DAY },
+      { from: q + DAY, to: q + 2 * DAY },
+    ]
+    const sums = async (question: Omit<Parameters<typeof sumCounters>[2], 'windows'>) =>
+      (await sumCounters(engine.read, 1, { ...question, windows })).map(({ from, metric, apiUser, labelId, domain, n }) => [
+        (from - q) / DAY,
+        metric,
+        apiUser ?? labelId ?? domain,
+        n,
+      ])
+    expect(await sums({})).toEqual([
+      [0, 'delivered', null, 1],
+      [0, 'invalid-406', null, -1],
+      [0, 'request', null, 10],
+      [1, 'request', null, 8],
+    ])
+    expect(await sums({ metrics: ['request'], by: ['apiUser'] })).toEqual([
+      [0, 'request', 'batch', 3],
+      [0, 'request', 'sender', 7],
+      [1, 'request', 'sender', 8],
+    ])
+    expect(await sums({ metrics: ['request'], by: ['domain'], domains: ['example.net'] })).toEqual([[0, 'request', 'example.net', 2]])
+    expect(await sums({ labelIds: [7], apiUsers: ['batch'], by: ['labelId'] })).toEqual([[0, 'request', 7, 3]])
+    expect(await sumCounters(engine.read, 3, { windows })).toEqual([])
+  })
+
+  test('counters never double: the same world saved twice counts twice, a zero makes no row', async () => {
+    const world = emptyWorld()
+    world.dirty.counters.set('x', count(0, { account: 9 }))
+    world.dirty.counters.set('y', count(0, { account: 9, metric: 'open', n: 0 }))
+    for (let i = 0; i < 2; i++) await engine.tx(async (db) => saveWorld(db, world))
+    expect(await sumCounters(engine.read, 9, { windows: [{ from: 0, to: QUARTER_MS }] })).toMatchObject([{ metric: 'request', n: 2 }])
+  })
+
+  test('facts: appended once, told in the order of their happening, another account told nothing', async () => {
+    const facts = [
+      openFact(50, { at: T0 + 2, id: idOf(2) }),
+      openFact(50, { at: T0 + 1, id: idOf(3), dedupKey: 'second' }),
+      openFact(50, { at: T0 + 1, id: idOf(1), dedupKey: 'third' }),
+    ]
+    const append = async () => engine.tx(async (db) => appendFacts(db, facts, 'ignore'))
+    expect(await append()).toBe(3)
+    expect(await append()).toBe(0)
+    expect((await deliveryTimeline(engine.read, 1, deliveryIdOf(50))).map(({ dedupKey }) => dedupKey)).toEqual(['third', 'second', 'open'])
+    expect(await deliveryTimeline(engine.read, 2, deliveryIdOf(50))).toEqual([])
+    const ref = { account: 2, subject: deliveryIdOf(50) }
+    expect(await factsOf(engine.read, [ref])).toEqual([])
+    expect(await seenKeysOf(engine.read, [ref])).toEqual([])
+    await expect(engine.tx(async (db) => appendFacts(db, facts.slice(0, 1)))).rejects.toMatchObject({ code: 'conflict' })
+  })
+
+  test('all traces of an address are found, and written back without it', async () => {
+    const addressHash = hashOf('erase@example.com')
+    const deliveries = [70, 71].map((n) => sampleDelivery({ n, recipient: 'erase@example.com', addressHash }))
+    const entry = sampleSuppression({ address: 'erase@example.com', addressHash })
+    const other = sampleSuppression({ account: 2, address: 'erase@example.com', addressHash })
+    const listFact = openFact(70, { id: idOf('list'), subject: `list:bounce:${addressHash}:`, deliveryMonth: 0, addressHash })
+    const facts = [openFact(70), openFact(71), listFact]
+    await engine.tx(async (db) => saveWorld(db, worldOf({ deliveries, suppressions: [entry, other], facts })))
+    const found = await tracesOf(engine.read, 1, addressHash)
+    expect([found.deliveries.length, found.entries, found.facts.length]).toEqual([2, [entry], 3])
+    expect(await tracesOf(engine.read, 3, addressHash)).toEqual({ deliveries: [], entries: [], facts: [] })
+    const fact = sampleFact<'erased'>({
+      n: 0,
+      kind: 'erased',
+      data: { actor: 'operator', deliveries: 2, entries: 1 },
+      subject: `address:${addressHash}`,
+      addressHash,
+    })
+    const without = {
+      deliveries: found.deliveries.map((row) => ({ ...row, recipient: null, emailId: `erased${row.deliveryId}` })),
+      entries: [
+        { ...entry, address: null },
+        { ...other, address: null },
+      ],
+      facts: found.facts,
+    }
+    await engine.tx(async (db) => saveErasure(db, 1, { ...without, inbox: [], digests: [], emailIds: [], fact }))
+    const left = await tracesOf(engine.read, 1, addressHash)
+    expect(left.deliveries).toEqual(without.deliveries)
+    expect(left.entries).toEqual([{ ...entry, address: null }])
+    expect((await tracesOf(engine.read, 2, addressHash)).entries).toEqual([other])
+    expect(await factsOf(engine.read, [{ account: 1, subject: fact.subject }])).toEqual([fact])
+  })
+
+  test('facts of lists lie apart and are read the same', async () => {
+    const subject = `list:bounce:${hashOf('a@example.com')}:`
+    const fact = sampleFact<'list'>({
+      n: 60,
+      kind: 'list',
+      subject,
+      dedupKey: '1',
+      deliveryMonth: 0,
+      data: {
+        list: 'bounce',
+        scope: '',
+        change: 1,
+        action: 'add',
+        address: 'a@example.com',
+        domain: 'example.com',
+        isDomain: false,
+        n: 1,
+        from: T0,
+        until: null,
+        removedAt: null,
+        pending: false,
+        reason: 'not-exist',
+        rule: null,
+        site: null,
+        deliveryId: null,
+        proof: null,
+        unsubscribeType: null,
+        apiUser: null,
+        labelId: null,
+        cause: null,
+        actor: null,
+        settingsVersion: 1,
+      },
+    })
+    await engine.tx(async (db) => appendFacts(db, [fact]))
+    expect(await factsOf(engine.read, [{ account: 1, subject }])).toEqual([fact])
+    expect(await engine.read.one('select count(*) as n from list_events where subject = $1', [subject])).toEqual({ n: 1 })
+    const erased = { ...fact, data: { ...fact.data, address: null } }
+    expect(await engine.tx(async (db) => rewriteFacts(db, 2, [erased]))).toBe(0)
+    expect(await engine.tx(async (db) => rewriteFacts(db, 1, [erased]))).toBe(1)
+    expect(await factsOf(engine.read, [{ account: 1, subject }])).toEqual([erased])
+  })
+})

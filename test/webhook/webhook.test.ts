@@ -1,0 +1,193 @@
+/**
+ * webhook.test - which facts are which events, their forms, the ladders, the breaker, secrets and user agents
+ */
+import { createHmac } from 'node:crypto'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { atTime, CLOSED, heard, type Breaker } from '../../src/webhook/circuit-breaker.ts'
+import { restAfter } from '../../src/webhook/retry-schedule.ts'
+import { openSecrets, rotateSecrets, sealSecrets, webhookIdOf, SECRET_ROTATION_MS } from '../../src/webhook/signature.ts'
+import { readUserAgent } from '../../src/webhook/user-agent.ts'
+import { createVault } from '../../src/config/vault.ts'
+import { bodyOf, eventOf, readEvent } from '../../src/webhook/payload.ts'
+import { writeBody, type BodyFormat } from '../../src/webhook/payload-format.ts'
+import type { Fact } from '../../src/ledger/facts/fact.ts'
+import { FAILED, NOW, ROW } from '../http/lambdas.ts'
+
+const failed = (status: 1 | 4 | 5 | 18): Fact => {
+  if (FAILED.kind !== 'failed' || FAILED.data.effect === null) throw new Error('the sample has an effect')
+  return { ...FAILED, data: { ...FAILED.data, effect: { ...FAILED.data.effect, status } } }
+}
+
+test.each([
+  [failed(4), 'invalid'],
+  [failed(5), 'soft_bounce'],
+  [failed(1), 'deliver'],
+  [failed(18), null],
+] as const)('a fact is an event by its effect: %#', (fact, event) => expect(eventOf(fact)).toBe(event))
+
+test.each([
+  ['1', 'deliver'],
+  ['18', 'request'],
+  ['click', 'click'],
+  ['alarm', 'alarm'],
+  ['2', null],
+  ['', null],
+  ['constructor', null],
+] as const)('event %j is %j', (text, event) => expect(readEvent(text)).toBe(event))
+
+const written = (format: BodyFormat, event: 'soft_bounce' | 'request' | 'report_spam' = 'soft_bounce') => {
+  const fact = failed(5)
+  const body = bodyOf(event, fact, ROW, { timestamp: NOW, token: 't', signature: 's' })
+  return writeBody(format, { body, event, fact, delivery: ROW, at: NOW, key: 'whsec_k' })
+}
+
+test('the vendor’s body in both forms', () => {
+  expect(JSON.parse(written('json').text)).toMatchObject({
+    event: 'soft_bounce',
+    emailId: ROW.emailId,
+    cause: '550 5.1.1 No such user',
+    subStatDesc: 'address does not exist',
+    asynchronousBounce: true,
+    reason: 'not-exist',
+    fault: 'recipient',
+    billable: true,
+  })
+  const form = new URLSearchParams(written('form').text)
+  expect([form.get('asynchronousBounce'), form.get('userHeaders'), form.get('labelId')]).toEqual(['true', '{}', '7'])
+})
+
+test('CloudEvents, structured and binary', () => {
+  const { type, text } = written('cloudevents')
+  expect(type).toBe('application/cloudevents+json; charset=utf-8')
+  const attributes = {
+    specversion: '1.0',
+    id: FAILED.id,
+    source: '/accounts/1',
+    type: 'bounced.soft_bounce',
+    time: new Date(NOW).toISOString(),
+  }
+  expect(JSON.parse(text)).toMatchObject({
+    ...attributes,
+    subject: ROW.emailId,
+    datacontenttype: 'application/json',
+    data: { emailId: ROW.emailId },
+  })
+  const binary = written('cloudevents-binary')
+  expect(binary.type).toBe('application/json')
+  expect(binary.headers).toMatchObject({
+    'ce-specversion': '1.0',
+    'ce-id': FAILED.id,
+    'ce-type': 'bounced.soft_bounce',
+    'ce-subject': ROW.emailId,
+  })
+  expect(JSON.parse(binary.text)).toEqual(JSON.parse(text).data)
+})
+
+test('what stands in a header of CloudEvents is plain ASCII, and can be read back', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', minLength: 1 }), (emailId) => {
+      const fact = failed(5)
+      const delivery = { ...ROW, emailId }
+      const body = bodyOf('invalid', fact, delivery, { timestamp: NOW, token: 't', signature: 's' })
+      const { headers } = writeBody('cloudevents-binary', { body, event: 'invalid', fact, delivery, at: NOW, key: 'k' })
+      const subject = headers['ce-subject'] ?? ''
+      expect(subject).toMatch(/^[!-~]+$/)
+      expect(decodeURIComponent(subject)).toBe(emailId.toWellFormed())
+    }),
+  )
+})
+
+test.each([
+  ['request', 'target', false],
+  ['soft_bounce', 'soft_bounce', false],
+  ['report_spam', 'report_spam', true],
+] as const)('EngageLab: %s is %s', (event, status, isResponse) => {
+  const { headers, text } = written('engagelab', event)
+  const body = JSON.parse(text)
+  expect(body).toMatchObject({
+    message_id: ROW.messageId,
+    server: 'email',
+    itime: NOW,
+    custom_args: {},
+    status: { message_status: status },
+  })
+  expect('response' in body).toBe(isResponse)
+  const signature = createHmac('sha256', 'whsec_k').update(String(NOW)).digest('hex')
+  expect(headers).toEqual({ 'X-WebHook-Timestamp': String(NOW), 'X-WebHook-AppKey': 'email', 'X-WebHook-Signature': signature })
+})
+
+test('EngageLab: a bounce in its words', () => {
+  expect(JSON.parse(written('engagelab').text).status.status_data).toMatchObject({
+    sub_stat: 406,
+    sub_stat_desc: 'address does not exist',
+    asynchronous_bounce: true,
+    email_id: ROW.emailId,
+  })
+})
+
+test.each([
+  ['vendor', 1, 60_000],
+  ['vendor', 5, 960_000],
+  ['vendor', 6, null],
+  ['standard', 6, 3_600_000],
+  ['standard', 12, 86_400_000],
+  ['standard', 13, null],
+] as const)('ladder %s after %i: %s', (ladder, attempts, rest) => expect(restAfter(ladder, attempts)).toBe(rest))
+
+// g: a good answer, b: a bad one; digits: so many seconds pass.
+test.each([
+  ['', 'closed'],
+  ['bbbb', 'closed'],
+  ['bbbbgbbbb', 'closed'],
+  ['bbbbb', 'open'],
+  ['bbbbb9', 'open'],
+  ['bbbbb99', 'trial'],
+  ['bbbbb99g', 'closed'],
+  ['bbbbb99b', 'open'],
+  ['bbbbb99b999', 'open'],
+  ['bbbbb99b9999', 'trial'],
+  ['bbbbb99b9999g', 'closed'],
+  ['bbbbbg', 'closed'],
+] as const)('breaker after %j is %s', (story, state) => {
+  let now = 0
+  let breaker: Breaker = CLOSED
+  for (const step of story) {
+    if (step === 'g' || step === 'b') breaker = heard(breaker, step === 'g', now)
+    else now += Number(step) * 1_000
+    breaker = atTime(breaker, now)
+  }
+  expect(breaker.state).toBe(state)
+})
+
+test('the rest of a breaker never grows beyond five minutes', () => {
+  let breaker: Breaker = CLOSED
+  for (let n = 0; n < 50; n++) breaker = atTime(heard(breaker, false, 0), breaker.until)
+  expect(heard(breaker, false, 0).until).toBeLessThanOrEqual(300_000)
+})
+
+test('secrets open for their endpoint alone, and the old one for a day', () => {
+  const vault = createVault(Buffer.alloc(32, 7))
+  const holder = { account: 1, endpointId: 2 }
+  const secrets = rotateSecrets([{ secret: 'whsec_old', until: null }], NOW)
+  const sealedKey = sealSecrets(vault, holder, secrets)
+  expect(openSecrets(vault, { ...holder, sealedKey }, NOW).map(({ secret }) => secret)).toEqual([secrets[0]?.secret, 'whsec_old'])
+  expect(openSecrets(vault, { ...holder, sealedKey }, NOW + SECRET_ROTATION_MS)).toHaveLength(1)
+  expect(() => openSecrets(vault, { account: 2, endpointId: 2, sealedKey }, NOW)).toThrow(/does not open/)
+  const twice = rotateSecrets(secrets, NOW + 1)
+  expect(twice.map(({ until }) => until)).toEqual([null, NOW + 1 + SECRET_ROTATION_MS, NOW + SECRET_ROTATION_MS])
+  let many = twice
+  for (let n = 2; n < 20; n++) many = rotateSecrets(many, NOW + n)
+  expect(many).toHaveLength(5)
+  expect(rotateSecrets(many, NOW + 10 * SECRET_ROTATION_MS)).toHaveLength(2)
+  expect(webhookIdOf('e', holder)).toBe(webhookIdOf('e', holder))
+  expect(webhookIdOf('e', holder)).not.toBe(webhookIdOf('e', { account: 1, endpointId: 3 }))
+})
+
+test.each([
+  ['Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36 Edg/120.1', 'Edge', '120.1', 'Windows', '10.0'],
+  ['Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) Version/17.1 Safari/604.1', 'Safari', '17.1', 'iOS', '17.1'],
+  ['', '', '', '', ''],
+] as const)('%s', (text, explorerName, explorerVer, oSName, oSVer) =>
+  expect(readUserAgent(text)).toEqual({ explorerName, explorerVer, oSName, oSVer }),
+)
