@@ -1,5 +1,5 @@
 /**
- * error - the faults that bounced knows, as a table
+ * errors - the faults that bounced knows, as a table
  *
  * A Fault carries a code for machines, a message for people, and detail for the log. Nothing else is thrown on purpose.
  */

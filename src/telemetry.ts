@@ -5,7 +5,7 @@
  * address: the fields in ADDRESS_FIELDS are masked whoever logs them. Metrics are the rows of METRICS; a name that is not in the
  * table does not compile. pino and prom-client are loaded when telemetry is made, so that short commands do not pay for them.
  *
- * See also: web/health (who serves the metrics), app (who makes one).
+ * See also: http/server/health (who serves the metrics), app (who makes one).
  */
 import type { Logger } from 'pino'
 

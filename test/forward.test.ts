@@ -1,5 +1,5 @@
 /**
- * route.test - a real daemon with a domain of an account's own: taken by SMTP, kept over a kill, told, fetched by its link
+ * forward.test - a real daemon with a domain of an account's own: taken by SMTP, kept over a kill, told, fetched by its link
  */
 import { createTransport } from 'nodemailer'
 import { expect, test } from 'vitest'

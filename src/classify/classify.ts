@@ -5,7 +5,7 @@
  * little alone (rules marked `last`); all words of the report about this recipient, by the same rules; the report's own Status and
  * the bare code, by `standard`. Words come before codes because codes lie: sendmail says 5.1.1 around a 5.7.26, and Exim always x.0.0.
  *
- * Pure and total: any subject gives a verdict, and the same one each time. See also: classify/table, classify/permanence.
+ * Pure and total: any subject gives a verdict, and the same one each time. See also: classify/rule-table, classify/permanence.
  */
 import { permanenceOf, subStatusOf } from './permanence.ts'
 import { MAX_TEXT, normalise } from './phrase.ts'

@@ -1,11 +1,11 @@
 /**
- * grams - segments filed under a run of their characters
+ * gram-index - segments filed under a run of their characters
  *
  * A segment is filed under one of its runs of eight characters, of four where it is shorter, of two where it is shorter still (Chinese words,
  * `ip`), and of those under the run that is rarest among all segments. While a text is walked, one rolling hash a width says which
  * segments may end here; nearly all that it names do.
  *
- * Pure. See also: classify/matcher (who walks).
+ * Pure. See also: classify/phrase-index (who walks).
  */
 
 /**

@@ -1,11 +1,11 @@
 /**
- * matcher - one index over all phrases, which finds every one that stands in a text
+ * phrase-index - one index over all phrases, which finds every one that stands in a text
  *
- * A text is walked once; at each place a look-up says which segments may end there (classify/grams). All occurrences of all segments are found,
+ * A text is walked once; at each place a look-up says which segments may end there (classify/gram-index). All occurrences of all segments are found,
  * overlapping ones too; then phrases with gaps check that their segments follow each other within the gap. Work is bounded by the length of
  * the text times a small constant, whatever the text is.
  *
- * Pure: an index never changes. See also: classify/phrase (the grammar of phrases), classify/table (who builds it).
+ * Pure: an index never changes. See also: classify/phrase (the grammar of phrases), classify/rule-table (who builds it).
  */
 import { countRuns, emptyGrams, fileUnder, type Grams, placeOf } from './gram-index.ts'
 import { isWordCode, MAX_GAP, type Phrase, type Segment } from './phrase.ts'
@@ -130,7 +130,7 @@ function note(bucket: readonly Filed[], text: string, end: number, places: Place
   }
 }
 
-/** Walks a text once. The three hashes roll by as many bits as make characters before their width fall out (classify/grams). */
+/** Walks a text once. The three hashes roll by as many bits as make characters before their width fall out (classify/gram-index). */
 function finder({ eight, four, two, filed, chains }: Compiled): PhraseIndex['find'] {
   const filedUnder = (grams: Grams): readonly (readonly Filed[])[] => grams.buckets.map((ids) => ids.flatMap((id) => filed[id] ?? []))
   const [eights, fours, twos] = [filedUnder(eight), filedUnder(four), filedUnder(two)]

@@ -7,7 +7,7 @@
  * the word lifts that edge: `blocklist*` finds "blocklisted", `*quota` finds "überquota". Chinese, Japanese, Korean and Thai
  * write no spaces, so their characters have no edges.
  *
- * Pure and total, but for parsePhrase, which refuses what cannot be searched. See also: classify/matcher (who finds them).
+ * Pure and total, but for parsePhrase, which refuses what cannot be searched. See also: classify/phrase-index (who finds them).
  */
 import { Fault } from '../errors.ts'
 

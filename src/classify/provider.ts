@@ -4,7 +4,7 @@
  * The name of a provider is taken from the clues in DESIGN's order of trust: the MX of the delivery, Remote-MTA, the host quoted before the
  * reply, the aligned DKIM domain, the recipient's domain; at last a token in the words that only one provider writes.
  *
- * Pure. See also: classify/grammar (mx, domains, tokens, sites), classify/classify.
+ * Pure. See also: classify/rule-grammar (mx, domains, tokens, sites), classify/classify.
  */
 import type { ParsedRuleFile } from './rule-grammar.ts'
 import type { RuleTable } from './rule-table.ts'

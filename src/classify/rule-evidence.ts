@@ -1,10 +1,10 @@
 /**
- * evidence - no rule without replies that it decides and replies that it leaves alone
+ * rule-evidence - no rule without replies that it decides and replies that it leaves alone
  *
  * compileTable is the door through which every table passes: a rule whose hits another rule decides, or which takes its own misses, stops the whole
  * table. The shipped rules are shown to the shipped table alone, because an operator's rules are there to overrule them.
  *
- * Pure. See also: classify/grammar (how evidence is written), classify/table.
+ * Pure. See also: classify/rule-grammar (how evidence is written), classify/rule-table.
  */
 import { Fault } from '../errors.ts'
 import type { Reply } from '../mail/smtp/reply.ts'

@@ -1,5 +1,5 @@
 /**
- * grammar - what a rule file may say
+ * rule-grammar - what a rule file may say
  *
  * A file is one provider's (`common` and `standard` are two reserved names), as data that was read from TOML:
  *
@@ -30,7 +30,7 @@
  *     hits = ["552 5.2.2 over quota"]         # replies that this very rule decides
  *     misses = ["452 4.3.1 No storage", { text = "…", status = "5.0.0", provider = "yahoo", around = "…" }]
  *
- * Unknown keys are refused. Pure. See also: classify/table (what is made of it), edge/rulefiles (who reads the files).
+ * Unknown keys are refused. Pure. See also: classify/rule-table (what is made of it), config/rule-files (who reads the files).
  */
 import * as z from 'zod'
 import { Fault } from '../errors.ts'

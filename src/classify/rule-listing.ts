@@ -1,7 +1,7 @@
 /**
- * describe - a rule table as rows that people read: `bounced rules list`
+ * rule-listing - a rule table as rows that people read: `bounced rules list`
  *
- * Pure. See also: classify/table.
+ * Pure. See also: classify/rule-table.
  */
 import type { Layer } from './rule-grammar.ts'
 import { type Fault, type Reason, REASONS } from './reasons.ts'

@@ -1,11 +1,11 @@
 /**
- * table - all rule files as one table that `classify` walks
+ * rule-table - all rule files as one table that `classify` walks
  *
  * Order of rules: the operator's provider files, the operator's common, then the shipped provider files and the shipped common; inside a file
  * as they stand. One provider's rules are asked at most, so the order between providers means nothing. The `standard` files are looked
  * up by code when nothing else held.
  *
- * Pure; a table never changes. See also: classify/grammar (files), classify/evidence (the check that a table passes before it is used).
+ * Pure; a table never changes. See also: classify/rule-grammar (files), classify/rule-evidence (the check that a table passes before it is used).
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '../errors.ts'
@@ -129,7 +129,7 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
 }
 
 /**
- * Makes the table without asking the evidence (see classify/evidence for the door that asks). Files may come in any order and
+ * Makes the table without asking the evidence (see classify/rule-evidence for the door that asks). Files may come in any order and
  * may be a subset. Throws rule_invalid for ids that stand twice and phrases that cannot be searched.
  */
 export function buildTable(given: readonly ParsedRuleFile[]): RuleTable {

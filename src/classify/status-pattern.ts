@@ -1,9 +1,9 @@
 /**
- * status - patterns of enhanced status codes, as rules write them
+ * status-pattern - patterns of enhanced status codes, as rules write them
  *
  *     5.1.1   x.1.1   5.2.x   5.7.606-649
  *
- * Pure. RFC 3463 §2. See also: classify/grammar.
+ * Pure. RFC 3463 §2. See also: classify/rule-grammar.
  */
 
 /** Whether a status such as "5.1.1" fits. Total: null fits nothing. */

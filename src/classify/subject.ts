@@ -1,5 +1,5 @@
 /**
- * clues - one recipient of a report as what `classify` takes
+ * subject - one recipient of a report as what `classify` takes
  *
  * What the report itself says about whose reply it is; the shell adds what it knows better: the MX of the delivery, and the DKIM domain that
  * was verified and aligned.

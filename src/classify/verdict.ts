@@ -27,7 +27,7 @@ export type Subject = {
   readonly clues: readonly ProviderClue[]
 }
 
-/** Codes of the pause classes (queue/pauseclass), null when the answer pauses nothing. */
+/** Codes of the pause classes (queue/backoff/backoff-classes), null when the answer pauses nothing. */
 export type PauseClass =
   | 'ip-reputation'
   | 'ip-blocklist'

@@ -1,5 +1,5 @@
 /**
- * define - what a command is: a function that gives an empty commander command its arguments, options and action
+ * command - what a command is: a function that gives an empty commander command its arguments, options and action
  *
  * See also: cli (the table of commands).
  */

@@ -1,7 +1,7 @@
 /**
  * doctor - looks at a sender's domain as receivers do, and says what to mend
  *
- * Exit status 1 when something fails. See also: compose/checkup (each check), edge/examine, docs/DELIVERY.md.
+ * Exit status 1 when something fails. See also: compose/domain-checks (each check), net/domain-lookup, docs/DELIVERY.md.
  */
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
@@ -72,7 +72,7 @@ export async function diagnose(settings: Settings, { domain, ip, selector, keys,
 const ownAddresses = (): readonly string[] =>
   Object.values(networkInterfaces()).flatMap((all) => (all ?? []).filter(({ internal }) => !internal).map(({ address }) => address))
 
-/** Our own keys of the domain, else of the one that it is registered under: as work/signers picks them. Where there is no store yet there are none, and none is made. */
+/** Our own keys of the domain, else of the one that it is registered under: as service/deliver/signing-keys picks them. Where there is no store yet there are none, and none is made. */
 async function keysOf(
   command: Command,
   { domain, named }: { readonly domain: string; readonly named: string | undefined },

@@ -1,5 +1,5 @@
 /**
- * terminal - the one door to standard output for text that people read
+ * output - the one door to standard output for text that people read
  *
  * Whatever a stranger wrote passes `printable` here: no escape sequence reaches the terminal. Machine forms (--ndjson) do not pass this
  * door: JSON escapes controls by itself.

@@ -1,5 +1,5 @@
 /**
- * settle - gives back what the start has used once
+ * trim-memory - gives back what the start has used once
  *
  * Reading and proving the rules leaves tens of megabytes that V8 would keep until it needs them. One full collection after the start
  * returns them to the machine.

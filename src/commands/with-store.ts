@@ -1,5 +1,5 @@
 /**
- * store - runs a command on an open store, and closes it whatever happens
+ * with-store - runs a command on an open store, and closes it whatever happens
  *
  * See also: opening.
  */

@@ -5,7 +5,7 @@
  * recipient lies in it, and a blind copy cannot leak: who gets one is a row of the queue and nothing else. The same composition, the same
  * recipient and the same names give the same mail at each retry.
  *
- * See also: compose/substitute (variables), compose/outline (the header set), work/submit (makes it), work/render (makes mails of it).
+ * See also: compose/substitute (variables), compose/header-set (the header set), service/submit/submit (makes it), service/deliver/render (makes mails of it).
  */
 
 /** A file that goes with the mail. `content` is base64; `cid` names a picture that the HTML shows. */

@@ -1,11 +1,11 @@
 /**
- * dkim - what a DKIM signature says and what it is made over
+ * dkim-canonical - what a DKIM signature says and what it is made over
  *
  * Relaxed both ways, over the whole body. Beside what names the mail, the fields by which it is known again are signed: List-Unsubscribe and its
  * Post (RFC 8058 §4), CFBL (RFC 9477 §3.1), Feedback-ID. Fields of which a mail has one are signed once more than they stand there, so that a second
  * From put in front breaks the signature. Why not a library's: neither signs absent fields, and one of the two knows no Ed25519.
  *
- * Pure, total. RFC 6376, RFC 8463. See also: edge/sign (the key), work/signers.
+ * Pure, total. RFC 6376, RFC 8463. See also: mail-auth/dkim-sign (the key), service/deliver/signing-keys.
  */
 import { createHash } from 'node:crypto'
 import { splitFields, type FieldLine } from './header-line.ts'

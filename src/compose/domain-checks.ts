@@ -1,10 +1,10 @@
 /**
- * checkup - whether a sender's domain is set up so that its mail arrives and what comes back reaches us
+ * domain-checks - whether a sender's domain is set up so that its mail arrives and what comes back reaches us
  *
  * Each check is a row: how it stands, what was seen, and what to do. `fail` is what receivers refuse or what loses reports; `warn` is what costs
  * reputation or could not be seen from here.
  *
- * Pure: DNS was asked by edge/examine. RFC 7208, 6376, 7489, 9477; the demands of Gmail and Yahoo on bulk senders. See also: commands/doctor.
+ * Pure: DNS was asked by net/domain-lookup. RFC 7208, 6376, 7489, 9477; the demands of Gmail and Yahoo on bulk senders. See also: commands/doctor.
  */
 import { getDomain } from 'tldts'
 

@@ -1,10 +1,10 @@
 /**
- * fieldline - header fields as lines: taken apart, folded, and safe whatever a value holds
+ * header-line - header fields as lines: taken apart, folded, and safe whatever a value holds
  *
  * A value never ends its line by itself: controls become spaces before it is folded, so that no value begins a field of its own. A word that no
  * line may hold is broken. Texts are bytes, one a character, or plain ASCII.
  *
- * Pure, total, linear. RFC 5322 §2.1.1, §2.2.3. See also: compose/rewrite, compose/substitute.
+ * Pure, total, linear. RFC 5322 §2.1.1, §2.2.3. See also: compose/rewrite-mime, compose/substitute.
  */
 
 /** `name` in lower case; `text` is the whole field with its folds, without its last line end. */

@@ -1,11 +1,11 @@
 /**
- * outline - which headers a mail has from whom
+ * header-set - which headers a mail has from whom
  *
  * Ours alone: what says how the mail is built, who signs it, where it comes back to; a sender's own such header is left out. His own Message-ID and
  * List-Unsubscribe stay, the latter with its Post. A blind copy's header, the vendor's extension and what tells of an earlier sending (Resent-) never
  * leave us.
  *
- * Pure. RFC 5322 §3.6, RFC 9477, RFC 8058. See also: compose/marks, compose/rewrite.
+ * Pure. RFC 5322 §3.6, RFC 9477, RFC 8058. See also: compose/tracking-headers, compose/rewrite-mime.
  */
 
 /** Lower case. What a request says in parameters, and what only we may say. */

@@ -1,5 +1,5 @@
 /**
- * places - where names stand in a text: at each point the longest name wins, from left to right
+ * name-index - where names stand in a text: at each point the longest name wins, from left to right
  *
  * Names and texts are a stranger's, so the time is linear in both, whatever they hold: names that share a beginning, that stand in each other, or that
  * nearly stand everywhere. The text is read once from its end by an automaton of the reversed names, which knows at every character the longest name

@@ -1,12 +1,12 @@
 /**
- * rewrite - a mail that a sender made himself, as one recipient gets it
+ * rewrite-mime - a mail that a sender made himself, as one recipient gets it
  *
  * His MIME stands byte for byte where nothing asks for a change. What changes: our fields in the place of his of the same name, blind copies and
  * the vendor's extension gone, a Date and MIME-Version where there is none, variables put into fields and text parts, and parts that some relay
  * would break (8-bit octets, lines beyond 998) in another transfer encoding, so that the signature holds all the way. Signed and encrypted
  * parts and mails within the mail are left alone.
  *
- * Pure, total, linear. RFC 5322, RFC 2045. See also: compose/outline, compose/substitute, mail/mime.
+ * Pure, total, linear. RFC 5322, RFC 2045. See also: compose/header-set, compose/substitute, mail/mime/mime.
  */
 import libmime from 'libmime'
 import { decodeText } from '../mail/mime/charset.ts'

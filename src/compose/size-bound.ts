@@ -1,10 +1,10 @@
 /**
- * growth - whether a request can be composed for every recipient, told before it is taken
+ * size-bound - whether a request can be composed for every recipient, told before it is taken
  *
  * Measured once, with the longest of what each variable and section becomes for anybody: what holds for that recipient, who need not exist, holds for
  * all. So a hundred recipients cost little more than one, however large the mail, and no text is put together for it.
  *
- * Pure, total. See also: compose/substitute, compose/rewrite, work/submit.
+ * Pure, total. See also: compose/substitute, compose/rewrite-mime, service/submit/submit.
  */
 import type { Composition } from './composition.ts'
 import { MAX_FILLED } from './header-line.ts'

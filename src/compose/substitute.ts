@@ -8,7 +8,7 @@
  * The names are those of the request, so its texts are searched for them once, and each recipient's copy is only joined. Values and sections are put
  * together where a text names them, and nowhere else.
  *
- * Pure, total, bounded, linear. See also: compose/places, compose/xsmtpapi (where they come from).
+ * Pure, total, bounded, linear. See also: compose/name-index, compose/x-smtpapi (where they come from).
  */
 import { findPlaces, indexNames, type NameIndex, type Places } from './name-index.ts'
 

@@ -1,10 +1,10 @@
 /**
- * marks - the headers by which a copy is known again when it comes back
+ * tracking-headers - the headers by which a copy is known again when it comes back
  *
  * A feedback id that is signed, where to complain, and how to be taken off: by mail and by one click. They are the same for a mail that is
  * registered and sent elsewhere and for one that our own queue sends.
  *
- * Pure. RFC 2369, RFC 8058 (List-Unsubscribe), RFC 9477 (CFBL). See also: correlate/token, work/names (who signs).
+ * Pure. RFC 2369, RFC 8058 (List-Unsubscribe), RFC 9477 (CFBL). See also: correlate/token, service/submit/mail-tokens (who signs).
  */
 
 /** What a copy is marked with. Tokens are signed; `messageId` stands without its brackets. */

@@ -1,7 +1,7 @@
 /**
- * quoted - bytes in quoted-printable and base64, in lines that every relay lets through
+ * transfer-encoding - bytes in quoted-printable and base64, in lines that every relay lets through
  *
- * Pure, total. RFC 2045 §6.7, §6.8. See also: mail/transfer (the other way), compose/rewrite.
+ * Pure, total. RFC 2045 §6.7, §6.8. See also: mail/mime/transfer (the other way), compose/rewrite-mime.
  */
 
 /** RFC 2045 §6.7 (5). */

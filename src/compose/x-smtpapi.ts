@@ -1,5 +1,5 @@
 /**
- * xsmtpapi - the vendor's extension of a mail: separate recipients, their variables, sections, what is tracked
+ * x-smtpapi - the vendor's extension of a mail: separate recipients, their variables, sections, what is tracked
  *
  * JSON, or JSON in base64; as a header it may be folded anywhere between its tokens. `to` names recipients who do not see each other, `sub` gives
  * each variable a value for each of them in their order, `section` gives texts that values may name, `filters` switches tracking.

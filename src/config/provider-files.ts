@@ -1,7 +1,7 @@
 /**
- * providerfiles - the simulator's providers on disk, read whole or not at all
+ * provider-files - the simulator's providers on disk, read whole or not at all
  *
- * The shipped ones lie in `src/providers`. See also: queue/providerfile (what a file may say).
+ * The shipped ones lie in `src/providers`. See also: simulator/provider-file (what a file may say).
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

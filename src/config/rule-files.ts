@@ -1,10 +1,10 @@
 /**
- * rulefiles - the rule files on disk, read whole or not at all
+ * rule-files - the rule files on disk, read whole or not at all
  *
  * The shipped files lie in `src/rules`; an operator's own folder is read in front of them. A file that cannot be read, is no TOML, breaks the grammar or
  * fails its evidence stops the load, and the table that was in force stays in force.
  *
- * See also: classify/grammar (what a file may say), classify/evidence (the check).
+ * See also: classify/rule-grammar (what a file may say), classify/rule-evidence (the check).
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -5,7 +5,7 @@
  * seal, so that one sealed value cannot stand in for another. The master key is given as a setting, or made once in the data
  * folder, readable by its owner alone; it is never made anew beside a store that is already there.
  *
- * See also: correlate/keys (token keys derived from the same master), settings (masterKey).
+ * See also: correlate/token-keys (token keys derived from the same master), settings (masterKey).
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'

@@ -1,10 +1,10 @@
 /**
- * address - one spelling and one hash for each address
+ * address-hash - one spelling and one hash for each address
  *
  * Lists are keyed by the hash, so that erasing the clear address leaves the protection standing. Normalised: whole in lower case, the
  * domain as A-label without its last dot. A domain by itself is hashed as `@domain`.
  *
- * Pure, total. See also: mail/address (reading), ledger/suppression.
+ * Pure, total. See also: mail/mime/address (reading), ledger/suppress/suppression.
  */
 import { hash } from 'node:crypto'
 import { parseAddress } from '../mail/mime/address.ts'

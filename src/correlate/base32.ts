@@ -5,7 +5,7 @@
  * at. Bytes are written in the order of RFC 4648 §6, lower case, without padding. Numbers are written big end first with the digits
  * before the letters, as ASCII sorts them: so ids sort as their numbers do.
  *
- * Pure. See also: correlate/token, correlate/deliveryid.
+ * Pure. See also: correlate/token, correlate/delivery-id.
  */
 
 const BYTES = 'abcdefghijklmnopqrstuvwxyz234567'

@@ -1,5 +1,5 @@
 /**
- * deliveryid - the one name of a delivery inside: 13 characters of base32
+ * delivery-id - the one name of a delivery inside: 13 characters of base32
  *
  * day 3 (days since 2020-01-01 UTC) + account number 3 + sequence 7. It sorts by day, and names its month and its account; it is no
  * secret and proves nothing (correlate/token does).

@@ -12,7 +12,7 @@
  * `trust: any` lets a token or feedback id alone serve for complaints. An operator's word (accepted, linked by hand) serves for all.
  * All else that points at a mail of ours is `unverified`; what points at nothing is `unmatched`.
  *
- * Pure. RFC 9477, RFC 6650. See also: correlate/clue, ledger/decide.
+ * Pure. RFC 9477, RFC 6650. See also: correlate/references, ledger/decide/report.
  */
 import type { Report } from '../mail/report.ts'
 import { hashAddress } from './address-hash.ts'

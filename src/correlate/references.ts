@@ -1,10 +1,10 @@
 /**
- * clue - what in a report points at a mail of ours, in order of trust
+ * references - what in a report points at a mail of ours, in order of trust
  *
  * Tokens are looked for where mail systems leave what we wrote: the recipient of the report, the returned Return-Path, CFBL-Feedback-ID,
  * the envelope id, List-Unsubscribe. Then the bare names: emailId and Message-ID, which anybody may write.
  *
- * Pure, total. RFC 9477 (CFBL), RFC 3461 (ENVID), RFC 2369. See also: correlate/wrap, correlate/match.
+ * Pure, total. RFC 9477 (CFBL), RFC 3461 (ENVID), RFC 2369. See also: correlate/return-path-unwrap, correlate/match.
  */
 import type { Report } from '../mail/report.ts'
 import type { KeyFor } from './token-keys.ts'

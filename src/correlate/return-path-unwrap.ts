@@ -1,5 +1,5 @@
 /**
- * wrap - what relays put around a return path, taken off
+ * return-path-unwrap - what relays put around a return path, taken off
  *
  * | dress                                   | who                                  |
  * |-----------------------------------------|--------------------------------------|
@@ -12,7 +12,7 @@
  *
  * They nest. The separator behind SRS0 and SRS1 may be `=`, `+` or `-`, and letter case is anybody's.
  *
- * Pure, total, linear. See also: correlate/token, correlate/clue.
+ * Pure, total, linear. See also: correlate/token, correlate/references.
  */
 
 /** Deeper nests are none that mail has met. */

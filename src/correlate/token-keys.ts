@@ -1,5 +1,5 @@
 /**
- * keys - the keys under which tokens are signed, each derived for one account
+ * token-keys - the keys under which tokens are signed, each derived for one account
  *
  * HKDF-SHA-256 (RFC 5869) over the master, built from HMAC: salt `bounced token v1`, info `token` NUL account NUL key index, both in
  * decimal. An account that mints offline is given the derived key and can sign for its own number only.

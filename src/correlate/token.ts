@@ -6,7 +6,7 @@
  * none for another, and no account can mint for another. Read in any case; compared in constant time. A token that a relay has cut is
  * a clue, never a proof.
  *
- * Pure. See also: correlate/keys, correlate/wrap (what others put around it), docs/TOKEN.md (vectors).
+ * Pure. See also: correlate/token-keys, correlate/return-path-unwrap (what others put around it), docs/TOKEN.md (vectors).
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { decodeNumber, encodeBase32, encodeNumber } from './base32.ts'

@@ -4,7 +4,7 @@
  * A secret is 32 random characters (192 bits), shown once and kept as SHA-256: it is long and random, so that a slow hash would add
  * nothing but time. A rotated one stays good for a while, so that senders can change over without a gap.
  *
- * See also: store/credentials, web/identity, commands/account.
+ * See also: store/account/credentials, http/server/authenticate, commands/account/account.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'

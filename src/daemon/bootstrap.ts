@@ -1,10 +1,10 @@
 /**
- * opening - the store, the keys and the rules, ready for work: what the daemon and the commands on a store have in common
+ * bootstrap - the store, the keys and the rules, ready for work: what the daemon and the commands on a store have in common
  *
  * Opens the store, brings its schema up to date, holds the master key against it, makes the first account in an empty one, and loads the
  * rules. Nothing listens yet.
  *
- * See also: app (which listens), work/shop.
+ * See also: app (which listens), service/context.
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import { firstStart } from './accounts.ts'

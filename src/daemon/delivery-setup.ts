@@ -1,10 +1,10 @@
 /**
- * delivery - the delivery queue's parts, made from the settings and joined
+ * delivery-setup - the delivery queue's parts, made from the settings and joined
  *
  * With mode off there is none: mail that is accepted waits for a node that delivers, which the log says once at the start. Otherwise the mode says which way mail goes; all else
  * is the same. Started when the doors listen, ended after they are shut: in-flight mail is answered within the time that running sessions have.
  *
- * See also: settings/delivery, work/deliver, edge/route, app (who starts and ends it), docs/DELIVERY.md.
+ * See also: settings/delivery, service/deliver/deliverer, smtp-client/routing, app (who starts and ends it), docs/DELIVERY.md.
  */
 import { hostname, networkInterfaces } from 'node:os'
 import { isIP } from 'node:net'
@@ -50,7 +50,7 @@ type Way = { readonly route: Router; readonly addressesOf: MxLookUp['addressesOf
 /** The world that mail goes out into: the resolver, and the laboratory where that is the world. */
 export type Ground = {
   readonly lookUp: LookUp
-  /** For the hosts of domains: it keeps nothing, for edge/mx keeps answers for as long as an MX may stand. */
+  /** For the hosts of domains: it keeps nothing, for net/mx keeps answers for as long as an MX may stand. */
   readonly mxLookUp: LookUp
   readonly route: Router | null
   /** Tells the port that SMTP got: the laboratory's reports come back to it. */

@@ -1,7 +1,7 @@
 /**
- * hooks - what leaves for the accounts' own servers, made and joined: webhooks, the mail that came for them, alerts
+ * outbound-services - what leaves for the accounts' own servers, made and joined: webhooks, the mail that came for them, alerts
  *
- * See also: app (starts and ends it), settings/hooks.
+ * See also: app (starts and ends it), settings/webhooks.
  */
 import { accountOf } from './accounts.ts'
 import { createMailLinks } from '../mail-auth/signed-mail-link.ts'

@@ -1,10 +1,10 @@
 /**
- * chores - what the daemon does by itself from time to time
+ * scheduled-jobs - what the daemon does by itself from time to time
  *
  * One chore at a time; a chore that fails is told in the log and comes again. Old raw mail goes, what is older than its months goes, rotated keys end, mails that nobody
  * closed are given up.
  *
- * See also: settings (retention, giveUpDays), work/giveup.
+ * See also: settings (retention, giveUpDays), service/deliver/give-up.
  */
 import type { LookUp } from '../net/dns.ts'
 import type { Settings } from '../settings/schema.ts'

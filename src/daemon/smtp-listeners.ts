@@ -1,7 +1,7 @@
 /**
- * doors - the SMTP listeners of the daemon, each with its share of the settings: for reports, and for senders
+ * smtp-listeners - the SMTP listeners of the daemon, each with its share of the settings: for reports, and for senders
  *
- * See also: app (opens and closes them), intake/smtp, intake/submission.
+ * See also: app (opens and closes them), smtp-server/listener, smtp-server/submission-session.
  */
 import { hostname } from 'node:os'
 import type { Keys } from '../http/server/authenticate.ts'

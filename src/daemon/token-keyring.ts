@@ -1,10 +1,10 @@
 /**
- * keyring - the ring of token keys, and the master key that it hangs on
+ * token-keyring - the ring of token keys, and the master key that it hangs on
  *
  * Token keys are derived from the master by account and index, so that a store that was lost takes no token with it. The ring in the store
  * says which indices there are: the highest signs, every one reads until it is retired. The seal of a row proves under which master it was made.
  *
- * See also: correlate/keys (the derivation), work/book (who reads the ring), edge/vault.
+ * See also: correlate/token-keys (the derivation), service/account-cache (who reads the ring), config/vault.
  */
 import { MAX_KEY_INDEX } from '../correlate/token-keys.ts'
 import { createVault, fingerprintOf } from '../config/vault.ts'

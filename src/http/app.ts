@@ -1,7 +1,7 @@
 /**
- * web - the HTTP side of the daemon: every face on one server
+ * app - the HTTP side of the daemon: every face on one server
  *
- * See also: app (listens), web/desk (what the routes ask for).
+ * See also: app (listens), http/services (what the routes ask for).
  */
 import type { Telemetry } from '../telemetry.ts'
 import { addAccept } from './server/content-negotiation.ts'

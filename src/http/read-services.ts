@@ -1,10 +1,10 @@
 /**
- * storedesk - the desk's questions, answered by the store
+ * read-services - the desk's questions, answered by the store
  *
  * Every answer is for one account; only what the operator may ask goes over all. Pages are cut by keys, which the caller carries as one
  * opaque word.
  *
- * See also: web/desk, store/*.
+ * See also: http/services, store/*.
  */
 import { hashAddress, hashDomain, knowAddress } from '../correlate/address-hash.ts'
 import { DEFAULT_SETTINGS } from '../ledger/account-settings.ts'

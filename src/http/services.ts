@@ -1,10 +1,10 @@
 /**
- * desk - what the routes ask of the program behind them
+ * services - what the routes ask of the program behind them
  *
  * Each member is one call to the store or to the work that writes; the account is always an argument, so that no route can ask for
  * another's. `app` builds it; tests may build one of lambdas.
  *
- * See also: app, web/identity.
+ * See also: app, http/server/authenticate.
  */
 import type { RuleTable } from '../classify/rule-table.ts'
 import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/facts/fact.ts'

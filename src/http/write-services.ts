@@ -1,7 +1,7 @@
 /**
- * workdesk - the desk's orders, carried out by work
+ * write-services - the desk's orders, carried out by work
  *
- * See also: web/desk, work/register, work/attempts, work/lists.
+ * See also: http/services, service/submit/register, service/submit/reported-attempts, service/lists/lists.
  */
 import type { Prover } from '../mail-auth/verify-signatures.ts'
 import { createAttempts } from '../service/submit/reported-attempts.ts'

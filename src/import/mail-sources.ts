@@ -1,10 +1,10 @@
 /**
- * source - mails out of files, folders, mbox files, Maildirs and standard input, one at a time
+ * mail-sources - mails out of files, folders, mbox files, Maildirs and standard input, one at a time
  *
  * A folder is walked in name order, so that two replays run alike; a Maildir (`cur`, `new`, `tmp`) leaves out `tmp`;
  * an mbox is known by its first line, whatever its name. Memory holds one mail, not one mailbox.
  *
- * mbox: RFC 4155, with `>From ` unquoted (mboxrd). See also: intake/envelope, intake/replay.
+ * mbox: RFC 4155, with `>From ` unquoted (mboxrd). See also: smtp-server/envelope, import/replay.
  */
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'

@@ -4,7 +4,7 @@
  * Mails go as many at once as a batch holds, so that one commit serves many; ladders run from the time of the last Received unless the
  * caller says now. A mail that fails is counted and named, and the others go on.
  *
- * See also: intake/source, intake/envelope, work/receive.
+ * See also: import/mail-sources, smtp-server/envelope, service/receive/receive.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'

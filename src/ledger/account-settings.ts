@@ -1,8 +1,8 @@
 /**
- * settings - what an account may choose, with defaults
+ * account-settings - what an account may choose, with defaults
  *
  * Rows with a version: every fact that a setting shaped names the version. Process settings (ports, database, limits) are
- * elsewhere. Pure: zod only checks. See also: work/settings (who changes them), ledger/suppression (ladders), ledger/effect (status policy), correlate/match (trust).
+ * elsewhere. Pure: zod only checks. See also: service/admin/account-settings (who changes them), ledger/suppress/suppression (ladders), ledger/decide/effect (status policy), correlate/match (trust).
  */
 import { z } from 'zod'
 import { readThreshold } from './alert/alert-rules.ts'
@@ -31,7 +31,7 @@ const FIELDS = {
   giveUpAfterDays: z.number().min(0).max(365),
   /** Domains that the account may send from, each with those below it; none: any. An operator's choice. */
   senderDomains: z.array(z.string().min(1).max(253)).max(1_000),
-  /** Changes of thresholds, like bounce-rate=0.08/0.04/500 or complaint-rate=off (ledger/alertrule). */
+  /** Changes of thresholds, like bounce-rate=0.08/0.04/500 or complaint-rate=off (ledger/alert/alert-rules). */
   alertRules: z
     .array(
       z.string().refine((text) => readThreshold(text) !== null, 'must be alert=raise/clear/minimum or alert=off, with clear below raise'),

@@ -1,10 +1,10 @@
 /**
- * mailer - alerts as mails, through a smart host
+ * alert-mailer - alerts as mails, through a smart host
  *
  * The envelope has no sender, so that no bounce comes back, and the mail says that a program wrote it, so that no responder answers:
  * a mail about bounces must not make any. Each has an id that stays the same when it is sent again.
  *
- * RFC 3834 (Auto-Submitted), RFC 5321 §4.5.5 (null reverse-path). See also: work/alerts, settings (alerts).
+ * RFC 3834 (Auto-Submitted), RFC 5321 §4.5.5 (null reverse-path). See also: service/alerts/alerts, settings (alerts).
  */
 import { createTransport } from 'nodemailer'
 import type { Telemetry } from '../telemetry.ts'

@@ -4,7 +4,7 @@
  * The same fields give the same bytes: the date, the Message-ID and the boundaries are arguments. Nothing is fetched: neither a file nor a URL that a
  * text names. Text leaves in an encoding that every relay lets through.
  *
- * RFC 5322, RFC 2045–2047. See also: work/render, compose/rewrite (mails that senders made themselves).
+ * RFC 5322, RFC 2045–2047. See also: service/deliver/render, compose/rewrite-mime (mails that senders made themselves).
  */
 import type { Attachment } from '../compose/composition.ts'
 import { splitFields, type FieldLine } from '../compose/header-line.ts'

@@ -1,10 +1,10 @@
 /**
- * sign - keys that mail is signed with: made, written as a DNS record, used
+ * dkim-sign - keys that mail is signed with: made, written as a DNS record, used
  *
  * RSA of 2,048 bits, which every verifier knows (RFC 8301 §3.2), and Ed25519, which is short and which few know yet: a domain that has both
  * signs twice. A private key is PKCS #8 in DER and lies sealed.
  *
- * RFC 6376 §3.6.1, RFC 8463. See also: compose/dkim, store/dkimkeys, edge/vault.
+ * RFC 6376 §3.6.1, RFC 8463. See also: compose/dkim-canonical, store/account/dkim-keys, config/vault.
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, sign, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'

@@ -1,9 +1,9 @@
 /**
- * mailreaderworker - the thread in which mailparser reads what strangers wrote
+ * mime-reader-worker - the thread in which mailparser reads what strangers wrote
  *
- * Answers each mail with one message. Whatever goes wrong ends the thread; edge/mailreader begins another.
+ * Answers each mail with one message. Whatever goes wrong ends the thread; mail-auth/mime-reader begins another.
  *
- * See also: edge/mailreader.
+ * See also: mail-auth/mime-reader.
  */
 import { parentPort } from 'node:worker_threads'
 import { simpleParser, type AddressObject, type ParsedMail } from 'mailparser'

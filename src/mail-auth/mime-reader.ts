@@ -1,11 +1,11 @@
 /**
- * mailreader - a mail that a person wrote, read whole by mailparser, in a thread of its own
+ * mime-reader - a mail that a person wrote, read whole by mailparser, in a thread of its own
  *
  * Strangers write these mails: one that is too much for the library costs its thread, never the daemon. A mail gets eight seconds and the
  * thread a bounded heap; what ends either is read by our own scanner, which knows header fields alone. What is read is cut to sizes that a
  * webhook can carry.
  *
- * See also: edge/mailreaderworker (the thread), mail/mime (the scanner), work/routebody.
+ * See also: mail-auth/mime-reader-worker (the thread), mail/mime/mime (the scanner), service/forward/forward-body.
  */
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'

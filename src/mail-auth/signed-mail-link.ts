@@ -1,10 +1,10 @@
 /**
- * maillink - links to one raw mail, good for whoever holds them, until they end
+ * signed-mail-link - links to one raw mail, good for whoever holds them, until they end
  *
  * A webhook's receiver fetches the mail with nothing but the link. The MAC covers account, mail and end, under a key derived from the
  * master for this alone.
  *
- * See also: work/routebody (who writes them), web/routemails (who reads them).
+ * See also: service/forward/forward-body (who writes them), http/api/forwarded-mails (who reads them).
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { hkdf } from '../correlate/token-keys.ts'

@@ -1,12 +1,12 @@
 /**
- * auth - what a mail's signatures and its peer prove: DKIM with its alignment; SPF and ARC as hints
+ * verify-signatures - what a mail's signatures and its peer prove: DKIM with its alignment; SPF and ARC as hints
  *
  * mailauth is loaded at the first mail that needs it. Alignment is relaxed (same organisational domain as From, RFC 7489 §3.1.1)
  * and asks for exactly one From; a signature that covers only the first bytes of the body (`l=`) proves nothing. SPF speaks of the
  * envelope, which null senders do not have, and a seal of ARC is its sealer's word: both are recorded for people and move nothing. Any
  * failure, a slow DNS included, is an unproven mail, never an error.
  *
- * RFC 6376, RFC 7208, RFC 8617. See also: correlate/match (what a proof is good for), edge/dns.
+ * RFC 6376, RFC 7208, RFC 8617. See also: correlate/match (what a proof is good for), net/dns.
  */
 import type { arc } from 'mailauth/lib/arc/index.js'
 import type { dkimVerify } from 'mailauth/lib/dkim/verify.js'

@@ -1,11 +1,11 @@
 /**
- * pieces - what stands where in a report: its words, its machine-readable parts, the mail that came back
+ * message-parts - what stands where in a report: its words, its machine-readable parts, the mail that came back
  *
  * Sorts the parts of a mail by what they are and not only by what they say they are: report fields under a wrong
  * Content-Type, headers pasted into text, a mail in a base64 attachment. Parts inside a returned mail are never words
  * of the report.
  *
- * Pure, total. RFC 6522 (multipart/report), RFC 3464, RFC 5965, RFC 8098. See also: mail/mime, mail/cut.
+ * Pure, total. RFC 6522 (multipart/report), RFC 3464, RFC 5965, RFC 8098. See also: mail/mime/mime, mail/freeform/split-quoted.
  */
 import { bytesOf, textOf } from './mime/content.ts'
 import { cutReturned } from './freeform/split-quoted.ts'

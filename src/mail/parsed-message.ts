@@ -1,7 +1,7 @@
 /**
- * opened - a mail sorted into its pieces, with what every reader of mail/report asks of it
+ * parsed-message - a mail sorted into its pieces, with what every reader of mail/report asks of it
  *
- * Pure, total. See also: mail/pieces, mail/report.
+ * Pure, total. See also: mail/message-parts, mail/report.
  */
 import { headerRecord } from './mime/header.ts'
 import { parseMime } from './mime/mime.ts'

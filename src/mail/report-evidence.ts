@@ -1,5 +1,5 @@
 /**
- * evidence - how much speaks for a delivery report, and how much against
+ * report-evidence - how much speaks for a delivery report, and how much against
  *
  * No single sign is proof: newsletters write about bounces, people forward them, spam imitates them, and real ones lack
  * half of what RFC 3464 asks for. Each sign has a weight; their sum decides. Pure, total. See also: mail/report.

@@ -2,7 +2,7 @@
  * report - any mail as one Report: what kind it is, whom it speaks of, what it quotes
  *
  * Promises: total (any bytes give a Report), pure, bounded in time and memory. What is absent is null.
- * See also: mail/mime (structure), mail/dsn (RFC 3464), mail/arf (RFC 5965), mail/formats (free-form bounces).
+ * See also: mail/mime/mime (structure), mail/dsn/dsn (RFC 3464), mail/feedback/arf (RFC 5965), mail/freeform/formats (free-form bounces).
  */
 import { isAggregateReport } from './feedback/dmarc-report.ts'
 import { isAutoReply } from './feedback/auto-reply.ts'
@@ -87,7 +87,7 @@ export type ReturnedMail = {
 
 export type Report = {
   readonly kind: ReportKind
-  /** The row of mail/formats (or dsn, arf, …) that read it. */
+  /** The row of mail/freeform/formats (or dsn, arf, …) that read it. */
   readonly format: string
   readonly recipients: readonly RecipientReport[]
   readonly complaint: Complaint | null

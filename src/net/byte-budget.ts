@@ -1,12 +1,12 @@
 /**
- * budget - how many bytes of open bodies a door holds, and who must go when it is too much
+ * byte-budget - how many bytes of open bodies a door holds, and who must go when it is too much
  *
  * All bodies that are still being received at one door, mails or HTTP requests, share one budget. Above half of it no new one begins (452 4.3.1,
  * 503), above all of it the largest body that has stood still ends (421, 503). So memory is bounded whatever the number of peers. And so that
  * slow peers cannot hold it between the two for long, which would put off everybody else, `relieve` ends the largest of the older ones until
  * there is room again. A body that came whole still counts until it is answered, and is no longer ended.
  *
- * No I/O: the caller says when. DESIGN, Edges. See also: intake/smtp, web/bodies.
+ * No I/O: the caller says when. DESIGN, Edges. See also: smtp-server/listener, http/server/body-limits.
  */
 
 /** One body. `end` is called when it must go. */

@@ -1,10 +1,10 @@
 /**
- * examine - asks DNS for all that a check-up looks at
+ * domain-lookup - asks DNS for all that a check-up looks at
  *
  * SPF is mailauth's word, as a receiver would have it for the Return-Path. A resolver that fails is told apart from one that says "none". Never
  * rejects.
  *
- * See also: compose/checkup (what it means), commands/doctor.
+ * See also: compose/domain-checks (what it means), commands/doctor.
  */
 import { X509Certificate } from 'node:crypto'
 import ipaddr from 'ipaddr.js'

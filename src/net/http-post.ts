@@ -1,10 +1,10 @@
 /**
- * post - one request to a stranger's HTTP server, bounded in time and in what is kept of the answer
+ * http-post - one request to a stranger's HTTP server, bounded in time and in what is kept of the answer
  *
  * Redirects are not followed: a 3xx is an answer like others. The status decides; a body that lies about its length or dies is
  * kept as far as it came. Each connection asks the guard again for the addresses of its name.
  *
- * Never throws: what went wrong is a value. See also: edge/target.
+ * Never throws: what went wrong is a value. See also: net/ssrf-guard.
  */
 import { Agent, request } from 'undici'
 import type { TargetGuard } from './ssrf-guard.ts'

@@ -8,7 +8,7 @@
  * Answers are kept for minutes (Node tells no TTL of an MX), those that say "none" for one, failures for seconds: enough that a campaign asks once.
  * The resolver, chance and the clock are arguments. Never rejects.
  *
- * RFC 5321 §5.1, RFC 7505 (null MX), RFC 5890. See also: edge/dns, edge/route, queue/key (what the set is for).
+ * RFC 5321 §5.1, RFC 7505 (null MX), RFC 5890. See also: net/dns, smtp-client/routing, queue/backoff/backoff-key (what the set is for).
  */
 import { isIP } from 'node:net'
 import { LRUCache } from 'lru-cache'

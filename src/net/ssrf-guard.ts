@@ -1,12 +1,12 @@
 /**
- * target - whether a URL that a user gave may be called: never into our own network, unless a setting says so
+ * ssrf-guard - whether a URL that a user gave may be called: never into our own network, unless a setting says so
  *
  * Three looks: at the URL (scheme, no credentials), at its host when that is an address in any spelling (the URL parser has made 127.1,
  * 2130706433 and 0x7f.1 one), and at every address that its name resolves to, at the moment of the connection: a name that turns to an
  * inner address later is refused then. One inner address among good ones refuses the name. Only what is known to be public passes:
  * unicast IPv4, and unicast of 2000::/3.
  *
- * RFC 6890 (special addresses), RFC 6761 (localhost), WHATWG URL (host parser). See also: edge/post.
+ * RFC 6890 (special addresses), RFC 6761 (localhost), WHATWG URL (host parser). See also: net/http-post.
  */
 import { lookup } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'

@@ -1,10 +1,10 @@
 /**
- * mail - what the queue is given, what it hands out, and what it hears back
+ * message - what the queue is given, what it hands out, and what it hears back
  *
  * A mail is offered once, handed out as a dispatch as often as it takes, and ends once: delivered, failed, given up or deleted. A
  * dispatch is one attempt by one IP; whoever carries it answers it once. What we say ourselves (`recalled`) never counts.
  *
- * Pure. See also: queue/queue (who does it), queue/key (where a mail goes).
+ * Pure. See also: queue/queue (who does it), queue/backoff/backoff-key (where a mail goes).
  */
 import type { Reason } from '../classify/reasons.ts'
 import type { PauseClass } from '../classify/verdict.ts'

@@ -1,12 +1,12 @@
 /**
- * stock - everything a queue holds: mails, streams, lanes, gates, and who waits for what
+ * queue-state - everything a queue holds: mails, streams, lanes, gates, and who waits for what
  *
  * A lane is (account, receiving domain): what shares a node fairly, and what an operator sees. Inside it a stream holds the mails that the
  * same keys cover whichever IP they leave by; one stream, one decision for all its mails, however many. A gate is what is known of a key.
  * A stream that is shut out waits at the gates that shut it, and is looked at again when one of them opens.
  *
  * One mutable value of plain JSON but for Map and Set, in which order is meaning; numbers rise and never come back (`sequence`).
- * See also: queue/queue (what it is asked), queue/gate, queue/lane, queue/saved.
+ * See also: queue/queue (what it is asked), queue/backoff/key-state, queue/schedule/lane, queue/snapshot.
  */
 import type { Breadth } from './backoff/concurrency-limiter.ts'
 import type { Span } from './schedule/hold-time.ts'
@@ -129,7 +129,7 @@ export type QueueOptions = {
   readonly pools: Readonly<Record<string, readonly string[]>>
   /** Most attempts at once from one IP to one site; not given: no limit. */
   readonly connections?: number
-  /** Attempts at once altogether, which are shared out (queue/share); not given: they are not. */
+  /** Attempts at once altogether, which are shared out (queue/schedule/fair-share); not given: they are not. */
   readonly lines?: number
 }
 

@@ -7,12 +7,12 @@
  *     const queue = createQueue({ policy: POLICIES.default, seed: 1, pools: { '*': ['192.0.2.1'] } })
  *     offer(queue, mail, now)                                     → false for a mail that it already has
  *     const { dispatches, events } = nextDispatch(queue, now, 20)  → at most 20 attempts to make now; time passes here
- *     answer(queue, dispatch.number, { kind: 'accepted' }, now)   → events: what became of the mail, which keys moved (queue/answer)
- *     report(queue, { kind: 'complaint', account: 7 }, now)       → events: what came back later about an account's mail (queue/answer)
+ *     answer(queue, dispatch.number, { kind: 'accepted' }, now)   → events: what became of the mail, which keys moved (queue/schedule/attempt-result)
+ *     report(queue, { kind: 'complaint', account: 7 }, now)       → events: what came back later about an account's mail (queue/schedule/attempt-result)
  *     nextWake(queue, now)                                        → call nextDispatch again by then; null: nothing is due
  *     operate(queue, { kind: 'recover', account: 7, domain: null, how: 'immediate' }, now)  → events
- *     episodesOf(queue), placeEpisodes(queue, episodes, now)      → what is known of keys, for a store (queue/saved)
- *     statusOfLane(queue, lane, now)                              → what an operator sees (queue/show)
+ *     episodesOf(queue), placeEpisodes(queue, episodes, now)      → what is known of keys, for a store (queue/snapshot)
+ *     statusOfLane(queue, lane, now)                              → what an operator sees (queue/observe/lane-view)
  *
  * Each mail ends by exactly one `mail.ended`. An answer to a dispatch that is not in flight does nothing.
  */

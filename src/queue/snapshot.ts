@@ -1,9 +1,9 @@
 /**
- * saved - what is known of keys, and back
+ * snapshot - what is known of keys, and back
  *
  * For a store that keeps a row a key: what was learnt of keys outlives a queue that is filled anew. Its mails come back by `offer`.
  *
- * Pure. See also: queue/stock, work/queuekeys.
+ * Pure. See also: queue/queue-state, service/deliver/key-persistence.
  */
 import type { Episode } from './backoff/backoff-episode.ts'
 import { gateOf, refresh, setGateTimer } from './backoff/key-state.ts'

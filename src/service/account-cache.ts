@@ -1,10 +1,10 @@
 /**
- * book - the accounts and the ring of token keys, as a batch needs them: at once and in memory
+ * account-cache - the accounts and the ring of token keys, as a batch needs them: at once and in memory
  *
  * Read from the store at most once a second and whenever somebody changed them here; so another node's change is seen within a
  * second. Numbers that mint offline point at the account that owns them.
  *
- * See also: store/accounts, store/tokenkeys, correlate/keys.
+ * See also: store/account/accounts, store/account/token-keys, correlate/token-keys.
  */
 import { type KeyFor, MAX_KEY_INDEX } from '../correlate/token-keys.ts'
 import type { AccountOf } from '../correlate/match.ts'

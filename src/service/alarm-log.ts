@@ -1,7 +1,7 @@
 /**
- * alarm - alarms and the brake, as the log and the metrics tell them once they are committed
+ * alarm-log - alarms and the brake, as the log and the metrics tell them once they are committed
  *
- * See also: ledger/operatorfact (the facts), telemetry (bounced_alarms_total).
+ * See also: ledger/facts/operator-facts (the facts), telemetry (bounced_alarms_total).
  */
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { Telemetry } from '../telemetry.ts'

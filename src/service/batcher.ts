@@ -1,11 +1,11 @@
 /**
- * batch - what waits is worked on together, and one culprit harms only itself
+ * batcher - what waits is worked on together, and one culprit harms only itself
  *
  * While a batch is being committed the next one collects; so one durable commit serves every session that came meanwhile. A
  * batch that fails because the store is away fails for all of it (they are told to come again). One that fails otherwise is halved
  * until the culprit stands alone, and `culprit` says what becomes of that one.
  *
- * See also: work/receive.
+ * See also: service/receive/receive.
  */
 import { isRetryable } from '../errors.ts'
 

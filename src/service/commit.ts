@@ -1,7 +1,7 @@
 /**
  * commit - what was decided goes into the store, with the rows that tell the endpoints
  *
- * See also: store/world (which writes), store/outbox, edge/webhookbody (what is an event).
+ * See also: store/facts/ledger-state (which writes), store/webhook/outbox, webhook/payload (what is an event).
  */
 import { eventOf, isOfItsUsers } from '../webhook/payload.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
@@ -16,7 +16,7 @@ export type Commit = Pick<SaveExtras, 'reports' | 'rawMails'> & {
   readonly now: number
   /** False: nobody is told (replay, reclassify). */
   readonly notify: (fact: Fact) => boolean
-  /** The IPs that our own queue sends by: it is told what came back (work/laterreports). Not given: it is not. */
+  /** The IPs that our own queue sends by: it is told what came back (service/deliver/late-feedback). Not given: it is not. */
   readonly egressIps?: ReadonlySet<string> | undefined
 }
 

@@ -1,7 +1,7 @@
 /**
- * shop - what every piece of work needs: the store, the rules in force, our domains, time and chance
+ * context - what every piece of work needs: the store, the rules in force, our domains, time and chance
  *
- * Made once by `app`; tests make one around a temporary store. See also: app, work/book.
+ * Made once by `app`; tests make one around a temporary store. See also: app, service/account-cache.
  */
 import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'

@@ -1,10 +1,10 @@
 /**
- * slices - a long row of small works, with a turn for everybody else between them
+ * time-slice - a long row of small works, with a turn for everybody else between them
  *
  * One thread answers all doors. A batch of mails or a request of a thousand recipients takes tens of milliseconds; who asks the API meanwhile waits
  * for a slice of it, and not for all.
  *
- * See also: work/receive, work/request, work/register.
+ * See also: service/receive/receive, service/submit/register-recipients, service/submit/register.
  */
 import { setImmediate as others } from 'node:timers/promises'
 

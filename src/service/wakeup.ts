@@ -1,7 +1,7 @@
 /**
- * signal - somebody waits, for a time or until he is woken
+ * wakeup - somebody waits, for a time or until he is woken
  *
- * A wake that comes while nobody waits is kept: the next wait ends at once. See also: work/deliver.
+ * A wake that comes while nobody waits is kept: the next wait ends at once. See also: service/deliver/deliverer.
  */
 export type Signal = {
   readonly wake: () => void

@@ -1,7 +1,7 @@
 /**
  * compatible - the faces that other vendors' clients speak
  *
- * See also: settings (the whole schema), web/vendor/answers, docs/SENDCLOUD.md.
+ * See also: settings (the whole schema), http/sendcloud/response-cache, docs/SENDCLOUD.md.
  */
 import { z } from 'zod'
 import { ANSWER_RULES } from '../http/sendcloud/response-cache.ts'

@@ -1,7 +1,7 @@
 /**
  * http - settings of the HTTP listener, and what strangers may hold of it
  *
- * See also: settings (the whole schema), web/bodies (who keeps the limits).
+ * See also: settings (the whole schema), http/server/body-limits (who keeps the limits).
  */
 import { z } from 'zod'
 import { HTTP_LIMITS } from '../http/server/body-limits.ts'

@@ -1,5 +1,5 @@
 /**
- * config - the settings in force: one schema over a TOML file and BOUNCED_… variables
+ * load - the settings in force: one schema over a TOML file and BOUNCED_… variables
  *
  * A setting is named by its path (`smtp.port`); its variable is BOUNCED_ and the path in capitals (`BOUNCED_SMTP_PORT`). The
  * environment wins over the file, the file over the default. Unknown keys are refused in both, with the nearest known one.

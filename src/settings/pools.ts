@@ -1,7 +1,7 @@
 /**
  * pools - the addresses that each account's mail leaves by, out of the settings
  *
- * Pure. See also: settings/delivery, queue/stock (pools).
+ * Pure. See also: settings/delivery, queue/queue-state (pools).
  */
 import type { z } from 'zod'
 import type { delivery } from './delivery.ts'

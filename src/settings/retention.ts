@@ -1,5 +1,5 @@
 /**
- * keeping - how long what is stored stays, and what files are made of it
+ * retention - how long what is stored stays, and what files are made of it
  *
  * See also: settings (the whole schema).
  */

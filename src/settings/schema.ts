@@ -1,10 +1,10 @@
 /**
- * settings - the schema of every setting of the process, each with its default and the reason of it
+ * schema - the schema of every setting of the process, each with its default and the reason of it
  *
  * One row a setting: type, default, what it does, why it has its default. The names at the top are those that senders and
  * installers rely on; a released name is never reused for another thing.
  *
- * See also: settings/setting (a row), settings/http, settings/keeping and settings/hooks (groups of their own), config (reads file and environment by this schema), commands/config (prints it).
+ * See also: settings/setting (a row), settings/http, settings/retention and settings/webhooks (groups of their own), config (reads file and environment by this schema), commands/config (prints it).
  */
 import { z } from 'zod'
 import { FLOODS } from '../ledger/alert/flood.ts'

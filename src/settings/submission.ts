@@ -1,7 +1,7 @@
 /**
  * submission - settings of the door at which senders hand over mail by SMTP
  *
- * See also: settings (the whole schema), intake/submission, docs/SENDING.md.
+ * See also: settings (the whole schema), smtp-server/submission-session, docs/SENDING.md.
  */
 import { z } from 'zod'
 import { count, port, setting, text } from './setting.ts'

@@ -1,7 +1,7 @@
 /**
- * hooks - settings of what leaves for the accounts' own servers: webhooks, mail that came for them, and alerts
+ * webhooks - settings of what leaves for the accounts' own servers: webhooks, mail that came for them, and alerts
  *
- * See also: settings (the whole schema), work/notify.
+ * See also: settings (the whole schema), service/notify/notifier.
  */
 import { z } from 'zod'
 import { readThreshold } from '../ledger/alert/alert-rules.ts'

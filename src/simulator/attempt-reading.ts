@@ -1,10 +1,10 @@
 /**
- * dialogue - from what a simulated provider said to what the queue and the ledger take
+ * attempt-reading - from what a simulated provider said to what the queue and the ledger take
  *
  * The same reading as on the wire: the reply is parsed and classified by the shipped rules, and nothing that the simulator knows better
  * (that the mailbox is unknown, that the provider is saying no) reaches the queue by another way.
  *
- * Pure. See also: queue/provider, classify/classify, work/attempts (the same for real dialogues).
+ * Pure. See also: simulator/provider-model, classify/classify, service/submit/reported-attempts (the same for real dialogues).
  */
 import { classify } from '../classify/classify.ts'
 import { REASONS } from '../classify/reasons.ts'

@@ -4,7 +4,7 @@
  * Nothing is made before it is asked for: a million mails are a few numbers until their moment has come. Whom the n-th mail of a list is
  * for depends on the seed and on n alone, so a second campaign to the same list writes to the same people.
  *
- * Pure. See also: queue/scenario.
+ * Pure. See also: simulator/scenario.
  */
 import type { Mailboxes, ProviderFile } from './provider-file.ts'
 import { roll, SALTS } from '../queue/schedule/seeded-random.ts'

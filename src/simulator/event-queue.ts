@@ -1,7 +1,7 @@
 /**
- * agenda - what will happen, soonest first; of one moment in the order in which it was put down
+ * event-queue - what will happen, soonest first; of one moment in the order in which it was put down
  *
- * Mutable, owned by one simulation. See also: queue/timer (the heap), queue/stage, queue/world.
+ * Mutable, owned by one simulation. See also: queue/schedule/timer-heap (the heap), simulator/run-state, simulator/simulate.
  */
 import { setTimer, takeTimer, type Timed } from '../queue/schedule/timer-heap.ts'
 

@@ -1,7 +1,7 @@
 /**
- * duration - seconds as people read them
+ * format-duration - seconds as people read them
  *
- * Pure. See also: queue/reportpage.
+ * Pure. See also: simulator/report-html.
  */
 
 /** Two units at most: `2 d 4 h`, `3 h 5 min`, `12 min`, `7 s`. */

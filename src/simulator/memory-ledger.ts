@@ -1,10 +1,10 @@
 /**
- * books - the ledger of a simulation: the product's own decisions, over rows in memory
+ * memory-ledger - the ledger of a simulation: the product's own decisions, over rows in memory
  *
  * What becomes of a simulated mail is not for the simulator to say: its registration, its attempts and what comes back later are decided and
  * folded by the code that real mail goes through. A row is forgotten when nothing can happen to it any more; entries of lists stay.
  *
- * Mutable, owned by one simulation; exact for the same calls. See also: ledger/deciderequest, ledger/decideattempt, ledger/decide, queue/world.
+ * Mutable, owned by one simulation; exact for the same calls. See also: ledger/decide/request, ledger/decide/attempt, ledger/decide/report, simulator/simulate.
  */
 import type { Verdict } from '../classify/verdict.ts'
 import type { KnownAddress } from '../correlate/address-hash.ts'

@@ -1,10 +1,10 @@
 /**
- * score - what is counted while a simulation runs
+ * metrics - what is counted while a simulation runs
  *
  * Each mail is counted once when its life is over, by the ledger's status; each answer when it is heard, and as wasted when the provider was
  * saying no. The drain is the moment at which the last mail ended that did not wait for its own mailbox: a full one is nobody's pause.
  *
- * Mutable, owned by one simulation. See also: queue/world, queue/report (what is made of it).
+ * Mutable, owned by one simulation. See also: simulator/simulate, simulator/report (what is made of it).
  */
 import type { DeliveryRow } from '../ledger/project/state.ts'
 import type { QueueEvent, Transition } from '../queue/message.ts'

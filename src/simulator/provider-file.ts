@@ -1,5 +1,5 @@
 /**
- * providerfile - what a provider's file of the simulator may say
+ * provider-file - what a provider's file of the simulator may say
  *
  * One TOML a provider: how fast it answers, what its mailboxes are like, what it allows an address or a sender domain, how long it says no,
  * and the words that it says it in. Each answer names the reason and the pause class that our rules read out of it; a test holds them to it.
@@ -15,7 +15,7 @@
  *     holds_at_most_minutes = 360
  *
  * In the texts {recipient}, {domain}, {sender} (the sender's domain), {ip} and {id} are filled in. Unknown keys are refused.
- * Pure. See also: queue/provider (how it behaves), edge/providerfiles (who reads the files), src/providers.
+ * Pure. See also: simulator/provider-model (how it behaves), config/provider-files (who reads the files), src/providers.
  */
 import * as z from 'zod'
 import { invalidFile, schemaProblems } from '../invalid-file.ts'

@@ -1,8 +1,8 @@
 /**
- * hold - how long a simulated provider says no, once it does
+ * provider-hold - how long a simulated provider says no, once it does
  *
  * A time that doubles for who is soon back, and that each knock meanwhile makes longer, up to a bound. Mutates the Hold that it is given.
- * See also: queue/provider.
+ * See also: simulator/provider-model.
  */
 import type { LimitRow } from './provider-file.ts'
 

@@ -1,11 +1,11 @@
 /**
- * provider - a receiving provider as a sender meets it: what it answers to one attempt
+ * provider-model - a receiving provider as a sender meets it: what it answers to one attempt
  *
  * In the order of a dialogue: is it there, does it know the address (block list, connections), does it say no to the address or the sender
  * domain just now, is a limit passed with this mail, and only then the mailbox, the grey list and the content. Once it says no, it says so for a time, and
  * each knock meanwhile makes that time longer, up to a bound: that is why a sender should pause. What it takes makes the address known.
  *
- * Pure but for the Standing that one simulation owns; all chance is rolled for the mail (queue/roll). See also: queue/providerfile.
+ * Pure but for the Standing that one simulation owns; all chance is rolled for the mail (queue/schedule/seeded-random). See also: simulator/provider-file.
  */
 import { dayEnd } from '../queue/backoff/provider-day.ts'
 import { beginHold, type Hold, knockAt, noHold } from './provider-hold.ts'

@@ -1,7 +1,7 @@
 /**
- * cast - the providers of a scenario, with their weather, as the simulation meets them
+ * providers-in-scenario - the providers of a scenario, with their weather, as the simulation meets them
  *
- * Pure but for the providers that it makes. See also: queue/world, queue/provider.
+ * Pure but for the providers that it makes. See also: simulator/simulate, simulator/provider-model.
  */
 import { siteOf, type Site } from '../classify/provider.ts'
 import type { RuleTable } from '../classify/rule-table.ts'

@@ -1,8 +1,8 @@
 /**
- * reportpage - the report of one run, or of two side by side, as a page that stands by itself
+ * report-html - the report of one run, or of two side by side, as a page that stands by itself
  *
  * One file: styles and plots inside, no script, nothing from elsewhere (its own policy says so). Whatever a scenario's author or a
- * key's name says is escaped. Pure. See also: queue/report, queue/plot.
+ * key's name says is escaped. Pure. See also: simulator/report, simulator/svg-plot.
  */
 import { sayDuration } from './format-duration.ts'
 import { drawPlot, escapeText, type Line, type Plot } from './svg-plot.ts'

@@ -2,7 +2,7 @@
  * report - what a simulation has shown, as plain data
  *
  * Shaped for JSON: no maps, no functions, times as ISO 8601, durations in seconds. The same run gives the same report, to the byte.
- * Pure. See also: queue/score (what was counted), queue/reportpage (as a page), commands/simulatelines (as text).
+ * Pure. See also: simulator/metrics (what was counted), simulator/report-html (as a page), commands/queue/simulate-format (as text).
  */
 import { type PauseScore, type ProviderScore, type Score, type Step, STEP_MS } from './metrics.ts'
 import type { Outcome } from './simulate.ts'

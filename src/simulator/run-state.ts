@@ -1,7 +1,7 @@
 /**
- * stage - all that a simulation holds while it runs, and how it begins
+ * run-state - all that a simulation holds while it runs, and how it begins
  *
- * Mutable, owned by one simulation. See also: queue/world (what happens on it).
+ * Mutable, owned by one simulation. See also: simulator/simulate (what happens on it).
  */
 import type { RuleTable } from '../classify/rule-table.ts'
 import { type Agenda, createAgenda } from './event-queue.ts'

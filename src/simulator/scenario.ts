@@ -35,7 +35,7 @@
  *
  *     [[listing]]                        # an address on a provider's block list
  *
- * Unknown keys are refused, and every bad input is named. Pure. See also: queue/world (who plays it), scenarios.
+ * Unknown keys are refused, and every bad input is named. Pure. See also: simulator/simulate (who plays it), scenarios.
  */
 import * as z from 'zod'
 import { invalidFile, schemaProblems } from '../invalid-file.ts'

@@ -1,7 +1,7 @@
 /**
- * spread - what several seeds say of one policy: the median and the range of each figure
+ * seed-spread - what several seeds say of one policy: the median and the range of each figure
  *
- * One seed is one story; where the ranges of two policies overlap, their medians are no verdict. Pure. See also: queue/report.
+ * One seed is one story; where the ranges of two policies overlap, their medians are no verdict. Pure. See also: simulator/report.
  */
 import type { SimulationReport } from './report.ts'
 

@@ -1,10 +1,10 @@
 /**
- * world - a simulation: a queue of the product, providers that answer it, and a clock that only ever goes forward
+ * simulate - a simulation: a queue of the product, providers that answer it, and a clock that only ever goes forward
  *
  * The queue is asked what may leave now, each attempt meets its provider, and the answer is heard when it has taken its time; reports and
  * complaints come back later. What becomes of a mail is the ledger's word. The same scenario, policy and seed give the same run, to the byte.
  *
- * Pure but for the values that it makes and owns. See also: queue/scenario, queue/provider, queue/dialogue, queue/books, queue/score.
+ * Pure but for the values that it makes and owns. See also: simulator/scenario, simulator/provider-model, simulator/attempt-reading, simulator/memory-ledger, simulator/metrics.
  */
 import type { Verdict } from '../classify/verdict.ts'
 import { knowAddress } from '../correlate/address-hash.ts'

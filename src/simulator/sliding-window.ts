@@ -1,7 +1,7 @@
 /**
- * window - how much happened in the time behind a moment
+ * sliding-window - how much happened in the time behind a moment
  *
- * A ring of buckets: exact to one bucket, and no older than the ring is long. Mutable, owned by one standing. See also: queue/provider.
+ * A ring of buckets: exact to one bucket, and no older than the ring is long. Mutable, owned by one standing. See also: simulator/provider-model.
  */
 export type Window = {
   readonly add: (at: number, n?: number) => void

@@ -1,8 +1,8 @@
 /**
- * plot - numbers over time as one inline SVG, without scripts or anything from elsewhere
+ * svg-plot - numbers over time as one inline SVG, without scripts or anything from elsewhere
  *
  * Every text is escaped. Long runs are thinned to what a page can show; of what is thinned the highest stays. Colours are names of CSS
- * variables, so that a page may be light or dark. Pure. See also: queue/reportpage.
+ * variables, so that a page may be light or dark. Pure. See also: simulator/report-html.
  */
 
 /** One line: `values` are one a step. */

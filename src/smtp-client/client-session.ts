@@ -1,11 +1,11 @@
 /**
- * session - one SMTP connection to one host, kept for several mails, by nodemailer's SMTPConnection
+ * client-session - one SMTP connection to one host, kept for several mails, by nodemailer's SMTPConnection
  *
  * Opening and sending resolve once each, whatever the peer does: answers garbage, nothing, endless lines, closes, drips. Replies are followed by
- * the library's own transaction log, because a pipelined dialogue that breaks leaves more behind than its error says (edge/dialogue).
+ * the library's own transaction log, because a pipelined dialogue that breaks leaves more behind than its error says (smtp-client/reply-outcome).
  *
  * A peer's first refusal to encrypt is no refusal of the mail: with `opportunistic` whoever opens tries again in the clear. A password never
- * goes in the clear unless TLS is `off`. RFC 5321, RFC 3207, RFC 3461, RFC 6152, RFC 6531. See also: edge/watch, edge/sessions.
+ * goes in the clear unless TLS is `off`. RFC 5321, RFC 3207, RFC 3461, RFC 6152, RFC 6531. See also: smtp-client/step-timeouts, smtp-client/connection-pool.
  */
 import { isAscii } from 'node:buffer'
 import type { Socket } from 'node:net'

@@ -1,10 +1,10 @@
 /**
- * sessions - connections that are kept for the next mail from the same address to the same host
+ * connection-pool - connections that are kept for the next mail from the same address to the same host
  *
  * A connection is lent to one mail at a time. It goes when it has carried its share, when it has been idle for its time, or when there are too many:
  * to a provider an idle connection is an open one. The one that was used last is lent first, so that what is not needed grows old.
  *
- * Owned by one transport. See also: edge/session.
+ * Owned by one transport. See also: smtp-client/client-session.
  */
 import type { Session } from './client-session.ts'
 

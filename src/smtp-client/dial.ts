@@ -4,7 +4,7 @@
  * Which of our addresses a mail leaves by is the queue's decision: where that one cannot be had, nothing leaves. To our own laboratory, which
  * stands on loopback, the address is told in a PROXY header instead. Never rejects.
  *
- * PROXY protocol, version 1. See also: edge/session.
+ * PROXY protocol, version 1. See also: smtp-client/client-session.
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { errorOutcome } from './reply-outcome.ts'

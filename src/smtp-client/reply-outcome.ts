@@ -1,11 +1,11 @@
 /**
- * dialogue - what an SMTP dialogue came to, read from the replies alone
+ * reply-outcome - what an SMTP dialogue came to, read from the replies alone
  *
  * A client that sends its commands at once (PIPELINING) may see the line break when the refusal is long there; so the outcome is read from
  * what the peer has said, in the order of the commands, and not from how the connection ended. The first reply that is not the one hoped for is
  * the answer. Total: any text of a peer gives a value.
  *
- * Pure. RFC 5321 §4.2, §4.3.2 (which replies a command may have). See also: edge/session.
+ * Pure. RFC 5321 §4.2, §4.3.2 (which replies a command may have). See also: smtp-client/client-session.
  */
 import type { AttemptError } from '../ledger/facts/fact.ts'
 import { MAX_REPLY } from '../mail/smtp/reply.ts'

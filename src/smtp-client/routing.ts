@@ -1,7 +1,7 @@
 /**
- * route - the ways that mail can go: by MX, or by one smart host
+ * routing - the ways that mail can go: by MX, or by one smart host
  *
- * The third, to the laboratory's own providers, is lab's. See also: edge/mx, edge/smtptransport, lab/lab.
+ * The third, to the laboratory's own providers, is lab's. See also: net/mx, smtp-client/smtp-transport, simulator/smtp/provider-network.
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'

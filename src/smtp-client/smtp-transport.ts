@@ -1,11 +1,11 @@
 /**
- * smtptransport - carries mails by SMTP to wherever a route leads
+ * smtp-transport - carries mails by SMTP to wherever a route leads
  *
  * Hosts are tried in the route's order while they cannot be reached or cannot encrypt as they must; the first reply is the answer, a 4xx greeting
  * included: who knocks at the next host of a provider that has just said "later" makes it worse. What was not reachable is tried last for a
  * minute. A kept connection that turns out to be dead before it has said anything costs the mail nothing: it goes by a new one.
  *
- * RFC 5321 §5.1. See also: edge/transport, edge/route, edge/session, edge/sessions.
+ * RFC 5321 §5.1. See also: smtp-client/transport, smtp-client/routing, smtp-client/client-session, smtp-client/connection-pool.
  */
 import { isIP } from 'node:net'
 import { LRUCache } from 'lru-cache'

@@ -1,9 +1,9 @@
 /**
- * watch - a time limit for each step of an SMTP dialogue
+ * step-timeouts - a time limit for each step of an SMTP dialogue
  *
  * A byte now and then is no progress: a step ends with a whole reply. While the mail is being sent, progress is what the peer has taken.
  *
- * RFC 5321 §4.5.3.2. See also: edge/session.
+ * RFC 5321 §4.5.3.2. See also: smtp-client/client-session.
  */
 
 /** Milliseconds for each. */

@@ -4,7 +4,7 @@
  * A send resolves exactly once, whatever the peer does: with its reply, in the phase in which it came, or with the way in which it failed to
  * reply. Nothing is tried again once a peer has taken or refused the mail; whether to try later is the queue's business.
  *
- * Types only. RFC 5321 §3 (the phases), §4.2.1 (replies). See also: edge/smtptransport (the one that speaks SMTP), edge/route.
+ * Types only. RFC 5321 §3 (the phases), §4.2.1 (replies). See also: smtp-client/smtp-transport (the one that speaks SMTP), smtp-client/routing.
  */
 import type { AttemptError } from '../ledger/facts/fact.ts'
 

@@ -2,9 +2,9 @@
  * accept - from a TCP connection to an SMTP session: who it really is, and whether there is room
  *
  * A listed balancer must begin with a PROXY header, and the limits then count the client behind it; from anybody else such a header is a lie
- * and ends the session (intake/connection). Who is refused here costs a line and no session.
+ * and ends the session (smtp-server/connection). Who is refused here costs a line and no session.
  *
- * See also: intake/proxy (the header), intake/peers (the counts), docs/smtp.md.
+ * See also: smtp-server/proxy-protocol (the header), smtp-server/peer-limits (the counts), docs/smtp.md.
  */
 import type { Socket } from 'node:net'
 import { plainAddress } from './peer-limits.ts'

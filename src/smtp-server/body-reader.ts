@@ -1,8 +1,8 @@
 /**
- * body - the bytes of one DATA command, within the budget
+ * body-reader - the bytes of one DATA command, within the budget
  *
  * Up to `limit` the whole mail is kept; of a larger one the first `KEPT_OF_LARGE` bytes. The digest is over every byte as it came, what is kept has
- * CR LF wherever a line ends. See also: edge/budget, intake/newlines, work/mail.
+ * CR LF wherever a line ends. See also: net/byte-budget, smtp-server/line-endings, service/receive/incoming-mail.
  */
 import { createHash, hash as sha256, type Hash } from 'node:crypto'
 import type { Readable } from 'node:stream'

@@ -1,11 +1,11 @@
 /**
- * lines - SMTP commands out of bytes: only CR LF ends one
+ * command-lines - SMTP commands out of bytes: only CR LF ends one
  *
  * A server that also takes a bare LF for the end of a line reads two commands where its neighbour reads one, and that is how mail is
  * smuggled. Here a bare LF, a bare CR or a NUL spoils the whole line: it is reported once, at that byte, and everything up to the next CR LF
  * is passed over unread. A line over the limit goes the same way. What comes out does not depend on how TCP cut the bytes.
  *
- * Total. RFC 5321 §2.3.8 (lines), §4.5.3.1.4 (length). See also: intake/data (the same law inside a mail), intake/parser.
+ * Total. RFC 5321 §2.3.8 (lines), §4.5.3.1.4 (length). See also: smtp-server/data-decoder (the same law inside a mail), smtp-server/parser.
  */
 
 /** `end` is the offset behind what was read; `line` is without its CR LF. */

@@ -5,7 +5,7 @@
  * before the greeting, before the answer to EHLO, or behind a refused DATA is ended before a byte of it can pass for a command.
  *
  * A class, since smtp-server demands one; of its insides it overrides `_createParser`, `_isSupported` and `send` (the version is pinned, the tests
- * hold the contract). RFC 5321, RFC 2920 §3.1 (what may be pipelined), RFC 3030 (BDAT, not offered). See also: intake/parser, intake/pace.
+ * hold the contract). RFC 5321, RFC 2920 §3.1 (what may be pipelined), RFC 3030 (BDAT, not offered). See also: smtp-server/parser, smtp-server/slow-peer.
  */
 import type { Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'

@@ -1,11 +1,11 @@
 /**
- * data - the bytes of a mail out of the bytes of DATA: only CR LF . CR LF ends it
+ * data-decoder - the bytes of a mail out of the bytes of DATA: only CR LF . CR LF ends it
  *
  * A dot after CR LF (or as the first byte) begins either the end or a line whose first dot was put there for the way; that dot is dropped.
  * A dot after a bare LF or a bare CR is text like any other, and so is everything else: LF.LF, LF.CRLF, CRLF.LF, CR.CR, CR.CRLF, CRLF.CR and the
  * same with NULs in between end nothing. What comes out does not depend on how TCP cut the bytes.
  *
- * Pure, total. RFC 5321 §4.1.1.4 (DATA), §4.5.2 (transparency). See also: intake/newlines (what becomes of bare LF and CR).
+ * Pure, total. RFC 5321 §4.1.1.4 (DATA), §4.5.2 (transparency). See also: smtp-server/line-endings (what becomes of bare LF and CR).
  */
 
 /** Where the last byte stood. `line`: at the first byte of a line; `dot`: behind its dot; `dotCr`: behind its dot and CR. */

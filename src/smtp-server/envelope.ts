@@ -5,7 +5,7 @@
  * Delivered-To, X-Original-To, Envelope-To, X-Envelope-To, the `for` of Received, and To (an alias is often delivered elsewhere first); where none is ours,
  * the first of them. The sender is Return-Path. The time is that of the topmost Received, else Date.
  *
- * Total. RFC 5321 §4.4 (trace fields). See also: intake/source, intake/replay.
+ * Total. RFC 5321 §4.4 (trace fields). See also: import/mail-sources, import/replay.
  */
 import { addressesIn } from '../mail/mime/address.ts'
 import { parseDate } from '../mail/mime/date.ts'

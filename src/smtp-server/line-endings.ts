@@ -1,10 +1,10 @@
 /**
- * newlines - every bare LF and every bare CR of a mail becomes CR LF
+ * line-endings - every bare LF and every bare CR of a mail becomes CR LF
  *
  * What came by SMTP and is stored may one day be sent on, downloaded or replayed, and the next program may take a bare LF for the end of a line. So no mail leaves
  * us with a line end that two programs read in two ways. The digest stays that of the bytes as they came.
  *
- * Pure, total, idempotent, one pass. RFC 5321 §2.3.8. See also: intake/body.
+ * Pure, total, idempotent, one pass. RFC 5321 §2.3.8. See also: smtp-server/body-reader.
  */
 
 const LF = 0x0a

@@ -1,7 +1,7 @@
 /**
- * door - what the parts of an SMTP listener share: its options, its counts, and who is in
+ * listener-options - what the parts of an SMTP listener share: its options, its counts, and who is in
  *
- * See also: intake/smtp (makes it), intake/dialogue, intake/accept.
+ * See also: smtp-server/listener (makes it), smtp-server/report-session, smtp-server/accept.
  */
 import type { Socket } from 'node:net'
 import type { MetricName, Telemetry } from '../telemetry.ts'

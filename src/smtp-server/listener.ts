@@ -1,10 +1,10 @@
 /**
- * smtp - the listener on the Return-Path and feedback domains, and what every SMTP listener of ours has in common
+ * listener - the listener on the Return-Path and feedback domains, and what every SMTP listener of ours has in common
  *
  * Listens, lets in, looks every second at who is slow, and closes so that whoever was in the middle of a mail is answered first.
  *
- * RFC 5321, 1870 (SIZE), 2034, 2920 (PIPELINING), 3207 (STARTTLS), 6152, 6531. See also: intake/accept (before the session),
- * intake/dialogue (what is taken), intake/connection (how it is said), docs/smtp.md.
+ * RFC 5321, 1870 (SIZE), 2034, 2920 (PIPELINING), 3207 (STARTTLS), 6152, 6531. See also: smtp-server/accept (before the session),
+ * smtp-server/report-session (what is taken), smtp-server/connection (how it is said), docs/smtp.md.
  */
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'

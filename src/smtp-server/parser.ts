@@ -1,10 +1,10 @@
 /**
  * parser - smtp-server's parser with our law of line ends
  *
- * smtp-server splits commands at a bare LF too, and keeps a dot behind one for a stuffed dot. This takes its place: `intake/lines` finds the
- * commands, `intake/data` the mail, and the bytes that wait behind a command are known to who answers it. A class, since smtp-server demands one.
+ * smtp-server splits commands at a bare LF too, and keeps a dot behind one for a stuffed dot. This takes its place: `smtp-server/command-lines` finds the
+ * commands, `smtp-server/data-decoder` the mail, and the bytes that wait behind a command are known to who answers it. A class, since smtp-server demands one.
  *
- * See also: intake/connection (who makes it), smtp-server's own stream (the contract that is kept: startDataMode, continue, isClosed).
+ * See also: smtp-server/connection (who makes it), smtp-server's own stream (the contract that is kept: startDataMode, continue, isClosed).
  */
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
 import { DATA_START, readData } from './data-decoder.ts'

@@ -1,9 +1,9 @@
 /**
- * peers - how many connections and mails one peer and one network may have
+ * peer-limits - how many connections and mails one peer and one network may have
  *
  * Counts by address and by network (/24 for IPv4, /64 for IPv6); connections are those open now, mails those of the
- * running minute. A refusal is a name of intake/smtpreply. Behind a balancer the peer is the one that its PROXY header names.
- * No I/O: the caller gives the time. See also: intake/accept.
+ * running minute. A refusal is a name of smtp-server/refusals. Behind a balancer the peer is the one that its PROXY header names.
+ * No I/O: the caller gives the time. See also: smtp-server/accept.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { Fault } from '../errors.ts'

@@ -1,10 +1,10 @@
 /**
- * proxy - the PROXY protocol header, versions 1 and 2, as values
+ * proxy-protocol - the PROXY protocol header, versions 1 and 2, as values
  *
  * A balancer that takes the connection for us says in front of it who really connects. The header is a bare claim: who may make it is decided
  * elsewhere (smtp.proxyPeers). Neither version is longer than a page here; what is longer, or strays from the grammar by a byte, is bad.
  *
- * Pure, total. The PROXY protocol, haproxy.org, 2020-03-05. See also: intake/accept.
+ * Pure, total. The PROXY protocol, haproxy.org, 2020-03-05. See also: smtp-server/accept.
  */
 import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 

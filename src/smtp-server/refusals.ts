@@ -1,10 +1,10 @@
 /**
- * smtpreply - our refusals as a table, each with its own enhanced status code and the setting that raises its limit
+ * refusals - our refusals as a table, each with its own enhanced status code and the setting that raises its limit
  *
  * smtp-server has refusals of its own, which name no limit and take the enhanced code from the basic one (550 → 5.1.1 would call a refused relay
  * an unknown user). `refusalOf` knows them by their words, so that every refusal that leaves us stands in this table.
  *
- * RFC 2034, RFC 3463, RFC 5321 §4.2. See also: intake/connection (who says them), docs/smtp.md.
+ * RFC 2034, RFC 3463, RFC 5321 §4.2. See also: smtp-server/connection (who says them), docs/smtp.md.
  */
 
 /** `ends`: the connection is closed behind it. */

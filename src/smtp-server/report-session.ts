@@ -1,10 +1,10 @@
 /**
- * dialogue - which mails are taken: the handlers of a session, and the way of a mail from DATA to our 250
+ * report-session - which mails are taken: the handlers of a session, and the way of a mail from DATA to our 250
  *
  * Takes reports and accounts' own mail, never relays: RCPT only at our own domains and theirs, and at `postmaster`. 250 is said only after the receiver has committed; a store that
  * fails is 451. Bodies share a budget until they are answered.
  *
- * See also: intake/speaker, intake/body, intake/smtpreply, work/receive.
+ * See also: smtp-server/session-options, smtp-server/body-reader, smtp-server/refusals, service/receive/receive.
  */
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
 import { isRetryable } from '../errors.ts'

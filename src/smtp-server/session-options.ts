@@ -1,9 +1,9 @@
 /**
- * speaker - what the dialogues of both SMTP doors have in common: smtp-server's options, and when a mail may begin
+ * session-options - what the dialogues of both SMTP doors have in common: smtp-server's options, and when a mail may begin
  *
- * The listening is ours (intake/smtp): smtp-server speaks the dialogue, its own listener is never opened.
+ * The listening is ours (smtp-server/listener): smtp-server speaks the dialogue, its own listener is never opened.
  *
- * See also: intake/dialogue (reports), intake/submission (mail to send).
+ * See also: smtp-server/report-session (reports), smtp-server/submission-session (mail to send).
  */
 import type { SMTPServerOptions, SMTPServerSession } from 'smtp-server'
 import { forget, type Door } from './listener-options.ts'

@@ -1,10 +1,10 @@
 /**
- * pace - which peer is too slow, and by which limit
+ * slow-peer - which peer is too slow, and by which limit
  *
  * A peer that sends a byte now and then is never silent, so silence alone ends nobody who means harm. Three clocks run beside it: one from our
  * reply to the next whole command, one for all of a mail, and the least rate of a mail once its first seconds are over.
  *
- * Pure. RFC 5321 §4.5.3.2 (the least that a server waits). See also: intake/connection, docs/smtp.md.
+ * Pure. RFC 5321 §4.5.3.2 (the least that a server waits). See also: smtp-server/connection, docs/smtp.md.
  */
 
 /** What we wait for since our last reply. `ours`: the next word is ours, and no clock runs. Milliseconds, bytes. */

@@ -1,10 +1,10 @@
 /**
- * submission - senders sign in and hand over mail that our own queue sends
+ * submission-session - senders sign in and hand over mail that our own queue sends
  *
- * The listener is that of intake/smtp: the same clocks, limits, line ends and budget. Only who has signed in may send: AUTH is offered behind TLS, and
+ * The listener is that of smtp-server/listener: the same clocks, limits, line ends and budget. Only who has signed in may send: AUTH is offered behind TLS, and
  * without it to loopback alone, unless a setting says otherwise. 250 is said after the commit, with the vendor's words `#<messageId>#Queued`.
  *
- * RFC 6409, RFC 4954, RFC 4616. See also: intake/letter (what a mail says), work/submit, docs/SENDING.md.
+ * RFC 6409, RFC 4954, RFC 4616. See also: smtp-server/submitted-message (what a mail says), service/submit/submit, docs/SENDING.md.
  */
 import {
   SMTPServer,

@@ -1,10 +1,10 @@
 /**
- * letter - what a submitted mail says beside its text: from whom, with which variables, to whom
+ * submitted-message - what a submitted mail says beside its text: from whom, with which variables, to whom
  *
  * The recipients are those of the envelope, unless X-SMTPAPI names separate ones. Every recipient gets a mail of his own. The sender's MIME is kept
  * whole; the extension and blind copies go at the send.
  *
- * Pure, total. See also: docs/SENDING.md, compose/xsmtpapi, compose/rewrite, intake/submission.
+ * Pure, total. See also: docs/SENDING.md, compose/x-smtpapi, compose/rewrite-mime, smtp-server/submission-session.
  */
 import { splitFields, valueOf, writtenName, type FieldLine } from '../compose/header-line.ts'
 import { ownMessageId } from '../compose/header-set.ts'

@@ -1,7 +1,7 @@
 /**
  * alerts - how each alert stands, so that a restart neither repeats nor forgets one
  *
- * See also: ledger/alert (the rows), work/alerts.
+ * See also: ledger/alert/alert (the rows), service/alerts/alerts.
  */
 import type { AlertRow, AlertState } from '../ledger/alert/alert.ts'
 import type { AlertName } from '../ledger/alert/alert-rules.ts'

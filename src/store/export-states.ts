@@ -1,10 +1,10 @@
 /**
- * exportstates - where an export stands, and what moves it
+ * export-states - where an export stands, and what moves it
  *
  * Read it as a drawing: a row is where a job stands, a column what happens to it, the cell where it goes. No cell: it stays, and whoever
  * wanted it is told so. `removed` is a job that its owner deleted, and whose chunks are still to go: nobody sees it any more.
  *
- * Pure. See also: store/exports (which moves by it), work/exporter.
+ * Pure. See also: store/exports (which moves by it), service/export/exporter.
  */
 
 export const EXPORT_STATES = {

@@ -5,7 +5,7 @@
  * (RFC 1952 §2.2: members one behind the other are one file); it is written in the transaction that moves the job's cursor, so that what
  * follows a crash goes on where the last chunk ended. A job is taken by its state and a lease; whoever has lost the lease changes nothing.
  *
- * See also: store/exportstates (the states), work/exporter (who writes), work/exports (who asks).
+ * See also: store/export-states (the states), service/export/exporter (who writes), service/export/exports (who asks).
  */
 import type { ListName } from '../ledger/facts/fact.ts'
 import type { DeliveryRow, Result } from '../ledger/project/state.ts'
@@ -20,7 +20,7 @@ export type ExportKind = (typeof EXPORT_KIND_NAMES)[number]
 export const EXPORT_FORMATS = ['csv', 'ndjson'] as const
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
-/** What of the rows. Which kind knows which: work/exportkinds. */
+/** What of the rows. Which kind knows which: service/export/export-kinds. */
 export type ExportFilters = {
   readonly status?: DeliveryRow['status']
   readonly subStatus?: number

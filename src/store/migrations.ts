@@ -2,7 +2,7 @@
  * migrations - every step of the schema, in order; a released one is never changed
  *
  * Types are written `@int`, `@text`, `@bytes`, and each table ends in `@strict` (wide rows) or `@narrow` (short rows, kept in the
- * tree of their key where the engine can): see store/migrate. `account_id` is the first key column of every account-owned table.
+ * tree of their key where the engine can): see store/engine/migrate. `account_id` is the first key column of every account-owned table.
  * What PostgreSQL may one day split by month has the month in each of its unique keys.
  *
  * See also: store/schema (the same tables as shapes).

@@ -3,7 +3,7 @@
  *
  * The compiler holds each shape against the core's type; a test holds it against what the migrations make, on both engines.
  *
- * See also: store/shape, store/migrations.
+ * See also: store/engine/mapping, store/migrations.
  */
 import type { Proofs } from '../mail-auth/verify-signatures.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
@@ -227,7 +227,7 @@ export const REPORTS = shapeOf<ReportRow>('reports', ['digest'], {
   auth: maybe(json<Proofs>('auth')),
 })
 
-/** See store/rawmail. */
+/** See store/mail/raw-mail. */
 export const RAW_MAILS = shapeOf<RawMail>('raw_mails', ['received_at', 'digest'], {
   receivedAt: int('received_at'),
   digest: hex('digest'),

@@ -1,10 +1,10 @@
 /**
- * breaker - whether an endpoint is asked at all
+ * circuit-breaker - whether an endpoint is asked at all
  *
  * After a few failures in a row it is left alone; then one request tries. While it is left alone nothing waits on it and nothing of what
  * is due loses an attempt. Each try that fails doubles the rest.
  *
- * Pure. See also: work/notify.
+ * Pure. See also: service/notify/notifier.
  */
 
 type Signal = 'tripped' | 'due' | 'good' | 'bad'

@@ -1,5 +1,5 @@
 /**
- * webhookformat - one event in the dress that its endpoint chose
+ * payload-format - one event in the dress that its endpoint chose
  *
  * | format             | content type                      | body                                                        |
  * |--------------------|-----------------------------------|-------------------------------------------------------------|
@@ -10,7 +10,7 @@
  * | engagelab          | application/json                  | EngageLab's, signed in three headers of its own              |
  *
  * The headers of Standard Webhooks go beside each of them. Pure. CloudEvents 1.0.2 (HTTP protocol binding §3.1, §3.2). See also: docs/WEBHOOKS.md.
- * See also: edge/webhookbody (the fields), edge/signature.
+ * See also: webhook/payload (the fields), webhook/signature.
  */
 import { createHmac } from 'node:crypto'
 import type { Fact } from '../ledger/facts/fact.ts'

@@ -1,10 +1,10 @@
 /**
- * webhookbody - which facts are events to an endpoint, and the body of each in the vendor's words
+ * payload - which facts are events to an endpoint, and the body of each in the vendor's words
  *
  * The one table between the vendor's events and our kinds of facts is EVENTS. Beside the vendor's fields stand ours: `eventId`, `eventTime`
  * (when it happened; `timestamp` is when it was sent), `reason`, `fault`, `permanence`, `billable`.
  *
- * Pure. See also: edge/webhookformat (its dresses), edge/signature, edge/useragent, work/notify, docs/WEBHOOKS.md.
+ * Pure. See also: webhook/payload-format (its dresses), webhook/signature, webhook/user-agent, service/notify/notifier, docs/WEBHOOKS.md.
  */
 import type { AlertData } from '../ledger/facts/alert-facts.ts'
 import type { Effect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/facts/fact.ts'

@@ -1,7 +1,7 @@
 /**
- * ladder - when a webhook that was not heard is sent again
+ * retry-schedule - when a webhook that was not heard is sent again
  *
- * Pure. See also: work/notify, docs/WEBHOOKS.md.
+ * Pure. See also: service/notify/notifier, docs/WEBHOOKS.md.
  */
 
 const MINUTE = 60_000

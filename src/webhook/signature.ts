@@ -4,7 +4,7 @@
  * The vendor signs a timestamp and a random token, and not the body; so the body is signed as well, with an id that stays the same over
  * retries. While a secret is being changed, the body is signed with the new and the old ones; the vendor's scheme knows one, the new.
  *
- * Standard Webhooks 1.0 (whsec_, webhook-id, webhook-timestamp, webhook-signature). See also: edge/webhookbody, docs/WEBHOOKS.md.
+ * Standard Webhooks 1.0 (whsec_, webhook-id, webhook-timestamp, webhook-signature). See also: webhook/payload, docs/WEBHOOKS.md.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'

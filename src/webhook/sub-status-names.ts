@@ -1,7 +1,7 @@
 /**
- * substatus - sub statuses in the vendor's words, for its API and its webhooks
+ * sub-status-names - sub statuses in the vendor's words, for its API and its webhooks
  *
- * Pure. See also: docs/SENDCLOUD.md, edge/webhookbody, web/vendor/emailstatus.
+ * Pure. See also: docs/SENDCLOUD.md, webhook/payload, http/sendcloud/email-status.
  */
 
 /** The last two digits mean the same in both families, where both have them. */

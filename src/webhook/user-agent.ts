@@ -1,5 +1,5 @@
 /**
- * useragent - browser and system out of a User-Agent, in the vendor's four fields
+ * user-agent - browser and system out of a User-Agent, in the vendor's four fields
  *
  * A hint for statistics: the header says what it likes. Pure, total. RFC 9110 §10.1.5.
  */

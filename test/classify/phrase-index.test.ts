@@ -1,5 +1,5 @@
 /**
- * matcher.test - the phrase index against a matcher too simple to be wrong
+ * phrase-index.test - the phrase index against a matcher too simple to be wrong
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * table.test - what the loader refuses, who is asked first, and the proof a verdict carries
+ * rule-table.test - what the loader refuses, who is asked first, and the proof a verdict carries
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-/** checkup.test - a sender's domain as receivers see it: DNS of our own making, and what is said of it, one row a state. */
+/** domain-checks.test - a sender's domain as receivers see it: DNS of our own making, and what is said of it, one row a state. */
 import { expect, test } from 'vitest'
 import { checkUp, type Check, type KeySeen } from '../../src/compose/domain-checks.ts'
 import { makeCertificate } from '../../src/net/certificate.ts'

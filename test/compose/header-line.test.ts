@@ -1,5 +1,5 @@
 /**
- * fieldline.test - fields are folded within a line's length, unfold to what they were, and never begin another field
+ * header-line.test - fields are folded within a line's length, unfold to what they were, and never begin another field
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

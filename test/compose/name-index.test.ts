@@ -1,5 +1,5 @@
 /**
- * places.test - the longest name at each point, from left to right, in steps that grow with the text alone
+ * name-index.test - the longest name at each point, from left to right, in steps that grow with the text alone
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * rewrite.test - a sender's own mail: what stands byte for byte, what is put in, what never leaves
+ * rewrite-mime.test - a sender's own mail: what stands byte for byte, what is put in, what never leaves
  */
 import fc from 'fast-check'
 import { simpleParser } from 'mailparser'

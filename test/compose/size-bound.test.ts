@@ -1,5 +1,5 @@
 /**
- * growth.test - what is let in can be composed for every recipient; what may grow too large is not let in
+ * size-bound.test - what is let in can be composed for every recipient; what may grow too large is not let in
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

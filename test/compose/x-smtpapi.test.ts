@@ -1,5 +1,5 @@
 /**
- * xsmtpapi.test - the vendor's extension is read whole or refused, from JSON, base64 and folded headers
+ * x-smtpapi.test - the vendor's extension is read whole or refused, from JSON, base64 and folded headers
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** wrap.test - dresses of a return path, and tokens inside them */
+/** return-path-unwrap.test - dresses of a return path, and tokens inside them */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { tokenPieces, unwrap } from '../../src/correlate/return-path-unwrap.ts'

@@ -1,5 +1,5 @@
 /**
- * storedesk.test - the desk on a real store of each kind: pages by key, accounts apart, secrets that rotate
+ * read-services.test - the desk on a real store of each kind: pages by key, accounts apart, secrets that rotate
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { accountOf, addAccount, createKeys, firstStart, ROTATION_MS, rotateSecret } from '../../src/daemon/accounts.ts'

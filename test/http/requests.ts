@@ -1,5 +1,5 @@
 /**
- * asks - one good request for every route of our own document, for the tests that walk them all
+ * requests - one good request for every route of our own document, for the tests that walk them all
  *
  * A route that is new fails there until it is asked here.
  */

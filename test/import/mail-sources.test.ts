@@ -1,5 +1,5 @@
 /**
- * source.test - files, folders, mbox, Maildir and standard input give the mails that are in them
+ * mail-sources.test - files, folders, mbox, Maildir and standard input give the mails that are in them
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

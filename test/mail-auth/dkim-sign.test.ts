@@ -1,5 +1,5 @@
 /**
- * sign.test - what we sign is verified by another's verifier, and no longer once a signed field is changed or added
+ * dkim-sign.test - what we sign is verified by another's verifier, and no longer once a signed field is changed or added
  */
 import fc from 'fast-check'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'

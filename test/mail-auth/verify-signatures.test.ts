@@ -1,5 +1,5 @@
 /**
- * auth.test - what signatures and peers prove, in a world whose DNS we write ourselves
+ * verify-signatures.test - what signatures and peers prove, in a world whose DNS we write ourselves
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { dkimSign } from 'mailauth/lib/dkim/sign.js'

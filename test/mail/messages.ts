@@ -1,5 +1,5 @@
 /**
- * letters - mails for the tests of mail/report, written line by line
+ * messages - mails for the tests of mail/report, written line by line
  *
  * Names are reserved ones (RFC 2606, RFC 5737). Each follows the layout of a real writer.
  */

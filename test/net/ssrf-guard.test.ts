@@ -1,5 +1,5 @@
 /**
- * target.test - what a webhook may call: no spelling of an inner address passes, by text or by DNS
+ * ssrf-guard.test - what a webhook may call: no spelling of an inner address passes, by text or by DNS
  */
 import { expect, test } from 'vitest'
 import { createTargetGuard, type Resolve } from '../../src/net/ssrf-guard.ts'

@@ -1,5 +1,5 @@
 /**
- * slowpeers.test - a thousand connections that each drip a mail of 20 MB: memory stays within its bound, and a good mail still comes through
+ * slow-peers.test - a thousand connections that each drip a mail of 20 MB: memory stays within its bound, and a good mail still comes through
  */
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'

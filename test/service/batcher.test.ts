@@ -1,5 +1,5 @@
 /**
- * batch.test - sharing a commit, and what one culprit may do
+ * batcher.test - sharing a commit, and what one culprit may do
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * slices.test - long rows of work let others in, keep their order, and stop at what fails
+ * time-slice.test - long rows of work let others in, keep their order, and stop at what fails
  */
 import { expect, test } from 'vitest'
 import { inSlices } from '../../src/service/time-slice.ts'

@@ -1,4 +1,4 @@
-/** simulatorproviders.test - what the simulated providers say is what our rules know, and they say it when they should */
+/** provider-model.test - what the simulated providers say is what our rules know, and they say it when they should */
 import { expect, test } from 'vitest'
 import { siteOf } from '../../src/classify/provider.ts'
 import { readProviders } from '../../src/config/provider-files.ts'

@@ -1,4 +1,4 @@
-/** dialogue.test - any words of a peer give one outcome, and nothing but four good replies is a delivery. */
+/** reply-outcome.test - any words of a peer give one outcome, and nothing but four good replies is a delivery. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readDialogue, replyOutcome } from '../../src/smtp-client/reply-outcome.ts'

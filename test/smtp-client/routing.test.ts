@@ -1,4 +1,4 @@
-/** route.test - the way to MX hosts, and how a provider's table asks for TLS. */
+/** routing.test - the way to MX hosts, and how a provider's table asks for TLS. */
 import { expect, test } from 'vitest'
 import { createMxLookUp } from '../../src/net/mx.ts'
 import { mxRoute, tlsAt } from '../../src/smtp-client/routing.ts'

@@ -1,4 +1,4 @@
-/** smtpsink.test - Postfix's smtp-sink as a smart host: a server that is none of ours. Skipped where it is not installed. */
+/** smtp-sink.test - Postfix's smtp-sink as a smart host: a server that is none of ours. Skipped where it is not installed. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'

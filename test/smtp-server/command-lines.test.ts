@@ -1,5 +1,5 @@
 /**
- * lines.test - where a command ends, whichever way TCP cuts it
+ * command-lines.test - where a command ends, whichever way TCP cuts it
  */
 import { expect, test } from 'vitest'
 import { createLines } from '../../src/smtp-server/command-lines.ts'

@@ -1,5 +1,5 @@
 /**
- * data.test - where a mail ends, whichever way TCP cuts it
+ * data-decoder.test - where a mail ends, whichever way TCP cuts it
  */
 import { describe, expect, test } from 'vitest'
 import { DATA_START, readData } from '../../src/smtp-server/data-decoder.ts'

@@ -1,5 +1,5 @@
 /**
- * smtp.test - the listener as a remote server meets it, over real sockets
+ * listener.test - the listener as a remote server meets it, over real sockets
  */
 import { createHash } from 'node:crypto'
 import { createTransport } from 'nodemailer'

@@ -1,5 +1,5 @@
 /**
- * edge.test - what strangers try at the SMTP door, each attack by its name, over real sockets
+ * protocol-edges.test - what strangers try at the SMTP door, each attack by its name, over real sockets
  */
 import { createHash } from 'node:crypto'
 import { X509Certificate } from 'node:crypto'

@@ -1,5 +1,5 @@
 /**
- * proxy.test - PROXY headers of both versions, whole, broken and cut
+ * proxy-protocol.test - PROXY headers of both versions, whole, broken and cut
  */
 import { describe, expect, test } from 'vitest'
 import { looksLikeProxy, readProxyHeader } from '../../src/smtp-server/proxy-protocol.ts'

@@ -1,5 +1,5 @@
 /**
- * letter.test - what a submitted mail says: total over any bytes, and the sender's own fields as he meant them
+ * submitted-message.test - what a submitted mail says: total over any bytes, and the sender's own fields as he meant them
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

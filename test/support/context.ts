@@ -1,5 +1,5 @@
 /**
- * shop - a Shop around a store of a test, with one account and fixed keys
+ * context - a Shop around a store of a test, with one account and fixed keys
  */
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
 import { createMailLinks } from '../../src/mail-auth/signed-mail-link.ts'

@@ -1,5 +1,5 @@
 /**
- * desk - the whole desk of a shop, and the web over it: what the daemon wires, around a store of a test
+ * services - the whole desk of a shop, and the web over it: what the daemon wires, around a store of a test
  */
 import { accountOf, createKeys } from '../../src/daemon/accounts.ts'
 import { NO_PROOFS, type Proofs } from '../../src/mail-auth/verify-signatures.ts'

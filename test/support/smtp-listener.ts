@@ -1,5 +1,5 @@
 /**
- * smtpdoor - the SMTP listener in this process, and a client that says what it is told and hears whole replies
+ * smtp-listener - the SMTP listener in this process, and a client that says what it is told and hears whole replies
  */
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'

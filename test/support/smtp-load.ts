@@ -1,5 +1,5 @@
 /**
- * smtpload - a plain SMTP client that sends many mails over many connections, and knows which were answered 250
+ * smtp-load - a plain SMTP client that sends many mails over many connections, and knows which were answered 250
  *
  * Written on sockets and not on nodemailer, so that the client costs little beside the server it loads, and so that a server
  * that dies in the middle leaves an exact list of what it had answered.

@@ -1,7 +1,7 @@
 /**
  * zone - a DNS of our own making
  *
- * Keys are `TYPE name`; a value is the records in the shape of edge/dns, or the code of a failure. A name that has other types answers ENODATA,
+ * Keys are `TYPE name`; a value is the records in the shape of net/dns, or the code of a failure. A name that has other types answers ENODATA,
  * one that has none ENOTFOUND.
  */
 import type { LookUp } from '../../src/net/dns.ts'

@@ -3,7 +3,7 @@
  *
  * A secret is printed once, when it is made. `rotate operator` makes a new operator's secret. A change of settings is a version and audited.
  *
- * See also: ledger/settings (what may be chosen), work/settings.
+ * See also: ledger/account-settings (what may be chosen), service/admin/account-settings.
  */
 import type { Command } from 'commander'
 import { closest } from 'fastest-levenshtein'

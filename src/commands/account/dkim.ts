@@ -3,7 +3,7 @@
  *
  * A key signs once its record can be seen, or at once with `--published`.
  *
- * See also: work/dkim, docs/SENDING.md.
+ * See also: service/admin/dkim, docs/SENDING.md.
  */
 import type { Command } from 'commander'
 import { accountOf } from '../../daemon/accounts.ts'

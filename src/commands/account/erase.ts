@@ -1,7 +1,7 @@
 /**
  * erase - one address goes from everywhere; the lists go on answering by its hash
  *
- * See also: work/erase.
+ * See also: service/admin/erase.
  */
 import type { Command } from 'commander'
 import { eraseAddress } from '../../service/admin/erase.ts'

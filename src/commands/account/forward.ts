@@ -1,7 +1,7 @@
 /**
- * route - gives domains to accounts: what comes there is their own mail, and goes to their webhooks
+ * forward - gives domains to accounts: what comes there is their own mail, and goes to their webhooks
  *
- * See also: work/routes, docs/WEBHOOKS.md.
+ * See also: service/forward/forward-domains, docs/WEBHOOKS.md.
  */
 import type { Command } from 'commander'
 import { accountOf } from '../../daemon/accounts.ts'

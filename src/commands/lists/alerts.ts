@@ -1,7 +1,7 @@
 /**
  * alerts - prints the alerts that stand and the thresholds, and tries the smart host
  *
- * See also: work/alerts, docs/ALERTS.md.
+ * See also: service/alerts/alerts, docs/ALERTS.md.
  */
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'

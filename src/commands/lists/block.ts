@@ -1,7 +1,7 @@
 /**
- * cut - cuts off peers, tokens and accounts that send too much, and lets them in again
+ * block - cuts off peers, tokens and accounts that send too much, and lets them in again
  *
- * See also: work/cuts.
+ * See also: service/admin/blocks.
  */
 import type { Command } from 'commander'
 import { accountOf } from '../../daemon/accounts.ts'

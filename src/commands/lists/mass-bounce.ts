@@ -1,7 +1,7 @@
 /**
- * brake - sites whose list writes wait for a person: listed, applied, discarded
+ * mass-bounce - sites whose list writes wait for a person: listed, applied, discarded
  *
- * See also: work/brake, ledger/brake (when it trips).
+ * See also: service/lists/mass-bounce-review, ledger/suppress/mass-bounce-guard (when it trips).
  */
 import type { Command } from 'commander'
 import { listBrakesForOperator } from '../../store/lists/mass-bounce-holds.ts'

@@ -3,7 +3,7 @@
  *
  * For the day a provider denied all its users, or a rule was wrong. Without `--account` it goes over all accounts.
  *
- * See also: work/lists, web/suppressions.
+ * See also: service/lists/lists, http/api/suppressions.
  */
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'

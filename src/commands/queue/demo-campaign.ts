@@ -1,7 +1,7 @@
 /**
- * democampaign - the campaign of the demo: whom it writes to, how it is submitted, and what became of it, all by the public API
+ * demo-campaign - the campaign of the demo: whom it writes to, how it is submitted, and what became of it, all by the public API
  *
- * See also: commands/demo.
+ * See also: commands/queue/demo.
  */
 import * as z from 'zod'
 import { Fault } from '../../errors.ts'

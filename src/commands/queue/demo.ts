@@ -4,7 +4,7 @@
  * Everything lies in a folder that goes with it, and nothing leaves the machine. It ends when the campaign has drained and the last reports had
  * time to come, after `--seconds`, or by Ctrl-C; always with a summary. Mail goes in and figures come out by the public API alone.
  *
- * See also: lab/lab, commands/democampaign, docs/DEMO.md.
+ * See also: simulator/smtp/provider-network, commands/queue/demo-campaign, docs/DEMO.md.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -3,7 +3,7 @@
  *
  * Orders go through the store to the node that delivers, which carries them out within a second; where none runs they wait for it.
  *
- * See also: work/queuedesk, web/queue (the same by HTTP), docs/QUEUE.md.
+ * See also: service/deliver/queue-api, http/api/queue (the same by HTTP), docs/QUEUE.md.
  */
 import type { Command } from 'commander'
 import { isIP } from 'node:net'

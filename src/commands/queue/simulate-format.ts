@@ -1,7 +1,7 @@
 /**
- * simulatelines - the report of a simulation as lines that people read
+ * simulate-format - the report of a simulation as lines that people read
  *
- * See also: queue/report, commands/simulate.
+ * See also: simulator/report, commands/queue/simulate.
  */
 import { sayDuration } from '../../simulator/format-duration.ts'
 import type { SimulationReport } from '../../simulator/report.ts'

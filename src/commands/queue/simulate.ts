@@ -7,7 +7,7 @@
  *
  * Needs no store and no network; the same scenario, policy and seed print the same. A policy is `default`, `spec`, `never`, `fixed`, or a file.
  *
- * See also: queue/scenario, queue/policyfile (what the files may say), queue/world, docs/SIMULATION.md.
+ * See also: simulator/scenario, queue/backoff/policy-file (what the files may say), simulator/simulate, docs/SIMULATION.md.
  */
 import { writeFileSync } from 'node:fs'
 import { readProviders, readToml } from '../../config/provider-files.ts'

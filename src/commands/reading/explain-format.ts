@@ -1,7 +1,7 @@
 /**
- * explainlines - one mail explained, as lines that people read
+ * explain-format - one mail explained, as lines that people read
  *
- * See also: commands/explain, commands/verdictlines.
+ * See also: commands/reading/explain, commands/reading/verdict-format.
  */
 import type { Verdict } from '../../classify/verdict.ts'
 import { parseMime } from '../../mail/mime/mime.ts'

@@ -4,7 +4,7 @@
  * Needs no store and no daemon. `--ndjson` prints one JSON object a mail: file (base name), kind, recipients with action, code, status,
  * sub status, reason and rule.
  *
- * See also: commands/explainlines (the form for people), intake/source (files, folders, mbox, Maildir, standard input).
+ * See also: commands/reading/explain-format (the form for people), import/mail-sources (files, folders, mbox, Maildir, standard input).
  */
 import { basename } from 'node:path'
 import type { Command } from 'commander'

@@ -1,7 +1,7 @@
 /**
- * impliedstatus - the enhanced status code of a reply that nobody gave one
+ * implied-status - the enhanced status code of a reply that nobody gave one
  *
- * What somebody said comes first: the remote server's code, then the report's own, then the text's (mail/status). Where there is none, the meaning of the reply has a
+ * What somebody said comes first: the remote server's code, then the report's own, then the text's (mail/smtp/recipient-status). Where there is none, the meaning of the reply has a
  * code in the registry, and `from` says that it is ours.
  *
  * RFC 3463, IANA registry of enhanced status codes.

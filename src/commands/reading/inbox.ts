@@ -1,7 +1,7 @@
 /**
  * inbox - the mails that wait for a person: list them, look at one, and settle it
  *
- * See also: work/inbox, web/inbox.
+ * See also: service/receive/inbox, http/api/inbox.
  */
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'

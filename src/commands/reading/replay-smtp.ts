@@ -1,5 +1,5 @@
 /**
- * replaysmtp - sends mails to a running daemon as any remote server does
+ * replay-smtp - sends mails to a running daemon as any remote server does
  *
  * nodemailer is loaded when it is needed. The daemon's certificate may be of its own making, and is not checked.
  */

@@ -4,7 +4,7 @@
  * A summary at the end; exit status 1 if anything failed. `--dry-run` prints every change and keeps none. `--trust-as operator` vouches for
  * mails whose signatures cannot be checked any more, and is audited.
  *
- * See also: intake/replay.
+ * See also: import/replay.
  */
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'

@@ -1,7 +1,7 @@
 /**
  * rules - lists the rules, checks their evidence, and tries one reply on them
  *
- * See also: classify/evidence, edge/rulefiles.
+ * See also: classify/rule-evidence, config/rule-files.
  */
 import type { Command } from 'commander'
 import { classify } from '../../classify/classify.ts'

@@ -1,7 +1,7 @@
 /**
- * world - what a command on a store asks of the outside: DNS, for signatures
+ * signature-verifier - what a command on a store asks of the outside: DNS, for signatures
  *
- * See also: edge/auth, edge/dns.
+ * See also: mail-auth/verify-signatures, net/dns.
  */
 import { createProver, type Prover } from '../../mail-auth/verify-signatures.ts'
 import { createLookUp } from '../../net/dns.ts'

@@ -1,7 +1,7 @@
 /**
- * verdictlines - a verdict with its proof, as lines that people read
+ * verdict-format - a verdict with its proof, as lines that people read
  *
- * See also: commands/explain, commands/rules.
+ * See also: commands/reading/explain, commands/reading/rules.
  */
 import type { Verdict } from '../../classify/verdict.ts'
 import { columns, oneLine } from '../output.ts'

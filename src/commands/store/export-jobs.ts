@@ -1,7 +1,7 @@
 /**
- * exportjobs - the files that accounts have asked for, as the operator sees them: listed, written out, tried again, deleted
+ * export-jobs - the files that accounts have asked for, as the operator sees them: listed, written out, tried again, deleted
  *
- * See also: work/exports, commands/export.
+ * See also: service/export/exports, commands/store/export.
  */
 import { once } from 'node:events'
 import type { Command } from 'commander'

@@ -4,7 +4,7 @@
  * `status`, `results` and `suppressions` have the columns of the files that accounts ask for (docs/EXPORTS.md), without a limit of time; `facts` and
  * `mails` are the store's own rows, whole. Pages by key: an export of everything stays within bounded memory and holds no lock.
  *
- * See also: work/exportkinds, commands/exportjobs, store/rebuild (pages).
+ * See also: service/export/export-kinds, commands/store/export-jobs, store/facts/rebuild (pages).
  */
 import { once } from 'node:events'
 import { createGzip } from 'node:zlib'

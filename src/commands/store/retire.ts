@@ -1,7 +1,7 @@
 /**
  * retire - what is older than retention.months goes now; a daemon does it by itself, a little every five minutes
  *
- * See also: work/retire, docs/RETENTION.md.
+ * See also: service/admin/retire, docs/RETENTION.md.
  */
 import type { Command } from 'commander'
 import { foreseeRetirement, retire } from '../../service/admin/retire.ts'

@@ -4,7 +4,7 @@
  * The operator names the account. Every change makes a new version, which the facts that it shapes name, and which is the ETag: a change
  * may name it in `If-Match`, or as `version`.
  *
- * See also: work/settings, ledger/settings (what may be chosen).
+ * See also: service/admin/account-settings, ledger/account-settings (what may be chosen).
  */
 import { z } from 'zod'
 import { accountSettingsSchema, settingsChangeSchema } from '../../ledger/account-settings.ts'

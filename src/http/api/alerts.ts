@@ -3,7 +3,7 @@
  *
  * An account sees its own; the operator sees everybody's. Thresholds are changed by the account's settings (alertRules).
  *
- * See also: work/alerts, ledger/alertrule, docs/ALERTS.md.
+ * See also: service/alerts/alerts, ledger/alert/alert-rules, docs/ALERTS.md.
  */
 import { z } from 'zod'
 import type { AlertRow } from '../../ledger/alert/alert.ts'

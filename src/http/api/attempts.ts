@@ -4,7 +4,7 @@
  * One object or an array. An attempt runs through the same classification as a report, with `asynchronous: false`; a repeat is harmless.
  * `final` defaults to true for 2xx and for a 5xx that no rule calls a deferral.
  *
- * See also: work/attempts.
+ * See also: service/submit/reported-attempts.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'

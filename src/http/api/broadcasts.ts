@@ -4,7 +4,7 @@
  * Results go strictly forward and have ranks of their own: here Delivered never becomes Bounced. Duplicates and recipients without an
  * address for the broadcast's type are in it. As a file: `POST /v1/exports`.
  *
- * See also: ledger/result, store/broadcasts, docs/API.md.
+ * See also: ledger/project/broadcast-result, store/mail/broadcasts, docs/API.md.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'

@@ -3,7 +3,7 @@
  *
  * A new key signs once its record can be seen. That it stands there without being seen is the operator's word alone.
  *
- * See also: work/dkim, docs/SENDING.md.
+ * See also: service/admin/dkim, docs/SENDING.md.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'

@@ -5,7 +5,7 @@
  * half minute before, by the same ids, and misses nothing. A slow reader gets facts at its own pace, out of the store. Streams end when the
  * daemon does; the client comes back by itself, to this node or another.
  *
- * WHATWG HTML, Server-sent events. See also: work/feed, web/factview.
+ * WHATWG HTML, Server-sent events. See also: service/notify/event-feed, http/server/fact-view.
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'

@@ -1,7 +1,7 @@
 /**
  * exports - files of statuses, lists and broadcasts' results, written in the background
  *
- * A job is asked for, looked at until it is done, and its file taken by any node. See also: work/exports, docs/EXPORTS.md.
+ * A job is asked for, looked at until it is done, and its file taken by any node. See also: service/export/exports, docs/EXPORTS.md.
  */
 import { Readable } from 'node:stream'
 import { z } from 'zod'

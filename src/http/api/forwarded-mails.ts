@@ -1,10 +1,10 @@
 /**
- * routemails - domains that take mail for an account, and the mails that came
+ * forwarded-mails - domains that take mail for an account, and the mails that came
  *
  * An account sees its own; the operator gives and takes domains. A raw mail is a download, never shown inline: for its account, and for
  * whoever holds the link of a webhook until it ends.
  *
- * See also: work/routes, edge/maillink, docs/WEBHOOKS.md.
+ * See also: service/forward/forward-domains, mail-auth/signed-mail-link, docs/WEBHOOKS.md.
  */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'

@@ -3,7 +3,7 @@
  *
  * An account sees what points at its mails; the operator sees everything. The raw mail is a download, never shown inline.
  *
- * See also: ledger/fact (InboxReason), work/receive.
+ * See also: ledger/facts/fact (InboxReason), service/receive/receive.
  */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'

@@ -4,7 +4,7 @@
  * POST registers one mail to one or many recipients and answers what each copy must carry. GET tells one copy's status and its timeline
  * of facts with their evidence.
  *
- * See also: work/register, web/factview.
+ * See also: service/submit/register, http/server/fact-view.
  */
 import { z } from 'zod'
 import { knowAddress } from '../../correlate/address-hash.ts'

@@ -1,7 +1,7 @@
 /**
  * operator - what only the operator may do: cut off peers, tokens and accounts, let the brake go, and erase an address
  *
- * See also: work/cuts, work/brake, work/erase.
+ * See also: service/admin/blocks, service/lists/mass-bounce-review, service/admin/erase.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'

@@ -1,10 +1,10 @@
 /**
- * queueorders - what people may do to the delivery queue: pause, recover, set a rate, delete what waits; warm up an IP, open a key
+ * queue-commands - what people may do to the delivery queue: pause, recover, set a rate, delete what waits; warm up an IP, open a key
  *
  * An account moves its own lanes, and opens what is its own; the operator names an account, or a key, or an IP. Every order is audited. The
  * answer is 200 where the delivering node has carried it out, 202 with `state: pending` where it has not yet; then its id tells later.
  *
- * See also: work/queuedesk, queue/operate, web/queue (how it stands).
+ * See also: service/deliver/queue-api, queue/schedule/operator-commands, http/api/queue (how it stands).
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'

@@ -4,7 +4,7 @@
  * An account sees its own lanes; the operator all, or those of the account that he names. Any node answers, from the picture that the
  * delivering node keeps in the store.
  *
- * See also: work/queuedesk, web/queueorders (what may be done), docs/QUEUE.md.
+ * See also: service/deliver/queue-api, http/api/queue-commands (what may be done), docs/QUEUE.md.
  */
 import { z } from 'zod'
 import type { Averages } from '../../queue/observe/lane-view.ts'

@@ -3,7 +3,7 @@
  *
  * A verdict names its rule: here is what the rule says. The same for every account.
  *
- * See also: classify/describe, classify/grammar (what the fields mean), commands/rules.
+ * See also: classify/rule-listing, classify/rule-grammar (what the fields mean), commands/reading/rules.
  */
 import { basename } from 'node:path'
 import { z } from 'zod'

@@ -1,7 +1,7 @@
 /**
  * statistics - what is read for figures: counters, opens and clicks, the labels that they are told by
  *
- * See also: store/counters, store/engagement, web/vendor/statistics.
+ * See also: store/facts/counters, store/facts/engagement, http/sendcloud/statistics.
  */
 import { hashAddress } from '../../correlate/address-hash.ts'
 import { sumCounters } from '../../store/facts/counters.ts'

@@ -1,7 +1,7 @@
 /**
  * suppressions - the lists that say whom not to write to: reading, asking for addresses, lifting a batch
  *
- * See also: ledger/suppression (ladders), web/vendor/lists (the other face).
+ * See also: ledger/suppress/suppression (ladders), http/sendcloud/lists (the other face).
  */
 import { z } from 'zod'
 import { LISTS } from '../../ledger/facts/fact.ts'

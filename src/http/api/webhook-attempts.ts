@@ -1,9 +1,9 @@
 /**
- * webhookrecords - what an endpoint was sent and answered, and how to send it again
+ * webhook-attempts - what an endpoint was sent and answered, and how to send it again
  *
  * The answers are strangers' words: they are given as JSON texts and never interpreted.
  *
- * See also: web/webhooks, work/webhooks, docs/WEBHOOKS.md.
+ * See also: http/api/webhooks, service/notify/webhooks, docs/WEBHOOKS.md.
  */
 import { z } from 'zod'
 import { EVENT_NAMES } from '../../webhook/payload.ts'

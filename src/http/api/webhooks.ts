@@ -1,7 +1,7 @@
 /**
  * webhooks - where an account's events are sent to, and what waits there
  *
- * See also: work/webhooks, web/vendor/webhooks (the other face), docs/WEBHOOKS.md.
+ * See also: service/notify/webhooks, http/sendcloud/webhooks (the other face), docs/WEBHOOKS.md.
  */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'

@@ -1,9 +1,9 @@
 /**
- * status - email_status: what became of the mails of one day
+ * email-status - email_status: what became of the mails of one day
  *
  * `sub_status` makes `status` moot, as that vendor has it.
  *
- * See also: web/vendor/emailstatus (the other face).
+ * See also: http/sendcloud/email-status (the other face).
  */
 import { subStatusWords } from '../../webhook/sub-status-names.ts'
 import { knowDomain } from '../../correlate/address-hash.ts'

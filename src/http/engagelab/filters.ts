@@ -1,7 +1,7 @@
 /**
  * filters - the parameters of EngageLab's face: the sister face's rows under this one's names
  *
- * See also: web/vendor/filters (how they are read).
+ * See also: http/sendcloud/filters (how they are read).
  */
 import { knowDomain } from '../../correlate/address-hash.ts'
 import { API_USERS, EMAILS, emailRow, LABEL_ID, LIMIT, readEmail, START, WINDOW_DAYS } from '../sendcloud/filters.ts'

@@ -4,7 +4,7 @@
  * A window of at most three months; beside an address it does not count, and without either all is listed. What is deleted must be named, by
  * address or by window.
  *
- * See also: web/vendor/lists, web/vendor/entries (the other face), work/lists, work/entries.
+ * See also: http/sendcloud/lists, http/sendcloud/block-allow (the other face), service/lists/lists, service/lists/block-allow.
  */
 import type { ListName } from '../../ledger/facts/fact.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'

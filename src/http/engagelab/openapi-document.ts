@@ -1,7 +1,7 @@
 /**
- * document - EngageLab's face as an OpenAPI document, out of a table
+ * openapi-document - EngageLab's face as an OpenAPI document, out of a table
  *
- * A test holds the table against the routes that there are. See also: docs/SENDCLOUD.md, web/engagelab/routes, web/openapi.
+ * A test holds the table against the routes that there are. See also: docs/SENDCLOUD.md, http/engagelab/routes, http/server/openapi.
  */
 
 /** Parameters of one operation; `*`: required. */

@@ -1,10 +1,10 @@
 /**
- * call - one call of EngageLab's face: HTTP Basic, parameters of query and JSON body as one bag, its own answers and errors
+ * operation - one call of EngageLab's face: HTTP Basic, parameters of query and JSON body as one bag, its own answers and errors
  *
  * A good answer is `{ result, count, total }`; a refusal is an HTTP status with `{ code, message }`, its codes those of the sister face
- * (web/vendor/envelope), since both are doors of one engine. Parameters that we do not know are ignored, as that vendor does.
+ * (http/sendcloud/envelope), since both are doors of one engine. Parameters that we do not know are ignored, as that vendor does.
  *
- * See also: web/engagelab/routes, web/identity, docs/SENDCLOUD.md.
+ * See also: http/engagelab/routes, http/server/authenticate, docs/SENDCLOUD.md.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'

@@ -3,7 +3,7 @@
  *
  * These names under /v1 are that vendor's; our own API never uses them (`/v1/suppressions/…`).
  *
- * See also: web/engagelab/call, docs/SENDCLOUD.md.
+ * See also: http/engagelab/operation, docs/SENDCLOUD.md.
  */
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { takeEmptyJson } from '../server/empty-body.ts'

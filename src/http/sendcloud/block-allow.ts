@@ -1,10 +1,10 @@
 /**
- * entries - the vendor's operations on blocks and on addresses that are not intercepted: list, add, delete
+ * block-allow - the vendor's operations on blocks and on addresses that are not intercepted: list, add, delete
  *
  * An entry is of an address or of a whole domain, for one API user or for all; naming both an address and a domain makes two. What stands
  * already is not counted again. `all` in any case is every API user.
  *
- * See also: work/entries, ledger/suppression (what they answer), docs/SENDCLOUD.md.
+ * See also: service/lists/block-allow, ledger/suppress/suppression (what they answer), docs/SENDCLOUD.md.
  */
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { EntryCall } from '../../service/lists/block-allow.ts'

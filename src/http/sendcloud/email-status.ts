@@ -1,5 +1,5 @@
 /**
- * emailstatus - data/emailStatus: what became of mails, by recipient, id, label, day and status
+ * email-status - data/emailStatus: what became of mails, by recipient, id, label, day and status
  *
  * Statuses come as words, `total` as a string, and fields that we have no notion of as empty strings.
  */
@@ -41,7 +41,7 @@ export function readNumbers(text: string): readonly number[] {
 /** Filters of our own API that the vendor has not. */
 const UNASKED = { requestIp: null, egressIp: null, emailType: null, after: null, withTotal: true }
 
-/** `data/emailStatus`; the same question hears the same answer for a while (web/vendor/answers). */
+/** `data/emailStatus`; the same question hears the same answer for a while (http/sendcloud/response-cache). */
 export const emailStatus: Operation = (call) => {
   const { bag, by, settings, now, answers } = call
   const asked = [...bag].filter(([name]) => !SIGN_IN.has(name)).toSorted(([a], [b]) => (a < b ? -1 : 1))

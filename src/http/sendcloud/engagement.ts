@@ -4,7 +4,7 @@
  * The browser and the device are what the User-Agent says. A place is empty: we look none up, since an address of a reader is nobody
  * else's business.
  *
- * See also: store/engagement, edge/useragent, docs/SENDCLOUD.md.
+ * See also: store/facts/engagement, webhook/user-agent, docs/SENDCLOUD.md.
  */
 import { readUserAgent } from '../../webhook/user-agent.ts'
 import type { Engagement } from '../../store/facts/engagement.ts'

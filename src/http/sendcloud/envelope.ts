@@ -1,7 +1,7 @@
 /**
  * envelope - the vendor's answers: HTTP 200 always, the outcome inside
  *
- * See also: web/vendor/parameters (who picks the code), docs/SENDCLOUD.md.
+ * See also: http/sendcloud/parameters (who picks the code), docs/SENDCLOUD.md.
  */
 
 /** Every code of the vendor that we say, with our words for it. */

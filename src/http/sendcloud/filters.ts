@@ -1,7 +1,7 @@
 /**
  * filters - the parameters that many of the vendor's operations share, and how they are read
  *
- * See also: web/vendor/parameters (the table's grammar), web/vendor/window (days and dates), docs/SENDCLOUD.md.
+ * See also: http/sendcloud/parameters (the table's grammar), http/sendcloud/window (days and dates), docs/SENDCLOUD.md.
  */
 import { knowDomain } from '../../correlate/address-hash.ts'
 import { parseAddress } from '../../mail/mime/address.ts'

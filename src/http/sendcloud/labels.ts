@@ -3,7 +3,7 @@
  *
  * A name is an account's own, once. A label that is deleted leaves old statistics as they are.
  *
- * See also: work/labels, docs/SENDCLOUD.md.
+ * See also: service/admin/labels, docs/SENDCLOUD.md.
  */
 import { Fault } from '../../errors.ts'
 import type { Label } from '../../store/account/labels.ts'

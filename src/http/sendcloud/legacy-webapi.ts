@@ -1,12 +1,12 @@
 /**
- * webapi - the vendor's first API: /webapi/mail.send.json, which old clients still call
+ * legacy-webapi - the vendor's first API: /webapi/mail.send.json, which old clients still call
  *
  *     {"message":"success","email_id_list":["…0$joe@example.com"]}   {"message":"error","errors":["authentication failed"]}
  *
  * The same operation under older names; ids are told only to who asks for them (`resp_email_id=true`). Templates and address lists are a
  * console's, and ours to refuse: in words, so that nobody takes a mail for sent that was not.
  *
- * See also: web/vendor/mailsend, web/vendor/queuestatus (its other call), docs/SENDCLOUD.md.
+ * See also: http/sendcloud/mail-send, http/sendcloud/queue-status (its other call), docs/SENDCLOUD.md.
  */
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'

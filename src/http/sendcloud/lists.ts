@@ -3,7 +3,7 @@
  *
  * A window of at most three months or an email, which makes the window moot. What was removed or has ended is not on a list.
  *
- * See also: web/suppressions (our own face), docs/SENDCLOUD.md.
+ * See also: http/api/suppressions (our own face), docs/SENDCLOUD.md.
  */
 import type { ListName } from '../../ledger/facts/fact.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'

@@ -1,10 +1,10 @@
 /**
- * mailsendparameters - the parameters of mail/send: how each is read, and by which code it is refused
+ * mail-send-parameters - the parameters of mail/send: how each is read, and by which code it is refused
  *
  * In the order in which they are looked at. What the vendor has no code for is 501 with our words. A header that the mail gets from us, or that
  * says how it is built, is left out.
  *
- * See also: web/vendor/mailsend, docs/SENDING.md.
+ * See also: http/sendcloud/mail-send, docs/SENDING.md.
  */
 import { readXSmtpApi, type XSmtpApiRead } from '../../compose/x-smtpapi.ts'
 import { isOwnHeader } from '../../compose/header-set.ts'

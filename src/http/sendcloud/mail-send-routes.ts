@@ -1,10 +1,10 @@
 /**
- * mailsendroutes - mail/send under both prefixes, with a body that may hold attachments
+ * mail-send-routes - mail/send under both prefixes, with a body that may hold attachments
  *
  * A scope of its own: here a form of several parts is read whole, within a limit that leaves room for the largest lawful attachments, and not
  * by the parser of the other routes, which takes no file.
  *
- * See also: web/vendor/mailsend, web/upload.
+ * See also: http/sendcloud/mail-send, http/server/upload.
  */
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'

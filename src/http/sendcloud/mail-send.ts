@@ -1,10 +1,10 @@
 /**
- * mailsend - mail/send: one request becomes a mail for each of its recipients
+ * mail-send - mail/send: one request becomes a mail for each of its recipients
  *
  * `to`, `cc` and `bcc` are sent one mail each and see what To and Cc show; recipients of `xsmtpapi.to` are sent separate mails in which they see
  * themselves alone, and then `to`, `cc` and `bcc` say nothing. A form, several parts, or JSON, whose lists and objects may stand as such.
  *
- * See also: web/vendor/mailsendparameters (the codes), work/submit, docs/SENDING.md.
+ * See also: http/sendcloud/mail-send-parameters (the codes), service/submit/submit, docs/SENDING.md.
  */
 import type { FastifyRequest } from 'fastify'
 import { ownMessageId } from '../../compose/header-set.ts'

@@ -1,10 +1,10 @@
 /**
- * document - SendCloud's face as an OpenAPI document, out of a table
+ * openapi-document - SendCloud's face as an OpenAPI document, out of a table
  *
  * Its routes take query, form and multipart alike and check their parameters by tables of their own, so that no framework's words reach a
  * client: this table says the same for readers. A test holds it against the operations that there are.
  *
- * See also: web/vendor/routes, web/openapi, docs/SENDCLOUD.md.
+ * See also: http/sendcloud/routes, http/server/openapi, docs/SENDCLOUD.md.
  */
 import { CODES } from './envelope.ts'
 

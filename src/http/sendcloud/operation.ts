@@ -1,9 +1,9 @@
 /**
- * call - one call of the vendor's face: its bag of parameters, who asks, and how it is answered
+ * operation - one call of the vendor's face: its bag of parameters, who asks, and how it is answered
  *
  * GET and POST alike, under both prefixes, HTTP 200 whatever comes. The operation gives an envelope; what it throws becomes one.
  *
- * See also: web/vendor/routes (the table of operations).
+ * See also: http/sendcloud/routes (the table of operations).
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'

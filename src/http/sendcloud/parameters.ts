@@ -5,7 +5,7 @@
  * missing (null: it may be), its code when it is there and empty, its code when it is wrong, and how it is read. The first row that fails
  * answers.
  *
- * See also: web/vendor/envelope (the codes).
+ * See also: http/sendcloud/envelope (the codes).
  */
 import type { VendorCode } from './envelope.ts'
 

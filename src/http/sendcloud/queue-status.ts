@@ -1,12 +1,12 @@
 /**
- * queuestatus - `/webapi/queueStatus.get.json`: where an account's mail waits, in the vendor's oldest envelope
+ * queue-status - `/webapi/queueStatus.get.json`: where an account's mail waits, in the vendor's oldest envelope
  *
  *     {"message":"success","queueStatus":[{"apiUser":"alice","domain":"qq.com","isStop":true,"reason":"Domain limitation","timeout":1800,"unRequestNum":420}]}
  *
  * `timeout` counts seconds to the next sending time: null for a lane that runs, or that only an operator lets go. Lanes in which nothing
  * waits and nothing stops are left out. Errors are `{"message":"error","errors":[…]}`; HTTP 200 whatever comes.
  *
- * See also: web/queue (our own face), docs/QUEUE.md.
+ * See also: http/api/queue (our own face), docs/QUEUE.md.
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'

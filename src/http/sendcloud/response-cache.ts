@@ -1,11 +1,11 @@
 /**
- * answers - an answer that is given again to the same question of the same account
+ * response-cache - an answer that is given again to the same question of the same account
  *
  * The vendor keeps the answers of emailStatus for 10 minutes, so its clients ask often. `vendor` does just that; `fresh` gives an answer again
  * only while the store has not changed since, so that nobody is told what is no longer so; `off` asks the store each time. Bounded in
  * bytes; the answers of each account are its own.
  *
- * See also: settings/compatible, store/stamp.
+ * See also: settings/compatible, store/engine/commit-stamp.
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'

@@ -1,7 +1,7 @@
 /**
  * routes - the vendor's operations by their names, under both prefixes
  *
- * See also: web/vendor/call, docs/SENDCLOUD.md.
+ * See also: http/sendcloud/operation, docs/SENDCLOUD.md.
  */
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { takeEmptyJson } from '../server/empty-body.ts'

@@ -1,10 +1,10 @@
 /**
- * figures - counters added up into the rows that the vendor's statistics are made of
+ * statistics-rows - counters added up into the rows that the vendor's statistics are made of
  *
  * Read some hours at a time, each its own short question, out of counters alone: what a day of a million mails costs is the number of its
  * quarter-hours, users, labels and domains. A row is what a day (or an hour) had of one API user, label and domain.
  *
- * See also: store/counters, web/vendor/statistics (the operations), web/vendor/time (days and hours of a zone).
+ * See also: store/facts/counters, http/sendcloud/statistics (the operations), http/sendcloud/zoned-time (days and hours of a zone).
  */
 import type { Metric } from '../../ledger/project/state.ts'
 import type { CounterSum } from '../../store/facts/counters.ts'

@@ -4,7 +4,7 @@
  * Days and hours are those of the request, cut in the account's zone. Delivered, invalid and soft bounce are shares of what was requested;
  * open, click, spam and unsubscribe are shares of what was delivered; a share of nothing is 0. With `aggregate=1` all rows are one object.
  *
- * See also: web/vendor/figures (how they are read), ledger/counters (what counts for what), docs/SENDCLOUD.md.
+ * See also: http/sendcloud/statistics-rows (how they are read), ledger/project/counters (what counts for what), docs/SENDCLOUD.md.
  */
 import type { Metric } from '../../ledger/project/state.ts'
 import type { Call, Operation } from './operation.ts'

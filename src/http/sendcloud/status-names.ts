@@ -1,5 +1,5 @@
 /**
- * words - statuses and kinds of unsubscribes in the vendor's words; sub statuses stand in edge/substatus
+ * status-names - statuses and kinds of unsubscribes in the vendor's words; sub statuses stand in webhook/sub-status-names
  */
 import type { Status } from '../../ledger/facts/fact.ts'
 

@@ -1,5 +1,5 @@
 /**
- * userinfo - userinfo/get: what the vendor tells an account about itself
+ * user-info - userinfo/get: what the vendor tells an account about itself
  *
  * We sell nothing: what we have no notion of is 0, empty or false. Spelled as the vendor spells it.
  *

@@ -3,7 +3,7 @@
  *
  * A webhook is named by `webhookId` or, as the vendor does, by its URL. A URL must answer 200 to GET and to POST before it is taken.
  *
- * See also: work/webhooks, web/webhooks (our own face), edge/webhookbody (the events), docs/SENDCLOUD.md.
+ * See also: service/notify/webhooks, http/api/webhooks (our own face), webhook/payload (the events), docs/SENDCLOUD.md.
  */
 import { EVENTS, readEvent, type EventName } from '../../webhook/payload.ts'
 import { Fault } from '../../errors.ts'

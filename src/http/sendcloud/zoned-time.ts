@@ -1,9 +1,9 @@
 /**
- * time - days and times as the vendor writes them, in the account's own zone
+ * zoned-time - days and times as the vendor writes them, in the account's own zone
  *
  * Days are cut in an IANA zone; a day may have 23 or 25 hours. Times are `yyyy-MM-dd HH:mm:ss`, without a zone.
  *
- * See also: ledger/settings (zone).
+ * See also: ledger/account-settings (zone).
  */
 
 const DAY_MS = 86_400_000

@@ -1,10 +1,10 @@
 /**
- * identity - who is asking: an account, or the operator
+ * authenticate - who is asking: an account, or the operator
  *
  * HTTP Basic `apiUser:apiKey`, or Bearer with the operator's secret or `apiUser:apiKey`. The store compares in constant time. Addresses that
  * fail too often in one minute are refused before their secret is looked at.
  *
- * RFC 7617, RFC 6750. See also: web/quota, store/credentials.
+ * RFC 7617, RFC 6750. See also: http/server/rate-limit, store/account/credentials.
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'

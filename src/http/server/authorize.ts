@@ -1,10 +1,10 @@
 /**
- * guard - in whose name a route acts
+ * authorize - in whose name a route acts
  *
  * An account acts for itself, and may name nobody else. The operator acts for the account that `?account=apiUser` names; where nothing is named, routes that show
  * everybody's things show them, others ask for the name.
  *
- * See also: web/identity.
+ * See also: http/server/authenticate.
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'

@@ -1,11 +1,11 @@
 /**
- * bodies - what the server holds of requests that are still coming, and for how long it waits for them
+ * body-limits - what the server holds of requests that are still coming, and for how long it waits for them
  *
  * A body is read before anybody knows whose it is: the vendor's key is one of its fields. So all bodies share one budget, counted as their bytes
  * arrive, whatever they are made of. Above half of it a large body that begins is answered 503; above all of it the largest that has stood
  * still ends with 503. A body that sends nothing for a while ends with 408. Node's own clocks and count of connections do the rest.
  *
- * See also: edge/budget (who must go), settings/http (the settings), web/server.
+ * See also: net/byte-budget (who must go), settings/http (the settings), http/server/server.
  */
 import { Transform, type Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'

@@ -1,9 +1,9 @@
 /**
- * accept - a client that will not have what we would answer is told so before anything is done
+ * content-negotiation - a client that will not have what we would answer is told so before anything is done
  *
  * Our own API answers JSON; a route that answers otherwise says so in its config (`produces`). No Accept header means anything.
  *
- * RFC 9110 §12.5.1, §15.5.7. See also: web/problem.
+ * RFC 9110 §12.5.1, §15.5.7. See also: http/server/problem.
  */
 import { Fault } from '../../errors.ts'
 import type { Web } from './server.ts'

@@ -4,7 +4,7 @@
  * The word is the key of the last row. What comes back is checked like everything that comes: a word that we did not write is refused. It
  * grants nothing: the account is never in question here.
  *
- * See also: web/storedesk, web/queue.
+ * See also: http/read-services, http/api/queue.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'

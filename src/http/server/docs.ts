@@ -4,7 +4,7 @@
  * Swagger UI out of its package: no other host is asked. It is loaded at the first look, on a server that never listens. The page may load
  * its own scripts and styles and speak to this daemon, and nothing else.
  *
- * See also: web/openapi.
+ * See also: http/server/openapi.
  */
 import type { FastifyReply } from 'fastify'
 import { DOCUMENTS } from './openapi.ts'

@@ -1,9 +1,9 @@
 /**
- * emptybody - a JSON body of nothing is no body
+ * empty-body - a JSON body of nothing is no body
  *
  * Clients that set the content type on every call send it with GET-like calls too; the framework would refuse them.
  *
- * See also: web/vendor/routes, web/engagelab/routes.
+ * See also: http/sendcloud/routes, http/engagelab/routes.
  */
 import type { Web } from './server.ts'
 

@@ -4,7 +4,7 @@
  * Every good answer to a GET of our own API has an ETag: the one that its route gave (a version), else a digest of the answer. `If-None-Match` that names it is
  * answered 304. Routes that change a versioned thing heed `If-Match`.
  *
- * RFC 9110 §8.8.3, §13.1. See also: web/account, web/webhooks.
+ * RFC 9110 §8.8.3, §13.1. See also: http/api/account, http/api/webhooks.
  */
 import { hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'

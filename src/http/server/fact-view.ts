@@ -1,9 +1,9 @@
 /**
- * factview - a fact and its evidence, as our API shows them
+ * fact-view - a fact and its evidence, as our API shows them
  *
  * What a fact decided (status, sub status, reason …) stands at its top, what it rests on in `evidence`, what else it tells in `detail`.
  *
- * See also: ledger/fact (the shapes).
+ * See also: ledger/facts/fact (the shapes).
  */
 import { z } from 'zod'
 import type { Effect, Fact, VerdictSummary } from '../../ledger/facts/fact.ts'

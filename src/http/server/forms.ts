@@ -1,10 +1,10 @@
 /**
  * forms - a form of several parts as the fields of a body
  *
- * Read whole within the limit of every body, so that it is counted like one (web/bodies). A file belongs to mail/send alone, which reads its
+ * Read whole within the limit of every body, so that it is counted like one (http/server/body-limits). A file belongs to mail/send alone, which reads its
  * own forms.
  *
- * See also: web/upload (the reader), web/vendor/mailsendroutes.
+ * See also: http/server/upload (the reader), http/sendcloud/mail-send-routes.
  */
 import { Fault } from '../../errors.ts'
 import type { Web } from './server.ts'

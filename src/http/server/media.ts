@@ -1,7 +1,7 @@
 /**
  * media - good answers that are no JSON, as schemas: for the document alone
  *
- * What is sent is bytes or text and passes no serializer. See also: web/openapi, web/accept (`produces`).
+ * What is sent is bytes or text and passes no serializer. See also: http/server/openapi, http/server/content-negotiation (`produces`).
  */
 import { z } from 'zod'
 

@@ -1,7 +1,7 @@
 /**
  * methods - an address that is known by another method is told apart from one that is not known
  *
- * RFC 9110 §15.5.6: 405 names the methods that there are. See also: web/server (who asks).
+ * RFC 9110 §15.5.6: 405 names the methods that there are. See also: http/server/server (who asks).
  */
 import type { Web } from './server.ts'
 

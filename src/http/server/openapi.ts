@@ -4,7 +4,7 @@
  * Our routes are hung a second time on a server that never listens, so that the generator is loaded only then. Every operation names
  * its good answers; that all else is a problem (RFC 9457) is said once for each.
  *
- * OpenAPI 3.1. See also: web/docs (the page), web/vendor/document, web/engagelab/document.
+ * OpenAPI 3.1. See also: http/server/docs (the page), http/sendcloud/openapi-document, http/engagelab/openapi-document.
  */
 import { z } from 'zod'
 import { engageLabDocument } from '../engagelab/openapi-document.ts'

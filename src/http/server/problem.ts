@@ -4,7 +4,7 @@
  * A stranger hears the status, our code and one sentence; causes and detail go to the log, with the request's id. `code` is a row of
  * FAULTS, or `http` for what the HTTP framework refused by itself.
  *
- * See also: error (the table), web/vendor/envelope (the other face).
+ * See also: error (the table), http/sendcloud/envelope (the other face).
  */
 import { STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -97,7 +97,7 @@ function sayFirst(issues: readonly { path: string; message: string }[]): string 
 /** Answers with a problem, and logs what is our own fault. */
 export function sendProblem(telemetry: Telemetry, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const told = tellError(error)
-  // What web/bodies refuses it counts: a line for each would be a flood of its own.
+  // What http/server/body-limits refuses it counts: a line for each would be a flood of its own.
   if (told.status >= 500 && told.code !== 'overloaded')
     telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
   if (told.status === 401) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')

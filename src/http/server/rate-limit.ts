@@ -1,5 +1,5 @@
 /**
- * quota - how many times a minute a key may do something
+ * rate-limit - how many times a minute a key may do something
  *
  * One fixed minute at a time, so that memory is bounded by the keys of one minute. The caller gives the time.
  */

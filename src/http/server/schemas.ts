@@ -1,9 +1,9 @@
 /**
- * strict - objects of requests that refuse what they do not know, with the nearest name that they do
+ * schemas - objects of requests that refuse what they do not know, with the nearest name that they do
  *
  * A misspelt field must not be taken for one that was left out.
  *
- * See also: config (which does the same for settings), web/problem.
+ * See also: config (which does the same for settings), http/server/problem.
  */
 import { closest } from 'fastest-levenshtein'
 import { z } from 'zod'
@@ -29,7 +29,7 @@ function sayUnknown([name = '']: readonly string[] = [], known: readonly string[
   return `unknown field "${name}"; ${nearest === null ? 'there is none here' : `the nearest known one is "${nearest}"`}`
 }
 
-/** The operator may name an account; `?account=` is read by web/guard. */
+/** The operator may name an account; `?account=` is read by http/server/authorize. */
 export const operatorQuery = { account: z.string().max(128).optional().describe('The operator names an account') }
 
 /** A domain, in lower case as A-labels whatever its dress. */

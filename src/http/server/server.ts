@@ -1,10 +1,10 @@
 /**
  * server - the HTTP server's skeleton: schemas, errors, ids, metrics, and the faces that hang on it
  *
- * A route is a schema and a few lines. Whatever it throws becomes a problem (web/problem); the vendor's face has an envelope of its own.
+ * A route is a schema and a few lines. Whatever it throws becomes a problem (http/server/problem); the vendor's face has an envelope of its own.
  * Answers carry no cookie, reflect nothing, and may not be framed or sniffed.
  *
- * See also: web/routes (the table of routes), web/vendor/routes.
+ * See also: web/routes (the table of routes), http/sendcloud/routes.
  */
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
@@ -34,7 +34,7 @@ export type WebOptions = {
   readonly http?: HttpLimits
 }
 
-/** What every answer carries: it is data for programs. The one page has a policy of its own (web/unsubscribe). */
+/** What every answer carries: it is data for programs. The one page has a policy of its own (http/api/unsubscribe). */
 const SAFE_HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',

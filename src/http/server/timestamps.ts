@@ -1,7 +1,7 @@
 /**
- * moments - times in what goes out of a door: ISO 8601, whatever they are inside
+ * timestamps - times in what goes out of a door: ISO 8601, whatever they are inside
  *
- * Inside, a moment is a number of milliseconds and its name says so. See also: web/factview, commands/export.
+ * Inside, a moment is a number of milliseconds and its name says so. See also: http/server/fact-view, commands/store/export.
  */
 
 /** Names that moments bear. */

@@ -4,7 +4,7 @@
  * The whole body is in memory, within the route's limit, before it is read: what is larger is refused without being parsed. Fields win nothing over
  * files of the same name, and the last field of a name wins.
  *
- * RFC 7578. See also: web/forms, web/vendor/mailsend.
+ * RFC 7578. See also: http/server/forms, http/sendcloud/mail-send.
  */
 import { Fault } from '../../errors.ts'
 

@@ -1,5 +1,5 @@
 /**
- * alertrule - what people are alerted of, as a table: the measure, when an alert is raised, when it is over, and how much must be there
+ * alert-rules - what people are alerted of, as a table: the measure, when an alert is raised, when it is over, and how much must be there
  *
  * Raised at `raise` and above, over at `clear` and below; between the two it stays as it is, so that a figure that trembles tells nobody
  * twice. Below the least volume nothing is raised: one bounce of two mails is no rate. A threshold is changed by one short text:
@@ -7,7 +7,7 @@
  *     bounce-rate=0.08/0.04/500     raise at 8 %, clear at 4 %, from 500 mails on
  *     complaint-rate=off
  *
- * Pure. See also: ledger/alert (the states), work/alertmeasures (who measures), docs/ALERTS.md.
+ * Pure. See also: ledger/alert/alert (the states), service/alerts/alert-measures (who measures), docs/ALERTS.md.
  */
 
 /** `operator`: of the whole installation. */

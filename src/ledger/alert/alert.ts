@@ -3,7 +3,7 @@
  *
  * A table of two states; what is measured becomes a signal by the thresholds in force. Unlisted means stay.
  *
- * Pure. See also: ledger/alertrule (the thresholds), work/alerts (who evaluates and keeps the rows).
+ * Pure. See also: ledger/alert/alert-rules (the thresholds), service/alerts/alerts (who evaluates and keeps the rows).
  */
 import { ALERTS, type AlertName, type Threshold } from './alert-rules.ts'
 import type { FactOf } from '../facts/fact.ts'

@@ -3,9 +3,9 @@
  *
  * Whoever holds one valid token, or a loop that has gone mad, can send reports without end. They are counted by account, by the peer that
  * brings them to an account, and by token, in windows; a window that passes its limit and is far above the ones before raises one alarm,
- * which names what to cut off. Nothing is refused here: an operator decides (work/cuts).
+ * which names what to cut off. Nothing is refused here: an operator decides (service/admin/blocks).
  *
- * Pure. See also: work/flood (who counts), settings (flood).
+ * Pure. See also: service/receive/flood-monitor (who counts), settings (flood).
  */
 import type { FactOf } from '../facts/fact.ts'
 import { makeFact, type Moment } from '../facts/new-fact.ts'

@@ -1,11 +1,11 @@
 /**
- * decideattempt - what one SMTP dialogue, or the end of all of them, changes
+ * attempt - what one SMTP dialogue, or the end of all of them, changes
  *
  * A 2xx delivers; a refusal ends the delivery if it is final (a 5xx that no rule calls a deferral is, unless the sender says otherwise);
  * anything else leaves it sending. What nobody closes is given up after the account's time, with the reason that it was retried for.
  * Telling the same outcome twice changes nothing.
  *
- * Pure. See also: ledger/bouncefeed, ledger/effect, work/attempts.
+ * Pure. See also: ledger/suppress/bounce-list, ledger/decide/effect, service/submit/reported-attempts.
  */
 import { type Reason, REASONS } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'

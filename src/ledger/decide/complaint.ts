@@ -1,10 +1,10 @@
 /**
- * decidecomplaint - what a complaint and its opposite change
+ * complaint - what a complaint and its opposite change
  *
  * A complaint counts once an episode: not-spam closes the episode, and a later complaint opens the next. Not-spam lifts the entry of that
  * very complaint, and only if it is proven as well as the complaint was.
  *
- * Pure. RFC 5965 §3.1, §7.3. See also: ledger/decide, ledger/decideoptout.
+ * Pure. RFC 5965 §3.1, §7.3. See also: ledger/decide/report, ledger/decide/opt-out.
  */
 import type { TiedReport } from './report.ts'
 import { type Listed, optOut } from './opt-out.ts'

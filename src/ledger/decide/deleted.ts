@@ -1,9 +1,9 @@
 /**
- * decidedeleted - mail that waited in our own queue, and was taken out before it was delivered
+ * deleted - mail that waited in our own queue, and was taken out before it was delivered
  *
  * It ends as what a sender's list leaves out: 409 by the fault of the list, it costs nothing, and the address is as good as before.
  *
- * Pure. See also: ledger/effect (LEFT_OUT), queue/operate (delete).
+ * Pure. See also: ledger/decide/effect (LEFT_OUT), queue/schedule/operator-commands (delete).
  */
 import { draftFor } from '../facts/fact-batch.ts'
 import { LEFT_OUT } from './effect.ts'

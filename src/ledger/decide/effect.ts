@@ -5,7 +5,7 @@
  * later a soft bounce (a permanent "user unknown" becomes 506). Permanence is stored beside it, for lists go by permanence. An unlawful
  * address is 404 whenever it is reported; a server that we could not reach ourselves is 403.
  *
- * Pure. See also: classify/reasons, ledger/status.
+ * Pure. See also: classify/reasons, ledger/project/status-rank.
  */
 import { REASONS } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'

@@ -1,7 +1,7 @@
 /**
- * decidebyhand - what people change: list entries, batches of them, held entries, inbox mail, erasure
+ * operator-action - what people change: list entries, batches of them, held entries, inbox mail, erasure
  *
- * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/entry, web/suppressions, work/lists.
+ * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/suppress/list-entry, http/api/suppressions, service/lists/lists.
  */
 import { changeEntry, type EntryKey, type EntryState, removeEntry, settleEntry } from '../suppress/list-entry.ts'
 import type { Fact, InboxState } from '../facts/fact.ts'

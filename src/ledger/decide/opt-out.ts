@@ -1,10 +1,10 @@
 /**
- * decideoptout - a recipient does not want any more: by page, one-click POST, mail or report
+ * opt-out - a recipient does not want any more: by page, one-click POST, mail or report
  *
  * The entry holds for ever, for the account or for the mail's label (setting). Doing it again changes nothing. A mail that nobody
  * registered yet is recorded only: its address is not known.
  *
- * Pure. RFC 8058, RFC 2369. See also: ledger/decide, web (the page and the POST).
+ * Pure. RFC 8058, RFC 2369. See also: ledger/decide/report, web (the page and the POST).
  */
 import { draftFor, type Draft } from '../facts/fact-batch.ts'
 import { changeEntry, type EntryKey } from '../suppress/list-entry.ts'

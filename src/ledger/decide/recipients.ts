@@ -1,10 +1,10 @@
 /**
- * decidefailed - what the recipient groups of a delivery report change
+ * recipients - what the recipient groups of a delivery report change
  *
  * Each group stands for itself (RFC 3464). One token speaks of one delivery: where one group names that delivery's address, the other
  * groups are somebody else's and are only recorded; where several failed and none names it, the mail was expanded or forwarded.
  *
- * Pure. See also: ledger/decide, ledger/bouncefeed.
+ * Pure. See also: ledger/decide/report, ledger/suppress/bounce-list.
  */
 import { hashAddress, knowAddress } from '../../correlate/address-hash.ts'
 import type { Verdict } from '../../classify/verdict.ts'

@@ -1,10 +1,10 @@
 /**
- * erase - an address goes, the protection stays
+ * redact - an address goes, the protection stays
  *
  * The one case in which stored facts and rows are rewritten: wherever the clear address stands it is blanked, and its hash stays, so that
  * lists go on answering. The text of replies may quote it, so its occurrences there go too. Raw mail is the store's to delete.
  *
- * Pure. See also: correlate/address (hash), store/erase.
+ * Pure. See also: correlate/address-hash (hash), store/facts/redact.
  */
 import { knowAddress } from '../../correlate/address-hash.ts'
 import type { Fact } from '../facts/fact.ts'

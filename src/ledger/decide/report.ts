@@ -1,9 +1,9 @@
 /**
- * decide - what one report changes
+ * report - what one report changes
  *
  * | report                      | status                        | list                        |
  * |-----------------------------|-------------------------------|-----------------------------|
- * | failed                      | 4 or 5, asynchronous          | ledger/bouncefeed           |
+ * | failed                      | 4 or 5, asynchronous          | ledger/suppress/bounce-list           |
  * | delayed                     | recorded                      |                             |
  * | delivered, relayed, expanded| sending → delivered           | drops what the brake holds  |
  * | complaint of a listed type  | recorded                      | complaint, 180 days         |
@@ -12,11 +12,11 @@
  * | not-spam, as well proven    | recorded                      | lifts that complaint's entry|
  * | unsubscribe by mail         | recorded                      | unsubscribe                 |
  * | auth-failure, MDN, auto-reply| filed                        |                             |
- * | about a retired mail        |                               | ledger/decideremains, or inbox |
+ * | about a retired mail        |                               | ledger/decide/retired, or inbox |
  * | anything with a problem     | inbox                         |                             |
  *
  * The address that a status or a list takes is the delivery's own, never the report's. Pure: the World is only read; the caller applies the
- * facts before it decides the next mail. See also: correlate/match, ledger/decidefailed, ledger/decidecomplaint.
+ * facts before it decides the next mail. See also: correlate/match, ledger/decide/recipients, ledger/decide/complaint.
  */
 import type { Match } from '../../correlate/match.ts'
 import type { Verdict } from '../../classify/verdict.ts'

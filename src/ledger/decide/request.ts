@@ -1,12 +1,12 @@
 /**
- * deciderequest - one recipient is registered: what that begins, and what our own lists answer
+ * request - one recipient is registered: what that begins, and what our own lists answer
  *
  * A stub that was minted offline becomes a delivery; if its report already said "no such mailbox", the bounce list is fed now. In a
  * broadcast an address that comes again is a duplicate, and a recipient without address (or none for this type of mail) has none selected.
  * Both end here and tell the sender not to send: no address is 404, a duplicate or one that was not selected 409 by the fault of the list.
  * They cost nothing, count for nothing, and the result keeps its own word, which the request said first.
  *
- * Pure. See also: ledger/suppression (interceptedBy), work/register.
+ * Pure. See also: ledger/suppress/suppression (interceptedBy), service/submit/register.
  */
 import type { KnownAddress } from '../../correlate/address-hash.ts'
 import { feedBounceList } from '../suppress/bounce-list.ts'

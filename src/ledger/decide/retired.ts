@@ -1,5 +1,5 @@
 /**
- * decideremains - what a recipient may still ask after his mail was retired: to be taken off, or to complain
+ * retired - what a recipient may still ask after his mail was retired: to be taken off, or to complain
  *
  * | report                   | list                                                   |
  * |--------------------------|--------------------------------------------------------|
@@ -10,7 +10,7 @@
  *
  * Only the list moves: the one fact is the change of the entry, by its hash. What else is said of a retired mail is for the inbox.
  *
- * Pure. See also: ledger/remains, ledger/decidecomplaint, ledger/decideoptout.
+ * Pure. See also: ledger/project/retired-delivery, ledger/decide/complaint, ledger/decide/opt-out.
  */
 import type { ReportInput } from './report.ts'
 import { feedbackTypeOf, isOptOut, liftedBy, listComplaint } from './complaint.ts'

@@ -1,7 +1,7 @@
 /**
- * alertfact - an alert was raised or is over, as a fact
+ * alert-facts - an alert was raised or is over, as a fact
  *
- * Shape of ledger/fact. Pure. See also: ledger/alert.
+ * Shape of ledger/facts/fact. Pure. See also: ledger/alert/alert.
  */
 import type { AlertName } from '../alert/alert-rules.ts'
 

@@ -1,10 +1,10 @@
 /**
- * dedup - when two facts are one, as a table by kind
+ * dedup-key - when two facts are one, as a table by kind
  *
  * What legitimately recurs has a key of its own each time; the same fact in two wrappings has the same key. With the subject and the
  * delivery's month the key is unique in the store, so that writing a fact twice changes nothing.
  *
- * Pure. See also: ledger/fact, ledger/world (seenKey).
+ * Pure. See also: ledger/facts/fact, ledger/project/state (seenKey).
  */
 import { hash } from 'node:crypto'
 import { hashAddress } from '../../correlate/address-hash.ts'

@@ -1,9 +1,9 @@
 /**
- * draft - the facts of one decision, each of them new
+ * fact-batch - the facts of one decision, each of them new
  *
  * A primary fact that the world (or this draft) knows already yields nothing, its consequences neither.
  *
- * Pure but for the Draft that its caller owns. See also: ledger/decide.
+ * Pure but for the Draft that its caller owns. See also: ledger/decide/report.
  */
 import type { Fact } from './fact.ts'
 import { seenKey, type World } from '../project/state.ts'

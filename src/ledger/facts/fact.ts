@@ -5,7 +5,7 @@
  * `dedupKey` say when two facts are one: the same fact in two wrappings counts once, what legitimately recurs counts again.
  * Kinds are never renamed or reused; a changed data shape takes a new `v`.
  *
- * Pure. See also: ledger/reportfact, ledger/operatorfact (more shapes), ledger/dedup (the keys), ledger/fold (what they add up to), ledger/decide (who makes them).
+ * Pure. See also: ledger/facts/report-facts, ledger/facts/operator-facts (more shapes), ledger/facts/dedup-key (the keys), ledger/project/fold (what they add up to), ledger/decide/report (who makes them).
  */
 import type { Fault as FaultParty, Reason } from '../../classify/reasons.ts'
 import type { Evidence, Permanence } from '../../classify/verdict.ts'
@@ -52,7 +52,7 @@ export type VerdictSummary = {
 export const PROOFS = ['signed', 'token', 'operator'] as const
 export type Proof = (typeof PROOFS)[number]
 
-/** How a report was tied to its delivery (`via`: correlate/clue), and how well that is proven. */
+/** How a report was tied to its delivery (`via`: correlate/references), and how well that is proven. */
 export type Tie = { readonly via: string; readonly proof: Proof }
 
 export type EmailType = 'trigger' | 'batch'
@@ -77,7 +77,7 @@ export type RequestData = {
   readonly messageIdHeader: string
   readonly requestIp: string | null
   readonly requestedAt: number
-  /** Where the broadcast view begins (ledger/result). */
+  /** Where the broadcast view begins (ledger/project/broadcast-result). */
   readonly result: 'unsent' | 'sent' | 'duplicate' | 'no-email-selected'
   readonly settingsVersion: number
 }

@@ -1,7 +1,7 @@
 /**
- * make - a fact out of its data, with its subject, month and dedup key
+ * new-fact - a fact out of its data, with its subject, month and dedup key
  *
- * Pure. See also: ledger/fact, ledger/dedup.
+ * Pure. See also: ledger/facts/fact, ledger/facts/dedup-key.
  */
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { DEDUP, type Whose } from './dedup-key.ts'

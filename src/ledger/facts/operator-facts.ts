@@ -1,7 +1,7 @@
 /**
- * operatorfact - what concerns the operator: alarms, the brake, second thoughts about old replies, audits, erasure
+ * operator-facts - what concerns the operator: alarms, the brake, second thoughts about old replies, audits, erasure
  *
- * Shapes of ledger/fact. Pure.
+ * Shapes of ledger/facts/fact. Pure.
  */
 import type { Effect, VerdictSummary } from './fact.ts'
 

@@ -1,11 +1,11 @@
 /**
- * queuefact - a key of the delivery queue moved, as a fact
+ * queue-facts - a key of the delivery queue moved, as a fact
  *
- * Shapes of ledger/fact. One transition is a fact of the operator (account 0), where the key is shared, and one of each account whose
+ * Shapes of ledger/facts/fact. One transition is a fact of the operator (account 0), where the key is shared, and one of each account whose
  * mail waits behind it: what is told to an account names no other's mail. Words of the queue (class, state) are text here, since the
  * ledger lies below it.
  *
- * Pure. See also: queue/transitionfact (who makes them), spec pause.
+ * Pure. See also: queue/observe/transition-facts (who makes them), spec pause.
  */
 
 /** What a key did. The last two are the overlay of a person, beside the states. */
@@ -17,7 +17,7 @@ export type QueueReply = { readonly at: number; readonly code: number | null; re
 
 export type QueueData = {
   readonly move: QueueMove
-  /** As queue/key writes it. */
+  /** As queue/backoff/backoff-key writes it. */
   readonly key: string
   /** In the words that a user reads: `IP reputation`, `Domain limitation` … */
   readonly reason: string

@@ -1,7 +1,7 @@
 /**
- * reportfact - what reports say besides failures: delays, deliveries, complaints and their opposite, mail that is only filed
+ * report-facts - what reports say besides failures: delays, deliveries, complaints and their opposite, mail that is only filed
  *
- * Shapes of ledger/fact. Pure.
+ * Shapes of ledger/facts/fact. Pure.
  */
 import type { Effect, Tie, VerdictSummary } from './fact.ts'
 

@@ -1,10 +1,10 @@
 /**
- * result - the broadcast view of a delivery, from the same facts by ranks of its own
+ * broadcast-result - the broadcast view of a delivery, from the same facts by ranks of its own
  *
  * Unsent 0, sent 1, soft bounced while still retrying 2; delivered, blocked (401, 402), failed (404, 406), bounced (other 40x), soft bounced
  * for good, duplicate, no email selected 3, where the first wins; opened 4, from delivered only. Here delivered never becomes bounced.
  *
- * Pure. See also: ledger/status (the other view), ledger/fold.
+ * Pure. See also: ledger/project/status-rank (the other view), ledger/project/fold.
  */
 import type { Effect, Fact } from '../facts/fact.ts'
 import type { Result } from './state.ts'

@@ -4,7 +4,7 @@
  * A pure function of the row. Whoever changes a row subtracts what the old one counted for and adds what the new one does: so counters
  * follow the status in any order of facts. Statistics lie in the quarter-hour of the request, a site's in that of the outcome.
  *
- * Pure. See also: ledger/fold, ledger/brake (who reads a site's).
+ * Pure. See also: ledger/project/fold, ledger/suppress/mass-bounce-guard (who reads a site's).
  */
 import { isPermanentUnknown } from '../suppress/address-history.ts'
 import {

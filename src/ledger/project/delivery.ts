@@ -1,5 +1,5 @@
 /**
- * deliveryfold - the row of one delivery out of its facts
+ * delivery - the row of one delivery out of its facts
  *
  * Each field is a greatest, a least, a count or the share of a constant: nothing depends on order. `foldFacts` reads all facts at once and
  * honours supersession; `foldDelivery` adds one fact to a row that knows no supersession. Both give the same.
@@ -7,7 +7,7 @@
  * Two fields say where a mail was received, so that neither depends on order: `site` is the last attempt's route, else the request's;
  * `remoteSite` belongs to the fact that set the status, and comes and goes with it. The first that there is counts (receivingSite).
  *
- * Pure. See also: ledger/fold, ledger/status, ledger/result.
+ * Pure. See also: ledger/project/fold, ledger/project/status-rank, ledger/project/broadcast-result.
  */
 import { parseDeliveryId, startOfDay } from '../../correlate/delivery-id.ts'
 import type { AttemptData, Effect, Fact, FactOf, RequestData } from '../facts/fact.ts'

@@ -6,7 +6,7 @@
  * anything is weighed: from then on its delivery is folded anew from all its facts.
  *
  * Pure but for the World that it is given. Throws Fault `internal` when a delivery's facts are needed and were not loaded.
- * See also: ledger/deliveryfold, ledger/world (what must be loaded), test/ledger/fold.
+ * See also: ledger/project/delivery, ledger/project/state (what must be loaded), test/ledger/fold.
  */
 import { Fault } from '../../errors.ts'
 import { bookCounters } from './counters.ts'

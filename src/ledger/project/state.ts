@@ -1,21 +1,21 @@
 /**
- * world - the rows that facts add up to, as far as a batch has loaded them
+ * state - the rows that facts add up to, as far as a batch has loaded them
  *
- * The store loads a World, decisions read it, `applyFact` (ledger/fold) changes it, the store saves what is marked dirty. It is
+ * The store loads a World, decisions read it, `applyFact` (ledger/project/fold) changes it, the store saves what is marked dirty. It is
  * the one mutable value of the core; whoever holds it owns it. Keys are made by the functions here and nowhere else.
  *
  * What must be loaded before facts are decided or applied: the delivery and the dedup keys of its facts; all facts of a delivery
  * whose row says `reclassified` or that gets a reclassified fact; the entries of an address on every list (of account 0 too where
  * the shared list is on); the address's last deliveries (`history`); the site's state and its counters of the last 7 days.
  *
- * Pure. See also: ledger/fact, ledger/fold, store/world.
+ * Pure. See also: ledger/facts/fact, ledger/project/fold, store/facts/ledger-state.
  */
 import type { EmailType, Fact, InboxReason, InboxState, ListName, Proof, Status, UnsubscribeType } from '../facts/fact.ts'
 import type { Fault as FaultParty, Reason } from '../../classify/reasons.ts'
 import type { Permanence } from '../../classify/verdict.ts'
 import type { Remains } from './retired-delivery.ts'
 
-/** The broadcast view (ledger/result). */
+/** The broadcast view (ledger/project/broadcast-result). */
 export type Result =
   | 'unsent'
   | 'sent'

@@ -1,10 +1,10 @@
 /**
- * status - which of a delivery's facts sets its status
+ * status-rank - which of a delivery's facts sets its status
  *
  * Rank 18 < 1 < 5 in the dialogue < 4 in the dialogue < 5 reported later < 4 reported later. The higher rank wins in whatever order facts
  * come; at equal rank the earlier, then the lower id. So the winner is the greatest of a total order: any permutation gives the same.
  *
- * Pure. See also: ledger/effect, ledger/fold.
+ * Pure. See also: ledger/decide/effect, ledger/project/fold.
  */
 import type { Effect, Status } from '../facts/fact.ts'
 

@@ -1,9 +1,9 @@
 /**
- * watchcount - what facts count for, for those who watch: mails that came, verdicts, complaints of each feedback loop
+ * watch-counts - what facts count for, for those who watch: mails that came, verdicts, complaints of each feedback loop
  *
  * By the quarter-hour in which we learnt it, and not by that of the mail. Replays are not counted: they come all at once.
  *
- * Pure. See also: work/watch (who counts), work/alertmeasures (who reads).
+ * Pure. See also: service/alerts/counter-buffer (who counts), service/alerts/alert-measures (who reads).
  */
 import type { Fact } from '../facts/fact.ts'
 import { quarterOf } from './state.ts'

@@ -1,7 +1,7 @@
 /**
- * hit - what the past of an address says: was it alive, how often did it fail
+ * address-history - what the past of an address says: was it alive, how often did it fail
  *
- * Read from the last deliveries to the address (World.history). Pure. See also: ledger/suppression, ledger/brake.
+ * Read from the last deliveries to the address (World.history). Pure. See also: ledger/suppress/suppression, ledger/suppress/mass-bounce-guard.
  */
 import type { Reason } from '../../classify/reasons.ts'
 import type { Permanence } from '../../classify/verdict.ts'

@@ -1,11 +1,11 @@
 /**
- * bouncefeed - what a failure does to the bounce list
+ * bounce-list - what a failure does to the bounce list
  *
  * Fed at once by permanent not-exist only: never by a 4xx or 4.x.x, by a weak verdict, behind a forwarder, or for a delivery that nobody
  * registered. Some other reasons feed it when they repeat (a full mailbox is a 4xx as often as not). While the brake holds the site, entries wait as pending. The list that all
  * accounts share is fed only by what our own queue heard, or by our token in a report that a listed reporter signed.
  *
- * Pure. See also: ledger/suppression (ladders), ledger/hit (repeats), ledger/brake.
+ * Pure. See also: ledger/suppress/suppression (ladders), ledger/suppress/address-history (repeats), ledger/suppress/mass-bounce-guard.
  */
 import { isHeld, tripsBrake, type Trip } from './mass-bounce-guard.ts'
 import { changeEntry, type EntryKey, settleEntry } from './list-entry.ts'

@@ -1,15 +1,15 @@
 /**
- * entry - a change of a list as a fact
+ * list-entry - a change of a list as a fact
  *
  * Each change bears the next number of its entry and says how the whole entry stands after it, so that the highest number is the entry.
  *
- * Pure. See also: ledger/suppression, ledger/fold.
+ * Pure. See also: ledger/suppress/suppression, ledger/project/fold.
  */
 import type { FactOf, ListAction, ListData, ListName } from '../facts/fact.ts'
 import { makeFact, type Moment, ofEntry } from '../facts/new-fact.ts'
 import type { SuppressionRow } from '../project/state.ts'
 
-/** Which entry. For a whole domain the hash is that of correlate/address (hashDomain). */
+/** Which entry. For a whole domain the hash is that of correlate/address-hash (hashDomain). */
 export type EntryKey = { readonly account: number; readonly list: ListName; readonly addressHash: string; readonly scope: string }
 
 /** Who or what changes it. */

@@ -1,11 +1,11 @@
 /**
- * brake - when many mailboxes of one site vanish at once, lists wait for a person
+ * mass-bounce-guard - when many mailboxes of one site vanish at once, lists wait for a person
  *
  * In December 2020 a large provider denied all its users for hours; whoever believed it lost good addresses. So where permanent not-exist
  * is, in 15 minutes, at least 5 times its share of 7 days with at least 50 hits, or at least 20 hits fall on addresses that were alive within
  * 30 days, the bounce list's writes for that site are held. Statuses still move. An operator applies or discards what is held.
  *
- * 15 minutes are the running quarter-hour and the rest of the one before, by its share. Pure. See also: ledger/counters, ledger/bouncefeed.
+ * 15 minutes are the running quarter-hour and the rest of the one before, by its share. Pure. See also: ledger/project/counters, ledger/suppress/bounce-list.
  */
 import { DAY_MS } from './address-history.ts'
 import { QUARTER_MS, quarterOf, siteKey, type SiteMetric, type World } from '../project/state.ts'

@@ -4,7 +4,7 @@
  * The bounce list climbs a ladder: n rises by one only for a hit on a mail that was accepted for sending after the previous entry had
  * ended or was removed (three mails in one minute are one hit); life after the hit, with no report within seven days, begins anew.
  *
- * Pure. See also: ledger/hit (the past of an address), ledger/entry (the facts), ledger/bouncefeed (who calls it).
+ * Pure. See also: ledger/suppress/address-history (the past of an address), ledger/suppress/list-entry (the facts), ledger/suppress/bounce-list (who calls it).
  */
 import { hashDomain } from '../../correlate/address-hash.ts'
 import type { ListName } from '../facts/fact.ts'

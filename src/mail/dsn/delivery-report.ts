@@ -1,7 +1,7 @@
 /**
- * delivery - delivery reports: the evidence, the writer, the recipients
+ * delivery-report - delivery reports: the evidence, the writer, the recipients
  *
- * Pure, total. See also: mail/dsn, mail/freeform, mail/evidence, mail/recipients, mail/report (the order of readers).
+ * Pure, total. See also: mail/dsn/dsn, mail/freeform/reader, mail/report-evidence, mail/dsn/recipients, mail/report (the order of readers).
  */
 import { complaintOf } from '../feedback/complaint.ts'
 import { MAX_GROUPS, readStatus } from './dsn.ts'

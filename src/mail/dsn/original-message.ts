@@ -1,7 +1,7 @@
 /**
- * returned - the mail that came back, as values
+ * original-message - the mail that came back, as values
  *
- * Pure, total. See also: mail/pieces (where it stands), mail/report (its shape).
+ * Pure, total. See also: mail/message-parts (where it stands), mail/report (its shape).
  */
 import { addressesIn, bareAddress } from '../mime/address.ts'
 import { parseDate } from '../mime/date.ts'

@@ -4,7 +4,7 @@
  * Order of trust: status groups, X-Failed-Recipients, addresses in the words, an address in the subject, the one
  * address that the returned mail was sent to, the only address in the words wherever it stands. The remote server's own words come before what the reporter made of them.
  *
- * Pure, total, at most 1,000 recipients. See also: mail/dsn, mail/freeform, mail/report.
+ * Pure, total, at most 1,000 recipients. See also: mail/dsn/dsn, mail/freeform/reader, mail/report.
  */
 import { addressesIn } from '../mime/address.ts'
 import type { TextLine } from '../freeform/split-quoted.ts'

@@ -5,7 +5,7 @@
  * of Microsoft's JMRP (the mail itself with X-HmXmrOriginalRecipient on top), XARF's JSON, and the same fields without
  * any MIME structure. A report that forgot its type is an abuse report: that is what feedback loops are for.
  *
- * Pure, total. See also: mail/pieces, mail/report.
+ * Pure, total. See also: mail/message-parts, mail/report.
  */
 import { addressesIn, bareAddress } from '../mime/address.ts'
 import { parseDate } from '../mime/date.ts'

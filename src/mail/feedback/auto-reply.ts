@@ -1,5 +1,5 @@
 /**
- * autoreply - answers that nobody wrote
+ * auto-reply - answers that nobody wrote
  *
  * Vacation notices, out-of-office replies in many languages, tickets, challenges ("prove that you are human"): known by
  * RFC 3834's field, by the fields that programs used before it, by the subject. Pure, total. See also: mail/report.

@@ -1,7 +1,7 @@
 /**
  * complaint - which complaint a mail brings, if any
  *
- * Pure, total. See also: mail/arf, mail/xarf, mail/notification (the dresses), mail/report (the order of readers).
+ * Pure, total. See also: mail/feedback/arf, mail/feedback/xarf, mail/feedback/provider-event (the dresses), mail/report (the order of readers).
  */
 import { emptyFeedback, readFeedback, readJmrp } from './arf.ts'
 import { textOf } from '../mime/content.ts'

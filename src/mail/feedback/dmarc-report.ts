@@ -1,8 +1,8 @@
 /**
- * authreport - DMARC aggregate reports
+ * dmarc-report - DMARC aggregate reports
  *
  * A compressed XML attachment under a name that RFC 7489 §7.2.1.1 gives it, or its subject. Only told apart, not read.
- * Pure, total. See also: mail/report, mail/arf (RFC 6591 failure reports are feedback reports).
+ * Pure, total. See also: mail/report, mail/feedback/arf (RFC 6591 failure reports are feedback reports).
  */
 import type { Part } from '../mime/mime.ts'
 

@@ -1,5 +1,5 @@
 /**
- * notification - a sending service's event as JSON in a mail
+ * provider-event - a sending service's event as JSON in a mail
  *
  * Amazon's SNS mails what SES knows of a mail: bounces, complaints, deliveries. Pure, total.
  * https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html See also: mail/report.

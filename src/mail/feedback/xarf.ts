@@ -2,7 +2,7 @@
  * xarf - XARF reports about mail as complaints
  *
  * Versions 3 (ReportType, Source…) and 4 (category, type) in JSON. Only reports about mail are complaints; those about
- * botnets, copyright or open ports concern nobody's list. Pure, total. https://xarf.org See also: mail/arf.
+ * botnets, copyright or open ports concern nobody's list. Pure, total. https://xarf.org See also: mail/feedback/arf.
  */
 import { bareAddress } from '../mime/address.ts'
 import { emptyFeedback } from './arf.ts'

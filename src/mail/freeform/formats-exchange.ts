@@ -1,5 +1,5 @@
 /**
- * formats-exchange - rows of mail/formats: Exchange, on premises and online, in its languages
+ * formats-exchange - rows of mail/freeform/formats: Exchange, on premises and online, in its languages
  *
  * One layout in some forty languages; the rows name the sentences that open and end its sections. Pure data.
  */

@@ -1,7 +1,7 @@
 /**
- * formats-office - rows of mail/formats: Domino, GroupWise and other servers of offices
+ * formats-office - rows of mail/freeform/formats: Domino, GroupWise and other servers of offices
  *
- * Pure data. See also: mail/formats-exchange.
+ * Pure data. See also: mail/freeform/formats-exchange.
  */
 import type { Format } from './formats.ts'
 

@@ -1,5 +1,5 @@
 /**
- * formats-provider - rows of mail/formats: mailbox providers, filtering services, carriers and sending services
+ * formats-provider - rows of mail/freeform/formats: mailbox providers, filtering services, carriers and sending services
  *
  * Pure data.
  */

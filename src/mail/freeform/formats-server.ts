@@ -1,5 +1,5 @@
 /**
- * formats-server - rows of mail/formats: mail servers of Unix and their relatives
+ * formats-server - rows of mail/freeform/formats: mail servers of Unix and their relatives
  *
  * The wording was learnt from the programs' own sources and manuals; each row is a layout, not a message. Pure data.
  */

@@ -3,7 +3,7 @@
  *
  * One row a writer, as data: header fields that give it away, and how its lines begin. A new writer is a new row. All
  * marks are kept in one index over the beginnings of lines, so a thousand rows cost a look-up a line; every row helps
- * every mail, because an unknown writer often borrows a known one's words. See also: mail/freeform (the reader).
+ * every mail, because an unknown writer often borrows a known one's words. See also: mail/freeform/reader (the reader).
  *
  * A mark is how a line begins once bullets, dashes and brackets are taken off: lower case, at least three characters.
  *

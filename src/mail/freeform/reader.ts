@@ -1,12 +1,12 @@
 /**
- * freeform - the generic reader of bounces that people were meant to read
+ * reader - the generic reader of bounces that people were meant to read
  *
- * It walks the report's own lines once, knows sections by the marks of mail/formats, and finds the pairs of address and
+ * It walks the report's own lines once, knows sections by the marks of mail/freeform/formats, and finds the pairs of address and
  * diagnostic by shape: an address alone in a line, at the start of a line before words of failure, behind a label that
  * names a recipient, in a RCPT TO, inside a reply. Each find has a rank; only the best rank that the text offers counts.
  *
  * Promises: total, linear in the text, at most 1,000 pairs. Addresses of the sender, of the reporter, of helpers and in
- * URLs are never taken. See also: mail/cut, mail/formats, mail/report (who decides).
+ * URLs are never taken. See also: mail/freeform/split-quoted, mail/freeform/formats, mail/report (who decides).
  */
 import { addressesIn } from '../mime/address.ts'
 import type { TextLine } from './split-quoted.ts'

@@ -1,8 +1,8 @@
 /**
- * cut - where a report's own words end and the returned mail begins
+ * split-quoted - where a report's own words end and the returned mail begins
  *
  * Many writers paste the returned mail under their words without any MIME structure. A recipient must never be read
- * from there. The cut is made at a line that a row of mail/formats names, or at a block of header fields.
+ * from there. The cut is made at a line that a row of mail/freeform/formats names, or at a block of header fields.
  *
  * Pure, total, linear in the text.
  */

@@ -2,10 +2,10 @@
  * address - one mailbox out of what a report writes, and every mailbox in a text
  *
  * Reports name a recipient as `<a@b>`, `"A" <a@b>`, `smtp:a@b`, with a source route, with RFC 6533 escapes; a text names it between
- * any words, in Chinese without a space on either side. Domains come out in lower case as A-labels (mail/idna); local parts stay
+ * any words, in Chinese without a space on either side. Domains come out in lower case as A-labels (mail/mime/idna); local parts stay
  * as they are but for needless quotes. X.400 and Exchange's IMCEA forms are no mailbox: null.
  *
- * Pure, total, linear. RFC 5321 §4.1.2, RFC 5322 §3.4, RFC 3461 §4, RFC 6533 §3. See also: mail/dsn.
+ * Pure, total, linear. RFC 5321 §4.1.2, RFC 5322 §3.4, RFC 3461 §4, RFC 6533 §3. See also: mail/dsn/dsn.
  */
 import { decodeText } from './charset.ts'
 import { toALabels } from './idna.ts'

@@ -1,11 +1,11 @@
 /**
- * guess - the charset of bytes that nobody has named
+ * charset-detect - the charset of bytes that nobody has named
  *
  * Looks at the runs of high bytes of the first 4,096. Western text has them alone between letters, Cyrillic in words of any length,
  * Chinese, Japanese and Korean in pairs: Shift_JIS leads with 81-9F, kana of EUC-JP with A4 and A5, hangul with B0-C8 nearly always, and
  * half of Big5's pairs end below 80. UTF-8 that was cut or has a few broken sequences is still UTF-8.
  *
- * Pure, total, linear. See also: mail/charset (who asks, and what labels say).
+ * Pure, total, linear. See also: mail/mime/charset (who asks, and what labels say).
  */
 
 export type Guess = 'utf-8' | 'gb18030' | 'big5' | 'shift_jis' | 'euc-jp' | 'euc-kr' | 'koi8-r' | 'windows-1251' | 'windows-1252'

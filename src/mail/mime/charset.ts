@@ -3,9 +3,9 @@
  *
  * Labels in bounces are often wrong: misspelt, of another age, or absent. A known label is obeyed (gb2312 is read as its
  * superset gb18030); where bytes break a UTF-8 or ASCII promise, or nobody promised anything, UTF-8 is tried, then a guess
- * (mail/guess). ISO-2022-JP needs no label: its escapes show it.
+ * (mail/mime/charset-detect). ISO-2022-JP needs no label: its escapes show it.
  *
- * Pure, total: any bytes and any label give text. WHATWG Encoding, RFC 1468, RFC 1557, RFC 1843, RFC 2152. See also: mail/mime, mail/header.
+ * Pure, total: any bytes and any label give text. WHATWG Encoding, RFC 1468, RFC 1557, RFC 1843, RFC 2152. See also: mail/mime/mime, mail/mime/header.
  */
 import libmime from 'libmime/lib/charset.js'
 import { guessCharset } from './charset-detect.ts'

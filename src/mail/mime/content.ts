@@ -3,7 +3,7 @@
  *
  * Out of its transfer encoding and its charset, as far as either can be believed. A mail of plain ASCII is handed out as it stands.
  *
- * Pure, total, bounded by the caps. RFC 2045 §6, RFC 2046 §4.1. See also: mail/mime (where parts stand), mail/transfer, mail/charset.
+ * Pure, total, bounded by the caps. RFC 2045 §6, RFC 2046 §4.1. See also: mail/mime/mime (where parts stand), mail/mime/transfer, mail/mime/charset.
  */
 import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
 import { MAX_MAIL, type Mime, type Part } from './mime.ts'

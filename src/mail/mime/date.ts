@@ -6,7 +6,7 @@
  * Weekday and seconds may be missing, zones may be obsolete names, years may have two or three digits. A date that does not exist (31 Feb)
  * or a clock that is out of range is null.
  *
- * Pure, total. RFC 5322 §3.3, §4.3. See also: mail/dsn, mail/arf.
+ * Pure, total. RFC 5322 §3.3, §4.3. See also: mail/dsn/dsn, mail/feedback/arf.
  */
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']

@@ -1,7 +1,7 @@
 /**
- * fieldname - the name of a field as readers ask for it: in lower case
+ * field-name - the name of a field as readers ask for it: in lower case
  *
- * Pure, total. RFC 5322 §3.6.8. See also: mail/header.
+ * Pure, total. RFC 5322 §3.6.8. See also: mail/mime/header.
  */
 
 /** As most mails spell them, so that a name is seldom made anew: making one costs more than reading its value. */

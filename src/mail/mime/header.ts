@@ -5,7 +5,7 @@
  * Real ones are broken: folds without their white space, a stray line between fields, an mbox "From " in front. Such a line joins the
  * field before it where fields go on after it, and ends the block where they do not.
  *
- * Pure, total, linear. RFC 5322 §2.2, RFC 2047. See also: mail/mime, mail/parameter.
+ * Pure, total, linear. RFC 5322 §2.2, RFC 2047. See also: mail/mime/mime, mail/mime/parameter.
  */
 import libmime from 'libmime'
 import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'

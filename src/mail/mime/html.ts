@@ -5,7 +5,7 @@
  * and pictures leave only their words, for a rule reads what people read. html-to-text, which builds a tree, costs 300 µs for the
  * HTML of an ordinary bounce and this walk a twentieth of it; so the library only names the rare entities.
  *
- * Pure, total, linear in the input. See also: mail/mime (textOf), mail/formats.
+ * Pure, total, linear in the input. See also: mail/mime/mime (textOf), mail/freeform/formats.
  */
 import { convert } from 'html-to-text'
 

@@ -4,7 +4,7 @@
  *     toALabels('Müller.example') → 'xn--mller-kva.example'
  *
  * Lower case and NFKC stand in for the full mapping of UTS 46; what the two treat differently (ß, final sigma) does not occur in
- * what mail servers write. Pure, total: what cannot be encoded stays. RFC 3492, RFC 5890. See also: mail/address.
+ * what mail servers write. Pure, total: what cannot be encoded stays. RFC 3492, RFC 5890. See also: mail/mime/address.
  */
 
 /** A label longer than a domain may be is left alone: encoding costs the square of its length. */

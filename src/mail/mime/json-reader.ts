@@ -1,7 +1,7 @@
 /**
- * json - JSON of strangers, one checked step at a time
+ * json-reader - JSON of strangers, one checked step at a time
  *
- * Pure, total: what is not there, or is of another kind, is null. See also: mail/xarf, mail/notification.
+ * Pure, total: what is not there, or is of another kind, is null. See also: mail/feedback/xarf, mail/feedback/provider-event.
  */
 
 export type JsonObject = { readonly [name: string]: unknown }

@@ -1,12 +1,12 @@
 /**
  * mime - a mail's parts by their places in the raw bytes
  *
- * One walk over the bytes finds every part; nothing is decoded until mail/content is asked for it. Boundaries that lie are the
+ * One walk over the bytes finds every part; nothing is decoded until mail/mime/content is asked for it. Boundaries that lie are the
  * daily bread of a bounce reader: a missing close, a close that came too early, one boundary used twice, one that never occurs (then the
  * line that opens a part shows the real one). A mail inside a mail is a child part with the headers of that mail.
  *
  * Promises: total (any bytes give a Mime), linear whatever the nesting, bounded by the caps below; offsets lie within `raw`, children
- * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/part, mail/header, mail/content.
+ * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/mime/part, mail/mime/header, mail/mime/content.
  */
 import { readBlock } from './header.ts'
 import { type Draft, type Part, blankPart, describePart, isMailType } from './part.ts'

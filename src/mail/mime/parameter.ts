@@ -4,7 +4,7 @@
  * Quoted strings with or without their end, comments, missing semicolons' worth of white space, RFC 2231 pieces and charsets, and the
  * encoded words that many programs write in their place.
  *
- * Pure, total, linear. RFC 2045 §5.1, RFC 2231. See also: mail/mime, mail/header.
+ * Pure, total, linear. RFC 2045 §5.1, RFC 2231. See also: mail/mime/mime, mail/mime/header.
  */
 import { decodeText } from './charset.ts'
 import { decodeWords } from './header.ts'

@@ -4,7 +4,7 @@
  * Offsets point into the raw mail: `headerStart` ≤ `bodyStart` ≤ `bodyEnd`. An unlawful Content-Type is `text/plain` (RFC 2045 §5.2), a
  * silent one is what the parent says: `message/rfc822` in a digest (RFC 2046 §5.1.5).
  *
- * Pure, total. RFC 2045, 2046, 2183, 6532. See also: mail/mime, mail/parameter.
+ * Pure, total. RFC 2045, 2046, 2183, 6532. See also: mail/mime/mime, mail/mime/parameter.
  */
 import { type Headers, NO_HEADERS, headerRaw } from './header.ts'
 import { parseParameters } from './parameter.ts'

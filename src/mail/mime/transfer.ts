@@ -4,7 +4,7 @@
  * Takes text whose characters are bytes (latin1), as the scanner holds it. Base64 with junk lines, chunks that each end in padding,
  * quoted-printable with bad escapes: as much comes out as went in.
  *
- * Pure, total, linear. RFC 2045 §6. See also: mail/mime.
+ * Pure, total, linear. RFC 2045 §6. See also: mail/mime/mime.
  */
 
 export type TransferEncoding = 'identity' | 'base64' | 'quoted-printable'

@@ -1,5 +1,5 @@
 /**
- * status - the enhanced status code that a report's recipient deserves
+ * recipient-status - the enhanced status code that a report's recipient deserves
  *
  * Exim's Status is always x.0.0 and sendmail's is often made up: the code inside the remote server's own words comes
  * first, then the Status field, then what stands in the text. Pure, total. RFC 3463. See also: mail/report.

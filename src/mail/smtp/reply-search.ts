@@ -1,10 +1,10 @@
 /**
- * replies - the SMTP replies inside a text that people are to read
+ * reply-search - the SMTP replies inside a text that people are to read
  *
  * Found by shape: three digits where a reply can stand (behind "said:", "<<<", at a line's start, with a status behind them …), or a
  * status marked as one (`#5.1.1`). What introduces it tells whether a remote server spoke, and which.
  *
- * Pure, total, linear: every look around is of fixed length. See also: mail/reply, mail/formats.
+ * Pure, total, linear: every look around is of fixed length. See also: mail/smtp/reply, mail/freeform/formats.
  */
 import { MAX_REPLY, type Reply, findStatus, isCodeAt, parseReply } from './reply.ts'
 

@@ -6,8 +6,8 @@
  * full of other numbers (addresses, ports, sizes, dates, queue ids, versions), so three digits are a code where something introduces them
  * and no unit follows, and `d.d.d` is a status where it is no piece of something longer.
  *
- * Pure, total, linear: every look around is of fixed length. RFC 5321 §4.2 (reply lines), RFC 3463 (status codes). See also: mail/replies (the replies inside a text),
- * mail/dsn, classify/classify.
+ * Pure, total, linear: every look around is of fixed length. RFC 5321 §4.2 (reply lines), RFC 3463 (status codes). See also: mail/smtp/reply-search (the replies inside a text),
+ * mail/dsn/dsn, classify/classify.
  */
 
 /** What the sender left out is null; `text` is one line, trimmed, without the code and status that were read from its front. */

@@ -1,7 +1,7 @@
 /**
- * stateddelay - how long a reply asks to wait: "try again in five minutes", "retry after 300 seconds"
+ * stated-delay - how long a reply asks to wait: "try again in five minutes", "retry after 300 seconds"
  *
- * Pure, total, linear. See also: queue/retry (who keeps it), spec pause.
+ * Pure, total, linear. See also: queue/schedule/retry (who keeps it), spec pause.
  */
 
 const UNITS = { second: 1_000, sec: 1_000, minute: 60_000, min: 60_000, hour: 3_600_000, hr: 3_600_000 } as const

@@ -1,10 +1,10 @@
 /**
- * pauseclass - the classes of refusals that make sending pause, as a table
+ * backoff-classes - the classes of refusals that make sending pause, as a table
  *
  * A class trips when, inside the window of one of its measures, hits ≥ threshold and hits ÷ attempts ≥ ratio and attempts ≥ floor; below
  * the floor, when it is answered `inARow` times with nothing else between (0: never below the floor). A class without a key pauses nothing.
  *
- * Pure data. See also: queue/policy (tables to compare), queue/pause (the machine), queue/tally (windows).
+ * Pure data. See also: queue/backoff/policy (tables to compare), queue/backoff/backoff (the machine), queue/backoff/sliding-count (windows).
  */
 import type { PauseClass } from '../../classify/verdict.ts'
 import type { KEYS } from './backoff-key.ts'
@@ -145,7 +145,7 @@ export const CLASSES: Readonly<Record<ClassName, ClassRow>> = {
     capMs: 4 * HOUR,
     halves: 'connection',
   },
-  // Its measure is one cohort (queue/gate): all connections that were open at the first failure.
+  // Its measure is one cohort (queue/backoff/key-state): all connections that were open at the first failure.
   network: { ...PLAIN, key: 'network', measures: [], baseMs: 5 * MINUTE, capMs: HOUR },
   'list-quality': {
     ...PLAIN,

@@ -1,10 +1,10 @@
 /**
- * episode - one class's trouble with one key, as a value
+ * backoff-episode - one class's trouble with one key, as a value
  *
  * A key has one for each class that it has heard; a delivery needs all of them open. `epoch` is the queue's running number at the last
  * transition: a dispatch with a lower number is older than the transition, and its answer moves nothing.
  *
- * Pure, plain JSON. See also: queue/pause (what moves it), queue/state (the states).
+ * Pure, plain JSON. See also: queue/backoff/backoff (what moves it), queue/backoff/backoff-state (the states).
  */
 import type { KeyId } from './backoff-key.ts'
 import type { EvidenceReply } from '../message.ts'

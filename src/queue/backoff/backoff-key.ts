@@ -1,12 +1,12 @@
 /**
- * key - what a pause holds on to, and which keys cover a delivery
+ * backoff-key - what a pause holds on to, and which keys cover a delivery
  *
  * A delivery leaves by one egress IP for one site. A site is the receiving provider, not the bare domain. A filtering gateway in front
  * of many domains is a site for ip and connection keys only; for all else the recipient's domain stands in its place.
  *
  *     ip|192.0.2.1|google   sender-domain|example.com|google   network|mx|a.example.net,b.example.net   account|7   manual|7|example.org
  *
- * Pure. See also: queue/pauseclass (which class holds which key), queue/gate (what stands behind a key).
+ * Pure. See also: queue/backoff/backoff-classes (which class holds which key), queue/backoff/key-state (what stands behind a key).
  */
 
 /** What the user is told about a key that is closed. `lane` and `warmup` are limits of our own, no pauses. */

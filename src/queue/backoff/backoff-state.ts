@@ -1,5 +1,5 @@
 /**
- * state - where a pause stands, as one table and one step
+ * backoff-state - where a pause stands, as one table and one step
  *
  * Read it as a drawing: a row is where an episode stands, a column what it has just met, the cell where it goes. No cell: stay.
  *
@@ -13,7 +13,7 @@
  *     clean      every answer of the probe is in, none of the class; or the last rung of the ladder is passed
  *     silent     no answer to a probe         empty      nothing waits that could be a probe
  *
- * Pure. See also: queue/pause (who finds the signal), queue/pauseclass (the classes).
+ * Pure. See also: queue/backoff/backoff (who finds the signal), queue/backoff/backoff-classes (the classes).
  */
 export const STATES = {
   active: { tripped: 'throttled', blocked: 'paused' },

@@ -1,10 +1,10 @@
 /**
- * pause - the machine: what one episode becomes when it hears an answer, when time passes, when an operator presses Recover
+ * backoff - the machine: what one episode becomes when it hears an answer, when time passes, when an operator presses Recover
  *
  * Each function is pure: (policy, episode, what happened, now) → episode. Where the state changes, the epoch is the number that the caller
  * brings, counts begin anew, and n rises only: it is forgotten in ACTIVE, after a long time without trouble.
  *
- * See also: queue/state (the table of states), queue/pauseclass (the table of classes), queue/gate (who calls).
+ * See also: queue/backoff/backoff-state (the table of states), queue/backoff/backoff-classes (the table of classes), queue/backoff/key-state (who calls).
  */
 import { dayEnd, isZone } from './provider-day.ts'
 import { type Count, type Episode, MOST_EVIDENCE, recoveryOf } from './backoff-episode.ts'

@@ -1,10 +1,10 @@
 /**
- * breadth - how many connections at once a site takes from an IP: a number that it learns
+ * concurrency-limiter - how many connections at once a site takes from an IP: a number that it learns
  *
  * Nothing is limited until a site says that there are too many: then half of those that were open, and half again if it goes on; clean
  * answers add one at a time. Without it every recovery would end at the number that was refused before.
  *
- * Pure values. See also: queue/pauseclass (`halves`), queue/pace (the same for mails a minute), queue/gate.
+ * Pure values. See also: queue/backoff/backoff-classes (`halves`), queue/backoff/rate-limiter (the same for mails a minute), queue/backoff/key-state.
  */
 
 /** At most so many at once, in fractions; answers to dispatches up to `epoch` are older than it. */

@@ -1,10 +1,10 @@
 /**
- * hearing - what an answer means to the keys that covered its dispatch
+ * feedback - what an answer means to the keys that covered its dispatch
  *
  * Each answer is an attempt for the ip, sender-domain, connection and account keys, a hit for the one key of its class, and a success or a
  * failure for the network keys. What the provider never saw is no attempt of anybody's but the network's. What we say ourselves is nothing.
  *
- * Mutates the stock that it is given. See also: queue/pauseclass (which class, which key), queue/pause (the machine), queue/pace.
+ * Mutates the stock that it is given. See also: queue/backoff/backoff-classes (which class, which key), queue/backoff/backoff (the machine), queue/backoff/rate-limiter.
  */
 import { freshEpisode } from './backoff-episode.ts'
 import { gateOf, passGate, put, refresh, setGateTimer, turnOf } from './key-state.ts'

@@ -1,10 +1,10 @@
 /**
- * gate - what is known of a key, whether it lets a mail through now, and what moves it
+ * key-state - what is known of a key, whether it lets a mail through now, and what moves it
  *
  * A gate is made when there is something to know: a key that nobody ever answered on has none, and is open. The machine itself is
- * queue/pause; here its turns are numbered, its events are written, and its moments are set. Mutates the stock that it is given.
+ * queue/backoff/backoff; here its turns are numbered, its events are written, and its moments are set. Mutates the stock that it is given.
  *
- * See also: queue/stock, queue/pause, queue/pace, queue/breadth, queue/warmup.
+ * See also: queue/queue-state, queue/backoff/backoff, queue/backoff/rate-limiter, queue/backoff/concurrency-limiter, queue/backoff/warm-up.
  */
 import { isByHand, remember } from '../schedule/hold-time.ts'
 import { type Episode, OPEN, type Opening, openingOf } from './backoff-episode.ts'

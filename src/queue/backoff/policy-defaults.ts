@@ -1,10 +1,10 @@
 /**
- * departures - where the default policy does otherwise than the table of queue/pauseclass, and why
+ * policy-defaults - where the default policy does otherwise than the table of queue/backoff/backoff-classes, and why
  *
  * The table is the specification's, and is there whole as the policy `spec`. Here stands what practice showed to be better: each row names
  * what is different and nothing else. What each costs and brings is measured, on several seeds, in docs/SIMULATION.md.
  *
- * Pure data. See also: queue/policy (who puts them together).
+ * Pure data. See also: queue/backoff/policy (who puts them together).
  */
 import { CLASSES, type ClassName, type ClassRow } from './backoff-classes.ts'
 

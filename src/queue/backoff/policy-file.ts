@@ -1,5 +1,5 @@
 /**
- * policyfile - a pause policy as a file: one of ours by name, and what is different about it
+ * policy-file - a pause policy as a file: one of ours by name, and what is different about it
  *
  *     name = "gentle"
  *     base = "default"             # or "spec", "never", "fixed"
@@ -18,7 +18,7 @@
  *     floor = 20                   # … and from so many attempts on
  *     halves = "ip"                # a hit halves what this key has learnt; or "senderDomain", "connection"
  *
- * Unknown keys are refused, and every bad input is named. Pure. See also: queue/policy, queue/pauseclass.
+ * Unknown keys are refused, and every bad input is named. Pure. See also: queue/backoff/policy, queue/backoff/backoff-classes.
  */
 import * as z from 'zod'
 import { CLASSES, type ClassName, type ClassRow } from './backoff-classes.ts'

@@ -1,11 +1,11 @@
 /**
- * tempo - a policy and a ladder whose hours pass faster
+ * policy-speed - a policy and a ladder whose hours pass faster
  *
  * For laboratories: providers whose hour is a few seconds want a queue whose hour is. Calendars are not touched: a midnight stays where it is.
  *
  *     hastened({ baseMs: 7_200_000 }, 600)   → { baseMs: 12_000 }
  *
- * Pure. See also: queue/policy, queue/retry, lab/lab.
+ * Pure. See also: queue/backoff/policy, queue/schedule/retry, simulator/smtp/provider-network.
  */
 import type { Policy } from './policy.ts'
 import type { RetryLadder } from '../schedule/retry.ts'

@@ -1,8 +1,8 @@
 /**
  * policy - a whole way to pause, as data: the default, and what it is measured against
  *
- * `spec` is the table as specified; `default` departs from it in a few rows (queue/departures). `never` sends on whatever it is told. `fixed` stops for fifteen minutes at the first refusal of a class and then goes on at once at
- * full speed: what many senders do. Pure data. See also: queue/pauseclass (the classes), queue/pause (the machine).
+ * `spec` is the table as specified; `default` departs from it in a few rows (queue/backoff/policy-defaults). `never` sends on whatever it is told. `fixed` stops for fifteen minutes at the first refusal of a class and then goes on at once at
+ * full speed: what many senders do. Pure data. See also: queue/backoff/backoff-classes (the classes), queue/backoff/backoff (the machine).
  */
 import { DEPARTURES } from './policy-defaults.ts'
 import { CLASSES, type ClassName, type ClassRow } from './backoff-classes.ts'
@@ -28,7 +28,7 @@ export type Policy = {
   /** n is forgotten after so long without trouble, and no sooner than so many times the last pause. */
   readonly forgetMs: number
   readonly forgetTimes: number
-  /** Whether keys learn a rate (queue/pace). */
+  /** Whether keys learn a rate (queue/backoff/rate-limiter). */
   readonly adapts: boolean
 }
 

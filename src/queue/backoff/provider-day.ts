@@ -1,9 +1,9 @@
 /**
- * day - when a day ends in a place
+ * provider-day - when a day ends in a place
  *
  * Providers count by their own midnight. It is found by asking what day it is there, so days of 23 and 25 hours are days too.
  *
- * Pure: the zone's table is the runtime's. See also: queue/pause (daily quotas), queue/provider.
+ * Pure: the zone's table is the runtime's. See also: queue/backoff/backoff (daily quotas), simulator/provider-model.
  */
 const HOUR_MS = 3_600_000
 

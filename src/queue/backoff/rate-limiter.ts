@@ -1,5 +1,5 @@
 /**
- * pace - how fast a key may send: a bucket of tokens, and a rate that it learns
+ * rate-limiter - how fast a key may send: a bucket of tokens, and a rate that it learns
  *
  * Nothing is limited until refusals ask for less: then the rate is half of what went through cleanly, and half again if they go on while it
  * is tried; each clean answer adds a little, so that an hour at full rate adds a quarter of the rate where it began.
@@ -8,7 +8,7 @@
  * would then be sent far too little: so that first lesson is a guess, which grows twofold in a quarter of an hour, up to half of what went
  * through at its best, or until the second lesson.
  *
- * Pure values. See also: queue/pauseclass (`halves`), queue/gate, queue/breadth (the same for connections).
+ * Pure values. See also: queue/backoff/backoff-classes (`halves`), queue/backoff/key-state, queue/backoff/concurrency-limiter (the same for connections).
  */
 
 /** Mails a minute; null: nothing learnt yet. `seen` and `asked` since `from`; answers to dispatches up to `epoch` are older than the rate. */

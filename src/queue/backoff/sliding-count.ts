@@ -1,8 +1,8 @@
 /**
- * tally - how often something happened in the time behind, in twelve slots
+ * sliding-count - how often something happened in the time behind, in twelve slots
  *
  * A window slides by a twelfth of its width: what is older than the window never counts, what is younger than eleven twelfths of it
- * always does. Pure values. See also: queue/pause (who counts).
+ * always does. Pure values. See also: queue/backoff/backoff (who counts).
  */
 const SLOTS = 12
 

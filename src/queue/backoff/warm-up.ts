@@ -1,8 +1,8 @@
 /**
- * warmup - how much a new IP may send a site on each of its days
+ * warm-up - how much a new IP may send a site on each of its days
  *
  * A site trusts an address by what it has seen of it. The day is UTC's, counted from the start; after the last row there is no limit.
- * Pure data. See also: queue/gate (who counts).
+ * Pure data. See also: queue/backoff/key-state (who counts).
  */
 
 /** Mails to one site on the first, second, … day. */

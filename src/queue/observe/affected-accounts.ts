@@ -1,10 +1,10 @@
 /**
- * behind - whose mail waits behind a key
+ * affected-accounts - whose mail waits behind a key
  *
  * A transition is told to the accounts that it holds up, and to those that were told of the trouble and have nothing waiting any more: who
  * heard `paused` hears `recovered`. The second is remembered in memory alone; after a restart only who waits is told.
  *
- * See also: queue/transitionfact (what they are told), queue/gate (which streams a key covers).
+ * See also: queue/observe/transition-facts (what they are told), queue/backoff/key-state (which streams a key covers).
  */
 import { coverName } from '../backoff/key-state.ts'
 import { kindOf, type KeyId } from '../backoff/backoff-key.ts'

@@ -1,7 +1,7 @@
 /**
- * holding - what keeps a stream from sending at a moment
+ * blocking-key - what keeps a stream from sending at a moment
  *
- * The key that opens last; where an account has several IPs, of the way that opens first. Changes nothing. See also: queue/show, queue/lane.
+ * The key that opens last; where an account has several IPs, of the way that opens first. Changes nothing. See also: queue/observe/lane-view, queue/schedule/lane.
  */
 import type { Episode } from '../backoff/backoff-episode.ts'
 import { budgetOf, opensAt } from '../backoff/key-state.ts'

@@ -1,8 +1,8 @@
 /**
- * show - what an operator sees of a lane, and of a key
+ * lane-view - what an operator sees of a lane, and of a key
  *
  * The key that opens last gives the reason and the next sending time; where an account has several IPs, of the way that opens first.
- * Changes nothing. See also: queue/operate, queue/rate.
+ * Changes nothing. See also: queue/schedule/operator-commands, queue/observe/throughput.
  */
 import type { Episode } from '../backoff/backoff-episode.ts'
 import { sizeOf } from '../schedule/fifo.ts'

@@ -1,8 +1,8 @@
 /**
- * rate - how much came in, was tried and went out, second by second and over a day
+ * throughput - how much came in, was tried and went out, second by second and over a day
  *
  * Three series of one shape: seconds for averages, five seconds for an hour, minutes for a day. Only steps in which something happened
- * take room, so a lane that is quiet costs nothing. Mutable, plain JSON. See also: queue/show.
+ * take room, so a lane that is quiet costs nothing. Mutable, plain JSON. See also: queue/observe/lane-view.
  */
 export type Measured = 'in' | 'try' | 'out'
 

@@ -1,11 +1,11 @@
 /**
- * transitionfact - a transition of the queue as facts, one for each who is told
+ * transition-facts - a transition of the queue as facts, one for each who is told
  *
  * A shared key (an IP at a site, a sender's domain, a network) is the operator's fact, with all its evidence, and one of each account
  * behind it, with the answers that its own mail got. A key of one account is that account's alone. A transition that asks for a human
  * is an alarm beside.
  *
- * Pure. See also: queue/behind (who is told), ledger/queuefact (the shape), edge/webhookbody (the event).
+ * Pure. See also: queue/observe/affected-accounts (who is told), ledger/facts/queue-facts (the shape), webhook/payload (the event).
  */
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
@@ -42,7 +42,7 @@ export function evidenceFor(account: number, evidence: readonly EvidenceReply[])
   }))
 }
 
-/** The facts of one transition, or of a manual pause that began or ended. `behind` as queue/behind gives it. */
+/** The facts of one transition, or of a manual pause that began or ended. `behind` as queue/observe/affected-accounts gives it. */
 export function decideTransition(event: Told, behind: readonly Behind[], moment: Moment): FactOf<'queue' | 'alarm'>[] {
   const told = event.kind === 'queue.manual' ? manualOf(event) : movedOf(event)
   const everybody = { account: 0, domains: [], waiting: behind.reduce((sum, { waiting }) => sum + waiting, 0) }

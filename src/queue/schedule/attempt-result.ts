@@ -1,10 +1,10 @@
 /**
- * answer - what becomes of a mail when its attempt is answered, and who hears it
+ * attempt-result - what becomes of a mail when its attempt is answered, and who hears it
  *
  * A mail ends delivered, failed or given up; else it rests by the ladder, or goes on at once by an IP that has not refused it. A message
  * refused for its IP ends only when no permitted IP is left. The queue never commits: whoever holds it writes the events, then goes on.
  *
- * Mutates the stock that it is given. See also: queue/hearing (the keys), queue/retry (the ladder), queue/lane.
+ * Mutates the stock that it is given. See also: queue/backoff/feedback (the keys), queue/schedule/retry (the ladder), queue/schedule/lane.
  */
 import { deadlineOf } from './hold-time.ts'
 import { evidenceOf, hearAnswer, hearLater } from '../backoff/feedback.ts'

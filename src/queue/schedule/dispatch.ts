@@ -1,10 +1,10 @@
 /**
- * turn - who sends next: deficit round robin over lanes, and gates that let streams go
+ * dispatch - who sends next: deficit round robin over lanes, and gates that let streams go
  *
  * Each lane sends up to a quantum in its turn, so a lane of a million waits no shorter and no longer than a lane of one. A shut stream
  * costs one look, however many mails it holds, and is not looked at again before a gate lets it go.
  *
- * Mutates the stock that it is given. See also: queue/lane, queue/gate, queue/queue.
+ * Mutates the stock that it is given. See also: queue/schedule/lane, queue/backoff/key-state, queue/queue.
  */
 import { send } from '../backoff/backoff.ts'
 import { peek, push, shift, sizeOf } from './fifo.ts'

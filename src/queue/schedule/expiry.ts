@@ -1,10 +1,10 @@
 /**
- * overdue - mail that is too old ends as it is
+ * expiry - mail that is too old ends as it is
  *
  * Each lane has a line of its mail, the oldest in front, and one moment at which its front is looked at: a look costs the same however many
  * wait. A mail that somebody holds keeps its place in front, and is looked at again later. Mutates the stock that it is given.
  *
- * See also: queue/byhand (when a mail is too old), queue/queue (who calls), queue/answer (mail in flight).
+ * See also: queue/schedule/hold-time (when a mail is too old), queue/queue (who calls), queue/schedule/attempt-result (mail in flight).
  */
 import { deadlineOf } from './hold-time.ts'
 import { type Fifo, peek, push, shift, sizeOf } from './fifo.ts'

@@ -1,12 +1,12 @@
 /**
- * share - how many of the lines one holder may have at once, so that a few servers that never answer leave lines to all others
+ * fair-share - how many of the lines one holder may have at once, so that a few servers that never answer leave lines to all others
  *
  * Turns are fair in what is handed out, not in how long it is held. So a host set begins with two attempts at once, and each answer of its
  * own adds one; silence halves that. While others wait, it has at most a fifth of the lines. Hosts that have not answered yet have half of
  * the lines together, an account a time; and an account has three quarters of them while another one waits.
  *
  * A holder is a key of kind null, at whose gate streams wait until one of its attempts is answered; each step is O(1) in the number of mails.
- * Mutates the stock that it is given. See also: queue/turn (who asks), queue/gate (the same for connections), queue/breadth.
+ * Mutates the stock that it is given. See also: queue/schedule/dispatch (who asks), queue/backoff/key-state (the same for connections), queue/backoff/concurrency-limiter.
  */
 import type { Destination, KeyId } from '../backoff/backoff-key.ts'
 import { KEYS } from '../backoff/backoff-key.ts'

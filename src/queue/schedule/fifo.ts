@@ -1,7 +1,7 @@
 /**
  * fifo - a waiting line: in at the back, out at the front, both at once at no cost that grows
  *
- * Plain JSON; mutable, owned by whoever holds it. See also: queue/stock.
+ * Plain JSON; mutable, owned by whoever holds it. See also: queue/queue-state.
  */
 export type Fifo<T> = { items: T[]; head: number }
 

@@ -1,8 +1,8 @@
 /**
- * sweep - what is known of keys, streams and lanes on which nothing happens any more is forgotten
+ * garbage-collect - what is known of keys, streams and lanes on which nothing happens any more is forgotten
  *
  * A key is forgotten when its windows are empty and nothing holds it; n and manual pauses, of late or now, keep it. Called now and then; what it drops
- * would be made again just so. Mutates the stock that it is given. See also: queue/stock.
+ * would be made again just so. Mutates the stock that it is given. See also: queue/queue-state.
  */
 import { forgetSpans } from './hold-time.ts'
 import { sizeOf } from './fifo.ts'

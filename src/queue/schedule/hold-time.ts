@@ -1,10 +1,10 @@
 /**
- * byhand - time in which nobody but a person lets a mail go, and when the mail is given up
+ * hold-time - time in which nobody but a person lets a mail go, and when the mail is given up
  *
  * A manual pause, and a pause without a next sending time, hold mail because somebody wants it so: that time makes no mail too old. A gate
  * keeps it as spans. While a mail is so held it is never given up, and for some time after that it is not either, so that it can be tried.
  *
- * Within a lane, who was accepted first is given up first, spans or not. See also: queue/overdue, queue/gate, queue/operate.
+ * Within a lane, who was accepted first is given up first, spans or not. See also: queue/schedule/expiry, queue/backoff/key-state, queue/schedule/operator-commands.
  */
 import type { Episode } from '../backoff/backoff-episode.ts'
 import { destinationKeys, type KeyId } from '../backoff/backoff-key.ts'

@@ -4,7 +4,7 @@
  * A lane with something to send stands once in the ring. A stream is idle (nothing ready), runnable (in its lane's line) or parked (at the
  * gates that shut it out). Every move here is O(1) in the number of mails. Mutates the stock that it is given.
  *
- * See also: queue/stock (the shapes), queue/turn (who takes from the ring).
+ * See also: queue/queue-state (the shapes), queue/schedule/dispatch (who takes from the ring).
  */
 import { Fault } from '../../errors.ts'
 import { emptyFifo, push, sizeOf } from './fifo.ts'

@@ -1,10 +1,10 @@
 /**
- * operate - what an operator may do to a queue: pause, recover, delete, set a rate, begin a warm-up
+ * operator-commands - what an operator may do to a queue: pause, recover, delete, set a rate, begin a warm-up
  *
  * Each command says what moved; the caller writes the audit. A manual pause is an overlay of at most 15 days beside the states: when it
  * ends, the state underneath goes on; without an end of its own, its mail is kept or deleted after 15 days, as it was asked.
  *
- * Mutates the stock that it is given. See also: queue/queue (`operate`), queue/pause (recover).
+ * Mutates the stock that it is given. See also: queue/queue (`operate`), queue/backoff/backoff (recover).
  */
 import { Fault } from '../../errors.ts'
 import { accountsBehind } from '../observe/affected-accounts.ts'

@@ -1,8 +1,8 @@
 /**
- * move - a waiting mail's domain has other hosts than were known when it came
+ * reroute - a waiting mail's domain has other hosts than were known when it came
  *
  * The keys that cover it are others now: it goes to the stream that they cover, at the end of its line. What is in flight keeps its keys
- * until it is answered. Mutates the stock that it is given. See also: work/carrier (who sees it), queue/lane.
+ * until it is answered. Mutates the stock that it is given. See also: service/deliver/sender (who sees it), queue/schedule/lane.
  */
 import type { Destination } from '../backoff/backoff-key.ts'
 import { countWaiting, makeReady, passProbes, streamOf } from './lane.ts'

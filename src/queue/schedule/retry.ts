@@ -4,7 +4,7 @@
  * The ladder is the mail's own and counts its attempts. A class that pauses keys brings the mail back early: what keeps it waiting is the key.
  * RFC 5321 §4.5.4.1 asks for 30 minutes between attempts and for 4 to 5 days; the first rungs are shorter, for greylisting.
  *
- * Pure. See also: queue/pauseclass, queue/answer (who asks).
+ * Pure. See also: queue/backoff/backoff-classes, queue/schedule/attempt-result (who asks).
  */
 const MINUTE = 60_000
 

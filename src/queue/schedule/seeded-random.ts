@@ -1,10 +1,10 @@
 /**
- * roll - chance that is an argument: the same seed, subject and salt give the same number, in whatever order they are asked
+ * seeded-random - chance that is an argument: the same seed, subject and salt give the same number, in whatever order they are asked
  *
  * A mail's fate must not depend on how often anybody knocked before it: two pause policies on one seed meet the same mailboxes, the same
  * complaints and the same slow answers. So a number is no draw from a stream but a hash of what it is for.
  *
- * Pure. See also: queue/provider (who rolls).
+ * Pure. See also: simulator/provider-model (who rolls).
  */
 
 /** What a roll is for. Numbers are never reused: they are part of what a seed means. */

@@ -1,8 +1,8 @@
 /**
- * timer - what is due, soonest first; of one moment in the order in which it was set
+ * timer-heap - what is due, soonest first; of one moment in the order in which it was set
  *
  * A binary heap as a plain array, for whatever has its moment and its number. What a queue sets is a hint: whoever takes it looks whether it
- * still holds. Mutable. See also: queue/stock, queue/agenda.
+ * still holds. Mutable. See also: queue/queue-state, simulator/event-queue.
  */
 export type Timed = { readonly at: number; readonly n: number }
 

@@ -4,7 +4,7 @@
  * The store is asked before each attempt, and it may know that a mail is gone: removed by hand, or ended by another node. It is taken
  * out as if it had never been there, whatever it was doing. Mutates the stock that it is given.
  *
- * See also: queue/answer, work/deliver (who asks the store).
+ * See also: queue/schedule/attempt-result, service/deliver/deliverer (who asks the store).
  */
 import { answer } from './attempt-result.ts'
 import { endMail } from './lane.ts'

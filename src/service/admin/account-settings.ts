@@ -1,10 +1,10 @@
 /**
- * settings - an account's own settings are read and changed, each change a version and an audit
+ * account-settings - an account's own settings are read and changed, each change a version and an audit
  *
  * A change names what it changes; the rest stays. Who names the version that he has read is refused where somebody else was first. The
  * shared list and the domains to send from are an operator's choice.
  *
- * See also: ledger/settings (the schema), store/accounts, web/account, commands/account.
+ * See also: ledger/account-settings (the schema), store/account/accounts, http/api/account, commands/account/account.
  */
 import { knowDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'

@@ -1,10 +1,10 @@
 /**
- * cuts - what an operator has cut off, as batches and doors ask for it, and how it is changed
+ * blocks - what an operator has cut off, as batches and doors ask for it, and how it is changed
  *
  * A cut peer is not spoken to. Mail that bears a cut token, or speaks of a cut account, is taken and waits in the inbox as `cut`: nothing
  * that came is lost, and nothing of it counts until somebody accepts it. Each change is audited.
  *
- * See also: store/cuts, work/judge (tokens, accounts), intake/smtp (peers).
+ * See also: store/lists/blocks, service/receive/match-and-decide (tokens, accounts), smtp-server/listener (peers).
  */
 import { BlockList, isIP } from 'node:net'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'

@@ -4,7 +4,7 @@
  * A new key waits until its record can be seen, or an operator says that it stands there; then it signs, and the one that signed before it is retired:
  * its private half is erased, and its record must stay for as long as mail of it may be on its way. Each change is audited.
  *
- * RFC 6376 §3.6, §3.1 (selectors). See also: store/dkimkeys, edge/sign, docs/SENDING.md.
+ * RFC 6376 §3.6, §3.1 (selectors). See also: store/account/dkim-keys, mail-auth/dkim-sign, docs/SENDING.md.
  */
 import type { DkimAlgorithm } from '../../compose/dkim-canonical.ts'
 import { knowDomain } from '../../correlate/address-hash.ts'

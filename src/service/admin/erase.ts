@@ -5,7 +5,7 @@
  * cannot be blanked and go whole. One transaction an account, so that intake never waits for all of it; a second call finds what a crash
  * of the first has left.
  *
- * See also: ledger/erase (what is left of a row), store/erase (what there is).
+ * See also: ledger/decide/redact (what is left of a row), store/facts/redact (what there is).
  */
 import { knowAddress } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'

@@ -3,7 +3,7 @@
  *
  * What was sent keeps the name that it bore; statistics go by the number, and outlive the label.
  *
- * See also: store/labels, web/vendor/labels.
+ * See also: store/account/labels, http/sendcloud/labels.
  */
 import { audit } from '../../ledger/decide/operator-action.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'

@@ -2,9 +2,9 @@
  * rebuild - the projections once more from the facts: to replace them, or to hold them against what is stored
  *
  * Everything happens in one transaction, so that intake sees all of it or nothing. The facts come in pages of whole deliveries, entries
- * and mails; nobody is told. Counters of closed months are left alone: the facts behind them are retired (work/retire).
+ * and mails; nobody is told. Counters of closed months are left alone: the facts behind them are retired (service/admin/retire).
  *
- * See also: ledger/fold, store/rebuild.
+ * See also: ledger/project/fold, store/facts/rebuild.
  */
 import { applyFacts } from '../../ledger/project/fold.ts'
 import { emptyWorld, type CounterRow, type SiteRow, type World } from '../../ledger/project/state.ts'

@@ -6,7 +6,7 @@
  * theirs, events that no endpoint heard, and counters of sites: each step finds its rows beside the writer, removes a page in one transaction, and rests as long as it took. A run that is cut off is taken up by
  * the next, here or on another node. Lists are never touched: an unsubscribe is for ever.
  *
- * See also: store/retire, chores (when), settings (retention.months), docs/RETENTION.md.
+ * See also: store/facts/retention, chores (when), settings (retention.months), docs/RETENTION.md.
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import type { Fact } from '../../ledger/facts/fact.ts'

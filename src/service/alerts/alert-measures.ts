@@ -1,10 +1,10 @@
 /**
- * alertmeasures - the figures behind the alerts, each read from counters
+ * alert-measures - the figures behind the alerts, each read from counters
  *
  * One function an alert, all in one table. What is about the installation is measured under the account that its operator has named
  * (alerts.account), so that its endpoints hear of it.
  *
- * See also: ledger/alertrule (what each means), work/alerts.
+ * See also: ledger/alert/alert-rules (what each means), service/alerts/alerts.
  */
 import type { AlertRow, Measured } from '../../ledger/alert/alert.ts'
 import { ALERTS, type AlertName } from '../../ledger/alert/alert-rules.ts'

@@ -4,7 +4,7 @@
  * How each alert stands lies in the store, so that a restart neither repeats nor forgets one; one node evaluates at a time. A mail is sent
  * after the commit and tried again until the smart host has taken it; where an alert changes meanwhile, only its last state is mailed.
  *
- * See also: ledger/alert, ledger/alertrule, work/alertmeasures, edge/mailer, docs/ALERTS.md.
+ * See also: ledger/alert/alert, ledger/alert/alert-rules, service/alerts/alert-measures, mail-auth/alert-mailer, docs/ALERTS.md.
  */
 import type { AlertMail, Mailer } from '../../mail-auth/alert-mailer.ts'
 import { decideAlert, type AlertRow } from '../../ledger/alert/alert.ts'
@@ -20,7 +20,7 @@ import { commitWorld } from '../commit.ts'
 import type { Shop } from '../context.ts'
 
 export type AlertRules = {
-  /** Changes of thresholds, for all accounts (ledger/alertrule). */
+  /** Changes of thresholds, for all accounts (ledger/alert/alert-rules). */
   readonly rules: readonly string[]
   /** Who is mailed of every alert. */
   readonly mailTo: readonly string[]

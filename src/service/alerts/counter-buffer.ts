@@ -1,10 +1,10 @@
 /**
- * watch - counts what this node learns, in memory, and puts it into the store now and then
+ * counter-buffer - counts what this node learns, in memory, and puts it into the store now and then
  *
  * One row for a busy installation would be every commit's to write; so nothing of this is in their way. A node that dies forgets what it had
  * not yet put down: alerts look at hours.
  *
- * See also: ledger/watchcount (what counts), work/alerts.
+ * See also: ledger/project/watch-counts (what counts), service/alerts/alerts.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { watchCountsOf, type WatchCount } from '../../ledger/project/watch-counts.ts'

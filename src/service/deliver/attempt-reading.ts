@@ -1,10 +1,10 @@
 /**
- * hearing - what an SMTP dialogue came to: for the ledger, and for the queue
+ * attempt-reading - what an SMTP dialogue came to: for the ledger, and for the queue
  *
  * The same reading for what our own queue heard and for what senders tell us: the reply is parsed and classified by the rules in force. A
  * dialogue that never came to a reply, and of whose text no rule knows anything, did not reach the server.
  *
- * Pure. See also: edge/transport (outcomes), queue/mail (answers), work/attempts, work/carrier.
+ * Pure. See also: smtp-client/transport (outcomes), queue/message (answers), service/submit/reported-attempts, service/deliver/sender.
  */
 import { classify } from '../../classify/classify.ts'
 import { siteOf } from '../../classify/provider.ts'

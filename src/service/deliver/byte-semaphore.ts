@@ -1,10 +1,10 @@
 /**
- * room - how many bytes of made mails may be in memory at once
+ * byte-semaphore - how many bytes of made mails may be in memory at once
  *
  * Who finds no room waits, and holds nothing but a number while he does. What is small goes past what is large: a few large mails to slow receivers keep
  * nobody else. What takes more than half of all is not passed, so that its turn comes; what is larger than all goes alone.
  *
- * See also: work/carrier.
+ * See also: service/deliver/sender.
  */
 
 /** Gives the bytes back. Idempotent. */

@@ -1,5 +1,5 @@
 /**
- * queuecommands - the delivering node carries out what people have asked of the queue
+ * command-runner - the delivering node carries out what people have asked of the queue
  *
  * Read, done in memory, and settled in the transaction that holds what followed. Where that transaction fails the order waits still, and
  * is done again: each of them may be. What cannot be done as asked is refused with its words.
@@ -8,7 +8,7 @@
  *     … facts of events, rows of mails that ended …
  *     await settleCommandsForOperator(db, settled)      in the same transaction
  *
- * See also: store/queuecommands, queue/operate, work/queuedesk (who asks).
+ * See also: store/queue/commands, queue/schedule/operator-commands, service/deliver/queue-api (who asks).
  */
 import { Fault } from '../../errors.ts'
 import { laneOf } from '../../queue/schedule/lane.ts'

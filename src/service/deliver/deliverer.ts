@@ -1,5 +1,5 @@
 /**
- * deliver - the daemon around the delivery queue
+ * deliverer - the daemon around the delivery queue
  *
  * One node delivers, the others stand by: whoever has the lease loads what waits, and takes turns until the lease is lost or the end comes.
  * The loading goes on beside the turns. At the end nothing new begins, what is under way is answered within a bound and written down; what
@@ -10,7 +10,7 @@
  *     deliverer.nudge()          mail was accepted, or an order given: look at once
  *     await deliverer.close()    then close the transport
  *
- * See also: work/turn, work/term, work/carrier, work/waiting, docs/DELIVERY.md.
+ * See also: service/deliver/delivery-loop, service/deliver/delivery-session, service/deliver/sender, service/deliver/queue-loader, docs/DELIVERY.md.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'

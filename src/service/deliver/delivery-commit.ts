@@ -1,11 +1,11 @@
 /**
- * queuecommit - what a term has collected, and what is about to be sent, in one durable transaction
+ * delivery-commit - what a term has collected, and what is about to be sent, in one durable transaction
  *
  * The order inside: what was answered is decided and written (facts, projections, outbox) and its rows are removed or put back; keys that
  * moved are told and saved; orders are settled; at last, and only while the lease is ours, what is about to begin is marked. So a mail's
  * next attempt is never marked before its last one is written down, and nobody sends who has lost the lease.
  *
- * May run again from its start: it changes nothing outside the store. See also: work/term, work/deliver, ledger/decideattempt.
+ * May run again from its start: it changes nothing outside the store. See also: service/deliver/delivery-session, service/deliver/deliverer, ledger/decide/attempt.
  */
 import { decideAttempt, decideGiveUp } from '../../ledger/decide/attempt.ts'
 import { decideDeleted } from '../../ledger/decide/deleted.ts'

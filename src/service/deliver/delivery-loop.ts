@@ -1,11 +1,11 @@
 /**
- * turn - one round of the deliverer: what came in, what may go, one commit, and on their way
+ * delivery-loop - one round of the deliverer: what came in, what may go, one commit, and on their way
  *
  * Turns follow each other; what is under way is answered meanwhile, and goes into the store with the next turn. A turn that the store did
  * not take keeps all it had: until one is taken, nothing new is given out. One that fails for another reason is taken apart, so that one
  * mail that cannot be written down stops no other; it stays marked in the store, and is told of in the log.
  *
- * See also: work/deliver (who takes turns), work/queuecommit (what is written), work/term.
+ * See also: service/deliver/deliverer (who takes turns), service/deliver/delivery-commit (what is written), service/deliver/delivery-session.
  */
 import { isRetryable } from '../../errors.ts'
 import { report } from '../../queue/schedule/attempt-result.ts'

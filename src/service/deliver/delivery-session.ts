@@ -1,11 +1,11 @@
 /**
- * term - all that a node holds in memory while it is the one that delivers
+ * delivery-session - all that a node holds in memory while it is the one that delivers
  *
  * A term begins with a lease and an empty queue, into which mail and keys are loaded, and ends with the lease. It is one mutable value,
  * owned by the deliverer; what it collects (answers, ends, moves, orders) goes into the store with the next turn and is dropped from here
  * only when it is there.
  *
- * See also: work/deliver (the turns), work/queuecommit (what is written), queue/stock.
+ * See also: service/deliver/deliverer (the turns), service/deliver/delivery-commit (what is written), queue/queue-state.
  */
 import { monthOfDelivery, parseDeliveryId } from '../../correlate/delivery-id.ts'
 import { type Audience, isTold, type Behind, type Told, toldOf } from '../../queue/observe/affected-accounts.ts'

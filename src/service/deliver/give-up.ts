@@ -1,9 +1,9 @@
 /**
- * giveup - deliveries that nobody closed end after the account's time
+ * give-up - deliveries that nobody closed end after the account's time
  *
  * Runs now and then over what is still sending, a page and a transaction at a time; a run that is cut off is taken up by the next.
  *
- * See also: ledger/decideattempt (decideGiveUp), app (which schedules it).
+ * See also: ledger/decide/attempt (decideGiveUp), app (which schedules it).
  */
 import { decideGiveUp, isOverdue } from '../../ledger/decide/attempt.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'

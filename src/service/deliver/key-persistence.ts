@@ -1,11 +1,11 @@
 /**
- * queuekeys - what is known of the queue's keys, as rows, and back
+ * key-persistence - what is known of the queue's keys, as rows, and back
  *
  * An episode is a row under its class; what an operator set and a key learnt is one more. Keys that moved are written with the turn that
  * moved them; all the rest (counts, learnt rates, warm-ups) is looked at now and then, and written where it has changed. What the store
  * holds is known by its text, so nothing is written twice.
  *
- * See also: queue/saved, store/queuekeys, work/term.
+ * See also: queue/snapshot, store/queue/backoff-keys, service/deliver/delivery-session.
  */
 import type { Episode } from '../../queue/backoff/backoff-episode.ts'
 import type { KeyId } from '../../queue/backoff/backoff-key.ts'

@@ -1,5 +1,5 @@
 /**
- * lanekeeper - keeps the store's picture of the queue's lanes up to date, for every node to answer from
+ * lane-snapshots - keeps the store's picture of the queue's lanes up to date, for every node to answer from
  *
  * One for each deliverer. A turn looks at a slice of the lanes, writes those that changed, and never more than a slice, so that a hundred
  * thousand lanes cost no more at once than two thousand; each row says when it was looked at. Rates go in as steps, each written until it
@@ -8,7 +8,7 @@
  *     const keeper = createLaneKeeper(hostname())
  *     await keeper.save(engine, queue, now)      every 5 seconds, and after transitions (not more often than once a second)
  *
- * See also: store/queuelanes, queue/show, web/queue.
+ * See also: store/queue/lane-snapshots, queue/observe/lane-view, http/api/queue.
  */
 import type { Rates, Step } from '../../queue/observe/throughput.ts'
 import { statusOfLane, type LaneStatus } from '../../queue/observe/lane-view.ts'

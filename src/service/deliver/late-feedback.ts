@@ -1,10 +1,10 @@
 /**
- * laterreports - what came back later about mail that our own queue delivered, put down for the node that delivers
+ * late-feedback - what came back later about mail that our own queue delivered, put down for the node that delivers
  *
  * Whoever receives a report writes a row in the same transaction; the delivering node takes it and tells its queue, whose list-quality class
  * counts it. Only mail counts that left by an IP of ours: what a sender delivers himself says nothing about the queue's lanes.
  *
- * See also: store/queuekeys (rows), queue/answer (report), spec pause (list-quality).
+ * See also: store/queue/backoff-keys (rows), queue/schedule/attempt-result (report), spec pause (list-quality).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { World } from '../../ledger/project/state.ts'

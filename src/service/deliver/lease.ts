@@ -2,7 +2,7 @@
  * lease - this node's right to do what one node does at a time: taken, renewed, let go
  *
  * Renewed at a third of its time, so that a store that is away for a moment costs nothing; `untilAt` moves with each renewal. Nothing may be
- * begun from `lastBegin` on: another node's clock may be ahead of ours, and it takes the lease by its own. See also: store/lease (terms), work/deliver.
+ * begun from `lastBegin` on: another node's clock may be ahead of ours, and it takes the lease by its own. See also: store/engine/lease (terms), service/deliver/deliverer.
  */
 import { dropLeaseForOperator, type Lease, renewLeaseForOperator, takeLeaseForOperator } from '../../store/engine/lease.ts'
 import type { Shop } from '../context.ts'

@@ -1,11 +1,11 @@
 /**
- * making - mails made within the room that there is for them
+ * message-builder - mails made within the room that there is for them
  *
  * How large a mail becomes is known once it is made. The first of a request, and every large one, is made while no other is; if there is no room for
  * it, it is let go and made again when there is: so at most one is in memory beyond the room. Copies that follow wait before they are made. Between
  * large ones the event loop has its turn.
  *
- * See also: work/room, work/carrier, work/render.
+ * See also: service/deliver/byte-semaphore, service/deliver/sender, service/deliver/render.
  */
 import { setImmediate } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'

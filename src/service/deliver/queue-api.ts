@@ -1,10 +1,10 @@
 /**
- * queuedesk - what people may ask of the delivery queue from any node: how it stands, and what it shall do
+ * queue-api - what people may ask of the delivery queue from any node: how it stands, and what it shall do
  *
  * Looking reads the picture in the store. An order is a row with its audit in one transaction; the delivering node carries it out within a
  * second, and the answer waits a little for that. Where no node delivers it says so: the order waits in the store for the one that will.
  *
- * See also: store/queuelanes, store/queuecommands, work/queuecommands (who carries out), web/queue, commands/queue.
+ * See also: store/queue/lane-snapshots, store/queue/commands, service/deliver/command-runner (who carries out), http/api/queue, commands/queue/queue.
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import { Fault } from '../../errors.ts'

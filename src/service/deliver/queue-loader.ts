@@ -1,11 +1,11 @@
 /**
- * waiting - mail from the store into the queue, with the destination that DNS gives it
+ * queue-loader - mail from the store into the queue, with the destination that DNS gives it
  *
  * A million mails come page by page, and between two pages everybody else has his turn. A mail is offered when its domain is known; a slow
  * domain keeps nobody waiting but its own mail, and what DNS says is not kept here: it changes. What many mails share (domains, sites, hosts) is one string in memory. A mail that was
  * marked when its node died is one of which nobody knows whether it was accepted: it is counted, written down, and sent again.
  *
- * See also: store/queue, edge/mx (destinations), queue/queue (offer), work/deliver.
+ * See also: store/queue/queued-mail, net/mx (destinations), queue/queue (offer), service/deliver/deliverer.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Place } from '../../queue/schedule/reroute.ts'

@@ -4,7 +4,7 @@
  * The same queued mail gives the same names at each try: Return-Path, Message-ID, feedback id. Its date is when it was accepted, so that a retry
  * differs in its signature's time alone. Nobody is shown a blind copy: a composition knows none.
  *
- * See also: compose/composition, compose/rewrite, edge/composer, work/signers, work/deliver (who sends it).
+ * See also: compose/composition, compose/rewrite-mime, mail-auth/composer, service/deliver/signing-keys, service/deliver/deliverer (who sends it).
  */
 import type { Composition } from '../../compose/composition.ts'
 import { hashBody, hashMail, type Hashed } from '../../compose/dkim-canonical.ts'

@@ -1,12 +1,12 @@
 /**
- * carrier - marked mails on their way: made, handed to the transport, and their answers heard
+ * sender - marked mails on their way: made, handed to the transport, and their answers heard
  *
  * As many at once as there are lines, and as their bytes have room; the next are staged, so that a line never waits for a commit. What was
  * recalled before it began, may no longer be sent because the lease is over, or goes to a domain that has moved to another site, is given
  * back unsent. What cannot be made rests as if the line had broken: no key hears
  * of it, and the log alone tells it; when its time is over, an attempt without an answer says why it was never sent.
  *
- * See also: work/deliver (who marks), work/hearing, edge/transport, work/render.
+ * See also: service/deliver/deliverer (who marks), service/deliver/attempt-reading, smtp-client/transport, service/deliver/render.
  */
 import { LRUCache } from 'lru-cache'
 import type { Composition } from '../../compose/composition.ts'
@@ -156,7 +156,7 @@ async function bodyOf({ shop, bodies }: Carrying, { account, bodyId }: QueuedMai
 async function readBody(shop: Shop, account: number, bodyId: string): Promise<Body> {
   const content = await findQueuedBody(shop.engine.read, account, bodyId)
   if (content === null) throw new Fault('not_found', 'the body of this mail is gone', { detail: { account, bodyId } })
-  // The checked door: only work/submit writes it, from a Composition.
+  // The checked door: only service/submit/submit writes it, from a Composition.
   return { composition: JSON.parse(content) as Composition, size: content.length }
 }
 

@@ -1,10 +1,10 @@
 /**
- * signers - who signs a mail: the active keys of its sender's domain, opened and at hand
+ * signing-keys - who signs a mail: the active keys of its sender's domain, opened and at hand
  *
  * The domain of From itself, else the domain that it is registered under (relaxed alignment, RFC 7489 §3.1.1): the newest key of each kind. What
  * another process changes holds within ten seconds.
  *
- * See also: edge/sign, store/dkimkeys.
+ * See also: mail-auth/dkim-sign, store/account/dkim-keys.
  */
 import { LRUCache } from 'lru-cache'
 import { getDomain } from 'tldts'

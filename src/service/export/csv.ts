@@ -6,7 +6,7 @@
  * spreadsheets pass over (OWASP, CSV injection; the library's own `escape_formulas` looks at the first letter alone). Numbers stay numbers.
  * Controls and marks that turn the direction of text become visible signs: RFC 4180 has no place for them.
  *
- * See also: work/exporter, commands/export.
+ * See also: service/export/exporter, commands/store/export.
  */
 import { stringify } from 'csv-stringify/sync'
 import { printable } from '../../telemetry.ts'

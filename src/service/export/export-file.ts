@@ -1,10 +1,10 @@
 /**
- * exportfile - cells as the bytes of a file
+ * export-file - cells as the bytes of a file
  *
  * The first piece begins with the byte order mark and the names of the columns, where the format has them; pieces one behind the other are
  * the file. Written a slice at a time, so that the thread that talks to the world is never held for long.
  *
- * RFC 4180 (CSV), RFC 1952 (gzip). See also: work/exporter, work/csv.
+ * RFC 4180 (CSV), RFC 1952 (gzip). See also: service/export/exporter, service/export/csv.
  */
 import { setImmediate as others } from 'node:timers/promises'
 import { promisify } from 'node:util'

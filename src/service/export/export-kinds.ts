@@ -1,10 +1,10 @@
 /**
- * exportkinds - what can be exported: which filters a kind knows, which columns it has, and how its rows are walked
+ * export-kinds - what can be exported: which filters a kind knows, which columns it has, and how its rows are walked
  *
  * `reason`, `fault` and `billable` stand beside the vendor's numbers: lists are cleaned by `fault = recipient`. The names of the columns are
  * those of our API; a released one is never renamed, and new ones come last.
  *
- * See also: work/exporter (who writes files of them), commands/export (who prints them), docs/EXPORTS.md.
+ * See also: service/export/exporter (who writes files of them), commands/store/export (who prints them), docs/EXPORTS.md.
  */
 import { REASONS } from '../../classify/reasons.ts'
 import { hashAddress } from '../../correlate/address-hash.ts'

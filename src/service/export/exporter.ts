@@ -6,7 +6,7 @@
  * writer is never held, and what a crash or a stop cuts off goes on behind its last chunk, here or on another node. What the store cannot do now
  * comes again; what fails otherwise is `failed` with its reason, and can be asked to go on.
  *
- * See also: work/exports (who asks), store/exports, work/exportkinds.
+ * See also: service/export/exports (who asks), store/exports, service/export/export-kinds.
  */
 import { randomUUID } from 'node:crypto'
 import { Fault, isRetryable } from '../../errors.ts'

@@ -1,7 +1,7 @@
 /**
  * exports - jobs that an account asks for, looks at, takes the file of, tries again and deletes
  *
- * See also: work/exporter (who writes them), web/exports, docs/EXPORTS.md.
+ * See also: service/export/exporter (who writes them), http/api/exports, docs/EXPORTS.md.
  */
 import { Fault } from '../../errors.ts'
 import {

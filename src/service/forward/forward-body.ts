@@ -1,10 +1,10 @@
 /**
- * routebody - what an endpoint gets of a mail that came for its account: the vendor's fields of a routed mail
+ * forward-body - what an endpoint gets of a mail that came for its account: the vendor's fields of a routed mail
  *
  * Read when it is sent and not when it came: a mail that is hard to read delays nobody's intake. What was read is remembered for the
  * other endpoints and the next attempts. A mail that is no longer kept has no body.
  *
- * See also: edge/mailreader, edge/maillink, work/send, docs/WEBHOOKS.md.
+ * See also: mail-auth/mime-reader, mail-auth/signed-mail-link, service/notify/webhook-sender, docs/WEBHOOKS.md.
  */
 import { isUtf8 } from 'node:buffer'
 import { LRUCache } from 'lru-cache'

@@ -1,9 +1,9 @@
 /**
- * routes - which domains take mail for which account, and the mails that came
+ * forward-domains - which domains take mail for which account, and the mails that came
  *
  * Only an operator gives a domain to an account: whoever could claim any would read the mail of all. Each change is audited.
  *
- * See also: work/route (who takes the mail), web/routemails, commands/route.
+ * See also: service/forward/forward-mail (who takes the mail), http/api/forwarded-mails, commands/account/forward.
  */
 import type { MailLinks } from '../../mail-auth/signed-mail-link.ts'
 import { Fault } from '../../errors.ts'

@@ -1,11 +1,11 @@
 /**
- * route - mail that comes for an account at one of its own domains: kept, told to its endpoints, and no more
+ * forward-mail - mail that comes for an account at one of its own domains: kept, told to its endpoints, and no more
  *
  * Whatever it is, a bounce too, it is the account's mail and no report: no status and no list moves. `submit` resolves after the durable
  * commit of mail, fact and outbox; mails that wait at the same time share one. Nothing of the mail is read here but the Message-IDs that it
  * answers: a mail of ours among them is named beside it.
  *
- * See also: work/routebody (what the endpoints get), work/routes (domains), intake/dialogue, work/batch.
+ * See also: service/forward/forward-body (what the endpoints get), service/forward/forward-domains (domains), smtp-server/report-session, service/batcher.
  */
 import { bareMessageId } from '../../correlate/references.ts'
 import { draftFor } from '../../ledger/facts/fact-batch.ts'
@@ -31,7 +31,7 @@ export type RouteDoor = {
 
 type Item = { readonly mail: IncomingMail; readonly account: number; readonly domain: string; readonly digest: string }
 
-/** As work/receive: one durable commit for what came meanwhile, small enough to hold nobody up. */
+/** As service/receive/receive: one durable commit for what came meanwhile, small enough to hold nobody up. */
 const MAX_MAILS = 200
 const MAX_BYTES = 4_194_304
 

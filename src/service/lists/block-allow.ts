@@ -1,9 +1,9 @@
 /**
- * entries - blocks and allowances that an account sets by hand: of an address or of a whole domain, for one API user or for all
+ * block-allow - blocks and allowances that an account sets by hand: of an address or of a whole domain, for one API user or for all
  *
  * One transaction for all that a call names. Adding what stands just so changes nothing; an entry with another end begins anew.
  *
- * See also: work/lists (the other lists), ledger/decidebyhand, ledger/suppression (what they answer).
+ * See also: service/lists/lists (the other lists), ledger/decide/operator-action, ledger/suppress/suppression (what they answer).
  */
 import { hashDomain, knowAddress, knowDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'

@@ -4,7 +4,7 @@
  * Each change is a new fact that names its actor; nothing is unwritten. Many entries go in pages, each a transaction of its own, so that
  * intake never waits for a large undo.
  *
- * See also: ledger/decidebyhand, ledger/decideoptout, web/suppressions, web/unsubscribe.
+ * See also: ledger/decide/operator-action, ledger/decide/opt-out, http/api/suppressions, http/api/unsubscribe.
  */
 import { knowAddress } from '../../correlate/address-hash.ts'
 import { isExpired, PURPOSES, readToken } from '../../correlate/token.ts'

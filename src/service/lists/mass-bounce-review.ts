@@ -1,10 +1,10 @@
 /**
- * brake - an operator looks at what the brake holds, and applies or discards it
+ * mass-bounce-review - an operator looks at what the brake holds, and applies or discards it
  *
  * The site is let go with the first page, so that hits go straight to the list from then on; what waited follows in pages, each a
  * transaction of its own. Who stops between two pages says it again: what was done is not done twice.
  *
- * See also: ledger/brake (when it trips), ledger/decidebyhand (the facts), store/brakes.
+ * See also: ledger/suppress/mass-bounce-guard (when it trips), ledger/decide/operator-action (the facts), store/lists/mass-bounce-holds.
  */
 import { decideRelease, type Hand } from '../../ledger/decide/operator-action.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'

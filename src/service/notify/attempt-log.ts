@@ -1,10 +1,10 @@
 /**
- * webhookrecord - writes down what an endpoint was sent and answered, so that people can look it up and send it again
+ * attempt-log - writes down what an endpoint was sent and answered, so that people can look it up and send it again
  *
  * In the transaction that settles the batch: a record and its outbox row never tell two stories. Answers are strangers' words, and kept
  * as such: their first bytes, of the last attempts.
  *
- * See also: work/notify (who sends), store/webhookrecords, settings (webhooks.recordDays, webhooks.recordTries).
+ * See also: service/notify/notifier (who sends), store/webhook/attempts, settings (webhooks.recordDays, webhooks.recordTries).
  */
 import type { Db } from '../../store/engine/engine.ts'
 import type { OutboxRow } from '../../store/webhook/outbox.ts'

@@ -1,9 +1,9 @@
 /**
- * gone - an endpoint that answered 410 is switched off, and its account hears of it
+ * disable-endpoint - an endpoint that answered 410 is switched off, and its account hears of it
  *
  * What waits for it stays: switching it on again sends it.
  *
- * See also: work/notify, work/webhooks (who switches it on).
+ * See also: service/notify/notifier, service/notify/webhooks (who switches it on).
  */
 import { draftFor } from '../../ledger/facts/fact-batch.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'

@@ -1,5 +1,5 @@
 /**
- * feed - follows an account's facts as they are committed, on whichever node they come
+ * event-feed - follows an account's facts as they are committed, on whichever node they come
  *
  * Facts are read in the order of their ids; but an id is made before its transaction ends, so that one may appear below those that were
  * seen. So there is a watermark, `stable`, half a minute behind: all below it was given. Above it every id that was given is remembered,
@@ -8,7 +8,7 @@
  * A follower that comes back names the last id that it saw, and begins half a minute before: it may see facts twice, by the same ids, and
  * misses none. One that falls behind reads on at its own pace: nothing piles up here.
  *
- * See also: store/feed, web/events.
+ * See also: store/facts/fact-feed, http/api/events.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { Reader } from '../../store/engine/engine.ts'

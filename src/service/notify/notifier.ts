@@ -1,11 +1,11 @@
 /**
- * notify - sends what waits in the outbox, each endpoint in a lane of its own
+ * notifier - sends what waits in the outbox, each endpoint in a lane of its own
  *
  * A turn takes what is due, an endpoint at a time, and only where its lane is free and its breaker lets it; so a slow endpoint delays no
  * other, and one that is down costs nothing. What was taken is sent with a few connections, then settled or put back in one transaction.
  * A process that dies gives its rows back when their lease ends: at least once, with the same `webhook-id`.
  *
- * See also: work/send (one event), edge/breaker, edge/ladder, store/outbox.
+ * See also: service/notify/webhook-sender (one event), webhook/circuit-breaker, webhook/retry-schedule, store/webhook/outbox.
  */
 import { atTime, CLOSED, heard, type Breaker } from '../../webhook/circuit-breaker.ts'
 import { restAfter } from '../../webhook/retry-schedule.ts'

@@ -1,10 +1,10 @@
 /**
- * replay - what an endpoint is to hear once more, and what rests until it is well: a page at a time
+ * webhook-replay - what an endpoint is to hear once more, and what rests until it is well: a page at a time
  *
  * An endpoint that was away for a day has a million of them. They are found beside the writer and let wait a page a transaction, so that
  * intake never stands behind them; one call lets a bounded number wait, and says where the next one goes on.
  *
- * See also: work/webhooks, work/notify (who ask), store/outbox (what has failed), store/webhookrecords (what was heard).
+ * See also: service/notify/webhooks, service/notify/notifier (who ask), store/webhook/outbox (what has failed), store/webhook/attempts (what was heard).
  */
 import { EVENTS, type EventName } from '../../webhook/payload.ts'
 import { Fault } from '../../errors.ts'

@@ -1,9 +1,9 @@
 /**
- * send - one event to one endpoint: its fact is loaded, its body rendered and signed, and its answer judged
+ * webhook-sender - one event to one endpoint: its fact is loaded, its body rendered and signed, and its answer judged
  *
  * An event whose fact is gone (retention), or that the endpoint no longer wants, is moot: nobody is asked.
  *
- * See also: work/notify (the lanes), edge/webhookbody, edge/signature, edge/post.
+ * See also: service/notify/notifier (the lanes), webhook/payload, webhook/signature, net/http-post.
  */
 import type { Answer, Poster } from '../../net/http-post.ts'
 import { makeWebhookToken, openSecrets, signVendor, standardHeaders, webhookIdOf, type Secret } from '../../webhook/signature.ts'

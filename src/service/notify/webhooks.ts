@@ -3,7 +3,7 @@
  *
  * A secret is shown when it is made and lies sealed. A target is refused when it is set, and looked at again whenever it is called.
  *
- * See also: work/notify (who sends), web/webhooks and web/vendor/webhooks (the doors).
+ * See also: service/notify/notifier (who sends), http/api/webhooks and http/sendcloud/webhooks (the doors).
  */
 import { makeWebhookSecret, openSecrets, rotateSecrets, sealSecrets } from '../../webhook/signature.ts'
 import type { LadderName } from '../../webhook/retry-schedule.ts'

@@ -1,9 +1,9 @@
 /**
- * flood - counts the reports that bear a valid token, and raises the alarm when they are too many
+ * flood-monitor - counts the reports that bear a valid token, and raises the alarm when they are too many
  *
  * Each node counts what it takes itself, in memory: nothing is written but the alarm. Replays are not counted, for they come all at once.
  *
- * See also: ledger/flood (the rules), work/cuts (what an operator may do then).
+ * See also: ledger/alert/flood (the rules), service/admin/blocks (what an operator may do then).
  */
 import { LRUCache } from 'lru-cache'
 import { draftFor } from '../../ledger/facts/fact-batch.ts'

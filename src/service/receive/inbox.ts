@@ -6,7 +6,7 @@
  * but for the proof: `operator` where a person vouched, which never feeds the list that accounts share. One transaction each, audited, and
  * saying it again changes nothing. A mail of an account can only ever speak of that account's mails.
  *
- * See also: work/judge, ledger/decidebyhand, web/inbox, commands/inbox.
+ * See also: service/receive/match-and-decide, ledger/decide/operator-action, http/api/inbox, commands/reading/inbox.
  */
 import { matchByHand, type Match } from '../../correlate/match.ts'
 import { NO_PROOFS, type Prover } from '../../mail-auth/verify-signatures.ts'

@@ -1,8 +1,8 @@
 /**
- * mail - one mail on its way in, as every door hands it over
+ * incoming-mail - one mail on its way in, as every door hands it over
  *
  * SMTP, replay and the pipe make the same value, so that what follows cannot tell them apart but by `source`.
- * See also: intake/smtp, intake/replay, work/receive.
+ * See also: smtp-server/listener, import/replay, service/receive/receive.
  */
 import { hash } from 'node:crypto'
 

@@ -1,10 +1,10 @@
 /**
- * judge - prepared mails against the world that was loaded for them: whose they are, what they say, what that changes
+ * match-and-decide - prepared mails against the world that was loaded for them: whose they are, what they say, what that changes
  *
  * The daemon's batches and a person's hand in the inbox go the same way, so that a mail that is accepted a day later changes what it would
  * have changed at once. What an operator has cut off points nowhere: it waits in the inbox, whole.
  *
- * See also: work/receive, work/inbox, correlate/match, ledger/decide.
+ * See also: service/receive/receive, service/receive/inbox, correlate/match, ledger/decide/report.
  */
 import { classify } from '../../classify/classify.ts'
 import { subjectOfReport } from '../../classify/subject.ts'

@@ -5,7 +5,7 @@
  * transaction, so that a slow DNS or a large mail delays nobody else's commit. A reader that throws has met the poisonous mail: it
  * becomes an `unreadable` report, and the fault is told.
  *
- * See also: work/receive, mail/report, edge/auth.
+ * See also: service/receive/receive, mail/report, mail-auth/verify-signatures.
  */
 import { cluesOf, type Clue } from '../../correlate/references.ts'
 import { NO_PROOFS, type Proofs, type Provable, type Prover } from '../../mail-auth/verify-signatures.ts'

@@ -1,7 +1,7 @@
 /**
- * outcome - what became of one mail, for the door that brought it
+ * receive-result - what became of one mail, for the door that brought it
  *
- * See also: work/receive, intake/replay.
+ * See also: service/receive/receive, import/replay.
  */
 import type { Fact, InboxReason } from '../../ledger/facts/fact.ts'
 import type { ReportKind } from '../../mail/report.ts'

@@ -5,7 +5,7 @@
  * commit. A mail that came before changes nothing. A mail that cannot be decided is kept raw as `unreadable` and harms no other.
  * Store away: Fault `store_busy`, and the remote server comes again.
  *
- * See also: work/prepare, work/judge, work/batch, DESIGN (250 means committed).
+ * See also: service/receive/prepare, service/receive/match-and-decide, service/batcher, DESIGN (250 means committed).
  */
 import type { Match } from '../../correlate/match.ts'
 import { NO_PROOFS, type Prover } from '../../mail-auth/verify-signatures.ts'

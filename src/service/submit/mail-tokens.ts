@@ -1,9 +1,9 @@
 /**
- * names - the signed names of one delivery: its Return-Path, its feedback and unsubscribe tokens
+ * mail-tokens - the signed names of one delivery: its Return-Path, its feedback and unsubscribe tokens
  *
  * The same delivery under the same key has the same names, whoever asks and whenever: when it is registered, and at each try to send it.
  *
- * See also: correlate/token, compose/marks, docs/TOKEN.md.
+ * See also: correlate/token, compose/tracking-headers, docs/TOKEN.md.
  */
 import type { OurDomains } from '../../correlate/references.ts'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'

@@ -1,10 +1,10 @@
 /**
- * offline - names that a sender signed by itself, read before their mails are registered
+ * offline-tokens - names that a sender signed by itself, read before their mails are registered
  *
  * A token is taken only from the account whose offline number it bears, whole and under a key in force. It may have been signed as long ago
  * as its purpose lasts, and a day ahead, for clocks differ.
  *
- * See also: work/register, correlate/token, docs/TOKEN.md (Minting offline).
+ * See also: service/submit/register, correlate/token, docs/TOKEN.md (Minting offline).
  */
 import type { OurDomains } from '../../correlate/references.ts'
 import { parseDeliveryId, startOfDay } from '../../correlate/delivery-id.ts'

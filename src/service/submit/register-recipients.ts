@@ -1,10 +1,10 @@
 /**
- * request - the recipients of one call become deliveries, each with its names and with what our own lists say
+ * register-recipients - the recipients of one call become deliveries, each with its names and with what our own lists say
  *
  * Two doors share it: a mail that is registered and sent elsewhere, and one that our own queue sends. The caller's transaction is the frame:
  * what is decided here is written when it commits.
  *
- * See also: work/register, work/submit, ledger/deciderequest.
+ * See also: service/submit/register, service/submit/submit, ledger/decide/request.
  */
 import { siteOf } from '../../classify/provider.ts'
 import { hashDomain, knowAddress, type KnownAddress } from '../../correlate/address-hash.ts'

@@ -4,7 +4,7 @@
  * One transaction for all recipients of a request. Each gets an emailId, a signed Return-Path, a feedback id, a Message-ID and the
  * headers to add. A recipient on one of our lists is answered at once (401, 402), an address that is none is 404.
  *
- * See also: work/request, work/names, compose/marks, docs/TOKEN.md.
+ * See also: service/submit/register-recipients, service/submit/mail-tokens, compose/tracking-headers, docs/TOKEN.md.
  */
 import { marksOf } from '../../compose/tracking-headers.ts'
 import { bareMessageId } from '../../correlate/references.ts'

@@ -1,10 +1,10 @@
 /**
- * attempts - what senders that deliver themselves have heard in their SMTP dialogues
+ * reported-attempts - what senders that deliver themselves have heard in their SMTP dialogues
  *
  * The same classification as for reports, with `asynchronous: false`. One transaction for all attempts of a request; telling one twice
  * changes nothing. An emailId that the account does not have is answered `known: false` and leaves nothing behind.
  *
- * See also: ledger/decideattempt, web/attempts.
+ * See also: ledger/decide/attempt, http/api/attempts.
  */
 import { siteOf } from '../../classify/provider.ts'
 import type { Verdict } from '../../classify/verdict.ts'

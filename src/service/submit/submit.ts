@@ -4,7 +4,7 @@
  * A recipient on one of our lists is answered at once (401, 402), an address that is none is 404; neither is ever queued. What is answered is
  * durable. A request that names itself is answered as before for an hour, and not sent again: by any node, after any restart.
  *
- * See also: work/request, work/render (what becomes of it), store/queue.
+ * See also: service/submit/register-recipients, service/deliver/render (what becomes of it), store/queue/queued-mail.
  */
 import { hash } from 'node:crypto'
 import type { Composition } from '../../compose/composition.ts'

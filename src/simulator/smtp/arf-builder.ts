@@ -1,10 +1,10 @@
 /**
- * arf - a person's complaint, as a provider passes it on
+ * arf-builder - a person's complaint, as a provider passes it on
  *
  * Goes to where the mail asks for it (CFBL-Address, RFC 9477), else to the Return-Path. As feedback loops do, it names nobody: who complained is
  * for the sender to find out by what is in the mail.
  *
- * Pure. RFC 5965, RFC 6650, RFC 9477. See also: lab/ndr, lab/house.
+ * Pure. RFC 5965, RFC 6650, RFC 9477. See also: simulator/smtp/ndr-builder, simulator/smtp/provider-server.
  */
 import { multipartReport } from './multipart-report.ts'
 import { dateOf, fieldOf, type Taken } from './ndr-builder.ts'

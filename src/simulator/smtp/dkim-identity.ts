@@ -1,10 +1,10 @@
 /**
- * seal - the key with which the laboratory's providers sign, and the DNS that shows it
+ * dkim-identity - the key with which the laboratory's providers sign, and the DNS that shows it
  *
  * One key for all, made at the start. The look-up knows the providers' hosts and this key, and nothing else: a daemon that uses it asks no
  * real DNS, and whatever it sends goes to loopback.
  *
- * RFC 6376. See also: edge/dns (the shape), edge/auth (who checks).
+ * RFC 6376. See also: net/dns (the shape), mail-auth/verify-signatures (who checks).
  */
 import type { LookUp } from '../../net/dns.ts'
 import { dkimRecord, makeDkimPair, openDkimKey, signMail } from '../../mail-auth/dkim-sign.ts'

@@ -1,9 +1,9 @@
 /**
- * multipart - a multipart/report out of its parts, as mail servers make them
+ * multipart-report - a multipart/report out of its parts, as mail servers make them
  *
  * Text that is not ASCII goes in base64, header words in RFC 2047. Lines end in CRLF.
  *
- * Pure. RFC 6522, RFC 2047. See also: lab/ndr, lab/arf.
+ * Pure. RFC 6522, RFC 2047. See also: simulator/smtp/ndr-builder, simulator/smtp/arf-builder.
  */
 import { isAscii } from 'node:buffer'
 

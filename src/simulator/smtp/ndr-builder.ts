@@ -1,7 +1,7 @@
 /**
- * ndr - the report of a provider that has taken a mail and could not deliver it
+ * ndr-builder - the report of a provider that has taken a mail and could not deliver it
  *
- * Pure: the moment and the id are given. RFC 3464, RFC 3834. See also: lab/ndrform (the words), lab/house (who sends it).
+ * Pure: the moment and the id are given. RFC 3464, RFC 3834. See also: simulator/smtp/ndr-templates (the words), simulator/smtp/provider-server (who sends it).
  */
 import { parseReply } from '../../mail/smtp/reply.ts'
 import { multipartReport } from './multipart-report.ts'

@@ -1,9 +1,9 @@
 /**
- * ndrform - how each provider words the report that a mail has failed
+ * ndr-templates - how each provider words the report that a mail has failed
  *
  * In the texts {recipient}, {reply}, {code}, {status}, {subject} and {host} are filled in. Whoever has no row of its own writes as Postfix does.
  *
- * Pure data. RFC 3464. See also: lab/ndr.
+ * Pure data. RFC 3464. See also: simulator/smtp/ndr-builder.
  */
 
 export type NdrForm = {

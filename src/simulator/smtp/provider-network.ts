@@ -1,5 +1,5 @@
 /**
- * lab - the providers of the simulator as a small world on loopback
+ * provider-network - the providers of the simulator as a small world on loopback
  *
  * Every domain is somebody's: what no provider claims belongs to the generic one, so that nothing leaves the machine. Reports and complaints go
  * back by SMTP to the daemon's own door, signed, some time later. An hour of this world takes 3600 s / speed.
@@ -7,7 +7,7 @@
  *     const lab = await startLab({ providers: readProviders(), home: () => ({ host: '127.0.0.1', port }), speed: 600, seed: 1 })
  *     createSmtpTransport({ route: lab.route, … })     createProver(lab.lookUp)     createMxLookUp({ lookUp: lab.lookUp })
  *
- * See also: lab/house, lab/seal, queue/provider, docs/DEMO.md.
+ * See also: simulator/smtp/provider-server, simulator/smtp/dkim-identity, simulator/provider-model, docs/DEMO.md.
  */
 import { createSmtpTransport } from '../../smtp-client/smtp-transport.ts'
 import { makeCertificate } from '../../net/certificate.ts'

@@ -1,11 +1,11 @@
 /**
- * house - one provider as a real SMTP server on loopback
+ * provider-server - one provider as a real SMTP server on loopback
  *
- * What it does is decided by queue/provider, as in a simulation; here it is only said aloud: refusals of the sender or the recipient at RCPT,
+ * What it does is decided by simulator/provider-model, as in a simulation; here it is only said aloud: refusals of the sender or the recipient at RCPT,
  * of the content after the mail, a line that drops, a server that is not there. Where the mail comes from is what the PROXY header says.
  * What it takes may come back: a report, a complaint.
  *
- * See also: queue/provider (what it thinks), edge/transport (who calls), lab/lab.
+ * See also: simulator/provider-model (what it thinks), smtp-client/transport (who calls), simulator/smtp/provider-network.
  */
 import type { AddressInfo } from 'node:net'
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'

@@ -1,9 +1,9 @@
 /**
- * letterbox - what a provider remembers of the mails that were brought to it
+ * retry-memory - what a provider remembers of the mails that were brought to it
  *
  * A mail is known by its Return-Path and recipient: its number, when it was first brought, and how often. A person is known by the address.
  *
- * Owned by one house. See also: lab/house, queue/provider (what for).
+ * Owned by one house. See also: simulator/smtp/provider-server, simulator/provider-model (what for).
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'

@@ -4,7 +4,7 @@
  * Settings are a row with a version that rises with every change; facts name the version that shaped them. Account 0 is nobody's and
  * has no row.
  *
- * See also: ledger/settings, store/credentials.
+ * See also: ledger/account-settings, store/account/credentials.
  */
 import { Fault } from '../../errors.ts'
 import { accountSettingsSchema } from '../../ledger/account-settings.ts'

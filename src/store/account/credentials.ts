@@ -4,7 +4,7 @@
  * A key is kept as SHA-256: it is random and long, so a slow hash would add nothing. A rotated key lives on until it expires. Who asks is
  * not known before this table has answered: hence the one question for the operator.
  *
- * See also: store/accounts.
+ * See also: store/account/accounts.
  */
 import { Fault } from '../../errors.ts'
 import type { Db, Reader } from '../engine/engine.ts'

@@ -1,10 +1,10 @@
 /**
- * dkimkeys - the keys that an account's domains sign with
+ * dkim-keys - the keys that an account's domains sign with
  *
  * A key waits until its record can be seen, signs while it is active, and is retired by the next one: then its private half goes at once, and
  * its row stays as long as its record must, for mails on their way.
  *
- * See also: edge/sign, work/dkim.
+ * See also: mail-auth/dkim-sign, service/admin/dkim.
  */
 import type { DkimAlgorithm } from '../../compose/dkim-canonical.ts'
 import type { Db, Reader } from '../engine/engine.ts'

@@ -4,7 +4,7 @@
  * A label has a number for the doors and a name for people; both are unique in the account. A removed label is gone for every door, and keeps
  * its number and name for the statistics of the mails that bore it; its name is free again.
  *
- * See also: work/labels (who changes them), store/counters (which knows the numbers).
+ * See also: service/admin/labels (who changes them), store/facts/counters (which knows the numbers).
  */
 import { Fault } from '../../errors.ts'
 import type { Db, Reader } from '../engine/engine.ts'

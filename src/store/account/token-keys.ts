@@ -1,5 +1,5 @@
 /**
- * tokenkeys - the ring of keys that tokens are signed with, sealed
+ * token-keys - the ring of keys that tokens are signed with, sealed
  *
  * A key is stored as the vault sealed it and is never changed but by its retirement: the highest index signs, the others read, a retired one
  * does neither.

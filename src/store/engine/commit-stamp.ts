@@ -1,11 +1,11 @@
 /**
- * stamp - a word that changes whenever somebody has committed
+ * commit-stamp - a word that changes whenever somebody has committed
  *
  * While two stamps of one reader are the same, every question has the same answer. Cheap on both engines: SQLite counts the commits of
  * all other connections, PostgreSQL names the transactions that a reader sees.
  *
  * https://www.sqlite.org/pragma.html#pragma_data_version, https://www.postgresql.org/docs/current/functions-info.html (pg_current_snapshot).
- * See also: web/vendor/answers.
+ * See also: http/sendcloud/response-cache.
  */
 import type { EngineKind, Reader } from './engine.ts'
 

@@ -1,10 +1,10 @@
 /**
- * pack - bytes made smaller on their way into a column, and large again on their way out
+ * compression - bytes made smaller on their way into a column, and large again on their way out
  *
  * Zstandard. SQLite's writing thread packs, so that the thread that talks to the world does not; on PostgreSQL, where no thread of ours
  * stands between, short values are packed at once and long ones in the thread pool.
  *
- * See also: store/shape (`packed`), store/sqliteworker, store/postgres.
+ * See also: store/engine/mapping (`packed`), store/engine/sqlite-worker, store/engine/postgres.
  */
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'

@@ -12,7 +12,7 @@
  *   run in the order of the calls: `await Promise.all([db.insertMany(…), db.upsertMany(…)])`.
  * - What can be tried again later is Fault store_busy; a broken rule of the schema is Fault conflict.
  *
- * See also: store/sqlite, store/postgres, store/value (the types that may pass), store/shape
+ * See also: store/engine/sqlite, store/engine/postgres, store/engine/value (the types that may pass), store/engine/mapping
  * (how a value of the core becomes a row).
  */
 import { Fault } from '../../errors.ts'
@@ -112,7 +112,7 @@ export type EngineOptions = {
 
 /**
  * Opens the store behind a URL: `sqlite:/path/bounced.db`, or `postgres://user@host/database`. It makes no schema: see
- * store/migrate. Throws Fault config_invalid for another scheme, store_busy where the store cannot be reached.
+ * store/engine/migrate. Throws Fault config_invalid for another scheme, store_busy where the store cannot be reached.
  */
 export async function openEngine(url: string, options: EngineOptions = {}): Promise<Engine> {
   if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length), options)

@@ -1,10 +1,10 @@
 /**
- * where - the conditions of a filter, as SQL and parameters
+ * filter - the conditions of a filter, as SQL and parameters
  *
  * A list of values becomes placeholders, padded to a power of two with its last value, so that a filter makes a handful of statements
  * and not one for each length.
  *
- * Pure. See also: store/deliveries, store/suppressions (who filter).
+ * Pure. See also: store/mail/deliveries, store/lists/suppressions (who filter).
  */
 import { Fault } from '../../errors.ts'
 import type { Value } from './value.ts'

@@ -5,7 +5,7 @@
  * `holdsLease` commits only while nobody else has taken it, however late its node wakes up. A node that comes back under its own name
  * takes its lease again at once.
  *
- * See also: work/lease (who renews it).
+ * See also: service/deliver/lease (who renews it).
  */
 import type { Db } from './engine.ts'
 import { int, shapeOf, text } from './mapping.ts'

@@ -1,10 +1,10 @@
 /**
- * shape - how a value of the core lies in a table: which field in which column, and how it is written there
+ * mapping - how a value of the core lies in a table: which field in which column, and how it is written there
  *
  * A shape is a record of fields, one for each key of the value's type, so that the compiler says when the core has grown a field that
  * no column keeps. Ids and digests are hex (or UUIDs) in the core and bytes in the store; booleans are 0 and 1; lists and records are JSON.
  *
- * See also: store/table (the description that a shape makes), store/schema (the shapes).
+ * See also: store/engine/table (the description that a shape makes), store/schema (the shapes).
  */
 import { Fault } from '../../errors.ts'
 import type { ColumnType, Table } from './table.ts'
@@ -156,7 +156,7 @@ const NULLABLE: Readonly<Record<ColumnType, ColumnType>> = {
   'bytes?': 'bytes?',
 }
 
-/** Bytes that the engine packs as it writes them; see store/pack. */
+/** Bytes that the engine packs as it writes them; see store/engine/compression. */
 export const packed = (column: string): Field<Uint8Array> => ({ ...bytes(column), packed: true })
 
 /** The same field, or null. */

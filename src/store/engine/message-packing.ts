@@ -1,10 +1,10 @@
 /**
- * parcel - values packed for the way between two threads
+ * message-packing - values packed for the way between two threads
  *
  * A structured clone copies the whole buffer behind every byte array that it meets: 8 KB for a 16-byte id out of Node's pool. So
  * the bytes of a message travel in one blob that is transferred, and in their places stand lengths.
  *
- * Pure. Invariant: open(pack(x)) is x. See also: store/sqlite (one end), store/sqliteworker (the other).
+ * Pure. Invariant: open(pack(x)) is x. See also: store/engine/sqlite (one end), store/engine/sqlite-worker (the other).
  */
 import type { Value } from './value.ts'
 

@@ -1,5 +1,5 @@
 /**
- * meta - single values that belong to the whole installation, by name
+ * metadata - single values that belong to the whole installation, by name
  */
 import type { Db, Reader } from './engine.ts'
 

@@ -5,7 +5,7 @@
  * that two nodes that start together migrate once and a failure leaves the schema as it was. A schema with a number that this
  * program does not know stops the start, and so does one whose past was written differently.
  *
- * See also: store/migrations (the list), store/sql (the words of each engine).
+ * See also: store/migrations (the list), store/engine/sql (the words of each engine).
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '../../errors.ts'

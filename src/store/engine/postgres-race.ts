@@ -1,11 +1,11 @@
 /**
- * driverrace - one fault of the PostgreSQL driver that must not end the process
+ * postgres-race - one fault of the PostgreSQL driver that must not end the process
  *
  * postgres 3.4 puts a write off to the next turn of the event loop; when the server closes the connection meanwhile, the driver writes
  * to a socket that it has already dropped and throws where nobody can catch. The query itself is failed by the close, so nothing is lost:
  * its caller hears store_busy, and the pool connects anew. This door lets just that error pass; any other ends the process as before.
  *
- * See also: store/postgres.
+ * See also: store/engine/postgres.
  */
 
 /** Whether an uncaught error is the driver writing to a socket that is gone. */

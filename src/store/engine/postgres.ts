@@ -8,7 +8,7 @@
  * Claims and work under a named lock ask for `sees: latest`: they must see what was committed while they waited.
  *
  * Every statement is prepared; arrays go as literals, which the server reads by the casts in the statement.
- * See also: store/engine (the contract), store/sql, store/sqlite (its sibling).
+ * See also: store/engine/engine (the contract), store/engine/sql, store/engine/sqlite (its sibling).
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import postgres from 'postgres'

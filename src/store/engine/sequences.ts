@@ -3,7 +3,7 @@
  *
  * A block is taken in its own transaction and used from memory; what a crash leaves unused is never given again.
  *
- * See also: correlate/deliveryid.
+ * See also: correlate/delivery-id.
  */
 import type { Db } from './engine.ts'
 

@@ -5,7 +5,7 @@
  * SQLite and arrays to PostgreSQL; `{lock d}` locks the rows of `d` where there are row locks; an insert of many rows is a
  * statement to loop, or one statement over arrays. Every text is the same for any number of rows and keys, so it is prepared once.
  *
- * Pure. See also: store/engine (the verbs), store/migrate (the words of the schema).
+ * Pure. See also: store/engine/engine (the verbs), store/engine/migrate (the words of the schema).
  */
 import type { Claim, EngineKind, Keys, OnConflict, UpsertRule } from './engine.ts'
 import { bareType } from './table.ts'

@@ -1,11 +1,11 @@
 /**
- * sqlitethread - a worker thread with one SQLite connection, as promises
+ * sqlite-thread - a worker thread with one SQLite connection, as promises
  *
  * Operations that are asked for in the same tick travel in one message. A thread that dies takes its unanswered operations with
  * it (Fault store_busy: the remote server, or the client, tries again), and the next operation starts a new one: the file itself
  * recovers at opening.
  *
- * See also: store/sqliteworker (the other end), store/sqlite (who asks).
+ * See also: store/engine/sqlite-worker (the other end), store/engine/sqlite (who asks).
  */
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../errors.ts'

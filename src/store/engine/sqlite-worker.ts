@@ -1,11 +1,11 @@
 /**
- * sqliteworker - the thread that owns one connection to the SQLite file
+ * sqlite-worker - the thread that owns one connection to the SQLite file
  *
  * It runs the operations of a message in their order and answers once. An fsync or a long read stops this thread and nobody else.
  * In a chained message (the writer's) what stands behind a failure is not run; in the reader's, strangers' reads share a message
  * and each stands alone. A statement that belongs to a transaction never runs outside one, whatever was lost before it.
  *
- * See also: store/sqlite (the other end), store/parcel.
+ * See also: store/engine/sqlite (the other end), store/engine/message-packing.
  */
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'

@@ -4,7 +4,7 @@
  * The writer owns the only write connection and runs one transaction at a time, in the order in which they were asked for; the
  * readers see what is committed and never wait; the second one, for long walks, starts when it is first asked. WAL with synchronous FULL: a commit that was answered survives a power cut.
  *
- * See also: store/engine (the contract), store/sqlitethread, store/postgres (its sibling).
+ * See also: store/engine/engine (the contract), store/engine/sqlite-thread, store/engine/postgres (its sibling).
  */
 import { Fault } from '../../errors.ts'
 import type { Claim, Db, Engine, EngineOptions, Keys, Reader } from './engine.ts'

@@ -4,7 +4,7 @@
  * One description serves the arrays that PostgreSQL takes and the statements of both engines. A test holds it against the schema
  * that the migrations really make.
  *
- * See also: store/shape (which makes it), store/engine (who uses it).
+ * See also: store/engine/mapping (which makes it), store/engine/engine (who uses it).
  */
 
 /** A question mark: the column may be null. */

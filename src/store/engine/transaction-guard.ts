@@ -1,10 +1,10 @@
 /**
- * guard - a transaction that has failed once, or has ended, answers no more
+ * transaction-guard - a transaction that has failed once, or has ended, answers no more
  *
  * PostgreSQL refuses statements after a failed one; SQLite would go on and commit the rest. The guard makes both the same: the first
  * failure is what every later verb and the end of the transaction say, whatever the callback made of it.
  *
- * See also: store/engine (the contract).
+ * See also: store/engine/engine (the contract).
  */
 import { Fault } from '../../errors.ts'
 

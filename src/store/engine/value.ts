@@ -5,7 +5,7 @@
  * (JSON too), and null. Text is made well-formed and loses its NULs here, since PostgreSQL refuses both and SQLite cuts at a
  * NUL in its own functions; `undefined` and numbers that are none are refused, since each driver would guess differently.
  *
- * See also: store/engine, store/table.
+ * See also: store/engine/engine, store/engine/table.
  */
 import { Fault } from '../../errors.ts'
 

@@ -4,7 +4,7 @@
  * A counter is a sum of deltas in up to 16 slots; reading sums the slots. Days are cut here and not in the store: the caller names the
  * windows, as its account's time zone has them.
  *
- * See also: ledger/world (CounterRow), store/world (which adds).
+ * See also: ledger/project/state (CounterRow), store/facts/ledger-state (which adds).
  */
 import type { Metric } from '../../ledger/project/state.ts'
 import type { Reader } from '../engine/engine.ts'

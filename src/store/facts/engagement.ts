@@ -3,7 +3,7 @@
  *
  * By time out of the index of opens and clicks; by address through the deliveries to it, which are few.
  *
- * See also: ledger/fact (EngagementData), store/facts.
+ * See also: ledger/facts/fact (EngagementData), store/facts/facts.
  */
 import type { FactOf } from '../../ledger/facts/fact.ts'
 import type { Reader } from '../engine/engine.ts'

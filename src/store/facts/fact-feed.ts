@@ -1,10 +1,10 @@
 /**
- * feed - an account's facts in the order of their ids, for those who listen
+ * fact-feed - an account's facts in the order of their ids, for those who listen
  *
  * Ids are made before the commit, by clocks of several nodes: a lower one may appear after a higher one. Who follows them looks back
- * (work/feed). The index holds account and id, so that looking back reads no fact.
+ * (service/notify/event-feed). The index holds account and id, so that looking back reads no fact.
  *
- * See also: store/facts, ledger/fact.
+ * See also: store/facts/facts, ledger/facts/fact.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { Reader } from '../engine/engine.ts'

@@ -4,7 +4,7 @@
  * Facts of lists lie in a table of their own, which retention never touches; for everyone above they are facts like all others. The
  * same fact in two wrappings has the same key (account, subject, month, dedup key).
  *
- * See also: ledger/fact, store/world (which appends with everything else), store/rebuild (which reads them all).
+ * See also: ledger/facts/fact, store/facts/ledger-state (which appends with everything else), store/facts/rebuild (which reads them all).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { seenKey } from '../../ledger/project/state.ts'
@@ -14,7 +14,7 @@ import type { StoredFact } from '../schema.ts'
 import { bytesOfUuid } from '../engine/mapping.ts'
 import type { Row } from '../engine/value.ts'
 
-/** A subject of an account: a deliveryId, or one of the other names in ledger/fact. */
+/** A subject of an account: a deliveryId, or one of the other names in ledger/facts/fact. */
 export type SubjectRef = { readonly account: number; readonly subject: string }
 
 const isOfList = (subject: string): boolean => subject.startsWith('list:')

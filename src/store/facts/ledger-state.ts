@@ -1,10 +1,10 @@
 /**
- * world - what a batch needs to know, loaded; what it has decided, saved
+ * ledger-state - what a batch needs to know, loaded; what it has decided, saved
  *
  * Load and save belong into one transaction. Load locks what may change, in one order everywhere: deliveries, lists, inbox, sites, each
  * sorted by key; save writes in the same order and sends everything in one flight. Counters are only added to.
  *
- * See also: ledger/world (the value), ledger/fold (what changes it), store/engine (snapshots and locks).
+ * See also: ledger/project/state (the value), ledger/project/fold (what changes it), store/engine/engine (snapshots and locks).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import {

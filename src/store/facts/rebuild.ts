@@ -4,7 +4,7 @@
  * Pages never part a subject: whoever folds a page has all facts of each delivery, entry or mail in it. Each page is its own short
  * read. Replacing works by pages too: delete all, then save world after world.
  *
- * See also: store/world (which saves), ledger/fold.
+ * See also: store/facts/ledger-state (which saves), ledger/project/fold.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { Db, Reader } from '../engine/engine.ts'

@@ -1,10 +1,10 @@
 /**
- * erase - all that the store knows of one address, to be read and written back without it
+ * redact - all that the store knows of one address, to be read and written back without it
  *
  * What is written back has the same keys: only clear text goes, hashes stay and lists go on answering. Raw mails that mention the
  * address cannot be blanked and are removed whole.
  *
- * See also: ledger/erase (what is left of a fact and a row).
+ * See also: ledger/decide/redact (what is left of a fact and a row).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../ledger/project/state.ts'

@@ -1,11 +1,11 @@
 /**
- * retire - what the store keeps no longer: found beside the writer, removed a few rows a transaction
+ * retention - what the store keeps no longer: found beside the writer, removed a few rows a transaction
  *
- * A delivery goes with all its facts, and leaves what its tokens may still ask of a list (store/remains); a mail with its report row, its bytes, its place in the inbox and the facts about it. Facts of lists, their
+ * A delivery goes with all its facts, and leaves what its tokens may still ask of a list (store/facts/retired-deliveries); a mail with its report row, its bytes, its place in the inbox and the facts about it. Facts of lists, their
  * entries, the counters of the account and the operator's own facts (audits, brakes, alarms) stay. Whoever would write to a delivery that is going
  * waits for its lock, and finds it gone.
  *
- * See also: work/retire (the order of it), store/rebuild (what is not held against facts any more).
+ * See also: service/admin/retire (the order of it), store/facts/rebuild (what is not held against facts any more).
  */
 import { siteCountersOf } from '../../ledger/project/counters.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'

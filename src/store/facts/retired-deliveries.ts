@@ -1,10 +1,10 @@
 /**
- * remains - what is kept of retired deliveries until their tokens run out
+ * retired-deliveries - what is kept of retired deliveries until their tokens run out
  *
  * Narrow rows, written in the transaction that retires the delivery. Ids begin with their day and sort by it, so that what has run out is found
  * at the beginning of each account's key.
  *
- * See also: ledger/remains, store/retire, work/retire.
+ * See also: ledger/project/retired-delivery, store/facts/retention, service/admin/retire.
  */
 import type { Remains } from '../../ledger/project/retired-delivery.ts'
 import type { Db, Keys, Reader } from '../engine/engine.ts'

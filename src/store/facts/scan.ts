@@ -1,11 +1,11 @@
 /**
- * walk - from one end of a time to the other, a bounded look at a time
+ * scan - from one end of a time to the other, a bounded look at a time
  *
  * A step looks at so many rows of the time, whatever the filters let through: so each is a short read, however rare what is sought. It gives
  * what it found and where the next step begins; null: that was the last. Rows come oldest first. Steps do not share a snapshot: each row is as
  * it was when its step read it.
  *
- * See also: work/exportkinds (who walks), store/deliveries and store/suppressions (the filters).
+ * See also: service/export/export-kinds (who walks), store/mail/deliveries and store/lists/suppressions (the filters).
  */
 import type { ListName } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow, SuppressionRow } from '../../ledger/project/state.ts'

@@ -1,7 +1,7 @@
 /**
  * unbilled - which mails cost nothing: our own bounce list answered, or a broadcast left them out
  *
- * The row of a delivery does not say so; its facts do, and few rows need be asked. See also: ledger/deciderequest, web/messages, work/exportkinds.
+ * The row of a delivery does not say so; its facts do, and few rows need be asked. See also: ledger/decide/request, http/api/messages, service/export/export-kinds.
  */
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { Reader } from '../engine/engine.ts'

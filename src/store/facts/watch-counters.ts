@@ -1,7 +1,7 @@
 /**
- * watchcounters - counts by the quarter-hour in which something was learnt, for those who watch
+ * watch-counters - counts by the quarter-hour in which something was learnt, for those who watch
  *
- * Sums of deltas in slots, as store/counters. See also: ledger/watchcount.
+ * Sums of deltas in slots, as store/facts/counters. See also: ledger/project/watch-counts.
  */
 import type { WatchCount, WatchMetric } from '../../ledger/project/watch-counts.ts'
 import type { Db, Reader } from '../engine/engine.ts'

@@ -1,7 +1,7 @@
 /**
- * cuts - peers, tokens and accounts that an operator has cut off, with the reason
+ * blocks - peers, tokens and accounts that an operator has cut off, with the reason
  *
- * Few rows, read whole. See also: work/cuts (what a cut does).
+ * Few rows, read whole. See also: service/admin/blocks (what a cut does).
  */
 import type { Db, Reader } from '../engine/engine.ts'
 import { int, shapeOf, text, word } from '../engine/mapping.ts'

@@ -1,9 +1,9 @@
 /**
- * brakes - the sites whose list writes wait for a person, and what waits
+ * mass-bounce-holds - the sites whose list writes wait for a person, and what waits
  *
  * The operator's: a site is nobody's, and entries of all accounts wait for it. Pages are read by the index of what is pending.
  *
- * See also: ledger/brake (when a site is held), work/brake (who lets go).
+ * See also: ledger/suppress/mass-bounce-guard (when a site is held), service/lists/mass-bounce-review (who lets go).
  */
 import type { SiteState, SuppressionRow } from '../../ledger/project/state.ts'
 import type { Reader } from '../engine/engine.ts'

@@ -4,7 +4,7 @@
  * Entries are found by the hash of an address (or of a domain, for entries that hold a whole domain). An entry is in force when it is
  * neither removed nor pending and its time has not run out; it is never deleted here, since its ladder counts on.
  *
- * See also: ledger/world (SuppressionRow), store/world (which writes).
+ * See also: ledger/project/state (SuppressionRow), store/facts/ledger-state (which writes).
  */
 import type { ListName } from '../../ledger/facts/fact.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'

@@ -1,7 +1,7 @@
 /**
  * broadcasts - the mails of one broadcast by their results: counted out of the index, and page by page
  *
- * See also: ledger/result (the view), web/broadcasts.
+ * See also: ledger/project/broadcast-result (the view), http/api/broadcasts.
  */
 import type { DeliveryRow, Result } from '../../ledger/project/state.ts'
 import type { Reader } from '../engine/engine.ts'

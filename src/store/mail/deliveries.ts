@@ -3,7 +3,7 @@
  *
  * Lists go newest first and by key: a page knows where the next one begins, however deep. `start` serves doors that count.
  *
- * See also: ledger/world (DeliveryRow), store/facts (the timeline), store/world (which writes).
+ * See also: ledger/project/state (DeliveryRow), store/facts/facts (the timeline), store/facts/ledger-state (which writes).
  */
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { Keys, Reader } from '../engine/engine.ts'

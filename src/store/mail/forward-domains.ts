@@ -1,7 +1,7 @@
 /**
- * routedomains - domains that take mail for an account
+ * forward-domains - domains that take mail for an account
  *
- * A domain is one account's, and few rows in all: read whole. See also: work/route, work/book.
+ * A domain is one account's, and few rows in all: read whole. See also: service/forward/forward-mail, service/account-cache.
  */
 import type { Db, Reader } from '../engine/engine.ts'
 import { int, shapeOf, text } from '../engine/mapping.ts'

@@ -1,7 +1,7 @@
 /**
- * routemails - mail that came for an account at one of its own domains, as it came, packed, for a limited time
+ * forwarded-mails - mail that came for an account at one of its own domains, as it came, packed, for a limited time
  *
- * See also: store/routedomains, work/route, settings (retention.routeDays).
+ * See also: store/mail/forward-domains, service/forward/forward-mail, settings (retention.routeDays).
  */
 import type { Db, Reader } from '../engine/engine.ts'
 import { unpack } from '../engine/compression.ts'

@@ -3,7 +3,7 @@
  *
  * What points at an account is that account's; what points at nobody is account 0's, the operator's.
  *
- * See also: ledger/world (InboxRow), store/rawmail (the mails themselves).
+ * See also: ledger/project/state (InboxRow), store/mail/raw-mail (the mails themselves).
  */
 import type { InboxRow } from '../../ledger/project/state.ts'
 import type { Reader } from '../engine/engine.ts'

@@ -1,10 +1,10 @@
 /**
- * rawmail - the bytes of a mail as they came, compressed, for a limited time
+ * raw-mail - the bytes of a mail as they came, compressed, for a limited time
  *
- * The engine packs the body as it writes it (store/pack). A mail is found by its digest through its
+ * The engine packs the body as it writes it (store/engine/compression). A mail is found by its digest through its
  * report row, which knows its time and whose it is.
  *
- * See also: store/reports, store/world (which writes).
+ * See also: store/mail/reports, store/facts/ledger-state (which writes).
  */
 import type { Db, Reader } from '../engine/engine.ts'
 import { unpack } from '../engine/compression.ts'

@@ -3,7 +3,7 @@
  *
  * The row settles a mail that is delivered twice: it is there, so the second one changes nothing.
  *
- * See also: store/world (which writes), store/rawmail.
+ * See also: store/facts/ledger-state (which writes), store/mail/raw-mail.
  */
 import type { Reader } from '../engine/engine.ts'
 import { REPORTS } from '../schema.ts'

@@ -4,7 +4,7 @@
  * The row is claimed in the transaction that registers the request's mails: of two that come at once one waits for the other, on either
  * engine, and then finds its answer.
  *
- * See also: work/submit.
+ * See also: service/submit/submit.
  */
 import type { Db } from '../engine/engine.ts'
 import { int, json, shapeOf, text } from '../engine/mapping.ts'

@@ -1,10 +1,10 @@
 /**
- * queuekeys - what was learnt of the queue's keys, so that a restart forgets nothing; and what came back later about its mail
+ * backoff-keys - what was learnt of the queue's keys, so that a restart forgets nothing; and what came back later about its mail
  *
- * One row an episode or gate, each as the JSON that queue/saved gives. Reports wait here until the node that delivers has heard of
+ * One row an episode or gate, each as the JSON that queue/snapshot gives. Reports wait here until the node that delivers has heard of
  * them, whichever node received them.
  *
- * See also: queue/saved, work/deliver.
+ * See also: queue/snapshot, service/deliver/deliverer.
  */
 import type { Db, Reader } from '../engine/engine.ts'
 import { int, shapeOf, text, uuid, word } from '../engine/mapping.ts'

@@ -1,10 +1,10 @@
 /**
- * queuecommands - what people ask of the delivery queue, each a row that the delivering node carries out
+ * commands - what people ask of the delivery queue, each a row that the delivering node carries out
  *
  * The queue lies in the memory of one node; any node takes the order. A row stays `waiting` until the transaction that also holds what it
  * did: a node that dies between leaves it for the next one. Account 0: the operator's.
  *
- * See also: queue/operate (the commands), work/queuedesk (who asks), work/queuecommands (who carries out).
+ * See also: queue/schedule/operator-commands (the commands), service/deliver/queue-api (who asks), service/deliver/command-runner (who carries out).
  */
 import type { Command } from '../../queue/schedule/operator-commands.ts'
 import type { Db, Reader } from '../engine/engine.ts'

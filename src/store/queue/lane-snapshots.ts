@@ -1,10 +1,10 @@
 /**
- * queuelanes - how the lanes of the delivery queue stand, as the delivering node last saw them, and their rates step by step
+ * lane-snapshots - how the lanes of the delivery queue stand, as the delivering node last saw them, and their rates step by step
  *
  * A picture of what lies in one node's memory, so that any node can answer. The pulse says when the picture was last looked at: an old one
  * means that nobody delivers. Steps are kept as long as charts reach: five seconds for an hour, minutes for a day.
  *
- * See also: work/lanekeeper (who writes), queue/show (a status), queue/rate (steps).
+ * See also: service/deliver/lane-snapshots (who writes), queue/observe/lane-view (a status), queue/observe/throughput (steps).
  */
 import type { LaneStatus } from '../../queue/observe/lane-view.ts'
 import type { Db, Reader } from '../engine/engine.ts'

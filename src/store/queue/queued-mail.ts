@@ -1,11 +1,11 @@
 /**
- * queue - mail that waits to be delivered: the row that each has, and the body that the mails of one request share
+ * queued-mail - mail that waits to be delivered: the row that each has, and the body that the mails of one request share
  *
  * A mail is added in the transaction that registers its delivery and is removed in the one that ends it. `dispatchedAt` is committed
  * before an attempt begins: a row that still has it after a crash is a mail of which nobody knows whether it was accepted. `fresh` rows
  * were not yet taken by the node that delivers. A body goes with its last mail.
  *
- * See also: queue/queue (the queue in memory), work/deliver, store/lease (which node delivers).
+ * See also: queue/queue (the queue in memory), service/deliver/deliverer, store/engine/lease (which node delivers).
  */
 import type { Db, Keys, Reader } from '../engine/engine.ts'
 import { flag, int, json, maybe, packed, shapeOf, text } from '../engine/mapping.ts'

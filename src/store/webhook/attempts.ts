@@ -1,10 +1,10 @@
 /**
- * webhookrecords - what was said to an endpoint, when, and what it answered
+ * attempts - what was said to an endpoint, when, and what it answered
  *
  * One row for each event that was sent at least once, whether it was heard, waits for its next attempt, or has failed; the last attempts
  * stand in its log. Rows outlive the outbox, so that what was heard can be looked up and sent again.
  *
- * See also: store/outbox (what is still to be sent), work/webhookrecord (who writes), settings (webhooks.recordDays).
+ * See also: store/webhook/outbox (what is still to be sent), service/notify/attempt-log (who writes), settings (webhooks.recordDays).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { Db, Reader } from '../engine/engine.ts'
@@ -19,7 +19,7 @@ export const RECORD_STATES = ['waiting', 'heard', 'failed'] as const
 export type RecordState = (typeof RECORD_STATES)[number]
 
 export type WebhookRecord = Pick<OutboxRow, 'account' | 'endpointId' | 'eventId' | 'subject' | 'deliveryMonth' | 'dedupKey' | 'kind'> & {
-  /** The name of edge/webhookbody. */
+  /** The name of webhook/payload. */
   readonly event: string
   readonly emailId: string | null
   readonly state: RecordState

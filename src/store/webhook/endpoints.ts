@@ -1,7 +1,7 @@
 /**
  * endpoints - where an account's events are sent to
  *
- * See also: store/outbox (what is to be sent).
+ * See also: store/webhook/outbox (what is to be sent).
  */
 import type { Db, Reader } from '../engine/engine.ts'
 import { takeBlock } from '../engine/sequences.ts'
@@ -12,7 +12,7 @@ export type Endpoint = {
   readonly endpointId: number
   readonly url: string
   readonly name: string
-  /** Events that it wants, by the names of edge/webhookbody. */
+  /** Events that it wants, by the names of webhook/payload. */
   readonly events: readonly string[]
   /** Of these API users alone; empty: of all. */
   readonly apiUsers: readonly string[]

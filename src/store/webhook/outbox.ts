@@ -5,7 +5,7 @@
  * state and a lease, so that nodes share the work and a node that died gives it back. A later event of a subject waits for the earlier one at that
  * endpoint; ids are in the order of time.
  *
- * See also: store/endpoints, store/world (which writes).
+ * See also: store/webhook/endpoints, store/facts/ledger-state (which writes).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { Db, Reader } from '../engine/engine.ts'
@@ -112,7 +112,7 @@ export async function listOutbox(reader: Reader, account: number, endpointId: nu
   return (await reader.all(sql, [account, endpointId, limit])).map(OUTBOX.decode)
 }
 
-/** Made from one moment to another, both counted; `events` (names of edge/webhookbody, and their kinds of fact) narrows it. */
+/** Made from one moment to another, both counted; `events` (names of webhook/payload, and their kinds of fact) narrows it. */
 export type FailedFilters = {
   readonly from?: number | undefined
   readonly until?: number | undefined

@@ -1,5 +1,5 @@
 /**
- * vendorfuzz.test - whatever is asked of the compatible faces: an envelope with a code that we know, days and hours without gaps
+ * fuzz.test - whatever is asked of the compatible faces: an envelope with a code that we know, days and hours without gaps
  */
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * mailsend.test - mail/send: each parameter's good, empty, longest and wrong values; forms, parts and JSON say the same
+ * mail-send.test - mail/send: each parameter's good, empty, longest and wrong values; forms, parts and JSON say the same
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Submission } from '../../../src/service/submit/submit.ts'

@@ -1,5 +1,5 @@
 /**
- * answers.test - the same question hears the same answer: for how long, whose, and until what
+ * response-cache.test - the same question hears the same answer: for how long, whose, and until what
  */
 import { describe, expect, test } from 'vitest'
 import { stampOf } from '../../../src/store/engine/commit-stamp.ts'

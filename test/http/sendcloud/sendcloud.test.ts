@@ -1,5 +1,5 @@
 /**
- * vendor.test - the compatible face: one bag of parameters, the first wrong one answers, HTTP 200 whatever comes
+ * sendcloud.test - the compatible face: one bag of parameters, the first wrong one answers, HTTP 200 whatever comes
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'

@@ -1,5 +1,5 @@
 /**
- * vendorstore.test - the compatible face on a real store of each kind: figures, entries, labels, opens and clicks
+ * store.test - the compatible face on a real store of each kind: figures, entries, labels, opens and clicks
  */
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * bodies.test - how much strangers may make the server hold, by requests that never end
+ * body-limits.test - how much strangers may make the server hold, by requests that never end
  */
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'

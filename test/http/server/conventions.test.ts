@@ -1,4 +1,4 @@
-/** manners.test - what HTTP asks of every route of our own: tags, conditions, methods, media types, problems */
+/** conventions.test - what HTTP asks of every route of our own: tags, conditions, methods, media types, problems */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
 import { accepts } from '../../../src/http/server/content-negotiation.ts'

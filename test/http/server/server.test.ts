@@ -1,5 +1,5 @@
 /**
- * doors.test - what every route of our own does with the empty, the limit, the bad and the neighbour's case, walked by the document
+ * server.test - what every route of our own does with the empty, the limit, the bad and the neighbour's case, walked by the document
  *
  * The good and the unauthenticated case of each stand in test/web/openapi, what is particular to one in the tests beside.
  */

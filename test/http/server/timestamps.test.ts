@@ -1,5 +1,5 @@
 /**
- * moments.test - no door shows a moment as a number
+ * timestamps.test - no door shows a moment as a number
  */
 import { expect, test } from 'vitest'
 import { viewMoments } from '../../../src/http/server/timestamps.ts'

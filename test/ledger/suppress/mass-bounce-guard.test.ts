@@ -1,4 +1,4 @@
-/** brake.test - when a site vanishes: hold, apply, discard, and what a later delivery does */
+/** mass-bounce-guard.test - when a site vanishes: hold, apply, discard, and what a later delivery does */
 import { expect, test } from 'vitest'
 import { decideRelease } from '../../../src/ledger/decide/operator-action.ts'
 import { isInForce } from '../../../src/ledger/suppress/suppression.ts'

@@ -1,7 +1,7 @@
 /**
  * formats - free-form reports of many writers, and the mails that only look like them
  *
- * See also: mail/formats (the rows), mail/freeform (the reader), formats.cases (the mails).
+ * See also: mail/freeform/formats (the rows), mail/freeform/reader (the reader), formats.cases (the mails).
  */
 import { expect, test } from 'vitest'
 import { FORMATS, ROLES, marksOf } from '../../../src/mail/freeform/formats.ts'

@@ -1,4 +1,4 @@
-/** stateddelay.test - what asks to wait, and what only holds numbers */
+/** stated-delay.test - what asks to wait, and what only holds numbers */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { statedDelay } from '../../../src/mail/smtp/stated-delay.ts'

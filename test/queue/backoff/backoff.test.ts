@@ -1,4 +1,4 @@
-/** pause.test - each class by its thresholds, its first action, its lengths; epochs, probes, the ladder, midnights */
+/** backoff.test - each class by its thresholds, its first action, its lengths; epochs, probes, the ladder, midnights */
 import { expect, test } from 'vitest'
 import { type Episode, freshEpisode, openingOf } from '../../../src/queue/backoff/backoff-episode.ts'
 import { hear, type Heard, pass, recover, send, transitionOf, wakeOf } from '../../../src/queue/backoff/backoff.ts'

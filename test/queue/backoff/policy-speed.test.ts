@@ -1,4 +1,4 @@
-/** tempo.test - a policy whose hours pass faster is the same policy. */
+/** policy-speed.test - a policy whose hours pass faster is the same policy. */
 import { expect, test } from 'vitest'
 import { POLICIES } from '../../../src/queue/backoff/policy.ts'
 import { RETRY } from '../../../src/queue/schedule/retry.ts'

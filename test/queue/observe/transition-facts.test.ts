@@ -1,4 +1,4 @@
-/** transitionfact.test - who is told of a transition, and what they may read */
+/** transition-facts.test - who is told of a transition, and what they may read */
 import { expect, test } from 'vitest'
 import { formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
 import { bodyOf, eventOf } from '../../../src/webhook/payload.ts'

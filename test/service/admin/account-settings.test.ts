@@ -1,5 +1,5 @@
 /**
- * settings.test - an account's settings are changed: versions, conflicts, audits, and what is the operator's, on both stores
+ * account-settings.test - an account's settings are changed: versions, conflicts, audits, and what is the operator's, on both stores
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { DEFAULT_SETTINGS } from '../../../src/ledger/account-settings.ts'

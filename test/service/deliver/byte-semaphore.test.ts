@@ -1,5 +1,5 @@
 /**
- * room.test - made mails never take more bytes than there are, each has its turn, and small ones are not kept by large ones
+ * byte-semaphore.test - made mails never take more bytes than there are, each has its turn, and small ones are not kept by large ones
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

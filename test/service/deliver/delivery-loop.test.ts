@@ -1,5 +1,5 @@
 /**
- * turn.test - on a virtual clock, with answers, kills, restarts and a store that is away by chance: nothing is lost, nothing is sent again
+ * delivery-loop.test - on a virtual clock, with answers, kills, restarts and a store that is away by chance: nothing is lost, nothing is sent again
  * after its outcome is written down, and each mail ends in exactly one status
  */
 import fc from 'fast-check'

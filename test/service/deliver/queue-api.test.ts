@@ -1,4 +1,4 @@
-/** queuedoors.test - the picture of the lanes and the orders to the queue, through the store */
+/** queue-api.test - the picture of the lanes and the orders to the queue, through the store */
 import { describe, expect, test } from 'vitest'
 import { answer } from '../../../src/queue/schedule/attempt-result.ts'
 import type { Answer } from '../../../src/queue/message.ts'

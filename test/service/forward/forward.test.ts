@@ -1,5 +1,5 @@
 /**
- * route.test - mail at an account's own domain: kept before it is answered, told whole, read by nobody else
+ * forward.test - mail at an account's own domain: kept before it is answered, told whole, read by nobody else
  */
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * brake.test - a site whose mailboxes vanish at once, from its bounces to the operator's word, on both stores
+ * mass-bounce-review.test - a site whose mailboxes vanish at once, from its bounces to the operator's word, on both stores
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'

@@ -1,4 +1,4 @@
-/** feed.test - whatever order facts are committed in, a follower gets each, and gets it once */
+/** event-feed.test - whatever order facts are committed in, a follower gets each, and gets it once */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { appendFacts } from '../../../src/store/facts/facts.ts'

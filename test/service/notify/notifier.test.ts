@@ -1,5 +1,5 @@
 /**
- * notify.test - webhooks at receivers that are good, down, slow, redirecting, lying and dying: in order, and nothing lost
+ * notifier.test - webhooks at receivers that are good, down, slow, redirecting, lying and dying: in order, and nothing lost
  */
 import { createHmac } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'

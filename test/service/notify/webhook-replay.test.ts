@@ -1,5 +1,5 @@
 /**
- * replay.test - many events wait again: a page a transaction, each once, however fast they are heard meanwhile
+ * webhook-replay.test - many events wait again: a page a transaction, each once, however fast they are heard meanwhile
  */
 import { describe, expect, test } from 'vitest'
 import type { Engine } from '../../../src/store/engine/engine.ts'

@@ -1,5 +1,5 @@
 /**
- * offline.test - mails that a sender named by itself: reported before they are registered, registered once, and by nobody else
+ * offline-tokens.test - mails that a sender named by itself: reported before they are registered, registered once, and by nobody else
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'

@@ -1,4 +1,4 @@
-/** lab.test - the providers as real servers: they say what the virtual ones say, and what they send back is read as theirs. */
+/** provider-network.test - the providers as real servers: they say what the virtual ones say, and what they send back is read as theirs. */
 import { afterEach, expect, test } from 'vitest'
 import { createProver } from '../../../src/mail-auth/verify-signatures.ts'
 import { createMxLookUp } from '../../../src/net/mx.ts'

@@ -1,5 +1,5 @@
 /**
- * driverrace.test - the driver's late write passes, every other uncaught error still ends the process
+ * postgres-race.test - the driver's late write passes, every other uncaught error still ends the process
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

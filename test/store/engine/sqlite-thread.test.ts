@@ -1,5 +1,5 @@
 /**
- * sqlitethread.test - the embedded engine alone: a thread that dies, a file that cannot be opened, a lock that others hold
+ * sqlite-thread.test - the embedded engine alone: a thread that dies, a file that cannot be opened, a lock that others hold
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
 /**
- * world.test - what is saved comes back, what belongs together is all there or not at all
+ * ledger-state.test - what is saved comes back, what belongs together is all there or not at all
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
