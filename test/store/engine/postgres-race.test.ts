@@ -27,7 +27,7 @@ test.each(cases)('%s', (error, passes) => expect(isDriverRace(error)).toBe(passe
 /** A process that throws late, with the guard up; its exit status. */
 function statusOf(stack: string): number | null {
   const script = `
-    import { guardDriver } from ${JSON.stringify(join(import.meta.dirname, '..', '..', '..', '..', 'src', 'store', 'engine', 'postgres-race.ts'))}
+    import { guardDriver } from ${JSON.stringify(join(import.meta.dirname, '../../../src/store/engine/postgres-race.ts'))}
     const end = guardDriver()
     const error = new TypeError(${JSON.stringify(WRITE)})
     error.stack = 'TypeError\\n at nextWrite (' + ${JSON.stringify(stack)} + ')'
