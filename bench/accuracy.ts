@@ -8,8 +8,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { classify } from '../src/classify/classify.ts'
-import { compileTable } from '../src/classify/rule-evidence.ts'
-import { subjectOfReport } from '../src/classify/subject.ts'
+import { compileRuleTable } from '../src/classify/rule-evidence.ts'
+import { classifierInputOfReport } from '../src/classify/subject.ts'
 import type { RuleTable } from '../src/classify/rule-table.ts'
 import { readRuleFolder, SHIPPED_RULES } from '../src/config/rule-files.ts'
 import { parseReport, type Report } from '../src/mail/report.ts'
@@ -24,37 +24,41 @@ export async function accuracy(): Promise<readonly Figure[]> {
   const cases = loadCases()
   const files = readRuleFolder(SHIPPED_RULES, 'shipped')
   const generic = new Set(['common', 'standard'])
-  const without = (leftOut: (provider: string) => boolean): Score =>
+  const scoreWithout = (leftOut: (provider: string) => boolean): Score =>
     score(
       cases,
-      compileTable(
+      compileRuleTable(
         files.filter((file) => generic.has(file.provider) || !leftOut(file.provider)),
         { evidence: 'skip' },
       ),
     )
-  const full = without(() => false)
-  const bare = without(() => true)
-  const singles = files
+  const full = scoreWithout(() => false)
+  const genericOnly = scoreWithout(() => true)
+  const lossByProvider = files
     .filter((file) => !generic.has(file.provider))
-    .map((file) => ({ provider: file.provider, lost: full.cause - without((provider) => provider === file.provider).cause }))
-    .filter(({ lost }) => lost !== 0)
+    .map((file) => ({ provider: file.provider, lost: full.cause - scoreWithout((provider) => provider === file.provider).cause }))
+    .filter(({ lost: lostPoints }) => lostPoints !== 0)
     .toSorted((a, b) => b.lost - a.lost)
   return [
-    ...kinds(cases),
+    ...recognitionFigures(cases),
     { figure: `cause right, all rules (${full.cases} labelled bounces)`, value: full.cause, unit: '%', target: '>= 96' },
-    { figure: 'cause right, no provider file', value: bare.cause, unit: '%', target: '>= 85' },
+    { figure: 'cause right, no provider file', value: genericOnly.cause, unit: '%', target: '>= 85' },
     { figure: 'verdicts that are `other`, all rules', value: full.other, unit: '%' },
-    { figure: 'verdicts that are `other`, no provider file', value: bare.other, unit: '%' },
-    ...singles.map(({ provider, lost }) => ({ figure: `cause right, lost without ${provider}`, value: lost, unit: 'points' })),
+    { figure: 'verdicts that are `other`, no provider file', value: genericOnly.other, unit: '%' },
+    ...lossByProvider.map(({ provider, lost: lostPoints }) => ({
+      figure: `cause right, lost without ${provider}`,
+      value: lostPoints,
+      unit: 'points',
+    })),
   ]
 }
 
-function kinds(cases: readonly Case[]): readonly Figure[] {
+function recognitionFigures(cases: readonly Case[]): readonly Figure[] {
   const share = (figure: string, of: (label: Label) => boolean, hit: (report: Report) => boolean, target: string): Figure => {
-    const asked = cases.filter(({ label }) => of(label))
+    const relevant = cases.filter(({ label }) => of(label))
     return {
-      figure: `${figure} (${asked.length})`,
-      value: (100 * asked.filter(({ report }) => hit(report)).length) / asked.length,
+      figure: `${figure} (${relevant.length})`,
+      value: (100 * relevant.filter(({ report }) => hit(report)).length) / relevant.length,
       unit: '%',
       target,
     }
@@ -75,18 +79,18 @@ function kinds(cases: readonly Case[]): readonly Figure[] {
 
 function score(cases: readonly Case[], table: RuleTable): Score {
   let right = 0
-  let asked = 0
+  let relevant = 0
   let other = 0
   let verdicts = 0
   for (const { report, label } of cases) {
     if (label.kind !== 'bounce' || label.causes === null) continue
-    const found = report.recipients.map((recipient) => classify(table, subjectOfReport(recipient)))
+    const found = report.recipients.map((recipient) => classify(table, classifierInputOfReport(recipient)))
     verdicts += found.length
     other += found.filter((verdict) => verdict.reason === 'other').length
-    asked++
+    relevant++
     if (found.length > 0 && found.every((verdict) => label.causes?.includes(verdict.subStatus % 10))) right++
   }
-  return { cause: (100 * right) / asked, other: (100 * other) / verdicts, cases: asked }
+  return { cause: (100 * right) / relevant, other: (100 * other) / verdicts, cases: relevant }
 }
 
 function loadCases(): readonly Case[] {

@@ -7,61 +7,66 @@
 import { setTimeout as rest } from 'node:timers/promises'
 import type { Daemon } from '../test/support/daemon.ts'
 import { sendLoad, type LoadMail } from '../test/support/smtp-load.ts'
-import type { Question } from './ask.ts'
+import type { Query } from './ask.ts'
 import type { Figure } from './figure.ts'
-import { ask, COUNTS, cpuMillis, withFilled } from './filled.ts'
+import { runQueryProcess, DELIVERY_COUNTS, cpuMillis, withFilledStore } from './filled.ts'
 import { register } from './target.ts'
 
 const CONNECTIONS = 100
 /** To learn the whole rate; a part of a second. */
 const MAILS = 2_000
 const SECONDS = Number(process.argv.find((word) => word.startsWith('--seconds='))?.split('=')[1] ?? 5)
-const ASKED_AT_ONCE = 2
+const QUERY_CONNECTIONS = 2
 const DAY_MS = 86_400_000
 
 const recipientOf = (id: string): string => id.slice(id.indexOf('$') + 1)
-const search = (query: Readonly<Record<string, string>>): Question => ({
+const searchQuery = (query: Readonly<Record<string, string>>): Query => ({
   method: 'GET',
   path: `/v1/messages?${new URLSearchParams(query).toString()}`,
 })
-const aDay = (n: number): Readonly<Record<string, string>> => {
+const dayFilter = (n: number): Readonly<Record<string, string>> => {
   const until = Date.now() - (n % 20) * DAY_MS
   return { since: new Date(until - DAY_MS).toISOString(), until: new Date(until).toISOString() }
 }
 
 /** What is asked, of the id of some mail. */
-const QUESTIONS: Readonly<Record<string, (id: string, n: number) => Question>> = {
+const QUERIES: Readonly<Record<string, (id: string, n: number) => Query>> = {
   'emailStatus by id': (id) => ({ method: 'GET', path: `/v1/messages/${encodeURIComponent(id)}` }),
-  'emailStatus by recipient': (id) => search({ recipient: recipientOf(id) }),
-  'emailStatus by status and day, 20 rows': (_, n) => search({ status: '4', limit: '20', ...aDay(n) }),
-  'emailStatus by sending IP and day, 20 rows': (_, n) => search({ egressIp: `198.51.100.${n % 8}`, limit: '20', ...aDay(n) }),
+  'emailStatus by recipient': (id) => searchQuery({ recipient: recipientOf(id) }),
+  'emailStatus by status and day, 20 rows': (_, n) => searchQuery({ status: '4', limit: '20', ...dayFilter(n) }),
+  'emailStatus by sending IP and day, 20 rows': (_, n) => searchQuery({ egressIp: `198.51.100.${n % 8}`, limit: '20', ...dayFilter(n) }),
   'suppression check': (id) => ({ method: 'POST', path: '/v1/suppressions/check', body: { addresses: [recipientOf(id)] } }),
 }
 
 export async function api(): Promise<readonly Figure[]> {
   const figures: Figure[] = []
-  for (const count of COUNTS) figures.push(...(await withFilled(count, (daemon, ids) => measure(daemon, ids, count))))
+  for (const count of DELIVERY_COUNTS) figures.push(...(await withFilledStore(count, (daemon, ids) => measure(daemon, ids, count))))
   return figures
 }
 
 async function measure(daemon: Daemon, emailIds: readonly string[], deliveries: number): Promise<readonly Figure[]> {
   const many = deliveries.toLocaleString('en')
   const figures: Figure[] = [
-    { figure: `start to ready, ${many} deliveries`, value: daemon.readyAfter / 1_000, unit: 's', target: '<= 1.5' },
+    { figure: `start to ready, ${many} deliveries`, value: daemon.readyAfterMs / 1_000, unit: 's', target: '<= 1.5' },
   ]
-  const full = await flow(daemon, await register(daemon, 1, MAILS), Infinity)
-  for (const [name, question] of Object.entries(QUESTIONS)) {
+  const maxRate = await sendAtRate(daemon, await register(daemon, 1, MAILS), Infinity)
+  for (const [name, query] of Object.entries(QUERIES)) {
     const about = `${name}, ${many}`
-    figures.push(...(await askAlone(daemon, emailIds.map(question), about)))
-    figures.push(...(await askBesides(daemon, emailIds.map(question), { about, rate: full / 2 })))
+    figures.push(...(await measureAlone(daemon, emailIds.map(query), about)))
+    figures.push(...(await measureDuringIntake(daemon, emailIds.map(query), { about, rate: maxRate / 2 })))
   }
   return figures
 }
 
-async function askAlone(daemon: Daemon, questions: readonly Question[], about: string): Promise<readonly Figure[]> {
-  await ask({ port: daemon.httpPort, questions, seconds: 1, connections: ASKED_AT_ONCE })
+async function measureAlone(daemon: Daemon, queries: readonly Query[], about: string): Promise<readonly Figure[]> {
+  await runQueryProcess({ port: daemon.httpPort, questions: queries, seconds: 1, connections: QUERY_CONNECTIONS })
   const before = cpuMillis(daemon)
-  const { p50, p99, rate, count } = await ask({ port: daemon.httpPort, questions, seconds: SECONDS, connections: ASKED_AT_ONCE })
+  const { p50, p99, rate, count } = await runQueryProcess({
+    port: daemon.httpPort,
+    questions: queries,
+    seconds: SECONDS,
+    connections: QUERY_CONNECTIONS,
+  })
   return [
     { figure: `${about}, CPU`, value: (cpuMillis(daemon) - before) / count, unit: 'ms' },
     { figure: `${about}, p50`, value: p50, unit: 'ms' },
@@ -73,40 +78,45 @@ async function askAlone(daemon: Daemon, questions: readonly Question[], about: s
 let registered = MAILS + 1
 
 /** The same while mails come in at a rate. */
-async function askBesides(
+async function measureDuringIntake(
   daemon: Daemon,
-  questions: readonly Question[],
+  queries: readonly Query[],
   { about, rate }: { readonly about: string; readonly rate: number },
 ): Promise<readonly Figure[]> {
   const mails = await register(daemon, registered, Math.ceil(rate * SECONDS))
   registered += mails.length
-  const loading = flow(daemon, mails, rate)
-  const { p50, p99 } = await ask({ port: daemon.httpPort, questions, seconds: SECONDS, connections: ASKED_AT_ONCE })
+  const loading = sendAtRate(daemon, mails, rate)
+  const { p50, p99 } = await runQueryProcess({
+    port: daemon.httpPort,
+    questions: queries,
+    seconds: SECONDS,
+    connections: QUERY_CONNECTIONS,
+  })
   await loading
-  const beside = `${about}, intake at ${Math.round(rate)}/s`
+  const label = `${about}, intake at ${Math.round(rate)}/s`
   return [
-    { figure: `${beside}, p50`, value: p50, unit: 'ms' },
-    { figure: `${beside}, p99`, value: p99, unit: 'ms', target: '<= 5' },
+    { figure: `${label}, p50`, value: p50, unit: 'ms' },
+    { figure: `${label}, p99`, value: p99, unit: 'ms', target: '<= 5' },
   ]
 }
 
 /** Sends mails at so many a second at most; how many a second it were. Kept connections, each mail at its time. */
-async function flow(daemon: Daemon, mails: readonly LoadMail[], rate: number): Promise<number> {
-  const began = performance.now()
-  const left = mails.entries()
+async function sendAtRate(daemon: Daemon, mails: readonly LoadMail[], rate: number): Promise<number> {
+  const startedAt = performance.now()
+  const remaining = mails.entries()
   await sendLoad({
     host: '127.0.0.1',
     port: daemon.smtpPort,
     connections: CONNECTIONS,
     mailsPerConnection: Infinity,
     next: async () => {
-      const next = left.next().value
+      const next = remaining.next().value
       if (next === undefined) return null
-      const due = began + (next[0] * 1_000) / rate - performance.now()
+      const due = startedAt + (next[0] * 1_000) / rate - performance.now()
       if (due > 0) await rest(due)
       return next[1]
     },
-    onAnswer: () => undefined,
+    onReply: () => undefined,
   })
-  return (mails.length * 1_000) / (performance.now() - began)
+  return (mails.length * 1_000) / (performance.now() - startedAt)
 }

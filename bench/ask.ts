@@ -6,32 +6,32 @@
 import { createRequire } from 'node:module'
 import { API_KEY, API_USER } from '../test/support/daemon.ts'
 
-export type Question = { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: object }
+export type Query = { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: object }
 /** autocannon has no types; what of it is used here. */
-type Request = {
+type AutocannonRequest = {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string
 }
-type Client = { readonly on: (event: 'response', heard: (status: number, bytes: number, millis: number) => void) => void }
+type AutocannonClient = { readonly on: (event: 'response', heard: (status: number, bytes: number, millis: number) => void) => void }
 type Autocannon = (options: {
   readonly url: string
   readonly connections: number
   readonly duration: number
-  readonly requests: readonly { readonly setupRequest: (request: Request) => Request }[]
-  readonly setupClient: (client: Client) => void
+  readonly requests: readonly { readonly setupRequest: (request: AutocannonRequest) => AutocannonRequest }[]
+  readonly setupClient: (client: AutocannonClient) => void
 }) => Promise<unknown>
 // The checked door: its documentation says so.
 const autocannon = createRequire(import.meta.url)('autocannon') as Autocannon
 
-export type Asking = {
+export type QueryLoad = {
   readonly port: number
-  readonly questions: readonly Question[]
+  readonly questions: readonly Query[]
   readonly seconds: number
   readonly connections: number
 }
-export type Answered = {
+export type QueryLatencies = {
   readonly p50: number
   readonly p99: number
   readonly rate: number
@@ -39,16 +39,16 @@ export type Answered = {
   readonly failed: number
 }
 
-process.once('message', (asking: Asking) => {
-  void ask(asking).then((answered) => process.send?.(answered, () => process.exit()))
+process.once('message', (load: QueryLoad) => {
+  void runQueries(load).then((latencies) => process.send?.(latencies, () => process.exit()))
 })
 
-async function ask({ port, questions, seconds, connections }: Asking): Promise<Answered> {
+async function runQueries({ port, questions, seconds, connections }: QueryLoad): Promise<QueryLatencies> {
   const authorization = `Basic ${Buffer.from(`${API_USER}:${API_KEY}`).toString('base64')}`
   const times: number[] = []
   let failed = 0
   let next = 0
-  const began = performance.now()
+  const startedAt = performance.now()
   await autocannon({
     url: `http://127.0.0.1:${port}`,
     connections,
@@ -69,8 +69,8 @@ async function ask({ port, questions, seconds, connections }: Asking): Promise<A
       })
     },
   })
-  const taken = (performance.now() - began) / 1_000
+  const elapsedSeconds = (performance.now() - startedAt) / 1_000
   const sorted = times.toSorted((a, b) => a - b)
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
-  return { p50: at(0.5), p99: at(0.99), rate: times.length / taken, count: times.length, failed }
+  return { p50: at(0.5), p99: at(0.99), rate: times.length / elapsedSeconds, count: times.length, failed }
 }

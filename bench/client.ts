@@ -15,6 +15,6 @@ await sendLoad({
   connections,
   mailsPerConnection: Infinity,
   next: () => (sent++ < mails ? { id: String(sent), from: '', to: `${token}@${RETURN_PATH}`, raw } : null),
-  onAnswer: () => undefined,
+  onReply: () => undefined,
 })
 process.disconnect?.()

@@ -7,50 +7,50 @@
  */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { smarthostRoute } from '../src/smtp-client/routing.ts'
+import { createSmarthostRouter } from '../src/smtp-client/routing.ts'
 import { createSmtpTransport } from '../src/smtp-client/smtp-transport.ts'
 import { createVault } from '../src/config/vault.ts'
 import { openEngine } from '../src/store/engine/engine.ts'
 import { migrate } from '../src/store/engine/migrate.ts'
 import { createDeliverer } from '../src/service/deliver/deliverer.ts'
-import { createRender } from '../src/service/deliver/render.ts'
-import { createSigners } from '../src/service/deliver/signing-keys.ts'
+import { createRenderer } from '../src/service/deliver/render.ts'
+import { createSigningKeyCache } from '../src/service/deliver/signing-keys.ts'
 import { createSubmit } from '../src/service/submit/submit.ts'
-import { UNTRACKED } from '../src/compose/x-smtpapi.ts'
-import { freshFolder } from '../test/support/daemon.ts'
-import { deliverOptions } from '../test/support/delivery.ts'
-import { makeShop, MASTER } from '../test/support/context.ts'
+import { ACCOUNT_DEFAULT_TRACKING } from '../src/compose/x-smtpapi.ts'
+import { makeTemporaryFolder } from '../test/support/daemon.ts'
+import { delivererOptions } from '../test/support/delivery.ts'
+import { makeContext, MASTER } from '../test/support/context.ts'
 import type { Figure } from './figure.ts'
-import { copyMails } from './queued.ts'
+import { copyQueuedMails } from './queued.ts'
 
 /** Mails that are measured, in each row. */
-const DRAINED = 5_000
+const MEASURED_MAILS = 5_000
 
 export async function drain(): Promise<readonly Figure[]> {
-  const asked = process.argv.find((word) => word.startsWith('--queued='))
-  const sizes = [10_000, asked === undefined ? 100_000 : Number(asked.slice('--queued='.length))]
+  const queuedOption = process.argv.find((word) => word.startsWith('--queued='))
+  const sizes = [10_000, queuedOption === undefined ? 100_000 : Number(queuedOption.slice('--queued='.length))]
   const figures: Figure[] = []
   let first: number | null = null
   for (const size of sizes) {
-    const found = await measure(size)
+    const result = await measure(size)
     const beside =
-      first === null ? {} : { beside: `that with ${(sizes[0] ?? 0).toLocaleString('en-US')}`, ratio: found.cpu / first, target: '<= 1.5' }
+      first === null ? {} : { beside: `that with ${(sizes[0] ?? 0).toLocaleString('en-US')}`, ratio: result.cpu / first, target: '<= 1.5' }
     const waiting = `${size.toLocaleString('en-US')} waiting`
-    first ??= found.cpu
+    first ??= result.cpu
     figures.push(
-      { figure: `loading, ${waiting}`, value: found.loadSeconds, unit: 's' },
-      { figure: `memory of a waiting mail, ${waiting}`, value: found.bytes, unit: 'bytes' },
-      { figure: `mails drained, ${waiting}`, value: found.rate, unit: 'mails/s' },
-      { figure: `cost of a mail, ${waiting}`, value: found.cpu, unit: 'µs CPU', ...beside },
+      { figure: `loading, ${waiting}`, value: result.loadSeconds, unit: 's' },
+      { figure: `memory of a waiting mail, ${waiting}`, value: result.bytes, unit: 'bytes' },
+      { figure: `mails drained, ${waiting}`, value: result.rate, unit: 'mails/s' },
+      { figure: `cost of a mail, ${waiting}`, value: result.cpu, unit: 'µs CPU', ...beside },
     )
   }
   return figures
 }
 
-type Found = { readonly loadSeconds: number; readonly bytes: number; readonly rate: number; readonly cpu: number }
+type DrainResult = { readonly loadSeconds: number; readonly bytes: number; readonly rate: number; readonly cpu: number }
 
-async function measure(size: number): Promise<Found> {
-  const file = join(freshFolder(), 'bounced.db')
+async function measure(size: number): Promise<DrainResult> {
+  const file = join(makeTemporaryFolder(), 'bounced.db')
   const engine = await openEngine(`sqlite:${file}`)
   await migrate(engine, Date.now())
   const clock = {
@@ -58,43 +58,49 @@ async function measure(size: number): Promise<Found> {
       return Date.now()
     },
   }
-  const shop = await makeShop(engine, clock)
-  await submitSome(shop)
-  copyMails(file, size)
+  const context = await makeContext(engine, clock)
+  await submitTemplate(context)
+  copyQueuedMails(file, size)
   const sink = await startSink()
   const transport = createSmtpTransport({
-    route: smarthostRoute({ host: '127.0.0.1', port: sink.port, login: null, tls: 'off', implicitTls: false }),
+    router: createSmarthostRouter({ host: '127.0.0.1', port: sink.port, login: null, tls: 'off', implicitTls: false }),
     addressesOf: () => Promise.resolve({ kind: 'none' }),
-    ehlo: 'bench.example.org',
+    ehloName: 'bench.example.org',
     allowPrivate: true,
   })
   let isHeld = true
   let sent = 0
-  const gate: (() => void)[] = []
-  const held = {
+  const blockedSends: (() => void)[] = []
+  const heldTransport = {
     ...transport,
     send: async (mail: Parameters<typeof transport.send>[0]) => {
-      if (isHeld) await new Promise<void>((resolve) => gate.push(resolve))
+      if (isHeld) await new Promise<void>((resolve) => blockedSends.push(resolve))
       const outcome = await transport.send(mail)
       sent += 1
       return outcome
     },
   }
-  const render = createRender(shop, createSigners(engine, createVault(MASTER)))
+  const render = createRenderer(context, createSigningKeyCache(engine, createVault(MASTER)))
   globalThis.gc?.()
   const before = process.memoryUsage().heapUsed
-  const began = performance.now()
-  const deliverer = createDeliverer(shop, { ...deliverOptions(held), render, lines: 100, linesPerSite: 20, pools: { '*': ['127.0.0.1'] } })
+  const startedAt = performance.now()
+  const deliverer = createDeliverer(context, {
+    ...delivererOptions(heldTransport),
+    render,
+    concurrencyLimit: 100,
+    siteConcurrencyLimit: 20,
+    pools: { '*': ['127.0.0.1'] },
+  })
   deliverer.start()
   while (!deliverer.isDelivering()) await sleep(5)
-  const loadSeconds = (performance.now() - began) / 1_000
+  const loadSeconds = (performance.now() - startedAt) / 1_000
   globalThis.gc?.()
   const bytes = (process.memoryUsage().heapUsed - before) / size
   isHeld = false
-  for (const go of gate.splice(0)) go()
+  for (const release of blockedSends.splice(0)) release()
   while (sent < 500) await sleep(2)
   const from = { at: performance.now(), cpu: process.cpuUsage(), sent }
-  while (sent < from.sent + Math.min(DRAINED, size / 2)) await sleep(2)
+  while (sent < from.sent + Math.min(MEASURED_MAILS, size / 2)) await sleep(2)
   const cpu = process.cpuUsage(from.cpu)
   const count = sent - from.sent
   const rate = count / ((performance.now() - from.at) / 1_000)
@@ -108,8 +114,8 @@ async function measure(size: number): Promise<Found> {
 const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
 /** One request by the real door: its delivery, its row and its body are what is copied. */
-async function submitSome(shop: Parameters<typeof createSubmit>[0]): Promise<void> {
-  const submit = createSubmit(shop, { nudge: () => undefined, recipientsPerDay: null })
+async function submitTemplate(context: Parameters<typeof createSubmit>[0]): Promise<void> {
+  const submit = createSubmit(context, { onQueued: () => undefined, recipientsPerDay: null })
   await submit(
     { account: 1, apiUser: 'bench', ip: '127.0.0.1' },
     {
@@ -128,7 +134,7 @@ async function submitSome(shop: Parameters<typeof createSubmit>[0]): Promise<voi
         raw: null,
         messageId: null,
         emailType: 'batch',
-        tracking: UNTRACKED,
+        tracking: ACCOUNT_DEFAULT_TRACKING,
       },
       recipients: [{ recipient: 'first@d0.example.net', variables: { '%name%': 'first' } }],
       label: null,
@@ -141,6 +147,6 @@ async function submitSome(shop: Parameters<typeof createSubmit>[0]): Promise<voi
 /** Takes everything, in a process of its own. */
 async function startSink(): Promise<{ readonly port: number; readonly stop: () => void }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'sink.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const port = await new Promise<number>((resolve) => child.stdout.once('data', (told: Buffer) => resolve(Number(told.toString()))))
+  const port = await new Promise<number>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))))
   return { port, stop: () => child.kill() }
 }

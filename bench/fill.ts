@@ -11,13 +11,13 @@ import { formatDeliveryId, parseDeliveryId } from '../src/correlate/delivery-id.
 import { hashAddress } from '../src/correlate/address-hash.ts'
 
 /** Where the copies' numbers begin: far above what the daemon gives in a measurement. */
-const FIRST = 1_000_000_000
+const FIRST_SEQUENCE = 1_000_000_000
 const SPAN_MS = 28 * 86_400_000
 /** Rows one statement makes. */
 const PAGE = 100_000
 
 /** What a copy has of its own; `n` is its number, `total` of how many. */
-const OWN: Readonly<Record<string, string>> = {
+const COPY_COLUMNS: Readonly<Record<string, string>> = {
   delivery_id: 'fill_id(n)',
   email_id: "'fill' || n || 'x0$fill-' || n || '@example.org'",
   message_id: "'fill' || n || 'x'",
@@ -33,13 +33,13 @@ const OWN: Readonly<Record<string, string>> = {
   fault: "case when n % 50 = 0 then 'recipient' when n % 100 = 1 then 'mailbox' end",
 }
 
-const ENTRY = `insert into suppressions (account_id, list, address_hash, scope, address, domain, is_domain, n, change, from_at, until_at,
+const INSERT_SUPPRESSION = `insert into suppressions (account_id, list, address_hash, scope, address, domain, is_domain, n, change, from_at, until_at,
     removed_at, pending, reason, rule, site, delivery_id, proof, unsubscribe_type, api_user, label_id, fact_id)
   select t.account_id, 'bounce', fill_hash(n), '', 'fill-' || n || '@example.org', 'example.org', 0, 1, 1, t.requested_at, null,
     null, 0, 'not-exist', null, null, fill_id(n), 'token', null, t.api_user, null, x'' from numbers join template t where n % 50 = 0`
 
 /** Adds `count` copies of the newest delivery. The daemon must be down. */
-export function fill(file: string, count: number): void {
+export function copyDeliveries(file: string, count: number): void {
   const database = new DatabaseSync(file)
   // Out of the log first: a database in it goes nowhere else at once.
   for (const pragma of ['journal_mode = delete', 'journal_mode = off', 'synchronous = off', 'cache_size = -262144', 'threads = 2'])
@@ -48,7 +48,7 @@ export function fill(file: string, count: number): void {
   const parts = parseDeliveryId(String(row?.['delivery_id']))
   if (row === undefined || parts === null) throw new Error('there is no delivery to copy')
   const numberOf = (n: unknown): number => Number(n)
-  database.function('fill_id', { deterministic: true }, (n) => formatDeliveryId({ ...parts, sequence: FIRST + numberOf(n) }) ?? '')
+  database.function('fill_id', { deterministic: true }, (n) => formatDeliveryId({ ...parts, sequence: FIRST_SEQUENCE + numberOf(n) }) ?? '')
   database.function('fill_hash', { deterministic: true }, (n) => Buffer.from(hashOf(`fill-${numberOf(n)}@example.org`), 'hex'))
   database.exec('create temp table template as select * from deliveries order by delivery_id desc limit 1')
   const indexes = database
@@ -61,7 +61,7 @@ export function fill(file: string, count: number): void {
 }
 
 /** The emailIds of some of the copies, evenly spread. */
-export function filledIds(count: number, wanted: number): readonly string[] {
+export function copiedEmailIds(count: number, wanted: number): readonly string[] {
   const every = Math.max(1, Math.floor(count / wanted))
   return Array.from({ length: Math.min(count, wanted) }, (_, n) => `fill${n * every}x0$fill-${n * every}@example.org`)
 }
@@ -70,14 +70,14 @@ export function filledIds(count: number, wanted: number): readonly string[] {
 const hashOf = (address: string): string => hashAddress(address) ?? hash('sha256', address)
 
 function insertAll(database: DatabaseSync, names: readonly string[], count: number): void {
-  const values = names.map((name) => OWN[name] ?? `t.${name}`)
+  const values = names.map((name) => COPY_COLUMNS[name] ?? `t.${name}`)
   for (let from = 0; from < count; from += PAGE) {
     const to = Math.min(count, from + PAGE)
     const numbers = `with recursive numbers(n, total) as (select ${from}, ${count} union all select n + 1, total from numbers where n + 1 < ${to})`
     database.exec('begin')
     const into = `insert into deliveries (${names.join(', ')})`
     database.exec(`${into} ${numbers} select ${values.join(', ')} from numbers join template t`)
-    database.exec(ENTRY.replace('\n  select', `\n  ${numbers} select`))
+    database.exec(INSERT_SUPPRESSION.replace('\n  select', `\n  ${numbers} select`))
     database.exec('commit')
   }
 }

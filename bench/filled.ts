@@ -6,32 +6,37 @@
 import { fork } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { freshFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
-import type { Answered, Asking } from './ask.ts'
-import { fill, filledIds } from './fill.ts'
+import { makeTemporaryFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
+import type { QueryLatencies, QueryLoad } from './ask.ts'
+import { copyDeliveries, copiedEmailIds } from './fill.ts'
 import { register, UNLIMITED } from './target.ts'
 
 /** `--deliveries=N,M…`; 100,000 unless told. */
-export const COUNTS = (process.argv.find((word) => word.startsWith('--deliveries='))?.split('=')[1] ?? '100000').split(',').map(Number)
+export const DELIVERY_COUNTS = (process.argv.find((word) => word.startsWith('--deliveries='))?.split('=')[1] ?? '100000')
+  .split(',')
+  .map(Number)
 
 /** Ids of mails that are given back, evenly spread. */
-const IDS = 5_000
+const SAMPLED_IDS = 5_000
 
 /** `--keep=FOLDER`: a store of one number of deliveries, filled once and left for the next run. */
 const KEEP = process.argv.find((word) => word.startsWith('--keep='))?.split('=')[1]
 
 /** Runs on a daemon over so many deliveries; the store goes with it, unless it is to be kept. */
-export async function withFilled<T>(deliveries: number, work: (daemon: Daemon, emailIds: readonly string[]) => Promise<T>): Promise<T> {
-  const data = KEEP ?? freshFolder()
+export async function withFilledStore<T>(
+  deliveries: number,
+  work: (daemon: Daemon, emailIds: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const data = KEEP ?? makeTemporaryFolder()
   try {
     if (KEEP === undefined || !existsSync(join(data, 'bounced.db'))) {
       const first = await startDaemon({ data, env: { ...UNLIMITED } })
       await register(first, 0, 1)
       await first.stop()
-      fill(join(data, 'bounced.db'), deliveries)
+      copyDeliveries(join(data, 'bounced.db'), deliveries)
     }
     const daemon = await startDaemon({ data, env: { ...UNLIMITED } })
-    const result = await work(daemon, filledIds(deliveries, IDS))
+    const result = await work(daemon, copiedEmailIds(deliveries, SAMPLED_IDS))
     await daemon.stop()
     return result
   } finally {
@@ -55,14 +60,14 @@ export function residentMegabytes({ process: { pid } }: Daemon, field: 'VmRSS' |
 }
 
 /** Asks from a process of its own. Throws where an answer was not 200. */
-export async function ask(asking: Asking): Promise<Answered> {
+export async function runQueryProcess(load: QueryLoad): Promise<QueryLatencies> {
   const child = fork(join(import.meta.dirname, 'ask.ts'))
-  child.send(asking)
-  const answered = await new Promise<Answered>((resolve, reject) => {
+  child.send(load)
+  const latencies = await new Promise<QueryLatencies>((resolve, reject) => {
     // The checked door: bench/ask answers so.
-    child.once('message', (message) => resolve(message as Answered))
+    child.once('message', (message) => resolve(message as QueryLatencies))
     child.once('exit', (code) => reject(new Error(`bench/ask ended with ${code}`)))
   })
-  if (answered.failed > 0) throw new Error(`${answered.failed} of ${answered.count} questions were not answered by 200`)
-  return answered
+  if (latencies.failed > 0) throw new Error(`${latencies.failed} of ${latencies.count} questions were not answered by 200`)
+  return latencies
 }

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 import { start as startPostgres } from '../test/support/postgres.ts'
 import type { Figure } from './figure.ts'
-import { inTurn, startBare, startOurs, startSlow, startSmtpSink, type Load, type Measured } from './target.ts'
+import { runInTurn, startBareServer, startBounced, startSlowStore, startSmtpSink, type Load, type Measured } from './target.ts'
 
 const ROUNDS = 3
 const SLOWER_MS = 5
@@ -25,15 +25,15 @@ const LOADS: readonly (Load & { readonly target: string })[] = [
 
 export async function intake(): Promise<readonly Figure[]> {
   const figures: Figure[] = []
-  const [ours, bare, sink] = [await startOurs(), await startBare(), await startSmtpSink()]
+  const [ours, bare, sink] = [await startBounced(), await startBareServer(), await startSmtpSink()]
   try {
     for (const load of LOADS) {
-      const [us, them, postfix] = await inTurn([ours, bare, ...(sink === null ? [] : [sink])], load, ROUNDS)
+      const [us, them, postfix] = await runInTurn([ours, bare, ...(sink === null ? [] : [sink])], load, ROUNDS)
       if (us === undefined || them === undefined) continue
       const figure = `durable intake, ${load.name}`
-      figures.push(rateOf(figure, us, 'bare smtp-server', them, load.target))
+      figures.push(rateFigure(figure, us, 'bare smtp-server', them, load.target))
       if (postfix !== undefined)
-        figures.push(rateOf(figure, us, 'smtp-sink', postfix, load.connections === KEPT_100.connections ? '>= 0.25' : ''))
+        figures.push(rateFigure(figure, us, 'smtp-sink', postfix, load.connections === KEPT_100.connections ? '>= 0.25' : ''))
       figures.push({
         figure: `${figure}: CPU, all threads`,
         value: us.cpu,
@@ -50,11 +50,11 @@ export async function intake(): Promise<readonly Figure[]> {
   return figures
 
   async function slower(): Promise<readonly Figure[]> {
-    const slow = await startSlow(SLOWER_MS, KEPT_100.mails * (ROUNDS + 1))
+    const slow = await startSlowStore(SLOWER_MS, KEPT_100.mails * (ROUNDS + 1))
     try {
-      const [us, them] = await inTurn([slow, bare], KEPT_100, ROUNDS)
+      const [us, them] = await runInTurn([slow, bare], KEPT_100, ROUNDS)
       if (us === undefined || them === undefined) return []
-      return [rateOf(`durable intake, ${KEPT_100.name}, ${SLOWER_MS} ms more an fsync`, us, 'bare smtp-server', them, '>= 0.4')]
+      return [rateFigure(`durable intake, ${KEPT_100.name}, ${SLOWER_MS} ms more an fsync`, us, 'bare smtp-server', them, '>= 0.4')]
     } finally {
       await slow.stop()
     }
@@ -67,11 +67,11 @@ export async function intake(): Promise<readonly Figure[]> {
     const admin = postgres(`${server.url}/postgres`, { max: 1, onnotice: () => undefined })
     await admin.unsafe(`create database ${name}`)
     await admin.end()
-    const node = await startOurs({ BOUNCED_DATABASE: `${server.url}/${name}` })
+    const node = await startBounced({ BOUNCED_DATABASE: `${server.url}/${name}` })
     try {
-      const [pg, sqlite] = await inTurn([node, ours], KEPT_100, ROUNDS)
+      const [pg, sqlite] = await runInTurn([node, ours], KEPT_100, ROUNDS)
       if (pg === undefined || sqlite === undefined) return []
-      return [rateOf(`durable intake, ${KEPT_100.name}, one node on PostgreSQL`, pg, 'the same node on SQLite', sqlite, '>= 0.4')]
+      return [rateFigure(`durable intake, ${KEPT_100.name}, one node on PostgreSQL`, pg, 'the same node on SQLite', sqlite, '>= 0.4')]
     } finally {
       await node.stop()
       await server.stop()
@@ -79,6 +79,6 @@ export async function intake(): Promise<readonly Figure[]> {
   }
 }
 
-function rateOf(figure: string, us: Measured, beside: string, them: Measured, target: string): Figure {
+function rateFigure(figure: string, us: Measured, beside: string, them: Measured, target: string): Figure {
   return { figure, value: us.rate, unit: 'mails/s', beside, ratio: us.rate / them.rate, target }
 }

@@ -5,12 +5,12 @@
  * `node bench/node.ts FOLDER COMMIT_DELAY_MS MAILS`: registers the recipients, then tells its parent the port and the return paths.
  */
 import { join } from 'node:path'
-import { listenSmtp } from '../src/smtp-server/listener.ts'
+import { startReportListener } from '../src/smtp-server/listener.ts'
 import { openEngine } from '../src/store/engine/engine.ts'
 import { migrate } from '../src/store/engine/migrate.ts'
 import { createReceiver } from '../src/service/receive/receive.ts'
 import { createRegister } from '../src/service/submit/register.ts'
-import { makeShop, RETURN_PATH } from '../test/support/context.ts'
+import { makeContext, RETURN_PATH } from '../test/support/context.ts'
 import { LIMITS } from '../test/support/smtp-listener.ts'
 
 const [folder = '', delay = '0', mails = '0'] = process.argv.slice(2)
@@ -32,7 +32,7 @@ const clock = {
     return Date.now()
   },
 }
-const shop = await makeShop(engine, clock)
+const shop = await makeContext(engine, clock)
 const receiver = createReceiver(shop, {
   prover: async () => ({ dkim: [], hasArc: false, spf: null, arc: null }),
   dryRun: false,
@@ -56,7 +56,7 @@ while (known.length < Number(mails)) {
   )
   known.push(...recipients.map(({ recipient, returnPath }) => ({ recipient: recipient ?? '', returnPath })))
 }
-const listener = await listenSmtp({
+const listener = await startReportListener({
   host: '127.0.0.1',
   port: 0,
   hostname: RETURN_PATH,

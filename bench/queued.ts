@@ -9,44 +9,44 @@ import { formatDeliveryId, monthOf, parseDeliveryId } from '../src/correlate/del
 const DOMAINS = 200
 
 /** Where the copies' numbers begin: above what a test gives. */
-const FIRST = 1_000_000
+const FIRST_SEQUENCE = 1_000_000
 
 type Row = Readonly<Record<string, null | number | string | Uint8Array>>
 
 /** So many more mails, of the body and to 200 domains, beside the one that waits. */
-export function copyMails(file: string, size: number): void {
+export function copyQueuedMails(file: string, size: number): void {
   const database = new DatabaseSync(file)
   database.exec('pragma synchronous = off')
-  const first = (table: string): Row => {
+  const firstRow = (table: string): Row => {
     const row = database.prepare(`select * from ${table}`).get()
     if (row === undefined) throw new Error(`there is nothing in ${table} to copy`)
     // What node:sqlite gives for our columns.
     return row as Row
   }
-  const inserter = (table: string): ((own: Row) => void) => {
-    const like = first(table)
-    const names = Object.keys(like)
+  const inserter = (table: string): ((values: Row) => void) => {
+    const template = firstRow(table)
+    const names = Object.keys(template)
     const statement = database.prepare(`insert into ${table} (${names.join(', ')}) values (${names.map((_, n) => `?${n + 1}`).join(', ')})`)
-    return (own) => void statement.run(...names.map((name) => own[name] ?? like[name] ?? null))
+    return (values) => void statement.run(...names.map((name) => values[name] ?? template[name] ?? null))
   }
   const [addDelivery, addMail] = [inserter('deliveries'), inserter('queue_mails')]
-  const parts = parseDeliveryId(String(first('queue_mails')['delivery_id']))
+  const parts = parseDeliveryId(String(firstRow('queue_mails')['delivery_id']))
   if (parts === null) throw new Error('the mail has no name of ours')
   const now = Date.now()
   const month = monthOf(now)
   database.exec('begin')
   for (let n = 1; n < size; n++) {
-    const id = formatDeliveryId({ ...parts, sequence: FIRST + n }) ?? ''
+    const id = formatDeliveryId({ ...parts, sequence: FIRST_SEQUENCE + n }) ?? ''
     const [domain, recipient] = [`d${n % DOMAINS}.example.net`, `user-${n}@d${n % DOMAINS}.example.net`]
-    const own = { delivery_id: id, delivery_month: month, domain, recipient }
+    const values = { delivery_id: id, delivery_month: month, domain, recipient }
     addDelivery({
-      ...own,
+      ...values,
       email_id: `${id}m0$${recipient}`,
       message_id: `${id}m`,
       message_id_header: `${id}@example.org`,
       requested_at: now,
     })
-    addMail({ ...own, accepted_at: now + Math.floor(n / 1_000), fresh: 0 })
+    addMail({ ...values, accepted_at: now + Math.floor(n / 1_000), fresh: 0 })
     if (n % 50_000 === 0) database.exec('commit; begin')
   }
   database.exec(`update queue_bodies set mails = ${Math.trunc(size)}; commit`)

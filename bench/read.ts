@@ -3,7 +3,7 @@
  */
 import { simpleParser } from 'mailparser'
 import { classify } from '../src/classify/classify.ts'
-import { subjectOfReport } from '../src/classify/subject.ts'
+import { classifierInputOfReport } from '../src/classify/subject.ts'
 import { loadRules } from '../src/config/rule-files.ts'
 import { parseReport } from '../src/mail/report.ts'
 import type { Figure } from './figure.ts'
@@ -19,7 +19,7 @@ export async function read(): Promise<readonly Figure[]> {
   const ours = await mailsASecond(mails, (mail) => {
     const report = parseReport(mail)
     for (const recipient of report.recipients) {
-      classify(table, subjectOfReport(recipient))
+      classify(table, classifierInputOfReport(recipient))
     }
   })
   const theirs = await mailsASecond(mails, async (mail) => {

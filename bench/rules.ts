@@ -6,10 +6,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { classify } from '../src/classify/classify.ts'
-import { compileTable } from '../src/classify/rule-evidence.ts'
+import { compileRuleTable } from '../src/classify/rule-evidence.ts'
 import { readRuleFile } from '../src/classify/rule-grammar.ts'
-import { subjectOfReport } from '../src/classify/subject.ts'
-import type { Subject } from '../src/classify/verdict.ts'
+import { classifierInputOfReport } from '../src/classify/subject.ts'
+import type { ClassifierInput } from '../src/classify/verdict.ts'
 import { parseReport } from '../src/mail/report.ts'
 import type { Figure } from './figure.ts'
 
@@ -43,23 +43,25 @@ export async function rules(): Promise<readonly Figure[]> {
   ]
 }
 
-function fixtureSubjects(): readonly Subject[] {
+function fixtureSubjects(): readonly ClassifierInput[] {
   const folder = join(import.meta.dirname, '../fixtures/mails')
   const mails = readdirSync(folder).filter((file) => file.endsWith('.eml'))
-  return mails.flatMap((file) => parseReport(readFileSync(join(folder, file))).recipients.map((recipient) => subjectOfReport(recipient)))
+  return mails.flatMap((file) =>
+    parseReport(readFileSync(join(folder, file))).recipients.map((recipient) => classifierInputOfReport(recipient)),
+  )
 }
 
-function tableOf(count: number): ReturnType<typeof compileTable> {
+function tableOf(count: number): ReturnType<typeof compileRuleTable> {
   const rule = Array.from({ length: count }, (_, n) => {
     const pick = (by: number): string => WORDS[(n * by + by) % WORDS.length] ?? ''
     const says = n % 5 === 0 ? `${pick(3)} ${n} * ${pick(7)}` : `${pick(3)} ${pick(7)} ${n}`
     return { id: `made-${n}`, reason: 'policy', says: [says], hits: [`550 ${says.replace('*', 'x')}`], misses: ['550 nothing of the kind'] }
   })
-  return compileTable([readRuleFile({ file: 'common.toml', layer: 'shipped' }, { provider: 'common', rule })])
+  return compileRuleTable([readRuleFile({ file: 'common.toml', layer: 'shipped' }, { provider: 'common', rule })])
 }
 
 /** Microseconds a verdict: the mean, and the 99th percentile of the texts (each by its best of five). */
-function measure(count: number, subjects: readonly Subject[]): { mean: number; p99: number } {
+function measure(count: number, subjects: readonly ClassifierInput[]): { mean: number; p99: number } {
   const table = tableOf(count)
   const best = subjects.map(() => Infinity)
   for (let round = 0; round < 200; round++) {

@@ -6,11 +6,11 @@
 import { join } from 'node:path'
 import { readProviders, readToml } from '../src/config/provider-files.ts'
 import { loadRules } from '../src/config/rule-files.ts'
-import { POLICIES } from '../src/queue/backoff/policy.ts'
+import { BACKOFF_POLICIES } from '../src/queue/backoff/policy.ts'
 import { readScenario, type Scenario } from '../src/simulator/scenario.ts'
-import { simulate as play } from '../src/simulator/simulate.ts'
+import { runSimulation as play } from '../src/simulator/simulate.ts'
 import type { Figure } from './figure.ts'
-import { waiting } from './waiting.ts'
+import { measureWaiting } from './waiting.ts'
 
 const FILE = join(import.meta.dirname, '../scenarios/day.toml')
 
@@ -20,7 +20,7 @@ export async function simulate(): Promise<readonly Figure[]> {
   const whole = readScenario(FILE, readToml(FILE), [...files.keys()])
   const measure = (scenario: Scenario): { readonly seconds: number; readonly mails: number; readonly attempts: number } => {
     const began = performance.now()
-    const { score } = play({ scenario, files, rules, policy: POLICIES.default })
+    const { metrics: score } = play({ scenario, files, rules, policy: BACKOFF_POLICIES.default })
     return { seconds: (performance.now() - began) / 1_000, mails: score.mails, attempts: score.attempts }
   }
   const tenth = measure({
@@ -45,6 +45,6 @@ export async function simulate(): Promise<readonly Figure[]> {
       ratio: cost(day) / cost(tenth),
       target: '<= 1.5',
     },
-    ...waiting(),
+    ...measureWaiting(),
   ]
 }

@@ -9,20 +9,20 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { classify } from '../src/classify/classify.ts'
-import { subjectOfReport } from '../src/classify/subject.ts'
-import { cluesOf } from '../src/correlate/references.ts'
-import { NO_PROOFS } from '../src/mail-auth/verify-signatures.ts'
-import { listenSmtp } from '../src/smtp-server/listener.ts'
+import { classifierInputOfReport } from '../src/classify/subject.ts'
+import { findReferences } from '../src/correlate/references.ts'
+import { NO_AUTHENTICATION_RESULTS } from '../src/mail-auth/verify-signatures.ts'
+import { startReportListener } from '../src/smtp-server/listener.ts'
 import { parseReport } from '../src/mail/report.ts'
 import { openEngine } from '../src/store/engine/engine.ts'
 import { migrate } from '../src/store/engine/migrate.ts'
 import type { IncomingMail } from '../src/service/receive/incoming-mail.ts'
 import { createReceiver } from '../src/service/receive/receive.ts'
 import { createRegister } from '../src/service/submit/register.ts'
-import type { Shop } from '../src/service/context.ts'
-import { freshFolder } from '../test/support/daemon.ts'
-import { incoming } from '../test/support/reports.ts'
-import { makeShop, RETURN_PATH } from '../test/support/context.ts'
+import type { Context } from '../src/service/context.ts'
+import { makeTemporaryFolder } from '../test/support/daemon.ts'
+import { makeIncomingMail } from '../test/support/reports.ts'
+import { makeContext, RETURN_PATH } from '../test/support/context.ts'
 import { LIMITS } from '../test/support/smtp-listener.ts'
 import type { Figure } from './figure.ts'
 import { benchReport } from './report.ts'
@@ -40,39 +40,39 @@ const UNLIMITED = {
   commandsBetweenMails: MANY,
 }
 
-type Cost = { readonly main: number; readonly others: number }
+type Cost = { readonly mainThread: number; readonly otherThreads: number }
 
 export async function stages(): Promise<readonly Figure[]> {
-  const engine = await openEngine(`sqlite:${join(freshFolder(), 'bounced.db')}`)
+  const engine = await openEngine(`sqlite:${join(makeTemporaryFolder(), 'bounced.db')}`)
   await migrate(engine, Date.now())
   const clock = {
     get now() {
       return Date.now()
     },
   }
-  const shop = await makeShop(engine, clock)
-  const mails = await makeMails(shop, WARM + COUNTED)
-  const whole = await receiveAll(shop, mails)
-  const single = await singleStages(shop, mails)
-  const door = await costOfDoor(shop)
+  const context = await makeContext(engine, clock)
+  const mails = await makeMails(context, WARM + COUNTED)
+  const total = await measureReceiver(context, mails)
+  const stageCosts = await measureStages(context, mails)
+  const listenerCost = await measureListener(context)
   await engine.close()
-  const known = single.reduce((sum, { value }) => sum + value, 0)
+  const known = stageCosts.reduce((sum, { value }) => sum + value, 0)
   const row = (name: string, value: number): Figure => ({ figure: `a mail's CPU: ${name}`, value, unit: 'µs' })
   return [
-    row('the door (SMTP, 100 kept connections)', door),
-    ...single.map(({ name, value }) => row(name, value)),
-    row('load, decide, fold, hand over', whole.main - known),
-    row('main thread, without the door', whole.main),
-    row('other threads (store with packing and fsync, collector)', whole.others),
+    row('the door (SMTP, 100 kept connections)', listenerCost),
+    ...stageCosts.map(({ name, value }) => row(name, value)),
+    row('load, decide, fold, hand over', total.mainThread - known),
+    row('main thread, without the door', total.mainThread),
+    row('other threads (store with packing and fsync, collector)', total.otherThreads),
   ]
 }
 
-async function makeMails(shop: Shop, count: number): Promise<readonly IncomingMail[]> {
-  const register = createRegister(shop)
+async function makeMails(context: Context, count: number): Promise<readonly IncomingMail[]> {
+  const register = createRegister(context)
   const mails: IncomingMail[] = []
   while (mails.length < count) {
     const from = mails.length
-    const now = shop.now()
+    const now = context.now()
     const { recipients } = await register(
       { account: 1, apiUser: 'bench', ip: '127.0.0.1' },
       {
@@ -87,7 +87,7 @@ async function makeMails(shop: Shop, count: number): Promise<readonly IncomingMa
     )
     for (const { returnPath, recipient } of recipients) {
       const raw = benchReport(returnPath.split('@')[0] ?? '', recipient ?? '', mails.length)
-      mails.push(incoming(raw, returnPath, { at: now, receivedAt: now }))
+      mails.push(makeIncomingMail(raw, returnPath, { at: now, receivedAt: now }))
     }
   }
   return mails
@@ -101,49 +101,49 @@ async function costOf(count: number, work: () => Promise<unknown>): Promise<Cost
   const mine = process.threadCpuUsage(thread)
   const every = process.cpuUsage(all)
   const main = (mine.user + mine.system) / count
-  return { main, others: (every.user + every.system) / count - main }
+  return { mainThread: main, otherThreads: (every.user + every.system) / count - main }
 }
 
-async function receiveAll(shop: Shop, mails: readonly IncomingMail[]): Promise<Cost> {
-  const receiver = createReceiver(shop, { prover: async () => NO_PROOFS, dryRun: false, notifyReplays: false })
+async function measureReceiver(context: Context, mails: readonly IncomingMail[]): Promise<Cost> {
+  const receiver = createReceiver(context, { prover: async () => NO_AUTHENTICATION_RESULTS, dryRun: false, notifyReplays: false })
   const all = async (some: readonly IncomingMail[]): Promise<void> => {
-    const left = some.values()
-    const lane = async (): Promise<void> => {
-      for (const mail of left) await receiver.submit(mail)
+    const remaining = some.values()
+    const worker = async (): Promise<void> => {
+      for (const mail of remaining) await receiver.submit(mail)
     }
-    await Promise.all(Array.from({ length: IN_FLIGHT }, lane))
+    await Promise.all(Array.from({ length: IN_FLIGHT }, worker))
   }
   await all(mails.slice(0, WARM))
   return costOf(COUNTED, () => all(mails.slice(WARM)))
 }
 
-type Single = { readonly name: string; readonly value: number }
+type StageCost = { readonly name: string; readonly value: number }
 
-async function singleStages(shop: Shop, mails: readonly IncomingMail[]): Promise<readonly Single[]> {
-  const page = await shop.book.open()
-  const { domains } = shop
-  const { keyFor } = page
-  const table = shop.rules()
+async function measureStages(context: Context, mails: readonly IncomingMail[]): Promise<readonly StageCost[]> {
+  const snapshot = await context.accountCache.snapshot()
+  const { domains } = context
+  const { keyFor } = snapshot
+  const table = context.rules()
   const reports = mails.map(({ raw }) => parseReport(raw))
-  const each = async (name: string, work: (at: number) => unknown): Promise<Single> => {
+  const each = async (name: string, work: (at: number) => unknown): Promise<StageCost> => {
     const cost = await costOf(COUNTED, async () => {
       for (let at = WARM; at < mails.length; at++) work(at)
     })
-    return { name, value: cost.main }
+    return { name, value: cost.mainThread }
   }
   return [
     await each('reading', (at) => parseReport(mails[at]?.raw ?? new Uint8Array(0))),
     await each('clues (tokens, names)', (at) => {
       const [report, mail] = [reports[at], mails[at]]
-      return report === undefined || mail === undefined ? [] : cluesOf({ report, rcpt: mail.envelope.to, domains, keyFor })
+      return report === undefined || mail === undefined ? [] : findReferences({ report, rcpt: mail.envelope.to, domains, keyFor })
     }),
-    await each('verdict', (at) => reports[at]?.recipients.map((recipient) => classify(table, subjectOfReport(recipient)))),
+    await each('verdict', (at) => reports[at]?.recipients.map((recipient) => classify(table, classifierInputOfReport(recipient)))),
   ]
 }
 
 /** The listener with a receiver that does nothing, loaded from another process; the first round warms up. */
-async function costOfDoor(shop: Shop): Promise<number> {
-  const listener = await listenSmtp({
+async function measureListener(context: Context): Promise<number> {
+  const listener = await startReportListener({
     host: '127.0.0.1',
     port: 0,
     hostname: RETURN_PATH,
@@ -151,7 +151,7 @@ async function costOfDoor(shop: Shop): Promise<number> {
     proxyPeers: [],
     tls: null,
     limits: { ...LIMITS, ...UNLIMITED },
-    telemetry: shop.telemetry,
+    telemetry: context.telemetry,
     now: Date.now,
     submit: async () => undefined,
   })
@@ -160,7 +160,7 @@ async function costOfDoor(shop: Shop): Promise<number> {
       fork(join(import.meta.dirname, 'client.ts'), [String(listener.port), String(IN_FLIGHT), String(COUNTED)]).once('exit', resolve),
     )
   await load()
-  const { main } = await costOf(COUNTED, load)
+  const { mainThread: main } = await costOf(COUNTED, load)
   await listener.close()
   return main
 }

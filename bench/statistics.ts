@@ -7,13 +7,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DEFAULT_SETTINGS } from '../src/ledger/account-settings.ts'
-import type { Metric } from '../src/ledger/project/state.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../src/ledger/account-settings.ts'
+import type { CounterMetric } from '../src/ledger/project/state.ts'
 import { openEngine, type Engine } from '../src/store/engine/engine.ts'
 import { migrate } from '../src/store/engine/migrate.ts'
 import { COUNTERS } from '../src/store/schema.ts'
-import { createStatistics } from '../src/http/api/statistics.ts'
-import { addUp, readFigures, type FigureWish } from '../src/http/sendcloud/statistics-rows.ts'
+import { createStatisticsService } from '../src/http/api/statistics.ts'
+import { sumRows, readStatisticsRows, type StatisticsRowQuery } from '../src/http/sendcloud/statistics-rows.ts'
 import type { Figure } from './figure.ts'
 
 const DAY = Date.UTC(2026, 10, 20)
@@ -21,7 +21,7 @@ const DAY_MS = 86_400_000
 const MILLION = 1_000_000
 const DOMAINS = 20
 const LABELS = 3
-const METRICS: readonly Metric[] = ['request', 'delivered', 'invalid', 'invalid-406', 'soft-bounce', 'open', 'unique-open', 'click']
+const METRICS: readonly CounterMetric[] = ['request', 'delivered', 'invalid', 'invalid-406', 'soft-bounce', 'open', 'unique-open', 'click']
 const TIMES = 5
 
 export async function statistics(): Promise<readonly Figure[]> {
@@ -68,13 +68,21 @@ async function fill(engine: Engine, day: number): Promise<void> {
   })
 }
 
-async function measure(engine: Engine, days: number, by: FigureWish['by']): Promise<number> {
-  const desk = { statistics: createStatistics(engine.read) }
-  const call = { by: { account: 1, apiUser: 'bench', ip: '192.0.2.1' }, settings: DEFAULT_SETTINGS, desk }
+async function measure(engine: Engine, days: number, by: StatisticsRowQuery['dimensions']): Promise<number> {
+  const services = { statistics: createStatisticsService(engine.read) }
+  const call = { caller: { account: 1, apiUser: 'bench', ip: '192.0.2.1' }, settings: DEFAULT_ACCOUNT_SETTINGS, services }
   const span = { from: DAY - (days - 1) * DAY_MS, until: DAY + DAY_MS }
-  const wish: FigureWish = { span, metrics: METRICS, by, hourly: false, apiUsers: null, labelIds: null, domains: null }
+  const query: StatisticsRowQuery = {
+    range: span,
+    metrics: METRICS,
+    dimensions: by,
+    isHourly: false,
+    apiUsers: null,
+    labelIds: null,
+    domains: null,
+  }
   const before = process.cpuUsage()
-  for (let time = 0; time < TIMES; time++) addUp((await readFigures(call, wish)) ?? [])
+  for (let time = 0; time < TIMES; time++) sumRows((await readStatisticsRows(call, query)) ?? [])
   const { user, system } = process.cpuUsage(before)
   return (user + system) / 1_000 / TIMES
 }

@@ -9,7 +9,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { freshFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
+import { makeTemporaryFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
 import { sendLoad, type LoadMail } from '../test/support/smtp-load.ts'
 import { benchReport } from './report.ts'
 
@@ -37,13 +37,13 @@ export const UNLIMITED = {
 } as const
 
 /** The daemon. Its mails are registered by the API as they are asked for. */
-export async function startOurs(env: Readonly<Record<string, string>> = {}): Promise<Target & { readonly daemon: Daemon }> {
+export async function startBounced(env: Readonly<Record<string, string>> = {}): Promise<Target & { readonly daemon: Daemon }> {
   const daemon = await startDaemon({ env: { ...UNLIMITED, ...env } })
   let made = 0
   const mails = async (count: number): Promise<readonly LoadMail[]> => {
-    const fresh = await register(daemon, made, count)
+    const registered = await register(daemon, made, count)
     made += count
-    return fresh
+    return registered
   }
   return { port: daemon.smtpPort, pid: daemon.process.pid ?? 0, mails, stop: daemon.stop, daemon }
 }
@@ -67,18 +67,18 @@ function mailOf(recipient: string, returnPath: string, n: number): LoadMail {
 }
 
 /** The listener on a store whose every commit takes longer. */
-export async function startSlow(commitDelayMillis: number, count: number): Promise<Target> {
-  const child = fork(join(import.meta.dirname, 'node.ts'), [freshFolder(), String(commitDelayMillis), String(count)])
-  const told = await new Promise<unknown>((resolve, reject) => {
+export async function startSlowStore(commitDelayMillis: number, count: number): Promise<Target> {
+  const child = fork(join(import.meta.dirname, 'node.ts'), [makeTemporaryFolder(), String(commitDelayMillis), String(count)])
+  const ready = await new Promise<unknown>((resolve, reject) => {
     child.once('message', resolve)
     child.once('exit', (code) => reject(new Error(`bench/node ended with ${code}`)))
   })
-  const known: unknown = Reflect.get(Object(told), 'known')
+  const known: unknown = Reflect.get(Object(ready), 'known')
   const mails = (Array.isArray(known) ? known : []).map((each: unknown, n) =>
     mailOf(String(Reflect.get(Object(each), 'recipient')), String(Reflect.get(Object(each), 'returnPath')), n),
   )
   return {
-    port: Number(Reflect.get(Object(told), 'port')),
+    port: Number(Reflect.get(Object(ready), 'port')),
     pid: child.pid ?? 0,
     mails: async (wanted) => mails.splice(0, wanted),
     stop: async () => child.kill(),
@@ -86,7 +86,7 @@ export async function startSlow(commitDelayMillis: number, count: number): Promi
 }
 
 /** A bare smtp-server that throws everything away. */
-export async function startBare(): Promise<Target> {
+export async function startBareServer(): Promise<Target> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'sink.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })
   const port = await new Promise<number>((resolve) => {
@@ -115,7 +115,7 @@ function sinkTarget(child: ChildProcess, port: number): Target {
 }
 
 /** The best of several rounds of each target, taken in turn; one short round before them warms up. */
-export async function inTurn(targets: readonly Target[], load: Load, rounds: number): Promise<readonly Measured[]> {
+export async function runInTurn(targets: readonly Target[], load: Load, rounds: number): Promise<readonly Measured[]> {
   const best = targets.map(() => ({ rate: 0, cpu: Infinity }))
   for (let round = 0; round <= rounds; round++) {
     for (const [n, target] of targets.entries()) {
@@ -131,20 +131,20 @@ export async function inTurn(targets: readonly Target[], load: Load, rounds: num
 async function measure(target: Target, load: Load): Promise<Measured> {
   const mails = await target.mails(load.mails)
   let at = 0
-  let taken = 0
+  let acceptedCount = 0
   const cpu = cpuMicros(target.pid)
-  const began = performance.now()
+  const startedAt = performance.now()
   await sendLoad({
     host: '127.0.0.1',
     port: target.port,
     connections: load.connections,
     mailsPerConnection: load.mailsPerConnection,
     next: () => mails[at++] ?? null,
-    onAnswer: (_mail, code) => {
-      if (code === 250) taken++
+    onReply: (_mail, code) => {
+      if (code === 250) acceptedCount++
     },
   })
-  return { rate: (taken * 1000) / (performance.now() - began), cpu: (cpuMicros(target.pid) - cpu) / Math.max(taken, 1) }
+  return { rate: (acceptedCount * 1000) / (performance.now() - startedAt), cpu: (cpuMicros(target.pid) - cpu) / Math.max(acceptedCount, 1) }
 }
 
 /** User and system time of all threads, as Linux tells in hundredths of a second. */

@@ -4,9 +4,9 @@
  * Each mail is offered, handed out and answered while the others wait: a thousand lanes, two addresses, processor time and not the clock's.
  * Memory is told only where the collector can be called (`node --expose-gc`): else what is not collected yet would be counted.
  */
-import { answer } from '../src/queue/schedule/attempt-result.ts'
-import { POLICIES } from '../src/queue/backoff/policy.ts'
-import { createQueue, nextDispatch, offer, type Queue } from '../src/queue/queue.ts'
+import { applyAttemptResult } from '../src/queue/schedule/attempt-result.ts'
+import { BACKOFF_POLICIES } from '../src/queue/backoff/policy.ts'
+import { createQueue, nextDispatchBatch, enqueue, type Queue } from '../src/queue/queue.ts'
 import type { Figure } from './figure.ts'
 
 const SENT = 20_000
@@ -16,7 +16,7 @@ function fill(queue: Queue, from: number, size: number): void {
   for (let n = from; n < from + size; n++) {
     const domain = `d${n % 1_000}.example`
     const to = { account: 1, domain, senderDomain: 'news.example.com', site: domain, gateway: false, mxSet: `mx.${domain}` }
-    offer(queue, { ...to, id: `m${n}`, acceptedAt: AT, attempts: 0, dueAt: 0 }, AT)
+    enqueue(queue, { ...to, id: `m${n}`, acceptedAt: AT, attempts: 0, dueAt: 0 }, AT)
   }
 }
 
@@ -24,23 +24,29 @@ function fill(queue: Queue, from: number, size: number): void {
 function measure(size: number): { readonly micros: number; readonly bytes: number | null } {
   globalThis.gc?.()
   const before = process.memoryUsage().heapUsed
-  const queue = createQueue({ policy: POLICIES.default, seed: 1, pools: { '*': ['192.0.2.1', '192.0.2.2'] }, connections: 20, lines: 100 })
+  const queue = createQueue({
+    policy: BACKOFF_POLICIES.default,
+    seed: 1,
+    pools: { '*': ['192.0.2.1', '192.0.2.2'] },
+    connectionsPerSite: 20,
+    maxInFlight: 100,
+  })
   fill(queue, 0, size)
   globalThis.gc?.()
   const bytes = globalThis.gc === undefined ? null : (process.memoryUsage().heapUsed - before) / size
-  const began = process.cpuUsage()
+  const startedAt = process.cpuUsage()
   for (let sent = 0; sent < SENT;) {
-    const { dispatches } = nextDispatch(queue, AT + sent, 100)
-    for (const { number } of dispatches) answer(queue, number, { kind: 'accepted' }, AT + sent)
+    const { dispatches } = nextDispatchBatch(queue, AT + sent, 100)
+    for (const { number } of dispatches) applyAttemptResult(queue, number, { kind: 'accepted' }, AT + sent)
     fill(queue, size + sent, dispatches.length)
     sent += dispatches.length
   }
-  const { user, system } = process.cpuUsage(began)
+  const { user, system } = process.cpuUsage(startedAt)
   return { micros: (user + system) / SENT, bytes }
 }
 
 /** The rows of the bench. */
-export function waiting(): readonly Figure[] {
+export function measureWaiting(): readonly Figure[] {
   measure(10_000)
   const few = measure(10_000)
   const many = measure(1_000_000)

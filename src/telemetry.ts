@@ -17,10 +17,10 @@ type MetricRow = {
   readonly buckets?: readonly number[]
 }
 
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] as const
+const LATENCY_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] as const
 
 /** Mail is given days. */
-const MAIL_SECONDS = [0.1, 0.5, 1, 5, 30, 60, 300, 900, 3_600, 14_400, 86_400, 345_600] as const
+const QUEUE_TIME_BUCKETS_SECONDS = [0.1, 0.5, 1, 5, 30, 60, 300, 900, 3_600, 14_400, 86_400, 345_600] as const
 
 const METRICS = {
   bounced_smtp_connections: { kind: 'gauge', help: 'SMTP connections that are open', labels: [] },
@@ -39,7 +39,7 @@ const METRICS = {
   bounced_alerts_total: { kind: 'counter', help: 'Alerts that were raised or are over', labels: ['alert', 'state'] },
   bounced_alerts_raised: { kind: 'gauge', help: 'Alerts that stand', labels: [] },
   bounced_batch_mails: { kind: 'histogram', help: 'Mails in one commit', labels: [], buckets: [1, 2, 5, 10, 20, 50, 100, 200] },
-  bounced_stage_seconds: { kind: 'histogram', help: 'Time of one stage of intake', labels: ['stage'], buckets: SECONDS },
+  bounced_stage_seconds: { kind: 'histogram', help: 'Time of one stage of intake', labels: ['stage'], buckets: LATENCY_BUCKETS_SECONDS },
   bounced_attempts_total: { kind: 'counter', help: 'SMTP dialogues that senders told us of', labels: ['outcome'] },
   bounced_queue_waiting: { kind: 'gauge', help: 'Mails that wait in the delivery queue', labels: [] },
   bounced_queue_in_flight: { kind: 'gauge', help: 'Mails that are being sent', labels: [] },
@@ -55,10 +55,15 @@ const METRICS = {
     help: 'Mails that were being sent when their node ended, and are sent again',
     labels: [],
   },
-  bounced_queue_seconds: { kind: 'histogram', help: 'Time from acceptance to the end of a mail', labels: ['end'], buckets: MAIL_SECONDS },
+  bounced_queue_seconds: {
+    kind: 'histogram',
+    help: 'Time from acceptance to the end of a mail',
+    labels: ['end'],
+    buckets: QUEUE_TIME_BUCKETS_SECONDS,
+  },
   bounced_registrations_total: { kind: 'counter', help: 'Recipients that were registered', labels: [] },
   bounced_webhooks_total: { kind: 'counter', help: 'Webhooks that were sent, by what came of it', labels: ['outcome'] },
-  bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint answered', labels: [], buckets: SECONDS },
+  bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint answered', labels: [], buckets: LATENCY_BUCKETS_SECONDS },
   bounced_webhook_endpoints_open: { kind: 'gauge', help: 'Endpoints that are left alone because they fail', labels: [] },
   bounced_retired_total: { kind: 'counter', help: 'What was removed because it was too old', labels: ['what'] },
   bounced_exports_total: { kind: 'counter', help: 'Exports, by what came of them', labels: ['outcome'] },
@@ -66,18 +71,18 @@ const METRICS = {
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },
   bounced_http_body_bytes: { kind: 'gauge', help: 'Bytes of open request bodies in memory', labels: [] },
   bounced_http_bodies_refused_total: { kind: 'counter', help: 'Request bodies that were not taken or not waited for', labels: ['reason'] },
-  bounced_http_seconds: { kind: 'histogram', help: 'Time of one HTTP request', labels: ['route'], buckets: SECONDS },
+  bounced_http_seconds: { kind: 'histogram', help: 'Time of one HTTP request', labels: ['route'], buckets: LATENCY_BUCKETS_SECONDS },
 } as const satisfies Record<string, MetricRow>
 
 export type MetricName = keyof typeof METRICS
-export type Labels = Readonly<Record<string, string | number>>
+export type MetricLabels = Readonly<Record<string, string | number>>
 
 /** `count` adds (1 unless told), `gauge` sets, `observe` puts a value into a histogram. None of them throws. */
 export type Telemetry = {
   readonly log: Logger
-  readonly count: (name: MetricName, labels?: Labels, n?: number) => void
-  readonly gauge: (name: MetricName, value: number) => void
-  readonly observe: (name: MetricName, value: number, labels?: Labels) => void
+  readonly count: (name: MetricName, labels?: MetricLabels, n?: number) => void
+  readonly setGauge: (name: MetricName, value: number) => void
+  readonly observe: (name: MetricName, value: number, labels?: MetricLabels) => void
   /** The Prometheus text and its content type. */
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>
 }
@@ -91,11 +96,11 @@ const ADDRESS_FIELDS = ['recipient', 'address', 'email', 'from', 'to', 'mailFrom
 /** Makes the process's telemetry. `format` auto: pretty when standard error is a terminal. Logs go to standard error. */
 export async function createTelemetry(options: { level: LogLevel; format: 'auto' | 'json' | 'pretty' }): Promise<Telemetry> {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && process.stderr.isTTY === true)
-  const [log, meters] = await Promise.all([makeLogger(options.level, pretty), makeMeters()])
-  return { log, ...meters }
+  const [log, metrics] = await Promise.all([createLogger(options.level, pretty), createMetrics()])
+  return { log, ...metrics }
 }
 
-async function makeLogger(level: LogLevel, pretty: boolean): Promise<Logger> {
+async function createLogger(level: LogLevel, pretty: boolean): Promise<Logger> {
   const { pino, destination, stdSerializers } = await import('pino')
   const serializers = Object.fromEntries(ADDRESS_FIELDS.map((name) => [name, maskValue]))
   const options = { level, base: null, serializers, timestamp: () => `,"time":"${new Date().toISOString()}"` }
@@ -104,30 +109,30 @@ async function makeLogger(level: LogLevel, pretty: boolean): Promise<Logger> {
   const stream = PinoPretty({
     destination: 2,
     sync: true,
-    messageFormat: (line, key) => printable(typeof line[key] === 'string' ? line[key] : ''),
+    messageFormat: (line, key) => toPrintable(typeof line[key] === 'string' ? line[key] : ''),
   })
   return pino(
     {
       ...options,
-      serializers: { ...serializers, err: (error: Error) => printableError(stdSerializers.err(error)) },
-      formatters: { log: printableLine },
+      serializers: { ...serializers, err: (error: Error) => toPrintableError(stdSerializers.err(error)) },
+      formatters: { log: toPrintableFields },
     },
     stream,
   )
 }
 
 /** JSON escapes the controls of C0; a terminal heeds those of C1 too, and turns text around. */
-function printableLine(line: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(line).map(([name, value]) => [name, typeof value === 'string' ? printable(value) : value]))
+function toPrintableFields(line: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(line).map(([name, value]) => [name, typeof value === 'string' ? toPrintable(value) : value]))
 }
 
-const printableError = <E extends { readonly message: string; readonly stack: string }>(error: E): E => ({
+const toPrintableError = <E extends { readonly message: string; readonly stack: string }>(error: E): E => ({
   ...error,
-  message: printable(error.message),
-  stack: printable(error.stack),
+  message: toPrintable(error.message),
+  stack: toPrintable(error.stack),
 })
 
-async function makeMeters(): Promise<Omit<Telemetry, 'log'>> {
+async function createMetrics(): Promise<Omit<Telemetry, 'log'>> {
   const { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } = await import('prom-client')
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -138,11 +143,11 @@ async function makeMeters(): Promise<Omit<Telemetry, 'log'>> {
     const common = { name, help: row.help, labelNames: [...row.labels], registers: [registry] }
     if (row.kind === 'counter') counters.set(name, new Counter(common))
     else if (row.kind === 'gauge') gauges.set(name, new Gauge(common))
-    else histograms.set(name, new Histogram({ ...common, buckets: [...(row.buckets ?? SECONDS)] }))
+    else histograms.set(name, new Histogram({ ...common, buckets: [...(row.buckets ?? LATENCY_BUCKETS_SECONDS)] }))
   }
   return {
     count: (name, labels = {}, n = 1) => counters.get(name)?.inc(labels, n),
-    gauge: (name, value) => gauges.get(name)?.set(value),
+    setGauge: (name, value) => gauges.get(name)?.set(value),
     observe: (name, value, labels = {}) => histograms.get(name)?.observe(labels, value),
     metrics: async () => ({ type: registry.contentType, text: await registry.metrics() }),
   }
@@ -161,7 +166,7 @@ function maskValue(value: unknown): unknown {
 export function maskAddress(address: string): string {
   const at = address.lastIndexOf('@')
   const domain = at < 0 ? '' : address.slice(at)
-  return printable(`${address.slice(0, 1)}***${domain}`)
+  return toPrintable(`${address.slice(0, 1)}***${domain}`)
 }
 
 /** Every control of C0 and C1 but tab and line feed, the soft line ends, and the marks that turn the direction of text. */
@@ -173,7 +178,7 @@ const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\
  *
  *     printable('\u001b]0;owned\u0007hello') → '␛]0;owned␇hello'
  */
-export function printable(text: string): string {
+export function toPrintable(text: string): string {
   return text.replaceAll(UNPRINTABLE, (mark) => {
     const code = mark.charCodeAt(0)
     if (code < 0x20) return String.fromCharCode(0x2400 + code)

@@ -5,7 +5,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { databaseOf, loadConfig } from '../src/settings/load.ts'
+import { databaseUrlOf, loadConfig } from '../src/settings/load.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bounced-config-'))
 
@@ -94,5 +94,5 @@ describe('the database', () => {
     [{ BOUNCED_DATABASE: 'sqlite:/tmp/x.db' }, /^sqlite:\/tmp\/x\.db$/],
     [{ BOUNCED_DATABASE: 'postgres://u@h/d' }, /^postgres:\/\/u@h\/d$/],
   ] as const
-  test.each(URLS)('of %j', (env, url) => expect(databaseOf(loadConfig(env).settings)).toMatch(url))
+  test.each(URLS)('of %j', (env, url) => expect(databaseUrlOf(loadConfig(env).settings)).toMatch(url))
 })

@@ -11,7 +11,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { API_KEY, API_USER, startDaemon, type Daemon } from './support/daemon.ts'
-import { startReceiver, type Receiver } from './support/receiver.ts'
+import { startWebhookReceiver, type WebhookReceiver } from './support/receiver.ts'
 
 const load = createRequire(import.meta.url)
 
@@ -48,7 +48,7 @@ const refused = z.object({ message: z.literal('error'), errors: z.array(z.string
 describe('clients of the vendor', () => {
   let daemon: Daemon
   let proxy: Server
-  let receiver: Receiver
+  let receiver: WebhookReceiver
   let client: SendCloud
   const dial = globalAgent.createConnection.bind(globalAgent)
 
@@ -69,7 +69,7 @@ describe('clients of the vendor', () => {
   beforeAll(async () => {
     daemon = await startDaemon({ env: { BOUNCED_WEBHOOKS_ALLOW_PRIVATE: 'true' } })
     proxy = await startProxy(daemon.httpPort)
-    receiver = await startReceiver()
+    receiver = await startWebhookReceiver()
     process.env['http_proxy'] = `http://127.0.0.1:${portOf(proxy)}`
     globalAgent.createConnection = () => connect(daemon.httpPort, '127.0.0.1')
     // The checked door: the package has no types; what is called of it is named above.

@@ -8,13 +8,13 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startApp } from '../src/daemon/app.ts'
 import { loadConfig } from '../src/settings/load.ts'
-import { keepingOf, openGround, patienceOf } from '../src/daemon/delivery-setup.ts'
-import { createMxLookUp } from '../src/net/mx.ts'
-import { KEEPING } from '../src/smtp-client/connection-pool.ts'
-import { PATIENCE } from '../src/smtp-client/step-timeouts.ts'
+import { connectionReuseOf, openNetworkEnvironment, smtpTimeoutsOf } from '../src/daemon/delivery-setup.ts'
+import { createMxResolver } from '../src/net/mx.ts'
+import { DEFAULT_POOL_LIMITS } from '../src/smtp-client/connection-pool.ts'
+import { DEFAULT_STEP_TIMEOUTS } from '../src/smtp-client/step-timeouts.ts'
 import type { Settings } from '../src/settings/schema.ts'
 import { createTelemetry } from '../src/telemetry.ts'
-import { createZone } from './support/zone.ts'
+import { createZoneLookUp } from './support/zone.ts'
 
 const settingsOf = (delivery: Readonly<Record<string, string>>): Settings =>
   loadConfig({
@@ -26,13 +26,13 @@ const settingsOf = (delivery: Readonly<Record<string, string>>): Settings =>
 
 test.each(['mx', 'off'])('mode %s: a domain that moves is seen after five minutes, whatever others still remember', async (mode) => {
   const zone = { 'MX example.com': [['old.example', '10']] }
-  const kept = createZone({ ...zone })
-  const ground = await openGround(settingsOf({ BOUNCED_DELIVERY_MODE: mode }), {
-    kept,
-    fresh: (name, type) => createZone(zone)(name, type),
+  const kept = createZoneLookUp({ ...zone })
+  const ground = await openNetworkEnvironment(settingsOf({ BOUNCED_DELIVERY_MODE: mode }), {
+    cached: kept,
+    uncached: (name, type) => createZoneLookUp(zone)(name, type),
   })
   const clock = { now: 1_000 }
-  const mx = createMxLookUp({ lookUp: ground.mxLookUp, now: () => clock.now })
+  const mx = createMxResolver({ lookUp: ground.mxLookUp, now: () => clock.now })
   expect(await mx.find('example.com')).toMatchObject({ set: 'old.example' })
   zone['MX example.com'] = [['new.example', '10']]
   clock.now += 299_000
@@ -45,7 +45,7 @@ test.each(['mx', 'off'])('mode %s: a domain that moves is seen after five minute
 
 test('limits of time and kept connections are settings, whose defaults are the transport’s', () => {
   const { delivery: usual } = settingsOf({})
-  expect([patienceOf(usual), keepingOf(usual)]).toEqual([PATIENCE, KEEPING])
+  expect([smtpTimeoutsOf(usual), connectionReuseOf(usual)]).toEqual([DEFAULT_STEP_TIMEOUTS, DEFAULT_POOL_LIMITS])
   const { delivery: other } = settingsOf({
     BOUNCED_DELIVERY_CONNECT_SECONDS: '1',
     BOUNCED_DELIVERY_GREETING_SECONDS: '2.5',
@@ -56,8 +56,8 @@ test('limits of time and kept connections are settings, whose defaults are the t
     BOUNCED_DELIVERY_CONNECTION_IDLE_SECONDS: '7',
     BOUNCED_DELIVERY_IDLE_CONNECTIONS: '8',
   })
-  expect(patienceOf(other)).toEqual({ connectMs: 1_000, greetingMs: 2_500, commandMs: 3_000, blockMs: 4_000, endMs: 5_000 })
-  expect(keepingOf(other)).toEqual({ mails: 6, idleMs: 7_000, idle: 8 })
+  expect(smtpTimeoutsOf(other)).toEqual({ connectMs: 1_000, greetingMs: 2_500, commandMs: 3_000, blockMs: 4_000, endMs: 5_000 })
+  expect(connectionReuseOf(other)).toEqual({ mailsPerConnection: 6, idleTimeoutMs: 7_000, maxIdle: 8 })
   expect(() => settingsOf({ BOUNCED_DELIVERY_END_SECONDS: '0' })).toThrow('BOUNCED_DELIVERY_END_SECONDS')
 })
 

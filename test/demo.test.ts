@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { batchesOf, recipientsOf } from '../src/commands/queue/demo-campaign.ts'
+import { splitIntoBatches, generateRecipients } from '../src/commands/queue/demo-campaign.ts'
 
 const CLI = join(import.meta.dirname, '../src/cli.ts')
 
@@ -41,9 +41,9 @@ test.each([
 })
 
 test('the list is whole, mixed, and parted into requests', () => {
-  const list = recipientsOf(1_000)
+  const list = generateRecipients(1_000)
   expect(list.length).toBe(1_000)
   expect(new Set(list).size).toBe(1_000)
   expect(new Set(list.slice(0, 100).map((address) => address.split('@')[1])).size).toBe(8)
-  expect(batchesOf(list).map((batch) => batch.length)).toEqual(Array.from({ length: 20 }, () => 50))
+  expect(splitIntoBatches(list).map((batch) => batch.length)).toEqual(Array.from({ length: 20 }, () => 50))
 })

@@ -11,10 +11,10 @@ import { parse } from 'tldts'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { classify } from '../src/classify/classify.ts'
-import { subjectOfReport } from '../src/classify/subject.ts'
+import { classifierInputOfReport } from '../src/classify/subject.ts'
 import { loadRules } from '../src/config/rule-files.ts'
 import { type RecipientReport, REPORT_KINDS, parseReport } from '../src/mail/report.ts'
-import { bestStatus } from '../src/mail/smtp/recipient-status.ts'
+import { selectEnhancedStatus } from '../src/mail/smtp/recipient-status.ts'
 
 const ROOT = join(import.meta.dirname, '..', 'fixtures')
 
@@ -58,13 +58,13 @@ const table = loadRules()
 
 /** A recipient as the fixtures write it; of the verdict only what `want` asks for. */
 function rowOf(of: RecipientReport, want: Row | undefined): Record<string, unknown> {
-  const verdict: Record<string, unknown> = { ...classify(table, subjectOfReport(of)) }
+  const verdict: Record<string, unknown> = { ...classify(table, classifierInputOfReport(of)) }
   const asked = (['reason', 'permanence', 'subStatus', 'weak'] as const).filter((name) => want?.[name] !== undefined)
   return {
     recipient: of.recipient,
     action: of.action,
     code: of.reply.code,
-    status: bestStatus(of),
+    status: selectEnhancedStatus(of),
     ...Object.fromEntries(asked.map((name) => [name, verdict[name]])),
   }
 }

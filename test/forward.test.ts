@@ -4,10 +4,10 @@
 import { createTransport } from 'nodemailer'
 import { expect, test } from 'vitest'
 import { RETURN_PATH_DOMAIN, startDaemon } from './support/daemon.ts'
-import { startReceiver } from './support/receiver.ts'
+import { startWebhookReceiver } from './support/receiver.ts'
 
 test('a mail to a route domain survives a kill and reaches the endpoint; others are refused', async () => {
-  const receiver = await startReceiver()
+  const receiver = await startWebhookReceiver()
   const env = { BOUNCED_WEBHOOKS_ALLOW_PRIVATE: 'true', BOUNCED_ROUTE_DOMAINS: 'in.example.com' }
   const first = await startDaemon({ env })
   const raw = 'From: joe@example.org\r\nTo: help@in.example.com\r\nSubject: hi\r\n\r\nhello\r\n'
@@ -31,10 +31,10 @@ test('a mail to a route domain survives a kill and reaches the endpoint; others 
   } finally {
     await first.kill()
   }
-  receiver.got.length = 0
+  receiver.requests.length = 0
   const second = await startDaemon({ env, data: first.data })
   try {
-    const heard = (): { readonly body: string } | undefined => receiver.got.findLast(({ body }) => body.includes('mx route'))
+    const heard = (): { readonly body: string } | undefined => receiver.requests.findLast(({ body }) => body.includes('mx route'))
     await second.api('POST', '/v1/webhooks/1/replay', { from: '2020-01-01T00:00:00Z' })
     await expect.poll(heard, { timeout: 8_000 }).toBeDefined()
     const body = JSON.parse(heard()?.body ?? '{}')

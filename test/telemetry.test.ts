@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { maskAddress, printable } from '../src/telemetry.ts'
+import { maskAddress, toPrintable } from '../src/telemetry.ts'
 
 const TELEMETRY = join(import.meta.dirname, '../src/telemetry.ts')
 const HOSTILE = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202egnp.exe\n{"level":60,"msg":"forged"}\r\n'
@@ -46,4 +46,4 @@ test.each([
   ['a\u009b31mb', 'a\ufffd31mb'],
   ['\u202eabc', '\ufffdabc'],
   ['tab\tand\nline', 'tab\tand\nline'],
-])('terminal escapes: %j', (text, want) => expect(printable(text)).toBe(want))
+])('terminal escapes: %j', (text, want) => expect(toPrintable(text)).toBe(want))

@@ -6,25 +6,25 @@
  * mails has been touched. What she forges about his mails may lie in his inbox as unverified.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { addAccount } from '../src/daemon/accounts.ts'
+import { createAccountWithApiUser } from '../src/daemon/accounts.ts'
 import { hashAddress } from '../src/correlate/address-hash.ts'
 import { deriveTokenKey } from '../src/correlate/token-keys.ts'
-import { mintToken, type Purpose } from '../src/correlate/token.ts'
-import { NO_PROOFS, type Proofs } from '../src/mail-auth/verify-signatures.ts'
-import { listAccountsForOperator, saveSettings } from '../src/store/account/accounts.ts'
-import { endpointsOf, saveEndpoint } from '../src/store/webhook/endpoints.ts'
+import { mintToken, type TokenPurpose } from '../src/correlate/token.ts'
+import { NO_AUTHENTICATION_RESULTS, type AuthenticationResults } from '../src/mail-auth/verify-signatures.ts'
+import { listAccountsForOperator, saveAccountSettings } from '../src/store/account/accounts.ts'
+import { listEndpointsOfAccounts, saveEndpoint } from '../src/store/webhook/endpoints.ts'
 import type { Engine } from '../src/store/engine/engine.ts'
-import { pageRowsForOperator } from '../src/store/facts/rebuild.ts'
+import { listRowsForOperator } from '../src/store/facts/rebuild.ts'
 import { COUNTERS, DELIVERIES, INBOX, SUPPRESSIONS } from '../src/store/schema.ts'
 import { OUTBOX } from '../src/store/webhook/outbox.ts'
-import type { Web } from '../src/http/server/server.ts'
+import type { HttpServer } from '../src/http/server/server.ts'
 import { createReceiver, type Receiver } from '../src/service/receive/receive.ts'
 import { rebuild } from '../src/service/admin/rebuild.ts'
-import type { Shop } from '../src/service/context.ts'
-import { makeWeb } from './support/services.ts'
+import type { Context } from '../src/service/context.ts'
+import { makeHttpApp } from './support/services.ts'
 import { engines } from './support/engines.ts'
-import { arf, incoming, ndr } from './support/reports.ts'
-import { makeShop, MASTER } from './support/context.ts'
+import { arf, makeIncomingMail, ndr } from './support/reports.ts'
+import { makeContext, MASTER } from './support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const [ANN, BOB] = [1, 2]
@@ -42,10 +42,10 @@ type Answer = { readonly status: number; readonly body: string }
 
 describe.each(engines)('$kind', ({ open }) => {
   let engine: Engine
-  let shop: Shop
-  let web: Web
+  let context: Context
+  let web: HttpServer
   let receiver: Receiver
-  const proofs: { now: Proofs } = { now: NO_PROOFS }
+  const proofs: { now: AuthenticationResults } = { now: NO_AUTHENTICATION_RESULTS }
   const keys = new Map<string, string>()
   let mine: Mail
   let his: Mail
@@ -71,10 +71,10 @@ describe.each(engines)('$kind', ({ open }) => {
     return { emailId, token, feedbackId, unsubscribe, messageId: String(messageIdHeader), deliveryId: token.slice(1, 14) }
   }
   const mail = async (to: string, raw: string, over: object = {}): Promise<string> =>
-    (await receiver.submit(incoming(raw, to, { at: T0, receivedAt: T0, ...over }))).digest
+    (await receiver.submit(makeIncomingMail(raw, to, { at: T0, receivedAt: T0, ...over }))).digest
 
   /** A token for Bob's mail under the only key that Ann could hold. */
-  const forged = (purpose: Purpose): string =>
+  const forged = (purpose: TokenPurpose): string =>
     mintToken({
       key: deriveTokenKey(MASTER, ANN, 0),
       keyIndex: 0,
@@ -84,16 +84,16 @@ describe.each(engines)('$kind', ({ open }) => {
     }) ?? ''
   const withReturned = (raw: string, headers: readonly string[]): string =>
     raw.replace(/--b--\r\n$/, `--b\r\nContent-Type: message/rfc822\r\n\r\n${headers.join('\r\n')}\r\n\r\nHello\r\n--b--\r\n`)
-  const aligned = (domain: string): Proofs => ({
-    ...NO_PROOFS,
+  const aligned = (domain: string): AuthenticationResults => ({
+    ...NO_AUTHENTICATION_RESULTS,
     dkim: [{ domain, selector: 's', result: 'pass', valid: true, aligned: true }],
   })
 
   async function of<R extends { readonly account: number }>(
-    shape: Parameters<typeof pageRowsForOperator<R>>[1],
+    shape: Parameters<typeof listRowsForOperator<R>>[1],
     account: number,
   ): Promise<readonly R[]> {
-    return (await pageRowsForOperator<R>(engine.read, shape, null, 100_000)).filter((row) => row.account === account)
+    return (await listRowsForOperator<R>(engine.read, shape, null, 100_000)).filter((row) => row.account === account)
   }
   async function dump(): Promise<object> {
     const accounts = await listAccountsForOperator(engine.read)
@@ -103,7 +103,7 @@ describe.each(engines)('$kind', ({ open }) => {
       shared: await of(SUPPRESSIONS, 0),
       counters: await of(COUNTERS, BOB),
       outbox: await of(OUTBOX, BOB),
-      endpoints: await endpointsOf(engine.read, [BOB]),
+      endpoints: await listEndpointsOfAccounts(engine.read, [BOB]),
       account: accounts.find(({ account }) => account === BOB),
       labels: await engine.read.all('select * from labels where account_id = $1', [BOB]),
       secrets: await engine.read.all('select * from credentials where account_id = $1', [BOB]),
@@ -113,16 +113,16 @@ describe.each(engines)('$kind', ({ open }) => {
 
   beforeAll(async () => {
     engine = (await open()).engine
-    shop = await makeShop(engine, { now: T0 }, [])
+    context = await makeContext(engine, { now: T0 }, [])
     for (const apiUser of ['ann', 'bob']) {
       const made = await engine.tx((db) =>
-        addAccount(db, { apiUser, apiKey: null, trust: apiUser === 'ann' ? 'any' : 'strict', giveUpAfterDays: 5 }, T0),
+        createAccountWithApiUser(db, { apiUser, apiKey: null, trust: apiUser === 'ann' ? 'any' : 'strict', giveUpAfterDays: 5 }, T0),
       )
       keys.set(apiUser, made.apiKey)
     }
     // Both share: what Ann could put on the shared list would stop Bob's mail.
     for (const { account, settings } of await listAccountsForOperator(engine.read))
-      await engine.tx((db) => saveSettings(db, account, { ...settings, sharedList: true }))
+      await engine.tx((db) => saveAccountSettings(db, account, { ...settings, sharedList: true }))
     const endpoint = {
       account: BOB,
       endpointId: 1,
@@ -136,9 +136,9 @@ describe.each(engines)('$kind', ({ open }) => {
     await engine.tx((db) =>
       saveEndpoint(db, { ...endpoint, ...sealed, events: ['invalid', 'soft_bounce', 'report_spam', 'unsubscribe', 'request'] }),
     )
-    const prover = (): Promise<Proofs> => Promise.resolve(proofs.now)
-    receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: true })
-    web = await makeWeb(shop, prover)
+    const prover = (): Promise<AuthenticationResults> => Promise.resolve(proofs.now)
+    receiver = createReceiver(context, { prover, dryRun: false, notifyReplays: true })
+    web = await makeHttpApp(context, prover)
     mine = await register('ann', TARGET)
     his = await register('bob', TARGET)
     const listed = await register('bob', 'gone@example.org')
@@ -372,7 +372,7 @@ describe.each(engines)('$kind', ({ open }) => {
   async function signedBy<T>(domain: string, work: () => Promise<T>): Promise<T> {
     proofs.now = aligned(domain)
     return work().finally(() => {
-      proofs.now = NO_PROOFS
+      proofs.now = NO_AUTHENTICATION_RESULTS
     })
   }
 
@@ -388,7 +388,7 @@ describe.each(engines)('$kind', ({ open }) => {
   test('what Ann may do, she has done to herself; and the facts still add up', async () => {
     const hers = (await of(SUPPRESSIONS, ANN)).filter(({ addressHash }) => addressHash === hashAddress(TARGET)).map(({ list }) => list)
     expect(hers.toSorted()).toEqual(['allow', 'block', 'bounce', 'complaint', 'unsubscribe'])
-    expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differences).toEqual([])
+    expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
   })
 
   test('a bounce of his own is seen: the dumps above would have shown it', async () => {

@@ -3,34 +3,34 @@
  */
 import { expect, test } from 'vitest'
 import { API_KEY, API_USER, startDaemon } from './support/daemon.ts'
-import { say, startReceiver } from './support/receiver.ts'
+import { respondWith, startWebhookReceiver } from './support/receiver.ts'
 
 const MAIL = { from: 'news@example.com', subject: 'Hello', recipients: ['joe@example.org'] }
 const KEY = `apiUser=${API_USER}&apiKey=${API_KEY}`
 
 test('an endpoint is asked, added and served; what it did not hear comes after a kill', async () => {
-  const receiver = await startReceiver()
+  const receiver = await startWebhookReceiver()
   const env = { BOUNCED_WEBHOOKS_ALLOW_PRIVATE: 'true' }
   const first = await startDaemon({ env })
   try {
     const add = `/api/webhook/add?${KEY}&event=18,4&url=${encodeURIComponent(receiver.url)}`
     expect((await first.api('GET', add)).body).toMatchObject({ statusCode: 200, info: { data: { event: '18,4', webhookId: 1 } } })
-    expect(receiver.got.map(({ method }) => method)).toEqual(['GET', 'POST'])
-    receiver.answer = () => undefined
+    expect(receiver.requests.map(({ method }) => method)).toEqual(['GET', 'POST'])
+    receiver.respond = () => undefined
     expect((await first.api('POST', '/v1/messages', MAIL)).status).toBe(201)
-    await expect.poll(() => receiver.got.length, { timeout: 5_000 }).toBe(3)
+    await expect.poll(() => receiver.requests.length, { timeout: 5_000 }).toBe(3)
     await expect
       .poll(async () => (await first.api('GET', '/v1/webhooks/1/outbox')).body, { timeout: 8_000 })
       .toMatchObject({ events: [{ state: 'waiting', attempts: 1, error: 'no answer in time' }] })
   } finally {
     await first.kill()
   }
-  receiver.answer = say(200)
+  receiver.respond = respondWith(200)
   const second = await startDaemon({ env, data: first.data })
   try {
     expect((await second.api('POST', '/v1/messages', MAIL)).status).toBe(201)
-    await expect.poll(() => receiver.got.length, { timeout: 8_000 }).toBe(5)
-    const ids = receiver.got.slice(2).map(({ headers }) => headers['webhook-id'])
+    await expect.poll(() => receiver.requests.length, { timeout: 8_000 }).toBe(5)
+    const ids = receiver.requests.slice(2).map(({ headers }) => headers['webhook-id'])
     expect(new Set(ids).size).toBe(2)
     await expect.poll(async () => (await second.api('GET', '/v1/webhooks/1/outbox')).body, { timeout: 5_000 }).toEqual({ events: [] })
   } finally {
@@ -41,7 +41,7 @@ test('an endpoint is asked, added and served; what it did not hear comes after a
     const refused = await third.api('GET', `/api/webhook/add?${KEY}&event=18&url=${encodeURIComponent(receiver.url)}`)
     expect(refused.body).toMatchObject({ statusCode: 40707 })
     expect((await third.api('POST', '/v1/webhooks', { url: receiver.url })).status).toBe(400)
-    expect(receiver.got).toHaveLength(5)
+    expect(receiver.requests).toHaveLength(5)
   } finally {
     await third.stop()
     await receiver.close()

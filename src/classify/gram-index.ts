@@ -12,39 +12,39 @@
  * One way to file: by runs of `length` characters. A rolling hash of so many bits a character that older ones fall out, spread over 2^18 places
  * (2^16 for two): few enough for the cache, and enough that a thousand segments rarely share one.
  */
-export type Grams = {
-  readonly length: number
-  readonly shift: number
-  readonly bits: number
-  readonly heads: Uint16Array
+export type GramIndex = {
+  readonly gramLength: number
+  readonly hashShift: number
+  readonly hashBits: number
+  readonly bucketByHash: Uint16Array
   readonly buckets: number[][]
 }
 
-export const emptyGrams = (length: number, shift: number, bits: number): Grams => ({
-  length,
-  shift,
-  bits,
-  heads: new Uint16Array(1 << bits),
+export const createGramIndex = (length: number, shift: number, bits: number): GramIndex => ({
+  gramLength: length,
+  hashShift: shift,
+  hashBits: bits,
+  bucketByHash: new Uint16Array(1 << bits),
   buckets: [[]],
 })
 
 /** Knuth's multiplicative constant: neighbouring hashes land far apart. */
-const SPREAD = 0x9e3779b1
+const HASH_MULTIPLIER = 0x9e3779b1
 
-export const placeOf = (hash: number, bits: number): number => Math.imul(hash, SPREAD) >>> (32 - bits)
+export const slotOf = (hash: number, bits: number): number => Math.imul(hash, HASH_MULTIPLIER) >>> (32 - bits)
 
-function hashAt(text: string, end: number, { length, shift, bits }: Grams): number {
+function hashGramAt(text: string, end: number, { gramLength: length, hashShift: shift, hashBits: bits }: GramIndex): number {
   let hash = 0
   for (let at = end - length + 1; at <= end; at++) hash = (hash << shift) ^ text.charCodeAt(at)
-  return placeOf(hash, bits)
+  return slotOf(hash, bits)
 }
 
 /** How often each run stands in all segments: a measure of how often it stands in texts. */
-export function countRuns(texts: Iterable<string>, grams: Grams): ReadonlyMap<number, number> {
+export function countGrams(texts: Iterable<string>, grams: GramIndex): ReadonlyMap<number, number> {
   const counts = new Map<number, number>()
   for (const text of texts) {
-    for (let end = grams.length - 1; end < text.length; end++) {
-      const hash = hashAt(text, end, grams)
+    for (let end = grams.gramLength - 1; end < text.length; end++) {
+      const hash = hashGramAt(text, end, grams)
       counts.set(hash, (counts.get(hash) ?? 0) + 1)
     }
   }
@@ -52,19 +52,19 @@ export function countRuns(texts: Iterable<string>, grams: Grams): ReadonlyMap<nu
 }
 
 /** Files a segment under its rarest run and says where that run ends. */
-export function fileUnder(
-  grams: Grams,
+export function addToRarestGram(
+  grams: GramIndex,
   counts: ReadonlyMap<number, number>,
   { text, id }: { readonly text: string; readonly id: number },
 ): number {
-  let best = { end: grams.length - 1, load: Infinity }
-  for (let end = grams.length - 1; end < text.length; end++) {
-    const load = counts.get(hashAt(text, end, grams)) ?? 0
-    if (load < best.load) best = { end, load }
+  let best = { end: grams.gramLength - 1, load: Infinity }
+  for (let end = grams.gramLength - 1; end < text.length; end++) {
+    const frequency = counts.get(hashGramAt(text, end, grams)) ?? 0
+    if (frequency < best.load) best = { end, load: frequency }
   }
-  const hash = hashAt(text, best.end, grams)
-  const head = grams.heads[hash] ?? 0
-  if (head === 0) grams.heads[hash] = grams.buckets.push([id]) - 1
-  else grams.buckets[head]?.push(id)
+  const hash = hashGramAt(text, best.end, grams)
+  const bucket = grams.bucketByHash[hash] ?? 0
+  if (bucket === 0) grams.bucketByHash[hash] = grams.buckets.push([id]) - 1
+  else grams.buckets[bucket]?.push(id)
   return best.end
 }

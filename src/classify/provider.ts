@@ -8,48 +8,54 @@
  */
 import type { ParsedRuleFile } from './rule-grammar.ts'
 import type { RuleTable } from './rule-table.ts'
-import type { ProviderClue } from './verdict.ts'
+import type { ProviderHint } from './verdict.ts'
 
 /** Host patterns and domains as maps. `exact` and `below` (for `*.`) give the provider; `sites` refine it. */
 export type SiteIndex = {
   readonly exact: ReadonlyMap<string, string>
   readonly below: ReadonlyMap<string, string>
-  readonly domains: ReadonlyMap<string, string>
+  readonly providerByDomain: ReadonlyMap<string, string>
   readonly siteExact: ReadonlyMap<string, string>
   readonly siteBelow: ReadonlyMap<string, string>
   readonly gateways: ReadonlySet<string>
 }
 
-export type ProviderName = { readonly provider: string; readonly from: ProviderClue['source'] }
+export type IdentifiedProvider = { readonly provider: string; readonly source: ProviderHint['source'] }
 
-const TRUST = ['delivery-mx', 'remote-mta', 'quoted-host', 'dkim', 'recipient-domain'] as const satisfies readonly ProviderClue['source'][]
+const HINT_TRUST_ORDER = [
+  'delivery-mx',
+  'remote-mta',
+  'quoted-host',
+  'dkim',
+  'recipient-domain',
+] as const satisfies readonly ProviderHint['source'][]
 
 /** The first file that names a pattern keeps it: the operator's stand in front. */
-function firstWins(pairs: readonly (readonly [string, string])[]): Map<string, string> {
+function mapKeepingFirst(pairs: readonly (readonly [string, string])[]): Map<string, string> {
   const map = new Map<string, string>()
   for (const [key, value] of pairs) if (!map.has(key)) map.set(key, value)
   return map
 }
 
-const isBelow = (pattern: string): boolean => pattern.startsWith('*.')
+const isWildcard = (pattern: string): boolean => pattern.startsWith('*.')
 
-function byPattern(pairs: readonly (readonly [string, string])[]): { exact: Map<string, string>; below: Map<string, string> } {
+function splitPatterns(pairs: readonly (readonly [string, string])[]): { exact: Map<string, string>; below: Map<string, string> } {
   return {
-    exact: firstWins(pairs.filter(([pattern]) => !isBelow(pattern))),
-    below: firstWins(pairs.filter(([pattern]) => isBelow(pattern)).map(([pattern, name]) => [pattern.slice(2), name])),
+    exact: mapKeepingFirst(pairs.filter(([pattern]) => !isWildcard(pattern))),
+    below: mapKeepingFirst(pairs.filter(([pattern]) => isWildcard(pattern)).map(([pattern, name]) => [pattern.slice(2), name])),
   }
 }
 
 /** Makes the maps. */
-export function indexSites(files: readonly ParsedRuleFile[]): SiteIndex {
-  const mx = byPattern(files.flatMap((file) => file.mx.map((pattern) => [pattern, file.provider] as const)))
-  const sites = byPattern(
+export function createSiteIndex(files: readonly ParsedRuleFile[]): SiteIndex {
+  const mx = splitPatterns(files.flatMap((file) => file.mx.map((pattern) => [pattern, file.provider] as const)))
+  const sites = splitPatterns(
     files.flatMap((file) => Object.entries(file.sites).flatMap(([site, patterns]) => patterns.map((pattern) => [pattern, site] as const))),
   )
   return {
     exact: mx.exact,
     below: mx.below,
-    domains: firstWins(files.flatMap((file) => file.domains.map((domain) => [domain, file.provider] as const))),
+    providerByDomain: mapKeepingFirst(files.flatMap((file) => file.domains.map((domain) => [domain, file.provider] as const))),
     siteExact: sites.exact,
     siteBelow: sites.below,
     gateways: new Set(files.filter((file) => file.gateway).map((file) => file.provider)),
@@ -60,7 +66,7 @@ export function indexSites(files: readonly ParsedRuleFile[]): SiteIndex {
 const MAX_LABELS = 20
 
 /** The longest pattern that a host fits. `*.google.com` fits google.com too: both are its operator's. */
-function lookUp(
+function lookUpHost(
   maps: { readonly exact: ReadonlyMap<string, string>; readonly below: ReadonlyMap<string, string> },
   host: string,
 ): string | null {
@@ -76,31 +82,31 @@ function lookUp(
 }
 
 /** A host as patterns see it: lower case, no dot at its end. */
-const plain = (host: string): string => host.trim().toLowerCase().replace(/\.$/, '')
+const normaliseHost = (host: string): string => host.trim().toLowerCase().replace(/\.$/, '')
 
-function named(index: SiteIndex, clue: ProviderClue): string | null {
-  const value = plain(clue.value)
-  if (clue.source === 'recipient-domain') return index.domains.get(value) ?? null
-  if (clue.source === 'dkim') return index.domains.get(value) ?? lookUp(index, value)
-  return lookUp(index, value)
+function providerOfHint(index: SiteIndex, hint: ProviderHint): string | null {
+  const value = normaliseHost(hint.value)
+  if (hint.source === 'recipient-domain') return index.providerByDomain.get(value) ?? null
+  if (hint.source === 'dkim') return index.providerByDomain.get(value) ?? lookUpHost(index, value)
+  return lookUpHost(index, value)
 }
 
 /** The provider by the clues alone; null if none of them is known. Total. */
-export function providerOfClues(index: SiteIndex, clues: readonly ProviderClue[]): ProviderName | null {
-  for (const from of TRUST) {
-    for (const clue of clues) {
-      const provider = clue.source === from ? named(index, clue) : null
-      if (provider !== null) return { provider, from }
+export function providerByHints(index: SiteIndex, hints: readonly ProviderHint[]): IdentifiedProvider | null {
+  for (const from of HINT_TRUST_ORDER) {
+    for (const hint of hints) {
+      const provider = hint.source === from ? providerOfHint(index, hint) : null
+      if (provider !== null) return { provider, source: from }
     }
   }
   return null
 }
 
 /** The provider by the tokens among the phrases that were found. */
-export function providerOfTokens(table: Pick<RuleTable, 'tokens'>, found: readonly number[]): ProviderName | null {
+export function providerByTokens(table: Pick<RuleTable, 'providerByToken'>, found: readonly number[]): IdentifiedProvider | null {
   for (const id of found) {
-    const provider = table.tokens.get(id)
-    if (provider !== undefined) return { provider, from: 'token' }
+    const provider = table.providerByToken.get(id)
+    if (provider !== undefined) return { provider, source: 'token' }
   }
   return null
 }
@@ -117,12 +123,12 @@ export function remoteSiteOf(
   { remoteMta, mx, domain }: { readonly remoteMta: string | null; readonly mx: string | null; readonly domain: string },
 ): string | null {
   if (remoteMta === null || mx !== null || siteOf(table, { domain }).provider !== null) return null
-  const { site, provider, gateway } = siteOf(table, { mx: remoteMta })
+  const { site, provider, isGateway: gateway } = siteOf(table, { mx: remoteMta })
   return provider === null || gateway ? null : site
 }
 
 /** `gateway`: a filter in front of many domains, a site for IP and connection keys only. */
-export type Site = { readonly site: string; readonly provider: string | null; readonly gateway: boolean }
+export type ReceivingSite = { readonly site: string; readonly provider: string | null; readonly isGateway: boolean }
 
 /**
  * The receiving site: a part of a provider where its file names parts, else the provider, else the bare recipient domain, else the
@@ -130,11 +136,11 @@ export type Site = { readonly site: string; readonly provider: string | null; re
  *
  *     siteOf(table, { mx: 'aspmx.l.google.com', domain: 'example.com' })   → { site: 'google', … }
  */
-export function siteOf(table: RuleTable, { mx, domain }: { readonly mx?: string | null; readonly domain?: string | null }): Site {
-  const host = plain(mx ?? '')
-  const name = plain(domain ?? '')
-  const provider = (host === '' ? null : lookUp(table.sites, host)) ?? table.sites.domains.get(name) ?? null
-  const part = host === '' ? null : lookUp({ exact: table.sites.siteExact, below: table.sites.siteBelow }, host)
-  const site = part ?? provider ?? (name === '' ? host : name)
-  return { site, provider, gateway: provider !== null && table.sites.gateways.has(provider) }
+export function siteOf(table: RuleTable, { mx, domain }: { readonly mx?: string | null; readonly domain?: string | null }): ReceivingSite {
+  const host = normaliseHost(mx ?? '')
+  const name = normaliseHost(domain ?? '')
+  const provider = (host === '' ? null : lookUpHost(table.siteIndex, host)) ?? table.siteIndex.providerByDomain.get(name) ?? null
+  const siteWithinProvider = host === '' ? null : lookUpHost({ exact: table.siteIndex.siteExact, below: table.siteIndex.siteBelow }, host)
+  const site = siteWithinProvider ?? provider ?? (name === '' ? host : name)
+  return { site, provider, isGateway: provider !== null && table.siteIndex.gateways.has(provider) }
 }

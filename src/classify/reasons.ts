@@ -4,10 +4,10 @@
  * The table of the taxonomy. A released reason is never renamed or reused. Pure.
  */
 
-export type Fault = 'recipient' | 'mailbox' | 'message' | 'sender' | 'provider' | 'list' | 'unknown'
+export type FaultParty = 'recipient' | 'mailbox' | 'message' | 'sender' | 'provider' | 'list' | 'unknown'
 
 export type ReasonRow = {
-  readonly fault: Fault
+  readonly fault: FaultParty
   /** Sub status when permanent, when temporary. */
   readonly permanent: number
   readonly temporary: number
@@ -15,32 +15,32 @@ export type ReasonRow = {
   readonly permanence: { readonly always?: 'temporary'; readonly default: 'permanent' | 'temporary' }
 }
 
-const lasting = { default: 'permanent' } as const
-const passing = { default: 'temporary' } as const
-const alwaysPassing = { always: 'temporary', default: 'temporary' } as const
+const PERMANENT_BY_DEFAULT = { default: 'permanent' } as const
+const TEMPORARY_BY_DEFAULT = { default: 'temporary' } as const
+const ALWAYS_TEMPORARY = { always: 'temporary', default: 'temporary' } as const
 
 export const REASONS = {
-  'not-exist': { fault: 'recipient', permanent: 406, temporary: 506, permanence: lasting },
-  'domain-not-exist': { fault: 'recipient', permanent: 403, temporary: 503, permanence: lasting },
-  'format-error': { fault: 'recipient', permanent: 404, temporary: 404, permanence: lasting },
-  'mailbox-disabled': { fault: 'recipient', permanent: 408, temporary: 508, permanence: lasting },
-  'mailbox-full': { fault: 'mailbox', permanent: 408, temporary: 508, permanence: alwaysPassing },
-  'recipient-refused': { fault: 'recipient', permanent: 408, temporary: 508, permanence: lasting },
-  policy: { fault: 'message', permanent: 408, temporary: 508, permanence: lasting },
-  'too-large': { fault: 'message', permanent: 408, temporary: 508, permanence: lasting },
-  spam: { fault: 'message', permanent: 407, temporary: 507, permanence: lasting },
-  virus: { fault: 'message', permanent: 407, temporary: 507, permanence: lasting },
-  'ip-blocked': { fault: 'sender', permanent: 405, temporary: 505, permanence: alwaysPassing },
-  'domain-blocked': { fault: 'sender', permanent: 405, temporary: 505, permanence: alwaysPassing },
-  'auth-failure': { fault: 'sender', permanent: 405, temporary: 505, permanence: alwaysPassing },
-  'rate-limited': { fault: 'sender', permanent: 405, temporary: 505, permanence: alwaysPassing },
-  greylisted: { fault: 'provider', permanent: 509, temporary: 509, permanence: alwaysPassing },
-  'server-error': { fault: 'provider', permanent: 403, temporary: 503, permanence: alwaysPassing },
-  unreachable: { fault: 'provider', permanent: 403, temporary: 503, permanence: passing },
-  expired: { fault: 'provider', permanent: 403, temporary: 503, permanence: passing },
-  blacklisted: { fault: 'list', permanent: 401, temporary: 401, permanence: lasting },
-  unsubscribed: { fault: 'list', permanent: 402, temporary: 402, permanence: lasting },
-  other: { fault: 'unknown', permanent: 409, temporary: 509, permanence: passing },
+  'not-exist': { fault: 'recipient', permanent: 406, temporary: 506, permanence: PERMANENT_BY_DEFAULT },
+  'domain-not-exist': { fault: 'recipient', permanent: 403, temporary: 503, permanence: PERMANENT_BY_DEFAULT },
+  'format-error': { fault: 'recipient', permanent: 404, temporary: 404, permanence: PERMANENT_BY_DEFAULT },
+  'mailbox-disabled': { fault: 'recipient', permanent: 408, temporary: 508, permanence: PERMANENT_BY_DEFAULT },
+  'mailbox-full': { fault: 'mailbox', permanent: 408, temporary: 508, permanence: ALWAYS_TEMPORARY },
+  'recipient-refused': { fault: 'recipient', permanent: 408, temporary: 508, permanence: PERMANENT_BY_DEFAULT },
+  policy: { fault: 'message', permanent: 408, temporary: 508, permanence: PERMANENT_BY_DEFAULT },
+  'too-large': { fault: 'message', permanent: 408, temporary: 508, permanence: PERMANENT_BY_DEFAULT },
+  spam: { fault: 'message', permanent: 407, temporary: 507, permanence: PERMANENT_BY_DEFAULT },
+  virus: { fault: 'message', permanent: 407, temporary: 507, permanence: PERMANENT_BY_DEFAULT },
+  'ip-blocked': { fault: 'sender', permanent: 405, temporary: 505, permanence: ALWAYS_TEMPORARY },
+  'domain-blocked': { fault: 'sender', permanent: 405, temporary: 505, permanence: ALWAYS_TEMPORARY },
+  'auth-failure': { fault: 'sender', permanent: 405, temporary: 505, permanence: ALWAYS_TEMPORARY },
+  'rate-limited': { fault: 'sender', permanent: 405, temporary: 505, permanence: ALWAYS_TEMPORARY },
+  greylisted: { fault: 'provider', permanent: 509, temporary: 509, permanence: ALWAYS_TEMPORARY },
+  'server-error': { fault: 'provider', permanent: 403, temporary: 503, permanence: ALWAYS_TEMPORARY },
+  unreachable: { fault: 'provider', permanent: 403, temporary: 503, permanence: TEMPORARY_BY_DEFAULT },
+  expired: { fault: 'provider', permanent: 403, temporary: 503, permanence: TEMPORARY_BY_DEFAULT },
+  blacklisted: { fault: 'list', permanent: 401, temporary: 401, permanence: PERMANENT_BY_DEFAULT },
+  unsubscribed: { fault: 'list', permanent: 402, temporary: 402, permanence: PERMANENT_BY_DEFAULT },
+  other: { fault: 'unknown', permanent: 409, temporary: 509, permanence: TEMPORARY_BY_DEFAULT },
 } as const satisfies Record<string, ReasonRow>
 
 export type Reason = keyof typeof REASONS

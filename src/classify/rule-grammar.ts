@@ -35,12 +35,12 @@
 import * as z from 'zod'
 import { Fault } from '../errors.ts'
 import { type Reason, REASONS } from './reasons.ts'
-import type { PauseClass } from './verdict.ts'
+import type { BackoffClass } from './verdict.ts'
 
 /** Where a file comes from. The operator's rules are asked first. */
-export type Layer = 'operator' | 'shipped'
+export type RuleLayer = 'operator' | 'shipped'
 
-const PAUSES = [
+const BACKOFF_CLASSES = [
   'ip-reputation',
   'ip-blocklist',
   'deferred-for-good',
@@ -53,10 +53,10 @@ const PAUSES = [
   'busy',
   'content',
   'recipient',
-] as const satisfies readonly PauseClass[]
+] as const satisfies readonly BackoffClass[]
 
 const isReason = (value: string): value is Reason => Object.hasOwn(REASONS, value)
-const isZone = (value: string): boolean => {
+const isTimeZone = (value: string): boolean => {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone !== ''
   } catch {
@@ -102,7 +102,7 @@ const rule = z.strictObject({
   id,
   reason: z.string().refine(isReason, { error: (issue) => `"${String(issue.input)}" is no reason` }),
   permanence: z.enum(['permanent', 'temporary']).optional(),
-  pause: z.enum(PAUSES).optional(),
+  pause: z.enum(BACKOFF_CLASSES).optional(),
   deferral: z.literal(true).optional(),
   code: z.array(code).min(1).optional(),
   status: z.array(status).min(1).optional(),
@@ -120,7 +120,7 @@ const file = z.strictObject({
   mx: z.array(host).default([]),
   domains: z.array(domain).default([]),
   tokens: z.array(phrase).default([]),
-  zone: z.string().refine(isZone, 'is no IANA time zone').optional(),
+  zone: z.string().refine(isTimeZone, 'is no IANA time zone').optional(),
   source: z.union([z.string(), z.array(z.string())]).optional(),
   owns: z.array(status).default([]),
   sites: z.record(name, z.array(host).min(1)).default({}),
@@ -133,12 +133,12 @@ export type ParsedRule = z.infer<typeof rule> & { readonly reason: Reason }
 export type ParsedEvidence = z.infer<typeof evidence>
 export type ParsedRuleFile = Omit<z.infer<typeof file>, 'rule'> & {
   readonly file: string
-  readonly layer: Layer
+  readonly layer: RuleLayer
   readonly rules: readonly ParsedRule[]
 }
 
 /** Names the rule beside its place, since a TOML author counts no rules. */
-function placeOf(data: unknown, path: readonly PropertyKey[]): string {
+function describeIssuePath(data: unknown, path: readonly PropertyKey[]): string {
   const [first, at] = path
   if (first !== 'rule' || typeof at !== 'number') return path.map(String).join('.')
   const rules: unknown = typeof data === 'object' && data !== null && 'rule' in data ? data.rule : null
@@ -148,18 +148,20 @@ function placeOf(data: unknown, path: readonly PropertyKey[]): string {
 }
 
 /** Checks one file's data. Throws rule_invalid that names the file, the rule and what is wrong, all faults at once. */
-export function readRuleFile(where: { readonly file: string; readonly layer: Layer }, data: unknown): ParsedRuleFile {
+export function readRuleFile(origin: { readonly file: string; readonly layer: RuleLayer }, data: unknown): ParsedRuleFile {
   const read = file.safeParse(data)
   if (!read.success) {
-    const lines = read.error.issues.map((issue) => `${placeOf(data, issue.path)}: ${issue.message}`)
-    throw new Fault('rule_invalid', `${where.file}: ${lines.join('; ')}`, { detail: { file: where.file } })
+    const lines = read.error.issues.map((issue) => `${describeIssuePath(data, issue.path)}: ${issue.message}`)
+    throw new Fault('rule_invalid', `${origin.file}: ${lines.join('; ')}`, { detail: { file: origin.file } })
   }
   const { rule: rules, ...head } = read.data
-  const bare = rules.find((one) => one.code === undefined && one.status === undefined && one.says === undefined && one.around === undefined)
-  if (bare !== undefined) {
-    throw new Fault('rule_invalid', `${where.file}: rule "${bare.id}" has no condition; give it code, status, says or around`, {
-      detail: { file: where.file, id: bare.id },
+  const unconditional = rules.find(
+    (one) => one.code === undefined && one.status === undefined && one.says === undefined && one.around === undefined,
+  )
+  if (unconditional !== undefined) {
+    throw new Fault('rule_invalid', `${origin.file}: rule "${unconditional.id}" has no condition; give it code, status, says or around`, {
+      detail: { file: origin.file, id: unconditional.id },
     })
   }
-  return { ...head, ...where, rules: rules.map((one) => ({ ...one, reason: isReason(one.reason) ? one.reason : 'other' })) }
+  return { ...head, ...origin, rules: rules.map((one) => ({ ...one, reason: isReason(one.reason) ? one.reason : 'other' })) }
 }

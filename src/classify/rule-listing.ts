@@ -3,21 +3,21 @@
  *
  * Pure. See also: classify/rule-table.
  */
-import type { Layer } from './rule-grammar.ts'
-import { type Fault, type Reason, REASONS } from './reasons.ts'
+import type { RuleLayer } from './rule-grammar.ts'
+import { type FaultParty, type Reason, REASONS } from './reasons.ts'
 import type { RuleTable } from './rule-table.ts'
-import type { PauseClass, Permanence } from './verdict.ts'
+import type { BackoffClass, Permanence } from './verdict.ts'
 
 /** One rule. `asked`: with the words, after the reply's enhanced code, or by `standard` at last. */
-export type RuleRow = {
+export type ListedRule = {
   readonly id: string
   readonly provider: string
-  readonly layer: Layer
+  readonly layer: RuleLayer
   readonly file: string
   readonly reason: Reason
-  readonly fault: Fault
+  readonly fault: FaultParty
   readonly permanence: Permanence | null
-  readonly pause: PauseClass | null
+  readonly pause: BackoffClass | null
   readonly deferral: boolean
   readonly asked: 'first' | 'after-code' | 'standard'
   readonly code: readonly (number | string)[]
@@ -30,7 +30,7 @@ export type RuleRow = {
 }
 
 /** All rules in the order in which they are asked. Total. */
-export function describeRules(table: RuleTable): readonly RuleRow[] {
+export function listRules(table: RuleTable): readonly ListedRule[] {
   return table.rules.map((rule) => ({
     id: rule.id,
     provider: rule.section,

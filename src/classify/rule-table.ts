@@ -9,21 +9,21 @@
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '../errors.ts'
-import type { Layer, ParsedRule, ParsedRuleFile } from './rule-grammar.ts'
-import { indexPhrases, type PhraseIndex } from './phrase-index.ts'
+import type { RuleLayer, ParsedRule, ParsedRuleFile } from './rule-grammar.ts'
+import { createPhraseIndex, type PhraseIndex } from './phrase-index.ts'
 import { parsePhrase, type Phrase } from './phrase.ts'
-import { indexSites, type SiteIndex } from './provider.ts'
-import { compileStatus, type StatusTest } from './status-pattern.ts'
+import { createSiteIndex, type SiteIndex } from './provider.ts'
+import { compileStatusPattern, type StatusMatcher } from './status-pattern.ts'
 
 /** A rule ready to be asked. Phrases are numbers in the table's index. */
 export type Rule = ParsedRule & {
   readonly order: number
   readonly file: string
-  readonly layer: Layer
+  readonly layer: RuleLayer
   /** The provider, or `common`, or `standard`. */
   readonly section: string
   readonly codes: ReadonlySet<number | string> | null
-  readonly statuses: readonly StatusTest[] | null
+  readonly statuses: readonly StatusMatcher[] | null
   readonly saysIds: readonly number[]
   readonly unlessIds: readonly number[]
   readonly aroundIds: readonly number[]
@@ -35,20 +35,20 @@ export type RuleTable = {
   readonly files: readonly ParsedRuleFile[]
   readonly rules: readonly Rule[]
   readonly phrases: readonly Phrase[]
-  readonly index: PhraseIndex
+  readonly phraseIndex: PhraseIndex
   /** For each phrase the rules that say it. */
   readonly rulesByPhrase: readonly (readonly Rule[])[]
   /** Rules of a section that go by code or status alone. */
-  readonly wordless: ReadonlyMap<string, readonly Rule[]>
-  readonly standard: readonly Rule[]
+  readonly codeOnlyRules: ReadonlyMap<string, readonly Rule[]>
+  readonly standardRules: readonly Rule[]
   /** Codes that a provider uses in its own way. */
-  readonly owned: ReadonlyMap<string, readonly StatusTest[]>
-  readonly tokens: ReadonlyMap<number, string>
-  readonly sites: SiteIndex
+  readonly ownedStatuses: ReadonlyMap<string, readonly StatusMatcher[]>
+  readonly providerByToken: ReadonlyMap<number, string>
+  readonly siteIndex: SiteIndex
 }
 
 /** The order in which files are asked. */
-function rankOf(file: ParsedRuleFile): number {
+function filePriorityOf(file: ParsedRuleFile): number {
   const layer = file.layer === 'operator' ? 0 : 10
   return layer + (file.provider === 'standard' ? 2 : file.provider === 'common' ? 1 : 0)
 }
@@ -60,7 +60,7 @@ const versionOf = (files: readonly ParsedRuleFile[]): string =>
     .slice(0, 12)
 
 /** Ids are what verdicts are explained and superseded by: one rule each. */
-function refuseTwins(files: readonly ParsedRuleFile[]): void {
+function assertUniqueIds(files: readonly ParsedRuleFile[]): void {
   const seen = new Map<string, string>()
   for (const file of files) {
     for (const { id } of file.rules) {
@@ -74,12 +74,12 @@ function refuseTwins(files: readonly ParsedRuleFile[]): void {
 }
 
 /** Numbers each different phrase once. */
-function phraseBook(): { readonly phrases: Phrase[]; readonly idOf: (source: string) => number } {
+function createPhraseRegistry(): { readonly phrases: Phrase[]; readonly idOf: (source: string) => number } {
   const phrases: Phrase[] = []
   const ids = new Map<string, number>()
   const idOf = (source: string): number => {
-    const known = ids.get(source)
-    if (known !== undefined) return known
+    const existingId = ids.get(source)
+    if (existingId !== undefined) return existingId
     ids.set(source, phrases.push(parsePhrase(source)) - 1)
     return phrases.length - 1
   }
@@ -87,7 +87,7 @@ function phraseBook(): { readonly phrases: Phrase[]; readonly idOf: (source: str
 }
 
 /** Runs `make` and names file and rule in what it throws. */
-function within<T>(file: ParsedRuleFile, id: string, make: () => T): T {
+function withRuleContext<T>(file: ParsedRuleFile, id: string, make: () => T): T {
   try {
     return make()
   } catch (cause) {
@@ -108,7 +108,7 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
   return files
     .flatMap((file) => file.rules.map((rule) => ({ file, rule })))
     .map(({ file, rule }, order) =>
-      within(file, rule.id, () => {
+      withRuleContext(file, rule.id, () => {
         if (file.provider === 'standard' && (rule.says ?? rule.unless ?? rule.around) !== undefined) {
           throw new Fault('rule_invalid', 'standard rules go by code and status alone; words belong into common')
         }
@@ -119,7 +119,7 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
           layer: file.layer,
           section: file.provider,
           codes: rule.code === undefined ? null : new Set(rule.code),
-          statuses: rule.status?.map(compileStatus) ?? null,
+          statuses: rule.status?.map(compileStatusPattern) ?? null,
           saysIds: rule.says?.map(idOf) ?? [],
           unlessIds: rule.unless?.map(idOf) ?? [],
           aroundIds: rule.around?.map(idOf) ?? [],
@@ -132,31 +132,33 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
  * Makes the table without asking the evidence (see classify/rule-evidence for the door that asks). Files may come in any order and
  * may be a subset. Throws rule_invalid for ids that stand twice and phrases that cannot be searched.
  */
-export function buildTable(given: readonly ParsedRuleFile[]): RuleTable {
-  refuseTwins(given)
-  const files = given.toSorted((a, b) => rankOf(a) - rankOf(b) || (a.provider < b.provider ? -1 : a.provider > b.provider ? 1 : 0))
-  const { phrases, idOf } = phraseBook()
+export function buildRuleTable(ruleFiles: readonly ParsedRuleFile[]): RuleTable {
+  assertUniqueIds(ruleFiles)
+  const files = ruleFiles.toSorted(
+    (a, b) => filePriorityOf(a) - filePriorityOf(b) || (a.provider < b.provider ? -1 : a.provider > b.provider ? 1 : 0),
+  )
+  const { phrases, idOf } = createPhraseRegistry()
   const rules = compileRules(files, idOf)
   const tokens = new Map(
-    files.flatMap((file) => file.tokens.map((token) => [within(file, 'tokens', () => idOf(token)), file.provider] as const)),
+    files.flatMap((file) => file.tokens.map((token) => [withRuleContext(file, 'tokens', () => idOf(token)), file.provider] as const)),
   )
   const rulesByPhrase: Rule[][] = phrases.map(() => [])
   for (const rule of rules) for (const id of rule.saysIds) rulesByPhrase[id]?.push(rule)
-  const worded = (rule: Rule): boolean => rule.section !== 'standard'
+  const isNotStandard = (rule: Rule): boolean => rule.section !== 'standard'
   return {
     version: versionOf(files),
     files,
     rules,
     phrases,
-    index: indexPhrases(phrases),
+    phraseIndex: createPhraseIndex(phrases),
     rulesByPhrase,
-    wordless: groupBy(
-      rules.filter((rule) => worded(rule) && rule.saysIds.length === 0),
+    codeOnlyRules: groupBy(
+      rules.filter((rule) => isNotStandard(rule) && rule.saysIds.length === 0),
       (rule) => [rule.section],
     ),
-    standard: rules.filter((rule) => !worded(rule)),
-    owned: new Map(files.map((file) => [file.provider, file.owns.map(compileStatus)])),
-    tokens,
-    sites: indexSites(files),
+    standardRules: rules.filter((rule) => !isNotStandard(rule)),
+    ownedStatuses: new Map(files.map((file) => [file.provider, file.owns.map(compileStatusPattern)])),
+    providerByToken: tokens,
+    siteIndex: createSiteIndex(files),
   }
 }

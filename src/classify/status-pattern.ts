@@ -7,27 +7,27 @@
  */
 
 /** Whether a status such as "5.1.1" fits. Total: null fits nothing. */
-export type StatusTest = (status: string | null) => boolean
+export type StatusMatcher = (status: string | null) => boolean
 
-const STATUS = /^([245])\.(\d{1,3})\.(\d{1,3})$/
+const ENHANCED_STATUS = /^([245])\.(\d{1,3})\.(\d{1,3})$/
 
 /** The class of a status: 2, 4 or 5; null for what is none. */
-export function classOf(status: string | null): 2 | 4 | 5 | null {
-  const first = STATUS.exec(status ?? '')?.[1]
+export function statusClassOf(status: string | null): 2 | 4 | 5 | null {
+  const first = ENHANCED_STATUS.exec(status ?? '')?.[1]
   return first === '5' ? 5 : first === '4' ? 4 : first === '2' ? 2 : null
 }
 
 /** Whether a status says nothing more than its class: x.0.0. */
-export function isBare(status: string | null): boolean {
+export function isGenericStatus(status: string | null): boolean {
   return status === null || /^[245]\.0\.0$/.test(status)
 }
 
 /** Makes the test of one pattern that the grammar has let through. */
-export function compileStatus(pattern: string): StatusTest {
+export function compileStatusPattern(pattern: string): StatusMatcher {
   const [first, second, third = 'x'] = pattern.split('.')
   const [low, high = low] = third.split('-').map(Number)
   return (status) => {
-    const parts = STATUS.exec(status ?? '')
+    const parts = ENHANCED_STATUS.exec(status ?? '')
     if (parts === null) return false
     const detail = Number(parts[3])
     return (

@@ -3,32 +3,32 @@
  *
  * See also: classify/reasons (the table of reasons), classify/classify (who decides).
  */
-import type { Reply } from '../mail/smtp/reply.ts'
-import type { Action } from '../mail/report.ts'
-import type { Reason, Fault as FaultParty } from './reasons.ts'
+import type { SmtpReply } from '../mail/smtp/reply.ts'
+import type { DsnAction } from '../mail/report.ts'
+import type { Reason, FaultParty } from './reasons.ts'
 
 export type Permanence = 'permanent' | 'temporary'
 
 /** Where the name of the provider came from, in order of trust (DESIGN, Rules). */
-export type ProviderClue = {
+export type ProviderHint = {
   readonly source: 'delivery-mx' | 'remote-mta' | 'quoted-host' | 'dkim' | 'recipient-domain' | 'token'
   /** A host (for the first four), a domain, or the reply text (for `token`). */
   readonly value: string
 }
 
 /** What is classified: one recipient of a report, or one live answer. */
-export type Subject = {
-  readonly reply: Reply
+export type ClassifierInput = {
+  readonly reply: SmtpReply
   /** The report's own Status field; null in a live dialogue. */
   readonly reportStatus: string | null
-  readonly action: Action
+  readonly action: DsnAction
   /** All words about this recipient that a rule may read. */
   readonly text: string
-  readonly clues: readonly ProviderClue[]
+  readonly hints: readonly ProviderHint[]
 }
 
 /** Codes of the pause classes (queue/backoff/backoff-classes), null when the answer pauses nothing. */
-export type PauseClass =
+export type BackoffClass =
   | 'ip-reputation'
   | 'ip-blocklist'
   | 'deferred-for-good'
@@ -42,7 +42,7 @@ export type PauseClass =
   | 'content'
   | 'recipient'
 
-export type Evidence = {
+export type VerdictEvidence = {
   /** The phrases (or the code row) of the rule that held. */
   readonly matched: readonly string[]
   /** The text the rule read, at most 2,048 characters. */
@@ -52,7 +52,7 @@ export type Evidence = {
   /** What permanence was read from. */
   readonly permanenceFrom: 'rule' | 'reason' | 'reply-code' | 'reply-status' | 'report-status' | 'default'
   readonly provider: string | null
-  readonly providerFrom: ProviderClue['source'] | null
+  readonly providerFrom: ProviderHint['source'] | null
 }
 
 export type Verdict = {
@@ -67,6 +67,6 @@ export type Verdict = {
   readonly deferral: boolean
   readonly rule: string
   readonly table: string
-  readonly pause: PauseClass | null
-  readonly evidence: Evidence
+  readonly backoffClass: BackoffClass | null
+  readonly evidence: VerdictEvidence
 }

@@ -7,10 +7,10 @@ import type { Command } from 'commander'
 import { loadConfig } from '../settings/load.ts'
 import type { Config } from '../settings/load.ts'
 
-export type Define = (command: Command) => void
+export type DefineCommand = (command: Command) => void
 
 /** The settings for a command: its `--config`, the environment, the defaults. Faults: config_invalid. */
-export function configFor(command: Command): Config {
+export function loadConfigFor(command: Command): Config {
   const file: unknown = command.optsWithGlobals()['config']
   return loadConfig(process.env, typeof file === 'string' ? file : null)
 }

@@ -4,24 +4,24 @@
  * Secrets are shown as set or not set, never as themselves. Warnings go to standard error.
  */
 import type { SettingRow } from '../settings/load.ts'
-import type { Define } from './command.ts'
-import { configFor } from './command.ts'
-import { columns, say } from './output.ts'
+import type { DefineCommand } from './command.ts'
+import { loadConfigFor } from './command.ts'
+import { formatColumns, printLines } from './output.ts'
 
-export const config: Define = (command) => {
+export const configCommand: DefineCommand = (command) => {
   command
     .option('--json', 'print JSON')
     .option('--reasons', 'print what each setting does, and the reason of its default')
     .action((options: { json?: true; reasons?: true }) => {
-      const { rows, warnings, file } = configFor(command)
-      if (options.json) say(JSON.stringify({ file, settings: rows.map(masked), warnings }, null, 2))
+      const { rows, warnings, file } = loadConfigFor(command)
+      if (options.json) printLines(JSON.stringify({ file, settings: rows.map(maskSecret), warnings }, null, 2))
       else {
-        say(file === null ? 'no file (set --config or BOUNCED_CONFIG)' : `file: ${file}`)
-        say(
-          ...columns(
+        printLines(file === null ? 'no file (set --config or BOUNCED_CONFIG)' : `file: ${file}`)
+        printLines(
+          ...formatColumns(
             rows.map((row) => [
               row.path,
-              shown(row),
+              formatValue(row),
               row.source,
               row.variable,
               ...(options.reasons ? [`${row.what}. Default: ${row.why}`] : []),
@@ -33,13 +33,13 @@ export const config: Define = (command) => {
     })
 }
 
-function masked(row: SettingRow): Omit<SettingRow, 'secret'> {
+function maskSecret(row: SettingRow): Omit<SettingRow, 'secret'> {
   const { secret, ...rest } = row
-  return secret ? { ...rest, value: shown(row) } : rest
+  return secret ? { ...rest, value: formatValue(row) } : rest
 }
 
 /** A database URL shows all but its password; other secrets show only whether there is one. */
-function shown({ value, secret }: SettingRow): string {
+function formatValue({ value, secret }: SettingRow): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '-'
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   if (!secret) return text

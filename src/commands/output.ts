@@ -6,21 +6,21 @@
  *
  * See also: telemetry (printable).
  */
-import { printable } from '../telemetry.ts'
+import { toPrintable } from '../telemetry.ts'
 
 /** Prints lines. */
-export function say(...lines: readonly string[]): void {
-  for (const line of lines) process.stdout.write(`${printable(line)}\n`)
+export function printLines(...lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${toPrintable(line)}\n`)
 }
 
 /** One line of a stranger's text: line ends and tabs become spaces, and what is too long is cut with its length told. */
-export function oneLine(text: string, limit = 200): string {
+export function toSingleLine(text: string, limit = 200): string {
   const flat = text.replaceAll(/\s+/g, ' ').trim()
   return flat.length > limit ? `${flat.slice(0, limit)}… (${flat.length} characters)` : flat
 }
 
 /** Rows as columns, two spaces apart, the last one as long as it likes. */
-export function columns(rows: readonly (readonly string[])[]): string[] {
+export function formatColumns(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = []
   for (const row of rows) row.slice(0, -1).forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)))
   return rows.map((row) => row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))).join('  '))

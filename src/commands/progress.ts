@@ -3,21 +3,21 @@
  *
  * On standard error, so that what a command prints can be piped. cli-progress is loaded only for a terminal.
  */
-export type Progress = { readonly at: (done: number, total: number) => void; readonly stop: () => void }
+export type ProgressBar = { readonly update: (done: number, total: number) => void; readonly stop: () => void }
 
 /** Makes a bar that counts `what`. */
-export async function createProgress(what: string): Promise<Progress> {
-  if (process.stderr.isTTY !== true) return { at: () => undefined, stop: () => undefined }
+export async function createProgressBar(unit: string): Promise<ProgressBar> {
+  if (process.stderr.isTTY !== true) return { update: () => undefined, stop: () => undefined }
   const { default: progress } = await import('cli-progress')
   const bar = new progress.SingleBar({
-    format: `{bar} {value}/{total} ${what}  {eta_formatted}`,
+    format: `{bar} {value}/{total} ${unit}  {eta_formatted}`,
     stream: process.stderr,
     clearOnComplete: true,
     hideCursor: true,
   })
   let isStarted = false
   return {
-    at: (done, total) => {
+    update: (done, total) => {
       if (!isStarted) bar.start(total, done)
       else bar.update(done)
       isStarted = true

@@ -5,35 +5,36 @@
  * try. SIGTERM and SIGINT end in order, a second one at once; SIGHUP reads rules and certificate again.
  */
 import type { Command } from 'commander'
-import type { FirstStart } from '../daemon/accounts.ts'
+import type { FirstCredentials } from '../daemon/accounts.ts'
 import { startApp } from '../daemon/app.ts'
 import type { App } from '../daemon/app.ts'
 import type { Config } from '../settings/load.ts'
 import { createTelemetry } from '../telemetry.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { Define } from './command.ts'
-import { configFor } from './command.ts'
-import { settleMemory } from './trim-memory.ts'
-import { firstLines } from './with-store.ts'
-import { say } from './output.ts'
+import type { DefineCommand } from './command.ts'
+import { loadConfigFor } from './command.ts'
+import { trimMemory } from './trim-memory.ts'
+import { firstCredentialsLines } from './with-store.ts'
+import { printLines } from './output.ts'
 
-export const serve: Define = (command) => {
+export const serveCommand: DefineCommand = (command) => {
   command.action(async (_options: object, self: Command) => {
-    const config = configFor(self)
+    const config = loadConfigFor(self)
     const telemetry = await createTelemetry(config.settings.log)
     for (const warning of config.warnings) telemetry.log.warn(warning)
     const app = await startApp(config.settings, telemetry)
-    heed(app, telemetry)
-    if (app.first) say(...firstLines(app.first), ...tryLines(app.first, app.httpPort, config))
+    handleSignals(app, telemetry)
+    if (app.firstCredentials)
+      printLines(...firstCredentialsLines(app.firstCredentials), ...exampleLines(app.firstCredentials, app.httpPort, config))
     const { smtpPort: smtp, httpPort: http, submissionPort: submission } = app
-    say(`ready smtp=${smtp} http=${http}${submission === null ? '' : ` submission=${submission}`}`)
+    printLines(`ready smtp=${smtp} http=${http}${submission === null ? '' : ` submission=${submission}`}`)
     telemetry.log.info({ smtp, http, submission }, 'ready')
-    settleMemory()
+    trimMemory()
   })
 }
 
 /** Three commands that run as printed. */
-function tryLines({ apiUser, apiKey }: FirstStart, httpPort: number, { settings }: Config): string[] {
+function exampleLines({ apiUser, apiKey }: FirstCredentials, httpPort: number, { settings }: Config): string[] {
   const host = settings.host === '0.0.0.0' || settings.host === '::' ? '127.0.0.1' : settings.host
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${httpPort}`
   const user = apiKey === null ? `"${apiUser}:$BOUNCED_API_KEY"` : `${apiUser}:${apiKey}`
@@ -46,11 +47,11 @@ function tryLines({ apiUser, apiKey }: FirstStart, httpPort: number, { settings 
   ]
 }
 
-function heed(app: App, telemetry: Telemetry): void {
-  let isEnding = false
-  const end = (signal: NodeJS.Signals): void => {
-    if (isEnding) process.exit(1)
-    isEnding = true
+function handleSignals(app: App, telemetry: Telemetry): void {
+  let isShuttingDown = false
+  const shutDown = (signal: NodeJS.Signals): void => {
+    if (isShuttingDown) process.exit(1)
+    isShuttingDown = true
     telemetry.log.info({ signal }, 'ending in order')
     app.close().then(
       () => process.exit(0),
@@ -60,8 +61,8 @@ function heed(app: App, telemetry: Telemetry): void {
       },
     )
   }
-  process.on('SIGTERM', end)
-  process.on('SIGINT', end)
+  process.on('SIGTERM', shutDown)
+  process.on('SIGINT', shutDown)
   process.on('SIGHUP', () => {
     try {
       app.reload()

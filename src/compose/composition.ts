@@ -17,7 +17,7 @@ export type Attachment = {
 }
 
 /** What the sender asked to be tracked; null: as the account has it. */
-export type Tracking = { readonly open: boolean | null; readonly click: boolean | null; readonly subscription: boolean | null }
+export type TrackingOptions = { readonly open: boolean | null; readonly click: boolean | null; readonly subscription: boolean | null }
 
 export type Composition = {
   /** One address without a name. */
@@ -42,5 +42,5 @@ export type Composition = {
   readonly apiUser: string
   readonly label: string | null
   readonly emailType: 'trigger' | 'batch'
-  readonly tracking: Tracking
+  readonly tracking: TrackingOptions
 }

@@ -8,18 +8,23 @@
  * Pure, total. RFC 6376, RFC 8463. See also: mail-auth/dkim-sign (the key), service/deliver/signing-keys.
  */
 import { createHash } from 'node:crypto'
-import { splitFields, type FieldLine } from './header-line.ts'
+import { splitHeaderFields, type HeaderFieldLine } from './header-line.ts'
 
 export type DkimAlgorithm = 'rsa' | 'ed25519'
 
 /** Whose signature, and when: seconds since 1970. */
-export type DkimWish = { readonly domain: string; readonly selector: string; readonly algorithm: DkimAlgorithm; readonly atSeconds: number }
+export type DkimSignatureOptions = {
+  readonly domain: string
+  readonly selector: string
+  readonly algorithm: DkimAlgorithm
+  readonly atSeconds: number
+}
 
 /** `field` ends in `b=`, behind which the signature goes; `data` is what is signed. */
-export type DkimDraft = { readonly field: string; readonly data: Buffer }
+export type UnsignedDkimSignature = { readonly field: string; readonly signedData: Buffer }
 
 /** In the order of h=. */
-const SIGNED = [
+const SIGNED_HEADERS = [
   'from',
   'sender',
   'reply-to',
@@ -42,7 +47,7 @@ const SIGNED = [
 ] as const
 
 /** Signed once more than they stand there. */
-const OVERSIGNED: ReadonlySet<string> = new Set([
+const OVERSIGNED_HEADERS: ReadonlySet<string> = new Set([
   'from',
   'reply-to',
   'to',
@@ -55,55 +60,63 @@ const OVERSIGNED: ReadonlySet<string> = new Set([
 ])
 
 /** A mail as signatures see it: its fields, and the hash of its body. */
-export type Hashed = { readonly head: string; readonly bodyHash: string }
+export type HashedMail = { readonly head: string; readonly bodyHash: string }
 
 /** Of a mail with CR LF line ends. Its body is hashed once, whoever signs it and how often. */
-export function hashMail(raw: Buffer): Hashed {
+export function hashMail(raw: Buffer): HashedMail {
   const end = raw.indexOf('\r\n\r\n')
   const head = raw.toString('latin1', 0, end < 0 ? raw.length : end)
-  return { head, bodyHash: hashBody(end < 0 ? Buffer.alloc(0) : raw.subarray(end + 4)) }
+  return { head, bodyHash: hashCanonicalBody(end < 0 ? Buffer.alloc(0) : raw.subarray(end + 4)) }
 }
 
-export const hashBody = (body: Buffer): string =>
+export const hashCanonicalBody = (body: Buffer): string =>
   createHash('sha256')
-    .update(relaxBody(body.toString('latin1')), 'latin1')
+    .update(canonicaliseBodyRelaxed(body.toString('latin1')), 'latin1')
     .digest('base64')
 
 /** One signature; null where the mail has no From. */
-export function draftDkim({ head, bodyHash }: Hashed, { domain, selector, algorithm, atSeconds }: DkimWish): DkimDraft | null {
-  const fields = splitFields(head)
+export function buildUnsignedSignature(
+  { head, bodyHash }: HashedMail,
+  { domain, selector, algorithm, atSeconds }: DkimSignatureOptions,
+): UnsignedDkimSignature | null {
+  const fields = splitHeaderFields(head)
   if (!fields.some(({ name }) => name === 'from')) return null
-  const { names, chosen } = chooseFields(fields)
+  const { names, chosen } = selectSignedFields(fields)
   const field = [
     `DKIM-Signature: v=1; a=${algorithm}-sha256; c=relaxed/relaxed; d=${domain};`,
     `s=${selector}; t=${atSeconds};`,
-    ...foldNames(names),
+    ...foldHeaderList(names),
     `bh=${bodyHash};`,
     'b=',
   ].join('\r\n ')
-  const data = [...chosen.map(relaxField), relaxField({ name: 'dkim-signature', text: field })].join('\r\n')
-  return { field, data: Buffer.from(data, 'latin1') }
+  const signedData = [...chosen.map(canonicaliseHeaderRelaxed), canonicaliseHeaderRelaxed({ name: 'dkim-signature', text: field })].join(
+    '\r\n',
+  )
+  return { field, signedData: Buffer.from(signedData, 'latin1') }
 }
 
 /** The signature behind its draft, as a field with its line end. */
-export function writeDkim({ field }: DkimDraft, signature: Buffer): string {
+export function formatDkimSignature({ field }: UnsignedDkimSignature, signature: Buffer): string {
   const lines = signature.toString('base64').match(/.{1,72}/g) ?? []
   return `${field}${lines.join('\r\n ')}\r\n`
 }
 
 /** Several fields of one name are signed from the last one up (RFC 6376 §5.4.2). */
-function chooseFields(fields: readonly FieldLine[]): { readonly names: readonly string[]; readonly chosen: readonly FieldLine[] } {
+function selectSignedFields(fields: readonly HeaderFieldLine[]): {
+  readonly names: readonly string[]
+  readonly chosen: readonly HeaderFieldLine[]
+} {
   const names: string[] = []
-  const chosen: FieldLine[] = []
-  for (const name of SIGNED) {
+  const chosen: HeaderFieldLine[] = []
+  for (const name of SIGNED_HEADERS) {
     const same = fields.filter((field) => field.name === name).toReversed()
     chosen.push(...same)
-    names.push(...same.map(() => name), ...(OVERSIGNED.has(name) ? [name] : []))
+    names.push(...same.map(() => name), ...(OVERSIGNED_HEADERS.has(name) ? [name] : []))
   }
   return { names, chosen }
 }
 
-function foldNames(names: readonly string[]): readonly string[] {
+function foldHeaderList(names: readonly string[]): readonly string[] {
   const lines: string[] = []
   let line = 'h='
   for (const [index, name] of names.entries()) {
@@ -117,7 +130,7 @@ function foldNames(names: readonly string[]): readonly string[] {
 }
 
 /** RFC 6376 §3.4.2. */
-function relaxField({ name, text }: FieldLine): string {
+function canonicaliseHeaderRelaxed({ name, text }: HeaderFieldLine): string {
   const value = text
     .slice(text.indexOf(':') + 1)
     .replaceAll('\r\n', '')
@@ -127,7 +140,7 @@ function relaxField({ name, text }: FieldLine): string {
 }
 
 /** RFC 6376 §3.4.4. */
-export function relaxBody(body: string): string {
+export function canonicaliseBodyRelaxed(body: string): string {
   const lines = body.split('\r\n').map((line) => line.replaceAll(/[ \t]+/g, ' ').replace(/ $/, ''))
   while (lines.at(-1) === '') lines.pop()
   return lines.length === 0 ? '' : `${lines.join('\r\n')}\r\n`

@@ -9,7 +9,7 @@
  */
 
 /** Lower case. What a request says in parameters, and what only we may say. */
-const OURS: ReadonlySet<string> = new Set([
+const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'from',
   'sender',
   'to',
@@ -33,29 +33,29 @@ const OURS: ReadonlySet<string> = new Set([
 ])
 
 /** Whether a request's header of this name is left out of its mail. */
-export function isOwnHeader(name: string): boolean {
+export function isReservedHeader(name: string): boolean {
   const lower = name.toLowerCase()
-  return OURS.has(lower) || lower.startsWith('content-') || lower.startsWith('resent-')
+  return RESERVED_HEADERS.has(lower) || lower.startsWith('content-') || lower.startsWith('resent-')
 }
 
-const UNSUBSCRIBE = 'list-unsubscribe'
-const UNSUBSCRIBE_POST = 'list-unsubscribe-post'
+const LIST_UNSUBSCRIBE = 'list-unsubscribe'
+const LIST_UNSUBSCRIBE_POST = 'list-unsubscribe-post'
 
 /** The way to be taken off is whole, the sender's or ours: without a List-Unsubscribe of his, his Post says nothing (RFC 8058 §3.1). */
-export function ownHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  if (hasUnsubscribe(headers)) return headers
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== UNSUBSCRIBE_POST))
+export function removeUnpairedUnsubscribePost(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (hasListUnsubscribe(headers)) return headers
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== LIST_UNSUBSCRIBE_POST))
 }
 
 /** Whether a sender brings his own way to be taken off. */
-export const hasUnsubscribe = (headers: Readonly<Record<string, string>>): boolean =>
-  Object.keys(headers).some((name) => name.toLowerCase() === UNSUBSCRIBE)
+export const hasListUnsubscribe = (headers: Readonly<Record<string, string>>): boolean =>
+  Object.keys(headers).some((name) => name.toLowerCase() === LIST_UNSUBSCRIBE)
 
 /** RFC 5322 §3.6.4 leniently: what goes back into a header must hold neither white space nor brackets. */
-const MESSAGE_ID = /^[!-;=?-~]{1,250}$/
+const MESSAGE_ID_PATTERN = /^[!-;=?-~]{1,250}$/
 
 /** The sender's own Message-ID without its brackets; null: it is none that a header can hold, so that the mail has one of ours. */
-export function ownMessageId(text: string): string | null {
+export function parseSenderMessageId(text: string): string | null {
   const bare = text.trim().replace(/^<+/, '').replace(/>+$/, '').trim()
-  return MESSAGE_ID.test(bare) ? bare : null
+  return MESSAGE_ID_PATTERN.test(bare) ? bare : null
 }

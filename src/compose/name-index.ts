@@ -8,88 +8,92 @@
  * Pure, total. Aho and Corasick, "Efficient string matching" (1975). See also: compose/substitute.
  */
 
-type Node = { readonly next: Map<number, Node>; back: Node | null; name: number }
+type TrieNode = { readonly children: Map<number, TrieNode>; failureLink: TrieNode | null; nameNumber: number }
 
-export type NameIndex = { readonly names: readonly string[]; readonly root: Node; readonly lasts: ReadonlySet<number> }
+export type NameIndex = { readonly names: readonly string[]; readonly root: TrieNode; readonly lastCharCodes: ReadonlySet<number> }
 
 /** `starts[i]` is where the name `names[i]` (by its number in the index) begins. `steps`: what the search took, at most twice the text. */
-export type Places = { readonly starts: readonly number[]; readonly names: readonly number[]; readonly steps: number }
+export type NameOccurrences = { readonly starts: readonly number[]; readonly nameNumbers: readonly number[]; readonly steps: number }
 
 /** Each costs every copy: a text with more of them is none that anybody meant. */
-export const MAX_PLACES = 1_048_576
+export const MAX_OCCURRENCES = 1_048_576
 
-const newNode = (): Node => ({ next: new Map(), back: null, name: -1 })
+const createTrieNode = (): TrieNode => ({ children: new Map(), failureLink: null, nameNumber: -1 })
 
 /** Makes the automaton; empty names are no names. */
-export function indexNames(given: Iterable<string>): NameIndex {
+export function createNameIndex(given: Iterable<string>): NameIndex {
   const names = [...new Set(given)].filter((name) => name !== '')
-  const root = newNode()
+  const root = createTrieNode()
   for (const [number, name] of names.entries()) {
     let node = root
     for (let at = name.length - 1; at >= 0; at--) {
       const code = name.charCodeAt(at)
-      const next = node.next.get(code) ?? newNode()
-      node.next.set(code, next)
+      const next = node.children.get(code) ?? createTrieNode()
+      node.children.set(code, next)
       node = next
     }
-    node.name = number
+    node.nameNumber = number
   }
-  linkBack(root)
-  return { names, root, lasts: new Set(root.next.keys()) }
+  setFailureLinks(root)
+  return { names, root, lastCharCodes: new Set(root.children.keys()) }
 }
 
 /** Each node to the longest beginning of a reversed name that its own text ends in, and to the longest name that is one. */
-function linkBack(root: Node): void {
-  const level = [...root.next.values()]
-  for (const node of level) node.back = root
+function setFailureLinks(root: TrieNode): void {
+  const level = [...root.children.values()]
+  for (const node of level) node.failureLink = root
   for (const node of level) {
-    for (const [code, child] of node.next) {
-      let back = node.back
-      while (back !== null && !back.next.has(code)) back = back.back
-      child.back = back?.next.get(code) ?? root
-      if (child.name < 0) child.name = child.back.name
+    for (const [code, child] of node.children) {
+      let failureLink = node.failureLink
+      while (failureLink !== null && !failureLink.children.has(code)) failureLink = failureLink.failureLink
+      child.failureLink = failureLink?.children.get(code) ?? root
+      if (child.nameNumber < 0) child.nameNumber = child.failureLink.nameNumber
       level.push(child)
     }
   }
 }
 
 /** The places that names take in a text; null: more than may be. */
-export function findPlaces({ names, root, lasts }: NameIndex, text: string): Places | null {
-  if (names.length === 0) return { starts: [], names: [], steps: 0 }
-  const begins: number[] = []
-  const which: number[] = []
+export function findOccurrences({ names, root, lastCharCodes }: NameIndex, text: string): NameOccurrences | null {
+  if (names.length === 0) return { starts: [], nameNumbers: [], steps: 0 }
+  const candidateStarts: number[] = []
+  const candidateNames: number[] = []
   let node = root
   let steps = 0
   for (let at = text.length - 1; at >= 0; at--) {
     const code = text.charCodeAt(at)
     steps += 1
-    if (node === root && !lasts.has(code)) continue
-    let next = node.next.get(code)
-    while (next === undefined && node.back !== null) {
-      node = node.back
+    if (node === root && !lastCharCodes.has(code)) continue
+    let next = node.children.get(code)
+    while (next === undefined && node.failureLink !== null) {
+      node = node.failureLink
       steps += 1
-      next = node.next.get(code)
+      next = node.children.get(code)
     }
     node = next ?? root
-    if (node.name < 0) continue
-    begins.push(at)
-    which.push(node.name)
-    if (begins.length > MAX_PLACES) return null
+    if (node.nameNumber < 0) continue
+    candidateStarts.push(at)
+    candidateNames.push(node.nameNumber)
+    if (candidateStarts.length > MAX_OCCURRENCES) return null
   }
-  return { ...chooseLeft(begins.toReversed(), which.toReversed(), names), steps }
+  return { ...selectLeftmost(candidateStarts.toReversed(), candidateNames.toReversed(), names), steps }
 }
 
 /** What begins inside of what was taken is not taken. */
-function chooseLeft(begins: readonly number[], which: readonly number[], texts: readonly string[]): Omit<Places, 'steps'> {
+function selectLeftmost(
+  candidateStarts: readonly number[],
+  candidateNames: readonly number[],
+  texts: readonly string[],
+): Omit<NameOccurrences, 'steps'> {
   const starts: number[] = []
   const names: number[] = []
-  let free = 0
-  for (const [index, begin] of begins.entries()) {
-    const name = which[index] ?? 0
-    if (begin < free) continue
+  let nextFree = 0
+  for (const [index, begin] of candidateStarts.entries()) {
+    const name = candidateNames[index] ?? 0
+    if (begin < nextFree) continue
     starts.push(begin)
     names.push(name)
-    free = begin + (texts[name]?.length ?? 0)
+    nextFree = begin + (texts[name]?.length ?? 0)
   }
-  return { starts, names }
+  return { starts, nameNumbers: names }
 }

@@ -7,50 +7,59 @@
  * Pure, total. See also: compose/substitute, compose/rewrite-mime, service/submit/submit.
  */
 import type { Composition } from './composition.ts'
-import { MAX_FILLED } from './header-line.ts'
-import { findPlaces, indexNames } from './name-index.ts'
+import { MAX_SUBSTITUTED_HEADER_LENGTH } from './header-line.ts'
+import { findOccurrences, createNameIndex } from './name-index.ts'
 import { rewriteMail } from './rewrite-mime.ts'
-import { createFilling, MAX_SUBSTITUTED, sizesIn, sumOf, type Filling, type Variables } from './substitute.ts'
+import {
+  createSubstitutionTemplate,
+  MAX_SUBSTITUTED_LENGTH,
+  measureText,
+  substitutedLengthOf,
+  type SubstitutionTemplate,
+  type Variables,
+} from './substitute.ts'
 
 /** What of a composition grows. */
-export type Growing = Pick<Composition, 'html' | 'plain' | 'subject' | 'fromName' | 'headers' | 'sections' | 'raw'>
+export type SubstitutedContent = Pick<Composition, 'html' | 'plain' | 'subject' | 'fromName' | 'headers' | 'sections' | 'raw'>
 
 /** Whether the mail of some recipient may be larger than one may be. */
-export function growsTooLarge(body: Growing, recipients: readonly Variables[]): boolean {
-  const longest = longestOf(body.sections, recipients)
+export function canExceedSizeBound(body: SubstitutedContent, recipients: readonly Variables[]): boolean {
+  const longest = longestSubstitutionsOf(body.sections, recipients)
   if (longest.size === 0) return false
-  if ([...longest.values()].some((size) => size > MAX_SUBSTITUTED)) return true
-  const index = indexNames(longest.keys())
+  if ([...longest.values()].some((size) => size > MAX_SUBSTITUTED_LENGTH)) return true
+  const index = createNameIndex(longest.keys())
   const sizeOf = (text: string): number =>
-    text.length > MAX_SUBSTITUTED ? Infinity : sumOf(sizesIn(index, text, findPlaces(index, text)), (name) => longest.get(name) ?? 0)
+    text.length > MAX_SUBSTITUTED_LENGTH
+      ? Infinity
+      : substitutedLengthOf(measureText(index, text, findOccurrences(index, text)), (name) => longest.get(name) ?? 0)
   const { html, plain, subject, fromName, headers, raw } = body
-  if ([html, plain].some((text) => text !== null && sizeOf(text) > MAX_SUBSTITUTED)) return true
-  if ([subject, fromName ?? '', ...Object.values(headers)].some((text) => sizeOf(text) > MAX_FILLED)) return true
-  return raw !== null && rewritesTooLarge(Buffer.from(raw, 'base64'), sizeOf)
+  if ([html, plain].some((text) => text !== null && sizeOf(text) > MAX_SUBSTITUTED_LENGTH)) return true
+  if ([subject, fromName ?? '', ...Object.values(headers)].some((text) => sizeOf(text) > MAX_SUBSTITUTED_HEADER_LENGTH)) return true
+  return raw !== null && canRewriteExceedBound(Buffer.from(raw, 'base64'), sizeOf)
 }
 
 /** A mail of the sender's own making: its parts together are bounded as a text is. */
-function rewritesTooLarge(raw: Buffer, sizeOf: (text: string) => number): boolean {
+function canRewriteExceedBound(raw: Buffer, sizeOf: (text: string) => number): boolean {
   let sum = 0
-  const put = (text: string): string | null => {
+  const substitute = (text: string): string | null => {
     const size = sizeOf(text)
     if (size === text.length) return text
     sum += size
-    return sum > MAX_SUBSTITUTED ? null : 'x'.repeat(size)
+    return sum > MAX_SUBSTITUTED_LENGTH ? null : 'x'.repeat(size)
   }
-  return rewriteMail(raw, { fields: {}, dropped: [], defaults: {}, put }) === null
+  return rewriteMail(raw, { fields: {}, droppedFields: [], defaultFields: {}, substitute }) === null
 }
 
 /** How long what each name becomes is at its longest. */
-function longestOf(sections: Variables, recipients: readonly Variables[]): ReadonlyMap<string, number> {
+function longestSubstitutionsOf(sections: Variables, recipients: readonly Variables[]): ReadonlyMap<string, number> {
   const longest = new Map<string, number>()
-  const fillings = new Map<string, Filling>()
+  const templates = new Map<string, SubstitutionTemplate>()
   for (const variables of recipients) {
     const names = Object.keys(variables)
     const key = JSON.stringify(names)
-    const filling = fillings.get(key) ?? createFilling({ names, sections })
-    fillings.set(key, filling)
-    const sizeOf = filling.measure(variables)
+    const template = templates.get(key) ?? createSubstitutionTemplate({ names, sections })
+    templates.set(key, template)
+    const sizeOf = template.measure(variables)
     for (const name of [...names, ...Object.keys(sections)]) {
       if (name !== '') longest.set(name, Math.max(sizeOf(name), longest.get(name) ?? 0))
     }

@@ -10,7 +10,7 @@
  *
  * Pure, total, bounded, linear. See also: compose/name-index, compose/x-smtpapi (where they come from).
  */
-import { findPlaces, indexNames, type NameIndex, type Places } from './name-index.ts'
+import { findOccurrences, createNameIndex, type NameIndex, type NameOccurrences } from './name-index.ts'
 
 export type Variables = Readonly<Record<string, string>>
 
@@ -21,131 +21,143 @@ export type Substitution = {
 }
 
 /** Puts everything in; null: the text would grow beyond the bound. */
-export type Put = (text: string) => string | null
+export type SubstituteText = (text: string) => string | null
 
 /** What all recipients of a request share. */
-export type Filling = {
+export type SubstitutionTemplate = {
   /** For one recipient; he has a value for each of the names. */
-  readonly fill: (variables: Variables) => Put
+  readonly bind: (variables: Variables) => SubstituteText
   /** How long his text for a name becomes; Infinity: beyond all bounds. Nothing is put together for it. */
   readonly measure: (variables: Variables) => (name: string) => number
   /** Whether any name stands in a text. */
-  readonly touches: (text: string) => boolean
+  readonly containsName: (text: string) => boolean
 }
 
 /** A text that grows beyond this is none that anybody meant; in characters. */
-export const MAX_SUBSTITUTED = 20_971_520
+export const MAX_SUBSTITUTED_LENGTH = 20_971_520
 
 // oxlint-disable-next-line no-control-regex
 const LINE_ENDS = /[\u0000\r\n]+/g
 
 /** A function that puts everything in; null where the text would grow beyond `most`. */
-export function createSubstitute({ variables, sections }: Substitution, most = MAX_SUBSTITUTED): Put {
-  return createFilling({ names: Object.keys(variables), sections }, most).fill(variables)
+export function createSubstitute({ variables, sections }: Substitution, maxLength = MAX_SUBSTITUTED_LENGTH): SubstituteText {
+  return createSubstitutionTemplate({ names: Object.keys(variables), sections }, maxLength).bind(variables)
 }
 
 /** Make it once a request: it remembers where the names stand in the texts that it is given. */
-export function createFilling(
+export function createSubstitutionTemplate(
   { names, sections }: { readonly names: readonly string[]; readonly sections: Variables },
-  most = MAX_SUBSTITUTED,
-): Filling {
-  const own = indexNames(names)
-  const owned = new Set(names)
-  const texts = new Map(Object.entries(sections).filter(([name]) => !owned.has(name)))
-  const shared = indexNames(texts.keys())
-  const all = indexNames([...names, ...texts.keys()])
-  const inSections = createFinder(own, most)
-  const inTexts = createFinder(all, most)
-  const sizes = remember((name) => sizesIn(own, texts.get(name) ?? '', inSections(texts.get(name) ?? '')))
+  maxLength = MAX_SUBSTITUTED_LENGTH,
+): SubstitutionTemplate {
+  const variableIndex = createNameIndex(names)
+  const variableNames = new Set(names)
+  const sectionTexts = new Map(Object.entries(sections).filter(([name]) => !variableNames.has(name)))
+  const sectionIndex = createNameIndex(sectionTexts.keys())
+  const nameIndex = createNameIndex([...names, ...sectionTexts.keys()])
+  const inSections = createCachedFinder(variableIndex, maxLength)
+  const inTexts = createCachedFinder(nameIndex, maxLength)
+  const sectionSizes = memoise((name) => measureText(variableIndex, sectionTexts.get(name) ?? '', inSections(sectionTexts.get(name) ?? '')))
   return {
-    fill: (variables) => {
+    bind: (variables) => {
       const values = new Map(Object.entries(variables))
-      const sectionOf = remember((name) => {
-        const text = texts.get(name) ?? ''
-        return join(own, { text, places: inSections(text), most }, (each) => values.get(each) ?? '')
+      const sectionOf = memoise((name) => {
+        const text = sectionTexts.get(name) ?? ''
+        return joinSubstituted(variableIndex, { text, occurrences: inSections(text), maxLength }, (each) => values.get(each) ?? '')
       })
-      const valueOf = remember((name) => {
+      const valueOf = memoise((name) => {
         const text = values.get(name) ?? ''
-        return join(shared, { text, places: find(shared, text, most), most }, sectionOf)
+        return joinSubstituted(sectionIndex, { text, occurrences: findWithin(sectionIndex, text, maxLength), maxLength }, sectionOf)
       })
-      return (text) => join(all, { text, places: inTexts(text), most }, (name) => (owned.has(name) ? valueOf(name) : sectionOf(name)))
+      return (text) =>
+        joinSubstituted(nameIndex, { text, occurrences: inTexts(text), maxLength }, (name) =>
+          variableNames.has(name) ? valueOf(name) : sectionOf(name),
+        )
     },
     measure: (variables) => {
-      const sectionSize = remember((name) =>
-        bounded(
-          sumOf(sizes(name), (each) => variables[each]?.length ?? 0),
-          most,
+      const sectionSize = memoise((name) =>
+        capLength(
+          substitutedLengthOf(sectionSizes(name), (each) => variables[each]?.length ?? 0),
+          maxLength,
         ),
       )
       return (name) => {
-        if (!owned.has(name)) return sectionSize(name)
+        if (!variableNames.has(name)) return sectionSize(name)
         const text = variables[name] ?? ''
-        return bounded(sumOf(sizesIn(shared, text, find(shared, text, most)), sectionSize), most)
+        return capLength(
+          substitutedLengthOf(measureText(sectionIndex, text, findWithin(sectionIndex, text, maxLength)), sectionSize),
+          maxLength,
+        )
       }
     },
-    touches: (text) => inTexts(text)?.starts.length !== 0,
+    containsName: (text) => inTexts(text)?.starts.length !== 0,
   }
 }
 
 /** The same for what becomes one header line. */
-export const oneLine = (text: string): string => text.replaceAll(LINE_ENDS, ' ')
+export const toHeaderText = (text: string): string => text.replaceAll(LINE_ENDS, ' ')
 
 /** What a text is made of: its own characters, and how often each name stands in it. */
-export type Sizes = { readonly literal: number; readonly counts: ReadonlyMap<string, number> }
+export type TextSize = { readonly literalLength: number; readonly nameCounts: ReadonlyMap<string, number> }
 
-export function sizesIn({ names }: NameIndex, text: string, places: Places | null): Sizes {
-  if (places === null) return { literal: Infinity, counts: new Map() }
-  const counts = new Map<string, number>()
-  let literal = text.length
-  for (const number of places.names) {
+export function measureText({ names }: NameIndex, text: string, occurrences: NameOccurrences | null): TextSize {
+  if (occurrences === null) return { literalLength: Infinity, nameCounts: new Map() }
+  const nameCounts = new Map<string, number>()
+  let literalLength = text.length
+  for (const number of occurrences.nameNumbers) {
     const name = names[number] ?? ''
-    counts.set(name, (counts.get(name) ?? 0) + 1)
-    literal -= name.length
+    nameCounts.set(name, (nameCounts.get(name) ?? 0) + 1)
+    literalLength -= name.length
   }
-  return { literal, counts }
+  return { literalLength, nameCounts }
 }
 
 /** How long it becomes with texts of these lengths for its names. */
-export function sumOf({ literal, counts }: Sizes, sizeOf: (name: string) => number): number {
-  let sum = literal
-  for (const [name, count] of counts) sum += count * sizeOf(name)
+export function substitutedLengthOf({ literalLength, nameCounts }: TextSize, sizeOf: (name: string) => number): number {
+  let sum = literalLength
+  for (const [name, count] of nameCounts) sum += count * sizeOf(name)
   return sum
 }
 
-const bounded = (size: number, most: number): number => (size > most ? Infinity : size)
+const capLength = (size: number, maxLength: number): number => (size > maxLength ? Infinity : size)
 
-const find = (index: NameIndex, text: string, most: number): Places | null => (text.length > most ? null : findPlaces(index, text))
+const findWithin = (index: NameIndex, text: string, maxLength: number): NameOccurrences | null =>
+  text.length > maxLength ? null : findOccurrences(index, text)
 
-const createFinder = (index: NameIndex, most: number): ((text: string) => Places | null) => remember((text) => find(index, text, most))
+const createCachedFinder = (index: NameIndex, maxLength: number): ((text: string) => NameOccurrences | null) =>
+  memoise((text) => findWithin(index, text, maxLength))
 
-function remember<T>(make: (key: string) => T): (key: string) => T {
-  const known = new Map<string, T>()
+function memoise<T>(make: (key: string) => T): (key: string) => T {
+  const cache = new Map<string, T>()
   return (key) => {
-    const held = known.get(key)
-    if (held !== undefined) return held
-    const made = make(key)
-    known.set(key, made)
-    return made
+    const cached = cache.get(key)
+    if (cached !== undefined) return cached
+    const created = make(key)
+    cache.set(key, created)
+    return created
   }
 }
 
-type Found = { readonly text: string; readonly places: Places | null; readonly most: number }
+type IndexedText = { readonly text: string; readonly occurrences: NameOccurrences | null; readonly maxLength: number }
 
 /** A name whose own text has grown too long spoils the whole. */
-function join({ names }: NameIndex, { text, places, most }: Found, textOf: (name: string) => string | null): string | null {
-  if (places === null) return null
-  if (places.starts.length === 0) return text
+function joinSubstituted(
+  { names }: NameIndex,
+  { text, occurrences, maxLength }: IndexedText,
+  textOf: (name: string) => string | null,
+): string | null {
+  if (occurrences === null) return null
+  if (occurrences.starts.length === 0) return text
   const pieces: string[] = []
   let size = 0
   let at = 0
-  for (const [index, start] of places.starts.entries()) {
-    const name = names[places.names[index] ?? 0] ?? ''
+  for (const [index, start] of occurrences.starts.entries()) {
+    const name = names[occurrences.nameNumbers[index] ?? 0] ?? ''
     const value = textOf(name)
     if (value === null) return null
     pieces.push(text.slice(at, start), value)
     size += start - at + value.length
-    if (size > most) return null
+    if (size > maxLength) return null
     at = start + name.length
   }
-  return size + text.length - at > most ? null : `${pieces.join('')}${text.slice(at)}`
+  return size + text.length - at > maxLength ? null : `${pieces.join('')}${text.slice(at)}`
 }

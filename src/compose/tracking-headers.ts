@@ -8,7 +8,7 @@
  */
 
 /** What a copy is marked with. Tokens are signed; `messageId` stands without its brackets. */
-export type Names = {
+export type TrackingIdentifiers = {
   readonly messageId: string
   readonly feedback: string
   readonly unsubscribe: string
@@ -18,7 +18,7 @@ export type Names = {
 }
 
 /** Whose mail it is, for the pages of mailbox providers. */
-export type Kind = {
+export type FeedbackIdFields = {
   readonly label: string | null
   readonly broadcast: string | null
   readonly emailType: string
@@ -26,22 +26,22 @@ export type Kind = {
 }
 
 /** The marks in the order in which they are written. */
-export function marksOf(
-  { messageId, feedback, unsubscribe, feedbackDomain, publicUrl }: Names,
-  kind: Kind,
+export function buildTrackingHeaders(
+  { messageId, feedback, unsubscribe, feedbackDomain, publicUrl }: TrackingIdentifiers,
+  feedbackIdFields: FeedbackIdFields,
 ): Readonly<Record<string, string>> {
   return {
     'Message-ID': `<${messageId}>`,
     'CFBL-Address': `fbl@${feedbackDomain}; report=arf`,
     'CFBL-Feedback-ID': feedback,
-    'Feedback-ID': feedbackIdOf(kind),
+    'Feedback-ID': feedbackIdOf(feedbackIdFields),
     'List-Unsubscribe': `<mailto:${unsubscribe}@${feedbackDomain}?subject=unsubscribe>, <${publicUrl}/u/${unsubscribe}>`,
     'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
   }
 }
 
 /** Four fields, the last of them the same for all mail of a sender: what Gmail's postmaster pages group by. */
-function feedbackIdOf({ label, broadcast, emailType, apiUser }: Kind): string {
+function feedbackIdOf({ label, broadcast, emailType, apiUser }: FeedbackIdFields): string {
   const field = (text: string | null): string => (text ?? '').replaceAll(/[^\w.-]+/g, '-').slice(0, 64)
   return [field(label), field(broadcast), emailType, field(apiUser)].join(':')
 }

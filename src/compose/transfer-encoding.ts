@@ -5,20 +5,20 @@
  */
 
 /** RFC 2045 §6.7 (5). */
-const MAX_LINE = 76
+const MAX_ENCODED_LINE_LENGTH = 76
 
 /** Quoted-printable with CR LF where the text has a line end of either kind. */
-export function encodeQuoted(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('latin1').split(/\r?\n/).map(quoteLine).join('\r\n')
+export function encodeQuotedPrintable(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1').split(/\r?\n/).map(encodeQuotedPrintableLine).join('\r\n')
 }
 
-function quoteLine(line: string): string {
-  const escaped = line.replaceAll(/[^\t !-<>-~]/g, escape).replace(/[\t ]$/, escape)
-  if (escaped.length <= MAX_LINE) return escaped
+function encodeQuotedPrintableLine(line: string): string {
+  const escaped = line.replaceAll(/[^\t !-<>-~]/g, escapeOctet).replace(/[\t ]$/, escapeOctet)
+  if (escaped.length <= MAX_ENCODED_LINE_LENGTH) return escaped
   const lines: string[] = []
   let at = 0
-  while (escaped.length - at > MAX_LINE) {
-    let end = at + MAX_LINE - 1
+  while (escaped.length - at > MAX_ENCODED_LINE_LENGTH) {
+    let end = at + MAX_ENCODED_LINE_LENGTH - 1
     // An escape is not cut.
     if (escaped[end - 1] === '=') end -= 1
     else if (escaped[end - 2] === '=') end -= 2
@@ -28,7 +28,7 @@ function quoteLine(line: string): string {
   return [...lines, escaped.slice(at)].join('\r\n')
 }
 
-const escape = (char: string): string => `=${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+const escapeOctet = (char: string): string => `=${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 
 /** Base64 in lines of 76. */
 export function encodeBase64Lines(bytes: Uint8Array): string {

@@ -7,7 +7,7 @@
  * Pure, total. See also: compose/substitute, docs/SENDING.md.
  */
 import { asObject, asString, type JsonObject } from '../mail/mime/json-reader.ts'
-import type { Tracking } from './composition.ts'
+import type { TrackingOptions } from './composition.ts'
 
 export type XSmtpApi = {
   /** Null: the recipients are named elsewhere. */
@@ -15,27 +15,29 @@ export type XSmtpApi = {
   /** Values of one variable by its name, one for each recipient. */
   readonly sub: Readonly<Record<string, readonly string[]>>
   readonly section: Readonly<Record<string, string>>
-  readonly tracking: Tracking
+  readonly tracking: TrackingOptions
 }
 
-export const MAX_RECIPIENTS = 100
+export const MAX_XSMTPAPI_RECIPIENTS = 100
 /** Characters, before and after base64: 100 recipients with 20 variables of 500 characters. */
-const MAX_XSMTPAPI = 1_048_576
+const MAX_XSMTPAPI_LENGTH = 1_048_576
 /** Variables and sections; a template of people has a dozen. */
 const MAX_NAMES = 256
-const MAX_NAME = 128
+const MAX_NAME_LENGTH = 128
 /** Of all names together, in characters: each request is searched for them once more. */
-const MAX_NAMES_TEXT = 16_384
+const MAX_NAMES_TOTAL_LENGTH = 16_384
 
-export const UNTRACKED: Tracking = { open: null, click: null, subscription: null }
+export const ACCOUNT_DEFAULT_TRACKING: TrackingOptions = { open: null, click: null, subscription: null }
 
 /** `invalid`: not what it must be; `recipients`: more than may be asked at once. */
-export type XSmtpApiRead = { readonly ok: true; readonly value: XSmtpApi } | { readonly ok: false; readonly why: 'invalid' | 'recipients' }
+export type XSmtpApiResult =
+  | { readonly ok: true; readonly value: XSmtpApi }
+  | { readonly ok: false; readonly why: 'invalid' | 'recipients' }
 
 const INVALID = { ok: false, why: 'invalid' } as const
 
 /** Reads one. Total: any text gives a value. */
-export function readXSmtpApi(text: string): XSmtpApiRead {
+export function readXSmtpApi(text: string): XSmtpApiResult {
   const root = readJson(text)
   if (root === null) return INVALID
   const to = readTo(root['to'])
@@ -43,27 +45,27 @@ export function readXSmtpApi(text: string): XSmtpApiRead {
   const section = readTexts(root['section'], asString)
   const tracking = readTracking(root['filters'])
   if (to === undefined || sub === null || section === null || tracking === null) return INVALID
-  if ([...Object.keys(sub), ...Object.keys(section)].reduce((sum, name) => sum + name.length, 0) > MAX_NAMES_TEXT) return INVALID
-  if (to !== null && to.length > MAX_RECIPIENTS) return { ok: false, why: 'recipients' }
-  return to !== null && !fits(sub, to.length) ? INVALID : { ok: true, value: { to, sub, section, tracking } }
+  if ([...Object.keys(sub), ...Object.keys(section)].reduce((sum, name) => sum + name.length, 0) > MAX_NAMES_TOTAL_LENGTH) return INVALID
+  if (to !== null && to.length > MAX_XSMTPAPI_RECIPIENTS) return { ok: false, why: 'recipients' }
+  return to !== null && !hasValuesForAll(sub, to.length) ? INVALID : { ok: true, value: { to, sub, section, tracking } }
 }
 
 /** Whether every variable has a value for each of so many recipients. */
-export function fits(sub: XSmtpApi['sub'], recipients: number): boolean {
+export function hasValuesForAll(sub: XSmtpApi['sub'], recipients: number): boolean {
   return Object.values(sub).every((values) => values.length === recipients)
 }
 
 /** The variables of the recipient at a place. */
-export function variablesAt(sub: XSmtpApi['sub'], index: number): Readonly<Record<string, string>> {
+export function variablesOfRecipient(sub: XSmtpApi['sub'], index: number): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(sub).map(([name, values]) => [name, values[index] ?? '']))
 }
 
 function readJson(text: string): JsonObject | null {
-  if (text.length > MAX_XSMTPAPI) return null
+  if (text.length > MAX_XSMTPAPI_LENGTH) return null
   const unfolded = text.replaceAll(/\r?\n[ \t]/g, ' ').trim()
   if (unfolded.startsWith('{')) return parse(unfolded)
-  const packed = unfolded.replaceAll(/\s/g, '')
-  return /^[A-Za-z0-9+/_-]+={0,2}$/.test(packed) ? parse(Buffer.from(packed, 'base64').toString('utf8')) : null
+  const base64 = unfolded.replaceAll(/\s/g, '')
+  return /^[A-Za-z0-9+/_-]+={0,2}$/.test(base64) ? parse(Buffer.from(base64, 'base64').toString('utf8')) : null
 }
 
 function parse(text: string): JsonObject | null {
@@ -83,7 +85,7 @@ function readTo(value: unknown): readonly string[] | null | undefined {
 }
 
 function readValues(value: unknown): readonly string[] | null {
-  if (!Array.isArray(value) || value.length > MAX_RECIPIENTS) return null
+  if (!Array.isArray(value) || value.length > MAX_XSMTPAPI_RECIPIENTS) return null
   const found = value.map((each: unknown) => asString(each))
   return found.some((each) => each === null) ? null : found.map((each) => each ?? '')
 }
@@ -91,7 +93,7 @@ function readValues(value: unknown): readonly string[] | null {
 function readTexts<T>(value: unknown, read: (value: unknown) => T | null): Readonly<Record<string, T>> | null {
   if (value === undefined || value === null) return {}
   const entries = Object.entries(asObject(value) ?? { '': null })
-  if (entries.length > MAX_NAMES || entries.some(([name]) => name === '' || name.length > MAX_NAME)) return null
+  if (entries.length > MAX_NAMES || entries.some(([name]) => name === '' || name.length > MAX_NAME_LENGTH)) return null
   const found = entries.flatMap(([name, each]): [string, T][] => {
     const text = read(each)
     return text === null ? [] : [[name, text]]
@@ -99,25 +101,25 @@ function readTexts<T>(value: unknown, read: (value: unknown) => T | null): Reado
   return found.length === entries.length ? Object.fromEntries(found) : null
 }
 
-const SWITCHES = { open: 'open_tracking', click: 'click_tracking', subscription: 'subscription_tracking' } as const
+const TRACKING_FILTERS = { open: 'open_tracking', click: 'click_tracking', subscription: 'subscription_tracking' } as const
 
-function readTracking(value: unknown): Tracking | null {
-  if (value === undefined || value === null) return UNTRACKED
+function readTracking(value: unknown): TrackingOptions | null {
+  if (value === undefined || value === null) return ACCOUNT_DEFAULT_TRACKING
   const filters = asObject(value)
   if (filters === null) return null
-  const open = readSwitch(filters[SWITCHES.open])
-  const click = readSwitch(filters[SWITCHES.click])
-  const subscription = readSwitch(filters[SWITCHES.subscription])
+  const open = readSwitch(filters[TRACKING_FILTERS.open])
+  const click = readSwitch(filters[TRACKING_FILTERS.click])
+  const subscription = readSwitch(filters[TRACKING_FILTERS.subscription])
   return open === undefined || click === undefined || subscription === undefined ? null : { open, click, subscription }
 }
 
-const ON: ReadonlySet<unknown> = new Set(['1', 1, 'true', true])
-const OFF: ReadonlySet<unknown> = new Set(['0', 0, 'false', false])
+const ENABLED_VALUES: ReadonlySet<unknown> = new Set(['1', 1, 'true', true])
+const DISABLED_VALUES: ReadonlySet<unknown> = new Set(['0', 0, 'false', false])
 
 /** `{"settings": {"enable": "1"}}`. Undefined: wrong. */
 function readSwitch(value: unknown): boolean | null | undefined {
   if (value === undefined || value === null) return null
   const enable = asObject(asObject(value)?.['settings'])?.['enable']
   if (enable === undefined || enable === null) return null
-  return ON.has(enable) ? true : OFF.has(enable) ? false : undefined
+  return ENABLED_VALUES.has(enable) ? true : DISABLED_VALUES.has(enable) ? false : undefined
 }

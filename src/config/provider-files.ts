@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'smol-toml'
 import { Fault } from '../errors.ts'
-import { type ProviderFile, readProvider } from '../simulator/provider-file.ts'
+import { type ProviderFile, readProviderFile } from '../simulator/provider-file.ts'
 
 /** Where the providers of the product lie. */
 export const SHIPPED_PROVIDERS = join(import.meta.dirname, '..', 'simulator', 'providers')
@@ -27,6 +27,6 @@ export function readProviders(folder: string = SHIPPED_PROVIDERS): ReadonlyMap<s
   const files = readdirSync(folder)
     .filter((name) => name.endsWith('.toml'))
     .sort()
-  const read = files.map((name) => readProvider(join(folder, name), readToml(join(folder, name))))
-  return new Map(read.map((each) => [each.name, each]))
+  const providers = files.map((name) => readProviderFile(join(folder, name), readToml(join(folder, name))))
+  return new Map(providers.map((each) => [each.name, each]))
 }

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { Fault } from '../errors.ts'
 
 const domain = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'must be a domain in lower case')
-const schema = z.strictObject({
+const reportersSchema = z.strictObject({
   reporter: z
     .array(
       z.strictObject({ name: z.string().min(1), domains: z.array(domain).min(1), covers: z.array(z.string()).min(1), source: z.url() }),
@@ -18,20 +18,20 @@ const schema = z.strictObject({
     .min(1),
 })
 
-export type Reporter = z.infer<typeof schema>['reporter'][number]
+export type Reporter = z.infer<typeof reportersSchema>['reporter'][number]
 
 const SHIPPED_REPORTERS = join(import.meta.dirname, 'reporters.toml')
 
 /** Reads a list, whole or not at all. Throws Fault `config_invalid` that names the file and the field. */
 export function readReporters(file: string = SHIPPED_REPORTERS): readonly Reporter[] {
   try {
-    return schema.parse(parse(readFileSync(file, 'utf8'))).reporter
+    return reportersSchema.parse(parse(readFileSync(file, 'utf8'))).reporter
   } catch (cause) {
     throw new Fault('config_invalid', `${file}: ${cause instanceof Error ? cause.message : 'cannot be read'}`, { cause })
   }
 }
 
 /** All domains of a list, with those that the operator adds. */
-export function reporterDomains(reporters: readonly Reporter[], own: readonly string[] = []): ReadonlySet<string> {
-  return new Set([...reporters.flatMap(({ domains }) => domains), ...own.map((each) => each.toLowerCase())])
+export function reporterDomains(reporters: readonly Reporter[], operatorDomains: readonly string[] = []): ReadonlySet<string> {
+  return new Set([...reporters.flatMap(({ domains }) => domains), ...operatorDomains.map((each) => each.toLowerCase())])
 }

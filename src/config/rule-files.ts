@@ -9,8 +9,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
-import { compileTable } from '../classify/rule-evidence.ts'
-import { type Layer, type ParsedRuleFile, readRuleFile } from '../classify/rule-grammar.ts'
+import { compileRuleTable } from '../classify/rule-evidence.ts'
+import { type RuleLayer, type ParsedRuleFile, readRuleFile } from '../classify/rule-grammar.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import { Fault } from '../errors.ts'
 
@@ -21,13 +21,13 @@ function parseToml(path: string, text: string): unknown {
   try {
     return parse(text)
   } catch (cause) {
-    const why = cause instanceof TomlError ? cause.message.split('\n')[0] : String(cause)
+    const reason = cause instanceof TomlError ? cause.message.split('\n')[0] : String(cause)
     const line = cause instanceof TomlError ? `:${cause.line}` : ''
-    throw new Fault('rule_invalid', `${path}${line}: ${why}`, { cause, detail: { file: path } })
+    throw new Fault('rule_invalid', `${path}${line}: ${reason}`, { cause, detail: { file: path } })
   }
 }
 
-function namesIn(folder: string): string[] {
+function tomlFilesIn(folder: string): string[] {
   try {
     return readdirSync(folder)
       .filter((name) => name.endsWith('.toml'))
@@ -38,8 +38,8 @@ function namesIn(folder: string): string[] {
 }
 
 /** Reads all `*.toml` of a folder. Throws rule_invalid with the file and, for bad TOML, the line. */
-export function readRuleFolder(folder: string, layer: Layer): ParsedRuleFile[] {
-  return namesIn(folder).map((name) => {
+export function readRuleFolder(folder: string, layer: RuleLayer): ParsedRuleFile[] {
+  return tomlFilesIn(folder).map((name) => {
     const path = join(folder, name)
     return readRuleFile({ file: layer === 'shipped' ? name : path, layer }, parseToml(path, readFileSync(path, 'utf8')))
   })
@@ -50,5 +50,5 @@ export function loadRules({
   shipped = SHIPPED_RULES,
   own = null,
 }: { readonly shipped?: string; readonly own?: string | null } = {}): RuleTable {
-  return compileTable([...(own === null ? [] : readRuleFolder(own, 'operator')), ...readRuleFolder(shipped, 'shipped')])
+  return compileRuleTable([...(own === null ? [] : readRuleFolder(own, 'operator')), ...readRuleFolder(shipped, 'shipped')])
 }

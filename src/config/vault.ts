@@ -14,33 +14,34 @@ import { Fault } from '../errors.ts'
 
 export type Vault = {
   /** Seals bytes for one purpose; another nonce each time. */
-  readonly seal: (plain: Uint8Array, purpose: string) => Buffer
+  readonly encrypt: (plain: Uint8Array, purpose: string) => Buffer
   /** Opens what was sealed for that purpose. Faults: internal, when key, purpose or bytes are not those of the seal. */
-  readonly open: (sealed: Uint8Array, purpose: string) => Buffer
+  readonly decrypt: (encrypted: Uint8Array, purpose: string) => Buffer
 }
 
 /** A sealed value: this byte, 12 of nonce (NIST SP 800-38D §8.2), 16 of tag, the cipher text. */
-const VERSION = 1
+const FORMAT_VERSION = 1
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-const HEAD_BYTES = 1 + NONCE_BYTES + TAG_BYTES
+const HEADER_BYTES = 1 + NONCE_BYTES + TAG_BYTES
 
 /** The seal under one master key of 32 bytes. */
-export function createVault(master: Uint8Array): Vault {
+export function createVault(masterKey: Uint8Array): Vault {
   return {
-    seal: (plain, purpose) => {
+    encrypt: (plain, purpose) => {
       const nonce = randomBytes(NONCE_BYTES)
-      const cipher = createCipheriv('aes-256-gcm', master, nonce).setAAD(Buffer.from(purpose))
+      const cipher = createCipheriv('aes-256-gcm', masterKey, nonce).setAAD(Buffer.from(purpose))
       const body = Buffer.concat([cipher.update(plain), cipher.final()])
-      return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), body])
+      return Buffer.concat([Buffer.of(FORMAT_VERSION), nonce, cipher.getAuthTag(), body])
     },
-    open: (sealed, purpose) => {
-      const bytes = Buffer.from(sealed)
-      if (bytes.length < HEAD_BYTES || bytes[0] !== VERSION) throw new Fault('internal', 'a sealed secret is cut or of an unknown version')
+    decrypt: (encrypted, purpose) => {
+      const bytes = Buffer.from(encrypted)
+      if (bytes.length < HEADER_BYTES || bytes[0] !== FORMAT_VERSION)
+        throw new Fault('internal', 'a sealed secret is cut or of an unknown version')
       try {
-        const decipher = createDecipheriv('aes-256-gcm', master, bytes.subarray(1, 1 + NONCE_BYTES), { authTagLength: TAG_BYTES })
-        decipher.setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(1 + NONCE_BYTES, HEAD_BYTES))
-        return Buffer.concat([decipher.update(bytes.subarray(HEAD_BYTES)), decipher.final()])
+        const decipher = createDecipheriv('aes-256-gcm', masterKey, bytes.subarray(1, 1 + NONCE_BYTES), { authTagLength: TAG_BYTES })
+        decipher.setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(1 + NONCE_BYTES, HEADER_BYTES))
+        return Buffer.concat([decipher.update(bytes.subarray(HEADER_BYTES)), decipher.final()])
       } catch (cause) {
         throw new Fault('internal', 'a sealed secret does not open: the master key is another one', { cause, detail: { purpose } })
       }
@@ -61,35 +62,38 @@ export function parseMasterKey(text: string): Buffer {
 }
 
 /** What may be stored and logged of a master key: it tells two keys apart and gives neither away. */
-export function fingerprintOf(master: Uint8Array): string {
-  return createHash('sha256').update('bounced master key').update(master).digest('hex').slice(0, 16)
+export function fingerprintOf(masterKey: Uint8Array): string {
+  return createHash('sha256').update('bounced master key').update(masterKey).digest('hex').slice(0, 16)
 }
 
 /** `mayMake`: the store is empty, so that a new key locks nobody out. */
-export type MasterKeyWish = {
-  readonly given: string | null
+export type MasterKeyOptions = {
+  readonly configured: string | null
   readonly folder: string
   readonly isEmbedded: boolean
-  readonly mayMake: boolean
+  readonly mayGenerate: boolean
 }
 
 /** The master key in force; `made` when it was made just now. Faults: config_invalid, when there is none and none may be made. */
-export function loadMasterKey({ given, folder, isEmbedded, mayMake }: MasterKeyWish): { readonly key: Buffer; readonly made: boolean } {
-  if (given !== null) return { key: parseMasterKey(given), made: false }
+export function loadMasterKey({ configured, folder, isEmbedded, mayGenerate }: MasterKeyOptions): {
+  readonly key: Buffer
+  readonly made: boolean
+} {
+  if (configured !== null) return { key: parseMasterKey(configured), made: false }
   if (!isEmbedded)
     throw new Fault('config_invalid', 'masterKey (BOUNCED_MASTER_KEY) is required with PostgreSQL: every node needs the same one')
   const file = join(folder, 'master.key')
-  const held = readKey(file)
-  if (held !== null) return { key: parseMasterKey(held), made: false }
-  if (!mayMake)
+  const stored = readKeyFile(file)
+  if (stored !== null) return { key: parseMasterKey(stored), made: false }
+  if (!mayGenerate)
     throw new Fault('config_invalid', `${file} is missing, and the store beside it was made with it: put it back, or set masterKey`)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const text = randomBytes(32).toString('hex')
-  writeKey(file, text)
+  writeKeyFile(file, text)
   return { key: parseMasterKey(text), made: true }
 }
 
-function readKey(file: string): string | null {
+function readKeyFile(file: string): string | null {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
@@ -99,7 +103,7 @@ function readKey(file: string): string | null {
 }
 
 /** On the disk before anything is sealed under it; never over a key that another process has just made. */
-function writeKey(file: string, text: string): void {
+function writeKeyFile(file: string, text: string): void {
   const handle = openSync(file, 'wx', 0o600)
   try {
     writeSync(handle, `${text}\n`)

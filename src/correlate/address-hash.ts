@@ -9,25 +9,25 @@
 import { hash } from 'node:crypto'
 import { parseAddress } from '../mail/mime/address.ts'
 
-export type KnownAddress = { readonly address: string; readonly domain: string; readonly hash: string }
+export type HashedAddress = { readonly address: string; readonly domain: string; readonly hash: string }
 
 /** A report names its recipient half a dozen times: what was read lately is known. */
-const RECENT = 256
-const MAX_RECENT_LENGTH = 320
-const recent = new Map<string, KnownAddress | null>()
+const CACHE_SIZE = 256
+const MAX_CACHED_LENGTH = 320
+const cache = new Map<string, HashedAddress | null>()
 
 /** Reads and normalises one address. Null: it is none that one can send to. */
-export function knowAddress(raw: string): KnownAddress | null {
-  const known = recent.get(raw)
-  if (known !== undefined) return known
-  const read = readAddress(raw)
-  if (raw.length > MAX_RECENT_LENGTH) return read
-  if (recent.size >= RECENT) recent.clear()
-  recent.set(raw, read)
+export function normaliseAddress(raw: string): HashedAddress | null {
+  const cached = cache.get(raw)
+  if (cached !== undefined) return cached
+  const read = parseAndHash(raw)
+  if (raw.length > MAX_CACHED_LENGTH) return read
+  if (cache.size >= CACHE_SIZE) cache.clear()
+  cache.set(raw, read)
   return read
 }
 
-function readAddress(raw: string): KnownAddress | null {
+function parseAndHash(raw: string): HashedAddress | null {
   const parsed = parseAddress(raw)
   if (parsed === null) return null
   const address = `${parsed.local.toLowerCase()}@${parsed.domain}`
@@ -35,10 +35,10 @@ function readAddress(raw: string): KnownAddress | null {
 }
 
 /** The hash of an address; null where it is none. */
-export const hashAddress = (raw: string): string | null => knowAddress(raw)?.hash ?? null
+export const hashAddress = (raw: string): string | null => normaliseAddress(raw)?.hash ?? null
 
 /** A domain in lower case as A-label. Null: it is none. */
-export const knowDomain = (raw: string): string | null => parseAddress(`a@${raw.trim()}`)?.domain ?? null
+export const normaliseDomain = (raw: string): string | null => parseAddress(`a@${raw.trim()}`)?.domain ?? null
 
 /** The hash under which a whole domain stands on a list. */
 export const hashDomain = (domain: string): string => sha256(`@${domain}`)

@@ -8,45 +8,45 @@
  * Pure. See also: correlate/token, correlate/delivery-id.
  */
 
-const BYTES = 'abcdefghijklmnopqrstuvwxyz234567'
-const NUMBERS = '234567abcdefghijklmnopqrstuvwxyz'
-const VALUES: ReadonlyMap<string, number> = new Map(Array.from(NUMBERS, (letter, value) => [letter, value]))
+const BYTE_ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
+const NUMBER_ALPHABET = '234567abcdefghijklmnopqrstuvwxyz'
+const DIGIT_VALUES: ReadonlyMap<string, number> = new Map(Array.from(NUMBER_ALPHABET, (letter, value) => [letter, value]))
 
 /** Whole bytes, 8 characters for 5 bytes; the last group is cut, not padded. */
 export function encodeBase32(bytes: Uint8Array): string {
   let text = ''
-  let held = 0
+  let buffered = 0
   let bits = 0
   for (const byte of bytes) {
-    held = (held << 8) | byte
+    buffered = (buffered << 8) | byte
     bits += 8
     while (bits >= 5) {
       bits -= 5
-      text += BYTES.charAt((held >> bits) & 31)
+      text += BYTE_ALPHABET.charAt((buffered >> bits) & 31)
     }
-    held &= (1 << bits) - 1
+    buffered &= (1 << bits) - 1
   }
-  return bits > 0 ? text + BYTES.charAt((held << (5 - bits)) & 31) : text
+  return bits > 0 ? text + BYTE_ALPHABET.charAt((buffered << (5 - bits)) & 31) : text
 }
 
 /** A number below 32^width in exactly `width` characters. Null: it does not fit. */
-export function encodeNumber(value: number, width: number): string | null {
+export function encodeBase32Number(value: number, width: number): string | null {
   if (!Number.isSafeInteger(value) || value < 0) return null
   let text = ''
-  let rest = value
+  let remaining = value
   for (let i = 0; i < width; i += 1) {
-    text = NUMBERS.charAt(rest % 32) + text
-    rest = Math.floor(rest / 32)
+    text = NUMBER_ALPHABET.charAt(remaining % 32) + text
+    remaining = Math.floor(remaining / 32)
   }
-  return rest === 0 ? text : null
+  return remaining === 0 ? text : null
 }
 
 /** The number behind up to 10 characters, in either case. Null: a character of no base32, none, or too many. */
-export function decodeNumber(text: string): number | null {
+export function decodeBase32Number(text: string): number | null {
   if (text.length === 0 || text.length > 10) return null
   let value = 0
   for (const letter of text.toLowerCase()) {
-    const digit = VALUES.get(letter)
+    const digit = DIGIT_VALUES.get(letter)
     if (digit === undefined) return null
     value = value * 32 + digit
   }

@@ -18,69 +18,75 @@
 /** Deeper nests are none that mail has met. */
 const MAX_DEPTH = 6
 /** SRS and VERP go beyond the 64 octets of a local part; nothing real goes beyond this. */
-const MAX_ADDRESS = 512
+const MAX_ADDRESS_LENGTH = 512
 
-type Parts = { readonly local: string; readonly domain: string }
+type AddressParts = { readonly local: string; readonly domain: string }
 
 /** Each takes one dress off, or knows it is not worn. The first that knows it decides. */
-const DRESSES: readonly ((parts: Parts) => string | null)[] = [offSrs, offBatv, offVerp]
+const UNWRAPPERS: readonly ((parts: AddressParts) => string | null)[] = [unwrapSrs, unwrapBatv, unwrapVerp]
 
 /**
  * The address and then what it wraps, the innermost last.
  *
  *     unwrap('SRS0=ab12=XY=example.com=joe@relay.example.net') → ['SRS0=ab12=XY=example.com=joe@relay.example.net', 'joe@example.com']
  */
-export function unwrap(address: string): readonly string[] {
+export function unwrapReturnPath(address: string): readonly string[] {
   const found: string[] = []
-  let now: string | null = address.trim().replace(/^</, '').replace(/>$/, '')
+  let current: string | null = address.trim().replace(/^</, '').replace(/>$/, '')
   // Every dress holds an equals sign.
-  if (!now.includes('=')) return now === '' || now.length > MAX_ADDRESS ? [] : [now]
-  while (now !== null && now !== '' && now.length <= MAX_ADDRESS && found.length < MAX_DEPTH && !found.includes(now)) {
-    found.push(now)
-    now = takeOff(now)
+  if (!current.includes('=')) return current === '' || current.length > MAX_ADDRESS_LENGTH ? [] : [current]
+  while (
+    current !== null &&
+    current !== '' &&
+    current.length <= MAX_ADDRESS_LENGTH &&
+    found.length < MAX_DEPTH &&
+    !found.includes(current)
+  ) {
+    found.push(current)
+    current = unwrapOnce(current)
   }
   return found
 }
 
 /** Every run of characters of an address, unwrapped, that may be a token: the local parts' pieces between separators, of 14 to 30 characters. */
-export function tokenPieces(address: string): readonly string[] {
-  const locals = unwrap(address).map((each) => split(each).local)
+export function unwrapTokenCandidates(address: string): readonly string[] {
+  const locals = unwrapReturnPath(address).map((each) => splitAddress(each).local)
   const pieces = locals.toReversed().flatMap((local) => local.split(/[^A-Za-z0-9]/))
   return [...new Set(pieces.filter((piece) => piece.length >= 14 && piece.length <= 30))]
 }
 
-function takeOff(address: string): string | null {
-  const parts = split(address)
-  for (const off of DRESSES) {
-    const inner = off(parts)
+function unwrapOnce(address: string): string | null {
+  const parts = splitAddress(address)
+  for (const unwrapper of UNWRAPPERS) {
+    const inner = unwrapper(parts)
     if (inner !== null) return inner
   }
   return null
 }
 
-function split(address: string): Parts {
+function splitAddress(address: string): AddressParts {
   const at = address.lastIndexOf('@')
   return at < 0 ? { local: address, domain: '' } : { local: address.slice(0, at), domain: address.slice(at + 1) }
 }
 
 /** `hash=day=domain=local`, whose local part may hold `=` itself. */
-function offSrs({ local }: Parts): string | null {
+function unwrapSrs({ local }: AddressParts): string | null {
   const lower = local.toLowerCase()
   const first = /^srs1[=+-][^=]{0,40}=[^=]{0,255}=[=+-]?/.exec(lower)
-  if (first !== null) return fromSrs(local.slice(first[0].length))
-  if (/^srs0[=+-]/.test(lower)) return fromSrs(local.slice(5))
+  if (first !== null) return parseSrsAddress(local.slice(first[0].length))
+  if (/^srs0[=+-]/.test(lower)) return parseSrsAddress(local.slice(5))
   const plus = lower.indexOf('+srs=')
-  return plus < 0 ? null : fromSrs(local.slice(plus + 5))
+  return plus < 0 ? null : parseSrsAddress(local.slice(plus + 5))
 }
 
-function fromSrs(rest: string): string | null {
+function parseSrsAddress(rest: string): string | null {
   const [hash, day, domain, ...local] = rest.split('=')
   return hash === undefined || day === undefined || domain === undefined || domain === '' || local.length === 0
     ? null
     : `${local.join('=')}@${domain}`
 }
 
-function offBatv({ local, domain }: Parts): string | null {
+function unwrapBatv({ local, domain }: AddressParts): string | null {
   const slash = /^prvs=([^/=]{1,250})\/[0-9a-z]{6,20}$/i.exec(local)
   if (slash?.[1] !== undefined) return `${slash[1]}@${domain}`
   const tagged = /^(?:prvs=|msprvs1=|btv1==)([^=]{1,64})={1,2}(.+)$/i.exec(local)
@@ -90,13 +96,13 @@ function offBatv({ local, domain }: Parts): string | null {
 }
 
 /** `anything+local=domain` and `anything-local=domain`: the domain is what a domain looks like. */
-function offVerp({ local }: Parts): string | null {
+function unwrapVerp({ local }: AddressParts): string | null {
   const equals = local.lastIndexOf('=')
   if (equals < 1) return null
   const domain = local.slice(equals + 1)
   if (!/^[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}$/.test(domain)) return null
   const before = local.slice(0, equals)
   const plus = before.lastIndexOf('+')
-  const cut = plus >= 0 ? plus : before.lastIndexOf('-')
-  return `${before.slice(cut + 1)}@${domain}`
+  const separator = plus >= 0 ? plus : before.lastIndexOf('-')
+  return `${before.slice(separator + 1)}@${domain}`
 }

@@ -12,10 +12,10 @@ const TOKEN_KEY_BYTES = 32
 /** One base32 character names the key. */
 export const MAX_KEY_INDEX = 31
 
-const SALT = Buffer.from('bounced token v1', 'latin1')
+const TOKEN_KEY_SALT = Buffer.from('bounced token v1', 'latin1')
 
 /** The key that `read` and `mint` use; null: no such account number, or that key is not (or no longer) good. */
-export type KeyFor = (account: number, keyIndex: number) => Uint8Array | null
+export type TokenKeyLookup = (account: number, keyIndex: number) => Uint8Array | null
 
 /** RFC 5869 with SHA-256, `length` at most 8,160 bytes. */
 export function hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Buffer {
@@ -31,5 +31,5 @@ export function hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, len
 
 /** The key of one account number and key index: 32 bytes. */
 export function deriveTokenKey(master: Uint8Array, account: number, keyIndex: number): Buffer {
-  return hkdf(master, SALT, Buffer.from(`token\0${account}\0${keyIndex}`, 'latin1'), TOKEN_KEY_BYTES)
+  return hkdf(master, TOKEN_KEY_SALT, Buffer.from(`token\0${account}\0${keyIndex}`, 'latin1'), TOKEN_KEY_BYTES)
 }

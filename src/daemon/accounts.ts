@@ -12,13 +12,13 @@ import { Fault } from '../errors.ts'
 import { accountSettingsSchema } from '../ledger/account-settings.ts'
 import type { AccountSettings } from '../ledger/account-settings.ts'
 import { createAccount, findAccount, listAccountsForOperator } from '../store/account/accounts.ts'
-import { addCredential, credentialsForOperator, expireCredentials } from '../store/account/credentials.ts'
+import { addCredential, findCredentialsForOperator, expireCredentials } from '../store/account/credentials.ts'
 import type { Credential } from '../store/account/credentials.ts'
-import type { Db, Engine, Reader } from '../store/engine/engine.ts'
-import type { Keys } from '../http/server/authenticate.ts'
+import type { Database, Engine, DatabaseReader } from '../store/engine/engine.ts'
+import type { CredentialStore } from '../http/server/authenticate.ts'
 
 /** The name under which the operator's secret lies; no account may bear it. */
-const OPERATOR = 'operator'
+const OPERATOR_API_USER = 'operator'
 
 /** The vendor's time, which clients count on. */
 export const ROTATION_MS = 15 * 60_000
@@ -41,98 +41,102 @@ export type NewAccount = {
 }
 
 /** Makes an account with its first API user. Faults: conflict (the name is taken), bad_request (it is no name). */
-export async function addAccount(db: Db, wanted: NewAccount, now: number): Promise<{ readonly account: number; readonly apiKey: string }> {
-  const { apiUser, trust, giveUpAfterDays } = wanted
-  if (!API_USER.test(apiUser) || apiUser === OPERATOR)
+export async function createAccountWithApiUser(
+  db: Database,
+  newAccount: NewAccount,
+  now: number,
+): Promise<{ readonly account: number; readonly apiKey: string }> {
+  const { apiUser, trust, giveUpAfterDays } = newAccount
+  if (!API_USER.test(apiUser) || apiUser === OPERATOR_API_USER)
     throw new Fault('bad_request', 'an apiUser is 1 to 64 letters, digits or . _ @ -, and not "operator"')
-  const apiKey = wanted.apiKey ?? makeSecret()
+  const apiKey = newAccount.apiKey ?? makeSecret()
   const settings = accountSettingsSchema.parse({ trust, giveUpAfterDays })
   const { account } = await createAccount(db, { name: apiUser, createdAt: now, settings })
-  await addCredential(db, credential({ account, apiUser, secret: apiKey, now, role: 'account' }))
+  await addCredential(db, makeCredential({ account, apiUser, secret: apiKey, now, role: 'account' }))
   return { account, apiKey }
 }
 
 /** A second number for an account that mints tokens offline. Faults: not_found. */
-export async function addOfflineNumber(db: Db, apiUser: string, now: number): Promise<number> {
-  const owner = await accountOf(db, apiUser)
+export async function createOfflineAccount(db: Database, apiUser: string, now: number): Promise<number> {
+  const owner = await findAccountByApiUser(db, apiUser)
   if (owner === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
   const settings = accountSettingsSchema.parse({})
   return (await createAccount(db, { name: `${apiUser} (offline)`, createdAt: now, settings, offlineFor: owner })).account
 }
 
 /** A new secret for an API user; the old ones end after the rotation time. Faults: not_found. */
-export async function rotateSecret(db: Db, apiUser: string, now: number): Promise<string> {
-  const [known] = await credentialsForOperator(db, apiUser)
+export async function rotateSecret(db: Database, apiUser: string, now: number): Promise<string> {
+  const [known] = await findCredentialsForOperator(db, apiUser)
   if (known === undefined) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
   const secret = makeSecret()
-  const fresh = credential({ account: known.account, apiUser, secret, now, role: known.role })
-  await addCredential(db, fresh)
-  await expireCredentials(db, known.account, { apiUser, keep: fresh.keyHash, at: now + ROTATION_MS })
+  const newCredential = makeCredential({ account: known.account, apiUser, secret, now, role: known.role })
+  await addCredential(db, newCredential)
+  await expireCredentials(db, known.account, { apiUser, keep: newCredential.keyHash, at: now + ROTATION_MS })
   return secret
 }
 
-function credential(made: { account: number; apiUser: string; secret: string; now: number; role: Credential['role'] }): Credential {
-  const { account, apiUser, secret, now, role } = made
+function makeCredential(input: { account: number; apiUser: string; secret: string; now: number; role: Credential['role'] }): Credential {
+  const { account, apiUser, secret, now, role } = input
   return { account, apiUser, keyHash: digestOf(secret).toString('hex'), role, createdAt: now, expiresAt: null }
 }
 
 /** What the first start made; the secrets are shown once and never again. `apiKey` null: the one that was given, which is shown nowhere. */
-export type FirstStart = { readonly apiUser: string; readonly apiKey: string | null; readonly operatorSecret: string }
+export type FirstCredentials = { readonly apiUser: string; readonly apiKey: string | null; readonly operatorSecret: string }
 
 /** Makes the first account and the operator's secret in an empty store, once over all nodes; null when there are accounts. */
-export async function firstStart(engine: Engine, wanted: NewAccount, now: number): Promise<FirstStart | null> {
+export async function createFirstCredentials(engine: Engine, newAccount: NewAccount, now: number): Promise<FirstCredentials | null> {
   return engine.tx(
     async (db) => {
       if ((await listAccountsForOperator(db)).length > 0) return null
-      const { apiKey } = await addAccount(db, wanted, now)
+      const { apiKey } = await createAccountWithApiUser(db, newAccount, now)
       const operatorSecret = makeSecret()
-      await addCredential(db, credential({ account: 0, apiUser: OPERATOR, secret: operatorSecret, now, role: 'operator' }))
-      return { apiUser: wanted.apiUser, apiKey: wanted.apiKey === null ? apiKey : null, operatorSecret }
+      await addCredential(db, makeCredential({ account: 0, apiUser: OPERATOR_API_USER, secret: operatorSecret, now, role: 'operator' }))
+      return { apiUser: newAccount.apiUser, apiKey: newAccount.apiKey === null ? apiKey : null, operatorSecret }
     },
-    { lock: 'first-start', sees: 'latest' },
+    { lockName: 'first-start', visibility: 'latest' },
   )
 }
 
 /** For how long a reading of the store is believed: what another process rotates or closes holds within a second. */
-const FRESH_MS = 1_000
+const CREDENTIAL_CACHE_MS = 1_000
 
 /** API users whose keys are kept in memory; each is a few hundred bytes. */
-const MAX_KNOWN = 10_000
+const MAX_CACHED_API_USERS = 10_000
 
 /** Knows secrets again, in constant time whatever is stored. A closed account is nobody's. */
-export function createKeys(reader: Reader, now: () => number): Keys {
-  const known = new LRUCache<string, readonly Credential[]>({ max: MAX_KNOWN, ttl: FRESH_MS })
+export function createAuthenticator(reader: DatabaseReader, now: () => number): CredentialStore {
+  const known = new LRUCache<string, readonly Credential[]>({ max: MAX_CACHED_API_USERS, ttl: CREDENTIAL_CACHE_MS })
   const credentialsOf = async (apiUser: string): Promise<readonly Credential[]> => {
-    const held = known.get(apiUser)
-    if (held !== undefined) return held
-    const read = await openCredentials(reader, apiUser)
+    const cached = known.get(apiUser)
+    if (cached !== undefined) return cached
+    const loaded = await loadOpenCredentials(reader, apiUser)
     // Names that nobody bears are not kept: a guesser must not push the others out.
-    if (read.length > 0) known.set(apiUser, read)
-    return read
+    if (loaded.length > 0) known.set(apiUser, loaded)
+    return loaded
   }
   const find = async (apiUser: string, secret: string): Promise<Credential | null> => {
-    const given = digestOf(secret)
-    const fits = (await credentialsOf(apiUser)).filter(({ keyHash }) => timingSafeEqual(Buffer.from(keyHash, 'hex'), given))
-    return fits.find(({ expiresAt }) => expiresAt === null || expiresAt > now()) ?? null
+    const givenHash = digestOf(secret)
+    const matches = (await credentialsOf(apiUser)).filter(({ keyHash }) => timingSafeEqual(Buffer.from(keyHash, 'hex'), givenHash))
+    return matches.find(({ expiresAt }) => expiresAt === null || expiresAt > now()) ?? null
   }
   return {
-    account: async (apiUser, apiKey) => {
+    findAccount: async (apiUser, apiKey) => {
       const found = await find(apiUser, apiKey)
       return found?.role === 'account' ? { account: found.account, apiUser } : null
     },
-    operator: async (secret) => (await find(OPERATOR, secret))?.role === 'operator',
+    isOperator: async (secret) => (await find(OPERATOR_API_USER, secret))?.role === 'operator',
   }
 }
 
-async function openCredentials(reader: Reader, apiUser: string): Promise<readonly Credential[]> {
-  const read = await credentialsForOperator(reader, apiUser)
-  const [first] = read
-  if (first === undefined || first.account === 0) return read
-  return (await findAccount(reader, first.account))?.closedAt === null ? read : []
+async function loadOpenCredentials(reader: DatabaseReader, apiUser: string): Promise<readonly Credential[]> {
+  const loaded = await findCredentialsForOperator(reader, apiUser)
+  const [first] = loaded
+  if (first === undefined || first.account === 0) return loaded
+  return (await findAccount(reader, first.account))?.closedAt === null ? loaded : []
 }
 
 /** The account behind an API user; null when nobody bears that name. */
-export async function accountOf(reader: Reader, apiUser: string): Promise<number | null> {
-  const found = (await credentialsForOperator(reader, apiUser)).find(({ role }) => role === 'account')
+export async function findAccountByApiUser(reader: DatabaseReader, apiUser: string): Promise<number | null> {
+  const found = (await findCredentialsForOperator(reader, apiUser)).find(({ role }) => role === 'account')
   return found?.account ?? null
 }

@@ -6,35 +6,41 @@
  *
  * See also: opening (store, keys, rules), commands/serve (signals and what is printed).
  */
-import { accountOf, createKeys } from './accounts.ts'
-import type { FirstStart } from './accounts.ts'
-import { createProver } from '../mail-auth/verify-signatures.ts'
-import type { Prover } from '../mail-auth/verify-signatures.ts'
-import { createLookUp } from '../net/dns.ts'
-import type { LookUp } from '../net/dns.ts'
-import { createDelivery, openGround } from './delivery-setup.ts'
-import type { Delivery, Ground } from './delivery-setup.ts'
-import { atPort, certificateOf, hasCertificate, openSmtp, openSubmission } from './smtp-listeners.ts'
-import { claimRoutes, createHooks } from './outbound-services.ts'
-import type { Hooks } from './outbound-services.ts'
+import { findAccountByApiUser, createAuthenticator } from './accounts.ts'
+import type { FirstCredentials } from './accounts.ts'
+import { createSignatureVerifier } from '../mail-auth/verify-signatures.ts'
+import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
+import { createDnsLookup } from '../net/dns.ts'
+import type { DnsLookup } from '../net/dns.ts'
+import { createDeliveryService, openNetworkEnvironment } from './delivery-setup.ts'
+import type { DeliveryService, NetworkEnvironment } from './delivery-setup.ts'
+import {
+  explainListenErrors,
+  loadOrMakeCertificate,
+  hasConfiguredCertificate,
+  openInboundListener,
+  openSubmissionListener,
+} from './smtp-listeners.ts'
+import { claimForwardDomains, createOutboundServices } from './outbound-services.ts'
+import type { OutboundServices } from './outbound-services.ts'
 import type { SmtpListener } from '../smtp-server/listener.ts'
-import { FLOODS } from '../ledger/alert/flood.ts'
-import { openShop } from './bootstrap.ts'
-import type { Opening } from './bootstrap.ts'
+import { FLOOD_RULES } from '../ledger/alert/flood.ts'
+import { openContext } from './bootstrap.ts'
+import type { Runtime } from './bootstrap.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { Desk } from '../http/services.ts'
-import type { Web } from '../http/server/server.ts'
-import { createReadingDesk } from '../http/read-services.ts'
-import { createWeb } from '../http/app.ts'
-import { createWritingDesk } from '../http/write-services.ts'
-import { startChores } from './scheduled-jobs.ts'
-import { createDkim } from '../service/admin/dkim.ts'
-import type { Dkim } from '../service/admin/dkim.ts'
+import type { Services } from '../http/services.ts'
+import type { HttpServer } from '../http/server/server.ts'
+import { createReadServices } from '../http/read-services.ts'
+import { createHttpApp } from '../http/app.ts'
+import { createWriteServices } from '../http/write-services.ts'
+import { startScheduledJobs } from './scheduled-jobs.ts'
+import { createDkimKeyService } from '../service/admin/dkim.ts'
+import type { DkimKeyService } from '../service/admin/dkim.ts'
 import { createExporter, startExporter } from '../service/export/exporter.ts'
-import { createExports } from '../service/export/exports.ts'
-import type { Exports } from '../service/export/exports.ts'
-import { createFloodWatch } from '../service/receive/flood-monitor.ts'
+import { createExportService } from '../service/export/exports.ts'
+import type { ExportService } from '../service/export/exports.ts'
+import { createFloodMonitor } from '../service/receive/flood-monitor.ts'
 import type { FloodRules } from '../service/receive/flood-monitor.ts'
 import { createReceiver } from '../service/receive/receive.ts'
 import type { Receiver } from '../service/receive/receive.ts'
@@ -46,7 +52,7 @@ export type App = {
   readonly httpPort: number
   /** Null: there is no such door. */
   readonly submissionPort: number | null
-  readonly first: FirstStart | null
+  readonly firstCredentials: FirstCredentials | null
   /** Rules and certificate again. Faults: rule_invalid, config_invalid; what was in force stays. */
   readonly reload: () => void
   /** Ends in order. Idempotent. */
@@ -54,88 +60,117 @@ export type App = {
 }
 
 /** What a test puts in the place of the world. */
-export type Outside = { readonly lookUp?: LookUp }
+export type AppOverrides = { readonly lookUp?: DnsLookup }
 
 /** Starts the daemon; resolves once both doors listen. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
-export async function startApp(settings: Settings, telemetry: Telemetry, outside: Outside = {}): Promise<App> {
-  const opening = await openShop({ settings, telemetry })
-  const undo: (() => Promise<unknown>)[] = [opening.close]
+export async function startApp(settings: Settings, telemetry: Telemetry, overrides: AppOverrides = {}): Promise<App> {
+  const runtime = await openContext({ settings, telemetry })
+  const cleanups: (() => Promise<unknown>)[] = [runtime.close]
   try {
-    const { shop } = opening
-    const keptLookUp = outside.lookUp ?? createLookUp(dnsOptions(settings))
+    const { context } = runtime
+    const cachedLookUp = overrides.lookUp ?? createDnsLookup(dnsOptions(settings))
     // A record that was just published must be seen at once.
-    const freshLookUp = outside.lookUp ?? createLookUp({ ...dnsOptions(settings), cacheMs: 1, cacheSize: 1 })
-    const ground = await openGround(settings, { kept: keptLookUp, fresh: freshLookUp })
-    undo.push(ground.close)
-    const prover = createProver(ground.lookUp)
-    const watch = createFloodWatch(shop, floodRules(settings))
-    const receiver = createReceiver(shop, { prover, dryRun: false, notifyReplays: false, watch })
-    undo.push(receiver.idle)
-    await claimRoutes(opening, settings)
-    const hooks = createHooks(opening, settings)
-    undo.push(hooks.close)
-    const exporter = createExporter(shop, settings.exports)
-    const exports = createExports(shop, settings.exports, () => void exporter.turn())
-    const delivery = createDelivery(opening, settings, ground)
+    const uncachedLookUp = overrides.lookUp ?? createDnsLookup({ ...dnsOptions(settings), cacheMs: 1, cacheSize: 1 })
+    const network = await openNetworkEnvironment(settings, { cached: cachedLookUp, uncached: uncachedLookUp })
+    cleanups.push(network.close)
+    const verifier = createSignatureVerifier(network.lookUp)
+    const floodMonitor = createFloodMonitor(context, floodRulesOf(settings))
+    const receiver = createReceiver(context, { prover: verifier, dryRun: false, notifyReplays: false, floodMonitor })
+    cleanups.push(receiver.waitUntilIdle)
+    await claimForwardDomains(runtime, settings)
+    const outbound = createOutboundServices(runtime, settings)
+    cleanups.push(outbound.close)
+    const exporter = createExporter(context, settings.exports)
+    const exports = createExportService(context, settings.exports, () => void exporter.tick())
+    const deliveryService = createDeliveryService(runtime, settings, network)
     const state = { isClosing: false }
-    const { nudge } = delivery
-    const dkim = createDkim(shop, { vault: opening.vault, lookUp: freshLookUp })
-    const submit = createSubmit(shop, { nudge, recipientsPerDay: settings.submission.recipientsPerDay ?? null })
-    const parts = webParts(opening, { settings, prover, hooks, exports, submit, dkim, isOpen: () => !state.isClosing })
-    const web = await createWeb(parts)
-    await atPort(settings, 'http', () => web.listen({ host: settings.host, port: settings.http.port }))
-    undo.push(() => web.close())
-    const httpPort = portOf(web)
-    opening.atHttpPort(httpPort)
-    const smtp = await atPort(settings, 'smtp', () => openSmtp(settings, shop, { receiver, hooks }))
-    undo.push(smtp.close)
-    ground.atSmtpPort(smtp.port)
-    const submission = await atPort(settings, 'submission', () => openSubmission(settings, shop, { keys: parts.keys, submit }))
-    const doors = [smtp, ...(submission === null ? [] : [submission])]
-    const stopChores = startChores(shop, settings, { lookUp: freshLookUp, watch: hooks.watch })
-    const stopWebhooks = hooks.start()
-    delivery.start()
+    const { nudge } = deliveryService
+    const dkim = createDkimKeyService(context, { vault: runtime.vault, lookUp: uncachedLookUp })
+    const submit = createSubmit(context, { onQueued: nudge, recipientsPerDay: settings.submission.recipientsPerDay ?? null })
+    const appParts = httpAppOptions(runtime, { settings, verifier, outbound, exports, submit, dkim, isOpen: () => !state.isClosing })
+    const httpServer = await createHttpApp(appParts)
+    await explainListenErrors(settings, 'http', () => httpServer.listen({ host: settings.host, port: settings.http.port }))
+    cleanups.push(() => httpServer.close())
+    const httpPort = portOf(httpServer)
+    runtime.setHttpPort(httpPort)
+    const reportListener = await explainListenErrors(settings, 'smtp', () => openInboundListener(settings, context, { receiver, outbound }))
+    cleanups.push(reportListener.close)
+    network.setSmtpPort(reportListener.port)
+    const submissionListener = await explainListenErrors(settings, 'submission', () =>
+      openSubmissionListener(settings, context, { keys: appParts.credentialStore, submit }),
+    )
+    const listeners = [reportListener, ...(submissionListener === null ? [] : [submissionListener])]
+    const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
+    const stopWebhooks = outbound.start()
+    deliveryService.start()
     const stopExporter = startExporter(exporter)
     const reload = (): void => {
       // Both are read before either is in force.
-      const certificate = hasCertificate(settings) ? certificateOf(settings) : null
-      opening.reloadRules()
-      if (certificate !== null) for (const door of doors) door.reloadTls(certificate)
+      const certificate = hasConfiguredCertificate(settings) ? loadOrMakeCertificate(settings) : null
+      runtime.reloadRules()
+      if (certificate !== null) for (const listener of listeners) listener.reloadTls(certificate)
     }
     const close = once(() =>
-      closeInOrder({ state, doors, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, delivery, ground, opening }),
+      shutDown({
+        state,
+        listeners,
+        httpServer,
+        receiver,
+        outbound,
+        stopJobs,
+        stopWebhooks,
+        stopExporter,
+        deliveryService,
+        network,
+        runtime,
+      }),
     )
-    return { smtpPort: smtp.port, httpPort, submissionPort: submission?.port ?? null, first: opening.first, reload, close }
+    return {
+      smtpPort: reportListener.port,
+      httpPort,
+      submissionPort: submissionListener?.port ?? null,
+      firstCredentials: runtime.firstCredentials,
+      reload,
+      close,
+    }
   } catch (error) {
-    for (const end of undo.toReversed()) await end()
+    for (const cleanUp of cleanups.toReversed()) await cleanUp()
     throw error
   }
 }
 
-type Parts = {
+type RunningParts = {
   readonly state: { isClosing: boolean }
-  readonly doors: readonly SmtpListener[]
-  readonly web: Web
+  readonly listeners: readonly SmtpListener[]
+  readonly httpServer: HttpServer
   readonly receiver: Receiver
-  readonly hooks: Hooks
-  readonly stopChores: () => Promise<void>
+  readonly outbound: OutboundServices
+  readonly stopJobs: () => Promise<void>
   readonly stopWebhooks: () => Promise<void>
   readonly stopExporter: () => Promise<void>
-  readonly delivery: Delivery
-  readonly ground: Ground
-  readonly opening: Opening
+  readonly deliveryService: DeliveryService
+  readonly network: NetworkEnvironment
+  readonly runtime: Runtime
 }
 
 /** Doors first, then what they handed over, then the store. */
-async function closeInOrder(parts: Parts): Promise<void> {
-  const { state, doors, web, receiver, hooks, stopChores, stopWebhooks, stopExporter, delivery, ground, opening } = parts
+async function shutDown(appParts: RunningParts): Promise<void> {
+  const { state, listeners, httpServer, receiver, outbound, stopJobs, stopWebhooks, stopExporter, deliveryService, network, runtime } =
+    appParts
   state.isClosing = true
-  await Promise.all([...doors.map((door) => door.close()), web.close(), stopChores(), stopWebhooks(), stopExporter(), delivery.close()])
-  await Promise.all([receiver.idle(), hooks.routeDoor.idle()])
-  await ground.close()
+  await Promise.all([
+    ...listeners.map((listener) => listener.close()),
+    httpServer.close(),
+    stopJobs(),
+    stopWebhooks(),
+    stopExporter(),
+    deliveryService.close(),
+  ])
+  await Promise.all([receiver.waitUntilIdle(), outbound.forwarder.waitUntilIdle()])
+  await network.close()
   // Counts for alerts are worth a try and no more.
-  await opening.shop.watch.flush(opening.shop.engine).catch(() => undefined)
-  await opening.close()
+  await runtime.context.counterBuffer.flush(runtime.context.engine).catch(() => undefined)
+  await runtime.close()
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {
@@ -143,59 +178,62 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return () => (running ??= work())
 }
 
-type WebWish = {
+type HttpDependencies = {
   readonly settings: Settings
-  readonly prover: Prover
-  readonly hooks: Hooks
-  readonly exports: Exports
+  readonly verifier: SignatureVerifier
+  readonly outbound: OutboundServices
+  readonly exports: ExportService
   readonly submit: Submit
-  readonly dkim: Dkim
+  readonly dkim: DkimKeyService
   readonly isOpen: () => boolean
 }
 
-function webParts({ shop }: Opening, { settings, prover, hooks, exports, submit, dkim, isOpen }: WebWish): Parameters<typeof createWeb>[0] {
-  const { read } = shop.engine
+function httpAppOptions(
+  { context }: Runtime,
+  { settings, verifier, outbound, exports, submit, dkim, isOpen }: HttpDependencies,
+): Parameters<typeof createHttpApp>[0] {
+  const { read } = context.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
-  const desk: Desk = {
-    now: shop.now,
-    ...createReadingDesk(read, shop.now),
-    ...createWritingDesk(shop, prover),
-    webhooks: hooks.webhooks,
-    routes: hooks.routes,
-    alerts: hooks.alerts,
+  const services: Services = {
+    now: context.now,
+    ...createReadServices(read, context.now),
+    ...createWriteServices(context, verifier),
+    webhooks: outbound.webhooks,
+    forwarding: outbound.forwardDomains,
+    alerts: outbound.alerts,
     exports,
     submit,
     dkim,
   }
   return {
-    telemetry: shop.telemetry,
-    desk,
-    keys: createKeys(read, shop.now),
-    accountOf: (apiUser) => accountOf(read, apiUser),
+    telemetry: context.telemetry,
+    services,
+    credentialStore: createAuthenticator(read, context.now),
+    findAccount: (apiUser) => findAccountByApiUser(read, apiUser),
     isReady: async () => isOpen() && (await read.one('select 1 as one')) !== null,
     limits: { bodyBytes: settings.http.bodyBytes, requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays },
     trustProxy: settings.http.trustProxy,
-    http: settings.http,
-    answers: settings.compatible.answers,
+    httpLimits: settings.http,
+    responseCacheMode: settings.compatible.answers,
   }
 }
 
-function floodRules({ flood }: Settings): FloodRules {
+function floodRulesOf({ flood }: Settings): FloodRules {
   return {
-    account: { ...FLOODS.account, reports: flood.accountReports },
-    peer: { ...FLOODS.peer, reports: flood.peerReports },
-    token: { ...FLOODS.token, reports: flood.tokenReports },
+    account: { ...FLOOD_RULES.account, reports: flood.accountReports },
+    peer: { ...FLOOD_RULES.peer, reports: flood.peerReports },
+    token: { ...FLOOD_RULES.token, reports: flood.tokenReports },
   }
 }
 
 /** Keys change rarely: their records say for how long, and an hour is the usual word. Ten thousand names are a few megabytes. */
 const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
 
-function dnsOptions({ dns }: Settings): Parameters<typeof createLookUp>[0] {
+function dnsOptions({ dns }: Settings): Parameters<typeof createDnsLookup>[0] {
   return { servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE }
 }
 
-function portOf(web: Web): number {
-  const address = web.server.address()
+function portOf(httpServer: HttpServer): number {
+  const address = httpServer.server.address()
   return address !== null && typeof address === 'object' ? address.port : 0
 }

@@ -7,58 +7,62 @@
  * See also: app (which listens), service/context.
  */
 import { existsSync, mkdirSync } from 'node:fs'
-import { firstStart } from './accounts.ts'
-import type { FirstStart } from './accounts.ts'
+import { createFirstCredentials } from './accounts.ts'
+import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
-import { databaseOf } from '../settings/load.ts'
+import { databaseUrlOf } from '../settings/load.ts'
 import { deriveTokenKey } from '../correlate/token-keys.ts'
 import { readReporters, reporterDomains } from '../config/reporters.ts'
 import { loadRules } from '../config/rule-files.ts'
 import { createVault, loadMasterKey } from '../config/vault.ts'
 import type { Vault } from '../config/vault.ts'
-import { holdMaster } from './token-keyring.ts'
+import { verifyMasterKey } from './token-keyring.ts'
 import { egressIpsOf } from '../settings/pools.ts'
 import type { Settings } from '../settings/schema.ts'
 import { openEngine } from '../store/engine/engine.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import { migrate } from '../store/engine/migrate.ts'
 import type { Telemetry } from '../telemetry.ts'
-import { createBook } from '../service/account-cache.ts'
+import { createAccountCache } from '../service/account-cache.ts'
 import { processIds } from '../service/context.ts'
-import type { Shop } from '../service/context.ts'
-import { createWatch } from '../service/alerts/counter-buffer.ts'
+import type { Context } from '../service/context.ts'
+import { createCounterBuffer } from '../service/alerts/counter-buffer.ts'
 
-export type Opening = {
-  readonly shop: Shop
-  readonly master: Uint8Array
+export type Runtime = {
+  readonly context: Context
+  readonly masterKey: Uint8Array
   readonly vault: Vault
   /** Not null at the first start: its secrets are shown once. */
-  readonly first: FirstStart | null
+  readonly firstCredentials: FirstCredentials | null
   /** Reads the rules again, whole or not at all. Faults: rule_invalid. */
   readonly reloadRules: () => void
   /** Tells the port that HTTP got, for links where no public URL is set. */
-  readonly atHttpPort: (port: number) => void
+  readonly setHttpPort: (port: number) => void
   readonly close: () => Promise<void>
 }
 
-export type OpeningOptions = { readonly settings: Settings; readonly telemetry: Telemetry }
+export type BootstrapOptions = { readonly settings: Settings; readonly telemetry: Telemetry }
 
 /** Opens everything. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
-export async function openShop({ settings, telemetry }: OpeningOptions): Promise<Opening> {
+export async function openContext({ settings, telemetry }: BootstrapOptions): Promise<Runtime> {
   const now = Date.now
-  let table: RuleTable = readRules(settings)
+  let ruleTable: RuleTable = readRules(settings)
   let httpPort = settings.http.port
-  const { engine, master } = await openStore(settings)
+  const { engine, master: masterKey } = await openStore(settings)
   try {
-    const vault = createVault(master)
+    const vault = createVault(masterKey)
     await migrate(engine, now())
-    await holdMaster(engine, master, now())
+    await verifyMasterKey(engine, masterKey, now())
     const { apiUser, apiKey, trust, giveUpDays } = settings
-    const first = await firstStart(engine, { apiUser, apiKey: apiKey ?? null, trust, giveUpAfterDays: giveUpDays }, now())
-    const shop: Shop = {
+    const firstCredentials = await createFirstCredentials(
       engine,
-      rules: () => table,
-      book: createBook(engine, (ring, account) => deriveTokenKey(master, account, ring.index), now),
+      { apiUser, apiKey: apiKey ?? null, trust, giveUpAfterDays: giveUpDays },
+      now(),
+    )
+    const context: Context = {
+      engine,
+      rules: () => ruleTable,
+      accountCache: createAccountCache(engine, (ring, account) => deriveTokenKey(masterKey, account, ring.index), now),
       domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain] },
       get publicUrl() {
         return publicUrlOf(settings, httpPort)
@@ -66,17 +70,17 @@ export async function openShop({ settings, telemetry }: OpeningOptions): Promise
       reporters: reporterDomains(readReporters(), settings.reporters.own),
       ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
       telemetry,
-      watch: createWatch(now),
+      counterBuffer: createCounterBuffer(now),
       now,
       ids: processIds,
     }
     const reloadRules = (): void => {
-      table = readRules(settings)
+      ruleTable = readRules(settings)
     }
-    const atHttpPort = (port: number): void => {
+    const setHttpPort = (port: number): void => {
       httpPort = port
     }
-    return { shop, master, vault, first, reloadRules, atHttpPort, close: () => engine.close() }
+    return { context, masterKey, vault, firstCredentials, reloadRules, setHttpPort, close: () => engine.close() }
   } catch (error) {
     await engine.close()
     throw error
@@ -95,10 +99,10 @@ function publicUrlOf({ publicUrl, host }: Settings, port: number): string {
 async function openStore(settings: Settings): Promise<{ readonly engine: Engine; readonly master: Uint8Array }> {
   // What we write (store, key) is the owner's alone.
   process.umask(0o077)
-  const url = databaseOf(settings)
+  const url = databaseUrlOf(settings)
   const isEmbedded = url.startsWith('sqlite:')
   const isNew = isEmbedded && !existsSync(url.slice('sqlite:'.length))
   if (isEmbedded) mkdirSync(settings.data, { recursive: true, mode: 0o700 })
-  const { key } = loadMasterKey({ given: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayMake: isNew })
+  const { key } = loadMasterKey({ configured: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayGenerate: isNew })
   return { engine: await openEngine(url), master: key }
 }

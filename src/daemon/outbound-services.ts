@@ -3,33 +3,33 @@
  *
  * See also: app (starts and ends it), settings/webhooks.
  */
-import { accountOf } from './accounts.ts'
-import { createMailLinks } from '../mail-auth/signed-mail-link.ts'
-import { createMailer, type Mailer } from '../mail-auth/alert-mailer.ts'
-import { createMailReader } from '../mail-auth/mime-reader.ts'
-import { createPoster } from '../net/http-post.ts'
-import { createTargetGuard } from '../net/ssrf-guard.ts'
+import { findAccountByApiUser } from './accounts.ts'
+import { createMailLinkSigner } from '../mail-auth/signed-mail-link.ts'
+import { createAlertMailer, type AlertMailer } from '../mail-auth/alert-mailer.ts'
+import { createMimeReader } from '../mail-auth/mime-reader.ts'
+import { createHttpClient } from '../net/http-post.ts'
+import { createSsrfGuard } from '../net/ssrf-guard.ts'
 import { Fault, isRetryable } from '../errors.ts'
-import type { Opening } from './bootstrap.ts'
+import type { Runtime } from './bootstrap.ts'
 import type { Settings } from '../settings/schema.ts'
 import { listAlerts, listAlertsForOperator } from '../store/alerts.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { Desk } from '../http/services.ts'
-import { createAlerts, thresholdsOf } from '../service/alerts/alerts.ts'
-import { CONNECTIONS, createNotifier, startNotifier } from '../service/notify/notifier.ts'
-import { createRouteDoor, type RouteDoor } from '../service/forward/forward-mail.ts'
-import { createRouteBodies } from '../service/forward/forward-body.ts'
-import { addRoute, createRoutes, type Routes } from '../service/forward/forward-domains.ts'
-import type { Shop } from '../service/context.ts'
-import { createWebhooks, type Webhooks } from '../service/notify/webhooks.ts'
+import type { Services } from '../http/services.ts'
+import { createAlertEvaluator, thresholdsOf } from '../service/alerts/alerts.ts'
+import { CONNECTIONS_PER_ENDPOINT, createNotifier, startNotifier } from '../service/notify/notifier.ts'
+import { createForwardReceiver, type ForwardReceiver } from '../service/forward/forward-mail.ts'
+import { createForwardBodies } from '../service/forward/forward-body.ts'
+import { addForwardDomain, createForwardService, type ForwardService } from '../service/forward/forward-domains.ts'
+import type { Context } from '../service/context.ts'
+import { createWebhookService, type WebhookService } from '../service/notify/webhooks.ts'
 
-export type Hooks = {
-  readonly webhooks: Webhooks
-  readonly routes: Routes
-  readonly routeDoor: RouteDoor
-  readonly alerts: Desk['alerts']
+export type OutboundServices = {
+  readonly webhooks: WebhookService
+  readonly forwardDomains: ForwardService
+  readonly forwarder: ForwardReceiver
+  readonly alerts: Services['alerts']
   /** Evaluates the alerts and mails what changed. */
-  readonly watch: () => Promise<void>
+  readonly evaluateAlerts: () => Promise<void>
   /** Sends from now on; the answer ends it. */
   readonly start: () => () => Promise<void>
   /** Gives back what a start that failed holds. */
@@ -37,31 +37,31 @@ export type Hooks = {
 }
 
 /** Makes all of it; nothing is sent until `start`. */
-export function createHooks({ shop, vault, master }: Opening, settings: Settings): Hooks {
-  const { webhooks: rules, route } = settings
-  const guard = createTargetGuard(rules)
-  const poster = createPoster(guard, { connections: CONNECTIONS })
-  const reader = createMailReader()
-  const links = createMailLinks(master)
-  const routeBodies = createRouteBodies(shop, { reader, links, rules: route })
-  const notifier = createNotifier(shop, { vault, poster, routeBodies, ...rules })
-  const mailer = mailerOf(settings, shop.telemetry)
-  const alerts = createAlerts(shop, { rules: settings.alerts, mailer, operator: () => operatorOf(shop, settings) })
+export function createOutboundServices({ context, vault, masterKey }: Runtime, settings: Settings): OutboundServices {
+  const { webhooks: webhookSettings, route: forwardSettings } = settings
+  const ssrfGuard = createSsrfGuard(webhookSettings)
+  const poster = createHttpClient(ssrfGuard, { connections: CONNECTIONS_PER_ENDPOINT })
+  const mimeReader = createMimeReader()
+  const mailLinks = createMailLinkSigner(masterKey)
+  const forwardBodies = createForwardBodies(context, { reader: mimeReader, links: mailLinks, rules: forwardSettings })
+  const notifier = createNotifier(context, { vault, poster, forwardBodies, ...webhookSettings })
+  const mailer = openAlertMailer(settings, context.telemetry)
+  const alerts = createAlertEvaluator(context, { rules: settings.alerts, mailer, operator: () => operatorAccountOf(context, settings) })
   const close = async (): Promise<void> => {
     mailer?.close()
-    await Promise.all([poster.close(), reader.close()])
+    await Promise.all([poster.close(), mimeReader.close()])
   }
   return {
-    webhooks: createWebhooks(shop, { vault, guard, poster }),
-    routes: createRoutes(shop, links),
-    routeDoor: createRouteDoor(shop),
+    webhooks: createWebhookService(context, { vault, guard: ssrfGuard, poster }),
+    forwardDomains: createForwardService(context, mailLinks),
+    forwarder: createForwardReceiver(context),
     alerts: {
-      list: (account) => (account === null ? listAlertsForOperator(shop.engine.read) : listAlerts(shop.engine.read, account)),
-      thresholds: async (account) => thresholdsOf(await shop.book.open(), settings.alerts, account),
+      list: (account) => (account === null ? listAlertsForOperator(context.engine.read) : listAlerts(context.engine.read, account)),
+      getThresholds: async (account) => thresholdsOf(await context.accountCache.snapshot(), settings.alerts, account),
     },
-    watch: async () => {
+    evaluateAlerts: async () => {
       await alerts.evaluate()
-      await alerts.mail()
+      await alerts.sendMails()
     },
     start: () => {
       const stop = startNotifier(notifier)
@@ -72,24 +72,24 @@ export function createHooks({ shop, vault, master }: Opening, settings: Settings
 }
 
 /** The smart host of the settings; null where there is none. */
-export function mailerOf({ alerts, returnPathDomain }: Settings, { log }: Telemetry): Mailer | null {
+export function openAlertMailer({ alerts, returnPathDomain }: Settings, { log }: Telemetry): AlertMailer | null {
   if (alerts.smtp === undefined) return null
-  return createMailer({ smtp: alerts.smtp, from: alerts.mailFrom ?? `alerts@${returnPathDomain}`, log })
+  return createAlertMailer({ smarthostUrl: alerts.smtp, from: alerts.mailFrom ?? `alerts@${returnPathDomain}`, log })
 }
 
 /** Whose the installation's alerts are; 0: nobody's. */
-async function operatorOf({ engine }: Shop, { alerts, apiUser }: Settings): Promise<number> {
-  return alerts.account === 'none' ? 0 : ((await accountOf(engine.read, alerts.account ?? apiUser)) ?? 0)
+async function operatorAccountOf({ engine }: Context, { alerts, apiUser }: Settings): Promise<number> {
+  return alerts.account === 'none' ? 0 : ((await findAccountByApiUser(engine.read, alerts.account ?? apiUser)) ?? 0)
 }
 
 /** Gives the domains of the settings to their accounts. Faults: config_invalid, naming the one that cannot be. */
-export async function claimRoutes({ shop }: Opening, { route, apiUser }: Settings): Promise<void> {
-  for (const said of route.domains) {
-    const [domain = '', owner = apiUser] = said.split('=')
-    const account = await accountOf(shop.engine.read, owner)
+export async function claimForwardDomains({ context }: Runtime, { route: forwardSettings, apiUser }: Settings): Promise<void> {
+  for (const entry of forwardSettings.domains) {
+    const [domain = '', owner = apiUser] = entry.split('=')
+    const account = await findAccountByApiUser(context.engine.read, owner)
     if (account === null) throw new Fault('config_invalid', `route.domains: no account has the apiUser "${owner}"`)
     try {
-      await addRoute(shop, account, domain)
+      await addForwardDomain(context, account, domain)
     } catch (cause) {
       if (!(cause instanceof Fault) || isRetryable(cause)) throw cause
       throw new Fault('config_invalid', `route.domains: ${cause.message}`, { cause })

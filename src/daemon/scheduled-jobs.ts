@@ -6,52 +6,56 @@
  *
  * See also: settings (retention, giveUpDays), service/deliver/give-up.
  */
-import type { LookUp } from '../net/dns.ts'
+import type { DnsLookup } from '../net/dns.ts'
 import type { Settings } from '../settings/schema.ts'
 import { removeExpiredCredentialsForOperator } from '../store/account/credentials.ts'
-import type { Db } from '../store/engine/engine.ts'
-import { removeRawMailsForOperator } from '../store/mail/raw-mail.ts'
-import { removeRouteMailsForOperator } from '../store/mail/forwarded-mails.ts'
-import { removeWatchCountsForOperator } from '../store/facts/watch-counters.ts'
-import { removeRecordsForOperator } from '../store/webhook/attempts.ts'
-import { removeOldReportsForOperator } from '../store/queue/backoff-keys.ts'
-import { dropSettledCommandsForOperator } from '../store/queue/commands.ts'
+import type { Database } from '../store/engine/engine.ts'
+import { removeOldRawMailsForOperator } from '../store/mail/raw-mail.ts'
+import { removeOldForwardedMailsForOperator } from '../store/mail/forwarded-mails.ts'
+import { removeOldWatchCountsForOperator } from '../store/facts/watch-counters.ts'
+import { removeOldWebhookRecordsForOperator } from '../store/webhook/attempts.ts'
+import { removeOldQueuedFeedbackForOperator } from '../store/queue/backoff-keys.ts'
+import { removeSettledQueueCommandsForOperator } from '../store/queue/commands.ts'
 import { removeOldSubmissionsForOperator } from '../store/mail/submissions.ts'
-import { tendDkimKeys } from '../service/admin/dkim.ts'
+import { maintainDkimKeys } from '../service/admin/dkim.ts'
 import { giveUpOverdue } from '../service/deliver/give-up.ts'
-import { retire, retireOldRemains } from '../service/admin/retire.ts'
-import type { Shop } from '../service/context.ts'
-import { REPEAT_MS } from '../service/submit/submit.ts'
+import { retire, purgeRetiredDeliveries } from '../service/admin/retire.ts'
+import type { Context } from '../service/context.ts'
+import { IDEMPOTENCY_WINDOW_MS } from '../service/submit/submit.ts'
 
-type Chore = { readonly name: string; readonly run: () => Promise<unknown> }
+type ScheduledJob = { readonly name: string; readonly run: () => Promise<unknown> }
 
 /** Often enough that a limit of days holds to the minute that people see, seldom enough to cost nothing. */
-const EVERY_MS = 5 * 60_000
+const JOB_INTERVAL_MS = 5 * 60_000
 const DAY_MS = 86_400_000
 
 /** Of each round: other chores wait for it, and a month of mails takes some hours. */
-const RETIRE_MS = 60_000
+const RETIREMENT_BUDGET_MS = 60_000
 
 /** The longest look back of an alert is four weeks. */
-const WATCHED_DAYS = 35
+const WATCH_COUNT_DAYS = 35
 
 /** Rows that one transaction removes: a long one would hold the writer. */
-const PAGE = 500
+const ROWS_PER_TRANSACTION = 500
 
 /** `watch` evaluates the alerts. */
-type World = { readonly lookUp: LookUp; readonly watch: () => Promise<void> }
+type ScheduledJobOptions = { readonly lookUp: DnsLookup; readonly evaluateAlerts: () => Promise<void> }
 
 /** Begins; the answer ends them, after the one that runs. */
-export function startChores(shop: Shop, settings: Settings, { lookUp, watch }: World): () => Promise<void> {
+export function startScheduledJobs(
+  context: Context,
+  settings: Settings,
+  { lookUp, evaluateAlerts }: ScheduledJobOptions,
+): () => Promise<void> {
   const state = { isClosing: false }
-  const chores: readonly Chore[] = [
-    { name: 'alerts', run: watch },
-    ...choresOf(shop, settings, { lookUp, isClosing: () => state.isClosing }),
+  const jobs: readonly ScheduledJob[] = [
+    { name: 'alerts', run: evaluateAlerts },
+    ...createJobs(context, settings, { lookUp, isClosing: () => state.isClosing }),
   ]
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => {
-    running = running.then(() => runAll(shop, chores))
-  }, EVERY_MS)
+    running = running.then(() => runJobs(context, jobs))
+  }, JOB_INTERVAL_MS)
   timer.unref()
   return () => {
     state.isClosing = true
@@ -60,33 +64,33 @@ export function startChores(shop: Shop, settings: Settings, { lookUp, watch }: W
   }
 }
 
-type Tools = { readonly lookUp: LookUp; readonly isClosing: () => boolean }
+type JobContext = { readonly lookUp: DnsLookup; readonly isClosing: () => boolean }
 
 /** Where nobody delivers any more, nobody takes them; the queue's classes look back hours. */
-const REPORT_DAYS = 7
+const QUEUE_REPORT_DAYS = 7
 
 /** Who asks what became of an order asks within days; the audit keeps who gave it. */
-const ORDERS_MS = 7 * DAY_MS
+const SETTLED_COMMAND_MS = 7 * DAY_MS
 
-function choresOf(shop: Shop, settings: Settings, { lookUp, isClosing }: Tools): readonly Chore[] {
-  const { engine, now } = shop
+function createJobs(context: Context, settings: Settings, { lookUp, isClosing }: JobContext): readonly ScheduledJob[] {
+  const { engine, now } = context
   return [
-    { name: 'raw mail', run: () => removeOldMail(shop, settings.retention.rawDays) },
-    { name: 'routed mail', run: () => removeOld(shop, settings.retention.routeDays, removeRouteMailsForOperator) },
-    { name: 'records of webhooks', run: () => removeOld(shop, settings.webhooks.recordDays, removeRecordsForOperator) },
-    { name: 'counts for alerts', run: () => removeOld(shop, WATCHED_DAYS, removeWatchCountsForOperator) },
-    { name: 'retirement', run: () => retireForAWhile(shop, settings.retention.months, isClosing) },
-    { name: 'give up', run: () => giveUpOverdue(shop) },
+    { name: 'raw mail', run: () => removeOldRawMails(context, settings.retention.rawDays) },
+    { name: 'routed mail', run: () => removeOlderThan(context, settings.retention.routeDays, removeOldForwardedMailsForOperator) },
+    { name: 'records of webhooks', run: () => removeOlderThan(context, settings.webhooks.recordDays, removeOldWebhookRecordsForOperator) },
+    { name: 'counts for alerts', run: () => removeOlderThan(context, WATCH_COUNT_DAYS, removeOldWatchCountsForOperator) },
+    { name: 'retirement', run: () => retireWithinBudget(context, settings.retention.months, isClosing) },
+    { name: 'give up', run: () => giveUpOverdue(context) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
-    { name: 'answers given', run: () => removeOld(shop, REPEAT_MS / DAY_MS, removeOldSubmissionsForOperator) },
-    { name: 'reports for the queue', run: () => removeOld(shop, REPORT_DAYS, removeOldReportsForOperator) },
-    { name: 'orders to the queue', run: () => engine.tx((db) => dropSettledCommandsForOperator(db, now() - ORDERS_MS)) },
-    { name: 'signing keys', run: () => tendDkimKeys(shop, lookUp) },
+    { name: 'answers given', run: () => removeOlderThan(context, IDEMPOTENCY_WINDOW_MS / DAY_MS, removeOldSubmissionsForOperator) },
+    { name: 'reports for the queue', run: () => removeOlderThan(context, QUEUE_REPORT_DAYS, removeOldQueuedFeedbackForOperator) },
+    { name: 'orders to the queue', run: () => engine.tx((db) => removeSettledQueueCommandsForOperator(db, now() - SETTLED_COMMAND_MS)) },
+    { name: 'signing keys', run: () => maintainDkimKeys(context, lookUp) },
   ]
 }
 
-async function runAll({ telemetry }: Shop, chores: readonly Chore[]): Promise<void> {
-  for (const { name, run } of chores) {
+async function runJobs({ telemetry }: Context, jobs: readonly ScheduledJob[]): Promise<void> {
+  for (const { name, run } of jobs) {
     try {
       await run()
     } catch (error) {
@@ -95,20 +99,21 @@ async function runAll({ telemetry }: Shop, chores: readonly Chore[]): Promise<vo
   }
 }
 
-async function retireForAWhile(shop: Shop, months: number, isClosing: () => boolean): Promise<void> {
-  const until = shop.now() + RETIRE_MS
-  const mustStop = (): boolean => isClosing() || shop.now() > until
-  await (months === 0 ? retireOldRemains(shop, mustStop) : retire(shop, { months, mustStop }))
+async function retireWithinBudget(context: Context, months: number, isClosing: () => boolean): Promise<void> {
+  const deadline = context.now() + RETIREMENT_BUDGET_MS
+  const shouldStop = (): boolean => isClosing() || context.now() > deadline
+  await (months === 0 ? purgeRetiredDeliveries(context, shouldStop) : retire(context, { months, shouldStop }))
 }
 
 /** Removes raw mail older than so many days, a page a transaction, so that intake goes on between them. */
-export function removeOldMail(shop: Shop, rawDays: number): Promise<void> {
-  return removeOld(shop, rawDays, removeRawMailsForOperator)
+export function removeOldRawMails(context: Context, rawDays: number): Promise<void> {
+  return removeOlderThan(context, rawDays, removeOldRawMailsForOperator)
 }
 
-type Remove = (db: Db, before: number, limit: number) => Promise<number>
+type RemoveBefore = (db: Database, before: number, limit: number) => Promise<number>
 
-async function removeOld({ engine, now }: Shop, age: number, remove: Remove): Promise<void> {
-  const before = now() - age * DAY_MS
-  for (let gone = PAGE; gone === PAGE;) gone = await engine.tx((db) => remove(db, before, PAGE))
+async function removeOlderThan({ engine, now }: Context, ageDays: number, removeBefore: RemoveBefore): Promise<void> {
+  const before = now() - ageDays * DAY_MS
+  for (let removed = ROWS_PER_TRANSACTION; removed === ROWS_PER_TRANSACTION;)
+    removed = await engine.tx((db) => removeBefore(db, before, ROWS_PER_TRANSACTION))
 }

@@ -4,110 +4,122 @@
  * See also: app (opens and closes them), smtp-server/listener, smtp-server/submission-session.
  */
 import { hostname } from 'node:os'
-import type { Keys } from '../http/server/authenticate.ts'
-import { loadCertificate, makeCertificate } from '../net/certificate.ts'
+import type { CredentialStore } from '../http/server/authenticate.ts'
+import { loadCertificate, createSelfSignedCertificate } from '../net/certificate.ts'
 import type { Certificate } from '../net/certificate.ts'
 import { Fault } from '../errors.ts'
-import type { SmtpLimits } from '../smtp-server/listener-options.ts'
-import { listenSmtp } from '../smtp-server/listener.ts'
+import type { ListenerLimits } from '../smtp-server/listener-options.ts'
+import { startReportListener } from '../smtp-server/listener.ts'
 import type { SmtpListener } from '../smtp-server/listener.ts'
-import { listenSubmission } from '../smtp-server/submission-session.ts'
-import type { Hooks } from './outbound-services.ts'
+import { startSubmissionListener } from '../smtp-server/submission-session.ts'
+import type { OutboundServices } from './outbound-services.ts'
 import type { Settings } from '../settings/schema.ts'
-import { MAX_RECIPIENTS } from '../compose/x-smtpapi.ts'
-import { createQuota } from '../http/server/rate-limit.ts'
+import { MAX_XSMTPAPI_RECIPIENTS } from '../compose/x-smtpapi.ts'
+import { createFixedWindowLimit } from '../http/server/rate-limit.ts'
 import type { Receiver } from '../service/receive/receive.ts'
-import type { Shop } from '../service/context.ts'
+import type { Context } from '../service/context.ts'
 import type { Submit } from '../service/submit/submit.ts'
 
 /** Why a door could not be opened, in words that say what to set. */
-const SHUT: Readonly<Record<string, string>> = {
+const LISTEN_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is in use',
   EACCES: 'may not be opened by this user',
   EADDRNOTAVAIL: 'cannot be had: the host (BOUNCED_HOST) is no address of this machine',
 }
 
 /** Faults: conflict, naming the port and the variable that sets it. */
-export async function atPort<T>(settings: Settings, door: 'http' | 'smtp' | 'submission', open: () => Promise<T>): Promise<T> {
+export async function explainListenErrors<T>(
+  settings: Settings,
+  listener: 'http' | 'smtp' | 'submission',
+  open: () => Promise<T>,
+): Promise<T> {
   try {
     return await open()
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : null
-    const why = typeof code === 'string' ? SHUT[code] : undefined
-    if (why === undefined) throw cause
-    const { port = 0 } = settings[door]
-    const host = (door === 'submission' ? settings.submission.host : undefined) ?? settings.host
-    const where = `port ${port} on ${host}`
-    throw new Fault('conflict', `${where} ${why}; choose another with BOUNCED_${door.toUpperCase()}_PORT`, { cause })
+    const explanation = typeof code === 'string' ? LISTEN_ERRORS[code] : undefined
+    if (explanation === undefined) throw cause
+    const { port = 0 } = settings[listener]
+    const host = (listener === 'submission' ? settings.submission.host : undefined) ?? settings.host
+    const address = `port ${port} on ${host}`
+    throw new Fault('conflict', `${address} ${explanation}; choose another with BOUNCED_${listener.toUpperCase()}_PORT`, { cause })
   }
 }
 
 /** Who takes what comes in. */
-export type Takers = { readonly receiver: Receiver; readonly hooks: Hooks }
+export type IncomingMailHandlers = { readonly receiver: Receiver; readonly outbound: OutboundServices }
 
 /** The door for reports and routed mail. Faults: config_invalid (certificate, proxyPeers). */
-export async function openSmtp(settings: Settings, { telemetry, book }: Shop, { receiver, hooks }: Takers): Promise<SmtpListener> {
-  const { routeDoor } = hooks
-  return listenSmtp({
+export async function openInboundListener(
+  settings: Settings,
+  { telemetry, accountCache }: Context,
+  { receiver, outbound }: IncomingMailHandlers,
+): Promise<SmtpListener> {
+  const { forwarder } = outbound
+  return startReportListener({
     host: settings.host,
     port: settings.smtp.port,
     hostname: settings.smtp.name ?? hostname(),
     domains: [settings.returnPathDomain, settings.feedbackDomain],
     proxyPeers: settings.smtp.proxyPeers,
-    tls: certificateOf(settings),
-    limits: smtpLimits(settings),
+    tls: loadOrMakeCertificate(settings),
+    limits: smtpLimitsOf(settings),
     telemetry,
     now: Date.now,
-    isCut: async (peer) => (await book.open()).cuts.refuses(peer),
-    isRouted: routeDoor.takes,
+    isBlocked: async (peer) => (await accountCache.snapshot()).blocks.isPeerBlocked(peer),
+    isForwarded: forwarder.accepts,
     // What is no account's own mail is a report. So is mail to a domain that its account has lost since RCPT: it waits in the inbox.
-    submit: async (mail) => (await routeDoor.submit(mail)) || receiver.submit(mail),
+    submit: async (mail) => (await forwarder.submit(mail)) || receiver.submit(mail),
   })
 }
 
 /** Wrong keys a minute of one name from one address: a program that was set up wrongly tries as often, a guesser millions of times. */
-const FAILED_SIGN_INS = 30
+const MAX_FAILED_SIGN_INS_PER_MINUTE = 30
 
-export type SubmissionWish = { readonly keys: Keys; readonly submit: Submit }
+export type SubmissionDependencies = { readonly keys: CredentialStore; readonly submit: Submit }
 
 /** The door for senders; null where none is wanted. Faults: config_invalid (certificate, proxyPeers). */
-export async function openSubmission(settings: Settings, { telemetry, book }: Shop, wish: SubmissionWish): Promise<SmtpListener | null> {
+export async function openSubmissionListener(
+  settings: Settings,
+  { telemetry, accountCache }: Context,
+  dependencies: SubmissionDependencies,
+): Promise<SmtpListener | null> {
   const { port, host, plainAuth, mailBytes } = settings.submission
   if (port === undefined) return null
-  return listenSubmission({
+  return startSubmissionListener({
     host: host ?? settings.host,
     port,
     hostname: settings.smtp.name ?? hostname(),
     proxyPeers: settings.smtp.proxyPeers,
-    tls: certificateOf(settings),
-    limits: { ...smtpLimits(settings), recipientsPerMail: MAX_RECIPIENTS, mailSize: mailBytes, advertisedSize: mailBytes },
+    tls: loadOrMakeCertificate(settings),
+    limits: { ...smtpLimitsOf(settings), recipientsPerMail: MAX_XSMTPAPI_RECIPIENTS, mailSize: mailBytes, advertisedSize: mailBytes },
     telemetry,
     now: Date.now,
-    isCut: async (peer) => (await book.open()).cuts.refuses(peer),
-    signIn: wish.keys.account,
-    failures: createQuota(FAILED_SIGN_INS),
-    isPlainAllowed: plainAuth,
-    send: wish.submit,
+    isBlocked: async (peer) => (await accountCache.snapshot()).blocks.isPeerBlocked(peer),
+    authenticate: dependencies.keys.findAccount,
+    failedSignIns: createFixedWindowLimit(MAX_FAILED_SIGN_INS_PER_MINUTE),
+    isPlaintextAuthAllowed: plainAuth,
+    submit: dependencies.submit,
   })
 }
 
-export function hasCertificate({ tls }: Settings): boolean {
+export function hasConfiguredCertificate({ tls }: Settings): boolean {
   return tls.cert !== undefined && tls.key !== undefined
 }
 
-export function certificateOf(settings: Settings): Certificate {
+export function loadOrMakeCertificate(settings: Settings): Certificate {
   const { cert, key } = settings.tls
   if (cert !== undefined && key !== undefined) return loadCertificate({ cert, key })
-  return makeCertificate(settings.smtp.name ?? settings.returnPathDomain, Date.now())
+  return createSelfSignedCertificate(settings.smtp.name ?? settings.returnPathDomain, Date.now())
 }
 
-function smtpLimits({ limits }: Settings): SmtpLimits {
+function smtpLimitsOf({ limits }: Settings): ListenerLimits {
   return {
     ...limits,
-    idleTimeout: limits.idleSeconds * 1_000,
-    commandTimeout: limits.commandSeconds * 1_000,
-    dataTimeout: limits.dataSeconds * 1_000,
-    dataGrace: limits.dataGraceSeconds * 1_000,
-    closeTimeout: limits.closeSeconds * 1_000,
+    idleTimeoutMs: limits.idleSeconds * 1_000,
+    commandTimeoutMs: limits.commandSeconds * 1_000,
+    dataTimeoutMs: limits.dataSeconds * 1_000,
+    dataGraceMs: limits.dataGraceSeconds * 1_000,
+    closeTimeoutMs: limits.closeSeconds * 1_000,
   }
 }

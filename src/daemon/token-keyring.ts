@@ -9,25 +9,25 @@
 import { MAX_KEY_INDEX } from '../correlate/token-keys.ts'
 import { createVault, fingerprintOf } from '../config/vault.ts'
 import { Fault } from '../errors.ts'
-import type { Db, Engine } from '../store/engine/engine.ts'
-import { claimMetaForOperator } from '../store/engine/metadata.ts'
-import { addTokenKey, retireTokenKey, tokenKeys } from '../store/account/token-keys.ts'
+import type { Database, Engine } from '../store/engine/engine.ts'
+import { initializeMetadataForOperator } from '../store/engine/metadata.ts'
+import { addTokenKey, retireTokenKey, listTokenKeys } from '../store/account/token-keys.ts'
 
 /** The ring from which all accounts' keys are derived lies under nobody's number. */
-const RING = 0
+const RING_ACCOUNT = 0
 
 /** Refuses a master key that is not the one this store was made with; makes the first key of an empty ring. Faults: config_invalid. */
-export async function holdMaster(engine: Engine, master: Uint8Array, now: number): Promise<void> {
-  const ours = fingerprintOf(master)
-  const known = await engine.tx(
+export async function verifyMasterKey(engine: Engine, masterKey: Uint8Array, now: number): Promise<void> {
+  const fingerprint = fingerprintOf(masterKey)
+  const storedFingerprint = await engine.tx(
     async (db) => {
-      const claimed = await claimMetaForOperator(db, 'master-key', ours)
-      if (claimed === ours && (await tokenKeys(db, RING)).length === 0) await addKey(db, master, 0, now)
-      return claimed
+      const storedFirst = await initializeMetadataForOperator(db, 'master-key', fingerprint)
+      if (storedFirst === fingerprint && (await listTokenKeys(db, RING_ACCOUNT)).length === 0) await addKeyringKey(db, masterKey, 0, now)
+      return storedFirst
     },
-    { lock: 'master-key', sees: 'latest' },
+    { lockName: 'master-key', visibility: 'latest' },
   )
-  if (known === ours) return
+  if (storedFingerprint === fingerprint) return
   throw new Fault(
     'config_invalid',
     'this store was made under another master key: set the right one (masterKey, or master.key in the data folder)',
@@ -35,16 +35,16 @@ export async function holdMaster(engine: Engine, master: Uint8Array, now: number
 }
 
 /** A new key signs from now on; the old ones go on reading. Returns its index. Faults: conflict, when the indices are used up. */
-export async function rotateRing(engine: Engine, master: Uint8Array, now: number): Promise<number> {
+export async function rotateKeyring(engine: Engine, masterKey: Uint8Array, now: number): Promise<number> {
   return engine.tx(
     async (db) => {
-      const ring = await tokenKeys(db, RING)
+      const ring = await listTokenKeys(db, RING_ACCOUNT)
       const next = Math.max(-1, ...ring.map(({ index }) => index)) + 1
       if (next > MAX_KEY_INDEX) throw new Fault('conflict', `a ring has ${MAX_KEY_INDEX + 1} keys, and all are used`)
-      await addKey(db, master, next, now)
+      await addKeyringKey(db, masterKey, next, now)
       return next
     },
-    { lock: 'master-key', sees: 'latest' },
+    { lockName: 'master-key', visibility: 'latest' },
   )
 }
 
@@ -52,19 +52,19 @@ export async function rotateRing(engine: Engine, master: Uint8Array, now: number
  * An old key reads no more: tokens that it signed are `invalid` from now on. False where it was retired before. Faults: not_found,
  * conflict (it signs: rotate first).
  */
-export async function retireRingKey(engine: Engine, index: number, now: number): Promise<boolean> {
+export async function retireKeyringKey(engine: Engine, index: number, now: number): Promise<boolean> {
   return engine.tx(
     async (db) => {
-      const ring = await tokenKeys(db, RING)
+      const ring = await listTokenKeys(db, RING_ACCOUNT)
       if (!ring.some((key) => key.index === index)) throw new Fault('not_found', `there is no key ${index}`)
       if (index === Math.max(...ring.map((key) => key.index))) throw new Fault('conflict', `key ${index} signs: rotate first`)
-      return retireTokenKey(db, RING, { index, at: now })
+      return retireTokenKey(db, RING_ACCOUNT, { index, at: now })
     },
-    { lock: 'master-key', sees: 'latest' },
+    { lockName: 'master-key', visibility: 'latest' },
   )
 }
 
-async function addKey(db: Db, master: Uint8Array, index: number, now: number): Promise<void> {
-  const sealed = createVault(master).seal(Buffer.from(fingerprintOf(master)), `token-key:${index}`)
-  await addTokenKey(db, { account: RING, index, sealed, createdAt: now, retiredAt: null })
+async function addKeyringKey(db: Database, masterKey: Uint8Array, index: number, now: number): Promise<void> {
+  const sealed = createVault(masterKey).encrypt(Buffer.from(fingerprintOf(masterKey)), `token-key:${index}`)
+  await addTokenKey(db, { account: RING_ACCOUNT, index, sealed, createdAt: now, retiredAt: null })
 }

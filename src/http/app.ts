@@ -4,46 +4,46 @@
  * See also: app (listens), http/services (what the routes ask for).
  */
 import type { Telemetry } from '../telemetry.ts'
-import { addAccept } from './server/content-negotiation.ts'
-import { addAccount } from './api/account.ts'
-import { addAlerts } from './api/alerts.ts'
-import { addBroadcasts } from './api/broadcasts.ts'
-import { addRules } from './api/rules.ts'
-import { addAttempts } from './api/attempts.ts'
+import { addContentNegotiation } from './server/content-negotiation.ts'
+import { addAccountRoutes } from './api/account.ts'
+import { addAlertRoutes } from './api/alerts.ts'
+import { addBroadcastRoutes } from './api/broadcasts.ts'
+import { addRuleRoutes } from './api/rules.ts'
+import { addAttemptRoutes } from './api/attempts.ts'
 import type { HttpLimits } from './server/body-limits.ts'
-import type { Desk } from './services.ts'
-import { addExports } from './api/exports.ts'
+import type { Services } from './services.ts'
+import { addExportRoutes } from './api/exports.ts'
 import { addEtags } from './server/etag.ts'
-import { addEvents } from './api/events.ts'
-import { addDocs } from './server/docs.ts'
-import { addDkim } from './api/dkim.ts'
-import { createGuard } from './server/authorize.ts'
-import { addHealth } from './server/health.ts'
-import type { Gate, Keys } from './server/authenticate.ts'
-import { addInbox } from './api/inbox.ts'
-import { addMessages } from './api/messages.ts'
-import { addOpenApi } from './server/openapi.ts'
-import { addOperator } from './api/operator.ts'
-import { addQueue } from './api/queue.ts'
-import { addQueueOrders } from './api/queue-commands.ts'
-import { createQuota } from './server/rate-limit.ts'
-import { addRouteMails } from './api/forwarded-mails.ts'
-import { createServer } from './server/server.ts'
-import type { Web, WebOptions } from './server/server.ts'
-import { addSuppressions } from './api/suppressions.ts'
-import { addUnsubscribe } from './api/unsubscribe.ts'
-import { addWebhooks } from './api/webhooks.ts'
-import { addQueueStatus } from './sendcloud/queue-status.ts'
-import { addEngageLab } from './engagelab/routes.ts'
-import { createAnswers } from './sendcloud/response-cache.ts'
-import type { AnswerRule } from './sendcloud/response-cache.ts'
-import { addVendor } from './sendcloud/routes.ts'
+import { addEventRoutes } from './api/events.ts'
+import { addDocsRoutes } from './server/docs.ts'
+import { addDkimRoutes } from './api/dkim.ts'
+import { createAuthorizer } from './server/authorize.ts'
+import { addHealthRoutes } from './server/health.ts'
+import type { Authenticator, CredentialStore } from './server/authenticate.ts'
+import { addInboxRoutes } from './api/inbox.ts'
+import { addMessageRoutes } from './api/messages.ts'
+import { addOpenApiRoutes } from './server/openapi.ts'
+import { addOperatorRoutes } from './api/operator.ts'
+import { addQueueRoutes } from './api/queue.ts'
+import { addQueueCommandRoutes } from './api/queue-commands.ts'
+import { createFixedWindowLimit } from './server/rate-limit.ts'
+import { addForwardedMailRoutes } from './api/forwarded-mails.ts'
+import { createHttpServer } from './server/server.ts'
+import type { HttpServer, HttpServerOptions } from './server/server.ts'
+import { addSuppressionRoutes } from './api/suppressions.ts'
+import { addUnsubscribeRoutes } from './api/unsubscribe.ts'
+import { addWebhookRoutes } from './api/webhooks.ts'
+import { addQueueStatusRoute } from './sendcloud/queue-status.ts'
+import { addEngageLabRoutes } from './engagelab/routes.ts'
+import { createResponseCache } from './sendcloud/response-cache.ts'
+import type { ResponseCacheMode } from './sendcloud/response-cache.ts'
+import { addSendCloudRoutes } from './sendcloud/routes.ts'
 
-export type WebParts = {
+export type HttpAppOptions = {
   readonly telemetry: Telemetry
-  readonly desk: Desk
-  readonly keys: Keys
-  readonly accountOf: (apiUser: string) => Promise<number | null>
+  readonly services: Services
+  readonly credentialStore: CredentialStore
+  readonly findAccount: (apiUser: string) => Promise<number | null>
   readonly isReady: () => Promise<boolean>
   readonly limits: {
     readonly bodyBytes: number
@@ -54,60 +54,65 @@ export type WebParts = {
   }
   readonly trustProxy: boolean
   /** What strangers may hold of the server; the defaults where nothing is said. */
-  readonly http?: HttpLimits
+  readonly httpLimits?: HttpLimits
   /** How answers of the compatible faces are kept; `off` where nothing is said. */
-  readonly answers?: AnswerRule
+  readonly responseCacheMode?: ResponseCacheMode
 }
 
 /** Wrong secrets a minute from one address: a person who mistypes needs ten, a guesser millions. */
-const FAILED_SIGN_INS = 30
+const MAX_FAILED_SIGN_INS_PER_MINUTE = 30
 
 /** The server with all its routes, not yet listening. */
-export async function createWeb(parts: WebParts): Promise<Web> {
-  const { telemetry, desk, keys, limits } = parts
-  const options: WebOptions = {
+export async function createHttpApp(appOptions: HttpAppOptions): Promise<HttpServer> {
+  const { telemetry, services, credentialStore, limits } = appOptions
+  const serverOptions: HttpServerOptions = {
     telemetry,
     bodyBytes: limits.bodyBytes,
-    trustProxy: parts.trustProxy,
-    ...(parts.http ? { http: parts.http } : {}),
+    trustProxy: appOptions.trustProxy,
+    ...(appOptions.httpLimits ? { httpLimits: appOptions.httpLimits } : {}),
   }
-  const gate: Gate = { keys, failures: createQuota(FAILED_SIGN_INS), requests: createQuota(limits.requestsPerMinute), now: desk.now }
-  const guard = createGuard({ gate, accountOf: parts.accountOf })
-  const addOwn = (server: Web): void => {
-    addHealth(server, { telemetry, isReady: parts.isReady })
-    addMessages(server, { desk, guard, recipientsPerRequest: limits.recipientsPerRequest })
-    addBroadcasts(server, { desk, guard })
-    addRules(server, { desk, guard })
-    addAttempts(server, { desk, guard, attemptsPerRequest: limits.attemptsPerRequest })
-    addSuppressions(server, { desk, guard })
-    addInbox(server, { desk, guard })
-    addExports(server, { desk, guard })
-    addAccount(server, { desk, guard })
-    addDkim(server, { desk, guard })
-    addOperator(server, { desk, guard, accountOf: parts.accountOf })
-    addWebhooks(server, { desk, guard })
-    addEvents(server, { desk, guard })
-    addRouteMails(server, { desk, guard })
-    addAlerts(server, { desk, guard })
-    addQueue(server, { desk, guard })
-    addQueueOrders(server, { desk, guard })
-    addUnsubscribe(server, desk)
+  const authenticator: Authenticator = {
+    credentialStore,
+    failedSignIns: createFixedWindowLimit(MAX_FAILED_SIGN_INS_PER_MINUTE),
+    accountRequests: createFixedWindowLimit(limits.requestsPerMinute),
+    now: services.now,
   }
-  const server = await createServer(options)
+  const authorizer = createAuthorizer({ authenticator, findAccount: appOptions.findAccount })
+  const addOwnApi = (server: HttpServer): void => {
+    addHealthRoutes(server, { telemetry, isReady: appOptions.isReady })
+    addMessageRoutes(server, { services, authorizer, recipientsPerRequest: limits.recipientsPerRequest })
+    addBroadcastRoutes(server, { desk: services, guard: authorizer })
+    addRuleRoutes(server, { desk: services, guard: authorizer })
+    addAttemptRoutes(server, { services, authorizer, attemptsPerRequest: limits.attemptsPerRequest })
+    addSuppressionRoutes(server, { services, authorizer })
+    addInboxRoutes(server, { desk: services, guard: authorizer })
+    addExportRoutes(server, { services, authorizer })
+    addAccountRoutes(server, { desk: services, guard: authorizer })
+    addDkimRoutes(server, { desk: services, guard: authorizer })
+    addOperatorRoutes(server, { services, authorizer, findAccount: appOptions.findAccount })
+    addWebhookRoutes(server, { services, authorizer })
+    addEventRoutes(server, { services, authorizer })
+    addForwardedMailRoutes(server, { services, authorizer })
+    addAlertRoutes(server, { desk: services, guard: authorizer })
+    addQueueRoutes(server, { services, authorizer })
+    addQueueCommandRoutes(server, { services, authorizer })
+    addUnsubscribeRoutes(server, services)
+  }
+  const server = await createHttpServer(serverOptions)
   // A scope of its own: the compatible faces have other manners.
-  void server.register(async (plain) => {
-    const scope: Web = plain.withTypeProvider()
-    addAccept(scope)
+  void server.register(async (instance) => {
+    const scope: HttpServer = instance.withTypeProvider()
+    addContentNegotiation(scope)
     addEtags(scope)
-    addOwn(scope)
+    addOwnApi(scope)
   })
-  const blank = (): Promise<Web> => createServer(options)
-  addDocs(server, blank, addOpenApi(server, blank, addOwn))
-  const { now, stamp } = desk
-  const answers = createAnswers({ rule: parts.answers ?? 'off', now, stamp })
-  const vendor = { desk, gate, telemetry, statusDays: limits.emailStatusDays, answers }
-  addVendor(server, vendor)
-  addQueueStatus(server, vendor)
-  addEngageLab(server, { desk, gate, telemetry })
+  const createBlankServer = (): Promise<HttpServer> => createHttpServer(serverOptions)
+  addDocsRoutes(server, createBlankServer, addOpenApiRoutes(server, createBlankServer, addOwnApi))
+  const { now, readCommitStamp } = services
+  const responseCache = createResponseCache({ mode: appOptions.responseCacheMode ?? 'off', now, readCommitStamp })
+  const sendCloud = { services, authenticator, telemetry, maxStatusDays: limits.emailStatusDays, responseCache }
+  addSendCloudRoutes(server, sendCloud)
+  addQueueStatusRoute(server, sendCloud)
+  addEngageLabRoutes(server, { services, authenticator, telemetry })
   return server
 }

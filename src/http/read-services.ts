@@ -6,148 +6,155 @@
  *
  * See also: http/services, store/*.
  */
-import { hashAddress, hashDomain, knowAddress } from '../correlate/address-hash.ts'
-import { DEFAULT_SETTINGS } from '../ledger/account-settings.ts'
+import { hashAddress, hashDomain, normaliseAddress } from '../correlate/address-hash.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../ledger/account-settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../ledger/project/state.ts'
 import { findAccount, listAccountsForOperator } from '../store/account/accounts.ts'
-import { countResults, pageResults } from '../store/mail/broadcasts.ts'
-import { listBrakesForOperator } from '../store/lists/mass-bounce-holds.ts'
+import { countBroadcastResults, listBroadcastDeliveries } from '../store/mail/broadcasts.ts'
+import { listSiteHoldsForOperator } from '../store/lists/mass-bounce-holds.ts'
 import { listCredentials } from '../store/account/credentials.ts'
-import { listCutsForOperator } from '../store/lists/blocks.ts'
-import { findByEmailIds, findDeliveries } from '../store/mail/deliveries.ts'
+import { listAccessBlocksForOperator } from '../store/lists/blocks.ts'
+import { findDeliveriesByEmailIds, listDeliveries } from '../store/mail/deliveries.ts'
 import type { DeliveryFilters } from '../store/mail/deliveries.ts'
-import type { Reader } from '../store/engine/engine.ts'
-import { doorNamesOf } from '../store/facts/fact-feed.ts'
-import { timelineByEmailId } from '../store/facts/facts.ts'
-import { findInbox, inboxOfForOperator, inboxPage, inboxPageForOperator } from '../store/mail/inbox.ts'
+import type { DatabaseReader } from '../store/engine/engine.ts'
+import { findPublicNames } from '../store/facts/fact-feed.ts'
+import { readTimelineByEmailId } from '../store/facts/facts.ts'
+import { findInboxItem, findInboxItemsForOperator, listInbox, listInboxForOperator } from '../store/mail/inbox.ts'
 import type { InboxFilters } from '../store/mail/inbox.ts'
-import { getRawMail, getRawMailForOperator } from '../store/mail/raw-mail.ts'
-import { stampOf } from '../store/engine/commit-stamp.ts'
-import { checkSuppressions, listSuppressions } from '../store/lists/suppressions.ts'
+import { findRawMail, findRawMailForOperator } from '../store/mail/raw-mail.ts'
+import { readCommitStamp } from '../store/engine/commit-stamp.ts'
+import { findSuppressionsInForce, listSuppressions } from '../store/lists/suppressions.ts'
 import type { SuppressionFilters } from '../store/lists/suppressions.ts'
-import { follow } from '../service/notify/event-feed.ts'
-import { CURSORS, readWord, wordOf } from './server/cursor.ts'
-import { unbilledOf } from '../store/facts/unbilled.ts'
-import type { Desk, InboxQuery, StatusQuery, SuppressionQuery } from './services.ts'
-import { createStatistics } from './api/statistics.ts'
+import { followFacts } from '../service/notify/event-feed.ts'
+import { CURSOR_SCHEMAS, decodeCursor, encodeCursor } from './server/cursor.ts'
+import { findUnbilledIds } from '../store/facts/unbilled.ts'
+import type { Services, InboxQuery, StatusQuery, SuppressionQuery } from './services.ts'
+import { createStatisticsService } from './api/statistics.ts'
 
 /** What the desk reads; what it writes is work's. */
-export type ReadingDesk = Pick<
-  Desk,
-  | 'settings'
-  | 'message'
-  | 'statuses'
-  | 'unbilled'
-  | 'suppressions'
+export type ReadServices = Pick<
+  Services,
+  | 'getSettings'
+  | 'findMessage'
+  | 'listStatuses'
+  | 'findUnbilled'
+  | 'listSuppressions'
   | 'countSuppressions'
   | 'checkAddresses'
-  | 'inbox'
-  | 'inboxMail'
-  | 'cuts'
-  | 'brakes'
+  | 'listInbox'
+  | 'findInboxMail'
+  | 'listAccessBlocks'
+  | 'listMassBounceReviews'
   | 'statistics'
-  | 'profile'
-  | 'stamp'
-  | 'accountNames'
-  | 'follow'
-  | 'doorNames'
-  | 'broadcast'
+  | 'findProfile'
+  | 'readCommitStamp'
+  | 'listAccountNames'
+  | 'openEventFeed'
+  | 'findDeliveryNames'
+  | 'readBroadcastResults'
 >
 
-export function createReadingDesk(reader: Reader, now: () => number): ReadingDesk {
-  const settings: Desk['settings'] = async (account) => (await findAccount(reader, account))?.settings ?? DEFAULT_SETTINGS
+export function createReadServices(reader: DatabaseReader, now: () => number): ReadServices {
+  const getSettings: Services['getSettings'] = async (account) => (await findAccount(reader, account))?.settings ?? DEFAULT_ACCOUNT_SETTINGS
   return {
-    settings,
-    message: async (account, emailId) => {
-      const [[row], facts] = await Promise.all([findByEmailIds(reader, account, [emailId]), timelineByEmailId(reader, account, emailId)])
+    getSettings,
+    findMessage: async (account, emailId) => {
+      const [[row], facts] = await Promise.all([
+        findDeliveriesByEmailIds(reader, account, [emailId]),
+        readTimelineByEmailId(reader, account, emailId),
+      ])
       return row === undefined ? null : { row, facts }
     },
-    statuses: async (account, query) => {
-      const after = readWord(query.after, CURSORS.mail)
+    listStatuses: async (account, query) => {
+      const after = decodeCursor(query.after, CURSOR_SCHEMAS.mail)
       const page = {
         start: query.offset,
         limit: query.limit,
         total: query.withTotal,
         ...(after === null ? {} : { after }),
       }
-      const { rows, total } = await findDeliveries(reader, account, deliveryFilters(query), page)
-      return { rows, total, next: nextOf(rows, query.limit, cursorOfMail) }
+      const { rows, total } = await listDeliveries(reader, account, toDeliveryFilters(query), page)
+      return { rows, total, next: nextCursor(rows, query.limit, toDeliveryCursor) }
     },
-    unbilled: (account, rows) => unbilledOf(reader, account, rows),
-    suppressions: async (account, query) => {
-      const after = readWord(query.after, CURSORS.entry)
+    findUnbilled: (account, rows) => findUnbilledIds(reader, account, rows),
+    listSuppressions: async (account, query) => {
+      const after = decodeCursor(query.after, CURSOR_SCHEMAS.entry)
       const page = { start: query.offset, limit: query.limit, ...(after === null ? {} : { after }) }
-      const { rows } = await listSuppressions(reader, account, entryFilters(query, now()), page)
-      return { rows, next: nextOf(rows, query.limit, cursorOfEntry) }
+      const { rows } = await listSuppressions(reader, account, toSuppressionFilters(query, now()), page)
+      return { rows, next: nextCursor(rows, query.limit, toSuppressionCursor) }
     },
     countSuppressions: async (account, query) => {
-      const { total } = await listSuppressions(reader, account, entryFilters(query, now()), { limit: 1, total: true })
+      const { total } = await listSuppressions(reader, account, toSuppressionFilters(query, now()), { limit: 1, total: true })
       return total ?? 0
     },
     checkAddresses: async (account, addresses) => {
-      const known = addresses.map((address) => knowAddress(address))
-      const hashes = known.flatMap((each) => (each === null ? [] : [each.hash, hashDomain(each.domain)]))
+      const hashed = addresses.map((address) => normaliseAddress(address))
+      const hashes = hashed.flatMap((each) => (each === null ? [] : [each.hash, hashDomain(each.domain)]))
       // Both at once: what the shared list says is left out where the account does not take it.
-      const [{ sharedList }, found] = await Promise.all([
-        settings(account),
-        checkSuppressions(reader, account, { hashes, at: now(), shared: true }),
+      const [{ sharedList }, rowsByHash] = await Promise.all([
+        getSettings(account),
+        findSuppressionsInForce(reader, account, { hashes, at: now(), shared: true }),
       ])
-      const of = (hash: string): readonly SuppressionRow[] => (found.get(hash) ?? []).filter((row) => sharedList || row.account === account)
-      return known.map((each) => (each === null ? [] : [...of(each.hash), ...of(hashDomain(each.domain))]))
+      const rowsOfHash = (hash: string): readonly SuppressionRow[] =>
+        (rowsByHash.get(hash) ?? []).filter((row) => sharedList || row.account === account)
+      return hashed.map((each) => (each === null ? [] : [...rowsOfHash(each.hash), ...rowsOfHash(hashDomain(each.domain))]))
     },
-    inbox: async (account, query) => {
-      const after = readWord(query.after, CURSORS.item)
+    listInbox: async (account, query) => {
+      const after = decodeCursor(query.after, CURSOR_SCHEMAS.item)
       const page = {
         limit: query.limit,
         ...(after === null ? {} : { after }),
       }
-      const filters = inboxFilters(query)
-      const rows = await (account === null ? inboxPageForOperator(reader, filters, page) : inboxPage(reader, account, filters, page))
-      return { rows, next: nextOf(rows, query.limit, cursorOfItem) }
+      const filters = toInboxFilters(query)
+      const rows = await (account === null ? listInboxForOperator(reader, filters, page) : listInbox(reader, account, filters, page))
+      return { rows, next: nextCursor(rows, query.limit, toInboxCursor) }
     },
-    statistics: createStatistics(reader),
-    profile: async (number) => {
-      const [account, credentials] = await Promise.all([findAccount(reader, number), listCredentials(reader, number)])
+    statistics: createStatisticsService(reader),
+    findProfile: async (accountId) => {
+      const [account, credentials] = await Promise.all([findAccount(reader, accountId), listCredentials(reader, accountId)])
       return account === null ? null : { account, apiUsers: [...new Set(credentials.map(({ apiUser }) => apiUser))] }
     },
-    stamp: () => stampOf(reader),
-    accountNames: async () => new Map((await listAccountsForOperator(reader)).map(({ account, name }) => [account, name])),
-    broadcast: async (account, broadcast, page) => {
-      const [counts, rows] = await Promise.all([countResults(reader, account, broadcast), pageResults(reader, account, broadcast, page)])
+    readCommitStamp: () => readCommitStamp(reader),
+    listAccountNames: async () => new Map((await listAccountsForOperator(reader)).map(({ account, name }) => [account, name])),
+    readBroadcastResults: async (account, broadcast, page) => {
+      const [counts, rows] = await Promise.all([
+        countBroadcastResults(reader, account, broadcast),
+        listBroadcastDeliveries(reader, account, broadcast, page),
+      ])
       return { counts, rows }
     },
-    follow: (account, start) => follow({ reader, now }, account, start),
-    doorNames: (account, deliveryIds) => doorNamesOf(reader, account, deliveryIds),
-    cuts: () => listCutsForOperator(reader),
-    brakes: () => listBrakesForOperator(reader),
-    inboxMail: async (account, digest) => {
-      const row = account === null ? (await inboxOfForOperator(reader, [digest]))[0] : await findInbox(reader, account, digest)
+    openEventFeed: (account, start) => followFacts({ reader, now }, account, start),
+    findDeliveryNames: (account, deliveryIds) => findPublicNames(reader, account, deliveryIds),
+    listAccessBlocks: () => listAccessBlocksForOperator(reader),
+    listMassBounceReviews: () => listSiteHoldsForOperator(reader),
+    findInboxMail: async (account, digest) => {
+      const row = account === null ? (await findInboxItemsForOperator(reader, [digest]))[0] : await findInboxItem(reader, account, digest)
       if (!row) return null
-      return { row, raw: await (account === null ? getRawMailForOperator(reader, digest) : getRawMail(reader, account, digest)) }
+      return { row, raw: await (account === null ? findRawMailForOperator(reader, digest) : findRawMail(reader, account, digest)) }
     },
   }
 }
 
 /** An address that is none is on no list and was never sent to: it finds nothing. */
-const NOBODY = '00'.repeat(32)
+const UNKNOWN_ADDRESS_HASH = '00'.repeat(32)
 
 /** Leaves out what was not asked, as the store wants it. */
-export function given<T extends object>(filters: { readonly [Name in keyof T]: T[Name] | null | undefined }): Partial<T> {
+export function omitNullish<T extends object>(filters: { readonly [Name in keyof T]: T[Name] | null | undefined }): Partial<T> {
   // The checked door: only null and undefined are taken away.
   return Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== null && value !== undefined)) as Partial<T>
 }
 
-function deliveryFilters(query: StatusQuery): DeliveryFilters {
-  return given<DeliveryFilters>({
+function toDeliveryFilters(query: StatusQuery): DeliveryFilters {
+  return omitNullish<DeliveryFilters>({
     from: query.from,
     to: query.until,
-    addressHash: query.email === null ? null : (hashAddress(query.email) ?? NOBODY),
+    addressHash: query.email === null ? null : (hashAddress(query.email) ?? UNKNOWN_ADDRESS_HASH),
     emailIds: query.emailIds,
     labelIds: query.labelId === null ? null : [query.labelId],
     labelName: query.labelName,
     domain: query.domain,
     apiUsers: query.apiUsers,
-    status: readStatus(query.status),
+    status: toStatusFilter(query.status),
     subStatuses: query.subStatuses,
     requestIp: query.requestIp,
     egressIp: query.egressIp,
@@ -156,17 +163,17 @@ function deliveryFilters(query: StatusQuery): DeliveryFilters {
 }
 
 /** A status that there is not is a filter that finds nothing, not one that finds all. */
-function readStatus(status: number | null): DeliveryFilters['status'] | null {
+function toStatusFilter(status: number | null): DeliveryFilters['status'] | null {
   // The checked door: the column holds nothing else, and another number finds no row.
   return status === null ? null : (status as NonNullable<DeliveryFilters['status']>)
 }
 
 /** The store's words for a question about a list. */
-export function entryFilters(query: SuppressionQuery, now: number): SuppressionFilters {
-  const rest = given<Omit<SuppressionFilters, 'list'>>({
+export function toSuppressionFilters(query: SuppressionQuery, now: number): SuppressionFilters {
+  const filters = omitNullish<Omit<SuppressionFilters, 'list'>>({
     from: query.from,
     to: query.until,
-    addressHash: query.email === null ? null : (hashAddress(query.email) ?? NOBODY),
+    addressHash: query.email === null ? null : (hashAddress(query.email) ?? UNKNOWN_ADDRESS_HASH),
     apiUsers: query.apiUsers,
     labelIds: query.labelIds,
     domain: query.domain,
@@ -174,19 +181,19 @@ export function entryFilters(query: SuppressionQuery, now: number): SuppressionF
     scope: query.scope,
     inForceAt: query.onlyInForce ? now : null,
   })
-  return { ...rest, list: query.list }
+  return { ...filters, list: query.list }
 }
 
-function inboxFilters(query: InboxQuery): InboxFilters {
-  return given<InboxFilters>({ state: query.state, reason: query.reason })
+function toInboxFilters(query: InboxQuery): InboxFilters {
+  return omitNullish<InboxFilters>({ state: query.state, reason: query.reason })
 }
 
-const cursorOfMail = ({ requestedAt, deliveryId }: DeliveryRow): object => ({ requestedAt, deliveryId })
-const cursorOfEntry = ({ from, addressHash, scope }: SuppressionRow): object => ({ from, addressHash, scope })
-const cursorOfItem = ({ receivedAt, digest }: InboxRow): object => ({ receivedAt, digest })
+const toDeliveryCursor = ({ requestedAt, deliveryId }: DeliveryRow): object => ({ requestedAt, deliveryId })
+const toSuppressionCursor = ({ from, addressHash, scope }: SuppressionRow): object => ({ from, addressHash, scope })
+const toInboxCursor = ({ receivedAt, digest }: InboxRow): object => ({ receivedAt, digest })
 
 /** Null when the page was not full: there is nothing more. */
-function nextOf<T>(rows: readonly T[], limit: number, cursor: (row: T) => object): string | null {
+function nextCursor<T>(rows: readonly T[], limit: number, toCursor: (row: T) => object): string | null {
   const last = rows.at(-1)
-  return last === undefined || rows.length < limit ? null : wordOf(cursor(last))
+  return last === undefined || rows.length < limit ? null : encodeCursor(toCursor(last))
 }

@@ -9,32 +9,32 @@
 import type { RuleTable } from '../classify/rule-table.ts'
 import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/facts/fact.ts'
 import type { AlertRow } from '../ledger/alert/alert.ts'
-import type { Thresholds } from '../ledger/alert/alert-rules.ts'
+import type { AlertThresholds } from '../ledger/alert/alert-rules.ts'
 import type { AccountSettings } from '../ledger/account-settings.ts'
-import type { DeliveryRow, InboxRow, Result, SuppressionRow } from '../ledger/project/state.ts'
+import type { DeliveryRow, InboxRow, BroadcastResult, SuppressionRow } from '../ledger/project/state.ts'
 import type { Account } from '../store/account/accounts.ts'
-import type { ResultPage } from '../store/mail/broadcasts.ts'
-import type { Brake } from '../store/lists/mass-bounce-holds.ts'
-import type { Cut } from '../store/lists/blocks.ts'
-import type { doorNamesOf } from '../store/facts/fact-feed.ts'
-import type { AttemptAnswer, AttemptCall } from '../service/submit/reported-attempts.ts'
-import type { Released, ReleaseCall } from '../service/lists/mass-bounce-review.ts'
-import type { CutCall } from '../service/admin/blocks.ts'
-import type { EntryCall } from '../service/lists/block-allow.ts'
-import type { Dkim } from '../service/admin/dkim.ts'
-import type { Erased } from '../service/admin/erase.ts'
-import type { Exports } from '../service/export/exports.ts'
-import type { SettleInbox } from '../service/receive/inbox.ts'
-import type { Labels } from '../service/admin/labels.ts'
-import type { UnsubscribeCall } from '../service/lists/lists.ts'
-import type { FeedStart, Follower } from '../service/notify/event-feed.ts'
-import type { QueueDesk } from '../service/deliver/queue-api.ts'
-import type { Asker, Registered, Registration } from '../service/submit/register.ts'
-import type { Routes } from '../service/forward/forward-domains.ts'
-import type { SettingsCall } from '../service/admin/account-settings.ts'
+import type { BroadcastPage } from '../store/mail/broadcasts.ts'
+import type { SiteHold } from '../store/lists/mass-bounce-holds.ts'
+import type { AccessBlock } from '../store/lists/blocks.ts'
+import type { findPublicNames } from '../store/facts/fact-feed.ts'
+import type { ReportedAttemptResult, ReportedAttempt } from '../service/submit/reported-attempts.ts'
+import type { ReleaseResult, ReleaseCommand } from '../service/lists/mass-bounce-review.ts'
+import type { BlockCommand } from '../service/admin/blocks.ts'
+import type { EntrySelection } from '../service/lists/block-allow.ts'
+import type { DkimKeyService } from '../service/admin/dkim.ts'
+import type { EraseResult } from '../service/admin/erase.ts'
+import type { ExportService } from '../service/export/exports.ts'
+import type { RunInboxCommand } from '../service/receive/inbox.ts'
+import type { LabelService } from '../service/admin/labels.ts'
+import type { UnsubscribeRequest } from '../service/lists/lists.ts'
+import type { FeedStart, FeedFollower } from '../service/notify/event-feed.ts'
+import type { QueueApi } from '../service/deliver/queue-api.ts'
+import type { Caller, RegistrationResult, Registration } from '../service/submit/register.ts'
+import type { ForwardService } from '../service/forward/forward-domains.ts'
+import type { SettingsCommand } from '../service/admin/account-settings.ts'
 import type { Submit } from '../service/submit/submit.ts'
-import type { Webhooks } from '../service/notify/webhooks.ts'
-import type { Statistics } from './api/statistics.ts'
+import type { WebhookService } from '../service/notify/webhooks.ts'
+import type { StatisticsService } from './api/statistics.ts'
 
 export type InboxQuery = {
   readonly state: InboxState | null
@@ -42,7 +42,7 @@ export type InboxQuery = {
   readonly after: string | null
   readonly limit: number
 }
-export type Page<T> = { readonly rows: readonly T[]; readonly next: string | null }
+export type CursorPage<T> = { readonly rows: readonly T[]; readonly next: string | null }
 
 /** `from`/`until` bound the time of the entry; `until` is not counted. */
 export type SuppressionQuery = {
@@ -84,7 +84,7 @@ export type StatusQuery = {
   readonly limit: number
 }
 
-export type LiftCall = {
+export type ReactivateRequest = {
   readonly site: string | null
   readonly rule: string | null
   readonly since: number
@@ -92,71 +92,74 @@ export type LiftCall = {
   readonly dryRun: boolean
 }
 
-export type Desk = {
+export type Services = {
   readonly now: () => number
-  readonly settings: (account: number) => Promise<AccountSettings>
-  readonly changeSettings: (call: SettingsCall) => Promise<AccountSettings>
+  readonly getSettings: (account: number) => Promise<AccountSettings>
+  readonly changeSettings: (call: SettingsCommand) => Promise<AccountSettings>
   /** Mails that our own queue sends. */
   readonly submit: Submit
-  readonly dkim: Dkim
-  readonly register: (by: Asker, call: Registration) => Promise<Registered>
-  readonly attempts: (by: Asker, calls: readonly AttemptCall[]) => Promise<readonly AttemptAnswer[]>
-  readonly message: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>
-  readonly statuses: (account: number, query: StatusQuery) => Promise<Page<DeliveryRow> & { readonly total: number | null }>
+  readonly dkim: DkimKeyService
+  readonly register: (caller: Caller, call: Registration) => Promise<RegistrationResult>
+  readonly reportAttempts: (caller: Caller, calls: readonly ReportedAttempt[]) => Promise<readonly ReportedAttemptResult[]>
+  readonly findMessage: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>
+  readonly listStatuses: (account: number, query: StatusQuery) => Promise<CursorPage<DeliveryRow> & { readonly total: number | null }>
   /** The deliveryIds of those of these mails that cost nothing. */
-  readonly unbilled: (account: number, rows: readonly DeliveryRow[]) => Promise<ReadonlySet<string>>
-  readonly suppressions: (account: number, query: SuppressionQuery) => Promise<Page<SuppressionRow>>
+  readonly findUnbilled: (account: number, rows: readonly DeliveryRow[]) => Promise<ReadonlySet<string>>
+  readonly listSuppressions: (account: number, query: SuppressionQuery) => Promise<CursorPage<SuppressionRow>>
   readonly countSuppressions: (account: number, query: SuppressionQuery) => Promise<number>
   readonly checkAddresses: (account: number, addresses: readonly string[]) => Promise<readonly (readonly SuppressionRow[])[]>
-  readonly removeSuppressions: (by: Asker, query: SuppressionQuery) => Promise<number>
-  readonly addUnsubscribe: (by: Asker, address: string, type: UnsubscribeType) => Promise<SuppressionRow>
-  readonly lift: (by: Asker, call: LiftCall) => Promise<readonly SuppressionRow[]>
+  readonly removeSuppressions: (caller: Caller, query: SuppressionQuery) => Promise<number>
+  readonly addUnsubscribe: (caller: Caller, address: string, type: UnsubscribeType) => Promise<SuppressionRow>
+  readonly reactivateSuppressions: (caller: Caller, call: ReactivateRequest) => Promise<readonly SuppressionRow[]>
   /** Account null: everybody's, for the operator. */
-  readonly inbox: (account: number | null, query: InboxQuery) => Promise<Page<InboxRow>>
-  readonly inboxMail: (
+  readonly listInbox: (account: number | null, query: InboxQuery) => Promise<CursorPage<InboxRow>>
+  readonly findInboxMail: (
     account: number | null,
     digest: string,
   ) => Promise<{ readonly row: InboxRow; readonly raw: Uint8Array | null } | null>
-  readonly settleInbox: SettleInbox
-  readonly cuts: () => Promise<readonly Cut[]>
+  readonly resolveInboxItem: RunInboxCommand
+  readonly listAccessBlocks: () => Promise<readonly AccessBlock[]>
   /** False: nothing changed. */
-  readonly addCut: (call: CutCall, reason: string) => Promise<boolean>
-  readonly removeCut: (call: CutCall) => Promise<boolean>
+  readonly addAccessBlock: (call: BlockCommand, reason: string) => Promise<boolean>
+  readonly removeAccessBlock: (call: BlockCommand) => Promise<boolean>
   /** Sites whose list writes wait, or of which entries still wait. */
-  readonly brakes: () => Promise<readonly Brake[]>
-  readonly releaseBrake: (call: ReleaseCall) => Promise<Released>
-  readonly eraseAddress: (address: string, actor: string) => Promise<Erased>
-  readonly webhooks: Webhooks
-  readonly exports: Exports
-  readonly routes: Routes
+  readonly listMassBounceReviews: () => Promise<readonly SiteHold[]>
+  readonly resolveMassBounceReview: (call: ReleaseCommand) => Promise<ReleaseResult>
+  readonly eraseAddress: (address: string, actor: string) => Promise<EraseResult>
+  readonly webhooks: WebhookService
+  readonly exports: ExportService
+  readonly forwarding: ForwardService
   readonly alerts: {
     /** Account null: everybody's. */
     readonly list: (account: number | null) => Promise<readonly AlertRow[]>
-    readonly thresholds: (account: number) => Promise<Thresholds>
+    readonly getThresholds: (account: number) => Promise<AlertThresholds>
   }
-  readonly statistics: Statistics
-  readonly labels: Labels
+  readonly statistics: StatisticsService
+  readonly labels: LabelService
   /** The account itself and its API users; null: there is none. */
-  readonly profile: (account: number) => Promise<{ readonly account: Account; readonly apiUsers: readonly string[] } | null>
+  readonly findProfile: (account: number) => Promise<{ readonly account: Account; readonly apiUsers: readonly string[] } | null>
   /** A word that changes whenever somebody has committed. */
-  readonly stamp: () => Promise<string>
+  readonly readCommitStamp: () => Promise<string>
   /** The entries that were new. */
-  readonly addEntries: (by: Asker, call: EntryCall & { readonly until: number | null }) => Promise<readonly SuppressionRow[]>
+  readonly addBlockAllowEntries: (
+    caller: Caller,
+    call: EntrySelection & { readonly until: number | null },
+  ) => Promise<readonly SuppressionRow[]>
   /** How many stood. */
-  readonly dropEntries: (by: Asker, call: EntryCall) => Promise<number>
+  readonly removeBlockAllowEntries: (caller: Caller, call: EntrySelection) => Promise<number>
   /** The rules in force. */
-  readonly rules: () => RuleTable
-  readonly broadcast: (
+  readonly getRules: () => RuleTable
+  readonly readBroadcastResults: (
     account: number,
     broadcast: string,
-    page: ResultPage,
-  ) => Promise<{ readonly counts: ReadonlyMap<Result, number>; readonly rows: readonly DeliveryRow[] }>
-  readonly queue: QueueDesk
+    page: BroadcastPage,
+  ) => Promise<{ readonly counts: ReadonlyMap<BroadcastResult, number>; readonly rows: readonly DeliveryRow[] }>
+  readonly queue: QueueApi
   /** An account's facts from a place on; account 0: the operator's own. */
-  readonly follow: (account: number, start: FeedStart) => Promise<Follower>
+  readonly openEventFeed: (account: number, start: FeedStart) => Promise<FeedFollower>
   /** By which names the doors know deliveries. */
-  readonly doorNames: (account: number, deliveryIds: readonly string[]) => ReturnType<typeof doorNamesOf>
+  readonly findDeliveryNames: (account: number, deliveryIds: readonly string[]) => ReturnType<typeof findPublicNames>
   /** Names of accounts by their numbers, for the operator. */
-  readonly accountNames: () => Promise<ReadonlyMap<number, string>>
-  readonly unsubscribe: (call: UnsubscribeCall) => Promise<'done' | 'missed'>
+  readonly listAccountNames: () => Promise<ReadonlyMap<number, string>>
+  readonly unsubscribe: (call: UnsubscribeRequest) => Promise<'done' | 'missed'>
 }

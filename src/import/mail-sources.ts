@@ -16,10 +16,10 @@ import { Fault } from '../errors.ts'
 export type SourceMail = { readonly name: string; readonly raw: Uint8Array }
 
 /** A single mail over this is cut: the daemon would keep less of it. Bytes. */
-const MAX_MAIL = 64 * 1_048_576
+const MAX_MAIL_BYTES = 64 * 1_048_576
 
 /** A line longer than this is handed on in pieces, so that memory and copying stay bounded. Bytes. */
-const LONG_LINE = 1_048_576
+const MAX_LINE_BYTES = 1_048_576
 
 /** Every mail under the paths; `-` is standard input. Throws Fault `not_found` for a path that is not there. */
 export async function* readSources(paths: readonly string[], stdin: Readable): AsyncGenerator<SourceMail> {
@@ -30,7 +30,7 @@ export async function* readSources(paths: readonly string[], stdin: Readable): A
 }
 
 /** Files that lie beside mails and are none; a file that is named itself is always read. */
-const NOT_MAIL = /\.(?:json|jsonl|ndjson|md|toml|ya?ml|gz|zip|ts|js)$/i
+const NOT_MAIL_EXTENSION = /\.(?:json|jsonl|ndjson|md|toml|ya?ml|gz|zip|ts|js)$/i
 
 /** How many mails the paths hold, as far as names tell (an mbox counts as one); for a progress bar. */
 export async function countSources(paths: readonly string[]): Promise<number> {
@@ -59,7 +59,7 @@ async function filesUnder(path: string): Promise<readonly string[]> {
     if (isMaildir && entry.name === 'tmp') continue
     const child = join(path, entry.name)
     if (entry.isDirectory()) files.push(...(await filesUnder(child)))
-    else if (entry.isFile() && !NOT_MAIL.test(entry.name)) files.push(child)
+    else if (entry.isFile() && !NOT_MAIL_EXTENSION.test(entry.name)) files.push(child)
   }
   return files
 }
@@ -80,26 +80,26 @@ async function* readStream(name: string, stream: Readable, isKnownMbox = false):
   let lines: Buffer[] = []
   let size = 0
   let index = 0
-  let mbox = isKnownMbox
-  let first = true
-  let afterBlank = true
-  const take = (): SourceMail => ({ name: mbox ? `${name}#${++index}` : name, raw: Buffer.concat(lines) })
+  let isMboxFile = isKnownMbox
+  let isFirstLine = true
+  let isAfterBlankLine = true
+  const nextMail = (): SourceMail => ({ name: isMboxFile ? `${name}#${++index}` : name, raw: Buffer.concat(lines) })
   for await (const line of linesOf(stream)) {
     const isFrom = line.subarray(0, 5).toString('latin1') === 'From '
-    if (first) mbox ||= isFrom
-    if (mbox && isFrom && afterBlank) {
-      if (!first) yield take()
+    if (isFirstLine) isMboxFile ||= isFrom
+    if (isMboxFile && isFrom && isAfterBlankLine) {
+      if (!isFirstLine) yield nextMail()
       lines = []
       size = 0
-    } else if (size < MAX_MAIL) {
-      const kept = mbox ? unquote(line) : line
-      lines.push(kept)
-      size += kept.length
+    } else if (size < MAX_MAIL_BYTES) {
+      const unquoted = isMboxFile ? unquote(line) : line
+      lines.push(unquoted)
+      size += unquoted.length
     }
-    first = false
-    afterBlank = line.length <= 2 && line.toString('latin1').trim() === ''
+    isFirstLine = false
+    isAfterBlankLine = line.length <= 2 && line.toString('latin1').trim() === ''
   }
-  if (!first) yield take()
+  if (!isFirstLine) yield nextMail()
 }
 
 /** mboxrd: one `>` is taken from each `>From `, `>>From ` … */
@@ -120,7 +120,7 @@ async function* linesOf(stream: Readable): AsyncGenerator<Buffer> {
       start = end + 1
     }
     rest = Buffer.from(rest.subarray(start))
-    if (rest.length > LONG_LINE) {
+    if (rest.length > MAX_LINE_BYTES) {
       yield rest
       rest = Buffer.alloc(0)
     }

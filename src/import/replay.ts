@@ -8,9 +8,9 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import type { Outcome } from '../service/receive/receive-result.ts'
-import { KEPT_OF_LARGE, type IncomingMail } from '../service/receive/incoming-mail.ts'
-import { findEnvelope } from '../smtp-server/envelope.ts'
+import type { ReceiveResult } from '../service/receive/receive-result.ts'
+import { TRUNCATED_MAIL_BYTES, type IncomingMail } from '../service/receive/incoming-mail.ts'
+import { recoverEnvelope } from '../smtp-server/envelope.ts'
 import { readSources, type SourceMail } from './mail-sources.ts'
 
 export type ReplayOptions = {
@@ -20,13 +20,13 @@ export type ReplayOptions = {
   readonly domains: readonly string[]
   readonly now: () => number
   /** Take now as the time of every mail, not the time of its last Received. */
-  readonly atNow: boolean
+  readonly usesCurrentTime: boolean
   readonly trustAs: 'operator' | null
   /** Bytes of a mail that are read whole; of a larger one the head is kept, as the listener does. */
-  readonly mailSize: number
+  readonly maxMailBytes: number
   /** Where mails go: the receiver's `submit`, or a client of another daemon (which knows no outcome). */
-  readonly send: (mail: IncomingMail) => Promise<Outcome | null>
-  readonly onMail: (name: string, outcome: Outcome | null) => void
+  readonly send: (mail: IncomingMail) => Promise<ReceiveResult | null>
+  readonly onMail: (name: string, outcome: ReceiveResult | null) => void
   readonly onFailure: (name: string, error: unknown) => void
 }
 
@@ -41,11 +41,11 @@ export type ReplaySummary = {
 }
 
 /** Mails under way at once: what one batch holds. */
-const AT_ONCE = 200
+const MAX_CONCURRENT = 200
 
 /** Sends every mail of the paths. Throws Fault `not_found` for a path that is not there; what a single mail meets is counted. */
-export async function replay(options: ReplayOptions): Promise<ReplaySummary> {
-  const tally = {
+export async function replayMails(options: ReplayOptions): Promise<ReplaySummary> {
+  const summary = {
     mails: 0,
     failed: 0,
     repeated: 0,
@@ -53,51 +53,57 @@ export async function replay(options: ReplayOptions): Promise<ReplaySummary> {
     subStatuses: new Map<number, number>(),
     inbox: new Map<string, number>(),
   }
-  const underWay = new Set<Promise<void>>()
+  const inFlight = new Set<Promise<void>>()
   for await (const source of readSources(options.paths, options.stdin)) {
-    tally.mails++
-    const one = sendOne(options, source, tally).finally(() => underWay.delete(one))
-    underWay.add(one)
-    if (underWay.size >= AT_ONCE) await Promise.race(underWay)
+    summary.mails++
+    const replaying = replayOne(options, source, summary).finally(() => inFlight.delete(replaying))
+    inFlight.add(replaying)
+    if (inFlight.size >= MAX_CONCURRENT) await Promise.race(inFlight)
   }
-  await Promise.all(underWay)
-  return tally
+  await Promise.all(inFlight)
+  return summary
 }
 
-type Tally = { failed: number; repeated: number; kinds: Map<string, number>; subStatuses: Map<number, number>; inbox: Map<string, number> }
+type MutableSummary = {
+  failed: number
+  repeated: number
+  kinds: Map<string, number>
+  subStatuses: Map<number, number>
+  inbox: Map<string, number>
+}
 
-async function sendOne(options: ReplayOptions, source: SourceMail, tally: Tally): Promise<void> {
+async function replayOne(options: ReplayOptions, source: SourceMail, summary: MutableSummary): Promise<void> {
   try {
-    const outcome = await options.send(mailOf(options, source))
-    if (outcome !== null) count(tally, outcome)
+    const outcome = await options.send(incomingMailOf(options, source))
+    if (outcome !== null) addOutcome(summary, outcome)
     options.onMail(source.name, outcome)
   } catch (error) {
-    tally.failed++
+    summary.failed++
     options.onFailure(source.name, error)
   }
 }
 
-function count(tally: Tally, outcome: Outcome): void {
+function addOutcome(summary: MutableSummary, outcome: ReceiveResult): void {
   const add = <Key>(map: Map<Key, number>, key: Key): void => void map.set(key, (map.get(key) ?? 0) + 1)
-  if (outcome.repeated) tally.repeated++
-  add(tally.kinds, outcome.kind)
-  for (const subStatus of outcome.subStatuses) add(tally.subStatuses, subStatus)
-  if (outcome.inbox !== null) add(tally.inbox, outcome.inbox)
+  if (outcome.isDuplicate) summary.repeated++
+  add(summary.kinds, outcome.kind)
+  for (const subStatus of outcome.subStatuses) add(summary.subStatuses, subStatus)
+  if (outcome.inboxReason !== null) add(summary.inbox, outcome.inboxReason)
 }
 
-function mailOf(options: ReplayOptions, { raw }: SourceMail): IncomingMail {
-  const envelope = findEnvelope(raw, options.domains)
+function incomingMailOf(options: ReplayOptions, { raw }: SourceMail): IncomingMail {
+  const envelope = recoverEnvelope(raw, options.domains)
   const now = options.now()
-  const truncated = raw.length > options.mailSize
+  const truncated = raw.length > options.maxMailBytes
   return {
-    raw: truncated ? raw.subarray(0, KEPT_OF_LARGE) : raw,
+    raw: truncated ? raw.subarray(0, TRUNCATED_MAIL_BYTES) : raw,
     size: raw.length,
     truncated,
     dataDigest: createHash('sha256').update(raw).digest('hex'),
     envelope: { from: envelope.from, to: envelope.to },
     peer: null,
     helo: null,
-    at: options.atNow ? now : Math.min(envelope.at ?? now, now),
+    at: options.usesCurrentTime ? now : Math.min(envelope.at ?? now, now),
     receivedAt: now,
     source: 'replay',
     trustAs: options.trustAs,

@@ -5,7 +5,7 @@
  * elsewhere. Pure: zod only checks. See also: service/admin/account-settings (who changes them), ledger/suppress/suppression (ladders), ledger/decide/effect (status policy), correlate/match (trust).
  */
 import { z } from 'zod'
-import { readThreshold } from './alert/alert-rules.ts'
+import { parseThresholdChange } from './alert/alert-rules.ts'
 
 /** Mailboxes of Tencent, which has a ladder of its own. Domains whose MX stands under qq.com are added by the site of the delivery. */
 const TENCENT_DOMAINS = ['qq.com', 'vip.qq.com', 'foxmail.com'] as const
@@ -34,7 +34,9 @@ const FIELDS = {
   /** Changes of thresholds, like bounce-rate=0.08/0.04/500 or complaint-rate=off (ledger/alert/alert-rules). */
   alertRules: z
     .array(
-      z.string().refine((text) => readThreshold(text) !== null, 'must be alert=raise/clear/minimum or alert=off, with clear below raise'),
+      z
+        .string()
+        .refine((text) => parseThresholdChange(text) !== null, 'must be alert=raise/clear/minimum or alert=off, with clear below raise'),
     )
     .max(32),
   /** Who is mailed of this account's alerts. */
@@ -61,11 +63,11 @@ export const accountSettingsSchema = z.strictObject({
 })
 
 /** A change of some settings. */
-export const settingsChangeSchema = z.strictObject(FIELDS).partial()
+export const accountSettingsChangeSchema = z.strictObject(FIELDS).partial()
 
-export type SettingsChange = Readonly<z.infer<typeof settingsChangeSchema>>
+export type AccountSettingsChange = Readonly<z.infer<typeof accountSettingsChangeSchema>>
 
 export type AccountSettings = Readonly<z.infer<typeof accountSettingsSchema>>
 
 /** What an account starts with. */
-export const DEFAULT_SETTINGS: AccountSettings = accountSettingsSchema.parse({})
+export const DEFAULT_ACCOUNT_SETTINGS: AccountSettings = accountSettingsSchema.parse({})

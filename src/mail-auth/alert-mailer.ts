@@ -11,15 +11,15 @@ import type { Telemetry } from '../telemetry.ts'
 
 export type AlertMail = { readonly id: string; readonly to: readonly string[]; readonly subject: string; readonly text: string }
 
-export type Mailer = {
+export type AlertMailer = {
   /** Whether the smart host has taken it. Never rejects. */
   readonly send: (mail: AlertMail) => Promise<boolean>
   readonly close: () => void
 }
 
-export type MailerOptions = {
+export type AlertMailerOptions = {
   /** smtp:// or smtps:// with host, port, and name and password where it wants them. */
-  readonly smtp: string
+  readonly smarthostUrl: string
   readonly from: string
   readonly log: Telemetry['log']
 }
@@ -27,9 +27,9 @@ export type MailerOptions = {
 /** A smart host is near; one that does not answer in that time is down. */
 const TIMEOUT_MS = 10_000
 
-export function createMailer({ smtp, from, log }: MailerOptions): Mailer {
-  const limits = { connectionTimeout: TIMEOUT_MS, greetingTimeout: TIMEOUT_MS, socketTimeout: TIMEOUT_MS }
-  const transport = createTransport({ url: smtp, ...limits, disableFileAccess: true, disableUrlAccess: true })
+export function createAlertMailer({ smarthostUrl, from, log }: AlertMailerOptions): AlertMailer {
+  const timeouts = { connectionTimeout: TIMEOUT_MS, greetingTimeout: TIMEOUT_MS, socketTimeout: TIMEOUT_MS }
+  const transport = createTransport({ url: smarthostUrl, ...timeouts, disableFileAccess: true, disableUrlAccess: true })
   const domain = from.slice(from.lastIndexOf('@') + 1)
   const headers = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All', Precedence: 'bulk' }
   return {
@@ -39,7 +39,7 @@ export function createMailer({ smtp, from, log }: MailerOptions): Mailer {
         await transport.sendMail({
           from,
           to: [...to],
-          subject: oneLine(subject),
+          subject: toSingleLine(subject),
           text,
           envelope,
           headers,
@@ -57,4 +57,4 @@ export function createMailer({ smtp, from, log }: MailerOptions): Mailer {
 
 /** What an alert is about may be a stranger's domain. */
 // oxlint-disable-next-line no-control-regex
-const oneLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 200)
+const toSingleLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 200)

@@ -7,10 +7,10 @@
  * RFC 5322, RFC 2045–2047. See also: service/deliver/render, compose/rewrite-mime (mails that senders made themselves).
  */
 import type { Attachment } from '../compose/composition.ts'
-import { splitFields, type FieldLine } from '../compose/header-line.ts'
+import { splitHeaderFields, type HeaderFieldLine } from '../compose/header-line.ts'
 
-export type Letter = {
-  readonly from: { readonly name: string; readonly address: string }
+export type MessageFields = {
+  readonly from: { readonly boundarySeed: string; readonly address: string }
   readonly to: readonly string[]
   readonly cc: readonly string[]
   readonly replyTo: readonly string[]
@@ -24,12 +24,12 @@ export type Letter = {
   readonly messageId: string
   readonly date: number
   /** Unlike anything in the mail: the boundaries are made of it. */
-  readonly name: string
+  readonly boundarySeed: string
 }
 
 /** Writes a letter, with CR LF line ends. */
-export async function composeLetter(letter: Letter): Promise<Buffer> {
-  const { from, to, cc, replyTo, subject, html, plain, attachments, headers, messageId, date, name } = letter
+export async function composeMessage(message: MessageFields): Promise<Buffer> {
+  const { from, to, cc, replyTo, subject, html, plain, attachments, headers, messageId, date, boundarySeed: name } = message
   const { default: MailComposer } = await import('nodemailer/lib/mail-composer')
   const composer = new MailComposer({
     from,
@@ -57,21 +57,21 @@ export async function composeLetter(letter: Letter): Promise<Buffer> {
 }
 
 /** What the copies of a letter share: how it is built, as fields with their line ends, and its body. */
-export type Content = { readonly fields: string; readonly body: Buffer }
+export type MessageContent = { readonly contentFields: string; readonly body: Buffer }
 
 /** The content of a letter on its own. */
-export async function composeContent(letter: Letter): Promise<Content> {
-  const raw = await composeLetter(letter)
+export async function composeContent(message: MessageFields): Promise<MessageContent> {
+  const raw = await composeMessage(message)
   const end = raw.indexOf('\r\n\r\n')
-  const fields = splitFields(raw.toString('latin1', 0, end)).filter(isContent)
-  return { fields: fields.map(({ text }) => `${text}\r\n`).join(''), body: Buffer.from(raw.subarray(end + 4)) }
+  const fields = splitHeaderFields(raw.toString('latin1', 0, end)).filter(isContentField)
+  return { contentFields: fields.map(({ text }) => `${text}\r\n`).join(''), body: Buffer.from(raw.subarray(end + 4)) }
 }
 
 /** The fields of a letter whose content is there already, each with its line end. */
-export async function composeHead(letter: Letter): Promise<string> {
-  const raw = (await composeLetter({ ...letter, html: null, plain: 'x', attachments: [] })).toString('latin1')
-  const fields = splitFields(raw.slice(0, raw.indexOf('\r\n\r\n'))).filter((field) => !isContent(field))
+export async function composeHeaderFields(message: MessageFields): Promise<string> {
+  const raw = (await composeMessage({ ...message, html: null, plain: 'x', attachments: [] })).toString('latin1')
+  const fields = splitHeaderFields(raw.slice(0, raw.indexOf('\r\n\r\n'))).filter((field) => !isContentField(field))
   return fields.map(({ text }) => `${text}\r\n`).join('')
 }
 
-const isContent = ({ name }: FieldLine): boolean => name.startsWith('content-')
+const isContentField = ({ name }: HeaderFieldLine): boolean => name.startsWith('content-')

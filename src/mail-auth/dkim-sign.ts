@@ -8,31 +8,32 @@
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, sign, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { draftDkim, hashMail, writeDkim, type DkimAlgorithm, type Hashed } from '../compose/dkim-canonical.ts'
+import { buildUnsignedSignature, hashMail, formatDkimSignature, type DkimAlgorithm, type HashedMail } from '../compose/dkim-canonical.ts'
 
 /** `publicKey` is the base64 of p= in the record. */
-export type DkimPair = { readonly publicKey: string; readonly privateKey: Buffer }
+export type DkimKeyPair = { readonly publicKey: string; readonly privateKey: Buffer }
 
-export type Signer = { readonly domain: string; readonly selector: string; readonly algorithm: DkimAlgorithm; readonly key: KeyObject }
+export type DkimSigner = { readonly domain: string; readonly selector: string; readonly algorithm: DkimAlgorithm; readonly key: KeyObject }
 
 const RSA_BITS = 2_048
 /** An Ed25519 key in SPKI is 12 octets of wrapping and 32 of key; p= has the key alone (RFC 8463 §4). */
-const ED25519_WRAP = 12
+const ED25519_SPKI_PREFIX_BYTES = 12
 
-const generate = promisify(generateKeyPair)
+const generateKeyPairAsync = promisify(generateKeyPair)
 
 /** A new pair, made beside this thread. */
-export async function makeDkimPair(algorithm: DkimAlgorithm): Promise<DkimPair> {
-  const { privateKey } = algorithm === 'rsa' ? await generate('rsa', { modulusLength: RSA_BITS }) : await generate('ed25519')
+export async function generateDkimKeyPair(algorithm: DkimAlgorithm): Promise<DkimKeyPair> {
+  const { privateKey } =
+    algorithm === 'rsa' ? await generateKeyPairAsync('rsa', { modulusLength: RSA_BITS }) : await generateKeyPairAsync('ed25519')
   return { publicKey: publicKeyOf(privateKey), privateKey: privateKey.export({ type: 'pkcs8', format: 'der' }) }
 }
 
 function publicKeyOf(key: KeyObject): string {
   const der = createPublicKey(key).export({ type: 'spki', format: 'der' })
-  return (key.asymmetricKeyType === 'ed25519' ? der.subarray(ED25519_WRAP) : der).toString('base64')
+  return (key.asymmetricKeyType === 'ed25519' ? der.subarray(ED25519_SPKI_PREFIX_BYTES) : der).toString('base64')
 }
 
-export const openDkimKey = (der: Uint8Array): KeyObject => createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' })
+export const importDkimKey = (der: Uint8Array): KeyObject => createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' })
 
 /** The TXT record's name and text. */
 export function dkimRecord(key: {
@@ -48,22 +49,22 @@ export function dkimRecord(key: {
 }
 
 /** The mail with a signature of each signer in front. What has no From is not signed. */
-export function signMail(raw: Buffer, signers: readonly Signer[], now: number): Buffer {
-  const fields = signers.length === 0 ? '' : signatures(hashMail(raw), signers, now)
+export function signMail(raw: Buffer, signers: readonly DkimSigner[], now: number): Buffer {
+  const fields = signers.length === 0 ? '' : signatureFields(hashMail(raw), signers, now)
   return fields === '' ? raw : Buffer.concat([Buffer.from(fields, 'latin1'), raw])
 }
 
 /** The fields that go in front of a mail, each with its line end. */
-export function signatures(mail: Hashed, signers: readonly Signer[], now: number): string {
+export function signatureFields(mail: HashedMail, signers: readonly DkimSigner[], now: number): string {
   const atSeconds = Math.floor(now / 1_000)
-  const fields = signers.map(({ key, ...wish }) => {
-    const draft = draftDkim(mail, { ...wish, atSeconds })
-    return draft === null ? '' : writeDkim(draft, signatureOf(draft.data, key))
+  const fields = signers.map(({ key, ...parameters }) => {
+    const draft = buildUnsignedSignature(mail, { ...parameters, atSeconds })
+    return draft === null ? '' : formatDkimSignature(draft, computeSignature(draft.signedData, key))
   })
   return fields.join('')
 }
 
 /** Ed25519 signs the digest (RFC 8463 §3). */
-function signatureOf(data: Buffer, key: KeyObject): Buffer {
+function computeSignature(data: Buffer, key: KeyObject): Buffer {
   return key.asymmetricKeyType === 'ed25519' ? sign(null, createHash('sha256').update(data).digest(), key) : sign('sha256', data, key)
 }

@@ -7,56 +7,61 @@
  */
 import { parentPort } from 'node:worker_threads'
 import { simpleParser, type AddressObject, type ParsedMail } from 'mailparser'
-import { recordOf, type ReadMail } from './mime-reader.ts'
+import { toHeaderRecord, type MailContent } from './mime-reader.ts'
 
 /** Characters of each body: with form encoding still a few megabytes. */
-const MAX_BODY = 1_048_576
+const MAX_BODY_CHARACTERS = 1_048_576
 const MAX_FIELDS = 500
-const MAX_VALUE = 8_192
-const MAX_NAME = 1_024
+const MAX_VALUE_CHARACTERS = 8_192
+const MAX_NAME_CHARACTERS = 1_024
 
-const OPTIONS = { skipImageLinks: true, skipTextToHtml: true, skipTextLinks: true, maxHtmlLengthToParse: MAX_BODY } as const
+const PARSER_OPTIONS = {
+  skipImageLinks: true,
+  skipTextToHtml: true,
+  skipTextLinks: true,
+  maxHtmlLengthToParse: MAX_BODY_CHARACTERS,
+} as const
 
 parentPort?.on('message', (raw: Uint8Array) => {
-  void simpleParser(Buffer.from(raw), OPTIONS).then((mail) => parentPort?.postMessage(viewOf(mail)))
+  void simpleParser(Buffer.from(raw), PARSER_OPTIONS).then((mail) => parentPort?.postMessage(contentOf(mail)))
 })
 
-function viewOf(mail: ParsedMail): ReadMail {
-  const from = firstOf(mail.from)
-  const to = firstOf(mail.to)
+function contentOf(mail: ParsedMail): MailContent {
+  const from = firstAddressOf(mail.from)
+  const to = firstAddressOf(mail.to)
   return {
     from: from.address,
     fromName: from.name,
     to: to.address,
     toName: to.name,
-    subject: (mail.subject ?? '').slice(0, MAX_VALUE),
-    html: (mail.html === false ? '' : (mail.html ?? '')).slice(0, MAX_BODY),
-    text: (mail.text ?? '').slice(0, MAX_BODY),
+    subject: (mail.subject ?? '').slice(0, MAX_VALUE_CHARACTERS),
+    html: (mail.html === false ? '' : (mail.html ?? '')).slice(0, MAX_BODY_CHARACTERS),
+    text: (mail.text ?? '').slice(0, MAX_BODY_CHARACTERS),
     headers: headersOf(mail),
-    reference: referenceOf(mail),
+    reference: referencesOf(mail),
   }
 }
 
-function firstOf(field: AddressObject | AddressObject[] | undefined): { readonly address: string; readonly name: string } {
+function firstAddressOf(field: AddressObject | AddressObject[] | undefined): { readonly address: string; readonly name: string } {
   const first = (Array.isArray(field) ? field : [field]).flatMap((each) => each?.value ?? []).flatMap((each) => each.group ?? [each])[0]
-  return { address: (first?.address ?? '').slice(0, MAX_NAME), name: (first?.name ?? '').slice(0, MAX_NAME) }
+  return { address: (first?.address ?? '').slice(0, MAX_NAME_CHARACTERS), name: (first?.name ?? '').slice(0, MAX_NAME_CHARACTERS) }
 }
 
 /** Fields under the names that their writer gave them, unfolded. */
-function headersOf({ headerLines }: ParsedMail): ReadMail['headers'] {
+function headersOf({ headerLines }: ParsedMail): MailContent['headers'] {
   const entries = headerLines.slice(0, MAX_FIELDS).flatMap(({ line }): [string, string][] => {
     const at = line.indexOf(':')
     if (at < 0) return []
     const value = line
-      .slice(at + 1, at + 1 + MAX_VALUE)
+      .slice(at + 1, at + 1 + MAX_VALUE_CHARACTERS)
       .replaceAll(/\r?\n\s*/g, ' ')
       .trim()
     return [[line.slice(0, at).trim(), value]]
   })
-  return recordOf(entries)
+  return toHeaderRecord(entries)
 }
 
-function referenceOf({ references, inReplyTo }: ParsedMail): string {
+function referencesOf({ references, inReplyTo }: ParsedMail): string {
   const ids = [...(typeof references === 'string' ? [references] : (references ?? [])), ...(inReplyTo === undefined ? [] : [inReplyTo])]
-  return [...new Set(ids)].join(' ').slice(0, MAX_VALUE)
+  return [...new Set(ids)].join(' ').slice(0, MAX_VALUE_CHARACTERS)
 }

@@ -9,11 +9,11 @@
  */
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
-import { addressesIn } from '../mail/mime/address.ts'
-import { headerAll, headerEntries, headerRaw, decodeWords } from '../mail/mime/header.ts'
+import { extractAddresses } from '../mail/mime/address.ts'
+import { getHeaders, getHeaderEntries, getRawHeader, decodeEncodedWords } from '../mail/mime/header.ts'
 import { parseMime } from '../mail/mime/mime.ts'
 
-export type ReadMail = {
+export type MailContent = {
   readonly from: string
   readonly fromName: string
   readonly to: string
@@ -27,16 +27,16 @@ export type ReadMail = {
   readonly reference: string
 }
 
-export type MailReader = {
+export type MimeReader = {
   /** Never rejects. */
-  readonly read: (raw: Uint8Array) => Promise<ReadMail>
+  readonly read: (raw: Uint8Array) => Promise<MailContent>
   readonly close: () => Promise<void>
 }
 
-export type MailReaderOptions = { readonly limitMs?: number; readonly begin?: () => Worker }
+export type MimeReaderOptions = { readonly timeLimitMs?: number; readonly createWorker?: () => Worker }
 
 /** A mail of 5 MB takes a few tenths of a second; the first waits for the thread to begin, which on a busy machine takes seconds. */
-const LIMIT_MS = 8_000
+const TIME_LIMIT_MS = 8_000
 /** A mail of 5 MB takes some sixty. */
 const HEAP_MB = 192
 /** A thread that nobody needs gives its memory back. */
@@ -45,7 +45,7 @@ const IDLE_MS = 30_000
 const startWorker = (): Worker =>
   new Worker(new URL('./mime-reader-worker.ts', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } })
 
-const readSchema = z.object({
+const mailContentSchema = z.object({
   from: z.string(),
   fromName: z.string(),
   to: z.string(),
@@ -58,40 +58,40 @@ const readSchema = z.object({
 })
 
 /** Makes the reader; its thread begins with the first mail. One mail at a time. */
-export function createMailReader({ limitMs = LIMIT_MS, begin = startWorker }: MailReaderOptions = {}): MailReader {
+export function createMimeReader({ timeLimitMs = TIME_LIMIT_MS, createWorker = startWorker }: MimeReaderOptions = {}): MimeReader {
   let worker: Worker | null = null
-  let last: Promise<unknown> = Promise.resolve()
-  let idle: NodeJS.Timeout | undefined
-  const drop = async (): Promise<void> => {
-    clearTimeout(idle)
-    const gone = worker
+  let previousRead: Promise<unknown> = Promise.resolve()
+  let idleTimer: NodeJS.Timeout | undefined
+  const stopWorker = async (): Promise<void> => {
+    clearTimeout(idleTimer)
+    const stoppedWorker = worker
     worker = null
-    await gone?.terminate()
+    await stoppedWorker?.terminate()
   }
-  const readOne = async (raw: Uint8Array): Promise<ReadMail> => {
-    clearTimeout(idle)
-    worker ??= begin()
+  const readOne = async (raw: Uint8Array): Promise<MailContent> => {
+    clearTimeout(idleTimer)
+    worker ??= createWorker()
     worker.unref()
-    const read = readSchema.safeParse(await answerOf(worker, raw, limitMs))
-    if (!read.success) await drop()
-    idle = setTimeout(() => void drop(), IDLE_MS).unref()
-    return read.success ? read.data : readHeaders(raw)
+    const read = mailContentSchema.safeParse(await requestFromWorker(worker, raw, timeLimitMs))
+    if (!read.success) await stopWorker()
+    idleTimer = setTimeout(() => void stopWorker(), IDLE_MS).unref()
+    return read.success ? read.data : readHeaderOnly(raw)
   }
   return {
     read: (raw) => {
-      const reading = last.then(() => readOne(raw))
-      last = reading.catch(() => undefined)
-      return reading.catch(() => readHeaders(raw))
+      const reading = previousRead.then(() => readOne(raw))
+      previousRead = reading.catch(() => undefined)
+      return reading.catch(() => readHeaderOnly(raw))
     },
     close: async () => {
-      await last
-      await drop()
+      await previousRead
+      await stopWorker()
     },
   }
 }
 
 /** What the thread says, or null when it died or took too long. */
-function answerOf(worker: Worker, raw: Uint8Array, limitMs: number): Promise<unknown> {
+function requestFromWorker(worker: Worker, raw: Uint8Array, timeLimitMs: number): Promise<unknown> {
   return new Promise((resolve) => {
     const settle = (value: unknown): void => {
       clearTimeout(timer)
@@ -99,7 +99,7 @@ function answerOf(worker: Worker, raw: Uint8Array, limitMs: number): Promise<unk
       resolve(value)
     }
     const fail = (): void => settle(null)
-    const timer = setTimeout(fail, limitMs)
+    const timer = setTimeout(fail, timeLimitMs)
     worker.on('message', settle)
     worker.on('error', fail)
     worker.on('exit', fail)
@@ -108,41 +108,41 @@ function answerOf(worker: Worker, raw: Uint8Array, limitMs: number): Promise<unk
 }
 
 const MAX_HEADER_FIELDS = 500
-const MAX_REFERENCE = 8_192
+const MAX_REFERENCE_CHARACTERS = 8_192
 /** Characters of all fields: many times what any mail of people bears. */
-const MAX_HEADERS = 262_144
+const MAX_HEADER_CHARACTERS = 262_144
 
 /** The header fields of a mail, by our own scanner. Total. */
-export function readHeaders(raw: Uint8Array): ReadMail {
+export function readHeaderOnly(raw: Uint8Array): MailContent {
   const { headers } = parseMime(raw, { isShallow: true }).root
-  const named = (name: string): { readonly address: string; readonly name: string } => {
-    const value = headerRaw(headers, name) ?? ''
-    const found = addressesIn(value)[0]
-    const words = found === undefined ? '' : decodeWords(value.slice(0, found.index)).replaceAll(/["<]/g, '').trim()
-    return { address: found?.address ?? '', name: words }
+  const readAddress = (name: string): { readonly address: string; readonly name: string } => {
+    const value = getRawHeader(headers, name) ?? ''
+    const found = extractAddresses(value)[0]
+    const displayName = found === undefined ? '' : decodeEncodedWords(value.slice(0, found.index)).replaceAll(/["<]/g, '').trim()
+    return { address: found?.address ?? '', name: displayName }
   }
-  const from = named('from')
-  const to = named('to')
-  const reference = [...headerAll(headers, 'references'), ...headerAll(headers, 'in-reply-to')].join(' ').replaceAll(/\s+/g, ' ').trim()
-  const subject = decodeWords(headerRaw(headers, 'subject') ?? '')
-  const who = { from: from.address, fromName: from.name, to: to.address, toName: to.name }
+  const from = readAddress('from')
+  const to = readAddress('to')
+  const reference = [...getHeaders(headers, 'references'), ...getHeaders(headers, 'in-reply-to')].join(' ').replaceAll(/\s+/g, ' ').trim()
+  const subject = decodeEncodedWords(getRawHeader(headers, 'subject') ?? '')
+  const addressFields = { from: from.address, fromName: from.name, to: to.address, toName: to.name }
   return {
-    ...who,
+    ...addressFields,
     subject,
     html: '',
     text: '',
-    headers: recordOf(headerEntries(headers, MAX_HEADER_FIELDS)),
-    reference: reference.slice(0, MAX_REFERENCE),
+    headers: toHeaderRecord(getHeaderEntries(headers, MAX_HEADER_FIELDS)),
+    reference: reference.slice(0, MAX_REFERENCE_CHARACTERS),
   }
 }
 
 /** Names to values; one that stands more than once is a list. Any name may occur. What would make them too long together is left out. */
-export function recordOf(entries: Iterable<readonly [name: string, value: string]>): ReadMail['headers'] {
+export function toHeaderRecord(entries: Iterable<readonly [name: string, value: string]>): MailContent['headers'] {
   const fields = new Map<string, string[]>()
-  let room = MAX_HEADERS
+  let remainingCharacters = MAX_HEADER_CHARACTERS
   for (const [name, value] of entries) {
-    room -= name.length + value.length
-    if (room < 0) break
+    remainingCharacters -= name.length + value.length
+    if (remainingCharacters < 0) break
     fields.set(name, [...(fields.get(name) ?? []), value])
   }
   return Object.fromEntries([...fields].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? '') : values]))

@@ -11,23 +11,23 @@ import { hkdf } from '../correlate/token-keys.ts'
 
 export type MailLink = { readonly account: number; readonly digest: string; readonly expires: number }
 
-export type MailLinks = {
+export type MailLinkSigner = {
   /** The MAC of a link: 32 characters. */
   readonly sign: (link: MailLink) => string
   /** Whether a MAC is that of a link which has not ended. */
-  readonly isGood: (link: MailLink, signature: string, now: number) => boolean
+  readonly isValid: (link: MailLink, signature: string, now: number) => boolean
 }
 
 const KEY_BYTES = 32
 const MAC_CHARACTERS = 32
 
-export function createMailLinks(master: Uint8Array): MailLinks {
-  const key = hkdf(master, Buffer.from('bounced mail link v1'), Buffer.from('link'), KEY_BYTES)
+export function createMailLinkSigner(masterKey: Uint8Array): MailLinkSigner {
+  const key = hkdf(masterKey, Buffer.from('bounced mail link v1'), Buffer.from('link'), KEY_BYTES)
   const sign = ({ account, digest, expires }: MailLink): string =>
     createHmac('sha256', key).update(`${account}/${digest}/${expires}`).digest('base64url').slice(0, MAC_CHARACTERS)
   return {
     sign,
-    isGood: (link, signature, now) => {
+    isValid: (link, signature, now) => {
       const given = Buffer.from(signature)
       return given.length === MAC_CHARACTERS && timingSafeEqual(given, Buffer.from(sign(link))) && now < link.expires
     },

@@ -11,10 +11,10 @@
 import type { arc } from 'mailauth/lib/arc/index.js'
 import type { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { getDomain } from 'tldts'
-import type { LookUp } from '../net/dns.ts'
+import type { DnsLookup } from '../net/dns.ts'
 
 /** One DKIM signature. `aligned`: its domain is that of From. */
-export type DkimProof = {
+export type DkimResult = {
   readonly domain: string
   readonly selector: string
   readonly result: string
@@ -23,47 +23,47 @@ export type DkimProof = {
 }
 
 /** What SPF says of the peer, for the domain of MAIL FROM, or of HELO where the sender is null. */
-export type SpfHint = { readonly domain: string; readonly result: string }
+export type SpfResult = { readonly domain: string; readonly result: string }
 
 /** The outcome of the chain, and who sealed it last. */
-export type ArcNote = { readonly domain: string | null; readonly result: string }
+export type ArcResult = { readonly domain: string | null; readonly result: string }
 
-export type Proofs = { readonly dkim: readonly DkimProof[]; readonly spf: SpfHint | null; readonly arc: ArcNote | null }
+export type AuthenticationResults = { readonly dkim: readonly DkimResult[]; readonly spf: SpfResult | null; readonly arc: ArcResult | null }
 
 /** Nothing was signed, or nothing was asked. */
-export const NO_PROOFS: Proofs = { dkim: [], spf: null, arc: null }
+export const NO_AUTHENTICATION_RESULTS: AuthenticationResults = { dkim: [], spf: null, arc: null }
 
 /** A mail as far as it can be proven. `peer` null: nobody knows from where it came (a file). */
-export type Provable = { readonly raw: Uint8Array; readonly peer: string | null; readonly helo: string | null; readonly from: string }
+export type MailToVerify = { readonly raw: Uint8Array; readonly peer: string | null; readonly helo: string | null; readonly from: string }
 
 /** Checks one mail at a moment. Total. */
-export type Prover = (mail: Provable, now: number) => Promise<Proofs>
+export type SignatureVerifier = (mail: MailToVerify, now: number) => Promise<AuthenticationResults>
 
 /** Longer checks are given up: a batch must not wait for a stranger's DNS. Milliseconds. */
-const TIME_LIMIT = 5_000
+const TIME_LIMIT_MS = 5_000
 
 /** A chain is only noted: its DNS must not cost the signatures that count. Milliseconds. */
-const ARC_LIMIT = 1_000
+const ARC_TIME_LIMIT_MS = 1_000
 
 /** Makes the check. SPF and signatures are asked for side by side, and neither waits for the other's DNS beyond the limit. */
-export function createProver(lookUp: LookUp, timeLimit = TIME_LIMIT): Prover {
+export function createSignatureVerifier(lookUp: DnsLookup, timeLimitMs = TIME_LIMIT_MS): SignatureVerifier {
   return async (mail, now) => {
-    const signed = hasSignature(mail.raw) ? within(timeLimit, proveSignatures(mail.raw, now, lookUp), null) : null
-    const [signatures, spf] = await Promise.all([signed, within(timeLimit, hintOf(mail, lookUp), null)])
-    return { ...NO_PROOFS, ...signatures, spf }
+    const signed = hasSignature(mail.raw) ? withTimeLimit(timeLimitMs, verifySignatures(mail.raw, now, lookUp), null) : null
+    const [signatures, spf] = await Promise.all([signed, withTimeLimit(timeLimitMs, checkSpf(mail, lookUp), null)])
+    return { ...NO_AUTHENTICATION_RESULTS, ...signatures, spf }
   }
 }
 
 /** The value of a promise; the other one when it fails or comes too late. */
-async function within<T>(milliseconds: number, work: Promise<T>, otherwise: T): Promise<T> {
+async function withTimeLimit<T>(limitMs: number, promise: Promise<T>, fallback: T): Promise<T> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<T>((resolve) => {
-    timer = setTimeout(() => resolve(otherwise), milliseconds)
+  const timeout = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(fallback), limitMs)
   })
   try {
-    return await Promise.race([work, late])
+    return await Promise.race([promise, timeout])
   } catch {
-    return otherwise
+    return fallback
   } finally {
     clearTimeout(timer)
   }
@@ -75,37 +75,41 @@ function hasSignature(raw: Uint8Array): boolean {
   return /^(?:dkim-signature|arc-seal)\s*:/im.test(head)
 }
 
-async function proveSignatures(raw: Uint8Array, now: number, lookUp: LookUp): Promise<Pick<Proofs, 'dkim' | 'arc'>> {
+async function verifySignatures(raw: Uint8Array, now: number, lookUp: DnsLookup): Promise<Pick<AuthenticationResults, 'dkim' | 'arc'>> {
   const [{ dkimVerify: verify }, { arc: verifyArc }] = await Promise.all([
     import('mailauth/lib/dkim/verify.js'),
     import('mailauth/lib/arc/index.js'),
   ])
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
-  const checked = await verify(bytes, { resolver: lookUp, curTime: new Date(now) })
-  const from = checked.fromFields === 1 && checked.headerFrom.length === 1 ? organisation(checked.headerFrom[0] ?? '') : null
-  const dkim = checked.results.map((each) => {
+  const verification = await verify(bytes, { resolver: lookUp, curTime: new Date(now) })
+  const from =
+    verification.fromFields === 1 && verification.headerFrom.length === 1 ? organisationalDomain(verification.headerFrom[0] ?? '') : null
+  const dkim = verification.results.map((each) => {
     const domain = (each.signingDomain ?? '').toLowerCase()
     const result = each.status.result
     const isWhole = each.canonBodyLengthLimited !== true
-    const aligned = from !== null && organisation(domain) === from
+    const aligned = from !== null && organisationalDomain(domain) === from
     return { domain, selector: each.selector ?? '', result, valid: result === 'pass' && isWhole, aligned }
   })
-  return { dkim: dkim.filter((each) => each.domain !== ''), arc: await within(ARC_LIMIT, noteArc(verifyArc, checked.arc, lookUp), null) }
+  return {
+    dkim: dkim.filter((each) => each.domain !== ''),
+    arc: await withTimeLimit(ARC_TIME_LIMIT_MS, verifyArcChain(verifyArc, verification.arc, lookUp), null),
+  }
 }
 
 type VerifyArc = typeof arc
-type Given = Awaited<ReturnType<typeof dkimVerify>>
+type DkimVerification = Awaited<ReturnType<typeof dkimVerify>>
 
 /** A chain that cannot be read or checked is noted as broken; it moves nothing either way. */
-async function noteArc(verify: VerifyArc, given: Given['arc'], lookUp: LookUp): Promise<ArcNote | null> {
-  if (given === undefined || (given.chain === false && given.error === undefined)) return null
-  if (given.chain === false) return { domain: null, result: 'fail' }
-  const { status, signature } = await verify({ ...given, chain: given.chain }, { resolver: lookUp })
+async function verifyArcChain(verify: VerifyArc, arcData: DkimVerification['arc'], lookUp: DnsLookup): Promise<ArcResult | null> {
+  if (arcData === undefined || (arcData.chain === false && arcData.error === undefined)) return null
+  if (arcData.chain === false) return { domain: null, result: 'fail' }
+  const { status, signature } = await verify({ ...arcData, chain: arcData.chain }, { resolver: lookUp })
   const sealer = signature === undefined || signature === false ? null : (signature.signingDomain ?? null)
   return status.result === 'none' ? null : { domain: sealer?.toLowerCase() ?? null, result: status.result }
 }
 
-async function hintOf({ peer, helo, from }: Provable, lookUp: LookUp): Promise<SpfHint | null> {
+async function checkSpf({ peer, helo, from }: MailToVerify, lookUp: DnsLookup): Promise<SpfResult | null> {
   if (peer === null) return null
   const domain = (from === '' ? (helo ?? '') : from.slice(from.lastIndexOf('@') + 1)).toLowerCase()
   if (!/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(domain)) return null
@@ -121,7 +125,7 @@ async function hintOf({ peer, helo, from }: Provable, lookUp: LookUp): Promise<S
   return { domain, result: status.result }
 }
 
-function organisation(name: string): string | null {
+function organisationalDomain(name: string): string | null {
   const host = name.slice(name.lastIndexOf('@') + 1).toLowerCase()
   return getDomain(host, { allowPrivateDomains: true }) ?? (host === '' ? null : host)
 }

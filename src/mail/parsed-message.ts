@@ -3,18 +3,18 @@
  *
  * Pure, total. See also: mail/message-parts, mail/report.
  */
-import { headerRecord } from './mime/header.ts'
+import { toHeaderRecord } from './mime/header.ts'
 import { parseMime } from './mime/mime.ts'
-import { sortPieces } from './message-parts.ts'
-import type { Pieces } from './message-parts.ts'
-import type { Report, ReturnedMail } from './report.ts'
-import { addressOf, addressesOf, readReturned } from './dsn/original-message.ts'
+import { collectMessageParts } from './message-parts.ts'
+import type { MessageParts } from './message-parts.ts'
+import type { Report, OriginalMessage } from './report.ts'
+import { parseFieldAddress, parseFieldAddresses, readOriginalMessage } from './dsn/original-message.ts'
 
 /** What one reader finds; what it leaves out is as in any mail. */
-export type Finding = Partial<Report> & Pick<Report, 'kind' | 'format'>
+export type ReportFinding = Partial<Report> & Pick<Report, 'kind' | 'format'>
 
-export type Opened = {
-  readonly pieces: Pieces
+export type ParsedMessage = {
+  readonly parts: MessageParts
   readonly headers: Readonly<Record<string, string>>
   readonly subject: string
   readonly from: string | null
@@ -22,29 +22,29 @@ export type Opened = {
   /** Of a multipart/report, lower case; else empty. */
   readonly reportType: string
   /** The report's own text, without the returned mail. */
-  readonly words: string
-  readonly returned: ReturnedMail | null
+  readonly bodyText: string
+  readonly originalMessage: OriginalMessage | null
   /** Reads a mail inside of this one; null when it lies too deep. */
-  readonly readInside: (raw: Uint8Array) => Report | null
+  readonly readEnclosed: (raw: Uint8Array) => Report | null
 }
 
 /** Opens a mail. Total. */
-export function openMail(raw: Uint8Array, readInside: Opened['readInside']): Opened {
-  const pieces = sortPieces(parseMime(raw, { isShallow: true }))
-  const { root } = pieces.mime
-  const headers = headerRecord(root.headers)
+export function parseMessage(raw: Uint8Array, readEnclosed: ParsedMessage['readEnclosed']): ParsedMessage {
+  const parts = collectMessageParts(parseMime(raw, { isShallow: true }))
+  const { root } = parts.mime
+  const headers = toHeaderRecord(root.headers)
   return {
-    pieces,
+    parts,
     headers,
     subject: headers['subject'] ?? '',
-    from: addressOf(headers['from']),
-    to: addressesOf(headers['to']),
+    from: parseFieldAddress(headers['from']),
+    to: parseFieldAddresses(headers['to']),
     reportType: root.type === 'multipart/report' ? (root.params['report-type'] ?? '').toLowerCase() : '',
-    words: pieces.lines
+    bodyText: parts.lines
       .map((line) => line.text)
       .join('\n')
       .trim(),
-    returned: readReturned(pieces.returned),
-    readInside,
+    originalMessage: readOriginalMessage(parts.originalHeaders),
+    readEnclosed,
   }
 }

@@ -4,30 +4,30 @@
  * No single sign is proof: newsletters write about bounces, people forward them, spam imitates them, and real ones lack
  * half of what RFC 3464 asks for. Each sign has a weight; their sum decides. Pure, total. See also: mail/report.
  */
-import { hasAnswerSubject, isChallenge } from './feedback/auto-reply.ts'
+import { hasAutoReplySubject, isChallenge } from './feedback/auto-reply.ts'
 
-export type Clues = {
+export type ReportEvidence = {
   readonly headers: Readonly<Record<string, string>>
   readonly subject: string
   readonly from: string
   readonly reportType: string
-  readonly words: string
+  readonly bodyText: string
   /** Groups of status fields that were read. */
-  readonly groups: number
+  readonly dsnRecipientCount: number
   /** Rank of the best address that the text offers, 0 without any. */
-  readonly rank: number
+  readonly bestRank: number
   /** Whether any of those words hold a reply or speak of a failure. */
-  readonly hasFailure: boolean
-  readonly byHeader: number
-  readonly knows: number
-  readonly sections: number
-  readonly hasReturned: boolean
+  readonly hasFailureText: boolean
+  readonly headerFormatCount: number
+  readonly signatureLineCount: number
+  readonly sectionLineCount: number
+  readonly hasOriginalMessage: boolean
 }
 
 /** What is as much as a delivery report needs. */
-export const ENOUGH = 6
+export const REPORT_THRESHOLD = 6
 
-const DAEMON_BOX =
+const DAEMON_MAILBOX =
   /(?:^|[<\s"])(?:mailer-?daemon|mail-?daemon|mailerdaemon|postmaster|post_master|mail[._-]?delivery[\w.-]*|mdaemon|mail-?system|bounces?(?:[-+][^@]*)?|mail-?admin|double-bounce|microsoftexchange[0-9a-f]+)(?:@|>|\s|$)/i
 const DAEMON_NAME =
   /mail deliver|delivery (?:sub)?system|mail system|system administrator|mailer.?daemon|postmaster|internet mail delivery|mail administrator|delivery (?:status|report|notification)|microsoft outlook|mdaemon|mail router|e-?mail (?:gateway|system)|systemadministrator|administrateur système|administrador del sistema|系统管理员|postamt|メール配信|メールシステム|ndr administrator/i
@@ -36,100 +36,119 @@ const BOUNCE_SUBJECT =
 /** Words of scripts that know no word borders as `\b` does. */
 const BOUNCE_SUBJECT_OTHER =
   /退信|退回|无法投递|未送达|未传递|无法送达|無法傳遞|未傳遞|无法传递|投递失败|邮件发送失败|配信不能|配信エラー|配送エラー|送信エラー|送信できません|配送不能|不達|返送|配信できません|エラーメール|не доставлен|недоставлен|не удается доставить|недоставк|не может быть доставлено|배달되지|배달 ?실패|반송|送达失败|未能送达|メールエラー|メール ?が? ?送信でき/i
-const FORWARD = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|vb|doorst|i|vs|pd|转发|轉寄|转)\s*[:：]/i
-const ANSWER = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|aw|antw|sv|回复|回覆|答复)\s*[:：]/i
+const FORWARD_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|vb|doorst|i|vs|pd|转发|轉寄|转)\s*[:：]/i
+const REPLY_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|aw|antw|sv|回复|回覆|答复)\s*[:：]/i
 
-type Sign = { readonly id: string; readonly weight: number; readonly holds: (clues: Clues) => boolean }
+type Indicator = { readonly id: string; readonly weight: number; readonly isPresent: (evidence: ReportEvidence) => boolean }
 
-const at = (clues: Clues, name: string): string => clues.headers[name] ?? ''
+const headerOf = (evidence: ReportEvidence, name: string): string => evidence.headers[name] ?? ''
 
-const SIGNS: readonly Sign[] = [
-  { id: 'status-groups', weight: 8, holds: (clues) => clues.groups > 0 },
-  { id: 'report-type', weight: 4, holds: (clues) => clues.reportType === 'delivery-status' },
-  { id: 'failed-recipients', weight: 5, holds: (clues) => at(clues, 'x-failed-recipients') !== '' },
+const INDICATORS: readonly Indicator[] = [
+  { id: 'status-groups', weight: 8, isPresent: (evidence) => evidence.dsnRecipientCount > 0 },
+  { id: 'report-type', weight: 4, isPresent: (evidence) => evidence.reportType === 'delivery-status' },
+  { id: 'failed-recipients', weight: 5, isPresent: (evidence) => headerOf(evidence, 'x-failed-recipients') !== '' },
   {
     id: 'ndr-field',
     weight: 4,
-    holds: (clues) => clues.headers['x-ms-exchange-message-is-ndr'] !== undefined || clues.headers['x-ms-embedded-report'] !== undefined,
+    isPresent: (evidence) =>
+      evidence.headers['x-ms-exchange-message-is-ndr'] !== undefined || evidence.headers['x-ms-embedded-report'] !== undefined,
   },
   {
     id: 'null-sender',
     weight: 3,
-    holds: (clues) => /^\s*<\s*>\s*$/.test(clues.headers['return-path'] ?? '') || /mailer-daemon/i.test(at(clues, 'return-path')),
+    isPresent: (evidence) =>
+      /^\s*<\s*>\s*$/.test(evidence.headers['return-path'] ?? '') || /mailer-daemon/i.test(headerOf(evidence, 'return-path')),
   },
-  { id: 'daemon-box', weight: 3, holds: isFromDaemon },
-  { id: 'daemon-name', weight: 2, holds: (clues) => DAEMON_NAME.test(clues.from) },
+  { id: 'daemon-box', weight: 3, isPresent: isFromDaemon },
+  { id: 'daemon-name', weight: 2, isPresent: (evidence) => DAEMON_NAME.test(evidence.from) },
   {
     id: 'subject',
     weight: 4,
-    holds: (clues) => BOUNCE_SUBJECT.test(clues.subject.slice(0, 300)) || BOUNCE_SUBJECT_OTHER.test(clues.subject.slice(0, 300)),
+    isPresent: (evidence) =>
+      BOUNCE_SUBJECT.test(evidence.subject.slice(0, 300)) || BOUNCE_SUBJECT_OTHER.test(evidence.subject.slice(0, 300)),
   },
-  { id: 'auto-submitted', weight: 1, holds: (clues) => /^\s*auto-(?:replied|generated)/i.test(at(clues, 'auto-submitted')) },
-  { id: 'auto-failure', weight: 3, holds: (clues) => /\((?:failure|warning|delayed)/i.test(at(clues, 'auto-submitted')) },
-  { id: 'writer-header', weight: 1, holds: (clues) => clues.byHeader > 0 },
-  { id: 'writer-words', weight: 3, holds: (clues) => clues.knows > 0 },
-  { id: 'sections', weight: 2, holds: (clues) => clues.sections > 0 },
-  { id: 'failing-address', weight: 3, holds: (clues) => clues.rank >= 2 && clues.hasFailure },
-  { id: 'returned', weight: 1, holds: (clues) => clues.hasReturned },
-  { id: 'no-address', weight: -2, holds: isNameless },
-  { id: 'no-address-and-a-reader', weight: -4, holds: (clues) => isNameless(clues) && !clues.hasReturned && hasReader(clues) },
-  { id: 'session-notice', weight: -14, holds: (clues) => /\berrors from \S+\[/i.test(clues.subject) && !/\b354 /.test(clues.words) },
+  {
+    id: 'auto-submitted',
+    weight: 1,
+    isPresent: (evidence) => /^\s*auto-(?:replied|generated)/i.test(headerOf(evidence, 'auto-submitted')),
+  },
+  { id: 'auto-failure', weight: 3, isPresent: (evidence) => /\((?:failure|warning|delayed)/i.test(headerOf(evidence, 'auto-submitted')) },
+  { id: 'writer-header', weight: 1, isPresent: (evidence) => evidence.headerFormatCount > 0 },
+  { id: 'writer-words', weight: 3, isPresent: (evidence) => evidence.signatureLineCount > 0 },
+  { id: 'sections', weight: 2, isPresent: (evidence) => evidence.sectionLineCount > 0 },
+  { id: 'failing-address', weight: 3, isPresent: (evidence) => evidence.bestRank >= 2 && evidence.hasFailureText },
+  { id: 'returned', weight: 1, isPresent: (evidence) => evidence.hasOriginalMessage },
+  { id: 'no-address', weight: -2, isPresent: isWithoutRecipient },
+  {
+    id: 'no-address-and-a-reader',
+    weight: -4,
+    isPresent: (evidence) => isWithoutRecipient(evidence) && !evidence.hasOriginalMessage && hasPersonalReturnPath(evidence),
+  },
+  {
+    id: 'session-notice',
+    weight: -14,
+    isPresent: (evidence) => /\berrors from \S+\[/i.test(evidence.subject) && !/\b354 /.test(evidence.bodyText),
+  },
   {
     id: 'stranger',
     weight: -3,
-    holds: (clues) =>
-      clues.groups === 0 &&
-      clues.rank < 3 &&
-      at(clues, 'x-failed-recipients') === '' &&
-      !isFromDaemon(clues) &&
-      !DAEMON_NAME.test(clues.from),
+    isPresent: (evidence) =>
+      evidence.dsnRecipientCount === 0 &&
+      evidence.bestRank < 3 &&
+      headerOf(evidence, 'x-failed-recipients') === '' &&
+      !isFromDaemon(evidence) &&
+      !DAEMON_NAME.test(evidence.from),
   },
-  { id: 'forwarded', weight: -9, holds: (clues) => FORWARD.test(clues.subject) && !isFromDaemon(clues) },
+  { id: 'forwarded', weight: -9, isPresent: (evidence) => FORWARD_SUBJECT.test(evidence.subject) && !isFromDaemon(evidence) },
   {
     id: 'answered',
     weight: -5,
-    holds: (clues) => ANSWER.test(clues.subject) && !isFromDaemon(clues) && !DAEMON_NAME.test(clues.from) && clues.groups === 0,
+    isPresent: (evidence) =>
+      REPLY_SUBJECT.test(evidence.subject) &&
+      !isFromDaemon(evidence) &&
+      !DAEMON_NAME.test(evidence.from) &&
+      evidence.dsnRecipientCount === 0,
   },
-  { id: 'person', weight: -5, holds: isFromPerson },
+  { id: 'person', weight: -5, isPresent: isFromPerson },
   {
     id: 'bulk',
     weight: -12,
-    holds: (clues) =>
-      (clues.groups === 0 || !/^multipart\/report/i.test(at(clues, 'content-type'))) &&
-      (clues.headers['list-unsubscribe'] !== undefined || clues.headers['list-id'] !== undefined) &&
-      at(clues, 'x-failed-recipients') === '',
+    isPresent: (evidence) =>
+      (evidence.dsnRecipientCount === 0 || !/^multipart\/report/i.test(headerOf(evidence, 'content-type'))) &&
+      (evidence.headers['list-unsubscribe'] !== undefined || evidence.headers['list-id'] !== undefined) &&
+      headerOf(evidence, 'x-failed-recipients') === '',
   },
-  { id: 'answer-subject', weight: -5, holds: (clues) => clues.groups === 0 && hasAnswerSubject(clues.subject) },
-  { id: 'challenge', weight: -6, holds: (clues) => clues.groups === 0 && isChallenge(clues) },
+  { id: 'answer-subject', weight: -5, isPresent: (evidence) => evidence.dsnRecipientCount === 0 && hasAutoReplySubject(evidence.subject) },
+  { id: 'challenge', weight: -6, isPresent: (evidence) => evidence.dsnRecipientCount === 0 && isChallenge(evidence) },
 ]
 
 /** A mailbox that only programs write from, or none at all. A name without its mailbox proves nothing where another mailbox stands. */
-function isFromDaemon(clues: Clues): boolean {
-  const box = /<([^<>]*@[^<>]*)>\s*$/.exec(clues.from.slice(-400))?.[1] ?? clues.from
-  return DAEMON_BOX.test(box) || /^\s*(?:<\s*>)?\s*$/.test(clues.from)
+function isFromDaemon(evidence: ReportEvidence): boolean {
+  const mailbox = /<([^<>]*@[^<>]*)>\s*$/.exec(evidence.from.slice(-400))?.[1] ?? evidence.from
+  return DAEMON_MAILBOX.test(mailbox) || /^\s*(?:<\s*>)?\s*$/.test(evidence.from)
 }
 
 /** Whether a report names nobody by itself. */
-function isNameless(clues: Clues): boolean {
-  return clues.groups === 0 && clues.rank === 0 && at(clues, 'x-failed-recipients') === ''
+function isWithoutRecipient(evidence: ReportEvidence): boolean {
+  return evidence.dsnRecipientCount === 0 && evidence.bestRank === 0 && headerOf(evidence, 'x-failed-recipients') === ''
 }
 
 /** A Return-Path that somebody reads: reports have none. */
-function hasReader(clues: Clues): boolean {
-  const path = clues.headers['return-path'] ?? ''
+function hasPersonalReturnPath(evidence: ReportEvidence): boolean {
+  const path = evidence.headers['return-path'] ?? ''
   return path.includes('@') && !/mailer-?daemon|double-bounce/i.test(path)
 }
 
 /** A From that is no machine's, without a null sender behind it. */
-function isFromPerson(clues: Clues): boolean {
-  if (isFromDaemon(clues) || DAEMON_NAME.test(clues.from)) return false
-  if (/^\s*<\s*>\s*$/.test(clues.headers['return-path'] ?? '')) return false
-  return !/no-?reply|admin|system|notif|@sns\.|majordomo|listserv/i.test(clues.from) && clues.reportType !== 'delivery-status'
+function isFromPerson(evidence: ReportEvidence): boolean {
+  if (isFromDaemon(evidence) || DAEMON_NAME.test(evidence.from)) return false
+  if (/^\s*<\s*>\s*$/.test(evidence.headers['return-path'] ?? '')) return false
+  return !/no-?reply|admin|system|notif|@sns\.|majordomo|listserv/i.test(evidence.from) && evidence.reportType !== 'delivery-status'
 }
 
 /** The sum of the signs that hold. */
-export function weigh(clues: Clues): number {
-  let sum = 0
-  for (const sign of SIGNS) if (sign.holds(clues)) sum += sign.weight
-  return sum
+export function scoreEvidence(evidence: ReportEvidence): number {
+  let score = 0
+  for (const indicator of INDICATORS) if (indicator.isPresent(evidence)) score += indicator.weight
+  return score
 }

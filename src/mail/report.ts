@@ -4,17 +4,17 @@
  * Promises: total (any bytes give a Report), pure, bounded in time and memory. What is absent is null.
  * See also: mail/mime/mime (structure), mail/dsn/dsn (RFC 3464), mail/feedback/arf (RFC 5965), mail/freeform/formats (free-form bounces).
  */
-import { isAggregateReport } from './feedback/dmarc-report.ts'
+import { isDmarcAggregateReport } from './feedback/dmarc-report.ts'
 import { isAutoReply } from './feedback/auto-reply.ts'
-import { readComplaint, readJmrpForm } from './feedback/complaint.ts'
+import { readComplaintReport, readJmrpComplaint } from './feedback/complaint.ts'
 import { parseDate } from './mime/date.ts'
-import { readDelivery, readNotice } from './dsn/delivery-report.ts'
-import { isReceipt } from './feedback/mdn.ts'
-import { openMail } from './parsed-message.ts'
-import type { Finding, Opened } from './parsed-message.ts'
-import type { Reply } from './smtp/reply.ts'
-import { addressesOf, messageIdOf } from './dsn/original-message.ts'
-import { isUnsubscribe } from './feedback/unsubscribe.ts'
+import { readDeliveryReport, readProviderEventReport } from './dsn/delivery-report.ts'
+import { isReadReceipt } from './feedback/mdn.ts'
+import { parseMessage } from './parsed-message.ts'
+import type { ReportFinding, ParsedMessage } from './parsed-message.ts'
+import type { SmtpReply } from './smtp/reply.ts'
+import { parseFieldAddresses, parseMessageId } from './dsn/original-message.ts'
+import { isUnsubscribeRequest } from './feedback/unsubscribe.ts'
 
 /** What a mail that came to us can be. `delay` and `delivered` are reports without any failed recipient. */
 export const REPORT_KINDS = [
@@ -33,7 +33,7 @@ export const REPORT_KINDS = [
 export type ReportKind = (typeof REPORT_KINDS)[number]
 
 /** RFC 3464 §2.3.3. */
-export type Action = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded'
+export type DsnAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded'
 
 /** One recipient group of a delivery report, or one address–diagnostic pair of a free-form bounce. */
 export type RecipientReport = {
@@ -41,13 +41,13 @@ export type RecipientReport = {
   readonly recipient: string | null
   /** Original-Recipient (RFC 3461 ORCPT), xtext decoded, bare. */
   readonly originalRecipient: string | null
-  readonly action: Action
+  readonly action: DsnAction
   /** The report's own Status field. Exim, sendmail and others make it up: see `reply` first. */
   readonly status: string | null
   /** What the remote server said, the last remote answer where there are several. */
-  readonly reply: Reply
+  readonly reply: SmtpReply
   /** Where `reply` was read: Diagnostic-Code, the human text, or nowhere. */
-  readonly replyFrom: 'diagnostic' | 'text' | 'none'
+  readonly replySource: 'diagnostic' | 'text' | 'none'
   /** Who said it: Remote-MTA, or the host that the text names before the reply; lower case. */
   readonly remoteMta: string | null
   /** Every word about this recipient that a rule may read (diagnostic and surrounding text), one line, at most 2,048 characters. */
@@ -58,8 +58,8 @@ export type RecipientReport = {
 }
 
 /** ARF and its relatives (JMRP's plain form, CFBL, XARF), in ARF's words (RFC 5965 §3). */
-export type Complaint = {
-  readonly dress: 'arf' | 'jmrp' | 'xarf'
+export type ComplaintReport = {
+  readonly format: 'arf' | 'jmrp' | 'xarf'
   /** Lower case: abuse, fraud, virus, other, not-spam, auth-failure, opt-out, opt-out-list, or a type nobody has registered. */
   readonly feedbackType: string
   readonly userAgent: string | null
@@ -75,14 +75,14 @@ export type Complaint = {
 }
 
 /** The mail that came back, as far as it came back. `headers`: names lower case, values unfolded and decoded; the first of a name wins. */
-export type ReturnedMail = {
+export type OriginalMessage = {
   readonly headers: Readonly<Record<string, string>>
   readonly messageId: string | null
   readonly returnPath: string | null
   readonly from: string | null
   readonly to: readonly string[]
   readonly subject: string | null
-  readonly at: number | null
+  readonly sentAt: number | null
 }
 
 export type Report = {
@@ -90,8 +90,8 @@ export type Report = {
   /** The row of mail/freeform/formats (or dsn, arf, …) that read it. */
   readonly format: string
   readonly recipients: readonly RecipientReport[]
-  readonly complaint: Complaint | null
-  readonly returned: ReturnedMail | null
+  readonly complaint: ComplaintReport | null
+  readonly originalMessage: OriginalMessage | null
   /** Original-Envelope-Id (RFC 3461 ENVID), xtext decoded. */
   readonly envelopeId: string | null
   readonly reportingMta: string | null
@@ -101,17 +101,17 @@ export type Report = {
   readonly to: readonly string[]
   readonly subject: string | null
   readonly messageId: string | null
-  readonly at: number | null
+  readonly sentAt: number | null
   /** The human part as text, at most 8,192 characters, for the operator. */
   readonly text: string
   /** What was odd about the bytes (caps that were met, boundaries that lied, charsets nobody knows), one short line each. */
-  readonly oddities: readonly string[]
+  readonly defects: readonly string[]
 }
 
 /** The human part that an operator is shown. */
-const MAX_SHOWN = 8_192
+const MAX_REPORT_TEXT = 8_192
 /** A gateway wraps a report once, rarely twice. */
-const MAX_NESTING = 2
+const MAX_ENCLOSED_DEPTH = 2
 
 /**
  * Reads any mail that came to a return path or a feedback address. Total, pure, bounded.
@@ -119,92 +119,94 @@ const MAX_NESTING = 2
  *     parseReport(bytes).kind → 'bounce'
  */
 export function parseReport(raw: Uint8Array): Report {
-  return readMail(raw, 0)
+  return readAtDepth(raw, 0)
 }
 
-function readMail(raw: Uint8Array, nesting: number): Report {
-  const mail = openMail(raw, (inner) => (nesting < MAX_NESTING ? readMail(inner, nesting + 1) : null))
-  const base = baseOf(mail)
+function readAtDepth(raw: Uint8Array, depth: number): Report {
+  const message = parseMessage(raw, (enclosed) => (depth < MAX_ENCLOSED_DEPTH ? readAtDepth(enclosed, depth + 1) : null))
+  const baseReport = createBaseReport(message)
   for (const read of READERS) {
-    const found = read(mail)
-    if (found !== null) return { ...base, ...found }
+    const finding = read(message)
+    if (finding !== null) return { ...baseReport, ...finding }
   }
-  return base
+  return baseReport
 }
 
-function baseOf(mail: Opened): Report {
-  const { headers, pieces } = mail
+function createBaseReport(message: ParsedMessage): Report {
+  const { headers, parts } = message
   const date = headers['date']
   return {
     kind: 'other',
     format: 'none',
     recipients: [],
     complaint: null,
-    returned: mail.returned,
+    originalMessage: message.originalMessage,
     envelopeId: null,
     reportingMta: null,
     headers,
-    from: mail.from,
-    to: mail.to,
+    from: message.from,
+    to: message.to,
     subject: headers['subject'] ?? null,
-    messageId: messageIdOf(headers['message-id']),
-    at: date === undefined ? null : parseDate(date),
-    text: mail.words.slice(0, MAX_SHOWN),
-    oddities: pieces.mime.oddities,
+    messageId: parseMessageId(headers['message-id']),
+    sentAt: date === undefined ? null : parseDate(date),
+    text: message.bodyText.slice(0, MAX_REPORT_TEXT),
+    defects: parts.mime.defects,
   }
 }
 
 /** The first that recognises the mail decides; the most explicit kinds stand first. */
-const READERS: readonly ((mail: Opened) => Finding | null)[] = [
-  readNothing,
-  readComplaint,
-  readMdn,
-  readNotice,
-  readDelivery,
-  readJmrpForm,
-  readAuthReport,
-  readUnsubscribe,
-  readAnswer,
+const READERS: readonly ((message: ParsedMessage) => ReportFinding | null)[] = [
+  readUnreadable,
+  readComplaintReport,
+  readReceipt,
+  readProviderEventReport,
+  readDeliveryReport,
+  readJmrpComplaint,
+  readDmarcReport,
+  readUnsubscribeRequest,
+  readAutoReply,
 ]
 
-function readNothing(mail: Opened): Finding | null {
-  const { root, latin1 } = mail.pieces.mime
+function readUnreadable(message: ParsedMessage): ReportFinding | null {
+  const { root, latin1 } = message.parts.mime
   if (root.headers.fields.length > 0) return null
-  const isEmpty = mail.words === '' && mail.pieces.returned === null
+  const isEmpty = message.bodyText === '' && message.parts.originalHeaders === null
   return isEmpty || isBinary(latin1.slice(0, 2_000)) ? { kind: 'unreadable', format: isEmpty ? 'empty' : 'binary' } : null
 }
 
 /** Bytes that no text has, one in ten. */
 function isBinary(bytes: string): boolean {
-  let odd = 0
+  let binaryCount = 0
   for (let at = 0; at < bytes.length; at++) {
     const code = bytes.charCodeAt(at)
-    if (code < 0x09 || (code > 0x0d && code < 0x1b) || code === 0x7f || code === 0xff) odd++
+    if (code < 0x09 || (code > 0x0d && code < 0x1b) || code === 0x7f || code === 0xff) binaryCount++
   }
-  return odd * 10 > bytes.length
+  return binaryCount * 10 > bytes.length
 }
 
-function readMdn(mail: Opened): Finding | null {
-  const isMdn = isReceipt({
-    reportType: mail.reportType,
-    disposition: mail.pieces.disposition,
-    subject: mail.subject,
-    words: mail.words.slice(0, 2_048),
+function readReceipt(message: ParsedMessage): ReportFinding | null {
+  const isMdn = isReadReceipt({
+    reportType: message.reportType,
+    disposition: message.parts.dispositionTexts,
+    subject: message.subject,
+    bodyText: message.bodyText.slice(0, 2_048),
   })
   return isMdn ? { kind: 'mdn', format: 'mdn' } : null
 }
 
-function readAuthReport(mail: Opened): Finding | null {
-  return isAggregateReport(mail.subject, mail.pieces.files) ? { kind: 'auth-failure', format: 'dmarc' } : null
+function readDmarcReport(message: ParsedMessage): ReportFinding | null {
+  return isDmarcAggregateReport(message.subject, message.parts.attachments) ? { kind: 'auth-failure', format: 'dmarc' } : null
 }
 
-function readUnsubscribe(mail: Opened): Finding | null {
-  const to = [...mail.to, ...addressesOf(mail.headers['delivered-to'])]
-  return isUnsubscribe({ headers: mail.headers, subject: mail.subject, words: mail.words, to })
+function readUnsubscribeRequest(message: ParsedMessage): ReportFinding | null {
+  const to = [...message.to, ...parseFieldAddresses(message.headers['delivered-to'])]
+  return isUnsubscribeRequest({ headers: message.headers, subject: message.subject, bodyText: message.bodyText, to })
     ? { kind: 'unsubscribe', format: 'mailto' }
     : null
 }
 
-function readAnswer(mail: Opened): Finding | null {
-  return isAutoReply({ headers: mail.headers, subject: mail.subject, words: mail.words }) ? { kind: 'auto-reply', format: 'rfc3834' } : null
+function readAutoReply(message: ParsedMessage): ReportFinding | null {
+  return isAutoReply({ headers: message.headers, subject: message.subject, bodyText: message.bodyText })
+    ? { kind: 'auto-reply', format: 'rfc3834' }
+    : null
 }

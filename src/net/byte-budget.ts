@@ -10,76 +10,76 @@
  */
 
 /** One body. `end` is called when it must go. */
-export type OpenBody = { bytes: number; lastByteAt: number; readonly openedAt: number; readonly end: () => void }
+export type OpenBody = { bytes: number; lastByteAt: number; readonly openedAt: number; readonly abort: () => void }
 
-export type Budget = {
+export type ByteBudget = {
   /** Whether a new body may begin. */
-  readonly hasRoom: () => boolean
-  readonly open: (end: () => void, now: number) => OpenBody
+  readonly isBelowSoftLimit: () => boolean
+  readonly open: (abort: () => void, now: number) => OpenBody
   /** Counts bytes that were kept; ends the largest stalled body when the budget is spent. */
-  readonly grow: (body: OpenBody, bytes: number, now: number) => void
+  readonly addBytes: (body: OpenBody, bytes: number, now: number) => void
   /** The body is whole: it counts, and is safe. */
-  readonly settle: (body: OpenBody) => void
-  readonly close: (body: OpenBody) => void
+  readonly markComplete: (body: OpenBody) => void
+  readonly release: (body: OpenBody) => void
   /** Makes room for new mails at the cost of bodies that have been coming for long. */
-  readonly relieve: (now: number) => void
-  readonly used: () => number
+  readonly evictLongRunning: (now: number) => void
+  readonly usedBytes: () => number
 }
 
 /** What a chunk costs beside its bytes: a peer that sends single bytes would hold hundreds of times what it sent. */
-export const CHUNK_COST = 512
+export const CHUNK_OVERHEAD_BYTES = 512
 
 /** A body without a byte for this long counts as stalled; a healthy peer sends many a second. */
-const STALLED_AFTER = 1_000
+const STALLED_AFTER_MS = 1_000
 
 /** While there is no room, a body may take this long: a report of 100 KB takes a healthy peer a second. */
-const OLD_WHILE_SHORT = 5_000
+const MAX_AGE_ABOVE_SOFT_LIMIT_MS = 5_000
 
 /** Makes a budget of `limit` bytes. */
-export function createBudget(limit: number): Budget {
+export function createByteBudget(limitBytes: number): ByteBudget {
   const bodies = new Set<OpenBody>()
-  let used = 0
-  const settled = new Set<OpenBody>()
-  const close = (body: OpenBody): void => {
-    if (bodies.delete(body) || settled.delete(body)) used -= body.bytes
+  let usedBytes = 0
+  const completed = new Set<OpenBody>()
+  const release = (body: OpenBody): void => {
+    if (bodies.delete(body) || completed.delete(body)) usedBytes -= body.bytes
   }
-  const hasRoom = (): boolean => used <= limit / 2
+  const isBelowSoftLimit = (): boolean => usedBytes <= limitBytes / 2
   return {
-    hasRoom,
-    open: (end, now) => {
-      const body: OpenBody = { bytes: 0, lastByteAt: now, openedAt: now, end }
+    isBelowSoftLimit,
+    open: (abort, now) => {
+      const body: OpenBody = { bytes: 0, lastByteAt: now, openedAt: now, abort }
       bodies.add(body)
       return body
     },
-    grow: (body, bytes, now) => {
+    addBytes: (body, bytes, now) => {
       if (!bodies.has(body)) return
       body.bytes += bytes
       body.lastByteAt = now
-      used += bytes
-      while (used > limit && bodies.size > 0) {
+      usedBytes += bytes
+      while (usedBytes > limitBytes && bodies.size > 0) {
         const all = [...bodies]
-        const stalled = all.filter((each) => now - each.lastByteAt >= STALLED_AFTER)
-        const victim = heaviest(stalled.length > 0 ? stalled : all)
-        close(victim)
-        victim.end()
+        const stalled = all.filter((each) => now - each.lastByteAt >= STALLED_AFTER_MS)
+        const victim = largestBody(stalled.length > 0 ? stalled : all)
+        release(victim)
+        victim.abort()
       }
     },
-    settle: (body) => {
-      if (bodies.delete(body)) settled.add(body)
+    markComplete: (body) => {
+      if (bodies.delete(body)) completed.add(body)
     },
-    close,
-    relieve: (now) => {
-      const old = hasRoom() ? [] : [...bodies].filter((body) => now - body.openedAt >= OLD_WHILE_SHORT)
-      for (const victim of old.toSorted((a, b) => b.bytes - a.bytes)) {
-        if (hasRoom()) return
-        close(victim)
-        victim.end()
+    release,
+    evictLongRunning: (now) => {
+      const longRunning = isBelowSoftLimit() ? [] : [...bodies].filter((body) => now - body.openedAt >= MAX_AGE_ABOVE_SOFT_LIMIT_MS)
+      for (const victim of longRunning.toSorted((a, b) => b.bytes - a.bytes)) {
+        if (isBelowSoftLimit()) return
+        release(victim)
+        victim.abort()
       }
     },
-    used: () => used,
+    usedBytes: () => usedBytes,
   }
 }
 
-function heaviest(bodies: readonly OpenBody[]): OpenBody {
+function largestBody(bodies: readonly OpenBody[]): OpenBody {
   return bodies.reduce((a, b) => (b.bytes > a.bytes ? b : a))
 }

@@ -31,25 +31,25 @@ const OIDS = {
   subjectAltName: '0603551d11',
 } as const
 
-const YEARS = 10
+const VALID_YEARS = 10
 const DAY_MS = 86_400_000
 
 /** A fresh key and a certificate for one host, signed by itself, valid from yesterday (clocks differ). */
-export function makeCertificate(host: string, now: number): Certificate {
+export function createSelfSignedCertificate(host: string, now: number): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = der(0x30, oid('ecdsaWithSha256'))
   const name = der(0x30, der(0x31, der(0x30, oid('commonName'), der(0x0c, Buffer.from(host.slice(0, 64))))))
-  const validity = der(0x30, time(now - DAY_MS), time(now + YEARS * 365 * DAY_MS))
+  const validity = der(0x30, generalizedTime(now - DAY_MS), generalizedTime(now + VALID_YEARS * 365 * DAY_MS))
   const hostName = der(0x82, Buffer.from(host, 'latin1'))
   const extensions = der(0x30, der(0x30, oid('subjectAltName'), der(0x04, der(0x30, hostName))))
   // A serial is positive: its first bit is 0.
   const serial = der(0x02, Buffer.concat([Buffer.of(0x01), randomBytes(15)]))
   const version = der(0xa0, der(0x02, Buffer.of(2)))
   const publicInfo = publicKey.export({ type: 'spki', format: 'der' })
-  const body = der(0x30, version, serial, algorithm, name, validity, name, publicInfo, der(0xa3, extensions))
-  const signature = der(0x03, Buffer.of(0), sign('sha256', body, privateKey))
-  const whole = der(0x30, body, algorithm, signature).toString('base64')
-  const cert = `-----BEGIN CERTIFICATE-----\n${whole.match(/.{1,64}/g)?.join('\n') ?? ''}\n-----END CERTIFICATE-----\n`
+  const tbsCertificate = der(0x30, version, serial, algorithm, name, validity, name, publicInfo, der(0xa3, extensions))
+  const signature = der(0x03, Buffer.of(0), sign('sha256', tbsCertificate, privateKey))
+  const encoded = der(0x30, tbsCertificate, algorithm, signature).toString('base64')
+  const cert = `-----BEGIN CERTIFICATE-----\n${encoded.match(/.{1,64}/g)?.join('\n') ?? ''}\n-----END CERTIFICATE-----\n`
   return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
 }
 
@@ -66,6 +66,6 @@ function oid(name: keyof typeof OIDS): Buffer {
 }
 
 /** GeneralizedTime, whole seconds. */
-function time(at: number): Buffer {
+function generalizedTime(at: number): Buffer {
   return der(0x18, Buffer.from(`${new Date(at).toISOString().replaceAll(/[-:T]|\.\d+/g, '')}`))
 }

@@ -9,41 +9,41 @@ import { Resolver } from 'node:dns/promises'
 import { LRUCache } from 'lru-cache'
 
 /** Resolves to mailauth's record shape; rejects with an error whose `code` is ENOTFOUND, ENODATA, ETIMEOUT … */
-export type LookUp = (name: string, type: string) => Promise<string[][] | string[]>
+export type DnsLookup = (name: string, type: string) => Promise<string[][] | string[]>
 
-export type DnsOptions = {
+export type DnsLookupOptions = {
   readonly servers: readonly string[]
   readonly timeoutMs: number
   readonly cacheMs: number
   readonly cacheSize: number
 }
 
-type Answer = { readonly records: string[][] | string[] } | { readonly code: string }
+type DnsAnswer = { readonly records: string[][] | string[] } | { readonly code: string }
 
 /** The answers that say "there is none", as good as any other to remember. */
-const NONE = new Set(['ENOTFOUND', 'ENODATA'])
+const NO_RECORD_CODES = new Set(['ENOTFOUND', 'ENODATA'])
 
 /** Makes the look-up of a running daemon. */
-export function createLookUp(options: DnsOptions): LookUp {
+export function createDnsLookup(options: DnsLookupOptions): DnsLookup {
   const resolver = new Resolver({ timeout: options.timeoutMs, tries: 2 })
   if (options.servers.length > 0) resolver.setServers(options.servers)
-  const cache = new LRUCache<string, Answer>({ max: options.cacheSize, ttl: options.cacheMs })
+  const cache = new LRUCache<string, DnsAnswer>({ max: options.cacheSize, ttl: options.cacheMs })
   return async (name, type) => {
     const key = `${type} ${name.toLowerCase()}`
-    const known = cache.get(key)
-    if (known !== undefined) return recordsOf(known)
-    const answer = await ask(resolver, name, type)
-    if ('records' in answer || NONE.has(answer.code)) cache.set(key, answer)
+    const cached = cache.get(key)
+    if (cached !== undefined) return recordsOf(cached)
+    const answer = await query(resolver, name, type)
+    if ('records' in answer || NO_RECORD_CODES.has(answer.code)) cache.set(key, answer)
     return recordsOf(answer)
   }
 }
 
-function recordsOf(answer: Answer): string[][] | string[] {
+function recordsOf(answer: DnsAnswer): string[][] | string[] {
   if ('records' in answer) return answer.records
   throw Object.assign(new Error(answer.code), { code: answer.code })
 }
 
-async function ask(resolver: Resolver, name: string, type: string): Promise<Answer> {
+async function query(resolver: Resolver, name: string, type: string): Promise<DnsAnswer> {
   try {
     if (type === 'TXT') return { records: await resolver.resolveTxt(name) }
     if (type === 'A') return { records: await resolver.resolve4(name) }

@@ -7,9 +7,9 @@
  * Never throws: what went wrong is a value. See also: net/ssrf-guard.
  */
 import { Agent, request } from 'undici'
-import type { TargetGuard } from './ssrf-guard.ts'
+import type { SsrfGuard } from './ssrf-guard.ts'
 
-export type Request = {
+export type HttpRequest = {
   readonly url: string
   readonly method: 'GET' | 'POST'
   readonly headers: Readonly<Record<string, string>>
@@ -17,52 +17,57 @@ export type Request = {
 }
 
 /** `status` 0: no answer came; `text` says why, or holds the first bytes of the answer. */
-export type Answer = { readonly status: number; readonly text: string; readonly millis: number }
+export type HttpResponse = { readonly status: number; readonly text: string; readonly durationMs: number }
 
-export type Poster = {
-  readonly send: (wanted: Request) => Promise<Answer>
+export type HttpClient = {
+  readonly send: (httpRequest: HttpRequest) => Promise<HttpResponse>
   readonly close: () => Promise<void>
 }
 
 /** From the look-up to the answer's head: the vendor's limit. */
-const LIMIT_MS = 3_000
+const TIME_LIMIT_MS = 3_000
 
 /** Enough for a message, too little to be a download. */
-const KEPT_BYTES = 512
+const MAX_RESPONSE_BYTES = 512
 
 /** Of headers: a receiver has no reason for more. */
-const HEADER_BYTES = 16_384
+const MAX_HEADER_BYTES = 16_384
 
 /** Makes the client. One endpoint gets at most so many connections at once. */
-export function createPoster(guard: TargetGuard, options: { readonly connections: number; readonly limitMs?: number }): Poster {
-  const limitMs = options.limitMs ?? LIMIT_MS
+export function createHttpClient(guard: SsrfGuard, options: { readonly connections: number; readonly limitMs?: number }): HttpClient {
+  const limitMs = options.limitMs ?? TIME_LIMIT_MS
   const agent = new Agent({
     connections: options.connections,
     pipelining: 1,
-    maxHeaderSize: HEADER_BYTES,
+    maxHeaderSize: MAX_HEADER_BYTES,
     keepAliveTimeout: 4_000,
     keepAliveMaxTimeout: 30_000,
     connect: { lookup: guard.lookup, timeout: limitMs },
   })
   return {
-    send: async (wanted) => {
-      const began = performance.now()
-      const told = await exchange(agent, guard, wanted, AbortSignal.timeout(limitMs))
-      return { ...told, millis: Math.round(performance.now() - began) }
+    send: async (httpRequest) => {
+      const startedAt = performance.now()
+      const response = await sendRequest(agent, guard, httpRequest, AbortSignal.timeout(limitMs))
+      return { ...response, durationMs: Math.round(performance.now() - startedAt) }
     },
     close: () => agent.destroy(),
   }
 }
 
-async function exchange(agent: Agent, guard: TargetGuard, wanted: Request, signal: AbortSignal): Promise<Omit<Answer, 'millis'>> {
+async function sendRequest(
+  agent: Agent,
+  guard: SsrfGuard,
+  httpRequest: HttpRequest,
+  signal: AbortSignal,
+): Promise<Omit<HttpResponse, 'durationMs'>> {
   try {
-    const { method, headers, body } = wanted
+    const { method, headers, body } = httpRequest
     // Sockets to addresses that stand in the URL itself ask nobody.
-    const url = guard.read(wanted.url)
-    const answer = await request(url, { dispatcher: agent, method, headers: { ...headers }, body, signal })
-    return { status: answer.statusCode, text: await firstBytes(answer.body) }
+    const url = guard.parseUrl(httpRequest.url)
+    const response = await request(url, { dispatcher: agent, method, headers: { ...headers }, body, signal })
+    return { status: response.statusCode, text: await firstBytes(response.body) }
   } catch (error) {
-    return { status: 0, text: signal.aborted ? 'no answer in time' : wordsOf(error) }
+    return { status: 0, text: signal.aborted ? 'no answer in time' : errorText(error) }
   }
 }
 
@@ -73,18 +78,18 @@ async function firstBytes(body: AsyncIterable<Buffer> & { readonly destroy: () =
     for await (const chunk of body) {
       chunks.push(chunk)
       size += chunk.length
-      if (size >= KEPT_BYTES) break
+      if (size >= MAX_RESPONSE_BYTES) break
     }
   } catch {
     // The status has come: what is missing of the body changes nothing.
   }
   body.destroy()
-  return Buffer.concat(chunks).subarray(0, KEPT_BYTES).toString('utf8')
+  return Buffer.concat(chunks).subarray(0, MAX_RESPONSE_BYTES).toString('utf8')
 }
 
 /** What of an error an account may read: its code or its words, never more. */
-function wordsOf(error: unknown): string {
+function errorText(error: unknown): string {
   if (!(error instanceof Error)) return 'the request failed'
   const code: unknown = Reflect.get(error, 'code')
-  return (error.message === '' && typeof code === 'string' ? code : error.message).slice(0, KEPT_BYTES)
+  return (error.message === '' && typeof code === 'string' ? code : error.message).slice(0, MAX_RESPONSE_BYTES)
 }

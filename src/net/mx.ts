@@ -15,47 +15,47 @@ import { LRUCache } from 'lru-cache'
 import { siteOf } from '../classify/provider.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import { toALabels } from '../mail/mime/idna.ts'
-import type { LookUp } from './dns.ts'
+import type { DnsLookup } from './dns.ts'
 
-export type MailHost = { readonly name: string; readonly preference: number }
+export type MxHost = { readonly name: string; readonly preference: number }
 
 /** Why there is nowhere to send to, for good. */
-export const NO_ROUTE = {
+export const NO_MX_REPLIES = {
   'null-mx': { code: 556, text: '556 5.1.10 Recipient address has null MX' },
   'no-domain': { code: 550, text: '550 5.1.2 Host or domain name not found' },
   'no-host': { code: 550, text: '550 5.4.4 Domain has neither an MX host nor an address' },
   'bad-name': { code: 553, text: '553 5.1.3 The domain is no domain name' },
 } as const satisfies Record<string, { readonly code: number; readonly text: string }>
 
-export type NoRoute = keyof typeof NO_ROUTE
+export type NoMxReason = keyof typeof NO_MX_REPLIES
 
-export type MailHosts =
+export type MxResult =
   /** By preference, then by name. `implicit`: the domain itself. `set` names the hosts whatever order they came in. */
-  | { readonly kind: 'hosts'; readonly hosts: readonly MailHost[]; readonly implicit: boolean; readonly set: string }
-  | { readonly kind: 'none'; readonly why: NoRoute }
+  | { readonly kind: 'hosts'; readonly hosts: readonly MxHost[]; readonly implicit: boolean; readonly set: string }
+  | { readonly kind: 'none'; readonly why: NoMxReason }
   | { readonly kind: 'failed'; readonly text: string }
 
-export type Addresses =
+export type AddressResult =
   | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
   | { readonly kind: 'none' }
   | { readonly kind: 'failed'; readonly text: string }
 
-export type MxLookUp = {
-  readonly find: (domain: string) => Promise<MailHosts>
+export type MxResolver = {
+  readonly find: (domain: string) => Promise<MxResult>
   /** The addresses of a host, of one family or of both (IPv6 first). */
-  readonly addressesOf: (host: string, family: 4 | 6 | null) => Promise<Addresses>
+  readonly addressesOf: (host: string, family: 4 | 6 | null) => Promise<AddressResult>
 }
 
-export type MxOptions = { readonly lookUp: LookUp; readonly now?: () => number; readonly keepMs?: number }
+export type MxResolverOptions = { readonly lookUp: DnsLookup; readonly now?: () => number; readonly cacheMs?: number }
 
 /** Most domains let their MX stand for five minutes or longer. Milliseconds. */
-const KEEP_MS = 300_000
+const CACHE_MS = 300_000
 
 /** By what was told. Milliseconds. */
-const KEEP_SHORTER_MS: Readonly<Record<string, number>> = { none: 60_000, failed: 5_000 }
+const SHORTER_CACHE_MS: Readonly<Record<string, number>> = { none: 60_000, failed: 5_000 }
 
 /** Domains in one campaign; a few megabytes. */
-const KEPT = 20_000
+const CACHE_SIZE = 20_000
 
 /** More hosts than any provider has: what a stranger's zone holds beyond is not tried. */
 const MAX_HOSTS = 20
@@ -64,121 +64,121 @@ const MAX_HOSTS = 20
 const MAX_ALIASES = 8
 
 /** Longer sets are named by their first hosts: they stand in keys. */
-const MAX_SET = 500
+const MAX_SET_CHARACTERS = 500
 
-type Kept<T> = { readonly answer: Promise<T> }
+type CacheEntry<T> = { readonly answer: Promise<T> }
 
 /** Makes the look-up. */
-export function createMxLookUp({ lookUp, now = Date.now, keepMs = KEEP_MS }: MxOptions): MxLookUp {
-  const remember = <T extends { readonly kind: string }>(ask: (name: string) => Promise<T>): ((name: string) => Promise<T>) => {
-    const cache = new LRUCache<string, Kept<T>>({ max: KEPT, perf: { now }, ttlResolution: 0 })
+export function createMxResolver({ lookUp, now = Date.now, cacheMs = CACHE_MS }: MxResolverOptions): MxResolver {
+  const withCache = <T extends { readonly kind: string }>(queryName: (name: string) => Promise<T>): ((name: string) => Promise<T>) => {
+    const cache = new LRUCache<string, CacheEntry<T>>({ max: CACHE_SIZE, perf: { now }, ttlResolution: 0 })
     return (name) => {
-      const known = cache.get(name)
-      if (known !== undefined) return known.answer
-      const kept = { answer: ask(name) }
+      const cached = cache.get(name)
+      if (cached !== undefined) return cached.answer
+      const entry = { answer: queryName(name) }
       // Whoever asks meanwhile waits for the same answer; how long it is kept shows when it is there.
-      cache.set(name, kept, { ttl: keepMs })
-      void kept.answer.then(({ kind }) => cache.set(name, kept, { ttl: Math.min(keepMs, KEEP_SHORTER_MS[kind] ?? keepMs) }))
-      return kept.answer
+      cache.set(name, entry, { ttl: cacheMs })
+      void entry.answer.then(({ kind }) => cache.set(name, entry, { ttl: Math.min(cacheMs, SHORTER_CACHE_MS[kind] ?? cacheMs) }))
+      return entry.answer
     }
   }
-  const four = remember((host: string) => addresses(lookUp, host, 'A'))
-  const six = remember((host: string) => addresses(lookUp, host, 'AAAA'))
-  const addressesOf = async (host: string, family: 4 | 6 | null): Promise<Addresses> => {
-    if (family !== null) return family === 4 ? four(host) : six(host)
-    return both(await Promise.all([six(host), four(host)]))
+  const resolveIpv4 = withCache((host: string) => queryAddresses(lookUp, host, 'A'))
+  const resolveIpv6 = withCache((host: string) => queryAddresses(lookUp, host, 'AAAA'))
+  const addressesOf = async (host: string, family: 4 | 6 | null): Promise<AddressResult> => {
+    if (family !== null) return family === 4 ? resolveIpv4(host) : resolveIpv6(host)
+    return mergeFamilies(await Promise.all([resolveIpv6(host), resolveIpv4(host)]))
   }
-  const find = remember((name: string) => hostsOf(lookUp, addressesOf, name))
-  return { addressesOf, find: (domain) => find(nameOf(domain)) }
+  const find = withCache((name: string) => resolveMx(lookUp, addressesOf, name))
+  return { addressesOf, find: (domain) => find(normaliseDomain(domain)) }
 }
 
 /** A name as the cache and the resolver see it. */
-const nameOf = (domain: string): string => toALabels(domain.trim()).replace(/\.$/, '')
+const normaliseDomain = (domain: string): string => toALabels(domain.trim()).replace(/\.$/, '')
 
-const NAME = /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/
+const DOMAIN_NAME = /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/
 
-const isName = (name: string): boolean => NAME.test(name) && isIP(name) === 0
+const isDomainName = (name: string): boolean => DOMAIN_NAME.test(name) && isIP(name) === 0
 
-async function hostsOf(lookUp: LookUp, addressesOf: MxLookUp['addressesOf'], domain: string): Promise<MailHosts> {
-  if (!isName(domain)) return { kind: 'none', why: 'bad-name' }
+async function resolveMx(lookUp: DnsLookup, addressesOf: MxResolver['addressesOf'], domain: string): Promise<MxResult> {
+  if (!isDomainName(domain)) return { kind: 'none', why: 'bad-name' }
   let name = domain
   for (let alias = 0; alias <= MAX_ALIASES; alias++) {
-    const mx = await ask(lookUp, name, 'MX')
+    const mx = await query(lookUp, name, 'MX')
     if (mx.kind === 'failed') return mx
-    if (mx.kind === 'records') return chosen(mx.records)
-    const other = await ask(lookUp, name, 'CNAME')
-    const target = other.kind === 'records' ? nameOf(other.records[0]?.[0] ?? '') : ''
-    if (other.kind === 'failed') return other
-    if (isName(target)) name = target
-    else return implied(await addressesOf(name, null), { domain: name, exists: mx.exists })
+    if (mx.kind === 'records') return hostsFromRecords(mx.records)
+    const cname = await query(lookUp, name, 'CNAME')
+    const target = cname.kind === 'records' ? normaliseDomain(cname.records[0]?.[0] ?? '') : ''
+    if (cname.kind === 'failed') return cname
+    if (isDomainName(target)) name = target
+    else return implicitHost(await addressesOf(name, null), { domain: name, exists: mx.exists })
   }
   return { kind: 'failed', text: `${domain} is an alias of more than ${MAX_ALIASES} others` }
 }
 
-function chosen(records: readonly (readonly string[])[]): MailHosts {
-  const read = records.map(([host = '', preference]) => ({ name: nameOf(host), preference: Number(preference) || 0 }))
+function hostsFromRecords(records: readonly (readonly string[])[]): MxResult {
+  const read = records.map(([host = '', preference]) => ({ name: normaliseDomain(host), preference: Number(preference) || 0 }))
   if (read.every(({ name }) => name === '')) return { kind: 'none', why: 'null-mx' }
-  const hosts = read.filter(({ name }) => isName(name)).toSorted((a, b) => a.preference - b.preference || compare(a.name, b.name))
+  const hosts = read.filter(({ name }) => isDomainName(name)).toSorted((a, b) => a.preference - b.preference || compare(a.name, b.name))
   if (hosts.length === 0) return { kind: 'none', why: 'no-host' }
   const tried = hosts.slice(0, MAX_HOSTS)
-  return { kind: 'hosts', hosts: tried, implicit: false, set: setOf(tried) }
+  return { kind: 'hosts', hosts: tried, implicit: false, set: hostSetOf(tried) }
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** The name of a set of hosts: the same in whatever order they came. */
-function setOf(hosts: readonly MailHost[]): string {
-  return [...new Set(hosts.map(({ name }) => name))].toSorted(compare).join(',').slice(0, MAX_SET)
+function hostSetOf(hosts: readonly MxHost[]): string {
+  return [...new Set(hosts.map(({ name }) => name))].toSorted(compare).join(',').slice(0, MAX_SET_CHARACTERS)
 }
 
 /** RFC 5321 §5.1: without MX, the domain's own address takes its mail. */
-function implied(found: Addresses, { domain, exists }: { readonly domain: string; readonly exists: boolean }): MailHosts {
+function implicitHost(found: AddressResult, { domain, exists }: { readonly domain: string; readonly exists: boolean }): MxResult {
   if (found.kind === 'failed') return found
   if (found.kind === 'none') return { kind: 'none', why: exists ? 'no-host' : 'no-domain' }
   return { kind: 'hosts', hosts: [{ name: domain, preference: 0 }], implicit: true, set: domain }
 }
 
-async function addresses(lookUp: LookUp, host: string, type: 'A' | 'AAAA'): Promise<Addresses> {
-  const told = await ask(lookUp, host, type)
-  if (told.kind !== 'records') return told
-  const found = told.records.flat().filter((each) => isIP(each) === (type === 'A' ? 4 : 6))
+async function queryAddresses(lookUp: DnsLookup, host: string, type: 'A' | 'AAAA'): Promise<AddressResult> {
+  const answer = await query(lookUp, host, type)
+  if (answer.kind !== 'records') return answer
+  const found = answer.records.flat().filter((each) => isIP(each) === (type === 'A' ? 4 : 6))
   return found.length === 0 ? { kind: 'none' } : { kind: 'addresses', addresses: found }
 }
 
 /** What one family has is enough; "none" is only what both say. */
-function both(found: readonly Addresses[]): Addresses {
+function mergeFamilies(found: readonly AddressResult[]): AddressResult {
   const all = found.flatMap((each) => (each.kind === 'addresses' ? each.addresses : []))
   if (all.length > 0) return { kind: 'addresses', addresses: all }
   return found.find(({ kind }) => kind === 'failed') ?? { kind: 'none' }
 }
 
-type Told =
+type DnsAnswer =
   | { readonly kind: 'records'; readonly records: readonly (readonly string[])[] }
   /** `exists` false: there is no such name. */
   | { readonly kind: 'none'; readonly exists: boolean }
   | { readonly kind: 'failed'; readonly text: string }
 
 /** What says "there is none"; all else is a resolver that could not tell. */
-const NONE: Readonly<Record<string, { readonly exists: boolean }>> = {
+const NO_RECORD_CODES: Readonly<Record<string, { readonly exists: boolean }>> = {
   ENOTFOUND: { exists: false },
   ENODATA: { exists: true },
   EBADNAME: { exists: false },
 }
 
-async function ask(lookUp: LookUp, name: string, type: string): Promise<Told> {
+async function query(lookUp: DnsLookup, name: string, type: string): Promise<DnsAnswer> {
   try {
     const records = (await lookUp(name, type)).map((each) => (typeof each === 'string' ? [each] : each))
     return records.length === 0 ? { kind: 'none', exists: true } : { kind: 'records', records }
   } catch (error) {
     const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : null
-    const none = typeof code === 'string' ? NONE[code] : undefined
+    const none = typeof code === 'string' ? NO_RECORD_CODES[code] : undefined
     if (none !== undefined) return { kind: 'none', ...none }
     return { kind: 'failed', text: `DNS ${type} ${name}: ${typeof code === 'string' ? code : 'failed'}` }
   }
 }
 
 /** Hosts in the order in which they are tried: by preference, and by chance where that is the same. `random` gives [0, 1). */
-export function orderHosts(hosts: readonly MailHost[], random: () => number): MailHost[] {
+export function orderHosts(hosts: readonly MxHost[], random: () => number): MxHost[] {
   return hosts
     .map((host) => ({ host, at: random() }))
     .toSorted((a, b) => a.host.preference - b.host.preference || a.at - b.at)
@@ -193,10 +193,10 @@ export function orderHosts(hosts: readonly MailHost[], random: () => number): Ma
 export function destinationOf(
   table: RuleTable,
   domain: string,
-  found: MailHosts,
+  found: MxResult,
 ): { readonly site: string; readonly gateway: boolean; readonly mxSet: string } {
-  const name = nameOf(domain)
+  const name = normaliseDomain(domain)
   const first = found.kind === 'hosts' && !found.implicit ? (found.hosts[0]?.name ?? null) : null
-  const { site, gateway } = siteOf(table, { mx: first, domain: name })
+  const { site, isGateway: gateway } = siteOf(table, { mx: first, domain: name })
   return { site, gateway, mxSet: found.kind === 'hosts' ? found.set : '' }
 }

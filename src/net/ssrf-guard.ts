@@ -13,53 +13,53 @@ import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Fault } from '../errors.ts'
 
-export type Address = { readonly address: string; readonly family: number }
+export type ResolvedAddress = { readonly address: string; readonly family: number }
 /** Every address of a name; rejects where there is none. */
-export type Resolve = (host: string) => Promise<readonly Address[]>
+export type ResolveHost = (host: string) => Promise<readonly ResolvedAddress[]>
 
-export type TargetRules = {
+export type SsrfGuardOptions = {
   readonly allowPrivate: boolean
   /** Hosts that may be private, as they stand in the URL: names or addresses. */
   readonly allowHosts: readonly string[]
-  readonly resolve?: Resolve
+  readonly resolve?: ResolveHost
 }
 
-export type TargetGuard = {
+export type SsrfGuard = {
   /** The URL, when it may be called so far as its text says. Faults: bad_request. */
-  readonly read: (text: string) => URL
+  readonly parseUrl: (text: string) => URL
   /** The same, and its name is resolved. Faults: bad_request. */
-  readonly check: (text: string) => Promise<URL>
+  readonly checkUrl: (text: string) => Promise<URL>
   /** For sockets: gives only addresses that may be called. */
   readonly lookup: LookupFunction
 }
 
 /** Longer URLs are no callers' business: browsers and proxies stop at 2,000 to 8,000. */
-const MAX_URL = 2_000
+const MAX_URL_CHARACTERS = 2_000
 
 /** Names that are never public (RFC 6761, RFC 8375, RFC 6762, and the clouds' own). */
-const INNER_NAMES = ['localhost', 'local', 'internal', 'home.arpa', 'localdomain'] as const
+const PRIVATE_NAMES = ['localhost', 'local', 'internal', 'home.arpa', 'localdomain'] as const
 
 /** Makes the guard. */
-export function createTargetGuard(rules: TargetRules): TargetGuard {
-  const allowed = new Set(rules.allowHosts.map((host) => bare(host.toLowerCase())))
-  const resolve = rules.resolve ?? resolveBySystem
-  const mayBePrivate = (host: string): boolean => rules.allowPrivate || allowed.has(host)
-  const addressesOf = async (host: string): Promise<readonly Address[]> => {
+export function createSsrfGuard(options: SsrfGuardOptions): SsrfGuard {
+  const allowed = new Set(options.allowHosts.map((host) => bareHost(host.toLowerCase())))
+  const resolve = options.resolve ?? resolveBySystem
+  const isPrivateAllowed = (host: string): boolean => options.allowPrivate || allowed.has(host)
+  const addressesOf = async (host: string): Promise<readonly ResolvedAddress[]> => {
     const found = await resolve(host)
-    const inner = mayBePrivate(host) ? undefined : found.find(({ address }) => !isPublicAddress(address))
-    if (inner !== undefined) throw refusal(`${host} resolves to an address that is not public`)
-    if (found.length === 0) throw refusal(`${host} has no address`)
+    const privateAddress = isPrivateAllowed(host) ? undefined : found.find(({ address }) => !isPublicAddress(address))
+    if (privateAddress !== undefined) throw targetRefused(`${host} resolves to an address that is not public`)
+    if (found.length === 0) throw targetRefused(`${host} has no address`)
     return found
   }
-  const read = (text: string): URL => {
-    const url = readUrl(text)
-    const host = bare(url.hostname)
-    if (!mayBePrivate(host) && !isPublicHost(host)) throw refusal(`${host} is not public`)
+  const parseUrl = (text: string): URL => {
+    const url = parseHttpUrl(text)
+    const host = bareHost(url.hostname)
+    if (!isPrivateAllowed(host) && !isPublicHost(host)) throw targetRefused(`${host} is not public`)
     return url
   }
-  const check = async (text: string): Promise<URL> => {
-    const url = read(text)
-    const host = bare(url.hostname)
+  const checkUrl = async (text: string): Promise<URL> => {
+    const url = parseUrl(text)
+    const host = bareHost(url.hostname)
     if (isIP(host) !== 0) return url
     try {
       await addressesOf(host)
@@ -68,44 +68,44 @@ export function createTargetGuard(rules: TargetRules): TargetGuard {
     }
     return url
   }
-  return { read, check, lookup: lookupBy(addressesOf) }
+  return { parseUrl, checkUrl, lookup: createLookup(addressesOf) }
 }
 
 /** Node's way of asking: with `all` a list, without it the first. */
-function lookupBy(addressesOf: Resolve): LookupFunction {
-  return (host, options, give) => {
-    addressesOf(bare(host.toLowerCase())).then(
+function createLookup(addressesOf: ResolveHost): LookupFunction {
+  return (host, options, respond) => {
+    addressesOf(bareHost(host.toLowerCase())).then(
       (found) => {
         const [first] = found
-        if (options.all === true) give(null, [...found])
-        else give(null, first?.address ?? '', first?.family ?? 4)
+        if (options.all === true) respond(null, [...found])
+        else respond(null, first?.address ?? '', first?.family ?? 4)
       },
-      (error: unknown) => give(error instanceof Error ? error : new Error('the name does not resolve'), ''),
+      (error: unknown) => respond(error instanceof Error ? error : new Error('the name does not resolve'), ''),
     )
   }
 }
 
-const resolveBySystem: Resolve = (host) => lookup(host, { all: true })
+const resolveBySystem: ResolveHost = (host) => lookup(host, { all: true })
 
-function readUrl(text: string): URL {
-  const url = text.length > MAX_URL ? null : URL.parse(text)
-  if (url === null) throw refusal('it is no URL')
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refusal('only http and https are called')
-  if (url.username !== '' || url.password !== '') throw refusal('a URL with a name or a password in it is not called')
+function parseHttpUrl(text: string): URL {
+  const url = text.length > MAX_URL_CHARACTERS ? null : URL.parse(text)
+  if (url === null) throw targetRefused('it is no URL')
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw targetRefused('only http and https are called')
+  if (url.username !== '' || url.password !== '') throw targetRefused('a URL with a name or a password in it is not called')
   return url
 }
 
-function refusal(why: string): Fault {
-  return new Fault('bad_request', `the target is refused: ${why} (webhooks.allowPrivate, webhooks.allowHosts)`)
+function targetRefused(reason: string): Fault {
+  return new Fault('bad_request', `the target is refused: ${reason} (webhooks.allowPrivate, webhooks.allowHosts)`)
 }
 
 /** An IPv6 host without its brackets, a name without the dot of the root. */
-const bare = (host: string): string => host.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+const bareHost = (host: string): string => host.replace(/^\[|\]$/g, '').replace(/\.$/, '')
 
 function isPublicHost(host: string): boolean {
   if (host === '') return false
   if (isIP(host) !== 0) return isPublicAddress(host)
-  return !INNER_NAMES.some((name) => host === name || host.endsWith(`.${name}`))
+  return !PRIVATE_NAMES.some((name) => host === name || host.endsWith(`.${name}`))
 }
 
 /** Whether an address is one of the open network. Total: what is no address is not. IPv4 in the dress of IPv6 is judged as IPv4. */

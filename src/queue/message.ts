@@ -7,15 +7,15 @@
  * Pure. See also: queue/queue (who does it), queue/backoff/backoff-key (where a mail goes).
  */
 import type { Reason } from '../classify/reasons.ts'
-import type { PauseClass } from '../classify/verdict.ts'
-import type { Destination, KeyId } from './backoff/backoff-key.ts'
-import type { ClassName } from './backoff/backoff-classes.ts'
-import type { State } from './backoff/backoff-state.ts'
+import type { BackoffClass } from '../classify/verdict.ts'
+import type { Destination, BackoffKey } from './backoff/backoff-key.ts'
+import type { BackoffClassName } from './backoff/backoff-classes.ts'
+import type { BackoffState } from './backoff/backoff-state.ts'
 
 /** Ours alone: a deliveryId, or a number in a simulation. */
 export type MailId = string
 
-export type Mail = Destination & {
+export type QueueMessage = Destination & {
   readonly id: MailId
   /** When it was accepted for sending: it is given up so long after. */
   readonly acceptedAt: number
@@ -39,13 +39,13 @@ export type Dispatch = Destination & {
   readonly at: number
 }
 
-export type Refusal = {
+export type RefusedAttempt = {
   readonly kind: 'refused'
   readonly code: number | null
   /** The reply in one line; it is kept as evidence. */
   readonly text: string
   readonly reason: Reason
-  readonly pause: PauseClass | null
+  readonly pause: BackoffClass | null
   /** To be tried again (the verdict's `deferral`). */
   readonly deferral: boolean
   /** "Try again in five minutes": a delay that the reply states, else null. */
@@ -54,9 +54,9 @@ export type Refusal = {
   readonly zone: string | null
 }
 
-export type Answer =
+export type AttemptResult =
   | { readonly kind: 'accepted' }
-  | Refusal
+  | RefusedAttempt
   /** No answer came: the name was not found (`dns`), nobody listened or answered in time (`connect`), or the line broke (`dropped`). */
   | { readonly kind: 'unreachable'; readonly how: 'dns' | 'connect' | 'dropped'; readonly text: string }
   /** It was not sent: the transport gave it back. */
@@ -65,16 +65,16 @@ export type Answer =
 /** One of the up to five responses that an episode keeps. */
 export type EvidenceReply = { readonly at: number; readonly mailId: MailId; readonly code: number | null; readonly text: string }
 
-export type TransitionKind = 'queue.throttled' | 'queue.paused' | 'queue.probing' | 'queue.recovering' | 'queue.recovered'
+export type BackoffTransitionKind = 'queue.throttled' | 'queue.paused' | 'queue.probing' | 'queue.recovering' | 'queue.recovered'
 
 /** A key moved. The store and the webhooks take it as it is. */
-export type Transition = {
-  readonly kind: TransitionKind
+export type BackoffTransition = {
+  readonly kind: BackoffTransitionKind
   readonly at: number
-  readonly key: KeyId
-  readonly class: ClassName | null
-  readonly from: State
-  readonly to: State
+  readonly key: BackoffKey
+  readonly class: BackoffClassName | null
+  readonly from: BackoffState
+  readonly to: BackoffState
   readonly n: number
   readonly epoch: number
   /** Null: only an operator ends it, or it is open. */
@@ -85,13 +85,13 @@ export type Transition = {
   readonly by: 'queue' | 'operator'
 }
 
-export type MailEnd = 'delivered' | 'failed' | 'given-up' | 'deleted'
+export type FinalOutcome = 'delivered' | 'failed' | 'given-up' | 'deleted'
 
 /** The key that kept a mail from leaving, and the last reply that it keeps. `class` null: a limit or a pause of our own. */
-export type HeldBy = { readonly key: KeyId; readonly class: ClassName | null; readonly reply: EvidenceReply | null }
+export type BlockingKey = { readonly key: BackoffKey; readonly class: BackoffClassName | null; readonly reply: EvidenceReply | null }
 
 export type QueueEvent =
-  | Transition
+  | BackoffTransition
   /** A manual pause began or ended; `domain` null: all of the account. */
   | {
       readonly kind: 'queue.manual'
@@ -106,12 +106,12 @@ export type QueueEvent =
       readonly kind: 'mail.ended'
       readonly at: number
       readonly mailId: MailId
-      readonly end: MailEnd
+      readonly end: FinalOutcome
       readonly attempts: number
-      readonly last: Answer | null
-      readonly heldBy: HeldBy | null
+      readonly last: AttemptResult | null
+      readonly heldBy: BlockingKey | null
     }
   /** It stays, and is tried again not before `dueAt`. */
   | { readonly kind: 'mail.deferred'; readonly at: number; readonly mailId: MailId; readonly attempts: number; readonly dueAt: number }
   /** These are in flight for a key that just closed: what has not begun should be answered `recalled`. */
-  | { readonly kind: 'recall'; readonly at: number; readonly key: KeyId; readonly numbers: readonly number[] }
+  | { readonly kind: 'recall'; readonly at: number; readonly key: BackoffKey; readonly numbers: readonly number[] }

@@ -8,197 +8,197 @@
  * One mutable value of plain JSON but for Map and Set, in which order is meaning; numbers rise and never come back (`sequence`).
  * See also: queue/queue (what it is asked), queue/backoff/key-state, queue/schedule/lane, queue/snapshot.
  */
-import type { Breadth } from './backoff/concurrency-limiter.ts'
-import type { Span } from './schedule/hold-time.ts'
-import type { Episode, Opening } from './backoff/backoff-episode.ts'
+import type { ConcurrencyLimit } from './backoff/concurrency-limiter.ts'
+import type { HoldPeriod } from './schedule/hold-time.ts'
+import type { BackoffEpisode, BackoffLimits } from './backoff/backoff-episode.ts'
 import { emptyFifo, type Fifo } from './schedule/fifo.ts'
-import type { Destination, KeyId, KeyKind } from './backoff/backoff-key.ts'
-import type { Answer, Dispatch, EvidenceReply, Mail, MailId } from './message.ts'
-import type { Bucket, Pace } from './backoff/rate-limiter.ts'
-import type { ClassName } from './backoff/backoff-classes.ts'
-import type { Policy } from './backoff/policy.ts'
-import { emptyRates, type Rates } from './observe/throughput.ts'
-import type { RetryLadder } from './schedule/retry.ts'
-import type { Sharers } from './schedule/fair-share.ts'
-import type { Tally } from './backoff/sliding-count.ts'
+import type { Destination, BackoffKey, BackoffKeyKind } from './backoff/backoff-key.ts'
+import type { AttemptResult, Dispatch, EvidenceReply, QueueMessage, MailId } from './message.ts'
+import type { TokenBucket, AdaptiveRate } from './backoff/rate-limiter.ts'
+import type { BackoffClassName } from './backoff/backoff-classes.ts'
+import type { BackoffPolicy } from './backoff/policy.ts'
+import { emptyThroughput, type Throughput } from './observe/throughput.ts'
+import type { DeliveryRetrySchedule } from './schedule/retry.ts'
+import type { FairShareKeys } from './schedule/fair-share.ts'
+import type { SlidingCount } from './backoff/sliding-count.ts'
 import type { Timer } from './schedule/timer-heap.ts'
 
 export type LaneId = string
-export type StreamId = string
+export type MessageStreamId = string
 
 /** A mail and where it stands. `ready`: in the line of its stream; `resting`: until `dueAt`; `flight`: handed out. */
-export type Held = {
-  mail: Mail
-  stream: StreamId
-  place: 'ready' | 'resting' | 'flight'
+export type QueueEntry = {
+  message: QueueMessage
+  stream: MessageStreamId
+  state: 'ready' | 'resting' | 'flight'
   attempts: number
   dueAt: number
-  last: Answer | null
+  lastResult: AttemptResult | null
   /** IPs that this mail was refused from. */
   refusedBy: readonly string[]
 }
 
 /** One way out of a stream. */
-export type Way = { readonly egressIp: string; readonly keys: readonly KeyId[] }
+export type EgressPath = { readonly egressIp: string; readonly keys: readonly BackoffKey[] }
 
-export type Stream = {
-  readonly id: StreamId
+export type MessageStream = {
+  readonly id: MessageStreamId
   readonly lane: LaneId
-  readonly to: Destination
+  readonly destination: Destination
   /** Keys that cover it by any way. */
-  readonly keys: readonly KeyId[]
-  readonly ways: readonly Way[]
-  readonly sharers: Sharers
+  readonly keys: readonly BackoffKey[]
+  readonly egressPaths: readonly EgressPath[]
+  readonly fairShareKeys: FairShareKeys
   readonly ready: Fifo<MailId>
   /** Ready and resting, the deleted not among them. */
   waiting: number
-  place: 'idle' | 'runnable' | 'parked'
+  state: 'idle' | 'runnable' | 'parked'
   /** The gates it waits at while parked. */
-  waitsAt: readonly KeyId[]
+  blockedBy: readonly BackoffKey[]
   /** The gate that let it go; it lets the next go when this one is done. */
-  wokenBy: KeyId | null
-  nextWay: number
+  wokenBy: BackoffKey | null
+  nextPathIndex: number
 }
 
 export type Lane = {
   readonly id: LaneId
   readonly account: number
   readonly domain: string
-  readonly streams: Set<StreamId>
-  readonly runnable: Fifo<StreamId>
+  readonly streams: Set<MessageStreamId>
+  readonly runnable: Fifo<MessageStreamId>
   /** All its mail, in the order in which it is given up, and when the first is looked at; null: there is none. */
-  readonly oldest: Fifo<MailId>
-  lookAt: number | null
+  readonly expiryOrder: Fifo<MailId>
+  expiryCheckAt: number | null
   /** What it may still send in its turn (deficit round robin). */
   deficit: number
   isInRing: boolean
   waiting: number
   inFlight: number
   /** What was last heard but yes, of whatever class. */
-  heard: readonly EvidenceReply[]
+  recentReplies: readonly EvidenceReply[]
   /** When its resting mail is due, soonest first; what no longer rests may still stand in it. */
-  readonly rests: Timer[]
-  readonly rates: Rates
+  readonly retryTimers: Timer[]
+  readonly throughput: Throughput
 }
 
 /** A manual pause. */
-export type Manual = { readonly from: number; readonly until: number; readonly onEnd: 'keep' | 'delete' }
+export type ManualPause = { readonly from: number; readonly until: number; readonly onEnd: 'keep' | 'delete' }
 
-export type Gate = {
-  readonly id: KeyId
-  readonly kind: KeyKind | null
-  readonly episodes: Map<ClassName, Episode>
+export type KeyState = {
+  readonly id: BackoffKey
+  readonly kind: BackoffKeyKind | null
+  readonly episodes: Map<BackoffClassName, BackoffEpisode>
   /** What all episodes together allow. */
-  opening: Opening
+  backoffLimits: BackoffLimits
   /** Attempts and accepted mails by width of window. */
-  readonly attempts: Map<number, Tally>
-  readonly delivered: Map<number, Tally>
+  readonly attempts: Map<number, SlidingCount>
+  readonly delivered: Map<number, SlidingCount>
   /** Accepted mails of the last hour. */
-  accepted: Tally
-  bucket: Bucket
-  pace: Pace | null
+  accepted: SlidingCount
+  bucket: TokenBucket
+  pace: AdaptiveRate | null
   /** Connections at once that it has learnt; null: nothing. */
-  breadth: Breadth | null
+  breadth: ConcurrencyLimit | null
   /** An operator's rate. */
   limit: number | null
-  manual: Manual | null
+  manual: ManualPause | null
   /** When it was held until a person let it go, oldest first; the present hold is not among them. */
-  spans: readonly Span[]
+  spans: readonly HoldPeriod[]
   /** Mails of a UTC day, for an IP that warms up. */
   warming: { readonly startedAt: number; day: number; sent: number } | null
   /** A network key: failures since the last success, and how many connections were open at the first. */
-  suspect: { failed: number; readonly cohort: number } | null
+  failureCohort: { failed: number; readonly size: number } | null
   /** A site's network key: when each of its host sets failed. */
-  readonly failedAt: Map<KeyId, number>
-  readonly waiters: Set<StreamId>
+  readonly hostSetFailedAt: Map<BackoffKey, number>
+  readonly waitingStreams: Set<MessageStreamId>
   timerAt: number | null
 }
 
-export type Flight = {
+export type InFlightAttempt = {
   readonly dispatch: Dispatch
-  readonly keys: readonly KeyId[]
-  readonly stream: StreamId
+  readonly keys: readonly BackoffKey[]
+  readonly stream: MessageStreamId
   readonly lane: LaneId
 }
 
 /** What a queue is made from. `pools`: the egress IPs of an account by its number; `*` for all others. */
 export type QueueOptions = {
-  readonly policy: Policy
-  readonly retry?: RetryLadder
+  readonly policy: BackoffPolicy
+  readonly retrySchedule?: DeliveryRetrySchedule
   readonly seed: number
   readonly pools: Readonly<Record<string, readonly string[]>>
   /** Most attempts at once from one IP to one site; not given: no limit. */
-  readonly connections?: number
+  readonly connectionsPerSite?: number
   /** Attempts at once altogether, which are shared out (queue/schedule/fair-share); not given: they are not. */
-  readonly lines?: number
+  readonly maxInFlight?: number
 }
 
-export type Stock = {
-  readonly policy: Policy
-  readonly retry: RetryLadder
+export type QueueState = {
+  readonly policy: BackoffPolicy
+  readonly retrySchedule: DeliveryRetrySchedule
   readonly seed: number
   readonly pools: Readonly<Record<string, readonly string[]>>
   /** Null: no limit. */
-  readonly connections: number | null
-  readonly lines: number | null
+  readonly connectionsPerSite: number | null
+  readonly maxInFlight: number | null
   sequence: number
-  readonly mails: Map<MailId, Held>
-  readonly streams: Map<StreamId, Stream>
+  readonly entries: Map<MailId, QueueEntry>
+  readonly streams: Map<MessageStreamId, MessageStream>
   readonly lanes: Map<LaneId, Lane>
-  readonly gates: Map<KeyId, Gate>
-  readonly flights: Map<number, Flight>
+  readonly keyStates: Map<BackoffKey, KeyState>
+  readonly inFlightAttempts: Map<number, InFlightAttempt>
   /** Attempts at once that a host set has earned by its answers. */
-  readonly rooms: Map<KeyId, number>
+  readonly hostConcurrency: Map<BackoffKey, number>
   /** Waiting mails by those who share the lines. */
-  readonly waitingHosts: Map<KeyId, number>
-  readonly waitingAccounts: Map<KeyId, number>
+  readonly waitingByHosts: Map<BackoffKey, number>
+  readonly waitingByAccount: Map<BackoffKey, number>
   /** Attempts under way by connection and network key, and by who shares the lines. */
-  readonly inFlight: Map<KeyId, number>
+  readonly inFlightByKey: Map<BackoffKey, number>
   /** Streams by the name of their site, domain and hosts. */
-  readonly covers: Map<string, Set<StreamId>>
+  readonly streamsByScope: Map<string, Set<MessageStreamId>>
   readonly ring: Fifo<LaneId>
-  current: LaneId | null
+  currentLane: LaneId | null
   /** Gates that may let somebody go. */
-  readonly hot: Set<KeyId>
+  readonly keysToWake: Set<BackoffKey>
   readonly timers: Timer[]
   /** When each IP that warms up began. */
   readonly warmUps: Map<string, number>
-  sweptAt: number
-  readonly rates: Rates
+  garbageCollectedAt: number
+  readonly throughput: Throughput
 }
 
 /** The next number. */
-export function nextNumber(queue: Stock): number {
+export function nextSequenceNumber(queue: QueueState): number {
   queue.sequence += 1
   return queue.sequence
 }
 
 /** Nothing waits, nothing is known. */
-export function emptyStock(options: QueueOptions, retry: RetryLadder): Stock {
+export function createQueueState(options: QueueOptions, retrySchedule: DeliveryRetrySchedule): QueueState {
   return {
     policy: options.policy,
-    retry,
+    retrySchedule,
     seed: options.seed,
     pools: options.pools,
-    connections: options.connections ?? null,
-    lines: options.lines ?? null,
+    connectionsPerSite: options.connectionsPerSite ?? null,
+    maxInFlight: options.maxInFlight ?? null,
     sequence: 0,
-    mails: new Map(),
+    entries: new Map(),
     streams: new Map(),
     lanes: new Map(),
-    gates: new Map(),
-    flights: new Map(),
-    rooms: new Map(),
-    waitingHosts: new Map(),
-    waitingAccounts: new Map(),
-    inFlight: new Map(),
-    covers: new Map(),
+    keyStates: new Map(),
+    inFlightAttempts: new Map(),
+    hostConcurrency: new Map(),
+    waitingByHosts: new Map(),
+    waitingByAccount: new Map(),
+    inFlightByKey: new Map(),
+    streamsByScope: new Map(),
     ring: emptyFifo(),
-    current: null,
-    hot: new Set(),
+    currentLane: null,
+    keysToWake: new Set(),
     timers: [],
     warmUps: new Map(),
-    sweptAt: 0,
-    rates: emptyRates(),
+    garbageCollectedAt: 0,
+    throughput: emptyThroughput(),
   }
 }

@@ -17,124 +17,124 @@
  * Each mail ends by exactly one `mail.ended`. An answer to a dispatch that is not in flight does nothing.
  */
 import { peek } from './schedule/fifo.ts'
-import { passGate } from './backoff/key-state.ts'
-import { countWaiting, makeReady, rest, streamOf } from './schedule/lane.ts'
-import type { Mail, QueueEvent } from './message.ts'
+import { advanceKeyState } from './backoff/key-state.ts'
+import { adjustWaiting, makeReady, deferUntilDue, getOrCreateStream } from './schedule/lane.ts'
+import type { QueueMessage, QueueEvent } from './message.ts'
 import {
-  type Command,
+  type OperatorCommand,
   deleteWaiting,
-  endManual,
-  pauseByHand,
+  endManualPause,
+  startManualPause,
   recoverKey,
   recoverLanes,
-  setRate,
+  setLaneRate,
   setWarmUp,
 } from './schedule/operator-commands.ts'
-import { giveUp, isLookDue, lineUp } from './schedule/expiry.ts'
-import { note } from './observe/throughput.ts'
-import { RETRY } from './schedule/retry.ts'
-import { emptyStock, type Held, type QueueOptions, type Stock } from './queue-state.ts'
-import { sweep, SWEEP_EVERY } from './schedule/garbage-collect.ts'
-import { takeTimer } from './schedule/timer-heap.ts'
-import { type Sent, takeTurns } from './schedule/dispatch.ts'
+import { expireLane, isExpiryCheckDue, trackExpiry } from './schedule/expiry.ts'
+import { recordThroughput } from './observe/throughput.ts'
+import { RETRY_SCHEDULES } from './schedule/retry.ts'
+import { createQueueState, type QueueEntry, type QueueOptions, type QueueState } from './queue-state.ts'
+import { collectGarbage, GARBAGE_COLLECTION_INTERVAL_MS } from './schedule/garbage-collect.ts'
+import { popTimer } from './schedule/timer-heap.ts'
+import { type DispatchBatch, fillBatch } from './schedule/dispatch.ts'
 
-export type Queue = Stock
+export type Queue = QueueState
 
 /** A queue in which nothing waits. */
 export function createQueue(options: QueueOptions): Queue {
-  return emptyStock(options, options.retry ?? RETRY.default)
+  return createQueueState(options, options.retrySchedule ?? RETRY_SCHEDULES.default)
 }
 
 /** One value for the many that nobody refused. */
-const NOBODY: readonly string[] = []
+const NO_IPS: readonly string[] = []
 
 /** Mail that was accepted longer ago waited elsewhere: after a restart it does not come in again. */
-const CAME_NOW = 60_000
+const NEW_MESSAGE_MS = 60_000
 
 /** Takes a mail in. False, and nothing is done, for one that is in the queue already. Fault `config_invalid` where its account has no IP. */
-export function offer(queue: Queue, mail: Mail, now: number): boolean {
-  if (queue.mails.has(mail.id)) return false
-  const refusedBy = mail.refusedBy ?? NOBODY
-  const stream = streamOf(queue, mail, refusedBy)
-  const held: Held = {
-    mail,
+export function enqueue(queue: Queue, message: QueueMessage, now: number): boolean {
+  if (queue.entries.has(message.id)) return false
+  const refusedBy = message.refusedBy ?? NO_IPS
+  const stream = getOrCreateStream(queue, message, refusedBy)
+  const entry: QueueEntry = {
+    message,
     stream: stream.id,
-    place: 'resting',
-    attempts: mail.attempts,
-    dueAt: mail.dueAt,
-    last: null,
+    state: 'resting',
+    attempts: message.attempts,
+    dueAt: message.dueAt,
+    lastResult: null,
     refusedBy,
   }
-  queue.mails.set(mail.id, held)
-  countWaiting(queue, stream, 1)
+  queue.entries.set(message.id, entry)
+  adjustWaiting(queue, stream, 1)
   const lane = queue.lanes.get(stream.lane)
-  if (lane !== undefined) lineUp(queue, lane, held)
-  if (now - mail.acceptedAt < CAME_NOW) {
-    note(queue.rates, 'in', now)
-    if (lane !== undefined) note(lane.rates, 'in', now)
+  if (lane !== undefined) trackExpiry(queue, lane, entry)
+  if (now - message.acceptedAt < NEW_MESSAGE_MS) {
+    recordThroughput(queue.throughput, 'in', now)
+    if (lane !== undefined) recordThroughput(lane.throughput, 'in', now)
   }
-  if (mail.dueAt <= now) makeReady(queue, held)
-  else rest(queue, held)
+  if (message.dueAt <= now) makeReady(queue, entry)
+  else deferUntilDue(queue, entry)
   return true
 }
 
 /** Lets time pass until now, and hands out at most `capacity` attempts that are to be made now. */
-export function nextDispatch(queue: Queue, now: number, capacity: number): Sent {
-  const sent: Sent = { dispatches: [], events: [] }
-  if (now - queue.sweptAt >= SWEEP_EVERY) sweep(queue, now)
-  ring(queue, sent.events, now)
-  takeTurns(queue, sent, capacity, now)
-  return sent
+export function nextDispatchBatch(queue: Queue, now: number, capacity: number): DispatchBatch {
+  const batch: DispatchBatch = { dispatches: [], events: [] }
+  if (now - queue.garbageCollectedAt >= GARBAGE_COLLECTION_INTERVAL_MS) collectGarbage(queue, now)
+  fireTimers(queue, batch.events, now)
+  fillBatch(queue, batch, capacity, now)
+  return batch
 }
 
 /** Everything whose moment has come. */
-function ring(queue: Queue, events: QueueEvent[], now: number): void {
+function fireTimers(queue: Queue, events: QueueEvent[], now: number): void {
   for (let next = queue.timers[0]; next !== undefined && next.at <= now; next = queue.timers[0]) {
-    takeTimer(queue.timers)
+    popTimer(queue.timers)
     if (next.what === 'mail') {
-      const held = queue.mails.get(next.id)
-      if (held !== undefined && held.place === 'resting' && held.dueAt === next.at) makeReady(queue, held)
+      const entry = queue.entries.get(next.id)
+      if (entry !== undefined && entry.state === 'resting' && entry.dueAt === next.at) makeReady(queue, entry)
       continue
     }
     if (next.what === 'lane') {
-      giveUp(queue, next.id, events, now)
+      expireLane(queue, next.id, events, now)
       continue
     }
-    const gate = queue.gates.get(next.id)
-    if (gate === undefined || gate.timerAt !== next.at) continue
-    gate.timerAt = null
-    queue.hot.add(gate.id)
-    if (gate.manual !== null && gate.manual.until <= now) events.push(...endManual(queue, gate, now, 'time'))
-    events.push(...passGate(queue, gate, now))
+    const keyState = queue.keyStates.get(next.id)
+    if (keyState === undefined || keyState.timerAt !== next.at) continue
+    keyState.timerAt = null
+    queue.keysToWake.add(keyState.id)
+    if (keyState.manual !== null && keyState.manual.until <= now) events.push(...endManualPause(queue, keyState, now, 'time'))
+    events.push(...advanceKeyState(queue, keyState, now))
   }
 }
 
 /** When nextDispatch should be called again at the latest, but for an answer or an offer; null: never. Not before `now`. */
-export function nextWake(queue: Queue, now: number): number | null {
-  if (queue.current !== null || peek(queue.ring) !== undefined) return now
-  for (const key of queue.hot) if ((queue.gates.get(key)?.waiters.size ?? 0) > 0) return now
-  dropStale(queue)
+export function nextWakeAt(queue: Queue, now: number): number | null {
+  if (queue.currentLane !== null || peek(queue.ring) !== undefined) return now
+  for (const key of queue.keysToWake) if ((queue.keyStates.get(key)?.waitingStreams.size ?? 0) > 0) return now
+  dropStaleTimers(queue)
   const at = queue.timers[0]?.at
   return at === undefined ? null : Math.max(now, at)
 }
 
 /** Timers that no longer hold would wake the caller for nothing. */
-function dropStale(queue: Queue): void {
+function dropStaleTimers(queue: Queue): void {
   for (let next = queue.timers[0]; next !== undefined; next = queue.timers[0]) {
-    const held = next.what === 'mail' ? queue.mails.get(next.id) : undefined
-    const isMail = held !== undefined && held.place === 'resting' && held.dueAt === next.at
-    const isGate = next.what === 'gate' && queue.gates.get(next.id)?.timerAt === next.at
-    const isLane = next.what === 'lane' && isLookDue(queue, next.id, next.at)
-    if (isMail || isGate || isLane) return
-    takeTimer(queue.timers)
+    const entry = next.what === 'mail' ? queue.entries.get(next.id) : undefined
+    const isEntryTimer = entry !== undefined && entry.state === 'resting' && entry.dueAt === next.at
+    const isKeyTimer = next.what === 'gate' && queue.keyStates.get(next.id)?.timerAt === next.at
+    const isLaneTimer = next.what === 'lane' && isExpiryCheckDue(queue, next.id, next.at)
+    if (isEntryTimer || isKeyTimer || isLaneTimer) return
+    popTimer(queue.timers)
   }
 }
 
 /** Does what an operator asks. Fault `bad_request` for what cannot be asked. */
-export function operate(queue: Queue, command: Command, now: number): QueueEvent[] {
+export function applyCommand(queue: Queue, command: OperatorCommand, now: number): QueueEvent[] {
   switch (command.kind) {
     case 'pause':
-      return pauseByHand(queue, command, now)
+      return startManualPause(queue, command, now)
     case 'recover':
       return recoverLanes(queue, command, now)
     case 'recover-key':
@@ -142,7 +142,7 @@ export function operate(queue: Queue, command: Command, now: number): QueueEvent
     case 'delete':
       return deleteWaiting(queue, command, now)
     case 'rate':
-      return setRate(queue, command, now)
+      return setLaneRate(queue, command, now)
     case 'warm-up':
       return setWarmUp(queue, command, now)
   }

@@ -6,74 +6,74 @@
  *
  * See also: store/account/accounts, store/account/token-keys, correlate/token-keys.
  */
-import { type KeyFor, MAX_KEY_INDEX } from '../correlate/token-keys.ts'
-import type { AccountOf } from '../correlate/match.ts'
-import { DEFAULT_SETTINGS, type AccountSettings } from '../ledger/account-settings.ts'
+import { type TokenKeyLookup, MAX_KEY_INDEX } from '../correlate/token-keys.ts'
+import type { AccountLookup } from '../correlate/match.ts'
+import { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from '../ledger/account-settings.ts'
 import { listAccountsForOperator, type Account } from '../store/account/accounts.ts'
-import { listCutsForOperator } from '../store/lists/blocks.ts'
+import { listAccessBlocksForOperator } from '../store/lists/blocks.ts'
 import type { Engine } from '../store/engine/engine.ts'
-import { listRouteDomainsForOperator } from '../store/mail/forward-domains.ts'
-import { retiredBeforeForOperator } from '../store/facts/retention.ts'
-import { tokenKeysForOperator, type TokenKey } from '../store/account/token-keys.ts'
-import { createCutList, type CutList } from './admin/blocks.ts'
+import { listForwardDomainsForOperator } from '../store/mail/forward-domains.ts'
+import { readRetentionCutoffForOperator } from '../store/facts/retention.ts'
+import { listTokenKeysForOperator, type TokenKey } from '../store/account/token-keys.ts'
+import { createBlockIndex, type BlockIndex } from './admin/blocks.ts'
 
 /** One reading of the book. All members are plain look-ups. */
-export type Page = {
+export type AccountSnapshot = {
   readonly accounts: readonly Account[]
   readonly settingsOf: (account: number) => AccountSettings
-  readonly accountOf: AccountOf
-  readonly keyFor: KeyFor
+  readonly accountOf: AccountLookup
+  readonly keyFor: TokenKeyLookup
   /** The index that new tokens are signed with. */
   readonly signingIndex: number
-  readonly cuts: CutList
+  readonly blocks: BlockIndex
   /** Domains that take mail for an account, with whose they are. */
-  readonly routes: ReadonlyMap<string, number>
+  readonly forwardDomains: ReadonlyMap<string, number>
   /** Mails requested before this moment are retired, or about to be. */
-  readonly keptFrom: number
+  readonly retentionStart: number
 }
 
-export type Book = {
+export type AccountCache = {
   /** The present page; reads the store when the last one is older than a second. */
-  readonly open: () => Promise<Page>
+  readonly snapshot: () => Promise<AccountSnapshot>
   /** The next `open` reads again. */
-  readonly turn: () => void
+  readonly invalidate: () => void
 }
 
-const FRESH_MS = 1_000
+const MAX_AGE_MS = 1_000
 
 /** Derives the key of an account's number under one key of the ring. */
-export type Derive = (ring: TokenKey, account: number) => Uint8Array
+export type DeriveTokenKey = (ring: TokenKey, account: number) => Uint8Array
 
 /** Makes the book. */
-export function createBook(engine: Engine, derive: Derive, now: () => number): Book {
-  let page: Promise<Page> | null = null
+export function createAccountCache(engine: Engine, derive: DeriveTokenKey, now: () => number): AccountCache {
+  let snapshot: Promise<AccountSnapshot> | null = null
   let readAt = -Infinity
   return {
-    open: () => {
-      if (page === null || now() - readAt > FRESH_MS) {
+    snapshot: () => {
+      if (snapshot === null || now() - readAt > MAX_AGE_MS) {
         readAt = now()
-        const reading = readPage(engine, derive)
-        page = reading
+        const reading = readSnapshot(engine, derive)
+        snapshot = reading
         reading.catch(() => {
-          if (page === reading) page = null
+          if (snapshot === reading) snapshot = null
         })
       }
-      return page
+      return snapshot
     },
-    turn: () => {
-      page = null
+    invalidate: () => {
+      snapshot = null
     },
   }
 }
 
-async function readPage(engine: Engine, derive: Derive): Promise<Page> {
+async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<AccountSnapshot> {
   const { read } = engine
-  const [accounts, keys, cuts, routes, keptFrom] = await Promise.all([
+  const [accounts, keys, blocks, forwardDomains, retentionStart] = await Promise.all([
     listAccountsForOperator(read),
-    tokenKeysForOperator(read),
-    listCutsForOperator(read),
-    listRouteDomainsForOperator(read),
-    retiredBeforeForOperator(read),
+    listTokenKeysForOperator(read),
+    listAccessBlocksForOperator(read),
+    listForwardDomainsForOperator(read),
+    readRetentionCutoffForOperator(read),
   ])
   const byNumber = new Map(accounts.map((account) => [account.account, account]))
   const ring = new Map(keys.filter((key) => key.account === 0 && key.retiredAt === null).map((key) => [key.index, key]))
@@ -81,7 +81,7 @@ async function readPage(engine: Engine, derive: Derive): Promise<Page> {
   const signing = [...ring.keys()]
   return {
     accounts,
-    settingsOf: (account) => byNumber.get(account)?.settings ?? DEFAULT_SETTINGS,
+    settingsOf: (account) => byNumber.get(account)?.settings ?? DEFAULT_ACCOUNT_SETTINGS,
     accountOf: (number) => {
       const found = byNumber.get(number)
       if (found === undefined || found.closedAt !== null) return null
@@ -96,10 +96,10 @@ async function readPage(engine: Engine, derive: Derive): Promise<Page> {
       return known
     },
     signingIndex: signing.length === 0 ? 0 : Math.max(...signing),
-    cuts: createCutList(cuts),
-    routes: new Map(
-      routes.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),
+    blocks: createBlockIndex(blocks),
+    forwardDomains: new Map(
+      forwardDomains.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),
     ),
-    keptFrom,
+    retentionStart,
   }
 }

@@ -10,7 +10,7 @@ import type { Telemetry } from '../telemetry.ts'
  * Tells every alarm among facts, and every brake that trips or lets go. It names accounts, deliveries and sites, and never quotes: a
  * stranger's feedback type may hold an address. Total.
  */
-export function tellAlarms({ log, count }: Pick<Telemetry, 'log' | 'count'>, facts: readonly Fact[]): void {
+export function logAlarms({ log, count }: Pick<Telemetry, 'log' | 'count'>, facts: readonly Fact[]): void {
   for (const fact of facts) {
     const { account, deliveryId, id: eventId } = fact
     if (fact.kind === 'alarm') {

@@ -15,25 +15,25 @@ export type BatchOptions<In, Out> = {
   readonly maxBytes: number
   readonly sizeOf: (item: In) => number
   /** Batches under way at once: 1 where there is one writer. */
-  readonly lanes: number
+  readonly maxConcurrent: number
   /** All or nothing; answers in the order of the items. */
-  readonly work: (items: readonly In[]) => Promise<readonly Out[]>
+  readonly processBatch: (items: readonly In[]) => Promise<readonly Out[]>
   /** An item that fails alone. */
-  readonly culprit: (item: In, error: unknown) => Promise<Out>
+  readonly handleFailedItem: (item: In, error: unknown) => Promise<Out>
 }
 
 export type Batcher<In, Out> = {
   readonly submit: (item: In) => Promise<Out>
   /** Resolves when nothing waits and nothing runs. */
-  readonly idle: () => Promise<void>
+  readonly waitUntilIdle: () => Promise<void>
 }
 
-type Waiting<In, Out> = { readonly item: In; readonly resolve: (out: Out) => void; readonly reject: (error: unknown) => void }
+type PendingItem<In, Out> = { readonly item: In; readonly resolve: (out: Out) => void; readonly reject: (error: unknown) => void }
 
 /** Makes a batcher; it works as soon as something waits. */
 export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<In, Out> {
-  const queue: Waiting<In, Out>[] = []
-  let idlers: (() => void)[] = []
+  const queue: PendingItem<In, Out>[] = []
+  let idleWaiters: (() => void)[] = []
   let running = 0
   let scheduled = false
 
@@ -44,12 +44,12 @@ export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<
   }
   const pump = (): void => {
     scheduled = false
-    while (running < options.lanes && queue.length > 0) {
+    while (running < options.maxConcurrent && queue.length > 0) {
       running++
-      void settle(options, take(queue, options)).finally(() => {
+      void runBatch(options, takeBatch(queue, options)).finally(() => {
         running--
         if (queue.length > 0) schedule()
-        else if (running === 0) for (const wake of idlers.splice(0)) wake()
+        else if (running === 0) for (const wake of idleWaiters.splice(0)) wake()
       })
     }
   }
@@ -59,16 +59,16 @@ export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<
         queue.push({ item, resolve, reject })
         schedule()
       }),
-    idle: () => {
+    waitUntilIdle: () => {
       if (running === 0 && queue.length === 0) return Promise.resolve()
       return new Promise((resolve) => {
-        idlers = [...idlers, resolve]
+        idleWaiters = [...idleWaiters, resolve]
       })
     },
   }
 }
 
-function take<In, Out>(queue: Waiting<In, Out>[], options: BatchOptions<In, Out>): Waiting<In, Out>[] {
+function takeBatch<In, Out>(queue: PendingItem<In, Out>[], options: BatchOptions<In, Out>): PendingItem<In, Out>[] {
   let bytes = 0
   let count = 0
   for (const { item } of queue) {
@@ -80,30 +80,34 @@ function take<In, Out>(queue: Waiting<In, Out>[], options: BatchOptions<In, Out>
 }
 
 /** Works on one batch and answers each of its items. Never rejects. */
-async function settle<In, Out>(options: BatchOptions<In, Out>, batch: readonly Waiting<In, Out>[]): Promise<void> {
+async function runBatch<In, Out>(options: BatchOptions<In, Out>, batch: readonly PendingItem<In, Out>[]): Promise<void> {
   try {
-    const answers = await options.work(batch.map(({ item }) => item))
-    for (const [n, waiting] of batch.entries()) {
-      const answer = answers[n]
-      if (answer === undefined) waiting.reject(new Error('a batch gave fewer answers than it had items'))
-      else waiting.resolve(answer)
+    const results = await options.processBatch(batch.map(({ item }) => item))
+    for (const [n, pending] of batch.entries()) {
+      const result = results[n]
+      if (result === undefined) pending.reject(new Error('a batch gave fewer answers than it had items'))
+      else pending.resolve(result)
     }
   } catch (error) {
-    await settleFailed(options, batch, error)
+    await splitFailedBatch(options, batch, error)
   }
 }
 
-async function settleFailed<In, Out>(options: BatchOptions<In, Out>, batch: readonly Waiting<In, Out>[], error: unknown): Promise<void> {
+async function splitFailedBatch<In, Out>(
+  options: BatchOptions<In, Out>,
+  batch: readonly PendingItem<In, Out>[],
+  error: unknown,
+): Promise<void> {
   if (isRetryable(error)) {
-    for (const waiting of batch) waiting.reject(error)
+    for (const pending of batch) pending.reject(error)
     return
   }
-  const [only] = batch
-  if (batch.length === 1 && only !== undefined) {
-    await options.culprit(only.item, error).then(only.resolve, only.reject)
+  const [single] = batch
+  if (batch.length === 1 && single !== undefined) {
+    await options.handleFailedItem(single.item, error).then(single.resolve, single.reject)
     return
   }
   const middle = Math.ceil(batch.length / 2)
-  await settle(options, batch.slice(0, middle))
-  await settle(options, batch.slice(middle))
+  await runBatch(options, batch.slice(0, middle))
+  await runBatch(options, batch.slice(middle))
 }

@@ -3,16 +3,16 @@
  *
  * See also: store/facts/ledger-state (which writes), store/webhook/outbox, webhook/payload (what is an event).
  */
-import { eventOf, isOfItsUsers } from '../webhook/payload.ts'
+import { webhookEventOf, isSubscribedToApiUser } from '../webhook/payload.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
-import type { World } from '../ledger/project/state.ts'
-import { endpointsOf, type Endpoint } from '../store/webhook/endpoints.ts'
-import type { Db } from '../store/engine/engine.ts'
-import { outboxRowOf } from '../store/webhook/outbox.ts'
-import { saveWorld, type SaveExtras } from '../store/facts/ledger-state.ts'
-import { addLaterReports } from './deliver/late-feedback.ts'
+import type { LedgerState } from '../ledger/project/state.ts'
+import { listEndpointsOfAccounts, type Endpoint } from '../store/webhook/endpoints.ts'
+import type { Database } from '../store/engine/engine.ts'
+import { createOutboxRow } from '../store/webhook/outbox.ts'
+import { saveLedgerState, type AccompanyingRows } from '../store/facts/ledger-state.ts'
+import { recordLateFeedback } from './deliver/late-feedback.ts'
 
-export type Commit = Pick<SaveExtras, 'reports' | 'rawMails'> & {
+export type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails'> & {
   readonly now: number
   /** False: nobody is told (replay, reclassify). */
   readonly notify: (fact: Fact) => boolean
@@ -21,18 +21,23 @@ export type Commit = Pick<SaveExtras, 'reports' | 'rawMails'> & {
 }
 
 /** Saves a world and its outbox in the transaction that loaded it. */
-export async function commitWorld(db: Db, world: World, { now, notify, egressIps, ...extras }: Commit): Promise<void> {
-  const told = world.fresh.filter((fact) => fact.account !== 0 && notify(fact))
-  const endpoints = told.length === 0 ? [] : await endpointsOf(db, [...new Set(told.map(({ account }) => account))])
-  const outbox = told.flatMap((fact) =>
-    endpoints.filter((each) => wants(each, fact, world)).map((each) => outboxRowOf(fact, each.endpointId, now)),
+export async function commitLedgerState(
+  db: Database,
+  ledgerState: LedgerState,
+  { now, notify, egressIps, ...extras }: CommitOptions,
+): Promise<void> {
+  const notifiedFacts = ledgerState.newFacts.filter((fact) => fact.account !== 0 && notify(fact))
+  const endpoints =
+    notifiedFacts.length === 0 ? [] : await listEndpointsOfAccounts(db, [...new Set(notifiedFacts.map(({ account }) => account))])
+  const outbox = notifiedFacts.flatMap((fact) =>
+    endpoints.filter((each) => wants(each, fact, ledgerState)).map((each) => createOutboxRow(fact, each.endpointId, now)),
   )
-  await saveWorld(db, world, { ...extras, outbox })
-  await addLaterReports(db, world, egressIps)
+  await saveLedgerState(db, ledgerState, { ...extras, outbox })
+  await recordLateFeedback(db, ledgerState, egressIps)
 }
 
-function wants(endpoint: Endpoint, fact: Fact, world: World): boolean {
-  const event = eventOf(fact)
+function wants(endpoint: Endpoint, fact: Fact, ledgerState: LedgerState): boolean {
+  const event = webhookEventOf(fact)
   if (event === null || !endpoint.enabled || endpoint.account !== fact.account || !endpoint.events.includes(event)) return false
-  return isOfItsUsers(endpoint, fact.deliveryId === null ? null : (world.deliveries.get(fact.deliveryId) ?? null))
+  return isSubscribedToApiUser(endpoint, fact.deliveryId === null ? null : (ledgerState.deliveries.get(fact.deliveryId) ?? null))
 }

@@ -6,22 +6,22 @@
 import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 import type { RuleTable } from '../classify/rule-table.ts'
-import type { OurDomains } from '../correlate/references.ts'
-import { dayOf, formatDeliveryId } from '../correlate/delivery-id.ts'
+import type { TokenDomains } from '../correlate/references.ts'
+import { dayNumberOf, formatDeliveryId } from '../correlate/delivery-id.ts'
 import { Fault } from '../errors.ts'
-import type { Ids } from '../ledger/facts/new-fact.ts'
+import type { FactIdGenerator } from '../ledger/facts/new-fact.ts'
 import type { Engine } from '../store/engine/engine.ts'
-import { takeBlock } from '../store/engine/sequences.ts'
+import { reserveSequenceNumbers } from '../store/engine/sequences.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { Book } from './account-cache.ts'
-import type { Watch } from './alerts/counter-buffer.ts'
+import type { AccountCache } from './account-cache.ts'
+import type { CounterBuffer } from './alerts/counter-buffer.ts'
 
-export type Shop = {
+export type Context = {
   readonly engine: Engine
   /** The rules in force; a reload changes what this gives. */
   readonly rules: () => RuleTable
-  readonly book: Book
-  readonly domains: OurDomains
+  readonly accountCache: AccountCache
+  readonly domains: TokenDomains
   /** Where the one-click page is reached from outside, without a slash at its end. */
   readonly publicUrl: string
   /** Domains whose feedback loops are believed. */
@@ -30,20 +30,20 @@ export type Shop = {
   readonly egressIps?: ReadonlySet<string>
   readonly telemetry: Telemetry
   /** Hears of what was committed, for alerts. */
-  readonly watch: Watch
+  readonly counterBuffer: CounterBuffer
   readonly now: () => number
-  readonly ids: Ids
+  readonly ids: FactIdGenerator
 }
 
 /** Chance for so many ids is fetched at once: one by one it costs ten times as much. */
-const POOL_IDS = 256
+const RANDOM_POOL_IDS = 256
 const ID_BYTES = 16
 
 /** Ids of facts: UUIDv7 (RFC 9562), rising within this process: within a millisecond its sequence counts on. */
-export const processIds: Ids = createIds()
+export const processIds: FactIdGenerator = createFactIds()
 
-function createIds(): Ids {
-  const pool = Buffer.alloc(POOL_IDS * ID_BYTES)
+function createFactIds(): FactIdGenerator {
+  const pool = Buffer.alloc(RANDOM_POOL_IDS * ID_BYTES)
   let used = pool.length
   let msecs = 0
   let seq = 0
@@ -67,28 +67,28 @@ function createIds(): Ids {
 }
 
 /** Numbers taken from the store at once: a restart loses at most so many of 34 billion. */
-const BLOCK = 1_000
+const ID_BLOCK_SIZE = 1_000
 
 /** Gives delivery ids of one account's number: `take(n)` resolves to n of them. */
-export function createDeliveryIds(engine: Engine): (account: number, count: number, at: number) => Promise<readonly string[]> {
+export function createDeliveryIdAllocator(engine: Engine): (account: number, count: number, at: number) => Promise<readonly string[]> {
   const blocks = new Map<number, { next: number; end: number }>()
   return async (account, count, at) => {
     const block = blocks.get(account) ?? { next: 0, end: 0 }
     if (block.end - block.next < count) {
-      const size = Math.max(BLOCK, count)
-      const first = await engine.tx((db) => takeBlock(db, account, 'delivery', size), { sees: 'latest' })
+      const size = Math.max(ID_BLOCK_SIZE, count)
+      const first = await engine.tx((db) => reserveSequenceNumbers(db, account, 'delivery', size), { visibility: 'latest' })
       blocks.set(account, { next: first + count, end: first + size })
-      return idsFrom(account, first, count, at)
+      return deliveryIdsFrom(account, first, count, at)
     }
     const first = block.next
     block.next += count
-    return idsFrom(account, first, count, at)
+    return deliveryIdsFrom(account, first, count, at)
   }
 }
 
-function idsFrom(account: number, first: number, count: number, at: number): readonly string[] {
+function deliveryIdsFrom(account: number, first: number, count: number, at: number): readonly string[] {
   return Array.from({ length: count }, (_, n) => {
-    const id = formatDeliveryId({ day: dayOf(at), account, sequence: first + n })
+    const id = formatDeliveryId({ day: dayNumberOf(at), account, sequence: first + n })
     if (id === null) throw new Fault('internal', 'the delivery ids of this account are used up', { detail: { account } })
     return id
   })

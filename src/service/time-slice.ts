@@ -12,14 +12,17 @@ import { setImmediate as others } from 'node:timers/promises'
 const SLICE_MS = 2
 
 /** The work of each item in its order, one after the other. Rejects where a work throws; those behind it are not begun. */
-export async function inSlices<Item, Result>(items: readonly Item[], work: (item: Item, index: number) => Result): Promise<Result[]> {
+export async function mapInTimeSlices<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item, index: number) => Result,
+): Promise<Result[]> {
   const results: Result[] = []
-  let began = performance.now()
+  let sliceStartedAt = performance.now()
   for (const [index, item] of items.entries()) {
     results.push(work(item, index))
-    if (performance.now() - began < SLICE_MS) continue
+    if (performance.now() - sliceStartedAt < SLICE_MS) continue
     await others()
-    began = performance.now()
+    sliceStartedAt = performance.now()
   }
   return results
 }

@@ -3,31 +3,31 @@
  *
  * A wake that comes while nobody waits is kept: the next wait ends at once. See also: service/deliver/deliverer.
  */
-export type Signal = {
+export type Wakeup = {
   readonly wake: () => void
   /** Resolves at the next wake, at the latest after so long. One waits at a time. */
   readonly wait: (millis: number) => Promise<void>
 }
 
-export function createSignal(): Signal {
+export function createWakeup(): Wakeup {
   let isWoken = false
-  let end: (() => void) | null = null
+  let endWait: (() => void) | null = null
   return {
     wake: () => {
       isWoken = true
-      end?.()
+      endWait?.()
     },
     wait: async (millis) => {
       if (!isWoken) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, millis)
-          end = () => {
+          endWait = () => {
             clearTimeout(timer)
             resolve()
           }
         })
       }
-      end = null
+      endWait = null
       isWoken = false
     },
   }

@@ -4,12 +4,12 @@
  * See also: settings (the whole schema), http/sendcloud/response-cache, docs/SENDCLOUD.md.
  */
 import { z } from 'zod'
-import { ANSWER_RULES } from '../http/sendcloud/response-cache.ts'
+import { RESPONSE_CACHE_MODES } from '../http/sendcloud/response-cache.ts'
 import { setting } from './setting.ts'
 
-export const compatible = z.strictObject({
+export const compatibleSettings = z.strictObject({
   answers: setting(
-    z.enum(ANSWER_RULES).default('fresh'),
+    z.enum(RESPONSE_CACHE_MODES).default('fresh'),
     'How long an answer of data/emailStatus is given again to the same question: fresh (10 minutes, while nobody has committed anything), vendor (10 minutes, whatever happens) or off',
     'fresh: the vendor’s 10 minutes for clients that ask again and again, without its stale answers; vendor spares the store under load',
   ),

@@ -4,20 +4,20 @@
  * See also: settings (the whole schema), delivery (who is wired by it), docs/DELIVERY.md.
  */
 import { z } from 'zod'
-import { count, setting, text } from './setting.ts'
+import { positiveInteger, setting, nonEmptyText } from './setting.ts'
 
 const seconds = z.number().min(0.1).max(3_600)
 
-const ip = z.union([z.ipv4(), z.ipv6()])
+const ipAddress = z.union([z.ipv4(), z.ipv6()])
 
-export const delivery = z.strictObject({
+export const deliverySettings = z.strictObject({
   mode: setting(
     z.enum(['off', 'mx', 'smarthost', 'simulated']).default('off'),
     'Who delivers what POST /api/mail/send and SMTP submission accept: off (it waits), mx (the MX hosts of each domain), smarthost, or simulated (providers on loopback; nothing leaves the machine)',
     'off: who delivers himself and only reports here must not begin to send by an upgrade',
   ),
   egressIps: setting(
-    z.array(ip).default([]),
+    z.array(ipAddress).default([]),
     'Addresses of this machine that mail leaves by, in turns',
     'none: the system chooses, and all mail counts as of one address',
   ),
@@ -26,9 +26,13 @@ export const delivery = z.strictObject({
     'Pools of single accounts: ACCOUNT=ADDRESS, once for each address; such an account uses no other',
     'none: all accounts share egressIps',
   ),
-  ehlo: setting(text.optional(), 'Name in EHLO', 'the machine’s host name; receivers want one that resolves to the address, and back'),
+  ehlo: setting(
+    nonEmptyText.optional(),
+    'Name in EHLO',
+    'the machine’s host name; receivers want one that resolves to the address, and back',
+  ),
   policy: setting(
-    text.default('default'),
+    nonEmptyText.default('default'),
     'How sending pauses: default, spec, never, fixed, or a policy file (TOML)',
     'docs/SIMULATION.md compares them',
   ),
@@ -43,17 +47,17 @@ export const delivery = z.strictObject({
     'RFC 5321 §4.5.4.1: 4 to 5 days; shorter than giveUpDays, so that the queue has the last word',
   ),
   lines: setting(
-    count.max(10_000).default(100),
+    positiveInteger.max(10_000).default(100),
     'Mails under way at once',
     'enough for a few hundred mails a second, few enough for the usual limit of open files',
   ),
   linesPerSite: setting(
-    count.max(10_000).default(20),
+    positiveInteger.max(10_000).default(20),
     'Of them from one address to one receiving site',
     'what large providers allow to an address of good name; a slow site then leaves lines to all others',
   ),
   inFlightBytes: setting(
-    count.default(67_108_864),
+    positiveInteger.default(67_108_864),
     'Bytes of made mails in memory at once; a larger mail goes alone',
     '64 MiB: four of the largest attachments that mail/send takes, or all lines full of mails of half a megabyte',
   ),
@@ -79,7 +83,7 @@ export const delivery = z.strictObject({
     'RFC 5321 §4.5.3.2.6: ten minutes; who leaves sooner sends a second copy of what was taken',
   ),
   connectionMails: setting(
-    count.max(100_000).default(100),
+    positiveInteger.max(100_000).default(100),
     'Mails that one connection carries',
     'providers count them (Outlook says so with RP-002), and load balancers want them to move on; 1: a connection for each mail',
   ),
@@ -89,7 +93,7 @@ export const delivery = z.strictObject({
     'less than servers wait: RFC 5321 §4.5.3.2.7 asks for five minutes, many give thirty seconds',
   ),
   idleConnections: setting(
-    count.max(10_000).default(500),
+    positiveInteger.max(10_000).default(500),
     'Connections without work that are kept, all together',
     'with lines, well below the usual limit of open files',
   ),
@@ -115,18 +119,18 @@ export const delivery = z.strictObject({
     'an hour of quotas, reports and complaints takes a minute',
   ),
   simulatedProviders: setting(
-    text.optional(),
+    nonEmptyText.optional(),
     'Folder of the simulated providers’ TOML files; one of them is called generic, whose all other domains are',
     'none: the shipped ones (src/providers)',
   ),
   simulatedSeed: setting(z.int().min(0).default(1), 'Seed of the simulated providers', 'the same seed has the same unknown users'),
   node: setting(
-    text.optional(),
+    nonEmptyText.optional(),
     'Name of this node among those that share a store',
     'the machine’s host name and the data folder: a node that comes back takes over its own work at once',
   ),
   leaseSeconds: setting(
-    count.min(3).max(600).default(15),
+    positiveInteger.min(3).max(600).default(15),
     'Seconds after which another node delivers when the delivering one falls silent',
     'longer than the store is away at a fail-over, shorter than anybody notices in mail',
   ),

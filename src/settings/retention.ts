@@ -4,12 +4,12 @@
  * See also: settings (the whole schema).
  */
 import { z } from 'zod'
-import { count, days, setting } from './setting.ts'
+import { positiveInteger, dayCount, setting } from './setting.ts'
 
-export const retention = z.strictObject({
-  rawDays: setting(days.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
+export const retentionSettings = z.strictObject({
+  rawDays: setting(dayCount.default(30), 'Days that raw mail is kept', 'long enough to look into a complaint, short enough for privacy'),
   routeDays: setting(
-    days.default(7),
+    dayCount.default(7),
     'Days that mail which came for an account at its own domain is kept',
     'longer than the standard ladder of webhooks, with some time to fetch it by hand; it is the account’s mail, not ours',
   ),
@@ -24,22 +24,22 @@ export const retention = z.strictObject({
   ),
 })
 
-export const exportRules = z.strictObject({
+export const exportSettings = z.strictObject({
   days: setting(z.int().min(1).max(366).default(30), 'Longest time that one export spans, in days', 'a month of mails is one file'),
   keepDays: setting(
-    days.min(0.01).default(7),
+    dayCount.min(0.01).default(7),
     'Days that an exported file is kept',
     'long enough for a weekend; addresses should lie in few places',
   ),
   perAccount: setting(
-    count.default(1),
+    positiveInteger.default(1),
     'Exports of one account that run at once, over all nodes',
     'the second would only make the first slower',
   ),
   waiting: setting(
-    count.default(20),
+    positiveInteger.default(20),
     'Exports of one account that wait or run',
     'a day of hourly files; each row is small, but a loop must end',
   ),
-  atOnce: setting(count.default(2), 'Exports that one node runs at once', 'each takes a share of one core from intake'),
+  atOnce: setting(positiveInteger.default(2), 'Exports that one node runs at once', 'each takes a share of one core from intake'),
 })

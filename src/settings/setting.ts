@@ -16,17 +16,17 @@ export function setting<T extends z.ZodType>(type: T, what: string, why: string,
   return type
 }
 
-export const port = z.int().min(0).max(65_535)
-export const count = z.int().min(1)
-export const days = z.number().min(0)
-export const domain = z
+export const portNumber = z.int().min(0).max(65_535)
+export const positiveInteger = z.int().min(1)
+export const dayCount = z.number().min(0)
+export const dnsName = z
   .string()
   .toLowerCase()
   .max(253)
   .regex(/^(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/, 'must be a domain in its ASCII form (A-label)')
-export const text = z.string().min(1)
+export const nonEmptyText = z.string().min(1)
 
 /** The note of a type that `setting` made; undefined for a table of settings. */
-export function noteOf(type: z.ZodType): SettingNote | undefined {
+export function settingNoteOf(type: z.ZodType): SettingNote | undefined {
   return notes.get(type)
 }

@@ -4,17 +4,17 @@
  * See also: settings (the whole schema), service/notify/notifier.
  */
 import { z } from 'zod'
-import { readThreshold } from '../ledger/alert/alert-rules.ts'
-import { count, days, setting, text } from './setting.ts'
+import { parseThresholdChange } from '../ledger/alert/alert-rules.ts'
+import { positiveInteger, dayCount, setting, nonEmptyText } from './setting.ts'
 
-export const webhooks = z.strictObject({
+export const webhookSettings = z.strictObject({
   allowPrivate: setting(
     z.boolean().default(false),
     'Let webhooks reach private, loopback and link-local addresses',
     'whoever may add an endpoint could otherwise talk to your inner network',
   ),
   allowHosts: setting(
-    z.array(text).default([]),
+    z.array(nonEmptyText).default([]),
     'Hosts that webhooks may reach though they are private (names or addresses, as in the URL)',
     'none: name the one receiver of your own network instead of opening all of it',
   ),
@@ -24,7 +24,7 @@ export const webhooks = z.strictObject({
     'an outage then loses nothing; complaints and unsubscribes go first',
   ),
   recordDays: setting(
-    days.default(7),
+    dayCount.default(7),
     'Days that what was sent to an endpoint and what it answered can be looked up and sent again; 0: nothing is written down',
     'longer than the standard ladder and a weekend; each event costs a row',
   ),
@@ -35,14 +35,14 @@ export const webhooks = z.strictObject({
   ),
 })
 
-export const route = z.strictObject({
+export const forwardSettings = z.strictObject({
   domains: setting(
-    z.array(text).default([]),
+    z.array(nonEmptyText).default([]),
     'Domains whose mail is an account’s own, as domain or domain=apiUser, given at the start; their MX points here',
     'none: an operator gives domains to accounts (bounced route add)',
   ),
   linkHours: setting(
-    count.default(72),
+    positiveInteger.default(72),
     'Hours that the link to a routed mail’s raw text is good; each attempt carries a new one',
     'a receiver that keeps its events over a weekend still fetches',
   ),
@@ -53,14 +53,16 @@ export const route = z.strictObject({
   ),
 })
 
-export const alerts = z.strictObject({
+export const alertSettings = z.strictObject({
   rules: setting(
-    z.array(text.refine((rule) => readThreshold(rule) !== null, 'must be alert=raise/clear/minimum or alert=off')).default([]),
+    z
+      .array(nonEmptyText.refine((rule) => parseThresholdChange(rule) !== null, 'must be alert=raise/clear/minimum or alert=off'))
+      .default([]),
     'Thresholds that differ from the table, like bounce-rate=0.08/0.04/500 or complaint-rate=off; an account may change its own',
     'none: the table’s, which bounced alerts rules prints',
   ),
   account: setting(
-    text.optional(),
+    nonEmptyText.optional(),
     'apiUser of the account whose webhooks hear of the installation’s alerts; "none": nobody’s',
     'the first account: it is the operator’s own, or the only one',
   ),

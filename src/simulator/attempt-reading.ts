@@ -10,65 +10,65 @@ import { classify } from '../classify/classify.ts'
 import { REASONS } from '../classify/reasons.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import type { Verdict } from '../classify/verdict.ts'
-import type { Heard } from '../ledger/decide/attempt.ts'
-import { parseReply, type Reply } from '../mail/smtp/reply.ts'
+import type { ObservedAttempt } from '../ledger/decide/attempt.ts'
+import { parseReply, type SmtpReply } from '../mail/smtp/reply.ts'
 import type { RecipientReport, Report } from '../mail/report.ts'
-import type { Answer, Dispatch } from '../queue/message.ts'
-import type { Met } from './provider-model.ts'
+import type { AttemptResult, Dispatch } from '../queue/message.ts'
+import type { ProviderResponse } from './provider-model.ts'
 
 /** Where an answer came from. */
-export type Origin = { readonly mx: string; readonly domain: string }
+export type ReplyOrigin = { readonly mx: string; readonly domain: string }
 
-export type Reader = (text: string, from: Origin) => { readonly reply: Reply; readonly verdict: Verdict }
+export type ReplyReader = (text: string, origin: ReplyOrigin) => { readonly reply: SmtpReply; readonly verdict: Verdict }
 
 /** So many readings are kept: providers say few different things, but for the ids in them. */
-const MAX_KEPT = 500
+const MAX_CACHED = 500
 
 /** A reader of replies by a table of rules, which remembers what it has just read. */
-export function createReader(rules: RuleTable): Reader {
-  const kept = new Map<string, ReturnType<Reader>>()
+export function createReplyReader(rules: RuleTable): ReplyReader {
+  const cache = new Map<string, ReturnType<ReplyReader>>()
   return (text, { mx, domain }) => {
     const key = `${mx} ${domain} ${text}`
-    const known = kept.get(key)
-    if (known !== undefined) return known
+    const cached = cache.get(key)
+    if (cached !== undefined) return cached
     const reply = parseReply(text)
-    const clues = [{ source: 'delivery-mx', value: mx } as const, { source: 'recipient-domain', value: domain } as const]
-    const verdict = classify(rules, { reply, reportStatus: null, action: 'failed', text: reply.text, clues })
-    if (kept.size >= MAX_KEPT) kept.clear()
-    kept.set(key, { reply, verdict })
+    const references = [{ source: 'delivery-mx', value: mx } as const, { source: 'recipient-domain', value: domain } as const]
+    const verdict = classify(rules, { reply, reportStatus: null, action: 'failed', text: reply.text, hints: references })
+    if (cache.size >= MAX_CACHED) cache.clear()
+    cache.set(key, { reply, verdict })
     return { reply, verdict }
   }
 }
 
 /** The zones in which providers count, by the name that verdicts give them. */
-export const zonesOf = (rules: RuleTable): ReadonlyMap<string, string> =>
+export const timeZonesOf = (rules: RuleTable): ReadonlyMap<string, string> =>
   new Map(rules.files.flatMap((file) => (file.zone === undefined ? [] : [[file.provider, file.zone] as const])))
 
 /** What was heard, for the ledger, with its verdict (null for a 2xx), and the same for the queue. */
-export type Said = { readonly heard: Heard; readonly verdict: Verdict | null; readonly answer: Answer }
+export type SimulatedReading = { readonly attempt: ObservedAttempt; readonly verdict: Verdict | null; readonly result: AttemptResult }
 
 /** Reads what an attempt met with. */
-export function readAnswer(
-  read: Reader,
+export function readAttempt(
+  readReply: ReplyReader,
   zones: ReadonlyMap<string, string>,
-  given: { readonly met: Met; readonly dispatch: Dispatch; readonly mx: string },
-): Said {
-  const { met, dispatch, mx } = given
-  const from = { mx, domain: dispatch.domain }
+  input: { readonly met: ProviderResponse; readonly dispatch: Dispatch; readonly mx: string },
+): SimulatedReading {
+  const { met: response, dispatch, mx } = input
+  const origin = { mx, domain: dispatch.domain }
   const base = { n: dispatch.attempt, mx, egressIp: dispatch.egressIp, site: dispatch.site, final: null, source: 'queue' } as const
-  if (met.error !== null) return unreached(read, from, { base, error: met.error })
-  const { reply, verdict } = read(met.text ?? '', from)
-  const heard = { ...base, code: reply.code, status: reply.status, text: reply.text, error: null }
-  if (reply.code !== null && reply.code < 300) return { heard, verdict: null, answer: { kind: 'accepted' } }
+  if (response.error !== null) return readUnreachable(readReply, origin, { base, error: response.error })
+  const { reply, verdict } = readReply(response.text ?? '', origin)
+  const attempt = { ...base, code: reply.code, status: reply.status, text: reply.text, error: null }
+  if (reply.code !== null && reply.code < 300) return { attempt, verdict: null, result: { kind: 'accepted' } }
   return {
-    heard,
+    attempt,
     verdict,
-    answer: {
+    result: {
       kind: 'refused',
       code: reply.code,
       text: reply.text,
       reason: verdict.reason,
-      pause: verdict.pause,
+      pause: verdict.backoffClass,
       deferral: verdict.deferral,
       statedDelayMs: null,
       zone: zones.get(verdict.evidence.provider ?? '') ?? null,
@@ -77,41 +77,45 @@ export function readAnswer(
 }
 
 /** What is written down where no answer came. */
-const ERRORS = {
+const ERROR_TEXTS = {
   connect: 'connect ECONNREFUSED',
   timeout: 'connect ETIMEDOUT',
   dns: 'getaddrinfo EAI_AGAIN',
   dropped: 'connection closed unexpectedly',
 } as const
 
-type Base = Pick<Heard, 'n' | 'mx' | 'egressIp' | 'site' | 'final' | 'source'>
+type AttemptBase = Pick<ObservedAttempt, 'n' | 'mx' | 'egressIp' | 'site' | 'final' | 'source'>
 
-function unreached(read: Reader, from: Origin, { base, error }: { readonly base: Base; readonly error: NonNullable<Met['error']> }): Said {
-  const text = ERRORS[error]
-  const verdict = unreachedVerdict(read, from, error)
+function readUnreachable(
+  readReply: ReplyReader,
+  origin: ReplyOrigin,
+  { base, error }: { readonly base: AttemptBase; readonly error: NonNullable<ProviderResponse['error']> },
+): SimulatedReading {
+  const text = ERROR_TEXTS[error]
+  const verdict = unreachableVerdict(readReply, origin, error)
   const how = error === 'timeout' ? 'connect' : error
-  return { heard: { ...base, code: null, status: null, text, error }, verdict, answer: { kind: 'unreachable', how, text } }
+  return { attempt: { ...base, code: null, status: null, text, error }, verdict, result: { kind: 'unreachable', how, text } }
 }
 
 /** What it means that no answer came. */
-export function unreachedVerdict(read: Reader, from: Origin, error: keyof typeof ERRORS): Verdict {
+export function unreachableVerdict(readReply: ReplyReader, origin: ReplyOrigin, error: keyof typeof ERROR_TEXTS): Verdict {
   const { fault, temporary } = REASONS.unreachable
   return {
-    ...read(ERRORS[error], from).verdict,
+    ...readReply(ERROR_TEXTS[error], origin).verdict,
     reason: 'unreachable',
     fault,
     permanence: 'temporary',
     subStatus: temporary,
     deferral: true,
     rule: `dialogue-${error}`,
-    pause: 'network',
+    backoffClass: 'network',
   }
 }
 
 /** A report about one recipient, as `mail/report` reads one. */
-export function ndrOf(
+export function createNdrReport(
   recipient: string,
-  { text, from, mx }: { readonly text: string; readonly from: string; readonly mx: string },
+  { text, from: origin, mx }: { readonly text: string; readonly from: string; readonly mx: string },
 ): Report {
   const reply = parseReply(text)
   const group: RecipientReport = {
@@ -120,19 +124,19 @@ export function ndrOf(
     action: 'failed',
     status: reply.status,
     reply,
-    replyFrom: 'diagnostic',
+    replySource: 'diagnostic',
     remoteMta: mx,
     text: reply.text,
     lastAttemptAt: null,
     willRetryUntil: null,
   }
-  return { ...BLANK, kind: 'bounce', recipients: [group], from, subject: 'Undelivered Mail Returned to Sender' }
+  return { ...EMPTY_REPORT, kind: 'bounce', recipients: [group], from: origin, subject: 'Undelivered Mail Returned to Sender' }
 }
 
 /** A complaint in ARF, as `mail/report` reads one. */
-export function arfOf(recipient: string, { from, ip }: { readonly from: string; readonly ip: string }): Report {
+export function createComplaintReport(recipient: string, { from: origin, ip }: { readonly from: string; readonly ip: string }): Report {
   const complaint = {
-    dress: 'arf',
+    format: 'arf',
     feedbackType: 'abuse',
     userAgent: null,
     version: '1',
@@ -144,15 +148,15 @@ export function arfOf(recipient: string, { from, ip }: { readonly from: string; 
     reportedDomains: [],
     fields: {},
   } as const
-  return { ...BLANK, kind: 'complaint', complaint, from, subject: 'Complaint about a mail' }
+  return { ...EMPTY_REPORT, kind: 'complaint', complaint, from: origin, subject: 'Complaint about a mail' }
 }
 
-const BLANK: Report = {
+const EMPTY_REPORT: Report = {
   kind: 'other',
   format: 'simulation',
   recipients: [],
   complaint: null,
-  returned: null,
+  originalMessage: null,
   envelopeId: null,
   reportingMta: null,
   headers: {},
@@ -160,7 +164,7 @@ const BLANK: Report = {
   to: [],
   subject: null,
   messageId: null,
-  at: null,
+  sentAt: null,
   text: '',
-  oddities: [],
+  defects: [],
 }

@@ -7,29 +7,29 @@
  * Pure. See also: simulator/scenario.
  */
 import type { Mailboxes, ProviderFile } from './provider-file.ts'
-import { roll, SALTS } from '../queue/schedule/seeded-random.ts'
+import { seededRandom, RANDOM_SALTS } from '../queue/schedule/seeded-random.ts'
 import type { CampaignRow, Scenario } from './scenario.ts'
 
 const HOUR_MS = 3_600_000
 
 /** One mail before it is sent. */
-export type Draft = {
+export type CampaignMessage = {
   readonly account: number
   /** Its place on the list: what its mailbox is like hangs on it. */
-  readonly person: number
+  readonly recipientNumber: number
   readonly provider: string
   readonly domain: string
   readonly recipient: string
   readonly mailboxes: Mailboxes
 }
 
-type Share = { readonly upTo: number; readonly file: ProviderFile; readonly mailboxes: Mailboxes }
+type ProviderShare = { readonly upTo: number; readonly file: ProviderFile; readonly mailboxes: Mailboxes }
 
 export type Campaign = {
   readonly size: number
   /** When the n-th mail is handed over. */
-  readonly atOf: (n: number) => number
-  readonly draft: (n: number) => Draft
+  readonly submitAt: (n: number) => number
+  readonly messageAt: (n: number) => CampaignMessage
 }
 
 /** The campaigns of a scenario that starts at `start`. */
@@ -43,30 +43,35 @@ const listOf = (row: CampaignRow, n: number): string => row.list ?? `#${n}`
 /** Lists are this far apart in the numbering of people. */
 const LIST_SIZE = 5_000_000
 
-type Ground = { readonly files: ReadonlyMap<string, ProviderFile>; readonly start: number; readonly seed: number; readonly list: number }
+type CampaignContext = {
+  readonly files: ReadonlyMap<string, ProviderFile>
+  readonly start: number
+  readonly seed: number
+  readonly list: number
+}
 
-function planCampaign(row: CampaignRow, { files, start, seed, list }: Ground): Campaign {
+function planCampaign(row: CampaignRow, { files, start, seed, list }: CampaignContext): Campaign {
   const shares = sharesOf(row, files)
   const first = start + row.at_hours * HOUR_MS
   const step = (row.over_minutes * 60_000) / row.mails
-  const draft = (n: number): Draft => {
-    const person = list * LIST_SIZE + n
-    const share = shareAt(shares, roll(seed, person, SALTS.recipient))
+  const messageAt = (n: number): CampaignMessage => {
+    const recipientNumber = list * LIST_SIZE + n
+    const share = shareAt(shares, seededRandom(seed, recipientNumber, RANDOM_SALTS.recipient))
     const { domains } = share.file
-    const domain = domains[Math.floor(roll(seed, person, SALTS.submit) * domains.length)] ?? ''
+    const domain = domains[Math.floor(seededRandom(seed, recipientNumber, RANDOM_SALTS.submit) * domains.length)] ?? ''
     return {
       account: row.account,
-      person,
+      recipientNumber,
       provider: share.file.name,
       domain,
-      recipient: `person${person}@${domain}`,
+      recipient: `person${recipientNumber}@${domain}`,
       mailboxes: share.mailboxes,
     }
   }
-  return { size: row.mails, atOf: (n) => Math.floor(first + n * step), draft }
+  return { size: row.mails, submitAt: (n) => Math.floor(first + n * step), messageAt }
 }
 
-function sharesOf(row: CampaignRow, files: ReadonlyMap<string, ProviderFile>): readonly Share[] {
+function sharesOf(row: CampaignRow, files: ReadonlyMap<string, ProviderFile>): readonly ProviderShare[] {
   const entries = Object.entries(row.to).flatMap(([name, weight]) => {
     const file = files.get(name)
     return file === undefined ? [] : [{ file, weight }]
@@ -80,17 +85,17 @@ function sharesOf(row: CampaignRow, files: ReadonlyMap<string, ProviderFile>): r
 }
 
 /** A campaign says what is special about its list; the provider's file says the rest. */
-function mailboxesOf({ mailboxes }: ProviderFile, { mailboxes: own }: CampaignRow): Mailboxes {
+function mailboxesOf({ mailboxes }: ProviderFile, { mailboxes: overrides }: CampaignRow): Mailboxes {
   return {
-    unknown: own.unknown ?? mailboxes.unknown,
-    disabled: own.disabled ?? mailboxes.disabled,
-    full: own.full ?? mailboxes.full,
-    content: own.content ?? mailboxes.content,
-    busy: own.busy ?? mailboxes.busy,
+    unknown: overrides.unknown ?? mailboxes.unknown,
+    disabled: overrides.disabled ?? mailboxes.disabled,
+    full: overrides.full ?? mailboxes.full,
+    content: overrides.content ?? mailboxes.content,
+    busy: overrides.busy ?? mailboxes.busy,
   }
 }
 
-function shareAt(shares: readonly Share[], unit: number): Share {
+function shareAt(shares: readonly ProviderShare[], unit: number): ProviderShare {
   const found = shares.find(({ upTo }) => unit < upTo) ?? shares[shares.length - 1]
   if (found === undefined) throw new RangeError('a campaign without providers')
   return found

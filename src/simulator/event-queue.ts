@@ -3,23 +3,23 @@
  *
  * Mutable, owned by one simulation. See also: queue/schedule/timer-heap (the heap), simulator/run-state, simulator/simulate.
  */
-import { setTimer, takeTimer, type Timed } from '../queue/schedule/timer-heap.ts'
+import { pushTimer, popTimer, type HeapEntry } from '../queue/schedule/timer-heap.ts'
 
-export type Agenda<T> = {
-  readonly put: (at: number, what: T) => void
+export type EventQueue<T> = {
+  readonly schedule: (at: number, what: T) => void
   /** The soonest; null: nothing is left. */
-  readonly take: () => { readonly at: number; readonly what: T } | null
+  readonly pop: () => { readonly at: number; readonly what: T } | null
   /** When the soonest will be; null: nothing is left. */
-  readonly soonest: () => number | null
+  readonly nextAt: () => number | null
 }
 
 /** An empty agenda. */
-export function createAgenda<T>(): Agenda<T> {
-  const heap: (Timed & { readonly what: T })[] = []
+export function createEventQueue<T>(): EventQueue<T> {
+  const heap: (HeapEntry & { readonly what: T })[] = []
   let n = 0
   return {
-    put: (at, what) => setTimer(heap, { at, n: (n += 1), what }),
-    take: () => takeTimer(heap) ?? null,
-    soonest: () => heap[0]?.at ?? null,
+    schedule: (at, what) => pushTimer(heap, { at, n: (n += 1), what }),
+    pop: () => popTimer(heap) ?? null,
+    nextAt: () => heap[0]?.at ?? null,
   }
 }

@@ -5,7 +5,7 @@
  */
 
 /** Two units at most: `2 d 4 h`, `3 h 5 min`, `12 min`, `7 s`. */
-export function sayDuration(seconds: number): string {
+export function formatDuration(seconds: number): string {
   const whole = Math.round(seconds)
   if (whole < 60) return `${whole} s`
   const minutes = Math.round(whole / 60)

@@ -7,51 +7,52 @@
  * Mutable, owned by one simulation; exact for the same calls. See also: ledger/decide/request, ledger/decide/attempt, ledger/decide/report, simulator/simulate.
  */
 import type { Verdict } from '../classify/verdict.ts'
-import type { KnownAddress } from '../correlate/address-hash.ts'
-import { dayOf, formatDeliveryId } from '../correlate/delivery-id.ts'
+import type { HashedAddress } from '../correlate/address-hash.ts'
+import { dayNumberOf, formatDeliveryId } from '../correlate/delivery-id.ts'
 import { decideReport } from '../ledger/decide/report.ts'
-import { decideAttempt, decideGiveUp, type Heard } from '../ledger/decide/attempt.ts'
+import { decideAttempt, decideGiveUp, type ObservedAttempt } from '../ledger/decide/attempt.ts'
 import { decideRequest } from '../ledger/decide/request.ts'
-import { summarise } from '../ledger/decide/effect.ts'
+import { summariseVerdict } from '../ledger/decide/effect.ts'
 import type { Fact, VerdictSummary } from '../ledger/facts/fact.ts'
 import { applyFacts } from '../ledger/project/fold.ts'
-import type { Moment } from '../ledger/facts/new-fact.ts'
-import { type AccountSettings, DEFAULT_SETTINGS } from '../ledger/account-settings.ts'
-import { addressKey, type DeliveryRow, emptyWorld, type World } from '../ledger/project/state.ts'
+import type { FactMoment } from '../ledger/facts/new-fact.ts'
+import { type AccountSettings, DEFAULT_ACCOUNT_SETTINGS } from '../ledger/account-settings.ts'
+import { addressKey, type DeliveryRow, createLedgerState, type LedgerState } from '../ledger/project/state.ts'
 import type { Report } from '../mail/report.ts'
 
-export type Books = {
-  readonly world: World
+export type MemoryLedger = {
+  readonly state: LedgerState
   readonly settings: AccountSettings
-  readonly sender: string
+  readonly senderDomain: string
   /** What the counters of the ledger add up to (see settle). */
   readonly totals: Map<string, number>
   /** The last verdict of a mail that still waits. */
   readonly verdicts: Map<string, VerdictSummary>
-  facts: number
-  unsaved: number
+  factCount: number
+  unflushed: number
 }
 
 /** Empty books. Giving up is the queue's decision here: the ledger's own limit of days must not stand in its way. */
-export function openBooks(sender: string): Books {
-  const settings = { ...DEFAULT_SETTINGS, giveUpAfterDays: Number.EPSILON }
-  return { world: emptyWorld(), settings, sender, totals: new Map(), verdicts: new Map(), facts: 0, unsaved: 0 }
+export function createMemoryLedger(sender: string): MemoryLedger {
+  const settings = { ...DEFAULT_ACCOUNT_SETTINGS, giveUpAfterDays: Number.EPSILON }
+  return { state: createLedgerState(), settings, senderDomain: sender, totals: new Map(), verdicts: new Map(), factCount: 0, unflushed: 0 }
 }
 
 /** The id of the n-th mail of a simulation. */
-export const mailIdOf = (at: number, account: number, n: number): string => formatDeliveryId({ day: dayOf(at), account, sequence: n }) ?? ''
+export const messageIdOf = (at: number, account: number, n: number): string =>
+  formatDeliveryId({ day: dayNumberOf(at), account, sequence: n }) ?? ''
 
-export type NewMail = {
+export type NewSimulatedMessage = {
   readonly id: string
   readonly account: number
   readonly at: number
-  readonly address: KnownAddress
+  readonly address: HashedAddress
   readonly site: string
 }
 
 /** Registers a mail. False: one of our own lists answered, and it is not sent. */
-export function register(books: Books, { id, account, at, address, site }: NewMail): boolean {
-  const { world, settings } = books
+export function registerMessage(ledger: MemoryLedger, { id, account, at, address, site }: NewSimulatedMessage): boolean {
+  const { state, settings } = ledger
   const request = {
     emailId: `${id}x0$${address.address}`,
     messageId: `${id}x`,
@@ -63,98 +64,106 @@ export function register(books: Books, { id, account, at, address, site }: NewMa
     label: null,
     emailType: 'batch',
     broadcast: null,
-    from: `news@${books.sender}`,
+    from: `news@${ledger.senderDomain}`,
     subject: 'News',
     headers: {},
-    messageIdHeader: `${id}@${books.sender}`,
+    messageIdHeader: `${id}@${ledger.senderDomain}`,
     requestIp: null,
     requestedAt: at,
   } as const
-  const about = { world, account, deliveryId: id, request, address, isSelected: true, isQueued: true, settings }
-  keep(books, decideRequest({ ...about, moment: momentOf(books, at) }))
-  return rowOf(books, id)?.status === 18
+  const subject = { ledger: state, account, deliveryId: id, request, address, isSelected: true, isQueued: true, settings }
+  applyAndFlush(ledger, decideRequest({ ...subject, moment: createMoment(ledger, at) }))
+  return deliveryOf(ledger, id)?.status === 18
 }
 
 /** Books one attempt. `heard.final` is the queue's word. */
-export function bookAttempt(books: Books, id: string, { heard, verdict, at }: { heard: Heard; verdict: Verdict | null; at: number }): void {
-  const { world, settings } = books
-  const delivery = rowOf(books, id)
+export function recordAttempt(
+  ledger: MemoryLedger,
+  id: string,
+  { heard, verdict, at }: { heard: ObservedAttempt; verdict: Verdict | null; at: number },
+): void {
+  const { state, settings } = ledger
+  const delivery = deliveryOf(ledger, id)
   if (delivery === null) return
-  keep(books, decideAttempt({ world, delivery, heard, verdict, settings, moment: momentOf(books, at) }))
-  if (verdict !== null) books.verdicts.set(id, summarise(verdict))
+  applyAndFlush(ledger, decideAttempt({ ledger: state, delivery, attempt: heard, verdict, settings, moment: createMoment(ledger, at) }))
+  if (verdict !== null) ledger.verdicts.set(id, summariseVerdict(verdict))
 }
 
 /** The queue gave a mail up. `held`: for one that was never answered, what the key that held it had been told. */
-export function bookGiveUp(books: Books, id: string, { held, at }: { readonly held: Verdict | null; readonly at: number }): void {
-  const delivery = rowOf(books, id)
-  const verdict = books.verdicts.get(id) ?? (held === null ? undefined : summarise(held))
+export function recordExpiry(
+  ledger: MemoryLedger,
+  id: string,
+  { held: blockedVerdict, at }: { readonly held: Verdict | null; readonly at: number },
+): void {
+  const delivery = deliveryOf(ledger, id)
+  const verdict = ledger.verdicts.get(id) ?? (blockedVerdict === null ? undefined : summariseVerdict(blockedVerdict))
   if (delivery === null) return
   const last = verdict === undefined ? null : { verdict }
-  keep(books, decideGiveUp({ delivery, last, settings: books.settings, moment: momentOf(books, at) }))
+  applyAndFlush(ledger, decideGiveUp({ delivery, lastAttempt: last, settings: ledger.settings, moment: createMoment(ledger, at) }))
 }
 
 /** Books what came back: `verdict` null for a complaint. */
-export function bookReport(
-  books: Books,
+export function recordReport(
+  ledger: MemoryLedger,
   id: string,
   { report, verdict, at }: { report: Report; verdict: Verdict | null; at: number },
 ): void {
-  const { world, settings } = books
-  const delivery = rowOf(books, id)
+  const { state, settings } = ledger
+  const delivery = deliveryOf(ledger, id)
   if (delivery === null) return
   const match = { account: delivery.account, deliveryId: id, delivery, stub: false, via: 'rcpt', proof: 'signed', problem: null } as const
   const from = report.from?.slice(report.from.indexOf('@') + 1) ?? ''
   const facts = decideReport({
-    world,
+    ledger: state,
     report,
     verdicts: verdict === null ? [] : [verdict],
     sites: verdict === null ? [] : [delivery.site],
     match,
     digest: `${id}/${report.kind}`,
-    isForPeople: false,
+    isForHumans: false,
     reporter: from,
     settings,
-    moment: momentOf(books, at),
+    moment: createMoment(ledger, at),
   })
-  keep(books, facts)
+  applyAndFlush(ledger, facts)
 }
 
 /** The row as it stands; null: it was forgotten, or never was. */
-export const rowOf = (books: Books, id: string): DeliveryRow | null => books.world.deliveries.get(id) ?? null
+export const deliveryOf = (ledger: MemoryLedger, id: string): DeliveryRow | null => ledger.state.deliveries.get(id) ?? null
 
 /** Lets go of a mail to which nothing can happen any more. */
-export function forget({ world, verdicts }: Books, id: string): void {
-  const row = world.deliveries.get(id)
+export function forgetMessage({ state, verdicts }: MemoryLedger, id: string): void {
+  const row = state.deliveries.get(id)
   verdicts.delete(id)
-  world.deliveries.delete(id)
-  if (row !== undefined && row.addressHash !== null) world.history.delete(addressKey(row.account, row.addressHash))
+  state.deliveries.delete(id)
+  if (row !== undefined && row.addressHash !== null) state.addressHistory.delete(addressKey(row.account, row.addressHash))
 }
 
 /** Applies facts. */
-function keep(books: Books, facts: readonly Fact[]): void {
-  books.facts += applyFacts(books.world, facts)
-  books.unsaved += 1
-  if (books.unsaved >= BATCH) settle(books)
+function applyAndFlush(ledger: MemoryLedger, facts: readonly Fact[]): void {
+  ledger.factCount += applyFacts(ledger.state, facts)
+  ledger.unflushed += 1
+  if (ledger.unflushed >= FLUSH_BATCH) flushChanges(ledger)
 }
 
 /** As many decisions as a store would take in one transaction: emptying sets costs more than filling them. */
-const BATCH = 500
+const FLUSH_BATCH = 500
 
 /**
  * Takes what a store would write, and lets go of what a batch has seen: a simulation makes no fact twice. To be called before `totals` are
  * read.
  */
-export function settle(books: Books): void {
-  const { world, totals } = books
-  for (const { metric, n } of world.dirty.counters.values()) totals.set(metric, (totals.get(metric) ?? 0) + n)
-  world.fresh.length = 0
-  world.seen.clear()
-  for (const dirty of Object.values(world.dirty)) dirty.clear()
-  books.unsaved = 0
+export function flushChanges(ledger: MemoryLedger): void {
+  const { state, totals } = ledger
+  for (const { metric, n } of state.dirty.counters.values()) totals.set(metric, (totals.get(metric) ?? 0) + n)
+  state.newFacts.length = 0
+  state.seenKeys.clear()
+  for (const dirty of Object.values(state.dirty)) dirty.clear()
+  ledger.unflushed = 0
 }
 
 /** Ids rise with every fact that is made: facts of one moment keep their order. */
-function momentOf(books: Books, at: number): Moment {
-  let made = books.facts * 8
-  return { at, receivedAt: at, ids: { next: () => `00000000-0000-7000-8000-${(made += 1).toString(16).padStart(12, '0')}` } }
+function createMoment(ledger: MemoryLedger, at: number): FactMoment {
+  let count = ledger.factCount * 8
+  return { at, receivedAt: at, ids: { next: () => `00000000-0000-7000-8000-${(count += 1).toString(16).padStart(12, '0')}` } }
 }

@@ -7,16 +7,16 @@
  * Mutable, owned by one simulation. See also: simulator/simulate, simulator/report (what is made of it).
  */
 import type { DeliveryRow } from '../ledger/project/state.ts'
-import type { QueueEvent, Transition } from '../queue/message.ts'
-import type { No } from './provider-model.ts'
+import type { QueueEvent, BackoffTransition } from '../queue/message.ts'
+import type { RefusalKind } from './provider-model.ts'
 
 /** The grain of the plots. */
 export const STEP_MS = 600_000
 
 /** One step of one provider. */
-export type Step = { delivered: number; deferred: number; wasted: number; handed: number; ended: number }
+export type MetricsStep = { delivered: number; deferred: number; wasted: number; handed: number; ended: number }
 
-export type ProviderScore = {
+export type ProviderMetrics = {
   readonly name: string
   readonly title: string
   mails: number
@@ -26,19 +26,19 @@ export type ProviderScore = {
   readonly invalid: Map<string, number>
   readonly soft: Map<string, number>
   attempts: number
-  readonly wasted: Map<No, number>
+  readonly wasted: Map<RefusalKind, number>
   reports: number
   complaints: number
   /** How many 250s, and the sum of milliseconds from the queue's taking a mail to its 250. */
-  delays: number
-  delayMs: number
+  acceptedCount: number
+  totalDelayMs: number
   drainedAt: number
   endedAt: number
-  readonly steps: Map<number, Step>
+  readonly steps: Map<number, MetricsStep>
 }
 
 /** The pauses of one key. */
-export type PauseScore = {
+export type PauseMetrics = {
   readonly key: string
   readonly classes: Map<string, number>
   paused: number
@@ -48,23 +48,30 @@ export type PauseScore = {
   since: number | null
 }
 
-export type Score = {
+export type SimulationMetrics = {
   readonly start: number
-  readonly providers: Map<string, ProviderScore>
-  readonly pauses: Map<string, PauseScore>
+  readonly providers: Map<string, ProviderMetrics>
+  readonly pauses: Map<string, PauseMetrics>
   mails: number
   attempts: number
-  events: number
+  transitions: number
 }
 
 /** Nothing has happened. */
-export const openScore = (start: number): Score => ({ start, providers: new Map(), pauses: new Map(), mails: 0, attempts: 0, events: 0 })
+export const createMetrics = (start: number): SimulationMetrics => ({
+  start,
+  providers: new Map(),
+  pauses: new Map(),
+  mails: 0,
+  attempts: 0,
+  transitions: 0,
+})
 
 /** The score of a provider; made when it is first asked for. */
-export function providerScore(score: Score, name: string, title: string): ProviderScore {
-  const known = score.providers.get(name)
+export function getProviderMetrics(metrics: SimulationMetrics, name: string, title: string): ProviderMetrics {
+  const known = metrics.providers.get(name)
   if (known !== undefined) return known
-  const made: ProviderScore = {
+  const created: ProviderMetrics = {
     name,
     title,
     mails: 0,
@@ -76,51 +83,51 @@ export function providerScore(score: Score, name: string, title: string): Provid
     wasted: new Map(),
     reports: 0,
     complaints: 0,
-    delays: 0,
-    delayMs: 0,
-    drainedAt: score.start,
-    endedAt: score.start,
+    acceptedCount: 0,
+    totalDelayMs: 0,
+    drainedAt: metrics.start,
+    endedAt: metrics.start,
     steps: new Map(),
   }
-  score.providers.set(name, made)
-  return made
+  metrics.providers.set(name, created)
+  return created
 }
 
 /** The step of a provider in which a moment lies. */
-export function stepAt(score: Score, of: ProviderScore, at: number): Step {
-  const n = Math.floor((at - score.start) / STEP_MS)
-  const known = of.steps.get(n)
+export function metricsStepAt(metrics: SimulationMetrics, provider: ProviderMetrics, at: number): MetricsStep {
+  const n = Math.floor((at - metrics.start) / STEP_MS)
+  const known = provider.steps.get(n)
   if (known !== undefined) return known
-  const made = { delivered: 0, deferred: 0, wasted: 0, handed: 0, ended: 0 }
-  of.steps.set(n, made)
-  return made
+  const created = { delivered: 0, deferred: 0, wasted: 0, handed: 0, ended: 0 }
+  provider.steps.set(n, created)
+  return created
 }
 
-export const countUp = <K>(counts: Map<K, number>, key: K, n = 1): void => {
+export const increment = <K>(counts: Map<K, number>, key: K, n = 1): void => {
   counts.set(key, (counts.get(key) ?? 0) + n)
 }
 
 const STATUS_NAMES = { 1: 'delivered', 4: 'invalid', 5: 'soft', 18: 'waiting' } as const
 
 /** Counts a mail whose life is over, by its row. */
-export function countMail(of: ProviderScore, row: DeliveryRow): void {
+export function countMessage(provider: ProviderMetrics, row: DeliveryRow): void {
   const name = STATUS_NAMES[row.status]
-  of.statuses[name] += 1
+  provider.statuses[name] += 1
   const reason = row.reason ?? 'other'
-  if (name === 'invalid') countUp(of.invalid, reason)
-  if (name === 'soft') countUp(of.soft, reason)
+  if (name === 'invalid') increment(provider.invalid, reason)
+  if (name === 'soft') increment(provider.soft, reason)
 }
 
 /** Counts what moved. */
-export function countTransitions(score: Score, events: readonly QueueEvent[]): void {
-  for (const event of events) if ('key' in event && 'from' in event) countTransition(score, event)
+export function countTransitions(metrics: SimulationMetrics, events: readonly QueueEvent[]): void {
+  for (const event of events) if ('key' in event && 'from' in event) countTransition(metrics, event)
 }
 
-function countTransition(score: Score, { key, class: name, from, to, at }: Transition): void {
-  const known = score.pauses.get(key)
+function countTransition(metrics: SimulationMetrics, { key, class: name, from, to, at }: BackoffTransition): void {
+  const known = metrics.pauses.get(key)
   const pause = known ?? { key, classes: new Map<string, number>(), paused: 0, throttled: 0, probes: 0, pausedMs: 0, since: null }
-  if (known === undefined) score.pauses.set(key, pause)
-  score.events += 1
+  if (known === undefined) metrics.pauses.set(key, pause)
+  metrics.transitions += 1
   if (from === 'paused' && pause.since !== null) {
     pause.pausedMs += at - pause.since
     pause.since = null
@@ -128,11 +135,11 @@ function countTransition(score: Score, { key, class: name, from, to, at }: Trans
   if (to === 'paused' && from !== 'paused') {
     pause.paused += 1
     pause.since = at
-    countUp(pause.classes, name ?? 'none')
+    increment(pause.classes, name ?? 'none')
   }
   if (to === 'throttled') {
     pause.throttled += 1
-    countUp(pause.classes, name ?? 'none')
+    increment(pause.classes, name ?? 'none')
   }
   if (to === 'probing') pause.probes += 1
 }

@@ -20,18 +20,18 @@
 import * as z from 'zod'
 import { invalidFile, schemaProblems } from '../invalid-file.ts'
 import { type Reason, REASONS } from '../classify/reasons.ts'
-import { isZone } from '../queue/backoff/provider-day.ts'
+import { isTimeZone } from '../queue/backoff/provider-day.ts'
 
 const share = z.number().min(0).max(1)
 const minutes = z.number().min(0).max(100_000)
 const name = z.string().regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'is not lower-case kebab-case')
 const host = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'is no lower-case host name')
-const span = z
+const range = z
   .tuple([z.number().min(0), z.number().min(0)])
   .refine(([low, high]) => low <= high, 'runs backwards: put the smaller number first')
 
 /** How long it says no once it does. */
-const hold = {
+const holdFields = {
   holds_minutes: minutes.default(0),
   extends_seconds: z.number().min(0).max(3_600).default(0),
   holds_at_most_minutes: minutes.default(0),
@@ -45,7 +45,7 @@ const limit = z.strictObject({
   cold: share.default(1),
   warm_after: z.int().min(0).default(0),
   answer: name,
-  ...hold,
+  ...holdFields,
 })
 
 const answer = z.strictObject({
@@ -74,20 +74,20 @@ const schema = z.strictObject({
   title: z.string().min(1).max(80),
   mx: host,
   domains: z.array(host).min(1).max(50),
-  zone: z.string().refine(isZone, { error: (issue) => `"${String(issue.input)}" is no time zone` }),
+  zone: z.string().refine(isTimeZone, { error: (issue) => `"${String(issue.input)}" is no time zone` }),
   source: z.array(z.url()).min(1),
   /** It never answers: `connect` refuses, `timeout` swallows. */
   unreachable: z.enum(['connect', 'timeout', 'dns']).optional(),
-  pace: z.strictObject({ accept_ms: span, refuse_ms: span, drop: share }),
+  pace: z.strictObject({ accept_ms: range, refuse_ms: range, drop: share }),
   mailboxes: mailboxesSchema,
   connections: z.strictObject({ count: z.int().min(1), answer: name }).optional(),
   limit: z.array(limit).default([]),
   /** An address falls out of favour by what it sends to: shares of the mails of a day, from `floor` mails on. */
-  reputation: z.strictObject({ unknown: share, complaints: share, floor: z.int().min(1), answer: name, ...hold }).optional(),
+  reputation: z.strictObject({ unknown: share, complaints: share, floor: z.int().min(1), answer: name, ...holdFields }).optional(),
   greylist: z.strictObject({ minutes, hours: z.number().min(0), answer: name }).optional(),
   /** What it takes and sends back afterwards. */
-  late: z.strictObject({ share, minutes: span, answers: z.array(name).min(1), from: z.string() }).optional(),
-  complaints: z.strictObject({ share, hours: span, arf: z.boolean(), from: z.string().optional() }).optional(),
+  late: z.strictObject({ share, minutes: range, answers: z.array(name).min(1), from: z.string() }).optional(),
+  complaints: z.strictObject({ share, hours: range, arf: z.boolean(), from: z.string().optional() }).optional(),
   answer: z.record(name, answer),
 })
 
@@ -99,7 +99,7 @@ export type LimitRow = ProviderFile['limit'][number]
  * Reads one provider. `file` is for messages. Throws config_invalid, one line for each thing that is wrong, answers that are named and not
  * there among them.
  */
-export function readProvider(file: string, data: unknown): ProviderFile {
+export function readProviderFile(file: string, data: unknown): ProviderFile {
   const read = schema.safeParse(data)
   if (!read.success) throw invalidFile(file, schemaProblems(read.error))
   const missing = answersOf(read.data).filter((each) => !Object.hasOwn(read.data.answer, each))

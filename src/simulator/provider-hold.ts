@@ -10,32 +10,32 @@ const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
 /** It says no until `until`; `strikes` are how often it did so lately. */
-export type Hold = { since: number; until: number; strikes: number }
+export type ProviderHold = { since: number; until: number; strikes: number }
 
 /** A provider doubles its no for who comes back too early, so many times at most. */
-const MAX_STRIKES = 3
+const MAX_DOUBLINGS = 3
 /** After so long without a no it begins anew. */
-const STRIKES_LAST_MS = DAY_MS
+const STRIKE_RETENTION_MS = DAY_MS
 
 /** What a provider's file says of it. */
-export type HoldRow = Pick<LimitRow, 'holds_minutes' | 'extends_seconds' | 'holds_at_most_minutes'>
+export type HoldSettings = Pick<LimitRow, 'holds_minutes' | 'extends_seconds' | 'holds_at_most_minutes'>
 
 /** Whether it says no; if so, the knock is remembered. */
-export function knockAt(hold: Hold, at: number, row: HoldRow): boolean {
+export function extendHold(hold: ProviderHold, at: number, settings: HoldSettings): boolean {
   if (at >= hold.until) return false
-  const bound = Math.max(hold.until, hold.since + row.holds_at_most_minutes * MINUTE_MS)
-  hold.until = Math.min(bound, hold.until + row.extends_seconds * 1_000)
+  const latestEnd = Math.max(hold.until, hold.since + settings.holds_at_most_minutes * MINUTE_MS)
+  hold.until = Math.min(latestEnd, hold.until + settings.extends_seconds * 1_000)
   return true
 }
 
 /** It begins to say no. */
-export function beginHold(hold: Hold, at: number, row: HoldRow): void {
-  if (at - hold.until > STRIKES_LAST_MS) hold.strikes = 0
-  const length = Math.min(row.holds_minutes * 2 ** hold.strikes, Math.max(row.holds_minutes, row.holds_at_most_minutes))
+export function startHold(hold: ProviderHold, at: number, settings: HoldSettings): void {
+  if (at - hold.until > STRIKE_RETENTION_MS) hold.strikes = 0
+  const length = Math.min(settings.holds_minutes * 2 ** hold.strikes, Math.max(settings.holds_minutes, settings.holds_at_most_minutes))
   hold.since = at
   hold.until = at + length * MINUTE_MS
-  hold.strikes = Math.min(MAX_STRIKES, hold.strikes + 1)
+  hold.strikes = Math.min(MAX_DOUBLINGS, hold.strikes + 1)
 }
 
 /** It has never said no. */
-export const noHold = (): Hold => ({ since: 0, until: 0, strikes: 0 })
+export const createHold = (): ProviderHold => ({ since: 0, until: 0, strikes: 0 })

@@ -7,24 +7,24 @@
  *
  * Pure but for the Standing that one simulation owns; all chance is rolled for the mail (queue/schedule/seeded-random). See also: simulator/provider-file.
  */
-import { dayEnd } from '../queue/backoff/provider-day.ts'
-import { beginHold, type Hold, knockAt, noHold } from './provider-hold.ts'
+import { endOfProviderDay } from '../queue/backoff/provider-day.ts'
+import { startHold, type ProviderHold, extendHold, createHold } from './provider-hold.ts'
 import type { LimitRow, Mailboxes, ProviderFile } from './provider-file.ts'
-import { roll, rollBetween, SALTS } from '../queue/schedule/seeded-random.ts'
-import { createWindow, type Window } from './sliding-window.ts'
+import { seededRandom, logUniform, RANDOM_SALTS } from '../queue/schedule/seeded-random.ts'
+import { createSlidingWindow, type SlidingWindow } from './sliding-window.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 
 /** To whom the provider was saying no when the answer came: such an answer is wasted. */
-export type No = 'ip' | 'sender-domain' | 'quota' | 'connections' | 'listed' | 'down'
+export type RefusalKind = 'ip' | 'sender-domain' | 'quota' | 'connections' | 'listed' | 'down'
 
 /** One attempt at a provider. `person` is whose mailbox it is, `mail` the number of the mail; `recipient` and `id` fill the texts. */
-export type Knock = {
-  readonly person: number
-  readonly mail: number
-  readonly n: number
+export type SimulatedAttempt = {
+  readonly recipientNumber: number
+  readonly messageNumber: number
+  readonly attempt: number
   readonly at: number
   readonly firstAt: number
   readonly ip: string
@@ -38,213 +38,259 @@ export type Knock = {
 }
 
 /** What comes back afterwards: a report of failure, a complaint. */
-export type Late = { readonly after: number; readonly text: string }
+export type DelayedReport = { readonly after: number; readonly text: string }
 
-export type Met = {
+export type ProviderResponse = {
   /** Null: there was no answer, and `error` says why. */
   readonly text: string | null
   readonly error: 'connect' | 'timeout' | 'dns' | 'dropped' | null
   /** How long it took, in milliseconds. */
-  readonly took: number
+  readonly durationMs: number
   /** Null: it was not saying no. */
-  readonly refusal: No | null
-  readonly report: Late | null
+  readonly refusal: RefusalKind | null
+  readonly report: DelayedReport | null
   /** Milliseconds after; `heard` false: the provider knows and tells nobody. */
-  readonly complaint: { readonly after: number; readonly heard: boolean } | null
+  readonly complaint: { readonly after: number; readonly isReported: boolean } | null
 }
 
 /** What a scenario does to a provider. Times are epoch milliseconds. */
-export type Weather = {
+export type ProviderConditions = {
   readonly outages: readonly { readonly from: number; readonly to: number; readonly how: 'connect' | 'timeout' | 'dns' | 'busy' }[]
   readonly listings: readonly { readonly ip: string; readonly from: number; readonly to: number }[]
   /** Mails that the address has delivered here before the scenario begins. */
   readonly known: ReadonlyMap<string, number>
 }
 
-type Count = { readonly hour: Window; day: number; dayEnd: number; readonly hold: Hold }
-type Standing = { taken: number; readonly seen: Window; readonly unknown: Window; readonly complaints: Window; readonly hold: Hold }
+type LimitUsage = { readonly hour: SlidingWindow; day: number; dayEnd: number; readonly hold: ProviderHold }
+type IpReputation = {
+  taken: number
+  readonly seen: SlidingWindow
+  readonly unknown: SlidingWindow
+  readonly complaints: SlidingWindow
+  readonly hold: ProviderHold
+}
 
-export type Provider = {
+export type SimulatedProvider = {
   readonly file: ProviderFile
   readonly seed: number
-  readonly weather: Weather
-  readonly ips: Map<string, Standing>
+  readonly conditions: ProviderConditions
+  readonly reputations: Map<string, IpReputation>
   /** By limit, then by address or sender domain. */
-  readonly counts: ReadonlyMap<LimitRow, Map<string, Count>>
+  readonly limitUsage: ReadonlyMap<LimitRow, Map<string, LimitUsage>>
 }
 
 /** A provider that has met nobody. */
-export function createProvider(file: ProviderFile, seed: number, weather: Weather): Provider {
-  return { file, seed, weather, ips: new Map(), counts: new Map(file.limit.map((limit) => [limit, new Map<string, Count>()])) }
+export function createSimulatedProvider(file: ProviderFile, seed: number, conditions: ProviderConditions): SimulatedProvider {
+  return {
+    file,
+    seed,
+    conditions,
+    reputations: new Map(),
+    limitUsage: new Map(file.limit.map((limit) => [limit, new Map<string, LimitUsage>()])),
+  }
 }
 
 /** Answers one attempt and remembers it. */
-export function meet(provider: Provider, knock: Knock): Met {
+export function respondToAttempt(provider: SimulatedProvider, attempt: SimulatedAttempt): ProviderResponse {
   const { file } = provider
-  const down = downAt(provider, knock.at)
-  if (down !== null) return unreached(provider, knock, down)
-  if (roll(provider.seed, knock.mail, SALTS.drop + 100 * knock.n) < file.pace.drop)
-    return failed('dropped', pace(provider, knock, 'refuse'), null)
-  const refusal = refusalOf(provider, knock)
-  if (refusal !== null) return said(provider, knock, refusal.answer, refusal.kind)
-  const { fate, late } = fateOf(provider, knock)
-  const passed = passLimits(provider, knock, fate)
-  if (passed !== null) return said(provider, knock, passed, null)
-  if (isGrey(provider, knock)) return said(provider, knock, file.greylist?.answer ?? '', null)
-  if (fate !== 'fine') return said(provider, knock, fate, null)
-  return accepted(provider, knock, late)
+  const outage = outageAt(provider, attempt.at)
+  if (outage !== null) return unreachableResponse(provider, attempt, outage)
+  if (seededRandom(provider.seed, attempt.messageNumber, RANDOM_SALTS.drop + 100 * attempt.attempt) < file.pace.drop)
+    return failureResponse('dropped', latencyOf(provider, attempt, 'refuse'), null)
+  const refusal = activeRefusalOf(provider, attempt)
+  if (refusal !== null) return replyResponse(provider, attempt, refusal.answer, refusal.kind)
+  const { fate: outcome, late: lateAnswer } = outcomeOf(provider, attempt)
+  const limitAnswer = applyLimits(provider, attempt, outcome)
+  if (limitAnswer !== null) return replyResponse(provider, attempt, limitAnswer, null)
+  if (isGreylisted(provider, attempt)) return replyResponse(provider, attempt, file.greylist?.answer ?? '', null)
+  if (outcome !== 'fine') return replyResponse(provider, attempt, outcome, null)
+  return acceptedResponse(provider, attempt, lateAnswer)
 }
 
-function downAt({ file, weather }: Provider, at: number): Weather['outages'][number]['how'] | null {
+function outageAt({ file, conditions }: SimulatedProvider, at: number): ProviderConditions['outages'][number]['how'] | null {
   if (file.unreachable !== undefined) return file.unreachable
-  return weather.outages.find((each) => each.from <= at && at < each.to)?.how ?? null
+  return conditions.outages.find((each) => each.from <= at && at < each.to)?.how ?? null
 }
 
-function unreached(provider: Provider, knock: Knock, how: Weather['outages'][number]['how']): Met {
-  if (how === 'busy') return said(provider, knock, 'busy', 'down')
+function unreachableResponse(
+  provider: SimulatedProvider,
+  attempt: SimulatedAttempt,
+  how: ProviderConditions['outages'][number]['how'],
+): ProviderResponse {
+  if (how === 'busy') return replyResponse(provider, attempt, 'busy', 'down')
   // A refused connection is known at once; one that nobody answers is waited for.
-  return failed(how, how === 'timeout' ? 30_000 : pace(provider, knock, 'refuse'), 'down')
+  return failureResponse(how, how === 'timeout' ? 30_000 : latencyOf(provider, attempt, 'refuse'), 'down')
 }
 
-const failed = (error: NonNullable<Met['error']>, took: number, refusal: No | null): Met => ({
+const failureResponse = (
+  error: NonNullable<ProviderResponse['error']>,
+  durationMs: number,
+  refusal: RefusalKind | null,
+): ProviderResponse => ({
   text: null,
   error,
-  took,
+  durationMs,
   refusal,
   report: null,
   complaint: null,
 })
 
-function pace({ file, seed }: Provider, { mail, n }: Knock, which: 'accept' | 'refuse'): number {
-  return Math.round(rollBetween(roll(seed, mail, SALTS.pace + 100 * n), which === 'accept' ? file.pace.accept_ms : file.pace.refuse_ms))
+function latencyOf({ file, seed }: SimulatedProvider, { messageNumber, attempt: n }: SimulatedAttempt, which: 'accept' | 'refuse'): number {
+  return Math.round(
+    logUniform(
+      seededRandom(seed, messageNumber, RANDOM_SALTS.pace + 100 * n),
+      which === 'accept' ? file.pace.accept_ms : file.pace.refuse_ms,
+    ),
+  )
 }
 
-function said(provider: Provider, knock: Knock, answer: string, refusal: No | null): Met {
-  return { ...failed('dropped', pace(provider, knock, 'refuse'), refusal), error: null, text: wordsOf(provider, knock, answer) }
+function replyResponse(
+  provider: SimulatedProvider,
+  attempt: SimulatedAttempt,
+  answer: string,
+  refusal: RefusalKind | null,
+): ProviderResponse {
+  return {
+    ...failureResponse('dropped', latencyOf(provider, attempt, 'refuse'), refusal),
+    error: null,
+    text: replyTextOf(provider, attempt, answer),
+  }
 }
 
 /** The words of an answer, filled in. A report's words are made the same way. */
-export function wordsOf(
-  { file }: Provider,
-  knock: Pick<Knock, 'recipient' | 'domain' | 'senderDomain' | 'ip' | 'id'>,
+export function replyTextOf(
+  { file }: SimulatedProvider,
+  attempt: Pick<SimulatedAttempt, 'recipient' | 'domain' | 'senderDomain' | 'ip' | 'id'>,
   answer: string,
 ): string {
   const text = file.answer[answer]?.text ?? '451 4.3.0 Temporary failure'
   if (!text.includes('{')) return text
   return text
-    .replaceAll('{recipient}', knock.recipient)
-    .replaceAll('{domain}', knock.domain)
-    .replaceAll('{sender}', knock.senderDomain)
-    .replaceAll('{ip}', knock.ip)
-    .replaceAll('{id}', knock.id)
+    .replaceAll('{recipient}', attempt.recipient)
+    .replaceAll('{domain}', attempt.domain)
+    .replaceAll('{sender}', attempt.senderDomain)
+    .replaceAll('{ip}', attempt.ip)
+    .replaceAll('{id}', attempt.id)
 }
 
 /** The no that stands at this moment; knocking at it makes it longer. */
-function refusalOf(provider: Provider, knock: Knock): { readonly answer: string; readonly kind: No } | null {
-  const { file, weather } = provider
-  const { at, ip } = knock
-  if (weather.listings.some((each) => each.ip === ip && each.from <= at && at < each.to)) return { answer: 'listed', kind: 'listed' }
-  if (file.connections !== undefined && knock.connections > file.connections.count)
+function activeRefusalOf(
+  provider: SimulatedProvider,
+  attempt: SimulatedAttempt,
+): { readonly answer: string; readonly kind: RefusalKind } | null {
+  const { file, conditions } = provider
+  const { at, ip } = attempt
+  if (conditions.listings.some((each) => each.ip === ip && each.from <= at && at < each.to)) return { answer: 'listed', kind: 'listed' }
+  if (file.connections !== undefined && attempt.connections > file.connections.count)
     return { answer: file.connections.answer, kind: 'connections' }
   const { reputation } = file
-  if (reputation !== undefined && knockAt(standingOf(provider, ip).hold, at, reputation)) return { answer: reputation.answer, kind: 'ip' }
+  if (reputation !== undefined && extendHold(reputationOf(provider, ip).hold, at, reputation))
+    return { answer: reputation.answer, kind: 'ip' }
   for (const limit of file.limit) {
-    if (knockAt(countOf(provider, limit, knock).hold, at, limit))
+    if (extendHold(limitUsageOf(provider, limit, attempt).hold, at, limit))
       return { answer: limit.answer, kind: limit.window === 'day' ? 'quota' : limit.key }
   }
   return null
 }
 
-function standingOf(provider: Provider, ip: string): Standing {
-  const known = provider.ips.get(ip)
+function reputationOf(provider: SimulatedProvider, ip: string): IpReputation {
+  const known = provider.reputations.get(ip)
   if (known !== undefined) return known
-  const window = (): Window => createWindow(24, HOUR_MS)
-  const made = { taken: provider.weather.known.get(ip) ?? 0, seen: window(), unknown: window(), complaints: window(), hold: noHold() }
-  provider.ips.set(ip, made)
-  return made
+  const window = (): SlidingWindow => createSlidingWindow(24, HOUR_MS)
+  const created = {
+    taken: provider.conditions.known.get(ip) ?? 0,
+    seen: window(),
+    unknown: window(),
+    complaints: window(),
+    hold: createHold(),
+  }
+  provider.reputations.set(ip, created)
+  return created
 }
 
-function countOf(provider: Provider, limit: LimitRow, knock: Knock): Count {
-  const key = limit.key === 'ip' ? knock.ip : knock.senderDomain
-  const known = provider.counts.get(limit)?.get(key)
+function limitUsageOf(provider: SimulatedProvider, limit: LimitRow, attempt: SimulatedAttempt): LimitUsage {
+  const key = limit.key === 'ip' ? attempt.ip : attempt.senderDomain
+  const known = provider.limitUsage.get(limit)?.get(key)
   if (known !== undefined) return known
-  const made = { hour: createWindow(60, MINUTE_MS), day: 0, dayEnd: 0, hold: noHold() }
-  provider.counts.get(limit)?.set(key, made)
-  return made
+  const created = { hour: createSlidingWindow(60, MINUTE_MS), day: 0, dayEnd: 0, hold: createHold() }
+  provider.limitUsage.get(limit)?.set(key, created)
+  return created
 }
 
 /** What an address or a domain may send in the window of a limit: a stranger little, and more with every mail that was taken. */
-export function allowanceOf(limit: LimitRow, taken: number): number {
-  const warmth = limit.warm_after === 0 ? 1 : Math.min(1, taken / limit.warm_after)
-  return Math.max(1, Math.round(limit.count * (limit.cold + (1 - limit.cold) * warmth)))
+export function allowanceOf(limit: LimitRow, acceptedCount: number): number {
+  const warmUpShare = limit.warm_after === 0 ? 1 : Math.min(1, acceptedCount / limit.warm_after)
+  return Math.max(1, Math.round(limit.count * (limit.cold + (1 - limit.cold) * warmUpShare)))
 }
 
 /** Counts a mail that it looks at; the answer of the limit that this mail passes, null: none. */
-function passLimits(provider: Provider, knock: Knock, fate: string): string | null {
+function applyLimits(provider: SimulatedProvider, attempt: SimulatedAttempt, outcome: string): string | null {
   const { file } = provider
-  const { at } = knock
-  const standing = standingOf(provider, knock.ip)
+  const { at } = attempt
+  const reputationState = reputationOf(provider, attempt.ip)
   for (const limit of file.limit) {
-    const count = countOf(provider, limit, knock)
-    if (limit.window === 'day' && at >= count.dayEnd) {
-      count.day = 0
-      count.dayEnd = dayEnd(at, file.zone)
+    const usage = limitUsageOf(provider, limit, attempt)
+    if (limit.window === 'day' && at >= usage.dayEnd) {
+      usage.day = 0
+      usage.dayEnd = endOfProviderDay(at, file.zone)
     }
-    const used = limit.window === 'day' ? count.day : count.hour.sum(at)
-    if (used < allowanceOf(limit, limit.key === 'ip' ? standing.taken : 0)) continue
-    if (limit.window === 'day') count.hold.until = count.dayEnd
+    const used = limit.window === 'day' ? usage.day : usage.hour.sum(at)
+    if (used < allowanceOf(limit, limit.key === 'ip' ? reputationState.taken : 0)) continue
+    if (limit.window === 'day') usage.hold.until = usage.dayEnd
     else {
-      beginHold(count.hold, at, limit)
+      startHold(usage.hold, at, limit)
       // Its time is the punishment: afterwards it counts anew.
-      count.hour.fade(0)
+      usage.hour.scale(0)
     }
     return limit.answer
   }
   for (const limit of file.limit) {
-    const count = countOf(provider, limit, knock)
-    count.day += 1
-    count.hour.add(at)
+    const usage = limitUsageOf(provider, limit, attempt)
+    usage.day += 1
+    usage.hour.add(at)
   }
-  standing.seen.add(at)
-  if (fate === 'unknown') standing.unknown.add(at)
-  return judge(provider, standing, at)
+  reputationState.seen.add(at)
+  if (outcome === 'unknown') reputationState.unknown.add(at)
+  return judgeReputation(provider, reputationState, at)
 }
 
 /** Whether what it sends has ruined an address. */
-function judge({ file }: Provider, standing: Standing, at: number): string | null {
+function judgeReputation({ file }: SimulatedProvider, reputationState: IpReputation, at: number): string | null {
   const { reputation } = file
   if (reputation === undefined) return null
-  const seen = standing.seen.sum(at)
+  const seen = reputationState.seen.sum(at)
   if (seen < reputation.floor) return null
-  const isBad = standing.unknown.sum(at) > seen * reputation.unknown || standing.complaints.sum(at) > seen * reputation.complaints
+  const isBad =
+    reputationState.unknown.sum(at) > seen * reputation.unknown || reputationState.complaints.sum(at) > seen * reputation.complaints
   if (!isBad) return null
-  beginHold(standing.hold, at, reputation)
+  startHold(reputationState.hold, at, reputation)
   // The no is the punishment; what led to it is half forgiven with it, else nothing could ever be delivered again on that day.
-  for (const window of [standing.seen, standing.unknown, standing.complaints]) window.fade(0.5)
+  for (const window of [reputationState.seen, reputationState.unknown, reputationState.complaints]) window.scale(0.5)
   return reputation.answer
 }
 
 /** What becomes of a mail if the provider has nothing against its sender. `late`: it is taken, and comes back. */
-function fateOf(provider: Provider, knock: Knock): { readonly fate: string; readonly late: string | null } {
+function outcomeOf(provider: SimulatedProvider, attempt: SimulatedAttempt): { readonly fate: string; readonly late: string | null } {
   const { file, seed } = provider
-  const { mailboxes, mail, n } = knock
-  const mailbox = mailboxOf(seed, knock)
+  const { mailboxes, messageNumber, attempt: n } = attempt
+  const mailbox = mailboxStateOf(seed, attempt)
   if (mailbox === 'unknown' || mailbox === 'disabled') return { fate: mailbox, late: null }
-  if (mailbox === 'full' && !hasMadeRoom(seed, knock)) return { fate: 'full', late: null }
-  if (roll(seed, mail, SALTS.content) < mailboxes.content) return { fate: 'content', late: null }
-  if (roll(seed, mail, SALTS.busy + 100 * n) < mailboxes.busy) return { fate: 'busy', late: null }
-  const { late } = file
-  if (late === undefined || roll(seed, mail, SALTS.late) >= late.share) return { fate: 'fine', late: null }
-  const answer = late.answers[Math.floor(roll(seed, mail, SALTS.lateText) * late.answers.length)]
+  if (mailbox === 'full' && !hasFreedSpace(seed, attempt)) return { fate: 'full', late: null }
+  if (seededRandom(seed, messageNumber, RANDOM_SALTS.content) < mailboxes.content) return { fate: 'content', late: null }
+  if (seededRandom(seed, messageNumber, RANDOM_SALTS.busy + 100 * n) < mailboxes.busy) return { fate: 'busy', late: null }
+  const { late: lateAnswer } = file
+  if (lateAnswer === undefined || seededRandom(seed, messageNumber, RANDOM_SALTS.late) >= lateAnswer.share)
+    return { fate: 'fine', late: null }
+  const answer = lateAnswer.answers[Math.floor(seededRandom(seed, messageNumber, RANDOM_SALTS.lateText) * lateAnswer.answers.length)]
   return { fate: 'fine', late: answer ?? null }
 }
 
 /** What a person's mailbox is like: the same for every mail to it. */
-export function mailboxOf(
+export function mailboxStateOf(
   seed: number,
-  { person, mailboxes }: Pick<Knock, 'person' | 'mailboxes'>,
+  { recipientNumber, mailboxes }: Pick<SimulatedAttempt, 'recipientNumber' | 'mailboxes'>,
 ): 'unknown' | 'disabled' | 'full' | 'good' {
-  const unit = roll(seed, person, SALTS.fate)
+  const unit = seededRandom(seed, recipientNumber, RANDOM_SALTS.fate)
   const { unknown, disabled, full } = mailboxes
   if (unit < unknown) return 'unknown'
   if (unit < unknown + disabled) return 'disabled'
@@ -252,41 +298,44 @@ export function mailboxOf(
 }
 
 /** Who has a full mailbox makes room at some time within four days of the first attempt. */
-function hasMadeRoom(seed: number, { person, at, firstAt }: Knock): boolean {
-  return at - firstAt > roll(seed, person, SALTS.fateKind) * 4 * DAY_MS
+function hasFreedSpace(seed: number, { recipientNumber, at, firstAt }: SimulatedAttempt): boolean {
+  return at - firstAt > seededRandom(seed, recipientNumber, RANDOM_SALTS.fateKind) * 4 * DAY_MS
 }
 
-function isGrey({ file }: Provider, { at, firstAt, n }: Knock): boolean {
+function isGreylisted({ file }: SimulatedProvider, { at, firstAt, attempt: n }: SimulatedAttempt): boolean {
   const { greylist } = file
   if (greylist === undefined) return false
   return n === 1 || at - firstAt < greylist.minutes * MINUTE_MS
 }
 
-function accepted(provider: Provider, knock: Knock, late: string | null): Met {
+function acceptedResponse(provider: SimulatedProvider, attempt: SimulatedAttempt, lateAnswer: string | null): ProviderResponse {
   const { file, seed } = provider
-  const { mail } = knock
-  const standing = standingOf(provider, knock.ip)
-  standing.taken += 1
+  const { messageNumber } = attempt
+  const reputationState = reputationOf(provider, attempt.ip)
+  reputationState.taken += 1
   const report =
-    late === null || file.late === undefined
+    lateAnswer === null || file.late === undefined
       ? null
       : {
-          after: Math.round(rollBetween(roll(seed, mail, SALTS.lateAt), file.late.minutes) * MINUTE_MS),
-          text: wordsOf(provider, knock, late),
+          after: Math.round(logUniform(seededRandom(seed, messageNumber, RANDOM_SALTS.lateAt), file.late.minutes) * MINUTE_MS),
+          text: replyTextOf(provider, attempt, lateAnswer),
         }
-  const complains = report === null && file.complaints !== undefined && roll(seed, mail, SALTS.complaint) < file.complaints.share
-  if (complains) standing.complaints.add(knock.at)
+  const isComplaint =
+    report === null && file.complaints !== undefined && seededRandom(seed, messageNumber, RANDOM_SALTS.complaint) < file.complaints.share
+  if (isComplaint) reputationState.complaints.add(attempt.at)
   return {
-    text: wordsOf(provider, knock, 'accepted'),
+    text: replyTextOf(provider, attempt, 'accepted'),
     error: null,
-    took: pace(provider, knock, 'accept'),
+    durationMs: latencyOf(provider, attempt, 'accept'),
     refusal: null,
     report,
-    complaint: !complains
+    complaint: !isComplaint
       ? null
       : {
-          after: Math.round(rollBetween(roll(seed, mail, SALTS.complaintAt), file.complaints?.hours ?? [1, 1]) * HOUR_MS),
-          heard: file.complaints?.arf === true,
+          after: Math.round(
+            logUniform(seededRandom(seed, messageNumber, RANDOM_SALTS.complaintAt), file.complaints?.hours ?? [1, 1]) * HOUR_MS,
+          ),
+          isReported: file.complaints?.arf === true,
         },
   }
 }

@@ -4,8 +4,8 @@
  * One file: styles and plots inside, no script, nothing from elsewhere (its own policy says so). Whatever a scenario's author or a
  * key's name says is escaped. Pure. See also: simulator/report, simulator/svg-plot.
  */
-import { sayDuration } from './format-duration.ts'
-import { drawPlot, escapeText, type Line, type Plot } from './svg-plot.ts'
+import { formatDuration } from './format-duration.ts'
+import { drawPlot, escapeText, type PlotLine, type Plot } from './svg-plot.ts'
 import type { ProviderReport, SimulationReport } from './report.ts'
 
 const STYLE = `
@@ -28,7 +28,7 @@ svg { width: 100%; height: auto; display: block; margin-bottom: 8px; } polyline 
 .foot { margin-top: 28px; } code { font: 13px ui-monospace, monospace; }`
 
 /** The page. All reports are of one scenario; two or more stand beside each other on the same scales. */
-export function pageOf(reports: readonly SimulationReport[]): string {
+export function renderReport(reports: readonly SimulationReport[]): string {
   const [first] = reports
   const title = first?.title ?? 'Simulation'
   return [
@@ -37,14 +37,14 @@ export function pageOf(reports: readonly SimulationReport[]): string {
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<title>${escapeText(title)}</title><style>${STYLE}</style></head><body>`,
     `<h1>${escapeText(title)}</h1><p>${escapeText(first?.about ?? '')}</p>`,
-    `<h2>Outcome</h2>${totals(reports)}`,
+    `<h2>Outcome</h2>${renderTotals(reports)}`,
     '<h2>Over time</h2>',
-    legend(reports),
-    `<div class="pair">${reports.map((report) => plots(report, reports)).join('')}</div>`,
+    renderLegend(reports),
+    `<div class="pair">${reports.map((report) => renderPlots(report, reports)).join('')}</div>`,
     '<h2>By provider</h2>',
-    `<div class="pair">${reports.map(providers).join('')}</div>`,
+    `<div class="pair">${reports.map(renderProviders).join('')}</div>`,
     '<h2>Pauses by key</h2>',
-    `<div class="pair">${reports.map(pauses).join('')}</div>`,
+    `<div class="pair">${reports.map(renderPauses).join('')}</div>`,
     `<p class="foot">Scenario <code>${escapeText(first?.scenario ?? '')}</code>, seed ${first?.seed ?? 0}. The same scenario, policy and seed give the same page.</p>`,
     '</body></html>\n',
   ].join('\n')
@@ -52,17 +52,18 @@ export function pageOf(reports: readonly SimulationReport[]): string {
 
 type Cell = string | number
 
-const say = (cell: Cell): string => (typeof cell === 'number' ? cell.toLocaleString('en-US') : escapeText(cell))
+const formatCell = (cell: Cell): string => (typeof cell === 'number' ? cell.toLocaleString('en-US') : escapeText(cell))
 
-function table(head: readonly string[], rows: readonly (readonly Cell[])[], caption = ''): string {
-  const line = (tag: string, cells: readonly Cell[]): string => `<tr>${cells.map((cell) => `<${tag}>${say(cell)}</${tag}>`).join('')}</tr>`
+function renderTable(head: readonly string[], rows: readonly (readonly Cell[])[], caption = ''): string {
+  const line = (tag: string, cells: readonly Cell[]): string =>
+    `<tr>${cells.map((cell) => `<${tag}>${formatCell(cell)}</${tag}>`).join('')}</tr>`
   const named = caption === '' ? '' : `<caption>${escapeText(caption)}</caption>`
   return `<div class="table"><table>${named}<thead>${line('th', head)}</thead><tbody>${rows.map((row) => line('td', row)).join('')}</tbody></table></div>`
 }
 
-function totals(reports: readonly SimulationReport[]): string {
+function renderTotals(reports: readonly SimulationReport[]): string {
   const head = ['policy', 'mails', 'delivered', 'invalid', 'soft', 'waiting', 'attempts', 'wasted', 'time to drain', 'mean delay', 'pauses']
-  return table(
+  return renderTable(
     head,
     reports.map((each) => [
       each.policy,
@@ -73,8 +74,8 @@ function totals(reports: readonly SimulationReport[]): string {
       each.waiting,
       each.attempts,
       each.wasted,
-      sayDuration(each.drainSeconds),
-      each.meanDelaySeconds === null ? '-' : sayDuration(each.meanDelaySeconds),
+      formatDuration(each.drainSeconds),
+      each.meanDelaySeconds === null ? '-' : formatDuration(each.meanDelaySeconds),
       each.pauses.reduce((all, pause) => all + pause.paused, 0),
     ]),
   )
@@ -86,15 +87,15 @@ function coloursOf(reports: readonly SimulationReport[]): ReadonlyMap<string, st
   return new Map(names.map((name, n) => [name, `--c${n % 8}`]))
 }
 
-function legend(reports: readonly SimulationReport[]): string {
+function renderLegend(reports: readonly SimulationReport[]): string {
   const titles = new Map(reports.flatMap((report) => report.providers.map((each) => [each.name, each.title] as const)))
-  const marks = [...coloursOf(reports)].map(
+  const items = [...coloursOf(reports)].map(
     ([name, colour]) => `<span><i style="background: var(${colour})"></i>${escapeText(titles.get(name) ?? name)}</span>`,
   )
-  return `<p class="legend">${marks.join('')}</p>`
+  return `<p class="legend">${items.join('')}</p>`
 }
 
-const MEASURES = [
+const PLOTTED_MEASURES = [
   { title: 'Waiting in the queue', unit: 'mails', pick: (step: ProviderReport['steps'][number]) => step.waiting },
   { title: 'Delivered', unit: 'mails in 10 minutes', pick: (step: ProviderReport['steps'][number]) => step.delivered },
   { title: 'Wasted answers', unit: 'answers in 10 minutes', pick: (step: ProviderReport['steps'][number]) => step.wasted },
@@ -106,13 +107,13 @@ function shownSteps(reports: readonly SimulationReport[]): number {
   return Math.ceil(drained * 1.05) + 1
 }
 
-function plots(report: SimulationReport, all: readonly SimulationReport[]): string {
+function renderPlots(report: SimulationReport, all: readonly SimulationReport[]): string {
   const colours = coloursOf(all)
   const steps = shownSteps(all)
-  const drawn = MEASURES.map(({ title, unit, pick }) => {
+  const drawn = PLOTTED_MEASURES.map(({ title, unit, pick }) => {
     const valuesOf = (each: ProviderReport): number[] => each.steps.slice(0, steps).map(pick)
     const highest = Math.max(0, ...all.flatMap((other) => other.providers.flatMap((each) => highestOf(valuesOf(each)))))
-    const lines: Line[] = report.providers.map((each) => ({
+    const lines: PlotLine[] = report.providers.map((each) => ({
       name: each.title,
       colour: colours.get(each.name) ?? '--c0',
       values: valuesOf(each),
@@ -125,12 +126,12 @@ function plots(report: SimulationReport, all: readonly SimulationReport[]): stri
 
 const highestOf = (values: readonly number[]): number => values.reduce((high, value) => Math.max(high, value), 0)
 
-const causes = (by: Readonly<Record<string, number>>): string =>
+const formatCauses = (by: Readonly<Record<string, number>>): string =>
   Object.entries(by)
     .map(([name, n]) => `${name} ${n.toLocaleString('en-US')}`)
     .join(', ')
 
-function providers(report: SimulationReport): string {
+function renderProviders(report: SimulationReport): string {
   const head = ['provider', 'delivered', 'invalid', 'soft', 'wasted', 'to drain', 'soft by cause']
   const rows = report.providers.map((each) => [
     each.title,
@@ -138,13 +139,13 @@ function providers(report: SimulationReport): string {
     each.invalid,
     each.soft,
     each.wasted,
-    sayDuration(each.drainSeconds),
-    causes(each.softBy),
+    formatDuration(each.drainSeconds),
+    formatCauses(each.softBy),
   ])
-  return table(head, rows, `Policy ${report.policy}`)
+  return renderTable(head, rows, `Policy ${report.policy}`)
 }
 
-function pauses(report: SimulationReport): string {
+function renderPauses(report: SimulationReport): string {
   const head = ['key', 'class', 'paused', 'throttled', 'probes', 'closed for']
   const rows = report.pauses.map((each) => [
     each.key.replaceAll('|', ' · '),
@@ -152,7 +153,7 @@ function pauses(report: SimulationReport): string {
     each.paused,
     each.throttled,
     each.probes,
-    sayDuration(each.pausedSeconds),
+    formatDuration(each.pausedSeconds),
   ])
-  return rows.length === 0 ? `<p>No pause (policy ${escapeText(report.policy)}).</p>` : table(head, rows, `Policy ${report.policy}`)
+  return rows.length === 0 ? `<p>No pause (policy ${escapeText(report.policy)}).</p>` : renderTable(head, rows, `Policy ${report.policy}`)
 }

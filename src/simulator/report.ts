@@ -4,8 +4,8 @@
  * Shaped for JSON: no maps, no functions, times as ISO 8601, durations in seconds. The same run gives the same report, to the byte.
  * Pure. See also: simulator/metrics (what was counted), simulator/report-html (as a page), commands/queue/simulate-format (as text).
  */
-import { type PauseScore, type ProviderScore, type Score, type Step, STEP_MS } from './metrics.ts'
-import type { Outcome } from './simulate.ts'
+import { type PauseMetrics, type ProviderMetrics, type SimulationMetrics, type MetricsStep, STEP_MS } from './metrics.ts'
+import type { SimulationResult } from './simulate.ts'
 
 export type ProviderReport = {
   readonly name: string
@@ -28,7 +28,7 @@ export type ProviderReport = {
   readonly meanDelaySeconds: number | null
   readonly drainSeconds: number
   /** Ten minutes a step. */
-  readonly steps: readonly (Step & { readonly atSeconds: number; readonly waiting: number })[]
+  readonly steps: readonly (MetricsStep & { readonly atSeconds: number; readonly waiting: number })[]
 }
 
 export type PauseReport = {
@@ -68,7 +68,7 @@ export type SimulationReport = {
   readonly ledger: Readonly<Record<string, number>>
 }
 
-type Told = {
+type ScenarioInfo = {
   readonly name: string
   readonly title: string
   readonly about: string
@@ -78,12 +78,12 @@ type Told = {
 }
 
 /** Makes the report of a run. */
-export function reportOf(scenario: Told, policy: string, { score, totals }: Outcome): SimulationReport {
-  const providers = [...score.providers.values()].map((each) => providerOf(score, each))
+export function createReport(scenario: ScenarioInfo, policy: string, { metrics, totals }: SimulationResult): SimulationReport {
+  const providers = [...metrics.providers.values()].map((each) => createProviderReport(metrics, each))
   const sum = (pick: (each: ProviderReport) => number): number => providers.reduce((all, each) => all + pick(each), 0)
-  const delivered = [...score.providers.values()].reduce((all, each) => all + each.delays, 0)
-  const delayMs = [...score.providers.values()].reduce((all, each) => all + each.delayMs, 0)
-  const lastEnd = Math.max(...[...score.providers.values()].map((each) => each.endedAt))
+  const delivered = [...metrics.providers.values()].reduce((all, each) => all + each.acceptedCount, 0)
+  const delayMs = [...metrics.providers.values()].reduce((all, each) => all + each.totalDelayMs, 0)
+  const lastEnd = Math.max(...[...metrics.providers.values()].map((each) => each.endedAt))
   return {
     scenario: scenario.name,
     title: scenario.title,
@@ -92,61 +92,61 @@ export function reportOf(scenario: Told, policy: string, { score, totals }: Outc
     seed: scenario.seed,
     start: scenario.start,
     hours: scenario.hours,
-    mails: score.mails,
+    mails: metrics.mails,
     delivered: sum((each) => each.delivered),
     invalid: sum((each) => each.invalid),
     soft: sum((each) => each.soft),
     waiting: sum((each) => each.waiting),
-    attempts: score.attempts,
+    attempts: metrics.attempts,
     wasted: sum((each) => each.wasted),
     complaints: sum((each) => each.complaints),
     reports: sum((each) => each.reports),
     drainSeconds: Math.max(0, ...providers.map((each) => each.drainSeconds)),
-    lastEndSeconds: seconds(lastEnd - score.start),
-    meanDelaySeconds: delivered === 0 ? null : seconds(delayMs / delivered),
+    lastEndSeconds: roundToSeconds(lastEnd - metrics.start),
+    meanDelaySeconds: delivered === 0 ? null : roundToSeconds(delayMs / delivered),
     stepSeconds: STEP_MS / 1_000,
     providers,
-    pauses: [...score.pauses.values()].map(pauseOf).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+    pauses: [...metrics.pauses.values()].map(createPauseReport).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
     ledger: Object.fromEntries([...totals].toSorted(([a], [b]) => (a < b ? -1 : 1))),
   }
 }
 
-const seconds = (ms: number): number => Math.round(ms / 1_000)
+const roundToSeconds = (ms: number): number => Math.round(ms / 1_000)
 
 /** Greatest first; names decide between equals. */
-const recordOf = (counts: ReadonlyMap<string, number>): Record<string, number> =>
+const sortedCounts = (counts: ReadonlyMap<string, number>): Record<string, number> =>
   Object.fromEntries([...counts].toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)))
 
-function providerOf(score: Score, of: ProviderScore): ProviderReport {
+function createProviderReport(metrics: SimulationMetrics, provider: ProviderMetrics): ProviderReport {
   return {
-    name: of.name,
-    title: of.title,
-    mails: of.mails,
-    ...of.statuses,
-    listed: of.listed,
-    invalidBy: recordOf(of.invalid),
-    softBy: recordOf(of.soft),
-    attempts: of.attempts,
-    wasted: [...of.wasted.values()].reduce((all, n) => all + n, 0),
-    wastedBy: recordOf(of.wasted),
-    reports: of.reports,
-    complaints: of.complaints,
-    meanDelaySeconds: of.delays === 0 ? null : seconds(of.delayMs / of.delays),
-    drainSeconds: seconds(of.drainedAt - score.start),
-    steps: stepsOf(of),
+    name: provider.name,
+    title: provider.title,
+    mails: provider.mails,
+    ...provider.statuses,
+    listed: provider.listed,
+    invalidBy: sortedCounts(provider.invalid),
+    softBy: sortedCounts(provider.soft),
+    attempts: provider.attempts,
+    wasted: [...provider.wasted.values()].reduce((all, n) => all + n, 0),
+    wastedBy: sortedCounts(provider.wasted),
+    reports: provider.reports,
+    complaints: provider.complaints,
+    meanDelaySeconds: provider.acceptedCount === 0 ? null : roundToSeconds(provider.totalDelayMs / provider.acceptedCount),
+    drainSeconds: roundToSeconds(provider.drainedAt - metrics.start),
+    steps: stepsOf(provider),
   }
 }
 
 /** Every step from the first to the last, with what waited at its end. */
-function stepsOf(of: ProviderScore): ProviderReport['steps'] {
+function stepsOf(provider: ProviderMetrics): ProviderReport['steps'] {
   let waiting = 0
-  return Array.from({ length: Math.max(-1, ...of.steps.keys()) + 1 }, (_, n) => {
-    const step = of.steps.get(n) ?? { delivered: 0, deferred: 0, wasted: 0, handed: 0, ended: 0 }
+  return Array.from({ length: Math.max(-1, ...provider.steps.keys()) + 1 }, (_, n) => {
+    const step = provider.steps.get(n) ?? { delivered: 0, deferred: 0, wasted: 0, handed: 0, ended: 0 }
     waiting += step.handed - step.ended
     return { atSeconds: (n * STEP_MS) / 1_000, ...step, waiting }
   })
 }
 
-function pauseOf({ key, classes, paused, throttled, probes, pausedMs }: PauseScore): PauseReport {
-  return { key, classes: recordOf(classes), paused, throttled, probes, pausedSeconds: seconds(pausedMs) }
+function createPauseReport({ key, classes, paused, throttled, probes, pausedMs }: PauseMetrics): PauseReport {
+  return { key, classes: sortedCounts(classes), paused, throttled, probes, pausedSeconds: roundToSeconds(pausedMs) }
 }

@@ -4,24 +4,24 @@
  * Mutable, owned by one simulation. See also: simulator/simulate (what happens on it).
  */
 import type { RuleTable } from '../classify/rule-table.ts'
-import { type Agenda, createAgenda } from './event-queue.ts'
-import { type Books, openBooks } from './memory-ledger.ts'
+import { type EventQueue, createEventQueue } from './event-queue.ts'
+import { type MemoryLedger, createMemoryLedger } from './memory-ledger.ts'
 import { type Campaign, planCampaigns } from './campaign.ts'
-import { castProviders, type Post, startOf } from './providers-in-scenario.ts'
-import { createReader, type Reader, zonesOf } from './attempt-reading.ts'
+import { createScenarioProviders, type ScenarioProvider, scenarioStart } from './providers-in-scenario.ts'
+import { createReplyReader, type ReplyReader, timeZonesOf } from './attempt-reading.ts'
 import type { Dispatch } from '../queue/message.ts'
-import type { Policy } from '../queue/backoff/policy.ts'
-import type { Knock, Met } from './provider-model.ts'
+import type { BackoffPolicy } from '../queue/backoff/policy.ts'
+import type { SimulatedAttempt, ProviderResponse } from './provider-model.ts'
 import type { ProviderFile } from './provider-file.ts'
-import { createQueue, operate, type Queue } from '../queue/queue.ts'
+import { createQueue, applyCommand, type Queue } from '../queue/queue.ts'
 import type { Scenario } from './scenario.ts'
-import { openScore, type Score } from './metrics.ts'
+import { createMetrics, type SimulationMetrics } from './metrics.ts'
 
-export type Setup = {
+export type SimulationOptions = {
   readonly scenario: Scenario
   readonly files: ReadonlyMap<string, ProviderFile>
   readonly rules: RuleTable
-  readonly policy: Policy
+  readonly policy: BackoffPolicy
   /** Called now and then with the mails that have ended. */
   readonly onProgress?: (done: number, total: number) => void
   /** Called with the moment of everything that happens. */
@@ -29,77 +29,77 @@ export type Setup = {
 }
 
 /** A mail while something can still happen to it. */
-export type Letter = {
+export type SimulatedMessage = {
   readonly id: string
   readonly number: number
   readonly account: number
-  readonly person: number
+  readonly recipientNumber: number
   readonly recipient: string
   readonly domain: string
-  readonly post: Post
-  readonly mailboxes: Knock['mailboxes']
-  readonly at: number
+  readonly provider: ScenarioProvider
+  readonly mailboxes: SimulatedAttempt['mailboxes']
+  readonly acceptedAt: number
   firstAt: number
-  ended: boolean
+  isEnded: boolean
   /** Reports and complaints on their way. */
-  pending: number
+  pendingReports: number
 }
 
-export type Happening =
+export type SimulationEvent =
   | { readonly kind: 'submit'; readonly campaign: number }
   | { readonly kind: 'wake' }
-  | { readonly kind: 'answer'; readonly dispatch: Dispatch; readonly letter: Letter; readonly met: Met }
-  | { readonly kind: 'report'; readonly letter: Letter; readonly text: string }
-  | { readonly kind: 'complaint'; readonly letter: Letter; readonly ip: string }
+  | { readonly kind: 'answer'; readonly dispatch: Dispatch; readonly letter: SimulatedMessage; readonly met: ProviderResponse }
+  | { readonly kind: 'report'; readonly letter: SimulatedMessage; readonly text: string }
+  | { readonly kind: 'complaint'; readonly letter: SimulatedMessage; readonly ip: string }
   | { readonly kind: 'recover'; readonly key: string }
 
-export type Play = {
-  readonly setup: Setup
-  readonly agenda: Agenda<Happening>
+export type RunState = {
+  readonly options: SimulationOptions
+  readonly events: EventQueue<SimulationEvent>
   readonly campaigns: readonly Campaign[]
   /** The next mail of each campaign. */
-  readonly next: number[]
+  readonly nextMessage: number[]
   readonly queue: Queue
-  readonly books: Books
-  readonly score: Score
-  readonly read: Reader
-  readonly zones: ReadonlyMap<string, string>
-  readonly posts: ReadonlyMap<string, Post>
-  readonly letters: Map<string, Letter>
+  readonly ledger: MemoryLedger
+  readonly metrics: SimulationMetrics
+  readonly readReply: ReplyReader
+  readonly timeZones: ReadonlyMap<string, string>
+  readonly providers: ReadonlyMap<string, ScenarioProvider>
+  readonly messages: Map<string, SimulatedMessage>
   /** Open connections by address and provider. */
   readonly connections: Map<string, number>
   inFlight: number
-  done: number
+  endedCount: number
   wakeAt: number
 }
 
 /** The moment before anything happens. */
-export function setUp(setup: Setup): Play {
-  const { scenario, files, rules, policy } = setup
-  const start = startOf(scenario)
-  const score = openScore(start)
+export function createRunState(options: SimulationOptions): RunState {
+  const { scenario, files, rules, policy } = options
+  const start = scenarioStart(scenario)
+  const metrics = createMetrics(start)
   const queue = createQueue({ policy, seed: scenario.seed, pools: { '*': scenario.sender.ips } })
   const campaigns = planCampaigns(scenario, files, start)
-  const agenda = createAgenda<Happening>()
-  for (const [campaign, plan] of campaigns.entries()) agenda.put(plan.atOf(0), { kind: 'submit', campaign })
+  const events = createEventQueue<SimulationEvent>()
+  for (const [campaign, campaignPlan] of campaigns.entries()) events.schedule(campaignPlan.submitAt(0), { kind: 'submit', campaign })
   if (scenario.sender.warm_up) {
-    for (const egressIp of scenario.sender.ips) operate(queue, { kind: 'warm-up', egressIp, startedAt: start }, start)
+    for (const egressIp of scenario.sender.ips) applyCommand(queue, { kind: 'warm-up', egressIp, startedAt: start }, start)
   }
   return {
-    setup,
-    agenda,
+    options,
+    events,
     campaigns,
-    next: campaigns.map(() => 0),
+    nextMessage: campaigns.map(() => 0),
     queue,
-    books: openBooks(scenario.sender.domain),
-    score,
-    read: createReader(rules),
-    zones: zonesOf(rules),
-    posts: castProviders({ scenario, files, rules, score }),
-    letters: new Map(),
+    ledger: createMemoryLedger(scenario.sender.domain),
+    metrics,
+    readReply: createReplyReader(rules),
+    timeZones: timeZonesOf(rules),
+    providers: createScenarioProviders({ scenario, files, rules, metrics }),
+    messages: new Map(),
     connections: new Map(),
     inFlight: 0,
-    done: 0,
+    endedCount: 0,
     wakeAt: Number.POSITIVE_INFINITY,
   }
 }

@@ -90,14 +90,14 @@ export type CampaignRow = Scenario['campaign'][number]
 export function readScenario(file: string, data: unknown, providers: readonly string[]): Scenario {
   const read = schema.safeParse(data)
   if (!read.success) throw invalidFile(file, schemaProblems(read.error))
-  const lines = strangersIn(read.data, providers)
+  const lines = unknownReferences(read.data, providers)
   if (lines.length > 0) throw invalidFile(file, lines)
   return read.data
 }
 
 /** Names of providers and addresses that stand for nothing. */
-function strangersIn({ campaign: campaigns, outage, listing, known, sender }: Scenario, providers: readonly string[]): string[] {
-  const named = [
+function unknownReferences({ campaign: campaigns, outage, listing, known, sender }: Scenario, providers: readonly string[]): string[] {
+  const references = [
     ...campaigns.flatMap(({ to }, n) => Object.keys(to).map((provider) => ({ where: `campaign.${n}.to`, provider }))),
     ...outage.map(({ provider }, n) => ({ where: `outage.${n}.provider`, provider })),
     ...listing.map(({ provider }, n) => ({ where: `listing.${n}.provider`, provider })),
@@ -108,7 +108,7 @@ function strangersIn({ campaign: campaigns, outage, listing, known, sender }: Sc
     ...known.map((each, n) => ({ where: `known.${n}.ip`, ...each })),
   ]
   return [
-    ...named
+    ...references
       .filter(({ provider }) => !providers.includes(provider))
       .map(({ where, provider }) => `${where}: there is no provider "${provider}"; there are ${providers.join(', ')}`),
     ...addresses.filter((each) => !sender.ips.includes(each.ip)).map((each) => `${each.where}: "${each.ip}" is none of sender.ips`),

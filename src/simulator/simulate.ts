@@ -7,254 +7,277 @@
  * Pure but for the values that it makes and owns. See also: simulator/scenario, simulator/provider-model, simulator/attempt-reading, simulator/memory-ledger, simulator/metrics.
  */
 import type { Verdict } from '../classify/verdict.ts'
-import { knowAddress } from '../correlate/address-hash.ts'
-import { answer, report as tellQueue } from '../queue/schedule/attempt-result.ts'
-import { bookAttempt, bookGiveUp, bookReport, forget, mailIdOf, register, rowOf, settle } from './memory-ledger.ts'
-import { type Post, startOf } from './providers-in-scenario.ts'
-import { arfOf, ndrOf, readAnswer, unreachedVerdict } from './attempt-reading.ts'
-import type { Dispatch, HeldBy, QueueEvent } from '../queue/message.ts'
-import { mailboxOf, meet, type Met } from './provider-model.ts'
-import { nextDispatch, nextWake, offer, operate } from '../queue/queue.ts'
-import { countMail, countTransitions, countUp, type Score, stepAt } from './metrics.ts'
-import { type Happening, type Letter, type Play, setUp, type Setup } from './run-state.ts'
+import { normaliseAddress } from '../correlate/address-hash.ts'
+import { applyAttemptResult, applyLaterReport as tellQueue } from '../queue/schedule/attempt-result.ts'
+import {
+  recordAttempt,
+  recordExpiry,
+  recordReport,
+  forgetMessage,
+  messageIdOf,
+  registerMessage,
+  deliveryOf,
+  flushChanges,
+} from './memory-ledger.ts'
+import { type ScenarioProvider, scenarioStart } from './providers-in-scenario.ts'
+import { createComplaintReport, createNdrReport, readAttempt, unreachableVerdict } from './attempt-reading.ts'
+import type { Dispatch, BlockingKey, QueueEvent } from '../queue/message.ts'
+import { mailboxStateOf, respondToAttempt, type ProviderResponse } from './provider-model.ts'
+import { nextDispatchBatch, nextWakeAt, enqueue, applyCommand } from '../queue/queue.ts'
+import { countMessage, countTransitions, increment, type SimulationMetrics, metricsStepAt } from './metrics.ts'
+import { type SimulationEvent, type SimulatedMessage, type RunState, createRunState, type SimulationOptions } from './run-state.ts'
 
 const HOUR_MS = 3_600_000
 
 /** What a run leaves behind: the score, and what the ledger's own counters add up to. */
-export type Outcome = { readonly score: Score; readonly totals: ReadonlyMap<string, number>; readonly endedAt: number }
+export type SimulationResult = {
+  readonly metrics: SimulationMetrics
+  readonly totals: ReadonlyMap<string, number>
+  readonly endedAt: number
+}
 
 /** Plays a scenario to its end. Throws what a broken set-up makes the queue throw; nothing else. */
-export function simulate(setup: Setup): Outcome {
-  const play = setUp(setup)
-  const end = startOf(setup.scenario) + setup.scenario.hours * HOUR_MS
+export function runSimulation(setup: SimulationOptions): SimulationResult {
+  const run = createRunState(setup)
+  const end = scenarioStart(setup.scenario) + setup.scenario.hours * HOUR_MS
   const total = setup.scenario.campaign.reduce((sum, { mails }) => sum + mails, 0)
-  let now = startOf(setup.scenario)
+  let now = scenarioStart(setup.scenario)
   for (;;) {
     // Of one moment everything happens first: then it is decided what leaves.
-    if ((play.agenda.soonest() ?? Number.POSITIVE_INFINITY) > now) send(play, now)
-    const next = play.agenda.take()
+    if ((run.events.nextAt() ?? Number.POSITIVE_INFINITY) > now) dispatchDue(run, now)
+    const next = run.events.pop()
     if (next === null || next.at > end) break
     now = next.at
     setup.onMoment?.(now)
-    happen(play, next.what, now)
-    if (play.done % 1_000 === 0) setup.onProgress?.(play.done, total)
+    handleEvent(run, next.what, now)
+    if (run.endedCount % 1_000 === 0) setup.onProgress?.(run.endedCount, total)
   }
-  for (const letter of play.letters.values()) close(play, letter)
-  settle(play.books)
-  return { score: play.score, totals: play.books.totals, endedAt: now }
+  for (const message of run.messages.values()) closeMessage(run, message)
+  flushChanges(run.ledger)
+  return { metrics: run.metrics, totals: run.ledger.totals, endedAt: now }
 }
 
-function happen(play: Play, what: Happening, now: number): void {
+function handleEvent(run: RunState, what: SimulationEvent, now: number): void {
   switch (what.kind) {
     case 'submit':
-      return submit(play, what.campaign, now)
+      return submitNext(run, what.campaign, now)
     case 'wake':
-      play.wakeAt = Number.POSITIVE_INFINITY
+      run.wakeAt = Number.POSITIVE_INFINITY
       return
     case 'answer':
-      return hear(play, what, now)
+      return finishAttempt(run, what, now)
     case 'report':
-      return hearReport(play, what, now)
+      return handleReport(run, what, now)
     case 'complaint':
-      return hearComplaint(play, what, now)
+      return handleComplaint(run, what, now)
     case 'recover':
-      return follow(play, operate(play.queue, { kind: 'recover-key', key: what.key, how: 'immediate' }, now), now)
+      return applyQueueEvents(run, applyCommand(run.queue, { kind: 'recover-key', key: what.key, how: 'immediate' }, now), now)
   }
 }
 
 /** Lets go what may leave at this moment, and says when to look again. */
-function send(play: Play, now: number): void {
-  const { queue, setup } = play
-  const capacity = setup.scenario.sender.connections - play.inFlight
+function dispatchDue(run: RunState, now: number): void {
+  const { queue, options: setup } = run
+  const capacity = setup.scenario.sender.connections - run.inFlight
   if (capacity > 0) {
-    const { dispatches, events } = nextDispatch(queue, now, capacity)
-    follow(play, events, now)
-    for (const dispatch of dispatches) attempt(play, dispatch, now)
+    const { dispatches, events } = nextDispatchBatch(queue, now, capacity)
+    applyQueueEvents(run, events, now)
+    for (const dispatch of dispatches) startAttempt(run, dispatch, now)
   }
-  const wake = nextWake(queue, now)
-  if (wake === null || wake >= play.wakeAt || play.inFlight >= setup.scenario.sender.connections) return
-  play.wakeAt = Math.max(wake, now + 1)
-  play.agenda.put(play.wakeAt, { kind: 'wake' })
+  const wake = nextWakeAt(queue, now)
+  if (wake === null || wake >= run.wakeAt || run.inFlight >= setup.scenario.sender.connections) return
+  run.wakeAt = Math.max(wake, now + 1)
+  run.events.schedule(run.wakeAt, { kind: 'wake' })
 }
 
 /** Hands the next mail of a campaign to the queue, unless one of our lists answers. */
-function submit(play: Play, campaign: number, now: number): void {
-  const plan = play.campaigns[campaign]
-  const n = play.next[campaign] ?? 0
-  if (plan === undefined) return
-  play.next[campaign] = n + 1
-  if (n + 1 < plan.size) play.agenda.put(plan.atOf(n + 1), { kind: 'submit', campaign })
-  const draft = plan.draft(n)
-  const post = play.posts.get(draft.provider)
-  const address = knowAddress(draft.recipient)
-  if (post === undefined || address === null) return
-  const number = (play.score.mails += 1)
-  const { account, person, recipient, domain, mailboxes } = draft
-  const id = mailIdOf(now, account, number)
-  const letter: Letter = {
+function submitNext(run: RunState, campaign: number, now: number): void {
+  const campaignPlan = run.campaigns[campaign]
+  const n = run.nextMessage[campaign] ?? 0
+  if (campaignPlan === undefined) return
+  run.nextMessage[campaign] = n + 1
+  if (n + 1 < campaignPlan.size) run.events.schedule(campaignPlan.submitAt(n + 1), { kind: 'submit', campaign })
+  const planned = campaignPlan.messageAt(n)
+  const provider = run.providers.get(planned.provider)
+  const address = normaliseAddress(planned.recipient)
+  if (provider === undefined || address === null) return
+  const number = (run.metrics.mails += 1)
+  const { account, recipientNumber, recipient, domain, mailboxes } = planned
+  const id = messageIdOf(now, account, number)
+  const message: SimulatedMessage = {
     id,
     number,
     account,
-    person,
+    recipientNumber,
     recipient,
     domain,
-    post,
+    provider,
     mailboxes,
-    at: now,
+    acceptedAt: now,
     firstAt: now,
-    ended: false,
-    pending: 0,
+    isEnded: false,
+    pendingReports: 0,
   }
-  play.letters.set(id, letter)
-  post.score.mails += 1
-  if (!register(play.books, { id, account, at: now, address, site: post.site.site })) {
-    post.score.listed += 1
-    letter.ended = true
-    close(play, letter)
+  run.messages.set(id, message)
+  provider.metrics.mails += 1
+  if (!registerMessage(run.ledger, { id, account, at: now, address, site: provider.site.site })) {
+    provider.metrics.listed += 1
+    message.isEnded = true
+    closeMessage(run, message)
     return
   }
-  stepAt(play.score, post.score, now).handed += 1
-  offer(play.queue, { ...destinationOf(play, letter), id, acceptedAt: now, attempts: 0, dueAt: 0 }, now)
+  metricsStepAt(run.metrics, provider.metrics, now).handed += 1
+  enqueue(run.queue, { ...destinationOf(run, message), id, acceptedAt: now, attempts: 0, dueAt: 0 }, now)
 }
 
 function destinationOf(
-  { setup }: Play,
-  { account, domain, post }: Letter,
+  { options: setup }: RunState,
+  { account, domain, provider }: SimulatedMessage,
 ): { account: number; domain: string; senderDomain: string; site: string; gateway: boolean; mxSet: string } {
-  const { site, gateway } = post.site
-  return { account, domain, senderDomain: setup.scenario.sender.domain, site, gateway, mxSet: post.provider.file.mx }
+  const { site, isGateway: gateway } = provider.site
+  return { account, domain, senderDomain: setup.scenario.sender.domain, site, gateway, mxSet: provider.model.file.mx }
 }
 
-const lineOf = (ip: string, post: Post): string => `${ip} ${post.provider.file.name}`
+const connectionKeyOf = (ip: string, provider: ScenarioProvider): string => `${ip} ${provider.model.file.name}`
 
 /** One attempt begins: the provider sees it now, and we hear its answer when it has taken its time. */
-function attempt(play: Play, dispatch: Dispatch, now: number): void {
-  const letter = play.letters.get(dispatch.mailId)
-  if (letter === undefined) return
-  const { post } = letter
-  const line = lineOf(dispatch.egressIp, post)
-  play.inFlight += 1
-  countUp(play.connections, line)
-  if (dispatch.attempt === 1) letter.firstAt = now
-  const met = meet(post.provider, {
-    person: letter.person,
-    mail: letter.number,
-    n: dispatch.attempt,
+function startAttempt(run: RunState, dispatch: Dispatch, now: number): void {
+  const message = run.messages.get(dispatch.mailId)
+  if (message === undefined) return
+  const { provider } = message
+  const connectionKey = connectionKeyOf(dispatch.egressIp, provider)
+  run.inFlight += 1
+  increment(run.connections, connectionKey)
+  if (dispatch.attempt === 1) message.firstAt = now
+  const response = respondToAttempt(provider.model, {
+    recipientNumber: message.recipientNumber,
+    messageNumber: message.number,
+    attempt: dispatch.attempt,
     at: now,
-    firstAt: letter.firstAt,
+    firstAt: message.firstAt,
     ip: dispatch.egressIp,
     senderDomain: dispatch.senderDomain,
-    recipient: letter.recipient,
-    domain: letter.domain,
-    id: letter.id,
-    connections: play.connections.get(line) ?? 1,
-    mailboxes: letter.mailboxes,
+    recipient: message.recipient,
+    domain: message.domain,
+    id: message.id,
+    connections: run.connections.get(connectionKey) ?? 1,
+    mailboxes: message.mailboxes,
   })
-  play.score.attempts += 1
-  post.score.attempts += 1
-  if (met.refusal !== null) {
-    countUp(post.score.wasted, met.refusal)
-    stepAt(play.score, post.score, now).wasted += 1
+  run.metrics.attempts += 1
+  provider.metrics.attempts += 1
+  if (response.refusal !== null) {
+    increment(provider.metrics.wasted, response.refusal)
+    metricsStepAt(run.metrics, provider.metrics, now).wasted += 1
   }
-  play.agenda.put(now + Math.max(1, met.took), { kind: 'answer', dispatch, letter, met })
+  run.events.schedule(now + Math.max(1, response.durationMs), { kind: 'answer', dispatch, letter: message, met: response })
 }
 
 /** The answer is in. */
-function hear(play: Play, { dispatch, letter, met }: { dispatch: Dispatch; letter: Letter; met: Met }, now: number): void {
-  const { post } = letter
-  play.inFlight -= 1
-  countUp(play.connections, lineOf(dispatch.egressIp, post), -1)
-  const said = readAnswer(play.read, play.zones, { met, dispatch, mx: post.provider.file.mx })
-  const events = answer(play.queue, dispatch.number, said.answer, now)
-  const end = events.find((event) => event.kind === 'mail.ended' && event.mailId === letter.id)
+function finishAttempt(
+  run: RunState,
+  { dispatch, letter: message, met: response }: { dispatch: Dispatch; letter: SimulatedMessage; met: ProviderResponse },
+  now: number,
+): void {
+  const { provider } = message
+  run.inFlight -= 1
+  increment(run.connections, connectionKeyOf(dispatch.egressIp, provider), -1)
+  const reading = readAttempt(run.readReply, run.timeZones, { met: response, dispatch, mx: provider.model.file.mx })
+  const events = applyAttemptResult(run.queue, dispatch.number, reading.result, now)
+  const end = events.find((event) => event.kind === 'mail.ended' && event.mailId === message.id)
   const final = end?.kind === 'mail.ended' && end.end !== 'given-up'
-  bookAttempt(play.books, letter.id, { heard: { ...said.heard, final }, verdict: said.verdict, at: now })
-  if (said.verdict === null) take(play, { letter, met, ip: dispatch.egressIp }, now)
-  else if (!final) stepAt(play.score, post.score, now).deferred += 1
-  follow(play, events, now)
+  recordAttempt(run.ledger, message.id, { heard: { ...reading.attempt, final }, verdict: reading.verdict, at: now })
+  if (reading.verdict === null) recordAccepted(run, { letter: message, met: response, ip: dispatch.egressIp }, now)
+  else if (!final) metricsStepAt(run.metrics, provider.metrics, now).deferred += 1
+  applyQueueEvents(run, events, now)
 }
 
 /** A 250: what comes back later is put down. */
-function take(play: Play, { letter, met, ip }: { letter: Letter; met: Met; ip: string }, now: number): void {
-  const { score } = letter.post
-  stepAt(play.score, score, now).delivered += 1
-  score.delays += 1
-  score.delayMs += now - letter.at
-  if (met.report !== null) {
-    letter.pending += 1
-    play.agenda.put(now + met.report.after, { kind: 'report', letter, text: met.report.text })
+function recordAccepted(
+  run: RunState,
+  { letter: message, met: response, ip }: { letter: SimulatedMessage; met: ProviderResponse; ip: string },
+  now: number,
+): void {
+  const { metrics } = message.provider
+  metricsStepAt(run.metrics, metrics, now).delivered += 1
+  metrics.acceptedCount += 1
+  metrics.totalDelayMs += now - message.acceptedAt
+  if (response.report !== null) {
+    message.pendingReports += 1
+    run.events.schedule(now + response.report.after, { kind: 'report', letter: message, text: response.report.text })
   }
-  if (met.complaint?.heard === true) {
-    letter.pending += 1
-    play.agenda.put(now + met.complaint.after, { kind: 'complaint', letter, ip })
+  if (response.complaint?.isReported === true) {
+    message.pendingReports += 1
+    run.events.schedule(now + response.complaint.after, { kind: 'complaint', letter: message, ip })
   }
 }
 
 /** What the queue says has happened. */
-function follow(play: Play, events: readonly QueueEvent[], now: number): void {
-  countTransitions(play.score, events)
+function applyQueueEvents(run: RunState, events: readonly QueueEvent[], now: number): void {
+  countTransitions(run.metrics, events)
   for (const event of events) {
     if (event.kind === 'queue.paused' && event.nextSendingAt === null)
-      play.agenda.put(now + play.setup.scenario.sender.operator_hours * HOUR_MS, { kind: 'recover', key: event.key })
-    const letter = event.kind === 'mail.ended' ? play.letters.get(event.mailId) : undefined
-    if (event.kind !== 'mail.ended' || letter === undefined) continue
-    if (event.end === 'given-up') bookGiveUp(play.books, letter.id, { held: heldVerdict(play, letter, event.heldBy), at: now })
-    letter.ended = true
-    ended(play, letter, now)
-    if (letter.pending === 0) close(play, letter)
+      run.events.schedule(now + run.options.scenario.sender.operator_hours * HOUR_MS, { kind: 'recover', key: event.key })
+    const message = event.kind === 'mail.ended' ? run.messages.get(event.mailId) : undefined
+    if (event.kind !== 'mail.ended' || message === undefined) continue
+    if (event.end === 'given-up') recordExpiry(run.ledger, message.id, { held: blockedVerdict(run, message, event.heldBy), at: now })
+    message.isEnded = true
+    recordEnded(run, message, now)
+    if (message.pendingReports === 0) closeMessage(run, message)
   }
 }
 
 /** Why a mail waited that was never answered, as what its key was told last would have been read for the mail itself. */
-function heldVerdict(play: Play, { post, domain }: Letter, heldBy: HeldBy | null): Verdict | null {
-  if (heldBy === null || heldBy.class === null) return null
-  const from = { mx: post.provider.file.mx, domain }
-  return heldBy.class === 'network' ? unreachedVerdict(play.read, from, 'connect') : play.read(heldBy.reply?.text ?? '', from).verdict
+function blockedVerdict(run: RunState, { provider, domain }: SimulatedMessage, blockingKey: BlockingKey | null): Verdict | null {
+  if (blockingKey === null || blockingKey.class === null) return null
+  const from = { mx: provider.model.file.mx, domain }
+  return blockingKey.class === 'network'
+    ? unreachableVerdict(run.readReply, from, 'connect')
+    : run.readReply(blockingKey.reply?.text ?? '', from).verdict
 }
 
 /** The queue has done with a mail. Who waits for a full mailbox waits for nobody's pause. */
-function ended(play: Play, letter: Letter, now: number): void {
-  const { score, provider } = letter.post
-  play.done += 1
-  stepAt(play.score, score, now).ended += 1
-  score.endedAt = Math.max(score.endedAt, now)
-  const isPatient = provider.file.unreachable !== undefined || mailboxOf(provider.seed, letter) === 'full'
-  if (!isPatient) score.drainedAt = Math.max(score.drainedAt, now)
+function recordEnded(run: RunState, message: SimulatedMessage, now: number): void {
+  const { metrics, model } = message.provider
+  run.endedCount += 1
+  metricsStepAt(run.metrics, metrics, now).ended += 1
+  metrics.endedAt = Math.max(metrics.endedAt, now)
+  const isWaitingForMailbox = model.file.unreachable !== undefined || mailboxStateOf(model.seed, message) === 'full'
+  if (!isWaitingForMailbox) metrics.drainedAt = Math.max(metrics.drainedAt, now)
 }
 
-function hearReport(play: Play, { letter, text }: { letter: Letter; text: string }, now: number): void {
-  const { file } = letter.post.provider
+function handleReport(run: RunState, { letter: message, text }: { letter: SimulatedMessage; text: string }, now: number): void {
+  const { file } = message.provider.model
   const from = file.late?.from ?? ''
-  const report = ndrOf(letter.recipient, { text, from, mx: file.mx })
-  const { verdict } = play.read(text, { mx: file.mx, domain: letter.domain })
-  letter.post.score.reports += 1
-  bookReport(play.books, letter.id, { report, verdict, at: now })
-  if (verdict.reason === 'not-exist' && verdict.permanence === 'permanent') tell(play, letter, 'not-exist', now)
-  arrived(play, letter)
+  const report = createNdrReport(message.recipient, { text, from, mx: file.mx })
+  const { verdict } = run.readReply(text, { mx: file.mx, domain: message.domain })
+  message.provider.metrics.reports += 1
+  recordReport(run.ledger, message.id, { report, verdict, at: now })
+  if (verdict.reason === 'not-exist' && verdict.permanence === 'permanent') reportToQueue(run, message, 'not-exist', now)
+  finishPending(run, message)
 }
 
-function hearComplaint(play: Play, { letter, ip }: { letter: Letter; ip: string }, now: number): void {
-  const report = arfOf(letter.recipient, { from: letter.post.provider.file.complaints?.from ?? '', ip })
-  letter.post.score.complaints += 1
-  bookReport(play.books, letter.id, { report, verdict: null, at: now })
-  tell(play, letter, 'complaint', now)
-  arrived(play, letter)
+function handleComplaint(run: RunState, { letter: message, ip }: { letter: SimulatedMessage; ip: string }, now: number): void {
+  const report = createComplaintReport(message.recipient, { from: message.provider.model.file.complaints?.from ?? '', ip })
+  message.provider.metrics.complaints += 1
+  recordReport(run.ledger, message.id, { report, verdict: null, at: now })
+  reportToQueue(run, message, 'complaint', now)
+  finishPending(run, message)
 }
 
 /** The queue hears of what says something about an account's list. */
-function tell(play: Play, { account }: Letter, kind: 'not-exist' | 'complaint', now: number): void {
-  follow(play, tellQueue(play.queue, { kind, account }, now), now)
+function reportToQueue(run: RunState, { account }: SimulatedMessage, kind: 'not-exist' | 'complaint', now: number): void {
+  applyQueueEvents(run, tellQueue(run.queue, { kind, account }, now), now)
 }
 
-function arrived(play: Play, letter: Letter): void {
-  letter.pending -= 1
-  if (letter.ended && letter.pending === 0) close(play, letter)
+function finishPending(run: RunState, message: SimulatedMessage): void {
+  message.pendingReports -= 1
+  if (message.isEnded && message.pendingReports === 0) closeMessage(run, message)
 }
 
 /** Nothing can happen to a mail any more: it is counted, and forgotten. */
-function close(play: Play, letter: Letter): void {
-  const row = rowOf(play.books, letter.id)
-  if (row !== null) countMail(letter.post.score, row)
-  forget(play.books, letter.id)
-  play.letters.delete(letter.id)
+function closeMessage(run: RunState, message: SimulatedMessage): void {
+  const row = deliveryOf(run.ledger, message.id)
+  if (row !== null) countMessage(message.provider.metrics, row)
+  forgetMessage(run.ledger, message.id)
+  run.messages.delete(message.id)
 }

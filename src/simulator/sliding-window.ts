@@ -3,45 +3,45 @@
  *
  * A ring of buckets: exact to one bucket, and no older than the ring is long. Mutable, owned by one standing. See also: simulator/provider-model.
  */
-export type Window = {
+export type SlidingWindow = {
   readonly add: (at: number, n?: number) => void
   readonly sum: (at: number) => number
   /** Forgets all but this share. */
-  readonly fade: (share: number) => void
+  readonly scale: (share: number) => void
 }
 
 /** An empty window of `buckets` times `bucketMs`. Moments must not run backwards by more than the window. */
-export function createWindow(buckets: number, bucketMs: number): Window {
+export function createSlidingWindow(buckets: number, bucketMs: number): SlidingWindow {
   const counts = new Float64Array(buckets)
   let newest = Number.NEGATIVE_INFINITY
   let total = 0
-  const roll = (at: number): void => {
+  const advance = (at: number): void => {
     const bucket = Math.floor(at / bucketMs)
     if (bucket <= newest) return
     if (bucket - newest >= buckets) {
       counts.fill(0)
       total = 0
     } else {
-      for (let gone = newest + 1; gone <= bucket; gone++) {
-        total -= counts[gone % buckets] ?? 0
-        counts[gone % buckets] = 0
+      for (let expired = newest + 1; expired <= bucket; expired++) {
+        total -= counts[expired % buckets] ?? 0
+        counts[expired % buckets] = 0
       }
     }
     newest = bucket
   }
   return {
     add: (at, n = 1) => {
-      roll(at)
+      advance(at)
       counts[newest % buckets] = (counts[newest % buckets] ?? 0) + n
       total += n
     },
     sum: (at) => {
-      roll(at)
+      advance(at)
       return total
     },
-    fade: (share) => {
+    scale: (share) => {
       total = 0
-      for (const [place, count] of counts.entries()) total += counts[place] = count * share
+      for (const [index, count] of counts.entries()) total += counts[index] = count * share
     },
   }
 }

@@ -12,274 +12,283 @@ import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { toALabels } from '../mail/mime/idna.ts'
-import { errorOutcome, readDialogue, replyOutcome } from './reply-outcome.ts'
-import type { Outcome, Outgoing, Phase, Stop } from './transport.ts'
-import { createWatch, type Patience, type Step } from './step-timeouts.ts'
+import { errorOutcome, outcomeOfReplies, replyOutcome } from './reply-outcome.ts'
+import type { SmtpOutcome, OutgoingMail, SmtpPhase, NextHop } from './transport.ts'
+import { createStepTimer, type StepTimeouts, type SmtpStep } from './step-timeouts.ts'
 
-export type Session = {
+export type SmtpSession = {
   readonly mx: string
   /** Mails that it has carried. */
-  readonly carried: () => number
+  readonly mailCount: () => number
   readonly isOpen: () => boolean
   /** One mail; never two at once. */
-  readonly send: (mail: Outgoing) => Promise<Outcome>
+  readonly send: (mail: OutgoingMail) => Promise<SmtpOutcome>
   /** What a mail left behind is cleared away; false: the connection is not to be used again. */
-  readonly clear: () => Promise<boolean>
+  readonly reset: () => Promise<boolean>
   /** Whether the last mail had any answer. */
-  readonly wasHeard: () => boolean
-  readonly onEnd: (listen: () => void) => void
+  readonly hasReplies: () => boolean
+  readonly onClose: (onClose: () => void) => void
   /** QUIT, and the end soon after, answered or not. */
   readonly quit: () => void
   readonly close: () => void
 }
 
 /** `plain`: encryption failed where it need not stand, so the same host may be asked in the clear. */
-export type Opening =
-  | { readonly kind: 'open'; readonly session: Session }
-  | { readonly kind: 'failed'; readonly outcome: Outcome; readonly plain: boolean }
+export type SessionResult =
+  | { readonly kind: 'open'; readonly session: SmtpSession }
+  | { readonly kind: 'failed'; readonly outcome: SmtpOutcome; readonly canRetryWithoutTls: boolean }
 
-export type SessionWish = {
-  readonly stop: Stop
+export type SessionOptions = {
+  readonly nextHop: NextHop
   readonly socket: Socket
   readonly ehlo: string
-  readonly patience: Patience
+  readonly timeouts: StepTimeouts
   /** Without TLS, though the stop's policy would have it. */
-  readonly inTheClear: boolean
+  readonly isWithoutTls: boolean
 }
 
 /** A reply is a few lines. Who writes more means harm. */
-const MAX_RESPONSE = 65_536
+const MAX_RESPONSE_BYTES = 65_536
 
 /** A peer that has heard QUIT has nothing to say that we wait for. Milliseconds. */
-const QUIT_MS = 5_000
+const QUIT_TIMEOUT_MS = 5_000
 
-type Line = {
+type ConnectionState = {
   readonly connection: SMTPConnection
   /** Replies since the last mail began, or since the opening. */
   replies: string[]
-  command: string
-  hasUtf8: boolean
-  carried: number
+  lastCommand: string
+  supportsSmtpUtf8: boolean
+  mailCount: number
   /** All of the last mail has gone out. */
-  isWritten: boolean
+  isDataSent: boolean
   /** The login is under way, or cannot be. */
-  isLogin: boolean
+  isAuthenticating: boolean
   /** Why it ended; null: it is open. */
-  ended: string | null
+  closeReason: string | null
   /** Called once with why the line ended, or '' where the library is done. */
-  settle: (why: string) => void
-  begin: (step: Step) => void
-  onEnd: () => void
+  settle: (reason: string) => void
+  startStep: (step: SmtpStep) => void
+  onClose: () => void
 }
 
 /** Greeting, EHLO, TLS and login over a socket that stands. */
-export function openSession(wish: SessionWish): Promise<Opening> {
-  const { stop, socket, patience } = wish
-  const line = createLine(wish)
-  const { connection } = line
+export function openSmtpSession(options: SessionOptions): Promise<SessionResult> {
+  const { nextHop, socket, timeouts } = options
+  const state = createConnectionState(options)
+  const { connection } = state
   return new Promise((resolve) => {
-    const watch = createWatch(patience, () => socket.bytesWritten, lateBy(line))
-    line.begin = watch.begin
-    line.settle = (why) => {
-      watch.stop()
-      line.settle = () => {}
-      if (why === '') return resolve({ kind: 'open', session: sessionOf(line, wish) })
-      end(line, why)
-      resolve(refused(line, wish, why))
+    const stepTimer = createStepTimer(timeouts, () => socket.bytesWritten, closeOnTimeout(state))
+    state.startStep = stepTimer.start
+    state.settle = (reason) => {
+      stepTimer.stop()
+      state.settle = () => {}
+      if (reason === '') return resolve({ kind: 'open', session: createSession(state, options) })
+      closeConnection(state, reason)
+      resolve(sessionFailure(state, options, reason))
     }
-    watch.begin('greeting')
+    stepTimer.start('greeting')
     connection.connect((error) => {
-      if (error !== undefined && error !== null) return line.settle(error.message)
-      if (stop.login === null) return line.settle('')
-      line.isLogin = true
-      if (!connection.secure && stop.tls !== 'off') return line.settle('it offers no encryption, and a password does not go in the clear')
-      return connection.login(stop.login, (wrong) => line.settle(wrong === null ? '' : wrong.message))
+      if (error !== undefined && error !== null) return state.settle(error.message)
+      if (nextHop.login === null) return state.settle('')
+      state.isAuthenticating = true
+      if (!connection.secure && nextHop.tls !== 'off')
+        return state.settle('it offers no encryption, and a password does not go in the clear')
+      return connection.login(nextHop.login, (loginError) => state.settle(loginError === null ? '' : loginError.message))
     })
   })
 }
 
-function createLine({ stop, socket, ehlo, patience, inTheClear }: SessionWish): Line {
-  const tls = inTheClear ? 'off' : stop.tls
+function createConnectionState({ nextHop, socket, ehlo, timeouts, isWithoutTls }: SessionOptions): ConnectionState {
+  const tls = isWithoutTls ? 'off' : nextHop.tls
   const mustEncrypt = tls === 'required' || tls === 'verified'
-  const longest = Math.max(...Object.values(patience))
-  const line: Omit<Line, 'connection'> = {
+  const longestTimeoutMs = Math.max(...Object.values(timeouts))
+  const state: Omit<ConnectionState, 'connection'> = {
     replies: [],
-    command: '',
-    hasUtf8: false,
-    carried: 0,
-    isWritten: false,
-    isLogin: false,
-    ended: null,
+    lastCommand: '',
+    supportsSmtpUtf8: false,
+    mailCount: 0,
+    isDataSent: false,
+    isAuthenticating: false,
+    closeReason: null,
     settle: () => {},
-    begin: () => {},
-    onEnd: () => {},
+    startStep: () => {},
+    onClose: () => {},
   }
   const connection = new SMTPConnection({
     connection: socket,
-    host: stop.name,
-    port: stop.port,
+    host: nextHop.name,
+    port: nextHop.port,
     name: ehlo,
-    secure: stop.implicitTls,
+    secure: nextHop.implicitTls,
     ignoreTLS: tls === 'off',
-    requireTLS: mustEncrypt && !stop.implicitTls,
+    requireTLS: mustEncrypt && !nextHop.implicitTls,
     opportunisticTLS: tls === 'opportunistic',
     tls: { rejectUnauthorized: tls === 'verified' },
-    connectionTimeout: longest * 2,
-    greetingTimeout: longest * 2,
-    socketTimeout: longest * 2,
-    socketCloseTimeout: QUIT_MS,
-    maxResponseSize: MAX_RESPONSE,
+    connectionTimeout: longestTimeoutMs * 2,
+    greetingTimeout: longestTimeoutMs * 2,
+    socketTimeout: longestTimeoutMs * 2,
+    socketCloseTimeout: QUIT_TIMEOUT_MS,
+    maxResponseSize: MAX_RESPONSE_BYTES,
     transactionLog: true,
-    logger: loggerOf((what, text) => heed(whole, what, text)),
+    logger: createTransactionLogger((what, text) => handleLogEntry(fullState, what, text)),
   })
-  const whole: Line = Object.assign(line, { connection })
-  connection.on('error', (error: Error) => end(whole, error.message))
-  connection.on('end', () => end(whole, 'the connection was closed'))
-  return whole
+  const fullState: ConnectionState = Object.assign(state, { connection })
+  connection.on('error', (error: Error) => closeConnection(fullState, error.message))
+  connection.on('end', () => closeConnection(fullState, 'the connection was closed'))
+  return fullState
 }
 
 /** Every way in which a line ends comes here; the first one tells why. */
-function end(line: Line, why: string): void {
-  if (line.ended !== null) return
-  line.ended = why === '' ? 'the connection was closed' : why
-  line.settle(line.ended)
-  line.connection.close()
-  line.onEnd()
+function closeConnection(state: ConnectionState, reason: string): void {
+  if (state.closeReason !== null) return
+  state.closeReason = reason === '' ? 'the connection was closed' : reason
+  state.settle(state.closeReason)
+  state.connection.close()
+  state.onClose()
 }
 
-const LATE = 'no answer in'
-const isLate = (why: string): boolean => why.startsWith(LATE)
+const TIMEOUT_PREFIX = 'no answer in'
+const isTimeout = (reason: string): boolean => reason.startsWith(TIMEOUT_PREFIX)
 
-const lateBy =
-  (line: Line) =>
-  (step: Step, limitMs: number): void =>
-    end(line, `${LATE} ${Math.round(limitMs / 1_000)} s${step === 'greeting' ? '' : ` to ${line.command}`}`)
+const closeOnTimeout =
+  (state: ConnectionState) =>
+  (step: SmtpStep, limitMs: number): void =>
+    closeConnection(state, `${TIMEOUT_PREFIX} ${Math.round(limitMs / 1_000)} s${step === 'greeting' ? '' : ` to ${state.lastCommand}`}`)
 
-type Heed = (what: 'client' | 'server' | 'message', text: string) => void
+type LogListener = (what: 'client' | 'server' | 'message', text: string) => void
 
 /** What the library tells of the dialogue: commands, whole replies, and that all of the mail is written. */
-function loggerOf(heed: Heed): Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', (entry: object, text?: unknown) => void> {
-  const hear = (entry: object, text?: unknown): void => {
+function createTransactionLogger(
+  listener: LogListener,
+): Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', (entry: object, text?: unknown) => void> {
+  const onEntry = (entry: object, text?: unknown): void => {
     const tnx: unknown = Reflect.get(entry, 'tnx')
-    if (tnx === 'client' || tnx === 'server' || tnx === 'message') heed(tnx, typeof text === 'string' ? text : '')
+    if (tnx === 'client' || tnx === 'server' || tnx === 'message') listener(tnx, typeof text === 'string' ? text : '')
   }
-  return { trace: hear, debug: hear, info: hear, warn: hear, error: hear, fatal: hear }
+  return { trace: onEntry, debug: onEntry, info: onEntry, warn: onEntry, error: onEntry, fatal: onEntry }
 }
 
-function heed(line: Line, what: 'client' | 'server' | 'message', text: string): void {
+function handleLogEntry(state: ConnectionState, what: 'client' | 'server' | 'message', text: string): void {
   if (what === 'message') {
-    line.isWritten = true
-    return line.begin('end')
+    state.isDataSent = true
+    return state.startStep('end')
   }
   if (what === 'client') {
-    line.command = (text.split(' ', 1)[0] ?? '').toUpperCase()
-    return line.begin('command')
+    state.lastCommand = (text.split(' ', 1)[0] ?? '').toUpperCase()
+    return state.startStep('command')
   }
-  if (/^(?:EHLO|HELO)$/.test(line.command)) line.hasUtf8 = /^2[\s\S]*[ -]SMTPUTF8\b/im.test(text)
-  line.replies.push(text)
-  line.begin(line.command === 'DATA' && text.startsWith('354') ? 'block' : 'command')
+  if (/^(?:EHLO|HELO)$/.test(state.lastCommand)) state.supportsSmtpUtf8 = /^2[\s\S]*[ -]SMTPUTF8\b/im.test(text)
+  state.replies.push(text)
+  state.startStep(state.lastCommand === 'DATA' && text.startsWith('354') ? 'block' : 'command')
 }
 
-const PHASES: Readonly<Record<string, Phase>> = { '': 'greeting', EHLO: 'ehlo', HELO: 'ehlo', STARTTLS: 'starttls' }
+const PHASES: Readonly<Record<string, SmtpPhase>> = { '': 'greeting', EHLO: 'ehlo', HELO: 'ehlo', STARTTLS: 'starttls' }
 
 /** Why a session did not come about. A login that is refused is our own mistake, and no word about a mail. */
-function refused({ connection, replies, command, isLogin }: Line, { stop, inTheClear }: SessionWish, why: string): Opening {
-  const mx = stop.name
-  const phase = PHASES[command]
-  const isTls = stop.implicitTls || command === 'STARTTLS' || connection.upgrading === true
-  const last = replies.at(-1) ?? ''
-  const plain = isTls && stop.tls === 'opportunistic' && !inTheClear && !stop.implicitTls
-  if (isLogin || phase === undefined)
-    return { kind: 'failed', plain: false, outcome: errorOutcome('connect', `the login failed: ${why}`, mx) }
-  const told = connection.upgrading === true || !/^[45]\d\d/.test(last) ? null : replyOutcome(last, phase, mx)
-  if (told !== null && !(phase === 'starttls' && last.startsWith('5'))) return { kind: 'failed', plain, outcome: told }
-  if (isTls) return { kind: 'failed', plain, outcome: errorOutcome('tls', why, mx) }
-  return { kind: 'failed', plain: false, outcome: errorOutcome(isLate(why) ? 'timeout' : 'connect', why, mx) }
+function sessionFailure(
+  { connection, replies, lastCommand, isAuthenticating }: ConnectionState,
+  { nextHop, isWithoutTls }: SessionOptions,
+  reason: string,
+): SessionResult {
+  const mx = nextHop.name
+  const phase = PHASES[lastCommand]
+  const isTls = nextHop.implicitTls || lastCommand === 'STARTTLS' || connection.upgrading === true
+  const lastReply = replies.at(-1) ?? ''
+  const canRetryWithoutTls = isTls && nextHop.tls === 'opportunistic' && !isWithoutTls && !nextHop.implicitTls
+  if (isAuthenticating || phase === undefined)
+    return { kind: 'failed', canRetryWithoutTls: false, outcome: errorOutcome('connect', `the login failed: ${reason}`, mx) }
+  const outcome = connection.upgrading === true || !/^[45]\d\d/.test(lastReply) ? null : replyOutcome(lastReply, phase, mx)
+  if (outcome !== null && !(phase === 'starttls' && lastReply.startsWith('5'))) return { kind: 'failed', canRetryWithoutTls, outcome }
+  if (isTls) return { kind: 'failed', canRetryWithoutTls, outcome: errorOutcome('tls', reason, mx) }
+  return { kind: 'failed', canRetryWithoutTls: false, outcome: errorOutcome(isTimeout(reason) ? 'timeout' : 'connect', reason, mx) }
 }
 
-function sessionOf(line: Line, { stop, socket, patience }: SessionWish): Session {
-  const { connection } = line
-  const mx = stop.name
-  const isOpen = (): boolean => line.ended === null && !connection.destroyed
+function createSession(state: ConnectionState, { nextHop, socket, timeouts }: SessionOptions): SmtpSession {
+  const { connection } = state
+  const mx = nextHop.name
+  const isOpen = (): boolean => state.closeReason === null && !connection.destroyed
   return {
     mx,
     isOpen,
-    carried: () => line.carried,
-    wasHeard: () => line.replies.length > 0,
-    onEnd: (listen) => (line.onEnd = listen),
-    close: () => end(line, 'the connection was closed by us'),
+    mailCount: () => state.mailCount,
+    hasReplies: () => state.replies.length > 0,
+    onClose: (onClose) => (state.onClose = onClose),
+    close: () => closeConnection(state, 'the connection was closed by us'),
     quit: () => {
       if (!isOpen()) return
       connection.quit()
-      setTimeout(() => end(line, 'QUIT'), QUIT_MS).unref()
+      setTimeout(() => closeConnection(state, 'QUIT'), QUIT_TIMEOUT_MS).unref()
     },
     send: (mail) => {
-      line.replies = []
-      line.carried += 1
-      line.isWritten = false
-      if (!line.hasUtf8 && !isAscii(Buffer.from(localPart(mail.to))))
-        return Promise.resolve({ kind: 'reply', code: 550, text: NO_UTF8, mx, phase: 'rcpt' })
-      return exchange(line, { patience, socket }, (done) => {
+      state.replies = []
+      state.mailCount += 1
+      state.isDataSent = false
+      if (!state.supportsSmtpUtf8 && !isAscii(Buffer.from(localPart(mail.to))))
+        return Promise.resolve({ kind: 'reply', code: 550, text: SMTPUTF8_REQUIRED, mx, phase: 'rcpt' })
+      return runWithTimeouts(state, { timeouts, socket }, (done) => {
         connection.send(envelopeOf(mail), mail.raw, (error) => done(error === null || error === undefined ? '' : error.message))
-      }).then((why) => outcomeOf(line, why === '' ? 'the connection was closed' : why, mx))
+      }).then((reason) => outcomeOf(state, reason === '' ? 'the connection was closed' : reason, mx))
     },
-    clear: async () => {
+    reset: async () => {
       // What came with the last reply is looked at first: a peer that answers twice is not to be used again.
       await setImmediate()
       if (!isOpen()) return false
-      const heard = line.replies.length
-      if (heard === 0 || (heard === 4 && line.isWritten)) return true
-      if (heard === 4) end(line, 'it was answered before it was sent')
-      const why = await exchange(line, { patience, socket }, (done) => connection.reset((error) => done(error === null ? '' : 'RSET')))
-      if (why !== '') end(line, why)
-      return why === '' && isOpen()
+      const replyCount = state.replies.length
+      if (replyCount === 0 || (replyCount === 4 && state.isDataSent)) return true
+      if (replyCount === 4) closeConnection(state, 'it was answered before it was sent')
+      const reason = await runWithTimeouts(state, { timeouts, socket }, (done) =>
+        connection.reset((error) => done(error === null ? '' : 'RSET')),
+      )
+      if (reason !== '') closeConnection(state, reason)
+      return reason === '' && isOpen()
     },
   }
 }
 
 /** Who thanks for a mail that it has not had yet is not believed. A line that broke is another thing than a peer that fell silent. */
-function outcomeOf(line: Line, why: string, mx: string): Outcome {
-  const told = readDialogue(line.replies, why, mx)
-  if (told.kind === 'error' && isLate(why)) return { ...told, error: 'timeout' }
-  const isTooSoon = told.kind === 'reply' && told.code < 300 && !line.isWritten
-  return isTooSoon ? errorOutcome('dropped', 'it was answered before it was sent', mx) : told
+function outcomeOf(state: ConnectionState, reason: string, mx: string): SmtpOutcome {
+  const outcome = outcomeOfReplies(state.replies, reason, mx)
+  if (outcome.kind === 'error' && isTimeout(reason)) return { ...outcome, error: 'timeout' }
+  const isTooSoon = outcome.kind === 'reply' && outcome.code < 300 && !state.isDataSent
+  return isTooSoon ? errorOutcome('dropped', 'it was answered before it was sent', mx) : outcome
 }
 
 /** One thing to do on the line: done, or ended, or late; '' is done. */
-function exchange(
-  line: Line,
-  { patience, socket }: Pick<SessionWish, 'patience' | 'socket'>,
-  work: (done: (why: string) => void) => void,
+function runWithTimeouts(
+  state: ConnectionState,
+  { timeouts, socket }: Pick<SessionOptions, 'timeouts' | 'socket'>,
+  action: (done: (reason: string) => void) => void,
 ): Promise<string> {
-  if (line.ended !== null) return Promise.resolve(line.ended)
+  if (state.closeReason !== null) return Promise.resolve(state.closeReason)
   return new Promise((resolve) => {
-    const watch = createWatch(patience, () => socket.bytesWritten, lateBy(line))
-    line.begin = watch.begin
-    line.settle = (why) => {
-      watch.stop()
-      line.settle = () => {}
-      line.begin = () => {}
-      resolve(why)
+    const stepTimer = createStepTimer(timeouts, () => socket.bytesWritten, closeOnTimeout(state))
+    state.startStep = stepTimer.start
+    state.settle = (reason) => {
+      stepTimer.stop()
+      state.settle = () => {}
+      state.startStep = () => {}
+      resolve(reason)
     }
-    watch.begin('command')
-    work((why) => line.settle(why))
+    stepTimer.start('command')
+    action((reason) => state.settle(reason))
   })
 }
 
 /** RFC 6531 §3.2: an address that is not ASCII goes only to who has said that it may. */
-const NO_UTF8 = '550 5.6.7 The address is not ASCII, and the host does not take such addresses (SMTPUTF8)'
+const SMTPUTF8_REQUIRED = '550 5.6.7 The address is not ASCII, and the host does not take such addresses (SMTPUTF8)'
 
 const localPart = (address: string): string => address.slice(0, Math.max(0, address.lastIndexOf('@')))
 
 /** The domain as the peer's DNS has it. */
-function addressOf(address: string): string {
+function asciiDomainAddress(address: string): string {
   const at = address.lastIndexOf('@')
   return at < 0 ? address : `${address.slice(0, at)}@${toALabels(address.slice(at + 1))}`
 }
 
 /** RFC 3461: the report names our delivery and the address that we wrote to; success is never reported. xtext is the library's work. */
-function envelopeOf({ from, to, raw, envelopeId }: Outgoing): Parameters<SMTPConnection['send']>[0] {
-  const recipient = addressOf(to)
+function envelopeOf({ mailFrom: from, to, raw, envelopeId }: OutgoingMail): Parameters<SMTPConnection['send']>[0] {
+  const recipient = asciiDomainAddress(to)
   const isPlain = isAscii(Buffer.from(recipient))
   const dsn =
     from === ''
@@ -290,5 +299,5 @@ function envelopeOf({ from, to, raw, envelopeId }: Outgoing): Parameters<SMTPCon
           ...(envelopeId === undefined || envelopeId === null ? {} : { envid: envelopeId }),
           ...(isPlain ? { orcpt: `rfc822;${recipient}` } : {}),
         }
-  return { from: from === '' ? false : addressOf(from), to: recipient, use8BitMime: !isAscii(raw), dsn }
+  return { from: from === '' ? false : asciiDomainAddress(from), to: recipient, use8BitMime: !isAscii(raw), dsn }
 }

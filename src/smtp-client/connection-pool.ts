@@ -6,66 +6,66 @@
  *
  * Owned by one transport. See also: smtp-client/client-session.
  */
-import type { Session } from './client-session.ts'
+import type { SmtpSession } from './client-session.ts'
 
-export type Keeping = {
+export type PoolLimits = {
   /** Mails that one connection carries: providers count them (Outlook says so with RP-002), and load balancers want them to move on. */
-  readonly mails: number
+  readonly mailsPerConnection: number
   /** Milliseconds without work: less than any server waits (RFC 5321 §4.5.3.2.7 asks for five minutes; many give thirty seconds). */
-  readonly idleMs: number
+  readonly idleTimeoutMs: number
   /** Idle ones, all together. */
-  readonly idle: number
+  readonly maxIdle: number
 }
 
-export const KEEPING: Keeping = { mails: 100, idleMs: 15_000, idle: 500 }
+export const DEFAULT_POOL_LIMITS: PoolLimits = { mailsPerConnection: 100, idleTimeoutMs: 15_000, maxIdle: 500 }
 
-export type Sessions = {
+export type ConnectionPool = {
   /** An idle one, now lent; null: there is none. */
-  readonly lend: (key: string) => Session | null
+  readonly acquire: (key: string) => SmtpSession | null
   /** Back from a mail; or new, and not needed any more. */
-  readonly giveBack: (key: string, session: Session) => void
-  readonly idle: () => number
+  readonly release: (key: string, session: SmtpSession) => void
+  readonly idleCount: () => number
   readonly close: () => void
 }
 
-type Idle = { readonly key: string; readonly session: Session; readonly timer: NodeJS.Timeout }
+type IdleSession = { readonly key: string; readonly session: SmtpSession; readonly timer: NodeJS.Timeout }
 
-export function createSessions(keeping: Keeping): Sessions {
-  const lists = new Map<string, Idle[]>()
-  const all = new Set<Idle>()
-  const forget = (idle: Idle): void => {
-    clearTimeout(idle.timer)
-    all.delete(idle)
-    const left = (lists.get(idle.key) ?? []).filter((each) => each !== idle)
-    if (left.length === 0) lists.delete(idle.key)
-    else lists.set(idle.key, left)
+export function createConnectionPool(limits: PoolLimits): ConnectionPool {
+  const byKey = new Map<string, IdleSession[]>()
+  const all = new Set<IdleSession>()
+  const remove = (entry: IdleSession): void => {
+    clearTimeout(entry.timer)
+    all.delete(entry)
+    const remaining = (byKey.get(entry.key) ?? []).filter((each) => each !== entry)
+    if (remaining.length === 0) byKey.delete(entry.key)
+    else byKey.set(entry.key, remaining)
   }
-  const release = (idle: Idle): void => {
-    forget(idle)
-    idle.session.quit()
+  const evict = (entry: IdleSession): void => {
+    remove(entry)
+    entry.session.quit()
   }
   return {
-    idle: () => all.size,
-    lend: (key) => {
-      const last = lists.get(key)?.at(-1)
-      if (last === undefined) return null
-      forget(last)
-      return last.session.isOpen() ? last.session : null
+    idleCount: () => all.size,
+    acquire: (key) => {
+      const lastUsed = byKey.get(key)?.at(-1)
+      if (lastUsed === undefined) return null
+      remove(lastUsed)
+      return lastUsed.session.isOpen() ? lastUsed.session : null
     },
-    giveBack: (key, session) => {
+    release: (key, session) => {
       if (!session.isOpen()) return
-      if (session.carried() >= keeping.mails) return session.quit()
-      const timer = setTimeout(() => release(idle), keeping.idleMs)
+      if (session.mailCount() >= limits.mailsPerConnection) return session.quit()
+      const timer = setTimeout(() => evict(entry), limits.idleTimeoutMs)
       timer.unref()
-      const idle: Idle = { key, session, timer }
-      session.onEnd(() => forget(idle))
-      lists.set(key, [...(lists.get(key) ?? []), idle])
-      all.add(idle)
+      const entry: IdleSession = { key, session, timer }
+      session.onClose(() => remove(entry))
+      byKey.set(key, [...(byKey.get(key) ?? []), entry])
+      all.add(entry)
       const [oldest] = all
-      if (all.size > keeping.idle && oldest !== undefined) release(oldest)
+      if (all.size > limits.maxIdle && oldest !== undefined) evict(oldest)
     },
     close: () => {
-      for (const idle of all) release(idle)
+      for (const entry of all) evict(entry)
     },
   }
 }

@@ -8,30 +8,30 @@
  * Pure. RFC 5321 §4.2, §4.3.2 (which replies a command may have). See also: smtp-client/client-session.
  */
 import type { AttemptError } from '../ledger/facts/fact.ts'
-import { MAX_REPLY } from '../mail/smtp/reply.ts'
-import type { Outcome, Phase } from './transport.ts'
+import { MAX_REPLY_LENGTH } from '../mail/smtp/reply.ts'
+import type { SmtpOutcome, SmtpPhase } from './transport.ts'
 
 /** The commands of one mail, and what lets the next one follow. */
-const STEPS = [
+const COMMAND_STEPS = [
   { phase: 'mail', good: /^2/ },
   { phase: 'rcpt', good: /^2/ },
   { phase: 'data', good: /^[23]/ },
   { phase: 'end', good: /^2/ },
-] as const satisfies readonly { readonly phase: Phase; readonly good: RegExp }[]
+] as const satisfies readonly { readonly phase: SmtpPhase; readonly good: RegExp }[]
 
 /** Whether three digits stand in front, as RFC 5321 has them: what else a peer says is no reply. */
-const CODE = /^([2-5]\d\d)(?:[ -]|$)/
+const REPLY_CODE = /^([2-5]\d\d)(?:[ -]|$)/
 
 /** The reply as an outcome; null where it is none. */
-export function replyOutcome(raw: string, phase: Phase, mx: string | null): Outcome | null {
-  const text = cleaned(raw)
-  const code = CODE.exec(text)?.[1]
+export function replyOutcome(raw: string, phase: SmtpPhase, mx: string | null): SmtpOutcome | null {
+  const text = sanitise(raw)
+  const code = REPLY_CODE.exec(text)?.[1]
   return code === undefined ? null : { kind: 'reply', code: Number(code), text, mx, phase }
 }
 
 /** What went wrong without a reply. */
-export function errorOutcome(error: AttemptError, text: string, mx: string | null): Outcome {
-  return { kind: 'error', error, text: cleaned(text), mx }
+export function errorOutcome(error: AttemptError, text: string, mx: string | null): SmtpOutcome {
+  return { kind: 'error', error, text: sanitise(text), mx }
 }
 
 /**
@@ -40,33 +40,36 @@ export function errorOutcome(error: AttemptError, text: string, mx: string | nul
  *
  *     readDialogue(['250 ok', '550 5.1.1 no such user'], 'closed', 'mx.example')   → { code: 550, phase: 'rcpt', … }
  */
-export function readDialogue(replies: readonly string[], why: string, mx: string | null): Outcome {
-  for (const [n, { phase, good }] of STEPS.entries()) {
+export function outcomeOfReplies(replies: readonly string[], closeReason: string, mx: string | null): SmtpOutcome {
+  for (const [n, { phase, good: expected }] of COMMAND_STEPS.entries()) {
     const raw = replies[n]
-    if (raw === undefined) return errorOutcome('dropped', `${why} (${PLACES[phase]})`, mx)
-    const told = replyOutcome(raw, phase, mx)
-    if (told === null) return errorOutcome('dropped', `no SMTP reply (${PLACES[phase]}): ${raw.slice(0, 200)}`, mx)
-    if (phase === 'end') return isReadable(told, good) ? told : errorOutcome('dropped', `an answer out of turn: ${raw.slice(0, 200)}`, mx)
-    if (!good.test(raw)) return isRefusal(told) ? told : errorOutcome('dropped', `an answer out of turn: ${raw.slice(0, 200)}`, mx)
+    if (raw === undefined) return errorOutcome('dropped', `${closeReason} (${PHASE_TEXTS[phase]})`, mx)
+    const outcome = replyOutcome(raw, phase, mx)
+    if (outcome === null) return errorOutcome('dropped', `no SMTP reply (${PHASE_TEXTS[phase]}): ${raw.slice(0, 200)}`, mx)
+    if (phase === 'end')
+      return isFinalReply(outcome, expected) ? outcome : errorOutcome('dropped', `an answer out of turn: ${raw.slice(0, 200)}`, mx)
+    if (!expected.test(raw))
+      return isErrorReply(outcome) ? outcome : errorOutcome('dropped', `an answer out of turn: ${raw.slice(0, 200)}`, mx)
   }
-  return errorOutcome('dropped', why, mx)
+  return errorOutcome('dropped', closeReason, mx)
 }
 
-const PLACES = {
+const PHASE_TEXTS = {
   mail: 'before its answer to MAIL',
   rcpt: 'before its answer to RCPT',
   data: 'before its answer to DATA',
   end: 'after the mail, before its answer',
 } as const
 
-const isRefusal = (told: Outcome): boolean => told.kind === 'reply' && told.code >= 400
+const isErrorReply = (outcome: SmtpOutcome): boolean => outcome.kind === 'reply' && outcome.code >= 400
 
 /** At the end a 3xx makes no sense. */
-const isReadable = (told: Outcome, good: RegExp): boolean => told.kind === 'reply' && (good.test(told.text) || told.code >= 400)
+const isFinalReply = (outcome: SmtpOutcome, expected: RegExp): boolean =>
+  outcome.kind === 'reply' && (expected.test(outcome.text) || outcome.code >= 400)
 
 /** Stored and shown as text: no NUL, no control characters but line feeds, no more than anybody reads. */
-function cleaned(raw: string): string {
+function sanitise(raw: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what it is about
   const text = raw.replaceAll('\r\n', '\n').replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '\ufffd')
-  return text.slice(0, MAX_REPLY).toWellFormed()
+  return text.slice(0, MAX_REPLY_LENGTH).toWellFormed()
 }

@@ -11,177 +11,191 @@ import { isIP } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { dial } from './dial.ts'
 import { errorOutcome } from './reply-outcome.ts'
-import type { Addresses } from '../net/mx.ts'
-import { openSession, type Opening, type Session } from './client-session.ts'
-import { createSessions, type Keeping, KEEPING, type Sessions } from './connection-pool.ts'
+import type { AddressResult } from '../net/mx.ts'
+import { openSmtpSession, type SessionResult, type SmtpSession } from './client-session.ts'
+import { createConnectionPool, type PoolLimits, DEFAULT_POOL_LIMITS, type ConnectionPool } from './connection-pool.ts'
 import { isPublicAddress } from '../net/ssrf-guard.ts'
-import type { Outcome, Outgoing, Router, Stop, Transport } from './transport.ts'
-import { PATIENCE, type Patience } from './step-timeouts.ts'
+import type { SmtpOutcome, OutgoingMail, Router, NextHop, Transport } from './transport.ts'
+import { DEFAULT_STEP_TIMEOUTS, type StepTimeouts } from './step-timeouts.ts'
 
-export type SmtpTransportWish = {
-  readonly route: Router
-  readonly addressesOf: (host: string, family: 4 | 6 | null) => Promise<Addresses>
+export type SmtpTransportOptions = {
+  readonly router: Router
+  readonly addressesOf: (host: string, family: 4 | 6 | null) => Promise<AddressResult>
   /** The name in EHLO: it should resolve to the egress IP, and back. One for all, or one an IP. */
-  readonly ehlo: string | ((egressIp: string) => string)
+  readonly ehloName: string | ((egressIp: string) => string)
   /** Whether hosts that a stranger's DNS names may stand in our own network. */
   readonly allowPrivate: boolean
-  readonly patience?: Partial<Patience>
-  readonly keeping?: Partial<Keeping>
+  readonly timeouts?: Partial<StepTimeouts>
+  readonly poolLimits?: Partial<PoolLimits>
 }
 
 /** Addresses tried for one mail: Postfix's own figure. */
-const MAX_CALLS = 5
+const MAX_ADDRESSES_TRIED = 5
 
 /** An address that could not be reached is tried last for so long; one that could not encrypt is not asked to for an hour. */
-const ILL_MS = 60_000
-const PLAIN_MS = 3_600_000
-const REMEMBERED = 10_000
+const UNREACHABLE_MS = 60_000
+const WITHOUT_TLS_MS = 3_600_000
+const CACHE_SIZE = 10_000
 
-type Post = {
-  readonly wish: SmtpTransportWish
-  readonly patience: Patience
-  readonly sessions: Sessions
-  readonly ill: LRUCache<string, true>
-  readonly plain: LRUCache<string, true>
-  readonly busy: Set<Session>
+type TransportState = {
+  readonly options: SmtpTransportOptions
+  readonly timeouts: StepTimeouts
+  readonly pool: ConnectionPool
+  readonly unreachable: LRUCache<string, true>
+  readonly withoutTls: LRUCache<string, true>
+  readonly activeSessions: Set<SmtpSession>
   isClosed: boolean
 }
 
 /** Makes the transport. */
-export function createSmtpTransport(wish: SmtpTransportWish): Transport {
-  const post: Post = {
-    wish,
-    patience: { ...PATIENCE, ...wish.patience },
-    sessions: createSessions({ ...KEEPING, ...wish.keeping }),
-    ill: new LRUCache({ max: REMEMBERED, ttl: ILL_MS }),
-    plain: new LRUCache({ max: REMEMBERED, ttl: PLAIN_MS }),
-    busy: new Set(),
+export function createSmtpTransport(options: SmtpTransportOptions): Transport {
+  const state: TransportState = {
+    options,
+    timeouts: { ...DEFAULT_STEP_TIMEOUTS, ...options.timeouts },
+    pool: createConnectionPool({ ...DEFAULT_POOL_LIMITS, ...options.poolLimits }),
+    unreachable: new LRUCache({ max: CACHE_SIZE, ttl: UNREACHABLE_MS }),
+    withoutTls: new LRUCache({ max: CACHE_SIZE, ttl: WITHOUT_TLS_MS }),
+    activeSessions: new Set(),
     isClosed: false,
   }
   return {
-    send: (mail) => sendBy(post, mail),
+    send: (mail) => sendOutgoingMail(state, mail),
     close: async () => {
-      post.isClosed = true
-      post.sessions.close()
-      for (const session of post.busy) session.close()
+      state.isClosed = true
+      state.pool.close()
+      for (const session of state.activeSessions) session.close()
     },
   }
 }
 
-const CLOSED = errorOutcome('dropped', 'the transport is closed', null)
+const TRANSPORT_CLOSED = errorOutcome('dropped', 'the transport is closed', null)
 
-async function sendBy(post: Post, mail: Outgoing): Promise<Outcome> {
-  if (post.isClosed) return CLOSED
-  const way = await post.wish.route(mail.domain)
-  if (way.kind === 'refused') return { kind: 'reply', code: way.code, text: way.text, mx: null, phase: 'route' }
-  if (way.kind === 'failed') return errorOutcome('dns', way.text, null)
-  const kept = mail.probe ? null : lendAny(post, mail, way.stops)
-  if (kept !== null) {
-    const told = await carry(post, kept, mail)
-    if (told !== null) return told
+async function sendOutgoingMail(state: TransportState, mail: OutgoingMail): Promise<SmtpOutcome> {
+  if (state.isClosed) return TRANSPORT_CLOSED
+  const route = await state.options.router(mail.domain)
+  if (route.kind === 'refused') return { kind: 'reply', code: route.code, text: route.text, mx: null, phase: 'route' }
+  if (route.kind === 'failed') return errorOutcome('dns', route.text, null)
+  const pooled = mail.isProbe ? null : acquireAny(state, mail, route.stops)
+  if (pooled !== null) {
+    const outcome = await sendInSession(state, pooled, mail)
+    if (outcome !== null) return outcome
   }
-  return callEach(post, mail, way.stops)
+  return tryAddresses(state, mail, route.stops)
 }
 
-type Lent = { readonly key: string; readonly session: Session }
+type PooledSession = { readonly key: string; readonly session: SmtpSession }
 
-const keyOf = (mail: Outgoing, stop: Stop): string => `${mail.egressIp} ${stop.name} ${stop.port}`
+const poolKeyOf = (mail: OutgoingMail, nextHop: NextHop): string => `${mail.egressIp} ${nextHop.name} ${nextHop.port}`
 
-function lendAny({ sessions }: Post, mail: Outgoing, stops: readonly Stop[]): Lent | null {
-  for (const stop of stops) {
-    const key = keyOf(mail, stop)
-    const session = sessions.lend(key)
+function acquireAny({ pool }: TransportState, mail: OutgoingMail, nextHops: readonly NextHop[]): PooledSession | null {
+  for (const nextHop of nextHops) {
+    const key = poolKeyOf(mail, nextHop)
+    const session = pool.acquire(key)
     if (session !== null) return { key, session }
   }
   return null
 }
 
 /** Null: the kept connection was dead already. */
-async function carry(post: Post, { key, session }: Lent, mail: Outgoing): Promise<Outcome | null> {
-  const isKept = session.carried() > 0
-  post.busy.add(session)
-  const told = await session.send(mail)
-  void session.clear().then((isUsable) => {
-    post.busy.delete(session)
+async function sendInSession(state: TransportState, { key, session }: PooledSession, mail: OutgoingMail): Promise<SmtpOutcome | null> {
+  const isReused = session.mailCount() > 0
+  state.activeSessions.add(session)
+  const outcome = await session.send(mail)
+  void session.reset().then((isUsable) => {
+    state.activeSessions.delete(session)
     if (!isUsable) return
-    if (post.isClosed) session.quit()
-    else post.sessions.giveBack(key, session)
+    if (state.isClosed) session.quit()
+    else state.pool.release(key, session)
   })
-  const isStale = isKept && told.kind === 'error' && !session.wasHeard() && !post.isClosed
-  return isStale ? null : told
+  const isStale = isReused && outcome.kind === 'error' && !session.hasReplies() && !state.isClosed
+  return isStale ? null : outcome
 }
 
-async function callEach(post: Post, mail: Outgoing, stops: readonly Stop[]): Promise<Outcome> {
-  const calls = await callsOf(post, mail, stops)
-  let last = calls.failed
-  for (const { stop, address } of calls.list) {
-    if (post.isClosed) return CLOSED
-    const opened = await openAt(post, mail, { stop, address })
-    if (opened.kind === 'open') return (await carry(post, { key: keyOf(mail, stop), session: opened.session }, mail)) ?? last
+async function tryAddresses(state: TransportState, mail: OutgoingMail, nextHops: readonly NextHop[]): Promise<SmtpOutcome> {
+  const candidates = await candidatesOf(state, mail, nextHops)
+  let last = candidates.failed
+  for (const { nextHop, address } of candidates.list) {
+    if (state.isClosed) return TRANSPORT_CLOSED
+    const opened = await openWithTlsFallback(state, mail, { nextHop, address })
+    if (opened.kind === 'open')
+      return (await sendInSession(state, { key: poolKeyOf(mail, nextHop), session: opened.session }, mail)) ?? last
     if (opened.outcome.kind === 'reply') return opened.outcome
-    post.ill.set(illKey(mail, { stop, address }), true)
+    state.unreachable.set(unreachableKeyOf(mail, { nextHop, address }), true)
     last = opened.outcome
   }
   return last
 }
 
-type Place = { readonly stop: Stop; readonly address: string }
+type TargetAddress = { readonly nextHop: NextHop; readonly address: string }
 
 /** Addresses in the order in which they are called, and what to say when none is to be had. */
-async function callsOf(post: Post, mail: Outgoing, stops: readonly Stop[]): Promise<{ list: Place[]; failed: Outcome }> {
-  const family = familyOf(mail, stops)
-  const list: Place[] = []
-  let failed = errorOutcome('connect', 'no host of the domain has an address', stops[0]?.name ?? null)
-  for (const stop of stops) {
-    if (list.length >= MAX_CALLS) break
-    const found = await placesOf(post, stop, family)
-    if (typeof found === 'string') failed = errorOutcome('dns', found, stop.name)
+async function candidatesOf(
+  state: TransportState,
+  mail: OutgoingMail,
+  nextHops: readonly NextHop[],
+): Promise<{ list: TargetAddress[]; failed: SmtpOutcome }> {
+  const family = addressFamilyOf(mail, nextHops)
+  const list: TargetAddress[] = []
+  let failed = errorOutcome('connect', 'no host of the domain has an address', nextHops[0]?.name ?? null)
+  for (const nextHop of nextHops) {
+    if (list.length >= MAX_ADDRESSES_TRIED) break
+    const found = await addressesOfNextHop(state, nextHop, family)
+    if (typeof found === 'string') failed = errorOutcome('dns', found, nextHop.name)
     else list.push(...found)
   }
-  const isIll = (place: Place): boolean => post.ill.has(illKey(mail, place))
-  const tried = list.slice(0, MAX_CALLS)
-  return { list: [...tried.filter((each) => !isIll(each)), ...tried.filter(isIll)], failed }
+  const isUnreachable = (target: TargetAddress): boolean => state.unreachable.has(unreachableKeyOf(mail, target))
+  const tried = list.slice(0, MAX_ADDRESSES_TRIED)
+  return { list: [...tried.filter((each) => !isUnreachable(each)), ...tried.filter(isUnreachable)], failed }
 }
 
-const illKey = ({ egressIp }: Outgoing, { stop, address }: Place): string => `${egressIp} ${address} ${stop.port}`
+const unreachableKeyOf = ({ egressIp }: OutgoingMail, { nextHop, address }: TargetAddress): string =>
+  `${egressIp} ${address} ${nextHop.port}`
 
 /** A socket that is bound to an address reaches only its family. */
-function familyOf({ egressIp }: Outgoing, stops: readonly Stop[]): 4 | 6 | null {
+function addressFamilyOf({ egressIp }: OutgoingMail, nextHops: readonly NextHop[]): 4 | 6 | null {
   const family = isIP(egressIp)
-  return stops.some(({ proxy }) => proxy) || family === 0 ? null : family === 4 ? 4 : 6
+  return nextHops.some(({ proxy }) => proxy) || family === 0 ? null : family === 4 ? 4 : 6
 }
 
 /** A text: the look-up failed, and why. */
-async function placesOf({ wish }: Post, stop: Stop, family: 4 | 6 | null): Promise<Place[] | string> {
-  if (stop.address !== null) return [{ stop, address: stop.address }]
-  const found = await wish.addressesOf(stop.name, family)
+async function addressesOfNextHop({ options }: TransportState, nextHop: NextHop, family: 4 | 6 | null): Promise<TargetAddress[] | string> {
+  if (nextHop.address !== null) return [{ nextHop, address: nextHop.address }]
+  const found = await options.addressesOf(nextHop.name, family)
   if (found.kind === 'failed') return found.text
   if (found.kind === 'none') return []
-  const allowed = wish.allowPrivate ? found.addresses : found.addresses.filter(isPublicAddress)
-  return allowed.map((address) => ({ stop, address }))
+  const allowed = options.allowPrivate ? found.addresses : found.addresses.filter(isPublicAddress)
+  return allowed.map((address) => ({ nextHop, address }))
 }
 
 /** Opens a session, in the clear at the second go where that is allowed. */
-async function openAt(post: Post, mail: Outgoing, { stop, address }: Place): Promise<Opening> {
-  const key = `${address} ${stop.port}`
-  const first = await open(post, mail, { stop, address, inTheClear: stop.tls === 'opportunistic' && post.plain.has(key) })
-  if (first.kind === 'open' || !first.plain || post.isClosed) return first
-  post.plain.set(key, true)
-  return open(post, mail, { stop, address, inTheClear: true })
+async function openWithTlsFallback(state: TransportState, mail: OutgoingMail, { nextHop, address }: TargetAddress): Promise<SessionResult> {
+  const key = `${address} ${nextHop.port}`
+  const first = await openConnection(state, mail, {
+    nextHop,
+    address,
+    inTheClear: nextHop.tls === 'opportunistic' && state.withoutTls.has(key),
+  })
+  if (first.kind === 'open' || !first.canRetryWithoutTls || state.isClosed) return first
+  state.withoutTls.set(key, true)
+  return openConnection(state, mail, { nextHop, address, inTheClear: true })
 }
 
-async function open(post: Post, { egressIp }: Outgoing, place: Place & { readonly inTheClear: boolean }): Promise<Opening> {
-  const { wish, patience } = post
-  const { stop, address, inTheClear } = place
-  const { name, port, proxy } = stop
-  const call = await dial({ name, address, port, egressIp, proxy, limitMs: patience.connectMs })
-  if (call.kind === 'failed') return { ...call, plain: false }
-  const ehlo = typeof wish.ehlo === 'string' ? wish.ehlo : wish.ehlo(egressIp)
-  const opened = await openSession({ stop, socket: call.socket, ehlo, patience, inTheClear })
+async function openConnection(
+  state: TransportState,
+  { egressIp }: OutgoingMail,
+  target: TargetAddress & { readonly inTheClear: boolean },
+): Promise<SessionResult> {
+  const { options, timeouts } = state
+  const { nextHop, address, inTheClear: isWithoutTls } = target
+  const { name, port, proxy } = nextHop
+  const dialResult = await dial({ name, address, port, egressIp, proxy, timeoutMs: timeouts.connectMs })
+  if (dialResult.kind === 'failed') return { ...dialResult, canRetryWithoutTls: false }
+  const ehloName = typeof options.ehloName === 'string' ? options.ehloName : options.ehloName(egressIp)
+  const opened = await openSmtpSession({ nextHop, socket: dialResult.socket, ehlo: ehloName, timeouts, isWithoutTls })
   // The line had to be quiet while nobody but us held it.
-  if (opened.kind === 'open' && post.isClosed) {
+  if (opened.kind === 'open' && state.isClosed) {
     opened.session.close()
-    return { kind: 'failed', outcome: CLOSED, plain: false }
+    return { kind: 'failed', outcome: TRANSPORT_CLOSED, canRetryWithoutTls: false }
   }
   return opened
 }

@@ -7,7 +7,7 @@
  */
 
 /** Milliseconds for each. */
-export type Patience = {
+export type StepTimeouts = {
   /** Until the connection stands. */
   readonly connectMs: number
   readonly greetingMs: number
@@ -20,32 +20,42 @@ export type Patience = {
 }
 
 /** The RFC's own (§4.5.3.2.1–6); for a connection it has none, and a host that has not answered in half a minute is down. */
-export const PATIENCE: Patience = { connectMs: 30_000, greetingMs: 300_000, commandMs: 300_000, blockMs: 180_000, endMs: 600_000 }
+export const DEFAULT_STEP_TIMEOUTS: StepTimeouts = {
+  connectMs: 30_000,
+  greetingMs: 300_000,
+  commandMs: 300_000,
+  blockMs: 180_000,
+  endMs: 600_000,
+}
 
-export type Step = 'greeting' | 'command' | 'block' | 'end'
+export type SmtpStep = 'greeting' | 'command' | 'block' | 'end'
 
-export type Watch = {
+export type StepTimer = {
   /** A step begins; the one before has ended. */
-  readonly begin: (step: Step) => void
+  readonly start: (step: SmtpStep) => void
   readonly stop: () => void
 }
 
-const LIMITS = { greeting: 'greetingMs', command: 'commandMs', block: 'blockMs', end: 'endMs' } as const satisfies Record<
-  Step,
-  keyof Patience
+const TIMEOUT_OF_STEP = { greeting: 'greetingMs', command: 'commandMs', block: 'blockMs', end: 'endMs' } as const satisfies Record<
+  SmtpStep,
+  keyof StepTimeouts
 >
 
 /** `progress` grows while the peer takes what is sent; `onLate` is called once at most for each step. */
-export function createWatch(patience: Patience, progress: () => number, onLate: (step: Step, limitMs: number) => void): Watch {
+export function createStepTimer(
+  timeouts: StepTimeouts,
+  progress: () => number,
+  onTimeout: (step: SmtpStep, timeoutMs: number) => void,
+): StepTimer {
   let timer: NodeJS.Timeout | undefined
-  const begin = (step: Step): void => {
+  const start = (step: SmtpStep): void => {
     clearTimeout(timer)
-    const limitMs = patience[LIMITS[step]]
-    const before = progress()
+    const timeoutMs = timeouts[TIMEOUT_OF_STEP[step]]
+    const progressBefore = progress()
     timer = setTimeout(() => {
-      if (step === 'block' && progress() > before) begin(step)
-      else onLate(step, limitMs)
-    }, limitMs)
+      if (step === 'block' && progress() > progressBefore) start(step)
+      else onTimeout(step, timeoutMs)
+    }, timeoutMs)
   }
-  return { begin, stop: () => clearTimeout(timer) }
+  return { start, stop: () => clearTimeout(timer) }
 }

@@ -9,32 +9,32 @@
 import type { AttemptError } from '../ledger/facts/fact.ts'
 
 /** One mail to one recipient. `raw` ends its lines in CRLF. */
-export type Outgoing = {
+export type OutgoingMail = {
   /** The address that it leaves by; '' or no address: the system chooses. */
   readonly egressIp: string
   /** The recipient's domain. */
   readonly domain: string
   /** The Return-Path; '' is the null sender. */
-  readonly from: string
+  readonly mailFrom: string
   readonly to: string
   readonly raw: Buffer
   /** It tries whether a pause is over: it never leaves by a connection that was kept. */
-  readonly probe: boolean
+  readonly isProbe: boolean
   /** Comes back as Original-Envelope-Id where the peer knows DSN (RFC 3461). */
   readonly envelopeId?: string | null
 }
 
 /** Where in the dialogue a reply came. `route`: before any dialogue, DNS itself says no (no such domain, null MX). */
-export type Phase = 'route' | 'greeting' | 'ehlo' | 'starttls' | 'mail' | 'rcpt' | 'data' | 'end'
+export type SmtpPhase = 'route' | 'greeting' | 'ehlo' | 'starttls' | 'mail' | 'rcpt' | 'data' | 'end'
 
 /** `text` is the reply as it came, code and all its lines, at most MAX_REPLY characters; `mx` the host that spoke. */
-export type Outcome =
-  | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null; readonly phase: Phase }
+export type SmtpOutcome =
+  | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null; readonly phase: SmtpPhase }
   | { readonly kind: 'error'; readonly error: AttemptError; readonly text: string; readonly mx: string | null }
 
 export type Transport = {
   /** Never rejects. */
-  readonly send: (mail: Outgoing) => Promise<Outcome>
+  readonly send: (mail: OutgoingMail) => Promise<SmtpOutcome>
   /** Ends the connections; what is under way becomes `dropped`. Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -44,7 +44,7 @@ const TLS_POLICIES = ['off', 'opportunistic', 'required', 'verified'] as const
 export type TlsPolicy = (typeof TLS_POLICIES)[number]
 
 /** One host to try. */
-export type Stop = {
+export type NextHop = {
   /** Told as the MX, and asked for in TLS. */
   readonly name: string
   /** Null: its name is looked up. */
@@ -59,10 +59,10 @@ export type Stop = {
 }
 
 /** Where a domain's mail goes: hosts in the order in which they are tried, a no for good, or a no for now. */
-export type Route =
-  | { readonly kind: 'stops'; readonly stops: readonly Stop[] }
+export type RoutingResult =
+  | { readonly kind: 'stops'; readonly stops: readonly NextHop[] }
   | { readonly kind: 'refused'; readonly code: number; readonly text: string }
   | { readonly kind: 'failed'; readonly text: string }
 
 /** Never rejects. */
-export type Router = (domain: string) => Promise<Route>
+export type Router = (domain: string) => Promise<RoutingResult>

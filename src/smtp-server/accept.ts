@@ -7,85 +7,85 @@
  * See also: smtp-server/proxy-protocol (the header), smtp-server/peer-limits (the counts), docs/smtp.md.
  */
 import type { Socket } from 'node:net'
-import { plainAddress } from './peer-limits.ts'
+import { normaliseAddress } from './peer-limits.ts'
 import { readProxyHeader, type ProxySource } from './proxy-protocol.ts'
-import { lineOf, type RefusalName } from './refusals.ts'
+import { refusalLineOf, type RefusalName } from './refusals.ts'
 
-export type Gate = {
-  readonly isListed: (address: string) => boolean
+export type AdmissionControl = {
+  readonly isTrustedProxy: (address: string) => boolean
   /** Why this client may not stay, null when it may; it is then counted until its session ends. */
   readonly admit: (id: string, address: string) => RefusalName | null
   /** Why nobody may stay. */
-  readonly full: () => RefusalName | null
-  readonly begin: (socket: Socket, id: string, source: ProxySource) => void
-  readonly refused: (name: RefusalName, address: string) => void
-  readonly newId: () => string
+  readonly refusalForAll: () => RefusalName | null
+  readonly startSession: (socket: Socket, id: string, source: ProxySource) => void
+  readonly onRefused: (name: RefusalName, address: string) => void
+  readonly createSessionId: () => string
   /** Sockets that have no session yet; the door ends them when it closes. */
-  readonly waiting: Set<Socket>
+  readonly pendingSockets: Set<Socket>
 }
 
 /** A balancer sends its header at once; five seconds allow for a lost packet and its second copy. */
-const HEADER_WAIT = 5_000
+const PROXY_HEADER_TIMEOUT_MS = 5_000
 /** What a refused client may take to read why. */
-const REFUSED_LINGER = 1_000
+const REFUSED_LINGER_MS = 1_000
 
 /** Takes one TCP connection. */
-export function accept(gate: Gate, socket: Socket): void {
+export function acceptConnection(admission: AdmissionControl, socket: Socket): void {
   socket.on('error', () => undefined)
-  const peer = plainAddress(socket.remoteAddress ?? '')
-  const why = gate.full()
-  if (why !== null) return turnAway(gate, socket, why, peer)
-  const itself = { address: peer, port: socket.remotePort ?? 0 }
-  if (!gate.isListed(peer)) return admit(gate, socket, itself)
-  waitForHeader(gate, socket, (source) => admit(gate, socket, source ?? itself))
+  const peer = normaliseAddress(socket.remoteAddress ?? '')
+  const refusal = admission.refusalForAll()
+  if (refusal !== null) return refuseConnection(admission, socket, refusal, peer)
+  const directSource = { address: peer, port: socket.remotePort ?? 0 }
+  if (!admission.isTrustedProxy(peer)) return admitClient(admission, socket, directSource)
+  awaitProxyHeader(admission, socket, (source) => admitClient(admission, socket, source ?? directSource))
 }
 
-function admit(gate: Gate, socket: Socket, source: ProxySource): void {
+function admitClient(admission: AdmissionControl, socket: Socket, source: ProxySource): void {
   if (socket.destroyed) return
-  const id = gate.newId()
-  const address = plainAddress(source.address)
-  const why = gate.admit(id, address)
-  if (why === null) gate.begin(socket, id, { address, port: source.port })
-  else turnAway(gate, socket, why, address)
+  const id = admission.createSessionId()
+  const address = normaliseAddress(source.address)
+  const refusal = admission.admit(id, address)
+  if (refusal === null) admission.startSession(socket, id, { address, port: source.port })
+  else refuseConnection(admission, socket, refusal, address)
 }
 
-function waitForHeader(gate: Gate, socket: Socket, found: (source: ProxySource | null) => void): void {
-  let held: Buffer = Buffer.alloc(0)
-  const leave = (): void => {
+function awaitProxyHeader(admission: AdmissionControl, socket: Socket, onHeader: (source: ProxySource | null) => void): void {
+  let buffered: Buffer = Buffer.alloc(0)
+  const cleanUp = (): void => {
     clearTimeout(timer)
-    gate.waiting.delete(socket)
-    socket.off('data', read)
-    socket.off('close', leave)
+    admission.pendingSockets.delete(socket)
+    socket.off('data', onData)
+    socket.off('close', cleanUp)
   }
-  const refuse = (): void => {
-    leave()
-    turnAway(gate, socket, 'badProxy', plainAddress(socket.remoteAddress ?? ''))
+  const rejectHeader = (): void => {
+    cleanUp()
+    refuseConnection(admission, socket, 'badProxy', normaliseAddress(socket.remoteAddress ?? ''))
   }
-  const read = (chunk: Buffer): void => {
-    held = Buffer.concat([held, chunk])
-    const header = readProxyHeader(held)
+  const onData = (chunk: Buffer): void => {
+    buffered = Buffer.concat([buffered, chunk])
+    const header = readProxyHeader(buffered)
     if (header.kind === 'more') return
-    if (header.kind === 'bad') return refuse()
-    leave()
+    if (header.kind === 'bad') return rejectHeader()
+    cleanUp()
     socket.pause()
-    if (held.length > header.length) socket.unshift(held.subarray(header.length))
-    found(header.source)
+    if (buffered.length > header.length) socket.unshift(buffered.subarray(header.length))
+    onHeader(header.source)
   }
-  const timer = setTimeout(refuse, HEADER_WAIT)
-  gate.waiting.add(socket)
-  socket.on('data', read)
-  socket.on('close', leave)
+  const timer = setTimeout(rejectHeader, PROXY_HEADER_TIMEOUT_MS)
+  admission.pendingSockets.add(socket)
+  socket.on('data', onData)
+  socket.on('close', cleanUp)
 }
 
-function turnAway(gate: Gate, socket: Socket, name: RefusalName, address: string): void {
-  gate.refused(name, address)
+function refuseConnection(admission: AdmissionControl, socket: Socket, name: RefusalName, address: string): void {
+  admission.onRefused(name, address)
   if (socket.destroyed) return
-  gate.waiting.add(socket)
+  admission.pendingSockets.add(socket)
   socket.resume()
-  socket.end(lineOf(name))
-  const timer = setTimeout(() => socket.destroy(), REFUSED_LINGER)
+  socket.end(refusalLineOf(name))
+  const timer = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS)
   socket.on('close', () => {
     clearTimeout(timer)
-    gate.waiting.delete(socket)
+    admission.pendingSockets.delete(socket)
   })
 }

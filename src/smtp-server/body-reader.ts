@@ -6,60 +6,68 @@
  */
 import { createHash, hash as sha256, type Hash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { KEPT_OF_LARGE } from '../service/receive/incoming-mail.ts'
-import { CHUNK_COST, type Budget, type OpenBody } from '../net/byte-budget.ts'
-import { withCrlf } from './line-endings.ts'
+import { TRUNCATED_MAIL_BYTES } from '../service/receive/incoming-mail.ts'
+import { CHUNK_OVERHEAD_BYTES, type ByteBudget, type OpenBody } from '../net/byte-budget.ts'
+import { normaliseLineEndings } from './line-endings.ts'
 
-export type Body = { readonly raw: Uint8Array; readonly size: number; readonly truncated: boolean; readonly dataDigest: string }
+export type ReceivedBody = { readonly raw: Uint8Array; readonly size: number; readonly truncated: boolean; readonly dataDigest: string }
 
 /** `release` gives the bytes back to the budget, once the mail has been answered. */
-export type TakenBody = { readonly body: Body; readonly release: () => void }
+export type BudgetedBody = { readonly body: ReceivedBody; readonly release: () => void }
 
-export type BodyOptions = { readonly limit: number; readonly budget: Budget; readonly now: () => number; readonly end: () => void }
+export type BodyReaderOptions = {
+  readonly maxBytes: number
+  readonly budget: ByteBudget
+  readonly now: () => number
+  readonly onAborted: () => void
+}
 
 /** Reads a stream to its end. Null when the peer went away or the budget ended it. */
-export function readBody(stream: Readable, options: BodyOptions): Promise<TakenBody | null> {
-  const { limit, budget, now } = options
+export function readBody(stream: Readable, options: BodyReaderOptions): Promise<BudgetedBody | null> {
+  const { maxBytes, budget, now } = options
   // A mail within the limit is hashed whole at its end: one call instead of an object a mail.
   let hash: Hash | null = null
   let chunks: Buffer[] = []
-  let kept = 0
+  let keptBytes = 0
   let size = 0
   return new Promise((resolve) => {
     const body: OpenBody = budget.open(() => {
       chunks = []
       resolve(null)
-      options.end()
+      options.onAborted()
     }, now())
-    const keep = (chunk: Buffer): void => {
+    const append = (chunk: Buffer): void => {
       chunks.push(chunk)
-      kept += chunk.length
-      budget.grow(body, chunk.length + CHUNK_COST, now())
+      keptBytes += chunk.length
+      budget.addBytes(body, chunk.length + CHUNK_OVERHEAD_BYTES, now())
     }
     stream.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size <= limit) return keep(chunk)
-      hash ??= chunks.reduce((begun, each) => begun.update(each), createHash('sha256'))
+      if (size <= maxBytes) return append(chunk)
+      hash ??= chunks.reduce((partial, each) => partial.update(each), createHash('sha256'))
       hash.update(chunk)
-      if (kept > KEPT_OF_LARGE) {
-        const head = Buffer.from(Buffer.concat(chunks, kept).subarray(0, KEPT_OF_LARGE))
-        budget.grow(body, head.length - body.bytes, now())
+      if (keptBytes > TRUNCATED_MAIL_BYTES) {
+        const head = Buffer.from(Buffer.concat(chunks, keptBytes).subarray(0, TRUNCATED_MAIL_BYTES))
+        budget.addBytes(body, head.length - body.bytes, now())
         chunks = [head]
-        kept = head.length
+        keptBytes = head.length
       }
     })
     stream.on('end', () => {
-      budget.settle(body)
+      budget.markComplete(body)
       const only = chunks[0]
-      const whole = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, kept)
+      const whole = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, keptBytes)
       chunks = []
       const dataDigest = hash?.digest('hex') ?? sha256('sha256', whole)
-      resolve({ body: { raw: withCrlf(whole), size, truncated: size > limit, dataDigest }, release: () => budget.close(body) })
+      resolve({
+        body: { raw: normaliseLineEndings(whole), size, truncated: size > maxBytes, dataDigest },
+        release: () => budget.release(body),
+      })
     })
     stream.on('close', () => {
       if (stream.readableEnded) return
       chunks = []
-      budget.close(body)
+      budget.release(body)
       resolve(null)
     })
   })

@@ -11,12 +11,12 @@
 /** `end` is the offset behind what was read; `line` is without its CR LF. */
 export type LineToken =
   | { readonly kind: 'line'; readonly line: Buffer; readonly end: number }
-  | { readonly kind: BadLine; readonly end: number }
+  | { readonly kind: MalformedLine; readonly end: number }
 
 /** `bare`: a CR, LF or NUL that is no part of a line's end. `long`: more bytes than the limit. */
-export type BadLine = 'bare' | 'long'
+export type MalformedLine = 'bare' | 'long'
 
-export type Lines = {
+export type CommandLineReader = {
   /** The next command, or the next fault, of `chunk` from `from` on. Null when the chunk is used up; what it began is remembered. */
   readonly next: (chunk: Buffer, from: number) => LineToken | null
 }
@@ -26,37 +26,37 @@ const LF = 0x0a
 const CR = 0x0d
 
 /** A reader of one connection's commands. `limit` is bytes of one line without its CR LF. */
-export function createLines(limit: number): Lines {
-  let held = Buffer.alloc(0)
-  let afterCr = false
-  let skipping = false
+export function createCommandLineReader(limit: number): CommandLineReader {
+  let buffered = Buffer.alloc(0)
+  let isAfterCr = false
+  let isSkipping = false
 
-  const spoil = (kind: BadLine, end: number): LineToken => {
-    held = Buffer.alloc(0)
-    skipping = true
+  const rejectLine = (kind: MalformedLine, end: number): LineToken => {
+    buffered = Buffer.alloc(0)
+    isSkipping = true
     return { kind, end }
   }
-  const finish = (chunk: Buffer, from: number, end: number): LineToken => {
-    const whole = Buffer.concat([held, chunk.subarray(from, end)])
-    held = Buffer.alloc(0)
-    return { kind: 'line', line: whole.subarray(0, whole.length - 2), end }
+  const completeLine = (chunk: Buffer, from: number, end: number): LineToken => {
+    const completeBytes = Buffer.concat([buffered, chunk.subarray(from, end)])
+    buffered = Buffer.alloc(0)
+    return { kind: 'line', line: completeBytes.subarray(0, completeBytes.length - 2), end }
   }
   return {
     next: (chunk, from) => {
-      let begin = from
-      for (let at = from; at < chunk.length; at++) {
-        const byte = chunk[at]
-        const endsLine = afterCr && byte === LF
-        const isBare = !endsLine && (afterCr || byte === LF || byte === NUL)
-        afterCr = byte === CR
-        if (endsLine && !skipping) return finish(chunk, begin, at + 1)
+      let start = from
+      for (let offset = from; offset < chunk.length; offset++) {
+        const byte = chunk[offset]
+        const endsLine = isAfterCr && byte === LF
+        const isBare = !endsLine && (isAfterCr || byte === LF || byte === NUL)
+        isAfterCr = byte === CR
+        if (endsLine && !isSkipping) return completeLine(chunk, start, offset + 1)
         if (endsLine) {
-          skipping = false
-          begin = at + 1
-        } else if (!skipping && isBare) return spoil('bare', at + 1)
-        else if (!skipping && !afterCr && held.length + at + 1 - begin > limit) return spoil('long', at + 1)
+          isSkipping = false
+          start = offset + 1
+        } else if (!isSkipping && isBare) return rejectLine('bare', offset + 1)
+        else if (!isSkipping && !isAfterCr && buffered.length + offset + 1 - start > limit) return rejectLine('long', offset + 1)
       }
-      if (!skipping) held = Buffer.concat([held, chunk.subarray(begin)])
+      if (!isSkipping) buffered = Buffer.concat([buffered, chunk.subarray(start)])
       return null
     },
   }

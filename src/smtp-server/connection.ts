@@ -10,18 +10,18 @@
 import type { Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
 import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
-import { slownessOf, type PaceLimits, type Progress } from './slow-peer.ts'
-import { Parser } from './parser.ts'
-import { looksLikeProxy } from './proxy-protocol.ts'
-import { hasOwnStatus, refusalOf, REFUSALS, wordsOf, type Refusal, type RefusalName } from './refusals.ts'
+import { slowPeerReasonOf, type SlowPeerLimits, type PeerProgress } from './slow-peer.ts'
+import { SmtpParser } from './parser.ts'
+import { isProxyHeaderPrefix } from './proxy-protocol.ts'
+import { hasEnhancedStatus, findRefusal, REFUSALS, refusalTextOf, type SmtpRefusal, type RefusalName } from './refusals.ts'
 
-export type ConnectionLimits = PaceLimits & {
+export type ConnectionLimits = SlowPeerLimits & {
   readonly commandLength: number
   readonly commandsBetweenMails: number
   readonly errorsPerConnection: number
 }
 
-export type ConnectionDoor = {
+export type ConnectionContext = {
   readonly limits: ConnectionLimits
   readonly now: () => number
   /** Whether AUTH is offered here and now. */
@@ -32,31 +32,31 @@ export type ConnectionDoor = {
 }
 
 /** Behind these nothing may stand before they are answered. */
-const ENDS_GROUP: readonly string[] = ['EHLO', 'HELO', 'LHLO']
+const LAST_IN_GROUP: readonly string[] = ['EHLO', 'HELO', 'LHLO']
 
-export class Connection extends SMTPConnection {
-  readonly #door: ConnectionDoor
+export class InboundConnection extends SMTPConnection {
+  readonly #door: ConnectionContext
   #repliedAt: number
   /** The socket that holds back the replies of one group of commands. */
   #gathering: Socket | null = null
   #commands = 0
   #errors = 0
 
-  constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions & { readonly door: ConnectionDoor }) {
+  constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions & { readonly door: ConnectionContext }) {
     super(server, socket, options)
     this.#door = options.door
     this.#repliedAt = options.door.now()
   }
 
   /** Called by the constructor above us too, so that it reaches for `#door` only later, in what it hands over. */
-  override _createParser(): Parser {
+  override _createParser(): SmtpParser {
     const commandLength = this._server.options.maxCommandLength ?? 0
-    const parser = new Parser(commandLength, {
+    const parser = new SmtpParser(commandLength, {
       isReady: () => this._ready,
-      early: (bytes) => this.end(looksLikeProxy(bytes) ? 'proxy' : 'early'),
-      command: (line, behind, next) => this.#command(line, behind, next),
-      bad: (kind, next) => {
-        this.send(REFUSALS[kind].code, wordsOf(kind))
+      onEarlyData: (bytes) => this.closeWith(isProxyHeaderPrefix(bytes) ? 'proxy' : 'early'),
+      onCommand: (line, bytesAfter, next) => this.#command(line, bytesAfter, next),
+      onMalformedLine: (kind, next) => {
+        this.send(REFUSALS[kind].code, refusalTextOf(kind))
         next()
       },
     })
@@ -75,46 +75,46 @@ export class Connection extends SMTPConnection {
     this.#repliedAt = this.#door.now()
     if (code < 400) {
       if (context === 'DATA_OK') this.#commands = 0
-      return super.send(code, data, hasOwnStatus(data) ? false : context)
+      return super.send(code, data, hasEnhancedStatus(data) ? false : context)
     }
-    const known = typeof data === 'string' ? refusalOf(data) : null
-    const name = known === 'size' ? this.#door.tooLarge : known
+    const knownRefusal = typeof data === 'string' ? findRefusal(data) : null
+    const name = knownRefusal === 'size' ? this.#door.tooLarge : knownRefusal
     this.#door.refused(name ?? 'command')
     if (code >= 500) this.#errors++
     if (name !== null) this.#refuse(name)
-    else super.send(code, data, hasOwnStatus(data) ? false : context)
-    if (this.#errors > this.#door.limits.errorsPerConnection) this.end('errors')
+    else super.send(code, data, hasEnhancedStatus(data) ? false : context)
+    if (this.#errors > this.#door.limits.errorsPerConnection) this.closeWith('errors')
   }
 
   /** Says a refusal that ends the session, and forgets the mail that was coming. */
-  end(name: RefusalName): void {
-    this.send(REFUSALS[name].code, wordsOf(name))
+  closeWith(name: RefusalName): void {
+    this.send(REFUSALS[name].code, refusalTextOf(name))
     this.close()
     if (this._dataStream && !this._dataStream.writableEnded) this._dataStream.destroy()
   }
 
   /** Ends the session when its peer has been too slow. */
-  checkPace(): void {
+  closeIfSlow(): void {
     if (this._closing || this._closed) return
     const { limits, now } = this.#door
-    const slowness = slownessOf(this.#progress(), limits, now())
-    if (slowness !== null) this.end(slowness)
+    const slowness = slowPeerReasonOf(this.#progress(), limits, now())
+    if (slowness !== null) this.closeWith(slowness)
   }
 
-  #progress(): Progress {
+  #progress(): PeerProgress {
     const parser = this._parser
     const isMail = parser !== false && parser._dataMode
     const isOurs = this._handlerPending || (this._dataStream && !isMail)
     return {
-      waitsFor: isMail ? 'data' : isOurs ? 'ours' : 'command',
+      awaiting: isMail ? 'data' : isOurs ? 'ours' : 'command',
       since: this.#repliedAt,
       bytes: parser === false ? 0 : parser.dataBytes,
     }
   }
 
   #refuse(name: RefusalName): void {
-    const { code, ends = false }: Refusal = REFUSALS[name]
-    super.send(code, wordsOf(name), false)
+    const { code, closesConnection: ends = false }: SmtpRefusal = REFUSALS[name]
+    super.send(code, refusalTextOf(name), false)
     if (ends) this.close()
   }
 
@@ -131,22 +131,22 @@ export class Connection extends SMTPConnection {
     this.#gathering = null
   }
 
-  #command(line: Buffer, behind: number, next: () => void): void {
+  #command(line: Buffer, bytesAfter: number, next: () => void): void {
     const name = line.subarray(0, 16).toString('latin1').split(' ')[0]?.toUpperCase() ?? ''
     this.#commands++
     // The library ends a session at its tenth unknown command; our own count has a setting.
     this._unrecognizedCommands = 0
-    if (this.#commands > this.#door.limits.commandsBetweenMails) return this.end('commands')
-    if (behind > 0 && ENDS_GROUP.includes(name)) return this.end('earlyPipelining')
-    if (name === 'BDAT') return this.end('bdat')
-    if (name === 'PROXY') return this.end('proxy')
+    if (this.#commands > this.#door.limits.commandsBetweenMails) return this.closeWith('commands')
+    if (bytesAfter > 0 && LAST_IN_GROUP.includes(name)) return this.closeWith('earlyPipelining')
+    if (name === 'BDAT') return this.closeWith('bdat')
+    if (name === 'PROXY') return this.closeWith('proxy')
     if (name === 'STARTTLS') this.#letGo()
-    else if (behind > 0) this.#gather()
-    const goOn = (): void => {
+    else if (bytesAfter > 0) this.#gather()
+    const proceed = (): void => {
       const parser = this._parser
-      if (name === 'DATA' && behind > 0 && parser !== false && !parser._dataMode) this.end('bodyBeforeData')
+      if (name === 'DATA' && bytesAfter > 0 && parser !== false && !parser._dataMode) this.closeWith('bodyBeforeData')
       next()
     }
-    this._onCommand(line, goOn)
+    this._onCommand(line, proceed)
   }
 }

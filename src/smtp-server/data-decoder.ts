@@ -15,66 +15,66 @@ export type DataState = 'line' | 'text' | 'cr' | 'dot' | 'dotCr'
 export const DATA_START: DataState = 'line'
 
 /** `text` is what the mail gains; `end` the offset behind CR LF . CR LF, null while it has not come. */
-export type DataStep = { readonly text: Buffer; readonly state: DataState; readonly end: number | null }
+export type DecodedChunk = { readonly text: Buffer; readonly state: DataState; readonly end: number | null }
 
 const LF = 0x0a
 const CR = 0x0d
 const DOT = 0x2e
-const DOTTED_LINE = Buffer.from('\r\n.')
+const CRLF_DOT = Buffer.from('\r\n.')
 const HELD_CR = Buffer.from('\r')
 
 /** Reads one chunk. Pieces are joined, so that a mail of nothing but dots costs no more memory than any other. */
-export function readData(from: DataState, chunk: Buffer): DataStep {
+export function decodeData(initialState: DataState, chunk: Buffer): DecodedChunk {
   const pieces: Buffer[] = []
-  let state = from
-  let begin = 0
-  let at = 0
-  while (at < chunk.length) {
+  let state = initialState
+  let start = 0
+  let offset = 0
+  while (offset < chunk.length) {
     if (state === 'text') {
-      const found = chunk.indexOf(DOTTED_LINE, at)
+      const found = chunk.indexOf(CRLF_DOT, offset)
       if (found < 0) {
-        state = stateAtEnd(chunk, at)
+        state = stateAtEnd(chunk, offset)
         break
       }
-      at = found + 2
+      offset = found + 2
       state = 'line'
     }
-    const byte = chunk[at]
-    at++
+    const byte = chunk[offset]
+    offset++
     if (state === 'line' && byte === DOT) {
-      pieces.push(chunk.subarray(begin, at - 1))
-      begin = at
+      pieces.push(chunk.subarray(start, offset - 1))
+      start = offset
       state = 'dot'
     } else if (state === 'dot' && byte === CR) {
-      begin = at
+      start = offset
       state = 'dotCr'
-    } else if (state === 'dotCr' && byte === LF) return { text: join(pieces), state: DATA_START, end: at }
+    } else if (state === 'dotCr' && byte === LF) return { text: joinPieces(pieces), state: DATA_START, end: offset }
     else {
       if (state === 'dotCr') {
         pieces.push(HELD_CR)
-        begin = at - 1
+        start = offset - 1
       }
-      state = after(state, byte)
+      state = stateAfter(state, byte)
     }
   }
-  if (state !== 'dotCr') pieces.push(chunk.subarray(begin))
-  return { text: join(pieces), state, end: null }
+  if (state !== 'dotCr') pieces.push(chunk.subarray(start))
+  return { text: joinPieces(pieces), state, end: null }
 }
 
 /** The state behind an ordinary byte. */
-function after(state: DataState, byte: number | undefined): DataState {
+function stateAfter(state: DataState, byte: number | undefined): DataState {
   if (byte === CR) return 'cr'
   return byte === LF && state === 'cr' ? 'line' : 'text'
 }
 
 /** The state behind a chunk whose rest, from `at` on, holds no dot at the beginning of a line. */
-function stateAtEnd(chunk: Buffer, at: number): DataState {
+function stateAtEnd(chunk: Buffer, offset: number): DataState {
   const { length } = chunk
   if (chunk[length - 1] === CR) return 'cr'
-  return length - at >= 2 && chunk[length - 1] === LF && chunk[length - 2] === CR ? 'line' : 'text'
+  return length - offset >= 2 && chunk[length - 1] === LF && chunk[length - 2] === CR ? 'line' : 'text'
 }
 
-function join(pieces: readonly Buffer[]): Buffer {
+function joinPieces(pieces: readonly Buffer[]): Buffer {
   const [only] = pieces
   return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces)
 }

@@ -11,10 +11,10 @@ const LF = 0x0a
 const CR = 0x0d
 
 /** The same bytes with CR LF wherever a line ends. A mail that has no other line ends is given back as it is, uncopied. */
-export function withCrlf(raw: Buffer): Buffer {
-  const bare = countBare(raw)
-  if (bare === 0) return raw
-  const out = Buffer.allocUnsafe(raw.length + bare)
+export function normaliseLineEndings(raw: Buffer): Buffer {
+  const bareCount = countBareLineEndings(raw)
+  if (bareCount === 0) return raw
+  const out = Buffer.allocUnsafe(raw.length + bareCount)
   let filled = 0
   for (let at = 0; at < raw.length; at++) {
     const byte = raw[at] ?? 0
@@ -28,13 +28,13 @@ export function withCrlf(raw: Buffer): Buffer {
   return out
 }
 
-function countBare(raw: Buffer): number {
-  let bare = 0
+function countBareLineEndings(raw: Buffer): number {
+  let bareCount = 0
   for (let at = 0; at < raw.length; at++) {
     const byte = raw[at]
-    if (byte === LF) bare++
+    if (byte === LF) bareCount++
     else if (byte === CR && raw[at + 1] === LF) at++
-    else if (byte === CR) bare++
+    else if (byte === CR) bareCount++
   }
-  return bare
+  return bareCount
 }

@@ -6,23 +6,23 @@
 import type { Socket } from 'node:net'
 import type { MetricName, Telemetry } from '../telemetry.ts'
 import type { IncomingMail } from '../service/receive/incoming-mail.ts'
-import type { Budget } from '../net/byte-budget.ts'
-import type { Connection, ConnectionLimits } from './connection.ts'
-import type { PeerLimits, Peers } from './peer-limits.ts'
+import type { ByteBudget } from '../net/byte-budget.ts'
+import type { InboundConnection, ConnectionLimits } from './connection.ts'
+import type { PeerLimits, PeerCounters } from './peer-limits.ts'
 import type { RefusalName } from './refusals.ts'
 
-export type DoorOptions = {
+export type ListenerOptions = {
   readonly host: string
   readonly port: number
   readonly hostname: string
   /** Balancers that begin with a PROXY header: addresses or networks. */
   readonly proxyPeers: readonly string[]
   readonly tls: { readonly key: string; readonly cert: string } | null
-  readonly limits: SmtpLimits
+  readonly limits: ListenerLimits
   readonly telemetry: Telemetry
   readonly now: () => number
   /** Whether an operator has cut this peer off; absent: nobody is. Asked at the connection, and at each mail of a long one. */
-  readonly isCut?: (peer: string) => Promise<boolean>
+  readonly isBlocked?: (peer: string) => Promise<boolean>
   /** What a mail above SIZE hears: which setting rules it; absent: limits.advertisedSize. */
   readonly tooLarge?: 'size' | 'submissionSize'
   /** Which gauges show what is open. */
@@ -32,17 +32,17 @@ export type DoorOptions = {
 }
 
 /** The door for reports. */
-export type SmtpOptions = Omit<DoorOptions, 'gauges' | 'offersAuth' | 'tooLarge'> & {
+export type ReportListenerOptions = Omit<ListenerOptions, 'gauges' | 'offersAuth' | 'tooLarge'> & {
   /** Lower case. Mail to any address at these is taken. */
   readonly domains: readonly string[]
   /** Whether an address beyond `domains` is taken too: an account's own. Absent: none is. Rejects when nobody can say. */
-  readonly isRouted?: (to: string) => Promise<boolean>
+  readonly isForwarded?: (to: string) => Promise<boolean>
   /** Resolves when the mail is committed for this recipient; rejects with a Fault. */
   readonly submit: (mail: IncomingMail) => Promise<unknown>
 }
 
 /** Bytes, counts, milliseconds; the reasons stand with the settings. */
-export type SmtpLimits = PeerLimits &
+export type ListenerLimits = PeerLimits &
   ConnectionLimits & {
     readonly mailSize: number
     readonly advertisedSize: number
@@ -50,34 +50,34 @@ export type SmtpLimits = PeerLimits &
     readonly connections: number
     readonly mailsPerConnection: number
     readonly recipientsPerMail: number
-    readonly idleTimeout: number
-    readonly closeTimeout: number
+    readonly idleTimeoutMs: number
+    readonly closeTimeoutMs: number
   }
 
 /** Counted from its admission on; `connection` follows at once. */
-export type OpenSession = { readonly address: string; connection: Connection | null }
+export type TrackedSession = { readonly address: string; connection: InboundConnection | null }
 
-export type Door = {
-  readonly options: DoorOptions
-  readonly peers: Peers
-  readonly budget: Budget
-  readonly open: Map<string, OpenSession>
-  readonly waiting: Set<Socket>
-  readonly busy: Set<string>
-  closing: boolean
+export type ListenerState = {
+  readonly options: ListenerOptions
+  readonly peers: PeerCounters
+  readonly budget: ByteBudget
+  readonly openSessions: Map<string, TrackedSession>
+  readonly pendingSockets: Set<Socket>
+  readonly busySessions: Set<string>
+  isClosing: boolean
 }
 
 /** `command` stands for all that were wrong in themselves. */
-export function countRefusal(door: Door, reason: RefusalName | 'command'): void {
-  door.options.telemetry.count('bounced_smtp_refused_total', { reason })
+export function countRefusal(state: ListenerState, reason: RefusalName | 'command'): void {
+  state.options.telemetry.count('bounced_smtp_refused_total', { reason })
 }
 
 /** A session is over, and its place is free. Idempotent. */
-export function forget(door: Door, id: string): void {
-  const session = door.open.get(id)
+export function removeSession(state: ListenerState, id: string): void {
+  const session = state.openSessions.get(id)
   if (session === undefined) return
-  door.open.delete(id)
-  door.busy.delete(id)
-  door.peers.disconnect(session.address)
-  door.options.telemetry.gauge(door.options.gauges.connections, door.open.size)
+  state.openSessions.delete(id)
+  state.busySessions.delete(id)
+  state.peers.releaseConnection(session.address)
+  state.options.telemetry.setGauge(state.options.gauges.connections, state.openSessions.size)
 }

@@ -9,12 +9,12 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
-import { accept, type Gate } from './accept.ts'
-import { createBudget } from '../net/byte-budget.ts'
-import { Connection } from './connection.ts'
-import { createDialogue } from './report-session.ts'
-import { countRefusal, type Door, type DoorOptions, type SmtpOptions } from './listener-options.ts'
-import { createPeers, listPeers } from './peer-limits.ts'
+import { acceptConnection, type AdmissionControl } from './accept.ts'
+import { createByteBudget } from '../net/byte-budget.ts'
+import { InboundConnection } from './connection.ts'
+import { createReportServer } from './report-session.ts'
+import { countRefusal, type ListenerState, type ListenerOptions, type ReportListenerOptions } from './listener-options.ts'
+import { createPeerCounters, createAddressMatcher } from './peer-limits.ts'
 import type { ProxySource } from './proxy-protocol.ts'
 import type { RefusalName } from './refusals.ts'
 
@@ -27,88 +27,91 @@ export type SmtpListener = {
 }
 
 /** How often slow peers and a short budget are looked at. */
-const SWEEP_EVERY = 1_000
+const CHECK_INTERVAL_MS = 1_000
 
 const GAUGES = { connections: 'bounced_smtp_connections', bodies: 'bounced_smtp_body_bytes' } as const
 
 /** Opens the door for reports; resolves once it listens. Faults: config_invalid (proxyPeers). */
-export function listenSmtp(options: SmtpOptions): Promise<SmtpListener> {
-  return listenDoor({ ...options, gauges: GAUGES }, (door) => createDialogue(door, options))
+export function startReportListener(options: ReportListenerOptions): Promise<SmtpListener> {
+  return startListener({ ...options, gauges: GAUGES }, (state) => createReportServer(state, options))
 }
 
 /** Opens a door whose dialogue is `speak`'s; resolves once it listens. Faults: config_invalid (proxyPeers). */
-export async function listenDoor(options: DoorOptions, speak: (door: Door) => SMTPServer): Promise<SmtpListener> {
+export async function startListener(
+  options: ListenerOptions,
+  createSmtpServer: (state: ListenerState) => SMTPServer,
+): Promise<SmtpListener> {
   const { limits } = options
-  const door: Door = {
+  const state: ListenerState = {
     options,
-    peers: createPeers(limits),
-    budget: createBudget(limits.bodyBudget),
-    open: new Map(),
-    waiting: new Set(),
-    busy: new Set(),
-    closing: false,
+    peers: createPeerCounters(limits),
+    budget: createByteBudget(limits.bodyBudget),
+    openSessions: new Map(),
+    pendingSockets: new Set(),
+    busySessions: new Set(),
+    isClosing: false,
   }
-  const dialogue = speak(door)
-  const gate = createGate(door, dialogue)
-  const listener = createServer((socket) => accept(gate, socket))
+  const smtpServer = createSmtpServer(state)
+  const admission = createAdmissionControl(state, smtpServer)
+  const listener = createServer((socket) => acceptConnection(admission, socket))
   await listen(listener, options)
-  const sweeping = setInterval(() => sweep(door), SWEEP_EVERY)
+  const checkTimer = setInterval(() => enforceLimits(state), CHECK_INTERVAL_MS)
   return {
     port: portOf(listener),
-    reloadTls: (fresh) => dialogue.updateSecureContext(fresh),
+    reloadTls: (certificate) => smtpServer.updateSecureContext(certificate),
     close: async () => {
-      await closeListener(listener, door)
-      clearInterval(sweeping)
+      await closeListener(listener, state)
+      clearInterval(checkTimer)
     },
   }
 }
 
-function createGate(door: Door, dialogue: SMTPServer): Gate {
-  const { limits, telemetry, proxyPeers } = door.options
+function createAdmissionControl(state: ListenerState, smtpServer: SMTPServer): AdmissionControl {
+  const { limits, telemetry, proxyPeers } = state.options
   return {
-    isListed: listPeers(proxyPeers),
-    waiting: door.waiting,
+    isTrustedProxy: createAddressMatcher(proxyPeers),
+    pendingSockets: state.pendingSockets,
     // 80 bits.
-    newId: () => randomBytes(10).toString('hex'),
-    full: () => {
-      if (door.closing) return 'closing'
-      return door.open.size + door.waiting.size >= limits.connections ? 'connections' : null
+    createSessionId: () => randomBytes(10).toString('hex'),
+    refusalForAll: () => {
+      if (state.isClosing) return 'closing'
+      return state.openSessions.size + state.pendingSockets.size >= limits.connections ? 'connections' : null
     },
     admit: (id, address) => {
-      const why = door.peers.connect(address)
-      if (why !== null) return why
-      door.open.set(id, { address, connection: null })
+      const refusal = state.peers.admitConnection(address)
+      if (refusal !== null) return refusal
+      state.openSessions.set(id, { address, connection: null })
       telemetry.count('bounced_smtp_sessions_total')
-      telemetry.gauge(door.options.gauges.connections, door.open.size)
+      telemetry.setGauge(state.options.gauges.connections, state.openSessions.size)
       return null
     },
-    refused: (name, address) => {
-      countRefusal(door, name)
+    onRefused: (name, address) => {
+      countRefusal(state, name)
       telemetry.log.warn({ peer: address, refused: name }, 'smtp connection refused')
     },
-    begin: (socket, id, source) => begin(door, dialogue, socket, id, source),
+    startSession: (socket, id, source) => startSession(state, smtpServer, socket, id, source),
   }
 }
 
-function begin(door: Door, dialogue: SMTPServer, socket: Socket, id: string, { address, port }: ProxySource): void {
-  const { limits, now, offersAuth = () => true, tooLarge = 'size' } = door.options
-  const connectionDoor = { limits, now, offersAuth, tooLarge, refused: (name: RefusalName | 'command') => countRefusal(door, name) }
-  const connection = new Connection(dialogue, socket, { id, remoteAddress: address, remotePort: port, door: connectionDoor })
-  const session = door.open.get(id)
+function startSession(state: ListenerState, smtpServer: SMTPServer, socket: Socket, id: string, { address, port }: ProxySource): void {
+  const { limits, now, offersAuth = () => true, tooLarge = 'size' } = state.options
+  const connectionContext = { limits, now, offersAuth, tooLarge, refused: (name: RefusalName | 'command') => countRefusal(state, name) }
+  const connection = new InboundConnection(smtpServer, socket, { id, remoteAddress: address, remotePort: port, door: connectionContext })
+  const session = state.openSessions.get(id)
   if (session !== undefined) session.connection = connection
-  dialogue.connections.add(connection)
-  connection.on('error', (error: unknown) => dialogue.emit('error', error instanceof Error ? error : new Error(String(error))))
+  smtpServer.connections.add(connection)
+  connection.on('error', (error: unknown) => smtpServer.emit('error', error instanceof Error ? error : new Error(String(error))))
   connection.init()
 }
 
-function sweep(door: Door): void {
-  const { now, telemetry } = door.options
-  for (const { connection } of door.open.values()) connection?.checkPace()
-  door.budget.relieve(now())
-  telemetry.gauge(door.options.gauges.bodies, door.budget.used())
+function enforceLimits(state: ListenerState): void {
+  const { now, telemetry } = state.options
+  for (const { connection } of state.openSessions.values()) connection?.closeIfSlow()
+  state.budget.evictLongRunning(now())
+  telemetry.setGauge(state.options.gauges.bodies, state.budget.usedBytes())
 }
 
-function listen(server: Server, options: DoorOptions): Promise<void> {
+function listen(server: Server, options: ListenerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, options.host, () => {
@@ -125,17 +128,18 @@ function portOf(server: Server): number {
 }
 
 /** Idle sessions hear 421 at once, busy ones after their answer or after the time limit. */
-async function closeListener(server: Server, door: Door): Promise<void> {
-  door.closing = true
+async function closeListener(server: Server, state: ListenerState): Promise<void> {
+  state.isClosing = true
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve())
   })
-  const deadline = door.options.now() + door.options.limits.closeTimeout
-  for (const socket of door.waiting) socket.destroy()
-  while (door.open.size > 0) {
-    const over = door.options.now() > deadline
-    for (const [id, { connection }] of door.open) if (over || !door.busy.has(id)) connection?.end('closing')
-    if (over) break
+  const deadline = state.options.now() + state.options.limits.closeTimeoutMs
+  for (const socket of state.pendingSockets) socket.destroy()
+  while (state.openSessions.size > 0) {
+    const isPastDeadline = state.options.now() > deadline
+    for (const [id, { connection }] of state.openSessions)
+      if (isPastDeadline || !state.busySessions.has(id)) connection?.closeWith('closing')
+    if (isPastDeadline) break
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1_000))])

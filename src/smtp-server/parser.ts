@@ -7,33 +7,33 @@
  * See also: smtp-server/connection (who makes it), smtp-server's own stream (the contract that is kept: startDataMode, continue, isClosed).
  */
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
-import { DATA_START, readData } from './data-decoder.ts'
-import { createLines, type BadLine } from './command-lines.ts'
+import { DATA_START, decodeData } from './data-decoder.ts'
+import { createCommandLineReader, type MalformedLine } from './command-lines.ts'
 
-export type ParserDoor = {
+export type ParserHandlers = {
   /** False before the greeting: whatever comes then is for `early`. */
   readonly isReady: () => boolean
-  readonly early: (bytes: Buffer) => void
+  readonly onEarlyData: (bytes: Buffer) => void
   /** `behind`: how many bytes the same chunk holds behind the command. `next` asks for more. */
-  readonly command: (line: Buffer, behind: number, next: () => void) => void
-  readonly bad: (kind: BadLine, next: () => void) => void
+  readonly onCommand: (line: Buffer, bytesAfter: number, next: () => void) => void
+  readonly onMalformedLine: (kind: MalformedLine, next: () => void) => void
 }
 
 type Done = (error?: Error | null) => void
 
 /** Commands of one chunk that are answered before others have their turn; a full chunk of NOOPs is 10,000. */
-const COMMANDS_AT_ONCE = 100
+const COMMANDS_BEFORE_YIELD = 100
 
 /** The parser of one connection (and a new one behind STARTTLS, so that nothing of the old one's bytes is ever read). */
-export class Parser extends SMTPStream {
+export class SmtpParser extends SMTPStream {
   readonly #lines
-  readonly #door: ParserDoor
+  readonly #door: ParserHandlers
   #data = DATA_START
 
-  constructor(commandLength: number, door: ParserDoor) {
+  constructor(commandLength: number, handlers: ParserHandlers) {
     super()
-    this.#lines = createLines(commandLength)
-    this.#door = door
+    this.#lines = createCommandLineReader(commandLength)
+    this.#door = handlers
   }
 
   override startDataMode(maxBytes?: number | string | null): ReturnType<SMTPStream['startDataMode']> {
@@ -45,59 +45,59 @@ export class Parser extends SMTPStream {
     if (this.isClosed) next()
     else if (this.#door.isReady()) this.#read(chunk, next)
     else {
-      this.#door.early(chunk)
+      this.#door.onEarlyData(chunk)
       next()
     }
   }
 
   /** Goes through one chunk. A command that is answered at once is followed in a loop, one that is answered later by its `next`. */
   #read(chunk: Buffer, done: Done): void {
-    let at = 0
+    let offset = 0
     let isRunning = false
-    let goesOn = false
+    let shouldContinue = false
     let count = 0
-    const step = (): void => {
-      goesOn = true
+    const processNext = (): void => {
+      shouldContinue = true
       if (isRunning) return
       isRunning = true
       try {
-        while (goesOn) {
-          goesOn = false
+        while (shouldContinue) {
+          shouldContinue = false
           if (this.isClosed) return done()
-          if (this._dataMode) return this.#readMail(chunk.subarray(at), done)
-          const token = this.#lines.next(chunk, at)
+          if (this._dataMode) return this.#readMail(chunk.subarray(offset), done)
+          const token = this.#lines.next(chunk, offset)
           if (token === null) return done()
-          at = token.end
-          if (++count % COMMANDS_AT_ONCE === 0) setImmediate(() => this.#answer(token, chunk.length - at, step))
-          else this.#answer(token, chunk.length - at, step)
+          offset = token.end
+          if (++count % COMMANDS_BEFORE_YIELD === 0) setImmediate(() => this.#answer(token, chunk.length - offset, processNext))
+          else this.#answer(token, chunk.length - offset, processNext)
         }
       } finally {
         isRunning = false
       }
     }
-    step()
+    processNext()
   }
 
-  #answer(token: NonNullable<ReturnType<ReturnType<typeof createLines>['next']>>, behind: number, next: () => void): void {
+  #answer(token: NonNullable<ReturnType<ReturnType<typeof createCommandLineReader>['next']>>, bytesAfter: number, next: () => void): void {
     if (this.isClosed) next()
-    else if (token.kind === 'line') this.#door.command(token.line, behind, next)
-    else this.#door.bad(token.kind, next)
+    else if (token.kind === 'line') this.#door.onCommand(token.line, bytesAfter, next)
+    else this.#door.onMalformedLine(token.kind, next)
   }
 
   #readMail(chunk: Buffer, done: Done): void {
     const stream = this._dataStream
-    const { text, state, end } = readData(this.#data, chunk)
+    const { text, state, end } = decodeData(this.#data, chunk)
     this.#data = state
     this._countDataBytes(text.length)
     if (end !== null) return this._endDataMode(text, chunk.subarray(end), done)
     if (stream === null || text.length === 0 || !stream.writable || stream.write(text)) return done()
     // A stream that is destroyed never drains, it only closes.
-    const goOn = (): void => {
-      stream.off('drain', goOn)
-      stream.off('close', goOn)
+    const resume = (): void => {
+      stream.off('drain', resume)
+      stream.off('close', resume)
       done()
     }
-    stream.once('drain', goOn)
-    stream.once('close', goOn)
+    stream.once('drain', resume)
+    stream.once('close', resume)
   }
 }

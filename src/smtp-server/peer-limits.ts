@@ -15,24 +15,24 @@ export type PeerLimits = {
   readonly mailsPerPeerMinute: number
 }
 
-export type Peers = {
+export type PeerCounters = {
   /** Null when the connection may stay (and is counted), else why not. */
-  readonly connect: (address: string) => RefusalName | null
-  readonly disconnect: (address: string) => void
+  readonly admitConnection: (address: string) => RefusalName | null
+  readonly releaseConnection: (address: string) => void
   /** Null when the peer may send one more mail in this minute. */
-  readonly mail: (address: string, now: number) => RefusalName | null
+  readonly admitMail: (address: string, now: number) => RefusalName | null
 }
 
-const MINUTE = 60_000
+const MINUTE_MS = 60_000
 
 /** An address in one spelling: lower case, and IPv4 without its IPv6 dress. */
-export function plainAddress(address: string): string {
+export function normaliseAddress(address: string): string {
   const lower = address.toLowerCase()
   return lower.startsWith('::ffff:') && lower.includes('.') ? lower.slice(7) : lower
 }
 
 /** Whether an address is one of `entries` (addresses, or networks as 192.0.2.0/24). Faults: config_invalid (an entry is neither). */
-export function listPeers(entries: readonly string[]): (address: string) => boolean {
+export function createAddressMatcher(entries: readonly string[]): (address: string) => boolean {
   const list = new BlockList()
   for (const entry of entries) {
     const [address = '', prefix] = entry.split('/')
@@ -48,48 +48,48 @@ export function listPeers(entries: readonly string[]): (address: string) => bool
 
 /** The network that an address belongs to, as a key. IPv4 in IPv6 dress counts as IPv4. */
 export function networkOf(address: string): string {
-  const plain = plainAddress(address)
-  if (plain.includes('.')) return plain.split('.').slice(0, 3).join('.')
-  const [head = '', tail = ''] = plain.split('::')
+  const normalised = normaliseAddress(address)
+  if (normalised.includes('.')) return normalised.split('.').slice(0, 3).join('.')
+  const [head = '', tail = ''] = normalised.split('::')
   const left = head.split(':').filter((group) => group !== '')
   const right = tail.split(':').filter((group) => group !== '')
-  const zeros = plain.includes('::') ? Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0') : []
+  const zeros = normalised.includes('::') ? Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0') : []
   return [...left, ...zeros, ...right].slice(0, 4).join(':')
 }
 
 /** Makes the counters. Memory is bounded by the open connections and by the peers of one minute. */
-export function createPeers(limits: PeerLimits): Peers {
-  const byPeer = new Map<string, number>()
-  const byNetwork = new Map<string, number>()
-  let mails = new Map<string, number>()
-  let minute = -1
+export function createPeerCounters(limits: PeerLimits): PeerCounters {
+  const connectionsByPeer = new Map<string, number>()
+  const connectionsByNetwork = new Map<string, number>()
+  let mailsByPeer = new Map<string, number>()
+  let countedMinute = -1
   const add = (map: Map<string, number>, key: string, by: number): void => {
     const next = (map.get(key) ?? 0) + by
     if (next <= 0) map.delete(key)
     else map.set(key, next)
   }
   return {
-    connect: (address) => {
-      if ((byPeer.get(address) ?? 0) >= limits.connectionsPerPeer) return 'peerConnections'
+    admitConnection: (address) => {
+      if ((connectionsByPeer.get(address) ?? 0) >= limits.connectionsPerPeer) return 'peerConnections'
       const network = networkOf(address)
-      if ((byNetwork.get(network) ?? 0) >= limits.connectionsPerNetwork) return 'networkConnections'
-      add(byPeer, address, 1)
-      add(byNetwork, network, 1)
+      if ((connectionsByNetwork.get(network) ?? 0) >= limits.connectionsPerNetwork) return 'networkConnections'
+      add(connectionsByPeer, address, 1)
+      add(connectionsByNetwork, network, 1)
       return null
     },
-    disconnect: (address) => {
-      if (!byPeer.has(address)) return
-      add(byPeer, address, -1)
-      add(byNetwork, networkOf(address), -1)
+    releaseConnection: (address) => {
+      if (!connectionsByPeer.has(address)) return
+      add(connectionsByPeer, address, -1)
+      add(connectionsByNetwork, networkOf(address), -1)
     },
-    mail: (address, now) => {
-      const current = Math.floor(now / MINUTE)
-      if (current !== minute) {
-        minute = current
-        mails = new Map()
+    admitMail: (address, now) => {
+      const current = Math.floor(now / MINUTE_MS)
+      if (current !== countedMinute) {
+        countedMinute = current
+        mailsByPeer = new Map()
       }
-      add(mails, address, 1)
-      return (mails.get(address) ?? 0) > limits.mailsPerPeerMinute ? 'peerMails' : null
+      add(mailsByPeer, address, 1)
+      return (mailsByPeer.get(address) ?? 0) > limits.mailsPerPeerMinute ? 'peerMails' : null
     },
   }
 }

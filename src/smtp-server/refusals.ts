@@ -8,7 +8,7 @@
  */
 
 /** `ends`: the connection is closed behind it. */
-export type Refusal = { readonly code: number; readonly status: string; readonly text: string; readonly ends?: boolean }
+export type SmtpRefusal = { readonly code: number; readonly status: string; readonly text: string; readonly closesConnection?: boolean }
 
 /** Every refusal. Its key is the `reason` that bounced_smtp_refused_total counts. */
 export const REFUSALS = {
@@ -19,10 +19,10 @@ export const REFUSALS = {
     code: 421,
     status: '4.4.2',
     text: 'Your mail stood still while memory was short, please try again (limits.bodyBudget)',
-    ends: true,
+    closesConnection: true,
   },
-  cut: { code: 554, status: '5.7.1', text: 'The operator of this server takes no mail from your address', ends: true },
-  closing: { code: 421, status: '4.3.2', text: 'Closing, please try again', ends: true },
+  cut: { code: 554, status: '5.7.1', text: 'The operator of this server takes no mail from your address', closesConnection: true },
+  closing: { code: 421, status: '4.3.2', text: 'Closing, please try again', closesConnection: true },
   recipients: {
     code: 452,
     status: '4.5.3',
@@ -34,40 +34,60 @@ export const REFUSALS = {
     code: 421,
     status: '4.7.0',
     text: 'Enough mails on this connection, please open another (limits.mailsPerConnection)',
-    ends: true,
+    closesConnection: true,
   },
-  commands: { code: 421, status: '4.7.0', text: 'Too many commands without a mail (limits.commandsBetweenMails)', ends: true },
-  errors: { code: 421, status: '4.7.0', text: 'Too many refused commands (limits.errorsPerConnection)', ends: true },
-  connections: { code: 421, status: '4.3.2', text: 'Too many connections in all, please try again later (limits.connections)', ends: true },
-  peerConnections: { code: 421, status: '4.7.0', text: 'Too many connections from your address (limits.connectionsPerPeer)', ends: true },
+  commands: { code: 421, status: '4.7.0', text: 'Too many commands without a mail (limits.commandsBetweenMails)', closesConnection: true },
+  errors: { code: 421, status: '4.7.0', text: 'Too many refused commands (limits.errorsPerConnection)', closesConnection: true },
+  connections: {
+    code: 421,
+    status: '4.3.2',
+    text: 'Too many connections in all, please try again later (limits.connections)',
+    closesConnection: true,
+  },
+  peerConnections: {
+    code: 421,
+    status: '4.7.0',
+    text: 'Too many connections from your address (limits.connectionsPerPeer)',
+    closesConnection: true,
+  },
   networkConnections: {
     code: 421,
     status: '4.7.0',
     text: 'Too many connections from your network (limits.connectionsPerNetwork)',
-    ends: true,
+    closesConnection: true,
   },
-  peerMails: { code: 421, status: '4.7.0', text: 'Too many mails from your address in one minute (limits.mailsPerPeerMinute)', ends: true },
-  idle: { code: 421, status: '4.4.2', text: 'You were silent for too long (limits.idleSeconds)', ends: true },
-  slowCommand: { code: 421, status: '4.4.2', text: 'Your command took too long to come (limits.commandSeconds)', ends: true },
-  longData: { code: 421, status: '4.4.2', text: 'Your mail took too long to come (limits.dataSeconds)', ends: true },
-  slowData: { code: 421, status: '4.4.2', text: 'Your mail came too slowly (limits.dataBytesPerSecond)', ends: true },
-  early: { code: 554, status: '5.5.0', text: 'You spoke before the greeting', ends: true },
-  earlyPipelining: { code: 554, status: '5.5.0', text: 'You went on before the answer to EHLO', ends: true },
-  bodyBeforeData: { code: 554, status: '5.5.0', text: 'You sent a mail behind a DATA that was refused', ends: true },
-  proxy: { code: 554, status: '5.7.1', text: 'The PROXY protocol is for listed peers only (smtp.proxyPeers)', ends: true },
+  peerMails: {
+    code: 421,
+    status: '4.7.0',
+    text: 'Too many mails from your address in one minute (limits.mailsPerPeerMinute)',
+    closesConnection: true,
+  },
+  idle: { code: 421, status: '4.4.2', text: 'You were silent for too long (limits.idleSeconds)', closesConnection: true },
+  slowCommand: { code: 421, status: '4.4.2', text: 'Your command took too long to come (limits.commandSeconds)', closesConnection: true },
+  longData: { code: 421, status: '4.4.2', text: 'Your mail took too long to come (limits.dataSeconds)', closesConnection: true },
+  slowData: { code: 421, status: '4.4.2', text: 'Your mail came too slowly (limits.dataBytesPerSecond)', closesConnection: true },
+  early: { code: 554, status: '5.5.0', text: 'You spoke before the greeting', closesConnection: true },
+  earlyPipelining: { code: 554, status: '5.5.0', text: 'You went on before the answer to EHLO', closesConnection: true },
+  bodyBeforeData: { code: 554, status: '5.5.0', text: 'You sent a mail behind a DATA that was refused', closesConnection: true },
+  proxy: { code: 554, status: '5.7.1', text: 'The PROXY protocol is for listed peers only (smtp.proxyPeers)', closesConnection: true },
   badProxy: {
     code: 554,
     status: '5.7.1',
     text: 'This address is listed in smtp.proxyPeers and must begin with a PROXY header',
-    ends: true,
+    closesConnection: true,
   },
   bare: { code: 500, status: '5.5.2', text: 'A command ends with CR LF and holds no other CR, LF or NUL; yours was not read' },
   long: { code: 500, status: '5.5.2', text: 'Your command is too long and was not read (limits.commandLength)' },
-  bdat: { code: 502, status: '5.5.1', text: 'BDAT is not offered here; use DATA', ends: true },
-  http: { code: 554, status: '5.5.0', text: 'This is SMTP, not HTTP', ends: true },
+  bdat: { code: 502, status: '5.5.1', text: 'BDAT is not offered here; use DATA', closesConnection: true },
+  http: { code: 554, status: '5.5.0', text: 'This is SMTP, not HTTP', closesConnection: true },
   signIn: { code: 530, status: '5.7.0', text: 'Sign in first, behind STARTTLS: user apiUser or apiUser#labelId, password apiKey' },
   wrongKey: { code: 535, status: '5.7.8', text: 'apiUser and apiKey do not fit' },
-  wrongKeys: { code: 421, status: '4.7.0', text: 'Too many failed sign-ins of this name from your address; wait a minute', ends: true },
+  wrongKeys: {
+    code: 421,
+    status: '4.7.0',
+    text: 'Too many failed sign-ins of this name from your address; wait a minute',
+    closesConnection: true,
+  },
   badRecipient: { code: 550, status: '5.1.3', text: 'This is no address that one can send to' },
   noSender: { code: 554, status: '5.6.0', text: 'A mail has one From field, with one address' },
   largeHeader: { code: 554, status: '5.3.4', text: 'The fields of your mail are larger than 256 KiB, X-SMTPAPI not counted' },
@@ -77,12 +97,12 @@ export const REFUSALS = {
   noLabel: { code: 554, status: '5.7.0', text: 'No label has the number behind your apiUser' },
   notYourDomain: { code: 550, status: '5.7.1', text: 'The account may not send from the domain in From (senderDomains)' },
   quota: { code: 452, status: '4.7.0', text: 'The account has sent what it may in a day (submission.recipientsPerDay)' },
-} as const satisfies Record<string, Refusal>
+} as const satisfies Record<string, SmtpRefusal>
 
 export type RefusalName = keyof typeof REFUSALS
 
 /** smtp-server's refusals by how they begin. Those that are not here say what is wrong with one command, and stay as they are. */
-const LIBRARY_WORDS: readonly (readonly [words: string, name: RefusalName])[] = [
+const LIBRARY_TEXTS: readonly (readonly [words: string, name: RefusalName])[] = [
   ['Timeout - closing connection', 'idle'],
   ['Error: too many recipients', 'recipients'],
   ['Error: message exceeds fixed maximum message size', 'size'],
@@ -91,36 +111,36 @@ const LIBRARY_WORDS: readonly (readonly [words: string, name: RefusalName])[] = 
 ]
 
 /** The words of a refusal on the wire, without the basic code. */
-export function wordsOf(name: RefusalName): string {
+export function refusalTextOf(name: RefusalName): string {
   return `${REFUSALS[name].status} ${REFUSALS[name].text}`
 }
 
-const BY_WORDS: ReadonlyMap<string, RefusalName> = new Map(namesOf().map((name) => [wordsOf(name), name]))
+const NAME_BY_TEXT: ReadonlyMap<string, RefusalName> = new Map(refusalNames().map((name) => [refusalTextOf(name), name]))
 
-function namesOf(): readonly RefusalName[] {
+function refusalNames(): readonly RefusalName[] {
   // Checked by `satisfies` above: the keys of a literal.
   return Object.keys(REFUSALS) as RefusalName[]
 }
 
 /** Which refusal of the table these words are, ours or the library's; null for an answer about one command. */
-export function refusalOf(words: string): RefusalName | null {
-  return BY_WORDS.get(words) ?? LIBRARY_WORDS.find(([begin]) => words.startsWith(begin))?.[1] ?? null
+export function findRefusal(text: string): RefusalName | null {
+  return NAME_BY_TEXT.get(text) ?? LIBRARY_TEXTS.find(([prefix]) => text.startsWith(prefix))?.[1] ?? null
 }
 
 /** An error as smtp-server's handlers answer it, with our code and words. */
-export function refuse(name: RefusalName): Error & { responseCode: number } {
-  return Object.assign(new Error(wordsOf(name)), { responseCode: REFUSALS[name].code })
+export function createRefusalError(name: RefusalName): Error & { responseCode: number } {
+  return Object.assign(new Error(refusalTextOf(name)), { responseCode: REFUSALS[name].code })
 }
 
 /** The whole line of a refusal that is said before there is a session. */
-export function lineOf(name: RefusalName): string {
-  return `${REFUSALS[name].code} ${wordsOf(name)}\r\n`
+export function refusalLineOf(name: RefusalName): string {
+  return `${REFUSALS[name].code} ${refusalTextOf(name)}\r\n`
 }
 
 /** With a status of its own, or in the vendor's words for a mail that was taken. */
-const OWN_STATUS = /^(?:[245]\.\d{1,3}\.\d{1,3} |#[a-z2-7]+m#Queued$)/
+const ENHANCED_STATUS = /^(?:[245]\.\d{1,3}\.\d{1,3} |#[a-z2-7]+m#Queued$)/
 
 /** Whether a text must not get an enhanced status code in front: it has one, or clients read it as it stands. */
-export function hasOwnStatus(text: unknown): boolean {
-  return typeof text === 'string' && OWN_STATUS.test(text)
+export function hasEnhancedStatus(text: unknown): boolean {
+  return typeof text === 'string' && ENHANCED_STATUS.test(text)
 }

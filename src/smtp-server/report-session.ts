@@ -9,84 +9,84 @@
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
 import { isRetryable } from '../errors.ts'
 import { readBody } from './body-reader.ts'
-import type { Door, SmtpOptions } from './listener-options.ts'
-import { refuse } from './refusals.ts'
-import { answerPeer, beginMail, speakerOptions } from './session-options.ts'
+import type { ListenerState, ReportListenerOptions } from './listener-options.ts'
+import { createRefusalError } from './refusals.ts'
+import { refuseBlockedPeer, beginTransaction, smtpServerOptions } from './session-options.ts'
 
 /** Whose mail is taken, and where it goes. */
-export type Taking = Pick<SmtpOptions, 'domains' | 'isRouted' | 'submit'>
+export type ReportAcceptance = Pick<ReportListenerOptions, 'domains' | 'isForwarded' | 'submit'>
 
 /** The dialogue of the door for reports. */
-export function createDialogue(door: Door, taking: Taking): SMTPServer {
+export function createReportServer(state: ListenerState, acceptance: ReportAcceptance): SMTPServer {
   const server = new SMTPServer({
-    ...speakerOptions(door, { banner: 'bounced', disabled: ['AUTH'] }),
+    ...smtpServerOptions(state, { banner: 'bounced', disabled: ['AUTH'] }),
     onMailFrom: (_address, session, done) => {
-      void answerPeer(door, session, { done, otherwise: () => beginMail(door, session) })
+      void refuseBlockedPeer(state, session, { done, otherwiseReply: () => beginTransaction(state, session) })
     },
     onRcptTo: (address, session, done) => {
-      void answerRcpt(door, { taking, address, session, done })
+      void handleRcpt(state, { acceptance, address, session, done })
     },
     onData: (stream, session, done) => {
-      void answerMail(door, { taking, stream, session, done })
+      void handleData(state, { acceptance, stream, session, done })
     },
   })
-  server.on('error', (error) => door.options.telemetry.log.debug({ err: error }, 'smtp connection failed'))
+  server.on('error', (error) => state.options.telemetry.log.debug({ err: error }, 'smtp connection failed'))
   return server
 }
 
-type Rcpt = {
-  readonly taking: Taking
+type RcptRequest = {
+  readonly acceptance: ReportAcceptance
   readonly address: SMTPServerAddress
   readonly session: SMTPServerSession
   readonly done: (error?: Error | null) => void
 }
 
-async function answerRcpt(door: Door, { taking, address, session, done }: Rcpt): Promise<void> {
+async function handleRcpt(state: ListenerState, { acceptance, address, session, done }: RcptRequest): Promise<void> {
   try {
-    done(await rcptTo(taking, address))
+    done(await checkRecipient(acceptance, address))
   } catch (error) {
-    done(answerFor(door, session, error))
+    done(errorReplyFor(state, session, error))
   }
 }
 
 /** `postmaster` without a domain is ours too (RFC 5321 §4.5.1). */
-async function rcptTo(taking: Taking, address: SMTPServerAddress): Promise<Error | null> {
+async function checkRecipient(acceptance: ReportAcceptance, address: SMTPServerAddress): Promise<Error | null> {
   const to = address.address.toLowerCase()
   const at = to.lastIndexOf('@')
-  if (at < 0) return to === 'postmaster' ? null : refuse('relay')
-  if (taking.domains.includes(to.slice(at + 1))) return null
-  return (await taking.isRouted?.(to)) === true ? null : refuse('relay')
+  if (at < 0) return to === 'postmaster' ? null : createRefusalError('relay')
+  if (acceptance.domains.includes(to.slice(at + 1))) return null
+  return (await acceptance.isForwarded?.(to)) === true ? null : createRefusalError('relay')
 }
 
-type Data = {
-  readonly taking: Taking
+type DataRequest = {
+  readonly acceptance: ReportAcceptance
   readonly stream: SMTPServerDataStream
   readonly session: SMTPServerSession
   readonly done: (error: Error | null, words?: string) => void
 }
 
-async function answerMail(door: Door, data: Data): Promise<void> {
+async function handleData(state: ListenerState, data: DataRequest): Promise<void> {
   try {
-    data.done(null, await takeMail(door, data))
+    data.done(null, await receiveMail(state, data))
   } catch (error) {
-    data.done(answerFor(door, data.session, error))
+    data.done(errorReplyFor(state, data.session, error))
   }
 }
 
 /** Reads the body and hands it over once a recipient; resolves to the words of our 250. */
-async function takeMail(door: Door, { taking, stream, session }: Data): Promise<string> {
-  const { options, budget } = door
+async function receiveMail(state: ListenerState, { acceptance, stream, session }: DataRequest): Promise<string> {
+  const { options, budget } = state
   const { mailFrom: from, rcptTo: recipients } = session.envelope
   const sender = from === false ? '' : from.address
   const to = recipients.map((each) => each.address)
-  const end = (): void => door.open.get(session.id)?.connection?.end('stalled')
-  const taken = await readBody(stream, { limit: options.limits.mailSize, budget, now: options.now, end })
+  const abort = (): void => state.openSessions.get(session.id)?.connection?.closeWith('stalled')
+  const received = await readBody(stream, { maxBytes: options.limits.mailSize, budget, now: options.now, onAborted: abort })
   try {
-    if (taken === null) throw refuse('stalled')
+    if (received === null) throw createRefusalError('stalled')
     if (stream.sizeExceeded) return ''
     const receivedAt = options.now()
     const common = {
-      ...taken.body,
+      ...received.body,
       peer: session.remoteAddress,
       helo: session.hostNameAppearsAs || null,
       at: receivedAt,
@@ -94,18 +94,20 @@ async function takeMail(door: Door, { taking, stream, session }: Data): Promise<
       source: 'smtp',
       trustAs: null,
     } as const
-    await Promise.all(to.map((recipient) => taking.submit({ ...common, envelope: { from: sender, to: recipient }, sessionId: session.id })))
+    await Promise.all(
+      to.map((recipient) => acceptance.submit({ ...common, envelope: { from: sender, to: recipient }, sessionId: session.id })),
+    )
     return `2.6.0 taken, ${session.id}`
   } finally {
-    taken?.release()
-    door.busy.delete(session.id)
+    received?.release()
+    state.busySessions.delete(session.id)
   }
 }
 
-function answerFor(door: Door, session: SMTPServerSession, error: unknown): Error {
+function errorReplyFor(state: ListenerState, session: SMTPServerSession, error: unknown): Error {
   if (error instanceof Error && 'responseCode' in error) return error
-  const { telemetry } = door.options
+  const { telemetry } = state.options
   telemetry.count('bounced_mails_deferred_total')
   telemetry.log.error({ sessionId: session.id, err: error, retry: isRetryable(error) }, 'smtp mail not taken')
-  return refuse('storeBusy')
+  return createRefusalError('storeBusy')
 }

@@ -6,18 +6,18 @@
  * See also: smtp-server/report-session (reports), smtp-server/submission-session (mail to send).
  */
 import type { SMTPServerOptions, SMTPServerSession } from 'smtp-server'
-import { forget, type Door } from './listener-options.ts'
-import { refuse } from './refusals.ts'
+import { removeSession, type ListenerState } from './listener-options.ts'
+import { createRefusalError } from './refusals.ts'
 
 /** What nobody may say, beside what a door adds. */
-const DISABLED = ['XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL'] as const
+const DISABLED_COMMANDS = ['XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL'] as const
 
 /** smtp-server's options of a door that says so in its banner and knows no `disabled` commands. */
-export function speakerOptions(
-  door: Door,
+export function smtpServerOptions(
+  state: ListenerState,
   { banner, disabled }: { readonly banner: string; readonly disabled: readonly string[] },
 ): SMTPServerOptions {
-  const { limits, tls, hostname } = door.options
+  const { limits, tls, hostname } = state.options
   return {
     name: hostname,
     banner,
@@ -25,38 +25,42 @@ export function speakerOptions(
     rejectOversized: true,
     hideENHANCEDSTATUSCODES: false,
     authOptional: true,
-    disabledCommands: [...disabled, ...DISABLED, ...(tls === null ? ['STARTTLS'] : [])],
+    disabledCommands: [...disabled, ...DISABLED_COMMANDS, ...(tls === null ? ['STARTTLS'] : [])],
     disableReverseLookup: true,
     lenientAddressParsing: true,
     maxRecipients: limits.recipientsPerMail,
     maxCommandLength: limits.commandLength,
     maxAllowedUnauthenticatedCommands: false,
-    socketTimeout: limits.idleTimeout,
+    socketTimeout: limits.idleTimeoutMs,
     logger: false,
     ...tls,
     onConnect: (session, done) => {
-      void answerPeer(door, session, { done, otherwise: () => (door.closing ? refuse('closing') : null) })
+      void refuseBlockedPeer(state, session, { done, otherwiseReply: () => (state.isClosing ? createRefusalError('closing') : null) })
     },
-    onClose: (session) => forget(door, session.id),
+    onClose: (session) => removeSession(state, session.id),
   }
 }
 
-type Answering = { readonly done: (error?: Error | null) => void; readonly otherwise: () => Error | null }
+type PeerCheck = { readonly done: (error?: Error | null) => void; readonly otherwiseReply: () => Error | null }
 
 /** A peer that is cut off hears so. Where nobody can say, it is not: the store's own trouble is told at its mail. */
-export async function answerPeer({ options }: Door, { remoteAddress }: SMTPServerSession, { done, otherwise }: Answering): Promise<void> {
-  const isCut = await options.isCut?.(remoteAddress).catch(() => false)
-  done(isCut === true ? refuse('cut') : otherwise())
+export async function refuseBlockedPeer(
+  { options }: ListenerState,
+  { remoteAddress }: SMTPServerSession,
+  { done, otherwiseReply }: PeerCheck,
+): Promise<void> {
+  const isBlocked = await options.isBlocked?.(remoteAddress).catch(() => false)
+  done(isBlocked === true ? createRefusalError('cut') : otherwiseReply())
 }
 
-/** Why a session may not begin a mail, or null: it has begun, and the session is busy until {@link forget} or its answer. */
-export function beginMail(door: Door, session: SMTPServerSession): Error | null {
-  const { limits, now } = door.options
-  if (door.closing) return refuse('closing')
-  if (session.transaction > limits.mailsPerConnection) return refuse('mails')
-  if (!door.budget.hasRoom()) return refuse('budget')
-  const why = door.peers.mail(session.remoteAddress, now())
-  if (why !== null) return refuse(why)
-  door.busy.add(session.id)
+/** Why a session may not begin a mail, or null: it has begun, and the session is busy until {@link removeSession} or its answer. */
+export function beginTransaction(state: ListenerState, session: SMTPServerSession): Error | null {
+  const { limits, now } = state.options
+  if (state.isClosing) return createRefusalError('closing')
+  if (session.transaction > limits.mailsPerConnection) return createRefusalError('mails')
+  if (!state.budget.isBelowSoftLimit()) return createRefusalError('budget')
+  const refusal = state.peers.admitMail(session.remoteAddress, now())
+  if (refusal !== null) return createRefusalError(refusal)
+  state.busySessions.add(session.id)
   return null
 }

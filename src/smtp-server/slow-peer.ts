@@ -8,23 +8,23 @@
  */
 
 /** What we wait for since our last reply. `ours`: the next word is ours, and no clock runs. Milliseconds, bytes. */
-export type Progress = { readonly waitsFor: 'command' | 'data' | 'ours'; readonly since: number; readonly bytes: number }
+export type PeerProgress = { readonly awaiting: 'command' | 'data' | 'ours'; readonly since: number; readonly bytes: number }
 
-export type PaceLimits = {
-  readonly commandTimeout: number
-  readonly dataTimeout: number
-  readonly dataGrace: number
+export type SlowPeerLimits = {
+  readonly commandTimeoutMs: number
+  readonly dataTimeoutMs: number
+  readonly dataGraceMs: number
   readonly dataBytesPerSecond: number
 }
 
-export type Slowness = 'slowCommand' | 'longData' | 'slowData'
+export type SlowPeerReason = 'slowCommand' | 'longData' | 'slowData'
 
 /** The limit that a peer has broken by now, null while it keeps them. */
-export function slownessOf({ waitsFor, since, bytes }: Progress, limits: PaceLimits, now: number): Slowness | null {
-  const elapsed = now - since
-  if (waitsFor === 'command') return elapsed > limits.commandTimeout ? 'slowCommand' : null
-  if (waitsFor === 'ours') return null
-  if (elapsed > limits.dataTimeout) return 'longData'
-  const isSlow = elapsed > limits.dataGrace && bytes * 1_000 < limits.dataBytesPerSecond * elapsed
+export function slowPeerReasonOf({ awaiting, since, bytes }: PeerProgress, limits: SlowPeerLimits, now: number): SlowPeerReason | null {
+  const elapsedMs = now - since
+  if (awaiting === 'command') return elapsedMs > limits.commandTimeoutMs ? 'slowCommand' : null
+  if (awaiting === 'ours') return null
+  if (elapsedMs > limits.dataTimeoutMs) return 'longData'
+  const isSlow = elapsedMs > limits.dataGraceMs && bytes * 1_000 < limits.dataBytesPerSecond * elapsedMs
   return isSlow ? 'slowData' : null
 }

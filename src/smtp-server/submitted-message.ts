@@ -6,49 +6,49 @@
  *
  * Pure, total. See also: docs/SENDING.md, compose/x-smtpapi, compose/rewrite-mime, smtp-server/submission-session.
  */
-import { splitFields, valueOf, writtenName, type FieldLine } from '../compose/header-line.ts'
-import { ownMessageId } from '../compose/header-set.ts'
-import { fits, readXSmtpApi, UNTRACKED, variablesAt, type XSmtpApi } from '../compose/x-smtpapi.ts'
-import { addressesIn, bareAddress } from '../mail/mime/address.ts'
-import { decodeWords } from '../mail/mime/header.ts'
+import { splitHeaderFields, fieldValueOf, fieldNameOf, type HeaderFieldLine } from '../compose/header-line.ts'
+import { parseSenderMessageId } from '../compose/header-set.ts'
+import { hasValuesForAll, readXSmtpApi, ACCOUNT_DEFAULT_TRACKING, variablesOfRecipient, type XSmtpApi } from '../compose/x-smtpapi.ts'
+import { extractAddresses, parseBareAddress } from '../mail/mime/address.ts'
+import { decodeEncodedWords } from '../mail/mime/header.ts'
 import type { Submission } from '../service/submit/submit.ts'
 
-export type Letter =
+export type SubmittedMessage =
   | { readonly ok: true; readonly submission: Submission }
   | { readonly ok: false; readonly why: 'largeHeader' | 'noSender' | 'extension' | 'manySeparate' }
 
 /** The envelope's side. */
-export type Handed = { readonly recipients: readonly string[]; readonly labelId: number | null }
+export type SubmissionEnvelope = { readonly recipients: readonly string[]; readonly labelId: number | null }
 
 /** Mail programs write it in any case; webhooks give it back as the vendor does. */
-const USER_PREFIX = 'SC-Custom-'
+const USER_HEADER_PREFIX = 'SC-Custom-'
 
 /** Headers that webhooks give back: more of them, or longer ones, are no marks of a mail. */
 const MAX_USER_HEADERS = 100
-const MAX_USER_VALUE = 998
+const MAX_USER_VALUE_CHARACTERS = 998
 
 /** Of all fields but the extension, whose own limit is larger; the largest real headers have a tenth. Each send reads it again. */
-const MAX_HEADER = 262_144
+const MAX_HEADER_BYTES = 262_144
 /** As it is shown in a status; the mail keeps its own. */
-const MAX_SUBJECT = 998
+const MAX_SUBJECT_CHARACTERS = 998
 
-const NO_EXTENSION: XSmtpApi = { to: null, sub: {}, section: {}, tracking: UNTRACKED }
+const NO_EXTENSION: XSmtpApi = { to: null, sub: {}, section: {}, tracking: ACCOUNT_DEFAULT_TRACKING }
 
 /** Reads a mail with CR LF line ends. */
-export function readLetter(raw: Uint8Array, { recipients, labelId }: Handed): Letter {
+export function parseSubmittedMessage(raw: Uint8Array, { recipients, labelId }: SubmissionEnvelope): SubmittedMessage {
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
-  const fields = splitFields(headOf(bytes))
-  if (sizeOf(fields) > MAX_HEADER) return { ok: false, why: 'largeHeader' }
+  const fields = splitHeaderFields(headerOf(bytes))
+  if (fieldBytes(fields) > MAX_HEADER_BYTES) return { ok: false, why: 'largeHeader' }
   const from = fromOf(fields)
   if (from === null) return { ok: false, why: 'noSender' }
-  const extension = fields.filter(({ name }) => name === 'x-smtpapi').map(textValue)
-  const read = extension.length === 0 ? ({ ok: true, value: NO_EXTENSION } as const) : readXSmtpApi(extension.join(''))
-  if (!read.ok) return { ok: false, why: read.why === 'recipients' ? 'manySeparate' : 'extension' }
-  const { to, sub, section, tracking } = read.value
+  const extension = fields.filter(({ name }) => name === 'x-smtpapi').map(decodedValue)
+  const extensionResult = extension.length === 0 ? ({ ok: true, value: NO_EXTENSION } as const) : readXSmtpApi(extension.join(''))
+  if (!extensionResult.ok) return { ok: false, why: extensionResult.why === 'recipients' ? 'manySeparate' : 'extension' }
+  const { to, sub, section, tracking } = extensionResult.value
   const all = to ?? recipients
-  if (!fits(sub, all.length)) return { ok: false, why: 'extension' }
-  const own = textOf(fields, 'message-id')
-  const unsubscribe = textOf(fields, 'list-unsubscribe')
+  if (!hasValuesForAll(sub, all.length)) return { ok: false, why: 'extension' }
+  const sentMessageId = decodedFieldOf(fields, 'message-id')
+  const unsubscribe = decodedFieldOf(fields, 'list-unsubscribe')
   return {
     ok: true,
     submission: {
@@ -58,18 +58,21 @@ export function readLetter(raw: Uint8Array, { recipients, labelId }: Handed): Le
         replyTo: [],
         to: to === null ? [] : null,
         cc: [],
-        subject: (textOf(fields, 'subject') ?? '').slice(0, MAX_SUBJECT),
+        subject: (decodedFieldOf(fields, 'subject') ?? '').slice(0, MAX_SUBJECT_CHARACTERS),
         html: null,
         plain: null,
         headers: unsubscribe === null ? {} : { 'List-Unsubscribe': unsubscribe },
         attachments: [],
         sections: section,
         raw: bytes.toString('base64'),
-        messageId: own === null ? null : ownMessageId(own),
+        messageId: sentMessageId === null ? null : parseSenderMessageId(sentMessageId),
         emailType: 'trigger',
         tracking,
       },
-      recipients: all.map((recipient, index) => ({ recipient: bareAddress(recipient) ?? recipient, variables: variablesAt(sub, index) })),
+      recipients: all.map((recipient, index) => ({
+        recipient: parseBareAddress(recipient) ?? recipient,
+        variables: variablesOfRecipient(sub, index),
+      })),
       label: labelId === null ? null : { id: labelId },
       userHeaders: userHeadersOf(fields),
       requestId: null,
@@ -77,37 +80,40 @@ export function readLetter(raw: Uint8Array, { recipients, labelId }: Handed): Le
   }
 }
 
-const sizeOf = (fields: readonly FieldLine[]): number =>
+const fieldBytes = (fields: readonly HeaderFieldLine[]): number =>
   fields.reduce((sum, { name, text }) => sum + (name === 'x-smtpapi' ? 0 : text.length), 0)
 
-function headOf(bytes: Buffer): string {
+function headerOf(bytes: Buffer): string {
   const end = bytes.indexOf('\r\n\r\n')
   return bytes.subarray(0, end < 0 ? bytes.length : end).toString('latin1')
 }
 
 /** One From with one address (RFC 5322 §3.6): of two, nobody could say which one is signed and which one is shown. */
-function fromOf(fields: readonly FieldLine[]): string | null {
+function fromOf(fields: readonly HeaderFieldLine[]): string | null {
   const found = fields.filter(({ name }) => name === 'from')
   const [only] = found
   if (only === undefined || found.length > 1) return null
-  const value = textValue(only)
-  const bare = bareAddress(value)
+  const value = decodedValue(only)
+  const bare = parseBareAddress(value)
   if (bare !== null) return bare
-  const inside = addressesIn(value, 2)
-  return inside.length === 1 ? (inside[0]?.address ?? null) : null
+  const addresses = extractAddresses(value, 2)
+  return addresses.length === 1 ? (addresses[0]?.address ?? null) : null
 }
 
 /** Without folds; mail programs write a value with quotes as encoded words. */
-const textValue = (field: FieldLine): string => decodeWords(Buffer.from(valueOf(field), 'latin1').toString('utf8'))
+const decodedValue = (field: HeaderFieldLine): string => decodeEncodedWords(Buffer.from(fieldValueOf(field), 'latin1').toString('utf8'))
 
-function textOf(fields: readonly FieldLine[], name: string): string | null {
+function decodedFieldOf(fields: readonly HeaderFieldLine[], name: string): string | null {
   const found = fields.find((field) => field.name === name)
-  return found === undefined ? null : textValue(found)
+  return found === undefined ? null : decodedValue(found)
 }
 
-function userHeadersOf(fields: readonly FieldLine[]): Readonly<Record<string, string>> {
+function userHeadersOf(fields: readonly HeaderFieldLine[]): Readonly<Record<string, string>> {
   const found = fields.filter(({ name }) => name.startsWith('sc-custom-')).slice(0, MAX_USER_HEADERS)
   return Object.fromEntries(
-    found.map((field) => [`${USER_PREFIX}${writtenName(field).slice(USER_PREFIX.length)}`, textValue(field).slice(0, MAX_USER_VALUE)]),
+    found.map((field) => [
+      `${USER_HEADER_PREFIX}${fieldNameOf(field).slice(USER_HEADER_PREFIX.length)}`,
+      decodedValue(field).slice(0, MAX_USER_VALUE_CHARACTERS),
+    ]),
   )
 }

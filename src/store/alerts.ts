@@ -5,42 +5,42 @@
  */
 import type { AlertRow, AlertState } from '../ledger/alert/alert.ts'
 import type { AlertName } from '../ledger/alert/alert-rules.ts'
-import type { Db, Reader } from './engine/engine.ts'
-import { int, json, shapeOf, text, uuid, word } from './engine/mapping.ts'
+import type { Database, DatabaseReader } from './engine/engine.ts'
+import { integerColumn, jsonColumn, createTableMapping, textColumn, uuidColumn, textEnumColumn } from './engine/mapping.ts'
 
-export const ALERT_ROWS = shapeOf<AlertRow>('alerts', ['account_id', 'alert', 'about'], {
-  account: int('account_id'),
-  alert: word<AlertName>('alert'),
-  about: text('about'),
-  state: word<AlertState>('state'),
-  change: int('change'),
-  since: int('since'),
-  data: json<AlertRow['data']>('data'),
-  factId: uuid('fact_id'),
-  mailed: int('mailed'),
-  mailDueAt: int('mail_due_at'),
+export const ALERT_ROWS = createTableMapping<AlertRow>('alerts', ['account_id', 'alert', 'about'], {
+  account: integerColumn('account_id'),
+  alert: textEnumColumn<AlertName>('alert'),
+  about: textColumn('about'),
+  state: textEnumColumn<AlertState>('state'),
+  change: integerColumn('change'),
+  since: integerColumn('since'),
+  data: jsonColumn<AlertRow['data']>('data'),
+  factId: uuidColumn('fact_id'),
+  mailed: integerColumn('mailed'),
+  mailDueAt: integerColumn('mail_due_at'),
 })
 
 const COLUMNS = ALERT_ROWS.columns('a')
 
 /** All of them: as many as there are figures that were ever too high. */
-export async function listAlertsForOperator(reader: Reader): Promise<readonly AlertRow[]> {
+export async function listAlertsForOperator(reader: DatabaseReader): Promise<readonly AlertRow[]> {
   return (await reader.all(`select ${COLUMNS} from alerts a order by a.account_id, a.alert, a.about`)).map(ALERT_ROWS.decode)
 }
 
 /** An account's. */
-export async function listAlerts(reader: Reader, account: number): Promise<readonly AlertRow[]> {
+export async function listAlerts(reader: DatabaseReader, account: number): Promise<readonly AlertRow[]> {
   const sql = `select ${COLUMNS} from alerts a where a.account_id = $1 order by a.account_id, a.alert, a.about`
   return (await reader.all(sql, [account])).map(ALERT_ROWS.decode)
 }
 
 /** Writes rows as they are now. */
-export async function saveAlertsForOperator(db: Db, rows: readonly AlertRow[]): Promise<void> {
+export async function saveAlertsForOperator(db: Database, rows: readonly AlertRow[]): Promise<void> {
   await db.upsertMany(ALERT_ROWS, rows)
 }
 
 /** Takes changes that are still to be mailed, until `leaseUntil`. Run it in a transaction that sees the latest. */
-export async function claimAlertMailsForOperator(db: Db, now: number, leaseUntil: number): Promise<readonly AlertRow[]> {
+export async function claimAlertMailsForOperator(db: Database, now: number, leaseUntil: number): Promise<readonly AlertRow[]> {
   const rows = await db.claim({
     table: ALERT_ROWS.table,
     where: 'mailed < change and mail_due_at <= $1',
@@ -53,7 +53,7 @@ export async function claimAlertMailsForOperator(db: Db, now: number, leaseUntil
 }
 
 /** A change was mailed; a later one is still to be. */
-export async function settleAlertMail(db: Db, { account, alert, about, change }: AlertRow): Promise<void> {
+export async function markAlertMailed(db: Database, { account, alert, about, change }: AlertRow): Promise<void> {
   const sql = 'update alerts set mailed = $1 where account_id = $2 and alert = $3 and about = $4 and mailed < $1'
   await db.run(sql, [change, account, alert, about])
 }

@@ -20,17 +20,17 @@ export const EXPORT_STATES = {
 export type ExportState = keyof typeof EXPORT_STATES
 export type ExportSignal = 'taken' | 'ended' | 'broken' | 'dropped' | 'retried' | 'aged' | 'erased' | 'removed'
 
-const names = Object.keys(EXPORT_STATES) as readonly ExportState[] // The checked door: the table's own keys.
+const STATE_NAMES = Object.keys(EXPORT_STATES) as readonly ExportState[] // The checked door: the table's own keys.
 
 /** Where a job stands after a signal; null: the table has no cell for it. */
-export function moveExport(state: ExportState, signal: ExportSignal): ExportState | null {
+export function nextExportState(state: ExportState, signal: ExportSignal): ExportState | null {
   const row: Readonly<Partial<Record<ExportSignal, ExportState>>> = EXPORT_STATES[state]
   return row[signal] ?? null
 }
 
 /** The states that a signal moves, and where to: each signal leads to one. */
-export function movesOf(signal: ExportSignal): { readonly from: readonly ExportState[]; readonly to: ExportState } {
-  const from = names.filter((state) => moveExport(state, signal) !== null)
+export function transitionsFor(signal: ExportSignal): { readonly from: readonly ExportState[]; readonly to: ExportState } {
+  const from = STATE_NAMES.filter((state) => nextExportState(state, signal) !== null)
   const [first = 'removed'] = from
-  return { from, to: moveExport(first, signal) ?? 'removed' }
+  return { from, to: nextExportState(first, signal) ?? 'removed' }
 }

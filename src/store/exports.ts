@@ -8,12 +8,23 @@
  * See also: store/export-states (the states), service/export/exporter (who writes), service/export/exports (who asks).
  */
 import type { ListName } from '../ledger/facts/fact.ts'
-import type { DeliveryRow, Result } from '../ledger/project/state.ts'
-import type { Db, Reader } from './engine/engine.ts'
-import { movesOf } from './export-states.ts'
+import type { DeliveryRow, BroadcastResult } from '../ledger/project/state.ts'
+import type { Database, DatabaseReader } from './engine/engine.ts'
+import { transitionsFor } from './export-states.ts'
 import type { ExportSignal, ExportState } from './export-states.ts'
-import { bytes, bytesOfUuid, flag, int, json, maybe, shapeOf, text, uuid, word } from './engine/mapping.ts'
-import type { Value } from './engine/value.ts'
+import {
+  bytesColumn,
+  uuidToBytes,
+  booleanColumn,
+  integerColumn,
+  jsonColumn,
+  nullableColumn,
+  createTableMapping,
+  textColumn,
+  uuidColumn,
+  textEnumColumn,
+} from './engine/mapping.ts'
+import type { SqlValue } from './engine/value.ts'
 
 export const EXPORT_KIND_NAMES = ['status', 'suppressions', 'results'] as const
 export type ExportKind = (typeof EXPORT_KIND_NAMES)[number]
@@ -33,7 +44,7 @@ export type ExportFilters = {
   readonly requestIp?: string
   readonly egressIp?: string
   readonly broadcast?: string
-  readonly result?: Result
+  readonly result?: BroadcastResult
   readonly list?: ListName
   readonly site?: string
   readonly rule?: string
@@ -75,63 +86,63 @@ export type ExportRow = {
   readonly error: string | null
 }
 
-export const EXPORTS = shapeOf<ExportRow>('exports', ['account_id', 'export_id'], {
-  account: int('account_id'),
-  exportId: uuid('export_id'),
-  kind: word<ExportKind>('kind'),
-  format: word<ExportFormat>('format'),
-  gzip: flag('gzip'),
-  bom: flag('bom'),
-  filters: json<ExportFilters>('filters'),
-  from: int('from_at'),
-  to: int('to_at'),
-  state: word<ExportState>('state'),
-  askedBy: text('asked_by'),
-  createdAt: int('created_at'),
-  startedAt: maybe(int('started_at')),
-  endedAt: maybe(int('ended_at')),
-  expiresAt: maybe(int('expires_at')),
-  rows: int('rows_done'),
-  bytes: int('bytes_done'),
-  chunks: int('chunks'),
-  attempts: int('attempts'),
-  cursor: maybe(json<ExportCursor>('last_key')),
-  lease: text('lease'),
-  leaseUntil: int('lease_until'),
-  error: maybe(text('error')),
+export const EXPORTS = createTableMapping<ExportRow>('exports', ['account_id', 'export_id'], {
+  account: integerColumn('account_id'),
+  exportId: uuidColumn('export_id'),
+  kind: textEnumColumn<ExportKind>('kind'),
+  format: textEnumColumn<ExportFormat>('format'),
+  gzip: booleanColumn('gzip'),
+  bom: booleanColumn('bom'),
+  filters: jsonColumn<ExportFilters>('filters'),
+  from: integerColumn('from_at'),
+  to: integerColumn('to_at'),
+  state: textEnumColumn<ExportState>('state'),
+  askedBy: textColumn('asked_by'),
+  createdAt: integerColumn('created_at'),
+  startedAt: nullableColumn(integerColumn('started_at')),
+  endedAt: nullableColumn(integerColumn('ended_at')),
+  expiresAt: nullableColumn(integerColumn('expires_at')),
+  rows: integerColumn('rows_done'),
+  bytes: integerColumn('bytes_done'),
+  chunks: integerColumn('chunks'),
+  attempts: integerColumn('attempts'),
+  cursor: nullableColumn(jsonColumn<ExportCursor>('last_key')),
+  lease: textColumn('lease'),
+  leaseUntil: integerColumn('lease_until'),
+  error: nullableColumn(textColumn('error')),
 })
 
 type ExportChunk = { readonly account: number; readonly exportId: string; readonly n: number; readonly body: Uint8Array }
 
-const EXPORT_CHUNKS = shapeOf<ExportChunk>('export_chunks', ['account_id', 'export_id', 'n'], {
-  account: int('account_id'),
-  exportId: uuid('export_id'),
-  n: int('n'),
-  body: bytes('body'),
+const EXPORT_CHUNKS = createTableMapping<ExportChunk>('export_chunks', ['account_id', 'export_id', 'n'], {
+  account: integerColumn('account_id'),
+  exportId: uuidColumn('export_id'),
+  n: integerColumn('n'),
+  body: bytesColumn('body'),
 })
 
 const COLUMNS = EXPORTS.columns('x')
 
 /** Jobs of an account that it has not deleted, newest first, behind one of them. */
 export async function listExports(
-  reader: Reader,
+  reader: DatabaseReader,
   account: number,
   page: { readonly after: string | null; readonly limit: number },
 ): Promise<readonly ExportRow[]> {
-  const behind = page.after === null ? '' : 'and x.export_id < $3'
-  const sql = `select ${COLUMNS} from exports x where x.account_id = $1 and x.state <> 'removed' ${behind} order by x.export_id desc limit $2`
-  return (await reader.all(sql, [account, page.limit, ...(page.after === null ? [] : [bytesOfUuid(page.after)])])).map(EXPORTS.decode)
+  const afterCondition = page.after === null ? '' : 'and x.export_id < $3'
+  const sql = `select ${COLUMNS} from exports x where x.account_id = $1 and x.state <> 'removed' ${afterCondition} order by x.export_id desc limit $2`
+  return (await reader.all(sql, [account, page.limit, ...(page.after === null ? [] : [uuidToBytes(page.after)])])).map(EXPORTS.decode)
 }
 
 /** One job of an account, or null. */
-export async function findExport(reader: Reader, account: number, exportId: string): Promise<ExportRow | null> {
+export async function findExport(reader: DatabaseReader, account: number, exportId: string): Promise<ExportRow | null> {
   const sql = `select ${COLUMNS} from exports x where x.account_id = $1 and x.export_id = $2 and x.state <> 'removed'`
-  const row = await reader.one(sql, [account, bytesOfUuid(exportId)])
+  const row = await reader.one(sql, [account, uuidToBytes(exportId)])
   return row === null ? null : EXPORTS.decode(row)
 }
 
 /** How many jobs of an account are not done yet. */
-export async function countOpenExports(reader: Reader, account: number): Promise<number> {
+export async function countUnfinishedExports(reader: DatabaseReader, account: number): Promise<number> {
   const row = await reader.one("select count(*) as n from exports x where x.account_id = $1 and x.state in ('queued', 'running')", [
     account,
   ])
@@ -139,9 +150,9 @@ export async function countOpenExports(reader: Reader, account: number): Promise
 }
 
 /** The bytes of one chunk; null where it is gone. */
-export async function readExportChunk(reader: Reader, { account, exportId }: ExportRef, n: number): Promise<Uint8Array | null> {
+export async function readExportChunk(reader: DatabaseReader, { account, exportId }: ExportRef, n: number): Promise<Uint8Array | null> {
   const sql = `select ${EXPORT_CHUNKS.columns('c')} from export_chunks c where c.account_id = $1 and c.export_id = $2 and c.n = $3`
-  const row = await reader.one(sql, [account, bytesOfUuid(exportId), n])
+  const row = await reader.one(sql, [account, uuidToBytes(exportId), n])
   return row === null ? null : EXPORT_CHUNKS.decode(row).body
 }
 
@@ -156,7 +167,7 @@ export type ExportClaim = {
 }
 
 /** Takes the oldest job that waits or whose lease has run out; null: there is none. Run it under a lock, or accounts may exceed their number. */
-export async function claimExportForOperator(db: Db, { now, leaseUntil, lease, perAccount }: ExportClaim): Promise<ExportRow | null> {
+export async function claimExportForOperator(db: Database, { now, leaseUntil, lease, perAccount }: ExportClaim): Promise<ExportRow | null> {
   const [row] = await db.claim({
     table: EXPORTS.table,
     where: `state in ('queued', 'running') and lease_until <= $1 and (select count(*) from exports r
@@ -173,7 +184,7 @@ export async function claimExportForOperator(db: Db, { now, leaseUntil, lease, p
 export type ExportProgress = Pick<ExportRow, 'cursor' | 'rows' | 'bytes' | 'leaseUntil'> & { readonly chunk: Uint8Array | null }
 
 /** Keeps a chunk and how far the job is, under its lease; false: the job is another's now, or gone, and nothing was kept. */
-export async function saveExportProgress(db: Db, job: ExportRow, progress: ExportProgress): Promise<boolean> {
+export async function saveExportProgress(db: Database, job: ExportRow, progress: ExportProgress): Promise<boolean> {
   const { cursor, rows, bytes: size, leaseUntil, chunk } = progress
   const changed = await db.run(
     `update exports set last_key = $1, rows_done = $2, bytes_done = $3, chunks = chunks + $4, attempts = 0, lease_until = $5
@@ -185,7 +196,7 @@ export async function saveExportProgress(db: Db, job: ExportRow, progress: Expor
       chunk === null ? 0 : 1,
       leaseUntil,
       job.account,
-      bytesOfUuid(job.exportId),
+      uuidToBytes(job.exportId),
       job.lease,
     ],
   )
@@ -201,54 +212,62 @@ export type ExportChange = {
   readonly expiresAt?: number | null
   readonly error?: string | null
   readonly lease?: string
-  readonly restUntil?: number
+  readonly claimableAt?: number
 }
 
 /** Moves one job by a signal; false: it stands where that signal moves nothing, or under another's lease. */
-export async function signalExport(db: Db, { account, exportId }: ExportRef, signal: ExportSignal, change: ExportChange): Promise<boolean> {
-  const { sql, params } = moveSql(signal, change)
-  const held = change.lease === undefined ? '' : `and lease = $${params.length + 3}`
-  const key: readonly Value[] = [account, bytesOfUuid(exportId), ...(change.lease === undefined ? [] : [change.lease])]
+export async function transitionExport(
+  db: Database,
+  { account, exportId }: ExportRef,
+  signal: ExportSignal,
+  change: ExportChange,
+): Promise<boolean> {
+  const { sql, params } = buildTransitionSql(signal, change)
+  const leaseCondition = change.lease === undefined ? '' : `and lease = $${params.length + 3}`
+  const key: readonly SqlValue[] = [account, uuidToBytes(exportId), ...(change.lease === undefined ? [] : [change.lease])]
   return (
-    (await db.run(`${sql} and account_id = $${params.length + 1} and export_id = $${params.length + 2} ${held}`, [...params, ...key])) > 0
+    (await db.run(`${sql} and account_id = $${params.length + 1} and export_id = $${params.length + 2} ${leaseCondition}`, [
+      ...params,
+      ...key,
+    ])) > 0
   )
 }
 
 /** Ends every file of an account that may hold what was erased. */
-export async function eraseExports(db: Db, account: number, change: ExportChange): Promise<number> {
-  const { sql, params } = moveSql('erased', change)
+export async function expireErasedExports(db: Database, account: number, change: ExportChange): Promise<number> {
+  const { sql, params } = buildTransitionSql('erased', change)
   return db.run(`${sql} and account_id = $${params.length + 1}`, [...params, account])
 }
 
 /** Ends what is kept no longer. */
-export async function ageExportsForOperator(db: Db, now: number): Promise<number> {
-  const { sql, params } = moveSql('aged', { at: now })
+export async function expireOldExportsForOperator(db: Database, now: number): Promise<number> {
+  const { sql, params } = buildTransitionSql('aged', { at: now })
   return db.run(`${sql} and expires_at <= $${params.length + 1}`, [...params, now])
 }
 
-function moveSql(
+function buildTransitionSql(
   signal: ExportSignal,
-  { expiresAt = null, error = null, restUntil = 0, at }: ExportChange,
-): { sql: string; params: readonly Value[] } {
-  const { from, to } = movesOf(signal)
+  { expiresAt = null, error = null, claimableAt = 0, at }: ExportChange,
+): { sql: string; params: readonly SqlValue[] } {
+  const { from, to } = transitionsFor(signal)
   // What waits again has not ended; what has ended keeps its time.
   const ended = to === 'queued' ? 'cast(null as bigint)' : 'ended_at'
   const sql = `update exports set state = '${to}', ended_at = coalesce(${ended}, $1), expires_at = coalesce($2, expires_at),
     error = coalesce($3, error), lease = '', lease_until = $4${signal === 'retried' ? ', attempts = 0' : ''}
     where state in (${from.map((state) => `'${state}'`).join(', ')})`
-  return { sql, params: [to === 'queued' ? null : at, expiresAt, error, restUntil] }
+  return { sql, params: [to === 'queued' ? null : at, expiresAt, error, claimableAt] }
 }
 
 /** Removes chunks of files that ended, at most `limit`; then the jobs that were deleted, or that ended before `before`. How many chunks went. */
-export async function sweepExportsForOperator(db: Db, before: number, limit: number): Promise<number> {
-  const gone = await db.run(
+export async function removeExpiredExportsForOperator(db: Database, before: number, limit: number): Promise<number> {
+  const removed = await db.run(
     `delete from export_chunks where (account_id, export_id, n) in (select c.account_id, c.export_id, c.n from exports x
      cross join export_chunks c where c.account_id = x.account_id and c.export_id = x.export_id
      and x.state in ('expired', 'removed') and x.chunks > 0 limit $1)`,
     [limit],
   )
-  if (gone === limit) return gone
+  if (removed === limit) return removed
   await db.run("update exports set chunks = 0 where state in ('expired', 'removed') and chunks > 0")
   await db.run("delete from exports where chunks = 0 and (state = 'removed' or (state = 'expired' and ended_at < $1))", [before])
-  return gone
+  return removed
 }

@@ -5,95 +5,107 @@
  *
  * See also: store/engine/mapping, store/migrations.
  */
-import type { Proofs } from '../mail-auth/verify-signatures.ts'
+import type { AuthenticationResults } from '../mail-auth/verify-signatures.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/project/state.ts'
-import { code, flag, hex, int, json, maybe, packed, shapeOf, text, uuid, word } from './engine/mapping.ts'
+import {
+  integerEnumColumn,
+  booleanColumn,
+  hexColumn,
+  integerColumn,
+  jsonColumn,
+  nullableColumn,
+  compressedColumn,
+  createTableMapping,
+  textColumn,
+  uuidColumn,
+  textEnumColumn,
+} from './engine/mapping.ts'
 import type { RawMail } from './mail/raw-mail.ts'
-import type { Shape } from './engine/mapping.ts'
+import type { TableMapping } from './engine/mapping.ts'
 
 /** A fact as it lies: its data as JSON, whatever its kind. */
 export type StoredFact = Omit<Fact, 'data'> & { readonly data: Fact['data'] }
 
-const factFields = {
-  id: uuid('id'),
-  account: int('account_id'),
-  deliveryMonth: int('delivery_month'),
-  subject: text('subject'),
-  deliveryId: maybe(text('delivery_id')),
-  kind: word<Fact['kind']>('kind'),
-  v: int('v'),
-  at: int('at'),
-  receivedAt: int('received_at'),
-  dedupKey: text('dedup_key'),
-  addressHash: maybe(hex('address_hash')),
-  data: json<Fact['data']>('data'),
+const factColumns = {
+  id: uuidColumn('id'),
+  account: integerColumn('account_id'),
+  deliveryMonth: integerColumn('delivery_month'),
+  subject: textColumn('subject'),
+  deliveryId: nullableColumn(textColumn('delivery_id')),
+  kind: textEnumColumn<Fact['kind']>('kind'),
+  v: integerColumn('v'),
+  at: integerColumn('at'),
+  receivedAt: integerColumn('received_at'),
+  dedupKey: textColumn('dedup_key'),
+  addressHash: nullableColumn(hexColumn('address_hash')),
+  data: jsonColumn<Fact['data']>('data'),
 }
 
 const FACT_KEY = ['account_id', 'subject', 'delivery_month', 'dedup_key']
 
-export const EVENTS: Shape<StoredFact> = shapeOf<StoredFact>('events', FACT_KEY, factFields)
-export const LIST_EVENTS: Shape<StoredFact> = shapeOf<StoredFact>('list_events', FACT_KEY, factFields)
+export const FACTS: TableMapping<StoredFact> = createTableMapping<StoredFact>('events', FACT_KEY, factColumns)
+export const LIST_FACTS: TableMapping<StoredFact> = createTableMapping<StoredFact>('list_events', FACT_KEY, factColumns)
 
-export const DELIVERIES = shapeOf<DeliveryRow>('deliveries', ['account_id', 'delivery_id', 'delivery_month'], {
-  account: int('account_id'),
-  deliveryId: text('delivery_id'),
-  month: int('delivery_month'),
-  emailId: maybe(text('email_id')),
-  messageId: maybe(text('message_id')),
-  recipient: maybe(text('recipient')),
-  addressHash: maybe(hex('address_hash')),
-  domain: text('domain'),
-  site: maybe(text('site')),
-  apiUser: text('api_user'),
-  labelId: maybe(int('label_id')),
-  label: maybe(text('label')),
-  emailType: word<DeliveryRow['emailType']>('email_type'),
-  broadcast: maybe(text('broadcast')),
-  from: text('sender'),
-  subject: text('subject'),
-  headers: json<DeliveryRow['headers']>('headers'),
-  messageIdHeader: maybe(text('message_id_header')),
-  requestIp: maybe(text('request_ip')),
-  egressIp: maybe(text('egress_ip')),
-  mx: maybe(text('mx')),
-  routeKey: text('route_key'),
-  requestedAt: int('requested_at'),
-  registered: flag('registered'),
-  status: code<DeliveryRow['status']>('status'),
-  subStatus: maybe(int('sub_status')),
-  asynchronous: flag('asynchronous'),
-  reason: maybe(word<NonNullable<DeliveryRow['reason']>>('reason')),
-  permanence: maybe(word<NonNullable<DeliveryRow['permanence']>>('permanence')),
-  fault: maybe(word<NonNullable<DeliveryRow['fault']>>('fault')),
-  weak: flag('weak'),
-  forwarded: flag('forwarded'),
-  engaged: flag('engaged'),
-  statusAt: int('status_at'),
-  statusFact: uuid('status_fact'),
-  statusRank: int('status_rank'),
-  rule: maybe(text('rule')),
-  reportedDomain: maybe(text('reported_domain')),
-  remoteSite: maybe(text('remote_site')),
-  sendLog: text('send_log'),
-  deliveredAt: maybe(int('delivered_at')),
-  openedAt: maybe(int('opened_at')),
-  clickedAt: maybe(int('clicked_at')),
-  touchedAt: maybe(int('touched_at')),
-  attempts: int('attempts'),
-  opens: int('opens'),
-  clicks: int('clicks'),
-  complaints: int('complaints'),
-  unsubscribes: int('unsubscribes'),
-  complaintEpisode: int('complaint_episode'),
-  notSpamEpisode: int('not_spam_episode'),
-  modifiedAt: int('modified_at'),
-  result: word<DeliveryRow['result']>('result'),
-  resultBase: word<DeliveryRow['resultBase']>('result_base'),
-  resultRank: int('result_rank'),
-  resultAt: int('result_at'),
-  resultFact: uuid('result_fact'),
-  reclassified: flag('reclassified'),
+export const DELIVERIES = createTableMapping<DeliveryRow>('deliveries', ['account_id', 'delivery_id', 'delivery_month'], {
+  account: integerColumn('account_id'),
+  deliveryId: textColumn('delivery_id'),
+  month: integerColumn('delivery_month'),
+  emailId: nullableColumn(textColumn('email_id')),
+  messageId: nullableColumn(textColumn('message_id')),
+  recipient: nullableColumn(textColumn('recipient')),
+  addressHash: nullableColumn(hexColumn('address_hash')),
+  domain: textColumn('domain'),
+  site: nullableColumn(textColumn('site')),
+  apiUser: textColumn('api_user'),
+  labelId: nullableColumn(integerColumn('label_id')),
+  label: nullableColumn(textColumn('label')),
+  emailType: textEnumColumn<DeliveryRow['emailType']>('email_type'),
+  broadcast: nullableColumn(textColumn('broadcast')),
+  from: textColumn('sender'),
+  subject: textColumn('subject'),
+  headers: jsonColumn<DeliveryRow['headers']>('headers'),
+  messageIdHeader: nullableColumn(textColumn('message_id_header')),
+  requestIp: nullableColumn(textColumn('request_ip')),
+  egressIp: nullableColumn(textColumn('egress_ip')),
+  mx: nullableColumn(textColumn('mx')),
+  routeKey: textColumn('route_key'),
+  requestedAt: integerColumn('requested_at'),
+  registered: booleanColumn('registered'),
+  status: integerEnumColumn<DeliveryRow['status']>('status'),
+  subStatus: nullableColumn(integerColumn('sub_status')),
+  asynchronous: booleanColumn('asynchronous'),
+  reason: nullableColumn(textEnumColumn<NonNullable<DeliveryRow['reason']>>('reason')),
+  permanence: nullableColumn(textEnumColumn<NonNullable<DeliveryRow['permanence']>>('permanence')),
+  fault: nullableColumn(textEnumColumn<NonNullable<DeliveryRow['fault']>>('fault')),
+  weak: booleanColumn('weak'),
+  forwarded: booleanColumn('forwarded'),
+  engaged: booleanColumn('engaged'),
+  statusAt: integerColumn('status_at'),
+  statusFact: uuidColumn('status_fact'),
+  statusRank: integerColumn('status_rank'),
+  rule: nullableColumn(textColumn('rule')),
+  reportedDomain: nullableColumn(textColumn('reported_domain')),
+  remoteSite: nullableColumn(textColumn('remote_site')),
+  sendLog: textColumn('send_log'),
+  deliveredAt: nullableColumn(integerColumn('delivered_at')),
+  openedAt: nullableColumn(integerColumn('opened_at')),
+  clickedAt: nullableColumn(integerColumn('clicked_at')),
+  touchedAt: nullableColumn(integerColumn('touched_at')),
+  attempts: integerColumn('attempts'),
+  opens: integerColumn('opens'),
+  clicks: integerColumn('clicks'),
+  complaints: integerColumn('complaints'),
+  unsubscribes: integerColumn('unsubscribes'),
+  complaintEpisode: integerColumn('complaint_episode'),
+  notSpamEpisode: integerColumn('not_spam_episode'),
+  modifiedAt: integerColumn('modified_at'),
+  result: textEnumColumn<DeliveryRow['result']>('result'),
+  resultBase: textEnumColumn<DeliveryRow['resultBase']>('result_base'),
+  resultRank: integerColumn('result_rank'),
+  resultAt: integerColumn('result_at'),
+  resultFact: uuidColumn('result_fact'),
+  reclassified: booleanColumn('reclassified'),
 })
 
 /** What a delivery is registered with, and keeps. */
@@ -117,58 +129,62 @@ export const REGISTERED_COLUMNS = [
   'registered',
 ] as const
 
-export const SUPPRESSIONS = shapeOf<SuppressionRow>('suppressions', ['account_id', 'address_hash', 'list', 'scope'], {
-  account: int('account_id'),
-  list: word<SuppressionRow['list']>('list'),
-  addressHash: hex('address_hash'),
-  scope: text('scope'),
-  address: maybe(text('address')),
-  domain: text('domain'),
-  isDomain: flag('is_domain'),
-  n: int('n'),
-  change: int('change'),
-  from: int('from_at'),
-  until: maybe(int('until_at')),
-  removedAt: maybe(int('removed_at')),
-  pending: flag('pending'),
-  reason: text('reason'),
-  rule: maybe(text('rule')),
-  site: maybe(text('site')),
-  deliveryId: maybe(text('delivery_id')),
-  proof: maybe(word<NonNullable<SuppressionRow['proof']>>('proof')),
-  unsubscribeType: maybe(code<NonNullable<SuppressionRow['unsubscribeType']>>('unsubscribe_type')),
-  apiUser: maybe(text('api_user')),
-  labelId: maybe(int('label_id')),
-  factId: uuid('fact_id'),
+export const SUPPRESSIONS = createTableMapping<SuppressionRow>('suppressions', ['account_id', 'address_hash', 'list', 'scope'], {
+  account: integerColumn('account_id'),
+  list: textEnumColumn<SuppressionRow['list']>('list'),
+  addressHash: hexColumn('address_hash'),
+  scope: textColumn('scope'),
+  address: nullableColumn(textColumn('address')),
+  domain: textColumn('domain'),
+  isDomain: booleanColumn('is_domain'),
+  n: integerColumn('n'),
+  change: integerColumn('change'),
+  from: integerColumn('from_at'),
+  until: nullableColumn(integerColumn('until_at')),
+  removedAt: nullableColumn(integerColumn('removed_at')),
+  pending: booleanColumn('pending'),
+  reason: textColumn('reason'),
+  rule: nullableColumn(textColumn('rule')),
+  site: nullableColumn(textColumn('site')),
+  deliveryId: nullableColumn(textColumn('delivery_id')),
+  proof: nullableColumn(textEnumColumn<NonNullable<SuppressionRow['proof']>>('proof')),
+  unsubscribeType: nullableColumn(integerEnumColumn<NonNullable<SuppressionRow['unsubscribeType']>>('unsubscribe_type')),
+  apiUser: nullableColumn(textColumn('api_user')),
+  labelId: nullableColumn(integerColumn('label_id')),
+  factId: uuidColumn('fact_id'),
 })
 
-export const INBOX = shapeOf<InboxRow>('inbox', ['account_id', 'digest'], {
-  account: int('account_id'),
-  digest: hex('digest'),
-  reason: word<InboxRow['reason']>('reason'),
-  kind: text('kind'),
-  state: word<InboxRow['state']>('state'),
-  receivedAt: int('received_at'),
-  from: maybe(text('sender')),
-  subject: maybe(text('subject')),
-  summary: text('summary'),
-  deliveryId: maybe(text('delivery_id')),
-  stateAt: int('state_at'),
-  factId: uuid('fact_id'),
+export const INBOX = createTableMapping<InboxRow>('inbox', ['account_id', 'digest'], {
+  account: integerColumn('account_id'),
+  digest: hexColumn('digest'),
+  reason: textEnumColumn<InboxRow['reason']>('reason'),
+  kind: textColumn('kind'),
+  state: textEnumColumn<InboxRow['state']>('state'),
+  receivedAt: integerColumn('received_at'),
+  from: nullableColumn(textColumn('sender')),
+  subject: nullableColumn(textColumn('subject')),
+  summary: textColumn('summary'),
+  deliveryId: nullableColumn(textColumn('delivery_id')),
+  stateAt: integerColumn('state_at'),
+  factId: uuidColumn('fact_id'),
 })
 
 export type StoredCounter = CounterRow & { readonly slot: number }
 
-export const COUNTERS = shapeOf<StoredCounter>('counters', ['account_id', 'quarter', 'api_user', 'label_id', 'domain', 'metric', 'slot'], {
-  account: int('account_id'),
-  quarter: int('quarter'),
-  apiUser: text('api_user'),
-  labelId: int('label_id'),
-  domain: text('domain'),
-  metric: word<CounterRow['metric']>('metric'),
-  slot: int('slot'),
-  n: int('n'),
-})
+export const COUNTERS = createTableMapping<StoredCounter>(
+  'counters',
+  ['account_id', 'quarter', 'api_user', 'label_id', 'domain', 'metric', 'slot'],
+  {
+    account: integerColumn('account_id'),
+    quarter: integerColumn('quarter'),
+    apiUser: textColumn('api_user'),
+    labelId: integerColumn('label_id'),
+    domain: textColumn('domain'),
+    metric: textEnumColumn<CounterRow['metric']>('metric'),
+    slot: integerColumn('slot'),
+    n: integerColumn('n'),
+  },
+)
 
 export type StoredSiteCounter = {
   readonly site: string
@@ -178,20 +194,20 @@ export type StoredSiteCounter = {
   readonly n: number
 }
 
-export const SITE_COUNTERS = shapeOf<StoredSiteCounter>('site_counters', ['site', 'quarter', 'metric', 'slot'], {
-  site: text('site'),
-  quarter: int('quarter'),
-  metric: word<SiteMetric>('metric'),
-  slot: int('slot'),
-  n: int('n'),
+export const SITE_COUNTERS = createTableMapping<StoredSiteCounter>('site_counters', ['site', 'quarter', 'metric', 'slot'], {
+  site: textColumn('site'),
+  quarter: integerColumn('quarter'),
+  metric: textEnumColumn<SiteMetric>('metric'),
+  slot: integerColumn('slot'),
+  n: integerColumn('n'),
 })
 
-export const SITE_STATES = shapeOf<SiteState>('site_states', ['site'], {
-  site: text('site'),
-  held: flag('held'),
-  change: int('change'),
-  at: int('at'),
-  factId: uuid('fact_id'),
+export const SITE_STATES = createTableMapping<SiteState>('site_states', ['site'], {
+  site: textColumn('site'),
+  held: booleanColumn('held'),
+  change: integerColumn('change'),
+  at: integerColumn('at'),
+  factId: uuidColumn('fact_id'),
 })
 
 /** A mail that came, once for each digest of its DATA and envelope recipient. */
@@ -209,28 +225,28 @@ export type ReportRow = {
   readonly source: string
   readonly sessionId: string
   /** What its signatures and its peer proved; null where nothing was asked. */
-  readonly auth: Proofs | null
+  readonly auth: AuthenticationResults | null
 }
 
-export const REPORTS = shapeOf<ReportRow>('reports', ['digest'], {
-  digest: hex('digest'),
-  account: int('account_id'),
-  receivedAt: int('received_at'),
-  kind: text('kind'),
-  size: int('size'),
-  truncated: flag('truncated'),
-  peer: maybe(text('peer')),
-  mailFrom: text('mail_from'),
-  rcptTo: text('rcpt_to'),
-  source: text('source'),
-  sessionId: text('session_id'),
-  auth: maybe(json<Proofs>('auth')),
+export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
+  digest: hexColumn('digest'),
+  account: integerColumn('account_id'),
+  receivedAt: integerColumn('received_at'),
+  kind: textColumn('kind'),
+  size: integerColumn('size'),
+  truncated: booleanColumn('truncated'),
+  peer: nullableColumn(textColumn('peer')),
+  mailFrom: textColumn('mail_from'),
+  rcptTo: textColumn('rcpt_to'),
+  source: textColumn('source'),
+  sessionId: textColumn('session_id'),
+  auth: nullableColumn(jsonColumn<AuthenticationResults>('auth')),
 })
 
 /** See store/mail/raw-mail. */
-export const RAW_MAILS = shapeOf<RawMail>('raw_mails', ['received_at', 'digest'], {
-  receivedAt: int('received_at'),
-  digest: hex('digest'),
-  size: int('size'),
-  body: packed('body'),
+export const RAW_MAILS = createTableMapping<RawMail>('raw_mails', ['received_at', 'digest'], {
+  receivedAt: integerColumn('received_at'),
+  digest: hexColumn('digest'),
+  size: integerColumn('size'),
+  body: compressedColumn('body'),
 })

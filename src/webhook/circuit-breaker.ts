@@ -7,51 +7,51 @@
  * Pure. See also: service/notify/notifier.
  */
 
-type Signal = 'tripped' | 'due' | 'good' | 'bad'
+type BreakerEvent = 'tripped' | 'due' | 'good' | 'bad'
 
 /** A row is where an endpoint stands, a column what was heard, the cell where it goes. No cell: stay. */
-const STATES = {
+const TRANSITIONS = {
   closed: { tripped: 'open' },
   open: { due: 'trial', good: 'closed' },
   trial: { good: 'closed', bad: 'open' },
-} as const satisfies Record<string, Partial<Record<Signal, string>>>
+} as const satisfies Record<string, Partial<Record<BreakerEvent, string>>>
 
-export type BreakerState = keyof typeof STATES
+export type BreakerState = keyof typeof TRANSITIONS
 
-export type Breaker = {
+export type CircuitBreaker = {
   readonly state: BreakerState
   /** Failures in a row. */
   readonly failures: number
   /** How long the present or next rest is. */
-  readonly restMs: number
+  readonly openMs: number
   /** When the rest ends; 0 while there is none. */
-  readonly until: number
+  readonly openUntil: number
 }
 
 /** Four could be a deployment's hiccup under way at once; five in a row are no accident. */
-const TRIP = 5
-const FIRST_REST_MS = 15_000
+const FAILURES_TO_OPEN = 5
+const INITIAL_OPEN_MS = 15_000
 /** Well again within so long of being well again. */
-const MOST_REST_MS = 300_000
+const MAX_OPEN_MS = 300_000
 
-export const CLOSED: Breaker = { state: 'closed', failures: 0, restMs: FIRST_REST_MS, until: 0 }
+export const CLOSED_BREAKER: CircuitBreaker = { state: 'closed', failures: 0, openMs: INITIAL_OPEN_MS, openUntil: 0 }
 
-function step(state: BreakerState, signal: Signal): BreakerState {
-  const row: Partial<Record<Signal, BreakerState>> = STATES[state]
-  return row[signal] ?? state
+function nextState(state: BreakerState, event: BreakerEvent): BreakerState {
+  const row: Partial<Record<BreakerEvent, BreakerState>> = TRANSITIONS[state]
+  return row[event] ?? state
 }
 
 /** The breaker at a moment: a rest that is over becomes a trial. */
-export function atTime(breaker: Breaker, now: number): Breaker {
-  return breaker.state === 'open' && now >= breaker.until ? { ...breaker, state: step('open', 'due') } : breaker
+export function advanceBreaker(breaker: CircuitBreaker, now: number): CircuitBreaker {
+  return breaker.state === 'open' && now >= breaker.openUntil ? { ...breaker, state: nextState('open', 'due') } : breaker
 }
 
 /** The breaker after an answer. Good ones forget everything. */
-export function heard(breaker: Breaker, isGood: boolean, now: number): Breaker {
-  if (isGood) return { ...CLOSED, state: step(breaker.state, 'good') }
+export function recordResult(breaker: CircuitBreaker, isSuccess: boolean, now: number): CircuitBreaker {
+  if (isSuccess) return { ...CLOSED_BREAKER, state: nextState(breaker.state, 'good') }
   const failures = breaker.failures + 1
-  const signal: Signal = breaker.state === 'closed' && failures >= TRIP ? 'tripped' : 'bad'
-  const state = step(breaker.state, signal)
+  const event: BreakerEvent = breaker.state === 'closed' && failures >= FAILURES_TO_OPEN ? 'tripped' : 'bad'
+  const state = nextState(breaker.state, event)
   if (state !== 'open' || breaker.state === 'open') return { ...breaker, failures, state }
-  return { state, failures, restMs: Math.min(breaker.restMs * 2, MOST_REST_MS), until: now + breaker.restMs }
+  return { state, failures, openMs: Math.min(breaker.openMs * 2, MAX_OPEN_MS), openUntil: now + breaker.openMs }
 }

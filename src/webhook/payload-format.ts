@@ -15,54 +15,54 @@
 import { createHmac } from 'node:crypto'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
-import type { EventName, WebhookBody } from './payload.ts'
+import type { WebhookEventName, WebhookPayload } from './payload.ts'
 
-export type Message = {
-  readonly body: WebhookBody
-  readonly event: EventName
+export type PayloadInput = {
+  readonly payload: WebhookPayload
+  readonly event: WebhookEventName
   readonly fact: Fact
   readonly delivery: DeliveryRow | null
   /** When it is sent. */
-  readonly at: number
+  readonly sentAt: number
   /** The secret in force: EngageLab's app key. */
-  readonly key: string
+  readonly secret: string
 }
 
-export type Written = { readonly type: string; readonly text: string; readonly headers: Readonly<Record<string, string>> }
+export type FormattedPayload = { readonly contentType: string; readonly body: string; readonly headers: Readonly<Record<string, string>> }
 
-const WRITERS = {
-  form: writeForm,
-  json: ({ body }) => ({ type: 'application/json', text: JSON.stringify(body), headers: {} }),
-  cloudevents: writeStructured,
-  'cloudevents-binary': writeBinary,
-  engagelab: writeEngagelab,
-} as const satisfies Record<string, (message: Message) => Written>
+const FORMATTERS = {
+  form: formatForm,
+  json: ({ payload }) => ({ contentType: 'application/json', body: JSON.stringify(payload), headers: {} }),
+  cloudevents: formatCloudEvent,
+  'cloudevents-binary': formatBinaryCloudEvent,
+  engagelab: formatEngagelab,
+} as const satisfies Record<string, (input: PayloadInput) => FormattedPayload>
 
-export type BodyFormat = keyof typeof WRITERS
+export type PayloadFormat = keyof typeof FORMATTERS
 
 // The checked door: the keys of the literal above.
-export const BODY_FORMATS: readonly BodyFormat[] = Object.keys(WRITERS) as BodyFormat[]
+export const PAYLOAD_FORMATS: readonly PayloadFormat[] = Object.keys(FORMATTERS) as PayloadFormat[]
 
 /** The body as bytes are sent, its content type, and what headers the format adds. Total. */
-export function writeBody(format: BodyFormat, message: Message): Written {
-  return WRITERS[format](message)
+export function formatPayload(format: PayloadFormat, input: PayloadInput): FormattedPayload {
+  return FORMATTERS[format](input)
 }
 
 /** Null is empty. */
-function writeForm({ body }: Message): Written {
-  const pairs = Object.entries(body).map(([name, value]) => [name, writeField(value)])
-  return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(pairs).toString(), headers: {} }
+function formatForm({ payload }: PayloadInput): FormattedPayload {
+  const pairs = Object.entries(payload).map(([name, value]) => [name, formatField(value)])
+  return { contentType: 'application/x-www-form-urlencoded', body: new URLSearchParams(pairs).toString(), headers: {} }
 }
 
-function writeField(value: WebhookBody[string] | undefined): string {
+function formatField(value: WebhookPayload[string] | undefined): string {
   if (value === null || value === undefined) return ''
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
-type Attributes = Readonly<Record<'specversion' | 'id' | 'source' | 'type' | 'time', string>> & { readonly subject?: string }
+type CloudEventAttributes = Readonly<Record<'specversion' | 'id' | 'source' | 'type' | 'time', string>> & { readonly subject?: string }
 
 /** Source and id together name the event: the same over retries, endpoints and formats. */
-function attributesOf({ event, fact, delivery }: Message): Attributes {
+function cloudEventAttributesOf({ event, fact, delivery }: PayloadInput): CloudEventAttributes {
   const subject = delivery?.emailId ?? ''
   return {
     specversion: '1.0',
@@ -74,14 +74,16 @@ function attributesOf({ event, fact, delivery }: Message): Attributes {
   }
 }
 
-function writeStructured(message: Message): Written {
-  const text = JSON.stringify({ ...attributesOf(message), datacontenttype: 'application/json', data: message.body })
-  return { type: 'application/cloudevents+json; charset=utf-8', text, headers: {} }
+function formatCloudEvent(input: PayloadInput): FormattedPayload {
+  const serialised = JSON.stringify({ ...cloudEventAttributesOf(input), datacontenttype: 'application/json', data: input.payload })
+  return { contentType: 'application/cloudevents+json; charset=utf-8', body: serialised, headers: {} }
 }
 
-function writeBinary(message: Message): Written {
-  const headers = Object.fromEntries(Object.entries(attributesOf(message)).map(([name, value]) => [`ce-${name}`, escapeHeader(value)]))
-  return { type: 'application/json', text: JSON.stringify(message.body), headers }
+function formatBinaryCloudEvent(input: PayloadInput): FormattedPayload {
+  const headers = Object.fromEntries(
+    Object.entries(cloudEventAttributesOf(input)).map(([name, value]) => [`ce-${name}`, escapeHeader(value)]),
+  )
+  return { contentType: 'application/json', body: JSON.stringify(input.payload), headers }
 }
 
 /** HTTP protocol binding §3.1.3.2: what is not printable ASCII, and space, quote and percent, as bytes in hex. */
@@ -94,7 +96,7 @@ function escapeHeader(value: string): string {
 }
 
 /** EngageLab's words for what happens at the sending; all else is an answer of the recipient's. */
-const STATUSES: Partial<Record<EventName, string>> = {
+const ENGAGELAB_STATUSES: Partial<Record<WebhookEventName, string>> = {
   request: 'target',
   deliver: 'delivered',
   invalid: 'invalid_email',
@@ -102,39 +104,39 @@ const STATUSES: Partial<Record<EventName, string>> = {
 }
 
 /** Fields that stand elsewhere in EngageLab's body, or are the other vendor's proof. */
-const ELSEWHERE = new Set(['event', 'timestamp', 'token', 'signature', 'userHeaders', 'category', 'maillistTaskId', 'messageId'])
+const EXCLUDED_FIELDS = new Set(['event', 'timestamp', 'token', 'signature', 'userHeaders', 'category', 'maillistTaskId', 'messageId'])
 
-function writeEngagelab({ body, event, delivery, at, key }: Message): Written {
-  const status = STATUSES[event] ?? null
-  const fields = Object.entries(body).filter(([name]) => !ELSEWHERE.has(name))
+function formatEngagelab({ payload, event, delivery, sentAt, secret }: PayloadInput): FormattedPayload {
+  const status = ENGAGELAB_STATUSES[event] ?? null
+  const fields = Object.entries(payload).filter(([name]) => !EXCLUDED_FIELDS.has(name))
   const isTarget = event === 'request'
-  const sent = isTarget ? { from: delivery?.from ?? '', subject: delivery?.subject ?? '' } : {}
-  const data = { ...Object.fromEntries(fields.map(([name, value]) => [snake(name), value])), ...sent }
-  const text = JSON.stringify({
+  const requestFields = isTarget ? { from: delivery?.from ?? '', subject: delivery?.subject ?? '' } : {}
+  const data = { ...Object.fromEntries(fields.map(([name, value]) => [toSnakeCase(name), value])), ...requestFields }
+  const serialised = JSON.stringify({
     message_id: delivery?.messageId ?? '',
-    from: isTarget ? '' : (body['from'] ?? delivery?.from ?? ''),
-    subject: isTarget ? '' : (body['subject'] ?? delivery?.subject ?? ''),
-    to: isTarget ? '' : (body['to'] ?? delivery?.recipient ?? ''),
+    from: isTarget ? '' : (payload['from'] ?? delivery?.from ?? ''),
+    subject: isTarget ? '' : (payload['subject'] ?? delivery?.subject ?? ''),
+    to: isTarget ? '' : (payload['to'] ?? delivery?.recipient ?? ''),
     server: 'email',
-    itime: at,
-    custom_args: body['userHeaders'] ?? {},
+    itime: sentAt,
+    custom_args: payload['userHeaders'] ?? {},
     status: { message_status: status ?? event, status_data: status === null ? withoutContent(data) : data },
     ...(status === null ? { response: { event, response_data: data } } : {}),
   })
-  const signature = createHmac('sha256', key).update(String(at)).digest('hex')
-  const headers = { 'X-WebHook-Timestamp': String(at), 'X-WebHook-AppKey': 'email', 'X-WebHook-Signature': signature }
-  return { type: 'application/json; charset=utf-8', text, headers }
+  const signature = createHmac('sha256', secret).update(String(sentAt)).digest('hex')
+  const headers = { 'X-WebHook-Timestamp': String(sentAt), 'X-WebHook-AppKey': 'email', 'X-WebHook-Signature': signature }
+  return { contentType: 'application/json; charset=utf-8', body: serialised, headers }
 }
 
 /** A mail's content stands once in a body, in the answer. */
-const CONTENT = new Set(['html', 'text', 'raw_message', 'headers'])
+const CONTENT_FIELDS = new Set(['html', 'text', 'raw_message', 'headers'])
 const withoutContent = (data: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(Object.entries(data).filter(([name]) => !CONTENT.has(name)))
+  Object.fromEntries(Object.entries(data).filter(([name]) => !CONTENT_FIELDS.has(name)))
 
 /** What EngageLab calls otherwise. */
-const RENAMED: Readonly<Record<string, string>> = { recipientArray: 'tos', mail_list_task_id: 'task_id' }
+const RENAMED_FIELDS: Readonly<Record<string, string>> = { recipientArray: 'tos', mail_list_task_id: 'task_id' }
 
 /** `subStatDesc` → `sub_stat_desc`. */
-function snake(name: string): string {
-  return RENAMED[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+function toSnakeCase(name: string): string {
+  return RENAMED_FIELDS[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

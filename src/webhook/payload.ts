@@ -7,32 +7,32 @@
  * Pure. See also: webhook/payload-format (its dresses), webhook/signature, webhook/user-agent, service/notify/notifier, docs/WEBHOOKS.md.
  */
 import type { AlertData } from '../ledger/facts/alert-facts.ts'
-import type { Effect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/facts/fact.ts'
-import type { QueueData, QueueMove, QueueReply } from '../ledger/facts/queue-facts.ts'
+import type { StatusEffect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/facts/fact.ts'
+import type { QueueData, BackoffTransition, QueueReply } from '../ledger/facts/queue-facts.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
-import { subStatusWords } from './sub-status-names.ts'
-import { readUserAgent } from './user-agent.ts'
+import { subStatusName } from './sub-status-names.ts'
+import { parseUserAgent } from './user-agent.ts'
 
-type EventRow = {
+type WebhookEventRow = {
   /** The vendor's number; null: an event of our own. */
   readonly code: number | null
   readonly kinds: readonly FactKind[]
   /** Where a kind has an effect: the status that makes it this event. */
   readonly status?: number
   /** Of a kind with moves: the one that is this event. */
-  readonly move?: QueueMove
+  readonly move?: BackoffTransition
   /** Of an alert: the state that is this event. */
   readonly state?: AlertData['state']
   readonly message: string
 }
 
-const OUTCOMES = ['attempt', 'failed', 'gave-up', 'delivered', 'reclassified'] as const
+const DELIVERY_FACT_KINDS = ['attempt', 'failed', 'gave-up', 'delivered', 'reclassified'] as const
 
-export const EVENTS = {
+export const WEBHOOK_EVENTS = {
   request: { code: 18, kinds: ['request'], message: 'the request was taken' },
-  deliver: { code: 1, kinds: OUTCOMES, status: 1, message: 'delivered' },
-  invalid: { code: 4, kinds: OUTCOMES, status: 4, message: 'invalid email' },
-  soft_bounce: { code: 5, kinds: OUTCOMES, status: 5, message: 'soft bounce' },
+  deliver: { code: 1, kinds: DELIVERY_FACT_KINDS, status: 1, message: 'delivered' },
+  invalid: { code: 4, kinds: DELIVERY_FACT_KINDS, status: 4, message: 'invalid email' },
+  soft_bounce: { code: 5, kinds: DELIVERY_FACT_KINDS, status: 5, message: 'soft bounce' },
   report_spam: { code: 3, kinds: ['complaint'], message: 'reported as spam' },
   click: { code: 10, kinds: ['click'], message: 'clicked' },
   open: { code: 11, kinds: ['open'], message: 'opened' },
@@ -48,96 +48,105 @@ export const EVENTS = {
   'queue.recovered': { code: null, kinds: ['queue'], move: 'recovered', message: 'sending goes on' },
   'queue.manual_paused': { code: null, kinds: ['queue'], move: 'manual-paused', message: 'somebody has paused sending' },
   'queue.manual_ended': { code: null, kinds: ['queue'], move: 'manual-ended', message: 'the pause by hand is over' },
-} as const satisfies Record<string, EventRow>
+} as const satisfies Record<string, WebhookEventRow>
 
-export type EventName = keyof typeof EVENTS
+export type WebhookEventName = keyof typeof WEBHOOK_EVENTS
 
 /** Every event, in the order of the table. */
-export const EVENT_NAMES: readonly EventName[] = eventNames()
+export const WEBHOOK_EVENT_NAMES: readonly WebhookEventName[] = webhookEventNames()
 
-function eventNames(): readonly EventName[] {
+function webhookEventNames(): readonly WebhookEventName[] {
   // The checked door: the keys of the literal above.
-  return Object.keys(EVENTS) as EventName[]
+  return Object.keys(WEBHOOK_EVENTS) as WebhookEventName[]
 }
 
 /** An event by its name or the vendor's number; null for neither. */
-export function readEvent(text: string): EventName | null {
-  return EVENT_NAMES.find((name) => name === text || String(EVENTS[name].code ?? name) === text) ?? null
+export function parseWebhookEvent(text: string): WebhookEventName | null {
+  return WEBHOOK_EVENT_NAMES.find((name) => name === text || String(WEBHOOK_EVENTS[name].code ?? name) === text) ?? null
 }
 
-const effectOf = ({ data }: Fact): Effect | null => ('effect' in data ? data.effect : null)
+const effectOf = ({ data }: Fact): StatusEffect | null => ('effect' in data ? data.effect : null)
 
 /** The event that a fact is; null for what no endpoint hears of. */
-export function eventOf(fact: Fact): EventName | null {
+export function webhookEventOf(fact: Fact): WebhookEventName | null {
   const status = effectOf(fact)?.status ?? null
   const move = fact.kind === 'queue' ? fact.data.move : null
   const state = fact.kind === 'alert' ? fact.data.state : null
-  const isSame = (wanted: unknown, found: unknown): boolean => wanted === undefined || wanted === found
-  const fits = (row: EventRow): boolean =>
+  const isSame = (expected: unknown, actual: unknown): boolean => expected === undefined || expected === actual
+  const matches = (row: WebhookEventRow): boolean =>
     row.kinds.includes(fact.kind) && isSame(row.status, status) && isSame(row.move, move) && isSame(row.state, state)
-  return EVENT_NAMES.find((name) => fits(EVENTS[name])) ?? null
+  return WEBHOOK_EVENT_NAMES.find((name) => matches(WEBHOOK_EVENTS[name])) ?? null
 }
 
 /** Whether an endpoint that asked for some API users alone is to hear of a delivery; of what is about none, every endpoint hears. */
-export function isOfItsUsers(endpoint: { readonly apiUsers: readonly string[] }, delivery: Pick<DeliveryRow, 'apiUser'> | null): boolean {
+export function isSubscribedToApiUser(
+  endpoint: { readonly apiUsers: readonly string[] },
+  delivery: Pick<DeliveryRow, 'apiUser'> | null,
+): boolean {
   return delivery === null || endpoint.apiUsers.length === 0 || endpoint.apiUsers.includes(delivery.apiUser)
 }
 
-type Field = string | number | boolean | null | readonly string[] | readonly QueueReply[] | Readonly<Record<string, string>>
-export type WebhookBody = Readonly<Record<string, Field>>
+type PayloadField = string | number | boolean | null | readonly string[] | readonly QueueReply[] | Readonly<Record<string, string>>
+export type WebhookPayload = Readonly<Record<string, PayloadField>>
 
 /** What a sending adds: when it is, and the vendor's proof. */
-export type Stamp = { readonly timestamp: number; readonly token: string; readonly signature: string }
+export type PayloadSignature = { readonly timestamp: number; readonly token: string; readonly signature: string }
 
 /** The body of one event. `delivery` is null where the fact is about none. Total. */
-export function bodyOf(event: EventName, fact: Fact, delivery: DeliveryRow | null, stamp: Stamp): WebhookBody {
+export function buildPayload(
+  event: WebhookEventName,
+  fact: Fact,
+  delivery: DeliveryRow | null,
+  payloadSignature: PayloadSignature,
+): WebhookPayload {
   return {
     event,
-    message: EVENTS[event].message,
-    ...commonOf(delivery),
-    ...detailOf(event, fact, delivery),
-    ...proofOf(fact),
+    message: WEBHOOK_EVENTS[event].message,
+    ...commonFields(delivery),
+    ...eventFields(event, fact, delivery),
+    ...classificationFields(fact),
     eventId: fact.id,
     eventTime: fact.at,
-    ...stamp,
+    ...payloadSignature,
   }
 }
 
-function commonOf(delivery: DeliveryRow | null): WebhookBody {
+function commonFields(delivery: DeliveryRow | null): WebhookPayload {
   const { apiUser = '', labelId, label, broadcast, headers = {} } = delivery ?? {}
-  const task = broadcast ?? ''
+  const taskId = broadcast ?? ''
   return {
     apiUser,
     category: apiUser,
     labelId: labelId ?? 0,
     labelName: label ?? '',
-    maillistTaskId: task,
-    mail_list_task_id: task,
+    maillistTaskId: taskId,
+    mail_list_task_id: taskId,
     userHeaders: Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase().startsWith('sc-custom-'))),
   }
 }
 
-function detailOf(event: EventName, fact: Fact, delivery: DeliveryRow | null): WebhookBody {
+function eventFields(event: WebhookEventName, fact: Fact, delivery: DeliveryRow | null): WebhookPayload {
   if (fact.kind === 'alarm') return { alarm: fact.data.alarm, message: fact.data.text }
-  if (fact.kind === 'queue') return queueOf(fact.data)
-  if (fact.kind === 'alert') return alertOf(fact.data)
+  if (fact.kind === 'queue') return queueFields(fact.data)
+  if (fact.kind === 'alert') return alertFields(fact.data)
   const emailId = delivery?.emailId ?? ''
   const recipient = delivery?.recipient ?? ''
   if (event === 'request')
     return { messageId: delivery?.messageId ?? '', recipientArray: [recipient], emailIds: [emailId], recipientSize: 1 }
-  const who = { emailId, recipient }
-  if (event === 'deliver') return { ...who, outIp: outIpOf(fact, delivery) }
-  if (event === 'invalid' || event === 'soft_bounce') return { ...who, outIp: outIpOf(fact, delivery), ...bounceOf(event, fact) }
-  return { ...who, ...engagementOf(fact) }
+  const recipientFields = { emailId, recipient }
+  if (event === 'deliver') return { ...recipientFields, outIp: outIpOf(fact, delivery) }
+  if (event === 'invalid' || event === 'soft_bounce')
+    return { ...recipientFields, outIp: outIpOf(fact, delivery), ...bounceFields(event, fact) }
+  return { ...recipientFields, ...engagementFields(fact) }
 }
 
 /** Of a transition: what moved, why, until when, and the answers that said so. */
-function queueOf({ key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }: QueueData): WebhookBody {
+function queueFields({ key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }: QueueData): WebhookPayload {
   return { key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }
 }
 
 /** Of an alert: the figure, and the thresholds that it passed. */
-function alertOf({ alert, about, state, value, volume, raise, clear, minimum, text }: AlertData): WebhookBody {
+function alertFields({ alert, about, state, value, volume, raise, clear, minimum, text }: AlertData): WebhookPayload {
   return { alert, about, state, value, volume, raise, clear, minimum, message: text }
 }
 
@@ -147,27 +156,27 @@ function outIpOf(fact: Fact, delivery: DeliveryRow | null): string {
 
 const verdictOf = ({ data }: Fact): VerdictSummary | null => ('verdict' in data ? data.verdict : null)
 
-function bounceOf(event: EventName, fact: Fact): WebhookBody {
+function bounceFields(event: WebhookEventName, fact: Fact): WebhookPayload {
   const effect = effectOf(fact)
-  const said = 'text' in fact.data && fact.data.text !== '' ? fact.data.text : (verdictOf(fact)?.text ?? '')
+  const replyText = 'text' in fact.data && fact.data.text !== '' ? fact.data.text : (verdictOf(fact)?.text ?? '')
   const cause = effect?.reason ?? ''
   return {
     subStat: effect?.subStatus ?? 0,
-    subStatDesc: subStatusWords(effect?.subStatus ?? null),
+    subStatDesc: subStatusName(effect?.subStatus ?? null),
     asynchronousBounce: effect?.asynchronous ?? false,
-    ...(event === 'soft_bounce' ? { cause: said === '' ? cause : said } : {}),
-    message: said === '' ? cause : said,
+    ...(event === 'soft_bounce' ? { cause: replyText === '' ? cause : replyText } : {}),
+    message: replyText === '' ? cause : replyText,
   }
 }
 
-function engagementOf(fact: Fact): WebhookBody {
+function engagementFields(fact: Fact): WebhookPayload {
   if (fact.kind !== 'open' && fact.kind !== 'click' && fact.kind !== 'unsubscribe') return {}
   const { ip, userAgent }: Pick<EngagementData, 'ip' | 'userAgent'> = fact.data
-  return { ...(fact.kind === 'click' ? { url: fact.data.url ?? '' } : {}), ip: ip ?? '', ...readUserAgent(userAgent ?? '') }
+  return { ...(fact.kind === 'click' ? { url: fact.data.url ?? '' } : {}), ip: ip ?? '', ...parseUserAgent(userAgent ?? '') }
 }
 
 /** Our own words beside the vendor's. */
-function proofOf(fact: Fact): WebhookBody {
+function classificationFields(fact: Fact): WebhookPayload {
   const effect = effectOf(fact)
   if (effect === null) return {}
   const { reason, fault, permanence } = effect

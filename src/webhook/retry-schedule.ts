@@ -4,19 +4,19 @@
  * Pure. See also: service/notify/notifier, docs/WEBHOOKS.md.
  */
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
-const SHORT = [1, 2, 4, 8, 16].map((n) => n * MINUTE)
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const SHORT_DELAYS_MS = [1, 2, 4, 8, 16].map((n) => n * MINUTE_MS)
 
 /** Rests between attempts. `standard` lasts three days, so that a receiver's lost weekday loses nothing. */
-const LADDERS = {
-  vendor: SHORT,
-  standard: [...SHORT, ...[1, 2, 4, 8, 12, 24, 24].map((n) => n * HOUR)],
+const RETRY_SCHEDULES = {
+  vendor: SHORT_DELAYS_MS,
+  standard: [...SHORT_DELAYS_MS, ...[1, 2, 4, 8, 12, 24, 24].map((n) => n * HOUR_MS)],
 } as const satisfies Record<string, readonly number[]>
 
-export type LadderName = keyof typeof LADDERS
+export type RetryScheduleName = keyof typeof RETRY_SCHEDULES
 
 /** The rest after so many attempts that were not heard (1 and up); null: it has failed. */
-export function restAfter(ladder: LadderName, attempts: number): number | null {
-  return LADDERS[ladder][attempts - 1] ?? null
+export function retryDelayMs(schedule: RetryScheduleName, attempts: number): number | null {
+  return RETRY_SCHEDULES[schedule][attempts - 1] ?? null
 }

@@ -5,7 +5,7 @@
  */
 
 /** The last two digits mean the same in both families, where both have them. */
-const SUB_STATUS_WORDS: Readonly<Record<number, string>> = {
+const SUB_STATUS_NAMES: Readonly<Record<number, string>> = {
   401: 'blacklist',
   402: 'unsubscribe',
   403: 'server unreachable',
@@ -24,6 +24,6 @@ const SUB_STATUS_WORDS: Readonly<Record<number, string>> = {
 }
 
 /** Empty for none. */
-export function subStatusWords(subStatus: number | null): string {
-  return subStatus === null ? '' : (SUB_STATUS_WORDS[subStatus] ?? '')
+export function subStatusName(subStatus: number | null): string {
+  return subStatus === null ? '' : (SUB_STATUS_NAMES[subStatus] ?? '')
 }

@@ -15,7 +15,7 @@ const BROWSERS = [
   ['Outlook', /\bOutlook[ /]([\d.]{1,20})/],
 ] as const
 
-const SYSTEMS = [
+const OPERATING_SYSTEMS = [
   ['Android', /\bAndroid ([\d.]{1,20})/],
   ['iOS', /\b(?:iPhone|CPU) OS ([\d_]{1,20})/],
   ['Windows', /\bWindows NT ([\d.]{1,20})/],
@@ -24,19 +24,24 @@ const SYSTEMS = [
 ] as const
 
 /** Longer ones are cut. */
-const MAX_AGENT = 512
+const MAX_USER_AGENT_CHARACTERS = 512
 
-export type Agent = { readonly explorerName: string; readonly explorerVer: string; readonly oSName: string; readonly oSVer: string }
+export type UserAgentFields = {
+  readonly explorerName: string
+  readonly explorerVer: string
+  readonly oSName: string
+  readonly oSVer: string
+}
 
 /** Empty where nothing is known. */
-export function readUserAgent(text: string): Agent {
-  const cut = text.slice(0, MAX_AGENT)
-  const [explorerName, explorerVer] = find(BROWSERS, cut)
-  const [oSName, oSVer] = find(SYSTEMS, cut)
+export function parseUserAgent(text: string): UserAgentFields {
+  const truncated = text.slice(0, MAX_USER_AGENT_CHARACTERS)
+  const [explorerName, explorerVer] = matchFirst(BROWSERS, truncated)
+  const [oSName, oSVer] = matchFirst(OPERATING_SYSTEMS, truncated)
   return { explorerName, explorerVer, oSName, oSVer }
 }
 
-function find(rows: readonly (readonly [string, RegExp])[], text: string): readonly [string, string] {
+function matchFirst(rows: readonly (readonly [string, RegExp])[], text: string): readonly [string, string] {
   for (const [name, pattern] of rows) {
     const found = pattern.exec(text)
     if (found !== null) return [name, (found[1] ?? '').replaceAll('_', '.')]

@@ -6,26 +6,26 @@ import fc from 'fast-check'
 import { parse } from 'smol-toml'
 import { describe, expect, test } from 'vitest'
 import { classify } from '../../src/classify/classify.ts'
-import { cluesOf } from '../../src/classify/subject.ts'
-import { compileTable, readEvidence, subjectOfText } from '../../src/classify/rule-evidence.ts'
+import { collectProviderHints } from '../../src/classify/subject.ts'
+import { compileRuleTable, readEvidence, classifierInputOfText } from '../../src/classify/rule-evidence.ts'
 import { readRuleFile } from '../../src/classify/rule-grammar.ts'
 import { subStatusOf } from '../../src/classify/permanence.ts'
-import { normalise } from '../../src/classify/phrase.ts'
-import { providerOfClues, providerOfTokens, siteOf } from '../../src/classify/provider.ts'
+import { normaliseText } from '../../src/classify/phrase.ts'
+import { providerByHints, providerByTokens, siteOf } from '../../src/classify/provider.ts'
 import { REASONS } from '../../src/classify/reasons.ts'
-import { buildTable } from '../../src/classify/rule-table.ts'
-import type { ProviderClue, Subject } from '../../src/classify/verdict.ts'
+import { buildRuleTable } from '../../src/classify/rule-table.ts'
+import type { ProviderHint, ClassifierInput } from '../../src/classify/verdict.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
 import { NO_REPLY } from '../../src/mail/smtp/reply.ts'
 
 const table = loadRules()
-const subject = (text: string, more: Partial<Subject> = {}): Subject => ({ ...subjectOfText(text), ...more })
-const silent = (more: Partial<Subject>): Subject => ({
+const subject = (text: string, more: Partial<ClassifierInput> = {}): ClassifierInput => ({ ...classifierInputOfText(text), ...more })
+const silent = (more: Partial<ClassifierInput>): ClassifierInput => ({
   reply: NO_REPLY,
   reportStatus: null,
   action: 'failed',
   text: '',
-  clues: [],
+  hints: [],
   ...more,
 })
 
@@ -94,7 +94,7 @@ deferral = true
 says = ["frequency limited"]
 hits = ["550 frequency limited"]
 misses = ["550 limited"]`
-  const own = compileTable([readRuleFile({ file: 'x', layer: 'shipped' }, parse(rules))])
+  const own = compileRuleTable([readRuleFile({ file: 'x', layer: 'shipped' }, parse(rules))])
   const cases = [
     ['550 frequency limited', true],
     ['550 limited', false],
@@ -103,7 +103,7 @@ misses = ["550 limited"]`
   ] as const
 
   test.each(cases)('%s: %s', (text, wanted) => {
-    expect(classify(own, subjectOfText(text)).deferral).toBe(wanted)
+    expect(classify(own, classifierInputOfText(text)).deferral).toBe(wanted)
   })
 
   test('a delay report', () => {
@@ -117,8 +117,8 @@ describe('whose reply it is', () => {
     `provider = "beta"\nmx = ["*.beta.test"]\ndomains = ["beta.test"]\ngateway = true`,
     `provider = "standard"\n[[rule]]\nid = "s"\nreason = "unreachable"\nstatus = ["x.4.1"]\nhits = ["550 5.4.1"]\nmisses = ["550 5.4.2"]`,
   ]
-  const own = buildTable(files.map((text, at) => readRuleFile({ file: `${at}`, layer: 'shipped' }, parse(text))))
-  const clue = (source: ProviderClue['source'], value: string): ProviderClue => ({ source, value })
+  const own = buildRuleTable(files.map((text, at) => readRuleFile({ file: `${at}`, layer: 'shipped' }, parse(text))))
+  const clue = (source: ProviderHint['source'], value: string): ProviderHint => ({ source, value })
   const cases = [
     [[clue('delivery-mx', 'MX1.alpha.test.')], '', 'alpha', 'delivery-mx'],
     [[clue('recipient-domain', 'alpha.test'), clue('remote-mta', 'in.beta.test')], '', 'beta', 'remote-mta'],
@@ -131,13 +131,13 @@ describe('whose reply it is', () => {
   ] as const
 
   test.each(cases)('%j %s: %s', (clues, text, provider, from) => {
-    const found = providerOfClues(own.sites, clues) ?? providerOfTokens(own, own.index.find(normalise(text)))
+    const found = providerByHints(own.siteIndex, clues) ?? providerByTokens(own, own.phraseIndex.findPhrases(normaliseText(text)))
     expect(found).toEqual(provider === null ? null : { provider, from })
   })
 
   test('standard leaves the codes alone that a provider owns', () => {
     expect(classify(own, subject('550 5.4.1 xyzzy')).reason).toBe('unreachable')
-    expect(classify(own, subject('550 5.4.1 xyzzy', { clues: [clue('delivery-mx', 'mx.alpha.test')] })).reason).toBe('other')
+    expect(classify(own, subject('550 5.4.1 xyzzy', { hints: [clue('delivery-mx', 'mx.alpha.test')] })).reason).toBe('other')
   })
 
   const sites = [
@@ -159,9 +159,9 @@ describe('whose reply it is', () => {
       recipient: 'ann@example.com',
       originalRecipient: 'a@example.org',
       remoteMta: 'mx.example.com',
-      replyFrom: 'text',
+      replySource: 'text',
     } as const
-    expect(cluesOf(recipient, { deliveryMx: 'mx1.example.com', dkimDomain: null })).toEqual([
+    expect(collectProviderHints(recipient, { deliveryMx: 'mx1.example.com', dkimDomain: null })).toEqual([
       clue('delivery-mx', 'mx1.example.com'),
       clue('quoted-host', 'mx.example.com'),
       clue('recipient-domain', 'example.com'),
@@ -203,12 +203,12 @@ describe('evidence is read', () => {
 describe('any subject', () => {
   const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 400 }), fc.lorem({ maxCount: 40 }))
   const status = fc.option(fc.oneof(fc.constantFrom('5.1.1', '4.4.7', '5.0.0', '2.0.0', '5.7.606'), fc.string({ maxLength: 9 })))
-  const arbitrary: fc.Arbitrary<Subject> = fc.record({
+  const arbitrary: fc.Arbitrary<ClassifierInput> = fc.record({
     reply: fc.record({ code: fc.option(fc.integer({ min: 0, max: 999 })), status, text }),
     reportStatus: status,
     action: fc.constantFrom('failed', 'delayed', 'delivered', 'relayed', 'expanded'),
     text,
-    clues: fc.array(
+    hints: fc.array(
       fc.record({ source: fc.constantFrom('delivery-mx', 'remote-mta', 'quoted-host', 'dkim', 'recipient-domain', 'token'), value: text }),
     ),
   })
@@ -228,7 +228,7 @@ describe('any subject', () => {
   test('hostile repetition costs no more than its length', () => {
     const worst = ['user unknown ', 'blocked listed at ', 'aaaa', 'mailbox ', 'not ', '邮箱'].map((one) => one.repeat(100_000))
     const start = performance.now()
-    for (const one of worst) classify(table, { ...subjectOfText('550 x'), text: one })
+    for (const one of worst) classify(table, { ...classifierInputOfText('550 x'), text: one })
     expect(performance.now() - start).toBeLessThan(1_000)
   })
 })

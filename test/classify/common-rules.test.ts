@@ -3,11 +3,11 @@
  */
 import { describe, expect, test } from 'vitest'
 import { classify } from '../../src/classify/classify.ts'
-import { compileTable, subjectOfText } from '../../src/classify/rule-evidence.ts'
+import { compileRuleTable, classifierInputOfText } from '../../src/classify/rule-evidence.ts'
 import { readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-files.ts'
 
 const general = readRuleFolder(SHIPPED_RULES, 'shipped').filter((file) => file.provider === 'common' || file.provider === 'standard')
-const table = compileTable(general)
+const table = compileRuleTable(general)
 
 const english = [
   // Postfix
@@ -160,12 +160,12 @@ const world = [
 
 describe('common', () => {
   test.each(english)('%s', (text, reason) => {
-    const verdict = classify(table, subjectOfText(text))
+    const verdict = classify(table, classifierInputOfText(text))
     expect([verdict.reason, verdict.rule]).toEqual([reason, verdict.rule])
   })
 
   test.each(world)('%s', (text, reason) => {
-    const verdict = classify(table, subjectOfText(text))
+    const verdict = classify(table, classifierInputOfText(text))
     expect([verdict.reason, verdict.rule]).toEqual([reason, verdict.rule])
   })
 })

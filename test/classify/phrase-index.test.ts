@@ -3,15 +3,23 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { indexPhrases } from '../../src/classify/phrase-index.ts'
-import { isWordCode, MAX_GAP, MAX_TEXT, normalise, parsePhrase, type Phrase, type Segment } from '../../src/classify/phrase.ts'
+import { createPhraseIndex } from '../../src/classify/phrase-index.ts'
+import {
+  isWordCharCode,
+  MAX_GAP_LENGTH,
+  MAX_RULE_TEXT_LENGTH,
+  normaliseText,
+  parsePhrase,
+  type Phrase,
+  type Segment,
+} from '../../src/classify/phrase.ts'
 
 function starts(segment: Segment, text: string): number[] {
   return [...text.split('').keys()].filter((start) => {
     const end = start + segment.text.length
     if (text.slice(start, end) !== segment.text) return false
-    if (segment.edgeBefore && start > 0 && isWordCode(text.charCodeAt(start - 1))) return false
-    return !(segment.edgeAfter && end < text.length && isWordCode(text.charCodeAt(end)))
+    if (segment.requiresBoundaryBefore && start > 0 && isWordCharCode(text.charCodeAt(start - 1))) return false
+    return !(segment.requiresBoundaryAfter && end < text.length && isWordCharCode(text.charCodeAt(end)))
   })
 }
 
@@ -20,7 +28,8 @@ function holds(phrase: Phrase, text: string, part = 0, from: number | null = nul
   const segment = phrase.segments[part]
   if (segment === undefined) return true
   return starts(segment, text).some(
-    (start) => (from === null || (start >= from && start - from <= MAX_GAP)) && holds(phrase, text, part + 1, start + segment.text.length),
+    (start) =>
+      (from === null || (start >= from && start - from <= MAX_GAP_LENGTH)) && holds(phrase, text, part + 1, start + segment.text.length),
   )
 }
 
@@ -46,8 +55,8 @@ describe('the index', () => {
     fc.assert(
       fc.property(fc.array(source, { maxLength: 25 }), haystack, (sources, raw) => {
         const phrases = sources.map(parsePhrase)
-        const text = normalise(raw)
-        expect(indexPhrases(phrases).find(text)).toEqual(naive(phrases, text))
+        const text = normaliseText(raw)
+        expect(createPhraseIndex(phrases).findPhrases(text)).toEqual(naive(phrases, text))
       }),
       { numRuns: 1_000 },
     )
@@ -58,8 +67,8 @@ describe('the index', () => {
       fc.property(fc.uniqueArray(source, { maxLength: 15 }), haystack, (sources, raw) => {
         const found = (list: readonly string[]): Set<string | undefined> =>
           new Set(
-            indexPhrases(list.map(parsePhrase))
-              .find(normalise(raw))
+            createPhraseIndex(list.map(parsePhrase))
+              .findPhrases(normaliseText(raw))
               .map((at) => list[at]),
           )
         expect(found(sources.toReversed())).toEqual(found(sources))
@@ -76,8 +85,8 @@ describe('the index', () => {
     ['blocklist', 'our blocklisted hosts', false],
     ['*quota', 'überquota', true],
     ['listed at * example', 'listed at bl.example', true],
-    ['listed at * example', `listed at ${'x'.repeat(MAX_GAP - 1)} example`, false],
-    ['listed at * example', `listed at ${'x'.repeat(MAX_GAP - 2)} example`, true],
+    ['listed at * example', `listed at ${'x'.repeat(MAX_GAP_LENGTH - 1)} example`, false],
+    ['listed at * example', `listed at ${'x'.repeat(MAX_GAP_LENGTH - 2)} example`, true],
     ['aa*aa', 'aaa', false],
     ['aa*aa', 'aaaa', true],
     ['邮箱已满', '收件人邮箱已满了', true],
@@ -91,7 +100,7 @@ describe('the index', () => {
   ] as const
 
   test.each(cases)('%s in %s: %s', (phrase, text, wanted) => {
-    expect(indexPhrases([parsePhrase(phrase)]).find(normalise(text)).length > 0).toBe(wanted)
+    expect(createPhraseIndex([parsePhrase(phrase)]).findPhrases(normaliseText(text)).length > 0).toBe(wanted)
   })
 })
 
@@ -103,7 +112,7 @@ describe('phrase', () => {
   test('normalise is total and bounded', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 3_000 }), (text) => {
-        expect(normalise(text).length).toBeLessThanOrEqual(MAX_TEXT)
+        expect(normaliseText(text).length).toBeLessThanOrEqual(MAX_RULE_TEXT_LENGTH)
       }),
     )
   })

@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { parse } from 'smol-toml'
 import { describe, expect, test } from 'vitest'
 import { classify } from '../../src/classify/classify.ts'
-import { checkEvidence, compileTable, subjectOfText } from '../../src/classify/rule-evidence.ts'
-import { describeRules } from '../../src/classify/rule-listing.ts'
-import { type Layer, type ParsedRuleFile, readRuleFile } from '../../src/classify/rule-grammar.ts'
+import { checkEvidence, compileRuleTable, classifierInputOfText } from '../../src/classify/rule-evidence.ts'
+import { listRules } from '../../src/classify/rule-listing.ts'
+import { type RuleLayer, type ParsedRuleFile, readRuleFile } from '../../src/classify/rule-grammar.ts'
 import { loadRules, readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-files.ts'
 
-const file = (toml: string, layer: Layer = 'shipped'): ParsedRuleFile => readRuleFile({ file: 'test.toml', layer }, parse(toml))
+const file = (toml: string, layer: RuleLayer = 'shipped'): ParsedRuleFile => readRuleFile({ file: 'test.toml', layer }, parse(toml))
 const rule = (id: string, more: string): string =>
   `[[rule]]\nid = "${id}"\nhits = ["550 5.1.1 no such user"]\nmisses = ["550 5.2.2 mailbox full"]\n${more}\n`
 const unknown = 'reason = "not-exist"\nsays = ["no such user"]'
@@ -54,14 +54,14 @@ describe('a rule file is refused', () => {
   ] as const
 
   test.each(cases)('%s', (_name, toml, message) => {
-    expect(() => compileTable([file(toml)])).toThrow(
+    expect(() => compileRuleTable([file(toml)])).toThrow(
       expect.objectContaining({ code: 'rule_invalid', message: expect.stringMatching(message) }),
     )
   })
 
   test('a hit that an earlier rule decides, by its name', () => {
     const toml = `provider = "x"\n${rule('first', unknown)}${rule('second', unknown)}`
-    expect(() => compileTable([file(toml)])).toThrow(/rule "second": its hit "550 5.1.1 no such user" is decided by "first"/)
+    expect(() => compileRuleTable([file(toml)])).toThrow(/rule "second": its hit "550 5.1.1 no such user" is decided by "first"/)
   })
 })
 
@@ -87,7 +87,7 @@ describe('a folder is read whole or not at all', () => {
       'mine.toml': `provider = "common"\n${rule('mine-unknown', 'reason = "recipient-refused"\nsays = ["no such user"]')}`,
     })
     const table = loadRules({ own })
-    expect(classify(table, subjectOfText('550 5.1.1 no such user')).rule).toBe('mine-unknown')
+    expect(classify(table, classifierInputOfText('550 5.1.1 no such user')).rule).toBe('mine-unknown')
     expect(table.version).not.toBe(loadRules().version)
     for (const path of folders) rmSync(path, { recursive: true })
   })
@@ -95,27 +95,27 @@ describe('a folder is read whole or not at all', () => {
 
 describe('the shipped rules', () => {
   const files = readRuleFolder(SHIPPED_RULES, 'shipped')
-  const table = compileTable(files)
+  const table = compileRuleTable(files)
 
   test('every hit is decided by its rule, every miss is left alone', () => {
     expect(checkEvidence(table)).toEqual([])
   })
 
   test('the version names the content, not the order of files', () => {
-    expect(compileTable(files.toReversed(), { evidence: 'skip' }).version).toBe(table.version)
-    expect(compileTable(files.slice(1), { evidence: 'skip' }).version).not.toBe(table.version)
+    expect(compileRuleTable(files.toReversed(), { evidence: 'skip' }).version).toBe(table.version)
+    expect(compileRuleTable(files.slice(1), { evidence: 'skip' }).version).not.toBe(table.version)
   })
 
   test.each(files.map((one) => one.provider))('a table without %s still stands', (provider) => {
-    const rest = compileTable(
+    const rest = compileRuleTable(
       files.filter((one) => one.provider !== provider),
       { evidence: 'skip' },
     )
-    expect(classify(rest, subjectOfText('550 5.1.1 no such user')).reason).toBe('not-exist')
+    expect(classify(rest, classifierInputOfText('550 5.1.1 no such user')).reason).toBe('not-exist')
   })
 
   test('are listed in the order in which they are asked', () => {
-    const rows = describeRules(table)
+    const rows = listRules(table)
     expect(rows.length).toBe(table.rules.length)
     expect(rows.find((row) => row.id === 'common-greylisted')).toMatchObject({
       provider: 'common',
@@ -132,7 +132,7 @@ describe('the shipped rules', () => {
     const subjects = [11, 5, 7, 8, 7, 11, 31].flatMap((count, at) =>
       Array.from({ length: count }, (_unused, detail) => `${at + 1}.${detail}`),
     )
-    const missing = subjects.filter((code) => !table.standard.some((one) => one.statuses?.some((fits) => fits(`5.${code}`)) === true))
+    const missing = subjects.filter((code) => !table.standardRules.some((one) => one.statuses?.some((fits) => fits(`5.${code}`)) === true))
     expect(missing.filter((code) => !['2.5', '2.6', '2.7'].includes(code))).toEqual([])
   })
 })

@@ -1,12 +1,12 @@
 /** domain-checks.test - a sender's domain as receivers see it: DNS of our own making, and what is said of it, one row a state. */
 import { expect, test } from 'vitest'
-import { checkUp, type Check, type KeySeen } from '../../src/compose/domain-checks.ts'
-import { makeCertificate } from '../../src/net/certificate.ts'
-import { examine, type Examination } from '../../src/net/domain-lookup.ts'
-import { createZone, type Zone } from '../support/zone.ts'
+import { checkDomain, type DomainCheck, type ObservedDkimKey } from '../../src/compose/domain-checks.ts'
+import { createSelfSignedCertificate } from '../../src/net/certificate.ts'
+import { lookUpDomain, type DomainLookupOptions } from '../../src/net/domain-lookup.ts'
+import { createZoneLookUp, type Zone } from '../support/zone.ts'
 
 const NOW = Date.UTC(2026, 0, 15)
-const active: Omit<KeySeen, 'record'> = { domain: 'example.com', selector: 'k1', state: 'active', publicKey: 'QUJD' }
+const active: Omit<ObservedDkimKey, 'record'> = { domain: 'example.com', selector: 'k1', state: 'active', publicKey: 'QUJD' }
 
 const good: Zone = {
   'MX example.com': [['mx.example.com', '10']],
@@ -22,7 +22,7 @@ const good: Zone = {
   'PTR 5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa': ['six.example.com.'],
 }
 
-const wish: Examination = {
+const wish: DomainLookupOptions = {
   domain: 'example.com',
   returnPathDomain: 'b.example.com',
   feedbackDomain: 'fbl.example.com',
@@ -30,14 +30,14 @@ const wish: Examination = {
   ourHosts: ['192.0.2.5'],
   egressIps: ['192.0.2.5'],
   keys: [active],
-  certificate: makeCertificate('door.example.com', NOW),
+  certificate: createSelfSignedCertificate('door.example.com', NOW),
   outgoingTls: 'opportunistic',
   now: NOW,
 }
 
 const without = (...keys: readonly string[]): Zone => Object.fromEntries(Object.entries(good).filter(([key]) => !keys.includes(key)))
-const check = async (zone: Zone, more: Partial<Examination> = {}): Promise<readonly Check[]> =>
-  checkUp(await examine(createZone(zone), { ...wish, ...more }))
+const check = async (zone: Zone, more: Partial<DomainLookupOptions> = {}): Promise<readonly DomainCheck[]> =>
+  checkDomain(await lookUpDomain(createZoneLookUp(zone), { ...wish, ...more }))
 
 test('a domain that is in order: nothing to do', async () => {
   const checks = await check(good)
@@ -60,7 +60,7 @@ test('a domain that is in order: nothing to do', async () => {
   expect(checks.every(({ todo }) => todo === null)).toBe(true)
 })
 
-test.each<[string, Zone, Partial<Examination>, string]>([
+test.each<[string, Zone, Partial<DomainLookupOptions>, string]>([
   // what is wrong                     DNS                                                       settings                            what is said
   ['no MX of its own', without('MX example.com'), {}, 'mx fail'],
   ['null MX', { ...good, 'MX example.com': [['', '0']] }, {}, 'mx fail'],
@@ -132,7 +132,7 @@ test.each<[string, Zone, Partial<Examination>, string]>([
     'srs warn',
   ],
   ['no certificate', good, { certificate: null }, 'tls-in warn'],
-  ['a certificate for others', good, { certificate: makeCertificate('other.example.com', NOW) }, 'tls-in warn'],
+  ['a certificate for others', good, { certificate: createSelfSignedCertificate('other.example.com', NOW) }, 'tls-in warn'],
   ['an old certificate', good, { now: NOW + 3_660 * 86_400_000 }, 'tls-in fail'],
   ['a certificate that ends soon', good, { now: NOW + 3_640 * 86_400_000 }, 'tls-in warn'],
   ['mail in the clear', good, { outgoingTls: 'off' }, 'tls-out warn'],

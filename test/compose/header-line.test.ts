@@ -3,8 +3,8 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { boundField, foldField, splitFields, valueOf } from '../../src/compose/header-line.ts'
-import { encodeBase64Lines, encodeQuoted } from '../../src/compose/transfer-encoding.ts'
+import { refoldHeaderField, foldHeaderField, splitHeaderFields, fieldValueOf } from '../../src/compose/header-line.ts'
+import { encodeBase64Lines, encodeQuotedPrintable } from '../../src/compose/transfer-encoding.ts'
 import { decodeTransfer } from '../../src/mail/mime/transfer.ts'
 
 const CASES = [
@@ -17,13 +17,13 @@ const CASES = [
   ['b'.repeat(90), `X-A: ${'b'.repeat(90)}`],
 ] as const
 
-test.each(CASES)('%j is %j', (value, want) => expect(foldField('X-A', value)).toBe(want))
+test.each(CASES)('%j is %j', (value, want) => expect(foldHeaderField('X-A', value)).toBe(want))
 
 test('any value is one field, within its lines, and reads as it was but for controls and endless words', () => {
   const value = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\t', ':', '\r', '\n', '\u0000', '"', '<'), maxLength: 3_000 })
   fc.assert(
     fc.property(value, (text) => {
-      const field = foldField('X-A', text)
+      const field = foldHeaderField('X-A', text)
       expect(field.split('\r\n').every((line) => line.length <= 998)).toBe(true)
       expect(
         field
@@ -31,36 +31,36 @@ test('any value is one field, within its lines, and reads as it was but for cont
           .slice(1)
           .every((line) => /^[ \t]/.test(line) && line.trim() !== ''),
       ).toBe(true)
-      const [read, ...more] = splitFields(field)
+      const [read, ...more] = splitHeaderFields(field)
       expect(more).toEqual([])
-      expect(read === undefined ? null : valueOf(read).replaceAll(/\s/g, '')).toBe(text.replaceAll('\u0000', '').replaceAll(/\s/g, ''))
+      expect(read === undefined ? null : fieldValueOf(read).replaceAll(/\s/g, '')).toBe(text.replaceAll('\u0000', '').replaceAll(/\s/g, ''))
     }),
   )
 })
 
 test('a word without end is broken', () => {
-  const field = foldField('X-A', 'x'.repeat(5_000))
+  const field = foldHeaderField('X-A', 'x'.repeat(5_000))
   expect(Math.max(...field.split('\r\n').map((line) => line.length))).toBeLessThanOrEqual(998)
 })
 
 test('a block is taken apart; what is no field is left out', () => {
   const block = 'Subject: a\r\n b\r\n\tc\r\nnonsense\r\n folded nonsense\r\nX-B : 2\r\n: none'
-  expect(splitFields(block).map((field) => [field.name, valueOf(field)])).toEqual([
+  expect(splitHeaderFields(block).map((field) => [field.name, fieldValueOf(field)])).toEqual([
     ['subject', 'a b\tc'],
     ['x-b', '2'],
   ])
 })
 
 test('a field whose lines fit stays byte for byte', () => {
-  const [field] = splitFields('Subject:  a\r\n\t b ')
-  expect(field === undefined ? '' : boundField(field)).toBe('Subject:  a\r\n\t b ')
+  const [field] = splitHeaderFields('Subject:  a\r\n\t b ')
+  expect(field === undefined ? '' : refoldHeaderField(field)).toBe('Subject:  a\r\n\t b ')
 })
 
 test('quoted-printable and base64 come back as they went, in short lines', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', '=', ' ', '\t', 'é', '中', '\n', '.'), maxLength: 600 }), (text) => {
       const bytes = Buffer.from(text.replaceAll('\n', '\r\n'))
-      const quoted = encodeQuoted(bytes)
+      const quoted = encodeQuotedPrintable(bytes)
       expect(decodeTransfer(quoted, 'quoted-printable')).toEqual(bytes)
       expect(decodeTransfer(encodeBase64Lines(bytes), 'base64')).toEqual(bytes)
       expect(quoted.split('\r\n').every((line) => line.length <= 76 && /^[\t -~]*$/.test(line))).toBe(true)

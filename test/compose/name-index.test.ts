@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findPlaces, indexNames, MAX_PLACES } from '../../src/compose/name-index.ts'
+import { findOccurrences, createNameIndex, MAX_OCCURRENCES } from '../../src/compose/name-index.ts'
 
 /** What stands where, told slowly. */
 function told(names: readonly string[], text: string): readonly (readonly [number, string])[] {
@@ -21,10 +21,10 @@ function search(
   names: readonly string[],
   text: string,
 ): { readonly found: readonly (readonly [number, string])[]; readonly steps: number } {
-  const index = indexNames(names)
-  const places = findPlaces(index, text)
+  const index = createNameIndex(names)
+  const places = findOccurrences(index, text)
   if (places === null) throw new Error('more places than may be')
-  return { found: places.starts.map((start, n) => [start, index.names[places.names[n] ?? 0] ?? '']), steps: places.steps }
+  return { found: places.starts.map((start, n) => [start, index.names[places.nameNumbers[n] ?? 0] ?? '']), steps: places.steps }
 }
 
 test('finds what a slow search finds, in at most twice as many steps as the text has characters', () => {
@@ -59,7 +59,7 @@ test.each(HOSTILE)('%s cost no more than twice the text', (_, names, text) => {
 })
 
 test('a text with more places than may be is told', () => {
-  const index = indexNames(['a'])
-  expect(findPlaces(index, 'a'.repeat(MAX_PLACES))?.starts.length).toBe(MAX_PLACES)
-  expect(findPlaces(index, 'a'.repeat(MAX_PLACES + 1))).toBeNull()
+  const index = createNameIndex(['a'])
+  expect(findOccurrences(index, 'a'.repeat(MAX_OCCURRENCES))?.starts.length).toBe(MAX_OCCURRENCES)
+  expect(findOccurrences(index, 'a'.repeat(MAX_OCCURRENCES + 1))).toBeNull()
 })

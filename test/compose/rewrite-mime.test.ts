@@ -13,9 +13,9 @@ const crlf = (text: string): Buffer => Buffer.from(text.replaceAll('\n', '\r\n')
 const rewrite = (text: string, variables: Record<string, string> | null = null): string =>
   rewriteMail(crlf(text), {
     fields,
-    dropped: [],
-    defaults,
-    put: variables === null ? null : createSubstitute({ variables, sections: {} }),
+    droppedFields: [],
+    defaultFields: defaults,
+    substitute: variables === null ? null : createSubstitute({ variables, sections: {} }),
   })?.toString() ?? 'null'
 
 const MULTIPART = `From: a@example.com
@@ -102,15 +102,19 @@ test('signed parts and mails within the mail are left alone', () => {
 
 test('what would grow beyond all bounds is null', () => {
   const put = createSubstitute({ variables: { '%v%': 'x'.repeat(100) }, sections: {} }, 150)
-  expect(rewriteMail(crlf('From: a@example.com\n\n%v%%v%'), { fields, dropped: [], defaults, put })).toBeNull()
-  expect(rewriteMail(crlf('From: a@example.com\nSubject: %v%%v%\n\nx'), { fields, dropped: [], defaults, put })).toBeNull()
+  expect(
+    rewriteMail(crlf('From: a@example.com\n\n%v%%v%'), { fields, droppedFields: [], defaultFields: defaults, substitute: put }),
+  ).toBeNull()
+  expect(
+    rewriteMail(crlf('From: a@example.com\nSubject: %v%%v%\n\nx'), { fields, droppedFields: [], defaultFields: defaults, substitute: put }),
+  ).toBeNull()
 })
 
 test('total: any bytes give a mail whose header ends where ours does', () => {
   const put = createSubstitute({ variables: { a: 'b' }, sections: {} })
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), fc.boolean(), (bytes, withPut) => {
-      const written = rewriteMail(bytes, { fields, dropped: [], defaults, put: withPut ? put : null })
+      const written = rewriteMail(bytes, { fields, droppedFields: [], defaultFields: defaults, substitute: withPut ? put : null })
       expect(written?.toString('latin1').startsWith('Message-ID: <ours@example.com>\r\nFeedback-ID: a:b:c:d\r\n')).toBe(true)
     }),
   )

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createFilling, createSubstitute, oneLine } from '../../src/compose/substitute.ts'
+import { createSubstitutionTemplate, createSubstitute, toHeaderText } from '../../src/compose/substitute.ts'
 
 const CASES = [
   // text                          variables                                       sections                       want
@@ -66,14 +66,14 @@ test('means the same as replacing by an alternation, for each of several recipie
       given,
       fc.string({ unit: fc.constantFrom('%', 'a', 'b', '$', '.', 'z'), maxLength: 80 }),
       (first, sections, text) => {
-        const filling = createFilling({ names: Object.keys(first), sections })
+        const filling = createSubstitutionTemplate({ names: Object.keys(first), sections })
         for (const variables of [first, Object.fromEntries(Object.entries(first).map(([name, value]) => [name, `${value}%a`]))]) {
           const own = new Map(Object.entries(variables))
           const shared = new Map(Object.entries(sections).filter(([name]) => !own.has(name)))
           const filled = new Map([...shared].map(([name, each]) => [name, naive(each, own)]))
           const values = new Map([...own].map(([name, each]) => [name, naive(each, filled)]))
           const all = new Map([...filled, ...values])
-          expect(filling.fill(variables)(text)).toBe(naive(text, all))
+          expect(filling.bind(variables)(text)).toBe(naive(text, all))
           for (const [name, each] of all) expect(filling.measure(variables)(name)).toBe(each.length)
         }
       },
@@ -93,5 +93,5 @@ test('total: any names and values give a text or null within the bound', () => {
 })
 
 test('a header stays one line', () => {
-  expect(oneLine('Hello\r\nBcc: all@example.com\n\nx\u0000y')).toBe('Hello Bcc: all@example.com x y')
+  expect(toHeaderText('Hello\r\nBcc: all@example.com\n\nx\u0000y')).toBe('Hello Bcc: all@example.com x y')
 })

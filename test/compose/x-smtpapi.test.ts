@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { MAX_RECIPIENTS, readXSmtpApi, variablesAt } from '../../src/compose/x-smtpapi.ts'
+import { MAX_XSMTPAPI_RECIPIENTS, readXSmtpApi, variablesOfRecipient } from '../../src/compose/x-smtpapi.ts'
 
 const many = (count: number): string[] => Array.from({ length: count }, (_, n) => `r${n}@example.com`)
 const UNTRACKED = { open: null, click: null, subscription: null }
@@ -24,7 +24,7 @@ const GOOD = [
   ['{"filters":{"click_tracking":{"settings":{"enable":1}}}}', { tracking: { ...UNTRACKED, click: true } }],
   ['{"filters":{"subscription_tracking":{"settings":{"enable":"1"}},"other":{}}}', { tracking: { ...UNTRACKED, subscription: true } }],
   ['{"unknown":{"deep":[1,2]}}', {}],
-  [JSON.stringify({ to: many(MAX_RECIPIENTS) }), { to: many(MAX_RECIPIENTS) }],
+  [JSON.stringify({ to: many(MAX_XSMTPAPI_RECIPIENTS) }), { to: many(MAX_XSMTPAPI_RECIPIENTS) }],
 ] as const
 
 test.each(GOOD)('%j', (text, want) => expect(readXSmtpApi(text)).toEqual({ ok: true, value: { ...NOTHING, ...want } }))
@@ -49,7 +49,7 @@ const BAD = [
   ['{"filters":[]}', 'invalid'],
   ['{"filters":{"open_tracking":{"settings":{"enable":"yes"}}}}', 'invalid'],
   [JSON.stringify({ section: Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`%${'n'.repeat(90)}${n}%`, 'x'])) }), 'invalid'],
-  [JSON.stringify({ to: many(MAX_RECIPIENTS + 1) }), 'recipients'],
+  [JSON.stringify({ to: many(MAX_XSMTPAPI_RECIPIENTS + 1) }), 'recipients'],
 ] as const
 
 test.each(BAD)('%j is refused: %s', (text, why) => expect(readXSmtpApi(text)).toEqual({ ok: false, why }))
@@ -61,13 +61,13 @@ test('names are bounded together, and up to there each may be long', () => {
 })
 
 test('the variables of one recipient', () => {
-  expect(variablesAt({ '%n%': ['Ann', 'Bob'] }, 1)).toEqual({ '%n%': 'Bob' })
-  expect(variablesAt({}, 0)).toEqual({})
+  expect(variablesOfRecipient({ '%n%': ['Ann', 'Bob'] }, 1)).toEqual({ '%n%': 'Bob' })
+  expect(variablesOfRecipient({}, 0)).toEqual({})
 })
 
 test('a name of JavaScript’s own is a name like any other', () => {
   const read = readXSmtpApi('{"to":["a@example.com"],"sub":{"__proto__":["x"],"constructor":["y"]}}')
-  expect(read.ok && variablesAt(read.value.sub, 0)).toEqual(
+  expect(read.ok && variablesOfRecipient(read.value.sub, 0)).toEqual(
     Object.fromEntries([
       ['__proto__', 'x'],
       ['constructor', 'y'],

@@ -6,26 +6,26 @@ import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { loadCertificate, makeCertificate } from '../../src/net/certificate.ts'
+import { loadCertificate, createSelfSignedCertificate } from '../../src/net/certificate.ts'
 import { createVault, fingerprintOf, loadMasterKey, parseMasterKey } from '../../src/config/vault.ts'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'bounced-vault-'))
 const KEY = Buffer.alloc(32, 1)
 const vault = createVault(KEY)
-const SEALED = vault.seal(Buffer.from('secret'), 'app-key:1')
+const SEALED = vault.encrypt(Buffer.from('secret'), 'app-key:1')
 
-test('what was sealed opens', () => expect(vault.open(SEALED, 'app-key:1').toString()).toBe('secret'))
-test('the same is never sealed alike', () => expect(vault.seal(Buffer.from('secret'), 'app-key:1')).not.toEqual(SEALED))
+test('what was sealed opens', () => expect(vault.decrypt(SEALED, 'app-key:1').toString()).toBe('secret'))
+test('the same is never sealed alike', () => expect(vault.encrypt(Buffer.from('secret'), 'app-key:1')).not.toEqual(SEALED))
 
 const flipped = Buffer.from(SEALED)
 flipped[flipped.length - 1] = (flipped.at(-1) ?? 0) ^ 1
 const REFUSED = [
-  ['another purpose', () => vault.open(SEALED, 'app-key:2')],
-  ['another key', () => createVault(Buffer.alloc(32, 2)).open(SEALED, 'app-key:1')],
-  ['a bit turned', () => vault.open(flipped, 'app-key:1')],
-  ['cut', () => vault.open(SEALED.subarray(0, 20), 'app-key:1')],
-  ['nothing', () => vault.open(Buffer.alloc(0), 'app-key:1')],
-  ['another version', () => vault.open(Buffer.concat([Buffer.of(9), SEALED.subarray(1)]), 'app-key:1')],
+  ['another purpose', () => vault.decrypt(SEALED, 'app-key:2')],
+  ['another key', () => createVault(Buffer.alloc(32, 2)).decrypt(SEALED, 'app-key:1')],
+  ['a bit turned', () => vault.decrypt(flipped, 'app-key:1')],
+  ['cut', () => vault.decrypt(SEALED.subarray(0, 20), 'app-key:1')],
+  ['nothing', () => vault.decrypt(Buffer.alloc(0), 'app-key:1')],
+  ['another version', () => vault.decrypt(Buffer.concat([Buffer.of(9), SEALED.subarray(1)]), 'app-key:1')],
 ] as const
 test.each(REFUSED)('%s does not open', (_what, open) => expect(open).toThrow(/sealed secret/))
 
@@ -38,12 +38,12 @@ const KEYS = [
 test.each(KEYS)('the key %j', (text, hex) => expect(parseMasterKey(text).toString('hex')).toBe(hex))
 test('any other text is a key by its digest', () => expect(parseMasterKey('correct horse battery staple, and more').length).toBe(32))
 
-const wish = { given: null, isEmbedded: true, mayMake: true }
+const wish = { configured: null, isEmbedded: true, mayGenerate: true }
 
 test('a key is made once, for its owner alone', () => {
   const data = folder()
   const first = loadMasterKey({ ...wish, folder: data })
-  const second = loadMasterKey({ ...wish, folder: data, mayMake: false })
+  const second = loadMasterKey({ ...wish, folder: data, mayGenerate: false })
   expect([first.made, second.made, second.key.equals(first.key), statSync(join(data, 'master.key')).mode & 0o777]).toEqual([
     true,
     false,
@@ -54,12 +54,12 @@ test('a key is made once, for its owner alone', () => {
 })
 
 test('no key is made beside a store that is there, and none for PostgreSQL', () => {
-  expect(() => loadMasterKey({ ...wish, folder: folder(), mayMake: false })).toThrow(/put it back/)
+  expect(() => loadMasterKey({ ...wish, folder: folder(), mayGenerate: false })).toThrow(/put it back/)
   expect(() => loadMasterKey({ ...wish, folder: folder(), isEmbedded: false })).toThrow(/required with PostgreSQL/)
 })
 
 test('a certificate of our own is good for its host', () => {
-  const { cert, key } = makeCertificate('mx.example.com', Date.UTC(2026, 10, 20))
+  const { cert, key } = createSelfSignedCertificate('mx.example.com', Date.UTC(2026, 10, 20))
   const read = new X509Certificate(cert)
   expect([read.checkHost('mx.example.com'), read.verify(read.publicKey), new Date(read.validTo).getUTCFullYear()]).toEqual([
     'mx.example.com',
@@ -71,7 +71,7 @@ test('a certificate of our own is good for its host', () => {
   writeFileSync(files.cert, cert)
   writeFileSync(files.key, key)
   expect(loadCertificate(files)).toEqual({ cert, key })
-  writeFileSync(files.key, makeCertificate('mx.example.com', 0).key)
+  writeFileSync(files.key, createSelfSignedCertificate('mx.example.com', 0).key)
   expect(() => loadCertificate(files)).toThrow(/not the key of/)
   expect(() => loadCertificate({ ...files, cert: '/nowhere' })).toThrow(/cannot be read/)
 })

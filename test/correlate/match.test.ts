@@ -1,13 +1,20 @@
 /** match.test - the rows of "Trust", one by one, and where clues are found */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { hashAddress, hashDomain, knowAddress, knowDomain } from '../../src/correlate/address-hash.ts'
-import { bareMessageId, cluesOf, type NameClue } from '../../src/correlate/references.ts'
-import { dayOf, formatDeliveryId } from '../../src/correlate/delivery-id.ts'
+import { hashAddress, hashDomain, normaliseAddress, normaliseDomain } from '../../src/correlate/address-hash.ts'
+import { bareMessageId, findReferences, type IdReference } from '../../src/correlate/references.ts'
+import { dayNumberOf, formatDeliveryId } from '../../src/correlate/delivery-id.ts'
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
-import { type AuthSummary, type Candidate, isListedReporter, type Match, matchByHand, matchReport } from '../../src/correlate/match.ts'
-import { mintToken, type Purpose } from '../../src/correlate/token.ts'
-import type { Complaint, RecipientReport, Report, ReportKind, ReturnedMail } from '../../src/mail/report.ts'
+import {
+  type AuthenticationSummary,
+  type MatchCandidate,
+  isListedReporter,
+  type ReportMatch,
+  createManualMatch,
+  matchReport,
+} from '../../src/correlate/match.ts'
+import { mintToken, type TokenPurpose } from '../../src/correlate/token.ts'
+import type { ComplaintReport, RecipientReport, Report, ReportKind, OriginalMessage } from '../../src/mail/report.ts'
 
 const MASTER = Buffer.alloc(32, 7)
 const SENT = Date.UTC(2026, 5, 1, 9)
@@ -17,8 +24,8 @@ const FEEDBACK = 'fb.example.net'
 const DOMAINS = { returnPath: [RETURN_PATH], feedback: [FEEDBACK] }
 const TO = 'joe@example.com'
 
-const idOf = (account: number, sequence = 1): string => formatDeliveryId({ day: dayOf(SENT), account, sequence }) ?? ''
-const token = (purpose: Purpose, id = idOf(1), domain = purpose === 'return-path' ? RETURN_PATH : FEEDBACK, by = 1): string =>
+const idOf = (account: number, sequence = 1): string => formatDeliveryId({ day: dayNumberOf(SENT), account, sequence }) ?? ''
+const token = (purpose: TokenPurpose, id = idOf(1), domain = purpose === 'return-path' ? RETURN_PATH : FEEDBACK, by = 1): string =>
   mintToken({ key: deriveTokenKey(MASTER, by, 0), keyIndex: 0, deliveryId: id, purpose, domain }) ?? ''
 
 const RP = token('return-path')
@@ -26,23 +33,23 @@ const FB = token('feedback')
 const UNSUB = token('unsubscribe')
 const FORGED = token('return-path', idOf(1), RETURN_PATH, 2)
 
-const ROW: Candidate = { account: 1, deliveryId: idOf(1), addressHash: hashAddress(TO), registered: true }
+const ROW: MatchCandidate = { account: 1, deliveryId: idOf(1), addressHash: hashAddress(TO), registered: true }
 
-const RETURNED: ReturnedMail = { headers: {}, messageId: null, returnPath: null, from: null, to: [], subject: null, at: null }
+const RETURNED: OriginalMessage = { headers: {}, messageId: null, returnPath: null, from: null, to: [], subject: null, sentAt: null }
 const GROUP: RecipientReport = {
   recipient: TO,
   originalRecipient: null,
   action: 'failed',
   status: null,
   reply: { code: null, status: null, text: '' },
-  replyFrom: 'none',
+  replySource: 'none',
   remoteMta: null,
   text: '',
   lastAttemptAt: null,
   willRetryUntil: null,
 }
-const COMPLAINT: Complaint = {
-  dress: 'arf',
+const COMPLAINT: ComplaintReport = {
+  format: 'arf',
   feedbackType: 'abuse',
   userAgent: null,
   version: null,
@@ -58,7 +65,7 @@ const COMPLAINT: Complaint = {
 function reportOf(kind: ReportKind, over: Partial<Report> = {}): Report {
   const base = { kind, format: 'test', recipients: kind === 'bounce' ? [GROUP] : [], complaint: kind === 'complaint' ? COMPLAINT : null }
   const empty = {
-    returned: null,
+    originalMessage: null,
     envelopeId: null,
     reportingMta: null,
     headers: {},
@@ -66,30 +73,30 @@ function reportOf(kind: ReportKind, over: Partial<Report> = {}): Report {
     to: [],
     subject: null,
     messageId: null,
-    at: null,
+    sentAt: null,
   }
-  return { ...base, ...empty, text: '', oddities: [], ...over }
+  return { ...base, ...empty, text: '', defects: [], ...over }
 }
 
-const SIGNED: AuthSummary = { dkim: [{ domain: 'fbl.listed.example', aligned: true, valid: true }] }
-const STRANGER: AuthSummary = { dkim: [{ domain: 'stranger.example', aligned: true, valid: true }] }
-const LOOSE: AuthSummary = { dkim: [{ domain: 'listed.example', aligned: false, valid: true }] }
-const BROKEN: AuthSummary = { dkim: [{ domain: 'listed.example', aligned: true, valid: false }] }
-const NONE: AuthSummary = { dkim: [] }
+const SIGNED: AuthenticationSummary = { dkim: [{ domain: 'fbl.listed.example', aligned: true, valid: true }] }
+const STRANGER: AuthenticationSummary = { dkim: [{ domain: 'stranger.example', aligned: true, valid: true }] }
+const LOOSE: AuthenticationSummary = { dkim: [{ domain: 'listed.example', aligned: false, valid: true }] }
+const BROKEN: AuthenticationSummary = { dkim: [{ domain: 'listed.example', aligned: true, valid: false }] }
+const NONE: AuthenticationSummary = { dkim: [] }
 
 type Given = {
   readonly rcpt?: string
-  readonly auth?: AuthSummary
+  readonly auth?: AuthenticationSummary
   readonly trust?: 'strict' | 'any'
   readonly at?: number
   readonly vouched?: boolean
   readonly keptFrom?: number
-  readonly rows?: readonly Candidate[]
-  readonly remains?: readonly Candidate[]
-  readonly named?: (clue: NameClue) => readonly Candidate[]
+  readonly rows?: readonly MatchCandidate[]
+  readonly remains?: readonly MatchCandidate[]
+  readonly named?: (clue: IdReference) => readonly MatchCandidate[]
 }
 
-function match(report: Report, given: Given = {}): Match<Candidate> {
+function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
   const {
     rcpt = `bounces@${RETURN_PATH}`,
     auth = NONE,
@@ -99,31 +106,31 @@ function match(report: Report, given: Given = {}): Match<Candidate> {
     rows = [ROW],
     keptFrom = 0,
   } = given
-  const clues = cluesOf({ report, rcpt, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
-  return matchReport<Candidate>({
+  const clues = findReferences({ report, rcpt, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
+  return matchReport<MatchCandidate>({
     report,
-    clues,
-    loaded: {
+    references: clues,
+    candidates: {
       byId: (id) => rows.find((row) => row.deliveryId === id) ?? null,
-      remains: (id) => given.remains?.find((row) => row.deliveryId === id) ?? null,
-      byName: given.named ?? (() => []),
+      retired: (id) => given.remains?.find((row) => row.deliveryId === id) ?? null,
+      byReference: given.named ?? (() => []),
     },
-    auth,
+    authentication: auth,
     reporters: new Set(['listed.example']),
     accountOf: (number) => (number === 9 ? { account: 1, offline: true } : number <= 2 ? { account: number, offline: false } : null),
     trustOf: () => trust,
     at,
-    keptFrom,
-    vouched,
+    retainedFrom: keptFrom,
+    isVouchedFor: vouched,
   })
 }
 
 const toUs = { rcpt: `${RP}@${RETURN_PATH}` }
 const toFeedback = { rcpt: `fbl@${FEEDBACK}` }
-const cfbl = { returned: { ...RETURNED, headers: { 'cfbl-feedback-id': FB } } }
-const path = { returned: { ...RETURNED, returnPath: `<${RP}@${RETURN_PATH}>` } }
-const srs = { returned: { ...RETURNED, returnPath: `SRS0=ab12=XY=${RETURN_PATH}=${RP.toUpperCase()}@relay.example.org` } }
-const named = { returned: { ...RETURNED, messageId: '<m1@example.org>', to: [TO] } }
+const cfbl = { originalMessage: { ...RETURNED, headers: { 'cfbl-feedback-id': FB } } }
+const path = { originalMessage: { ...RETURNED, returnPath: `<${RP}@${RETURN_PATH}>` } }
+const srs = { originalMessage: { ...RETURNED, returnPath: `SRS0=ab12=XY=${RETURN_PATH}=${RP.toUpperCase()}@relay.example.org` } }
+const named = { originalMessage: { ...RETURNED, messageId: '<m1@example.org>', to: [TO] } }
 const one: Given['named'] = ({ via, value }) => (via === 'message-id' && value === 'm1@example.org' ? [ROW] : [])
 const LATE: Given = { rows: [], remains: [ROW], keptFrom: SENT + DAY }
 const two: Given['named'] = () => [ROW, { ...ROW, deliveryId: idOf(1, 2) }]
@@ -171,7 +178,7 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   ['NDR, Message-ID, DKIM of a stranger', reportOf('bounce', named), { named: one, auth: STRANGER }, 'unverified', null],
   [
     'NDR, Message-ID, listed DKIM, another recipient',
-    reportOf('bounce', { returned: { ...named.returned, to: [] }, recipients: [{ ...GROUP, recipient: 'ann@example.com' }] }),
+    reportOf('bounce', { originalMessage: { ...named.originalMessage, to: [] }, recipients: [{ ...GROUP, recipient: 'ann@example.com' }] }),
     { named: one, auth: SIGNED },
     'unverified',
     null,
@@ -193,7 +200,7 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   [
     'ARF, token in List-Unsubscribe',
     reportOf('complaint', {
-      returned: {
+      originalMessage: {
         ...RETURNED,
         headers: { 'list-unsubscribe': `<mailto:${UNSUB}@${FEEDBACK}?subject=unsubscribe>, <https://b.example/u/${UNSUB}>` },
       },
@@ -266,7 +273,7 @@ test('the token in RCPT TO goes before the one that came back', () => {
 })
 
 test('a person’s link is an operator’s word', () => {
-  expect(matchByHand(ROW)).toMatchObject({ proof: 'operator', problem: null, via: 'hand', stub: false })
+  expect(createManualMatch(ROW)).toMatchObject({ proof: 'operator', problem: null, via: 'hand', stub: false })
 })
 
 const reporters = [
@@ -285,9 +292,9 @@ test('names are looked for where mail systems leave them', () => {
   const report = reportOf('auto-reply', {
     envelopeId: '1425_a0$joe@example.com',
     headers: { 'in-reply-to': '<a@example.org>', references: '<b@example.org> <a@example.org>' },
-    returned: { ...RETURNED, messageId: 'c@example.org' },
+    originalMessage: { ...RETURNED, messageId: 'c@example.org' },
   })
-  const clues = cluesOf({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null })
+  const clues = findReferences({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null })
   expect(clues).toEqual([
     { via: 'email-id', value: '1425_a0$joe@example.com' },
     { via: 'message-id', value: 'c@example.org' },
@@ -302,7 +309,7 @@ test('any report gives clues and a match', () => {
   fc.assert(
     fc.property(text, text, text, text, (rcpt, returnPath, id, other) => {
       const headers = { 'cfbl-feedback-id': id, 'list-unsubscribe': other, 'x-email-id': id }
-      const report = reportOf('complaint', { envelopeId: other, returned: { ...RETURNED, returnPath, messageId: id, headers } })
+      const report = reportOf('complaint', { envelopeId: other, originalMessage: { ...RETURNED, returnPath, messageId: id, headers } })
       const found = match(report, { rcpt, auth: SIGNED })
       expect(found.proof).toBeNull()
     }),
@@ -321,12 +328,12 @@ const addresses = [
 ] as const
 
 test.each(addresses)('%s is %s', (written, known) => {
-  expect(knowAddress(written)?.address ?? null).toBe(known)
+  expect(normaliseAddress(written)?.address ?? null).toBe(known)
   expect(hashAddress(written)).toBe(known === null ? null : hashAddress(known))
 })
 
 test('domains are known in both spellings and hash apart from addresses', () => {
-  expect([knowDomain('Bücher.Example.'), knowDomain(' example.com '), knowDomain('')]).toEqual([
+  expect([normaliseDomain('Bücher.Example.'), normaliseDomain(' example.com '), normaliseDomain('')]).toEqual([
     'xn--bcher-kva.example',
     'example.com',
     null,

@@ -1,7 +1,7 @@
 /** return-path-unwrap.test - dresses of a return path, and tokens inside them */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { tokenPieces, unwrap } from '../../src/correlate/return-path-unwrap.ts'
+import { unwrapTokenCandidates, unwrapReturnPath } from '../../src/correlate/return-path-unwrap.ts'
 
 const TOKEN = 'a22222222222abcdefghijklmnop22'
 const AT = `${TOKEN}@rp.example.net`
@@ -31,23 +31,23 @@ const cases = [
 ] as const
 
 test.each(cases)('unwrap %s', (address, innermost) => {
-  expect(unwrap(address).at(-1)).toBe(innermost)
-  expect(tokenPieces(address)[0] === TOKEN).toBe(innermost === AT)
+  expect(unwrapReturnPath(address).at(-1)).toBe(innermost)
+  expect(unwrapTokenCandidates(address)[0] === TOKEN).toBe(innermost === AT)
 })
 
 test('any string is unwrapped, quickly and not for ever', () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 600, unit: 'binary' }), (text) => {
-      expect(unwrap(text).length).toBeLessThanOrEqual(6)
+      expect(unwrapReturnPath(text).length).toBeLessThanOrEqual(6)
     }),
   )
   fc.assert(
     fc.property(
       fc.array(fc.constantFrom('SRS0=', 'SRS1=', '==', '=', '+SRS=', 'prvs=', 'a', '@', 'x.example', '-', '/'), { maxLength: 80 }),
       (parts) => {
-        expect(tokenPieces(parts.join('')).length).toBeLessThan(100)
+        expect(unwrapTokenCandidates(parts.join('')).length).toBeLessThan(100)
       },
     ),
   )
-  expect(unwrap('SRS0='.repeat(50_000))).toEqual([])
+  expect(unwrapReturnPath('SRS0='.repeat(50_000))).toEqual([])
 })

@@ -4,43 +4,43 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeNumber, encodeBase32, encodeNumber } from '../../src/correlate/base32.ts'
+import { decodeBase32Number, encodeBase32, encodeBase32Number } from '../../src/correlate/base32.ts'
 import {
   formatDeliveryId,
-  MAX_ACCOUNT,
+  MAX_ACCOUNT_NUMBER,
   MAX_SEQUENCE,
   monthOfDelivery,
   parseDeliveryId,
-  startOfDay,
+  startOfDayNumber,
 } from '../../src/correlate/delivery-id.ts'
-import { deriveTokenKey, hkdf, type KeyFor } from '../../src/correlate/token-keys.ts'
-import { isExpired, mintToken, PURPOSES, type Purpose, readToken, TOKEN_LENGTH } from '../../src/correlate/token.ts'
+import { deriveTokenKey, hkdf, type TokenKeyLookup } from '../../src/correlate/token-keys.ts'
+import { isDeliveryIdExpired, mintToken, TOKEN_PURPOSES, type TokenPurpose, parseToken, TOKEN_LENGTH } from '../../src/correlate/token.ts'
 
 const MASTER = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
-const keyFor: KeyFor = (account, index) => deriveTokenKey(MASTER, account, index)
+const keyFor: TokenKeyLookup = (account, index) => deriveTokenKey(MASTER, account, index)
 const DOMAIN = 'rp.example.net'
 
 const ids = fc
-  .record({ day: fc.nat(32_767), account: fc.nat(MAX_ACCOUNT), sequence: fc.nat(MAX_SEQUENCE) })
+  .record({ day: fc.nat(32_767), account: fc.nat(MAX_ACCOUNT_NUMBER), sequence: fc.nat(MAX_SEQUENCE) })
   .map((parts) => ({ parts, id: formatDeliveryId(parts) ?? '' }))
-const purposes = fc.constantFrom(...(Object.keys(PURPOSES) as Purpose[]))
+const purposes = fc.constantFrom(...(Object.keys(TOKEN_PURPOSES) as TokenPurpose[]))
 
-function mint(id: string, purpose: Purpose = 'return-path', keyIndex = 0, domain = DOMAIN): string {
+function mint(id: string, purpose: TokenPurpose = 'return-path', keyIndex = 0, domain = DOMAIN): string {
   const { account } = parseDeliveryId(id) ?? { account: 0 }
   return mintToken({ key: deriveTokenKey(MASTER, account, keyIndex), keyIndex, deliveryId: id, purpose, domain }) ?? ''
 }
 
 test('numbers come back, and sort as they do', () => {
-  fc.assert(fc.property(fc.nat(32 ** 5), (n) => decodeNumber(encodeNumber(n, 6) ?? '') === n))
+  fc.assert(fc.property(fc.nat(32 ** 5), (n) => decodeBase32Number(encodeBase32Number(n, 6) ?? '') === n))
   fc.assert(
-    fc.property(fc.nat(MAX_ACCOUNT), fc.nat(MAX_ACCOUNT), (a, b) => {
-      const [left, right] = [encodeNumber(a, 3) ?? '', encodeNumber(b, 3) ?? '']
+    fc.property(fc.nat(MAX_ACCOUNT_NUMBER), fc.nat(MAX_ACCOUNT_NUMBER), (a, b) => {
+      const [left, right] = [encodeBase32Number(a, 3) ?? '', encodeBase32Number(b, 3) ?? '']
       expect(left < right).toBe(a < b)
     }),
   )
-  expect(encodeNumber(32, 1)).toBeNull()
-  expect(encodeNumber(-1, 3)).toBeNull()
-  expect(decodeNumber('018')).toBeNull()
+  expect(encodeBase32Number(32, 1)).toBeNull()
+  expect(encodeBase32Number(-1, 3)).toBeNull()
+  expect(decodeBase32Number('018')).toBeNull()
 })
 
 test('bytes are those of RFC 4648', () => {
@@ -69,7 +69,7 @@ test('a token comes back from any letter case', () => {
       const token = mint(id, purpose, key)
       expect(token).toMatch(/^[a-z2-7]{30}$/)
       const mixed = Array.from(token, (letter) => (upper.next().value ? letter.toUpperCase() : letter)).join('')
-      expect(readToken(mixed, purpose, DOMAIN, keyFor)).toEqual({ state: 'valid', account: parts.account, deliveryId: id, key, purpose })
+      expect(parseToken(mixed, purpose, DOMAIN, keyFor)).toEqual({ state: 'valid', account: parts.account, deliveryId: id, key, purpose })
     }),
   )
 })
@@ -84,10 +84,10 @@ test('no other purpose, domain, key or letter passes', () => {
       fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz234567'.split('')),
       ({ id }, made, asked, at, letter) => {
         const token = mint(id, made)
-        expect(readToken(token, asked, DOMAIN, keyFor).state).toBe(made === asked ? 'valid' : 'invalid')
-        expect(readToken(token, made, 'other.example.net', keyFor).state).toBe('invalid')
+        expect(parseToken(token, asked, DOMAIN, keyFor).state).toBe(made === asked ? 'valid' : 'invalid')
+        expect(parseToken(token, made, 'other.example.net', keyFor).state).toBe('invalid')
         const forged = token.slice(0, at) + letter + token.slice(at + 1)
-        expect(readToken(forged, made, DOMAIN, keyFor).state === 'valid').toBe(forged === token)
+        expect(parseToken(forged, made, DOMAIN, keyFor).state === 'valid').toBe(forged === token)
       },
     ),
   )
@@ -95,30 +95,30 @@ test('no other purpose, domain, key or letter passes', () => {
 
 test('no account can mint for another, and a forgotten key reads nothing', () => {
   fc.assert(
-    fc.property(ids, fc.nat(MAX_ACCOUNT), ({ parts, id }, thief) => {
+    fc.property(ids, fc.nat(MAX_ACCOUNT_NUMBER), ({ parts, id }, thief) => {
       fc.pre(thief !== parts.account)
       const forged =
         mintToken({ key: deriveTokenKey(MASTER, thief, 0), keyIndex: 0, deliveryId: id, purpose: 'return-path', domain: DOMAIN }) ?? ''
-      expect(readToken(forged, 'return-path', DOMAIN, keyFor).state).toBe('invalid')
+      expect(parseToken(forged, 'return-path', DOMAIN, keyFor).state).toBe('invalid')
     }),
   )
   const token = mint(formatDeliveryId({ day: 1, account: 1, sequence: 1 }) ?? '')
-  expect(readToken(token, 'return-path', DOMAIN, () => null).state).toBe('invalid')
+  expect(parseToken(token, 'return-path', DOMAIN, () => null).state).toBe('invalid')
 })
 
 test('what was cut is a clue, whatever else is nothing; any string gives a value', () => {
   fc.assert(
     fc.property(ids, fc.integer({ min: 14, max: 29 }), ({ id }, length) => {
-      expect(readToken(mint(id).slice(0, length), 'return-path', DOMAIN, keyFor)).toMatchObject({ state: 'cut', deliveryId: id })
+      expect(parseToken(mint(id).slice(0, length), 'return-path', DOMAIN, keyFor)).toMatchObject({ state: 'cut', deliveryId: id })
     }),
   )
   fc.assert(
     fc.property(fc.string({ maxLength: 40, unit: 'binary' }), (text) => {
-      expect(readToken(text, 'feedback', DOMAIN, keyFor).state).not.toBe('valid')
+      expect(parseToken(text, 'feedback', DOMAIN, keyFor).state).not.toBe('valid')
     }),
   )
-  expect(readToken('', 'feedback', DOMAIN, keyFor)).toEqual({ state: 'none' })
-  expect(readToken('a'.repeat(100_000), 'feedback', DOMAIN, keyFor)).toEqual({ state: 'none' })
+  expect(parseToken('', 'feedback', DOMAIN, keyFor)).toEqual({ state: 'none' })
+  expect(parseToken('a'.repeat(100_000), 'feedback', DOMAIN, keyFor)).toEqual({ state: 'none' })
 })
 
 test('mint refuses what is no id and no key index', () => {
@@ -140,14 +140,14 @@ const ages = [
 
 test.each(ages)('a token is %i days old, for %s: expired %s', (days, purpose, expired) => {
   const id = formatDeliveryId({ day: 2_000, account: 7, sequence: 1 }) ?? ''
-  expect(isExpired(id, PURPOSES[purpose].days, startOfDay(2_000) + days * DAY + 1)).toBe(expired)
+  expect(isDeliveryIdExpired(id, TOKEN_PURPOSES[purpose].days, startOfDayNumber(2_000) + days * DAY + 1)).toBe(expired)
 })
 
 const DOCS = join(import.meta.dirname, '../../docs')
 
 test('vectors of docs/TOKEN.md', () => {
   const id = formatDeliveryId({ day: 2_515, account: 7, sequence: 1 }) ?? ''
-  const rows = (Object.keys(PURPOSES) as Purpose[]).map((purpose) => `| \`${purpose}\` | \`${mint(id, purpose)}\` |`)
+  const rows = (Object.keys(TOKEN_PURPOSES) as TokenPurpose[]).map((purpose) => `| \`${purpose}\` | \`${mint(id, purpose)}\` |`)
   const key = deriveTokenKey(MASTER, 7, 0).toString('hex')
   const want = [`| account key | \`${key}\` |`, `| deliveryId | \`${id}\` |`, ...rows]
   const said = readFileSync(join(DOCS, 'TOKEN.md'), 'utf8').split('\n')

@@ -6,8 +6,8 @@ import { formatDeliveryId } from '../../src/correlate/delivery-id.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import type { AlertRow } from '../../src/ledger/alert/alert.ts'
-import { DEFAULT_THRESHOLDS } from '../../src/ledger/alert/alert-rules.ts'
-import { DEFAULT_SETTINGS } from '../../src/ledger/account-settings.ts'
+import { DEFAULT_ALERT_THRESHOLDS } from '../../src/ledger/alert/alert-rules.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../src/ledger/account-settings.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/project/state.ts'
 import { Fault } from '../../src/errors.ts'
 import type { Endpoint } from '../../src/store/webhook/endpoints.ts'
@@ -15,13 +15,13 @@ import type { ExportRow } from '../../src/store/exports.ts'
 import type { Label } from '../../src/store/account/labels.ts'
 import type { WebhookRecord } from '../../src/store/webhook/attempts.ts'
 import type { QueueCommand } from '../../src/store/queue/commands.ts'
-import type { LaneRow } from '../../src/store/queue/lane-snapshots.ts'
+import type { LaneSnapshotRow } from '../../src/store/queue/lane-snapshots.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import type { DkimView } from '../../src/service/admin/dkim.ts'
-import type { Desk } from '../../src/http/services.ts'
-import type { Web } from '../../src/http/server/server.ts'
-import { createWeb } from '../../src/http/app.ts'
-import type { WebParts } from '../../src/http/app.ts'
+import type { Services } from '../../src/http/services.ts'
+import type { HttpServer } from '../../src/http/server/server.ts'
+import { createHttpApp } from '../../src/http/app.ts'
+import type { HttpAppOptions } from '../../src/http/app.ts'
 
 export const NOW = Date.UTC(2026, 10, 20, 12)
 export const BASIC = `Basic ${Buffer.from('alice:secret-of-alice').toString('base64')}`
@@ -218,7 +218,7 @@ export const RECORD: WebhookRecord = {
 const RULES = loadRules()
 
 /** A lane that an IP's reputation has stopped; its second answer was given to another account's mail. */
-export const LANE: LaneRow = {
+export const LANE: LaneSnapshotRow = {
   account: 1,
   domain: 'qq.com',
   savedAt: NOW - 1_000,
@@ -327,8 +327,8 @@ export const DKIM: DkimView = {
 export type Heard = { readonly name: string; readonly args: readonly unknown[] }[]
 
 export type Bench = {
-  readonly web: Web
-  readonly desk: Desk
+  readonly web: HttpServer
+  readonly desk: Services
   readonly heard: Heard
   readonly ask: (request: Ask) => Promise<LightMyRequestResponse>
 }
@@ -341,7 +341,7 @@ export type Ask = {
 }
 
 /** A server on lambdas; `over` replaces some of them. */
-export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebParts> = {}): Promise<Bench> {
+export async function makeBench(over: Partial<Services> = {}, parts: Partial<HttpAppOptions> = {}): Promise<Bench> {
   const heard: Heard = []
   const hear =
     <A extends readonly unknown[], T>(name: string, value: T) =>
@@ -349,10 +349,10 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       heard.push({ name, args })
       return Promise.resolve(value)
     }
-  const desk: Desk = {
+  const desk: Services = {
     now: () => NOW,
-    settings: () => Promise.resolve(DEFAULT_SETTINGS),
-    changeSettings: hear('changeSettings', { ...DEFAULT_SETTINGS, version: 2 }),
+    getSettings: () => Promise.resolve(DEFAULT_ACCOUNT_SETTINGS),
+    changeSettings: hear('changeSettings', { ...DEFAULT_ACCOUNT_SETTINGS, version: 2 }),
     register: (by, call) => {
       heard.push({ name: 'register', args: [by, call] })
       const recipients = call.recipients.map(({ recipient }, at) => ({
@@ -398,7 +398,7 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       }))
       return Promise.resolve({ messageId: 'm1x', recipients })
     },
-    attempts: (by, calls) => {
+    reportAttempts: (by, calls) => {
       heard.push({ name: 'attempts', args: [by, calls] })
       return Promise.resolve(
         calls.map(({ emailId }) => ({
@@ -414,25 +414,25 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
         })),
       )
     },
-    message: (account, emailId) => Promise.resolve(account === 1 && emailId === ROW.emailId ? { row: ROW, facts: [FAILED] } : null),
-    statuses: hear('statuses', { rows: [ROW], total: 1, next: null }),
-    unbilled: () => Promise.resolve(new Set<string>()),
-    suppressions: hear('suppressions', { rows: [ENTRY], next: null }),
+    findMessage: (account, emailId) => Promise.resolve(account === 1 && emailId === ROW.emailId ? { row: ROW, facts: [FAILED] } : null),
+    listStatuses: hear('statuses', { rows: [ROW], total: 1, next: null }),
+    findUnbilled: () => Promise.resolve(new Set<string>()),
+    listSuppressions: hear('suppressions', { rows: [ENTRY], next: null }),
     countSuppressions: hear('countSuppressions', 3),
     checkAddresses: (account, addresses) =>
       Promise.resolve(addresses.map((address) => (account === 1 && address === ENTRY.address ? [ENTRY] : []))),
     removeSuppressions: hear('removeSuppressions', 2),
     addUnsubscribe: hear('addUnsubscribe', { ...ENTRY, list: 'unsubscribe', until: null }),
-    lift: hear('lift', [ENTRY]),
-    inbox: hear('inbox', { rows: [ITEM], next: null }),
-    inboxMail: (account, digest) =>
+    reactivateSuppressions: hear('lift', [ENTRY]),
+    listInbox: hear('inbox', { rows: [ITEM], next: null }),
+    findInboxMail: (account, digest) =>
       Promise.resolve(account !== 2 && digest === ITEM.digest ? { row: ITEM, raw: Buffer.from('From: x\r\n\r\n<script>') } : null),
-    settleInbox: hear('settleInbox', { row: { ...ITEM, state: 'accepted' }, changed: true, problem: null, facts: [FAILED] }),
-    cuts: hear('cuts', [{ kind: 'peer', name: '192.0.2.1', reason: 'a flood', actor: 'operator', createdAt: NOW }]),
-    addCut: hear('addCut', true),
-    removeCut: hear('removeCut', true),
-    brakes: hear('brakes', [{ site: 'google', held: true, at: NOW, pending: 2 }]),
-    releaseBrake: hear('releaseBrake', { site: 'google', changed: true, entries: 2 }),
+    resolveInboxItem: hear('settleInbox', { row: { ...ITEM, state: 'accepted' }, changed: true, problem: null, facts: [FAILED] }),
+    listAccessBlocks: hear('cuts', [{ kind: 'peer', name: '192.0.2.1', reason: 'a flood', actor: 'operator', createdAt: NOW }]),
+    addAccessBlock: hear('addCut', true),
+    removeAccessBlock: hear('removeCut', true),
+    listMassBounceReviews: hear('brakes', [{ site: 'google', held: true, at: NOW, pending: 2 }]),
+    resolveMassBounceReview: hear('releaseBrake', { site: 'google', changed: true, entries: 2 }),
     eraseAddress: hear('eraseAddress', { addressHash: '00'.repeat(32), deliveries: 1, entries: 1, mails: 1 }),
     webhooks: {
       list: hear('webhooks.list', [ENDPOINT]),
@@ -443,14 +443,14 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
       resend: hear('webhooks.resend', true),
       records: hear('webhooks.records', [RECORD]),
       record: (account, _endpointId, eventId) => Promise.resolve(account === 1 && eventId === RECORD.eventId ? RECORD : null),
-      waiting: hear('webhooks.waiting', []),
-      answers: (url) => Promise.resolve(url.startsWith('https://good.example/')),
+      pending: hear('webhooks.waiting', []),
+      isResponding: (url) => Promise.resolve(url.startsWith('https://good.example/')),
     },
     statistics: {
-      counters: hear('counters', []),
-      engagement: hear('engagement', { rows: [], total: 0 }),
-      namesOfLabels: hear('namesOfLabels', new Map([[7, 'news']])),
-      labelsLike: hear('labelsLike', [7]),
+      sumCounters: hear('counters', []),
+      findEngagement: hear('engagement', { rows: [], total: 0 }),
+      findLabelNames: hear('namesOfLabels', new Map([[7, 'news']])),
+      findLabelIds: hear('labelsLike', [7]),
     },
     labels: {
       list: hear('labels.list', { rows: [LABEL], total: 1 }),
@@ -460,7 +460,7 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
         name === 'taken' ? Promise.reject(new Fault('conflict', 'taken')) : Promise.resolve(labelId === 7 ? { ...LABEL, name } : null),
       remove: (_, labelId) => Promise.resolve(labelId === 7),
     },
-    profile: hear('profile', {
+    findProfile: hear('profile', {
       account: {
         account: 1,
         name: 'alice',
@@ -468,36 +468,36 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
         closedAt: null,
         offlineFor: null,
         settingsVersion: 1,
-        settings: DEFAULT_SETTINGS,
+        settings: DEFAULT_ACCOUNT_SETTINGS,
       },
       apiUsers: ['alice', 'alice-batch'],
     }),
-    stamp: hear('stamp', '1'),
-    addEntries: (by, call) => {
+    readCommitStamp: hear('stamp', '1'),
+    addBlockAllowEntries: (by, call) => {
       heard.push({ name: 'addEntries', args: [by, call] })
       return Promise.resolve([{ ...ENTRY, list: call.list }])
     },
-    dropEntries: hear('dropEntries', 1),
-    rules: () => RULES,
-    broadcast: (account, broadcast) =>
+    removeBlockAllowEntries: hear('dropEntries', 1),
+    getRules: () => RULES,
+    readBroadcastResults: (account, broadcast) =>
       Promise.resolve(
         account === 1 && broadcast === 'spring' ? { counts: new Map([['failed', 1]]), rows: [ROW] } : { counts: new Map(), rows: [] },
       ),
-    follow: hear('follow', { next: () => Promise.resolve([]) }),
-    doorNames: () => Promise.resolve(new Map()),
-    accountNames: () => Promise.resolve(new Map([[1, 'alice']])),
+    openEventFeed: hear('follow', { next: () => Promise.resolve([]) }),
+    findDeliveryNames: () => Promise.resolve(new Map()),
+    listAccountNames: () => Promise.resolve(new Map([[1, 'alice']])),
     queue: {
-      delivery: hear('queue.delivery', { delivering: true, seenAt: NOW }),
-      lanes: hear('queue.lanes', [LANE]),
-      series: hear('queue.series', [{ at: NOW - 5_000, ins: 3, tries: 2, outs: 1 }]),
-      order: (order) => {
+      deliveryStatus: hear('queue.delivery', { delivering: true, seenAt: NOW }),
+      listLanes: hear('queue.lanes', [LANE]),
+      listThroughput: hear('queue.series', [{ at: NOW - 5_000, ins: 3, tries: 2, outs: 1 }]),
+      submitCommand: (order) => {
         heard.push({ name: 'queue.order', args: [order] })
         return Promise.resolve({ ...ORDER, ...order })
       },
-      found: (account, commandId) => Promise.resolve(commandId === ORDER.commandId && account < 2 ? ORDER : null),
+      findCommand: (account, commandId) => Promise.resolve(commandId === ORDER.commandId && account < 2 ? ORDER : null),
     },
     exports: {
-      ask: hear('exports.ask', JOB),
+      request: hear('exports.ask', JOB),
       list: hear('exports.list', [JOB]),
       find: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId ? JOB : null),
       content: (account, id) => {
@@ -512,16 +512,16 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
     },
     alerts: {
       list: (account) => Promise.resolve(account === 2 ? [] : [ALERT]),
-      thresholds: () => Promise.resolve(DEFAULT_THRESHOLDS),
+      getThresholds: () => Promise.resolve(DEFAULT_ALERT_THRESHOLDS),
     },
-    routes: {
+    forwarding: {
       domains: hear('routes.domains', [{ account: 1, domain: 'in.example.com', createdAt: NOW }]),
       mails: hear('routes.mails', [MAIL_HEAD]),
-      raw: (account, digest) =>
+      rawMail: (account, digest) =>
         Promise.resolve(account === 1 && digest === MAIL_HEAD.digest ? Buffer.from('From: x\r\n\r\n<script>') : null),
-      isLinked: ({ account }, signature) => account === 1 && signature === 'good',
-      add: hear('routes.add', true),
-      remove: hear('routes.remove', true),
+      isValidLink: ({ account }, signature) => account === 1 && signature === 'good',
+      addDomain: hear('routes.add', true),
+      removeDomain: hear('routes.remove', true),
     },
     unsubscribe: (call) => {
       heard.push({ name: 'unsubscribe', args: [call] })
@@ -529,15 +529,15 @@ export async function makeBench(over: Partial<Desk> = {}, parts: Partial<WebPart
     },
     ...over,
   }
-  const web = await createWeb({
+  const web = await createHttpApp({
     telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
-    desk,
-    keys: {
-      account: (apiUser, apiKey) =>
+    services: desk,
+    credentialStore: {
+      findAccount: (apiUser, apiKey) =>
         Promise.resolve(apiKey === `secret-of-${apiUser}` ? { account: apiUser === 'alice' ? 1 : 2, apiUser } : null),
-      operator: (secret) => Promise.resolve(secret === 'secret-of-the-operator'),
+      isOperator: (secret) => Promise.resolve(secret === 'secret-of-the-operator'),
     },
-    accountOf: (apiUser) => Promise.resolve(apiUser === 'alice' ? 1 : null),
+    findAccount: (apiUser) => Promise.resolve(apiUser === 'alice' ? 1 : null),
     isReady: () => Promise.resolve(true),
     limits: { bodyBytes: 100_000, requestsPerMinute: 1_000, recipientsPerRequest: 3, attemptsPerRequest: 3, emailStatusDays: 3 },
     trustProxy: false,

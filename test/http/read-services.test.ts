@@ -2,14 +2,21 @@
  * read-services.test - the desk on a real store of each kind: pages by key, accounts apart, secrets that rotate
  */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { accountOf, addAccount, createKeys, firstStart, ROTATION_MS, rotateSecret } from '../../src/daemon/accounts.ts'
-import { holdMaster, retireRingKey, rotateRing } from '../../src/daemon/token-keyring.ts'
-import { closeAccount } from '../../src/store/account/accounts.ts'
-import { tokenKeys } from '../../src/store/account/token-keys.ts'
-import type { Desk } from '../../src/http/services.ts'
-import { makeDesk } from '../support/services.ts'
+import {
+  findAccountByApiUser,
+  createAccountWithApiUser,
+  createAuthenticator,
+  createFirstCredentials,
+  ROTATION_MS,
+  rotateSecret,
+} from '../../src/daemon/accounts.ts'
+import { verifyMasterKey, retireKeyringKey, rotateKeyring } from '../../src/daemon/token-keyring.ts'
+import { setAccountClosed } from '../../src/store/account/accounts.ts'
+import { listTokenKeys } from '../../src/store/account/token-keys.ts'
+import type { Services } from '../../src/http/services.ts'
+import { makeServices } from '../support/services.ts'
 import { engines } from '../support/engines.ts'
-import { makeShop, MASTER } from '../support/context.ts'
+import { makeContext, MASTER } from '../support/context.ts'
 import type { Clock } from '../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
@@ -48,13 +55,13 @@ const STATUSES = {
 
 describe.each(engines)('$kind', ({ open }) => {
   const clock: Clock = { now: T0 }
-  let desk: Desk
+  let desk: Services
   let emailIds: readonly string[]
 
   beforeAll(async () => {
     const { engine } = await open()
-    const shop = await makeShop(engine, clock, [{}, {}])
-    desk = makeDesk(shop)
+    const context = await makeContext(engine, clock, [{}, {}])
+    desk = makeServices(context)
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))
     const made = await desk.register(ANN, { ...MAIL, recipients: names })
     await desk.register(BOB, { ...MAIL, recipients: names })
@@ -69,7 +76,7 @@ describe.each(engines)('$kind', ({ open }) => {
       final: null,
       at: null,
     }
-    await desk.attempts(
+    await desk.reportAttempts(
       ANN,
       emailIds.slice(0, 3).map((emailId) => ({ ...attempt, emailId })),
     )
@@ -92,35 +99,35 @@ describe.each(engines)('$kind', ({ open }) => {
       [{ from: T0 + 1 }, 0],
     ]
     for (const [filter, want] of rows)
-      expect({ filter, total: (await desk.statuses(1, { ...STATUSES, ...filter })).total }).toEqual({ filter, total: want })
+      expect({ filter, total: (await desk.listStatuses(1, { ...STATUSES, ...filter })).total }).toEqual({ filter, total: want })
   })
 
   test('pages go on where the last one ended', async () => {
     const seen: string[] = []
     let after: string | null = null
     do {
-      const page: Awaited<ReturnType<Desk['statuses']>> = await desk.statuses(1, { ...STATUSES, after, limit: 2 })
+      const page: Awaited<ReturnType<Services['listStatuses']>> = await desk.listStatuses(1, { ...STATUSES, after, limit: 2 })
       seen.push(...page.rows.map(({ recipient }) => recipient ?? ''))
       after = page.next
     } while (after !== null)
     expect(seen.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e'].map((name) => `${name}@example.org`))
-    const first = await desk.suppressions(1, { ...ANY, list: 'bounce', limit: 2 })
-    const second = await desk.suppressions(1, { ...ANY, list: 'bounce', limit: 2, after: first.next })
+    const first = await desk.listSuppressions(1, { ...ANY, list: 'bounce', limit: 2 })
+    const second = await desk.listSuppressions(1, { ...ANY, list: 'bounce', limit: 2, after: first.next })
     expect([first.rows.length, second.rows.length, second.next]).toEqual([2, 1, null])
     const forged = ['made-up', '', 'null', '[]', '{}', '{"from":"x","addressHash":"zz","scope":""}', '{"requestedAt":1e999,"deliveryId":1}']
     for (const text of forged) {
       const after = Buffer.from(text).toString('base64url')
-      await expect(desk.suppressions(1, { ...ANY, list: 'bounce', after })).rejects.toThrow(/as it is/)
-      await expect(desk.statuses(1, { ...STATUSES, after })).rejects.toThrow(/as it is/)
-      await expect(desk.inbox(1, { state: null, reason: null, limit: 1, after })).rejects.toThrow(/as it is/)
+      await expect(desk.listSuppressions(1, { ...ANY, list: 'bounce', after })).rejects.toThrow(/as it is/)
+      await expect(desk.listStatuses(1, { ...STATUSES, after })).rejects.toThrow(/as it is/)
+      await expect(desk.listInbox(1, { state: null, reason: null, limit: 1, after })).rejects.toThrow(/as it is/)
     }
   })
 
   test('one account sees nothing of another', async () => {
     const of = async (account: number): Promise<readonly unknown[]> => [
-      (await desk.suppressions(account, { ...ANY, list: 'bounce' })).rows.length,
+      (await desk.listSuppressions(account, { ...ANY, list: 'bounce' })).rows.length,
       await desk.countSuppressions(account, { ...ANY, list: 'bounce' }),
-      (await desk.message(account, emailIds[0] ?? ''))?.row.status ?? null,
+      (await desk.findMessage(account, emailIds[0] ?? ''))?.row.status ?? null,
       (await desk.checkAddresses(account, ['a@example.org', 'd@example.org', 'none'])).map((rows) => rows.length),
     ]
     expect([await of(1), await of(2)]).toEqual([
@@ -134,53 +141,53 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await desk.removeSuppressions(ANN, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(1)
     expect(await desk.addUnsubscribe(ANN, 'z@example.org', 0)).toMatchObject({ list: 'unsubscribe', until: null, address: 'z@example.org' })
     const lift = { site: 'example.org', rule: null, since: T0 - 1, until: T0 + 1 }
-    expect((await desk.lift(BOB, { ...lift, dryRun: false })).length).toBe(0)
-    expect((await desk.lift(ANN, { ...lift, dryRun: true })).length).toBe(2)
-    expect((await desk.lift(ANN, { ...lift, dryRun: false })).length).toBe(2)
+    expect((await desk.reactivateSuppressions(BOB, { ...lift, dryRun: false })).length).toBe(0)
+    expect((await desk.reactivateSuppressions(ANN, { ...lift, dryRun: true })).length).toBe(2)
+    expect((await desk.reactivateSuppressions(ANN, { ...lift, dryRun: false })).length).toBe(2)
     expect(await desk.countSuppressions(1, { ...ANY, list: 'bounce' })).toBe(0)
-    expect((await desk.suppressions(1, { ...ANY, list: 'bounce', onlyInForce: false })).rows.length).toBe(3)
+    expect((await desk.listSuppressions(1, { ...ANY, list: 'bounce', onlyInForce: false })).rows.length).toBe(3)
   })
 
   test('secrets are known, rotate, and end', async () => {
     const { engine } = await open()
-    const keys = createKeys(engine.read, () => clock.now)
+    const keys = createAuthenticator(engine.read, () => clock.now)
     const wanted = { apiUser: 'ann', apiKey: null, trust: 'strict', giveUpAfterDays: 5 } as const
-    const first = await firstStart(engine, wanted, T0)
+    const first = await createFirstCredentials(engine, wanted, T0)
     const { operatorSecret = '' } = first ?? {}
     const apiKey = first?.apiKey ?? ''
-    expect(await firstStart(engine, wanted, T0)).toBeNull()
+    expect(await createFirstCredentials(engine, wanted, T0)).toBeNull()
     const fresh = await engine.tx((db) => rotateSecret(db, 'ann', T0))
     const ask = async (): Promise<readonly unknown[]> =>
       Promise.all([
-        keys.account('ann', apiKey),
-        keys.account('ann', fresh),
-        keys.account('bob', fresh),
-        keys.account('operator', operatorSecret),
-        keys.operator(operatorSecret),
-        keys.operator(apiKey),
+        keys.findAccount('ann', apiKey),
+        keys.findAccount('ann', fresh),
+        keys.findAccount('bob', fresh),
+        keys.findAccount('operator', operatorSecret),
+        keys.isOperator(operatorSecret),
+        keys.isOperator(apiKey),
       ])
     const ann = { account: 1, apiUser: 'ann' }
     expect(await ask()).toEqual([ann, ann, null, null, true, false])
     clock.now = T0 + ROTATION_MS
     expect(await ask()).toEqual([null, ann, null, null, true, false])
-    await expect(engine.tx((db) => addAccount(db, wanted, T0))).rejects.toThrow(/taken/)
-    expect(await accountOf(engine.read, 'operator')).toBeNull()
-    await engine.tx((db) => closeAccount(db, 1, T0))
-    expect(await createKeys(engine.read, () => clock.now).account('ann', fresh)).toBeNull()
+    await expect(engine.tx((db) => createAccountWithApiUser(db, wanted, T0))).rejects.toThrow(/taken/)
+    expect(await findAccountByApiUser(engine.read, 'operator')).toBeNull()
+    await engine.tx((db) => setAccountClosed(db, 1, T0))
+    expect(await createAuthenticator(engine.read, () => clock.now).findAccount('ann', fresh)).toBeNull()
   })
 
   test('a ring keeps its old keys, and a store keeps its master', async () => {
     const { engine } = await open()
-    await holdMaster(engine, MASTER, T0)
-    await holdMaster(engine, MASTER, T0)
-    expect(await rotateRing(engine, MASTER, T0)).toBe(1)
-    expect((await tokenKeys(engine.read, 0)).map(({ index, retiredAt }) => [index, retiredAt])).toEqual([
+    await verifyMasterKey(engine, MASTER, T0)
+    await verifyMasterKey(engine, MASTER, T0)
+    expect(await rotateKeyring(engine, MASTER, T0)).toBe(1)
+    expect((await listTokenKeys(engine.read, 0)).map(({ index, retiredAt }) => [index, retiredAt])).toEqual([
       [0, null],
       [1, null],
     ])
-    await expect(retireRingKey(engine, 1, T0)).rejects.toMatchObject({ code: 'conflict' })
-    await expect(retireRingKey(engine, 7, T0)).rejects.toMatchObject({ code: 'not_found' })
-    expect([await retireRingKey(engine, 0, T0), await retireRingKey(engine, 0, T0)]).toEqual([true, false])
-    await expect(holdMaster(engine, Buffer.alloc(32, 9), T0)).rejects.toThrow(/another master key/)
+    await expect(retireKeyringKey(engine, 1, T0)).rejects.toMatchObject({ code: 'conflict' })
+    await expect(retireKeyringKey(engine, 7, T0)).rejects.toMatchObject({ code: 'not_found' })
+    expect([await retireKeyringKey(engine, 0, T0), await retireKeyringKey(engine, 0, T0)]).toEqual([true, false])
+    await expect(verifyMasterKey(engine, Buffer.alloc(32, 9), T0)).rejects.toThrow(/another master key/)
   })
 })

@@ -1,20 +1,26 @@
 /**
  * given - deliveries, reports and verdicts for the ledger's tests, with what does not matter filled in
  */
-import { knowAddress } from '../../src/correlate/address-hash.ts'
-import { dayOf, formatDeliveryId } from '../../src/correlate/delivery-id.ts'
-import type { Match } from '../../src/correlate/match.ts'
+import { normaliseAddress } from '../../src/correlate/address-hash.ts'
+import { dayNumberOf, formatDeliveryId } from '../../src/correlate/delivery-id.ts'
+import type { ReportMatch } from '../../src/correlate/match.ts'
 import { REASONS, type Reason } from '../../src/classify/reasons.ts'
 import type { Permanence, Verdict } from '../../src/classify/verdict.ts'
-import { decideAttempt, type Heard } from '../../src/ledger/decide/attempt.ts'
+import { decideAttempt, type ObservedAttempt } from '../../src/ledger/decide/attempt.ts'
 import { decideReport, type ReportInput } from '../../src/ledger/decide/report.ts'
 import { decideRequest, type RequestInput } from '../../src/ledger/decide/request.ts'
 import type { Fact, RequestData } from '../../src/ledger/facts/fact.ts'
 import { applyFacts } from '../../src/ledger/project/fold.ts'
-import type { Moment } from '../../src/ledger/facts/new-fact.ts'
-import { type AccountSettings, DEFAULT_SETTINGS } from '../../src/ledger/account-settings.ts'
-import { type DeliveryRow, emptyWorld, type SuppressionRow, suppressionKey, type World } from '../../src/ledger/project/state.ts'
-import type { Complaint, RecipientReport, Report } from '../../src/mail/report.ts'
+import type { FactMoment } from '../../src/ledger/facts/new-fact.ts'
+import { type AccountSettings, DEFAULT_ACCOUNT_SETTINGS } from '../../src/ledger/account-settings.ts'
+import {
+  type DeliveryRow,
+  createLedgerState,
+  type SuppressionRow,
+  suppressionKey,
+  type LedgerState,
+} from '../../src/ledger/project/state.ts'
+import type { ComplaintReport, RecipientReport, Report } from '../../src/mail/report.ts'
 
 export const T0 = Date.UTC(2026, 5, 1, 12)
 export const MINUTE = 60_000
@@ -23,45 +29,45 @@ export const DAY = 86_400_000
 
 /** A small history: what the tests say happens, is decided and applied. */
 export type Story = {
-  readonly world: World
+  readonly world: LedgerState
   settings: AccountSettings
   readonly facts: Fact[]
   /** Registers one mail and gives its deliveryId. */
   send: (at: number, over?: Partial<RequestData> & { account?: number; to?: string | null; isSelected?: boolean; id?: string }) => string
   row: (id: string) => DeliveryRow
-  attempt: (id: string, at: number, heard: Partial<Heard>, verdict?: Verdict | null) => readonly Fact[]
+  attempt: (id: string, at: number, heard: Partial<ObservedAttempt>, verdict?: Verdict | null) => readonly Fact[]
   /** A failed report, with a valid token unless the match says otherwise. */
   bounce: (
     id: string,
     at: number,
     verdict: Verdict,
     over?: Partial<RecipientReport>,
-    match?: Partial<Match<DeliveryRow>>,
+    match?: Partial<ReportMatch<DeliveryRow>>,
   ) => readonly Fact[]
   report: (id: string, at: number, report: Partial<Report>, over?: Over) => readonly Fact[]
   entry: (list: SuppressionRow['list'], address: string, over?: { account?: number; scope?: string }) => SuppressionRow | null
   apply: (facts: readonly Fact[]) => readonly Fact[]
-  moment: (at: number) => Moment
+  moment: (at: number) => FactMoment
 }
 
 /** What of a report's input a test says otherwise. */
-export type Over = Partial<Omit<ReportInput, 'match'>> & { readonly match?: Partial<Match<DeliveryRow>> }
+export type Over = Partial<Omit<ReportInput, 'match'>> & { readonly match?: Partial<ReportMatch<DeliveryRow>> }
 
 export const TO = 'joe@example.com'
 
 export function story(settings: Partial<AccountSettings> = {}): Story {
-  const world = emptyWorld({ keepsFacts: true })
+  const world = createLedgerState({ keepsFacts: true })
   let ids = 0
   let sequence = 0
   let mails = 0
-  const moment = (at: number): Moment => ({
+  const moment = (at: number): FactMoment => ({
     at,
     receivedAt: at,
     ids: { next: () => `00000000-0000-7000-8000-${String((ids += 1)).padStart(12, '0')}` },
   })
   const self: Story = {
     world,
-    settings: { ...DEFAULT_SETTINGS, ...settings },
+    settings: { ...DEFAULT_ACCOUNT_SETTINGS, ...settings },
     facts: [],
     moment,
     apply: (facts) => {
@@ -71,7 +77,7 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
     },
     send: (at, over = {}) => {
       const { account = 1, to = TO, isSelected = true, id, ...request } = over
-      const deliveryId = id ?? formatDeliveryId({ day: dayOf(at), account, sequence: (sequence += 1) }) ?? ''
+      const deliveryId = id ?? formatDeliveryId({ day: dayNumberOf(at), account, sequence: (sequence += 1) }) ?? ''
       self.apply(decideRequest(requestInput(self, { account, to, isSelected, deliveryId, at, request })))
       return deliveryId
     },
@@ -79,9 +85,9 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
     attempt: (id, at, heard, said = null) =>
       self.apply(
         decideAttempt({
-          world,
+          ledger: world,
           delivery: self.row(id),
-          heard: {
+          attempt: {
             n: null,
             code: null,
             status: null,
@@ -103,12 +109,12 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
       const delivery = world.deliveries.get(id) ?? null
       return self.apply(
         decideReport({
-          world,
+          ledger: world,
           report: { ...REPORT, ...report },
           verdicts: [],
           sites: [],
           digest: String((mails += 1)).padStart(64, '0'),
-          isForPeople: false,
+          isForHumans: false,
           reporter: 'reporter.example',
           settings: self.settings,
           moment: moment(at),
@@ -125,7 +131,7 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
         { verdicts: [said], match: { ...matched(id, world.deliveries.get(id) ?? null), ...match } },
       ),
     entry: (list, address, { account = 1, scope = '' } = {}) =>
-      world.suppressions.get(suppressionKey({ account, list, addressHash: knowAddress(address)?.hash ?? '', scope })) ?? null,
+      world.suppressions.get(suppressionKey({ account, list, addressHash: normaliseAddress(address)?.hash ?? '', scope })) ?? null,
   }
   return self
 }
@@ -134,7 +140,7 @@ function missing(id: string): never {
   throw new Error(`no delivery ${id}`)
 }
 
-function matched(id: string, delivery: DeliveryRow | null): Match<DeliveryRow> {
+function matched(id: string, delivery: DeliveryRow | null): ReportMatch<DeliveryRow> {
   return {
     account: delivery?.account ?? 1,
     deliveryId: id,
@@ -151,9 +157,9 @@ function requestInput(
   given: { account: number; to: string | null; isSelected: boolean; deliveryId: string; at: number; request: Partial<RequestData> },
 ): RequestInput {
   const { account, to, isSelected, deliveryId, at, request } = given
-  const address = to === null ? null : knowAddress(to)
+  const address = to === null ? null : normaliseAddress(to)
   return {
-    world: self.world,
+    ledger: self.world,
     account,
     deliveryId,
     address,
@@ -200,7 +206,7 @@ export function verdict(
     deferral: false,
     rule: `test-${reason}`,
     table: 'test',
-    pause: null,
+    backoffClass: null,
     evidence: { matched: [reason], text: `${reason} said`, code, status, permanenceFrom: 'reply-code', provider: null, providerFrom: null },
     ...rest,
   }
@@ -212,7 +218,7 @@ export const GROUP: RecipientReport = {
   action: 'failed',
   status: null,
   reply: { code: null, status: null, text: '' },
-  replyFrom: 'none',
+  replySource: 'none',
   remoteMta: null,
   text: 'refused',
   lastAttemptAt: null,
@@ -224,7 +230,7 @@ const REPORT: Report = {
   format: 'test',
   recipients: [],
   complaint: null,
-  returned: null,
+  originalMessage: null,
   envelopeId: null,
   reportingMta: null,
   headers: {},
@@ -232,13 +238,13 @@ const REPORT: Report = {
   to: [],
   subject: 'report',
   messageId: null,
-  at: null,
+  sentAt: null,
   text: 'words',
-  oddities: [],
+  defects: [],
 }
 
-export const COMPLAINT: Complaint = {
-  dress: 'arf',
+export const COMPLAINT: ComplaintReport = {
+  format: 'arf',
   feedbackType: 'abuse',
   userAgent: null,
   version: '1',

@@ -5,8 +5,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { dkimSign } from 'mailauth/lib/dkim/sign.js'
 import { sealMessage } from 'mailauth/lib/arc/index.js'
 import { expect, test } from 'vitest'
-import { createProver } from '../../src/mail-auth/verify-signatures.ts'
-import type { LookUp } from '../../src/net/dns.ts'
+import { createSignatureVerifier } from '../../src/mail-auth/verify-signatures.ts'
+import type { DnsLookup } from '../../src/net/dns.ts'
 
 const NOW = Date.UTC(2026, 10, 20, 12)
 const pair = generateKeyPairSync('rsa', {
@@ -21,7 +21,7 @@ const ZONE: Readonly<Record<string, string[][]>> = {
   'TXT loops.example': [['v=spf1 ip4:192.0.2.0/24 -all']],
   'TXT mx.loops.example': [['v=spf1 ip4:192.0.2.9 -all']],
 }
-const lookUp: LookUp = (name, type) => {
+const lookUp: DnsLookup = (name, type) => {
   const found = ZONE[`${type} ${name}`]
   return found === undefined ? Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' })) : Promise.resolve(found)
 }
@@ -33,7 +33,7 @@ async function sign(domain: string, raw = RAW, options: object = {}): Promise<st
   return `${signatures}${raw}`
 }
 const prove = (raw: string, over: object = {}) =>
-  createProver(lookUp, 300)({ raw: Buffer.from(raw), peer: '192.0.2.9', helo: 'mx.loops.example', from: '', ...over }, NOW)
+  createSignatureVerifier(lookUp, 300)({ raw: Buffer.from(raw), peer: '192.0.2.9', helo: 'mx.loops.example', from: '', ...over }, NOW)
 
 test('dkim: only a whole, aligned signature of the one From proves', async () => {
   const rows: readonly (readonly [what: string, raw: string, proven: boolean])[] = [
@@ -74,7 +74,7 @@ test('arc: who sealed last is noted, and whether the chain holds', async () => {
 
 test('a DNS that never answers proves nothing, and holds nobody for long', async () => {
   const began = performance.now()
-  const slow = createProver(() => new Promise(() => undefined), 100)
+  const slow = createSignatureVerifier(() => new Promise(() => undefined), 100)
   const mail = { raw: Buffer.from(await sign('loops.example')), peer: '192.0.2.9', helo: 'mx.loops.example', from: '' }
   expect(await slow(mail, NOW)).toEqual({ dkim: [], spf: null, arc: null })
   expect(performance.now() - began).toBeLessThan(2_000)

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { simpleParser } from 'mailparser'
 import type { ParsedMail } from 'mailparser'
 import { expect, test } from 'vitest'
-import { bytesOf, textOf } from '../../src/mail/mime/content.ts'
-import { type Mime, type Part, parseMime } from '../../src/mail/mime/mime.ts'
+import { decodePartBytes, decodePartText } from '../../src/mail/mime/content.ts'
+import { type MimeMessage, type MimePart, parseMime } from '../../src/mail/mime/mime.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const CORPUS = join(ROOT, '../shared/corpus')
@@ -21,7 +21,7 @@ type View = {
   readonly html: string
   readonly attachments: number
   readonly all: string
-  readonly oddities: readonly string[]
+  readonly defects: readonly string[]
 }
 type Pair = { readonly ours: View; readonly theirs: View; readonly raw: string }
 
@@ -35,7 +35,7 @@ const REASONS: readonly { readonly why: string; readonly holds: (pair: Pair) => 
   {
     why: 'mailparser reads nothing, or less, where a boundary is wrong or never closed, or a blank line is missing: we read on',
     holds: ({ ours, theirs }) =>
-      ours.oddities.length > 0 && ours.all.length + 1 >= theirs.all.length && ours.attachments >= theirs.attachments,
+      ours.defects.length > 0 && ours.all.length + 1 >= theirs.all.length && ours.attachments >= theirs.attachments,
   },
   {
     why: 'mailparser writes an inline mail and its header fields into the text of the outer one: we keep it a mail of its own',
@@ -73,14 +73,14 @@ const REASONS: readonly { readonly why: string; readonly holds: (pair: Pair) => 
   },
 ]
 
-function view(mime: Mime, leaves: readonly Part[]): View {
-  const isBody = (part: Part): boolean =>
+function view(mime: MimeMessage, leaves: readonly MimePart[]): View {
+  const isBody = (part: MimePart): boolean =>
     part.type.startsWith('text/') && /^text\/(?:plain|html)$/.test(part.type) && part.disposition !== 'attachment'
   const read = (type: string): string =>
     squash(
       leaves
         .filter((part) => isBody(part) && part.type === type)
-        .map((part) => textOf(mime, part, 1 << 24))
+        .map((part) => decodePartText(mime, part, 1 << 24))
         .join(''),
     )
   const [text, html] = [read('text/plain'), read('text/html')]
@@ -89,19 +89,19 @@ function view(mime: Mime, leaves: readonly Part[]): View {
     html,
     attachments: leaves.filter((part) => !isBody(part) && !part.type.startsWith('multipart/')).length,
     all: text + html,
-    oddities: mime.oddities,
+    defects: mime.defects,
   }
 }
 
 function viewOf(mail: ParsedMail): View {
   const text = squash(mail.text ?? '')
   const html = squash(typeof mail.html === 'string' ? mail.html : '')
-  return { text, html, attachments: mail.attachments.length, all: text + html, oddities: [] }
+  return { text, html, attachments: mail.attachments.length, all: text + html, defects: [] }
 }
 
-const isMail = (part: Part): boolean => /^message\/(?:rfc822|global|news)$/.test(part.type)
+const isMail = (part: MimePart): boolean => /^message\/(?:rfc822|global|news)$/.test(part.type)
 
-function leavesOf(part: Part): readonly Part[] {
+function leavesOf(part: MimePart): readonly MimePart[] {
   return isMail(part) || part.children.length === 0 ? [part] : part.children.flatMap(leavesOf)
 }
 
@@ -121,7 +121,7 @@ async function compare(name: string, raw: Buffer): Promise<readonly string[]> {
     ? []
     : [`${name}: ${ours.attachments}/${theirs.attachments} ${theirs.all.slice(0, 80)} | ${ours.all.slice(0, 80)}`]
   const inner = leaves.filter((part) => isMail(part) && part.children.length > 0)
-  const below = await Promise.all(inner.map((part) => compare(`${name} >`, Buffer.from(bytesOf(mime, part)))))
+  const below = await Promise.all(inner.map((part) => compare(`${name} >`, Buffer.from(decodePartBytes(mime, part)))))
   return [...here, ...below.flat()]
 }
 

@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MAX_RECIPIENTS } from '../../src/mail/dsn/recipients.ts'
+import { MAX_REPORT_RECIPIENTS } from '../../src/mail/dsn/recipients.ts'
 import { REPORT_KINDS, parseReport } from '../../src/mail/report.ts'
 import type { Report } from '../../src/mail/report.ts'
 import { BOUNCES, OTHERS } from './freeform/formats.cases.ts'
@@ -21,7 +21,7 @@ function report(body: string, fields: readonly string[] = []): Report {
 function holes(one: Report): readonly string[] {
   const faults = [
     REPORT_KINDS.includes(one.kind) ? '' : 'kind',
-    one.recipients.length <= MAX_RECIPIENTS ? '' : 'too many recipients',
+    one.recipients.length <= MAX_REPORT_RECIPIENTS ? '' : 'too many recipients',
     one.text.length <= 8_192 ? '' : 'long text',
     one.recipients.every((recipient) => recipient.text.length <= 2_048) ? '' : 'long words',
     one.kind !== 'complaint' || one.complaint !== null ? '' : 'a complaint without its fields',
@@ -156,7 +156,7 @@ Status: 2.0.0`
     const body = `--b\r\nContent-Type: text/plain\r\n\r\nIt failed.\r\n--b\r\nContent-Type: ${type}\r\n\r\n${groups}\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${RETURNED}\r\n--b--`
     const one = report(body, ['Content-Type: multipart/report; report-type=delivery-status; boundary=b'])
     expect(one.kind).toBe('bounce')
-    expect(one.returned).toMatchObject({ messageId: '1@example.com', from: 'sender@example.com', to: ['user@example.org'] })
+    expect(one.originalMessage).toMatchObject({ messageId: '1@example.com', from: 'sender@example.com', to: ['user@example.org'] })
   })
 
   test.each([
@@ -224,7 +224,7 @@ X-Other: kept`,
       }),
     )
     expect(one.complaint).toMatchObject({
-      dress: 'arf',
+      format: 'arf',
       feedbackType: 'abuse',
       userAgent: 'Example/1.0',
       originalMailFrom: 'bounce@example.com',
@@ -240,7 +240,7 @@ X-Other: kept`,
   test("JMRP's plain form names who complained", () => {
     const [, mail] = OTHERS.find(([name]) => name === 'jmrp') ?? []
     const one = mail === undefined ? null : parseReport(letter(mail))
-    expect(one?.complaint).toMatchObject({ dress: 'jmrp', originalRcptTo: ['user@example.org'], sourceIp: '192.0.2.1' })
+    expect(one?.complaint).toMatchObject({ format: 'jmrp', originalRcptTo: ['user@example.org'], sourceIp: '192.0.2.1' })
   })
 
   test('notifications of a sending service', () => {
@@ -248,7 +248,7 @@ X-Other: kept`,
       notificationType: 'Bounce',
       bounce: {
         bouncedRecipients: [
-          { emailAddress: 'user@example.org', action: 'failed', status: '5.1.1', diagnosticCode: 'smtp; 550 5.1.1 user unknown' },
+          { emailAdformat: 'user@example.org', action: 'failed', status: '5.1.1', diagnosticCode: 'smtp; 550 5.1.1 user unknown' },
         ],
         reportingMTA: 'dsn; mx.example.net',
       },

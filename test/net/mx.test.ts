@@ -1,9 +1,9 @@
 /** mx.test - which hosts take a domain's mail: every answer that DNS can give, as a table; order, keeping and naming. */
 import { expect, test, vi } from 'vitest'
 import fc from 'fast-check'
-import type { LookUp } from '../../src/net/dns.ts'
-import { createMxLookUp, orderHosts } from '../../src/net/mx.ts'
-import { createZone } from '../support/zone.ts'
+import type { DnsLookup } from '../../src/net/dns.ts'
+import { createMxResolver, orderHosts } from '../../src/net/mx.ts'
+import { createZoneLookUp } from '../support/zone.ts'
 
 const found = (hosts: readonly string[], implicit = false): unknown => ({
   kind: 'hosts',
@@ -64,13 +64,13 @@ test.each([
   ['a b.example', none('bad-name')],
   [`${'a'.repeat(64)}.example`, none('bad-name')],
 ])('find %j', async (domain, want) => {
-  expect(await createMxLookUp({ lookUp: createZone(zone) }).find(domain)).toEqual(want)
+  expect(await createMxResolver({ lookUp: createZoneLookUp(zone) }).find(domain)).toEqual(want)
 })
 
 test('answers are kept, "none" for less, failures for seconds; who asks together waits together', async () => {
   let now = 1
-  const lookUp = vi.fn<LookUp>(createZone(zone))
-  const mx = createMxLookUp({ lookUp, now: () => now })
+  const lookUp = vi.fn<DnsLookup>(createZoneLookUp(zone))
+  const mx = createMxResolver({ lookUp, now: () => now })
   const asked = async (domain: string): Promise<number> => {
     lookUp.mockClear()
     await Promise.all([mx.find(domain), mx.find(domain)])
@@ -92,8 +92,8 @@ test('answers are kept, "none" for less, failures for seconds; who asks together
 })
 
 test('addresses: one family, both, none, failures', async () => {
-  const mx = createMxLookUp({
-    lookUp: createZone({
+  const mx = createMxResolver({
+    lookUp: createZoneLookUp({
       'A both.example': ['192.0.2.1'],
       'AAAA both.example': ['2001:db8::1'],
       'A four.example': ['192.0.2.1', 'nonsense'],
@@ -136,7 +136,7 @@ test('the set has one name whatever order the answer has', async () => {
     ['c.example', '5'],
   ]
   for (const order of [records, records.toReversed()]) {
-    const mx = createMxLookUp({ lookUp: createZone({ 'MX example.com': order }) })
+    const mx = createMxResolver({ lookUp: createZoneLookUp({ 'MX example.com': order }) })
     expect(await mx.find('example.com')).toMatchObject({ set: 'a.example,b.example,c.example' })
   }
 })

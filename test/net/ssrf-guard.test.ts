@@ -2,7 +2,7 @@
  * ssrf-guard.test - what a webhook may call: no spelling of an inner address passes, by text or by DNS
  */
 import { expect, test } from 'vitest'
-import { createTargetGuard, type Resolve } from '../../src/net/ssrf-guard.ts'
+import { createSsrfGuard, type ResolveHost } from '../../src/net/ssrf-guard.ts'
 
 const names: Readonly<Record<string, readonly string[]>> = {
   'good.example': ['93.184.215.14'],
@@ -12,12 +12,12 @@ const names: Readonly<Record<string, readonly string[]>> = {
   'mapped.example': ['::ffff:127.0.0.1'],
   'empty.example': [],
 }
-const resolve: Resolve = (host) => {
+const resolve: ResolveHost = (host) => {
   const found = names[host]
   if (found === undefined) return Promise.reject(new Error('ENOTFOUND'))
   return Promise.resolve(found.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })))
 }
-const guard = createTargetGuard({ allowPrivate: false, allowHosts: [], resolve })
+const guard = createSsrfGuard({ allowPrivate: false, allowHosts: [], resolve })
 
 const CASES = [
   // URL                                             passes
@@ -82,7 +82,7 @@ const CASES = [
 
 test.each(CASES)('%s passes: %s', async (url, passes) => {
   expect(
-    await guard.check(url).then(
+    await guard.checkUrl(url).then(
       () => true,
       () => false,
     ),
@@ -90,12 +90,12 @@ test.each(CASES)('%s passes: %s', async (url, passes) => {
 })
 
 test('the setting lets everything in, the list its hosts alone', async () => {
-  const open = createTargetGuard({ allowPrivate: true, allowHosts: [], resolve })
-  await expect(open.check('http://127.0.0.1:9/')).resolves.toBeInstanceOf(URL)
-  const listed = createTargetGuard({ allowPrivate: false, allowHosts: ['inner.example', '10.0.0.9', '[::1]'], resolve })
+  const open = createSsrfGuard({ allowPrivate: true, allowHosts: [], resolve })
+  await expect(open.checkUrl('http://127.0.0.1:9/')).resolves.toBeInstanceOf(URL)
+  const listed = createSsrfGuard({ allowPrivate: false, allowHosts: ['inner.example', '10.0.0.9', '[::1]'], resolve })
   for (const url of ['http://inner.example/', 'http://10.0.0.9/', 'http://[::1]:8080/'])
-    await expect(listed.check(url)).resolves.toBeInstanceOf(URL)
-  await expect(listed.check('http://10.0.0.5/')).rejects.toMatchObject({ code: 'bad_request' })
+    await expect(listed.checkUrl(url)).resolves.toBeInstanceOf(URL)
+  await expect(listed.checkUrl('http://10.0.0.5/')).rejects.toMatchObject({ code: 'bad_request' })
 })
 
 test('sockets get no inner address, in either way of asking', async () => {

@@ -1,8 +1,8 @@
 /** invariants.test - what must always hold, on a virtual clock, over thousands of seeded runs */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { POLICIES } from '../../src/queue/backoff/policy.ts'
-import { type State, STATES } from '../../src/queue/backoff/backoff-state.ts'
+import { BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
+import { type BackoffState, BACKOFF_STATES } from '../../src/queue/backoff/backoff-state.ts'
 import { play, type Script } from './play.ts'
 
 const scripts: fc.Arbitrary<Script> = fc.record({
@@ -24,7 +24,7 @@ test('nothing shut is passed, one probe batch a pause, n never falls, old answer
   )
 }, 240_000)
 
-test.each([POLICIES.spec, POLICIES.never, POLICIES.fixed])(
+test.each([BACKOFF_POLICIES.spec, BACKOFF_POLICIES.never, BACKOFF_POLICIES.fixed])(
   'the same under the policy $name',
   (policy) => {
     fc.assert(
@@ -69,8 +69,8 @@ test('saving and loading anywhere changes nothing', () => {
   )
 }, 240_000)
 
-test.each(Object.keys(STATES) as State[])('from %s there is a way home', (from) => {
+test.each(Object.keys(BACKOFF_STATES) as BackoffState[])('from %s there is a way home', (from) => {
   const seen = new Set<string>([from])
-  for (const state of seen) for (const next of Object.values(STATES[state as State])) seen.add(next)
+  for (const state of seen) for (const next of Object.values(BACKOFF_STATES[state as BackoffState])) seen.add(next)
   expect(seen).toContain('active')
 })

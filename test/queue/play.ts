@@ -3,16 +3,16 @@
  *
  * It knows the queue only by its functions and its events; what it checks it works out from those alone.
  */
-import { answer, report } from '../../src/queue/schedule/attempt-result.ts'
-import { destinationKeys, egressKeys, type KeyId, KEYS, type Route } from '../../src/queue/backoff/backoff-key.ts'
-import type { Answer, Dispatch, Mail, QueueEvent, Transition } from '../../src/queue/message.ts'
-import type { ClassName } from '../../src/queue/backoff/backoff-classes.ts'
-import { type Policy, POLICIES } from '../../src/queue/backoff/policy.ts'
-import { moveMail } from '../../src/queue/schedule/reroute.ts'
-import { createQueue, nextDispatch, nextWake, offer, operate, type Queue } from '../../src/queue/queue.ts'
-import { roll } from '../../src/queue/schedule/seeded-random.ts'
+import { applyAttemptResult, applyLaterReport } from '../../src/queue/schedule/attempt-result.ts'
+import { destinationKeys, egressKeys, type BackoffKey, BACKOFF_KEYS, type EgressRoute } from '../../src/queue/backoff/backoff-key.ts'
+import type { AttemptResult, Dispatch, QueueMessage, QueueEvent, BackoffTransition } from '../../src/queue/message.ts'
+import type { BackoffClassName } from '../../src/queue/backoff/backoff-classes.ts'
+import { type BackoffPolicy, BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
+import { rerouteMessage } from '../../src/queue/schedule/reroute.ts'
+import { createQueue, nextDispatchBatch, nextWakeAt, enqueue, applyCommand, type Queue } from '../../src/queue/queue.ts'
+import { seededRandom } from '../../src/queue/schedule/seeded-random.ts'
 import { loadQueue, recallAll, saveQueue } from './saving.ts'
-import { RETRY } from '../../src/queue/schedule/retry.ts'
+import { RETRY_SCHEDULES } from '../../src/queue/schedule/retry.ts'
 
 export const T0 = Date.UTC(2026, 2, 27)
 export const MINUTE = 60_000
@@ -43,7 +43,7 @@ const REFUSALS = [
 
 export type Refused = (typeof REFUSALS)[number]
 
-export const refusal = (kind: Refused, more: { statedDelayMs?: number; zone?: string; final?: boolean } = {}): Answer => {
+export const refusal = (kind: Refused, more: { statedDelayMs?: number; zone?: string; final?: boolean } = {}): AttemptResult => {
   if (kind === 'recalled') return { kind: 'recalled' }
   if (kind === 'dns' || kind === 'connect' || kind === 'dropped') return { kind: 'unreachable', how: kind, text: 'no answer' }
   const base = {
@@ -59,7 +59,7 @@ export const refusal = (kind: Refused, more: { statedDelayMs?: number; zone?: st
 }
 
 /** All keys that cover a delivery. */
-export const keysOf = (to: Route): KeyId[] => [...destinationKeys(to), ...egressKeys(to)]
+export const keysOf = (to: EgressRoute): BackoffKey[] => [...destinationKeys(to), ...egressKeys(to)]
 
 export type Script = {
   readonly seed: number
@@ -69,7 +69,7 @@ export type Script = {
   readonly steps: number
   /** Share of answers that refuse, from 0 to 1. */
   readonly trouble: number
-  readonly policy?: Policy
+  readonly policy?: BackoffPolicy
   /** Save and load at every so many steps; 0: never. */
   readonly reload: number
   readonly operator: boolean
@@ -99,23 +99,23 @@ type World = {
   readonly ended: Map<string, string>
   readonly all: Set<string>
   /** The last transition of each key and class. */
-  readonly last: Map<string, Transition>
-  readonly manual: Map<KeyId, number>
+  readonly last: Map<string, BackoffTransition>
+  readonly manual: Map<BackoffKey, number>
   /** Manual pauses that were there, by key; and every mail that was offered. */
-  readonly pauses: { readonly key: KeyId; readonly from: number; until: number }[]
-  readonly mails: Map<string, Mail>
+  readonly pauses: { readonly key: BackoffKey; readonly from: number; until: number }[]
+  readonly mails: Map<string, QueueMessage>
   /** Probes handed out since PROBING began, less those that were given back; and those in flight. */
   readonly probes: Map<string, { sent: number; out: number; epoch: number }>
 }
 
 function draw(world: World): number {
   world.dice += 1
-  return roll(world.script.seed, world.dice, 99)
+  return seededRandom(world.script.seed, world.dice, 99)
 }
 
 const pick = <T>(world: World, from: readonly T[]): T => from[Math.floor(draw(world) * from.length)] as T
 
-export function mailOf(id: string, now: number, to: Partial<Mail> = {}): Mail {
+export function mailOf(id: string, now: number, to: Partial<QueueMessage> = {}): QueueMessage {
   const plain = { account: 1, domain: 'example.com', senderDomain: 'example.net', site: 'big', gateway: false, mxSet: 'mx.example.com' }
   return { ...plain, id, acceptedAt: now, attempts: 0, dueAt: 0, ...to }
 }
@@ -134,8 +134,8 @@ function submit(world: World): void {
   })
   world.all.add(id)
   world.mails.set(id, mail)
-  if (!offer(world.queue, mail, world.now)) world.faults.push(`${id} was not taken`)
-  if (offer(world.queue, mail, world.now)) world.faults.push(`${id} was taken twice`)
+  if (!enqueue(world.queue, mail, world.now)) world.faults.push(`${id} was not taken`)
+  if (enqueue(world.queue, mail, world.now)) world.faults.push(`${id} was taken twice`)
 }
 
 /** Reads events: keeps the model, and checks what each may say. */
@@ -147,7 +147,8 @@ function read(world: World, events: readonly QueueEvent[], answered: Dispatch | 
       world.ended.set(event.mailId, event.end)
       if (event.end === 'given-up') checkGivenUp(world, event.mailId, event.at)
     } else if (event.kind === 'queue.manual') {
-      const key = event.domain === null ? KEYS.manualAll(event) : KEYS.manual({ account: event.account, domain: event.domain })
+      const key =
+        event.domain === null ? BACKOFF_KEYS.manualAll(event) : BACKOFF_KEYS.manual({ account: event.account, domain: event.domain })
       const open = world.pauses.find((pause) => pause.key === key && pause.until === Infinity)
       if (event.ended) world.manual.delete(key)
       else world.manual.set(key, event.until ?? 0)
@@ -175,7 +176,7 @@ function checkGivenUp(world: World, id: string, at: number): void {
   if (free + at - counted < GIVE_UP - LONGEST_REST) world.faults.push(`${id} was given up before its time`)
 }
 
-function readTransition(world: World, event: Transition, answered: Dispatch | null): void {
+function readTransition(world: World, event: BackoffTransition, answered: Dispatch | null): void {
   const name = `${event.key} ${event.class}`
   const before = world.last.get(name)
   if (event.from !== (before?.to ?? 'active')) world.faults.push(`${name} came from ${event.from}, was ${before?.to}`)
@@ -198,7 +199,7 @@ function readTransition(world: World, event: Transition, answered: Dispatch | nu
   world.last.set(name, event)
 }
 
-function classesAt(world: World, key: KeyId): Transition[] {
+function classesAt(world: World, key: BackoffKey): BackoffTransition[] {
   return [...world.last.values()].filter((event) => event.key === key)
 }
 
@@ -223,7 +224,7 @@ function checkDispatch(world: World, dispatch: Dispatch): void {
 }
 
 function pump(world: World, capacity: number): void {
-  const { dispatches, events } = nextDispatch(world.queue, world.now, capacity)
+  const { dispatches, events } = nextDispatchBatch(world.queue, world.now, capacity)
   read(world, events, null)
   if (dispatches.length > capacity) world.faults.push('more than the capacity')
   for (const dispatch of dispatches) {
@@ -234,7 +235,7 @@ function pump(world: World, capacity: number): void {
 }
 
 /** A probe that nobody saw counts as not sent; one that was answered is in. */
-function settleProbes(world: World, dispatch: Dispatch, heard: Answer): void {
+function settleProbes(world: World, dispatch: Dispatch, heard: AttemptResult): void {
   for (const key of keysOf(dispatch)) {
     for (const event of classesAt(world, key)) {
       const probes = world.probes.get(`${event.key} ${event.class}`)
@@ -246,24 +247,24 @@ function settleProbes(world: World, dispatch: Dispatch, heard: Answer): void {
   }
 }
 
-function hear(world: World, heardOf: (dispatch: Dispatch) => Answer): void {
+function hear(world: World, heardOf: (dispatch: Dispatch) => AttemptResult): void {
   const place = Math.floor(draw(world) * world.pending.length)
   const [pending] = world.pending.splice(place, 1)
   if (pending === undefined) return
   const heard = heardOf(pending.dispatch)
   settleProbes(world, pending.dispatch, heard)
-  read(world, answer(world.queue, pending.dispatch.number, heard, world.now), pending.dispatch)
-  if (answer(world.queue, pending.dispatch.number, heard, world.now).length > 0) world.faults.push('an answer was heard twice')
+  read(world, applyAttemptResult(world.queue, pending.dispatch.number, heard, world.now), pending.dispatch)
+  if (applyAttemptResult(world.queue, pending.dispatch.number, heard, world.now).length > 0) world.faults.push('an answer was heard twice')
 }
 
-const CLEAN: Answer = { kind: 'accepted' }
+const CLEAN: AttemptResult = { kind: 'accepted' }
 
 /** Each run has a trouble of its own: else no class would be heard often enough to trip. */
 function kindsOf({ seed }: Script): readonly Refused[] {
   return REFUSALS.filter((_, i) => i === seed % REFUSALS.length || i === (seed >> 5) % REFUSALS.length)
 }
 
-function anyAnswer(world: World): Answer {
+function anyAnswer(world: World): AttemptResult {
   if (draw(world) >= world.script.trouble) return CLEAN
   const kind = pick(world, draw(world) < 0.85 ? kindsOf(world.script) : REFUSALS)
   const statedDelayMs = draw(world) < 0.1 ? Math.floor(draw(world) * HOUR) : undefined
@@ -277,7 +278,7 @@ function command(world: World): void {
   const { queue, now } = world
   const asked = pick(world, [
     () =>
-      operate(
+      applyCommand(
         queue,
         {
           kind: 'pause',
@@ -288,18 +289,18 @@ function command(world: World): void {
         },
         now,
       ),
-    () => operate(queue, { kind: 'recover', account, domain, how }, now),
-    () => operate(queue, { kind: 'delete', account, domain, from: now - MINUTE, until: now }, now),
-    () => operate(queue, { kind: 'rate', account, domain: 'small.example', perMinute: pick(world, [null, 5, 600]) }, now),
-    () => operate(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: pick(world, [null, now]) }, now),
+    () => applyCommand(queue, { kind: 'recover', account, domain, how }, now),
+    () => applyCommand(queue, { kind: 'delete', account, domain, from: now - MINUTE, until: now }, now),
+    () => applyCommand(queue, { kind: 'rate', account, domain: 'small.example', perMinute: pick(world, [null, 5, 600]) }, now),
+    () => applyCommand(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: pick(world, [null, now]) }, now),
     () =>
-      moveMail(
+      rerouteMessage(
         queue,
         `m${1 + Math.floor(draw(world) * world.offered)}`,
         { site: 'gate', gateway: true, mxSet: 'mx.elsewhere.example' },
         now,
       ),
-    () => report(queue, { kind: pick(world, ['complaint', 'not-exist'] as const), account }, now),
+    () => applyLaterReport(queue, { kind: pick(world, ['complaint', 'not-exist'] as const), account }, now),
   ])
   read(world, asked(), null)
 }
@@ -323,10 +324,11 @@ function crash(world: World): void {
 
 /** From now on all is well: only clean answers, no operator, time goes where the queue says. */
 function clear(world: World): void {
-  for (const key of world.manual.keys()) read(world, operate(world.queue, { kind: 'recover-key', key, how: 'immediate' }, world.now), null)
+  for (const key of world.manual.keys())
+    read(world, applyCommand(world.queue, { kind: 'recover-key', key, how: 'immediate' }, world.now), null)
   for (const account of [1, 2]) {
-    const key = KEYS.account({ account })
-    read(world, operate(world.queue, { kind: 'recover-key', key, how: 'immediate' }, world.now), null)
+    const key = BACKOFF_KEYS.account({ account })
+    read(world, applyCommand(world.queue, { kind: 'recover-key', key, how: 'immediate' }, world.now), null)
   }
   for (let i = 0; ; i++) {
     if (i > 100_000) {
@@ -339,7 +341,7 @@ function clear(world: World): void {
       hear(world, () => CLEAN)
       continue
     }
-    const wake = nextWake(world.queue, world.now)
+    const wake = nextWakeAt(world.queue, world.now)
     if (wake === null) return
     world.now = Math.max(wake, world.now + 1)
   }
@@ -348,10 +350,15 @@ function clear(world: World): void {
 /** Plays a script to its end. */
 export function play(script: Script): Played {
   const pool = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].slice(0, script.ips)
-  const policy = script.policy ?? POLICIES.default
+  const policy = script.policy ?? BACKOFF_POLICIES.default
   const world: World = {
     script,
-    queue: createQueue({ policy, seed: script.seed, pools: { '*': pool }, ...(script.lines === undefined ? {} : { lines: script.lines }) }),
+    queue: createQueue({
+      policy,
+      seed: script.seed,
+      pools: { '*': pool },
+      ...(script.lines === undefined ? {} : { maxInFlight: script.lines }),
+    }),
     now: T0,
     dice: 0,
     offered: 0,
@@ -378,11 +385,11 @@ export function play(script: Script): Played {
 /** Nothing is lost, and every key is home. */
 function checkEnd(world: World): void {
   for (const id of world.all) if (!world.ended.has(id)) world.faults.push(`${id} was lost`)
-  if (world.queue.mails.size > 0) world.faults.push('mail is left')
+  if (world.queue.entries.size > 0) world.faults.push('mail is left')
   for (const [name, event] of world.last) {
     if (event.to !== 'active') world.faults.push(`${name} ended ${event.to}`)
   }
-  for (const gate of world.queue.gates.values()) {
+  for (const gate of world.queue.keyStates.values()) {
     for (const episode of gate.episodes.values())
       if (episode.rung !== null) world.faults.push(`${gate.id} is still on rung ${episode.rung}`)
   }
@@ -393,30 +400,30 @@ export function runUntil(
   queue: Queue,
   from: number,
   until: number,
-  heard: (dispatch: Dispatch, now: number) => Answer,
+  heard: (dispatch: Dispatch, now: number) => AttemptResult,
 ): { now: number; events: QueueEvent[]; dispatches: Dispatch[] } {
   const events: QueueEvent[] = []
   const dispatches: Dispatch[] = []
   const pending: Pending[] = []
   let now = from
   while (now < until) {
-    const sent = nextDispatch(queue, now, 10 - pending.length)
+    const sent = nextDispatchBatch(queue, now, 10 - pending.length)
     events.push(...sent.events)
     dispatches.push(...sent.dispatches)
     for (const dispatch of sent.dispatches) pending.push({ at: now + 500, dispatch })
-    const wake = pending.length < 10 ? nextWake(queue, now) : null
+    const wake = pending.length < 10 ? nextWakeAt(queue, now) : null
     const next = Math.min(pending[0]?.at ?? Infinity, wake === null ? Infinity : Math.max(wake, now + 1))
     if (next === Infinity) break
     now = next
     for (let first = pending[0]; first !== undefined && first.at <= now; first = pending[0]) {
       pending.shift()
-      events.push(...answer(queue, first.dispatch.number, heard(first.dispatch, now), now))
+      events.push(...applyAttemptResult(queue, first.dispatch.number, heard(first.dispatch, now), now))
     }
   }
   return { now, events, dispatches }
 }
 
-export const GIVE_UP = RETRY.default.giveUpMs
+export const GIVE_UP = RETRY_SCHEDULES.default.giveUpMs
 
-export const transitionsOf = (events: readonly QueueEvent[], name?: ClassName): Transition[] =>
+export const transitionsOf = (events: readonly QueueEvent[], name?: BackoffClassName): BackoffTransition[] =>
   events.flatMap((event) => ('class' in event && (name === undefined || event.class === name) ? [event] : []))

@@ -1,26 +1,26 @@
 /** queue.test - one thing at a time: fairness, other IPs, rates, retries, manual pauses, what an operator sees */
 import { expect, test } from 'vitest'
-import { answer, report } from '../../src/queue/schedule/attempt-result.ts'
-import type { Answer, Dispatch } from '../../src/queue/message.ts'
-import { POLICIES } from '../../src/queue/backoff/policy.ts'
-import { createQueue, nextDispatch, nextWake, offer, operate, type Queue } from '../../src/queue/queue.ts'
-import { average, emptyRates, note, seriesOf } from '../../src/queue/observe/throughput.ts'
-import { RETRY, restOf } from '../../src/queue/schedule/retry.ts'
-import { roll, SALTS } from '../../src/queue/schedule/seeded-random.ts'
-import { episodesOf, gateNotesOf, placeEpisodes, placeGateNotes } from '../../src/queue/snapshot.ts'
+import { applyAttemptResult, applyLaterReport } from '../../src/queue/schedule/attempt-result.ts'
+import type { AttemptResult, Dispatch } from '../../src/queue/message.ts'
+import { BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
+import { createQueue, nextDispatchBatch, nextWakeAt, enqueue, applyCommand, type Queue } from '../../src/queue/queue.ts'
+import { averagePerSecond, emptyThroughput, recordThroughput, throughputSeries } from '../../src/queue/observe/throughput.ts'
+import { RETRY_SCHEDULES, computeRetryDelay } from '../../src/queue/schedule/retry.ts'
+import { seededRandom, RANDOM_SALTS } from '../../src/queue/schedule/seeded-random.ts'
+import { snapshotEpisodes, snapshotKeyStates, restoreEpisodes, restoreKeyStates } from '../../src/queue/snapshot.ts'
 import { loadQueue, recallAll, saveQueue } from './saving.ts'
 import { type LaneStatus, statusOfLane } from '../../src/queue/observe/lane-view.ts'
-import { withdraw } from '../../src/queue/schedule/withdraw.ts'
+import { withdrawMessage } from '../../src/queue/schedule/withdraw.ts'
 import { DAY, GIVE_UP, HOUR, keysOf, mailOf, MINUTE, refusal, runUntil, T0, transitionsOf } from './play.ts'
 
-const OK: Answer = { kind: 'accepted' }
+const OK: AttemptResult = { kind: 'accepted' }
 
 function queueOf(ips: readonly string[] = ['192.0.2.1']): Queue {
-  return createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ips } })
+  return createQueue({ policy: BACKOFF_POLICIES.default, seed: 5, pools: { '*': ips } })
 }
 
 function fill(queue: Queue, n: number, to: Parameters<typeof mailOf>[2] = {}, prefix = 'm'): void {
-  for (let i = 0; i < n; i++) offer(queue, mailOf(`${prefix}${i}`, T0, to), T0)
+  for (let i = 0; i < n; i++) enqueue(queue, mailOf(`${prefix}${i}`, T0, to), T0)
 }
 
 /** The lane of account 1 to example.com, as an operator sees it. */
@@ -35,7 +35,7 @@ test('a lane of thousands starves nobody: a hundred small lanes are through in t
   const queue = queueOf()
   fill(queue, 20_000)
   for (let i = 0; i < 100; i++) fill(queue, 3, { domain: `d${i}.example`, site: `d${i}.example` }, `s${i}-`)
-  const { dispatches } = nextDispatch(queue, T0, 8 + 300)
+  const { dispatches } = nextDispatchBatch(queue, T0, 8 + 300)
   expect(dispatches.filter(({ site }) => site !== 'big')).toHaveLength(300)
 })
 
@@ -45,9 +45,9 @@ test('two huge lanes share evenly, whatever they are asked for at a time', () =>
   fill(queue, 3_000, { account: 2 }, 'n')
   const counts = [0, 0]
   for (let i = 0; i < 800; i++) {
-    for (const { account, number } of nextDispatch(queue, T0 + i, 1 + (i % 3)).dispatches) {
+    for (const { account, number } of nextDispatchBatch(queue, T0 + i, 1 + (i % 3)).dispatches) {
       counts[account - 1] = (counts[account - 1] ?? 0) + 1
-      answer(queue, number, OK, T0 + i)
+      applyAttemptResult(queue, number, OK, T0 + i)
     }
   }
   expect(Math.abs((counts[0] ?? 0) - (counts[1] ?? 0))).toBeLessThanOrEqual(8)
@@ -56,27 +56,27 @@ test('two huge lanes share evenly, whatever they are asked for at a time', () =>
 test('ten refused of one cohort, all in flight together, make one transition', () => {
   const queue = queueOf()
   fill(queue, 50)
-  const { dispatches } = nextDispatch(queue, T0, 40)
-  const events = dispatches.flatMap(({ number }) => answer(queue, number, refusal('ip-rate'), T0 + 1))
+  const { dispatches } = nextDispatchBatch(queue, T0, 40)
+  const events = dispatches.flatMap(({ number }) => applyAttemptResult(queue, number, refusal('ip-rate'), T0 + 1))
   expect(transitionsOf(events).map(({ to }) => to)).toEqual(['throttled'])
 })
 
 test('a blocklisted IP is shut and the mail leaves by the other; refused by all, it ends or rests as the reply says', () => {
   const queue = queueOf(['192.0.2.1', '192.0.2.2'])
   fill(queue, 1)
-  const [first] = nextDispatch(queue, T0, 9).dispatches
-  const shut = answer(queue, first?.number ?? 0, refusal('ip-blocklist', { final: true }), T0)
+  const [first] = nextDispatchBatch(queue, T0, 9).dispatches
+  const shut = applyAttemptResult(queue, first?.number ?? 0, refusal('ip-blocklist', { final: true }), T0)
   expect(transitionsOf(shut)).toMatchObject([{ to: 'paused', key: 'ip|192.0.2.1|big', class: 'ip-blocklist' }])
-  const [second] = nextDispatch(queue, T0, 9).dispatches
+  const [second] = nextDispatchBatch(queue, T0, 9).dispatches
   expect(second?.egressIp).toBe('192.0.2.2')
-  expect(ends(answer(queue, second?.number ?? 0, refusal('ip-blocklist', { final: true }), T0))).toEqual(['failed'])
+  expect(ends(applyAttemptResult(queue, second?.number ?? 0, refusal('ip-blocklist', { final: true }), T0))).toEqual(['failed'])
 })
 
 test('other mail to the site goes by the IP that is open', () => {
   const queue = queueOf(['192.0.2.1', '192.0.2.2'])
   fill(queue, 40)
-  const [first] = nextDispatch(queue, T0, 1).dispatches
-  answer(queue, first?.number ?? 0, refusal('ip-blocklist'), T0)
+  const [first] = nextDispatchBatch(queue, T0, 1).dispatches
+  applyAttemptResult(queue, first?.number ?? 0, refusal('ip-blocklist'), T0)
   const { dispatches } = runUntil(queue, T0, T0 + HOUR, () => OK)
   expect(new Set(dispatches.map(({ egressIp }) => egressIp))).toEqual(new Set(['192.0.2.2']))
 })
@@ -84,7 +84,7 @@ test('other mail to the site goes by the IP that is open', () => {
 test('throttled to ten a minute means ten a minute', () => {
   const queue = queueOf()
   fill(queue, 500)
-  for (const { number } of nextDispatch(queue, T0, 3).dispatches) answer(queue, number, refusal('domain-rate'), T0)
+  for (const { number } of nextDispatchBatch(queue, T0, 3).dispatches) applyAttemptResult(queue, number, refusal('domain-rate'), T0)
   const { dispatches } = runUntil(queue, T0, T0 + 10 * MINUTE, () => OK)
   expect(dispatches.length).toBeGreaterThan(15)
   expect(dispatches.length).toBeLessThanOrEqual(101)
@@ -93,41 +93,44 @@ test('throttled to ten a minute means ten a minute', () => {
 test('throttled to one connection means one at a time', () => {
   const queue = queueOf()
   fill(queue, 50)
-  for (const { number } of nextDispatch(queue, T0, 3).dispatches) answer(queue, number, refusal('connection-frequency'), T0)
-  expect(nextDispatch(queue, T0, 9).dispatches).toHaveLength(1)
-  expect(nextDispatch(queue, T0 + 1, 9).dispatches).toHaveLength(0)
+  for (const { number } of nextDispatchBatch(queue, T0, 3).dispatches)
+    applyAttemptResult(queue, number, refusal('connection-frequency'), T0)
+  expect(nextDispatchBatch(queue, T0, 9).dispatches).toHaveLength(1)
+  expect(nextDispatchBatch(queue, T0 + 1, 9).dispatches).toHaveLength(0)
 })
 
 test('the network of a domain is down when every open connection failed; of a site, when three of its host sets are', () => {
   const queue = queueOf()
   for (const name of ['a', 'b', 'c']) fill(queue, 4, { domain: `${name}.example`, mxSet: `mx.${name}.example` }, name)
-  const { dispatches } = nextDispatch(queue, T0, 6 + 6)
-  const keys = transitionsOf(dispatches.flatMap(({ number }) => answer(queue, number, refusal('connect'), T0 + 1))).map(({ key }) => key)
+  const { dispatches } = nextDispatchBatch(queue, T0, 6 + 6)
+  const keys = transitionsOf(dispatches.flatMap(({ number }) => applyAttemptResult(queue, number, refusal('connect'), T0 + 1))).map(
+    ({ key }) => key,
+  )
   expect(keys.toSorted()).toEqual(['network|mx|mx.a.example', 'network|mx|mx.b.example', 'network|mx|mx.c.example', 'network|site|big'])
 })
 
 test('one timeout among answers is no outage', () => {
   const queue = queueOf()
   fill(queue, 8)
-  const { dispatches } = nextDispatch(queue, T0, 8)
-  const events = dispatches.flatMap(({ number }, i) => answer(queue, number, i % 2 === 0 ? refusal('connect') : OK, T0 + 1))
+  const { dispatches } = nextDispatchBatch(queue, T0, 8)
+  const events = dispatches.flatMap(({ number }, i) => applyAttemptResult(queue, number, i % 2 === 0 ? refusal('connect') : OK, T0 + 1))
   expect(transitionsOf(events)).toEqual([])
 })
 
 test('a line that breaks in the middle is no outage either: the mail rests, no key moves', () => {
   const queue = queueOf()
   fill(queue, 1)
-  const [one] = nextDispatch(queue, T0, 1).dispatches
-  expect(answer(queue, one?.number ?? 0, refusal('dropped'), T0 + 1).map(({ kind }) => kind)).toEqual(['mail.deferred'])
+  const [one] = nextDispatchBatch(queue, T0, 1).dispatches
+  expect(applyAttemptResult(queue, one?.number ?? 0, refusal('dropped'), T0 + 1).map(({ kind }) => kind)).toEqual(['mail.deferred'])
 })
 
 test('a 550 that a rule calls a deferral is tried again; a plain 550 ends the mail', () => {
   const queue = queueOf()
   fill(queue, 2)
-  const [one, two] = nextDispatch(queue, T0, 2).dispatches
-  const deferred = answer(queue, one?.number ?? 0, { ...refusal('domain-rate'), code: 550 } as Answer, T0)
+  const [one, two] = nextDispatchBatch(queue, T0, 2).dispatches
+  const deferred = applyAttemptResult(queue, one?.number ?? 0, { ...refusal('domain-rate'), code: 550 } as AttemptResult, T0)
   expect(deferred[0]).toMatchObject({ kind: 'mail.deferred', attempts: 1 })
-  expect(answer(queue, two?.number ?? 0, refusal('not-exist'), T0)[0]).toMatchObject({ kind: 'mail.ended', end: 'failed' })
+  expect(applyAttemptResult(queue, two?.number ?? 0, refusal('not-exist'), T0)[0]).toMatchObject({ kind: 'mail.ended', end: 'failed' })
 })
 
 test('what is deferred for ever is given up after four days, with its last answer', () => {
@@ -153,7 +156,7 @@ test.each([null, 'example.com'])('time under a manual pause (of %s) makes no mai
   fill(queue, 3)
   const before = runUntil(queue, T0, T0 + DAY, () => refusal('greylist'))
   const paused = before.now
-  operate(queue, { kind: 'pause', account: 1, domain, until: paused + 10 * DAY, after15Days: 'keep' }, paused)
+  applyCommand(queue, { kind: 'pause', account: 1, domain, until: paused + 10 * DAY, after15Days: 'keep' }, paused)
   const under = runUntil(queue, paused, paused + 10 * DAY - 1, () => OK)
   expect([under.dispatches, ends(under.events)]).toEqual([[], []])
   const after = runUntil(queue, paused + 10 * DAY, paused + 30 * DAY, () => refusal('greylist'))
@@ -165,7 +168,7 @@ test.each([null, 'example.com'])('time under a manual pause (of %s) makes no mai
 test('mail that has hardly any time left when its pause ends is tried for a day', () => {
   const queue = queueOf()
   fill(queue, 1, { dueAt: T0 + GIVE_UP })
-  operate(queue, { kind: 'pause', account: 1, domain: null, until: null, after15Days: 'keep' }, T0 + GIVE_UP - 1)
+  applyCommand(queue, { kind: 'pause', account: 1, domain: null, until: null, after15Days: 'keep' }, T0 + GIVE_UP - 1)
   const end = T0 + GIVE_UP - 1 + 15 * DAY
   const { dispatches, events } = runUntil(queue, T0 + GIVE_UP - 1, end + 9 * DAY, () => refusal('greylist'))
   expect(dispatches.length).toBeGreaterThan(5)
@@ -178,47 +181,47 @@ test('a pause of the list that only Recover ends holds mail for as long as that 
   const queue = queueOf()
   fill(queue, 3_000)
   const first = runUntil(queue, T0, T0 + 12 * MINUTE, (_, now) =>
-    now < T0 + HOUR && roll(3, now, SALTS.retry) < 0.3 ? refusal('not-exist') : OK,
+    now < T0 + HOUR && seededRandom(3, now, RANDOM_SALTS.retry) < 0.3 ? refusal('not-exist') : OK,
   )
-  const waits = queue.mails.size
+  const waits = queue.entries.size
   expect([waits > 0, transitionsOf(first.events).at(-1)?.nextSendingAt]).toEqual([true, null])
   expect(ends(runUntil(queue, first.now, first.now + 20 * DAY, () => OK).events)).toEqual([])
   const later = first.now + 20 * DAY
   const again = queueOf()
-  placeEpisodes(again, JSON.parse(JSON.stringify(episodesOf(queue))), later)
-  for (const { mail } of queue.mails.values()) offer(again, mail, later)
-  expect(ends(nextDispatch(again, later, 9).events)).toEqual([])
-  operate(again, { kind: 'recover', account: 1, domain: null, how: 'immediate' }, later)
+  restoreEpisodes(again, JSON.parse(JSON.stringify(snapshotEpisodes(queue))), later)
+  for (const { message: mail } of queue.entries.values()) enqueue(again, mail, later)
+  expect(ends(nextDispatchBatch(again, later, 9).events)).toEqual([])
+  applyCommand(again, { kind: 'recover', account: 1, domain: null, how: 'immediate' }, later)
   expect(new Set(ends(runUntil(again, later, later + 9 * DAY, () => OK).events))).toEqual(new Set(['delivered']))
 })
 
 test('what was held by hand is known after a restart too', () => {
   const queue = queueOf()
   fill(queue, 2)
-  operate(queue, { kind: 'pause', account: 1, domain: null, until: T0 + 10 * DAY, after15Days: 'keep' }, T0)
+  applyCommand(queue, { kind: 'pause', account: 1, domain: null, until: T0 + 10 * DAY, after15Days: 'keep' }, T0)
   const resumed = T0 + 10 * DAY
-  operate(queue, { kind: 'recover', account: 1, domain: null, how: 'immediate' }, resumed)
+  applyCommand(queue, { kind: 'recover', account: 1, domain: null, how: 'immediate' }, resumed)
   const again = queueOf()
-  placeGateNotes(again, JSON.parse(JSON.stringify(gateNotesOf(queue))), resumed)
-  for (const { mail } of queue.mails.values()) offer(again, { ...mail, dueAt: resumed + HOUR }, resumed)
+  restoreKeyStates(again, JSON.parse(JSON.stringify(snapshotKeyStates(queue))), resumed)
+  for (const { message: mail } of queue.entries.values()) enqueue(again, { ...mail, dueAt: resumed + HOUR }, resumed)
   expect(ends(runUntil(again, resumed, resumed + 2 * HOUR, () => OK).events)).toEqual(['delivered', 'delivered'])
 })
 
 test('an attempt that is put off while a pause begins does not end the mail', () => {
   const queue = queueOf()
   fill(queue, 1, { acceptedAt: T0 - GIVE_UP + MINUTE })
-  const [one] = nextDispatch(queue, T0, 1).dispatches
-  operate(queue, { kind: 'pause', account: 1, domain: null, until: T0 + 9 * DAY, after15Days: 'keep' }, T0)
-  expect(answer(queue, one?.number ?? 0, refusal('greylist'), T0 + 5 * MINUTE)[0]).toMatchObject({ kind: 'mail.deferred' })
+  const [one] = nextDispatchBatch(queue, T0, 1).dispatches
+  applyCommand(queue, { kind: 'pause', account: 1, domain: null, until: T0 + 9 * DAY, after15Days: 'keep' }, T0)
+  expect(applyAttemptResult(queue, one?.number ?? 0, refusal('greylist'), T0 + 5 * MINUTE)[0]).toMatchObject({ kind: 'mail.deferred' })
   expect(ends(runUntil(queue, T0 + 5 * MINUTE, T0 + 20 * DAY, () => OK).events)).toEqual(['delivered'])
 })
 
 test('a manual pause holds until its time, and Recover ends it', () => {
   const queue = queueOf()
   fill(queue, 2)
-  operate(queue, { kind: 'pause', account: 1, domain: 'example.com', until: T0 + HOUR, after15Days: 'keep' }, T0)
-  expect(nextDispatch(queue, T0, 9).dispatches).toEqual([])
-  expect(nextWake(queue, T0)).toBe(T0 + HOUR)
+  applyCommand(queue, { kind: 'pause', account: 1, domain: 'example.com', until: T0 + HOUR, after15Days: 'keep' }, T0)
+  expect(nextDispatchBatch(queue, T0, 9).dispatches).toEqual([])
+  expect(nextWakeAt(queue, T0)).toBe(T0 + HOUR)
   expect(laneStatus(queue, T0)).toMatchObject({
     state: 'manual',
     isStopped: true,
@@ -226,10 +229,10 @@ test('a manual pause holds until its time, and Recover ends it', () => {
     nextSendingAt: T0 + HOUR,
     waiting: 2,
   })
-  expect(operate(queue, { kind: 'recover', account: 1, domain: 'example.com', how: 'immediate' }, T0 + 1)).toMatchObject([
+  expect(applyCommand(queue, { kind: 'recover', account: 1, domain: 'example.com', how: 'immediate' }, T0 + 1)).toMatchObject([
     { kind: 'queue.manual', ended: true },
   ])
-  expect(nextDispatch(queue, T0 + 1, 9).dispatches).toHaveLength(2)
+  expect(nextDispatchBatch(queue, T0 + 1, 9).dispatches).toHaveLength(2)
 })
 
 test.each([
@@ -237,21 +240,21 @@ test.each([
   ['delete', 3],
 ] as const)('after 15 days without an end: %s', (after15Days, deleted) => {
   const queue = createQueue({
-    policy: POLICIES.default,
+    policy: BACKOFF_POLICIES.default,
     seed: 1,
     pools: { '*': ['192.0.2.1'] },
-    retry: { ...RETRY.default, giveUpMs: 60 * DAY },
+    retrySchedule: { ...RETRY_SCHEDULES.default, giveUpMs: 60 * DAY },
   })
   fill(queue, 3)
-  operate(queue, { kind: 'pause', account: 1, domain: null, until: null, after15Days }, T0)
-  expect(ends(nextDispatch(queue, T0 + 15 * DAY - 1, 9).events)).toEqual([])
-  const { events, dispatches } = nextDispatch(queue, T0 + 15 * DAY, 9)
+  applyCommand(queue, { kind: 'pause', account: 1, domain: null, until: null, after15Days }, T0)
+  expect(ends(nextDispatchBatch(queue, T0 + 15 * DAY - 1, 9).events)).toEqual([])
+  const { events, dispatches } = nextDispatchBatch(queue, T0 + 15 * DAY, 9)
   expect(ends(events).filter((end) => end === 'deleted')).toHaveLength(deleted)
   expect(dispatches).toHaveLength(3 - deleted)
 })
 
 test.each([16 * DAY, 0, -1])('a manual pause of %d ms is refused', (length) => {
-  expect(() => operate(queueOf(), { kind: 'pause', account: 1, domain: null, until: T0 + length, after15Days: 'keep' }, T0)).toThrow(
+  expect(() => applyCommand(queueOf(), { kind: 'pause', account: 1, domain: null, until: T0 + length, after15Days: 'keep' }, T0)).toThrow(
     /pause/,
   )
 })
@@ -260,18 +263,18 @@ test('waiting mail is deleted by account, domain and time; what is in flight goe
   const queue = queueOf()
   fill(queue, 5)
   fill(queue, 2, { account: 2 }, 'n')
-  const [out] = nextDispatch(queue, T0, 1).dispatches
-  const events = operate(queue, { kind: 'delete', account: 1, domain: 'example.com', from: T0, until: T0 + 1 }, T0)
+  const [out] = nextDispatchBatch(queue, T0, 1).dispatches
+  const events = applyCommand(queue, { kind: 'delete', account: 1, domain: 'example.com', from: T0, until: T0 + 1 }, T0)
   expect(ends(events)).toEqual(['deleted', 'deleted', 'deleted', 'deleted'])
-  expect(ends(answer(queue, out?.number ?? 0, OK, T0))).toEqual(['delivered'])
-  expect(nextDispatch(queue, T0, 9).dispatches.map(({ account }) => account)).toEqual([2, 2])
+  expect(ends(applyAttemptResult(queue, out?.number ?? 0, OK, T0))).toEqual(['delivered'])
+  expect(nextDispatchBatch(queue, T0, 9).dispatches.map(({ account }) => account)).toEqual([2, 2])
 })
 
 test("an operator's rate holds a lane, and no other", () => {
   const queue = queueOf()
   fill(queue, 100)
   fill(queue, 50, { domain: 'free.example' }, 'f')
-  operate(queue, { kind: 'rate', account: 1, domain: 'example.com', perMinute: 6 }, T0)
+  applyCommand(queue, { kind: 'rate', account: 1, domain: 'example.com', perMinute: 6 }, T0)
   const { dispatches } = runUntil(queue, T0, T0 + 5 * MINUTE, () => OK)
   expect(dispatches.filter(({ domain }) => domain === 'free.example')).toHaveLength(50)
   expect(dispatches.filter(({ domain }) => domain === 'example.com').length).toBeLessThanOrEqual(31)
@@ -285,7 +288,7 @@ test("an operator's rate holds a lane, and no other", () => {
 test('a new IP sends a site what its day allows, and goes on the next day', () => {
   const queue = queueOf()
   fill(queue, 900)
-  operate(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: T0 }, T0)
+  applyCommand(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: T0 }, T0)
   const days = runUntil(queue, T0, T0 + 2 * DAY, () => OK).dispatches.map(({ at }) => Math.floor((at - T0) / DAY))
   expect([0, 1].map((day) => days.filter((one) => one === day).length)).toEqual([200, 500])
 })
@@ -294,8 +297,8 @@ test('the rate that is learnt halves when refusals go on, and grows with clean a
   const queue = queueOf()
   fill(queue, 4_000)
   runUntil(queue, T0, T0 + MINUTE, () => OK)
-  const refused = (_: Dispatch, now: number): Answer => (now % 5 === 0 ? refusal('busy') : OK)
-  const rate = (): number | null => queue.gates.get('ip|192.0.2.1|big')?.pace?.perMinute ?? null
+  const refused = (_: Dispatch, now: number): AttemptResult => (now % 5 === 0 ? refusal('busy') : OK)
+  const rate = (): number | null => queue.keyStates.get('ip|192.0.2.1|big')?.pace?.perMinute ?? null
   expect(rate()).toBeNull()
   const { now } = runUntil(queue, T0 + MINUTE, T0 + 90_000, refused)
   const halved = rate() ?? 0
@@ -307,16 +310,17 @@ test('the rate that is learnt halves when refusals go on, and grows with clean a
 test('connections at once are learnt: half of what was too many, and one more after many clean answers', () => {
   const queue = queueOf()
   fill(queue, 6_000)
-  const most = (): number => queue.inFlight.get('connection|192.0.2.1|big') ?? 0
+  const most = (): number => queue.inFlightByKey.get('connection|192.0.2.1|big') ?? 0
   const seen: number[] = []
   const pending: Dispatch[] = []
   let now = T0
   for (let round = 0; round < 120; round++) {
     now += 1_000
-    pending.push(...nextDispatch(queue, now, 60 - pending.length).dispatches)
+    pending.push(...nextDispatchBatch(queue, now, 60 - pending.length).dispatches)
     seen.push(most())
-    for (const [n, { number }] of pending.splice(0).entries()) answer(queue, number, n < 20 ? OK : refusal('connection-frequency'), now)
-    if (round === 0) operate(queue, { kind: 'recover', account: 1, domain: null, how: 'immediate' }, now)
+    for (const [n, { number }] of pending.splice(0).entries())
+      applyAttemptResult(queue, number, n < 20 ? OK : refusal('connection-frequency'), now)
+    if (round === 0) applyCommand(queue, { kind: 'recover', account: 1, domain: null, how: 'immediate' }, now)
   }
   expect(seen[0]).toBe(60)
   expect(Math.max(...seen.slice(60))).toBeLessThanOrEqual(22)
@@ -346,10 +350,10 @@ test('a grey-listed mail rests six minutes, not one', () => {
 test('the key that opens last gives reason and next sending time', () => {
   const queue = queueOf()
   fill(queue, 3)
-  const [one, two] = nextDispatch(queue, T0, 2).dispatches
-  answer(queue, one?.number ?? 0, refusal('domain-quota-day', { zone: 'Asia/Shanghai' }), T0)
-  answer(queue, two?.number ?? 0, refusal('deferred-for-good'), T0)
-  nextDispatch(queue, T0 + 1, 9)
+  const [one, two] = nextDispatchBatch(queue, T0, 2).dispatches
+  applyAttemptResult(queue, one?.number ?? 0, refusal('domain-quota-day', { zone: 'Asia/Shanghai' }), T0)
+  applyAttemptResult(queue, two?.number ?? 0, refusal('deferred-for-good'), T0)
+  nextDispatchBatch(queue, T0 + 1, 9)
   const status = laneStatus(queue, T0 + 1)
   expect(status).toMatchObject({ state: 'paused', isStopped: true, reason: 'IP reputation', class: 'deferred-for-good', n: 1, waiting: 3 })
   expect(status?.nextSendingAt).toBeGreaterThan(T0 + 18 * HOUR)
@@ -360,23 +364,23 @@ test('complaints that come back later slow an account down', () => {
   const queue = queueOf()
   fill(queue, 2_000)
   runUntil(queue, T0, T0 + HOUR, () => OK)
-  const events = [1, 2, 3, 4, 5, 6, 7, 8].flatMap(() => report(queue, { kind: 'complaint', account: 1 }, T0 + 2 * HOUR))
+  const events = [1, 2, 3, 4, 5, 6, 7, 8].flatMap(() => applyLaterReport(queue, { kind: 'complaint', account: 1 }, T0 + 2 * HOUR))
   expect(transitionsOf(events)).toMatchObject([{ to: 'throttled', key: 'account|1', class: 'list-quality' }])
 })
 
 test('after a crash what was in flight waits again; what was learnt of keys outlives the queue', () => {
   const queue = queueOf()
   fill(queue, 9)
-  const [first] = nextDispatch(queue, T0, 4).dispatches
-  answer(queue, first?.number ?? 0, refusal('ip-blocklist'), T0)
-  const again = loadQueue(saveQueue(queue), POLICIES.default)
+  const [first] = nextDispatchBatch(queue, T0, 4).dispatches
+  applyAttemptResult(queue, first?.number ?? 0, refusal('ip-blocklist'), T0)
+  const again = loadQueue(saveQueue(queue), BACKOFF_POLICIES.default)
   recallAll(again, T0 + 1)
-  expect([again.flights.size, laneStatus(again, T0 + 1)?.waiting]).toEqual([0, 9])
+  expect([again.inFlightAttempts.size, laneStatus(again, T0 + 1)?.waiting]).toEqual([0, 9])
   const fresh = queueOf()
-  placeEpisodes(fresh, episodesOf(queue), T0)
+  restoreEpisodes(fresh, snapshotEpisodes(queue), T0)
   fill(fresh, 9)
-  expect(nextDispatch(fresh, T0 + 1, 9).dispatches).toEqual([])
-  expect(nextWake(fresh, T0 + 1)).toBeGreaterThan(T0 + 4 * HOUR)
+  expect(nextDispatchBatch(fresh, T0 + 1, 9).dispatches).toEqual([])
+  expect(nextWakeAt(fresh, T0 + 1)).toBeGreaterThan(T0 + 4 * HOUR)
 })
 
 test('a gateway is a site for ip and connection keys only', () => {
@@ -395,52 +399,57 @@ const RESTS = [
 ] as const
 
 test.each(RESTS)('after %d attempts, held %s, stated %s: %d minutes', (attempts, held, statedDelayMs, minutes) => {
-  expect(restOf(RETRY.default, { attempts, held, statedDelayMs, roll: 0.5 })).toBe(minutes * MINUTE)
+  expect(computeRetryDelay(RETRY_SCHEDULES.default, { attempts, isBlocked: held, statedDelayMs, random: 0.5 })).toBe(minutes * MINUTE)
 })
 
 test('rates are averages of whole seconds; series keep an hour and a day, and cost nothing while quiet', () => {
-  const rates = emptyRates()
-  for (let second = 0; second < 90_000; second += 10) for (let i = 0; i < 3; i++) note(rates, 'try', T0 + second * 1_000)
+  const rates = emptyThroughput()
+  for (let second = 0; second < 90_000; second += 10) for (let i = 0; i < 3; i++) recordThroughput(rates, 'try', T0 + second * 1_000)
   const now = T0 + 90_000 * 1_000
-  expect([5, 15, 30].map((seconds) => average(rates, 'try', { seconds: seconds as 5 | 15 | 30, now }))).toEqual([0, 0.2, 0.3])
-  expect([seriesOf(rates, 'fives', now).length, seriesOf(rates, 'minutes', now).length]).toEqual([359, 1_439])
+  expect([5, 15, 30].map((seconds) => averagePerSecond(rates, 'try', { seconds: seconds as 5 | 15 | 30, now }))).toEqual([0, 0.2, 0.3])
+  expect([throughputSeries(rates, 'fives', now).length, throughputSeries(rates, 'minutes', now).length]).toEqual([359, 1_439])
   expect(rates.fives.length).toBeLessThan(500)
-  expect(average(rates, 'in', { seconds: 30, now })).toBe(0)
+  expect(averagePerSecond(rates, 'in', { seconds: 30, now })).toBe(0)
 })
 
 test('no more attempts at once from an IP to a site than are allowed, and all are used', () => {
-  const queue = createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1', '192.0.2.2'] }, connections: 3 })
+  const queue = createQueue({
+    policy: BACKOFF_POLICIES.default,
+    seed: 5,
+    pools: { '*': ['192.0.2.1', '192.0.2.2'] },
+    connectionsPerSite: 3,
+  })
   fill(queue, 20)
   fill(queue, 5, { domain: 'small.example', site: 'small.example' }, 's')
-  const first = nextDispatch(queue, T0, 100).dispatches
+  const first = nextDispatchBatch(queue, T0, 100).dispatches
   const toBig = first.filter(({ site }) => site === 'big')
   expect(toBig.map(({ egressIp }) => egressIp).toSorted()).toEqual([...Array(3).fill('192.0.2.1'), ...Array(3).fill('192.0.2.2')])
   expect(first.filter(({ site }) => site !== 'big')).toHaveLength(5)
-  expect(nextWake(queue, T0)).toBe(T0 + RETRY.default.giveUpMs)
-  for (const { number } of toBig.slice(0, 4)) answer(queue, number, OK, T0)
-  expect(nextDispatch(queue, T0, 100).dispatches).toHaveLength(4)
+  expect(nextWakeAt(queue, T0)).toBe(T0 + RETRY_SCHEDULES.default.giveUpMs)
+  for (const { number } of toBig.slice(0, 4)) applyAttemptResult(queue, number, OK, T0)
+  expect(nextDispatchBatch(queue, T0, 100).dispatches).toHaveLength(4)
 })
 
 test('a mail that is withdrawn leaves no trace, waiting or in flight', () => {
   const queue = queueOf()
   fill(queue, 3)
-  const [flight] = nextDispatch(queue, T0, 1).dispatches
-  expect(withdraw(queue, flight?.mailId ?? '', T0)).toEqual([])
-  expect(withdraw(queue, 'm2', T0)).toEqual([])
-  expect(withdraw(queue, 'm2', T0)).toEqual([])
-  expect(answer(queue, flight?.number ?? 0, OK, T0)).toEqual([])
-  expect(nextDispatch(queue, T0, 9).dispatches.map(({ mailId }) => mailId)).toEqual(['m1'])
+  const [flight] = nextDispatchBatch(queue, T0, 1).dispatches
+  expect(withdrawMessage(queue, flight?.mailId ?? '', T0)).toEqual([])
+  expect(withdrawMessage(queue, 'm2', T0)).toEqual([])
+  expect(withdrawMessage(queue, 'm2', T0)).toEqual([])
+  expect(applyAttemptResult(queue, flight?.number ?? 0, OK, T0)).toEqual([])
+  expect(nextDispatchBatch(queue, T0, 9).dispatches.map(({ mailId }) => mailId)).toEqual(['m1'])
 })
 
 test('what an operator set and what a key learnt is put into a queue that is filled anew', () => {
   const queue = queueOf()
-  operate(queue, { kind: 'rate', account: 1, domain: 'a.example', perMinute: 6 }, T0)
-  operate(queue, { kind: 'pause', account: 1, domain: 'b.example', until: T0 + HOUR, after15Days: 'keep' }, T0)
+  applyCommand(queue, { kind: 'rate', account: 1, domain: 'a.example', perMinute: 6 }, T0)
+  applyCommand(queue, { kind: 'pause', account: 1, domain: 'b.example', until: T0 + HOUR, after15Days: 'keep' }, T0)
   const again = queueOf()
-  placeGateNotes(again, JSON.parse(JSON.stringify(gateNotesOf(queue))), T0 + 1)
+  restoreKeyStates(again, JSON.parse(JSON.stringify(snapshotKeyStates(queue))), T0 + 1)
   fill(again, 5, { domain: 'a.example', site: 'a.example' }, 'a')
   fill(again, 5, { domain: 'b.example', site: 'b.example' }, 'b')
-  expect(nextDispatch(again, T0 + 1, 9).dispatches.map(({ domain }) => domain)).toEqual(['a.example'])
+  expect(nextDispatchBatch(again, T0 + 1, 9).dispatches.map(({ domain }) => domain)).toEqual(['a.example'])
   const later = runUntil(again, T0 + 1, T0 + 2 * HOUR, () => OK).dispatches
   expect(later.filter(({ domain, at }) => domain === 'b.example' && at < T0 + HOUR)).toEqual([])
   expect(later.filter(({ domain }) => domain === 'b.example')).toHaveLength(5)
@@ -448,31 +457,31 @@ test('what an operator set and what a key learnt is put into a queue that is fil
 
 test('the line of the oldest forgets what is gone, however long its head waits', () => {
   const queue = queueOf()
-  operate(queue, { kind: 'pause', account: 1, domain: 'held.example', until: null, after15Days: 'keep' }, T0)
+  applyCommand(queue, { kind: 'pause', account: 1, domain: 'held.example', until: null, after15Days: 'keep' }, T0)
   fill(queue, 1, { domain: 'held.example', site: 'held.example' }, 'h')
   for (let i = 0; i < 5_000; i++) {
     fill(queue, 1, {}, `x${i}-`)
-    for (const { number } of nextDispatch(queue, T0, 9).dispatches) answer(queue, number, OK, T0)
+    for (const { number } of nextDispatchBatch(queue, T0, 9).dispatches) applyAttemptResult(queue, number, OK, T0)
   }
-  expect([...queue.lanes.values()].reduce((sum, { oldest }) => sum + oldest.items.length, 0)).toBeLessThan(200)
-  expect(queue.mails.size).toBe(1)
+  expect([...queue.lanes.values()].reduce((sum, { expiryOrder: oldest }) => sum + oldest.items.length, 0)).toBeLessThan(200)
+  expect(queue.entries.size).toBe(1)
 })
 
 /** Hands out until the lines are full or nobody may send; what the healthy say is answered at once, the others never answer. */
 function pumpLines(queue: Queue, lines: number, now: number, isWell: (dispatch: Dispatch) => boolean): readonly Dispatch[] {
   const sent: Dispatch[] = []
   for (let rounds = 0; rounds < 200; rounds++) {
-    const { dispatches } = nextDispatch(queue, now, lines - queue.flights.size)
+    const { dispatches } = nextDispatchBatch(queue, now, lines - queue.inFlightAttempts.size)
     if (dispatches.length === 0) return sent
     sent.push(...dispatches)
-    for (const dispatch of dispatches.filter(isWell)) answer(queue, dispatch.number, OK, now)
+    for (const dispatch of dispatches.filter(isWell)) applyAttemptResult(queue, dispatch.number, OK, now)
   }
   return sent
 }
 
 const LINES = 100
 const sharing = (): Queue =>
-  createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] }, connections: 20, lines: LINES })
+  createQueue({ policy: BACKOFF_POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] }, connectionsPerSite: 20, maxInFlight: LINES })
 const at = (domain: string, account = 1): Parameters<typeof mailOf>[2] => ({ account, domain, site: domain, mxSet: `mx.${domain}` })
 const isWell = ({ domain }: Dispatch): boolean => domain.startsWith('well')
 
@@ -497,19 +506,20 @@ test('a host set earns lines by answers, holds a fifth of them while others wait
   const queue = sharing()
   fill(queue, 400, at('well.example'))
   fill(queue, 400, at('other.example'), 'o')
-  const holds = (): number => queue.inFlight.get('lines|network|mx|mx.well.example') ?? 0
-  const hand = (now: number): readonly Dispatch[] => nextDispatch(queue, now, LINES - queue.flights.size).dispatches
+  const holds = (): number => queue.inFlightByKey.get('lines|network|mx|mx.well.example') ?? 0
+  const hand = (now: number): readonly Dispatch[] => nextDispatchBatch(queue, now, LINES - queue.inFlightAttempts.size).dispatches
   const first = hand(T0)
   expect(holds()).toBe(2)
-  for (const { number } of first) answer(queue, number, OK, T0)
+  for (const { number } of first) applyAttemptResult(queue, number, OK, T0)
   const second = hand(T0 + 1)
   expect(holds()).toBe(4)
-  for (const { number } of second) answer(queue, number, OK, T0)
-  for (let i = 2; i < 20; i++) for (const { number } of hand(T0 + i)) answer(queue, number, OK, T0 + i)
+  for (const { number } of second) applyAttemptResult(queue, number, OK, T0)
+  for (let i = 2; i < 20; i++) for (const { number } of hand(T0 + i)) applyAttemptResult(queue, number, OK, T0 + i)
   hand(T0 + 30)
   expect(holds()).toBe(20)
-  for (const { number } of [...queue.flights.values()].map(({ dispatch }) => dispatch)) answer(queue, number, refusal('connect'), T0 + 31)
-  expect(queue.rooms.size).toBe(0)
+  for (const { number } of [...queue.inFlightAttempts.values()].map(({ dispatch }) => dispatch))
+    applyAttemptResult(queue, number, refusal('connect'), T0 + 31)
+  expect(queue.hostConcurrency.size).toBe(0)
 })
 
 test('a thousand tarpits pause, and their lines are free again', () => {
@@ -518,10 +528,11 @@ test('a thousand tarpits pause, and their lines are free again', () => {
   let now = T0
   const paused = new Set<string>()
   for (let rounds = 0; rounds < 60; rounds++) {
-    const { dispatches } = nextDispatch(queue, now, LINES - queue.flights.size)
+    const { dispatches } = nextDispatchBatch(queue, now, LINES - queue.inFlightAttempts.size)
     now += 5_000
     for (const { number } of dispatches)
-      for (const { key, to } of transitionsOf(answer(queue, number, refusal('connect'), now))) if (to === 'paused') paused.add(key)
+      for (const { key, to } of transitionsOf(applyAttemptResult(queue, number, refusal('connect'), now)))
+        if (to === 'paused') paused.add(key)
   }
   expect(paused.size).toBe(1_000)
 })
@@ -529,15 +540,17 @@ test('a thousand tarpits pause, and their lines are free again', () => {
 test('a provider that drops every mail is seen: its last outcomes, when it is tried again, and a throttle by the share of drops', () => {
   const queue = queueOf()
   fill(queue, 300)
-  const [one] = nextDispatch(queue, T0, 1).dispatches
-  answer(queue, one?.number ?? 0, refusal('dropped'), T0)
+  const [one] = nextDispatchBatch(queue, T0, 1).dispatches
+  applyAttemptResult(queue, one?.number ?? 0, refusal('dropped'), T0)
   expect(laneStatus(queue, T0)).toMatchObject({ state: 'active', nextSendingAt: null, evidence: [{ code: null, text: 'no answer' }] })
-  const events = nextDispatch(queue, T0 + 1, 299).dispatches.flatMap(({ number }) => answer(queue, number, refusal('dropped'), T0 + 1))
+  const events = nextDispatchBatch(queue, T0 + 1, 299).dispatches.flatMap(({ number }) =>
+    applyAttemptResult(queue, number, refusal('dropped'), T0 + 1),
+  )
   expect(transitionsOf(events)).toMatchObject([{ class: 'unknown', to: 'throttled' }])
   const alone = queueOf()
   fill(alone, 2)
-  const due = nextDispatch(alone, T0, 2)
-    .dispatches.flatMap(({ number }) => answer(alone, number, refusal('dropped'), T0))
+  const due = nextDispatchBatch(alone, T0, 2)
+    .dispatches.flatMap(({ number }) => applyAttemptResult(alone, number, refusal('dropped'), T0))
     .flatMap((event) => ('dueAt' in event ? [event.dueAt] : []))
   expect(laneStatus(alone, T0 + 1)).toMatchObject({ state: 'active', nextSendingAt: Math.min(...due), evidence: [{}, {}] })
 })

@@ -4,11 +4,11 @@
  * JSON with two marks: a Map is `{"map": [[key, value], …]}`, a Set `{"set": […]}`, both in their order, which is part of what they mean.
  * Infinity never stands in a queue. The policy and the ladder are code and are not saved.
  */
-import { answer } from '../../src/queue/schedule/attempt-result.ts'
+import { applyAttemptResult } from '../../src/queue/schedule/attempt-result.ts'
 import type { QueueEvent } from '../../src/queue/message.ts'
-import type { Policy } from '../../src/queue/backoff/policy.ts'
-import { RETRY } from '../../src/queue/schedule/retry.ts'
-import type { Stock } from '../../src/queue/queue-state.ts'
+import type { BackoffPolicy } from '../../src/queue/backoff/policy.ts'
+import { RETRY_SCHEDULES } from '../../src/queue/schedule/retry.ts'
+import type { QueueState } from '../../src/queue/queue-state.ts'
 
 function mark(_key: string, value: unknown): unknown {
   if (value instanceof Map) return { map: [...value] }
@@ -22,18 +22,18 @@ function unmark(_key: string, value: unknown): unknown {
 }
 
 /** The whole of a queue. */
-export function saveQueue(queue: Stock): string {
-  const { policy: _policy, retry: _ladder, ...rest } = queue
+export function saveQueue(queue: QueueState): string {
+  const { policy: _policy, retrySchedule: _ladder, ...rest } = queue
   return JSON.stringify(rest, mark)
 }
 
 /** The queue that was saved. */
-export function loadQueue(text: string, policy: Policy): Stock {
+export function loadQueue(text: string, policy: BackoffPolicy): QueueState {
   // What saveQueue wrote, and nothing else.
-  return { ...(JSON.parse(text, unmark) as Omit<Stock, 'policy' | 'retry'>), policy, retry: RETRY.default }
+  return { ...(JSON.parse(text, unmark) as Omit<QueueState, 'policy' | 'retry'>), policy, retrySchedule: RETRY_SCHEDULES.default }
 }
 
 /** After a crash nobody will answer what was in flight: it waits again. */
-export function recallAll(queue: Stock, now: number): QueueEvent[] {
-  return [...queue.flights.keys()].flatMap((number) => answer(queue, number, { kind: 'recalled' }, now))
+export function recallAll(queue: QueueState, now: number): QueueEvent[] {
+  return [...queue.inFlightAttempts.keys()].flatMap((number) => applyAttemptResult(queue, number, { kind: 'recalled' }, now))
 }

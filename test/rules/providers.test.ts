@@ -3,17 +3,17 @@
  * different providers where they mean different things
  */
 import { describe, expect, test } from 'vitest'
-import { classify, classifyFor } from '../../src/classify/classify.ts'
-import { subjectOfText } from '../../src/classify/rule-evidence.ts'
-import type { Permanence, ProviderClue } from '../../src/classify/verdict.ts'
+import { classify, classifyForProvider } from '../../src/classify/classify.ts'
+import { classifierInputOfText } from '../../src/classify/rule-evidence.ts'
+import type { Permanence, ProviderHint } from '../../src/classify/verdict.ts'
 import { loadRules, readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-files.ts'
 
 const table = loadRules()
 const files = readRuleFolder(SHIPPED_RULES, 'shipped').filter((file) => file.provider !== 'common' && file.provider !== 'standard')
 
 const decide = (provider: string, text: string) =>
-  classifyFor(table, subjectOfText(text), provider === '' ? null : { provider, from: 'delivery-mx' })
-const clue = (source: ProviderClue['source'], value: string): ProviderClue => ({ source, value })
+  classifyForProvider(table, classifierInputOfText(text), provider === '' ? null : { provider, source: 'delivery-mx' })
+const clue = (source: ProviderHint['source'], value: string): ProviderHint => ({ source, value })
 
 describe('provider files', () => {
   test.each(files.map((file) => [file.file, file] as const))('%s says whose replies it reads and by what source', (name, file) => {
@@ -102,7 +102,7 @@ const lookAlikes: readonly (readonly [string, string, string, string])[] = [
 
 test.each(lookAlikes)('%s: %s is %s', (provider, text, reason, pause) => {
   const verdict = decide(provider, text)
-  expect([verdict.reason, verdict.pause ?? '']).toEqual([reason, pause])
+  expect([verdict.reason, verdict.backoffClass ?? '']).toEqual([reason, pause])
 })
 
 /** What a 5xx is that asks to come again, and what a 4xx is that never will. */
@@ -143,7 +143,7 @@ const nullMx: readonly (readonly [string, string, string])[] = [
 test.each(nullMx)('null MX at "%s": %s is %s', (provider, text, reason) => expect(decide(provider, text).reason).toBe(reason))
 
 /** Whose reply it is, by each kind of clue; the earlier kind wins. */
-const whose: readonly (readonly [readonly ProviderClue[], string, string | null])[] = [
+const whose: readonly (readonly [readonly ProviderHint[], string, string | null])[] = [
   [[clue('remote-mta', 'gmail-smtp-in.l.google.com')], '550 5.1.1 user unknown', 'google'],
   [[clue('remote-mta', 'outlook-com.olc.protection.outlook.com')], '550 5.1.1 user unknown', 'outlook'],
   [[clue('remote-mta', 'contoso-com.mail.protection.outlook.com')], '550 5.1.1 user unknown', 'microsoft-365'],
@@ -165,5 +165,5 @@ const whose: readonly (readonly [readonly ProviderClue[], string, string | null]
 ]
 
 test.each(whose)('%j %s is of %s', (clues, text, provider) =>
-  expect(classify(table, subjectOfText(text, clues)).evidence.provider).toBe(provider),
+  expect(classify(table, classifierInputOfText(text, clues)).evidence.provider).toBe(provider),
 )

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { benchReport } from '../../bench/report.ts'
-import { API_KEY, API_USER, freshFolder, MASTER_KEY, startDaemon, type Daemon } from '../support/daemon.ts'
+import { API_KEY, API_USER, makeTemporaryFolder, MASTER_KEY, startDaemon, type Daemon } from '../support/daemon.ts'
 import { sendLoad, type LoadMail } from '../support/smtp-load.ts'
 
 const MAILS = 2_000
@@ -49,7 +49,7 @@ async function register(daemon: Daemon): Promise<readonly Registered[]> {
 }
 
 test(`${KILLS} kills while ${MAILS} reports arrive over ${CONNECTIONS} connections`, async () => {
-  const data = freshFolder()
+  const data = makeTemporaryFolder()
   const random = chance(SEED)
   let daemon = await startDaemon({ data })
   const registered = await register(daemon)
@@ -64,7 +64,7 @@ test(`${KILLS} kills while ${MAILS} reports arrive over ${CONNECTIONS} connectio
       connections: CONNECTIONS,
       mailsPerConnection: 10,
       next: () => (allowed-- > 0 ? (waiting.shift() ?? null) : null),
-      onAnswer: (mail, code) => {
+      onReply: (mail, code) => {
         if (code === 250) answered.add(mail.id)
         else waiting.push(mail)
       },

@@ -5,7 +5,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { freshFolder, startDaemon, type Daemon } from '../support/daemon.ts'
+import { makeTemporaryFolder, startDaemon, type Daemon } from '../support/daemon.ts'
 import { startMailbox } from '../support/mailbox.ts'
 
 const MAILS = 5_000
@@ -63,7 +63,7 @@ async function uncertainOf(daemon: Daemon): Promise<number> {
 }
 
 test(`${KILLS} kills while ${MAILS} mails drain`, async () => {
-  const data = freshFolder()
+  const data = makeTemporaryFolder()
   const random = chance(SEED)
   const mailbox = await startMailbox((to, attempt) => {
     if (to.startsWith('gone')) return { code: 550, text: '5.1.1 user unknown' }

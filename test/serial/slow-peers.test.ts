@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { RETURN_PATH_DOMAIN, startDaemon, type Daemon } from '../support/daemon.ts'
-import { MAIL, talk, type Talk } from '../support/smtp-listener.ts'
+import { MAIL, openConversation, type SmtpConversation } from '../support/smtp-listener.ts'
 
 const PEERS = 1_000
 const MAIL_BYTES = 20 * 1024 * 1024
@@ -62,14 +62,14 @@ function residentOf(pid: number): number {
 /** Sends a good mail as a patient server does: 452 and 421 are tried again. Resolves to the number of tries. */
 async function deliver(port: number): Promise<number> {
   for (let tries = 1; ; tries++) {
-    const answer = await once(await talk(port, '127.0.99.1'))
+    const answer = await once(await openConversation(port, '127.0.99.1'))
     if (answer.startsWith('250')) return tries
     expect(answer).toMatch(/^4\d\d 4\./)
     await new Promise((resolve) => setTimeout(resolve, 500))
   }
 }
 
-async function once({ say, socket }: Talk): Promise<string> {
+async function once({ send: say, socket }: SmtpConversation): Promise<string> {
   let answer = ''
   for (const line of ['EHLO mx.example.net', 'MAIL FROM:<>', `RCPT TO:<postmaster@${RETURN_PATH_DOMAIN}>`, 'DATA', `${MAIL}.`]) {
     answer = await say(line)

@@ -11,21 +11,21 @@ type Item = { readonly n: number; readonly bad?: boolean }
 function batcher(over: Partial<BatchOptions<Item, string>> = {}): {
   batches: number[][]
   submit: (item: Item) => Promise<string>
-  idle: () => Promise<void>
+  waitUntilIdle: () => Promise<void>
 } {
   const batches: number[][] = []
   const made = createBatcher<Item, string>({
     maxItems: 10,
     maxBytes: 1_000,
     sizeOf: () => 1,
-    lanes: 1,
-    work: async (items) => {
+    maxConcurrent: 1,
+    processBatch: async (items) => {
       if (items.some((item) => item.bad === true)) throw new Error('bad')
       batches.push(items.map((item) => item.n))
       await new Promise((resolve) => setTimeout(resolve, 5))
       return items.map((item) => `done ${item.n}`)
     },
-    culprit: (item) => Promise.resolve(`culprit ${item.n}`),
+    handleFailedItem: (item) => Promise.resolve(`culprit ${item.n}`),
     ...over,
   })
   return { batches, ...made }
@@ -54,7 +54,7 @@ test('one culprit among 99 good ones harms only itself', async () => {
 })
 
 test('a store that is away fails the whole batch, each with the fault', async () => {
-  const { submit } = batcher({ work: () => Promise.reject(new Fault('store_busy', 'away')) })
+  const { submit } = batcher({ processBatch: () => Promise.reject(new Fault('store_busy', 'away')) })
   const answers = await Promise.allSettled(numbers(3).map(submit))
   expect(answers.map((answer) => (answer.status === 'rejected' ? answer.reason.code : 'resolved'))).toEqual([
     'store_busy',
@@ -64,16 +64,16 @@ test('a store that is away fails the whole batch, each with the fault', async ()
 })
 
 test('a culprit that cannot even be kept is told so, and the others are not', async () => {
-  const { submit } = batcher({ culprit: () => Promise.reject(new Fault('store_busy', 'away')) })
+  const { submit } = batcher({ handleFailedItem: () => Promise.reject(new Fault('store_busy', 'away')) })
   const answers = await Promise.allSettled([submit({ n: 0 }), submit({ n: 1, bad: true })])
   expect(answers.map((answer) => answer.status)).toEqual(['fulfilled', 'rejected'])
 })
 
 test('idle waits for what runs and for what waits', async () => {
-  const { batches, submit, idle } = batcher({ maxItems: 1 })
-  await idle()
+  const { batches, submit, waitUntilIdle } = batcher({ maxItems: 1 })
+  await waitUntilIdle()
   const all = Promise.all(numbers(3).map(submit))
-  await idle()
+  await waitUntilIdle()
   expect(batches.length).toBe(3)
   await all
 })
@@ -85,7 +85,7 @@ test('every item is answered once, in its own words, whoever is bad', async () =
       fc.integer({ min: 1, max: 20 }),
       fc.integer({ min: 1, max: 3 }),
       async (bads, maxItems, lanes) => {
-        const { submit } = batcher({ maxItems, lanes })
+        const { submit } = batcher({ maxItems, maxConcurrent: lanes })
         const answers = await Promise.all(bads.map((bad, n) => submit({ n, bad })))
         expect(answers).toEqual(bads.map((bad, n) => (bad ? `culprit ${n}` : `done ${n}`)))
       },

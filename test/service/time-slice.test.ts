@@ -2,7 +2,7 @@
  * time-slice.test - long rows of work let others in, keep their order, and stop at what fails
  */
 import { expect, test } from 'vitest'
-import { inSlices } from '../../src/service/time-slice.ts'
+import { mapInTimeSlices } from '../../src/service/time-slice.ts'
 
 /** Keeps the thread for so long. */
 function busy(milliseconds: number): void {
@@ -12,7 +12,7 @@ function busy(milliseconds: number): void {
 test('results in the order of the items, and others have their turn before the last', async () => {
   const seen: (number | string)[] = []
   setImmediate(() => seen.push('another'))
-  const results = await inSlices([1, 2, 3, 4], (item, index) => {
+  const results = await mapInTimeSlices([1, 2, 3, 4], (item, index) => {
     busy(3)
     seen.push(item)
     return item * 10 + index
@@ -28,7 +28,7 @@ test('what fails is told, and nothing behind it is begun', async () => {
     seen.push(item)
     if (item === 2) throw new Error('two')
   }
-  await expect(inSlices([1, 2, 3], work)).rejects.toThrow('two')
+  await expect(mapInTimeSlices([1, 2, 3], work)).rejects.toThrow('two')
   expect(seen).toEqual([1, 2])
-  expect(await inSlices([], work)).toEqual([])
+  expect(await mapInTimeSlices([], work)).toEqual([])
 })

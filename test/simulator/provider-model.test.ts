@@ -3,18 +3,25 @@ import { expect, test } from 'vitest'
 import { siteOf } from '../../src/classify/provider.ts'
 import { readProviders } from '../../src/config/provider-files.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
-import { createReader } from '../../src/simulator/attempt-reading.ts'
-import { allowanceOf, createProvider, type Knock, meet, type Met, wordsOf } from '../../src/simulator/provider-model.ts'
-import { type ProviderFile, readProvider } from '../../src/simulator/provider-file.ts'
+import { createReplyReader } from '../../src/simulator/attempt-reading.ts'
+import {
+  allowanceOf,
+  createSimulatedProvider,
+  type SimulatedAttempt,
+  respondToAttempt,
+  type ProviderResponse,
+  replyTextOf,
+} from '../../src/simulator/provider-model.ts'
+import { type ProviderFile, readProviderFile } from '../../src/simulator/provider-file.ts'
 
 const files = readProviders()
 const rules = loadRules()
-const read = createReader(rules)
+const read = createReplyReader(rules)
 
-const KNOCK: Knock = {
-  person: 1,
-  mail: 1,
-  n: 1,
+const KNOCK: SimulatedAttempt = {
+  recipientNumber: 1,
+  messageNumber: 1,
+  attempt: 1,
   at: Date.UTC(2026, 2, 2, 9),
   firstAt: Date.UTC(2026, 2, 2, 9),
   ip: '198.51.100.1',
@@ -33,10 +40,10 @@ const answers = [...files.values()]
   .filter(({ name }) => name !== 'accepted')
 
 test.each(answers)('$file.name: our rules read "$name" as the file says', ({ file, name, row }) => {
-  const text = wordsOf(createProvider(file, 1, CLEAR), { ...KNOCK, domain: file.domains[0] ?? '' }, name)
+  const text = replyTextOf(createSimulatedProvider(file, 1, CLEAR), { ...KNOCK, domain: file.domains[0] ?? '' }, name)
   const { verdict } = read(text, { mx: file.mx, domain: file.domains[0] ?? '' })
   expect(text).not.toMatch(/[{}]/)
-  expect({ reason: verdict.reason, pause: verdict.pause }).toEqual({ reason: row.reason, pause: row.pause ?? null })
+  expect({ reason: verdict.reason, pause: verdict.backoffClass }).toEqual({ reason: row.reason, pause: row.pause ?? null })
 })
 
 test.each([...files.values()])('$name: a 250 is one', (file) => expect(file.answer['accepted']?.text).toMatch(/^250 /))
@@ -67,7 +74,7 @@ test.each([
 })
 
 function fileOf(over: Record<string, unknown>): ProviderFile {
-  return readProvider('test.toml', {
+  return readProviderFile('test.toml', {
     name: 'test',
     title: 'Test',
     mx: 'mx.example.net',
@@ -94,12 +101,12 @@ const LIMIT = {
 const MINUTE = 60_000
 
 /** Knocks at each of the minutes; what each met with. */
-function knocksAt(file: ProviderFile, minutes: readonly number[], over: Partial<Knock> = {}): Met[] {
-  const provider = createProvider(file, 1, CLEAR)
-  return minutes.map((minute, n) => meet(provider, { ...KNOCK, mail: n, at: KNOCK.at + minute * MINUTE, ...over }))
+function knocksAt(file: ProviderFile, minutes: readonly number[], over: Partial<SimulatedAttempt> = {}): ProviderResponse[] {
+  const provider = createSimulatedProvider(file, 1, CLEAR)
+  return minutes.map((minute, n) => respondToAttempt(provider, { ...KNOCK, messageNumber: n, at: KNOCK.at + minute * MINUTE, ...over }))
 }
 
-const outcome = (met: Met): string => (met.text?.startsWith('250') === true ? 'taken' : (met.refusal ?? 'refused'))
+const outcome = (met: ProviderResponse): string => (met.text?.startsWith('250') === true ? 'taken' : (met.refusal ?? 'refused'))
 
 test('a limit lets its count pass, says no for its time, and then begins anew', () => {
   const many = Array.from({ length: 12 }, () => 0)
@@ -143,8 +150,9 @@ test('an address that writes to nobody falls out of favour', () => {
 
 test('a grey list lets the second attempt in when it has waited', () => {
   const file = fileOf({ greylist: { minutes: 5, hours: 24, answer: 'slow' } })
-  const provider = createProvider(file, 1, CLEAR)
-  const at = (n: number, minute: number): string => outcome(meet(provider, { ...KNOCK, n, at: KNOCK.at + minute * MINUTE }))
+  const provider = createSimulatedProvider(file, 1, CLEAR)
+  const at = (n: number, minute: number): string =>
+    outcome(respondToAttempt(provider, { ...KNOCK, attempt: n, at: KNOCK.at + minute * MINUTE }))
   expect([at(1, 0), at(2, 2), at(3, 6)]).toEqual(['refused', 'refused', 'taken'])
 })
 
@@ -159,5 +167,5 @@ const bad = [
 
 test.each(bad)('a provider file with %j is refused by name', (over, message) => {
   const whole = JSON.parse(JSON.stringify({ ...fileOf({}), ...over }))
-  expect(() => readProvider('bad.toml', whole)).toThrow(message)
+  expect(() => readProviderFile('bad.toml', whole)).toThrow(message)
 })

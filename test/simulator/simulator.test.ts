@@ -3,15 +3,15 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readProviders } from '../../src/config/provider-files.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
-import { createAgenda } from '../../src/simulator/event-queue.ts'
-import { POLICIES } from '../../src/queue/backoff/policy.ts'
-import { readPolicy } from '../../src/queue/backoff/policy-file.ts'
-import { reportOf, type SimulationReport } from '../../src/simulator/report.ts'
-import { pageOf } from '../../src/simulator/report-html.ts'
-import { roll } from '../../src/queue/schedule/seeded-random.ts'
+import { createEventQueue } from '../../src/simulator/event-queue.ts'
+import { BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
+import { readPolicyFile } from '../../src/queue/backoff/policy-file.ts'
+import { createReport, type SimulationReport } from '../../src/simulator/report.ts'
+import { renderReport } from '../../src/simulator/report-html.ts'
+import { seededRandom } from '../../src/queue/schedule/seeded-random.ts'
 import { readScenario, type Scenario } from '../../src/simulator/scenario.ts'
-import { createWindow } from '../../src/simulator/sliding-window.ts'
-import { simulate } from '../../src/simulator/simulate.ts'
+import { createSlidingWindow } from '../../src/simulator/sliding-window.ts'
+import { runSimulation } from '../../src/simulator/simulate.ts'
 
 const files = readProviders()
 const rules = loadRules()
@@ -30,9 +30,9 @@ const SCENARIO = {
 
 const scenarioOf = (over: Record<string, unknown> = {}): Scenario => readScenario('test.toml', { ...SCENARIO, ...over }, names)
 
-function run(scenario: Scenario, policy: keyof typeof POLICIES = 'default', onMoment?: (at: number) => void): SimulationReport {
-  const setup = { scenario, files, rules, policy: POLICIES[policy] }
-  return reportOf(scenario, policy, simulate(onMoment === undefined ? setup : { ...setup, onMoment }))
+function run(scenario: Scenario, policy: keyof typeof BACKOFF_POLICIES = 'default', onMoment?: (at: number) => void): SimulationReport {
+  const setup = { scenario, files, rules, policy: BACKOFF_POLICIES[policy] }
+  return createReport(scenario, policy, runSimulation(onMoment === undefined ? setup : { ...setup, onMoment }))
 }
 
 const share = fc.double({ min: 0, max: 0.4, noNaN: true })
@@ -150,12 +150,12 @@ const badPolicies = [
 ] as const
 
 test.each(badPolicies)('a policy with %j is refused by name', (data, message) => {
-  expect(() => readPolicy('p.toml', data)).toThrow(message)
+  expect(() => readPolicyFile('p.toml', data)).toThrow(message)
 })
 
 test('a policy file changes what it names and nothing else', () => {
-  const policy = readPolicy('p.toml', { name: 'gentle', base: 'default', class: { 'ip-rate': { base_minutes: 7, threshold: 9 } } })
-  const { default: ours } = POLICIES
+  const policy = readPolicyFile('p.toml', { name: 'gentle', base: 'default', class: { 'ip-rate': { base_minutes: 7, threshold: 9 } } })
+  const { default: ours } = BACKOFF_POLICIES
   expect(policy).toEqual({
     ...ours,
     name: 'gentle',
@@ -168,7 +168,7 @@ test('a policy file changes what it names and nothing else', () => {
 
 test('the page stands by itself, and what a scenario says is no markup there', () => {
   const scenario = scenarioOf({ title: '<script>alert(1)</script>', about: `"' onload=x <img src=//evil.example/>` })
-  const page = pageOf([run(scenario, 'default'), run(scenario, 'never')])
+  const page = renderReport([run(scenario, 'default'), run(scenario, 'never')])
   expect(page).not.toMatch(/<script|<img|<link|<iframe| on[a-z]+="|https?:\/\//i)
   expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt;')
   expect(page).toContain(`default-src 'none'`)
@@ -178,12 +178,12 @@ test('the page stands by itself, and what a scenario says is no markup there', (
 test('an agenda gives the soonest first, and of one moment the first put down', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(20), { maxLength: 200 }), (moments) => {
-      const agenda = createAgenda<number>()
-      for (const [n, at] of moments.entries()) agenda.put(at, n)
-      const taken = moments.map(() => agenda.take())
+      const agenda = createEventQueue<number>()
+      for (const [n, at] of moments.entries()) agenda.schedule(at, n)
+      const taken = moments.map(() => agenda.pop())
       const want = moments.map((at, what) => ({ at, what })).toSorted((a, b) => a.at - b.at || a.what - b.what)
       expect(taken.map((each) => ({ at: each?.at, what: each?.what }))).toEqual(want)
-      expect(agenda.take()).toBeNull()
+      expect(agenda.pop()).toBeNull()
     }),
   )
 })
@@ -191,7 +191,7 @@ test('an agenda gives the soonest first, and of one moment the first put down', 
 test('a window counts what lies inside it', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(40), { maxLength: 60 }), (gaps) => {
-      const window = createWindow(6, 10)
+      const window = createSlidingWindow(6, 10)
       const seen: number[] = []
       let at = 0
       for (const gap of gaps) {
@@ -206,9 +206,9 @@ test('a window counts what lies inside it', () => {
 })
 
 test('rolls are spread evenly, and alike for the same question', () => {
-  const rolls = Array.from({ length: 20_000 }, (_, n) => roll(5, n, 3))
+  const rolls = Array.from({ length: 20_000 }, (_, n) => seededRandom(5, n, 3))
   const tenths = Array.from({ length: 10 }, (_, tenth) => rolls.filter((each) => Math.floor(each * 10) === tenth).length)
   for (const count of tenths) expect(Math.abs(count - 2_000)).toBeLessThan(200)
-  expect(Array.from({ length: 20_000 }, (_, n) => roll(5, n, 3))).toEqual(rolls)
-  expect(roll(6, 1, 3)).not.toBe(roll(5, 1, 3))
+  expect(Array.from({ length: 20_000 }, (_, n) => seededRandom(5, n, 3))).toEqual(rolls)
+  expect(seededRandom(6, 1, 3)).not.toBe(seededRandom(5, 1, 3))
 })

@@ -6,9 +6,9 @@
  */
 import { MailpitClient } from 'mailpit-api'
 import { afterAll, describe, expect, test } from 'vitest'
-import { smarthostRoute } from '../../src/smtp-client/routing.ts'
+import { createSmarthostRouter } from '../../src/smtp-client/routing.ts'
 import { createSmtpTransport } from '../../src/smtp-client/smtp-transport.ts'
-import type { Outcome } from '../../src/smtp-client/transport.ts'
+import type { SmtpOutcome } from '../../src/smtp-client/transport.ts'
 
 const url = process.env['MAILPIT_URL'] ?? ''
 const there = url === '' ? 'http://127.0.0.1:8025' : url
@@ -18,22 +18,22 @@ describe.skipIf(url === '')('mailpit', () => {
   const mailpit = new MailpitClient(there)
   const [host = '', port = '1025'] = (process.env['MAILPIT_SMTP'] ?? new URL(there).hostname).split(':')
   const transport = createSmtpTransport({
-    route: smarthostRoute({ host, port: Number(port), login: null, tls: 'opportunistic', implicitTls: false }),
+    router: createSmarthostRouter({ host, port: Number(port), login: null, tls: 'opportunistic', implicitTls: false }),
     addressesOf: () => Promise.resolve({ kind: 'none' }),
-    ehlo: 'out.example.com',
+    ehloName: 'out.example.com',
     allowPrivate: true,
   })
   afterAll(transport.close)
 
   const send = async (subject: string): Promise<string> => {
     const raw = Buffer.from(`From: a@example.com\r\nTo: ann@example.com\r\nSubject: ${subject}\r\n\r\nhello\r\n`)
-    const told: Outcome = await transport.send({
+    const told: SmtpOutcome = await transport.send({
       egressIp: '',
       domain: 'example.com',
-      from: 'b@bounce.example.com',
+      mailFrom: 'b@bounce.example.com',
       to: 'ann@example.com',
       raw,
-      probe: true,
+      isProbe: true,
     })
     return told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error
   }

@@ -1,8 +1,8 @@
 /** reply-outcome.test - any words of a peer give one outcome, and nothing but four good replies is a delivery. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readDialogue, replyOutcome } from '../../src/smtp-client/reply-outcome.ts'
-import { MAX_REPLY } from '../../src/mail/smtp/reply.ts'
+import { outcomeOfReplies, replyOutcome } from '../../src/smtp-client/reply-outcome.ts'
+import { MAX_REPLY_LENGTH } from '../../src/mail/smtp/reply.ts'
 
 const reply = fc.oneof(
   fc.string({ maxLength: 50, unit: 'binary' }),
@@ -12,8 +12,8 @@ const reply = fc.oneof(
 test('total; a delivery has four good replies; refusals are 4xx and 5xx', () => {
   fc.assert(
     fc.property(fc.array(reply, { maxLength: 6 }), fc.string(), (replies, why) => {
-      const told = readDialogue(replies, why, 'mx.example')
-      expect(told.text.length).toBeLessThanOrEqual(MAX_REPLY)
+      const told = outcomeOfReplies(replies, why, 'mx.example')
+      expect(told.text.length).toBeLessThanOrEqual(MAX_REPLY_LENGTH)
       expect(told.text.isWellFormed()).toBe(true)
       expect(told.text).not.toContain('\0')
       const opened = replies.slice(0, 4).map((each) => each.slice(0, 1))

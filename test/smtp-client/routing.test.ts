@@ -1,9 +1,9 @@
 /** routing.test - the way to MX hosts, and how a provider's table asks for TLS. */
 import { expect, test } from 'vitest'
-import { createMxLookUp } from '../../src/net/mx.ts'
-import { mxRoute, tlsAt } from '../../src/smtp-client/routing.ts'
+import { createMxResolver } from '../../src/net/mx.ts'
+import { createMxRouter, tlsPolicyFor } from '../../src/smtp-client/routing.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
-import { createZone } from '../support/zone.ts'
+import { createZoneLookUp } from '../support/zone.ts'
 
 const table = loadRules()
 
@@ -17,11 +17,11 @@ test.each([
   ['required', 'mx.example.net', 'required'],
   ['off', 'gmail-smtp-in.l.google.com', 'off'],
 ] as const)('TLS %s at %s: %s', (setting, host, want) => {
-  expect(tlsAt(table, setting, host)).toBe(want)
+  expect(tlsPolicyFor(table, setting, host)).toBe(want)
 })
 
 test('stops in the order of preference; no route for good and for now', async () => {
-  const lookUp = createZone({
+  const lookUp = createZoneLookUp({
     'MX example.com': [
       ['b.example.com', '20'],
       ['a.example.com', '10'],
@@ -29,7 +29,7 @@ test('stops in the order of preference; no route for good and for now', async ()
     'MX null.example': [['', '0']],
     'MX away.example': 'ETIMEOUT',
   })
-  const route = mxRoute({ mx: createMxLookUp({ lookUp }), tlsOf: () => 'opportunistic', random: () => 0.5 })
+  const route = createMxRouter({ mx: createMxResolver({ lookUp }), tlsOf: () => 'opportunistic', random: () => 0.5 })
   const found = await route('example.com')
   expect(found.kind === 'stops' ? found.stops.map(({ name, port }) => `${name}:${port}`) : found).toEqual([
     'a.example.com:25',

@@ -3,19 +3,19 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
-import { smarthostRoute } from '../../src/smtp-client/routing.ts'
+import { createSmarthostRouter } from '../../src/smtp-client/routing.ts'
 import { createSmtpTransport } from '../../src/smtp-client/smtp-transport.ts'
-import type { Outcome, Outgoing, Transport } from '../../src/smtp-client/transport.ts'
+import type { SmtpOutcome, OutgoingMail, Transport } from '../../src/smtp-client/transport.ts'
 
 const SINK = '/usr/sbin/smtp-sink'
 
-const mail: Outgoing = {
+const mail: OutgoingMail = {
   egressIp: '',
   domain: 'example.com',
-  from: 'b@bounce.example.com',
+  mailFrom: 'b@bounce.example.com',
   to: 'ann@example.com',
   raw: Buffer.from('Subject: hi\r\n\r\nhello\r\n'),
-  probe: false,
+  isProbe: false,
 }
 
 async function freePort(): Promise<number> {
@@ -37,11 +37,11 @@ describe.skipIf(!existsSync(SINK))('smtp-sink', () => {
     const port = await freePort()
     const child = spawn(SINK, [...options, `127.0.0.1:${port}`, '100'], { stdio: 'ignore' })
     const transport = createSmtpTransport({
-      route: smarthostRoute({ host: '127.0.0.1', port, login: null, tls: 'opportunistic', implicitTls: false }),
+      router: createSmarthostRouter({ host: '127.0.0.1', port, login: null, tls: 'opportunistic', implicitTls: false }),
       addressesOf: () => Promise.resolve({ kind: 'none' }),
-      ehlo: 'out.example.com',
+      ehloName: 'out.example.com',
       allowPrivate: true,
-      patience: { commandMs: 2_000, endMs: 2_000 },
+      timeouts: { commandMs: 2_000, endMs: 2_000 },
     })
     ends.push(transport.close, () => child.kill())
     await expect.poll(async () => short(await transport.send(mail)), { timeout: 10_000 }).not.toBe('connect')
@@ -80,4 +80,4 @@ describe.skipIf(!existsSync(SINK))('smtp-sink', () => {
   })
 })
 
-const short = (told: Outcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
+const short = (told: SmtpOutcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)

@@ -1,32 +1,32 @@
 /** transport.test - a send resolves exactly once, whatever the peer does; connections are kept; TLS, DSN, addresses. */
 import { afterEach, expect, test } from 'vitest'
-import type { Addresses } from '../../src/net/mx.ts'
-import { smarthostRoute } from '../../src/smtp-client/routing.ts'
+import type { AddressResult } from '../../src/net/mx.ts'
+import { createSmarthostRouter } from '../../src/smtp-client/routing.ts'
 import { createSmtpTransport } from '../../src/smtp-client/smtp-transport.ts'
-import type { Outcome, Outgoing, Route, Stop, Transport } from '../../src/smtp-client/transport.ts'
-import { CLOSE, type Peer, type Script, startPeer } from '../support/peer.ts'
+import type { SmtpOutcome, OutgoingMail, RoutingResult, NextHop, Transport } from '../../src/smtp-client/transport.ts'
+import { CLOSE, type ScriptedPeer, type PeerScript, startScriptedPeer } from '../support/peer.ts'
 
 const ends: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const end of ends.splice(0)) await end()
 })
 
-const mail: Outgoing = {
+const mail: OutgoingMail = {
   egressIp: '',
   domain: 'example.com',
-  from: 'b@bounce.example.com',
+  mailFrom: 'b@bounce.example.com',
   to: 'ann@example.com',
   raw: Buffer.from('Subject: hi\r\n\r\n.dot\r\nhello\r\n'),
-  probe: false,
+  isProbe: false,
 }
 
-async function peerOf(script: Script | ((connection: number) => Script)): Promise<Peer> {
-  const peer = await startPeer(script)
+async function peerOf(script: PeerScript | ((connection: number) => PeerScript)): Promise<ScriptedPeer> {
+  const peer = await startScriptedPeer(script)
   ends.push(peer.close)
   return peer
 }
 
-const stopAt = (port: number, more: Partial<Stop> = {}): Stop => ({
+const stopAt = (port: number, more: Partial<NextHop> = {}): NextHop => ({
   name: 'mx.example',
   address: '127.0.0.1',
   port,
@@ -38,29 +38,31 @@ const stopAt = (port: number, more: Partial<Stop> = {}): Stop => ({
 })
 
 const QUICK = { connectMs: 500, greetingMs: 300, commandMs: 300, blockMs: 300, endMs: 300 }
-type Keeping = NonNullable<Parameters<typeof createSmtpTransport>[0]['keeping']>
+type Keeping = NonNullable<Parameters<typeof createSmtpTransport>[0]['poolLimits']>
 
-function transportTo(stops: readonly Stop[], keeping: Keeping = {}): Transport {
-  const route: Route = { kind: 'stops', stops }
-  return transportBy({ route: () => Promise.resolve(route), keeping })
+function transportTo(stops: readonly NextHop[], keeping: Keeping = {}): Transport {
+  const route: RoutingResult = { kind: 'stops', stops }
+  return transportBy({ router: () => Promise.resolve(route), keeping })
 }
 
-function transportBy(wish: Pick<Parameters<typeof createSmtpTransport>[0], 'route'> & { keeping?: Keeping; found?: Addresses }): Transport {
+function transportBy(
+  wish: Pick<Parameters<typeof createSmtpTransport>[0], 'router'> & { keeping?: Keeping; found?: AddressResult },
+): Transport {
   const found = wish.found ?? { kind: 'none' }
   const transport = createSmtpTransport({
     addressesOf: () => Promise.resolve(found),
-    ehlo: 'out.example.com',
+    ehloName: 'out.example.com',
     allowPrivate: true,
-    patience: QUICK,
-    keeping: wish.keeping ?? {},
-    route: wish.route,
+    timeouts: QUICK,
+    poolLimits: wish.keeping ?? {},
+    router: wish.router,
   })
   ends.push(transport.close)
   return transport
 }
 
 /** `code phase`, or `error`. */
-const short = (told: Outcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
+const short = (told: SmtpOutcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
 
 const drip = (socket: { write: (text: string) => unknown; destroyed: boolean }): void => {
   const timer = setInterval(() => (socket.destroyed ? clearInterval(timer) : socket.write('2')), 20)
@@ -69,7 +71,7 @@ const endless = (socket: { write: (text: string) => unknown }): void => void soc
 const chatter = (socket: { write: (text: string) => unknown }): void => void socket.write('250-more\r\n'.repeat(20_000))
 const piped = { EHLO: '250-mx.example\r\n250 PIPELINING' }
 
-test.each<[string, Script, string]>([
+test.each<[string, PeerScript, string]>([
   // what the peer does                     script                                             what comes of it
   ['all is well', {}, '250 end'],
   ['all is well, pipelined', piped, '250 end'],
@@ -144,21 +146,25 @@ test('what is sent arrives to the byte, dots stuffed', async () => {
   const peer = await peerOf({})
   await transportTo([stopAt(peer.port)]).send(mail)
   expect(peer.mails).toEqual(['Subject: hi\r\n\r\n..dot\r\nhello'])
-  expect(peer.heard[0]?.slice(0, 3)).toEqual(['EHLO out.example.com', 'MAIL FROM:<b@bounce.example.com>', 'RCPT TO:<ann@example.com>'])
+  expect(peer.receivedLines[0]?.slice(0, 3)).toEqual([
+    'EHLO out.example.com',
+    'MAIL FROM:<b@bounce.example.com>',
+    'RCPT TO:<ann@example.com>',
+  ])
 })
 
 test('a connection is kept, after a refusal too; a probe has its own; a share of mails ends it', async () => {
   const peer = await peerOf({ RCPT: '550 5.1.1 no' })
-  const transport = transportTo([stopAt(peer.port)], { mails: 3 })
+  const transport = transportTo([stopAt(peer.port)], { mailsPerConnection: 3 })
   for (const _ of [1, 2, 3, 4]) await settled(transport.send(mail))
-  expect(peer.heard.length).toBe(2)
-  expect(peer.heard[0]?.filter((line) => line === 'RSET').length).toBe(3)
-  await settled(transport.send({ ...mail, probe: true }))
-  expect(peer.heard.length).toBe(3)
+  expect(peer.receivedLines.length).toBe(2)
+  expect(peer.receivedLines[0]?.filter((line) => line === 'RSET').length).toBe(3)
+  await settled(transport.send({ ...mail, isProbe: true }))
+  expect(peer.receivedLines.length).toBe(3)
 })
 
 /** The answer is told before the connection is clear again: a mail that comes at once has another one. */
-async function settled(sent: Promise<Outcome>): Promise<void> {
+async function settled(sent: Promise<SmtpOutcome>): Promise<void> {
   await sent
   await new Promise((resolve) => setTimeout(resolve, 30))
 }
@@ -171,14 +177,14 @@ test('a kept connection that has died costs the mail nothing', async () => {
   const transport = transportTo([stopAt(peer.port)])
   await settled(transport.send(mail))
   expect(short(await transport.send(mail))).toBe('250 end')
-  expect(peer.heard.length).toBe(2)
+  expect(peer.receivedLines.length).toBe(2)
 })
 
 test('idle connections end by themselves', async () => {
   const peer = await peerOf({})
-  const transport = transportTo([stopAt(peer.port)], { idleMs: 20 })
+  const transport = transportTo([stopAt(peer.port)], { idleTimeoutMs: 20 })
   await transport.send(mail)
-  await expect.poll(() => peer.heard[0]?.at(-1)).toBe('QUIT')
+  await expect.poll(() => peer.receivedLines[0]?.at(-1)).toBe('QUIT')
 })
 
 test('the next host where one is not there; the reply of one that is there ends it', async () => {
@@ -192,7 +198,7 @@ test('the next host where one is not there; the reply of one that is there ends 
   expect(short(await transportTo([stopAt(gone.port)]).send(mail))).toBe('connect')
 })
 
-test.each<[string, Partial<Stop>, Script, string]>([
+test.each<[string, Partial<NextHop>, PeerScript, string]>([
   ['required, not offered', { tls: 'required' }, {}, 'tls'],
   ['required, offered', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go' }, '250 end'],
   ['required, not now', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '454 4.7.0 not now' }, '454 starttls'],
@@ -210,10 +216,10 @@ test.each<[string, Partial<Stop>, Script, string]>([
 test('envelope: null sender, A-labels, 8BITMIME, DSN, SMTPUTF8 only to who takes it', async () => {
   const peer = await peerOf({ EHLO: '250-mx\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8' })
   const transport = transportTo([stopAt(peer.port)])
-  await transport.send({ ...mail, from: '', to: 'ann@müller.example' })
-  await transport.send({ ...mail, probe: true, raw: Buffer.from('\r\ngrüße\r\n'), envelopeId: 'A+B 1' })
-  await transport.send({ ...mail, probe: true, to: 'jörg@example.com' })
-  const said = peer.heard.map((lines) => lines.slice(1, 3))
+  await transport.send({ ...mail, mailFrom: '', to: 'ann@müller.example' })
+  await transport.send({ ...mail, isProbe: true, raw: Buffer.from('\r\ngrüße\r\n'), envelopeId: 'A+B 1' })
+  await transport.send({ ...mail, isProbe: true, to: 'jörg@example.com' })
+  const said = peer.receivedLines.map((lines) => lines.slice(1, 3))
   expect(said).toEqual([
     ['MAIL FROM:<>', 'RCPT TO:<ann@xn--mller-kva.example>'],
     [
@@ -232,35 +238,35 @@ test('envelope: null sender, A-labels, 8BITMIME, DSN, SMTPUTF8 only to who takes
 })
 
 test('no route: for good, for now, without an address, with an inner one only', async () => {
-  const refused: Route = { kind: 'refused', code: 556, text: '556 5.1.10 Recipient address has null MX' }
-  expect(await transportBy({ route: () => Promise.resolve(refused) }).send(mail)).toEqual({
+  const refused: RoutingResult = { kind: 'refused', code: 556, text: '556 5.1.10 Recipient address has null MX' }
+  expect(await transportBy({ router: () => Promise.resolve(refused) }).send(mail)).toEqual({
     kind: 'reply',
     code: 556,
     text: refused.text,
     mx: null,
     phase: 'route',
   })
-  expect(short(await transportBy({ route: () => Promise.resolve({ kind: 'failed', text: 'ESERVFAIL' }) }).send(mail))).toBe('dns')
-  const named: Route = { kind: 'stops', stops: [stopAt(1, { address: null })] }
-  expect(short(await transportBy({ route: () => Promise.resolve(named) }).send(mail))).toBe('connect')
-  expect(short(await transportBy({ route: () => Promise.resolve(named), found: { kind: 'failed', text: 'x' } }).send(mail))).toBe('dns')
+  expect(short(await transportBy({ router: () => Promise.resolve({ kind: 'failed', text: 'ESERVFAIL' }) }).send(mail))).toBe('dns')
+  const named: RoutingResult = { kind: 'stops', stops: [stopAt(1, { address: null })] }
+  expect(short(await transportBy({ router: () => Promise.resolve(named) }).send(mail))).toBe('connect')
+  expect(short(await transportBy({ router: () => Promise.resolve(named), found: { kind: 'failed', text: 'x' } }).send(mail))).toBe('dns')
   const peer = await peerOf({})
   const guarded = createSmtpTransport({
-    route: () => Promise.resolve({ kind: 'stops', stops: [stopAt(peer.port, { address: null })] }),
+    router: () => Promise.resolve({ kind: 'stops', stops: [stopAt(peer.port, { address: null })] }),
     addressesOf: () => Promise.resolve({ kind: 'addresses', addresses: ['127.0.0.1'] }),
-    ehlo: 'out.example.com',
+    ehloName: 'out.example.com',
     allowPrivate: false,
   })
   ends.push(guarded.close)
   expect(short(await guarded.send(mail))).toBe('connect')
-  expect(peer.heard.length).toBe(0)
+  expect(peer.receivedLines.length).toBe(0)
 })
 
 test('it leaves by the egress IP; one that is not ours does not leave', async () => {
   const peer = await peerOf({})
   const transport = transportTo([stopAt(peer.port)])
   expect(short(await transport.send({ ...mail, egressIp: '127.0.0.9' }))).toBe('250 end')
-  expect(peer.remotes).toEqual(['127.0.0.9'])
+  expect(peer.remoteAddresses).toEqual(['127.0.0.9'])
   expect(short(await transport.send({ ...mail, egressIp: '192.0.2.1' }))).toBe('connect')
 })
 
@@ -268,11 +274,11 @@ test('a smart host by name and by address; one that does not resolve is a failur
   const peer = await peerOf({})
   const host = { port: peer.port, login: null, tls: 'off', implicitTls: false } as const
   const found = [{ address: '127.0.0.1', family: 4 }]
-  const byName = smarthostRoute({ ...host, host: 'relay.example' }, () => Promise.resolve(found))
-  expect(short(await transportBy({ route: byName }).send(mail))).toBe('250 end')
-  expect(short(await transportBy({ route: smarthostRoute({ ...host, host: '127.0.0.1' }) }).send(mail))).toBe('250 end')
-  const gone = smarthostRoute({ ...host, host: 'relay.example' }, () => Promise.reject(new Error('ENOTFOUND')))
-  expect(short(await transportBy({ route: gone }).send(mail))).toBe('dns')
+  const byName = createSmarthostRouter({ ...host, host: 'relay.example' }, () => Promise.resolve(found))
+  expect(short(await transportBy({ router: byName }).send(mail))).toBe('250 end')
+  expect(short(await transportBy({ router: createSmarthostRouter({ ...host, host: '127.0.0.1' }) }).send(mail))).toBe('250 end')
+  const gone = createSmarthostRouter({ ...host, host: 'relay.example' }, () => Promise.reject(new Error('ENOTFOUND')))
+  expect(short(await transportBy({ router: gone }).send(mail))).toBe('dns')
 })
 
 test('closing while mails are under way: each is told once', async () => {

@@ -2,14 +2,14 @@
  * command-lines.test - where a command ends, whichever way TCP cuts it
  */
 import { expect, test } from 'vitest'
-import { createLines } from '../../src/smtp-server/command-lines.ts'
+import { createCommandLineReader } from '../../src/smtp-server/command-lines.ts'
 import { anyCut, cut, HOSTILE, holds } from './chunks.ts'
 
 const LIMIT = 20
 
 /** What a connection's bytes are read as: commands in quotes, faults by their names. */
 function read(chunks: readonly Buffer[], limit = LIMIT): readonly string[] {
-  const lines = createLines(limit)
+  const lines = createCommandLineReader(limit)
   const found: string[] = []
   for (const chunk of chunks) {
     let at = 0

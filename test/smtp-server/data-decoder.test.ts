@@ -2,8 +2,8 @@
  * data-decoder.test - where a mail ends, whichever way TCP cuts it
  */
 import { describe, expect, test } from 'vitest'
-import { DATA_START, readData } from '../../src/smtp-server/data-decoder.ts'
-import { withCrlf } from '../../src/smtp-server/line-endings.ts'
+import { DATA_START, decodeData } from '../../src/smtp-server/data-decoder.ts'
+import { normaliseLineEndings } from '../../src/smtp-server/line-endings.ts'
 import { anyCut, cut, fc, holds, HOSTILE } from './chunks.ts'
 import { VARIANTS } from './smuggling.ts'
 
@@ -14,7 +14,7 @@ function feed(chunks: readonly Buffer[]): Outcome {
   let state = DATA_START
   const mail: Buffer[] = []
   for (const [n, chunk] of chunks.entries()) {
-    const step = readData(state, chunk)
+    const step = decodeData(state, chunk)
     mail.push(step.text)
     state = step.state
     if (step.end === null) continue
@@ -99,18 +99,18 @@ describe('line ends of what is stored', () => {
     ['\n.\n', '\r\n.\r\n'],
     ['a\r\n\rb\n', 'a\r\n\r\nb\r\n'],
   ] as const
-  test.each(lines)('%j', (from, want) => expect(withCrlf(Buffer.from(from)).toString()).toBe(want))
+  test.each(lines)('%j', (from, want) => expect(normaliseLineEndings(Buffer.from(from)).toString()).toBe(want))
 
   test('a mail that is right is not copied', () => {
     const raw = Buffer.from('a\r\nb\r\n')
-    expect(withCrlf(raw)).toBe(raw)
+    expect(normaliseLineEndings(raw)).toBe(raw)
   })
 
   test('no bare LF or CR is left, and a second time changes nothing', () =>
     holds([HOSTILE], (text) => {
-      const once = withCrlf(Buffer.from(text, 'latin1'))
+      const once = normaliseLineEndings(Buffer.from(text, 'latin1'))
       expect(once.toString('latin1').replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)
       expect(once.toString('latin1').replaceAll('\r\n', '\n')).toBe(text.replaceAll(/\r\n|\r|\n/g, '\n'))
-      expect(withCrlf(once)).toBe(once)
+      expect(normaliseLineEndings(once)).toBe(once)
     }))
 })

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findEnvelope } from '../../src/smtp-server/envelope.ts'
+import { recoverEnvelope } from '../../src/smtp-server/envelope.ts'
 
 const DOMAINS = ['bounce.example.com', 'fbl.example.com']
 const at = (iso: string): number => Date.parse(iso)
@@ -41,13 +41,13 @@ const cases = [
 
 test.each(cases)('%j', (headers, from, to, time) => {
   const raw = Buffer.from(`${headers.join('\r\n')}\r\n\r\nbody\r\n`)
-  expect(findEnvelope(raw, DOMAINS)).toEqual({ from, to, at: time })
+  expect(recoverEnvelope(raw, DOMAINS)).toEqual({ from, to, at: time })
 })
 
 test('any bytes give an envelope', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 2_000 }), (raw) => {
-      const found = findEnvelope(raw, DOMAINS)
+      const found = recoverEnvelope(raw, DOMAINS)
       expect(typeof found.to).toBe('string')
       expect(found.at === null || Number.isFinite(found.at)).toBe(true)
     }),

@@ -3,11 +3,11 @@
  */
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
-import { createBudget } from '../../src/net/byte-budget.ts'
-import { slownessOf, type PaceLimits } from '../../src/smtp-server/slow-peer.ts'
-import { createPeers, listPeers, networkOf, plainAddress } from '../../src/smtp-server/peer-limits.ts'
-import { hasOwnStatus, lineOf, refusalOf, REFUSALS } from '../../src/smtp-server/refusals.ts'
-import { SCHEMA } from '../../src/settings/schema.ts'
+import { createByteBudget } from '../../src/net/byte-budget.ts'
+import { slowPeerReasonOf, type SlowPeerLimits } from '../../src/smtp-server/slow-peer.ts'
+import { createPeerCounters, createAddressMatcher, networkOf, normaliseAddress } from '../../src/smtp-server/peer-limits.ts'
+import { hasEnhancedStatus, refusalLineOf, findRefusal, REFUSALS } from '../../src/smtp-server/refusals.ts'
+import { SETTINGS_SCHEMA } from '../../src/settings/schema.ts'
 
 const networks = [
   ['192.0.2.7', '192.0.2'],
@@ -25,10 +25,10 @@ const addresses = [
   ['2001:DB8::1', '2001:db8::1'],
   ['', ''],
 ] as const
-test.each(addresses)('plain %s', (address, want) => expect(plainAddress(address)).toBe(want))
+test.each(addresses)('plain %s', (address, want) => expect(normaliseAddress(address)).toBe(want))
 
 describe('listed peers', () => {
-  const isListed = listPeers(['192.0.2.7', '198.51.100.0/24', '2001:db8::/32'])
+  const isListed = createAddressMatcher(['192.0.2.7', '198.51.100.0/24', '2001:db8::/32'])
   const cases = [
     ['192.0.2.7', true],
     ['192.0.2.8', false],
@@ -40,34 +40,34 @@ describe('listed peers', () => {
     ['mx.example.net', false],
   ] as const
   test.each(cases)('%s: %s', (address, want) => expect(isListed(address)).toBe(want))
-  test('nobody is listed by an empty list', () => expect(listPeers([])('192.0.2.7')).toBe(false))
+  test('nobody is listed by an empty list', () => expect(createAddressMatcher([])('192.0.2.7')).toBe(false))
   test.each(['lb.example.net', '192.0.2.7/33', '192.0.2.7/', '192.0.2.7/x', '*', ''])('%j is refused at the start', (entry) => {
-    expect(() => listPeers([entry])).toThrow(Fault)
+    expect(() => createAddressMatcher([entry])).toThrow(Fault)
   })
 })
 
 test('connections are counted by peer and by network, and given back', () => {
-  const peers = createPeers({ connectionsPerPeer: 2, connectionsPerNetwork: 3, mailsPerPeerMinute: 1 })
-  expect(peers.connect('192.0.2.1')).toBeNull()
-  expect(peers.connect('192.0.2.1')).toBeNull()
-  expect(peers.connect('192.0.2.1')).toBe('peerConnections')
-  expect(peers.connect('192.0.2.2')).toBeNull()
-  expect(peers.connect('192.0.2.3')).toBe('networkConnections')
-  expect(peers.connect('192.0.3.3')).toBeNull()
-  peers.disconnect('192.0.2.9')
-  expect(peers.connect('192.0.2.3')).toBe('networkConnections')
-  peers.disconnect('192.0.2.1')
-  expect(peers.connect('192.0.2.3')).toBeNull()
+  const peers = createPeerCounters({ connectionsPerPeer: 2, connectionsPerNetwork: 3, mailsPerPeerMinute: 1 })
+  expect(peers.admitConnection('192.0.2.1')).toBeNull()
+  expect(peers.admitConnection('192.0.2.1')).toBeNull()
+  expect(peers.admitConnection('192.0.2.1')).toBe('peerConnections')
+  expect(peers.admitConnection('192.0.2.2')).toBeNull()
+  expect(peers.admitConnection('192.0.2.3')).toBe('networkConnections')
+  expect(peers.admitConnection('192.0.3.3')).toBeNull()
+  peers.releaseConnection('192.0.2.9')
+  expect(peers.admitConnection('192.0.2.3')).toBe('networkConnections')
+  peers.releaseConnection('192.0.2.1')
+  expect(peers.admitConnection('192.0.2.3')).toBeNull()
 })
 
 test('mails are counted by the minute', () => {
-  const peers = createPeers({ connectionsPerPeer: 1, connectionsPerNetwork: 1, mailsPerPeerMinute: 2 })
-  const at = [0, 1, 2, 59_999, 60_000].map((now) => peers.mail('192.0.2.1', now))
+  const peers = createPeerCounters({ connectionsPerPeer: 1, connectionsPerNetwork: 1, mailsPerPeerMinute: 2 })
+  const at = [0, 1, 2, 59_999, 60_000].map((now) => peers.admitMail('192.0.2.1', now))
   expect(at).toEqual([null, null, 'peerMails', 'peerMails', null])
-  expect(peers.mail('192.0.2.2', 60_000)).toBeNull()
+  expect(peers.admitMail('192.0.2.2', 60_000)).toBeNull()
 })
 
-const PACE: PaceLimits = { commandTimeout: 300_000, dataTimeout: 900_000, dataGrace: 60_000, dataBytesPerSecond: 256 }
+const PACE: SlowPeerLimits = { commandTimeoutMs: 300_000, dataTimeoutMs: 900_000, dataGraceMs: 60_000, dataBytesPerSecond: 256 }
 const paces = [
   // waits for   seconds  bytes       too slow
   ['command', 300, 0, null],
@@ -81,18 +81,18 @@ const paces = [
   ['data', 901, 1e9, 'longData'],
 ] as const
 test.each(paces)('a peer that has owed us %s for %d s, %d bytes', (waitsFor, seconds, bytes, want) => {
-  expect(slownessOf({ waitsFor, since: 1_000, bytes }, PACE, 1_000 + seconds * 1_000)).toBe(want)
+  expect(slowPeerReasonOf({ awaiting: waitsFor, since: 1_000, bytes }, PACE, 1_000 + seconds * 1_000)).toBe(want)
 })
 
 describe('the budget of open bodies', () => {
   const scene = (
     limit: number,
   ): {
-    budget: ReturnType<typeof createBudget>
+    budget: ReturnType<typeof createByteBudget>
     ended: string[]
-    open: (name: string, now: number) => ReturnType<ReturnType<typeof createBudget>['open']>
+    open: (name: string, now: number) => ReturnType<ReturnType<typeof createByteBudget>['open']>
   } => {
-    const budget = createBudget(limit)
+    const budget = createByteBudget(limit)
     const ended: string[] = []
     return { budget, ended, open: (name, now) => budget.open(() => ended.push(name), now) }
   }
@@ -102,50 +102,50 @@ describe('the budget of open bodies', () => {
     const stalled = open('stalled', 0)
     const smaller = open('smaller', 0)
     const busy = open('busy', 0)
-    budget.grow(stalled, 30, 0)
-    budget.grow(smaller, 20, 0)
-    expect(budget.hasRoom()).toBe(true)
-    budget.grow(busy, 50, 2_000)
-    expect(budget.hasRoom()).toBe(false)
+    budget.addBytes(stalled, 30, 0)
+    budget.addBytes(smaller, 20, 0)
+    expect(budget.isBelowSoftLimit()).toBe(true)
+    budget.addBytes(busy, 50, 2_000)
+    expect(budget.isBelowSoftLimit()).toBe(false)
     expect(ended).toEqual([])
-    budget.grow(busy, 1, 2_000)
+    budget.addBytes(busy, 1, 2_000)
     expect(ended).toEqual(['stalled'])
-    expect(budget.used()).toBe(71)
+    expect(budget.usedBytes()).toBe(71)
   })
 
   test('where nobody has stalled the largest goes', () => {
     const { budget, ended, open } = scene(100)
-    budget.grow(open('small', 0), 40, 0)
-    budget.grow(open('large', 0), 61, 0)
+    budget.addBytes(open('small', 0), 40, 0)
+    budget.addBytes(open('large', 0), 61, 0)
     expect(ended).toEqual(['large'])
   })
 
   test('a body that is whole counts and is never ended', () => {
     const { budget, ended, open } = scene(100)
     const whole = open('whole', 0)
-    budget.grow(whole, 90, 0)
-    budget.settle(whole)
-    budget.grow(open('other', 5_000), 20, 5_000)
+    budget.addBytes(whole, 90, 0)
+    budget.markComplete(whole)
+    budget.addBytes(open('other', 5_000), 20, 5_000)
     expect(ended).toEqual(['other'])
-    expect(budget.used()).toBe(90)
-    budget.relieve(60_000)
-    expect(budget.used()).toBe(90)
-    budget.close(whole)
-    budget.close(whole)
-    expect(budget.used()).toBe(0)
+    expect(budget.usedBytes()).toBe(90)
+    budget.evictLongRunning(60_000)
+    expect(budget.usedBytes()).toBe(90)
+    budget.release(whole)
+    budget.release(whole)
+    expect(budget.usedBytes()).toBe(0)
   })
 
   test('a budget held between half and all is relieved of its largest old bodies, and no further than needed', () => {
     const { budget, ended, open } = scene(100)
     const sizes = { a: 30, b: 25, c: 20 }
-    for (const [name, bytes] of Object.entries(sizes)) budget.grow(open(name, 0), bytes, 0)
-    budget.relieve(4_999)
+    for (const [name, bytes] of Object.entries(sizes)) budget.addBytes(open(name, 0), bytes, 0)
+    budget.evictLongRunning(4_999)
     expect(ended).toEqual([])
-    budget.grow(open('fresh', 4_000), 24, 4_000)
-    budget.relieve(5_000)
+    budget.addBytes(open('fresh', 4_000), 24, 4_000)
+    budget.evictLongRunning(5_000)
     expect(ended).toEqual(['a', 'b'])
-    expect(budget.hasRoom()).toBe(true)
-    budget.relieve(60_000)
+    expect(budget.isBelowSoftLimit()).toBe(true)
+    budget.evictLongRunning(60_000)
     expect(ended).toEqual(['a', 'b'])
   })
 })
@@ -158,17 +158,17 @@ describe('refusals', () => {
   })
 
   test.each(rows)('%s is known by its words', (name, { status, text }) => {
-    expect(refusalOf(`${status} ${text}`)).toBe(name)
-    expect(hasOwnStatus(`${status} ${text}`)).toBe(true)
+    expect(findRefusal(`${status} ${text}`)).toBe(name)
+    expect(hasEnhancedStatus(`${status} ${text}`)).toBe(true)
   })
 
   test('a setting that a refusal names is a setting', () => {
     const named = rows.flatMap(([, { text }]) => [...text.matchAll(/(?:limits|smtp)\.\w+/g)].map(([name]) => name))
     expect(new Set(named).size).toBeGreaterThan(15)
-    const settings = SCHEMA.parse({})
+    const settings = SETTINGS_SCHEMA.parse({})
     const known = [...Object.keys(settings.limits).map((key) => `limits.${key}`), ...Object.keys(settings.smtp).map((key) => `smtp.${key}`)]
     expect(known).toEqual(expect.arrayContaining(named))
   })
 
-  test('what is said before a session is one line', () => expect(lineOf('connections')).toMatch(/^421 4\.3\.2 [^\r\n]+\r\n$/))
+  test('what is said before a session is one line', () => expect(refusalLineOf('connections')).toMatch(/^421 4\.3\.2 [^\r\n]+\r\n$/))
 })

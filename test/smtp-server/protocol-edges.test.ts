@@ -4,15 +4,26 @@
 import { createHash } from 'node:crypto'
 import { X509Certificate } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
-import { makeCertificate } from '../../src/net/certificate.ts'
-import { closeAll, dial, MAIL, secure, sendRaw, start, talk, tlsFile, upToData, type Talk } from '../support/smtp-listener.ts'
+import { createSelfSignedCertificate } from '../../src/net/certificate.ts'
+import {
+  closeAll,
+  openConnection,
+  MAIL,
+  upgradeToTls,
+  sendRaw,
+  startListener,
+  openConversation,
+  tlsFile,
+  sendUpToData,
+  type SmtpConversation,
+} from '../support/smtp-listener.ts'
 import { cut } from './chunks.ts'
 import { VARIANTS } from './smuggling.ts'
 
 afterEach(closeAll)
 
 /** Writes pieces as segments of their own. */
-async function writeApart({ socket }: Talk, pieces: readonly Buffer[]): Promise<void> {
+async function writeApart({ socket }: SmtpConversation, pieces: readonly Buffer[]): Promise<void> {
   for (const piece of pieces) {
     await new Promise((resolve) => socket.write(piece, resolve))
     await new Promise((resolve) => setTimeout(resolve, 2))
@@ -24,14 +35,14 @@ describe('smuggling a second mail', () => {
   const kept = VARIANTS.filter(({ ends }) => !ends)
 
   test.each(kept)('behind $name: one mail, the second is its text', async ({ bytes }) => {
-    const { listener, taken } = await start()
-    const peer = await talk(listener.port)
+    const { listener, received: taken } = await startListener()
+    const peer = await openConversation(listener.port)
     const wire = Buffer.from(`${MAIL}x${bytes}${second}`)
     for (const points of [[], [wire.indexOf('x') + 2], Array.from({ length: 20 }, (_, n) => MAIL.length + n)]) {
-      expect(await upToData(peer)).toMatch(/^354/)
+      expect(await sendUpToData(peer)).toMatch(/^354/)
       await writeApart(peer, cut(wire, points))
-      expect(await peer.hear()).toMatch(/^250 2\.6\.0/)
-      await peer.say('RSET')
+      expect(await peer.receive()).toMatch(/^250 2\.6\.0/)
+      await peer.send('RSET')
     }
     expect(taken.map(({ envelope }) => envelope)).toEqual(Array.from({ length: 3 }, () => ({ from: '', to: 'token@bounce.example.com' })))
     expect(new Set(taken.map(({ dataDigest }) => dataDigest)).size).toBe(1)
@@ -43,52 +54,52 @@ describe('smuggling a second mail', () => {
   })
 
   test('the digest is over the bytes as they came, what is stored has CR LF', async () => {
-    const { listener, taken } = await start()
-    const peer = await talk(listener.port)
+    const { listener, received: taken } = await startListener()
+    const peer = await openConversation(listener.port)
     const body = 'Subject: x\n\nhello\rworld\r\n'
-    await upToData(peer)
-    expect(await peer.say(`${body}.`)).toMatch(/^250/)
+    await sendUpToData(peer)
+    expect(await peer.send(`${body}.`)).toMatch(/^250/)
     expect(Buffer.from(taken[0]?.raw ?? []).toString()).toBe('Subject: x\r\n\r\nhello\r\nworld\r\n')
     expect(taken[0]).toMatchObject({ size: body.length, dataDigest: createHash('sha256').update(body).digest('hex') })
   })
 
   test('BDAT is not offered, and its payload is never read as commands', async () => {
-    const { listener, taken, refused } = await start()
-    const peer = await talk(listener.port)
-    expect(await peer.say('EHLO mx.example.net')).not.toContain('CHUNKING')
-    await peer.say('MAIL FROM:<>')
-    await peer.say('RCPT TO:<token@bounce.example.com>')
+    const { listener, received: taken, refusedCount: refused } = await startListener()
+    const peer = await openConversation(listener.port)
+    expect(await peer.send('EHLO mx.example.net')).not.toContain('CHUNKING')
+    await peer.send('MAIL FROM:<>')
+    await peer.send('RCPT TO:<token@bounce.example.com>')
     peer.socket.write(`BDAT 30 LAST\r\nRSET\r\n${second}`)
-    expect(await peer.rest()).toEqual([expect.stringMatching(/^502 5\.5\.1/)])
+    expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^502 5\.5\.1/)])
     expect(taken).toEqual([])
     expect(await refused('bdat')).toBe(1)
   })
 
   test('a mail sent behind a DATA that is refused is not read as commands', async () => {
-    const { listener, taken } = await start()
-    const peer = await talk(listener.port)
-    await peer.say('EHLO mx.example.net')
+    const { listener, received: taken } = await startListener()
+    const peer = await openConversation(listener.port)
+    await peer.send('EHLO mx.example.net')
     peer.socket.write(`MAIL FROM:<>\r\nRCPT TO:<joe@example.org>\r\nDATA\r\n${second}`)
-    const heard = await peer.rest()
+    const heard = await peer.receiveAll()
     expect(heard.map((reply) => reply.slice(0, 3))).toEqual(['250', '550', '503', '554'])
     expect(taken).toEqual([])
   })
 
   test('8-bit text, lines of 100,000 bytes and NULs arrive as they are', async () => {
-    const { listener, taken } = await start()
-    const peer = await talk(listener.port)
+    const { listener, received: taken } = await startListener()
+    const peer = await openConversation(listener.port)
     const body = Buffer.concat([Buffer.from('Subject: Grüße\r\n\r\n'), Buffer.alloc(100_000, 0xfc), Buffer.from('\r\n\0\r\n')])
-    await upToData(peer)
+    await sendUpToData(peer)
     peer.socket.write(body)
-    expect(await peer.say('.')).toMatch(/^250/)
+    expect(await peer.send('.')).toMatch(/^250/)
     expect(Buffer.from(taken[0]?.raw ?? []).equals(body)).toBe(true)
   })
 
   test('a mail of nothing but dotted lines comes through at once', async () => {
-    const { listener, taken } = await start()
-    const peer = await talk(listener.port)
-    await upToData(peer)
-    expect(await peer.say(`${'..\r\n'.repeat(300_000)}.`)).toMatch(/^250/)
+    const { listener, received: taken } = await startListener()
+    const peer = await openConversation(listener.port)
+    await sendUpToData(peer)
+    expect(await peer.send(`${'..\r\n'.repeat(300_000)}.`)).toMatch(/^250/)
     expect(taken[0]?.size).toBe(900_000)
   })
 })
@@ -107,78 +118,78 @@ describe('splitting a command', () => {
     '\rQUIT',
   ]
   test.each(spoilt)('%j is one command, and none', async (line) => {
-    const { listener, refused } = await start({ tls: true })
-    const peer = await talk(listener.port)
-    expect(await peer.say('EHLO mx.example.net')).toMatch(/^250/)
+    const { listener, refusedCount: refused } = await startListener({ tls: true })
+    const peer = await openConversation(listener.port)
+    expect(await peer.send('EHLO mx.example.net')).toMatch(/^250/)
     peer.socket.write(`${line}\r\nVRFY x\r\n`)
-    expect(await peer.hear()).toMatch(/^500 5\.5\.2 .*CR LF/)
-    expect(await peer.hear()).toMatch(/^252/)
+    expect(await peer.receive()).toMatch(/^500 5\.5\.2 .*CR LF/)
+    expect(await peer.receive()).toMatch(/^252/)
     expect(await refused('bare')).toBe(1)
-    expect(await peer.say('MAIL FROM:<>')).toMatch(/^250/)
+    expect(await peer.send('MAIL FROM:<>')).toMatch(/^250/)
   })
 
   test('a client that ends its lines with LF hears so at once', async () => {
-    const { listener } = await start()
-    const peer = await talk(listener.port)
+    const { listener } = await startListener()
+    const peer = await openConversation(listener.port)
     peer.socket.write('EHLO mx.example.net\n')
-    expect(await peer.hear()).toMatch(/^500 5\.5\.2/)
+    expect(await peer.receive()).toMatch(/^500 5\.5\.2/)
   })
 
   test('a command over the limit is passed over whole, however it is cut', async () => {
-    const { listener, refused } = await start({ limits: { commandLength: 1_000 } })
-    const peer = await talk(listener.port)
-    await peer.say('EHLO mx.example.net')
+    const { listener, refusedCount: refused } = await startListener({ limits: { commandLength: 1_000 } })
+    const peer = await openConversation(listener.port)
+    await peer.send('EHLO mx.example.net')
     await writeApart(peer, cut(Buffer.from(`NOOP ${'x'.repeat(5_000)} MAIL FROM:<>\r\nVRFY x\r\n`), [10, 999, 1_000, 1_001, 4_000]))
-    expect(await peer.hear()).toMatch(/^500 5\.5\.2 .*limits\.commandLength/)
-    expect(await peer.hear()).toMatch(/^252/)
+    expect(await peer.receive()).toMatch(/^500 5\.5\.2 .*limits\.commandLength/)
+    expect(await peer.receive()).toMatch(/^252/)
     expect(await refused('long')).toBe(1)
   })
 
   test('a command that the peer never ended is not run', async () => {
-    const { listener, taken } = await start()
-    const peer = await talk(listener.port)
-    await peer.say('EHLO mx.example.net')
+    const { listener, received: taken } = await startListener()
+    const peer = await openConversation(listener.port)
+    await peer.send('EHLO mx.example.net')
     peer.socket.end('MAIL FROM:<>')
-    expect(await peer.rest()).toEqual([])
+    expect(await peer.receiveAll()).toEqual([])
     expect(taken).toEqual([])
   })
 })
 
 describe('speaking too early', () => {
   test.each(['EHLO mx.example.net\r\n', 'E', '\0', 'GET / HTTP/1.1\r\n'])('%j before the greeting', async (words) => {
-    const { listener, refused } = await start()
-    const peer = dial(listener.port)
+    const { listener, refusedCount: refused } = await startListener()
+    const peer = openConnection(listener.port)
     peer.socket.write(words)
-    expect(await peer.rest()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
+    expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
     expect(await refused('early')).toBe(1)
   })
 
   test.each(['EHLO mx.example.net\r\nMAIL FROM:<>\r\n', 'HELO mx.example.net\r\nQ'])('%j: going on before the answer', async (words) => {
-    const { listener, refused } = await start()
-    const peer = await talk(listener.port)
+    const { listener, refusedCount: refused } = await startListener()
+    const peer = await openConversation(listener.port)
     peer.socket.write(words)
-    expect(await peer.rest()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
+    expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
     expect(await refused('earlyPipelining')).toBe(1)
   })
 
   test('a browser that was told to speak to us', async () => {
-    const { listener } = await start()
-    const peer = await talk(listener.port)
+    const { listener } = await startListener()
+    const peer = await openConversation(listener.port)
     peer.socket.write('POST / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<>\r\n')
-    expect(await peer.rest()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
+    expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
   })
 })
 
 describe('STARTTLS', () => {
   test('commands sent in the clear behind it are thrown away', async () => {
-    const { listener, taken } = await start({ tls: true })
-    const peer = await talk(listener.port)
-    await peer.say('EHLO mx.example.net')
+    const { listener, received: taken } = await startListener({ tls: true })
+    const peer = await openConversation(listener.port)
+    await peer.send('EHLO mx.example.net')
     peer.socket.write(
       `STARTTLS\r\nEHLO evil.example.net\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<token@bounce.example.com>\r\n${'NOOP\r\n'.repeat(300)}`,
     )
-    expect(await peer.hear()).toMatch(/^220/)
-    const { say } = await secure(peer)
+    expect(await peer.receive()).toMatch(/^220/)
+    const { send: say } = await upgradeToTls(peer)
     expect(await say('VRFY x')).toMatch(/^252/)
     expect(await say('RCPT TO:<token@bounce.example.com>')).toMatch(/^503/)
     expect(await say('EHLO mx.example.net')).toMatch(/^250/)
@@ -187,45 +198,45 @@ describe('STARTTLS', () => {
   })
 
   test('what was said in the clear before it is forgotten', async () => {
-    const { listener } = await start({ tls: true })
-    const peer = await talk(listener.port)
-    await peer.say('EHLO mx.example.net')
-    await peer.say('MAIL FROM:<>')
-    await peer.say('STARTTLS')
-    const { say } = await secure(peer)
+    const { listener } = await startListener({ tls: true })
+    const peer = await openConversation(listener.port)
+    await peer.send('EHLO mx.example.net')
+    await peer.send('MAIL FROM:<>')
+    await peer.send('STARTTLS')
+    const { send: say } = await upgradeToTls(peer)
     expect(await say('RCPT TO:<token@bounce.example.com>')).toMatch(/^503/)
     expect(await say('MAIL FROM:<>')).toMatch(/^503/)
   })
 
   test('the law of line ends holds under TLS', async () => {
-    const { listener, taken } = await start({ tls: true })
-    const plain = await talk(listener.port)
-    await plain.say('STARTTLS')
-    const peer = await secure(plain)
-    await peer.say('EHLO mx.example.net')
-    expect(await peer.say('NOOP\nQUIT')).toMatch(/^500/)
-    expect(await sendRaw(peer.say, `${MAIL}x\n.\nQUIT\n`)).toMatch(/^250/)
+    const { listener, received: taken } = await startListener({ tls: true })
+    const plain = await openConversation(listener.port)
+    await plain.send('STARTTLS')
+    const peer = await upgradeToTls(plain)
+    await peer.send('EHLO mx.example.net')
+    expect(await peer.send('NOOP\nQUIT')).toMatch(/^500/)
+    expect(await sendRaw(peer.send, `${MAIL}x\n.\nQUIT\n`)).toMatch(/^250/)
     expect(taken.length).toBe(1)
   })
 
   test('a new certificate is shown to new sessions, and running ones keep theirs', async () => {
-    const { listener, taken } = await start({ tls: true })
-    const upgrade = async (): ReturnType<typeof secure> => {
-      const plain = await talk(listener.port)
-      await plain.say('STARTTLS')
-      return secure(plain)
+    const { listener, received: taken } = await startListener({ tls: true })
+    const upgrade = async (): ReturnType<typeof upgradeToTls> => {
+      const plain = await openConversation(listener.port)
+      await plain.send('STARTTLS')
+      return upgradeToTls(plain)
     }
     const running = await upgrade()
     expect(running.fingerprint).toBe(new X509Certificate(tlsFile('cert.pem')).fingerprint256)
-    const waiting = await talk(listener.port)
-    const fresh = makeCertificate('bounce.example.com', Date.now())
+    const waiting = await openConversation(listener.port)
+    const fresh = createSelfSignedCertificate('bounce.example.com', Date.now())
     listener.reloadTls(fresh)
     const want = new X509Certificate(fresh.cert).fingerprint256
     expect((await upgrade()).fingerprint).toBe(want)
-    await waiting.say('STARTTLS')
-    expect((await secure(waiting)).fingerprint).toBe(want)
-    await running.say('EHLO mx.example.net')
-    expect(await sendRaw(running.say, MAIL)).toMatch(/^250/)
+    await waiting.send('STARTTLS')
+    expect((await upgradeToTls(waiting)).fingerprint).toBe(want)
+    await running.send('EHLO mx.example.net')
+    expect(await sendRaw(running.send, MAIL)).toMatch(/^250/)
     expect(taken.length).toBe(1)
   })
 })
@@ -244,70 +255,73 @@ describe('the PROXY protocol', () => {
     ['version 2, the balancer itself', V2_LOCAL, '127.0.0.1'],
   ] as const
   test.each(headers)('%s from a listed peer, in any cut: the mail is from the client', async (_name, header, client) => {
-    const { listener, taken } = await start({ proxyPeers: ['127.0.0.1'] })
+    const { listener, received: taken } = await startListener({ proxyPeers: ['127.0.0.1'] })
     for (const points of [[], [1], [12, 16, 20]]) {
-      const peer = dial(listener.port)
+      const peer = openConnection(listener.port)
       await writeApart(peer, cut(header, points))
-      expect(await peer.hear()).toMatch(/^220/)
-      await peer.say('EHLO mx.example.net')
-      expect(await sendRaw(peer.say, MAIL)).toMatch(/^250/)
+      expect(await peer.receive()).toMatch(/^220/)
+      await peer.send('EHLO mx.example.net')
+      expect(await sendRaw(peer.send, MAIL)).toMatch(/^250/)
     }
     expect(taken.map(({ peer }) => peer)).toEqual([client, client, client])
   })
 
   test.each(headers)('%s from a stranger ends the session', async (_name, header) => {
-    const { listener, taken, refused } = await start({ proxyPeers: ['192.0.2.1'] })
-    const peer = dial(listener.port)
+    const { listener, received: taken, refusedCount: refused } = await startListener({ proxyPeers: ['192.0.2.1'] })
+    const peer = openConnection(listener.port)
     peer.socket.write(header)
-    expect(await peer.rest()).toEqual([expect.stringMatching(/^554 5\.7\.1 .*smtp\.proxyPeers/)])
+    expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.7\.1 .*smtp\.proxyPeers/)])
     expect(await refused('proxy')).toBe(1)
     expect(taken).toEqual([])
   })
 
   test('as a command behind the greeting it ends the session', async () => {
-    const { listener } = await start()
-    const peer = await talk(listener.port)
+    const { listener } = await startListener()
+    const peer = await openConversation(listener.port)
     peer.socket.write(V1)
-    expect(await peer.rest()).toEqual([expect.stringMatching(/^554 5\.7\.1 .*smtp\.proxyPeers/)])
+    expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.7\.1 .*smtp\.proxyPeers/)])
   })
 
   test.each(['EHLO mx.example.net\r\n', 'PROXY TCP4 evil 127.0.0.1 1 2\r\n'])(
     'a listed peer must begin with it, not with %j',
     async (words) => {
-      const { listener, refused } = await start({ proxyPeers: ['127.0.0.1'] })
-      const peer = dial(listener.port)
+      const { listener, refusedCount: refused } = await startListener({ proxyPeers: ['127.0.0.1'] })
+      const peer = openConnection(listener.port)
       peer.socket.write(words)
-      expect(await peer.rest()).toEqual([expect.stringMatching(/^554 5\.7\.1/)])
+      expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.7\.1/)])
       expect(await refused('badProxy')).toBe(1)
     },
   )
 
   test('the client that speaks too early behind its balancer is refused', async () => {
-    const { listener, refused } = await start({ proxyPeers: ['127.0.0.0/8'] })
-    const peer = dial(listener.port)
+    const { listener, refusedCount: refused } = await startListener({ proxyPeers: ['127.0.0.0/8'] })
+    const peer = openConnection(listener.port)
     peer.socket.write(Buffer.concat([V2, Buffer.from('EHLO x\r\n')]))
-    expect(await peer.rest()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
+    expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
     expect(await refused('early')).toBe(1)
   })
 
   test('limits count the client and not the balancer', async () => {
-    const { listener } = await start({ proxyPeers: ['127.0.0.1'], limits: { connectionsPerPeer: 1 } })
-    const from = (client: string): Talk => {
-      const peer = dial(listener.port)
+    const { listener } = await startListener({ proxyPeers: ['127.0.0.1'], limits: { connectionsPerPeer: 1 } })
+    const from = (client: string): SmtpConversation => {
+      const peer = openConnection(listener.port)
       peer.socket.write(`PROXY TCP4 ${client} 127.0.0.1 4711 25\r\n`)
       return peer
     }
-    expect(await from('203.0.113.9').hear()).toMatch(/^220/)
-    expect(await from('203.0.113.10').hear()).toMatch(/^220/)
-    expect(await from('203.0.113.9').hear()).toMatch(/^421 .*limits\.connectionsPerPeer/)
+    expect(await from('203.0.113.9').receive()).toMatch(/^220/)
+    expect(await from('203.0.113.10').receive()).toMatch(/^220/)
+    expect(await from('203.0.113.9').receive()).toMatch(/^421 .*limits\.connectionsPerPeer/)
   })
 })
 
 describe('holding what others need', () => {
   test('connections of one address, of one network, of all', async () => {
-    const { listener, refused } = await start({ limits: { connectionsPerPeer: 2, connectionsPerNetwork: 3, connections: 4 } })
-    for (const from of ['127.0.0.1', '127.0.0.1', '127.0.0.2', '127.0.1.1']) expect(await dial(listener.port, from).hear()).toMatch(/^220/)
-    expect(await dial(listener.port, '127.0.2.1').hear()).toMatch(/^421 4\.3\.2 .*limits\.connections\)/)
+    const { listener, refusedCount: refused } = await startListener({
+      limits: { connectionsPerPeer: 2, connectionsPerNetwork: 3, connections: 4 },
+    })
+    for (const from of ['127.0.0.1', '127.0.0.1', '127.0.0.2', '127.0.1.1'])
+      expect(await openConnection(listener.port, from).receive()).toMatch(/^220/)
+    expect(await openConnection(listener.port, '127.0.2.1').receive()).toMatch(/^421 4\.3\.2 .*limits\.connections\)/)
     expect(await refused('connections')).toBe(1)
   })
 
@@ -317,14 +331,14 @@ describe('holding what others need', () => {
     ['127.0.1.1', /^220/],
   ] as const
   test.each(crowded)('the next connection from %s', async (from, want) => {
-    const { listener } = await start({ limits: { connectionsPerPeer: 2, connectionsPerNetwork: 3 } })
-    for (const each of ['127.0.0.1', '127.0.0.1', '127.0.0.2']) await talk(listener.port, each)
-    expect(await dial(listener.port, from).hear()).toMatch(want)
+    const { listener } = await startListener({ limits: { connectionsPerPeer: 2, connectionsPerNetwork: 3 } })
+    for (const each of ['127.0.0.1', '127.0.0.1', '127.0.0.2']) await openConversation(listener.port, each)
+    expect(await openConnection(listener.port, from).receive()).toMatch(want)
   })
 
   test('mails of one session', async () => {
-    const { listener, taken } = await start({ limits: { mailsPerConnection: 2 } })
-    const { say, hear } = await talk(listener.port)
+    const { listener, received: taken } = await startListener({ limits: { mailsPerConnection: 2 } })
+    const { send: say, receive: hear } = await openConversation(listener.port)
     await say('EHLO mx.example.net')
     for (const _ of [1, 2]) expect(await sendRaw(say, MAIL)).toMatch(/^250/)
     expect(await say('MAIL FROM:<>')).toMatch(/^421 .*limits\.mailsPerConnection/)
@@ -333,8 +347,8 @@ describe('holding what others need', () => {
   })
 
   test('recipients of one mail', async () => {
-    const { listener, refused } = await start({ limits: { recipientsPerMail: 2 } })
-    const { say } = await talk(listener.port)
+    const { listener, refusedCount: refused } = await startListener({ limits: { recipientsPerMail: 2 } })
+    const { send: say } = await openConversation(listener.port)
     await say('EHLO mx.example.net')
     await say('MAIL FROM:<>')
     for (const n of [1, 2]) expect(await say(`RCPT TO:<t${n}@bounce.example.com>`)).toMatch(/^250/)
@@ -343,30 +357,30 @@ describe('holding what others need', () => {
   })
 
   test('a dictionary of recipients', async () => {
-    const { listener, refused } = await start({ limits: { errorsPerConnection: 3 } })
-    const peer = await talk(listener.port)
-    await peer.say('EHLO mx.example.net')
-    await peer.say('MAIL FROM:<>')
+    const { listener, refusedCount: refused } = await startListener({ limits: { errorsPerConnection: 3 } })
+    const peer = await openConversation(listener.port)
+    await peer.send('EHLO mx.example.net')
+    await peer.send('MAIL FROM:<>')
     peer.socket.write(Array.from({ length: 10 }, (_, n) => `RCPT TO:<user${n}@example.org>\r\n`).join(''))
-    expect((await peer.rest()).map((reply) => reply.slice(0, 3))).toEqual(['550', '550', '550', '550', '421'])
+    expect((await peer.receiveAll()).map((reply) => reply.slice(0, 3))).toEqual(['550', '550', '550', '550', '421'])
     expect(await refused('relay')).toBe(4)
     expect(await refused('errors')).toBe(1)
   })
 
   test('commands without a mail', async () => {
-    const { listener } = await start({ limits: { commandsBetweenMails: 5 } })
-    const peer = await talk(listener.port)
-    await peer.say('EHLO mx.example.net')
-    expect(await sendRaw(peer.say, MAIL)).toMatch(/^250/)
+    const { listener } = await startListener({ limits: { commandsBetweenMails: 5 } })
+    const peer = await openConversation(listener.port)
+    await peer.send('EHLO mx.example.net')
+    expect(await sendRaw(peer.send, MAIL)).toMatch(/^250/)
     peer.socket.write('NOOP\r\n'.repeat(20))
-    const heard = await peer.rest()
+    const heard = await peer.receiveAll()
     expect(heard.length).toBe(6)
     expect(heard.at(-1)).toMatch(/^421 .*limits\.commandsBetweenMails/)
   })
 
   test('a mail over SIZE names its limit', async () => {
-    const { listener, refused } = await start({ limits: { advertisedSize: 10_000 } })
-    const { say } = await talk(listener.port)
+    const { listener, refusedCount: refused } = await startListener({ limits: { advertisedSize: 10_000 } })
+    const { send: say } = await openConversation(listener.port)
     await say('EHLO mx.example.net')
     expect(await say('MAIL FROM:<> SIZE=10001')).toMatch(/^552 5\.3\.4 .*limits\.advertisedSize/)
     expect(await refused('size')).toBe(1)
@@ -375,7 +389,7 @@ describe('holding what others need', () => {
 
 describe('being slow on purpose', () => {
   /** Sends one byte after another until the connection is gone. */
-  async function drip({ socket }: Talk, byte: string): Promise<void> {
+  async function drip({ socket }: SmtpConversation, byte: string): Promise<void> {
     while (!socket.destroyed && socket.writable) {
       socket.write(byte)
       await new Promise((resolve) => setTimeout(resolve, 50))
@@ -383,48 +397,48 @@ describe('being slow on purpose', () => {
   }
 
   test('a command byte by byte', async () => {
-    const { listener, refused } = await start({ limits: { commandTimeout: 300 } })
-    const peer = await talk(listener.port)
+    const { listener, refusedCount: refused } = await startListener({ limits: { commandTimeoutMs: 300 } })
+    const peer = await openConversation(listener.port)
     void drip(peer, 'N')
-    expect(await peer.hear()).toMatch(/^421 4\.4\.2 .*limits\.commandSeconds/)
+    expect(await peer.receive()).toMatch(/^421 4\.4\.2 .*limits\.commandSeconds/)
     expect(await refused('slowCommand')).toBe(1)
   })
 
   const mails = [
-    [{ dataTimeout: 300 }, /^421 4\.4\.2 .*limits\.dataSeconds/],
-    [{ dataGrace: 300, dataBytesPerSecond: 1_000 }, /^421 4\.4\.2 .*limits\.dataBytesPerSecond/],
+    [{ dataTimeoutMs: 300 }, /^421 4\.4\.2 .*limits\.dataSeconds/],
+    [{ dataGraceMs: 300, dataBytesPerSecond: 1_000 }, /^421 4\.4\.2 .*limits\.dataBytesPerSecond/],
   ] as const
   test.each(mails)('a mail byte by byte, with %j', async (limits, want) => {
-    const { listener, taken } = await start({ limits })
-    const peer = await talk(listener.port)
-    await upToData(peer)
+    const { listener, received: taken } = await startListener({ limits })
+    const peer = await openConversation(listener.port)
+    await sendUpToData(peer)
     void drip(peer, 'x')
-    expect(await peer.hear()).toMatch(want)
+    expect(await peer.receive()).toMatch(want)
     expect(taken).toEqual([])
   })
 
   test('silence', async () => {
-    const { listener } = await start({ limits: { idleTimeout: 300 } })
-    const peer = await talk(listener.port)
-    expect(await peer.hear()).toMatch(/^421 4\.4\.2 .*limits\.idleSeconds/)
+    const { listener } = await startListener({ limits: { idleTimeoutMs: 300 } })
+    const peer = await openConversation(listener.port)
+    expect(await peer.receive()).toMatch(/^421 4\.4\.2 .*limits\.idleSeconds/)
   })
 
   test('a TLS handshake that does not come', async () => {
-    const { listener } = await start({ tls: true, limits: { commandTimeout: 300 } })
-    const peer = await talk(listener.port)
-    await peer.say('EHLO mx.example.net')
-    await peer.say('STARTTLS')
+    const { listener } = await startListener({ tls: true, limits: { commandTimeoutMs: 300 } })
+    const peer = await openConversation(listener.port)
+    await peer.send('EHLO mx.example.net')
+    await peer.send('STARTTLS')
     void drip(peer, '\x16')
-    expect(await peer.hear()).toBe('gone')
+    expect(await peer.receive()).toBe('gone')
   })
 
   test('a store that takes its time is no fault of the peer', async () => {
-    const { listener } = await start({
-      limits: { commandTimeout: 300, idleTimeout: 300, dataTimeout: 300 },
+    const { listener } = await startListener({
+      limits: { commandTimeoutMs: 300, idleTimeoutMs: 300, dataTimeoutMs: 300 },
       submit: () => new Promise((resolve) => setTimeout(resolve, 2_500)),
     })
-    const peer = await talk(listener.port)
-    await upToData(peer)
-    expect(await peer.say(`${MAIL}.`)).toMatch(/^250/)
+    const peer = await openConversation(listener.port)
+    await sendUpToData(peer)
+    expect(await peer.send(`${MAIL}.`)).toMatch(/^250/)
   })
 })

@@ -2,7 +2,7 @@
  * proxy-protocol.test - PROXY headers of both versions, whole, broken and cut
  */
 import { describe, expect, test } from 'vitest'
-import { looksLikeProxy, readProxyHeader } from '../../src/smtp-server/proxy-protocol.ts'
+import { isProxyHeaderPrefix, readProxyHeader } from '../../src/smtp-server/proxy-protocol.ts'
 import { fc, holds } from './chunks.ts'
 
 const SIGNATURE = '\r\n\r\n\0\r\nQUIT\n'
@@ -91,7 +91,7 @@ describe('of any bytes', () => {
         const header = readProxyHeader(each)
         if (header.kind !== 'whole') continue
         expect(header.length).toBeLessThanOrEqual(each.length)
-        expect(looksLikeProxy(each)).toBe(true)
+        expect(isProxyHeaderPrefix(each)).toBe(true)
       }
     }))
 

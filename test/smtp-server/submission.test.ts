@@ -4,14 +4,14 @@
 import { createTransport } from 'nodemailer'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
-import { listenSubmission, type SubmissionOptions } from '../../src/smtp-server/submission-session.ts'
+import { startSubmissionListener, type SubmissionListenerOptions } from '../../src/smtp-server/submission-session.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
-import { createQuota } from '../../src/http/server/rate-limit.ts'
-import type { Asker } from '../../src/service/submit/register.ts'
+import { createFixedWindowLimit } from '../../src/http/server/rate-limit.ts'
+import type { Caller } from '../../src/service/submit/register.ts'
 import type { Submission } from '../../src/service/submit/submit.ts'
-import { closeAll, dial, LIMITS, talk, tlsFile, type Talk } from '../support/smtp-listener.ts'
+import { closeAll, openConnection, LIMITS, openConversation, tlsFile, type SmtpConversation } from '../support/smtp-listener.ts'
 
-type Started = { readonly port: number; readonly calls: { readonly by: Asker; readonly call: Submission }[] }
+type Started = { readonly port: number; readonly calls: { readonly by: Caller; readonly call: Submission }[] }
 
 const doors: { readonly close: () => Promise<void> }[] = []
 afterEach(async () => {
@@ -19,9 +19,9 @@ afterEach(async () => {
   for (const door of doors.splice(0)) await door.close()
 })
 
-async function start(over: Partial<SubmissionOptions> = {}): Promise<Started> {
+async function start(over: Partial<SubmissionListenerOptions> = {}): Promise<Started> {
   const calls: Started['calls'] = []
-  const listener = await listenSubmission({
+  const listener = await startSubmissionListener({
     host: '127.0.0.1',
     port: 0,
     hostname: 'mail.example.com',
@@ -30,10 +30,10 @@ async function start(over: Partial<SubmissionOptions> = {}): Promise<Started> {
     limits: { ...LIMITS, recipientsPerMail: 100, mailSize: 200_000, advertisedSize: 200_000 },
     telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
     now: () => 0,
-    signIn: (apiUser, apiKey) => Promise.resolve(apiUser === 'alice' && apiKey === 'secret' ? { account: 1, apiUser } : null),
-    failures: createQuota(3),
-    isPlainAllowed: false,
-    send: (by, call) => {
+    authenticate: (apiUser, apiKey) => Promise.resolve(apiUser === 'alice' && apiKey === 'secret' ? { account: 1, apiUser } : null),
+    failedSignIns: createFixedWindowLimit(3),
+    isPlaintextAuthAllowed: false,
+    submit: (by, call) => {
       calls.push({ by, call })
       if (call.label !== null && 'id' in call.label && call.label.id !== 7) return Promise.reject(new Fault('not_found', 'no label'))
       return Promise.resolve({ messageId: 'aaabbbcccdddm', recipients: [] })
@@ -46,14 +46,14 @@ async function start(over: Partial<SubmissionOptions> = {}): Promise<Started> {
 
 const plain = (user: string, key: string): string => Buffer.from(`\0${user}\0${key}`).toString('base64')
 
-async function signedIn(port: number, user = 'alice'): Promise<Talk> {
-  const client = await talk(port)
-  await client.say('EHLO client.example.org')
-  expect(await client.say(`AUTH PLAIN ${plain(user, 'secret')}`)).toBe('235 2.7.0 Authentication successful')
+async function signedIn(port: number, user = 'alice'): Promise<SmtpConversation> {
+  const client = await openConversation(port)
+  await client.send('EHLO client.example.org')
+  expect(await client.send(`AUTH PLAIN ${plain(user, 'secret')}`)).toBe('235 2.7.0 Authentication successful')
   return client
 }
 
-async function send({ say }: Talk, mail: string, to: readonly string[] = ['joe@example.net']): Promise<string> {
+async function send({ send: say }: SmtpConversation, mail: string, to: readonly string[] = ['joe@example.net']): Promise<string> {
   await say('MAIL FROM:<bounce@example.org>')
   for (const each of to) await say(`RCPT TO:<${each}>`)
   await say('DATA')
@@ -65,11 +65,11 @@ const MAIL = 'From: News <news@example.com>\nSubject: Hi\n\nHello'
 describe('signing in', () => {
   test('by LOGIN and by PLAIN; the answer to a mail is the vendor’s', async () => {
     const { port, calls } = await start()
-    const client = await talk(port)
-    await client.say('EHLO client.example.org')
-    expect(await client.say('AUTH LOGIN')).toBe('334 VXNlcm5hbWU6')
-    await client.say(Buffer.from('alice#7').toString('base64'))
-    expect(await client.say(Buffer.from('secret').toString('base64'))).toMatch(/^235 /)
+    const client = await openConversation(port)
+    await client.send('EHLO client.example.org')
+    expect(await client.send('AUTH LOGIN')).toBe('334 VXNlcm5hbWU6')
+    await client.send(Buffer.from('alice#7').toString('base64'))
+    expect(await client.send(Buffer.from('secret').toString('base64'))).toMatch(/^235 /)
     expect(await send(client, MAIL)).toBe('250 #aaabbbcccdddm#Queued')
     expect(calls[0]?.by).toEqual({ account: 1, apiUser: 'alice', ip: '127.0.0.1' })
     expect(calls[0]?.call.label).toEqual({ id: 7 })
@@ -77,7 +77,7 @@ describe('signing in', () => {
 
   test('nobody sends without', async () => {
     const { port, calls } = await start()
-    const { say } = await talk(port)
+    const { send: say } = await openConversation(port)
     await say('EHLO client.example.org')
     expect(await say('MAIL FROM:<a@example.org>')).toMatch(/^530 5\.7\.0 /)
     expect(calls).toEqual([])
@@ -91,20 +91,22 @@ describe('signing in', () => {
   ] as const
   test.each(WRONG)('%j with %j is refused', async (user, key) => {
     const { port } = await start()
-    const { say } = await talk(port)
+    const { send: say } = await openConversation(port)
     await say('EHLO client.example.org')
     expect(await say(`AUTH PLAIN ${plain(user, key)}`)).toMatch(/^535 5\.7\.8 /)
   })
 
   test('who guesses is sent away, the right key too, and nobody else', async () => {
-    const { port } = await start({ signIn: (apiUser, apiKey) => Promise.resolve(apiKey === 'secret' ? { account: 1, apiUser } : null) })
-    const { say } = await talk(port)
+    const { port } = await start({
+      authenticate: (apiUser, apiKey) => Promise.resolve(apiKey === 'secret' ? { account: 1, apiUser } : null),
+    })
+    const { send: say } = await openConversation(port)
     await say('EHLO client.example.org')
     for (let n = 0; n < 3; n++) expect(await say(`AUTH PLAIN ${plain('alice', 'wrong')}`)).toMatch(/^535 /)
     expect(await say(`AUTH PLAIN ${plain('alice', 'secret')}`)).toMatch(/^421 4\.7\.0 /)
-    const other = await talk(port)
-    await other.say('EHLO client.example.org')
-    expect(await other.say(`AUTH PLAIN ${plain('bob', 'secret')}`)).toMatch(/^235 /)
+    const other = await openConversation(port)
+    await other.send('EHLO client.example.org')
+    expect(await other.send(`AUTH PLAIN ${plain('bob', 'secret')}`)).toMatch(/^235 /)
   })
 
   test('in plain sight it is offered to loopback alone, unless a setting says otherwise', async () => {
@@ -113,16 +115,16 @@ describe('signing in', () => {
       [false, false],
       [true, true],
     ] as const) {
-      const { port } = await start({ ...balanced, isPlainAllowed })
-      const client = dial(port)
+      const { port } = await start({ ...balanced, isPlaintextAuthAllowed: isPlainAllowed })
+      const client = openConnection(port)
       client.socket.write('PROXY TCP4 192.0.2.9 192.0.2.1 50000 2587\r\n')
-      await client.hear()
-      expect(/AUTH/.test(await client.say('EHLO client.example.org'))).toBe(want)
-      expect(await client.say(`AUTH PLAIN ${plain('alice', 'secret')}`)).toMatch(want ? /^235 / : /^500 /)
-      expect(await client.say('MAIL FROM:<a@example.org>')).toMatch(want ? /^250 / : /^530 5\.7\.0 /)
+      await client.receive()
+      expect(/AUTH/.test(await client.send('EHLO client.example.org'))).toBe(want)
+      expect(await client.send(`AUTH PLAIN ${plain('alice', 'secret')}`)).toMatch(want ? /^235 / : /^500 /)
+      expect(await client.send('MAIL FROM:<a@example.org>')).toMatch(want ? /^250 / : /^530 5\.7\.0 /)
     }
     const { port } = await start()
-    expect(await (await talk(port)).say('EHLO client.example.org')).toMatch(/250-AUTH PLAIN LOGIN/)
+    expect(await (await openConversation(port)).send('EHLO client.example.org')).toMatch(/250-AUTH PLAIN LOGIN/)
   })
 })
 
@@ -212,7 +214,7 @@ describe('mails', () => {
     ['joe@exa mple.net', /^5\d\d /],
   ] as const
   test.each(RECIPIENTS)('RCPT TO:<%s>', async (address, want) => {
-    const { say } = await signedIn((await start()).port)
+    const { send: say } = await signedIn((await start()).port)
     await say('MAIL FROM:<a@example.org>')
     expect(await say(`RCPT TO:<${address}>`)).toMatch(want)
   })
@@ -225,7 +227,7 @@ describe('mails', () => {
     [new Error('a bug'), /^451 4\.3\.0 /],
   ] as const
   test.each(FAULTS)('%s', async (fault, want) => {
-    const { port } = await start({ send: () => Promise.reject(fault) })
+    const { port } = await start({ submit: () => Promise.reject(fault) })
     expect(await send(await signedIn(port), MAIL)).toMatch(want)
   })
 
@@ -237,9 +239,9 @@ describe('mails', () => {
   test('at most 100 recipients', async () => {
     const { port } = await start()
     const client = await signedIn(port)
-    await client.say('MAIL FROM:<a@example.org>')
-    for (const each of many(100)) expect(await client.say(`RCPT TO:<${each}>`)).toMatch(/^250 /)
-    expect(await client.say('RCPT TO:<one@example.net>')).toMatch(/^452 4\.5\.3 /)
+    await client.send('MAIL FROM:<a@example.org>')
+    for (const each of many(100)) expect(await client.send(`RCPT TO:<${each}>`)).toMatch(/^250 /)
+    expect(await client.send('RCPT TO:<one@example.net>')).toMatch(/^452 4\.5\.3 /)
   })
 
   test('a mail is smuggled past no line end of another kind', async () => {

@@ -3,10 +3,10 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readLetter } from '../../src/smtp-server/submitted-message.ts'
+import { parseSubmittedMessage } from '../../src/smtp-server/submitted-message.ts'
 
 const read = (text: string, recipients: readonly string[] = ['joe@example.net']) =>
-  readLetter(Buffer.from(text.replaceAll('\n', '\r\n')), { recipients, labelId: null })
+  parseSubmittedMessage(Buffer.from(text.replaceAll('\n', '\r\n')), { recipients, labelId: null })
 
 const bodyOf = (text: string) => {
   const letter = read(text)
@@ -50,7 +50,7 @@ describe('any bytes', () => {
   test('give a letter or why not', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
-        const letter = readLetter(bytes, { recipients: ['joe@example.net'], labelId: 7 })
+        const letter = parseSubmittedMessage(bytes, { recipients: ['joe@example.net'], labelId: 7 })
         expect(letter.ok || ['largeHeader', 'noSender', 'extension', 'manySeparate'].includes(letter.why)).toBe(true)
       }),
     )
@@ -63,7 +63,7 @@ describe('any bytes', () => {
     })
     fc.assert(
       fc.property(line, (text) => {
-        const letter = readLetter(Buffer.from(`From: a@example.com\r\n${text}\r\n\r\nx`), {
+        const letter = parseSubmittedMessage(Buffer.from(`From: a@example.com\r\n${text}\r\n\r\nx`), {
           recipients: ['joe@example.net'],
           labelId: null,
         })

@@ -4,26 +4,26 @@
  * A clock says what a machine did; a plan says what grows. PostgreSQL chooses by what it has counted, so that an empty store proves nothing there.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { findByEmailIds, findDeliveries, type DeliveryFilters } from '../../src/store/mail/deliveries.ts'
-import type { Engine, Reader } from '../../src/store/engine/engine.ts'
-import { timelineByEmailId } from '../../src/store/facts/facts.ts'
-import { oldDeliveries } from '../../src/store/facts/retention.ts'
-import { checkSuppressions, listSuppressions } from '../../src/store/lists/suppressions.ts'
-import { walkDeliveries, walkSuppressions } from '../../src/store/facts/scan.ts'
+import { findDeliveriesByEmailIds, listDeliveries, type DeliveryFilters } from '../../src/store/mail/deliveries.ts'
+import type { Engine, DatabaseReader } from '../../src/store/engine/engine.ts'
+import { readTimelineByEmailId } from '../../src/store/facts/facts.ts'
+import { listOldDeliveryIds } from '../../src/store/facts/retention.ts'
+import { findSuppressionsInForce, listSuppressions } from '../../src/store/lists/suppressions.ts'
+import { scanDeliveries, scanSuppressions } from '../../src/store/facts/scan.ts'
 import { engines } from '../support/engines.ts'
 import { hashOf, T0 } from './sample.ts'
 
 const DAY = { from: T0, to: T0 + 86_400_000 }
 const PAGE = { limit: 100, after: { requestedAt: T0, deliveryId: 'a' } }
-const found = (filters: DeliveryFilters) => (reader: Reader) => findDeliveries(reader, 1, filters, PAGE)
+const found = (filters: DeliveryFilters) => (reader: DatabaseReader) => listDeliveries(reader, 1, filters, PAGE)
 
 /** What is asked, and the index that answers. */
 /** `isSorted`: the few that were named are sorted afterwards. */
-type Asked = readonly [what: string, ask: (reader: Reader) => Promise<unknown>, index: string, isSorted: boolean]
+type Asked = readonly [what: string, ask: (reader: DatabaseReader) => Promise<unknown>, index: string, isSorted: boolean]
 
 const ASKED: readonly Asked[] = [
-  ['a mail by its emailId', (reader) => findByEmailIds(reader, 1, ['m1']), 'deliveries_by_email', false],
-  ['its story', (reader) => timelineByEmailId(reader, 1, 'm1'), 'events_by_subject', false],
+  ['a mail by its emailId', (reader) => findDeliveriesByEmailIds(reader, 1, ['m1']), 'deliveries_by_email', false],
+  ['its story', (reader) => readTimelineByEmailId(reader, 1, 'm1'), 'events_by_subject', false],
   ['mails of a day', found(DAY), 'deliveries_by_time', false],
   ['mails to an address', found({ addressHash: hashOf('a') }), 'deliveries_by_address', false],
   ['mails by their emailIds', found({ emailIds: ['m1', 'm2'] }), 'deliveries_by_email', true],
@@ -35,32 +35,32 @@ const ASKED: readonly Asked[] = [
   ['mails sent from an IP', found({ ...DAY, egressIp: '192.0.2.1' }), 'deliveries_by_egress_ip', false],
   [
     'whether addresses are held',
-    (reader) => checkSuppressions(reader, 1, { hashes: [hashOf('a')], at: T0, shared: true }),
+    (reader) => findSuppressionsInForce(reader, 1, { hashes: [hashOf('a')], at: T0, shared: true }),
     'autoindex_suppressions',
     false,
   ],
   ['a list by time', (reader) => listSuppressions(reader, 1, { list: 'bounce', ...DAY }, { limit: 100 }), 'suppressions_by_time', false],
   [
     'a step through mails',
-    (reader) => walkDeliveries(reader, 1, { fault: 'recipient' }, { ...DAY, after: null, look: 10 }),
+    (reader) => scanDeliveries(reader, 1, { fault: 'recipient' }, { ...DAY, after: null, look: 10 }),
     'deliveries_by_time',
     false,
   ],
   [
     'a step through a list',
-    (reader) => walkSuppressions(reader, 1, { list: 'bounce' }, { ...DAY, after: null, look: 10 }),
+    (reader) => scanSuppressions(reader, 1, { list: 'bounce' }, { ...DAY, after: null, look: 10 }),
     'suppressions_by_time',
     false,
   ],
-  ['what is to be retired', (reader) => oldDeliveries(reader, 1, T0, 10), 'deliveries_by_time', false],
+  ['what is to be retired', (reader) => listOldDeliveryIds(reader, 1, T0, 10), 'deliveries_by_time', false],
 ]
 
 describe.each(engines.filter(({ kind }) => kind === 'sqlite'))('plans: $kind', ({ open }) => {
   let engine: Engine
   const plans: string[] = []
   /** Asks how instead of what. */
-  const explaining = (): Reader => {
-    const keep = (rows: Awaited<ReturnType<Reader['all']>>): Awaited<ReturnType<Reader['all']>> => {
+  const explaining = (): DatabaseReader => {
+    const keep = (rows: Awaited<ReturnType<DatabaseReader['all']>>): Awaited<ReturnType<DatabaseReader['all']>> => {
       plans.push(...rows.map(({ detail }) => String(detail)))
       return []
     }

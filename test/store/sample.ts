@@ -3,8 +3,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { Fact, FactData, FactKind } from '../../src/ledger/facts/fact.ts'
-import { emptyWorld, inboxKey, suppressionKey } from '../../src/ledger/project/state.ts'
-import type { DeliveryRow, InboxRow, SuppressionRow, World } from '../../src/ledger/project/state.ts'
+import { createLedgerState, inboxKey, suppressionKey } from '../../src/ledger/project/state.ts'
+import type { DeliveryRow, InboxRow, SuppressionRow, LedgerState } from '../../src/ledger/project/state.ts'
 import type { ReportRow } from '../../src/store/schema.ts'
 
 export const T0 = Date.UTC(2026, 2, 1, 12)
@@ -190,8 +190,8 @@ export function worldOf(rows: {
   readonly suppressions?: readonly SuppressionRow[]
   readonly inbox?: readonly InboxRow[]
   readonly facts?: readonly Fact[]
-}): World {
-  const world = emptyWorld()
+}): LedgerState {
+  const world = createLedgerState()
   for (const row of rows.deliveries ?? []) {
     world.deliveries.set(row.deliveryId, row)
     world.dirty.deliveries.add(row.deliveryId)
@@ -204,6 +204,6 @@ export function worldOf(rows: {
     world.inbox.set(inboxKey(row.digest), row)
     world.dirty.inbox.add(inboxKey(row.digest))
   }
-  world.fresh.push(...(rows.facts ?? []))
+  world.newFacts.push(...(rows.facts ?? []))
   return world
 }

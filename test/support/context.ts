@@ -2,27 +2,27 @@
  * context - a Shop around a store of a test, with one account and fixed keys
  */
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
-import { createMailLinks } from '../../src/mail-auth/signed-mail-link.ts'
-import { createPoster } from '../../src/net/http-post.ts'
+import { createMailLinkSigner } from '../../src/mail-auth/signed-mail-link.ts'
+import { createHttpClient } from '../../src/net/http-post.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
-import { createTargetGuard } from '../../src/net/ssrf-guard.ts'
-import type { LookUp } from '../../src/net/dns.ts'
+import { createSsrfGuard } from '../../src/net/ssrf-guard.ts'
+import type { DnsLookup } from '../../src/net/dns.ts'
 import { createVault } from '../../src/config/vault.ts'
-import { DEFAULT_THRESHOLDS } from '../../src/ledger/alert/alert-rules.ts'
-import { DEFAULT_SETTINGS, type AccountSettings } from '../../src/ledger/account-settings.ts'
+import { DEFAULT_ALERT_THRESHOLDS } from '../../src/ledger/alert/alert-rules.ts'
+import { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from '../../src/ledger/account-settings.ts'
 import { createAccount } from '../../src/store/account/accounts.ts'
 import { listAlerts, listAlertsForOperator } from '../../src/store/alerts.ts'
 import type { Engine } from '../../src/store/engine/engine.ts'
 import { addTokenKey } from '../../src/store/account/token-keys.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
-import type { Desk } from '../../src/http/services.ts'
-import { createBook } from '../../src/service/account-cache.ts'
-import { createExports, type Exports } from '../../src/service/export/exports.ts'
-import { createDkim, type Dkim } from '../../src/service/admin/dkim.ts'
-import { processIds, type Shop } from '../../src/service/context.ts'
-import { createRoutes, type Routes } from '../../src/service/forward/forward-domains.ts'
-import { createWatch } from '../../src/service/alerts/counter-buffer.ts'
-import { createWebhooks, type Webhooks } from '../../src/service/notify/webhooks.ts'
+import type { Services } from '../../src/http/services.ts'
+import { createAccountCache } from '../../src/service/account-cache.ts'
+import { createExportService, type ExportService } from '../../src/service/export/exports.ts'
+import { createDkimKeyService, type DkimKeyService } from '../../src/service/admin/dkim.ts'
+import { processIds, type Context } from '../../src/service/context.ts'
+import { createForwardService, type ForwardService } from '../../src/service/forward/forward-domains.ts'
+import { createCounterBuffer } from '../../src/service/alerts/counter-buffer.ts'
+import { createWebhookService, type WebhookService } from '../../src/service/notify/webhooks.ts'
 
 export const RETURN_PATH = 'bounce.example.com'
 export const FEEDBACK = 'fbl.example.com'
@@ -34,48 +34,52 @@ export type Clock = { now: number }
 const rules = loadRules()
 
 /** A shop over a migrated store; makes as many accounts as there are settings. */
-export async function makeShop(engine: Engine, clock: Clock, accounts: readonly Partial<AccountSettings>[] = [{}]): Promise<Shop> {
+export async function makeContext(engine: Engine, clock: Clock, accounts: readonly Partial<AccountSettings>[] = [{}]): Promise<Context> {
   await engine.tx(async (db) => {
     for (const [n, settings] of accounts.entries())
-      await createAccount(db, { name: `account ${n + 1}`, createdAt: clock.now, settings: { ...DEFAULT_SETTINGS, ...settings } })
+      await createAccount(db, { name: `account ${n + 1}`, createdAt: clock.now, settings: { ...DEFAULT_ACCOUNT_SETTINGS, ...settings } })
     await addTokenKey(db, { account: 0, index: 0, sealed: Buffer.from('sealed'), createdAt: clock.now, retiredAt: null })
   })
   const now = (): number => clock.now
   return {
     engine,
     rules: () => rules,
-    book: createBook(engine, (key, account) => deriveTokenKey(MASTER, account, key.index), now),
+    accountCache: createAccountCache(engine, (key, account) => deriveTokenKey(MASTER, account, key.index), now),
     domains: { returnPath: [RETURN_PATH], feedback: [FEEDBACK] },
     publicUrl: 'https://bounced.example.com',
     reporters: new Set(['loops.example']),
     telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
-    watch: createWatch(now),
+    counterBuffer: createCounterBuffer(now),
     now,
     ids: processIds,
   }
 }
 
 /** Webhooks of a shop, to public targets only. */
-export function makeWebhooks(shop: Shop): Webhooks {
-  const guard = createTargetGuard({ allowPrivate: false, allowHosts: [] })
-  return createWebhooks(shop, { vault: createVault(MASTER), guard, poster: createPoster(guard, { connections: 1 }) })
+export function makeWebhooks(context: Context): WebhookService {
+  const ssrfGuard = createSsrfGuard({ allowPrivate: false, allowHosts: [] })
+  return createWebhookService(context, {
+    vault: createVault(MASTER),
+    guard: ssrfGuard,
+    poster: createHttpClient(ssrfGuard, { connections: 1 }),
+  })
 }
 
 /** Exports of a shop with the usual limits; `nudge` hears of each job. */
-export function makeExports(shop: Shop, nudge: () => void = () => undefined): Exports {
-  return createExports(shop, { days: 30, waiting: 3 }, nudge)
+export function makeExports(context: Context, onQueued: () => void = () => undefined): ExportService {
+  return createExportService(context, { days: 30, waiting: 3 }, onQueued)
 }
 
 /** Domains and mails of accounts, with links under the key of the tests. */
-export const makeRoutes = (shop: Shop): Routes => createRoutes(shop, createMailLinks(MASTER))
+export const makeForwardDomains = (context: Context): ForwardService => createForwardService(context, createMailLinkSigner(MASTER))
 
 /** Signing keys of a shop; nothing stands in DNS unless told. */
-export function makeDkim(shop: Shop, lookUp: LookUp = () => Promise.reject(new Error('nothing is published'))): Dkim {
-  return createDkim(shop, { vault: createVault(MASTER), lookUp })
+export function makeDkim(context: Context, lookUp: DnsLookup = () => Promise.reject(new Error('nothing is published'))): DkimKeyService {
+  return createDkimKeyService(context, { vault: createVault(MASTER), lookUp })
 }
 
 /** Alerts of a shop, with the thresholds of the table. */
-export const makeAlertDesk = (shop: Shop): Desk['alerts'] => ({
-  list: (account) => (account === null ? listAlertsForOperator(shop.engine.read) : listAlerts(shop.engine.read, account)),
-  thresholds: () => Promise.resolve(DEFAULT_THRESHOLDS),
+export const makeAlertServices = (context: Context): Services['alerts'] => ({
+  list: (account) => (account === null ? listAlertsForOperator(context.engine.read) : listAlerts(context.engine.read, account)),
+  getThresholds: () => Promise.resolve(DEFAULT_ALERT_THRESHOLDS),
 })

@@ -17,7 +17,7 @@ export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64')
 export const RETURN_PATH_DOMAIN = 'bounce.example.com'
 const FEEDBACK_DOMAIN = 'fbl.example.com'
 
-export type Answer = { readonly status: number; readonly body: unknown }
+export type ApiResponse = { readonly status: number; readonly body: unknown }
 
 export type Daemon = {
   readonly smtpPort: number
@@ -25,8 +25,8 @@ export type Daemon = {
   readonly process: ChildProcess
   readonly data: string
   /** Milliseconds from spawn to `ready`. */
-  readonly readyAfter: number
-  readonly api: (method: string, path: string, body?: unknown, auth?: string) => Promise<Answer>
+  readonly readyAfterMs: number
+  readonly api: (method: string, path: string, body?: unknown, auth?: string) => Promise<ApiResponse>
   /** SIGTERM, and its exit code. */
   readonly stop: () => Promise<number | null>
   /** SIGKILL, at once. */
@@ -35,11 +35,11 @@ export type Daemon = {
 }
 
 /** A folder for one daemon's store. */
-export const freshFolder = (): string => mkdtempSync(join(tmpdir(), 'bounced-daemon-'))
+export const makeTemporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'bounced-daemon-'))
 
 /** Starts a daemon and waits for its `ready` line. Rejects with its output when it ends first. */
 export async function startDaemon(options: { data?: string; env?: Record<string, string> } = {}): Promise<Daemon> {
-  const data = options.data ?? freshFolder()
+  const data = options.data ?? makeTemporaryFolder()
   const env = {
     PATH: process.env['PATH'] ?? '',
     BOUNCED_SMTP_PORT: '0',
@@ -53,13 +53,13 @@ export async function startDaemon(options: { data?: string; env?: Record<string,
     BOUNCED_MASTER_KEY: MASTER_KEY,
     ...options.env,
   }
-  const began = performance.now()
+  const startedAt = performance.now()
   const child = spawn(process.execPath, [join(root, 'src/cli.ts'), 'serve'], { env, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   child.stderr.on('data', (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-20_000)
   })
-  const gone = new Promise<number | null>((resolve) => {
+  const exited = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => resolve(code))
   })
   const ready = new Promise<{ smtp: number; http: number }>((resolve, reject) => {
@@ -68,31 +68,31 @@ export async function startDaemon(options: { data?: string; env?: Record<string,
       const found = /^ready\b.*\bsmtp=(?:\S*:)?(\d+)\b.*\bhttp=(?:\S*:)?(\d+)/.exec(line)
       if (found) resolve({ smtp: Number(found[1]), http: Number(found[2]) })
     })
-    void gone.then((code) => reject(new Error(`the daemon ended with ${code}:\n${output}`)))
+    void exited.then((code) => reject(new Error(`the daemon ended with ${code}:\n${output}`)))
   })
   const ports = await ready
-  const readyAfter = performance.now() - began
+  const readyAfterMs = performance.now() - startedAt
   const basic = `Basic ${Buffer.from(`${API_USER}:${API_KEY}`).toString('base64')}`
   return {
     smtpPort: ports.smtp,
     httpPort: ports.http,
     process: child,
     data,
-    readyAfter,
+    readyAfterMs,
     output: () => output,
-    api: (method, path, body, auth = basic) => ask(`http://127.0.0.1:${ports.http}${path}`, method, body, auth),
+    api: (method, path, body, auth = basic) => request(`http://127.0.0.1:${ports.http}${path}`, method, body, auth),
     stop: () => {
       child.kill('SIGTERM')
-      return gone
+      return exited
     },
     kill: async () => {
       child.kill('SIGKILL')
-      await gone
+      await exited
     },
   }
 }
 
-async function ask(url: string, method: string, body: unknown, auth: string): Promise<Answer> {
+async function request(url: string, method: string, body: unknown, auth: string): Promise<ApiResponse> {
   const headers = { authorization: auth, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }
   const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
   const text = await response.text()

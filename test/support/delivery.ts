@@ -2,22 +2,28 @@
  * delivery - a deliverer around a store of a test, with a transport that is a lambda, and mails put into its queue
  */
 import { monthOfDelivery } from '../../src/correlate/delivery-id.ts'
-import { knowAddress } from '../../src/correlate/address-hash.ts'
-import type { Outcome, Outgoing, Transport } from '../../src/smtp-client/transport.ts'
+import { normaliseAddress } from '../../src/correlate/address-hash.ts'
+import type { SmtpOutcome, OutgoingMail, Transport } from '../../src/smtp-client/transport.ts'
 import { decideRequest } from '../../src/ledger/decide/request.ts'
 import { applyFacts } from '../../src/ledger/project/fold.ts'
-import { POLICIES } from '../../src/queue/backoff/policy.ts'
-import { RETRY } from '../../src/queue/schedule/retry.ts'
-import { addQueued } from '../../src/store/queue/queued-mail.ts'
-import { loadWorld } from '../../src/store/facts/ledger-state.ts'
-import type { Render } from '../../src/service/deliver/sender.ts'
-import { commitWorld } from '../../src/service/commit.ts'
-import type { DeliverOptions } from '../../src/service/deliver/deliverer.ts'
-import { createDeliveryIds, type Shop } from '../../src/service/context.ts'
+import { BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
+import { RETRY_SCHEDULES } from '../../src/queue/schedule/retry.ts'
+import { addQueuedMessages } from '../../src/store/queue/queued-mail.ts'
+import { loadLedgerState } from '../../src/store/facts/ledger-state.ts'
+import type { RenderMessage } from '../../src/service/deliver/sender.ts'
+import { commitLedgerState } from '../../src/service/commit.ts'
+import type { DelivererOptions } from '../../src/service/deliver/deliverer.ts'
+import { createDeliveryIdAllocator, type Context } from '../../src/service/context.ts'
 
-export const OK = { kind: 'reply', code: 250, text: '250 2.0.0 queued', mx: 'mx.example.net', phase: 'end' } as const satisfies Outcome
+export const ACCEPTED = {
+  kind: 'reply',
+  code: 250,
+  text: '250 2.0.0 queued',
+  mx: 'mx.example.net',
+  phase: 'end',
+} as const satisfies SmtpOutcome
 
-export const refused = (code: number, text: string): Outcome => ({
+export const refusedOutcome = (code: number, text: string): SmtpOutcome => ({
   kind: 'reply',
   code,
   text: `${code} ${text}`,
@@ -25,51 +31,51 @@ export const refused = (code: number, text: string): Outcome => ({
   phase: 'rcpt',
 })
 
-export const unreachable: Outcome = { kind: 'error', error: 'connect', text: 'connect ECONNREFUSED', mx: null }
+export const UNREACHABLE: SmtpOutcome = { kind: 'error', error: 'connect', text: 'connect ECONNREFUSED', mx: null }
 
 /** Names the mail by its delivery, as the real one does by its Message-ID. */
-export const plainRender: Render = async (mail) => ({
+export const renderPlain: RenderMessage = async (mail) => ({
   from: `${mail.deliveryId}@bounce.example.com`,
   to: mail.recipient,
   raw: Buffer.from(`Message-ID: <${mail.deliveryId}@example.org>\r\nSubject: hello\r\n\r\nhello\r\n`),
 })
 
-export const lambdaTransport = (send: (mail: Outgoing) => Promise<Outcome> | Outcome): Transport => ({
+export const createFunctionTransport = (send: (mail: OutgoingMail) => Promise<SmtpOutcome> | SmtpOutcome): Transport => ({
   send: async (mail) => send(mail),
   close: async () => undefined,
 })
 
 /** Options that a test changes where it cares. */
-export function deliverOptions(transport: Transport, more: Partial<DeliverOptions> = {}): DeliverOptions {
+export function delivererOptions(transport: Transport, more: Partial<DelivererOptions> = {}): DelivererOptions {
   return {
     transport,
-    render: plainRender,
-    placeOf: async (domain) => ({ site: domain, gateway: false, mxSet: `mx.${domain}` }),
-    policy: POLICIES.default,
-    retry: RETRY.default,
+    render: renderPlain,
+    resolveDestination: async (domain) => ({ site: domain, gateway: false, mxSet: `mx.${domain}` }),
+    policy: BACKOFF_POLICIES.default,
+    retry: RETRY_SCHEDULES.default,
     pools: { '*': ['192.0.2.1'] },
-    lines: 20,
-    linesPerSite: 10,
-    inFlightBytes: 67_108_864,
+    concurrencyLimit: 20,
+    siteConcurrencyLimit: 10,
+    maxInFlightBytes: 67_108_864,
     node: 'test',
     leaseMs: 10_000,
-    closeMs: 2_000,
+    closeTimeoutMs: 2_000,
     ...more,
   }
 }
 
 /** Registers mails and puts them into the queue; their deliveryIds. */
-export async function queueMails(shop: Shop, recipients: readonly string[], account = 1): Promise<readonly string[]> {
-  const at = shop.now()
-  const page = await shop.book.open()
-  const settings = page.settingsOf(account)
-  const ids = await createDeliveryIds(shop.engine)(account, recipients.length, at)
+export async function queueMails(context: Context, recipients: readonly string[], account = 1): Promise<readonly string[]> {
+  const at = context.now()
+  const snapshot = await context.accountCache.snapshot()
+  const settings = snapshot.settingsOf(account)
+  const ids = await createDeliveryIdAllocator(context.engine)(account, recipients.length, at)
   const messageId = `${ids[0] ?? ''}m`
-  await shop.engine.tx(async (db) => {
-    const { world } = await loadWorld(db, {})
+  await context.engine.tx(async (db) => {
+    const { ledgerState } = await loadLedgerState(db, {})
     for (const [index, deliveryId] of ids.entries()) {
       const recipient = recipients[index] ?? ''
-      const address = knowAddress(recipient)
+      const address = normaliseAddress(recipient)
       const request = {
         emailId: `${messageId}${index}$${recipient}`,
         messageId,
@@ -88,10 +94,13 @@ export async function queueMails(shop: Shop, recipients: readonly string[], acco
         requestIp: null,
         requestedAt: at,
       } as const
-      const moment = { at, receivedAt: at, ids: shop.ids }
-      applyFacts(world, decideRequest({ world, account, deliveryId, request, address, isSelected: true, isQueued: true, settings, moment }))
+      const moment = { at, receivedAt: at, ids: context.ids }
+      applyFacts(
+        ledgerState,
+        decideRequest({ ledger: ledgerState, account, deliveryId, request, address, isSelected: true, isQueued: true, settings, moment }),
+      )
     }
-    await addQueued(
+    await addQueuedMessages(
       db,
       account,
       { bodyId: messageId, content: '{"subject":"hello"}', createdAt: at },
@@ -99,23 +108,23 @@ export async function queueMails(shop: Shop, recipients: readonly string[], acco
         deliveryId,
         deliveryMonth: monthOfDelivery(deliveryId),
         recipient: recipients[index] ?? '',
-        domain: knowAddress(recipients[index] ?? '')?.domain ?? '',
+        domain: normaliseAddress(recipients[index] ?? '')?.domain ?? '',
         senderDomain: 'example.org',
         variables: {},
         acceptedAt: at,
         dueAt: 0,
       })),
     )
-    await commitWorld(db, world, { now: at, notify: () => true })
+    await commitLedgerState(db, ledgerState, { now: at, notify: () => true })
   })
   return ids
 }
 
 /** Waits until it holds, at most ten seconds. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error('it did not come to pass')
+export async function waitUntil(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) throw new Error('it did not come to pass')
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

@@ -15,43 +15,43 @@ import type { Engine, EngineKind } from '../../src/store/engine/engine.ts'
 import { migrate } from '../../src/store/engine/migrate.ts'
 import { TEMPLATE } from './postgres.ts'
 
-export type Opened = { readonly engine: Engine; readonly url: string }
+export type OpenedStore = { readonly engine: Engine; readonly url: string }
 
 export type EngineUnderTest = {
   readonly kind: EngineKind
   /** A fresh store with the whole schema; `empty` one without. */
-  readonly open: (options?: { readonly empty?: boolean }) => Promise<Opened>
+  readonly open: (options?: { readonly empty?: boolean }) => Promise<OpenedStore>
   /** The URL of a fresh store that nobody has opened; for tests that start the daemon. */
   readonly url: (options?: { readonly empty?: boolean }) => Promise<string>
 }
 
-const undo: (() => Promise<void>)[] = []
+const cleanups: (() => Promise<void>)[] = []
 
 /** A file may have opened dozens of databases, and a busy machine takes its time to drop each. */
-const CLOSING_MS = 120_000
+const CLOSE_TIMEOUT_MS = 120_000
 
 afterAll(async () => {
-  for (const step of undo.splice(0).toReversed()) await step()
-}, CLOSING_MS)
+  for (const step of cleanups.splice(0).toReversed()) await step()
+}, CLOSE_TIMEOUT_MS)
 
 const sqlite: EngineUnderTest = {
   kind: 'sqlite',
   url: async () => {
     const folder = mkdtempSync(join(tmpdir(), 'bounced-store-'))
-    undo.push(async () => rmSync(folder, { recursive: true, force: true }))
+    cleanups.push(async () => rmSync(folder, { recursive: true, force: true }))
     return `sqlite:${join(folder, 'bounced.db')}`
   },
-  open: async (options = {}) => opened(await sqlite.url(), options.empty !== true),
+  open: async (options = {}) => openStore(await sqlite.url(), options.empty !== true),
 }
 
 function postgresAt(server: string): EngineUnderTest {
   const url: EngineUnderTest['url'] = async (options = {}) => {
     const name = `bounced_${randomBytes(6).toString('hex')}`
     await asAdmin(server, `create database ${name}${options.empty === true ? '' : ` template ${TEMPLATE}`}`)
-    undo.push(async () => asAdmin(server, `drop database if exists ${name} with (force)`))
+    cleanups.push(async () => asAdmin(server, `drop database if exists ${name} with (force)`))
     return `${server}/${name}`
   }
-  return { kind: 'postgres', url, open: async (options) => opened(await url(options), false) }
+  return { kind: 'postgres', url, open: async (options) => openStore(await url(options), false) }
 }
 
 /** Copies of one template may run side by side; only a session inside the template would stop them, and none stays there. */
@@ -64,10 +64,10 @@ async function asAdmin(server: string, statement: string): Promise<void> {
   }
 }
 
-async function opened(url: string, withSchema: boolean): Promise<Opened> {
+async function openStore(url: string, withSchema: boolean): Promise<OpenedStore> {
   const engine = await openEngine(url, { connections: 4 })
   if (withSchema) await migrate(engine, 0)
-  undo.push(async () => engine.close())
+  cleanups.push(async () => engine.close())
   return { engine, url }
 }
 

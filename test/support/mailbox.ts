@@ -11,10 +11,10 @@ export type Mailbox = {
 }
 
 /** What is answered to a recipient: null takes the mail. */
-export type Say = (recipient: string, attempt: number) => { readonly code: number; readonly text: string } | null
+export type AnswerRecipient = (recipient: string, attempt: number) => { readonly code: number; readonly text: string } | null
 
 /** Starts one at a free port. */
-export async function startMailbox(say: Say = () => null): Promise<Mailbox> {
+export async function startMailbox(answerRecipient: AnswerRecipient = () => null): Promise<Mailbox> {
   const accepted = new Map<string, number>()
   const attempts = new Map<string, number>()
   const server = new SMTPServer({
@@ -26,9 +26,9 @@ export async function startMailbox(say: Say = () => null): Promise<Mailbox> {
     onRcptTo: (address, _session, done) => {
       const n = (attempts.get(address.address) ?? 0) + 1
       attempts.set(address.address, n)
-      const no = say(address.address, n)
-      if (no === null) done()
-      else done(Object.assign(new Error(no.text), { responseCode: no.code }))
+      const refusal = answerRecipient(address.address, n)
+      if (refusal === null) done()
+      else done(Object.assign(new Error(refusal.text), { responseCode: refusal.code }))
     },
     onData: (stream, _session, done) => {
       let head = ''

@@ -6,23 +6,23 @@
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
-import { makeCertificate } from '../../src/net/certificate.ts'
+import { createSelfSignedCertificate } from '../../src/net/certificate.ts'
 
 export const CLOSE = Symbol('close')
-type Does = string | null | typeof CLOSE | readonly (string | typeof CLOSE)[] | ((socket: Socket) => void)
-export type Command = 'greeting' | 'EHLO' | 'HELO' | 'STARTTLS' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'end' | 'RSET' | 'QUIT'
-export type Script = Readonly<Partial<Record<Command, Does>>>
+type ScriptedReply = string | null | typeof CLOSE | readonly (string | typeof CLOSE)[] | ((socket: Socket) => void)
+export type ScriptedCommand = 'greeting' | 'EHLO' | 'HELO' | 'STARTTLS' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'end' | 'RSET' | 'QUIT'
+export type PeerScript = Readonly<Partial<Record<ScriptedCommand, ScriptedReply>>>
 
-export type Peer = {
+export type ScriptedPeer = {
   readonly port: number
   /** Every line that came, by connection. */
-  readonly heard: readonly string[][]
+  readonly receivedLines: readonly string[][]
   readonly mails: readonly string[]
-  readonly remotes: readonly string[]
+  readonly remoteAddresses: readonly string[]
   readonly close: () => Promise<void>
 }
 
-const GOOD: Readonly<Record<Command, string>> = {
+const DEFAULT_REPLIES: Readonly<Record<ScriptedCommand, string>> = {
   greeting: '220 mx.example ESMTP',
   EHLO: '250-mx.example\r\n250 8BITMIME',
   HELO: '250 mx.example',
@@ -37,18 +37,18 @@ const GOOD: Readonly<Record<Command, string>> = {
 }
 
 /** Listens on loopback. The script may be changed by connection: it is asked for with the connection's number. */
-export async function startPeer(script: Script | ((connection: number) => Script)): Promise<Peer> {
-  const heard: string[][] = []
+export async function startScriptedPeer(script: PeerScript | ((connection: number) => PeerScript)): Promise<ScriptedPeer> {
+  const receivedLines: string[][] = []
   const mails: string[] = []
-  const remotes: string[] = []
+  const remoteAddresses: string[] = []
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     const lines: string[] = []
-    const number = heard.push(lines)
-    remotes.push(socket.remoteAddress ?? '')
+    const number = receivedLines.push(lines)
+    remoteAddresses.push(socket.remoteAddress ?? '')
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    converse(socket, { script: typeof script === 'function' ? script(number) : script, lines, mails }, true)
+    runSession(socket, { script: typeof script === 'function' ? script(number) : script, received: lines, mails }, true)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo // an address of TCP
@@ -56,59 +56,60 @@ export async function startPeer(script: Script | ((connection: number) => Script
     for (const socket of sockets) socket.destroy()
     return new Promise((resolve) => server.close(() => resolve()))
   }
-  return { port, heard, mails, remotes, close }
+  return { port, receivedLines, mails, remoteAddresses, close }
 }
 
-type Talk = { readonly script: Script; readonly lines: string[]; readonly mails: string[] }
+type PeerSession = { readonly script: PeerScript; readonly received: string[]; readonly mails: string[] }
 
-function converse(socket: Socket, talk: Talk, greets: boolean): void {
-  let rest = ''
+function runSession(socket: Socket, session: PeerSession, sendsGreeting: boolean): void {
+  let buffer = ''
   let mail: string[] | null = null
-  const say = (command: Command): void => perform(socket, talk.script[command] === undefined ? GOOD[command] : talk.script[command])
-  const hear = (line: string): void => {
+  const reply = (command: ScriptedCommand): void =>
+    sendReply(socket, session.script[command] === undefined ? DEFAULT_REPLIES[command] : session.script[command])
+  const receive = (line: string): void => {
     if (mail !== null && line !== '.') return void mail.push(line)
     if (mail !== null) {
-      talk.mails.push(mail.join('\r\n'))
+      session.mails.push(mail.join('\r\n'))
       mail = null
-      return say('end')
+      return reply('end')
     }
-    talk.lines.push(line)
+    session.received.push(line)
     const verb = line.split(/[ :]/, 1)[0]?.toUpperCase() ?? ''
-    if (!isCommand(verb)) return perform(socket, '500 5.5.2 what')
-    const script = talk.script[verb]
+    if (!isCommand(verb)) return sendReply(socket, '500 5.5.2 what')
+    const script = session.script[verb]
     if (verb === 'DATA' && (script === undefined || (typeof script === 'string' && script.startsWith('354')))) mail = []
-    say(verb)
+    reply(verb)
     if (verb === 'QUIT') socket.end()
-    if (verb === 'STARTTLS' && script === '220 go') startTls(socket, talk)
+    if (verb === 'STARTTLS' && script === '220 go') startTls(socket, session)
   }
   socket.on('error', () => {})
   const onData = (chunk: string | Buffer): void => {
-    rest += typeof chunk === 'string' ? chunk : chunk.toString('latin1')
-    for (let at = rest.indexOf('\r\n'); at >= 0 && socket.listeners('data').includes(onData); at = rest.indexOf('\r\n')) {
-      const line = rest.slice(0, at)
-      rest = rest.slice(at + 2)
-      hear(line)
+    buffer += typeof chunk === 'string' ? chunk : chunk.toString('latin1')
+    for (let at = buffer.indexOf('\r\n'); at >= 0 && socket.listeners('data').includes(onData); at = buffer.indexOf('\r\n')) {
+      const line = buffer.slice(0, at)
+      buffer = buffer.slice(at + 2)
+      receive(line)
     }
   }
   socket.on('data', onData)
-  if (greets) say('greeting')
+  if (sendsGreeting) reply('greeting')
 }
 
-const isCommand = (verb: string): verb is Command => Object.hasOwn(GOOD, verb) && verb === verb.toUpperCase()
+const isCommand = (verb: string): verb is ScriptedCommand => Object.hasOwn(DEFAULT_REPLIES, verb) && verb === verb.toUpperCase()
 
-function perform(socket: Socket, does: Does): void {
-  if (typeof does === 'function') return does(socket)
-  for (const each of typeof does === 'string' || does === CLOSE ? [does] : (does ?? [])) {
+function sendReply(socket: Socket, scriptedReply: ScriptedReply): void {
+  if (typeof scriptedReply === 'function') return scriptedReply(socket)
+  for (const each of typeof scriptedReply === 'string' || scriptedReply === CLOSE ? [scriptedReply] : (scriptedReply ?? [])) {
     if (each === CLOSE) socket.end()
     else if (!socket.destroyed) socket.write(`${String(each)}\r\n`)
   }
 }
 
-const { cert, key } = makeCertificate('mx.example', Date.now())
+const { cert, key } = createSelfSignedCertificate('mx.example', Date.now())
 
-function startTls(socket: Socket, talk: Talk): void {
+function startTls(socket: Socket, session: PeerSession): void {
   socket.removeAllListeners('data')
   const secure = new TLSSocket(socket, { isServer: true, secureContext: createSecureContext({ cert, key }) })
-  const script = { ...talk.script, EHLO: '250-mx.example\r\n250 8BITMIME' }
-  converse(secure, { ...talk, script }, false)
+  const script = { ...session.script, EHLO: '250-mx.example\r\n250 8BITMIME' }
+  runSession(secure, { ...session, script }, false)
 }

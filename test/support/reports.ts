@@ -103,7 +103,7 @@ export function arf({
 }
 
 /** A mail as the listener hands it over. */
-export function incoming(raw: string, to: string, over: Partial<IncomingMail> = {}): IncomingMail {
+export function makeIncomingMail(raw: string, to: string, overrides: Partial<IncomingMail> = {}): IncomingMail {
   const bytes = Buffer.from(raw)
   return {
     raw: bytes,
@@ -118,6 +118,6 @@ export function incoming(raw: string, to: string, over: Partial<IncomingMail> = 
     source: 'smtp',
     trustAs: null,
     sessionId: randomUUID(),
-    ...over,
+    ...overrides,
   }
 }

@@ -5,15 +5,15 @@ import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
-import type { SmtpLimits } from '../../src/smtp-server/listener-options.ts'
-import { listenSmtp, type SmtpListener } from '../../src/smtp-server/listener.ts'
+import type { ListenerLimits } from '../../src/smtp-server/listener-options.ts'
+import { startReportListener, type SmtpListener } from '../../src/smtp-server/listener.ts'
 import { createTelemetry, type Telemetry } from '../../src/telemetry.ts'
-import { KEPT_OF_LARGE, type IncomingMail } from '../../src/service/receive/incoming-mail.ts'
+import { TRUNCATED_MAIL_BYTES, type IncomingMail } from '../../src/service/receive/incoming-mail.ts'
 
-export const LIMITS: SmtpLimits = {
-  mailSize: 2 * KEPT_OF_LARGE,
-  advertisedSize: 8 * KEPT_OF_LARGE,
-  bodyBudget: 64 * KEPT_OF_LARGE,
+export const LIMITS: ListenerLimits = {
+  mailSize: 2 * TRUNCATED_MAIL_BYTES,
+  advertisedSize: 8 * TRUNCATED_MAIL_BYTES,
+  bodyBudget: 64 * TRUNCATED_MAIL_BYTES,
   connections: 100,
   connectionsPerPeer: 50,
   connectionsPerNetwork: 50,
@@ -21,46 +21,46 @@ export const LIMITS: SmtpLimits = {
   mailsPerConnection: 100,
   recipientsPerMail: 3,
   commandLength: 4_096,
-  idleTimeout: 10_000,
-  commandTimeout: 10_000,
-  dataTimeout: 10_000,
-  dataGrace: 10_000,
+  idleTimeoutMs: 10_000,
+  commandTimeoutMs: 10_000,
+  dataTimeoutMs: 10_000,
+  dataGraceMs: 10_000,
   dataBytesPerSecond: 1,
   commandsBetweenMails: 1_000,
   errorsPerConnection: 100,
-  closeTimeout: 2_000,
+  closeTimeoutMs: 2_000,
 }
 
 export const tlsFile = (name: string): string => readFileSync(join(import.meta.dirname, 'tls', name), 'utf8')
 
-export type Start = {
-  readonly limits?: Partial<SmtpLimits>
+export type ListenerOverrides = {
+  readonly limits?: Partial<ListenerLimits>
   readonly submit?: (mail: IncomingMail) => Promise<unknown>
   readonly tls?: boolean
   readonly proxyPeers?: readonly string[]
 }
 
-export type Started = {
+export type StartedListener = {
   readonly listener: SmtpListener
-  readonly taken: IncomingMail[]
+  readonly received: IncomingMail[]
   readonly telemetry: Telemetry
   /** How often a refusal was counted. */
-  readonly refused: (reason: string) => Promise<number>
+  readonly refusedCount: (reason: string) => Promise<number>
 }
 
-const open: { readonly close: () => Promise<void> }[] = []
+const openListeners: { readonly close: () => Promise<void> }[] = []
 const sockets: Socket[] = []
 
 /** Ends what a test has opened. */
 export async function closeAll(): Promise<void> {
   for (const socket of sockets.splice(0)) socket.destroy()
-  for (const each of open.splice(0)) await each.close()
+  for (const each of openListeners.splice(0)) await each.close()
 }
 
-export async function start(options: Start = {}): Promise<Started> {
-  const taken: IncomingMail[] = []
+export async function startListener(options: ListenerOverrides = {}): Promise<StartedListener> {
+  const received: IncomingMail[] = []
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
-  const listener = await listenSmtp({
+  const listener = await startReportListener({
     host: '127.0.0.1',
     port: 0,
     hostname: 'bounce.example.com',
@@ -72,43 +72,43 @@ export async function start(options: Start = {}): Promise<Started> {
     now: Date.now,
     submit: async (mail) => {
       await options.submit?.(mail)
-      taken.push(mail)
+      received.push(mail)
     },
   })
-  open.push(listener)
-  const refused = async (reason: string): Promise<number> => {
+  openListeners.push(listener)
+  const refusedCount = async (reason: string): Promise<number> => {
     const { text } = await telemetry.metrics()
     const line = text.split('\n').find((each) => each.startsWith(`bounced_smtp_refused_total{reason="${reason}"}`))
     return Number(line?.split(' ')[1] ?? 0)
   }
-  return { listener, taken, telemetry, refused }
+  return { listener, received, telemetry, refusedCount }
 }
 
-export type Talk = {
-  readonly say: (line: string) => Promise<string>
+export type SmtpConversation = {
+  readonly send: (line: string) => Promise<string>
   /** The next whole reply, `gone` once there are no more. */
-  readonly hear: () => Promise<string>
+  readonly receive: () => Promise<string>
   /** All replies up to the end of the connection. */
-  readonly rest: () => Promise<readonly string[]>
+  readonly receiveAll: () => Promise<readonly string[]>
   readonly socket: Socket
 }
 
 /** A connection that has said and heard nothing yet. */
-export function dial(port: number, from = '127.0.0.1'): Talk {
+export function openConnection(port: number, from = '127.0.0.1'): SmtpConversation {
   const socket = connect({ port, host: '127.0.0.1', localAddress: from, noDelay: true })
   sockets.push(socket)
-  return conversation(socket)
+  return createConversation(socket)
 }
 
 /** A conversation behind its greeting. */
-export async function talk(port: number, from?: string): Promise<Talk> {
-  const talking = dial(port, from)
-  await talking.hear()
-  return talking
+export async function openConversation(port: number, from?: string): Promise<SmtpConversation> {
+  const opened = openConnection(port, from)
+  await opened.receive()
+  return opened
 }
 
 /** The same session under TLS, once the server has said 220 to STARTTLS; `fingerprint` is that of the certificate shown. */
-export async function secure(plain: Talk): Promise<Talk & { readonly fingerprint: string }> {
+export async function upgradeToTls(plain: SmtpConversation): Promise<SmtpConversation & { readonly fingerprint: string }> {
   const socket = connectTls({ socket: plain.socket, rejectUnauthorized: false })
   sockets.push(socket)
   await new Promise((resolve, reject) => {
@@ -116,19 +116,19 @@ export async function secure(plain: Talk): Promise<Talk & { readonly fingerprint
     socket.once('error', reject)
     socket.once('close', () => reject(new Error('closed in the handshake')))
   })
-  return { ...conversation(socket), fingerprint: socket.getPeerCertificate().fingerprint256 }
+  return { ...createConversation(socket), fingerprint: socket.getPeerCertificate().fingerprint256 }
 }
 
-function conversation(socket: Socket): Talk {
-  const hear = replyReader(socket)
+function createConversation(socket: Socket): SmtpConversation {
+  const receive = replyReader(socket)
   return {
     socket,
-    hear,
-    say: (line) => (socket.write(`${line}\r\n`), hear()),
-    rest: async () => {
-      const heard: string[] = []
-      for (let reply = await hear(); reply !== 'gone'; reply = await hear()) heard.push(reply)
-      return heard
+    receive,
+    send: (line) => (socket.write(`${line}\r\n`), receive()),
+    receiveAll: async () => {
+      const replies: string[] = []
+      for (let reply = await receive(); reply !== 'gone'; reply = await receive()) replies.push(reply)
+      return replies
     },
   }
 }
@@ -164,16 +164,16 @@ function replyReader(socket: Socket): () => Promise<string> {
 export const MAIL = 'From: MAILER-DAEMON@mx.example.net\r\nSubject: failure\r\n\r\nNo such user\r\n'
 
 /** EHLO, MAIL, RCPT and DATA up to the 354. */
-export async function upToData({ say }: Talk, to = 'token@bounce.example.com'): Promise<string> {
-  await say('EHLO mx.example.net')
-  await say('MAIL FROM:<>')
-  await say(`RCPT TO:<${to}>`)
-  return say('DATA')
+export async function sendUpToData({ send }: SmtpConversation, to = 'token@bounce.example.com'): Promise<string> {
+  await send('EHLO mx.example.net')
+  await send('MAIL FROM:<>')
+  await send(`RCPT TO:<${to}>`)
+  return send('DATA')
 }
 
-export async function sendRaw(say: Talk['say'], body: string, to = 'token@bounce.example.com'): Promise<string> {
-  await say('MAIL FROM:<>')
-  await say(`RCPT TO:<${to}>`)
-  await say('DATA')
-  return say(`${body}\r\n.`)
+export async function sendRaw(send: SmtpConversation['send'], body: string, to = 'token@bounce.example.com'): Promise<string> {
+  await send('MAIL FROM:<>')
+  await send(`RCPT TO:<${to}>`)
+  await send('DATA')
+  return send(`${body}\r\n.`)
 }

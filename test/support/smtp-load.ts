@@ -16,17 +16,17 @@ export type LoadOptions = {
   readonly next: () => LoadMail | null | Promise<LoadMail | null>
   /** Mails one connection carries before it is opened anew. */
   readonly mailsPerConnection: number
-  readonly onAnswer: (mail: LoadMail, code: number) => void
+  readonly onReply: (mail: LoadMail, code: number) => void
 }
 
 /** Runs until `next` gives null or the server is gone. Resolves to the mails that had no answer. */
 export async function sendLoad(options: LoadOptions): Promise<readonly LoadMail[]> {
   const unanswered: LoadMail[] = []
-  await Promise.all(Array.from({ length: options.connections }, () => runLane(options, unanswered)))
+  await Promise.all(Array.from({ length: options.connections }, () => runConnection(options, unanswered)))
   return unanswered
 }
 
-async function runLane(options: LoadOptions, unanswered: LoadMail[]): Promise<void> {
+async function runConnection(options: LoadOptions, unanswered: LoadMail[]): Promise<void> {
   for (let mail = await options.next(); mail !== null;) {
     const session = await openSession(options.host, options.port)
     if (session === null) {
@@ -39,7 +39,7 @@ async function runLane(options: LoadOptions, unanswered: LoadMail[]): Promise<vo
         unanswered.push(mail)
         return
       }
-      options.onAnswer(mail, code)
+      options.onReply(mail, code)
       mail = await options.next()
     }
     session.end()
@@ -51,7 +51,7 @@ type Session = { readonly send: (mail: LoadMail) => Promise<number | null>; read
 /** Connects, waits for the greeting and says EHLO. Null when the server is not there. */
 async function openSession(host: string, port: number): Promise<Session | null> {
   const socket = connect({ host, port, noDelay: true })
-  const read = replies(socket)
+  const read = readReplyCodes(socket)
   if ((await read()) !== 220) return null
   socket.write('EHLO load.example.com\r\n')
   if ((await read()) !== 250) return null
@@ -70,10 +70,10 @@ async function openSession(host: string, port: number): Promise<Session | null> 
 }
 
 /** A reader of reply codes; null for ever once the socket is gone. */
-function replies(socket: Socket): () => Promise<number | null> {
+function readReplyCodes(socket: Socket): () => Promise<number | null> {
   const codes: (number | null)[] = []
   let waiting: ((code: number | null) => void) | null = null
-  let rest = ''
+  let buffer = ''
   let gone = false
   const push = (code: number | null): void => {
     if (waiting === null) codes.push(code)
@@ -84,18 +84,18 @@ function replies(socket: Socket): () => Promise<number | null> {
     }
   }
   socket.on('data', (chunk) => {
-    rest += chunk.toString('latin1')
-    const lines = rest.split('\r\n')
-    rest = lines.pop() ?? ''
+    buffer += chunk.toString('latin1')
+    const lines = buffer.split('\r\n')
+    buffer = lines.pop() ?? ''
     for (const line of lines) if (line[3] !== '-') push(Number(line.slice(0, 3)))
   })
-  const leave = (): void => {
+  const onGone = (): void => {
     if (gone) return
     gone = true
     push(null)
   }
-  socket.on('error', leave)
-  socket.on('close', leave)
+  socket.on('error', onGone)
+  socket.on('close', onGone)
   return () => {
     const code = codes.shift()
     if (code !== undefined) return Promise.resolve(code)

@@ -4,17 +4,17 @@
  * Keys are `TYPE name`; a value is the records in the shape of net/dns, or the code of a failure. A name that has other types answers ENODATA,
  * one that has none ENOTFOUND.
  */
-import type { LookUp } from '../../src/net/dns.ts'
+import type { DnsLookup } from '../../src/net/dns.ts'
 
 export type Zone = Readonly<Record<string, string | readonly string[] | readonly (readonly string[])[]>>
 
-export function createZone(zone: Zone): LookUp {
+export function createZoneLookUp(zone: Zone): DnsLookup {
   const names = new Set(Object.keys(zone).map((key) => key.split(' ')[1]))
   return async (name, type) => {
-    const told = zone[`${type} ${name.toLowerCase()}`]
-    if (typeof told === 'string') throw failure(told)
-    if (told === undefined) throw failure(names.has(name.toLowerCase()) ? 'ENODATA' : 'ENOTFOUND')
-    return told.every((each) => typeof each === 'string') ? [...told] : told.map((each) => [...each])
+    const records = zone[`${type} ${name.toLowerCase()}`]
+    if (typeof records === 'string') throw failure(records)
+    if (records === undefined) throw failure(names.has(name.toLowerCase()) ? 'ENODATA' : 'ENOTFOUND')
+    return records.every((each) => typeof each === 'string') ? [...records] : records.map((each) => [...each])
   }
 }
 

@@ -4,13 +4,13 @@
 import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { atTime, CLOSED, heard, type Breaker } from '../../src/webhook/circuit-breaker.ts'
-import { restAfter } from '../../src/webhook/retry-schedule.ts'
-import { openSecrets, rotateSecrets, sealSecrets, webhookIdOf, SECRET_ROTATION_MS } from '../../src/webhook/signature.ts'
-import { readUserAgent } from '../../src/webhook/user-agent.ts'
+import { advanceBreaker, CLOSED_BREAKER, recordResult, type CircuitBreaker } from '../../src/webhook/circuit-breaker.ts'
+import { retryDelayMs } from '../../src/webhook/retry-schedule.ts'
+import { decryptSecrets, rotateSecrets, encryptSecrets, webhookIdOf, SECRET_ROTATION_MS } from '../../src/webhook/signature.ts'
+import { parseUserAgent } from '../../src/webhook/user-agent.ts'
 import { createVault } from '../../src/config/vault.ts'
-import { bodyOf, eventOf, readEvent } from '../../src/webhook/payload.ts'
-import { writeBody, type BodyFormat } from '../../src/webhook/payload-format.ts'
+import { buildPayload, webhookEventOf, parseWebhookEvent } from '../../src/webhook/payload.ts'
+import { formatPayload, type PayloadFormat } from '../../src/webhook/payload-format.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import { FAILED, NOW, ROW } from '../http/lambdas.ts'
 
@@ -24,7 +24,7 @@ test.each([
   [failed(5), 'soft_bounce'],
   [failed(1), 'deliver'],
   [failed(18), null],
-] as const)('a fact is an event by its effect: %#', (fact, event) => expect(eventOf(fact)).toBe(event))
+] as const)('a fact is an event by its effect: %#', (fact, event) => expect(webhookEventOf(fact)).toBe(event))
 
 test.each([
   ['1', 'deliver'],
@@ -34,16 +34,16 @@ test.each([
   ['2', null],
   ['', null],
   ['constructor', null],
-] as const)('event %j is %j', (text, event) => expect(readEvent(text)).toBe(event))
+] as const)('event %j is %j', (text, event) => expect(parseWebhookEvent(text)).toBe(event))
 
-const written = (format: BodyFormat, event: 'soft_bounce' | 'request' | 'report_spam' = 'soft_bounce') => {
+const written = (format: PayloadFormat, event: 'soft_bounce' | 'request' | 'report_spam' = 'soft_bounce') => {
   const fact = failed(5)
-  const body = bodyOf(event, fact, ROW, { timestamp: NOW, token: 't', signature: 's' })
-  return writeBody(format, { body, event, fact, delivery: ROW, at: NOW, key: 'whsec_k' })
+  const body = buildPayload(event, fact, ROW, { timestamp: NOW, token: 't', signature: 's' })
+  return formatPayload(format, { payload: body, event, fact, delivery: ROW, sentAt: NOW, secret: 'whsec_k' })
 }
 
 test('the vendor’s body in both forms', () => {
-  expect(JSON.parse(written('json').text)).toMatchObject({
+  expect(JSON.parse(written('json').body)).toMatchObject({
     event: 'soft_bounce',
     emailId: ROW.emailId,
     cause: '550 5.1.1 No such user',
@@ -53,12 +53,12 @@ test('the vendor’s body in both forms', () => {
     fault: 'recipient',
     billable: true,
   })
-  const form = new URLSearchParams(written('form').text)
+  const form = new URLSearchParams(written('form').body)
   expect([form.get('asynchronousBounce'), form.get('userHeaders'), form.get('labelId')]).toEqual(['true', '{}', '7'])
 })
 
 test('CloudEvents, structured and binary', () => {
-  const { type, text } = written('cloudevents')
+  const { contentType: type, body: text } = written('cloudevents')
   expect(type).toBe('application/cloudevents+json; charset=utf-8')
   const attributes = {
     specversion: '1.0',
@@ -74,14 +74,14 @@ test('CloudEvents, structured and binary', () => {
     data: { emailId: ROW.emailId },
   })
   const binary = written('cloudevents-binary')
-  expect(binary.type).toBe('application/json')
+  expect(binary.contentType).toBe('application/json')
   expect(binary.headers).toMatchObject({
     'ce-specversion': '1.0',
     'ce-id': FAILED.id,
     'ce-type': 'bounced.soft_bounce',
     'ce-subject': ROW.emailId,
   })
-  expect(JSON.parse(binary.text)).toEqual(JSON.parse(text).data)
+  expect(JSON.parse(binary.body)).toEqual(JSON.parse(text).data)
 })
 
 test('what stands in a header of CloudEvents is plain ASCII, and can be read back', () => {
@@ -89,8 +89,8 @@ test('what stands in a header of CloudEvents is plain ASCII, and can be read bac
     fc.property(fc.string({ unit: 'binary', minLength: 1 }), (emailId) => {
       const fact = failed(5)
       const delivery = { ...ROW, emailId }
-      const body = bodyOf('invalid', fact, delivery, { timestamp: NOW, token: 't', signature: 's' })
-      const { headers } = writeBody('cloudevents-binary', { body, event: 'invalid', fact, delivery, at: NOW, key: 'k' })
+      const body = buildPayload('invalid', fact, delivery, { timestamp: NOW, token: 't', signature: 's' })
+      const { headers } = formatPayload('cloudevents-binary', { payload: body, event: 'invalid', fact, delivery, sentAt: NOW, secret: 'k' })
       const subject = headers['ce-subject'] ?? ''
       expect(subject).toMatch(/^[!-~]+$/)
       expect(decodeURIComponent(subject)).toBe(emailId.toWellFormed())
@@ -103,7 +103,7 @@ test.each([
   ['soft_bounce', 'soft_bounce', false],
   ['report_spam', 'report_spam', true],
 ] as const)('EngageLab: %s is %s', (event, status, isResponse) => {
-  const { headers, text } = written('engagelab', event)
+  const { headers, body: text } = written('engagelab', event)
   const body = JSON.parse(text)
   expect(body).toMatchObject({
     message_id: ROW.messageId,
@@ -118,7 +118,7 @@ test.each([
 })
 
 test('EngageLab: a bounce in its words', () => {
-  expect(JSON.parse(written('engagelab').text).status.status_data).toMatchObject({
+  expect(JSON.parse(written('engagelab').body).status.status_data).toMatchObject({
     sub_stat: 406,
     sub_stat_desc: 'address does not exist',
     asynchronous_bounce: true,
@@ -133,7 +133,7 @@ test.each([
   ['standard', 6, 3_600_000],
   ['standard', 12, 86_400_000],
   ['standard', 13, null],
-] as const)('ladder %s after %i: %s', (ladder, attempts, rest) => expect(restAfter(ladder, attempts)).toBe(rest))
+] as const)('ladder %s after %i: %s', (ladder, attempts, rest) => expect(retryDelayMs(ladder, attempts)).toBe(rest))
 
 // g: a good answer, b: a bad one; digits: so many seconds pass.
 test.each([
@@ -151,29 +151,29 @@ test.each([
   ['bbbbbg', 'closed'],
 ] as const)('breaker after %j is %s', (story, state) => {
   let now = 0
-  let breaker: Breaker = CLOSED
+  let breaker: CircuitBreaker = CLOSED_BREAKER
   for (const step of story) {
-    if (step === 'g' || step === 'b') breaker = heard(breaker, step === 'g', now)
+    if (step === 'g' || step === 'b') breaker = recordResult(breaker, step === 'g', now)
     else now += Number(step) * 1_000
-    breaker = atTime(breaker, now)
+    breaker = advanceBreaker(breaker, now)
   }
   expect(breaker.state).toBe(state)
 })
 
 test('the rest of a breaker never grows beyond five minutes', () => {
-  let breaker: Breaker = CLOSED
-  for (let n = 0; n < 50; n++) breaker = atTime(heard(breaker, false, 0), breaker.until)
-  expect(heard(breaker, false, 0).until).toBeLessThanOrEqual(300_000)
+  let breaker: CircuitBreaker = CLOSED_BREAKER
+  for (let n = 0; n < 50; n++) breaker = advanceBreaker(recordResult(breaker, false, 0), breaker.openUntil)
+  expect(recordResult(breaker, false, 0).openUntil).toBeLessThanOrEqual(300_000)
 })
 
 test('secrets open for their endpoint alone, and the old one for a day', () => {
   const vault = createVault(Buffer.alloc(32, 7))
   const holder = { account: 1, endpointId: 2 }
   const secrets = rotateSecrets([{ secret: 'whsec_old', until: null }], NOW)
-  const sealedKey = sealSecrets(vault, holder, secrets)
-  expect(openSecrets(vault, { ...holder, sealedKey }, NOW).map(({ secret }) => secret)).toEqual([secrets[0]?.secret, 'whsec_old'])
-  expect(openSecrets(vault, { ...holder, sealedKey }, NOW + SECRET_ROTATION_MS)).toHaveLength(1)
-  expect(() => openSecrets(vault, { account: 2, endpointId: 2, sealedKey }, NOW)).toThrow(/does not open/)
+  const sealedKey = encryptSecrets(vault, holder, secrets)
+  expect(decryptSecrets(vault, { ...holder, sealedKey }, NOW).map(({ secret }) => secret)).toEqual([secrets[0]?.secret, 'whsec_old'])
+  expect(decryptSecrets(vault, { ...holder, sealedKey }, NOW + SECRET_ROTATION_MS)).toHaveLength(1)
+  expect(() => decryptSecrets(vault, { account: 2, endpointId: 2, sealedKey }, NOW)).toThrow(/does not open/)
   const twice = rotateSecrets(secrets, NOW + 1)
   expect(twice.map(({ until }) => until)).toEqual([null, NOW + 1 + SECRET_ROTATION_MS, NOW + SECRET_ROTATION_MS])
   let many = twice
@@ -189,5 +189,5 @@ test.each([
   ['Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) Version/17.1 Safari/604.1', 'Safari', '17.1', 'iOS', '17.1'],
   ['', '', '', '', ''],
 ] as const)('%s', (text, explorerName, explorerVer, oSName, oSVer) =>
-  expect(readUserAgent(text)).toEqual({ explorerName, explorerVer, oSName, oSVer }),
+  expect(parseUserAgent(text)).toEqual({ explorerName, explorerVer, oSName, oSVer }),
 )

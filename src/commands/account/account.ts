@@ -7,20 +7,20 @@
  */
 import type { Command } from 'commander'
 import { closest } from 'fastest-levenshtein'
-import { accountOf, addAccount, addOfflineNumber, ROTATION_MS, rotateSecret } from '../../daemon/accounts.ts'
-import { fromText } from '../../settings/load.ts'
+import { findAccountByApiUser, createAccountWithApiUser, createOfflineAccount, ROTATION_MS, rotateSecret } from '../../daemon/accounts.ts'
+import { parseSettingText } from '../../settings/load.ts'
 import { deriveTokenKey } from '../../correlate/token-keys.ts'
 import { Fault } from '../../errors.ts'
-import { settingsChangeSchema, type AccountSettings, type SettingsChange } from '../../ledger/account-settings.ts'
+import { accountSettingsChangeSchema, type AccountSettings, type AccountSettingsChange } from '../../ledger/account-settings.ts'
 import { findAccount, listAccountsForOperator } from '../../store/account/accounts.ts'
 import { listCredentials } from '../../store/account/credentials.ts'
-import type { Reader } from '../../store/engine/engine.ts'
-import { changeSettings, plain } from '../../service/admin/account-settings.ts'
-import type { Define } from '../command.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { changeAccountSettings, displayValue } from '../../service/admin/account-settings.ts'
+import type { DefineCommand } from '../command.ts'
 import { withStore } from '../with-store.ts'
-import { columns, say } from '../output.ts'
+import { formatColumns, printLines } from '../output.ts'
 
-export const account: Define = (command) => {
+export const accountCommand: DefineCommand = (command) => {
   command
     .command('add')
     .summary('make an account with its first apiUser')
@@ -51,82 +51,84 @@ export const account: Define = (command) => {
     .command('offline')
     .summary('give an account a second number, with which its sender mints tokens offline')
     .argument('<apiUser>')
-    .action((apiUser: string, _options: object, self: Command) => offline(apiUser, self))
+    .action((apiUser: string, _options: object, self: Command) => addOffline(apiUser, self))
 }
 
 async function add(apiUser: string, trust: string | null, self: Command): Promise<void> {
-  await withStore(self, async ({ shop, config }) => {
+  await withStore(self, async ({ context, config }) => {
     const policy = trust === 'any' || trust === 'strict' ? trust : config.settings.trust
-    const wanted = { apiUser, apiKey: null, trust: policy, giveUpAfterDays: config.settings.giveUpDays }
-    const made = await shop.engine.tx((db) => addAccount(db, wanted, shop.now()))
-    say(`account ${made.account}   apiUser ${apiUser}   apiKey ${made.apiKey}   (shown once)`)
+    const newAccount = { apiUser, apiKey: null, trust: policy, giveUpAfterDays: config.settings.giveUpDays }
+    const created = await context.engine.tx((db) => createAccountWithApiUser(db, newAccount, context.now()))
+    printLines(`account ${created.account}   apiUser ${apiUser}   apiKey ${created.apiKey}   (shown once)`)
   })
 }
 
 async function list(self: Command): Promise<void> {
-  await withStore(self, async ({ shop }) => {
-    const { read } = shop.engine
+  await withStore(self, async ({ context }) => {
+    const { read } = context.engine
     const rows = [['number', 'name', 'apiUsers', 'trust', 'made']]
     for (const each of await listAccountsForOperator(read)) {
       const users = [...new Set((await listCredentials(read, each.account)).map(({ apiUser }) => apiUser))]
       rows.push([String(each.account), each.name, users.join(', '), each.settings.trust, new Date(each.createdAt).toISOString()])
     }
-    say(...columns(rows))
+    printLines(...formatColumns(rows))
   })
 }
 
 async function show(apiUser: string, self: Command): Promise<void> {
-  await withStore(self, async ({ shop }) => {
-    const found = await findAccount(shop.engine.read, await numberOf(shop.engine.read, apiUser))
-    if (found !== null) say(...settingLines(found.settings))
+  await withStore(self, async ({ context }) => {
+    const found = await findAccount(context.engine.read, await requireAccount(context.engine.read, apiUser))
+    if (found !== null) printLines(...settingLines(found.settings))
   })
 }
 
 async function set(apiUser: string, pairs: readonly string[], self: Command): Promise<void> {
-  const change = readChange(pairs)
-  await withStore(self, async ({ shop }) => {
-    const account = await numberOf(shop.engine.read, apiUser)
-    say(...settingLines(await changeSettings(shop, { account, actor: 'operator', byOperator: true, change, version: null })))
+  const change = parseSettingsChange(pairs)
+  await withStore(self, async ({ context }) => {
+    const account = await requireAccount(context.engine.read, apiUser)
+    printLines(
+      ...settingLines(await changeAccountSettings(context, { account, actor: 'operator', byOperator: true, change, version: null })),
+    )
   })
 }
 
-async function numberOf(reader: Reader, apiUser: string): Promise<number> {
-  const account = await accountOf(reader, apiUser)
+async function requireAccount(reader: DatabaseReader, apiUser: string): Promise<number> {
+  const account = await findAccountByApiUser(reader, apiUser)
   if (account === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
   return account
 }
 
 const settingLines = (settings: AccountSettings): string[] =>
-  columns(Object.entries(settings).map(([name, value]) => [name, String(plain(value))]))
+  formatColumns(Object.entries(settings).map(([name, value]) => [name, String(displayValue(value))]))
 
 /** Settings by their names, as texts. Faults: bad_request, with the nearest known name. */
-function readChange(pairs: readonly string[]): SettingsChange {
-  const known = Object.keys(settingsChangeSchema.shape)
+function parseSettingsChange(pairs: readonly string[]): AccountSettingsChange {
+  const known = Object.keys(accountSettingsChangeSchema.shape)
   const given = pairs.map((pair) => {
     const [name = '', ...rest] = pair.split('=')
-    const type = Object.entries(settingsChangeSchema.shape).find(([each]) => each === name)?.[1]
+    const type = Object.entries(accountSettingsChangeSchema.shape).find(([each]) => each === name)?.[1]
     if (rest.length === 0) throw new Fault('bad_request', `"${pair}" is not key=value`)
     if (type === undefined) throw new Fault('bad_request', `unknown setting "${name}"; the nearest known one is "${closest(name, known)}"`)
-    return [name, fromText(type, rest.join('='))]
+    return [name, parseSettingText(type, rest.join('='))]
   })
-  const read = settingsChangeSchema.safeParse(Object.fromEntries(given))
+  const read = accountSettingsChangeSchema.safeParse(Object.fromEntries(given))
   if (read.success) return read.data
   throw new Fault('bad_request', read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'))
 }
 
 async function rotate(apiUser: string, self: Command): Promise<void> {
-  await withStore(self, async ({ shop }) => {
-    const secret = await shop.engine.tx((db) => rotateSecret(db, apiUser, shop.now()))
-    say(`${apiUser}: ${secret}   (shown once; the old one ends in ${ROTATION_MS / 60_000} minutes)`)
+  await withStore(self, async ({ context }) => {
+    const secret = await context.engine.tx((db) => rotateSecret(db, apiUser, context.now()))
+    printLines(`${apiUser}: ${secret}   (shown once; the old one ends in ${ROTATION_MS / 60_000} minutes)`)
   })
 }
 
-async function offline(apiUser: string, self: Command): Promise<void> {
-  await withStore(self, async ({ shop, master }) => {
-    const number = await shop.engine.tx((db) => addOfflineNumber(db, apiUser, shop.now()))
-    const index = (await shop.book.open()).signingIndex
-    say(
-      `number ${number}   key index ${index}   key ${deriveTokenKey(master, number, index).toString('hex')}   (docs/TOKEN.md says how to mint)`,
+async function addOffline(apiUser: string, self: Command): Promise<void> {
+  await withStore(self, async ({ context, masterKey }) => {
+    const number = await context.engine.tx((db) => createOfflineAccount(db, apiUser, context.now()))
+    const index = (await context.accountCache.snapshot()).signingIndex
+    printLines(
+      `number ${number}   key index ${index}   key ${deriveTokenKey(masterKey, number, index).toString('hex')}   (docs/TOKEN.md says how to mint)`,
     )
   })
 }

@@ -4,16 +4,16 @@
  * See also: service/forward/forward-domains, docs/WEBHOOKS.md.
  */
 import type { Command } from 'commander'
-import { accountOf } from '../../daemon/accounts.ts'
+import { findAccountByApiUser } from '../../daemon/accounts.ts'
 import { Fault } from '../../errors.ts'
 import { listAccountsForOperator } from '../../store/account/accounts.ts'
-import { listRouteDomainsForOperator } from '../../store/mail/forward-domains.ts'
-import { addRoute, removeRoute } from '../../service/forward/forward-domains.ts'
-import type { Define } from '../command.ts'
+import { listForwardDomainsForOperator } from '../../store/mail/forward-domains.ts'
+import { addForwardDomain, removeForwardDomain } from '../../service/forward/forward-domains.ts'
+import type { DefineCommand } from '../command.ts'
 import { withStore } from '../with-store.ts'
-import { columns, oneLine, say } from '../output.ts'
+import { formatColumns, toSingleLine, printLines } from '../output.ts'
 
-export const route: Define = (command) => {
+export const forwardCommand: DefineCommand = (command) => {
   command
     .command('add')
     .summary('give a domain to the account of an apiUser; its MX must point here')
@@ -32,30 +32,30 @@ export const route: Define = (command) => {
 }
 
 async function add(domain: string, apiUser: string, self: Command): Promise<void> {
-  await withStore(self, async ({ shop }) => {
-    const account = await accountOf(shop.engine.read, apiUser)
+  await withStore(self, async ({ context }) => {
+    const account = await findAccountByApiUser(context.engine.read, apiUser)
     if (account === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
-    const isNew = await addRoute(shop, account, domain)
-    say(isNew ? `${oneLine(domain)} takes mail for ${apiUser}` : `${oneLine(domain)} took mail for ${apiUser} before`)
+    const isNew = await addForwardDomain(context, account, domain)
+    printLines(isNew ? `${toSingleLine(domain)} takes mail for ${apiUser}` : `${toSingleLine(domain)} took mail for ${apiUser} before`)
   })
 }
 
 async function remove(domain: string, self: Command): Promise<void> {
-  await withStore(self, async ({ shop }) => {
-    const wasThere = await removeRoute(shop, domain)
-    say(wasThere ? `${oneLine(domain)} takes no mail any more` : `${oneLine(domain)} was nobody’s`)
+  await withStore(self, async ({ context }) => {
+    const existed = await removeForwardDomain(context, domain)
+    printLines(existed ? `${toSingleLine(domain)} takes no mail any more` : `${toSingleLine(domain)} was nobody’s`)
   })
 }
 
 async function list(self: Command): Promise<void> {
-  await withStore(self, async ({ shop }) => {
-    const { read } = shop.engine
+  await withStore(self, async ({ context }) => {
+    const { read } = context.engine
     const names = new Map((await listAccountsForOperator(read)).map(({ account, name }) => [account, name]))
-    const rows = (await listRouteDomainsForOperator(read)).map(({ domain, account, createdAt }) => [
+    const rows = (await listForwardDomainsForOperator(read)).map(({ domain, account, createdAt }) => [
       domain,
       names.get(account) ?? String(account),
       new Date(createdAt).toISOString(),
     ])
-    say(...columns([['domain', 'account', 'since'], ...rows]))
+    printLines(...formatColumns([['domain', 'account', 'since'], ...rows]))
   })
 }

@@ -7,12 +7,12 @@
  */
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'
-import type { LiftFilter } from '../../ledger/decide/operator-action.ts'
+import type { BulkRemovalFilter } from '../../ledger/decide/operator-action.ts'
 import { listAccountsForOperator } from '../../store/account/accounts.ts'
-import { liftEntries } from '../../service/lists/lists.ts'
-import type { Define } from '../command.ts'
+import { reactivateAddresses } from '../../service/lists/lists.ts'
+import type { DefineCommand } from '../command.ts'
 import { withStore } from '../with-store.ts'
-import { columns, say } from '../output.ts'
+import { formatColumns, printLines } from '../output.ts'
 
 type Options = {
   readonly site?: string
@@ -23,7 +23,7 @@ type Options = {
   readonly dryRun?: true
 }
 
-export const suppression: Define = (command) => {
+export const suppressionCommand: DefineCommand = (command) => {
   command
     .command('lift')
     .summary('undo the bounce-list entries of a site, a rule and a time')
@@ -33,24 +33,24 @@ export const suppression: Define = (command) => {
     .option('--until <time>', 'entered before (ISO 8601)')
     .option('--account <apiUser>', 'only this account')
     .option('--dry-run', 'print what would be lifted, and change nothing')
-    .action(lift)
+    .action(reactivate)
 }
 
-async function lift(options: Options, self: Command): Promise<void> {
-  const filter = filterOf(options)
+async function reactivate(options: Options, self: Command): Promise<void> {
+  const filter = parseFilter(options)
   const dryRun = options.dryRun === true
-  await withStore(self, async ({ shop }) => {
-    const accounts = await listAccountsForOperator(shop.engine.read)
-    const asked = accounts.filter(
+  await withStore(self, async ({ context }) => {
+    const accounts = await listAccountsForOperator(context.engine.read)
+    const selected = accounts.filter(
       ({ name, offlineFor }) => offlineFor === null && (options.account === undefined || name === options.account),
     )
-    if (asked.length === 0) throw new Fault('not_found', 'no account bears that name')
+    if (selected.length === 0) throw new Fault('not_found', 'no account bears that name')
     let count = 0
-    for (const { account, name } of asked) {
-      const rows = await liftEntries(shop, { account, actor: 'operator' }, { filter, dryRun })
+    for (const { account, name } of selected) {
+      const rows = await reactivateAddresses(context, { account, actor: 'operator' }, { filter, dryRun })
       count += rows.length
-      say(
-        ...columns(
+      printLines(
+        ...formatColumns(
           rows.map((row) => [
             name,
             row.address ?? row.addressHash,
@@ -62,21 +62,21 @@ async function lift(options: Options, self: Command): Promise<void> {
         ),
       )
     }
-    say(dryRun ? `${count} entries would be lifted` : `${count} entries lifted`)
+    printLines(dryRun ? `${count} entries would be lifted` : `${count} entries lifted`)
   })
 }
 
-function filterOf({ site, rule, since, until }: Options): LiftFilter {
+function parseFilter({ site, rule, since, until }: Options): BulkRemovalFilter {
   if (site === undefined && rule === undefined) throw new Fault('bad_request', 'name a --site, a --rule, or both')
   return {
     ...(site === undefined ? {} : { site }),
     ...(rule === undefined ? {} : { rule }),
-    ...(since === undefined ? {} : { since: momentOf('--since', since) }),
-    ...(until === undefined ? {} : { until: momentOf('--until', until) }),
+    ...(since === undefined ? {} : { since: parseTime('--since', since) }),
+    ...(until === undefined ? {} : { until: parseTime('--until', until) }),
   }
 }
 
-function momentOf(name: string, text: string): number {
+function parseTime(name: string, text: string): number {
   const at = Date.parse(text)
   if (Number.isNaN(at)) throw new Fault('bad_request', `${name} takes a time like 2026-11-20T12:00:00Z`)
   return at

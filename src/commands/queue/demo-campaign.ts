@@ -7,7 +7,7 @@ import * as z from 'zod'
 import { Fault } from '../../errors.ts'
 
 /** The providers' domains, and their share of the list: about that of a list of consumers in two parts of the world. */
-const SHARES = [
+const DOMAIN_SHARES = [
   ['gmail.com', 0.36],
   ['outlook.com', 0.16],
   ['yahoo.com', 0.16],
@@ -19,14 +19,14 @@ const SHARES = [
 ] as const satisfies readonly (readonly [string, number])[]
 
 /** Whom one request may carry separate mails to is 100. */
-const BATCH = 50
+const BATCH_SIZE = 50
 
 /** Of one account, at one daemon. */
-export type Face = { readonly url: string; readonly apiUser: string; readonly apiKey: string }
+export type ApiAccess = { readonly url: string; readonly apiUser: string; readonly apiKey: string }
 
 /** The list: each domain by its share, mixed. The same number gives the same list. */
-export function recipientsOf(mails: number): readonly string[] {
-  const all = SHARES.flatMap(([domain, share]) =>
+export function generateRecipients(mails: number): readonly string[] {
+  const all = DOMAIN_SHARES.flatMap(([domain, share]) =>
     Array.from({ length: Math.max(1, Math.round(mails * share)) }, (_, n) => ({
       at: (n + 0.5) / Math.max(1, Math.round(mails * share)),
       address: `reader${n + 1}@${domain}`,
@@ -38,13 +38,13 @@ export function recipientsOf(mails: number): readonly string[] {
     .slice(0, mails)
 }
 
-export const batchesOf = (recipients: readonly string[]): readonly (readonly string[])[] =>
-  Array.from({ length: Math.ceil(recipients.length / BATCH) }, (_, n) => recipients.slice(n * BATCH, (n + 1) * BATCH))
+export const splitIntoBatches = (recipients: readonly string[]): readonly (readonly string[])[] =>
+  Array.from({ length: Math.ceil(recipients.length / BATCH_SIZE) }, (_, n) => recipients.slice(n * BATCH_SIZE, (n + 1) * BATCH_SIZE))
 
-const sent = z.object({ result: z.boolean(), message: z.string() })
+const sendResponseSchema = z.object({ result: z.boolean(), message: z.string() })
 
 /** Submits separate mails by POST /api/mail/send. Faults: internal, with the daemon's words. */
-export async function submit({ url, apiUser, apiKey }: Face, to: readonly string[]): Promise<void> {
+export async function submitMails({ url, apiUser, apiKey }: ApiAccess, to: readonly string[]): Promise<void> {
   const body = new URLSearchParams({
     apiUser,
     apiKey,
@@ -55,20 +55,20 @@ export async function submit({ url, apiUser, apiKey }: Face, to: readonly string
     plain: 'Hello %name%,\nthree new things were made this week.\n',
     xsmtpapi: JSON.stringify({ to, sub: { '%name%': to.map((address) => address.slice(0, address.indexOf('@'))) } }),
   })
-  const answer = await fetch(`${url}/api/mail/send`, { method: 'POST', body })
-  const told = sent.safeParse(await answer.json())
-  if (!told.success || !told.data.result)
-    throw new Fault('internal', `the daemon did not take the campaign: ${told.data?.message ?? answer.status}`)
+  const response = await fetch(`${url}/api/mail/send`, { method: 'POST', body })
+  const parsed = sendResponseSchema.safeParse(await response.json())
+  if (!parsed.success || !parsed.data.result)
+    throw new Fault('internal', `the daemon did not take the campaign: ${parsed.data?.message ?? response.status}`)
 }
 
-async function get<T>({ url, apiUser, apiKey }: Face, path: string, shape: z.ZodType<T>): Promise<T> {
+async function getJson<T>({ url, apiUser, apiKey }: ApiAccess, path: string, schema: z.ZodType<T>): Promise<T> {
   const authorization = `Basic ${Buffer.from(`${apiUser}:${apiKey}`).toString('base64')}`
-  const answer = await fetch(`${url}${path}`, { headers: { authorization } })
-  if (!answer.ok) throw new Fault('internal', `GET ${path}: ${answer.status} ${(await answer.text()).slice(0, 200)}`)
-  return shape.parse(await answer.json())
+  const response = await fetch(`${url}${path}`, { headers: { authorization } })
+  if (!response.ok) throw new Fault('internal', `GET ${path}: ${response.status} ${(await response.text()).slice(0, 200)}`)
+  return schema.parse(await response.json())
 }
 
-const lanes = z.object({
+const lanesSchema = z.object({
   lanes: z.array(
     z.object({
       domain: z.string(),
@@ -83,31 +83,31 @@ const lanes = z.object({
   ),
 })
 
-export type Lanes = z.output<typeof lanes>['lanes']
+export type DemoLanes = z.output<typeof lanesSchema>['lanes']
 
-export const readLanes = async (face: Face): Promise<Lanes> => (await get(face, '/v1/queue?limit=100', lanes)).lanes
+export const readLanes = async (api: ApiAccess): Promise<DemoLanes> => (await getJson(api, '/v1/queue?limit=100', lanesSchema)).lanes
 
-const messages = z.object({
+const messagesSchema = z.object({
   messages: z.array(
     z.object({ recipient: z.string().nullable(), status: z.number(), asynchronousBounce: z.boolean(), reason: z.string().nullable() }),
   ),
   next: z.string().nullable(),
 })
 
-export type Mail = z.output<typeof messages>['messages'][number]
+export type DemoMessage = z.output<typeof messagesSchema>['messages'][number]
 
 /** Whether nothing is on its way any more. */
-export const isDrained = async (face: Face): Promise<boolean> =>
-  (await get(face, '/v1/messages?status=18&limit=1', messages)).messages.length === 0
+export const isDrained = async (api: ApiAccess): Promise<boolean> =>
+  (await getJson(api, '/v1/messages?status=18&limit=1', messagesSchema)).messages.length === 0
 
 /** Every mail as the API shows it. */
-export async function readMails(face: Face): Promise<readonly Mail[]> {
-  const all: Mail[] = []
+export async function readMails(api: ApiAccess): Promise<readonly DemoMessage[]> {
+  const all: DemoMessage[] = []
   for (let after: string | null = ''; after !== null;) {
-    const page: z.output<typeof messages> = await get(
-      face,
+    const page: z.output<typeof messagesSchema> = await getJson(
+      api,
       `/v1/messages?limit=1000${after === '' ? '' : `&after=${encodeURIComponent(after)}`}`,
-      messages,
+      messagesSchema,
     )
     all.push(...page.messages)
     after = page.next
@@ -115,8 +115,8 @@ export async function readMails(face: Face): Promise<readonly Mail[]> {
   return all
 }
 
-const entries = z.object({ entries: z.array(z.unknown()) })
+const entriesSchema = z.object({ entries: z.array(z.unknown()) })
 
 /** How many stand on a list (of the first thousand). */
-export const countListed = async (face: Face, list: 'bounce' | 'complaint'): Promise<number> =>
-  (await get(face, `/v1/suppressions/${list}?limit=1000`, entries)).entries.length
+export const countListed = async (api: ApiAccess, list: 'bounce' | 'complaint'): Promise<number> =>
+  (await getJson(api, `/v1/suppressions/${list}?limit=1000`, entriesSchema)).entries.length

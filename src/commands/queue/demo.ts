@@ -16,13 +16,23 @@ import { loadConfig } from '../../settings/load.ts'
 import { SHIPPED_PROVIDERS } from '../../config/provider-files.ts'
 import { Fault } from '../../errors.ts'
 import { createTelemetry } from '../../telemetry.ts'
-import type { Define } from '../command.ts'
-import { batchesOf, countListed, type Face, isDrained, type Lanes, readLanes, readMails, recipientsOf, submit } from './demo-campaign.ts'
-import { columns, oneLine, say } from '../output.ts'
+import type { DefineCommand } from '../command.ts'
+import {
+  splitIntoBatches,
+  countListed,
+  type ApiAccess,
+  isDrained,
+  type DemoLanes,
+  readLanes,
+  readMails,
+  generateRecipients,
+  submitMails,
+} from './demo-campaign.ts'
+import { formatColumns, toSingleLine, printLines } from '../output.ts'
 
 type Options = { readonly mails: string; readonly speed: string; readonly seconds?: string; readonly submitSeconds: string }
 
-export const demo: Define = (command) => {
+export const demoCommand: DefineCommand = (command) => {
   command
     .option('--mails <n>', 'mails of the campaign', '3000')
     .option('--speed <n>', 'how much faster than ours the providers’ time goes', '120')
@@ -38,30 +48,30 @@ const EGRESS_IPS = '192.0.2.10,192.0.2.11'
 const GIVE_UP_DAYS = '0.25'
 
 /** After the last mail has ended, reports and complaints may still be on their way. */
-const LATE_MS = 10_000
-const LOOK_MS = 2_000
+const LATE_REPORTS_MS = 10_000
+const STATUS_INTERVAL_MS = 2_000
 
 async function run(options: Options): Promise<void> {
-  const mails = numberOf(options.mails, 'mails', 100_000)
-  const speed = numberOf(options.speed, 'speed', 100_000)
-  const seconds = options.seconds === undefined ? null : numberOf(options.seconds, 'seconds', 86_400)
-  const submitMs = numberOf(options.submitSeconds, 'submit-seconds', 3_600) * 1_000
+  const mails = parsePositive(options.mails, 'mails', 100_000)
+  const speed = parsePositive(options.speed, 'speed', 100_000)
+  const seconds = options.seconds === undefined ? null : parsePositive(options.seconds, 'seconds', 86_400)
+  const submitMs = parsePositive(options.submitSeconds, 'submit-seconds', 3_600) * 1_000
   const data = mkdtempSync(join(tmpdir(), 'bounced-demo-'))
-  const face = { apiUser: 'demo', apiKey: randomBytes(24).toString('base64url') }
+  const api = { apiUser: 'demo', apiKey: randomBytes(24).toString('base64url') }
   let app: App | null = null
-  const end = new AbortController()
-  const stop = (): void => end.abort()
+  const ending = new AbortController()
+  const stop = (): void => ending.abort()
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
   const timer = seconds === null ? undefined : setTimeout(stop, seconds * 1_000)
   try {
-    const providers = livelyProviders(data)
-    const { settings } = loadConfig(environment({ data, providers, speed, ...face }))
+    const providers = writeBusyProviders(data)
+    const { settings } = loadConfig(demoVariables({ data, providers, speed, ...api }))
     app = await startApp(settings, await createTelemetry(settings.log))
-    const there: Face = { ...face, url: `http://127.0.0.1:${app.httpPort}` }
-    say(...welcome(there, { app, data, mails, speed }))
-    await Promise.all([submitAll(there, { mails, submitMs, signal: end.signal }), watch(there, end.signal, submitMs)])
-    say('', ...(await summary(there)))
+    const daemonApi: ApiAccess = { ...api, url: `http://127.0.0.1:${app.httpPort}` }
+    printLines(...welcomeLines(daemonApi, { app, data, mails, speed }))
+    await Promise.all([submitAll(daemonApi, { mails, submitMs, signal: ending.signal }), printProgress(daemonApi, ending.signal, submitMs)])
+    printLines('', ...(await summaryLines(daemonApi)))
   } finally {
     clearTimeout(timer)
     process.off('SIGINT', stop)
@@ -71,35 +81,35 @@ async function run(options: Options): Promise<void> {
   }
 }
 
-function numberOf(text: string, name: string, most: number): number {
+function parsePositive(text: string, name: string, maximum: number): number {
   const value = Number(text)
-  if (!Number.isFinite(value) || value <= 0 || value > most)
-    throw new Fault('bad_request', `--${name} takes a number above 0 and up to ${most}`)
+  if (!Number.isFinite(value) || value <= 0 || value > maximum)
+    throw new Fault('bad_request', `--${name} takes a number above 0 and up to ${maximum}`)
   return value
 }
 
 /** More comes back than would in life, and sooner: a demo is short. */
-const LIVELY = { late: { times: 25, span: 'minutes = [1, 40]' }, complaints: { times: 5, span: 'hours = [0.1, 1]' } } as const
+const INCREASED_RATES = { late: { times: 25, span: 'minutes = [1, 40]' }, complaints: { times: 5, span: 'hours = [0.1, 1]' } } as const
 
 /** A folder with the shipped providers, livelier. */
-function livelyProviders(data: string): string {
+function writeBusyProviders(data: string): string {
   const folder = join(data, 'providers')
   mkdirSync(folder)
   for (const name of readdirSync(SHIPPED_PROVIDERS).filter((each) => each.endsWith('.toml'))) {
     const text = readFileSync(join(SHIPPED_PROVIDERS, name), 'utf8')
-    const livelier = text.replaceAll(
+    const changed = text.replaceAll(
       /^\[(late|complaints)\]\nshare = ([\d.]+)\n\w+ = \[.*\]$/gm,
-      (_, what: keyof typeof LIVELY, share: string) => {
-        const { times, span } = LIVELY[what]
+      (_, what: keyof typeof INCREASED_RATES, share: string) => {
+        const { times, span } = INCREASED_RATES[what]
         return `[${what}]\nshare = ${Math.min(0.05, Number(share) * times)}\n${span}`
       },
     )
-    writeFileSync(join(folder, name), livelier)
+    writeFileSync(join(folder, name), changed)
   }
   return folder
 }
 
-type Place = {
+type DemoEnvironment = {
   readonly data: string
   readonly providers: string
   readonly speed: number
@@ -107,7 +117,7 @@ type Place = {
   readonly apiKey: string
 }
 
-const environment = ({ data, providers, speed, apiUser, apiKey }: Place): Readonly<Record<string, string>> => ({
+const demoVariables = ({ data, providers, speed, apiUser, apiKey }: DemoEnvironment): Readonly<Record<string, string>> => ({
   BOUNCED_DATA: data,
   BOUNCED_HOST: '127.0.0.1',
   BOUNCED_SMTP_PORT: '0',
@@ -124,9 +134,9 @@ const environment = ({ data, providers, speed, apiUser, apiKey }: Place): Readon
   BOUNCED_DELIVERY_GIVE_UP_DAYS: GIVE_UP_DAYS,
 })
 
-type Facts = { readonly app: App; readonly data: string; readonly mails: number; readonly speed: number }
+type WelcomeDetails = { readonly app: App; readonly data: string; readonly mails: number; readonly speed: number }
 
-function welcome({ url, apiUser, apiKey }: Face, { app, data, mails, speed }: Facts): readonly string[] {
+function welcomeLines({ url, apiUser, apiKey }: ApiAccess, { app, data, mails, speed }: WelcomeDetails): readonly string[] {
   const curl = `curl -s -u ${apiUser}:${apiKey}`
   return [
     `A daemon with providers of its own, on loopback: HTTP ${url}, SMTP 127.0.0.1:${app.smtpPort}, data ${data}`,
@@ -146,45 +156,46 @@ function welcome({ url, apiUser, apiKey }: Face, { app, data, mails, speed }: Fa
   ]
 }
 
-type Campaign = { readonly mails: number; readonly submitMs: number; readonly signal: AbortSignal }
+type SubmissionPlan = { readonly mails: number; readonly submitMs: number; readonly signal: AbortSignal }
 
-async function submitAll(face: Face, { mails, submitMs, signal }: Campaign): Promise<void> {
-  const batches = batchesOf(recipientsOf(mails))
+async function submitAll(api: ApiAccess, { mails, submitMs, signal }: SubmissionPlan): Promise<void> {
+  const batches = splitIntoBatches(generateRecipients(mails))
   for (const batch of batches) {
     if (signal.aborted) return
-    await submit(face, batch)
-    await rest(submitMs / batches.length, signal)
+    await submitMails(api, batch)
+    await sleepUnlessAborted(submitMs / batches.length, signal)
   }
 }
 
-const rest = (milliseconds: number, signal: AbortSignal): Promise<void> => sleep(milliseconds, undefined, { signal }).catch(() => undefined)
+const sleepUnlessAborted = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+  sleep(milliseconds, undefined, { signal }).catch(() => undefined)
 
 /** A line now and then, until nothing is on its way. */
-async function watch(face: Face, signal: AbortSignal, submitMs: number): Promise<void> {
-  const began = Date.now()
-  let shown = ''
+async function printProgress(api: ApiAccess, signal: AbortSignal, submitMs: number): Promise<void> {
+  const startedAt = Date.now()
+  let lastLine = ''
   for (;;) {
-    await rest(LOOK_MS, signal)
+    await sleepUnlessAborted(STATUS_INTERVAL_MS, signal)
     if (signal.aborted) return
-    const line = lineOf(await readLanes(face))
-    if (line !== shown) say(`${String(Math.round((Date.now() - began) / 1_000)).padStart(4)} s  ${line}`)
-    shown = line
-    if (Date.now() - began > submitMs + LOOK_MS && (await isDrained(face))) break
+    const line = statusLine(await readLanes(api))
+    if (line !== lastLine) printLines(`${String(Math.round((Date.now() - startedAt) / 1_000)).padStart(4)} s  ${line}`)
+    lastLine = line
+    if (Date.now() - startedAt > submitMs + STATUS_INTERVAL_MS && (await isDrained(api))) break
   }
-  say('drained; the last reports are waited for')
-  await rest(LATE_MS, signal)
+  printLines('drained; the last reports are waited for')
+  await sleepUnlessAborted(LATE_REPORTS_MS, signal)
 }
 
-function lineOf(lanes: Lanes): string {
-  const sum = (of: (lane: Lanes[number]) => number): number => lanes.reduce((all, lane) => all + of(lane), 0)
-  const held = lanes.filter((lane) => lane.waiting > 0 && lane.state !== 'active')
-  const shut = held.map(({ domain, state, reason, nextSendingAt }) => {
+function statusLine(lanes: DemoLanes): string {
+  const sum = (of: (lane: DemoLanes[number]) => number): number => lanes.reduce((all, lane) => all + of(lane), 0)
+  const heldLanes = lanes.filter((lane) => lane.waiting > 0 && lane.state !== 'active')
+  const heldLabels = heldLanes.map(({ domain, state, reason, nextSendingAt }) => {
     const until = nextSendingAt === null ? '' : ` until ${nextSendingAt.slice(11, 19)}`
     return `${domain} ${state}${reason === null ? '' : ` (${reason})`}${until}`
   })
   const rate = Math.round(sum(({ rates }) => rates.out.last5s) * 10) / 10
-  return oneLine(
-    `waiting ${sum((each) => each.waiting)}, under way ${sum((each) => each.inFlight)}, out ${rate}/s${shut.length === 0 ? '' : `; ${shut.join(', ')}`}`,
+  return toSingleLine(
+    `waiting ${sum((each) => each.waiting)}, under way ${sum((each) => each.inFlight)}, out ${rate}/s${heldLabels.length === 0 ? '' : `; ${heldLabels.join(', ')}`}`,
     600,
   )
 }
@@ -192,8 +203,8 @@ function lineOf(lanes: Lanes): string {
 const COLUMNS = ['delivered', 'invalid', 'soft', 'on its way', 'by report'] as const
 
 /** What became of it, by domain. */
-async function summary(face: Face): Promise<readonly string[]> {
-  const mails = await readMails(face)
+async function summaryLines(api: ApiAccess): Promise<readonly string[]> {
+  const mails = await readMails(api)
   const rows = new Map<string, number[]>()
   for (const { recipient, status, asynchronousBounce } of mails) {
     const domain = recipient?.slice(recipient.lastIndexOf('@') + 1) ?? '-'
@@ -205,10 +216,10 @@ async function summary(face: Face): Promise<readonly string[]> {
       rows.set(name, row)
     }
   }
-  const [bounced, complained] = await Promise.all([countListed(face, 'bounce'), countListed(face, 'complaint')])
+  const [bounced, complained] = await Promise.all([countListed(api, 'bounce'), countListed(api, 'complaint')])
   const sorted = [...rows].toSorted(([a], [b]) => Number(a === 'all') - Number(b === 'all') || (a < b ? -1 : 1))
   return [
-    ...columns([['', ...COLUMNS], ...sorted.map(([name, row]) => [name, ...row.map(String)])]),
+    ...formatColumns([['', ...COLUMNS], ...sorted.map(([name, row]) => [name, ...row.map(String)])]),
     '',
     `on the bounce list ${bounced}, on the complaint list ${complained}`,
   ]

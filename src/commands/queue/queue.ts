@@ -7,18 +7,18 @@
  */
 import type { Command } from 'commander'
 import { isIP } from 'node:net'
-import { accountOf } from '../../daemon/accounts.ts'
-import { knowDomain } from '../../correlate/address-hash.ts'
+import { findAccountByApiUser } from '../../daemon/accounts.ts'
+import { normaliseDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
-import { LONGEST_MANUAL_PAUSE, type Command as QueueOrder } from '../../queue/schedule/operator-commands.ts'
+import { MAX_MANUAL_PAUSE_MS, type OperatorCommand as QueueOrder } from '../../queue/schedule/operator-commands.ts'
 import { evidenceFor } from '../../queue/observe/transition-facts.ts'
 import { listAccountsForOperator } from '../../store/account/accounts.ts'
-import type { LaneRow } from '../../store/queue/lane-snapshots.ts'
-import { createQueueDesk, type QueueDesk } from '../../service/deliver/queue-api.ts'
-import type { Shop } from '../../service/context.ts'
-import type { Define } from '../command.ts'
+import type { LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
+import { createQueueApi, type QueueApi } from '../../service/deliver/queue-api.ts'
+import type { Context } from '../../service/context.ts'
+import type { DefineCommand } from '../command.ts'
 import { withStore } from '../with-store.ts'
-import { columns, oneLine, say } from '../output.ts'
+import { formatColumns, toSingleLine, printLines } from '../output.ts'
 
 type Options = {
   readonly account?: string
@@ -36,8 +36,8 @@ type Options = {
   readonly evidence?: true
 }
 
-export const queue: Define = (command) => {
-  const named = (child: Command): Command =>
+export const queueCommand: DefineCommand = (command) => {
+  const withLaneOptions = (child: Command): Command =>
     child.requiredOption('--account <apiUser>', 'whose lanes').option('--domain <domain>', 'one lane')
   command
     .command('list', { isDefault: true })
@@ -46,7 +46,7 @@ export const queue: Define = (command) => {
     .option('--domain <domain>', 'only this receiving domain')
     .option('--evidence', 'the answers that closed each lane')
     .action(list)
-  named(command.command('pause').summary('pause, for at most 15 days'))
+  withLaneOptions(command.command('pause').summary('pause, for at most 15 days'))
     .option('--until <time>', 'when it ends (ISO 8601); left out: in 15 days')
     .option('--after-15-days <keep|delete>', 'what becomes of the mail where no end was given', 'keep')
     .action(pause)
@@ -58,10 +58,10 @@ export const queue: Define = (command) => {
     .option('--key <key>', 'one key, whoever waits behind it')
     .option('--probe', 'five mails first')
     .action(recover)
-  named(command.command('rate').summary('set the rate of a lane'))
+  withLaneOptions(command.command('rate').summary('set the rate of a lane'))
     .requiredOption('--per-minute <mails|none>', 'mails a minute')
     .action(rate)
-  named(command.command('delete').summary('delete mail that waits'))
+  withLaneOptions(command.command('delete').summary('delete mail that waits'))
     .option('--since <time>', 'accepted at or after (ISO 8601)')
     .option('--until <time>', 'accepted before')
     .option('--all', 'all that waits')
@@ -76,122 +76,135 @@ export const queue: Define = (command) => {
 }
 
 async function list(options: Options, self: Command): Promise<void> {
-  await withStore(self, async ({ shop }) => {
-    const desk = createQueueDesk(shop)
-    const account = options.account === undefined ? null : await ownerOf(shop, options.account)
-    const names = new Map((await listAccountsForOperator(shop.engine.read)).map((each) => [each.account, each.name]))
-    const domain = domainOf(options)
-    const { delivering, seenAt } = await desk.delivery()
+  await withStore(self, async ({ context }) => {
+    const queueApi = createQueueApi(context)
+    const account = options.account === undefined ? null : await requireAccount(context, options.account)
+    const names = new Map((await listAccountsForOperator(context.engine.read)).map((each) => [each.account, each.name]))
+    const domain = parseDomain(options)
+    const { delivering, seenAt } = await queueApi.deliveryStatus()
     let count = 0
-    for (let rows = await desk.lanes({ account, domain, after: null, limit: PAGE }); rows.length > 0;) {
+    for (let rows = await queueApi.listLanes({ account, domain, after: null, limit: PAGE_SIZE }); rows.length > 0;) {
       count += rows.length
-      for (const [at, line] of columns(rows.map((row) => cellsOf(row, names.get(row.account) ?? '?'))).entries())
-        say(line, ...(options.evidence === true ? evidenceLines(rows[at]) : []))
-      rows = rows.length < PAGE ? [] : await desk.lanes({ account, domain, after: rows.at(-1) ?? null, limit: PAGE })
+      for (const [at, line] of formatColumns(rows.map((row) => laneCells(row, names.get(row.account) ?? '?'))).entries())
+        printLines(line, ...(options.evidence === true ? evidenceLines(rows[at]) : []))
+      rows = rows.length < PAGE_SIZE ? [] : await queueApi.listLanes({ account, domain, after: rows.at(-1) ?? null, limit: PAGE_SIZE })
     }
-    say(`${count} lanes`, ...(delivering ? [] : [notDelivering(seenAt)]))
+    printLines(`${count} lanes`, ...(delivering ? [] : [notDeliveringLine(seenAt)]))
   })
 }
 
-const PAGE = 500
+const PAGE_SIZE = 500
 
-const notDelivering = (seenAt: number | null): string =>
+const notDeliveringLine = (seenAt: number | null): string =>
   seenAt === null
     ? 'no node has ever delivered from this store (delivery.mode)'
-    : `no node delivers since ${timeOf(seenAt)}: so it stood then`
+    : `no node delivers since ${formatTime(seenAt)}: so it stood then`
 
-const timeOf = (at: number): string => new Date(at).toISOString()
+const formatTime = (at: number): string => new Date(at).toISOString()
 
-function cellsOf({ domain, status }: LaneRow, account: string): string[] {
+function laneCells({ domain, status }: LaneSnapshotRow, account: string): string[] {
   const { state, reason, nextSendingAt, waiting, inFlight, rates, perMinute } = status
   const perSecond = [rates.in[2], rates.try[2], rates.out[2]].map((rate) => rate.toFixed(1)).join('/')
-  const flight = inFlight === 0 ? '' : ` (${inFlight} in flight)`
-  const next = nextSendingAt === null ? '-' : timeOf(nextSendingAt)
+  const inFlightNote = inFlight === 0 ? '' : ` (${inFlight} in flight)`
+  const nextAttempt = nextSendingAt === null ? '-' : formatTime(nextSendingAt)
   return [
     account,
-    oneLine(domain),
+    toSingleLine(domain),
     state,
     reason ?? '-',
-    next,
-    `${waiting} wait${flight}`,
+    nextAttempt,
+    `${waiting} wait${inFlightNote}`,
     `in/try/out ${perSecond}${perMinute === null ? '' : `, set to ${perMinute} a minute`}`,
   ]
 }
 
-const evidenceLines = (row: LaneRow | undefined): string[] =>
-  evidenceFor(0, row?.status.evidence ?? []).map(({ at, code, text }) => `    ${timeOf(at)}  ${code ?? '-'}  ${oneLine(text ?? '')}`)
+const evidenceLines = (row: LaneSnapshotRow | undefined): string[] =>
+  evidenceFor(0, row?.status.evidence ?? []).map(
+    ({ at, code, text }) => `    ${formatTime(at)}  ${code ?? '-'}  ${toSingleLine(text ?? '')}`,
+  )
 
 async function pause(options: Options, self: Command): Promise<void> {
   const { after15Days = 'keep' } = options
   if (after15Days !== 'keep' && after15Days !== 'delete') throw new Fault('bad_request', '--after-15-days takes keep or delete')
-  const until = momentOf('--until', options.until)
-  await withStore(self, async ({ shop }) => {
-    if (until !== null && (until <= shop.now() || until > shop.now() + LONGEST_MANUAL_PAUSE))
+  const until = parseTime('--until', options.until)
+  await withStore(self, async ({ context }) => {
+    if (until !== null && (until <= context.now() || until > context.now() + MAX_MANUAL_PAUSE_MS))
       throw new Fault('bad_request', '--until lies ahead, by at most 15 days')
-    const account = await ownerOf(shop, options.account)
-    await order(shop, { kind: 'pause', account, domain: domainOf(options), until, after15Days })
+    const account = await requireAccount(context, options.account)
+    await submitCommand(context, { kind: 'pause', account, domain: parseDomain(options), until, after15Days })
   })
 }
 
 async function recover(options: Options, self: Command): Promise<void> {
   const how = options.probe === true ? 'probe' : 'immediate'
   if ((options.key === undefined) === (options.account === undefined)) throw new Fault('bad_request', 'name an --account or a --key')
-  await withStore(self, async ({ shop }) => {
-    if (options.key !== undefined) return order(shop, { kind: 'recover-key', key: options.key, how })
-    return order(shop, { kind: 'recover', account: await ownerOf(shop, options.account), domain: domainOf(options), how })
+  await withStore(self, async ({ context }) => {
+    if (options.key !== undefined) return submitCommand(context, { kind: 'recover-key', key: options.key, how })
+    return submitCommand(context, {
+      kind: 'recover',
+      account: await requireAccount(context, options.account),
+      domain: parseDomain(options),
+      how,
+    })
   })
 }
 
 async function rate(options: Options, self: Command): Promise<void> {
-  const domain = domainOf(options)
+  const domain = parseDomain(options)
   const perMinute = options.perMinute === 'none' ? null : Number(options.perMinute)
   if (domain === null) throw new Fault('bad_request', 'a rate is of one lane: name its --domain')
   if (perMinute !== null && !(perMinute > 0)) throw new Fault('bad_request', '--per-minute takes a number above 0, or none')
-  await withStore(self, async ({ shop }) => order(shop, { kind: 'rate', account: await ownerOf(shop, options.account), domain, perMinute }))
+  await withStore(self, async ({ context }) =>
+    submitCommand(context, { kind: 'rate', account: await requireAccount(context, options.account), domain, perMinute }),
+  )
 }
 
 async function remove(options: Options, self: Command): Promise<void> {
-  const [from, until] = [momentOf('--since', options.since), momentOf('--until', options.until)]
-  const domain = domainOf(options)
+  const [from, until] = [parseTime('--since', options.since), parseTime('--until', options.until)]
+  const domain = parseDomain(options)
   if (domain === null && from === null && until === null && options.all !== true)
     throw new Fault('bad_request', 'name a --domain or a time, or say --all')
-  await withStore(self, async ({ shop }) => {
-    const account = await ownerOf(shop, options.account)
-    await order(shop, { kind: 'delete', account, domain, from: from ?? 0, until: until ?? shop.now() })
+  await withStore(self, async ({ context }) => {
+    const account = await requireAccount(context, options.account)
+    await submitCommand(context, { kind: 'delete', account, domain, from: from ?? 0, until: until ?? context.now() })
   })
 }
 
 async function warmUp(options: Options, self: Command): Promise<void> {
   const { ip: egressIp = '' } = options
   if (isIP(egressIp) === 0) throw new Fault('bad_request', '--ip takes an IP address')
-  const from = momentOf('--from', options.from)
-  await withStore(self, async ({ shop }) =>
-    order(shop, { kind: 'warm-up', egressIp, startedAt: options.end === true ? null : (from ?? shop.now()) }),
+  const from = parseTime('--from', options.from)
+  await withStore(self, async ({ context }) =>
+    submitCommand(context, { kind: 'warm-up', egressIp, startedAt: options.end === true ? null : (from ?? context.now()) }),
   )
 }
 
-async function order(shop: Shop, command: QueueOrder): Promise<void> {
+async function submitCommand(context: Context, command: QueueOrder): Promise<void> {
   const account = 'account' in command ? command.account : 0
-  const done: Awaited<ReturnType<QueueDesk['order']>> = await createQueueDesk(shop).order({ account, actor: 'operator', command })
-  if (done.state === 'refused') throw new Fault('bad_request', done.said ?? 'the queue cannot do that')
-  if (done.state === 'waiting') say(`order ${done.commandId} waits for a node that delivers`)
-  else say(`done: ${done.moved} keys and pauses moved, ${done.deleted} mails deleted`)
+  const result: Awaited<ReturnType<QueueApi['submitCommand']>> = await createQueueApi(context).submitCommand({
+    account,
+    actor: 'operator',
+    command,
+  })
+  if (result.state === 'refused') throw new Fault('bad_request', result.said ?? 'the queue cannot do that')
+  if (result.state === 'waiting') printLines(`order ${result.commandId} waits for a node that delivers`)
+  else printLines(`done: ${result.moved} keys and pauses moved, ${result.deleted} mails deleted`)
 }
 
-async function ownerOf(shop: Shop, apiUser: string | undefined): Promise<number> {
-  const account = await accountOf(shop.engine.read, apiUser ?? '')
+async function requireAccount(context: Context, apiUser: string | undefined): Promise<number> {
+  const account = await findAccountByApiUser(context.engine.read, apiUser ?? '')
   if (account === null) throw new Fault('not_found', `no account has the apiUser "${apiUser ?? ''}"`)
   return account
 }
 
-function domainOf({ domain }: Options): string | null {
+function parseDomain({ domain }: Options): string | null {
   if (domain === undefined) return null
-  const known = knowDomain(domain)
+  const known = normaliseDomain(domain)
   if (known === null) throw new Fault('bad_request', '--domain takes a domain like example.com')
   return known
 }
 
-function momentOf(name: string, text: string | undefined): number | null {
+function parseTime(name: string, text: string | undefined): number | null {
   if (text === undefined) return null
   const at = Date.parse(text)
   if (Number.isNaN(at)) throw new Fault('bad_request', `${name} takes a time like 2026-11-20T12:00:00Z`)

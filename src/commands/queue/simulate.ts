@@ -13,17 +13,17 @@ import { writeFileSync } from 'node:fs'
 import { readProviders, readToml } from '../../config/provider-files.ts'
 import { loadRules } from '../../config/rule-files.ts'
 import { Fault } from '../../errors.ts'
-import { POLICIES, type Policy } from '../../queue/backoff/policy.ts'
-import { readPolicy } from '../../queue/backoff/policy-file.ts'
-import { reportOf, type SimulationReport } from '../../simulator/report.ts'
-import { pageOf } from '../../simulator/report-html.ts'
+import { BACKOFF_POLICIES, type BackoffPolicy } from '../../queue/backoff/policy.ts'
+import { readPolicyFile } from '../../queue/backoff/policy-file.ts'
+import { createReport, type SimulationReport } from '../../simulator/report.ts'
+import { renderReport } from '../../simulator/report-html.ts'
 import { spreadsOf } from '../../simulator/seed-spread.ts'
 import { readScenario } from '../../simulator/scenario.ts'
-import { simulate as play } from '../../simulator/simulate.ts'
-import type { Define } from '../command.ts'
-import { createProgress } from '../progress.ts'
+import { runSimulation as play } from '../../simulator/simulate.ts'
+import type { DefineCommand } from '../command.ts'
+import { createProgressBar } from '../progress.ts'
 import { reportLines, spreadLines } from './simulate-format.ts'
-import { say } from '../output.ts'
+import { printLines } from '../output.ts'
 
 type Options = {
   readonly policy: string
@@ -34,7 +34,7 @@ type Options = {
   readonly html?: string
 }
 
-export const simulate: Define = (command) => {
+export const simulateCommand: DefineCommand = (command) => {
   command
     .argument('<scenario>', 'TOML file with a scenario')
     .option('--policy <policy>', 'pause policy: default, spec, never, fixed, or a TOML file', 'default')
@@ -43,61 +43,61 @@ export const simulate: Define = (command) => {
     .option('--seeds <number>', 'so many seeds, from that of the scenario on: prints the median and the range of each figure')
     .option('--json', 'print the report as JSON')
     .option('--html <file>', 'write a page with plots')
-    .action(run)
+    .action(runSimulation)
 }
 
-async function run(path: string, options: Options): Promise<void> {
+async function runSimulation(path: string, options: Options): Promise<void> {
   const files = readProviders()
   const scenario = withSeed(readScenario(path, readToml(path), [...files.keys()]), options.seed)
-  const seeds = seedsOf(options)
-  const runs = policiesOf(options).flatMap((policy) =>
+  const seeds = parseSeeds(options)
+  const runs = loadPolicies(options).flatMap((policy) =>
     Array.from({ length: seeds ?? 1 }, (_, n) => ({ policy, scenario: { ...scenario, seed: scenario.seed + n } })),
   )
   const rules = loadRules()
-  const progress = await createProgress('mails')
+  const progress = await createProgressBar('mails')
   const reports = runs.map((one, n): SimulationReport => {
-    const onProgress = (done: number, total: number): void => progress.at(n * total + done, runs.length * total)
-    return reportOf(one.scenario, one.policy.name, play({ ...one, files, rules, onProgress }))
+    const onProgress = (done: number, total: number): void => progress.update(n * total + done, runs.length * total)
+    return createReport(one.scenario, one.policy.name, play({ ...one, files, rules, onProgress }))
   })
   progress.stop()
   if (options.html !== undefined) writePage(options.html, reports)
-  if (seeds === null) show(reports, { isJson: options.json === true, linesOf: reportLines })
-  else show(spreadsOf(reports), { isJson: options.json === true, linesOf: (spreads) => spreadLines(scenario, spreads) })
+  if (seeds === null) printReports(reports, { isJson: options.json === true, linesOf: reportLines })
+  else printReports(spreadsOf(reports), { isJson: options.json === true, linesOf: (spreads) => spreadLines(scenario, spreads) })
 }
 
-function show<T>(
+function printReports<T>(
   all: readonly T[],
   { isJson, linesOf }: { readonly isJson: boolean; readonly linesOf: (all: readonly T[]) => readonly string[] },
 ): void {
   if (isJson) process.stdout.write(`${JSON.stringify(all.length === 1 ? all[0] : all, null, 2)}\n`)
-  else say(...linesOf(all))
+  else printLines(...linesOf(all))
 }
 
 /** More would take longer than anybody waits, and tell nothing new. */
-const MOST_SEEDS = 100
+const MAX_SEEDS = 100
 
-function seedsOf({ seeds, html }: Options): number | null {
+function parseSeeds({ seeds, html }: Options): number | null {
   if (seeds === undefined) return null
   const count = Number(seeds)
-  if (!/^\d{1,3}$/.test(seeds) || count < 2 || count > MOST_SEEDS)
-    throw new Fault('bad_request', `--seeds takes a whole number from 2 to ${MOST_SEEDS}, not "${seeds}"`)
+  if (!/^\d{1,3}$/.test(seeds) || count < 2 || count > MAX_SEEDS)
+    throw new Fault('bad_request', `--seeds takes a whole number from 2 to ${MAX_SEEDS}, not "${seeds}"`)
   if (html !== undefined) throw new Fault('bad_request', '--html shows one seed; leave --seeds away')
   return count
 }
 
-function policiesOf({ policy, compare }: Options): readonly Policy[] {
+function loadPolicies({ policy, compare }: Options): readonly BackoffPolicy[] {
   if (compare !== undefined && (compare.length < 2 || compare.length > 4))
     throw new Fault('bad_request', `--compare takes two to four policies, and was given ${compare.length}`)
-  const policies = (compare ?? [policy]).map(policyOf)
+  const policies = (compare ?? [policy]).map(loadPolicy)
   const names = policies.map(({ name }) => name)
   if (new Set(names).size < names.length)
     throw new Fault('bad_request', `--compare takes policies of different names, not ${names.join(' ')}`)
   return policies
 }
 
-const isShipped = (name: string): name is keyof typeof POLICIES => Object.hasOwn(POLICIES, name)
+const isBuiltInPolicy = (name: string): name is keyof typeof BACKOFF_POLICIES => Object.hasOwn(BACKOFF_POLICIES, name)
 
-const policyOf = (name: string): Policy => (isShipped(name) ? POLICIES[name] : readPolicy(name, readToml(name)))
+const loadPolicy = (name: string): BackoffPolicy => (isBuiltInPolicy(name) ? BACKOFF_POLICIES[name] : readPolicyFile(name, readToml(name)))
 
 function withSeed<T extends { readonly seed: number }>(scenario: T, seed: string | undefined): T {
   if (seed === undefined) return scenario
@@ -107,7 +107,7 @@ function withSeed<T extends { readonly seed: number }>(scenario: T, seed: string
 
 function writePage(file: string, reports: readonly SimulationReport[]): void {
   try {
-    writeFileSync(file, pageOf(reports))
+    writeFileSync(file, renderReport(reports))
   } catch (cause) {
     throw new Fault('bad_request', `${file}: ${cause instanceof Error ? cause.message : 'cannot be written'}`, { cause })
   }

@@ -5,14 +5,14 @@
  */
 import type { Verdict } from '../../classify/verdict.ts'
 import { parseMime } from '../../mail/mime/mime.ts'
-import type { Part } from '../../mail/mime/mime.ts'
+import type { MimePart } from '../../mail/mime/mime.ts'
 import type { RecipientReport, Report, ReportKind } from '../../mail/report.ts'
-import type { Explained } from './explain.ts'
-import { columns, oneLine } from '../output.ts'
+import type { ExplainedRecipient } from './explain.ts'
+import { formatColumns, toSingleLine } from '../output.ts'
 import { verdictRows } from './verdict-format.ts'
 
 /** What a mail of each kind changes once it is tied to a mail that was sent. `null`: it depends on the verdict. */
-const CHANGES = {
+const EFFECT_BY_KIND = {
   bounce: null,
   delay: 'changes no status, is recorded',
   delivered: 'is recorded; a mail that was sending becomes delivered',
@@ -26,19 +26,24 @@ const CHANGES = {
   unreadable: 'waits in the inbox, raw',
 } as const satisfies Record<ReportKind, string | null>
 
-type Mail = { readonly name: string; readonly raw: Uint8Array; readonly report: Report; readonly explained: readonly Explained[] }
+type ExplainedMail = {
+  readonly name: string
+  readonly raw: Uint8Array
+  readonly report: Report
+  readonly explained: readonly ExplainedRecipient[]
+}
 
 /** The parse tree, what the report says, and for each recipient reply, rule, proof and effect. */
-export function explainLines({ name, raw, report, explained }: Mail): string[] {
-  const effect = CHANGES[report.kind]
+export function explainLines({ name, raw, report, explained }: ExplainedMail): string[] {
+  const effect = EFFECT_BY_KIND[report.kind]
   return [
     name,
     `  kind       ${report.kind}, read as ${report.format}`,
-    ...field('from', report.from),
-    ...field('subject', report.subject),
-    ...field('reporter', report.reportingMta),
+    ...fieldLine('from', report.from),
+    ...fieldLine('subject', report.subject),
+    ...fieldLine('reporter', report.reportingMta),
     ...treeLines(parseMime(raw).root),
-    ...report.oddities.map((oddity) => `  odd        ${oneLine(oddity)}`),
+    ...report.defects.map((oddity) => `  odd        ${toSingleLine(oddity)}`),
     ...complaintLines(report),
     ...returnedLines(report),
     ...explained.flatMap(recipientLines),
@@ -46,62 +51,62 @@ export function explainLines({ name, raw, report, explained }: Mail): string[] {
   ]
 }
 
-function field(name: string, value: string | null): string[] {
-  return value === null || value === '' ? [] : [`  ${name.padEnd(10)} ${oneLine(value)}`]
+function fieldLine(name: string, value: string | null): string[] {
+  return value === null || value === '' ? [] : [`  ${name.padEnd(10)} ${toSingleLine(value)}`]
 }
 
 /** More is no help to a reader. */
 const MAX_TREE = 30
 
-function treeLines(root: Part): string[] {
+function treeLines(root: MimePart): string[] {
   const lines: string[] = []
-  const walk = (part: Part): void => {
+  const visit = (part: MimePart): void => {
     if (lines.length >= MAX_TREE) return
     const size = part.bodyEnd - part.bodyStart
     lines.push(`  ${lines.length === 0 ? 'parts     ' : '          '} ${'  '.repeat(part.depth)}${part.type}  ${size} bytes`)
-    part.children.forEach(walk)
+    part.children.forEach(visit)
   }
-  walk(root)
+  visit(root)
   return lines.length < MAX_TREE ? lines : [...lines, '             …']
 }
 
 function complaintLines({ complaint }: Report): string[] {
   if (complaint === null) return []
   return [
-    `  complaint  ${complaint.feedbackType} (${complaint.dress})${complaint.userAgent === null ? '' : ` by ${oneLine(complaint.userAgent)}`}`,
-    ...complaint.originalRcptTo.map((address) => `  about      ${oneLine(address)}`),
+    `  complaint  ${complaint.feedbackType} (${complaint.format})${complaint.userAgent === null ? '' : ` by ${toSingleLine(complaint.userAgent)}`}`,
+    ...complaint.originalRcptTo.map((address) => `  about      ${toSingleLine(address)}`),
   ]
 }
 
-function returnedLines({ returned }: Report): string[] {
-  if (returned === null) return []
+function returnedLines({ originalMessage }: Report): string[] {
+  if (originalMessage === null) return []
   return [
-    `  returned   ${oneLine(returned.subject ?? '(no subject)')}`,
-    ...field('', returned.messageId === null ? null : `Message-ID ${returned.messageId}`),
-    ...field('', returned.returnPath === null ? null : `Return-Path ${returned.returnPath}`),
+    `  returned   ${toSingleLine(originalMessage.subject ?? '(no subject)')}`,
+    ...fieldLine('', originalMessage.messageId === null ? null : `Message-ID ${originalMessage.messageId}`),
+    ...fieldLine('', originalMessage.returnPath === null ? null : `Return-Path ${originalMessage.returnPath}`),
   ]
 }
 
-function recipientLines({ recipient, verdict }: Explained): string[] {
-  const { reply, status, replyFrom, remoteMta } = recipient
-  const said = [reply.code, reply.status, reply.text === '' ? null : `"${oneLine(reply.text)}"`].filter((part) => part !== null)
-  const where = [remoteMta, replyFrom === 'none' ? null : `read in its ${replyFrom}`].filter((part) => part !== null).join(', ')
-  const quoted = said.length === 0 ? 'none' : `${said.join(' ')}${where === '' ? '' : ` (${oneLine(where)})`}`
-  const rows = [['reply', quoted], ...(verdict === null ? [] : [...verdictRows(verdict), ['would', wouldChange(recipient, verdict)]])]
+function recipientLines({ recipient, verdict }: ExplainedRecipient): string[] {
+  const { reply, status, replySource, remoteMta } = recipient
+  const replyParts = [reply.code, reply.status, reply.text === '' ? null : `"${toSingleLine(reply.text)}"`].filter((part) => part !== null)
+  const source = [remoteMta, replySource === 'none' ? null : `read in its ${replySource}`].filter((part) => part !== null).join(', ')
+  const replyText = replyParts.length === 0 ? 'none' : `${replyParts.join(' ')}${source === '' ? '' : ` (${toSingleLine(source)})`}`
+  const rows = [['reply', replyText], ...(verdict === null ? [] : [...verdictRows(verdict), ['would', expectedChange(recipient, verdict)]])]
   return [
-    `  recipient  ${whom(recipient)}  ${recipient.action}${status === null ? '' : `, Status ${oneLine(status)}`}`,
-    ...columns(rows).map((line) => `    ${line}`),
+    `  recipient  ${recipientLabel(recipient)}  ${recipient.action}${status === null ? '' : `, Status ${toSingleLine(status)}`}`,
+    ...formatColumns(rows).map((line) => `    ${line}`),
   ]
 }
 
-function whom({ recipient, originalRecipient }: RecipientReport): string {
+function recipientLabel({ recipient, originalRecipient }: RecipientReport): string {
   const named = recipient ?? originalRecipient
   if (named === null) return '(names nobody)'
-  return oneLine(originalRecipient === null || originalRecipient === named ? named : `${named}, sent to ${originalRecipient}`)
+  return toSingleLine(originalRecipient === null || originalRecipient === named ? named : `${named}, sent to ${originalRecipient}`)
 }
 
 /** By the taxonomy, policy by-permanence; ladders and what the store knows come on top (`bounced replay --dry-run`). */
-function wouldChange({ action }: RecipientReport, verdict: Verdict): string {
+function expectedChange({ action }: RecipientReport, verdict: Verdict): string {
   if (action !== 'failed') return 'no status changes, it is recorded'
   const status = `status ${String(verdict.subStatus).slice(0, 1)}, sub status ${verdict.subStatus}, asynchronous`
   const listed = verdict.reason === 'not-exist' && verdict.permanence === 'permanent' && !verdict.weak

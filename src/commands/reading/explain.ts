@@ -9,7 +9,7 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { classify } from '../../classify/classify.ts'
-import { subjectOfReport } from '../../classify/subject.ts'
+import { classifierInputOfReport } from '../../classify/subject.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import { loadRules } from '../../config/rule-files.ts'
@@ -17,25 +17,25 @@ import { readSources } from '../../import/mail-sources.ts'
 import type { SourceMail } from '../../import/mail-sources.ts'
 import { parseReport } from '../../mail/report.ts'
 import type { RecipientReport, Report } from '../../mail/report.ts'
-import type { Define } from '../command.ts'
-import { configFor } from '../command.ts'
+import type { DefineCommand } from '../command.ts'
+import { loadConfigFor } from '../command.ts'
 import { explainLines } from './explain-format.ts'
 import { impliedStatus } from './implied-status.ts'
-import { say } from '../output.ts'
+import { printLines } from '../output.ts'
 
 /** One recipient of a report with what the rules make of it; a delivered one has no verdict. */
-export type Explained = { readonly recipient: RecipientReport; readonly verdict: Verdict | null }
+export type ExplainedRecipient = { readonly recipient: RecipientReport; readonly verdict: Verdict | null }
 
-const REFUSED = new Set(['failed', 'delayed'])
+const CLASSIFIED_ACTIONS = new Set(['failed', 'delayed'])
 
-export const explain: Define = (command) => {
+export const explainCommand: DefineCommand = (command) => {
   command
     .argument('<path...>', '.eml files, folders, mbox files, Maildirs; - is standard input')
     .option('--ndjson', 'one JSON object a mail')
     .action(async (paths: string[], options: { ndjson?: true }, self: Command) => {
-      const table = loadRules({ own: configFor(self).settings.rules.folder ?? null })
+      const table = loadRules({ own: loadConfigFor(self).settings.rules.folder ?? null })
       const show = options.ndjson ? showJson : showPretty
-      for await (const { name, raw } of named(readSources(paths, process.stdin))) {
+      for await (const { name, raw } of nameSingleMails(readSources(paths, process.stdin))) {
         const report = parseReport(raw)
         await show(name, raw, report, explainReport(table, report))
       }
@@ -43,28 +43,28 @@ export const explain: Define = (command) => {
 }
 
 /** The verdicts of a report without a store: no delivery is known, so the report alone names the provider. */
-export function explainReport(table: RuleTable, report: Report): Explained[] {
+export function explainReport(table: RuleTable, report: Report): ExplainedRecipient[] {
   return report.recipients.map((recipient) => ({
     recipient,
-    verdict: REFUSED.has(recipient.action) ? classify(table, subjectOfReport(recipient)) : null,
+    verdict: CLASSIFIED_ACTIONS.has(recipient.action) ? classify(table, classifierInputOfReport(recipient)) : null,
   }))
 }
 
 /** An mbox of one mail bears the name of its file alone. */
-async function* named(mails: AsyncIterable<SourceMail>): AsyncGenerator<SourceMail> {
-  let held: SourceMail | null = null
+async function* nameSingleMails(mails: AsyncIterable<SourceMail>): AsyncGenerator<SourceMail> {
+  let previous: SourceMail | null = null
   for await (const mail of mails) {
-    if (held) yield mail.name.endsWith('#2') ? held : alone(held)
-    held = mail
+    if (previous) yield mail.name.endsWith('#2') ? previous : withoutMboxNumber(previous)
+    previous = mail
   }
-  if (held) yield alone(held)
+  if (previous) yield withoutMboxNumber(previous)
 }
 
-function alone(mail: SourceMail): SourceMail {
+function withoutMboxNumber(mail: SourceMail): SourceMail {
   return mail.name.endsWith('#1') ? { ...mail, name: mail.name.slice(0, -2) } : mail
 }
 
-async function showJson(name: string, _raw: Uint8Array, report: Report, explained: readonly Explained[]): Promise<void> {
+async function showJson(name: string, _raw: Uint8Array, report: Report, explained: readonly ExplainedRecipient[]): Promise<void> {
   const recipients = explained.map(({ recipient, verdict }) => {
     const implied = impliedStatus(recipient, verdict)
     return {
@@ -84,6 +84,6 @@ async function showJson(name: string, _raw: Uint8Array, report: Report, explaine
   if (!process.stdout.write(line)) await new Promise((resolve) => process.stdout.once('drain', resolve))
 }
 
-async function showPretty(name: string, raw: Uint8Array, report: Report, explained: readonly Explained[]): Promise<void> {
-  say(...explainLines({ name, raw, report, explained }), '')
+async function showPretty(name: string, raw: Uint8Array, report: Report, explained: readonly ExplainedRecipient[]): Promise<void> {
+  printLines(...explainLines({ name, raw, report, explained }), '')
 }

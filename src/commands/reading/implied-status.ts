@@ -9,12 +9,12 @@
 import type { Reason } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import type { RecipientReport } from '../../mail/report.ts'
-import { bestStatus } from '../../mail/smtp/recipient-status.ts'
+import { selectEnhancedStatus } from '../../mail/smtp/recipient-status.ts'
 
 export type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'text' | 'verdict' | null }
 
 /** Subject and detail of each reason; the class is the reply's first digit, else its permanence. */
-const DETAILS = {
+const STATUS_DETAIL_BY_REASON = {
   'not-exist': '1.1',
   'domain-not-exist': '1.2',
   'format-error': '1.3',
@@ -41,9 +41,10 @@ const DETAILS = {
 /** The code that was said, else the one that the verdict implies. Total. */
 export function impliedStatus(recipient: RecipientReport, verdict: Verdict | null): ImpliedStatus {
   const { reply, status } = recipient
-  const said = bestStatus(recipient)
-  if (said !== null) return { status: said, from: said === reply.status ? 'reply' : said === status ? 'report' : 'text' }
+  const statedStatus = selectEnhancedStatus(recipient)
+  if (statedStatus !== null)
+    return { status: statedStatus, from: statedStatus === reply.status ? 'reply' : statedStatus === status ? 'report' : 'text' }
   if (verdict === null) return { status: null, from: null }
   const digit = reply.code === null ? (verdict.permanence === 'permanent' ? 5 : 4) : Math.floor(reply.code / 100)
-  return { status: `${digit}.${DETAILS[verdict.reason]}`, from: 'verdict' }
+  return { status: `${digit}.${STATUS_DETAIL_BY_REASON[verdict.reason]}`, from: 'verdict' }
 }

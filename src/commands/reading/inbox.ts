@@ -7,16 +7,16 @@ import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'
 import type { InboxRow } from '../../ledger/project/state.ts'
 import type { InboxCursor } from '../../store/mail/inbox.ts'
-import { inboxOfForOperator, inboxPageForOperator } from '../../store/mail/inbox.ts'
-import { getRawMailForOperator } from '../../store/mail/raw-mail.ts'
+import { findInboxItemsForOperator, listInboxForOperator } from '../../store/mail/inbox.ts'
+import { findRawMailForOperator } from '../../store/mail/raw-mail.ts'
 import { findReportForOperator } from '../../store/mail/reports.ts'
-import { createInbox, type InboxCall } from '../../service/receive/inbox.ts'
-import type { Define } from '../command.ts'
+import { createInboxCommandRunner, type InboxCommand } from '../../service/receive/inbox.ts'
+import type { DefineCommand } from '../command.ts'
 import { withStore } from '../with-store.ts'
-import { columns, oneLine, say } from '../output.ts'
-import { proverOf } from './signature-verifier.ts'
+import { formatColumns, toSingleLine, printLines } from '../output.ts'
+import { createVerifierFromSettings } from './signature-verifier.ts'
 
-const PAGE = 1_000
+const PAGE_SIZE = 1_000
 
 /** What is done to a mail by its id alone. */
 const ACTIONS = {
@@ -25,7 +25,7 @@ const ACTIONS = {
   replay: 'read it again, by today’s reader and rules',
 } as const
 
-export const inbox: Define = (command) => {
+export const inboxCommand: DefineCommand = (command) => {
   command
     .command('list', { isDefault: true })
     .summary('print what waits')
@@ -47,7 +47,7 @@ export const inbox: Define = (command) => {
     .argument('<id>')
     .argument('<emailId>')
     .action((id: string, emailId: string, _options: object, self: Command) =>
-      settle({ account: null, actor: 'operator', digest: digestOf(id), action: 'link', emailId }, self),
+      resolveMail({ account: null, actor: 'operator', digest: parseDigest(id), action: 'link', emailId }, self),
     )
   for (const action of ['accept', 'discard', 'replay'] as const)
     command
@@ -55,81 +55,96 @@ export const inbox: Define = (command) => {
       .summary(ACTIONS[action])
       .argument('<id>')
       .action((id: string, _options: object, self: Command) =>
-        settle({ account: null, actor: 'operator', digest: digestOf(id), action }, self),
+        resolveMail({ account: null, actor: 'operator', digest: parseDigest(id), action }, self),
       )
 }
 
-function digestOf(id: string): string {
+function parseDigest(id: string): string {
   if (!/^[0-9a-f]{64}$/.test(id)) throw new Fault('bad_request', 'an id is 64 hex digits')
   return id
 }
 
 async function list(all: boolean, self: Command): Promise<void> {
-  await withStore(self, async ({ shop }) => {
+  await withStore(self, async ({ context }) => {
     let after: InboxCursor | null = null
     let count = 0
     for (;;) {
-      const page = { limit: PAGE, ...(after === null ? {} : { after }) }
-      const rows = await inboxPageForOperator(shop.engine.read, all ? {} : { state: 'open' }, page)
-      say(...columns(rows.map(lineOf)))
+      const page = { limit: PAGE_SIZE, ...(after === null ? {} : { after }) }
+      const rows = await listInboxForOperator(context.engine.read, all ? {} : { state: 'open' }, page)
+      printLines(...formatColumns(rows.map(rowCells)))
       count += rows.length
       const last = rows.at(-1)
-      if (last === undefined || rows.length < PAGE) break
+      if (last === undefined || rows.length < PAGE_SIZE) break
       after = { receivedAt: last.receivedAt, digest: last.digest }
     }
-    say(`${count} mails`)
+    printLines(`${count} mails`)
   })
 }
 
-function lineOf(row: InboxRow): string[] {
+function rowCells(row: InboxRow): string[] {
   const { digest, receivedAt, account, state, reason, kind, from, subject } = row
-  const why = state === 'open' ? reason : `${reason}, ${state}`
-  return [digest, new Date(receivedAt).toISOString(), String(account), why, kind, oneLine(`${from ?? '<>'}: ${subject ?? ''}`, 80)]
+  const reasonAndState = state === 'open' ? reason : `${reason}, ${state}`
+  return [
+    digest,
+    new Date(receivedAt).toISOString(),
+    String(account),
+    reasonAndState,
+    kind,
+    toSingleLine(`${from ?? '<>'}: ${subject ?? ''}`, 80),
+  ]
 }
 
 async function show(id: string, self: Command): Promise<void> {
-  const digest = digestOf(id)
-  await withStore(self, async ({ shop: { engine } }) => {
-    const [row] = await inboxOfForOperator(engine.read, [digest])
+  const digest = parseDigest(id)
+  await withStore(self, async ({ context: { engine } }) => {
+    const [row] = await findInboxItemsForOperator(engine.read, [digest])
     if (row === undefined) throw new Fault('not_found', 'no mail in the inbox has this id')
     const report = await findReportForOperator(engine.read, digest)
-    const proofs = report?.auth ?? null
-    const signed = (proofs?.dkim ?? []).map((each) => `${each.domain} ${each.result}${each.aligned ? ', aligned' : ''}`)
-    say(
-      ...columns([
+    const authResults = report?.auth ?? null
+    const signed = (authResults?.dkim ?? []).map((each) => `${each.domain} ${each.result}${each.aligned ? ', aligned' : ''}`)
+    printLines(
+      ...formatColumns([
         ['reason', row.reason],
         ['state', row.state],
         ['kind', row.kind],
         ['account', String(row.account)],
         ['received', new Date(row.receivedAt).toISOString()],
         ['peer', report?.peer ?? '-'],
-        ['envelope', oneLine(`${report?.mailFrom ?? ''} → ${report?.rcptTo ?? ''}`)],
-        ['from', oneLine(row.from ?? '-')],
-        ['subject', oneLine(row.subject ?? '-')],
+        ['envelope', toSingleLine(`${report?.mailFrom ?? ''} → ${report?.rcptTo ?? ''}`)],
+        ['from', toSingleLine(row.from ?? '-')],
+        ['subject', toSingleLine(row.subject ?? '-')],
         ['about', row.deliveryId ?? '-'],
-        ['dkim', signed.length === 0 ? '-' : oneLine(signed.join('; '))],
-        ['spf', proofs?.spf === null || proofs === null ? '-' : oneLine(`${proofs.spf.domain} ${proofs.spf.result}`)],
-        ['arc', proofs?.arc === null || proofs === null ? '-' : oneLine(`${proofs.arc.domain ?? '?'} ${proofs.arc.result}`)],
-        ['says', oneLine(row.summary, 1_024)],
+        ['dkim', signed.length === 0 ? '-' : toSingleLine(signed.join('; '))],
+        [
+          'spf',
+          authResults?.spf === null || authResults === null ? '-' : toSingleLine(`${authResults.spf.domain} ${authResults.spf.result}`),
+        ],
+        [
+          'arc',
+          authResults?.arc === null || authResults === null
+            ? '-'
+            : toSingleLine(`${authResults.arc.domain ?? '?'} ${authResults.arc.result}`),
+        ],
+        ['says', toSingleLine(row.summary, 1_024)],
       ]),
     )
   })
 }
 
 async function raw(id: string, self: Command): Promise<void> {
-  const digest = digestOf(id)
-  await withStore(self, async ({ shop }) => {
-    const mail = await getRawMailForOperator(shop.engine.read, digest)
+  const digest = parseDigest(id)
+  await withStore(self, async ({ context }) => {
+    const mail = await findRawMailForOperator(context.engine.read, digest)
     if (mail === null) throw new Fault('not_found', 'there is no such mail, or its raw form is no longer kept')
     // The mail as it came: whoever asks for bytes gets bytes.
     process.stdout.write(mail)
   })
 }
 
-async function settle(call: InboxCall, self: Command): Promise<void> {
-  await withStore(self, async ({ shop, config }) => {
-    const { row, changed, problem, facts } = await createInbox(shop, proverOf(config.settings))(call)
-    if (problem !== null) say(`still waits: ${problem}`)
-    else say(changed ? `${row.state}: ${facts.map(({ kind }) => kind).join(', ')}` : `was ${row.state} before`)
+async function resolveMail(call: InboxCommand, self: Command): Promise<void> {
+  await withStore(self, async ({ context, config }) => {
+    const { row, changed, problem, facts } = await createInboxCommandRunner(context, createVerifierFromSettings(config.settings))(call)
+    if (problem !== null) printLines(`still waits: ${problem}`)
+    else printLines(changed ? `${row.state}: ${facts.map(({ kind }) => kind).join(', ')}` : `was ${row.state} before`)
   })
 }

@@ -6,13 +6,13 @@
 import { Fault } from '../../errors.ts'
 import type { IncomingMail } from '../../service/receive/incoming-mail.ts'
 
-export type SmtpClient = { readonly send: (mail: IncomingMail) => Promise<null>; readonly close: () => void }
+export type ReplaySmtpClient = { readonly send: (mail: IncomingMail) => Promise<null>; readonly close: () => void }
 
 /** Connections at once: a commit is shared by those that wait. */
 const CONNECTIONS = 20
 
 /** A client of `host:port`. Faults: bad_request. */
-export async function sendBySmtp(target: string): Promise<SmtpClient> {
+export async function createReplaySmtpClient(target: string): Promise<ReplaySmtpClient> {
   const colon = target.lastIndexOf(':')
   const port = Number(target.slice(colon + 1))
   if (colon < 1 || !Number.isInteger(port) || port < 1) throw new Fault('bad_request', '--smtp takes host:port')

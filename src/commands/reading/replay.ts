@@ -8,23 +8,23 @@
  */
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'
-import { replay } from '../../import/replay.ts'
+import { replayMails } from '../../import/replay.ts'
 import type { ReplayOptions, ReplaySummary } from '../../import/replay.ts'
 import { countSources } from '../../import/mail-sources.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { Settings } from '../../settings/schema.ts'
 import { createReceiver } from '../../service/receive/receive.ts'
-import type { Define } from '../command.ts'
-import { configFor } from '../command.ts'
-import { createProgress } from '../progress.ts'
-import { sendBySmtp } from './replay-smtp.ts'
-import { withStore, withStoreOrNone } from '../with-store.ts'
-import { columns, oneLine, say } from '../output.ts'
-import { proverOf } from './signature-verifier.ts'
+import type { DefineCommand } from '../command.ts'
+import { loadConfigFor } from '../command.ts'
+import { createProgressBar } from '../progress.ts'
+import { createReplaySmtpClient } from './replay-smtp.ts'
+import { withStore, withStoreOrTemporary } from '../with-store.ts'
+import { formatColumns, toSingleLine, printLines } from '../output.ts'
+import { createVerifierFromSettings } from './signature-verifier.ts'
 
 type Options = { readonly at?: string; readonly trustAs?: string; readonly smtp?: string; readonly dryRun?: true; readonly notify?: true }
 
-export const replayCommand: Define = (command) => {
+export const replayCommand: DefineCommand = (command) => {
   command
     .argument('<path...>', 'files, folders, mbox files, Maildirs; - is standard input')
     .option('--at <now>', 'take now as the time of every mail, not the time of its last Received')
@@ -32,68 +32,68 @@ export const replayCommand: Define = (command) => {
     .option('--smtp <host:port>', 'send them to a running daemon')
     .option('--dry-run', 'print every change, and keep none')
     .option('--notify', 'tell the webhooks of what changes')
-    .action(run)
+    .action(runReplay)
 }
 
-type Door = Pick<ReplayOptions, 'send' | 'trustAs'> & { readonly dryRun: boolean }
+type ReplayTarget = Pick<ReplayOptions, 'send' | 'trustAs'> & { readonly dryRun: boolean }
 
-async function run(paths: string[], options: Options, self: Command): Promise<void> {
-  const { settings } = configFor(self)
-  check(options)
+async function runReplay(paths: string[], options: Options, self: Command): Promise<void> {
+  const { settings } = loadConfigFor(self)
+  checkOptions(options)
   const trustAs = options.trustAs === 'operator' ? 'operator' : null
   if (options.smtp !== undefined) {
-    const client = await sendBySmtp(options.smtp)
+    const client = await createReplaySmtpClient(options.smtp)
     return sendAll(paths, options, settings, { send: client.send, trustAs, dryRun: false }).finally(client.close)
   }
   const dryRun = options.dryRun === true
-  const onStore = dryRun ? withStoreOrNone : withStore
-  await onStore(self, async ({ shop }) => {
-    const prover = proverOf(settings)
-    const receiver = createReceiver(shop, { prover, dryRun, notifyReplays: options.notify === true })
+  const runWithStore = dryRun ? withStoreOrTemporary : withStore
+  await runWithStore(self, async ({ context }) => {
+    const prover = createVerifierFromSettings(settings)
+    const receiver = createReceiver(context, { prover, dryRun, notifyReplays: options.notify === true })
     await sendAll(paths, options, settings, { send: receiver.submit, trustAs, dryRun })
   })
 }
 
-function check(options: Options): void {
+function checkOptions(options: Options): void {
   if (options.at !== undefined && options.at !== 'now') throw new Fault('bad_request', '--at takes now')
   if (options.trustAs !== undefined && options.trustAs !== 'operator') throw new Fault('bad_request', '--trust-as takes operator')
   if (options.smtp !== undefined && (options.dryRun || options.trustAs || options.notify))
     throw new Fault('bad_request', '--smtp sends as any remote server does: --dry-run, --trust-as and --notify need the store')
 }
 
-async function sendAll(paths: readonly string[], options: Options, settings: Settings, door: Door): Promise<void> {
+async function sendAll(paths: readonly string[], options: Options, settings: Settings, target: ReplayTarget): Promise<void> {
   const total = await countSources(paths)
-  const progress = await createProgress('mails')
+  const progress = await createProgressBar('mails')
   let done = 0
-  const summary = await replay({
+  const summary = await replayMails({
     paths,
     stdin: process.stdin,
     domains: [settings.returnPathDomain, settings.feedbackDomain],
     now: Date.now,
-    atNow: options.at === 'now',
-    trustAs: door.trustAs,
-    mailSize: settings.limits.mailSize,
-    send: door.send,
+    usesCurrentTime: options.at === 'now',
+    trustAs: target.trustAs,
+    maxMailBytes: settings.limits.mailSize,
+    send: target.send,
     onMail: (name, outcome) => {
-      progress.at(++done, total)
-      if (door.dryRun && outcome !== null)
-        say(`${name}: ${outcome.repeated ? 'came before, changes nothing' : outcome.kind}`, ...outcome.facts.map(changeLine))
+      progress.update(++done, total)
+      if (target.dryRun && outcome !== null)
+        printLines(`${name}: ${outcome.isDuplicate ? 'came before, changes nothing' : outcome.kind}`, ...outcome.facts.map(factLine))
     },
     onFailure: (name, error) => {
-      progress.at(++done, total)
-      say(`${name}: ${error instanceof Error ? error.message : 'failed'}`)
+      progress.update(++done, total)
+      printLines(`${name}: ${error instanceof Error ? error.message : 'failed'}`)
     },
   }).finally(progress.stop)
-  say(...summaryLines(summary))
+  printLines(...summaryLines(summary))
   if (summary.failed > 0) process.exitCode = 1
 }
 
 /** One fact as a change that people read. */
-function changeLine(fact: Fact): string {
+function factLine(fact: Fact): string {
   if (fact.kind === 'list') {
     const { list, action, address, until, reason } = fact.data
     const end = until === null ? 'for ever' : `until ${new Date(until).toISOString()}`
-    return `  list ${list}: ${action} ${oneLine(address ?? '')} ${end} (${reason})`
+    return `  list ${list}: ${action} ${toSingleLine(address ?? '')} ${end} (${reason})`
   }
   if (fact.kind === 'inbox') return `  inbox: ${fact.data.reason}`
   const effect = 'effect' in fact.data ? fact.data.effect : null
@@ -105,7 +105,7 @@ function changeLine(fact: Fact): string {
 function summaryLines(summary: ReplaySummary): string[] {
   const group = (what: string, counts: ReadonlyMap<string | number, number>): string[][] =>
     [...counts].toSorted(([, a], [, b]) => b - a).map(([name, count]) => [what, String(name), String(count)])
-  return columns([
+  return formatColumns([
     ...group('kind', summary.kinds),
     ...group('sub status', summary.subStatuses),
     ...group('inbox', summary.inbox),

@@ -4,10 +4,10 @@
  * See also: commands/reading/explain, commands/reading/rules.
  */
 import type { Verdict } from '../../classify/verdict.ts'
-import { columns, oneLine } from '../output.ts'
+import { formatColumns, toSingleLine } from '../output.ts'
 
 /** Says in words where permanence was read. */
-const PERMANENCE_FROM = {
+const PERMANENCE_LABELS = {
   rule: 'the rule says so',
   reason: 'the reason is so whatever the digit',
   'reply-code': 'first digit of the remote reply',
@@ -18,7 +18,7 @@ const PERMANENCE_FROM = {
 
 /** Rule, proof and meaning, one a line. */
 export function verdictLines(verdict: Verdict): string[] {
-  return columns(verdictRows(verdict))
+  return formatColumns(verdictRows(verdict))
 }
 
 /** The same as rows of two cells. */
@@ -28,13 +28,13 @@ export function verdictRows(verdict: Verdict): string[][] {
   return [
     ['rule', `${verdict.rule} (table ${verdict.table}${provider})`],
     ['matched', evidence.matched.length === 0 ? 'nothing' : evidence.matched.map((words) => `"${words}"`).join(', ')],
-    ['read', `"${oneLine(evidence.text)}"`],
+    ['read', `"${toSingleLine(evidence.text)}"`],
     [
       'means',
-      `${verdict.reason}, ${verdict.permanence} (${PERMANENCE_FROM[evidence.permanenceFrom]}) → ${verdict.subStatus}, fault: ${verdict.fault}`,
+      `${verdict.reason}, ${verdict.permanence} (${PERMANENCE_LABELS[evidence.permanenceFrom]}) → ${verdict.subStatus}, fault: ${verdict.fault}`,
     ],
     ...(verdict.weak ? [['weak', 'rests on the Status that the reporter wrote: moves a status, feeds no list']] : []),
     ...(verdict.deferral ? [['deferral', 'the sender of the report may try again']] : []),
-    ...(verdict.pause === null ? [] : [['pause', verdict.pause]]),
+    ...(verdict.backoffClass === null ? [] : [['pause', verdict.backoffClass]]),
   ]
 }

@@ -11,35 +11,35 @@ import { createGzip } from 'node:zlib'
 import type { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'
-import { LISTS } from '../../ledger/facts/fact.ts'
+import { LIST_NAMES } from '../../ledger/facts/fact.ts'
 import type { ListName } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { listAccountsForOperator } from '../../store/account/accounts.ts'
 import type { Account } from '../../store/account/accounts.ts'
-import type { Reader } from '../../store/engine/engine.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { EXPORT_KIND_NAMES } from '../../store/exports.ts'
 import type { ExportCursor, ExportFilters, ExportKind } from '../../store/exports.ts'
-import { FIRST_SUBJECT, pageFactsForOperator, pageRowsForOperator } from '../../store/facts/rebuild.ts'
+import { BEFORE_FIRST_SUBJECT, listFactsForOperator, listRowsForOperator } from '../../store/facts/rebuild.ts'
 import { DELIVERIES } from '../../store/schema.ts'
-import { viewMoments } from '../../http/server/timestamps.ts'
+import { formatTimestamps } from '../../http/server/timestamps.ts'
 import { csvLines } from '../../service/export/csv.ts'
 import type { Cell } from '../../service/export/csv.ts'
 import { EXPORT_KINDS } from '../../service/export/export-kinds.ts'
 import type { ExportStep } from '../../service/export/export-kinds.ts'
 import { checkFilters } from '../../service/export/exports.ts'
 import { fileHead, fileLines } from '../../service/export/export-file.ts'
-import type { Define } from '../command.ts'
+import type { DefineCommand } from '../command.ts'
 import { addJobs } from './export-jobs.ts'
 import { withStore } from '../with-store.ts'
 
-const PAGE = 1_000
+const PAGE_SIZE = 1_000
 
-const RAW: Readonly<Record<string, (reader: Reader) => AsyncGenerator<object>>> = {
-  mails: (reader) => rows<DeliveryRow>((after) => pageRowsForOperator(reader, DELIVERIES, after, PAGE)),
-  facts,
+const RAW_EXPORTS: Readonly<Record<string, (reader: DatabaseReader) => AsyncGenerator<object>>> = {
+  mails: (reader) => pageRows<DeliveryRow>((after) => listRowsForOperator(reader, DELIVERIES, after, PAGE_SIZE)),
+  facts: pageFacts,
 }
 
-const WHAT = [...EXPORT_KIND_NAMES, ...Object.keys(RAW)].join(', ')
+const EXPORT_NAMES = [...EXPORT_KIND_NAMES, ...Object.keys(RAW_EXPORTS)].join(', ')
 
 type Options = {
   readonly csv?: true
@@ -54,27 +54,27 @@ type Options = {
   readonly fault?: string
 }
 
-export const exportCommand: Define = (command) => {
+export const exportCommand: DefineCommand = (command) => {
   command
-    .argument('<what>', WHAT)
+    .argument('<what>', EXPORT_NAMES)
     .option('--csv', 'CSV instead of NDJSON')
     .option('--bom', 'a byte order mark before CSV, by which Excel reads UTF-8')
     .option('--gzip', 'packed')
     .option('--account <apiUser>', 'only this account (its name or number)')
     .option('--since <time>', 'requested, or entered, at or after (ISO 8601)')
     .option('--until <time>', 'before (ISO 8601)')
-    .option('--list <list>', `suppressions: one of ${LISTS.join(', ')}; all of them unless told`)
+    .option('--list <list>', `suppressions: one of ${LIST_NAMES.join(', ')}; all of them unless told`)
     .option('--broadcast <name>', 'status, results: only this broadcast')
     .option('--status <status>', 'status: 1, 4, 5 or 18')
     .option('--fault <fault>', 'status, results: recipient is what lists are cleaned by')
     .action(async (what: string, options: Options, self: Command) => {
-      await withStore(self, async ({ shop }) => {
-        const { read } = shop.engine
+      await withStore(self, async ({ context }) => {
+        const { read } = context.engine
         const accounts = await accountsOf(read, options.account)
         const out = options.gzip ? createGzip() : process.stdout
         if (out !== process.stdout) out.pipe(process.stdout)
         const kind = EXPORT_KIND_NAMES.find((name) => name === what)
-        if (kind !== undefined) await writeKind(read, { kind, options, accounts, now: shop.now() }, out)
+        if (kind !== undefined) await writeKind(read, { kind, options, accounts, now: context.now() }, out)
         else await writeRaw(read, { what, options, accounts }, out)
         if (out !== process.stdout) {
           out.end()
@@ -86,25 +86,29 @@ export const exportCommand: Define = (command) => {
 }
 
 /** Null: all of them. */
-async function accountsOf(reader: Reader, named: string | undefined): Promise<readonly Account[]> {
+async function accountsOf(reader: DatabaseReader, named: string | undefined): Promise<readonly Account[]> {
   const all = await listAccountsForOperator(reader)
   const found = all.filter(({ name, account }) => named === undefined || name === named || String(account) === named)
   if (found.length === 0) throw new Fault('not_found', 'no account bears that name')
   return found
 }
 
-type Wish = { readonly options: Options; readonly accounts: readonly Account[] }
+type ExportSelection = { readonly options: Options; readonly accounts: readonly Account[] }
 
-async function writeKind(reader: Reader, wish: Wish & { readonly kind: ExportKind; readonly now: number }, out: Writable): Promise<void> {
-  const { kind, options, accounts, now } = wish
+async function writeKind(
+  reader: DatabaseReader,
+  selection: ExportSelection & { readonly kind: ExportKind; readonly now: number },
+  out: Writable,
+): Promise<void> {
+  const { kind, options, accounts, now } = selection
   const form = { kind, format: options.csv ? ('csv' as const) : ('ndjson' as const), bom: options.bom === true }
-  const span = { from: momentOf('--since', options.since, 0), to: momentOf('--until', options.until, Number.MAX_SAFE_INTEGER) }
+  const span = { from: parseTime('--since', options.since, 0), to: parseTime('--until', options.until, Number.MAX_SAFE_INTEGER) }
   await write(out, fileHead(form))
   for (const filters of filtersOf(kind, options)) {
     for (const { account, offlineFor } of accounts) {
       if (offlineFor !== null) continue
       for (let after: ExportCursor | null = null, isFirst = true; isFirst || after !== null; isFirst = false) {
-        const stride = { ...span, after, look: PAGE }
+        const stride = { ...span, after, look: PAGE_SIZE }
         const step: ExportStep = await EXPORT_KINDS[kind].step(reader, { account, filters, now, stride })
         await write(out, await fileLines(form, step.rows))
         after = step.next
@@ -116,33 +120,37 @@ async function writeKind(reader: Reader, wish: Wish & { readonly kind: ExportKin
 /** What was asked, once for each list where no list is named. Faults: bad_request. */
 function filtersOf(kind: ExportKind, { list, broadcast, status, fault }: Options): readonly ExportFilters[] {
   // The checked door: the columns hold nothing else, and another word finds no row.
-  const asked = {
+  const given = {
     ...(broadcast === undefined ? {} : { broadcast }),
     ...(status === undefined ? {} : { status: Number(status) }),
     ...(fault === undefined ? {} : { fault }),
   } as ExportFilters
-  const named = LISTS.filter((each) => each === list)
-  if (list !== undefined && named.length === 0) throw new Fault('bad_request', `--list takes one of ${LISTS.join(', ')}`)
-  const lists: readonly ListName[] = kind === 'suppressions' && list === undefined ? LISTS : named
-  const all = lists.length === 0 ? [asked] : lists.map((each) => ({ ...asked, list: each }))
+  const named = LIST_NAMES.filter((each) => each === list)
+  if (list !== undefined && named.length === 0) throw new Fault('bad_request', `--list takes one of ${LIST_NAMES.join(', ')}`)
+  const lists: readonly ListName[] = kind === 'suppressions' && list === undefined ? LIST_NAMES : named
+  const all = lists.length === 0 ? [given] : lists.map((each) => ({ ...given, list: each }))
   for (const filters of all) checkFilters(kind, filters)
   return all
 }
 
-function momentOf(name: string, text: string | undefined, otherwise: number): number {
+function parseTime(name: string, text: string | undefined, otherwise: number): number {
   const at = text === undefined ? otherwise : Date.parse(text)
   if (Number.isNaN(at)) throw new Fault('bad_request', `${name} takes a time like 2026-11-20T12:00:00Z`)
   return at
 }
 
-async function writeRaw(reader: Reader, { what, options, accounts }: Wish & { readonly what: string }, out: Writable): Promise<void> {
-  const source = RAW[what]
-  if (source === undefined) throw new Fault('bad_request', `export takes one of ${WHAT}, or jobs`)
+async function writeRaw(
+  reader: DatabaseReader,
+  { what, options, accounts }: ExportSelection & { readonly what: string },
+  out: Writable,
+): Promise<void> {
+  const source = RAW_EXPORTS[what]
+  if (source === undefined) throw new Fault('bad_request', `export takes one of ${EXPORT_NAMES}, or jobs`)
   const wanted = options.account === undefined ? null : new Set(accounts.map(({ account }) => account))
   let names: readonly string[] | null = null
   for await (const stored of source(reader)) {
     if (wanted !== null && !wanted.has(Number(Reflect.get(stored, 'account')))) continue
-    const row = Object.fromEntries(Object.entries(stored).map(([name, value]) => [name, viewMoments(name, value)]))
+    const row = Object.fromEntries(Object.entries(stored).map(([name, value]) => [name, formatTimestamps(name, value)]))
     if (options.csv && names === null) {
       names = Object.keys(row)
       await write(out, (options.bom ? '\ufeff' : '') + csvLines([names]))
@@ -157,20 +165,20 @@ function cellOf(value: unknown): Cell {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : JSON.stringify(value)
 }
 
-async function* rows<R extends object>(page: (after: R | null) => Promise<readonly R[]>): AsyncGenerator<R> {
+async function* pageRows<R extends object>(page: (after: R | null) => Promise<readonly R[]>): AsyncGenerator<R> {
   let after: R | null = null
   for (;;) {
     const found: readonly R[] = await page(after)
     yield* found
     after = found.at(-1) ?? null
-    if (after === null || found.length < PAGE) return
+    if (after === null || found.length < PAGE_SIZE) return
   }
 }
 
-async function* facts(reader: Reader): AsyncGenerator<object> {
+async function* pageFacts(reader: DatabaseReader): AsyncGenerator<object> {
   for (const table of ['events', 'list_events'] as const) {
-    for (let after = FIRST_SUBJECT; ;) {
-      const page = await pageFactsForOperator(reader, table, after, PAGE)
+    for (let after = BEFORE_FIRST_SUBJECT; ;) {
+      const page = await listFactsForOperator(reader, table, after, PAGE_SIZE)
       yield* page.facts
       if (page.next === null) break
       after = page.next

@@ -5,21 +5,21 @@
  */
 import type { Command } from 'commander'
 import { rebuild } from '../../service/admin/rebuild.ts'
-import type { Define } from '../command.ts'
-import { createProgress } from '../progress.ts'
+import type { DefineCommand } from '../command.ts'
+import { createProgressBar } from '../progress.ts'
 import { withStore } from '../with-store.ts'
-import { say } from '../output.ts'
+import { printLines } from '../output.ts'
 
-export const rebuildCommand: Define = (command) => {
+export const rebuildCommand: DefineCommand = (command) => {
   command.option('--check', 'compare only, and change nothing').action(async (options: { check?: true }, self: Command) => {
-    await withStore(self, async ({ shop }) => {
-      const progress = await createProgress('facts')
+    await withStore(self, async ({ context }) => {
+      const progress = await createProgressBar('facts')
       const check = options.check === true
-      const done = await rebuild(shop, { check, onProgress: progress.at }).finally(progress.stop)
-      say(...done.differences)
-      if (!check) say(`${done.facts} facts, the projections are made again`)
-      else say(`${done.facts} facts, ${done.differing} differences`)
-      if (done.differing > 0) process.exitCode = 1
+      const result = await rebuild(context, { check, onProgress: progress.update }).finally(progress.stop)
+      printLines(...result.differences)
+      if (!check) printLines(`${result.facts} facts, the projections are made again`)
+      else printLines(`${result.facts} facts, ${result.differing} differences`)
+      if (result.differing > 0) process.exitCode = 1
     })
   })
 }

@@ -7,12 +7,12 @@
  */
 import { z } from 'zod'
 import type { AlertRow } from '../../ledger/alert/alert.ts'
-import { ALERT_NAMES, ALERTS } from '../../ledger/alert/alert-rules.ts'
-import type { Desk } from '../services.ts'
-import { isoOf } from '../server/fact-view.ts'
-import type { Guard } from '../server/authorize.ts'
-import type { Web } from '../server/server.ts'
-import { operatorQuery, strict } from '../server/schemas.ts'
+import { ALERT_NAMES, ALERT_RULES } from '../../ledger/alert/alert-rules.ts'
+import type { Services } from '../services.ts'
+import { toIsoTimestamp } from '../server/fact-view.ts'
+import type { Authorizer } from '../server/authorize.ts'
+import type { HttpServer } from '../server/server.ts'
+import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 const alertView = z.object({
   account: z.int().describe('0: the operator’s'),
@@ -27,7 +27,7 @@ const alertView = z.object({
   minimum: z.number().nullable(),
 })
 
-const ruleView = z.object({
+const alertRuleView = z.object({
   alert: z.enum(ALERT_NAMES),
   scope: z.enum(['account', 'operator']),
   unit: z.enum(['share', 'minutes', 'hours']),
@@ -39,43 +39,46 @@ const ruleView = z.object({
   of: z.string().describe('What the volume counts'),
 })
 
-const query = strict({ ...operatorQuery, state: z.enum(['raised', 'clear', 'any']).default('raised') })
+const listQuery = strictObject({ ...operatorQuery, state: z.enum(['raised', 'clear', 'any']).default('raised') })
 
 const tags = ['alerts']
 
-export function addAlerts(server: Web, { desk, guard }: { readonly desk: Desk; readonly guard: Guard }): void {
+export function addAlertRoutes(
+  server: HttpServer,
+  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
+): void {
   const list = {
     summary: 'Alerts that stand, or stood',
     tags,
-    querystring: query,
+    querystring: listQuery,
     response: { 200: z.object({ alerts: z.array(alertView) }) },
   }
   server.get('/v1/alerts', { schema: list }, async (request) => {
-    const asker = await guard.anyone(request)
+    const caller = await authorizer.requireAccountOrOperator(request)
     const { state } = request.query
-    const rows = await desk.alerts.list(asker?.account ?? null)
-    return { alerts: rows.filter((row) => row.change > 0 && (state === 'any' || row.state === state)).map(view) }
+    const rows = await services.alerts.list(caller?.account ?? null)
+    return { alerts: rows.filter((row) => row.change > 0 && (state === 'any' || row.state === state)).map(toAlertView) }
   })
   const rules = {
     summary: 'Thresholds in force',
     tags,
-    querystring: strict(operatorQuery),
-    response: { 200: z.object({ rules: z.array(ruleView) }) },
+    querystring: strictObject(operatorQuery),
+    response: { 200: z.object({ rules: z.array(alertRuleView) }) },
   }
   server.get('/v1/alerts/rules', { schema: rules }, async (request) => {
-    const { account } = await guard.account(request)
-    const thresholds = await desk.alerts.thresholds(account)
-    const found = ALERT_NAMES.map((alert) => {
-      const { scope, unit, what, of } = ALERTS[alert]
+    const { account } = await authorizer.requireAccount(request)
+    const thresholds = await services.alerts.getThresholds(account)
+    const ruleViews = ALERT_NAMES.map((alert) => {
+      const { scope, unit, what, of } = ALERT_RULES[alert]
       const threshold = thresholds[alert] ?? null
       const { raise = null, clear = null, minimum = null } = threshold ?? {}
       return { alert, scope, unit, what, of, on: threshold !== null, raise, clear, minimum }
     })
-    return { rules: found }
+    return { rules: ruleViews }
   })
 }
 
-function view({ account, alert, about, state, since, data }: AlertRow): z.output<typeof alertView> {
+function toAlertView({ account, alert, about, state, since, data }: AlertRow): z.output<typeof alertView> {
   const { raise = null, clear = null, minimum = null } = data.threshold ?? {}
-  return { account, alert, about, state, since: isoOf(since), value: data.value, volume: data.volume, raise, clear, minimum }
+  return { account, alert, about, state, since: toIsoTimestamp(since), value: data.value, volume: data.volume, raise, clear, minimum }
 }

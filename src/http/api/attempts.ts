@@ -8,13 +8,13 @@
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import type { AttemptCall } from '../../service/submit/reported-attempts.ts'
-import type { Desk } from '../services.ts'
-import type { Guard } from '../server/authorize.ts'
-import type { Web } from '../server/server.ts'
-import { operatorQuery, strict } from '../server/schemas.ts'
+import type { ReportedAttempt } from '../../service/submit/reported-attempts.ts'
+import type { Services } from '../services.ts'
+import type { Authorizer } from '../server/authorize.ts'
+import type { HttpServer } from '../server/server.ts'
+import { operatorQuery, strictObject } from '../server/schemas.ts'
 
-const attempt = strict({
+const attemptSchema = strictObject({
   emailId: z.string().min(1).max(1_024),
   code: z.int().min(200).max(599).nullable().describe('The reply code; null when no reply came'),
   text: z.string().max(20_000).default('').describe('The words of the reply, all its lines'),
@@ -29,7 +29,7 @@ const attempt = strict({
   path: ['error'],
 })
 
-const answer = z.object({
+const attemptResult = z.object({
   emailId: z.string(),
   known: z.boolean(),
   fresh: z.boolean().describe('False: this attempt was told before'),
@@ -41,37 +41,45 @@ const answer = z.object({
   rule: z.string().nullable(),
 })
 
-export type AttemptRoutes = { readonly desk: Desk; readonly guard: Guard; readonly attemptsPerRequest: number }
+export type AttemptRouteDependencies = { readonly services: Services; readonly authorizer: Authorizer; readonly attemptsPerRequest: number }
 
-export function addAttempts(server: Web, { desk, guard, attemptsPerRequest }: AttemptRoutes): void {
+export function addAttemptRoutes(server: HttpServer, { services, authorizer, attemptsPerRequest }: AttemptRouteDependencies): void {
   const body = z.union([
-    attempt,
-    z.array(attempt).min(1).max(attemptsPerRequest, `at most ${attemptsPerRequest} (limits.attemptsPerRequest)`),
+    attemptSchema,
+    z.array(attemptSchema).min(1).max(attemptsPerRequest, `at most ${attemptsPerRequest} (limits.attemptsPerRequest)`),
   ])
-  const response = { 200: z.object({ attempts: z.array(answer) }) }
+  const response = { 200: z.object({ attempts: z.array(attemptResult) }) }
   server.post(
     '/v1/attempts',
-    { schema: { summary: 'Tell the outcome of SMTP dialogues', tags: ['messages'], querystring: strict(operatorQuery), body, response } },
+    {
+      schema: {
+        summary: 'Tell the outcome of SMTP dialogues',
+        tags: ['messages'],
+        querystring: strictObject(operatorQuery),
+        body,
+        response,
+      },
+    },
     async (request) => {
-      const asker = await guard.account(request)
-      const told = Array.isArray(request.body) ? request.body : [request.body]
-      const attempts = await desk.attempts(asker, told.map(callOf))
+      const caller = await authorizer.requireAccount(request)
+      const input = Array.isArray(request.body) ? request.body : [request.body]
+      const attempts = await services.reportAttempts(caller, input.map(toReportedAttempt))
       if (!Array.isArray(request.body) && attempts[0]?.known === false) throw new Fault('not_found', 'no mail has this emailId')
       return { attempts: [...attempts] }
     },
   )
 }
 
-function callOf(told: z.output<typeof attempt>): AttemptCall {
+function toReportedAttempt(input: z.output<typeof attemptSchema>): ReportedAttempt {
   return {
-    emailId: told.emailId,
-    code: told.code,
-    text: told.text,
-    error: told.error ?? null,
-    mx: told.mx?.toLowerCase() ?? null,
-    egressIp: told.egressIp ?? null,
-    attempt: told.attempt ?? null,
-    final: told.final ?? null,
-    at: told.at === undefined ? null : Date.parse(told.at),
+    emailId: input.emailId,
+    code: input.code,
+    text: input.text,
+    error: input.error ?? null,
+    mx: input.mx?.toLowerCase() ?? null,
+    egressIp: input.egressIp ?? null,
+    attempt: input.attempt ?? null,
+    final: input.final ?? null,
+    at: input.at === undefined ? null : Date.parse(input.at),
   }
 }

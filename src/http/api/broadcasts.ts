@@ -9,22 +9,22 @@
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
 import { RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
-import type { DeliveryRow, Result } from '../../ledger/project/state.ts'
-import type { Desk } from '../services.ts'
-import { isoOf } from '../server/fact-view.ts'
-import type { Guard } from '../server/authorize.ts'
-import type { Web } from '../server/server.ts'
-import { operatorQuery, strict } from '../server/schemas.ts'
+import type { DeliveryRow, BroadcastResult } from '../../ledger/project/state.ts'
+import type { Services } from '../services.ts'
+import { toIsoTimestamp } from '../server/fact-view.ts'
+import type { Authorizer } from '../server/authorize.ts'
+import type { HttpServer } from '../server/server.ts'
+import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 // The checked door: the keys of the table.
-const RESULTS = Object.keys(RESULT_NAMES) as [Result, ...Result[]]
+const RESULT_KEYS = Object.keys(RESULT_NAMES) as [BroadcastResult, ...BroadcastResult[]]
 
-const name = z.enum(Object.values(RESULT_NAMES))
+const resultName = z.enum(Object.values(RESULT_NAMES))
 
-const one = z.object({
+const resultView = z.object({
   emailId: z.string().nullable(),
   recipient: z.string().nullable(),
-  result: name,
+  result: resultName,
   resultAt: z.string().describe('When it came to this result'),
   status: z.int(),
   subStatus: z.int().nullable(),
@@ -37,55 +37,58 @@ const one = z.object({
   openedAt: z.string().nullable(),
 })
 
-const answer = z.object({
+const resultsResponse = z.object({
   broadcast: z.string(),
   total: z.int(),
-  counts: z.record(name, z.int()).describe('Every result, also those that nobody stands at'),
-  results: z.array(one),
+  counts: z.record(resultName, z.int()).describe('Every result, also those that nobody stands at'),
+  results: z.array(resultView),
   next: z.string().nullable(),
 })
 
-const ID = /^[a-z2-7]{13}$/
+const DELIVERY_ID = /^[a-z2-7]{13}$/
 
-const querystring = strict({
+const querystring = strictObject({
   ...operatorQuery,
-  result: z.enum(RESULTS).optional(),
-  after: z.string().regex(ID, 'take the `next` of the page before as it is').optional().describe('`next` of the page before'),
+  result: z.enum(RESULT_KEYS).optional(),
+  after: z.string().regex(DELIVERY_ID, 'take the `next` of the page before as it is').optional().describe('`next` of the page before'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
-export function addBroadcasts(server: Web, { desk, guard }: { readonly desk: Desk; readonly guard: Guard }): void {
+export function addBroadcastRoutes(
+  server: HttpServer,
+  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
+): void {
   const params = z.object({ id: z.string().min(1).max(128) })
-  const schema = { summary: 'Results of a broadcast', tags: ['messages'], params, querystring, response: { 200: answer } }
+  const schema = { summary: 'Results of a broadcast', tags: ['messages'], params, querystring, response: { 200: resultsResponse } }
   server.get('/v1/broadcasts/:id/results', { schema }, async (request) => {
-    const { account } = await guard.account(request)
+    const { account } = await authorizer.requireAccount(request)
     const { id: broadcast } = request.params
     const { result = null, after = null, limit } = request.query
-    const { counts, rows } = await desk.broadcast(account, broadcast, { result, after, limit })
+    const { counts, rows } = await services.readBroadcastResults(account, broadcast, { result, after, limit })
     const total = [...counts.values()].reduce((sum, n) => sum + n, 0)
     if (total === 0) throw new Fault('not_found', 'no mail was registered for this broadcast')
-    const named = Object.fromEntries(RESULTS.map((each) => [RESULT_NAMES[each], counts.get(each) ?? 0]))
+    const countsByName = Object.fromEntries(RESULT_KEYS.map((each) => [RESULT_NAMES[each], counts.get(each) ?? 0]))
     const next = rows.length < limit ? null : (rows.at(-1)?.deliveryId ?? null)
-    const free = await desk.unbilled(account, rows)
-    return { broadcast, total, counts: named, results: rows.map((row) => view(row, !free.has(row.deliveryId))), next }
+    const unbilled = await services.findUnbilled(account, rows)
+    return { broadcast, total, counts: countsByName, results: rows.map((row) => toResultView(row, !unbilled.has(row.deliveryId))), next }
   })
 }
 
-function view(row: DeliveryRow, billable: boolean): z.output<typeof one> {
+function toResultView(row: DeliveryRow, billable: boolean): z.output<typeof resultView> {
   const { emailId, recipient, status, subStatus, reason, fault } = row
   return {
     emailId,
     recipient,
     result: RESULT_NAMES[row.result],
-    resultAt: isoOf(row.resultAt),
+    resultAt: toIsoTimestamp(row.resultAt),
     status,
     subStatus,
     asynchronousBounce: row.asynchronous,
     reason,
     fault,
     billable,
-    requestedAt: isoOf(row.requestedAt),
-    deliveredAt: isoOf(row.deliveredAt),
-    openedAt: isoOf(row.openedAt),
+    requestedAt: toIsoTimestamp(row.requestedAt),
+    deliveredAt: toIsoTimestamp(row.deliveredAt),
+    openedAt: toIsoTimestamp(row.openedAt),
   }
 }

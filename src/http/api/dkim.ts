@@ -7,20 +7,20 @@
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import { actorOf, type Asker } from '../../service/submit/register.ts'
+import { actorOf, type Caller } from '../../service/submit/register.ts'
 import type { DkimView } from '../../service/admin/dkim.ts'
-import type { Desk } from '../services.ts'
-import { isoOf } from '../server/fact-view.ts'
-import type { Guard } from '../server/authorize.ts'
-import type { Web } from '../server/server.ts'
-import { operatorQuery, strict } from '../server/schemas.ts'
+import type { Services } from '../services.ts'
+import { toIsoTimestamp } from '../server/fact-view.ts'
+import type { Authorizer } from '../server/authorize.ts'
+import type { HttpServer } from '../server/server.ts'
+import { operatorQuery, strictObject } from '../server/schemas.ts'
 
-const querystring = strict(operatorQuery)
+const querystring = strictObject(operatorQuery)
 const domain = z.string().min(3).max(253)
 const selector = z.string().min(1).max(63)
 const published = z.boolean().default(false).describe('The record stands there though it cannot be seen from here; for the operator')
 
-const key = z.object({
+const keyView = z.object({
   domain: z.string(),
   selector: z.string(),
   algorithm: z.enum(['rsa', 'ed25519']),
@@ -31,45 +31,57 @@ const key = z.object({
   keepRecordUntil: z.string().nullable().describe('Of a retired key: from then on its record may go'),
 })
 
-const keys = z.object({ keys: z.array(key) })
+const keysResponse = z.object({ keys: z.array(keyView) })
 
-export function addDkim(server: Web, { desk, guard }: { readonly desk: Desk; readonly guard: Guard }): void {
+export function addDkimRoutes(
+  server: HttpServer,
+  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
+): void {
   const shared = { tags: ['dkim'], querystring }
-  const list = { ...shared, summary: 'Signing keys, the newest of a domain first', response: { 200: keys } }
+  const list = { ...shared, summary: 'Signing keys, the newest of a domain first', response: { 200: keysResponse } }
   server.get('/v1/dkim', { schema: list }, async (request) => {
-    const { account } = await guard.account(request)
-    return { keys: (await desk.dkim.list(account)).map(viewKey) }
+    const { account } = await authorizer.requireAccount(request)
+    return { keys: (await services.dkim.list(account)).map(toKeyView) }
   })
-  const body = strict({ domain, selector: selector.optional(), algorithm: z.enum(['rsa', 'ed25519']).default('rsa'), published })
-  const make = { ...shared, summary: 'Make a key; its record goes into DNS', body, response: { 201: key } }
-  server.post('/v1/dkim', { schema: make }, async (request, reply) => {
-    const asker = await guard.account(request)
+  const body = strictObject({ domain, selector: selector.optional(), algorithm: z.enum(['rsa', 'ed25519']).default('rsa'), published })
+  const create = { ...shared, summary: 'Make a key; its record goes into DNS', body, response: { 201: keyView } }
+  server.post('/v1/dkim', { schema: create }, async (request, reply) => {
+    const caller = await authorizer.requireAccount(request)
     const { domain, selector = null, algorithm, published } = request.body
-    const isPublished = wordOf(asker, published)
-    return reply.code(201).send(viewKey(await desk.dkim.add({ ...callOf(asker), domain, selector, algorithm, isPublished })))
+    const isPublished = checkPublished(caller, published)
+    return reply.code(201).send(toKeyView(await services.dkim.add({ ...toAuditFields(caller), domain, selector, algorithm, isPublished })))
   })
-  addChanges(server, { desk, guard })
+  addKeyChangeRoutes(server, { desk: services, guard: authorizer })
 }
 
-function addChanges(server: Web, { desk, guard }: { readonly desk: Desk; readonly guard: Guard }): void {
+function addKeyChangeRoutes(
+  server: HttpServer,
+  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
+): void {
   const shared = { tags: ['dkim'], querystring }
   const rotate = {
     ...shared,
     summary: 'A new key for each kind that the domain signs with; the old one signs until the record of the new one is seen',
     params: z.object({ domain }),
-    response: { 201: keys },
+    response: { 201: keysResponse },
   }
   server.post('/v1/dkim/:domain/rotate', { schema: rotate }, async (request, reply) => {
-    const asker = await guard.account(request)
-    const made = await desk.dkim.rotate({ ...callOf(asker), domain: request.params.domain })
-    return reply.code(201).send({ keys: made.map(viewKey) })
+    const caller = await authorizer.requireAccount(request)
+    const newKeys = await services.dkim.rotate({ ...toAuditFields(caller), domain: request.params.domain })
+    return reply.code(201).send({ keys: newKeys.map(toKeyView) })
   })
   const params = z.object({ domain, selector })
-  const activate = { ...shared, summary: 'Look for the record now, and sign', params, body: strict({ published }), response: { 200: key } }
+  const activate = {
+    ...shared,
+    summary: 'Look for the record now, and sign',
+    params,
+    body: strictObject({ published }),
+    response: { 200: keyView },
+  }
   server.post('/v1/dkim/:domain/:selector/activate', { schema: activate }, async (request) => {
-    const asker = await guard.account(request)
-    const isPublished = wordOf(asker, request.body.published)
-    return viewKey(await desk.dkim.activate({ ...callOf(asker), ...request.params, isPublished }))
+    const caller = await authorizer.requireAccount(request)
+    const isPublished = checkPublished(caller, request.body.published)
+    return toKeyView(await services.dkim.activate({ ...toAuditFields(caller), ...request.params, isPublished }))
   })
   const remove = {
     ...shared,
@@ -78,21 +90,24 @@ function addChanges(server: Web, { desk, guard }: { readonly desk: Desk; readonl
     response: { 204: z.null() },
   }
   server.delete('/v1/dkim/:domain/:selector', { schema: remove }, async (request, reply) => {
-    const asker = await guard.account(request)
-    const gone = await desk.dkim.remove({ ...callOf(asker), ...request.params })
-    if (gone === 0) throw new Fault('not_found', 'this domain has no key of that selector')
+    const caller = await authorizer.requireAccount(request)
+    const removedCount = await services.dkim.remove({ ...toAuditFields(caller), ...request.params })
+    if (removedCount === 0) throw new Fault('not_found', 'this domain has no key of that selector')
     return reply.code(204).send(null)
   })
 }
 
-const callOf = (asker: Asker): { readonly account: number; readonly actor: string } => ({ account: asker.account, actor: actorOf(asker) })
+const toAuditFields = (caller: Caller): { readonly account: number; readonly actor: string } => ({
+  account: caller.account,
+  actor: actorOf(caller),
+})
 
-function wordOf(asker: Asker, isPublished: boolean): boolean {
-  if (isPublished && asker.byOperator !== true) throw new Fault('forbidden', 'published is the operator’s word')
+function checkPublished(caller: Caller, isPublished: boolean): boolean {
+  if (isPublished && caller.isOperator !== true) throw new Fault('forbidden', 'published is the operator’s word')
   return isPublished
 }
 
-function viewKey({
+function toKeyView({
   domain,
   selector,
   algorithm,
@@ -102,15 +117,15 @@ function viewKey({
   recordName,
   recordText,
   keepUntil,
-}: DkimView): z.output<typeof key> {
+}: DkimView): z.output<typeof keyView> {
   return {
     domain,
     selector,
     algorithm,
     state,
-    createdAt: isoOf(createdAt),
-    stateAt: isoOf(stateAt),
+    createdAt: toIsoTimestamp(createdAt),
+    stateAt: toIsoTimestamp(stateAt),
     record: { name: recordName, type: 'TXT', text: recordText },
-    keepRecordUntil: isoOf(keepUntil),
+    keepRecordUntil: toIsoTimestamp(keepUntil),
   }
 }

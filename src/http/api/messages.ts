@@ -7,52 +7,52 @@
  * See also: service/submit/register, http/server/fact-view.
  */
 import { z } from 'zod'
-import { knowAddress } from '../../correlate/address-hash.ts'
+import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { Registration } from '../../service/submit/register.ts'
-import type { Desk, StatusQuery } from '../services.ts'
-import { eventSchema, isoOf, viewFact } from '../server/fact-view.ts'
-import type { Guard } from '../server/authorize.ts'
-import type { Web } from '../server/server.ts'
-import { operatorQuery, strict } from '../server/schemas.ts'
+import type { Services, StatusQuery } from '../services.ts'
+import { eventSchema, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
+import type { Authorizer } from '../server/authorize.ts'
+import type { HttpServer } from '../server/server.ts'
+import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 // oxlint-disable-next-line no-control-regex
-const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f]/
+const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f]/
 
 /** One line: a line end would start a header of the writer's choice. RFC 5322 §2.1.1 allows 998. */
 const headerText = z
   .string()
   .max(998)
-  .refine((text) => !CONTROLS.test(text), 'must be one line without controls')
+  .refine((text) => !CONTROL_CHARACTERS.test(text), 'must be one line without controls')
 const headerName = z
   .string()
   .max(76)
   .regex(/^[!-9;-~]+$/, 'must be a header name')
 
 /** Longer is no address (RFC 5321 §4.5.3.1: 64 + 1 + 255); what is merely ill-formed is registered and answers 404. */
-const address = z.string().min(1).max(1_000)
+const addressSchema = z.string().min(1).max(1_000)
 
-const recipient = z.union([
-  address,
-  strict({
-    recipient: address.nullable(),
+const recipientSchema = z.union([
+  addressSchema,
+  strictObject({
+    recipient: addressSchema.nullable(),
     contactTypes: z.array(z.string().max(64)).max(32).optional(),
     token: z.string().min(30).max(320).optional().describe('Signed offline: the mail has its name already'),
     returnPath: z.string().min(30).max(320).optional().describe('The same, as the Return-Path that it stands in'),
   }).refine(({ token, returnPath }) => token === undefined || returnPath === undefined, 'token or returnPath, not both'),
 ])
 
-const registration = (recipientsPerRequest: number) =>
-  strict({
+const createRegistrationBody = (recipientsPerRequest: number) =>
+  strictObject({
     from: z
       .string()
       .min(3)
       .max(998)
-      .refine((text) => !CONTROLS.test(text) && knowAddress(text) !== null, 'must hold an address')
+      .refine((text) => !CONTROL_CHARACTERS.test(text) && normaliseAddress(text) !== null, 'must hold an address')
       .describe('From of the mail'),
     subject: headerText.default(''),
-    recipients: z.array(recipient).min(1).max(recipientsPerRequest, `at most ${recipientsPerRequest} (limits.recipientsPerRequest)`),
+    recipients: z.array(recipientSchema).min(1).max(recipientsPerRequest, `at most ${recipientsPerRequest} (limits.recipientsPerRequest)`),
     label: z
       .string()
       .min(1)
@@ -64,7 +64,7 @@ const registration = (recipientsPerRequest: number) =>
     headers: z.record(headerName, headerText).optional().describe('Your own headers; they come back in webhooks and exports'),
   })
 
-const registered = z.object({
+const registrationResponse = z.object({
   messageId: z.string(),
   recipients: z.array(
     z.object({
@@ -80,7 +80,7 @@ const registered = z.object({
   ),
 })
 
-const message = z.object({
+const messageView = z.object({
   emailId: z.string().nullable(),
   messageId: z.string().nullable(),
   recipient: z.string().nullable(),
@@ -108,34 +108,38 @@ const message = z.object({
   registered: z.boolean(),
 })
 
-const timeline = z.object({
-  ...message.shape,
+const messageTimelineView = z.object({
+  ...messageView.shape,
   events: z.array(eventSchema),
 })
 
-export type MessageRoutes = { readonly desk: Desk; readonly guard: Guard; readonly recipientsPerRequest: number }
+export type MessageRouteDependencies = {
+  readonly services: Services
+  readonly authorizer: Authorizer
+  readonly recipientsPerRequest: number
+}
 
-export function addMessages(server: Web, routes: MessageRoutes): void {
-  const { desk, guard, recipientsPerRequest } = routes
-  addSearch(server, routes)
-  const body = registration(recipientsPerRequest)
+export function addMessageRoutes(server: HttpServer, dependencies: MessageRouteDependencies): void {
+  const { services, authorizer, recipientsPerRequest } = dependencies
+  addSearchRoute(server, dependencies)
+  const body = createRegistrationBody(recipientsPerRequest)
   server.post(
     '/v1/messages',
     {
       schema: {
         summary: 'Register a mail before it is sent',
         tags: ['messages'],
-        querystring: strict(operatorQuery),
+        querystring: strictObject(operatorQuery),
         body,
-        response: { 201: registered },
+        response: { 201: registrationResponse },
       },
     },
     async (request, reply) => {
-      const asker = await guard.account(request)
-      const done = await desk.register(asker, callOf(request.body))
+      const caller = await authorizer.requireAccount(request)
+      const result = await services.register(caller, toRegistration(request.body))
       return reply
         .code(201)
-        .send({ messageId: done.messageId, recipients: done.recipients.map((each) => ({ ...each, headers: { ...each.headers } })) })
+        .send({ messageId: result.messageId, recipients: result.recipients.map((each) => ({ ...each, headers: { ...each.headers } })) })
     },
   )
   const params = z.object({ emailId: z.string().min(1).max(1_024) })
@@ -146,22 +150,22 @@ export function addMessages(server: Web, routes: MessageRoutes): void {
         summary: 'What became of one copy',
         tags: ['messages'],
         params,
-        querystring: strict(operatorQuery),
-        response: { 200: timeline },
+        querystring: strictObject(operatorQuery),
+        response: { 200: messageTimelineView },
       },
     },
     async (request) => {
-      const { account } = await guard.account(request)
-      const found = await desk.message(account, request.params.emailId)
+      const { account } = await authorizer.requireAccount(request)
+      const found = await services.findMessage(account, request.params.emailId)
       if (found === null) throw new Fault('not_found', 'no mail has this emailId')
       const events = found.facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
       const billable = !events.some((fact) => fact.kind === 'failed' && !fact.data.billable)
-      return { ...viewDelivery(found.row, billable), events: events.map(viewFact) }
+      return { ...toMessageView(found.row, billable), events: events.map(toEventView) }
     },
   )
 }
 
-const search = strict({
+const searchQuery = strictObject({
   ...operatorQuery,
   recipient: z.string().min(1).max(1_000).optional(),
   status: z.coerce
@@ -179,51 +183,51 @@ const search = strict({
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
-function addSearch(server: Web, { desk, guard }: MessageRoutes): void {
-  const page = z.object({ messages: z.array(message), next: z.string().nullable() })
+function addSearchRoute(server: HttpServer, { services, authorizer }: MessageRouteDependencies): void {
+  const page = z.object({ messages: z.array(messageView), next: z.string().nullable() })
   const schema = {
     summary: 'Copies by recipient, status, label, time and IP; newest first',
     tags: ['messages'],
-    querystring: search,
+    querystring: searchQuery,
     response: { 200: page },
   }
   server.get('/v1/messages', { schema }, async (request) => {
-    const { account } = await guard.account(request)
-    const { rows, next } = await desk.statuses(account, queryOf(request.query))
-    const free = await desk.unbilled(account, rows)
-    return { messages: rows.map((row) => viewDelivery(row, !free.has(row.deliveryId))), next }
+    const { account } = await authorizer.requireAccount(request)
+    const { rows, next } = await services.listStatuses(account, toStatusQuery(request.query))
+    const unbilled = await services.findUnbilled(account, rows)
+    return { messages: rows.map((row) => toMessageView(row, !unbilled.has(row.deliveryId))), next }
   })
 }
 
-function queryOf(asked: z.output<typeof search>): StatusQuery {
+function toStatusQuery(query: z.output<typeof searchQuery>): StatusQuery {
   return {
-    email: asked.recipient ?? null,
+    email: query.recipient ?? null,
     emailIds: null,
     labelId: null,
-    labelName: asked.label ?? null,
-    from: asked.since === undefined ? null : Date.parse(asked.since),
-    until: asked.until === undefined ? null : Date.parse(asked.until),
+    labelName: query.label ?? null,
+    from: query.since === undefined ? null : Date.parse(query.since),
+    until: query.until === undefined ? null : Date.parse(query.until),
     apiUsers: null,
-    status: asked.status ?? null,
-    subStatuses: asked.subStatus === undefined ? null : [asked.subStatus],
-    requestIp: asked.requestIp ?? null,
-    egressIp: asked.egressIp ?? null,
-    emailType: asked.emailType ?? null,
-    after: asked.after ?? null,
+    status: query.status ?? null,
+    subStatuses: query.subStatus === undefined ? null : [query.subStatus],
+    requestIp: query.requestIp ?? null,
+    egressIp: query.egressIp ?? null,
+    emailType: query.emailType ?? null,
+    after: query.after ?? null,
     withTotal: false,
     offset: 0,
-    limit: asked.limit,
+    limit: query.limit,
   }
 }
 
-function callOf(body: z.output<ReturnType<typeof registration>>): Registration {
+function toRegistration(body: z.output<ReturnType<typeof createRegistrationBody>>): Registration {
   return {
     from: body.from,
     subject: body.subject,
     recipients: body.recipients.map((each) =>
       typeof each === 'string'
         ? { recipient: each, contactTypes: null }
-        : { recipient: each.recipient, contactTypes: each.contactTypes ?? null, ...tokenOf(each.token ?? each.returnPath) },
+        : { recipient: each.recipient, contactTypes: each.contactTypes ?? null, ...toTokenField(each.token ?? each.returnPath) },
     ),
     label: body.label ?? null,
     broadcast: body.broadcast ?? null,
@@ -232,9 +236,9 @@ function callOf(body: z.output<ReturnType<typeof registration>>): Registration {
   }
 }
 
-const tokenOf = (token: string | undefined): { token?: string } => (token === undefined ? {} : { token })
+const toTokenField = (token: string | undefined): { token?: string } => (token === undefined ? {} : { token })
 
-function viewDelivery(row: DeliveryRow, billable: boolean): z.output<typeof message> {
+function toMessageView(row: DeliveryRow, billable: boolean): z.output<typeof messageView> {
   return {
     emailId: row.emailId,
     messageId: row.messageId,
@@ -244,8 +248,8 @@ function viewDelivery(row: DeliveryRow, billable: boolean): z.output<typeof mess
     label: row.label,
     broadcast: row.broadcast,
     emailType: row.emailType,
-    requestedAt: isoOf(row.requestedAt),
-    modifiedAt: isoOf(row.modifiedAt),
+    requestedAt: toIsoTimestamp(row.requestedAt),
+    modifiedAt: toIsoTimestamp(row.modifiedAt),
     status: row.status,
     subStatus: row.subStatus,
     asynchronousBounce: row.asynchronous,
@@ -258,8 +262,8 @@ function viewDelivery(row: DeliveryRow, billable: boolean): z.output<typeof mess
     rule: row.rule,
     sendLog: row.sendLog,
     result: row.result,
-    deliveredAt: isoOf(row.deliveredAt),
-    openedAt: isoOf(row.openedAt),
+    deliveredAt: toIsoTimestamp(row.deliveredAt),
+    openedAt: toIsoTimestamp(row.openedAt),
     registered: row.registered,
   }
 }

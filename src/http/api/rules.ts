@@ -7,17 +7,17 @@
  */
 import { basename } from 'node:path'
 import { z } from 'zod'
-import { describeRules, type RuleRow } from '../../classify/rule-listing.ts'
+import { listRules, type ListedRule } from '../../classify/rule-listing.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
 import { Fault } from '../../errors.ts'
-import type { Desk } from '../services.ts'
-import type { Guard } from '../server/authorize.ts'
-import type { Web } from '../server/server.ts'
-import { strict } from '../server/schemas.ts'
+import type { Services } from '../services.ts'
+import type { Authorizer } from '../server/authorize.ts'
+import type { HttpServer } from '../server/server.ts'
+import { strictObject } from '../server/schemas.ts'
 
-const words = z.array(z.string())
+const stringList = z.array(z.string())
 
-const rule = z.object({
+const ruleView = z.object({
   id: z.string(),
   provider: z.string().describe('Whose replies it reads; `common` and `standard` are everybody’s'),
   layer: z.enum(['operator', 'shipped']),
@@ -29,13 +29,13 @@ const rule = z.object({
   deferral: z.boolean().describe('A 5xx that is to be tried again'),
   asked: z.enum(['first', 'after-code', 'standard']),
   code: z.array(z.union([z.int(), z.string()])),
-  status: words,
-  says: words.describe('Any of these phrases'),
-  unless: words,
-  around: words,
+  status: stringList,
+  says: stringList.describe('Any of these phrases'),
+  unless: stringList,
+  around: stringList,
 })
 
-const evidence = z.object({
+const evidenceView = z.object({
   text: z.string(),
   provider: z.string().nullable(),
   recipient: z.string().nullable(),
@@ -44,60 +44,63 @@ const evidence = z.object({
   around: z.string().nullable(),
 })
 
-const whole = rule.extend({
-  source: words.describe('Where it is documented'),
-  hits: z.array(evidence).describe('Replies that this very rule decides'),
-  misses: z.array(evidence).describe('Look-alikes that it leaves alone'),
+const ruleDetailView = ruleView.extend({
+  source: stringList.describe('Where it is documented'),
+  hits: z.array(evidenceView).describe('Replies that this very rule decides'),
+  misses: z.array(evidenceView).describe('Look-alikes that it leaves alone'),
 })
 
-const listed = z.object({
+const rulesResponse = z.object({
   table: z.string().describe('Version of the rule table, as verdicts name it'),
-  rules: z.array(rule.extend({ hits: z.int(), misses: z.int() })),
+  rules: z.array(ruleView.extend({ hits: z.int(), misses: z.int() })),
 })
 
 const tags = ['rules']
 
-export function addRules(server: Web, { desk, guard }: { readonly desk: Desk; readonly guard: Guard }): void {
-  const querystring = strict({
+export function addRuleRoutes(
+  server: HttpServer,
+  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
+): void {
+  const querystring = strictObject({
     provider: z.string().max(80).optional(),
     reason: z.string().max(80).optional(),
   })
-  const list = { summary: 'The rules in force, in the order in which they are asked', tags, querystring, response: { 200: listed } }
+  const list = { summary: 'The rules in force, in the order in which they are asked', tags, querystring, response: { 200: rulesResponse } }
   server.get('/v1/rules', { schema: list }, async (request) => {
-    await guard.anyone(request)
+    await authorizer.requireAccountOrOperator(request)
     const { provider, reason } = request.query
-    const table = desk.rules()
-    const rows = describeRules(table).filter(
+    const table = services.getRules()
+    const rows = listRules(table).filter(
       (row) => (provider === undefined || row.provider === provider) && (reason === undefined || row.reason === reason),
     )
-    return { table: table.version, rules: rows.map((row) => ({ ...view(row), hits: row.hits, misses: row.misses })) }
+    return { table: table.version, rules: rows.map((row) => ({ ...toRuleView(row), hits: row.hits, misses: row.misses })) }
   })
   const params = z.object({ id: z.string().min(1).max(80) })
-  const one = { summary: 'One rule with its evidence', tags, params, querystring: strict({}), response: { 200: whole } }
-  server.get('/v1/rules/:id', { schema: one }, async (request) => {
-    await guard.anyone(request)
-    return viewWhole(desk.rules(), request.params.id)
+  const detail = { summary: 'One rule with its evidence', tags, params, querystring: strictObject({}), response: { 200: ruleDetailView } }
+  server.get('/v1/rules/:id', { schema: detail }, async (request) => {
+    await authorizer.requireAccountOrOperator(request)
+    return toRuleDetailView(services.getRules(), request.params.id)
   })
 }
 
 /** The folder of an operator's file is nobody else's business. */
-function view({ hits: _hits, misses: _misses, ...row }: RuleRow): z.output<typeof rule> {
+function toRuleView({ hits: _hits, misses: _misses, ...row }: ListedRule): z.output<typeof ruleView> {
   const { code, status, says, unless, around } = row
   const lists = { code: [...code], status: [...status], says: [...says], unless: [...unless], around: [...around] }
   return { ...row, file: basename(row.file), ...lists }
 }
 
-function viewWhole(table: RuleTable, id: string): z.output<typeof whole> {
+function toRuleDetailView(table: RuleTable, id: string): z.output<typeof ruleDetailView> {
   const found = table.rules.find((each) => each.id === id)
-  const row = describeRules(table).find((each) => each.id === id)
+  const row = listRules(table).find((each) => each.id === id)
   if (found === undefined || row === undefined) throw new Fault('not_found', 'no rule in force has this id')
   const file = table.files.find((each) => each.file === found.file)
   const sources = [found.source ?? file?.source ?? []].flat()
-  return { ...view(row), source: sources, hits: found.hits.map(viewEvidence), misses: found.misses.map(viewEvidence) }
+  return { ...toRuleView(row), source: sources, hits: found.hits.map(toEvidenceView), misses: found.misses.map(toEvidenceView) }
 }
 
-function viewEvidence(given: RuleTable['rules'][number]['hits'][number]): z.output<typeof evidence> {
-  const { text, provider, recipient, mx, status, around } = typeof given === 'string' ? { text: given } : given
+function toEvidenceView(example: RuleTable['rules'][number]['hits'][number]): z.output<typeof evidenceView> {
+  const { text, provider, recipient, mx, status, around } = typeof example === 'string' ? { text: example } : example
   return {
     text,
     provider: provider ?? null,

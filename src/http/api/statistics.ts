@@ -5,11 +5,11 @@
  */
 import { hashAddress } from '../../correlate/address-hash.ts'
 import { sumCounters } from '../../store/facts/counters.ts'
-import type { CounterQuestion, CounterSum } from '../../store/facts/counters.ts'
-import { findEngagement } from '../../store/facts/engagement.ts'
-import type { Engagement } from '../../store/facts/engagement.ts'
-import type { Reader } from '../../store/engine/engine.ts'
-import { labelsLike, namesOfLabels } from '../../store/account/labels.ts'
+import type { CounterQuery, CounterSum } from '../../store/facts/counters.ts'
+import { findEngagementRecords } from '../../store/facts/engagement.ts'
+import type { EngagementRecord } from '../../store/facts/engagement.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { findLabelIdsLike, findLabelNames } from '../../store/account/labels.ts'
 
 /** `from`/`until` bound the time of the open or click; `until` is not counted. */
 export type EngagementQuery = {
@@ -23,36 +23,36 @@ export type EngagementQuery = {
   readonly limit: number
 }
 
-export type Statistics = {
-  readonly counters: (account: number, question: CounterQuestion) => Promise<readonly CounterSum[]>
-  readonly engagement: (
+export type StatisticsService = {
+  readonly sumCounters: (account: number, query: CounterQuery) => Promise<readonly CounterSum[]>
+  readonly findEngagement: (
     account: number,
     query: EngagementQuery,
-  ) => Promise<{ readonly rows: readonly Engagement[]; readonly total: number }>
+  ) => Promise<{ readonly rows: readonly EngagementRecord[]; readonly total: number }>
   /** By number; labels that were removed have their names too. */
-  readonly namesOfLabels: (account: number, labelIds: readonly number[]) => Promise<ReadonlyMap<number, string>>
+  readonly findLabelNames: (account: number, labelIds: readonly number[]) => Promise<ReadonlyMap<number, string>>
   /** Labels whose name holds one of these parts, in any case. */
-  readonly labelsLike: (account: number, parts: readonly string[]) => Promise<readonly number[]>
+  readonly findLabelIds: (account: number, parts: readonly string[]) => Promise<readonly number[]>
 }
 
 /** An address that is none was never sent to. */
-const NOBODY = '00'.repeat(32)
+const UNKNOWN_ADDRESS_HASH = '00'.repeat(32)
 
-export function createStatistics(reader: Reader): Statistics {
+export function createStatisticsService(reader: DatabaseReader): StatisticsService {
   return {
-    counters: (account, question) => sumCounters(reader, account, question),
-    engagement: (account, { kind, email, from, until, apiUsers, labelIds, offset, limit }) => {
+    sumCounters: (account, query) => sumCounters(reader, account, query),
+    findEngagement: (account, { kind, email, from, until, apiUsers, labelIds, offset, limit }) => {
       const filters = {
         ...(kind === null ? {} : { kind }),
         ...(from === null ? {} : { from }),
         ...(until === null ? {} : { to: until }),
-        ...(email === null ? {} : { addressHash: hashAddress(email) ?? NOBODY }),
+        ...(email === null ? {} : { addressHash: hashAddress(email) ?? UNKNOWN_ADDRESS_HASH }),
         ...(apiUsers === null ? {} : { apiUsers }),
         ...(labelIds === null ? {} : { labelIds }),
       }
-      return findEngagement(reader, account, filters, { start: offset, limit })
+      return findEngagementRecords(reader, account, filters, { start: offset, limit })
     },
-    namesOfLabels: (account, labelIds) => namesOfLabels(reader, account, labelIds),
-    labelsLike: (account, parts) => labelsLike(reader, account, parts),
+    findLabelNames: (account, labelIds) => findLabelNames(reader, account, labelIds),
+    findLabelIds: (account, parts) => findLabelIdsLike(reader, account, parts),
   }
 }

@@ -6,55 +6,55 @@
  * See also: http/api/webhooks, service/notify/webhooks, docs/WEBHOOKS.md.
  */
 import { z } from 'zod'
-import { EVENT_NAMES } from '../../webhook/payload.ts'
+import { WEBHOOK_EVENT_NAMES } from '../../webhook/payload.ts'
 import { webhookIdOf } from '../../webhook/signature.ts'
 import { Fault } from '../../errors.ts'
-import { RECORD_STATES, type RecordFilters, type WebhookRecord } from '../../store/webhook/attempts.ts'
-import type { ReplayWish } from '../../service/notify/webhook-replay.ts'
-import { isoOf } from '../server/fact-view.ts'
-import type { Web } from '../server/server.ts'
-import { given } from '../read-services.ts'
-import { operatorQuery, strict } from '../server/schemas.ts'
-import type { WebhookRoutes } from './webhooks.ts'
+import { WEBHOOK_RECORD_STATES, type WebhookRecordFilters, type WebhookRecord } from '../../store/webhook/attempts.ts'
+import type { ReplayRequest } from '../../service/notify/webhook-replay.ts'
+import { toIsoTimestamp } from '../server/fact-view.ts'
+import type { HttpServer } from '../server/server.ts'
+import { omitNullish } from '../read-services.ts'
+import { operatorQuery, strictObject } from '../server/schemas.ts'
+import type { WebhookRouteDependencies } from './webhooks.ts'
 
-const moment = z.iso.datetime({ offset: true })
+const timestamp = z.iso.datetime({ offset: true })
 
-const attempt = z.object({
+const attemptView = z.object({
   at: z.string(),
   status: z.int().nullable().describe('Null: no answer came'),
   millis: z.int().describe('Until the answer, or until it was given up'),
   answer: z.string().describe('Its first 512 bytes, or why none came'),
 })
 
-const recordView = z.object({
+const webhookDeliveryView = z.object({
   eventId: z.string(),
   webhookId: z.string().describe('The header `webhook-id`: the same over all attempts'),
   event: z.string(),
   kind: z.string(),
   emailId: z.string().nullable(),
-  state: z.enum(RECORD_STATES).describe('`waiting`: for its next attempt'),
+  state: z.enum(WEBHOOK_RECORD_STATES).describe('`waiting`: for its next attempt'),
   happenedAt: z.string(),
   lastAt: z.string(),
   tries: z.int(),
-  attempts: z.array(attempt).describe('The last of them, oldest first'),
+  attempts: z.array(attemptView).describe('The last of them, oldest first'),
 })
 
-const listQuery = strict({
+const listQuery = strictObject({
   ...operatorQuery,
-  state: z.enum(RECORD_STATES).optional(),
-  event: z.enum(EVENT_NAMES).optional(),
+  state: z.enum(WEBHOOK_RECORD_STATES).optional(),
+  event: z.enum(WEBHOOK_EVENT_NAMES).optional(),
   emailId: z.string().min(1).max(1_024).optional(),
-  since: moment.optional().describe('Happened at or after'),
-  until: moment.optional().describe('Happened before'),
+  since: timestamp.optional().describe('Happened at or after'),
+  until: timestamp.optional().describe('Happened before'),
   after: z.uuid().optional().describe('`next` of the page before'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
-const replayBody = strict({
-  from: moment.optional().describe('Happened at or after'),
-  since: moment.optional().describe('The same'),
-  until: moment.optional().describe('Happened at or before'),
-  events: z.array(z.enum(EVENT_NAMES)).min(1).optional(),
+const replayBody = strictObject({
+  from: timestamp.optional().describe('Happened at or after'),
+  since: timestamp.optional().describe('The same'),
+  until: timestamp.optional().describe('Happened at or before'),
+  events: z.array(z.enum(WEBHOOK_EVENT_NAMES)).min(1).optional(),
   after: z.string().max(80).optional().describe('`next` of the answer before, with all else as it was'),
   onlyFailed: z.boolean().optional().describe('Default: true without `from`, else false: what was heard is sent again too'),
 }).nullish()
@@ -62,13 +62,13 @@ const replayBody = strict({
 const tags = ['webhooks']
 const id = z.coerce.number().int().min(1).max(999_999_999)
 
-export function addWebhookRecords(server: Web, routes: WebhookRoutes): void {
-  addList(server, routes)
-  addReplay(server, routes)
+export function addWebhookAttemptRoutes(server: HttpServer, dependencies: WebhookRouteDependencies): void {
+  addListRoutes(server, dependencies)
+  addReplayRoutes(server, dependencies)
 }
 
-function addList(server: Web, { desk, guard }: WebhookRoutes): void {
-  const page = z.object({ deliveries: z.array(recordView), next: z.string().nullable() })
+function addListRoutes(server: HttpServer, { services, authorizer }: WebhookRouteDependencies): void {
+  const page = z.object({ deliveries: z.array(webhookDeliveryView), next: z.string().nullable() })
   const list = {
     summary: 'What was sent, newest first, with each attempt and answer',
     tags,
@@ -77,29 +77,29 @@ function addList(server: Web, { desk, guard }: WebhookRoutes): void {
     response: { 200: page },
   }
   server.get('/v1/webhooks/:id/deliveries', { schema: list }, async (request) => {
-    const { account } = await guard.account(request)
+    const { account } = await authorizer.requireAccount(request)
     const { after, limit } = request.query
-    const rows = await desk.webhooks.records(account, request.params.id, {
-      filters: filtersOf(request.query),
+    const rows = await services.webhooks.records(account, request.params.id, {
+      filters: toFilters(request.query),
       limit,
       after: after ?? null,
     })
-    return { deliveries: rows.map(view), next: rows.length < limit ? null : (rows.at(-1)?.eventId ?? null) }
+    return { deliveries: rows.map(toWebhookDeliveryView), next: rows.length < limit ? null : (rows.at(-1)?.eventId ?? null) }
   })
   const params = z.object({ id, event: z.uuid() })
-  const one = { summary: 'One of them', tags, querystring: strict(operatorQuery), params, response: { 200: recordView } }
-  server.get('/v1/webhooks/:id/deliveries/:event', { schema: one }, async (request) => {
-    const { account } = await guard.account(request)
-    const found = await desk.webhooks.record(account, request.params.id, request.params.event.toLowerCase())
-    if (found === null) throw new Fault('not_found', 'there is no record of this event (webhooks.recordDays)')
-    return view(found)
+  const single = { summary: 'One of them', tags, querystring: strictObject(operatorQuery), params, response: { 200: webhookDeliveryView } }
+  server.get('/v1/webhooks/:id/deliveries/:event', { schema: single }, async (request) => {
+    const { account } = await authorizer.requireAccount(request)
+    const delivery = await services.webhooks.record(account, request.params.id, request.params.event.toLowerCase())
+    if (delivery === null) throw new Fault('not_found', 'there is no record of this event (webhooks.recordDays)')
+    return toWebhookDeliveryView(delivery)
   })
 }
 
-function addReplay(server: Web, { desk, guard }: WebhookRoutes): void {
+function addReplayRoutes(server: HttpServer, { services, authorizer }: WebhookRouteDependencies): void {
   const count = z.int().describe('How many wait again')
   const next = z.string().nullable().describe('Not null: there may be more; ask again with it as `after`')
-  const querystring = strict(operatorQuery)
+  const querystring = strictObject(operatorQuery)
   const all = {
     summary: 'Send again what has failed or was heard',
     tags,
@@ -109,20 +109,20 @@ function addReplay(server: Web, { desk, guard }: WebhookRoutes): void {
     response: { 200: z.object({ events: count, next }) },
   }
   server.post('/v1/webhooks/:id/replay', { schema: all }, async (request) => {
-    const { account } = await guard.account(request)
-    const replayed = await desk.webhooks.replay(account, request.params.id, wishOf(request.body ?? {}))
+    const { account } = await authorizer.requireAccount(request)
+    const replayed = await services.webhooks.replay(account, request.params.id, toReplayRequest(request.body ?? {}))
     return { events: replayed.count, next: replayed.next }
   })
   const params = z.object({ id, event: z.uuid() })
-  const one = { summary: 'Send one event again', tags, querystring, params, response: { 200: z.object({ events: count }) } }
-  server.post('/v1/webhooks/:id/deliveries/:event/replay', { schema: one }, async (request) => {
-    const { account } = await guard.account(request)
-    const isNew = await desk.webhooks.resend(account, request.params.id, request.params.event.toLowerCase())
+  const single = { summary: 'Send one event again', tags, querystring, params, response: { 200: z.object({ events: count }) } }
+  server.post('/v1/webhooks/:id/deliveries/:event/replay', { schema: single }, async (request) => {
+    const { account } = await authorizer.requireAccount(request)
+    const isNew = await services.webhooks.resend(account, request.params.id, request.params.event.toLowerCase())
     return { events: isNew ? 1 : 0 }
   })
 }
 
-function wishOf(body: NonNullable<z.output<typeof replayBody>>): ReplayWish {
+function toReplayRequest(body: NonNullable<z.output<typeof replayBody>>): ReplayRequest {
   const from = body.from ?? body.since
   return {
     ...(from === undefined ? {} : { from: Date.parse(from) }),
@@ -133,8 +133,8 @@ function wishOf(body: NonNullable<z.output<typeof replayBody>>): ReplayWish {
   }
 }
 
-function filtersOf({ state, event, emailId, since, until }: z.output<typeof listQuery>): RecordFilters {
-  return given<RecordFilters>({
+function toFilters({ state, event, emailId, since, until }: z.output<typeof listQuery>): WebhookRecordFilters {
+  return omitNullish<WebhookRecordFilters>({
     state,
     emailId,
     events: event === undefined ? null : [event],
@@ -143,7 +143,7 @@ function filtersOf({ state, event, emailId, since, until }: z.output<typeof list
   })
 }
 
-function view(record: WebhookRecord): z.output<typeof recordView> {
+function toWebhookDeliveryView(record: WebhookRecord): z.output<typeof webhookDeliveryView> {
   const { eventId, event, kind, emailId, state, happenedAt, lastAt, tries, log } = record
   return {
     eventId,
@@ -152,9 +152,14 @@ function view(record: WebhookRecord): z.output<typeof recordView> {
     kind,
     emailId,
     state,
-    happenedAt: isoOf(happenedAt),
-    lastAt: isoOf(lastAt),
+    happenedAt: toIsoTimestamp(happenedAt),
+    lastAt: toIsoTimestamp(lastAt),
     tries,
-    attempts: log.map(({ at, status, millis, answer }) => ({ at: isoOf(at), status: status === 0 ? null : status, millis, answer })),
+    attempts: log.map(({ at, status, millis, answer }) => ({
+      at: toIsoTimestamp(at),
+      status: status === 0 ? null : status,
+      millis,
+      answer,
+    })),
   }
 }

@@ -5,71 +5,83 @@
  *
  * See also: http/sendcloud/email-status (the other face).
  */
-import { subStatusWords } from '../../webhook/sub-status-names.ts'
-import { knowDomain } from '../../correlate/address-hash.ts'
+import { subStatusName } from '../../webhook/sub-status-names.ts'
+import { normaliseDomain } from '../../correlate/address-hash.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
-import { readNumbers, readStatus } from '../sendcloud/email-status.ts'
+import { readSubStatusFilter, readStatusFilter } from '../sendcloud/email-status.ts'
 import type { Parameter } from '../sendcloud/parameters.ts'
 import { readList, readParameters } from '../sendcloud/parameters.ts'
-import { formatTime, parseDay, spanOfDays } from '../sendcloud/zoned-time.ts'
-import { STATUS_WORDS } from '../sendcloud/status-names.ts'
-import type { Operation } from './operation.ts'
-import { EMAIL, LABEL, PAGING, USERS } from './filters.ts'
+import { formatTime, parseDay, toDayRange } from '../sendcloud/zoned-time.ts'
+import { STATUS_NAMES } from '../sendcloud/status-names.ts'
+import type { EngageLabOperation } from './operation.ts'
+import { ENGAGELAB_EMAIL, ENGAGELAB_LABEL_ID, ENGAGELAB_PAGING, ENGAGELAB_API_USERS } from './filters.ts'
 
-const DATE: Parameter<string> = { names: ['send_date'], empty: 40007, invalid: 40007, read: parseDay, absent: '' }
-const IDS: Parameter<readonly string[] | null> = {
+const SEND_DATE: Parameter<string> = { names: ['send_date'], missingCode: 40007, invalidCode: 40007, read: parseDay, defaultValue: '' }
+const EMAIL_IDS: Parameter<readonly string[] | null> = {
   names: ['email_ids'],
-  empty: null,
-  invalid: 40012,
+  missingCode: null,
+  invalidCode: 40012,
   read: readList(1_000),
-  absent: null,
+  defaultValue: null,
 }
-const DOMAIN: Parameter<string | null> = { names: ['domain_name'], empty: null, invalid: 40012, read: knowDomain, absent: null }
-const STATUS: Parameter<number | null> = { names: ['status'], empty: null, invalid: 40006, read: readStatus, absent: null }
+const DOMAIN_NAME: Parameter<string | null> = {
+  names: ['domain_name'],
+  missingCode: null,
+  invalidCode: 40012,
+  read: normaliseDomain,
+  defaultValue: null,
+}
+const STATUS: Parameter<number | null> = {
+  names: ['status'],
+  missingCode: null,
+  invalidCode: 40006,
+  read: readStatusFilter,
+  defaultValue: null,
+}
 const SUB_STATUS: Parameter<readonly number[] | null> = {
   names: ['sub_status'],
-  empty: null,
-  invalid: 40006,
-  read: readNumbers,
-  absent: null,
+  missingCode: null,
+  invalidCode: 40006,
+  read: readSubStatusFilter,
+  defaultValue: null,
 }
 
-const TABLE = {
-  day: DATE,
-  email: EMAIL,
-  emailIds: IDS,
-  apiUsers: USERS,
-  domain: DOMAIN,
-  labelId: LABEL,
+const STATUS_PARAMETERS = {
+  day: SEND_DATE,
+  email: ENGAGELAB_EMAIL,
+  emailIds: EMAIL_IDS,
+  apiUsers: ENGAGELAB_API_USERS,
+  domain: DOMAIN_NAME,
+  labelId: ENGAGELAB_LABEL_ID,
   status: STATUS,
   subStatuses: SUB_STATUS,
-  ...PAGING,
+  ...ENGAGELAB_PAGING,
 }
 
 /** Filters of our own API that this face has not. */
-const UNASKED = { labelName: null, requestIp: null, egressIp: null, emailType: null, after: null, withTotal: true }
+const UNSUPPORTED_FILTERS = { labelName: null, requestIp: null, egressIp: null, emailType: null, after: null, withTotal: true }
 
 /** `GET /v1/email_status`. */
-export const listStatuses: Operation = async ({ bag, by, desk, settings }) => {
-  const read = readParameters(TABLE, bag)
+export const listEngageLabStatuses: EngageLabOperation = async ({ parameters, caller, services, settings }) => {
+  const read = readParameters(STATUS_PARAMETERS, parameters)
   if (!read.ok) return { code: read.code }
   const { day, status, ...filters } = read.values
-  const span = spanOfDays(day, day, settings.zone)
-  const query = { ...UNASKED, ...filters, status: filters.subStatuses === null ? status : null, ...span }
-  const { rows, total } = await desk.statuses(by.account, query)
-  return { result: rows.map((row) => view(row, settings.zone)), count: rows.length, total: total ?? rows.length }
+  const range = toDayRange(day, day, settings.zone)
+  const query = { ...UNSUPPORTED_FILTERS, ...filters, status: filters.subStatuses === null ? status : null, ...range }
+  const { rows, total } = await services.listStatuses(caller.account, query)
+  return { result: rows.map((row) => toStatusRow(row, settings.zone)), count: rows.length, total: total ?? rows.length }
 }
 
-function view(row: DeliveryRow, zone: string): object {
+function toStatusRow(row: DeliveryRow, zone: string): object {
   return {
     email_id: row.emailId ?? '',
     api_user: row.apiUser,
     email: row.recipient ?? '',
     label_id: row.labelId ?? 0,
     status: row.status,
-    status_desc: STATUS_WORDS[row.status],
+    status_desc: STATUS_NAMES[row.status],
     sub_status: row.subStatus ?? 0,
-    sub_status_desc: subStatusWords(row.subStatus),
+    sub_status_desc: subStatusName(row.subStatus),
     send_log: row.sendLog,
     request_time: formatTime(row.requestedAt, zone),
     modified_time: formatTime(row.modifiedAt, zone),

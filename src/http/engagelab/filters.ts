@@ -3,58 +3,65 @@
  *
  * See also: http/sendcloud/filters (how they are read).
  */
-import { knowDomain } from '../../correlate/address-hash.ts'
-import { API_USERS, EMAILS, emailRow, LABEL_ID, LIMIT, readEmail, START, WINDOW_DAYS } from '../sendcloud/filters.ts'
+import { normaliseDomain } from '../../correlate/address-hash.ts'
+import { API_USERS, EMAILS, createEmailParameter, LABEL_ID, LIMIT, readEmail, START, MAX_WINDOW_DAYS } from '../sendcloud/filters.ts'
 import type { Parameter } from '../sendcloud/parameters.ts'
 import { readList, readParameters } from '../sendcloud/parameters.ts'
-import type { Span } from '../sendcloud/zoned-time.ts'
+import type { DayRange } from '../sendcloud/zoned-time.ts'
 import { readWindow } from '../sendcloud/window.ts'
-import type { Call, Refused } from './operation.ts'
+import type { EngageLabOperationContext, EngageLabRefusal } from './operation.ts'
 
-export const PAGING = { offset: { ...START, names: ['offset'] }, limit: LIMIT } as const
-export const EMAIL = emailRow(null)
-export const EMAIL_LIST: typeof EMAILS = { ...EMAILS, names: ['email', 'emails'] }
-export const USERS: typeof API_USERS = { ...API_USERS, names: ['api_user', 'api_users'] }
-export const LABEL: typeof LABEL_ID = { ...LABEL_ID, names: ['label_id'] }
+export const ENGAGELAB_PAGING = { offset: { ...START, names: ['offset'] }, limit: LIMIT } as const
+export const ENGAGELAB_EMAIL = createEmailParameter(null)
+export const ENGAGELAB_EMAILS: typeof EMAILS = { ...EMAILS, names: ['email', 'emails'] }
+export const ENGAGELAB_API_USERS: typeof API_USERS = { ...API_USERS, names: ['api_user', 'api_users'] }
+export const ENGAGELAB_LABEL_ID: typeof LABEL_ID = { ...LABEL_ID, names: ['label_id'] }
 
 /** An API user, or '' for `all`. */
-export const SCOPE: Parameter<string | null> = {
+export const ENGAGELAB_SCOPE: Parameter<string | null> = {
   names: ['api_user'],
-  empty: null,
-  invalid: 40016,
+  missingCode: null,
+  invalidCode: 40016,
   read: (text) => (/^all$/i.test(text) ? '' : /^[\w.@-]{1,64}$/.test(text) ? text : null),
-  absent: null,
+  defaultValue: null,
 }
 
-export type Targets = { readonly emails: readonly string[]; readonly domains: readonly string[] }
+export type EntryTargets = { readonly emails: readonly string[]; readonly domains: readonly string[] }
 
 /** Addresses (those with an @) and domains, one or many. */
-export const EMAIL_OR_DOMAIN: Parameter<Targets | null> = {
+export const ENGAGELAB_EMAIL_OR_DOMAIN: Parameter<EntryTargets | null> = {
   names: ['email_or_domain'],
-  empty: null,
-  blank: 40011,
-  invalid: 40012,
-  read: readTargets,
-  absent: null,
+  missingCode: null,
+  blankCode: 40011,
+  invalidCode: 40012,
+  read: readEntryTargets,
+  defaultValue: null,
 }
 
-function readTargets(text: string): Targets | null {
+function readEntryTargets(text: string): EntryTargets | null {
   const parts = readList(100)(text.replaceAll(',', ';')) ?? []
   const emails = parts.filter((part) => part.includes('@'))
   const domains = parts.filter((part) => !part.includes('@'))
-  const isGood = parts.length > 0 && emails.every((part) => readEmail(part) !== null) && domains.every((part) => knowDomain(part) !== null)
-  return isGood ? { emails, domains } : null
+  const isValid =
+    parts.length > 0 && emails.every((part) => readEmail(part) !== null) && domains.every((part) => normaliseDomain(part) !== null)
+  return isValid ? { emails, domains } : null
 }
 
 /** The window of a request (`start_date`, `end_date`), at most three months; null: it names none. */
-export function windowOf({ bag, settings, now }: Call): { readonly span: Span | null } | Refused {
-  const dates = new Map([...bag].filter(([name]) => name === 'start_date' || name === 'end_date'))
-  const read = readWindow(dates, { mostDays: WINDOW_DAYS, zone: settings.zone, now })
-  return read.ok ? { span: read.span } : { code: read.code }
+export function readEngageLabWindow({
+  parameters,
+  settings,
+  now,
+}: EngageLabOperationContext): { readonly span: DayRange | null } | EngageLabRefusal {
+  const dates = new Map([...parameters].filter(([name]) => name === 'start_date' || name === 'end_date'))
+  const read = readWindow(dates, { maxDays: MAX_WINDOW_DAYS, zone: settings.zone, now })
+  return read.ok ? { span: read.range } : { code: read.code }
 }
 
 /** Offset and limit. */
-export function pageOf({ bag }: Call): { readonly offset: number; readonly limit: number } | Refused {
-  const read = readParameters(PAGING, bag)
+export function readEngageLabPaging({
+  parameters,
+}: EngageLabOperationContext): { readonly offset: number; readonly limit: number } | EngageLabRefusal {
+  const read = readParameters(ENGAGELAB_PAGING, parameters)
   return read.ok ? read.values : { code: read.code }
 }

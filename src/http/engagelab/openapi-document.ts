@@ -5,7 +5,7 @@
  */
 
 /** Parameters of one operation; `*`: required. */
-export const LINES = [
+export const ENGAGELAB_OPERATION_DOCS = [
   ['GET', '/v1/email_status', 'What became of mails', 'send_date* email email_ids api_user label_id status sub_status offset limit'],
   ['GET', '/v1/bounces', 'The bounce list', 'start_date end_date email offset limit'],
   ['GET', '/v1/complaints', 'The complaint list', 'start_date end_date email offset limit'],
@@ -21,7 +21,7 @@ export const LINES = [
   ['DELETE', '/v1/no_interceptions', 'Let it through no more', 'email_or_domain*'],
 ] as const
 
-const LISTED = {
+const LIST_RESPONSE_SCHEMA = {
   type: 'object',
   properties: {
     result: { type: 'array', items: { type: 'object' } },
@@ -31,17 +31,20 @@ const LISTED = {
   required: ['result', 'count', 'total'],
 } as const
 
-const REFUSED = {
+const ERROR_SCHEMA = {
   type: 'object',
   properties: { code: { type: 'integer' }, message: { type: 'string' } },
   required: ['code', 'message'],
 } as const
 
-const json = (description: string, schema: object): object => ({ description, content: { 'application/json': { schema } } })
+const createJsonResponse = (description: string, schema: object): object => ({ description, content: { 'application/json': { schema } } })
 
-function operationOf(method: string, summary: string, parameters: string): object {
-  const fields = parameters.split(' ').map((word) => ({ name: word.replace('*', ''), required: word.endsWith('*') }))
-  const responses = { 200: json('What was found, or done', LISTED), default: json('Why not', REFUSED) }
+function createOperationObject(method: string, summary: string, parameters: string): object {
+  const fields = parameters.split(' ').map((token) => ({ name: token.replace('*', ''), required: token.endsWith('*') }))
+  const responses = {
+    200: createJsonResponse('What was found, or done', LIST_RESPONSE_SCHEMA),
+    default: createJsonResponse('Why not', ERROR_SCHEMA),
+  }
   if (method !== 'POST')
     return {
       summary,
@@ -57,10 +60,10 @@ function operationOf(method: string, summary: string, parameters: string): objec
 }
 
 /** The document. Pure. */
-export function engageLabDocument(): object {
+export function createEngageLabDocument(): object {
   const paths: Record<string, Record<string, object>> = {}
-  for (const [method, url, summary, parameters] of LINES)
-    paths[url] = { ...paths[url], [method.toLowerCase()]: operationOf(method, summary, parameters) }
+  for (const [method, url, summary, parameters] of ENGAGELAB_OPERATION_DOCS)
+    paths[url] = { ...paths[url], [method.toLowerCase()]: createOperationObject(method, summary, parameters) }
   return {
     openapi: '3.1.0',
     info: { title: 'bounced: EngageLab’s face', version: '1', description: 'HTTP Basic `api_user:api_key`; JSON.' },

@@ -10,31 +10,31 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import type { Asker } from '../../service/submit/register.ts'
-import type { Desk } from '../services.ts'
-import { guessingIn, identify } from '../server/authenticate.ts'
-import type { Gate } from '../server/authenticate.ts'
-import { CODES } from '../sendcloud/envelope.ts'
-import type { VendorCode } from '../sendcloud/envelope.ts'
-import { bagOf } from '../sendcloud/parameters.ts'
-import type { Bag } from '../sendcloud/parameters.ts'
+import type { Caller } from '../../service/submit/register.ts'
+import type { Services } from '../services.ts'
+import { failureLimitMessage, authenticateRequest } from '../server/authenticate.ts'
+import type { Authenticator } from '../server/authenticate.ts'
+import { SENDCLOUD_MESSAGES } from '../sendcloud/envelope.ts'
+import type { SendCloudCode } from '../sendcloud/envelope.ts'
+import { collectParameters } from '../sendcloud/parameters.ts'
+import type { RequestParameters } from '../sendcloud/parameters.ts'
 
-export type EngageLabFace = { readonly desk: Desk; readonly gate: Gate; readonly telemetry: Telemetry }
+export type EngageLabDependencies = { readonly services: Services; readonly authenticator: Authenticator; readonly telemetry: Telemetry }
 
-export type Call = {
-  readonly bag: Bag
-  readonly by: Asker
-  readonly desk: Desk
+export type EngageLabOperationContext = {
+  readonly parameters: RequestParameters
+  readonly caller: Caller
+  readonly services: Services
   readonly settings: AccountSettings
   readonly now: number
 }
 
-export type Listed = { readonly result: readonly object[]; readonly count: number; readonly total: number }
-export type Refused = { readonly code: VendorCode }
-export type Operation = (call: Call) => Promise<Listed | Refused>
+export type EngageLabListResponse = { readonly result: readonly object[]; readonly count: number; readonly total: number }
+export type EngageLabRefusal = { readonly code: SendCloudCode }
+export type EngageLabOperation = (call: EngageLabOperationContext) => Promise<EngageLabListResponse | EngageLabRefusal>
 
 /** The codes in this face's own parameter names, where the other face's differ. */
-const WORDS: Partial<Record<VendorCode, string>> = {
+const MESSAGE_OVERRIDES: Partial<Record<SendCloudCode, string>> = {
   40001: 'offset is empty',
   40002: 'offset is invalid',
   40007: 'send_date (start_date) is missing or invalid, the form is yyyy-MM-dd',
@@ -46,44 +46,54 @@ const WORDS: Partial<Record<VendorCode, string>> = {
   40016: 'api_user is invalid',
 }
 
-const HTTP: Partial<Record<VendorCode, number>> = { 40005: 401, 501: 500 }
+const HTTP_STATUSES: Partial<Record<SendCloudCode, number>> = { 40005: 401, 501: 500 }
 
 /** Refuses by a code. */
-export function refuse(reply: FastifyReply, code: VendorCode): FastifyReply {
+export function sendEngageLabRefusal(reply: FastifyReply, code: SendCloudCode): FastifyReply {
   if (code === 40005) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')
-  return reply.code(HTTP[code] ?? 400).send({ code, message: WORDS[code] ?? CODES[code] })
+  return reply.code(HTTP_STATUSES[code] ?? 400).send({ code, message: MESSAGE_OVERRIDES[code] ?? SENDCLOUD_MESSAGES[code] })
 }
 
 /** Too much at the moment. */
-export function refuseOften(reply: FastifyReply): FastifyReply {
+export function sendEngageLabRateLimited(reply: FastifyReply): FastifyReply {
   return reply.code(429).header('retry-after', '60').send({ code: 50_000, message: 'interface frequency limited' })
 }
 
 /** Runs one operation. Total: any request gets an answer. */
-export async function answer(face: EngageLabFace, operation: Operation, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+export async function runEngageLabOperation(
+  dependencies: EngageLabDependencies,
+  operation: EngageLabOperation,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
   try {
-    const identity = await identify(face.gate, request)
-    if (identity.kind !== 'account') return refuse(reply, 40005)
-    const by: Asker = { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
-    const settings = await face.desk.settings(by.account)
-    const bag = bagOf(joined(request.query), joined(request.body))
-    const said = await operation({ bag, by, desk: face.desk, settings, now: face.desk.now() })
-    return 'code' in said ? refuse(reply, said.code) : said
+    const identity = await authenticateRequest(dependencies.authenticator, request)
+    if (identity.kind !== 'account') return sendEngageLabRefusal(reply, 40005)
+    const caller: Caller = { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
+    const settings = await dependencies.services.getSettings(caller.account)
+    const parameters = collectParameters(joinLists(request.query), joinLists(request.body))
+    const result = await operation({ parameters, caller, services: dependencies.services, settings, now: dependencies.services.now() })
+    return 'code' in result ? sendEngageLabRefusal(reply, result.code) : result
   } catch (error) {
-    return refuseError(face, error, request, reply)
+    return sendErrorRefusal(dependencies, error, request, reply)
   }
 }
 
-function refuseError({ telemetry }: EngageLabFace, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendErrorRefusal(
+  { telemetry }: EngageLabDependencies,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   const code = error instanceof Fault ? error.code : null
-  if (code === 'unauthenticated' || guessingIn(error) !== null) return refuse(reply, 40005)
-  if (code === 'rate_limited') return refuseOften(reply)
+  if (code === 'unauthenticated' || failureLimitMessage(error) !== null) return sendEngageLabRefusal(reply, 40005)
+  if (code === 'rate_limited') return sendEngageLabRateLimited(reply)
   telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
-  return refuse(reply, 501)
+  return sendEngageLabRefusal(reply, 501)
 }
 
 /** Lists of a JSON body as the text that the tables read. */
-function joined(source: unknown): unknown {
+function joinLists(source: unknown): unknown {
   if (typeof source !== 'object' || source === null) return source
   return Object.fromEntries(Object.entries(source).map(([name, value]) => [name, Array.isArray(value) ? value.join(';') : value]))
 }

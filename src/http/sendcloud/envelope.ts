@@ -5,7 +5,7 @@
  */
 
 /** Every code of the vendor that we say, with our words for it. */
-export const CODES = {
+export const SENDCLOUD_MESSAGES = {
   200: 'ok',
   501: 'server exception',
   40001: 'start is empty',
@@ -55,17 +55,17 @@ export const CODES = {
   40913: 'request quota exceeded',
 } as const
 
-export type VendorCode = keyof typeof CODES
+export type SendCloudCode = keyof typeof SENDCLOUD_MESSAGES
 
-export type Envelope = { readonly result: boolean; readonly statusCode: number; readonly message: string; readonly info: object }
+export type SendCloudEnvelope = { readonly result: boolean; readonly statusCode: number; readonly message: string; readonly info: object }
 
 /** Codes that say that it went well. */
-const GOOD: ReadonlySet<VendorCode> = new Set([200, 40401, 40403, 40601])
+const SUCCESS_CODES: ReadonlySet<SendCloudCode> = new Set([200, 40401, 40403, 40601])
 
 /** An answer by its code; `words` say more where the code says little. */
-export function envelope(code: VendorCode, info: object = {}, words: string = CODES[code]): Envelope {
-  return { result: GOOD.has(code), statusCode: code, message: words, info }
+export function createEnvelope(code: SendCloudCode, info: object = {}, message: string = SENDCLOUD_MESSAGES[code]): SendCloudEnvelope {
+  return { result: SUCCESS_CODES.has(code), statusCode: code, message, info }
 }
 
 /** The one answer that spells `statuscode` in lower case. */
-export const TOO_OFTEN = { result: false, statuscode: 50_000, message: 'interface frequency limited', info: {} } as const
+export const RATE_LIMITED_ENVELOPE = { result: false, statuscode: 50_000, message: 'interface frequency limited', info: {} } as const

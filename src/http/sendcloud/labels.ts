@@ -7,76 +7,84 @@
  */
 import { Fault } from '../../errors.ts'
 import type { Label } from '../../store/account/labels.ts'
-import type { Operation } from './operation.ts'
-import { envelope } from './envelope.ts'
-import type { Envelope } from './envelope.ts'
-import { LABEL_ID, PAGING } from './filters.ts'
+import type { SendCloudOperation } from './operation.ts'
+import { createEnvelope } from './envelope.ts'
+import type { SendCloudEnvelope } from './envelope.ts'
+import { LABEL_ID, SENDCLOUD_PAGING } from './filters.ts'
 import type { Parameter } from './parameters.ts'
 import { readParameters } from './parameters.ts'
 import { formatTime } from './zoned-time.ts'
 
 /** As long as our own API allows. The vendor has no codes for names: those of the number serve. */
-const NAME: Parameter<string> = {
+const NAME_PARAMETER: Parameter<string> = {
   names: ['labelName'],
-  empty: 40014,
-  invalid: 40015,
+  missingCode: 40014,
+  invalidCode: 40015,
   // A line end in a name would be one in a header.
   read: (text) => (text.length <= 128 && !/\p{Cc}/u.test(text) ? text : null),
-  absent: '',
+  defaultValue: '',
 }
-const ID: Parameter<number | null> = { ...LABEL_ID, empty: 40014 }
-const QUERY: Parameter<string | null> = { names: ['query'], empty: null, invalid: 40015, read: (text) => text.slice(0, 128), absent: null }
+const ID_PARAMETER: Parameter<number | null> = { ...LABEL_ID, missingCode: 40014 }
+const QUERY_PARAMETER: Parameter<string | null> = {
+  names: ['query'],
+  missingCode: null,
+  invalidCode: 40015,
+  read: (text) => text.slice(0, 128),
+  defaultValue: null,
+}
 
-function view({ labelId, name, createdAt, updatedAt }: Label, zone: string): object {
+function toLabelRow({ labelId, name, createdAt, updatedAt }: Label, zone: string): object {
   return { labelId, labelName: name, gmtCreated: formatTime(createdAt, zone), gmtUpdated: formatTime(updatedAt, zone) }
 }
 
 /** `label/list`. */
-export const listLabels: Operation = async ({ bag, by, desk, settings }) => {
-  const read = readParameters({ query: QUERY, ...PAGING }, bag)
-  if (!read.ok) return envelope(read.code)
-  const { rows, total } = await desk.labels.list(by.account, read.values)
-  return envelope(200, { dataList: rows.map((row) => view(row, settings.zone)), total, count: rows.length })
+export const listSendCloudLabels: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+  const read = readParameters({ query: QUERY_PARAMETER, ...SENDCLOUD_PAGING }, parameters)
+  if (!read.ok) return createEnvelope(read.code)
+  const { rows, total } = await services.labels.list(caller.account, read.values)
+  return createEnvelope(200, { dataList: rows.map((row) => toLabelRow(row, settings.zone)), total, count: rows.length })
 }
 
 /** `label/get`. */
-export const getLabel: Operation = async ({ bag, by, desk, settings }) => {
-  const read = readParameters({ labelId: ID }, bag)
-  if (!read.ok) return envelope(read.code)
-  const label = await desk.labels.get(by.account, read.values.labelId ?? 0)
-  return label === null ? envelope(40015) : envelope(200, { data: view(label, settings.zone) })
+export const getSendCloudLabel: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+  const read = readParameters({ labelId: ID_PARAMETER }, parameters)
+  if (!read.ok) return createEnvelope(read.code)
+  const label = await services.labels.get(caller.account, read.values.labelId ?? 0)
+  return label === null ? createEnvelope(40015) : createEnvelope(200, { data: toLabelRow(label, settings.zone) })
 }
 
 /** `label/add`. */
-export const addLabel: Operation = async ({ bag, by, desk, settings }) => {
-  const read = readParameters({ name: NAME }, bag)
-  if (!read.ok) return envelope(read.code)
-  return unlessTaken(async () => envelope(200, { data: view(await desk.labels.add(by, read.values.name), settings.zone) }))
+export const addSendCloudLabel: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+  const read = readParameters({ name: NAME_PARAMETER }, parameters)
+  if (!read.ok) return createEnvelope(read.code)
+  return mapConflict(async () =>
+    createEnvelope(200, { data: toLabelRow(await services.labels.add(caller, read.values.name), settings.zone) }),
+  )
 }
 
 /** `label/update`. */
-export const updateLabel: Operation = async ({ bag, by, desk, settings }) => {
-  const read = readParameters({ labelId: ID, name: NAME }, bag)
-  if (!read.ok) return envelope(read.code)
-  return unlessTaken(async () => {
-    const label = await desk.labels.rename(by, read.values.labelId ?? 0, read.values.name)
-    return label === null ? envelope(200, { count: 0 }) : envelope(200, { count: 1, data: view(label, settings.zone) })
+export const updateSendCloudLabel: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+  const read = readParameters({ labelId: ID_PARAMETER, name: NAME_PARAMETER }, parameters)
+  if (!read.ok) return createEnvelope(read.code)
+  return mapConflict(async () => {
+    const label = await services.labels.rename(caller, read.values.labelId ?? 0, read.values.name)
+    return label === null ? createEnvelope(200, { count: 0 }) : createEnvelope(200, { count: 1, data: toLabelRow(label, settings.zone) })
   })
 }
 
 /** `label/delete`. */
-export const deleteLabel: Operation = async ({ bag, by, desk }) => {
-  const read = readParameters({ labelId: ID }, bag)
-  if (!read.ok) return envelope(read.code)
-  return envelope(200, { count: (await desk.labels.remove(by, read.values.labelId ?? 0)) ? 1 : 0 })
+export const deleteSendCloudLabel: SendCloudOperation = async ({ parameters, caller, services }) => {
+  const read = readParameters({ labelId: ID_PARAMETER }, parameters)
+  if (!read.ok) return createEnvelope(read.code)
+  return createEnvelope(200, { count: (await services.labels.remove(caller, read.values.labelId ?? 0)) ? 1 : 0 })
 }
 
 /** A name that is taken is a wrong one. */
-async function unlessTaken(work: () => Promise<Envelope>): Promise<Envelope> {
+async function mapConflict(change: () => Promise<SendCloudEnvelope>): Promise<SendCloudEnvelope> {
   try {
-    return await work()
+    return await change()
   } catch (error) {
-    if (error instanceof Fault && error.code === 'conflict') return envelope(40015)
+    if (error instanceof Fault && error.code === 'conflict') return createEnvelope(40015)
     throw error
   }
 }

@@ -10,25 +10,25 @@
  */
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { Web } from '../server/server.ts'
-import { answer, isOverloaded } from './operation.ts'
-import type { VendorFace } from './operation.ts'
-import { TOO_OFTEN, type Envelope } from './envelope.ts'
-import { sendMail } from './mail-send.ts'
-import { readSend, SEND_BYTES, takeWholeForms } from './mail-send-routes.ts'
-import type { Bag } from './parameters.ts'
+import type { HttpServer } from '../server/server.ts'
+import { runSendCloudOperation, isOverloaded } from './operation.ts'
+import type { SendCloudDependencies } from './operation.ts'
+import { RATE_LIMITED_ENVELOPE, type SendCloudEnvelope } from './envelope.ts'
+import { createSendOperation } from './mail-send.ts'
+import { readSendRequest, MAX_SEND_BODY_BYTES, keepFormsRaw } from './mail-send-routes.ts'
+import type { RequestParameters } from './parameters.ts'
 
 /** What the present API calls otherwise. */
-const RENAMED: Readonly<Record<string, string>> = {
+const PARAMETER_ALIASES: Readonly<Record<string, string>> = {
   resp_email_id: 'respEmailId',
   label: 'labelId',
   send_request_id: 'sendRequestId',
 }
 
-const failed = (error: string): object => ({ message: 'error', errors: [error] })
+const createErrorBody = (error: string): object => ({ message: 'error', errors: [error] })
 
 /** Calls that need what only the vendor's console has. */
-const REFUSED = {
+const UNSUPPORTED_CALLS = {
   'mail.send_template.json': 'templates are not kept here: send html by mail.send.json',
   'list.get.json': 'address lists are not kept here',
   'list.create.json': 'address lists are not kept here',
@@ -40,34 +40,40 @@ const REFUSED = {
   'list_member.delete.json': 'address lists are not kept here',
 } as const
 
-export function addWebApi(scope: Web, face: VendorFace): void {
+export function addLegacyWebApiRoutes(scope: HttpServer, dependencies: SendCloudDependencies): void {
   void scope.register(async (inner) => {
-    const own = inner.withTypeProvider<ZodTypeProvider>()
-    takeWholeForms(own)
-    own.setErrorHandler((error, _request, reply) =>
-      reply.code(200).send(failed(isOverloaded(error) ? TOO_OFTEN.message : 'the request cannot be read')),
+    const typedScope = inner.withTypeProvider<ZodTypeProvider>()
+    keepFormsRaw(typedScope)
+    typedScope.setErrorHandler((error, _request, reply) =>
+      reply.code(200).send(createErrorBody(isOverloaded(error) ? RATE_LIMITED_ENVELOPE.message : 'the request cannot be read')),
     )
     const method = ['GET', 'POST']
     const schema = { hide: true }
-    own.route({ method, url: '/webapi/mail.send.json', bodyLimit: SEND_BYTES, schema, handler: (request) => send(face, request) })
-    for (const [name, why] of Object.entries(REFUSED))
-      own.route({ method, url: `/webapi/${name}`, schema, handler: () => Promise.resolve(failed(why)) })
+    typedScope.route({
+      method,
+      url: '/webapi/mail.send.json',
+      bodyLimit: MAX_SEND_BODY_BYTES,
+      schema,
+      handler: (request) => handleSend(dependencies, request),
+    })
+    for (const [name, message] of Object.entries(UNSUPPORTED_CALLS))
+      typedScope.route({ method, url: `/webapi/${name}`, schema, handler: () => Promise.resolve(createErrorBody(message)) })
   })
 }
 
-async function send(face: VendorFace, request: FastifyRequest): Promise<object> {
-  const { bag, files } = await readSend(request)
-  if (/^true$/i.test(bag.get('use_maillist') ?? '')) return failed('address lists are not kept here')
-  return inOldWords(await answer(face, sendMail(files), request, renamed(bag)))
+async function handleSend(dependencies: SendCloudDependencies, request: FastifyRequest): Promise<object> {
+  const { bag: parameters, files } = await readSendRequest(request)
+  if (/^true$/i.test(parameters.get('use_maillist') ?? '')) return createErrorBody('address lists are not kept here')
+  return toLegacyResponse(await runSendCloudOperation(dependencies, createSendOperation(files), request, renameParameters(parameters)))
 }
 
-function renamed(bag: Bag): Bag {
-  return new Map([['respEmailId', 'false'], ...[...bag].map(([name, value]) => [RENAMED[name] ?? name, value] as const)])
+function renameParameters(parameters: RequestParameters): RequestParameters {
+  return new Map([['respEmailId', 'false'], ...[...parameters].map(([name, value]) => [PARAMETER_ALIASES[name] ?? name, value] as const)])
 }
 
-function inOldWords(said: Envelope | typeof TOO_OFTEN): object {
-  if (!('statusCode' in said)) return said
-  if (!said.result) return failed(said.message)
-  const ids: unknown = Reflect.get(said.info, 'emailIdList')
+function toLegacyResponse(response: SendCloudEnvelope | typeof RATE_LIMITED_ENVELOPE): object {
+  if (!('statusCode' in response)) return response
+  if (!response.result) return createErrorBody(response.message)
+  const ids: unknown = Reflect.get(response.info, 'emailIdList')
   return { message: 'success', ...(ids === undefined ? {} : { email_id_list: ids }) }
 }

@@ -6,54 +6,54 @@
  *
  * See also: http/sendcloud/mail-send, docs/SENDING.md.
  */
-import { readXSmtpApi, type XSmtpApiRead } from '../../compose/x-smtpapi.ts'
-import { isOwnHeader } from '../../compose/header-set.ts'
+import { readXSmtpApi, type XSmtpApiResult } from '../../compose/x-smtpapi.ts'
+import { isReservedHeader } from '../../compose/header-set.ts'
 import { asObject, asString } from '../../mail/mime/json-reader.ts'
-import { bareAddress, parseAddress } from '../../mail/mime/address.ts'
-import { readList, readWhole, parameter } from './parameters.ts'
+import { parseBareAddress, parseAddress } from '../../mail/mime/address.ts'
+import { readList, readWhole, defineParameter } from './parameters.ts'
 
 // oxlint-disable-next-line no-control-regex
-const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/u
+const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/u
 
 /** RFC 5322 §2.1.1 allows so many in one line. */
-const MAX_LINE = 998
+const MAX_LINE_LENGTH = 998
 /** Longer is no address (RFC 5321 §4.5.3.1), nor a mistyped one. */
-const MAX_ADDRESS = 320
+const MAX_ADDRESS_LENGTH = 320
 /** The vendor's bound. */
-const MAX_REQUEST_ID = 128
-const MAX_REPLY_TO = 3
-const MAX_LABEL = 128
+const MAX_REQUEST_ID_LENGTH = 128
+const MAX_REPLY_TO_ADDRESSES = 3
+const MAX_LABEL_LENGTH = 128
 const MAX_HEADERS = 100
-const MOST = 10_000
+const MAX_LISTED_ADDRESSES = 10_000
 
 /** One line without controls: a line end would begin a header of the writer's choice. */
-const readLine = (text: string): string | null => (text.length <= MAX_LINE && !CONTROLS.test(text) ? text : null)
+const readLine = (text: string): string | null => (text.length <= MAX_LINE_LENGTH && !CONTROL_CHARACTERS.test(text) ? text : null)
 
 /** An address with or without a name around it. */
 const readFrom = (text: string): string | null =>
-  text.length <= MAX_LINE && !CONTROLS.test(text) && parseAddress(text) !== null ? text : null
+  text.length <= MAX_LINE_LENGTH && !CONTROL_CHARACTERS.test(text) && parseAddress(text) !== null ? text : null
 
 /** What is merely no address is taken, and answered 404 in its status. */
 function readRecipients(text: string): readonly string[] | null {
-  const found = readList(MOST)(text)
-  return found === null || found.some((each) => each.length > MAX_ADDRESS || CONTROLS.test(each))
+  const found = readList(MAX_LISTED_ADDRESSES)(text)
+  return found === null || found.some((each) => each.length > MAX_ADDRESS_LENGTH || CONTROL_CHARACTERS.test(each))
     ? null
-    : found.map((each) => bareAddress(each) ?? each)
+    : found.map((each) => parseBareAddress(each) ?? each)
 }
 
 function readReplyTo(text: string): readonly string[] | null {
-  const found = readList(MAX_REPLY_TO)(text)
+  const found = readList(MAX_REPLY_TO_ADDRESSES)(text)
   return found === null || found.some((each) => readFrom(each) === null) ? null : found
 }
 
 const HEADER_NAME = /^[!-9;-~]{1,76}$/
 
 function readHeaders(text: string): Readonly<Record<string, string>> | null {
-  const given = parseJson(text)
-  if (given === null || Object.keys(given).length > MAX_HEADERS) return null
-  const found = Object.entries(given).map(([name, value]) => [name, readLine(asString(value) ?? '\n')] as const)
+  const fields = parseJson(text)
+  if (fields === null || Object.keys(fields).length > MAX_HEADERS) return null
+  const found = Object.entries(fields).map(([name, value]) => [name, readLine(asString(value) ?? '\n')] as const)
   if (found.some(([name, value]) => value === null || !HEADER_NAME.test(name))) return null
-  return Object.fromEntries(found.filter(([name]) => !isOwnHeader(name)).map(([name, value]) => [name, value ?? '']))
+  return Object.fromEntries(found.filter(([name]) => !isReservedHeader(name)).map(([name, value]) => [name, value ?? '']))
 }
 
 function parseJson(text: string): ReturnType<typeof asObject> {
@@ -65,55 +65,85 @@ function parseJson(text: string): ReturnType<typeof asObject> {
 }
 
 const readText =
-  (most: number) =>
+  (maxLength: number) =>
   (text: string): string | null =>
-    text.length <= most && !CONTROLS.test(text) ? text : null
+    text.length <= maxLength && !CONTROL_CHARACTERS.test(text) ? text : null
 
-const readYes = (text: string): boolean | null => (/^(?:true|1)$/i.test(text) ? true : /^(?:false|0)$/i.test(text) ? false : null)
+const readBoolean = (text: string): boolean | null => (/^(?:true|1)$/i.test(text) ? true : /^(?:false|0)$/i.test(text) ? false : null)
 
-const readApi = (text: string): Extract<XSmtpApiRead, { ok: true }>['value'] | 'recipients' | null => {
+const readSmtpApi = (text: string): Extract<XSmtpApiResult, { ok: true }>['value'] | 'recipients' | null => {
   const read = readXSmtpApi(text)
   if (read.ok) return read.value
   return read.why === 'recipients' ? 'recipients' : null
 }
 
-type Api = ReturnType<typeof readApi>
-type Texts = readonly string[]
-type Headers = Readonly<Record<string, string>>
+type SmtpApiValue = ReturnType<typeof readSmtpApi>
+type TextList = readonly string[]
+type HeaderMap = Readonly<Record<string, string>>
 
 /** Before the recipients, which come from one of two places. */
-export const SENDER = {
-  from: parameter<string>({ names: ['from'], empty: 40801, invalid: 40802, read: readFrom, absent: '' }),
-  fromName: parameter<string | null>({ names: ['fromName', 'fromname'], empty: null, invalid: 40802, read: readLine, absent: null }),
-  xsmtpapi: parameter<Api>({ names: ['xsmtpapi', 'x_smtpapi'], empty: null, invalid: 40813, read: readApi, absent: null }),
+export const SENDER_PARAMETERS = {
+  from: defineParameter<string>({ names: ['from'], missingCode: 40801, invalidCode: 40802, read: readFrom, defaultValue: '' }),
+  fromName: defineParameter<string | null>({
+    names: ['fromName', 'fromname'],
+    missingCode: null,
+    invalidCode: 40802,
+    read: readLine,
+    defaultValue: null,
+  }),
+  xsmtpapi: defineParameter<SmtpApiValue>({
+    names: ['xsmtpapi', 'x_smtpapi'],
+    missingCode: null,
+    invalidCode: 40813,
+    read: readSmtpApi,
+    defaultValue: null,
+  }),
 }
 
 /** Where xsmtpapi names no recipients. */
-export const RECIPIENTS = {
-  to: parameter<Texts>({ names: ['to'], empty: 40805, invalid: 40806, read: readRecipients, absent: [] }),
-  cc: parameter<Texts>({ names: ['cc'], empty: null, invalid: 40806, read: readRecipients, absent: [] }),
-  bcc: parameter<Texts>({ names: ['bcc'], empty: null, invalid: 40806, read: readRecipients, absent: [] }),
+export const RECIPIENT_PARAMETERS = {
+  to: defineParameter<TextList>({ names: ['to'], missingCode: 40805, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
+  cc: defineParameter<TextList>({ names: ['cc'], missingCode: null, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
+  bcc: defineParameter<TextList>({ names: ['bcc'], missingCode: null, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
 }
 
-export const CONTENT = {
-  subject: parameter<string>({ names: ['subject'], empty: 40808, invalid: 40809, read: readLine, absent: '' }),
-  replyTo: parameter<Texts>({ names: ['replyTo', 'replyto'], empty: null, invalid: 40879, read: readReplyTo, absent: [] }),
-  labelId: parameter<number>({
+export const CONTENT_PARAMETERS = {
+  subject: defineParameter<string>({ names: ['subject'], missingCode: 40808, invalidCode: 40809, read: readLine, defaultValue: '' }),
+  replyTo: defineParameter<TextList>({
+    names: ['replyTo', 'replyto'],
+    missingCode: null,
+    invalidCode: 40879,
+    read: readReplyTo,
+    defaultValue: [],
+  }),
+  labelId: defineParameter<number>({
     names: ['labelId'],
-    empty: null,
-    blank: 40014,
-    invalid: 40015,
+    missingCode: null,
+    blankCode: 40014,
+    invalidCode: 40015,
     read: readWhole(0, 999_999_999),
-    absent: 0,
+    defaultValue: 0,
   }),
-  labelName: parameter<string | null>({ names: ['labelName'], empty: null, invalid: 40015, read: readText(MAX_LABEL), absent: null }),
-  headers: parameter<Headers>({ names: ['headers'], empty: null, invalid: 501, read: readHeaders, absent: {} }),
-  sendRequestId: parameter<string | null>({
+  labelName: defineParameter<string | null>({
+    names: ['labelName'],
+    missingCode: null,
+    invalidCode: 40015,
+    read: readText(MAX_LABEL_LENGTH),
+    defaultValue: null,
+  }),
+  headers: defineParameter<HeaderMap>({ names: ['headers'], missingCode: null, invalidCode: 501, read: readHeaders, defaultValue: {} }),
+  sendRequestId: defineParameter<string | null>({
     names: ['sendRequestId'],
-    empty: null,
-    invalid: 501,
-    read: readText(MAX_REQUEST_ID),
-    absent: null,
+    missingCode: null,
+    invalidCode: 501,
+    read: readText(MAX_REQUEST_ID_LENGTH),
+    defaultValue: null,
   }),
-  respEmailId: parameter<boolean>({ names: ['respEmailId'], empty: null, invalid: 501, read: readYes, absent: true }),
+  respEmailId: defineParameter<boolean>({
+    names: ['respEmailId'],
+    missingCode: null,
+    invalidCode: 501,
+    read: readBoolean,
+    defaultValue: true,
+  }),
 }

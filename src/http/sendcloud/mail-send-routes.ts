@@ -8,21 +8,21 @@
  */
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { Web } from '../server/server.ts'
-import { answer, envelopeOf, type VendorFace } from './operation.ts'
-import { envelope } from './envelope.ts'
-import { MAX_ATTACHMENTS, sendBag, sendMail } from './mail-send.ts'
-import type { Bag } from './parameters.ts'
-import { readForm, type Form, type UploadedFile } from '../server/upload.ts'
+import type { HttpServer } from '../server/server.ts'
+import { runSendCloudOperation, toErrorEnvelope, type SendCloudDependencies } from './operation.ts'
+import { createEnvelope } from './envelope.ts'
+import { MAX_ATTACHMENT_BYTES, collectSendParameters, createSendOperation } from './mail-send.ts'
+import type { RequestParameters } from './parameters.ts'
+import { readMultipartForm, type MultipartForm, type UploadedFile } from '../server/upload.ts'
 
 /** Beside the attachments: text in both kinds, and what the form itself takes. */
-const MAX_REST = 8 * 1024 * 1024
+const MAX_OTHER_BODY_BYTES = 8 * 1024 * 1024
 
 /** The largest body of a request to send. */
-export const SEND_BYTES = MAX_ATTACHMENTS + MAX_REST
+export const MAX_SEND_BODY_BYTES = MAX_ATTACHMENT_BYTES + MAX_OTHER_BODY_BYTES
 
 /** In this scope a form of several parts comes whole. */
-export function takeWholeForms(scope: Web): void {
+export function keepFormsRaw(scope: HttpServer): void {
   scope.removeContentTypeParser('multipart/form-data')
   scope.addContentTypeParser(
     'multipart/form-data',
@@ -32,28 +32,30 @@ export function takeWholeForms(scope: Web): void {
 }
 
 /** The parameters and files of a request in such a scope. Faults: bad_request (the form is none). */
-export async function readSend(request: FastifyRequest): Promise<{ readonly bag: Bag; readonly files: readonly UploadedFile[] }> {
+export async function readSendRequest(
+  request: FastifyRequest,
+): Promise<{ readonly bag: RequestParameters; readonly files: readonly UploadedFile[] }> {
   const { body, headers } = request
-  const form: Form | null = Buffer.isBuffer(body) ? await readForm(body, headers['content-type'] ?? '') : null
-  return { bag: sendBag(request, form), files: form?.files ?? [] }
+  const form: MultipartForm | null = Buffer.isBuffer(body) ? await readMultipartForm(body, headers['content-type'] ?? '') : null
+  return { bag: collectSendParameters(request, form), files: form?.files ?? [] }
 }
 
-export function addMailSend(scope: Web, face: VendorFace, prefixes: readonly string[]): void {
+export function addMailSendRoutes(scope: HttpServer, dependencies: SendCloudDependencies, prefixes: readonly string[]): void {
   void scope.register(async (inner) => {
-    const own = inner.withTypeProvider<ZodTypeProvider>()
-    takeWholeForms(own)
-    own.setErrorHandler((error, request, reply) =>
-      reply.code(200).send(isTooLarge(error) && isForm(request.headers) ? envelope(40819) : envelopeOf(error)),
+    const typedScope = inner.withTypeProvider<ZodTypeProvider>()
+    keepFormsRaw(typedScope)
+    typedScope.setErrorHandler((error, request, reply) =>
+      reply.code(200).send(isTooLarge(error) && isForm(request.headers) ? createEnvelope(40819) : toErrorEnvelope(error)),
     )
     for (const prefix of prefixes) {
-      own.route({
+      typedScope.route({
         method: ['GET', 'POST'],
         url: `${prefix}/mail/send`,
-        bodyLimit: SEND_BYTES,
+        bodyLimit: MAX_SEND_BODY_BYTES,
         schema: { hide: true },
         handler: async (request) => {
-          const { bag, files } = await readSend(request)
-          return answer(face, sendMail(files), request, bag)
+          const { bag: parameters, files } = await readSendRequest(request)
+          return runSendCloudOperation(dependencies, createSendOperation(files), request, parameters)
         },
       })
     }

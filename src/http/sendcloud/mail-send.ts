@@ -7,133 +7,142 @@
  * See also: http/sendcloud/mail-send-parameters (the codes), service/submit/submit, docs/SENDING.md.
  */
 import type { FastifyRequest } from 'fastify'
-import { ownMessageId } from '../../compose/header-set.ts'
-import { MAX_RECIPIENTS, UNTRACKED, fits, variablesAt, type XSmtpApi } from '../../compose/x-smtpapi.ts'
+import { parseSenderMessageId } from '../../compose/header-set.ts'
+import {
+  MAX_XSMTPAPI_RECIPIENTS,
+  ACCOUNT_DEFAULT_TRACKING,
+  hasValuesForAll,
+  variablesOfRecipient,
+  type XSmtpApi,
+} from '../../compose/x-smtpapi.ts'
 import { Fault } from '../../errors.ts'
-import { bareAddress } from '../../mail/mime/address.ts'
+import { parseBareAddress } from '../../mail/mime/address.ts'
 import type { Submission } from '../../service/submit/submit.ts'
-import type { Operation } from './operation.ts'
-import { envelope, type Envelope, type VendorCode } from './envelope.ts'
-import { CONTENT, RECIPIENTS, SENDER } from './mail-send-parameters.ts'
-import { readParameters, type Bag, type Values } from './parameters.ts'
-import type { Form, UploadedFile } from '../server/upload.ts'
+import type { SendCloudOperation } from './operation.ts'
+import { createEnvelope, type SendCloudEnvelope, type SendCloudCode } from './envelope.ts'
+import { CONTENT_PARAMETERS, RECIPIENT_PARAMETERS, SENDER_PARAMETERS } from './mail-send-parameters.ts'
+import { readParameters, type RequestParameters, type ParameterValues } from './parameters.ts'
+import type { MultipartForm, UploadedFile } from '../server/upload.ts'
 
 /** The vendor's bound, in octets. */
-export const MAX_ATTACHMENTS = 10 * 1024 * 1024
+export const MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 
 /** The parameters of one request: the body wins over the query, and nothing is cut. */
-export function sendBag(request: Pick<FastifyRequest, 'query' | 'body'>, form: Form | null): Bag {
-  const bag = new Map<string, string>()
+export function collectSendParameters(request: Pick<FastifyRequest, 'query' | 'body'>, form: MultipartForm | null): RequestParameters {
+  const parameters = new Map<string, string>()
   for (const source of [request.query, form === null ? request.body : form.fields]) {
     if (typeof source !== 'object' || source === null) continue
     for (const [name, value] of Object.entries(source)) {
-      const text = textOf(value)
-      if (text !== null) bag.set(name, text)
+      const text = toFormText(value)
+      if (text !== null) parameters.set(name, text)
     }
   }
-  return bag
+  return parameters
 }
 
 /** JSON's own lists and objects as the form would write them. */
-function textOf(value: unknown): string | null {
+function toFormText(value: unknown): string | null {
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-  if (Array.isArray(value)) return value.map((each) => textOf(each) ?? '').join(';')
+  if (Array.isArray(value)) return value.map((each) => toFormText(each) ?? '').join(';')
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : null
 }
 
 /** The operation with the files of its request. */
-export function sendMail(files: readonly UploadedFile[]): Operation {
-  return async (call) => {
-    const read = readSubmission(call.bag, files)
-    if (!read.ok) return read.answer
+export function createSendOperation(files: readonly UploadedFile[]): SendCloudOperation {
+  return async (context) => {
+    const read = readSubmission(context.parameters, files)
+    if (!read.ok) return read.envelope
     try {
-      const done = await call.desk.submit(call.by, read.submission)
-      return envelope(200, read.withIds ? { emailIdList: done.recipients.map(({ emailId }) => emailId) } : {})
+      const submitted = await context.services.submit(context.caller, read.submission)
+      return createEnvelope(200, read.returnsEmailIds ? { emailIdList: submitted.recipients.map(({ emailId }) => emailId) } : {})
     } catch (error) {
-      return answerOf(error)
+      return toFaultEnvelope(error)
     }
   }
 }
 
 /** Faults of the door that the vendor has a code for. */
-const FAULT_CODES: Readonly<Partial<Record<Fault['code'], VendorCode>>> = { forbidden: 40802, not_found: 40015, quota_exceeded: 40913 }
+const FAULT_CODES: Readonly<Partial<Record<Fault['code'], SendCloudCode>>> = { forbidden: 40802, not_found: 40015, quota_exceeded: 40913 }
 
-function answerOf(error: unknown): Envelope {
+function toFaultEnvelope(error: unknown): SendCloudEnvelope {
   const code = error instanceof Fault ? FAULT_CODES[error.code] : undefined
-  if (code !== undefined) return envelope(code)
-  if (error instanceof Fault && error.code === 'bad_request') return envelope(501, {}, error.message)
+  if (code !== undefined) return createEnvelope(code)
+  if (error instanceof Fault && error.code === 'bad_request') return createEnvelope(501, {}, error.message)
   throw error
 }
 
-type Read =
-  | { readonly ok: true; readonly submission: Submission; readonly withIds: boolean }
-  | { readonly ok: false; readonly answer: Envelope }
+type SubmissionResult =
+  | { readonly ok: true; readonly submission: Submission; readonly returnsEmailIds: boolean }
+  | { readonly ok: false; readonly envelope: SendCloudEnvelope }
 
-const refused = (code: VendorCode, words?: string): Read => ({ ok: false, answer: envelope(code, {}, words) })
+const refuseSubmission = (code: SendCloudCode, message?: string): SubmissionResult => ({
+  ok: false,
+  envelope: createEnvelope(code, {}, message),
+})
 
 /** Reads a request, the first row that fails answering. Pure. */
-function readSubmission(bag: Bag, files: readonly UploadedFile[]): Read {
-  const sender = readParameters(SENDER, bag)
-  if (!sender.ok) return refused(sender.code)
+function readSubmission(parameters: RequestParameters, files: readonly UploadedFile[]): SubmissionResult {
+  const sender = readParameters(SENDER_PARAMETERS, parameters)
+  if (!sender.ok) return refuseSubmission(sender.code)
   const { xsmtpapi } = sender.values
-  if (xsmtpapi === 'recipients') return refused(40807)
+  if (xsmtpapi === 'recipients') return refuseSubmission(40807)
   const isSeparate = xsmtpapi !== null && xsmtpapi.to !== null
-  const addressed = isSeparate ? { ok: true as const, values: NOBODY } : readParameters(RECIPIENTS, bag)
-  if (!addressed.ok) return refused(addressed.code)
-  const { to, cc, bcc } = addressed.values
-  const all = xsmtpapi?.to ?? [...to, ...cc, ...bcc]
-  if (all.length > MAX_RECIPIENTS) return refused(40807)
-  const api = xsmtpapi ?? EMPTY
-  if (!fits(api.sub, all.length)) return refused(40813)
-  const content = readParameters(CONTENT, bag)
-  if (!content.ok) return refused(content.code, content.code === 501 ? `${content.name} is invalid` : undefined)
-  if (files.reduce((sum, file) => sum + file.content.length, 0) > MAX_ATTACHMENTS) return refused(40819)
-  const html = bag.get('html') ?? ''
-  const plain = bag.get('plain') ?? ''
-  if (html.trim() === '' && plain.trim() === '') return refused(40870)
-  const recipients = all.map((recipient, index) => ({ recipient, variables: variablesAt(api.sub, index) }))
-  const shown = { to: isSeparate ? null : to.filter(isAddress), cc: cc.filter(isAddress) }
-  const submission = { ...submissionOf(sender.values, content.values, { api, shown, html, plain, files }), recipients }
-  return { ok: true, submission, withIds: content.values.respEmailId }
+  const recipientsResult = isSeparate ? { ok: true as const, values: NO_RECIPIENTS } : readParameters(RECIPIENT_PARAMETERS, parameters)
+  if (!recipientsResult.ok) return refuseSubmission(recipientsResult.code)
+  const { to, cc, bcc } = recipientsResult.values
+  const allRecipients = xsmtpapi?.to ?? [...to, ...cc, ...bcc]
+  if (allRecipients.length > MAX_XSMTPAPI_RECIPIENTS) return refuseSubmission(40807)
+  const smtpApi = xsmtpapi ?? EMPTY_XSMTPAPI
+  if (!hasValuesForAll(smtpApi.sub, allRecipients.length)) return refuseSubmission(40813)
+  const content = readParameters(CONTENT_PARAMETERS, parameters)
+  if (!content.ok) return refuseSubmission(content.code, content.code === 501 ? `${content.name} is invalid` : undefined)
+  if (files.reduce((sum, file) => sum + file.content.length, 0) > MAX_ATTACHMENT_BYTES) return refuseSubmission(40819)
+  const html = parameters.get('html') ?? ''
+  const plain = parameters.get('plain') ?? ''
+  if (html.trim() === '' && plain.trim() === '') return refuseSubmission(40870)
+  const recipients = allRecipients.map((recipient, index) => ({ recipient, variables: variablesOfRecipient(smtpApi.sub, index) }))
+  const visibleRecipients = { to: isSeparate ? null : to.filter(isAddress), cc: cc.filter(isAddress) }
+  const submission = { ...toSubmission(sender.values, content.values, { smtpApi, visibleRecipients, html, plain, files }), recipients }
+  return { ok: true, submission, returnsEmailIds: content.values.respEmailId }
 }
 
 /** What is none is answered 404, and no reader is shown it. */
-const isAddress = (text: string): boolean => bareAddress(text) !== null
+const isAddress = (text: string): boolean => parseBareAddress(text) !== null
 
-const NOBODY: Values<typeof RECIPIENTS> = { to: [], cc: [], bcc: [] }
-const EMPTY: XSmtpApi = { to: null, sub: {}, section: {}, tracking: UNTRACKED }
+const NO_RECIPIENTS: ParameterValues<typeof RECIPIENT_PARAMETERS> = { to: [], cc: [], bcc: [] }
+const EMPTY_XSMTPAPI: XSmtpApi = { to: null, sub: {}, section: {}, tracking: ACCOUNT_DEFAULT_TRACKING }
 
-type Rest = {
-  readonly api: XSmtpApi
-  readonly shown: { readonly to: readonly string[] | null; readonly cc: readonly string[] }
+type SubmissionParts = {
+  readonly smtpApi: XSmtpApi
+  readonly visibleRecipients: { readonly to: readonly string[] | null; readonly cc: readonly string[] }
   readonly html: string
   readonly plain: string
   readonly files: readonly UploadedFile[]
 }
 
-function submissionOf(
-  { from, fromName }: Values<typeof SENDER>,
-  { subject, replyTo, labelId, labelName, headers, sendRequestId }: Values<typeof CONTENT>,
-  { api, shown, html, plain, files }: Rest,
+function toSubmission(
+  { from, fromName }: ParameterValues<typeof SENDER_PARAMETERS>,
+  { subject, replyTo, labelId, labelName, headers, sendRequestId }: ParameterValues<typeof CONTENT_PARAMETERS>,
+  { smtpApi, visibleRecipients, html, plain, files }: SubmissionParts,
 ): Omit<Submission, 'recipients'> {
-  const own = Object.entries(headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
+  const messageIdHeader = Object.entries(headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
   return {
     body: {
-      from: bareAddress(from) ?? from,
-      fromName: fromName ?? nameIn(from),
+      from: parseBareAddress(from) ?? from,
+      fromName: fromName ?? readDisplayName(from),
       replyTo,
-      ...shown,
+      ...visibleRecipients,
       subject,
       html: html.trim() === '' ? null : html,
       plain: plain.trim() === '' ? null : plain,
       headers: Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'message-id')),
       attachments: files.map(({ name, type, content }) => ({ name, type, content: content.toString('base64'), cid: null })),
-      sections: api.section,
+      sections: smtpApi.section,
       raw: null,
-      messageId: own === undefined ? null : ownMessageId(own),
+      messageId: messageIdHeader === undefined ? null : parseSenderMessageId(messageIdHeader),
       emailType: 'trigger',
-      tracking: api.tracking,
+      tracking: smtpApi.tracking,
     },
     label: labelId > 0 ? { id: labelId } : labelName === null ? null : { name: labelName },
     userHeaders: headers,
@@ -142,7 +151,7 @@ function submissionOf(
 }
 
 /** `News <news@example.com>`: the name in front. */
-function nameIn(from: string): string | null {
+function readDisplayName(from: string): string | null {
   const name = from
     .slice(0, Math.max(0, from.indexOf('<')))
     .trim()

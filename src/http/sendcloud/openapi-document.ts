@@ -6,45 +6,49 @@
  *
  * See also: http/sendcloud/routes, http/server/openapi, docs/SENDCLOUD.md.
  */
-import { CODES } from './envelope.ts'
+import { SENDCLOUD_MESSAGES } from './envelope.ts'
 
 /** Parameters of one operation; `*`: required. */
-type Line = readonly [operation: string, summary: string, parameters: string]
+type OperationDocLine = readonly [operation: string, summary: string, parameters: string]
 
-const WINDOW = 'days startDate endDate'
-const PAGE = 'start limit'
+const WINDOW_PARAMETERS = 'days startDate endDate'
+const PAGING_PARAMETERS = 'start limit'
 
-export const LINES: readonly Line[] = [
-  ['data/emailStatus', 'What became of mails', `email emailIds labelId labelName ${WINDOW} apiUserList status subStatus ${PAGE}`],
+export const SENDCLOUD_OPERATION_DOCS: readonly OperationDocLine[] = [
+  [
+    'data/emailStatus',
+    'What became of mails',
+    `email emailIds labelId labelName ${WINDOW_PARAMETERS} apiUserList status subStatus ${PAGING_PARAMETERS}`,
+  ],
   [
     'mail/send',
     'Send a mail',
     'from* to subject* html plain fromName cc bcc replyTo labelId labelName headers xsmtpapi sendRequestId respEmailId',
   ],
-  ['bounce/list', 'The bounce list', `${WINDOW} email ${PAGE}`],
-  ['bounce/count', 'How many stand on it', WINDOW],
-  ['bounce/delete', 'Take off the bounce list', `email ${WINDOW}`],
-  ['complaint/list', 'The complaint list', `${WINDOW} email ${PAGE}`],
-  ['complaint/count', 'How many stand on it', WINDOW],
-  ['complaint/delete', 'Take off the complaint list', `email ${WINDOW}`],
-  ['spamreported/list', 'complaint/list by its old name', `${WINDOW} email ${PAGE}`],
-  ['spamreported/count', 'complaint/count by its old name', WINDOW],
-  ['spamreported/delete', 'complaint/delete by its old name', `email ${WINDOW}`],
-  ['unsubscribe/list', 'Who has unsubscribed', `${WINDOW} email apiUserList labelIdList labelNameList ${PAGE}`],
-  ['unsubscribe/count', 'How many have', WINDOW],
+  ['bounce/list', 'The bounce list', `${WINDOW_PARAMETERS} email ${PAGING_PARAMETERS}`],
+  ['bounce/count', 'How many stand on it', WINDOW_PARAMETERS],
+  ['bounce/delete', 'Take off the bounce list', `email ${WINDOW_PARAMETERS}`],
+  ['complaint/list', 'The complaint list', `${WINDOW_PARAMETERS} email ${PAGING_PARAMETERS}`],
+  ['complaint/count', 'How many stand on it', WINDOW_PARAMETERS],
+  ['complaint/delete', 'Take off the complaint list', `email ${WINDOW_PARAMETERS}`],
+  ['spamreported/list', 'complaint/list by its old name', `${WINDOW_PARAMETERS} email ${PAGING_PARAMETERS}`],
+  ['spamreported/count', 'complaint/count by its old name', WINDOW_PARAMETERS],
+  ['spamreported/delete', 'complaint/delete by its old name', `email ${WINDOW_PARAMETERS}`],
+  ['unsubscribe/list', 'Who has unsubscribed', `${WINDOW_PARAMETERS} email apiUserList labelIdList labelNameList ${PAGING_PARAMETERS}`],
+  ['unsubscribe/count', 'How many have', WINDOW_PARAMETERS],
   ['unsubscribe/add', 'Unsubscribe an address', 'email*'],
-  ['unsubscribe/delete', 'Let an address subscribe again', `email ${WINDOW}`],
-  ['block/list', 'Blocked addresses and domains', `apiUserBlock domainName email ${WINDOW} ${PAGE}`],
+  ['unsubscribe/delete', 'Let an address subscribe again', `email ${WINDOW_PARAMETERS}`],
+  ['block/list', 'Blocked addresses and domains', `apiUserBlock domainName email ${WINDOW_PARAMETERS} ${PAGING_PARAMETERS}`],
   ['block/add', 'Block an address or a domain', 'apiUserBlock email domainName expireTime'],
   ['block/delete', 'Unblock', 'apiUserBlock email domainName'],
-  ['unintercept/list', 'What is let through the bounce list', `apiUserName domainName email ${PAGE}`],
+  ['unintercept/list', 'What is let through the bounce list', `apiUserName domainName email ${PAGING_PARAMETERS}`],
   ['unintercept/add', 'Let an address or a domain through', 'apiUserName domainName email'],
   ['unintercept/delete', 'Let it through no more', 'apiUserName domainName email'],
-  ['statday/list', 'Figures by day', `${WINDOW} apiUserList labelIdList labelNameList domainList aggregate`],
-  ['stathour/list', 'Figures by hour', `${WINDOW} apiUserList labelIdList labelNameList aggregate`],
-  ['invalidstat/list', 'Invalid addresses by cause', `${WINDOW} apiUserList labelIdList labelNameList domainList aggregate`],
-  ['openandclick/list', 'Opens and clicks', `${WINDOW} trackType email apiUserList labelId labelName ${PAGE}`],
-  ['label/list', 'Labels', `query ${PAGE}`],
+  ['statday/list', 'Figures by day', `${WINDOW_PARAMETERS} apiUserList labelIdList labelNameList domainList aggregate`],
+  ['stathour/list', 'Figures by hour', `${WINDOW_PARAMETERS} apiUserList labelIdList labelNameList aggregate`],
+  ['invalidstat/list', 'Invalid addresses by cause', `${WINDOW_PARAMETERS} apiUserList labelIdList labelNameList domainList aggregate`],
+  ['openandclick/list', 'Opens and clicks', `${WINDOW_PARAMETERS} trackType email apiUserList labelId labelName ${PAGING_PARAMETERS}`],
+  ['label/list', 'Labels', `query ${PAGING_PARAMETERS}`],
   ['label/get', 'One label', 'labelId*'],
   ['label/add', 'Add a label', 'labelName*'],
   ['label/update', 'Rename a label', 'labelId* labelName*'],
@@ -56,7 +60,7 @@ export const LINES: readonly Line[] = [
   ['webhook/delete', 'Remove a webhook', 'webhookId url'],
 ]
 
-const ENVELOPE = {
+const ENVELOPE_SCHEMA = {
   type: 'object',
   properties: {
     result: { type: 'boolean' },
@@ -67,7 +71,7 @@ const ENVELOPE = {
   required: ['result', 'statusCode', 'message', 'info'],
 } as const
 
-const QUEUE_STATUS = {
+const QUEUE_STATUS_SCHEMA = {
   type: 'object',
   properties: {
     message: { type: 'string' },
@@ -89,18 +93,18 @@ const QUEUE_STATUS = {
   required: ['message'],
 } as const
 
-type Call = { readonly summary: string; readonly parameters: string; readonly answer: object; readonly tag: string }
+type OperationDoc = { readonly summary: string; readonly parameters: string; readonly responseSchema: object; readonly tag: string }
 
-const named = (text: string): readonly { readonly name: string; readonly required: boolean }[] =>
+const readParameterNames = (text: string): readonly { readonly name: string; readonly required: boolean }[] =>
   text
     .split(' ')
     .filter(Boolean)
-    .map((word) => ({ name: word.replace('*', ''), required: word.endsWith('*') }))
+    .map((token) => ({ name: token.replace('*', ''), required: token.endsWith('*') }))
 
-function operationsOf({ summary, parameters, answer, tag }: Call): object {
-  const fields = named(parameters)
+function createPathItem({ summary, parameters, responseSchema, tag }: OperationDoc): object {
+  const fields = readParameterNames(parameters)
   const responses = {
-    200: { description: 'The envelope, whatever comes', content: { 'application/json': { schema: answer } } },
+    200: { description: 'The envelope, whatever comes', content: { 'application/json': { schema: responseSchema } } },
   }
   const query = fields.map(({ name, required }) => ({ name, in: 'query', required, schema: { type: 'string' } }))
   const form = {
@@ -116,14 +120,17 @@ function operationsOf({ summary, parameters, answer, tag }: Call): object {
 }
 
 /** The document. Pure. */
-export function vendorDocument(): object {
+export function createSendCloudDocument(): object {
   const credentials = 'apiUser* apiKey*'
-  const paths = LINES.map(([operation, summary, own]) => {
+  const paths = SENDCLOUD_OPERATION_DOCS.map(([operation, summary, ownParameters]) => {
     const [tag = ''] = operation.split('/')
-    return [`/api/${operation}`, operationsOf({ summary, parameters: `${credentials} ${own}`, answer: ENVELOPE, tag })] as const
+    return [
+      `/api/${operation}`,
+      createPathItem({ summary, parameters: `${credentials} ${ownParameters}`, responseSchema: ENVELOPE_SCHEMA, tag }),
+    ] as const
   })
-  const queue = { summary: 'Where mail waits', parameters: 'api_user* api_key*', answer: QUEUE_STATUS, tag: 'queue' }
-  const codes = Object.entries(CODES).map(([code, words]) => `| ${code} | ${words} |`)
+  const queue = { summary: 'Where mail waits', parameters: 'api_user* api_key*', responseSchema: QUEUE_STATUS_SCHEMA, tag: 'queue' }
+  const codes = Object.entries(SENDCLOUD_MESSAGES).map(([code, message]) => `| ${code} | ${message} |`)
   return {
     openapi: '3.1.0',
     info: {
@@ -131,6 +138,6 @@ export function vendorDocument(): object {
       version: '1',
       description: `Every operation answers GET and POST alike, under /api and /apiv2, with HTTP 200; \`statusCode\` says what came of it.\n\n| code | meaning |\n|---|---|\n${codes.join('\n')}`,
     },
-    paths: { ...Object.fromEntries(paths), '/webapi/queueStatus.get.json': operationsOf(queue) },
+    paths: { ...Object.fromEntries(paths), '/webapi/queueStatus.get.json': createPathItem(queue) },
   }
 }

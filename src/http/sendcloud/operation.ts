@@ -9,56 +9,64 @@ import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import type { Asker } from '../../service/submit/register.ts'
-import type { Desk } from '../services.ts'
-import { admit, guessingIn } from '../server/authenticate.ts'
-import type { Gate } from '../server/authenticate.ts'
-import type { Answers } from './response-cache.ts'
-import { envelope, TOO_OFTEN } from './envelope.ts'
-import type { Envelope } from './envelope.ts'
-import { bagOf } from './parameters.ts'
-import type { Bag } from './parameters.ts'
+import type { Caller } from '../../service/submit/register.ts'
+import type { Services } from '../services.ts'
+import { authenticateCredentials, failureLimitMessage } from '../server/authenticate.ts'
+import type { Authenticator } from '../server/authenticate.ts'
+import type { ResponseCache } from './response-cache.ts'
+import { createEnvelope, RATE_LIMITED_ENVELOPE } from './envelope.ts'
+import type { SendCloudEnvelope } from './envelope.ts'
+import { collectParameters } from './parameters.ts'
+import type { RequestParameters } from './parameters.ts'
 
 /** What an operation works with. `statusDays` is the longest span of emailStatus. */
-export type Call = {
-  readonly bag: Bag
-  readonly by: Asker
-  readonly desk: Desk
+export type SendCloudOperationContext = {
+  readonly parameters: RequestParameters
+  readonly caller: Caller
+  readonly services: Services
   readonly settings: AccountSettings
   readonly now: number
-  readonly statusDays: number
-  readonly answers: Answers
+  readonly maxStatusDays: number
+  readonly responseCache: ResponseCache
 }
 
-export type Operation = (call: Call) => Promise<Envelope>
+export type SendCloudOperation = (call: SendCloudOperationContext) => Promise<SendCloudEnvelope>
 
-export type VendorFace = {
-  readonly desk: Desk
-  readonly gate: Gate
+export type SendCloudDependencies = {
+  readonly services: Services
+  readonly authenticator: Authenticator
   readonly telemetry: Telemetry
-  readonly statusDays: number
-  readonly answers: Answers
+  readonly maxStatusDays: number
+  readonly responseCache: ResponseCache
 }
 
 /** Runs one operation. Total: any request gives an answer. */
-export async function answer(
-  face: VendorFace,
-  operation: Operation,
+export async function runSendCloudOperation(
+  dependencies: SendCloudDependencies,
+  operation: SendCloudOperation,
   request: FastifyRequest,
-  bag: Bag = bagOf(request.query, request.body),
-): Promise<Envelope | typeof TOO_OFTEN> {
+  parameters: RequestParameters = collectParameters(request.query, request.body),
+): Promise<SendCloudEnvelope | typeof RATE_LIMITED_ENVELOPE> {
   try {
-    const by = await signIn(face.gate, bag, request.ip)
-    if (by === null) return envelope(40005)
-    const settings = await face.desk.settings(by.account)
-    return await operation({ bag, by, desk: face.desk, settings, now: face.desk.now(), statusDays: face.statusDays, answers: face.answers })
+    const caller = await authenticateParameters(dependencies.authenticator, parameters, request.ip)
+    if (caller === null) return createEnvelope(40005)
+    const settings = await dependencies.services.getSettings(caller.account)
+    return await operation({
+      parameters,
+      caller,
+      services: dependencies.services,
+      settings,
+      now: dependencies.services.now(),
+      maxStatusDays: dependencies.maxStatusDays,
+      responseCache: dependencies.responseCache,
+    })
   } catch (error) {
-    if (error instanceof Fault && error.code === 'unauthenticated') return envelope(40005)
-    const guessing = guessingIn(error)
-    if (guessing !== null) return envelope(40005, {}, guessing)
-    if (error instanceof Fault && error.code === 'rate_limited') return TOO_OFTEN
-    face.telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
-    return envelope(501)
+    if (error instanceof Fault && error.code === 'unauthenticated') return createEnvelope(40005)
+    const limitMessage = failureLimitMessage(error)
+    if (limitMessage !== null) return createEnvelope(40005, {}, limitMessage)
+    if (error instanceof Fault && error.code === 'rate_limited') return RATE_LIMITED_ENVELOPE
+    dependencies.telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
+    return createEnvelope(501)
   }
 }
 
@@ -66,15 +74,19 @@ export async function answer(
 export const isOverloaded = (error: unknown): boolean => error instanceof Fault && error.code === 'overloaded'
 
 /** The answer to what failed before there was a call. */
-export function envelopeOf(error: unknown): Envelope | typeof TOO_OFTEN {
-  return isOverloaded(error) ? TOO_OFTEN : envelope(501)
+export function toErrorEnvelope(error: unknown): SendCloudEnvelope | typeof RATE_LIMITED_ENVELOPE {
+  return isOverloaded(error) ? RATE_LIMITED_ENVELOPE : createEnvelope(501)
 }
 
 /** Whose call it is, by `apiUser` and `apiKey` among its parameters; null: nobody’s. Faults: unauthenticated, rate_limited. */
-export async function signIn(gate: Gate, bag: Bag, ip: string): Promise<Asker | null> {
-  const user = bag.get('apiUser') ?? bag.get('api_user') ?? ''
-  const secret = bag.get('apiKey') ?? bag.get('api_key') ?? ''
+export async function authenticateParameters(
+  authenticator: Authenticator,
+  parameters: RequestParameters,
+  ip: string,
+): Promise<Caller | null> {
+  const user = parameters.get('apiUser') ?? parameters.get('api_user') ?? ''
+  const secret = parameters.get('apiKey') ?? parameters.get('api_key') ?? ''
   if (user === '' || secret === '') return null
-  const identity = await admit(gate, { user, secret }, ip)
+  const identity = await authenticateCredentials(authenticator, { user, secret }, ip)
   return identity.kind === 'account' ? { account: identity.account, apiUser: identity.apiUser, ip } : null
 }

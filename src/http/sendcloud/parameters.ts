@@ -7,85 +7,88 @@
  *
  * See also: http/sendcloud/envelope (the codes).
  */
-import type { VendorCode } from './envelope.ts'
+import type { SendCloudCode } from './envelope.ts'
 
-export type Bag = ReadonlyMap<string, string>
+export type RequestParameters = ReadonlyMap<string, string>
 
 /** `read` gives null for what is wrong; `absent` is the value of a parameter that may be missing and is. */
 export type Parameter<T> = {
   readonly names: readonly string[]
-  readonly empty: VendorCode | null
+  readonly missingCode: SendCloudCode | null
   /** When it may be missing, but is there without a value; absent: that is as good as missing. */
-  readonly blank?: VendorCode
-  readonly invalid: VendorCode
+  readonly blankCode?: SendCloudCode
+  readonly invalidCode: SendCloudCode
   readonly read: (text: string) => T | null
-  readonly absent: T
+  readonly defaultValue: T
 }
 
 /** A row of a table whose value is a T, checked as such. */
-export const parameter = <T>(row: Parameter<T>): Parameter<T> => row
+export const defineParameter = <T>(row: Parameter<T>): Parameter<T> => row
 
 export type ParameterTable = Readonly<Record<string, Parameter<unknown>>>
-export type Values<Table extends ParameterTable> = { readonly [Name in keyof Table]: Table[Name] extends Parameter<infer T> ? T : never }
-export type Checked<Table extends ParameterTable> =
-  | { readonly ok: true; readonly values: Values<Table> }
-  | { readonly ok: false; readonly code: VendorCode; readonly name: string }
+export type ParameterValues<Table extends ParameterTable> = {
+  readonly [Name in keyof Table]: Table[Name] extends Parameter<infer T> ? T : never
+}
+export type ParameterResult<Table extends ParameterTable> =
+  | { readonly ok: true; readonly values: ParameterValues<Table> }
+  | { readonly ok: false; readonly code: SendCloudCode; readonly name: string }
 
 /** A parameter longer than this is cut off from everything we store; 4,000 ids of 100 characters fit. */
-const MAX_VALUE = 400_000
+const MAX_VALUE_LENGTH = 400_000
 
 /** One bag out of what the request carried, the later source winning. Names with several values keep the last. Total. */
-export function bagOf(...sources: readonly unknown[]): Bag {
-  const bag = new Map<string, string>()
+export function collectParameters(...sources: readonly unknown[]): RequestParameters {
+  const parameters = new Map<string, string>()
   for (const source of sources) {
     if (typeof source !== 'object' || source === null) continue
     for (const [name, value] of Object.entries(source)) {
       const last: unknown = Array.isArray(value) ? value.at(-1) : value
-      if (typeof last === 'string' || typeof last === 'number' || typeof last === 'boolean') bag.set(name, String(last).slice(0, MAX_VALUE))
+      if (typeof last === 'string' || typeof last === 'number' || typeof last === 'boolean')
+        parameters.set(name, String(last).slice(0, MAX_VALUE_LENGTH))
     }
   }
-  return bag
+  return parameters
 }
 
-function take(bag: Bag, names: readonly string[]): string {
+function firstValue(parameters: RequestParameters, names: readonly string[]): string {
   for (const name of names) {
-    const value = bag.get(name)?.trim()
+    const value = parameters.get(name)?.trim()
     if (value) return value
   }
   return ''
 }
 
 /** Checks a bag by a table, in the table's order. Pure. */
-export function readParameters<Table extends ParameterTable>(table: Table, bag: Bag): Checked<Table> {
+export function readParameters<Table extends ParameterTable>(table: Table, parameters: RequestParameters): ParameterResult<Table> {
   const values: Record<string, unknown> = {}
   for (const [name, row] of Object.entries<Parameter<unknown>>(table)) {
-    const text = take(bag, row.names)
+    const text = firstValue(parameters, row.names)
     if (text === '') {
-      const code = row.empty ?? (row.names.some((each) => bag.has(each)) ? row.blank : undefined)
+      const code = row.missingCode ?? (row.names.some((each) => parameters.has(each)) ? row.blankCode : undefined)
       if (code !== undefined) return { ok: false, code, name }
-      values[name] = row.absent
+      values[name] = row.defaultValue
       continue
     }
     const value = row.read(text)
-    if (value === null) return { ok: false, code: row.invalid, name }
+    if (value === null) return { ok: false, code: row.invalidCode, name }
     values[name] = value
   }
   // The checked door: every name of the table has just been read by its own row.
-  return { ok: true, values: values as Values<Table> }
+  return { ok: true, values: values as ParameterValues<Table> }
 }
 
 /** A whole number within bounds. */
-export function readWhole(least: number, most: number): (text: string) => number | null {
-  return (text) => (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : null)
+export function readWhole(min: number, max: number): (text: string) => number | null {
+  return (text) => (/^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max ? Number(text) : null)
 }
 
 /** Texts between semicolons; null when there are more than `most` or none. */
-export function readList(most: number): (text: string) => readonly string[] | null {
+export function readList(max: number): (text: string) => readonly string[] | null {
   return (text) => {
     const parts = text
       .split(';')
       .map((part) => part.trim())
       .filter(Boolean)
-    return parts.length > 0 && parts.length <= most ? parts : null
+    return parts.length > 0 && parts.length <= max ? parts : null
   }
 }

@@ -11,14 +11,14 @@
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
 import type { LaneStatus } from '../../queue/observe/lane-view.ts'
-import type { LaneRow } from '../../store/queue/lane-snapshots.ts'
-import type { Desk } from '../services.ts'
-import type { Web } from '../server/server.ts'
-import { type VendorFace, signIn } from './operation.ts'
-import { TOO_OFTEN } from './envelope.ts'
-import { bagOf } from './parameters.ts'
+import type { LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
+import type { Services } from '../services.ts'
+import type { HttpServer } from '../server/server.ts'
+import { type SendCloudDependencies, authenticateParameters } from './operation.ts'
+import { RATE_LIMITED_ENVELOPE } from './envelope.ts'
+import { collectParameters } from './parameters.ts'
 
-type Line = {
+type QueueStatusRow = {
   readonly apiUser: string
   readonly domain: string
   readonly isStop: boolean
@@ -27,50 +27,50 @@ type Line = {
   readonly unRequestNum: number
 }
 
-const failed = (error: string) => ({ message: 'error', errors: [error] })
+const createErrorBody = (error: string) => ({ message: 'error', errors: [error] })
 
 /** Lanes read at once. */
-const PAGE = 1_000
+const LANES_PER_READ = 1_000
 /** More domains than that no console shows. */
-const MOST_PAGES = 20
+const MAX_PAGES = 20
 
-export function addQueueStatus(server: Web, face: VendorFace): void {
+export function addQueueStatusRoute(server: HttpServer, dependencies: SendCloudDependencies): void {
   void server.register(async (scope) => {
-    scope.setErrorHandler((_error, _request, reply) => reply.code(200).send(failed('the request cannot be read')))
+    scope.setErrorHandler((_error, _request, reply) => reply.code(200).send(createErrorBody('the request cannot be read')))
     scope.route({
       method: ['GET', 'POST'],
       url: '/webapi/queueStatus.get.json',
       schema: { hide: true },
-      handler: (request) => tell(face, request),
+      handler: (request) => getQueueStatus(dependencies, request),
     })
   })
 }
 
-async function tell({ desk, gate, telemetry }: VendorFace, request: FastifyRequest): Promise<object> {
+async function getQueueStatus({ services, authenticator, telemetry }: SendCloudDependencies, request: FastifyRequest): Promise<object> {
   try {
-    const by = await signIn(gate, bagOf(request.query, request.body), request.ip)
-    if (by === null) return failed('authentication failed')
-    const rows = await lanesOf(desk, by.account)
-    return { message: 'success', queueStatus: rows.flatMap((row) => lineOf(by.apiUser, row.status, desk.now()) ?? []) }
+    const caller = await authenticateParameters(authenticator, collectParameters(request.query, request.body), request.ip)
+    if (caller === null) return createErrorBody('authentication failed')
+    const rows = await readAllLanes(services, caller.account)
+    return { message: 'success', queueStatus: rows.flatMap((row) => toQueueStatusRow(caller.apiUser, row.status, services.now()) ?? []) }
   } catch (error) {
-    if (error instanceof Fault && error.code === 'unauthenticated') return failed('authentication failed')
-    if (error instanceof Fault && error.code === 'rate_limited') return TOO_OFTEN
+    if (error instanceof Fault && error.code === 'unauthenticated') return createErrorBody('authentication failed')
+    if (error instanceof Fault && error.code === 'rate_limited') return RATE_LIMITED_ENVELOPE
     telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
-    return failed('server exception')
+    return createErrorBody('server exception')
   }
 }
 
-async function lanesOf(desk: Desk, account: number): Promise<readonly LaneRow[]> {
-  const rows: LaneRow[] = []
-  for (let page = 0; page < MOST_PAGES; page++) {
-    const found = await desk.queue.lanes({ account, domain: null, after: rows.at(-1) ?? null, limit: PAGE })
+async function readAllLanes(services: Services, account: number): Promise<readonly LaneSnapshotRow[]> {
+  const rows: LaneSnapshotRow[] = []
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const found = await services.queue.listLanes({ account, domain: null, after: rows.at(-1) ?? null, limit: LANES_PER_READ })
     rows.push(...found)
-    if (found.length < PAGE) break
+    if (found.length < LANES_PER_READ) break
   }
   return rows
 }
 
-function lineOf(apiUser: string, lane: LaneStatus, now: number): Line | null {
+function toQueueStatusRow(apiUser: string, lane: LaneStatus, now: number): QueueStatusRow | null {
   const { domain, isStopped: isStop, nextSendingAt, waiting: unRequestNum } = lane
   if (!isStop && unRequestNum === 0) return null
   const timeout = isStop && nextSendingAt !== null ? Math.max(0, Math.ceil((nextSendingAt - now) / 1_000)) : null

@@ -9,40 +9,55 @@
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Envelope } from './envelope.ts'
+import type { SendCloudEnvelope } from './envelope.ts'
 
-export const ANSWER_RULES = ['fresh', 'vendor', 'off'] as const
-export type AnswerRule = (typeof ANSWER_RULES)[number]
+export const RESPONSE_CACHE_MODES = ['fresh', 'vendor', 'off'] as const
+export type ResponseCacheMode = (typeof RESPONSE_CACHE_MODES)[number]
 
 /** The question: whose, and all that its answer depends on. */
-export type Question = { readonly account: number; readonly parts: readonly unknown[] }
+export type ResponseCacheKey = { readonly account: number; readonly parts: readonly unknown[] }
 
-export type Answers = { readonly remember: (question: Question, ask: () => Promise<Envelope>) => Promise<Envelope> }
+export type ResponseCache = {
+  readonly getOrLoad: (question: ResponseCacheKey, load: () => Promise<SendCloudEnvelope>) => Promise<SendCloudEnvelope>
+}
 
-export type AnswerOptions = { readonly rule: AnswerRule; readonly now: () => number; readonly stamp: () => Promise<string> }
+export type ResponseCacheOptions = {
+  readonly mode: ResponseCacheMode
+  readonly now: () => number
+  readonly readCommitStamp: () => Promise<string>
+}
 
 /** The vendor's time. */
-export const KEPT_MS = 10 * 60_000
+export const RESPONSE_TTL_MS = 10 * 60_000
 
 /** Some hundreds of the largest answers (100 mails of 500 bytes), or thousands of short ones. */
-const MAX_BYTES = 16 * 1024 * 1024
+const MAX_CACHE_BYTES = 16 * 1024 * 1024
 
-type Kept = { readonly envelope: Envelope; readonly at: number; readonly stamp: string }
+type CachedResponse = { readonly envelope: SendCloudEnvelope; readonly storedAt: number; readonly commitStamp: string }
 
-export function createAnswers({ rule, now, stamp }: AnswerOptions): Answers {
-  if (rule === 'off') return { remember: (_, ask) => ask() }
-  const kept = new LRUCache<string, Kept>({ maxSize: MAX_BYTES, sizeCalculation: ({ envelope }) => JSON.stringify(envelope).length + 200 })
+export function createResponseCache({ mode, now, readCommitStamp }: ResponseCacheOptions): ResponseCache {
+  if (mode === 'off') return { getOrLoad: (_, load) => load() }
+  const cache = new LRUCache<string, CachedResponse>({
+    maxSize: MAX_CACHE_BYTES,
+    sizeCalculation: ({ envelope }) => JSON.stringify(envelope).length + 200,
+  })
   // Asked before the store is: what is committed meanwhile makes the answer old at once.
-  const stampNow = rule === 'fresh' ? stamp : (): Promise<string> => Promise.resolve('')
+  const readStamp = mode === 'fresh' ? readCommitStamp : (): Promise<string> => Promise.resolve('')
   return {
-    remember: async ({ account, parts }, ask) => {
+    getOrLoad: async ({ account, parts }, load) => {
       const key = `${account}:${createHash('sha256').update(JSON.stringify(parts)).digest('base64')}`
-      const at = now()
-      const current = await stampNow()
-      const known = kept.get(key)
-      if (known !== undefined && known.stamp === current && at >= known.at && at - known.at < KEPT_MS) return known.envelope
-      const envelope = await ask()
-      if (envelope.result) kept.set(key, { envelope, at, stamp: current })
+      const requestedAt = now()
+      const commitStamp = await readStamp()
+      const cached = cache.get(key)
+      if (
+        cached !== undefined &&
+        cached.commitStamp === commitStamp &&
+        requestedAt >= cached.storedAt &&
+        requestedAt - cached.storedAt < RESPONSE_TTL_MS
+      )
+        return cached.envelope
+      const envelope = await load()
+      if (envelope.result) cache.set(key, { envelope, storedAt: requestedAt, commitStamp })
       return envelope
     },
   }

@@ -4,93 +4,100 @@
  * See also: http/sendcloud/operation, docs/SENDCLOUD.md.
  */
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { takeEmptyJson } from '../server/empty-body.ts'
-import type { Web } from '../server/server.ts'
-import { answer, envelopeOf } from './operation.ts'
-import type { Operation, VendorFace } from './operation.ts'
-import { emailStatus } from './email-status.ts'
-import { listEngagement } from './engagement.ts'
-import { addAllowed, addBlocks, deleteAllowed, deleteBlocks, listAllowed, listBlocks } from './block-allow.ts'
-import { envelope } from './envelope.ts'
-import { addLabel, deleteLabel, getLabel, listLabels, updateLabel } from './labels.ts'
-import { addMailSend } from './mail-send-routes.ts'
+import { acceptEmptyJson } from '../server/empty-body.ts'
+import type { HttpServer } from '../server/server.ts'
+import { runSendCloudOperation, toErrorEnvelope } from './operation.ts'
+import type { SendCloudOperation, SendCloudDependencies } from './operation.ts'
+import { listSendCloudStatuses } from './email-status.ts'
+import { listSendCloudEngagement } from './engagement.ts'
 import {
-  addUnsubscribe,
-  countOperation,
-  deleteOperation,
-  listOperation,
-  viewBounce,
-  viewComplaint,
-  viewSpamReported,
-  viewUnsubscribe,
+  addSendCloudAllowed,
+  addSendCloudBlocks,
+  deleteSendCloudAllowed,
+  deleteSendCloudBlocks,
+  listSendCloudAllowed,
+  listSendCloudBlocks,
+} from './block-allow.ts'
+import { createEnvelope } from './envelope.ts'
+import { addSendCloudLabel, deleteSendCloudLabel, getSendCloudLabel, listSendCloudLabels, updateSendCloudLabel } from './labels.ts'
+import { addMailSendRoutes } from './mail-send-routes.ts'
+import {
+  addSendCloudUnsubscribe,
+  createSendCloudCountOperation,
+  createSendCloudDeleteOperation,
+  createSendCloudListOperation,
+  toBounceRow,
+  toComplaintRow,
+  toSpamReportedRow,
+  toUnsubscribeRow,
 } from './lists.ts'
-import { listDays, listHours, listInvalid } from './statistics.ts'
-import { getUserInfo } from './user-info.ts'
-import { addWebApi } from './legacy-webapi.ts'
-import { addWebhook, deleteWebhook, listWebhooks, updateWebhook } from './webhooks.ts'
+import { listDailyStatistics, listHourlyStatistics, listInvalidStatistics } from './statistics.ts'
+import { getSendCloudUserInfo } from './user-info.ts'
+import { addLegacyWebApiRoutes } from './legacy-webapi.ts'
+import { addSendCloudWebhook, deleteSendCloudWebhook, listSendCloudWebhooks, updateSendCloudWebhook } from './webhooks.ts'
 
-export const OPERATIONS: Readonly<Record<string, Operation>> = {
-  'data/emailStatus': emailStatus,
-  'bounce/list': listOperation('bounce', viewBounce),
-  'bounce/count': countOperation('bounce'),
-  'bounce/delete': deleteOperation('bounce', 40601),
-  'complaint/list': listOperation('complaint', viewComplaint),
-  'complaint/count': countOperation('complaint'),
-  'complaint/delete': deleteOperation('complaint', 200),
-  'spamreported/list': listOperation('complaint', viewSpamReported),
-  'spamreported/count': countOperation('complaint'),
-  'spamreported/delete': deleteOperation('complaint', 200),
-  'unsubscribe/list': listOperation('unsubscribe', viewUnsubscribe),
-  'unsubscribe/count': countOperation('unsubscribe'),
-  'unsubscribe/add': addUnsubscribe,
-  'unsubscribe/delete': deleteOperation('unsubscribe', 40403),
-  'block/list': listBlocks,
-  'block/add': addBlocks,
-  'block/delete': deleteBlocks,
-  'unintercept/list': listAllowed,
-  'unintercept/add': addAllowed,
-  'unintercept/delete': deleteAllowed,
-  'statday/list': listDays,
-  'stathour/list': listHours,
-  'invalidstat/list': listInvalid,
-  'openandclick/list': listEngagement,
-  'label/list': listLabels,
-  'label/get': getLabel,
-  'label/add': addLabel,
-  'label/update': updateLabel,
-  'label/delete': deleteLabel,
-  'userinfo/get': getUserInfo,
-  'webhook/list': listWebhooks,
-  'webhook/add': addWebhook,
-  'webhook/update': updateWebhook,
-  'webhook/delete': deleteWebhook,
+export const SENDCLOUD_OPERATIONS: Readonly<Record<string, SendCloudOperation>> = {
+  'data/emailStatus': listSendCloudStatuses,
+  'bounce/list': createSendCloudListOperation('bounce', toBounceRow),
+  'bounce/count': createSendCloudCountOperation('bounce'),
+  'bounce/delete': createSendCloudDeleteOperation('bounce', 40601),
+  'complaint/list': createSendCloudListOperation('complaint', toComplaintRow),
+  'complaint/count': createSendCloudCountOperation('complaint'),
+  'complaint/delete': createSendCloudDeleteOperation('complaint', 200),
+  'spamreported/list': createSendCloudListOperation('complaint', toSpamReportedRow),
+  'spamreported/count': createSendCloudCountOperation('complaint'),
+  'spamreported/delete': createSendCloudDeleteOperation('complaint', 200),
+  'unsubscribe/list': createSendCloudListOperation('unsubscribe', toUnsubscribeRow),
+  'unsubscribe/count': createSendCloudCountOperation('unsubscribe'),
+  'unsubscribe/add': addSendCloudUnsubscribe,
+  'unsubscribe/delete': createSendCloudDeleteOperation('unsubscribe', 40403),
+  'block/list': listSendCloudBlocks,
+  'block/add': addSendCloudBlocks,
+  'block/delete': deleteSendCloudBlocks,
+  'unintercept/list': listSendCloudAllowed,
+  'unintercept/add': addSendCloudAllowed,
+  'unintercept/delete': deleteSendCloudAllowed,
+  'statday/list': listDailyStatistics,
+  'stathour/list': listHourlyStatistics,
+  'invalidstat/list': listInvalidStatistics,
+  'openandclick/list': listSendCloudEngagement,
+  'label/list': listSendCloudLabels,
+  'label/get': getSendCloudLabel,
+  'label/add': addSendCloudLabel,
+  'label/update': updateSendCloudLabel,
+  'label/delete': deleteSendCloudLabel,
+  'userinfo/get': getSendCloudUserInfo,
+  'webhook/list': listSendCloudWebhooks,
+  'webhook/add': addSendCloudWebhook,
+  'webhook/update': updateSendCloudWebhook,
+  'webhook/delete': deleteSendCloudWebhook,
 }
 
 /** `api` is current, `apiv2` older; both answer the same. */
 const PREFIXES = ['/api', '/apiv2'] as const
 
-export function addVendor(server: Web, face: VendorFace): void {
+export function addSendCloudRoutes(server: HttpServer, dependencies: SendCloudDependencies): void {
   // A scope of its own, so that what the framework refuses comes in the vendor's envelope too.
   void server.register(async (scope) => {
-    scope.setErrorHandler((error, _request, reply) => reply.code(200).send(envelopeOf(error)))
-    const own = scope.withTypeProvider<ZodTypeProvider>()
-    takeEmptyJson(own)
-    addOperations(own, face)
-    addMailSend(own, face, PREFIXES)
-    addWebApi(own, face)
+    scope.setErrorHandler((error, _request, reply) => reply.code(200).send(toErrorEnvelope(error)))
+    const typedScope = scope.withTypeProvider<ZodTypeProvider>()
+    acceptEmptyJson(typedScope)
+    addOperationRoutes(typedScope, dependencies)
+    addMailSendRoutes(typedScope, dependencies, PREFIXES)
+    addLegacyWebApiRoutes(typedScope, dependencies)
   })
 }
 
-function addOperations(server: Web, face: VendorFace): void {
+function addOperationRoutes(server: HttpServer, dependencies: SendCloudDependencies): void {
   for (const prefix of PREFIXES) {
     // The vendor has no code for an operation that there is not, or that is asked by another method.
-    server.all(`${prefix}/*`, { schema: { hide: true } }, (_request, reply) => reply.code(200).send(envelope(501)))
-    for (const [name, operation] of Object.entries(OPERATIONS)) {
+    server.all(`${prefix}/*`, { schema: { hide: true } }, (_request, reply) => reply.code(200).send(createEnvelope(501)))
+    for (const [name, operation] of Object.entries(SENDCLOUD_OPERATIONS)) {
       server.route({
         method: ['GET', 'POST'],
         url: `${prefix}/${name}`,
         schema: { hide: true },
-        handler: (request) => answer(face, operation, request),
+        handler: (request) => runSendCloudOperation(dependencies, operation, request),
       })
     }
   }

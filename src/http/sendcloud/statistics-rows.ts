@@ -6,29 +6,33 @@
  *
  * See also: store/facts/counters, http/sendcloud/statistics (the operations), http/sendcloud/zoned-time (days and hours of a zone).
  */
-import type { Metric } from '../../ledger/project/state.ts'
+import type { CounterMetric } from '../../ledger/project/state.ts'
 import type { CounterSum } from '../../store/facts/counters.ts'
-import type { Call } from './operation.ts'
-import { daysOf, hoursOf } from './zoned-time.ts'
-import type { Day, Span } from './zoned-time.ts'
+import type { SendCloudOperationContext } from './operation.ts'
+import { splitIntoDays, splitIntoHours } from './zoned-time.ts'
+import type { CalendarDay, DayRange } from './zoned-time.ts'
 
 /** What rows are apart by besides their time. */
-export type Dimension = 'apiUser' | 'labelId' | 'domain'
+export type StatisticsDimension = 'apiUser' | 'labelId' | 'domain'
 
-export type FigureWish = {
-  readonly span: Span
-  readonly metrics: readonly Metric[]
-  readonly by: readonly Dimension[]
-  readonly hourly: boolean
+export type StatisticsRowQuery = {
+  readonly range: DayRange
+  readonly metrics: readonly CounterMetric[]
+  readonly dimensions: readonly StatisticsDimension[]
+  readonly isHourly: boolean
   readonly apiUsers: readonly string[] | null
   readonly labelIds: readonly number[] | null
   readonly domains: readonly string[] | null
 }
 
 /** What reading takes of a call. */
-export type FigureCall = { readonly by: Call['by']; readonly settings: Call['settings']; readonly desk: Pick<Call['desk'], 'statistics'> }
+export type StatisticsRowContext = {
+  readonly caller: SendCloudOperationContext['caller']
+  readonly settings: SendCloudOperationContext['settings']
+  readonly services: Pick<SendCloudOperationContext['services'], 'statistics'>
+}
 
-export type Figure = {
+export type StatisticsRow = {
   readonly day: string
   /** Null in a row of a whole day. */
   readonly hour: number | null
@@ -42,75 +46,79 @@ export type Figure = {
 const MAX_ROWS = 100_000
 
 /** The rows, by time and then by what they are apart by; null: there are too many. Rows of nothing are left out. */
-export async function readFigures(call: FigureCall, wish: FigureWish): Promise<readonly Figure[] | null> {
-  const figures: Figure[] = []
-  for (const day of daysOf(wish.span, call.settings.zone)) {
-    figures.push(...(await readDay(call, wish, day)))
-    if (figures.length > MAX_ROWS) return null
+export async function readStatisticsRows(
+  context: StatisticsRowContext,
+  query: StatisticsRowQuery,
+): Promise<readonly StatisticsRow[] | null> {
+  const statisticsRows: StatisticsRow[] = []
+  for (const day of splitIntoDays(query.range, context.settings.zone)) {
+    statisticsRows.push(...(await readDayRows(context, query, day)))
+    if (statisticsRows.length > MAX_ROWS) return null
   }
-  return figures
+  return statisticsRows
 }
 
 /** Part of a day; `hour` is null where hours are not kept apart. */
-type Piece = Span & { readonly hour: number | null }
+type TimeSlice = DayRange & { readonly hour: number | null }
 
 /** So much of a day is one question: a day of thousands of domains has millions of counters, and other readers wait for each question. */
-const HOURS_AT_ONCE = 3
+const HOURS_PER_QUERY = 3
 const HOUR_MS = 3_600_000
 
-function piecesOf(day: Span, wish: FigureWish, zone: string): readonly Piece[] {
-  if (wish.hourly) return hoursOf(day, zone)
-  const pieces: Piece[] = []
-  for (let from = day.from; from < day.until; from += HOURS_AT_ONCE * HOUR_MS)
-    pieces.push({ from, until: Math.min(from + HOURS_AT_ONCE * HOUR_MS, day.until), hour: null })
-  return pieces
+function splitDay(day: DayRange, query: StatisticsRowQuery, zone: string): readonly TimeSlice[] {
+  if (query.isHourly) return splitIntoHours(day, zone)
+  const slices: TimeSlice[] = []
+  for (let from = day.from; from < day.until; from += HOURS_PER_QUERY * HOUR_MS)
+    slices.push({ from, until: Math.min(from + HOURS_PER_QUERY * HOUR_MS, day.until), hour: null })
+  return slices
 }
 
-async function readDay(call: FigureCall, wish: FigureWish, day: Day): Promise<readonly Figure[]> {
-  const pieces = piecesOf(day, wish, call.settings.zone)
-  const step = wish.hourly ? HOURS_AT_ONCE : 1
-  const rows = new Map<string, Figure & { readonly counts: Map<string, number> }>()
-  for (let at = 0; at < pieces.length; at += step) {
-    const asked = pieces.slice(at, at + step)
-    const hours = new Map(asked.map(({ from, hour }) => [from, hour]))
-    for (const sum of await readPieces(call, wish, asked)) {
+async function readDayRows(context: StatisticsRowContext, query: StatisticsRowQuery, day: CalendarDay): Promise<readonly StatisticsRow[]> {
+  const slices = splitDay(day, query, context.settings.zone)
+  const step = query.isHourly ? HOURS_PER_QUERY : 1
+  const rows = new Map<string, StatisticsRow & { readonly counts: Map<string, number> }>()
+  for (let at = 0; at < slices.length; at += step) {
+    const batch = slices.slice(at, at + step)
+    const hours = new Map(batch.map(({ from, hour }) => [from, hour]))
+    for (const sum of await sumSlices(context, query, batch)) {
       const hour = hours.get(sum.from) ?? null
       const key = `${hour} ${sum.labelId} ${sum.domain} ${sum.apiUser}`
-      const row = rows.get(key) ?? blankRow(day.day, hour, sum)
+      const row = rows.get(key) ?? createEmptyRow(day.day, hour, sum)
       row.counts.set(sum.metric, (row.counts.get(sum.metric) ?? 0) + sum.n)
       rows.set(key, row)
     }
   }
-  return [...rows.values()].filter(({ counts }) => [...counts.values()].some((n) => n !== 0)).toSorted(inOrder)
+  return [...rows.values()].filter(({ counts }) => [...counts.values()].some((n) => n !== 0)).toSorted(compareRows)
 }
 
-function readPieces(call: FigureCall, wish: FigureWish, pieces: readonly Piece[]): Promise<readonly CounterSum[]> {
-  return call.desk.statistics.counters(call.by.account, {
-    windows: pieces.map(({ from, until }) => ({ from, to: until })),
-    by: wish.by,
-    metrics: wish.metrics,
-    ...(wish.apiUsers === null ? {} : { apiUsers: wish.apiUsers }),
-    ...(wish.labelIds === null ? {} : { labelIds: wish.labelIds }),
-    ...(wish.domains === null ? {} : { domains: wish.domains }),
+function sumSlices(context: StatisticsRowContext, query: StatisticsRowQuery, slices: readonly TimeSlice[]): Promise<readonly CounterSum[]> {
+  return context.services.statistics.sumCounters(context.caller.account, {
+    windows: slices.map(({ from, until }) => ({ from, to: until })),
+    by: query.dimensions,
+    metrics: query.metrics,
+    ...(query.apiUsers === null ? {} : { apiUsers: query.apiUsers }),
+    ...(query.labelIds === null ? {} : { labelIds: query.labelIds }),
+    ...(query.domains === null ? {} : { domains: query.domains }),
   })
 }
 
-function blankRow(
+function createEmptyRow(
   day: string,
   hour: number | null,
   { apiUser, labelId, domain }: CounterSum,
-): Figure & { readonly counts: Map<string, number> } {
+): StatisticsRow & { readonly counts: Map<string, number> } {
   return { day, hour, apiUser: apiUser ?? '', labelId: labelId ?? 0, domain: domain ?? '', counts: new Map() }
 }
 
-function inOrder(a: Figure, b: Figure): number {
-  const named = (x: string, y: string): number => (x === y ? 0 : x < y ? -1 : 1)
-  return (a.hour ?? 0) - (b.hour ?? 0) || named(a.apiUser, b.apiUser) || a.labelId - b.labelId || named(a.domain, b.domain)
+function compareRows(a: StatisticsRow, b: StatisticsRow): number {
+  const compareNames = (x: string, y: string): number => (x === y ? 0 : x < y ? -1 : 1)
+  return (a.hour ?? 0) - (b.hour ?? 0) || compareNames(a.apiUser, b.apiUser) || a.labelId - b.labelId || compareNames(a.domain, b.domain)
 }
 
 /** All rows as one. */
-export function addUp(figures: readonly Figure[]): ReadonlyMap<string, number> {
+export function sumRows(statisticsRows: readonly StatisticsRow[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
-  for (const figure of figures) for (const [metric, n] of figure.counts) counts.set(metric, (counts.get(metric) ?? 0) + n)
+  for (const statisticsRow of statisticsRows)
+    for (const [metric, n] of statisticsRow.counts) counts.set(metric, (counts.get(metric) ?? 0) + n)
   return counts
 }

@@ -6,36 +6,36 @@
  *
  * See also: http/sendcloud/statistics-rows (how they are read), ledger/project/counters (what counts for what), docs/SENDCLOUD.md.
  */
-import type { Metric } from '../../ledger/project/state.ts'
-import type { Call, Operation } from './operation.ts'
-import { envelope } from './envelope.ts'
-import type { VendorCode } from './envelope.ts'
-import { addUp, readFigures } from './statistics-rows.ts'
-import type { Dimension, Figure, FigureWish } from './statistics-rows.ts'
-import { API_USERS, DOMAINS, LABEL_IDS, LABEL_NAMES, labelsAsked, WINDOW_DAYS } from './filters.ts'
+import type { CounterMetric } from '../../ledger/project/state.ts'
+import type { SendCloudOperationContext, SendCloudOperation } from './operation.ts'
+import { createEnvelope } from './envelope.ts'
+import type { SendCloudCode } from './envelope.ts'
+import { sumRows, readStatisticsRows } from './statistics-rows.ts'
+import type { StatisticsDimension, StatisticsRow, StatisticsRowQuery } from './statistics-rows.ts'
+import { API_USERS, DOMAINS, LABEL_IDS, LABEL_NAMES, resolveLabelIds, MAX_WINDOW_DAYS } from './filters.ts'
 import type { Parameter } from './parameters.ts'
 import { readParameters } from './parameters.ts'
 import { readWindow } from './window.ts'
 
-const YES_OR_NO: ReadonlyMap<string, boolean> = new Map([
+const BOOLEAN_VALUES: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
   ['1', true],
   ['false', false],
   ['true', true],
 ])
 
-const AGGREGATE: Parameter<boolean> = {
+const AGGREGATE_PARAMETER: Parameter<boolean> = {
   names: ['aggregate'],
-  empty: null,
-  invalid: 40017,
-  read: (text) => YES_OR_NO.get(text.toLowerCase()) ?? null,
-  absent: false,
+  missingCode: null,
+  invalidCode: 40017,
+  read: (text) => BOOLEAN_VALUES.get(text.toLowerCase()) ?? null,
+  defaultValue: false,
 }
-const FILTERS = { apiUsers: API_USERS, labelIds: LABEL_IDS, labelNames: LABEL_NAMES }
-const NO_DOMAINS: Parameter<readonly string[] | null> = { ...DOMAINS, names: [] }
+const FILTER_PARAMETERS = { apiUsers: API_USERS, labelIds: LABEL_IDS, labelNames: LABEL_NAMES }
+const NO_DOMAINS_PARAMETER: Parameter<readonly string[] | null> = { ...DOMAINS, names: [] }
 
 /** Each is told as `<name>Num` and, as a share of `over`, `<name>Percent`. */
-const COUNTED = [
+const REPORTED_METRICS = [
   { name: 'request', metric: 'request', over: 'request' },
   { name: 'delivered', metric: 'delivered', over: 'request' },
   { name: 'click', metric: 'click', over: 'delivered' },
@@ -46,22 +46,22 @@ const COUNTED = [
   { name: 'uniqueOpens', metric: 'unique-open', over: 'delivered' },
   { name: 'uniqueClicks', metric: 'unique-click', over: 'delivered' },
   { name: 'invalidEmails', metric: 'invalid', over: 'request' },
-] as const satisfies readonly { readonly name: string; readonly metric: Metric; readonly over: Metric }[]
+] as const satisfies readonly { readonly name: string; readonly metric: CounterMetric; readonly over: CounterMetric }[]
 
-type Counts = ReadonlyMap<string, number>
+type MetricCounts = ReadonlyMap<string, number>
 
 /** Two digits behind the point. */
-const share = (n: number, of: number): number => (of <= 0 ? 0 : Math.round((n / of) * 10_000) / 100)
+const toPercent = (n: number, of: number): number => (of <= 0 ? 0 : Math.round((n / of) * 10_000) / 100)
 
-function viewCounts(counts: Counts): object {
-  const of = (metric: Metric): number => counts.get(metric) ?? 0
-  const nums = COUNTED.map(({ name, metric }) => [`${name}Num`, of(metric)])
-  const percents = COUNTED.map(({ name, metric, over }) => [`${name}Percent`, share(of(metric), of(over))])
-  return Object.fromEntries([...nums, ...percents])
+function toCountFields(counts: MetricCounts): object {
+  const of = (metric: CounterMetric): number => counts.get(metric) ?? 0
+  const numbers = REPORTED_METRICS.map(({ name, metric }) => [`${name}Num`, of(metric)])
+  const percents = REPORTED_METRICS.map(({ name, metric, over }) => [`${name}Percent`, toPercent(of(metric), of(over))])
+  return Object.fromEntries([...numbers, ...percents])
 }
 
 /** The causes of invalid mails, spelled by the vendor; the last takes every other. */
-const CAUSES = [
+const INVALID_CAUSES = [
   ['sendcloudBlacklist', 401],
   ['ubsubscribe', 402],
   ['espUnvaliable', 403],
@@ -72,77 +72,87 @@ const CAUSES = [
   ['senderOrRecipientRejected', 408],
 ] as const
 
-function viewCauses(counts: Counts): object {
-  const named = CAUSES.map(([name, subStatus]) => [name, counts.get(`invalid-${subStatus}`) ?? 0] as const)
+function toCauseFields(counts: MetricCounts): object {
+  const named = INVALID_CAUSES.map(([name, subStatus]) => [name, counts.get(`invalid-${subStatus}`) ?? 0] as const)
   const rest = (counts.get('invalid') ?? 0) - named.reduce((sum, [, n]) => sum + n, 0)
   return Object.fromEntries([...named, ['others', rest]])
 }
 
-type Kind = {
-  readonly metrics: readonly Metric[]
-  readonly by: readonly Dimension[]
-  readonly hourly: boolean
+type StatisticsKind = {
+  readonly metrics: readonly CounterMetric[]
+  readonly dimensions: readonly StatisticsDimension[]
+  readonly isHourly: boolean
   readonly domains: Parameter<readonly string[] | null>
-  readonly view: (counts: Counts) => object
+  readonly toFields: (counts: MetricCounts) => object
 }
 
-const METRICS = COUNTED.map(({ metric }) => metric)
-const BY_ALL = ['apiUser', 'labelId', 'domain'] as const
-const INVALID: readonly Metric[] = ['invalid', ...CAUSES.map(([, subStatus]) => `invalid-${subStatus}` as const)]
+const METRICS = REPORTED_METRICS.map(({ metric }) => metric)
+const ALL_DIMENSIONS = ['apiUser', 'labelId', 'domain'] as const
+const INVALID_METRICS: readonly CounterMetric[] = ['invalid', ...INVALID_CAUSES.map(([, subStatus]) => `invalid-${subStatus}` as const)]
 
-const KINDS = {
-  day: { metrics: METRICS, by: BY_ALL, hourly: false, domains: DOMAINS, view: viewCounts },
-  hour: { metrics: METRICS, by: ['apiUser', 'labelId'], hourly: true, domains: NO_DOMAINS, view: viewCounts },
-  invalid: { metrics: INVALID, by: BY_ALL, hourly: false, domains: DOMAINS, view: viewCauses },
-} as const satisfies Record<string, Kind>
+const STATISTICS_KINDS = {
+  day: { metrics: METRICS, dimensions: ALL_DIMENSIONS, isHourly: false, domains: DOMAINS, toFields: toCountFields },
+  hour: { metrics: METRICS, dimensions: ['apiUser', 'labelId'], isHourly: true, domains: NO_DOMAINS_PARAMETER, toFields: toCountFields },
+  invalid: { metrics: INVALID_METRICS, dimensions: ALL_DIMENSIONS, isHourly: false, domains: DOMAINS, toFields: toCauseFields },
+} as const satisfies Record<string, StatisticsKind>
 
-type Asked = { readonly ok: true; readonly wish: FigureWish; readonly isOne: boolean } | { readonly ok: false; readonly code: VendorCode }
+type StatisticsRequest =
+  | { readonly ok: true; readonly query: StatisticsRowQuery; readonly isAggregate: boolean }
+  | { readonly ok: false; readonly code: SendCloudCode }
 
-async function readWish(call: Call, kind: Kind): Promise<Asked> {
-  const { bag, settings, now } = call
-  const window = readWindow(bag, { mostDays: WINDOW_DAYS, zone: settings.zone, now })
+async function readStatisticsRequest(context: SendCloudOperationContext, kind: StatisticsKind): Promise<StatisticsRequest> {
+  const { parameters, settings, now } = context
+  const window = readWindow(parameters, { maxDays: MAX_WINDOW_DAYS, zone: settings.zone, now })
   if (!window.ok) return window
-  if (window.span === null) return { ok: false, code: 40006 }
-  const read = readParameters({ ...FILTERS, domains: kind.domains, isOne: AGGREGATE }, bag)
+  if (window.range === null) return { ok: false, code: 40006 }
+  const read = readParameters({ ...FILTER_PARAMETERS, domains: kind.domains, isOne: AGGREGATE_PARAMETER }, parameters)
   if (!read.ok) return read
-  const { isOne, apiUsers, domains } = read.values
-  const labelIds = await labelsAsked(call, read.values)
-  const { metrics, hourly } = kind
+  const { isOne: isAggregate, apiUsers, domains } = read.values
+  const labelIds = await resolveLabelIds(context, read.values)
+  const { metrics, isHourly } = kind
   return {
     ok: true,
-    isOne,
-    wish: { span: window.span, metrics, by: isOne ? [] : kind.by, hourly: hourly && !isOne, apiUsers, labelIds, domains },
+    isAggregate,
+    query: {
+      range: window.range,
+      metrics,
+      dimensions: isAggregate ? [] : kind.dimensions,
+      isHourly: isHourly && !isAggregate,
+      apiUsers,
+      labelIds,
+      domains,
+    },
   }
 }
 
-function operationOf(kind: Kind): Operation {
-  return async (call) => {
-    const asked = await readWish(call, kind)
-    if (!asked.ok) return envelope(asked.code)
-    const figures = await readFigures(call, asked.wish)
-    if (figures === null) return envelope(40006)
-    if (asked.isOne) return envelope(200, { dataList: kind.view(addUp(figures)) })
-    const names = await call.desk.statistics.namesOfLabels(call.by.account, [...new Set(figures.map(({ labelId }) => labelId))])
-    return envelope(200, { dataList: figures.map((figure) => viewRow(figure, kind, names)) })
+function createStatisticsOperation(kind: StatisticsKind): SendCloudOperation {
+  return async (context) => {
+    const statisticsRequest = await readStatisticsRequest(context, kind)
+    if (!statisticsRequest.ok) return createEnvelope(statisticsRequest.code)
+    const rows = await readStatisticsRows(context, statisticsRequest.query)
+    if (rows === null) return createEnvelope(40006)
+    if (statisticsRequest.isAggregate) return createEnvelope(200, { dataList: kind.toFields(sumRows(rows)) })
+    const names = await context.services.statistics.findLabelNames(context.caller.account, [...new Set(rows.map(({ labelId }) => labelId))])
+    return createEnvelope(200, { dataList: rows.map((row) => toStatisticsRow(row, kind, names)) })
   }
 }
 
-function viewRow(figure: Figure, kind: Kind, names: ReadonlyMap<number, string>): object {
-  const { day, hour, apiUser, labelId, domain, counts } = figure
+function toStatisticsRow(row: StatisticsRow, kind: StatisticsKind, names: ReadonlyMap<number, string>): object {
+  const { day, hour, apiUser, labelId, domain, counts } = row
   return {
     sendDate: day,
     ...(hour === null ? {} : { sendHour: hour }),
     apiUser,
-    ...(kind.by.includes('domain') ? { domain } : {}),
+    ...(kind.dimensions.includes('domain') ? { domain } : {}),
     labelId,
     labelName: names.get(labelId) ?? null,
-    ...kind.view(counts),
+    ...kind.toFields(counts),
   }
 }
 
 /** `statday/list`. */
-export const listDays = operationOf(KINDS.day)
+export const listDailyStatistics = createStatisticsOperation(STATISTICS_KINDS.day)
 /** `stathour/list`: hours of the clock on the account's wall; one without mail has no row. */
-export const listHours = operationOf(KINDS.hour)
+export const listHourlyStatistics = createStatisticsOperation(STATISTICS_KINDS.hour)
 /** `invalidstat/list`. */
-export const listInvalid = operationOf(KINDS.invalid)
+export const listInvalidStatistics = createStatisticsOperation(STATISTICS_KINDS.invalid)

@@ -1,11 +1,11 @@
 /**
  * status-names - statuses and kinds of unsubscribes in the vendor's words; sub statuses stand in webhook/sub-status-names
  */
-import type { Status } from '../../ledger/facts/fact.ts'
+import type { DeliveryStatus } from '../../ledger/facts/fact.ts'
 
-export const STATUS_WORDS = { 18: 'sending', 1: 'delivered', 4: 'invalid email', 5: 'soft bounce' } as const satisfies Record<
-  Status,
+export const STATUS_NAMES = { 18: 'sending', 1: 'delivered', 4: 'invalid email', 5: 'soft bounce' } as const satisfies Record<
+  DeliveryStatus,
   string
 >
 
-export const UNSUBSCRIBE_WORDS = ['does not want it any more', 'never subscribed', 'spam', 'fraud'] as const
+export const UNSUBSCRIBE_TYPE_NAMES = ['does not want it any more', 'never subscribed', 'spam', 'fraud'] as const

@@ -5,11 +5,11 @@
  *
  * See also: docs/SENDCLOUD.md.
  */
-import type { Operation } from './operation.ts'
-import { envelope } from './envelope.ts'
-import { dayOf } from './zoned-time.ts'
+import type { SendCloudOperation } from './operation.ts'
+import { createEnvelope } from './envelope.ts'
+import { formatDay } from './zoned-time.ts'
 
-const NO_NOTION = {
+const EMPTY_FIELDS = {
   email: '',
   phone: '',
   accountType: '',
@@ -23,9 +23,9 @@ const NO_NOTION = {
 } as const
 
 /** `userinfo/get`. */
-export const getUserInfo: Operation = async ({ by, desk, settings }) => {
-  const profile = await desk.profile(by.account)
-  if (profile === null) return envelope(40005)
+export const getSendCloudUserInfo: SendCloudOperation = async ({ caller, services, settings }) => {
+  const profile = await services.findProfile(caller.account)
+  if (profile === null) return createEnvelope(40005)
   const { name, createdAt } = profile.account
-  return envelope(200, { ...NO_NOTION, userName: name, regTime: dayOf(createdAt, settings.zone) })
+  return createEnvelope(200, { ...EMPTY_FIELDS, userName: name, regTime: formatDay(createdAt, settings.zone) })
 }

@@ -5,31 +5,49 @@
  *
  * See also: service/notify/webhooks, http/api/webhooks (our own face), webhook/payload (the events), docs/SENDCLOUD.md.
  */
-import { EVENTS, readEvent, type EventName } from '../../webhook/payload.ts'
+import { WEBHOOK_EVENTS, parseWebhookEvent, type WebhookEventName } from '../../webhook/payload.ts'
 import { Fault } from '../../errors.ts'
 import type { Endpoint } from '../../store/webhook/endpoints.ts'
-import type { Call, Operation } from './operation.ts'
-import { envelope } from './envelope.ts'
-import type { Envelope, VendorCode } from './envelope.ts'
+import type { SendCloudOperationContext, SendCloudOperation } from './operation.ts'
+import { createEnvelope } from './envelope.ts'
+import type { SendCloudEnvelope, SendCloudCode } from './envelope.ts'
 import type { Parameter } from './parameters.ts'
 import { readParameters, readWhole } from './parameters.ts'
 import { formatTime } from './zoned-time.ts'
 
-const EVENT: Parameter<readonly EventName[] | null> = { names: ['event'], empty: 40703, invalid: 40704, read: readEvents, absent: null }
-const URL_ROW: Parameter<string | null> = { names: ['url'], empty: 40705, invalid: 40706, read: readUrl, absent: null }
-const NAME: Parameter<string> = {
-  names: ['categoryName'],
-  empty: null,
-  invalid: 40710,
-  read: (text) => (text.length <= 128 ? text : null),
-  absent: '',
+const EVENT_PARAMETER: Parameter<readonly WebhookEventName[] | null> = {
+  names: ['event'],
+  missingCode: 40703,
+  invalidCode: 40704,
+  read: readEvents,
+  defaultValue: null,
 }
-const ID: Parameter<number | null> = { names: ['webhookId'], empty: null, invalid: 40709, read: readWhole(1, 999_999_999), absent: null }
+const URL_PARAMETER: Parameter<string | null> = {
+  names: ['url'],
+  missingCode: 40705,
+  invalidCode: 40706,
+  read: readUrl,
+  defaultValue: null,
+}
+const NAME_PARAMETER: Parameter<string> = {
+  names: ['categoryName'],
+  missingCode: null,
+  invalidCode: 40710,
+  read: (text) => (text.length <= 128 ? text : null),
+  defaultValue: '',
+}
+const ID_PARAMETER: Parameter<number | null> = {
+  names: ['webhookId'],
+  missingCode: null,
+  invalidCode: 40709,
+  read: readWhole(1, 999_999_999),
+  defaultValue: null,
+}
 
 /** Numbers or names, between commas or semicolons. */
-function readEvents(text: string): readonly EventName[] | null {
+function readEvents(text: string): readonly WebhookEventName[] | null {
   const parts = text.split(/[,;]/, 32).filter((part) => part.trim() !== '')
-  const names = parts.map((part) => readEvent(part.trim()))
+  const names = parts.map((part) => parseWebhookEvent(part.trim()))
   return names.length === 0 || names.some((name) => name === null) ? null : [...new Set(names.flatMap((name) => name ?? []))]
 }
 
@@ -38,13 +56,13 @@ function readUrl(text: string): string | null {
   return url !== null && /^https?:$/.test(url.protocol) ? url.href : null
 }
 
-function view(endpoint: Endpoint, zone: string): object {
-  const events = endpoint.events.flatMap((name) => readEvent(name) ?? [])
+function toWebhookRow(endpoint: Endpoint, zone: string): object {
+  const events = endpoint.events.flatMap((name) => parseWebhookEvent(name) ?? [])
   return {
     webhookId: endpoint.endpointId,
     url: endpoint.url,
     categoryName: endpoint.name,
-    event: events.map((name) => EVENTS[name].code ?? name).join(','),
+    event: events.map((name) => WEBHOOK_EVENTS[name].code ?? name).join(','),
     enabled: endpoint.enabled,
     gmtCreated: formatTime(endpoint.createdAt, zone),
     gmtUpdated: formatTime(endpoint.updatedAt, zone),
@@ -52,68 +70,82 @@ function view(endpoint: Endpoint, zone: string): object {
 }
 
 /** `webhook/list`. */
-export const listWebhooks: Operation = async ({ by, desk, settings }) => {
-  const found = await desk.webhooks.list(by.account)
-  return envelope(200, { dataList: found.map((each) => view(each, settings.zone)), count: found.length })
+export const listSendCloudWebhooks: SendCloudOperation = async ({ caller, services, settings }) => {
+  const found = await services.webhooks.list(caller.account)
+  return createEnvelope(200, { dataList: found.map((each) => toWebhookRow(each, settings.zone)), count: found.length })
 }
 
 /** `webhook/add`. The answer's `appKey` is the key of the signature, told once. */
-export const addWebhook: Operation = async ({ bag, by, desk, settings }) => {
-  const read = readParameters({ event: EVENT, url: URL_ROW, name: NAME }, bag)
-  if (!read.ok) return envelope(read.code)
+export const addSendCloudWebhook: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+  const read = readParameters({ event: EVENT_PARAMETER, url: URL_PARAMETER, name: NAME_PARAMETER }, parameters)
+  if (!read.ok) return createEnvelope(read.code)
   const { event, url, name } = read.values
-  if (event === null || url === null) return envelope(40710)
-  if ((await desk.webhooks.list(by.account)).some((each) => each.url === url)) return envelope(40708)
-  if (!(await desk.webhooks.answers(url))) return envelope(40707)
-  const wish = { url, name: name === '' ? by.apiUser : name, events: event, apiUsers: [], format: 'form', ladder: 'standard' } as const
-  return orCode(40710, async () => {
-    const { endpoint, secret } = await desk.webhooks.add(by.account, wish)
-    return envelope(200, { data: { ...view(endpoint, settings.zone), appKey: secret } })
+  if (event === null || url === null) return createEnvelope(40710)
+  if ((await services.webhooks.list(caller.account)).some((each) => each.url === url)) return createEnvelope(40708)
+  if (!(await services.webhooks.isResponding(url))) return createEnvelope(40707)
+  const endpointFields = {
+    url,
+    name: name === '' ? caller.apiUser : name,
+    events: event,
+    apiUsers: [],
+    format: 'form',
+    ladder: 'standard',
+  } as const
+  return mapFaults(40710, async () => {
+    const { endpoint, secret } = await services.webhooks.add(caller.account, endpointFields)
+    return createEnvelope(200, { data: { ...toWebhookRow(endpoint, settings.zone), appKey: secret } })
   })
 }
 
 /** `webhook/update`: by `webhookId` the URL may change too. */
-export const updateWebhook: Operation = async (call) => {
-  const { bag, by, desk, settings } = call
-  const read = readParameters({ event: { ...EVENT, empty: null }, url: { ...URL_ROW, empty: null }, name: NAME, id: ID }, bag)
-  if (!read.ok) return envelope(read.code)
+export const updateSendCloudWebhook: SendCloudOperation = async (context) => {
+  const { parameters, caller, services, settings } = context
+  const read = readParameters(
+    { event: { ...EVENT_PARAMETER, empty: null }, url: { ...URL_PARAMETER, empty: null }, name: NAME_PARAMETER, id: ID_PARAMETER },
+    parameters,
+  )
+  if (!read.ok) return createEnvelope(read.code)
   const { event, url, name, id } = read.values
-  if (id === null && url === null) return envelope(40705)
-  const found = await find(call, id, url)
-  if (found === null) return envelope(40709)
-  const moves = url !== null && url !== found.url
-  if (moves && !(await desk.webhooks.answers(url))) return envelope(40707)
-  return orCode(40712, async () => {
-    const change = { ...(event === null ? {} : { events: event }), ...(moves ? { url } : {}), ...(name === '' ? {} : { name }) }
-    const { endpoint } = await desk.webhooks.change(by.account, found.endpointId, change)
-    return envelope(200, { data: view(endpoint, settings.zone) })
+  if (id === null && url === null) return createEnvelope(40705)
+  const found = await findEndpoint(context, id, url)
+  if (found === null) return createEnvelope(40709)
+  const isUrlChanged = url !== null && url !== found.url
+  if (isUrlChanged && !(await services.webhooks.isResponding(url))) return createEnvelope(40707)
+  return mapFaults(40712, async () => {
+    const change = { ...(event === null ? {} : { events: event }), ...(isUrlChanged ? { url } : {}), ...(name === '' ? {} : { name }) }
+    const { endpoint } = await services.webhooks.change(caller.account, found.endpointId, change)
+    return createEnvelope(200, { data: toWebhookRow(endpoint, settings.zone) })
   })
 }
 
 /** `webhook/delete`. */
-export const deleteWebhook: Operation = async (call) => {
-  const read = readParameters({ url: { ...URL_ROW, empty: null }, id: ID }, call.bag)
-  if (!read.ok) return envelope(read.code)
+export const deleteSendCloudWebhook: SendCloudOperation = async (context) => {
+  const read = readParameters({ url: { ...URL_PARAMETER, empty: null }, id: ID_PARAMETER }, context.parameters)
+  if (!read.ok) return createEnvelope(read.code)
   const { url, id } = read.values
-  if (id === null && url === null) return envelope(40705)
-  const found = await find(call, id, url)
-  if (found === null) return envelope(40709)
-  return envelope((await call.desk.webhooks.remove(call.by.account, found.endpointId)) ? 200 : 40711)
+  if (id === null && url === null) return createEnvelope(40705)
+  const found = await findEndpoint(context, id, url)
+  if (found === null) return createEnvelope(40709)
+  return createEnvelope((await context.services.webhooks.remove(context.caller.account, found.endpointId)) ? 200 : 40711)
 }
 
-async function find({ desk, by }: Call, id: number | null, url: string | null): Promise<Endpoint | null> {
-  const found = await desk.webhooks.list(by.account)
+async function findEndpoint(
+  { services, caller }: SendCloudOperationContext,
+  id: number | null,
+  url: string | null,
+): Promise<Endpoint | null> {
+  const found = await services.webhooks.list(caller.account)
   return found.find((each) => (id === null ? each.url === url : each.endpointId === id)) ?? null
 }
 
 /** What our own refusals are in the vendor's codes; `failed` for those that it does not tell apart. */
-async function orCode(failed: VendorCode, work: () => Promise<Envelope>): Promise<Envelope> {
+async function mapFaults(conflictCode: SendCloudCode, change: () => Promise<SendCloudEnvelope>): Promise<SendCloudEnvelope> {
   try {
-    return await work()
+    return await change()
   } catch (error) {
     if (!(error instanceof Fault)) throw error
-    if (error.code === 'bad_request') return envelope(40706)
-    if (error.code === 'conflict') return envelope(failed)
+    if (error.code === 'bad_request') return createEnvelope(40706)
+    if (error.code === 'conflict') return createEnvelope(conflictCode)
     throw error
   }
 }

@@ -3,33 +3,51 @@
  *
  * `days` (1 is today) or `startDate` and `endDate`, both counted, cut in the account's zone.
  */
-import type { VendorCode } from './envelope.ts'
-import type { Bag } from './parameters.ts'
-import { readParameters, readWhole, parameter } from './parameters.ts'
-import type { Span } from './zoned-time.ts'
-import { dayOf, parseDay, shiftDay, spanOf, spanOfDays } from './zoned-time.ts'
+import type { SendCloudCode } from './envelope.ts'
+import type { RequestParameters } from './parameters.ts'
+import { readParameters, readWhole, defineParameter } from './parameters.ts'
+import type { DayRange } from './zoned-time.ts'
+import { formatDay, parseDay, addDays, countDays, toDayRange } from './zoned-time.ts'
 
-const WINDOW = {
-  days: parameter<number | null>({ names: ['days'], empty: null, invalid: 40006, read: readWhole(1, 3_660), absent: null }),
-  startDate: parameter<string | null>({ names: ['startDate', 'start_date'], empty: null, invalid: 40007, read: parseDay, absent: null }),
-  endDate: parameter<string | null>({ names: ['endDate', 'end_date'], empty: null, invalid: 40008, read: parseDay, absent: null }),
+const WINDOW_PARAMETERS = {
+  days: defineParameter<number | null>({
+    names: ['days'],
+    missingCode: null,
+    invalidCode: 40006,
+    read: readWhole(1, 3_660),
+    defaultValue: null,
+  }),
+  startDate: defineParameter<string | null>({
+    names: ['startDate', 'start_date'],
+    missingCode: null,
+    invalidCode: 40007,
+    read: parseDay,
+    defaultValue: null,
+  }),
+  endDate: defineParameter<string | null>({
+    names: ['endDate', 'end_date'],
+    missingCode: null,
+    invalidCode: 40008,
+    read: parseDay,
+    defaultValue: null,
+  }),
 }
 
-export type WindowWish = { readonly mostDays: number; readonly zone: string; readonly now: number }
-export type WindowRead = { readonly ok: true; readonly span: Span | null } | { readonly ok: false; readonly code: VendorCode }
+export type WindowOptions = { readonly maxDays: number; readonly zone: string; readonly now: number }
+export type WindowResult = { readonly ok: true; readonly range: DayRange | null } | { readonly ok: false; readonly code: SendCloudCode }
 
 /** The span of a request; null when it names none. Too long is 40006 for days and 40008 for dates. */
-export function readWindow(bag: Bag, { mostDays, zone, now }: WindowWish): WindowRead {
-  const read = readParameters(WINDOW, bag)
+export function readWindow(parameters: RequestParameters, { maxDays, zone, now }: WindowOptions): WindowResult {
+  const read = readParameters(WINDOW_PARAMETERS, parameters)
   if (!read.ok) return read
   const { days, startDate, endDate } = read.values
   if (days !== null) {
-    const today = dayOf(now, zone)
-    return days > mostDays ? { ok: false, code: 40006 } : { ok: true, span: spanOfDays(shiftDay(today, 1 - days), today, zone) }
+    const today = formatDay(now, zone)
+    return days > maxDays ? { ok: false, code: 40006 } : { ok: true, range: toDayRange(addDays(today, 1 - days), today, zone) }
   }
-  if (startDate === null && endDate === null) return { ok: true, span: null }
+  if (startDate === null && endDate === null) return { ok: true, range: null }
   if (startDate === null) return { ok: false, code: 40007 }
   if (endDate === null) return { ok: false, code: 40008 }
-  const length = spanOf(startDate, endDate)
-  return length < 1 || length > mostDays ? { ok: false, code: 40008 } : { ok: true, span: spanOfDays(startDate, endDate, zone) }
+  const length = countDays(startDate, endDate)
+  return length < 1 || length > maxDays ? { ok: false, code: 40008 } : { ok: true, range: toDayRange(startDate, endDate, zone) }
 }

@@ -7,12 +7,12 @@
  */
 
 const DAY_MS = 86_400_000
-const formats = new Map<string, Intl.DateTimeFormat>()
+const formattersByZone = new Map<string, Intl.DateTimeFormat>()
 
-function formatOf(zone: string): Intl.DateTimeFormat {
-  const known = formats.get(zone)
+function getFormatter(zone: string): Intl.DateTimeFormat {
+  const known = formattersByZone.get(zone)
   if (known) return known
-  const made = new Intl.DateTimeFormat('en-CA-u-hc-h23', {
+  const formatter = new Intl.DateTimeFormat('en-CA-u-hc-h23', {
     timeZone: zone,
     year: 'numeric',
     month: '2-digit',
@@ -21,8 +21,8 @@ function formatOf(zone: string): Intl.DateTimeFormat {
     minute: '2-digit',
     second: '2-digit',
   })
-  formats.set(zone, made)
-  return made
+  formattersByZone.set(zone, formatter)
+  return formatter
 }
 
 /**
@@ -32,16 +32,16 @@ function formatOf(zone: string): Intl.DateTimeFormat {
  */
 export function formatTime(at: number, zone: string): string {
   const parts = new Map(
-    formatOf(zone)
+    getFormatter(zone)
       .formatToParts(at)
       .map((part) => [part.type, part.value]),
   )
-  const take = (name: Intl.DateTimeFormatPartTypes): string => parts.get(name) ?? ''
-  return `${take('year')}-${take('month')}-${take('day')} ${take('hour')}:${take('minute')}:${take('second')}`
+  const partOf = (name: Intl.DateTimeFormatPartTypes): string => parts.get(name) ?? ''
+  return `${partOf('year')}-${partOf('month')}-${partOf('day')} ${partOf('hour')}:${partOf('minute')}:${partOf('second')}`
 }
 
 /** The day of a moment, `yyyy-MM-dd`. */
-export function dayOf(at: number, zone: string): string {
+export function formatDay(at: number, zone: string): string {
   return formatTime(at, zone).slice(0, 10)
 }
 
@@ -58,31 +58,31 @@ export function parseDay(text: string): string | null {
 }
 
 /** The day that lies so many days behind. */
-export function shiftDay(day: string, days: number): string {
+export function addDays(day: string, days: number): string {
   return new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
 }
 
 /** Days between two, both counted. */
-export function spanOf(from: string, to: string): number {
+export function countDays(from: string, to: string): number {
   return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS) + 1
 }
 
 /** When a day begins in a zone, epoch milliseconds: its first moment, also where its midnight does not exist. */
-export function startOfDay(day: string, zone: string): number {
-  return momentOf(`${day}T00:00:00Z`, zone)
+export function startOfZonedDay(day: string, zone: string): number {
+  return toInstant(`${day}T00:00:00Z`, zone)
 }
 
 /** A local time that comes twice is the first; one that the clocks pass over is the moment at which they do. */
-function momentOf(local: string, zone: string): number {
-  const wanted = Date.parse(local)
-  const before = offsetAt(wanted - DAY_MS, zone)
-  const after = offsetAt(wanted + DAY_MS, zone)
-  const guesses = [wanted - before, wanted - after]
-  return guesses.find((at) => at + offsetAt(at, zone) === wanted) ?? changeWithin(wanted - after, wanted - before, zone)
+function toInstant(local: string, zone: string): number {
+  const localMs = Date.parse(local)
+  const before = offsetAt(localMs - DAY_MS, zone)
+  const after = offsetAt(localMs + DAY_MS, zone)
+  const candidates = [localMs - before, localMs - after]
+  return candidates.find((at) => at + offsetAt(at, zone) === localMs) ?? findZoneTransition(localMs - after, localMs - before, zone)
 }
 
 /** The moment between two at which the clocks change, to the second. */
-function changeWithin(from: number, until: number, zone: string): number {
+function findZoneTransition(from: number, until: number, zone: string): number {
   const offset = offsetAt(from, zone)
   let [early, late] = [from, until]
   while (late - early > 1_000) {
@@ -104,24 +104,24 @@ function offsetAt(at: number, zone: string): number {
  */
 export function parseTime(text: string, zone: string): number | null {
   const [, day = '', clock = '00:00:00'] = /^(\d{4}-\d{2}-\d{2})(?: ((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d))?$/.exec(text) ?? []
-  return parseDay(day) === null ? null : momentOf(`${day}T${clock}Z`, zone)
+  return parseDay(day) === null ? null : toInstant(`${day}T${clock}Z`, zone)
 }
 
 /** From the beginning of the first day to the end of the last, `until` not counted. */
-export type Span = { readonly from: number; readonly until: number }
+export type DayRange = { readonly from: number; readonly until: number }
 
-export function spanOfDays(from: string, to: string, zone: string): Span {
-  return { from: startOfDay(from, zone), until: startOfDay(shiftDay(to, 1), zone) }
+export function toDayRange(from: string, to: string, zone: string): DayRange {
+  return { from: startOfZonedDay(from, zone), until: startOfZonedDay(addDays(to, 1), zone) }
 }
 
-export type Day = Span & { readonly day: string }
+export type CalendarDay = DayRange & { readonly day: string }
 
 /** The days that a span of whole days is made of. */
-export function daysOf({ from, until }: Span, zone: string): readonly Day[] {
-  const days: Day[] = []
-  for (let day = dayOf(from, zone), at = from; at < until;) {
-    const next = shiftDay(day, 1)
-    const end = startOfDay(next, zone)
+export function splitIntoDays({ from, until }: DayRange, zone: string): readonly CalendarDay[] {
+  const days: CalendarDay[] = []
+  for (let day = formatDay(from, zone), at = from; at < until;) {
+    const next = addDays(day, 1)
+    const end = startOfZonedDay(next, zone)
     days.push({ day, from: at, until: end })
     day = next
     at = end
@@ -129,16 +129,16 @@ export function daysOf({ from, until }: Span, zone: string): readonly Day[] {
   return days
 }
 
-export type Hour = Span & { readonly hour: number }
+export type ClockHour = DayRange & { readonly hour: number }
 
 const QUARTER_MS = 900_000
 const HOUR_MS = 3_600_000
 
 /** The hours of a day by the clock on the wall: 23 to 25 of them where the clocks change, and the one that comes twice is one. */
-export function hoursOf({ from, until }: Span, zone: string): readonly Hour[] {
+export function splitIntoHours({ from, until }: DayRange, zone: string): readonly ClockHour[] {
   const isPlain = until - from === DAY_MS && offsetAt(from, zone) === offsetAt(until - QUARTER_MS, zone)
   const step = isPlain ? HOUR_MS : QUARTER_MS
-  const hours: Hour[] = []
+  const hours: ClockHour[] = []
   for (let at = from; at < until; at += step) {
     const hour = isPlain ? (at - from) / HOUR_MS : Number(formatTime(at, zone).slice(11, 13))
     const last = hours.at(-1)

@@ -8,53 +8,53 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
-import type { Asker } from '../../service/submit/register.ts'
-import { identify } from './authenticate.ts'
-import type { Gate } from './authenticate.ts'
+import type { Caller } from '../../service/submit/register.ts'
+import { authenticateRequest } from './authenticate.ts'
+import type { Authenticator } from './authenticate.ts'
 
-export type Guard = {
+export type Authorizer = {
   /**
    * Faults: unauthenticated, rate_limited, forbidden (an account names another), bad_request (the operator named none), not_found (nobody
    * bears that name).
    */
-  readonly account: (request: FastifyRequest) => Promise<Asker>
+  readonly requireAccount: (request: FastifyRequest) => Promise<Caller>
   /** As `account`, but null for the operator who named none: everybody's. */
-  readonly anyone: (request: FastifyRequest) => Promise<Asker | null>
+  readonly requireAccountOrOperator: (request: FastifyRequest) => Promise<Caller | null>
   /** Faults: unauthenticated, rate_limited, forbidden (an account asks for what is the operator's). */
-  readonly operator: (request: FastifyRequest) => Promise<void>
+  readonly requireOperator: (request: FastifyRequest) => Promise<void>
 }
 
-export type GuardOptions = { readonly gate: Gate; readonly accountOf: (apiUser: string) => Promise<number | null> }
+export type AuthorizerOptions = { readonly authenticator: Authenticator; readonly findAccount: (apiUser: string) => Promise<number | null> }
 
-export function createGuard({ gate, accountOf }: GuardOptions): Guard {
-  const isOwn = async (own: { readonly account: number; readonly apiUser: string }, named: string): Promise<boolean> =>
-    named === own.apiUser || (await accountOf(named)) === own.account
-  const anyone = async (request: FastifyRequest): Promise<Asker | null> => {
-    const identity = await identify(gate, request)
-    const named = namedAccount(request.query)
+export function createAuthorizer({ authenticator, findAccount }: AuthorizerOptions): Authorizer {
+  const isOwnName = async (identity: { readonly account: number; readonly apiUser: string }, requestedName: string): Promise<boolean> =>
+    requestedName === identity.apiUser || (await findAccount(requestedName)) === identity.account
+  const requireAccountOrOperator = async (request: FastifyRequest): Promise<Caller | null> => {
+    const identity = await authenticateRequest(authenticator, request)
+    const requestedName = readRequestedAccount(request.query)
     if (identity.kind === 'account') {
-      if (named !== null && !(await isOwn(identity, named)))
+      if (requestedName !== null && !(await isOwnName(identity, requestedName)))
         throw new Fault('forbidden', 'account: only the operator names another account')
       return { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
     }
-    if (named === null) return null
-    const account = await accountOf(named)
+    if (requestedName === null) return null
+    const account = await findAccount(requestedName)
     if (account === null) throw new Fault('not_found', 'no account bears that name')
-    return { account, apiUser: named, ip: request.ip, byOperator: true }
+    return { account, apiUser: requestedName, ip: request.ip, isOperator: true }
   }
-  const account = async (request: FastifyRequest): Promise<Asker> => {
-    const asker = await anyone(request)
-    if (asker === null) throw new Fault('bad_request', 'the operator names the account: ?account=apiUser')
-    return asker
+  const account = async (request: FastifyRequest): Promise<Caller> => {
+    const caller = await requireAccountOrOperator(request)
+    if (caller === null) throw new Fault('bad_request', 'the operator names the account: ?account=apiUser')
+    return caller
   }
-  const operator = async (request: FastifyRequest): Promise<void> => {
-    const { kind } = await identify(gate, request)
+  const requireOperator = async (request: FastifyRequest): Promise<void> => {
+    const { kind } = await authenticateRequest(authenticator, request)
     if (kind !== 'operator') throw new Fault('forbidden', 'this is for the operator')
   }
-  return { account, anyone, operator }
+  return { requireAccount: account, requireAccountOrOperator, requireOperator }
 }
 
-function namedAccount(query: unknown): string | null {
-  const named: unknown = typeof query === 'object' && query !== null && 'account' in query ? query.account : null
-  return typeof named === 'string' && named !== '' ? named : null
+function readRequestedAccount(query: unknown): string | null {
+  const requestedName: unknown = typeof query === 'object' && query !== null && 'account' in query ? query.account : null
+  return typeof requestedName === 'string' && requestedName !== '' ? requestedName : null
 }

@@ -9,10 +9,10 @@
  */
 import { Transform, type Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { CHUNK_COST, createBudget, type OpenBody } from '../../net/byte-budget.ts'
+import { CHUNK_OVERHEAD_BYTES, createByteBudget, type OpenBody } from '../../net/byte-budget.ts'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import type { Web } from './server.ts'
+import type { HttpServer } from './server.ts'
 
 /** What the server lets strangers hold. Times in seconds. */
 export type HttpLimits = {
@@ -33,56 +33,56 @@ export const HTTP_LIMITS: HttpLimits = {
 }
 
 /** A body of up to this begins even where there is no room for large ones: most calls, and what heals (recover, delete), are smaller. */
-const SMALL_BODY = 64 * 1024
+const SMALL_BODY_BYTES = 64 * 1024
 
 /** How often silent bodies and a short budget are looked at. */
-const SWEEP_MS = 1_000
+const ENFORCE_INTERVAL_MS = 1_000
 
 /** No body is read for these. */
-const BODYLESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'TRACE'])
+const METHODS_WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'TRACE'])
 
-type Reason = 'busy' | 'ended' | 'silent'
+type BodyRefusalReason = 'busy' | 'ended' | 'silent'
 
-const FAULTS = {
+const BODY_FAULTS = {
   busy: () => new Fault('overloaded', 'too much is coming in at the moment; try again later (http.bodyBudget)'),
   ended: () => new Fault('overloaded', 'your body was slow while memory was short; try again later (http.bodyBudget)'),
   silent: () => new Fault('request_timeout', 'your body stood still for too long (http.bodyIdleSeconds)'),
-} as const satisfies Record<Reason, () => Fault>
+} as const satisfies Record<BodyRefusalReason, () => Fault>
 
 /** What may be asked of the bodies that are open. */
-export type Bodies = { readonly used: () => number; readonly sweep: () => void }
+export type BodyLimiter = { readonly usedBytes: () => number; readonly enforceLimits: () => void }
 
-export type BodiesOptions = {
+export type BodyLimitOptions = {
   readonly telemetry: Telemetry
   readonly limits: Pick<HttpLimits, 'bodyBudget' | 'bodyIdleSeconds'>
   readonly now: () => number
 }
 
 /** Counts every body of the server's routes. Routes that are added later are in, too. */
-export function addBodies(server: Web, { telemetry, limits, now }: BodiesOptions): Bodies {
-  const budget = createBudget(limits.bodyBudget)
-  const coming = new Map<OpenBody, (why: Reason) => void>()
-  const fail = (why: Reason): Fault => {
-    telemetry.count('bounced_http_bodies_refused_total', { reason: why })
-    return FAULTS[why]()
+export function addBodyLimits(server: HttpServer, { telemetry, limits, now }: BodyLimitOptions): BodyLimiter {
+  const budget = createByteBudget(limits.bodyBudget)
+  const endByBody = new Map<OpenBody, (reason: BodyRefusalReason) => void>()
+  const countRefusal = (reason: BodyRefusalReason): Fault => {
+    telemetry.count('bounced_http_bodies_refused_total', { reason })
+    return BODY_FAULTS[reason]()
   }
-  const take = (request: FastifyRequest, reply: FastifyReply, payload: Readable): Readable => {
-    const end = (why: Reason): void => void meter.destroy(fail(why))
-    const body = budget.open(() => end('ended'), now())
-    const meter = meterOf({
-      grow: (bytes) => budget.grow(body, bytes, now()),
-      settle: () => {
-        budget.settle(body)
-        coming.delete(body)
+  const meterBody = (request: FastifyRequest, reply: FastifyReply, payload: Readable): Readable => {
+    const endWith = (reason: BodyRefusalReason): void => void meter.destroy(countRefusal(reason))
+    const body = budget.open(() => endWith('ended'), now())
+    const meter = createMeter({
+      onBytes: (bytes) => budget.addBytes(body, bytes, now()),
+      onEnd: () => {
+        budget.markComplete(body)
+        endByBody.delete(body)
       },
     })
     // Where nobody reads it (an answer came first) its end is nobody's news.
     meter.on('error', () => undefined)
-    coming.set(body, end)
+    endByBody.set(body, endWith)
     // What is not read flows by uncounted, so that the connection can be used again.
     const release = (): void => {
-      budget.close(body)
-      coming.delete(body)
+      budget.release(body)
+      endByBody.delete(body)
       payload.unpipe(meter).resume()
     }
     reply.raw.once('finish', release).once('close', release)
@@ -91,45 +91,45 @@ export function addBodies(server: Web, { telemetry, limits, now }: BodiesOptions
     return payload.pipe(meter)
   }
   server.addHook('preParsing', (request, reply, payload, done) => {
-    if (!hasBody(request)) return done(null, payload)
-    if (budget.hasRoom() || isSmall(request)) return done(null, take(request, reply, payload))
+    if (!isBodyExpected(request)) return done(null, payload)
+    if (budget.isBelowSoftLimit() || isSmallBody(request)) return done(null, meterBody(request, reply, payload))
     // Behind it a body would come that nobody wants.
     void reply.header('connection', 'close')
-    done(fail('busy'))
+    done(countRefusal('busy'))
   })
-  const sweep = (): void => {
-    const silentSince = now() - limits.bodyIdleSeconds * 1_000
-    for (const [body, end] of coming) if (Math.max(body.lastByteAt, body.openedAt) <= silentSince) end('silent')
-    budget.relieve(now())
-    telemetry.gauge('bounced_http_body_bytes', budget.used())
+  const enforceLimits = (): void => {
+    const idleSince = now() - limits.bodyIdleSeconds * 1_000
+    for (const [body, endWith] of endByBody) if (Math.max(body.lastByteAt, body.openedAt) <= idleSince) endWith('silent')
+    budget.evictLongRunning(now())
+    telemetry.setGauge('bounced_http_body_bytes', budget.usedBytes())
   }
-  const timer = setInterval(sweep, SWEEP_MS).unref()
+  const timer = setInterval(enforceLimits, ENFORCE_INTERVAL_MS).unref()
   server.addHook('onClose', () => Promise.resolve(clearInterval(timer)))
-  return { used: budget.used, sweep }
+  return { usedBytes: budget.usedBytes, enforceLimits }
 }
 
-type Counting = { readonly grow: (bytes: number) => void; readonly settle: () => void }
+type MeterCallbacks = { readonly onBytes: (bytes: number) => void; readonly onEnd: () => void }
 
 /** Passes bytes on and tells of them. */
-function meterOf({ grow, settle }: Counting): Transform {
+function createMeter({ onBytes, onEnd }: MeterCallbacks): Transform {
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      grow(chunk.length + CHUNK_COST)
+      onBytes(chunk.length + CHUNK_OVERHEAD_BYTES)
       done(null, chunk)
     },
     flush(done) {
-      settle()
+      onEnd()
       done()
     },
   })
 }
 
-function hasBody({ method, headers }: FastifyRequest): boolean {
-  if (BODYLESS.has(method)) return false
+function isBodyExpected({ method, headers }: FastifyRequest): boolean {
+  if (METHODS_WITHOUT_BODY.has(method)) return false
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 /** A body that does not say how long it is may be of any length. */
-function isSmall({ headers }: FastifyRequest): boolean {
-  return headers['transfer-encoding'] === undefined && Number(headers['content-length']) <= SMALL_BODY
+function isSmallBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length']) <= SMALL_BODY_BYTES
 }

@@ -6,7 +6,7 @@
  * RFC 9110 §12.5.1, §15.5.7. See also: http/server/problem.
  */
 import { Fault } from '../../errors.ts'
-import type { Web } from './server.ts'
+import type { HttpServer } from './server.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -15,10 +15,10 @@ declare module 'fastify' {
   }
 }
 
-type Range = { readonly type: string; readonly isRefused: boolean }
+type MediaRange = { readonly type: string; readonly isRefused: boolean }
 
 /** Media ranges of an Accept header, in lower case. Total. */
-function rangesOf(header: string): readonly Range[] {
+function readMediaRanges(header: string): readonly MediaRange[] {
   return header
     .toLowerCase()
     .split(',', 100)
@@ -31,16 +31,16 @@ function rangesOf(header: string): readonly Range[] {
 /** Whether a client takes a media type: the most exact range that fits it decides. Total. */
 export function accepts(header: string | undefined, type: string): boolean {
   if (header === undefined || header.trim() === '') return true
-  const ranges = rangesOf(header)
-  for (const wanted of [type, `${type.split('/')[0] ?? ''}/*`, '*/*']) {
-    const fitting = ranges.filter((range) => range.type === wanted)
-    if (fitting.length > 0) return fitting.some(({ isRefused }) => !isRefused)
+  const ranges = readMediaRanges(header)
+  for (const candidate of [type, `${type.split('/')[0] ?? ''}/*`, '*/*']) {
+    const matching = ranges.filter((range) => range.type === candidate)
+    if (matching.length > 0) return matching.some(({ isRefused }) => !isRefused)
   }
   return false
 }
 
 /** Refuses in this scope. Faults: not_acceptable. */
-export function addAccept(server: Web): void {
+export function addContentNegotiation(server: HttpServer): void {
   server.addHook('onRequest', async (request) => {
     if (!request.url.startsWith('/v1/')) return
     const { produces: type = 'application/json' } = request.routeOptions.config

@@ -8,9 +8,9 @@
  */
 import type { FastifyReply } from 'fastify'
 import { DOCUMENTS } from './openapi.ts'
-import type { Web } from './server.ts'
+import type { HttpServer } from './server.ts'
 
-const POLICY = [
+const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   // One rule of its own that the page writes into itself, by its digest.
@@ -27,45 +27,52 @@ const POLICY = [
 const STATIC_CACHE = 'public, max-age=3600'
 
 /** `document` gives our own document. */
-export function addDocs(server: Web, makeServer: () => Promise<Web>, document: () => Promise<object>): void {
-  let page: Promise<Web> | null = null
-  const show = async (url: string, reply: FastifyReply): Promise<FastifyReply> => {
-    page ??= makePage(makeServer, document)
-    const answer = await (await page).inject({ method: 'GET', url })
-    const type = answer.headers['content-type']
+export function addDocsRoutes(
+  server: HttpServer,
+  createBlankServer: () => Promise<HttpServer>,
+  buildDocument: () => Promise<object>,
+): void {
+  let docsServer: Promise<HttpServer> | null = null
+  const serve = async (url: string, reply: FastifyReply): Promise<FastifyReply> => {
+    docsServer ??= createDocsServer(createBlankServer, buildDocument)
+    const response = await (await docsServer).inject({ method: 'GET', url })
+    const type = response.headers['content-type']
     if (url.includes('/static/')) void reply.header('cache-control', STATIC_CACHE)
-    const { location } = answer.headers
+    const { location } = response.headers
     if (typeof location === 'string') void reply.header('location', location)
     return reply
-      .code(answer.statusCode)
-      .header('content-security-policy', POLICY)
+      .code(response.statusCode)
+      .header('content-security-policy', CONTENT_SECURITY_POLICY)
       .type(typeof type === 'string' ? type : 'application/octet-stream')
-      .send(answer.rawPayload)
+      .send(response.rawPayload)
   }
   const schema = { hide: true }
-  server.get('/docs', { schema }, (_request, reply) => show('/docs', reply))
-  server.get('/docs/*', { schema }, (request, reply) => show(request.url, reply))
+  server.get('/docs', { schema }, (_request, reply) => serve('/docs', reply))
+  server.get('/docs/*', { schema }, (request, reply) => serve(request.url, reply))
 }
 
-async function makePage(makeServer: () => Promise<Web>, document: () => Promise<object>): Promise<Web> {
-  const [{ default: swagger }, { default: swaggerUi }, blank, own] = await Promise.all([
+async function createDocsServer(createBlankServer: () => Promise<HttpServer>, buildDocument: () => Promise<object>): Promise<HttpServer> {
+  const [{ default: swagger }, { default: swaggerUi }, blankServer, ownDocument] = await Promise.all([
     import('@fastify/swagger'),
     import('@fastify/swagger-ui'),
-    makeServer(),
-    document(),
+    createBlankServer(),
+    buildDocument(),
   ])
-  await blank.register(swagger, { mode: 'static', specification: { document: { openapi: '3.1.0', info: TITLE, paths: {}, ...own } } })
-  await blank.register(swaggerUi, {
+  await blankServer.register(swagger, {
+    mode: 'static',
+    specification: { document: { openapi: '3.1.0', info: DOCUMENT_INFO, paths: {}, ...ownDocument } },
+  })
+  await blankServer.register(swaggerUi, {
     routePrefix: '/docs',
     theme: { title: 'bounced: API' },
     logo: { type: 'image/svg+xml', content: Buffer.from(LOGO) },
     uiConfig: { urls: DOCUMENTS.map((each) => ({ ...each })), docExpansion: 'list', deepLinking: true, tryItOutEnabled: false },
   })
-  await blank.ready()
-  return blank
+  await blankServer.ready()
+  return blankServer
 }
 
 const LOGO =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 130 40"><text x="0" y="28" fill="#fff" font-family="sans-serif" font-size="26" font-weight="bold">bounced</text></svg>'
 
-const TITLE = { title: 'bounced', version: '1' }
+const DOCUMENT_INFO = { title: 'bounced', version: '1' }

@@ -5,10 +5,10 @@
  *
  * See also: http/sendcloud/routes, http/engagelab/routes.
  */
-import type { Web } from './server.ts'
+import type { HttpServer } from './server.ts'
 
 /** For the routes of this scope. */
-export function takeEmptyJson(scope: Web): void {
+export function acceptEmptyJson(scope: HttpServer): void {
   const parse = scope.getDefaultJsonParser('error', 'error')
   scope.removeContentTypeParser('application/json')
   scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {

@@ -9,31 +9,31 @@
 import { hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
-import type { Web } from './server.ts'
+import type { HttpServer } from './server.ts'
 
 /** A quoted tag of a version. */
-export const tagOf = (version: string | number): string => `"v${version}"`
+export const toVersionTag = (version: string | number): string => `"v${version}"`
 
 /** The tags that a header names, weak marks left out; '*' is one of them. Total. */
-export function readTags(header: string | undefined): readonly string[] {
+export function readEntityTags(header: string | undefined): readonly string[] {
   return (header ?? '').match(/\*|"[^"]*"/g) ?? []
 }
 
-const names = (header: string | undefined, tag: string): boolean => {
-  const tags = readTags(header)
+const matchesTag = (header: string | undefined, tag: string): boolean => {
+  const tags = readEntityTags(header)
   return tags.includes('*') || tags.includes(tag)
 }
 
 /** Refuses a change of what is not as its asker knows it. Faults: precondition_failed. Without `If-Match` nothing is refused. */
-export function heedIfMatch(request: FastifyRequest, tag: string): void {
+export function checkIfMatch(request: FastifyRequest, tag: string): void {
   const header = request.headers['if-match']
   // A weak tag never fits a change (§13.1.1).
   const isWeak = header !== undefined && /\bW\/"/.test(header)
-  if (header !== undefined && (isWeak || !names(header, tag)))
+  if (header !== undefined && (isWeak || !matchesTag(header, tag)))
     throw new Fault('precondition_failed', 'it has changed since you have read it (If-Match): read it again')
 }
 
-/** Runs a change that was checked by {@link heedIfMatch}: who was first meanwhile is told of as a failed precondition. */
+/** Runs a change that was checked by {@link checkIfMatch}: who was first meanwhile is told of as a failed precondition. */
 export async function changeIfMatch<T>(request: FastifyRequest, change: () => Promise<T>): Promise<T> {
   try {
     return await change()
@@ -44,20 +44,20 @@ export async function changeIfMatch<T>(request: FastifyRequest, change: () => Pr
 }
 
 /** Gives every good answer to a GET its tag, in this scope. */
-export function addEtags(server: Web): void {
+export function addEtags(server: HttpServer): void {
   server.addHook('onSend', async (request, reply, payload) => {
     if ((request.method !== 'GET' && request.method !== 'HEAD') || reply.statusCode !== 200 || typeof payload !== 'string') return payload
     if (!request.url.startsWith('/v1/')) return payload
-    const tag = tagFor(reply, payload)
+    const tag = entityTagOf(reply, payload)
     // It may be kept by who asked, and is asked for again each time.
     void reply.header('etag', tag).header('cache-control', 'private, no-cache')
-    if (!names(request.headers['if-none-match'], tag)) return payload
+    if (!matchesTag(request.headers['if-none-match'], tag)) return payload
     void reply.code(304).removeHeader('content-length').removeHeader('content-type')
     return ''
   })
 }
 
-function tagFor(reply: FastifyReply, payload: string): string {
-  const given = reply.getHeader('etag')
-  return typeof given === 'string' ? given : `"${hash('sha1', payload, 'base64url')}"`
+function entityTagOf(reply: FastifyReply, payload: string): string {
+  const routeTag = reply.getHeader('etag')
+  return typeof routeTag === 'string' ? routeTag : `"${hash('sha1', payload, 'base64url')}"`
 }

@@ -6,8 +6,8 @@
  * See also: ledger/facts/fact (the shapes).
  */
 import { z } from 'zod'
-import type { Effect, Fact, VerdictSummary } from '../../ledger/facts/fact.ts'
-import { viewMoments } from './timestamps.ts'
+import type { StatusEffect, Fact, VerdictSummary } from '../../ledger/facts/fact.ts'
+import { formatTimestamps } from './timestamps.ts'
 
 const evidenceSchema = z.object({
   rule: z.string(),
@@ -40,23 +40,23 @@ export const eventSchema = z.object({
 export type EventView = z.output<typeof eventSchema>
 
 /** A moment as our API writes it; null stays null. */
-export function isoOf(at: number): string
-export function isoOf(at: number | null): string | null
-export function isoOf(at: number | null): string | null {
+export function toIsoTimestamp(at: number): string
+export function toIsoTimestamp(at: number | null): string | null
+export function toIsoTimestamp(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString()
 }
 
 /** One fact. Total. */
-export function viewFact(fact: Fact): EventView {
+export function toEventView(fact: Fact): EventView {
   const { data } = fact
-  const effect: Effect | null = 'effect' in data ? data.effect : null
+  const effect: StatusEffect | null = 'effect' in data ? data.effect : null
   const verdict: VerdictSummary | null = 'verdict' in data ? data.verdict : null
   const { effect: _effect, verdict: _verdict, ...detail } = { effect, verdict, ...data }
   return {
     id: fact.id,
     kind: fact.kind,
-    at: isoOf(fact.at),
-    receivedAt: isoOf(fact.receivedAt),
+    at: toIsoTimestamp(fact.at),
+    receivedAt: toIsoTimestamp(fact.receivedAt),
     status: effect?.status ?? null,
     subStatus: effect?.subStatus ?? null,
     asynchronousBounce: effect?.asynchronous ?? null,
@@ -65,12 +65,12 @@ export function viewFact(fact: Fact): EventView {
     fault: effect?.fault ?? null,
     weak: effect?.weak ?? false,
     forwarded: effect?.forwarded ?? false,
-    evidence: verdict === null ? null : viewVerdict(verdict),
-    detail: Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, viewMoments(name, value)])),
+    evidence: verdict === null ? null : toEvidenceView(verdict),
+    detail: Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, formatTimestamps(name, value)])),
   }
 }
 
-function viewVerdict(verdict: VerdictSummary): z.output<typeof evidenceSchema> {
+function toEvidenceView(verdict: VerdictSummary): z.output<typeof evidenceSchema> {
   const { rule, table, provider, matched, text, code, replyStatus, permanenceFrom } = verdict
   return { rule, table, provider, matched: [...matched], text, code, status: replyStatus, permanenceFrom }
 }

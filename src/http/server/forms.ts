@@ -7,16 +7,16 @@
  * See also: http/server/upload (the reader), http/sendcloud/mail-send-routes.
  */
 import { Fault } from '../../errors.ts'
-import type { Web } from './server.ts'
-import { readForm } from './upload.ts'
+import type { HttpServer } from './server.ts'
+import { readMultipartForm } from './upload.ts'
 
 /** For the routes of this scope. */
-export function takeForms(scope: Web): void {
-  scope.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, async (request: { headers: Head }, body: Buffer) => {
-    const { fields, files } = await readForm(body, request.headers['content-type'] ?? '')
+export function addFormParser(scope: HttpServer): void {
+  scope.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, async (request: { headers: FormHeaders }, body: Buffer) => {
+    const { fields, files } = await readMultipartForm(body, request.headers['content-type'] ?? '')
     if (files.length > 0) throw new Fault('bad_request', 'this address takes no file')
     return fields
   })
 }
 
-type Head = { readonly 'content-type'?: string | undefined }
+type FormHeaders = { readonly 'content-type'?: string | undefined }

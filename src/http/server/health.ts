@@ -6,36 +6,36 @@
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import { mediaOf } from './media.ts'
-import type { Web } from './server.ts'
+import { createMediaResponses } from './media.ts'
+import type { HttpServer } from './server.ts'
 
-export type Health = {
+export type HealthRouteDependencies = {
   readonly telemetry: Telemetry
   /** Rejects when the store does not answer; false while we close. */
   readonly isReady: () => Promise<boolean>
 }
 
-const fine = z.object({ status: z.literal('ok') })
+const okView = z.object({ status: z.literal('ok') })
 
-export function addHealth(server: Web, { telemetry, isReady }: Health): void {
-  server.get('/healthz', { schema: { summary: 'The process lives', tags: ['health'], response: { 200: fine } } }, () => ({
+export function addHealthRoutes(server: HttpServer, { telemetry, isReady }: HealthRouteDependencies): void {
+  server.get('/healthz', { schema: { summary: 'The process lives', tags: ['health'], response: { 200: okView } } }, () => ({
     status: 'ok' as const,
   }))
   server.get(
     '/readyz',
-    { schema: { summary: 'The store answers and mail is taken', tags: ['health'], response: { 200: fine } } },
+    { schema: { summary: 'The store answers and mail is taken', tags: ['health'], response: { 200: okView } } },
     async () => {
-      const ready = await isReady().catch((cause: unknown) => {
+      const isAnswering = await isReady().catch((cause: unknown) => {
         throw new Fault('store_busy', 'the store does not answer', { cause })
       })
-      if (!ready) throw new Fault('store_busy', 'closing')
+      if (!isAnswering) throw new Fault('store_busy', 'closing')
       return { status: 'ok' as const }
     },
   )
-  const figures = mediaOf('text/plain')
+  const metricsResponse = createMediaResponses('text/plain')
   server.get(
     '/metrics',
-    { schema: { summary: 'Figures for Prometheus', tags: ['health'], response: figures } },
+    { schema: { summary: 'Figures for Prometheus', tags: ['health'], response: metricsResponse } },
     async (_request, reply) => {
       const { type, text } = await telemetry.metrics()
       return reply.type(type).send(text)

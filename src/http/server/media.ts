@@ -6,7 +6,7 @@
 import { z } from 'zod'
 
 /** The answers of a route that gives one of these media types. */
-export function mediaOf(...types: readonly string[]) {
+export function createMediaResponses(...types: readonly string[]) {
   const schema = z.unknown().meta({ type: 'string' })
   return { 200: { content: Object.fromEntries(types.map((type) => [type, { schema }])) } }
 }

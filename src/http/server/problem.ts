@@ -26,26 +26,26 @@ export const problemSchema = z.object({
 
 type Problem = z.output<typeof problemSchema>
 
-type Told = { readonly status: number; readonly code: string; readonly detail: string; readonly errors?: Problem['errors'] }
+type ErrorDescription = { readonly status: number; readonly code: string; readonly detail: string; readonly errors?: Problem['errors'] }
 
 /** What a stranger may hear of any error. Total. */
-export function tellError(error: unknown): Told {
+export function describeError(error: unknown): ErrorDescription {
   if (error instanceof Fault) {
     const { http } = FAULTS[error.code]
-    return { status: http, code: error.code, detail: http >= 500 ? hush(error) : error.message }
+    return { status: http, code: error.code, detail: http >= 500 ? toPublicMessage(error) : error.message }
   }
-  const validation = validationOf(error)
-  if (validation) return { status: 400, code: 'bad_request', detail: sayFirst(validation), errors: validation }
+  const validation = readValidationIssues(error)
+  if (validation) return { status: 400, code: 'bad_request', detail: describeFirstIssue(validation), errors: validation }
   if (error instanceof Error && 'code' in error && error.code === 'FST_ERR_BAD_URL')
     return { status: 400, code: 'http', detail: 'the address is not well encoded' }
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : 500
   if (typeof status === 'number' && status >= 400 && status < 500)
-    return { status, code: 'http', detail: SAID[status] ?? 'the request was refused' }
+    return { status, code: 'http', detail: FRAMEWORK_MESSAGES[status] ?? 'the request was refused' }
   return { status: 500, code: 'internal', detail: 'something went wrong here; the log knows it by the instance' }
 }
 
 /** What the framework refuses, in our words: its own quote the request. */
-const SAID: Readonly<Record<number, string>> = {
+const FRAMEWORK_MESSAGES: Readonly<Record<number, string>> = {
   400: 'the body cannot be read as what its content-type says',
   405: 'this address does not know that method',
   413: 'the body is too large (http.bodyBytes)',
@@ -54,55 +54,57 @@ const SAID: Readonly<Record<number, string>> = {
 }
 
 /** Of our own troubles only those that tell the caller what to do. */
-function hush(fault: Fault): string {
+function toPublicMessage(fault: Fault): string {
   if (fault.code === 'overloaded') return fault.message
   return fault.code === 'store_busy'
     ? 'the store does not answer; try again later'
     : 'something went wrong here; the log knows it by the instance'
 }
 
-type Issue = { readonly instancePath?: unknown; readonly message?: unknown; readonly params?: unknown }
+type ValidationIssue = { readonly instancePath?: unknown; readonly message?: unknown; readonly params?: unknown }
 
 /** The issues of a request that its schema refused (fastify-type-provider-zod), at most 20; of a choice those of the form that was meant. */
-function validationOf(error: unknown): { path: string; message: string }[] | null {
+function readValidationIssues(error: unknown): { path: string; message: string }[] | null {
   if (!(error instanceof Error) || !('validation' in error) || !Array.isArray(error.validation)) return null
   return error.validation
-    .flatMap((issue: Issue) => {
+    .flatMap((issue: ValidationIssue) => {
       const path = typeof issue.instancePath === 'string' ? issue.instancePath : ''
       const message = typeof issue.message === 'string' ? issue.message : 'invalid'
-      const meant = meantOf(issue.params)
-      return meant.length === 0 ? [{ path, message }] : meant.map((each) => ({ ...each, path: `${path.replace(/\/$/, '')}${each.path}` }))
+      const intended = findIntendedIssues(issue.params)
+      return intended.length === 0
+        ? [{ path, message }]
+        : intended.map((each) => ({ ...each, path: `${path.replace(/\/$/, '')}${each.path}` }))
     })
     .slice(0, 20)
 }
 
-const unionParams = z.object({
+const unionIssueParams = z.object({
   errors: z.array(z.array(z.looseObject({ code: z.string(), path: z.array(z.union([z.string(), z.number()])), message: z.string() }))),
 })
 
 /** Of the forms that a value may have, the one that failed within and not at once. */
-function meantOf(params: unknown): { path: string; message: string }[] {
-  const read = unionParams.safeParse(params)
-  const form = read.success
-    ? read.data.errors.find(([first]) => first !== undefined && !(first.code === 'invalid_type' && first.path.length === 0))
+function findIntendedIssues(params: unknown): { path: string; message: string }[] {
+  const parsed = unionIssueParams.safeParse(params)
+  const form = parsed.success
+    ? parsed.data.errors.find(([first]) => first !== undefined && !(first.code === 'invalid_type' && first.path.length === 0))
     : undefined
   return (form ?? []).map(({ path, message }) => ({ path: path.length === 0 ? '' : `/${path.join('/')}`, message }))
 }
 
-function sayFirst(issues: readonly { path: string; message: string }[]): string {
+function describeFirstIssue(issues: readonly { path: string; message: string }[]): string {
   const [first] = issues
   return first === undefined ? 'the request does not fit its schema' : `${first.path === '' ? 'the request' : first.path}: ${first.message}`
 }
 
 /** Answers with a problem, and logs what is our own fault. */
 export function sendProblem(telemetry: Telemetry, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const told = tellError(error)
+  const description = describeError(error)
   // What http/server/body-limits refuses it counts: a line for each would be a flood of its own.
-  if (told.status >= 500 && told.code !== 'overloaded')
+  if (description.status >= 500 && description.code !== 'overloaded')
     telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
-  if (told.status === 401) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')
-  if (told.status === 429 || told.status === 503) void reply.header('retry-after', told.status === 429 ? '60' : '5')
-  const problem: Problem = { type: 'about:blank', title: STATUS_CODES[told.status] ?? 'Error', instance: request.id, ...told }
+  if (description.status === 401) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')
+  if (description.status === 429 || description.status === 503) void reply.header('retry-after', description.status === 429 ? '60' : '5')
+  const problem: Problem = { type: 'about:blank', title: STATUS_CODES[description.status] ?? 'Error', instance: request.id, ...description }
   // By hand: the answer schemas of a route describe its good answers.
-  return reply.code(told.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problem)
+  return reply.code(description.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problem)
 }

@@ -7,25 +7,27 @@
  */
 import { closest } from 'fastest-levenshtein'
 import { z } from 'zod'
-import { knowDomain } from '../../correlate/address-hash.ts'
+import { normaliseDomain } from '../../correlate/address-hash.ts'
 
 /** A guess at what a longer name meant helps nobody, and takes time. */
-const PLAIN_NAME = /^[\w-]{1,64}$/
+const SIMPLE_FIELD_NAME = /^[\w-]{1,64}$/
 
 /** An object of just these fields. */
-export function strict<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
-  const known = Object.keys(shape)
-  return z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? sayUnknown(issue.keys, known) : undefined) })
+export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  const knownNames = Object.keys(shape)
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? describeUnknownField(issue.keys, knownNames) : undefined),
+  })
 }
 
 /** What our own answers call otherwise: `next` of one page is `after` of the following. */
-const ALIASES: Readonly<Record<string, string>> = { next: 'after', cursor: 'after' }
+const FIELD_ALIASES: Readonly<Record<string, string>> = { next: 'after', cursor: 'after' }
 
-function sayUnknown([name = '']: readonly string[] = [], known: readonly string[]): string {
+function describeUnknownField([name = '']: readonly string[] = [], knownNames: readonly string[]): string {
   // Only a plain name is said again: an answer is no place for a stranger's words.
-  if (!PLAIN_NAME.test(name)) return 'unknown field'
-  const alias = ALIASES[name]
-  const nearest = alias !== undefined && known.includes(alias) ? alias : known.length === 0 ? null : closest(name, known)
+  if (!SIMPLE_FIELD_NAME.test(name)) return 'unknown field'
+  const alias = FIELD_ALIASES[name]
+  const nearest = alias !== undefined && knownNames.includes(alias) ? alias : knownNames.length === 0 ? null : closest(name, knownNames)
   return `unknown field "${name}"; ${nearest === null ? 'there is none here' : `the nearest known one is "${nearest}"`}`
 }
 
@@ -37,5 +39,5 @@ export const domainName = z
   .string()
   .min(1)
   .max(255)
-  .refine((text) => /^[^@\s]+$/.test(text) && knowDomain(text) !== null, 'must be a domain')
-  .overwrite((text) => knowDomain(text) ?? text)
+  .refine((text) => /^[^@\s]+$/.test(text) && normaliseDomain(text) !== null, 'must be a domain')
+  .overwrite((text) => normaliseDomain(text) ?? text)

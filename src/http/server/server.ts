@@ -13,12 +13,12 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import { addBodies, HTTP_LIMITS, type HttpLimits } from './body-limits.ts'
-import { takeForms } from './forms.ts'
-import { gatherMethods } from './methods.ts'
+import { addBodyLimits, HTTP_LIMITS, type HttpLimits } from './body-limits.ts'
+import { addFormParser } from './forms.ts'
+import { collectMethods } from './methods.ts'
 import { sendProblem } from './problem.ts'
 
-export type Web = FastifyInstance<
+export type HttpServer = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression<RawServerDefault>,
   RawReplyDefaultExpression<RawServerDefault>,
@@ -26,16 +26,16 @@ export type Web = FastifyInstance<
   ZodTypeProvider
 >
 
-export type WebOptions = {
+export type HttpServerOptions = {
   readonly telemetry: Telemetry
   readonly bodyBytes: number
   readonly trustProxy: boolean
   /** What strangers may hold; the defaults where nothing is said. */
-  readonly http?: HttpLimits
+  readonly httpLimits?: HttpLimits
 }
 
 /** What every answer carries: it is data for programs. The one page has a policy of its own (http/api/unsubscribe). */
-const SAFE_HEADERS = {
+const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
@@ -44,21 +44,24 @@ const SAFE_HEADERS = {
 } as const
 
 /** How often Node looks for requests that are late. */
-const LATE_EVERY_MS = 1_000
+const TIMEOUT_CHECK_INTERVAL_MS = 1_000
 
 /** A server without routes, not yet listening. */
-export async function createServer(options: WebOptions): Promise<Web> {
-  const { telemetry, http = HTTP_LIMITS } = options
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { telemetry, httpLimits = HTTP_LIMITS } = options
   const server = Fastify({
-    requestTimeout: http.requestSeconds * 1_000,
-    http: { headersTimeout: Math.min(http.headerSeconds, http.requestSeconds) * 1_000, connectionsCheckingInterval: LATE_EVERY_MS },
+    requestTimeout: httpLimits.requestSeconds * 1_000,
+    http: {
+      headersTimeout: Math.min(httpLimits.headerSeconds, httpLimits.requestSeconds) * 1_000,
+      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
+    },
     logger: false,
     bodyLimit: options.bodyBytes,
     // One hop: the address that our own proxy saw. What a client wrote before it is a claim.
-    trustProxy: options.trustProxy ? (_address: string, hop: number) => hop === 0 : false,
+    trustProxy: options.trustProxy ? (_address: string, hopIndex: number) => hopIndex === 0 : false,
     genReqId: () => randomUUID(),
     // What fails before a route is found would quote the address.
-    frameworkErrors: (error, request, reply) => sendProblem(telemetry, error, request, reply.headers(SAFE_HEADERS)),
+    frameworkErrors: (error, request, reply) => sendProblem(telemetry, error, request, reply.headers(SECURITY_HEADERS)),
     // Idle connections of keep-alive clients end with us at a stop.
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: true },
@@ -66,9 +69,9 @@ export async function createServer(options: WebOptions): Promise<Web> {
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   server.setErrorHandler((error, request, reply) => sendProblem(telemetry, error, request, reply))
-  const methodsOf = gatherMethods(server)
+  const findMethods = collectMethods(server)
   server.setNotFoundHandler((request, reply) => {
-    const methods = methodsOf(request.url)
+    const methods = findMethods(request.url)
     const fault =
       methods.length === 0
         ? new Fault('not_found', 'there is nothing at this address')
@@ -76,17 +79,17 @@ export async function createServer(options: WebOptions): Promise<Web> {
     if (methods.length > 0) void reply.header('allow', methods.join(', '))
     return sendProblem(telemetry, fault, request, reply)
   })
-  server.server.maxConnections = http.connections
-  addHooks(server, telemetry)
-  addBodies(server, { telemetry, limits: http, now: Date.now })
+  server.server.maxConnections = httpLimits.connections
+  addMetricsHooks(server, telemetry)
+  addBodyLimits(server, { telemetry, limits: httpLimits, now: Date.now })
   await server.register((await import('@fastify/formbody')).default)
-  takeForms(server)
+  addFormParser(server)
   return server
 }
 
-function addHooks(server: Web, telemetry: Telemetry): void {
+function addMetricsHooks(server: HttpServer, telemetry: Telemetry): void {
   server.addHook('onRequest', async (_request, reply) => {
-    void reply.headers(SAFE_HEADERS)
+    void reply.headers(SECURITY_HEADERS)
   })
   server.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'

@@ -9,10 +9,10 @@
 import { Fault } from '../../errors.ts'
 
 export type UploadedFile = { readonly name: string; readonly type: string; readonly content: Buffer; readonly field: string }
-export type Form = { readonly fields: Readonly<Record<string, string>>; readonly files: readonly UploadedFile[] }
+export type MultipartForm = { readonly fields: Readonly<Record<string, string>>; readonly files: readonly UploadedFile[] }
 
 /** Reads a form. Faults: bad_request (it is none). */
-export async function readForm(body: Buffer, contentType: string): Promise<Form> {
+export async function readMultipartForm(body: Buffer, contentType: string): Promise<MultipartForm> {
   try {
     const form = await new Response(new Uint8Array(body), { headers: { 'content-type': contentType } }).formData()
     const fields = new Map<string, string>()

@@ -13,9 +13,9 @@
 /** `operator`: of the whole installation. */
 export type AlertScope = 'account' | 'operator'
 
-export type Threshold = { readonly raise: number; readonly clear: number; readonly minimum: number }
+export type AlertThreshold = { readonly raise: number; readonly clear: number; readonly minimum: number }
 
-export type AlertRule = Threshold & {
+export type AlertRule = AlertThreshold & {
   readonly scope: AlertScope
   readonly unit: 'share' | 'minutes' | 'hours'
   /** What is measured, in words that follow "share of" or stand alone. */
@@ -28,7 +28,7 @@ export type AlertRule = Threshold & {
   readonly idle: 'stays' | 'clears'
 }
 
-export const ALERTS = {
+export const ALERT_RULES = {
   // Providers begin to throttle senders at about 5 %; a clean list stays below 2 %.
   'bounce-rate': {
     scope: 'account',
@@ -115,34 +115,38 @@ export const ALERTS = {
   },
 } as const satisfies Record<string, AlertRule>
 
-export type AlertName = keyof typeof ALERTS
+export type AlertName = keyof typeof ALERT_RULES
 
 /** Every alert, in the order of the table. */
 // The checked door: the keys of the literal above.
-export const ALERT_NAMES: readonly AlertName[] = Object.keys(ALERTS) as AlertName[]
+export const ALERT_NAMES: readonly AlertName[] = Object.keys(ALERT_RULES) as AlertName[]
 
 /** Thresholds in force; an alert that is not there is off. */
-export type Thresholds = Readonly<Partial<Record<AlertName, Threshold>>>
+export type AlertThresholds = Readonly<Partial<Record<AlertName, AlertThreshold>>>
 
 /** The table's own. */
-export const DEFAULT_THRESHOLDS: Thresholds = ALERTS
+export const DEFAULT_ALERT_THRESHOLDS: AlertThresholds = ALERT_RULES
 
-const CHANGE = /^([a-z-]{1,40})=(?:(off)|(\d{1,9}(?:\.\d{1,9})?)\/(\d{1,9}(?:\.\d{1,9})?)(?:\/(\d{1,9}))?)$/
+const THRESHOLD_CHANGE = /^([a-z-]{1,40})=(?:(off)|(\d{1,9}(?:\.\d{1,9})?)\/(\d{1,9}(?:\.\d{1,9})?)(?:\/(\d{1,9}))?)$/
 
 /** One change of a threshold; null for what is none, or would be over before it is raised. Threshold null: off. */
-export function readThreshold(text: string): { readonly name: AlertName; readonly threshold: Threshold | null } | null {
-  const [, said, off, raise = '', clear = '', minimum] = CHANGE.exec(text.trim()) ?? []
-  const name = ALERT_NAMES.find((each) => each === said)
+export function parseThresholdChange(text: string): { readonly name: AlertName; readonly threshold: AlertThreshold | null } | null {
+  const [, givenName, off, raise = '', clear = '', minimum] = THRESHOLD_CHANGE.exec(text.trim()) ?? []
+  const name = ALERT_NAMES.find((each) => each === givenName)
   if (name === undefined) return null
   if (off !== undefined) return { name, threshold: null }
-  const threshold = { raise: Number(raise), clear: Number(clear), minimum: minimum === undefined ? ALERTS[name].minimum : Number(minimum) }
+  const threshold = {
+    raise: Number(raise),
+    clear: Number(clear),
+    minimum: minimum === undefined ? ALERT_RULES[name].minimum : Number(minimum),
+  }
   return threshold.clear < threshold.raise ? { name, threshold } : null
 }
 
 /** Thresholds after some changes; what cannot be read changes nothing. */
-export function changeThresholds(before: Thresholds, changes: readonly string[]): Thresholds {
+export function applyThresholdChanges(before: AlertThresholds, changes: readonly string[]): AlertThresholds {
   const next = new Map(Object.entries(before))
-  for (const { name, threshold } of changes.flatMap((text) => readThreshold(text) ?? [])) {
+  for (const { name, threshold } of changes.flatMap((text) => parseThresholdChange(text) ?? [])) {
     if (threshold === null) next.delete(name)
     else next.set(name, threshold)
   }

@@ -5,9 +5,9 @@
  *
  * Pure. See also: ledger/alert/alert-rules (the thresholds), service/alerts/alerts (who evaluates and keeps the rows).
  */
-import { ALERTS, type AlertName, type Threshold } from './alert-rules.ts'
+import { ALERT_RULES, type AlertName, type AlertThreshold } from './alert-rules.ts'
 import type { FactOf } from '../facts/fact.ts'
-import { makeFact, type Moment } from '../facts/new-fact.ts'
+import { createFact, type FactMoment } from '../facts/new-fact.ts'
 
 /** `gone`: what it was about is no more, or is no longer watched; `idle`: nothing was there to be measured. */
 export type AlertSignal = 'high' | 'between' | 'low' | 'idle' | 'gone'
@@ -27,7 +27,7 @@ export function stepAlert(state: AlertState, signal: AlertSignal): AlertState {
 }
 
 /** `value` null: nothing was there to be measured. */
-export type Measured = {
+export type AlertMeasurement = {
   readonly account: number
   readonly alert: AlertName
   readonly about: string
@@ -36,9 +36,9 @@ export type Measured = {
 }
 
 /** What a figure says. `threshold` null: nobody watches it. */
-export function signalOf({ alert, value, volume }: Measured, threshold: Threshold | null): AlertSignal {
+export function alertSignalOf({ alert, value, volume }: AlertMeasurement, threshold: AlertThreshold | null): AlertSignal {
   if (threshold === null) return 'gone'
-  if (value === null || !Number.isFinite(value)) return ALERTS[alert].idle === 'clears' ? 'gone' : 'idle'
+  if (value === null || !Number.isFinite(value)) return ALERT_RULES[alert].idle === 'clears' ? 'gone' : 'idle'
   if (value <= threshold.clear) return 'low'
   return value >= threshold.raise && volume >= threshold.minimum ? 'high' : 'between'
 }
@@ -56,7 +56,7 @@ export type AlertRow = {
   readonly data: {
     readonly value: number | null
     readonly volume: number
-    readonly threshold: Threshold | null
+    readonly threshold: AlertThreshold | null
     /** Since when what is measured in minutes lasts. */
     readonly from: number | null
   }
@@ -67,22 +67,26 @@ export type AlertRow = {
   readonly mailDueAt: number
 }
 
-export type Seen = { readonly measured: Measured; readonly threshold: Threshold | null; readonly from: number | null }
+export type AlertObservation = {
+  readonly measurement: AlertMeasurement
+  readonly threshold: AlertThreshold | null
+  readonly from: number | null
+}
 
 /** How an alert stands after a measure, and the fact where that is a change. */
 export function decideAlert(
-  old: AlertRow | null,
-  { measured, threshold, from }: Seen,
-  moment: Moment,
+  previous: AlertRow | null,
+  { measurement, threshold, from }: AlertObservation,
+  moment: FactMoment,
 ): { readonly row: AlertRow; readonly fact: FactOf<'alert'> | null } {
-  const { account, alert, about, value, volume } = measured
-  const before: AlertState = old?.state ?? 'clear'
-  const state = stepAlert(before, signalOf(measured, threshold))
+  const { account, alert, about, value, volume } = measurement
+  const before: AlertState = previous?.state ?? 'clear'
+  const state = stepAlert(before, alertSignalOf(measurement, threshold))
   const data = { value, volume, threshold, from }
-  const kept = old ?? { account, alert, about, change: 0, since: moment.at, factId: '', mailed: 0, mailDueAt: 0 }
+  const kept = previous ?? { account, alert, about, change: 0, since: moment.at, factId: '', mailed: 0, mailDueAt: 0 }
   if (state === before) return { row: { ...kept, state, data }, fact: null }
   const change = kept.change + 1
-  const fact = makeFact('alert', { account, deliveryId: null, addressHash: null, subject: `alert:${alert}:${about}` }, moment, {
+  const fact = createFact('alert', { account, deliveryId: null, addressHash: null, subject: `alert:${alert}:${about}` }, moment, {
     alert,
     about,
     state: state === 'raised' ? 'raised' : 'cleared',
@@ -90,14 +94,14 @@ export function decideAlert(
     value,
     volume,
     ...(threshold ?? { raise: 0, clear: 0, minimum: 0 }),
-    text: textOf(measured, state, threshold),
+    text: alertTextOf(measurement, state, threshold),
   })
   return { row: { ...kept, state, data, change, since: moment.at, factId: fact.id, mailDueAt: moment.at }, fact }
 }
 
 /** What people read. */
-function textOf({ alert, about, value, volume }: Measured, state: AlertState, threshold: Threshold | null): string {
-  const { unit, what, of } = ALERTS[alert]
+function alertTextOf({ alert, about, value, volume }: AlertMeasurement, state: AlertState, threshold: AlertThreshold | null): string {
+  const { unit, what, of } = ALERT_RULES[alert]
   const name = about === '' ? alert : `${alert} of ${about}`
   const figure = (n: number): string => (unit === 'share' ? `${Number((n * 100).toPrecision(3))} %` : `${Math.round(n)} ${unit}`)
   if (value === null || threshold === null) return `${name} is over: it is no longer measured.`

@@ -9,17 +9,17 @@
  */
 import { type Reason, REASONS } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'
-import { discardHeld, feedBounceList } from '../suppress/bounce-list.ts'
-import { draftFor } from '../facts/fact-batch.ts'
-import { DELIVERED, effectOf, summarise } from './effect.ts'
-import type { AttemptData, AttemptError, Effect, Fact } from '../facts/fact.ts'
-import { DAY_MS, historyOf, isEngaged, isPermanentUnknown } from '../suppress/address-history.ts'
-import { makeFact, type Moment, ofDelivery } from '../facts/new-fact.ts'
+import { discardHeldEntries, updateBounceList } from '../suppress/bounce-list.ts'
+import { createFactBatch } from '../facts/fact-batch.ts'
+import { DELIVERED_EFFECT, effectOf, summariseVerdict } from './effect.ts'
+import type { AttemptData, AttemptError, StatusEffect, Fact } from '../facts/fact.ts'
+import { DAY_MS, addressHistoryOf, isEngaged, isPermanentUnknownUser } from '../suppress/address-history.ts'
+import { createFact, type FactMoment, aboutDelivery } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
-import type { DeliveryRow, World } from '../project/state.ts'
+import type { DeliveryRow, LedgerState } from '../project/state.ts'
 
 /** What was heard. `n` null: the sender does not number its attempts. */
-export type Heard = {
+export type ObservedAttempt = {
   readonly n: number | null
   readonly code: number | null
   readonly status: string | null
@@ -35,89 +35,89 @@ export type Heard = {
 }
 
 export type AttemptInput = {
-  readonly world: World
+  readonly ledger: LedgerState
   readonly delivery: DeliveryRow
-  readonly heard: Heard
+  readonly attempt: ObservedAttempt
   /** Null for a 2xx. */
   readonly verdict: Verdict | null
   readonly settings: AccountSettings
-  readonly moment: Moment
+  readonly moment: FactMoment
 }
 
-const MAX_TEXT = 2_048
+const MAX_STORED_TEXT_LENGTH = 2_048
 
 /** The facts of one attempt. */
 export function decideAttempt(input: AttemptInput): readonly Fact[] {
-  const { world, delivery, heard, verdict, settings, moment } = input
-  const draft = draftFor(world)
-  const isDelivered = isAccepted(heard.code)
-  const final = isFinal(heard, verdict)
-  const route = { ...delivery, site: heard.site, remoteSite: null, mx: heard.mx ?? delivery.mx }
-  const effect = isDelivered ? DELIVERED : final && verdict !== null ? refusal(input, verdict) : null
+  const { ledger, delivery, attempt, verdict, settings, moment } = input
+  const batch = createFactBatch(ledger)
+  const isDelivered = isSuccessCode(attempt.code)
+  const final = isFinalAttempt(attempt, verdict)
+  const routedDelivery = { ...delivery, site: attempt.site, remoteSite: null, mx: attempt.mx ?? delivery.mx }
+  const effect = isDelivered ? DELIVERED_EFFECT : final && verdict !== null ? refusalEffectOf(input, verdict) : null
   const data: AttemptData = {
-    n: heard.n,
-    code: heard.code,
-    status: heard.status,
-    text: heard.text.slice(0, MAX_TEXT),
-    error: heard.error,
-    mx: heard.mx,
-    egressIp: heard.egressIp,
-    site: heard.site,
+    n: attempt.n,
+    code: attempt.code,
+    status: attempt.status,
+    text: attempt.text.slice(0, MAX_STORED_TEXT_LENGTH),
+    error: attempt.error,
+    mx: attempt.mx,
+    egressIp: attempt.egressIp,
+    site: attempt.site,
     final,
-    source: heard.source,
-    verdict: verdict === null || isDelivered ? null : summarise(verdict),
+    source: attempt.source,
+    verdict: verdict === null || isDelivered ? null : summariseVerdict(verdict),
     effect,
     settingsVersion: settings.version,
   }
-  const fact = makeFact('attempt', ofDelivery(delivery), moment, data)
-  draft.addWith(fact, () => {
+  const fact = createFact('attempt', aboutDelivery(delivery), moment, data)
+  batch.addWithConsequences(fact, () => {
     if (effect === null) return []
-    if (isDelivered) return discardHeld({ world, delivery, cause: fact.id, settings, moment })
-    const feedsShared = heard.source === 'queue'
-    return feedBounceList({
-      world,
-      delivery: route,
+    if (isDelivered) return discardHeldEntries({ world: ledger, delivery, cause: fact.id, settings, moment })
+    const feedsSharedList = attempt.source === 'queue'
+    return updateBounceList({
+      ledger,
+      delivery: routedDelivery,
       effect,
       verdict: data.verdict,
       cause: fact.id,
       proof: null,
-      feedsShared,
+      feedsSharedList,
       settings,
       moment,
     })
   })
-  return draft.facts
+  return batch.facts
 }
 
-const isAccepted = (code: number | null): boolean => code !== null && code >= 200 && code < 300
+const isSuccessCode = (code: number | null): boolean => code !== null && code >= 200 && code < 300
 
 /** What the sender says; else 2xx, and a 5xx that no rule calls a deferral. */
-function isFinal(heard: Heard, verdict: Verdict | null): boolean {
-  if (isAccepted(heard.code)) return true
-  return heard.final ?? (heard.code !== null && heard.code >= 500 && verdict?.deferral !== true)
+function isFinalAttempt(attempt: ObservedAttempt, verdict: Verdict | null): boolean {
+  if (isSuccessCode(attempt.code)) return true
+  return attempt.final ?? (attempt.code !== null && attempt.code >= 500 && verdict?.deferral !== true)
 }
 
-function refusal({ world, delivery, heard, settings, moment }: AttemptInput, verdict: Verdict): Effect {
+function refusalEffectOf({ ledger, delivery, attempt, settings, moment }: AttemptInput, verdict: Verdict): StatusEffect {
   const effect = effectOf({
     verdict,
     asynchronous: false,
     policy: settings.statusPolicy,
-    code: heard.code,
+    code: attempt.code,
     forwarded: false,
     engaged: false,
   })
-  const history = delivery.addressHash === null ? [] : historyOf(world, delivery.account, delivery.addressHash)
-  return isPermanentUnknown(effect) ? { ...effect, engaged: isEngaged(history, moment.at) } : effect
+  const history = delivery.addressHash === null ? [] : addressHistoryOf(ledger, delivery.account, delivery.addressHash)
+  return isPermanentUnknownUser(effect) ? { ...effect, engaged: isEngaged(history, moment.at) } : effect
 }
 
 export type GiveUpInput = {
   readonly delivery: DeliveryRow
   /** The last attempt that was not final; null: none is known. */
-  readonly last: (Pick<AttemptData, 'verdict'> & { readonly text?: string }) | null
+  readonly lastAttempt: (Pick<AttemptData, 'verdict'> & { readonly text?: string }) | null
   readonly settings: AccountSettings
-  readonly moment: Moment
+  readonly moment: FactMoment
   /** Our own queue has given it up, after so many days by its own ladder. */
-  readonly queueDays?: number
+  readonly queueLifetimeDays?: number
 }
 
 /** Whether nobody has closed a delivery for so long that it ends. */
@@ -127,11 +127,11 @@ export function isOverdue(delivery: DeliveryRow, settings: AccountSettings, now:
 }
 
 /** The end of a delivery that nobody closed: the reason it was retried for, else `expired`. */
-export function decideGiveUp({ delivery, last, settings, moment, queueDays }: GiveUpInput): readonly Fact[] {
-  if (queueDays === undefined ? !isOverdue(delivery, settings, moment.receivedAt) : delivery.status !== 18) return []
-  const verdict = last?.verdict ?? null
+export function decideGiveUp({ delivery, lastAttempt, settings, moment, queueLifetimeDays }: GiveUpInput): readonly Fact[] {
+  if (queueLifetimeDays === undefined ? !isOverdue(delivery, settings, moment.receivedAt) : delivery.status !== 18) return []
+  const verdict = lastAttempt?.verdict ?? null
   const effect = effectOf({
-    verdict: retriedFor(verdict?.reason ?? 'expired'),
+    verdict: expiredVerdictOf(verdict?.reason ?? 'expired'),
     asynchronous: false,
     policy: settings.statusPolicy,
     code: null,
@@ -139,9 +139,9 @@ export function decideGiveUp({ delivery, last, settings, moment, queueDays }: Gi
     engaged: false,
   })
   return [
-    makeFact('gave-up', ofDelivery(delivery), moment, {
-      afterDays: queueDays ?? settings.giveUpAfterDays,
-      text: last?.text ?? '',
+    createFact('gave-up', aboutDelivery(delivery), moment, {
+      afterDays: queueLifetimeDays ?? settings.giveUpAfterDays,
+      text: lastAttempt?.text ?? '',
       effect,
       verdict,
       settingsVersion: settings.version,
@@ -150,7 +150,7 @@ export function decideGiveUp({ delivery, last, settings, moment, queueDays }: Gi
 }
 
 /** Retrying until the time is up is temporary, whatever it was for. */
-function retriedFor(reason: Reason): Pick<Verdict, 'reason' | 'permanence' | 'subStatus' | 'fault' | 'weak'> {
+function expiredVerdictOf(reason: Reason): Pick<Verdict, 'reason' | 'permanence' | 'subStatus' | 'fault' | 'weak'> {
   const row = REASONS[reason]
   return { reason, permanence: 'temporary', subStatus: row.temporary, fault: row.fault, weak: false }
 }

@@ -6,39 +6,42 @@
  *
  * Pure. RFC 5965 §3.1, §7.3. See also: ledger/decide/report, ledger/decide/opt-out.
  */
-import type { TiedReport } from './report.ts'
-import { type Listed, optOut } from './opt-out.ts'
-import type { Draft } from '../facts/fact-batch.ts'
-import { changeEntry, type EntryKey, removeEntry } from '../suppress/list-entry.ts'
+import type { MatchedReport } from './report.ts'
+import { type SuppressionTarget, addUnsubscribeFacts } from './opt-out.ts'
+import type { FactBatch } from '../facts/fact-batch.ts'
+import { changeEntry, type ListEntryKey, removeEntry } from '../suppress/list-entry.ts'
 import { type Fact, type Proof, PROOFS } from '../facts/fact.ts'
 import { DAY_MS } from '../suppress/address-history.ts'
-import { makeFact, ofDelivery } from '../facts/new-fact.ts'
-import { endOf, isInForce } from '../suppress/suppression.ts'
+import { createFact, aboutDelivery } from '../facts/new-fact.ts'
+import { entryEndOf, isEntryInForce } from '../suppress/suppression.ts'
 import { suppressionKey, type SuppressionRow } from '../project/state.ts'
 
 /** RFC 5965 §7.3: the complainer asks to be taken off one list, or all. */
-const OPT_OUTS: readonly string[] = ['opt-out', 'opt-out-list']
+const OPT_OUT_TYPES: readonly string[] = ['opt-out', 'opt-out-list']
 /** Feedback types of strangers are long at times. */
-const MAX_TYPE = 64
+const MAX_FEEDBACK_TYPE_LENGTH = 64
 
 /** What a reporter calls it. */
-export const feedbackTypeOf = ({ complaint }: TiedReport['report']): string => (complaint?.feedbackType ?? 'abuse').slice(0, MAX_TYPE)
+export const feedbackTypeOf = ({ complaint }: MatchedReport['report']): string =>
+  (complaint?.feedbackType ?? 'abuse').slice(0, MAX_FEEDBACK_TYPE_LENGTH)
 
-export const isOptOut = (feedbackType: string): boolean => OPT_OUTS.includes(feedbackType)
+export const isOptOutType = (feedbackType: string): boolean => OPT_OUT_TYPES.includes(feedbackType)
 
 /** As much of a tied report as a list takes. */
-export type Listing = Pick<TiedReport, 'world' | 'report' | 'settings' | 'tie' | 'moment'> & { readonly delivery: Listed }
+export type ComplaintListInput = Pick<MatchedReport, 'ledger' | 'report' | 'settings' | 'tie' | 'moment'> & {
+  readonly delivery: SuppressionTarget
+}
 
 /** A complaint of any feedback type but not-spam and auth-failure. */
-export function decideComplaint(input: TiedReport, draft: Draft): void {
+export function decideComplaint(input: MatchedReport, batch: FactBatch): void {
   const { report, delivery, digest, reporter, settings, tie, moment } = input
   const feedbackType = feedbackTypeOf(report)
-  if (isOptOut(feedbackType)) {
-    optOut({ ...input, how: 'report', type: 0, ip: null, userAgent: null, digest, proof: tie.proof }, draft)
+  if (isOptOutType(feedbackType)) {
+    addUnsubscribeFacts({ ...input, how: 'report', type: 0, ip: null, userAgent: null, digest, proof: tie.proof }, batch)
     return
   }
   const listed = settings.complaintTypes.includes(feedbackType)
-  const fact = makeFact('complaint', ofDelivery(delivery), moment, {
+  const fact = createFact('complaint', aboutDelivery(delivery), moment, {
     feedbackType,
     reporter,
     episode: delivery.notSpamEpisode,
@@ -50,25 +53,28 @@ export function decideComplaint(input: TiedReport, draft: Draft): void {
     digest,
     settingsVersion: settings.version,
   })
-  draft.addWith(fact, () => (listed ? listComplaint(input, fact.id) : [alarm(input, feedbackType)]))
+  batch.addWithConsequences(fact, () => (listed ? updateComplaintList(input, fact.id) : [createFeedbackTypeAlarm(input, feedbackType)]))
 }
 
-function alarm({ delivery, reporter, moment }: TiedReport, feedbackType: string): Fact {
+function createFeedbackTypeAlarm({ delivery, reporter, moment }: MatchedReport, feedbackType: string): Fact {
   const text = `${reporter === '' ? 'A reporter' : reporter} sent feedback of type ${feedbackType}, which feeds no list.`
-  return makeFact('alarm', ofDelivery(delivery), moment, { alarm: 'complaint-type', text, detail: { feedbackType, reporter } })
+  return createFact('alarm', aboutDelivery(delivery), moment, { alarm: 'complaint-type', text, detail: { feedbackType, reporter } })
 }
 
 /** The change of the complaint list; none where an entry holds as long. `cause`: the fact that tells of the complaint. */
-export function listComplaint({ world, report, delivery, settings, tie, moment }: Listing, cause: string | null): readonly Fact[] {
-  const key = entryKey(delivery)
+export function updateComplaintList(
+  { ledger, report, delivery, settings, tie, moment }: ComplaintListInput,
+  cause: string | null,
+): readonly Fact[] {
+  const key = complaintEntryKey(delivery)
   if (key === null || !delivery.registered) return []
-  const old = world.suppressions.get(suppressionKey(key)) ?? null
+  const previous = ledger.suppressions.get(suppressionKey(key)) ?? null
   const until = moment.at + settings.complaintDays * DAY_MS
-  if (old !== null && isInForce(old, moment.at) && (endOf(old) ?? Infinity) >= until) return []
+  if (previous !== null && isEntryInForce(previous, moment.at) && (entryEndOf(previous) ?? Infinity) >= until) return []
   const state = {
-    address: delivery.recipient ?? old?.address ?? null,
+    address: delivery.recipient ?? previous?.address ?? null,
     domain: delivery.domain,
-    n: (old?.n ?? 0) + 1,
+    n: (previous?.n ?? 0) + 1,
     from: moment.at,
     until,
     reason: feedbackTypeOf(report),
@@ -78,38 +84,38 @@ export function listComplaint({ world, report, delivery, settings, tie, moment }
     apiUser: delivery.apiUser,
     labelId: delivery.labelId,
   }
-  return [changeEntry({ key, old, action: 'add', state, by: { cause, actor: null, settingsVersion: settings.version }, moment })]
+  return [changeEntry({ key, previous, action: 'add', state, origin: { cause, actor: null, settingsVersion: settings.version }, moment })]
 }
 
 /** The opposite of a complaint. */
-export function decideNotSpam(input: TiedReport, draft: Draft): void {
+export function decideNotSpam(input: MatchedReport, batch: FactBatch): void {
   const { delivery, digest, reporter, settings, tie, moment } = input
   const isOpen = delivery.complaintEpisode > delivery.notSpamEpisode
   const episode = isOpen ? delivery.complaintEpisode - 1 : Math.max(0, delivery.notSpamEpisode - 1)
-  const entry = liftedBy(input)
-  const fact = makeFact('not-spam', ofDelivery(delivery), moment, { reporter, episode, lifts: entry !== null, tie, digest })
-  draft.addWith(fact, () => {
+  const entry = entryRemovedByNotSpam(input)
+  const fact = createFact('not-spam', aboutDelivery(delivery), moment, { reporter, episode, lifts: entry !== null, tie, digest })
+  batch.addWithConsequences(fact, () => {
     const removed = entry === null ? null : removeEntry(entry, { cause: fact.id, actor: null, settingsVersion: settings.version }, moment)
     return removed === null ? [] : [removed]
   })
 }
 
 /** The entry that a not-spam lifts: that of a complaint about this very mail, proven no better. Null: none. */
-export function liftedBy({ world, delivery, tie, moment }: Listing): SuppressionRow | null {
-  const key = entryKey(delivery)
-  const entry = key === null ? null : (world.suppressions.get(suppressionKey(key)) ?? null)
-  return entry !== null && isOf(entry, { delivery, moment }) && isAsGood(tie.proof, entry.proof) ? entry : null
+export function entryRemovedByNotSpam({ ledger, delivery, tie, moment }: ComplaintListInput): SuppressionRow | null {
+  const key = complaintEntryKey(delivery)
+  const entry = key === null ? null : (ledger.suppressions.get(suppressionKey(key)) ?? null)
+  return entry !== null && isFromDelivery(entry, { delivery, moment }) && isAtLeastAsStrong(tie.proof, entry.proof) ? entry : null
 }
 
-function isOf(entry: SuppressionRow, { delivery, moment }: Pick<Listing, 'delivery' | 'moment'>): boolean {
-  return entry.deliveryId === delivery.deliveryId && isInForce(entry, moment.at)
+function isFromDelivery(entry: SuppressionRow, { delivery, moment }: Pick<ComplaintListInput, 'delivery' | 'moment'>): boolean {
+  return entry.deliveryId === delivery.deliveryId && isEntryInForce(entry, moment.at)
 }
 
-function isAsGood(proof: Proof, wanted: Proof | null): boolean {
+function isAtLeastAsStrong(proof: Proof, wanted: Proof | null): boolean {
   return wanted === null || proof === 'operator' || PROOFS.indexOf(proof) <= PROOFS.indexOf(wanted)
 }
 
-function entryKey(delivery: Listed): EntryKey | null {
+function complaintEntryKey(delivery: SuppressionTarget): ListEntryKey | null {
   const { account, addressHash } = delivery
   return addressHash === null ? null : { account, list: 'complaint', addressHash, scope: '' }
 }

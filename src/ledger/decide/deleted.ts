@@ -5,26 +5,26 @@
  *
  * Pure. See also: ledger/decide/effect (LEFT_OUT), queue/schedule/operator-commands (delete).
  */
-import { draftFor } from '../facts/fact-batch.ts'
-import { LEFT_OUT } from './effect.ts'
+import { createFactBatch } from '../facts/fact-batch.ts'
+import { EXCLUDED_EFFECT } from './effect.ts'
 import type { Fact } from '../facts/fact.ts'
-import { makeFact, type Moment, ofDelivery } from '../facts/new-fact.ts'
+import { createFact, type FactMoment, aboutDelivery } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
-import type { DeliveryRow, World } from '../project/state.ts'
+import type { DeliveryRow, LedgerState } from '../project/state.ts'
 
 export type DeletedInput = {
-  readonly world: World
+  readonly ledger: LedgerState
   readonly delivery: DeliveryRow
   readonly settings: AccountSettings
-  readonly moment: Moment
+  readonly moment: FactMoment
 }
 
 /** The facts of one mail that was deleted; none for one that has ended. */
-export function decideDeleted({ world, delivery, settings, moment }: DeletedInput): readonly Fact[] {
+export function decideDeleted({ ledger, delivery, settings, moment }: DeletedInput): readonly Fact[] {
   if (delivery.status !== 18) return []
-  const draft = draftFor(world)
-  draft.add(
-    makeFact('failed', ofDelivery(delivery), moment, {
+  const batch = createFactBatch(ledger)
+  batch.add(
+    createFact('failed', aboutDelivery(delivery), moment, {
       source: 'list',
       reported: null,
       reportedDomain: null,
@@ -34,12 +34,12 @@ export function decideDeleted({ world, delivery, settings, moment }: DeletedInpu
       remoteSite: null,
       text: 'deleted from the queue before it was delivered',
       verdict: null,
-      effect: LEFT_OUT,
+      effect: EXCLUDED_EFFECT,
       tie: null,
       digest: null,
       billable: false,
       settingsVersion: settings.version,
     }),
   )
-  return draft.facts
+  return batch.facts
 }

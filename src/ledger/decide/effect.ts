@@ -9,7 +9,7 @@
  */
 import { REASONS } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'
-import type { Effect, Status, VerdictSummary } from '../facts/fact.ts'
+import type { StatusEffect, DeliveryStatus, VerdictSummary } from '../facts/fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
 
 export type EffectInput = {
@@ -23,16 +23,16 @@ export type EffectInput = {
 }
 
 /** What a final refusal or a failed report does. */
-export function effectOf(input: EffectInput): Effect {
+export function effectOf(input: EffectInput): StatusEffect {
   const { verdict, asynchronous, forwarded, engaged } = input
-  const subStatus = subStatusBy(input)
-  const status: Status = subStatus < 500 ? 4 : 5
+  const subStatus = subStatusByPolicy(input)
+  const status: DeliveryStatus = subStatus < 500 ? 4 : 5
   const { reason, permanence, fault, weak } = verdict
   return { status, subStatus, asynchronous, reason, permanence, fault, weak, forwarded, engaged }
 }
 
 /** A 250, or a report that says so. */
-export const DELIVERED: Effect = {
+export const DELIVERED_EFFECT: StatusEffect = {
   status: 1,
   subStatus: null,
   asynchronous: false,
@@ -45,18 +45,25 @@ export const DELIVERED: Effect = {
 }
 
 /** One of our own lists, or an address that is none, answered before anything was sent. */
-export function refusedByUs(reason: 'blacklisted' | 'unsubscribed' | 'format-error'): Effect {
+export function localRefusalEffectOf(reason: 'blacklisted' | 'unsubscribed' | 'format-error'): StatusEffect {
   const row = REASONS[reason]
-  return { ...DELIVERED, status: 4, subStatus: row.permanent, reason, permanence: 'permanent', fault: row.fault }
+  return { ...DELIVERED_EFFECT, status: 4, subStatus: row.permanent, reason, permanence: 'permanent', fault: row.fault }
 }
 
 /**
  * The broadcast leaves this copy out: the sender's own list has the address twice, or did not mean it for this type of mail. 409, for no
  * other sub status is true of it; `fault` list, for the address itself is as good as before and nobody shall clean it away.
  */
-export const LEFT_OUT: Effect = { ...DELIVERED, status: 4, subStatus: 409, reason: 'other', permanence: 'permanent', fault: 'list' }
+export const EXCLUDED_EFFECT: StatusEffect = {
+  ...DELIVERED_EFFECT,
+  status: 4,
+  subStatus: 409,
+  reason: 'other',
+  permanence: 'permanent',
+  fault: 'list',
+}
 
-function subStatusBy({ verdict, asynchronous, policy, code }: EffectInput): number {
+function subStatusByPolicy({ verdict, asynchronous, policy, code }: EffectInput): number {
   const row = REASONS[verdict.reason]
   if (!asynchronous && verdict.reason === 'unreachable') return row.permanent
   if (policy === 'by-permanence') return verdict.subStatus
@@ -65,10 +72,10 @@ function subStatusBy({ verdict, asynchronous, policy, code }: EffectInput): numb
 }
 
 /** RFC-sized replies are short; what strangers write is cut. */
-const MAX_TEXT = 2_048
+const MAX_STORED_TEXT_LENGTH = 2_048
 
 /** The proof that a fact keeps. */
-export function summarise(verdict: Verdict): VerdictSummary {
+export function summariseVerdict(verdict: Verdict): VerdictSummary {
   const { evidence } = verdict
   return {
     rule: verdict.rule,
@@ -76,7 +83,7 @@ export function summarise(verdict: Verdict): VerdictSummary {
     reason: verdict.reason,
     permanence: verdict.permanence,
     matched: evidence.matched.slice(0, 16),
-    text: evidence.text.slice(0, MAX_TEXT),
+    text: evidence.text.slice(0, MAX_STORED_TEXT_LENGTH),
     code: evidence.code,
     replyStatus: evidence.status,
     permanenceFrom: evidence.permanenceFrom,

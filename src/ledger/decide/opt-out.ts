@@ -6,22 +6,22 @@
  *
  * Pure. RFC 8058, RFC 2369. See also: ledger/decide/report, web (the page and the POST).
  */
-import { draftFor, type Draft } from '../facts/fact-batch.ts'
-import { changeEntry, type EntryKey } from '../suppress/list-entry.ts'
+import { createFactBatch, type FactBatch } from '../facts/fact-batch.ts'
+import { changeEntry, type ListEntryKey } from '../suppress/list-entry.ts'
 import type { Fact, Proof, UnsubscribeData, UnsubscribeType } from '../facts/fact.ts'
-import { makeFact, type Moment, ofDelivery } from '../facts/new-fact.ts'
+import { createFact, type FactMoment, aboutDelivery } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
-import { isInForce } from '../suppress/suppression.ts'
-import { type DeliveryRow, suppressionKey, type SuppressionRow, type World } from '../project/state.ts'
+import { isEntryInForce } from '../suppress/suppression.ts'
+import { type DeliveryRow, suppressionKey, type SuppressionRow, type LedgerState } from '../project/state.ts'
 
 /** As much of a delivery as a list takes. */
-export type Listed = Pick<
+export type SuppressionTarget = Pick<
   DeliveryRow,
   'account' | 'deliveryId' | 'addressHash' | 'recipient' | 'domain' | 'site' | 'apiUser' | 'labelId' | 'label' | 'registered'
 >
 
-export type OptOut = {
-  readonly world: World
+export type UnsubscribeInput = {
+  readonly ledger: LedgerState
   readonly delivery: DeliveryRow
   readonly how: UnsubscribeData['how']
   readonly type: UnsubscribeType
@@ -31,36 +31,38 @@ export type OptOut = {
   readonly digest: string | null
   readonly proof: Proof
   readonly settings: AccountSettings
-  readonly moment: Moment
+  readonly moment: FactMoment
 }
 
 /** What the list hears of it. */
-export type Wish = Omit<OptOut, 'delivery' | 'ip' | 'userAgent' | 'digest'> & { readonly delivery: Listed }
+export type UnsubscribeListInput = Omit<UnsubscribeInput, 'delivery' | 'ip' | 'userAgent' | 'digest'> & {
+  readonly delivery: SuppressionTarget
+}
 
 /** The facts of one request to be taken off, behind a valid unsubscribe token. */
-export function decideUnsubscribe(input: OptOut): readonly Fact[] {
-  const draft = draftFor(input.world)
-  optOut(input, draft)
-  return draft.facts
+export function decideUnsubscribe(input: UnsubscribeInput): readonly Fact[] {
+  const batch = createFactBatch(input.ledger)
+  addUnsubscribeFacts(input, batch)
+  return batch.facts
 }
 
 /** The same, into a draft. */
-export function optOut(input: OptOut, draft: Draft): void {
+export function addUnsubscribeFacts(input: UnsubscribeInput, batch: FactBatch): void {
   const { delivery, how, type, ip, userAgent, digest, settings, moment } = input
-  const { scope, old, isListed } = standing(input)
-  const change = (old?.change ?? 0) + (isListed ? 0 : 1)
-  const said = { how, type, scope, change, ip, userAgent: userAgent?.slice(0, 256) ?? null, digest, settingsVersion: settings.version }
-  const fact = makeFact('unsubscribe', ofDelivery(delivery), moment, said)
-  draft.addWith(fact, () => listOptOut(input, fact.id))
+  const { scope, previous, isListed } = findUnsubscribeEntry(input)
+  const change = (previous?.change ?? 0) + (isListed ? 0 : 1)
+  const data = { how, type, scope, change, ip, userAgent: userAgent?.slice(0, 256) ?? null, digest, settingsVersion: settings.version }
+  const fact = createFact('unsubscribe', aboutDelivery(delivery), moment, data)
+  batch.addWithConsequences(fact, () => updateUnsubscribeList(input, fact.id))
 }
 
 /** The change of the list; none where the entry stands, or the address is not known. `cause`: the fact that tells of the wish. */
-export function listOptOut(wish: Wish, cause: string | null): readonly Fact[] {
-  const { delivery, how, type, proof, settings, moment } = wish
-  const { key, old, isListed } = standing(wish)
+export function updateUnsubscribeList(input: UnsubscribeListInput, cause: string | null): readonly Fact[] {
+  const { delivery, how, type, proof, settings, moment } = input
+  const { key, previous, isListed } = findUnsubscribeEntry(input)
   if (key === null || isListed || !delivery.registered) return []
   const state = {
-    address: delivery.recipient ?? old?.address ?? null,
+    address: delivery.recipient ?? previous?.address ?? null,
     domain: delivery.domain,
     n: 1,
     from: moment.at,
@@ -72,21 +74,26 @@ export function listOptOut(wish: Wish, cause: string | null): readonly Fact[] {
     apiUser: delivery.apiUser,
     labelId: delivery.labelId,
   }
-  return [changeEntry({ key, old, action: 'add', state, by: { cause, actor: null, settingsVersion: settings.version }, moment })]
+  return [changeEntry({ key, previous, action: 'add', state, origin: { cause, actor: null, settingsVersion: settings.version }, moment })]
 }
 
-type Standing = {
+type UnsubscribeEntry = {
   readonly scope: string
-  readonly key: EntryKey | null
-  readonly old: SuppressionRow | null
+  readonly key: ListEntryKey | null
+  readonly previous: SuppressionRow | null
   readonly isListed: boolean
 }
 
 /** Which entry it is, and how it stands. */
-function standing({ world, delivery, settings, moment }: Pick<Wish, 'world' | 'delivery' | 'settings' | 'moment'>): Standing {
+function findUnsubscribeEntry({
+  ledger,
+  delivery,
+  settings,
+  moment,
+}: Pick<UnsubscribeListInput, 'ledger' | 'delivery' | 'settings' | 'moment'>): UnsubscribeEntry {
   const scope = settings.unsubscribeScope === 'label' ? (delivery.label ?? '') : ''
   const { account, addressHash } = delivery
-  const key: EntryKey | null = addressHash === null ? null : { account, list: 'unsubscribe', addressHash, scope }
-  const old = key === null ? null : (world.suppressions.get(suppressionKey(key)) ?? null)
-  return { scope, key, old, isListed: old !== null && isInForce(old, moment.at) }
+  const key: ListEntryKey | null = addressHash === null ? null : { account, list: 'unsubscribe', addressHash, scope }
+  const previous = key === null ? null : (ledger.suppressions.get(suppressionKey(key)) ?? null)
+  return { scope, key, previous, isListed: previous !== null && isEntryInForce(previous, moment.at) }
 }

@@ -6,41 +6,41 @@
  *
  * Pure. See also: ledger/decide/report, ledger/suppress/bounce-list.
  */
-import { hashAddress, knowAddress } from '../../correlate/address-hash.ts'
+import { hashAddress, normaliseAddress } from '../../correlate/address-hash.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import type { RecipientReport } from '../../mail/report.ts'
-import { discardHeld, feedBounceList } from '../suppress/bounce-list.ts'
-import type { TiedReport } from './report.ts'
-import type { Draft } from '../facts/fact-batch.ts'
-import { DELIVERED, effectOf, summarise } from './effect.ts'
-import type { Effect, Fact } from '../facts/fact.ts'
-import { historyOf, isEngaged, isPermanentUnknown } from '../suppress/address-history.ts'
-import { makeFact, ofDelivery } from '../facts/new-fact.ts'
+import { discardHeldEntries, updateBounceList } from '../suppress/bounce-list.ts'
+import type { MatchedReport } from './report.ts'
+import type { FactBatch } from '../facts/fact-batch.ts'
+import { DELIVERED_EFFECT, effectOf, summariseVerdict } from './effect.ts'
+import type { StatusEffect, Fact } from '../facts/fact.ts'
+import { addressHistoryOf, isEngaged, isPermanentUnknownUser } from '../suppress/address-history.ts'
+import { createFact, aboutDelivery } from '../facts/new-fact.ts'
 
 /** What of a report's words is kept in a fact. */
-const MAX_TEXT = 2_048
+const MAX_STORED_TEXT_LENGTH = 2_048
 /** A report with more groups than that is about a list of somebody else's. */
-const MAX_GROUPS = 100
+const MAX_RECIPIENT_GROUPS = 100
 
 /** Adds the facts of every group. */
-export function decideRecipients(input: TiedReport, draft: Draft): void {
-  for (const [index, group] of input.report.recipients.slice(0, MAX_GROUPS).entries()) {
+export function decideRecipients(input: MatchedReport, batch: FactBatch): void {
+  for (const [index, group] of input.report.recipients.slice(0, MAX_RECIPIENT_GROUPS).entries()) {
     const verdict = input.verdicts[index] ?? null
-    if (group.action === 'failed') failed(input, { group, verdict, site: input.sites[index] ?? null }, draft)
-    else if (group.action === 'delayed') draft.add(delayed(input, group, verdict))
-    else draft.addWith(...delivered(input, group, group.action))
+    if (group.action === 'failed') addFailedFacts(input, { group, verdict, site: input.sites[index] ?? null }, batch)
+    else if (group.action === 'delayed') batch.add(createDelayedFact(input, group, verdict))
+    else batch.addWithConsequences(...createDeliveredFact(input, group, group.action))
   }
 }
 
-type Group = { readonly group: RecipientReport; readonly verdict: Verdict | null; readonly site: string | null }
+type GroupOutcome = { readonly group: RecipientReport; readonly verdict: Verdict | null; readonly site: string | null }
 
-function failed(input: TiedReport, said: Group, draft: Draft): void {
-  const { world, delivery, tie, settings, moment } = input
-  const { group, verdict } = said
-  const effect = verdict === null || !isAboutDelivery(input, group) ? null : effectFor(input, group, verdict)
+function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: FactBatch): void {
+  const { ledger, delivery, tie, settings, moment } = input
+  const { group, verdict } = outcome
+  const effect = verdict === null || !isAboutDelivery(input, group) ? null : failureEffectOf(input, group, verdict)
   // Behind a forwarder the remote server is somebody else's.
-  const remoteSite = effect === null || effect.forwarded ? null : said.site
-  const fact = makeFact('failed', ofDelivery(delivery), moment, {
+  const remoteSite = effect === null || effect.forwarded ? null : outcome.site
+  const fact = createFact('failed', aboutDelivery(delivery), moment, {
     source: 'report',
     reported: group.recipient,
     reportedDomain: domainOf(group.recipient),
@@ -48,34 +48,38 @@ function failed(input: TiedReport, said: Group, draft: Draft): void {
     remoteMta: group.remoteMta,
     site: remoteSite ?? delivery.site,
     remoteSite,
-    text: (group.reply.text === '' ? group.text : group.reply.text).slice(0, MAX_TEXT),
-    verdict: verdict === null ? null : summarise(verdict),
+    text: (group.reply.text === '' ? group.text : group.reply.text).slice(0, MAX_STORED_TEXT_LENGTH),
+    verdict: verdict === null ? null : summariseVerdict(verdict),
     effect,
     tie,
     digest: input.digest,
     billable: true,
     settingsVersion: settings.version,
   })
-  const feedsShared = tie.proof === 'signed' && (tie.via === 'rcpt' || tie.via === 'return-path')
-  draft.addWith(fact, () =>
+  const feedsSharedList = tie.proof === 'signed' && (tie.via === 'rcpt' || tie.via === 'return-path')
+  batch.addWithConsequences(fact, () =>
     effect === null
       ? []
-      : feedBounceList({
-          world,
+      : updateBounceList({
+          ledger,
           delivery: { ...delivery, remoteSite },
           effect,
           verdict: fact.data.verdict,
           cause: fact.id,
           proof: tie.proof,
-          feedsShared,
+          feedsSharedList,
           settings,
           moment,
         }),
   )
 }
 
-function effectFor({ world, delivery, report, settings, moment }: TiedReport, group: RecipientReport, verdict: Verdict): Effect {
-  const isForwarded = isElsewhere(group.recipient, delivery.domain) || isExpanded(report.recipients, delivery.addressHash)
+function failureEffectOf(
+  { ledger, delivery, report, settings, moment }: MatchedReport,
+  group: RecipientReport,
+  verdict: Verdict,
+): StatusEffect {
+  const isForwarded = isOtherDomain(group.recipient, delivery.domain) || isExpanded(report.recipients, delivery.addressHash)
   const effect = effectOf({
     verdict,
     asynchronous: true,
@@ -84,16 +88,16 @@ function effectFor({ world, delivery, report, settings, moment }: TiedReport, gr
     forwarded: isForwarded,
     engaged: false,
   })
-  const history = delivery.addressHash === null ? [] : historyOf(world, delivery.account, delivery.addressHash)
-  return isPermanentUnknown(effect) ? { ...effect, engaged: isEngaged(history, moment.at) } : effect
+  const history = delivery.addressHash === null ? [] : addressHistoryOf(ledger, delivery.account, delivery.addressHash)
+  return isPermanentUnknownUser(effect) ? { ...effect, engaged: isEngaged(history, moment.at) } : effect
 }
 
 /** A group is somebody else's where another group names our address. */
-function isAboutDelivery({ report, delivery }: TiedReport, group: RecipientReport): boolean {
-  return names(group, delivery.addressHash) || !report.recipients.some((each) => names(each, delivery.addressHash))
+function isAboutDelivery({ report, delivery }: MatchedReport, group: RecipientReport): boolean {
+  return namesAddress(group, delivery.addressHash) || !report.recipients.some((each) => namesAddress(each, delivery.addressHash))
 }
 
-function names(group: RecipientReport, addressHash: string | null): boolean {
+function namesAddress(group: RecipientReport, addressHash: string | null): boolean {
   return (
     addressHash !== null &&
     [group.recipient, group.originalRecipient].some((address) => address !== null && hashAddress(address) === addressHash)
@@ -110,33 +114,39 @@ function isExpanded(groups: readonly RecipientReport[], addressHash: string | nu
 }
 
 function domainOf(address: string | null): string | null {
-  return address === null ? null : (knowAddress(address)?.domain ?? null)
+  return address === null ? null : (normaliseAddress(address)?.domain ?? null)
 }
 
 /** Whether a report speaks of another domain than the one we sent to. A stub has none to compare with yet. */
-function isElsewhere(reported: string | null, domain: string): boolean {
+function isOtherDomain(reported: string | null, domain: string): boolean {
   const final = domainOf(reported)
   return final !== null && domain !== '' && final !== domain
 }
 
-function delayed({ delivery, tie, digest, moment }: TiedReport, group: RecipientReport, verdict: Verdict | null): Fact {
-  return makeFact('delayed', ofDelivery(delivery), moment, {
+function createDelayedFact({ delivery, tie, digest, moment }: MatchedReport, group: RecipientReport, verdict: Verdict | null): Fact {
+  return createFact('delayed', aboutDelivery(delivery), moment, {
     reported: group.recipient,
-    text: group.text.slice(0, MAX_TEXT),
+    text: group.text.slice(0, MAX_STORED_TEXT_LENGTH),
     remoteMta: group.remoteMta,
     lastAttemptAt: group.lastAttemptAt,
     willRetryUntil: group.willRetryUntil,
-    verdict: verdict === null ? null : summarise(verdict),
+    verdict: verdict === null ? null : summariseVerdict(verdict),
     tie,
     digest,
   })
 }
 
-function delivered(
-  { world, delivery, tie, digest, settings, moment }: TiedReport,
+function createDeliveredFact(
+  { ledger, delivery, tie, digest, settings, moment }: MatchedReport,
   group: RecipientReport,
   action: 'delivered' | 'relayed' | 'expanded',
 ): [Fact, () => readonly Fact[]] {
-  const fact = makeFact('delivered', ofDelivery(delivery), moment, { action, reported: group.recipient, effect: DELIVERED, tie, digest })
-  return [fact, () => discardHeld({ world, delivery, cause: fact.id, settings, moment })]
+  const fact = createFact('delivered', aboutDelivery(delivery), moment, {
+    action,
+    reported: group.recipient,
+    effect: DELIVERED_EFFECT,
+    tie,
+    digest,
+  })
+  return [fact, () => discardHeldEntries({ world: ledger, delivery, cause: fact.id, settings, moment })]
 }

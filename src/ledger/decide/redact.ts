@@ -6,13 +6,13 @@
  *
  * Pure. See also: correlate/address-hash (hash), store/facts/redact.
  */
-import { knowAddress } from '../../correlate/address-hash.ts'
+import { normaliseAddress } from '../../correlate/address-hash.ts'
 import type { Fact } from '../facts/fact.ts'
-import { makeFact, type Moment } from '../facts/new-fact.ts'
+import { createFact, type FactMoment } from '../facts/new-fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../project/state.ts'
 
 /** What stands where an address stood. */
-const ERASED = 'erased'
+const ERASED_PLACEHOLDER = 'erased'
 
 /** The fact that an address was erased: how much of it there was. */
 export function decideErasure(
@@ -23,10 +23,10 @@ export function decideErasure(
     readonly deliveries: number
     readonly entries: number
   },
-  moment: Moment,
+  moment: FactMoment,
 ): Fact {
   const { account, addressHash, actor, deliveries, entries } = input
-  return makeFact('erased', { account, deliveryId: null, addressHash, subject: `address:${addressHash}` }, moment, {
+  return createFact('erased', { account, deliveryId: null, addressHash, subject: `address:${addressHash}` }, moment, {
     actor,
     deliveries,
     entries,
@@ -34,68 +34,68 @@ export function decideErasure(
 }
 
 /** A fact without the address. Ids, keys, hashes and decisions stay as they are. */
-export function eraseFact(fact: Fact, address: string): Fact {
-  const data = blank(fact.data, address)
+export function redactFact(fact: Fact, address: string): Fact {
+  const data = redactValue(fact.data, address)
   // blank changes no shape: strings stay strings, and what was the address alone becomes null only where null is allowed.
   return { ...fact, data } as Fact
 }
 
 /** A delivery without the address; its emailId holds it and goes too. */
-export function eraseDelivery(row: DeliveryRow, address: string): DeliveryRow {
-  const clean = (text: string): string => withoutAddress(text, address)
-  const maybe = (text: string | null): string | null => (text === null ? null : clean(text))
+export function redactDelivery(row: DeliveryRow, address: string): DeliveryRow {
+  const redactText = (text: string): string => redactAddress(text, address)
+  const redactOptionalText = (text: string | null): string | null => (text === null ? null : redactText(text))
   return {
     ...row,
     recipient: null,
-    emailId: maybe(row.emailId),
-    from: clean(row.from),
-    subject: clean(row.subject),
-    headers: Object.fromEntries(Object.entries(row.headers).map(([name, value]) => [name, clean(value)])),
-    messageIdHeader: maybe(row.messageIdHeader),
-    sendLog: clean(row.sendLog),
+    emailId: redactOptionalText(row.emailId),
+    from: redactText(row.from),
+    subject: redactText(row.subject),
+    headers: Object.fromEntries(Object.entries(row.headers).map(([name, value]) => [name, redactText(value)])),
+    messageIdHeader: redactOptionalText(row.messageIdHeader),
+    sendLog: redactText(row.sendLog),
   }
 }
 
 /** An entry without the address: it goes on answering by its hash. */
-export const eraseEntry = (row: SuppressionRow): SuppressionRow => ({ ...row, address: null })
+export const redactEntry = (row: SuppressionRow): SuppressionRow => ({ ...row, address: null })
 
 /** An inbox mail without the address. */
-export function eraseInbox(row: InboxRow, address: string): InboxRow {
+export function redactInbox(row: InboxRow, address: string): InboxRow {
   return {
     ...row,
-    from: row.from === null ? null : withoutAddress(row.from, address),
-    subject: row.subject === null ? null : withoutAddress(row.subject, address),
-    summary: withoutAddress(row.summary, address),
+    from: row.from === null ? null : redactAddress(row.from, address),
+    subject: row.subject === null ? null : redactAddress(row.subject, address),
+    summary: redactAddress(row.summary, address),
   }
 }
 
 /** Fields that hold one address and may be null. */
 const ADDRESS_FIELDS: ReadonlySet<string> = new Set(['recipient', 'address', 'reported'])
 
-function blank(value: unknown, address: string, field = ''): unknown {
-  if (typeof value === 'string') return ADDRESS_FIELDS.has(field) && isSame(value, address) ? null : withoutAddress(value, address)
-  if (Array.isArray(value)) return value.map((each) => blank(each, address))
+function redactValue(value: unknown, address: string, field = ''): unknown {
+  if (typeof value === 'string') return ADDRESS_FIELDS.has(field) && isSameAddress(value, address) ? null : redactAddress(value, address)
+  if (Array.isArray(value)) return value.map((each) => redactValue(each, address))
   if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, blank(each, address, name)]))
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, redactValue(each, address, name)]))
 }
 
-const isSame = (text: string, address: string): boolean => knowAddress(text)?.address === knowAddress(address)?.address
+const isSameAddress = (text: string, address: string): boolean => normaliseAddress(text)?.address === normaliseAddress(address)?.address
 
 /** Whether a text names the address, in any letter case; a longer address that ends the same way is another. */
-export const isNamedIn = (text: string, address: string): boolean => withoutAddress(text, address) !== text
+export const containsAddress = (text: string, address: string): boolean => redactAddress(text, address) !== text
 
 /** Every occurrence, in any letter case, without touching longer addresses that end the same way. */
-function withoutAddress(text: string, address: string): string {
-  const wanted = address.toLowerCase()
+function redactAddress(text: string, address: string): string {
+  const lowerAddress = address.toLowerCase()
   const lower = text.toLowerCase()
-  if (wanted === '' || lower.length !== text.length) return lower.includes(wanted) ? ERASED : text
+  if (lowerAddress === '' || lower.length !== text.length) return lower.includes(lowerAddress) ? ERASED_PLACEHOLDER : text
   let out = ''
   let from = 0
-  for (let at = lower.indexOf(wanted); at >= 0; at = lower.indexOf(wanted, at + wanted.length)) {
-    const isLonger = /[a-z0-9._%+-]/.test(lower.charAt(at - 1)) || /[a-z0-9-]/.test(lower.charAt(at + wanted.length))
+  for (let at = lower.indexOf(lowerAddress); at >= 0; at = lower.indexOf(lowerAddress, at + lowerAddress.length)) {
+    const isLonger = /[a-z0-9._%+-]/.test(lower.charAt(at - 1)) || /[a-z0-9-]/.test(lower.charAt(at + lowerAddress.length))
     if (isLonger) continue
-    out += text.slice(from, at) + ERASED
-    from = at + wanted.length
+    out += text.slice(from, at) + ERASED_PLACEHOLDER
+    from = at + lowerAddress.length
   }
   return out + text.slice(from)
 }

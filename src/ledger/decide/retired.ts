@@ -13,52 +13,62 @@
  * Pure. See also: ledger/project/retired-delivery, ledger/decide/complaint, ledger/decide/opt-out.
  */
 import type { ReportInput } from './report.ts'
-import { feedbackTypeOf, isOptOut, liftedBy, listComplaint } from './complaint.ts'
-import { type Listed, listOptOut, type Wish } from './opt-out.ts'
+import { feedbackTypeOf, isOptOutType, entryRemovedByNotSpam, updateComplaintList } from './complaint.ts'
+import { type SuppressionTarget, updateUnsubscribeList, type UnsubscribeListInput } from './opt-out.ts'
 import { removeEntry } from '../suppress/list-entry.ts'
-import type { Fact, Tie } from '../facts/fact.ts'
-import type { Remains } from '../project/retired-delivery.ts'
-import { isInForce } from '../suppress/suppression.ts'
+import type { Fact, MatchProvenance } from '../facts/fact.ts'
+import type { RetiredDelivery } from '../project/retired-delivery.ts'
+import { isEntryInForce } from '../suppress/suppression.ts'
 import { suppressionKey } from '../project/state.ts'
 
-type LateReport = ReportInput & { readonly delivery: Listed; readonly tie: Tie }
+type RetiredDeliveryReport = ReportInput & { readonly delivery: SuppressionTarget; readonly tie: MatchProvenance }
 
-const DOORS: Readonly<Partial<Record<ReportInput['report']['kind'], (input: LateReport) => readonly Fact[] | null>>> = {
-  complaint: lateComplaint,
-  'not-spam': lateNotSpam,
-  unsubscribe: (input) => listOptOut({ ...input, how: 'mailto', type: 0, proof: input.tie.proof }, null),
+const RETIRED_REPORT_HANDLERS: Readonly<
+  Partial<Record<ReportInput['report']['kind'], (input: RetiredDeliveryReport) => readonly Fact[] | null>>
+> = {
+  complaint: decideRetiredComplaint,
+  'not-spam': decideRetiredNotSpam,
+  unsubscribe: (input) => updateUnsubscribeList({ ...input, how: 'mailto', type: 0, proof: input.tie.proof }, null),
 }
 
 /** The facts of a proven report about a retired mail; null: it says nothing that a list could take. */
-export function decideRemains(input: ReportInput): readonly Fact[] | null {
-  const { match, world, report } = input
-  const remains = match.deliveryId === null ? undefined : world.remains.get(match.deliveryId)
-  if (remains === undefined || match.problem !== null || match.proof === null) return null
-  return DOORS[report.kind]?.({ ...input, delivery: listedOf(remains), tie: { via: match.via ?? 'hand', proof: match.proof } }) ?? null
+export function decideRetiredReport(input: ReportInput): readonly Fact[] | null {
+  const { match, ledger, report } = input
+  const retired = match.deliveryId === null ? undefined : ledger.retired.get(match.deliveryId)
+  if (retired === undefined || match.problem !== null || match.proof === null) return null
+  return (
+    RETIRED_REPORT_HANDLERS[report.kind]?.({
+      ...input,
+      delivery: suppressionTargetOf(retired),
+      tie: { via: match.via ?? 'hand', proof: match.proof },
+    }) ?? null
+  )
 }
 
 /** The facts of a wish by page or one click. */
-export function decideLateUnsubscribe(wish: Omit<Wish, 'delivery'> & { readonly remains: Remains }): readonly Fact[] {
-  return listOptOut({ ...wish, delivery: listedOf(wish.remains) }, null)
+export function decideRetiredUnsubscribe(
+  input: Omit<UnsubscribeListInput, 'delivery'> & { readonly remains: RetiredDelivery },
+): readonly Fact[] {
+  return updateUnsubscribeList({ ...input, delivery: suppressionTargetOf(input.remains) }, null)
 }
 
-const listedOf = (remains: Remains): Listed => ({ ...remains, recipient: null, site: null, registered: true })
+const suppressionTargetOf = (retired: RetiredDelivery): SuppressionTarget => ({ ...retired, recipient: null, site: null, registered: true })
 
-function lateComplaint(input: LateReport): readonly Fact[] | null {
-  const { world, report, delivery, settings, tie, moment } = input
+function decideRetiredComplaint(input: RetiredDeliveryReport): readonly Fact[] | null {
+  const { ledger, report, delivery, settings, tie, moment } = input
   const type = feedbackTypeOf(report)
-  if (isOptOut(type)) return listOptOut({ ...input, how: 'report', type: 0, proof: tie.proof }, null)
+  if (isOptOutType(type)) return updateUnsubscribeList({ ...input, how: 'report', type: 0, proof: tie.proof }, null)
   if (!settings.complaintTypes.includes(type)) return null
   const { account, addressHash } = delivery
   const key = addressHash === null ? null : suppressionKey({ account, list: 'complaint', addressHash, scope: '' })
-  const entry = key === null ? undefined : world.suppressions.get(key)
+  const entry = key === null ? undefined : ledger.suppressions.get(key)
   // Its episode is the entry's own life, for the fact that would tell is gone.
-  const isTold = entry !== undefined && entry.deliveryId === delivery.deliveryId && isInForce(entry, moment.at)
-  return isTold ? [] : listComplaint(input, null)
+  const isRecorded = entry !== undefined && entry.deliveryId === delivery.deliveryId && isEntryInForce(entry, moment.at)
+  return isRecorded ? [] : updateComplaintList(input, null)
 }
 
-function lateNotSpam(input: LateReport): readonly Fact[] | null {
-  const entry = liftedBy(input)
+function decideRetiredNotSpam(input: RetiredDeliveryReport): readonly Fact[] | null {
+  const entry = entryRemovedByNotSpam(input)
   const { settings, moment } = input
   const removed = entry === null ? null : removeEntry(entry, { cause: null, actor: null, settingsVersion: settings.version }, moment)
   return removed === null ? null : [removed]

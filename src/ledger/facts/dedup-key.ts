@@ -11,19 +11,19 @@ import { hashAddress } from '../../correlate/address-hash.ts'
 import type { FactData, FactKind } from './fact.ts'
 
 /** `id` is the fact's own, for what is new each time; `at` its moment; `addressHash` that of the delivery. */
-export type Whose = { readonly id: string; readonly at: number; readonly addressHash: string | null }
+export type DedupContext = { readonly id: string; readonly at: number; readonly addressHash: string | null }
 
 /** The key within the subject. */
-type KeyOf<K extends FactKind> = (data: FactData[K], whose: Whose) => string
+type DedupKeyBuilder<K extends FactKind> = (data: FactData[K], context: DedupContext) => string
 
-export const DEDUP: { readonly [K in FactKind]: KeyOf<K> } = {
+export const DEDUP_KEYS: { readonly [K in FactKind]: DedupKeyBuilder<K> } = {
   request: () => 'request',
   stub: () => 'stub',
   attempt: (data) => `attempt:${data.n ?? digestOf([data.code, data.text, data.error, data.mx, data.egressIp, data.final])}`,
-  failed: (data, whose) =>
-    `failed:${who(data.reported, whose)}:${data.effect === null ? 'none' : `${data.effect.subStatus}:${data.effect.permanence}:${data.effect.asynchronous}`}`,
-  delayed: (data, whose) => `delayed:${who(data.reported, whose)}:${data.lastAttemptAt ?? ''}:${data.willRetryUntil ?? ''}`,
-  delivered: (data, whose) => `delivered:${who(data.reported, whose)}:${data.action}`,
+  failed: (data, context) =>
+    `failed:${recipientKeyOf(data.reported, context)}:${data.effect === null ? 'none' : `${data.effect.subStatus}:${data.effect.permanence}:${data.effect.asynchronous}`}`,
+  delayed: (data, context) => `delayed:${recipientKeyOf(data.reported, context)}:${data.lastAttemptAt ?? ''}:${data.willRetryUntil ?? ''}`,
+  delivered: (data, context) => `delivered:${recipientKeyOf(data.reported, context)}:${data.action}`,
   complaint: (data) => `complaint:${data.feedbackType}:${data.reporter}:${data.episode}`,
   'not-spam': (data) => `not-spam:${data.reporter}:${data.episode}`,
   unsubscribe: (data) => `unsubscribe:${data.scope}:${data.change}`,
@@ -50,9 +50,9 @@ export const DEDUP: { readonly [K in FactKind]: KeyOf<K> } = {
 }
 
 /** '' where the report names nobody, or whom we sent to: one dress of a report may name what another leaves out. */
-function who(address: string | null, { addressHash }: Whose): string {
-  const named = address === null ? null : (hashAddress(address) ?? digestOf([address]))
-  return named === null || named === addressHash ? '' : named.slice(0, 16)
+function recipientKeyOf(address: string | null, { addressHash }: DedupContext): string {
+  const reportedHash = address === null ? null : (hashAddress(address) ?? digestOf([address]))
+  return reportedHash === null || reportedHash === addressHash ? '' : reportedHash.slice(0, 16)
 }
 
 function digestOf(parts: readonly unknown[]): string {

@@ -6,29 +6,29 @@
  * Pure but for the Draft that its caller owns. See also: ledger/decide/report.
  */
 import type { Fact } from './fact.ts'
-import { seenKey, type World } from '../project/state.ts'
+import { factKey, type LedgerState } from '../project/state.ts'
 
-export type Draft = {
+export type FactBatch = {
   readonly facts: readonly Fact[]
   /** Adds a fact; false: it is known. */
   readonly add: (fact: Fact) => boolean
   /** Adds a fact and, where it is new, what follows from it. */
-  readonly addWith: (fact: Fact, follow: () => readonly Fact[]) => void
+  readonly addWithConsequences: (fact: Fact, consequences: () => readonly Fact[]) => void
 }
 
 /** An empty draft over a world, which it only reads. */
-export function draftFor(world: World): Draft {
+export function createFactBatch(ledger: LedgerState): FactBatch {
   const facts: Fact[] = []
-  const drafted = new Set<string>()
+  const addedKeys = new Set<string>()
   const add = (fact: Fact): boolean => {
-    const key = seenKey(fact)
-    if (world.seen.has(key) || drafted.has(key)) return false
-    drafted.add(key)
+    const key = factKey(fact)
+    if (ledger.seenKeys.has(key) || addedKeys.has(key)) return false
+    addedKeys.add(key)
     facts.push(fact)
     return true
   }
-  const addWith = (fact: Fact, follow: () => readonly Fact[]): void => {
-    if (add(fact)) for (const next of follow()) add(next)
+  const addWithConsequences = (fact: Fact, consequences: () => readonly Fact[]): void => {
+    if (add(fact)) for (const next of consequences()) add(next)
   }
-  return { facts, add, addWith }
+  return { facts, add, addWithConsequences }
 }

@@ -7,20 +7,20 @@
  *
  * Pure. See also: ledger/facts/report-facts, ledger/facts/operator-facts (more shapes), ledger/facts/dedup-key (the keys), ledger/project/fold (what they add up to), ledger/decide/report (who makes them).
  */
-import type { Fault as FaultParty, Reason } from '../../classify/reasons.ts'
-import type { Evidence, Permanence } from '../../classify/verdict.ts'
-import type { AlarmData, AuditData, BrakeData, ErasedData, ReclassifiedData } from './operator-facts.ts'
+import type { FaultParty, Reason } from '../../classify/reasons.ts'
+import type { VerdictEvidence, Permanence } from '../../classify/verdict.ts'
+import type { AlarmData, AuditData, MassBounceData, ErasedData, ReclassifiedData } from './operator-facts.ts'
 import type { AlertData } from './alert-facts.ts'
 import type { QueueData } from './queue-facts.ts'
-import type { RouteData } from './forward-facts.ts'
+import type { ForwardData } from './forward-facts.ts'
 import type { ComplaintData, DelayedData, DeliveredData, FiledData, NotSpamData } from './report-facts.ts'
 
 /** 18 sending, 1 delivered, 4 invalid email, 5 soft bounce. */
-export type Status = 18 | 1 | 4 | 5
+export type DeliveryStatus = 18 | 1 | 4 | 5
 
 /** What a fact does to the status of its delivery. Null in a fact: nothing. */
-export type Effect = {
-  readonly status: Status
+export type StatusEffect = {
+  readonly status: DeliveryStatus
   readonly subStatus: number | null
   readonly asynchronous: boolean
   readonly reason: Reason | null
@@ -44,7 +44,7 @@ export type VerdictSummary = {
   readonly text: string
   readonly code: number | null
   readonly replyStatus: string | null
-  readonly permanenceFrom: Evidence['permanenceFrom']
+  readonly permanenceFrom: VerdictEvidence['permanenceFrom']
   readonly provider: string | null
 }
 
@@ -53,11 +53,11 @@ export const PROOFS = ['signed', 'token', 'operator'] as const
 export type Proof = (typeof PROOFS)[number]
 
 /** How a report was tied to its delivery (`via`: correlate/references), and how well that is proven. */
-export type Tie = { readonly via: string; readonly proof: Proof }
+export type MatchProvenance = { readonly via: string; readonly proof: Proof }
 
 export type EmailType = 'trigger' | 'batch'
-export const LISTS = ['bounce', 'complaint', 'unsubscribe', 'block', 'allow'] as const
-export type ListName = (typeof LISTS)[number]
+export const LIST_NAMES = ['bounce', 'complaint', 'unsubscribe', 'block', 'allow'] as const
+export type ListName = (typeof LIST_NAMES)[number]
 
 /** One recipient registered: all that its delivery row is made of. */
 export type RequestData = {
@@ -83,7 +83,7 @@ export type RequestData = {
 }
 
 /** A valid token of an account that mints offline, before anybody registered its delivery. */
-export type StubData = { readonly tie: Tie }
+export type StubData = { readonly tie: MatchProvenance }
 
 export type AttemptError = 'dns' | 'connect' | 'timeout' | 'tls' | 'dropped'
 
@@ -100,7 +100,7 @@ export type AttemptData = {
   /** `queue`: our own queue heard it; `api`: a sender told us. */
   readonly source: 'queue' | 'api'
   readonly verdict: VerdictSummary | null
-  readonly effect: Effect | null
+  readonly effect: StatusEffect | null
   readonly settingsVersion: number
 }
 
@@ -118,8 +118,8 @@ export type FailedData = {
   readonly remoteSite: string | null
   readonly text: string
   readonly verdict: VerdictSummary | null
-  readonly effect: Effect | null
-  readonly tie: Tie | null
+  readonly effect: StatusEffect | null
+  readonly tie: MatchProvenance | null
   readonly digest: string | null
   /** False: our bounce list answered or a broadcast left it out, which costs nothing. */
   readonly billable: boolean
@@ -204,7 +204,7 @@ export type GaveUpData = {
   readonly afterDays: number
   /** What was answered last; facts of old have none. */
   readonly text?: string
-  readonly effect: Effect
+  readonly effect: StatusEffect
   readonly verdict: VerdictSummary | null
   readonly settingsVersion: number
 }
@@ -226,10 +226,10 @@ export type FactData = {
   readonly list: ListData
   readonly inbox: InboxData
   readonly 'gave-up': GaveUpData
-  readonly route: RouteData
+  readonly route: ForwardData
   readonly alarm: AlarmData
   readonly alert: AlertData
-  readonly brake: BrakeData
+  readonly brake: MassBounceData
   readonly queue: QueueData
   readonly reclassified: ReclassifiedData
   readonly audit: AuditData
@@ -264,7 +264,7 @@ export const FACT_VERSIONS = {
   erased: 1,
 } as const satisfies Record<FactKind, number>
 
-type Envelope<K extends FactKind> = {
+type FactEnvelope<K extends FactKind> = {
   /** UUIDv7, lower hex with dashes. */
   readonly id: string
   readonly kind: K
@@ -284,5 +284,5 @@ type Envelope<K extends FactKind> = {
   readonly data: FactData[K]
 }
 
-export type FactOf<K extends FactKind> = { readonly [Kind in K]: Envelope<Kind> }[K]
+export type FactOf<K extends FactKind> = { readonly [Kind in K]: FactEnvelope<Kind> }[K]
 export type Fact = FactOf<FactKind>

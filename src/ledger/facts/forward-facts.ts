@@ -6,7 +6,7 @@
  * Shape of ledger/facts/fact. Pure. See also: store/mail/forwarded-mails, service/forward/forward-mail.
  */
 
-export type RouteData = {
+export type ForwardData = {
   /** Names the mail (store/mail/forwarded-mails). */
   readonly digest: string
   /** The domain that it came to. */

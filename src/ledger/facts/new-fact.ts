@@ -4,17 +4,17 @@
  * Pure. See also: ledger/facts/fact, ledger/facts/dedup-key.
  */
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
-import { DEDUP, type Whose } from './dedup-key.ts'
+import { DEDUP_KEYS, type DedupContext } from './dedup-key.ts'
 import { FACT_VERSIONS, type Fact, type FactData, type FactKind, type FactOf, type ListName } from './fact.ts'
 
 /** Ids are made outside: UUIDv7 of the moment that is given. */
-export type Ids = { readonly next: (at: number) => string }
+export type FactIdGenerator = { readonly next: (at: number) => string }
 
 /** When it happened and when we learnt it; whence ids come. */
-export type Moment = { readonly at: number; readonly receivedAt: number; readonly ids: Ids }
+export type FactMoment = { readonly at: number; readonly receivedAt: number; readonly ids: FactIdGenerator }
 
 /** What a fact is about. */
-export type About = {
+export type FactSubject = {
   readonly account: number
   readonly deliveryId: string | null
   readonly addressHash: string | null
@@ -22,32 +22,36 @@ export type About = {
 }
 
 /** About a delivery. */
-export function ofDelivery(row: { readonly account: number; readonly deliveryId: string; readonly addressHash: string | null }): About {
+export function aboutDelivery(row: {
+  readonly account: number
+  readonly deliveryId: string
+  readonly addressHash: string | null
+}): FactSubject {
   return { account: row.account, deliveryId: row.deliveryId, addressHash: row.addressHash, subject: row.deliveryId }
 }
 
 /** About an entry of a list. `deliveryId` shows it in the delivery's timeline. */
-export function ofEntry(entry: {
+export function aboutEntry(entry: {
   readonly account: number
   readonly list: ListName
   readonly addressHash: string
   readonly scope: string
   readonly deliveryId: string | null
-}): About {
+}): FactSubject {
   const { account, deliveryId, addressHash } = entry
   return { account, deliveryId, addressHash, subject: `list:${entry.list}:${addressHash}:${entry.scope}` }
 }
 
 /** About a mail that came. */
-export function ofMail(account: number, digest: string, deliveryId: string | null): About {
+export function aboutMail(account: number, digest: string, deliveryId: string | null): FactSubject {
   return { account, deliveryId, addressHash: null, subject: `mail:${digest}` }
 }
 
 /** About a site: the operator's. */
-export const ofSite = (site: string): About => ({ account: 0, deliveryId: null, addressHash: null, subject: `site:${site}` })
+export const aboutSite = (site: string): FactSubject => ({ account: 0, deliveryId: null, addressHash: null, subject: `site:${site}` })
 
 /** About where an account's events are sent to. */
-export const ofEndpoint = (account: number, endpointId: number): About => ({
+export const aboutEndpoint = (account: number, endpointId: number): FactSubject => ({
   account,
   deliveryId: null,
   addressHash: null,
@@ -55,7 +59,7 @@ export const ofEndpoint = (account: number, endpointId: number): About => ({
 })
 
 /** About a key of the delivery queue, as an account (0: the operator) sees it. */
-export const ofQueueKey = (account: number, key: string): About => ({
+export const aboutBackoffKey = (account: number, key: string): FactSubject => ({
   account,
   deliveryId: null,
   addressHash: null,
@@ -63,15 +67,20 @@ export const ofQueueKey = (account: number, key: string): About => ({
 })
 
 /** About an account itself. */
-export const ofAccount = (account: number): About => ({ account, deliveryId: null, addressHash: null, subject: `audit:${account}` })
+export const aboutAccount = (account: number): FactSubject => ({
+  account,
+  deliveryId: null,
+  addressHash: null,
+  subject: `audit:${account}`,
+})
 
 /**
  * Makes one fact. Only what is about a delivery itself lies in the delivery's month; lists, mails and sites lie in month 0: of them only
  * mails are retired, by the time at which they came.
  */
-export function makeFact<K extends FactKind>(kind: K, about: About, moment: Moment, data: FactData[K]): FactOf<K> {
+export function createFact<K extends FactKind>(kind: K, about: FactSubject, moment: FactMoment, data: FactData[K]): FactOf<K> {
   const id = moment.ids.next(moment.receivedAt)
-  const key: (data: FactData[K], whose: Whose) => string = DEDUP[kind]
+  const key: (data: FactData[K], whose: DedupContext) => string = DEDUP_KEYS[kind]
   const fact = {
     id,
     kind,
@@ -91,4 +100,4 @@ export function makeFact<K extends FactKind>(kind: K, about: About, moment: Mome
 }
 
 /** Whether a fact is part of its delivery's own story: what the fold of a delivery reads. */
-export const isOfDelivery = (fact: Fact): boolean => fact.deliveryId !== null && fact.subject === fact.deliveryId
+export const isDeliveryFact = (fact: Fact): boolean => fact.deliveryId !== null && fact.subject === fact.deliveryId

@@ -3,7 +3,7 @@
  *
  * Shapes of ledger/facts/fact. Pure.
  */
-import type { Effect, VerdictSummary } from './fact.ts'
+import type { StatusEffect, VerdictSummary } from './fact.ts'
 
 export type AlarmData = {
   readonly alarm: 'complaint-type' | 'brake' | 'flood' | 'webhook' | 'queue'
@@ -11,7 +11,7 @@ export type AlarmData = {
   readonly detail: Readonly<Record<string, string | number | null>>
 }
 
-export type BrakeData = {
+export type MassBounceData = {
   readonly site: string
   readonly change: number
   readonly held: boolean
@@ -26,7 +26,7 @@ export type ReclassifiedData = {
   readonly supersedes: string
   readonly table: string
   readonly verdict: VerdictSummary | null
-  readonly effect: Effect | null
+  readonly effect: StatusEffect | null
   readonly text: string
   readonly site: string | null
   readonly actor: string | null

@@ -9,14 +9,14 @@
  */
 
 /** What a key did. The last two are the overlay of a person, beside the states. */
-const QUEUE_MOVES = ['throttled', 'paused', 'probing', 'recovering', 'recovered', 'manual-paused', 'manual-ended'] as const
-export type QueueMove = (typeof QUEUE_MOVES)[number]
+const BACKOFF_TRANSITIONS = ['throttled', 'paused', 'probing', 'recovering', 'recovered', 'manual-paused', 'manual-ended'] as const
+export type BackoffTransition = (typeof BACKOFF_TRANSITIONS)[number]
 
 /** An answer that is kept as evidence; `text` is null where it was given to another account's mail. Local parts are left out. */
 export type QueueReply = { readonly at: number; readonly code: number | null; readonly text: string | null }
 
 export type QueueData = {
-  readonly move: QueueMove
+  readonly move: BackoffTransition
   /** As queue/backoff/backoff-key writes it. */
   readonly key: string
   /** In the words that a user reads: `IP reputation`, `Domain limitation` … */

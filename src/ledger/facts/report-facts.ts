@@ -3,7 +3,7 @@
  *
  * Shapes of ledger/facts/fact. Pure.
  */
-import type { Effect, Tie, VerdictSummary } from './fact.ts'
+import type { StatusEffect, MatchProvenance, VerdictSummary } from './fact.ts'
 
 export type DelayedData = {
   readonly reported: string | null
@@ -12,15 +12,15 @@ export type DelayedData = {
   readonly lastAttemptAt: number | null
   readonly willRetryUntil: number | null
   readonly verdict: VerdictSummary | null
-  readonly tie: Tie
+  readonly tie: MatchProvenance
   readonly digest: string
 }
 
 export type DeliveredData = {
   readonly action: 'delivered' | 'relayed' | 'expanded'
   readonly reported: string | null
-  readonly effect: Effect
-  readonly tie: Tie
+  readonly effect: StatusEffect
+  readonly tie: MatchProvenance
   readonly digest: string
 }
 
@@ -34,7 +34,7 @@ export type ComplaintData = {
   readonly userAgent: string | null
   readonly sourceIp: string | null
   readonly arrivalAt: number | null
-  readonly tie: Tie
+  readonly tie: MatchProvenance
   readonly digest: string
   readonly settingsVersion: number
 }
@@ -43,7 +43,7 @@ export type NotSpamData = {
   readonly reporter: string
   readonly episode: number
   readonly lifts: boolean
-  readonly tie: Tie
+  readonly tie: MatchProvenance
   readonly digest: string
 }
 
@@ -52,6 +52,6 @@ export type FiledData = {
   readonly from: string | null
   readonly subject: string | null
   readonly text: string
-  readonly tie: Tie | null
+  readonly tie: MatchProvenance | null
   readonly digest: string
 }

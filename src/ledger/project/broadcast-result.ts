@@ -6,18 +6,21 @@
  *
  * Pure. See also: ledger/project/status-rank (the other view), ledger/project/fold.
  */
-import type { Effect, Fact } from '../facts/fact.ts'
-import type { Result } from './state.ts'
+import type { StatusEffect, Fact } from '../facts/fact.ts'
+import type { BroadcastResult } from './state.ts'
 
-export type BaseResult = Exclude<Result, 'opened'>
+export type BaseBroadcastResult = Exclude<BroadcastResult, 'opened'>
 
 const RESULT_RANKS = { unsent: 0, sent: 1, 'soft-bounced-retrying': 2, final: 3 } as const
 
 /** Sub statuses with a name of their own; all others of status 4 are `bounced`. */
-const NAMED: Readonly<Record<number, BaseResult>> = { 401: 'blocked', 402: 'blocked', 404: 'failed', 406: 'failed' }
+const RESULT_BY_SUB_STATUS: Readonly<Record<number, BaseBroadcastResult>> = { 401: 'blocked', 402: 'blocked', 404: 'failed', 406: 'failed' }
 
 /** What one fact says about the result; null: nothing. `effect` is the one in force (null where it was superseded). */
-export function resultOf(fact: Fact, effect: Effect | null): { readonly result: BaseResult; readonly rank: number } | null {
+export function resultOfFact(
+  fact: Fact,
+  effect: StatusEffect | null,
+): { readonly result: BaseBroadcastResult; readonly rank: number } | null {
   if (effect !== null) return { result: resultOfEffect(effect), rank: effect.status === 18 ? RESULT_RANKS.unsent : RESULT_RANKS.final }
   if (fact.kind === 'attempt' && !fact.data.final) return { result: 'soft-bounced', rank: RESULT_RANKS['soft-bounced-retrying'] }
   if (fact.kind !== 'request') return null
@@ -25,19 +28,19 @@ export function resultOf(fact: Fact, effect: Effect | null): { readonly result: 
   return { result, rank: result === 'unsent' ? RESULT_RANKS.unsent : result === 'sent' ? RESULT_RANKS.sent : RESULT_RANKS.final }
 }
 
-function resultOfEffect(effect: Effect): BaseResult {
+function resultOfEffect(effect: StatusEffect): BaseBroadcastResult {
   if (effect.status === 18) return 'unsent'
   if (effect.status === 1) return 'delivered'
-  return effect.status === 5 ? 'soft-bounced' : (NAMED[effect.subStatus ?? 0] ?? 'bounced')
+  return effect.status === 5 ? 'soft-bounced' : (RESULT_BY_SUB_STATUS[effect.subStatus ?? 0] ?? 'bounced')
 }
 
 /** The result that is shown: an open or a click lifts what was delivered. */
-export function shownResult(base: BaseResult, openedAt: number | null, clickedAt: number | null): Result {
+export function displayedResultOf(base: BaseBroadcastResult, openedAt: number | null, clickedAt: number | null): BroadcastResult {
   return base === 'delivered' && (openedAt !== null || clickedAt !== null) ? 'opened' : base
 }
 
 /** The results in the words of the specification. */
-export const RESULT_NAMES: Readonly<Record<Result, string>> = {
+export const RESULT_NAMES: Readonly<Record<BroadcastResult, string>> = {
   unsent: 'Unsent',
   sent: 'Sent',
   'soft-bounced': 'Soft Bounced',

@@ -6,21 +6,21 @@
  *
  * Pure. See also: ledger/project/fold, ledger/suppress/mass-bounce-guard (who reads a site's).
  */
-import { isPermanentUnknown } from '../suppress/address-history.ts'
+import { isPermanentUnknownUser } from '../suppress/address-history.ts'
 import {
   addSiteCount,
   type CounterRow,
   type DeliveryRow,
-  type Metric,
-  quarterOf,
-  receivingSite,
-  siteKey,
-  type SiteRow,
-  type World,
+  type CounterMetric,
+  quarterHourOf,
+  receivingSiteOf,
+  siteCounterKey,
+  type SiteCounterRow,
+  type LedgerState,
 } from './state.ts'
 
 /** What an unregistered delivery, a duplicate or one without address counts for: nothing. */
-function metricsOf(row: DeliveryRow): readonly (readonly [Metric, number])[] {
+function metricsOf(row: DeliveryRow): readonly (readonly [CounterMetric, number])[] {
   if (!row.registered || row.resultBase === 'duplicate' || row.resultBase === 'no-email-selected') return []
   return [
     ['request', 1],
@@ -41,7 +41,7 @@ function metricsOf(row: DeliveryRow): readonly (readonly [Metric, number])[] {
 export function countersOf(row: DeliveryRow): readonly CounterRow[] {
   const at = {
     account: row.account,
-    quarter: quarterOf(row.requestedAt),
+    quarter: quarterHourOf(row.requestedAt),
     apiUser: row.apiUser,
     labelId: row.labelId ?? 0,
     domain: row.domain,
@@ -50,11 +50,11 @@ export function countersOf(row: DeliveryRow): readonly CounterRow[] {
 }
 
 /** What a row counts for at its site. Answers of our own lists are no outcomes. */
-export function siteCountersOf(row: DeliveryRow): readonly SiteRow[] {
-  const site = receivingSite(row)
+export function siteCountersOf(row: DeliveryRow): readonly SiteCounterRow[] {
+  const site = receivingSiteOf(row)
   if (site === null || !row.registered || row.status === 18 || row.fault === 'list') return []
-  const at = { site, quarter: quarterOf(row.statusAt) }
-  const isHit = isPermanentUnknown(row)
+  const at = { site, quarter: quarterHourOf(row.statusAt) }
+  const isHit = isPermanentUnknownUser(row)
   return [
     { ...at, metric: 'outcomes', n: 1 },
     ...(isHit ? [{ ...at, metric: 'hits' as const, n: 1 }] : []),
@@ -63,24 +63,24 @@ export function siteCountersOf(row: DeliveryRow): readonly SiteRow[] {
 }
 
 /** Books the difference between two states of a row. */
-export function bookCounters(world: World, old: DeliveryRow | null, next: DeliveryRow): void {
-  for (const row of old === null ? [] : countersOf(old)) addCounter(world, { ...row, n: -row.n })
-  for (const row of countersOf(next)) addCounter(world, row)
-  for (const row of old === null ? [] : siteCountersOf(old)) addSite(world, { ...row, n: -row.n })
-  for (const row of siteCountersOf(next)) addSite(world, row)
+export function updateCounters(ledger: LedgerState, previous: DeliveryRow | null, next: DeliveryRow): void {
+  for (const row of previous === null ? [] : countersOf(previous)) addCounter(ledger, { ...row, n: -row.n })
+  for (const row of countersOf(next)) addCounter(ledger, row)
+  for (const row of previous === null ? [] : siteCountersOf(previous)) addSiteCounter(ledger, { ...row, n: -row.n })
+  for (const row of siteCountersOf(next)) addSiteCounter(ledger, row)
 }
 
-function addCounter(world: World, row: CounterRow): void {
+function addCounter(ledger: LedgerState, row: CounterRow): void {
   const key = [row.account, row.quarter, row.apiUser, row.labelId, row.domain, row.metric].join('\0')
-  const n = (world.dirty.counters.get(key)?.n ?? 0) + row.n
-  if (n === 0) world.dirty.counters.delete(key)
-  else world.dirty.counters.set(key, { ...row, n })
+  const n = (ledger.dirty.counters.get(key)?.n ?? 0) + row.n
+  if (n === 0) ledger.dirty.counters.delete(key)
+  else ledger.dirty.counters.set(key, { ...row, n })
 }
 
-function addSite(world: World, row: SiteRow): void {
-  const key = siteKey(row.site, row.quarter, row.metric)
-  const n = (world.dirty.siteCounters.get(key)?.n ?? 0) + row.n
-  if (n === 0) world.dirty.siteCounters.delete(key)
-  else world.dirty.siteCounters.set(key, { ...row, n })
-  addSiteCount(world, row)
+function addSiteCounter(ledger: LedgerState, row: SiteCounterRow): void {
+  const key = siteCounterKey(row.site, row.quarter, row.metric)
+  const n = (ledger.dirty.siteCounters.get(key)?.n ?? 0) + row.n
+  if (n === 0) ledger.dirty.siteCounters.delete(key)
+  else ledger.dirty.siteCounters.set(key, { ...row, n })
+  addSiteCount(ledger, row)
 }

@@ -8,12 +8,12 @@
  */
 import type { DeliveryRow } from './state.ts'
 
-export type Remains = Pick<DeliveryRow, 'account' | 'deliveryId' | 'month' | 'domain' | 'apiUser' | 'labelId' | 'label'> & {
+export type RetiredDelivery = Pick<DeliveryRow, 'account' | 'deliveryId' | 'month' | 'domain' | 'apiUser' | 'labelId' | 'label'> & {
   readonly addressHash: string
 }
 
 /** What remains of a delivery; null: no list could take anything from it. */
-export function remainsOf(row: DeliveryRow): Remains | null {
+export function retiredDeliveryOf(row: DeliveryRow): RetiredDelivery | null {
   const { account, deliveryId, month, addressHash, domain, apiUser, labelId, label } = row
   if (addressHash === null || !row.registered) return null
   return { account, deliveryId, month, addressHash, domain, apiUser, labelId, label }

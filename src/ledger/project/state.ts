@@ -10,13 +10,13 @@
  *
  * Pure. See also: ledger/facts/fact, ledger/project/fold, store/facts/ledger-state.
  */
-import type { EmailType, Fact, InboxReason, InboxState, ListName, Proof, Status, UnsubscribeType } from '../facts/fact.ts'
-import type { Fault as FaultParty, Reason } from '../../classify/reasons.ts'
+import type { EmailType, Fact, InboxReason, InboxState, ListName, Proof, DeliveryStatus, UnsubscribeType } from '../facts/fact.ts'
+import type { FaultParty, Reason } from '../../classify/reasons.ts'
 import type { Permanence } from '../../classify/verdict.ts'
-import type { Remains } from './retired-delivery.ts'
+import type { RetiredDelivery } from './retired-delivery.ts'
 
 /** The broadcast view (ledger/project/broadcast-result). */
-export type Result =
+export type BroadcastResult =
   | 'unsent'
   | 'sent'
   | 'soft-bounced'
@@ -56,7 +56,7 @@ export type DeliveryRow = {
   readonly routeKey: string
   readonly requestedAt: number
   readonly registered: boolean
-  readonly status: Status
+  readonly status: DeliveryStatus
   readonly subStatus: number | null
   readonly asynchronous: boolean
   readonly reason: Reason | null
@@ -92,9 +92,9 @@ export type DeliveryRow = {
   readonly complaintEpisode: number
   readonly notSpamEpisode: number
   readonly modifiedAt: number
-  readonly result: Result
+  readonly result: BroadcastResult
   /** What the result was before opens, and the fact that made it so. */
-  readonly resultBase: Exclude<Result, 'opened'>
+  readonly resultBase: Exclude<BroadcastResult, 'opened'>
   readonly resultRank: number
   readonly resultAt: number
   readonly resultFact: string
@@ -106,7 +106,7 @@ export type DeliveryRow = {
  * The site that a delivery's outcome counts for: what the report of its status said, else the route of the last attempt, else what was
  * known when it was requested. Null until it is registered.
  */
-export const receivingSite = ({ remoteSite, site }: Pick<DeliveryRow, 'remoteSite' | 'site'>): string | null => remoteSite ?? site
+export const receivingSiteOf = ({ remoteSite, site }: Pick<DeliveryRow, 'remoteSite' | 'site'>): string | null => remoteSite ?? site
 
 export type SuppressionRow = {
   readonly account: number
@@ -153,7 +153,7 @@ export type InboxRow = {
   readonly factId: string
 }
 
-export type Metric =
+export type CounterMetric =
   | 'request'
   | 'delivered'
   | 'invalid'
@@ -174,7 +174,7 @@ export type CounterRow = {
   readonly apiUser: string
   readonly labelId: number
   readonly domain: string
-  readonly metric: Metric
+  readonly metric: CounterMetric
   readonly n: number
 }
 
@@ -182,7 +182,7 @@ export type CounterRow = {
 export type SiteMetric = 'outcomes' | 'hits' | 'engaged'
 
 /** As loaded: a sum; as saved: a delta. `quarter` is that of the outcome's own time. */
-export type SiteRow = { readonly site: string; readonly quarter: number; readonly metric: SiteMetric; readonly n: number }
+export type SiteCounterRow = { readonly site: string; readonly quarter: number; readonly metric: SiteMetric; readonly n: number }
 
 /** Whether the brake holds a site. */
 export type SiteState = {
@@ -194,12 +194,12 @@ export type SiteState = {
   readonly factId: string
 }
 
-export type World = {
+export type LedgerState = {
   readonly deliveries: Map<string, DeliveryRow>
   /** Of retired deliveries, by deliveryId, where they were asked for; only read. */
-  readonly remains: Map<string, Remains>
+  readonly retired: Map<string, RetiredDelivery>
   /** The last deliveries to an address (100 are plenty), by addressKey, then by deliveryId. */
-  readonly history: Map<string, Map<string, DeliveryRow>>
+  readonly addressHistory: Map<string, Map<string, DeliveryRow>>
   readonly suppressions: Map<string, SuppressionRow>
   readonly inbox: Map<string, InboxRow>
   readonly sites: Map<string, SiteState>
@@ -208,38 +208,38 @@ export type World = {
   /** The quarters of a site that `siteCounts` knows of: a week has 672, and few of them are loaded. */
   readonly siteQuarters: Map<string, Set<number>>
   /** Dedup keys of stored and of applied facts, by seenKey. */
-  readonly seen: Set<string>
+  readonly seenKeys: Set<string>
   /** All facts of a delivery, where they were asked for. */
   readonly facts: Map<string, Fact[]>
   /** Keep the facts of every delivery that begins in this world (rebuild, tests). */
   readonly keepsFacts: boolean
   /** What the store must write. */
-  readonly fresh: Fact[]
+  readonly newFacts: Fact[]
   readonly dirty: {
     readonly deliveries: Set<string>
     readonly suppressions: Set<string>
     readonly inbox: Set<string>
     readonly sites: Set<string>
     readonly counters: Map<string, CounterRow>
-    readonly siteCounters: Map<string, SiteRow>
+    readonly siteCounters: Map<string, SiteCounterRow>
   }
 }
 
 /** A world in which nothing has happened. */
-export function emptyWorld(options: { readonly keepsFacts?: boolean } = {}): World {
+export function createLedgerState(options: { readonly keepsFacts?: boolean } = {}): LedgerState {
   return {
     deliveries: new Map(),
-    remains: new Map(),
-    history: new Map(),
+    retired: new Map(),
+    addressHistory: new Map(),
     suppressions: new Map(),
     inbox: new Map(),
     sites: new Map(),
     siteCounts: new Map(),
     siteQuarters: new Map(),
-    seen: new Set(),
+    seenKeys: new Set(),
     facts: new Map(),
     keepsFacts: options.keepsFacts ?? false,
-    fresh: [],
+    newFacts: [],
     dirty: {
       deliveries: new Set(),
       suppressions: new Set(),
@@ -263,24 +263,24 @@ export function suppressionKey(row: Pick<SuppressionRow, 'account' | 'list' | 'a
 export const inboxKey = (digest: string): string => digest
 
 /** The key of `siteCounts`. */
-export const siteKey = (site: string, quarter: number, metric: SiteMetric): string => `${site}/${quarter}/${metric}`
+export const siteCounterKey = (site: string, quarter: number, metric: SiteMetric): string => `${site}/${quarter}/${metric}`
 
 /** Adds to the sums of a site, as they are loaded and as facts are applied. */
-export function addSiteCount(world: World, row: SiteRow): void {
-  const key = siteKey(row.site, row.quarter, row.metric)
-  world.siteCounts.set(key, (world.siteCounts.get(key) ?? 0) + row.n)
-  const quarters = world.siteQuarters.get(row.site)
-  if (quarters === undefined) world.siteQuarters.set(row.site, new Set([row.quarter]))
+export function addSiteCount(ledger: LedgerState, row: SiteCounterRow): void {
+  const key = siteCounterKey(row.site, row.quarter, row.metric)
+  ledger.siteCounts.set(key, (ledger.siteCounts.get(key) ?? 0) + row.n)
+  const quarters = ledger.siteQuarters.get(row.site)
+  if (quarters === undefined) ledger.siteQuarters.set(row.site, new Set([row.quarter]))
   else quarters.add(row.quarter)
 }
 
 /** The key of `seen`: the store's unique key of an event. */
-export function seenKey(fact: Pick<Fact, 'deliveryMonth' | 'account' | 'subject' | 'dedupKey'>): string {
+export function factKey(fact: Pick<Fact, 'deliveryMonth' | 'account' | 'subject' | 'dedupKey'>): string {
   return `${fact.deliveryMonth}/${fact.account}/${fact.subject}/${fact.dedupKey}`
 }
 
 /** Quarter-hours are the grain of all counters. */
-export const QUARTER_MS = 900_000
+export const QUARTER_HOUR_MS = 900_000
 
 /** The start of the UTC quarter-hour of a moment. */
-export const quarterOf = (at: number): number => Math.floor(at / QUARTER_MS) * QUARTER_MS
+export const quarterHourOf = (at: number): number => Math.floor(at / QUARTER_HOUR_MS) * QUARTER_HOUR_MS

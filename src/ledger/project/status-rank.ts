@@ -6,12 +6,12 @@
  *
  * Pure. See also: ledger/decide/effect, ledger/project/fold.
  */
-import type { Effect, Status } from '../facts/fact.ts'
+import type { StatusEffect, DeliveryStatus } from '../facts/fact.ts'
 
-type RankRow = { readonly status: Status; readonly asynchronous: boolean | null; readonly rank: number }
+type RankRow = { readonly status: DeliveryStatus; readonly asynchronous: boolean | null; readonly rank: number }
 
 /** `asynchronous` null: it does not matter. */
-const RANKS = [
+const STATUS_RANKS = [
   { status: 18, asynchronous: null, rank: 0 },
   { status: 1, asynchronous: null, rank: 1 },
   { status: 5, asynchronous: false, rank: 2 },
@@ -21,20 +21,20 @@ const RANKS = [
 ] as const satisfies readonly RankRow[]
 
 /** The rank of what a fact says. */
-export function statusRank(effect: Pick<Effect, 'status' | 'asynchronous'>): number {
-  const row = RANKS.find(
+export function statusRank(effect: Pick<StatusEffect, 'status' | 'asynchronous'>): number {
+  const row = STATUS_RANKS.find(
     (each) => each.status === effect.status && (each.asynchronous === null || each.asynchronous === effect.asynchronous),
   )
   return row?.rank ?? 0
 }
 
 /** Something that stands in an order of ranks. `fact` is '' for what no fact has set yet. */
-export type Standing = { readonly rank: number; readonly at: number; readonly fact: string }
+export type RankedFact = { readonly rank: number; readonly at: number; readonly fact: string }
 
 /** Whether `next` takes the place of `now`. A strict total order over facts. */
-export function outranks(next: Standing, now: Standing): boolean {
-  if (now.fact === '') return next.fact !== ''
-  if (next.rank !== now.rank) return next.rank > now.rank
-  if (next.at !== now.at) return next.at < now.at
-  return next.fact < now.fact
+export function outranks(next: RankedFact, current: RankedFact): boolean {
+  if (current.fact === '') return next.fact !== ''
+  if (next.rank !== current.rank) return next.rank > current.rank
+  if (next.at !== current.at) return next.at < current.at
+  return next.fact < current.fact
 }

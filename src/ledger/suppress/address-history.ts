@@ -5,44 +5,44 @@
  */
 import type { Reason } from '../../classify/reasons.ts'
 import type { Permanence } from '../../classify/verdict.ts'
-import type { Effect } from '../facts/fact.ts'
-import { addressKey, type DeliveryRow, type World } from '../project/state.ts'
+import type { StatusEffect } from '../facts/fact.ts'
+import { addressKey, type DeliveryRow, type LedgerState } from '../project/state.ts'
 
 export const DAY_MS = 86_400_000
 
 /** A bounce within so long after a 250 says that the 250 meant nothing. */
 const BOUNCE_WINDOW_MS = 7 * DAY_MS
 /** An address with a sign of life within so long is `engaged`. */
-const ENGAGED_MS = 30 * DAY_MS
+const ENGAGED_WINDOW_MS = 30 * DAY_MS
 
 /** Permanently no such mailbox, well proven, and not behind a forwarder: the one thing that feeds the bounce list at once. */
-export function isPermanentUnknown(effect: Pick<Effect, 'reason' | 'permanence' | 'weak' | 'forwarded'>): boolean {
+export function isPermanentUnknownUser(effect: Pick<StatusEffect, 'reason' | 'permanence' | 'weak' | 'forwarded'>): boolean {
   return effect.reason === 'not-exist' && effect.permanence === 'permanent' && !effect.weak && !effect.forwarded
 }
 
 /** The last deliveries to an address, as far as they are loaded. */
-export function historyOf(world: World, account: number, addressHash: string): readonly DeliveryRow[] {
-  return [...(world.history.get(addressKey(account, addressHash))?.values() ?? [])]
+export function addressHistoryOf(ledger: LedgerState, account: number, addressHash: string): readonly DeliveryRow[] {
+  return [...(ledger.addressHistory.get(addressKey(account, addressHash))?.values() ?? [])]
 }
 
 /** When an address was last alive (a delivery that no bounce followed, an open, a click) before `before`; null: never. */
-function lastAlive(history: readonly DeliveryRow[], before: number): number | null {
-  const moments = history.flatMap(signsOfLife).filter((at) => at < before && !isBouncedAfter(history, at))
+function lastEngagementAt(history: readonly DeliveryRow[], before: number): number | null {
+  const moments = history.flatMap(engagementTimesOf).filter((at) => at < before && !isBouncedAfter(history, at))
   return moments.length === 0 ? null : Math.max(...moments)
 }
 
 /** Whether the address showed life after `after`, and then no report came back for seven days that have passed by `now`. */
 export function isCleanSince(history: readonly DeliveryRow[], after: number, now: number): boolean {
-  return history.flatMap(signsOfLife).some((at) => at > after && at + BOUNCE_WINDOW_MS <= now && !isBouncedAfter(history, at))
+  return history.flatMap(engagementTimesOf).some((at) => at > after && at + BOUNCE_WINDOW_MS <= now && !isBouncedAfter(history, at))
 }
 
 /** What the brake asks of a hit. */
 export function isEngaged(history: readonly DeliveryRow[], at: number): boolean {
-  const alive = lastAlive(history, at)
-  return alive !== null && alive >= at - ENGAGED_MS
+  const lastEngaged = lastEngagementAt(history, at)
+  return lastEngaged !== null && lastEngaged >= at - ENGAGED_WINDOW_MS
 }
 
-function signsOfLife(row: DeliveryRow): readonly number[] {
+function engagementTimesOf(row: DeliveryRow): readonly number[] {
   return [row.deliveredAt, row.openedAt, row.clickedAt, row.touchedAt].filter((at) => at !== null)
 }
 
@@ -51,17 +51,17 @@ function isBouncedAfter(history: readonly DeliveryRow[], at: number): boolean {
 }
 
 /** Reasons that suppress only when they repeat: how often, over how long at least. */
-const REPEATS = {
+const REPEAT_THRESHOLDS = {
   'mailbox-disabled': { times: 3, days: 14 },
   'domain-not-exist': { times: 3, days: 14 },
   'mailbox-full': { times: 5, days: 14 },
 } as const satisfies Partial<Record<Reason, { readonly times: number; readonly days: number }>>
-type RepeatReason = keyof typeof REPEATS
+type RepeatReason = keyof typeof REPEAT_THRESHOLDS
 
-const isRepeatReason = (reason: Reason | null): reason is RepeatReason => reason !== null && Object.hasOwn(REPEATS, reason)
+const isRepeatReason = (reason: Reason | null): reason is RepeatReason => reason !== null && Object.hasOwn(REPEAT_THRESHOLDS, reason)
 
 /** One failure, this one or one of the past. */
-export type Failure = {
+export type AddressFailure = {
   readonly deliveryId: string
   readonly reason: Reason | null
   readonly at: number
@@ -69,14 +69,14 @@ export type Failure = {
 }
 
 /** Whether this failure completes a row of the same reason, long enough and without a sign of life between. */
-export function isRepeated(history: readonly DeliveryRow[], now: Failure): boolean {
+export function isRepeatedFailure(history: readonly DeliveryRow[], now: AddressFailure): boolean {
   if (!isRepeatReason(now.reason)) return false
-  const { times, days } = REPEATS[now.reason]
-  const alive = lastAlive(history, now.at) ?? Number.NEGATIVE_INFINITY
+  const { times, days } = REPEAT_THRESHOLDS[now.reason]
+  const lastEngaged = lastEngagementAt(history, now.at) ?? Number.NEGATIVE_INFINITY
   const past = history.filter(
     (row) =>
       row.reason === now.reason &&
-      row.statusAt > alive &&
+      row.statusAt > lastEngaged &&
       row.statusAt <= now.at &&
       row.deliveryId !== now.deliveryId &&
       !row.weak &&

@@ -7,84 +7,84 @@
  *
  * Pure. See also: ledger/suppress/suppression (ladders), ledger/suppress/address-history (repeats), ledger/suppress/mass-bounce-guard.
  */
-import { isHeld, tripsBrake, type Trip } from './mass-bounce-guard.ts'
-import { changeEntry, type EntryKey, settleEntry } from './list-entry.ts'
-import type { Effect, Fact, Proof, VerdictSummary } from '../facts/fact.ts'
-import { historyOf, isPermanentUnknown, isRepeated } from './address-history.ts'
-import { makeFact, type Moment, ofSite } from '../facts/new-fact.ts'
+import { isSiteHeld, detectMassBounce, type MassBounce } from './mass-bounce-guard.ts'
+import { changeEntry, type ListEntryKey, resolveHeldEntry } from './list-entry.ts'
+import type { StatusEffect, Fact, Proof, VerdictSummary } from '../facts/fact.ts'
+import { addressHistoryOf, isPermanentUnknownUser, isRepeatedFailure } from './address-history.ts'
+import { createFact, type FactMoment, aboutSite } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
-import { climb, isNewHit, REPEAT_HOLD_MS } from './suppression.ts'
-import { type DeliveryRow, receivingSite, suppressionKey, type SuppressionRow, type World } from '../project/state.ts'
+import { climbLadder, isNewHit, REPEAT_SUPPRESSION_MS } from './suppression.ts'
+import { type DeliveryRow, receivingSiteOf, suppressionKey, type SuppressionRow, type LedgerState } from '../project/state.ts'
 
-export type Failure = {
-  readonly world: World
+export type DeliveryFailure = {
+  readonly ledger: LedgerState
   /** The delivery before this failure. */
   readonly delivery: DeliveryRow
-  readonly effect: Effect
+  readonly effect: StatusEffect
   readonly verdict: VerdictSummary | null
   /** The fact of the failure. */
   readonly cause: string
   readonly proof: Proof | null
   /** Heard by our own queue, or tied by our token and signed by a listed reporter. */
-  readonly feedsShared: boolean
+  readonly feedsSharedList: boolean
   readonly settings: AccountSettings
-  readonly moment: Moment
+  readonly moment: FactMoment
 }
 
 /** The list facts of one failure, and the brake's where it trips. */
-export function feedBounceList(failure: Failure): readonly Fact[] {
+export function updateBounceList(failure: DeliveryFailure): readonly Fact[] {
   const { delivery, effect, verdict, settings } = failure
   if (!delivery.registered || delivery.addressHash === null) return []
-  if (isPermanentUnknown(effect)) return isFourXx(verdict) ? [] : feedUnknown(failure, delivery.addressHash)
+  if (isPermanentUnknownUser(effect)) return isTransientReply(verdict) ? [] : suppressUnknownUser(failure, delivery.addressHash)
   if (!settings.repeatLadder || effect.weak || effect.forwarded) return []
-  return feedRepeated(failure, delivery.addressHash)
+  return suppressRepeatedFailure(failure, delivery.addressHash)
 }
 
 /** "Never by a 4xx or 4.x.x", whatever a rule made of it. */
-function isFourXx(verdict: VerdictSummary | null): boolean {
+function isTransientReply(verdict: VerdictSummary | null): boolean {
   if (verdict === null) return false
   return (verdict.code !== null && verdict.code < 500) || verdict.replyStatus?.startsWith('4.') === true
 }
 
-function feedUnknown(failure: Failure, addressHash: string): readonly Fact[] {
-  const { world, delivery, effect, settings, moment } = failure
-  const site = receivingSite(delivery) ?? delivery.domain
-  const trip = isHeld(world, site) ? null : tripsBrake(world, { site, at: moment.at, engaged: effect.engaged })
-  const isPending = trip !== null || isHeld(world, site)
-  const accounts = settings.sharedList && failure.feedsShared ? [delivery.account, 0] : [delivery.account]
+function suppressUnknownUser(failure: DeliveryFailure, addressHash: string): readonly Fact[] {
+  const { ledger, delivery, effect, settings, moment } = failure
+  const site = receivingSiteOf(delivery) ?? delivery.domain
+  const massBounce = isSiteHeld(ledger, site) ? null : detectMassBounce(ledger, { site, at: moment.at, engaged: effect.engaged })
+  const isPending = massBounce !== null || isSiteHeld(ledger, site)
+  const accounts = settings.sharedList && failure.feedsSharedList ? [delivery.account, 0] : [delivery.account]
   const entries = accounts.flatMap((account) => {
-    const key: EntryKey = { account, list: 'bounce', addressHash, scope: '' }
-    const old = world.suppressions.get(suppressionKey(key)) ?? null
-    const next = climb(old, { at: moment.at, delivery, history: historyOf(world, account, addressHash) }, settings)
-    return next === null ? [] : [entryFact(failure, { key, old, ...next, isPending })]
+    const key: ListEntryKey = { account, list: 'bounce', addressHash, scope: '' }
+    const previous = ledger.suppressions.get(suppressionKey(key)) ?? null
+    const next = climbLadder(previous, { at: moment.at, delivery, history: addressHistoryOf(ledger, account, addressHash) }, settings)
+    return next === null ? [] : [createBounceEntryFact(failure, { key, old: previous, ...next, isPending })]
   })
-  return [...(trip === null ? [] : holdSite(failure, site, trip)), ...entries]
+  return [...(massBounce === null ? [] : holdSite(failure, site, massBounce)), ...entries]
 }
 
-function feedRepeated(failure: Failure, addressHash: string): readonly Fact[] {
-  const { world, delivery, effect, moment } = failure
-  const key: EntryKey = { account: delivery.account, list: 'bounce', addressHash, scope: '' }
-  const old = world.suppressions.get(suppressionKey(key)) ?? null
-  const history = historyOf(world, delivery.account, addressHash)
+function suppressRepeatedFailure(failure: DeliveryFailure, addressHash: string): readonly Fact[] {
+  const { ledger, delivery, effect, moment } = failure
+  const key: ListEntryKey = { account: delivery.account, list: 'bounce', addressHash, scope: '' }
+  const previous = ledger.suppressions.get(suppressionKey(key)) ?? null
+  const history = addressHistoryOf(ledger, delivery.account, addressHash)
   const now = { deliveryId: delivery.deliveryId, reason: effect.reason, at: moment.at }
-  if (!isNewHit(old, delivery.requestedAt) || !isRepeated(history, now)) return []
-  const isPending = isHeld(world, receivingSite(delivery) ?? delivery.domain)
-  return [entryFact(failure, { key, old, n: old?.n ?? 0, until: moment.at + REPEAT_HOLD_MS, isPending })]
+  if (!isNewHit(previous, delivery.requestedAt) || !isRepeatedFailure(history, now)) return []
+  const isPending = isSiteHeld(ledger, receivingSiteOf(delivery) ?? delivery.domain)
+  return [createBounceEntryFact(failure, { key, old: previous, n: previous?.n ?? 0, until: moment.at + REPEAT_SUPPRESSION_MS, isPending })]
 }
 
-type Next = {
-  readonly key: EntryKey
+type NextEntry = {
+  readonly key: ListEntryKey
   readonly old: SuppressionRow | null
   readonly n: number
   readonly until: number
   readonly isPending: boolean
 }
 
-function entryFact(failure: Failure, { key, old, n, until, isPending }: Next): Fact {
+function createBounceEntryFact(failure: DeliveryFailure, { key, old: previous, n, until, isPending }: NextEntry): Fact {
   const { delivery, effect, verdict, cause, proof, settings, moment } = failure
   return changeEntry({
     key,
-    old,
+    previous,
     action: isPending ? 'hold' : 'add',
     state: {
       address: key.account === 0 ? null : delivery.recipient,
@@ -95,42 +95,42 @@ function entryFact(failure: Failure, { key, old, n, until, isPending }: Next): F
       pending: isPending,
       reason: effect.reason ?? '',
       rule: verdict?.rule ?? null,
-      site: receivingSite(delivery),
+      site: receivingSiteOf(delivery),
       deliveryId: key.account === 0 ? null : delivery.deliveryId,
       proof,
       apiUser: key.account === 0 ? null : delivery.apiUser,
       labelId: key.account === 0 ? null : delivery.labelId,
     },
-    by: { cause, actor: null, settingsVersion: settings.version },
+    origin: { cause, actor: null, settingsVersion: settings.version },
     moment,
   })
 }
 
-function holdSite({ world, moment }: Failure, site: string, trip: Trip): readonly Fact[] {
-  const change = (world.sites.get(site)?.change ?? 0) + 1
-  const { why, hits, engaged } = trip
+function holdSite({ ledger, moment }: DeliveryFailure, site: string, massBounce: MassBounce): readonly Fact[] {
+  const change = (ledger.sites.get(site)?.change ?? 0) + 1
+  const { why, hits, engaged } = massBounce
   const text = `Many mailboxes of ${site} vanished at once: list writes for it are held until an operator applies or discards them.`
   return [
-    makeFact('brake', ofSite(site), moment, { site, change, held: true, why, hits, engaged, actor: null }),
-    makeFact('alarm', ofSite(site), moment, { alarm: 'brake', text, detail: { site, change, why, hits, engaged } }),
+    createFact('brake', aboutSite(site), moment, { site, change, held: true, why, hits, engaged, actor: null }),
+    createFact('alarm', aboutSite(site), moment, { alarm: 'brake', text, detail: { site, change, why, hits, engaged } }),
   ]
 }
 
 /** A later delivery to the address drops what the brake holds for it. `delivery`: the one that arrived. */
-export function discardHeld(input: {
-  readonly world: World
+export function discardHeldEntries(input: {
+  readonly world: LedgerState
   readonly delivery: DeliveryRow
   readonly cause: string
   readonly settings: AccountSettings
-  readonly moment: Moment
+  readonly moment: FactMoment
 }): readonly Fact[] {
-  const { world, delivery, cause, settings, moment } = input
+  const { world: ledger, delivery, cause, settings, moment } = input
   const { addressHash } = delivery
   if (addressHash === null || delivery.statusRank > 1) return []
   return [delivery.account, 0].flatMap((account) => {
-    const entry = world.suppressions.get(suppressionKey({ account, list: 'bounce', addressHash, scope: '' }))
+    const entry = ledger.suppressions.get(suppressionKey({ account, list: 'bounce', addressHash, scope: '' }))
     if (entry === undefined || moment.at <= entry.from) return []
-    const fact = settleEntry(entry, 'discard', { cause, actor: null, settingsVersion: settings.version }, moment)
+    const fact = resolveHeldEntry(entry, 'discard', { cause, actor: null, settingsVersion: settings.version }, moment)
     return fact === null ? [] : [fact]
   })
 }

@@ -6,17 +6,17 @@
  * Pure. See also: ledger/suppress/suppression, ledger/project/fold.
  */
 import type { FactOf, ListAction, ListData, ListName } from '../facts/fact.ts'
-import { makeFact, type Moment, ofEntry } from '../facts/new-fact.ts'
+import { createFact, type FactMoment, aboutEntry } from '../facts/new-fact.ts'
 import type { SuppressionRow } from '../project/state.ts'
 
 /** Which entry. For a whole domain the hash is that of correlate/address-hash (hashDomain). */
-export type EntryKey = { readonly account: number; readonly list: ListName; readonly addressHash: string; readonly scope: string }
+export type ListEntryKey = { readonly account: number; readonly list: ListName; readonly addressHash: string; readonly scope: string }
 
 /** Who or what changes it. */
-export type By = { readonly cause: string | null; readonly actor: string | null; readonly settingsVersion: number }
+export type ChangeOrigin = { readonly cause: string | null; readonly actor: string | null; readonly settingsVersion: number }
 
 /** How an entry stands, as far as the caller decides it. */
-export type EntryState = Partial<
+export type ListEntryState = Partial<
   Pick<
     ListData,
     | 'address'
@@ -38,17 +38,17 @@ export type EntryState = Partial<
   >
 >
 
-export type Change = {
-  readonly key: EntryKey
+export type ListEntryChange = {
+  readonly key: ListEntryKey
   /** The entry before; null: there was none. */
-  readonly old: SuppressionRow | null
+  readonly previous: SuppressionRow | null
   readonly action: ListAction
-  readonly state: EntryState
-  readonly by: By
-  readonly moment: Moment
+  readonly state: ListEntryState
+  readonly origin: ChangeOrigin
+  readonly moment: FactMoment
 }
 
-const NOTHING = {
+const EMPTY_ENTRY = {
   address: null,
   domain: '',
   isDomain: false,
@@ -65,41 +65,53 @@ const NOTHING = {
   unsubscribeType: null,
   apiUser: null,
   labelId: null,
-} as const satisfies EntryState
+} as const satisfies ListEntryState
 
 /** The fact of one change. An add or a hold begins anew, all other actions keep what they do not name. */
-export function changeEntry({ key, old, action, state, by, moment }: Change): FactOf<'list'> {
+export function changeEntry({ key, previous, action, state, origin, moment }: ListEntryChange): FactOf<'list'> {
   const isNew = action === 'add' || action === 'hold'
-  const before = old === null ? NOTHING : pick(old)
-  const kept = isNew ? { ...NOTHING, address: before.address, domain: before.domain, isDomain: before.isDomain } : before
+  const before = previous === null ? EMPTY_ENTRY : entryStateOf(previous)
+  const kept = isNew ? { ...EMPTY_ENTRY, address: before.address, domain: before.domain, isDomain: before.isDomain } : before
   const data: ListData = {
     ...kept,
     ...state,
     list: key.list,
     scope: key.scope,
-    change: (old?.change ?? 0) + 1,
+    change: (previous?.change ?? 0) + 1,
     action,
-    ...by,
+    ...origin,
   }
-  return makeFact('list', ofEntry({ ...key, deliveryId: data.deliveryId }), moment, data)
+  return createFact('list', aboutEntry({ ...key, deliveryId: data.deliveryId }), moment, data)
 }
 
 /** Takes an entry off. Null: it stands no more. */
-export function removeEntry(old: SuppressionRow, by: By, moment: Moment): FactOf<'list'> | null {
-  if (old.removedAt !== null) return null
-  return changeEntry({ key: keyOf(old), old, action: 'remove', state: { removedAt: moment.at, pending: false }, by, moment })
+export function removeEntry(previous: SuppressionRow, origin: ChangeOrigin, moment: FactMoment): FactOf<'list'> | null {
+  if (previous.removedAt !== null) return null
+  return changeEntry({
+    key: entryKeyOf(previous),
+    previous,
+    action: 'remove',
+    state: { removedAt: moment.at, pending: false },
+    origin,
+    moment,
+  })
 }
 
 /** Lets a held entry stand, or drops it. A dropped hit does not count. Null: it is not held. */
-export function settleEntry(old: SuppressionRow, action: 'apply' | 'discard', by: By, moment: Moment): FactOf<'list'> | null {
-  if (!old.pending) return null
-  const state = action === 'apply' ? { pending: false } : { pending: false, removedAt: moment.at, n: Math.max(0, old.n - 1) }
-  return changeEntry({ key: keyOf(old), old, action, state, by, moment })
+export function resolveHeldEntry(
+  previous: SuppressionRow,
+  action: 'apply' | 'discard',
+  origin: ChangeOrigin,
+  moment: FactMoment,
+): FactOf<'list'> | null {
+  if (!previous.pending) return null
+  const state = action === 'apply' ? { pending: false } : { pending: false, removedAt: moment.at, n: Math.max(0, previous.n - 1) }
+  return changeEntry({ key: entryKeyOf(previous), previous, action, state, origin, moment })
 }
 
-const keyOf = ({ account, list, addressHash, scope }: SuppressionRow): EntryKey => ({ account, list, addressHash, scope })
+const entryKeyOf = ({ account, list, addressHash, scope }: SuppressionRow): ListEntryKey => ({ account, list, addressHash, scope })
 
-function pick(row: SuppressionRow): Required<EntryState> {
+function entryStateOf(row: SuppressionRow): Required<ListEntryState> {
   const { account: _account, list: _list, addressHash: _hash, scope: _scope, change: _change, factId: _id, ...state } = row
   return state
 }

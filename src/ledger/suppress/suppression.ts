@@ -10,29 +10,29 @@ import { hashDomain } from '../../correlate/address-hash.ts'
 import type { ListName } from '../facts/fact.ts'
 import { DAY_MS, isCleanSince } from './address-history.ts'
 import type { AccountSettings } from '../account-settings.ts'
-import { type DeliveryRow, suppressionKey, type SuppressionRow, type World } from '../project/state.ts'
+import { type DeliveryRow, suppressionKey, type SuppressionRow, type LedgerState } from '../project/state.ts'
 
 const HOUR_MS = 3_600_000
 
 /** Rungs in milliseconds; above the last one it holds or doubles, and never more than the cap. */
-export type Ladder = { readonly rungs: readonly number[]; readonly above: 'hold' | 'double'; readonly cap: number }
+export type SuppressionLadder = { readonly rungs: readonly number[]; readonly above: 'hold' | 'double'; readonly cap: number }
 
-const TENCENT: Ladder = { rungs: [DAY_MS], above: 'double', cap: 30 * DAY_MS }
+const TENCENT_LADDER: SuppressionLadder = { rungs: [DAY_MS], above: 'double', cap: 30 * DAY_MS }
 
 /** Named data: `engagelab` is what that vendor does, `sendcloud` what the other does. */
-export const LADDERS = {
-  engagelab: { tencent: TENCENT, others: { rungs: [30 * DAY_MS, 60 * DAY_MS, 180 * DAY_MS], above: 'hold', cap: 180 * DAY_MS } },
+export const SUPPRESSION_LADDERS = {
+  engagelab: { tencent: TENCENT_LADDER, others: { rungs: [30 * DAY_MS, 60 * DAY_MS, 180 * DAY_MS], above: 'hold', cap: 180 * DAY_MS } },
   sendcloud: {
-    tencent: TENCENT,
+    tencent: TENCENT_LADDER,
     others: { rungs: [HOUR_MS, 4 * HOUR_MS, 8 * HOUR_MS, DAY_MS], above: 'double', cap: 180 * DAY_MS },
   },
-} as const satisfies Record<AccountSettings['ladder'], { readonly tencent: Ladder; readonly others: Ladder }>
+} as const satisfies Record<AccountSettings['ladder'], { readonly tencent: SuppressionLadder; readonly others: SuppressionLadder }>
 
 /** A repeated failure that is not "unknown" holds so long. */
-export const REPEAT_HOLD_MS = 30 * DAY_MS
+export const REPEAT_SUPPRESSION_MS = 30 * DAY_MS
 
 /** How long the n-th hit holds, n from 1. */
-export function holdOf(ladder: Ladder, n: number): number {
+export function suppressionMsOf(ladder: SuppressionLadder, n: number): number {
   const rung = ladder.rungs[n - 1]
   if (rung !== undefined) return Math.min(rung, ladder.cap)
   const last = ladder.rungs[ladder.rungs.length - 1] ?? ladder.cap
@@ -41,47 +41,47 @@ export function holdOf(ladder: Ladder, n: number): number {
 }
 
 /** Tencent's mailboxes: its domains, and domains whose MX stands under qq.com (the site of the delivery says so). */
-function isTencent(row: Pick<DeliveryRow, 'domain' | 'site' | 'mx'>, settings: AccountSettings): boolean {
+function isTencentMailbox(row: Pick<DeliveryRow, 'domain' | 'site' | 'mx'>, settings: AccountSettings): boolean {
   const mx = row.mx?.toLowerCase().replace(/\.$/, '') ?? ''
   return settings.tencentDomains.includes(row.domain) || row.site === 'tencent' || mx === 'qq.com' || mx.endsWith('.qq.com')
 }
 
 /** When an entry ended or will end; null: never. */
-export function endOf(row: Pick<SuppressionRow, 'until' | 'removedAt'>): number | null {
+export function entryEndOf(row: Pick<SuppressionRow, 'until' | 'removedAt'>): number | null {
   if (row.removedAt === null) return row.until
   return row.until === null ? row.removedAt : Math.min(row.until, row.removedAt)
 }
 
 /** Whether an entry suppresses at that moment. What the brake holds back does not. */
-export function isInForce(row: SuppressionRow, at: number): boolean {
-  const end = endOf(row)
+export function isEntryInForce(row: SuppressionRow, at: number): boolean {
+  const end = entryEndOf(row)
   return !row.pending && (end === null || end > at)
 }
 
 /** Whether a mail was accepted for sending after an entry had ended: only then is a failure of it a new hit. */
 export function isNewHit(entry: SuppressionRow | null, requestedAt: number): boolean {
   if (entry === null) return true
-  const end = endOf(entry)
+  const end = entryEndOf(entry)
   return (!entry.pending || entry.removedAt !== null) && end !== null && requestedAt > end
 }
 
-export type Hit = { readonly at: number; readonly delivery: DeliveryRow; readonly history: readonly DeliveryRow[] }
+export type SuppressionHit = { readonly at: number; readonly delivery: DeliveryRow; readonly history: readonly DeliveryRow[] }
 
 /** The next rung for a permanent not-exist; null: no new hit. */
-export function climb(
+export function climbLadder(
   entry: SuppressionRow | null,
-  hit: Hit,
+  hit: SuppressionHit,
   settings: AccountSettings,
 ): { readonly n: number; readonly until: number } | null {
   if (!isNewHit(entry, hit.delivery.requestedAt)) return null
   const isFresh = entry === null || isCleanSince(hit.history, entry.from, hit.at)
   const n = isFresh ? 1 : entry.n + 1
-  const { tencent, others } = LADDERS[settings.ladder]
-  return { n, until: hit.at + holdOf(isTencent(hit.delivery, settings) ? tencent : others, n) }
+  const { tencent, others } = SUPPRESSION_LADDERS[settings.ladder]
+  return { n, until: hit.at + suppressionMsOf(isTencentMailbox(hit.delivery, settings) ? tencent : others, n) }
 }
 
 /** What the vendor writes where a list answers instead of a server, in the order in which lists are asked. */
-const ANSWERS = [
+const LIST_REFUSALS = [
   { list: 'complaint', reason: 'blacklisted', billable: true, text: 'Blacklist:complaint (worker:address in complaint list)' },
   { list: 'block', reason: 'blacklisted', billable: true, text: 'Blacklist: Block:(worker:address in block list)' },
   { list: 'bounce', reason: 'blacklisted', billable: false, text: 'Blacklist: Bounce(worker:address in bounce list)' },
@@ -92,7 +92,7 @@ const ANSWERS = [
   readonly billable: boolean
   readonly text: string
 }[]
-export type Answer = (typeof ANSWERS)[number] & { readonly entry: SuppressionRow }
+export type ListRefusal = (typeof LIST_REFUSALS)[number] & { readonly entry: SuppressionRow }
 
 /** Whom a mail is for, as lists see it. */
 export type Addressee = {
@@ -106,29 +106,29 @@ export type Addressee = {
 }
 
 /** The list that answers a send at that moment; null: none. An allow entry lets through what stands on the bounce list only. */
-export function interceptedBy(world: World, who: Addressee, at: number): Answer | null {
-  if (world.suppressions.size === 0) return null
-  const hashes = [who.addressHash, hashDomain(who.domain)]
-  const found = (list: ListName): SuppressionRow | null => entryInForce(world, { who, hashes, list }, at)
-  for (const answer of ANSWERS) {
-    const entry = found(answer.list)
-    if (entry !== null && (answer.list !== 'bounce' || found('allow') === null)) return { ...answer, entry }
+export function findListRefusal(ledger: LedgerState, addressee: Addressee, at: number): ListRefusal | null {
+  if (ledger.suppressions.size === 0) return null
+  const hashes = [addressee.addressHash, hashDomain(addressee.domain)]
+  const findOn = (list: ListName): SuppressionRow | null => findEntryInForce(ledger, { addressee, hashes, list }, at)
+  for (const refusal of LIST_REFUSALS) {
+    const entry = findOn(refusal.list)
+    if (entry !== null && (refusal.list !== 'bounce' || findOn('allow') === null)) return { ...refusal, entry }
   }
   return null
 }
 
-type Asked = { readonly who: Addressee; readonly hashes: readonly string[]; readonly list: ListName }
+type EntryQuery = { readonly addressee: Addressee; readonly hashes: readonly string[]; readonly list: ListName }
 
 /** Allow entries of account 0 hold for all; its bounce entries are the shared list. */
-function entryInForce(world: World, { who, hashes, list }: Asked, at: number): SuppressionRow | null {
-  const accounts = list === 'allow' || (list === 'bounce' && who.shared) ? [who.account, 0] : [who.account]
+function findEntryInForce(ledger: LedgerState, { addressee, hashes, list }: EntryQuery, at: number): SuppressionRow | null {
+  const accounts = list === 'allow' || (list === 'bounce' && addressee.shared) ? [addressee.account, 0] : [addressee.account]
   // A recipient leaves a label; a block or an allowance is set for an API user. A label that is called like one is something else.
-  const own = list === 'unsubscribe' ? (who.label ?? '') : who.apiUser
+  const ownScope = list === 'unsubscribe' ? (addressee.label ?? '') : addressee.apiUser
   for (const account of accounts)
     for (const addressHash of hashes)
-      for (const scope of own === '' ? [''] : ['', own]) {
-        const row = world.suppressions.get(suppressionKey({ account, list, addressHash, scope }))
-        if (row !== undefined && isInForce(row, at)) return row
+      for (const scope of ownScope === '' ? [''] : ['', ownScope]) {
+        const row = ledger.suppressions.get(suppressionKey({ account, list, addressHash, scope }))
+        if (row !== undefined && isEntryInForce(row, at)) return row
       }
   return null
 }

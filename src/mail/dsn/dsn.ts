@@ -6,35 +6,35 @@
  *
  * Pure, total, at most 1,000 groups. RFC 3464, RFC 6533 (internationalised), RFC 3461 (xtext). See also: mail/report.
  */
-import { bareAddress, decodeXtext, splitTyped } from '../mime/address.ts'
+import { parseBareAddress, decodeXtext, splitTypedValue } from '../mime/address.ts'
 import { parseDate } from '../mime/date.ts'
-import type { Action } from '../report.ts'
+import type { DsnAction } from '../report.ts'
 
-export type StatusGroup = {
-  readonly final: string | null
-  readonly original: string | null
-  readonly action: Action | null
+export type DsnRecipient = {
+  readonly finalRecipient: string | null
+  readonly originalRecipient: string | null
+  readonly action: DsnAction | null
   readonly status: string | null
   /** Diagnostic-Code without its type, line breaks kept. */
-  readonly diagnostic: string
+  readonly diagnosticText: string
   readonly diagnosticType: string
   readonly remoteMta: string | null
   readonly lastAttemptAt: number | null
   readonly willRetryUntil: number | null
 }
 
-export type StatusReport = {
+export type DeliveryStatus = {
   readonly reportingMta: string | null
   readonly envelopeId: string | null
-  readonly groups: readonly StatusGroup[]
+  readonly recipients: readonly DsnRecipient[]
 }
 
-export const MAX_GROUPS = 1_000
-const MAX_FIELD = 8_192
+export const MAX_DSN_RECIPIENTS = 1_000
+const MAX_FIELD_LENGTH = 8_192
 const MAX_LINES = 40_000
 
 /** Fields of RFC 3464 that speak of one recipient; the others speak of the mail. */
-const OF_RECIPIENT: ReadonlySet<string> = new Set([
+const PER_RECIPIENT_FIELDS: ReadonlySet<string> = new Set([
   'final-recipient',
   'original-recipient',
   'action',
@@ -52,7 +52,7 @@ const OF_RECIPIENT: ReadonlySet<string> = new Set([
   'localized-final-recipient',
   'x-actual-status',
 ])
-const OF_MAIL: ReadonlySet<string> = new Set([
+const PER_MESSAGE_FIELDS: ReadonlySet<string> = new Set([
   'reporting-mta',
   'original-envelope-id',
   'arrival-date',
@@ -62,87 +62,87 @@ const OF_MAIL: ReadonlySet<string> = new Set([
   'x-postfix-sender',
 ])
 
-type Fields = Map<string, string>
+type FieldMap = Map<string, string>
 
 /** Reads every text that holds status fields. Total. */
-export function readStatus(texts: readonly string[]): StatusReport {
-  const mail: Fields = new Map()
-  const groups: Fields[] = []
-  for (const text of texts) readText(text, mail, groups)
+export function parseDeliveryStatus(texts: readonly string[]): DeliveryStatus {
+  const messageFields: FieldMap = new Map()
+  const groups: FieldMap[] = []
+  for (const text of texts) readStatusText(text, messageFields, groups)
   return {
-    reportingMta: hostOf(mail.get('reporting-mta')),
-    envelopeId: envelopeOf(mail.get('original-envelope-id')),
-    groups: groups.filter(isGroup).slice(0, MAX_GROUPS).map(toGroup),
+    reportingMta: parseHost(messageFields.get('reporting-mta')),
+    envelopeId: parseEnvelopeId(messageFields.get('original-envelope-id')),
+    recipients: groups.filter(isRecipientGroup).slice(0, MAX_DSN_RECIPIENTS).map(toDsnRecipient),
   }
 }
 
-const NAME = /^[A-Za-z][A-Za-z0-9-]{2,60}[ \t]{0,4}$/
+const FIELD_NAME = /^[A-Za-z][A-Za-z0-9-]{2,60}[ \t]{0,4}$/
 
-function readText(text: string, mail: Fields, groups: Fields[]): void {
-  let group: Fields | null = null
-  let blank = true
-  let last: { into: Fields; name: string } | null = null
-  for (const row of text.split('\n', MAX_LINES)) {
-    const line = row.trimEnd()
+function readStatusText(text: string, messageFields: FieldMap, groups: FieldMap[]): void {
+  let group: FieldMap | null = null
+  let isAfterBlankLine = true
+  let lastField: { into: FieldMap; name: string } | null = null
+  for (const rawLine of text.split('\n', MAX_LINES)) {
+    const line = rawLine.trimEnd()
     if (line === '') {
-      blank = true
+      isAfterBlankLine = true
       continue
     }
     const colon = line.slice(0, 66).indexOf(':')
-    const written = colon < 3 ? '' : line.slice(0, colon)
-    const name = NAME.test(written) ? written.trimEnd().toLowerCase() : ''
+    const writtenName = colon < 3 ? '' : line.slice(0, colon)
+    const name = FIELD_NAME.test(writtenName) ? writtenName.trimEnd().toLowerCase() : ''
     if (!isFieldName(name)) {
-      if (last !== null && !blank) append(last.into, last.name, line)
+      if (lastField !== null && !isAfterBlankLine) appendToField(lastField.into, lastField.name, line)
       continue
     }
-    if (OF_MAIL.has(name)) {
-      if (blank) group = null
-      last = set(mail, name, line.slice(colon + 1))
-    } else if (OF_RECIPIENT.has(name) || group !== null) {
-      if (group === null || startsGroup(group, name, blank)) {
-        if (groups.length > MAX_GROUPS) return
+    if (PER_MESSAGE_FIELDS.has(name)) {
+      if (isAfterBlankLine) group = null
+      lastField = setField(messageFields, name, line.slice(colon + 1))
+    } else if (PER_RECIPIENT_FIELDS.has(name) || group !== null) {
+      if (group === null || startsGroup(group, name, isAfterBlankLine)) {
+        if (groups.length > MAX_DSN_RECIPIENTS) return
         group = new Map()
         groups.push(group)
       }
-      last = set(group, name, line.slice(colon + 1))
-    } else last = set(mail, name, line.slice(colon + 1))
-    blank = false
+      lastField = setField(group, name, line.slice(colon + 1))
+    } else lastField = setField(messageFields, name, line.slice(colon + 1))
+    isAfterBlankLine = false
   }
 }
 
 /** A word and a colon inside a broken reply is not a field. */
 function isFieldName(name: string): boolean {
   return (
-    OF_RECIPIENT.has(name) ||
-    OF_MAIL.has(name) ||
+    PER_RECIPIENT_FIELDS.has(name) ||
+    PER_MESSAGE_FIELDS.has(name) ||
     (name.startsWith('x-') && name.length > 3) ||
     /^(?:smtp-remote|localized|original|arrival|received)-[a-z-]+$/.test(name)
   )
 }
 
 /** A repeated field, or a recipient behind a blank line, begins the next group. */
-function startsGroup(group: Fields, name: string, blank: boolean): boolean {
-  if (!OF_RECIPIENT.has(name)) return false
+function startsGroup(group: FieldMap, name: string, isAfterBlankLine: boolean): boolean {
+  if (!PER_RECIPIENT_FIELDS.has(name)) return false
   if (name === 'final-recipient' || name === 'original-recipient')
-    return group.has(name) || (blank && (group.has('final-recipient') || group.has('action')) && group.size > 1)
-  return blank && group.has(name)
+    return group.has(name) || (isAfterBlankLine && (group.has('final-recipient') || group.has('action')) && group.size > 1)
+  return isAfterBlankLine && group.has(name)
 }
 
-function set(into: Fields, name: string, value: string): { into: Fields; name: string } {
-  if (!into.has(name)) {
-    into.set(name, value.trim().slice(0, MAX_FIELD))
-    return { into, name }
+function setField(target: FieldMap, name: string, value: string): { into: FieldMap; name: string } {
+  if (!target.has(name)) {
+    target.set(name, value.trim().slice(0, MAX_FIELD_LENGTH))
+    return { into: target, name }
   }
-  if (name === 'diagnostic-code') append(into, name, value)
-  return { into, name: `${name} again` }
+  if (name === 'diagnostic-code') appendToField(target, name, value)
+  return { into: target, name: `${name} again` }
 }
 
-function append(into: Fields, name: string, line: string): void {
-  const before = into.get(name)
-  if (before !== undefined && before.length < MAX_FIELD) into.set(name, `${before}\n${line.trim()}`)
+function appendToField(target: FieldMap, name: string, line: string): void {
+  const before = target.get(name)
+  if (before !== undefined && before.length < MAX_FIELD_LENGTH) target.set(name, `${before}\n${line.trim()}`)
 }
 
-function isGroup(group: Fields): boolean {
+function isRecipientGroup(group: FieldMap): boolean {
   return (
     group.has('final-recipient') ||
     group.has('original-recipient') ||
@@ -152,50 +152,50 @@ function isGroup(group: Fields): boolean {
   )
 }
 
-function toGroup(group: Fields): StatusGroup {
-  const final = recipientOf(group.get('final-recipient'))
-  const actual = recipientOf(group.get('x-actual-recipient'))
-  const original = recipientOf(group.get('original-recipient'))
-  const coded = splitDiagnostic(group.get('diagnostic-code') ?? '')
+function toDsnRecipient(group: FieldMap): DsnRecipient {
+  const final = parseRecipient(group.get('final-recipient'))
+  const actual = parseRecipient(group.get('x-actual-recipient'))
+  const original = parseRecipient(group.get('original-recipient'))
+  const diagnostic = splitDiagnostic(group.get('diagnostic-code') ?? '')
   return {
-    final: pickFinal(final, actual, original),
-    original:
+    finalRecipient: selectFinalRecipient(final, actual, original),
+    originalRecipient:
       original ?? (actual !== null && final !== null && final.includes('@') && actual.includes('@') && actual !== final ? final : null),
-    action: actionOf(group.get('action')),
-    status: statusOf(group.get('status')),
-    diagnostic: coded.text,
-    diagnosticType: coded.type,
-    remoteMta: hostOf(group.get('remote-mta')),
-    lastAttemptAt: dateOf(group.get('last-attempt-date')),
-    willRetryUntil: dateOf(group.get('will-retry-until')),
+    action: parseAction(group.get('action')),
+    status: parseStatus(group.get('status')),
+    diagnosticText: diagnostic.text,
+    diagnosticType: diagnostic.type,
+    remoteMta: parseHost(group.get('remote-mta')),
+    lastAttemptAt: parseOptionalDate(group.get('last-attempt-date')),
+    willRetryUntil: parseOptionalDate(group.get('will-retry-until')),
   }
 }
 
 /** A local name, an inner host or a X.400 address in Final-Recipient names nobody whom we could have sent to. */
-function pickFinal(final: string | null, actual: string | null, original: string | null): string | null {
-  if (final !== null && isOutside(final)) return final
-  if (original !== null && isOutside(original)) return original
+function selectFinalRecipient(final: string | null, actual: string | null, original: string | null): string | null {
+  if (final !== null && isRoutableAddress(final)) return final
+  if (original !== null && isRoutableAddress(original)) return original
   if (final?.includes('@')) return final
   if (actual?.includes('@')) return actual
   return original?.includes('@') ? original : (final ?? actual ?? original)
 }
 
-function isOutside(address: string): boolean {
+function isRoutableAddress(address: string): boolean {
   const at = address.lastIndexOf('@')
   return at > 0 && /[.[]/.test(address.slice(at))
 }
 
-function recipientOf(value: string | undefined): string | null {
+function parseRecipient(value: string | undefined): string | null {
   if (value === undefined) return null
-  const typed = splitTyped(value.replaceAll('\n', ' '))
+  const typed = splitTypedValue(value.replaceAll('\n', ' '))
   const plain = /\+[0-9A-Fa-f]{2}/.test(typed.value) || typed.type === 'utf-8' ? decodeXtext(typed.value) : typed.value
-  const bare = bareAddress(plain)
+  const bare = parseBareAddress(plain)
   if (bare !== null) return bare
-  const word = plain.replace(/[<>"]/g, '').trim()
-  return word === '' || /\s/.test(word) || word.length > 320 ? null : word
+  const trimmed = plain.replace(/[<>"]/g, '').trim()
+  return trimmed === '' || /\s/.test(trimmed) || trimmed.length > 320 ? null : trimmed
 }
 
-const ACTIONS: readonly (readonly [string, Action])[] = [
+const ACTIONS: readonly (readonly [string, DsnAction])[] = [
   ['fail', 'failed'],
   ['expired', 'failed'],
   ['undeliver', 'failed'],
@@ -209,14 +209,14 @@ const ACTIONS: readonly (readonly [string, Action])[] = [
   ['deliver', 'delivered'],
 ]
 
-function actionOf(value: string | undefined): Action | null {
-  const word = (value ?? '').trim().toLowerCase()
-  return ACTIONS.find(([begin]) => word.startsWith(begin))?.[1] ?? null
+function parseAction(value: string | undefined): DsnAction | null {
+  const trimmed = (value ?? '').trim().toLowerCase()
+  return ACTIONS.find(([begin]) => trimmed.startsWith(begin))?.[1] ?? null
 }
 
 const STATUS = /(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)/
 
-function statusOf(value: string | undefined): string | null {
+function parseStatus(value: string | undefined): string | null {
   const found = STATUS.exec((value ?? '').slice(0, 200))
   return found === null ? null : `${found[1]}.${Number(found[2])}.${Number(found[3])}`
 }
@@ -228,18 +228,18 @@ function splitDiagnostic(value: string): { type: string; text: string } {
   return { type: (typed[1] ?? '').toLowerCase(), text: value.slice(typed[0].length).trim() }
 }
 
-function hostOf(value: string | undefined): string | null {
+function parseHost(value: string | undefined): string | null {
   if (value === undefined) return null
-  const host = splitTyped(value).value.trim().split(/[\s(]/, 1)[0] ?? ''
+  const host = splitTypedValue(value).value.trim().split(/[\s(]/, 1)[0] ?? ''
   const bare = host.replace(/\.$/, '').toLowerCase()
   return bare === '' || bare.length > 255 ? null : bare
 }
 
-function dateOf(value: string | undefined): number | null {
+function parseOptionalDate(value: string | undefined): number | null {
   return value === undefined ? null : parseDate(value)
 }
 
-function envelopeOf(value: string | undefined): string | null {
-  const word = (value ?? '').trim()
-  return word === '' ? null : decodeXtext(word)
+function parseEnvelopeId(value: string | undefined): string | null {
+  const trimmed = (value ?? '').trim()
+  return trimmed === '' ? null : decodeXtext(trimmed)
 }

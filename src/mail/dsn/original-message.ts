@@ -3,45 +3,45 @@
  *
  * Pure, total. See also: mail/message-parts (where it stands), mail/report (its shape).
  */
-import { addressesIn, bareAddress } from '../mime/address.ts'
+import { extractAddresses, parseBareAddress } from '../mime/address.ts'
 import { parseDate } from '../mime/date.ts'
-import { headerRecord } from '../mime/header.ts'
+import { toHeaderRecord } from '../mime/header.ts'
 import type { Headers } from '../mime/header.ts'
-import type { ReturnedMail } from '../report.ts'
+import type { OriginalMessage } from '../report.ts'
 
 /** Fields that only occur at the top of a mail: without one of them a text is no returned mail. */
-const NEEDED = ['from', 'to', 'subject', 'message-id', 'date', 'received', 'return-path', 'mime-version'] as const
+const MESSAGE_FIELDS = ['from', 'to', 'subject', 'message-id', 'date', 'received', 'return-path', 'mime-version'] as const
 
 /** Reads the returned headers; null when they hold nothing that a mail has. */
-export function readReturned(headers: Headers | null): ReturnedMail | null {
+export function readOriginalMessage(headers: Headers | null): OriginalMessage | null {
   if (headers === null || headers.fields.length === 0) return null
-  const record = headerRecord(headers)
-  if (!NEEDED.some((name) => name in record)) return null
+  const record = toHeaderRecord(headers)
+  if (!MESSAGE_FIELDS.some((name) => name in record)) return null
   const date = record['date']
   return {
     headers: record,
-    messageId: messageIdOf(record['message-id']),
-    returnPath: addressOf(record['return-path']),
-    from: addressOf(record['from']),
-    to: addressesOf(record['to']),
+    messageId: parseMessageId(record['message-id']),
+    returnPath: parseFieldAddress(record['return-path']),
+    from: parseFieldAddress(record['from']),
+    to: parseFieldAddresses(record['to']),
     subject: record['subject'] ?? null,
-    at: date === undefined ? null : parseDate(date),
+    sentAt: date === undefined ? null : parseDate(date),
   }
 }
 
 /** `<id@host>` without its brackets; null when there is none. */
-export function messageIdOf(value: string | undefined): string | null {
+export function parseMessageId(value: string | undefined): string | null {
   if (value === undefined) return null
   const inner = /<([^<>\s]{1,998})>/.exec(value)?.[1] ?? value.trim()
   return inner === '' ? null : inner
 }
 
 /** Most fields hold one plain address: no need to look at every character of them. */
-const PLAIN =
+const PLAIN_ADDRESS =
   /^(?:(?:[A-Za-z0-9 .,'()-]{0,100}|"[^"<>@\\]{0,100}" ?)<([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})>|([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}))(?: \([^()@]{0,100}\))?$/
 
-function plainAddress(value: string): string | null {
-  const found = value.length > 400 ? null : PLAIN.exec(value)
+function parsePlainAddress(value: string): string | null {
+  const found = value.length > 400 ? null : PLAIN_ADDRESS.exec(value)
   const address = found?.[1] ?? found?.[2]
   if (address === undefined || address.includes('..')) return null
   const at = address.indexOf('@')
@@ -49,22 +49,22 @@ function plainAddress(value: string): string | null {
 }
 
 /** The address of a field, the one in brackets before one in a display name; null when there is none. */
-export function addressOf(value: string | undefined): string | null {
+export function parseFieldAddress(value: string | undefined): string | null {
   if (value === undefined || value === '' || value === '<>') return null
-  const plain = plainAddress(value)
+  const plain = parsePlainAddress(value)
   if (plain !== null) return plain
-  const found = addressesIn(value, 10)
+  const found = extractAddresses(value, 10)
   const bracketed = found.find((one) => one.inBrackets)
   if (bracketed !== undefined) return bracketed.address
-  return found[0]?.address ?? bareAddress(value)
+  return found[0]?.address ?? parseBareAddress(value)
 }
 
 /** A mail with more recipients names nobody in particular. */
-const MAX_TO = 100
+const MAX_FIELD_ADDRESSES = 100
 
-export function addressesOf(value: string | undefined): readonly string[] {
+export function parseFieldAddresses(value: string | undefined): readonly string[] {
   if (value === undefined) return []
-  const plain = plainAddress(value)
+  const plain = parsePlainAddress(value)
   if (plain !== null) return [plain]
-  return [...new Set(addressesIn(value, MAX_TO).map((one) => one.address))]
+  return [...new Set(extractAddresses(value, MAX_FIELD_ADDRESSES).map((one) => one.address))]
 }

@@ -6,7 +6,7 @@
  */
 
 /** Fields whose presence says it, whatever they hold. */
-const FIELDS = [
+const AUTO_REPLY_FIELDS = [
   'x-autoreply',
   'x-auto-reply',
   'x-autorespond',
@@ -22,7 +22,7 @@ const FIELDS = [
 ] as const
 
 /** Fields and the words in them that say it. */
-const VALUES: readonly (readonly [string, RegExp])[] = [
+const AUTO_REPLY_VALUES: readonly (readonly [string, RegExp])[] = [
   ['auto-submitted', /^\s*auto-(?:replied|notified)/i],
   ['precedence', /auto[_-]?reply/i],
   ['x-precedence', /auto[_-]?reply/i],
@@ -35,7 +35,7 @@ const VALUES: readonly (readonly [string, RegExp])[] = [
 ]
 
 /** Subjects, in the languages that people see. */
-const SUBJECT = new RegExp(
+const AUTO_REPLY_SUBJECT = new RegExp(
   [
     '^\\s*(?:re:\\s*)?auto(?:matic)?[- ]?(?:reply|response|answer|matisch|matique|mática|matica|antwort|svar|\\s*re)\\b',
     '^\\s*auto\\s*:',
@@ -130,54 +130,54 @@ const SUBJECT = new RegExp(
 const CHALLENGE =
   /(?:please |to )?(?:confirm|verify|authenticate) (?:your|this) (?:message|e-?mail|mail|address|delivery|request)|verification (?:required|request)|sender (?:verification|confirmation|authentication)|confirm(?:ation)? (?:required|needed)|challenge[- ]response|spam ?arrest|boxbe|knowspam|tmda|active spam killer|click .{0,40} to (?:deliver|release) your (?:message|mail)|waiting for (?:your )?confirmation|you have been added to my approved/i
 
-const BODY =
+const AUTO_REPLY_BODY =
   /\b(?:i am|i.m|we are|i will be|i.ll be) (?:currently |now )?(?:out of (?:the )?office|away (?:from|until)|on (?:vacation|leave|holiday)|travell?ing)\b|\bthis is an auto(?:mated|matic) (?:reply|response)\b|ich bin (?:derzeit|zur zeit|bis|vom|momentan) .{0,60}(?:nicht|abwesend|urlaub)|je suis (?:actuellement )?(?:absent|en congé)|estoy (?:fuera|de vacaciones)|estarei ausente|sono (?:assente|fuori)|我(?:现在|目前|正在).{0,12}(?:休假|外出|出差)/i
 
-export type AnswerClues = {
+export type AutoReplyInput = {
   readonly headers: Readonly<Record<string, string>>
   readonly subject: string
   /** The beginning of its text. */
-  readonly words: string
+  readonly bodyText: string
 }
 
 /** Whether nobody wrote this answer. Newsletters that are marked auto-generated are none. */
-export function isAutoReply(clues: AnswerClues): boolean {
+export function isAutoReply(input: AutoReplyInput): boolean {
   return (
-    FIELDS.some((name) => clues.headers[name] !== undefined) ||
-    VALUES.some(([name, says]) => says.test((clues.headers[name] ?? '').slice(0, 400))) ||
-    hasAnswerSubject(clues.subject) ||
-    (isChallenge(clues) && isAnswer(clues)) ||
-    isNotice(clues)
+    AUTO_REPLY_FIELDS.some((name) => input.headers[name] !== undefined) ||
+    AUTO_REPLY_VALUES.some(([name, pattern]) => pattern.test((input.headers[name] ?? '').slice(0, 400))) ||
+    hasAutoReplySubject(input.subject) ||
+    (isChallenge(input) && isReplyToMessage(input)) ||
+    isShortAutoReply(input)
   )
 }
 
 /** Whether the subject alone says that nobody wrote it. */
-export function hasAnswerSubject(subject: string): boolean {
-  return SUBJECT.test(subject.slice(0, 300))
+export function hasAutoReplySubject(subject: string): boolean {
+  return AUTO_REPLY_SUBJECT.test(subject.slice(0, 300))
 }
 
 /** A challenge: it has the shape of a notice, and asks instead of telling. */
-export function isChallenge(clues: Pick<AnswerClues, 'subject' | 'words'>): boolean {
+export function isChallenge(input: Pick<AutoReplyInput, 'subject' | 'bodyText'>): boolean {
   return (
-    CHALLENGE.test(clues.subject.slice(0, 300)) ||
-    (CHALLENGE.test(clues.words.slice(0, 2_000)) &&
-      /\b(?:confirm|verify|captcha|approved|challenge|spam ?arrest|boxbe|tmda)\b/i.test(clues.words.slice(0, 2_000)) &&
-      /click|reply to this|follow (?:this|the) link|visit/i.test(clues.words.slice(0, 2_000)))
+    CHALLENGE.test(input.subject.slice(0, 300)) ||
+    (CHALLENGE.test(input.bodyText.slice(0, 2_000)) &&
+      /\b(?:confirm|verify|captcha|approved|challenge|spam ?arrest|boxbe|tmda)\b/i.test(input.bodyText.slice(0, 2_000)) &&
+      /click|reply to this|follow (?:this|the) link|visit/i.test(input.bodyText.slice(0, 2_000)))
   )
 }
 
 /** Whether it answers a mail: it says so, or nobody is to answer it. */
-function isAnswer(clues: AnswerClues): boolean {
+function isReplyToMessage(input: AutoReplyInput): boolean {
   if (
-    clues.headers['in-reply-to'] !== undefined ||
-    clues.headers['references'] !== undefined ||
-    clues.headers['auto-submitted'] !== undefined
+    input.headers['in-reply-to'] !== undefined ||
+    input.headers['references'] !== undefined ||
+    input.headers['auto-submitted'] !== undefined
   )
     return true
-  return /^\s*(?:re|aw|sv|antw|res)\s*:/i.test(clues.subject) || /^<?\s*>?$/.test(clues.headers['return-path'] ?? 'none')
+  return /^\s*(?:re|aw|sv|antw|res)\s*:/i.test(input.subject) || /^<?\s*>?$/.test(input.headers['return-path'] ?? 'none')
 }
 
 /** Short words that say so, in answer to a mail. */
-function isNotice(clues: AnswerClues): boolean {
-  return isAnswer(clues) && BODY.test(clues.words.slice(0, 1_500))
+function isShortAutoReply(input: AutoReplyInput): boolean {
+  return isReplyToMessage(input) && AUTO_REPLY_BODY.test(input.bodyText.slice(0, 1_500))
 }

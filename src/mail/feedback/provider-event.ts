@@ -4,55 +4,57 @@
  * Amazon's SNS mails what SES knows of a mail: bounces, complaints, deliveries. Pure, total.
  * https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html See also: mail/report.
  */
-import { bareAddress } from '../mime/address.ts'
-import { emptyFeedback } from './arf.ts'
+import { parseBareAddress } from '../mime/address.ts'
+import { createEmptyComplaint } from './arf.ts'
 import { parseDate } from '../mime/date.ts'
-import { asList, asObject, asString, parseObject } from '../mime/json-reader.ts'
+import { asArray, asObject, asString, parseJsonObject } from '../mime/json-reader.ts'
 import type { JsonObject } from '../mime/json-reader.ts'
-import type { Action, Complaint } from '../report.ts'
+import type { DsnAction, ComplaintReport } from '../report.ts'
 
-export type Notice = {
+export type ProviderEvent = {
   readonly recipients: readonly {
     readonly address: string
-    readonly action: Action
+    readonly action: DsnAction
     readonly status: string | null
     readonly diagnostic: string
   }[]
-  readonly complaint: Complaint | null
+  readonly complaint: ComplaintReport | null
   readonly messageId: string | null
   readonly reportingMta: string | null
 }
 
 /** Reads a notification out of a mail's words; null when there is none. */
-export function readNotification(text: string): Notice | null {
+export function parseProviderEvent(text: string): ProviderEvent | null {
   if (!text.includes('notificationType') && !text.includes('eventType')) return null
-  const outer = parseObject(text.replace(/\n[ \t]?/g, ''))
-  const top = outer === null ? null : (parseObject(asString(outer['Message']) ?? '') ?? outer)
-  const kind = (asString(top?.['notificationType']) ?? asString(top?.['eventType']) ?? '').toLowerCase()
-  if (top === null || kind === '') return null
-  const mail = asObject(top['mail'])
-  const reader = KINDS[kind]
+  const envelope = parseJsonObject(text.replace(/\n[ \t]?/g, ''))
+  const payload = envelope === null ? null : (parseJsonObject(asString(envelope['Message']) ?? '') ?? envelope)
+  const eventType = (asString(payload?.['notificationType']) ?? asString(payload?.['eventType']) ?? '').toLowerCase()
+  if (payload === null || eventType === '') return null
+  const mail = asObject(payload['mail'])
+  const reader = EVENT_READERS[eventType]
   if (reader === undefined) return null
   return {
     recipients: [],
     complaint: null,
     messageId: asString(mail?.['messageId']),
     reportingMta: null,
-    ...reader(asObject(top[kind]) ?? {}, mail),
+    ...reader(asObject(payload[eventType]) ?? {}, mail),
   }
 }
 
-const KINDS: Readonly<Record<string, (event: JsonObject, mail: JsonObject | null) => Partial<Notice>>> = {
-  bounce: (event) => ({ recipients: recipientsOf(event, 'bouncedRecipients', 'failed'), reportingMta: mtaOf(event) }),
+const EVENT_READERS: Readonly<Record<string, (event: JsonObject, mail: JsonObject | null) => Partial<ProviderEvent>>> = {
+  bounce: (event) => ({ recipients: readEventRecipients(event, 'bouncedRecipients', 'failed'), reportingMta: parseReportingMta(event) }),
   delivery: (event) => ({
-    recipients: asList(event['recipients']).flatMap((one) => named(asString(one), 'delivered', asString(event['smtpResponse']) ?? '')),
-    reportingMta: mtaOf(event),
+    recipients: asArray(event['recipients']).flatMap((one) =>
+      toEventRecipients(asString(one), 'delivered', asString(event['smtpResponse']) ?? ''),
+    ),
+    reportingMta: parseReportingMta(event),
   }),
-  deliverydelay: (event) => ({ recipients: recipientsOf(event, 'delayedRecipients', 'delayed') }),
-  complaint: (event, mail) => ({ complaint: complaintOf(event, mail) }),
+  deliverydelay: (event) => ({ recipients: readEventRecipients(event, 'delayedRecipients', 'delayed') }),
+  complaint: (event, mail) => ({ complaint: toComplaint(event, mail) }),
 }
 
-function mtaOf(event: JsonObject): string | null {
+function parseReportingMta(event: JsonObject): string | null {
   return (
     asString(event['reportingMTA'])
       ?.replace(/^\s*dsn?s?;\s*/i, '')
@@ -61,15 +63,20 @@ function mtaOf(event: JsonObject): string | null {
   )
 }
 
-function named(address: string | null, action: Action, diagnostic: string, status: string | null = null): Notice['recipients'] {
-  const bare = bareAddress(address ?? '')
-  return bare === null ? [] : [{ address: bare, action, status, diagnostic }]
+function toEventRecipients(
+  address: string | null,
+  action: DsnAction,
+  diagnostic: string,
+  status: string | null = null,
+): ProviderEvent['recipients'] {
+  const parsed = parseBareAddress(address ?? '')
+  return parsed === null ? [] : [{ address: parsed, action, status, diagnostic }]
 }
 
-function recipientsOf(event: JsonObject, list: string, action: Action): Notice['recipients'] {
-  return asList(event[list]).flatMap((one) => {
+function readEventRecipients(event: JsonObject, list: string, action: DsnAction): ProviderEvent['recipients'] {
+  return asArray(event[list]).flatMap((one) => {
     const recipient = asObject(one)
-    return named(
+    return toEventRecipients(
       asString(recipient?.['emailAddress']),
       action,
       asString(recipient?.['diagnosticCode']) ?? '',
@@ -78,15 +85,17 @@ function recipientsOf(event: JsonObject, list: string, action: Action): Notice['
   })
 }
 
-function complaintOf(event: JsonObject, mail: JsonObject | null): Complaint {
-  const complained = asList(event['complainedRecipients']).flatMap((one) => named(asString(asObject(one)?.['emailAddress']), 'failed', ''))
+function toComplaint(event: JsonObject, mail: JsonObject | null): ComplaintReport {
+  const recipients = asArray(event['complainedRecipients']).flatMap((one) =>
+    toEventRecipients(asString(asObject(one)?.['emailAddress']), 'failed', ''),
+  )
   const at = asString(event['timestamp'])
   return {
-    ...emptyFeedback(),
+    ...createEmptyComplaint(),
     feedbackType: (asString(event['complaintFeedbackType']) ?? 'abuse').toLowerCase(),
     userAgent: asString(event['userAgent']),
-    originalMailFrom: bareAddress(asString(mail?.['source']) ?? ''),
-    originalRcptTo: complained.map((one) => one.address),
+    originalMailFrom: parseBareAddress(asString(mail?.['source']) ?? ''),
+    originalRcptTo: recipients.map((one) => one.address),
     arrivalAt: at === null ? null : parseDate(at),
     sourceIp: asString(mail?.['sourceIp']),
   }

@@ -5,7 +5,7 @@
  * See also: mail/report.
  */
 
-const ORDER =
+const UNSUBSCRIBE_COMMAND =
   /^\s*(?:re:\s*)?["'“[(<]*(?:unsubscribe|un-subscribe|unsub|please unsubscribe(?: me)?|remove(?: me)?|opt-?out|stop|list-unsubscribe|cancel(?:l?ation of)? subscription|abmelden|abbestellen|austragen|désabonner|desabonnement|désinscription|désinscrire|darse de baja|dar de baja|baja|cancelar (?:suscripción|inscrição|assinatura)|descadastrar|disiscriviti|cancellami|uitschrijven|afmelden|avregistrera|afmeld|avmeld|отписаться|отписка|odhlásit|wypisz|退订|退訂|取消订阅|取消訂閱|配信停止|購読解除|登録解除|수신거부|구독 취소|abonelikten çık)(?![\p{L}])/iu
 
 /** Longer mails speak about unsubscribing. */
@@ -13,24 +13,24 @@ const MAX_BODY = 600
 const MAX_SUBJECT = 200
 
 /** Whether a mail asks to be taken off a list. `recipients`: the local parts it was sent to tell a lot. */
-export function isUnsubscribe(mail: {
+export function isUnsubscribeRequest(message: {
   headers: Readonly<Record<string, string>>
   subject: string
-  words: string
+  bodyText: string
   to: readonly string[]
 }): boolean {
-  if (mail.headers['x-apple-unsubscribe'] !== undefined) return true
-  const body = mail.words.trim()
+  if (message.headers['x-apple-unsubscribe'] !== undefined) return true
+  const body = message.bodyText.trim()
   // A newsletter that invites to unsubscribe bears the field itself.
-  if (mail.headers['list-unsubscribe'] !== undefined || body.length > MAX_BODY) return false
-  const subject = mail.subject.trim()
+  if (message.headers['list-unsubscribe'] !== undefined || body.length > MAX_BODY) return false
+  const subject = message.subject.trim()
   if (subject.length > MAX_SUBJECT) return false
-  if (ORDER.test(subject)) return true
-  const isDoor = mail.to.some((address) =>
+  if (UNSUBSCRIBE_COMMAND.test(subject)) return true
+  const isUnsubscribeAddress = message.to.some((address) =>
     /^(?:unsub|unsubscribe|opt-?out|leave|remove|list-unsubscribe)[^@]*@|[-+_.](?:unsub|unsubscribe|optout|leave)[^@]*@/i.test(address),
   )
   return (
-    (isDoor && (body.length < 100 || ORDER.test(body))) ||
-    (body.length < 100 && ORDER.test(body) && (subject === '' || /^(?:re|aw|sv)\s*:/i.test(subject)))
+    (isUnsubscribeAddress && (body.length < 100 || UNSUBSCRIBE_COMMAND.test(body))) ||
+    (body.length < 100 && UNSUBSCRIBE_COMMAND.test(body) && (subject === '' || /^(?:re|aw|sv)\s*:/i.test(subject)))
   )
 }

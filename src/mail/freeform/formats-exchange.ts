@@ -3,9 +3,9 @@
  *
  * One layout in some forty languages; the rows name the sentences that open and end its sections. Pure data.
  */
-import type { Format } from './formats.ts'
+import type { BounceFormat } from './formats.ts'
 
-export const EXCHANGE: readonly Format[] = [
+export const EXCHANGE_FORMATS: readonly BounceFormat[] = [
   {
     id: 'exchange',
     header: {
@@ -14,14 +14,14 @@ export const EXCHANGE: readonly Format[] = [
       'x-mailer': ['internet mail service', 'microsoft exchange'],
       from: ['system administrator', 'microsoft outlook'],
     },
-    knows: [
+    signature: [
       "your message wasn't delivered",
       'your message did not reach some or all of the intended',
       'microsoft exchange will',
       'a problem occurred during the delivery of this message',
       "this message hasn't been delivered yet",
     ],
-    opens: [
+    recipientsBelow: [
       'did not reach the following recipient',
       'the following recipient(s) could not be reached',
       'the following recipient(s) cannot be reached',
@@ -32,15 +32,15 @@ export const EXCHANGE: readonly Format[] = [
       'your message is ready to be sent',
       'this is an automatically generated delivery status notification',
     ],
-    names: ['your message to ', 'delivery to these recipients or groups'],
-    details: ['diagnostic information for administrators', 'more info for email admins', 'delivery report for'],
-    stops: ['the following organization rejected your message', 'for more information, see', 'was this helpful'],
-    ends: ['original message headers', 'original message header', 'original message details', 'message hops'],
+    recipientLabel: ['your message to ', 'delivery to these recipients or groups'],
+    diagnosticsBelow: ['diagnostic information for administrators', 'more info for email admins', 'delivery report for'],
+    advice: ['the following organization rejected your message', 'for more information, see', 'was this helpful'],
+    originalBelow: ['original message headers', 'original message header', 'original message details', 'message hops'],
   },
   {
     id: 'exchange-de',
-    knows: ['ihre nachricht hat einige oder alle empf', 'ihre nachricht wurde nicht zugestellt'],
-    opens: [
+    signature: ['ihre nachricht hat einige oder alle empf', 'ihre nachricht wurde nicht zugestellt'],
+    recipientsBelow: [
       'fehler bei der nachrichtenzustellung an folgende empf',
       'fehler bei der zustellung der nachricht',
       'folgende(r) empf',
@@ -50,14 +50,14 @@ export const EXCHANGE: readonly Format[] = [
       'übermittlung fehlgeschlagen',
       'die nachricht konnte nicht an folgende',
     ],
-    names: ['ihre nachricht an '],
-    details: ['diagnoseinformationen für administratoren'],
-    ends: ['ursprüngliche nachrichtenkopfzeilen', 'ursprüngliche nachricht', 'originalnachricht'],
+    recipientLabel: ['ihre nachricht an '],
+    diagnosticsBelow: ['diagnoseinformationen für administratoren'],
+    originalBelow: ['ursprüngliche nachrichtenkopfzeilen', 'ursprüngliche nachricht', 'originalnachricht'],
   },
   {
     id: 'exchange-fr',
-    knows: ["votre message n'a pas été remis", "votre message n'a pas pu être remis", 'votre message n’a pas'],
-    opens: [
+    signature: ["votre message n'a pas été remis", "votre message n'a pas pu être remis", 'votre message n’a pas'],
+    recipientsBelow: [
       'échec de la remise pour ces destinataires',
       'échec de la remise aux destinataires',
       'la remise aux destinataires suivants a échoué',
@@ -66,14 +66,14 @@ export const EXCHANGE: readonly Format[] = [
       'le(s) destinataire(s) suivant(s)',
       'impossible de remettre votre message aux',
     ],
-    names: ['votre message à ', 'votre message adressé à '],
-    details: ['informations de diagnostic pour les administrateurs'],
-    ends: ["en-têtes de message d'origine", "en-têtes du message d'origine", 'en-têtes de message d’origine', "message d'origine"],
+    recipientLabel: ['votre message à ', 'votre message adressé à '],
+    diagnosticsBelow: ['informations de diagnostic pour les administrateurs'],
+    originalBelow: ["en-têtes de message d'origine", "en-têtes du message d'origine", 'en-têtes de message d’origine', "message d'origine"],
   },
   {
     id: 'exchange-es',
-    knows: ['su mensaje no llegó a', 'el mensaje no llegó a', 'no se pudo entregar el mensaje'],
-    opens: [
+    signature: ['su mensaje no llegó a', 'el mensaje no llegó a', 'no se pudo entregar el mensaje'],
+    recipientsBelow: [
       'no se pudo entregar el mensaje a estos destinatarios',
       'error de entrega a estos destinatarios',
       'error en la entrega a estos destinatarios',
@@ -83,9 +83,9 @@ export const EXCHANGE: readonly Format[] = [
       'la entrega a los siguientes destinatarios',
       'los siguientes destinatarios',
     ],
-    names: ['su mensaje a ', 'el mensaje a ', 'tu mensaje a '],
-    details: ['información de diagnóstico para los administradores', 'información de diagnóstico para administradores'],
-    ends: [
+    recipientLabel: ['su mensaje a ', 'el mensaje a ', 'tu mensaje a '],
+    diagnosticsBelow: ['información de diagnóstico para los administradores', 'información de diagnóstico para administradores'],
+    originalBelow: [
       'encabezados de mensajes originales',
       'encabezados del mensaje original',
       'encabezados originales del mensaje',
@@ -94,8 +94,8 @@ export const EXCHANGE: readonly Format[] = [
   },
   {
     id: 'exchange-pt',
-    knows: ['a sua mensagem não foi', 'sua mensagem não foi entregue', 'sua mensagem não pôde ser entregue'],
-    opens: [
+    signature: ['a sua mensagem não foi', 'sua mensagem não foi entregue', 'sua mensagem não pôde ser entregue'],
+    recipientsBelow: [
       'falha na entrega a estes destinatários',
       'falha na entrega para estes destinatários',
       'a entrega para estes destinatários',
@@ -106,14 +106,19 @@ export const EXCHANGE: readonly Format[] = [
       'os seguintes destinatários',
       'os destinatários a seguir',
     ],
-    names: ['sua mensagem para ', 'a sua mensagem para '],
-    details: ['informações de diagnóstico para administradores', 'informações de diagnóstico para os administradores'],
-    ends: ['cabeçalhos de mensagem originais', 'cabeçalhos originais da mensagem', 'cabeçalhos da mensagem original', 'mensagem original'],
+    recipientLabel: ['sua mensagem para ', 'a sua mensagem para '],
+    diagnosticsBelow: ['informações de diagnóstico para administradores', 'informações de diagnóstico para os administradores'],
+    originalBelow: [
+      'cabeçalhos de mensagem originais',
+      'cabeçalhos originais da mensagem',
+      'cabeçalhos da mensagem original',
+      'mensagem original',
+    ],
   },
   {
     id: 'exchange-it',
-    knows: ['il messaggio non è stato recapitato', 'il messaggio non ha raggiunto'],
-    opens: [
+    signature: ['il messaggio non è stato recapitato', 'il messaggio non ha raggiunto'],
+    recipientsBelow: [
       'recapito non riuscito verso',
       'recapito non riuscito ai seguenti',
       'impossibile recapitare il messaggio',
@@ -121,13 +126,13 @@ export const EXCHANGE: readonly Format[] = [
       'impossibile raggiungere i seguenti',
       'i seguenti destinatari',
     ],
-    names: ['il messaggio per '],
-    details: ['informazioni di diagnostica per gli amministratori', 'informazioni diagnostiche per gli amministratori'],
-    ends: ['intestazioni del messaggio originale', 'intestazioni originali del messaggio', 'messaggio originale'],
+    recipientLabel: ['il messaggio per '],
+    diagnosticsBelow: ['informazioni di diagnostica per gli amministratori', 'informazioni diagnostiche per gli amministratori'],
+    originalBelow: ['intestazioni del messaggio originale', 'intestazioni originali del messaggio', 'messaggio originale'],
   },
   {
     id: 'exchange-nl',
-    opens: [
+    recipientsBelow: [
       'bezorging is mislukt voor deze geadresseerden',
       'bezorging aan de volgende',
       'de bezorging aan de volgende',
@@ -135,13 +140,13 @@ export const EXCHANGE: readonly Format[] = [
       'uw bericht is niet bezorgd',
       'kan het bericht niet bezorgen',
     ],
-    names: ['uw bericht aan ', 'je bericht aan '],
-    details: ['diagnostische gegevens voor beheerders', 'diagnostische informatie voor beheerders'],
-    ends: ['oorspronkelijke berichtkoppen', 'oorspronkelijke berichtheaders', 'oorspronkelijk bericht'],
+    recipientLabel: ['uw bericht aan ', 'je bericht aan '],
+    diagnosticsBelow: ['diagnostische gegevens voor beheerders', 'diagnostische informatie voor beheerders'],
+    originalBelow: ['oorspronkelijke berichtkoppen', 'oorspronkelijke berichtheaders', 'oorspronkelijk bericht'],
   },
   {
     id: 'exchange-nordic',
-    opens: [
+    recipientsBelow: [
       'leverans misslyckades',
       'leveransen misslyckades',
       'det gick inte att leverera',
@@ -160,7 +165,7 @@ export const EXCHANGE: readonly Format[] = [
       'seuraavat vastaanottajat',
       'seuraavien vastaanottajien',
     ],
-    details: [
+    diagnosticsBelow: [
       'diagnostikinformation för administratörer',
       'diagnostikinformation till administratörer',
       'diagnosticeringsoplysninger',
@@ -170,7 +175,7 @@ export const EXCHANGE: readonly Format[] = [
       'diagnostiikkatiedot',
       'vianmääritystiedot',
     ],
-    ends: [
+    originalBelow: [
       'ursprungliga meddelanderubriker',
       'ursprungliga meddelandehuvuden',
       'oprindelige meddelelsesheadere',
@@ -182,7 +187,7 @@ export const EXCHANGE: readonly Format[] = [
   },
   {
     id: 'exchange-baltic',
-    opens: [
+    recipientsBelow: [
       'neizdevās piegādāt',
       'piegāde šiem adresātiem',
       'nevarēja sasniegt',
@@ -196,12 +201,12 @@ export const EXCHANGE: readonly Format[] = [
       'teie sõnum ei jõudnud',
       'sõnumi kohaletoimetamine',
     ],
-    details: ['diagnostikas informācija', 'diagnostinė informacija', 'diagnostikateave', 'diagnostikainfo'],
-    ends: ['sākotnējās ziņojuma galvenes', 'pirminės pranešimo antraštės', 'originaalsed sõnumipäised', 'algse sõnumi päised'],
+    diagnosticsBelow: ['diagnostikas informācija', 'diagnostinė informacija', 'diagnostikateave', 'diagnostikainfo'],
+    originalBelow: ['sākotnējās ziņojuma galvenes', 'pirminės pranešimo antraštės', 'originaalsed sõnumipäised', 'algse sõnumi päised'],
   },
   {
     id: 'exchange-slavic',
-    opens: [
+    recipientsBelow: [
       'сбой доставки следующим получателям',
       'не удалось выполнить доставку',
       'не удалось доставить',
@@ -221,14 +226,14 @@ export const EXCHANGE: readonly Format[] = [
       'помилка доставки',
       'не вдалося доставити',
     ],
-    details: [
+    diagnosticsBelow: [
       'диагностические сведения для администраторов',
       'informacje diagnostyczne dla administratorów',
       'diagnostické informace pro správce',
       'diagnostické informácie pre správcov',
       'відомості діагностики',
     ],
-    ends: [
+    originalBelow: [
       'исходные заголовки сообщения',
       'заголовки исходного сообщения',
       'oryginalne nagłówki wiadomości',
@@ -239,7 +244,7 @@ export const EXCHANGE: readonly Format[] = [
   },
   {
     id: 'exchange-ja',
-    opens: [
+    recipientsBelow: [
       '次の受信者またはグループ',
       '以下の受信者またはグループ',
       '次の受信者に',
@@ -249,12 +254,12 @@ export const EXCHANGE: readonly Format[] = [
       '以下のメールアドレスへの送信に失敗',
       '以下の宛先',
     ],
-    details: ['管理者向けの診断情報', '管理者用の診断情報'],
-    ends: ['元のメッセージ ヘッダー', '元のメッセージヘッダー', '元のメッセージのヘッダー'],
+    diagnosticsBelow: ['管理者向けの診断情報', '管理者用の診断情報'],
+    originalBelow: ['元のメッセージ ヘッダー', '元のメッセージヘッダー', '元のメッセージのヘッダー'],
   },
   {
     id: 'exchange-zh',
-    opens: [
+    recipientsBelow: [
       '未能向这些收件人或组',
       '未能送达到这些收件人',
       '传递到以下收件人',
@@ -268,12 +273,12 @@ export const EXCHANGE: readonly Format[] = [
       '您的邮件未送达',
       '以下收件人',
     ],
-    details: ['供管理员使用的诊断信息', '管理员诊断信息', '面向管理员的诊断信息', '系統管理員的診斷資訊'],
-    ends: ['原始邮件头', '原始邮件标头', '原始郵件標頭', '原始訊息標頭', '原始邮件'],
+    diagnosticsBelow: ['供管理员使用的诊断信息', '管理员诊断信息', '面向管理员的诊断信息', '系統管理員的診斷資訊'],
+    originalBelow: ['原始邮件头', '原始邮件标头', '原始郵件標頭', '原始訊息標頭', '原始邮件'],
   },
   {
     id: 'exchange-ko-tr',
-    opens: [
+    recipientsBelow: [
       '다음 받는 사람',
       '다음 수신자',
       '메시지를 배달하지',
@@ -286,7 +291,7 @@ export const EXCHANGE: readonly Format[] = [
       'livrarea a eșuat',
       'livrarea către',
     ],
-    details: ['관리자용 진단 정보', 'yöneticiler için tanılama bilgileri', 'diagnosztikai adatok', 'informații de diagnosticare'],
-    ends: ['원본 메시지 머리글', 'özgün ileti üst bilgileri', 'az eredeti üzenet fejlécei', 'anteturile mesajului original'],
+    diagnosticsBelow: ['관리자용 진단 정보', 'yöneticiler için tanılama bilgileri', 'diagnosztikai adatok', 'informații de diagnosticare'],
+    originalBelow: ['원본 메시지 머리글', 'özgün ileti üst bilgileri', 'az eredeti üzenet fejlécei', 'anteturile mesajului original'],
   },
 ]

@@ -3,25 +3,25 @@
  *
  * The wording was learnt from the programs' own sources and manuals; each row is a layout, not a message. Pure data.
  */
-import type { Format } from './formats.ts'
+import type { BounceFormat } from './formats.ts'
 
-export const MAIL_SERVERS: readonly Format[] = [
+export const MAIL_SERVER_FORMATS: readonly BounceFormat[] = [
   {
     id: 'qmail',
     header: { subject: ['failure notice'], 'message-id': ['.qmail@'] },
-    knows: [
+    signature: [
       'hi. this is the qmail-send program',
       'hi. this is the ',
       "i'm afraid i wasn't able to deliver",
       "this is a permanent error; i've given up",
       "i'm not going to try again",
     ],
-    opens: [
+    recipientsBelow: [
       "i'm afraid i wasn't able to deliver your message",
       'su mensaje no pudo ser entregado',
       'your mail message to the following address',
     ],
-    ends: [
+    originalBelow: [
       'below this line is a copy of the message',
       'enclosed is a copy of the message',
       'mensaje original adjunto',
@@ -31,8 +31,8 @@ export const MAIL_SERVERS: readonly Format[] = [
   {
     id: 'exim',
     header: { subject: ['mail delivery failed: returning message to sender'] },
-    knows: ['this message was created automatically by mail delivery software'],
-    opens: [
+    signature: ['this message was created automatically by mail delivery software'],
+    recipientsBelow: [
       'recipients. this is a permanent error. the following address',
       'its recipients. this is a permanent error',
       'following address(es) failed',
@@ -44,9 +44,9 @@ export const MAIL_SERVERS: readonly Format[] = [
       'the following addresses failed',
       'failed addresses follow',
     ],
-    sender: ['a message sent by'],
-    stops: ['no action is required on your part', 'no action is required', 'delivery attempts will continue'],
-    ends: [
+    senderLabel: ['a message sent by'],
+    advice: ['no action is required on your part', 'no action is required', 'delivery attempts will continue'],
+    originalBelow: [
       'this is a copy of the message, including all the headers',
       'this is a copy of your message',
       "this is a copy of the message's headers",
@@ -62,8 +62,8 @@ export const MAIL_SERVERS: readonly Format[] = [
   {
     id: 'sendmail',
     header: { subject: ['returned mail: '], 'auto-submitted': ['(failure)', '(warning'] },
-    knows: ['the original message was received at'],
-    opens: [
+    signature: ['the original message was received at'],
+    recipientsBelow: [
       'the following addresses had permanent',
       'the following addresses had delivery',
       'the following addresses had transient',
@@ -71,8 +71,8 @@ export const MAIL_SERVERS: readonly Format[] = [
       'the following addresses had successful',
       'recipients of this delivery',
     ],
-    details: ['transcript of session follows', 'non-delivered information'],
-    ends: [
+    diagnosticsBelow: ['transcript of session follows', 'non-delivered information'],
+    originalBelow: [
       'original message follows',
       'unsent message follows',
       'message header follows',
@@ -85,7 +85,7 @@ export const MAIL_SERVERS: readonly Format[] = [
   },
   {
     id: 'postfix',
-    knows: [
+    signature: [
       'this is the mail system at host',
       'this is the postfix program at host',
       "i'm sorry to have to inform you that",
@@ -94,111 +94,111 @@ export const MAIL_SERVERS: readonly Format[] = [
       'for further assistance, please send mail to',
       'if you do so, please include this problem report',
     ],
-    ends: ['below is a copy of the message'],
+    originalBelow: ['below is a copy of the message'],
   },
   {
     id: 'courier',
     header: { 'message-id': ['<courier.'], subject: ['notice: mail delivery status'] },
-    knows: ['this is a delivery status notification from', 'running the courier mail server'],
-    opens: [
+    signature: ['this is a delivery status notification from', 'running the courier mail server'],
+    recipientsBelow: [
       'your message to the following recipients cannot be delivered',
       'your message to the following recipients has not been',
       'undeliverable mail',
     ],
-    stops: ['if your message was also sent to additional recipients'],
-    ends: ['the original message follows as a separate attachment'],
+    advice: ['if your message was also sent to additional recipients'],
+    originalBelow: ['the original message follows as a separate attachment'],
   },
   {
     id: 'opensmtpd',
     header: { subject: ['delivery status notification: '] },
-    knows: ['this is the mailer-daemon, please do not reply'],
-    opens: ['the following list of recipients', 'for the following list of recipients', 'following list of recipients'],
-    ends: ['below is a copy of the original message', 'below is a copy of the original'],
+    signature: ['this is the mailer-daemon, please do not reply'],
+    recipientsBelow: ['the following list of recipients', 'for the following list of recipients', 'following list of recipients'],
+    originalBelow: ['below is a copy of the original message', 'below is a copy of the original'],
   },
   {
     id: 'dma',
-    knows: ['this is the dragonfly mail agent'],
-    names: ['there was an error delivering your mail to'],
-    ends: ['message headers follow', 'message headers not included', 'message follows'],
+    signature: ['this is the dragonfly mail agent'],
+    recipientLabel: ['there was an error delivering your mail to'],
+    originalBelow: ['message headers follow', 'message headers not included', 'message follows'],
   },
   {
     id: 'nullmailer',
-    names: ['nullmailer-send failed', 'delivery of the message'],
-    knows: ['this is an automatic notification that the following'],
-    opens: ['the message could not be sent to the following'],
+    recipientLabel: ['nullmailer-send failed', 'delivery of the message'],
+    signature: ['this is an automatic notification that the following'],
+    recipientsBelow: ['the message could not be sent to the following'],
   },
   {
     id: 'surgemail',
     header: { subject: ['message delivery failure', 'bounce, message'], 'x-mailer': ['surgemail', 'dmail'] },
-    names: ['bounce - message', 'your message cannot be delivered to the following recipients', 'failed to deliver to'],
-    knows: ['your message cannot be delivered to the following recipients', 'this is a delivery failure notification message'],
-    ends: ['your message reads (in part)', 'body of message generated response', 'your message header'],
+    recipientLabel: ['bounce - message', 'your message cannot be delivered to the following recipients', 'failed to deliver to'],
+    signature: ['your message cannot be delivered to the following recipients', 'this is a delivery failure notification message'],
+    originalBelow: ['your message reads (in part)', 'body of message generated response', 'your message header'],
   },
   {
     id: 'zmailer',
-    knows: ['this is a collection of reports about email delivery', "failed to deliver to '"],
-    opens: ['failed addresses follow', 'error occurred delivering to'],
-    ends: ['original message headers follow', 'following is a copy of original message'],
+    signature: ['this is a collection of reports about email delivery', "failed to deliver to '"],
+    recipientsBelow: ['failed addresses follow', 'error occurred delivering to'],
+    originalBelow: ['original message headers follow', 'following is a copy of original message'],
   },
   {
     id: 'fml',
     header: { subject: ['(ml)', 'loop alert:'], 'x-ml-info': ['fml'] },
-    ends: ['original mail as follows'],
+    originalBelow: ['original mail as follows'],
   },
   {
     id: 'messagingserver',
     header: { from: ['internet mail delivery', 'pmdf'], subject: ['delivery notification: delivery has failed', 'delivery notification'] },
-    knows: ['this report relates to a message you sent with the following'],
-    opens: [
+    signature: ['this report relates to a message you sent with the following'],
+    recipientsBelow: [
       'your message cannot be delivered to the following recipients',
       'your message has been enqueued and undeliverable',
       'your message is being returned',
     ],
-    names: ['recipient address:', 'original address:'],
-    details: ['reason: ', 'diagnostic code:'],
-    stops: ['additional information'],
+    recipientLabel: ['recipient address:', 'original address:'],
+    diagnosticsBelow: ['reason: ', 'diagnostic code:'],
+    advice: ['additional information'],
   },
   {
     id: 'powermta',
     header: { subject: ['delivery report', 'mail delivery report'], from: ['mail delivery system'] },
-    knows: ['hello, this is the mail server on'],
-    opens: ['i am sending you this message to inform you on the delivery status'],
-    names: ['delivery to '],
+    signature: ['hello, this is the mail server on'],
+    recipientsBelow: ['i am sending you this message to inform you on the delivery status'],
+    recipientLabel: ['delivery to '],
   },
   {
     id: 'iplanet',
-    knows: ['this message is being returned to you because'],
-    names: ['the following recipients could not be reached', 'the following recipient could not be reached'],
+    signature: ['this message is being returned to you because'],
+    recipientLabel: ['the following recipients could not be reached', 'the following recipient could not be reached'],
   },
   {
     id: 'apache-james',
-    knows: ['hi. this is the james mail server', 'message details:'],
-    names: ['failed recipient(s)', 'failed recipient', 'rcpt to:', 'error message:'],
-    ends: ['original message attached'],
+    signature: ['hi. this is the james mail server', 'message details:'],
+    recipientLabel: ['failed recipient(s)', 'failed recipient', 'rcpt to:', 'error message:'],
+    originalBelow: ['original message attached'],
   },
   {
     id: 'communigate',
     header: { from: ['mail router'], 'x-mailer': ['communigate'] },
-    knows: ['failed to deliver to ', 'message is delayed'],
-    names: ['failed to deliver to'],
-    details: ['reporting-mta'],
-    ends: ['the forwarded message follows', 'original message headers'],
+    signature: ['failed to deliver to ', 'message is delayed'],
+    recipientLabel: ['failed to deliver to'],
+    diagnosticsBelow: ['reporting-mta'],
+    originalBelow: ['the forwarded message follows', 'original message headers'],
   },
   {
     id: 'smail',
-    opens: ['failed addresses follow', 'message delivery to the following'],
-    details: ['message log follows'],
-    ends: ['message text follows', 'unsent message follows'],
+    recipientsBelow: ['failed addresses follow', 'message delivery to the following'],
+    diagnosticsBelow: ['message log follows'],
+    originalBelow: ['message text follows', 'unsent message follows'],
   },
   {
     id: 'activehunter',
     header: { subject: ['failure notice :'] },
-    opens: ['the following addresses had permanent fatal errors'],
+    recipientsBelow: ['the following addresses had permanent fatal errors'],
   },
   {
     id: 'haraka',
     header: { subject: ['failure notice'], 'x-mailer': ['haraka'] },
-    opens: ['intended recipients', 'some intended recipients'],
-    stops: ['delivery report'],
+    recipientsBelow: ['intended recipients', 'some intended recipients'],
+    advice: ['delivery report'],
   },
 ]

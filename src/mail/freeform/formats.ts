@@ -9,56 +9,69 @@
  *
  * Pure.
  */
-import { EXCHANGE } from './formats-exchange.ts'
-import { MAIL_SERVERS } from './formats-server.ts'
-import { OFFICE_SERVERS } from './formats-office.ts'
-import { PROVIDERS } from './formats-provider.ts'
+import { EXCHANGE_FORMATS } from './formats-exchange.ts'
+import { MAIL_SERVER_FORMATS } from './formats-server.ts'
+import { OFFICE_SERVER_FORMATS } from './formats-office.ts'
+import { PROVIDER_FORMATS } from './formats-provider.ts'
 
-export type Format = {
+export type BounceFormat = {
   readonly id: string
   /** Header name → what its value contains, lower case; any of them is a vote for the row. */
   readonly header?: Readonly<Record<string, readonly string[]>>
   /** Lines that only this writer writes. */
-  readonly knows?: readonly string[]
+  readonly signature?: readonly string[]
   /** Recipients stand in the lines below. */
-  readonly opens?: readonly string[]
+  readonly recipientsBelow?: readonly string[]
   /** The recipient stands behind these words, in this line or the next. */
-  readonly names?: readonly string[]
+  readonly recipientLabel?: readonly string[]
   /** Diagnostics stand below. */
-  readonly details?: readonly string[]
+  readonly diagnosticsBelow?: readonly string[]
   /** The address that follows is the sender's. */
-  readonly sender?: readonly string[]
+  readonly senderLabel?: readonly string[]
   /** What the writer says to people, after its recipients; nothing about them follows until another section opens. */
-  readonly stops?: readonly string[]
+  readonly advice?: readonly string[]
   /** The returned mail begins. */
-  readonly ends?: readonly string[]
+  readonly originalBelow?: readonly string[]
 }
 
-export const ROLES = ['knows', 'opens', 'names', 'details', 'sender', 'stops', 'ends'] as const
-export type Role = (typeof ROLES)[number]
-export type Mark = { readonly text: string; readonly role: Role; readonly format: string }
+export const MARKER_ROLES = [
+  'signature',
+  'recipientsBelow',
+  'recipientLabel',
+  'diagnosticsBelow',
+  'senderLabel',
+  'advice',
+  'originalBelow',
+] as const
+export type MarkerRole = (typeof MARKER_ROLES)[number]
+export type LineMarker = { readonly text: string; readonly role: MarkerRole; readonly format: string }
 
-export const FORMATS: readonly Format[] = [...MAIL_SERVERS, ...EXCHANGE, ...OFFICE_SERVERS, ...PROVIDERS]
+export const BOUNCE_FORMATS: readonly BounceFormat[] = [
+  ...MAIL_SERVER_FORMATS,
+  ...EXCHANGE_FORMATS,
+  ...OFFICE_SERVER_FORMATS,
+  ...PROVIDER_FORMATS,
+]
 
-const index = buildIndex()
+const markerIndex = buildMarkerIndex()
 
 /** Marks are found by their first characters; three tell enough apart and still hold a word of Chinese. */
-function keyAt(text: string, from: number): number {
-  return ((lowerAt(text, from) * 31 + lowerAt(text, from + 1)) * 31 + lowerAt(text, from + 2)) & 0x3fff_ffff
+function hashPrefix(text: string, from: number): number {
+  return ((lowerCodeAt(text, from) * 31 + lowerCodeAt(text, from + 1)) * 31 + lowerCodeAt(text, from + 2)) & 0x3fff_ffff
 }
 
-function lowerAt(text: string, at: number): number {
+function lowerCodeAt(text: string, at: number): number {
   const code = text.charCodeAt(at)
   if (code < 0x80) return code >= 0x41 && code <= 0x5a ? code + 0x20 : code
   return text.charAt(at).toLowerCase().charCodeAt(0)
 }
 
-function buildIndex(): ReadonlyMap<number, readonly Mark[]> {
-  const buckets = new Map<number, Mark[]>()
-  for (const format of FORMATS) {
-    for (const role of ROLES) {
+function buildMarkerIndex(): ReadonlyMap<number, readonly LineMarker[]> {
+  const buckets = new Map<number, LineMarker[]>()
+  for (const format of BOUNCE_FORMATS) {
+    for (const role of MARKER_ROLES) {
       for (const text of format[role] ?? []) {
-        const key = keyAt(text, 0)
+        const key = hashPrefix(text, 0)
         const bucket = buckets.get(key) ?? []
         bucket.push({ text, role, format: format.id })
         buckets.set(key, bucket)
@@ -68,19 +81,19 @@ function buildIndex(): ReadonlyMap<number, readonly Mark[]> {
   return buckets
 }
 
-const NO_MARKS: readonly Mark[] = []
+const NO_MARKERS: readonly LineMarker[] = []
 /** Longer than the longest mark. */
-const REACH = 96
-const LEADING = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
+const MAX_MARKER_LENGTH = 96
+const LEADING_PUNCTUATION = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
 
 /** The marks that a line begins with, none for most lines. Total. */
-export function marksOf(line: string): readonly Mark[] {
-  const from = isAlphanumeric(line.charCodeAt(0)) ? 0 : (LEADING.exec(line.slice(0, REACH * 2))?.[0].length ?? 0)
-  const bucket = index.get(keyAt(line, from))
-  if (bucket === undefined) return NO_MARKS
-  const start = line.slice(from, from + REACH).toLowerCase()
-  const marks = bucket.filter((mark) => start.startsWith(mark.text))
-  return marks.length === 0 ? NO_MARKS : marks
+export function findLineMarkers(line: string): readonly LineMarker[] {
+  const from = isAlphanumeric(line.charCodeAt(0)) ? 0 : (LEADING_PUNCTUATION.exec(line.slice(0, MAX_MARKER_LENGTH * 2))?.[0].length ?? 0)
+  const bucket = markerIndex.get(hashPrefix(line, from))
+  if (bucket === undefined) return NO_MARKERS
+  const start = line.slice(from, from + MAX_MARKER_LENGTH).toLowerCase()
+  const markers = bucket.filter((marker) => start.startsWith(marker.text))
+  return markers.length === 0 ? NO_MARKERS : markers
 }
 
 function isAlphanumeric(code: number): boolean {
@@ -88,41 +101,41 @@ function isAlphanumeric(code: number): boolean {
 }
 
 /** Whether a line is nothing but its mark: a title, with its words below it. */
-export function isTitleOf(line: string, mark: Mark): boolean {
+export function isSectionTitle(line: string, marker: LineMarker): boolean {
   return (
     line
-      .replace(LEADING, '')
-      .slice(mark.text.length)
+      .replace(LEADING_PUNCTUATION, '')
+      .slice(marker.text.length)
       .replace(/^[^:：]{0,60}[:：]/, '')
       .replace(/[^\p{L}\p{N}]+/gu, '').length < 4 || /[:：]\s*$|-{4,}\s*$/.test(line)
   )
 }
 
-type HeaderMark = { readonly row: number; readonly needle: string }
+type HeaderMarker = { readonly row: number; readonly needle: string }
 
 /** Header name → what its value contains, and whose it is. */
 const headerIndex = buildHeaderIndex()
 
-function buildHeaderIndex(): ReadonlyMap<string, readonly HeaderMark[]> {
-  const marks = new Map<string, HeaderMark[]>()
-  for (const [row, format] of FORMATS.entries()) {
+function buildHeaderIndex(): ReadonlyMap<string, readonly HeaderMarker[]> {
+  const markers = new Map<string, HeaderMarker[]>()
+  for (const [row, format] of BOUNCE_FORMATS.entries()) {
     for (const [name, needles] of Object.entries(format.header ?? {})) {
-      const bucket = marks.get(name) ?? []
+      const bucket = markers.get(name) ?? []
       bucket.push(...needles.map((needle) => ({ row, needle })))
-      marks.set(name, bucket)
+      markers.set(name, bucket)
     }
   }
-  return marks
+  return markers
 }
 
 /** The rows whose header fields this mail bears. `headers`: names lower case. */
-export function formatsByHeader(headers: Readonly<Record<string, string>>): readonly string[] {
+export function matchFormatsByHeader(headers: Readonly<Record<string, string>>): readonly string[] {
   const rows = new Set<number>()
-  for (const [name, marks] of headerIndex) {
+  for (const [name, markers] of headerIndex) {
     const value = headers[name]
     if (value === undefined) continue
     const lower = value.slice(0, 512).toLowerCase()
-    for (const mark of marks) if (lower.includes(mark.needle)) rows.add(mark.row)
+    for (const marker of markers) if (lower.includes(marker.needle)) rows.add(marker.row)
   }
-  return [...rows].sort((a, b) => a - b).map((row) => FORMATS[row]?.id ?? '')
+  return [...rows].sort((a, b) => a - b).map((row) => BOUNCE_FORMATS[row]?.id ?? '')
 }

@@ -5,11 +5,11 @@
  * hostile text costs linear time. What a failure means is not decided here (classify does that). Pure data.
  */
 
-const any = (words: readonly string[]): string => words.join('|')
+const anyOf = (words: readonly string[]): string => words.join('|')
 
 /** A sentence with one of these speaks of a delivery that failed. */
-export const FAILURE = new RegExp(
-  any([
+export const FAILURE_PHRASE = new RegExp(
+  anyOf([
     'unknown',
     'undeliver',
     'not deliver',
@@ -120,7 +120,7 @@ export const REPLY_LINE =
 
 /** Words right before an address that name it as the recipient. */
 export const RECIPIENT_LABEL = new RegExp(
-  `(?:${any([
+  `(?:${anyOf([
     'recipients?',
     'recipient\\(s\\)',
     'recipient address',
@@ -171,8 +171,8 @@ export const RECIPIENT_LABEL = new RegExp(
 )
 
 /** Words right before an address that name it as somebody else. */
-export const OTHER_LABEL = new RegExp(
-  `(?:${any([
+export const NON_RECIPIENT_LABEL = new RegExp(
+  `(?:${anyOf([
     'from',
     'sender',
     'sent by',
@@ -222,17 +222,17 @@ export const OTHER_LABEL = new RegExp(
 )
 
 /** A line that sends the reader to somebody who helps: the address in it or below it is not a recipient. */
-export const HELPER_LINE =
+export const CONTACT_LINE =
   /\b(?:contact|assistance|further help|for help|support (?:team|desk)|e-?mail us|reach us|write to|please send|send mail|forward (?:it|this|the|your)|questions|kontaktieren|wenden sie|contactez|contacte|póngase|entre em contato|mailing list)\b|联系|聯絡|問い合わせ|обратитесь|свяжитесь|^\s*(?:your|ihre|votre|su|sua) (?:original )?(?:message|nachricht|mensaje|mensagem)\s*:?\s*$|^\s*(?:from|sender|to|cc|subject|date|sent)\s*:/i
 
 /** A report that says the mail is late and not lost. */
-export const LATE =
+export const DELAY_PHRASE =
   /notification \(delay\)|\b(?:has been delayed|delay in (?:message )?delivery|temporary problem (?:with )?deliver(?:y|ing)|is delayed|delivery delayed|delayed mail|will be retried|will retry|will keep trying|keep trying|continue trying|still trying|will try again|not yet been delivered|hasn.t been delivered yet|have yet to be|not been delivered yet|could not be delivered for more than|warning message only|message delayed|delivery is delayed|temporar\w* (?:undelivered|delayed)|deferred and will|do not need to resend|attempts will continue|transient non-fatal errors|no longer than .{0,30} before giving up)\b|message \S{1,40} delayed \d|verzögert|wird fortgesetzt|weitere zustellversuche|retardé|retrasad|se ha retrasado|atrasad|in ritardo|vertraagd|försenad|forsinket|viivästy|opóźnion|zpožděn|延迟|延遲|延误|遅延|遅れて|задержан|отложен|gecik|지연/i
 
 /** A report that says it is over, whatever else it says. */
-export const OVER =
+export const FINAL_FAILURE_PHRASE =
   /\b(?:permanent (?:\w+ )?(?:error|failure|fatal)|permanently|given up|giving up|gave up|returned to sender|returning message to sender|could not be delivered to|undeliverable|delivery (?:has )?failed|delivery failure|too long in queue|been in the queue too long|retry timeout exceeded)\b/i
 
 /** A report that says the mail arrived. */
-export const ARRIVED =
+export const DELIVERED_PHRASE =
   /notification \(success\)|\b(?:was successfully (?:delivered|relayed|sent)|has been successfully (?:delivered|relayed)|successfully delivered to|successful mail delivery|had successful delivery notifications|your message was delivered to|has been delivered to the following|relayed to a system that|relayed to the following)\b/i

@@ -6,25 +6,25 @@
  *
  * Pure, total, linear in the text.
  */
-import { marksOf } from './formats.ts'
-import type { Mark } from './formats.ts'
+import { findLineMarkers } from './formats.ts'
+import type { LineMarker } from './formats.ts'
 
-export type TextLine = { readonly text: string; readonly marks: readonly Mark[] }
+export type TextLine = { readonly text: string; readonly markers: readonly LineMarker[] }
 
-export type Cut = {
+export type SplitText = {
   /** The report's own lines. */
-  readonly lines: readonly TextLine[]
+  readonly ownLines: readonly TextLine[]
   /** The text of the returned mail, headers first; null when none is pasted. */
-  readonly returned: string | null
+  readonly originalText: string | null
 }
 
 /** A report with a thousand recipients fits; what is longer was not written for people. */
-const MAX_WORDS = 262_144
+const MAX_REPORT_TEXT = 262_144
 const MAX_LINES = 8_000
 
 const FIELD = /^(?:[>|] ?){0,4}([A-Za-z][A-Za-z0-9-]{1,40}) ?:/
 /** Fields that only the top of a mail has. One of these must be in a block of fields for it to be a returned mail. */
-const TELLING: ReadonlySet<string> = new Set([
+const MESSAGE_ONLY_FIELDS: ReadonlySet<string> = new Set([
   'received',
   'return-path',
   'message-id',
@@ -42,14 +42,14 @@ const TELLING: ReadonlySet<string> = new Set([
   'x-originating-ip',
   'x-virus-scanned',
 ])
-const ORDINARY: ReadonlySet<string> = new Set([
+const COMMON_FIELDS: ReadonlySet<string> = new Set([
   'from',
   'to',
   'cc',
   'subject',
   'date',
   'reply-to',
-  'sender',
+  'senderLabel',
   'content-type',
   'user-agent',
   'in-reply-to',
@@ -60,77 +60,78 @@ const ORDINARY: ReadonlySet<string> = new Set([
   'importance',
 ])
 /** How many lines a block of fields is judged by, and how many of them must be fields. */
-const LOOK_AHEAD = 12
-const ENOUGH = 3
+const LOOKAHEAD_LINES = 12
+const MIN_FIELD_LINES = 3
 
 /** Splits a report's text where the returned mail begins. Total. */
-export function cutReturned(text: string): Cut {
-  const raw = text.length > MAX_WORDS ? text.slice(0, MAX_WORDS) : text
+export function splitQuotedOriginal(text: string): SplitText {
+  const raw = text.length > MAX_REPORT_TEXT ? text.slice(0, MAX_REPORT_TEXT) : text
   const lines: TextLine[] = []
   let at = 0
   while (at < raw.length && lines.length < MAX_LINES) {
-    const next = nextLine(raw, at)
-    const row = raw.slice(at, next).trimEnd()
-    const marks = row === '' ? NONE : marksOf(row)
-    if (marks.some((mark) => mark.role === 'ends') && !isOpening(marks)) return { lines, returned: raw.slice(next) }
-    if (isTop(row) && isHeaderBlock(raw, at)) return { lines, returned: raw.slice(at) }
-    lines.push({ text: row, marks })
+    const next = findNextLine(raw, at)
+    const line = raw.slice(at, next).trimEnd()
+    const markers = line === '' ? NO_MARKERS : findLineMarkers(line)
+    if (markers.some((marker) => marker.role === 'originalBelow') && !isSectionOpening(markers))
+      return { ownLines: lines, originalText: raw.slice(next) }
+    if (isHeaderFieldLine(line) && isHeaderBlock(raw, at)) return { ownLines: lines, originalText: raw.slice(at) }
+    lines.push({ text: line, markers })
     at = next
   }
-  return { lines, returned: null }
+  return { ownLines: lines, originalText: null }
 }
 
 /** Behind the line that begins at `from`. */
-function nextLine(text: string, from: number): number {
+function findNextLine(text: string, from: number): number {
   const newline = text.indexOf('\n', from)
   return newline < 0 ? text.length : newline + 1
 }
 
-const NONE: readonly Mark[] = []
+const NO_MARKERS: readonly LineMarker[] = []
 
 /** A line that opens a section for one writer does not end the report for another. */
-function isOpening(marks: readonly Mark[]): boolean {
+function isSectionOpening(markers: readonly LineMarker[]): boolean {
   let opens = 0
   let ends = 0
-  for (const mark of marks) {
-    if (mark.role === 'ends') ends = Math.max(ends, mark.text.length)
-    else opens = Math.max(opens, mark.text.length)
+  for (const marker of markers) {
+    if (marker.role === 'originalBelow') ends = Math.max(ends, marker.text.length)
+    else opens = Math.max(opens, marker.text.length)
   }
   return opens > ends
 }
 
-function fieldName(row: string): string | null {
-  const field = FIELD.exec(row)
+function parseFieldName(line: string): string | null {
+  const field = FIELD.exec(line)
   return field?.[1] === undefined ? null : field[1].toLowerCase()
 }
 
-function isTop(row: string): boolean {
-  if (row.length < 4 || !row.includes(':')) return false
-  const name = fieldName(row)
-  return name !== null && (TELLING.has(name) || ORDINARY.has(name) || name.startsWith('x-'))
+function isHeaderFieldLine(line: string): boolean {
+  if (line.length < 4 || !line.includes(':')) return false
+  const name = parseFieldName(line)
+  return name !== null && (MESSAGE_ONLY_FIELDS.has(name) || COMMON_FIELDS.has(name) || name.startsWith('x-'))
 }
 
 /** Three fields or more in the next lines, with one that only mails have. Continuation lines count as neither. */
 function isHeaderBlock(text: string, from: number): boolean {
-  let fields = 0
-  let telling = 0
-  let report = 0
+  let fieldCount = 0
+  let messageOnlyCount = 0
+  let reportFieldCount = 0
   let at = from
-  for (let ahead = 0; ahead < LOOK_AHEAD && at < text.length; ahead++) {
-    const next = nextLine(text, at)
-    const row = text.slice(at, next).trimEnd()
+  for (let ahead = 0; ahead < LOOKAHEAD_LINES && at < text.length; ahead++) {
+    const next = findNextLine(text, at)
+    const line = text.slice(at, next).trimEnd()
     at = next
-    if (row.trim() === '' || row.trim() === '>') break
-    const name = fieldName(row)
+    if (line.trim() === '' || line.trim() === '>') break
+    const name = parseFieldName(line)
     if (name === null) {
-      if (!/^[>|\s]/.test(row)) break
+      if (!/^[>|\s]/.test(line)) break
       continue
     }
-    if (TELLING.has(name)) telling++
-    if (TELLING.has(name) || ORDINARY.has(name) || name.startsWith('x-')) fields++
-    if (REPORT_FIELDS.has(name)) report++
+    if (MESSAGE_ONLY_FIELDS.has(name)) messageOnlyCount++
+    if (MESSAGE_ONLY_FIELDS.has(name) || COMMON_FIELDS.has(name) || name.startsWith('x-')) fieldCount++
+    if (REPORT_FIELDS.has(name)) reportFieldCount++
   }
-  return report === 0 && telling > 0 && fields >= ENOUGH
+  return reportFieldCount === 0 && messageOnlyCount > 0 && fieldCount >= MIN_FIELD_LINES
 }
 
 const REPORT_FIELDS: ReadonlySet<string> = new Set([

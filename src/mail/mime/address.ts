@@ -10,46 +10,46 @@
 import { decodeText } from './charset.ts'
 import { toALabels } from './idna.ts'
 
-export type Address = { readonly local: string; readonly domain: string }
+export type EmailAddress = { readonly local: string; readonly domain: string }
 /** `index` is where the address begins in the text, `end` behind it; `inBrackets`: it stands in `<…>`. */
 export type FoundAddress = { readonly address: string; readonly index: number; readonly end: number; readonly inBrackets: boolean }
 
 /** RFC 5321 allows 64 for the local part; VERP and SRS go beyond. */
-const MAX_LOCAL = 250
+const MAX_LOCAL_PART = 250
 const MAX_DOMAIN = 255
 const MAX_INPUT = 2_000
 
 /** As nearly every address is written. */
-const USUAL =
+const COMMON_ADDRESS =
   /^[A-Za-z0-9_][A-Za-z0-9_+=-]{0,63}(?:\.[A-Za-z0-9_+=-]{1,64}){0,8}@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}){1,8}$/
 /** RFC 5322 §3.2.3, beside letters and digits. */
-const LOCAL_MARKS = "!#$%&'*+-/=?^_`{|}~."
+const LOCAL_PUNCTUATION = "!#$%&'*+-/=?^_`{|}~."
 /** Spaces, quotes and brackets of other scripts. */
-const WIDE_MARKS = /[\u2000-\u206f\u3000-\u303f\uff08\uff09\uff0c\uff1a\uff1b\uff1c\u00a0]/
+const WIDE_PUNCTUATION = /[\u2000-\u206f\u3000-\u303f\uff08\uff09\uff0c\uff1a\uff1b\uff1c\u00a0]/
 const DOMAIN_CHAR = /[\p{L}\p{N}\p{M}]/u
 /** Scripts that are written without spaces: an ASCII address ends where they begin. */
-const UNSPACED = /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]/
+const UNSPACED_SCRIPT = /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]/
 
 /** Reads one address; null where there is none, or where it is of another system. Total. */
-export function parseAddress(text: string): Address | null {
-  return usualAddress(text) ?? anyAddress(text)
+export function parseAddress(text: string): EmailAddress | null {
+  return parseCommonAddress(text) ?? parseAnyAddress(text)
 }
 
-function usualAddress(text: string): Address | null {
-  if (text.length > MAX_DOMAIN || !USUAL.test(text) || /^imcea/i.test(text)) return null
+function parseCommonAddress(text: string): EmailAddress | null {
+  if (text.length > MAX_DOMAIN || !COMMON_ADDRESS.test(text) || /^imcea/i.test(text)) return null
   const at = text.indexOf('@')
   return { local: text.slice(0, at), domain: text.slice(at + 1).toLowerCase() }
 }
 
-function anyAddress(text: string): Address | null {
-  const whole = text.length > MAX_INPUT ? text.slice(0, MAX_INPUT) : text
-  const typed = splitTyped(whole)
-  const bare = stripRoute(decodeUtf8Escapes(innermost(typed.type === '' ? whole : typed.value)))
+function parseAnyAddress(text: string): EmailAddress | null {
+  const capped = text.length > MAX_INPUT ? text.slice(0, MAX_INPUT) : text
+  const typed = splitTypedValue(capped)
+  const bare = stripSourceRoute(decodeUtf8Escapes(stripDisplayName(typed.type === '' ? capped : typed.value)))
   if (/^imcea/i.test(bare) || bare.startsWith('/')) return null
   const at = bare.lastIndexOf('@')
   if (at <= 0) return null
-  const local = plainLocal(bare.slice(0, at))
-  const domain = plainDomain(bare.slice(at + 1))
+  const local = normalizeLocalPart(bare.slice(0, at))
+  const domain = normalizeDomain(bare.slice(at + 1))
   return local === null || domain === null ? null : { local, domain }
 }
 
@@ -58,16 +58,16 @@ function anyAddress(text: string): Address | null {
  *
  *     bareAddress('"A" <a@Example.COM>') → 'a@example.com'
  */
-export function bareAddress(text: string): string | null {
+export function parseBareAddress(text: string): string | null {
   const parsed = parseAddress(text)
   if (parsed !== null) return `${parsed.local}@${parsed.domain}`
   if (!text.includes('@') || /imcea/i.test(text.slice(0, MAX_INPUT))) return null
-  const found = addressesIn(text.slice(0, MAX_INPUT), 2)
+  const found = extractAddresses(text.slice(0, MAX_INPUT), 2)
   return found.length === 1 ? (found[0]?.address ?? null) : null
 }
 
 /** What stands in the last angle brackets outside of quotes, else the text without comments, quotes around it and full stops after it. */
-function innermost(text: string): string {
+function stripDisplayName(text: string): string {
   let isQuoted = false
   let open = -1
   for (let i = 0; i < text.length; i++) {
@@ -90,7 +90,7 @@ function innermost(text: string): string {
 }
 
 /** RFC 5321 §4.1.2, obsolete: `@a,@b:user@c`. */
-function stripRoute(text: string): string {
+function stripSourceRoute(text: string): string {
   if (!text.startsWith('@')) return text
   const colon = text.indexOf(':')
   return colon < 0 ? text : text.slice(colon + 1).trim()
@@ -106,8 +106,8 @@ function decodeUtf8Escapes(text: string): string {
 }
 
 /** Quotes that are not needed go; a local part with white space must have them. */
-function plainLocal(local: string): string | null {
-  if (local.length > MAX_LOCAL) return null
+function normalizeLocalPart(local: string): string | null {
+  if (local.length > MAX_LOCAL_PART) return null
   if (!(local.startsWith('"') && local.endsWith('"') && local.length > 1))
     return local === '' || /[\s"<>,;:\\()[\]\p{Cc}]/u.test(local) ? null : local
   const inner = local.slice(1, -1).replace(/\\(.)/g, '$1')
@@ -115,7 +115,7 @@ function plainLocal(local: string): string | null {
   return /^[^\s"<>,;:\\()[\]@.]+(?:\.[^\s"<>,;:\\()[\]@.]+)*$/.test(inner) ? inner : `"${inner.replace(/["\\]/g, '\\$&')}"`
 }
 
-function plainDomain(raw: string): string | null {
+function normalizeDomain(raw: string): string | null {
   const domain = raw.trim().replace(/\.$/, '')
   if (domain === '' || domain.length > MAX_DOMAIN) return null
   if (/^\[[0-9A-Za-z:.]{2,60}\]$/.test(domain)) return domain.toLowerCase()
@@ -128,12 +128,12 @@ function plainDomain(raw: string): string | null {
  *
  *     addressesIn('to <a@example.com>: b@example.org.') → a (in brackets), b
  */
-export function addressesIn(text: string, cap = 100): readonly FoundAddress[] {
+export function extractAddresses(text: string, cap = 100): readonly FoundAddress[] {
   const found: FoundAddress[] = []
   let floor = 0
   for (let at = text.indexOf('@'); at >= 0 && found.length < cap; at = text.indexOf('@', at + 1)) {
-    const start = localStart(text, at, floor)
-    const end = domainEnd(text, at + 1)
+    const start = findLocalStart(text, at, floor)
+    const end = findDomainEnd(text, at + 1)
     if (start === at || end === at + 1) continue
     const parsed = parseAddress(text.slice(start, end))
     const inBrackets = text.charAt(end) === '>' && isBracketed(text, start)
@@ -145,19 +145,19 @@ export function addressesIn(text: string, cap = 100): readonly FoundAddress[] {
   return found
 }
 
-function localStart(text: string, at: number, floor: number): number {
-  if (text.charAt(at - 1) === '"') return quotedStart(text, at, floor)
-  const stopsAtCjk = !UNSPACED.test(text.charAt(at - 1))
-  const limit = Math.max(floor, at - MAX_LOCAL)
+function findLocalStart(text: string, at: number, floor: number): number {
+  if (text.charAt(at - 1) === '"') return findQuotedStart(text, at, floor)
+  const stopsAtCjk = !UNSPACED_SCRIPT.test(text.charAt(at - 1))
+  const limit = Math.max(floor, at - MAX_LOCAL_PART)
   let start = at
   while (start > limit && isLocalChar(text.charCodeAt(start - 1), stopsAtCjk)) start--
   const head = text.slice(start, Math.min(at, start + 30))
   if (isAlphanumeric(head.charCodeAt(0)) && !head.includes('=')) return start
-  return Math.min(at, start + (GLUED.exec(head)?.[0].length ?? 0))
+  return Math.min(at, start + (GLUED_LABEL.exec(head)?.[0].length ?? 0))
 }
 
 /** A label that is glued to the address (`to=a@b`) and quotes and stars around it are no part of it. */
-const GLUED = /^(?:(?:to|from|rcpt|for|ctladdr|orcpt|recipient|email|addr|user)=)?['`*|.]*/i
+const GLUED_LABEL = /^(?:(?:to|from|rcpt|for|ctladdr|orcpt|recipient|email|addr|user)=)?['`*|.]*/i
 
 function isAlphanumeric(code: number): boolean {
   return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
@@ -166,21 +166,21 @@ function isAlphanumeric(code: number): boolean {
 function isLocalChar(code: number, stopsAtCjk: boolean): boolean {
   if (isAlphanumeric(code)) return true
   const char = String.fromCharCode(code)
-  if (code < 0x80) return LOCAL_MARKS.includes(char)
-  return !WIDE_MARKS.test(char) && !(stopsAtCjk && UNSPACED.test(char))
+  if (code < 0x80) return LOCAL_PUNCTUATION.includes(char)
+  return !WIDE_PUNCTUATION.test(char) && !(stopsAtCjk && UNSPACED_SCRIPT.test(char))
 }
 
-function quotedStart(text: string, at: number, floor: number): number {
+function findQuotedStart(text: string, at: number, floor: number): number {
   const open = text.lastIndexOf('"', at - 2)
   return open < floor || at - open > 70 || text.slice(open, at).includes('\n') ? at : open
 }
 
-function domainEnd(text: string, from: number): number {
+function findDomainEnd(text: string, from: number): number {
   if (text.charAt(from) === '[') {
     const close = text.indexOf(']', from)
     return close < 0 || close - from > 60 ? from : close + 1
   }
-  const startsCjk = UNSPACED.test(text.charAt(from))
+  const startsCjk = UNSPACED_SCRIPT.test(text.charAt(from))
   let end = from
   while (end < text.length && end - from < MAX_DOMAIN && isDomainChar(text.charCodeAt(end), startsCjk)) end++
   while (end > from && '.-_'.includes(text.charAt(end - 1))) end--
@@ -191,7 +191,7 @@ function isDomainChar(code: number, startsCjk: boolean): boolean {
   if (isAlphanumeric(code) || code === 0x2d || code === 0x2e || code === 0x5f) return true
   if (code < 0x80) return false
   const char = String.fromCharCode(code)
-  return DOMAIN_CHAR.test(char) && (startsCjk || !UNSPACED.test(char))
+  return DOMAIN_CHAR.test(char) && (startsCjk || !UNSPACED_SCRIPT.test(char))
 }
 
 function isBracketed(text: string, start: number): boolean {
@@ -215,7 +215,7 @@ export function decodeXtext(text: string): string {
  *
  *     splitTyped('rfc822; a@example.com') → { type: 'rfc822', value: 'a@example.com' }
  */
-export function splitTyped(text: string): { readonly type: string; readonly value: string } {
+export function splitTypedValue(text: string): { readonly type: string; readonly value: string } {
   const found = /^\s{0,20}([A-Za-z][A-Za-z0-9_.-]{0,40})\s{0,5};/.exec(text)
   return found === null
     ? { type: '', value: text.trim() }

@@ -8,30 +8,30 @@
  * Pure, total, linear. See also: mail/mime/charset (who asks, and what labels say).
  */
 
-export type Guess = 'utf-8' | 'gb18030' | 'big5' | 'shift_jis' | 'euc-jp' | 'euc-kr' | 'koi8-r' | 'windows-1251' | 'windows-1252'
+export type DetectedCharset = 'utf-8' | 'gb18030' | 'big5' | 'shift_jis' | 'euc-jp' | 'euc-kr' | 'koi8-r' | 'windows-1251' | 'windows-1252'
 
 /** The share of a text that a guess looks at. */
-const GUESS_BYTES = 4_096
+const SAMPLE_BYTES = 4_096
 
 /** What bytes that are not UTF-8 probably are. Total. */
-export function guessCharset(bytes: Uint8Array): Guess {
-  const end = Math.min(bytes.length, GUESS_BYTES)
+export function detectCharset(bytes: Uint8Array): DetectedCharset {
+  const end = Math.min(bytes.length, SAMPLE_BYTES)
   if (isMostlyUtf8(bytes, end)) return 'utf-8'
   const pairs = countPairs(bytes, end)
   if (pairs.low > pairs.high && pairs.low > pairs.odd) return 'shift_jis'
-  const words = countWords(bytes, end)
-  if (isCyrillic(words)) return words.lower > words.upper ? 'windows-1251' : 'koi8-r'
+  const letterRuns = countWords(bytes, end)
+  if (isCyrillic(letterRuns)) return letterRuns.lowerRange > letterRuns.upperRange ? 'windows-1251' : 'koi8-r'
   if (isBig5(bytes, end)) return 'big5'
   if (pairs.high < 2 || pairs.high <= 8 * pairs.odd) return 'windows-1252'
   if (pairs.kana * 4 > pairs.high) return 'euc-jp'
   return pairs.hangul >= 4 && pairs.hangul * 10 > pairs.high * 9 ? 'euc-kr' : 'gb18030'
 }
 
-type Pairs = { high: number; low: number; odd: number; kana: number; hangul: number }
+type BytePairCounts = { high: number; low: number; odd: number; kana: number; hangul: number }
 
 /** Marks (A1-A3) say nothing of a language and are not counted among `high`. */
-function countPairs(bytes: Uint8Array, end: number): Pairs {
-  const count: Pairs = { high: 0, low: 0, odd: 0, kana: 0, hangul: 0 }
+function countPairs(bytes: Uint8Array, end: number): BytePairCounts {
+  const count: BytePairCounts = { high: 0, low: 0, odd: 0, kana: 0, hangul: 0 }
   for (let i = 0; i < end;) {
     const lead = bytes[i] ?? 0
     const trail = bytes[i + 1] ?? 0
@@ -53,31 +53,31 @@ function countPairs(bytes: Uint8Array, end: number): Pairs {
   return count
 }
 
-type Words = { all: number; uneven: number; letters: number; others: number; lower: number; upper: number }
+type LetterRunCounts = { runs: number; oddRuns: number; letters: number; otherBytes: number; lowerRange: number; upperRange: number }
 
 /** Words of three letters and more on average, with hardly a high byte between them; a few of them only where one has an odd length. */
-function isCyrillic(words: Words): boolean {
-  if (words.letters <= 3 * words.all || words.others * 20 > words.letters) return false
-  return words.letters >= 12 || (words.letters >= 6 && words.uneven > 0)
+function isCyrillic(letterRuns: LetterRunCounts): boolean {
+  if (letterRuns.letters <= 3 * letterRuns.runs || letterRuns.otherBytes * 20 > letterRuns.letters) return false
+  return letterRuns.letters >= 12 || (letterRuns.letters >= 6 && letterRuns.oddRuns > 0)
 }
 
 /** Runs of C0-FF, where both Cyrillic charsets have their letters: small ones of windows-1251 in `lower`, of KOI8-R in `upper`. */
-function countWords(bytes: Uint8Array, end: number): Words {
-  const count: Words = { all: 0, uneven: 0, letters: 0, others: 0, lower: 0, upper: 0 }
+function countWords(bytes: Uint8Array, end: number): LetterRunCounts {
+  const count: LetterRunCounts = { runs: 0, oddRuns: 0, letters: 0, otherBytes: 0, lowerRange: 0, upperRange: 0 }
   let run = 0
   for (let i = 0; i <= end; i++) {
     const byte = i < end ? (bytes[i] ?? 0) : 0
     if (byte >= 0xc0) {
       run++
-      if (byte >= 0xe0) count.lower++
-      else count.upper++
+      if (byte >= 0xe0) count.lowerRange++
+      else count.upperRange++
       continue
     }
-    if (byte >= 0x80) count.others++
+    if (byte >= 0x80) count.otherBytes++
     if (run > 0) {
-      count.all++
+      count.runs++
       count.letters += run
-      if (run % 2 === 1) count.uneven++
+      if (run % 2 === 1) count.oddRuns++
     }
     run = 0
   }
@@ -114,12 +114,12 @@ function isMostlyUtf8(bytes: Uint8Array, end: number): boolean {
   for (let i = 0; i < end; i++) {
     const lead = bytes[i] ?? 0
     if (lead < 0x80) continue
-    const need = lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0
-    let have = 0
-    while (have < need && ((bytes[i + have + 1] ?? 0) & 0xc0) === 0x80) have++
-    if (need > 0 && have === need) good++
-    else if (i + have + 1 < bytes.length) bad++
-    i += have
+    const expected = lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0
+    let actual = 0
+    while (actual < expected && ((bytes[i + actual + 1] ?? 0) & 0xc0) === 0x80) actual++
+    if (expected > 0 && actual === expected) good++
+    else if (i + actual + 1 < bytes.length) bad++
+    i += actual
   }
   return good >= 2 && good > 4 * bad
 }

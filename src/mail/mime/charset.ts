@@ -8,10 +8,10 @@
  * Pure, total: any bytes and any label give text. WHATWG Encoding, RFC 1468, RFC 1557, RFC 1843, RFC 2152. See also: mail/mime/mime, mail/mime/header.
  */
 import libmime from 'libmime/lib/charset.js'
-import { guessCharset } from './charset-detect.ts'
+import { detectCharset } from './charset-detect.ts'
 
 /** Where a label is not one that TextDecoder knows. The right side is what it knows, or a name of CODEPAGE or SHIFTED. */
-const REPAIRS: Readonly<Record<string, string>> = {
+const CHARSET_ALIASES: Readonly<Record<string, string>> = {
   gb2312: 'gb18030',
   gbk: 'gb18030',
   gb_2312: 'gb18030',
@@ -52,7 +52,7 @@ const REPAIRS: Readonly<Record<string, string>> = {
 }
 
 /** Labels that promise nothing about high bytes. */
-const UNSAID = new Set([
+const UNDECLARED_LABELS = new Set([
   '',
   'us-ascii',
   'ascii',
@@ -69,27 +69,27 @@ const UNSAID = new Set([
 ])
 /** RFC 1468 and the larger sets of its successors. */
 const JAPANESE_ESCAPES = ['\x1b$B', '\x1b$@', '\x1b$(', '\x1b(J'] as const
-const SEVEN_BIT = new Set(['iso-2022-jp', 'iso-2022-kr', 'hz-gb-2312', 'utf-7'])
+const SEVEN_BIT_CHARSETS = new Set(['iso-2022-jp', 'iso-2022-kr', 'hz-gb-2312', 'utf-7'])
 /** DOS and Mac code pages that TextDecoder does not know and libmime does. */
-const CODEPAGE = /^(?:cp|ibm)(?:437|720|737|775|8\d\d|1129|1133|1161|1162|1163)$/
+const LIBMIME_CODEPAGE = /^(?:cp|ibm)(?:437|720|737|775|8\d\d|1129|1133|1161|1162|1163)$/
 /** Longer labels are nonsense. */
-const MAX_LABEL = 60
+const MAX_LABEL_LENGTH = 60
 
-const decoders = new Map<string, TextDecoder | null>()
+const decoderCache = new Map<string, TextDecoder | null>()
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
 const looseUtf8 = new TextDecoder('utf-8')
 
 /** A label as written, as one of the names that decodeText acts on; '' promises nothing, null is unknown. Total. */
-export function charsetName(label: string | null): string | null {
-  if (label === null || label.length > MAX_LABEL) return label === null ? '' : null
+export function resolveCharset(label: string | null): string | null {
+  if (label === null || label.length > MAX_LABEL_LENGTH) return label === null ? '' : null
   const bare = label.toLowerCase().replace(/[\s"'<>;]/g, '')
-  if (UNSAID.has(bare)) return ''
-  const name = Object.hasOwn(REPAIRS, bare) ? (REPAIRS[bare] ?? bare) : bare
+  if (UNDECLARED_LABELS.has(bare)) return ''
+  const name = Object.hasOwn(CHARSET_ALIASES, bare) ? (CHARSET_ALIASES[bare] ?? bare) : bare
   if (name === 'utf-7' || name === 'iso-2022-kr' || name === 'hz-gb-2312') return name
-  const page = name.replace(/^(cp|ibm)[-_]/, '$1')
-  if (CODEPAGE.test(page) && page !== 'ibm866') return page
+  const codepage = name.replace(/^(cp|ibm)[-_]/, '$1')
+  if (LIBMIME_CODEPAGE.test(codepage) && codepage !== 'ibm866') return codepage
   const known =
-    decoderOf(name) ?? decoderOf(name.replace(/_/g, '-')) ?? decoderOf(name.replace(/^(?:cp|win|windows|x-cp)-?(?=125\d$)/, 'windows-'))
+    getDecoder(name) ?? getDecoder(name.replace(/_/g, '-')) ?? getDecoder(name.replace(/^(?:cp|win|windows|x-cp)-?(?=125\d$)/, 'windows-'))
   return known === null ? null : known.encoding
 }
 
@@ -99,14 +99,14 @@ export function charsetName(label: string | null): string | null {
  *     decodeText(Buffer.from([0xd3, 0xca, 0xcf, 0xe4]), 'gb2312') → '邮箱'
  */
 export function decodeText(bytes: Uint8Array, label: string | null): string {
-  const name = charsetName(label)
-  if (name === null || name === '' || name === 'utf-8') return decodeUnsaid(bytes)
+  const name = resolveCharset(label)
+  if (name === null || name === '' || name === 'utf-8') return decodeUndeclared(bytes)
   // A 7-bit charset that is not: the label was copied from elsewhere.
-  if (SEVEN_BIT.has(name) && bytes.some((byte) => byte > 0x7f)) return decodeUnsaid(bytes)
-  if (name === 'utf-7') return decodeUtf7(asLatin1(bytes))
-  if (name === 'iso-2022-kr') return decodeWith('euc-kr', unshift(bytes, KOREAN_SHIFT))
-  if (name === 'hz-gb-2312') return decodeWith('gb18030', unshift(bytes, CHINESE_SHIFT))
-  if (CODEPAGE.test(name)) return decodeCodepage(bytes, name)
+  if (SEVEN_BIT_CHARSETS.has(name) && bytes.some((byte) => byte > 0x7f)) return decodeUndeclared(bytes)
+  if (name === 'utf-7') return decodeUtf7(toLatin1(bytes))
+  if (name === 'iso-2022-kr') return decodeWith('euc-kr', expandShifted(bytes, KOREAN_SHIFT))
+  if (name === 'hz-gb-2312') return decodeWith('gb18030', expandShifted(bytes, CHINESE_SHIFT))
+  if (LIBMIME_CODEPAGE.test(name)) return decodeCodepage(bytes, name)
   return decodeWith(name, bytes)
 }
 
@@ -120,31 +120,31 @@ export function decodeJapanese(latin1: string): string {
   return decodeWith('iso-2022-jp', Buffer.from(latin1, 'latin1'))
 }
 
-function decodeUnsaid(bytes: Uint8Array): string {
+function decodeUndeclared(bytes: Uint8Array): string {
   try {
     const text = strictUtf8.decode(bytes)
     return hasJapaneseEscapes(text) ? decodeWith('iso-2022-jp', bytes) : text
   } catch {
-    return decodeWith(guessCharset(bytes), bytes)
+    return decodeWith(detectCharset(bytes), bytes)
   }
 }
 
 function decodeWith(name: string, bytes: Uint8Array): string {
-  return (decoderOf(name) ?? looseUtf8).decode(bytes)
+  return (getDecoder(name) ?? looseUtf8).decode(bytes)
 }
 
-function decoderOf(name: string): TextDecoder | null {
-  const known = decoders.get(name)
+function getDecoder(name: string): TextDecoder | null {
+  const known = decoderCache.get(name)
   if (known !== undefined) return known
-  let made: TextDecoder | null
+  let created: TextDecoder | null
   try {
-    made = new TextDecoder(name)
+    created = new TextDecoder(name)
   } catch {
-    made = null
+    created = null
   }
   // A stranger chooses the labels, so the memory of them is bounded.
-  if (decoders.size < 500) decoders.set(name, made)
-  return made
+  if (decoderCache.size < 500) decoderCache.set(name, created)
+  return created
 }
 
 function decodeCodepage(bytes: Uint8Array, name: string): string {
@@ -156,20 +156,20 @@ function decodeCodepage(bytes: Uint8Array, name: string): string {
 }
 
 /** Marks between which 7-bit pairs stand for 8-bit ones; `announce` is dropped. */
-type Shift = { readonly announce: string; readonly on: string; readonly off: string }
-const KOREAN_SHIFT: Shift = { announce: '\x1b$)C', on: '\x0e', off: '\x0f' }
-const CHINESE_SHIFT: Shift = { announce: '~\n', on: '~{', off: '~}' }
+type ShiftSequences = { readonly designator: string; readonly shiftOut: string; readonly shiftIn: string }
+const KOREAN_SHIFT: ShiftSequences = { designator: '\x1b$)C', shiftOut: '\x0e', shiftIn: '\x0f' }
+const CHINESE_SHIFT: ShiftSequences = { designator: '~\n', shiftOut: '~{', shiftIn: '~}' }
 
 /** 7-bit runs between shift marks as 8-bit bytes of the same set (ISO-2022-KR, HZ); a run ends with its line. */
-function unshift(bytes: Uint8Array, shift: Shift): Uint8Array {
-  const [first = '', ...runs] = asLatin1(bytes).replaceAll(shift.announce, '').split(shift.on)
-  const raised = runs.map((run) => {
-    const ends = [run.indexOf(shift.off), run.indexOf('\n')].filter((at) => at >= 0)
+function expandShifted(bytes: Uint8Array, shift: ShiftSequences): Uint8Array {
+  const [first = '', ...runs] = toLatin1(bytes).replaceAll(shift.designator, '').split(shift.shiftOut)
+  const expanded = runs.map((run) => {
+    const ends = [run.indexOf(shift.shiftIn), run.indexOf('\n')].filter((at) => at >= 0)
     const end = Math.min(run.length, ...ends)
-    const rest = run.startsWith(shift.off, end) ? end + shift.off.length : end
+    const rest = run.startsWith(shift.shiftIn, end) ? end + shift.shiftIn.length : end
     return run.slice(0, end).replace(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) | 0x80)) + run.slice(rest)
   })
-  return Buffer.from(first + raised.join(''), 'latin1')
+  return Buffer.from(first + expanded.join(''), 'latin1')
 }
 
 /** RFC 2152: `+` opens a run of base64 over UTF-16, `-` or any other character ends it, `+-` is a plus. Old Exchange labels its reports so. */
@@ -183,6 +183,6 @@ function decodeUtf7(text: string): string {
   })
 }
 
-function asLatin1(bytes: Uint8Array): string {
+function toLatin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }

@@ -12,7 +12,7 @@
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
 /** Hours east of Greenwich. RFC 5322 §4.3, and the names that real programs write. Military letters say nothing: 0. */
-const ZONES: Readonly<Record<string, number>> = {
+const ZONE_HOURS: Readonly<Record<string, number>> = {
   ut: 0,
   utc: 0,
   gmt: 0,
@@ -45,53 +45,54 @@ const ZONES: Readonly<Record<string, number>> = {
   nzdt: 13,
 }
 
-const SHAPE =
+const RFC5322_DATE =
   /^(?:[a-z]{2,9}\.?,?\s{1,5})?(\d{1,2})[\s-]{1,5}([a-z]{3})[a-z]{0,6}\.?[\s-]{1,5}(\d{2,4}),?\s{1,5}(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:\.\d{1,9})?)?(?:\s{0,5}([+-]\d{2}:?\d{2}|[a-z]{1,5}\b))?/
 /** asctime, which qmail and others put into text: `Tue Apr  1 08:00:00 2025`. */
-const ASCTIME =
+const ASCTIME_DATE =
   /^(?:[a-z]{3},?\s{1,5})?([a-z]{3})\s{1,5}(\d{1,2})\s{1,5}(\d{1,2}):(\d{2}):(\d{2})\s{1,5}(?:([a-z]{1,5}|[+-]\d{4})\s{1,5})?(\d{4})\b/
 /** RFC 3339, which newer feedback loops write. */
-const ISO = /^(\d{4})-(\d{2})-(\d{2})[t ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?\s?(z|utc|[+-]\d{2}:?\d{2})?/
-const MAX_DATE = 100
+const RFC3339_DATE = /^(\d{4})-(\d{2})-(\d{2})[t ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?\s?(z|utc|[+-]\d{2}:?\d{2})?/
+const MAX_DATE_LENGTH = 100
 
 /** Reads a date; null where there is none. Total. */
 export function parseDate(text: string): number | null {
-  const line = text.slice(0, MAX_DATE).trim().toLowerCase()
-  const mail = SHAPE.exec(line)
-  if (mail !== null) return at(mail[3], MONTHS.indexOf(mail[2] ?? ''), mail[1], [mail[4], mail[5], mail[6]], mail[7])
-  const ctime = ASCTIME.exec(line)
-  if (ctime !== null) return at(ctime[7], MONTHS.indexOf(ctime[1] ?? ''), ctime[2], [ctime[3], ctime[4], ctime[5]], ctime[6])
-  const iso = ISO.exec(line)
-  return iso === null ? null : at(iso[1], Number(iso[2]) - 1, iso[3], [iso[4], iso[5], iso[6]], iso[7])
+  const line = text.slice(0, MAX_DATE_LENGTH).trim().toLowerCase()
+  const rfc5322 = RFC5322_DATE.exec(line)
+  if (rfc5322 !== null)
+    return toEpochMs(rfc5322[3], MONTHS.indexOf(rfc5322[2] ?? ''), rfc5322[1], [rfc5322[4], rfc5322[5], rfc5322[6]], rfc5322[7])
+  const ctime = ASCTIME_DATE.exec(line)
+  if (ctime !== null) return toEpochMs(ctime[7], MONTHS.indexOf(ctime[1] ?? ''), ctime[2], [ctime[3], ctime[4], ctime[5]], ctime[6])
+  const iso = RFC3339_DATE.exec(line)
+  return iso === null ? null : toEpochMs(iso[1], Number(iso[2]) - 1, iso[3], [iso[4], iso[5], iso[6]], iso[7])
 }
 
 type Digits = string | undefined
 
-function at(year: Digits, month: number, day: Digits, clock: readonly [Digits, Digits, Digits], zone: Digits): number | null {
+function toEpochMs(year: Digits, month: number, day: Digits, clock: readonly [Digits, Digits, Digits], zone: Digits): number | null {
   const [hour, minute, second] = [Number(clock[0]), Number(clock[1]), Number(clock[2] ?? 0)]
   if (month < 0 || month > 11 || hour > 24 || minute > 59 || second > 60) return null
-  const inYear = fullYear(year ?? '')
-  const inMonth = Number(day)
-  if (inMonth < 1 || inMonth > daysOf(month, inYear)) return null
-  const days = Date.UTC(inYear, month, inMonth)
-  return days + (hour * 3_600 + minute * 60 + second) * 1_000 - offset(zone ?? '')
+  const calendarYear = expandYear(year ?? '')
+  const dayOfMonth = Number(day)
+  if (dayOfMonth < 1 || dayOfMonth > daysInMonth(month, calendarYear)) return null
+  const days = Date.UTC(calendarYear, month, dayOfMonth)
+  return days + (hour * 3_600 + minute * 60 + second) * 1_000 - zoneOffsetMs(zone ?? '')
 }
 
-function daysOf(month: number, year: number): number {
+function daysInMonth(month: number, year: number): number {
   if (month !== 1) return month === 3 || month === 5 || month === 8 || month === 10 ? 30 : 31
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
 }
 
 /** RFC 5322 §4.3: 00–49 are of this century, 50–99 and three digits count from 1900. */
-function fullYear(digits: string): number {
+function expandYear(digits: string): number {
   const year = Number(digits)
   if (digits.length === 2) return year < 50 ? 2_000 + year : 1_900 + year
   return digits.length === 3 ? 1_900 + year : year
 }
 
-function offset(zone: string): number {
+function zoneOffsetMs(zone: string): number {
   const numeric = /^([+-])(\d{2}):?(\d{2})$/.exec(zone)
-  if (numeric === null) return (Object.hasOwn(ZONES, zone) ? (ZONES[zone] ?? 0) : 0) * 3_600_000
+  if (numeric === null) return (Object.hasOwn(ZONE_HOURS, zone) ? (ZONE_HOURS[zone] ?? 0) : 0) * 3_600_000
   const minutes = Number(numeric[2]) * 60 + Number(numeric[3])
   return (numeric[1] === '-' ? -minutes : minutes) * 60_000
 }

@@ -5,7 +5,7 @@
  */
 
 /** As most mails spell them, so that a name is seldom made anew: making one costs more than reading its value. */
-const SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
+const COMMON_SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
   [
     'Return-Path Received From To Cc Subject Date Message-ID Message-Id Message-id MIME-Version Mime-Version Sender Reply-To',
     'References In-Reply-To Content-Type Content-type Content-Transfer-Encoding Content-transfer-encoding Content-Disposition',
@@ -19,20 +19,20 @@ const SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
     .join(' ')
     .split(' ')
     .map((written) => ({ written, name: written.toLowerCase() })),
-  ({ written }) => keyOf(written, 0, written.length),
+  ({ written }) => spellingKey(written, 0, written.length),
 )
 
 type Spelling = { readonly written: string; readonly name: string }
 
 /** Tells spellings apart by length and three letters: no new text is made to find them. */
-function keyOf(text: string, from: number, to: number): number {
+function spellingKey(text: string, from: number, to: number): number {
   const length = to - from
   const middle = text.charCodeAt(from + (length >> 1))
   return (((((length << 7) | text.charCodeAt(from)) << 7) | text.charCodeAt(to - 1)) << 7) | middle
 }
 
 /** The name that stands there, in lower case, without the white space before its colon. Total. */
-export function nameAt(text: string, from: number, to: number): string {
-  const usual = SPELLINGS.get(keyOf(text, from, to))?.find(({ written }) => text.startsWith(written, from))
-  return usual?.name ?? text.slice(from, to).trimEnd().toLowerCase()
+export function readFieldName(text: string, from: number, to: number): string {
+  const known = COMMON_SPELLINGS.get(spellingKey(text, from, to))?.find(({ written }) => text.startsWith(written, from))
+  return known?.name ?? text.slice(from, to).trimEnd().toLowerCase()
 }

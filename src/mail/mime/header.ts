@@ -9,96 +9,96 @@
  */
 import libmime from 'libmime'
 import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
-import { nameAt } from './field-name.ts'
+import { readFieldName } from './field-name.ts'
 
 /** `name` is lower case; `value` stands as written, folds included. */
-export type Field = { readonly name: string; readonly value: string }
+export type HeaderField = { readonly name: string; readonly value: string }
 
 /** `isBytes`: values are bytes, one character each, that still need their charset; a mail of plain ASCII needs none. */
-export type Headers = { readonly fields: readonly Field[]; readonly isBytes: boolean }
+export type Headers = { readonly fields: readonly HeaderField[]; readonly isBytes: boolean }
 
 /** A value longer than this is cut: nothing that matters in a report is longer. */
-const MAX_VALUE = 8_192
+const MAX_VALUE_LENGTH = 8_192
 /** Fields of one name that are handed out. */
-const MAX_SAME = 100
+const MAX_REPEATED = 100
 /** A mail that has come a long way holds about 100 fields. */
 const MAX_FIELDS = 2_000
 /** Beyond this a header block is walked but no longer read. */
-const MAX_BLOCK = 262_144
+const MAX_BLOCK_LENGTH = 262_144
 /** A signature that lost its folds leaves this many stray lines behind at most. */
-const STRAY_LINES = 40
+const MAX_STRAY_LINES = 40
 /** RFC 5322 sets no limit for a name; the longest registered has 33 characters. */
-const MAX_NAME = 100
-const DASH = 0x2d
+const MAX_NAME_LENGTH = 100
+const DASH_CODE = 0x2d
 
 export const NO_HEADERS: Headers = { fields: [], isBytes: false }
 
 /** Names that show that a broken block goes on; anything may stand before a colon in prose. */
-const FAMILIAR =
+const KNOWN_FIELD =
   /^(?:received|return-path|from|to|cc|subject|date|message-id|mime-version|content-[a-z-]{1,40}|x-[a-z0-9-]{1,60}|delivered-to|reply-to|sender|references|in-reply-to|dkim-signature|authentication-results|auto-submitted|list-[a-z-]{1,30}|precedence|final-recipient|original-recipient|action|status|diagnostic-code|remote-mta|reporting-mta|feedback-type|last-attempt-date|will-retry-until)[ \t]*:/i
 
 /** A block that was read: where its body starts, and what was odd about it. */
-export type Block = {
+export type HeaderBlock = {
   readonly headers: Headers
   /** Behind the blank line; where the block ended without one, at the line that ended it. */
   readonly bodyStart: number
-  readonly oddities: readonly string[]
+  readonly defects: readonly string[]
 }
 
-export type BlockOptions = {
+export type HeaderBlockOptions = {
   readonly from: number
   readonly isBytes: boolean
   /** A whole mail may open with blank lines and an mbox "From " line; a part may not. */
-  readonly isMail: boolean
+  readonly isMessage: boolean
   /** Ends the block before this line (a boundary); asked of lines that begin with a dash. */
-  readonly isEnd: (start: number, end: number) => boolean
+  readonly isBoundary: (start: number, end: number) => boolean
 }
 
 /** Reads one header block out of a text. Total; linear in the block. */
-export function readBlock(text: string, options: BlockOptions): Block {
+export function readHeaderBlock(text: string, options: HeaderBlockOptions): HeaderBlock {
   const fields: { name: string; value: string }[] = []
-  const oddities = new Set<string>()
-  const start = options.isMail ? skipEnvelope(text, options.from) : options.from
+  const defects = new Set<string>()
+  const start = options.isMessage ? skipMboxLine(text, options.from) : options.from
   let at = start
-  let open: { name: string; from: number } | null = null
+  let openField: { name: string; from: number } | null = null
   let bodyStart = text.length
   // Where the header is known to go on, so that no line is looked ahead over twice.
-  let familiar = -1
-  const close = (end: number): void => {
-    if (open === null) return
-    if (fields.length < MAX_FIELDS && open.from - start < MAX_BLOCK)
-      fields.push({ name: open.name, value: text.slice(open.from, beforeLineEnd(text, end)) })
-    else oddities.add('header cut')
-    open = null
+  let nextKnownField = -1
+  const closeField = (end: number): void => {
+    if (openField === null) return
+    if (fields.length < MAX_FIELDS && openField.from - start < MAX_BLOCK_LENGTH)
+      fields.push({ name: openField.name, value: text.slice(openField.from, trimLineEnd(text, end)) })
+    else defects.add('header cut')
+    openField = null
   }
   while (at < text.length) {
     const newline = text.indexOf('\n', at)
     const end = newline < 0 ? text.length : newline
-    const kind = lineKind(text, at, end)
-    if (kind === 'blank' || (text.charCodeAt(at) === DASH && options.isEnd(at, end))) {
-      bodyStart = kind === 'blank' ? Math.min(end + 1, text.length) : at
+    const lineType = classifyLine(text, at, end)
+    if (lineType === 'blank' || (text.charCodeAt(at) === DASH_CODE && options.isBoundary(at, end))) {
+      bodyStart = lineType === 'blank' ? Math.min(end + 1, text.length) : at
       break
     }
-    if (kind === 'junk' && familiar <= at) {
-      familiar = goesOn(text, end + 1)
-      if (familiar < 0) {
-        oddities.add('header without a blank line after it')
+    if (lineType === 'junk' && nextKnownField <= at) {
+      nextKnownField = findNextKnownField(text, end + 1)
+      if (nextKnownField < 0) {
+        defects.add('header without a blank line after it')
         bodyStart = at
         break
       }
-      oddities.add('stray line in a header')
+      defects.add('stray line in a header')
     }
-    if (typeof kind === 'number') {
-      close(at)
-      open = { name: nameAt(text, at, kind), from: kind + 1 }
+    if (typeof lineType === 'number') {
+      closeField(at)
+      openField = { name: readFieldName(text, at, lineType), from: lineType + 1 }
     }
     at = end + 1
   }
-  close(Math.min(at, text.length))
-  return { headers: { fields, isBytes: options.isBytes }, bodyStart, oddities: [...oddities] }
+  closeField(Math.min(at, text.length))
+  return { headers: { fields, isBytes: options.isBytes }, bodyStart, defects: [...defects] }
 }
 
-function beforeLineEnd(text: string, at: number): number {
+function trimLineEnd(text: string, at: number): number {
   let end = at
   if (text.charCodeAt(end - 1) === 0x0a) end--
   if (text.charCodeAt(end - 1) === 0x0d) end--
@@ -106,56 +106,56 @@ function beforeLineEnd(text: string, at: number): number {
 }
 
 /** The place of the colon of a field, or what else the line is. */
-function lineKind(text: string, start: number, end: number): number | 'blank' | 'fold' | 'junk' {
+function classifyLine(text: string, start: number, end: number): number | 'blank' | 'fold' | 'junk' {
   const first = text.charCodeAt(start)
   if (start >= end) return 'blank'
-  if (first === 0x0d) return isBlank(text, start, end) ? 'blank' : 'junk'
+  if (first === 0x0d) return isBlankLine(text, start, end) ? 'blank' : 'junk'
   if (first === 0x20 || first === 0x09) return 'fold'
-  const limit = Math.min(end, start + MAX_NAME)
+  const limit = Math.min(end, start + MAX_NAME_LENGTH)
   for (let i = start; i < limit; i++) {
     const code = text.charCodeAt(i)
     if (code === 0x3a) return i > start ? i : 'junk'
     if (code > 0x20 && code < 0x7f) continue
     // RFC 5322 §4.5: white space before the colon is obsolete and still seen.
-    if (code === 0x20 || code === 0x09) return colonAfter(text, i, limit)
+    if (code === 0x20 || code === 0x09) return findColon(text, i, limit)
     return 'junk'
   }
   return 'junk'
 }
 
-function colonAfter(text: string, from: number, limit: number): number | 'junk' {
+function findColon(text: string, from: number, limit: number): number | 'junk' {
   let i = from
   while (i < limit && (text.charCodeAt(i) === 0x20 || text.charCodeAt(i) === 0x09)) i++
   return i < limit && text.charCodeAt(i) === 0x3a ? i : 'junk'
 }
 
-function isBlank(text: string, start: number, end: number): boolean {
+function isBlankLine(text: string, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (text.charCodeAt(i) !== 0x0d) return false
   return true
 }
 
 /** Where the next familiar field stands before any blank line; -1 where none does. */
-function goesOn(text: string, from: number): number {
+function findNextKnownField(text: string, from: number): number {
   let at = from
-  for (let i = 0; i < STRAY_LINES && at < text.length; i++) {
+  for (let i = 0; i < MAX_STRAY_LINES && at < text.length; i++) {
     const newline = text.indexOf('\n', at)
     const end = newline < 0 ? text.length : newline
-    if (isBlank(text, at, end)) return -1
-    if (FAMILIAR.test(text.slice(at, Math.min(end, at + MAX_NAME)))) return at
+    if (isBlankLine(text, at, end)) return -1
+    if (KNOWN_FIELD.test(text.slice(at, Math.min(end, at + MAX_NAME_LENGTH)))) return at
     at = end + 1
   }
   return -1
 }
 
 /** Behind leading blank lines and an mbox "From " line (quoted or not), if fields follow them. */
-function skipEnvelope(text: string, from: number): number {
+function skipMboxLine(text: string, from: number): number {
   let at = from
   for (let i = 0; i < 100 && at < text.length; i++) {
     const newline = text.indexOf('\n', at)
     const end = newline < 0 ? text.length : newline
-    if (typeof lineKind(text, at, end) === 'number') return at
-    if (!isBlank(text, at, end) && !text.startsWith('From ', at) && !text.startsWith('>From ', at))
-      return i === 0 || goesOn(text, at) >= 0 ? at : from
+    if (typeof classifyLine(text, at, end) === 'number') return at
+    if (!isBlankLine(text, at, end) && !text.startsWith('From ', at) && !text.startsWith('>From ', at))
+      return i === 0 || findNextKnownField(text, at) >= 0 ? at : from
     at = end + 1
   }
   return from
@@ -169,71 +169,71 @@ function skipEnvelope(text: string, from: number): number {
  */
 export function parseFields(text: string): Headers {
   const fields: { name: string; value: string }[] = []
-  const margin = marginOf(text)
-  let last: { name: string; value: string } | null = null
-  let used = 0
-  const limit = Math.min(text.length, MAX_BLOCK)
+  const indent = measureIndent(text)
+  let lastField: { name: string; value: string } | null = null
+  let valueLength = 0
+  const limit = Math.min(text.length, MAX_BLOCK_LENGTH)
   for (let at = 0; at < limit;) {
     const newline = text.indexOf('\n', at)
     const line = text.slice(at, newline < 0 || newline > limit ? limit : newline)
     at += line.length + 1
-    const bare = line.trimStart()
-    if (bare === '') {
-      if (last !== null) break
+    const trimmed = line.trimStart()
+    if (trimmed === '') {
+      if (lastField !== null) break
       continue
     }
-    const colon = line.length - bare.length > margin ? 'fold' : lineKind(bare, 0, bare.length)
+    const colon = line.length - trimmed.length > indent ? 'fold' : classifyLine(trimmed, 0, trimmed.length)
     if (typeof colon === 'number') {
-      last = { name: nameAt(bare, 0, colon), value: bare.slice(colon + 1) }
-      used = last.value.length
-      if (fields.push(last) >= MAX_FIELDS) break
-    } else if (last !== null && used < MAX_VALUE) {
-      last.value += `\n ${bare}`
-      used += bare.length
+      lastField = { name: readFieldName(trimmed, 0, colon), value: trimmed.slice(colon + 1) }
+      valueLength = lastField.value.length
+      if (fields.push(lastField) >= MAX_FIELDS) break
+    } else if (lastField !== null && valueLength < MAX_VALUE_LENGTH) {
+      lastField.value += `\n ${trimmed}`
+      valueLength += trimmed.length
     }
   }
   return { fields, isBytes: false }
 }
 
 /** White space before the first line that holds anything else. */
-function marginOf(text: string): number {
-  let margin = 0
-  for (let at = 0; at < Math.min(text.length, MAX_BLOCK); at++) {
+function measureIndent(text: string): number {
+  let indent = 0
+  for (let at = 0; at < Math.min(text.length, MAX_BLOCK_LENGTH); at++) {
     const code = text.charCodeAt(at)
-    if (code === 0x20 || code === 0x09) margin++
-    else if (code === 0x0a) margin = 0
+    if (code === 0x20 || code === 0x09) indent++
+    else if (code === 0x0a) indent = 0
     else if (code !== 0x0d) break
   }
-  return margin
+  return indent
 }
 
 /** The first field of that name: unfolded, RFC 2047 decoded, trimmed, at most 8,192 characters. Total. */
-export function header(headers: Headers, name: string): string | null {
+export function getHeader(headers: Headers, name: string): string | null {
   const field = headers.fields.find((one) => one.name === name)
   return field === undefined ? null : decodeValue(headers, field)
 }
 
 /** All fields of that name in order, as `header` reads them; at most 100. */
-export function headerAll(headers: Headers, name: string): readonly string[] {
+export function getHeaders(headers: Headers, name: string): readonly string[] {
   return headers.fields
     .filter((one) => one.name === name)
-    .slice(0, MAX_SAME)
+    .slice(0, MAX_REPEATED)
     .map((field) => decodeValue(headers, field))
 }
 
 /** The first field of that name, unfolded and trimmed, encoded words left as they stand: what addresses and parameters are read from. */
-export function headerRaw(headers: Headers, name: string): string | null {
+export function getRawHeader(headers: Headers, name: string): string | null {
   const field = headers.fields.find((one) => one.name === name)
-  return field === undefined ? null : plainValue(headers, field)
+  return field === undefined ? null : readUnfoldedValue(headers, field)
 }
 
 /** Name and decoded value of every field in order, at most `cap`. */
-export function headerEntries(headers: Headers, cap = MAX_FIELDS): readonly (readonly [string, string])[] {
+export function getHeaderEntries(headers: Headers, cap = MAX_FIELDS): readonly (readonly [string, string])[] {
   return headers.fields.slice(0, cap).map((field) => [field.name, decodeValue(headers, field)] as const)
 }
 
 /** Names to decoded values; the first of a name wins; at most `cap` names. Bears no prototype: any name may occur. */
-export function headerRecord(headers: Headers, cap = 200): Readonly<Record<string, string>> {
+export function toHeaderRecord(headers: Headers, cap = 200): Readonly<Record<string, string>> {
   const record: Record<string, string> = Object.create(null)
   let size = 0
   for (const field of headers.fields) {
@@ -245,17 +245,17 @@ export function headerRecord(headers: Headers, cap = 200): Readonly<Record<strin
   return record
 }
 
-function decodeValue(headers: Headers, field: Field): string {
-  const plain = plainValue(headers, field)
-  return plain.includes('=?') ? decodeWords(plain).slice(0, MAX_VALUE) : plain
+function decodeValue(headers: Headers, field: HeaderField): string {
+  const plain = readUnfoldedValue(headers, field)
+  return plain.includes('=?') ? decodeEncodedWords(plain).slice(0, MAX_VALUE_LENGTH) : plain
 }
 
-function plainValue(headers: Headers, field: Field): string {
-  const cut = field.value.length > MAX_VALUE ? field.value.slice(0, MAX_VALUE) : field.value
-  const flat = unfold(cut)
-  if (!headers.isBytes) return flat
-  if (/[\x80-\xff]/.test(flat)) return decodeText(Buffer.from(flat, 'latin1'), null).trim()
-  return hasJapaneseEscapes(flat) ? decodeJapanese(flat).trim() : flat
+function readUnfoldedValue(headers: Headers, field: HeaderField): string {
+  const capped = field.value.length > MAX_VALUE_LENGTH ? field.value.slice(0, MAX_VALUE_LENGTH) : field.value
+  const unfolded = unfold(capped)
+  if (!headers.isBytes) return unfolded
+  if (/[\x80-\xff]/.test(unfolded)) return decodeText(Buffer.from(unfolded, 'latin1'), null).trim()
+  return hasJapaneseEscapes(unfolded) ? decodeJapanese(unfolded).trim() : unfolded
 }
 
 function unfold(value: string): string {
@@ -268,9 +268,9 @@ function unfold(value: string): string {
  *
  *     decodeWords('=?utf-8?q?Zur=C3=BCck?=') → 'Zurück'
  */
-export function decodeWords(value: string): string {
+export function decodeEncodedWords(value: string): string {
   try {
-    return libmime.decodeWords(value.slice(0, MAX_VALUE))
+    return libmime.decodeWords(value.slice(0, MAX_VALUE_LENGTH))
   } catch {
     return value
   }

@@ -12,16 +12,16 @@ import { convert } from 'html-to-text'
 /** More HTML than this is cut: the reason of a bounce stands at its beginning. */
 const MAX_HTML = 262_144
 /** Entities of one text that the library is asked for. */
-const MAX_RARE = 50
+const MAX_RARE_ENTITIES = 50
 
-const BREAKS = new Set(
+const LINE_BREAK_ELEMENTS = new Set(
   (
     'address article aside blockquote body br caption center dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr html ' +
     'legend li main nav ol option p pre section table tbody td tfoot th thead tr ul'
   ).split(' '),
 )
 /** Elements whose content nobody sees. One that is never closed hides nothing. */
-const HIDDEN: Readonly<Record<string, RegExp>> = Object.fromEntries(
+const HIDDEN_ELEMENTS: Readonly<Record<string, RegExp>> = Object.fromEntries(
   ['script', 'style', 'title', 'template', 'xml', 'object', 'svg'].map((name) => [name, new RegExp(`</${name}[\\s>]`, 'gi')]),
 )
 /** A tag, not an address in brackets or a lone less-than sign. */
@@ -92,39 +92,39 @@ export function htmlToText(html: string, cap = MAX_HTML): string {
     const words = source.slice(at, open < 0 ? source.length : open)
     if (words !== '') out.push(inPre > 0 ? words : words.replace(/[\s\u200b]+/g, ' '))
     if (open < 0) break
-    const name = tagName(source, open)
+    const name = readTagName(source, open)
     if (name === null) {
       out.push('<')
       at = open + 1
       continue
     }
-    if (BREAKS.has(name)) out.push('\n')
+    if (LINE_BREAK_ELEMENTS.has(name)) out.push('\n')
     if (name === 'pre') inPre = source.charAt(open + 1) === '/' ? 0 : 1
-    at = name === '' ? markupEnd(source, open, unclosed) : afterElement(source, { name, open, unclosed })
+    at = name === '' ? findMarkupEnd(source, open, unclosed) : skipElement(source, { name, open, unclosed })
   }
-  return tidy(decodeEntities(out.join(''))).slice(0, cap)
+  return collapseWhitespaceLines(decodeEntities(out.join(''))).slice(0, cap)
 }
 
 /** The lower-case name of the tag that begins here, '' for comments and declarations, null for text. */
-function tagName(source: string, open: number): string | null {
+function readTagName(source: string, open: number): string | null {
   const next = source.charAt(open + 1)
   if (next === '!' || next === '?') return ''
   TAG.lastIndex = open
   return TAG.exec(source)?.[1]?.toLowerCase() ?? null
 }
 
-function markupEnd(source: string, open: number, unclosed: Set<string>): number {
-  const mark = source.startsWith('<!--', open) ? '-->' : '>'
-  const close = unclosed.has(mark) ? -1 : source.indexOf(mark, open + 2)
-  if (close >= 0) return close + mark.length
-  unclosed.add(mark)
+function findMarkupEnd(source: string, open: number, unclosed: Set<string>): number {
+  const terminator = source.startsWith('<!--', open) ? '-->' : '>'
+  const close = unclosed.has(terminator) ? -1 : source.indexOf(terminator, open + 2)
+  if (close >= 0) return close + terminator.length
+  unclosed.add(terminator)
   // A comment without an end would hide the rest of the mail: only its mark goes.
   return open + 4
 }
 
-function afterElement(source: string, tag: { name: string; open: number; unclosed: Set<string> }): number {
-  const end = tagEnd(source, tag.open)
-  const closing = source.charAt(tag.open + 1) === '/' ? undefined : HIDDEN[tag.name]
+function skipElement(source: string, tag: { name: string; open: number; unclosed: Set<string> }): number {
+  const end = findTagEnd(source, tag.open)
+  const closing = source.charAt(tag.open + 1) === '/' ? undefined : HIDDEN_ELEMENTS[tag.name]
   if (closing === undefined || tag.unclosed.has(tag.name)) return end
   closing.lastIndex = end
   const close = closing.exec(source)
@@ -134,7 +134,7 @@ function afterElement(source: string, tag: { name: string; open: number; unclose
 }
 
 /** Behind the `>` that ends a tag; one inside a quoted attribute does not. Without any, behind the name. */
-function tagEnd(source: string, open: number): number {
+function findTagEnd(source: string, open: number): number {
   const first = source.indexOf('>', open)
   if (first < 0) return source.length
   const quotes = source.slice(open, first)
@@ -147,19 +147,19 @@ function tagEnd(source: string, open: number): number {
 
 function decodeEntities(text: string): string {
   if (!text.includes('&')) return text
-  let asked = 0
+  let rareCount = 0
   return text.replace(
     /&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));?/g,
     (all: string, decimal?: string, hex?: string, name?: string) => {
-      if (name === undefined) return fromPoint(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal))
+      if (name === undefined) return decodeCodePoint(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal))
       if (Object.hasOwn(ENTITIES, name)) return ENTITIES[name] ?? all
-      if (!all.endsWith(';') || ++asked > MAX_RARE) return all
-      return rareEntity(all)
+      if (!all.endsWith(';') || ++rareCount > MAX_RARE_ENTITIES) return all
+      return decodeRareEntity(all)
     },
   )
 }
 
-function rareEntity(entity: string): string {
+function decodeRareEntity(entity: string): string {
   try {
     return convert(entity)
   } catch {
@@ -167,13 +167,13 @@ function rareEntity(entity: string): string {
   }
 }
 
-function fromPoint(point: number): string {
+function decodeCodePoint(point: number): string {
   if (point === 160) return ' '
   if (point === 0 || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return '\ufffd'
   return String.fromCodePoint(point)
 }
 
-function tidy(text: string): string {
+function collapseWhitespaceLines(text: string): string {
   const lines: string[] = []
   for (const line of text.split('\n')) {
     const bare = line.replace(/[\s\u00a0\u200b]+/g, ' ').trim()

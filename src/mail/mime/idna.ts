@@ -41,8 +41,8 @@ function encodeLabel(label: string): string {
     for (const point of points) {
       if (point < n) delta++
       if (point !== n) continue
-      out += variableLength(delta, bias)
-      bias = adapt(delta, handled + 1, handled === basic.length)
+      out += encodeVariableLength(delta, bias)
+      bias = adaptBias(delta, handled + 1, handled === basic.length)
       delta = 0
       handled++
     }
@@ -52,18 +52,18 @@ function encodeLabel(label: string): string {
   return out
 }
 
-function variableLength(delta: number, bias: number): string {
+function encodeVariableLength(delta: number, bias: number): string {
   let out = ''
   let rest = delta
   for (let k = 36; ; k += 36) {
     const threshold = Math.min(26, Math.max(1, k - bias))
-    if (rest < threshold) return out + digit(rest)
-    out += digit(threshold + ((rest - threshold) % (36 - threshold)))
+    if (rest < threshold) return out + encodeDigit(rest)
+    out += encodeDigit(threshold + ((rest - threshold) % (36 - threshold)))
     rest = Math.floor((rest - threshold) / (36 - threshold))
   }
 }
 
-function adapt(delta: number, points: number, isFirst: boolean): number {
+function adaptBias(delta: number, points: number, isFirst: boolean): number {
   let rest = Math.floor(delta / (isFirst ? 700 : 2))
   rest += Math.floor(rest / points)
   let k = 0
@@ -71,6 +71,6 @@ function adapt(delta: number, points: number, isFirst: boolean): number {
   return k + Math.floor((36 * rest) / (rest + 38))
 }
 
-function digit(value: number): string {
+function encodeDigit(value: number): string {
   return 'abcdefghijklmnopqrstuvwxyz0123456789'.charAt(value)
 }

@@ -10,7 +10,7 @@ export type JsonObject = { readonly [name: string]: unknown }
 const MAX_JSON = 262_144
 
 /** Reads an object out of a text that may hold words around it. */
-export function parseObject(text: string): JsonObject | null {
+export function parseJsonObject(text: string): JsonObject | null {
   const from = text.indexOf('{')
   const to = text.lastIndexOf('}')
   if (from < 0 || to <= from || to - from > MAX_JSON) return null
@@ -32,6 +32,6 @@ export function asString(value: unknown): string | null {
   return typeof value === 'number' ? String(value) : null
 }
 
-export function asList(value: unknown): readonly unknown[] {
+export function asArray(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value.slice(0, 1_000) : []
 }

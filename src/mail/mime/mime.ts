@@ -8,22 +8,22 @@
  * Promises: total (any bytes give a Mime), linear whatever the nesting, bounded by the caps below; offsets lie within `raw`, children
  * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/mime/part, mail/mime/header, mail/mime/content.
  */
-import { readBlock } from './header.ts'
-import { type Draft, type Part, blankPart, describePart, isMailType } from './part.ts'
-import { transferEncoding } from './transfer.ts'
+import { readHeaderBlock } from './header.ts'
+import { type PartDraft, type MimePart, createEmptyPart, describePart, isMessageType } from './part.ts'
+import { parseTransferEncoding } from './transfer.ts'
 
-export type { Part }
+export type { MimePart }
 
-export type Mime = {
+export type MimeMessage = {
   readonly raw: Uint8Array
   /** The bytes, one a character. A mail whose lines end in CR alone has LF there. */
   readonly latin1: string
   /** Plain ASCII without escapes: text as it stands. */
-  readonly isPlain: boolean
-  readonly root: Part
+  readonly isPlainAscii: boolean
+  readonly root: MimePart
   /** In document order, root first. */
-  readonly parts: readonly Part[]
-  readonly oddities: readonly string[]
+  readonly parts: readonly MimePart[]
+  readonly defects: readonly string[]
 }
 
 /** More is no report: the largest real ones quote a mail of a few dozen parts. */
@@ -31,32 +31,32 @@ export const MAX_PARTS = 1_000
 /** Mails of people nest 5 deep. */
 export const MAX_DEPTH = 50
 /** What is longer is read up to here; the doors stop at 5 MiB. */
-export const MAX_MAIL = 67_108_864
+export const MAX_MESSAGE_BYTES = 67_108_864
 /** RFC 2046 §5.1.1 allows 70. */
 const MAX_BOUNDARY = 250
 /** How far a boundary that nobody declared is looked for. */
-const GUESS_REACH = 65_536
-const GUESS_LINES = 200
+const BOUNDARY_SEARCH_LENGTH = 65_536
+const BOUNDARY_SEARCH_LINES = 200
 
 /**
  * An open part; `boundary` of a multipart, `shadowed` the index of the outer part whose boundary it repeats;
  * `closedAt` where its close delimiter ended. */
-type Open = { readonly part: Draft; readonly boundary: string | null; shadowed: number | undefined; closedAt: number | null }
+type OpenPart = { readonly part: PartDraft; readonly boundary: string | null; shadowedIndex: number | undefined; closedAt: number | null }
 
-type Scan = {
+type MimeScan = {
   readonly text: string
   /** Neither high bytes nor escapes: there is no charset to be found out. */
-  readonly isPlain: boolean
+  readonly isPlainAscii: boolean
   readonly isShallow: boolean
-  readonly parts: Draft[]
+  readonly parts: PartDraft[]
   /** Multiparts whose parts nobody asked for. */
-  readonly sealed: Set<Draft>
-  readonly open: Open[]
+  readonly unscannedParts: Set<PartDraft>
+  readonly openParts: OpenPart[]
   /** Boundary to its place in `open`. */
   readonly boundaries: Map<string, number>
   /** Boundaries for the multiparts (by headerStart) whose own word was wrong. */
-  readonly repairs: ReadonlyMap<number, string>
-  readonly oddities: Set<string>
+  readonly detectedBoundaries: ReadonlyMap<number, string>
+  readonly defects: Set<string>
 }
 
 type Delimiter = { readonly index: number; readonly isClose: boolean; readonly lineStart: number; readonly lineEnd: number }
@@ -65,57 +65,57 @@ type Delimiter = { readonly index: number; readonly isClose: boolean; readonly l
 export type MimeOptions = { readonly isShallow?: boolean }
 
 /** Finds the parts of a mail. Total, linear. */
-export function parseMime(raw: Uint8Array, options: MimeOptions = {}): Mime {
-  const kept = raw.length > MAX_MAIL ? raw.subarray(0, MAX_MAIL) : raw
-  const bytes = Buffer.from(kept.buffer, kept.byteOffset, kept.byteLength).toString('latin1')
+export function parseMime(raw: Uint8Array, options: MimeOptions = {}): MimeMessage {
+  const capped = raw.length > MAX_MESSAGE_BYTES ? raw.subarray(0, MAX_MESSAGE_BYTES) : raw
+  const bytes = Buffer.from(capped.buffer, capped.byteOffset, capped.byteLength).toString('latin1')
   const latin1 = bytes.includes('\r') && !bytes.includes('\n') ? bytes.replaceAll('\r', '\n') : bytes
-  const isPlain = isPlainText(latin1)
-  const of = { text: latin1, isPlain, isShallow: options.isShallow === true }
-  let scan = scanParts({ ...of, repairs: NO_REPAIRS })
-  const repairs = guessBoundaries(scan)
-  if (repairs.size > 0) {
-    scan = scanParts({ ...of, repairs })
-    scan.oddities.add('boundary never occurs, another one does')
+  const isPlainAscii = isPlainAsciiText(latin1)
+  const input = { text: latin1, isPlainAscii, isShallow: options.isShallow === true }
+  let scan = scanParts({ ...input, detectedBoundaries: NO_DETECTED_BOUNDARIES })
+  const detectedBoundaries = detectBoundaries(scan)
+  if (detectedBoundaries.size > 0) {
+    scan = scanParts({ ...input, detectedBoundaries })
+    scan.defects.add('boundary never occurs, another one does')
   }
-  for (const part of scan.parts) if (isEmptyMultipart(scan, part)) fillMultipart(scan, part)
-  if (raw.length > MAX_MAIL) scan.oddities.add('mail cut')
-  const parts = inOrder(scan)
-  const root = parts[0] ?? blankPart(latin1.length)
-  return { raw, latin1, isPlain, root, parts, oddities: [...scan.oddities] }
+  for (const part of scan.parts) if (isEmptyMultipart(scan, part)) addBodyAsPart(scan, part)
+  if (raw.length > MAX_MESSAGE_BYTES) scan.defects.add('mail cut')
+  const parts = listInDocumentOrder(scan)
+  const root = parts[0] ?? createEmptyPart(latin1.length)
+  return { raw, latin1, isPlainAscii, root, parts, defects: [...scan.defects] }
 }
 
-const NO_REPAIRS: ReadonlyMap<number, string> = new Map()
+const NO_DETECTED_BOUNDARIES: ReadonlyMap<number, string> = new Map()
 
 /** Two characters of Latin-1 in UTF-8 for each high byte: the lengths tell. */
-function isPlainText(latin1: string): boolean {
+function isPlainAsciiText(latin1: string): boolean {
   return Buffer.byteLength(latin1, 'utf8') === latin1.length && !latin1.includes('\x1b')
 }
 
-function scanParts(of: Pick<Scan, 'text' | 'isPlain' | 'isShallow' | 'repairs'>): Scan {
-  const { text } = of
-  const scan: Scan = { ...of, parts: [], sealed: new Set(), open: [], boundaries: new Map(), oddities: new Set() }
+function scanParts(input: Pick<MimeScan, 'text' | 'isPlainAscii' | 'isShallow' | 'detectedBoundaries'>): MimeScan {
+  const { text } = input
+  const scan: MimeScan = { ...input, parts: [], unscannedParts: new Set(), openParts: [], boundaries: new Map(), defects: new Set() }
   let at: number | null = openPart(scan, 0, null)
   while (at !== null) {
-    const parent = scan.open.at(-1)
-    if (parent !== undefined && opensMail(parent.part, scan)) {
+    const parent = scan.openParts.at(-1)
+    if (parent !== undefined && opensEnclosedMessage(parent.part, scan)) {
       at = openPart(scan, at, parent.part)
       continue
     }
-    at = nextPart(scan, at)
+    at = openNextPart(scan, at)
   }
   closeDownTo(scan, 0, text.length, text.length)
   return scan
 }
 
 /** Walks to the delimiter that opens the next part, reads its header, returns where its body starts; null at the end. */
-function nextPart(scan: Scan, from: number): number | null {
+function openNextPart(scan: MimeScan, from: number): number | null {
   let at = from
   for (;;) {
     const found = findDelimiter(scan, at)
     if (found === null) return null
     closeDownTo(scan, found.index + 1, found.lineStart, found.lineStart)
-    const parent = scan.open[found.index]
-    if (parent === undefined || isOtherMail(scan, parent, found.lineStart)) return null
+    const parent = scan.openParts[found.index]
+    if (parent === undefined || isNextMboxMessage(scan, parent, found.lineStart)) return null
     if (found.isClose) {
       parent.closedAt = found.lineEnd
       closeBoundary(scan, found.index)
@@ -123,7 +123,7 @@ function nextPart(scan: Scan, from: number): number | null {
       continue
     }
     if (scan.parts.length >= MAX_PARTS) {
-      scan.oddities.add(`more than ${MAX_PARTS} parts`)
+      scan.defects.add(`more than ${MAX_PARTS} parts`)
       return null
     }
     parent.closedAt = null
@@ -132,151 +132,152 @@ function nextPart(scan: Scan, from: number): number | null {
 }
 
 /** Whether the epilogue before this delimiter holds an mbox line: then the delimiter is of the next mail in the file. */
-function isOtherMail(scan: Scan, parent: Open, lineStart: number): boolean {
+function isNextMboxMessage(scan: MimeScan, parent: OpenPart, lineStart: number): boolean {
   if (parent.closedAt === null || !scan.text.slice(parent.closedAt - 1, lineStart).includes('\nFrom ')) return false
-  scan.oddities.add('another mail behind this one')
+  scan.defects.add('another mail behind this one')
   return true
 }
 
 /** The next line that is a boundary of an open multipart. A header's body may begin with one, so `from` is the start of a line. */
-function findDelimiter(scan: Scan, from: number): Delimiter | null {
+function findDelimiter(scan: MimeScan, from: number): Delimiter | null {
   if (scan.boundaries.size === 0) return null
   const { text } = scan
-  let at: number | null = text.startsWith('--', from) ? from : nextDashes(text, Math.max(0, from - 1))
+  let at: number | null = text.startsWith('--', from) ? from : findDashLine(text, Math.max(0, from - 1))
   while (at !== null) {
     const newline = text.indexOf('\n', at)
     const lineEnd = newline < 0 ? text.length : newline + 1
     const match = matchBoundary(scan, at, newline < 0 ? text.length : newline)
     if (match !== null) return { ...match, lineStart: at, lineEnd }
-    at = newline < 0 ? null : nextDashes(text, newline)
+    at = newline < 0 ? null : findDashLine(text, newline)
   }
   return null
 }
 
 /** Where the next line that begins with `--` begins; null: nowhere. */
-function nextDashes(text: string, from: number): number | null {
+function findDashLine(text: string, from: number): number | null {
   const found = text.indexOf('\n--', from)
   return found < 0 ? null : found + 1
 }
 
-function matchBoundary(scan: Scan, start: number, end: number): { index: number; isClose: boolean } | null {
+function matchBoundary(scan: MimeScan, start: number, end: number): { index: number; isClose: boolean } | null {
   if (end - start > MAX_BOUNDARY + 1_000 || !scan.text.startsWith('--', start)) return null
-  const word = scan.text.slice(start + 2, end).trimEnd()
-  const open = scan.boundaries.get(word)
-  if (open !== undefined) return { index: open, isClose: false }
-  if (!word.endsWith('--')) return null
-  const closed = scan.boundaries.get(word.slice(0, -2).trimEnd())
+  const candidate = scan.text.slice(start + 2, end).trimEnd()
+  const openIndex = scan.boundaries.get(candidate)
+  if (openIndex !== undefined) return { index: openIndex, isClose: false }
+  if (!candidate.endsWith('--')) return null
+  const closed = scan.boundaries.get(candidate.slice(0, -2).trimEnd())
   return closed === undefined ? null : { index: closed, isClose: true }
 }
 
 /** Reads the header at `from` and puts the part on the open ones. Returns where its body starts. */
-function openPart(scan: Scan, from: number, parent: Draft | null): number {
-  const isMail = parent === null || isMailType(parent.type)
-  const block = readBlock(scan.text, {
+function openPart(scan: MimeScan, from: number, parent: PartDraft | null): number {
+  const isMessage = parent === null || isMessageType(parent.type)
+  const block = readHeaderBlock(scan.text, {
     from,
-    isBytes: !scan.isPlain,
-    isMail,
-    isEnd: (start, end) => scan.boundaries.size > 0 && matchBoundary(scan, start, end) !== null,
+    isBytes: !scan.isPlainAscii,
+    isMessage,
+    isBoundary: (start, end) => scan.boundaries.size > 0 && matchBoundary(scan, start, end) !== null,
   })
-  for (const oddity of block.oddities) scan.oddities.add(oddity)
+  for (const defect of block.defects) scan.defects.add(defect)
   const part = describePart(block.headers, parent)
   part.headerStart = from
   part.bodyStart = block.bodyStart
   part.bodyEnd = scan.text.length
   parent?.children.push(part)
   scan.parts.push(part)
-  const boundary = part.type.startsWith('multipart/') ? (scan.repairs.get(from) ?? part.params['boundary']?.trimEnd() ?? '') : ''
-  if (scan.isShallow && parent !== null && isMailType(parent.type) && !scan.boundaries.has(boundary)) scan.sealed.add(part)
-  const isUsable = boundary !== '' && !scan.sealed.has(part) && boundary.length <= MAX_BOUNDARY && part.depth < MAX_DEPTH
-  if (part.depth >= MAX_DEPTH && part.type.startsWith('multipart/')) scan.oddities.add(`nested deeper than ${MAX_DEPTH}`)
-  scan.open.push({
+  const boundary = part.type.startsWith('multipart/') ? (scan.detectedBoundaries.get(from) ?? part.params['boundary']?.trimEnd() ?? '') : ''
+  if (scan.isShallow && parent !== null && isMessageType(parent.type) && !scan.boundaries.has(boundary)) scan.unscannedParts.add(part)
+  const isUsable = boundary !== '' && !scan.unscannedParts.has(part) && boundary.length <= MAX_BOUNDARY && part.depth < MAX_DEPTH
+  if (part.depth >= MAX_DEPTH && part.type.startsWith('multipart/')) scan.defects.add(`nested deeper than ${MAX_DEPTH}`)
+  scan.openParts.push({
     part,
     boundary: isUsable ? boundary : null,
-    shadowed: isUsable ? scan.boundaries.get(boundary) : undefined,
+    shadowedIndex: isUsable ? scan.boundaries.get(boundary) : undefined,
     closedAt: null,
   })
-  if (isUsable) scan.boundaries.set(boundary, scan.open.length - 1)
+  if (isUsable) scan.boundaries.set(boundary, scan.openParts.length - 1)
   return block.bodyStart
 }
 
 /** Whether the part that was just opened holds a mail that can be read where it stands. */
-function opensMail(part: Draft, scan: Scan): boolean {
-  if (!isMailType(part.type) || part.children.length > 0) return false
-  if (transferEncoding(part.encoding) === 'base64') return false
+function opensEnclosedMessage(part: PartDraft, scan: MimeScan): boolean {
+  if (!isMessageType(part.type) || part.children.length > 0) return false
+  if (parseTransferEncoding(part.encoding) === 'base64') return false
   if (part.depth >= MAX_DEPTH || scan.parts.length >= MAX_PARTS) {
-    scan.oddities.add(part.depth >= MAX_DEPTH ? `nested deeper than ${MAX_DEPTH}` : `more than ${MAX_PARTS} parts`)
+    scan.defects.add(part.depth >= MAX_DEPTH ? `nested deeper than ${MAX_DEPTH}` : `more than ${MAX_PARTS} parts`)
     return false
   }
   return true
 }
 
 /** Ends every open part from `index` on. The line end before a delimiter belongs to the delimiter (RFC 2046 §5.1.1). */
-function closeDownTo(scan: Scan, index: number, lineStart: number, limit: number): void {
-  const end = limit === scan.text.length && index === 0 ? limit : beforeLineEnd(scan.text, lineStart)
-  while (scan.open.length > index) {
-    const closed = scan.open.pop()
+function closeDownTo(scan: MimeScan, index: number, lineStart: number, limit: number): void {
+  const end = limit === scan.text.length && index === 0 ? limit : trimLineEnd(scan.text, lineStart)
+  while (scan.openParts.length > index) {
+    const closed = scan.openParts.pop()
     if (closed === undefined) return
     closed.part.bodyEnd = Math.max(closed.part.bodyStart, end)
-    if (closed.boundary !== null && scan.boundaries.get(closed.boundary) === scan.open.length) forget(scan, closed)
+    if (closed.boundary !== null && scan.boundaries.get(closed.boundary) === scan.openParts.length) releaseBoundary(scan, closed)
   }
 }
 
 /** After its close a multipart still answers to its boundary (some write the close too early), unless an outer one bears the same. */
-function closeBoundary(scan: Scan, index: number): void {
-  const closed = scan.open[index]
-  if (closed === undefined || closed.shadowed === undefined) return
-  forget(scan, closed)
-  closed.shadowed = undefined
+function closeBoundary(scan: MimeScan, index: number): void {
+  const closed = scan.openParts[index]
+  if (closed === undefined || closed.shadowedIndex === undefined) return
+  releaseBoundary(scan, closed)
+  closed.shadowedIndex = undefined
 }
 
-function forget(scan: Scan, closed: Open): void {
+function releaseBoundary(scan: MimeScan, closed: OpenPart): void {
   if (closed.boundary === null) return
-  if (closed.shadowed === undefined) scan.boundaries.delete(closed.boundary)
-  else scan.boundaries.set(closed.boundary, closed.shadowed)
+  if (closed.shadowedIndex === undefined) scan.boundaries.delete(closed.boundary)
+  else scan.boundaries.set(closed.boundary, closed.shadowedIndex)
 }
 
-function beforeLineEnd(text: string, at: number): number {
+function trimLineEnd(text: string, at: number): number {
   let end = at
   if (end > 0 && text.charCodeAt(end - 1) === 0x0a) end--
   if (end > 0 && end < at && text.charCodeAt(end - 1) === 0x0d) end--
   return end
 }
 
-function isEmptyMultipart(scan: Scan, part: Draft): boolean {
-  if (!part.type.startsWith('multipart/') || part.children.length > 0 || scan.sealed.has(part)) return false
+function isEmptyMultipart(scan: MimeScan, part: PartDraft): boolean {
+  if (!part.type.startsWith('multipart/') || part.children.length > 0 || scan.unscannedParts.has(part)) return false
   return part.depth < MAX_DEPTH && part.bodyEnd > part.bodyStart
 }
 
 /** For each multipart without parts: the first line that looks like a boundary with a part's header below it. */
-function guessBoundaries(scan: Scan): Map<number, string> {
-  const repairs = new Map<number, string>()
+function detectBoundaries(scan: MimeScan): Map<number, string> {
+  const detectedBoundaries = new Map<number, string>()
   for (const part of scan.parts) {
     if (!isEmptyMultipart(scan, part)) continue
-    const body = scan.text.slice(Math.max(0, part.bodyStart - 1), Math.min(part.bodyEnd, part.bodyStart + GUESS_REACH))
-    const found = guessBoundary(body)
-    if (found !== null) repairs.set(part.headerStart, found)
+    const body = scan.text.slice(Math.max(0, part.bodyStart - 1), Math.min(part.bodyEnd, part.bodyStart + BOUNDARY_SEARCH_LENGTH))
+    const found = detectBoundary(body)
+    if (found !== null) detectedBoundaries.set(part.headerStart, found)
   }
-  return repairs
+  return detectedBoundaries
 }
 
-function guessBoundary(body: string): string | null {
+function detectBoundary(body: string): string | null {
   let at = body.indexOf('\n--')
-  for (let i = 0; i < GUESS_LINES && at >= 0; i++) {
+  for (let i = 0; i < BOUNDARY_SEARCH_LINES && at >= 0; i++) {
     const end = body.indexOf('\n', at + 1)
     if (end < 0) return null
-    const word = body.slice(at + 3, end).trimEnd()
-    if (word !== '' && word.length <= MAX_BOUNDARY && /^content-[a-z-]{1,40}[ \t]*:/i.test(body.slice(end + 1, end + 60))) return word
+    const candidate = body.slice(at + 3, end).trimEnd()
+    if (candidate !== '' && candidate.length <= MAX_BOUNDARY && /^content-[a-z-]{1,40}[ \t]*:/i.test(body.slice(end + 1, end + 60)))
+      return candidate
     at = body.indexOf('\n--', end)
   }
   return null
 }
 
 /** A multipart whose parts cannot be told apart still holds words: they become its one part. */
-function fillMultipart(scan: Scan, part: Draft): void {
-  scan.oddities.add('multipart without parts')
+function addBodyAsPart(scan: MimeScan, part: PartDraft): void {
+  scan.defects.add('multipart without parts')
   if (scan.parts.length >= MAX_PARTS) return
-  const child: Draft = {
-    ...blankPart(part.bodyEnd),
+  const child: PartDraft = {
+    ...createEmptyPart(part.bodyEnd),
     headerStart: part.bodyStart,
     bodyStart: part.bodyStart,
     depth: part.depth + 1,
@@ -286,12 +287,12 @@ function fillMultipart(scan: Scan, part: Draft): void {
 }
 
 /** Depth is capped, so the walk may recurse. */
-function inOrder(scan: Scan): readonly Part[] {
-  const parts: Part[] = []
-  const walk = (part: Part): void => {
+function listInDocumentOrder(scan: MimeScan): readonly MimePart[] {
+  const parts: MimePart[] = []
+  const visit = (part: MimePart): void => {
     parts.push(part)
-    for (const child of part.children) walk(child)
+    for (const child of part.children) visit(child)
   }
-  if (scan.parts[0] !== undefined) walk(scan.parts[0])
+  if (scan.parts[0] !== undefined) visit(scan.parts[0])
   return parts
 }

@@ -7,58 +7,58 @@
  * Pure, total, linear. RFC 2045 §5.1, RFC 2231. See also: mail/mime/mime, mail/mime/header.
  */
 import { decodeText } from './charset.ts'
-import { decodeWords } from './header.ts'
+import { decodeEncodedWords } from './header.ts'
 
 /** `value` is lower case and trimmed; names of params are lower case; the first of a name wins. */
-export type Parametered = { readonly value: string; readonly params: Readonly<Record<string, string>> }
+export type ParameterizedValue = { readonly value: string; readonly params: Readonly<Record<string, string>> }
 
 /** Content-Type never needs more. */
 const MAX_PARAMS = 50
 
 /** Reads a value and its parameters. Total. */
-export function parseParameters(text: string): Parametered {
-  const semicolon = valueEnd(text)
+export function parseParameters(text: string): ParameterizedValue {
+  const semicolon = findValueEnd(text)
   const value = stripComments(semicolon < 0 ? text : text.slice(0, semicolon))
     .trim()
     .toLowerCase()
   const params: Record<string, string> = Object.create(null)
   if (semicolon < 0) return { value, params }
-  if (readPlain(text, semicolon, params)) return { value, params }
-  const pieces = new Map<string, string>()
+  if (readPlainParameters(text, semicolon, params)) return { value, params }
+  const segments = new Map<string, string>()
   let at = semicolon + 1
   for (let i = 0; i < MAX_PARAMS && at < text.length; i++) {
-    const found = readOne(text, at)
+    const found = readParameter(text, at)
     at = found.next
-    if (found.name !== '' && !pieces.has(found.name)) pieces.set(found.name, found.value)
+    if (found.name !== '' && !segments.has(found.name)) segments.set(found.name, found.value)
   }
-  for (const name of pieces.keys()) {
+  for (const name of segments.keys()) {
     const base = name.replace(/\*.*$/, '')
-    if (base !== '' && !(base in params)) params[base] = joinPieces(pieces, base)
+    if (base !== '' && !(base in params)) params[base] = joinContinuations(segments, base)
   }
   return { value, params }
 }
 
 /** A parameter as nearly every program writes it; what is coded, commented or unfinished is read with care. */
-const PLAIN = /;[ \t]*([A-Za-z][A-Za-z-]{0,30})=(?:"([^"\\]{0,250})"|([A-Za-z0-9_.+:/-]{1,250}))[ \t]*(?=;|$)/y
+const PLAIN_PARAMETER = /;[ \t]*([A-Za-z][A-Za-z-]{0,30})=(?:"([^"\\]{0,250})"|([A-Za-z0-9_.+:/-]{1,250}))[ \t]*(?=;|$)/y
 
 /** Reads the parameters behind `semicolon` into `params` if all of them are plain; else leaves `params` empty. */
-function readPlain(text: string, semicolon: number, params: Record<string, string>): boolean {
+function readPlainParameters(text: string, semicolon: number, params: Record<string, string>): boolean {
   if (text.includes('*', semicolon) || text.includes('=?', semicolon)) return false
   const found: [string, string][] = []
   let at = semicolon
   while (at < text.length) {
-    PLAIN.lastIndex = at
-    const one = PLAIN.exec(text)
+    PLAIN_PARAMETER.lastIndex = at
+    const one = PLAIN_PARAMETER.exec(text)
     if (one === null || found.length >= MAX_PARAMS) return false
     found.push([(one[1] ?? '').toLowerCase(), one[2] ?? one[3] ?? ''])
-    at = PLAIN.lastIndex
+    at = PLAIN_PARAMETER.lastIndex
   }
   for (const [name, value] of found) if (!(name in params)) params[name] = value
   return true
 }
 
 /** The first semicolon outside of comments; -1 without one. */
-function valueEnd(text: string): number {
+function findValueEnd(text: string): number {
   const first = text.indexOf(';')
   const comment = text.indexOf('(')
   if (comment < 0 || comment > first) return first
@@ -73,7 +73,7 @@ function valueEnd(text: string): number {
   return first
 }
 
-function readOne(text: string, from: number): { name: string; value: string; next: number } {
+function readParameter(text: string, from: number): { name: string; value: string; next: number } {
   let at = from
   while (at < text.length && ' \t;\r\n'.includes(text.charAt(at))) at++
   let equals = at
@@ -110,23 +110,23 @@ function readQuoted(text: string, from: number): { value: string; next: number }
 }
 
 /** RFC 2231 §3, §4: `name*`, `name*0`, `name*0*` in the order of their numbers; else the plain value, whose encoded words are decoded. */
-function joinPieces(pieces: ReadonlyMap<string, string>, base: string): string {
-  const single = pieces.get(`${base}*`)
+function joinContinuations(segments: ReadonlyMap<string, string>, base: string): string {
+  const single = segments.get(`${base}*`)
   if (single !== undefined) return decodeExtended(single)
-  if (!pieces.has(`${base}*0`) && !pieces.has(`${base}*0*`)) {
-    const plain = pieces.get(base) ?? ''
-    return plain.includes('=?') ? decodeWords(plain) : plain
+  if (!segments.has(`${base}*0`) && !segments.has(`${base}*0*`)) {
+    const plain = segments.get(base) ?? ''
+    return plain.includes('=?') ? decodeEncodedWords(plain) : plain
   }
   let joined = ''
   let isExtended = false
   for (let i = 0; i < MAX_PARAMS; i++) {
-    const coded = pieces.get(`${base}*${i}*`)
-    const piece = coded ?? pieces.get(`${base}*${i}`)
-    if (piece === undefined) break
+    const coded = segments.get(`${base}*${i}*`)
+    const segment = coded ?? segments.get(`${base}*${i}`)
+    if (segment === undefined) break
     if (coded !== undefined) isExtended = true
-    joined += coded === undefined ? piece.replace(/%/g, '%25') : piece
+    joined += coded === undefined ? segment.replace(/%/g, '%25') : segment
   }
-  return isExtended ? decodeExtended(joined) : decodeWords(joined.replace(/%25/g, '%'))
+  return isExtended ? decodeExtended(joined) : decodeEncodedWords(joined.replace(/%25/g, '%'))
 }
 
 function decodeExtended(raw: string): string {

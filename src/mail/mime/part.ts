@@ -6,10 +6,10 @@
  *
  * Pure, total. RFC 2045, 2046, 2183, 6532. See also: mail/mime/mime, mail/mime/parameter.
  */
-import { type Headers, NO_HEADERS, headerRaw } from './header.ts'
+import { type Headers, NO_HEADERS, getRawHeader } from './header.ts'
 import { parseParameters } from './parameter.ts'
 
-export type Part = {
+export type MimePart = {
   /** Lower case, `text/plain` where nothing lawful is said (RFC 2045 §5.2). */
   readonly type: string
   readonly params: Readonly<Record<string, string>>
@@ -22,20 +22,20 @@ export type Part = {
   readonly disposition: string | null
   readonly filename: string | null
   readonly depth: number
-  readonly children: readonly Part[]
+  readonly children: readonly MimePart[]
 }
 
 /** A part while it is being read. */
-export type Draft = { -readonly [Key in keyof Part]: Part[Key] } & { children: Draft[] }
+export type PartDraft = { -readonly [Key in keyof MimePart]: MimePart[Key] } & { children: PartDraft[] }
 /** A part as its header describes it; its place is not known yet. Total. */
-export function describePart(headers: Headers, parent: Draft | null): Draft {
+export function describePart(headers: Headers, parent: PartDraft | null): PartDraft {
   const fallback = parent?.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
-  const declared = headerRaw(headers, 'content-type')
-  const content = declared === null ? null : parseParameters(declared)
-  const placed = headerRaw(headers, 'content-disposition')
-  const disposition = placed === null ? null : parseParameters(placed)
-  const type = content === null ? fallback : lawfulType(content.value)
-  const params = content?.params ?? {}
+  const declaredType = getRawHeader(headers, 'content-type')
+  const contentType = declaredType === null ? null : parseParameters(declaredType)
+  const declaredDisposition = getRawHeader(headers, 'content-disposition')
+  const disposition = declaredDisposition === null ? null : parseParameters(declaredDisposition)
+  const type = contentType === null ? fallback : normalizeType(contentType.value)
+  const params = contentType?.params ?? {}
   return {
     type,
     params,
@@ -43,7 +43,7 @@ export function describePart(headers: Headers, parent: Draft | null): Draft {
     headerStart: 0,
     bodyStart: 0,
     bodyEnd: 0,
-    encoding: (headerRaw(headers, 'content-transfer-encoding') ?? '7bit').toLowerCase(),
+    encoding: (getRawHeader(headers, 'content-transfer-encoding') ?? '7bit').toLowerCase(),
     disposition: disposition === null || disposition.value === '' ? null : disposition.value,
     filename: disposition?.params['filename'] ?? params['name'] ?? null,
     depth: parent === null ? 0 : parent.depth + 1,
@@ -51,7 +51,7 @@ export function describePart(headers: Headers, parent: Draft | null): Draft {
   }
 }
 
-const USUAL_TYPES: ReadonlySet<string> = new Set([
+const COMMON_TYPES: ReadonlySet<string> = new Set([
   'text/plain',
   'text/html',
   'message/rfc822',
@@ -61,20 +61,20 @@ const USUAL_TYPES: ReadonlySet<string> = new Set([
   'multipart/alternative',
 ])
 
-function lawfulType(value: string): string {
-  if (USUAL_TYPES.has(value)) return value
+function normalizeType(value: string): string {
+  if (COMMON_TYPES.has(value)) return value
   const type = value.replace(/\s/g, '')
   if (/^[a-z0-9!#$&^_.+-]{1,100}\/[a-z0-9!#$&^_.+-]{1,100}$/.test(type)) return type
   return 'text/plain'
 }
 
 /** Whether such a part holds a whole mail. */
-export function isMailType(type: string): boolean {
+export function isMessageType(type: string): boolean {
   return type === 'message/rfc822' || type === 'message/global' || type === 'message/news'
 }
 
 /** A part without any header, up to `end`. */
-export function blankPart(end: number): Part {
+export function createEmptyPart(end: number): MimePart {
   return {
     type: 'text/plain',
     params: {},

@@ -10,7 +10,7 @@
 export type TransferEncoding = 'identity' | 'base64' | 'quoted-printable'
 
 /** Content-Transfer-Encoding as written to what is to be done. Misspellings are common; what is unknown is left alone. */
-export function transferEncoding(value: string): TransferEncoding {
+export function parseTransferEncoding(value: string): TransferEncoding {
   if (value === '7bit' || value === '8bit') return 'identity'
   const bare = value.toLowerCase().replace(/[^a-z0-9]/g, '')
   if (bare.startsWith('base64')) return 'base64'
@@ -20,50 +20,56 @@ export function transferEncoding(value: string): TransferEncoding {
 /** Decodes a body. `text` is bytes, one a character; the result is at most as long. Total. */
 export function decodeTransfer(text: string, encoding: TransferEncoding): Buffer {
   if (encoding === 'base64') return decodeBase64(text)
-  return Buffer.from(encoding === 'quoted-printable' ? decodeQuoted(text) : text, 'latin1')
+  return Buffer.from(encoding === 'quoted-printable' ? decodeQuotedPrintable(text) : text, 'latin1')
 }
 
 /** Quoted-printable as bytes, one a character. Bad escapes stay as they stand; white space at a line's end is padding. */
-function decodeQuoted(text: string): string {
-  const pieces = text.split('=')
-  let out = trimLineEnds(pieces[0] ?? '')
-  for (let i = 1; i < pieces.length; i++) {
-    const piece = pieces[i] ?? ''
-    const value = hexPair(piece)
+function decodeQuotedPrintable(text: string): string {
+  const segments = text.split('=')
+  let out = trimLineEnds(segments[0] ?? '')
+  for (let i = 1; i < segments.length; i++) {
+    const segment = segments[i] ?? ''
+    const value = parseHexPair(segment)
     if (value >= 0) {
-      out += String.fromCharCode(value) + trimLineEnds(piece.slice(2))
+      out += String.fromCharCode(value) + trimLineEnds(segment.slice(2))
       continue
     }
-    const soft = softBreak(piece)
-    out += soft > 0 ? trimLineEnds(piece.slice(soft)) : i === pieces.length - 1 && piece === '' ? '' : `=${trimLineEnds(piece)}`
+    const breakLength = softBreakLength(segment)
+    out +=
+      breakLength > 0
+        ? trimLineEnds(segment.slice(breakLength))
+        : i === segments.length - 1 && segment === ''
+          ? ''
+          : `=${trimLineEnds(segment)}`
   }
   return out
 }
 
-function hexPair(piece: string): number {
-  const high = hexDigit(piece.charCodeAt(0))
-  const low = hexDigit(piece.charCodeAt(1))
+function parseHexPair(segment: string): number {
+  const high = parseHexDigit(segment.charCodeAt(0))
+  const low = parseHexDigit(segment.charCodeAt(1))
   return high < 0 || low < 0 ? -1 : high * 16 + low
 }
 
-function hexDigit(code: number): number {
+function parseHexDigit(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30
   if (code >= 0x41 && code <= 0x46) return code - 0x37
   return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1
 }
 
 /** Length of white space and line end at the front of a piece, 0 if something else stands there. */
-function softBreak(piece: string): number {
+function softBreakLength(segment: string): number {
   let at = 0
-  while (at < piece.length && (piece.charCodeAt(at) === 0x20 || piece.charCodeAt(at) === 0x09 || piece.charCodeAt(at) === 0x0d)) at++
-  return piece.charCodeAt(at) === 0x0a ? at + 1 : 0
+  while (at < segment.length && (segment.charCodeAt(at) === 0x20 || segment.charCodeAt(at) === 0x09 || segment.charCodeAt(at) === 0x0d))
+    at++
+  return segment.charCodeAt(at) === 0x0a ? at + 1 : 0
 }
 
 function trimLineEnds(text: string): string {
-  return / \r?\n|\t\r?\n/.test(text) ? text.split('\n').map(trimRight).join('\n') : text
+  return / \r?\n|\t\r?\n/.test(text) ? text.split('\n').map(trimUnlessLast).join('\n') : text
 }
 
-function trimRight(line: string, index: number, lines: readonly string[]): string {
+function trimUnlessLast(line: string, index: number, lines: readonly string[]): string {
   return index < lines.length - 1 ? line.trimEnd() : line
 }
 

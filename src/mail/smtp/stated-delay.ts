@@ -4,9 +4,9 @@
  * Pure, total, linear. See also: queue/schedule/retry (who keeps it), spec pause.
  */
 
-const UNITS = { second: 1_000, sec: 1_000, minute: 60_000, min: 60_000, hour: 3_600_000, hr: 3_600_000 } as const
+const UNIT_MS = { second: 1_000, sec: 1_000, minute: 60_000, min: 60_000, hour: 3_600_000, hr: 3_600_000 } as const
 
-const WORDS: Readonly<Record<string, number>> = {
+const NUMBER_WORDS: Readonly<Record<string, number>> = {
   one: 1,
   two: 2,
   three: 3,
@@ -20,25 +20,25 @@ const WORDS: Readonly<Record<string, number>> = {
 }
 
 /** Longer words are no reply's. */
-const MAX_TEXT = 2_048
+const MAX_SEARCHED_TEXT = 2_048
 
 /** An invitation, at most a few words, a number, a unit. */
-const STATED =
+const STATED_DELAY =
   /\b(?:again|later|retry|wait|greylisted|delayed|deferred|come back|reconnect)\b[^.;\d]{0,40}?\b(\d{1,6}|one|two|three|four|five|ten|fifteen|twenty|thirty|sixty)[ -]?(seconds?|secs?|minutes?|mins?|hours?|hrs?|s|m|h)\b/i
 
-const SHORT: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 }
+const SHORT_UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 }
 
 /**
  * Milliseconds; null where none are stated.
  *
  *     statedDelay('450 4.2.0 Greylisted, try again in 5 minutes')   → 300000
  */
-export function statedDelay(text: string): number | null {
-  const found = STATED.exec(text.slice(0, MAX_TEXT))
+export function parseStatedDelayMs(text: string): number | null {
+  const found = STATED_DELAY.exec(text.slice(0, MAX_SEARCHED_TEXT))
   if (found === null) return null
   const [, amount = '', unit = ''] = found
-  const n = WORDS[amount.toLowerCase()] ?? Number(amount)
+  const n = NUMBER_WORDS[amount.toLowerCase()] ?? Number(amount)
   const name = unit.toLowerCase()
-  const ms = SHORT[name] ?? UNITS[name.replace(/s$/, '') as keyof typeof UNITS] ?? 0
+  const ms = SHORT_UNIT_MS[name] ?? UNIT_MS[name.replace(/s$/, '') as keyof typeof UNIT_MS] ?? 0
   return n * ms > 0 ? n * ms : null
 }

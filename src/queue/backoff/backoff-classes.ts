@@ -6,176 +6,200 @@
  *
  * Pure data. See also: queue/backoff/policy (tables to compare), queue/backoff/backoff (the machine), queue/backoff/sliding-count (windows).
  */
-import type { PauseClass } from '../../classify/verdict.ts'
-import type { KEYS } from './backoff-key.ts'
+import type { BackoffClass } from '../../classify/verdict.ts'
+import type { BACKOFF_KEYS } from './backoff-key.ts'
 
 /** Beside the classes of rules: `list-quality` counts one account's bad addresses, `unknown` the 4xx that no rule knows. */
-export type ClassName = PauseClass | 'list-quality' | 'unknown'
+export type BackoffClassName = BackoffClass | 'list-quality' | 'unknown'
 
-const MINUTE = 60_000
-const HOUR = 3_600_000
-const DAY = 86_400_000
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
 
-export type Measure = {
+export type TripMeasure = {
   readonly threshold: number
   readonly ratio: number
   readonly floor: number
   readonly windowMs: number
   readonly inARow: number
   /** What the share is taken of: answers, or accepted mails. */
-  readonly per: 'attempts' | 'delivered'
+  readonly denominator: 'attempts' | 'delivered'
   /** Which hits it counts: every hit of the class, or complaints alone. */
-  readonly of: 'answers' | 'complaints'
+  readonly numerator: 'answers' | 'complaints'
 }
 
 /** How a throttled key sends: a share of what it sent before, mails a minute, or connections. Null: not limited so. */
-export type Throttle = { readonly share: number | null; readonly perMinute: number | null; readonly connections: number | null }
+export type ThrottleLimits = { readonly share: number | null; readonly perMinute: number | null; readonly connections: number | null }
 
 /** Shares of the rate before the trouble, rung by rung, and what passes a rung: so long with so many clean answers. */
-export type Recovery = {
+export type RecoveryLadder = {
   readonly ladder: readonly number[]
   readonly rungs: readonly { readonly afterMs: number; readonly clean: number }[]
 }
 
-export type ClassRow = {
+export type BackoffClassRow = {
   /** Which key it holds; null: it pauses nothing. A network failure names its own. */
-  readonly key: keyof typeof KEYS | 'network' | null
-  readonly measures: readonly Measure[]
-  readonly first: 'throttle' | 'pause'
-  readonly throttle: Throttle
+  readonly key: keyof typeof BACKOFF_KEYS | 'network' | null
+  readonly measures: readonly TripMeasure[]
+  readonly firstAction: 'throttle' | 'pause'
+  readonly throttle: ThrottleLimits
   /** Pauses while throttled: only after so long, and only from this share. Null: when it trips again. */
-  readonly again: { readonly afterMs: number; readonly ratio: number } | null
+  readonly repeatTrip: { readonly afterMs: number; readonly ratio: number } | null
   /** From so many times its ratio it pauses, throttled before or not. Null: however high. */
-  readonly pausesAtTimes: number | null
+  readonly pauseAtMultiple: number | null
   /** The first pause of an episode; each further one is `growth` times as long, up to the cap. */
   readonly baseMs: number
   readonly growth: number
   readonly capMs: number
   /** How it recovers. Null: by the policy. */
-  readonly recovery: Recovery | null
+  readonly recovery: RecoveryLadder | null
   /** `ladder`: base × 2^(n−1); `midnight`: the provider's day; `operator`: until Recover; `never`: it only throttles. */
-  readonly pause: 'ladder' | 'midnight' | 'operator' | 'never'
+  readonly pauseLength: 'ladder' | 'midnight' | 'operator' | 'never'
   /** What "the class again" is while recovering: one answer, or a trip (for classes that a healthy sender meets now and then). */
   readonly relapse: 'hit' | 'trip'
   /** A mail that is put off so rests at least so long. */
-  readonly leastRestMs: number
+  readonly minRetryDelayMs: number
   /** A hit halves what this key has learnt: mails a minute, or connections. */
   readonly halves: 'ip' | 'senderDomain' | 'connection' | null
   /** The mail may leave at once by another IP. */
-  readonly otherIp: boolean
-  readonly alarm: boolean
+  readonly canRetryOtherIp: boolean
+  readonly isAlarming: boolean
 }
 
-const answers = (threshold: number, ratio: number, floor: number): Measure => ({
+const answerMeasure = (threshold: number, ratio: number, floor: number): TripMeasure => ({
   threshold,
   ratio,
   floor,
-  windowMs: HOUR,
+  windowMs: HOUR_MS,
   inARow: 3,
-  per: 'attempts',
-  of: 'answers',
+  denominator: 'attempts',
+  numerator: 'answers',
 })
 
-const throttle = (some: Partial<Throttle>): Throttle => ({ share: null, perMinute: null, connections: null, ...some })
+const throttleLimits = (some: Partial<ThrottleLimits>): ThrottleLimits => ({ share: null, perMinute: null, connections: null, ...some })
 
-const PLAIN = {
+const DEFAULT_CLASS_ROW = {
   key: null,
   measures: [],
-  first: 'pause',
-  throttle: throttle({}),
-  again: null,
-  pausesAtTimes: null,
+  firstAction: 'pause',
+  throttle: throttleLimits({}),
+  repeatTrip: null,
+  pauseAtMultiple: null,
   baseMs: 0,
   growth: 2,
   capMs: 0,
   recovery: null,
-  pause: 'ladder',
+  pauseLength: 'ladder',
   relapse: 'hit',
-  leastRestMs: 0,
+  minRetryDelayMs: 0,
   halves: null,
-  otherIp: false,
-  alarm: false,
-} as const satisfies ClassRow
+  canRetryOtherIp: false,
+  isAlarming: false,
+} as const satisfies BackoffClassRow
 
 /** The classes as specified: the policy `spec`. */
-export const CLASSES: Readonly<Record<ClassName, ClassRow>> = {
+export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>> = {
   // Yahoo TSS04 and TSS05 come and go with volume: less first, and nothing only if less does not help.
   'ip-reputation': {
-    ...PLAIN,
+    ...DEFAULT_CLASS_ROW,
     key: 'ip',
-    measures: [answers(5, 0.1, 20)],
-    first: 'throttle',
-    throttle: throttle({ share: 0.25 }),
-    again: { afterMs: 10 * MINUTE, ratio: 0.5 },
-    baseMs: 2 * HOUR,
-    capMs: 24 * HOUR,
+    measures: [answerMeasure(5, 0.1, 20)],
+    firstAction: 'throttle',
+    throttle: throttleLimits({ share: 0.25 }),
+    repeatTrip: { afterMs: 10 * MINUTE_MS, ratio: 0.5 },
+    baseMs: 2 * HOUR_MS,
+    capMs: 24 * HOUR_MS,
   },
   // A listing is a yes or no: one answer says it.
-  'ip-blocklist': { ...PLAIN, key: 'ip', measures: [answers(1, 0, 1)], baseMs: 6 * HOUR, capMs: 48 * HOUR, otherIp: true },
+  'ip-blocklist': {
+    ...DEFAULT_CLASS_ROW,
+    key: 'ip',
+    measures: [answerMeasure(1, 0, 1)],
+    baseMs: 6 * HOUR_MS,
+    capMs: 48 * HOUR_MS,
+    canRetryOtherIp: true,
+  },
   // Yahoo TS03: a 421 that no retry will ever pass.
-  'deferred-for-good': { ...PLAIN, key: 'ip', measures: [answers(1, 0, 1)], baseMs: DAY, capMs: 7 * DAY, otherIp: true, alarm: true },
+  'deferred-for-good': {
+    ...DEFAULT_CLASS_ROW,
+    key: 'ip',
+    measures: [answerMeasure(1, 0, 1)],
+    baseMs: DAY_MS,
+    capMs: 7 * DAY_MS,
+    canRetryOtherIp: true,
+    isAlarming: true,
+  },
   'domain-rate': {
-    ...PLAIN,
+    ...DEFAULT_CLASS_ROW,
     key: 'senderDomain',
-    measures: [answers(3, 0.05, 20)],
-    first: 'throttle',
-    throttle: throttle({ perMinute: 10 }),
-    baseMs: 30 * MINUTE,
-    capMs: 12 * HOUR,
+    measures: [answerMeasure(3, 0.05, 20)],
+    firstAction: 'throttle',
+    throttle: throttleLimits({ perMinute: 10 }),
+    baseMs: 30 * MINUTE_MS,
+    capMs: 12 * HOUR_MS,
     halves: 'senderDomain',
   },
-  'domain-quota-day': { ...PLAIN, key: 'senderDomain', measures: [answers(1, 0, 1)], baseMs: DAY, capMs: DAY, pause: 'midnight' },
+  'domain-quota-day': {
+    ...DEFAULT_CLASS_ROW,
+    key: 'senderDomain',
+    measures: [answerMeasure(1, 0, 1)],
+    baseMs: DAY_MS,
+    capMs: DAY_MS,
+    pauseLength: 'midnight',
+  },
   'ip-rate': {
-    ...PLAIN,
+    ...DEFAULT_CLASS_ROW,
     key: 'ip',
-    measures: [answers(3, 0.05, 20)],
-    first: 'throttle',
-    throttle: throttle({ perMinute: 10 }),
-    baseMs: 30 * MINUTE,
-    capMs: 12 * HOUR,
+    measures: [answerMeasure(3, 0.05, 20)],
+    firstAction: 'throttle',
+    throttle: throttleLimits({ perMinute: 10 }),
+    baseMs: 30 * MINUTE_MS,
+    capMs: 12 * HOUR_MS,
     halves: 'ip',
   },
   'connection-frequency': {
-    ...PLAIN,
+    ...DEFAULT_CLASS_ROW,
     key: 'connection',
-    measures: [answers(3, 0.05, 20)],
-    first: 'throttle',
-    throttle: throttle({ connections: 1 }),
-    baseMs: 15 * MINUTE,
-    capMs: 4 * HOUR,
+    measures: [answerMeasure(3, 0.05, 20)],
+    firstAction: 'throttle',
+    throttle: throttleLimits({ connections: 1 }),
+    baseMs: 15 * MINUTE_MS,
+    capMs: 4 * HOUR_MS,
     halves: 'connection',
   },
   // Its measure is one cohort (queue/backoff/key-state): all connections that were open at the first failure.
-  network: { ...PLAIN, key: 'network', measures: [], baseMs: 5 * MINUTE, capMs: HOUR },
+  network: { ...DEFAULT_CLASS_ROW, key: 'network', measures: [], baseMs: 5 * MINUTE_MS, capMs: HOUR_MS },
   'list-quality': {
-    ...PLAIN,
+    ...DEFAULT_CLASS_ROW,
     key: 'account',
     measures: [
-      { threshold: 20, ratio: 0.1, floor: 200, windowMs: DAY, inARow: 0, per: 'attempts', of: 'answers' },
-      { threshold: 3, ratio: 0.003, floor: 1_000, windowMs: DAY, inARow: 0, per: 'delivered', of: 'complaints' },
+      { threshold: 20, ratio: 0.1, floor: 200, windowMs: DAY_MS, inARow: 0, denominator: 'attempts', numerator: 'answers' },
+      { threshold: 3, ratio: 0.003, floor: 1_000, windowMs: DAY_MS, inARow: 0, denominator: 'delivered', numerator: 'complaints' },
     ],
-    first: 'throttle',
-    throttle: throttle({ share: 0.1 }),
-    pausesAtTimes: 2,
-    baseMs: DAY,
-    capMs: DAY,
-    pause: 'operator',
+    firstAction: 'throttle',
+    throttle: throttleLimits({ share: 0.1 }),
+    pauseAtMultiple: 2,
+    baseMs: DAY_MS,
+    capMs: DAY_MS,
+    pauseLength: 'operator',
     relapse: 'trip',
   },
   unknown: {
-    ...PLAIN,
+    ...DEFAULT_CLASS_ROW,
     key: 'ip',
-    measures: [{ threshold: 50, ratio: 0.5, floor: 100, windowMs: 10 * MINUTE, inARow: 0, per: 'attempts', of: 'answers' }],
-    first: 'throttle',
-    throttle: throttle({ share: 0.25 }),
-    baseMs: 30 * MINUTE,
-    capMs: 30 * MINUTE,
-    pause: 'never',
+    measures: [
+      { threshold: 50, ratio: 0.5, floor: 100, windowMs: 10 * MINUTE_MS, inARow: 0, denominator: 'attempts', numerator: 'answers' },
+    ],
+    firstAction: 'throttle',
+    throttle: throttleLimits({ share: 0.25 }),
+    baseMs: 30 * MINUTE_MS,
+    capMs: 30 * MINUTE_MS,
+    pauseLength: 'never',
     relapse: 'trip',
   },
-  greylist: PLAIN,
+  greylist: DEFAULT_CLASS_ROW,
   // A busy server asks for less, not for nothing.
-  busy: { ...PLAIN, halves: 'ip' },
-  content: PLAIN,
-  recipient: PLAIN,
+  busy: { ...DEFAULT_CLASS_ROW, halves: 'ip' },
+  content: DEFAULT_CLASS_ROW,
+  recipient: DEFAULT_CLASS_ROW,
 }

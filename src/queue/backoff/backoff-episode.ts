@@ -6,20 +6,20 @@
  *
  * Pure, plain JSON. See also: queue/backoff/backoff (what moves it), queue/backoff/backoff-state (the states).
  */
-import type { KeyId } from './backoff-key.ts'
+import type { BackoffKey } from './backoff-key.ts'
 import type { EvidenceReply } from '../message.ts'
-import type { ClassName, Measure, Recovery } from './backoff-classes.ts'
-import type { Policy } from './policy.ts'
-import type { State } from './backoff-state.ts'
-import { emptyTally, type Tally } from './sliding-count.ts'
+import type { BackoffClassName, TripMeasure, RecoveryLadder } from './backoff-classes.ts'
+import type { BackoffPolicy } from './policy.ts'
+import type { BackoffState } from './backoff-state.ts'
+import { emptySlidingCount, type SlidingCount } from './sliding-count.ts'
 
 /** Hits and what they are a share of, for one measure. */
-export type Count = { readonly hits: Tally; readonly of: Tally }
+export type MeasureCount = { readonly hits: SlidingCount; readonly of: SlidingCount }
 
-export type Episode = {
-  readonly key: KeyId
-  readonly class: ClassName
-  readonly state: State
+export type BackoffEpisode = {
+  readonly key: BackoffKey
+  readonly class: BackoffClassName
+  readonly state: BackoffState
   readonly n: number
   readonly epoch: number
   /** When it came to this state. */
@@ -29,7 +29,7 @@ export type Episode = {
   readonly pausedMs: number
   /** The last answer of the class (for ratio classes: the last trip). */
   readonly troubleAt: number
-  readonly counts: readonly Count[]
+  readonly counts: readonly MeasureCount[]
   readonly inARow: number
   /** What the key sent cleanly before the trouble: mails a minute, and connections at once. */
   readonly rateBefore: number
@@ -47,14 +47,14 @@ export type Episode = {
 }
 
 /** More would be read by nobody. */
-export const MOST_EVIDENCE = 5
+export const MAX_EVIDENCE = 5
 
 /** An episode in which nothing has happened. `known`: what the key has counted of attempts and accepted mails in such a window. */
-export function freshEpisode(
-  policy: Policy,
-  at: { readonly key: KeyId; readonly class: ClassName; readonly now: number },
-  known: (measure: Measure) => Tally,
-): Episode {
+export function createBackoffEpisode(
+  policy: BackoffPolicy,
+  at: { readonly key: BackoffKey; readonly class: BackoffClassName; readonly now: number },
+  countFor: (measure: TripMeasure) => SlidingCount,
+): BackoffEpisode {
   return {
     key: at.key,
     class: at.class,
@@ -65,7 +65,7 @@ export function freshEpisode(
     until: null,
     pausedMs: 0,
     troubleAt: at.now,
-    counts: policy.classes[at.class].measures.map((measure) => ({ hits: emptyTally(measure.windowMs), of: known(measure) })),
+    counts: policy.classes[at.class].measures.map((measure) => ({ hits: emptySlidingCount(measure.windowMs), of: countFor(measure) })),
     inARow: 0,
     rateBefore: 0,
     connectionsBefore: 1,
@@ -81,41 +81,42 @@ export function freshEpisode(
 }
 
 /** How a key may be used. Null: not limited so. */
-export type Opening = {
+export type BackoffLimits = {
   /** Shut until then; `operator`: until somebody opens it; false: not shut. */
-  readonly shut: number | 'operator' | false
+  readonly closedUntil: number | 'operator' | false
   readonly perMinute: number | null
   readonly connections: number | null
   /** How many mails of a probe may still go out, one after the other. */
-  readonly probes: number | null
+  readonly probesLeft: number | null
 }
 
-export const OPEN: Opening = { shut: false, perMinute: null, connections: null, probes: null }
+export const NO_BACKOFF_LIMITS: BackoffLimits = { closedUntil: false, perMinute: null, connections: null, probesLeft: null }
 
 /** A rate that was never measured, or was tiny, is taken as this: recovery must move. */
-const LEAST_RATE = 60
+const MIN_RATE_PER_MINUTE = 60
 
 /** How an episode recovers: as its class says, else as the policy does. */
-export const recoveryOf = (policy: Policy, episode: Episode): Recovery => policy.classes[episode.class].recovery ?? policy
+export const recoveryOf = (policy: BackoffPolicy, episode: BackoffEpisode): RecoveryLadder =>
+  policy.classes[episode.class].recovery ?? policy
 
-function atShare(episode: Episode, share: number): Opening {
+function limitsAtShare(episode: BackoffEpisode, share: number): BackoffLimits {
   if (episode.key.startsWith('connection|')) {
-    return { ...OPEN, connections: Math.max(1, Math.ceil(share * episode.connectionsBefore)) }
+    return { ...NO_BACKOFF_LIMITS, connections: Math.max(1, Math.ceil(share * episode.connectionsBefore)) }
   }
-  return { ...OPEN, perMinute: Math.max(1, share * Math.max(LEAST_RATE, episode.rateBefore)) }
+  return { ...NO_BACKOFF_LIMITS, perMinute: Math.max(1, share * Math.max(MIN_RATE_PER_MINUTE, episode.rateBefore)) }
 }
 
 /** What an episode allows. Total. */
-export function openingOf(policy: Policy, episode: Episode): Opening {
-  if (episode.state === 'paused') return { ...OPEN, shut: episode.until ?? 'operator' }
+export function backoffLimitsOf(policy: BackoffPolicy, episode: BackoffEpisode): BackoffLimits {
+  if (episode.state === 'paused') return { ...NO_BACKOFF_LIMITS, closedUntil: episode.until ?? 'operator' }
   if (episode.state === 'probing') {
-    const isBusy = episode.sent > episode.answered
-    return { ...OPEN, probes: isBusy ? 0 : Math.max(0, episode.batch - episode.sent) }
+    const isProbeInFlight = episode.sent > episode.answered
+    return { ...NO_BACKOFF_LIMITS, probesLeft: isProbeInFlight ? 0 : Math.max(0, episode.batch - episode.sent) }
   }
   if (episode.state === 'throttled') {
     const { share, perMinute, connections } = policy.classes[episode.class].throttle
-    return share === null ? { ...OPEN, perMinute, connections } : atShare(episode, share)
+    return share === null ? { ...NO_BACKOFF_LIMITS, perMinute, connections } : limitsAtShare(episode, share)
   }
   const share = episode.rung === null ? null : (recoveryOf(policy, episode).ladder[episode.rung] ?? null)
-  return share === null ? OPEN : atShare(episode, share)
+  return share === null ? NO_BACKOFF_LIMITS : limitsAtShare(episode, share)
 }

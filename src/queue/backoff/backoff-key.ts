@@ -10,7 +10,7 @@
  */
 
 /** What the user is told about a key that is closed. `lane` and `warmup` are limits of our own, no pauses. */
-export const KEY_REASONS = {
+export const BACKOFF_KEY_REASONS = {
   ip: 'IP reputation',
   'sender-domain': 'Domain limitation',
   connection: 'IP connection frequency',
@@ -21,10 +21,10 @@ export const KEY_REASONS = {
   warmup: 'IP warm-up',
 } as const satisfies Record<string, string>
 
-export type KeyKind = keyof typeof KEY_REASONS
+export type BackoffKeyKind = keyof typeof BACKOFF_KEY_REASONS
 
 /** Kind and names, parted by `|`. */
-export type KeyId = string
+export type BackoffKey = string
 
 /** Where a mail goes, and for whom; all lower case. */
 export type Destination = {
@@ -39,59 +39,59 @@ export type Destination = {
 }
 
 /** One way out: the destination and the IP. */
-export type Route = Destination & { readonly egressIp: string }
+export type EgressRoute = Destination & { readonly egressIp: string }
 
 /** A part of a key: no `|` of a stranger's may stand in it. */
-const part = (text: string): string => (text.includes('|') ? text.replaceAll('|', '_') : text)
+const escapeKeyPart = (text: string): string => (text.includes('|') ? text.replaceAll('|', '_') : text)
 
-const join = (kind: KeyKind, first: string, second?: string): KeyId =>
-  second === undefined ? `${kind}|${part(first)}` : `${kind}|${part(first)}|${part(second)}`
+const joinKey = (kind: BackoffKeyKind, first: string, second?: string): BackoffKey =>
+  second === undefined ? `${kind}|${escapeKeyPart(first)}` : `${kind}|${escapeKeyPart(first)}|${escapeKeyPart(second)}`
 
 /** The kind of a key. */
-export function kindOf(key: KeyId): KeyKind | null {
+export function keyKindOf(key: BackoffKey): BackoffKeyKind | null {
   const kind = key.slice(0, key.indexOf('|'))
-  return isKind(kind) ? kind : null
+  return isKeyKind(kind) ? kind : null
 }
 
-const isKind = (text: string): text is KeyKind => Object.hasOwn(KEY_REASONS, text)
+const isKeyKind = (text: string): text is BackoffKeyKind => Object.hasOwn(BACKOFF_KEY_REASONS, text)
 
 /** The site for all keys but ip and connection. */
-const ownSite = (to: Destination): string => (to.gateway ? to.domain : to.site)
+const effectiveSite = (to: Destination): string => (to.gateway ? to.domain : to.site)
 
 /** Each key of a route by its name. */
-export const KEYS = {
-  ip: (to: Route) => join('ip', to.egressIp, to.site),
-  connection: (to: Route) => join('connection', to.egressIp, to.site),
-  warmup: (to: Route) => join('warmup', to.egressIp, to.site),
-  senderDomain: (to: Destination) => join('sender-domain', to.senderDomain, ownSite(to)),
+export const BACKOFF_KEYS = {
+  ip: (to: EgressRoute) => joinKey('ip', to.egressIp, to.site),
+  connection: (to: EgressRoute) => joinKey('connection', to.egressIp, to.site),
+  warmup: (to: EgressRoute) => joinKey('warmup', to.egressIp, to.site),
+  senderDomain: (to: Destination) => joinKey('sender-domain', to.senderDomain, effectiveSite(to)),
   /** A DNS failure. */
-  networkDomain: (to: Destination) => join('network', 'dns', to.domain),
+  networkDomain: (to: Destination) => joinKey('network', 'dns', to.domain),
   /** A connect failure. A domain whose hosts are not known stands for itself. */
-  networkHosts: (to: Destination) => join('network', 'mx', to.mxSet === '' ? to.domain : to.mxSet),
-  networkSite: (to: Destination) => join('network', 'site', ownSite(to)),
-  account: (to: Pick<Destination, 'account'>) => join('account', String(to.account)),
-  accountSite: (to: Destination) => join('account', String(to.account), ownSite(to)),
-  manualAll: (to: Pick<Destination, 'account'>) => join('manual', String(to.account), '*'),
-  manual: (to: Pick<Destination, 'account' | 'domain'>) => join('manual', String(to.account), to.domain),
-  lane: (to: Pick<Destination, 'account' | 'domain'>) => join('lane', String(to.account), to.domain),
+  networkHosts: (to: Destination) => joinKey('network', 'mx', to.mxSet === '' ? to.domain : to.mxSet),
+  networkSite: (to: Destination) => joinKey('network', 'site', effectiveSite(to)),
+  account: (to: Pick<Destination, 'account'>) => joinKey('account', String(to.account)),
+  accountSite: (to: Destination) => joinKey('account', String(to.account), effectiveSite(to)),
+  manualAll: (to: Pick<Destination, 'account'>) => joinKey('manual', String(to.account), '*'),
+  manual: (to: Pick<Destination, 'account' | 'domain'>) => joinKey('manual', String(to.account), to.domain),
+  lane: (to: Pick<Destination, 'account' | 'domain'>) => joinKey('lane', String(to.account), to.domain),
 } as const
 
 /** The keys that cover a mail whichever way it leaves. */
-export function destinationKeys(to: Destination): KeyId[] {
+export function destinationKeys(to: Destination): BackoffKey[] {
   return [
-    KEYS.lane(to),
-    KEYS.manual(to),
-    KEYS.manualAll(to),
-    KEYS.senderDomain(to),
-    KEYS.networkDomain(to),
-    KEYS.networkHosts(to),
-    KEYS.networkSite(to),
-    KEYS.account(to),
-    KEYS.accountSite(to),
+    BACKOFF_KEYS.lane(to),
+    BACKOFF_KEYS.manual(to),
+    BACKOFF_KEYS.manualAll(to),
+    BACKOFF_KEYS.senderDomain(to),
+    BACKOFF_KEYS.networkDomain(to),
+    BACKOFF_KEYS.networkHosts(to),
+    BACKOFF_KEYS.networkSite(to),
+    BACKOFF_KEYS.account(to),
+    BACKOFF_KEYS.accountSite(to),
   ]
 }
 
 /** The keys that one IP adds. */
-export function egressKeys(to: Route): KeyId[] {
-  return [KEYS.ip(to), KEYS.connection(to), KEYS.warmup(to)]
+export function egressKeys(to: EgressRoute): BackoffKey[] {
+  return [BACKOFF_KEYS.ip(to), BACKOFF_KEYS.connection(to), BACKOFF_KEYS.warmup(to)]
 }

@@ -15,7 +15,7 @@
  *
  * Pure. See also: queue/backoff/backoff (who finds the signal), queue/backoff/backoff-classes (the classes).
  */
-export const STATES = {
+export const BACKOFF_STATES = {
   active: { tripped: 'throttled', blocked: 'paused' },
   throttled: { blocked: 'paused', quiet: 'recovering', recover: 'active' },
   paused: { due: 'probing', over: 'active', recover: 'active', probe: 'probing' },
@@ -23,12 +23,12 @@ export const STATES = {
   recovering: { hit: 'paused', clean: 'active', recover: 'active' },
 } as const satisfies Record<string, Partial<Record<string, string>>>
 
-export type State = keyof typeof STATES
+export type BackoffState = keyof typeof BACKOFF_STATES
 
-export type Signal = 'tripped' | 'blocked' | 'hit' | 'quiet' | 'due' | 'over' | 'recover' | 'probe' | 'clean' | 'silent' | 'empty'
+export type BackoffSignal = 'tripped' | 'blocked' | 'hit' | 'quiet' | 'due' | 'over' | 'recover' | 'probe' | 'clean' | 'silent' | 'empty'
 
 /** Where an episode stands after one signal. Unlisted means stay. */
-export function step(state: State, signal: Signal): State {
-  const row: Partial<Record<Signal, State>> = STATES[state]
+export function nextBackoffState(state: BackoffState, signal: BackoffSignal): BackoffState {
+  const row: Partial<Record<BackoffSignal, BackoffState>> = BACKOFF_STATES[state]
   return row[signal] ?? state
 }

@@ -6,22 +6,22 @@
  *
  * See also: queue/backoff/backoff-state (the table of states), queue/backoff/backoff-classes (the table of classes), queue/backoff/key-state (who calls).
  */
-import { dayEnd, isZone } from './provider-day.ts'
-import { type Count, type Episode, MOST_EVIDENCE, recoveryOf } from './backoff-episode.ts'
-import type { EvidenceReply, Transition, TransitionKind } from '../message.ts'
-import type { ClassRow, Measure } from './backoff-classes.ts'
-import type { Policy } from './policy.ts'
-import { type Signal, type State, step } from './backoff-state.ts'
-import { count, emptyTally, sum } from './sliding-count.ts'
+import { endOfProviderDay, isTimeZone } from './provider-day.ts'
+import { type MeasureCount, type BackoffEpisode, MAX_EVIDENCE, recoveryOf } from './backoff-episode.ts'
+import type { EvidenceReply, BackoffTransition, BackoffTransitionKind } from '../message.ts'
+import type { BackoffClassRow, TripMeasure } from './backoff-classes.ts'
+import type { BackoffPolicy } from './policy.ts'
+import { type BackoffSignal, type BackoffState, nextBackoffState } from './backoff-state.ts'
+import { addToCount, emptySlidingCount, countInWindow } from './sliding-count.ts'
 
 /** The moment, the number that a transition would get, and a number from 0 to 1. */
-export type Turn = { readonly now: number; readonly epoch: number; readonly roll: number }
+export type TransitionInput = { readonly now: number; readonly epoch: number; readonly roll: number }
 
 /** One answer, as a key hears it. */
-export type Heard = {
+export type BackoffFeedback = {
   /** The number of its dispatch; a report that comes later has the present one. */
-  readonly number: number
-  readonly what: 'hit' | 'complaint' | 'clean' | 'accepted'
+  readonly dispatchNumber: number
+  readonly kind: 'hit' | 'complaint' | 'clean' | 'accepted'
   /** Whether it is one of the attempts that a share is taken of; a report that comes later is not. */
   readonly isAttempt: boolean
   /** Whether what the share is taken of has counted it already. */
@@ -32,237 +32,284 @@ export type Heard = {
   /** Where the caller knows better than the measures whether the class trips (network); else null. */
   readonly trips: boolean | null
   /** The key's clean rate and its connections now. */
-  readonly rate: number
+  readonly cleanPerMinute: number
   readonly connections: number
 }
 
-const DAY = 24 * 3_600_000
+const DAY_MS = 24 * 3_600_000
 /** No provider is believed that wants a longer rest. */
-const LONGEST_STATED = 7 * DAY
+const MAX_STATED_DELAY_MS = 7 * DAY_MS
 
 /** Where a pause that begins now ends; null: with an operator's Recover. */
-function endOfPause(policy: Policy, episode: Episode, heard: Pick<Heard, 'statedDelayMs' | 'zone'> | null, turn: Turn): number | null {
-  const row = policy.classes[episode.class]
-  if (row.pause === 'operator') return null
-  const stated = policy.keepsStated ? (heard?.statedDelayMs ?? null) : null
-  if (stated !== null && stated > 0) return turn.now + Math.min(stated, LONGEST_STATED)
-  if (row.pause === 'midnight') {
-    const zone = heard?.zone ?? 'UTC'
-    return dayEnd(turn.now, isZone(zone) ? zone : 'UTC') + Math.round(turn.roll * policy.midnightJitterMs)
+function computePauseEnd(
+  policy: BackoffPolicy,
+  episode: BackoffEpisode,
+  feedback: Pick<BackoffFeedback, 'statedDelayMs' | 'zone'> | null,
+  input: TransitionInput,
+): number | null {
+  const backoffClass = policy.classes[episode.class]
+  if (backoffClass.pauseLength === 'operator') return null
+  const stated = policy.honorsStatedDelay ? (feedback?.statedDelayMs ?? null) : null
+  if (stated !== null && stated > 0) return input.now + Math.min(stated, MAX_STATED_DELAY_MS)
+  if (backoffClass.pauseLength === 'midnight') {
+    const zone = feedback?.zone ?? 'UTC'
+    return endOfProviderDay(input.now, isTimeZone(zone) ? zone : 'UTC') + Math.round(input.roll * policy.midnightJitterMs)
   }
   const [low, high] = policy.jitter
-  const length = Math.min(row.capMs, row.baseMs * row.growth ** Math.min(400, episode.n - 1))
-  return turn.now + Math.round(length * (low + (high - low) * turn.roll))
+  const length = Math.min(backoffClass.capMs, backoffClass.baseMs * backoffClass.growth ** Math.min(400, episode.n - 1))
+  return input.now + Math.round(length * (low + (high - low) * input.roll))
 }
 
-const emptied = (row: ClassRow): readonly Count[] =>
-  row.measures.map(({ windowMs }) => ({ hits: emptyTally(windowMs), of: emptyTally(windowMs) }))
+const emptyCounts = (backoffClass: BackoffClassRow): readonly MeasureCount[] =>
+  backoffClass.measures.map(({ windowMs }) => ({ hits: emptySlidingCount(windowMs), of: emptySlidingCount(windowMs) }))
 
 /** The episode in another state: a new epoch, counts from nothing. */
-function enter(policy: Policy, episode: Episode, to: State, turn: Turn): Episode {
-  const { now, epoch } = turn
-  const counts = emptied(policy.classes[episode.class])
-  const blank = { state: to, epoch, since: now, until: null, counts, inARow: 0, batch: 0, sent: 0, answered: 0, movedAt: now }
-  return { ...episode, ...blank, rung: to === 'recovering' ? 0 : null, rungAt: now, clean: 0 }
+function enterState(policy: BackoffPolicy, episode: BackoffEpisode, to: BackoffState, input: TransitionInput): BackoffEpisode {
+  const { now, epoch } = input
+  const counts = emptyCounts(policy.classes[episode.class])
+  const reset = { state: to, epoch, since: now, until: null, counts, inARow: 0, batch: 0, sent: 0, answered: 0, movedAt: now }
+  return { ...episode, ...reset, rung: to === 'recovering' ? 0 : null, rungAt: now, clean: 0 }
 }
 
 /** n is forgotten where the key was clean for long enough. */
-function forget(policy: Policy, episode: Episode, now: number): Episode {
+function resetIfQuiet(policy: BackoffPolicy, episode: BackoffEpisode, now: number): BackoffEpisode {
   if (episode.state !== 'active' || episode.n === 0) return episode
-  const rest = Math.max(policy.forgetMs, policy.forgetTimes * episode.pausedMs)
-  return now - Math.max(episode.since, episode.troubleAt) < rest ? episode : { ...episode, n: 0, pausedMs: 0, evidence: [] }
+  const quietMs = Math.max(policy.forgetMs, policy.forgetPauseMultiple * episode.pausedMs)
+  return now - Math.max(episode.since, episode.troubleAt) < quietMs ? episode : { ...episode, n: 0, pausedMs: 0, evidence: [] }
 }
 
 /** PAUSED: n rises unless the pause is the second half of the same step (throttled before, or silence). */
-function pauseNow(policy: Policy, episode: Episode, heard: Heard | null, turn: Turn): Episode {
-  const rises = heard !== null && episode.state !== 'throttled'
-  const counted = { ...episode, n: Math.max(1, episode.n + (rises ? 1 : 0)) }
-  const until = endOfPause(policy, counted, heard, turn)
-  return { ...enter(policy, counted, 'paused', turn), until, pausedMs: until === null ? 0 : until - turn.now }
+function enterPaused(
+  policy: BackoffPolicy,
+  episode: BackoffEpisode,
+  feedback: BackoffFeedback | null,
+  input: TransitionInput,
+): BackoffEpisode {
+  const isNewPause = feedback !== null && episode.state !== 'throttled'
+  const counted = { ...episode, n: Math.max(1, episode.n + (isNewPause ? 1 : 0)) }
+  const until = computePauseEnd(policy, counted, feedback, input)
+  return { ...enterState(policy, counted, 'paused', input), until, pausedMs: until === null ? 0 : until - input.now }
 }
 
-function throttleNow(policy: Policy, episode: Episode, turn: Turn): Episode {
-  return { ...enter(policy, episode, 'throttled', turn), n: episode.n + 1 }
+function enterThrottled(policy: BackoffPolicy, episode: BackoffEpisode, input: TransitionInput): BackoffEpisode {
+  return { ...enterState(policy, episode, 'throttled', input), n: episode.n + 1 }
 }
 
 /** What the counts say of one measure: `far` is so many times the ratio at which the class pauses in any state. */
-function weigh(
-  measure: Measure,
-  { hits, of }: Count,
+function evaluateMeasure(
+  measure: TripMeasure,
+  { hits, of }: MeasureCount,
   at: { readonly now: number; readonly inARow: number; readonly times: number | null },
 ) {
-  const n = sum(hits, at.now)
-  const all = sum(of, at.now)
+  const n = countInWindow(hits, at.now)
+  const all = countInWindow(of, at.now)
   const isEnough = n >= measure.threshold && n >= measure.ratio * all
   const trips = all >= measure.floor ? isEnough : measure.inARow > 0 && at.inARow >= measure.inARow && n >= measure.ratio * all
   return { trips, isFar: trips && at.times !== null && n >= at.times * measure.ratio * all }
 }
 
 /** The signal that the counts give, if any. */
-function tripOf(row: ClassRow, episode: Episode, trips: boolean | null, now: number): Signal | null {
-  const isLate = row.again !== null && episode.state === 'throttled'
-  const found = row.measures.map((measure, i) => {
-    const tally = episode.counts[i]
-    const strict = isLate && row.again !== null ? { ...measure, ratio: row.again.ratio } : measure
-    return tally === undefined ? null : weigh(strict, tally, { now, inARow: episode.inARow, times: row.pausesAtTimes })
+function detectTrip(backoffClass: BackoffClassRow, episode: BackoffEpisode, trips: boolean | null, now: number): BackoffSignal | null {
+  const isRepeat = backoffClass.repeatTrip !== null && episode.state === 'throttled'
+  const evaluations = backoffClass.measures.map((measure, i) => {
+    const measureCount = episode.counts[i]
+    const effectiveMeasure = isRepeat && backoffClass.repeatTrip !== null ? { ...measure, ratio: backoffClass.repeatTrip.ratio } : measure
+    return measureCount === undefined
+      ? null
+      : evaluateMeasure(effectiveMeasure, measureCount, { now, inARow: episode.inARow, times: backoffClass.pauseAtMultiple })
   })
-  const isTripped = trips ?? found.some((one) => one?.trips === true)
+  const isTripped = trips ?? evaluations.some((one) => one?.trips === true)
   if (!isTripped) return null
   if (episode.state === 'throttled')
-    return againOf(
-      row,
+    return detectRepeatTrip(
+      backoffClass,
       episode,
-      found.some((one) => one?.isFar === true),
+      evaluations.some((one) => one?.isFar === true),
       now,
     )
-  const isFar = row.pausesAtTimes !== null && found.some((one) => one?.isFar === true)
-  return row.first === 'pause' || isFar ? 'blocked' : 'tripped'
+  const isFar = backoffClass.pauseAtMultiple !== null && evaluations.some((one) => one?.isFar === true)
+  return backoffClass.firstAction === 'pause' || isFar ? 'blocked' : 'tripped'
 }
 
 /** A throttled key that trips again. */
-function againOf(row: ClassRow, episode: Episode, isFar: boolean, now: number): Signal | null {
-  if (row.pause === 'never') return null
-  if (row.pausesAtTimes !== null) return isFar ? 'blocked' : null
-  return row.again !== null && now - episode.since < row.again.afterMs ? null : 'blocked'
+function detectRepeatTrip(backoffClass: BackoffClassRow, episode: BackoffEpisode, isFar: boolean, now: number): BackoffSignal | null {
+  if (backoffClass.pauseLength === 'never') return null
+  if (backoffClass.pauseAtMultiple !== null) return isFar ? 'blocked' : null
+  return backoffClass.repeatTrip !== null && now - episode.since < backoffClass.repeatTrip.afterMs ? null : 'blocked'
 }
 
 /** Counts an answer in each measure. */
-function tell(row: ClassRow, episode: Episode, heard: Heard, now: number): readonly Count[] {
+function countFeedback(
+  backoffClass: BackoffClassRow,
+  episode: BackoffEpisode,
+  feedback: BackoffFeedback,
+  now: number,
+): readonly MeasureCount[] {
   return episode.counts.map((one, i) => {
-    const measure = row.measures[i]
+    const measure = backoffClass.measures[i]
     if (measure === undefined) return one
-    const isHit = heard.what === (measure.of === 'complaints' ? 'complaint' : 'hit')
-    const isBase = heard.isAttempt && !heard.isCounted && (measure.per === 'attempts' || heard.what === 'accepted')
-    return { hits: isHit ? count(one.hits, now) : one.hits, of: isBase ? count(one.of, now) : one.of }
+    const isHit = feedback.kind === (measure.numerator === 'complaints' ? 'complaint' : 'hit')
+    const isDenominator = feedback.isAttempt && !feedback.isCounted && (measure.denominator === 'attempts' || feedback.kind === 'accepted')
+    return { hits: isHit ? addToCount(one.hits, now) : one.hits, of: isDenominator ? addToCount(one.of, now) : one.of }
   })
 }
 
-const withEvidence = (episode: Episode, reply: EvidenceReply | null): Episode =>
-  reply === null ? episode : { ...episode, evidence: [...episode.evidence, reply].slice(-MOST_EVIDENCE) }
+const withEvidence = (episode: BackoffEpisode, reply: EvidenceReply | null): BackoffEpisode =>
+  reply === null ? episode : { ...episode, evidence: [...episode.evidence, reply].slice(-MAX_EVIDENCE) }
 
 /** An answer of the class moved it. */
-function move(policy: Policy, episode: Episode, signal: Signal, heard: Heard, turn: Turn): Episode {
-  const to = step(episode.state, signal)
+function applySignal(
+  policy: BackoffPolicy,
+  episode: BackoffEpisode,
+  signal: BackoffSignal,
+  feedback: BackoffFeedback,
+  input: TransitionInput,
+): BackoffEpisode {
+  const to = nextBackoffState(episode.state, signal)
   if (to === episode.state) return episode
   const isNew = episode.state === 'active' && episode.rung === null
-  const known = isNew ? { ...episode, rateBefore: heard.rate, connectionsBefore: heard.connections } : episode
-  return to === 'throttled' ? throttleNow(policy, known, turn) : pauseNow(policy, known, heard, turn)
+  const withRates = isNew ? { ...episode, rateBefore: feedback.cleanPerMinute, connectionsBefore: feedback.connections } : episode
+  return to === 'throttled' ? enterThrottled(policy, withRates, input) : enterPaused(policy, withRates, feedback, input)
 }
 
 /** An answer on a key. One of an older epoch moves nothing, and is counted nowhere. */
-export function hear(policy: Policy, before: Episode, heard: Heard, turn: Turn): Episode {
-  if (heard.number <= before.epoch) return before
-  const row = policy.classes[before.class]
-  const isHit = heard.what === 'hit' || heard.what === 'complaint'
-  const episode: Episode = {
-    ...forget(policy, before, turn.now),
-    counts: tell(row, before, heard, turn.now),
+export function applyFeedback(
+  policy: BackoffPolicy,
+  before: BackoffEpisode,
+  feedback: BackoffFeedback,
+  input: TransitionInput,
+): BackoffEpisode {
+  if (feedback.dispatchNumber <= before.epoch) return before
+  const backoffClass = policy.classes[before.class]
+  const isHit = feedback.kind === 'hit' || feedback.kind === 'complaint'
+  const episode: BackoffEpisode = {
+    ...resetIfQuiet(policy, before, input.now),
+    counts: countFeedback(backoffClass, before, feedback, input.now),
     inARow: isHit ? before.inARow + 1 : 0,
-    answered: before.answered + (before.state === 'probing' && heard.isAttempt ? 1 : 0),
-    clean: before.clean + (isHit || !heard.isAttempt ? 0 : 1),
-    movedAt: heard.isAttempt ? turn.now : before.movedAt,
+    answered: before.answered + (before.state === 'probing' && feedback.isAttempt ? 1 : 0),
+    clean: before.clean + (isHit || !feedback.isAttempt ? 0 : 1),
+    movedAt: feedback.isAttempt ? input.now : before.movedAt,
   }
-  return isHit ? hearHit(policy, row, episode, heard, turn) : hearClean(policy, episode, turn)
+  return isHit ? applyHit(policy, backoffClass, episode, feedback, input) : applyClean(policy, episode, input)
 }
 
-function hearHit(policy: Policy, row: ClassRow, counted: Episode, heard: Heard, turn: Turn): Episode {
-  const trip = tripOf(row, counted, heard.trips, turn.now)
-  const isTrouble = row.relapse === 'hit' || trip !== null
-  const episode = withEvidence(isTrouble ? { ...counted, troubleAt: turn.now } : counted, heard.reply)
+function applyHit(
+  policy: BackoffPolicy,
+  backoffClass: BackoffClassRow,
+  counted: BackoffEpisode,
+  feedback: BackoffFeedback,
+  input: TransitionInput,
+): BackoffEpisode {
+  const trip = detectTrip(backoffClass, counted, feedback.trips, input.now)
+  const isTrouble = backoffClass.relapse === 'hit' || trip !== null
+  const episode = withEvidence(isTrouble ? { ...counted, troubleAt: input.now } : counted, feedback.reply)
   if (episode.state === 'probing' || episode.state === 'recovering') {
-    if (!isTrouble) return hearClean(policy, episode, turn)
-    return row.pause === 'never'
-      ? { ...enter(policy, episode, 'throttled', turn), n: episode.n }
-      : move(policy, episode, 'hit', heard, turn)
+    if (!isTrouble) return applyClean(policy, episode, input)
+    return backoffClass.pauseLength === 'never'
+      ? { ...enterState(policy, episode, 'throttled', input), n: episode.n }
+      : applySignal(policy, episode, 'hit', feedback, input)
   }
-  return trip === null ? episode : move(policy, episode, trip, heard, turn)
+  return trip === null ? episode : applySignal(policy, episode, trip, feedback, input)
 }
 
 /** A probe of which every answer is in and none is of the class. */
-function hearClean(policy: Policy, episode: Episode, turn: Turn): Episode {
+function applyClean(policy: BackoffPolicy, episode: BackoffEpisode, input: TransitionInput): BackoffEpisode {
   const isDone = episode.state === 'probing' && episode.sent >= episode.batch && episode.answered >= episode.sent
-  return isDone ? enter(policy, episode, step(episode.state, 'clean'), turn) : episode
+  return isDone ? enterState(policy, episode, nextBackoffState(episode.state, 'clean'), input) : episode
 }
 
 /** What a key has to send: mails that wait for it (counted up to a batch). */
-export type Situation = { readonly waiting: number }
+export type KeyBacklog = { readonly waiting: number }
 
 /** Time passes. Called at `wakeOf`, and whenever mail that could be a probe is gone. */
-export function pass(policy: Policy, episode: Episode, situation: Situation, turn: Turn): Episode {
-  const row = policy.classes[episode.class]
+export function advanceBackoff(
+  policy: BackoffPolicy,
+  episode: BackoffEpisode,
+  backlog: KeyBacklog,
+  input: TransitionInput,
+): BackoffEpisode {
+  const backoffClass = policy.classes[episode.class]
   if (episode.state === 'paused') {
-    if (episode.until === null || turn.now < episode.until) return episode
-    return policy.probes ? probeNow(policy, episode, situation, turn) : enter(policy, episode, step('paused', 'over'), turn)
+    if (episode.until === null || input.now < episode.until) return episode
+    return policy.probes
+      ? enterProbing(policy, episode, backlog, input)
+      : enterState(policy, episode, nextBackoffState('paused', 'over'), input)
   }
-  if (episode.state === 'probing') return passProbing(policy, episode, situation, turn)
+  if (episode.state === 'probing') return advanceProbing(policy, episode, backlog, input)
   if (episode.state === 'throttled') {
-    const isQuiet = turn.now - Math.max(episode.since, episode.troubleAt) >= row.baseMs
-    return isQuiet ? enter(policy, episode, step('throttled', 'quiet'), turn) : episode
+    const isQuiet = input.now - Math.max(episode.since, episode.troubleAt) >= backoffClass.baseMs
+    return isQuiet ? enterState(policy, episode, nextBackoffState('throttled', 'quiet'), input) : episode
   }
-  return episode.rung === null ? forget(policy, episode, turn.now) : climb(policy, episode, episode.rung, turn)
+  return episode.rung === null ? resetIfQuiet(policy, episode, input.now) : advanceRecovery(policy, episode, episode.rung, input)
 }
 
 /** PROBING with a batch of what waits. */
-function probeNow(policy: Policy, episode: Episode, { waiting }: Situation, turn: Turn): Episode {
-  return { ...enter(policy, episode, 'probing', turn), batch: Math.min(policy.batch, waiting) }
+function enterProbing(policy: BackoffPolicy, episode: BackoffEpisode, { waiting }: KeyBacklog, input: TransitionInput): BackoffEpisode {
+  return { ...enterState(policy, episode, 'probing', input), batch: Math.min(policy.probeBatch, waiting) }
 }
 
-function passProbing(policy: Policy, episode: Episode, { waiting }: Situation, turn: Turn): Episode {
-  const isOut = episode.sent > episode.answered
-  if (isOut) return turn.now - episode.movedAt >= policy.silenceMs ? pauseNow(policy, episode, null, turn) : episode
+function advanceProbing(policy: BackoffPolicy, episode: BackoffEpisode, { waiting }: KeyBacklog, input: TransitionInput): BackoffEpisode {
+  const isProbeInFlight = episode.sent > episode.answered
+  if (isProbeInFlight) return input.now - episode.movedAt >= policy.probeTimeoutMs ? enterPaused(policy, episode, null, input) : episode
   if (episode.sent < episode.batch && waiting > 0) return episode
-  if (episode.sent > 0) return enter(policy, episode, step('probing', 'clean'), turn)
+  if (episode.sent > 0) return enterState(policy, episode, nextBackoffState('probing', 'clean'), input)
   return waiting > 0
-    ? { ...episode, batch: Math.min(policy.batch, waiting) }
-    : ontoRung(enter(policy, episode, step('probing', 'empty'), turn))
+    ? { ...episode, batch: Math.min(policy.probeBatch, waiting) }
+    : withFirstRung(enterState(policy, episode, nextBackoffState('probing', 'empty'), input))
 }
 
-const ontoRung = (episode: Episode): Episode => ({ ...episode, rung: 0 })
+const withFirstRung = (episode: BackoffEpisode): BackoffEpisode => ({ ...episode, rung: 0 })
 
 /** The next rung, where this one is passed. */
-function climb(policy: Policy, episode: Episode, rung: number, turn: Turn): Episode {
+function advanceRecovery(policy: BackoffPolicy, episode: BackoffEpisode, rung: number, input: TransitionInput): BackoffEpisode {
   const { ladder, rungs } = recoveryOf(policy, episode)
   const isPassed =
-    rungs.some(({ afterMs, clean }) => turn.now - episode.rungAt >= afterMs && episode.clean >= clean) ||
-    turn.now - Math.max(episode.rungAt, episode.movedAt) >= policy.idleMs
+    rungs.some(({ afterMs, clean }) => input.now - episode.rungAt >= afterMs && episode.clean >= clean) ||
+    input.now - Math.max(episode.rungAt, episode.movedAt) >= policy.rungIdleMs
   if (!isPassed) return episode
   const next = rung + 1
-  if (next < ladder.length) return { ...episode, rung: next, rungAt: turn.now, clean: 0 }
-  if (episode.state === 'active') return { ...episode, rung: null, rungAt: turn.now, clean: 0 }
-  return enter(policy, episode, step('recovering', 'clean'), turn)
+  if (next < ladder.length) return { ...episode, rung: next, rungAt: input.now, clean: 0 }
+  if (episode.state === 'active') return { ...episode, rung: null, rungAt: input.now, clean: 0 }
+  return enterState(policy, episode, nextBackoffState('recovering', 'clean'), input)
 }
 
 /** When time alone may move it; null: never. */
-export function wakeOf(policy: Policy, episode: Episode): number | null {
+export function nextBackoffWakeAt(policy: BackoffPolicy, episode: BackoffEpisode): number | null {
   if (episode.state === 'paused') return episode.until
-  if (episode.state === 'probing') return episode.sent > episode.answered ? episode.movedAt + policy.silenceMs : null
+  if (episode.state === 'probing') return episode.sent > episode.answered ? episode.movedAt + policy.probeTimeoutMs : null
   if (episode.state === 'throttled') return Math.max(episode.since, episode.troubleAt) + policy.classes[episode.class].baseMs
   if (episode.rung === null) return null
-  const passed = recoveryOf(policy, episode)
+  const passTimes = recoveryOf(policy, episode)
     .rungs.filter(({ clean }) => episode.clean >= clean)
     .map(({ afterMs }) => episode.rungAt + afterMs)
-  return Math.min(...passed, Math.max(episode.rungAt, episode.movedAt) + policy.idleMs)
+  return Math.min(...passTimes, Math.max(episode.rungAt, episode.movedAt) + policy.rungIdleMs)
 }
 
 /** A dispatch went out under it. */
-export function send(episode: Episode, now: number): Episode {
+export function recordDispatch(episode: BackoffEpisode, now: number): BackoffEpisode {
   if (episode.state === 'probing') return { ...episode, sent: episode.sent + 1, movedAt: now }
   return episode.rung === null ? episode : { ...episode, movedAt: now }
 }
 
 /** A dispatch of this epoch came back without an answer of the provider: a probe may send another in its place. */
-export function takeBack(episode: Episode, number: number): Episode {
+export function recordRecall(episode: BackoffEpisode, number: number): BackoffEpisode {
   return episode.state === 'probing' && number > episode.epoch ? { ...episode, sent: Math.max(0, episode.sent - 1) } : episode
 }
 
 /** An operator's Recover: at once with the lowest rate, or by a probe. */
-export function recover(policy: Policy, episode: Episode, how: 'immediate' | 'probe', situation: Situation, turn: Turn): Episode {
-  if (how === 'probe') return episode.state === 'paused' ? probeNow(policy, episode, situation, turn) : episode
-  const to = step(episode.state, 'recover')
-  return to === episode.state ? episode : ontoRung(enter(policy, episode, to, turn))
+export function recoverBackoff(
+  policy: BackoffPolicy,
+  episode: BackoffEpisode,
+  how: 'immediate' | 'probe',
+  backlog: KeyBacklog,
+  input: TransitionInput,
+): BackoffEpisode {
+  if (how === 'probe') return episode.state === 'paused' ? enterProbing(policy, episode, backlog, input) : episode
+  const to = nextBackoffState(episode.state, 'recover')
+  return to === episode.state ? episode : withFirstRung(enterState(policy, episode, to, input))
 }
 
-const KINDS: Readonly<Record<State, TransitionKind>> = {
+const TRANSITION_KINDS: Readonly<Record<BackoffState, BackoffTransitionKind>> = {
   throttled: 'queue.throttled',
   paused: 'queue.paused',
   probing: 'queue.probing',
@@ -271,15 +318,15 @@ const KINDS: Readonly<Record<State, TransitionKind>> = {
 }
 
 /** The event of a transition; null where there was none. */
-export function transitionOf(
-  policy: Policy,
-  [before, after]: readonly [Episode, Episode],
+export function createTransition(
+  policy: BackoffPolicy,
+  [before, after]: readonly [BackoffEpisode, BackoffEpisode],
   now: number,
-  by: Transition['by'],
-): Transition | null {
+  by: BackoffTransition['by'],
+): BackoffTransition | null {
   if (before.epoch === after.epoch) return null
   return {
-    kind: KINDS[after.state],
+    kind: TRANSITION_KINDS[after.state],
     at: now,
     key: after.key,
     class: after.class,
@@ -289,7 +336,7 @@ export function transitionOf(
     epoch: after.epoch,
     nextSendingAt: after.state === 'paused' ? after.until : now,
     evidence: after.evidence,
-    alarm: policy.classes[after.class].alarm && after.state === 'paused',
+    alarm: policy.classes[after.class].isAlarming && after.state === 'paused',
     by,
   }
 }

@@ -8,30 +8,30 @@
  */
 
 /** At most so many at once, in fractions; answers to dispatches up to `epoch` are older than it. */
-export type Breadth = { readonly most: number; readonly epoch: number; readonly halvedAt: number }
+export type ConcurrencyLimit = { readonly most: number; readonly epoch: number; readonly halvedAt: number }
 
 /** So many clean answers on each connection add one: a site that has room is found out in minutes, and one that has none is asked seldom. */
-const ANSWERS_EACH = 20
+const ANSWERS_PER_CONNECTION = 20
 /** Limits of connections are settings of servers: they are changed by people, in days. */
-const FORGET = 7 * 24 * 3_600_000
+const FORGET_MS = 7 * 24 * 3_600_000
 
-export type BreadthHeard = {
-  readonly number: number
+export type ConcurrencyFeedback = {
+  readonly dispatchNumber: number
   /** The site says that there are too many. */
-  readonly asks: boolean
+  readonly isOverLimit: boolean
   /** How many were open, this one included. */
-  readonly open: number
+  readonly openConnections: number
 }
 
 /** What an answer teaches. Null: nothing is known. Never below one. */
-export function learnBreadth(
-  breadth: Breadth | null,
-  { number, asks, open }: BreadthHeard,
+export function learnConcurrency(
+  limit: ConcurrencyLimit | null,
+  { dispatchNumber, isOverLimit, openConnections }: ConcurrencyFeedback,
   { now, epoch }: { readonly now: number; readonly epoch: number },
-): Breadth | null {
-  if (breadth === null) return asks ? { most: Math.max(1, open / 2), epoch, halvedAt: now } : null
-  if (number <= breadth.epoch) return breadth
-  if (asks) return { most: Math.max(1, Math.min(breadth.most, open) / 2), epoch, halvedAt: now }
-  if (now - breadth.halvedAt >= FORGET) return null
-  return { ...breadth, most: breadth.most + 1 / (ANSWERS_EACH * breadth.most) }
+): ConcurrencyLimit | null {
+  if (limit === null) return isOverLimit ? { most: Math.max(1, openConnections / 2), epoch, halvedAt: now } : null
+  if (dispatchNumber <= limit.epoch) return limit
+  if (isOverLimit) return { most: Math.max(1, Math.min(limit.most, openConnections) / 2), epoch, halvedAt: now }
+  if (now - limit.halvedAt >= FORGET_MS) return null
+  return { ...limit, most: limit.most + 1 / (ANSWERS_PER_CONNECTION * limit.most) }
 }

@@ -21,8 +21,8 @@
  * Unknown keys are refused, and every bad input is named. Pure. See also: queue/backoff/policy, queue/backoff/backoff-classes.
  */
 import * as z from 'zod'
-import { CLASSES, type ClassName, type ClassRow } from './backoff-classes.ts'
-import { POLICIES, type Policy } from './policy.ts'
+import { BACKOFF_CLASSES, type BackoffClassName, type BackoffClassRow } from './backoff-classes.ts'
+import { BACKOFF_POLICIES, type BackoffPolicy } from './policy.ts'
 import { invalidFile, schemaProblems } from '../../invalid-file.ts'
 
 const MINUTE_MS = 60_000
@@ -38,7 +38,7 @@ const classSchema = z.strictObject({
   halves: z.enum(['ip', 'senderDomain', 'connection']).optional(),
 })
 
-const isClass = (name: string): name is ClassName => Object.hasOwn(CLASSES, name)
+const isBackoffClass = (name: string): name is BackoffClassName => Object.hasOwn(BACKOFF_CLASSES, name)
 
 const schema = z.strictObject({
   name: z
@@ -53,52 +53,52 @@ const schema = z.strictObject({
   class: z.record(z.string(), classSchema).default({}),
 })
 
-type ClassFile = z.infer<typeof classSchema>
+type ClassOverride = z.infer<typeof classSchema>
 
 /** Reads a policy. Throws config_invalid, one line for each thing that is wrong. */
-export function readPolicy(file: string, data: unknown): Policy {
+export function readPolicyFile(override: string, data: unknown): BackoffPolicy {
   const read = schema.safeParse(data)
-  if (!read.success) throw invalidFile(file, schemaProblems(read.error))
+  if (!read.success) throw invalidFile(override, schemaProblems(read.error))
   const { name, base, probes, adapts, ladder, forget_hours: forgetHours, class: classes } = read.data
-  const strangers = Object.keys(classes).filter((each) => !isClass(each))
-  if (strangers.length > 0)
+  const unknownClasses = Object.keys(classes).filter((each) => !isBackoffClass(each))
+  if (unknownClasses.length > 0)
     throw invalidFile(
-      file,
-      strangers.map((each) => `class.${each}: there is no such pause class; there are ${Object.keys(CLASSES).join(', ')}`),
+      override,
+      unknownClasses.map((each) => `class.${each}: there is no such pause class; there are ${Object.keys(BACKOFF_CLASSES).join(', ')}`),
     )
-  const from: Policy = POLICIES[base]
+  const basePolicy: BackoffPolicy = BACKOFF_POLICIES[base]
   return {
-    ...from,
+    ...basePolicy,
     name,
-    probes: probes ?? from.probes,
-    adapts: adapts ?? from.adapts,
-    ladder: ladder ?? from.ladder,
-    forgetMs: forgetHours === undefined ? from.forgetMs : forgetHours * 60 * MINUTE_MS,
-    classes: changed(from.classes, classes),
+    probes: probes ?? basePolicy.probes,
+    adapts: adapts ?? basePolicy.adapts,
+    ladder: ladder ?? basePolicy.ladder,
+    forgetMs: forgetHours === undefined ? basePolicy.forgetMs : forgetHours * 60 * MINUTE_MS,
+    classes: mergeClasses(basePolicy.classes, classes),
   }
 }
 
-function changed(classes: Policy['classes'], files: Readonly<Record<string, ClassFile>>): Policy['classes'] {
-  return Object.entries(files).reduce(
-    (all, [name, file]) => (isClass(name) ? { ...all, [name]: changedClass(all[name], file) } : all),
+function mergeClasses(classes: BackoffPolicy['classes'], overrides: Readonly<Record<string, ClassOverride>>): BackoffPolicy['classes'] {
+  return Object.entries(overrides).reduce(
+    (all, [name, override]) => (isBackoffClass(name) ? { ...all, [name]: mergeClass(all[name], override) } : all),
     classes,
   )
 }
 
-function changedClass(row: ClassRow, file: ClassFile): ClassRow {
-  const [first, ...others] = row.measures
-  const { threshold, ratio, floor } = file
+function mergeClass(backoffClass: BackoffClassRow, override: ClassOverride): BackoffClassRow {
+  const [first, ...others] = backoffClass.measures
+  const { threshold, ratio, floor } = override
   const measure =
     first === undefined
       ? []
       : [{ ...first, threshold: threshold ?? first.threshold, ratio: ratio ?? first.ratio, floor: floor ?? first.floor }]
   return {
-    ...row,
+    ...backoffClass,
     measures: [...measure, ...others],
-    first: file.first ?? row.first,
-    halves: file.halves ?? row.halves,
-    baseMs: file.base_minutes === undefined ? row.baseMs : file.base_minutes * MINUTE_MS,
-    growth: file.growth ?? row.growth,
-    capMs: file.cap_minutes === undefined ? row.capMs : file.cap_minutes * MINUTE_MS,
+    firstAction: override.first ?? backoffClass.firstAction,
+    halves: override.halves ?? backoffClass.halves,
+    baseMs: override.base_minutes === undefined ? backoffClass.baseMs : override.base_minutes * MINUTE_MS,
+    growth: override.growth ?? backoffClass.growth,
+    capMs: override.cap_minutes === undefined ? backoffClass.capMs : override.cap_minutes * MINUTE_MS,
   }
 }

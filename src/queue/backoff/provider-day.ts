@@ -10,18 +10,18 @@ const HOUR_MS = 3_600_000
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 /** Throws RangeError for what is no zone. */
-function formatOf(zone: string): Intl.DateTimeFormat {
+function dateFormatOf(zone: string): Intl.DateTimeFormat {
   const known = formats.get(zone)
   if (known !== undefined) return known
-  const made = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' })
-  formats.set(zone, made)
-  return made
+  const format = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' })
+  formats.set(zone, format)
+  return format
 }
 
 /** Whether it is the name of an IANA time zone. Total. */
-export function isZone(zone: string): boolean {
+export function isTimeZone(zone: string): boolean {
   try {
-    return formatOf(zone).resolvedOptions().timeZone !== ''
+    return dateFormatOf(zone).resolvedOptions().timeZone !== ''
   } catch {
     return false
   }
@@ -32,8 +32,8 @@ export function isZone(zone: string): boolean {
  *
  *     dayEnd(Date.UTC(2026, 0, 1, 12), 'Asia/Shanghai')   → 2026-01-01T16:00:00Z
  */
-export function dayEnd(at: number, zone: string): number {
-  const format = formatOf(zone)
+export function endOfProviderDay(at: number, zone: string): number {
+  const format = dateFormatOf(zone)
   const today = format.format(at)
   let before = Math.floor(at / 1_000) * 1_000
   let after = before + HOUR_MS

@@ -12,7 +12,7 @@
  */
 
 /** Mails a minute; null: nothing learnt yet. `seen` and `asked` since `from`; answers to dispatches up to `epoch` are older than the rate. */
-export type Pace = {
+export type AdaptiveRate = {
   readonly perMinute: number | null
   readonly start: number
   readonly epoch: number
@@ -27,88 +27,105 @@ export type Pace = {
 }
 
 /** It never learns to send less than this: below it, one refusal among few would starve a lane. */
-const LEAST = 2
+const MIN_PER_MINUTE = 2
 /** One refusal among many is noise: three, and a twentieth of the answers, ask for less. */
-const ASKING = 3
-const ASKING_SHARE = 0.05
+const MIN_OVER_LIMIT = 3
+const MIN_OVER_LIMIT_SHARE = 0.05
 /** What was seen is forgotten after a minute, but not before so many answers. */
-const WINDOW = 60_000
-const WINDOW_SEEN = 20
+const WINDOW_MS = 60_000
+const MIN_WINDOW_ANSWERS = 20
 /** A flood of refusals is one lesson: what goes on for longer is for the pause machine. */
-const REST = 60_000
+const MIN_HALVING_INTERVAL_MS = 60_000
 /** A rate at which fewer went through cleanly was not tried: a provider that says no for an hour says nothing about it. */
-const TRIED = 20
+const MIN_CLEAN_ANSWERS = 20
 /** Providers count by the hour: whoever grows faster is at the limit again before the hour that he is measured by is over. */
-const STEPS = 240
+const GROWTH_STEPS = 240
 /** All of the hour went through in two of its twelve parts, or in one. */
-const SHORT = 6
+const SHORT_BURST_FACTOR = 6
 /** What each clean answer adds to a guess, in mails a minute: twofold in a quarter of an hour (ln 2 ÷ 15). */
 const GUESS_STEP = 0.046
 /** Addresses warm up over weeks: a rate that was not halved for seven days has done its work. */
-const FORGET = 7 * 24 * 3_600_000
+const FORGET_MS = 7 * 24 * 3_600_000
 
-export type PaceHeard = {
-  readonly number: number
+export type RateFeedback = {
+  readonly dispatchNumber: number
   /** The answer asks for less. */
-  readonly asks: boolean
+  readonly isOverLimit: boolean
   /** Accepted mails a minute: over the whole hour behind, and over those parts of it in which any were. */
-  readonly clean: number
-  readonly best: number
+  readonly cleanPerMinute: number
+  readonly peakPerMinute: number
 }
 
-const NOTHING = { perMinute: null, start: 0, epoch: 0, seen: 0, asked: 0, clean: 0, guessTo: 0 } as const
+const EMPTY_RATE = { perMinute: null, start: 0, epoch: 0, seen: 0, asked: 0, clean: 0, guessTo: 0 } as const
 
 /** What an answer teaches. Null: nothing is known. */
-export function learn(pace: Pace | null, heard: PaceHeard, turn: { readonly now: number; readonly epoch: number }): Pace | null {
-  const { now } = turn
-  if (pace === null && !heard.asks) return null
-  const before = pace ?? { ...NOTHING, halvedAt: now, from: now }
-  if (heard.number <= before.epoch) return before
-  const next = counted(before, heard.asks, now)
-  if (heard.asks) return isLesson(next, now) ? halve(next, heard, turn) : next
-  if (now - before.halvedAt >= FORGET) return null
-  return before.perMinute === null ? next : { ...next, ...eased(before, before.perMinute) }
+export function learnRate(
+  rate: AdaptiveRate | null,
+  feedback: RateFeedback,
+  input: { readonly now: number; readonly epoch: number },
+): AdaptiveRate | null {
+  const { now } = input
+  if (rate === null && !feedback.isOverLimit) return null
+  const before = rate ?? { ...EMPTY_RATE, halvedAt: now, from: now }
+  if (feedback.dispatchNumber <= before.epoch) return before
+  const next = countAnswer(before, feedback.isOverLimit, now)
+  if (feedback.isOverLimit) return shouldHalve(next, now) ? halveRate(next, feedback, input) : next
+  if (now - before.halvedAt >= FORGET_MS) return null
+  return before.perMinute === null ? next : { ...next, ...increaseRate(before, before.perMinute) }
 }
 
-function counted(before: Pace, asks: boolean, now: number): Pace {
-  const isOver = now - before.from >= WINDOW && before.seen >= WINDOW_SEEN
+function countAnswer(before: AdaptiveRate, isOverLimit: boolean, now: number): AdaptiveRate {
+  const isOver = now - before.from >= WINDOW_MS && before.seen >= MIN_WINDOW_ANSWERS
   const window = isOver ? { from: now, seen: 0, asked: 0 } : before
   const { from, seen, asked } = window
-  return { ...before, from, seen: seen + 1, asked: asked + (asks ? 1 : 0), clean: before.clean + (asks ? 0 : 1) }
+  return { ...before, from, seen: seen + 1, asked: asked + (isOverLimit ? 1 : 0), clean: before.clean + (isOverLimit ? 0 : 1) }
 }
 
-function isLesson({ perMinute, halvedAt, clean, seen, asked }: Pace, now: number): boolean {
-  const isTried = perMinute === null || (now - halvedAt >= REST && clean >= TRIED)
-  return isTried && asked >= ASKING && asked >= ASKING_SHARE * seen
+function shouldHalve({ perMinute, halvedAt, clean, seen, asked }: AdaptiveRate, now: number): boolean {
+  const isRateTried = perMinute === null || (now - halvedAt >= MIN_HALVING_INTERVAL_MS && clean >= MIN_CLEAN_ANSWERS)
+  return isRateTried && asked >= MIN_OVER_LIMIT && asked >= MIN_OVER_LIMIT_SHARE * seen
 }
 
-function halve(pace: Pace, { clean, best }: PaceHeard, { now, epoch }: { readonly now: number; readonly epoch: number }): Pace {
-  const isFirst = pace.perMinute === null
-  const rate = pace.perMinute ?? Math.max(clean, 2 * LEAST)
-  const isShort = best >= SHORT * clean
-  const known = { start: isFirst ? rate : pace.start, guessTo: isFirst && isShort ? best / 2 : 0 }
-  return { perMinute: Math.max(LEAST, rate / 2), ...known, epoch, halvedAt: now, from: now, seen: 0, asked: 0, clean: 0 }
+function halveRate(
+  rate: AdaptiveRate,
+  { cleanPerMinute: clean, peakPerMinute: best }: RateFeedback,
+  { now, epoch }: { readonly now: number; readonly epoch: number },
+): AdaptiveRate {
+  const isFirst = rate.perMinute === null
+  const currentPerMinute = rate.perMinute ?? Math.max(clean, 2 * MIN_PER_MINUTE)
+  const isShortBurst = best >= SHORT_BURST_FACTOR * clean
+  const known = { start: isFirst ? currentPerMinute : rate.start, guessTo: isFirst && isShortBurst ? best / 2 : 0 }
+  return {
+    perMinute: Math.max(MIN_PER_MINUTE, currentPerMinute / 2),
+    ...known,
+    epoch,
+    halvedAt: now,
+    from: now,
+    seen: 0,
+    asked: 0,
+    clean: 0,
+  }
 }
 
 /** The rate after one clean answer. Who is past the bound of his guess goes on by steps of what he has. */
-function eased({ start, guessTo }: Pace, perMinute: number): Pick<Pace, 'perMinute' | 'start' | 'guessTo'> {
+function increaseRate({ start, guessTo }: AdaptiveRate, perMinute: number): Pick<AdaptiveRate, 'perMinute' | 'start' | 'guessTo'> {
   if (perMinute < guessTo) return { perMinute: perMinute + GUESS_STEP, start: Math.max(start, perMinute), guessTo }
-  return { perMinute: perMinute + Math.max(0.1, start / STEPS) / Math.max(1, perMinute), start, guessTo: 0 }
+  return { perMinute: perMinute + Math.max(0.1, start / GROWTH_STEPS) / Math.max(1, perMinute), start, guessTo: 0 }
 }
 
 /** Whole tokens may be spent. `at`: when `left` was true. */
-export type Bucket = { readonly left: number; readonly at: number }
+export type TokenBucket = { readonly tokens: number; readonly refilledAt: number }
 
 /** What a second brings may go out at once. */
-const sizeOf = (perMinute: number): number => Math.max(1, perMinute / 60)
+const bucketSize = (perMinute: number): number => Math.max(1, perMinute / 60)
 
 /** The bucket now. */
-export function refill(bucket: Bucket, perMinute: number, now: number): Bucket {
-  const left = Math.min(sizeOf(perMinute), bucket.left + ((now - bucket.at) * perMinute) / 60_000)
-  return { left, at: now }
+export function refillBucket(bucket: TokenBucket, perMinute: number, now: number): TokenBucket {
+  const left = Math.min(bucketSize(perMinute), bucket.tokens + ((now - bucket.refilledAt) * perMinute) / 60_000)
+  return { tokens: left, refilledAt: now }
 }
 
 /** When the next whole token of a bucket that was just filled is there. */
-export function nextToken(bucket: Bucket, perMinute: number): number {
-  return bucket.left >= 1 ? bucket.at : bucket.at + Math.max(1, Math.ceil(((1 - bucket.left) * 60_000) / perMinute))
+export function nextTokenAt(bucket: TokenBucket, perMinute: number): number {
+  return bucket.tokens >= 1 ? bucket.refilledAt : bucket.refilledAt + Math.max(1, Math.ceil(((1 - bucket.tokens) * 60_000) / perMinute))
 }

@@ -7,35 +7,35 @@
 const SLOTS = 12
 
 /** `slot`: the number of the newest slot since 1970; `counts`: newest first. */
-export type Tally = { readonly windowMs: number; readonly slot: number; readonly counts: readonly number[] }
+export type SlidingCount = { readonly windowMs: number; readonly slot: number; readonly counts: readonly number[] }
 
 /** Nothing yet. */
-export const emptyTally = (windowMs: number): Tally => ({ windowMs, slot: 0, counts: [] })
+export const emptySlidingCount = (windowMs: number): SlidingCount => ({ windowMs, slot: 0, counts: [] })
 
-const slotOf = (tally: Tally, now: number): number => Math.floor((now * SLOTS) / tally.windowMs)
+const slotOf = (slidingCount: SlidingCount, now: number): number => Math.floor((now * SLOTS) / slidingCount.windowMs)
 
 /** One or more at that moment. */
-export function count(tally: Tally, now: number, n = 1): Tally {
-  const slot = Math.max(tally.slot, slotOf(tally, now))
-  const gap = slot - tally.slot
-  if (gap >= SLOTS || tally.counts.length === 0) return { windowMs: tally.windowMs, slot, counts: [n] }
-  const counts = gap === 0 ? tally.counts.slice() : [...Array.from({ length: gap }, () => 0), ...tally.counts].slice(0, SLOTS)
+export function addToCount(slidingCount: SlidingCount, now: number, n = 1): SlidingCount {
+  const slot = Math.max(slidingCount.slot, slotOf(slidingCount, now))
+  const gap = slot - slidingCount.slot
+  if (gap >= SLOTS || slidingCount.counts.length === 0) return { windowMs: slidingCount.windowMs, slot, counts: [n] }
+  const counts = gap === 0 ? slidingCount.counts.slice() : [...Array.from({ length: gap }, () => 0), ...slidingCount.counts].slice(0, SLOTS)
   counts[0] = (counts[0] ?? 0) + n
-  return { windowMs: tally.windowMs, slot, counts }
+  return { windowMs: slidingCount.windowMs, slot, counts }
 }
 
 /** How many are inside the window. */
-export function sum(tally: Tally, now: number): number {
-  const kept = SLOTS - Math.max(0, slotOf(tally, now) - tally.slot)
+export function countInWindow(slidingCount: SlidingCount, now: number): number {
+  const kept = SLOTS - Math.max(0, slotOf(slidingCount, now) - slidingCount.slot)
   let total = 0
-  for (let i = 0; i < kept && i < tally.counts.length; i++) total += tally.counts[i] ?? 0
+  for (let i = 0; i < kept && i < slidingCount.counts.length; i++) total += slidingCount.counts[i] ?? 0
   return total
 }
 
 /** How many a minute, over the slots in which there were any; 0 without any. */
-export function perMinute(tally: Tally, now: number): number {
-  const kept = Math.max(0, SLOTS - Math.max(0, slotOf(tally, now) - tally.slot))
-  const used = tally.counts.slice(0, kept).filter((n) => n > 0)
+export function countPerMinute(slidingCount: SlidingCount, now: number): number {
+  const kept = Math.max(0, SLOTS - Math.max(0, slotOf(slidingCount, now) - slidingCount.slot))
+  const used = slidingCount.counts.slice(0, kept).filter((n) => n > 0)
   const total = used.reduce((all, n) => all + n, 0)
-  return used.length === 0 ? 0 : (total * SLOTS * 60_000) / (used.length * tally.windowMs)
+  return used.length === 0 ? 0 : (total * SLOTS * 60_000) / (used.length * slidingCount.windowMs)
 }

@@ -9,26 +9,26 @@
  */
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
-import { makeFact, type Moment, ofQueueKey } from '../../ledger/facts/new-fact.ts'
-import type { QueueData, QueueMove, QueueReply } from '../../ledger/facts/queue-facts.ts'
-import { type Behind, ownerOf, type Told } from './affected-accounts.ts'
-import { KEYS } from '../backoff/backoff-key.ts'
-import type { EvidenceReply, Transition } from '../message.ts'
-import { reasonOf } from './lane-view.ts'
+import { createFact, type FactMoment, aboutBackoffKey } from '../../ledger/facts/new-fact.ts'
+import type { QueueData, BackoffTransition as TransitionName, QueueReply } from '../../ledger/facts/queue-facts.ts'
+import { type AffectedAccount, keyOwnerOf, type QueueNotification } from './affected-accounts.ts'
+import { BACKOFF_KEYS } from '../backoff/backoff-key.ts'
+import type { EvidenceReply, BackoffTransition } from '../message.ts'
+import { keyReasonOf } from './lane-view.ts'
 
-const MOVES = {
+const MOVE_OF_TRANSITION = {
   'queue.throttled': 'throttled',
   'queue.paused': 'paused',
   'queue.probing': 'probing',
   'queue.recovering': 'recovering',
   'queue.recovered': 'recovered',
-} as const satisfies Record<Transition['kind'], QueueMove>
+} as const satisfies Record<BackoffTransition['kind'], TransitionName>
 
 /** More names would be read by nobody. */
-const MOST_DOMAINS = 20
+const MAX_DOMAINS = 20
 
 /** What stands before an `@` is somebody's name: evidence does without. */
-export const withoutNames = (text: string): string => text.replaceAll(/[^\s<>"'(),;:=]{1,256}@/g, '*@')
+export const redactLocalParts = (text: string): string => text.replaceAll(/[^\s<>"'(),;:=]{1,256}@/g, '*@')
 
 /** The account of a mail; null for what is no deliveryId. */
 const accountOf = (mailId: string): number | null => parseDeliveryId(mailId)?.account ?? null
@@ -38,41 +38,50 @@ export function evidenceFor(account: number, evidence: readonly EvidenceReply[])
   return evidence.map(({ at, code, text, mailId }) => ({
     at,
     code,
-    text: account === 0 || accountOf(mailId) === account ? withoutNames(text) : null,
+    text: account === 0 || accountOf(mailId) === account ? redactLocalParts(text) : null,
   }))
 }
 
 /** The facts of one transition, or of a manual pause that began or ended. `behind` as queue/observe/affected-accounts gives it. */
-export function decideTransition(event: Told, behind: readonly Behind[], moment: Moment): FactOf<'queue' | 'alarm'>[] {
-  const told = event.kind === 'queue.manual' ? manualOf(event) : movedOf(event)
-  const everybody = { account: 0, domains: [], waiting: behind.reduce((sum, { waiting }) => sum + waiting, 0) }
-  const readers = ownerOf(told.key) === null ? [everybody, ...behind] : behind
+export function decideTransition(
+  event: QueueNotification,
+  affected: readonly AffectedAccount[],
+  moment: FactMoment,
+): FactOf<'queue' | 'alarm'>[] {
+  const transition = event.kind === 'queue.manual' ? manualPauseDataOf(event) : transitionDataOf(event)
+  const operatorView = { account: 0, domains: [], waiting: affected.reduce((sum, { waiting }) => sum + waiting, 0) }
+  const readers = keyOwnerOf(transition.key) === null ? [operatorView, ...affected] : affected
   const evidence = event.kind === 'queue.manual' ? [] : event.evidence
   const isAlarm = event.kind !== 'queue.manual' && event.alarm
   return readers.flatMap(({ account, domains, waiting }) => {
-    const data: QueueData = { ...told, domains: domains.slice(0, MOST_DOMAINS), waiting, evidence: evidenceFor(account, evidence) }
-    const about = ofQueueKey(account, told.key)
+    const data: QueueData = { ...transition, domains: domains.slice(0, MAX_DOMAINS), waiting, evidence: evidenceFor(account, evidence) }
+    const subject = aboutBackoffKey(account, transition.key)
     const at = { ...moment, at: event.at }
-    return [makeFact('queue', about, at, data), ...(isAlarm ? [makeFact('alarm', about, at, alarmOf(data, event.at))] : [])]
+    return [createFact('queue', subject, at, data), ...(isAlarm ? [createFact('alarm', subject, at, alarmDataOf(data, event.at))] : [])]
   })
 }
 
-type Moved = Omit<QueueData, 'domains' | 'waiting' | 'evidence'>
+type TransitionData = Omit<QueueData, 'domains' | 'waiting' | 'evidence'>
 
-function movedOf({ kind, at, key, class: name, n, from, to, nextSendingAt: next, by }: Transition): Moved {
+function transitionDataOf({ kind, at, key, class: name, n, from, to, nextSendingAt: next, by }: BackoffTransition): TransitionData {
   // A moment that has come is none to wait for.
   const nextSendingAt = next === null || next <= at ? null : next
-  return { move: MOVES[kind], key, reason: reasonOf(key) ?? '', class: name, n, from, to, nextSendingAt, by }
+  return { move: MOVE_OF_TRANSITION[kind], key, reason: keyReasonOf(key) ?? '', class: name, n, from, to, nextSendingAt, by }
 }
 
-function manualOf({ account, domain, until, ended }: Extract<Told, { readonly kind: 'queue.manual' }>): Moved {
-  const key = domain === null ? KEYS.manualAll({ account }) : KEYS.manual({ account, domain })
+function manualPauseDataOf({
+  account,
+  domain,
+  until,
+  ended,
+}: Extract<QueueNotification, { readonly kind: 'queue.manual' }>): TransitionData {
+  const key = domain === null ? BACKOFF_KEYS.manualAll({ account }) : BACKOFF_KEYS.manual({ account, domain })
   const move = ended ? 'manual-ended' : 'manual-paused'
   const [from, to] = ended ? ['manual', 'open'] : [null, 'manual']
-  return { move, key, reason: reasonOf(key) ?? '', class: null, n: 0, from, to, nextSendingAt: until, by: 'operator' }
+  return { move, key, reason: keyReasonOf(key) ?? '', class: null, n: 0, from, to, nextSendingAt: until, by: 'operator' }
 }
 
-function alarmOf({ key, reason, class: name, n }: QueueData, at: number): FactOf<'alarm'>['data'] {
+function alarmDataOf({ key, reason, class: name, n }: QueueData, at: number): FactOf<'alarm'>['data'] {
   const text = `${reason}: ${key} was paused for ${name ?? 'a reason that has no class'}, and this does not heal by waiting. Somebody should look.`
   return { alarm: 'queue', text, detail: { key, class: name, n, at } }
 }

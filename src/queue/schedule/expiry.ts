@@ -6,76 +6,77 @@
  *
  * See also: queue/schedule/hold-time (when a mail is too old), queue/queue (who calls), queue/schedule/attempt-result (mail in flight).
  */
-import { deadlineOf } from './hold-time.ts'
+import { deadlineFor } from './hold-time.ts'
 import { type Fifo, peek, push, shift, sizeOf } from './fifo.ts'
-import { endMail } from './lane.ts'
+import { removeEntry } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
-import type { Held, Lane, Stock } from '../queue-state.ts'
-import { setTimer } from './timer-heap.ts'
+import type { QueueEntry, Lane, QueueState } from '../queue-state.ts'
+import { pushTimer } from './timer-heap.ts'
 
 /** Room for ids of mails that are gone, before a line is cleared of them. */
-const GONE_SLACK = 64
+const REMOVED_SLACK = 64
 
 /** When mail that a person holds is looked at again: late by less than the chance that it has then. */
-const HELD_MS = 3_600_000
+const HELD_RECHECK_MS = 3_600_000
 
 /** When mail in flight is: an attempt is soon over. */
-const FLIGHT_MS = 60_000
+const IN_FLIGHT_RECHECK_MS = 60_000
 
 /** The front; those that are gone are passed over. */
-function frontOf({ mails }: Stock, { oldest }: Lane): Held | null {
-  for (let id = peek(oldest); id !== undefined; id = peek(oldest)) {
-    const held = mails.get(id)
-    if (held !== undefined) return held
-    shift(oldest)
+function oldestEntry({ entries }: QueueState, { expiryOrder }: Lane): QueueEntry | null {
+  for (let id = peek(expiryOrder); id !== undefined; id = peek(expiryOrder)) {
+    const entry = entries.get(id)
+    if (entry !== undefined) return entry
+    shift(expiryOrder)
   }
   return null
 }
 
 /** To the end of its lane's line. What is gone leaves it when the line is twice as long as what there is. */
-export function lineUp(queue: Stock, lane: Lane, held: Held): void {
-  if (sizeOf(lane.oldest) > 2 * (lane.waiting + lane.inFlight) + GONE_SLACK) clear(queue, lane.oldest)
-  push(lane.oldest, held.mail.id)
-  if (lane.lookAt === null) lookAgain(queue, lane, momentOf(queue, held, held.mail.acceptedAt))
+export function trackExpiry(queue: QueueState, lane: Lane, entry: QueueEntry): void {
+  if (sizeOf(lane.expiryOrder) > 2 * (lane.waiting + lane.inFlight) + REMOVED_SLACK) removeGone(queue, lane.expiryOrder)
+  push(lane.expiryOrder, entry.message.id)
+  if (lane.expiryCheckAt === null) scheduleExpiryCheck(queue, lane, nextCheckAt(queue, entry, entry.message.acceptedAt))
 }
 
-function clear({ mails }: Stock, line: Fifo<MailId>): void {
-  line.items = line.items.slice(line.head).filter((id) => mails.has(id))
-  line.head = 0
+function removeGone({ entries }: QueueState, fifo: Fifo<MailId>): void {
+  fifo.items = fifo.items.slice(fifo.head).filter((id) => entries.has(id))
+  fifo.head = 0
 }
 
 /** When a mail that is not too old yet is looked at again. */
-function momentOf(queue: Stock, held: Held, now: number): number {
-  const deadline = deadlineOf(queue, held)
-  return deadline === Infinity ? Math.max(now + HELD_MS, held.mail.acceptedAt + queue.retry.giveUpMs) : deadline
+function nextCheckAt(queue: QueueState, entry: QueueEntry, now: number): number {
+  const deadline = deadlineFor(queue, entry)
+  return deadline === Infinity ? Math.max(now + HELD_RECHECK_MS, entry.message.acceptedAt + queue.retrySchedule.giveUpMs) : deadline
 }
 
-function lookAgain(queue: Stock, lane: Lane, at: number | null): void {
-  lane.lookAt = at
+function scheduleExpiryCheck(queue: QueueState, lane: Lane, at: number | null): void {
+  lane.expiryCheckAt = at
   // Of one moment a look comes first: its number is no number of the queue, which chance hangs on.
-  if (at !== null) setTimer(queue.timers, { at, n: 0, what: 'lane', id: lane.id })
+  if (at !== null) pushTimer(queue.timers, { at, n: 0, what: 'lane', id: lane.id })
 }
 
 /** Whether a moment that was set for a lane still holds. One whose mail is gone is set anew. */
-export function isLookDue(queue: Stock, id: string, at: number): boolean {
+export function isExpiryCheckDue(queue: QueueState, id: string, at: number): boolean {
   const lane = queue.lanes.get(id)
-  if (lane === undefined || lane.lookAt !== at) return false
-  const held = frontOf(queue, lane)
-  const next = held === null ? null : Math.max(at, held.mail.acceptedAt + queue.retry.giveUpMs)
+  if (lane === undefined || lane.expiryCheckAt !== at) return false
+  const entry = oldestEntry(queue, lane)
+  const next = entry === null ? null : Math.max(at, entry.message.acceptedAt + queue.retrySchedule.giveUpMs)
   if (next === at) return true
-  lookAgain(queue, lane, next)
+  scheduleExpiryCheck(queue, lane, next)
   return false
 }
 
 /** Looks at a lane whose moment it is: what is too old ends. What is in flight is looked at when its answer comes. */
-export function giveUp(queue: Stock, id: string, events: QueueEvent[], now: number): void {
+export function expireLane(queue: QueueState, id: string, events: QueueEvent[], now: number): void {
   const lane = queue.lanes.get(id)
-  if (lane === undefined || lane.lookAt === null || lane.lookAt > now) return
-  for (let held = frontOf(queue, lane); held !== null; held = frontOf(queue, lane)) {
-    const at = momentOf(queue, held, now)
-    if (at > now || held.place === 'flight') return lookAgain(queue, lane, Math.max(at, now + (held.place === 'flight' ? FLIGHT_MS : 0)))
-    shift(lane.oldest)
-    events.push(...endMail(queue, held, 'given-up', now))
+  if (lane === undefined || lane.expiryCheckAt === null || lane.expiryCheckAt > now) return
+  for (let entry = oldestEntry(queue, lane); entry !== null; entry = oldestEntry(queue, lane)) {
+    const at = nextCheckAt(queue, entry, now)
+    if (at > now || entry.state === 'flight')
+      return scheduleExpiryCheck(queue, lane, Math.max(at, now + (entry.state === 'flight' ? IN_FLIGHT_RECHECK_MS : 0)))
+    shift(lane.expiryOrder)
+    events.push(...removeEntry(queue, entry, 'given-up', now))
   }
-  lookAgain(queue, lane, null)
+  scheduleExpiryCheck(queue, lane, null)
 }

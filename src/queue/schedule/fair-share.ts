@@ -8,82 +8,83 @@
  * A holder is a key of kind null, at whose gate streams wait until one of its attempts is answered; each step is O(1) in the number of mails.
  * Mutates the stock that it is given. See also: queue/schedule/dispatch (who asks), queue/backoff/key-state (the same for connections), queue/backoff/concurrency-limiter.
  */
-import type { Destination, KeyId } from '../backoff/backoff-key.ts'
-import { KEYS } from '../backoff/backoff-key.ts'
-import type { Stock, Stream } from '../queue-state.ts'
+import type { Destination, BackoffKey } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS } from '../backoff/backoff-key.ts'
+import type { QueueState, MessageStream } from '../queue-state.ts'
 
-const PREFIX = 'lines|'
+const SHARE_KEY_PREFIX = 'lines|'
 
 /** Postfix begins with five; two find out as well whether anybody answers, and fifty tarpits are needed to fill a hundred lines. */
-const START = 2
+const INITIAL_CONCURRENCY = 2
 const HOSTS_SHARE = 0.2
-const NEW_SHARE = 0.5
+const UNPROVEN_SHARE = 0.5
 const ACCOUNT_SHARE = 0.75
 
 /** The holders of a stream. `fresh`: all hosts of the account that have not answered yet. */
-export type Sharers = { readonly hosts: KeyId; readonly account: KeyId; readonly fresh: KeyId }
+export type FairShareKeys = { readonly hosts: BackoffKey; readonly account: BackoffKey; readonly unproven: BackoffKey }
 
 /** Who holds the lines that the mail of a destination is sent on. */
-export const sharersOf = (to: Destination): Sharers => ({
-  hosts: `${PREFIX}${KEYS.networkHosts(to)}`,
-  account: `${PREFIX}${KEYS.account(to)}`,
-  fresh: `${PREFIX}new|${to.account}`,
+export const fairShareKeysOf = (to: Destination): FairShareKeys => ({
+  hosts: `${SHARE_KEY_PREFIX}${BACKOFF_KEYS.networkHosts(to)}`,
+  account: `${SHARE_KEY_PREFIX}${BACKOFF_KEYS.account(to)}`,
+  unproven: `${SHARE_KEY_PREFIX}new|${to.account}`,
 })
 
 /** Whether a key is a holder of lines. */
-export const isShare = (key: KeyId): boolean => key.startsWith(PREFIX)
+export const isFairShareKey = (key: BackoffKey): boolean => key.startsWith(SHARE_KEY_PREFIX)
 
 /** The holders that one attempt of a stream is counted for. */
-export function shareKeys(queue: Stock, { sharers: { hosts, account, fresh } }: Stream): readonly KeyId[] {
-  if (queue.lines === null) return []
-  return queue.rooms.has(hosts) ? [hosts, account] : [hosts, account, fresh]
+export function countedShareKeys(queue: QueueState, { fairShareKeys: { hosts, account, unproven } }: MessageStream): readonly BackoffKey[] {
+  if (queue.maxInFlight === null) return []
+  return queue.hostConcurrency.has(hosts) ? [hosts, account] : [hosts, account, unproven]
 }
 
-const atLeastOne = (lines: number, share: number): number => Math.max(1, Math.floor(lines * share))
+const atLeastOne = (maxInFlight: number, share: number): number => Math.max(1, Math.floor(maxInFlight * share))
 
 /** How many more a holder may have now; a key that is none may have any number. */
-export function roomAt(queue: Stock, key: KeyId): number {
-  if (queue.lines === null || !isShare(key)) return Infinity
-  return mostOf(queue, key, queue.lines) - (queue.inFlight.get(key) ?? 0)
+export function slotsLeft(queue: QueueState, key: BackoffKey): number {
+  if (queue.maxInFlight === null || !isFairShareKey(key)) return Infinity
+  return slotLimitOf(queue, key, queue.maxInFlight) - (queue.inFlightByKey.get(key) ?? 0)
 }
 
-function mostOf(queue: Stock, key: KeyId, lines: number): number {
-  if (key.startsWith(`${PREFIX}new|`)) return atLeastOne(lines, NEW_SHARE)
-  const isAccount = key.startsWith(`${PREFIX}account|`)
-  const waiters = isAccount ? queue.waitingAccounts : queue.waitingHosts
-  const isAlone = waiters.size - (waiters.has(key) ? 1 : 0) === 0
-  const most = isAlone ? lines : atLeastOne(lines, isAccount ? ACCOUNT_SHARE : HOSTS_SHARE)
-  return isAccount ? most : Math.min(most, queue.rooms.get(key) ?? START)
+function slotLimitOf(queue: QueueState, key: BackoffKey, maxInFlight: number): number {
+  if (key.startsWith(`${SHARE_KEY_PREFIX}new|`)) return atLeastOne(maxInFlight, UNPROVEN_SHARE)
+  const isAccount = key.startsWith(`${SHARE_KEY_PREFIX}account|`)
+  const waitingCounts = isAccount ? queue.waitingByAccount : queue.waitingByHosts
+  const isAlone = waitingCounts.size - (waitingCounts.has(key) ? 1 : 0) === 0
+  const limit = isAlone ? maxInFlight : atLeastOne(maxInFlight, isAccount ? ACCOUNT_SHARE : HOSTS_SHARE)
+  return isAccount ? limit : Math.min(limit, queue.hostConcurrency.get(key) ?? INITIAL_CONCURRENCY)
 }
 
 /** The first holder of a stream that has all it may have; null: there is none. */
-export function fullShare(queue: Stock, stream: Stream): KeyId | null {
-  return shareKeys(queue, stream).find((key) => roomAt(queue, key) <= 0) ?? null
+export function findFullShare(queue: QueueState, stream: MessageStream): BackoffKey | null {
+  return countedShareKeys(queue, stream).find((key) => slotsLeft(queue, key) <= 0) ?? null
 }
 
 /** A host set has answered, or has not. */
-export function learnRoom(queue: Stock, { sharers: { hosts } }: Stream, isAnswered: boolean): void {
-  if (queue.lines === null) return
-  const room = queue.rooms.get(hosts) ?? START
-  if (isAnswered) queue.rooms.set(hosts, Math.min(queue.lines, room + 1))
-  else if (room >= 2 * START) queue.rooms.set(hosts, Math.floor(room / 2))
-  else queue.rooms.delete(hosts)
+export function learnHostConcurrency(queue: QueueState, { fairShareKeys: { hosts } }: MessageStream, isAnswered: boolean): void {
+  if (queue.maxInFlight === null) return
+  const concurrency = queue.hostConcurrency.get(hosts) ?? INITIAL_CONCURRENCY
+  if (isAnswered) queue.hostConcurrency.set(hosts, Math.min(queue.maxInFlight, concurrency + 1))
+  else if (concurrency >= 2 * INITIAL_CONCURRENCY) queue.hostConcurrency.set(hosts, Math.floor(concurrency / 2))
+  else queue.hostConcurrency.delete(hosts)
 }
 
 /** One more, or one less, that waits. */
-export function countShares(queue: Stock, { sharers: { hosts, account } }: Stream, n: 1 | -1): void {
-  if (queue.lines === null) return
-  add(queue.waitingHosts, hosts, n)
-  add(queue.waitingAccounts, account, n)
+export function adjustWaitingShares(queue: QueueState, { fairShareKeys: { hosts, account } }: MessageStream, n: 1 | -1): void {
+  if (queue.maxInFlight === null) return
+  adjustCount(queue.waitingByHosts, hosts, n)
+  adjustCount(queue.waitingByAccount, account, n)
 }
 
-function add(counts: Map<KeyId, number>, key: KeyId, n: number): void {
+function adjustCount(counts: Map<BackoffKey, number>, key: BackoffKey, n: number): void {
   const left = (counts.get(key) ?? 0) + n
   if (left > 0) counts.set(key, left)
   else counts.delete(key)
 }
 
 /** Forgets what was learnt of hosts to which nothing goes any more. */
-export function sweepRooms(queue: Stock): void {
-  for (const key of queue.rooms.keys()) if (!queue.waitingHosts.has(key) && !queue.inFlight.has(key)) queue.rooms.delete(key)
+export function forgetIdleHosts(queue: QueueState): void {
+  for (const key of queue.hostConcurrency.keys())
+    if (!queue.waitingByHosts.has(key) && !queue.inFlightByKey.has(key)) queue.hostConcurrency.delete(key)
 }

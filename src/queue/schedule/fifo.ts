@@ -6,25 +6,25 @@
 export type Fifo<T> = { items: T[]; head: number }
 
 /** Moved to the front when this much, and half of it all, is behind us. */
-const SLACK = 64
+const COMPACT_THRESHOLD = 64
 
 export const emptyFifo = <T>(): Fifo<T> => ({ items: [], head: 0 })
 
-export const sizeOf = (line: Fifo<unknown>): number => line.items.length - line.head
+export const sizeOf = (fifo: Fifo<unknown>): number => fifo.items.length - fifo.head
 
-export const peek = <T>(line: Fifo<T>): T | undefined => line.items[line.head]
+export const peek = <T>(fifo: Fifo<T>): T | undefined => fifo.items[fifo.head]
 
-export function push<T>(line: Fifo<T>, item: T): void {
-  line.items.push(item)
+export function push<T>(fifo: Fifo<T>, item: T): void {
+  fifo.items.push(item)
 }
 
 /** The first, which leaves the line. */
-export function shift<T>(line: Fifo<T>): T | undefined {
-  const item = line.items[line.head]
-  if (line.head < line.items.length) line.head += 1
-  if (line.head >= SLACK && line.head * 2 >= line.items.length) {
-    line.items = line.items.slice(line.head)
-    line.head = 0
+export function shift<T>(fifo: Fifo<T>): T | undefined {
+  const item = fifo.items[fifo.head]
+  if (fifo.head < fifo.items.length) fifo.head += 1
+  if (fifo.head >= COMPACT_THRESHOLD && fifo.head * 2 >= fifo.items.length) {
+    fifo.items = fifo.items.slice(fifo.head)
+    fifo.head = 0
   }
   return item
 }

@@ -8,35 +8,35 @@
  */
 import { Fault } from '../../errors.ts'
 import { emptyFifo, push, sizeOf } from './fifo.ts'
-import { gateOf, passGate, setGateTimer } from '../backoff/key-state.ts'
-import { heldByOf } from '../observe/blocking-key.ts'
-import { destinationKeys, egressKeys, KEYS, type KeyId } from '../backoff/backoff-key.ts'
-import type { Destination, KeyId as Key } from '../backoff/backoff-key.ts'
-import type { MailEnd, QueueEvent } from '../message.ts'
-import { emptyRates } from '../observe/throughput.ts'
-import { countShares, sharersOf } from './fair-share.ts'
-import { type Held, type Lane, nextNumber, type Stock, type Stream, type Way } from '../queue-state.ts'
-import { setTimer, takeTimer } from './timer-heap.ts'
+import { getOrCreateKeyState, advanceKeyState, setKeyTimer } from '../backoff/key-state.ts'
+import { findBlockingKey } from '../observe/blocking-key.ts'
+import { destinationKeys, egressKeys, BACKOFF_KEYS, type BackoffKey } from '../backoff/backoff-key.ts'
+import type { Destination, BackoffKey as Key } from '../backoff/backoff-key.ts'
+import type { FinalOutcome, QueueEvent } from '../message.ts'
+import { emptyThroughput } from '../observe/throughput.ts'
+import { adjustWaitingShares, fairShareKeysOf } from './fair-share.ts'
+import { type QueueEntry, type Lane, nextSequenceNumber, type QueueState, type MessageStream, type EgressPath } from '../queue-state.ts'
+import { pushTimer, popTimer } from './timer-heap.ts'
 
-const laneIdOf = (to: Pick<Destination, 'account' | 'domain'>): string => KEYS.lane(to)
+const laneIdOf = (to: Pick<Destination, 'account' | 'domain'>): string => BACKOFF_KEYS.lane(to)
 
 function streamIdOf(to: Destination, refusedBy: readonly string[]): string {
   return [to.account, to.domain, to.senderDomain, to.site, to.mxSet, ...refusedBy].join('|')
 }
 
 /** The egress IPs of an account. */
-export function poolOf(queue: Stock, account: number): readonly string[] {
+export function poolOf(queue: QueueState, account: number): readonly string[] {
   return queue.pools[String(account)] ?? queue.pools['*'] ?? []
 }
 
 /** The names under which gates find a stream. */
-function coverNames(to: Destination): string[] {
-  const names = [`site|${to.site}`, KEYS.networkDomain(to), KEYS.networkHosts(to), KEYS.account(to)]
+function scopeNames(to: Destination): string[] {
+  const names = [`site|${to.site}`, BACKOFF_KEYS.networkDomain(to), BACKOFF_KEYS.networkHosts(to), BACKOFF_KEYS.account(to)]
   return to.gateway ? [...names, `site|${to.domain}`] : names
 }
 
 /** The lane, made where there is none. */
-export function laneOf(queue: Stock, to: Pick<Destination, 'account' | 'domain'>): Lane {
+export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'account' | 'domain'>): Lane {
   const id = laneIdOf(to)
   const known = queue.lanes.get(id)
   if (known !== undefined) return known
@@ -46,22 +46,22 @@ export function laneOf(queue: Stock, to: Pick<Destination, 'account' | 'domain'>
     domain: to.domain,
     streams: new Set(),
     runnable: emptyFifo(),
-    oldest: emptyFifo(),
-    lookAt: null,
+    expiryOrder: emptyFifo(),
+    expiryCheckAt: null,
     deficit: 0,
     isInRing: false,
     waiting: 0,
     inFlight: 0,
-    heard: [],
-    rests: [],
-    rates: emptyRates(),
+    recentReplies: [],
+    retryTimers: [],
+    throughput: emptyThroughput(),
   }
   queue.lanes.set(id, lane)
   return lane
 }
 
 /** The stream of mails to a destination that certain IPs were refused for, made where there is none. */
-export function streamOf(queue: Stock, to: Destination, refusedBy: readonly string[]): Stream {
+export function getOrCreateStream(queue: QueueState, to: Destination, refusedBy: readonly string[]): MessageStream {
   const id = streamIdOf(to, refusedBy)
   const known = queue.streams.get(id)
   if (known !== undefined) return known
@@ -70,48 +70,51 @@ export function streamOf(queue: Stock, to: Destination, refusedBy: readonly stri
   const left = pool.filter((ip) => !refusedBy.includes(ip))
   const { account, domain, senderDomain, site, gateway, mxSet } = to
   const plain: Destination = { account, domain, senderDomain, site, gateway, mxSet }
-  const ways: Way[] = (left.length === 0 ? pool : left).map((egressIp) => ({ egressIp, keys: egressKeys({ ...plain, egressIp }) }))
-  const lane = laneOf(queue, to)
-  const stream: Stream = {
+  const egressPaths: EgressPath[] = (left.length === 0 ? pool : left).map((egressIp) => ({
+    egressIp,
+    keys: egressKeys({ ...plain, egressIp }),
+  }))
+  const lane = getOrCreateLane(queue, to)
+  const stream: MessageStream = {
     id,
     lane: lane.id,
-    to: plain,
+    destination: plain,
     keys: destinationKeys(plain),
-    ways,
-    sharers: sharersOf(plain),
+    egressPaths,
+    fairShareKeys: fairShareKeysOf(plain),
     ready: emptyFifo(),
     waiting: 0,
-    place: 'idle',
-    waitsAt: [],
+    state: 'idle',
+    blockedBy: [],
     wokenBy: null,
-    nextWay: 0,
+    nextPathIndex: 0,
   }
   queue.streams.set(id, stream)
   lane.streams.add(id)
-  for (const name of coverNames(plain)) {
-    const covered = queue.covers.get(name)
-    if (covered === undefined) queue.covers.set(name, new Set([id]))
-    else covered.add(id)
+  for (const name of scopeNames(plain)) {
+    const streams = queue.streamsByScope.get(name)
+    if (streams === undefined) queue.streamsByScope.set(name, new Set([id]))
+    else streams.add(id)
   }
   return stream
 }
 
 /** Forgets a stream that holds nothing. */
-export function dropStream(queue: Stock, stream: Stream): void {
+export function dropStream(queue: QueueState, stream: MessageStream): void {
   queue.streams.delete(stream.id)
   queue.lanes.get(stream.lane)?.streams.delete(stream.id)
-  for (const name of coverNames(stream.to)) {
-    const covered = queue.covers.get(name)
-    covered?.delete(stream.id)
-    if (covered?.size === 0) queue.covers.delete(name)
+  for (const name of scopeNames(stream.destination)) {
+    const streams = queue.streamsByScope.get(name)
+    streams?.delete(stream.id)
+    if (streams?.size === 0) queue.streamsByScope.delete(name)
   }
 }
 
 /** A stream into the line of its lane, the lane into the ring. */
-function run(queue: Stock, stream: Stream): void {
+function makeRunnable(queue: QueueState, stream: MessageStream): void {
   const lane = queue.lanes.get(stream.lane)
-  if (lane === undefined || stream.place === 'runnable') return
-  stream.place = 'runnable'
+  if (lane === undefined || stream.state === 'runnable') return
+  stream.state = 'runnable'
   push(lane.runnable, stream.id)
   if (lane.isInRing) return
   lane.isInRing = true
@@ -119,88 +122,88 @@ function run(queue: Stock, stream: Stream): void {
 }
 
 /** A mail into the line of its stream. */
-export function makeReady(queue: Stock, held: Held): void {
-  const stream = queue.streams.get(held.stream)
+export function makeReady(queue: QueueState, entry: QueueEntry): void {
+  const stream = queue.streams.get(entry.stream)
   if (stream === undefined) return
-  held.place = 'ready'
-  push(stream.ready, held.mail.id)
-  if (stream.place === 'idle') run(queue, stream)
+  entry.state = 'ready'
+  push(stream.ready, entry.message.id)
+  if (stream.state === 'idle') makeRunnable(queue, stream)
 }
 
 /** A mail rests until it is due. */
-export function rest(queue: Stock, held: Held): void {
-  const timer = { at: held.dueAt, n: nextNumber(queue), what: 'mail', id: held.mail.id } as const
-  setTimer(queue.timers, timer)
-  const lane = queue.lanes.get(queue.streams.get(held.stream)?.lane ?? '')
+export function deferUntilDue(queue: QueueState, entry: QueueEntry): void {
+  const timer = { at: entry.dueAt, n: nextSequenceNumber(queue), what: 'mail', id: entry.message.id } as const
+  pushTimer(queue.timers, timer)
+  const lane = queue.lanes.get(queue.streams.get(entry.stream)?.lane ?? '')
   if (lane === undefined) return
-  nextRest(queue, lane)
-  setTimer(lane.rests, timer)
+  nextRetryAt(queue, lane)
+  pushTimer(lane.retryTimers, timer)
 }
 
 /** When the first resting mail of a lane is due; null: none rests. Forgets what no longer does. */
-export function nextRest({ mails }: Stock, { rests }: Lane): number | null {
-  for (let next = rests[0]; next !== undefined; next = rests[0]) {
-    const held = mails.get(next.id)
-    if (held !== undefined && held.place === 'resting' && held.dueAt === next.at) return next.at
-    takeTimer(rests)
+export function nextRetryAt({ entries }: QueueState, { retryTimers }: Lane): number | null {
+  for (let next = retryTimers[0]; next !== undefined; next = retryTimers[0]) {
+    const entry = entries.get(next.id)
+    if (entry !== undefined && entry.state === 'resting' && entry.dueAt === next.at) return next.at
+    popTimer(retryTimers)
   }
   return null
 }
 
 /** One more, or one less, that waits in a stream. */
-export function countWaiting(queue: Stock, stream: Stream, n: 1 | -1): void {
+export function adjustWaiting(queue: QueueState, stream: MessageStream, n: 1 | -1): void {
   stream.waiting += n
-  countShares(queue, stream, n)
+  adjustWaitingShares(queue, stream, n)
   const lane = queue.lanes.get(stream.lane)
   if (lane !== undefined) lane.waiting += n
 }
 
 /** A stream out of the line, to the gates that shut it; the gate that let it go may let the next go. */
-export function park(queue: Stock, stream: Stream, keys: readonly Key[], now: number): void {
-  leave(queue, stream, 'parked')
-  stream.waitsAt = keys
+export function parkStream(queue: QueueState, stream: MessageStream, keys: readonly Key[], now: number): void {
+  deactivateStream(queue, stream, 'parked')
+  stream.blockedBy = keys
   for (const key of keys) {
-    const gate = gateOf(queue, key, now)
-    gate.waiters.add(stream.id)
-    setGateTimer(queue, gate, now)
+    const keyState = getOrCreateKeyState(queue, key, now)
+    keyState.waitingStreams.add(stream.id)
+    setKeyTimer(queue, keyState, now)
   }
 }
 
 /** A stream is done with for now. */
-export function leave(queue: Stock, stream: Stream, place: 'idle' | 'parked'): void {
-  stream.place = place
-  if (stream.wokenBy !== null) queue.hot.add(stream.wokenBy)
+export function deactivateStream(queue: QueueState, stream: MessageStream, state: 'idle' | 'parked'): void {
+  stream.state = state
+  if (stream.wokenBy !== null) queue.keysToWake.add(stream.wokenBy)
   stream.wokenBy = null
 }
 
 /** A gate lets a stream go. */
-export function wake(queue: Stock, stream: Stream, by: KeyId): void {
-  for (const key of stream.waitsAt) queue.gates.get(key)?.waiters.delete(stream.id)
-  stream.waitsAt = []
+export function wakeStream(queue: QueueState, stream: MessageStream, by: BackoffKey): void {
+  for (const key of stream.blockedBy) queue.keyStates.get(key)?.waitingStreams.delete(stream.id)
+  stream.blockedBy = []
   stream.wokenBy = by
-  if (sizeOf(stream.ready) > 0) run(queue, stream)
-  else leave(queue, stream, 'idle')
+  if (sizeOf(stream.ready) > 0) makeRunnable(queue, stream)
+  else deactivateStream(queue, stream, 'idle')
 }
 
 /** Nothing waits in a stream any more: a probe that counted on it may have to do without. */
-export function passProbes(queue: Stock, stream: Stream, now: number): QueueEvent[] {
+export function advanceProbes(queue: QueueState, stream: MessageStream, now: number): QueueEvent[] {
   if (stream.waiting > 0) return []
-  const keys = [...stream.keys, ...stream.ways.flatMap((way) => way.keys)]
+  const keys = [...stream.keys, ...stream.egressPaths.flatMap((egressPath) => egressPath.keys)]
   return keys.flatMap((key) => {
-    const gate = queue.gates.get(key)
-    const isProbed = gate !== undefined && [...gate.episodes.values()].some(({ state }) => state === 'probing')
-    return isProbed ? passGate(queue, gate, now) : []
+    const keyState = queue.keyStates.get(key)
+    const isProbed = keyState !== undefined && [...keyState.episodes.values()].some(({ state }) => state === 'probing')
+    return isProbed ? advanceKeyState(queue, keyState, now) : []
   })
 }
 
 /** A mail leaves the queue. */
-export function endMail(queue: Stock, held: Held, end: MailEnd, now: number): QueueEvent[] {
-  queue.mails.delete(held.mail.id)
-  const stream = queue.streams.get(held.stream)
-  const { attempts, last } = held
-  const heldBy = end === 'given-up' && last === null && stream !== undefined ? heldByOf(queue, stream, now) : null
-  const event: QueueEvent = { kind: 'mail.ended', at: now, mailId: held.mail.id, end, attempts, last, heldBy }
-  if (stream === undefined || held.place === 'flight') return [event]
-  countWaiting(queue, stream, -1)
-  return [event, ...passProbes(queue, stream, now)]
+export function removeEntry(queue: QueueState, entry: QueueEntry, end: FinalOutcome, now: number): QueueEvent[] {
+  queue.entries.delete(entry.message.id)
+  const stream = queue.streams.get(entry.stream)
+  const { attempts, lastResult: last } = entry
+  const blockingKey = end === 'given-up' && last === null && stream !== undefined ? findBlockingKey(queue, stream, now) : null
+  const event: QueueEvent = { kind: 'mail.ended', at: now, mailId: entry.message.id, end, attempts, last, heldBy: blockingKey }
+  if (stream === undefined || entry.state === 'flight') return [event]
+  adjustWaiting(queue, stream, -1)
+  return [event, ...advanceProbes(queue, stream, now)]
 }

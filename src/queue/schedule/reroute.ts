@@ -5,28 +5,29 @@
  * until it is answered. Mutates the stock that it is given. See also: service/deliver/sender (who sees it), queue/schedule/lane.
  */
 import type { Destination } from '../backoff/backoff-key.ts'
-import { countWaiting, makeReady, passProbes, streamOf } from './lane.ts'
+import { adjustWaiting, makeReady, advanceProbes, getOrCreateStream } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
-import type { Stock } from '../queue-state.ts'
+import type { QueueState } from '../queue-state.ts'
 
 /** The part of a destination that DNS knows. */
-export type Place = Pick<Destination, 'site' | 'gateway' | 'mxSet'>
+export type ResolvedDestination = Pick<Destination, 'site' | 'gateway' | 'mxSet'>
 
 /** Whether mail to these two is covered by the same keys. */
-export const isSamePlace = (a: Place, b: Place): boolean => a.site === b.site && a.gateway === b.gateway && a.mxSet === b.mxSet
+export const isSameResolution = (a: ResolvedDestination, b: ResolvedDestination): boolean =>
+  a.site === b.site && a.gateway === b.gateway && a.mxSet === b.mxSet
 
 /** Puts a waiting mail where its domain is now. What moved by it; nothing for one in flight, or gone, or there already. */
-export function moveMail(queue: Stock, id: MailId, place: Place, now: number): QueueEvent[] {
-  const held = queue.mails.get(id)
-  if (held === undefined || held.place === 'flight' || isSamePlace(held.mail, place)) return []
-  const { site, gateway, mxSet } = place
-  const before = queue.streams.get(held.stream)
-  held.mail = { ...held.mail, site, gateway, mxSet }
-  const after = streamOf(queue, held.mail, held.refusedBy)
-  held.stream = after.id
-  countWaiting(queue, after, 1)
-  if (held.place === 'ready') makeReady(queue, held)
+export function rerouteMessage(queue: QueueState, id: MailId, resolved: ResolvedDestination, now: number): QueueEvent[] {
+  const entry = queue.entries.get(id)
+  if (entry === undefined || entry.state === 'flight' || isSameResolution(entry.message, resolved)) return []
+  const { site, gateway, mxSet } = resolved
+  const before = queue.streams.get(entry.stream)
+  entry.message = { ...entry.message, site, gateway, mxSet }
+  const after = getOrCreateStream(queue, entry.message, entry.refusedBy)
+  entry.stream = after.id
+  adjustWaiting(queue, after, 1)
+  if (entry.state === 'ready') makeReady(queue, entry)
   if (before === undefined) return []
-  countWaiting(queue, before, -1)
-  return passProbes(queue, before, now)
+  adjustWaiting(queue, before, -1)
+  return advanceProbes(queue, before, now)
 }

@@ -6,45 +6,47 @@
  *
  * Pure. See also: queue/backoff/backoff-classes, queue/schedule/attempt-result (who asks).
  */
-const MINUTE = 60_000
+const MINUTE_MS = 60_000
 
-export type RetryLadder = {
+export type DeliveryRetrySchedule = {
   /** Rests in milliseconds after the first, second, … attempt; the last holds. */
-  readonly rungs: readonly number[]
+  readonly delaysMs: readonly number[]
   /** The rest is never longer where a key of the mail is held by a class. */
-  readonly heldMs: number
+  readonly blockedDelayMs: number
   /** Each rest is multiplied by a number evenly between the two. */
   readonly jitter: readonly [number, number]
   /** Given up so long after it was accepted for sending. */
   readonly giveUpMs: number
 }
 
-export const RETRY = {
+export const RETRY_SCHEDULES = {
   default: {
-    rungs: [1, 5, 15, 30, 60, 120, 240].map((minutes) => minutes * MINUTE),
-    heldMs: 5 * MINUTE,
+    delaysMs: [1, 5, 15, 30, 60, 120, 240].map((minutes) => minutes * MINUTE_MS),
+    blockedDelayMs: 5 * MINUTE_MS,
     jitter: [0.9, 1.1],
-    giveUpMs: 4 * 24 * 60 * MINUTE,
+    giveUpMs: 4 * 24 * 60 * MINUTE_MS,
   },
-} as const satisfies Record<string, RetryLadder>
+} as const satisfies Record<string, DeliveryRetrySchedule>
 
-export type RetryAfter = {
+export type RetryInput = {
   /** How many attempts were made. */
   readonly attempts: number
-  readonly held: boolean
+  readonly isBlocked: boolean
   readonly statedDelayMs: number | null
   /** From 0 to 1. */
-  readonly roll: number
+  readonly random: number
 }
 
 /** No provider is waited for longer than this, whatever it states. */
-const LONGEST_STATED = 24 * 60 * MINUTE
+const MAX_STATED_DELAY_MS = 24 * 60 * MINUTE_MS
 
 /** How long a mail rests after an attempt that was put off. A delay that the provider states wins where it is longer. */
-export function restOf(ladder: RetryLadder, after: RetryAfter): number {
-  const last = ladder.rungs[ladder.rungs.length - 1] ?? MINUTE
-  const rung = ladder.rungs[Math.max(0, after.attempts - 1)] ?? last
-  const [low, high] = ladder.jitter
-  const rest = Math.round((after.held ? Math.min(rung, ladder.heldMs) : rung) * (low + (high - low) * after.roll))
-  return Math.max(rest, Math.min(after.statedDelayMs ?? 0, LONGEST_STATED))
+export function computeRetryDelay(schedule: DeliveryRetrySchedule, input: RetryInput): number {
+  const last = schedule.delaysMs[schedule.delaysMs.length - 1] ?? MINUTE_MS
+  const delayMs = schedule.delaysMs[Math.max(0, input.attempts - 1)] ?? last
+  const [low, high] = schedule.jitter
+  const retryDelayMs = Math.round(
+    (input.isBlocked ? Math.min(delayMs, schedule.blockedDelayMs) : delayMs) * (low + (high - low) * input.random),
+  )
+  return Math.max(retryDelayMs, Math.min(input.statedDelayMs ?? 0, MAX_STATED_DELAY_MS))
 }

@@ -8,7 +8,7 @@
  */
 
 /** What a roll is for. Numbers are never reused: they are part of what a seed means. */
-export const SALTS = {
+export const RANDOM_SALTS = {
   fate: 1,
   fateKind: 2,
   drop: 3,
@@ -26,14 +26,14 @@ export const SALTS = {
   content: 15,
 } as const
 
-const UNIT = 2 ** 32
+const UINT32_RANGE = 2 ** 32
 
 /** A number from 0 up to 1, evenly spread. Integers in. */
-export function roll(seed: number, subject: number, salt: number): number {
+export function seededRandom(seed: number, subject: number, salt: number): number {
   let hash = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b)
   hash = mix(hash ^ subject)
   hash = mix(hash ^ Math.imul(salt, 0xc2b2ae35))
-  return (hash >>> 0) / UNIT
+  return (hash >>> 0) / UINT32_RANGE
 }
 
 /** Every bit of the input moves about half of the bits of the result. */
@@ -45,6 +45,6 @@ function mix(value: number): number {
 }
 
 /** From `low` to `high`, where each doubling is as likely as the next: small delays are many, large ones few. */
-export function rollBetween(unit: number, [low, high]: readonly [number, number]): number {
+export function logUniform(unit: number, [low, high]: readonly [number, number]): number {
   return low <= 0 ? unit * high : low * (high / low) ** unit
 }

@@ -6,20 +6,20 @@
  *
  * See also: queue/schedule/attempt-result, service/deliver/deliverer (who asks the store).
  */
-import { answer } from './attempt-result.ts'
-import { endMail } from './lane.ts'
+import { applyAttemptResult } from './attempt-result.ts'
+import { removeEntry } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
-import type { Stock } from '../queue-state.ts'
+import type { QueueState } from '../queue-state.ts'
 
 /** Takes a mail out. What moved by it; nothing of the mail itself, and nothing for one that is not there. */
-export function withdraw(queue: Stock, id: MailId, now: number): QueueEvent[] {
-  const recalled = queue.mails.get(id)?.place === 'flight' ? recall(queue, id, now) : []
-  const held = queue.mails.get(id)
-  const ended = held === undefined ? [] : endMail(queue, held, 'deleted', now)
+export function withdrawMessage(queue: QueueState, id: MailId, now: number): QueueEvent[] {
+  const recalled = queue.entries.get(id)?.state === 'flight' ? recallInFlight(queue, id, now) : []
+  const entry = queue.entries.get(id)
+  const ended = entry === undefined ? [] : removeEntry(queue, entry, 'deleted', now)
   return [...recalled, ...ended].filter((event) => !('mailId' in event && event.mailId === id))
 }
 
-function recall(queue: Stock, id: MailId, now: number): QueueEvent[] {
-  const flight = [...queue.flights.values()].find(({ dispatch }) => dispatch.mailId === id)
-  return flight === undefined ? [] : answer(queue, flight.dispatch.number, { kind: 'recalled' }, now)
+function recallInFlight(queue: QueueState, id: MailId, now: number): QueueEvent[] {
+  const attempt = [...queue.inFlightAttempts.values()].find(({ dispatch }) => dispatch.mailId === id)
+  return attempt === undefined ? [] : applyAttemptResult(queue, attempt.dispatch.number, { kind: 'recalled' }, now)
 }

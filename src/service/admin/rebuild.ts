@@ -7,15 +7,15 @@
  * See also: ledger/project/fold, store/facts/rebuild.
  */
 import { applyFacts } from '../../ledger/project/fold.ts'
-import { emptyWorld, type CounterRow, type SiteRow, type World } from '../../ledger/project/state.ts'
-import type { Db } from '../../store/engine/engine.ts'
+import { createLedgerState, type CounterRow, type SiteCounterRow, type LedgerState } from '../../ledger/project/state.ts'
+import type { Database } from '../../store/engine/engine.ts'
 import {
   clearProjectionsForOperator,
   countFactsForOperator,
   FACT_TABLES,
-  FIRST_SUBJECT,
-  pageFactsForOperator,
-  pageRowsForOperator,
+  BEFORE_FIRST_SUBJECT,
+  listFactsForOperator,
+  listRowsForOperator,
   PROJECTIONS,
 } from '../../store/facts/rebuild.ts'
 import {
@@ -28,11 +28,11 @@ import {
   type StoredCounter,
   type StoredSiteCounter,
 } from '../../store/schema.ts'
-import { retiredBeforeForOperator } from '../../store/facts/retention.ts'
-import type { Shape } from '../../store/engine/mapping.ts'
-import { cleanValue } from '../../store/engine/value.ts'
-import { saveWorld } from '../../store/facts/ledger-state.ts'
-import type { Shop } from '../context.ts'
+import { readRetentionCutoffForOperator } from '../../store/facts/retention.ts'
+import type { TableMapping } from '../../store/engine/mapping.ts'
+import { normalizeValue } from '../../store/engine/value.ts'
+import { saveLedgerState } from '../../store/facts/ledger-state.ts'
+import type { Context } from '../context.ts'
 
 export type RebuildOptions = {
   /** Compare only, and write nothing. */
@@ -40,7 +40,7 @@ export type RebuildOptions = {
   readonly onProgress: (facts: number, total: number) => void
 }
 
-export type Rebuilt = {
+export type RebuildResult = {
   readonly facts: number
   /** What stands otherwise in the store, one line each; at most `SHOWN` of them. */
   readonly differences: readonly string[]
@@ -48,157 +48,162 @@ export type Rebuilt = {
 }
 
 /** Facts one page holds, rows one comparison reads. */
-const PAGE = 2_000
-const SHOWN = 50
+const PAGE_SIZE = 2_000
+const MAX_SHOWN_DIFFERENCES = 50
 
 /** Makes or checks the projections. Faults: store_busy. */
-export async function rebuild(shop: Shop, options: RebuildOptions): Promise<Rebuilt> {
-  return shop.engine.tx(
+export async function rebuild(context: Context, options: RebuildOptions): Promise<RebuildResult> {
+  return context.engine.tx(
     async (db) => {
       const total = await countFactsForOperator(db)
-      const sums = emptySums(await retiredBeforeForOperator(db))
+      const sums = emptySums(await readRetentionCutoffForOperator(db))
       const seen = { facts: 0 }
       const differences: string[] = []
-      if (!options.check) await clearProjectionsForOperator(db, keysOf(PROJECTIONS), sums.keptFrom)
-      for await (const world of worldsOf(db, (count) => options.onProgress((seen.facts += count), total))) {
-        addUp(sums, world)
-        if (options.check) differences.push(...(await compareRows(db, world, sums)))
-        else await saveProjections(db, world)
+      if (!options.check) await clearProjectionsForOperator(db, keysOf(PROJECTIONS), sums.retentionStart)
+      for await (const ledgerState of rebuiltStates(db, (count) => options.onProgress((seen.facts += count), total))) {
+        addCounters(sums, ledgerState)
+        if (options.check) differences.push(...(await compareRows(db, ledgerState, sums)))
+        else await saveProjections(db, ledgerState)
       }
       if (options.check) differences.push(...(await compareTotals(db, sums)))
       else await saveCounters(db, sums)
-      return { facts: seen.facts, differences: differences.slice(0, SHOWN), differing: differences.length }
+      return { facts: seen.facts, differences: differences.slice(0, MAX_SHOWN_DIFFERENCES), differing: differences.length }
     },
-    { lock: 'rebuild' },
+    { lockName: 'rebuild' },
   )
 }
 
 /** `Object.keys` with the keys' own type, which TypeScript does not give. */
 const keysOf = <T extends object>(of: T): readonly (keyof T)[] => Object.keys(of) as (keyof T)[]
 
-async function* worldsOf(db: Db, onPage: (facts: number) => void): AsyncGenerator<World> {
+async function* rebuiltStates(db: Database, onPage: (facts: number) => void): AsyncGenerator<LedgerState> {
   for (const table of keysOf(FACT_TABLES)) {
-    let after: typeof FIRST_SUBJECT | null = FIRST_SUBJECT
+    let after: typeof BEFORE_FIRST_SUBJECT | null = BEFORE_FIRST_SUBJECT
     while (after !== null) {
-      const page = await pageFactsForOperator(db, table, after, PAGE)
-      const world = emptyWorld({ keepsFacts: true })
-      applyFacts(world, page.facts)
+      const page = await listFactsForOperator(db, table, after, PAGE_SIZE)
+      const ledgerState = createLedgerState({ keepsFacts: true })
+      applyFacts(ledgerState, page.facts)
       onPage(page.facts.length)
-      if (page.facts.length > 0) yield world
+      if (page.facts.length > 0) yield ledgerState
       after = page.next
     }
   }
 }
 
 /** Deltas and row counts of all worlds together; of counters, those from `keptFrom` on. */
-type Sums = {
-  readonly keptFrom: number
+type RebuildSums = {
+  readonly retentionStart: number
   readonly counters: Map<string, CounterRow>
-  readonly sites: Map<string, SiteRow>
+  readonly sites: Map<string, SiteCounterRow>
   readonly rows: Map<string, number>
 }
-const emptySums = (keptFrom: number): Sums => ({ keptFrom, counters: new Map(), sites: new Map(), rows: new Map() })
+const emptySums = (retentionStart: number): RebuildSums => ({ retentionStart, counters: new Map(), sites: new Map(), rows: new Map() })
 
-function addUp(sums: Sums, { dirty }: World): void {
-  addDeltas(sums.counters, dirty.counters, sums.keptFrom)
-  addDeltas(sums.sites, dirty.siteCounters, sums.keptFrom)
+function addCounters(sums: RebuildSums, { dirty }: LedgerState): void {
+  addDeltas(sums.counters, dirty.counters, sums.retentionStart)
+  addDeltas(sums.sites, dirty.siteCounters, sums.retentionStart)
 }
 
 function addDeltas<Row extends { readonly n: number; readonly quarter: number }>(
   into: Map<string, Row>,
   from: ReadonlyMap<string, Row>,
-  keptFrom: number,
+  retentionStart: number,
 ): void {
-  for (const [key, row] of from) if (row.quarter >= keptFrom) into.set(key, { ...row, n: row.n + (into.get(key)?.n ?? 0) })
+  for (const [key, row] of from) if (row.quarter >= retentionStart) into.set(key, { ...row, n: row.n + (into.get(key)?.n ?? 0) })
 }
 
 /** Rows without facts: these are there already. */
-async function saveProjections(db: Db, world: World): Promise<void> {
-  world.fresh.length = 0
-  world.dirty.counters.clear()
-  world.dirty.siteCounters.clear()
-  await saveWorld(db, world)
+async function saveProjections(db: Database, ledgerState: LedgerState): Promise<void> {
+  ledgerState.newFacts.length = 0
+  ledgerState.dirty.counters.clear()
+  ledgerState.dirty.siteCounters.clear()
+  await saveLedgerState(db, ledgerState)
 }
 
-async function saveCounters(db: Db, sums: Sums): Promise<void> {
-  const world = emptyWorld()
-  for (const [key, row] of sums.counters) world.dirty.counters.set(key, row)
-  for (const [key, row] of sums.sites) world.dirty.siteCounters.set(key, row)
-  await saveWorld(db, world)
+async function saveCounters(db: Database, sums: RebuildSums): Promise<void> {
+  const ledgerState = createLedgerState()
+  for (const [key, row] of sums.counters) ledgerState.dirty.counters.set(key, row)
+  for (const [key, row] of sums.sites) ledgerState.dirty.siteCounters.set(key, row)
+  await saveLedgerState(db, ledgerState)
 }
 
 /** Every row of a world against the stored one of the same key. */
-async function compareRows(db: Db, world: World, sums: Sums): Promise<readonly string[]> {
+async function compareRows(db: Database, ledgerState: LedgerState, sums: RebuildSums): Promise<readonly string[]> {
   const found = await Promise.all([
-    compare(db, DELIVERIES, [...world.deliveries.values()], sums),
-    compare(db, SUPPRESSIONS, [...world.suppressions.values()], sums),
-    compare(db, INBOX, [...world.inbox.values()], sums),
-    compare(db, SITE_STATES, [...world.sites.values()], sums),
+    compareTable(db, DELIVERIES, [...ledgerState.deliveries.values()], sums),
+    compareTable(db, SUPPRESSIONS, [...ledgerState.suppressions.values()], sums),
+    compareTable(db, INBOX, [...ledgerState.inbox.values()], sums),
+    compareTable(db, SITE_STATES, [...ledgerState.sites.values()], sums),
   ])
   return found.flat()
 }
 
-async function compare<Row>(db: Db, shape: Shape<Row>, made: readonly Row[], sums: Sums): Promise<readonly string[]> {
-  const { table } = shape
+async function compareTable<Row>(
+  db: Database,
+  mapping: TableMapping<Row>,
+  made: readonly Row[],
+  sums: RebuildSums,
+): Promise<readonly string[]> {
+  const { table } = mapping
   sums.rows.set(table.name, (sums.rows.get(table.name) ?? 0) + made.length)
   if (made.length === 0) return []
   const types = table.key.map((name) => table.columns[name] ?? 'text')
-  const encoded = made.map((row) => shape.encode(row))
+  const encoded = made.map((row) => mapping.encode(row))
   const on = table.key.map((name, n) => `p.${name} = k.k${n + 1}`).join(' and ')
-  const rows = await db.inKeys(`select ${shape.columns('p')} from {keys} k cross join ${table.name} p where ${on}`, {
+  const rows = await db.inKeys(`select ${mapping.columns('p')} from {keys} k cross join ${table.name} p where ${on}`, {
     types,
     rows: encoded.map((row) => table.key.map((name) => row[name] ?? null)),
   })
-  const stored = new Map(rows.map((row) => shape.encode(shape.decode(row))).map((row) => [nameOf(table.key, row), say(row)]))
+  const stored = new Map(rows.map((row) => mapping.encode(mapping.decode(row))).map((row) => [rowKey(table.key, row), rowText(row)]))
   return encoded.flatMap((row) => {
-    const name = nameOf(table.key, row)
-    const there = stored.get(name)
-    if (there === say(row)) return []
-    return [`${table.name} ${name}: ${there === undefined ? 'is not in the store' : `stored ${there}, rebuilt ${say(row)}`}`]
+    const name = rowKey(table.key, row)
+    const storedText = stored.get(name)
+    if (storedText === rowText(row)) return []
+    return [`${table.name} ${name}: ${storedText === undefined ? 'is not in the store' : `stored ${storedText}, rebuilt ${rowText(row)}`}`]
   })
 }
 
-type Encoded = Readonly<Record<string, unknown>>
-const plain = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value)
-const nameOf = (key: readonly string[], row: Encoded): string => key.map((name) => String(plain(row[name]))).join('/')
-const say = (row: Encoded): string =>
-  JSON.stringify(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(cleanValue(value))])))
+type EncodedRow = Readonly<Record<string, unknown>>
+const comparable = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value)
+const rowKey = (key: readonly string[], row: EncodedRow): string => key.map((name) => String(comparable(row[name]))).join('/')
+const rowText = (row: EncodedRow): string =>
+  JSON.stringify(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, comparable(normalizeValue(value))])))
 
 /** Counters summed over their slots, and rows that no fact explains. */
-async function compareTotals(db: Db, sums: Sums): Promise<readonly string[]> {
-  const counters = await sumStored<StoredCounter>(db, COUNTERS, { keptFrom: sums.keptFrom, nameOfRow: counterName })
-  const sites = await sumStored<StoredSiteCounter>(db, SITE_COUNTERS, { keptFrom: sums.keptFrom, nameOfRow: siteName })
+async function compareTotals(db: Database, sums: RebuildSums): Promise<readonly string[]> {
+  const counters = await sumStored<StoredCounter>(db, COUNTERS, { keptFrom: sums.retentionStart, nameOfRow: counterName })
+  const sites = await sumStored<StoredSiteCounter>(db, SITE_COUNTERS, { keptFrom: sums.retentionStart, nameOfRow: siteName })
   const made = new Map([...sums.counters.values()].map((row) => [counterName(row), row.n]))
   const madeSites = new Map([...sums.sites.values()].map((row) => [siteName(row), row.n]))
-  const extra: string[] = []
-  for (const shape of [DELIVERIES, SUPPRESSIONS, INBOX, SITE_STATES]) {
-    const { name } = shape.table
+  const rowCountDifferences: string[] = []
+  for (const mapping of [DELIVERIES, SUPPRESSIONS, INBOX, SITE_STATES]) {
+    const { name } = mapping.table
     const count = Number((await db.one(`select count(*) as n from ${name}`))?.['n'])
     const want = sums.rows.get(name) ?? 0
-    if (count !== want) extra.push(`${name}: ${count} rows in the store, ${want} by the facts`)
+    if (count !== want) rowCountDifferences.push(`${name}: ${count} rows in the store, ${want} by the facts`)
   }
-  return [...extra, ...differ('counters', counters, made), ...differ('site_counters', sites, madeSites)]
+  return [...rowCountDifferences, ...differingCounters('counters', counters, made), ...differingCounters('site_counters', sites, madeSites)]
 }
 
 const counterName = (row: CounterRow): string => [row.account, row.quarter, row.apiUser, row.labelId, row.domain, row.metric].join('/')
-const siteName = (row: SiteRow): string => [row.site, row.quarter, row.metric].join('/')
+const siteName = (row: SiteCounterRow): string => [row.site, row.quarter, row.metric].join('/')
 
 async function sumStored<Row extends { readonly n: number; readonly quarter: number }>(
-  db: Db,
-  shape: Shape<Row>,
-  { keptFrom, nameOfRow }: { readonly keptFrom: number; readonly nameOfRow: (row: Row) => string },
+  db: Database,
+  mapping: TableMapping<Row>,
+  { keptFrom: retentionStart, nameOfRow }: { readonly keptFrom: number; readonly nameOfRow: (row: Row) => string },
 ): Promise<Map<string, number>> {
   const sums = new Map<string, number>()
   let after: Row | null = null
   for (;;) {
-    const rows: readonly Row[] = await pageRowsForOperator(db, shape, after, PAGE)
-    for (const row of rows) if (row.quarter >= keptFrom) sums.set(nameOfRow(row), (sums.get(nameOfRow(row)) ?? 0) + row.n)
+    const rows: readonly Row[] = await listRowsForOperator(db, mapping, after, PAGE_SIZE)
+    for (const row of rows) if (row.quarter >= retentionStart) sums.set(nameOfRow(row), (sums.get(nameOfRow(row)) ?? 0) + row.n)
     after = rows.at(-1) ?? null
-    if (after === null || rows.length < PAGE) return sums
+    if (after === null || rows.length < PAGE_SIZE) return sums
   }
 }
 
-function differ(table: string, stored: ReadonlyMap<string, number>, made: ReadonlyMap<string, number>): readonly string[] {
+function differingCounters(table: string, stored: ReadonlyMap<string, number>, made: ReadonlyMap<string, number>): readonly string[] {
   return [...new Set([...stored.keys(), ...made.keys()])]
     .filter((name) => (stored.get(name) ?? 0) !== (made.get(name) ?? 0))
     .map((name) => `${table} ${name}: stored ${stored.get(name) ?? 0}, rebuilt ${made.get(name) ?? 0}`)

@@ -10,30 +10,30 @@
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import type { Fact } from '../../ledger/facts/fact.ts'
-import { firstGoodId, PURPOSES } from '../../correlate/token.ts'
-import { readMetaForOperator, writeMetaForOperator } from '../../store/engine/metadata.ts'
-import { countRemains, removeRemains } from '../../store/facts/retired-deliveries.ts'
+import { firstValidDeliveryId, TOKEN_PURPOSES } from '../../correlate/token.ts'
+import { readMetadataForOperator, writeMetadataForOperator } from '../../store/engine/metadata.ts'
+import { countRetiredDeliveries, removeRetiredDeliveries } from '../../store/facts/retired-deliveries.ts'
 import {
-  closeBeforeForOperator,
+  advanceRetentionCutoffForOperator,
   countOldDeliveries,
   countOldOutbox,
-  oldDeliveries,
-  oldFacts,
-  nextOutboxForOperator,
-  oldMailsForOperator,
-  oldOutbox,
-  oldSiteCountersForOperator,
+  listOldDeliveryIds,
+  scanOldFacts,
+  findNextOutboxEndpointForOperator,
+  scanOldMailsForOperator,
+  listOldOutbox,
+  listOldSiteCountersForOperator,
   removeDeliveries,
   removeFacts,
-  removeMailsForOperator,
+  removeReceivedMailsForOperator,
   removeOutboxForOperator,
   removeSiteCountersForOperator,
 } from '../../store/facts/retention.ts'
-import { floorOf } from '../notify/event-feed.ts'
-import type { Shop } from '../context.ts'
+import { lowestIdAt } from '../notify/event-feed.ts'
+import type { Context } from '../context.ts'
 
 /** What goes, and how much of it went. */
-export type Retired = {
+export type RetireResult = {
   readonly before: number
   readonly deliveries: number
   readonly facts: number
@@ -49,230 +49,245 @@ export type RetireRules = {
   /** Whole months that are kept before the one that runs. */
   readonly months: number
   /** Asked after each step; true ends the run. */
-  readonly mustStop?: () => boolean
+  readonly shouldStop?: () => boolean
 }
 
 /** Rows one transaction removes: each has a dozen entries in indexes. */
-const PAGE = 200
+const PAGE_SIZE = 200
 /** The same of narrow rows. */
-const NARROW_PAGE = 1_000
+const NARROW_PAGE_SIZE = 1_000
 /** Mails one look passes over: most of them are young. */
-const LOOK = 5_000
+const SCAN_ROWS = 5_000
 /** Between two steps, whatever they took: what waits for the writer has its turn. */
-const LEAST_REST_MS = 5
+const MIN_STEP_DELAY_MS = 5
 
 type Counts = { deliveries: number; facts: number; mails: number; events: number; remains: number }
 
-const nothing = (): Counts => ({ deliveries: 0, facts: 0, mails: 0, events: 0, remains: 0 })
+const zeroCounts = (): Counts => ({ deliveries: 0, facts: 0, mails: 0, events: 0, remains: 0 })
 
-type Run = { readonly shop: Shop; readonly before: number; readonly counts: Counts; readonly isOver: () => boolean }
+type RetireRun = { readonly context: Context; readonly before: number; readonly counts: Counts; readonly shouldStop: () => boolean }
 
 /** The start of the UTC month, so many months before the one that runs. Pure. */
-export function keptFrom(now: number, months: number): number {
+export function retentionStart(now: number, months: number): number {
   const at = new Date(now)
   return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() - months, 1)
 }
 
 /** Retires all that is too old. Idempotent. Faults: store_busy. */
-export async function retire(shop: Shop, { months, mustStop = () => false }: RetireRules): Promise<Retired> {
-  const before = await shop.engine.tx((db) => closeBeforeForOperator(db, keptFrom(shop.now(), months)), { lock: LOCK })
-  shop.book.turn()
-  const run: Run = { shop, before, counts: nothing(), isOver: mustStop }
-  for (const part of [retireDeliveries, retireMails, retireLooseFacts, retireOutbox, retireSiteCounters, retireRemains]) {
-    if (!(await part(run))) return tell(run, false)
+export async function retire(context: Context, { months, shouldStop = () => false }: RetireRules): Promise<RetireResult> {
+  const before = await context.engine.tx((db) => advanceRetentionCutoffForOperator(db, retentionStart(context.now(), months)), {
+    lockName: RETIRE_LOCK,
+  })
+  context.accountCache.invalidate()
+  const run: RetireRun = { context, before, counts: zeroCounts(), shouldStop }
+  for (const part of [retireDeliveries, retireMails, retireLooseFacts, retireOutbox, retireSiteCounters, purgeRetiredStep]) {
+    if (!(await part(run))) return reportRun(run, false)
   }
-  return tell(run, true)
+  return reportRun(run, true)
 }
 
 /** Removes what is left of retired deliveries whose tokens have run out, and nothing else: where nothing is retired any more. */
-export async function retireOldRemains(shop: Shop, mustStop: () => boolean): Promise<Retired> {
-  const run: Run = { shop, before: 0, counts: nothing(), isOver: mustStop }
-  return tell(run, await retireRemains(run))
+export async function purgeRetiredDeliveries(context: Context, shouldStop: () => boolean): Promise<RetireResult> {
+  const run: RetireRun = { context, before: 0, counts: zeroCounts(), shouldStop }
+  return reportRun(run, await purgeRetiredStep(run))
 }
 
 /** The first id whose tokens still move lists. */
-const goodFrom = (shop: Shop): string => firstGoodId(Math.max(PURPOSES.feedback.days, PURPOSES.unsubscribe.days), shop.now())
+const firstValidTokenId = (context: Context): string =>
+  firstValidDeliveryId(Math.max(TOKEN_PURPOSES.feedback.days, TOKEN_PURPOSES.unsubscribe.days), context.now())
 
 /** One name for all steps: nodes take turns. */
-const LOCK = 'retire'
+const RETIRE_LOCK = 'retire'
 
-function tell({ shop: { telemetry }, before, counts }: Run, isDone: boolean): Retired {
+function reportRun({ context: { telemetry }, before, counts }: RetireRun, isDone: boolean): RetireResult {
   for (const [what, n] of Object.entries(counts)) if (n > 0) telemetry.count('bounced_retired_total', { what }, n)
   if (Object.values(counts).some((n) => n > 0)) telemetry.log.info({ before, ...counts, isDone }, 'what was too old was removed')
   return { before, ...counts, isDone }
 }
 
 /** What would go: counted, and nothing changed. */
-export async function foreseeRetirement(shop: Shop, months: number): Promise<Omit<Retired, 'facts' | 'isDone'>> {
-  const { bulk } = shop.engine
-  const before = keptFrom(shop.now(), months)
+export async function previewRetirement(context: Context, months: number): Promise<Omit<RetireResult, 'facts' | 'isDone'>> {
+  const { bulkRead: bulk } = context.engine
+  const before = retentionStart(context.now(), months)
   let deliveries = 0
   let remains = 0
-  for (const account of await accountsOf(shop)) {
+  for (const account of await accountsOf(context)) {
     deliveries += await countOldDeliveries(bulk, account, before)
-    remains += await countRemains(bulk, account, goodFrom(shop))
+    remains += await countRetiredDeliveries(bulk, account, firstValidTokenId(context))
   }
   let mails = 0
   for (let after: string | null = ''; after !== null;) {
-    const seen: Awaited<ReturnType<typeof oldMailsForOperator>> = await oldMailsForOperator(bulk, before, { after, look: LOOK })
+    const seen: Awaited<ReturnType<typeof scanOldMailsForOperator>> = await scanOldMailsForOperator(bulk, before, {
+      after,
+      look: SCAN_ROWS,
+    })
     mails += seen.mails.length
     after = seen.next
   }
   let events = 0
-  for (let of = await nextOutboxForOperator(bulk, null); of !== null; of = await nextOutboxForOperator(bulk, of))
-    events += await countOldOutbox(bulk, of, floorOf(before))
+  for (let of = await findNextOutboxEndpointForOperator(bulk, null); of !== null; of = await findNextOutboxEndpointForOperator(bulk, of))
+    events += await countOldOutbox(bulk, of, lowestIdAt(before))
   return { before, deliveries, mails, events, remains }
 }
 
-const accountsOf = async (shop: Shop): Promise<readonly number[]> => (await shop.book.open()).accounts.map(({ account }) => account)
+const accountsOf = async (context: Context): Promise<readonly number[]> =>
+  (await context.accountCache.snapshot()).accounts.map(({ account }) => account)
 
 /** One step, and a rest as long as it took. False: the run is over. */
-async function step({ isOver }: Run, work: () => Promise<void>): Promise<boolean> {
+async function runStep({ shouldStop }: RetireRun, work: () => Promise<void>): Promise<boolean> {
   const began = performance.now()
   await work()
-  if (isOver()) return false
-  await rest(Math.max(LEAST_REST_MS, performance.now() - began))
+  if (shouldStop()) return false
+  await rest(Math.max(MIN_STEP_DELAY_MS, performance.now() - began))
   return true
 }
 
-async function retireDeliveries(run: Run): Promise<boolean> {
-  const { engine } = run.shop
-  for (const account of await accountsOf(run.shop)) {
+async function retireDeliveries(run: RetireRun): Promise<boolean> {
+  const { engine } = run.context
+  for (const account of await accountsOf(run.context)) {
     for (;;) {
-      const ids = await oldDeliveries(engine.bulk, account, run.before, PAGE)
+      const ids = await listOldDeliveryIds(engine.bulkRead, account, run.before, PAGE_SIZE)
       if (ids.length === 0) break
-      const goesOn = await step(run, async () => {
-        const { deliveries, facts } = await engine.tx((db) => removeDeliveries(db, account, { ids, goodFrom: goodFrom(run.shop) }), {
-          lock: LOCK,
-        })
+      const shouldContinue = await runStep(run, async () => {
+        const { deliveries, facts } = await engine.tx(
+          (db) => removeDeliveries(db, account, { ids, goodFrom: firstValidTokenId(run.context) }),
+          {
+            lockName: RETIRE_LOCK,
+          },
+        )
         run.counts.deliveries += deliveries
         run.counts.facts += facts
       })
-      if (!goesOn) return false
+      if (!shouldContinue) return false
     }
   }
   return true
 }
 
 /** Where the look through the mails is: their table has no order of time. `end`: it is done for this moment. */
-type MailPlace = { readonly before: number; readonly after: string; readonly isEnd: boolean }
-const PLACE = 'retired_mails'
+type MailScanPosition = { readonly before: number; readonly after: string; readonly isEnd: boolean }
+const MAIL_POSITION_KEY = 'retired_mails'
 
-async function retireMails(run: Run): Promise<boolean> {
-  const { engine } = run.shop
-  let place = placeOf(await readMetaForOperator(engine.bulk, PLACE), run.before)
-  while (!place.isEnd) {
-    const { mails, next } = await oldMailsForOperator(engine.bulk, run.before, { after: place.after, look: LOOK })
-    const then: MailPlace = { before: run.before, after: next ?? '', isEnd: next === null }
-    for (let at = 0; at <= mails.length; at += PAGE) {
-      const page = mails.slice(at, at + PAGE)
-      const isLast = at + PAGE >= mails.length
-      const goesOn = await step(run, () =>
+async function retireMails(run: RetireRun): Promise<boolean> {
+  const { engine } = run.context
+  let position = readMailPosition(await readMetadataForOperator(engine.bulkRead, MAIL_POSITION_KEY), run.before)
+  while (!position.isEnd) {
+    const { mails, next } = await scanOldMailsForOperator(engine.bulkRead, run.before, { after: position.after, look: SCAN_ROWS })
+    const then: MailScanPosition = { before: run.before, after: next ?? '', isEnd: next === null }
+    for (let at = 0; at <= mails.length; at += PAGE_SIZE) {
+      const page = mails.slice(at, at + PAGE_SIZE)
+      const isLast = at + PAGE_SIZE >= mails.length
+      const shouldContinue = await runStep(run, () =>
         engine.tx(
           async (db) => {
-            if (page.length > 0) await removeMailsForOperator(db, page)
-            if (isLast) await writeMetaForOperator(db, PLACE, JSON.stringify(then))
+            if (page.length > 0) await removeReceivedMailsForOperator(db, page)
+            if (isLast) await writeMetadataForOperator(db, MAIL_POSITION_KEY, JSON.stringify(then))
           },
-          { lock: LOCK },
+          { lockName: RETIRE_LOCK },
         ),
       )
       run.counts.mails += page.length
-      if (!goesOn) return false
+      if (!shouldContinue) return false
       if (isLast) break
     }
-    place = then
+    position = then
   }
   return true
 }
 
 /** The checked door: what we wrote, or another moment's, which begins again. */
-function placeOf(text: string | null, before: number): MailPlace {
-  const place = text === null ? null : (JSON.parse(text) as MailPlace)
-  return place?.before === before ? place : { before, after: '', isEnd: false }
+function readMailPosition(text: string | null, before: number): MailScanPosition {
+  const position = text === null ? null : (JSON.parse(text) as MailScanPosition)
+  return position?.before === before ? position : { before, after: '', isEnd: false }
 }
 
 /** Of what no delivery and no report carries away: transitions of the queue, and mail that came for accounts. */
-const LOOSE: readonly Fact['kind'][] = ['queue', 'route']
+const LOOSE_FACT_KINDS: readonly Fact['kind'][] = ['queue', 'route']
 
 /** Where the look through the facts is; an account that is not named is not begun. */
-type FactPlaces = { readonly before: number; readonly after: Readonly<Record<string, string>> }
-const FACT_PLACES = 'retired_facts'
+type FactScanPositions = { readonly before: number; readonly after: Readonly<Record<string, string>> }
+const FACT_POSITIONS_KEY = 'retired_facts'
 
 /** Ids are in the order of time, and what was looked at once for this moment is not looked at again. */
-async function retireLooseFacts(run: Run): Promise<boolean> {
-  const { shop, before } = run
-  const text = await readMetaForOperator(shop.engine.bulk, FACT_PLACES)
+async function retireLooseFacts(run: RetireRun): Promise<boolean> {
+  const { context, before } = run
+  const text = await readMetadataForOperator(context.engine.bulkRead, FACT_POSITIONS_KEY)
   // The checked door: what we wrote.
-  const known = text === null ? null : (JSON.parse(text) as FactPlaces)
-  let places: FactPlaces = known?.before === before ? known : { before, after: {} }
-  for (const account of [0, ...(await accountsOf(shop))]) {
-    for (let seen = LOOK; seen === LOOK;) {
-      const after = places.after[account] ?? floorOf(0)
-      const facts = await oldFacts(shop.engine.bulk, account, { after, before: floorOf(before), look: LOOK })
+  const known = text === null ? null : (JSON.parse(text) as FactScanPositions)
+  let positions: FactScanPositions = known?.before === before ? known : { before, after: {} }
+  for (const account of [0, ...(await accountsOf(context))]) {
+    for (let seen = SCAN_ROWS; seen === SCAN_ROWS;) {
+      const after = positions.after[account] ?? lowestIdAt(0)
+      const facts = await scanOldFacts(context.engine.bulkRead, account, { after, before: lowestIdAt(before), look: SCAN_ROWS })
       seen = facts.length
       if (seen === 0) break
-      places = { before, after: { ...places.after, [account]: facts.at(-1)?.id ?? after } }
-      const ids = facts.filter(({ kind }) => LOOSE.includes(kind)).map(({ id }) => id)
-      if (!(await removeLoose(run, { account, ids, places }))) return false
+      positions = { before, after: { ...positions.after, [account]: facts.at(-1)?.id ?? after } }
+      const ids = facts.filter(({ kind }) => LOOSE_FACT_KINDS.includes(kind)).map(({ id }) => id)
+      if (!(await removeLooseFacts(run, { account, ids, places: positions }))) return false
     }
   }
   return true
 }
 
 /** A page a transaction; the last one moves the place. */
-async function removeLoose(
-  run: Run,
-  { account, ids, places }: { readonly account: number; readonly ids: readonly string[]; readonly places: FactPlaces },
+async function removeLooseFacts(
+  run: RetireRun,
+  { account, ids, places: positions }: { readonly account: number; readonly ids: readonly string[]; readonly places: FactScanPositions },
 ): Promise<boolean> {
-  for (let at = 0; at === 0 || at < ids.length; at += PAGE) {
-    const page = ids.slice(at, at + PAGE)
-    const goesOn = await step(run, () =>
-      run.shop.engine.tx(
+  for (let at = 0; at === 0 || at < ids.length; at += PAGE_SIZE) {
+    const page = ids.slice(at, at + PAGE_SIZE)
+    const shouldContinue = await runStep(run, () =>
+      run.context.engine.tx(
         async (db) => {
           if (page.length > 0) await removeFacts(db, account, page)
-          if (at + PAGE >= ids.length) await writeMetaForOperator(db, FACT_PLACES, JSON.stringify(places))
+          if (at + PAGE_SIZE >= ids.length) await writeMetadataForOperator(db, FACT_POSITIONS_KEY, JSON.stringify(positions))
         },
-        { lock: LOCK },
+        { lockName: RETIRE_LOCK },
       ),
     )
     run.counts.facts += page.length
-    if (!goesOn) return false
+    if (!shouldContinue) return false
   }
   return true
 }
 
-async function retireOutbox(run: Run): Promise<boolean> {
-  const { engine } = run.shop
-  for (let of = await nextOutboxForOperator(engine.bulk, null); of !== null; of = await nextOutboxForOperator(engine.bulk, of)) {
-    for (let full = true; full;) {
-      const rows = await oldOutbox(engine.bulk, of, floorOf(run.before), PAGE)
-      full = rows.length === PAGE
-      if (rows.length > 0 && !(await step(run, () => engine.tx((db) => removeOutboxForOperator(db, rows), { lock: LOCK })))) return false
+async function retireOutbox(run: RetireRun): Promise<boolean> {
+  const { engine } = run.context
+  for (
+    let of = await findNextOutboxEndpointForOperator(engine.bulkRead, null);
+    of !== null;
+    of = await findNextOutboxEndpointForOperator(engine.bulkRead, of)
+  ) {
+    for (let hasMore = true; hasMore;) {
+      const rows = await listOldOutbox(engine.bulkRead, of, lowestIdAt(run.before), PAGE_SIZE)
+      hasMore = rows.length === PAGE_SIZE
+      if (rows.length > 0 && !(await runStep(run, () => engine.tx((db) => removeOutboxForOperator(db, rows), { lockName: RETIRE_LOCK }))))
+        return false
       run.counts.events += rows.length
     }
   }
   return true
 }
 
-async function retireSiteCounters(run: Run): Promise<boolean> {
-  const { engine } = run.shop
+async function retireSiteCounters(run: RetireRun): Promise<boolean> {
+  const { engine } = run.context
   for (;;) {
-    const rows = await oldSiteCountersForOperator(engine.bulk, run.before, PAGE)
+    const rows = await listOldSiteCountersForOperator(engine.bulkRead, run.before, PAGE_SIZE)
     if (rows.length === 0) return true
-    if (!(await step(run, () => engine.tx((db) => removeSiteCountersForOperator(db, rows), { lock: LOCK })))) return false
+    if (!(await runStep(run, () => engine.tx((db) => removeSiteCountersForOperator(db, rows), { lockName: RETIRE_LOCK })))) return false
   }
 }
 
-async function retireRemains(run: Run): Promise<boolean> {
-  const { engine } = run.shop
-  const page = { before: goodFrom(run.shop), limit: NARROW_PAGE }
-  for (const account of await accountsOf(run.shop)) {
-    for (let gone = NARROW_PAGE; gone === NARROW_PAGE;) {
-      const goesOn = await step(run, async () => {
-        gone = await engine.tx((db) => removeRemains(db, account, page), { lock: LOCK })
+async function purgeRetiredStep(run: RetireRun): Promise<boolean> {
+  const { engine } = run.context
+  const page = { before: firstValidTokenId(run.context), limit: NARROW_PAGE_SIZE }
+  for (const account of await accountsOf(run.context)) {
+    for (let gone = NARROW_PAGE_SIZE; gone === NARROW_PAGE_SIZE;) {
+      const shouldContinue = await runStep(run, async () => {
+        gone = await engine.tx((db) => removeRetiredDeliveries(db, account, page), { lockName: RETIRE_LOCK })
         run.counts.remains += gone
       })
-      if (!goesOn) return false
+      if (!shouldContinue) return false
     }
   }
   return true

@@ -11,7 +11,7 @@ import { watchCountsOf, type WatchCount } from '../../ledger/project/watch-count
 import type { Engine } from '../../store/engine/engine.ts'
 import { addWatchCounts } from '../../store/facts/watch-counters.ts'
 
-export type Watch = {
+export type CounterBuffer = {
   /** Counts what was committed; `mails` of it came by SMTP. Never throws. */
   readonly count: (facts: readonly Fact[], mails?: number) => void
   /** Puts down what was counted since. Faults: store_busy; what was counted stays counted. */
@@ -21,27 +21,27 @@ export type Watch = {
 const keyOf = ({ account, quarter, metric, name }: WatchCount): string => `${account}/${quarter}/${metric}/${name}`
 
 /** Names that are counted at once: a stranger must not fill the memory with loops that there are not. */
-const MAX_COUNTS = 10_000
+const MAX_COUNTERS = 10_000
 
-export function createWatch(now: () => number): Watch {
-  let counts = new Map<string, WatchCount>()
+export function createCounterBuffer(now: () => number): CounterBuffer {
+  let buffered = new Map<string, WatchCount>()
   const add = (count: WatchCount): void => {
     const key = keyOf(count)
-    const old = counts.get(key)
-    if (old !== undefined || counts.size < MAX_COUNTS) counts.set(key, { ...count, n: count.n + (old?.n ?? 0) })
+    const old = buffered.get(key)
+    if (old !== undefined || buffered.size < MAX_COUNTERS) buffered.set(key, { ...count, n: count.n + (old?.n ?? 0) })
   }
   return {
     count: (facts, mails = 0) => {
       for (const count of watchCountsOf(facts, mails, now())) add(count)
     },
     flush: async (engine) => {
-      const taken = counts
-      if (taken.size === 0) return
-      counts = new Map()
+      const flushed = buffered
+      if (flushed.size === 0) return
+      buffered = new Map()
       try {
-        await engine.tx((db) => addWatchCounts(db, [...taken.values()]), { sees: 'latest' })
+        await engine.tx((db) => addWatchCounts(db, [...flushed.values()]), { visibility: 'latest' })
       } catch (error) {
-        for (const count of taken.values()) add(count)
+        for (const count of flushed.values()) add(count)
         throw error
       }
     },

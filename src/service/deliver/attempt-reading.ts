@@ -10,24 +10,24 @@ import { classify } from '../../classify/classify.ts'
 import { siteOf } from '../../classify/provider.ts'
 import { REASONS } from '../../classify/reasons.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
-import type { Subject, Verdict } from '../../classify/verdict.ts'
-import type { Outcome } from '../../smtp-client/transport.ts'
-import type { Heard } from '../../ledger/decide/attempt.ts'
+import type { ClassifierInput, Verdict } from '../../classify/verdict.ts'
+import type { SmtpOutcome } from '../../smtp-client/transport.ts'
+import type { ObservedAttempt } from '../../ledger/decide/attempt.ts'
 import type { AttemptError } from '../../ledger/facts/fact.ts'
-import { oneLine, parseReply } from '../../mail/smtp/reply.ts'
-import { statedDelay } from '../../mail/smtp/stated-delay.ts'
-import type { Answer, Dispatch, HeldBy } from '../../queue/message.ts'
-import { withoutNames } from '../../queue/observe/transition-facts.ts'
+import { collapseWhitespace, parseReply } from '../../mail/smtp/reply.ts'
+import { parseStatedDelayMs } from '../../mail/smtp/stated-delay.ts'
+import type { AttemptResult, Dispatch, BlockingKey } from '../../queue/message.ts'
+import { redactLocalParts } from '../../queue/observe/transition-facts.ts'
 
 /** What a dialogue with a domain's host means. Of a 2xx nothing is asked. */
-export function verdictOf(table: RuleTable, domain: string, heard: Heard): Verdict {
-  const reply = { ...parseReply(heard.text), code: heard.code, status: heard.status }
-  const clues: Subject['clues'] = [
-    ...(heard.mx === null ? [] : [{ source: 'delivery-mx', value: heard.mx } as const]),
+export function classifyAttempt(table: RuleTable, domain: string, attempt: ObservedAttempt): Verdict {
+  const reply = { ...parseReply(attempt.text), code: attempt.code, status: attempt.status }
+  const clues: ClassifierInput['hints'] = [
+    ...(attempt.mx === null ? [] : [{ source: 'delivery-mx', value: attempt.mx } as const]),
     { source: 'recipient-domain', value: domain },
   ]
-  const verdict = classify(table, { reply, reportStatus: null, action: 'failed', text: heard.text, clues })
-  if (heard.error === null || verdict.reason !== 'other') return verdict
+  const verdict = classify(table, { reply, reportStatus: null, action: 'failed', text: attempt.text, hints: clues })
+  if (attempt.error === null || verdict.reason !== 'other') return verdict
   const { fault, temporary } = REASONS.unreachable
   return {
     ...verdict,
@@ -35,18 +35,18 @@ export function verdictOf(table: RuleTable, domain: string, heard: Heard): Verdi
     fault,
     permanence: 'temporary',
     subStatus: temporary,
-    rule: `dialogue-${heard.error}`,
-    pause: 'network',
+    rule: `dialogue-${attempt.error}`,
+    backoffClass: 'network',
   }
 }
 
 /** One attempt of ours: for the ledger (`final` is the queue's word), with its verdict (null for a 2xx), and for the queue. */
-export type Said = { readonly heard: Heard; readonly verdict: Verdict | null; readonly answer: Answer }
+export type AttemptReading = { readonly attempt: ObservedAttempt; readonly verdict: Verdict | null; readonly answer: AttemptResult }
 
 /** Reads what the transport brought back. Total. */
-export function readOutcome(table: RuleTable, dispatch: Dispatch, outcome: Outcome): Said {
-  const text = oneLine(outcome.text)
-  const heard: Heard = {
+export function readAttempt(table: RuleTable, dispatch: Dispatch, outcome: SmtpOutcome): AttemptReading {
+  const text = collapseWhitespace(outcome.text)
+  const attempt: ObservedAttempt = {
     n: dispatch.attempt,
     code: outcome.kind === 'reply' ? outcome.code : null,
     status: parseReply(outcome.text).status,
@@ -58,13 +58,17 @@ export function readOutcome(table: RuleTable, dispatch: Dispatch, outcome: Outco
     final: null,
     source: 'queue',
   }
-  if (outcome.kind === 'reply' && outcome.code < 300) return { heard, verdict: null, answer: { kind: 'accepted' } }
-  const verdict = verdictOf(table, dispatch.domain, heard)
-  return { heard, verdict, answer: outcome.kind === 'error' ? unreached(outcome.error, text) : refused(table, heard, verdict) }
+  if (outcome.kind === 'reply' && outcome.code < 300) return { attempt, verdict: null, answer: { kind: 'accepted' } }
+  const verdict = classifyAttempt(table, dispatch.domain, attempt)
+  return {
+    attempt,
+    verdict,
+    answer: outcome.kind === 'error' ? unreachableAnswer(outcome.error, text) : refusedAnswer(table, attempt, verdict),
+  }
 }
 
 /** A line that broke in the dialogue says nothing of the network; a peer that fell silent in it is as good as away. */
-const HOW = {
+const UNREACHABLE_BY_ERROR = {
   dns: 'dns',
   connect: 'connect',
   timeout: 'connect',
@@ -72,28 +76,32 @@ const HOW = {
   dropped: 'dropped',
 } as const satisfies Record<AttemptError, 'dns' | 'connect' | 'dropped'>
 
-const unreached = (error: AttemptError, text: string): Answer => ({ kind: 'unreachable', how: HOW[error], text })
+const unreachableAnswer = (error: AttemptError, text: string): AttemptResult => ({
+  kind: 'unreachable',
+  how: UNREACHABLE_BY_ERROR[error],
+  text,
+})
 
-function refused(table: RuleTable, { code, text }: Heard, verdict: Verdict): Answer {
-  const { reason, pause, deferral, evidence } = verdict
+function refusedAnswer(table: RuleTable, { code, text }: ObservedAttempt, verdict: Verdict): AttemptResult {
+  const { reason, backoffClass: pause, deferral, evidence } = verdict
   const zone = table.files.find(({ provider }) => provider === evidence.provider)?.zone ?? null
-  return { kind: 'refused', code, text, reason, pause, deferral, statedDelayMs: deferral ? statedDelay(text) : null, zone }
+  return { kind: 'refused', code, text, reason, pause, deferral, statedDelayMs: deferral ? parseStatedDelayMs(text) : null, zone }
 }
 
 /**
  * Why a mail was given up that was never answered: what the key that held it was told, read as if it had been told to the mail. Null: it
  * was held by a limit or a pause of our own. Names are left out, for the answer may have been another account's.
  */
-export function heldVerdict(table: RuleTable, domain: string, heldBy: HeldBy | null): Verdict | null {
+export function verdictOfBlockingKey(table: RuleTable, domain: string, heldBy: BlockingKey | null): Verdict | null {
   if (heldBy === null || heldBy.class === null) return null
   const { reply } = heldBy
-  const text = withoutNames(reply?.text ?? '')
+  const text = redactLocalParts(reply?.text ?? '')
   const isNetwork = heldBy.class === 'network'
   const { status } = parseReply(text)
-  return verdictOf(table, domain, { ...UNHEARD, text, status, code: reply?.code ?? null, error: isNetwork ? 'connect' : null })
+  return classifyAttempt(table, domain, { ...NO_REPLY, text, status, code: reply?.code ?? null, error: isNetwork ? 'connect' : null })
 }
 
-const UNHEARD: Heard = {
+const NO_REPLY: ObservedAttempt = {
   n: null,
   code: null,
   status: null,
@@ -107,19 +115,19 @@ const UNHEARD: Heard = {
 }
 
 /** An attempt of which nobody knows what came of it: the node that made it ended before it had written that down. */
-export function unknownFate(dispatch: Pick<Dispatch, 'attempt' | 'domain'>, table: RuleTable): Omit<Said, 'answer'> {
+export function readUncertainAttempt(dispatch: Pick<Dispatch, 'attempt' | 'domain'>, table: RuleTable): Omit<AttemptReading, 'answer'> {
   const text = 'the sending node ended before it had written down what was answered'
   const { site } = siteOf(table, { domain: dispatch.domain })
-  const heard: Heard = { ...UNHEARD, n: dispatch.attempt, text, error: 'dropped', site }
-  return { heard, verdict: verdictOf(table, dispatch.domain, heard) }
+  const attempt: ObservedAttempt = { ...NO_REPLY, n: dispatch.attempt, text, error: 'dropped', site }
+  return { attempt, verdict: classifyAttempt(table, dispatch.domain, attempt) }
 }
 
 /** What the timeline says of a mail that we could not make until its time was over; the log has the fault of each try. */
-export const NEVER_MADE = 'the sending node could not compose this mail; nothing was sent'
+export const NOT_COMPOSED_TEXT = 'the sending node could not compose this mail; nothing was sent'
 
 /** The last try of such a mail. */
-export function neverMade(dispatch: Pick<Dispatch, 'attempt' | 'domain'>, table: RuleTable): Omit<Said, 'answer'> {
+export function readUncomposedAttempt(dispatch: Pick<Dispatch, 'attempt' | 'domain'>, table: RuleTable): Omit<AttemptReading, 'answer'> {
   const { site } = siteOf(table, { domain: dispatch.domain })
-  const heard: Heard = { ...UNHEARD, n: dispatch.attempt, text: NEVER_MADE, site }
-  return { heard, verdict: verdictOf(table, dispatch.domain, heard) }
+  const attempt: ObservedAttempt = { ...NO_REPLY, n: dispatch.attempt, text: NOT_COMPOSED_TEXT, site }
+  return { attempt, verdict: classifyAttempt(table, dispatch.domain, attempt) }
 }

@@ -8,50 +8,50 @@
  */
 
 /** Gives the bytes back. Idempotent. */
-export type Release = () => void
+export type ReleaseBytes = () => void
 
-export type Room = {
+export type ByteSemaphore = {
   /** Null: there is no room now. */
-  readonly tryTake: (bytes: number) => Release | null
+  readonly tryAcquire: (bytes: number) => ReleaseBytes | null
   /** Waits for it. */
-  readonly take: (bytes: number) => Promise<Release>
+  readonly acquire: (bytes: number) => Promise<ReleaseBytes>
 }
 
-type Waiter = { readonly bytes: number; readonly begin: (release: Release) => void }
+type Waiter = { readonly bytes: number; readonly resume: (release: ReleaseBytes) => void }
 
 /** Makes a room of so many bytes. */
-export function createRoom(most: number): Room {
-  const waiting: Waiter[] = []
-  let used = 0
-  const fits = (bytes: number): boolean => bytes === 0 || used === 0 || used + bytes <= most
-  const hold = (bytes: number): Release => {
+export function createByteSemaphore(capacityBytes: number): ByteSemaphore {
+  const waiters: Waiter[] = []
+  let usedBytes = 0
+  const fits = (bytes: number): boolean => bytes === 0 || usedBytes === 0 || usedBytes + bytes <= capacityBytes
+  const grant = (bytes: number): ReleaseBytes => {
     let isHeld = true
-    used += bytes
+    usedBytes += bytes
     return () => {
       if (!isHeld) return
       isHeld = false
-      used -= bytes
-      admit()
+      usedBytes -= bytes
+      resumeWaiters()
     }
   }
-  const admit = (): void => {
-    for (let at = 0; at < waiting.length;) {
-      const waiter = waiting[at]
+  const resumeWaiters = (): void => {
+    for (let at = 0; at < waiters.length;) {
+      const waiter = waiters[at]
       if (waiter === undefined) return
       if (fits(waiter.bytes)) {
-        waiting.splice(at, 1)
-        waiter.begin(hold(waiter.bytes))
-      } else if (waiter.bytes > most / 2) return
+        waiters.splice(at, 1)
+        waiter.resume(grant(waiter.bytes))
+      } else if (waiter.bytes > capacityBytes / 2) return
       else at += 1
     }
   }
-  const tryTake = (bytes: number): Release | null =>
-    fits(bytes) && (bytes === 0 || !waiting.some((waiter) => waiter.bytes > most / 2)) ? hold(bytes) : null
+  const tryAcquire = (bytes: number): ReleaseBytes | null =>
+    fits(bytes) && (bytes === 0 || !waiters.some((waiter) => waiter.bytes > capacityBytes / 2)) ? grant(bytes) : null
   return {
-    tryTake,
-    take: (bytes) => {
-      const release = tryTake(bytes)
-      return release === null ? new Promise((begin) => waiting.push({ bytes, begin })) : Promise.resolve(release)
+    tryAcquire,
+    acquire: (bytes) => {
+      const release = tryAcquire(bytes)
+      return release === null ? new Promise((resume) => waiters.push({ bytes, resume })) : Promise.resolve(release)
     },
   }
 }

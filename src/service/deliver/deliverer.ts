@@ -14,40 +14,40 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Policy } from '../../queue/backoff/policy.ts'
+import type { BackoffPolicy } from '../../queue/backoff/policy.ts'
 import { createQueue } from '../../queue/queue.ts'
-import type { RetryLadder } from '../../queue/schedule/retry.ts'
+import type { DeliveryRetrySchedule } from '../../queue/schedule/retry.ts'
 import type { Transport } from '../../smtp-client/transport.ts'
 import type { Lease } from '../../store/engine/lease.ts'
-import { createCarrier, type Carrier, type Render } from './sender.ts'
-import { createLaneKeeper } from './lane-snapshots.ts'
-import { dropLease, lastBegin, renewLease, takeLease } from './lease.ts'
-import { createKeyBook } from './key-persistence.ts'
-import type { Shop } from '../context.ts'
-import { createSignal, type Signal } from '../wakeup.ts'
-import { openTerm, type Term } from './delivery-session.ts'
-import { loseTerm, POLL_MS, restUntilTurn, takeTurn, type TurnDesk } from './delivery-loop.ts'
-import { createWaiting, type PlaceOf, type Waiting } from './queue-loader.ts'
+import { createMailSender, type MailSender, type RenderMessage } from './sender.ts'
+import { createLaneSnapshots } from './lane-snapshots.ts'
+import { releaseLease, lastStartAt, renewLease, acquireLease } from './lease.ts'
+import { createKeyPersistence } from './key-persistence.ts'
+import type { Context } from '../context.ts'
+import { createWakeup, type Wakeup } from '../wakeup.ts'
+import { createSession, type DeliverySession } from './delivery-session.ts'
+import { stopSession, POLL_INTERVAL_MS, msUntilNextTick, tick, type DeliveryLoop } from './delivery-loop.ts'
+import { createQueueLoader, type ResolveDestination, type QueueLoader } from './queue-loader.ts'
 
-export type DeliverOptions = {
+export type DelivererOptions = {
   readonly transport: Transport
-  readonly render: Render
+  readonly render: RenderMessage
   /** The site and the hosts of a domain. */
-  readonly placeOf: PlaceOf
-  readonly policy: Policy
-  readonly retry: RetryLadder
+  readonly resolveDestination: ResolveDestination
+  readonly policy: BackoffPolicy
+  readonly retry: DeliveryRetrySchedule
   /** Egress IPs by account number; `*` for all others. */
   readonly pools: Readonly<Record<string, readonly string[]>>
   /** Mails under way at once, and of them from one IP to one site. */
-  readonly lines: number
-  readonly linesPerSite: number
+  readonly concurrencyLimit: number
+  readonly siteConcurrencyLimit: number
   /** Of made mails in memory. */
-  readonly inFlightBytes: number
+  readonly maxInFlightBytes: number
   /** The node's name: who comes back under it takes its lease at once. */
   readonly node: string
   readonly leaseMs: number
   /** How long an end waits for answers. */
-  readonly closeMs: number
+  readonly closeTimeoutMs: number
 }
 
 export type Deliverer = {
@@ -60,121 +60,137 @@ export type Deliverer = {
   readonly isDelivering: () => boolean
 }
 
-const LEASE = 'deliver'
+const LEASE_NAME = 'deliver'
 const DAY_MS = 86_400_000
 
-type Delivering = {
-  readonly shop: Shop
-  readonly options: DeliverOptions
-  readonly signal: Signal
-  readonly carrier: Carrier
-  readonly waiting: Waiting
-  term: Term | null
+type DelivererState = {
+  readonly context: Context
+  readonly options: DelivererOptions
+  readonly wakeup: Wakeup
+  readonly sender: MailSender
+  readonly queueLoader: QueueLoader
+  session: DeliverySession | null
   isClosing: boolean
 }
 
 /** Makes the deliverer; it does nothing until `start`. */
-export function createDeliverer(shop: Shop, options: DeliverOptions): Deliverer {
-  const signal = createSignal()
-  const { wake } = signal
-  const { transport, render, lines, inFlightBytes, placeOf } = options
-  const carrier = createCarrier(shop, { transport, render, placeOf, lines, inFlightBytes, wake })
-  const waiting = createWaiting(shop, { placeOf, wake })
-  const delivering: Delivering = { shop, options, signal, carrier, waiting, term: null, isClosing: false }
+export function createDeliverer(context: Context, options: DelivererOptions): Deliverer {
+  const wakeup = createWakeup()
+  const { wake } = wakeup
+  const { transport, render, concurrencyLimit, maxInFlightBytes, resolveDestination } = options
+  const sender = createMailSender(context, { transport, render, resolveDestination, concurrencyLimit, maxInFlightBytes, wake })
+  const queueLoader = createQueueLoader(context, { resolveDestination, wake })
+  const state: DelivererState = { context, options, wakeup, sender, queueLoader, session: null, isClosing: false }
   let running: Promise<void> | null = null
   return {
     start: () => {
-      running ??= serve(delivering)
+      running ??= runSessions(state)
     },
     nudge: () => {
-      const { term } = delivering
-      if (term === null) return
-      term.hasFresh = true
-      term.polledAt = 0
+      const { session } = state
+      if (session === null) return
+      session.hasNewMails = true
+      session.lastPollAt = 0
       wake()
     },
     close: async () => {
-      delivering.isClosing = true
+      state.isClosing = true
       wake()
       await running
     },
-    isDelivering: () => delivering.term?.isLoaded === true && !delivering.term.isEnding,
+    isDelivering: () => state.session?.isLoaded === true && !state.session.isEnding,
   }
 }
 
 /** Term after term, until the end. Never rejects. */
-async function serve(delivering: Delivering): Promise<void> {
-  const { shop, options, signal } = delivering
+async function runSessions(state: DelivererState): Promise<void> {
+  const { context, options, wakeup } = state
   let holder = options.node
-  while (!delivering.isClosing) {
+  while (!state.isClosing) {
     try {
       const { leaseMs } = options
-      const lease = await takeLease(shop, { name: LEASE, holder, leaseMs })
+      const lease = await acquireLease(context, { name: LEASE_NAME, holder, leaseMs })
       // Once only: two that bear one name by mistake would else take it from each other for ever.
       holder = `${options.node}/${randomUUID()}`
-      if (lease !== null) await serveTerm(delivering, lease)
+      if (lease !== null) await runSession(state, lease)
     } catch (error) {
-      shop.telemetry.log.error({ err: error }, 'the delivery queue could not begin; it is tried again')
+      context.telemetry.log.error({ err: error }, 'the delivery queue could not begin; it is tried again')
     }
-    if (!delivering.isClosing) await signal.wait(POLL_MS)
+    if (!state.isClosing) await wakeup.wait(POLL_INTERVAL_MS)
   }
 }
 
-async function serveTerm(delivering: Delivering, lease: Lease): Promise<void> {
-  const { shop, options, signal, carrier, waiting } = delivering
-  const { policy, retry, pools, lines, linesPerSite: connections } = options
-  const queue = createQueue({ policy, retry, pools, connections, lines, seed: lease.term })
-  const term = openTerm(lease, queue, lastBegin(lease.untilAt, options.leaseMs))
-  const keys = createKeyBook()
-  const keeper = createLaneKeeper(options.node)
-  const desk: TurnDesk = { shop, carrier, waiting, keys, keeper, lines, giveUpDays: retry.giveUpMs / DAY_MS, wake: signal.wake }
-  const stopRenewing = startRenewing(delivering, term)
+async function runSession(state: DelivererState, lease: Lease): Promise<void> {
+  const { context, options, wakeup, sender, queueLoader } = state
+  const { policy, retry, pools, concurrencyLimit, siteConcurrencyLimit: connections } = options
+  const queue = createQueue({
+    policy,
+    retrySchedule: retry,
+    pools,
+    connectionsPerSite: connections,
+    maxInFlight: concurrencyLimit,
+    seed: lease.term,
+  })
+  const session = createSession(lease, queue, lastStartAt(lease.untilAt, options.leaseMs))
+  const keyPersistence = createKeyPersistence()
+  const laneSnapshots = createLaneSnapshots(options.node)
+  const loop: DeliveryLoop = {
+    context,
+    sender,
+    queueLoader,
+    keyPersistence,
+    laneSnapshots,
+    concurrencyLimit,
+    giveUpDays: retry.giveUpMs / DAY_MS,
+    wake: wakeup.wake,
+  }
+  const stopRenewing = startLeaseRenewal(state, session)
   try {
-    await keys.place(shop.engine.read, term.queue, shop.now())
-    delivering.term = term
-    shop.telemetry.gauge('bounced_queue_delivering', 1)
-    shop.telemetry.log.info({ term: lease.term }, 'this node delivers')
-    const loading = load(delivering, term)
-    while (!delivering.isClosing && !term.isEnding) {
-      await takeTurn(desk, term)
-      await signal.wait(restUntilTurn(options, term, shop.now()))
+    await keyPersistence.restore(context.engine.read, session.queue, context.now())
+    state.session = session
+    context.telemetry.setGauge('bounced_queue_delivering', 1)
+    context.telemetry.log.info({ term: lease.term }, 'this node delivers')
+    const loading = loadUntilComplete(state, session)
+    while (!state.isClosing && !session.isEnding) {
+      await tick(loop, session)
+      await wakeup.wait(msUntilNextTick(options, session, context.now()))
     }
-    await endTerm(delivering, term, desk)
+    await endSession(state, session, loop)
     await loading
   } finally {
-    delivering.term = null
-    shop.telemetry.gauge('bounced_queue_delivering', 0)
+    state.session = null
+    context.telemetry.setGauge('bounced_queue_delivering', 0)
     await stopRenewing()
   }
 }
 
 /** All that waits, again and again until it is there. */
-async function load({ shop, waiting }: Delivering, term: Term): Promise<void> {
-  while (!term.isEnding && !term.isLoaded) {
+async function loadUntilComplete({ context, queueLoader }: DelivererState, session: DeliverySession): Promise<void> {
+  while (!session.isEnding && !session.isLoaded) {
     try {
-      await waiting.load(term)
-      if (term.isLoaded) shop.telemetry.log.info({ mails: term.queue.mails.size }, 'waiting mail is loaded')
+      await queueLoader.load(session)
+      if (session.isLoaded) context.telemetry.log.info({ mails: session.queue.entries.size }, 'waiting mail is loaded')
     } catch (error) {
-      shop.telemetry.log.error({ err: error }, 'waiting mail could not be loaded; it is tried again')
-      await sleep(POLL_MS)
+      context.telemetry.log.error({ err: error }, 'waiting mail could not be loaded; it is tried again')
+      await sleep(POLL_INTERVAL_MS)
     }
   }
 }
 
 /** Renews from now on; the answer ends it. */
-function startRenewing({ shop, options, signal }: Delivering, term: Term): () => Promise<void> {
+function startLeaseRenewal({ context, options, wakeup }: DelivererState, session: DeliverySession): () => Promise<void> {
   let running: Promise<void> = Promise.resolve()
   const renew = async (): Promise<void> => {
     try {
-      const until = await renewLease(shop, term.lease, options.leaseMs)
-      if (until !== 'lost') term.leaseUntil = lastBegin(until, options.leaseMs)
+      const until = await renewLease(context, session.lease, options.leaseMs)
+      if (until !== 'lost') session.leaseUntil = lastStartAt(until, options.leaseMs)
       else {
-        shop.telemetry.log.warn({ term: term.lease.term }, 'another node delivers now; this one stands by')
-        loseTerm(term)
-        signal.wake()
+        context.telemetry.log.warn({ term: session.lease.term }, 'another node delivers now; this one stands by')
+        stopSession(session)
+        wakeup.wake()
       }
     } catch (error) {
-      shop.telemetry.log.error({ err: error }, 'the lease could not be renewed; it is tried again')
+      context.telemetry.log.error({ err: error }, 'the lease could not be renewed; it is tried again')
     }
   }
   const timer = setInterval(() => {
@@ -188,18 +204,25 @@ function startRenewing({ shop, options, signal }: Delivering, term: Term): () =>
 }
 
 /** Nothing begins any more; what is under way is waited for, and all that is known is written down. */
-async function endTerm({ shop, options, carrier }: Delivering, term: Term, desk: TurnDesk): Promise<void> {
-  loseTerm(term)
-  carrier.pump(term)
-  const bound = new AbortController()
-  await Promise.race([carrier.idle(term), sleep(options.closeMs, undefined, { signal: bound.signal, ref: false }).catch(() => undefined)])
-  bound.abort()
-  for (let turns = 0; turns < LAST_TURNS && hasMore(term); turns++) await takeTurn(desk, term)
-  if (term.sending > 0) shop.telemetry.log.warn({ mails: term.sending }, 'mails were still being sent at the end; they are sent again')
-  await dropLease(shop, term.lease).catch((error: unknown) => shop.telemetry.log.error({ err: error }, 'the lease could not be let go'))
+async function endSession({ context, options, sender }: DelivererState, session: DeliverySession, loop: DeliveryLoop): Promise<void> {
+  stopSession(session)
+  sender.startAttempts(session)
+  const timeout = new AbortController()
+  await Promise.race([
+    sender.waitUntilIdle(session),
+    sleep(options.closeTimeoutMs, undefined, { signal: timeout.signal, ref: false }).catch(() => undefined),
+  ])
+  timeout.abort()
+  for (let ticks = 0; ticks < MAX_FINAL_TICKS && hasUnwritten(session); ticks++) await tick(loop, session)
+  if (session.sendingCount > 0)
+    context.telemetry.log.warn({ mails: session.sendingCount }, 'mails were still being sent at the end; they are sent again')
+  await releaseLease(context, session.lease).catch((error: unknown) =>
+    context.telemetry.log.error({ err: error }, 'the lease could not be let go'),
+  )
 }
 
 /** One for what was answered, and more for ends by the thousand. */
-const LAST_TURNS = 20
+const MAX_FINAL_TICKS = 20
 
-const hasMore = ({ done, ended, moves, marking }: Term): boolean => done.length + ended.length + moves.length + marking.length > 0
+const hasUnwritten = ({ updates, endedUpdates, transitions, awaitingMark }: DeliverySession): boolean =>
+  updates.length + endedUpdates.length + transitions.length + awaitingMark.length > 0

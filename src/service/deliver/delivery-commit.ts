@@ -9,145 +9,164 @@
  */
 import { decideAttempt, decideGiveUp } from '../../ledger/decide/attempt.ts'
 import { decideDeleted } from '../../ledger/decide/deleted.ts'
-import { summarise } from '../../ledger/decide/effect.ts'
+import { summariseVerdict } from '../../ledger/decide/effect.ts'
 import type { AttemptData, Fact, FactOf } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
-import type { Moment } from '../../ledger/facts/new-fact.ts'
-import type { World } from '../../ledger/project/state.ts'
-import { decideTransition, withoutNames } from '../../queue/observe/transition-facts.ts'
-import type { Db } from '../../store/engine/engine.ts'
+import type { FactMoment } from '../../ledger/facts/new-fact.ts'
+import type { LedgerState } from '../../ledger/project/state.ts'
+import { decideTransition, redactLocalParts } from '../../queue/observe/transition-facts.ts'
+import type { Database } from '../../store/engine/engine.ts'
 import { holdsLease, type Lease } from '../../store/engine/lease.ts'
 import {
-  type MailRef,
+  type QueuedMessageRef,
   markDispatchedForOperator,
-  putBackQueuedForOperator,
-  type QueuedMail,
-  removeQueuedForOperator,
-  takeFreshForOperator,
-  type WaitingMail,
+  requeueMessagesForOperator,
+  type QueuedMessage,
+  removeQueuedMessagesForOperator,
+  claimNewMessagesForOperator,
+  type QueuedMessageSummary,
 } from '../../store/queue/queued-mail.ts'
-import { type QueueCommand, settleCommandsForOperator } from '../../store/queue/commands.ts'
-import { type KeyRow, type QueueReport, saveKeysForOperator, takeReportsForOperator } from '../../store/queue/backoff-keys.ts'
-import { loadWorld } from '../../store/facts/ledger-state.ts'
-import type { Page } from '../account-cache.ts'
-import { commitWorld } from '../commit.ts'
-import { heldVerdict } from './attempt-reading.ts'
-import type { Shop } from '../context.ts'
-import type { Done, Moved } from './delivery-session.ts'
+import { type QueueCommand, settleQueueCommandsForOperator } from '../../store/queue/commands.ts'
+import {
+  type BackoffKeyRow,
+  type QueuedFeedback,
+  saveBackoffKeysForOperator,
+  takeQueuedFeedbackForOperator,
+} from '../../store/queue/backoff-keys.ts'
+import { loadLedgerState } from '../../store/facts/ledger-state.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+import { commitLedgerState } from '../commit.ts'
+import { verdictOfBlockingKey } from './attempt-reading.ts'
+import type { Context } from '../context.ts'
+import type { MailUpdate, NotifiedTransition } from './delivery-session.ts'
 
 /** Everything of one turn. */
-export type Turn = {
+export type DeliveryBatch = {
   readonly lease: Lease
-  readonly done: readonly Done[]
-  readonly moves: readonly Moved[]
-  readonly keys: { readonly rows: readonly KeyRow[]; readonly gone: readonly Pick<KeyRow, 'key' | 'name'>[] }
-  readonly orders: readonly QueueCommand[]
+  readonly updates: readonly MailUpdate[]
+  readonly transitions: readonly NotifiedTransition[]
+  readonly keyChanges: { readonly rows: readonly BackoffKeyRow[]; readonly removed: readonly Pick<BackoffKeyRow, 'key' | 'name'>[] }
+  readonly commands: readonly QueueCommand[]
   /** What is about to be sent. */
-  readonly marks: readonly MailRef[]
-  readonly markedAt: number
+  readonly refsToMark: readonly QueuedMessageRef[]
+  readonly dispatchedAt: number
   /** How many of each are to be taken; 0: none. */
-  readonly fresh: number
-  readonly reports: number
+  readonly maxNewMails: number
+  readonly maxReports: number
   /** The queue's own time until it gives up. */
   readonly giveUpDays: number
 }
 
-export type Committed = {
+export type CommittedBatch = {
   /** Marked: these may be sent. */
-  readonly marked: readonly QueuedMail[]
+  readonly dispatched: readonly QueuedMessage[]
   /** False: the lease is another's, and nothing was marked. */
-  readonly isHeld: boolean
-  readonly fresh: readonly WaitingMail[]
-  readonly reports: readonly QueueReport[]
+  readonly isLeaseHeld: boolean
+  readonly newMails: readonly QueuedMessageSummary[]
+  readonly reports: readonly QueuedFeedback[]
   readonly facts: readonly Fact[]
 }
 
 /** All or nothing. Faults: store_busy. */
-export async function commitTurn(shop: Shop, page: Page, turn: Turn): Promise<Committed> {
-  return shop.engine.tx(async (db) => {
-    const facts = await commitDone(db, { shop, page, turn })
-    const [, , fresh, reports] = await Promise.all([
-      saveKeysForOperator(db, turn.keys.rows, turn.keys.gone),
-      settleCommandsForOperator(db, turn.orders),
-      turn.fresh === 0 ? [] : takeFreshForOperator(db, turn.fresh),
-      turn.reports === 0 ? [] : takeReportsForOperator(db, turn.reports),
+export async function commitBatch(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<CommittedBatch> {
+  return context.engine.tx(async (db) => {
+    const facts = await commitUpdates(db, { context, snapshot, batch })
+    const [, , newMails, reports] = await Promise.all([
+      saveBackoffKeysForOperator(db, batch.keyChanges.rows, batch.keyChanges.removed),
+      settleQueueCommandsForOperator(db, batch.commands),
+      batch.maxNewMails === 0 ? [] : claimNewMessagesForOperator(db, batch.maxNewMails),
+      batch.maxReports === 0 ? [] : takeQueuedFeedbackForOperator(db, batch.maxReports),
     ])
-    if (turn.marks.length === 0) return { marked: [], isHeld: true, fresh, reports, facts }
-    const isHeld = await holdsLease(db, turn.lease)
-    const marked = isHeld ? await markDispatchedForOperator(db, turn.marks, turn.markedAt) : []
-    return { marked, isHeld, fresh, reports, facts }
+    if (batch.refsToMark.length === 0) return { dispatched: [], isLeaseHeld: true, newMails, reports, facts }
+    const isLeaseHeld = await holdsLease(db, batch.lease)
+    const dispatched = isLeaseHeld ? await markDispatchedForOperator(db, batch.refsToMark, batch.dispatchedAt) : []
+    return { dispatched, isLeaseHeld, newMails, reports, facts }
   })
 }
 
-type Committing = { readonly shop: Shop; readonly page: Page; readonly turn: Turn }
+type CommitInput = { readonly context: Context; readonly snapshot: AccountSnapshot; readonly batch: DeliveryBatch }
 
-async function commitDone(db: Db, { shop, page, turn }: Committing): Promise<readonly Fact[]> {
-  const told = turn.done.filter((done) => done.kind !== 'recalled')
-  if (told.length > 0 || turn.moves.length > 0) {
-    const now = shop.now()
-    const refs = told.map(({ ref }) => ref)
-    const { world } = await loadWorld(db, {
+async function commitUpdates(db: Database, { context, snapshot, batch }: CommitInput): Promise<readonly Fact[]> {
+  const attempted = batch.updates.filter((done) => done.kind !== 'recalled')
+  if (attempted.length > 0 || batch.transitions.length > 0) {
+    const now = context.now()
+    const refs = attempted.map(({ ref }) => ref)
+    const { ledgerState } = await loadLedgerState(db, {
       deliveries: refs,
-      history: told.some(({ end }) => end === 'failed'),
-      shared: page.accounts.some(({ settings }) => settings.sharedList),
+      history: attempted.some(({ end }) => end === 'failed'),
+      sharedList: snapshot.accounts.some(({ settings }) => settings.sharedList),
       sitesAt: now,
-      facts: told.filter((done) => isGivenUp(done)).map(({ ref }) => ref),
+      facts: attempted.filter((done) => isGivenUp(done)).map(({ ref }) => ref),
     })
-    for (const done of told) decide({ shop, page, turn }, world, done)
-    for (const { event, behind } of turn.moves) applyFacts(world, decideTransition(event, behind, momentOf(shop, event.at, now)))
-    await commitWorld(db, world, { now, notify: () => true })
-    await moveRows(db, turn.done)
-    return world.fresh
+    for (const done of attempted) decideUpdate({ context, snapshot, batch }, ledgerState, done)
+    for (const { event, affected } of batch.transitions)
+      applyFacts(ledgerState, decideTransition(event, affected, momentOf(context, event.at, now)))
+    await commitLedgerState(db, ledgerState, { now, notify: () => true })
+    await updateQueueRows(db, batch.updates)
+    return ledgerState.newFacts
   }
-  await moveRows(db, turn.done)
+  await updateQueueRows(db, batch.updates)
   return []
 }
 
-const isGivenUp = (done: Done): boolean => done.kind !== 'recalled' && done.end === 'given-up'
+const isGivenUp = (done: MailUpdate): boolean => done.kind !== 'recalled' && done.end === 'given-up'
 
-const momentOf = ({ ids }: Shop, at: number, receivedAt: number): Moment => ({ at, receivedAt, ids })
+const momentOf = ({ ids }: Context, at: number, receivedAt: number): FactMoment => ({ at, receivedAt, ids })
 
 /** The facts of one mail, into the world. A delivery that is not there any more has none. */
-function decide({ shop, page, turn }: Committing, world: World, done: Exclude<Done, { readonly kind: 'recalled' }>): void {
-  const delivery = world.deliveries.get(done.ref.deliveryId)
+function decideUpdate(
+  { context, snapshot, batch }: CommitInput,
+  ledgerState: LedgerState,
+  done: Exclude<MailUpdate, { readonly kind: 'recalled' }>,
+): void {
+  const delivery = ledgerState.deliveries.get(done.ref.deliveryId)
   if (delivery === undefined) return
-  const settings = page.settingsOf(done.ref.account)
-  const moment = momentOf(shop, done.at, shop.now())
+  const settings = snapshot.settingsOf(done.ref.account)
+  const moment = momentOf(context, done.at, context.now())
   if (done.kind === 'answered') {
     const final = done.end === 'delivered' || done.end === 'failed'
     applyFacts(
-      world,
-      decideAttempt({ world, delivery, heard: { ...done.said.heard, final }, verdict: done.said.verdict, settings, moment }),
+      ledgerState,
+      decideAttempt({
+        ledger: ledgerState,
+        delivery,
+        attempt: { ...done.attemptReading.attempt, final },
+        verdict: done.attemptReading.verdict,
+        settings,
+        moment,
+      }),
     )
   }
-  const now = world.deliveries.get(done.ref.deliveryId) ?? delivery
-  if (done.end === 'deleted') applyFacts(world, decideDeleted({ world, delivery: now, settings, moment }))
+  const now = ledgerState.deliveries.get(done.ref.deliveryId) ?? delivery
+  if (done.end === 'deleted') applyFacts(ledgerState, decideDeleted({ ledger: ledgerState, delivery: now, settings, moment }))
   if (done.end === 'given-up') {
-    const held = done.kind === 'ended' ? heldVerdict(shop.rules(), now.domain, done.heldBy) : null
-    const last = lastAttempt(world, now.deliveryId) ?? (held === null ? null : { verdict: summarise(held), text: heldText(done) })
-    applyFacts(world, decideGiveUp({ delivery: now, last, settings, moment, queueDays: turn.giveUpDays }))
+    const blockingVerdict = done.kind === 'ended' ? verdictOfBlockingKey(context.rules(), now.domain, done.heldBy) : null
+    const last =
+      lastAttemptOf(ledgerState, now.deliveryId) ??
+      (blockingVerdict === null ? null : { verdict: summariseVerdict(blockingVerdict), text: blockingReplyText(done) })
+    applyFacts(ledgerState, decideGiveUp({ delivery: now, lastAttempt: last, settings, moment, queueLifetimeDays: batch.giveUpDays }))
   }
 }
 
 /** What the key that held it was told, without names: it may have been another's mail. */
-const heldText = (done: Done): string => (done.kind === 'ended' ? withoutNames(done.heldBy?.reply?.text ?? '') : '')
+const blockingReplyText = (done: MailUpdate): string => (done.kind === 'ended' ? redactLocalParts(done.heldBy?.reply?.text ?? '') : '')
 
 /** What it was retried for: the last attempt that says so. */
-function lastAttempt(world: World, deliveryId: string): AttemptData | null {
-  const facts = [...(world.facts.get(deliveryId) ?? []), ...world.fresh]
+function lastAttemptOf(ledgerState: LedgerState, deliveryId: string): AttemptData | null {
+  const facts = [...(ledgerState.facts.get(deliveryId) ?? []), ...ledgerState.newFacts]
   const attempts = facts.filter((fact): fact is FactOf<'attempt'> => fact.kind === 'attempt' && fact.deliveryId === deliveryId)
   return attempts.toSorted((a, b) => a.at - b.at).at(-1)?.data ?? null
 }
 
-async function moveRows(db: Db, done: readonly Done[]): Promise<void> {
-  const over = done.filter((each) => each.kind === 'ended' || (each.kind === 'answered' && each.end !== null)).map(({ ref }) => ref)
-  const back = done.flatMap((each) =>
+async function updateQueueRows(db: Database, done: readonly MailUpdate[]): Promise<void> {
+  const removed = done.filter((each) => each.kind === 'ended' || (each.kind === 'answered' && each.end !== null)).map(({ ref }) => ref)
+  const requeued = done.flatMap((each) =>
     each.kind === 'recalled' || (each.kind === 'answered' && each.end === null)
-      ? [{ ...each.ref, ...each.stays, dispatchedAt: each.markedAt }]
+      ? [{ ...each.ref, ...each.retry, dispatchedAt: each.dispatchedAt }]
       : [],
   )
-  await Promise.all([removeQueuedForOperator(db, inOrder(over)), putBackQueuedForOperator(db, inOrder(back))])
+  await Promise.all([removeQueuedMessagesForOperator(db, inLockOrder(removed)), requeueMessagesForOperator(db, inLockOrder(requeued))])
 }
 
-const inOrder = <R extends MailRef>(refs: readonly R[]): readonly R[] =>
+const inLockOrder = <R extends QueuedMessageRef>(refs: readonly R[]): readonly R[] =>
   refs.toSorted((a, b) => a.account - b.account || (a.deliveryId < b.deliveryId ? -1 : 1))

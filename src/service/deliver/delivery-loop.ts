@@ -8,278 +8,320 @@
  * See also: service/deliver/deliverer (who takes turns), service/deliver/delivery-commit (what is written), service/deliver/delivery-session.
  */
 import { isRetryable } from '../../errors.ts'
-import { report } from '../../queue/schedule/attempt-result.ts'
-import { nextDispatch, nextWake } from '../../queue/queue.ts'
-import { withdraw } from '../../queue/schedule/withdraw.ts'
-import { lookForOperator, type QueuedMail } from '../../store/queue/queued-mail.ts'
-import { tellAlarms } from '../alarm-log.ts'
-import type { Page } from '../account-cache.ts'
-import { type Carrier, giveBack } from './sender.ts'
-import type { LaneKeeper } from './lane-snapshots.ts'
-import { commitTurn, type Committed, type Turn } from './delivery-commit.ts'
+import { applyLaterReport } from '../../queue/schedule/attempt-result.ts'
+import { nextDispatchBatch, nextWakeAt } from '../../queue/queue.ts'
+import { withdrawMessage } from '../../queue/schedule/withdraw.ts'
+import { findPendingWorkForOperator, type QueuedMessage } from '../../store/queue/queued-mail.ts'
+import { logAlarms } from '../alarm-log.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+import { type MailSender, returnUnsent } from './sender.ts'
+import type { LaneSnapshots } from './lane-snapshots.ts'
+import { commitBatch, type CommittedBatch, type DeliveryBatch } from './delivery-commit.ts'
 import { runCommands } from './command-runner.ts'
-import type { KeyBook, KeyChanges } from './key-persistence.ts'
-import type { Shop } from '../context.ts'
-import { follow, type InHand, recall, refOf, type Term } from './delivery-session.ts'
-import type { Waiting } from './queue-loader.ts'
+import type { KeyPersistence, KeyChanges } from './key-persistence.ts'
+import type { Context } from '../context.ts'
+import { applyQueueEvents, type PendingAttempt, recallAttempts, mailRefOf, type DeliverySession } from './delivery-session.ts'
+import type { QueueLoader } from './queue-loader.ts'
 
-export type TurnDesk = {
-  readonly shop: Shop
-  readonly carrier: Carrier
-  readonly waiting: Waiting
-  readonly keys: KeyBook
-  readonly keeper: LaneKeeper
+export type DeliveryLoop = {
+  readonly context: Context
+  readonly sender: MailSender
+  readonly queueLoader: QueueLoader
+  readonly keyPersistence: KeyPersistence
+  readonly laneSnapshots: LaneSnapshots
   /** Mails under way at once. */
-  readonly lines: number
+  readonly concurrencyLimit: number
   readonly giveUpDays: number
   readonly wake: () => void
 }
 
 /** How often the store is asked what other nodes have put into it. */
-export const POLL_MS = 1_000
+export const POLL_INTERVAL_MS = 1_000
 /** How often the lanes' picture and what keys have learnt are written. */
-const NOTE_MS = 5_000
+const SNAPSHOT_INTERVAL_MS = 5_000
 /** After a transition the picture is drawn at once, but not more often than this. */
-const NOTE_SOONEST_MS = 1_000
+const MIN_SNAPSHOT_INTERVAL_MS = 1_000
 
 /** What one turn takes in, and how many ends without an attempt it writes: a long transaction would hold up everybody else. */
-const FRESH = 1_000
-const REPORTS = 500
-const ENDS = 500
+const MAX_NEW_MAILS = 1_000
+const MAX_REPORTS = 500
+const MAX_ENDED_UPDATES = 500
 
 /** Takes one turn. Throws nothing: what fails is kept, or told. */
-export async function takeTurn(desk: TurnDesk, term: Term): Promise<void> {
-  const { shop } = desk
+export async function tick(loop: DeliveryLoop, session: DeliverySession): Promise<void> {
+  const { context } = loop
   try {
-    if (!term.isEnding) await lookRound(desk, term)
-    const page = await shop.book.open()
-    const now = shop.now()
-    if (!term.isEnding && !term.isStuck && now < term.leaseUntil) giveOut(desk, term, now)
-    term.hasMoved ||= term.moves.length > 0
-    await commitAll(desk, term, page)
-    desk.carrier.pump(term)
-    if (!term.isEnding) await note(desk, term)
+    if (!session.isEnding) await pollStore(loop, session)
+    const snapshot = await context.accountCache.snapshot()
+    const now = context.now()
+    if (!session.isEnding && !session.isStoreFailing && now < session.leaseUntil) dispatchDue(loop, session, now)
+    session.hasTransitioned ||= session.transitions.length > 0
+    await commitPending(loop, session, snapshot)
+    loop.sender.startAttempts(session)
+    if (!session.isEnding) await saveSnapshots(loop, session)
   } catch (error) {
-    term.isStuck = true
-    shop.telemetry.log.error({ err: error }, 'the delivery queue waits for the store')
+    session.isStoreFailing = true
+    context.telemetry.log.error({ err: error }, 'the delivery queue waits for the store')
   }
 }
 
 /** How long until the next turn, unless somebody wakes it. While all lines are in use an answer does. */
-export function restUntilTurn({ lines }: Pick<TurnDesk, 'lines'>, term: Term, now: number): number {
-  if (term.isStuck || now >= term.leaseUntil || roomOf(lines, term) === 0) return POLL_MS
-  if (term.hasFresh && term.isLoaded) return 0
-  const wake = nextWake(term.queue, now)
-  return wake === null ? POLL_MS : Math.min(POLL_MS, Math.max(0, wake - now))
+export function msUntilNextTick(
+  { concurrencyLimit }: Pick<DeliveryLoop, 'concurrencyLimit'>,
+  session: DeliverySession,
+  now: number,
+): number {
+  if (session.isStoreFailing || now >= session.leaseUntil || freeSlots(concurrencyLimit, session) === 0) return POLL_INTERVAL_MS
+  if (session.hasNewMails && session.isLoaded) return 0
+  const wake = nextWakeAt(session.queue, now)
+  return wake === null ? POLL_INTERVAL_MS : Math.min(POLL_INTERVAL_MS, Math.max(0, wake - now))
 }
 
 /** What other nodes and people have put into the store. */
-async function lookRound({ shop }: TurnDesk, term: Term): Promise<void> {
-  const now = shop.now()
-  if (now - term.polledAt < POLL_MS) return
-  const { fresh, reports } = await lookForOperator(shop.engine.read)
-  if (term.orders.length === 0) {
-    const { events, settled } = await runCommands(shop.engine.read, term.queue, now)
-    follow(term, events)
-    term.orders.push(...settled)
+async function pollStore({ context }: DeliveryLoop, session: DeliverySession): Promise<void> {
+  const now = context.now()
+  if (now - session.lastPollAt < POLL_INTERVAL_MS) return
+  const { fresh: newMails, reports } = await findPendingWorkForOperator(context.engine.read)
+  if (session.commands.length === 0) {
+    const { events, settled } = await runCommands(context.engine.read, session.queue, now)
+    applyQueueEvents(session, events)
+    session.commands.push(...settled)
     // Who has ordered looks at once whether it holds.
-    if (settled.length > 0) term.notedAt = 0
+    if (settled.length > 0) session.lastSnapshotAt = 0
   }
-  term.hasFresh ||= fresh
-  term.hasReports ||= reports
-  term.polledAt = now
+  session.hasNewMails ||= newMails
+  session.hasReports ||= reports
+  session.lastPollAt = now
 }
 
 /** Marked ahead, as a share of the lines: a line that is free waits for no commit, and a kill leaves few marks of what had not begun. */
-const AHEAD = 0.1
+const READY_AHEAD_SHARE = 0.1
 
 /** How many more may be given out. */
-const roomOf = (lines: number, { inHand }: Term): number => Math.max(0, lines + Math.ceil(lines * AHEAD) - inHand.size)
+const freeSlots = (concurrencyLimit: number, { pendingAttempts }: DeliverySession): number =>
+  Math.max(0, concurrencyLimit + Math.ceil(concurrencyLimit * READY_AHEAD_SHARE) - pendingAttempts.size)
 
 /** What the queue lets go. */
-function giveOut({ lines }: TurnDesk, term: Term, now: number): void {
-  const { dispatches, events } = nextDispatch(term.queue, now, roomOf(lines, term))
-  follow(term, events)
+function dispatchDue({ concurrencyLimit }: DeliveryLoop, session: DeliverySession, now: number): void {
+  const { dispatches, events } = nextDispatchBatch(session.queue, now, freeSlots(concurrencyLimit, session))
+  applyQueueEvents(session, events)
   for (const dispatch of dispatches) {
-    const ref = refOf(dispatch.account, dispatch.mailId)
-    const hand: InHand = { dispatch, ref, markedAt: now, place: 'marking', isRecalled: false }
-    term.inHand.set(dispatch.number, hand)
-    term.marking.push(hand)
+    const ref = mailRefOf(dispatch.account, dispatch.mailId)
+    const attempt: PendingAttempt = { dispatch, ref, dispatchedAt: now, phase: 'marking', isRecalled: false }
+    session.pendingAttempts.set(dispatch.number, attempt)
+    session.awaitingMark.push(attempt)
   }
 }
 
-async function commitAll(desk: TurnDesk, term: Term, page: Page): Promise<void> {
-  dropRecalled(desk, term)
-  const { turn, keys, movedKeys } = collect(desk, term)
-  if (isEmpty(turn)) {
-    term.isStuck = false
+async function commitPending(loop: DeliveryLoop, session: DeliverySession, snapshot: AccountSnapshot): Promise<void> {
+  returnRecalled(loop, session)
+  const { turn: batch, keys, movedKeys: changedKeys } = collectBatch(loop, session)
+  if (isEmptyBatch(batch)) {
+    session.isStoreFailing = false
     return
   }
   try {
-    const committed = await commitTurn(desk.shop, page, turn)
-    forget(term, turn)
-    desk.keys.settle(keys)
-    settle(desk, term, { committed, turn })
-    term.isStuck = false
+    const committed = await commitBatch(loop.context, snapshot, batch)
+    dropWritten(session, batch)
+    loop.keyPersistence.markSaved(keys)
+    applyCommitted(loop, session, { committed, turn: batch })
+    session.isStoreFailing = false
   } catch (error) {
-    for (const key of movedKeys) term.movedKeys.add(key)
-    term.hasFresh ||= turn.fresh > 0
-    term.hasReports ||= turn.reports > 0
+    for (const key of changedKeys) session.changedKeys.add(key)
+    session.hasNewMails ||= batch.maxNewMails > 0
+    session.hasReports ||= batch.maxReports > 0
     if (isRetryable(error)) throw error
-    await takeApart(desk, term, { page, turn, error })
+    await commitSeparately(loop, session, { snapshot, batch, error })
   }
 }
 
 /** What was recalled before it was marked goes back. */
-function dropRecalled(desk: TurnDesk, term: Term): void {
-  const gone = term.marking.filter(({ isRecalled }) => isRecalled || term.isEnding)
-  if (gone.length === 0) return
-  term.marking = term.marking.filter((hand) => !gone.includes(hand))
-  for (const hand of gone) giveBack(desk, term, hand)
+function returnRecalled(loop: DeliveryLoop, session: DeliverySession): void {
+  const recalled = session.awaitingMark.filter(({ isRecalled }) => isRecalled || session.isEnding)
+  if (recalled.length === 0) return
+  session.awaitingMark = session.awaitingMark.filter((attempt) => !recalled.includes(attempt))
+  for (const attempt of recalled) returnUnsent(loop, session, attempt)
 }
 
-function collect(desk: TurnDesk, term: Term): { readonly turn: Turn; readonly keys: KeyChanges; readonly movedKeys: ReadonlySet<string> } {
-  const now = desk.shop.now()
-  for (const hand of term.marking) hand.markedAt = now
-  const movedKeys = new Set(term.movedKeys)
-  term.movedKeys.clear()
-  const keys = desk.keys.changes(term.queue, movedKeys)
-  const turn: Turn = {
-    lease: term.lease,
-    done: [...term.done, ...term.ended.slice(0, ENDS)],
-    moves: [...term.moves],
-    keys,
-    orders: [...term.orders],
-    marks: term.marking.map(({ ref }) => ref),
-    markedAt: now,
-    fresh: term.isLoaded && term.hasFresh && !term.isEnding ? FRESH : 0,
-    reports: term.hasReports && !term.isEnding ? REPORTS : 0,
-    giveUpDays: desk.giveUpDays,
+function collectBatch(
+  loop: DeliveryLoop,
+  session: DeliverySession,
+): { readonly turn: DeliveryBatch; readonly keys: KeyChanges; readonly movedKeys: ReadonlySet<string> } {
+  const now = loop.context.now()
+  for (const attempt of session.awaitingMark) attempt.dispatchedAt = now
+  const changedKeys = new Set(session.changedKeys)
+  session.changedKeys.clear()
+  const keys = loop.keyPersistence.collectChanges(session.queue, changedKeys)
+  const batch: DeliveryBatch = {
+    lease: session.lease,
+    updates: [...session.updates, ...session.endedUpdates.slice(0, MAX_ENDED_UPDATES)],
+    transitions: [...session.transitions],
+    keyChanges: keys,
+    commands: [...session.commands],
+    refsToMark: session.awaitingMark.map(({ ref }) => ref),
+    dispatchedAt: now,
+    maxNewMails: session.isLoaded && session.hasNewMails && !session.isEnding ? MAX_NEW_MAILS : 0,
+    maxReports: session.hasReports && !session.isEnding ? MAX_REPORTS : 0,
+    giveUpDays: loop.giveUpDays,
   }
-  if (turn.fresh > 0) term.hasFresh = false
-  if (turn.reports > 0) term.hasReports = false
-  return { turn, keys, movedKeys }
+  if (batch.maxNewMails > 0) session.hasNewMails = false
+  if (batch.maxReports > 0) session.hasReports = false
+  return { turn: batch, keys, movedKeys: changedKeys }
 }
 
-function isEmpty({ done, moves, keys, orders, marks, fresh, reports }: Turn): boolean {
-  const counts = [done.length, moves.length, keys.rows.length, keys.gone.length, orders.length, marks.length, fresh, reports]
+function isEmptyBatch({
+  updates: done,
+  transitions,
+  keyChanges: keys,
+  commands,
+  refsToMark,
+  maxNewMails: newMails,
+  maxReports: reports,
+}: DeliveryBatch): boolean {
+  const counts = [
+    done.length,
+    transitions.length,
+    keys.rows.length,
+    keys.removed.length,
+    commands.length,
+    refsToMark.length,
+    newMails,
+    reports,
+  ]
   return counts.every((count) => count === 0)
 }
 
 /** What is in the store goes from here; what came meanwhile stays. */
-function forget(term: Term, { done, moves, orders }: Turn): void {
+function dropWritten(session: DeliverySession, { updates: done, transitions, commands }: DeliveryBatch): void {
   const written = new Set(done)
-  term.done = term.done.filter((each) => !written.has(each))
-  term.ended = term.ended.filter((each) => !written.has(each))
-  term.moves = term.moves.slice(moves.length)
-  term.orders = term.orders.slice(orders.length)
+  session.updates = session.updates.filter((each) => !written.has(each))
+  session.endedUpdates = session.endedUpdates.filter((each) => !written.has(each))
+  session.transitions = session.transitions.slice(transitions.length)
+  session.commands = session.commands.slice(commands.length)
 }
 
-function settle(desk: TurnDesk, term: Term, { committed, turn }: { readonly committed: Committed; readonly turn: Turn }): void {
-  const { shop, waiting } = desk
-  stage(desk, term, committed, turn.marks.length)
-  waiting.take(term, committed.fresh)
-  if (committed.fresh.length === FRESH) term.hasFresh = true
-  if (committed.reports.length === REPORTS) term.hasReports = true
-  for (const { kind, account } of committed.reports) follow(term, report(term.queue, { kind, account }, shop.now()))
-  tellAlarms(shop.telemetry, committed.facts)
-  shop.watch.count(committed.facts)
+function applyCommitted(
+  loop: DeliveryLoop,
+  session: DeliverySession,
+  { committed, turn: batch }: { readonly committed: CommittedBatch; readonly turn: DeliveryBatch },
+): void {
+  const { context, queueLoader } = loop
+  moveToReady(loop, session, committed, batch.refsToMark.length)
+  queueLoader.add(session, committed.newMails)
+  if (committed.newMails.length === MAX_NEW_MAILS) session.hasNewMails = true
+  if (committed.reports.length === MAX_REPORTS) session.hasReports = true
+  for (const { kind, account } of committed.reports)
+    applyQueueEvents(session, applyLaterReport(session.queue, { kind, account }, context.now()))
+  logAlarms(context.telemetry, committed.facts)
+  context.counterBuffer.count(committed.facts)
 }
 
 /** Marked: they may go. What the store no longer has is gone; where the lease is another's, nothing may. */
-function stage(desk: TurnDesk, term: Term, { marked, isHeld }: Committed, marks: number): void {
-  if (marks === 0) return
-  const hands = term.marking.splice(0, marks)
-  if (!isHeld) {
-    loseTerm(term)
-    for (const hand of hands) giveBack(desk, term, hand)
+function moveToReady(loop: DeliveryLoop, session: DeliverySession, { dispatched, isLeaseHeld }: CommittedBatch, refsToMark: number): void {
+  if (refsToMark === 0) return
+  const attempts = session.awaitingMark.splice(0, refsToMark)
+  if (!isLeaseHeld) {
+    stopSession(session)
+    for (const attempt of attempts) returnUnsent(loop, session, attempt)
     return
   }
-  const mails = new Map<string, QueuedMail>(marked.map((mail) => [mail.deliveryId, mail]))
-  for (const hand of hands) {
-    const mail = mails.get(hand.ref.deliveryId)
-    if (mail === undefined) drop(desk, term, hand)
+  const mails = new Map<string, QueuedMessage>(dispatched.map((mail) => [mail.deliveryId, mail]))
+  for (const attempt of attempts) {
+    const mail = mails.get(attempt.ref.deliveryId)
+    if (mail === undefined) dropMissing(loop, session, attempt)
     else {
-      hand.place = 'staged'
-      term.staged.push({ hand, mail })
+      attempt.phase = 'staged'
+      session.ready.push({ attempt, mail })
     }
   }
 }
 
-function drop({ shop }: TurnDesk, term: Term, { dispatch, ref }: InHand): void {
-  term.inHand.delete(dispatch.number)
-  follow(term, withdraw(term.queue, dispatch.mailId, shop.now()))
-  shop.telemetry.log.info({ account: ref.account, deliveryId: ref.deliveryId }, 'a mail is no longer in the store; it is not sent')
+function dropMissing({ context }: DeliveryLoop, session: DeliverySession, { dispatch, ref }: PendingAttempt): void {
+  session.pendingAttempts.delete(dispatch.number)
+  applyQueueEvents(session, withdrawMessage(session.queue, dispatch.mailId, context.now()))
+  context.telemetry.log.info({ account: ref.account, deliveryId: ref.deliveryId }, 'a mail is no longer in the store; it is not sent')
 }
 
 /** Another node delivers: what has not begun does not begin. */
-export function loseTerm(term: Term): void {
-  term.isEnding = true
-  recall(term, () => true)
+export function stopSession(session: DeliverySession): void {
+  session.isEnding = true
+  recallAttempts(session, () => true)
 }
 
-type Broken = { readonly page: Page; readonly turn: Turn; readonly error: unknown }
+type FailedBatch = { readonly snapshot: AccountSnapshot; readonly batch: DeliveryBatch; readonly error: unknown }
 
 /** Each mail on its own; what cannot be written down is told. Then all that is no mail, and the marks. */
-async function takeApart(desk: TurnDesk, term: Term, { page, turn, error }: Broken): Promise<void> {
-  const { shop } = desk
-  shop.telemetry.log.error({ err: error, mails: turn.done.length }, 'a turn of the delivery queue could not be written; it is taken apart')
-  const nothing: Turn = { ...turn, done: [], moves: [], keys: { rows: [], gone: [] }, orders: [], marks: [], fresh: 0, reports: 0 }
-  const parts: Turn[] = [
-    ...turn.done.map((done) => ({ ...nothing, done: [done] })),
-    ...turn.moves.map((move) => ({ ...nothing, moves: [move] })),
-    { ...nothing, orders: turn.orders },
+async function commitSeparately(loop: DeliveryLoop, session: DeliverySession, { snapshot, batch, error }: FailedBatch): Promise<void> {
+  const { context } = loop
+  context.telemetry.log.error(
+    { err: error, mails: batch.updates.length },
+    'a turn of the delivery queue could not be written; it is taken apart',
+  )
+  const emptyBatch: DeliveryBatch = {
+    ...batch,
+    updates: [],
+    transitions: [],
+    keyChanges: { rows: [], removed: [] },
+    commands: [],
+    refsToMark: [],
+    maxNewMails: 0,
+    maxReports: 0,
+  }
+  const parts: DeliveryBatch[] = [
+    ...batch.updates.map((done) => ({ ...emptyBatch, updates: [done] })),
+    ...batch.transitions.map((move) => ({ ...emptyBatch, transitions: [move] })),
+    { ...emptyBatch, commands: batch.commands },
   ]
   for (const part of parts) {
     try {
-      const { facts } = await commitTurn(shop, page, part)
-      tellAlarms(shop.telemetry, facts)
+      const { facts } = await commitBatch(context, snapshot, part)
+      logAlarms(context.telemetry, facts)
     } catch (cause) {
       if (isRetryable(cause)) throw cause
-      const refs = part.done.map(({ ref }) => ref.deliveryId)
-      shop.telemetry.log.error({ err: cause, deliveryIds: refs }, 'what became of a mail could not be written down')
+      const refs = part.updates.map(({ ref }) => ref.deliveryId)
+      context.telemetry.log.error({ err: cause, deliveryIds: refs }, 'what became of a mail could not be written down')
     }
-    forget(term, part)
+    dropWritten(session, part)
   }
-  recall(term, ({ place }) => place === 'marking')
-  dropRecalled(desk, term)
-  term.isStuck = true
+  recallAttempts(session, ({ phase }) => phase === 'marking')
+  returnRecalled(loop, session)
+  session.isStoreFailing = true
 }
 
 /** The picture of the lanes, and what keys have learnt. */
-async function note(desk: TurnDesk, term: Term): Promise<void> {
-  const { shop, keys, keeper } = desk
-  const now = shop.now()
-  const isDue = now - term.notedAt >= NOTE_MS
-  if (!isDue && (!term.hasMoved || now - term.notedAt < NOTE_SOONEST_MS)) return
-  term.notedAt = now
-  term.hasMoved = false
-  gauge(desk, term)
-  await keeper.save(shop.engine, term.queue, now)
-  const changes = keys.changes(term.queue, null)
-  if (changes.rows.length + changes.gone.length === 0) return
-  const page = await shop.book.open()
-  await commitTurn(shop, page, { ...EMPTY, lease: term.lease, keys: changes })
-  keys.settle(changes)
+async function saveSnapshots(loop: DeliveryLoop, session: DeliverySession): Promise<void> {
+  const { context, keyPersistence: keys, laneSnapshots } = loop
+  const now = context.now()
+  const isDue = now - session.lastSnapshotAt >= SNAPSHOT_INTERVAL_MS
+  if (!isDue && (!session.hasTransitioned || now - session.lastSnapshotAt < MIN_SNAPSHOT_INTERVAL_MS)) return
+  session.lastSnapshotAt = now
+  session.hasTransitioned = false
+  updateGauges(loop, session)
+  await laneSnapshots.save(context.engine, session.queue, now)
+  const changes = keys.collectChanges(session.queue, null)
+  if (changes.rows.length + changes.removed.length === 0) return
+  const snapshot = await context.accountCache.snapshot()
+  await commitBatch(context, snapshot, { ...EMPTY_BATCH, lease: session.lease, keyChanges: changes })
+  keys.markSaved(changes)
 }
 
-const EMPTY: Omit<Turn, 'lease'> = {
-  done: [],
-  moves: [],
-  keys: { rows: [], gone: [] },
-  orders: [],
-  marks: [],
-  markedAt: 0,
-  fresh: 0,
-  reports: 0,
+const EMPTY_BATCH: Omit<DeliveryBatch, 'lease'> = {
+  updates: [],
+  transitions: [],
+  keyChanges: { rows: [], removed: [] },
+  commands: [],
+  refsToMark: [],
+  dispatchedAt: 0,
+  maxNewMails: 0,
+  maxReports: 0,
   giveUpDays: 0,
 }
 
-function gauge({ shop: { telemetry } }: TurnDesk, { queue, sending }: Term): void {
-  telemetry.gauge('bounced_queue_waiting', queue.mails.size - sending)
-  telemetry.gauge('bounced_queue_in_flight', sending)
-  const held = [...queue.gates.values()].filter(
+function updateGauges({ context: { telemetry } }: DeliveryLoop, { queue, sendingCount }: DeliverySession): void {
+  telemetry.setGauge('bounced_queue_waiting', queue.entries.size - sendingCount)
+  telemetry.setGauge('bounced_queue_in_flight', sendingCount)
+  const keysInBackoff = [...queue.keyStates.values()].filter(
     ({ episodes, manual }) => manual !== null || [...episodes.values()].some(({ state }) => state !== 'active'),
   )
-  telemetry.gauge('bounced_queue_keys_held', held.length)
+  telemetry.setGauge('bounced_queue_keys_held', keysInBackoff.length)
 }

@@ -8,151 +8,161 @@
  * See also: service/deliver/deliverer (the turns), service/deliver/delivery-commit (what is written), queue/queue-state.
  */
 import { monthOfDelivery, parseDeliveryId } from '../../correlate/delivery-id.ts'
-import { type Audience, isTold, type Behind, type Told, toldOf } from '../../queue/observe/affected-accounts.ts'
-import type { KeyId } from '../../queue/backoff/backoff-key.ts'
-import type { Dispatch, HeldBy, MailEnd, QueueEvent } from '../../queue/message.ts'
+import {
+  type Subscribers,
+  isQueueNotification,
+  type AffectedAccount,
+  type QueueNotification,
+  findAccountsToNotify,
+} from '../../queue/observe/affected-accounts.ts'
+import type { BackoffKey } from '../../queue/backoff/backoff-key.ts'
+import type { Dispatch, BlockingKey, FinalOutcome, QueueEvent } from '../../queue/message.ts'
 import type { Queue } from '../../queue/queue.ts'
 import type { Lease } from '../../store/engine/lease.ts'
-import type { MailRef, QueueCursor, QueuedMail } from '../../store/queue/queued-mail.ts'
+import type { QueuedMessageRef, QueueCursor, QueuedMessage } from '../../store/queue/queued-mail.ts'
 import type { QueueCommand } from '../../store/queue/commands.ts'
-import type { Said } from './attempt-reading.ts'
+import type { AttemptReading } from './attempt-reading.ts'
 
 /** A dispatch from the moment at which the queue gives it out to the one at which its answer is heard. */
-export type InHand = {
+export type PendingAttempt = {
   readonly dispatch: Dispatch
-  readonly ref: MailRef
+  readonly ref: QueuedMessageRef
   /** The date of its mark. */
-  markedAt: number
+  dispatchedAt: number
   /** `marking`: about to be marked; `staged`: marked, waits for a free line; `sending`: it has begun. */
-  place: 'marking' | 'staged' | 'sending'
+  phase: 'marking' | 'staged' | 'sending'
   /** A key closed meanwhile: it must not begin. */
   isRecalled: boolean
 }
 
 /** A mail that stays in the queue. */
-export type Stays = { readonly dueAt: number; readonly attempts: number; readonly refusedBy: readonly string[] }
+export type RetryState = { readonly dueAt: number; readonly attempts: number; readonly refusedBy: readonly string[] }
 
 /** One mail whose state is to be written. */
-export type Done =
+export type MailUpdate =
   /** An attempt was answered. `end` null: the mail stays. */
   | {
       readonly kind: 'answered'
-      readonly ref: MailRef
-      readonly said: Omit<Said, 'answer'>
+      readonly ref: QueuedMessageRef
+      readonly attemptReading: Omit<AttemptReading, 'answer'>
       readonly at: number
-      readonly markedAt: number
-      readonly end: MailEnd | null
-      readonly stays: Stays
+      readonly dispatchedAt: number
+      readonly end: FinalOutcome | null
+      readonly retry: RetryState
     }
   /** An attempt was not made, or nothing of it is to be told. */
-  | { readonly kind: 'recalled'; readonly ref: MailRef; readonly markedAt: number; readonly stays: Stays }
+  | { readonly kind: 'recalled'; readonly ref: QueuedMessageRef; readonly dispatchedAt: number; readonly retry: RetryState }
   /** It ended without an attempt. */
   | {
       readonly kind: 'ended'
-      readonly ref: MailRef
+      readonly ref: QueuedMessageRef
       readonly at: number
       readonly end: 'given-up' | 'deleted'
       /** Why one waited that was never answered. */
-      readonly heldBy: HeldBy | null
+      readonly heldBy: BlockingKey | null
     }
 
 /** A move of a key, with who is told of it. */
-export type Moved = { readonly event: Told; readonly behind: readonly Behind[] }
+export type NotifiedTransition = { readonly event: QueueNotification; readonly affected: readonly AffectedAccount[] }
 
-export type Term = {
+export type DeliverySession = {
   readonly lease: Lease
   /** Our right to begin an attempt ends here unless it is renewed. */
   leaseUntil: number
   readonly queue: Queue
-  readonly audience: Audience
-  readonly inHand: Map<number, InHand>
+  readonly subscribers: Subscribers
+  readonly pendingAttempts: Map<number, PendingAttempt>
   /** Waiting to be marked, in the order in which the queue gave them out. */
-  marking: InHand[]
+  awaitingMark: PendingAttempt[]
   /** Marked, with the mail that the mark gave back. */
-  staged: { readonly hand: InHand; readonly mail: QueuedMail }[]
-  sending: number
-  done: Done[]
-  ended: Done[]
-  moves: Moved[]
-  readonly movedKeys: Set<KeyId>
-  orders: QueueCommand[]
+  ready: { readonly attempt: PendingAttempt; readonly mail: QueuedMessage }[]
+  sendingCount: number
+  updates: MailUpdate[]
+  endedUpdates: MailUpdate[]
+  transitions: NotifiedTransition[]
+  readonly changedKeys: Set<BackoffKey>
+  commands: QueueCommand[]
   isLoaded: boolean
   /** The last mail that was loaded: where loading goes on after the store was away. */
-  loadedTo: QueueCursor | null
+  loadCursor: QueueCursor | null
   /** When the store was last asked what came in, and when keys and lanes were last written down. */
-  polledAt: number
-  notedAt: number
+  lastPollAt: number
+  lastSnapshotAt: number
   /** A key has moved since then. */
-  hasMoved: boolean
+  hasTransitioned: boolean
   /** The store did not take the last turn: nothing new is given out. */
-  isStuck: boolean
+  isStoreFailing: boolean
   /** Rows that nobody has taken, or reports, wait in the store. */
-  hasFresh: boolean
+  hasNewMails: boolean
   hasReports: boolean
   /** Nothing new is sent. */
   isEnding: boolean
 }
 
 /** A term in which nothing has happened. */
-export function openTerm(lease: Lease, queue: Queue, leaseUntil: number): Term {
+export function createSession(lease: Lease, queue: Queue, leaseUntil: number): DeliverySession {
   return {
     lease,
     leaseUntil,
     queue,
-    audience: new Map(),
-    inHand: new Map(),
-    marking: [],
-    staged: [],
-    sending: 0,
-    done: [],
-    ended: [],
-    moves: [],
-    movedKeys: new Set(),
-    orders: [],
+    subscribers: new Map(),
+    pendingAttempts: new Map(),
+    awaitingMark: [],
+    ready: [],
+    sendingCount: 0,
+    updates: [],
+    endedUpdates: [],
+    transitions: [],
+    changedKeys: new Set(),
+    commands: [],
     isLoaded: false,
-    loadedTo: null,
-    polledAt: 0,
-    notedAt: 0,
-    hasMoved: false,
-    isStuck: false,
-    hasFresh: true,
+    loadCursor: null,
+    lastPollAt: 0,
+    lastSnapshotAt: 0,
+    hasTransitioned: false,
+    isStoreFailing: false,
+    hasNewMails: true,
     hasReports: true,
     isEnding: false,
   }
 }
 
 /** The row of a mail. */
-export const refOf = (account: number, deliveryId: string): MailRef => ({
+export const mailRefOf = (account: number, deliveryId: string): QueuedMessageRef => ({
   account,
   deliveryId,
   deliveryMonth: monthOfDelivery(deliveryId),
 })
 
 /** Takes in what the queue says has happened: ends without an attempt, moves of keys, and what must not begin. */
-export function follow(term: Term, events: readonly QueueEvent[]): void {
+export function applyQueueEvents(session: DeliverySession, events: readonly QueueEvent[]): void {
   for (const event of events) {
-    if (isTold(event)) tell(term, event)
-    else if (event.kind === 'recall') recall(term, (hand) => event.numbers.includes(hand.dispatch.number))
+    if (isQueueNotification(event)) recordTransition(session, event)
+    else if (event.kind === 'recall') recallAttempts(session, (attempt) => event.numbers.includes(attempt.dispatch.number))
     else if (event.kind === 'mail.ended' && (event.end === 'given-up' || event.end === 'deleted')) {
       // What waits has a name of ours, which says whose it is.
-      const ref = refOf(parseDeliveryId(event.mailId)?.account ?? 0, event.mailId)
-      term.ended.push({ kind: 'ended', ref, at: event.at, end: event.end, heldBy: event.heldBy })
+      const ref = mailRefOf(parseDeliveryId(event.mailId)?.account ?? 0, event.mailId)
+      session.endedUpdates.push({ kind: 'ended', ref, at: event.at, end: event.end, heldBy: event.heldBy })
     }
   }
 }
 
-function tell(term: Term, event: Told): void {
-  term.moves.push({ event, behind: toldOf(term.audience, term.queue, event) })
+function recordTransition(session: DeliverySession, event: QueueNotification): void {
+  session.transitions.push({ event, affected: findAccountsToNotify(session.subscribers, session.queue, event) })
   if (event.kind !== 'queue.manual') {
-    term.movedKeys.add(event.key)
+    session.changedKeys.add(event.key)
     return
   }
-  term.movedKeys.add(`manual|${event.account}|${event.domain ?? '*'}`)
+  session.changedKeys.add(`manual|${event.account}|${event.domain ?? '*'}`)
   const { account, domain } = event
-  if (!event.ended) recall(term, ({ dispatch: to }) => to.account === account && (domain === null || to.domain === domain))
+  if (!event.ended)
+    recallAttempts(
+      session,
+      ({ dispatch: destination }) => destination.account === account && (domain === null || destination.domain === domain),
+    )
 }
 
 /** What has not begun does not begin. */
-export function recall(term: Term, isMeant: (hand: InHand) => boolean): void {
-  for (const hand of term.inHand.values()) if (hand.place !== 'sending' && isMeant(hand)) hand.isRecalled = true
+export function recallAttempts(session: DeliverySession, isAffected: (attempt: PendingAttempt) => boolean): void {
+  for (const attempt of session.pendingAttempts.values()) if (attempt.phase !== 'sending' && isAffected(attempt)) attempt.isRecalled = true
 }

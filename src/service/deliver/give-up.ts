@@ -11,51 +11,59 @@ import { applyFacts } from '../../ledger/project/fold.ts'
 import { DAY_MS } from '../../ledger/suppress/address-history.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
-import { pageSending } from '../../store/mail/deliveries.ts'
-import { loadWorld } from '../../store/facts/ledger-state.ts'
-import { commitWorld } from '../commit.ts'
-import type { Shop } from '../context.ts'
+import { listSendingDeliveries } from '../../store/mail/deliveries.ts'
+import { loadLedgerState } from '../../store/facts/ledger-state.ts'
+import { commitLedgerState } from '../commit.ts'
+import type { Context } from '../context.ts'
 
 /** Deliveries one transaction ends. */
-const PAGE = 200
+const BATCH_SIZE = 200
 
 /** Ends everything that is overdue in all accounts; how many deliveries ended. */
-export async function giveUpOverdue(shop: Shop): Promise<number> {
-  const page = await shop.book.open()
+export async function giveUpOverdue(context: Context): Promise<number> {
+  const snapshot = await context.accountCache.snapshot()
   let ended = 0
-  for (const { account, settings, offlineFor } of page.accounts) {
+  for (const { account, settings, offlineFor } of snapshot.accounts) {
     if (offlineFor !== null || settings.giveUpAfterDays === 0) continue
-    ended += await giveUpIn(shop, account, settings)
+    ended += await giveUpInAccount(context, account, settings)
   }
   return ended
 }
 
-async function giveUpIn(shop: Shop, account: number, settings: AccountSettings): Promise<number> {
-  const before = shop.now() - settings.giveUpAfterDays * DAY_MS
+async function giveUpInAccount(context: Context, account: number, settings: AccountSettings): Promise<number> {
+  const before = context.now() - settings.giveUpAfterDays * DAY_MS
   let ended = 0
   for (;;) {
-    const overdue = await pageSending(shop.engine.read, account, { from: 0, to: before }, { limit: PAGE })
-    const rows = overdue.filter((row) => isOverdue(row, settings, shop.now()))
+    const overdue = await listSendingDeliveries(context.engine.read, account, { from: 0, to: before }, { limit: BATCH_SIZE })
+    const rows = overdue.filter((row) => isOverdue(row, settings, context.now()))
     if (rows.length === 0) return ended
-    const count = await endThem(shop, account, settings, rows)
+    const count = await giveUpDeliveries(context, account, settings, rows)
     if (count === 0) return ended
     ended += count
   }
 }
 
-async function endThem(shop: Shop, account: number, settings: AccountSettings, rows: readonly DeliveryRow[]): Promise<number> {
-  const now = shop.now()
+async function giveUpDeliveries(
+  context: Context,
+  account: number,
+  settings: AccountSettings,
+  rows: readonly DeliveryRow[],
+): Promise<number> {
+  const now = context.now()
   const refs = rows.map(({ deliveryId }) => ({ account, deliveryId }))
-  return shop.engine.tx(async (db) => {
-    const { world } = await loadWorld(db, { deliveries: refs, facts: refs })
+  return context.engine.tx(async (db) => {
+    const { ledgerState } = await loadLedgerState(db, { deliveries: refs, facts: refs })
     const counts = refs.map(({ deliveryId }) => {
-      const delivery = world.deliveries.get(deliveryId)
+      const delivery = ledgerState.deliveries.get(deliveryId)
       if (delivery === undefined) return 0
-      const attempts = (world.facts.get(deliveryId) ?? []).filter((fact): fact is FactOf<'attempt'> => fact.kind === 'attempt')
+      const attempts = (ledgerState.facts.get(deliveryId) ?? []).filter((fact): fact is FactOf<'attempt'> => fact.kind === 'attempt')
       const last = attempts.toSorted((a, b) => a.at - b.at).at(-1)?.data ?? null
-      return applyFacts(world, decideGiveUp({ delivery, last, settings, moment: { at: now, receivedAt: now, ids: shop.ids } }))
+      return applyFacts(
+        ledgerState,
+        decideGiveUp({ delivery, lastAttempt: last, settings, moment: { at: now, receivedAt: now, ids: context.ids } }),
+      )
     })
-    await commitWorld(db, world, { now, notify: () => true })
+    await commitLedgerState(db, ledgerState, { now, notify: () => true })
     return counts.reduce((sum, count) => sum + count, 0)
   })
 }

@@ -10,109 +10,113 @@
  *
  * See also: store/queue/lane-snapshots, queue/observe/lane-view, http/api/queue.
  */
-import type { Rates, Step } from '../../queue/observe/throughput.ts'
+import type { Throughput, ThroughputStep } from '../../queue/observe/throughput.ts'
 import { statusOfLane, type LaneStatus } from '../../queue/observe/lane-view.ts'
-import type { Lane, Stock } from '../../queue/queue-state.ts'
-import { withoutNames } from '../../queue/observe/transition-facts.ts'
+import type { Lane, QueueState } from '../../queue/queue-state.ts'
+import { redactLocalParts } from '../../queue/observe/transition-facts.ts'
 import type { Engine } from '../../store/engine/engine.ts'
 import {
-  saveLanesForOperator,
-  STEP_WIDTHS,
-  type LanePicture,
-  type LaneRow,
-  type LaneStep,
-  type StepWidth,
+  saveLaneSnapshotsForOperator,
+  SERIES_INTERVAL_MS,
+  type LaneSnapshotChanges,
+  type LaneSnapshotRow,
+  type LaneThroughputRow,
+  type SeriesInterval,
 } from '../../store/queue/lane-snapshots.ts'
 
-export type LaneKeeper = {
+export type LaneSnapshots = {
   /** Writes what changed. Faults: store_busy; the next turn writes it then. */
-  readonly save: (engine: Pick<Engine, 'tx'>, queue: Stock, now: number) => Promise<void>
+  readonly save: (engine: Pick<Engine, 'tx'>, queue: QueueState, now: number) => Promise<void>
 }
 
 /** Lanes that one turn looks at: a few milliseconds. */
-const SLICE = 2_000
+const LANES_PER_SAVE = 2_000
 
 /** What the store holds of a lane: its status as text, and the last step written of each width. */
-type Known = { readonly text: string; readonly fives: number; readonly minutes: number }
+type SavedLane = { readonly statusJson: string; readonly lastFiveSecondStep: number; readonly lastMinuteStep: number }
 
-type Keeping = { readonly known: Map<string, Known>; lanes: Iterator<Lane> | null; isFirst: boolean }
+type SnapshotState = { readonly savedLanes: Map<string, SavedLane>; laneIterator: Iterator<Lane> | null; isFirst: boolean }
 
 /** A keeper that has written nothing; its first turn forgets what an earlier node wrote. `node` is what the pulse is signed with. */
-export function createLaneKeeper(node: string): LaneKeeper {
-  const keeping: Keeping = { known: new Map(), lanes: null, isFirst: true }
+export function createLaneSnapshots(node: string): LaneSnapshots {
+  const state: SnapshotState = { savedLanes: new Map(), laneIterator: null, isFirst: true }
   return {
     save: async (engine, queue, now) => {
-      const { picture, seen } = pictureOf(keeping, queue, now)
-      await engine.tx((db) => saveLanesForOperator(db, picture, { at: now, node }), { sees: 'latest' })
-      keeping.isFirst = false
-      for (const { account, domain } of picture.gone) keeping.known.delete(nameOf(account, domain))
-      for (const [name, known] of seen) keeping.known.set(name, known)
+      const { snapshot, written } = takeSnapshot(state, queue, now)
+      await engine.tx((db) => saveLaneSnapshotsForOperator(db, snapshot, { at: now, node }), { visibility: 'latest' })
+      state.isFirst = false
+      for (const { account, domain } of snapshot.removed) state.savedLanes.delete(laneNameOf(account, domain))
+      for (const [name, saved] of written) state.savedLanes.set(name, saved)
     },
   }
 }
 
-const nameOf = (account: number, domain: string): string => `${account}|${domain}`
+const laneNameOf = (account: number, domain: string): string => `${account}|${domain}`
 
-type Seen = { readonly picture: LanePicture; readonly seen: ReadonlyMap<string, Known> }
+type SnapshotChanges = { readonly snapshot: LaneSnapshotChanges; readonly written: ReadonlyMap<string, SavedLane> }
 
-function pictureOf(keeping: Keeping, queue: Stock, now: number): Seen {
-  const changed: LaneRow[] = []
-  const steps: LaneStep[] = []
-  const seen = new Map<string, Known>()
-  for (const lane of sliceOf(keeping, queue)) {
-    const name = nameOf(lane.account, lane.domain)
-    const before = keeping.known.get(name)
-    const status = publicStatus(statusOfLane(queue, lane, now))
+function takeSnapshot(state: SnapshotState, queue: QueueState, now: number): SnapshotChanges {
+  const changed: LaneSnapshotRow[] = []
+  const steps: LaneThroughputRow[] = []
+  const written = new Map<string, SavedLane>()
+  for (const lane of nextLanes(state, queue)) {
+    const name = laneNameOf(lane.account, lane.domain)
+    const before = state.savedLanes.get(name)
+    const status = redactStatus(statusOfLane(queue, lane, now))
     const text = JSON.stringify(status)
-    const fresh = [...stepsOf(lane, 'fives', before?.fives ?? 0), ...stepsOf(lane, 'minutes', before?.minutes ?? 0)]
-    if (text !== before?.text) changed.push({ account: lane.account, domain: lane.domain, status, savedAt: now })
-    steps.push(...fresh)
-    seen.set(name, { text, fives: lastOf(lane.rates, 'fives'), minutes: lastOf(lane.rates, 'minutes') })
+    const newSteps = [...stepsOf(lane, 'fives', before?.lastFiveSecondStep ?? 0), ...stepsOf(lane, 'minutes', before?.lastMinuteStep ?? 0)]
+    if (text !== before?.statusJson) changed.push({ account: lane.account, domain: lane.domain, status, savedAt: now })
+    steps.push(...newSteps)
+    written.set(name, {
+      statusJson: text,
+      lastFiveSecondStep: lastStepStart(lane.throughput, 'fives'),
+      lastMinuteStep: lastStepStart(lane.throughput, 'minutes'),
+    })
   }
-  return { picture: { changed, gone: goneOf(keeping, queue), steps, all: keeping.isFirst }, seen }
+  return { snapshot: { changed, removed: removedLanes(state, queue), throughput: steps, replacesAll: state.isFirst }, written }
 }
 
 /** The next lanes in turn, and the first again after the last. */
-function sliceOf(keeping: Keeping, queue: Stock): readonly Lane[] {
-  const slice: Lane[] = []
-  const wanted = Math.min(SLICE, queue.lanes.size)
+function nextLanes(state: SnapshotState, queue: QueueState): readonly Lane[] {
+  const selected: Lane[] = []
+  const count = Math.min(LANES_PER_SAVE, queue.lanes.size)
   let restarts = 0
-  while (slice.length < wanted && restarts < 2) {
-    keeping.lanes ??= queue.lanes.values()
-    const { done, value } = keeping.lanes.next()
-    if (done !== true) slice.push(value)
+  while (selected.length < count && restarts < 2) {
+    state.laneIterator ??= queue.lanes.values()
+    const { done, value } = state.laneIterator.next()
+    if (done !== true) selected.push(value)
     else {
-      keeping.lanes = null
+      state.laneIterator = null
       restarts += 1
     }
   }
-  return [...new Set(slice)]
+  return [...new Set(selected)]
 }
 
-function goneOf({ known }: Keeping, queue: Stock): { account: number; domain: string }[] {
-  const there = new Set([...queue.lanes.values()].map(({ account, domain }) => nameOf(account, domain)))
-  return [...known.keys()].flatMap((name) => {
+function removedLanes({ savedLanes: saved }: SnapshotState, queue: QueueState): { account: number; domain: string }[] {
+  const present = new Set([...queue.lanes.values()].map(({ account, domain }) => laneNameOf(account, domain)))
+  return [...saved.keys()].flatMap((name) => {
     const at = name.indexOf('|')
-    return there.has(name) ? [] : [{ account: Number(name.slice(0, at)), domain: name.slice(at + 1) }]
+    return present.has(name) ? [] : [{ account: Number(name.slice(0, at)), domain: name.slice(at + 1) }]
   })
 }
 
 /** Nobody's address goes into a picture that outlives the mail. */
-const publicStatus = (status: LaneStatus): LaneStatus => ({
+const redactStatus = (status: LaneStatus): LaneStatus => ({
   ...status,
-  evidence: status.evidence.map((reply) => ({ ...reply, text: withoutNames(reply.text) })),
+  evidence: status.evidence.map((reply) => ({ ...reply, text: redactLocalParts(reply.text) })),
 })
 
 /** Steps from the last one that was written on: it may have grown. */
-function stepsOf({ account, domain, rates }: Lane, which: StepWidth, from: number): LaneStep[] {
-  const width = STEP_WIDTHS[which]
-  return sinceOf(rates[which], from).map(([at, ins, tries, outs]) => ({ account, domain, width, at, ins, tries, outs }))
+function stepsOf({ account, domain, throughput: rates }: Lane, which: SeriesInterval, from: number): LaneThroughputRow[] {
+  const width = SERIES_INTERVAL_MS[which]
+  return stepsSince(rates[which], from).map(([at, ins, tries, outs]) => ({ account, domain, width, at, ins, tries, outs }))
 }
 
-function sinceOf(steps: readonly Step[], from: number): readonly Step[] {
+function stepsSince(steps: readonly ThroughputStep[], from: number): readonly ThroughputStep[] {
   let start = steps.length
   while (start > 0 && (steps[start - 1]?.[0] ?? 0) >= from) start -= 1
   return steps.slice(start)
 }
 
-const lastOf = (rates: Rates, which: StepWidth): number => rates[which].at(-1)?.[0] ?? 0
+const lastStepStart = (rates: Throughput, which: SeriesInterval): number => rates[which].at(-1)?.[0] ?? 0

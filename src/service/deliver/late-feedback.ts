@@ -7,24 +7,28 @@
  * See also: store/queue/backoff-keys (rows), queue/schedule/attempt-result (report), spec pause (list-quality).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
-import type { World } from '../../ledger/project/state.ts'
-import { addReportsForOperator, type QueueReport } from '../../store/queue/backoff-keys.ts'
-import type { Db } from '../../store/engine/engine.ts'
+import type { LedgerState } from '../../ledger/project/state.ts'
+import { addQueuedFeedbackForOperator, type QueuedFeedback } from '../../store/queue/backoff-keys.ts'
+import type { Database } from '../../store/engine/engine.ts'
 
 /** Writes the rows of a world's new facts, in the transaction that saves it. `egressIps` undefined: nobody here delivers. */
-export async function addLaterReports(db: Db, world: World, egressIps: ReadonlySet<string> | undefined): Promise<void> {
+export async function recordLateFeedback(
+  db: Database,
+  ledgerState: LedgerState,
+  egressIps: ReadonlySet<string> | undefined,
+): Promise<void> {
   if (egressIps === undefined) return
-  const reports = world.fresh.flatMap((fact): QueueReport[] => {
-    const kind = kindOf(fact)
-    const egressIp = fact.deliveryId === null ? null : (world.deliveries.get(fact.deliveryId)?.egressIp ?? null)
+  const reports = ledgerState.newFacts.flatMap((fact): QueuedFeedback[] => {
+    const kind = feedbackKindOf(fact)
+    const egressIp = fact.deliveryId === null ? null : (ledgerState.deliveries.get(fact.deliveryId)?.egressIp ?? null)
     if (kind === null || egressIp === null || !egressIps.has(egressIp)) return []
     return [{ account: fact.account, id: fact.id, kind, at: fact.at }]
   })
-  await addReportsForOperator(db, reports)
+  await addQueuedFeedbackForOperator(db, reports)
 }
 
 /** A permanent "no such user" of the address that we sent to, or a complaint that a list takes. */
-function kindOf(fact: Fact): QueueReport['kind'] | null {
+function feedbackKindOf(fact: Fact): QueuedFeedback['kind'] | null {
   if (fact.kind === 'complaint') return fact.data.listed ? 'complaint' : null
   if (fact.kind !== 'failed' || fact.data.source !== 'report') return null
   const { effect } = fact.data

@@ -9,62 +9,65 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
-import type { Release, Room } from './byte-semaphore.ts'
+import type { ReleaseBytes, ByteSemaphore } from './byte-semaphore.ts'
 
 /** A mail as it goes out: the Return-Path, the recipient, and its bytes. */
-export type Rendered = { readonly from: string; readonly to: string; readonly raw: Buffer }
+export type RenderedMessage = { readonly from: string; readonly to: string; readonly raw: Buffer }
 
 /** `release` gives the room back, when the mail has gone. */
-export type Made = { readonly rendered: Rendered; readonly release: Release }
+export type BuiltMessage = { readonly message: RenderedMessage; readonly releaseBytes: ReleaseBytes }
 
 /** Makes a mail of a body, which is known by its key. Faults: those of `render`. */
-export type Make = (key: string, render: () => Promise<Rendered>) => Promise<Made>
+export type BuildMessage = (key: string, render: () => Promise<RenderedMessage>) => Promise<BuiltMessage>
 
 /** A lawful mail without attachments: of such, all lines may be making one at once. */
-const SMALL = 262_144
+const SMALL_MESSAGE_BYTES = 262_144
 /** A number each. */
-const SIZES = 10_000
+const MAX_KNOWN_SIZES = 10_000
 
 /** Makes the workshop. */
-export function createMake(room: Room): Make {
-  const sizes = new LRUCache<string, number>({ max: SIZES })
-  let last: Promise<unknown> = Promise.resolve()
-  const alone = <T>(work: () => Promise<T>): Promise<T> => {
-    const working = last.then(() => setImmediate()).then(work)
-    last = working.catch(() => undefined)
-    return working
+export function createMessageBuilder(semaphore: ByteSemaphore): BuildMessage {
+  const sizes = new LRUCache<string, number>({ max: MAX_KNOWN_SIZES })
+  let lastExclusive: Promise<unknown> = Promise.resolve()
+  const runExclusive = <T>(work: () => Promise<T>): Promise<T> => {
+    const exclusive = lastExclusive.then(() => setImmediate()).then(work)
+    lastExclusive = exclusive.catch(() => undefined)
+    return exclusive
   }
   return async (key, render) => {
     for (;;) {
-      const known = sizes.get(key) ?? 0
-      const release = await room.take(known)
-      const attempt = (): Promise<Made | null> => tryMake({ room, sizes, key, known, release }, render)
+      const expectedBytes = sizes.get(key) ?? 0
+      const releaseBytes = await semaphore.acquire(expectedBytes)
+      const attempt = (): Promise<BuiltMessage | null> => tryBuild({ semaphore, sizes, key, expectedBytes, releaseBytes }, render)
       try {
-        const made = known > 0 && known <= SMALL ? await attempt() : await alone(attempt)
-        if (made !== null) return made
+        const built = expectedBytes > 0 && expectedBytes <= SMALL_MESSAGE_BYTES ? await attempt() : await runExclusive(attempt)
+        if (built !== null) return built
       } catch (error) {
-        release()
+        releaseBytes()
         throw error
       }
     }
   }
 }
 
-type Trying = {
-  readonly room: Room
+type BuildAttempt = {
+  readonly semaphore: ByteSemaphore
   readonly sizes: LRUCache<string, number>
   readonly key: string
-  readonly known: number
-  readonly release: Release
+  readonly expectedBytes: number
+  readonly releaseBytes: ReleaseBytes
 }
 
 /** Null: it is larger than what was known, and there is no room for it. */
-async function tryMake({ room, sizes, key, known, release }: Trying, render: () => Promise<Rendered>): Promise<Made | null> {
+async function tryBuild(
+  { semaphore, sizes, key, expectedBytes, releaseBytes }: BuildAttempt,
+  render: () => Promise<RenderedMessage>,
+): Promise<BuiltMessage | null> {
   const rendered = await render()
   const size = rendered.raw.length
-  if (size <= known) return { rendered, release }
+  if (size <= expectedBytes) return { message: rendered, releaseBytes }
   sizes.set(key, size)
-  release()
-  const grown = room.tryTake(size)
-  return grown === null ? null : { rendered, release: grown }
+  releaseBytes()
+  const releaseGrown = semaphore.tryAcquire(size)
+  return releaseGrown === null ? null : { message: rendered, releaseBytes: releaseGrown }
 }

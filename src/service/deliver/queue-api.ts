@@ -8,96 +8,101 @@
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import { Fault } from '../../errors.ts'
-import { audit } from '../../ledger/decide/operator-action.ts'
+import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
-import { DEFAULT_SETTINGS } from '../../ledger/account-settings.ts'
-import { emptyWorld } from '../../ledger/project/state.ts'
-import type { Command } from '../../queue/schedule/operator-commands.ts'
-import type { Reader } from '../../store/engine/engine.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
+import { createLedgerState } from '../../ledger/project/state.ts'
+import type { OperatorCommand } from '../../queue/schedule/operator-commands.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { addQueueCommand, findQueueCommand, type QueueCommand } from '../../store/queue/commands.ts'
-import { lanesForOperator, lanesOfAccount, pulseForOperator, seriesForOperator } from '../../store/queue/lane-snapshots.ts'
-import type { LaneName, LaneRow, SeriesStep, StepWidth } from '../../store/queue/lane-snapshots.ts'
-import { commitWorld } from '../commit.ts'
-import type { Shop } from '../context.ts'
+import {
+  listLaneSnapshotsForOperator,
+  listLaneSnapshots,
+  readHeartbeatForOperator,
+  listThroughputForOperator,
+} from '../../store/queue/lane-snapshots.ts'
+import type { LaneRef, LaneSnapshotRow, ThroughputPoint, SeriesInterval } from '../../store/queue/lane-snapshots.ts'
+import { commitLedgerState } from '../commit.ts'
+import type { Context } from '../context.ts'
 
 /** `delivering` false: no node has looked at the queue for a while. `seenAt` null: none ever has. */
-export type Delivery = { readonly delivering: boolean; readonly seenAt: number | null }
+export type DeliveryStatus = { readonly delivering: boolean; readonly seenAt: number | null }
 
 /** Account null: everybody's, for the operator. */
 export type LaneQuery = {
   readonly account: number | null
   readonly domain: string | null
-  readonly after: LaneName | null
+  readonly after: LaneRef | null
   readonly limit: number
 }
 
-export type SeriesQuery = { readonly account: number | null; readonly domain: string | null; readonly width: StepWidth }
+export type ThroughputQuery = { readonly account: number | null; readonly domain: string | null; readonly width: SeriesInterval }
 
-export type Order = { readonly account: number; readonly actor: string; readonly command: Command }
+export type QueueCommandRequest = { readonly account: number; readonly actor: string; readonly command: OperatorCommand }
 
-export type QueueDesk = {
-  readonly delivery: () => Promise<Delivery>
-  readonly lanes: (query: LaneQuery) => Promise<readonly LaneRow[]>
-  readonly series: (query: SeriesQuery) => Promise<readonly SeriesStep[]>
+export type QueueApi = {
+  readonly deliveryStatus: () => Promise<DeliveryStatus>
+  readonly listLanes: (query: LaneQuery) => Promise<readonly LaneSnapshotRow[]>
+  readonly listThroughput: (query: ThroughputQuery) => Promise<readonly ThroughputPoint[]>
   /** The order as it stands once it is settled or the patience is over. Faults: conflict (nothing has ever delivered here), bad_request. */
-  readonly order: (order: Order) => Promise<QueueCommand>
+  readonly submitCommand: (request: QueueCommandRequest) => Promise<QueueCommand>
   /** One order of an account (0: the operator's own), or null. */
-  readonly found: (account: number, commandId: string) => Promise<QueueCommand | null>
+  readonly findCommand: (account: number, commandId: string) => Promise<QueueCommand | null>
 }
 
 /** Pictures come every five seconds: three that were missed are no coincidence. */
-export const PULSE_MS = 20_000
+export const HEARTBEAT_TIMEOUT_MS = 20_000
 
 /** Longer than a tick of the delivering node takes, shorter than a person would wait for. */
-const PATIENCE_MS = 2_000
-const LOOK_EVERY_MS = 50
+const COMMAND_WAIT_MS = 2_000
+const COMMAND_POLL_MS = 50
 
 /** Whether any node delivers. */
-export async function deliveryOf(read: Reader, now: number): Promise<Delivery> {
-  const pulse = await pulseForOperator(read)
-  return { delivering: pulse !== null && now - pulse.at < PULSE_MS, seenAt: pulse?.at ?? null }
+export async function readDeliveryStatus(read: DatabaseReader, now: number): Promise<DeliveryStatus> {
+  const heartbeat = await readHeartbeatForOperator(read)
+  return { delivering: heartbeat !== null && now - heartbeat.at < HEARTBEAT_TIMEOUT_MS, seenAt: heartbeat?.at ?? null }
 }
 
-export function createQueueDesk(shop: Shop, patienceMs: number = PATIENCE_MS): QueueDesk {
-  const { read } = shop.engine
-  const delivery = (): Promise<Delivery> => deliveryOf(read, shop.now())
+export function createQueueApi(context: Context, waitMs: number = COMMAND_WAIT_MS): QueueApi {
+  const { read } = context.engine
+  const deliveryStatus = (): Promise<DeliveryStatus> => readDeliveryStatus(read, context.now())
   return {
-    delivery,
-    lanes: ({ account, domain, after, limit }) =>
+    deliveryStatus,
+    listLanes: ({ account, domain, after, limit }) =>
       account === null
-        ? lanesForOperator(read, { domain, after, limit })
-        : lanesOfAccount(read, account, { domain, after: after?.domain ?? null, limit }),
-    series: (query) => seriesForOperator(read, { ...query, now: shop.now() }),
-    order: async (order) => {
-      const { delivering, seenAt } = await delivery()
+        ? listLaneSnapshotsForOperator(read, { domain, after, limit })
+        : listLaneSnapshots(read, account, { domain, after: after?.domain ?? null, limit }),
+    listThroughput: (query) => listThroughputForOperator(read, { ...query, now: context.now() }),
+    submitCommand: async (request) => {
+      const { delivering, seenAt } = await deliveryStatus()
       if (seenAt === null) throw new Fault('conflict', 'no node has ever delivered from this store; turn delivery on (delivery.mode)')
-      const placed = await place(shop, order)
-      return delivering ? patiently(read, placed, patienceMs) : placed
+      const stored = await storeCommand(context, request)
+      return delivering ? waitUntilSettled(read, stored, waitMs) : stored
     },
-    found: (account, commandId) => findQueueCommand(read, account, commandId),
+    findCommand: (account, commandId) => findQueueCommand(read, account, commandId),
   }
 }
 
 /** The row and its audit. */
-async function place(shop: Shop, { account, actor, command }: Order): Promise<QueueCommand> {
-  const now = shop.now()
-  const outcome = { settledAt: null, moved: 0, deleted: 0, said: null } as const
-  const placed: QueueCommand = { account, commandId: shop.ids.next(now), command, actor, state: 'waiting', createdAt: now, ...outcome }
-  const hand = { actor, settings: DEFAULT_SETTINGS, moment: { at: now, receivedAt: now, ids: shop.ids } }
+async function storeCommand(context: Context, { account, actor, command }: QueueCommandRequest): Promise<QueueCommand> {
+  const now = context.now()
+  const unsettled = { settledAt: null, moved: 0, deleted: 0, said: null } as const
+  const stored: QueueCommand = { account, commandId: context.ids.next(now), command, actor, state: 'waiting', createdAt: now, ...unsettled }
+  const auditContext = { actor, settings: DEFAULT_ACCOUNT_SETTINGS, moment: { at: now, receivedAt: now, ids: context.ids } }
   const { kind, ...detail } = command
-  await shop.engine.tx(async (db) => {
-    const world = emptyWorld()
-    applyFacts(world, [audit(account, `queue.${kind}`, { ...detail, order: placed.commandId }, hand)])
-    await Promise.all([addQueueCommand(db, placed), commitWorld(db, world, { now, notify: () => false })])
+  await context.engine.tx(async (db) => {
+    const ledgerState = createLedgerState()
+    applyFacts(ledgerState, [createAuditFact(account, `queue.${kind}`, { ...detail, order: stored.commandId }, auditContext)])
+    await Promise.all([addQueueCommand(db, stored), commitLedgerState(db, ledgerState, { now, notify: () => false })])
   })
-  return placed
+  return stored
 }
 
-async function patiently(reader: Reader, placed: QueueCommand, patienceMs: number): Promise<QueueCommand> {
-  let command = placed
-  for (let waited = 0; command.state === 'waiting' && waited < patienceMs; waited += LOOK_EVERY_MS) {
-    await rest(LOOK_EVERY_MS)
-    command = (await findQueueCommand(reader, placed.account, placed.commandId)) ?? placed
+async function waitUntilSettled(reader: DatabaseReader, stored: QueueCommand, waitMs: number): Promise<QueueCommand> {
+  let command = stored
+  for (let waited = 0; command.state === 'waiting' && waited < waitMs; waited += COMMAND_POLL_MS) {
+    await rest(COMMAND_POLL_MS)
+    command = (await findQueueCommand(reader, stored.account, stored.commandId)) ?? stored
   }
   return command
 }

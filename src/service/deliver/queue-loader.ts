@@ -8,129 +8,145 @@
  * See also: store/queue/queued-mail, net/mx (destinations), queue/queue (offer), service/deliver/deliverer.
  */
 import { setImmediate } from 'node:timers/promises'
-import type { Place } from '../../queue/schedule/reroute.ts'
-import { offer } from '../../queue/queue.ts'
-import { pageQueuedForOperator, type WaitingMail } from '../../store/queue/queued-mail.ts'
-import { unknownFate } from './attempt-reading.ts'
-import type { Shop } from '../context.ts'
-import { refOf, type Term } from './delivery-session.ts'
+import type { ResolvedDestination } from '../../queue/schedule/reroute.ts'
+import { enqueue } from '../../queue/queue.ts'
+import { listQueuedMessagesForOperator, type QueuedMessageSummary } from '../../store/queue/queued-mail.ts'
+import { readUncertainAttempt } from './attempt-reading.ts'
+import type { Context } from '../context.ts'
+import { mailRefOf, type DeliverySession } from './delivery-session.ts'
 
 /** Never rejects, and keeps what it knows for as long as it may stand: it is asked again and again. */
-export type PlaceOf = (domain: string) => Promise<Place>
+export type ResolveDestination = (domain: string) => Promise<ResolvedDestination>
 
-export type Waiting = {
+export type QueueLoader = {
   /** Loads all that waits, or goes on where it was cut off. Faults: store_busy. */
-  readonly load: (term: Term) => Promise<void>
+  readonly load: (session: DeliverySession) => Promise<void>
   /** Takes in mails that were just read. */
-  readonly take: (term: Term, mails: readonly WaitingMail[]) => void
+  readonly add: (session: DeliverySession, mails: readonly QueuedMessageSummary[]) => void
 }
 
-export type WaitingOptions = { readonly placeOf: PlaceOf; readonly wake: () => void }
+export type QueueLoaderOptions = { readonly resolveDestination: ResolveDestination; readonly wake: () => void }
 
 /** Rows of one page: a few milliseconds of this thread. */
-const PAGE = 500
+const PAGE_ROWS = 500
 
 /** Domains that are looked up at once. */
-const LOOK_UPS = 64
+const MAX_LOOK_UPS = 64
 
 /** What is kept of names: a campaign has fewer domains. */
-const MOST_STRINGS = 100_000
+const MAX_INTERNED_STRINGS = 100_000
 
-type Loading = WaitingOptions & {
-  readonly shop: Shop
+type LoaderState = QueueLoaderOptions & {
+  readonly context: Context
   /** One string of each text: the store gives a new one with each row. */
-  readonly strings: Map<string, string>
+  readonly internedStrings: Map<string, string>
   /** Mail of domains that are being looked up, and whose they are. */
-  readonly pending: Map<string, { readonly term: Term; readonly mails: WaitingMail[] }>
-  readonly asked: string[]
-  asking: number
+  readonly pendingByDomain: Map<string, { readonly session: DeliverySession; readonly mails: QueuedMessageSummary[] }>
+  readonly lookUpQueue: string[]
+  activeLookUps: number
 }
 
 /** Makes a loader; it serves one term after the other. */
-export function createWaiting(shop: Shop, options: WaitingOptions): Waiting {
-  const loading: Loading = { ...options, shop, strings: new Map(), pending: new Map(), asked: [], asking: 0 }
-  const take = (term: Term, mails: readonly WaitingMail[]): void => {
-    for (const mail of mails) takeOne(loading, term, mail)
-    loading.wake()
+export function createQueueLoader(context: Context, options: QueueLoaderOptions): QueueLoader {
+  const state: LoaderState = {
+    ...options,
+    context,
+    internedStrings: new Map(),
+    pendingByDomain: new Map(),
+    lookUpQueue: [],
+    activeLookUps: 0,
   }
-  return { take, load: (term) => load(loading, term, take) }
+  const add = (session: DeliverySession, mails: readonly QueuedMessageSummary[]): void => {
+    for (const mail of mails) addMail(state, session, mail)
+    state.wake()
+  }
+  return { add, load: (session) => loadQueued(state, session, add) }
 }
 
-async function load({ shop, wake }: Loading, term: Term, take: Waiting['take']): Promise<void> {
+async function loadQueued({ context, wake }: LoaderState, session: DeliverySession, add: QueueLoader['add']): Promise<void> {
   let uncertain = 0
-  while (!term.isEnding) {
-    const page = await pageQueuedForOperator(shop.engine.read, term.loadedTo, PAGE)
+  while (!session.isEnding) {
+    const page = await listQueuedMessagesForOperator(context.engine.read, session.loadCursor, PAGE_ROWS)
     uncertain += page.filter(({ dispatchedAt }) => dispatchedAt !== null).length
-    take(term, page)
-    term.loadedTo = page.at(-1) ?? term.loadedTo
-    if (page.length < PAGE) break
+    add(session, page)
+    session.loadCursor = page.at(-1) ?? session.loadCursor
+    if (page.length < PAGE_ROWS) break
     await setImmediate()
   }
-  term.isLoaded = true
+  session.isLoaded = true
   if (uncertain > 0) {
-    shop.telemetry.count('bounced_queue_uncertain_total', {}, uncertain)
+    context.telemetry.count('bounced_queue_uncertain_total', {}, uncertain)
     const text = 'mails were being sent when their node ended: nobody knows whether they were accepted; they are sent again'
-    shop.telemetry.log.warn({ mails: uncertain }, text)
+    context.telemetry.log.warn({ mails: uncertain }, text)
   }
   wake()
 }
 
-function takeOne(loading: Loading, term: Term, mail: WaitingMail): void {
-  const told = mail.dispatchedAt === null ? mail : lostOf(loading.shop, term, mail, mail.dispatchedAt)
-  const waiting = loading.pending.get(mail.domain)
-  if (waiting?.term === term) waiting.mails.push(told)
-  else ask(loading, term, told)
+function addMail(state: LoaderState, session: DeliverySession, mail: QueuedMessageSummary): void {
+  const loaded = mail.dispatchedAt === null ? mail : recordUncertain(state.context, session, mail, mail.dispatchedAt)
+  const pendingMails = state.pendingByDomain.get(mail.domain)
+  if (pendingMails?.session === session) pendingMails.mails.push(loaded)
+  else requestLookUp(state, session, loaded)
 }
 
 /** Its attempt has a number, and stands in the timeline. */
-function lostOf({ rules, now }: Shop, term: Term, mail: WaitingMail, markedAt: number): WaitingMail {
+function recordUncertain(
+  { rules, now }: Context,
+  session: DeliverySession,
+  mail: QueuedMessageSummary,
+  dispatchedAt: number,
+): QueuedMessageSummary {
   const attempts = mail.attempts + 1
-  const stays = { dueAt: mail.dueAt, attempts, refusedBy: mail.refusedBy }
-  const said = unknownFate({ attempt: attempts, domain: mail.domain }, rules())
-  const ref = refOf(mail.account, mail.deliveryId)
-  term.done.push({ kind: 'answered', ref, said, at: now(), markedAt, end: null, stays })
+  const retry = { dueAt: mail.dueAt, attempts, refusedBy: mail.refusedBy }
+  const attemptReading = readUncertainAttempt({ attempt: attempts, domain: mail.domain }, rules())
+  const ref = mailRefOf(mail.account, mail.deliveryId)
+  session.updates.push({ kind: 'answered', ref, attemptReading, at: now(), dispatchedAt, end: null, retry })
   return { ...mail, attempts, dispatchedAt: null }
 }
 
-function ask(loading: Loading, term: Term, mail: WaitingMail): void {
-  loading.pending.set(mail.domain, { term, mails: [mail] })
-  loading.asked.push(mail.domain)
-  pump(loading)
+function requestLookUp(state: LoaderState, session: DeliverySession, mail: QueuedMessageSummary): void {
+  state.pendingByDomain.set(mail.domain, { session, mails: [mail] })
+  state.lookUpQueue.push(mail.domain)
+  startLookUps(state)
 }
 
-function pump(loading: Loading): void {
-  while (loading.asking < LOOK_UPS) {
-    const domain = loading.asked.shift()
+function startLookUps(state: LoaderState): void {
+  while (state.activeLookUps < MAX_LOOK_UPS) {
+    const domain = state.lookUpQueue.shift()
     if (domain === undefined) return
-    loading.asking += 1
-    void loading.placeOf(domain).then((place) => {
-      loading.asking -= 1
-      settle(loading, domain, place)
-      pump(loading)
+    state.activeLookUps += 1
+    void state.resolveDestination(domain).then((destination) => {
+      state.activeLookUps -= 1
+      completeLookUp(state, domain, destination)
+      startLookUps(state)
     })
   }
 }
 
-function settle(loading: Loading, domain: string, place: Place): void {
-  const waiting = loading.pending.get(domain)
-  loading.pending.delete(domain)
-  if (waiting === undefined || waiting.term.isEnding) return
-  for (const mail of waiting.mails) enter(loading, waiting.term, { mail, place })
-  loading.wake()
+function completeLookUp(state: LoaderState, domain: string, destination: ResolvedDestination): void {
+  const pendingMails = state.pendingByDomain.get(domain)
+  state.pendingByDomain.delete(domain)
+  if (pendingMails === undefined || pendingMails.session.isEnding) return
+  for (const mail of pendingMails.mails) offerMail(state, pendingMails.session, { mail, place: destination })
+  state.wake()
 }
 
-function enter({ shop, strings }: Loading, term: Term, { mail, place }: { readonly mail: WaitingMail; readonly place: Place }): void {
+function offerMail(
+  { context, internedStrings }: LoaderState,
+  session: DeliverySession,
+  { mail, place: destination }: { readonly mail: QueuedMessageSummary; readonly place: ResolvedDestination },
+): void {
   const { deliveryId: id, account, acceptedAt, dueAt, attempts, refusedBy } = mail
-  const [domain, senderDomain] = [shared(strings, mail.domain), shared(strings, mail.senderDomain)]
-  const { site, gateway, mxSet } = place
+  const [domain, senderDomain] = [intern(internedStrings, mail.domain), intern(internedStrings, mail.senderDomain)]
+  const { site, gateway, mxSet } = destination
   const to = { id, account, domain, senderDomain, site, gateway, mxSet, acceptedAt, attempts, dueAt }
-  offer(term.queue, refusedBy.length === 0 ? to : { ...to, refusedBy }, shop.now())
+  enqueue(session.queue, refusedBy.length === 0 ? to : { ...to, refusedBy }, context.now())
 }
 
-function shared(strings: Map<string, string>, text: string): string {
-  const known = strings.get(text)
-  if (known !== undefined) return known
-  if (strings.size >= MOST_STRINGS) strings.clear()
-  strings.set(text, text)
+function intern(internedStrings: Map<string, string>, text: string): string {
+  const interned = internedStrings.get(text)
+  if (interned !== undefined) return interned
+  if (internedStrings.size >= MAX_INTERNED_STRINGS) internedStrings.clear()
+  internedStrings.set(text, text)
   return text
 }

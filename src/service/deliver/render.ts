@@ -7,83 +7,99 @@
  * See also: compose/composition, compose/rewrite-mime, mail-auth/composer, service/deliver/signing-keys, service/deliver/deliverer (who sends it).
  */
 import type { Composition } from '../../compose/composition.ts'
-import { hashBody, hashMail, type Hashed } from '../../compose/dkim-canonical.ts'
-import { breakWords } from '../../compose/header-line.ts'
-import { marksOf } from '../../compose/tracking-headers.ts'
-import { hasUnsubscribe, ownHeaders } from '../../compose/header-set.ts'
+import { hashCanonicalBody, hashMail, type HashedMail } from '../../compose/dkim-canonical.ts'
+import { breakLongWords } from '../../compose/header-line.ts'
+import { buildTrackingHeaders } from '../../compose/tracking-headers.ts'
+import { hasListUnsubscribe, removeUnpairedUnsubscribePost } from '../../compose/header-set.ts'
 import { rewriteMail } from '../../compose/rewrite-mime.ts'
-import { createFilling, oneLine, type Filling, type Put } from '../../compose/substitute.ts'
-import { knowAddress } from '../../correlate/address-hash.ts'
-import { composeContent, composeHead, composeLetter, type Content, type Letter } from '../../mail-auth/composer.ts'
-import { signatures, signMail } from '../../mail-auth/dkim-sign.ts'
+import { createSubstitutionTemplate, toHeaderText, type SubstitutionTemplate, type SubstituteText } from '../../compose/substitute.ts'
+import { normaliseAddress } from '../../correlate/address-hash.ts'
+import { composeContent, composeHeaderFields, composeMessage, type MessageContent, type MessageFields } from '../../mail-auth/composer.ts'
+import { signatureFields, signMail } from '../../mail-auth/dkim-sign.ts'
 import { Fault } from '../../errors.ts'
-import type { QueuedMail } from '../../store/queue/queued-mail.ts'
-import { signNames } from '../submit/mail-tokens.ts'
+import type { QueuedMessage } from '../../store/queue/queued-mail.ts'
+import { signMailTokens } from '../submit/mail-tokens.ts'
 import { messageIdHeaderOf } from '../submit/register-recipients.ts'
-import type { Shop } from '../context.ts'
-import type { Signers } from './signing-keys.ts'
+import type { Context } from '../context.ts'
+import type { FindSigningKeys } from './signing-keys.ts'
 
 /** `from` is the Return-Path of this copy alone. */
-export type Rendered = { readonly from: string; readonly to: string; readonly raw: Buffer }
-export type Render = (mail: RenderedMail, body: Composition) => Promise<Rendered>
+export type SignedMessage = { readonly from: string; readonly to: string; readonly raw: Buffer }
+export type MessageRenderer = (mail: RenderInput, body: Composition) => Promise<SignedMessage>
 
 /** What of a queued mail shapes it. */
-export type RenderedMail = Pick<QueuedMail, 'account' | 'deliveryId' | 'bodyId' | 'recipient' | 'variables' | 'acceptedAt'>
+export type RenderInput = Pick<QueuedMessage, 'account' | 'deliveryId' | 'bodyId' | 'recipient' | 'variables' | 'acceptedAt'>
 
 /** Makes the door. What the copies of one composition share lives as long as the composition does. Faults: internal (no key signs the names, or the mail grows beyond all bounds, which submit has refused). */
-export function createRender(shop: Shop, signers: Signers): Render {
-  const shares = new WeakMap<Composition, Shared>()
-  const sharedOf = (body: Composition, names: readonly string[]): Shared => {
-    const held = shares.get(body) ?? { filling: createFilling({ names, sections: body.sections }), content: null }
-    shares.set(body, held)
-    return held
+export function createRenderer(context: Context, signers: FindSigningKeys): MessageRenderer {
+  const sharedContents = new WeakMap<Composition, SharedContent>()
+  const sharedOf = (body: Composition, names: readonly string[]): SharedContent => {
+    const sharedContent = sharedContents.get(body) ?? {
+      substitution: createSubstitutionTemplate({ names, sections: body.sections }),
+      content: null,
+    }
+    sharedContents.set(body, sharedContent)
+    return sharedContent
   }
   return async (mail, body) => {
-    const page = await shop.book.open()
-    const names = signNames(page, shop.domains, { deliveryId: mail.deliveryId, keyIndex: page.signingIndex })
+    const snapshot = await context.accountCache.snapshot()
+    const names = signMailTokens(snapshot, context.domains, { deliveryId: mail.deliveryId, keyIndex: snapshot.signingIndex })
     const messageId = messageIdHeaderOf(body.messageId, mail.deliveryId, body.from)
-    const marks = marksOf({ ...names, messageId, publicUrl: shop.publicUrl }, { ...body, broadcast: null })
+    const trackingHeaders = buildTrackingHeaders({ ...names, messageId, publicUrl: context.publicUrl }, { ...body, broadcast: null })
     const shared = sharedOf(body, Object.keys(mail.variables))
-    const put = shared.filling.fill(mail.variables)
-    const keys = await signers(mail.account, knowAddress(body.from)?.domain ?? '')
+    const substitute = shared.substitution.bind(mail.variables)
+    const keys = await signers(mail.account, normaliseAddress(body.from)?.domain ?? '')
     const raw =
       body.raw === null
-        ? await write(shared, letterOf(mail, body, { marks, put }), (hashed) => signatures(hashed, keys, shop.now()))
-        : signMail(rewrite(mail, body, { marks, put }), keys, shop.now())
+        ? await composeSignedMessage(shared, messageOf(mail, body, { trackingHeaders, substitute }), (hashed) =>
+            signatureFields(hashed, keys, context.now()),
+          )
+        : signMail(rewriteRaw(mail, body, { trackingHeaders, substitute }), keys, context.now())
     return { from: names.returnPath, to: mail.recipient, raw }
   }
 }
 
 /** What the copies of one composition share. `content`: no variable touches it. */
-type Shared = { readonly filling: Filling; content: Promise<Content & { readonly bodyHash: string }> | null }
+type SharedContent = {
+  readonly substitution: SubstitutionTemplate
+  content: Promise<MessageContent & { readonly bodyHash: string }> | null
+}
 
-async function write(shared: Shared, { letter, isSame }: Written, sign: (hashed: Hashed) => string): Promise<Buffer> {
-  if (!isSame(shared.filling)) {
-    const raw = await composeLetter(letter)
+async function composeSignedMessage(
+  shared: SharedContent,
+  { message, isShareable }: ComposedMessage,
+  sign: (hashed: HashedMail) => string,
+): Promise<Buffer> {
+  if (!isShareable(shared.substitution)) {
+    const raw = await composeMessage(message)
     return Buffer.concat([Buffer.from(sign(hashMail(raw)), 'latin1'), raw])
   }
-  shared.content ??= composeContent(letter).then((content) => ({ ...content, bodyHash: hashBody(content.body) }))
-  const { fields, body, bodyHash } = await shared.content
-  const head = `${await composeHead(letter)}${fields}`
+  shared.content ??= composeContent(message).then((content) => ({ ...content, bodyHash: hashCanonicalBody(content.body) }))
+  const { contentFields: fields, body, bodyHash } = await shared.content
+  const head = `${await composeHeaderFields(message)}${fields}`
   return Buffer.concat([Buffer.from(`${sign({ head, bodyHash })}${head}\r\n`, 'latin1'), body])
 }
 
-type Written = { readonly letter: Letter; readonly isSame: (filling: Filling) => boolean }
-type Marked = { readonly marks: Readonly<Record<string, string>>; readonly put: Put }
+type ComposedMessage = { readonly message: MessageFields; readonly isShareable: (filling: SubstitutionTemplate) => boolean }
+type PersonalHeaders = { readonly trackingHeaders: Readonly<Record<string, string>>; readonly substitute: SubstituteText }
 
 /** His own way to be taken off stands; where he wants none there is none. */
-function marksFor({ tracking }: Composition, marks: Marked['marks'], hasOwn: boolean): Readonly<Record<string, string>> {
-  const isLeft = tracking.subscription !== false && !hasOwn
-  return Object.fromEntries(Object.entries(marks).filter(([name]) => isLeft || !name.startsWith('List-Unsubscribe')))
+function trackingHeadersFor(
+  { tracking }: Composition,
+  trackingHeaders: PersonalHeaders['trackingHeaders'],
+  hasOwnUnsubscribe: boolean,
+): Readonly<Record<string, string>> {
+  const keepsUnsubscribe = tracking.subscription !== false && !hasOwnUnsubscribe
+  return Object.fromEntries(Object.entries(trackingHeaders).filter(([name]) => keepsUnsubscribe || !name.startsWith('List-Unsubscribe')))
 }
 
-function letterOf(mail: RenderedMail, body: Composition, { marks, put }: Marked): Written {
-  const { 'Message-ID': messageId = '', ...ours } = marks
-  const text = (value: string): string => whole(put(value))
-  const line = (value: string): string => breakWords(oneLine(text(value)))
-  const own = Object.entries(ownHeaders(body.headers)).map(([name, value]) => [name, line(value)] as const)
-  const letter: Letter = {
-    from: { name: line(body.fromName ?? ''), address: body.from },
+function messageOf(mail: RenderInput, body: Composition, { trackingHeaders, substitute }: PersonalHeaders): ComposedMessage {
+  const { 'Message-ID': messageId = '', ...ourHeaders } = trackingHeaders
+  const text = (value: string): string => requireWithinBounds(substitute(value))
+  const line = (value: string): string => breakLongWords(toHeaderText(text(value)))
+  const senderHeaders = Object.entries(removeUnpairedUnsubscribePost(body.headers)).map(([name, value]) => [name, line(value)] as const)
+  const message: MessageFields = {
+    from: { boundarySeed: line(body.fromName ?? ''), address: body.from },
     to: body.to ?? [mail.recipient],
     cc: body.cc,
     replyTo: body.replyTo,
@@ -91,28 +107,31 @@ function letterOf(mail: RenderedMail, body: Composition, { marks, put }: Marked)
     html: body.html === null ? null : text(body.html),
     plain: body.plain === null ? null : text(body.plain),
     attachments: body.attachments,
-    headers: { ...marksFor(body, ours, hasUnsubscribe(body.headers)), ...Object.fromEntries(own) },
+    headers: { ...trackingHeadersFor(body, ourHeaders, hasListUnsubscribe(body.headers)), ...Object.fromEntries(senderHeaders) },
     messageId,
     date: mail.acceptedAt,
-    name: mail.bodyId,
+    boundarySeed: mail.bodyId,
   }
-  return { letter, isSame: ({ touches }) => ![body.html, body.plain].some((each) => each !== null && touches(each)) }
+  return { message, isShareable: ({ containsName: touches }) => ![body.html, body.plain].some((each) => each !== null && touches(each)) }
 }
 
-function rewrite(mail: RenderedMail, body: Composition, { marks, put }: Marked): Buffer {
+function rewriteRaw(mail: RenderInput, body: Composition, { trackingHeaders, substitute }: PersonalHeaders): Buffer {
   const raw = Buffer.from(body.raw ?? '', 'base64')
   const hasVariables = Object.keys(mail.variables).length > 0 || Object.keys(body.sections).length > 0
-  const { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post, ...ours } = marksFor(body, marks, false)
-  const taken = unsubscribe === undefined || post === undefined ? {} : { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post }
-  const hasOwn = hasUnsubscribe(body.headers)
+  const { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post, ...ourHeaders } = trackingHeadersFor(body, trackingHeaders, false)
+  const unsubscribeHeaders =
+    unsubscribe === undefined || post === undefined ? {} : { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post }
+  const hasOwnUnsubscribe = hasListUnsubscribe(body.headers)
   const defaults = { From: body.from, Date: new Date(mail.acceptedAt).toUTCString().replace('GMT', '+0000'), 'MIME-Version': '1.0' }
-  const isAlone = body.to === null
-  const fields = { ...ours, ...(hasOwn ? {} : taken), ...(isAlone ? { To: mail.recipient } : {}) }
-  const dropped = [...(isAlone ? ['cc'] : []), ...(hasOwn ? [] : ['list-unsubscribe-post'])]
-  return whole(rewriteMail(raw, { fields, dropped, defaults, put: hasVariables ? put : null }))
+  const isSingleRecipient = body.to === null
+  const fields = { ...ourHeaders, ...(hasOwnUnsubscribe ? {} : unsubscribeHeaders), ...(isSingleRecipient ? { To: mail.recipient } : {}) }
+  const dropped = [...(isSingleRecipient ? ['cc'] : []), ...(hasOwnUnsubscribe ? [] : ['list-unsubscribe-post'])]
+  return requireWithinBounds(
+    rewriteMail(raw, { fields, droppedFields: dropped, defaultFields: defaults, substitute: hasVariables ? substitute : null }),
+  )
 }
 
-function whole<T>(made: T | null): T {
-  if (made === null) throw new Fault('internal', 'with its variables put in, the mail is too large')
-  return made
+function requireWithinBounds<T>(bytes: T | null): T {
+  if (bytes === null) throw new Fault('internal', 'with its variables put in, the mail is too large')
+  return bytes
 }

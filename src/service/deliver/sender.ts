@@ -10,206 +10,233 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { Composition } from '../../compose/composition.ts'
-import type { Outgoing, Outcome, Transport } from '../../smtp-client/transport.ts'
+import type { OutgoingMail, SmtpOutcome, Transport } from '../../smtp-client/transport.ts'
 import { Fault } from '../../errors.ts'
-import { answer } from '../../queue/schedule/attempt-result.ts'
-import type { Answer, MailEnd } from '../../queue/message.ts'
-import { moveMail, type Place } from '../../queue/schedule/reroute.ts'
-import { findQueuedBody, type QueuedMail } from '../../store/queue/queued-mail.ts'
-import { NEVER_MADE, neverMade, readOutcome } from './attempt-reading.ts'
-import { createMake, type Made, type Make, type Rendered } from './message-builder.ts'
-import { createRoom } from './byte-semaphore.ts'
-import type { Shop } from '../context.ts'
-import { follow, type InHand, type Stays, type Term } from './delivery-session.ts'
-import type { PlaceOf } from './queue-loader.ts'
+import { applyAttemptResult } from '../../queue/schedule/attempt-result.ts'
+import type { AttemptResult, FinalOutcome } from '../../queue/message.ts'
+import { rerouteMessage, type ResolvedDestination } from '../../queue/schedule/reroute.ts'
+import { findQueuedBody, type QueuedMessage } from '../../store/queue/queued-mail.ts'
+import { NOT_COMPOSED_TEXT, readUncomposedAttempt, readAttempt } from './attempt-reading.ts'
+import { createMessageBuilder, type BuiltMessage, type BuildMessage, type RenderedMessage } from './message-builder.ts'
+import { createByteSemaphore } from './byte-semaphore.ts'
+import type { Context } from '../context.ts'
+import { applyQueueEvents, type PendingAttempt, type RetryState, type DeliverySession } from './delivery-session.ts'
+import type { ResolveDestination } from './queue-loader.ts'
 
 /** The same mail gives the same names at each attempt. */
-export type Render = (mail: QueuedMail, body: Composition) => Promise<Rendered>
+export type RenderMessage = (mail: QueuedMessage, body: Composition) => Promise<RenderedMessage>
 
-export type CarrierOptions = {
+export type MailSenderOptions = {
   readonly transport: Transport
-  readonly render: Render
-  readonly placeOf: PlaceOf
+  readonly render: RenderMessage
+  readonly resolveDestination: ResolveDestination
   /** Mails under way at once. */
-  readonly lines: number
+  readonly concurrencyLimit: number
   /** Of mails that are made and on their way. */
-  readonly inFlightBytes: number
+  readonly maxInFlightBytes: number
   /** Something was answered: there is something to commit. */
   readonly wake: () => void
 }
 
-export type Carrier = {
+export type MailSender = {
   /** Begins what is staged, as far as there are lines. */
-  readonly pump: (term: Term) => void
+  readonly startAttempts: (session: DeliverySession) => void
   /** Resolves when nothing of the term is under way. */
-  readonly idle: (term: Term) => Promise<void>
+  readonly waitUntilIdle: (session: DeliverySession) => Promise<void>
 }
 
 /** Bodies of the campaigns that are being sent, in bytes of their JSON. */
-const BODIES_BYTES = 64 * 1024 * 1024
+const MAX_BODY_CACHE_BYTES = 64 * 1024 * 1024
 
-type Carrying = CarrierOptions & {
-  readonly shop: Shop
-  readonly make: Make
-  readonly bodies: LRUCache<string, Promise<Body>>
-  readonly idlers: (() => void)[]
+type MailSenderState = MailSenderOptions & {
+  readonly context: Context
+  readonly buildMessage: BuildMessage
+  readonly bodyCache: LRUCache<string, Promise<CachedBody>>
+  readonly idleWaiters: (() => void)[]
 }
-type Body = { readonly composition: Composition; readonly size: number }
+type CachedBody = { readonly composition: Composition; readonly size: number }
 
 /** Makes a carrier; it serves one term after the other. */
-export function createCarrier(shop: Shop, options: CarrierOptions): Carrier {
-  const make = createMake(createRoom(options.inFlightBytes))
-  const carrying: Carrying = { ...options, shop, make, idlers: [], bodies: new LRUCache({ max: 1_000 }) }
+export function createMailSender(context: Context, options: MailSenderOptions): MailSender {
+  const buildMessage = createMessageBuilder(createByteSemaphore(options.maxInFlightBytes))
+  const state: MailSenderState = { ...options, context, buildMessage, idleWaiters: [], bodyCache: new LRUCache({ max: 1_000 }) }
   return {
-    pump: (term) => pump(carrying, term),
-    idle: async (term) => {
-      while (term.sending > 0) await new Promise<void>((resolve) => carrying.idlers.push(resolve))
+    startAttempts: (session) => startAttempts(state, session),
+    waitUntilIdle: async (session) => {
+      while (session.sendingCount > 0) await new Promise<void>((resolve) => state.idleWaiters.push(resolve))
     },
   }
 }
 
-function pump(carrying: Carrying, term: Term): void {
-  while (term.staged.length > 0 && (term.sending < carrying.lines || !mayBegin(carrying, term, term.staged[0]?.hand))) {
-    const next = term.staged.shift()
+function startAttempts(state: MailSenderState, session: DeliverySession): void {
+  while (
+    session.ready.length > 0 &&
+    (session.sendingCount < state.concurrencyLimit || !canStart(state, session, session.ready[0]?.attempt))
+  ) {
+    const next = session.ready.shift()
     if (next === undefined) return
-    if (mayBegin(carrying, term, next.hand)) void carry(carrying, term, next)
-    else giveBack(carrying, term, next.hand)
+    if (canStart(state, session, next.attempt)) void runAttempt(state, session, next)
+    else returnUnsent(state, session, next.attempt)
   }
 }
 
-const mayBegin = ({ shop }: Carrying, term: Term, hand: InHand | undefined): boolean =>
-  hand !== undefined && !hand.isRecalled && !term.isEnding && shop.now() < term.leaseUntil
+const canStart = ({ context }: MailSenderState, session: DeliverySession, attempt: PendingAttempt | undefined): boolean =>
+  attempt !== undefined && !attempt.isRecalled && !session.isEnding && context.now() < session.leaseUntil
 
 /** Not sent: it goes on as if it had not been given out. */
-export function giveBack({ shop, wake }: Pick<Carrying, 'shop' | 'wake'>, term: Term, hand: InHand): void {
-  const now = shop.now()
-  const stays = heard(term, hand, { kind: 'recalled' }, now)
-  if (hand.place !== 'marking') term.done.push({ kind: 'recalled', ref: hand.ref, markedAt: hand.markedAt, stays: stays.stays })
+export function returnUnsent(
+  { context, wake }: Pick<MailSenderState, 'context' | 'wake'>,
+  session: DeliverySession,
+  attempt: PendingAttempt,
+): void {
+  const now = context.now()
+  const retry = applyAnswer(session, attempt, { kind: 'recalled' }, now)
+  if (attempt.phase !== 'marking')
+    session.updates.push({ kind: 'recalled', ref: attempt.ref, dispatchedAt: attempt.dispatchedAt, retry: retry.stays })
   wake()
 }
 
 /** Never rejects. */
-async function carry(carrying: Carrying, term: Term, { hand, mail }: Term['staged'][number]): Promise<void> {
-  const { shop } = carrying
-  term.sending += 1
-  let made: Made | null = null
+async function runAttempt(
+  state: MailSenderState,
+  session: DeliverySession,
+  { attempt, mail }: DeliverySession['ready'][number],
+): Promise<void> {
+  const { context } = state
+  session.sendingCount += 1
+  let built: BuiltMessage | null = null
   try {
-    made = await makeMail(carrying, mail)
-    const place = await carrying.placeOf(mail.domain)
-    if (made === null) rest(carrying, term, hand)
-    else if (!mayBegin(carrying, term, hand) || isElsewhere(hand, place)) giveBack(carrying, term, hand)
+    built = await buildOutgoing(state, mail)
+    const destination = await state.resolveDestination(mail.domain)
+    if (built === null) deferUnbuilt(state, session, attempt)
+    else if (!canStart(state, session, attempt) || hasMovedSite(attempt, destination)) returnUnsent(state, session, attempt)
     else {
-      hand.place = 'sending'
-      finish(carrying, term, hand, await carrying.transport.send(outgoingOf(hand, mail, made)))
+      attempt.phase = 'sending'
+      recordOutcome(state, session, attempt, await state.transport.send(toOutgoing(attempt, mail, built)))
     }
-    if (isKnown(place)) follow(term, moveMail(term.queue, hand.dispatch.mailId, place, shop.now()))
+    if (isResolved(destination))
+      applyQueueEvents(session, rerouteMessage(session.queue, attempt.dispatch.mailId, destination, context.now()))
   } catch (error) {
-    const { account, deliveryId } = hand.ref
-    shop.telemetry.log.error({ account, deliveryId, err: error }, 'an attempt failed in a way that none may; the mail is tried again later')
-    if (term.inHand.has(hand.dispatch.number)) rest(carrying, term, hand)
+    const { account, deliveryId } = attempt.ref
+    context.telemetry.log.error(
+      { account, deliveryId, err: error },
+      'an attempt failed in a way that none may; the mail is tried again later',
+    )
+    if (session.pendingAttempts.has(attempt.dispatch.number)) deferUnbuilt(state, session, attempt)
   } finally {
-    made?.release()
-    term.sending -= 1
-    if (term.sending === 0) for (const wakeUp of carrying.idlers.splice(0)) wakeUp()
-    pump(carrying, term)
+    built?.releaseBytes()
+    session.sendingCount -= 1
+    if (session.sendingCount === 0) for (const resolveIdle of state.idleWaiters.splice(0)) resolveIdle()
+    startAttempts(state, session)
   }
 }
 
 /** Where DNS says nothing, what was known holds. */
-const isKnown = ({ mxSet }: Place): boolean => mxSet !== ''
+const isResolved = ({ mxSet }: ResolvedDestination): boolean => mxSet !== ''
 
 /** Keys cover it that were not asked. Other hosts of the same site are no reason to wait: it is put under their keys after the attempt. */
-function isElsewhere({ dispatch }: InHand, place: Place): boolean {
-  return isKnown(place) && (!isKnown(dispatch) || place.site !== dispatch.site || place.gateway !== dispatch.gateway)
+function hasMovedSite({ dispatch }: PendingAttempt, destination: ResolvedDestination): boolean {
+  return (
+    isResolved(destination) && (!isResolved(dispatch) || destination.site !== dispatch.site || destination.gateway !== dispatch.gateway)
+  )
 }
 
 /** Null: it cannot be made now. */
-async function makeMail(carrying: Carrying, mail: QueuedMail): Promise<Made | null> {
-  const { shop, render, make } = carrying
+async function buildOutgoing(state: MailSenderState, mail: QueuedMessage): Promise<BuiltMessage | null> {
+  const { context, render, buildMessage } = state
   const { account, deliveryId, bodyId } = mail
   try {
-    return await make(`${account}/${bodyId}`, async () => render(mail, (await bodyOf(carrying, mail)).composition))
+    return await buildMessage(`${account}/${bodyId}`, async () => render(mail, (await loadBody(state, mail)).composition))
   } catch (error) {
-    shop.telemetry.log.error({ account, deliveryId, err: error }, 'a mail could not be made; it is tried again later')
+    context.telemetry.log.error({ account, deliveryId, err: error }, 'a mail could not be made; it is tried again later')
     return null
   }
 }
 
-function outgoingOf({ dispatch }: InHand, { domain, deliveryId }: QueuedMail, { rendered: { from, to, raw } }: Made): Outgoing {
-  return { egressIp: dispatch.egressIp, domain, from, to, raw, probe: dispatch.probe, envelopeId: deliveryId }
+function toOutgoing(
+  { dispatch }: PendingAttempt,
+  { domain, deliveryId }: QueuedMessage,
+  { message: { from, to, raw } }: BuiltMessage,
+): OutgoingMail {
+  return { egressIp: dispatch.egressIp, domain, mailFrom: from, to, raw, isProbe: dispatch.probe, envelopeId: deliveryId }
 }
 
 /** Of one request, read once. Faults: not_found, store_busy. */
-async function bodyOf({ shop, bodies }: Carrying, { account, bodyId }: QueuedMail): Promise<Body> {
+async function loadBody({ context, bodyCache }: MailSenderState, { account, bodyId }: QueuedMessage): Promise<CachedBody> {
   const key = `${account}/${bodyId}`
-  const known = bodies.get(key)
-  if (known !== undefined) return known
-  const reading = readBody(shop, account, bodyId)
-  bodies.set(key, reading)
-  reading.then(
-    ({ size }) => forgetLargest(bodies, size),
-    () => bodies.delete(key),
+  const cached = bodyCache.get(key)
+  if (cached !== undefined) return cached
+  const pendingBody = readBody(context, account, bodyId)
+  bodyCache.set(key, pendingBody)
+  pendingBody.then(
+    ({ size }) => evictBodies(bodyCache, size),
+    () => bodyCache.delete(key),
   )
-  return reading
+  return pendingBody
 }
 
-async function readBody(shop: Shop, account: number, bodyId: string): Promise<Body> {
-  const content = await findQueuedBody(shop.engine.read, account, bodyId)
+async function readBody(context: Context, account: number, bodyId: string): Promise<CachedBody> {
+  const content = await findQueuedBody(context.engine.read, account, bodyId)
   if (content === null) throw new Fault('not_found', 'the body of this mail is gone', { detail: { account, bodyId } })
   // The checked door: only service/submit/submit writes it, from a Composition.
   return { composition: JSON.parse(content) as Composition, size: content.length }
 }
 
 /** Few are large; then few are kept. */
-function forgetLargest(bodies: Carrying['bodies'], size: number): void {
-  const room = Math.max(1, Math.floor(BODIES_BYTES / Math.max(1, size)))
-  while (bodies.size > room) void bodies.pop()
+function evictBodies(bodyCache: MailSenderState['bodyCache'], size: number): void {
+  const maxBodies = Math.max(1, Math.floor(MAX_BODY_CACHE_BYTES / Math.max(1, size)))
+  while (bodyCache.size > maxBodies) void bodyCache.pop()
 }
 
 /** An attempt was answered. */
-function finish({ shop, wake }: Carrying, term: Term, hand: InHand, outcome: Outcome): void {
-  const now = shop.now()
-  const { answer: told, ...said } = readOutcome(shop.rules(), hand.dispatch, outcome)
-  const acceptedAt = term.queue.mails.get(hand.dispatch.mailId)?.mail.acceptedAt ?? now
-  const { end, stays } = heard(term, hand, told, now)
-  if (end !== null) shop.telemetry.observe('bounced_queue_seconds', (now - acceptedAt) / 1_000, { end })
-  term.done.push({ kind: 'answered', ref: hand.ref, said, at: now, markedAt: hand.markedAt, end, stays })
-  shop.telemetry.count('bounced_queue_attempts_total', { outcome: outcomeOf(told, end) })
+function recordOutcome({ context, wake }: MailSenderState, session: DeliverySession, attempt: PendingAttempt, outcome: SmtpOutcome): void {
+  const now = context.now()
+  const { answer: result, ...attemptReading } = readAttempt(context.rules(), attempt.dispatch, outcome)
+  const acceptedAt = session.queue.entries.get(attempt.dispatch.mailId)?.message.acceptedAt ?? now
+  const { end, stays: retry } = applyAnswer(session, attempt, result, now)
+  if (end !== null) context.telemetry.observe('bounced_queue_seconds', (now - acceptedAt) / 1_000, { end })
+  session.updates.push({ kind: 'answered', ref: attempt.ref, attemptReading, at: now, dispatchedAt: attempt.dispatchedAt, end, retry })
+  context.telemetry.count('bounced_queue_attempts_total', { outcome: outcomeLabelOf(result, end) })
   wake()
 }
 
-function outcomeOf(told: Answer, end: string | null): string {
+function outcomeLabelOf(result: AttemptResult, end: string | null): string {
   if (end === 'delivered' || end === 'failed') return end
-  return told.kind === 'unreachable' ? `unreachable-${told.how}` : 'deferred'
+  return result.kind === 'unreachable' ? `unreachable-${result.how}` : 'deferred'
 }
 
 /** It rests by the ladder; the keys hear nothing. */
-function rest({ wake, shop }: Carrying, term: Term, hand: InHand): void {
-  const now = shop.now()
-  const { end, stays } = heard(term, hand, { kind: 'unreachable', how: 'dropped', text: NEVER_MADE }, now)
-  if (end === null) term.done.push({ kind: 'recalled', ref: hand.ref, markedAt: hand.markedAt, stays })
+function deferUnbuilt({ wake, context }: MailSenderState, session: DeliverySession, attempt: PendingAttempt): void {
+  const now = context.now()
+  const { end, stays: retry } = applyAnswer(session, attempt, { kind: 'unreachable', how: 'dropped', text: NOT_COMPOSED_TEXT }, now)
+  if (end === null) session.updates.push({ kind: 'recalled', ref: attempt.ref, dispatchedAt: attempt.dispatchedAt, retry })
   else {
-    const said = neverMade(hand.dispatch, shop.rules())
-    term.done.push({ kind: 'answered', ref: hand.ref, said, at: now, markedAt: hand.markedAt, end, stays })
+    const attemptReading = readUncomposedAttempt(attempt.dispatch, context.rules())
+    session.updates.push({ kind: 'answered', ref: attempt.ref, attemptReading, at: now, dispatchedAt: attempt.dispatchedAt, end, retry })
   }
   wake()
 }
 
 /** The queue hears an answer. What became of the mail; `end` null: it stays. */
-function heard(term: Term, hand: InHand, told: Answer, now: number): { readonly end: MailEnd | null; readonly stays: Stays } {
-  const { number, mailId } = hand.dispatch
-  term.inHand.delete(number)
-  const events = answer(term.queue, number, told, now)
-  const own = events.find((event) => 'mailId' in event && event.mailId === mailId)
-  follow(
-    term,
-    events.filter((event) => event !== own),
+function applyAnswer(
+  session: DeliverySession,
+  attempt: PendingAttempt,
+  result: AttemptResult,
+  now: number,
+): { readonly end: FinalOutcome | null; readonly stays: RetryState } {
+  const { number, mailId } = attempt.dispatch
+  session.pendingAttempts.delete(number)
+  const events = applyAttemptResult(session.queue, number, result, now)
+  const ownEvent = events.find((event) => 'mailId' in event && event.mailId === mailId)
+  applyQueueEvents(
+    session,
+    events.filter((event) => event !== ownEvent),
   )
-  const held = term.queue.mails.get(mailId)
-  const stays = {
-    dueAt: own?.kind === 'mail.deferred' ? own.dueAt : now,
-    attempts: held?.attempts ?? hand.dispatch.attempt,
-    refusedBy: held?.refusedBy ?? [],
+  const queued = session.queue.entries.get(mailId)
+  const retry = {
+    dueAt: ownEvent?.kind === 'mail.deferred' ? ownEvent.dueAt : now,
+    attempts: queued?.attempts ?? attempt.dispatch.attempt,
+    refusedBy: queued?.refusedBy ?? [],
   }
-  return { end: own?.kind === 'mail.ended' ? own.end : null, stays }
+  return { end: ownEvent?.kind === 'mail.ended' ? ownEvent.end : null, stays: retry }
 }

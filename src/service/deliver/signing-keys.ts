@@ -8,44 +8,44 @@
  */
 import { LRUCache } from 'lru-cache'
 import { getDomain } from 'tldts'
-import { openDkimKey, type Signer } from '../../mail-auth/dkim-sign.ts'
+import { importDkimKey, type DkimSigner } from '../../mail-auth/dkim-sign.ts'
 import type { Vault } from '../../config/vault.ts'
 import type { Engine } from '../../store/engine/engine.ts'
 import { listDkimKeys, type DkimKey } from '../../store/account/dkim-keys.ts'
 
-export type Signers = (account: number, domain: string) => Promise<readonly Signer[]>
+export type FindSigningKeys = (account: number, domain: string) => Promise<readonly DkimSigner[]>
 
 /** What a key is sealed for. */
 export const DKIM_PURPOSE = 'dkim'
 
 /** A sender has few domains; opened keys are a few kilobytes. */
-const MOST = 2_000
-const FRESH_MS = 10_000
+const MAX_CACHED_DOMAINS = 2_000
+const CACHE_MS = 10_000
 
 /** Makes the look-up. */
-export function createSigners(engine: Engine, vault: Vault): Signers {
-  const known = new LRUCache<string, Promise<readonly Signer[]>>({ max: MOST, ttl: FRESH_MS })
-  const of = (account: number, domain: string): Promise<readonly Signer[]> => {
+export function createSigningKeyCache(engine: Engine, vault: Vault): FindSigningKeys {
+  const cache = new LRUCache<string, Promise<readonly DkimSigner[]>>({ max: MAX_CACHED_DOMAINS, ttl: CACHE_MS })
+  const load = (account: number, domain: string): Promise<readonly DkimSigner[]> => {
     const name = `${account} ${domain}`
-    const held = known.get(name)
-    if (held !== undefined) return held
-    const read = listDkimKeys(engine.read, account, domain).then((keys) => open(vault, keys))
-    known.set(name, read)
-    read.catch(() => known.delete(name))
-    return read
+    const cached = cache.get(name)
+    if (cached !== undefined) return cached
+    const loading = listDkimKeys(engine.read, account, domain).then((keys) => unsealActiveKeys(vault, keys))
+    cache.set(name, loading)
+    loading.catch(() => cache.delete(name))
+    return loading
   }
   return async (account, domain) => {
-    const own = await of(account, domain)
+    const own = await load(account, domain)
     const registered = getDomain(domain)
-    return own.length > 0 || registered === null || registered === domain ? own : of(account, registered)
+    return own.length > 0 || registered === null || registered === domain ? own : load(account, registered)
   }
 }
 
 /** The newest stands first in its domain. */
-function open(vault: Vault, keys: readonly DkimKey[]): readonly Signer[] {
+function unsealActiveKeys(vault: Vault, keys: readonly DkimKey[]): readonly DkimSigner[] {
   const active = keys.filter(({ state }) => state === 'active')
   const newest = (['rsa', 'ed25519'] as const).flatMap((algorithm) => active.find((key) => key.algorithm === algorithm) ?? [])
   return newest.flatMap(({ domain, selector, algorithm, sealed }) =>
-    sealed === null ? [] : [{ domain, selector, algorithm, key: openDkimKey(vault.open(sealed, DKIM_PURPOSE)) }],
+    sealed === null ? [] : [{ domain, selector, algorithm, key: importDkimKey(vault.decrypt(sealed, DKIM_PURPOSE)) }],
   )
 }

@@ -9,7 +9,7 @@
  * See also: service/export/exporter, commands/store/export.
  */
 import { stringify } from 'csv-stringify/sync'
-import { printable } from '../../telemetry.ts'
+import { toPrintable } from '../../telemetry.ts'
 
 /** What begins a formula, as spreadsheets read it. */
 const FORMULA = /^[\s\u00a0\u3000]*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|^[\t\r\n]/u
@@ -23,7 +23,7 @@ export type Cell = string | number | boolean | null
  *     guardCell('=cmd|x') → "'=cmd|x"
  *     guardCell('  +1') → "'  +1"
  */
-export const guardCell = (text: string): string => printable(FORMULA.test(text) ? `'${text}` : text)
+export const guardCell = (text: string): string => toPrintable(FORMULA.test(text) ? `'${text}` : text)
 
 // A bare line feed is no line end of ours, so that the library would not quote it; readers take it for one.
 const OPTIONS = { record_delimiter: 'windows', quoted_match: /[\r\n]/, cast: { string: guardCell, boolean: String } } as const

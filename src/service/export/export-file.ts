@@ -17,24 +17,24 @@ import { EXPORT_KINDS } from './export-kinds.ts'
 const BOM = '\ufeff'
 
 /** Rows that are written before others have their turn: about a millisecond. */
-const SLICE = 50
+const SLICE_ROWS = 50
 
 /** How a file is written. */
-export type FileForm = Pick<ExportRow, 'kind' | 'format' | 'bom'>
+export type FileFormat = Pick<ExportRow, 'kind' | 'format' | 'bom'>
 
 /** What stands before the first row. */
-export function fileHead({ kind, format, bom }: FileForm): string {
+export function fileHead({ kind, format, bom }: FileFormat): string {
   return format === 'csv' ? (bom ? BOM : '') + csvLines([EXPORT_KINDS[kind].columns]) : ''
 }
 
 /** Rows as text. */
-export async function fileLines({ kind, format }: FileForm, rows: readonly (readonly Cell[])[]): Promise<string> {
+export async function fileLines({ kind, format }: FileFormat, rows: readonly (readonly Cell[])[]): Promise<string> {
   const { columns } = EXPORT_KINDS[kind]
   const write = format === 'csv' ? csvLines : (slice: typeof rows): string => slice.map((row) => jsonLine(columns, row)).join('')
   let text = ''
-  for (let at = 0; at < rows.length; at += SLICE) {
+  for (let at = 0; at < rows.length; at += SLICE_ROWS) {
     if (at > 0) await others()
-    text += write(rows.slice(at, at + SLICE))
+    text += write(rows.slice(at, at + SLICE_ROWS))
   }
   return text
 }
@@ -44,7 +44,7 @@ function jsonLine(columns: readonly string[], row: readonly Cell[]): string {
 }
 
 /** One member of a gzip file; beside this thread. */
-export const packChunk: (text: string) => Promise<Buffer> = promisify(gzip)
+export const compressChunk: (text: string) => Promise<Buffer> = promisify(gzip)
 
 /** The bytes of a member. */
-export const unpackChunk: (chunk: Uint8Array) => Promise<Buffer> = promisify(gunzip)
+export const decompressChunk: (chunk: Uint8Array) => Promise<Buffer> = promisify(gunzip)

@@ -8,44 +8,44 @@
  */
 import { REASONS } from '../../classify/reasons.ts'
 import { hashAddress } from '../../correlate/address-hash.ts'
-import { LISTS } from '../../ledger/facts/fact.ts'
+import { LIST_NAMES } from '../../ledger/facts/fact.ts'
 import { RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { DeliveryCursor, DeliveryFilters } from '../../store/mail/deliveries.ts'
-import type { Reader } from '../../store/engine/engine.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
 import type { ExportCursor, ExportFilters, ExportKind } from '../../store/exports.ts'
-import { isInForce } from '../../store/lists/suppressions.ts'
+import { isSuppressionInForce } from '../../store/lists/suppressions.ts'
 import type { SuppressionCursor, SuppressionFilters } from '../../store/lists/suppressions.ts'
-import { walkDeliveries, walkSuppressions } from '../../store/facts/scan.ts'
-import { unbilledOf } from '../../store/facts/unbilled.ts'
-import type { Stride, WalkedDelivery } from '../../store/facts/scan.ts'
+import { scanDeliveries, scanSuppressions } from '../../store/facts/scan.ts'
+import { findUnbilledIds } from '../../store/facts/unbilled.ts'
+import type { ScanRange, ScannedDelivery } from '../../store/facts/scan.ts'
 import type { Cell } from './csv.ts'
 
 /** Whose rows, of which time and kind, through which filters; `now` says what is in force. */
-export type ExportWish = {
+export type ExportStepInput = {
   readonly account: number
   readonly filters: ExportFilters
   readonly now: number
-  readonly stride: Stride<ExportCursor>
+  readonly stride: ScanRange<ExportCursor>
 }
 
 /** Rows in the order of the columns, and the key behind which the next step begins. */
 export type ExportStep = { readonly rows: readonly (readonly Cell[])[]; readonly next: ExportCursor | null }
 
-export type KindRow = {
+export type ExportKindSpec = {
   readonly takes: readonly (keyof ExportFilters)[]
   readonly needs: readonly (keyof ExportFilters)[]
   readonly columns: readonly string[]
-  readonly step: (reader: Reader, wish: ExportWish) => Promise<ExportStep>
+  readonly step: (reader: DatabaseReader, input: ExportStepInput) => Promise<ExportStep>
 }
 
 type Column<T> = readonly [name: string, of: (line: T) => Cell]
 
 const iso = (at: number | null): string | null => (at === null || at === 0 ? null : new Date(at).toISOString())
 
-type MailLine = { readonly row: WalkedDelivery; readonly billable: boolean }
+type MailExportRow = { readonly row: ScannedDelivery; readonly billable: boolean }
 
-const WHICH: readonly Column<MailLine>[] = [
+const IDENTITY_COLUMNS: readonly Column<MailExportRow>[] = [
   ['emailId', ({ row }) => row.emailId],
   ['messageId', ({ row }) => row.messageId],
   ['recipient', ({ row }) => row.recipient],
@@ -59,7 +59,7 @@ const WHICH: readonly Column<MailLine>[] = [
   ['requestedAt', ({ row }) => iso(row.requestedAt)],
 ]
 
-const WHAT: readonly Column<MailLine>[] = [
+const OUTCOME_COLUMNS: readonly Column<MailExportRow>[] = [
   ['status', ({ row }) => row.status],
   ['subStatus', ({ row }) => row.subStatus],
   ['asynchronousBounce', ({ row }) => row.asynchronous],
@@ -69,22 +69,22 @@ const WHAT: readonly Column<MailLine>[] = [
   ['billable', ({ billable }) => billable],
 ]
 
-const WHEN: readonly Column<MailLine>[] = [
+const TIME_COLUMNS: readonly Column<MailExportRow>[] = [
   ['modifiedAt', ({ row }) => iso(row.modifiedAt)],
   ['deliveredAt', ({ row }) => iso(row.deliveredAt)],
   ['openedAt', ({ row }) => iso(row.openedAt)],
   ['clickedAt', ({ row }) => iso(row.clickedAt)],
 ]
 
-const SAID: readonly Column<MailLine>[] = [
+const EVIDENCE_COLUMNS: readonly Column<MailExportRow>[] = [
   ['rule', ({ row }) => row.rule],
   ['sendLog', ({ row }) => row.sendLog],
 ]
 
-const STATUS: readonly Column<MailLine>[] = [
-  ...WHICH,
-  ...WHAT,
-  ...WHEN,
+const STATUS_COLUMNS: readonly Column<MailExportRow>[] = [
+  ...IDENTITY_COLUMNS,
+  ...OUTCOME_COLUMNS,
+  ...TIME_COLUMNS,
   ['weak', ({ row }) => row.weak],
   ['forwarded', ({ row }) => row.forwarded],
   ['requestIp', ({ row }) => row.requestIp],
@@ -93,21 +93,21 @@ const STATUS: readonly Column<MailLine>[] = [
   ['clicks', ({ row }) => row.clicks],
   ['complaints', ({ row }) => row.complaints],
   ['unsubscribes', ({ row }) => row.unsubscribes],
-  ...SAID,
+  ...EVIDENCE_COLUMNS,
 ]
 
-const RESULTS: readonly Column<MailLine>[] = [
-  ...WHICH,
+const RESULT_COLUMNS: readonly Column<MailExportRow>[] = [
+  ...IDENTITY_COLUMNS,
   ['result', ({ row }) => RESULT_NAMES[row.result]],
   ['resultAt', ({ row }) => iso(row.resultAt)],
-  ...WHAT,
-  ...WHEN,
-  ...SAID,
+  ...OUTCOME_COLUMNS,
+  ...TIME_COLUMNS,
+  ...EVIDENCE_COLUMNS,
 ]
 
-type EntryLine = { readonly row: SuppressionRow; readonly now: number }
+type EntryExportRow = { readonly row: SuppressionRow; readonly now: number }
 
-const ENTRIES: readonly Column<EntryLine>[] = [
+const ENTRY_COLUMNS: readonly Column<EntryExportRow>[] = [
   ['list', ({ row }) => row.list],
   ['address', ({ row }) => row.address],
   ['addressHash', ({ row }) => row.addressHash],
@@ -118,7 +118,7 @@ const ENTRIES: readonly Column<EntryLine>[] = [
   ['fault', ({ row }) => faultOf(row.reason)],
   ['from', ({ row }) => iso(row.from)],
   ['until', ({ row }) => iso(row.until)],
-  ['inForce', ({ row, now }) => isInForce(row, now)],
+  ['inForce', ({ row, now }) => isSuppressionInForce(row, now)],
   ['held', ({ row }) => row.pending],
   ['removedAt', ({ row }) => iso(row.removedAt)],
   ['times', ({ row }) => row.n],
@@ -131,50 +131,50 @@ const ENTRIES: readonly Column<EntryLine>[] = [
 ]
 
 /** An entry bears the reason of its cause, where a verdict was the cause. */
-const FAULT_OF: Readonly<Record<string, { readonly fault: string }>> = REASONS
-const faultOf = (reason: string): string | null => FAULT_OF[reason]?.fault ?? null
+const FAULT_BY_REASON: Readonly<Record<string, { readonly fault: string }>> = REASONS
+const faultOf = (reason: string): string | null => FAULT_BY_REASON[reason]?.fault ?? null
 
 const namesOf = <T>(columns: readonly Column<T>[]): readonly string[] => columns.map(([name]) => name)
 const cellsOf = <T>(columns: readonly Column<T>[], line: T): readonly Cell[] => columns.map(([, of]) => of(line))
 
-const OF_MAILS = ['recipient', 'label', 'apiUser', 'emailType', 'fault', 'reason', 'broadcast'] as const
+const MAIL_FILTERS = ['recipient', 'label', 'apiUser', 'emailType', 'fault', 'reason', 'broadcast'] as const
 
 export const EXPORT_KINDS = {
   status: {
-    takes: [...OF_MAILS, 'status', 'subStatus', 'requestIp', 'egressIp'],
+    takes: [...MAIL_FILTERS, 'status', 'subStatus', 'requestIp', 'egressIp'],
     needs: [],
-    columns: namesOf(STATUS),
-    step: (reader, wish) => stepMails(reader, wish, STATUS),
+    columns: namesOf(STATUS_COLUMNS),
+    step: (reader, input) => readMailStep(reader, input, STATUS_COLUMNS),
   },
   results: {
-    takes: [...OF_MAILS, 'result'],
+    takes: [...MAIL_FILTERS, 'result'],
     needs: ['broadcast'],
-    columns: namesOf(RESULTS),
-    step: (reader, wish) => stepMails(reader, wish, RESULTS),
+    columns: namesOf(RESULT_COLUMNS),
+    step: (reader, input) => readMailStep(reader, input, RESULT_COLUMNS),
   },
   suppressions: {
     takes: ['list', 'recipient', 'apiUser', 'site', 'rule', 'inForce'],
     needs: ['list'],
-    columns: namesOf(ENTRIES),
-    step: stepEntries,
+    columns: namesOf(ENTRY_COLUMNS),
+    step: readEntryStep,
   },
-} as const satisfies Readonly<Record<ExportKind, KindRow>>
+} as const satisfies Readonly<Record<ExportKind, ExportKindSpec>>
 
-async function stepMails(
-  reader: Reader,
-  { account, filters, stride }: ExportWish,
-  columns: readonly Column<MailLine>[],
+async function readMailStep(
+  reader: DatabaseReader,
+  { account, filters, stride }: ExportStepInput,
+  columns: readonly Column<MailExportRow>[],
 ): Promise<ExportStep> {
   const after: DeliveryCursor | null =
     stride.after === null ? null : { requestedAt: Number(stride.after['requestedAt']), deliveryId: String(stride.after['deliveryId']) }
-  const { rows, next } = await walkDeliveries(reader, account, mailFilters(filters), { ...stride, after })
-  const free = await unbilledOf(reader, account, rows)
-  return { rows: rows.map((row) => cellsOf(columns, { row, billable: !free.has(row.deliveryId) })), next }
+  const { rows, next } = await scanDeliveries(reader, account, mailFilters(filters), { ...stride, after })
+  const unbilled = await findUnbilledIds(reader, account, rows)
+  return { rows: rows.map((row) => cellsOf(columns, { row, billable: !unbilled.has(row.deliveryId) })), next }
 }
 
 /** An address that is none was never sent to: it finds nothing. */
-const NOBODY = '00'.repeat(32)
-const hashOf = (address: string): string => hashAddress(address) ?? NOBODY
+const UNKNOWN_ADDRESS_HASH = '00'.repeat(32)
+const hashOf = (address: string): string => hashAddress(address) ?? UNKNOWN_ADDRESS_HASH
 
 function mailFilters({
   recipient,
@@ -196,17 +196,17 @@ function mailFilters({
   }
 }
 
-async function stepEntries(reader: Reader, { account, filters, stride, now }: ExportWish): Promise<ExportStep> {
+async function readEntryStep(reader: DatabaseReader, { account, filters, stride, now }: ExportStepInput): Promise<ExportStep> {
   const { after: key } = stride
   const after: SuppressionCursor | null =
     key === null ? null : { from: Number(key['from']), addressHash: String(key['addressHash']), scope: String(key['scope']) }
-  const { rows, next } = await walkSuppressions(reader, account, entryFilters(filters, now), { ...stride, after })
-  return { rows: rows.map((row) => cellsOf(ENTRIES, { row, now })), next }
+  const { rows, next } = await scanSuppressions(reader, account, entryFilters(filters, now), { ...stride, after })
+  return { rows: rows.map((row) => cellsOf(ENTRY_COLUMNS, { row, now })), next }
 }
 
 function entryFilters({ list, recipient, apiUser, site, rule, inForce }: ExportFilters, now: number): SuppressionFilters {
   return {
-    list: list ?? LISTS[0],
+    list: list ?? LIST_NAMES[0],
     ...(recipient === undefined ? {} : { addressHash: hashOf(recipient) }),
     ...(apiUser === undefined ? {} : { apiUsers: [apiUser] }),
     ...(site === undefined ? {} : { site }),

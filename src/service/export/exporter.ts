@@ -11,20 +11,20 @@
 import { randomUUID } from 'node:crypto'
 import { Fault, isRetryable } from '../../errors.ts'
 import {
-  ageExportsForOperator,
+  expireOldExportsForOperator,
   claimExportForOperator,
   saveExportProgress,
-  signalExport,
-  sweepExportsForOperator,
+  transitionExport,
+  removeExpiredExportsForOperator,
   type ExportChange,
   type ExportRow,
 } from '../../store/exports.ts'
 import type { ExportSignal } from '../../store/export-states.ts'
 import type { Cell } from './csv.ts'
-import { fileHead, fileLines, packChunk } from './export-file.ts'
+import { fileHead, fileLines, compressChunk } from './export-file.ts'
 import { EXPORT_KINDS } from './export-kinds.ts'
 import type { ExportStep } from './export-kinds.ts'
-import type { Shop } from '../context.ts'
+import type { Context } from '../context.ts'
 
 export type ExporterRules = {
   /** Days that a file is kept. */
@@ -37,70 +37,75 @@ export type ExporterRules = {
 
 export type Exporter = {
   /** Takes what waits and clears what is kept no longer. Never throws. */
-  readonly turn: () => Promise<void>
+  readonly tick: () => Promise<void>
   /** Resolves when no job runs here. */
-  readonly idle: () => Promise<void>
+  readonly waitUntilIdle: () => Promise<void>
   /** Jobs stop behind their page and are given back. Idempotent. */
   readonly close: () => Promise<void>
 }
 
 const DAY_MS = 86_400_000
 /** Rows of a page: DESIGN, Store. */
-const PAGE = 1_000
+const PAGE_ROWS = 1_000
 /** Pages without a row before the cursor is kept all the same: the lease must not run out over a rare filter. */
-const EMPTY_PAGES = 20
+const MAX_EMPTY_PAGES = 20
 /** A page takes milliseconds; a node that says nothing for so long is dead. */
 const LEASE_MS = 60_000
 /** Before a job is taken again that the store could not serve. */
-const REST_MS = 5_000
+const RETRY_DELAY_MS = 5_000
 /** Starts that get no page done. */
 const MAX_ATTEMPTS = 5
 /** Chunks that one transaction removes: a few megabytes. */
-const SWEPT = 50
+const PURGE_CHUNKS = 50
 /** An idle table costs one indexed read. */
-const EVERY_MS = 1_000
+const TICK_INTERVAL_MS = 1_000
 
-type Running = { readonly shop: Shop; readonly rules: ExporterRules; readonly lease: string; readonly state: { isClosing: boolean } }
+type ExporterInternals = {
+  readonly context: Context
+  readonly rules: ExporterRules
+  readonly lease: string
+  readonly state: { isClosing: boolean }
+}
 
 /** Makes the exporter; it does nothing until a turn. */
-export function createExporter(shop: Shop, rules: ExporterRules): Exporter {
-  const running: Running = { shop, rules, lease: randomUUID(), state: { isClosing: false } }
+export function createExporter(context: Context, rules: ExporterRules): Exporter {
+  const internals: ExporterInternals = { context, rules, lease: randomUUID(), state: { isClosing: false } }
   const jobs = new Set<Promise<void>>()
   // One at a time: two would take more jobs than there is room for.
-  let turning: Promise<void> | null = null
-  const idle = async (): Promise<void> => {
-    await turning
+  let currentTick: Promise<void> | null = null
+  const waitUntilIdle = async (): Promise<void> => {
+    await currentTick
     while (jobs.size > 0) await Promise.all(jobs)
   }
-  const look = async (): Promise<void> => {
+  const claimJobs = async (): Promise<void> => {
     try {
-      await clear(running)
-      while (jobs.size < rules.atOnce && !running.state.isClosing) {
-        const job = await take(running)
+      await expireFiles(internals)
+      while (jobs.size < rules.atOnce && !internals.state.isClosing) {
+        const job = await claimJob(internals)
         if (job === null) return
-        const work = runJob(running, job).finally(() => jobs.delete(work))
+        const work = runJob(internals, job).finally(() => jobs.delete(work))
         jobs.add(work)
       }
     } catch (error) {
-      shop.telemetry.log.error({ err: error }, 'exports could not be taken; they are asked for again')
+      context.telemetry.log.error({ err: error }, 'exports could not be taken; they are asked for again')
     }
   }
   return {
-    turn: () =>
-      (turning ??= look().finally(() => {
-        turning = null
+    tick: () =>
+      (currentTick ??= claimJobs().finally(() => {
+        currentTick = null
       })),
-    idle,
+    waitUntilIdle,
     close: async () => {
-      running.state.isClosing = true
-      await idle()
+      internals.state.isClosing = true
+      await waitUntilIdle()
     },
   }
 }
 
 /** Turns from now on; the answer ends the turns and then the exporter. */
 export function startExporter(exporter: Exporter): () => Promise<void> {
-  const timer = setInterval(() => void exporter.turn(), EVERY_MS)
+  const timer = setInterval(() => void exporter.tick(), TICK_INTERVAL_MS)
   timer.unref()
   return async () => {
     clearInterval(timer)
@@ -108,117 +113,126 @@ export function startExporter(exporter: Exporter): () => Promise<void> {
   }
 }
 
-async function take({ shop, rules, lease }: Running): Promise<ExportRow | null> {
-  const now = shop.now()
+async function claimJob({ context, rules, lease }: ExporterInternals): Promise<ExportRow | null> {
+  const now = context.now()
   // Asked first without a lock: mostly there is nothing.
-  const waits = await shop.engine.read.one("select 1 as one from exports where state in ('queued', 'running') limit 1")
-  if (waits === null) return null
+  const waiting = await context.engine.read.one("select 1 as one from exports where state in ('queued', 'running') limit 1")
+  if (waiting === null) return null
   const claim = { now, leaseUntil: now + LEASE_MS, lease, perAccount: rules.perAccount }
-  return shop.engine.tx((db) => claimExportForOperator(db, claim), { lock: 'exports' })
+  return context.engine.tx((db) => claimExportForOperator(db, claim), { lockName: 'exports' })
 }
 
 /** Files that are kept no longer go, a few chunks a transaction; rows of jobs stay as long once more, to be looked at. */
-async function clear({ shop, rules, state }: Running): Promise<void> {
-  const now = shop.now()
-  const old = await shop.engine.read.one(
+async function expireFiles({ context, rules, state }: ExporterInternals): Promise<void> {
+  const now = context.now()
+  const expired = await context.engine.read.one(
     "select 1 as one from exports where (state in ('done', 'failed') and expires_at <= $1) or state = 'removed' or (state = 'expired' and (chunks > 0 or ended_at < $2)) limit 1",
     [now, now - rules.keepDays * DAY_MS],
   )
-  if (old === null) return
-  await shop.engine.tx((db) => ageExportsForOperator(db, now), { sees: 'latest' })
-  await sweepExports(shop, now - rules.keepDays * DAY_MS, () => state.isClosing)
+  if (expired === null) return
+  await context.engine.tx((db) => expireOldExportsForOperator(db, now), { visibility: 'latest' })
+  await purgeExports(context, now - rules.keepDays * DAY_MS, () => state.isClosing)
 }
 
 /** Removes the chunks of files that ended, a few a transaction, and jobs that ended before a moment. Idempotent. */
-export async function sweepExports({ engine }: Shop, before: number, mustStop: () => boolean = () => false): Promise<void> {
-  for (let gone = SWEPT; gone === SWEPT && !mustStop();)
-    gone = await engine.tx((db) => sweepExportsForOperator(db, before, SWEPT), { lock: 'exports' })
+export async function purgeExports({ engine }: Context, before: number, shouldStop: () => boolean = () => false): Promise<void> {
+  for (let gone = PURGE_CHUNKS; gone === PURGE_CHUNKS && !shouldStop();)
+    gone = await engine.tx((db) => removeExpiredExportsForOperator(db, before, PURGE_CHUNKS), { lockName: 'exports' })
 }
 
-async function runJob(running: Running, job: ExportRow): Promise<void> {
-  const { shop } = running
+async function runJob(internals: ExporterInternals, job: ExportRow): Promise<void> {
+  const { context } = internals
   const { account, exportId } = job
-  shop.telemetry.log.info({ account, exportId, kind: job.kind, rows: job.rows }, 'an export begins')
+  context.telemetry.log.info({ account, exportId, kind: job.kind, rows: job.rows }, 'an export begins')
   try {
     if (job.attempts > MAX_ATTEMPTS) throw new Fault('internal', `it was begun ${MAX_ATTEMPTS} times and got no page done`)
-    const end = await writeFile(running, job)
-    if (end === 'stopped') await settle(running, job, 'dropped', { at: shop.now() })
-    if (end === 'done') shop.telemetry.count('bounced_exports_total', { outcome: 'ended' })
+    const end = await writeFile(internals, job)
+    if (end === 'stopped') await signalJob(internals, job, 'dropped', { at: context.now() })
+    if (end === 'done') context.telemetry.count('bounced_exports_total', { outcome: 'ended' })
   } catch (error) {
-    await fail(running, job, error)
+    await failJob(internals, job, error)
   }
 }
 
-async function settle({ shop }: Running, job: ExportRow, signal: ExportSignal, change: ExportChange): Promise<void> {
-  const moved = await shop.engine.tx((db) => signalExport(db, job, signal, { ...change, lease: job.lease }), { sees: 'latest' })
-  if (moved) shop.telemetry.count('bounced_exports_total', { outcome: signal })
+async function signalJob({ context }: ExporterInternals, job: ExportRow, signal: ExportSignal, change: ExportChange): Promise<void> {
+  const moved = await context.engine.tx((db) => transitionExport(db, job, signal, { ...change, lease: job.lease }), {
+    visibility: 'latest',
+  })
+  if (moved) context.telemetry.count('bounced_exports_total', { outcome: signal })
 }
 
-async function fail(running: Running, job: ExportRow, error: unknown): Promise<void> {
-  const { shop, rules } = running
+async function failJob(internals: ExporterInternals, job: ExportRow, error: unknown): Promise<void> {
+  const { context, rules } = internals
   const { account, exportId } = job
-  shop.telemetry.log.error({ account, exportId, err: error }, 'an export did not get done')
-  const words = error instanceof Fault ? error.message : `an error of our own; the log has it under ${exportId}`
-  const at = shop.now()
-  const lasting: ExportChange = { at, error: words.slice(0, 500), expiresAt: at + rules.keepDays * DAY_MS }
+  context.telemetry.log.error({ account, exportId, err: error }, 'an export did not get done')
+  const message = error instanceof Fault ? error.message : `an error of our own; the log has it under ${exportId}`
+  const at = context.now()
+  const failure: ExportChange = { at, error: message.slice(0, 500), expiresAt: at + rules.keepDays * DAY_MS }
   try {
-    if (isRetryable(error)) await settle(running, job, 'dropped', { at, restUntil: at + REST_MS })
-    else await settle(running, job, 'broken', lasting)
+    if (isRetryable(error)) await signalJob(internals, job, 'dropped', { at, claimableAt: at + RETRY_DELAY_MS })
+    else await signalJob(internals, job, 'broken', failure)
   } catch (cause) {
     // Its lease runs out, and it is taken again.
-    shop.telemetry.log.error({ account, exportId, err: cause }, 'an export could not be given back')
+    context.telemetry.log.error({ account, exportId, err: cause }, 'an export could not be given back')
   }
 }
 
-type End = 'done' | 'stopped' | 'lost'
+type WriteEnd = 'done' | 'stopped' | 'lost'
 
 /** Page after page. `lost`: somebody else has the job, or it is gone. */
-async function writeFile(running: Running, first: ExportRow): Promise<End> {
+async function writeFile(internals: ExporterInternals, first: ExportRow): Promise<WriteEnd> {
   let job: ExportRow | null = first
   for (let isLast = false; !isLast;) {
-    if (running.state.isClosing) return 'stopped'
-    const page: Page = await readPage(running, job)
+    if (internals.state.isClosing) return 'stopped'
+    const page: ExportPage = await readExportPage(internals, job)
     isLast = page.next === null
-    job = await keepPage(running, job, page)
+    job = await saveExportPage(internals, job, page)
     if (job === null) return 'lost'
   }
   return 'done'
 }
 
-type Page = { readonly rows: readonly (readonly Cell[])[]; readonly next: ExportStep['next'] }
+type ExportPage = { readonly rows: readonly (readonly Cell[])[]; readonly next: ExportStep['next'] }
 
 /** Steps until a page is full, the end is there, or enough was looked at. */
-async function readPage({ shop }: Running, { account, kind, filters, from, to, cursor }: ExportRow): Promise<Page> {
+async function readExportPage(
+  { context }: ExporterInternals,
+  { account, kind, filters, from, to, cursor }: ExportRow,
+): Promise<ExportPage> {
   const rows: (readonly Cell[])[] = []
   let after = cursor
-  for (let steps = 0; steps < EMPTY_PAGES; steps++) {
-    const stride = { from, to, after, look: PAGE }
-    const step: ExportStep = await EXPORT_KINDS[kind].step(shop.engine.bulk, { account, filters, now: shop.now(), stride })
+  for (let steps = 0; steps < MAX_EMPTY_PAGES; steps++) {
+    const stride = { from, to, after, look: PAGE_ROWS }
+    const step: ExportStep = await EXPORT_KINDS[kind].step(context.engine.bulkRead, { account, filters, now: context.now(), stride })
     rows.push(...step.rows)
     after = step.next
-    if (after === null || rows.length >= PAGE) break
+    if (after === null || rows.length >= PAGE_ROWS) break
   }
   return { rows, next: after }
 }
 
 /** One chunk and one transaction, which also ends a job that has no more; null: the job is not ours any more. */
-async function keepPage({ shop, rules }: Running, job: ExportRow, { rows, next }: Page): Promise<ExportRow | null> {
+async function saveExportPage(
+  { context, rules }: ExporterInternals,
+  job: ExportRow,
+  { rows, next }: ExportPage,
+): Promise<ExportRow | null> {
   const head = job.chunks === 0 ? fileHead(job) : ''
   const text = head + (await fileLines(job, rows))
   // A gzip file of nothing has a member too.
-  const chunk = text === '' && job.chunks > 0 ? null : await packChunk(text)
+  const chunk = text === '' && job.chunks > 0 ? null : await compressChunk(text)
   const size = job.gzip ? (chunk?.byteLength ?? 0) : Buffer.byteLength(text)
-  const now = shop.now()
+  const now = context.now()
   const done = { cursor: next, rows: job.rows + rows.length, bytes: job.bytes + size, leaseUntil: now + LEASE_MS }
   const ending = { at: now, expiresAt: now + rules.keepDays * DAY_MS, lease: job.lease }
-  const isOurs = await shop.engine.tx(
+  const isOurs = await context.engine.tx(
     async (db) => {
       const isKept = await saveExportProgress(db, job, { ...done, chunk })
-      return isKept && next === null ? signalExport(db, job, 'ended', ending) : isKept
+      return isKept && next === null ? transitionExport(db, job, 'ended', ending) : isKept
     },
-    { sees: 'latest' },
+    { visibility: 'latest' },
   )
   if (!isOurs) return null
-  shop.telemetry.count('bounced_export_rows_total', {}, rows.length)
+  context.telemetry.count('bounced_export_rows_total', {}, rows.length)
   return { ...job, ...done, chunks: job.chunks + (chunk === null ? 0 : 1), attempts: 0 }
 }

@@ -5,22 +5,22 @@
  */
 import { Fault } from '../../errors.ts'
 import {
-  countOpenExports,
+  countUnfinishedExports,
   EXPORTS,
   findExport,
   listExports,
   readExportChunk,
-  signalExport,
+  transitionExport,
   type ExportFilters,
   type ExportRow,
 } from '../../store/exports.ts'
-import { unpackChunk } from './export-file.ts'
+import { decompressChunk } from './export-file.ts'
 import { EXPORT_KINDS } from './export-kinds.ts'
-import type { KindRow } from './export-kinds.ts'
-import type { Asker } from '../submit/register.ts'
-import type { Shop } from '../context.ts'
+import type { ExportKindSpec } from './export-kinds.ts'
+import type { Caller } from '../submit/register.ts'
+import type { Context } from '../context.ts'
 
-export type ExportCall = Pick<ExportRow, 'kind' | 'format' | 'gzip' | 'bom' | 'from' | 'to' | 'filters'>
+export type ExportRequest = Pick<ExportRow, 'kind' | 'format' | 'gzip' | 'bom' | 'from' | 'to' | 'filters'>
 
 export type ExportLimits = {
   /** Longest time of one file. */
@@ -32,9 +32,9 @@ export type ExportLimits = {
 /** The file of a job: its bytes as they are handed out, piece by piece. Faults while it is read: not_found, where it was deleted meanwhile. */
 export type ExportContent = { readonly job: ExportRow; readonly pieces: AsyncIterable<Uint8Array> }
 
-export type Exports = {
+export type ExportService = {
   /** Faults: bad_request (time, filters), rate_limited (exports.waiting). */
-  readonly ask: (by: Asker, call: ExportCall) => Promise<ExportRow>
+  readonly request: (by: Caller, call: ExportRequest) => Promise<ExportRow>
   readonly list: (account: number, page: { readonly after: string | null; readonly limit: number }) => Promise<readonly ExportRow[]>
   readonly find: (account: number, exportId: string) => Promise<ExportRow | null>
   /** Faults: not_found, conflict (not done yet, or failed). */
@@ -48,50 +48,50 @@ export type Exports = {
 const DAY_MS = 86_400_000
 
 /** `nudge`: a job waits. */
-export function createExports(shop: Shop, limits: ExportLimits, nudge: () => void): Exports {
-  const { engine } = shop
-  const need = async (account: number, exportId: string): Promise<ExportRow> => {
+export function createExportService(context: Context, limits: ExportLimits, onQueued: () => void): ExportService {
+  const { engine } = context
+  const findOrFail = async (account: number, exportId: string): Promise<ExportRow> => {
     const job = await findExport(engine.read, account, exportId)
     if (job === null) throw new Fault('not_found', 'there is no such export')
     return job
   }
   return {
-    ask: async (by, call) => {
-      checkCall(call, limits)
-      const job = jobOf(shop, by, call)
+    request: async (by, call) => {
+      checkRequest(call, limits)
+      const job = newJob(context, by, call)
       await engine.tx(async (db) => {
-        if ((await countOpenExports(db, by.account)) >= limits.waiting)
+        if ((await countUnfinishedExports(db, by.account)) >= limits.waiting)
           throw new Fault('rate_limited', `${limits.waiting} exports of this account wait or run already (exports.waiting)`)
         await db.insertMany(EXPORTS, [job])
       })
-      nudge()
+      onQueued()
       return job
     },
     list: (account, page) => listExports(engine.read, account, page),
     find: (account, exportId) => findExport(engine.read, account, exportId),
     content: async (account, exportId) => {
-      const job = await need(account, exportId)
+      const job = await findOrFail(account, exportId)
       if (job.state === 'expired') throw new Fault('not_found', `the file is no longer kept: ${job.error ?? 'exports.keepDays'}`)
       if (job.state !== 'done') throw new Fault('conflict', `the file is not there: the export is ${job.state}`)
-      return { job, pieces: piecesOf(shop, job) }
+      return { job, pieces: fileChunks(context, job) }
     },
     retry: async (account, exportId) => {
-      const job = await need(account, exportId)
-      if (!(await engine.tx((db) => signalExport(db, job, 'retried', { at: shop.now() }), { sees: 'latest' })))
+      const job = await findOrFail(account, exportId)
+      if (!(await engine.tx((db) => transitionExport(db, job, 'retried', { at: context.now() }), { visibility: 'latest' })))
         throw new Fault('conflict', `only a failed export can be tried again; this one is ${job.state}`)
-      nudge()
-      return need(account, exportId)
+      onQueued()
+      return findOrFail(account, exportId)
     },
     remove: async (account, exportId) => {
       const job = await findExport(engine.read, account, exportId)
       if (job === null) return false
-      return engine.tx((db) => signalExport(db, job, 'removed', { at: shop.now() }), { sees: 'latest' })
+      return engine.tx((db) => transitionExport(db, job, 'removed', { at: context.now() }), { visibility: 'latest' })
     },
   }
 }
 
 /** Faults: bad_request. */
-function checkCall({ kind, from, to, filters }: ExportCall, { days }: ExportLimits): void {
+function checkRequest({ kind, from, to, filters }: ExportRequest, { days }: ExportLimits): void {
   if (from >= to) throw new Fault('bad_request', 'since must lie before until')
   if (to - from > days * DAY_MS) throw new Fault('bad_request', `one export spans at most ${days} days (exports.days); ask for several`)
   checkFilters(kind, filters)
@@ -99,22 +99,23 @@ function checkCall({ kind, from, to, filters }: ExportCall, { days }: ExportLimi
 
 /** Whether a kind knows these filters, and has those that it needs. Faults: bad_request. */
 export function checkFilters(kind: ExportRow['kind'], filters: ExportFilters): void {
-  const { takes, needs }: KindRow = EXPORT_KINDS[kind]
+  const { takes, needs }: ExportKindSpec = EXPORT_KINDS[kind]
   const known: readonly string[] = takes
-  const [strange] = Object.keys(filters).filter((name) => !known.includes(name))
-  if (strange !== undefined) throw new Fault('bad_request', `filters: ${kind} knows no ${strange}; it takes ${known.join(', ')}`)
+  const [unknownFilter] = Object.keys(filters).filter((name) => !known.includes(name))
+  if (unknownFilter !== undefined)
+    throw new Fault('bad_request', `filters: ${kind} knows no ${unknownFilter}; it takes ${known.join(', ')}`)
   const missing = needs.find((name) => filters[name] === undefined)
   if (missing !== undefined) throw new Fault('bad_request', `filters: ${kind} needs ${missing}`)
 }
 
-function jobOf({ now, ids }: Shop, by: Asker, call: ExportCall): ExportRow {
+function newJob({ now, ids }: Context, by: Caller, call: ExportRequest): ExportRow {
   const at = now()
   return {
     ...call,
     account: by.account,
     exportId: ids.next(at),
     state: 'queued',
-    askedBy: by.byOperator === true ? `operator for ${by.apiUser}` : by.apiUser,
+    askedBy: by.isOperator === true ? `operator for ${by.apiUser}` : by.apiUser,
     createdAt: at,
     startedAt: null,
     endedAt: null,
@@ -130,11 +131,11 @@ function jobOf({ now, ids }: Shop, by: Asker, call: ExportCall): ExportRow {
   }
 }
 
-async function* piecesOf({ engine }: Shop, job: ExportRow): AsyncGenerator<Uint8Array> {
+async function* fileChunks({ engine }: Context, job: ExportRow): AsyncGenerator<Uint8Array> {
   for (let n = 0; n < job.chunks; n++) {
-    const chunk = await readExportChunk(engine.bulk, job, n)
+    const chunk = await readExportChunk(engine.bulkRead, job, n)
     if (chunk === null) throw new Fault('not_found', 'the file was deleted meanwhile')
-    yield job.gzip ? chunk : await unpackChunk(chunk)
+    yield job.gzip ? chunk : await decompressChunk(chunk)
   }
 }
 

@@ -8,14 +8,14 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { LRUCache } from 'lru-cache'
-import type { MailLinks } from '../../mail-auth/signed-mail-link.ts'
-import type { MailReader, ReadMail } from '../../mail-auth/mime-reader.ts'
-import type { WebhookBody } from '../../webhook/payload.ts'
+import type { MailLinkSigner } from '../../mail-auth/signed-mail-link.ts'
+import type { MimeReader, MailContent } from '../../mail-auth/mime-reader.ts'
+import type { WebhookPayload } from '../../webhook/payload.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
-import { findRouteMail } from '../../store/mail/forwarded-mails.ts'
-import type { Shop } from '../context.ts'
+import { findForwardedMail } from '../../store/mail/forwarded-mails.ts'
+import type { Context } from '../context.ts'
 
-export type RouteRules = {
+export type ForwardBodyRules = {
   /** Hours that a link to the raw mail is good. */
   readonly linkHours: number
   /** Bytes of the largest mail that goes along whole; a larger one is fetched by its link. */
@@ -23,29 +23,29 @@ export type RouteRules = {
 }
 
 /** Null: the mail is no longer kept. Rejects with store_busy. */
-export type RouteBodies = (fact: FactOf<'route'>) => Promise<WebhookBody | null>
+export type ForwardBodies = (fact: FactOf<'route'>) => Promise<WebhookPayload | null>
 
-export type RouteBodyOptions = { readonly reader: MailReader; readonly links: MailLinks; readonly rules: RouteRules }
+export type ForwardBodyOptions = { readonly reader: MimeReader; readonly links: MailLinkSigner; readonly rules: ForwardBodyRules }
 
 /** Characters of mails that were read. */
-const REMEMBERED = 16_777_216
+const CACHE_CHARACTERS = 16_777_216
 const HOUR_MS = 3_600_000
 
-export function createRouteBodies(shop: Shop, { reader, links, rules }: RouteBodyOptions): RouteBodies {
-  const read = new LRUCache<string, ReadMail>({
-    maxSize: REMEMBERED,
+export function createForwardBodies(context: Context, { reader, links, rules }: ForwardBodyOptions): ForwardBodies {
+  const parsedMails = new LRUCache<string, MailContent>({
+    maxSize: CACHE_CHARACTERS,
     sizeCalculation: ({ html, text, subject, reference, headers }) =>
       html.length + text.length + subject.length + reference.length + JSON.stringify(headers).length + 1_024,
   })
   return async ({ account, data: { digest, truncated } }) => {
-    const mail = await findRouteMail(shop.engine.read, account, digest)
+    const mail = await findForwardedMail(context.engine.read, account, digest)
     if (mail === null) return null
-    const known = read.get(digest)
-    const found = known ?? (await reader.read(mail.body))
-    if (known === undefined) read.set(digest, found)
-    const expires = shop.now() + rules.linkHours * HOUR_MS
+    const known = parsedMails.get(digest)
+    const parsed = known ?? (await reader.read(mail.body))
+    if (known === undefined) parsedMails.set(digest, parsed)
+    const expires = context.now() + rules.linkHours * HOUR_MS
     const signature = links.sign({ account, digest, expires })
-    const { from, fromName: fromname, to, toName: toname, subject, html, text, reference } = found
+    const { from, fromName: fromname, to, toName: toname, subject, html, text, reference } = parsed
     return {
       from,
       fromname,
@@ -53,11 +53,11 @@ export function createRouteBodies(shop: Shop, { reader, links, rules }: RouteBod
       toname,
       x_mx_mailfrom: mail.mailFrom,
       x_mx_rcptto: mail.rcptTo,
-      headers: JSON.stringify(found.headers),
+      headers: JSON.stringify(parsed.headers),
       html,
       text,
       subject,
-      raw_message_url: `${shop.publicUrl}/v1/route-mails/${digest}/raw?owner=${account}&expires=${expires}&signature=${signature}`,
+      raw_message_url: `${context.publicUrl}/v1/route-mails/${digest}/raw?owner=${account}&expires=${expires}&signature=${signature}`,
       raw_message: !truncated && mail.body.length <= rules.rawBytes ? textOf(mail.body) : '',
       reference,
       truncated,

@@ -5,87 +5,91 @@
  *
  * See also: service/forward/forward-mail (who takes the mail), http/api/forwarded-mails, commands/account/forward.
  */
-import type { MailLinks } from '../../mail-auth/signed-mail-link.ts'
+import type { MailLinkSigner } from '../../mail-auth/signed-mail-link.ts'
 import { Fault } from '../../errors.ts'
-import { audit } from '../../ledger/decide/operator-action.ts'
+import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
-import { DEFAULT_SETTINGS } from '../../ledger/account-settings.ts'
-import { emptyWorld } from '../../ledger/project/state.ts'
-import type { Db } from '../../store/engine/engine.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
+import { createLedgerState } from '../../ledger/project/state.ts'
+import type { Database } from '../../store/engine/engine.ts'
 import {
-  addRouteDomain,
-  listRouteDomains,
-  listRouteDomainsForOperator,
-  removeRouteDomainForOperator,
-  type RouteDomain,
+  insertForwardDomain,
+  listForwardDomains,
+  listForwardDomainsForOperator,
+  deleteForwardDomainForOperator,
+  type ForwardDomain,
 } from '../../store/mail/forward-domains.ts'
-import { findRouteMail, pageRouteMails, type RouteMail, type RouteMailHead } from '../../store/mail/forwarded-mails.ts'
-import { commitWorld } from '../commit.ts'
-import type { Shop } from '../context.ts'
+import { findForwardedMail, listForwardedMails, type ForwardedMail, type ForwardedMailSummary } from '../../store/mail/forwarded-mails.ts'
+import { commitLedgerState } from '../commit.ts'
+import type { Context } from '../context.ts'
 
-export type RouteMailPage = { readonly limit: number; readonly after: Pick<RouteMail, 'receivedAt' | 'digest'> | null }
+export type ForwardedMailPage = { readonly limit: number; readonly after: Pick<ForwardedMail, 'receivedAt' | 'digest'> | null }
 
-export type Routes = {
+export type ForwardService = {
   /** Account null: everybody's. */
-  readonly domains: (account: number | null) => Promise<readonly RouteDomain[]>
-  readonly mails: (account: number, page: RouteMailPage) => Promise<readonly RouteMailHead[]>
+  readonly domains: (account: number | null) => Promise<readonly ForwardDomain[]>
+  readonly mails: (account: number, page: ForwardedMailPage) => Promise<readonly ForwardedMailSummary[]>
   /** A mail's bytes, or null. */
-  readonly raw: (account: number, digest: string) => Promise<Uint8Array | null>
-  readonly isLinked: MailLinks['isGood']
+  readonly rawMail: (account: number, digest: string) => Promise<Uint8Array | null>
+  readonly isValidLink: MailLinkSigner['isValid']
   /** False: the account had it. Faults: bad_request (no domain, or one of ours), conflict (another account's). */
-  readonly add: (account: number, domain: string) => Promise<boolean>
+  readonly addDomain: (account: number, domain: string) => Promise<boolean>
   /** False: nobody had it. */
-  readonly remove: (domain: string) => Promise<boolean>
+  readonly removeDomain: (domain: string) => Promise<boolean>
 }
 
-export function createRoutes(shop: Shop, links: Pick<MailLinks, 'isGood'>): Routes {
-  const { engine } = shop
+export function createForwardService(context: Context, links: Pick<MailLinkSigner, 'isValid'>): ForwardService {
+  const { engine } = context
   return {
-    domains: (account) => (account === null ? listRouteDomainsForOperator(engine.read) : listRouteDomains(engine.read, account)),
-    mails: (account, page) => pageRouteMails(engine.read, account, page),
-    raw: async (account, digest) => (await findRouteMail(engine.read, account, digest))?.body ?? null,
-    isLinked: links.isGood,
-    add: (account, domain) => addRoute(shop, account, domain),
-    remove: (domain) => removeRoute(shop, domain),
+    domains: (account) => (account === null ? listForwardDomainsForOperator(engine.read) : listForwardDomains(engine.read, account)),
+    mails: (account, page) => listForwardedMails(engine.read, account, page),
+    rawMail: async (account, digest) => (await findForwardedMail(engine.read, account, digest))?.body ?? null,
+    isValidLink: links.isValid,
+    addDomain: (account, domain) => addForwardDomain(context, account, domain),
+    removeDomain: (domain) => removeForwardDomain(context, domain),
   }
 }
 
-const DOMAIN = /^(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/
+const DOMAIN_PATTERN = /^(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/
 
-/** Gives a domain to an account, as {@link Routes.add}. */
-export async function addRoute(shop: Shop, account: number, name: string): Promise<boolean> {
+/** Gives a domain to an account, as {@link ForwardService.addDomain}. */
+export async function addForwardDomain(context: Context, account: number, name: string): Promise<boolean> {
   const domain = name.trim().toLowerCase().replace(/\.$/, '')
-  const { returnPath, feedback } = shop.domains
-  if (!DOMAIN.test(domain)) throw new Fault('bad_request', 'that is no domain in its ASCII form (A-label)')
+  const { returnPath, feedback } = context.domains
+  if (!DOMAIN_PATTERN.test(domain)) throw new Fault('bad_request', 'that is no domain in its ASCII form (A-label)')
   if ([...returnPath, ...feedback].includes(domain))
     throw new Fault('bad_request', `${domain} takes reports: routed mail needs a domain of its own`)
-  const added = await shop.engine.tx(async (db) => {
-    const isNew = await addRouteDomain(db, { account, domain, createdAt: shop.now() })
-    if (isNew) await tell(shop, db, { account, what: 'route.add', domain })
-    const holder = (await listRouteDomains(db, account)).find((each) => each.domain === domain)
-    if (holder === undefined) throw new Fault('conflict', `${domain} is another account's`)
+  const added = await context.engine.tx(async (db) => {
+    const isNew = await insertForwardDomain(db, { account, domain, createdAt: context.now() })
+    if (isNew) await writeAudit(context, db, { account, what: 'route.add', domain })
+    const ownDomain = (await listForwardDomains(db, account)).find((each) => each.domain === domain)
+    if (ownDomain === undefined) throw new Fault('conflict', `${domain} is another account's`)
     return isNew
   })
-  shop.book.turn()
+  context.accountCache.invalidate()
   return added
 }
 
-/** Takes a domain from its account, as {@link Routes.remove}. */
-export async function removeRoute(shop: Shop, name: string): Promise<boolean> {
+/** Takes a domain from its account, as {@link ForwardService.removeDomain}. */
+export async function removeForwardDomain(context: Context, name: string): Promise<boolean> {
   const domain = name.trim().toLowerCase().replace(/\.$/, '')
-  const account = await shop.engine.tx(async (db) => {
-    const had = await removeRouteDomainForOperator(db, domain)
-    if (had !== null) await tell(shop, db, { account: had, what: 'route.remove', domain })
-    return had
+  const account = await context.engine.tx(async (db) => {
+    const owner = await deleteForwardDomainForOperator(db, domain)
+    if (owner !== null) await writeAudit(context, db, { account: owner, what: 'route.remove', domain })
+    return owner
   })
-  shop.book.turn()
+  context.accountCache.invalidate()
   return account !== null
 }
 
-async function tell(shop: Shop, db: Db, { account, what, domain }: { account: number; what: string; domain: string }): Promise<void> {
-  const now = shop.now()
-  const hand = { actor: 'operator', settings: DEFAULT_SETTINGS, moment: { at: now, receivedAt: now, ids: shop.ids } }
-  const world = emptyWorld()
-  applyFacts(world, [audit(account, what, { domain }, hand)])
-  await commitWorld(db, world, { now, notify: () => false })
+async function writeAudit(
+  context: Context,
+  db: Database,
+  { account, what: action, domain }: { account: number; what: string; domain: string },
+): Promise<void> {
+  const now = context.now()
+  const actionContext = { actor: 'operator', settings: DEFAULT_ACCOUNT_SETTINGS, moment: { at: now, receivedAt: now, ids: context.ids } }
+  const ledgerState = createLedgerState()
+  applyFacts(ledgerState, [createAuditFact(account, action, { domain }, actionContext)])
+  await commitLedgerState(db, ledgerState, { now, notify: () => false })
 }

@@ -5,20 +5,20 @@
  *
  * See also: service/lists/lists (the other lists), ledger/decide/operator-action, ledger/suppress/suppression (what they answer).
  */
-import { hashDomain, knowAddress, knowDomain } from '../../correlate/address-hash.ts'
+import { hashDomain, normaliseAddress, normaliseDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import { decideListChange, type ListChange } from '../../ledger/decide/operator-action.ts'
-import type { EntryKey } from '../../ledger/suppress/list-entry.ts'
+import type { ListEntryKey } from '../../ledger/suppress/list-entry.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
-import { suppressionKey, type SuppressionRow, type World } from '../../ledger/project/state.ts'
-import type { Db } from '../../store/engine/engine.ts'
-import { loadWorld } from '../../store/facts/ledger-state.ts'
-import { commitWorld } from '../commit.ts'
-import { actorOf, type Asker } from '../submit/register.ts'
-import type { Shop } from '../context.ts'
+import { suppressionKey, type SuppressionRow, type LedgerState } from '../../ledger/project/state.ts'
+import type { Database } from '../../store/engine/engine.ts'
+import { loadLedgerState } from '../../store/facts/ledger-state.ts'
+import { commitLedgerState } from '../commit.ts'
+import { actorOf, type Caller } from '../submit/register.ts'
+import type { Context } from '../context.ts'
 
 /** Which entries: those of these addresses and domains, on one list. */
-export type EntryCall = {
+export type EntrySelection = {
   readonly list: 'block' | 'allow'
   /** An API user, '' for all of the account's, or (to take them off) null for whomever they were set. */
   readonly scope: string | null
@@ -26,62 +26,70 @@ export type EntryCall = {
   readonly domains: readonly string[]
 }
 
-type Target = { readonly addressHash: string; readonly address: string | null; readonly domain: string; readonly isDomain: boolean }
+type EntryTarget = { readonly addressHash: string; readonly address: string | null; readonly domain: string; readonly isDomain: boolean }
 
 /** Faults: bad_request, for what is no address or no domain. */
-function targetsOf({ emails, domains }: EntryCall): readonly Target[] {
+function targetsOf({ emails, domains }: EntrySelection): readonly EntryTarget[] {
   const addresses = emails.map((email) => {
-    const known = knowAddress(email)
+    const known = normaliseAddress(email)
     if (known === null) throw new Fault('bad_request', 'that is not an address that one can send to')
     return { addressHash: known.hash, address: known.address, domain: known.domain, isDomain: false }
   })
   const whole = domains.map((name) => {
-    const domain = knowDomain(name)
+    const domain = normaliseDomain(name)
     if (domain === null) throw new Fault('bad_request', 'that is not a domain')
     return { addressHash: hashDomain(domain), address: null, domain, isDomain: true }
   })
   return [...new Map([...addresses, ...whole].map((target) => [target.addressHash, target])).values()]
 }
 
-type Change = (key: EntryKey, target: Target) => ListChange['change']
+type ChangeOf = (key: ListEntryKey, target: EntryTarget) => ListChange['change']
 
 /** Changes the entries of all targets in one transaction; those that changed, as they then stand. */
-async function changeAll(shop: Shop, by: Asker, call: EntryCall, change: Change): Promise<readonly SuppressionRow[]> {
+async function changeEntries(context: Context, by: Caller, call: EntrySelection, change: ChangeOf): Promise<readonly SuppressionRow[]> {
   const targets = targetsOf(call)
-  const settings = (await shop.book.open()).settingsOf(by.account)
-  const work = async (db: Db): Promise<readonly SuppressionRow[]> => {
-    const now = shop.now()
-    const hand = { actor: actorOf(by), settings, moment: { at: now, receivedAt: now, ids: shop.ids } }
-    const { world } = await loadWorld(db, { addresses: targets.map(({ addressHash }) => ({ account: by.account, addressHash })) })
-    const keys = targets.flatMap((target) => keysOf(world, by.account, call, target).map((key) => ({ key, target })))
+  const settings = (await context.accountCache.snapshot()).settingsOf(by.account)
+  const work = async (db: Database): Promise<readonly SuppressionRow[]> => {
+    const now = context.now()
+    const actionContext = { actor: actorOf(by), settings, moment: { at: now, receivedAt: now, ids: context.ids } }
+    const { ledgerState } = await loadLedgerState(db, {
+      addresses: targets.map(({ addressHash }) => ({ account: by.account, addressHash })),
+    })
+    const keys = targets.flatMap((target) => entryKeysOf(ledgerState, by.account, call, target).map((key) => ({ key, target })))
     const changed = keys.filter(
-      ({ key, target }) => applyFacts(world, decideListChange({ world, key, change: change(key, target) }, hand)) > 0,
+      ({ key, target }) =>
+        applyFacts(ledgerState, decideListChange({ ledger: ledgerState, key, change: change(key, target) }, actionContext)) > 0,
     )
-    await commitWorld(db, world, { now, notify: () => true })
-    return changed.flatMap(({ key }) => world.suppressions.get(suppressionKey(key)) ?? [])
+    await commitLedgerState(db, ledgerState, { now, notify: () => true })
+    return changed.flatMap(({ key }) => ledgerState.suppressions.get(suppressionKey(key)) ?? [])
   }
-  return shop.engine.tx(work)
+  return context.engine.tx(work)
 }
 
-function keysOf(world: World, account: number, { list, scope }: EntryCall, { addressHash }: Target): readonly EntryKey[] {
+function entryKeysOf(
+  ledgerState: LedgerState,
+  account: number,
+  { list, scope }: EntrySelection,
+  { addressHash }: EntryTarget,
+): readonly ListEntryKey[] {
   if (scope !== null) return [{ account, list, addressHash, scope }]
-  const held = [...world.suppressions.values()].filter((row) => row.list === list && row.addressHash === addressHash)
+  const held = [...ledgerState.suppressions.values()].filter((row) => row.list === list && row.addressHash === addressHash)
   return held.map((row) => ({ account, list, addressHash, scope: row.scope }))
 }
 
 /** Puts entries on a list, until a moment or (null) for ever; those that were new. Faults: bad_request. */
-export async function addEntries(
-  shop: Shop,
-  by: Asker,
-  call: EntryCall & { readonly until: number | null },
+export async function addBlockAllowEntries(
+  context: Context,
+  by: Caller,
+  call: EntrySelection & { readonly until: number | null },
 ): Promise<readonly SuppressionRow[]> {
-  return changeAll(shop, by, { ...call, scope: call.scope ?? '' }, ({ scope }, { address, domain, isDomain }) => {
+  return changeEntries(context, by, { ...call, scope: call.scope ?? '' }, ({ scope }, { address, domain, isDomain }) => {
     const state = { address, domain, isDomain, reason: 'api', until: call.until, apiUser: scope === '' ? null : scope }
     return { action: 'add', state }
   })
 }
 
 /** Takes entries off a list; how many stood. Faults: bad_request. */
-export async function dropEntries(shop: Shop, by: Asker, call: EntryCall): Promise<number> {
-  return (await changeAll(shop, by, call, () => ({ action: 'remove' }))).length
+export async function removeBlockAllowEntries(context: Context, by: Caller, call: EntrySelection): Promise<number> {
+  return (await changeEntries(context, by, call, () => ({ action: 'remove' }))).length
 }

@@ -6,12 +6,17 @@
  *
  * See also: service/notify/notifier (who sends), store/webhook/attempts, settings (webhooks.recordDays, webhooks.recordTries).
  */
-import type { Db } from '../../store/engine/engine.ts'
+import type { Database } from '../../store/engine/engine.ts'
 import type { OutboxRow } from '../../store/webhook/outbox.ts'
-import { recordsByKeyForOperator, saveRecordsForOperator, type RecordState, type WebhookRecord } from '../../store/webhook/attempts.ts'
-import type { Said } from './webhook-sender.ts'
+import {
+  findWebhookRecordsForOperator,
+  saveWebhookRecordsForOperator,
+  type WebhookRecordState,
+  type WebhookRecord,
+} from '../../store/webhook/attempts.ts'
+import type { WebhookAttempt } from './webhook-sender.ts'
 
-export type RecordRules = {
+export type AttemptLogRules = {
   /** Days that a record is kept; 0: none is written. */
   readonly recordDays: number
   /** Attempts of one event whose answers are kept: the last. */
@@ -19,22 +24,26 @@ export type RecordRules = {
 }
 
 /** One attempt and what became of its row. */
-export type Told = { readonly row: OutboxRow; readonly said: Said; readonly state: RecordState }
+export type LoggedAttempt = { readonly row: OutboxRow; readonly attempt: WebhookAttempt; readonly state: WebhookRecordState }
 
 /** Adds attempts to their records. */
-export async function recordTries(db: Db, told: readonly Told[], { recordDays, recordTries: kept }: RecordRules): Promise<void> {
-  if (recordDays === 0 || told.length === 0) return
-  const rows = told.map(({ row }) => row)
-  const known = new Map((await recordsByKeyForOperator(db, rows)).map((record) => [record.eventId, record]))
-  await saveRecordsForOperator(
+export async function logAttempts(
+  db: Database,
+  attempts: readonly LoggedAttempt[],
+  { recordDays, recordTries: kept }: AttemptLogRules,
+): Promise<void> {
+  if (recordDays === 0 || attempts.length === 0) return
+  const rows = attempts.map(({ row }) => row)
+  const known = new Map((await findWebhookRecordsForOperator(db, rows)).map((record) => [record.eventId, record]))
+  await saveWebhookRecordsForOperator(
     db,
-    told.map((each) => recordOf(each, known.get(each.row.eventId) ?? null, kept)),
+    attempts.map((each) => recordOf(each, known.get(each.row.eventId) ?? null, kept)),
   )
 }
 
-function recordOf({ row, said, state }: Told, old: WebhookRecord | null, kept: number): WebhookRecord {
+function recordOf({ row, attempt, state }: LoggedAttempt, old: WebhookRecord | null, kept: number): WebhookRecord {
   const { account, endpointId, eventId, subject, deliveryMonth, dedupKey, kind, createdAt } = row
-  const { event, emailId, at, status, millis, answer } = said
+  const { event, emailId, at, status, millis, answer } = attempt
   return {
     account,
     endpointId,

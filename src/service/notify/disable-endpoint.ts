@@ -5,31 +5,31 @@
  *
  * See also: service/notify/notifier, service/notify/webhooks (who switches it on).
  */
-import { draftFor } from '../../ledger/facts/fact-batch.ts'
+import { createFactBatch } from '../../ledger/facts/fact-batch.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
-import { makeFact, ofEndpoint } from '../../ledger/facts/new-fact.ts'
+import { createFact, aboutEndpoint } from '../../ledger/facts/new-fact.ts'
 import { findEndpoint, saveEndpoint, type Endpoint } from '../../store/webhook/endpoints.ts'
-import { loadWorld } from '../../store/facts/ledger-state.ts'
-import { tellAlarms } from '../alarm-log.ts'
-import { commitWorld } from '../commit.ts'
-import type { Shop } from '../context.ts'
+import { loadLedgerState } from '../../store/facts/ledger-state.ts'
+import { logAlarms } from '../alarm-log.ts'
+import { commitLedgerState } from '../commit.ts'
+import type { Context } from '../context.ts'
 
 /** Switches it off and writes the alarm, unless somebody changed it meanwhile. Idempotent. */
-export async function disableGone(shop: Shop, { account, endpointId, url }: Endpoint): Promise<void> {
-  const now = shop.now()
-  const about = ofEndpoint(account, endpointId)
-  const told = await shop.engine.tx(async (db) => {
+export async function disableGoneEndpoint(context: Context, { account, endpointId, url }: Endpoint): Promise<void> {
+  const now = context.now()
+  const about = aboutEndpoint(account, endpointId)
+  const alarmFacts = await context.engine.tx(async (db) => {
     const found = await findEndpoint(db, account, endpointId)
     if (found === null || !found.enabled || found.url !== url) return []
-    const { world } = await loadWorld(db, { subjects: [{ account, subject: about.subject }] })
+    const { ledgerState } = await loadLedgerState(db, { subjects: [{ account, subject: about.subject }] })
     await saveEndpoint(db, { ...found, enabled: false, updatedAt: now })
     const text = `The endpoint ${endpointId} answered 410 (gone) and was switched off; what waits for it is kept.`
     const data = { alarm: 'webhook', text, detail: { endpointId, since: now } } as const
-    const draft = draftFor(world)
-    draft.add(makeFact('alarm', about, { at: now, receivedAt: now, ids: shop.ids }, data))
-    applyFacts(world, draft.facts)
-    await commitWorld(db, world, { now, notify: () => true })
+    const draft = createFactBatch(ledgerState)
+    draft.add(createFact('alarm', about, { at: now, receivedAt: now, ids: context.ids }, data))
+    applyFacts(ledgerState, draft.facts)
+    await commitLedgerState(db, ledgerState, { now, notify: () => true })
     return draft.facts
   })
-  tellAlarms(shop.telemetry, told)
+  logAlarms(context.telemetry, alarmFacts)
 }

@@ -11,27 +11,27 @@
  * See also: store/facts/fact-feed, http/api/events.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
-import type { Reader } from '../../store/engine/engine.ts'
-import { factsById, idsAbove } from '../../store/facts/fact-feed.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { findFactsById, listFactIdsAfter } from '../../store/facts/fact-feed.ts'
 
 /** Longer than any transaction lasts (a batch of 200 mails is milliseconds, a store that stalls is given up before) and clocks differ. */
-export const WINDOW_MS = 30_000
+export const REORDER_WINDOW_MS = 30_000
 
 /** Every so many looks the whole window is looked at again; between them only what lies above the last. */
-const LOOK_BACK_EVERY = 4
+const FULL_SCAN_EVERY = 4
 
 /** Where to begin: with what comes from now on, behind an id, or at a moment. */
 export type FeedStart = { readonly after: string } | { readonly since: number } | 'now'
 
-export type Follower = {
+export type FeedFollower = {
   /** At most `limit` facts that were not given yet; none: ask again later. Faults: store_busy. */
   readonly next: (limit: number) => Promise<readonly Fact[]>
 }
 
-type Place = { stable: string; last: string; readonly given: Set<string>; looks: number }
+type FeedPosition = { watermark: string; lastSeenId: string; readonly seenIds: Set<string>; polls: number }
 
 /** The lowest UUIDv7 of a moment. RFC 9562 §5.7. */
-export function floorOf(at: number): string {
+export function lowestIdAt(at: number): string {
   const digits = Math.max(0, Math.floor(at)).toString(16).padStart(12, '0')
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-0000-0000-000000000000`
 }
@@ -42,56 +42,57 @@ export function timeOfId(id: string): number {
   return Number.isNaN(at) ? 0 : at
 }
 
-const higher = (a: string, b: string): string => (a > b ? a : b)
-const lower = (a: string, b: string): string => (a < b ? a : b)
+const laterId = (a: string, b: string): string => (a > b ? a : b)
+const earlierId = (a: string, b: string): string => (a < b ? a : b)
 
 /** Follows one account (0: the operator's own facts) from a place on. */
-export async function follow(
-  { reader, now }: { readonly reader: Reader; readonly now: () => number },
+export async function followFacts(
+  { reader, now }: { readonly reader: DatabaseReader; readonly now: () => number },
   account: number,
   start: FeedStart,
-): Promise<Follower> {
-  const place = placeOf(start, now())
+): Promise<FeedFollower> {
+  const position = initialPosition(start, now())
   // What is there already is not news.
-  if (start === 'now') for (const id of await idsAbove(reader, account, place.stable, MOST)) give(place, id)
+  if (start === 'now')
+    for (const id of await listFactIdsAfter(reader, account, position.watermark, MAX_WINDOW_FACTS)) markSeen(position, id)
   return {
     next: async (limit) => {
-      const isWide = place.looks % LOOK_BACK_EVERY === 0
-      const asked = limit + (isWide ? place.given.size : 0)
-      const ids = await idsAbove(reader, account, isWide ? place.stable : place.last, asked)
-      const fresh = ids.filter((id) => !place.given.has(id)).slice(0, limit)
-      const facts = await factsById(reader, account, fresh)
-      for (const id of fresh) give(place, id)
+      const isFullScan = position.polls % FULL_SCAN_EVERY === 0
+      const asked = limit + (isFullScan ? position.seenIds.size : 0)
+      const ids = await listFactIdsAfter(reader, account, isFullScan ? position.watermark : position.lastSeenId, asked)
+      const fresh = ids.filter((id) => !position.seenIds.has(id)).slice(0, limit)
+      const facts = await findFactsById(reader, account, fresh)
+      for (const id of fresh) markSeen(position, id)
       // Where there is more, the next look goes on from here, and looks wide until it is through.
-      if (fresh.length < limit) place.looks += 1
-      if (isWide) settle(place, { isWhole: ids.length < asked, through: fresh.at(-1) ?? place.stable, now: now() })
+      if (fresh.length < limit) position.polls += 1
+      if (isFullScan) advanceWatermark(position, { isWhole: ids.length < asked, through: fresh.at(-1) ?? position.watermark, now: now() })
       return facts
     },
   }
 }
 
 /** More facts in one window of one account than that are no news to anybody. */
-const MOST = 1_000_000
+const MAX_WINDOW_FACTS = 1_000_000
 
-function placeOf(start: FeedStart, now: number): Place {
+function initialPosition(start: FeedStart, now: number): FeedPosition {
   const at = start === 'now' ? now : 'since' in start ? start.since : timeOfId(start.after)
   // A moment that is named is meant; an id and a present may have neighbours that are still to appear.
-  const stable = floorOf(start !== 'now' && 'since' in start ? at : Math.min(at, now) - WINDOW_MS)
-  const given = new Set(start !== 'now' && 'after' in start ? [start.after] : [])
-  return { stable, last: stable, given, looks: 0 }
+  const watermark = lowestIdAt(start !== 'now' && 'since' in start ? at : Math.min(at, now) - REORDER_WINDOW_MS)
+  const seenIds = new Set(start !== 'now' && 'after' in start ? [start.after] : [])
+  return { watermark, lastSeenId: watermark, seenIds, polls: 0 }
 }
 
-function give(place: Place, id: string): void {
-  place.given.add(id)
-  place.last = higher(place.last, id)
+function markSeen(position: FeedPosition, id: string): void {
+  position.seenIds.add(id)
+  position.lastSeenId = laterId(position.lastSeenId, id)
 }
 
 /** The watermark rises to what nothing can appear below any more, and no further than was looked. */
-function settle(
-  place: Place,
-  { isWhole, through, now }: { readonly isWhole: boolean; readonly through: string; readonly now: number },
+function advanceWatermark(
+  position: FeedPosition,
+  { isWhole: isExhaustive, through, now }: { readonly isWhole: boolean; readonly through: string; readonly now: number },
 ): void {
-  const safe = floorOf(now - WINDOW_MS)
-  place.stable = higher(place.stable, isWhole ? safe : lower(safe, through))
-  for (const id of place.given) if (id <= place.stable) place.given.delete(id)
+  const safe = lowestIdAt(now - REORDER_WINDOW_MS)
+  position.watermark = laterId(position.watermark, isExhaustive ? safe : earlierId(safe, through))
+  for (const id of position.seenIds) if (id <= position.watermark) position.seenIds.delete(id)
 }

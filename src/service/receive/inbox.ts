@@ -8,38 +8,38 @@
  *
  * See also: service/receive/match-and-decide, ledger/decide/operator-action, http/api/inbox, commands/reading/inbox.
  */
-import { matchByHand, type Match } from '../../correlate/match.ts'
-import { NO_PROOFS, type Prover } from '../../mail-auth/verify-signatures.ts'
+import { createManualMatch, type ReportMatch } from '../../correlate/match.ts'
+import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
 import { Fault } from '../../errors.ts'
-import { audit, decideInbox, type Hand } from '../../ledger/decide/operator-action.ts'
+import { createAuditFact, decideInboxChange, type OperatorContext } from '../../ledger/decide/operator-action.ts'
 import type { Fact, InboxState } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import { inboxKey, type DeliveryRow, type InboxRow } from '../../ledger/project/state.ts'
 import type { ReportKind } from '../../mail/report.ts'
-import { factsOf } from '../../store/facts/facts.ts'
-import { findInbox, inboxOfForOperator } from '../../store/mail/inbox.ts'
-import { getRawMailForOperator } from '../../store/mail/raw-mail.ts'
+import { findFactsBySubject } from '../../store/facts/facts.ts'
+import { findInboxItem, findInboxItemsForOperator } from '../../store/mail/inbox.ts'
+import { findRawMailForOperator } from '../../store/mail/raw-mail.ts'
 import { findReportForOperator } from '../../store/mail/reports.ts'
 import type { ReportRow } from '../../store/schema.ts'
-import { doorKey, loadWorld, type Loaded, type WorldNeeds } from '../../store/facts/ledger-state.ts'
-import type { Page } from '../account-cache.ts'
-import { tellAlarms } from '../alarm-log.ts'
-import { commitWorld } from '../commit.ts'
-import { decideAs, judge, matchOf, needsOf, type Case } from './match-and-decide.ts'
+import { accountScopedKey, loadLedgerState, type LoadedLedgerState, type LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+import { logAlarms } from '../alarm-log.ts'
+import { commitLedgerState } from '../commit.ts'
+import { decideForMatch, matchAndDecide, matchMail, loadNeedsOf, type MatchContext } from './match-and-decide.ts'
 import type { IncomingMail } from './incoming-mail.ts'
-import { prepare, type Prepared } from './prepare.ts'
-import type { Shop } from '../context.ts'
+import { prepareMail, type PreparedMail } from './prepare.ts'
+import type { Context } from '../context.ts'
 
 export type InboxAction = 'accept' | 'discard' | 'link' | 'replay'
 
 /** `account` null: the operator, who may touch everybody's. */
-export type InboxCall = { readonly account: number | null; readonly actor: string; readonly digest: string } & (
+export type InboxCommand = { readonly account: number | null; readonly actor: string; readonly digest: string } & (
   | { readonly action: Exclude<InboxAction, 'link'> }
   | { readonly action: 'link'; readonly emailId: string }
 )
 
 /** `changed` false: it was done before, or (replay) the mail still waits, for the reason in `problem`. */
-export type InboxAnswer = {
+export type InboxResult = {
   readonly row: InboxRow
   readonly changed: boolean
   readonly problem: string | null
@@ -47,49 +47,52 @@ export type InboxAnswer = {
   readonly facts: readonly Fact[]
 }
 
-const WANTED = { accept: 'accepted', discard: 'discarded', link: 'linked', replay: 'replayed' } as const satisfies Record<
+const TARGET_STATES = { accept: 'accepted', discard: 'discarded', link: 'linked', replay: 'replayed' } as const satisfies Record<
   InboxAction,
   InboxState
 >
 
 /** What has counted once cannot be undone here: lists are lifted, statuses stand. */
-const OPEN: readonly InboxState[] = ['open', 'discarded']
+const ACTIONABLE_STATES: readonly InboxState[] = ['open', 'discarded']
 
 /** Kinds that a replay leaves where they are: today's reader can do no more with them. */
-const UNREAD: readonly ReportKind[] = ['other', 'unreadable']
+const UNREADABLE_KINDS: readonly ReportKind[] = ['other', 'unreadable']
 
-export type SettleInbox = (call: InboxCall) => Promise<InboxAnswer>
+export type RunInboxCommand = (call: InboxCommand) => Promise<InboxResult>
 
 /**
  * Makes the door. Faults of a call: not_found (no such mail, or its bytes are no longer kept), conflict (it was settled otherwise, or
  * points at no mail), store_busy.
  */
-export function createInbox(shop: Shop, prover: Prover): SettleInbox {
+export function createInboxCommandRunner(context: Context, prover: SignatureVerifier): RunInboxCommand {
   return async (call) => {
-    const page = await shop.book.open()
-    const found = await findRow(shop, call)
-    if (found.state === WANTED[call.action] && call.action !== 'link') return unchanged(found)
-    const item = call.action === 'discard' ? null : await reopen(shop, call.action === 'replay' ? prover : null, page, found)
-    const settled = await shop.engine.tx(async (db) => {
-      const loaded = await loadWorld(db, needsFor(shop, { call, row: found, item, page }))
-      const row = loaded.world.inbox.get(inboxKey(call.digest))
-      if (row === undefined || row.account !== found.account) throw missing()
-      const answer = settle(shop, page, { call, row, loaded, item })
-      if (answer.changed) await commitWorld(db, loaded.world, { now: shop.now(), egressIps: shop.egressIps, notify: () => true })
-      return { ...answer, row: loaded.world.inbox.get(inboxKey(call.digest)) ?? row }
+    const snapshot = await context.accountCache.snapshot()
+    const found = await findRow(context, call)
+    if (found.state === TARGET_STATES[call.action] && call.action !== 'link') return unchangedResult(found)
+    const item =
+      call.action === 'discard' ? null : await prepareStoredMail(context, call.action === 'replay' ? prover : null, snapshot, found)
+    const result = await context.engine.tx(async (db) => {
+      const loaded = await loadLedgerState(db, inboxNeedsOf(context, { call, row: found, item, snapshot }))
+      const row = loaded.ledgerState.inbox.get(inboxKey(call.digest))
+      if (row === undefined || row.account !== found.account) throw inboxMailNotFound()
+      const answer = applyCommand(context, snapshot, { call, row, loaded, item })
+      if (answer.changed)
+        await commitLedgerState(db, loaded.ledgerState, { now: context.now(), egressIps: context.egressIps, notify: () => true })
+      return { ...answer, row: loaded.ledgerState.inbox.get(inboxKey(call.digest)) ?? row }
     })
-    tellAlarms(shop.telemetry, settled.facts)
-    return settled
+    logAlarms(context.telemetry, result.facts)
+    return result
   }
 }
 
-const missing = (): Fault => new Fault('not_found', 'no mail in the inbox has this id')
+const inboxMailNotFound = (): Fault => new Fault('not_found', 'no mail in the inbox has this id')
 
-const unchanged = (row: InboxRow, problem: string | null = null): InboxAnswer => ({ row, changed: false, problem, facts: [] })
+const unchangedResult = (row: InboxRow, problem: string | null = null): InboxResult => ({ row, changed: false, problem, facts: [] })
 
-async function findRow({ engine }: Shop, { account, digest }: InboxCall): Promise<InboxRow> {
-  const row = account === null ? (await inboxOfForOperator(engine.read, [digest]))[0] : await findInbox(engine.read, account, digest)
-  if (!row) throw missing()
+async function findRow({ engine }: Context, { account, digest }: InboxCommand): Promise<InboxRow> {
+  const row =
+    account === null ? (await findInboxItemsForOperator(engine.read, [digest]))[0] : await findInboxItem(engine.read, account, digest)
+  if (!row) throw inboxMailNotFound()
   return row
 }
 
@@ -97,98 +100,128 @@ async function findRow({ engine }: Shop, { account, digest }: InboxCall): Promis
  * The mail as the listener had it, read by today's reader. What it proved then it proves for ever, since keys are rotated away; a replay asks
  * again for what could not be proven then.
  */
-async function reopen(shop: Shop, prover: Prover | null, page: Page, row: InboxRow): Promise<Prepared> {
-  const { read } = shop.engine
+async function prepareStoredMail(
+  context: Context,
+  prover: SignatureVerifier | null,
+  snapshot: AccountSnapshot,
+  row: InboxRow,
+): Promise<PreparedMail> {
+  const { read } = context.engine
   const [raw, report, facts] = await Promise.all([
-    getRawMailForOperator(read, row.digest),
+    findRawMailForOperator(read, row.digest),
     findReportForOperator(read, row.digest),
-    factsOf(read, [{ account: row.account, subject: `mail:${row.digest}` }]),
+    findFactsBySubject(read, [{ account: row.account, subject: `mail:${row.digest}` }]),
   ])
   if (raw === null || report === null)
     throw new Fault('not_found', 'the raw mail is no longer kept (retention.rawDays); it can only be discarded')
   const at = facts.find((fact) => fact.kind === 'inbox')?.at ?? report.receivedAt
-  const known = report.auth ?? NO_PROOFS
+  const known = report.auth ?? NO_AUTHENTICATION_RESULTS
   const isProven = known.dkim.some(({ valid }) => valid)
-  const prove: Prover = (mail) => (prover === null || isProven ? Promise.resolve(known) : prover(mail, report.receivedAt))
-  const item = await prepare(shop, prove, page, mailOf(report, raw, { at, receivedAt: shop.now() }))
+  const prove: SignatureVerifier = (mail) => (prover === null || isProven ? Promise.resolve(known) : prover(mail, report.receivedAt))
+  const item = await prepareMail(context, prove, snapshot, incomingMailOf(report, raw, { at, receivedAt: context.now() }))
   // The digest of a mail that was cut cannot be had from what was kept of it.
   return { ...item, digest: row.digest }
 }
 
-function mailOf(report: ReportRow, raw: Uint8Array, times: { readonly at: number; readonly receivedAt: number }): IncomingMail {
+function incomingMailOf(report: ReportRow, raw: Uint8Array, times: { readonly at: number; readonly receivedAt: number }): IncomingMail {
   const { size, truncated, mailFrom, rcptTo, peer, sessionId } = report
   const envelope = { from: mailFrom, to: rcptTo }
   return { raw, size, truncated, dataDigest: '', envelope, peer, helo: null, ...times, source: 'replay', trustAs: null, sessionId }
 }
 
-type Needing = { readonly call: InboxCall; readonly row: InboxRow; readonly item: Prepared | null; readonly page: Page }
+type NeedsInput = {
+  readonly call: InboxCommand
+  readonly row: InboxRow
+  readonly item: PreparedMail | null
+  readonly snapshot: AccountSnapshot
+}
 
-function needsFor(shop: Shop, { call, row, item, page }: Needing): WorldNeeds {
-  const base: WorldNeeds = item === null ? { digests: [row.digest] } : needsOf(shop, [item], page)
+function inboxNeedsOf(context: Context, { call, row, item, snapshot }: NeedsInput): LedgerStateNeeds {
+  const base: LedgerStateNeeds = item === null ? { digests: [row.digest] } : loadNeedsOf(context, [item], snapshot)
   const subjects = [...(base.subjects ?? []), { account: row.account, subject: `mail:${row.digest}` }]
   if (call.action !== 'link') return { ...base, subjects }
   // A mail that is nobody's may be linked to anybody's; one that points at an account only there.
-  const owners = row.account === 0 ? page.accounts.map(({ account }) => account) : [row.account]
+  const owners = row.account === 0 ? snapshot.accounts.map(({ account }) => account) : [row.account]
   return { ...base, subjects, emailIds: [...(base.emailIds ?? []), ...owners.map((account) => ({ account, emailId: call.emailId }))] }
 }
 
-type Settling = { readonly call: InboxCall; readonly row: InboxRow; readonly loaded: Loaded; readonly item: Prepared | null }
+type CommandInput = {
+  readonly call: InboxCommand
+  readonly row: InboxRow
+  readonly loaded: LoadedLedgerState
+  readonly item: PreparedMail | null
+}
 
-function settle(shop: Shop, page: Page, { call, row, loaded, item }: Settling): InboxAnswer {
-  const now = shop.now()
-  const hand: Hand = { actor: call.actor, settings: page.settingsOf(row.account), moment: { at: now, receivedAt: now, ids: shop.ids } }
-  const given = item === null ? null : { shop, page, loaded, item }
-  const linked = call.action === 'link' ? linkedTo(call.emailId, row, loaded, page) : null
-  if (row.state === WANTED[call.action] && (linked === null || row.deliveryId === linked.deliveryId)) return unchanged(row)
-  if (!OPEN.includes(row.state)) throw new Fault('conflict', `this mail was ${row.state} already`)
+function applyCommand(context: Context, snapshot: AccountSnapshot, { call, row, loaded, item }: CommandInput): InboxResult {
+  const now = context.now()
+  const actionContext: OperatorContext = {
+    actor: call.actor,
+    settings: snapshot.settingsOf(row.account),
+    moment: { at: now, receivedAt: now, ids: context.ids },
+  }
+  const input: MatchContext | null = item === null ? null : { context, snapshot, loaded, item }
+  const linked = call.action === 'link' ? linkedMatch(call.emailId, row, loaded, snapshot) : null
+  if (row.state === TARGET_STATES[call.action] && (linked === null || row.deliveryId === linked.deliveryId)) return unchangedResult(row)
+  if (!ACTIONABLE_STATES.includes(row.state)) throw new Fault('conflict', `this mail was ${row.state} already`)
   if (row.reason === 'cut' && call.account !== null && call.action !== 'discard')
     throw new Fault('forbidden', 'an operator has cut this off, and only an operator lets it in')
-  const outcome = given === null ? { match: null, facts: [] } : DECIDE[call.action](given, linked)
+  const outcome = input === null ? { match: null, facts: [] } : DECIDERS[call.action](input, linked)
   const isOther = outcome.match !== null && row.account !== 0 && outcome.match.account !== row.account
   if (isOther) throw new Fault('conflict', 'this mail speaks of another account’s mail')
   const problem = outcome.match?.problem ?? null
-  if (problem !== null && call.action === 'replay') return unchanged(row, problem)
+  if (problem !== null && call.action === 'replay') return unchangedResult(row, problem)
   if (problem !== null) throw new Fault('conflict', `it points at no mail that is known (${problem}): link it by hand`)
-  if (call.action === 'replay' && given !== null && UNREAD.includes(given.item.report.kind)) return unchanged(row, given.item.report.kind)
-  const facts = [...outcome.facts, ...closing(row, outcome.match, WANTED[call.action], hand)]
-  applyFacts(loaded.world, facts)
+  if (call.action === 'replay' && input !== null && UNREADABLE_KINDS.includes(input.item.report.kind))
+    return unchangedResult(row, input.item.report.kind)
+  const facts = [...outcome.facts, ...closingFacts(row, outcome.match, TARGET_STATES[call.action], actionContext)]
+  applyFacts(loaded.ledgerState, facts)
   return { row, changed: true, problem: null, facts }
 }
 
 /** The mail leaves the inbox; where it was nobody's, the account that it moved is told too. */
-function closing(row: InboxRow, match: Match<DeliveryRow> | null, state: InboxState, hand: Hand): readonly Fact[] {
+function closingFacts(
+  row: InboxRow,
+  match: ReportMatch<DeliveryRow> | null,
+  state: InboxState,
+  actionContext: OperatorContext,
+): readonly Fact[] {
   const deliveryId = match?.deliveryId ?? null
-  const told = decideInbox(row, { state, deliveryId }, hand)
-  if (match === null || match.account === row.account) return told
-  return [...told, audit(match.account, `inbox.${state}`, { digest: row.digest, deliveryId }, hand)]
+  const inboxFacts = decideInboxChange(row, { state, deliveryId }, actionContext)
+  if (match === null || match.account === row.account) return inboxFacts
+  return [...inboxFacts, createAuditFact(match.account, `inbox.${state}`, { digest: row.digest, deliveryId }, actionContext)]
 }
 
-type Decided = { readonly match: Match<DeliveryRow> | null; readonly facts: readonly Fact[] }
+type InboxDecision = { readonly match: ReportMatch<DeliveryRow> | null; readonly facts: readonly Fact[] }
 
-/** Its place in the inbox is told by {@link closing}; a mail that is filed with its delivery need not be shown again. */
-const besideInbox = (facts: readonly Fact[]): readonly Fact[] => facts.filter((fact) => fact.kind !== 'inbox')
+/** Its place in the inbox is told by {@link closingFacts}; a mail that is filed with its delivery need not be shown again. */
+const withoutInboxFacts = (facts: readonly Fact[]): readonly Fact[] => facts.filter((fact) => fact.kind !== 'inbox')
 
-const DECIDE = {
-  accept: (given) => decideByHand(given, matchOf(given, true)),
-  link: (given, linked) => decideByHand(given, linked),
-  replay: (given) => {
-    const { match, facts } = judge(given, false)
-    return { match, facts: besideInbox(facts) }
+const DECIDERS = {
+  accept: (input) => decideManually(input, matchMail(input, true)),
+  link: (input, linked) => decideManually(input, linked),
+  replay: (input) => {
+    const { match, facts } = matchAndDecide(input, false)
+    return { match, facts: withoutInboxFacts(facts) }
   },
   discard: () => ({ match: null, facts: [] }),
-} as const satisfies Record<InboxAction, (given: Case, linked: Match<DeliveryRow> | null) => Decided>
+} as const satisfies Record<InboxAction, (input: MatchContext, linked: ReportMatch<DeliveryRow> | null) => InboxDecision>
 
 /** A person's word is all that it proves, whatever is signed: so it never feeds the shared list. */
-function decideByHand(given: Case, match: Match<DeliveryRow> | null): Decided {
+function decideManually(input: MatchContext, match: ReportMatch<DeliveryRow> | null): InboxDecision {
   if (match === null || match.problem !== null) return { match, facts: [] }
-  const vouched: Match<DeliveryRow> = { ...match, proof: 'operator' }
-  return { match: vouched, facts: besideInbox(decideAs(given, vouched)) }
+  const vouchedMatch: ReportMatch<DeliveryRow> = { ...match, proof: 'operator' }
+  return { match: vouchedMatch, facts: withoutInboxFacts(decideForMatch(input, vouchedMatch)) }
 }
 
-function linkedTo(emailId: string, row: InboxRow, { byEmailId }: Loaded, page: Page): Match<DeliveryRow> {
-  const owners = row.account === 0 ? page.accounts.map(({ account }) => account) : [row.account]
-  const [delivery, ...others] = owners.flatMap((account) => byEmailId.get(doorKey(account, emailId)) ?? [])
+function linkedMatch(
+  emailId: string,
+  row: InboxRow,
+  { byEmailId }: LoadedLedgerState,
+  snapshot: AccountSnapshot,
+): ReportMatch<DeliveryRow> {
+  const owners = row.account === 0 ? snapshot.accounts.map(({ account }) => account) : [row.account]
+  const [delivery, ...others] = owners.flatMap((account) => byEmailId.get(accountScopedKey(account, emailId)) ?? [])
   if (delivery === undefined) throw new Fault('not_found', 'no mail has this emailId')
   if (others.length > 0) throw new Fault('conflict', 'more than one account has a mail of this emailId')
-  return matchByHand(delivery)
+  return createManualMatch(delivery)
 }

@@ -28,7 +28,7 @@ export type IncomingMail = {
 }
 
 /** What is kept of a mail over the limit, in bytes. DESIGN, Edges. */
-export const KEPT_OF_LARGE = 1_048_576
+export const TRUNCATED_MAIL_BYTES = 1_048_576
 
 /** The name of a report: SHA-256 over the DATA bytes and the envelope recipient, hex. It settles a mail that is delivered twice. */
 export function reportDigest(dataDigest: string, recipient: string): string {

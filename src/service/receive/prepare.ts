@@ -7,51 +7,62 @@
  *
  * See also: service/receive/receive, mail/report, mail-auth/verify-signatures.
  */
-import { cluesOf, type Clue } from '../../correlate/references.ts'
-import { NO_PROOFS, type Proofs, type Provable, type Prover } from '../../mail-auth/verify-signatures.ts'
+import { findReferences, type MailReference } from '../../correlate/references.ts'
+import {
+  NO_AUTHENTICATION_RESULTS,
+  type AuthenticationResults,
+  type MailToVerify,
+  type SignatureVerifier,
+} from '../../mail-auth/verify-signatures.ts'
 import { parseReport, type Report, type ReportKind } from '../../mail/report.ts'
-import type { Page } from '../account-cache.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
 import { reportDigest, type IncomingMail } from './incoming-mail.ts'
-import type { Shop } from '../context.ts'
+import type { Context } from '../context.ts'
 
-export type Prepared = {
+export type PreparedMail = {
   readonly mail: IncomingMail
   readonly digest: string
   readonly report: Report
-  readonly clues: readonly Clue[]
-  readonly proofs: Proofs
+  readonly references: readonly MailReference[]
+  readonly proofs: AuthenticationResults
 }
 
 /** Kinds of which a valid token is enough, or that change nothing: their signatures are not asked for. */
-const NEEDS_PROOF: Readonly<Partial<Record<ReportKind, boolean>>> = { complaint: true, 'not-spam': true }
+const KINDS_NEEDING_PROOF: Readonly<Partial<Record<ReportKind, boolean>>> = { complaint: true, 'not-spam': true }
 
 /** Prepares one mail. Rejects only when the machine fails, never for what a mail says. */
-export async function prepare(shop: Shop, prover: Prover, page: Page, mail: IncomingMail): Promise<Prepared> {
-  const report = readSafely(shop, mail)
-  const clues = cluesOf({ report, rcpt: mail.envelope.to, domains: shop.domains, keyFor: page.keyFor })
-  const hasToken = clues.some((clue) => 'token' in clue && clue.token.state === 'valid')
-  const isAsked = NEEDS_PROOF[report.kind] === true || !hasToken || (report.kind === 'bounce' && feedsShared(page, clues))
-  const isWorthProof = clues.length > 0 && !mail.truncated && isAsked
-  const proofs = isWorthProof ? await prover(provable(mail), mail.receivedAt) : NO_PROOFS
-  return { mail, digest: reportDigest(mail.dataDigest, mail.envelope.to), report, clues, proofs }
+export async function prepareMail(
+  context: Context,
+  prover: SignatureVerifier,
+  snapshot: AccountSnapshot,
+  mail: IncomingMail,
+): Promise<PreparedMail> {
+  const report = parseSafely(context, mail)
+  const references = findReferences({ report, rcpt: mail.envelope.to, domains: context.domains, keyFor: snapshot.keyFor })
+  const hasToken = references.some((reference) => 'token' in reference && reference.token.state === 'valid')
+  const isProofRequired =
+    KINDS_NEEDING_PROOF[report.kind] === true || !hasToken || (report.kind === 'bounce' && feedsSharedList(snapshot, references))
+  const shouldVerify = references.length > 0 && !mail.truncated && isProofRequired
+  const proofs = shouldVerify ? await prover(provableOf(mail), mail.receivedAt) : NO_AUTHENTICATION_RESULTS
+  return { mail, digest: reportDigest(mail.dataDigest, mail.envelope.to), report, references, proofs }
 }
 
 /** The list that accounts share believes a signature beside the token, and nothing less. */
-function feedsShared(page: Page, clues: readonly Clue[]): boolean {
-  return clues.some((clue) => {
-    const owner = 'token' in clue ? page.accountOf(clue.token.account) : null
-    return owner !== null && page.settingsOf(owner.account).sharedList
+function feedsSharedList(snapshot: AccountSnapshot, references: readonly MailReference[]): boolean {
+  return references.some((reference) => {
+    const owner = 'token' in reference ? snapshot.accountOf(reference.token.account) : null
+    return owner !== null && snapshot.settingsOf(owner.account).sharedList
   })
 }
 
-const provable = ({ raw, peer, helo, envelope }: IncomingMail): Provable => ({ raw, peer, helo, from: envelope.from })
+const provableOf = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
 
 /** The reader is total; should it throw all the same, that is our fault and not the end of the batch. */
-function readSafely(shop: Shop, mail: IncomingMail): Report {
+function parseSafely(context: Context, mail: IncomingMail): Report {
   try {
     return parseReport(mail.raw)
   } catch (error) {
-    shop.telemetry.log.error({ sessionId: mail.sessionId, err: error }, 'a mail could not be read; it is kept raw')
+    context.telemetry.log.error({ sessionId: mail.sessionId, err: error }, 'a mail could not be read; it is kept raw')
     return parseReport(new Uint8Array(0))
   }
 }

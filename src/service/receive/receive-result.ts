@@ -6,16 +6,16 @@
 import type { Fact, InboxReason } from '../../ledger/facts/fact.ts'
 import type { ReportKind } from '../../mail/report.ts'
 
-export type Outcome = {
+export type ReceiveResult = {
   readonly digest: string
   readonly kind: ReportKind
   /** The account that it was tied to; 0: nobody's. */
   readonly account: number
   readonly deliveryId: string | null
   /** The same mail came before: nothing changed. */
-  readonly repeated: boolean
+  readonly isDuplicate: boolean
   /** Why it lies in the inbox; null when it does not. */
-  readonly inbox: InboxReason | null
+  readonly inboxReason: InboxReason | null
   /** What it added, in order. A replay that was told so prints them. */
   readonly facts: readonly Fact[]
   /** Sub statuses that it set. */

@@ -7,170 +7,179 @@
  *
  * See also: service/receive/prepare, service/receive/match-and-decide, service/batcher, DESIGN (250 means committed).
  */
-import type { Match } from '../../correlate/match.ts'
-import { NO_PROOFS, type Prover } from '../../mail-auth/verify-signatures.ts'
-import { audit } from '../../ledger/decide/operator-action.ts'
+import type { ReportMatch } from '../../correlate/match.ts'
+import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
+import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReport } from '../../mail/report.ts'
 import type { ReportRow } from '../../store/schema.ts'
-import { loadWorld, type Loaded } from '../../store/facts/ledger-state.ts'
-import { tellAlarms } from '../alarm-log.ts'
+import { loadLedgerState, type LoadedLedgerState } from '../../store/facts/ledger-state.ts'
+import { logAlarms } from '../alarm-log.ts'
 import { createBatcher } from '../batcher.ts'
-import type { Page } from '../account-cache.ts'
-import { commitWorld } from '../commit.ts'
-import type { FloodWatch } from './flood-monitor.ts'
-import { judge, momentOf, needsOf } from './match-and-decide.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+import { commitLedgerState } from '../commit.ts'
+import type { FloodMonitor } from './flood-monitor.ts'
+import { matchAndDecide, momentOf, loadNeedsOf } from './match-and-decide.ts'
 import type { IncomingMail } from './incoming-mail.ts'
-import type { Outcome } from './receive-result.ts'
-import { prepare, type Prepared } from './prepare.ts'
-import type { Shop } from '../context.ts'
-import { inSlices } from '../time-slice.ts'
+import type { ReceiveResult } from './receive-result.ts'
+import { prepareMail, type PreparedMail } from './prepare.ts'
+import type { Context } from '../context.ts'
+import { mapInTimeSlices } from '../time-slice.ts'
 
 export type ReceiverOptions = {
-  readonly prover: Prover
+  readonly prover: SignatureVerifier
   /** Decide, and keep nothing. */
   readonly dryRun: boolean
   /** Whether endpoints hear of what a replayed mail changed; of mail by SMTP they always do. */
   readonly notifyReplays: boolean
   /** Counts what comes; absent where nobody floods (commands). */
-  readonly watch?: FloodWatch
+  readonly floodMonitor?: FloodMonitor
 }
 
 export type Receiver = {
   /** Faults: store_busy. */
-  readonly submit: (mail: IncomingMail) => Promise<Outcome>
+  readonly submit: (mail: IncomingMail) => Promise<ReceiveResult>
   /** Resolves when nothing is under way. */
-  readonly idle: () => Promise<void>
+  readonly waitUntilIdle: () => Promise<void>
 }
 
 /** DESIGN, Store: a batch closes at 200 mails or 4 MB. */
 const MAX_MAILS = 200
 const MAX_BYTES = 4_194_304
 /** One writer with SQLite; PostgreSQL commits side by side. */
-const LANES = { sqlite: 1, postgres: 4 } as const
+const MAX_CONCURRENT_BATCHES = { sqlite: 1, postgres: 4 } as const
 
 /** Makes the receiver of a daemon or of a replay. */
-export function createReceiver(shop: Shop, options: ReceiverOptions): Receiver {
-  const batcher = createBatcher<Prepared, Outcome>({
+export function createReceiver(context: Context, options: ReceiverOptions): Receiver {
+  const batcher = createBatcher<PreparedMail, ReceiveResult>({
     maxItems: MAX_MAILS,
     maxBytes: MAX_BYTES,
     sizeOf: ({ mail }) => mail.raw.length,
-    lanes: LANES[shop.engine.kind],
-    work: (items) => receiveBatch(shop, options, items),
-    culprit: async (item, error) => {
+    maxConcurrent: MAX_CONCURRENT_BATCHES[context.engine.kind],
+    processBatch: (items) => receiveBatch(context, options, items),
+    handleFailedItem: async (item, error) => {
       const { sessionId } = item.mail
-      shop.telemetry.log.error({ sessionId, digest: item.digest, err: error }, 'a mail could not be decided; it is kept raw as unreadable')
-      const [outcome] = await receiveBatch(shop, options, [{ ...item, report: parseReport(new Uint8Array(0)), clues: [] }])
-      if (outcome === undefined) throw error
-      return outcome
+      context.telemetry.log.error(
+        { sessionId, digest: item.digest, err: error },
+        'a mail could not be decided; it is kept raw as unreadable',
+      )
+      const [result] = await receiveBatch(context, options, [{ ...item, report: parseReport(new Uint8Array(0)), references: [] }])
+      if (result === undefined) throw error
+      return result
     },
   })
   return {
     submit: async (mail) => {
-      const page = await shop.book.open()
-      const item = await prepare(shop, options.prover, page, mail)
-      options.watch?.count(item, page)
-      const outcome = await batcher.submit(item)
-      note(shop, mail, outcome)
-      return outcome
+      const snapshot = await context.accountCache.snapshot()
+      const item = await prepareMail(context, options.prover, snapshot, mail)
+      options.floodMonitor?.count(item, snapshot)
+      const result = await batcher.submit(item)
+      logResult(context, mail, result)
+      return result
     },
-    idle: async () => {
-      await Promise.all([batcher.idle(), options.watch?.idle()])
+    waitUntilIdle: async () => {
+      await Promise.all([batcher.waitUntilIdle(), options.floodMonitor?.waitUntilIdle()])
     },
   }
 }
 
-function note({ telemetry, watch }: Shop, mail: IncomingMail, outcome: Outcome): void {
-  const { kind, digest, account, deliveryId, repeated, inbox, facts } = outcome
+function logResult({ telemetry, counterBuffer }: Context, mail: IncomingMail, result: ReceiveResult): void {
+  const { kind, digest, account, deliveryId, isDuplicate: repeated, inboxReason: inbox, facts } = result
   if (repeated) telemetry.count('bounced_mails_repeated_total')
   else telemetry.count('bounced_mails_received_total', { kind })
   if (inbox !== null) telemetry.count('bounced_inbox_total', { reason: inbox })
-  tellAlarms(telemetry, facts)
-  if (mail.source === 'smtp' && !repeated) watch.count(facts, 1)
+  logAlarms(telemetry, facts)
+  if (mail.source === 'smtp' && !repeated) counterBuffer.count(facts, 1)
   const events = facts.map(({ id, kind: what }) => `${what} ${id}`)
   telemetry.log.info({ sessionId: mail.sessionId, digest, kind, account, deliveryId, repeated, inbox, events }, 'mail taken')
 }
 
 /** One transaction over all items; answers in their order. */
-async function receiveBatch(shop: Shop, options: ReceiverOptions, items: readonly Prepared[]): Promise<readonly Outcome[]> {
-  const page = await shop.book.open()
-  const needs = needsOf(shop, items, page)
+async function receiveBatch(context: Context, options: ReceiverOptions, items: readonly PreparedMail[]): Promise<readonly ReceiveResult[]> {
+  const snapshot = await context.accountCache.snapshot()
+  const needs = loadNeedsOf(context, items, snapshot)
   const undo = new Error('a dry run keeps nothing')
-  let outcomes: readonly Outcome[] = []
+  let results: readonly ReceiveResult[] = []
   const began = performance.now()
   try {
-    await shop.engine.tx(async (db) => {
-      const loaded = await loadWorld(db, needs)
-      const fresh = freshItems(items, loaded.knownDigests)
-      outcomes = await decideAll({ shop, page, loaded }, items, fresh)
+    await context.engine.tx(async (db) => {
+      const loaded = await loadLedgerState(db, needs)
+      const fresh = newItems(items, loaded.knownDigests)
+      results = await decideBatch({ context, snapshot, loaded }, items, fresh)
       if (options.dryRun) throw undo
       const kept = items.flatMap((item, n) => {
-        const outcome = outcomes[n]
-        return outcome === undefined || !fresh.has(item) ? [] : [{ item, outcome }]
+        const result = results[n]
+        return result === undefined || !fresh.has(item) ? [] : [{ item, outcome: result }]
       })
-      const bySmtp = new Set(kept.filter(({ item }) => item.mail.source === 'smtp').flatMap(({ outcome }) => outcome.facts))
-      await commitWorld(db, loaded.world, {
-        reports: kept.map(({ item, outcome }) => reportRow(item, outcome.account)),
+      const factsBySmtp = new Set(kept.filter(({ item }) => item.mail.source === 'smtp').flatMap(({ outcome: result }) => result.facts))
+      await commitLedgerState(db, loaded.ledgerState, {
+        reports: kept.map(({ item, outcome: result }) => reportRow(item, result.account)),
         rawMails: kept.map(({ item: { mail, digest } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body: mail.raw })),
-        now: shop.now(),
-        egressIps: shop.egressIps,
-        notify: (fact) => options.notifyReplays || bySmtp.has(fact),
+        now: context.now(),
+        egressIps: context.egressIps,
+        notify: (fact) => options.notifyReplays || factsBySmtp.has(fact),
       })
     })
   } catch (error) {
     if (error !== undo) throw error
   }
-  shop.telemetry.observe('bounced_batch_mails', items.length)
-  shop.telemetry.observe('bounced_stage_seconds', (performance.now() - began) / 1_000, { stage: 'commit' })
-  return outcomes
+  context.telemetry.observe('bounced_batch_mails', items.length)
+  context.telemetry.observe('bounced_stage_seconds', (performance.now() - began) / 1_000, { stage: 'commit' })
+  return results
 }
 
-type Deciding = { readonly shop: Shop; readonly page: Page; readonly loaded: Loaded }
+type DecisionContext = { readonly context: Context; readonly snapshot: AccountSnapshot; readonly loaded: LoadedLedgerState }
 
 /** In their order, for each sees what the one before has changed. Others have their turn between them: a full batch takes tens of milliseconds. */
-const decideAll = (deciding: Deciding, items: readonly Prepared[], fresh: ReadonlySet<Prepared>): Promise<readonly Outcome[]> =>
-  inSlices(items, (item) => (fresh.has(item) ? decideOne(deciding, item) : repeatedOutcome(item)))
+const decideBatch = (
+  decisionContext: DecisionContext,
+  items: readonly PreparedMail[],
+  fresh: ReadonlySet<PreparedMail>,
+): Promise<readonly ReceiveResult[]> =>
+  mapInTimeSlices(items, (item) => (fresh.has(item) ? decideMail(decisionContext, item) : duplicateResult(item)))
 
 /** The first of each digest, unless the store has it. */
-function freshItems(items: readonly Prepared[], known: ReadonlySet<string>): ReadonlySet<Prepared> {
-  const first = new Map<string, Prepared>()
+function newItems(items: readonly PreparedMail[], known: ReadonlySet<string>): ReadonlySet<PreparedMail> {
+  const first = new Map<string, PreparedMail>()
   for (const item of items) if (!known.has(item.digest) && !first.has(item.digest)) first.set(item.digest, item)
   return new Set(first.values())
 }
 
-function repeatedOutcome({ digest, report }: Prepared): Outcome {
-  return { digest, kind: report.kind, account: 0, deliveryId: null, repeated: true, inbox: null, facts: [], subStatuses: [] }
+function duplicateResult({ digest, report }: PreparedMail): ReceiveResult {
+  return { digest, kind: report.kind, account: 0, deliveryId: null, isDuplicate: true, inboxReason: null, facts: [], subStatuses: [] }
 }
 
 /** Decides one mail and folds its facts into the world, so that the next one sees them. */
-function decideOne({ shop, page, loaded }: Deciding, item: Prepared): Outcome {
+function decideMail({ context, snapshot, loaded }: DecisionContext, item: PreparedMail): ReceiveResult {
   const vouched = item.mail.trustAs === 'operator'
-  const { match, facts: decided } = judge({ shop, page, loaded, item }, vouched)
-  const hand = { actor: 'operator', settings: page.settingsOf(match.account), moment: momentOf(shop, item) }
+  const { match, facts: decided } = matchAndDecide({ context, snapshot, loaded, item }, vouched)
+  const actionContext = { actor: 'operator', settings: snapshot.settingsOf(match.account), moment: momentOf(context, item) }
   const isVouched = vouched && match.account !== 0 && decided.length > 0
-  const facts = isVouched ? [...decided, audit(match.account, 'replay.trust-as-operator', { digest: item.digest }, hand)] : decided
-  applyFacts(loaded.world, facts)
-  return outcomeOf(item, match, facts)
+  const facts = isVouched
+    ? [...decided, createAuditFact(match.account, 'replay.trust-as-operator', { digest: item.digest }, actionContext)]
+    : decided
+  applyFacts(loaded.ledgerState, facts)
+  return resultOf(item, match, facts)
 }
 
-function outcomeOf({ digest, report }: Prepared, match: Match<DeliveryRow>, facts: readonly Fact[]): Outcome {
+function resultOf({ digest, report }: PreparedMail, match: ReportMatch<DeliveryRow>, facts: readonly Fact[]): ReceiveResult {
   const inbox = facts.find((fact) => fact.kind === 'inbox')
   return {
     digest,
     kind: report.kind,
     account: match.account,
     deliveryId: match.deliveryId,
-    repeated: false,
-    inbox: inbox?.data.reason ?? null,
+    isDuplicate: false,
+    inboxReason: inbox?.data.reason ?? null,
     facts,
     subStatuses: facts.flatMap((fact) => (fact.kind === 'failed' ? (fact.data.effect?.subStatus ?? []) : [])),
   }
 }
 
-function reportRow({ mail, digest, report, proofs }: Prepared, account: number): ReportRow {
+function reportRow({ mail, digest, report, proofs }: PreparedMail, account: number): ReportRow {
   const { receivedAt, size, truncated, peer, envelope, source, sessionId } = mail
   const row = { digest, account, receivedAt, kind: report.kind, size, truncated, peer, mailFrom: envelope.from, rcptTo: envelope.to }
-  return { ...row, source, sessionId, auth: proofs === NO_PROOFS ? null : proofs }
+  return { ...row, source, sessionId, auth: proofs === NO_AUTHENTICATION_RESULTS ? null : proofs }
 }

@@ -5,16 +5,16 @@
  *
  * See also: correlate/token, compose/tracking-headers, docs/TOKEN.md.
  */
-import type { OurDomains } from '../../correlate/references.ts'
+import type { TokenDomains } from '../../correlate/references.ts'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
-import { mintToken, type Purpose } from '../../correlate/token.ts'
+import { mintToken, type TokenPurpose } from '../../correlate/token.ts'
 import { Fault } from '../../errors.ts'
-import type { Page } from '../account-cache.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
 
 /** `keyIndex`: the key that signs, the present one or the one that a sender used who signs offline. */
-export type Named = { readonly deliveryId: string; readonly keyIndex: number }
+export type TokenClaims = { readonly deliveryId: string; readonly keyIndex: number }
 
-export type SignedNames = {
+export type MailTokens = {
   readonly returnPath: string
   readonly feedback: string
   readonly unsubscribe: string
@@ -22,23 +22,23 @@ export type SignedNames = {
 }
 
 /** Signs the names of a delivery. Faults: internal (its account has no such key). */
-export function signNames(page: Page, domains: OurDomains, named: Named): SignedNames {
+export function signMailTokens(snapshot: AccountSnapshot, domains: TokenDomains, claims: TokenClaims): MailTokens {
   const [returnPathDomain = ''] = domains.returnPath
   const [feedbackDomain = ''] = domains.feedback
   return {
-    returnPath: `${sign(page, { ...named, purpose: 'return-path', domain: returnPathDomain })}@${returnPathDomain}`,
-    feedback: sign(page, { ...named, purpose: 'feedback', domain: feedbackDomain }),
-    unsubscribe: sign(page, { ...named, purpose: 'unsubscribe', domain: feedbackDomain }),
+    returnPath: `${signToken(snapshot, { ...claims, purpose: 'return-path', domain: returnPathDomain })}@${returnPathDomain}`,
+    feedback: signToken(snapshot, { ...claims, purpose: 'feedback', domain: feedbackDomain }),
+    unsubscribe: signToken(snapshot, { ...claims, purpose: 'unsubscribe', domain: feedbackDomain }),
     feedbackDomain,
   }
 }
 
-function sign(
-  page: Page,
-  { deliveryId, keyIndex, purpose, domain }: Named & { readonly purpose: Purpose; readonly domain: string },
+function signToken(
+  snapshot: AccountSnapshot,
+  { deliveryId, keyIndex, purpose, domain }: TokenClaims & { readonly purpose: TokenPurpose; readonly domain: string },
 ): string {
   const account = parseDeliveryId(deliveryId)?.account ?? 0
-  const key = page.keyFor(account, keyIndex)
+  const key = snapshot.keyFor(account, keyIndex)
   const token = key === null ? null : mintToken({ key, keyIndex, deliveryId, purpose, domain })
   if (token === null) throw new Fault('internal', 'no token can be signed for this account', { detail: { account } })
   return token

@@ -7,20 +7,20 @@
  * See also: service/submit/register, service/submit/submit, ledger/decide/request.
  */
 import { siteOf } from '../../classify/provider.ts'
-import { hashDomain, knowAddress, type KnownAddress } from '../../correlate/address-hash.ts'
+import { hashDomain, normaliseAddress, type HashedAddress } from '../../correlate/address-hash.ts'
 import { decideRequest } from '../../ledger/decide/request.ts'
 import type { EmailType } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
-import type { World } from '../../ledger/project/state.ts'
-import type { Db } from '../../store/engine/engine.ts'
-import { loadWorld, type AddressRef } from '../../store/facts/ledger-state.ts'
-import type { Page } from '../account-cache.ts'
-import type { Asker } from './register.ts'
-import type { Shop } from '../context.ts'
-import { inSlices } from '../time-slice.ts'
+import type { LedgerState } from '../../ledger/project/state.ts'
+import type { Database } from '../../store/engine/engine.ts'
+import { loadLedgerState, type AddressRef } from '../../store/facts/ledger-state.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+import type { Caller } from './register.ts'
+import type { Context } from '../context.ts'
+import { mapInTimeSlices } from '../time-slice.ts'
 
 /** What all recipients of a call have in common. */
-export type Request = {
+export type RequestFields = {
   readonly from: string
   readonly subject: string
   readonly label: string | null
@@ -31,7 +31,7 @@ export type Request = {
 }
 
 /** One recipient with its names. */
-export type Planned = {
+export type PlannedDelivery = {
   readonly deliveryId: string
   /** The key that signs its tokens. */
   readonly keyIndex: number
@@ -40,18 +40,18 @@ export type Planned = {
   readonly recipient: string | null
   readonly contactTypes: readonly string[] | null
   /** Null: none that one can send to. */
-  readonly address: KnownAddress | null
+  readonly address: HashedAddress | null
   /** Without brackets. */
   readonly messageIdHeader: string
   /** The sender has named it, so that it may be there already. */
   readonly isKnown: boolean
 }
 
-export type Requesting = {
-  readonly by: Asker
-  readonly request: Request
+export type RequestBatch = {
+  readonly by: Caller
+  readonly request: RequestFields
   readonly messageId: string
-  readonly planned: readonly Planned[]
+  readonly planned: readonly PlannedDelivery[]
   readonly labelId: number | null
   /** Our own queue sends it. */
   readonly isQueued: boolean
@@ -59,35 +59,39 @@ export type Requesting = {
 }
 
 /** The names of one recipient: `emailId` is `messageId`, its index and the recipient. */
-export function planRecipient(
+export function planDelivery(
   wanted: { readonly recipient: string | null; readonly contactTypes: readonly string[] | null; readonly isKnown: boolean },
-  named: { readonly deliveryId: string; readonly keyIndex: number },
+  claims: { readonly deliveryId: string; readonly keyIndex: number },
   of: { readonly messageId: string; readonly index: number; readonly from: string; readonly ownMessageId: string | null },
-): Planned {
+): PlannedDelivery {
   return {
     ...wanted,
-    ...named,
+    ...claims,
     emailId: `${of.messageId}${of.index}$${wanted.recipient ?? ''}`,
-    address: wanted.recipient === null ? null : knowAddress(wanted.recipient),
-    messageIdHeader: messageIdHeaderOf(of.ownMessageId, named.deliveryId, of.from),
+    address: wanted.recipient === null ? null : normaliseAddress(wanted.recipient),
+    messageIdHeader: messageIdHeaderOf(of.ownMessageId, claims.deliveryId, of.from),
   }
 }
 
 /** The Message-ID of one copy, without brackets: the sender's own, else one of ours at the sender's domain. The same at each retry. */
 export function messageIdHeaderOf(own: string | null, deliveryId: string, from: string): string {
-  return own ?? `${deliveryId}@${knowAddress(from)?.domain ?? 'bounced.invalid'}`
+  return own ?? `${deliveryId}@${normaliseAddress(from)?.domain ?? 'bounced.invalid'}`
 }
 
 /** The world with the facts of a call, loaded in its transaction and not saved yet. */
-export async function decideRequests(shop: Shop, page: Page, { db, ...call }: Requesting & { readonly db: Db }): Promise<World> {
+export async function decideRequests(
+  context: Context,
+  snapshot: AccountSnapshot,
+  { db, ...call }: RequestBatch & { readonly db: Database },
+): Promise<LedgerState> {
   const { by, request, messageId, planned, labelId, isQueued, at } = call
-  const settings = page.settingsOf(by.account)
-  const table = shop.rules()
-  const addresses = planned.flatMap(({ address }) => (address === null ? [] : keysOf(by.account, address)))
+  const settings = snapshot.settingsOf(by.account)
+  const table = context.rules()
+  const addresses = planned.flatMap(({ address }) => (address === null ? [] : addressRefsOf(by.account, address)))
   const deliveries = planned.filter(({ isKnown }) => isKnown).map(({ deliveryId }) => ({ account: by.account, deliveryId }))
-  const { world } = await loadWorld(db, { addresses, deliveries, shared: true, history: request.broadcast !== null })
-  const moment = { at, receivedAt: at, ids: shop.ids }
-  await inSlices(planned, ({ deliveryId, emailId, recipient, contactTypes, address, messageIdHeader }) => {
+  const { ledgerState } = await loadLedgerState(db, { addresses, deliveries, sharedList: true, history: request.broadcast !== null })
+  const moment = { at, receivedAt: at, ids: context.ids }
+  await mapInTimeSlices(planned, ({ deliveryId, emailId, recipient, contactTypes, address, messageIdHeader }) => {
     const domain = address?.domain ?? ''
     const data = {
       ...request,
@@ -104,15 +108,25 @@ export async function decideRequests(shop: Shop, page: Page, { db, ...call }: Re
     }
     const isSelected = contactTypes === null || contactTypes.includes(request.emailType)
     applyFacts(
-      world,
-      decideRequest({ world, account: by.account, deliveryId, request: data, address, isSelected, isQueued, settings, moment }),
+      ledgerState,
+      decideRequest({
+        ledger: ledgerState,
+        account: by.account,
+        deliveryId,
+        request: data,
+        address,
+        isSelected,
+        isQueued,
+        settings,
+        moment,
+      }),
     )
   })
-  return world
+  return ledgerState
 }
 
 /** The entries that may answer: of the address and of its domain. */
-function keysOf(account: number, address: KnownAddress): readonly AddressRef[] {
+function addressRefsOf(account: number, address: HashedAddress): readonly AddressRef[] {
   return [
     { account, addressHash: address.hash },
     { account, addressHash: hashDomain(address.domain) },

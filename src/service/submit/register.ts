@@ -6,31 +6,32 @@
  *
  * See also: service/submit/register-recipients, service/submit/mail-tokens, compose/tracking-headers, docs/TOKEN.md.
  */
-import { marksOf } from '../../compose/tracking-headers.ts'
+import { buildTrackingHeaders } from '../../compose/tracking-headers.ts'
 import { bareMessageId } from '../../correlate/references.ts'
 import { Fault } from '../../errors.ts'
 import type { EmailType } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { ensureLabels } from '../../store/account/labels.ts'
-import type { Page } from '../account-cache.ts'
-import { commitWorld } from '../commit.ts'
-import { signNames } from './mail-tokens.ts'
-import { readOfflineName, type OfflineName } from './offline-tokens.ts'
-import { decideRequests, planRecipient, type Planned } from './register-recipients.ts'
-import { createDeliveryIds, type Shop } from '../context.ts'
-import { inSlices } from '../time-slice.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+import { commitLedgerState } from '../commit.ts'
+import { signMailTokens } from './mail-tokens.ts'
+import { verifyOfflineToken, type OfflineTokenClaims } from './offline-tokens.ts'
+import { decideRequests, planDelivery, type PlannedDelivery } from './register-recipients.ts'
+import { createDeliveryIdAllocator, type Context } from '../context.ts'
+import { mapInTimeSlices } from '../time-slice.ts'
 
 /** In whose name a call is made, and from where. */
-export type Asker = {
+export type Caller = {
   readonly account: number
   readonly apiUser: string
   readonly ip: string
   /** The operator acts in the account's name. */
-  readonly byOperator?: true
+  readonly isOperator?: true
 }
 
 /** Who did it, as audits name them. */
-export const actorOf = ({ apiUser, byOperator }: Asker): string => (byOperator === true ? `operator for ${apiUser}` : `api:${apiUser}`)
+export const actorOf = ({ apiUser, isOperator: byOperator }: Caller): string =>
+  byOperator === true ? `operator for ${apiUser}` : `api:${apiUser}`
 
 export type Registration = {
   readonly from: string
@@ -61,45 +62,52 @@ export type RegisteredRecipient = {
   readonly subStatus: number | null
 }
 
-export type Registered = { readonly messageId: string; readonly recipients: readonly RegisteredRecipient[] }
-export type Register = (by: Asker, call: Registration) => Promise<Registered>
+export type RegistrationResult = { readonly messageId: string; readonly recipients: readonly RegisteredRecipient[] }
+export type Register = (by: Caller, call: Registration) => Promise<RegistrationResult>
 
 /** Makes the door. Faults of a call: bad_request (a token that is not the account's own), store_busy. */
-export function createRegister(shop: Shop): Register {
-  const takeIds = createDeliveryIds(shop.engine)
+export function createRegister(context: Context): Register {
+  const allocateIds = createDeliveryIdAllocator(context.engine)
   return async (by, call) => {
-    const page = await shop.book.open()
-    const at = shop.now()
-    const names = await namesFor(shop, page, takeIds, { by, call, at })
-    const messageId = `${names[0]?.deliveryId ?? ''}m`
-    const planned = planAll(call, messageId, names)
-    const rows = await save(shop, page, { by, call, messageId, planned, at })
+    const snapshot = await context.accountCache.snapshot()
+    const at = context.now()
+    const claims = await claimsFor(context, snapshot, allocateIds, { by, call, at })
+    const messageId = `${claims[0]?.deliveryId ?? ''}m`
+    const planned = planDeliveries(call, messageId, claims)
+    const rows = await saveRegistration(context, snapshot, { by, call, messageId, planned, at })
     // Three signatures each.
-    const recipients = await inSlices(planned, (each, index) => answerOf(shop, page, { by, call, row: rows[index] ?? null, planned: each }))
-    shop.telemetry.count('bounced_registrations_total', {}, recipients.length)
+    const recipients = await mapInTimeSlices(planned, (each, index) =>
+      recipientResult(context, snapshot, { by, call, row: rows[index] ?? null, planned: each }),
+    )
+    context.telemetry.count('bounced_registrations_total', {}, recipients.length)
     return { messageId, recipients }
   }
 }
 
-type TakeIds = ReturnType<typeof createDeliveryIds>
-type Naming = { readonly by: Asker; readonly call: Registration; readonly at: number }
+type AllocateDeliveryIds = ReturnType<typeof createDeliveryIdAllocator>
+type ClaimsInput = { readonly by: Caller; readonly call: Registration; readonly at: number }
 
 /** A name for each recipient: its own where the sender signed one, else the next of ours. */
-async function namesFor(shop: Shop, page: Page, takeIds: TakeIds, { by, call, at }: Naming): Promise<readonly OfflineName[]> {
+async function claimsFor(
+  context: Context,
+  snapshot: AccountSnapshot,
+  allocateIds: AllocateDeliveryIds,
+  { by, call, at }: ClaimsInput,
+): Promise<readonly OfflineTokenClaims[]> {
   const own = call.recipients.map(({ token }) =>
-    token === undefined ? null : readOfflineName(page, shop.domains, { account: by.account, token, at }),
+    token === undefined ? null : verifyOfflineToken(snapshot, context.domains, { account: by.account, token, at }),
   )
   const known = own.flatMap((name) => name?.deliveryId ?? [])
   if (new Set(known).size < known.length) throw new Fault('bad_request', 'two recipients have the same token')
-  const fresh = [...(known.length === own.length ? [] : await takeIds(by.account, own.length - known.length, at))]
-  return own.map((name) => name ?? { deliveryId: fresh.shift() ?? '', keyIndex: page.signingIndex })
+  const fresh = [...(known.length === own.length ? [] : await allocateIds(by.account, own.length - known.length, at))]
+  return own.map((name) => name ?? { deliveryId: fresh.shift() ?? '', keyIndex: snapshot.signingIndex })
 }
 
-function planAll(call: Registration, messageId: string, names: readonly OfflineName[]): readonly Planned[] {
+function planDeliveries(call: Registration, messageId: string, claims: readonly OfflineTokenClaims[]): readonly PlannedDelivery[] {
   const own = Object.entries(call.headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
   const ownMessageId = own === undefined ? null : bareMessageId(own)
   return call.recipients.map(({ recipient, contactTypes, token }, index) =>
-    planRecipient({ recipient, contactTypes, isKnown: token !== undefined }, names[index] ?? { deliveryId: '', keyIndex: 0 }, {
+    planDelivery({ recipient, contactTypes, isKnown: token !== undefined }, claims[index] ?? { deliveryId: '', keyIndex: 0 }, {
       messageId,
       index,
       from: call.from,
@@ -108,31 +116,40 @@ function planAll(call: Registration, messageId: string, names: readonly OfflineN
   )
 }
 
-type Plan = {
-  readonly by: Asker
+type RegistrationPlan = {
+  readonly by: Caller
   readonly call: Registration
   readonly messageId: string
-  readonly planned: readonly Planned[]
+  readonly planned: readonly PlannedDelivery[]
   readonly at: number
 }
 
 /** The rows as they stand after the commit, in the order of the recipients. */
-async function save(shop: Shop, page: Page, { by, call, messageId, planned, at }: Plan): Promise<readonly (DeliveryRow | null)[]> {
+async function saveRegistration(
+  context: Context,
+  snapshot: AccountSnapshot,
+  { by, call, messageId, planned, at }: RegistrationPlan,
+): Promise<readonly (DeliveryRow | null)[]> {
   const { from, subject, label, broadcast, emailType, headers } = call
   const request = { from, subject, label, broadcast, emailType, headers }
-  return shop.engine.tx(async (db) => {
+  return context.engine.tx(async (db) => {
     const labels = label === null ? null : await ensureLabels(db, by.account, [label], at)
     const labelId = labels?.get(label ?? '') ?? null
-    const world = await decideRequests(shop, page, { db, by, request, messageId, planned, labelId, isQueued: false, at })
-    await commitWorld(db, world, { now: at, notify: () => true })
-    return planned.map(({ deliveryId }) => world.deliveries.get(deliveryId) ?? null)
+    const ledgerState = await decideRequests(context, snapshot, { db, by, request, messageId, planned, labelId, isQueued: false, at })
+    await commitLedgerState(db, ledgerState, { now: at, notify: () => true })
+    return planned.map(({ deliveryId }) => ledgerState.deliveries.get(deliveryId) ?? null)
   })
 }
 
-type Answered = { readonly by: Asker; readonly call: Registration; readonly row: DeliveryRow | null; readonly planned: Planned }
+type RecipientInput = {
+  readonly by: Caller
+  readonly call: Registration
+  readonly row: DeliveryRow | null
+  readonly planned: PlannedDelivery
+}
 
-function answerOf(shop: Shop, page: Page, { by, call, row, planned }: Answered): RegisteredRecipient {
-  const { returnPath, ...signed } = signNames(page, shop.domains, planned)
+function recipientResult(context: Context, snapshot: AccountSnapshot, { by, call, row, planned }: RecipientInput): RegisteredRecipient {
+  const { returnPath, ...tokens } = signMailTokens(snapshot, context.domains, planned)
   // A mail that was registered before keeps its names.
   const messageId = row?.messageIdHeader ?? planned.messageIdHeader
   return {
@@ -140,8 +157,8 @@ function answerOf(shop: Shop, page: Page, { by, call, row, planned }: Answered):
     emailId: row?.emailId ?? planned.emailId,
     returnPath,
     messageIdHeader: `<${messageId}>`,
-    feedbackId: signed.feedback,
-    headers: marksOf({ ...signed, messageId, publicUrl: shop.publicUrl }, { ...call, apiUser: by.apiUser }),
+    feedbackId: tokens.feedback,
+    headers: buildTrackingHeaders({ ...tokens, messageId, publicUrl: context.publicUrl }, { ...call, apiUser: by.apiUser }),
     status: row?.status ?? 18,
     subStatus: row?.subStatus ?? null,
   }

@@ -8,19 +8,19 @@
  */
 import { siteOf } from '../../classify/provider.ts'
 import type { Verdict } from '../../classify/verdict.ts'
-import { decideAttempt, type Heard } from '../../ledger/decide/attempt.ts'
+import { decideAttempt, type ObservedAttempt } from '../../ledger/decide/attempt.ts'
 import type { AttemptError, FactOf } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReply } from '../../mail/smtp/reply.ts'
-import { doorKey, loadWorld } from '../../store/facts/ledger-state.ts'
-import { tellAlarms } from '../alarm-log.ts'
-import { commitWorld } from '../commit.ts'
-import { verdictOf } from '../deliver/attempt-reading.ts'
-import type { Asker } from './register.ts'
-import type { Shop } from '../context.ts'
+import { accountScopedKey, loadLedgerState } from '../../store/facts/ledger-state.ts'
+import { logAlarms } from '../alarm-log.ts'
+import { commitLedgerState } from '../commit.ts'
+import { classifyAttempt } from '../deliver/attempt-reading.ts'
+import type { Caller } from './register.ts'
+import type { Context } from '../context.ts'
 
-export type AttemptCall = {
+export type ReportedAttempt = {
   readonly emailId: string
   readonly code: number | null
   readonly text: string
@@ -34,7 +34,7 @@ export type AttemptCall = {
 }
 
 /** `known` false: no mail of the account has this emailId. `fresh` false: it was recorded before. */
-export type AttemptAnswer = {
+export type ReportedAttemptResult = {
   readonly emailId: string
   readonly known: boolean
   readonly fresh: boolean
@@ -46,62 +46,67 @@ export type AttemptAnswer = {
   readonly rule: string | null
 }
 
-export type TellAttempts = (by: Asker, calls: readonly AttemptCall[]) => Promise<readonly AttemptAnswer[]>
+export type ReportAttempts = (by: Caller, reportedAttempts: readonly ReportedAttempt[]) => Promise<readonly ReportedAttemptResult[]>
 
 /** Makes the door. Faults of a call: store_busy. */
-export function createAttempts(shop: Shop): TellAttempts {
-  return async (by, calls) => {
-    const page = await shop.book.open()
-    const settings = page.settingsOf(by.account)
-    const now = shop.now()
-    const { answers, fresh } = await shop.engine.tx(async (db) => {
-      const emailIds = [...new Set(calls.map(({ emailId }) => emailId))].map((emailId) => ({ account: by.account, emailId }))
-      const { world, byEmailId } = await loadWorld(db, { emailIds, history: true, shared: settings.sharedList, sitesAt: now })
-      const told = calls.map((call) => {
-        const id = byEmailId.get(doorKey(by.account, call.emailId))?.deliveryId
-        const delivery = id === undefined ? undefined : world.deliveries.get(id)
-        if (delivery === undefined) return unknown(call)
-        const moment = { at: Math.min(call.at ?? now, now), receivedAt: now, ids: shop.ids }
-        const heard = heardOf(shop, delivery, call)
-        const verdict = call.code !== null && call.code < 300 ? null : verdictOf(shop.rules(), delivery.domain, heard)
-        const facts = decideAttempt({ world, delivery, heard, verdict, settings, moment })
-        applyFacts(world, facts)
-        const fact = facts.find((each): each is FactOf<'attempt'> => each.kind === 'attempt')
-        return answerOf(call, world.deliveries.get(delivery.deliveryId) ?? delivery, { fact: fact ?? null, verdict })
+export function createReportAttempts(context: Context): ReportAttempts {
+  return async (by, reportedAttempts) => {
+    const snapshot = await context.accountCache.snapshot()
+    const settings = snapshot.settingsOf(by.account)
+    const now = context.now()
+    const { answers, fresh } = await context.engine.tx(async (db) => {
+      const emailIds = [...new Set(reportedAttempts.map(({ emailId }) => emailId))].map((emailId) => ({ account: by.account, emailId }))
+      const { ledgerState, byEmailId } = await loadLedgerState(db, {
+        emailIds,
+        history: true,
+        sharedList: settings.sharedList,
+        sitesAt: now,
       })
-      await commitWorld(db, world, { now, notify: () => true })
-      return { answers: told, fresh: world.fresh }
+      const results = reportedAttempts.map((reported) => {
+        const id = byEmailId.get(accountScopedKey(by.account, reported.emailId))?.deliveryId
+        const delivery = id === undefined ? undefined : ledgerState.deliveries.get(id)
+        if (delivery === undefined) return unknownDelivery(reported)
+        const moment = { at: Math.min(reported.at ?? now, now), receivedAt: now, ids: context.ids }
+        const attempt = attemptOf(context, delivery, reported)
+        const verdict = reported.code !== null && reported.code < 300 ? null : classifyAttempt(context.rules(), delivery.domain, attempt)
+        const facts = decideAttempt({ ledger: ledgerState, delivery, attempt, verdict, settings, moment })
+        applyFacts(ledgerState, facts)
+        const fact = facts.find((each): each is FactOf<'attempt'> => each.kind === 'attempt')
+        return resultOf(reported, ledgerState.deliveries.get(delivery.deliveryId) ?? delivery, { fact: fact ?? null, verdict })
+      })
+      await commitLedgerState(db, ledgerState, { now, notify: () => true })
+      return { answers: results, fresh: ledgerState.newFacts }
     })
-    tellAlarms(shop.telemetry, fresh)
-    shop.watch.count(fresh)
-    for (const { status } of answers) shop.telemetry.count('bounced_attempts_total', { outcome: String(status ?? 'unknown') })
+    logAlarms(context.telemetry, fresh)
+    context.counterBuffer.count(fresh)
+    for (const { status } of answers) context.telemetry.count('bounced_attempts_total', { outcome: String(status ?? 'unknown') })
     return answers
   }
 }
 
-function heardOf(shop: Shop, delivery: DeliveryRow, call: AttemptCall): Heard {
-  const reply = parseReply(call.code === null ? call.text : `${call.code} ${call.text}`)
+function attemptOf(context: Context, delivery: DeliveryRow, reported: ReportedAttempt): ObservedAttempt {
+  const reply = parseReply(reported.code === null ? reported.text : `${reported.code} ${reported.text}`)
   return {
-    n: call.attempt,
-    code: call.code,
+    n: reported.attempt,
+    code: reported.code,
     status: reply.status,
-    text: call.text,
-    error: call.error,
-    mx: call.mx,
-    egressIp: call.egressIp,
-    site: siteOf(shop.rules(), { mx: call.mx, domain: delivery.domain }).site,
-    final: call.final,
+    text: reported.text,
+    error: reported.error,
+    mx: reported.mx,
+    egressIp: reported.egressIp,
+    site: siteOf(context.rules(), { mx: reported.mx, domain: delivery.domain }).site,
+    final: reported.final,
     source: 'api',
   }
 }
 
-function answerOf(
-  call: AttemptCall,
+function resultOf(
+  reported: ReportedAttempt,
   row: DeliveryRow,
   { fact, verdict }: { fact: FactOf<'attempt'> | null; verdict: Verdict | null },
-): AttemptAnswer {
+): ReportedAttemptResult {
   return {
-    emailId: call.emailId,
+    emailId: reported.emailId,
     known: true,
     fresh: fact !== null,
     final: fact?.data.final ?? row.status !== 18,
@@ -113,6 +118,6 @@ function answerOf(
   }
 }
 
-function unknown({ emailId }: AttemptCall): AttemptAnswer {
+function unknownDelivery({ emailId }: ReportedAttempt): ReportedAttemptResult {
   return { emailId, known: false, fresh: false, final: false, status: null, subStatus: null, reason: null, permanence: null, rule: null }
 }

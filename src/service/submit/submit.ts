@@ -8,23 +8,23 @@
  */
 import { hash } from 'node:crypto'
 import type { Composition } from '../../compose/composition.ts'
-import { growsTooLarge } from '../../compose/size-bound.ts'
-import { knowAddress } from '../../correlate/address-hash.ts'
+import { canExceedSizeBound } from '../../compose/size-bound.ts'
+import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { Fault } from '../../errors.ts'
-import { bareAddress } from '../../mail/mime/address.ts'
-import type { World } from '../../ledger/project/state.ts'
-import type { Db } from '../../store/engine/engine.ts'
+import { parseBareAddress } from '../../mail/mime/address.ts'
+import type { LedgerState } from '../../ledger/project/state.ts'
+import type { Database } from '../../store/engine/engine.ts'
 import { sumCounters } from '../../store/facts/counters.ts'
 import { ensureLabels, findLabel } from '../../store/account/labels.ts'
-import { addQueued, type NewMail } from '../../store/queue/queued-mail.ts'
-import { takeBlock } from '../../store/engine/sequences.ts'
+import { addQueuedMessages, type NewQueuedMessage } from '../../store/queue/queued-mail.ts'
+import { reserveSequenceNumbers } from '../../store/engine/sequences.ts'
 import { findSubmission, saveSubmission } from '../../store/mail/submissions.ts'
-import type { Page } from '../account-cache.ts'
-import { commitWorld } from '../commit.ts'
-import type { Asker } from './register.ts'
-import { decideRequests, planRecipient, type Planned } from './register-recipients.ts'
-import { createDeliveryIds, type Shop } from '../context.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+import { commitLedgerState } from '../commit.ts'
+import type { Caller } from './register.ts'
+import { decideRequests, planDelivery, type PlannedDelivery } from './register-recipients.ts'
+import { createDeliveryIdAllocator, type Context } from '../context.ts'
 
 export type Submission = {
   /** Its `label` and `apiUser` are set here. */
@@ -47,48 +47,48 @@ export type SubmittedRecipient = {
   readonly subStatus: number | null
 }
 
-export type Submitted = { readonly messageId: string; readonly recipients: readonly SubmittedRecipient[] }
-export type Submit = (by: Asker, call: Submission) => Promise<Submitted>
+export type SubmissionResult = { readonly messageId: string; readonly recipients: readonly SubmittedRecipient[] }
+export type Submit = (by: Caller, call: Submission) => Promise<SubmissionResult>
 
 /** `nudge`: mail waits, whoever delivers may look. */
 export type SubmitOptions = {
-  readonly nudge: () => void
+  readonly onQueued: () => void
   /** What one account may send to in a day (UTC); null or absent: as many as it likes. */
   readonly recipientsPerDay?: number | null
 }
 
 /** How long a repeat is answered as before, as the vendor does. */
-export const REPEAT_MS = 3_600_000
+export const IDEMPOTENCY_WINDOW_MS = 3_600_000
 
 /**
  * Makes the door. Faults of a call: forbidden (not from this domain), bad_request (no sender, or a text grows beyond all bounds), not_found (no such label),
  * quota_exceeded, store_busy.
  */
-export function createSubmit(shop: Shop, { nudge, recipientsPerDay = null }: SubmitOptions): Submit {
-  const takeIds = createDeliveryIds(shop.engine)
+export function createSubmit(context: Context, { onQueued, recipientsPerDay = null }: SubmitOptions): Submit {
+  const allocateIds = createDeliveryIdAllocator(context.engine)
   return async (by, call) => {
-    const sender = knowAddress(call.body.from)
+    const sender = normaliseAddress(call.body.from)
     if (sender === null) throw new Fault('bad_request', 'from is no address')
     const variables = call.recipients.map((each) => each.variables)
-    if (growsTooLarge(call.body, variables)) throw new Fault('bad_request', 'with its variables put in, the mail is too large')
-    const page = await shop.book.open()
-    if (!maySendFrom(page.settingsOf(by.account).senderDomains, sender.domain))
+    if (canExceedSizeBound(call.body, variables)) throw new Fault('bad_request', 'with its variables put in, the mail is too large')
+    const snapshot = await context.accountCache.snapshot()
+    if (!maySendFrom(snapshot.settingsOf(by.account).senderDomains, sender.domain))
       throw new Fault('forbidden', 'the account may not send from this domain (senderDomains)')
-    const at = shop.now()
-    const ids = await takeIds(by.account, call.recipients.length, at)
+    const at = context.now()
+    const ids = await allocateIds(by.account, call.recipients.length, at)
     const messageId = `${ids[0] ?? ''}m`
     const planned = call.recipients.map(({ recipient }, index) =>
-      planRecipient(
+      planDelivery(
         { recipient, contactTypes: null, isKnown: false },
-        { deliveryId: ids[index] ?? '', keyIndex: page.signingIndex },
+        { deliveryId: ids[index] ?? '', keyIndex: snapshot.signingIndex },
         { messageId, index, from: call.body.from, ownMessageId: call.body.messageId },
       ),
     )
-    const done = await shop.engine.tx((db) =>
-      save(shop, page, { db, by, call, messageId, planned, senderDomain: sender.domain, recipientsPerDay, at }),
+    const done = await context.engine.tx((db) =>
+      saveInTransaction(context, snapshot, { db, by, call, messageId, planned, senderDomain: sender.domain, recipientsPerDay, at }),
     )
-    if (done.messageId === messageId) shop.telemetry.count('bounced_registrations_total', {}, planned.length)
-    nudge()
+    if (done.messageId === messageId) context.telemetry.count('bounced_registrations_total', {}, planned.length)
+    onQueued()
     return done
   }
 }
@@ -98,32 +98,41 @@ function maySendFrom(domains: readonly string[], from: string): boolean {
   return domains.length === 0 || domains.some((domain) => from === domain || from.endsWith(`.${domain}`))
 }
 
-type Saving = {
-  readonly db: Db
-  readonly by: Asker
+type SubmissionPlan = {
+  readonly db: Database
+  readonly by: Caller
   readonly call: Submission
   readonly messageId: string
-  readonly planned: readonly Planned[]
+  readonly planned: readonly PlannedDelivery[]
   readonly senderDomain: string
   readonly recipientsPerDay: number | null
   readonly at: number
 }
 
-async function save(shop: Shop, page: Page, saving: Saving): Promise<Submitted> {
-  const { db, by, call, messageId, planned, at } = saving
+async function saveInTransaction(context: Context, snapshot: AccountSnapshot, plan: SubmissionPlan): Promise<SubmissionResult> {
+  const { db, by, call, messageId, planned, at } = plan
   const requestKey = call.requestId === null ? null : hash('sha256', call.requestId)
   if (requestKey !== null) {
-    const before = await findSubmission(db, { account: by.account, requestKey, since: at - REPEAT_MS }, isSubmitted)
-    if (before !== null) return before
+    const earlier = await findSubmission(db, { account: by.account, requestKey, since: at - IDEMPOTENCY_WINDOW_MS }, isSubmissionResult)
+    if (earlier !== null) return earlier
   }
-  await checkQuota(saving)
-  const label = await labelOf(db, by.account, { wanted: call.label, at })
+  await checkQuota(plan)
+  const label = await resolveLabel(db, by.account, { wanted: call.label, at })
   const { from, subject, emailType } = call.body
   const request = { from, subject, label: label?.name ?? null, broadcast: null, emailType, headers: call.userHeaders }
-  const world = await decideRequests(shop, page, { db, by, request, messageId, planned, labelId: label?.id ?? null, isQueued: true, at })
-  await queue(db, world, { ...saving, label: label?.name ?? null })
-  await commitWorld(db, world, { now: at, notify: () => true })
-  const answer = { messageId, recipients: planned.map((each) => answerOf(world, each)) }
+  const ledgerState = await decideRequests(context, snapshot, {
+    db,
+    by,
+    request,
+    messageId,
+    planned,
+    labelId: label?.id ?? null,
+    isQueued: true,
+    at,
+  })
+  await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null })
+  await commitLedgerState(db, ledgerState, { now: at, notify: () => true })
+  const answer = { messageId, recipients: planned.map((each) => recipientResult(ledgerState, each)) }
   if (requestKey !== null) await saveSubmission(db, { account: by.account, requestKey, at, answer })
   return answer
 }
@@ -132,9 +141,9 @@ async function save(shop: Shop, page: Page, saving: Saving): Promise<Submitted> 
  * What was asked for today counts, whatever became of it. Requests of one account follow each other here: the row that each of them changes
  * lets two that run at once not both see the room that is for one.
  */
-async function checkQuota({ db, by, planned, recipientsPerDay, at }: Saving): Promise<void> {
+async function checkQuota({ db, by, planned, recipientsPerDay, at }: SubmissionPlan): Promise<void> {
   if (recipientsPerDay === null) return
-  await takeBlock(db, by.account, 'quota', planned.length)
+  await reserveSequenceNumbers(db, by.account, 'quota', planned.length)
   const from = at - (at % DAY_MS)
   const sums = await sumCounters(db, by.account, { windows: [{ from, to: from + DAY_MS }], metrics: ['request'] })
   const used = sums.reduce((sum, { n }) => sum + n, 0)
@@ -144,8 +153,8 @@ async function checkQuota({ db, by, planned, recipientsPerDay, at }: Saving): Pr
 
 const DAY_MS = 86_400_000
 
-async function labelOf(
-  db: Db,
+async function resolveLabel(
+  db: Database,
   account: number,
   { wanted, at }: { readonly wanted: Submission['label']; readonly at: number },
 ): Promise<{ readonly id: number; readonly name: string } | null> {
@@ -157,20 +166,20 @@ async function labelOf(
 }
 
 /** Who may be sent to waits: whoever a list or his own address has answered does not. */
-async function queue(
-  db: Db,
-  world: World,
-  { by, call, messageId, planned, senderDomain, at, label }: Saving & { readonly label: string | null },
+async function enqueue(
+  db: Database,
+  ledgerState: LedgerState,
+  { by, call, messageId, planned, senderDomain, at, label }: SubmissionPlan & { readonly label: string | null },
 ): Promise<void> {
-  const mails = planned.flatMap(({ deliveryId, address }, index): NewMail[] => {
-    if (address === null || world.deliveries.get(deliveryId)?.status !== SENDING) return []
+  const mails = planned.flatMap(({ deliveryId, address }, index): NewQueuedMessage[] => {
+    if (address === null || ledgerState.deliveries.get(deliveryId)?.status !== STATUS_SENDING) return []
     const { recipient = '', variables = {} } = call.recipients[index] ?? {}
     const deliveryMonth = monthOfDelivery(deliveryId)
     return [
       {
         deliveryId,
         deliveryMonth,
-        recipient: bareAddress(recipient) ?? address.address,
+        recipient: parseBareAddress(recipient) ?? address.address,
         domain: address.domain,
         senderDomain,
         variables,
@@ -180,17 +189,17 @@ async function queue(
     ]
   })
   const body: Composition = { ...call.body, label, apiUser: by.apiUser }
-  await addQueued(db, by.account, { bodyId: messageId, content: JSON.stringify(body), createdAt: at }, mails)
+  await addQueuedMessages(db, by.account, { bodyId: messageId, content: JSON.stringify(body), createdAt: at }, mails)
 }
 
-const SENDING = 18
+const STATUS_SENDING = 18
 
-function answerOf(world: World, { deliveryId, recipient, emailId }: Planned): SubmittedRecipient {
-  const row = world.deliveries.get(deliveryId)
-  return { recipient: recipient ?? '', emailId, status: row?.status ?? SENDING, subStatus: row?.subStatus ?? null }
+function recipientResult(ledgerState: LedgerState, { deliveryId, recipient, emailId }: PlannedDelivery): SubmittedRecipient {
+  const row = ledgerState.deliveries.get(deliveryId)
+  return { recipient: recipient ?? '', emailId, status: row?.status ?? STATUS_SENDING, subStatus: row?.subStatus ?? null }
 }
 
 /** What this door has written itself. */
-function isSubmitted(value: unknown): value is Submitted {
+function isSubmissionResult(value: unknown): value is SubmissionResult {
   return typeof value === 'object' && value !== null && 'messageId' in value && 'recipients' in value && Array.isArray(value.recipients)
 }

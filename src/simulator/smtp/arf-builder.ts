@@ -6,55 +6,55 @@
  *
  * Pure. RFC 5965, RFC 6650, RFC 9477. See also: simulator/smtp/ndr-builder, simulator/smtp/provider-server.
  */
-import { multipartReport } from './multipart-report.ts'
-import { dateOf, fieldOf, type Taken } from './ndr-builder.ts'
+import { buildMultipartReport } from './multipart-report.ts'
+import { formatDate, headerFieldOf, type AcceptedMessage } from './ndr-builder.ts'
 
-export type Complaint = {
+export type ArfInput = {
   readonly provider: string
   readonly sender: string
-  readonly taken: Taken
+  readonly message: AcceptedMessage
   readonly at: number
   readonly id: string
 }
 
 /** Whom a complaint is told. */
-export function feedbackAddress({ head, from }: Taken): string {
-  const asked = /^<?([^\s;<>]+@[^\s;<>]+?)>?(?:;|$)/.exec(fieldOf(head, 'cfbl-address') ?? '')?.[1]
-  return asked ?? from
+export function feedbackAddress({ header: head, from }: AcceptedMessage): string {
+  const requested = /^<?([^\s;<>]+@[^\s;<>]+?)>?(?:;|$)/.exec(headerFieldOf(head, 'cfbl-address') ?? '')?.[1]
+  return requested ?? from
 }
 
 /** The complaint's bytes. */
-export function makeArf({ provider, sender, taken, at, id }: Complaint): Buffer {
+export function buildArf({ provider, sender, message, at, id }: ArfInput): Buffer {
   const domain = sender.slice(sender.lastIndexOf('@') + 1)
-  const author = fieldOf(taken.head, 'from') ?? ''
+  const author = headerFieldOf(message.header, 'from') ?? ''
   const reported = /@([^\s<>@]+)>?\s*$/.exec(author)?.[1] ?? domain
-  const hidden = `redacted@${taken.recipient.slice(taken.recipient.lastIndexOf('@') + 1)}`
-  const head = taken.head.replaceAll(taken.recipient, hidden)
+  const hidden = `redacted@${message.recipient.slice(message.recipient.lastIndexOf('@') + 1)}`
+  const head = message.header.replaceAll(message.recipient, hidden)
   const report = [
     'Feedback-Type: abuse',
     `User-Agent: ${provider}-feedback/1.0`,
     'Version: 1',
-    `Original-Mail-From: <${taken.from}>`,
+    `Original-Mail-From: <${message.from}>`,
     `Original-Rcpt-To: <${hidden}>`,
-    `Arrival-Date: ${dateOf(taken.takenAt)}`,
-    `Source-IP: ${taken.ip}`,
+    `Arrival-Date: ${formatDate(message.acceptedAt)}`,
+    `Source-IP: ${message.ip}`,
     `Reported-Domain: ${reported}`,
     'Incidents: 1',
   ]
-  return multipartReport({
+  return buildMultipartReport({
     headers: {
-      Date: dateOf(at),
+      Date: formatDate(at),
       From: `Feedback loop <${sender}>`,
-      To: feedbackAddress(taken),
+      To: feedbackAddress(message),
       Subject: 'Complaint about a message',
       'Message-ID': `<${id}@${domain}>`,
     },
     reportType: 'feedback-report',
     boundary: `arf_${id}`,
     parts: [
-      { type: 'text/plain', text: `A message from ${taken.ip} was reported as unwanted. It follows with its recipient removed.` },
+      { type: 'text/plain', text: `A message from ${message.ip} was reported as unwanted. It follows with its recipient removed.` },
       { type: 'message/feedback-report', text: report.join('\n') },
-      { type: 'message/rfc822', text: `Return-Path: <${taken.from}>\n${head}\n\n` },
+      { type: 'message/rfc822', text: `Return-Path: <${message.from}>\n${head}\n\n` },
     ],
   })
 }

@@ -6,22 +6,22 @@
  *
  * RFC 6376. See also: net/dns (the shape), mail-auth/verify-signatures (who checks).
  */
-import type { LookUp } from '../../net/dns.ts'
-import { dkimRecord, makeDkimPair, openDkimKey, signMail } from '../../mail-auth/dkim-sign.ts'
+import type { DnsLookup } from '../../net/dns.ts'
+import { dkimRecord, generateDkimKeyPair, importDkimKey, signMail } from '../../mail-auth/dkim-sign.ts'
 
 const SELECTOR = 'lab'
 
-export type Seal = {
+export type DkimIdentity = {
   /** The mail with a signature of the domain in front. */
   readonly sign: (domain: string, raw: Buffer, at: number) => Buffer
-  readonly lookUp: LookUp
+  readonly lookUp: DnsLookup
 }
 
 /** `mxOf` gives the MX host of a domain. */
-export async function createSeal(mxOf: (domain: string) => string | null): Promise<Seal> {
+export async function createDkimIdentity(mxOf: (domain: string) => string | null): Promise<DkimIdentity> {
   const algorithm = 'rsa'
-  const { publicKey, privateKey } = await makeDkimPair(algorithm)
-  const key = openDkimKey(privateKey)
+  const { publicKey, privateKey } = await generateDkimKeyPair(algorithm)
+  const key = importDkimKey(privateKey)
   const { text } = dkimRecord({ domain: 'any', selector: SELECTOR, algorithm, publicKey })
   return {
     sign: (domain, raw, at) => signMail(raw, [{ domain, selector: SELECTOR, algorithm, key }], at),

@@ -7,28 +7,28 @@
  */
 import { isAscii } from 'node:buffer'
 
-export type Part = { readonly type: string; readonly text: string }
+export type ReportPart = { readonly type: string; readonly text: string }
 
-export type ReportMail = {
+export type MultipartReport = {
   readonly headers: Readonly<Record<string, string>>
   readonly reportType: 'delivery-status' | 'feedback-report'
   readonly boundary: string
-  readonly parts: readonly Part[]
+  readonly parts: readonly ReportPart[]
 }
 
 /** The mail's bytes. */
-export function multipartReport({ headers, reportType, boundary, parts }: ReportMail): Buffer {
+export function buildMultipartReport({ headers, reportType, boundary, parts }: MultipartReport): Buffer {
   const type = `multipart/report; report-type=${reportType};\n\tboundary="${boundary}"`
   const all = { ...headers, 'MIME-Version': '1.0', 'Content-Type': type }
-  const head = Object.entries(all).map(([name, value]) => `${name}: ${words(value)}`)
-  const body = parts.map((part) => `--${boundary}\n${partOf(part)}\n`)
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${encodeHeaderValue(value)}`)
+  const body = parts.map((part) => `--${boundary}\n${formatPart(part)}\n`)
   return Buffer.from(`${[...head, '', ...body, `--${boundary}--`, ''].join('\n')}`.replaceAll(/\r?\n/g, '\r\n'))
 }
 
-const isPlain = (text: string): boolean => isAscii(Buffer.from(text))
+const isAsciiText = (text: string): boolean => isAscii(Buffer.from(text))
 
-function partOf({ type, text }: Part): string {
-  if (isPlain(text)) return `Content-Type: ${type}\n\n${text}\n`
+function formatPart({ type, text }: ReportPart): string {
+  if (isAsciiText(text)) return `Content-Type: ${type}\n\n${text}\n`
   const encoded = Buffer.from(text.replaceAll(/\r?\n/g, '\r\n'))
     .toString('base64')
     .match(/.{1,76}/g)
@@ -36,8 +36,8 @@ function partOf({ type, text }: Part): string {
 }
 
 /** Words of at most 45 bytes: an encoded word has 75 characters (RFC 2047 §2). */
-function words(value: string): string {
-  if (isPlain(value)) return value
+function encodeHeaderValue(value: string): string {
+  if (isAsciiText(value)) return value
   const pieces: string[] = []
   let piece = ''
   for (const char of value) {

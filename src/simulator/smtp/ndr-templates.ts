@@ -6,7 +6,7 @@
  * Pure data. RFC 3464. See also: simulator/smtp/ndr-builder.
  */
 
-export type NdrForm = {
+export type NdrTemplate = {
   readonly name: string
   readonly subject: string
   readonly text: readonly string[]
@@ -16,15 +16,15 @@ export type NdrForm = {
   readonly returns: 'headers' | 'message'
 }
 
-const AUTO = { 'Auto-Submitted': 'auto-replied' } as const
+const AUTO_REPLY_HEADER = { 'Auto-Submitted': 'auto-replied' } as const
 
-export const NDR_FORMS: Readonly<Record<string, NdrForm>> = {
+export const NDR_TEMPLATES: Readonly<Record<string, NdrTemplate>> = {
   gmail: {
     name: 'Mail Delivery Subsystem',
     subject: 'Delivery Status Notification (Failure)',
     text: ['** Message not delivered **', '', "Your message wasn't delivered to {recipient}.", '', 'The response was:', '', '{reply}'],
     reportingMta: 'googlemail.com',
-    headers: { ...AUTO, 'X-Failed-Recipients': '{recipient}' },
+    headers: { ...AUTO_REPLY_HEADER, 'X-Failed-Recipients': '{recipient}' },
     returns: 'message',
   },
   outlook: {
@@ -44,7 +44,7 @@ export const NDR_FORMS: Readonly<Record<string, NdrForm>> = {
       "Remote server returned '{reply}'",
     ],
     reportingMta: '{host}',
-    headers: { ...AUTO, 'X-MS-Exchange-Message-Is-Ndr': '' },
+    headers: { ...AUTO_REPLY_HEADER, 'X-MS-Exchange-Message-Is-Ndr': '' },
     returns: 'headers',
   },
   yahoo: {
@@ -52,7 +52,7 @@ export const NDR_FORMS: Readonly<Record<string, NdrForm>> = {
     subject: 'Failure Notice',
     text: ['Sorry, we were unable to deliver your message to the following address.', '', '<{recipient}>:', '{reply}'],
     reportingMta: '{host}',
-    headers: AUTO,
+    headers: AUTO_REPLY_HEADER,
     returns: 'headers',
   },
   qq: {
@@ -60,7 +60,7 @@ export const NDR_FORMS: Readonly<Record<string, NdrForm>> = {
     subject: '系统退信/Systems bounce',
     text: ['抱歉，您的邮件被退回来了。', '', '收件人：{recipient}', '退信原因：{reply}', '', '主题：{subject}'],
     reportingMta: '{host}',
-    headers: { ...AUTO, 'X-QQ-ORGSender': 'PostMaster@qq.com' },
+    headers: { ...AUTO_REPLY_HEADER, 'X-QQ-ORGSender': 'PostMaster@qq.com' },
     returns: 'headers',
   },
   netease: {
@@ -68,13 +68,13 @@ export const NDR_FORMS: Readonly<Record<string, NdrForm>> = {
     subject: '系统退信',
     text: ['抱歉，您的邮件被退回。', '', '收件人邮箱：{recipient}', '退信原因：{reply}', '英文说明：{reply}'],
     reportingMta: '{host}',
-    headers: { ...AUTO, 'X-Mailer': 'Coremail' },
+    headers: { ...AUTO_REPLY_HEADER, 'X-Mailer': 'Coremail' },
     returns: 'message',
   },
 }
 
 /** Everybody else. */
-export const PLAIN_FORM: NdrForm = {
+export const DEFAULT_NDR_TEMPLATE: NdrTemplate = {
   name: 'Mail Delivery System',
   subject: 'Undelivered Mail Returned to Sender',
   text: [
@@ -85,6 +85,6 @@ export const PLAIN_FORM: NdrForm = {
     '<{recipient}>: {reply}',
   ],
   reportingMta: '{host}',
-  headers: AUTO,
+  headers: AUTO_REPLY_HEADER,
   returns: 'headers',
 }

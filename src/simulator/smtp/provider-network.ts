@@ -10,118 +10,126 @@
  * See also: simulator/smtp/provider-server, simulator/smtp/dkim-identity, simulator/provider-model, docs/DEMO.md.
  */
 import { createSmtpTransport } from '../../smtp-client/smtp-transport.ts'
-import { makeCertificate } from '../../net/certificate.ts'
-import type { LookUp } from '../../net/dns.ts'
-import type { Outcome, Router, Transport } from '../../smtp-client/transport.ts'
+import { createSelfSignedCertificate } from '../../net/certificate.ts'
+import type { DnsLookup } from '../../net/dns.ts'
+import type { SmtpOutcome, Router, Transport } from '../../smtp-client/transport.ts'
 import { Fault } from '../../errors.ts'
-import { type Met, createProvider, type Weather } from '../provider-model.ts'
+import { type ProviderResponse, createSimulatedProvider, type ProviderConditions } from '../provider-model.ts'
 import type { ProviderFile } from '../provider-file.ts'
-import { feedbackAddress, makeArf } from './arf-builder.ts'
-import { type House, openHouse } from './provider-server.ts'
-import { makeNdr, type Taken } from './ndr-builder.ts'
-import { createSeal, type Seal } from './dkim-identity.ts'
+import { feedbackAddress, buildArf } from './arf-builder.ts'
+import { type ProviderServer, startProviderServer } from './provider-server.ts'
+import { buildNdr, type AcceptedMessage } from './ndr-builder.ts'
+import { createDkimIdentity, type DkimIdentity } from './dkim-identity.ts'
 
-export type LabWish = {
+export type ProviderNetworkOptions = {
   readonly providers: ReadonlyMap<string, ProviderFile>
   /** The daemon's SMTP door, asked for when there is something to bring. */
-  readonly home: () => { readonly host: string; readonly port: number }
+  readonly reportServer: () => { readonly host: string; readonly port: number }
   /** How much faster than ours its time goes; 1: as fast. */
   readonly speed: number
   readonly seed: number
   /** STARTTLS at the providers; without it a bench measures less of it. */
   readonly tls?: boolean
-  readonly weather?: (provider: string) => Weather
+  readonly conditionsOf?: (provider: string) => ProviderConditions
 }
 
-const COUNTED = ['attempts', 'taken', 'refused', 'dropped', 'reports', 'complaints', 'lost'] as const
-export type Counted = (typeof COUNTED)[number]
-export type LabCounts = Readonly<Record<Counted, number>>
+const COUNTER_NAMES = ['attempts', 'taken', 'refused', 'dropped', 'reports', 'complaints', 'lost'] as const
+export type ProviderCounter = (typeof COUNTER_NAMES)[number]
+export type ProviderCounts = Readonly<Record<ProviderCounter, number>>
 
-export type Lab = {
+export type ProviderNetwork = {
   readonly route: Router
   /** The providers' hosts and the key that they sign with; of all else it knows nothing. */
-  readonly lookUp: LookUp
+  readonly lookUp: DnsLookup
   /** By provider. */
   readonly ports: ReadonlyMap<string, number>
   /** By provider, since the start. `lost`: what could not be brought home. */
-  readonly counts: () => ReadonlyMap<string, LabCounts>
+  readonly counts: () => ReadonlyMap<string, ProviderCounts>
   /** Reports and complaints that are still to come. */
   readonly pending: () => number
   readonly close: () => Promise<void>
 }
 
 /** Whose a domain is that nobody claims. */
-const OTHERS = 'generic'
+const DEFAULT_PROVIDER = 'generic'
 
 /** How often, and after how long, what was not taken at home is brought again. */
-const HOME_TRIES = 5
-const HOME_REST_MS = 1_000
+const REPORT_SEND_ATTEMPTS = 5
+const REPORT_RETRY_MS = 1_000
 
-const CALM: Weather = { outages: [], listings: [], known: new Map() }
+const NO_INCIDENTS: ProviderConditions = { outages: [], listings: [], known: new Map() }
 
-type World = {
-  readonly wish: LabWish
-  readonly seal: Seal
-  readonly counts: Map<string, Record<Counted, number>>
+type NetworkState = {
+  readonly options: ProviderNetworkOptions
+  readonly dkimIdentity: DkimIdentity
+  readonly counts: Map<string, Record<ProviderCounter, number>>
   readonly timers: Set<NodeJS.Timeout>
-  readonly post: Transport
-  last: number
+  readonly transport: Transport
+  lastId: number
 }
 
 /** Opens every house. Faults: config_invalid (no generic provider). */
-export async function startLab(wish: LabWish): Promise<Lab> {
-  const byDomain = new Map([...wish.providers.values()].flatMap((file) => file.domains.map((domain) => [domain, file] as const)))
-  const others = wish.providers.get(OTHERS)
-  if (others === undefined) throw new Fault('config_invalid', `the laboratory has no provider "${OTHERS}", whose all other domains are`)
-  const fileOf = (domain: string): ProviderFile => byDomain.get(domain.toLowerCase()) ?? others
-  const seal = await createSeal((domain) => fileOf(domain).mx)
-  const world: World = { wish, seal, counts: new Map(), timers: new Set(), post: postHome(wish), last: 0 }
-  const houses = new Map<string, House>()
-  for (const file of wish.providers.values()) houses.set(file.name, await openAt(world, file))
+export async function startProviderNetwork(options: ProviderNetworkOptions): Promise<ProviderNetwork> {
+  const byDomain = new Map([...options.providers.values()].flatMap((file) => file.domains.map((domain) => [domain, file] as const)))
+  const defaultProvider = options.providers.get(DEFAULT_PROVIDER)
+  if (defaultProvider === undefined)
+    throw new Fault('config_invalid', `the laboratory has no provider "${DEFAULT_PROVIDER}", whose all other domains are`)
+  const fileOf = (domain: string): ProviderFile => byDomain.get(domain.toLowerCase()) ?? defaultProvider
+  const dkimIdentity = await createDkimIdentity((domain) => fileOf(domain).mx)
+  const state: NetworkState = {
+    options,
+    dkimIdentity,
+    counts: new Map(),
+    timers: new Set(),
+    transport: createReportTransport(options),
+    lastId: 0,
+  }
+  const servers = new Map<string, ProviderServer>()
+  for (const file of options.providers.values()) servers.set(file.name, await openProvider(state, file))
   return {
-    lookUp: seal.lookUp,
-    ports: new Map([...houses].map(([name, { port }]) => [name, port])),
-    counts: () => world.counts,
-    pending: () => world.timers.size,
+    lookUp: dkimIdentity.lookUp,
+    ports: new Map([...servers].map(([name, { port }]) => [name, port])),
+    counts: () => state.counts,
+    pending: () => state.timers.size,
     route: (domain) => {
       const { name, mx } = fileOf(domain)
-      const port = houses.get(name)?.port ?? 0
+      const port = servers.get(name)?.port ?? 0
       const stop = { name: mx, address: '127.0.0.1', port, tls: 'opportunistic', implicitTls: false, login: null, proxy: true } as const
       return Promise.resolve({ kind: 'stops', stops: [stop] })
     },
     close: async () => {
-      for (const timer of world.timers) clearTimeout(timer)
-      world.timers.clear()
-      await world.post.close()
-      await Promise.all([...houses.values()].map((house) => house.close()))
+      for (const timer of state.timers) clearTimeout(timer)
+      state.timers.clear()
+      await state.transport.close()
+      await Promise.all([...servers.values()].map((server) => server.close()))
     },
   }
 }
 
-function openAt(world: World, file: ProviderFile): Promise<House> {
-  const { wish } = world
-  const { speed } = wish
-  const began = Date.now()
-  const counts = Object.fromEntries(COUNTED.map((name) => [name, 0])) as Record<Counted, number> // its keys are COUNTED
-  world.counts.set(file.name, counts)
-  return openHouse({
-    provider: createProvider(file, wish.seed, wish.weather?.(file.name) ?? CALM),
-    certificate: wish.tls === false ? null : makeCertificate(file.mx, began),
-    now: () => began + (Date.now() - began) * speed,
-    spanOf: (milliseconds) => milliseconds / speed,
-    onTaken: (taken, met) => sendBack(world, file, { taken, met }),
+function openProvider(state: NetworkState, file: ProviderFile): Promise<ProviderServer> {
+  const { options } = state
+  const { speed } = options
+  const startedAt = Date.now()
+  const counts = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0])) as Record<ProviderCounter, number> // its keys are COUNTED
+  state.counts.set(file.name, counts)
+  return startProviderServer({
+    provider: createSimulatedProvider(file, options.seed, options.conditionsOf?.(file.name) ?? NO_INCIDENTS),
+    certificate: options.tls === false ? null : createSelfSignedCertificate(file.mx, startedAt),
+    now: () => startedAt + (Date.now() - startedAt) * speed,
+    toRealMs: (milliseconds) => milliseconds / speed,
+    onAccepted: (message, response) => scheduleReports(state, file, { taken: message, met: response }),
     count: (what) => (counts[what] += 1),
   })
 }
 
 /** The way home is one of our own: by the same transport, to one door. */
-function postHome({ home }: LabWish): Transport {
+function createReportTransport({ reportServer }: ProviderNetworkOptions): Transport {
   return createSmtpTransport({
-    ehlo: 'lab.example',
+    ehloName: 'lab.example',
     allowPrivate: true,
     addressesOf: () => Promise.resolve({ kind: 'none' }),
-    route: () => {
-      const { host, port } = home()
+    router: () => {
+      const { host, port } = reportServer()
       const stop = { name: host, address: host, port, tls: 'off', implicitTls: false, login: null, proxy: false } as const
       return Promise.resolve({ kind: 'stops', stops: [stop] })
     },
@@ -129,55 +137,59 @@ function postHome({ home }: LabWish): Transport {
 }
 
 /** What a mail that was taken brings about later. */
-function sendBack(world: World, file: ProviderFile, { taken, met }: { readonly taken: Taken; readonly met: Met }): void {
-  const { report, complaint } = met
+function scheduleReports(
+  state: NetworkState,
+  file: ProviderFile,
+  { taken: message, met: response }: { readonly taken: AcceptedMessage; readonly met: ProviderResponse },
+): void {
+  const { report, complaint } = response
   const { name, mx } = file
   const sender = file.late?.from ?? `postmaster@${mx}`
-  if (report !== null && taken.from !== '')
-    later(world, report.after, () => {
-      const raw = makeNdr({ provider: name, host: mx, sender, taken, reply: report.text, at: Date.now(), id: idOf(world) })
-      return bring(world, name, { what: 'reports', sender, from: '', to: taken.from, raw })
+  if (report !== null && message.from !== '')
+    runLater(state, report.after, () => {
+      const raw = buildNdr({ provider: name, host: mx, sender, message, reply: report.text, at: Date.now(), id: nextIdOf(state) })
+      return sendReport(state, name, { counter: 'reports', sender, from: '', to: message.from, raw })
     })
-  if (complaint?.heard === true)
-    later(world, complaint.after, () => {
+  if (complaint?.isReported === true)
+    runLater(state, complaint.after, () => {
       const author = file.complaints?.from ?? sender
-      const raw = makeArf({ provider: name, sender: author, taken, at: Date.now(), id: idOf(world) })
-      return bring(world, name, { what: 'complaints', sender: author, from: author, to: feedbackAddress(taken), raw })
+      const raw = buildArf({ provider: name, sender: author, message, at: Date.now(), id: nextIdOf(state) })
+      return sendReport(state, name, { counter: 'complaints', sender: author, from: author, to: feedbackAddress(message), raw })
     })
 }
 
-const idOf = (world: World): string => `${Date.now().toString(36)}.${(world.last += 1)}`
+const nextIdOf = (state: NetworkState): string => `${Date.now().toString(36)}.${(state.lastId += 1)}`
 
-function later(world: World, afterMs: number, work: () => Promise<void>, isRest = false): void {
+function runLater(state: NetworkState, afterMs: number, task: () => Promise<void>, isRealTime = false): void {
   const timer = setTimeout(
     () => {
-      world.timers.delete(timer)
-      void work()
+      state.timers.delete(timer)
+      void task()
     },
-    isRest ? afterMs : afterMs / world.wish.speed,
+    isRealTime ? afterMs : afterMs / state.options.speed,
   )
-  world.timers.add(timer)
+  state.timers.add(timer)
 }
 
-type Bringing = {
-  readonly what: 'reports' | 'complaints'
+type OutgoingReport = {
+  readonly counter: 'reports' | 'complaints'
   readonly sender: string
   readonly from: string
   readonly to: string
   readonly raw: Buffer
 }
 
-async function bring(world: World, name: string, given: Bringing, tries = HOME_TRIES): Promise<void> {
-  const counts = world.counts.get(name)
-  const domain = given.sender.slice(given.sender.lastIndexOf('@') + 1)
-  const raw = tries === HOME_TRIES ? world.seal.sign(domain, given.raw, Date.now()) : given.raw
-  const told = await world.post.send({ egressIp: '', domain: 'home', from: given.from, to: given.to, raw, probe: false })
-  if (isTaken(told)) {
-    if (counts !== undefined) counts[given.what] += 1
-  } else if (tries > 1 && !isRefused(told)) {
-    later(world, HOME_REST_MS, () => bring(world, name, { ...given, raw }, tries - 1), true)
+async function sendReport(state: NetworkState, name: string, report: OutgoingReport, attemptsLeft = REPORT_SEND_ATTEMPTS): Promise<void> {
+  const counts = state.counts.get(name)
+  const domain = report.sender.slice(report.sender.lastIndexOf('@') + 1)
+  const raw = attemptsLeft === REPORT_SEND_ATTEMPTS ? state.dkimIdentity.sign(domain, report.raw, Date.now()) : report.raw
+  const outcome = await state.transport.send({ egressIp: '', domain: 'home', mailFrom: report.from, to: report.to, raw, isProbe: false })
+  if (isAccepted(outcome)) {
+    if (counts !== undefined) counts[report.counter] += 1
+  } else if (attemptsLeft > 1 && !isRejected(outcome)) {
+    runLater(state, REPORT_RETRY_MS, () => sendReport(state, name, { ...report, raw }, attemptsLeft - 1), true)
   } else if (counts !== undefined) counts.lost += 1
 }
 
-const isTaken = (told: Outcome): boolean => told.kind === 'reply' && told.code < 300
-const isRefused = (told: Outcome): boolean => told.kind === 'reply' && told.code >= 500
+const isAccepted = (outcome: SmtpOutcome): boolean => outcome.kind === 'reply' && outcome.code < 300
+const isRejected = (outcome: SmtpOutcome): boolean => outcome.kind === 'reply' && outcome.code >= 500

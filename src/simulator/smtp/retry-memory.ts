@@ -8,29 +8,29 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
-export type Letter = { readonly number: number; readonly firstAt: number; attempts: number }
+export type RememberedMessage = { readonly number: number; readonly firstAt: number; attempts: number }
 
-export type Letterbox = {
+export type RetryMemory = {
   /** One more attempt of this mail. */
-  readonly bring: (from: string, to: string, at: number) => Letter
+  readonly recordAttempt: (from: string, to: string, at: number) => RememberedMessage
 }
 
 /** What was brought long ago and never again is forgotten. */
-const KEPT = 200_000
+const MAX_REMEMBERED = 200_000
 
-export function createLetterbox(): Letterbox {
-  const letters = new LRUCache<string, Letter>({ max: KEPT })
-  let last = 0
+export function createRetryMemory(): RetryMemory {
+  const messages = new LRUCache<string, RememberedMessage>({ max: MAX_REMEMBERED })
+  let lastNumber = 0
   return {
-    bring: (from, to, at) => {
+    recordAttempt: (from, to, at) => {
       const key = `${from} ${to}`
-      const letter = letters.get(key) ?? { number: (last += 1), firstAt: at, attempts: 0 }
-      letter.attempts += 1
-      letters.set(key, letter)
-      return letter
+      const message = messages.get(key) ?? { number: (lastNumber += 1), firstAt: at, attempts: 0 }
+      message.attempts += 1
+      messages.set(key, message)
+      return message
     },
   }
 }
 
 /** The number of a person, the same for every mail to the address. */
-export const personOf = (address: string): number => createHash('sha256').update(address.toLowerCase()).digest().readUInt32BE(0)
+export const recipientNumberOf = (address: string): number => createHash('sha256').update(address.toLowerCase()).digest().readUInt32BE(0)

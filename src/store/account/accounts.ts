@@ -9,9 +9,9 @@
 import { Fault } from '../../errors.ts'
 import { accountSettingsSchema } from '../../ledger/account-settings.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { int, json, maybe, shapeOf, text } from '../engine/mapping.ts'
-import type { Row } from '../engine/value.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { integerColumn, jsonColumn, nullableColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
+import type { SqlRow } from '../engine/value.ts'
 
 export type Account = {
   readonly account: number
@@ -24,31 +24,31 @@ export type Account = {
   readonly settings: AccountSettings
 }
 
-const ACCOUNTS = shapeOf<Account>('accounts', ['account_id'], {
-  account: int('account_id'),
-  name: text('name'),
-  createdAt: int('created_at'),
-  closedAt: maybe(int('closed_at')),
-  offlineFor: maybe(int('offline_for')),
-  settingsVersion: int('settings_version'),
-  settings: json<AccountSettings>('settings'),
+const ACCOUNTS = createTableMapping<Account>('accounts', ['account_id'], {
+  account: integerColumn('account_id'),
+  name: textColumn('name'),
+  createdAt: integerColumn('created_at'),
+  closedAt: nullableColumn(integerColumn('closed_at')),
+  offlineFor: nullableColumn(integerColumn('offline_for')),
+  settingsVersion: integerColumn('settings_version'),
+  settings: jsonColumn<AccountSettings>('settings'),
 })
 
 const COLUMNS = ACCOUNTS.columns('a')
 
 /** Settings that were stored before a setting existed take its default. */
-function accountOf(row: Row): Account {
+function decodeAccount(row: SqlRow): Account {
   const account = ACCOUNTS.decode(row)
   return { ...account, settings: accountSettingsSchema.parse({ ...account.settings, version: account.settingsVersion }) }
 }
 
 /** Makes an account under the next free number (never 0) and returns it. */
 export async function createAccount(
-  db: Db,
-  wanted: { readonly name: string; readonly createdAt: number; readonly settings: AccountSettings; readonly offlineFor?: number },
+  db: Database,
+  newAccount: { readonly name: string; readonly createdAt: number; readonly settings: AccountSettings; readonly offlineFor?: number },
 ): Promise<Account> {
   const highest = Number((await db.one('select max(account_id) as n from accounts'))?.['n'] ?? 0)
-  const { name, createdAt, settings, offlineFor } = wanted
+  const { name, createdAt, settings, offlineFor } = newAccount
   const account: Account = {
     account: highest + 1,
     name,
@@ -63,18 +63,18 @@ export async function createAccount(
 }
 
 /** One account, or null. */
-export async function findAccount(reader: Reader, account: number): Promise<Account | null> {
+export async function findAccount(reader: DatabaseReader, account: number): Promise<Account | null> {
   const row = await reader.one(`select ${COLUMNS} from accounts a where a.account_id = $1`, [account])
-  return row === null ? null : accountOf(row)
+  return row === null ? null : decodeAccount(row)
 }
 
 /** All accounts by number: few enough to be read whole. */
-export async function listAccountsForOperator(reader: Reader): Promise<readonly Account[]> {
-  return (await reader.all(`select ${COLUMNS} from accounts a order by a.account_id`)).map(accountOf)
+export async function listAccountsForOperator(reader: DatabaseReader): Promise<readonly Account[]> {
+  return (await reader.all(`select ${COLUMNS} from accounts a order by a.account_id`)).map(decodeAccount)
 }
 
 /** Writes settings under the next version. Throws Fault conflict where somebody else was first (`settings.version` is no longer the stored one). */
-export async function saveSettings(db: Db, account: number, settings: AccountSettings): Promise<AccountSettings> {
+export async function saveAccountSettings(db: Database, account: number, settings: AccountSettings): Promise<AccountSettings> {
   const next = { ...settings, version: settings.version + 1 }
   const changed = await db.run('update accounts set settings = $1, settings_version = $2 where account_id = $3 and settings_version = $4', [
     JSON.stringify(next),
@@ -88,6 +88,6 @@ export async function saveSettings(db: Db, account: number, settings: AccountSet
 }
 
 /** Closes or opens an account; whether it was there. */
-export async function closeAccount(db: Db, account: number, closedAt: number | null): Promise<boolean> {
+export async function setAccountClosed(db: Database, account: number, closedAt: number | null): Promise<boolean> {
   return (await db.run('update accounts set closed_at = $1 where account_id = $2', [closedAt, account])) > 0
 }

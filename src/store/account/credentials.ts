@@ -7,8 +7,8 @@
  * See also: store/account/accounts.
  */
 import { Fault } from '../../errors.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { bytesOfHex, hex, int, maybe, shapeOf, text, word } from '../engine/mapping.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { hexToBytes, hexColumn, integerColumn, nullableColumn, createTableMapping, textColumn, textEnumColumn } from '../engine/mapping.ts'
 
 export type Credential = {
   /** 0 for operators. */
@@ -21,19 +21,19 @@ export type Credential = {
   readonly expiresAt: number | null
 }
 
-const CREDENTIALS = shapeOf<Credential>('credentials', ['account_id', 'api_user', 'key_hash'], {
-  account: int('account_id'),
-  apiUser: text('api_user'),
-  keyHash: hex('key_hash'),
-  role: word<Credential['role']>('role'),
-  createdAt: int('created_at'),
-  expiresAt: maybe(int('expires_at')),
+const CREDENTIALS = createTableMapping<Credential>('credentials', ['account_id', 'api_user', 'key_hash'], {
+  account: integerColumn('account_id'),
+  apiUser: textColumn('api_user'),
+  keyHash: hexColumn('key_hash'),
+  role: textEnumColumn<Credential['role']>('role'),
+  createdAt: integerColumn('created_at'),
+  expiresAt: nullableColumn(integerColumn('expires_at')),
 })
 
 const COLUMNS = CREDENTIALS.columns('c')
 
 /** Adds a credential. Throws Fault conflict where another account has this API user: names of users are unique over all. */
-export async function addCredential(db: Db, credential: Credential): Promise<void> {
+export async function addCredential(db: Database, credential: Credential): Promise<void> {
   const { account, apiUser } = credential
   await db.run('insert into api_users (api_user, account_id) values ($1, $2) on conflict (api_user) do nothing', [apiUser, account])
   const owner = await db.one('select account_id from api_users where api_user = $1', [apiUser])
@@ -42,32 +42,32 @@ export async function addCredential(db: Db, credential: Credential): Promise<voi
 }
 
 /** All keys of an API user, whoever's it is; the caller compares in constant time and heeds `expiresAt`. */
-export async function credentialsForOperator(reader: Reader, apiUser: string): Promise<readonly Credential[]> {
+export async function findCredentialsForOperator(reader: DatabaseReader, apiUser: string): Promise<readonly Credential[]> {
   return (await reader.all(`select ${COLUMNS} from credentials c where c.api_user = $1 order by c.created_at`, [apiUser])).map(
     CREDENTIALS.decode,
   )
 }
 
 /** All credentials of an account. */
-export async function listCredentials(reader: Reader, account: number): Promise<readonly Credential[]> {
+export async function listCredentials(reader: DatabaseReader, account: number): Promise<readonly Credential[]> {
   const sql = `select ${COLUMNS} from credentials c where c.account_id = $1 order by c.api_user, c.created_at`
   return (await reader.all(sql, [account])).map(CREDENTIALS.decode)
 }
 
 /** Lets every key of an API user but one end at a moment, unless it ends before; how many will. */
 export async function expireCredentials(
-  db: Db,
+  db: Database,
   account: number,
   expiry: { readonly apiUser: string; readonly keep: string; readonly at: number },
 ): Promise<number> {
   return db.run(
     `update credentials set expires_at = $1
      where account_id = $2 and api_user = $3 and key_hash <> $4 and (expires_at is null or expires_at > $1)`,
-    [expiry.at, account, expiry.apiUser, bytesOfHex(expiry.keep)],
+    [expiry.at, account, expiry.apiUser, hexToBytes(expiry.keep)],
   )
 }
 
 /** Removes keys whose time has run out; how many went. */
-export async function removeExpiredCredentialsForOperator(db: Db, now: number): Promise<number> {
+export async function removeExpiredCredentialsForOperator(db: Database, now: number): Promise<number> {
   return db.run('delete from credentials where expires_at <= $1', [now])
 }

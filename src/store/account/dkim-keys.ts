@@ -7,10 +7,10 @@
  * See also: mail-auth/dkim-sign, service/admin/dkim.
  */
 import type { DkimAlgorithm } from '../../compose/dkim-canonical.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { bytes, int, maybe, shapeOf, text, word } from '../engine/mapping.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { bytesColumn, integerColumn, nullableColumn, createTableMapping, textColumn, textEnumColumn } from '../engine/mapping.ts'
 
-export type DkimState = 'waiting' | 'active' | 'retired'
+export type DkimKeyState = 'waiting' | 'active' | 'retired'
 
 export type DkimKey = {
   readonly account: number
@@ -22,51 +22,51 @@ export type DkimKey = {
   readonly publicKey: string
   /** Null: retired. */
   readonly sealed: Uint8Array | null
-  readonly state: DkimState
+  readonly state: DkimKeyState
   readonly createdAt: number
   readonly stateAt: number
 }
 
-const DKIM_KEYS = shapeOf<DkimKey>('dkim_keys', ['account_id', 'domain', 'selector'], {
-  account: int('account_id'),
-  domain: text('domain'),
-  selector: text('selector'),
-  algorithm: word<DkimAlgorithm>('algorithm'),
-  publicKey: text('public_key'),
-  sealed: maybe(bytes('sealed')),
-  state: word<DkimState>('state'),
-  createdAt: int('created_at'),
-  stateAt: int('state_at'),
+const DKIM_KEYS = createTableMapping<DkimKey>('dkim_keys', ['account_id', 'domain', 'selector'], {
+  account: integerColumn('account_id'),
+  domain: textColumn('domain'),
+  selector: textColumn('selector'),
+  algorithm: textEnumColumn<DkimAlgorithm>('algorithm'),
+  publicKey: textColumn('public_key'),
+  sealed: nullableColumn(bytesColumn('sealed')),
+  state: textEnumColumn<DkimKeyState>('state'),
+  createdAt: integerColumn('created_at'),
+  stateAt: integerColumn('state_at'),
 })
 
 const COLUMNS = DKIM_KEYS.columns('d')
 
 /** Adds a key. Throws Fault conflict where the account's domain has this selector. */
-export async function addDkimKey(db: Db, key: DkimKey): Promise<void> {
+export async function addDkimKey(db: Database, key: DkimKey): Promise<void> {
   await db.insertMany(DKIM_KEYS, [key])
 }
 
 /** Changes a key that is there. */
-export async function saveDkimKey(db: Db, key: DkimKey): Promise<void> {
+export async function saveDkimKey(db: Database, key: DkimKey): Promise<void> {
   await db.upsertMany(DKIM_KEYS, [key])
 }
 
 /** The keys of an account, the newest of a domain first; of one domain where it is named. */
-export async function listDkimKeys(reader: Reader, account: number, domain: string | null = null): Promise<readonly DkimKey[]> {
+export async function listDkimKeys(reader: DatabaseReader, account: number, domain: string | null = null): Promise<readonly DkimKey[]> {
   const sql = `select ${COLUMNS} from dkim_keys d where d.account_id = $1 and (cast($2 as text) is null or d.domain = $2)
     order by d.domain, d.created_at desc, d.selector`
   return (await reader.all(sql, [account, domain])).map(DKIM_KEYS.decode)
 }
 
 /** Every key in a state. */
-export async function dkimKeysForOperator(reader: Reader, state: DkimState): Promise<readonly DkimKey[]> {
+export async function listDkimKeysForOperator(reader: DatabaseReader, state: DkimKeyState): Promise<readonly DkimKey[]> {
   return (
     await reader.all(`select ${COLUMNS} from dkim_keys d where d.state = $1 order by d.account_id, d.domain, d.selector`, [state])
   ).map(DKIM_KEYS.decode)
 }
 
 /** Removes a key; whether it was there. */
-export async function removeDkimKey(db: Db, account: number, key: Pick<DkimKey, 'domain' | 'selector'>): Promise<boolean> {
+export async function removeDkimKey(db: Database, account: number, key: Pick<DkimKey, 'domain' | 'selector'>): Promise<boolean> {
   const sql = 'delete from dkim_keys where account_id = $1 and domain = $2 and selector = $3'
   return (await db.run(sql, [account, key.domain, key.selector])) > 0
 }

@@ -7,10 +7,10 @@
  * See also: service/admin/labels (who changes them), store/facts/counters (which knows the numbers).
  */
 import { Fault } from '../../errors.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { takeBlock } from '../engine/sequences.ts'
-import { int, maybe, shapeOf, text } from '../engine/mapping.ts'
-import { createWhere, MAX_LIST } from '../engine/filter.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { reserveSequenceNumbers } from '../engine/sequences.ts'
+import { integerColumn, nullableColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
+import { createSqlFilter, MAX_FILTER_VALUES } from '../engine/filter.ts'
 
 export type Label = {
   readonly account: number
@@ -23,38 +23,43 @@ export type Label = {
 
 type StoredLabel = Label & { readonly folded: string }
 
-const LABELS = shapeOf<StoredLabel>('labels', ['account_id', 'label_id'], {
-  account: int('account_id'),
-  labelId: int('label_id'),
-  name: text('name'),
-  folded: text('folded'),
-  createdAt: int('created_at'),
-  updatedAt: int('updated_at'),
-  deletedAt: maybe(int('deleted_at')),
+const LABELS = createTableMapping<StoredLabel>('labels', ['account_id', 'label_id'], {
+  account: integerColumn('account_id'),
+  labelId: integerColumn('label_id'),
+  name: textColumn('name'),
+  folded: textColumn('folded'),
+  createdAt: integerColumn('created_at'),
+  updatedAt: integerColumn('updated_at'),
+  deletedAt: nullableColumn(integerColumn('deleted_at')),
 })
 
 const COLUMNS = LABELS.columns('l')
 
 /** The labels of these names, made where they are missing. */
-export async function ensureLabels(db: Db, account: number, names: readonly string[], at: number): Promise<ReadonlyMap<string, number>> {
+export async function ensureLabels(
+  db: Database,
+  account: number,
+  names: readonly string[],
+  at: number,
+): Promise<ReadonlyMap<string, number>> {
   const wanted = [...new Set(names)]
-  const found = await byNames(db, account, wanted)
+  const found = await findLabelIdsByName(db, account, wanted)
   const missing = wanted.filter((name) => !found.has(name)).toSorted()
-  const made = await makeLabels(db, account, missing, at)
-  return new Map([...found, ...made.map(({ name, labelId }) => [name, labelId] as const)])
+  const inserted = await insertLabels(db, account, missing, at)
+  return new Map([...found, ...inserted.map(({ name, labelId }) => [name, labelId] as const)])
 }
 
-async function makeLabels(db: Db, account: number, names: readonly string[], at: number): Promise<readonly Label[]> {
+async function insertLabels(db: Database, account: number, names: readonly string[], at: number): Promise<readonly Label[]> {
   if (names.length === 0) return []
   // Numbers start at 1: 0 is "no label" in counters.
-  const first = (await takeBlock(db, account, 'label', names.length)) + 1
+  const first = (await reserveSequenceNumbers(db, account, 'label', names.length)) + 1
   const times = { createdAt: at, updatedAt: at, deletedAt: null }
   const rows = names.map((name, i) => ({ account, labelId: first + i, name, folded: name.toLowerCase(), ...times }))
   await db.insertMany(LABELS, rows)
   return rows
 }
 
-async function byNames(reader: Reader, account: number, names: readonly string[]): Promise<Map<string, number>> {
+async function findLabelIdsByName(reader: DatabaseReader, account: number, names: readonly string[]): Promise<Map<string, number>> {
   const sql = `select l.name, l.label_id from {keys} k cross join labels l
     where l.account_id = $1 and l.name = k.k1 and l.deleted_at is null`
   const rows = await reader.inKeys(sql, { types: ['text'], rows: names.map((name) => [name]) }, [account])
@@ -63,67 +68,71 @@ async function byNames(reader: Reader, account: number, names: readonly string[]
 
 /** One page of labels by number, those whose name holds `query` in any case; `total` counts them all. */
 export async function listLabels(
-  reader: Reader,
+  reader: DatabaseReader,
   account: number,
   page: { readonly query?: string; readonly start?: number; readonly limit: number },
 ): Promise<{ readonly rows: readonly Label[]; readonly total: number }> {
-  const where = createWhere('l.account_id = ?', account).also('l.deleted_at is null')
-  if (page.query !== undefined) where.when(`l.folded like ? escape '\\'`, patternOf(page.query))
-  const counted = reader.one(`select count(*) as n from labels l where ${where.sql()}`, [...where.params()])
-  const sql = `select ${COLUMNS} from labels l where ${where.sql()} order by l.label_id limit ${where.param(page.limit)} offset ${where.param(page.start ?? 0)}`
-  const [rows, total] = await Promise.all([reader.all(sql, where.params()), counted])
+  const where = createSqlFilter('l.account_id = ?', account).and('l.deleted_at is null')
+  if (page.query !== undefined) where.andIfGiven(`l.folded like ? escape '\\'`, toLikePattern(page.query))
+  const counted = reader.one(`select count(*) as n from labels l where ${where.sql()}`, [...where.parameters()])
+  const sql = `select ${COLUMNS} from labels l where ${where.sql()} order by l.label_id limit ${where.addParameter(page.limit)} offset ${where.addParameter(page.start ?? 0)}`
+  const [rows, total] = await Promise.all([reader.all(sql, where.parameters()), counted])
   return { rows: rows.map(LABELS.decode), total: Number(total?.['n'] ?? 0) }
 }
 
-const patternOf = (part: string): string => `%${part.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`
+const toLikePattern = (part: string): string => `%${part.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`
 
 /** One label, or null; a removed one is none. */
-export async function findLabel(reader: Reader, account: number, labelId: number): Promise<Label | null> {
+export async function findLabel(reader: DatabaseReader, account: number, labelId: number): Promise<Label | null> {
   const sql = `select ${COLUMNS} from labels l where l.account_id = $1 and l.label_id = $2 and l.deleted_at is null`
   const row = await reader.one(sql, [account, labelId])
   return row === null ? null : LABELS.decode(row)
 }
 
 /** The names of these numbers, removed labels too; numbers that there never were are not in the answer. */
-export async function namesOfLabels(reader: Reader, account: number, labelIds: readonly number[]): Promise<ReadonlyMap<number, string>> {
+export async function findLabelNames(
+  reader: DatabaseReader,
+  account: number,
+  labelIds: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
   const sql = 'select l.label_id, l.name from {keys} k cross join labels l where l.account_id = $1 and l.label_id = k.k1'
   const rows = await reader.inKeys(sql, { types: ['int'], rows: labelIds.map((id) => [id]) }, [account])
   return new Map(rows.map((row) => [Number(row['label_id']), String(row['name'])]))
 }
 
 /** The numbers of the labels whose name holds one of these parts in any case, removed ones too; at most as many as a filter takes. */
-export async function labelsLike(reader: Reader, account: number, parts: readonly string[]): Promise<readonly number[]> {
-  const where = createWhere('l.account_id = ?', account)
-  const likes = parts.map((part) => `l.folded like ${where.param(patternOf(part))} escape '\\'`)
-  if (likes.length === 0) return []
-  const sql = `select l.label_id from labels l where ${where.sql()} and (${likes.join(' or ')}) order by l.label_id limit ${MAX_LIST}`
-  return (await reader.all(sql, where.params())).map((row) => Number(row['label_id']))
+export async function findLabelIdsLike(reader: DatabaseReader, account: number, parts: readonly string[]): Promise<readonly number[]> {
+  const where = createSqlFilter('l.account_id = ?', account)
+  const likeConditions = parts.map((part) => `l.folded like ${where.addParameter(toLikePattern(part))} escape '\\'`)
+  if (likeConditions.length === 0) return []
+  const sql = `select l.label_id from labels l where ${where.sql()} and (${likeConditions.join(' or ')}) order by l.label_id limit ${MAX_FILTER_VALUES}`
+  return (await reader.all(sql, where.parameters())).map((row) => Number(row['label_id']))
 }
 
 /** Makes a label. Throws Fault conflict where the name is taken. */
-export async function addLabel(db: Db, account: number, name: string, at: number): Promise<Label> {
-  if ((await byNames(db, account, [name])).size > 0) throw taken(name)
-  const [label] = await makeLabels(db, account, [name], at)
+export async function addLabel(db: Database, account: number, name: string, at: number): Promise<Label> {
+  if ((await findLabelIdsByName(db, account, [name])).size > 0) throw nameTakenFault(name)
+  const [label] = await insertLabels(db, account, [name], at)
   if (label === undefined) throw new Fault('internal', 'a label that was added is not there')
   return label
 }
 
 /** Renames a label; whether it was there. Throws Fault conflict where the name is taken. */
 export async function renameLabel(
-  db: Db,
+  db: Database,
   account: number,
   label: { readonly labelId: number; readonly name: string; readonly at: number },
 ): Promise<boolean> {
-  const holder = (await byNames(db, account, [label.name])).get(label.name)
-  if (holder !== undefined && holder !== label.labelId) throw taken(label.name)
+  const holder = (await findLabelIdsByName(db, account, [label.name])).get(label.name)
+  if (holder !== undefined && holder !== label.labelId) throw nameTakenFault(label.name)
   const sql = 'update labels set name = $1, folded = $2, updated_at = $3 where account_id = $4 and label_id = $5 and deleted_at is null'
   return (await db.run(sql, [label.name, label.name.toLowerCase(), label.at, account, label.labelId])) > 0
 }
 
-const taken = (name: string): Fault => new Fault('conflict', `the label "${name}" is there already`)
+const nameTakenFault = (name: string): Fault => new Fault('conflict', `the label "${name}" is there already`)
 
 /** Removes a label; whether it was there. Mails and statistics keep its number and name. */
-export async function removeLabel(db: Db, account: number, labelId: number, at: number): Promise<boolean> {
+export async function removeLabel(db: Database, account: number, labelId: number, at: number): Promise<boolean> {
   const sql = 'update labels set deleted_at = $1 where account_id = $2 and label_id = $3 and deleted_at is null'
   return (await db.run(sql, [at, account, labelId])) > 0
 }

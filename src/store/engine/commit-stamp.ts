@@ -7,15 +7,15 @@
  * https://www.sqlite.org/pragma.html#pragma_data_version, https://www.postgresql.org/docs/current/functions-info.html (pg_current_snapshot).
  * See also: http/sendcloud/response-cache.
  */
-import type { EngineKind, Reader } from './engine.ts'
+import type { EngineKind, DatabaseReader } from './engine.ts'
 
-const QUESTIONS: Readonly<Record<EngineKind, string>> = {
+const STAMP_QUERIES: Readonly<Record<EngineKind, string>> = {
   sqlite: 'pragma data_version',
   postgres: 'select pg_current_snapshot()::text as data_version',
 }
 
 /** The stamp of this moment. */
-export async function stampOf(reader: Reader): Promise<string> {
-  const row = await reader.one(QUESTIONS[reader.kind])
+export async function readCommitStamp(reader: DatabaseReader): Promise<string> {
+  const row = await reader.one(STAMP_QUERIES[reader.kind])
   return String(row?.['data_version'] ?? '')
 }

@@ -9,24 +9,24 @@
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'
 
-const compress = promisify(zstdCompress)
+const zstdCompressAsync = promisify(zstdCompress)
 
 /** Level 3 is Zstandard's own default: half the bytes of a report at a tenth of the time of higher levels. */
-const PARAMS = { [constants.ZSTD_c_compressionLevel]: 3 }
+const ZSTD_PARAMETERS = { [constants.ZSTD_c_compressionLevel]: 3 }
 
 /** Packed in well under a millisecond; a way through the thread pool costs three times as much. */
-const SHORT = 65_536
+const MAX_SYNC_BYTES = 65_536
 
 /** The size is told in advance: the compressor then takes memory for a report and not for a film. */
-const optionsFor = (raw: Uint8Array) => ({ params: PARAMS, pledgedSrcSize: raw.byteLength })
+const zstdOptionsFor = (raw: Uint8Array) => ({ params: ZSTD_PARAMETERS, pledgedSrcSize: raw.byteLength })
 
 /** Packs in this thread. */
-export const pack = (raw: Uint8Array): Uint8Array => zstdCompressSync(raw, optionsFor(raw))
+export const compressSync = (raw: Uint8Array): Uint8Array => zstdCompressSync(raw, zstdOptionsFor(raw))
 
 /** Packs, long values beside this thread. */
-export async function packAside(raw: Uint8Array): Promise<Uint8Array> {
-  return raw.byteLength <= SHORT ? pack(raw) : compress(raw, optionsFor(raw))
+export async function compressBytes(raw: Uint8Array): Promise<Uint8Array> {
+  return raw.byteLength <= MAX_SYNC_BYTES ? compressSync(raw) : zstdCompressAsync(raw, zstdOptionsFor(raw))
 }
 
 /** The bytes that were packed. */
-export const unpack: (packed: Uint8Array) => Promise<Buffer> = promisify(zstdDecompress)
+export const decompressBytes: (packed: Uint8Array) => Promise<Buffer> = promisify(zstdDecompress)

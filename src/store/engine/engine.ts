@@ -18,85 +18,85 @@
 import { Fault } from '../../errors.ts'
 import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
-import type { Shape } from './mapping.ts'
+import type { TableMapping } from './mapping.ts'
 import type { ColumnType, Table } from './table.ts'
-import type { Row, Value } from './value.ts'
+import type { SqlRow, SqlValue } from './value.ts'
 
 export type EngineKind = 'sqlite' | 'postgres'
 
 /** Keys for `inKeys`: tuples with their types. In the SQL `{keys}` is a derived table with the columns k1, k2, …. */
-export type Keys = { readonly types: readonly ColumnType[]; readonly rows: readonly (readonly Value[])[] }
+export type KeyTuples = { readonly types: readonly ColumnType[]; readonly rows: readonly (readonly SqlValue[])[] }
 
 /** Verbs that change nothing. */
-export type Reader = {
+export type DatabaseReader = {
   readonly kind: EngineKind
   /** Every row that the statement gives. */
-  readonly all: (sql: string, params?: readonly Value[]) => Promise<readonly Row[]>
+  readonly all: (sql: string, params?: readonly SqlValue[]) => Promise<readonly SqlRow[]>
   /** The first row, or null. */
-  readonly one: (sql: string, params?: readonly Value[]) => Promise<Row | null>
+  readonly one: (sql: string, params?: readonly SqlValue[]) => Promise<SqlRow | null>
   /**
    * Rows by a list of keys of any length, in one prepared statement. Name the keys first, so that both engines start from them:
    * `select d.* from {keys} k cross join deliveries d where d.account_id = k.k1 and d.delivery_id = k.k2`.
    */
-  readonly inKeys: (sql: string, keys: Keys, params?: readonly Value[]) => Promise<readonly Row[]>
+  readonly inKeys: (sql: string, keys: KeyTuples, params?: readonly SqlValue[]) => Promise<readonly SqlRow[]>
 }
 
 /** What an insert does with a row whose key (or another unique key) is taken. */
-export type OnConflict = 'refuse' | 'ignore'
+export type ConflictRule = 'refuse' | 'ignore'
 
 /** Columns not named in `add` or `keep` are replaced by the new row's. `rows` must differ in their keys. */
-export type UpsertRule = { readonly add?: readonly string[]; readonly keep?: readonly string[] }
+export type UpsertRule = { readonly addColumns?: readonly string[]; readonly keepColumns?: readonly string[] }
 
 /**
  * Work to be taken: rows of `table` where `where` holds, in `order`, at most `limit`, are changed by `set` and given back. Nodes
  * that claim at once never get the same row. `where` and `set` share `params`.
  */
-export type Claim = {
+export type ClaimQuery = {
   readonly table: Table
   readonly where: string
   readonly order: string
   readonly set: string
-  readonly params: readonly Value[]
+  readonly params: readonly SqlValue[]
   readonly limit: number
 }
 
 /** All verbs, inside a transaction. */
-export type Db = Reader & {
+export type Database = DatabaseReader & {
   /** Which slot of a counter this process adds to: nodes that count at once then seldom meet in one row. */
-  readonly slot: number
+  readonly counterSlot: number
   /** Runs one statement; how many rows it changed. */
-  readonly run: (sql: string, params?: readonly Value[]) => Promise<number>
+  readonly run: (sql: string, params?: readonly SqlValue[]) => Promise<number>
   /** Inserts rows in the order given; how many were new. */
-  readonly insertMany: <R>(shape: Shape<R>, rows: readonly R[], onConflict?: OnConflict) => Promise<number>
+  readonly insertMany: <R>(shape: TableMapping<R>, rows: readonly R[], onConflict?: ConflictRule) => Promise<number>
   /** Inserts rows, or changes those whose key is there. On PostgreSQL rows are locked in the order given: sort by key. */
-  readonly upsertMany: <R>(shape: Shape<R>, rows: readonly R[], rule?: UpsertRule) => Promise<void>
-  readonly claim: (claim: Claim) => Promise<readonly Row[]>
+  readonly upsertMany: <R>(shape: TableMapping<R>, rows: readonly R[], rule?: UpsertRule) => Promise<void>
+  readonly claim: (claim: ClaimQuery) => Promise<readonly SqlRow[]>
 }
 
-export type TxOptions = {
+export type TransactionOptions = {
   /**
    * `snapshot` (default): all statements see the moment of the first one, and a change by another node of what this one changes
    * runs the callback again; so decisions made from rows read hold at the commit. `latest`: each statement sees what is committed
    * then; for claims and for work under `lock`, where a snapshot would be older than the lock. SQLite has one writer: no difference.
    */
-  readonly sees?: 'snapshot' | 'latest'
+  readonly visibility?: 'snapshot' | 'latest'
   /** At most one transaction of this name runs at a time, over all nodes. */
-  readonly lock?: string
+  readonly lockName?: string
 }
 
 export type Engine = {
   readonly kind: EngineKind
   /** For the API; never waits for the writer, sees what is committed. */
-  readonly read: Reader
+  readonly read: DatabaseReader
   /** The same for long walks through a table (exports, retention), so that a question of the API never waits behind a page of theirs. */
-  readonly bulk: Reader
-  readonly tx: <T>(work: (db: Db) => Promise<T>, options?: TxOptions) => Promise<T>
+  readonly bulkRead: DatabaseReader
+  readonly tx: <T>(work: (db: Database) => Promise<T>, options?: TransactionOptions) => Promise<T>
   /**
    * What was deleted or overwritten leaves the files: after an erasure. SQLite's log is written back and cut; its freed pages are
    * zeroed as they are freed. On PostgreSQL dead rows go with its own vacuum, and this does nothing. False: another process reads the log, and
    * it is still there.
    */
-  readonly scrub: () => Promise<boolean>
+  readonly truncateLog: () => Promise<boolean>
   /** Ends in order: what runs is finished, what comes later is Fault store_busy. */
   readonly close: () => Promise<void>
 }

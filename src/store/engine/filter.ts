@@ -7,51 +7,52 @@
  * Pure. See also: store/mail/deliveries, store/lists/suppressions (who filter).
  */
 import { Fault } from '../../errors.ts'
-import type { Value } from './value.ts'
+import type { SqlValue } from './value.ts'
 
 /** More values than that belong into `inKeys`. */
-export const MAX_LIST = 1_024
+export const MAX_FILTER_VALUES = 1_024
 
-export type Where = {
+export type SqlFilter = {
   /** Adds a condition where the value is given; `?` stands for it. */
-  readonly when: (condition: string, value: Value | undefined) => Where
+  readonly andIfGiven: (condition: string, value: SqlValue | undefined) => SqlFilter
   /** Adds a condition without a value. */
-  readonly also: (condition: string) => Where
+  readonly and: (condition: string) => SqlFilter
   /** Adds `column in (…)` where the list is given; an empty list lets nothing through. */
-  readonly whenIn: (column: string, list: readonly Value[] | undefined) => Where
+  readonly andInIfGiven: (column: string, list: readonly SqlValue[] | undefined) => SqlFilter
   /** Adds a parameter; its placeholder. */
-  readonly param: (value: Value) => string
+  readonly addParameter: (value: SqlValue) => string
   readonly sql: () => string
-  readonly params: () => readonly Value[]
+  readonly parameters: () => readonly SqlValue[]
 }
 
-export function createWhere(first: string, value: Value): Where {
-  const params: Value[] = []
+export function createSqlFilter(first: string, value: SqlValue): SqlFilter {
+  const parameters: SqlValue[] = []
   const conditions: string[] = []
-  const param = (given: Value): string => `$${params.push(given)}`
-  const where: Where = {
-    when(condition, given) {
-      if (given !== undefined) conditions.push(condition.replace('?', () => param(given)))
-      return where
+  const addParameter = (newValue: SqlValue): string => `$${parameters.push(newValue)}`
+  const filter: SqlFilter = {
+    andIfGiven(condition, newValue) {
+      if (newValue !== undefined) conditions.push(condition.replace('?', () => addParameter(newValue)))
+      return filter
     },
-    also(condition) {
+    and(condition) {
       conditions.push(condition)
-      return where
+      return filter
     },
-    whenIn(column, list) {
-      if (list === undefined) return where
-      conditions.push(list.length === 0 ? '1 = 0' : `${column} in (${pad(list).map(param).join(', ')})`)
-      return where
+    andInIfGiven(column, list) {
+      if (list === undefined) return filter
+      conditions.push(list.length === 0 ? '1 = 0' : `${column} in (${padToPowerOfTwo(list).map(addParameter).join(', ')})`)
+      return filter
     },
-    param,
+    addParameter,
     sql: () => conditions.join(' and '),
-    params: () => params,
+    parameters: () => parameters,
   }
-  return where.when(first, value)
+  return filter.andIfGiven(first, value)
 }
 
-function pad(list: readonly Value[]): readonly Value[] {
-  if (list.length > MAX_LIST) throw new Fault('bad_request', `a filter takes at most ${MAX_LIST} values at once, not ${list.length}`)
+function padToPowerOfTwo(list: readonly SqlValue[]): readonly SqlValue[] {
+  if (list.length > MAX_FILTER_VALUES)
+    throw new Fault('bad_request', `a filter takes at most ${MAX_FILTER_VALUES} values at once, not ${list.length}`)
   const length = 2 ** Math.ceil(Math.log2(list.length))
   return Array.from({ length }, (_, i) => list[Math.min(i, list.length - 1)] ?? null)
 }

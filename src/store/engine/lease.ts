@@ -7,22 +7,22 @@
  *
  * See also: service/deliver/lease (who renews it).
  */
-import type { Db } from './engine.ts'
-import { int, shapeOf, text } from './mapping.ts'
+import type { Database } from './engine.ts'
+import { integerColumn, createTableMapping, textColumn } from './mapping.ts'
 
 export type Lease = { readonly name: string; readonly holder: string; readonly term: number; readonly untilAt: number }
 
-export const LEASES = shapeOf<Lease>('queue_lease', ['name'], {
-  name: text('name'),
-  holder: text('holder'),
-  term: int('term'),
-  untilAt: int('until_at'),
+export const LEASES = createTableMapping<Lease>('queue_lease', ['name'], {
+  name: textColumn('name'),
+  holder: textColumn('holder'),
+  term: integerColumn('term'),
+  untilAt: integerColumn('until_at'),
 })
 
-export type LeaseWish = { readonly name: string; readonly holder: string; readonly now: number; readonly untilAt: number }
+export type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly untilAt: number }
 
 /** Takes a lease that is free, has run out or is the holder's own, as a new term; null: another holds it. */
-export async function takeLeaseForOperator(db: Db, { name, holder, now, untilAt }: LeaseWish): Promise<Lease | null> {
+export async function acquireLeaseForOperator(db: Database, { name, holder, now, untilAt }: LeaseRequest): Promise<Lease | null> {
   const row = await db.one(
     `insert into queue_lease (name, holder, term, until_at) values ($1, $2, 1, $3)
      on conflict (name) do update set holder = excluded.holder, term = queue_lease.term + 1, until_at = excluded.until_at
@@ -34,17 +34,17 @@ export async function takeLeaseForOperator(db: Db, { name, holder, now, untilAt 
 }
 
 /** Holds it for longer; false: another has taken it. */
-export async function renewLeaseForOperator(db: Db, { name, term, untilAt }: Omit<Lease, 'holder'>): Promise<boolean> {
+export async function renewLeaseForOperator(db: Database, { name, term, untilAt }: Omit<Lease, 'holder'>): Promise<boolean> {
   return (await db.run('update queue_lease set until_at = $3 where name = $1 and term = $2', [name, term, untilAt])) === 1
 }
 
 /** Lets it go at once; nothing where another has taken it. */
-export async function dropLeaseForOperator(db: Db, { name, term }: Pick<Lease, 'name' | 'term'>): Promise<void> {
+export async function releaseLeaseForOperator(db: Database, { name, term }: Pick<Lease, 'name' | 'term'>): Promise<void> {
   await db.run('update queue_lease set until_at = 0 where name = $1 and term = $2', [name, term])
 }
 
 /** Whether a term is still the present one; nobody takes it before this transaction ends. */
-export async function holdsLease(db: Db, { name, term }: Pick<Lease, 'name' | 'term'>): Promise<boolean> {
+export async function holdsLease(db: Database, { name, term }: Pick<Lease, 'name' | 'term'>): Promise<boolean> {
   const row = await db.one('select l.term from queue_lease l where l.name = $1 {lock l}', [name])
   return row !== null && Number(row['term']) === term
 }

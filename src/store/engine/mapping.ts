@@ -8,46 +8,50 @@
  */
 import { Fault } from '../../errors.ts'
 import type { ColumnType, Table } from './table.ts'
-import type { Row, Value } from './value.ts'
+import type { SqlRow, SqlValue } from './value.ts'
 
-export type Field<V> = {
+export type ColumnMapping<V> = {
   readonly column: string
   readonly type: ColumnType
   /** The engine packs the bytes as it writes them: what is decoded is packed. */
-  readonly packed?: true
-  readonly encode: (value: V) => Value
-  readonly decode: (value: Value) => V
+  readonly isCompressed?: true
+  readonly encode: (value: V) => SqlValue
+  readonly decode: (value: SqlValue) => V
 }
 
-export type Shape<R> = {
+export type TableMapping<R> = {
   readonly table: Table
-  readonly encode: (row: R) => Readonly<Record<string, Value>>
+  readonly encode: (row: R) => Readonly<Record<string, SqlValue>>
   /** As `encode`, onto the end of a list: the values alone, in the order of the columns. */
-  readonly write: (row: R, into: Value[]) => void
-  readonly decode: (row: Row) => R
+  readonly encodeInto: (row: R, into: SqlValue[]) => void
+  readonly decode: (row: SqlRow) => R
   /** The columns as a select list behind a table's alias. */
   readonly columns: (alias: string) => string
   /** A part of it, for long walks that need no more: to be read, not to be written. */
-  readonly pick: <K extends keyof R>(names: readonly K[]) => Pick<Shape<Pick<R, K>>, 'columns' | 'decode'>
+  readonly pick: <K extends keyof R>(names: readonly K[]) => Pick<TableMapping<Pick<R, K>>, 'columns' | 'decode'>
 }
 
 /** A shape out of a table's name, its key's columns and a field for each key of R. */
-export function shapeOf<R>(name: string, key: readonly string[], fields: { readonly [K in keyof R]-?: Field<R[K]> }): Shape<R> {
-  const entries = Object.entries(fields) as [string & keyof R, Field<unknown>][]
+export function createTableMapping<R>(
+  name: string,
+  key: readonly string[],
+  fields: { readonly [K in keyof R]-?: ColumnMapping<R[K]> },
+): TableMapping<R> {
+  const entries = Object.entries(fields) as [string & keyof R, ColumnMapping<unknown>][]
   const table: Table = {
     name,
     key,
     columns: Object.fromEntries(entries.map(([, field]) => [field.column, field.type])),
-    packed: entries.flatMap(([, field], at) => (field.packed === true ? [at] : [])),
+    compressedPositions: entries.flatMap(([, field], position) => (field.isCompressed === true ? [position] : [])),
   }
   return {
     table,
     encode(row) {
-      const encoded: Record<string, Value> = {}
+      const encoded: Record<string, SqlValue> = {}
       for (const [name, field] of entries) encoded[field.column] = field.encode(row[name])
       return encoded
     },
-    write(row, into) {
+    encodeInto(row, into) {
       for (const [name, field] of entries) into.push(field.encode(row[name]))
     },
     decode(row) {
@@ -63,91 +67,96 @@ export function shapeOf<R>(name: string, key: readonly string[], fields: { reado
     columns: (alias) => entries.map(([, field]) => `${alias}.${field.column}`).join(', '),
     pick<K extends keyof R>(names: readonly K[]) {
       // The checked door: of a record of fields for R those for K.
-      const some: unknown = Object.fromEntries(names.map((each) => [each, fields[each]]))
-      return shapeOf<Pick<R, K>>(name, key, some as { readonly [N in K]-?: Field<R[N]> })
+      const pickedFields: unknown = Object.fromEntries(names.map((each) => [each, fields[each]]))
+      return createTableMapping<Pick<R, K>>(name, key, pickedFields as { readonly [N in K]-?: ColumnMapping<R[N]> })
     },
   }
 }
 
-function wrong(column: string, value: Value): Fault {
+function unexpectedValueFault(column: string, value: SqlValue): Fault {
   return new Fault('internal', `the store gave back a ${value === null ? 'null' : typeof value} in the column ${column}`)
 }
 
-export function int(column: string): Field<number> {
-  return { column, type: 'int', encode: (value) => value, decode: (value) => (typeof value === 'number' ? value : raise(column, value)) }
-}
-
-/** A name of a closed list; only our own code writes it, from the same type. */
-export function word<V extends string>(column: string): Field<V> {
-  return {
-    column,
-    type: 'text',
-    encode: (value) => value,
-    decode: (value) => (typeof value === 'string' ? (value as V) : raise(column, value)),
-  }
-}
-
-export const text = (column: string): Field<string> => word<string>(column)
-
-/** A number of a closed list, as {@link word}. */
-export function code<V extends number>(column: string): Field<V> {
+export function integerColumn(column: string): ColumnMapping<number> {
   return {
     column,
     type: 'int',
     encode: (value) => value,
-    decode: (value) => (typeof value === 'number' ? (value as V) : raise(column, value)),
+    decode: (value) => (typeof value === 'number' ? value : throwUnexpectedValue(column, value)),
   }
 }
 
-export function flag(column: string): Field<boolean> {
+/** A name of a closed list; only our own code writes it, from the same type. */
+export function textEnumColumn<V extends string>(column: string): ColumnMapping<V> {
+  return {
+    column,
+    type: 'text',
+    encode: (value) => value,
+    decode: (value) => (typeof value === 'string' ? (value as V) : throwUnexpectedValue(column, value)),
+  }
+}
+
+export const textColumn = (column: string): ColumnMapping<string> => textEnumColumn<string>(column)
+
+/** A number of a closed list, as {@link textEnumColumn}. */
+export function integerEnumColumn<V extends number>(column: string): ColumnMapping<V> {
+  return {
+    column,
+    type: 'int',
+    encode: (value) => value,
+    decode: (value) => (typeof value === 'number' ? (value as V) : throwUnexpectedValue(column, value)),
+  }
+}
+
+export function booleanColumn(column: string): ColumnMapping<boolean> {
   return {
     column,
     type: 'int',
     encode: (value) => (value ? 1 : 0),
-    decode: (value) => (typeof value === 'number' ? value === 1 : raise(column, value)),
+    decode: (value) => (typeof value === 'number' ? value === 1 : throwUnexpectedValue(column, value)),
   }
 }
 
 /** JSON that our own code wrote. */
-export function json<V>(column: string): Field<V> {
+export function jsonColumn<V>(column: string): ColumnMapping<V> {
   return {
     column,
     type: 'text',
     encode: (value) => JSON.stringify(value),
-    decode: (value) => (typeof value === 'string' ? (JSON.parse(value) as V) : raise(column, value)),
+    decode: (value) => (typeof value === 'string' ? (JSON.parse(value) as V) : throwUnexpectedValue(column, value)),
   }
 }
 
 /** Lower-case hex in the core. */
-export function hex(column: string): Field<string> {
+export function hexColumn(column: string): ColumnMapping<string> {
   return {
     column,
     type: 'bytes',
-    encode: (value) => bytesOfHex(value),
-    decode: (value) => (value instanceof Uint8Array ? hexOfBytes(value) : raise(column, value)),
+    encode: (value) => hexToBytes(value),
+    decode: (value) => (value instanceof Uint8Array ? bytesToHex(value) : throwUnexpectedValue(column, value)),
   }
 }
 
 /** A UUID in lower-case hex with dashes; '' is an empty value. */
-export function uuid(column: string): Field<string> {
+export function uuidColumn(column: string): ColumnMapping<string> {
   return {
     column,
     type: 'bytes',
-    encode: (value) => bytesOfUuid(value),
-    decode: (value) => (value instanceof Uint8Array ? uuidOfBytes(value) : raise(column, value)),
+    encode: (value) => uuidToBytes(value),
+    decode: (value) => (value instanceof Uint8Array ? bytesToUuid(value) : throwUnexpectedValue(column, value)),
   }
 }
 
-export function bytes(column: string): Field<Uint8Array> {
+export function bytesColumn(column: string): ColumnMapping<Uint8Array> {
   return {
     column,
     type: 'bytes',
     encode: (value) => value,
-    decode: (value) => (value instanceof Uint8Array ? value : raise(column, value)),
+    decode: (value) => (value instanceof Uint8Array ? value : throwUnexpectedValue(column, value)),
   }
 }
 
-const NULLABLE: Readonly<Record<ColumnType, ColumnType>> = {
+const NULLABLE_TYPES: Readonly<Record<ColumnType, ColumnType>> = {
   int: 'int?',
   'int?': 'int?',
   text: 'text?',
@@ -157,41 +166,41 @@ const NULLABLE: Readonly<Record<ColumnType, ColumnType>> = {
 }
 
 /** Bytes that the engine packs as it writes them; see store/engine/compression. */
-export const packed = (column: string): Field<Uint8Array> => ({ ...bytes(column), packed: true })
+export const compressedColumn = (column: string): ColumnMapping<Uint8Array> => ({ ...bytesColumn(column), isCompressed: true })
 
 /** The same field, or null. */
-export function maybe<V>(field: Field<V>): Field<V | null> {
+export function nullableColumn<V>(field: ColumnMapping<V>): ColumnMapping<V | null> {
   return {
     column: field.column,
-    type: NULLABLE[field.type],
+    type: NULLABLE_TYPES[field.type],
     encode: (value) => (value === null ? null : field.encode(value)),
     decode: (value) => (value === null ? null : field.decode(value)),
   }
 }
 
-function raise(column: string, value: Value): never {
-  throw wrong(column, value)
+function throwUnexpectedValue(column: string, value: SqlValue): never {
+  throw unexpectedValueFault(column, value)
 }
 
 /** Bytes of hex. Throws Fault internal for what is no hex: a cut id would quietly be another one. */
-export function bytesOfHex(value: string): Uint8Array {
+export function hexToBytes(value: string): Uint8Array {
   const bytes = Buffer.from(value, 'hex')
   if (bytes.length * 2 !== value.length) throw new Fault('internal', `"${value.slice(0, 80)}" is no hex`)
   return bytes
 }
 
-export function hexOfBytes(value: Uint8Array): string {
+export function bytesToHex(value: Uint8Array): string {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
 }
 
-export function bytesOfUuid(value: string): Uint8Array {
+export function uuidToBytes(value: string): Uint8Array {
   const bytes = Buffer.from(value.replaceAll('-', ''), 'hex')
   if (value !== '' && (bytes.length !== 16 || value.length !== 36)) throw new Fault('internal', `"${value.slice(0, 80)}" is no UUID`)
   return bytes
 }
 
-export function uuidOfBytes(value: Uint8Array): string {
-  const digits = hexOfBytes(value)
+export function bytesToUuid(value: Uint8Array): string {
+  const digits = bytesToHex(value)
   if (digits === '') return ''
   return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)].join('-')
 }

@@ -6,35 +6,35 @@
  *
  * Pure. Invariant: open(pack(x)) is x. See also: store/engine/sqlite (one end), store/engine/sqlite-worker (the other).
  */
-import type { Value } from './value.ts'
+import type { SqlValue } from './value.ts'
 
 /** Values in their order; at each of `spots` stands the length of bytes that lie in the blob, one behind the other. */
-export type Packed = { readonly values: (null | number | string)[]; readonly spots: readonly number[] }
+export type PackedValues = { readonly values: (null | number | string)[]; readonly bytePositions: readonly number[] }
 
-export type Packer = { add(values: readonly Value[]): Packed; blob(): Uint8Array<ArrayBuffer> }
+export type MessagePacker = { add(values: readonly SqlValue[]): PackedValues; blob(): Uint8Array<ArrayBuffer> }
 
 /** Packs several lists into one blob. Call `blob` once, last. */
-export function createPacker(): Packer {
+export function createMessagePacker(): MessagePacker {
   const parts: Uint8Array[] = []
   let size = 0
   return {
     add(values) {
-      const spots: number[] = []
+      const bytePositions: number[] = []
       const plain = values.map((value, i) => {
         if (!(value instanceof Uint8Array)) return value
-        spots.push(i)
+        bytePositions.push(i)
         parts.push(value)
         size += value.byteLength
         return value.byteLength
       })
-      return { values: plain, spots }
+      return { values: plain, bytePositions }
     },
     blob() {
       const blob = new Uint8Array(size)
-      let at = 0
+      let offset = 0
       for (const part of parts) {
-        blob.set(part, at)
-        at += part.byteLength
+        blob.set(part, offset)
+        offset += part.byteLength
       }
       return blob
     },
@@ -42,15 +42,15 @@ export function createPacker(): Packer {
 }
 
 /** Reads lists back in the order in which they were added. */
-export function createUnpacker(blob: Uint8Array): (packed: Packed) => Value[] {
-  let at = 0
-  return ({ values, spots }) => {
-    const full: Value[] = values
-    for (const spot of spots) {
-      const size = Number(values[spot])
-      full[spot] = blob.subarray(at, at + size)
-      at += size
+export function createMessageUnpacker(blob: Uint8Array): (packed: PackedValues) => SqlValue[] {
+  let offset = 0
+  return ({ values, bytePositions }) => {
+    const unpacked: SqlValue[] = values
+    for (const position of bytePositions) {
+      const size = Number(values[position])
+      unpacked[position] = blob.subarray(offset, offset + size)
+      offset += size
     }
-    return full
+    return unpacked
   }
 }

@@ -9,26 +9,26 @@
  */
 
 /** Whether an uncaught error is the driver writing to a socket that is gone. */
-export function isDriverRace(error: unknown): boolean {
+export function isPostgresDriverRace(error: unknown): boolean {
   if (!(error instanceof TypeError) || !/reading 'write'|reading 'destroy'/.test(error.message)) return false
   return /node_modules[\\/]postgres[\\/](?:src|cjs[\\/]src)[\\/]connection\.js/.test(error.stack ?? '')
 }
 
-let users = 0
+let installCount = 0
 
-function heed(error: Error): void {
-  if (isDriverRace(error)) return
+function handleUncaughtException(error: Error): void {
+  if (isPostgresDriverRace(error)) return
   // Thrown from here it ends the process with its stack printed, as an uncaught error does without any listener.
   throw error
 }
 
 /** Stands guard until the returned function is called; one listener serves all stores of the process. */
-export function guardDriver(): () => void {
-  if (users++ === 0) process.on('uncaughtException', heed)
-  let isOver = false
+export function installDriverRaceHandler(): () => void {
+  if (installCount++ === 0) process.on('uncaughtException', handleUncaughtException)
+  let isUninstalled = false
   return () => {
-    if (isOver) return
-    isOver = true
-    if (--users === 0) process.off('uncaughtException', heed)
+    if (isUninstalled) return
+    isUninstalled = true
+    if (--installCount === 0) process.off('uncaughtException', handleUncaughtException)
   }
 }

@@ -13,104 +13,104 @@
 import { setTimeout as rest } from 'node:timers/promises'
 import postgres from 'postgres'
 import { Fault } from '../../errors.ts'
-import type { Claim, Db, Engine, EngineOptions, Keys, Reader, TxOptions } from './engine.ts'
-import { guardDriver } from './postgres-race.ts'
-import { createGuard } from './transaction-guard.ts'
-import { packAside } from './compression.ts'
-import type { Shape } from './mapping.ts'
-import { arrayLiteral, claimSql, insertSql, spell, spellKeys, upsertSql } from './sql.ts'
-import { cleanValue } from './value.ts'
-import type { Row, Value } from './value.ts'
+import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader, TransactionOptions } from './engine.ts'
+import { installDriverRaceHandler } from './postgres-race.ts'
+import { createTransactionGuard } from './transaction-guard.ts'
+import { compressBytes } from './compression.ts'
+import type { TableMapping } from './mapping.ts'
+import { arrayLiteral, claimSql, insertSql, translateSql, translateKeyedSql, upsertSql } from './sql.ts'
+import { normalizeValue } from './value.ts'
+import type { SqlRow, SqlValue } from './value.ts'
 
 /** Rows with the number of rows that the statement touched. */
-type Found = { readonly rows: readonly Row[]; readonly count: number }
+type QueryResult = { readonly rows: readonly SqlRow[]; readonly count: number }
 
-type Statement = { readonly text: string; readonly params: readonly Value[] }
+type ParameterizedQuery = { readonly text: string; readonly params: readonly SqlValue[] }
 
-type Ask = (statement: Statement) => Promise<Found>
+type ExecuteQuery = (statement: ParameterizedQuery) => Promise<QueryResult>
 
-type Sender = Pick<postgres.Sql, 'unsafe'>
+type PostgresConnection = Pick<postgres.Sql, 'unsafe'>
 
-const CONNECTIONS = 8
+const DEFAULT_CONNECTIONS = 8
 
 /** A callback that lost this often is in a fight that waiting in the queue solves better. */
-const MAX_RUNS = 10
+const MAX_TRANSACTION_ATTEMPTS = 10
 
 /** A key taken twice in a row is no race any more. */
-const MAX_UNIQUE_RUNS = 3
+const MAX_UNIQUE_VIOLATION_ATTEMPTS = 3
 
 /** The first pause before another run; it doubles, and chance parts those that collided. */
-const FIRST_REST_MILLIS = 4
+const FIRST_RETRY_DELAY_MILLIS = 4
 
 /** Chosen by chance at the start; DESIGN, Store: 16 slots. */
-const SLOT = Math.floor(Math.random() * 16)
+const COUNTER_SLOT = Math.floor(Math.random() * 16)
 
 /** int8 and numeric (sums of int8) come as text; all of ours are below 2^53. */
-const NUMBERS = { to: 20, from: [20, 1700], serialize: String, parse: Number }
+const NUMERIC_TYPES = { to: 20, from: [20, 1700], serialize: String, parse: Number }
 
 /** Connects and asks once. Throws Fault store_busy where no server answers, config_invalid where it refuses the user or database. */
 export async function openPostgres(url: string, options: EngineOptions): Promise<Engine> {
   const sql = postgres(url, {
-    max: options.connections ?? CONNECTIONS,
+    max: options.connections ?? DEFAULT_CONNECTIONS,
     prepare: true,
     fetch_types: false,
     connect_timeout: 10,
     onnotice: () => undefined,
-    types: { number8: NUMBERS },
+    types: { number8: NUMERIC_TYPES },
   })
-  const endGuard = guardDriver()
+  const uninstallRaceHandler = installDriverRaceHandler()
   const close = async (): Promise<void> => {
     await sql.end({ timeout: 10 })
-    endGuard()
+    uninstallRaceHandler()
   }
   try {
     await sql.unsafe('select 1')
   } catch (error) {
     await close()
-    throw faultOf(error)
+    throw toPostgresFault(error)
   }
-  const read = readerOver(askOver(sql))
+  const read = createPostgresReader(createExecutor(sql))
   return {
     kind: 'postgres',
     read,
-    bulk: read,
-    scrub: () => Promise.resolve(true),
-    tx: (work, txOptions = {}) => repeat(() => transact(sql, work, txOptions)),
+    bulkRead: read,
+    truncateLog: () => Promise.resolve(true),
+    tx: (work, txOptions = {}) => runWithRetries(() => runTransaction(sql, work, txOptions)),
     close,
   }
 }
 
-async function repeat<T>(run: () => Promise<T>): Promise<T> {
-  for (let runs = 1; ; runs++) {
+async function runWithRetries<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let attempts = 1; ; attempts++) {
     try {
-      return await run()
+      return await attempt()
     } catch (error) {
-      const fault = faultOf(error)
-      if (runs >= runsFor(fault)) throw fault
-      await rest(Math.random() * FIRST_REST_MILLIS * 2 ** runs)
+      const fault = toPostgresFault(error)
+      if (attempts >= maxAttemptsFor(fault)) throw fault
+      await rest(Math.random() * FIRST_RETRY_DELAY_MILLIS * 2 ** attempts)
     }
   }
 }
 
 /** How often a callback that ended so may run. */
-function runsFor(error: unknown): number {
+function maxAttemptsFor(error: unknown): number {
   const state = error instanceof Fault ? error.detail['sqlstate'] : null
-  if (state === '40001' || state === '40P01') return MAX_RUNS
-  return state === '23505' ? MAX_UNIQUE_RUNS : 1
+  if (state === '40001' || state === '40P01') return MAX_TRANSACTION_ATTEMPTS
+  return state === '23505' ? MAX_UNIQUE_VIOLATION_ATTEMPTS : 1
 }
 
-async function transact<T>(sql: postgres.Sql, work: (db: Db) => Promise<T>, options: TxOptions): Promise<T> {
-  const latest = options.lock !== undefined || options.sees === 'latest'
+async function runTransaction<T>(sql: postgres.Sql, work: (db: Database) => Promise<T>, options: TransactionOptions): Promise<T> {
+  const latest = options.lockName !== undefined || options.visibility === 'latest'
   const results: T[] = []
   await sql.begin(latest ? 'isolation level read committed' : 'isolation level repeatable read', async (connection) => {
-    const guard = createGuard(askOver(connection))
+    const guard = createTransactionGuard(createExecutor(connection))
     try {
-      if (options.lock !== undefined)
-        await guard.ask({ text: 'select pg_advisory_xact_lock(hashtextextended($1, 0))', params: [options.lock] })
-      results.push(await work(dbOver(guard.ask)))
-      if (guard.broken() !== null) throw guard.broken()
+      if (options.lockName !== undefined)
+        await guard.execute({ text: 'select pg_advisory_xact_lock(hashtextextended($1, 0))', params: [options.lockName] })
+      results.push(await work(createPostgresDatabase(guard.execute)))
+      if (guard.firstFailure() !== null) throw guard.firstFailure()
     } catch (error) {
-      throw guard.broken() ?? error
+      throw guard.firstFailure() ?? error
     } finally {
       guard.end()
     }
@@ -118,59 +118,65 @@ async function transact<T>(sql: postgres.Sql, work: (db: Db) => Promise<T>, opti
   return results[0] as T
 }
 
-function askOver(sender: Sender): Ask {
+function createExecutor(connection: PostgresConnection): ExecuteQuery {
   return async ({ text, params }) => {
     try {
-      const found = await sender.unsafe(text, [...params], { prepare: true })
+      const result = await connection.unsafe(text, [...params], { prepare: true })
       // The door between the driver's types and ours: the schema has text, bytea and what NUMBERS reads, and nothing else.
-      return { rows: found as unknown as readonly Row[], count: found.count }
+      return { rows: result as unknown as readonly SqlRow[], count: result.count }
     } catch (error) {
-      throw faultOf(error)
+      throw toPostgresFault(error)
     }
   }
 }
 
-function readerOver(ask: Ask): Reader {
-  const all: Reader['all'] = async (sql, params = []) => (await ask({ text: spell('postgres', sql), params: params.map(cleanValue) })).rows
+function createPostgresReader(execute: ExecuteQuery): DatabaseReader {
+  const all: DatabaseReader['all'] = async (sql, params = []) =>
+    (await execute({ text: translateSql('postgres', sql), params: params.map(normalizeValue) })).rows
   return {
     kind: 'postgres',
     all,
     one: async (sql, params) => (await all(sql, params))[0] ?? null,
-    inKeys: async (sql: string, keys: Keys, params: readonly Value[] = []) => {
+    inKeys: async (sql: string, keys: KeyTuples, params: readonly SqlValue[] = []) => {
       if (keys.rows.length === 0) return []
-      const arrays = keys.types.map((_, i) => arrayLiteral(keys.rows.map((row) => cleanValue(row[i]))))
-      return (await ask({ text: spellKeys('postgres', sql, keys.types, params.length), params: [...params.map(cleanValue), ...arrays] }))
-        .rows
+      const arrays = keys.types.map((_, i) => arrayLiteral(keys.rows.map((row) => normalizeValue(row[i]))))
+      return (
+        await execute({
+          text: translateKeyedSql('postgres', sql, keys.types, params.length),
+          params: [...params.map(normalizeValue), ...arrays],
+        })
+      ).rows
     },
   }
 }
 
-function dbOver(ask: Ask): Db {
-  const into = async <R>(text: string, { table, encode }: Shape<R>, rows: readonly R[]): Promise<number> => {
+function createPostgresDatabase(execute: ExecuteQuery): Database {
+  const insertRows = async <R>(text: string, { table, encode }: TableMapping<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
     const encoded = rows.map(encode)
-    const columns = Object.keys(table.columns).map((name) => encoded.map((row) => cleanValue(row[name])))
-    for (const at of table.packed) columns[at] = await Promise.all((columns[at] ?? []).map(packed))
+    const columns = Object.keys(table.columns).map((name) => encoded.map((row) => normalizeValue(row[name])))
+    for (const position of table.compressedPositions) columns[position] = await Promise.all((columns[position] ?? []).map(compressIfBytes))
     const params = columns.map(arrayLiteral)
-    return (await ask({ text, params })).count
+    return (await execute({ text, params })).count
   }
   return {
-    ...readerOver(ask),
-    slot: SLOT,
-    run: async (sql, params = []) => (await ask({ text: spell('postgres', sql), params: params.map(cleanValue) })).count,
-    insertMany: async (shape, rows, onConflict = 'refuse') => into(insertSql('postgres', shape.table, onConflict), shape, rows),
-    upsertMany: async (shape, rows, rule = {}) => {
-      await into(upsertSql('postgres', shape.table, rule), shape, rows)
+    ...createPostgresReader(execute),
+    counterSlot: COUNTER_SLOT,
+    run: async (sql, params = []) => (await execute({ text: translateSql('postgres', sql), params: params.map(normalizeValue) })).count,
+    insertMany: async (mapping, rows, onConflict = 'refuse') => insertRows(insertSql('postgres', mapping.table, onConflict), mapping, rows),
+    upsertMany: async (mapping, rows, rule = {}) => {
+      await insertRows(upsertSql('postgres', mapping.table, rule), mapping, rows)
     },
-    claim: async (claim: Claim) => (await ask({ text: claimSql('postgres', claim), params: claim.params.map(cleanValue) })).rows,
+    claim: async (claim: ClaimQuery) =>
+      (await execute({ text: claimSql('postgres', claim), params: claim.params.map(normalizeValue) })).rows,
   }
 }
 
-const packed = async (value: Value): Promise<Value> => (value instanceof Uint8Array ? packAside(value) : value)
+const compressIfBytes = async (value: SqlValue): Promise<SqlValue> => (value instanceof Uint8Array ? compressBytes(value) : value)
 
 /** Classes of SQLSTATE, and codes of the driver and of the system, that heal when the server is back or has room again. */
-const MAY_HEAL = ['08', '40', '53', '55', '57', '58']
-const DRIVER_CODES = [
+const RETRYABLE_CLASSES = ['08', '40', '53', '55', '57', '58']
+const UNREACHABLE_CODES = [
   'CONNECTION_CLOSED',
   'CONNECTION_ENDED',
   'CONNECTION_DESTROYED',
@@ -188,15 +194,16 @@ const DRIVER_CODES = [
 ]
 
 /** The Fault for what the server or the driver said; what neither said passes as it is. */
-function faultOf(error: unknown): unknown {
+function toPostgresFault(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof Fault || !('code' in error) || typeof error.code !== 'string') return error
   const { code } = error
   const detail = { sqlstate: code }
-  if (DRIVER_CODES.includes(code))
+  if (UNREACHABLE_CODES.includes(code))
     return new Fault('store_busy', `PostgreSQL cannot be reached: ${error.message}`, { cause: error, detail })
   if (!(error instanceof postgres.PostgresError)) return error
   const family = code.slice(0, 2)
-  if (MAY_HEAL.includes(family)) return new Fault('store_busy', `PostgreSQL cannot do this now: ${error.message}`, { cause: error, detail })
+  if (RETRYABLE_CLASSES.includes(family))
+    return new Fault('store_busy', `PostgreSQL cannot do this now: ${error.message}`, { cause: error, detail })
   if (family === '23')
     return new Fault('conflict', `the store already holds this or forbids it: ${error.message}`, { cause: error, detail })
   if (family === '28' || family === '3D')

@@ -5,10 +5,10 @@
  *
  * See also: correlate/delivery-id.
  */
-import type { Db } from './engine.ts'
+import type { Database } from './engine.ts'
 
 /** Takes `size` numbers of a sequence; the first of them. The first number ever is 0. */
-export async function takeBlock(db: Db, account: number, name: string, size: number): Promise<number> {
+export async function reserveSequenceNumbers(db: Database, account: number, name: string, size: number): Promise<number> {
   const row = await db.one(
     `insert into sequences (account_id, name, next) values ($1, $2, $3)
      on conflict (account_id, name) do update set next = sequences.next + excluded.next returning next`,

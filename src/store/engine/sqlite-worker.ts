@@ -10,12 +10,12 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { pack } from './compression.ts'
-import { createPacker, createUnpacker } from './message-packing.ts'
-import type { Packed, Packer } from './message-packing.ts'
-import type { Value } from './value.ts'
+import { compressSync } from './compression.ts'
+import { createMessagePacker, createMessageUnpacker } from './message-packing.ts'
+import type { PackedValues, MessagePacker } from './message-packing.ts'
+import type { SqlValue } from './value.ts'
 
-export type WorkerSettings = {
+export type SqliteWorkerSettings = {
   readonly path: string
   readonly readOnly: boolean
   readonly busyTimeoutMillis: number
@@ -27,36 +27,36 @@ export type WorkerSettings = {
  * `scrub` writes the log back and cuts it: 1 where another process held it; `rows` gives rows; `run` a count; `loop` runs the statement once for each `width` values and gives the sum of counts. `pack` are the
  * positions among them whose bytes are packed first.
  */
-export type Operation =
+export type WorkerOperation =
   | { readonly verb: 'begin' | 'commit' | 'rollback' | 'scrub' }
   | {
       readonly verb: 'rows' | 'run' | 'loop'
-      readonly statement: Statement
+      readonly statement: StatementRef
       readonly width: number
       readonly pack: readonly number[]
-      readonly packed: Packed
+      readonly packed: PackedValues
     }
 
 /** A text, with the number by which it will be called once it has run (null: it has none); or such a number. */
-export type Statement = number | { readonly sql: string; readonly number: number | null }
+export type StatementRef = number | { readonly sql: string; readonly number: number | null }
 
-export type Request = { readonly chained: boolean; readonly operations: readonly Operation[]; readonly blob: Uint8Array }
+export type WorkerRequest = { readonly stopsAtFailure: boolean; readonly operations: readonly WorkerOperation[]; readonly blob: Uint8Array }
 
 /** `code` is SQLite's extended result code, or 0 where the failure is not SQLite's. */
-export type Failure = { readonly code: number; readonly message: string }
+export type SqliteFailure = { readonly code: number; readonly message: string }
 
-export type Answer =
-  | { readonly columns: readonly string[]; readonly packed: Packed }
+export type OperationResult =
+  | { readonly columns: readonly string[]; readonly packed: PackedValues }
   | { readonly changes: number }
-  | { readonly failure: Failure }
+  | { readonly failure: SqliteFailure }
 
-export type Response = { readonly answers: readonly Answer[]; readonly blob: Uint8Array }
+export type WorkerResponse = { readonly results: readonly OperationResult[]; readonly blob: Uint8Array }
 
 /** `null`: close the file and end. */
-export type Mail = Request | null
+export type WorkerMessage = WorkerRequest | null
 
 /** Statements without a number: beyond this many they are forgotten. */
-const MAX_UNNUMBERED = 100
+const MAX_UNNUMBERED_STATEMENTS = 100
 
 /**
  * 64 MB of log between checkpoints: one long checkpoint instead of many costs fewer fsyncs. The log is cut back to it.
@@ -77,53 +77,53 @@ const PRAGMAS = {
   reader: ['cache_size = -16384', 'query_only = on'],
 } as const
 
-function openDatabase(settings: WorkerSettings): DatabaseSync {
+function openDatabase(settings: SqliteWorkerSettings): DatabaseSync {
   const database = new DatabaseSync(settings.path, { readOnly: settings.readOnly, timeout: settings.busyTimeoutMillis })
   for (const pragma of [...PRAGMAS.both, ...(settings.readOnly ? PRAGMAS.reader : PRAGMAS.writer)]) database.exec(`pragma ${pragma}`)
   return database
 }
 
-type Connection = {
+type SqliteConnection = {
   readonly database: DatabaseSync
   readonly readOnly: boolean
   readonly commitDelayMillis: number
-  readonly numbered: StatementSync[]
-  readonly unnumbered: Map<string, StatementSync>
+  readonly statementsByNumber: StatementSync[]
+  readonly statementsBySql: Map<string, StatementSync>
 }
 
-function statementOf({ database, numbered, unnumbered }: Connection, named: Statement): StatementSync {
-  if (typeof named === 'number') {
-    const known = numbered[named]
-    if (known === undefined) throw new Error(`no statement has the number ${named}`)
-    return known
+function prepareStatement({ database, statementsByNumber, statementsBySql }: SqliteConnection, reference: StatementRef): StatementSync {
+  if (typeof reference === 'number') {
+    const prepared = statementsByNumber[reference]
+    if (prepared === undefined) throw new Error(`no statement has the number ${reference}`)
+    return prepared
   }
-  const { sql, number } = named
-  const known = number === null ? unnumbered.get(sql) : numbered[number]
-  if (known !== undefined) return known
+  const { sql, number } = reference
+  const prepared = number === null ? statementsBySql.get(sql) : statementsByNumber[number]
+  if (prepared !== undefined) return prepared
   const statement = database.prepare(sql)
   statement.setReturnArrays(true)
-  if (number !== null) numbered[number] = statement
+  if (number !== null) statementsByNumber[number] = statement
   else {
-    if (unnumbered.size >= MAX_UNNUMBERED) unnumbered.clear()
-    unnumbered.set(sql, statement)
+    if (statementsBySql.size >= MAX_UNNUMBERED_STATEMENTS) statementsBySql.clear()
+    statementsBySql.set(sql, statement)
   }
   return statement
 }
 
-function perform(
-  connection: Connection,
-  operation: Operation,
-  unpack: (packed: Packed) => ReturnType<ReturnType<typeof createUnpacker>>,
-  packer: Packer,
-): Answer {
-  if (operation.verb === 'scrub') return { changes: scrub(connection.database) }
+function executeOperation(
+  connection: SqliteConnection,
+  operation: WorkerOperation,
+  unpack: (packed: PackedValues) => ReturnType<ReturnType<typeof createMessageUnpacker>>,
+  packer: MessagePacker,
+): OperationResult {
+  if (operation.verb === 'scrub') return { changes: truncateLog(connection.database) }
   if (!('statement' in operation)) {
     connection.database.exec(operation.verb === 'begin' ? 'begin immediate' : operation.verb)
     if (operation.verb === 'commit' && connection.commitDelayMillis > 0) sleep(connection.commitDelayMillis)
     return { changes: 0 }
   }
   const values = unpack(operation.packed)
-  const statement = statementOf(connection, operation.statement)
+  const statement = prepareStatement(connection, operation.statement)
   if (!connection.readOnly && !connection.database.isTransaction) throw new Error('the transaction of this statement is gone')
   if (operation.verb === 'run') return { changes: Number(statement.run(...values).changes) }
   if (operation.verb === 'rows') {
@@ -132,20 +132,20 @@ function perform(
     const columns = statement.columns().map((column) => column.name)
     return { columns, packed: packer.add(rows.flat()) }
   }
-  return { changes: loop(statement, operation, values) }
+  return { changes: runForEachRow(statement, operation, values) }
 }
 
-function loop(
+function runForEachRow(
   statement: StatementSync,
   { width, pack: packed }: { width: number; pack: readonly number[] },
-  values: readonly Value[],
+  values: readonly SqlValue[],
 ): number {
   let changes = 0
-  for (let at = 0; at < values.length; at += width) {
-    const row = values.slice(at, at + width)
+  for (let offset = 0; offset < values.length; offset += width) {
+    const row = values.slice(offset, offset + width)
     for (const position of packed) {
       const raw = row[position]
-      if (raw instanceof Uint8Array) row[position] = pack(raw)
+      if (raw instanceof Uint8Array) row[position] = compressSync(raw)
     }
     changes += Number(statement.run(...row).changes)
   }
@@ -153,7 +153,7 @@ function loop(
 }
 
 /** The first column says whether somebody was in the way (SQLite, pragma wal_checkpoint). */
-function scrub(database: DatabaseSync): number {
+function truncateLog(database: DatabaseSync): number {
   return Number(database.prepare('pragma wal_checkpoint(truncate)').get()?.['busy'])
 }
 
@@ -162,47 +162,47 @@ function sleep(millis: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis)
 }
 
-function failureOf(error: unknown): Failure {
+function toFailure(error: unknown): SqliteFailure {
   const code: unknown = error instanceof Error && 'errcode' in error ? error.errcode : 0
   return { code: typeof code === 'number' ? code : 0, message: error instanceof Error ? error.message : String(error) }
 }
 
-function answer(connection: Connection, request: Request): Response {
-  const unpack = createUnpacker(request.blob)
-  const packer = createPacker()
-  const answers: Answer[] = []
-  let failure: Failure | null = null
+function executeRequest(connection: SqliteConnection, request: WorkerRequest): WorkerResponse {
+  const unpack = createMessageUnpacker(request.blob)
+  const packer = createMessagePacker()
+  const results: OperationResult[] = []
+  let failure: SqliteFailure | null = null
   for (const operation of request.operations) {
-    if (failure !== null && request.chained && operation.verb !== 'rollback') {
-      answers.push({ failure })
+    if (failure !== null && request.stopsAtFailure && operation.verb !== 'rollback') {
+      results.push({ failure })
       continue
     }
     try {
-      answers.push(perform(connection, operation, unpack, packer))
+      results.push(executeOperation(connection, operation, unpack, packer))
     } catch (error) {
-      failure = failureOf(error)
-      answers.push({ failure })
+      failure = toFailure(error)
+      results.push({ failure })
     }
   }
-  return { answers, blob: packer.blob() }
+  return { results, blob: packer.blob() }
 }
 
-function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
+function serve(port: NonNullable<typeof parentPort>, settings: SqliteWorkerSettings): void {
   const database = openDatabase(settings)
-  const connection: Connection = {
+  const connection: SqliteConnection = {
     database,
     readOnly: settings.readOnly,
     commitDelayMillis: settings.commitDelayMillis ?? 0,
-    numbered: [],
-    unnumbered: new Map(),
+    statementsByNumber: [],
+    statementsBySql: new Map(),
   }
-  port.on('message', (mail: Mail) => {
-    if (mail === null) {
+  port.on('message', (message: WorkerMessage) => {
+    if (message === null) {
       database.close()
       port.close()
       return
     }
-    const response = answer(connection, mail)
+    const response = executeRequest(connection, message)
     port.postMessage(response, response.blob.byteLength === 0 ? [] : [response.blob.buffer as ArrayBuffer])
   })
 }
@@ -210,6 +210,6 @@ function serve(port: NonNullable<typeof parentPort>, settings: WorkerSettings): 
 // Imported in a plain thread this file does nothing.
 if (parentPort !== null && isSettings(workerData)) serve(parentPort, workerData)
 
-function isSettings(data: unknown): data is WorkerSettings {
+function isSettings(data: unknown): data is SqliteWorkerSettings {
   return typeof data === 'object' && data !== null && 'path' in data && 'readOnly' in data && 'busyTimeoutMillis' in data
 }

@@ -7,16 +7,16 @@
  * See also: store/engine/engine (the contract), store/engine/sqlite-thread, store/engine/postgres (its sibling).
  */
 import { Fault } from '../../errors.ts'
-import type { Claim, Db, Engine, EngineOptions, Keys, Reader } from './engine.ts'
-import { createGuard } from './transaction-guard.ts'
-import { claimSql, insertSql, keysJson, spell, spellKeys, upsertSql } from './sql.ts'
-import type { Shape } from './mapping.ts'
-import { createThread } from './sqlite-thread.ts'
-import type { Result, Thread, Wish } from './sqlite-thread.ts'
-import { cleanValue } from './value.ts'
-import type { Row, Value } from './value.ts'
+import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader } from './engine.ts'
+import { createTransactionGuard } from './transaction-guard.ts'
+import { claimSql, insertSql, encodeKeysAsJson, translateSql, translateKeyedSql, upsertSql } from './sql.ts'
+import type { TableMapping } from './mapping.ts'
+import { createSqliteThread } from './sqlite-thread.ts'
+import type { ThreadResult, SqliteThread, ThreadOperation } from './sqlite-thread.ts'
+import { normalizeValue } from './value.ts'
+import type { SqlRow, SqlValue } from './value.ts'
 
-type Ask = (wish: Wish) => Promise<Result>
+type ExecuteOperation = (operation: ThreadOperation) => Promise<ThreadResult>
 
 /** Another process (a backup, the command line) may hold the lock for a moment. */
 const BUSY_TIMEOUT_MILLIS = 5_000
@@ -25,90 +25,91 @@ const BUSY_TIMEOUT_MILLIS = 5_000
 export async function openSqlite(path: string, options: EngineOptions): Promise<Engine> {
   if (path === '' || path.startsWith(':')) throw new Fault('config_invalid', 'the SQLite store needs a file: two threads share it')
   const busyTimeoutMillis = options.busyTimeoutMillis ?? BUSY_TIMEOUT_MILLIS
-  const writer = createThread({ path, readOnly: false, busyTimeoutMillis, commitDelayMillis: options.commitDelayMillis ?? 0 })
-  const reader = createThread({ path, readOnly: true, busyTimeoutMillis })
-  const walker = createThread({ path, readOnly: true, busyTimeoutMillis })
-  const alone = createTurns()
+  const writer = createSqliteThread({ path, readOnly: false, busyTimeoutMillis, commitDelayMillis: options.commitDelayMillis ?? 0 })
+  const reader = createSqliteThread({ path, readOnly: true, busyTimeoutMillis })
+  const bulkReader = createSqliteThread({ path, readOnly: true, busyTimeoutMillis })
+  const runExclusively = createSerialQueue()
   // The writer first: it makes the file, which the reader cannot.
-  await transact(writer, async (db) => db.run('select 1'))
+  await runTransaction(writer, async (db) => db.run('select 1'))
   return {
     kind: 'sqlite',
-    read: readerOver((wish) => reader.ask(wish)),
-    bulk: readerOver((wish) => walker.ask(wish)),
-    tx: (work) => alone(() => transact(writer, work)),
-    scrub: () => alone(async () => (await writer.ask({ verb: 'scrub' })).changes === 0),
+    read: createSqliteReader((operation) => reader.execute(operation)),
+    bulkRead: createSqliteReader((operation) => bulkReader.execute(operation)),
+    tx: (work) => runExclusively(() => runTransaction(writer, work)),
+    truncateLog: () => runExclusively(async () => (await writer.execute({ verb: 'scrub' })).changes === 0),
     async close() {
-      await alone(async () => {
+      await runExclusively(async () => {
         await writer.close()
-        await Promise.all([reader.close(), walker.close()])
+        await Promise.all([reader.close(), bulkReader.close()])
       })
     },
   }
 }
 
 /** One after the other, in the order asked; one that fails stops nobody. */
-function createTurns(): <T>(task: () => Promise<T>) => Promise<T> {
+function createSerialQueue(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (task) => {
-    const turn = last.then(task, task)
-    last = turn.catch(() => undefined)
-    return turn
+    const current = last.then(task, task)
+    last = current.catch(() => undefined)
+    return current
   }
 }
 
-async function transact<T>(writer: Thread, work: (db: Db) => Promise<T>): Promise<T> {
-  const guard = createGuard((wish: Wish) => writer.ask(wish))
+async function runTransaction<T>(writer: SqliteThread, work: (db: Database) => Promise<T>): Promise<T> {
+  const guard = createTransactionGuard((operation: ThreadOperation) => writer.execute(operation))
   // Not awaited: it travels with the first verbs of the callback. Where it fails, so do they.
-  const begun = guard.ask({ verb: 'begin' })
-  begun.catch(() => undefined)
+  const beginning = guard.execute({ verb: 'begin' })
+  beginning.catch(() => undefined)
   try {
-    const result = await work(dbOver(guard.ask))
-    await begun
-    await guard.ask({ verb: 'commit' })
+    const result = await work(createSqliteDatabase(guard.execute))
+    await beginning
+    await guard.execute({ verb: 'commit' })
     return result
   } catch (error) {
     // It fails where nothing was begun or the thread is gone; either way nothing is left.
-    await writer.ask({ verb: 'rollback' }).catch(() => undefined)
-    throw guard.broken() ?? error
+    await writer.execute({ verb: 'rollback' }).catch(() => undefined)
+    throw guard.firstFailure() ?? error
   } finally {
     guard.end()
   }
 }
 
-function readerOver(ask: Ask): Reader {
-  const rows = async (sql: string, params: readonly Value[]): Promise<readonly Row[]> => {
-    const { rows: found } = await ask({ verb: 'rows', sql, width: 0, values: params.map(cleanValue) })
-    return found
+function createSqliteReader(execute: ExecuteOperation): DatabaseReader {
+  const rows = async (sql: string, params: readonly SqlValue[]): Promise<readonly SqlRow[]> => {
+    const { rows: result } = await execute({ verb: 'rows', sql, width: 0, values: params.map(normalizeValue) })
+    return result
   }
   return {
     kind: 'sqlite',
-    all: async (sql, params = []) => rows(spell('sqlite', sql), params),
-    one: async (sql, params = []) => (await rows(spell('sqlite', sql), params))[0] ?? null,
-    inKeys: async (sql: string, keys: Keys, params: readonly Value[] = []) =>
-      keys.rows.length === 0 ? [] : rows(spellKeys('sqlite', sql, keys.types, params.length), [...params, keysJson(keys)]),
+    all: async (sql, params = []) => rows(translateSql('sqlite', sql), params),
+    one: async (sql, params = []) => (await rows(translateSql('sqlite', sql), params))[0] ?? null,
+    inKeys: async (sql: string, keys: KeyTuples, params: readonly SqlValue[] = []) =>
+      keys.rows.length === 0 ? [] : rows(translateKeyedSql('sqlite', sql, keys.types, params.length), [...params, encodeKeysAsJson(keys)]),
   }
 }
 
-function dbOver(ask: Ask): Db {
-  const loop = async <R>(sql: string, { table, write }: Shape<R>, rows: readonly R[]): Promise<number> => {
+function createSqliteDatabase(execute: ExecuteOperation): Database {
+  const runForEachRow = async <R>(sql: string, { table, encodeInto: write }: TableMapping<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
-    const values: Value[] = []
+    const values: SqlValue[] = []
     for (const row of rows) write(row, values)
     const width = values.length / rows.length
-    for (let at = 0; at < values.length; at++) values[at] = cleanValue(values[at])
-    return (await ask({ verb: 'loop', sql, width, pack: table.packed, values })).changes
+    for (let index = 0; index < values.length; index++) values[index] = normalizeValue(values[index])
+    return (await execute({ verb: 'loop', sql, width, pack: table.compressedPositions, values })).changes
   }
   return {
-    ...readerOver(ask),
+    ...createSqliteReader(execute),
     // One writer: nobody to part from.
-    slot: 0,
+    counterSlot: 0,
     run: async (sql, params = []) =>
-      (await ask({ verb: 'run', sql: spell('sqlite', sql), width: 0, values: params.map(cleanValue) })).changes,
-    insertMany: async (shape, rows, onConflict = 'refuse') => loop(insertSql('sqlite', shape.table, onConflict), shape, rows),
-    upsertMany: async (shape, rows, rule = {}) => {
-      await loop(upsertSql('sqlite', shape.table, rule), shape, rows)
+      (await execute({ verb: 'run', sql: translateSql('sqlite', sql), width: 0, values: params.map(normalizeValue) })).changes,
+    insertMany: async (mapping, rows, onConflict = 'refuse') =>
+      runForEachRow(insertSql('sqlite', mapping.table, onConflict), mapping, rows),
+    upsertMany: async (mapping, rows, rule = {}) => {
+      await runForEachRow(upsertSql('sqlite', mapping.table, rule), mapping, rows)
     },
-    claim: async (claim: Claim) =>
-      (await ask({ verb: 'rows', sql: claimSql('sqlite', claim), width: 0, values: claim.params.map(cleanValue) })).rows,
+    claim: async (claim: ClaimQuery) =>
+      (await execute({ verb: 'rows', sql: claimSql('sqlite', claim), width: 0, values: claim.params.map(normalizeValue) })).rows,
   }
 }

@@ -14,12 +14,12 @@ export type Table = {
   readonly name: string
   readonly columns: Readonly<Record<string, ColumnType>>
   /** Positions of the columns whose bytes the engine packs. */
-  readonly packed: readonly number[]
+  readonly compressedPositions: readonly number[]
   /** The primary key, in its order. */
   readonly key: readonly string[]
 }
 
 /** The type without its question mark. */
-export function bareType(type: ColumnType): 'int' | 'text' | 'bytes' {
+export function baseType(type: ColumnType): 'int' | 'text' | 'bytes' {
   return type.startsWith('int') ? 'int' : type.startsWith('text') ? 'text' : 'bytes'
 }

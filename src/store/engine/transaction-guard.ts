@@ -8,28 +8,28 @@
  */
 import { Fault } from '../../errors.ts'
 
-export type Guard<Wish, Result> = {
-  readonly ask: (wish: Wish) => Promise<Result>
+export type TransactionGuard<Wish, Result> = {
+  readonly execute: (operation: Wish) => Promise<Result>
   /** The first failure, or null. */
-  readonly broken: () => unknown
+  readonly firstFailure: () => unknown
   readonly end: () => void
 }
 
-export function createGuard<Wish, Result>(ask: (wish: Wish) => Promise<Result>): Guard<Wish, Result> {
-  let broken: unknown = null
-  let ended = false
+export function createTransactionGuard<Wish, Result>(execute: (operation: Wish) => Promise<Result>): TransactionGuard<Wish, Result> {
+  let firstFailure: unknown = null
+  let hasEnded = false
   return {
-    ask(wish) {
-      if (ended) return Promise.reject(new Fault('internal', 'a verb was called after its transaction had ended'))
-      if (broken !== null) return Promise.reject(broken)
-      return ask(wish).catch((error: unknown) => {
-        broken ??= error
+    execute(operation) {
+      if (hasEnded) return Promise.reject(new Fault('internal', 'a verb was called after its transaction had ended'))
+      if (firstFailure !== null) return Promise.reject(firstFailure)
+      return execute(operation).catch((error: unknown) => {
+        firstFailure ??= error
         throw error
       })
     },
-    broken: () => broken,
+    firstFailure: () => firstFailure,
     end() {
-      ended = true
+      hasEnded = true
     },
   }
 }

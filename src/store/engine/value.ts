@@ -9,27 +9,27 @@
  */
 import { Fault } from '../../errors.ts'
 
-export type Value = null | number | string | Uint8Array
+export type SqlValue = null | number | string | Uint8Array
 
-export type Row = Readonly<Record<string, Value>>
+export type SqlRow = Readonly<Record<string, SqlValue>>
 
 /** What replaces a NUL and half of a surrogate pair: U+FFFD, as `toWellFormed` has it. */
-const REPLACEMENT = '\uFFFD'
+const REPLACEMENT_CHARACTER = '\uFFFD'
 
 /** Text that both engines take and give back unchanged. Total. */
-function cleanText(text: string): string {
-  const formed = text.isWellFormed() ? text : text.toWellFormed()
-  return formed.includes('\0') ? formed.replaceAll('\0', REPLACEMENT) : formed
+function normalizeText(text: string): string {
+  const wellFormed = text.isWellFormed() ? text : text.toWellFormed()
+  return wellFormed.includes('\0') ? wellFormed.replaceAll('\0', REPLACEMENT_CHARACTER) : wellFormed
 }
 
 /** The door: every value passes here on its way to either engine. Throws Fault internal for what no column can hold. */
-export function cleanValue(value: unknown): Value {
-  if (typeof value === 'string') return cleanText(value)
+export function normalizeValue(value: unknown): SqlValue {
+  if (typeof value === 'string') return normalizeText(value)
   if (typeof value === 'number' && Number.isFinite(value)) return value
   if (value === null || value instanceof Uint8Array) return value
-  throw new Fault('internal', `the store takes numbers, text, bytes and null, not ${describe(value)}`)
+  throw new Fault('internal', `the store takes numbers, text, bytes and null, not ${describeType(value)}`)
 }
 
-function describe(value: unknown): string {
+function describeType(value: unknown): string {
   return typeof value === 'number' ? String(value) : value instanceof Date ? 'a Date' : typeof value
 }

@@ -6,11 +6,11 @@
  *
  * See also: ledger/project/state (CounterRow), store/facts/ledger-state (which adds).
  */
-import type { Metric } from '../../ledger/project/state.ts'
-import type { Reader } from '../engine/engine.ts'
-import { createWhere } from '../engine/filter.ts'
+import type { CounterMetric } from '../../ledger/project/state.ts'
+import type { DatabaseReader } from '../engine/engine.ts'
+import { createSqlFilter } from '../engine/filter.ts'
 
-export type CounterQuestion = {
+export type CounterQuery = {
   /** Epoch milliseconds, on quarter-hours: [from, to). */
   readonly windows: readonly { readonly from: number; readonly to: number }[]
   /** What is kept apart; everything else is summed. */
@@ -18,7 +18,7 @@ export type CounterQuestion = {
   readonly apiUsers?: readonly string[]
   readonly labelIds?: readonly number[]
   readonly domains?: readonly string[]
-  readonly metrics?: readonly Metric[]
+  readonly metrics?: readonly CounterMetric[]
 }
 
 /** `apiUser`, `labelId` and `domain` are null unless kept apart. */
@@ -31,21 +31,21 @@ export type CounterSum = {
   readonly n: number
 }
 
-const COLUMN = { apiUser: 'api_user', labelId: 'label_id', domain: 'domain' } as const
+const GROUP_COLUMNS = { apiUser: 'api_user', labelId: 'label_id', domain: 'domain' } as const
 
 /** Sums of one account's counters by window, metric and what `by` names; sums of nothing are not in the answer. */
-export async function sumCounters(reader: Reader, account: number, question: CounterQuestion): Promise<readonly CounterSum[]> {
-  const where = createWhere('c.account_id = ?', account)
-    .whenIn('c.api_user', question.apiUsers)
-    .whenIn('c.label_id', question.labelIds)
-    .whenIn('c.domain', question.domains)
-    .whenIn('c.metric', question.metrics)
-  const columns = (question.by ?? []).map((name) => `c.${COLUMN[name]}`)
-  const apart = ['k.k1', 'c.metric', ...columns].join(', ')
+export async function sumCounters(reader: DatabaseReader, account: number, query: CounterQuery): Promise<readonly CounterSum[]> {
+  const where = createSqlFilter('c.account_id = ?', account)
+    .andInIfGiven('c.api_user', query.apiUsers)
+    .andInIfGiven('c.label_id', query.labelIds)
+    .andInIfGiven('c.domain', query.domains)
+    .andInIfGiven('c.metric', query.metrics)
+  const columns = (query.by ?? []).map((name) => `c.${GROUP_COLUMNS[name]}`)
+  const groupColumns = ['k.k1', 'c.metric', ...columns].join(', ')
   const sql = `select k.k1 as from_at, ${['c.metric', ...columns].join(', ')}, sum(c.n) as n from {keys} k cross join counters c
-    where ${where.sql()} and c.quarter >= k.k1 and c.quarter < k.k2 group by ${apart} order by ${apart}`
-  const keys = { types: ['int', 'int'], rows: question.windows.map(({ from, to }) => [from, to]) } as const
-  const rows = await reader.inKeys(sql, keys, where.params())
+    where ${where.sql()} and c.quarter >= k.k1 and c.quarter < k.k2 group by ${groupColumns} order by ${groupColumns}`
+  const keys = { types: ['int', 'int'], rows: query.windows.map(({ from, to }) => [from, to]) } as const
+  const rows = await reader.inKeys(sql, keys, where.parameters())
   return rows.map((row) => ({
     from: Number(row['from_at']),
     apiUser: row['api_user'] === undefined ? null : String(row['api_user']),

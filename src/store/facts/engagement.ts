@@ -6,12 +6,12 @@
  * See also: ledger/facts/fact (EngagementData), store/facts/facts.
  */
 import type { FactOf } from '../../ledger/facts/fact.ts'
-import type { Reader } from '../engine/engine.ts'
-import { factOf } from './facts.ts'
-import { EVENTS } from '../schema.ts'
-import { bytesOfHex } from '../engine/mapping.ts'
-import type { Row } from '../engine/value.ts'
-import { createWhere } from '../engine/filter.ts'
+import type { DatabaseReader } from '../engine/engine.ts'
+import { decodeFact } from './facts.ts'
+import { FACTS } from '../schema.ts'
+import { hexToBytes } from '../engine/mapping.ts'
+import type { SqlRow } from '../engine/value.ts'
+import { createSqlFilter } from '../engine/filter.ts'
 
 export type EngagementFilters = {
   readonly kind?: 'open' | 'click'
@@ -23,7 +23,7 @@ export type EngagementFilters = {
   readonly labelIds?: readonly number[]
 }
 
-export type Engagement = {
+export type EngagementRecord = {
   readonly fact: FactOf<'open'> | FactOf<'click'>
   readonly emailId: string | null
   readonly recipient: string | null
@@ -31,42 +31,42 @@ export type Engagement = {
   readonly requestedAt: number
 }
 
-const COLUMNS = `${EVENTS.columns('e')}, d.email_id as mail_email_id, d.recipient as mail_recipient, d.api_user as mail_api_user,
+const COLUMNS = `${FACTS.columns('e')}, d.email_id as mail_email_id, d.recipient as mail_recipient, d.api_user as mail_api_user,
   d.requested_at as mail_requested_at`
 
 /** The first table named is the one that both engines start from. */
-const BY_TIME = 'events e cross join deliveries d'
-const BY_ADDRESS = 'deliveries d cross join events e'
+const FROM_FACTS = 'events e cross join deliveries d'
+const FROM_DELIVERIES = 'deliveries d cross join events e'
 
 /** One page; `total` counts all that the filters let through. */
-export async function findEngagement(
-  reader: Reader,
+export async function findEngagementRecords(
+  reader: DatabaseReader,
   account: number,
   filters: EngagementFilters,
   page: { readonly start: number; readonly limit: number },
-): Promise<{ readonly rows: readonly Engagement[]; readonly total: number }> {
+): Promise<{ readonly rows: readonly EngagementRecord[]; readonly total: number }> {
   const { addressHash } = filters
-  const where = createWhere('e.account_id = ?', account)
+  const where = createSqlFilter('e.account_id = ?', account)
     // The words of the partial index, so that both planners see that they may use it.
-    .also("e.kind in ('open', 'click')")
-    .when('e.kind = ?', filters.kind)
-    .when('e.at >= ?', filters.from)
-    .when('e.at < ?', filters.to)
-    .also('d.account_id = e.account_id and d.delivery_id = e.subject and d.delivery_month = e.delivery_month')
-    .when('d.address_hash = ?', addressHash === undefined ? undefined : bytesOfHex(addressHash))
-    .whenIn('d.api_user', filters.apiUsers)
+    .and("e.kind in ('open', 'click')")
+    .andIfGiven('e.kind = ?', filters.kind)
+    .andIfGiven('e.at >= ?', filters.from)
+    .andIfGiven('e.at < ?', filters.to)
+    .and('d.account_id = e.account_id and d.delivery_id = e.subject and d.delivery_month = e.delivery_month')
+    .andIfGiven('d.address_hash = ?', addressHash === undefined ? undefined : hexToBytes(addressHash))
+    .andInIfGiven('d.api_user', filters.apiUsers)
     // 0 is no label, as in counters.
-    .whenIn('coalesce(d.label_id, 0)', filters.labelIds)
-  const from = addressHash === undefined ? BY_TIME : BY_ADDRESS
-  const counted = reader.one(`select count(*) as n from ${from} where ${where.sql()}`, [...where.params()])
-  const limits = `limit ${where.param(page.limit)} offset ${where.param(page.start)}`
+    .andInIfGiven('coalesce(d.label_id, 0)', filters.labelIds)
+  const from = addressHash === undefined ? FROM_FACTS : FROM_DELIVERIES
+  const counted = reader.one(`select count(*) as n from ${from} where ${where.sql()}`, [...where.parameters()])
+  const limits = `limit ${where.addParameter(page.limit)} offset ${where.addParameter(page.start)}`
   const sql = `select ${COLUMNS} from ${from} where ${where.sql()} order by e.at desc, e.id desc ${limits}`
-  const [rows, total] = await Promise.all([reader.all(sql, where.params()), counted])
-  return { rows: rows.flatMap(engagementOf), total: Number(total?.['n'] ?? 0) }
+  const [rows, total] = await Promise.all([reader.all(sql, where.parameters()), counted])
+  return { rows: rows.flatMap(decodeEngagement), total: Number(total?.['n'] ?? 0) }
 }
 
-function engagementOf(row: Row): readonly Engagement[] {
-  const fact = factOf(row)
+function decodeEngagement(row: SqlRow): readonly EngagementRecord[] {
+  const fact = decodeFact(row)
   if (fact.kind !== 'open' && fact.kind !== 'click') return []
   const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
   return [

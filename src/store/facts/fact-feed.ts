@@ -7,39 +7,39 @@
  * See also: store/facts/facts, ledger/facts/fact.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
-import type { Reader } from '../engine/engine.ts'
-import { factOf } from './facts.ts'
-import { EVENTS, LIST_EVENTS } from '../schema.ts'
-import { bytesOfUuid, uuidOfBytes } from '../engine/mapping.ts'
-import type { Value } from '../engine/value.ts'
+import type { DatabaseReader } from '../engine/engine.ts'
+import { decodeFact } from './facts.ts'
+import { FACTS, LIST_FACTS } from '../schema.ts'
+import { uuidToBytes, bytesToUuid } from '../engine/mapping.ts'
+import type { SqlValue } from '../engine/value.ts'
 
 /** Ids of an account's facts above one, in their order. */
-export async function idsAbove(reader: Reader, account: number, above: string, limit: number): Promise<readonly string[]> {
+export async function listFactIdsAfter(reader: DatabaseReader, account: number, after: string, limit: number): Promise<readonly string[]> {
   const sql = `select e.id as id from events e where e.account_id = $1 and e.id > $2
     union all select l.id as id from list_events l where l.account_id = $1 and l.id > $2 order by id limit $3`
-  return (await reader.all(sql, [account, bytesOfUuid(above), limit])).map(({ id }) => uuidIn(id))
+  return (await reader.all(sql, [account, uuidToBytes(after), limit])).map(({ id }) => decodeUuid(id))
 }
 
-function uuidIn(id: Value | undefined): string {
-  return id instanceof Uint8Array ? uuidOfBytes(id) : ''
+function decodeUuid(id: SqlValue | undefined): string {
+  return id instanceof Uint8Array ? bytesToUuid(id) : ''
 }
 
 /** The facts of an account that bear these ids, in the order of the ids; what is not there is left out. */
-export async function factsById(reader: Reader, account: number, ids: readonly string[]): Promise<readonly Fact[]> {
+export async function findFactsById(reader: DatabaseReader, account: number, ids: readonly string[]): Promise<readonly Fact[]> {
   if (ids.length === 0) return []
-  const keys = { types: ['int', 'bytes'], rows: ids.map((id) => [account, bytesOfUuid(id)]) } as const
-  const of = (shape: typeof EVENTS) =>
+  const keys = { types: ['int', 'bytes'], rows: ids.map((id) => [account, uuidToBytes(id)]) } as const
+  const readFrom = (mapping: typeof FACTS) =>
     reader.inKeys(
-      `select ${shape.columns('e')} from {keys} k cross join ${shape.table.name} e where e.account_id = k.k1 and e.id = k.k2`,
+      `select ${mapping.columns('e')} from {keys} k cross join ${mapping.table.name} e where e.account_id = k.k1 and e.id = k.k2`,
       keys,
     )
-  const [events, lists] = await Promise.all([of(EVENTS), of(LIST_EVENTS)])
-  return [...events, ...lists].map(factOf).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const [events, lists] = await Promise.all([readFrom(FACTS), readFrom(LIST_FACTS)])
+  return [...events, ...lists].map(decodeFact).toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** By which names the doors know an account's deliveries; what is not there is left out. */
-export async function doorNamesOf(
-  reader: Reader,
+export async function findPublicNames(
+  reader: DatabaseReader,
   account: number,
   deliveryIds: readonly string[],
 ): Promise<ReadonlyMap<string, { readonly emailId: string | null; readonly recipient: string | null }>> {
@@ -47,7 +47,12 @@ export async function doorNamesOf(
   const sql = `select d.delivery_id, d.email_id, d.recipient from {keys} k cross join deliveries d
     where d.account_id = k.k1 and d.delivery_id = k.k2`
   const rows = await reader.inKeys(sql, { types: ['int', 'text'], rows: [...new Set(deliveryIds)].map((id) => [account, id]) })
-  return new Map(rows.map((row) => [String(row['delivery_id']), { emailId: textIn(row['email_id']), recipient: textIn(row['recipient']) }]))
+  return new Map(
+    rows.map((row) => [
+      String(row['delivery_id']),
+      { emailId: decodeNullableText(row['email_id']), recipient: decodeNullableText(row['recipient']) },
+    ]),
+  )
 }
 
-const textIn = (value: Value | undefined): string | null => (typeof value === 'string' ? value : null)
+const decodeNullableText = (value: SqlValue | undefined): string | null => (typeof value === 'string' ? value : null)

@@ -7,15 +7,15 @@
  * See also: store/facts/ledger-state (which saves), ledger/project/fold.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { factOf, factsOf } from './facts.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { decodeFact, findFactsBySubject } from './facts.ts'
 import type { SubjectRef } from './facts.ts'
-import { COUNTERS, DELIVERIES, EVENTS, INBOX, LIST_EVENTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from '../schema.ts'
-import type { Shape } from '../engine/mapping.ts'
-import type { Row, Value } from '../engine/value.ts'
+import { COUNTERS, DELIVERIES, FACTS, INBOX, LIST_FACTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from '../schema.ts'
+import type { TableMapping } from '../engine/mapping.ts'
+import type { SqlRow, SqlValue } from '../engine/value.ts'
 
 /** Both tables of facts. */
-export const FACT_TABLES = { events: EVENTS, list_events: LIST_EVENTS } as const
+export const FACT_TABLES = { events: FACTS, list_events: LIST_FACTS } as const
 
 /** All tables that facts add up to. */
 export const PROJECTIONS = {
@@ -28,21 +28,21 @@ export const PROJECTIONS = {
 } as const
 
 /** Before everything: what the first page begins behind. */
-export const FIRST_SUBJECT: SubjectRef = { account: -1, subject: '' }
+export const BEFORE_FIRST_SUBJECT: SubjectRef = { account: -1, subject: '' }
 
 export type FactPage = { readonly facts: readonly Fact[]; /** Null: there is nothing more. */ readonly next: SubjectRef | null }
 
 /** About `limit` facts of whole subjects, behind `after`. A single subject with more facts comes whole. */
-export async function pageFactsForOperator(
-  reader: Reader,
+export async function listFactsForOperator(
+  reader: DatabaseReader,
   table: keyof typeof FACT_TABLES,
   after: SubjectRef,
   limit: number,
 ): Promise<FactPage> {
-  const shape = FACT_TABLES[table]
-  const sql = `select ${shape.columns('e')} from ${table} e where (e.account_id, e.subject) > ($1, $2)
+  const mapping = FACT_TABLES[table]
+  const sql = `select ${mapping.columns('e')} from ${table} e where (e.account_id, e.subject) > ($1, $2)
     order by e.account_id, e.subject, e.delivery_month, e.dedup_key limit $3`
-  const facts = (await reader.all(sql, [after.account, after.subject, limit])).map(factOf)
+  const facts = (await reader.all(sql, [after.account, after.subject, limit])).map(decodeFact)
   const last = facts.at(-1)
   if (last === undefined || facts.length < limit) return { facts, next: null }
   const isOfLast = ({ account, subject }: Fact): boolean => account === last.account && subject === last.subject
@@ -50,29 +50,34 @@ export async function pageFactsForOperator(
   const previous = whole.at(-1)
   if (previous !== undefined) return { facts: whole, next: { account: previous.account, subject: previous.subject } }
   const next = { account: last.account, subject: last.subject }
-  return { facts: await factsOf(reader, [next]), next }
+  return { facts: await findFactsBySubject(reader, [next]), next }
 }
 
 /** Rows of a projection in the order of its key, behind `after` (the key of the last row seen; null: from the start). */
-export async function pageRowsForOperator<R>(reader: Reader, shape: Shape<R>, after: R | null, limit: number): Promise<readonly R[]> {
-  const { table } = shape
+export async function listRowsForOperator<R>(
+  reader: DatabaseReader,
+  mapping: TableMapping<R>,
+  after: R | null,
+  limit: number,
+): Promise<readonly R[]> {
+  const { table } = mapping
   const key = table.key.map((name) => `p.${name}`).join(', ')
-  const behind = after === null ? [] : keyOf(shape, after)
-  const where = after === null ? '' : `where (${key}) > (${behind.map((_, i) => `$${i + 1}`).join(', ')})`
-  const sql = `select ${shape.columns('p')} from ${table.name} p ${where} order by ${key} limit $${behind.length + 1}`
-  return (await reader.all(sql, [...behind, limit])).map(shape.decode)
+  const afterKey = after === null ? [] : encodeKey(mapping, after)
+  const where = after === null ? '' : `where (${key}) > (${afterKey.map((_, i) => `$${i + 1}`).join(', ')})`
+  const sql = `select ${mapping.columns('p')} from ${table.name} p ${where} order by ${key} limit $${afterKey.length + 1}`
+  return (await reader.all(sql, [...afterKey, limit])).map(mapping.decode)
 }
 
-function keyOf<R>(shape: Shape<R>, row: R): readonly Value[] {
-  const encoded: Row = shape.encode(row)
-  return shape.table.key.map((name) => encoded[name] ?? null)
+function encodeKey<R>(mapping: TableMapping<R>, row: R): readonly SqlValue[] {
+  const encoded: SqlRow = mapping.encode(row)
+  return mapping.table.key.map((name) => encoded[name] ?? null)
 }
 
 /**
  * Removes every row of the projections that are to be made again; counters only from `keptFrom` on, since before it there are no facts to make
  * them of. Run it in the transaction that saves the first world, or under a lock.
  */
-export async function clearProjectionsForOperator(db: Db, names: readonly (keyof typeof PROJECTIONS)[], keptFrom = 0): Promise<void> {
+export async function clearProjectionsForOperator(db: Database, names: readonly (keyof typeof PROJECTIONS)[], keptFrom = 0): Promise<void> {
   for (const name of names) {
     const { table } = PROJECTIONS[name]
     await ('quarter' in table.columns
@@ -82,7 +87,7 @@ export async function clearProjectionsForOperator(db: Db, names: readonly (keyof
 }
 
 /** How many facts there are: for a progress bar. */
-export async function countFactsForOperator(reader: Reader): Promise<number> {
+export async function countFactsForOperator(reader: DatabaseReader): Promise<number> {
   const row = await reader.one('select (select count(*) from events) + (select count(*) from list_events) as n')
   return Number(row?.['n'] ?? 0)
 }

@@ -8,24 +8,24 @@
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../ledger/project/state.ts'
-import { findDeliveries } from '../mail/deliveries.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { appendFacts, factOf, factsOf, rewriteFacts } from './facts.ts'
-import { unpack } from '../engine/compression.ts'
-import { removeQueuedForOperator } from '../queue/queued-mail.ts'
+import { listDeliveries } from '../mail/deliveries.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { appendFacts, decodeFact, findFactsBySubject, overwriteFactData } from './facts.ts'
+import { decompressBytes } from '../engine/compression.ts'
+import { removeQueuedMessagesForOperator } from '../queue/queued-mail.ts'
 import { removeRawMailForOperator } from '../mail/raw-mail.ts'
-import { DELIVERIES, INBOX, LIST_EVENTS, RAW_MAILS, SUPPRESSIONS } from '../schema.ts'
-import { bytesOfHex } from '../engine/mapping.ts'
-import { suppressionsOf } from '../lists/suppressions.ts'
-import { removeRecordsOfEmail } from '../webhook/attempts.ts'
+import { DELIVERIES, INBOX, LIST_FACTS, RAW_MAILS, SUPPRESSIONS } from '../schema.ts'
+import { hexToBytes } from '../engine/mapping.ts'
+import { findSuppressions } from '../lists/suppressions.ts'
+import { removeWebhookRecordsOfEmails } from '../webhook/attempts.ts'
 
-export type Traces = {
+export type AddressRecords = {
   readonly deliveries: readonly DeliveryRow[]
   readonly entries: readonly SuppressionRow[]
   readonly facts: readonly Fact[]
 }
 
-export type Erasure = Traces & {
+export type AddressRedaction = AddressRecords & {
   readonly inbox: readonly InboxRow[]
   /** Digests of raw mails to be removed. */
   readonly digests: readonly string[]
@@ -35,65 +35,65 @@ export type Erasure = Traces & {
   readonly fact: Fact
 }
 
-/** What one page of {@link tracesOf} holds. */
-const PAGE = 1_000
+/** What one page of {@link findAddressRecords} holds. */
+const PAGE_SIZE = 1_000
 
 /** Deliveries to an address with all their facts, its entries on every list with theirs; of one account. */
-export async function tracesOf(reader: Reader, account: number, addressHash: string): Promise<Traces> {
+export async function findAddressRecords(reader: DatabaseReader, account: number, addressHash: string): Promise<AddressRecords> {
   const deliveries: DeliveryRow[] = []
-  for (let page: readonly DeliveryRow[] | null = null; page === null || page.length === PAGE;) {
+  for (let page: readonly DeliveryRow[] | null = null; page === null || page.length === PAGE_SIZE;) {
     const last = deliveries.at(-1)
     const after = last === undefined ? {} : { after: { requestedAt: last.requestedAt, deliveryId: last.deliveryId } }
-    page = (await findDeliveries(reader, account, { addressHash }, { limit: PAGE, ...after })).rows
+    page = (await listDeliveries(reader, account, { addressHash }, { limit: PAGE_SIZE, ...after })).rows
     deliveries.push(...page)
   }
-  const sql = `select ${LIST_EVENTS.columns('e')} from list_events e where e.account_id = $1 and e.address_hash = $2 order by e.id`
+  const sql = `select ${LIST_FACTS.columns('e')} from list_events e where e.account_id = $1 and e.address_hash = $2 order by e.id`
   const [entries, facts, listFacts] = await Promise.all([
-    suppressionsOf(reader, [{ account, addressHash }]),
-    factsOf(
+    findSuppressions(reader, [{ account, addressHash }]),
+    findFactsBySubject(
       reader,
       deliveries.map(({ deliveryId }) => ({ account, subject: deliveryId })),
     ),
-    reader.all(sql, [account, bytesOfHex(addressHash)]),
+    reader.all(sql, [account, hexToBytes(addressHash)]),
   ])
-  return { deliveries, entries, facts: [...facts, ...listFacts.map(factOf)] }
+  return { deliveries, entries, facts: [...facts, ...listFacts.map(decodeFact)] }
 }
 
 /** Writes everything back without the address, in one transaction with the fact that says so. */
-export async function saveErasure(db: Db, account: number, erasure: Erasure): Promise<void> {
+export async function saveAddressRedaction(db: Database, account: number, redaction: AddressRedaction): Promise<void> {
   await Promise.all([
-    db.upsertMany(DELIVERIES, ofAccount(account, erasure.deliveries)),
-    db.upsertMany(SUPPRESSIONS, ofAccount(account, erasure.entries)),
-    db.upsertMany(INBOX, ofAccount(account, erasure.inbox)),
-    rewriteFacts(db, account, erasure.facts),
-    removeRecordsOfEmail(db, account, erasure.emailIds),
+    db.upsertMany(DELIVERIES, filterByAccount(account, redaction.deliveries)),
+    db.upsertMany(SUPPRESSIONS, filterByAccount(account, redaction.entries)),
+    db.upsertMany(INBOX, filterByAccount(account, redaction.inbox)),
+    overwriteFactData(db, account, redaction.facts),
+    removeWebhookRecordsOfEmails(db, account, redaction.emailIds),
     // What waits to be sent to the address is not sent any more.
-    removeQueuedForOperator(
+    removeQueuedMessagesForOperator(
       db,
-      ofAccount(account, erasure.deliveries).map((row) => ({ ...row, deliveryMonth: row.month })),
+      filterByAccount(account, redaction.deliveries).map((row) => ({ ...row, deliveryMonth: row.month })),
     ),
-    ...erasure.digests.map(async (digest) => removeRawMailForOperator(db, digest)),
-    appendFacts(db, [erasure.fact], 'ignore'),
+    ...redaction.digests.map(async (digest) => removeRawMailForOperator(db, digest)),
+    appendFacts(db, [redaction.fact], 'ignore'),
   ])
 }
 
-/** Where a page of {@link pageRawMailsForOperator} ended. */
+/** Where a page of {@link listRawMailsForOperator} ended. */
 export type RawMailCursor = { readonly receivedAt: number; readonly digest: string }
 
 /** Mails that are kept, unpacked, oldest first. */
-export async function pageRawMailsForOperator(
-  reader: Reader,
+export async function listRawMailsForOperator(
+  reader: DatabaseReader,
   after: RawMailCursor | null,
   limit: number,
 ): Promise<readonly (RawMailCursor & { readonly raw: Buffer })[]> {
   const { receivedAt, digest } = after ?? { receivedAt: -1, digest: '' }
   const sql = `select ${RAW_MAILS.columns('m')} from raw_mails m where (m.received_at, m.digest) > ($1, $2) order by m.received_at, m.digest limit $3`
-  const rows = (await reader.all(sql, [receivedAt, bytesOfHex(digest), limit])).map(RAW_MAILS.decode)
-  return Promise.all(rows.map(async (row) => ({ receivedAt: row.receivedAt, digest: row.digest, raw: await unpack(row.body) })))
+  const rows = (await reader.all(sql, [receivedAt, hexToBytes(digest), limit])).map(RAW_MAILS.decode)
+  return Promise.all(rows.map(async (row) => ({ receivedAt: row.receivedAt, digest: row.digest, raw: await decompressBytes(row.body) })))
 }
 
 /** The address as sender or recipient of mails that came; how many. */
-export async function eraseEnvelopesForOperator(db: Db, address: string): Promise<number> {
+export async function redactEnvelopesForOperator(db: Database, address: string): Promise<number> {
   const [from, to] = [
     await db.run(`update reports set mail_from = '' where lower(mail_from) = $1`, [address]),
     await db.run(`update reports set rcpt_to = '' where lower(rcpt_to) = $1`, [address]),
@@ -101,5 +101,5 @@ export async function eraseEnvelopesForOperator(db: Db, address: string): Promis
   return from + to
 }
 
-const ofAccount = <Row extends { readonly account: number }>(account: number, rows: readonly Row[]): readonly Row[] =>
+const filterByAccount = <Row extends { readonly account: number }>(account: number, rows: readonly Row[]): readonly Row[] =>
   rows.filter((row) => row.account === account)

@@ -9,92 +9,98 @@
  */
 import { siteCountersOf } from '../../ledger/project/counters.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
-import { remainsOf } from '../../ledger/project/retired-delivery.ts'
-import type { DeliveryRow, SiteRow } from '../../ledger/project/state.ts'
-import type { Db, Keys, Reader } from '../engine/engine.ts'
-import { readMetaForOperator, writeMetaForOperator } from '../engine/metadata.ts'
+import { retiredDeliveryOf } from '../../ledger/project/retired-delivery.ts'
+import type { DeliveryRow, SiteCounterRow } from '../../ledger/project/state.ts'
+import type { Database, KeyTuples, DatabaseReader } from '../engine/engine.ts'
+import { readMetadataForOperator, writeMetadataForOperator } from '../engine/metadata.ts'
 import { OUTBOX } from '../webhook/outbox.ts'
 import type { EndpointRef, OutboxRow } from '../webhook/outbox.ts'
-import { addRemains } from './retired-deliveries.ts'
+import { addRetiredDeliveries } from './retired-deliveries.ts'
 import { DELIVERIES, SITE_COUNTERS } from '../schema.ts'
 import type { StoredSiteCounter } from '../schema.ts'
-import { bytesOfHex, bytesOfUuid, hexOfBytes, uuidOfBytes } from '../engine/mapping.ts'
+import { hexToBytes, uuidToBytes, bytesToHex, bytesToUuid } from '../engine/mapping.ts'
 
 /** Deliveries requested before this moment are retired, or about to be; 0: none were ever. */
-export async function retiredBeforeForOperator(reader: Reader): Promise<number> {
-  return Number((await readMetaForOperator(reader, BEFORE)) ?? 0)
+export async function readRetentionCutoffForOperator(reader: DatabaseReader): Promise<number> {
+  return Number((await readMetadataForOperator(reader, CUTOFF_NAME)) ?? 0)
 }
 
 /** Closes what lies before a moment, before anything of it goes; an earlier moment changes nothing. What is closed now. */
-export async function closeBeforeForOperator(db: Db, before: number): Promise<number> {
-  const now = await retiredBeforeForOperator(db)
+export async function advanceRetentionCutoffForOperator(db: Database, before: number): Promise<number> {
+  const now = await readRetentionCutoffForOperator(db)
   if (before <= now) return now
-  await writeMetaForOperator(db, BEFORE, String(before))
+  await writeMetadataForOperator(db, CUTOFF_NAME, String(before))
   return before
 }
 
-const BEFORE = 'retired_before'
+const CUTOFF_NAME = 'retired_before'
 
 /** The oldest deliveries of an account that were requested before a moment. */
-export async function oldDeliveries(reader: Reader, account: number, before: number, limit: number): Promise<readonly string[]> {
+export async function listOldDeliveryIds(
+  reader: DatabaseReader,
+  account: number,
+  before: number,
+  limit: number,
+): Promise<readonly string[]> {
   const sql = `select d.delivery_id from deliveries d where d.account_id = $1 and d.requested_at < $2
     order by d.requested_at, d.delivery_id limit $3`
   return (await reader.all(sql, [account, before, limit])).map((row) => String(row['delivery_id']))
 }
 
 /** How many there are. */
-export async function countOldDeliveries(reader: Reader, account: number, before: number): Promise<number> {
+export async function countOldDeliveries(reader: DatabaseReader, account: number, before: number): Promise<number> {
   const sql = 'select count(*) as n from deliveries d where d.account_id = $1 and d.requested_at < $2'
   return Number((await reader.one(sql, [account, before]))?.['n'] ?? 0)
 }
 
-export type Removed = { readonly deliveries: number; readonly facts: number }
+export type RemovedCounts = { readonly deliveries: number; readonly facts: number }
 
 /**
  * Removes deliveries with their facts, and takes what they count for out of their sites' counters: those lie in the time of the outcome, which
  * may be open still. The account's own counters are kept. Of deliveries from `goodFrom` on, whose tokens have not run out, something remains.
  */
 export async function removeDeliveries(
-  db: Db,
+  db: Database,
   account: number,
-  { ids, goodFrom }: { readonly ids: readonly string[]; readonly goodFrom: string },
-): Promise<Removed> {
-  const keys: Keys = { types: ['text'], rows: ids.toSorted().map((id) => [id]) }
-  const lock = `select ${DELIVERIES.columns('d')} from {keys} k cross join deliveries d where d.account_id = $1 and d.delivery_id = k.k1
+  { ids, goodFrom: firstValidId }: { readonly ids: readonly string[]; readonly goodFrom: string },
+): Promise<RemovedCounts> {
+  const keys: KeyTuples = { types: ['text'], rows: ids.toSorted().map((id) => [id]) }
+  const lockSql = `select ${DELIVERIES.columns('d')} from {keys} k cross join deliveries d where d.account_id = $1 and d.delivery_id = k.k1
     order by d.account_id, d.delivery_id {lock d}`
-  const rows = (await db.inKeys(lock, keys, [account])).map(DELIVERIES.decode)
-  const facts = 'delete from events where account_id = $1 and subject in (select k.k1 from {keys} k) returning 1 as gone'
-  const gone = 'delete from deliveries where account_id = $1 and delivery_id in (select k.k1 from {keys} k) returning 1 as gone'
-  const [factRows, deliveryRows] = [await db.inKeys(facts, keys, [account]), await db.inKeys(gone, keys, [account])]
-  const remains = rows.filter(({ deliveryId }) => deliveryId >= goodFrom).flatMap((row) => remainsOf(row) ?? [])
-  await addRemains(db, remains)
-  await db.upsertMany(SITE_COUNTERS, lessOf(rows, db.slot), { add: ['n'] })
+  const rows = (await db.inKeys(lockSql, keys, [account])).map(DELIVERIES.decode)
+  const deleteFactsSql = 'delete from events where account_id = $1 and subject in (select k.k1 from {keys} k) returning 1 as gone'
+  const deleteDeliveriesSql =
+    'delete from deliveries where account_id = $1 and delivery_id in (select k.k1 from {keys} k) returning 1 as gone'
+  const [factRows, deliveryRows] = [await db.inKeys(deleteFactsSql, keys, [account]), await db.inKeys(deleteDeliveriesSql, keys, [account])]
+  const retired = rows.filter(({ deliveryId }) => deliveryId >= firstValidId).flatMap((row) => retiredDeliveryOf(row) ?? [])
+  await addRetiredDeliveries(db, retired)
+  await db.upsertMany(SITE_COUNTERS, negateSiteCounters(rows, db.counterSlot), { addColumns: ['n'] })
   return { deliveries: deliveryRows.length, facts: factRows.length }
 }
 
 /** What these rows count for, taken away; sorted by key. */
-function lessOf(rows: readonly DeliveryRow[], slot: number): readonly StoredSiteCounter[] {
-  const sums = Map.groupBy(rows.flatMap(siteCountersOf), ({ site, quarter, metric }: SiteRow) => `${site}/${quarter}/${metric}`)
+function negateSiteCounters(rows: readonly DeliveryRow[], slot: number): readonly StoredSiteCounter[] {
+  const sums = Map.groupBy(rows.flatMap(siteCountersOf), ({ site, quarter, metric }: SiteCounterRow) => `${site}/${quarter}/${metric}`)
   return [...sums]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([, same]) => {
-      const [first] = same
-      return first === undefined ? [] : [{ ...first, slot, n: -same.reduce((sum, { n }) => sum + n, 0) }]
+    .flatMap(([, group]) => {
+      const [first] = group
+      return first === undefined ? [] : [{ ...first, slot, n: -group.reduce((sum, { n }) => sum + n, 0) }]
     })
 }
 
 /** A mail that came: its digest, and whose it is. */
-export type OldMail = { readonly digest: string; readonly account: number; readonly receivedAt: number }
+export type ReceivedMailRef = { readonly digest: string; readonly account: number; readonly receivedAt: number }
 
 /** One look at the mails in the order of their digests: those received before a moment, and where the next look begins (null: that was all). */
-export async function oldMailsForOperator(
-  reader: Reader,
+export async function scanOldMailsForOperator(
+  reader: DatabaseReader,
   before: number,
   page: { readonly after: string; readonly look: number },
-): Promise<{ readonly mails: readonly OldMail[]; readonly next: string | null }> {
+): Promise<{ readonly mails: readonly ReceivedMailRef[]; readonly next: string | null }> {
   const sql = 'select r.digest, r.account_id, r.received_at from reports r where r.digest > $1 order by r.digest limit $2'
-  const rows = (await reader.all(sql, [bytesOfHex(page.after), page.look])).map((row) => ({
-    digest: row['digest'] instanceof Uint8Array ? hexOfBytes(row['digest']) : '',
+  const rows = (await reader.all(sql, [hexToBytes(page.after), page.look])).map((row) => ({
+    digest: row['digest'] instanceof Uint8Array ? bytesToHex(row['digest']) : '',
     account: Number(row['account_id']),
     receivedAt: Number(row['received_at']),
   }))
@@ -103,15 +109,15 @@ export async function oldMailsForOperator(
 }
 
 /** Removes mails with all that is known of them. */
-export async function removeMailsForOperator(db: Db, mails: readonly OldMail[]): Promise<void> {
-  const keys: Keys = { types: ['bytes'], rows: mails.map(({ digest }) => [bytesOfHex(digest)]) }
+export async function removeReceivedMailsForOperator(db: Database, mails: readonly ReceivedMailRef[]): Promise<void> {
+  const keys: KeyTuples = { types: ['bytes'], rows: mails.map(({ digest }) => [hexToBytes(digest)]) }
   const inbox = await db.inKeys('select i.account_id, i.digest from {keys} k cross join inbox i where i.digest = k.k1', keys)
   const waiting = inbox.map(
-    (row) => [Number(row['account_id']), row['digest'] instanceof Uint8Array ? hexOfBytes(row['digest']) : ''] as const,
+    (row) => [Number(row['account_id']), row['digest'] instanceof Uint8Array ? bytesToHex(row['digest']) : ''] as const,
   )
   const owners = [...mails.flatMap(({ account, digest }) => [[account, digest] as const, [0, digest] as const]), ...waiting]
   const subjects = new Map(owners.map(([account, digest]) => [`${account}/${digest}`, [account, `mail:${digest}`]]))
-  const times: Keys = { types: ['int', 'bytes'], rows: mails.map(({ receivedAt, digest }) => [receivedAt, bytesOfHex(digest)]) }
+  const times: KeyTuples = { types: ['int', 'bytes'], rows: mails.map(({ receivedAt, digest }) => [receivedAt, hexToBytes(digest)]) }
   const ofSubjects = 'delete from events where (account_id, subject) in (select k.k1, k.k2 from {keys} k)'
   await db.inKeys(ofSubjects, { types: ['int', 'text'], rows: [...subjects.values()] })
   await db.inKeys('delete from inbox where digest in (select k.k1 from {keys} k)', keys)
@@ -120,30 +126,30 @@ export async function removeMailsForOperator(db: Db, mails: readonly OldMail[]):
 }
 
 /** A fact that may be tied to nothing which is retired by itself. */
-export type OldFact = { readonly id: string; readonly kind: Fact['kind'] }
+export type FactHead = { readonly id: string; readonly kind: Fact['kind'] }
 
 /** One look at an account's facts in the order of their ids, behind `after` and before `before`; how many it saw says whether it was the last. */
-export async function oldFacts(
-  reader: Reader,
+export async function scanOldFacts(
+  reader: DatabaseReader,
   account: number,
   page: { readonly after: string; readonly before: string; readonly look: number },
-): Promise<readonly OldFact[]> {
+): Promise<readonly FactHead[]> {
   const sql = 'select e.id, e.kind from events e where e.account_id = $1 and e.id > $2 and e.id < $3 order by e.id limit $4'
-  const rows = await reader.all(sql, [account, bytesOfUuid(page.after), bytesOfUuid(page.before), page.look])
+  const rows = await reader.all(sql, [account, uuidToBytes(page.after), uuidToBytes(page.before), page.look])
   // The checked door: only our own code writes the column, from the same type.
   return rows.map((row) => ({
-    id: row['id'] instanceof Uint8Array ? uuidOfBytes(row['id']) : '',
+    id: row['id'] instanceof Uint8Array ? bytesToUuid(row['id']) : '',
     kind: String(row['kind']) as Fact['kind'],
   }))
 }
 
-export async function removeFacts(db: Db, account: number, ids: readonly string[]): Promise<void> {
-  const keys: Keys = { types: ['bytes'], rows: ids.map((id) => [bytesOfUuid(id)]) }
+export async function removeFacts(db: Database, account: number, ids: readonly string[]): Promise<void> {
+  const keys: KeyTuples = { types: ['bytes'], rows: ids.map((id) => [uuidToBytes(id)]) }
   await db.inKeys('delete from events where account_id = $1 and id in (select k.k1 from {keys} k)', keys, [account])
 }
 
 /** The next endpoint, by its key, that something waits for; null: there is none behind. */
-export async function nextOutboxForOperator(reader: Reader, after: EndpointRef | null): Promise<EndpointRef | null> {
+export async function findNextOutboxEndpointForOperator(reader: DatabaseReader, after: EndpointRef | null): Promise<EndpointRef | null> {
   const sql = `select o.account_id, o.endpoint_id from outbox o where (o.account_id, o.endpoint_id) > ($1, $2)
     order by o.account_id, o.endpoint_id limit 1`
   const row = await reader.one(sql, [after?.account ?? -1, after?.endpointId ?? -1])
@@ -151,31 +157,40 @@ export async function nextOutboxForOperator(reader: Reader, after: EndpointRef |
 }
 
 /** Events below an id that one endpoint has not heard for so long that they are gone themselves: ids are in the order of time. */
-export async function oldOutbox(reader: Reader, of: EndpointRef, below: string, limit: number): Promise<readonly OutboxRow[]> {
+export async function listOldOutbox(
+  reader: DatabaseReader,
+  endpoint: EndpointRef,
+  below: string,
+  limit: number,
+): Promise<readonly OutboxRow[]> {
   const sql = `select ${OUTBOX.columns('o')} from outbox o where o.account_id = $1 and o.endpoint_id = $2 and o.event_id < $3
     order by o.event_id limit $4`
-  return (await reader.all(sql, [of.account, of.endpointId, bytesOfUuid(below), limit])).map(OUTBOX.decode)
+  return (await reader.all(sql, [endpoint.account, endpoint.endpointId, uuidToBytes(below), limit])).map(OUTBOX.decode)
 }
 
 /** How many there are. */
-export async function countOldOutbox(reader: Reader, of: EndpointRef, below: string): Promise<number> {
+export async function countOldOutbox(reader: DatabaseReader, endpoint: EndpointRef, below: string): Promise<number> {
   const sql = 'select count(*) as n from outbox o where o.account_id = $1 and o.endpoint_id = $2 and o.event_id < $3'
-  return Number((await reader.one(sql, [of.account, of.endpointId, bytesOfUuid(below)]))?.['n'] ?? 0)
+  return Number((await reader.one(sql, [endpoint.account, endpoint.endpointId, uuidToBytes(below)]))?.['n'] ?? 0)
 }
 
-export async function removeOutboxForOperator(db: Db, rows: readonly OutboxRow[]): Promise<void> {
-  const keys = rows.map(({ account, endpointId, eventId }) => [account, endpointId, bytesOfUuid(eventId)])
+export async function removeOutboxForOperator(db: Database, rows: readonly OutboxRow[]): Promise<void> {
+  const keys = rows.map(({ account, endpointId, eventId }) => [account, endpointId, uuidToBytes(eventId)])
   const sql = 'delete from outbox where (account_id, endpoint_id, event_id) in (select k.k1, k.k2, k.k3 from {keys} k)'
   await db.inKeys(sql, { types: ['int', 'int', 'bytes'], rows: keys })
 }
 
 /** Counters of sites, whose last week is all that anybody asks for. */
-export async function oldSiteCountersForOperator(reader: Reader, before: number, limit: number): Promise<readonly StoredSiteCounter[]> {
+export async function listOldSiteCountersForOperator(
+  reader: DatabaseReader,
+  before: number,
+  limit: number,
+): Promise<readonly StoredSiteCounter[]> {
   const sql = `select ${SITE_COUNTERS.columns('c')} from site_counters c where c.quarter < $1 limit $2`
   return (await reader.all(sql, [before, limit])).map(SITE_COUNTERS.decode)
 }
 
-export async function removeSiteCountersForOperator(db: Db, rows: readonly StoredSiteCounter[]): Promise<void> {
+export async function removeSiteCountersForOperator(db: Database, rows: readonly StoredSiteCounter[]): Promise<void> {
   const keys = rows.map(({ site, quarter, metric, slot }) => [site, quarter, metric, slot])
   const sql = 'delete from site_counters where (site, quarter, metric, slot) in (select k.k1, k.k2, k.k3, k.k4 from {keys} k)'
   await db.inKeys(sql, { types: ['text', 'int', 'text', 'int'], rows: keys })

@@ -6,44 +6,52 @@
  *
  * See also: ledger/project/retired-delivery, store/facts/retention, service/admin/retire.
  */
-import type { Remains } from '../../ledger/project/retired-delivery.ts'
-import type { Db, Keys, Reader } from '../engine/engine.ts'
-import { hex, int, maybe, shapeOf, text } from '../engine/mapping.ts'
+import type { RetiredDelivery } from '../../ledger/project/retired-delivery.ts'
+import type { Database, KeyTuples, DatabaseReader } from '../engine/engine.ts'
+import { hexColumn, integerColumn, nullableColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
 
-export const REMAINS = shapeOf<Remains>('retired_deliveries', ['account_id', 'delivery_id', 'delivery_month'], {
-  account: int('account_id'),
-  deliveryId: text('delivery_id'),
-  month: int('delivery_month'),
-  addressHash: hex('address_hash'),
-  domain: text('domain'),
-  apiUser: text('api_user'),
-  labelId: maybe(int('label_id')),
-  label: maybe(text('label')),
-})
+export const RETIRED_DELIVERIES = createTableMapping<RetiredDelivery>(
+  'retired_deliveries',
+  ['account_id', 'delivery_id', 'delivery_month'],
+  {
+    account: integerColumn('account_id'),
+    deliveryId: textColumn('delivery_id'),
+    month: integerColumn('delivery_month'),
+    addressHash: hexColumn('address_hash'),
+    domain: textColumn('domain'),
+    apiUser: textColumn('api_user'),
+    labelId: nullableColumn(integerColumn('label_id')),
+    label: nullableColumn(textColumn('label')),
+  },
+)
 
 /** Keeps what remains; what is kept already stays as it is. */
-export async function addRemains(db: Db, rows: readonly Remains[]): Promise<void> {
-  await db.insertMany(REMAINS, rows, 'ignore')
+export async function addRetiredDeliveries(db: Database, rows: readonly RetiredDelivery[]): Promise<void> {
+  await db.insertMany(RETIRED_DELIVERIES, rows, 'ignore')
 }
 
 /** Of these deliveries, as far as they were retired and something is kept. */
-export async function findRemains(
-  reader: Reader,
+export async function findRetiredDeliveries(
+  reader: DatabaseReader,
   wanted: readonly { readonly account: number; readonly deliveryId: string }[],
-): Promise<readonly Remains[]> {
-  const keys: Keys = { types: ['int', 'text'], rows: wanted.map(({ account, deliveryId }) => [account, deliveryId]) }
-  const sql = `select ${REMAINS.columns('r')} from {keys} k cross join retired_deliveries r where r.account_id = k.k1 and r.delivery_id = k.k2`
-  return (await reader.inKeys(sql, keys)).map(REMAINS.decode)
+): Promise<readonly RetiredDelivery[]> {
+  const keys: KeyTuples = { types: ['int', 'text'], rows: wanted.map(({ account, deliveryId }) => [account, deliveryId]) }
+  const sql = `select ${RETIRED_DELIVERIES.columns('r')} from {keys} k cross join retired_deliveries r where r.account_id = k.k1 and r.delivery_id = k.k2`
+  return (await reader.inKeys(sql, keys)).map(RETIRED_DELIVERIES.decode)
 }
 
 /** How many of an account are older than an id. */
-export async function countRemains(reader: Reader, account: number, before: string): Promise<number> {
+export async function countRetiredDeliveries(reader: DatabaseReader, account: number, before: string): Promise<number> {
   const sql = 'select count(*) as n from retired_deliveries r where r.account_id = $1 and r.delivery_id < $2'
   return Number((await reader.one(sql, [account, before]))?.['n'] ?? 0)
 }
 
 /** Removes the oldest that are older than an id, at most `limit`; how many went. */
-export async function removeRemains(db: Db, account: number, page: { readonly before: string; readonly limit: number }): Promise<number> {
+export async function removeRetiredDeliveries(
+  db: Database,
+  account: number,
+  page: { readonly before: string; readonly limit: number },
+): Promise<number> {
   const sql = `delete from retired_deliveries where account_id = $1 and delivery_id in (
     select r.delivery_id from retired_deliveries r where r.account_id = $1 and r.delivery_id < $2 order by r.delivery_id limit $3)`
   return db.run(sql, [account, page.before, page.limit])

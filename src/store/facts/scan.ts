@@ -9,23 +9,23 @@
  */
 import type { ListName } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow, SuppressionRow } from '../../ledger/project/state.ts'
-import { deliveriesWhere } from '../mail/deliveries.ts'
+import { createDeliveryFilter } from '../mail/deliveries.ts'
 import type { DeliveryCursor, DeliveryFilters } from '../mail/deliveries.ts'
-import type { Reader } from '../engine/engine.ts'
+import type { DatabaseReader } from '../engine/engine.ts'
 import { DELIVERIES, SUPPRESSIONS } from '../schema.ts'
-import { bytesOfHex, hexOfBytes } from '../engine/mapping.ts'
-import { suppressionsWhere } from '../lists/suppressions.ts'
+import { hexToBytes, bytesToHex } from '../engine/mapping.ts'
+import { createSuppressionFilter } from '../lists/suppressions.ts'
 import type { SuppressionCursor, SuppressionFilters } from '../lists/suppressions.ts'
-import type { Value } from '../engine/value.ts'
-import type { Where } from '../engine/filter.ts'
+import type { SqlValue } from '../engine/value.ts'
+import type { SqlFilter } from '../engine/filter.ts'
 
-export type Step<R, C> = { readonly rows: readonly R[]; readonly next: C | null }
+export type ScanStep<R, C> = { readonly rows: readonly R[]; readonly next: C | null }
 
 /** Behind `after` (null: from the start), rows of [from, to), `look` of them at most. */
-export type Stride<C> = { readonly from: number; readonly to: number; readonly after: C | null; readonly look: number }
+export type ScanRange<C> = { readonly from: number; readonly to: number; readonly after: C | null; readonly look: number }
 
 /** Of a row's sixty columns those that a file may show: the rest would cost as much again. */
-const WALKED = [
+const SCANNED_FIELDS = [
   'deliveryId',
   'emailId',
   'messageId',
@@ -63,57 +63,62 @@ const WALKED = [
   'resultAt',
 ] as const satisfies readonly (keyof DeliveryRow)[]
 
-export type WalkedDelivery = Pick<DeliveryRow, (typeof WALKED)[number]>
+export type ScannedDelivery = Pick<DeliveryRow, (typeof SCANNED_FIELDS)[number]>
 
-const WALK = DELIVERIES.pick(WALKED)
-const DELIVERY = WALK.columns('d')
-const ENTRY = SUPPRESSIONS.columns('s')
+const SCANNED_DELIVERIES = DELIVERIES.pick(SCANNED_FIELDS)
+const DELIVERY_COLUMNS = SCANNED_DELIVERIES.columns('d')
+const ENTRY_COLUMNS = SUPPRESSIONS.columns('s')
 
 /** Mails of one account by the time of their request. */
-export async function walkDeliveries(
-  reader: Reader,
+export async function scanDeliveries(
+  reader: DatabaseReader,
   account: number,
   filters: Omit<DeliveryFilters, 'from' | 'to'>,
-  stride: Stride<DeliveryCursor>,
-): Promise<Step<WalkedDelivery, DeliveryCursor>> {
-  const { requestedAt, deliveryId } = stride.after ?? { requestedAt: stride.from, deliveryId: '' }
-  const sql = `select d.requested_at, d.delivery_id from deliveries d where d.account_id = $1 and (d.requested_at, d.delivery_id) > ($2, $3)
+  range: ScanRange<DeliveryCursor>,
+): Promise<ScanStep<ScannedDelivery, DeliveryCursor>> {
+  const { requestedAt, deliveryId } = range.after ?? { requestedAt: range.from, deliveryId: '' }
+  const edgeSql = `select d.requested_at, d.delivery_id from deliveries d where d.account_id = $1 and (d.requested_at, d.delivery_id) > ($2, $3)
     and d.requested_at < $4 order by d.requested_at, d.delivery_id limit 1 offset $5`
-  const edge = await reader.one(sql, [account, requestedAt, deliveryId, stride.to, stride.look - 1])
-  const next = edge === null ? null : { requestedAt: Number(edge['requested_at']), deliveryId: String(edge['delivery_id']) }
+  const lastRow = await reader.one(edgeSql, [account, requestedAt, deliveryId, range.to, range.look - 1])
+  const next = lastRow === null ? null : { requestedAt: Number(lastRow['requested_at']), deliveryId: String(lastRow['delivery_id']) }
   // The step's own end, not the walk's: SQLite takes one bound into the index, and would read on to that one.
-  const where = deliveriesWhere(account, { ...filters, from: requestedAt, to: next === null ? stride.to : next.requestedAt + 1 })
-  between(where, '(d.requested_at, d.delivery_id)', [requestedAt, deliveryId], next === null ? null : [next.requestedAt, next.deliveryId])
-  const found = `select ${DELIVERY} from deliveries d where ${where.sql()} order by d.requested_at, d.delivery_id`
-  return { rows: (await reader.all(found, where.params())).map(WALK.decode), next }
+  const where = createDeliveryFilter(account, { ...filters, from: requestedAt, to: next === null ? range.to : next.requestedAt + 1 })
+  addKeyRange(
+    where,
+    '(d.requested_at, d.delivery_id)',
+    [requestedAt, deliveryId],
+    next === null ? null : [next.requestedAt, next.deliveryId],
+  )
+  const rowsSql = `select ${DELIVERY_COLUMNS} from deliveries d where ${where.sql()} order by d.requested_at, d.delivery_id`
+  return { rows: (await reader.all(rowsSql, where.parameters())).map(SCANNED_DELIVERIES.decode), next }
 }
 
 /** Entries of one list by the time from which they hold. */
-export async function walkSuppressions(
-  reader: Reader,
+export async function scanSuppressions(
+  reader: DatabaseReader,
   account: number,
   filters: Omit<SuppressionFilters, 'from' | 'to'>,
-  stride: Stride<SuppressionCursor>,
-): Promise<Step<SuppressionRow, SuppressionCursor>> {
-  const { from, addressHash, scope } = stride.after ?? { from: stride.from, addressHash: '', scope: '' }
-  const sql = `select s.from_at, s.address_hash, s.scope from suppressions s where s.account_id = $1 and s.list = $2
+  range: ScanRange<SuppressionCursor>,
+): Promise<ScanStep<SuppressionRow, SuppressionCursor>> {
+  const { from, addressHash, scope } = range.after ?? { from: range.from, addressHash: '', scope: '' }
+  const edgeSql = `select s.from_at, s.address_hash, s.scope from suppressions s where s.account_id = $1 and s.list = $2
     and (s.from_at, s.address_hash, s.scope) > ($3, $4, $5) and s.from_at < $6 order by s.from_at, s.address_hash, s.scope limit 1 offset $7`
   const list: ListName = filters.list
-  const edge = await reader.one(sql, [account, list, from, bytesOfHex(addressHash), scope, stride.to, stride.look - 1])
-  const hash = edge?.['address_hash']
+  const lastRow = await reader.one(edgeSql, [account, list, from, hexToBytes(addressHash), scope, range.to, range.look - 1])
+  const hash = lastRow?.['address_hash']
   const next =
-    edge !== null && hash instanceof Uint8Array
-      ? { from: Number(edge['from_at']), addressHash: hexOfBytes(hash), scope: String(edge['scope']) }
+    lastRow !== null && hash instanceof Uint8Array
+      ? { from: Number(lastRow['from_at']), addressHash: bytesToHex(hash), scope: String(lastRow['scope']) }
       : null
-  const where = suppressionsWhere(account, { ...filters, from, to: next === null ? stride.to : next.from + 1 })
-  const last = next === null ? null : [next.from, bytesOfHex(next.addressHash), next.scope]
-  between(where, '(s.from_at, s.address_hash, s.scope)', [from, bytesOfHex(addressHash), scope], last)
-  const found = `select ${ENTRY} from suppressions s where ${where.sql()} order by s.from_at, s.address_hash, s.scope`
-  return { rows: (await reader.all(found, where.params())).map(SUPPRESSIONS.decode), next }
+  const where = createSuppressionFilter(account, { ...filters, from, to: next === null ? range.to : next.from + 1 })
+  const last = next === null ? null : [next.from, hexToBytes(next.addressHash), next.scope]
+  addKeyRange(where, '(s.from_at, s.address_hash, s.scope)', [from, hexToBytes(addressHash), scope], last)
+  const rowsSql = `select ${ENTRY_COLUMNS} from suppressions s where ${where.sql()} order by s.from_at, s.address_hash, s.scope`
+  return { rows: (await reader.all(rowsSql, where.parameters())).map(SUPPRESSIONS.decode), next }
 }
 
 /** Behind one key, and up to another. */
-function between(where: Where, key: string, behind: readonly Value[], upTo: readonly Value[] | null): void {
-  where.also(`${key} > (${behind.map(where.param).join(', ')})`)
-  if (upTo !== null) where.also(`${key} <= (${upTo.map(where.param).join(', ')})`)
+function addKeyRange(where: SqlFilter, key: string, afterKey: readonly SqlValue[], lastKey: readonly SqlValue[] | null): void {
+  where.and(`${key} > (${afterKey.map(where.addParameter).join(', ')})`)
+  if (lastKey !== null) where.and(`${key} <= (${lastKey.map(where.addParameter).join(', ')})`)
 }

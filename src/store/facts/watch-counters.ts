@@ -4,25 +4,25 @@
  * Sums of deltas in slots, as store/facts/counters. See also: ledger/project/watch-counts.
  */
 import type { WatchCount, WatchMetric } from '../../ledger/project/watch-counts.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { int, shapeOf, text, word } from '../engine/mapping.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { integerColumn, createTableMapping, textColumn, textEnumColumn } from '../engine/mapping.ts'
 
 export type StoredWatchCount = WatchCount & { readonly slot: number }
 
-export const WATCH_COUNTERS = shapeOf<StoredWatchCount>('watch_counters', ['account_id', 'quarter', 'metric', 'name', 'slot'], {
-  account: int('account_id'),
-  quarter: int('quarter'),
-  metric: word<WatchMetric>('metric'),
-  name: text('name'),
-  slot: int('slot'),
-  n: int('n'),
+export const WATCH_COUNTERS = createTableMapping<StoredWatchCount>('watch_counters', ['account_id', 'quarter', 'metric', 'name', 'slot'], {
+  account: integerColumn('account_id'),
+  quarter: integerColumn('quarter'),
+  metric: textEnumColumn<WatchMetric>('metric'),
+  name: textColumn('name'),
+  slot: integerColumn('slot'),
+  n: integerColumn('n'),
 })
 
 /** Adds counts; they differ in their keys. */
-export async function addWatchCounts(db: Db, counts: readonly WatchCount[]): Promise<void> {
+export async function addWatchCounts(db: Database, counts: readonly WatchCount[]): Promise<void> {
   const keyOf = ({ account, quarter, metric, name }: WatchCount): string => [account, quarter, metric, name].join('\0')
-  const rows = counts.map((count) => ({ ...count, slot: db.slot })).toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-  if (rows.length > 0) await db.upsertMany(WATCH_COUNTERS, rows, { add: ['n'] })
+  const rows = counts.map((count) => ({ ...count, slot: db.counterSlot })).toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  if (rows.length > 0) await db.upsertMany(WATCH_COUNTERS, rows, { addColumns: ['n'] })
 }
 
 /** `last`: the latest quarter-hour that is counted. */
@@ -35,7 +35,11 @@ export type WatchSum = {
 }
 
 /** Sums since a quarter-hour, by account, metric and name; sums of nothing are not in the answer. */
-export async function sumWatchForOperator(reader: Reader, metrics: readonly WatchMetric[], from: number): Promise<readonly WatchSum[]> {
+export async function sumWatchCountsForOperator(
+  reader: DatabaseReader,
+  metrics: readonly WatchMetric[],
+  from: number,
+): Promise<readonly WatchSum[]> {
   const sql = `select w.account_id, w.metric, w.name, sum(w.n) as n, max(w.quarter) as last from {keys} k cross join watch_counters w
     where w.quarter >= $1 and w.metric = k.k1 group by w.account_id, w.metric, w.name order by w.account_id, w.metric, w.name`
   const rows = await reader.inKeys(sql, { types: ['text'], rows: metrics.map((metric) => [metric]) }, [from])
@@ -49,7 +53,7 @@ export async function sumWatchForOperator(reader: Reader, metrics: readonly Watc
 }
 
 /** Removes counts of quarter-hours before a moment, at most `limit`; how many went. */
-export async function removeWatchCountsForOperator(db: Db, before: number, limit: number): Promise<number> {
+export async function removeOldWatchCountsForOperator(db: Database, before: number, limit: number): Promise<number> {
   const key = 'account_id, quarter, metric, name, slot'
   const sql = `delete from watch_counters where (${key}) in (select ${key} from watch_counters where quarter < $1 order by quarter limit $2)`
   return db.run(sql, [before, limit])

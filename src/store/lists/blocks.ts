@@ -3,14 +3,14 @@
  *
  * Few rows, read whole. See also: service/admin/blocks (what a cut does).
  */
-import type { Db, Reader } from '../engine/engine.ts'
-import { int, shapeOf, text, word } from '../engine/mapping.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { integerColumn, createTableMapping, textColumn, textEnumColumn } from '../engine/mapping.ts'
 
-export const CUT_KINDS = ['peer', 'token', 'account'] as const
-export type CutKind = (typeof CUT_KINDS)[number]
+export const ACCESS_BLOCK_KINDS = ['peer', 'token', 'account'] as const
+export type AccessBlockKind = (typeof ACCESS_BLOCK_KINDS)[number]
 
-export type Cut = {
-  readonly kind: CutKind
+export type AccessBlock = {
+  readonly kind: AccessBlockKind
   /** An address or a network; a deliveryId; an account's number. */
   readonly name: string
   readonly reason: string
@@ -18,25 +18,25 @@ export type Cut = {
   readonly createdAt: number
 }
 
-const CUTS = shapeOf<Cut>('cuts', ['kind', 'name'], {
-  kind: word<CutKind>('kind'),
-  name: text('name'),
-  reason: text('reason'),
-  actor: text('actor'),
-  createdAt: int('created_at'),
+const ACCESS_BLOCKS = createTableMapping<AccessBlock>('cuts', ['kind', 'name'], {
+  kind: textEnumColumn<AccessBlockKind>('kind'),
+  name: textColumn('name'),
+  reason: textColumn('reason'),
+  actor: textColumn('actor'),
+  createdAt: integerColumn('created_at'),
 })
 
 /** All of them, by kind and name. */
-export async function listCutsForOperator(reader: Reader): Promise<readonly Cut[]> {
-  return (await reader.all(`select ${CUTS.columns('c')} from cuts c order by c.kind, c.name`)).map(CUTS.decode)
+export async function listAccessBlocksForOperator(reader: DatabaseReader): Promise<readonly AccessBlock[]> {
+  return (await reader.all(`select ${ACCESS_BLOCKS.columns('c')} from cuts c order by c.kind, c.name`)).map(ACCESS_BLOCKS.decode)
 }
 
 /** Adds a cut; false where it stands already. */
-export async function addCutForOperator(db: Db, cut: Cut): Promise<boolean> {
-  return (await db.insertMany(CUTS, [cut], 'ignore')) > 0
+export async function addAccessBlockForOperator(db: Database, block: AccessBlock): Promise<boolean> {
+  return (await db.insertMany(ACCESS_BLOCKS, [block], 'ignore')) > 0
 }
 
 /** Removes a cut; whether it stood. */
-export async function removeCutForOperator(db: Db, kind: CutKind, name: string): Promise<boolean> {
+export async function removeAccessBlockForOperator(db: Database, kind: AccessBlockKind, name: string): Promise<boolean> {
   return (await db.run('delete from cuts where kind = $1 and name = $2', [kind, name])) > 0
 }

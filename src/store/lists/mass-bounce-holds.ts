@@ -6,45 +6,45 @@
  * See also: ledger/suppress/mass-bounce-guard (when a site is held), service/lists/mass-bounce-review (who lets go).
  */
 import type { SiteState, SuppressionRow } from '../../ledger/project/state.ts'
-import type { Reader } from '../engine/engine.ts'
+import type { DatabaseReader } from '../engine/engine.ts'
 import { SITE_STATES, SUPPRESSIONS } from '../schema.ts'
-import { bytesOfHex } from '../engine/mapping.ts'
+import { hexToBytes } from '../engine/mapping.ts'
 
 /** One site: held or not, and how many entries wait for it. */
-export type Brake = Pick<SiteState, 'site' | 'held'> & {
+export type SiteHold = Pick<SiteState, 'site' | 'held'> & {
   /** When it was last held or released; null: never. */
   readonly at: number | null
   readonly pending: number
 }
 
-export type PendingCursor = Pick<SuppressionRow, 'account' | 'addressHash' | 'list' | 'scope'>
+export type PendingEntryCursor = Pick<SuppressionRow, 'account' | 'addressHash' | 'list' | 'scope'>
 
 /** Sites that are held, and sites of which entries still wait; by name. */
-export async function listBrakesForOperator(reader: Reader): Promise<readonly Brake[]> {
-  const [held, waiting] = await Promise.all([
+export async function listSiteHoldsForOperator(reader: DatabaseReader): Promise<readonly SiteHold[]> {
+  const [held, pendingCounts] = await Promise.all([
     reader.all(`select ${SITE_STATES.columns('s')} from site_states s where s.held = 1`),
     reader.all('select p.site as site, count(*) as n from suppressions p where p.pending = 1 and p.site is not null group by p.site'),
   ])
-  const brakes = new Map<string, Brake>()
-  for (const { site, at } of held.map(SITE_STATES.decode)) brakes.set(site, { site, held: true, at, pending: 0 })
-  for (const row of waiting) {
+  const siteHolds = new Map<string, SiteHold>()
+  for (const { site, at } of held.map(SITE_STATES.decode)) siteHolds.set(site, { site, held: true, at, pending: 0 })
+  for (const row of pendingCounts) {
     const site = String(row['site'])
-    const known = brakes.get(site) ?? { site, held: false, at: null }
-    brakes.set(site, { ...known, pending: Number(row['n']) })
+    const known = siteHolds.get(site) ?? { site, held: false, at: null }
+    siteHolds.set(site, { ...known, pending: Number(row['n']) })
   }
-  return [...brakes.values()].toSorted((a, b) => (a.site < b.site ? -1 : 1))
+  return [...siteHolds.values()].toSorted((a, b) => (a.site < b.site ? -1 : 1))
 }
 
 /** One page of the entries that wait for a site, of all accounts, by their keys. */
-export async function pendingEntriesForOperator(
-  reader: Reader,
+export async function listPendingEntriesForOperator(
+  reader: DatabaseReader,
   site: string,
-  page: { readonly limit: number; readonly after: PendingCursor | null },
+  page: { readonly limit: number; readonly after: PendingEntryCursor | null },
 ): Promise<readonly SuppressionRow[]> {
   const { after, limit } = page
-  const key = after === null ? [] : [after.account, bytesOfHex(after.addressHash), after.list, after.scope]
-  const beyond = after === null ? '' : 'and (s.account_id, s.address_hash, s.list, s.scope) > ($2, $3, $4, $5)'
-  const sql = `select ${SUPPRESSIONS.columns('s')} from suppressions s where s.pending = 1 and s.site = $1 ${beyond}
+  const key = after === null ? [] : [after.account, hexToBytes(after.addressHash), after.list, after.scope]
+  const afterCondition = after === null ? '' : 'and (s.account_id, s.address_hash, s.list, s.scope) > ($2, $3, $4, $5)'
+  const sql = `select ${SUPPRESSIONS.columns('s')} from suppressions s where s.pending = 1 and s.site = $1 ${afterCondition}
     order by s.account_id, s.address_hash, s.list, s.scope limit ${limit}`
   return (await reader.all(sql, [site, ...key])).map(SUPPRESSIONS.decode)
 }

@@ -8,11 +8,11 @@
  */
 import type { ListName } from '../../ledger/facts/fact.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
-import type { Keys, Reader } from '../engine/engine.ts'
+import type { KeyTuples, DatabaseReader } from '../engine/engine.ts'
 import { SUPPRESSIONS } from '../schema.ts'
-import { bytesOfHex } from '../engine/mapping.ts'
-import { createWhere } from '../engine/filter.ts'
-import type { Where } from '../engine/filter.ts'
+import { hexToBytes } from '../engine/mapping.ts'
+import { createSqlFilter } from '../engine/filter.ts'
+import type { SqlFilter } from '../engine/filter.ts'
 
 export type SuppressionFilters = {
   readonly list: ListName
@@ -44,17 +44,17 @@ export type SuppressionPage = {
 const COLUMNS = SUPPRESSIONS.columns('s')
 
 /** Whether an entry holds at a moment. Pure. */
-export function isInForce(row: SuppressionRow, at: number): boolean {
+export function isSuppressionInForce(row: SuppressionRow, at: number): boolean {
   return row.removedAt === null && !row.pending && (row.until === null || row.until > at)
 }
 
 /** Every entry of these addresses and domains, on all lists, in force or not. */
-export async function suppressionsOf(
-  reader: Reader,
+export async function findSuppressions(
+  reader: DatabaseReader,
   addresses: readonly { readonly account: number; readonly addressHash: string }[],
   lock = false,
 ): Promise<readonly SuppressionRow[]> {
-  const keys: Keys = { types: ['int', 'bytes'], rows: addresses.map(({ account, addressHash }) => [account, bytesOfHex(addressHash)]) }
+  const keys: KeyTuples = { types: ['int', 'bytes'], rows: addresses.map(({ account, addressHash }) => [account, hexToBytes(addressHash)]) }
   const order = lock ? ' order by s.account_id, s.address_hash, s.list, s.scope {lock s}' : ''
   const sql = `select ${COLUMNS} from {keys} k cross join suppressions s where s.account_id = k.k1 and s.address_hash = k.k2${order}`
   return (await reader.inKeys(sql, keys)).map(SUPPRESSIONS.decode)
@@ -64,62 +64,62 @@ export async function suppressionsOf(
  * The entries in force for each of many hashes, in one question; hashes that nothing holds are not in the answer. `shared` also asks the
  * list that an operator shares between accounts (account 0).
  */
-export async function checkSuppressions(
-  reader: Reader,
+export async function findSuppressionsInForce(
+  reader: DatabaseReader,
   account: number,
-  question: { readonly hashes: readonly string[]; readonly at: number; readonly shared?: boolean },
+  query: { readonly hashes: readonly string[]; readonly at: number; readonly shared?: boolean },
 ): Promise<ReadonlyMap<string, readonly SuppressionRow[]>> {
-  const accounts = question.shared === true && account !== 0 ? [account, 0] : [account]
-  const addresses = accounts.flatMap((owner) => question.hashes.map((addressHash) => ({ account: owner, addressHash })))
-  const rows = (await suppressionsOf(reader, addresses)).filter((row) => isInForce(row, question.at))
+  const accounts = query.shared === true && account !== 0 ? [account, 0] : [account]
+  const addresses = accounts.flatMap((owner) => query.hashes.map((addressHash) => ({ account: owner, addressHash })))
+  const rows = (await findSuppressions(reader, addresses)).filter((row) => isSuppressionInForce(row, query.at))
   return Map.groupBy(rows, ({ addressHash }) => addressHash)
 }
 
 /** One page of one list, newest first; `total` counts all that the filters let through (null where it was not asked for). */
 export async function listSuppressions(
-  reader: Reader,
+  reader: DatabaseReader,
   account: number,
   filters: SuppressionFilters,
   page: SuppressionPage,
 ): Promise<{ readonly rows: readonly SuppressionRow[]; readonly total: number | null }> {
-  const where = suppressionsWhere(account, filters)
+  const where = createSuppressionFilter(account, filters)
   const counted =
-    page.total === true ? reader.one(`select count(*) as n from suppressions s where ${where.sql()}`, [...where.params()]) : null
+    page.total === true ? reader.one(`select count(*) as n from suppressions s where ${where.sql()}`, [...where.parameters()]) : null
   const { after } = page
   if (after !== undefined) {
-    const key = [after.from, bytesOfHex(after.addressHash), after.scope].map(where.param).join(', ')
-    where.also(`(s.from_at, s.address_hash, s.scope) < (${key})`)
+    const key = [after.from, hexToBytes(after.addressHash), after.scope].map(where.addParameter).join(', ')
+    where.and(`(s.from_at, s.address_hash, s.scope) < (${key})`)
   }
-  const limits = `limit ${where.param(page.limit)} offset ${where.param(page.start ?? 0)}`
+  const limits = `limit ${where.addParameter(page.limit)} offset ${where.addParameter(page.start ?? 0)}`
   const order = 'order by s.from_at desc, s.address_hash desc, s.scope desc'
   const [rows, total] = await Promise.all([
-    reader.all(`select ${COLUMNS} from suppressions s where ${where.sql()} ${order} ${limits}`, where.params()),
+    reader.all(`select ${COLUMNS} from suppressions s where ${where.sql()} ${order} ${limits}`, where.parameters()),
     counted,
   ])
   return { rows: rows.map(SUPPRESSIONS.decode), total: total === null ? null : Number(total['n']) }
 }
 
 /** What lets an entry through, as conditions on `s`. */
-export function suppressionsWhere(account: number, filters: SuppressionFilters): Where {
+export function createSuppressionFilter(account: number, filters: SuppressionFilters): SqlFilter {
   return (
-    createWhere('s.account_id = ?', account)
-      .when('s.list = ?', filters.list)
-      .when('s.from_at >= ?', filters.from)
-      .when('s.from_at < ?', filters.to)
-      .when('s.address_hash = ?', filters.addressHash === undefined ? undefined : bytesOfHex(filters.addressHash))
-      .when('s.domain = ?', filters.domain)
-      .when('s.scope = ?', filters.scope)
-      .when('s.is_domain = ?', flagOf(filters.isDomain))
-      .whenIn('s.api_user', filters.apiUsers)
+    createSqlFilter('s.account_id = ?', account)
+      .andIfGiven('s.list = ?', filters.list)
+      .andIfGiven('s.from_at >= ?', filters.from)
+      .andIfGiven('s.from_at < ?', filters.to)
+      .andIfGiven('s.address_hash = ?', filters.addressHash === undefined ? undefined : hexToBytes(filters.addressHash))
+      .andIfGiven('s.domain = ?', filters.domain)
+      .andIfGiven('s.scope = ?', filters.scope)
+      .andIfGiven('s.is_domain = ?', toIntegerFlag(filters.isDomain))
+      .andInIfGiven('s.api_user', filters.apiUsers)
       // 0 is no label, as in counters.
-      .whenIn('coalesce(s.label_id, 0)', filters.labelIds)
-      .when('s.pending = ?', flagOf(filters.pending))
-      .when('s.site = ?', filters.site)
-      .when('s.rule = ?', filters.rule)
-      .when('s.removed_at is null and s.pending = 0 and (s.until_at is null or s.until_at > ?)', filters.inForceAt)
+      .andInIfGiven('coalesce(s.label_id, 0)', filters.labelIds)
+      .andIfGiven('s.pending = ?', toIntegerFlag(filters.pending))
+      .andIfGiven('s.site = ?', filters.site)
+      .andIfGiven('s.rule = ?', filters.rule)
+      .andIfGiven('s.removed_at is null and s.pending = 0 and (s.until_at is null or s.until_at > ?)', filters.inForceAt)
   )
 }
 
-function flagOf(value: boolean | undefined): number | undefined {
+function toIntegerFlag(value: boolean | undefined): number | undefined {
   return value === undefined ? undefined : value ? 1 : 0
 }

@@ -3,13 +3,22 @@
  *
  * See also: store/mail/forward-domains, service/forward/forward-mail, settings (retention.routeDays).
  */
-import type { Db, Reader } from '../engine/engine.ts'
-import { unpack } from '../engine/compression.ts'
-import { bytesOfHex, flag, hex, int, maybe, packed, shapeOf, text } from '../engine/mapping.ts'
-import { createWhere } from '../engine/filter.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { decompressBytes } from '../engine/compression.ts'
+import {
+  hexToBytes,
+  booleanColumn,
+  hexColumn,
+  integerColumn,
+  nullableColumn,
+  compressedColumn,
+  createTableMapping,
+  textColumn,
+} from '../engine/mapping.ts'
+import { createSqlFilter } from '../engine/filter.ts'
 
 /** `body` goes in as it came and comes out packed; of a truncated mail it is the beginning. */
-export type RouteMail = {
+export type ForwardedMail = {
   readonly account: number
   readonly digest: string
   readonly receivedAt: number
@@ -21,54 +30,55 @@ export type RouteMail = {
   readonly body: Uint8Array
 }
 
-export const ROUTE_MAILS = shapeOf<RouteMail>('route_mails', ['account_id', 'digest'], {
-  account: int('account_id'),
-  digest: hex('digest'),
-  receivedAt: int('received_at'),
-  size: int('size'),
-  truncated: flag('truncated'),
-  mailFrom: text('mail_from'),
-  rcptTo: text('rcpt_to'),
-  peer: maybe(text('peer')),
-  body: packed('body'),
+export const FORWARDED_MAILS = createTableMapping<ForwardedMail>('route_mails', ['account_id', 'digest'], {
+  account: integerColumn('account_id'),
+  digest: hexColumn('digest'),
+  receivedAt: integerColumn('received_at'),
+  size: integerColumn('size'),
+  truncated: booleanColumn('truncated'),
+  mailFrom: textColumn('mail_from'),
+  rcptTo: textColumn('rcpt_to'),
+  peer: nullableColumn(textColumn('peer')),
+  body: compressedColumn('body'),
 })
 
 /** Keeps mails; one that is kept already stays as it is. */
-export async function addRouteMails(db: Db, mails: readonly RouteMail[]): Promise<void> {
-  await db.insertMany(ROUTE_MAILS, mails, 'ignore')
+export async function insertForwardedMails(db: Database, mails: readonly ForwardedMail[]): Promise<void> {
+  await db.insertMany(FORWARDED_MAILS, mails, 'ignore')
 }
 
 /** One mail with its bytes unpacked; null where it is not there, not there any more, or another's. */
-export async function findRouteMail(reader: Reader, account: number, digest: string): Promise<RouteMail | null> {
-  const sql = `select ${ROUTE_MAILS.columns('m')} from route_mails m where m.account_id = $1 and m.digest = $2`
-  const row = await reader.one(sql, [account, bytesOfHex(digest)])
+export async function findForwardedMail(reader: DatabaseReader, account: number, digest: string): Promise<ForwardedMail | null> {
+  const sql = `select ${FORWARDED_MAILS.columns('m')} from route_mails m where m.account_id = $1 and m.digest = $2`
+  const row = await reader.one(sql, [account, hexToBytes(digest)])
   if (row === null) return null
-  const mail = ROUTE_MAILS.decode(row)
-  return { ...mail, body: await unpack(mail.body) }
+  const mail = FORWARDED_MAILS.decode(row)
+  return { ...mail, body: await decompressBytes(mail.body) }
 }
 
-export type RouteMailHead = Omit<RouteMail, 'body' | 'account'>
+export type ForwardedMailSummary = Omit<ForwardedMail, 'body' | 'account'>
 
 /** One page of an account's mails without their bytes, newest first. */
-export async function pageRouteMails(
-  reader: Reader,
+export async function listForwardedMails(
+  reader: DatabaseReader,
   account: number,
-  page: { readonly limit: number; readonly after: Pick<RouteMail, 'receivedAt' | 'digest'> | null },
-): Promise<readonly RouteMailHead[]> {
-  const where = createWhere('m.account_id = ?', account)
+  page: { readonly limit: number; readonly after: Pick<ForwardedMail, 'receivedAt' | 'digest'> | null },
+): Promise<readonly ForwardedMailSummary[]> {
+  const where = createSqlFilter('m.account_id = ?', account)
   const { after } = page
-  if (after !== null) where.also(`(m.received_at, m.digest) < (${where.param(after.receivedAt)}, ${where.param(bytesOfHex(after.digest))})`)
+  if (after !== null)
+    where.and(`(m.received_at, m.digest) < (${where.addParameter(after.receivedAt)}, ${where.addParameter(hexToBytes(after.digest))})`)
   const columns = 'm.digest, m.received_at, m.size, m.truncated, m.mail_from, m.rcpt_to, m.peer, m.account_id'
-  const sql = `select ${columns} from route_mails m where ${where.sql()} order by m.received_at desc, m.digest desc limit ${where.param(page.limit)}`
-  const rows = await reader.all(sql, where.params())
+  const sql = `select ${columns} from route_mails m where ${where.sql()} order by m.received_at desc, m.digest desc limit ${where.addParameter(page.limit)}`
+  const rows = await reader.all(sql, where.parameters())
   return rows.map((row) => {
-    const { body: _, account: _account, ...head } = ROUTE_MAILS.decode({ ...row, body: new Uint8Array(0) })
-    return head
+    const { body: _, account: _account, ...summary } = FORWARDED_MAILS.decode({ ...row, body: new Uint8Array(0) })
+    return summary
   })
 }
 
 /** Removes mails received before a moment, oldest first, at most `limit`; how many went. */
-export async function removeRouteMailsForOperator(db: Db, before: number, limit: number): Promise<number> {
+export async function removeOldForwardedMailsForOperator(db: Database, before: number, limit: number): Promise<number> {
   return db.run(
     `delete from route_mails where (account_id, digest) in
      (select m.account_id, m.digest from route_mails m where m.received_at < $1 order by m.received_at limit $2)`,
@@ -77,19 +87,19 @@ export async function removeRouteMailsForOperator(db: Db, before: number, limit:
 }
 
 /** Mails that are kept, unpacked, by account and digest. */
-export async function pageRouteMailsForOperator(
-  reader: Reader,
-  after: Pick<RouteMail, 'account' | 'digest'> | null,
+export async function listForwardedMailsForOperator(
+  reader: DatabaseReader,
+  after: Pick<ForwardedMail, 'account' | 'digest'> | null,
   limit: number,
-): Promise<readonly RouteMail[]> {
+): Promise<readonly ForwardedMail[]> {
   const { account, digest } = after ?? { account: -1, digest: '' }
-  const sql = `select ${ROUTE_MAILS.columns('m')} from route_mails m where (m.account_id, m.digest) > ($1, $2)
+  const sql = `select ${FORWARDED_MAILS.columns('m')} from route_mails m where (m.account_id, m.digest) > ($1, $2)
     order by m.account_id, m.digest limit $3`
-  const mails = (await reader.all(sql, [account, bytesOfHex(digest), limit])).map(ROUTE_MAILS.decode)
-  return Promise.all(mails.map(async (mail) => ({ ...mail, body: await unpack(mail.body) })))
+  const mails = (await reader.all(sql, [account, hexToBytes(digest), limit])).map(FORWARDED_MAILS.decode)
+  return Promise.all(mails.map(async (mail) => ({ ...mail, body: await decompressBytes(mail.body) })))
 }
 
 /** Removes one mail, as when an address is erased; whether it was there. */
-export async function removeRouteMail(db: Db, account: number, digest: string): Promise<boolean> {
-  return (await db.run('delete from route_mails where account_id = $1 and digest = $2', [account, bytesOfHex(digest)])) > 0
+export async function removeForwardedMail(db: Database, account: number, digest: string): Promise<boolean> {
+  return (await db.run('delete from route_mails where account_id = $1 and digest = $2', [account, hexToBytes(digest)])) > 0
 }

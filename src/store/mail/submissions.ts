@@ -6,10 +6,10 @@
  *
  * See also: service/submit/submit.
  */
-import type { Db } from '../engine/engine.ts'
-import { int, json, shapeOf, text } from '../engine/mapping.ts'
+import type { Database } from '../engine/engine.ts'
+import { integerColumn, jsonColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
 
-export type SubmissionRow<Answer> = {
+export type StoredSubmission<Answer> = {
   readonly account: number
   /** The digest of the request's own id. */
   readonly requestKey: string
@@ -17,16 +17,16 @@ export type SubmissionRow<Answer> = {
   readonly answer: Answer
 }
 
-const SUBMISSIONS = shapeOf<SubmissionRow<unknown>>('submissions', ['account_id', 'request_key'], {
-  account: int('account_id'),
-  requestKey: text('request_key'),
-  at: int('at'),
-  answer: json<unknown>('answer'),
+const SUBMISSIONS = createTableMapping<StoredSubmission<unknown>>('submissions', ['account_id', 'request_key'], {
+  account: integerColumn('account_id'),
+  requestKey: textColumn('request_key'),
+  at: integerColumn('at'),
+  answer: jsonColumn<unknown>('answer'),
 })
 
 /** The answer that a request had after `since`; null when there was none, or it is too old. `isAnswer` is the checked door. */
 export async function findSubmission<Answer>(
-  db: Db,
+  db: Database,
   { account, requestKey, since }: { readonly account: number; readonly requestKey: string; readonly since: number },
   isAnswer: (value: unknown) => value is Answer,
 ): Promise<Answer | null> {
@@ -37,12 +37,12 @@ export async function findSubmission<Answer>(
 }
 
 /** Keeps the answer of a request; a stale one of the same name is replaced. */
-export async function saveSubmission(db: Db, row: SubmissionRow<unknown>): Promise<void> {
+export async function saveSubmission(db: Database, row: StoredSubmission<unknown>): Promise<void> {
   await db.upsertMany(SUBMISSIONS, [row])
 }
 
 /** Removes answers that nobody is given any more, oldest first, at most `limit`; how many went. */
-export async function removeOldSubmissionsForOperator(db: Db, before: number, limit: number): Promise<number> {
+export async function removeOldSubmissionsForOperator(db: Database, before: number, limit: number): Promise<number> {
   const key = 'account_id, request_key'
   return db.run(`delete from submissions where (${key}) in (select ${key} from submissions where at <= $1 order by at limit $2)`, [
     before,

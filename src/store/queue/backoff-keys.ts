@@ -6,56 +6,69 @@
  *
  * See also: queue/snapshot, service/deliver/deliverer.
  */
-import type { Db, Reader } from '../engine/engine.ts'
-import { int, shapeOf, text, uuid, word } from '../engine/mapping.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { integerColumn, createTableMapping, textColumn, uuidColumn, textEnumColumn } from '../engine/mapping.ts'
 
 /** `name` tells the rows of one key apart: the class of an episode, or `gate`. */
-export type KeyRow = { readonly key: string; readonly name: string; readonly data: string }
+export type BackoffKeyRow = { readonly key: string; readonly name: string; readonly data: string }
 
-export const QUEUE_KEYS = shapeOf<KeyRow>('queue_keys', ['key', 'name'], { key: text('key'), name: text('name'), data: text('data') })
+export const BACKOFF_KEY_ROWS = createTableMapping<BackoffKeyRow>('queue_keys', ['key', 'name'], {
+  key: textColumn('key'),
+  name: textColumn('name'),
+  data: textColumn('data'),
+})
 
 /** All of them, in the order of their keys. */
-export async function listKeysForOperator(reader: Reader): Promise<readonly KeyRow[]> {
-  return (await reader.all(`select ${QUEUE_KEYS.columns('k')} from queue_keys k order by k.key, k.name`)).map(QUEUE_KEYS.decode)
+export async function listBackoffKeysForOperator(reader: DatabaseReader): Promise<readonly BackoffKeyRow[]> {
+  return (await reader.all(`select ${BACKOFF_KEY_ROWS.columns('k')} from queue_keys k order by k.key, k.name`)).map(BACKOFF_KEY_ROWS.decode)
 }
 
 /** Writes rows over what was there, and removes those that stand for nothing any more. */
-export async function saveKeysForOperator(db: Db, rows: readonly KeyRow[], gone: readonly Pick<KeyRow, 'key' | 'name'>[]): Promise<void> {
-  const keys = { types: ['text', 'text'], rows: gone.map(({ key, name }) => [key, name]) } as const
+export async function saveBackoffKeysForOperator(
+  db: Database,
+  rows: readonly BackoffKeyRow[],
+  removedKeys: readonly Pick<BackoffKeyRow, 'key' | 'name'>[],
+): Promise<void> {
+  const keys = { types: ['text', 'text'], rows: removedKeys.map(({ key, name }) => [key, name]) } as const
   await Promise.all([
-    db.upsertMany(QUEUE_KEYS, rows),
+    db.upsertMany(BACKOFF_KEY_ROWS, rows),
     db.inKeys('delete from queue_keys where (key, name) in (select k.k1, k.k2 from {keys} k)', keys),
   ])
 }
 
 /** An asynchronous bounce or a complaint; `id` is that of its fact. */
-export type QueueReport = { readonly account: number; readonly id: string; readonly kind: 'not-exist' | 'complaint'; readonly at: number }
+export type QueuedFeedback = {
+  readonly account: number
+  readonly id: string
+  readonly kind: 'not-exist' | 'complaint'
+  readonly at: number
+}
 
-export const QUEUE_REPORTS = shapeOf<QueueReport>('queue_reports', ['account_id', 'id'], {
-  account: int('account_id'),
-  id: uuid('id'),
-  kind: word<QueueReport['kind']>('kind'),
-  at: int('at'),
+export const QUEUED_FEEDBACK = createTableMapping<QueuedFeedback>('queue_reports', ['account_id', 'id'], {
+  account: integerColumn('account_id'),
+  id: uuidColumn('id'),
+  kind: textEnumColumn<QueuedFeedback['kind']>('kind'),
+  at: integerColumn('at'),
 })
 
 /** Adds reports; one that is there already is left. */
-export async function addReportsForOperator(db: Db, reports: readonly QueueReport[]): Promise<void> {
-  await db.insertMany(QUEUE_REPORTS, reports, 'ignore')
+export async function addQueuedFeedbackForOperator(db: Database, feedback: readonly QueuedFeedback[]): Promise<void> {
+  await db.insertMany(QUEUED_FEEDBACK, feedback, 'ignore')
 }
 
 /** Removes and gives what came, at most `limit`. Run it in a transaction that sees the latest. */
-export async function takeReportsForOperator(db: Db, limit: number): Promise<readonly QueueReport[]> {
+export async function takeQueuedFeedbackForOperator(db: Database, limit: number): Promise<readonly QueuedFeedback[]> {
   const rows = await db.all(
     `delete from queue_reports where (account_id, id) in (
        select r.account_id, r.id from queue_reports r order by r.at, r.account_id, r.id limit $1
      ) returning account_id, id, kind, at`,
     [limit],
   )
-  return rows.map(QUEUE_REPORTS.decode)
+  return rows.map(QUEUED_FEEDBACK.decode)
 }
 
 /** Removes reports that no node has heard of since a moment, at most `limit`; how many went. */
-export async function removeOldReportsForOperator(db: Db, before: number, limit: number): Promise<number> {
+export async function removeOldQueuedFeedbackForOperator(db: Database, before: number, limit: number): Promise<number> {
   const key = 'account_id, id'
   return db.run(`delete from queue_reports where (${key}) in (select ${key} from queue_reports where at < $1 limit $2)`, [before, limit])
 }

@@ -6,19 +6,28 @@
  *
  * See also: queue/schedule/operator-commands (the commands), service/deliver/queue-api (who asks), service/deliver/command-runner (who carries out).
  */
-import type { Command } from '../../queue/schedule/operator-commands.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { bytesOfUuid, int, json, maybe, shapeOf, text, uuid, word } from '../engine/mapping.ts'
+import type { OperatorCommand } from '../../queue/schedule/operator-commands.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import {
+  uuidToBytes,
+  integerColumn,
+  jsonColumn,
+  nullableColumn,
+  createTableMapping,
+  textColumn,
+  uuidColumn,
+  textEnumColumn,
+} from '../engine/mapping.ts'
 
 /** `refused`: it could not be done as asked; `said` has the reason. */
-export type CommandState = 'waiting' | 'done' | 'refused'
+export type QueueCommandState = 'waiting' | 'done' | 'refused'
 
 export type QueueCommand = {
   readonly account: number
   readonly commandId: string
-  readonly command: Command
+  readonly command: OperatorCommand
   readonly actor: string
-  readonly state: CommandState
+  readonly state: QueueCommandState
   readonly createdAt: number
   readonly settledAt: number | null
   /** Keys and overlays that moved, and mails that were deleted. */
@@ -27,51 +36,51 @@ export type QueueCommand = {
   readonly said: string | null
 }
 
-export const QUEUE_COMMANDS = shapeOf<QueueCommand>('queue_commands', ['account_id', 'command_id'], {
-  account: int('account_id'),
-  commandId: uuid('command_id'),
-  command: json<Command>('command'),
-  actor: text('actor'),
-  state: word<CommandState>('state'),
-  createdAt: int('created_at'),
-  settledAt: maybe(int('settled_at')),
-  moved: int('moved'),
-  deleted: int('deleted'),
-  said: maybe(text('said')),
+export const QUEUE_COMMANDS = createTableMapping<QueueCommand>('queue_commands', ['account_id', 'command_id'], {
+  account: integerColumn('account_id'),
+  commandId: uuidColumn('command_id'),
+  command: jsonColumn<OperatorCommand>('command'),
+  actor: textColumn('actor'),
+  state: textEnumColumn<QueueCommandState>('state'),
+  createdAt: integerColumn('created_at'),
+  settledAt: nullableColumn(integerColumn('settled_at')),
+  moved: integerColumn('moved'),
+  deleted: integerColumn('deleted'),
+  said: nullableColumn(textColumn('said')),
 })
 
 const COLUMNS = QUEUE_COMMANDS.columns('c')
 
 /** Puts an order down. */
-export async function addQueueCommand(db: Db, command: QueueCommand): Promise<void> {
+export async function addQueueCommand(db: Database, command: QueueCommand): Promise<void> {
   await db.insertMany(QUEUE_COMMANDS, [command])
 }
 
 /** One order of an account, or null. */
-export async function findQueueCommand(reader: Reader, account: number, commandId: string): Promise<QueueCommand | null> {
+export async function findQueueCommand(reader: DatabaseReader, account: number, commandId: string): Promise<QueueCommand | null> {
   const sql = `select ${COLUMNS} from queue_commands c where c.account_id = $1 and c.command_id = $2`
-  const row = await reader.one(sql, [account, bytesOfUuid(commandId)])
+  const row = await reader.one(sql, [account, uuidToBytes(commandId)])
   return row === null ? null : QUEUE_COMMANDS.decode(row)
 }
 
 /** Orders that nobody has carried out, of all accounts, oldest first. */
-export async function waitingCommandsForOperator(reader: Reader, limit: number): Promise<readonly QueueCommand[]> {
+export async function listPendingQueueCommandsForOperator(reader: DatabaseReader, limit: number): Promise<readonly QueueCommand[]> {
   const sql = `select ${COLUMNS} from queue_commands c where c.state = 'waiting' order by c.created_at, c.command_id limit $1`
   return (await reader.all(sql, [limit])).map(QUEUE_COMMANDS.decode)
 }
 
 /** Writes how orders ended, in the transaction of what they did. What was settled stays as it is. */
-export async function settleCommandsForOperator(db: Db, commands: readonly QueueCommand[]): Promise<void> {
+export async function settleQueueCommandsForOperator(db: Database, commands: readonly QueueCommand[]): Promise<void> {
   const sql = `update queue_commands set state = $1, settled_at = $2, moved = $3, deleted = $4, said = $5
     where account_id = $6 and command_id = $7 and state = 'waiting'`
   await Promise.all(
     commands.map(({ state, settledAt, moved, deleted, said, account, commandId }) =>
-      db.run(sql, [state, settledAt, moved, deleted, said, account, bytesOfUuid(commandId)]),
+      db.run(sql, [state, settledAt, moved, deleted, said, account, uuidToBytes(commandId)]),
     ),
   )
 }
 
 /** Forgets orders that were settled before a moment (the audit keeps who asked for what); how many. */
-export async function dropSettledCommandsForOperator(db: Db, before: number): Promise<number> {
+export async function removeSettledQueueCommandsForOperator(db: Database, before: number): Promise<number> {
   return db.run("delete from queue_commands where state <> 'waiting' and settled_at < $1", [before])
 }

@@ -7,11 +7,11 @@
  * See also: service/deliver/lane-snapshots (who writes), queue/observe/lane-view (a status), queue/observe/throughput (steps).
  */
 import type { LaneStatus } from '../../queue/observe/lane-view.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { readMetaForOperator, writeMetaForOperator } from '../engine/metadata.ts'
-import { int, json, shapeOf, text } from '../engine/mapping.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { readMetadataForOperator, writeMetadataForOperator } from '../engine/metadata.ts'
+import { integerColumn, jsonColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
 
-export type LaneRow = {
+export type LaneSnapshotRow = {
   readonly account: number
   readonly domain: string
   readonly status: LaneStatus
@@ -19,14 +19,14 @@ export type LaneRow = {
 }
 
 /** Widths of steps in milliseconds. */
-export const STEP_WIDTHS = { fives: 5_000, minutes: 60_000 } as const
-export type StepWidth = keyof typeof STEP_WIDTHS
+export const SERIES_INTERVAL_MS = { fives: 5_000, minutes: 60_000 } as const
+export type SeriesInterval = keyof typeof SERIES_INTERVAL_MS
 
 /** How far back each series reaches. */
-const STEP_SPANS = { fives: 3_600_000, minutes: 86_400_000 } as const satisfies Record<StepWidth, number>
+const SERIES_RETENTION_MS = { fives: 3_600_000, minutes: 86_400_000 } as const satisfies Record<SeriesInterval, number>
 
 /** What came in, was tried and went out in the step that begins at `at`. */
-export type LaneStep = {
+export type LaneThroughputRow = {
   readonly account: number
   readonly domain: string
   readonly width: number
@@ -36,101 +36,105 @@ export type LaneStep = {
   readonly outs: number
 }
 
-export const QUEUE_LANES = shapeOf<LaneRow>('queue_lanes', ['account_id', 'domain'], {
-  account: int('account_id'),
-  domain: text('domain'),
-  status: json<LaneStatus>('status'),
-  savedAt: int('saved_at'),
+export const LANE_SNAPSHOTS = createTableMapping<LaneSnapshotRow>('queue_lanes', ['account_id', 'domain'], {
+  account: integerColumn('account_id'),
+  domain: textColumn('domain'),
+  status: jsonColumn<LaneStatus>('status'),
+  savedAt: integerColumn('saved_at'),
 })
 
-export const QUEUE_STEPS = shapeOf<LaneStep>('queue_steps', ['account_id', 'domain', 'width', 'at'], {
-  account: int('account_id'),
-  domain: text('domain'),
-  width: int('width'),
-  at: int('at'),
-  ins: int('ins'),
-  tries: int('tries'),
-  outs: int('outs'),
+export const LANE_THROUGHPUT = createTableMapping<LaneThroughputRow>('queue_steps', ['account_id', 'domain', 'width', 'at'], {
+  account: integerColumn('account_id'),
+  domain: textColumn('domain'),
+  width: integerColumn('width'),
+  at: integerColumn('at'),
+  ins: integerColumn('ins'),
+  tries: integerColumn('tries'),
+  outs: integerColumn('outs'),
 })
 
-export type LaneName = Pick<LaneRow, 'account' | 'domain'>
+export type LaneRef = Pick<LaneSnapshotRow, 'account' | 'domain'>
 
 /** What changed since the last picture. `all`: forget every lane first (a node begins). */
-export type LanePicture = {
-  readonly changed: readonly LaneRow[]
-  readonly gone: readonly LaneName[]
-  readonly steps: readonly LaneStep[]
-  readonly all: boolean
+export type LaneSnapshotChanges = {
+  readonly changed: readonly LaneSnapshotRow[]
+  readonly removed: readonly LaneRef[]
+  readonly throughput: readonly LaneThroughputRow[]
+  readonly replacesAll: boolean
 }
 
-const PULSE = 'queue.pulse'
+const HEARTBEAT_NAME = 'queue.pulse'
 
 /** When a delivering node last looked, and which. */
-export type Pulse = { readonly at: number; readonly node: string }
+export type DeliveryHeartbeat = { readonly at: number; readonly node: string }
 
-const inOrder = <R extends LaneName>(rows: readonly R[]): readonly R[] =>
+const sortByLane = <R extends LaneRef>(rows: readonly R[]): readonly R[] =>
   rows.toSorted((a, b) => a.account - b.account || (a.domain < b.domain ? -1 : a.domain > b.domain ? 1 : 0))
 
 /** Writes a picture and its pulse; steps that charts no longer reach go with it. */
-export async function saveLanesForOperator(db: Db, picture: LanePicture, pulse: Pulse): Promise<void> {
-  if (picture.all) await db.run('delete from queue_lanes', [])
+export async function saveLaneSnapshotsForOperator(
+  db: Database,
+  changes: LaneSnapshotChanges,
+  heartbeat: DeliveryHeartbeat,
+): Promise<void> {
+  if (changes.replacesAll) await db.run('delete from queue_lanes', [])
   const drop = 'delete from queue_lanes where account_id = $1 and domain = $2'
-  const old = Object.entries(STEP_WIDTHS).map(([name, width]) => [width, pulse.at - spanOf(name)])
+  const old = Object.entries(SERIES_INTERVAL_MS).map(([name, width]) => [width, heartbeat.at - seriesRetentionOf(name)])
   await Promise.all([
-    ...picture.gone.map(({ account, domain }) => db.run(drop, [account, domain])),
-    db.upsertMany(QUEUE_LANES, inOrder(picture.changed)),
-    db.upsertMany(QUEUE_STEPS, inOrder(picture.steps)),
+    ...changes.removed.map(({ account, domain }) => db.run(drop, [account, domain])),
+    db.upsertMany(LANE_SNAPSHOTS, sortByLane(changes.changed)),
+    db.upsertMany(LANE_THROUGHPUT, sortByLane(changes.throughput)),
     ...old.map((params) => db.run('delete from queue_steps where width = $1 and at < $2', params)),
-    writeMetaForOperator(db, PULSE, JSON.stringify(pulse)),
+    writeMetadataForOperator(db, HEARTBEAT_NAME, JSON.stringify(heartbeat)),
   ])
 }
 
-const spanOf = (name: string): number => (name === 'fives' ? STEP_SPANS.fives : STEP_SPANS.minutes)
+const seriesRetentionOf = (name: string): number => (name === 'fives' ? SERIES_RETENTION_MS.fives : SERIES_RETENTION_MS.minutes)
 
 /** When the last picture was made; null: no node has ever delivered from this store. */
-export async function pulseForOperator(reader: Reader): Promise<Pulse | null> {
-  const value = await readMetaForOperator(reader, PULSE)
+export async function readHeartbeatForOperator(reader: DatabaseReader): Promise<DeliveryHeartbeat | null> {
+  const value = await readMetadataForOperator(reader, HEARTBEAT_NAME)
   // The checked door: only saveLanesForOperator writes it.
-  return value === null ? null : (JSON.parse(value) as Pulse)
+  return value === null ? null : (JSON.parse(value) as DeliveryHeartbeat)
 }
 
 export type LanePage = { readonly after: string | null; readonly limit: number }
 
 /** Lanes of an account by domain, or the one that is named. */
-export async function lanesOfAccount(
-  reader: Reader,
+export async function listLaneSnapshots(
+  reader: DatabaseReader,
   account: number,
   { domain, after, limit }: LanePage & { readonly domain: string | null },
-): Promise<readonly LaneRow[]> {
-  const sql = `select ${QUEUE_LANES.columns('l')} from queue_lanes l where l.account_id = $1 and l.domain > $2
+): Promise<readonly LaneSnapshotRow[]> {
+  const sql = `select ${LANE_SNAPSHOTS.columns('l')} from queue_lanes l where l.account_id = $1 and l.domain > $2
     ${domain === null ? '' : 'and l.domain = $4'} order by l.domain limit $3`
-  return (await reader.all(sql, [account, after ?? '', limit, ...(domain === null ? [] : [domain])])).map(QUEUE_LANES.decode)
+  return (await reader.all(sql, [account, after ?? '', limit, ...(domain === null ? [] : [domain])])).map(LANE_SNAPSHOTS.decode)
 }
 
 /** The same over all accounts, by account and domain. */
-export async function lanesForOperator(
-  reader: Reader,
-  { domain, after, limit }: { readonly domain: string | null; readonly after: LaneName | null; readonly limit: number },
-): Promise<readonly LaneRow[]> {
-  const beyond = after ?? { account: -1, domain: '' }
-  const sql = `select ${QUEUE_LANES.columns('l')} from queue_lanes l where (l.account_id, l.domain) > ($1, $2)
+export async function listLaneSnapshotsForOperator(
+  reader: DatabaseReader,
+  { domain, after, limit }: { readonly domain: string | null; readonly after: LaneRef | null; readonly limit: number },
+): Promise<readonly LaneSnapshotRow[]> {
+  const afterLane = after ?? { account: -1, domain: '' }
+  const sql = `select ${LANE_SNAPSHOTS.columns('l')} from queue_lanes l where (l.account_id, l.domain) > ($1, $2)
     ${domain === null ? '' : 'and l.domain = $4'} order by l.account_id, l.domain limit $3`
-  const params = [beyond.account, beyond.domain, limit, ...(domain === null ? [] : [domain])]
-  return (await reader.all(sql, params)).map(QUEUE_LANES.decode)
+  const params = [afterLane.account, afterLane.domain, limit, ...(domain === null ? [] : [domain])]
+  return (await reader.all(sql, params)).map(LANE_SNAPSHOTS.decode)
 }
 
 /** One step of a series, summed over what was asked for. */
-export type SeriesStep = Pick<LaneStep, 'at' | 'ins' | 'tries' | 'outs'>
+export type ThroughputPoint = Pick<LaneThroughputRow, 'at' | 'ins' | 'tries' | 'outs'>
 
 /** The series of an account's lane, or of all its lanes; account null: of everybody's, for the operator. Quiet steps are left out. */
-export async function seriesForOperator(
-  reader: Reader,
-  where: { readonly account: number | null; readonly domain: string | null; readonly width: StepWidth; readonly now: number },
-): Promise<readonly SeriesStep[]> {
+export async function listThroughputForOperator(
+  reader: DatabaseReader,
+  selection: { readonly account: number | null; readonly domain: string | null; readonly width: SeriesInterval; readonly now: number },
+): Promise<readonly ThroughputPoint[]> {
   const conditions = ['s.width = $1', 's.at > $2']
-  const params: (number | string)[] = [STEP_WIDTHS[where.width], where.now - STEP_SPANS[where.width]]
-  if (where.account !== null) conditions.push(`s.account_id = $${params.push(where.account)}`)
-  if (where.domain !== null) conditions.push(`s.domain = $${params.push(where.domain)}`)
+  const params: (number | string)[] = [SERIES_INTERVAL_MS[selection.width], selection.now - SERIES_RETENTION_MS[selection.width]]
+  if (selection.account !== null) conditions.push(`s.account_id = $${params.push(selection.account)}`)
+  if (selection.domain !== null) conditions.push(`s.domain = $${params.push(selection.domain)}`)
   const sql = `select s.at, sum(s.ins) as ins, sum(s.tries) as tries, sum(s.outs) as outs from queue_steps s
     where ${conditions.join(' and ')} group by s.at order by s.at`
   return (await reader.all(sql, params)).map((row) => ({

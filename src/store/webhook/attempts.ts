@@ -7,56 +7,65 @@
  * See also: store/webhook/outbox (what is still to be sent), service/notify/attempt-log (who writes), settings (webhooks.recordDays).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
-import type { Db, Reader } from '../engine/engine.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { OUTBOX, type OutboxRow } from './outbox.ts'
-import { bytesOfUuid, int, json, maybe, shapeOf, text, uuid, word } from '../engine/mapping.ts'
-import { createWhere, type Where } from '../engine/filter.ts'
+import {
+  uuidToBytes,
+  integerColumn,
+  jsonColumn,
+  nullableColumn,
+  createTableMapping,
+  textColumn,
+  uuidColumn,
+  textEnumColumn,
+} from '../engine/mapping.ts'
+import { createSqlFilter, type SqlFilter } from '../engine/filter.ts'
 
 /** `status` 0: no answer came, and `answer` says why; else it holds the first bytes of the answer, a stranger's words. */
-export type WebhookTry = { readonly at: number; readonly status: number; readonly millis: number; readonly answer: string }
+export type StoredWebhookAttempt = { readonly at: number; readonly status: number; readonly millis: number; readonly answer: string }
 
-export const RECORD_STATES = ['waiting', 'heard', 'failed'] as const
-export type RecordState = (typeof RECORD_STATES)[number]
+export const WEBHOOK_RECORD_STATES = ['waiting', 'heard', 'failed'] as const
+export type WebhookRecordState = (typeof WEBHOOK_RECORD_STATES)[number]
 
 export type WebhookRecord = Pick<OutboxRow, 'account' | 'endpointId' | 'eventId' | 'subject' | 'deliveryMonth' | 'dedupKey' | 'kind'> & {
   /** The name of webhook/payload. */
   readonly event: string
   readonly emailId: string | null
-  readonly state: RecordState
+  readonly state: WebhookRecordState
   /** Attempts in all; the log may hold fewer. */
   readonly tries: number
   /** When its fact was written. */
   readonly happenedAt: number
   readonly lastAt: number
   /** Oldest first. */
-  readonly log: readonly WebhookTry[]
+  readonly log: readonly StoredWebhookAttempt[]
 }
 
-export const WEBHOOK_RECORDS = shapeOf<WebhookRecord>('webhook_records', ['account_id', 'endpoint_id', 'event_id'], {
-  account: int('account_id'),
-  endpointId: int('endpoint_id'),
-  eventId: uuid('event_id'),
-  event: text('event'),
-  kind: word<Fact['kind']>('kind'),
-  subject: text('subject'),
-  deliveryMonth: int('delivery_month'),
-  dedupKey: text('dedup_key'),
-  emailId: maybe(text('email_id')),
-  state: word<RecordState>('state'),
-  tries: int('tries'),
-  happenedAt: int('happened_at'),
-  lastAt: int('last_at'),
-  log: json<readonly WebhookTry[]>('log'),
+export const WEBHOOK_RECORDS = createTableMapping<WebhookRecord>('webhook_records', ['account_id', 'endpoint_id', 'event_id'], {
+  account: integerColumn('account_id'),
+  endpointId: integerColumn('endpoint_id'),
+  eventId: uuidColumn('event_id'),
+  event: textColumn('event'),
+  kind: textEnumColumn<Fact['kind']>('kind'),
+  subject: textColumn('subject'),
+  deliveryMonth: integerColumn('delivery_month'),
+  dedupKey: textColumn('dedup_key'),
+  emailId: nullableColumn(textColumn('email_id')),
+  state: textEnumColumn<WebhookRecordState>('state'),
+  tries: integerColumn('tries'),
+  happenedAt: integerColumn('happened_at'),
+  lastAt: integerColumn('last_at'),
+  log: jsonColumn<readonly StoredWebhookAttempt[]>('log'),
 })
 
 const COLUMNS = WEBHOOK_RECORDS.columns('r')
 
-export type RecordKey = Pick<WebhookRecord, 'account' | 'endpointId' | 'eventId'>
+export type WebhookRecordKey = Pick<WebhookRecord, 'account' | 'endpointId' | 'eventId'>
 
 /** `until` is not counted; `triedUntil` is, and looks at the last attempt. */
-export type RecordFilters = {
+export type WebhookRecordFilters = {
   readonly triedUntil?: number
-  readonly state?: RecordState
+  readonly state?: WebhookRecordState
   readonly events?: readonly string[]
   readonly emailId?: string
   readonly from?: number
@@ -64,58 +73,64 @@ export type RecordFilters = {
 }
 
 /** Records of these events, in no order. */
-export async function recordsByKeyForOperator(reader: Reader, keys: readonly RecordKey[]): Promise<readonly WebhookRecord[]> {
+export async function findWebhookRecordsForOperator(
+  reader: DatabaseReader,
+  keys: readonly WebhookRecordKey[],
+): Promise<readonly WebhookRecord[]> {
   const sql = `select ${COLUMNS} from {keys} k cross join webhook_records r where r.account_id = k.k1 and r.endpoint_id = k.k2 and r.event_id = k.k3`
-  const rows = keys.map(({ account, endpointId, eventId }) => [account, endpointId, bytesOfUuid(eventId)])
+  const rows = keys.map(({ account, endpointId, eventId }) => [account, endpointId, uuidToBytes(eventId)])
   return (await reader.inKeys(sql, { types: ['int', 'int', 'bytes'], rows })).map(WEBHOOK_RECORDS.decode)
 }
 
 /** Writes records as they are now. */
-export async function saveRecordsForOperator(db: Db, records: readonly WebhookRecord[]): Promise<void> {
-  await db.upsertMany(WEBHOOK_RECORDS, sorted(records))
+export async function saveWebhookRecordsForOperator(db: Database, records: readonly WebhookRecord[]): Promise<void> {
+  await db.upsertMany(WEBHOOK_RECORDS, sortByKey(records))
 }
 
-const sorted = (records: readonly WebhookRecord[]): readonly WebhookRecord[] =>
+const sortByKey = (records: readonly WebhookRecord[]): readonly WebhookRecord[] =>
   records.toSorted((a, b) => a.account - b.account || a.endpointId - b.endpointId || (a.eventId < b.eventId ? -1 : 1))
 
 /** One page of what was said to an endpoint, newest first, behind `after` (an event's id). */
-export async function pageRecords(
-  reader: Reader,
-  { account, endpointId }: Pick<RecordKey, 'account' | 'endpointId'>,
-  filters: RecordFilters,
+export async function listWebhookRecords(
+  reader: DatabaseReader,
+  { account, endpointId }: Pick<WebhookRecordKey, 'account' | 'endpointId'>,
+  filters: WebhookRecordFilters,
   page: { readonly limit: number; readonly after: string | null },
 ): Promise<readonly WebhookRecord[]> {
-  const where = filtered({ account, endpointId }, filters)
-  if (page.after !== null) where.also(`r.event_id < ${where.param(bytesOfUuid(page.after))}`)
-  const sql = `select ${COLUMNS} from webhook_records r where ${where.sql()} order by r.event_id desc limit ${where.param(page.limit)}`
-  return (await reader.all(sql, where.params())).map(WEBHOOK_RECORDS.decode)
+  const where = createRecordFilter({ account, endpointId }, filters)
+  if (page.after !== null) where.and(`r.event_id < ${where.addParameter(uuidToBytes(page.after))}`)
+  const sql = `select ${COLUMNS} from webhook_records r where ${where.sql()} order by r.event_id desc limit ${where.addParameter(page.limit)}`
+  return (await reader.all(sql, where.parameters())).map(WEBHOOK_RECORDS.decode)
 }
 
-function filtered({ account, endpointId }: Pick<RecordKey, 'account' | 'endpointId'>, filters: RecordFilters): Where {
-  return createWhere('r.account_id = ?', account)
-    .when('r.endpoint_id = ?', endpointId)
-    .when('r.state = ?', filters.state)
-    .whenIn('r.event', filters.events)
-    .when('r.email_id = ?', filters.emailId)
-    .when('r.happened_at >= ?', filters.from)
-    .when('r.happened_at < ?', filters.until)
-    .when('r.last_at <= ?', filters.triedUntil)
+function createRecordFilter(
+  { account, endpointId }: Pick<WebhookRecordKey, 'account' | 'endpointId'>,
+  filters: WebhookRecordFilters,
+): SqlFilter {
+  return createSqlFilter('r.account_id = ?', account)
+    .andIfGiven('r.endpoint_id = ?', endpointId)
+    .andIfGiven('r.state = ?', filters.state)
+    .andInIfGiven('r.event', filters.events)
+    .andIfGiven('r.email_id = ?', filters.emailId)
+    .andIfGiven('r.happened_at >= ?', filters.from)
+    .andIfGiven('r.happened_at < ?', filters.until)
+    .andIfGiven('r.last_at <= ?', filters.triedUntil)
 }
 
 /** What goes out first of a replay: they feed lists, and clients act on them. */
-const URGENT: readonly Fact['kind'][] = ['complaint', 'unsubscribe']
+const URGENT_KINDS: readonly Fact['kind'][] = ['complaint', 'unsubscribe']
 
 /** Lets what was heard or has failed be sent once more from a moment on, complaints and unsubscribes first. How many wait again. */
-export async function resendRecords(db: Db, records: readonly WebhookRecord[], dueAt: number): Promise<number> {
+export async function requeueWebhookRecords(db: Database, records: readonly WebhookRecord[], dueAt: number): Promise<number> {
   const rows = records.map((record): OutboxRow => {
     const { account, endpointId, eventId, subject, deliveryMonth, dedupKey, kind, happenedAt } = record
     const key = { account, endpointId, eventId, subject, deliveryMonth, dedupKey, kind }
-    const due = URGENT.includes(kind) ? dueAt : dueAt + 1
+    const due = URGENT_KINDS.includes(kind) ? dueAt : dueAt + 1
     return { ...key, state: 'waiting', attempts: 0, dueAt: due, createdAt: happenedAt, error: null }
   })
   const [added] = await Promise.all([
     db.insertMany(OUTBOX, rows, 'ignore'),
-    saveRecordsForOperator(
+    saveWebhookRecordsForOperator(
       db,
       records.map((record) => ({ ...record, state: 'waiting' as const })),
     ),
@@ -124,14 +139,14 @@ export async function resendRecords(db: Db, records: readonly WebhookRecord[], d
 }
 
 /** Removes records of events that happened before a moment, oldest first, at most `limit`; how many went. */
-export async function removeRecordsForOperator(db: Db, before: number, limit: number): Promise<number> {
+export async function removeOldWebhookRecordsForOperator(db: Database, before: number, limit: number): Promise<number> {
   const key = 'account_id, endpoint_id, event_id'
   const sql = `delete from webhook_records where (${key}) in (select ${key} from webhook_records where happened_at < $1 order by happened_at limit $2)`
   return db.run(sql, [before, limit])
 }
 
 /** Removes what was said about one mail, as when an address is erased. */
-export async function removeRecordsOfEmail(db: Db, account: number, emailIds: readonly string[]): Promise<number> {
+export async function removeWebhookRecordsOfEmails(db: Database, account: number, emailIds: readonly string[]): Promise<number> {
   const counts = await Promise.all(
     emailIds.map(async (emailId) => db.run('delete from webhook_records where account_id = $1 and email_id = $2', [account, emailId])),
   )

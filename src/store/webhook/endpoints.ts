@@ -3,9 +3,9 @@
  *
  * See also: store/webhook/outbox (what is to be sent).
  */
-import type { Db, Reader } from '../engine/engine.ts'
-import { takeBlock } from '../engine/sequences.ts'
-import { bytes, flag, int, json, shapeOf, text, word } from '../engine/mapping.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import { reserveSequenceNumbers } from '../engine/sequences.ts'
+import { bytesColumn, booleanColumn, integerColumn, jsonColumn, createTableMapping, textColumn, textEnumColumn } from '../engine/mapping.ts'
 
 export type Endpoint = {
   readonly account: number
@@ -25,50 +25,50 @@ export type Endpoint = {
   readonly updatedAt: number
 }
 
-const ENDPOINTS = shapeOf<Endpoint>('endpoints', ['account_id', 'endpoint_id'], {
-  account: int('account_id'),
-  endpointId: int('endpoint_id'),
-  url: text('url'),
-  name: text('name'),
-  events: json<readonly string[]>('events'),
-  apiUsers: json<readonly string[]>('api_users'),
-  format: word<Endpoint['format']>('format'),
-  ladder: word<Endpoint['ladder']>('ladder'),
-  sealedKey: bytes('sealed_key'),
-  enabled: flag('enabled'),
-  createdAt: int('created_at'),
-  updatedAt: int('updated_at'),
+const ENDPOINTS = createTableMapping<Endpoint>('endpoints', ['account_id', 'endpoint_id'], {
+  account: integerColumn('account_id'),
+  endpointId: integerColumn('endpoint_id'),
+  url: textColumn('url'),
+  name: textColumn('name'),
+  events: jsonColumn<readonly string[]>('events'),
+  apiUsers: jsonColumn<readonly string[]>('api_users'),
+  format: textEnumColumn<Endpoint['format']>('format'),
+  ladder: textEnumColumn<Endpoint['ladder']>('ladder'),
+  sealedKey: bytesColumn('sealed_key'),
+  enabled: booleanColumn('enabled'),
+  createdAt: integerColumn('created_at'),
+  updatedAt: integerColumn('updated_at'),
 })
 
 const COLUMNS = ENDPOINTS.columns('e')
 
 /** Makes an endpoint under the next number of the account. */
-export async function addEndpoint(db: Db, endpoint: Omit<Endpoint, 'endpointId'>): Promise<Endpoint> {
-  const made: Endpoint = { ...endpoint, endpointId: (await takeBlock(db, endpoint.account, 'endpoint', 1)) + 1 }
-  await db.insertMany(ENDPOINTS, [made])
-  return made
+export async function addEndpoint(db: Database, endpoint: Omit<Endpoint, 'endpointId'>): Promise<Endpoint> {
+  const added: Endpoint = { ...endpoint, endpointId: (await reserveSequenceNumbers(db, endpoint.account, 'endpoint', 1)) + 1 }
+  await db.insertMany(ENDPOINTS, [added])
+  return added
 }
 
 /** Writes an endpoint as it is now. */
-export async function saveEndpoint(db: Db, endpoint: Endpoint): Promise<void> {
+export async function saveEndpoint(db: Database, endpoint: Endpoint): Promise<void> {
   await db.upsertMany(ENDPOINTS, [endpoint])
 }
 
 /** The endpoints of these accounts, by number: asked for each batch that may have something to tell. */
-export async function endpointsOf(reader: Reader, accounts: readonly number[]): Promise<readonly Endpoint[]> {
+export async function listEndpointsOfAccounts(reader: DatabaseReader, accounts: readonly number[]): Promise<readonly Endpoint[]> {
   const sql = `select ${COLUMNS} from {keys} k cross join endpoints e where e.account_id = k.k1 order by e.account_id, e.endpoint_id`
   return (await reader.inKeys(sql, { types: ['int'], rows: [...new Set(accounts)].map((account) => [account]) })).map(ENDPOINTS.decode)
 }
 
 /** One endpoint of an account, or null. */
-export async function findEndpoint(reader: Reader, account: number, endpointId: number): Promise<Endpoint | null> {
+export async function findEndpoint(reader: DatabaseReader, account: number, endpointId: number): Promise<Endpoint | null> {
   const sql = `select ${COLUMNS} from endpoints e where e.account_id = $1 and e.endpoint_id = $2`
   const row = await reader.one(sql, [account, endpointId])
   return row === null ? null : ENDPOINTS.decode(row)
 }
 
 /** Removes what was said to an endpoint and what waits for it, at most `limit` of each; whether there may be more. */
-export async function clearEndpoint(db: Db, account: number, endpointId: number, limit: number): Promise<boolean> {
+export async function clearEndpointHistory(db: Database, account: number, endpointId: number, limit: number): Promise<boolean> {
   const key = 'account_id, endpoint_id, event_id'
   const sql = (table: 'outbox' | 'webhook_records'): string =>
     `delete from ${table} where (${key}) in (select ${key} from ${table} where account_id = $1 and endpoint_id = $2 order by event_id limit $3)`
@@ -78,7 +78,7 @@ export async function clearEndpoint(db: Db, account: number, endpointId: number,
 }
 
 /** Removes an endpoint, what waits for it and what was said to it; whether it was there. */
-export async function removeEndpoint(db: Db, account: number, endpointId: number): Promise<boolean> {
+export async function removeEndpoint(db: Database, account: number, endpointId: number): Promise<boolean> {
   const [, , removed] = await Promise.all([
     db.run('delete from webhook_records where account_id = $1 and endpoint_id = $2', [account, endpointId]),
     db.run('delete from outbox where account_id = $1 and endpoint_id = $2', [account, endpointId]),

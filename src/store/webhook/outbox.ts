@@ -8,9 +8,18 @@
  * See also: store/webhook/endpoints, store/facts/ledger-state (which writes).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
-import type { Db, Reader } from '../engine/engine.ts'
-import { bytesOfUuid, int, maybe, shapeOf, text, uuid, uuidOfBytes, word } from '../engine/mapping.ts'
-import { createWhere } from '../engine/filter.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
+import {
+  uuidToBytes,
+  integerColumn,
+  nullableColumn,
+  createTableMapping,
+  textColumn,
+  uuidColumn,
+  bytesToUuid,
+  textEnumColumn,
+} from '../engine/mapping.ts'
+import { createSqlFilter } from '../engine/filter.ts'
 
 export type OutboxRow = {
   readonly account: number
@@ -29,19 +38,19 @@ export type OutboxRow = {
   readonly error: string | null
 }
 
-export const OUTBOX = shapeOf<OutboxRow>('outbox', ['account_id', 'endpoint_id', 'event_id'], {
-  account: int('account_id'),
-  endpointId: int('endpoint_id'),
-  eventId: uuid('event_id'),
-  subject: text('subject'),
-  deliveryMonth: int('delivery_month'),
-  dedupKey: text('dedup_key'),
-  kind: word<Fact['kind']>('kind'),
-  state: word<OutboxRow['state']>('state'),
-  attempts: int('attempts'),
-  dueAt: int('due_at'),
-  createdAt: int('created_at'),
-  error: maybe(text('error')),
+export const OUTBOX = createTableMapping<OutboxRow>('outbox', ['account_id', 'endpoint_id', 'event_id'], {
+  account: integerColumn('account_id'),
+  endpointId: integerColumn('endpoint_id'),
+  eventId: uuidColumn('event_id'),
+  subject: textColumn('subject'),
+  deliveryMonth: integerColumn('delivery_month'),
+  dedupKey: textColumn('dedup_key'),
+  kind: textEnumColumn<Fact['kind']>('kind'),
+  state: textEnumColumn<OutboxRow['state']>('state'),
+  attempts: integerColumn('attempts'),
+  dueAt: integerColumn('due_at'),
+  createdAt: integerColumn('created_at'),
+  error: nullableColumn(textColumn('error')),
 })
 
 export type EndpointRef = { readonly account: number; readonly endpointId: number }
@@ -58,12 +67,12 @@ export type OutboxClaim = {
  * Takes rows that are due, oldest first, until `leaseUntil`: sent or not by then, they are due again. Rows behind an earlier one of their
  * subject stay. Run it in a transaction that sees the latest.
  */
-export async function claimOutboxForOperator(db: Db, claim: OutboxClaim): Promise<readonly OutboxRow[]> {
+export async function claimOutboxForOperator(db: Database, claim: OutboxClaim): Promise<readonly OutboxRow[]> {
   const { endpoint = null } = claim
-  const mine = endpoint === null ? '' : 'account_id = $3 and endpoint_id = $4 and '
+  const endpointCondition = endpoint === null ? '' : 'account_id = $3 and endpoint_id = $4 and '
   const rows = await db.claim({
     table: OUTBOX.table,
-    where: `${mine}state in ('waiting', 'sending') and due_at <= $1 and not exists (select 1 from outbox e where e.account_id = outbox.account_id
+    where: `${endpointCondition}state in ('waiting', 'sending') and due_at <= $1 and not exists (select 1 from outbox e where e.account_id = outbox.account_id
       and e.endpoint_id = outbox.endpoint_id and e.subject = outbox.subject and e.event_id < outbox.event_id and e.state in ('waiting', 'sending'))`,
     order: 'due_at, event_id',
     set: "state = 'sending', attempts = attempts + 1, due_at = $2",
@@ -74,13 +83,13 @@ export async function claimOutboxForOperator(db: Db, claim: OutboxClaim): Promis
 }
 
 /** Removes rows that were heard; how many were there. */
-export async function settleOutboxForOperator(db: Db, rows: readonly OutboxRow[]): Promise<number> {
+export async function removeDeliveredOutboxForOperator(db: Database, rows: readonly OutboxRow[]): Promise<number> {
   const counts = await Promise.all(
     rows.map(async ({ account, endpointId, eventId }) =>
       db.run('delete from outbox where account_id = $1 and endpoint_id = $2 and event_id = $3', [
         account,
         endpointId,
-        bytesOfUuid(eventId),
+        uuidToBytes(eventId),
       ]),
     ),
   )
@@ -88,18 +97,18 @@ export async function settleOutboxForOperator(db: Db, rows: readonly OutboxRow[]
 }
 
 /** Writes back rows that were not heard, with their next time and state; what another has settled meanwhile stays settled. */
-export async function putBackOutboxForOperator(db: Db, rows: readonly OutboxRow[]): Promise<void> {
+export async function rescheduleOutboxForOperator(db: Database, rows: readonly OutboxRow[]): Promise<void> {
   const sql = `update outbox set state = $1, attempts = $2, due_at = $3, error = $4
     where account_id = $5 and endpoint_id = $6 and event_id = $7 and state = 'sending'`
   await Promise.all(
     rows.map(async ({ account, endpointId, eventId, state, attempts, dueAt, error }) =>
-      db.run(sql, [state, attempts, dueAt, error, account, endpointId, bytesOfUuid(eventId)]),
+      db.run(sql, [state, attempts, dueAt, error, account, endpointId, uuidToBytes(eventId)]),
     ),
   )
 }
 
 /** Endpoints that are on and for which something is due, in the order of their keys. */
-export async function dueEndpointsForOperator(reader: Reader, now: number): Promise<readonly EndpointRef[]> {
+export async function listDueEndpointsForOperator(reader: DatabaseReader, now: number): Promise<readonly EndpointRef[]> {
   const sql = `select e.account_id, e.endpoint_id from endpoints e where e.enabled = 1 and exists (select 1 from outbox o
     where o.account_id = e.account_id and o.endpoint_id = e.endpoint_id and o.state in ('waiting', 'sending') and o.due_at <= $1)
     order by e.account_id, e.endpoint_id`
@@ -107,63 +116,68 @@ export async function dueEndpointsForOperator(reader: Reader, now: number): Prom
 }
 
 /** What waits or has failed at one endpoint, oldest first. */
-export async function listOutbox(reader: Reader, account: number, endpointId: number, limit: number): Promise<readonly OutboxRow[]> {
+export async function listOutbox(
+  reader: DatabaseReader,
+  account: number,
+  endpointId: number,
+  limit: number,
+): Promise<readonly OutboxRow[]> {
   const sql = `select ${OUTBOX.columns('o')} from outbox o where o.account_id = $1 and o.endpoint_id = $2 order by o.event_id limit $3`
   return (await reader.all(sql, [account, endpointId, limit])).map(OUTBOX.decode)
 }
 
 /** Made from one moment to another, both counted; `events` (names of webhook/payload, and their kinds of fact) narrows it. */
-export type FailedFilters = {
+export type FailedOutboxFilters = {
   readonly from?: number | undefined
   readonly until?: number | undefined
   readonly events?: { readonly names: readonly string[]; readonly kinds: readonly Fact['kind'][] } | undefined
 }
 
 /** One page of the events that have failed at one endpoint, by their ids, oldest first, behind `after`. */
-export async function failedOutbox(
-  reader: Reader,
+export async function listFailedOutboxIds(
+  reader: DatabaseReader,
   { account, endpointId }: EndpointRef,
-  { from, until, events }: FailedFilters,
+  { from, until, events }: FailedOutboxFilters,
   page: { readonly after: string | null; readonly limit: number },
 ): Promise<readonly string[]> {
-  const same = 'r.account_id = o.account_id and r.endpoint_id = o.endpoint_id and r.event_id = o.event_id'
-  const where = createWhere('o.account_id = ?', account)
-    .when('o.endpoint_id = ?', endpointId)
-    .when('o.event_id > ?', page.after === null ? undefined : bytesOfUuid(page.after))
-    .also("o.state = 'failed'")
-    .when('o.created_at >= ?', from)
-    .when('o.created_at <= ?', until)
-    .whenIn('o.kind', events?.kinds)
+  const joinCondition = 'r.account_id = o.account_id and r.endpoint_id = o.endpoint_id and r.event_id = o.event_id'
+  const where = createSqlFilter('o.account_id = ?', account)
+    .andIfGiven('o.endpoint_id = ?', endpointId)
+    .andIfGiven('o.event_id > ?', page.after === null ? undefined : uuidToBytes(page.after))
+    .and("o.state = 'failed'")
+    .andIfGiven('o.created_at >= ?', from)
+    .andIfGiven('o.created_at <= ?', until)
+    .andInIfGiven('o.kind', events?.kinds)
   if (events !== undefined) {
     // One kind of fact may be several events; which one it was, its record says.
-    const names = events.names.map((name) => where.param(name)).join(', ')
-    where.also(`not exists (select 1 from webhook_records r where ${same} and r.event not in (${names}))`)
+    const names = events.names.map((name) => where.addParameter(name)).join(', ')
+    where.and(`not exists (select 1 from webhook_records r where ${joinCondition} and r.event not in (${names}))`)
   }
-  const sql = `select o.event_id from outbox o where ${where.sql()} order by o.event_id limit ${where.param(page.limit)}`
-  return (await reader.all(sql, where.params())).flatMap(({ event_id: id }) => (id instanceof Uint8Array ? uuidOfBytes(id) : []))
+  const sql = `select o.event_id from outbox o where ${where.sql()} order by o.event_id limit ${where.addParameter(page.limit)}`
+  return (await reader.all(sql, where.parameters())).flatMap(({ event_id: id }) => (id instanceof Uint8Array ? bytesToUuid(id) : []))
 }
 
 /** Lets failed rows of one endpoint wait again from a moment on, complaints and unsubscribes first; how many were failed. One transaction. */
-export async function replayOutbox(
-  db: Db,
+export async function requeueFailedOutbox(
+  db: Database,
   { account, endpointId }: EndpointRef,
   { eventIds, dueAt }: { readonly eventIds: readonly string[]; readonly dueAt: number },
 ): Promise<number> {
   const types = ['int', 'int', 'bytes'] as const
-  const found = '(account_id, endpoint_id, event_id) in (select k.k1, k.k2, k.k3 from {keys} k)'
+  const keyCondition = '(account_id, endpoint_id, event_id) in (select k.k1, k.k2, k.k3 from {keys} k)'
   const sql = `update outbox set state = 'waiting', attempts = 0, error = null,
     due_at = cast($1 as bigint) + case when kind in ('complaint', 'unsubscribe') then 0 else 1 end
-    where state = 'failed' and ${found} returning event_id as id`
-  const keys = eventIds.toSorted().map((id) => [account, endpointId, bytesOfUuid(id)])
-  const waiting = await db.inKeys(sql, { types, rows: keys }, [dueAt])
-  const rows = waiting.map(({ id }) => [account, endpointId, id ?? null])
-  await db.inKeys(`update webhook_records set state = 'waiting' where ${found}`, { types, rows })
-  return waiting.length
+    where state = 'failed' and ${keyCondition} returning event_id as id`
+  const keys = eventIds.toSorted().map((id) => [account, endpointId, uuidToBytes(id)])
+  const requeued = await db.inKeys(sql, { types, rows: keys }, [dueAt])
+  const rows = requeued.map(({ id }) => [account, endpointId, id ?? null])
+  await db.inKeys(`update webhook_records set state = 'waiting' where ${keyCondition}`, { types, rows })
+  return requeued.length
 }
 
 /** Lets rows of one endpoint that rest between two attempts be due at a moment: it is well again; how many, at most `limit`. */
-export async function hastenOutbox(
-  db: Db,
+export async function advanceOutboxDueTime(
+  db: Database,
   { account, endpointId }: EndpointRef,
   { dueAt, limit }: { readonly dueAt: number; readonly limit: number },
 ): Promise<number> {
@@ -175,7 +189,7 @@ export async function hastenOutbox(
 }
 
 /** Where the outbox of a fact begins: waiting, due at once. */
-export function outboxRowOf(fact: Fact, endpointId: number, now: number): OutboxRow {
+export function createOutboxRow(fact: Fact, endpointId: number, now: number): OutboxRow {
   const { account, id, subject, deliveryMonth, dedupKey, kind } = fact
   return {
     account,

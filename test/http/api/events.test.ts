@@ -13,11 +13,11 @@ const controllers: AbortController[] = []
 
 beforeAll(async () => {
   bench = await makeBench({
-    follow: (account, start) => {
+    openEventFeed: (account, start) => {
       asked.push([account, start])
       return Promise.resolve({ next: () => Promise.resolve(waiting) })
     },
-    doorNames: () => Promise.resolve(new Map([[ROW.deliveryId, { emailId: ROW.emailId, recipient: ROW.recipient }]])),
+    findDeliveryNames: () => Promise.resolve(new Map([[ROW.deliveryId, { emailId: ROW.emailId, recipient: ROW.recipient }]])),
   })
   base = await bench.web.listen({ host: '127.0.0.1', port: 0 })
 })
@@ -89,10 +89,10 @@ test.each(['sign-in', 'look-up'] as const)('clients that go away during their %s
   const pass = (at: string): Promise<unknown> => (at === where ? (arrived.push(at), gate.promise) : Promise.resolve())
   const follower = { next: () => Promise.resolve([]) }
   const keys = {
-    account: (apiUser: string) => pass('sign-in').then(() => ({ account: 1, apiUser })),
-    operator: () => Promise.resolve(false),
+    findAccount: (apiUser: string) => pass('sign-in').then(() => ({ account: 1, apiUser })),
+    isOperator: () => Promise.resolve(false),
   }
-  const shy = await makeBench({ follow: () => pass('look-up').then(() => follower) }, { keys })
+  const shy = await makeBench({ openEventFeed: () => pass('look-up').then(() => follower) }, { credentialStore: keys })
   const at = await shy.web.listen({ host: '127.0.0.1', port: 0 })
   const { port } = new URL(at)
   const lost = Array.from({ length: 10 }, () => {

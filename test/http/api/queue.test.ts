@@ -129,11 +129,11 @@ test.each([
 ] as const)('an order that is %j, delivering %s, answers %i', async (over, delivering, status, body) => {
   const { ask } = await makeBench({
     queue: {
-      delivery: () => Promise.resolve({ delivering, seenAt: NOW }),
-      lanes: () => Promise.resolve([]),
-      series: () => Promise.resolve([]),
-      order: () => Promise.resolve({ ...ORDER, ...over }),
-      found: () => Promise.resolve(null),
+      deliveryStatus: () => Promise.resolve({ delivering, seenAt: NOW }),
+      listLanes: () => Promise.resolve([]),
+      listThroughput: () => Promise.resolve([]),
+      submitCommand: () => Promise.resolve({ ...ORDER, ...over }),
+      findCommand: () => Promise.resolve(null),
     },
   })
   const answer = await ask(post('recover', {}))
@@ -163,15 +163,15 @@ test('queueStatus leaves out what neither waits nor stops, and a running lane ha
   const run = { ...LANE.status, state: 'active', isStopped: false, reason: null, nextSendingAt: null } as const
   const { ask } = await makeBench({
     queue: {
-      delivery: () => Promise.resolve({ delivering: true, seenAt: NOW }),
-      lanes: () =>
+      deliveryStatus: () => Promise.resolve({ delivering: true, seenAt: NOW }),
+      listLanes: () =>
         Promise.resolve([
           { ...LANE, status: { ...run, waiting: 0 } },
           { ...LANE, status: run },
         ]),
-      series: () => Promise.resolve([]),
-      order: () => Promise.resolve(ORDER),
-      found: () => Promise.resolve(null),
+      listThroughput: () => Promise.resolve([]),
+      submitCommand: () => Promise.resolve(ORDER),
+      findCommand: () => Promise.resolve(null),
     },
   })
   const { queueStatus } = (await ask({ url: `${STATUS}?api_user=alice&api_key=secret-of-alice`, auth: null })).json()

@@ -3,7 +3,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
-import { ROUTES } from '../../../src/http/engagelab/routes.ts'
+import { ENGAGELAB_ROUTES } from '../../../src/http/engagelab/routes.ts'
 import { ENTRY, makeBench, OPERATOR } from '../lambdas.ts'
 import type { Ask, Bench } from '../lambdas.ts'
 
@@ -73,7 +73,7 @@ test.each(CASES.map(([method, url, status, code, body]) => [method, url, status,
 )
 
 describe('who may', () => {
-  test.each(ROUTES.map(([method, url]) => [method, url] as const))('%s %s wants an account', async (method, url) => {
+  test.each(ENGAGELAB_ROUTES.map(([method, url]) => [method, url] as const))('%s %s wants an account', async (method, url) => {
     const answers = await Promise.all([bench.ask({ method, url, auth: null }), bench.ask({ method, url, auth: OPERATOR })])
     expect(answers.map((answer) => [answer.statusCode, answer.json().code])).toEqual([
       [401, 40005],
@@ -123,7 +123,7 @@ test('sub_status makes status moot, and a day is the account’s', async () => {
 
 test('a total counts beyond the page', async () => {
   const { ask } = await makeBench({
-    suppressions: () => Promise.resolve({ rows: [ENTRY], next: null }),
+    listSuppressions: () => Promise.resolve({ rows: [ENTRY], next: null }),
     countSuppressions: () => Promise.resolve(41),
   })
   expect((await ask({ url: '/v1/complaints?limit=1' })).json()).toMatchObject({ count: 1, total: 41 })
@@ -153,7 +153,7 @@ test.each(TROUBLES)('%s', async (_, request, status) => {
 })
 
 test('a store that is away is 500, too many requests are 429', async () => {
-  const away = await makeBench({ suppressions: () => Promise.reject(new Fault('store_busy', 'away')) })
+  const away = await makeBench({ listSuppressions: () => Promise.reject(new Fault('store_busy', 'away')) })
   expect(await away.ask({ url: '/v1/bounces' }).then((answer) => [answer.statusCode, answer.json().code])).toEqual([500, 501])
   const limits = { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 }
   const busy = await makeBench({}, { limits })

@@ -3,12 +3,12 @@
  */
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
-import { ROUTES } from '../../../src/http/engagelab/routes.ts'
-import { CODES } from '../../../src/http/sendcloud/envelope.ts'
-import { bagOf, readParameters } from '../../../src/http/sendcloud/parameters.ts'
-import { OPERATIONS } from '../../../src/http/sendcloud/routes.ts'
-import { daysOf, formatTime, hoursOf, parseTime, shiftDay, spanOfDays } from '../../../src/http/sendcloud/zoned-time.ts'
-import { PAGING } from '../../../src/http/sendcloud/filters.ts'
+import { ENGAGELAB_ROUTES } from '../../../src/http/engagelab/routes.ts'
+import { SENDCLOUD_MESSAGES } from '../../../src/http/sendcloud/envelope.ts'
+import { collectParameters, readParameters } from '../../../src/http/sendcloud/parameters.ts'
+import { SENDCLOUD_OPERATIONS } from '../../../src/http/sendcloud/routes.ts'
+import { splitIntoDays, formatTime, splitIntoHours, parseTime, addDays, toDayRange } from '../../../src/http/sendcloud/zoned-time.ts'
+import { SENDCLOUD_PAGING } from '../../../src/http/sendcloud/filters.ts'
 import { makeBench } from '../lambdas.ts'
 import type { Bench } from '../lambdas.ts'
 
@@ -58,14 +58,14 @@ const parameters = (names: readonly string[]): fc.Arbitrary<readonly (readonly [
   fc.array(fc.tuple(fc.constantFrom(...names), value), { maxLength: 6 })
 
 test('any parameters of any operation give an envelope with a code', async () => {
-  const operations = fc.constantFrom(...Object.keys(OPERATIONS).filter((name) => !name.startsWith('webhook/')))
+  const operations = fc.constantFrom(...Object.keys(SENDCLOUD_OPERATIONS).filter((name) => !name.startsWith('webhook/')))
   await fc.assert(
     fc.asyncProperty(operations, parameters(NAMES), async (operation, given) => {
       const asked = new URLSearchParams([...given.map(([name, text]) => [name, text]), ['apiUser', 'alice'], ['apiKey', 'secret-of-alice']])
       const answer = await bench.ask({ url: `/api/${operation}?${asked.toString()}`, auth: null })
       const { statusCode, result, info, message } = answer.json()
       expect([answer.statusCode, typeof result, typeof info, typeof message]).toEqual([200, 'boolean', 'object', 'string'])
-      expect(Object.keys(CODES)).toContain(String(statusCode))
+      expect(Object.keys(SENDCLOUD_MESSAGES)).toContain(String(statusCode))
       expect(statusCode).not.toBe(501)
     }),
     { numRuns: 1_500 },
@@ -74,7 +74,7 @@ test('any parameters of any operation give an envelope with a code', async () =>
 
 test('any parameters of EngageLab’s face are answered or refused', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...ROUTES), parameters(ENGAGE), async ([method, url], given) => {
+    fc.asyncProperty(fc.constantFrom(...ENGAGELAB_ROUTES), parameters(ENGAGE), async ([method, url], given) => {
       const answer = await bench.ask({ method, url: `${url}?${new URLSearchParams(given.map((pair) => [...pair])).toString()}` })
       expect([200, 400]).toContain(answer.statusCode)
       expect(Object.keys(answer.json()).toSorted()).toEqual(answer.statusCode === 200 ? ['count', 'result', 'total'] : ['code', 'message'])
@@ -86,7 +86,7 @@ test('any parameters of EngageLab’s face are answered or refused', async () =>
 test('a bag and a table are total', () => {
   fc.assert(
     fc.property(fc.anything(), fc.anything(), (query, body) => {
-      const read = readParameters(PAGING, bagOf(query, body))
+      const read = readParameters(SENDCLOUD_PAGING, collectParameters(query, body))
       expect(typeof read.ok).toBe('boolean')
     }),
   )
@@ -94,13 +94,13 @@ test('a bag and a table are total', () => {
 
 const ZONES = 'UTC Asia/Shanghai Europe/Berlin America/New_York Asia/Kathmandu Australia/Lord_Howe Pacific/Apia America/St_Johns'.split(' ')
 const zones = fc.constantFrom(...ZONES)
-const days = fc.integer({ min: 0, max: 5_000 }).map((n) => shiftDay('2018-01-01', n))
+const days = fc.integer({ min: 0, max: 5_000 }).map((n) => addDays('2018-01-01', n))
 
 test('days and hours of any zone lie end to end, on quarter-hours', () => {
   fc.assert(
     fc.property(zones, days, fc.integer({ min: 0, max: 10 }), (zone, first, more) => {
-      const span = spanOfDays(first, shiftDay(first, more), zone)
-      const pieces = daysOf(span, zone).flatMap((day) => hoursOf(day, zone))
+      const span = toDayRange(first, addDays(first, more), zone)
+      const pieces = splitIntoDays(span, zone).flatMap((day) => splitIntoHours(day, zone))
       expect([pieces[0]?.from, pieces.at(-1)?.until]).toEqual([span.from, span.until])
       expect(pieces.every(({ until }, n) => n + 1 === pieces.length || pieces[n + 1]?.from === until)).toBe(true)
       expect(pieces.every(({ from, until }) => from < until && from % 900_000 === 0)).toBe(true)

@@ -2,23 +2,27 @@
  * response-cache.test - the same question hears the same answer: for how long, whose, and until what
  */
 import { describe, expect, test } from 'vitest'
-import { stampOf } from '../../../src/store/engine/commit-stamp.ts'
-import { writeMetaForOperator } from '../../../src/store/engine/metadata.ts'
-import { createAnswers, KEPT_MS } from '../../../src/http/sendcloud/response-cache.ts'
-import type { AnswerRule, Answers } from '../../../src/http/sendcloud/response-cache.ts'
-import { envelope } from '../../../src/http/sendcloud/envelope.ts'
+import { readCommitStamp } from '../../../src/store/engine/commit-stamp.ts'
+import { writeMetadataForOperator } from '../../../src/store/engine/metadata.ts'
+import { createResponseCache, RESPONSE_TTL_MS } from '../../../src/http/sendcloud/response-cache.ts'
+import type { ResponseCacheMode, ResponseCache } from '../../../src/http/sendcloud/response-cache.ts'
+import { createEnvelope } from '../../../src/http/sendcloud/envelope.ts'
 import { engines } from '../../support/engines.ts'
 import { makeBench, NOW } from '../lambdas.ts'
 
 type World = { now: number; stamp: string; asked: number }
 
-function play(rule: AnswerRule): { world: World; ask: (account?: number, part?: string, code?: 200 | 40006) => Promise<number> } {
+function play(rule: ResponseCacheMode): { world: World; ask: (account?: number, part?: string, code?: 200 | 40006) => Promise<number> } {
   const world: World = { now: 0, stamp: 'a', asked: 0 }
-  const answers: Answers = createAnswers({ rule, now: () => world.now, stamp: () => Promise.resolve(world.stamp) })
+  const answers: ResponseCache = createResponseCache({
+    mode: rule,
+    now: () => world.now,
+    readCommitStamp: () => Promise.resolve(world.stamp),
+  })
   const ask = async (account = 1, part = 'x', code: 200 | 40006 = 200): Promise<number> => {
-    await answers.remember({ account, parts: [part] }, () => {
+    await answers.getOrLoad({ account, parts: [part] }, () => {
       world.asked += 1
-      return Promise.resolve(envelope(code))
+      return Promise.resolve(createEnvelope(code))
     })
     return world.asked
   }
@@ -38,7 +42,7 @@ test.each(RULES)('%s', async (rule, want) => {
   const again = await ask()
   world.stamp = 'b'
   const changed = await ask()
-  world.now = KEPT_MS
+  world.now = RESPONSE_TTL_MS
   const late = await ask()
   expect([again, changed, late, await ask(1, 'y'), await ask(2, 'x')]).toEqual(want)
 })
@@ -50,7 +54,7 @@ test('a refusal is not kept', async () => {
 
 test('who signs in how, by which prefix and in which order, is the same question; a day that has passed is another', async () => {
   let now = NOW
-  const { ask, heard } = await makeBench({ now: () => now }, { answers: 'vendor' })
+  const { ask, heard } = await makeBench({ now: () => now }, { responseCacheMode: 'vendor' })
   const questions = (): number => heard.filter(({ name }) => name === 'statuses').length
   await ask({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=5', auth: null })
   await ask({ url: '/apiv2/data/emailStatus?limit=5&days=1&api_user=alice&api_key=secret-of-alice', auth: null })
@@ -66,12 +70,12 @@ test('who signs in how, by which prefix and in which order, is the same question
 describe.each(engines)('stamps: $kind', ({ open }) => {
   test('a commit changes the stamp, a look does not', async () => {
     const { engine } = await open()
-    const first = await stampOf(engine.read)
+    const first = await readCommitStamp(engine.read)
     expect(first).not.toBe('')
     await engine.read.one('select 1 as one')
     // Other databases of one PostgreSQL change its stamp too: there it only must not stay.
-    expect([first, await stampOf(engine.read)]).toContain(engine.kind === 'sqlite' ? await stampOf(engine.read) : first)
-    await engine.tx((db) => writeMetaForOperator(db, 'answers.test', 'x'))
-    expect(await stampOf(engine.read)).not.toBe(first)
+    expect([first, await readCommitStamp(engine.read)]).toContain(engine.kind === 'sqlite' ? await readCommitStamp(engine.read) : first)
+    await engine.tx((db) => writeMetadataForOperator(db, 'answers.test', 'x'))
+    expect(await readCommitStamp(engine.read)).not.toBe(first)
   })
 })

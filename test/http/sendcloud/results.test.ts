@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { loadRules } from '../../../src/config/rule-files.ts'
 import { DELIVERIES } from '../../../src/store/schema.ts'
-import { createReadingDesk } from '../../../src/http/read-services.ts'
+import { createReadServices } from '../../../src/http/read-services.ts'
 import { deliveryIdOf, sampleDelivery, T0 } from '../../store/sample.ts'
 import { engines } from '../../support/engines.ts'
 import { makeBench, OPERATOR } from '../lambdas.ts'
@@ -81,8 +81,8 @@ describe.each(engines)('broadcasts: $kind', ({ open }) => {
       sampleDelivery({ n: 6, account: 2, broadcast: 'spring' }),
     ]
     await engine.tx((db) => db.insertMany(DELIVERIES, rows))
-    const desk = createReadingDesk(engine.read, () => T0)
-    const first = await desk.broadcast(1, 'spring', { result: null, after: null, limit: 2 })
+    const desk = createReadServices(engine.read, () => T0)
+    const first = await desk.readBroadcastResults(1, 'spring', { result: null, after: null, limit: 2 })
     expect(first.counts).toEqual(
       new Map([
         ['delivered', 2],
@@ -90,10 +90,10 @@ describe.each(engines)('broadcasts: $kind', ({ open }) => {
       ]),
     )
     expect(first.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(1), deliveryIdOf(2)])
-    const rest = await desk.broadcast(1, 'spring', { result: null, after: deliveryIdOf(2), limit: 2 })
+    const rest = await desk.readBroadcastResults(1, 'spring', { result: null, after: deliveryIdOf(2), limit: 2 })
     expect(rest.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(3)])
-    const delivered = await desk.broadcast(1, 'spring', { result: 'delivered', after: null, limit: 9 })
+    const delivered = await desk.readBroadcastResults(1, 'spring', { result: 'delivered', after: null, limit: 9 })
     expect(delivered.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(1), deliveryIdOf(3)])
-    expect((await desk.broadcast(3, 'spring', { result: null, after: null, limit: 9 })).rows).toEqual([])
+    expect((await desk.readBroadcastResults(3, 'spring', { result: null, after: null, limit: 9 })).rows).toEqual([])
   })
 })

@@ -3,9 +3,17 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
-import { DEFAULT_SETTINGS } from '../../../src/ledger/account-settings.ts'
-import { OPERATIONS } from '../../../src/http/sendcloud/routes.ts'
-import { daysOf, formatTime, hoursOf, parseDay, parseTime, spanOfDays, startOfDay } from '../../../src/http/sendcloud/zoned-time.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
+import { SENDCLOUD_OPERATIONS } from '../../../src/http/sendcloud/routes.ts'
+import {
+  splitIntoDays,
+  formatTime,
+  splitIntoHours,
+  parseDay,
+  parseTime,
+  toDayRange,
+  startOfZonedDay,
+} from '../../../src/http/sendcloud/zoned-time.ts'
 import { makeBench } from '../lambdas.ts'
 import type { Bench } from '../lambdas.ts'
 
@@ -229,7 +237,9 @@ test('a wrong key is a wrong key, however often it is tried', async () => {
 
 test('nobody signs in to anything without a key', async () => {
   const answers = await Promise.all(
-    Object.keys(OPERATIONS).map(async (name) => (await bench.ask({ url: `/api/${name}?apiUser=alice`, auth: null })).json().statusCode),
+    Object.keys(SENDCLOUD_OPERATIONS).map(
+      async (name) => (await bench.ask({ url: `/api/${name}?apiUser=alice`, auth: null })).json().statusCode,
+    ),
   )
   expect(new Set(answers)).toEqual(new Set([40005]))
 })
@@ -291,7 +301,7 @@ test('emailStatus has the vendor’s shape', async () => {
 })
 
 test('an account’s zone cuts its days', async () => {
-  const { ask, heard } = await makeBench({ settings: () => Promise.resolve({ ...DEFAULT_SETTINGS, zone: 'Asia/Shanghai' }) })
+  const { ask, heard } = await makeBench({ getSettings: () => Promise.resolve({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Asia/Shanghai' }) })
   await ask({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
   expect(heard.find(({ name }) => name === 'statuses')?.args[1]).toMatchObject({
     from: Date.UTC(2026, 10, 19, 16),
@@ -321,7 +331,7 @@ test('too often has its own spelling', async () => {
 })
 
 test('a store that is away is 501 in an envelope', async () => {
-  const { ask } = await makeBench({ suppressions: () => Promise.reject(new Fault('store_busy', 'away')) })
+  const { ask } = await makeBench({ listSuppressions: () => Promise.reject(new Fault('store_busy', 'away')) })
   const answer = await ask({ url: `/api/bounce/list?${KEY}&days=1`, auth: null })
   expect([answer.statusCode, answer.json()]).toEqual([200, { result: false, statusCode: 501, message: 'server exception', info: {} }])
 })
@@ -349,8 +359,8 @@ const DAYS = [
 ] as const
 
 test.each(DAYS)('%s in %s begins at %s', (day, zone, begins) => {
-  expect(new Date(startOfDay(day, zone)).toISOString()).toBe(begins)
-  expect(formatTime(startOfDay(day, zone), zone)).toBe(`${day} 00:00:00`)
+  expect(new Date(startOfZonedDay(day, zone)).toISOString()).toBe(begins)
+  expect(formatTime(startOfZonedDay(day, zone), zone)).toBe(`${day} 00:00:00`)
 })
 
 const ODD_DAYS = [
@@ -367,15 +377,15 @@ const ODD_DAYS = [
 ] as const
 
 test.each(ODD_DAYS)('%s in %s begins at %s, %s on the wall, and has %i hours', (day, zone, begins, wall, hours) => {
-  const { from, until } = spanOfDays(day, day, zone)
+  const { from, until } = toDayRange(day, day, zone)
   expect(new Date(from).toISOString()).toBe(begins)
   expect(formatTime(from, zone)).toBe(`${day} ${wall}`)
   expect((until - from) / 3_600_000).toBe(hours)
-  expect(daysOf({ from, until }, zone)).toEqual([{ day, from, until }])
+  expect(splitIntoDays({ from, until }, zone)).toEqual([{ day, from, until }])
 })
 
 test('a day of 23 hours is whole', () => {
-  const { from, until } = spanOfDays('2026-03-29', '2026-03-29', 'Europe/Berlin')
+  const { from, until } = toDayRange('2026-03-29', '2026-03-29', 'Europe/Berlin')
   expect((until - from) / 3_600_000).toBe(23)
 })
 
@@ -395,8 +405,8 @@ const ZONES = [
 ] as const
 
 test.each(ZONES)('%s in %s has %i hours, end to end and in order', (day, zone, count) => {
-  const span = spanOfDays(day, day, zone)
-  const hours = hoursOf(span, zone)
+  const span = toDayRange(day, day, zone)
+  const hours = splitIntoHours(span, zone)
   expect(hours.length).toBe(count)
   expect(hours.map(({ hour }) => hour)).toEqual(hours.map(({ hour }) => hour).toSorted((a, b) => a - b))
   expect([hours[0]?.from, hours.at(-1)?.until]).toEqual([span.from, span.until])
@@ -405,7 +415,7 @@ test.each(ZONES)('%s in %s has %i hours, end to end and in order', (day, zone, c
 })
 
 test('a span is its days, whatever the clocks do', () => {
-  const days = daysOf(spanOfDays('2026-03-27', '2026-03-30', 'Europe/Berlin'), 'Europe/Berlin')
+  const days = splitIntoDays(toDayRange('2026-03-27', '2026-03-30', 'Europe/Berlin'), 'Europe/Berlin')
   expect(days.map(({ day, from, until }) => [day, (until - from) / 3_600_000])).toEqual([
     ['2026-03-27', 24],
     ['2026-03-28', 24],

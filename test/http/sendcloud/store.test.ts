@@ -3,22 +3,22 @@
  */
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { addAccount } from '../../../src/daemon/accounts.ts'
+import { createAccountWithApiUser } from '../../../src/daemon/accounts.ts'
 import { applyFacts } from '../../../src/ledger/project/fold.ts'
-import { makeFact, ofDelivery } from '../../../src/ledger/facts/new-fact.ts'
-import type { Reader } from '../../../src/store/engine/engine.ts'
-import { loadWorld } from '../../../src/store/facts/ledger-state.ts'
-import { createStatistics } from '../../../src/http/api/statistics.ts'
-import { createReadingDesk } from '../../../src/http/read-services.ts'
-import { addUp, readFigures } from '../../../src/http/sendcloud/statistics-rows.ts'
-import { spanOfDays } from '../../../src/http/sendcloud/zoned-time.ts'
-import type { Web } from '../../../src/http/server/server.ts'
-import { commitWorld } from '../../../src/service/commit.ts'
-import { changeSettings } from '../../../src/service/admin/account-settings.ts'
-import type { Shop } from '../../../src/service/context.ts'
-import { makeWeb } from '../../support/services.ts'
+import { createFact, aboutDelivery } from '../../../src/ledger/facts/new-fact.ts'
+import type { DatabaseReader } from '../../../src/store/engine/engine.ts'
+import { loadLedgerState } from '../../../src/store/facts/ledger-state.ts'
+import { createStatisticsService } from '../../../src/http/api/statistics.ts'
+import { createReadServices } from '../../../src/http/read-services.ts'
+import { sumRows, readStatisticsRows } from '../../../src/http/sendcloud/statistics-rows.ts'
+import { toDayRange } from '../../../src/http/sendcloud/zoned-time.ts'
+import type { HttpServer } from '../../../src/http/server/server.ts'
+import { commitLedgerState } from '../../../src/service/commit.ts'
+import { changeAccountSettings } from '../../../src/service/admin/account-settings.ts'
+import type { Context } from '../../../src/service/context.ts'
+import { makeHttpApp } from '../../support/services.ts'
 import { engines } from '../../support/engines.ts'
-import { makeShop } from '../../support/context.ts'
+import { makeContext } from '../../support/context.ts'
 import type { Clock } from '../../support/context.ts'
 
 /** 23:30 on the wall in Berlin, on the evening before the clocks change. */
@@ -36,8 +36,8 @@ type Said = {
 describe.each(engines)('$kind', ({ open }) => {
   const clock: Clock = { now: T0 }
   const keys = new Map<string, string>()
-  let shop: Shop
-  let web: Web
+  let context: Context
+  let web: HttpServer
 
   async function ask(operation: string, parameters = '', user = 'ann'): Promise<Said> {
     const key = keys.get(user) ?? ''
@@ -56,26 +56,26 @@ describe.each(engines)('$kind', ({ open }) => {
     expect((await web.inject({ method: 'POST', url: '/v1/attempts', headers, payload: attempts })).statusCode).toBe(200)
   }
   async function touch(mail: Mail, kind: 'open' | 'click', requestId: string): Promise<void> {
-    await shop.engine.tx(async (db) => {
-      const { world } = await loadWorld(db, { deliveries: [{ account: 1, deliveryId: mail.deliveryId }] })
+    await context.engine.tx(async (db) => {
+      const { ledgerState: world } = await loadLedgerState(db, { deliveries: [{ account: 1, deliveryId: mail.deliveryId }] })
       const row = world.deliveries.get(mail.deliveryId)
       if (row === undefined) throw new Error('no such delivery')
       const url = kind === 'click' ? 'https://example.com/offer' : null
-      const moment = { at: clock.now, receivedAt: clock.now, ids: shop.ids }
-      applyFacts(world, [makeFact(kind, ofDelivery(row), moment, { requestId, url, ip: '192.0.2.9', userAgent: AGENT })])
-      await commitWorld(db, world, { now: clock.now, notify: () => false })
+      const moment = { at: clock.now, receivedAt: clock.now, ids: context.ids }
+      applyFacts(world, [createFact(kind, aboutDelivery(row), moment, { requestId, url, ip: '192.0.2.9', userAgent: AGENT })])
+      await commitLedgerState(db, world, { now: clock.now, notify: () => false })
     })
   }
 
   beforeAll(async () => {
     const { engine } = await open()
-    shop = await makeShop(engine, clock, [])
+    context = await makeContext(engine, clock, [])
     for (const apiUser of ['ann', 'bob']) {
-      const made = await engine.tx((db) => addAccount(db, { apiUser, apiKey: null, trust: 'strict', giveUpAfterDays: 5 }, T0))
+      const made = await engine.tx((db) => createAccountWithApiUser(db, { apiUser, apiKey: null, trust: 'strict', giveUpAfterDays: 5 }, T0))
       keys.set(apiUser, made.apiKey)
     }
-    await changeSettings(shop, { account: 1, actor: 'test', byOperator: true, change: { zone: 'Europe/Berlin' }, version: null })
-    web = await makeWeb(shop)
+    await changeAccountSettings(context, { account: 1, actor: 'test', byOperator: true, change: { zone: 'Europe/Berlin' }, version: null })
+    web = await makeHttpApp(context)
     const first = await send('a@example.org', { label: 'news' })
     await answer(first, 250, 'ok')
     await touch(first, 'open', '1')
@@ -150,22 +150,30 @@ describe.each(engines)('$kind', ({ open }) => {
   })
 
   test('figures are read from counters, and no question is longer than three hours', async () => {
-    const { read } = shop.engine
+    const { read } = context.engine
     const asked: string[] = []
-    const noting: Reader = {
+    const noting: DatabaseReader = {
       ...read,
       all: (sql, params) => (asked.push(sql), read.all(sql, params)),
       inKeys: (sql, keys, params) => (asked.push(`${sql} ${JSON.stringify(keys.rows)}`), read.inKeys(sql, keys, params)),
     }
-    const statistics = createStatistics(noting)
-    const desk = { ...createReadingDesk(read, shop.now), statistics }
-    const settings = await desk.settings(1)
-    const span = spanOfDays('2026-03-28', '2026-03-29', settings.zone)
-    const wish = { span, metrics: ['request'], by: [], hourly: false, apiUsers: null, labelIds: null, domains: null } as const
+    const statistics = createStatisticsService(noting)
+    const desk = { ...createReadServices(read, context.now), statistics }
+    const settings = await desk.getSettings(1)
+    const span = toDayRange('2026-03-28', '2026-03-29', settings.zone)
+    const wish = {
+      range: span,
+      metrics: ['request'],
+      dimensions: [],
+      isHourly: false,
+      apiUsers: null,
+      labelIds: null,
+      domains: null,
+    } as const
     const by = { account: 1, apiUser: 'ann', ip: '192.0.2.1' }
-    const call = { bag: new Map(), by, settings, now: clock.now, desk }
-    expect(addUp((await readFigures(call, wish)) ?? []).get('request')).toBe(5)
-    expect(addUp((await readFigures(call, { ...wish, hourly: true })) ?? []).get('request')).toBe(5)
+    const call = { parameters: new Map(), caller: by, settings, now: clock.now, services: desk }
+    expect(sumRows((await readStatisticsRows(call, wish)) ?? []).get('request')).toBe(5)
+    expect(sumRows((await readStatisticsRows(call, { ...wish, isHourly: true })) ?? []).get('request')).toBe(5)
     expect(asked.filter((sql) => /\b(?:deliveries|events)\b/.test(sql))).toEqual([])
     expect(asked.length).toBe(8 + 8 + 8 + 8)
   })

@@ -74,8 +74,8 @@ test.each([
 
 test('stored XSS: what a bounce says goes out as JSON that no browser takes for a page', async () => {
   const { ask } = await makeBench({
-    message: () => Promise.resolve({ row: { ...ROW, sendLog: HOSTILE, subject: HOSTILE, from: HOSTILE }, facts: [] }),
-    inbox: () => Promise.resolve({ rows: [{ ...ITEM, from: HOSTILE, subject: HOSTILE, summary: HOSTILE }], next: null }),
+    findMessage: () => Promise.resolve({ row: { ...ROW, sendLog: HOSTILE, subject: HOSTILE, from: HOSTILE }, facts: [] }),
+    listInbox: () => Promise.resolve({ rows: [{ ...ITEM, from: HOSTILE, subject: HOSTILE, summary: HOSTILE }], next: null }),
   })
   for (const url of [`/v1/messages/${encodeURIComponent(ROW.emailId ?? '')}`, '/v1/inbox']) {
     const answer = await ask({ url })

@@ -5,9 +5,9 @@ import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
-import { addBodies, HTTP_LIMITS, type Bodies, type HttpLimits } from '../../../src/http/server/body-limits.ts'
-import { createServer as createHttp } from '../../../src/http/server/server.ts'
-import type { Web } from '../../../src/http/server/server.ts'
+import { addBodyLimits, HTTP_LIMITS, type BodyLimiter, type HttpLimits } from '../../../src/http/server/body-limits.ts'
+import { createHttpServer as createHttp } from '../../../src/http/server/server.ts'
+import type { HttpServer } from '../../../src/http/server/server.ts'
 import { createTelemetry } from '../../../src/telemetry.ts'
 import { makeBench } from '../lambdas.ts'
 
@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const end of undo.splice(0).toReversed()) await end()
 })
 
-async function listen(web: Web): Promise<number> {
+async function listen(web: HttpServer): Promise<number> {
   await web.listen({ host: '127.0.0.1', port: 0 })
   undo.push(() => web.close())
   const address = web.server.address()
@@ -49,7 +49,7 @@ async function until(isSo: () => boolean): Promise<void> {
 /** The whole web with a small budget, and what it has counted by its own gauge. */
 async function serve(http: Partial<HttpLimits>): Promise<{ readonly port: number; readonly figure: (name: string) => Promise<number> }> {
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
-  const { web } = await makeBench({}, { telemetry, http: { ...HTTP_LIMITS, ...http } })
+  const { web } = await makeBench({}, { telemetry, httpLimits: { ...HTTP_LIMITS, ...http } })
   const figure = async (name: string): Promise<number> => {
     const { text } = await telemetry.metrics()
     return text
@@ -101,11 +101,11 @@ test('while there is no room each door refuses large bodies in its own words, an
 })
 
 /** A server with one route, to look at what it counts. */
-async function plain(limits: Partial<HttpLimits>, now: () => number): Promise<{ readonly port: number; readonly bodies: Bodies }> {
+async function plain(limits: Partial<HttpLimits>, now: () => number): Promise<{ readonly port: number; readonly bodies: BodyLimiter }> {
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
   const http = { ...HTTP_LIMITS, ...limits }
-  const web = await createHttp({ telemetry, bodyBytes: 4 * MIB, trustProxy: false, http })
-  const bodies = addBodies(web, { telemetry, limits: http, now })
+  const web = await createHttp({ telemetry, bodyBytes: 4 * MIB, trustProxy: false, httpLimits: http })
+  const bodies = addBodyLimits(web, { telemetry, limits: http, now })
   web.post('/echo', (request) => Promise.resolve({ keys: Object.keys(Object(request.body)).length }))
   return { port: await listen(web), bodies }
 }
@@ -113,30 +113,30 @@ async function plain(limits: Partial<HttpLimits>, now: () => number): Promise<{ 
 test('bytes count as they arrive and until the answer; a client that goes away gives them back', async () => {
   const { port, bodies } = await plain({}, Date.now)
   const client = dial(port, post('/echo', 'application/json', 2 * MIB), [Buffer.alloc(MIB, 32)])
-  await until(() => bodies.used() >= MIB)
+  await until(() => bodies.usedBytes() >= MIB)
   client.socket.destroy()
-  await until(() => bodies.used() === 0)
+  await until(() => bodies.usedBytes() === 0)
   const form = new FormData()
   form.set('a', '1')
   form.set('b', 'x'.repeat(MIB))
   const answer = await fetch(`http://127.0.0.1:${port}/echo`, { method: 'POST', body: form })
   expect(await answer.json()).toEqual({ keys: 2 })
-  await until(() => bodies.used() === 0)
+  await until(() => bodies.usedBytes() === 0)
 })
 
 test('a body that stands still ends with 408', async () => {
   const clock = { now: 1_000_000 }
   const { port, bodies } = await plain({ bodyIdleSeconds: 20 }, () => clock.now)
   const client = dial(port, post('/echo', 'application/json', MIB), [Buffer.alloc(1_000, 32)])
-  await until(() => bodies.used() >= 1_000)
+  await until(() => bodies.usedBytes() >= 1_000)
   clock.now += 19_000
-  bodies.sweep()
+  bodies.enforceLimits()
   expect(client.heard()).toBe('')
   clock.now += 1_000
-  bodies.sweep()
+  bodies.enforceLimits()
   await client.gone
   expect(client.heard()).toMatch(/^HTTP\/1\.1 408 .*"code":"request_timeout"/s)
-  expect(bodies.used()).toBe(0)
+  expect(bodies.usedBytes()).toBe(0)
 })
 
 test('a body that nobody reads (415) does not spoil the connection for the next request', async () => {

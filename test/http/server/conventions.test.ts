@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
 import { accepts } from '../../../src/http/server/content-negotiation.ts'
-import { readTags } from '../../../src/http/server/etag.ts'
+import { readEntityTags } from '../../../src/http/server/etag.ts'
 import { BASIC, ENDPOINT, makeBench, ROW } from '../lambdas.ts'
 import type { Ask, Bench } from '../lambdas.ts'
 
@@ -108,7 +108,7 @@ test.each([
   ['', []],
   ['"a", W/"b" , *', ['"a"', '"b"', '*']],
   ['a', []],
-] as const)('tags of %j', (header, want) => expect(readTags(header)).toEqual(want))
+] as const)('tags of %j', (header, want) => expect(readEntityTags(header)).toEqual(want))
 
 test('the account is who is asked about, whatever tag it brings', async () => {
   const bob = `Basic ${Buffer.from('bob:secret-of-bob').toString('base64')}`

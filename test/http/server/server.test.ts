@@ -101,12 +101,12 @@ describe('nothing there', () => {
   ] as const)('%s', async (url, list) => {
     const empty = { rows: [], next: null }
     const { ask } = await makeBench({
-      statuses: () => Promise.resolve({ ...empty, total: 0 }),
-      suppressions: () => Promise.resolve(empty),
-      inbox: () => Promise.resolve(empty),
+      listStatuses: () => Promise.resolve({ ...empty, total: 0 }),
+      listSuppressions: () => Promise.resolve(empty),
+      listInbox: () => Promise.resolve(empty),
       webhooks: { ...bench.desk.webhooks, list: () => Promise.resolve([]) },
       exports: { ...bench.desk.exports, list: () => Promise.resolve([]) },
-      queue: { ...bench.desk.queue, lanes: () => Promise.resolve([]), series: () => Promise.resolve([]) },
+      queue: { ...bench.desk.queue, listLanes: () => Promise.resolve([]), listThroughput: () => Promise.resolve([]) },
     })
     const answer = await ask({ url })
     expect([answer.statusCode, answer.json()[list]]).toEqual([200, []])

@@ -2,7 +2,7 @@
  * timestamps.test - no door shows a moment as a number
  */
 import { expect, test } from 'vitest'
-import { viewMoments } from '../../../src/http/server/timestamps.ts'
+import { formatTimestamps } from '../../../src/http/server/timestamps.ts'
 
 const AT = Date.UTC(2026, 10, 20, 12)
 const ISO = '2026-11-20T12:00:00.000Z'
@@ -20,4 +20,4 @@ test.each([
   ['from', 'news@example.com', 'news@example.com'],
   ['evidence', [{ at: AT, code: 421 }, 'x', 7], [{ at: ISO, code: 421 }, 'x', 7]],
   ['detail', { since: AT, reports: 5, names: ['a'] }, { since: ISO, reports: 5, names: ['a'] }],
-] as const)('%s %j', (name, value, want) => expect(viewMoments(name, value)).toEqual(want))
+] as const)('%s %j', (name, value, want) => expect(formatTimestamps(name, value)).toEqual(want))

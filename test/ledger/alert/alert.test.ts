@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import {
   ALERT_STATES,
   decideAlert,
-  signalOf,
+  alertSignalOf,
   stepAlert,
   type AlertRow,
   type AlertSignal,
@@ -14,10 +14,10 @@ import {
 } from '../../../src/ledger/alert/alert.ts'
 import {
   ALERT_NAMES,
-  ALERTS,
-  changeThresholds,
-  DEFAULT_THRESHOLDS,
-  readThreshold,
+  ALERT_RULES,
+  applyThresholdChanges,
+  DEFAULT_ALERT_THRESHOLDS,
+  parseThresholdChange,
   type AlertName,
 } from '../../../src/ledger/alert/alert-rules.ts'
 import type { FactOf } from '../../../src/ledger/facts/fact.ts'
@@ -63,11 +63,11 @@ test.each([
   [0, 0, 'low'],
   [null, 0, 'gone'],
   [Number.NaN, 200, 'gone'],
-] as const)('%s of %s is %s', (value, volume, signal) => expect(signalOf(measured(value, volume), threshold)).toBe(signal))
+] as const)('%s of %s is %s', (value, volume, signal) => expect(alertSignalOf(measured(value, volume), threshold)).toBe(signal))
 
 test('nothing to measure lets the alert stand where the table says so', () => {
-  expect(signalOf(measured(null, 0, 'webhook-failing'), threshold)).toBe('idle')
-  expect(signalOf(measured(0.9, 900, 'webhook-failing'), null)).toBe('gone')
+  expect(alertSignalOf(measured(null, 0, 'webhook-failing'), threshold)).toBe('idle')
+  expect(alertSignalOf(measured(0.9, 900, 'webhook-failing'), null)).toBe('gone')
 })
 
 /** What a walk of figures tells, in order. */
@@ -78,7 +78,7 @@ function walk(figures: readonly { readonly value: number | null; readonly volume
   const facts: FactOf<'alert'>[] = []
   let row: AlertRow | null = null
   for (const [at, { value, volume }] of figures.entries()) {
-    const decided = decideAlert(row, { measured: measured(value, volume), threshold, from: null }, { at, receivedAt: at, ids })
+    const decided = decideAlert(row, { measurement: measured(value, volume), threshold, from: null }, { at, receivedAt: at, ids })
     row = decided.row
     if (decided.fact !== null) facts.push(decided.fact)
   }
@@ -130,7 +130,7 @@ test.each([
   ['bounce=1/0', null],
   ['constructor=off', null],
   ['', null],
-] as const)('a threshold: %j', (text, want) => expect(readThreshold(text)).toEqual(want))
+] as const)('a threshold: %j', (text, want) => expect(parseThresholdChange(text)).toEqual(want))
 
 test('any text is a threshold or none, and a change of it is read back', () => {
   const text = fc.oneof(
@@ -139,18 +139,18 @@ test('any text is a threshold or none, and a change of it is read back', () => {
   )
   fc.assert(
     fc.property(text, (each) => {
-      const { threshold = null } = readThreshold(each) ?? {}
+      const { threshold = null } = parseThresholdChange(each) ?? {}
       expect(threshold === null || threshold.clear < threshold.raise).toBe(true)
     }),
   )
-  const changed = changeThresholds(DEFAULT_THRESHOLDS, ['bounce-rate=0.5/0.1', 'other-share=off', 'nonsense'])
+  const changed = applyThresholdChanges(DEFAULT_ALERT_THRESHOLDS, ['bounce-rate=0.5/0.1', 'other-share=off', 'nonsense'])
   expect(changed).toMatchObject({ 'bounce-rate': { raise: 0.5, clear: 0.1, minimum: 200 } })
   expect(changed['other-share']).toBeUndefined()
-  expect(changeThresholds(changed, ['other-share=0.3/0.2'])['other-share']).toEqual({ raise: 0.3, clear: 0.2, minimum: 100 })
+  expect(applyThresholdChanges(changed, ['other-share=0.3/0.2'])['other-share']).toEqual({ raise: 0.3, clear: 0.2, minimum: 100 })
 })
 
 test.each(ALERT_NAMES.map((name) => [name] as const))('%s is over below where it is raised', (name) => {
-  expect(ALERTS[name].clear).toBeLessThan(ALERTS[name].raise)
+  expect(ALERT_RULES[name].clear).toBeLessThan(ALERT_RULES[name].raise)
 })
 
 test('what facts count for', () => {

@@ -2,14 +2,14 @@
  * flood.test - when many reports are too many
  */
 import { expect, test } from 'vitest'
-import { countReport, FLOODS, type FloodRule, type Gauge } from '../../../src/ledger/alert/flood.ts'
+import { countReport, FLOOD_RULES, type FloodRule, type FloodGauge } from '../../../src/ledger/alert/flood.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const RULE: FloodRule = { windowMs: 900_000, reports: 10, times: 10 }
 
 /** Floods of each window, where `counts` reports come in windows that follow each other. */
 function floodsOf(counts: readonly number[], rule = RULE): readonly number[] {
-  let gauge: Gauge | null = null
+  let gauge: FloodGauge | null = null
   return counts.map((count, window) => {
     let floods = 0
     for (let n = 0; n < count; n++) {
@@ -50,5 +50,5 @@ test('a clock that goes backwards counts in the window that is open', () => {
 })
 
 test('a token is a flood whatever came before', () => {
-  expect(floodsOf([60, 60, 60], FLOODS.token)).toEqual([1, 1, 1])
+  expect(floodsOf([60, 60, 60], FLOOD_RULES.token)).toEqual([1, 1, 1])
 })

@@ -5,10 +5,10 @@ import type { Reason } from '../../../src/classify/reasons.ts'
 import type { Permanence } from '../../../src/classify/verdict.ts'
 import { countersOf, siteCountersOf } from '../../../src/ledger/project/counters.ts'
 import { decideGiveUp, isOverdue } from '../../../src/ledger/decide/attempt.ts'
-import { decideInbox } from '../../../src/ledger/decide/operator-action.ts'
+import { decideInboxChange } from '../../../src/ledger/decide/operator-action.ts'
 import { decideUnsubscribe } from '../../../src/ledger/decide/opt-out.ts'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
-import { isInForce } from '../../../src/ledger/suppress/suppression.ts'
+import { isEntryInForce } from '../../../src/ledger/suppress/suppression.ts'
 import { COMPLAINT, DAY, GROUP, HOUR, MINUTE, type Over, story, type Story, T0, TO, verdict } from '../given.ts'
 
 const kinds = (facts: readonly Fact[]): readonly string[] =>
@@ -290,7 +290,7 @@ test('unsubscribe by mail, page and one-click: once, for ever, for the account o
   expect(kinds(s.report(id, T0 + 1, { kind: 'unsubscribe' }))).toEqual(['unsubscribe', 'list:unsubscribe:add'])
   expect(s.entry('unsubscribe', TO)).toMatchObject({ until: null, scope: '' })
   const again = {
-    world: s.world,
+    ledger: s.world,
     delivery: s.row(id),
     how: 'page',
     type: 1,
@@ -304,7 +304,13 @@ test('unsubscribe by mail, page and one-click: once, for ever, for the account o
   const label = story({ unsubscribeScope: 'label' })
   const other = label.send(T0, { label: 'news' })
   label.apply(
-    decideUnsubscribe({ ...again, world: label.world, delivery: label.row(other), settings: label.settings, moment: label.moment(T0 + 2) }),
+    decideUnsubscribe({
+      ...again,
+      ledger: label.world,
+      delivery: label.row(other),
+      settings: label.settings,
+      moment: label.moment(T0 + 2),
+    }),
   )
   expect(label.entry('unsubscribe', TO, { scope: 'news' })).toMatchObject({ unsubscribeType: 1 })
   expect(label.send(T0 + 3, { label: 'bills' })).not.toBe('')
@@ -331,7 +337,7 @@ test('an accepted mail counts as the operator’s word; the inbox remembers it',
   s.bounce(id, T0 + 1, verdict('not-exist'), {}, { problem: 'unverified', proof: null })
   const [row] = [...s.world.inbox.values()]
   const hand = { actor: 'op', settings: s.settings, moment: s.moment(T0 + 2) }
-  const accepted = row === undefined ? [] : s.apply(decideInbox(row, { state: 'accepted', deliveryId: id }, hand))
+  const accepted = row === undefined ? [] : s.apply(decideInboxChange(row, { state: 'accepted', deliveryId: id }, hand))
   expect(kinds(accepted)).toEqual(['inbox', 'audit'])
   s.bounce(id, T0 + 2, verdict('not-exist'), {}, { proof: 'operator', via: 'hand' })
   expect(standing(s, id)).toEqual([4, 406, true])
@@ -343,7 +349,7 @@ test('unreadable mail and mail for people go to the inbox', () => {
   const id = s.send(T0)
   const lost: Over = { match: { problem: 'unmatched', deliveryId: null, delivery: null, proof: null, account: 0 } }
   expect(s.report(id, T0 + 1, { kind: 'unreadable' }, lost)).toMatchObject([{ kind: 'inbox', data: { reason: 'unreadable' } }])
-  expect(s.report(id, T0 + 1, { kind: 'other' }, { ...lost, isForPeople: true })).toMatchObject([
+  expect(s.report(id, T0 + 1, { kind: 'other' }, { ...lost, isForHumans: true })).toMatchObject([
     { kind: 'inbox', data: { reason: 'postmaster' } },
   ])
   expect(kinds(s.report(id, T0 + 1, { kind: 'other' }))).toEqual(['filed', 'inbox'])
@@ -413,8 +419,8 @@ test('what nobody closes is given up, with the reason it was retried for', () =>
   const s = story()
   const id = s.send(T0)
   expect(isOverdue(s.row(id), s.settings, T0 + 5 * DAY - MINUTE)).toBe(false)
-  expect(decideGiveUp({ delivery: s.row(id), last: null, settings: s.settings, moment: s.moment(T0 + DAY) })).toEqual([])
-  s.apply(decideGiveUp({ delivery: s.row(id), last: null, settings: s.settings, moment: s.moment(T0 + 5 * DAY) }))
+  expect(decideGiveUp({ delivery: s.row(id), lastAttempt: null, settings: s.settings, moment: s.moment(T0 + DAY) })).toEqual([])
+  s.apply(decideGiveUp({ delivery: s.row(id), lastAttempt: null, settings: s.settings, moment: s.moment(T0 + 5 * DAY) }))
   expect(standing(s, id)).toEqual([5, 503, false])
   const other = s.send(T0)
   const last = {
@@ -429,7 +435,7 @@ test('what nobody closes is given up, with the reason it was retried for', () =>
       provider: null,
     },
   } as const
-  s.apply(decideGiveUp({ delivery: s.row(other), last, settings: s.settings, moment: s.moment(T0 + 6 * DAY) }))
+  s.apply(decideGiveUp({ delivery: s.row(other), lastAttempt: last, settings: s.settings, moment: s.moment(T0 + 6 * DAY) }))
   expect(standing(s, other)).toEqual([5, 508, false])
   expect(s.row(other).sendLog).toBe('452 4.2.2 over quota')
   expect(isOverdue(s.row(s.send(T0)), { ...s.settings, giveUpAfterDays: 0 }, T0 + 99 * DAY)).toBe(false)
@@ -439,7 +445,7 @@ test('the complaint list holds 180 days', () => {
   const s = story()
   s.report(s.send(T0), T0, { kind: 'complaint', complaint: COMPLAINT })
   const entry = s.entry('complaint', TO)
-  expect([179, 181].map((days) => entry !== null && isInForce(entry, T0 + days * DAY))).toEqual([true, false])
+  expect([179, 181].map((days) => entry !== null && isEntryInForce(entry, T0 + days * DAY))).toEqual([true, false])
 })
 
 test('the site that a proven report names holds for its list entry and its counters, and goes with its fact', () => {

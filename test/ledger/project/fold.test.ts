@@ -1,28 +1,28 @@
 /** fold.test - any order of the same facts gives the same rows, and a fact counts once */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { knowAddress } from '../../../src/correlate/address-hash.ts'
+import { normaliseAddress } from '../../../src/correlate/address-hash.ts'
 import { formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
 import { REASONS, type Reason } from '../../../src/classify/reasons.ts'
 import { countersOf, siteCountersOf } from '../../../src/ledger/project/counters.ts'
-import { DELIVERED } from '../../../src/ledger/decide/effect.ts'
-import type { Effect, Fact, Status } from '../../../src/ledger/facts/fact.ts'
+import { DELIVERED_EFFECT } from '../../../src/ledger/decide/effect.ts'
+import type { StatusEffect, Fact, DeliveryStatus } from '../../../src/ledger/facts/fact.ts'
 import { applyFact, applyFacts } from '../../../src/ledger/project/fold.ts'
-import { makeFact, type Moment, ofDelivery, ofMail, ofSite } from '../../../src/ledger/facts/new-fact.ts'
+import { createFact, type FactMoment, aboutDelivery, aboutMail, aboutSite } from '../../../src/ledger/facts/new-fact.ts'
 import { changeEntry } from '../../../src/ledger/suppress/list-entry.ts'
 import { outranks, statusRank } from '../../../src/ledger/project/status-rank.ts'
-import { emptyWorld, type World } from '../../../src/ledger/project/state.ts'
+import { createLedgerState, type LedgerState } from '../../../src/ledger/project/state.ts'
 
 const DELIVERY = formatDeliveryId({ day: 2_400, account: 1, sequence: 9 }) ?? ''
-const HASH = knowAddress('joe@example.com')?.hash ?? ''
-const ABOUT = ofDelivery({ account: 1, deliveryId: DELIVERY, addressHash: HASH })
+const HASH = normaliseAddress('joe@example.com')?.hash ?? ''
+const ABOUT = aboutDelivery({ account: 1, deliveryId: DELIVERY, addressHash: HASH })
 const BASE = Date.UTC(2026, 6, 1)
 const TIE = { via: 'rcpt', proof: 'token' } as const
 const VERSION = { settingsVersion: 1 }
 
-const effects: fc.Arbitrary<Effect> = fc
+const effects: fc.Arbitrary<StatusEffect> = fc
   .record({
-    status: fc.constantFrom<Status>(1, 4, 5),
+    status: fc.constantFrom<DeliveryStatus>(1, 4, 5),
     asynchronous: fc.boolean(),
     reason: fc.constantFrom(...(Object.keys(REASONS) as Reason[])),
     permanence: fc.constantFrom('permanent' as const, 'temporary' as const),
@@ -31,16 +31,16 @@ const effects: fc.Arbitrary<Effect> = fc
     engaged: fc.boolean(),
     subStatus: fc.constantFrom(401, 404, 406, 408, 503, 509),
   })
-  .map((effect) => (effect.status === 1 ? DELIVERED : { ...effect, fault: REASONS[effect.reason].fault }))
+  .map((effect) => (effect.status === 1 ? DELIVERED_EFFECT : { ...effect, fault: REASONS[effect.reason].fault }))
 
 /** Times collide on purpose. */
 const times = fc.nat(6).map((n) => BASE + n * 600_000)
 
-type Maker = (moment: Moment, known: readonly Fact[]) => Fact
+type Maker = (moment: FactMoment, known: readonly Fact[]) => Fact
 
 const request: fc.Arbitrary<Maker> = fc.constantFrom('sent' as const, 'unsent' as const, 'duplicate' as const).map(
   (result) => (moment) =>
-    makeFact('request', ABOUT, moment, {
+    createFact('request', ABOUT, moment, {
       emailId: 'x0$joe@example.com',
       messageId: 'x',
       recipient: 'joe@example.com',
@@ -72,7 +72,7 @@ const attempt: fc.Arbitrary<Maker> = fc
   .map(
     ({ n, effect, site, mx }) =>
       (moment) =>
-        makeFact('attempt', ABOUT, moment, {
+        createFact('attempt', ABOUT, moment, {
           n,
           code: 250,
           status: null,
@@ -98,7 +98,7 @@ const failed: fc.Arbitrary<Maker> = fc
   .map(
     ({ effect, reported, remoteSite }) =>
       (moment) =>
-        makeFact('failed', ABOUT, moment, {
+        createFact('failed', ABOUT, moment, {
           source: 'report',
           reported,
           reportedDomain: reported,
@@ -117,11 +117,15 @@ const failed: fc.Arbitrary<Maker> = fc
   )
 
 const small: fc.Arbitrary<Maker> = fc.oneof(
-  fc.nat(2).map((n) => (moment: Moment) => makeFact('open', ABOUT, moment, { requestId: String(n), url: null, ip: null, userAgent: null })),
-  fc.nat(2).map((n) => (moment: Moment) => makeFact('click', ABOUT, moment, { requestId: String(n), url: 'u', ip: null, userAgent: null })),
+  fc
+    .nat(2)
+    .map((n) => (moment: FactMoment) => createFact('open', ABOUT, moment, { requestId: String(n), url: null, ip: null, userAgent: null })),
+  fc
+    .nat(2)
+    .map((n) => (moment: FactMoment) => createFact('click', ABOUT, moment, { requestId: String(n), url: 'u', ip: null, userAgent: null })),
   fc.nat(2).map(
-    (episode) => (moment: Moment) =>
-      makeFact('complaint', ABOUT, moment, {
+    (episode) => (moment: FactMoment) =>
+      createFact('complaint', ABOUT, moment, {
         feedbackType: 'abuse',
         reporter: 'r',
         episode,
@@ -137,12 +141,13 @@ const small: fc.Arbitrary<Maker> = fc.oneof(
   fc
     .nat(2)
     .map(
-      (episode) => (moment: Moment) => makeFact('not-spam', ABOUT, moment, { reporter: 'r', episode, lifts: false, tie: TIE, digest: 'd' }),
+      (episode) => (moment: FactMoment) =>
+        createFact('not-spam', ABOUT, moment, { reporter: 'r', episode, lifts: false, tie: TIE, digest: 'd' }),
     ),
-  fc.constant((moment: Moment) =>
-    makeFact('delivered', ABOUT, moment, { action: 'relayed', reported: null, effect: DELIVERED, tie: TIE, digest: 'd' }),
+  fc.constant((moment: FactMoment) =>
+    createFact('delivered', ABOUT, moment, { action: 'relayed', reported: null, effect: DELIVERED_EFFECT, tie: TIE, digest: 'd' }),
   ),
-  fc.constant((moment: Moment) => makeFact('stub', ABOUT, moment, { tie: TIE })),
+  fc.constant((moment: FactMoment) => createFact('stub', ABOUT, moment, { tie: TIE })),
 )
 
 /** Supersedes one of the facts before it, a reclassified one at times. */
@@ -152,27 +157,27 @@ const reclassified: fc.Arbitrary<Maker> = fc
     const weighty = known.filter((fact) => fact.kind === 'failed' || fact.kind === 'attempt' || fact.kind === 'reclassified')
     const old = weighty[pick % Math.max(1, weighty.length)]
     const data = { supersedes: old?.id ?? 'none', table, verdict: null, effect, text: 'again', site: null, actor: null, ...VERSION }
-    return makeFact('reclassified', ABOUT, { ...moment, at: old?.at ?? moment.at }, data)
+    return createFact('reclassified', ABOUT, { ...moment, at: old?.at ?? moment.at }, data)
   })
 
 const elsewhere: fc.Arbitrary<Maker> = fc.oneof(
   fc
     .integer({ min: 0, max: 3 })
     .map(
-      (change) => (moment: Moment) =>
+      (change) => (moment: FactMoment) =>
         changeEntry({
           key: { account: 1, list: 'bounce', addressHash: HASH, scope: '' },
-          old: null,
+          previous: null,
           action: 'add',
           state: { n: change, from: moment.at, reason: `change ${change}` },
-          by: { cause: null, actor: null, settingsVersion: 1 },
+          origin: { cause: null, actor: null, settingsVersion: 1 },
           moment,
         }),
     )
-    .map((make) => (moment: Moment) => renumber(make(moment))),
+    .map((make) => (moment: FactMoment) => renumber(make(moment))),
   fc.constantFrom('open' as const, 'accepted' as const, 'discarded' as const).map(
-    (state) => (moment: Moment) =>
-      makeFact('inbox', ofMail(1, 'd'.repeat(64), null), moment, {
+    (state) => (moment: FactMoment) =>
+      createFact('inbox', aboutMail(1, 'd'.repeat(64), null), moment, {
         state,
         reason: 'unmatched',
         mail: 'other',
@@ -184,8 +189,8 @@ const elsewhere: fc.Arbitrary<Maker> = fc.oneof(
       }),
   ),
   fc.integer({ min: 1, max: 3 }).map(
-    (change) => (moment: Moment) =>
-      makeFact('brake', ofSite('example.com'), moment, {
+    (change) => (moment: FactMoment) =>
+      createFact('brake', aboutSite('example.com'), moment, {
         site: 'example.com',
         change,
         held: change % 2 === 1,
@@ -217,15 +222,15 @@ const histories: fc.Arbitrary<readonly Fact[]> = fc
     )
   })
 
-function fold(facts: readonly Fact[]): World {
-  const world = emptyWorld({ keepsFacts: true })
+function fold(facts: readonly Fact[]): LedgerState {
+  const world = createLedgerState({ keepsFacts: true })
   applyFacts(world, facts)
   return world
 }
 
 const sorted = <V>(map: ReadonlyMap<string, V>): readonly (readonly [string, V])[] => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1))
 
-function rowsOf(world: World): unknown {
+function rowsOf(world: LedgerState): unknown {
   const { deliveries, suppressions, inbox, sites, dirty } = world
   return [deliveries, suppressions, inbox, sites, dirty.counters, dirty.siteCounters].map((map) => sorted<unknown>(map))
 }
@@ -268,7 +273,7 @@ test('a row that was saved and loaded goes on as if it had stayed', () => {
   fc.assert(
     fc.property(histories, fc.nat(14), (facts, cut) => {
       const first = fold(facts.slice(0, cut))
-      const loaded = emptyWorld({ keepsFacts: true })
+      const loaded = createLedgerState({ keepsFacts: true })
       for (const [id, row] of first.deliveries) loaded.deliveries.set(id, row)
       for (const [key, row] of first.suppressions) loaded.suppressions.set(key, row)
       for (const [key, row] of first.inbox) loaded.inbox.set(key, row)
@@ -284,11 +289,11 @@ test('a row that was saved and loaded goes on as if it had stayed', () => {
 
 test('a reclassified fact without its delivery’s facts is refused', () => {
   const made = { at: BASE, receivedAt: BASE, ids: { next: () => 'id-1' } }
-  const first = fold([makeFact('stub', ABOUT, made, { tie: TIE })])
-  const world = emptyWorld()
+  const first = fold([createFact('stub', ABOUT, made, { tie: TIE })])
+  const world = createLedgerState()
   for (const [id, row] of first.deliveries) world.deliveries.set(id, row)
   const data = { supersedes: 'x', table: 't', verdict: null, effect: null, text: '', site: null, actor: null, ...VERSION }
-  expect(() => applyFact(world, makeFact('reclassified', ABOUT, made, data))).toThrow(/were not loaded/)
+  expect(() => applyFact(world, createFact('reclassified', ABOUT, made, data))).toThrow(/were not loaded/)
 })
 
 test('ranks are a strict total order', () => {

@@ -1,7 +1,7 @@
 /** mass-bounce-guard.test - when a site vanishes: hold, apply, discard, and what a later delivery does */
 import { expect, test } from 'vitest'
-import { decideRelease } from '../../../src/ledger/decide/operator-action.ts'
-import { isInForce } from '../../../src/ledger/suppress/suppression.ts'
+import { decideMassBounceReview } from '../../../src/ledger/decide/operator-action.ts'
+import { isEntryInForce } from '../../../src/ledger/suppress/suppression.ts'
 import { DAY, MINUTE, story, type Story, T0, verdict } from '../given.ts'
 
 const start = T0 + 10 * DAY
@@ -20,7 +20,7 @@ function hits(s: Story, count: number, prefix: string, at = start): void {
 
 const pending = (s: Story): number => [...s.world.suppressions.values()].filter((row) => row.pending).length
 const listed = (s: Story): number =>
-  [...s.world.suppressions.values()].filter((row) => row.list === 'bounce' && isInForce(row, start + MINUTE)).length
+  [...s.world.suppressions.values()].filter((row) => row.list === 'bounce' && isEntryInForce(row, start + MINUTE)).length
 
 test('fifty hits at five times the share of the week: held from the fiftieth on', () => {
   const s = story()
@@ -86,7 +86,12 @@ function held(): Story {
 
 function release(s: Story, action: 'apply' | 'discard', at: number): void {
   const rows = [...s.world.suppressions.values()]
-  s.apply(decideRelease({ world: s.world, site: 'example.com', action, rows }, { actor: 'op', settings: s.settings, moment: s.moment(at) }))
+  s.apply(
+    decideMassBounceReview(
+      { world: s.world, site: 'example.com', action, rows },
+      { actor: 'op', settings: s.settings, moment: s.moment(at) },
+    ),
+  )
 }
 
 test('an operator applies what is held: it runs from the hit', () => {

@@ -1,10 +1,10 @@
 /** suppression.test - ladders, what counts as a hit, repeats, lists and their answers */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { hashDomain, knowAddress } from '../../../src/correlate/address-hash.ts'
-import { decideLift, decideListChange } from '../../../src/ledger/decide/operator-action.ts'
+import { hashDomain, normaliseAddress } from '../../../src/correlate/address-hash.ts'
+import { decideBulkRemoval, decideListChange } from '../../../src/ledger/decide/operator-action.ts'
 import type { ListName } from '../../../src/ledger/facts/fact.ts'
-import { holdOf, LADDERS } from '../../../src/ledger/suppress/suppression.ts'
+import { suppressionMsOf, SUPPRESSION_LADDERS } from '../../../src/ledger/suppress/suppression.ts'
 import { DAY, HOUR, MINUTE, story, type Story, T0, TO, verdict } from '../given.ts'
 
 const rungs = [
@@ -30,15 +30,15 @@ const rungs = [
 ] as const
 
 test.each(rungs)('%s, %s, hit %i', (ladder, whose, n, holds) => {
-  expect(holdOf(LADDERS[ladder][whose], n)).toBe(holds)
+  expect(suppressionMsOf(SUPPRESSION_LADDERS[ladder][whose], n)).toBe(holds)
 })
 
 test('a ladder never falls and never passes its cap', () => {
-  const ladders = Object.values(LADDERS).flatMap(({ tencent, others }) => [tencent, others])
+  const ladders = Object.values(SUPPRESSION_LADDERS).flatMap(({ tencent, others }) => [tencent, others])
   fc.assert(
     fc.property(fc.constantFrom(...ladders), fc.integer({ min: 1, max: 1_000 }), (ladder, n) => {
-      expect(holdOf(ladder, n)).toBeLessThanOrEqual(holdOf(ladder, n + 1))
-      expect(holdOf(ladder, n + 1)).toBeLessThanOrEqual(ladder.cap)
+      expect(suppressionMsOf(ladder, n)).toBeLessThanOrEqual(suppressionMsOf(ladder, n + 1))
+      expect(suppressionMsOf(ladder, n + 1)).toBeLessThanOrEqual(ladder.cap)
     }),
   )
 })
@@ -154,8 +154,8 @@ test('a delivery between breaks the row; the setting turns it off; weak and forw
 const hand = (s: Story, at: number) => ({ actor: 'op', settings: s.settings, moment: s.moment(at) })
 
 function remove(s: Story, at: number, list: ListName = 'bounce', to = TO): void {
-  const key = { account: 1, list, addressHash: knowAddress(to)?.hash ?? '', scope: '' }
-  s.apply(decideListChange({ world: s.world, key, change: { action: 'remove' } }, hand(s, at)))
+  const key = { account: 1, list, addressHash: normaliseAddress(to)?.hash ?? '', scope: '' }
+  s.apply(decideListChange({ ledger: s.world, key, change: { action: 'remove' } }, hand(s, at)))
 }
 
 function add(
@@ -164,9 +164,9 @@ function add(
   list: ListName,
   over: { account?: number; hash?: string; scope?: string; until?: number | null } = {},
 ): number {
-  const key = { account: over.account ?? 1, list, addressHash: over.hash ?? knowAddress(TO)?.hash ?? '', scope: over.scope ?? '' }
+  const key = { account: over.account ?? 1, list, addressHash: over.hash ?? normaliseAddress(TO)?.hash ?? '', scope: over.scope ?? '' }
   const state = { address: TO, domain: 'example.com', reason: 'upload', until: over.until ?? null }
-  return s.apply(decideListChange({ world: s.world, key, change: { action: 'add', state } }, hand(s, at))).length
+  return s.apply(decideListChange({ ledger: s.world, key, change: { action: 'add', state } }, hand(s, at))).length
 }
 
 const answers = [
@@ -235,12 +235,12 @@ test('a lift undoes a batch by site, rule and time, and its hits do not count', 
   hit(s, T0 + HOUR, 'bob@example.net')
   const rows = [...s.world.suppressions.values()]
   const filter = { site: 'example.com', rule: 'test-not-exist', since: T0 + MINUTE, until: T0 + 2 * HOUR }
-  const facts = s.apply(decideLift({ rows, filter, account: 1 }, hand(s, T0 + 3 * HOUR)))
+  const facts = s.apply(decideBulkRemoval({ rows, filter, account: 1 }, hand(s, T0 + 3 * HOUR)))
   expect(facts.map((fact) => fact.kind)).toEqual(['list', 'audit'])
   expect([TO, 'ann@example.com', 'bob@example.net'].map((to) => s.entry('bounce', to)?.removedAt)).toEqual([null, T0 + 3 * HOUR, null])
   hit(s, T0 + DAY, 'ann@example.com')
   expect(s.entry('bounce', 'ann@example.com')).toMatchObject({ n: 1, removedAt: null })
-  expect(decideLift({ rows: [], filter, account: 1 }, hand(s, T0 + 4 * HOUR))).toEqual([])
+  expect(decideBulkRemoval({ rows: [], filter, account: 1 }, hand(s, T0 + 4 * HOUR))).toEqual([])
 })
 
 test('whatever happens, an entry of the bounce list ends: every address comes home', () => {

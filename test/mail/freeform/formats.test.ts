@@ -4,15 +4,15 @@
  * See also: mail/freeform/formats (the rows), mail/freeform/reader (the reader), formats.cases (the mails).
  */
 import { expect, test } from 'vitest'
-import { FORMATS, ROLES, marksOf } from '../../../src/mail/freeform/formats.ts'
+import { BOUNCE_FORMATS, MARKER_ROLES, findLineMarkers } from '../../../src/mail/freeform/formats.ts'
 import { parseReport } from '../../../src/mail/report.ts'
-import { bestStatus } from '../../../src/mail/smtp/recipient-status.ts'
+import { selectEnhancedStatus } from '../../../src/mail/smtp/recipient-status.ts'
 import { BOUNCES, OTHERS } from './formats.cases.ts'
 import { letter } from '../messages.ts'
 
 test.each(BOUNCES)('%s', (_name, mail, want) => {
   const report = parseReport(letter(mail))
-  const rows = report.recipients.map((one) => `${one.recipient} ${one.reply.code ?? '-'} ${bestStatus(one) ?? '-'}`)
+  const rows = report.recipients.map((one) => `${one.recipient} ${one.reply.code ?? '-'} ${selectEnhancedStatus(one) ?? '-'}`)
   expect([report.kind, ...rows].join(' | ')).toBe(want)
 })
 
@@ -40,13 +40,13 @@ test('an address that was made from another keeps both', () => {
 })
 
 test('every mark is found where it stands, and is written as lines are compared', () => {
-  for (const format of FORMATS) {
-    for (const role of ROLES) {
+  for (const format of BOUNCE_FORMATS) {
+    for (const role of MARKER_ROLES) {
       for (const text of format[role] ?? []) {
         expect(text).toBe(text.toLowerCase())
         expect(text.length).toBeGreaterThanOrEqual(3)
         expect(
-          marksOf(`  --- ${text}`).some((mark) => mark.format === format.id && mark.role === role),
+          findLineMarkers(`  --- ${text}`).some((mark) => mark.format === format.id && mark.role === role),
           `${format.id} ${role} ${text}`,
         ).toBe(true)
       }

@@ -1,7 +1,7 @@
 /** address.test - addresses out of fields and texts, what is none, and A-labels */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { addressesIn, bareAddress, decodeXtext, parseAddress, splitTyped } from '../../../src/mail/mime/address.ts'
+import { extractAddresses, parseBareAddress, decodeXtext, parseAddress, splitTypedValue } from '../../../src/mail/mime/address.ts'
 import { toALabels } from '../../../src/mail/mime/idna.ts'
 
 const addresses: readonly (readonly [string, string | null])[] = [
@@ -48,7 +48,7 @@ const addresses: readonly (readonly [string, string | null])[] = [
   ['undisclosed-recipients:;', null],
 ]
 
-test.each(addresses)('bareAddress %j', (text, want) => expect(bareAddress(text)).toBe(want))
+test.each(addresses)('bareAddress %j', (text, want) => expect(parseBareAddress(text)).toBe(want))
 
 test('parseAddress tells the two halves', () => {
   expect(parseAddress('<a@Example.com>')).toEqual({ local: 'a', domain: 'example.com' })
@@ -71,12 +71,12 @@ const texts: readonly (readonly [string, readonly string[]])[] = [
 ]
 
 test.each(texts)('addressesIn %j', (text, want) => {
-  expect(addressesIn(text).map((one) => (one.inBrackets ? '<' : '') + one.address)).toEqual(want)
+  expect(extractAddresses(text).map((one) => (one.inBrackets ? '<' : '') + one.address)).toEqual(want)
 })
 
 test('addressesIn tells the place and keeps to its cap', () => {
-  expect(addressesIn('to a@example.com!')).toEqual([{ address: 'a@example.com', index: 3, end: 16, inBrackets: false }])
-  expect(addressesIn('a@example.com '.repeat(200))).toHaveLength(100)
+  expect(extractAddresses('to a@example.com!')).toEqual([{ address: 'a@example.com', index: 3, end: 16, inBrackets: false }])
+  expect(extractAddresses('a@example.com '.repeat(200))).toHaveLength(100)
 })
 
 const xtexts: readonly (readonly [string, string])[] = [
@@ -97,7 +97,7 @@ const typed: readonly (readonly [string, string, string])[] = [
   ['a@example.com', '', 'a@example.com'],
 ]
 
-test.each(typed)('splitTyped %j', (text, type, value) => expect(splitTyped(text)).toEqual({ type, value }))
+test.each(typed)('splitTyped %j', (text, type, value) => expect(splitTypedValue(text)).toEqual({ type, value }))
 
 test('labels agree with the platform', () => {
   const label = fc.stringMatching(/^[a-zà-öø-žа-яぁ-ん一-龥]{1,20}$/)
@@ -121,10 +121,10 @@ test('any text gives a value', () => {
         soup.map((all) => all.join('')),
       ),
       (text) => {
-        const one = bareAddress(text)
-        expect(one === null ? null : bareAddress(one)).toBe(one)
+        const one = parseBareAddress(text)
+        expect(one === null ? null : parseBareAddress(one)).toBe(one)
         let floor = 0
-        for (const found of addressesIn(text)) {
+        for (const found of extractAddresses(text)) {
           expect(found.index).toBeGreaterThanOrEqual(floor)
           expect(found.end).toBeLessThanOrEqual(text.length)
           floor = found.end

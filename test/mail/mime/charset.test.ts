@@ -1,9 +1,9 @@
 /** charset.test - labels as they are written, text that names no charset, and dates */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { charsetName, decodeText } from '../../../src/mail/mime/charset.ts'
+import { resolveCharset, decodeText } from '../../../src/mail/mime/charset.ts'
 import { parseDate } from '../../../src/mail/mime/date.ts'
-import { guessCharset } from '../../../src/mail/mime/charset-detect.ts'
+import { detectCharset } from '../../../src/mail/mime/charset-detect.ts'
 
 const labels: readonly (readonly [string | null, string | null])[] = [
   ['UTF8', 'utf-8'],
@@ -25,7 +25,7 @@ const labels: readonly (readonly [string | null, string | null])[] = [
   ['a'.repeat(100), null],
 ]
 
-test.each(labels)('charsetName %j', (label, want) => expect(charsetName(label)).toBe(want))
+test.each(labels)('charsetName %j', (label, want) => expect(resolveCharset(label)).toBe(want))
 
 const guesses: readonly (readonly [string, string, string])[] = [
   ['Chinese', '\xc4\xfa\xb5\xc4\xd3\xca\xbc\xfe\xb1\xbb\xcd\xcb\xbb\xd8', 'gb18030'],
@@ -50,7 +50,7 @@ const guesses: readonly (readonly [string, string, string])[] = [
   ['UTF-8 that was cut', '\xe9\x82\xae\xe7\xae\xb1\xe4\xb8\x8d\xe5', 'utf-8'],
 ]
 
-test.each(guesses)('guessCharset of %s', (_name, bytes, want) => expect(guessCharset(Buffer.from(bytes, 'latin1'))).toBe(want))
+test.each(guesses)('guessCharset of %s', (_name, bytes, want) => expect(detectCharset(Buffer.from(bytes, 'latin1'))).toBe(want))
 
 test('any bytes under any label give text', () => {
   const label = fc.oneof(

@@ -1,7 +1,15 @@
 /** header.test - fields, encoded words and parameters, whatever was written */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decodeWords, header, headerAll, headerEntries, headerRaw, headerRecord, parseFields } from '../../../src/mail/mime/header.ts'
+import {
+  decodeEncodedWords,
+  getHeader,
+  getHeaders,
+  getHeaderEntries,
+  getRawHeader,
+  toHeaderRecord,
+  parseFields,
+} from '../../../src/mail/mime/header.ts'
 import { parseMime } from '../../../src/mail/mime/mime.ts'
 import { parseParameters } from '../../../src/mail/mime/parameter.ts'
 
@@ -33,25 +41,25 @@ const values: readonly (readonly [string, string | null])[] = [
   ['no header\n\nSubject: x\n', null],
 ]
 
-test.each(values)('subject of %j', (text, want) => expect(header(headersOf(text), 'subject')).toBe(want))
+test.each(values)('subject of %j', (text, want) => expect(getHeader(headersOf(text), 'subject')).toBe(want))
 
 test('a stray line at the end is where the body starts', () => {
-  const { root, latin1, oddities } = parseMime(Buffer.from('Subject: x\nDear sender, no.\n'))
+  const { root, latin1, defects } = parseMime(Buffer.from('Subject: x\nDear sender, no.\n'))
   expect(latin1.slice(root.bodyStart)).toBe('Dear sender, no.\n')
-  expect(oddities).toEqual(['header without a blank line after it'])
+  expect(defects).toEqual(['header without a blank line after it'])
 })
 
 test('lists, entries and records', () => {
   const headers = headersOf('Received: a\nReceived: b\n__proto__: evil\nTo: =?utf-8?q?x?= <a@example.com>\n\n')
-  expect(headerAll(headers, 'received')).toEqual(['a', 'b'])
-  expect(headerEntries(headers, 1)).toEqual([['received', 'a']])
-  expect(Object.entries(headerRecord(headers))).toEqual([
+  expect(getHeaders(headers, 'received')).toEqual(['a', 'b'])
+  expect(getHeaderEntries(headers, 1)).toEqual([['received', 'a']])
+  expect(Object.entries(toHeaderRecord(headers))).toEqual([
     ['received', 'a'],
     ['__proto__', 'evil'],
     ['to', 'x <a@example.com>'],
   ])
-  expect(Object.keys(headerRecord(headers, 1))).toEqual(['received'])
-  expect(headerRaw(headers, 'to')).toBe('=?utf-8?q?x?= <a@example.com>')
+  expect(Object.keys(toHeaderRecord(headers, 1))).toEqual(['received'])
+  expect(getRawHeader(headers, 'to')).toBe('=?utf-8?q?x?= <a@example.com>')
 })
 
 const blocks: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [
@@ -84,12 +92,12 @@ const blocks: readonly (readonly [string, readonly (readonly [string, string])[]
   ['', []],
 ]
 
-test.each(blocks)('parseFields %j', (text, fields) => expect(headerEntries(parseFields(text))).toEqual(fields))
+test.each(blocks)('parseFields %j', (text, fields) => expect(getHeaderEntries(parseFields(text))).toEqual(fields))
 
 test('long values and many fields are cut', () => {
-  expect(header(headersOf(`Subject: ${'x'.repeat(100_000)}\n`), 'subject')).toHaveLength(8_191)
+  expect(getHeader(headersOf(`Subject: ${'x'.repeat(100_000)}\n`), 'subject')).toHaveLength(8_191)
   expect(headersOf('A: b\n'.repeat(5_000)).fields).toHaveLength(2_000)
-  expect(headerAll(headersOf('A: b\n'.repeat(5_000)), 'a')).toHaveLength(100)
+  expect(getHeaders(headersOf('A: b\n'.repeat(5_000)), 'a')).toHaveLength(100)
 })
 
 const parameters: readonly (readonly [string, string, Readonly<Record<string, string>>])[] = [
@@ -117,8 +125,8 @@ test('any text has a value', () => {
         soup.map((all) => all.join('')),
       ),
       (text) => {
-        expect(typeof decodeWords(text)).toBe('string')
-        for (const [name, value] of headerEntries(parseFields(text))) expect(typeof `${name}${value}`).toBe('string')
+        expect(typeof decodeEncodedWords(text)).toBe('string')
+        for (const [name, value] of getHeaderEntries(parseFields(text))) expect(typeof `${name}${value}`).toBe('string')
         expect(typeof parseParameters(text).value).toBe('string')
       },
     ),

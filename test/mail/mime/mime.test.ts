@@ -1,14 +1,15 @@
 /** mime.test - the parts of a mail, broken ones too, and their contents */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { header } from '../../../src/mail/mime/header.ts'
-import { bytesOf, textOf } from '../../../src/mail/mime/content.ts'
-import { type Mime, type Part, parseMime } from '../../../src/mail/mime/mime.ts'
+import { getHeader } from '../../../src/mail/mime/header.ts'
+import { decodePartBytes, decodePartText } from '../../../src/mail/mime/content.ts'
+import { type MimeMessage, type MimePart, parseMime } from '../../../src/mail/mime/mime.ts'
 
 const mailOf = (text: string): Buffer => Buffer.from(text, 'latin1')
-const shapeOf = (part: Part): string => (part.children.length === 0 ? part.type : `${part.type}(${part.children.map(shapeOf).join(' ')})`)
-const textsOf = (mime: Mime): readonly string[] =>
-  mime.parts.filter((part) => part.children.length === 0).map((part) => textOf(mime, part).trim())
+const shapeOf = (part: MimePart): string =>
+  part.children.length === 0 ? part.type : `${part.type}(${part.children.map(shapeOf).join(' ')})`
+const textsOf = (mime: MimeMessage): readonly string[] =>
+  mime.parts.filter((part) => part.children.length === 0).map((part) => decodePartText(mime, part).trim())
 
 const REPORT =
   'Content-Type: multipart/report; boundary=b\n\npreamble\n--b\n\nhello\n--b\nContent-Type: message/rfc822\n\nSubject: inner\n\nbody\n--b--\nepilogue\n'
@@ -101,7 +102,7 @@ test.each(shapes)('parts of %s', (_name, text, shape, texts) => {
 
 test('an embedded mail has its own header', () => {
   const mime = parseMime(mailOf(REPORT))
-  expect(mime.parts.map((part) => header(part.headers, 'subject'))).toEqual([null, null, null, 'inner'])
+  expect(mime.parts.map((part) => getHeader(part.headers, 'subject'))).toEqual([null, null, null, 'inner'])
 })
 
 const bodies: readonly (readonly [string, string, string])[] = [
@@ -135,13 +136,13 @@ const bodies: readonly (readonly [string, string, string])[] = [
 
 test.each(bodies)('text of %j %j', (head, body, text) => {
   const mime = parseMime(mailOf(`${head}\n\n${body}`))
-  expect(textOf(mime, mime.root)).toBe(text)
+  expect(decodePartText(mime, mime.root)).toBe(text)
 })
 
 test('a cap cuts the text and not the structure', () => {
   const mime = parseMime(mailOf(`Subject: x\n\n${'a'.repeat(1_000)}`))
-  expect(textOf(mime, mime.root, 10)).toBe('a'.repeat(10))
-  expect(bytesOf(mime, mime.root, 10)).toHaveLength(10)
+  expect(decodePartText(mime, mime.root, 10)).toBe('a'.repeat(10))
+  expect(decodePartBytes(mime, mime.root, 10)).toHaveLength(10)
 })
 
 const names: readonly (readonly [string, string | null, string | null])[] = [
@@ -159,8 +160,8 @@ test.each(names)('names of %j', (head, disposition, filename) => {
 })
 
 /** A part's offsets lie in order, within the bytes, within its parent and behind its elder sibling. */
-function expectNested(mime: Mime): void {
-  const walk = (part: Part): void => {
+function expectNested(mime: MimeMessage): void {
+  const walk = (part: MimePart): void => {
     expect(part.headerStart).toBeGreaterThanOrEqual(0)
     expect(part.bodyStart).toBeGreaterThanOrEqual(part.headerStart)
     expect(part.bodyEnd).toBeGreaterThanOrEqual(part.bodyStart)
@@ -214,7 +215,7 @@ describe('properties', () => {
       fc.property(tree, fc.constantFrom('\n', '\r\n', '\r'), (node, eol) => {
         const mime = parseMime(mailOf(write(node, { n: 0 }, eol)))
         expect(shapeOf(mime.root)).toBe(shapeOfTree(node))
-        const texts = mime.parts.filter((part) => part.children.length === 0).map((part) => textOf(mime, part).replace(/\n$/, ''))
+        const texts = mime.parts.filter((part) => part.children.length === 0).map((part) => decodePartText(mime, part).replace(/\n$/, ''))
         expect(texts).toEqual(leavesOf(node))
         expectNested(mime)
       }),
@@ -250,9 +251,9 @@ describe('properties', () => {
       fc.property(fc.oneof(soup, fc.uint8Array({ maxLength: 400 })), (raw) => {
         const mime = parseMime(raw)
         expectNested(mime)
-        const read = mime.parts.map((part) => [part.type, textOf(mime, part), bytesOf(mime, part).length])
+        const read = mime.parts.map((part) => [part.type, decodePartText(mime, part), decodePartBytes(mime, part).length])
         const again = parseMime(Uint8Array.from(raw))
-        expect(again.parts.map((part) => [part.type, textOf(again, part), bytesOf(again, part).length])).toEqual(read)
+        expect(again.parts.map((part) => [part.type, decodePartText(again, part), decodePartBytes(again, part).length])).toEqual(read)
       }),
       { numRuns: 500 },
     )
@@ -267,7 +268,7 @@ describe('properties', () => {
           how === 'cut' ? before : Buffer.concat([before, how === 'change' ? Buffer.from([byte]) : Buffer.alloc(0), raw.subarray(at + 1)])
         const mime = parseMime(hurt)
         expectNested(mime)
-        for (const part of mime.parts) expect(typeof textOf(mime, part)).toBe('string')
+        for (const part of mime.parts) expect(typeof decodePartText(mime, part)).toBe('string')
       }),
       { numRuns: 500 },
     )

@@ -1,8 +1,8 @@
 /** reply.test - replies out of lines, and the last one of a text */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findReplies, lastRemoteReply, lastSaid } from '../../../src/mail/smtp/reply-search.ts'
-import { MAX_REPLY, findStatus, parseReply } from '../../../src/mail/smtp/reply.ts'
+import { findReplies, findLastRemoteReply, findLastReply } from '../../../src/mail/smtp/reply-search.ts'
+import { MAX_REPLY_LENGTH, findEnhancedStatus, parseReply } from '../../../src/mail/smtp/reply.ts'
 
 const cases: readonly (readonly [string, number | null, string | null, string])[] = [
   // what the peer wrote                                          code  status   text
@@ -62,7 +62,7 @@ const statuses: readonly (readonly [string, string | null])[] = [
   ['3.1.1 1.2.3', null],
 ]
 
-test.each(statuses)('findStatus %j', (text, want) => expect(findStatus(text)).toBe(want))
+test.each(statuses)('findStatus %j', (text, want) => expect(findEnhancedStatus(text)).toBe(want))
 
 const POSTFIX = `This is the mail system at host mail.example.net.
 
@@ -134,10 +134,10 @@ test.each(texts)('replies in %s', (_name, text, want) => {
 })
 
 test('the last remote reply, else the last one', () => {
-  expect(lastRemoteReply(SENDMAIL)?.reply.text).toBe('No such user here')
-  expect(lastRemoteReply('It failed with 451 4.3.0 later\n\nIt failed for good: 550 5.1.1 no')?.reply.code).toBe(550)
-  expect(lastRemoteReply('said: 250 2.0.0 Ok')).toBeNull()
-  expect(lastRemoteReply('')).toBeNull()
+  expect(findLastRemoteReply(SENDMAIL)?.reply.text).toBe('No such user here')
+  expect(findLastRemoteReply('It failed with 451 4.3.0 later\n\nIt failed for good: 550 5.1.1 no')?.reply.code).toBe(550)
+  expect(findLastRemoteReply('said: 250 2.0.0 Ok')).toBeNull()
+  expect(findLastRemoteReply('')).toBeNull()
 })
 
 const lasts: readonly (readonly [string, string])[] = [
@@ -157,7 +157,7 @@ const lasts: readonly (readonly [string, string])[] = [
 ]
 
 test.each(lasts)('the last refusal in %j', (text, want) => {
-  const reply = lastSaid(text)?.reply
+  const reply = findLastReply(text)?.reply
   expect(reply === undefined ? 'null' : `${reply.code ?? '-'} ${reply.status ?? '-'} ${reply.text}`).toBe(want)
 })
 
@@ -195,7 +195,7 @@ test('any text gives replies within it', () => {
       ),
       (text) => {
         const reply = parseReply(text)
-        expect(reply.text.length).toBeLessThanOrEqual(MAX_REPLY)
+        expect(reply.text.length).toBeLessThanOrEqual(MAX_REPLY_LENGTH)
         expect(text).toContain(String(reply.code ?? ''))
         expect(text).toContain(reply.status ?? '')
         let floor = 0

@@ -1,7 +1,7 @@
 /** stated-delay.test - what asks to wait, and what only holds numbers */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { statedDelay } from '../../../src/mail/smtp/stated-delay.ts'
+import { parseStatedDelayMs } from '../../../src/mail/smtp/stated-delay.ts'
 
 const cases = [
   ['450 4.2.0 Greylisted, please try again in 5 minutes', 300_000],
@@ -17,12 +17,12 @@ const cases = [
   ['', null],
 ] as const
 
-test.each(cases)('statedDelay %j', (text, want) => expect(statedDelay(text)).toBe(want))
+test.each(cases)('statedDelay %j', (text, want) => expect(parseStatedDelayMs(text)).toBe(want))
 
 test('any text gives a positive number or null', () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 3_000 }), (text) => {
-      const delay = statedDelay(text)
+      const delay = parseStatedDelayMs(text)
       expect(delay === null || delay > 0).toBe(true)
     }),
   )

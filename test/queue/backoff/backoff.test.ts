@@ -1,46 +1,54 @@
 /** backoff.test - each class by its thresholds, its first action, its lengths; epochs, probes, the ladder, midnights */
 import { expect, test } from 'vitest'
-import { type Episode, freshEpisode, openingOf } from '../../../src/queue/backoff/backoff-episode.ts'
-import { hear, type Heard, pass, recover, send, transitionOf, wakeOf } from '../../../src/queue/backoff/backoff.ts'
-import type { ClassName } from '../../../src/queue/backoff/backoff-classes.ts'
-import { type Policy, POLICIES } from '../../../src/queue/backoff/policy.ts'
-import { emptyTally } from '../../../src/queue/backoff/sliding-count.ts'
+import { type BackoffEpisode, createBackoffEpisode, backoffLimitsOf } from '../../../src/queue/backoff/backoff-episode.ts'
+import {
+  applyFeedback,
+  type BackoffFeedback,
+  advanceBackoff,
+  recoverBackoff,
+  recordDispatch,
+  createTransition,
+  nextBackoffWakeAt,
+} from '../../../src/queue/backoff/backoff.ts'
+import type { BackoffClassName } from '../../../src/queue/backoff/backoff-classes.ts'
+import { type BackoffPolicy, BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
+import { emptySlidingCount } from '../../../src/queue/backoff/sliding-count.ts'
 import { DAY, HOUR, MINUTE, T0 } from '../play.ts'
 
-const policy: Policy = POLICIES.spec
+const policy: BackoffPolicy = BACKOFF_POLICIES.spec
 
-function fresh(name: ClassName): Episode {
-  return freshEpisode(policy, { key: 'ip|192.0.2.1|big', class: name, now: T0 }, (measure) => emptyTally(measure.windowMs))
+function fresh(name: BackoffClassName): BackoffEpisode {
+  return createBackoffEpisode(policy, { key: 'ip|192.0.2.1|big', class: name, now: T0 }, (measure) => emptySlidingCount(measure.windowMs))
 }
 
-const HEARD: Heard = {
-  number: 1_000_000,
-  what: 'clean',
+const HEARD: BackoffFeedback = {
+  dispatchNumber: 1_000_000,
+  kind: 'clean',
   isAttempt: true,
   isCounted: false,
   reply: null,
   statedDelayMs: null,
   zone: null,
   trips: null,
-  rate: 600,
+  cleanPerMinute: 600,
   connections: 20,
 }
-const HIT: Heard = { ...HEARD, what: 'hit', reply: { at: T0, mailId: 'm', code: 421, text: '421 no' } }
+const HIT: BackoffFeedback = { ...HEARD, kind: 'hit', reply: { at: T0, mailId: 'm', code: 421, text: '421 no' } }
 
 const turn = (now: number, roll = 0.5) => ({ now, epoch: 7, roll })
 
 /** 'c' a clean answer, 'H' a hit, 'K' a complaint, 'a' accepted. */
-const LETTERS: Readonly<Record<string, Heard>> = {
+const LETTERS: Readonly<Record<string, BackoffFeedback>> = {
   c: HEARD,
-  a: { ...HEARD, what: 'accepted' },
+  a: { ...HEARD, kind: 'accepted' },
   H: HIT,
-  K: { ...HEARD, what: 'complaint', isAttempt: false },
+  K: { ...HEARD, kind: 'complaint', isAttempt: false },
 }
 
-function tell(episode: Episode, letters: string, now = T0): Episode {
+function tell(episode: BackoffEpisode, letters: string, now = T0): BackoffEpisode {
   const long = letters.replaceAll(/(\d+)(\w)/g, (_, n: string, letter: string) => letter.repeat(Number(n))).replaceAll(' ', '')
   return Array.from(long).reduce(
-    (one, letter) => hear(policy, one, LETTERS[letter] ?? HEARD, { ...turn(now), epoch: one.epoch + 1 }),
+    (one, letter) => applyFeedback(policy, one, LETTERS[letter] ?? HEARD, { ...turn(now), epoch: one.epoch + 1 }),
     episode,
   )
 }
@@ -89,7 +97,7 @@ const LENGTHS = [
 ] as const
 
 test.each(LENGTHS)('%s pauses the %d. time, roll %d, for %d hours', (name, n, roll, hours) => {
-  const paused = hear(policy, { ...fresh(name), n: n - 1 }, HIT, turn(T0, roll))
+  const paused = applyFeedback(policy, { ...fresh(name), n: n - 1 }, HIT, turn(T0, roll))
   expect([paused.state, paused.n, ((paused.until ?? 0) - T0) / HOUR]).toEqual(['paused', n, hours])
 })
 
@@ -104,22 +112,22 @@ const QUOTAS = [
 
 test.each(QUOTAS)('a daily quota met at %s in %s lasts until %s and up to half an hour', (at, zone, want) => {
   const now = Date.parse(at)
-  const ends = [0, 1].map((roll) => hear(policy, fresh('domain-quota-day'), { ...HIT, zone }, turn(now, roll)).until)
+  const ends = [0, 1].map((roll) => applyFeedback(policy, fresh('domain-quota-day'), { ...HIT, zone }, turn(now, roll)).until)
   expect(ends).toEqual([Date.parse(want), Date.parse(want) + 30 * MINUTE])
 })
 
 test('a delay that the provider states wins', () => {
-  expect(hear(policy, fresh('ip-blocklist'), { ...HIT, statedDelayMs: 90_000 }, turn(T0)).until).toBe(T0 + 90_000)
+  expect(applyFeedback(policy, fresh('ip-blocklist'), { ...HIT, statedDelayMs: 90_000 }, turn(T0)).until).toBe(T0 + 90_000)
 })
 
 test('an answer of an older epoch moves nothing and counts nothing', () => {
   const paused = tell(fresh('ip-blocklist'), 'H')
-  expect(hear(policy, paused, { ...HIT, number: paused.epoch }, turn(T0 + 1))).toBe(paused)
+  expect(applyFeedback(policy, paused, { ...HIT, dispatchNumber: paused.epoch }, turn(T0 + 1))).toBe(paused)
 })
 
 test('IP reputation pauses when half is still refused ten minutes after the throttle, and not before', () => {
   const throttled = tell(fresh('ip-reputation'), 'HHH')
-  expect(openingOf(policy, throttled)).toMatchObject({ shut: false, perMinute: 150 })
+  expect(backoffLimitsOf(policy, throttled)).toMatchObject({ closedUntil: false, perMinute: 150 })
   expect(tell(throttled, '30H', T0 + 9 * MINUTE).state).toBe('throttled')
   expect(tell(throttled, '20c 19H', T0 + 11 * MINUTE).state).toBe('throttled')
   const paused = tell(throttled, '20c 20H', T0 + 11 * MINUTE)
@@ -128,15 +136,15 @@ test('IP reputation pauses when half is still refused ten minutes after the thro
 
 test('a throttled key that is quiet for its base time recovers', () => {
   const throttled = tell(fresh('domain-rate'), 'HHH')
-  expect(openingOf(policy, throttled).perMinute).toBe(10)
-  expect(wakeOf(policy, throttled)).toBe(T0 + 30 * MINUTE)
-  expect(pass(policy, throttled, { waiting: 9 }, turn(T0 + 30 * MINUTE - 1))).toBe(throttled)
-  expect(pass(policy, throttled, { waiting: 9 }, turn(T0 + 30 * MINUTE)).state).toBe('recovering')
+  expect(backoffLimitsOf(policy, throttled).perMinute).toBe(10)
+  expect(nextBackoffWakeAt(policy, throttled)).toBe(T0 + 30 * MINUTE)
+  expect(advanceBackoff(policy, throttled, { waiting: 9 }, turn(T0 + 30 * MINUTE - 1))).toBe(throttled)
+  expect(advanceBackoff(policy, throttled, { waiting: 9 }, turn(T0 + 30 * MINUTE)).state).toBe('recovering')
 })
 
-function probing(waiting: number): Episode {
+function probing(waiting: number): BackoffEpisode {
   const paused = { ...tell(fresh('ip-blocklist'), 'H'), until: T0 + HOUR }
-  return pass(policy, paused, { waiting }, { now: T0 + HOUR, epoch: 20, roll: 0.5 })
+  return advanceBackoff(policy, paused, { waiting }, { now: T0 + HOUR, epoch: 20, roll: 0.5 })
 }
 
 test.each([
@@ -147,8 +155,8 @@ test.each([
   expect(probing(waiting)).toMatchObject({ state: 'probing', batch })
 })
 
-const clean = (episode: Episode, now: number): Episode =>
-  hear(policy, send(episode, now), { ...HEARD, number: 21 }, { now, epoch: 22, roll: 0.5 })
+const clean = (episode: BackoffEpisode, now: number): BackoffEpisode =>
+  applyFeedback(policy, recordDispatch(episode, now), { ...HEARD, dispatchNumber: 21 }, { now, epoch: 22, roll: 0.5 })
 
 test('every answer of the batch clean: it recovers', () => {
   const states = [clean(probing(2), T0 + HOUR)]
@@ -157,32 +165,38 @@ test('every answer of the batch clean: it recovers', () => {
 })
 
 test('one answer of the class in a probe: paused again, n + 1, and nothing more goes out', () => {
-  const again = hear(policy, send(probing(5), T0 + HOUR), { ...HIT, number: 21 }, { now: T0 + HOUR, epoch: 22, roll: 0.5 })
+  const again = applyFeedback(
+    policy,
+    recordDispatch(probing(5), T0 + HOUR),
+    { ...HIT, dispatchNumber: 21 },
+    { now: T0 + HOUR, epoch: 22, roll: 0.5 },
+  )
   expect([again.state, again.n, ((again.until ?? 0) - T0) / HOUR]).toEqual(['paused', 2, 13])
-  expect(openingOf(policy, again).shut).toBe(again.until)
+  expect(backoffLimitsOf(policy, again).closedUntil).toBe(again.until)
 })
 
 test('ten minutes of silence in a probe: paused again, the same n', () => {
-  const out = send(probing(5), T0 + HOUR)
-  expect(openingOf(policy, out).probes).toBe(0)
-  expect(pass(policy, out, { waiting: 4 }, turn(T0 + HOUR + 10 * MINUTE - 1)).state).toBe('probing')
-  const silent = pass(policy, out, { waiting: 4 }, turn(T0 + HOUR + 10 * MINUTE))
+  const out = recordDispatch(probing(5), T0 + HOUR)
+  expect(backoffLimitsOf(policy, out).probesLeft).toBe(0)
+  expect(advanceBackoff(policy, out, { waiting: 4 }, turn(T0 + HOUR + 10 * MINUTE - 1)).state).toBe('probing')
+  const silent = advanceBackoff(policy, out, { waiting: 4 }, turn(T0 + HOUR + 10 * MINUTE))
   expect([silent.state, silent.n]).toEqual(['paused', 1])
 })
 
 test('nothing waits: active at a tenth, n kept', () => {
-  const open = pass(policy, probing(0), { waiting: 0 }, { now: T0 + HOUR, epoch: 30, roll: 0 })
+  const open = advanceBackoff(policy, probing(0), { waiting: 0 }, { now: T0 + HOUR, epoch: 30, roll: 0 })
   expect(open).toMatchObject({ state: 'active', n: 1, rung: 0 })
-  expect(openingOf(policy, open).perMinute).toBe(60)
+  expect(backoffLimitsOf(policy, open).perMinute).toBe(60)
 })
 
 test('recovery climbs by two minutes and fifty clean answers, or by fifteen and one, or by idle half hours', () => {
   let episode = clean(clean(probing(2), T0 + HOUR), T0 + HOUR)
-  const rates: unknown[] = [openingOf(policy, episode).perMinute]
+  const rates: unknown[] = [backoffLimitsOf(policy, episode).perMinute]
   const climb = (now: number, answers: number): void => {
-    for (let i = 0; i < answers; i++) episode = hear(policy, episode, { ...HEARD, number: 99 }, { now, epoch: 99, roll: 0 })
-    episode = pass(policy, episode, { waiting: 1 }, { now, epoch: 99, roll: 0 })
-    rates.push(openingOf(policy, episode).perMinute)
+    for (let i = 0; i < answers; i++)
+      episode = applyFeedback(policy, episode, { ...HEARD, dispatchNumber: 99 }, { now, epoch: 99, roll: 0 })
+    episode = advanceBackoff(policy, episode, { waiting: 1 }, { now, epoch: 99, roll: 0 })
+    rates.push(backoffLimitsOf(policy, episode).perMinute)
   }
   const start = T0 + HOUR
   climb(start + 2 * MINUTE, 49)
@@ -196,7 +210,7 @@ test('recovery climbs by two minutes and fifty clean answers, or by fifteen and 
 
 test('the class again while it recovers: paused, n + 1', () => {
   const recovering = clean(clean(probing(2), T0 + HOUR), T0 + HOUR)
-  const again = hear(policy, recovering, { ...HIT, number: 99 }, { now: T0 + 2 * HOUR, epoch: 99, roll: 0.5 })
+  const again = applyFeedback(policy, recovering, { ...HIT, dispatchNumber: 99 }, { now: T0 + 2 * HOUR, epoch: 99, roll: 0.5 })
   expect([again.state, again.n]).toEqual(['paused', 2])
 })
 
@@ -205,22 +219,22 @@ test.each([
   [25 * HOUR, 4],
   [8 * DAY + HOUR, 1],
 ])('n after %d ms without trouble: the next is the %d. time', (rest, n) => {
-  const episode: Episode = { ...fresh('ip-blocklist'), n: 3, pausedMs: 2 * DAY }
-  expect(hear(policy, episode, HIT, turn(T0 + rest)).n).toBe(n)
+  const episode: BackoffEpisode = { ...fresh('ip-blocklist'), n: 3, pausedMs: 2 * DAY }
+  expect(applyFeedback(policy, episode, HIT, turn(T0 + rest)).n).toBe(n)
 })
 
 test('Recover: at once at a tenth, or by a probe; list quality waits for it for ever', () => {
   const paused = tell(fresh('list-quality'), '200H')
-  expect([paused.until, wakeOf(policy, paused)]).toEqual([null, null])
-  expect(pass(policy, paused, { waiting: 1 }, turn(T0 + 400 * DAY))).toBe(paused)
-  expect(recover(policy, paused, 'immediate', { waiting: 1 }, turn(T0))).toMatchObject({ state: 'active', rung: 0, n: 1 })
-  expect(recover(policy, paused, 'probe', { waiting: 1 }, turn(T0))).toMatchObject({ state: 'probing', batch: 1 })
+  expect([paused.until, nextBackoffWakeAt(policy, paused)]).toEqual([null, null])
+  expect(advanceBackoff(policy, paused, { waiting: 1 }, turn(T0 + 400 * DAY))).toBe(paused)
+  expect(recoverBackoff(policy, paused, 'immediate', { waiting: 1 }, turn(T0))).toMatchObject({ state: 'active', rung: 0, n: 1 })
+  expect(recoverBackoff(policy, paused, 'probe', { waiting: 1 }, turn(T0))).toMatchObject({ state: 'probing', batch: 1 })
 })
 
 test('a transition names key, class, n, next sending time and at most five replies; a human is called for what will never pass', () => {
   const before = fresh('deferred-for-good')
-  const after = hear(policy, before, HIT, turn(T0))
-  expect(transitionOf(policy, [before, after], T0, 'queue')).toEqual({
+  const after = applyFeedback(policy, before, HIT, turn(T0))
+  expect(createTransition(policy, [before, after], T0, 'queue')).toEqual({
     kind: 'queue.paused',
     at: T0,
     key: 'ip|192.0.2.1|big',
@@ -251,33 +265,39 @@ const DEPARTURES = [
 ] as const
 
 test.each(DEPARTURES)('%s, the %d. time: %d minutes as specified, %d by default', (name, n, ...want) => {
-  const lengths = [POLICIES.spec, POLICIES.default].map((by) => {
+  const lengths = [BACKOFF_POLICIES.spec, BACKOFF_POLICIES.default].map((by) => {
     const throttled = { ...fresh(name), state: 'throttled', n, epoch: 3 } as const
-    const from = by.classes[name].first === 'pause' ? { ...fresh(name), n: n - 1 } : throttled
+    const from = by.classes[name].firstAction === 'pause' ? { ...fresh(name), n: n - 1 } : throttled
     const heard = { ...HIT, trips: true }
-    const paused = hear(by, from, heard, turn(T0 + 11 * MINUTE))
+    const paused = applyFeedback(by, from, heard, turn(T0 + 11 * MINUTE))
     return ((paused.until ?? 0) - T0) / MINUTE - 11
   })
   expect(lengths.map((length) => Math.round(length * 10) / 10)).toEqual(want)
 })
 
 test('a server that has only been away: one rung at what it took before, and then everything', () => {
-  const paused = hear(POLICIES.default, fresh('network'), { ...HIT, trips: true }, turn(T0))
-  const asked = send(pass(POLICIES.default, { ...paused, until: T0 }, { waiting: 1 }, { now: T0, epoch: 8, roll: 0 }), T0)
-  let episode = hear(POLICIES.default, asked, { ...HEARD, number: 9 }, { now: T0, epoch: 10, roll: 0 })
-  expect([episode.state, openingOf(POLICIES.default, episode).perMinute]).toEqual(['recovering', 600])
-  for (let i = 0; i < 20; i++) episode = hear(POLICIES.default, episode, { ...HEARD, number: 99 }, turn(T0 + MINUTE))
-  expect(pass(POLICIES.default, episode, { waiting: 1 }, turn(T0 + MINUTE)).state).toBe('active')
+  const paused = applyFeedback(BACKOFF_POLICIES.default, fresh('network'), { ...HIT, trips: true }, turn(T0))
+  const asked = recordDispatch(
+    advanceBackoff(BACKOFF_POLICIES.default, { ...paused, until: T0 }, { waiting: 1 }, { now: T0, epoch: 8, roll: 0 }),
+    T0,
+  )
+  let episode = applyFeedback(BACKOFF_POLICIES.default, asked, { ...HEARD, dispatchNumber: 9 }, { now: T0, epoch: 10, roll: 0 })
+  expect([episode.state, backoffLimitsOf(BACKOFF_POLICIES.default, episode).perMinute]).toEqual(['recovering', 600])
+  for (let i = 0; i < 20; i++)
+    episode = applyFeedback(BACKOFF_POLICIES.default, episode, { ...HEARD, dispatchNumber: 99 }, turn(T0 + MINUTE))
+  expect(advanceBackoff(BACKOFF_POLICIES.default, episode, { waiting: 1 }, turn(T0 + MINUTE)).state).toBe('active')
 })
 
 test('the fixed policy: fifteen minutes at the first refusal, then full speed', () => {
-  const paused = hear(
-    POLICIES.fixed,
-    freshEpisode(POLICIES.fixed, { key: 'ip|a|b', class: 'ip-rate', now: T0 }, (measure) => emptyTally(measure.windowMs)),
+  const paused = applyFeedback(
+    BACKOFF_POLICIES.fixed,
+    createBackoffEpisode(BACKOFF_POLICIES.fixed, { key: 'ip|a|b', class: 'ip-rate', now: T0 }, (measure) =>
+      emptySlidingCount(measure.windowMs),
+    ),
     { ...HIT, statedDelayMs: 5 },
     turn(T0, 0.9),
   )
   expect([paused.state, paused.until]).toEqual(['paused', T0 + 15 * MINUTE])
-  const open = pass(POLICIES.fixed, paused, { waiting: 1 }, turn(T0 + 15 * MINUTE))
+  const open = advanceBackoff(BACKOFF_POLICIES.fixed, paused, { waiting: 1 }, turn(T0 + 15 * MINUTE))
   expect([open.state, open.rung]).toEqual(['active', null])
 })

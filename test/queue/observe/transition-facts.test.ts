@@ -1,20 +1,25 @@
 /** transition-facts.test - who is told of a transition, and what they may read */
 import { expect, test } from 'vitest'
 import { formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
-import { bodyOf, eventOf } from '../../../src/webhook/payload.ts'
-import { answer } from '../../../src/queue/schedule/attempt-result.ts'
-import { accountsBehind, isTold, type Audience, toldOf } from '../../../src/queue/observe/affected-accounts.ts'
-import type { Answer, Transition } from '../../../src/queue/message.ts'
-import { POLICIES } from '../../../src/queue/backoff/policy.ts'
-import { createQueue, nextDispatch, offer, operate, type Queue } from '../../../src/queue/queue.ts'
-import { decideTransition, evidenceFor, withoutNames } from '../../../src/queue/observe/transition-facts.ts'
+import { buildPayload, webhookEventOf } from '../../../src/webhook/payload.ts'
+import { applyAttemptResult } from '../../../src/queue/schedule/attempt-result.ts'
+import {
+  findAffectedAccounts,
+  isQueueNotification,
+  type Subscribers,
+  findAccountsToNotify,
+} from '../../../src/queue/observe/affected-accounts.ts'
+import type { AttemptResult, BackoffTransition } from '../../../src/queue/message.ts'
+import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
+import { createQueue, nextDispatchBatch, enqueue, applyCommand, type Queue } from '../../../src/queue/queue.ts'
+import { decideTransition, evidenceFor, redactLocalParts } from '../../../src/queue/observe/transition-facts.ts'
 import { mailOf, T0, transitionsOf } from '../play.ts'
 
 const moment = { at: T0, receivedAt: T0, ids: { next: () => 'id' } }
 const idOf = (account: number, sequence: number): string => formatDeliveryId({ day: 2_000, account, sequence }) ?? ''
 const KEY = 'ip|192.0.2.1|big'
 
-const LISTED: Answer = {
+const LISTED: AttemptResult = {
   kind: 'refused',
   code: 550,
   text: '550 <joe@example.com> blocked',
@@ -26,15 +31,15 @@ const LISTED: Answer = {
 }
 
 function queueOf(accounts: readonly number[]): Queue {
-  const queue = createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] } })
+  const queue = createQueue({ policy: BACKOFF_POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] } })
   for (const account of accounts)
-    for (let i = 0; i < 3; i++) offer(queue, mailOf(idOf(account, i), T0, { account, domain: `d${account}.example` }), T0)
+    for (let i = 0; i < 3; i++) enqueue(queue, mailOf(idOf(account, i), T0, { account, domain: `d${account}.example` }), T0)
   return queue
 }
 
-function blocked(queue: Queue): Transition {
-  const [first] = nextDispatch(queue, T0, 1).dispatches
-  const events = answer(queue, first?.number ?? 0, LISTED, T0)
+function blocked(queue: Queue): BackoffTransition {
+  const [first] = nextDispatchBatch(queue, T0, 1).dispatches
+  const events = applyAttemptResult(queue, first?.number ?? 0, LISTED, T0)
   const [transition] = transitionsOf(events)
   if (transition === undefined) throw new Error('a blocklisted IP pauses')
   return transition
@@ -43,7 +48,7 @@ function blocked(queue: Queue): Transition {
 test('a shared key is told to the operator and to each account behind it, with its own answers only', () => {
   const queue = queueOf([7, 8])
   const event = blocked(queue)
-  const facts = decideTransition(event, accountsBehind(queue, KEY), moment)
+  const facts = decideTransition(event, findAffectedAccounts(queue, KEY), moment)
   const told = facts.map(({ account, data }) => ('move' in data ? { account, ...data } : null))
   expect(told).toMatchObject([
     { account: 0, move: 'paused', key: KEY, reason: 'IP reputation', class: 'ip-blocklist', n: 1, waiting: 6, domains: [] },
@@ -55,11 +60,11 @@ test('a shared key is told to the operator and to each account behind it, with i
 
 test('who heard of the pause hears of its end, with nothing waiting any more', () => {
   const queue = queueOf([7, 8])
-  const audience: Audience = new Map()
-  const told: number[][] = [toldOf(audience, queue, blocked(queue)).map(({ account }) => account)]
-  operate(queue, { kind: 'delete', account: 8, domain: null, from: 0, until: T0 + 1 }, T0)
-  for (const event of operate(queue, { kind: 'recover-key', key: KEY, how: 'immediate' }, T0 + 1))
-    if (isTold(event)) told.push(toldOf(audience, queue, event).map(({ account }) => account))
+  const audience: Subscribers = new Map()
+  const told: number[][] = [findAccountsToNotify(audience, queue, blocked(queue)).map(({ account }) => account)]
+  applyCommand(queue, { kind: 'delete', account: 8, domain: null, from: 0, until: T0 + 1 }, T0)
+  for (const event of applyCommand(queue, { kind: 'recover-key', key: KEY, how: 'immediate' }, T0 + 1))
+    if (isQueueNotification(event)) told.push(findAccountsToNotify(audience, queue, event).map(({ account }) => account))
   expect({ told, left: audience.size }).toEqual({
     told: [
       [7, 8],
@@ -72,9 +77,9 @@ test('who heard of the pause hears of its end, with nothing waiting any more', (
 test('a pause by hand is its account’s alone', () => {
   const queue = queueOf([7, 8])
   const command = { kind: 'pause', account: 7, domain: null, until: null, after15Days: 'keep' } as const
-  const facts = operate(queue, command, T0)
-    .filter(isTold)
-    .flatMap((event) => decideTransition(event, toldOf(new Map(), queue, event), moment))
+  const facts = applyCommand(queue, command, T0)
+    .filter(isQueueNotification)
+    .flatMap((event) => decideTransition(event, findAccountsToNotify(new Map(), queue, event), moment))
   expect(facts).toMatchObject([{ account: 7, data: { move: 'manual-paused', reason: 'Paused by user', waiting: 3 } }])
 })
 
@@ -104,8 +109,8 @@ test.each([
 ] as const)('%s is the webhook %s', (kind, name) => {
   const [fact] = decideTransition({ ...blocked(queueOf([7])), kind }, [], moment)
   if (fact === undefined) throw new Error('the operator is told')
-  expect(eventOf(fact)).toBe(name)
-  expect(bodyOf(name, fact, null, { timestamp: T0, token: '', signature: '' })).toMatchObject({
+  expect(webhookEventOf(fact)).toBe(name)
+  expect(buildPayload(name, fact, null, { timestamp: T0, token: '', signature: '' })).toMatchObject({
     event: name,
     key: KEY,
     n: 1,
@@ -118,7 +123,7 @@ test.each([
   ['to=joe+x@a.example,ann@b.example', 'to=*@a.example,*@b.example'],
   ['nobody named', 'nobody named'],
   ['@', '@'],
-] as const)('names are left out of %j', (text, want) => expect(withoutNames(text)).toBe(want))
+] as const)('names are left out of %j', (text, want) => expect(redactLocalParts(text)).toBe(want))
 
 test('the operator reads all evidence', () => {
   expect(evidenceFor(0, [{ at: 1, mailId: idOf(9, 1), code: 421, text: 'x' }])).toEqual([{ at: 1, code: 421, text: 'x' }])

@@ -2,16 +2,16 @@
  * account-settings.test - an account's settings are changed: versions, conflicts, audits, and what is the operator's, on both stores
  */
 import { afterEach, describe, expect, test } from 'vitest'
-import { DEFAULT_SETTINGS } from '../../../src/ledger/account-settings.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
 import { findAccount } from '../../../src/store/account/accounts.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { factsOf } from '../../../src/store/facts/facts.ts'
-import { changeSettings, type SettingsCall } from '../../../src/service/admin/account-settings.ts'
-import type { Shop } from '../../../src/service/context.ts'
+import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
+import { changeAccountSettings, type SettingsCommand } from '../../../src/service/admin/account-settings.ts'
+import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
-import { makeShop } from '../../support/context.ts'
+import { makeContext } from '../../support/context.ts'
 
-const ANN: SettingsCall = { account: 1, actor: 'api:ann', byOperator: false, change: {}, version: null }
+const ANN: SettingsCommand = { account: 1, actor: 'api:ann', byOperator: false, change: {}, version: null }
 
 describe.each(engines)('$kind', ({ open }) => {
   const opened: Engine[] = []
@@ -19,30 +19,30 @@ describe.each(engines)('$kind', ({ open }) => {
     for (const engine of opened.splice(0)) await engine.close()
   })
 
-  async function bench(): Promise<Shop> {
+  async function bench(): Promise<Context> {
     const { engine } = await open()
     opened.push(engine)
-    return makeShop(engine, { now: Date.UTC(2026, 10, 20) })
+    return makeContext(engine, { now: Date.UTC(2026, 10, 20) })
   }
-  const auditsOf = async (shop: Shop): Promise<unknown> =>
-    (await factsOf(shop.engine.read, [{ account: 1, subject: 'audit:1' }])).map(({ data }) => data)
+  const auditsOf = async (context: Context): Promise<unknown> =>
+    (await findFactsBySubject(context.engine.read, [{ account: 1, subject: 'audit:1' }])).map(({ data }) => data)
 
   test('a change keeps the rest, is a version, audited, and in force at once', async () => {
-    const shop = await bench()
-    await shop.book.open()
-    const saved = await changeSettings(shop, { ...ANN, change: { zone: 'Asia/Shanghai', complaintTypes: ['Abuse', 'abuse'] } })
-    expect(saved).toEqual({ ...DEFAULT_SETTINGS, version: 2, zone: 'Asia/Shanghai', complaintTypes: ['abuse'] })
-    expect((await findAccount(shop.engine.read, 1))?.settings).toEqual(saved)
-    expect((await shop.book.open()).settingsOf(1)).toEqual(saved)
-    expect(await auditsOf(shop)).toEqual([
+    const context = await bench()
+    await context.accountCache.snapshot()
+    const saved = await changeAccountSettings(context, { ...ANN, change: { zone: 'Asia/Shanghai', complaintTypes: ['Abuse', 'abuse'] } })
+    expect(saved).toEqual({ ...DEFAULT_ACCOUNT_SETTINGS, version: 2, zone: 'Asia/Shanghai', complaintTypes: ['abuse'] })
+    expect((await findAccount(context.engine.read, 1))?.settings).toEqual(saved)
+    expect((await context.accountCache.snapshot()).settingsOf(1)).toEqual(saved)
+    expect(await auditsOf(context)).toEqual([
       { actor: 'api:ann', what: 'settings.change', detail: { zone: 'Asia/Shanghai', complaintTypes: 'abuse', version: 2 } },
     ])
   })
 
   test('what changes nothing makes no version', async () => {
-    const shop = await bench()
-    expect(await changeSettings(shop, { ...ANN, change: { trust: 'strict' } })).toEqual(DEFAULT_SETTINGS)
-    expect(await auditsOf(shop)).toEqual([])
+    const context = await bench()
+    expect(await changeAccountSettings(context, { ...ANN, change: { trust: 'strict' } })).toEqual(DEFAULT_ACCOUNT_SETTINGS)
+    expect(await auditsOf(context)).toEqual([])
   })
 
   test.each([
@@ -53,12 +53,14 @@ describe.each(engines)('$kind', ({ open }) => {
     ['a zone that there is not', { change: { zone: 'Mars/Olympus' } }, 'bad_request'],
     ['nobody’s account', { account: 9, change: { trust: 'any' } }, 'not_found'],
   ] as const)('refused: %s', async (_, call, code) => {
-    const shop = await bench()
-    await expect(changeSettings(shop, { ...ANN, ...call })).rejects.toMatchObject({ code })
+    const context = await bench()
+    await expect(changeAccountSettings(context, { ...ANN, ...call })).rejects.toMatchObject({ code })
   })
 
   test('the shared list by the operator', async () => {
-    const shop = await bench()
-    expect(await changeSettings(shop, { ...ANN, byOperator: true, change: { sharedList: true } })).toMatchObject({ sharedList: true })
+    const context = await bench()
+    expect(await changeAccountSettings(context, { ...ANN, byOperator: true, change: { sharedList: true } })).toMatchObject({
+      sharedList: true,
+    })
   })
 })

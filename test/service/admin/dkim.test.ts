@@ -3,14 +3,20 @@
  */
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { LookUp } from '../../../src/net/dns.ts'
+import type { DnsLookup } from '../../../src/net/dns.ts'
 import { signMail } from '../../../src/mail-auth/dkim-sign.ts'
 import { createVault } from '../../../src/config/vault.ts'
-import { createDkim, KEEP_RETIRED_MS, tendDkimKeys, type Dkim, type DkimView } from '../../../src/service/admin/dkim.ts'
-import type { Shop } from '../../../src/service/context.ts'
-import { createSigners } from '../../../src/service/deliver/signing-keys.ts'
+import {
+  createDkimKeyService,
+  KEEP_RETIRED_MS,
+  maintainDkimKeys,
+  type DkimKeyService,
+  type DkimView,
+} from '../../../src/service/admin/dkim.ts'
+import type { Context } from '../../../src/service/context.ts'
+import { createSigningKeyCache } from '../../../src/service/deliver/signing-keys.ts'
 import { engines } from '../../support/engines.ts'
-import { makeShop, MASTER, type Clock } from '../../support/context.ts'
+import { makeContext, MASTER, type Clock } from '../../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const call = { account: 1, actor: 'api:alice', domain: 'example.com' }
@@ -19,36 +25,38 @@ const rsa = { ...call, selector: null, algorithm: 'rsa', isPublished: false } as
 describe.each(engines)('dkim: $kind', ({ open }) => {
   const clock: Clock = { now: T0 }
   const records = new Map<string, string>()
-  const lookUp: LookUp = (name) => {
+  const lookUp: DnsLookup = (name) => {
     const text = records.get(name)
     return text === undefined ? Promise.reject(new Error('none')) : Promise.resolve([text.match(/.{1,255}/g) ?? []])
   }
   const publish = ({ recordName, recordText }: DkimView): void => void records.set(recordName, recordText)
-  let shop: Shop
-  let dkim: Dkim
+  let context: Context
+  let dkim: DkimKeyService
   beforeEach(async () => {
     clock.now = T0
     records.clear()
-    shop = await makeShop((await open()).engine, clock, [{}, {}])
-    dkim = createDkim(shop, { vault: createVault(MASTER), lookUp })
+    context = await makeContext((await open()).engine, clock, [{}, {}])
+    dkim = createDkimKeyService(context, { vault: createVault(MASTER), lookUp })
   })
   const states = async (account = 1): Promise<readonly string[]> =>
     (await dkim.list(account)).map(({ selector, state }) => `${selector} ${state}`)
   const signed = async (domain: string, account = 1): Promise<readonly string[]> =>
-    (await createSigners(shop.engine, createVault(MASTER))(account, domain)).map(({ domain: by, selector }) => `${by} ${selector}`)
+    (await createSigningKeyCache(context.engine, createVault(MASTER))(account, domain)).map(
+      ({ domain: by, selector }) => `${by} ${selector}`,
+    )
 
   test('a key waits for its record, and signs once it is seen', async () => {
     const made = await dkim.add({ ...rsa, domain: 'Example.COM', selector: 'S1' })
     expect(made).toMatchObject({ domain: 'example.com', selector: 's1', state: 'waiting', recordName: 's1._domainkey.example.com' })
     expect(made.recordText).toMatch(/^v=DKIM1; k=rsa; p=[A-Za-z0-9+/]{392}={0,2}$/)
-    await tendDkimKeys(shop, lookUp)
+    await maintainDkimKeys(context, lookUp)
     await expect(dkim.activate({ ...call, selector: 's1', isPublished: false })).rejects.toMatchObject({ code: 'conflict' })
     expect([await states(), await signed('example.com')]).toEqual([['s1 waiting'], []])
     records.set(made.recordName, made.recordText.replace('p=', 'p=A'))
-    await tendDkimKeys(shop, lookUp)
+    await maintainDkimKeys(context, lookUp)
     expect(await states()).toEqual(['s1 waiting'])
     publish(made)
-    await tendDkimKeys(shop, lookUp)
+    await maintainDkimKeys(context, lookUp)
     expect([await states(), await signed('example.com')]).toEqual([['s1 active'], ['example.com s1']])
   })
 
@@ -65,20 +73,20 @@ describe.each(engines)('dkim: $kind', ({ open }) => {
     const [next] = await dkim.rotate(call)
     expect(await signed('example.com')).toEqual(['example.com old'])
     if (next !== undefined) publish(next)
-    await tendDkimKeys(shop, lookUp)
+    await maintainDkimKeys(context, lookUp)
     expect(await signed('example.com')).toEqual([`example.com ${next?.selector ?? ''}`])
     expect(await states()).toEqual([`${next?.selector ?? ''} active`, 'old retired'])
-    expect(await shop.engine.read.one("select sealed from dkim_keys where selector = 'old'")).toEqual({ sealed: null })
+    expect(await context.engine.read.one("select sealed from dkim_keys where selector = 'old'")).toEqual({ sealed: null })
     await expect(dkim.activate({ ...call, selector: 'old', isPublished: true })).rejects.toMatchObject({ code: 'conflict' })
     clock.now += KEEP_RETIRED_MS
-    await tendDkimKeys(shop, lookUp)
+    await maintainDkimKeys(context, lookUp)
     expect(await states()).toEqual([`${next?.selector ?? ''} active`])
   })
 
   test('a mail is signed by the key of its sender’s domain or of the domain above, and verified', async () => {
     for (const algorithm of ['rsa', 'ed25519'] as const)
       publish(await dkim.add({ ...rsa, algorithm, selector: algorithm, isPublished: true }))
-    const keys = await createSigners(shop.engine, createVault(MASTER))(1, 'mail.example.com')
+    const keys = await createSigningKeyCache(context.engine, createVault(MASTER))(1, 'mail.example.com')
     const raw = signMail(Buffer.from('From: news@mail.example.com\r\nSubject: Hi\r\n\r\nHello\r\n'), keys, T0)
     const { results } = await dkimVerify(raw, { resolver: lookUp })
     expect(
@@ -110,7 +118,7 @@ describe.each(engines)('dkim: $kind', ({ open }) => {
     await dkim.add({ ...rsa, algorithm: 'ed25519', selector: 's1', isPublished: true })
     expect(await dkim.remove({ ...call, selector: 'S1' })).toBe(1)
     expect(await dkim.list(1)).toEqual([])
-    const facts = await shop.engine.read.all(
+    const facts = await context.engine.read.all(
       "select data from list_events where kind = 'audit' union all select data from events where kind = 'audit'",
     )
     expect(new Set(facts.map((row) => String(JSON.parse(String(row['data'])).what)))).toEqual(new Set(['dkim.add', 'dkim.remove']))

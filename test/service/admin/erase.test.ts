@@ -3,20 +3,20 @@
  */
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { removeOldMail } from '../../../src/daemon/scheduled-jobs.ts'
+import { removeOldRawMails } from '../../../src/daemon/scheduled-jobs.ts'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
-import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'
+import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { getRawMailForOperator } from '../../../src/store/mail/raw-mail.ts'
-import { checkSuppressions } from '../../../src/store/lists/suppressions.ts'
+import { findRawMailForOperator } from '../../../src/store/mail/raw-mail.ts'
+import { findSuppressionsInForce } from '../../../src/store/lists/suppressions.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { createReceiver, type Receiver } from '../../../src/service/receive/receive.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
-import type { Shop } from '../../../src/service/context.ts'
+import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
-import { arf, incoming, ndr } from '../../support/reports.ts'
-import { makeShop } from '../../support/context.ts'
+import { arf, makeIncomingMail, ndr } from '../../support/reports.ts'
+import { makeContext } from '../../support/context.ts'
 
 const START = Date.UTC(2026, 10, 20, 12)
 const DAY = 86_400_000
@@ -29,22 +29,26 @@ describe.each(engines)('$kind', ({ kind, open }) => {
     for (const engine of opened.splice(0)) await engine.close()
   })
 
-  async function bench(): Promise<{ shop: Shop; receiver: Receiver; clock: { now: number }; url: string }> {
+  async function bench(): Promise<{ shop: Context; receiver: Receiver; clock: { now: number }; url: string }> {
     const { engine, url } = await open()
     opened.push(engine)
     const clock = { now: START }
-    const shop = await makeShop(engine, clock, [{}, {}])
-    const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
-    return { shop, receiver, clock, url }
+    const context = await makeContext(engine, clock, [{}, {}])
+    const receiver = createReceiver(context, {
+      prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS),
+      dryRun: false,
+      notifyReplays: false,
+    })
+    return { shop: context, receiver, clock, url }
   }
   const send = (receiver: Receiver, to: string, raw: string, over: object = {}) =>
-    receiver.submit(incoming(raw, to, { at: START, receivedAt: START, ...over }))
+    receiver.submit(makeIncomingMail(raw, to, { at: START, receivedAt: START, ...over }))
 
   /** Where the clear address still stands, in whatever column. */
-  async function tracesIn(shop: Shop): Promise<readonly string[]> {
+  async function tracesIn(context: Context): Promise<readonly string[]> {
     const found: string[] = []
     for (const table of TABLES) {
-      const rows = await shop.engine.read.all(`select * from ${table}`)
+      const rows = await context.engine.read.all(`select * from ${table}`)
       for (const row of rows)
         for (const [column, value] of Object.entries(row))
           if (typeof value === 'string' && value.toLowerCase().includes(JOE)) found.push(`${table}.${column}: ${value.slice(0, 200)}`)
@@ -53,8 +57,8 @@ describe.each(engines)('$kind', ({ kind, open }) => {
   }
 
   test('no column holds it any more, lists still answer, others are untouched, and facts add up', async () => {
-    const { shop, receiver } = await bench()
-    const door = createRegister(shop)
+    const { shop: context, receiver } = await bench()
+    const door = createRegister(context)
     const call = { from: 'news@example.com', label: 'x', broadcast: null, emailType: 'batch' } as const
     const mails: { returnPath: string; feedbackId: string }[] = []
     for (const account of [1, 2]) {
@@ -79,32 +83,34 @@ describe.each(engines)('$kind', ({ kind, open }) => {
       other?.returnPath ?? '',
       ndr({ token: (other?.returnPath ?? '').split('@')[0] ?? '', recipient: `x${JOE}` }),
     )
-    expect((await tracesIn(shop)).length).toBeGreaterThan(8)
+    expect((await tracesIn(context)).length).toBeGreaterThan(8)
 
-    const done = await eraseAddress(shop, JOE, 'operator')
+    const done = await eraseAddress(context, JOE, 'operator')
     expect(done).toMatchObject({ deliveries: 2, entries: 1 })
     // What names the longer address is another person's, and stays.
-    expect((await tracesIn(shop)).filter((trace) => !trace.includes(`x${JOE}`))).toEqual([])
-    for (const { digest } of [bounced, stray, hidden]) expect(await getRawMailForOperator(shop.engine.read, digest)).toBeNull()
-    expect(await getRawMailForOperator(shop.engine.read, left.digest)).not.toBeNull()
+    expect((await tracesIn(context)).filter((trace) => !trace.includes(`x${JOE}`))).toEqual([])
+    for (const { digest } of [bounced, stray, hidden]) expect(await findRawMailForOperator(context.engine.read, digest)).toBeNull()
+    expect(await findRawMailForOperator(context.engine.read, left.digest)).not.toBeNull()
     const hash = hashAddress(JOE) ?? ''
     expect(
-      (await checkSuppressions(shop.engine.read, 1, { hashes: [hash], at: START })).get(hash)?.map(({ address, list }) => [list, address]),
+      (await findSuppressionsInForce(context.engine.read, 1, { hashes: [hash], at: START }))
+        .get(hash)
+        ?.map(({ address, list }) => [list, address]),
     ).toEqual([['bounce', null]])
     const again = await door(
       { account: 1, apiUser: 'user1', ip: '203.0.113.5' },
       { ...call, subject: '', headers: {}, recipients: [{ recipient: JOE, contactTypes: null }] },
     )
     expect(again.recipients[0]).toMatchObject({ status: 4, subStatus: 401 })
-    expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differences).toEqual([])
+    expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
   })
 
   test.runIf(kind === 'sqlite')('its letters stand in no file of the store: neither in the pages nor in the log', async () => {
-    const { shop, receiver, url } = await bench()
+    const { shop: context, receiver, url } = await bench()
     const file = url.slice('sqlite:'.length)
     const lettersIn = (): readonly number[] =>
       [file, `${file}-wal`].map((each) => readFileSync(each).toString('latin1').toLowerCase().split(JOE).length - 1)
-    const door = createRegister(shop)
+    const door = createRegister(context)
     const call = { from: 'news@example.com', subject: 'x', label: null, broadcast: null, emailType: 'batch', headers: {} } as const
     const others = Array.from({ length: 300 }, (_, n) => ({ recipient: `other${n}@example.org`, contactTypes: null }))
     for (let n = 0; n < 3; n++) {
@@ -114,18 +120,18 @@ describe.each(engines)('$kind', ({ kind, open }) => {
       await send(receiver, returnPath, ndr({ token: returnPath.split('@')[0] ?? '', recipient: JOE, n }))
     }
     expect(lettersIn()[1]).toBeGreaterThan(0)
-    await eraseAddress(shop, JOE, 'operator')
+    await eraseAddress(context, JOE, 'operator')
     expect(lettersIn()).toEqual([0, 0])
   })
 
   test('twice is once, and what is no address is refused', async () => {
-    const { shop } = await bench()
-    expect(await eraseAddress(shop, JOE, 'operator')).toMatchObject({ deliveries: 0, entries: 0, mails: 0 })
-    await expect(eraseAddress(shop, 'nobody', 'operator')).rejects.toMatchObject({ code: 'bad_request' })
+    const { shop: context } = await bench()
+    expect(await eraseAddress(context, JOE, 'operator')).toMatchObject({ deliveries: 0, entries: 0, mails: 0 })
+    await expect(eraseAddress(context, 'nobody', 'operator')).rejects.toMatchObject({ code: 'bad_request' })
   })
 
   test('raw mail goes after its days, a page a transaction, while intake goes on', async () => {
-    const { shop, receiver, clock } = await bench()
+    const { shop: context, receiver, clock } = await bench()
     const digests = await Promise.all(
       Array.from(
         { length: 1_200 },
@@ -136,16 +142,16 @@ describe.each(engines)('$kind', ({ kind, open }) => {
     let transactions = 0
     const tx: Engine['tx'] = (work, options) => {
       transactions++
-      return shop.engine.tx(work, options)
+      return context.engine.tx(work, options)
     }
     const [fresh] = await Promise.all([
       send(receiver, 'x@bounce.example.com', ndr({ recipient: 'b@example.org' }), { receivedAt: clock.now }),
-      removeOldMail({ ...shop, engine: { ...shop.engine, tx } }, 30),
+      removeOldRawMails({ ...context, engine: { ...context.engine, tx } }, 30),
     ])
     // 500 a page: no transaction holds the writer for longer.
     expect(transactions).toBe(3)
-    expect(await getRawMailForOperator(shop.engine.read, digests[0] ?? '')).toBeNull()
-    expect(await getRawMailForOperator(shop.engine.read, digests[1_199] ?? '')).toBeNull()
-    expect(await getRawMailForOperator(shop.engine.read, fresh.digest)).not.toBeNull()
+    expect(await findRawMailForOperator(context.engine.read, digests[0] ?? '')).toBeNull()
+    expect(await findRawMailForOperator(context.engine.read, digests[1_199] ?? '')).toBeNull()
+    expect(await findRawMailForOperator(context.engine.read, fresh.digest)).not.toBeNull()
   })
 })

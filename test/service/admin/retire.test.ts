@@ -3,30 +3,30 @@
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
-import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'
-import { audit } from '../../../src/ledger/decide/operator-action.ts'
+import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
+import { createAuditFact } from '../../../src/ledger/decide/operator-action.ts'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
-import { makeFact, ofMail, ofQueueKey } from '../../../src/ledger/facts/new-fact.ts'
-import { DEFAULT_SETTINGS } from '../../../src/ledger/account-settings.ts'
+import { createFact, aboutMail, aboutBackoffKey } from '../../../src/ledger/facts/new-fact.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
 import { sumCounters } from '../../../src/store/facts/counters.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { appendFacts } from '../../../src/store/facts/facts.ts'
-import { inboxPageForOperator } from '../../../src/store/mail/inbox.ts'
+import { listInboxForOperator } from '../../../src/store/mail/inbox.ts'
 import { OUTBOX, type OutboxRow } from '../../../src/store/webhook/outbox.ts'
-import { getRawMailForOperator } from '../../../src/store/mail/raw-mail.ts'
-import { checkSuppressions, suppressionsOf } from '../../../src/store/lists/suppressions.ts'
+import { findRawMailForOperator } from '../../../src/store/mail/raw-mail.ts'
+import { findSuppressionsInForce, findSuppressions } from '../../../src/store/lists/suppressions.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
-import { floorOf } from '../../../src/service/notify/event-feed.ts'
-import { createInbox } from '../../../src/service/receive/inbox.ts'
+import { lowestIdAt } from '../../../src/service/notify/event-feed.ts'
+import { createInboxCommandRunner } from '../../../src/service/receive/inbox.ts'
 import { unsubscribe } from '../../../src/service/lists/lists.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { createReceiver, type Receiver } from '../../../src/service/receive/receive.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
-import { foreseeRetirement, keptFrom, retire, retireOldRemains, type Retired } from '../../../src/service/admin/retire.ts'
-import type { Shop } from '../../../src/service/context.ts'
+import { previewRetirement, retentionStart, retire, purgeRetiredDeliveries, type RetireResult } from '../../../src/service/admin/retire.ts'
+import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
-import { arf, incoming, ndr } from '../../support/reports.ts'
-import { makeShop } from '../../support/context.ts'
+import { arf, makeIncomingMail, ndr } from '../../support/reports.ts'
+import { makeContext } from '../../support/context.ts'
 
 const DAY = 86_400_000
 const NOVEMBER = Date.UTC(2026, 10, 20, 12)
@@ -41,23 +41,23 @@ test.each([
   [Date.UTC(2026, 9, 31, 23, 59), 6, Date.UTC(2026, 3, 1)],
   [Date.UTC(2027, 0, 31), 2, Date.UTC(2026, 10, 1)],
   [Date.UTC(2026, 2, 31), 13, Date.UTC(2025, 1, 1)],
-])('at %i, %i months are kept from %i', (now, months, want) => expect(keptFrom(now, months)).toBe(want))
+])('at %i, %i months are kept from %i', (now, months, want) => expect(retentionStart(now, months)).toBe(want))
 
 describe.each(engines)('retire: $kind', ({ open }) => {
   let engine: Engine
-  let shop: Shop
+  let context: Context
   let receiver: Receiver
   const clock = { now: APRIL }
   beforeEach(async () => {
     clock.now = APRIL
     engine = (await open()).engine
-    shop = await makeShop(engine, clock, [{}, {}])
-    receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+    context = await makeContext(engine, clock, [{}, {}])
+    receiver = createReceiver(context, { prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS), dryRun: false, notifyReplays: false })
   })
 
   const at = (moment: number): void => {
     clock.now = moment
-    shop.book.turn()
+    context.accountCache.invalidate()
   }
   /** Mails sent at a moment; the first one bounces an hour later, the second one's complaint cannot be trusted. */
   async function month(moment: number, count: number): Promise<{ returnPath: string; feedbackId: string; recipient: string | null }> {
@@ -72,7 +72,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
       headers: {},
       recipients,
     } as const
-    const made = await createRegister(shop)({ account: 1, apiUser: 'one', ip: '203.0.113.5' }, call)
+    const made = await createRegister(context)({ account: 1, apiUser: 'one', ip: '203.0.113.5' }, call)
     const [first, second] = made.recipients
     if (first === undefined || second === undefined) throw new Error('two at least')
     at(moment + 3_600_000)
@@ -81,7 +81,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     await send('x@bounce.example.com', ndr({ recipient: 'stray@example.net', n: moment }))
     return first
   }
-  const send = (to: string, raw: string) => receiver.submit(incoming(raw, to, { at: clock.now, receivedAt: clock.now }))
+  const send = (to: string, raw: string) => receiver.submit(makeIncomingMail(raw, to, { at: clock.now, receivedAt: clock.now }))
   const bounce = (returnPath: string, recipient: string, n: number) =>
     send(returnPath, ndr({ token: returnPath.split('@')[0] ?? '', recipient, n }))
   const complain = (token: string, recipient: string, n: number) => send('fbl@fbl.example.com', arf({ token, recipient, n }))
@@ -95,7 +95,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     raw: await count('raw_mails'),
   })
   const differences = async (): Promise<readonly string[]> =>
-    (await rebuild(shop, { check: true, onProgress: () => undefined })).differences
+    (await rebuild(context, { check: true, onProgress: () => undefined })).differences
   const requests = async (moment: number): Promise<number> => {
     const windows = [{ from: moment - DAY, to: moment + DAY }]
     return (await sumCounters(engine.read, 1, { windows, metrics: ['request', 'invalid'] })).reduce((sum, { n }) => sum + n, 0)
@@ -105,7 +105,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     const row = (account: number, endpointId: number, made: number, n: number): OutboxRow => ({
       account,
       endpointId,
-      eventId: floorOf(made).replace(/.{4}$/, String(n).padStart(4, '0')),
+      eventId: lowestIdAt(made).replace(/.{4}$/, String(n).padStart(4, '0')),
       subject: `s${n}`,
       deliveryMonth: 202604,
       dedupKey: 'x',
@@ -120,8 +120,8 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     const young = [row(1, 1, MAY, 1), row(1, 2, MAY, 1), row(2, 1, MAY, 1)]
     await engine.tx((db) => db.insertMany(OUTBOX, [...old, row(1, 3, APRIL, 1), row(2, 1, APRIL, 1), ...young]))
     at(NOVEMBER)
-    expect((await foreseeRetirement(shop, 6)).events).toBe(252)
-    expect((await retire(shop, { months: 6 })).events).toBe(252)
+    expect((await previewRetirement(context, 6)).events).toBe(252)
+    expect((await retire(context, { months: 6 })).events).toBe(252)
     expect(await count('outbox')).toBe(3)
   })
 
@@ -131,33 +131,33 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     await month(JUNE, 3)
     const before = await counts()
     at(NOVEMBER)
-    const foreseen = await foreseeRetirement(shop, 6)
+    const foreseen = await previewRetirement(context, 6)
     expect([foreseen, await counts()]).toEqual([{ before: Date.UTC(2026, 4, 1), deliveries: 450, mails: 0, events: 0, remains: 0 }, before])
-    const gone = await retire(shop, { months: 6 })
+    const gone = await retire(context, { months: 6 })
     expect(gone).toMatchObject({ deliveries: 450, facts: 451, isDone: true })
     // The April mails' reports came on the first of May, and stay with it.
     expect(await counts()).toEqual({ ...before, deliveries: 6, events: before['events'] === undefined ? 0 : before['events'] - 451 })
     expect(await differences()).toEqual([])
     const hash = hashAddress(old.recipient ?? '') ?? ''
-    expect((await checkSuppressions(engine.read, 1, { hashes: [hash], at: APRIL + 2 * DAY })).has(hash)).toBe(true)
+    expect((await findSuppressionsInForce(engine.read, 1, { hashes: [hash], at: APRIL + 2 * DAY })).has(hash)).toBe(true)
     expect(await requests(APRIL)).toBe(450 + 1 + 3 + 1)
-    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 0, facts: 0, mails: 0, isDone: true })
+    expect(await retire(context, { months: 6 })).toMatchObject({ deliveries: 0, facts: 0, mails: 0, isDone: true })
     expect(young.recipient).not.toBeNull()
   })
 
   test('mails that came go by their own time, with their bytes, their facts and their place in the inbox', async () => {
     await month(APRIL - DAY, 2)
-    const [stray] = await inboxPageForOperator(engine.read, {}, { limit: 1 })
+    const [stray] = await listInboxForOperator(engine.read, {}, { limit: 1 })
     await month(JUNE, 2)
     expect([await count('reports'), await count('inbox'), await count('raw_mails')]).toEqual([6, 4, 6])
     at(NOVEMBER)
-    expect(await foreseeRetirement(shop, 6)).toMatchObject({ deliveries: 2, mails: 3 })
-    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 2, mails: 3, isDone: true })
+    expect(await previewRetirement(context, 6)).toMatchObject({ deliveries: 2, mails: 3 })
+    expect(await retire(context, { months: 6 })).toMatchObject({ deliveries: 2, mails: 3, isDone: true })
     expect([await count('reports'), await count('inbox'), await count('raw_mails')]).toEqual([3, 2, 3])
-    expect(await getRawMailForOperator(engine.read, stray?.digest ?? '')).toBeNull()
+    expect(await findRawMailForOperator(engine.read, stray?.digest ?? '')).toBeNull()
     expect(await differences()).toEqual([])
     at(Date.UTC(2027, 0, 1))
-    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 2, mails: 3 })
+    expect(await retire(context, { months: 6 })).toMatchObject({ deliveries: 2, mails: 3 })
     expect([await count('reports'), await count('events'), await count('site_counters')]).toEqual([0, 0, 0])
     expect(await differences()).toEqual([])
   })
@@ -166,9 +166,9 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     await month(APRIL - DAY, 850)
     await month(JUNE, 2)
     at(NOVEMBER)
-    const runs: Retired[] = []
+    const runs: RetireResult[] = []
     do {
-      runs.push(await retire(shop, { months: 6, mustStop: () => true }))
+      runs.push(await retire(context, { months: 6, shouldStop: () => true }))
       expect(await differences()).toEqual([])
     } while (runs.at(-1)?.isDone === false && runs.length < 50)
     expect(runs.length).toBeGreaterThan(6)
@@ -182,10 +182,10 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     await month(JUNE, 5)
     const before = [await requests(APRIL - DAY), await requests(JUNE)]
     at(NOVEMBER)
-    await retire(shop, { months: 6 })
+    await retire(context, { months: 6 })
     await engine.tx((db) => db.run('update counters set n = n + 7 where quarter >= $1', [Date.UTC(2026, 4, 1)]))
     expect(await differences()).not.toEqual([])
-    await rebuild(shop, { check: false, onProgress: () => undefined })
+    await rebuild(context, { check: false, onProgress: () => undefined })
     expect([await requests(APRIL - DAY), await requests(JUNE)]).toEqual(before)
     expect(await differences()).toEqual([])
   })
@@ -193,13 +193,13 @@ describe.each(engines)('retire: $kind', ({ open }) => {
   test('what comes late and proves nothing waits in the inbox, and makes nothing of what is gone', async () => {
     const old = await month(APRIL - DAY, 2)
     at(NOVEMBER)
-    await retire(shop, { months: 6 })
+    await retire(context, { months: 6 })
     const [late, complaint] = [await bounce(old.returnPath, 'r@example.org', 9), await complain(old.feedbackId, 'r@example.org', 9)]
     expect([late, complaint]).toMatchObject([
       { repeated: false, account: 1, inbox: 'expired' },
       { repeated: false, account: 1, inbox: 'unverified' },
     ])
-    expect(await getRawMailForOperator(engine.read, late.digest)).not.toBeNull()
+    expect(await findRawMailForOperator(engine.read, late.digest)).not.toBeNull()
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
   })
 
@@ -207,10 +207,10 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     const old = await month(APRIL - DAY, 600)
     at(NOVEMBER)
     const reports = Array.from({ length: 30 }, (_, n) => bounce(old.returnPath, old.recipient ?? '', 100 + n))
-    const [gone, ...outcomes] = await Promise.all([retire(shop, { months: 6 }), ...reports])
+    const [gone, ...outcomes] = await Promise.all([retire(context, { months: 6 }), ...reports])
     expect(gone).toMatchObject({ deliveries: 600, isDone: true })
-    expect(outcomes.every(({ inbox }) => inbox === 'expired')).toBe(true)
-    const left = await retire(shop, { months: 6 })
+    expect(outcomes.every(({ inboxReason: inbox }) => inbox === 'expired')).toBe(true)
+    const left = await retire(context, { months: 6 })
     expect([left.deliveries, await count('deliveries'), await differences()]).toEqual([0, 0, []])
   })
 
@@ -218,15 +218,15 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     await month(APRIL - DAY, 2)
     await month(JUNE, 2)
     at(NOVEMBER)
-    await retire(shop, { months: 6 })
-    expect(await retire(shop, { months: 12 })).toMatchObject({ before: Date.UTC(2026, 4, 1), deliveries: 0 })
-    expect(await retire(shop, { months: 2 })).toMatchObject({ before: Date.UTC(2026, 8, 1), deliveries: 2 })
+    await retire(context, { months: 6 })
+    expect(await retire(context, { months: 12 })).toMatchObject({ before: Date.UTC(2026, 4, 1), deliveries: 0 })
+    expect(await retire(context, { months: 2 })).toMatchObject({ before: Date.UTC(2026, 8, 1), deliveries: 2 })
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
   })
 
   test('transitions of the queue and mail that came for accounts go by their time, looked at once a month; audits and alarms stay', async () => {
     let n = 0
-    const ids = { next: (moment: number) => `${floorOf(moment).slice(0, -12)}${String((n += 1)).padStart(12, '0')}` }
+    const ids = { next: (moment: number) => `${lowestIdAt(moment).slice(0, -12)}${String((n += 1)).padStart(12, '0')}` }
     const told = (account: number, moment: number): Fact => {
       const data = {
         move: 'paused',
@@ -240,23 +240,23 @@ describe.each(engines)('retire: $kind', ({ open }) => {
         by: 'queue',
       } as const
       const shown = { domains: [], waiting: 0, evidence: [] }
-      return makeFact('queue', ofQueueKey(account, 'k'), { at: moment, receivedAt: moment, ids }, { ...data, ...shown })
+      return createFact('queue', aboutBackoffKey(account, 'k'), { at: moment, receivedAt: moment, ids }, { ...data, ...shown })
     }
     const came = (moment: number): Fact => {
       const digest = String(moment).padStart(64, '0')
-      return makeFact(
+      return createFact(
         'route',
-        ofMail(1, digest, null),
+        aboutMail(1, digest, null),
         { at: moment, receivedAt: moment, ids },
         { digest, domain: 'example.com', size: 1, truncated: false },
       )
     }
-    const hand = { actor: 'one', settings: DEFAULT_SETTINGS, moment: { at: APRIL, receivedAt: APRIL, ids } }
+    const hand = { actor: 'one', settings: DEFAULT_ACCOUNT_SETTINGS, moment: { at: APRIL, receivedAt: APRIL, ids } }
     const old = Array.from({ length: 450 }, (_, i) => [told(0, APRIL - i), told(1, APRIL - i), came(APRIL - i)]).flat()
-    await engine.tx((db) => appendFacts(db, [...old, told(0, JUNE), told(1, JUNE), came(JUNE), audit(1, 'x', {}, hand)]))
+    await engine.tx((db) => appendFacts(db, [...old, told(0, JUNE), told(1, JUNE), came(JUNE), createAuditFact(1, 'x', {}, hand)]))
     at(NOVEMBER)
-    const runs: Retired[] = []
-    do runs.push(await retire(shop, { months: 6, mustStop: () => runs.length < 3 }))
+    const runs: RetireResult[] = []
+    do runs.push(await retire(context, { months: 6, shouldStop: () => runs.length < 3 }))
     while (runs.at(-1)?.isDone === false)
     expect(runs.reduce((sum, { facts }) => sum + facts, 0)).toBe(1_350)
     expect(runs.every(({ facts }, index) => index > 2 || facts <= 200)).toBe(true)
@@ -266,9 +266,9 @@ describe.each(engines)('retire: $kind', ({ open }) => {
       'queue',
       'route',
     ])
-    expect([await retire(shop, { months: 6 }), await differences()]).toMatchObject([{ facts: 0, isDone: true }, []])
+    expect([await retire(context, { months: 6 }), await differences()]).toMatchObject([{ facts: 0, isDone: true }, []])
     at(Date.UTC(2027, 0, 1))
-    expect([await retire(shop, { months: 6 }), await count('events')]).toMatchObject([{ facts: 3, isDone: true }, 1])
+    expect([await retire(context, { months: 6 }), await count('events')]).toMatchObject([{ facts: 3, isDone: true }, 1])
   })
 
   /** One mail, sent at a moment and retired in November. */
@@ -276,9 +276,9 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     at(moment)
     const call = { from: 'news@example.com', subject: 'x', label, broadcast: null, emailType: 'batch', headers: {} } as const
     const by = { account: 1, apiUser: 'one', ip: '203.0.113.5' }
-    const { recipients } = await createRegister(shop)(by, { ...call, recipients: [{ recipient: RITA, contactTypes: null }] })
+    const { recipients } = await createRegister(context)(by, { ...call, recipients: [{ recipient: RITA, contactTypes: null }] })
     at(NOVEMBER)
-    expect(await retire(shop, { months: 6 })).toMatchObject({ deliveries: 1 })
+    expect(await retire(context, { months: 6 })).toMatchObject({ deliveries: 1 })
     const [first] = recipients
     const token = /\/u\/([a-z2-7]+)>/.exec(first?.headers['List-Unsubscribe'] ?? '')?.[1]
     if (first === undefined || token === undefined) throw new Error('one was registered')
@@ -288,16 +288,19 @@ describe.each(engines)('retire: $kind', ({ open }) => {
   const RITA = 'rita@example.org'
   const HASH = hashAddress(RITA) ?? ''
   const entries = async (): Promise<readonly (readonly unknown[])[]> =>
-    (await suppressionsOf(engine.read, [{ account: 1, addressHash: HASH }])).map(
+    (await findSuppressions(engine.read, [{ account: 1, addressHash: HASH }])).map(
       ({ list, scope, address, domain, apiUser, proof, n, removedAt }) => [list, scope, address, domain, apiUser, proof, n, removedAt],
     )
   const mailto = ({ token }: Retiree) => send(`${token}@fbl.example.com`, crlfMail('unsubscribe'))
   const click = (token: string, how: 'page' | 'one-click' = 'one-click') =>
-    unsubscribe(shop, { token, how, ip: '192.0.2.9', userAgent: null })
+    unsubscribe(context, { token, how, ip: '192.0.2.9', userAgent: null })
   const proven = (): Receiver =>
-    createReceiver(shop, {
+    createReceiver(context, {
       prover: () =>
-        Promise.resolve({ ...NO_PROOFS, dkim: [{ domain: 'loops.example', selector: 's', aligned: true, valid: true, result: 'pass' }] }),
+        Promise.resolve({
+          ...NO_AUTHENTICATION_RESULTS,
+          dkim: [{ domain: 'loops.example', selector: 's', aligned: true, valid: true, result: 'pass' }],
+        }),
       dryRun: false,
       notifyReplays: false,
     })
@@ -318,7 +321,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
   test('by mail first, for its label where the account says so', async () => {
     await engine.tx((db) =>
       db.run('update accounts set settings = $1 where account_id = 1', [
-        JSON.stringify({ ...DEFAULT_SETTINGS, unsubscribeScope: 'label' }),
+        JSON.stringify({ ...DEFAULT_ACCOUNT_SETTINGS, unsubscribeScope: 'label' }),
       ]),
     )
     const mail = await retired(APRIL, 'news')
@@ -346,8 +349,8 @@ describe.each(engines)('retire: $kind', ({ open }) => {
   test('a complaint that proves nothing waits until a person vouches for it', async () => {
     const mail = await retired(APRIL)
     const waiting = await complain(mail.feedbackId, RITA, 1)
-    expect([waiting.inbox, await entries()]).toEqual(['unverified', []])
-    const settle = createInbox(shop, () => Promise.resolve(NO_PROOFS))
+    expect([waiting.inboxReason, await entries()]).toEqual(['unverified', []])
+    const settle = createInboxCommandRunner(context, () => Promise.resolve(NO_AUTHENTICATION_RESULTS))
     const answer = await settle({ account: 1, actor: 'one', digest: waiting.digest, action: 'accept' })
     expect(answer).toMatchObject({ changed: true, row: { state: 'accepted' } })
     expect((await entries()).map((entry) => entry.slice(4))).toEqual([['one', 'operator', 1, null]])
@@ -365,7 +368,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
 
   test('an erased address stays off the rows of its retired mails, and its tokens go on working', async () => {
     const mail = await retired(APRIL)
-    await eraseAddress(shop, RITA, 'operator')
+    await eraseAddress(context, RITA, 'operator')
     expect(await click(mail.token)).toBe('done')
     expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'token', 1, null]])
     for (const table of ['retired_deliveries', 'suppressions', 'list_events', 'events'])
@@ -377,17 +380,17 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     await month(APRIL - DAY, 1_201)
     await month(APRIL, 2)
     at(NOVEMBER)
-    await retire(shop, { months: 6 })
+    await retire(context, { months: 6 })
     expect(await count('retired_deliveries')).toBe(1_203)
     at(APRIL - DAY + 401 * DAY)
-    expect(await foreseeRetirement(shop, 6)).toMatchObject({ remains: 1_201 })
-    expect(await retireOldRemains(shop, () => false)).toMatchObject({ remains: 1_201, isDone: true })
+    expect(await previewRetirement(context, 6)).toMatchObject({ remains: 1_201 })
+    expect(await purgeRetiredDeliveries(context, () => false)).toMatchObject({ remains: 1_201, isDone: true })
     expect(await count('retired_deliveries')).toBe(2)
     at(APRIL + 402 * DAY)
-    expect(await retire(shop, { months: 6 })).toMatchObject({ remains: 2 })
+    expect(await retire(context, { months: 6 })).toMatchObject({ remains: 2 })
     await month(JUNE, 2)
     at(JUNE + 600 * DAY)
-    expect([await retire(shop, { months: 6 }), await count('retired_deliveries')]).toMatchObject([{ deliveries: 2, remains: 0 }, 0])
+    expect([await retire(context, { months: 6 }), await count('retired_deliveries')]).toMatchObject([{ deliveries: 2, remains: 0 }, 0])
   })
 })
 

@@ -3,18 +3,18 @@
  */
 import { SMTPServer } from 'smtp-server'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createMailer } from '../../../src/mail-auth/alert-mailer.ts'
+import { createAlertMailer } from '../../../src/mail-auth/alert-mailer.ts'
 import type { AccountSettings } from '../../../src/ledger/account-settings.ts'
 import type { WatchCount } from '../../../src/ledger/project/watch-counts.ts'
-import { quarterOf } from '../../../src/ledger/project/state.ts'
+import { quarterHourOf } from '../../../src/ledger/project/state.ts'
 import { listAlertsForOperator } from '../../../src/store/alerts.ts'
-import { QUEUE_LANES } from '../../../src/store/queue/lane-snapshots.ts'
+import { LANE_SNAPSHOTS } from '../../../src/store/queue/lane-snapshots.ts'
 import { COUNTERS } from '../../../src/store/schema.ts'
-import { addWatchCounts, removeWatchCountsForOperator } from '../../../src/store/facts/watch-counters.ts'
-import { createAlerts, type AlertOptions, type Alerts } from '../../../src/service/alerts/alerts.ts'
-import type { Shop } from '../../../src/service/context.ts'
+import { addWatchCounts, removeOldWatchCountsForOperator } from '../../../src/store/facts/watch-counters.ts'
+import { createAlertEvaluator, type AlertOptions, type AlertEvaluator } from '../../../src/service/alerts/alerts.ts'
+import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
-import { makeShop, makeWebhooks, type Clock } from '../../support/context.ts'
+import { makeContext, makeWebhooks, type Clock } from '../../support/context.ts'
 import { LANE } from '../../http/lambdas.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
@@ -28,26 +28,26 @@ describe.each([...engines])('$kind', ({ open }) => {
 
   type Bench = {
     readonly clock: Clock
-    readonly shop: Shop
-    readonly make: (over?: Partial<AlertOptions>) => Alerts
+    readonly shop: Context
+    readonly make: (over?: Partial<AlertOptions>) => AlertEvaluator
     readonly told: () => Promise<readonly string[]>
   }
   async function bench(settings: readonly Partial<AccountSettings>[] = [{}, {}]): Promise<Bench> {
     const { engine } = await open()
     const clock = { now: T0 }
-    const shop = await makeShop(engine, clock, settings)
+    const context = await makeContext(engine, clock, settings)
     const make: Bench['make'] = (over = {}) =>
-      createAlerts(shop, { rules: { rules: [], mailTo: [] }, mailer: null, operator: () => Promise.resolve(1), ...over })
+      createAlertEvaluator(context, { rules: { rules: [], mailTo: [] }, mailer: null, operator: () => Promise.resolve(1), ...over })
     const told = async (): Promise<readonly string[]> =>
       (await make().evaluate()).map(
         ({ account, data }) => `${account} ${data.alert}${data.about === '' ? '' : ` ${data.about}`} ${data.state}`,
       )
-    return { clock, shop, make, told }
+    return { clock, shop: context, make, told }
   }
-  const count = async ({ shop, clock }: Bench, account: number, metrics: Record<string, number>): Promise<void> => {
+  const count = async ({ shop: context, clock }: Bench, account: number, metrics: Record<string, number>): Promise<void> => {
     const rows = Object.entries(metrics).map(([metric, n]) => ({
       account,
-      quarter: quarterOf(clock.now),
+      quarter: quarterHourOf(clock.now),
       apiUser: 'ann',
       labelId: 0,
       domain: 'example.org',
@@ -55,10 +55,15 @@ describe.each([...engines])('$kind', ({ open }) => {
       n,
       slot: 0,
     }))
-    await shop.engine.tx((db) => db.upsertMany(COUNTERS, rows, { add: ['n'] }))
+    await context.engine.tx((db) => db.upsertMany(COUNTERS, rows, { addColumns: ['n'] }))
   }
-  const watch = async ({ shop, clock }: Bench, metric: WatchCount['metric'], n: number, over: Partial<WatchCount> = {}): Promise<void> => {
-    await shop.engine.tx((db) => addWatchCounts(db, [{ account: 0, quarter: quarterOf(clock.now), metric, name: '', n, ...over }]))
+  const watch = async (
+    { shop: context, clock }: Bench,
+    metric: WatchCount['metric'],
+    n: number,
+    over: Partial<WatchCount> = {},
+  ): Promise<void> => {
+    await context.engine.tx((db) => addWatchCounts(db, [{ account: 0, quarter: quarterHourOf(clock.now), metric, name: '', n, ...over }]))
   }
 
   test('a rate is told once, again by nobody, and its end once', async () => {
@@ -142,26 +147,26 @@ describe.each([...engines])('$kind', ({ open }) => {
         savedAt: T0,
         status: { ...LANE.status, account: 1, domain, state: 'paused' as const, isStopped: true, key: 'ip:192.0.2.1', waiting },
       }))
-    await b.shop.engine.tx((db) => db.upsertMany(QUEUE_LANES, lanes(5)))
+    await b.shop.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(5)))
     expect(await b.told()).toEqual([])
     b.clock.now += 29 * 60_000
     expect(await b.told()).toEqual([])
     b.clock.now += 60_000
     expect(await b.told()).toEqual(['1 lane-paused ip:192.0.2.1 raised'])
     expect((await listAlertsForOperator(b.shop.engine.read))[0]?.data).toMatchObject({ value: 30, volume: 10 })
-    await b.shop.engine.tx((db) => db.upsertMany(QUEUE_LANES, lanes(0)))
+    await b.shop.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(0)))
     expect(await b.told()).toEqual(['1 lane-paused ip:192.0.2.1 cleared'])
-    await b.shop.engine.tx((db) => db.upsertMany(QUEUE_LANES, lanes(5)))
+    await b.shop.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(5)))
     expect(await b.told()).toEqual([])
   })
 
   test('what a node counts is put down with the next evaluation, and goes after its days', async () => {
     const b = await bench()
-    b.shop.watch.count([], 150)
+    b.shop.counterBuffer.count([], 150)
     await watch(b, 'unmatched', 140)
     expect(await b.told()).toEqual(['1 unmatched-share raised'])
-    expect(await b.shop.engine.tx((db) => removeWatchCountsForOperator(db, T0, 10))).toBe(0)
-    expect(await b.shop.engine.tx((db) => removeWatchCountsForOperator(db, T0 + HOUR, 10))).toBe(2)
+    expect(await b.shop.engine.tx((db) => removeOldWatchCountsForOperator(db, T0, 10))).toBe(0)
+    expect(await b.shop.engine.tx((db) => removeOldWatchCountsForOperator(db, T0 + HOUR, 10))).toBe(2)
   })
 
   test('each change is mailed to the account and the operator, without a sender to bounce to, until it is taken', async () => {
@@ -188,7 +193,11 @@ describe.each([...engines])('$kind', ({ open }) => {
         resolve(typeof address === 'object' && address !== null ? address.port : 0)
       })
     })
-    const mailer = createMailer({ smtp: `smtp://127.0.0.1:${port}`, from: 'alerts@bounce.example.com', log: b.shop.telemetry.log })
+    const mailer = createAlertMailer({
+      smarthostUrl: `smtp://127.0.0.1:${port}`,
+      from: 'alerts@bounce.example.com',
+      log: b.shop.telemetry.log,
+    })
     undo.push(
       () =>
         new Promise((resolve) => {
@@ -199,14 +208,14 @@ describe.each([...engines])('$kind', ({ open }) => {
     const alerts = b.make({ mailer, rules: { rules: [], mailTo: ['ops@example.net'] } })
     await count(b, 2, { request: 1_000, invalid: 500 })
     await alerts.evaluate()
-    await alerts.mail()
+    await alerts.sendMails()
     expect(got).toEqual([])
     isDown = false
-    await alerts.mail()
+    await alerts.sendMails()
     expect(got).toEqual([])
     b.clock.now += HOUR
-    await alerts.mail()
-    await alerts.mail()
+    await alerts.sendMails()
+    await alerts.sendMails()
     expect(got.map(({ from, to }) => [from, to])).toEqual([['', ['ops@example.net', 'ann@example.com']]])
     expect(got[0]?.raw).toMatch(/^Auto-Submitted: auto-generated\r$/m)
     expect(got[0]?.raw).toMatch(/^Subject: \[bounced\] bounce-rate raised: account 2\r$/m)

@@ -3,8 +3,8 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createMake, type Made } from '../../../src/service/deliver/message-builder.ts'
-import { createRoom, type Release } from '../../../src/service/deliver/byte-semaphore.ts'
+import { createMessageBuilder, type BuiltMessage } from '../../../src/service/deliver/message-builder.ts'
+import { createByteSemaphore, type ReleaseBytes } from '../../../src/service/deliver/byte-semaphore.ts'
 
 const MOST = 100
 const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
@@ -13,11 +13,11 @@ test('never more than there are, but for one that is larger than all and alone; 
   const sizes = fc.array(fc.integer({ min: 1, max: 130 }), { minLength: 1, maxLength: 30 })
   await fc.assert(
     fc.asyncProperty(sizes, fc.array(fc.nat(20), { minLength: 30, maxLength: 30 }), async (wanted, picks) => {
-      const room = createRoom(MOST)
-      const held: { readonly size: number; readonly release: Release }[] = []
+      const room = createByteSemaphore(MOST)
+      const held: { readonly size: number; readonly release: ReleaseBytes }[] = []
       let came = 0
       for (const size of wanted) {
-        void room.take(size).then((release) => {
+        void room.acquire(size).then((release) => {
           held.push({ size, release })
           came += 1
         })
@@ -38,35 +38,35 @@ test('never more than there are, but for one that is larger than all and alone; 
 })
 
 test('small goes past large, and nobody goes past what needs more than half', async () => {
-  const room = createRoom(MOST)
-  const first = await room.take(70)
+  const room = createByteSemaphore(MOST)
+  const first = await room.acquire(70)
   const came: number[] = []
-  void room.take(40).then(() => came.push(40))
-  expect(room.tryTake(20)).not.toBeNull()
-  void room.take(90).then(() => came.push(90))
-  expect(room.tryTake(1)).toBeNull()
+  void room.acquire(40).then(() => came.push(40))
+  expect(room.tryAcquire(20)).not.toBeNull()
+  void room.acquire(90).then(() => came.push(90))
+  expect(room.tryAcquire(1)).toBeNull()
   first()
   await settle()
   expect(came).toEqual([40])
 })
 
 test('giving back twice gives back once', async () => {
-  const room = createRoom(MOST)
-  const release = await room.take(60)
-  await room.take(40)
+  const room = createByteSemaphore(MOST)
+  const release = await room.acquire(60)
+  await room.acquire(40)
   release()
   release()
-  expect([room.tryTake(61), room.tryTake(60) === null]).toEqual([null, false])
+  expect([room.tryAcquire(61), room.tryAcquire(60) === null]).toEqual([null, false])
 })
 
 test('sixty copies of a large mail are in memory a few at a time, and are all made', async () => {
   const size = 1_000_000
-  const make = createMake(createRoom(3 * size))
-  const open: Made[] = []
+  const make = createMessageBuilder(createByteSemaphore(3 * size))
+  const open: BuiltMessage[] = []
   let rendering = 0
   let sent = 0
   let most = 0
-  const render = async (): Promise<Made['rendered']> => {
+  const render = async (): Promise<BuiltMessage['message']> => {
     rendering += 1
     most = Math.max(most, rendering + open.length)
     await settle()
@@ -79,18 +79,18 @@ test('sixty copies of a large mail are in memory a few at a time, and are all ma
     const made = open.shift()
     if (made === undefined) continue
     sent += 1
-    made.release()
+    made.releaseBytes()
   }
   await Promise.all(all)
   expect(most).toBeLessThanOrEqual(4)
 })
 
 test('what cannot be made leaves its room', async () => {
-  const make = createMake(createRoom(MOST))
+  const make = createMessageBuilder(createByteSemaphore(MOST))
   const rendered = { from: '', to: '', raw: Buffer.alloc(60) }
   const first = await make('1/a', async () => rendered)
-  first.release()
+  first.releaseBytes()
   await expect(make('1/a', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
   const second = await make('1/a', async () => rendered)
-  expect(second.rendered).toBe(rendered)
+  expect(second.message).toBe(rendered)
 })

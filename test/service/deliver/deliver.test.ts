@@ -2,27 +2,35 @@
  * deliver.test - from the queue's table to a status: what is sent, retried, given up, recalled, and what a restart makes of it
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'
-import { smarthostRoute } from '../../../src/smtp-client/routing.ts'
+import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
+import { createSmarthostRouter } from '../../../src/smtp-client/routing.ts'
 import { createSmtpTransport } from '../../../src/smtp-client/smtp-transport.ts'
-import type { Outcome, Outgoing } from '../../../src/smtp-client/transport.ts'
+import type { SmtpOutcome, OutgoingMail } from '../../../src/smtp-client/transport.ts'
 import { Fault } from '../../../src/errors.ts'
-import { RETRY } from '../../../src/queue/schedule/retry.ts'
-import { findByDeliveryIds } from '../../../src/store/mail/deliveries.ts'
+import { RETRY_SCHEDULES } from '../../../src/queue/schedule/retry.ts'
+import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { factsOf } from '../../../src/store/facts/facts.ts'
-import { markDispatchedForOperator, pageQueuedForOperator } from '../../../src/store/queue/queued-mail.ts'
-import { createDeliverer, type Deliverer, type DeliverOptions } from '../../../src/service/deliver/deliverer.ts'
+import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
+import { markDispatchedForOperator, listQueuedMessagesForOperator } from '../../../src/store/queue/queued-mail.ts'
+import { createDeliverer, type Deliverer, type DelivererOptions } from '../../../src/service/deliver/deliverer.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
-import { signNames } from '../../../src/service/submit/mail-tokens.ts'
+import { signMailTokens } from '../../../src/service/submit/mail-tokens.ts'
 import { createReceiver } from '../../../src/service/receive/receive.ts'
-import type { Shop } from '../../../src/service/context.ts'
-import { deliverOptions, lambdaTransport, OK, queueMails, refused, unreachable, until } from '../../support/delivery.ts'
+import type { Context } from '../../../src/service/context.ts'
+import {
+  delivererOptions,
+  createFunctionTransport,
+  ACCEPTED,
+  queueMails,
+  refusedOutcome,
+  UNREACHABLE,
+  waitUntil,
+} from '../../support/delivery.ts'
 import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'
 import { startMailbox } from '../../support/mailbox.ts'
-import { incoming, ndr } from '../../support/reports.ts'
-import { makeShop } from '../../support/context.ts'
+import { makeIncomingMail, ndr } from '../../support/reports.ts'
+import { makeContext } from '../../support/context.ts'
 
 /** Between the look at the clock and the call of the transport. */
 const CLOCK_TICK_MS = 50
@@ -31,22 +39,26 @@ const users = (n: number, domain = 'example.net'): string[] => Array.from({ leng
 
 /** An NDR about a delivery, received by a node that need not be the one that delivers. */
 async function bounceLater(
-  shop: Shop,
+  context: Context,
   { deliveryId, recipient }: { readonly deliveryId: string; readonly recipient: string },
 ): Promise<void> {
-  const page = await shop.book.open()
-  const { returnPath } = signNames(page, shop.domains, { deliveryId, keyIndex: page.signingIndex })
-  const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+  const snapshot = await context.accountCache.snapshot()
+  const { returnPath } = signMailTokens(snapshot, context.domains, { deliveryId, keyIndex: snapshot.signingIndex })
+  const receiver = createReceiver(context, {
+    prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS),
+    dryRun: false,
+    notifyReplays: false,
+  })
   const raw = ndr({ token: returnPath.slice(0, returnPath.indexOf('@')), recipient })
-  await receiver.submit(incoming(raw, returnPath, { at: shop.now(), receivedAt: shop.now() }))
-  await receiver.idle()
+  await receiver.submit(makeIncomingMail(raw, returnPath, { at: context.now(), receivedAt: context.now() }))
+  await receiver.waitUntilIdle()
 }
 
 describe.each(engines)('deliver: $kind', ({ open }) => {
   let engine: Engine
-  let shop: Shop
+  let context: Context
   const running: Deliverer[] = []
-  const sent: Outgoing[] = []
+  const sent: OutgoingMail[] = []
   beforeEach(async () => {
     engine = (await open()).engine
     const clock = {
@@ -54,38 +66,39 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
         return Date.now()
       },
     }
-    shop = await makeShop(engine, clock)
+    context = await makeContext(engine, clock)
     sent.length = 0
   })
   afterEach(async () => {
     await Promise.all(running.splice(0).map((each) => each.close()))
   })
 
-  const run = (answer: (mail: Outgoing) => Outcome | Promise<Outcome>, more: Partial<DeliverOptions> = {}): Deliverer => {
-    const transport = lambdaTransport((mail) => {
+  const run = (answer: (mail: OutgoingMail) => SmtpOutcome | Promise<SmtpOutcome>, more: Partial<DelivererOptions> = {}): Deliverer => {
+    const transport = createFunctionTransport((mail) => {
       sent.push(mail)
       return answer(mail)
     })
-    const deliverer = createDeliverer(shop, deliverOptions(transport, more))
+    const deliverer = createDeliverer(context, delivererOptions(transport, more))
     running.push(deliverer)
     deliverer.start()
     return deliverer
   }
-  const namesSent = (): string[] => sent.map(({ from }) => from.slice(0, from.indexOf('@')))
+  const namesSent = (): string[] => sent.map(({ mailFrom: from }) => from.slice(0, from.indexOf('@')))
   const waiting = async (): Promise<number> => (await countQueued(engine.read)).waiting
   const rowsOf = async (ids: readonly string[]) => {
-    const rows = await findByDeliveryIds(engine.read, 1, ids)
+    const rows = await findDeliveriesByIds(engine.read, 1, ids)
     return ids.map((id) => rows.find(({ deliveryId }) => deliveryId === id))
   }
-  const factsFor = async (id = '') => (await factsOf(engine.read, [{ account: 1, subject: id }])).filter(({ kind }) => kind !== 'request')
+  const factsFor = async (id = '') =>
+    (await findFactsBySubject(engine.read, [{ account: 1, subject: id }])).filter(({ kind }) => kind !== 'request')
 
   test('what waits at the start and what comes later is delivered, once, and leaves nothing behind', async () => {
-    const first = await queueMails(shop, users(30))
-    const deliverer = run(() => OK)
-    await until(async () => (await waiting()) === 0)
-    const second = await queueMails(shop, users(30, 'example.com'))
+    const first = await queueMails(context, users(30))
+    const deliverer = run(() => ACCEPTED)
+    await waitUntil(async () => (await waiting()) === 0)
+    const second = await queueMails(context, users(30, 'example.com'))
     deliverer.nudge()
-    await until(async () => (await waiting()) === 0)
+    await waitUntil(async () => (await waiting()) === 0)
     expect((await rowsOf([...first, ...second])).map((row) => row?.status)).toEqual(Array(60).fill(1))
     expect(namesSent().toSorted()).toEqual([...first, ...second].toSorted())
     expect(await engine.read.one('select count(*) as n from queue_bodies')).toEqual({ n: 0 })
@@ -94,26 +107,28 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
   })
 
   test('mail that another node accepted is found without a nudge', async () => {
-    run(() => OK)
-    await until(() => running[0]?.isDelivering() === true)
-    await queueMails(shop, users(3))
-    await until(async () => (await waiting()) === 0)
+    run(() => ACCEPTED)
+    await waitUntil(() => running[0]?.isDelivering() === true)
+    await queueMails(context, users(3))
+    await waitUntil(async () => (await waiting()) === 0)
     expect(sent).toHaveLength(3)
   })
 
   test('a final refusal ends with its reason; it comes from our queue', async () => {
-    const [id] = await queueMails(shop, users(1))
-    run(() => refused(550, '5.1.1 The email account that you tried to reach does not exist'))
-    await until(async () => (await waiting()) === 0)
+    const [id] = await queueMails(context, users(1))
+    run(() => refusedOutcome(550, '5.1.1 The email account that you tried to reach does not exist'))
+    await waitUntil(async () => (await waiting()) === 0)
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 4, reason: 'not-exist', asynchronous: false })
     expect((await factsFor(id)).map(({ data }) => data)).toMatchObject([{ n: 1, source: 'queue', final: true, code: 550 }])
   })
 
   test('what is put off is tried again by the ladder, each attempt with its number', async () => {
-    const [id] = await queueMails(shop, users(1))
-    const retry = { ...RETRY.default, rungs: [40] }
-    run(() => (sent.length < 3 ? refused(452, '4.2.2 The email account that you tried to reach is over quota') : OK), { retry })
-    await until(async () => (await waiting()) === 0)
+    const [id] = await queueMails(context, users(1))
+    const retry = { ...RETRY_SCHEDULES.default, delaysMs: [40] }
+    run(() => (sent.length < 3 ? refusedOutcome(452, '4.2.2 The email account that you tried to reach is over quota') : ACCEPTED), {
+      retry,
+    })
+    await waitUntil(async () => (await waiting()) === 0)
     expect((await factsFor(id)).map(({ data }) => data)).toMatchObject([
       { n: 1, final: false },
       { n: 2, final: false },
@@ -129,35 +144,35 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
       if (domain === 'example.com') asked += 1
       return domain === 'example.com' && asked === 1 ? { site: domain, gateway: false, mxSet: '' } : known
     }
-    run(() => refused(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'), { placeOf })
-    await queueMails(shop, users(1))
+    run(() => refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'), { resolveDestination: placeOf })
+    await queueMails(context, users(1))
     running[0]?.nudge()
-    await until(() => Promise.resolve(sent.length === 1))
-    await queueMails(shop, users(3, 'example.com'))
+    await waitUntil(() => Promise.resolve(sent.length === 1))
+    await queueMails(context, users(3, 'example.com'))
     running[0]?.nudge()
-    await until(() => Promise.resolve(asked > 3))
-    await until(async () => (await engine.read.all('select 1 from queue_mails where dispatched_at is null')).length === 3)
+    await waitUntil(() => Promise.resolve(asked > 3))
+    await waitUntil(async () => (await engine.read.all('select 1 from queue_mails where dispatched_at is null')).length === 3)
     expect(sent).toHaveLength(1)
   })
 
   test('given up at the end of its time, as a soft bounce with the cause of the last answer', async () => {
-    const [id] = await queueMails(shop, users(1))
-    run(() => refused(452, '4.2.2 The email account that you tried to reach is over quota'), {
+    const [id] = await queueMails(context, users(1))
+    run(() => refusedOutcome(452, '4.2.2 The email account that you tried to reach is over quota'), {
       // The next attempt would come after the end of its time.
-      retry: { ...RETRY.default, rungs: [120_000], giveUpMs: 60_000 },
+      retry: { ...RETRY_SCHEDULES.default, delaysMs: [120_000], giveUpMs: 60_000 },
     })
-    await until(async () => (await waiting()) === 0)
+    await waitUntil(async () => (await waiting()) === 0)
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 5, reason: 'mailbox-full', permanence: 'temporary' })
     expect((await factsFor(id)).at(-1)?.kind).toBe('gave-up')
   })
 
   test('what could not be made until its time was over ends with that cause, and says so in its timeline', async () => {
-    const [id] = await queueMails(shop, users(1))
-    run(() => OK, {
+    const [id] = await queueMails(context, users(1))
+    run(() => ACCEPTED, {
       render: () => Promise.reject(new Error('no key')),
-      retry: { ...RETRY.default, rungs: [40, 120_000], giveUpMs: 60_000 },
+      retry: { ...RETRY_SCHEDULES.default, delaysMs: [40, 120_000], giveUpMs: 60_000 },
     })
-    await until(async () => (await waiting()) === 0)
+    await waitUntil(async () => (await waiting()) === 0)
     expect(sent).toEqual([])
     expect((await factsFor(id)).map(({ kind, data }) => [kind, data])).toMatchObject([
       ['attempt', { n: 2, code: null, error: null, final: false, text: 'the sending node could not compose this mail; nothing was sent' }],
@@ -167,24 +182,24 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
   })
 
   test('refused for its IP, it leaves by another', async () => {
-    const [id] = await queueMails(shop, users(1))
-    run(({ egressIp }) => (egressIp === '192.0.2.1' ? refused(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org') : OK), {
+    const [id] = await queueMails(context, users(1))
+    run(({ egressIp }) => (egressIp === '192.0.2.1' ? refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org') : ACCEPTED), {
       pools: { '*': ['192.0.2.1', '192.0.2.2'] },
     })
-    await until(async () => (await waiting()) === 0)
+    await waitUntil(async () => (await waiting()) === 0)
     expect(sent.map(({ egressIp }) => egressIp)).toEqual(['192.0.2.1', '192.0.2.2'])
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 1, egressIp: '192.0.2.2' })
   })
 
   test('a host that nobody reaches shuts its key; the mail stays, and the pause outlives a restart', async () => {
-    await queueMails(shop, users(20))
-    const deliverer = run(() => unreachable)
-    await until(async () => Number((await engine.read.one('select count(*) as n from queue_keys'))?.['n']) > 0)
-    await until(() => sent.length >= 2)
+    await queueMails(context, users(20))
+    const deliverer = run(() => UNREACHABLE)
+    await waitUntil(async () => Number((await engine.read.one('select count(*) as n from queue_keys'))?.['n']) > 0)
+    await waitUntil(() => sent.length >= 2)
     await deliverer.close()
     const tried = sent.length
-    const again = run(() => OK)
-    await until(() => again.isDelivering())
+    const again = run(() => ACCEPTED)
+    await waitUntil(() => again.isDelivering())
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(sent.length).toBe(tried)
     expect(await waiting()).toBe(20)
@@ -193,41 +208,44 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
   })
 
   test('marked before it began: after a kill it is counted, stands in the timeline, and goes again under its name', async () => {
-    const [id = '', other = ''] = await queueMails(shop, users(2))
-    const [mail] = await pageQueuedForOperator(engine.read, null, 1)
+    const [id = '', other = ''] = await queueMails(context, users(2))
+    const [mail] = await listQueuedMessagesForOperator(engine.read, null, 1)
     if (mail === undefined) throw new Error('no mail')
-    await engine.tx((db) => markDispatchedForOperator(db, [mail], shop.now()))
-    run(() => OK)
-    await until(async () => (await waiting()) === 0)
+    await engine.tx((db) => markDispatchedForOperator(db, [mail], context.now()))
+    run(() => ACCEPTED)
+    await waitUntil(async () => (await waiting()) === 0)
     expect(namesSent().toSorted()).toEqual([id, other].toSorted())
     expect((await factsFor(mail.deliveryId)).map(({ data }) => data)).toMatchObject([
       { n: 1, error: 'dropped', final: false },
       { n: 2, code: 250 },
     ])
-    expect((await shop.telemetry.metrics()).text).toContain('bounced_queue_uncertain_total 1')
+    expect((await context.telemetry.metrics()).text).toContain('bounced_queue_uncertain_total 1')
   })
 
   test('a mail that the store no longer has is not sent', async () => {
-    const ids = await queueMails(shop, users(40))
-    let release: (outcome: Outcome) => void = () => undefined
-    const held = new Promise<Outcome>((resolve) => {
+    const ids = await queueMails(context, users(40))
+    let release: (outcome: SmtpOutcome) => void = () => undefined
+    const held = new Promise<SmtpOutcome>((resolve) => {
       release = resolve
     })
-    run(() => held, { lines: 1, linesPerSite: 1 })
-    await until(() => sent.length === 1)
-    const first = sent[0]?.from.split('@')[0]
+    run(() => held, { concurrencyLimit: 1, siteConcurrencyLimit: 1 })
+    await waitUntil(() => sent.length === 1)
+    const first = sent[0]?.mailFrom.split('@')[0]
     await engine.tx((db) => db.run('delete from queue_mails where delivery_id <> $1', [first ?? '']))
-    release(OK)
-    await until(async () => (await waiting()) === 0)
+    release(ACCEPTED)
+    await waitUntil(async () => (await waiting()) === 0)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(sent.length).toBeLessThanOrEqual(2)
     expect((await rowsOf(ids)).filter((row) => row?.status === 1).length).toBe(sent.length)
   })
 
   test('at the end what is under way is answered and written down, and nothing new begins', async () => {
-    const ids = await queueMails(shop, users(50))
-    const deliverer = run(() => new Promise((resolve) => setTimeout(() => resolve(OK), 100)), { lines: 5, linesPerSite: 5 })
-    await until(() => sent.length >= 5)
+    const ids = await queueMails(context, users(50))
+    const deliverer = run(() => new Promise((resolve) => setTimeout(() => resolve(ACCEPTED), 100)), {
+      concurrencyLimit: 5,
+      siteConcurrencyLimit: 5,
+    })
+    await waitUntil(() => sent.length >= 5)
     await deliverer.close()
     const delivered = (await rowsOf(ids)).filter((row) => row?.status === 1)
     expect(delivered.length).toBe(sent.length)
@@ -235,18 +253,18 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
   })
 
   test('two nodes: one delivers, the other takes over when it is gone; nothing is sent twice', async () => {
-    await queueMails(shop, users(10))
-    const a = run(() => OK, { node: 'a', leaseMs: 600 })
-    await until(() => a.isDelivering())
-    const b = run(() => OK, { node: 'b', leaseMs: 600 })
-    await until(async () => (await waiting()) === 0)
+    await queueMails(context, users(10))
+    const a = run(() => ACCEPTED, { node: 'a', leaseMs: 600 })
+    await waitUntil(() => a.isDelivering())
+    const b = run(() => ACCEPTED, { node: 'b', leaseMs: 600 })
+    await waitUntil(async () => (await waiting()) === 0)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect([a.isDelivering(), b.isDelivering()]).toEqual([true, false])
     await a.close()
-    await until(() => b.isDelivering())
-    await queueMails(shop, users(10, 'example.com'))
-    await until(async () => (await waiting()) === 0)
-    expect(new Set(sent.map(({ from }) => from)).size).toBe(20)
+    await waitUntil(() => b.isDelivering())
+    await queueMails(context, users(10, 'example.com'))
+    await waitUntil(async () => (await waiting()) === 0)
+    expect(new Set(sent.map(({ mailFrom: from }) => from)).size).toBe(20)
     expect(sent).toHaveLength(20)
   })
 
@@ -256,24 +274,24 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     const tx: Engine['tx'] = (work, options) =>
       engine.tx((db) => work({ ...db, run: (sql, params) => (isRenewal(sql) ? away() : db.run(sql, params)) }), options)
     const begun: number[] = []
-    const slowly = (): Promise<Outcome> => {
+    const slowly = (): Promise<SmtpOutcome> => {
       begun.push(Date.now())
-      return new Promise((resolve) => setTimeout(() => resolve(OK), 20))
+      return new Promise((resolve) => setTimeout(() => resolve(ACCEPTED), 20))
     }
-    const ids = await queueMails(shop, users(200))
-    const whole = shop
-    shop = { ...whole, engine: { ...engine, tx } }
-    const a = run(slowly, { node: 'a', leaseMs: 900, lines: 1, linesPerSite: 1 })
-    shop = whole
-    await until(() => a.isDelivering())
-    await until(() => Date.now() > Number(begun.at(0)) + 1_500)
+    const ids = await queueMails(context, users(200))
+    const whole = context
+    context = { ...whole, engine: { ...engine, tx } }
+    const a = run(slowly, { node: 'a', leaseMs: 900, concurrencyLimit: 1, siteConcurrencyLimit: 1 })
+    context = whole
+    await waitUntil(() => a.isDelivering())
+    await waitUntil(() => Date.now() > Number(begun.at(0)) + 1_500)
     const ends = Number((await engine.read.one('select until_at from queue_lease'))?.['until_at'])
     expect(begun.length).toBeGreaterThan(0)
     expect(begun.filter((at) => at >= ends - 900 / 6 + CLOCK_TICK_MS)).toEqual([])
     // What it had marked ahead is back.
-    await until(async () => (await countQueued(engine.read)).dispatched === 0)
-    run(() => OK, { node: 'b' })
-    await until(async () => (await waiting()) === 0)
+    await waitUntil(async () => (await countQueued(engine.read)).dispatched === 0)
+    run(() => ACCEPTED, { node: 'b' })
+    await waitUntil(async () => (await waiting()) === 0)
     expect(namesSent().toSorted()).toEqual([...ids].toSorted())
   })
 
@@ -286,16 +304,16 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
           : null,
     )
     const transport = createSmtpTransport({
-      route: smarthostRoute({ host: '127.0.0.1', port: mailbox.port, login: null, tls: 'off', implicitTls: false }),
+      router: createSmarthostRouter({ host: '127.0.0.1', port: mailbox.port, login: null, tls: 'off', implicitTls: false }),
       addressesOf: async () => ({ kind: 'none' }),
-      ehlo: 'out.example.org',
+      ehloName: 'out.example.org',
       allowPrivate: true,
     })
-    const ids = await queueMails(shop, [...users(40), ...users(5).map((to) => `gone-${to}`), ...users(5).map((to) => `later-${to}`)])
-    const options = deliverOptions(transport, { retry: { ...RETRY.default, rungs: [30] }, pools: { '*': ['127.0.0.1'] } })
-    const deliverer = createDeliverer(shop, options)
+    const ids = await queueMails(context, [...users(40), ...users(5).map((to) => `gone-${to}`), ...users(5).map((to) => `later-${to}`)])
+    const options = delivererOptions(transport, { retry: { ...RETRY_SCHEDULES.default, delaysMs: [30] }, pools: { '*': ['127.0.0.1'] } })
+    const deliverer = createDeliverer(context, options)
     deliverer.start()
-    await until(async () => (await waiting()) === 0)
+    await waitUntil(async () => (await waiting()) === 0)
     await deliverer.close()
     await transport.close()
     await mailbox.close()
@@ -305,35 +323,35 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
   })
 
   test('what comes back later about our mail reaches the queue, whoever received it; what others sent does not', async () => {
-    const elsewhere = { ...shop, egressIps: new Set(['192.0.2.1']) }
-    const ids = await queueMails(shop, users(2))
-    run(() => OK)
-    await until(async () => (await waiting()) === 0)
+    const elsewhere = { ...context, egressIps: new Set(['192.0.2.1']) }
+    const ids = await queueMails(context, users(2))
+    run(() => ACCEPTED)
+    await waitUntil(async () => (await waiting()) === 0)
     await running[0]?.close()
     await bounceLater(elsewhere, { deliveryId: ids[0] ?? '', recipient: 'user0@example.net' })
     await bounceLater({ ...elsewhere, egressIps: new Set(['192.0.2.99']) }, { deliveryId: ids[1] ?? '', recipient: 'user1@example.net' })
     const left = async (): Promise<number> => Number((await engine.read.one('select count(*) as n from queue_reports'))?.['n'])
     expect(await left()).toBe(1)
-    run(() => OK)
-    await until(async () => (await left()) === 0)
+    run(() => ACCEPTED)
+    await waitUntil(async () => (await left()) === 0)
   })
   test('two that bear one name by mistake: the later one delivers, the earlier one stands by and sends nothing', async () => {
-    const a = run(() => OK, { node: 'same', leaseMs: 900 })
-    await until(() => a.isDelivering())
-    const b = run(() => OK, { node: 'same', leaseMs: 900 })
-    await until(() => b.isDelivering() && !a.isDelivering())
+    const a = run(() => ACCEPTED, { node: 'same', leaseMs: 900 })
+    await waitUntil(() => a.isDelivering())
+    const b = run(() => ACCEPTED, { node: 'same', leaseMs: 900 })
+    await waitUntil(() => b.isDelivering() && !a.isDelivering())
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     expect([a.isDelivering(), b.isDelivering()]).toEqual([false, true])
-    await queueMails(shop, users(10))
-    await until(async () => (await waiting()) === 0)
+    await queueMails(context, users(10))
+    await waitUntil(async () => (await waiting()) === 0)
     expect(sent).toHaveLength(10)
   })
   test('an address that is erased is not sent to any more, and nothing of it waits', async () => {
-    await queueMails(shop, ['joe@example.net', 'ann@example.net'])
-    await eraseAddress(shop, 'joe@example.net', 'operator')
+    await queueMails(context, ['joe@example.net', 'ann@example.net'])
+    await eraseAddress(context, 'joe@example.net', 'operator')
     expect((await engine.read.all('select recipient from queue_mails')).map((row) => row['recipient'])).toEqual(['ann@example.net'])
-    run(() => OK)
-    await until(async () => (await waiting()) === 0)
+    run(() => ACCEPTED)
+    await waitUntil(async () => (await waiting()) === 0)
     expect(sent.map(({ to }) => to)).toEqual(['ann@example.net'])
   })
 })

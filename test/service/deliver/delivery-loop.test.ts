@@ -4,25 +4,25 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Outcome, Outgoing } from '../../../src/smtp-client/transport.ts'
+import type { SmtpOutcome, OutgoingMail } from '../../../src/smtp-client/transport.ts'
 import { Fault } from '../../../src/errors.ts'
-import { POLICIES } from '../../../src/queue/backoff/policy.ts'
+import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
 import { createQueue } from '../../../src/queue/queue.ts'
-import { RETRY } from '../../../src/queue/schedule/retry.ts'
-import { findByDeliveryIds } from '../../../src/store/mail/deliveries.ts'
+import { RETRY_SCHEDULES } from '../../../src/queue/schedule/retry.ts'
+import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { factsOf } from '../../../src/store/facts/facts.ts'
-import { createCarrier } from '../../../src/service/deliver/sender.ts'
-import { takeLease } from '../../../src/service/deliver/lease.ts'
-import { createKeyBook } from '../../../src/service/deliver/key-persistence.ts'
-import type { Shop } from '../../../src/service/context.ts'
-import { openTerm, type Term } from '../../../src/service/deliver/delivery-session.ts'
-import { takeTurn, type TurnDesk } from '../../../src/service/deliver/delivery-loop.ts'
-import { createWaiting, type PlaceOf } from '../../../src/service/deliver/queue-loader.ts'
-import { lambdaTransport, OK, plainRender, queueMails, refused, unreachable } from '../../support/delivery.ts'
+import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
+import { createMailSender } from '../../../src/service/deliver/sender.ts'
+import { acquireLease } from '../../../src/service/deliver/lease.ts'
+import { createKeyPersistence } from '../../../src/service/deliver/key-persistence.ts'
+import type { Context } from '../../../src/service/context.ts'
+import { createSession, type DeliverySession } from '../../../src/service/deliver/delivery-session.ts'
+import { tick, type DeliveryLoop } from '../../../src/service/deliver/delivery-loop.ts'
+import { createQueueLoader, type ResolveDestination } from '../../../src/service/deliver/queue-loader.ts'
+import { createFunctionTransport, ACCEPTED, renderPlain, queueMails, refusedOutcome, UNREACHABLE } from '../../support/delivery.ts'
 import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'
-import { makeShop, type Clock } from '../../support/context.ts'
+import { makeContext, type Clock } from '../../support/context.ts'
 
 const MINUTE = 60_000
 const T0 = Date.UTC(2026, 10, 20, 12)
@@ -49,89 +49,111 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   { minLength: 30, maxLength: 90 },
 )
 
-const ANSWERS: readonly Outcome[] = [
-  OK,
-  OK,
-  OK,
-  refused(550, '5.1.1 The email account that you tried to reach does not exist'),
-  refused(452, '4.2.2 The email account that you tried to reach is over quota'),
-  refused(421, '4.7.0 Too many connections from your IP'),
-  refused(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'),
-  unreachable,
+const ANSWERS: readonly SmtpOutcome[] = [
+  ACCEPTED,
+  ACCEPTED,
+  ACCEPTED,
+  refusedOutcome(550, '5.1.1 The email account that you tried to reach does not exist'),
+  refusedOutcome(452, '4.2.2 The email account that you tried to reach is over quota'),
+  refusedOutcome(421, '4.7.0 Too many connections from your IP'),
+  refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'),
+  UNREACHABLE,
 ]
 
-type Sent = { readonly mail: Outgoing; readonly resolve: (outcome: Outcome) => void }
-type Node = { readonly term: Term; readonly desk: TurnDesk; readonly pending: Sent[]; isDead: boolean }
+type Sent = { readonly mail: OutgoingMail; readonly resolve: (outcome: SmtpOutcome) => void }
+type Node = { readonly term: DeliverySession; readonly desk: DeliveryLoop; readonly pending: Sent[]; isDead: boolean }
 type Run = {
-  readonly shop: Shop
+  readonly context: Context
   readonly clock: Clock
   readonly faults: string[]
   isAway: boolean
   node: Node
 }
 
-const idOf = ({ from }: Outgoing): string => from.slice(0, from.indexOf('@'))
+const idOf = ({ mailFrom: from }: OutgoingMail): string => from.slice(0, from.indexOf('@'))
 
 /** Whatever has been resolved is heard. */
 const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
 
-async function startNode(shop: Shop, faults: string[]): Promise<Node> {
-  const lease = await takeLease(shop, { name: 'deliver', holder: 'one', leaseMs: 1_000 * MINUTE * 60 })
+async function startNode(context: Context, faults: string[]): Promise<Node> {
+  const lease = await acquireLease(context, { name: 'deliver', holder: 'one', leaseMs: 1_000 * MINUTE * 60 })
   if (lease === null) throw new Error('no lease')
   const pools = { '*': ['192.0.2.1', '192.0.2.2'] }
-  const term = openTerm(
+  const term = createSession(
     lease,
-    createQueue({ policy: POLICIES.default, retry: RETRY.default, seed: lease.term, pools, connections: 4 }),
+    createQueue({
+      policy: BACKOFF_POLICIES.default,
+      retrySchedule: RETRY_SCHEDULES.default,
+      seed: lease.term,
+      pools,
+      connectionsPerSite: 4,
+    }),
     lease.untilAt,
   )
   const pending: Sent[] = []
   const node: { self: Node | null } = { self: null }
-  const transport = lambdaTransport(async (mail) => {
-    if (node.self?.isDead === true) return new Promise<Outcome>(() => undefined)
-    const [row] = await findByDeliveryIds(shop.engine.read, 1, [idOf(mail)])
+  const transport = createFunctionTransport(async (mail) => {
+    if (node.self?.isDead === true) return new Promise<SmtpOutcome>(() => undefined)
+    const [row] = await findDeliveriesByIds(context.engine.read, 1, [idOf(mail)])
     if (row?.status !== 18) faults.push(`${idOf(mail)} was sent though it had ended ${row?.status}`)
-    return new Promise<Outcome>((resolve) => pending.push({ mail, resolve }))
+    return new Promise<SmtpOutcome>((resolve) => pending.push({ mail, resolve }))
   })
   const wake = (): void => undefined
-  const placeOf: PlaceOf = async (domain) => ({ site: domain, gateway: false, mxSet: domain })
-  const carrier = createCarrier(shop, { transport, render: plainRender, placeOf, lines: 6, inFlightBytes: 67_108_864, wake })
-  const waiting = createWaiting(shop, { wake, placeOf })
-  const keys = createKeyBook()
+  const placeOf: ResolveDestination = async (domain) => ({ site: domain, gateway: false, mxSet: domain })
+  const carrier = createMailSender(context, {
+    transport,
+    render: renderPlain,
+    resolveDestination: placeOf,
+    concurrencyLimit: 6,
+    maxInFlightBytes: 67_108_864,
+    wake,
+  })
+  const waiting = createQueueLoader(context, { wake, resolveDestination: placeOf })
+  const keys = createKeyPersistence()
   const keeper = { save: () => Promise.resolve() }
-  await keys.place(shop.engine.read, term.queue, shop.now())
+  await keys.restore(context.engine.read, term.queue, context.now())
   await waiting.load(term)
   await settle()
-  const desk: TurnDesk = { shop, carrier, waiting, keys, keeper, lines: 6, giveUpDays: 4, wake }
+  const desk: DeliveryLoop = {
+    context,
+    sender: carrier,
+    queueLoader: waiting,
+    keyPersistence: keys,
+    laneSnapshots: keeper,
+    concurrencyLimit: 6,
+    giveUpDays: 4,
+    wake,
+  }
   node.self = { term, desk, pending, isDead: false }
   return node.self
 }
 
 async function act(run: Run, step: Step): Promise<void> {
-  const { shop, clock, node } = run
+  const { context, clock, node } = run
   switch (step.do) {
     case 'mail':
       if (!run.isAway)
         await queueMails(
-          shop,
+          context,
           Array.from({ length: step.n }, (_, i) => `user${i}@d${i % 3}.example.net`),
         )
       return
     case 'turn':
-      await takeTurn(node.desk, node.term)
+      await tick(node.desk, node.term)
       return settle()
     case 'pass':
       clock.now += step.minutes * MINUTE
       return
     case 'answer': {
       const [sent] = node.pending.splice(step.which % Math.max(1, node.pending.length), 1)
-      sent?.resolve(ANSWERS[step.how % ANSWERS.length] ?? OK)
+      sent?.resolve(ANSWERS[step.how % ANSWERS.length] ?? ACCEPTED)
       return settle()
     }
     case 'kill':
       run.isAway = false
       node.isDead = true
-      if (step.inTurn) await takeTurn(node.desk, node.term)
-      run.node = await startNode(shop, run.faults)
+      if (step.inTurn) await tick(node.desk, node.term)
+      run.node = await startNode(context, run.faults)
       return
     case 'away':
       run.isAway = step.isAway
@@ -142,9 +164,9 @@ async function act(run: Run, step: Step): Promise<void> {
 async function drain(run: Run, engine: Engine): Promise<void> {
   run.isAway = false
   for (let rounds = 0; rounds < 2_000; rounds++) {
-    for (const { resolve } of run.node.pending.splice(0)) resolve(OK)
+    for (const { resolve } of run.node.pending.splice(0)) resolve(ACCEPTED)
     await settle()
-    await takeTurn(run.node.desk, run.node.term)
+    await tick(run.node.desk, run.node.term)
     await settle()
     if ((await countQueued(engine.read)).waiting === 0) return
     if (run.node.pending.length === 0) run.clock.now += 10 * MINUTE
@@ -159,10 +181,10 @@ async function play(script: readonly Step[]): Promise<readonly string[]> {
   const state = { isAway: false }
   const tx: Engine['tx'] = (work, options) =>
     state.isAway ? Promise.reject(new Fault('store_busy', 'the store is away')) : engine.tx(work, options)
-  const shop = await makeShop({ ...engine, tx }, clock)
+  const context = await makeContext({ ...engine, tx }, clock)
   const faults: string[] = []
   const run: Run = {
-    shop,
+    context,
     clock,
     faults,
     get isAway() {
@@ -171,13 +193,13 @@ async function play(script: readonly Step[]): Promise<readonly string[]> {
     set isAway(value) {
       state.isAway = value
     },
-    node: await startNode(shop, faults),
+    node: await startNode(context, faults),
   }
   for (const step of script) await act(run, step)
   await drain(run, engine)
   const rows = await engine.read.all('select delivery_id, status from deliveries')
   const subjects = rows.map((row) => ({ account: 1, subject: String(row['delivery_id']) }))
-  const facts = Map.groupBy(await factsOf(engine.read, subjects), ({ subject }) => subject)
+  const facts = Map.groupBy(await findFactsBySubject(engine.read, subjects), ({ subject }) => subject)
   for (const row of rows) {
     const id = String(row['delivery_id'])
     const ends = (facts.get(id) ?? []).filter((fact) => 'effect' in fact.data && fact.data.effect !== null)

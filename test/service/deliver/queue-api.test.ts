@@ -1,28 +1,33 @@
 /** queue-api.test - the picture of the lanes and the orders to the queue, through the store */
 import { describe, expect, test } from 'vitest'
-import { answer } from '../../../src/queue/schedule/attempt-result.ts'
-import type { Answer } from '../../../src/queue/message.ts'
-import { POLICIES } from '../../../src/queue/backoff/policy.ts'
+import { applyAttemptResult } from '../../../src/queue/schedule/attempt-result.ts'
+import type { AttemptResult } from '../../../src/queue/message.ts'
+import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
 import { sharedKeys } from '../../../src/queue/schedule/operator-commands.ts'
-import { createQueue, nextDispatch, offer, operate, type Queue } from '../../../src/queue/queue.ts'
+import { createQueue, nextDispatchBatch, enqueue, applyCommand, type Queue } from '../../../src/queue/queue.ts'
 import {
   addQueueCommand,
-  dropSettledCommandsForOperator,
+  removeSettledQueueCommandsForOperator,
   findQueueCommand,
-  settleCommandsForOperator,
+  settleQueueCommandsForOperator,
   type QueueCommand,
 } from '../../../src/store/queue/commands.ts'
-import { lanesForOperator, lanesOfAccount, pulseForOperator, seriesForOperator } from '../../../src/store/queue/lane-snapshots.ts'
-import { createLaneKeeper } from '../../../src/service/deliver/lane-snapshots.ts'
+import {
+  listLaneSnapshotsForOperator,
+  listLaneSnapshots,
+  readHeartbeatForOperator,
+  listThroughputForOperator,
+} from '../../../src/store/queue/lane-snapshots.ts'
+import { createLaneSnapshots } from '../../../src/service/deliver/lane-snapshots.ts'
 import { runCommands } from '../../../src/service/deliver/command-runner.ts'
-import { createQueueDesk, PULSE_MS } from '../../../src/service/deliver/queue-api.ts'
+import { createQueueApi, HEARTBEAT_TIMEOUT_MS } from '../../../src/service/deliver/queue-api.ts'
 import { mailOf, T0 } from '../../queue/play.ts'
 import { engines } from '../../support/engines.ts'
-import { makeShop } from '../../support/context.ts'
+import { makeContext } from '../../support/context.ts'
 
 const SECOND = 1_000
 
-const LISTED: Answer = {
+const LISTED: AttemptResult = {
   kind: 'refused',
   code: 550,
   text: '550 <joe@example.com> listed',
@@ -35,10 +40,10 @@ const LISTED: Answer = {
 const uuid = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
 
 function queueOf(): Queue {
-  const queue = createQueue({ policy: POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] } })
+  const queue = createQueue({ policy: BACKOFF_POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] } })
   for (const account of [1, 2])
     for (const domain of ['a.example', 'b.example'])
-      for (let i = 0; i < 5; i++) offer(queue, mailOf(`${account}${domain}${i}`, T0, { account, domain }), T0)
+      for (let i = 0; i < 5; i++) enqueue(queue, mailOf(`${account}${domain}${i}`, T0, { account, domain }), T0)
   return queue
 }
 
@@ -59,42 +64,42 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
   test('a picture is written once, then what changed; lanes that are gone leave it', async () => {
     const { engine } = await open()
     const queue = queueOf()
-    const keeper = createLaneKeeper('node-1')
-    expect(await pulseForOperator(engine.read)).toBeNull()
+    const keeper = createLaneSnapshots('node-1')
+    expect(await readHeartbeatForOperator(engine.read)).toBeNull()
     await keeper.save(engine, queue, T0)
-    expect(await pulseForOperator(engine.read)).toEqual({ at: T0, node: 'node-1' })
-    const all = await lanesForOperator(engine.read, { domain: null, after: null, limit: 3 })
+    expect(await readHeartbeatForOperator(engine.read)).toEqual({ at: T0, node: 'node-1' })
+    const all = await listLaneSnapshotsForOperator(engine.read, { domain: null, after: null, limit: 3 })
     expect(all.map(({ account, domain }) => [account, domain])).toEqual([
       [1, 'a.example'],
       [1, 'b.example'],
       [2, 'a.example'],
     ])
-    const rest = await lanesForOperator(engine.read, { domain: null, after: all.at(-1) ?? null, limit: 3 })
+    const rest = await listLaneSnapshotsForOperator(engine.read, { domain: null, after: all.at(-1) ?? null, limit: 3 })
     expect(rest.map(({ account, domain }) => [account, domain])).toEqual([[2, 'b.example']])
-    const [first] = nextDispatch(queue, T0, 1).dispatches
-    answer(queue, first?.number ?? 0, LISTED, T0)
+    const [first] = nextDispatchBatch(queue, T0, 1).dispatches
+    applyAttemptResult(queue, first?.number ?? 0, LISTED, T0)
     for (const [id, lane] of queue.lanes) if (lane.domain === 'b.example' && lane.account === 2) queue.lanes.delete(id)
     await keeper.save(engine, queue, T0 + 5 * SECOND)
-    const mine = await lanesOfAccount(engine.read, 2, { domain: null, after: null, limit: 10 })
+    const mine = await listLaneSnapshots(engine.read, 2, { domain: null, after: null, limit: 10 })
     expect(mine.map(({ domain, status }) => [domain, status.state, status.reason, status.evidence[0]?.text])).toEqual([
       ['a.example', 'paused', 'IP reputation', '550 <*@example.com> listed'],
     ])
-    await createLaneKeeper('node-2').save(engine, createQueue({ policy: POLICIES.default, seed: 1, pools: {} }), T0 + 9 * SECOND)
-    expect(await lanesForOperator(engine.read, { domain: null, after: null, limit: 9 })).toEqual([])
+    await createLaneSnapshots('node-2').save(engine, createQueue({ policy: BACKOFF_POLICIES.default, seed: 1, pools: {} }), T0 + 9 * SECOND)
+    expect(await listLaneSnapshotsForOperator(engine.read, { domain: null, after: null, limit: 9 })).toEqual([])
   })
 
   test('steps are written as they grow, summed as they are asked for, and dropped when no chart reaches them', async () => {
     const { engine } = await open()
     const queue = queueOf()
-    const keeper = createLaneKeeper('node')
+    const keeper = createLaneSnapshots('node')
     await keeper.save(engine, queue, T0)
-    offer(queue, mailOf('late', T0 + SECOND, { account: 1, domain: 'a.example' }), T0 + SECOND)
+    enqueue(queue, mailOf('late', T0 + SECOND, { account: 1, domain: 'a.example' }), T0 + SECOND)
     await keeper.save(engine, queue, T0 + SECOND)
     const now = T0 + SECOND
     const series = { domain: null, width: 'fives', now } as const
-    expect(await seriesForOperator(engine.read, { ...series, account: 1 })).toEqual([{ at: T0, ins: 11, tries: 0, outs: 0 }])
-    expect(await seriesForOperator(engine.read, { ...series, account: 1, domain: 'a.example' })).toMatchObject([{ ins: 6 }])
-    expect(await seriesForOperator(engine.read, { ...series, account: null, width: 'minutes' })).toMatchObject([{ ins: 21 }])
+    expect(await listThroughputForOperator(engine.read, { ...series, account: 1 })).toEqual([{ at: T0, ins: 11, tries: 0, outs: 0 }])
+    expect(await listThroughputForOperator(engine.read, { ...series, account: 1, domain: 'a.example' })).toMatchObject([{ ins: 6 }])
+    expect(await listThroughputForOperator(engine.read, { ...series, account: null, width: 'minutes' })).toMatchObject([{ ins: 21 }])
     await keeper.save(engine, queue, T0 + 3_700 * SECOND)
     expect(await engine.read.one('select count(*) as n from queue_steps where width = 5000')).toEqual({ n: 0 })
     expect(await engine.read.one('select count(*) as n from queue_steps where width = 60000')).toEqual({ n: 4 })
@@ -115,7 +120,7 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
     const { events, settled } = await runCommands(engine.read, queue, T0)
     expect(events).toHaveLength(11)
     expect((await runCommands(engine.read, queueOf(), T0)).settled).toHaveLength(4)
-    await engine.tx((db) => settleCommandsForOperator(db, settled))
+    await engine.tx((db) => settleQueueCommandsForOperator(db, settled))
     expect((await runCommands(engine.read, queue, T0)).settled).toEqual([])
     const found = await Promise.all(orders.map(({ commandId }) => findQueueCommand(engine.read, 1, commandId)))
     expect(found.map((each) => [each?.state, each?.moved, each?.deleted])).toEqual([
@@ -126,30 +131,30 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
     ])
     expect(found[2]?.said).toMatch(/before it begins/)
     expect(found[3]?.said).toMatch(/no such key/)
-    expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0))).toBe(0)
+    expect(await engine.tx((db) => removeSettledQueueCommandsForOperator(db, T0))).toBe(0)
     expect(await findQueueCommand(engine.read, 2, uuid(1))).toBeNull()
     expect([...queue.lanes.values()].some(({ domain }) => domain === 'new.example')).toBe(true)
-    expect(await engine.tx((db) => dropSettledCommandsForOperator(db, T0 + 1))).toBe(4)
+    expect(await engine.tx((db) => removeSettledQueueCommandsForOperator(db, T0 + 1))).toBe(4)
   })
 })
 
 describe.each(engines)('the queue’s desk: $kind', ({ open }) => {
   test('an order is refused where nothing ever delivered, waits where nobody does now, and is answered when it is settled', async () => {
     const { engine } = await open()
-    const shop = await makeShop(engine, { now: T0 })
-    const desk = createQueueDesk(shop, 2_000)
+    const context = await makeContext(engine, { now: T0 })
+    const desk = createQueueApi(context, 2_000)
     const command = { kind: 'recover', account: 1, domain: null, how: 'immediate', onlyOwn: true } as const
     const order = { account: 1, actor: 'api:alice', command }
-    await expect(desk.order(order)).rejects.toMatchObject({ code: 'conflict' })
-    const keeper = createLaneKeeper('node')
-    await keeper.save(engine, queueOf(), shop.now() - PULSE_MS)
-    expect(await desk.delivery()).toMatchObject({ delivering: false })
-    expect(await desk.order(order)).toMatchObject({ state: 'waiting', settledAt: null })
-    await keeper.save(engine, queueOf(), shop.now())
-    const answered = desk.order(order)
+    await expect(desk.submitCommand(order)).rejects.toMatchObject({ code: 'conflict' })
+    const keeper = createLaneSnapshots('node')
+    await keeper.save(engine, queueOf(), context.now() - HEARTBEAT_TIMEOUT_MS)
+    expect(await desk.deliveryStatus()).toMatchObject({ delivering: false })
+    expect(await desk.submitCommand(order)).toMatchObject({ state: 'waiting', settledAt: null })
+    await keeper.save(engine, queueOf(), context.now())
+    const answered = desk.submitCommand(order)
     for (let settled = 0; settled < 2;) {
-      const run = await runCommands(engine.read, queueOf(), shop.now())
-      await engine.tx((db) => settleCommandsForOperator(db, run.settled))
+      const run = await runCommands(engine.read, queueOf(), context.now())
+      await engine.tx((db) => settleQueueCommandsForOperator(db, run.settled))
       settled += run.settled.length
     }
     expect(await answered).toMatchObject({ state: 'done', moved: 0, said: null })
@@ -163,11 +168,11 @@ describe.each(engines)('the queue’s desk: $kind', ({ open }) => {
 
 test('an account opens what is its own, and not what protects others too', async () => {
   const queue = queueOf()
-  const [first] = nextDispatch(queue, T0, 1).dispatches
-  answer(queue, first?.number ?? 0, LISTED, T0)
+  const [first] = nextDispatchBatch(queue, T0, 1).dispatches
+  applyAttemptResult(queue, first?.number ?? 0, LISTED, T0)
   const recover = { kind: 'recover', account: 1, domain: null, how: 'immediate' } as const
-  expect(operate(queue, { ...recover, onlyOwn: true }, T0 + 1)).toEqual([])
+  expect(applyCommand(queue, { ...recover, onlyOwn: true }, T0 + 1)).toEqual([])
   expect(sharedKeys(queue, recover)).toEqual(['ip|192.0.2.1|big'])
-  operate(queue, { kind: 'delete', account: 2, domain: null, from: 0, until: T0 + 1 }, T0 + 1)
-  expect(operate(queue, { ...recover, onlyOwn: true }, T0 + 2)).toMatchObject([{ kind: 'queue.recovered', by: 'operator' }])
+  applyCommand(queue, { kind: 'delete', account: 2, domain: null, from: 0, until: T0 + 1 }, T0 + 1)
+  expect(applyCommand(queue, { ...recover, onlyOwn: true }, T0 + 2)).toMatchObject([{ kind: 'queue.recovered', by: 'operator' }])
 })

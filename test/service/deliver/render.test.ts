@@ -5,18 +5,18 @@ import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { simpleParser } from 'mailparser'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Composition } from '../../../src/compose/composition.ts'
-import { UNTRACKED } from '../../../src/compose/x-smtpapi.ts'
-import { dayOf, formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
-import { readToken } from '../../../src/correlate/token.ts'
-import { dkimRecord, makeDkimPair, openDkimKey, type Signer } from '../../../src/mail-auth/dkim-sign.ts'
-import { decodeWords } from '../../../src/mail/mime/header.ts'
-import { createRender, type Render, type RenderedMail } from '../../../src/service/deliver/render.ts'
-import type { Shop } from '../../../src/service/context.ts'
+import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
+import { dayNumberOf, formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
+import { parseToken } from '../../../src/correlate/token.ts'
+import { dkimRecord, generateDkimKeyPair, importDkimKey, type DkimSigner } from '../../../src/mail-auth/dkim-sign.ts'
+import { decodeEncodedWords } from '../../../src/mail/mime/header.ts'
+import { createRenderer, type MessageRenderer, type RenderInput } from '../../../src/service/deliver/render.ts'
+import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
-import { FEEDBACK, makeShop, RETURN_PATH, type Clock } from '../../support/context.ts'
+import { FEEDBACK, makeContext, RETURN_PATH, type Clock } from '../../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
-const DELIVERY = formatDeliveryId({ day: dayOf(T0), account: 1, sequence: 7 }) ?? ''
+const DELIVERY = formatDeliveryId({ day: dayNumberOf(T0), account: 1, sequence: 7 }) ?? ''
 
 const body: Composition = {
   from: 'news@mail.example.com',
@@ -35,9 +35,9 @@ const body: Composition = {
   apiUser: 'alice',
   label: 'weekly',
   emailType: 'batch',
-  tracking: UNTRACKED,
+  tracking: ACCOUNT_DEFAULT_TRACKING,
 }
-const mail: RenderedMail = {
+const mail: RenderInput = {
   account: 1,
   deliveryId: DELIVERY,
   bodyId: 'body',
@@ -49,26 +49,26 @@ const mail: RenderedMail = {
 describe('render', () => {
   const clock: Clock = { now: T0 }
   const records = new Map<string, string>()
-  const signers: Signer[] = []
-  let shop: Shop
-  let render: Render
+  const signers: DkimSigner[] = []
+  let context: Context
+  let render: MessageRenderer
   beforeAll(async () => {
     const [sqlite] = engines
     if (sqlite === undefined) throw new Error('no engine')
-    shop = await makeShop((await sqlite.open()).engine, clock)
-    const { publicKey, privateKey } = await makeDkimPair('ed25519')
+    context = await makeContext((await sqlite.open()).engine, clock)
+    const { publicKey, privateKey } = await generateDkimKeyPair('ed25519')
     const { name, text } = dkimRecord({ domain: 'mail.example.com', selector: 's1', algorithm: 'ed25519', publicKey })
     records.set(name, text)
-    signers.push({ domain: 'mail.example.com', selector: 's1', algorithm: 'ed25519', key: openDkimKey(privateKey) })
-    render = createRender(shop, (_, domain) => Promise.resolve(domain === 'mail.example.com' ? signers : []))
+    signers.push({ domain: 'mail.example.com', selector: 's1', algorithm: 'ed25519', key: importDkimKey(privateKey) })
+    render = createRenderer(context, (_, domain) => Promise.resolve(domain === 'mail.example.com' ? signers : []))
   })
   const resolver = (name: string): Promise<string[][]> => Promise.resolve([[records.get(name) ?? '']])
 
   test('has his variables, our marks, a date, and a signature that holds', async () => {
     const { from, to, raw } = await render(mail, body)
     expect([to, from.endsWith(`@${RETURN_PATH}`)]).toEqual(['joe@example.net', true])
-    const page = await shop.book.open()
-    expect(readToken(from.split('@')[0] ?? '', 'return-path', RETURN_PATH, page.keyFor)).toMatchObject({
+    const snapshot = await context.accountCache.snapshot()
+    expect(parseToken(from.split('@')[0] ?? '', 'return-path', RETURN_PATH, snapshot.keyFor)).toMatchObject({
       state: 'valid',
       deliveryId: DELIVERY,
     })
@@ -93,11 +93,11 @@ describe('render', () => {
     )
     expect(parsed.headers.get('feedback-id')).toBe('weekly::batch:alice')
     const campaign = parsed.headers.get('x-campaign')
-    expect(typeof campaign === 'string' ? decodeWords(campaign) : null).toBe('Zoë')
+    expect(typeof campaign === 'string' ? decodeEncodedWords(campaign) : null).toBe('Zoë')
     const { results } = await dkimVerify(raw, { resolver })
     expect(results.map(({ status }) => status.result)).toEqual(['pass'])
     const feedback = parsed.headers.get('cfbl-feedback-id')
-    expect(readToken(typeof feedback === 'string' ? feedback : '', 'feedback', FEEDBACK, page.keyFor).state).toBe('valid')
+    expect(parseToken(typeof feedback === 'string' ? feedback : '', 'feedback', FEEDBACK, snapshot.keyFor).state).toBe('valid')
   })
 
   test('is the same, byte for byte, at the next try', async () => {
@@ -138,7 +138,7 @@ describe('render', () => {
     expect(own.headerLines.filter(({ key }) => key.startsWith('list-unsubscribe')).map(({ line }) => line)).toEqual([
       'List-Unsubscribe: <https://example.com/off>',
     ])
-    const none = await render(mail, { ...body, tracking: { ...UNTRACKED, subscription: false } })
+    const none = await render(mail, { ...body, tracking: { ...ACCOUNT_DEFAULT_TRACKING, subscription: false } })
     expect(none.raw.toString('latin1')).not.toMatch(/^List-Unsubscribe/m)
   })
 
@@ -157,7 +157,7 @@ describe('render', () => {
       const raw = Buffer.from(`From: news@mail.example.com\r\n${mime.join('')}\r\nHello\r\n`).toString('base64')
       const unsubscribe = Object.entries(headers).filter(([name]) => name === 'list-unsubscribe')
       for (const over of [{ headers }, { raw, headers: Object.fromEntries(unsubscribe) }]) {
-        const made = await render(mail, { ...body, ...over, tracking: { ...UNTRACKED, subscription } })
+        const made = await render(mail, { ...body, ...over, tracking: { ...ACCOUNT_DEFAULT_TRACKING, subscription } })
         const found = (await simpleParser(made.raw)).headerLines
           .filter(({ key }) => key.startsWith('list-unsubscribe'))
           .map(({ line }) => line.toLowerCase())

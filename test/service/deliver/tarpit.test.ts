@@ -6,19 +6,19 @@ import { createSmtpTransport } from '../../../src/smtp-client/smtp-transport.ts'
 import type { Router, Transport } from '../../../src/smtp-client/transport.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { createDeliverer, type Deliverer } from '../../../src/service/deliver/deliverer.ts'
-import type { Shop } from '../../../src/service/context.ts'
-import { deliverOptions, queueMails, until } from '../../support/delivery.ts'
+import type { Context } from '../../../src/service/context.ts'
+import { delivererOptions, queueMails, waitUntil } from '../../support/delivery.ts'
 import { engines } from '../../support/engines.ts'
 import { type Mailbox, startMailbox } from '../../support/mailbox.ts'
-import { type Peer, startPeer } from '../../support/peer.ts'
-import { makeShop } from '../../support/context.ts'
+import { type ScriptedPeer, startScriptedPeer } from '../../support/peer.ts'
+import { makeContext } from '../../support/context.ts'
 
 const TARPITS = 12
 
 describe.each(engines)('tarpits: $kind', ({ open }) => {
   let engine: Engine
-  let shop: Shop
-  let tarpit: Peer
+  let context: Context
+  let tarpit: ScriptedPeer
   let mailbox: Mailbox
   const running: { readonly deliverer: Deliverer; readonly transport: Transport }[] = []
   beforeEach(async () => {
@@ -28,8 +28,8 @@ describe.each(engines)('tarpits: $kind', ({ open }) => {
         return Date.now()
       },
     }
-    shop = await makeShop(engine, clock)
-    tarpit = await startPeer({ RCPT: null })
+    context = await makeContext(engine, clock)
+    tarpit = await startScriptedPeer({ RCPT: null })
     mailbox = await startMailbox()
   })
   afterEach(async () => {
@@ -48,16 +48,27 @@ describe.each(engines)('tarpits: $kind', ({ open }) => {
   }
   const run = (commandMs: number): Deliverer => {
     const addressesOf = () => Promise.resolve({ kind: 'none' } as const)
-    const transport = createSmtpTransport({ route, addressesOf, ehlo: 'out.example.org', allowPrivate: true, patience: { commandMs } })
-    const options = deliverOptions(transport, { pools: { '*': ['127.0.0.1'] }, lines: 100, linesPerSite: 20, closeMs: 100 })
-    const deliverer = createDeliverer(shop, options)
+    const transport = createSmtpTransport({
+      router: route,
+      addressesOf,
+      ehloName: 'out.example.org',
+      allowPrivate: true,
+      timeouts: { commandMs },
+    })
+    const options = delivererOptions(transport, {
+      pools: { '*': ['127.0.0.1'] },
+      concurrencyLimit: 100,
+      siteConcurrencyLimit: 20,
+      closeTimeoutMs: 100,
+    })
+    const deliverer = createDeliverer(context, options)
     running.push({ deliverer, transport })
     deliverer.start()
     return deliverer
   }
   const fillTarpits = async (): Promise<void> => {
     const all = Array.from({ length: TARPITS * 25 }, (_, n) => `user${n}@tar${n % TARPITS}.example.net`)
-    await queueMails(shop, all)
+    await queueMails(context, all)
   }
   const keysPaused = async (): Promise<number> => {
     const rows = await engine.read.all(`select data from queue_keys where key like 'network|mx|mx.tar%'`)
@@ -67,17 +78,17 @@ describe.each(engines)('tarpits: $kind', ({ open }) => {
   test('a mail to a healthy server goes out while all of them hang', async () => {
     await fillTarpits()
     const deliverer = run(300_000)
-    await until(() => tarpit.heard.length >= 2 * TARPITS)
-    await queueMails(shop, ['joe@well.example.net'])
+    await waitUntil(() => tarpit.receivedLines.length >= 2 * TARPITS)
+    await queueMails(context, ['joe@well.example.net'])
     deliverer.nudge()
-    await until(() => mailbox.accepted.size === 1)
-    expect(tarpit.heard.length).toBeLessThanOrEqual(2 * TARPITS)
+    await waitUntil(() => mailbox.accepted.size === 1)
+    expect(tarpit.receivedLines.length).toBeLessThanOrEqual(2 * TARPITS)
   })
 
   test('whose silence has lasted too long is paused', async () => {
     await fillTarpits()
     run(150)
-    await until(async () => (await keysPaused()) >= TARPITS)
+    await waitUntil(async () => (await keysPaused()) >= TARPITS)
     expect(mailbox.accepted.size).toBe(0)
   })
 })

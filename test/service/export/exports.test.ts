@@ -8,57 +8,57 @@ import { Fault } from '../../../src/errors.ts'
 import type { SuppressionRow } from '../../../src/ledger/project/state.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import type { ExportFilters, ExportRow } from '../../../src/store/exports.ts'
-import { EXPORT_STATES, moveExport, movesOf, type ExportState } from '../../../src/store/export-states.ts'
-import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { EXPORT_STATES, nextExportState, transitionsFor, type ExportState } from '../../../src/store/export-states.ts'
+import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
 import { createExporter, type Exporter, type ExporterRules } from '../../../src/service/export/exporter.ts'
-import { progressOf, type ExportCall, type Exports } from '../../../src/service/export/exports.ts'
+import { progressOf, type ExportRequest, type ExportService } from '../../../src/service/export/exports.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
-import type { Shop } from '../../../src/service/context.ts'
+import type { Context } from '../../../src/service/context.ts'
 import { DAY, deliveryIdOf, hashOf, sampleDelivery, sampleSuppression, T0, worldOf } from '../../store/sample.ts'
 import { engines } from '../../support/engines.ts'
-import { makeExports, makeShop } from '../../support/context.ts'
+import { makeExports, makeContext } from '../../support/context.ts'
 
 const RULES: ExporterRules = { keepDays: 7, perAccount: 1, atOnce: 2 }
 const ALICE = { account: 1, apiUser: 'alice', ip: '192.0.2.1' }
 const BOB = { ...ALICE, account: 2, apiUser: 'bob' }
-const STATUS: ExportCall = { kind: 'status', format: 'ndjson', gzip: false, bom: false, filters: {}, from: T0, to: T0 + DAY }
+const STATUS: ExportRequest = { kind: 'status', format: 'ndjson', gzip: false, bom: false, filters: {}, from: T0, to: T0 + DAY }
 
 describe('the states', () => {
   const states = Object.keys(EXPORT_STATES) as ExportState[]
   test.each(states)('%s leads home', (state) => {
-    expect(state === 'removed' ? state : moveExport(state, 'removed')).toBe('removed')
+    expect(state === 'removed' ? state : nextExportState(state, 'removed')).toBe('removed')
     for (const next of Object.values(EXPORT_STATES[state])) expect(states).toContain(next)
   })
   const signals = ['taken', 'ended', 'broken', 'dropped', 'retried', 'aged', 'erased', 'removed'] as const
   test.each(signals)('%s leads to one state', (signal) => {
-    const { from, to } = movesOf(signal)
-    expect(new Set(from.map((state) => moveExport(state, signal)))).toEqual(new Set([to]))
+    const { from, to } = transitionsFor(signal)
+    expect(new Set(from.map((state) => nextExportState(state, signal)))).toEqual(new Set([to]))
   })
 })
 
 describe.each(engines)('exports: $kind', ({ open }) => {
   let engine: Engine
-  let shop: Shop
-  let exports: Exports
+  let context: Context
+  let exports: ExportService
   let exporter: Exporter
   const clock = { now: T0 + 2 * DAY }
   beforeEach(async () => {
     clock.now = T0 + 2 * DAY
     engine = (await open()).engine
-    shop = await makeShop(engine, clock, [{}, {}])
-    exports = makeExports(shop)
-    exporter = createExporter(shop, RULES)
+    context = await makeContext(engine, clock, [{}, {}])
+    exports = makeExports(context)
+    exporter = createExporter(context, RULES)
   })
   afterEach(() => exporter.close())
 
   const fill = async (count: number, over: object = {}, first = 0): Promise<void> => {
     const deliveries = Array.from({ length: count }, (_, n) => sampleDelivery({ n: first + n, ...over }))
-    await engine.tx((db) => saveWorld(db, worldOf({ deliveries })))
+    await engine.tx((db) => saveLedgerState(db, worldOf({ deliveries })))
   }
   const runAll = async (by: Exporter = exporter): Promise<void> => {
-    await by.turn()
-    await by.idle()
+    await by.tick()
+    await by.waitUntilIdle()
   }
   const fileOf = async (job: ExportRow): Promise<Buffer> => {
     const pieces: Uint8Array[] = []
@@ -76,16 +76,16 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     if (found === null) throw new Error('the job is gone')
     return found
   }
-  const exported = async (call: Partial<ExportCall> = {}, by = ALICE): Promise<ExportRow> => {
-    const job = await exports.ask(by, { ...STATUS, ...call })
+  const exported = async (call: Partial<ExportRequest> = {}, by = ALICE): Promise<ExportRow> => {
+    const job = await exports.request(by, { ...STATUS, ...call })
     await runAll()
     return now(job)
   }
   /** An engine whose transactions break once `after` of them were done. */
-  const brokenAfter = (after: number, error: unknown): Shop => {
+  const brokenAfter = (after: number, error: unknown): Context => {
     let done = 0
     const tx: Engine['tx'] = (work, options) => (done++ >= after ? Promise.reject(error) : engine.tx(work, options))
-    return { ...shop, engine: { ...engine, tx } }
+    return { ...context, engine: { ...engine, tx } }
   }
 
   test('every row of the time once, oldest first, over page after page', async () => {
@@ -143,7 +143,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
       sampleDelivery({ n: 2, status: 4, subStatus: 407, reason: 'spam', fault: 'message', egressIp: '192.0.2.8' }),
       sampleDelivery({ n: 3, status: 4, subStatus: 401, reason: 'blacklisted', fault: 'list', requestIp: '192.0.2.7', apiUser: 'other' }),
     ]
-    await engine.tx((db) => saveWorld(db, worldOf({ deliveries: rows })))
+    await engine.tx((db) => saveLedgerState(db, worldOf({ deliveries: rows })))
     expect((await linesOf(await exported({ filters }))).map(({ messageId }) => messageId)).toEqual(want.map((n) => `m${n}x`))
   })
 
@@ -154,11 +154,11 @@ describe.each(engines)('exports: $kind', ({ open }) => {
   })
 
   test('what our own lists answered is told apart by what it costs', async () => {
-    const door = createRegister(shop)
+    const door = createRegister(context)
     const entry = (list: SuppressionRow['list'], address: string): SuppressionRow =>
       sampleSuppression({ list, address, addressHash: hashAddress(address) ?? '', until: null })
     const suppressions = [entry('bounce', 'gone@example.com'), entry('complaint', 'angry@example.com')]
-    await engine.tx((db) => saveWorld(db, worldOf({ suppressions })))
+    await engine.tx((db) => saveLedgerState(db, worldOf({ suppressions })))
     const recipients = ['gone@example.com', 'angry@example.com', 'well@example.com', 'well@example.com', 'no address']
     const from = clock.now
     await door(ALICE, {
@@ -192,7 +192,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
         ...(n === 7 ? { list: 'complaint' as const } : {}),
       }),
     )
-    await engine.tx((db) => saveWorld(db, worldOf({ suppressions })))
+    await engine.tx((db) => saveLedgerState(db, worldOf({ suppressions })))
     const whole = await linesOf(await exported({ kind: 'suppressions', filters: { list: 'bounce' } }))
     expect([whole.length, new Set(whole.map(({ address }) => address)).size]).toEqual([1_204, 1_204])
     expect(whole[0]).toMatchObject({ list: 'bounce', reason: 'not-exist', fault: 'recipient', times: 1 })
@@ -200,7 +200,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect([held.length, held.every(({ inForce, until }) => inForce === true && until === null)]).toEqual([603, true])
   })
 
-  const refused: readonly (readonly [what: string, over: Partial<ExportCall>, words: string])[] = [
+  const refused: readonly (readonly [what: string, over: Partial<ExportRequest>, words: string])[] = [
     ['a time that ends before it begins', { from: T0 + DAY, to: T0 }, 'since must lie before until'],
     ['a time of nothing', { from: T0, to: T0 }, 'since must lie before until'],
     ['more than its days', { from: T0, to: T0 + 30 * DAY + 1 }, 'at most 30 days (exports.days)'],
@@ -209,24 +209,24 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     ['results without a broadcast', { kind: 'results' }, 'results needs broadcast'],
   ]
   test.each(refused)('%s is refused', async (_what, over, words) => {
-    await expect(exports.ask(ALICE, { ...STATUS, ...over })).rejects.toMatchObject({
+    await expect(exports.request(ALICE, { ...STATUS, ...over })).rejects.toMatchObject({
       code: 'bad_request',
       message: expect.stringContaining(words),
     })
   })
 
   test('as many may wait as the limit says, and each account has its own', async () => {
-    for (let n = 0; n < 3; n++) await exports.ask(ALICE, STATUS)
-    await expect(exports.ask(ALICE, STATUS)).rejects.toMatchObject({
+    for (let n = 0; n < 3; n++) await exports.request(ALICE, STATUS)
+    await expect(exports.request(ALICE, STATUS)).rejects.toMatchObject({
       code: 'rate_limited',
       message: expect.stringContaining('exports.waiting'),
     })
-    await exports.ask(BOB, STATUS)
+    await exports.request(BOB, STATUS)
     expect((await exports.list(1, { after: null, limit: 10 })).map(({ state }) => state)).toEqual(['queued', 'queued', 'queued'])
     const gate = Promise.withResolvers<null>()
-    const bulk: Engine['bulk'] = { ...engine.bulk, one: () => gate.promise }
-    const on = createExporter({ ...shop, engine: { ...engine, bulk } }, { ...RULES, atOnce: 4 })
-    await on.turn()
+    const bulk: Engine['bulkRead'] = { ...engine.bulkRead, one: () => gate.promise }
+    const on = createExporter({ ...context, engine: { ...engine, bulkRead: bulk } }, { ...RULES, atOnce: 4 })
+    await on.tick()
     const statesOf = async (account: number) => (await exports.list(account, { after: null, limit: 10 })).map(({ state }) => state)
     expect([await statesOf(1), await statesOf(2)]).toEqual([['queued', 'queued', 'running'], ['running']])
     gate.resolve(null)
@@ -235,7 +235,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   test('a node that dies between two pages: another goes on behind the last one, nothing twice', async () => {
     await fill(3_000)
-    const job = await exports.ask(ALICE, STATUS)
+    const job = await exports.request(ALICE, STATUS)
     // The claim, a page, and then silence: even giving it back fails.
     const dead = createExporter(brokenAfter(2, new Error('killed')), { ...RULES, atOnce: 1 })
     await runAll(dead)
@@ -250,9 +250,9 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   test('a node that ends gives its job back at once', async () => {
     await fill(3_000)
-    const job = await exports.ask(ALICE, STATUS)
-    const first = createExporter(shop, RULES)
-    await first.turn()
+    const job = await exports.request(ALICE, STATUS)
+    const first = createExporter(context, RULES)
+    await first.tick()
     await first.close()
     const given = await now(job)
     expect([given.state, given.rows % 1_000, given.lease]).toEqual(['queued', 0, ''])
@@ -262,7 +262,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   test('a node that was thought dead changes nothing any more', async () => {
     await fill(2_500)
-    const job = await exports.ask(ALICE, STATUS)
+    const job = await exports.request(ALICE, STATUS)
     let isLate = true
     const tx: Engine['tx'] = async (work, options) => {
       const result = await engine.tx(work, options)
@@ -274,7 +274,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
       }
       return result
     }
-    const slow = createExporter({ ...shop, engine: { ...engine, tx } }, RULES)
+    const slow = createExporter({ ...context, engine: { ...engine, tx } }, RULES)
     await runAll(slow)
     expect(await now(job)).toMatchObject({ state: 'done', rows: 2_500, chunks: 3 })
     expect(await linesOf(await now(job))).toHaveLength(2_500)
@@ -282,16 +282,16 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   test('a failed job says why, and goes on when it is asked to', async () => {
     await fill(2_000)
-    const job = await exports.ask(ALICE, STATUS)
+    const job = await exports.request(ALICE, STATUS)
     let broken = true
-    const bulk: Engine['bulk'] = {
-      ...engine.bulk,
+    const bulk: Engine['bulkRead'] = {
+      ...engine.bulkRead,
       all: (sql, params) =>
         broken && sql.includes('deliveries') && params !== undefined && Number(params[1]) > T0
           ? Promise.reject(new Fault('internal', 'a page is damaged'))
-          : engine.bulk.all(sql, params),
+          : engine.bulkRead.all(sql, params),
     }
-    const on = createExporter({ ...shop, engine: { ...engine, bulk } }, RULES)
+    const on = createExporter({ ...context, engine: { ...engine, bulkRead: bulk } }, RULES)
     await runAll(on)
     const failed = await now(job)
     expect(failed).toMatchObject({ state: 'failed', error: 'a page is damaged', rows: 1_000, expiresAt: clock.now + 7 * DAY })
@@ -304,9 +304,9 @@ describe.each(engines)('exports: $kind', ({ open }) => {
   })
 
   test('what is no fault of ours tells no inner detail; a store that is busy comes again; what never moves ends', async () => {
-    const job = await exports.ask(ALICE, STATUS)
-    const bulk = (error: Error): Engine['bulk'] => ({ ...engine.bulk, one: () => Promise.reject(error) })
-    const failing = (error: Error): Exporter => createExporter({ ...shop, engine: { ...engine, bulk: bulk(error) } }, RULES)
+    const job = await exports.request(ALICE, STATUS)
+    const bulk = (error: Error): Engine['bulkRead'] => ({ ...engine.bulkRead, one: () => Promise.reject(error) })
+    const failing = (error: Error): Exporter => createExporter({ ...context, engine: { ...engine, bulkRead: bulk(error) } }, RULES)
     const busy = failing(new Fault('store_busy', 'not now'))
     for (let n = 0; n < 6; n++) {
       expect(await now(job)).toMatchObject({ state: 'queued', attempts: n === 6 ? 0 : n })
@@ -324,10 +324,10 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     await fill(1_100)
     const job = await exported()
     clock.now += 7 * DAY - 1
-    await exporter.turn()
+    await exporter.tick()
     expect((await now(job)).state).toBe('done')
     clock.now += 1
-    await exporter.turn()
+    await exporter.tick()
     expect(await now(job)).toMatchObject({ state: 'expired', chunks: 0, rows: 1_100 })
     await expect(exports.content(1, job.exportId)).rejects.toMatchObject({
       code: 'not_found',
@@ -335,7 +335,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     })
     expect(await engine.read.one('select count(*) as n from export_chunks')).toEqual({ n: 0 })
     clock.now += 8 * DAY
-    await exporter.turn()
+    await exporter.tick()
     expect(await exports.find(1, job.exportId)).toBeNull()
   })
 
@@ -348,7 +348,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
       false,
     ])
     expect((await exports.list(1, { after: null, limit: 10 })).map(({ exportId }) => exportId)).toEqual([other.exportId])
-    await exporter.turn()
+    await exporter.tick()
     expect(await engine.read.one('select count(*) as n from exports')).toEqual({ n: 1 })
     expect(await engine.read.one('select count(*) as n from export_chunks')).toEqual({ n: 2 })
   })
@@ -364,7 +364,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   test('an erased address leaves files too, and their owner is told', async () => {
     const joe = 'joe@example.org'
-    await createRegister(shop)(ALICE, {
+    await createRegister(context)(ALICE, {
       from: 'news@example.com',
       subject: '',
       label: null,
@@ -375,14 +375,14 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     })
     const [mine, his] = [await exported({ to: clock.now + 1 }), await exported({}, BOB)]
     expect((await fileOf(mine)).toString()).toContain(joe)
-    await eraseAddress(shop, joe, 'operator')
+    await eraseAddress(context, joe, 'operator')
     expect(await now(mine)).toMatchObject({ state: 'expired', error: expect.stringContaining('erased'), chunks: 0 })
     expect((await now(his)).state).toBe('done')
   })
 
   test('a delivery id of the same moment is neither lost nor told twice', async () => {
     const deliveries = Array.from({ length: 2_001 }, (_, n) => sampleDelivery({ n, requestedAt: T0, deliveryId: deliveryIdOf(n) }))
-    await engine.tx((db) => saveWorld(db, worldOf({ deliveries })))
+    await engine.tx((db) => saveLedgerState(db, worldOf({ deliveries })))
     const lines = await linesOf(await exported())
     expect(new Set(lines.map(({ emailId }) => emailId)).size).toBe(2_001)
   })

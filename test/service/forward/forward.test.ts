@@ -3,27 +3,27 @@
  */
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createMailLinks } from '../../../src/mail-auth/signed-mail-link.ts'
-import { createMailReader, readHeaders, type ReadMail } from '../../../src/mail-auth/mime-reader.ts'
-import { createPoster } from '../../../src/net/http-post.ts'
-import { createTargetGuard } from '../../../src/net/ssrf-guard.ts'
+import { createMailLinkSigner } from '../../../src/mail-auth/signed-mail-link.ts'
+import { createMimeReader, readHeaderOnly, type MailContent } from '../../../src/mail-auth/mime-reader.ts'
+import { createHttpClient } from '../../../src/net/http-post.ts'
+import { createSsrfGuard } from '../../../src/net/ssrf-guard.ts'
 import { createVault } from '../../../src/config/vault.ts'
 import { Fault } from '../../../src/errors.ts'
 import { listOutbox } from '../../../src/store/webhook/outbox.ts'
-import { pageRouteMails, removeRouteMailsForOperator } from '../../../src/store/mail/forwarded-mails.ts'
-import { addCut } from '../../../src/service/admin/blocks.ts'
+import { listForwardedMails, removeOldForwardedMailsForOperator } from '../../../src/store/mail/forwarded-mails.ts'
+import { addBlock } from '../../../src/service/admin/blocks.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
 import { createNotifier } from '../../../src/service/notify/notifier.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
-import { createRouteDoor, type RouteDoor } from '../../../src/service/forward/forward-mail.ts'
-import { createRouteBodies } from '../../../src/service/forward/forward-body.ts'
-import { addRoute, removeRoute } from '../../../src/service/forward/forward-domains.ts'
-import type { Shop } from '../../../src/service/context.ts'
-import { createWebhooks, type WebhookWish } from '../../../src/service/notify/webhooks.ts'
+import { createForwardReceiver, type ForwardReceiver } from '../../../src/service/forward/forward-mail.ts'
+import { createForwardBodies } from '../../../src/service/forward/forward-body.ts'
+import { addForwardDomain, removeForwardDomain } from '../../../src/service/forward/forward-domains.ts'
+import type { Context } from '../../../src/service/context.ts'
+import { createWebhookService, type EndpointConfig } from '../../../src/service/notify/webhooks.ts'
 import { engines } from '../../support/engines.ts'
-import { startReceiver } from '../../support/receiver.ts'
-import { incoming, ndr } from '../../support/reports.ts'
-import { makeShop, MASTER, RETURN_PATH, type Clock } from '../../support/context.ts'
+import { startWebhookReceiver } from '../../support/receiver.ts'
+import { makeIncomingMail, ndr } from '../../support/reports.ts'
+import { makeContext, MASTER, RETURN_PATH, type Clock } from '../../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const HOUR = 3_600_000
@@ -51,8 +51,8 @@ const MAIL = [
   '',
 ].join('\r\n')
 
-const wishFor = (url: string): WebhookWish => ({ url, name: 'x', events: ['route'], apiUsers: [], format: 'json', ladder: 'standard' })
-const links = createMailLinks(MASTER)
+const wishFor = (url: string): EndpointConfig => ({ url, name: 'x', events: ['route'], apiUsers: [], format: 'json', ladder: 'standard' })
+const links = createMailLinkSigner(MASTER)
 
 describe.each([...engines])('$kind', ({ open }) => {
   const undo: (() => Promise<unknown>)[] = []
@@ -60,39 +60,45 @@ describe.each([...engines])('$kind', ({ open }) => {
     for (const step of undo.splice(0).toReversed()) await step()
   })
 
-  async function bench(): Promise<{ clock: Clock; shop: Shop; door: RouteDoor; take: (raw: string, to?: string) => Promise<boolean> }> {
+  async function bench(): Promise<{
+    clock: Clock
+    shop: Context
+    door: ForwardReceiver
+    take: (raw: string, to?: string) => Promise<boolean>
+  }> {
     const { engine } = await open()
     const clock = { now: T0 }
-    const shop = await makeShop(engine, clock, [{}, {}])
-    await addRoute(shop, 1, 'In.Example.com')
-    const door = createRouteDoor(shop)
+    const context = await makeContext(engine, clock, [{}, {}])
+    await addForwardDomain(context, 1, 'In.Example.com')
+    const door = createForwardReceiver(context)
     const take = (raw: string, to = 'help@in.example.com'): Promise<boolean> =>
-      door.submit(incoming(raw, to, { at: clock.now, receivedAt: clock.now }))
-    return { clock, shop, door, take }
+      door.submit(makeIncomingMail(raw, to, { at: clock.now, receivedAt: clock.now }))
+    return { clock, shop: context, door, take }
   }
-  const kept = ({ shop }: { shop: Shop }, account = 1) => pageRouteMails(shop.engine.read, account, { limit: 10, after: null })
+  const kept = ({ shop: context }: { shop: Context }, account = 1) =>
+    listForwardedMails(context.engine.read, account, { limit: 10, after: null })
 
   test('a domain is one account’s, and none of ours', async () => {
-    const { shop, door } = await bench()
-    expect(await addRoute(shop, 1, 'in.example.com.')).toBe(false)
-    await expect(addRoute(shop, 2, 'in.example.com')).rejects.toMatchObject({ code: 'conflict' })
-    await expect(addRoute(shop, 2, RETURN_PATH)).rejects.toMatchObject({ code: 'bad_request' })
-    await expect(addRoute(shop, 2, 'bücher.example')).rejects.toMatchObject({ code: 'bad_request' })
-    expect([await door.takes('any@IN.example.com'), await door.takes('x@sub.in.example.com'), await door.takes('nobody')]).toEqual([
+    const { shop: context, door } = await bench()
+    expect(await addForwardDomain(context, 1, 'in.example.com.')).toBe(false)
+    await expect(addForwardDomain(context, 2, 'in.example.com')).rejects.toMatchObject({ code: 'conflict' })
+    await expect(addForwardDomain(context, 2, RETURN_PATH)).rejects.toMatchObject({ code: 'bad_request' })
+    await expect(addForwardDomain(context, 2, 'bücher.example')).rejects.toMatchObject({ code: 'bad_request' })
+    expect([await door.accepts('any@IN.example.com'), await door.accepts('x@sub.in.example.com'), await door.accepts('nobody')]).toEqual([
       true,
       false,
       false,
     ])
-    expect(await removeRoute(shop, 'in.example.com')).toBe(true)
-    expect(await door.takes('any@in.example.com')).toBe(false)
-    expect(await removeRoute(shop, 'in.example.com')).toBe(false)
+    expect(await removeForwardDomain(context, 'in.example.com')).toBe(true)
+    expect(await door.accepts('any@in.example.com')).toBe(false)
+    expect(await removeForwardDomain(context, 'in.example.com')).toBe(false)
   })
 
   test('what an operator has cut off is not taken', async () => {
-    const { shop, door } = await bench()
-    await addCut(shop, { kind: 'account', name: '1', actor: 'operator' }, 'a test')
-    shop.book.turn()
-    expect(await door.takes('help@in.example.com')).toBe(false)
+    const { shop: context, door } = await bench()
+    await addBlock(context, { kind: 'account', name: '1', actor: 'operator' }, 'a test')
+    context.accountCache.invalidate()
+    expect(await door.accepts('help@in.example.com')).toBe(false)
   })
 
   test('mails come together, each once; a bounce is a mail like others', async () => {
@@ -108,16 +114,23 @@ describe.each([...engines])('$kind', ({ open }) => {
 
   test('the webhook carries every field; the link opens the mail until it ends', async () => {
     const b = await bench()
-    const at = await startReceiver()
-    const reader = createMailReader()
+    const at = await startWebhookReceiver()
+    const reader = createMimeReader()
     undo.push(at.close, reader.close)
-    const guard = createTargetGuard({ allowPrivate: true, allowHosts: [] })
-    const poster = createPoster(guard, { connections: 2 })
+    const guard = createSsrfGuard({ allowPrivate: true, allowHosts: [] })
+    const poster = createHttpClient(guard, { connections: 2 })
     undo.push(poster.close)
     const vault = createVault(MASTER)
-    const hooks = createWebhooks(b.shop, { vault, guard, poster })
-    const routeBodies = createRouteBodies(b.shop, { reader, links, rules: { linkHours: 1, rawBytes: 10_000 } })
-    const notifier = createNotifier(b.shop, { vault, poster, routeBodies, replayWhenWell: true, recordDays: 7, recordTries: 3 })
+    const hooks = createWebhookService(b.shop, { vault, guard, poster })
+    const routeBodies = createForwardBodies(b.shop, { reader, links, rules: { linkHours: 1, rawBytes: 10_000 } })
+    const notifier = createNotifier(b.shop, {
+      vault,
+      poster,
+      forwardBodies: routeBodies,
+      replayWhenWell: true,
+      recordDays: 7,
+      recordTries: 3,
+    })
     await hooks.add(1, wishFor(at.url))
     const registered = await createRegister(b.shop)(
       { account: 1, apiUser: 'ann', ip: '203.0.113.5' },
@@ -134,9 +147,9 @@ describe.each([...engines])('$kind', ({ open }) => {
     const [ours] = registered.recipients
     const raw = MAIL.replace('<b@example.com>', ours?.messageIdHeader ?? '')
     expect(await b.take(raw)).toBe(true)
-    await notifier.turn()
-    await notifier.idle()
-    const body = JSON.parse(at.got[0]?.body ?? '{}')
+    await notifier.tick()
+    await notifier.waitUntilIdle()
+    const body = JSON.parse(at.requests[0]?.body ?? '{}')
     expect(body).toMatchObject({
       event: 'route',
       message: 'mx route',
@@ -159,20 +172,20 @@ describe.each([...engines])('$kind', ({ open }) => {
     const digest = url.pathname.split('/')[3] ?? ''
     const link = { account: Number(url.searchParams.get('owner')), digest, expires: Number(url.searchParams.get('expires')) }
     const signature = url.searchParams.get('signature') ?? ''
-    expect(links.isGood(link, signature, T0 + HOUR - 1)).toBe(true)
-    expect(links.isGood(link, signature, T0 + HOUR)).toBe(false)
-    expect(links.isGood({ ...link, account: 2 }, signature, T0)).toBe(false)
-    expect(links.isGood({ ...link, expires: link.expires + 1 }, signature, T0)).toBe(false)
+    expect(links.isValid(link, signature, T0 + HOUR - 1)).toBe(true)
+    expect(links.isValid(link, signature, T0 + HOUR)).toBe(false)
+    expect(links.isValid({ ...link, account: 2 }, signature, T0)).toBe(false)
+    expect(links.isValid({ ...link, expires: link.expires + 1 }, signature, T0)).toBe(false)
   })
 
   test('a store that does not answer for a mail costs no other event its turn', async () => {
     const b = await bench()
-    const at = await startReceiver()
+    const at = await startWebhookReceiver()
     undo.push(at.close)
-    const poster = createPoster(createTargetGuard({ allowPrivate: true, allowHosts: [] }), { connections: 2 })
+    const poster = createHttpClient(createSsrfGuard({ allowPrivate: true, allowHosts: [] }), { connections: 2 })
     undo.push(poster.close)
     const vault = createVault(MASTER)
-    await createWebhooks(b.shop, { vault, guard: createTargetGuard({ allowPrivate: true, allowHosts: [] }), poster }).add(
+    await createWebhookService(b.shop, { vault, guard: createSsrfGuard({ allowPrivate: true, allowHosts: [] }), poster }).add(
       1,
       wishFor(at.url),
     )
@@ -184,20 +197,20 @@ describe.each([...engines])('$kind', ({ open }) => {
       replayWhenWell: true,
       recordDays: 7,
       recordTries: 3,
-      routeBodies: () => (++asked === 3 ? Promise.reject(new Fault('store_busy', 'not now')) : Promise.resolve({ text: 'x' })),
+      forwardBodies: () => (++asked === 3 ? Promise.reject(new Fault('store_busy', 'not now')) : Promise.resolve({ text: 'x' })),
     })
     const run = async (): Promise<void> => {
-      await notifier.turn()
-      await notifier.idle()
+      await notifier.tick()
+      await notifier.waitUntilIdle()
     }
     await run()
     for (const n of [0, 1, 2]) await b.take(`X: ${n}\r\n${MAIL}`)
     await run()
-    expect(at.got).toHaveLength(3)
+    expect(at.requests).toHaveLength(3)
     expect(await listOutbox(b.shop.engine.read, 1, 1, 10)).toMatchObject([{ state: 'waiting', attempts: 0 }])
     b.clock.now += 10_000
     await run()
-    expect(at.got).toHaveLength(4)
+    expect(at.requests).toHaveLength(4)
     expect(await listOutbox(b.shop.engine.read, 1, 1, 10)).toEqual([])
   })
 
@@ -206,7 +219,7 @@ describe.each([...engines])('$kind', ({ open }) => {
     await b.take(MAIL)
     b.clock.now += 1
     await b.take(`X: 1\r\n${MAIL}`)
-    expect(await b.shop.engine.tx((db) => removeRouteMailsForOperator(db, T0 + 1, 10))).toBe(1)
+    expect(await b.shop.engine.tx((db) => removeOldForwardedMailsForOperator(db, T0 + 1, 10))).toBe(1)
     expect((await kept(b)).map(({ receivedAt }) => receivedAt)).toEqual([T0 + 1])
     expect((await eraseAddress(b.shop, 'nobody@example.org', 'operator')).mails).toBe(0)
     expect((await eraseAddress(b.shop, 'joerg@example.org', 'operator')).mails).toBe(1)
@@ -215,8 +228,8 @@ describe.each([...engines])('$kind', ({ open }) => {
 })
 
 describe('the reader', () => {
-  const reader = createMailReader()
-  const EMPTY: Partial<ReadMail> = { from: '', to: '', subject: '', html: '' }
+  const reader = createMimeReader()
+  const EMPTY: Partial<MailContent> = { from: '', to: '', subject: '', html: '' }
   const DEEP = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n'.repeat(2_000)}`
 
   test.each([
@@ -241,7 +254,7 @@ describe('the reader', () => {
   test('any bytes give a mail', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 2_000 }), async (raw) => {
-        expect(Object.keys(await reader.read(raw)).toSorted()).toEqual(Object.keys(readHeaders(raw)).toSorted())
+        expect(Object.keys(await reader.read(raw)).toSorted()).toEqual(Object.keys(readHeaderOnly(raw)).toSorted())
       }),
       { numRuns: 50 },
     )
@@ -249,7 +262,7 @@ describe('the reader', () => {
   })
 
   test('a mail that takes too long costs its thread, and is read by its header', async () => {
-    const impatient = createMailReader({ limitMs: 1 })
+    const impatient = createMimeReader({ timeLimitMs: 1 })
     const found = await impatient.read(Buffer.from(`From: "Ann" <ann@example.com>\r\nSubject: s\r\n\r\n${'<p>x</p>'.repeat(300_000)}`))
     expect(found).toMatchObject({ from: 'ann@example.com', fromName: 'Ann', subject: 's', text: '', html: '' })
     await impatient.close()

@@ -2,16 +2,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { appendFacts } from '../../../src/store/facts/facts.ts'
-import type { Engine, Keys } from '../../../src/store/engine/engine.ts'
-import { doorNamesOf } from '../../../src/store/facts/fact-feed.ts'
-import { DELIVERIES, EVENTS } from '../../../src/store/schema.ts'
-import { uuidOfBytes } from '../../../src/store/engine/mapping.ts'
-import { floorOf, follow, timeOfId, WINDOW_MS } from '../../../src/service/notify/event-feed.ts'
+import type { Engine, KeyTuples } from '../../../src/store/engine/engine.ts'
+import { findPublicNames } from '../../../src/store/facts/fact-feed.ts'
+import { DELIVERIES, FACTS } from '../../../src/store/schema.ts'
+import { bytesToUuid } from '../../../src/store/engine/mapping.ts'
+import { lowestIdAt, followFacts, timeOfId, REORDER_WINDOW_MS } from '../../../src/service/notify/event-feed.ts'
 import { deliveryIdOf, openFact, sampleDelivery, T0 } from '../../store/sample.ts'
 import { engines } from '../../support/engines.ts'
 
 /** An id made at a moment. */
-const idAt = (at: number, n = 0): string => `${floorOf(at).slice(0, 13)}-7000-8000-${n.toString(16).padStart(12, '0')}`
+const idAt = (at: number, n = 0): string => `${lowestIdAt(at).slice(0, 13)}-7000-8000-${n.toString(16).padStart(12, '0')}`
 
 const commit = (engine: Engine, ids: readonly string[], account = 1): Promise<unknown> =>
   engine.tx((db) =>
@@ -28,7 +28,7 @@ describe.each(engines)('feed: $kind', ({ open }) => {
   test('from now on: nothing of before, nothing of another account, each once and in order', async () => {
     const { engine } = await open()
     await commit(engine, [idAt(T0 - 1_000)])
-    const follower = await follow({ reader: engine.read, now: () => T0 }, 1, 'now')
+    const follower = await followFacts({ reader: engine.read, now: () => T0 }, 1, 'now')
     expect(await follower.next(10)).toEqual([])
     await commit(engine, [idAt(T0, 2), idAt(T0, 1)])
     await commit(engine, [idAt(T0, 3)], 2)
@@ -38,19 +38,19 @@ describe.each(engines)('feed: $kind', ({ open }) => {
 
   test('what is committed late, below what was seen, comes all the same', async () => {
     const { engine } = await open()
-    const follower = await follow({ reader: engine.read, now: () => T0 }, 1, 'now')
+    const follower = await followFacts({ reader: engine.read, now: () => T0 }, 1, 'now')
     await commit(engine, [idAt(T0, 9)])
     const seen = [...(await follower.next(10))]
-    await commit(engine, [idAt(T0 - WINDOW_MS + 1_000)])
+    await commit(engine, [idAt(T0 - REORDER_WINDOW_MS + 1_000)])
     for (let looks = 0; looks < 5; looks++) seen.push(...(await follower.next(10)))
-    expect(seen.map(({ id }) => id)).toEqual([idAt(T0, 9), idAt(T0 - WINDOW_MS + 1_000)])
+    expect(seen.map(({ id }) => id)).toEqual([idAt(T0, 9), idAt(T0 - REORDER_WINDOW_MS + 1_000)])
   })
 
   test('who comes back goes on behind its last id; what stands long before does not come again', async () => {
     const { engine } = await open()
-    const old = Array.from({ length: 25 }, (_, n) => idAt(T0 - 10 * WINDOW_MS + n * 5_000, n))
+    const old = Array.from({ length: 25 }, (_, n) => idAt(T0 - 10 * REORDER_WINDOW_MS + n * 5_000, n))
     await commit(engine, old)
-    const follower = await follow({ reader: engine.read, now: () => T0 }, 1, { after: old[9] ?? '' })
+    const follower = await followFacts({ reader: engine.read, now: () => T0 }, 1, { after: old[9] ?? '' })
     const seen: string[] = []
     for (let looks = 0; looks < 12; looks++) seen.push(...(await follower.next(4)).map(({ id }) => id))
     // The half minute before the id is looked at again: six facts, five seconds apart.
@@ -61,21 +61,21 @@ describe.each(engines)('feed: $kind', ({ open }) => {
   test('from a moment on', async () => {
     const { engine } = await open()
     await commit(engine, [idAt(T0 - 2), idAt(T0 - 1), idAt(T0)])
-    const follower = await follow({ reader: engine.read, now: () => T0 }, 1, { since: T0 - 1 })
+    const follower = await followFacts({ reader: engine.read, now: () => T0 }, 1, { since: T0 - 1 })
     expect((await follower.next(10)).map(({ id }) => id)).toEqual([idAt(T0 - 1), idAt(T0)])
   })
 
   test('deliveries are known by their names', async () => {
     const { engine } = await open()
     await engine.tx((db) => db.insertMany(DELIVERIES, [sampleDelivery({ n: 1 })]))
-    expect(await doorNamesOf(engine.read, 1, [deliveryIdOf(1), deliveryIdOf(2)])).toEqual(
+    expect(await findPublicNames(engine.read, 1, [deliveryIdOf(1), deliveryIdOf(2)])).toEqual(
       new Map([[deliveryIdOf(1), { emailId: 'm1x0$r1@example.com', recipient: 'r1@example.com' }]]),
     )
-    expect(await doorNamesOf(engine.read, 2, [deliveryIdOf(1)])).toEqual(new Map())
+    expect(await findPublicNames(engine.read, 2, [deliveryIdOf(1)])).toEqual(new Map())
   })
 })
 
-const uuidOf = (bytes: unknown): string => (bytes instanceof Uint8Array ? uuidOfBytes(bytes) : '')
+const uuidOf = (bytes: unknown): string => (bytes instanceof Uint8Array ? bytesToUuid(bytes) : '')
 
 /** A store of lambdas: what is committed, and nothing else. */
 function ledgerOf() {
@@ -88,19 +88,24 @@ function ledgerOf() {
       const found = [...ids].filter((id) => id.replaceAll('-', '') > from).toSorted()
       return Promise.resolve(found.slice(0, Number(limit)).map((id) => ({ id: Buffer.from(id.replaceAll('-', ''), 'hex') })))
     },
-    inKeys: (sql: string, keys: Keys) =>
-      Promise.resolve(sql.includes('list_events') ? [] : keys.rows.map((row, n) => EVENTS.encode(openFact(n, { id: uuidOf(row[1]) })))),
+    inKeys: (sql: string, keys: KeyTuples) =>
+      Promise.resolve(sql.includes('list_events') ? [] : keys.rows.map((row, n) => FACTS.encode(openFact(n, { id: uuidOf(row[1]) })))),
   }
   return { ids, reader }
 }
 
 test('property: in whatever order ids within the window appear, all are given, each once', async () => {
-  const step = fc.record({ late: fc.nat(WINDOW_MS - 5_000), wait: fc.nat(4_000), looks: fc.nat(3), limit: fc.integer({ min: 1, max: 4 }) })
+  const step = fc.record({
+    late: fc.nat(REORDER_WINDOW_MS - 5_000),
+    wait: fc.nat(4_000),
+    looks: fc.nat(3),
+    limit: fc.integer({ min: 1, max: 4 }),
+  })
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const { ids, reader } = ledgerOf()
       let now = T0
-      const follower = await follow({ reader, now: () => now }, 1, 'now')
+      const follower = await followFacts({ reader, now: () => now }, 1, 'now')
       const given: string[] = []
       for (const [n, { late, wait, looks, limit }] of steps.entries()) {
         now += wait

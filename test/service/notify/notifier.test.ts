@@ -4,25 +4,25 @@
 import { createHmac } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, test } from 'vitest'
-import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'
-import { createPoster } from '../../../src/net/http-post.ts'
-import { createTargetGuard, type Resolve } from '../../../src/net/ssrf-guard.ts'
+import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
+import { createHttpClient } from '../../../src/net/http-post.ts'
+import { createSsrfGuard, type ResolveHost } from '../../../src/net/ssrf-guard.ts'
 import { createVault } from '../../../src/config/vault.ts'
-import { EVENT_NAMES } from '../../../src/webhook/payload.ts'
+import { WEBHOOK_EVENT_NAMES } from '../../../src/webhook/payload.ts'
 import { Fault } from '../../../src/errors.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { listOutbox } from '../../../src/store/webhook/outbox.ts'
-import { removeRecordsForOperator, type RecordFilters } from '../../../src/store/webhook/attempts.ts'
-import { createNotifier, CONNECTIONS, type Notifier, type NotifyOptions } from '../../../src/service/notify/notifier.ts'
+import { removeOldWebhookRecordsForOperator, type WebhookRecordFilters } from '../../../src/store/webhook/attempts.ts'
+import { createNotifier, CONNECTIONS_PER_ENDPOINT, type Notifier, type NotifyOptions } from '../../../src/service/notify/notifier.ts'
 import { createReceiver } from '../../../src/service/receive/receive.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
-import type { ReplayWish } from '../../../src/service/notify/webhook-replay.ts'
-import type { Shop } from '../../../src/service/context.ts'
-import { createWebhooks, type Webhooks, type WebhookWish } from '../../../src/service/notify/webhooks.ts'
+import type { ReplayRequest } from '../../../src/service/notify/webhook-replay.ts'
+import type { Context } from '../../../src/service/context.ts'
+import { createWebhookService, type WebhookService, type EndpointConfig } from '../../../src/service/notify/webhooks.ts'
 import { engines } from '../../support/engines.ts'
-import { say, startReceiver, type Answering, type Receiver } from '../../support/receiver.ts'
-import { incoming, ndr } from '../../support/reports.ts'
-import { makeShop, MASTER, type Clock } from '../../support/context.ts'
+import { respondWith, startWebhookReceiver, type Responder, type WebhookReceiver } from '../../support/receiver.ts'
+import { makeIncomingMail, ndr } from '../../support/reports.ts'
+import { makeContext, MASTER, type Clock } from '../../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const MINUTE = 60_000
@@ -32,10 +32,10 @@ const ENGINES = [...engines]
 
 type Bench = {
   readonly clock: Clock
-  readonly shop: Shop
-  readonly hooks: Webhooks
+  readonly context: Context
+  readonly hooks: WebhookService
   readonly make: (over?: Partial<NotifyOptions>) => Notifier
-  readonly wish: (url: string, over?: Partial<WebhookWish>) => WebhookWish
+  readonly wish: (url: string, over?: Partial<EndpointConfig>) => EndpointConfig
   readonly register: (count: number) => Promise<readonly string[]>
   readonly bounce: (token: string) => Promise<void>
 }
@@ -46,31 +46,43 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     for (const step of undo.splice(0).toReversed()) await step()
   })
 
-  async function bench(resolve?: Resolve): Promise<Bench> {
+  async function bench(resolve?: ResolveHost): Promise<Bench> {
     const { engine } = await open()
     const clock = { now: T0 }
-    const shop = await makeShop(engine, clock)
+    const context = await makeContext(engine, clock)
     const vault = createVault(MASTER)
-    const guard = createTargetGuard({ allowPrivate: resolve === undefined, allowHosts: [], ...(resolve === undefined ? {} : { resolve }) })
-    const poster = createPoster(guard, { connections: CONNECTIONS, limitMs: LIMIT_MS })
+    const guard = createSsrfGuard({ allowPrivate: resolve === undefined, allowHosts: [], ...(resolve === undefined ? {} : { resolve }) })
+    const poster = createHttpClient(guard, { connections: CONNECTIONS_PER_ENDPOINT, limitMs: LIMIT_MS })
     undo.push(poster.close)
-    const door = createRegister(shop)
-    const receive = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+    const door = createRegister(context)
+    const receive = createReceiver(context, {
+      prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS),
+      dryRun: false,
+      notifyReplays: false,
+    })
     return {
       clock,
-      shop,
-      hooks: createWebhooks(shop, { vault, guard, poster }),
+      context,
+      hooks: createWebhookService(context, { vault, guard, poster }),
       make: (over = {}) =>
-        createNotifier(shop, {
+        createNotifier(context, {
           vault,
           poster,
-          routeBodies: () => Promise.resolve(null),
+          forwardBodies: () => Promise.resolve(null),
           replayWhenWell: true,
           recordDays: 7,
           recordTries: 3,
           ...over,
         }),
-      wish: (url, over = {}) => ({ url, name: 'all', events: EVENT_NAMES, apiUsers: [], format: 'form', ladder: 'standard', ...over }),
+      wish: (url, over = {}) => ({
+        url,
+        name: 'all',
+        events: WEBHOOK_EVENT_NAMES,
+        apiUsers: [],
+        format: 'form',
+        ladder: 'standard',
+        ...over,
+      }),
       register: async (count) => {
         const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `joe${n}@example.org`, contactTypes: null }))
         const headers = { 'SC-Custom-x': 'y' }
@@ -80,20 +92,20 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       },
       bounce: async (token) => {
         const raw = ndr({ token, recipient: 'joe0@example.org' })
-        await receive.submit(incoming(raw, `${token}@bounce.example.com`, { at: clock.now, receivedAt: clock.now }))
+        await receive.submit(makeIncomingMail(raw, `${token}@bounce.example.com`, { at: clock.now, receivedAt: clock.now }))
       },
     }
   }
-  async function receiver(answer?: Answering): Promise<Receiver> {
-    const made = await startReceiver(answer)
+  async function receiver(answer?: Responder): Promise<WebhookReceiver> {
+    const made = await startWebhookReceiver(answer)
     undo.push(made.close)
     return made
   }
   const run = async (notifier: Notifier): Promise<void> => {
-    await notifier.turn()
-    await notifier.idle()
+    await notifier.tick()
+    await notifier.waitUntilIdle()
   }
-  const waiting = async ({ shop }: Bench, endpointId = 1) => listOutbox(shop.engine.read, 1, endpointId, 1_000)
+  const waiting = async ({ context }: Bench, endpointId = 1) => listOutbox(context.engine.read, 1, endpointId, 1_000)
   const fields = (body: string): Record<string, string> => Object.fromEntries(new URLSearchParams(body))
 
   test('a good one hears each event once, in order, signed both ways', async () => {
@@ -103,8 +115,8 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     const [token = ''] = await b.register(1)
     await b.bounce(token)
     await run(b.make())
-    expect(at.got.map(({ body }) => fields(body)['event'])).toEqual(['request', 'invalid'])
-    const got = at.got[1]
+    expect(at.requests.map(({ body }) => fields(body)['event'])).toEqual(['request', 'invalid'])
+    const got = at.requests[1]
     const body = fields(got?.body ?? '')
     expect(body).toMatchObject({
       recipient: 'joe0@example.org',
@@ -135,15 +147,15 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     const [token = ''] = await b.register(1)
     await b.bounce(token)
     await run(b.make())
-    expect(at.got.map(({ body }) => JSON.parse(body))).toMatchObject([{ event: 'invalid', subStat: 406, asynchronousBounce: true }])
-    expect(at.got[0]?.headers['content-type']).toBe('application/json')
-    const { body = '', headers } = at.got[0] ?? {}
+    expect(at.requests.map(({ body }) => JSON.parse(body))).toMatchObject([{ event: 'invalid', subStat: 406, asynchronousBounce: true }])
+    expect(at.requests[0]?.headers['content-type']).toBe('application/json')
+    const { body = '', headers } = at.requests[0] ?? {}
     const sign = (secret: string | null) => new Webhook(secret ?? '').sign(String(headers?.['webhook-id']), new Date(b.clock.now), body)
     expect(headers?.['webhook-signature']).toBe(`${sign(second.secret)} ${sign(first.secret)}`)
   })
 
-  const BAD: readonly (readonly [what: string, answer: Answering, error: RegExp])[] = [
-    ['a 500', say(500, 'x'.repeat(2_000)), /^HTTP 500 x{512}$/],
+  const BAD: readonly (readonly [what: string, answer: Responder, error: RegExp])[] = [
+    ['a 500', respondWith(500, 'x'.repeat(2_000)), /^HTTP 500 x{512}$/],
     ['a redirect, which is not followed', (_, r) => void r.writeHead(302, { location: '/elsewhere' }).end(), /^HTTP 302/],
     ['silence', () => undefined, /^no answer in time$/],
     ['a head that never ends', (_, r) => void r.socket?.write('HTTP/1.1 200 OK\r\nx: '), /^no answer in time$/],
@@ -158,18 +170,21 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     await b.register(1)
     const notifier = b.make()
     await run(notifier)
-    expect(at.got).toHaveLength(1)
+    expect(at.requests).toHaveLength(1)
     expect(await waiting(b)).toMatchObject([{ state: 'waiting', attempts: 1, dueAt: T0 + MINUTE, error: expect.stringMatching(error) }])
     await run(notifier)
-    expect(at.got).toHaveLength(1)
-    at.answer = say(204)
+    expect(at.requests).toHaveLength(1)
+    at.respond = respondWith(204)
     b.clock.now += MINUTE
     await run(notifier)
-    expect(at.got.map(({ headers }) => headers['webhook-id'])).toEqual([at.got[0]?.headers['webhook-id'], at.got[0]?.headers['webhook-id']])
+    expect(at.requests.map(({ headers }) => headers['webhook-id'])).toEqual([
+      at.requests[0]?.headers['webhook-id'],
+      at.requests[0]?.headers['webhook-id'],
+    ])
     expect(await waiting(b)).toEqual([])
   })
 
-  const LYING: readonly (readonly [what: string, answer: Answering])[] = [
+  const LYING: readonly (readonly [what: string, answer: Responder])[] = [
     ['a length that is too long', (_, r) => void r.writeHead(200, { 'content-length': '1000' }).write('x', () => r.socket?.destroy())],
     ['a length that is too short', (_, r) => void r.socket?.end('HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nxyz')],
     ['a body without end', (_, r) => void r.writeHead(200).write('x'.repeat(100_000))],
@@ -186,7 +201,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
 
   test('410 switches it off and raises an alarm at the others; what waits is kept, and sent when it is on again', async () => {
     const b = await bench()
-    const [gone, other] = [await receiver(say(410)), await receiver()]
+    const [gone, other] = [await receiver(respondWith(410)), await receiver()]
     await b.hooks.add(1, b.wish(gone.url))
     await b.hooks.add(1, b.wish(other.url, { events: ['alarm'] }))
     await b.register(1)
@@ -194,9 +209,9 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     await run(notifier)
     expect((await b.hooks.list(1)).map(({ enabled }) => enabled)).toEqual([false, true])
     await run(notifier)
-    expect(other.got.map(({ body }) => fields(body)['event'])).toEqual(['alarm'])
+    expect(other.requests.map(({ body }) => fields(body)['event'])).toEqual(['alarm'])
     expect(await waiting(b)).toMatchObject([{ state: 'waiting', error: 'HTTP 410' }])
-    gone.answer = say(200)
+    gone.respond = respondWith(200)
     await b.hooks.change(1, 1, { enabled: true })
     await run(notifier)
     expect(await waiting(b)).toEqual([])
@@ -204,29 +219,29 @@ describe.each(ENGINES)('$kind', ({ open }) => {
 
   test('one that is down is left alone, costs no attempt, and gets all when it is well', async () => {
     const b = await bench()
-    const at = await receiver(say(503))
+    const at = await receiver(respondWith(503))
     await b.hooks.add(1, b.wish(at.url))
     await b.register(40)
     const notifier = b.make()
     await run(notifier)
-    const asked = at.got.length
+    const asked = at.requests.length
     expect(asked).toBeLessThan(40)
     expect((await waiting(b)).filter(({ attempts }) => attempts > 0)).toHaveLength(asked)
     await run(notifier)
-    expect(at.got).toHaveLength(asked)
+    expect(at.requests).toHaveLength(asked)
     b.clock.now += 15_000
     await run(notifier)
-    expect(at.got).toHaveLength(asked + 1)
-    at.answer = say(200)
+    expect(at.requests).toHaveLength(asked + 1)
+    at.respond = respondWith(200)
     b.clock.now += MINUTE
     await run(notifier)
     expect(await waiting(b)).toEqual([])
-    expect(new Set(at.got.filter((__, n) => n > asked).map(({ headers }) => headers['webhook-id'])).size).toBe(40)
+    expect(new Set(at.requests.filter((__, n) => n > asked).map(({ headers }) => headers['webhook-id'])).size).toBe(40)
   })
 
   test('the vendor’s ladder ends after half an hour; what failed is kept and comes back', async () => {
     const b = await bench()
-    const at = await receiver(say(500))
+    const at = await receiver(respondWith(500))
     await b.hooks.add(1, b.wish(at.url, { ladder: 'vendor' }))
     const [token = ''] = await b.register(1)
     const notifier = b.make()
@@ -236,14 +251,14 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     }
     expect(await waiting(b)).toMatchObject([{ state: 'failed', attempts: 6, error: 'HTTP 500' }])
     expect(await b.hooks.replay(1, 1, { until: T0 - 1, events: null, onlyFailed: true })).toEqual({ count: 0, next: null })
-    at.answer = say(200)
+    at.respond = respondWith(200)
     b.clock.now += HOUR
     // A later event of the same mail is heard, and calls the failed one back.
     await b.bounce(token)
     await run(notifier)
     b.clock.now += 1
     await run(notifier)
-    expect(at.got.slice(-2).map(({ body }) => fields(body)['event'])).toEqual(['invalid', 'request'])
+    expect(at.requests.slice(-2).map(({ body }) => fields(body)['event'])).toEqual(['invalid', 'request'])
     expect(await waiting(b)).toEqual([])
   })
 
@@ -254,9 +269,9 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     await b.hooks.add(1, b.wish(quick.url))
     await b.register(30)
     const notifier = b.make()
-    await notifier.turn()
-    await expect.poll(() => quick.got.length, { timeout: LIMIT_MS * 20 }).toBe(30)
-    await notifier.idle()
+    await notifier.tick()
+    await expect.poll(() => quick.requests.length, { timeout: LIMIT_MS * 20 }).toBe(30)
+    await notifier.waitUntilIdle()
     expect(await waiting(b, 2)).toEqual([])
     expect((await waiting(b, 1)).length).toBe(30)
   })
@@ -267,7 +282,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     for (const { url } of at) await b.hooks.add(1, b.wish(url))
     await b.register(100)
     const notifier = b.make({ maxLanes: 2 })
-    const heard = () => at.map(({ got }) => new Set(got.map(({ headers }) => headers['webhook-id'])).size)
+    const heard = () => at.map(({ requests: got }) => new Set(got.map(({ headers }) => headers['webhook-id'])).size)
     await run(notifier)
     expect(heard()).toEqual([64, 64, 0])
     await run(notifier)
@@ -282,17 +297,17 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     await b.hooks.add(1, b.wish(at.url))
     await b.register(3)
     const dying = b.make()
-    await dying.turn()
-    await expect.poll(() => at.got.length).toBe(3)
+    await dying.tick()
+    await expect.poll(() => at.requests.length).toBe(3)
     // Another takes over: nothing while the lease holds, all of it afterwards.
-    at.answer = say(200)
+    at.respond = respondWith(200)
     const next = b.make()
     await run(next)
     await dying.close()
     b.clock.now += 2 * MINUTE
     await run(next)
     expect(await waiting(b)).toEqual([])
-    expect(new Set(at.got.map(({ headers }) => headers['webhook-id'])).size).toBe(3)
+    expect(new Set(at.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(3)
   })
 
   test('inner targets are refused when they are set, and when their name turns to one later', async () => {
@@ -306,19 +321,19 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     await b.register(1)
     address = '127.0.0.1'
     await run(b.make())
-    expect(at.got).toEqual([])
+    expect(at.requests).toEqual([])
     expect(await waiting(b)).toMatchObject([{ state: 'waiting', error: expect.stringMatching(/not public/) }])
-    expect(await b.hooks.answers(`http://rebinding.example:${port}/`)).toBe(false)
+    expect(await b.hooks.isResponding(`http://rebinding.example:${port}/`)).toBe(false)
   })
 
   test('what was said and answered is kept, the last attempts of each, and goes after its days', async () => {
     const b = await bench()
-    const at = await receiver(say(500, '<b>\u0000'))
+    const at = await receiver(respondWith(500, '<b>\u0000'))
     await b.hooks.add(1, b.wish(at.url))
     await b.register(1)
     const notifier = b.make()
     for (let n = 0; n < 5; n++) {
-      if (n === 4) at.answer = say(200, 'thanks')
+      if (n === 4) at.respond = respondWith(200, 'thanks')
       await run(notifier)
       b.clock.now += HOUR
     }
@@ -331,11 +346,11 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     ])
     expect(await b.hooks.record(1, 1, record?.eventId ?? '')).toEqual(record)
     expect(await b.hooks.record(2, 1, record?.eventId ?? '')).toBeNull()
-    expect(await b.shop.engine.tx((db) => removeRecordsForOperator(db, T0, 10))).toBe(0)
-    expect(await b.shop.engine.tx((db) => removeRecordsForOperator(db, T0 + 1, 10))).toBe(1)
+    expect(await b.context.engine.tx((db) => removeOldWebhookRecordsForOperator(db, T0, 10))).toBe(0)
+    expect(await b.context.engine.tx((db) => removeOldWebhookRecordsForOperator(db, T0 + 1, 10))).toBe(1)
   })
 
-  const FILTERS: readonly (readonly [filters: RecordFilters, events: readonly string[]])[] = [
+  const FILTERS: readonly (readonly [filters: WebhookRecordFilters, events: readonly string[]])[] = [
     [{}, ['invalid', 'request', 'request']],
     [{ state: 'heard' }, ['invalid', 'request', 'request']],
     [{ state: 'failed' }, []],
@@ -345,7 +360,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     [{ from: T0 + 1 }, ['invalid']],
     [{ until: T0 + 1 }, ['request', 'request']],
   ]
-  const REPLAYS: readonly (readonly [what: string, wish: ReplayWish, events: readonly string[]])[] = [
+  const REPLAYS: readonly (readonly [what: string, wish: ReplayRequest, events: readonly string[]])[] = [
     ['all', { events: null, onlyFailed: false }, ['invalid', 'request', 'request']],
     ['what failed: nothing', { events: null, onlyFailed: true }, []],
     ['one event', { events: ['invalid'], onlyFailed: false }, ['invalid']],
@@ -371,30 +386,30 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     }
     const second = await b.hooks.records(1, 1, { filters: {}, limit: 2, after: all[0]?.eventId ?? null })
     expect(second).toEqual(all.slice(1))
-    const ids = new Set(at.got.map(({ headers }) => headers['webhook-id']))
+    const ids = new Set(at.requests.map(({ headers }) => headers['webhook-id']))
     for (const [what, wish, events] of REPLAYS) {
-      at.got.length = 0
+      at.requests.length = 0
       expect({ what, ...(await b.hooks.replay(1, 1, wish)) }).toEqual({ what, count: events.length, next: null })
       b.clock.now += 1
       await run(notifier)
-      expect({ what, events: at.got.map(({ body }) => fields(body)['event'] ?? '').toSorted((x, y) => (x < y ? -1 : 1)) }).toEqual({
+      expect({ what, events: at.requests.map(({ body }) => fields(body)['event'] ?? '').toSorted((x, y) => (x < y ? -1 : 1)) }).toEqual({
         what,
         events,
       })
-      expect(at.got.every(({ headers }) => ids.has(headers['webhook-id']))).toBe(true)
+      expect(at.requests.every(({ headers }) => ids.has(headers['webhook-id']))).toBe(true)
     }
-    at.got.length = 0
+    at.requests.length = 0
     expect(await b.hooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(true)
     expect(await b.hooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(false)
     await expect(b.hooks.resend(2, 1, all[0]?.eventId ?? '')).rejects.toMatchObject({ code: 'not_found' })
     b.clock.now += 1
     await run(notifier)
-    expect(at.got.map(({ body }) => fields(body)['event'])).toEqual(['invalid'])
+    expect(at.requests.map(({ body }) => fields(body)['event'])).toEqual(['invalid'])
   })
 
   test('what failed is replayed by event', async () => {
     const b = await bench()
-    const at = await receiver(say(500))
+    const at = await receiver(respondWith(500))
     await b.hooks.add(1, b.wish(at.url, { ladder: 'vendor' }))
     const [token = ''] = await b.register(1)
     await b.bounce(token)
@@ -424,7 +439,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     await b.register(2)
     expect(await waiting(b, 2)).toEqual([])
     await run(b.make())
-    expect([ann.got.length, bob.got.length]).toEqual([2, 0])
+    expect([ann.requests.length, bob.requests.length]).toEqual([2, 0])
   })
 
   test.each(['cloudevents', 'cloudevents-binary', 'engagelab'] as const)('%s arrives, signed by the standard as well', async (format) => {
@@ -433,7 +448,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     const { secret } = await b.hooks.add(1, b.wish(at.url, { format }))
     await b.register(1)
     await run(b.make())
-    const { headers, body = '' } = at.got[0] ?? {}
+    const { headers, body = '' } = at.requests[0] ?? {}
     const signed = new Webhook(secret ?? '').sign(String(headers?.['webhook-id']), new Date(b.clock.now), body)
     expect(headers?.['webhook-signature']).toBe(signed)
     const proof = {
@@ -454,7 +469,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     for (const call of [
       () => b.hooks.change(2, endpoint.endpointId, { enabled: false }),
       () => b.hooks.replay(2, endpoint.endpointId, { events: null, onlyFailed: false }),
-      () => b.hooks.waiting(2, endpoint.endpointId, 10),
+      () => b.hooks.pending(2, endpoint.endpointId, 10),
     ])
       await expect(call()).rejects.toMatchObject({ code: 'not_found' })
     expect(await b.hooks.remove(2, endpoint.endpointId)).toBe(false)
@@ -470,12 +485,12 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect(await waiting(b)).toHaveLength(3)
     let steps = 0
     const tx: Engine['tx'] = (work, options) =>
-      ++steps > 2 ? Promise.reject(new Fault('store_busy', 'away')) : b.shop.engine.tx(work, options)
+      ++steps > 2 ? Promise.reject(new Fault('store_busy', 'away')) : b.context.engine.tx(work, options)
     const vault = createVault(MASTER)
-    const guard = createTargetGuard({ allowPrivate: true, allowHosts: [] })
-    const poster = createPoster(guard, { connections: CONNECTIONS, limitMs: LIMIT_MS })
+    const guard = createSsrfGuard({ allowPrivate: true, allowHosts: [] })
+    const poster = createHttpClient(guard, { connections: CONNECTIONS_PER_ENDPOINT, limitMs: LIMIT_MS })
     undo.push(poster.close)
-    const broken = createWebhooks({ ...b.shop, engine: { ...b.shop.engine, tx } }, { vault, guard, poster })
+    const broken = createWebhookService({ ...b.context, engine: { ...b.context.engine, tx } }, { vault, guard, poster })
     await expect(broken.remove(1, endpoint.endpointId)).rejects.toMatchObject({ code: 'store_busy' })
     await b.register(2)
     expect([(await b.hooks.list(1))[0]?.enabled, await waiting(b)]).toEqual([false, []])

@@ -3,11 +3,11 @@
  */
 import { describe, expect, test } from 'vitest'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { hastenOutbox, listOutbox, OUTBOX, type OutboxRow } from '../../../src/store/webhook/outbox.ts'
-import { pageRecords, saveRecordsForOperator, type WebhookRecord } from '../../../src/store/webhook/attempts.ts'
-import { replayEvents, welcomeBack } from '../../../src/service/notify/webhook-replay.ts'
+import { advanceOutboxDueTime, listOutbox, OUTBOX, type OutboxRow } from '../../../src/store/webhook/outbox.ts'
+import { listWebhookRecords, saveWebhookRecordsForOperator, type WebhookRecord } from '../../../src/store/webhook/attempts.ts'
+import { replayEvents, resumeAfterRecovery } from '../../../src/service/notify/webhook-replay.ts'
 import { engines } from '../../support/engines.ts'
-import { makeShop } from '../../support/context.ts'
+import { makeContext } from '../../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const OF = { account: 1, endpointId: 1 }
@@ -29,9 +29,9 @@ const numbers = (count: number): readonly number[] => Array.from({ length: count
 /** As a notifier that sends at once: what waits is heard again. */
 async function hearAll(engine: Engine, at: number): Promise<void> {
   await engine.tx(async (db) => {
-    const waiting = await pageRecords(db, OF, { state: 'waiting' }, { limit: 20_000, after: null })
+    const waiting = await listWebhookRecords(db, OF, { state: 'waiting' }, { limit: 20_000, after: null })
     await db.run('delete from outbox where account_id = $1', [1])
-    await saveRecordsForOperator(
+    await saveWebhookRecordsForOperator(
       db,
       waiting.map((each) => ({ ...each, state: 'heard', lastAt: at })),
     )
@@ -42,60 +42,60 @@ describe.each([...engines])('$kind', ({ open }) => {
   const bench = async () => {
     const { engine } = await open()
     const clock = { now: T0 + 1 }
-    return { engine, clock, shop: await makeShop(engine, clock) }
+    return { engine, clock, shop: await makeContext(engine, clock) }
   }
 
   test('what is heard meanwhile is not sent a third time; a call ends, and the next goes on', { timeout: 60_000 }, async () => {
-    const { engine, clock, shop } = await bench()
-    await engine.tx((db) => saveRecordsForOperator(db, numbers(9_500).map(record)))
-    const first = await replayEvents(shop, OF, ALL)
+    const { engine, clock, shop: context } = await bench()
+    await engine.tx((db) => saveWebhookRecordsForOperator(db, numbers(9_500).map(record)))
+    const first = await replayEvents(context, OF, ALL)
     expect(first).toEqual({ count: 9_000, next: expect.any(String) })
     clock.now += 1
     await hearAll(engine, clock.now)
     clock.now += 1
-    expect(await replayEvents(shop, OF, { ...ALL, after: first.next })).toEqual({ count: 500, next: null })
+    expect(await replayEvents(context, OF, { ...ALL, after: first.next })).toEqual({ count: 500, next: null })
     expect((await listOutbox(engine.read, 1, 1, 1_000)).map(({ eventId }) => eventId)).toEqual(numbers(500).map(idOf))
   })
 
   test('what failed and was heard again since the first call is left alone', async () => {
-    const { engine, clock, shop } = await bench()
-    await engine.tx((db) => saveRecordsForOperator(db, numbers(3).map(record)))
+    const { engine, clock, shop: context } = await bench()
+    await engine.tx((db) => saveWebhookRecordsForOperator(db, numbers(3).map(record)))
     const start = clock.now
     clock.now += 10
-    await engine.tx((db) => saveRecordsForOperator(db, [{ ...record(2), lastAt: clock.now }]))
-    expect(await replayEvents(shop, OF, { ...ALL, after: `${start}.heard.` })).toEqual({ count: 2, next: null })
+    await engine.tx((db) => saveWebhookRecordsForOperator(db, [{ ...record(2), lastAt: clock.now }]))
+    expect(await replayEvents(context, OF, { ...ALL, after: `${start}.heard.` })).toEqual({ count: 2, next: null })
   })
 
   test('failed ones wait again, page after page, with their records', { timeout: 60_000 }, async () => {
-    const { engine, shop } = await bench()
+    const { engine, shop: context } = await bench()
     await engine.tx(async (db) => {
-      await saveRecordsForOperator(db, [{ ...record(1), state: 'failed' }])
+      await saveWebhookRecordsForOperator(db, [{ ...record(1), state: 'failed' }])
       const rows = numbers(2_100).map((n) => row(n, n === 2_100 ? { state: 'failed', kind: 'complaint' } : { state: 'failed' }))
       await db.insertMany(OUTBOX, rows)
     })
-    expect(await replayEvents(shop, OF, { events: null, onlyFailed: true, from: T0 + 1 })).toEqual({ count: 0, next: null })
-    expect(await replayEvents(shop, OF, { events: null, onlyFailed: true })).toEqual({ count: 2_100, next: null })
+    expect(await replayEvents(context, OF, { events: null, onlyFailed: true, from: T0 + 1 })).toEqual({ count: 0, next: null })
+    expect(await replayEvents(context, OF, { events: null, onlyFailed: true })).toEqual({ count: 2_100, next: null })
     const rows = await listOutbox(engine.read, 1, 1, 3_000)
     expect(new Set(rows.map(({ state, attempts, error }) => `${state} ${attempts} ${error}`))).toEqual(new Set(['waiting 0 null']))
     expect([rows[0]?.dueAt, rows.at(-1)?.dueAt]).toEqual([T0 + 2, T0 + 1])
-    expect((await pageRecords(engine.read, OF, { state: 'waiting' }, { limit: 10, after: null })).length).toBe(1)
+    expect((await listWebhookRecords(engine.read, OF, { state: 'waiting' }, { limit: 10, after: null })).length).toBe(1)
   })
 
   test('what rests is due when its endpoint is well, a page a transaction, and no longer than it may', async () => {
-    const { engine, shop } = await bench()
+    const { engine, shop: context } = await bench()
     const other = row(9_999, { endpointId: 2 })
     await engine.tx((db) => db.insertMany(OUTBOX, [...numbers(2_100).map((n) => row(n, {})), other]))
-    expect(await engine.tx((db) => hastenOutbox(db, OF, { dueAt: T0, limit: 100 }))).toBe(100)
-    await welcomeBack(shop, OF, { replays: true, mustStop: () => true })
+    expect(await engine.tx((db) => advanceOutboxDueTime(db, OF, { dueAt: T0, limit: 100 }))).toBe(100)
+    await resumeAfterRecovery(context, OF, { replays: true, mustStop: () => true })
     const due = async (): Promise<number> => (await listOutbox(engine.read, 1, 1, 3_000)).filter(({ dueAt }) => dueAt <= T0 + 1).length
     expect(await due()).toBe(100)
-    await welcomeBack(shop, OF, { replays: true, mustStop: () => false })
+    await resumeAfterRecovery(context, OF, { replays: true, mustStop: () => false })
     expect(await due()).toBe(2_100)
     expect(await listOutbox(engine.read, 1, 2, 10)).toEqual([other])
   })
 
   test.each(['', 'x', '1.heard', '1.gone.', `1.heard.${idOf(1)}x`])('a place that is none of ours is refused: %j', async (after) => {
-    const { shop } = await bench()
-    await expect(replayEvents(shop, OF, { ...ALL, after })).rejects.toMatchObject({ code: 'bad_request' })
+    const { shop: context } = await bench()
+    await expect(replayEvents(context, OF, { ...ALL, after })).rejects.toMatchObject({ code: 'bad_request' })
   })
 })

@@ -2,28 +2,28 @@
  * receive.test - from bytes to rows, on both stores
  */
 import { afterEach, describe, expect, test } from 'vitest'
-import { NO_PROOFS, type Proofs } from '../../../src/mail-auth/verify-signatures.ts'
+import { NO_AUTHENTICATION_RESULTS, type AuthenticationResults } from '../../../src/mail-auth/verify-signatures.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { findByEmailIds } from '../../../src/store/mail/deliveries.ts'
-import { deliveryTimeline } from '../../../src/store/facts/facts.ts'
-import { getRawMail, getRawMailForOperator } from '../../../src/store/mail/raw-mail.ts'
-import { checkSuppressions } from '../../../src/store/lists/suppressions.ts'
-import { findInbox } from '../../../src/store/mail/inbox.ts'
+import { findDeliveriesByEmailIds } from '../../../src/store/mail/deliveries.ts'
+import { readTimeline } from '../../../src/store/facts/facts.ts'
+import { findRawMail, findRawMailForOperator } from '../../../src/store/mail/raw-mail.ts'
+import { findSuppressionsInForce } from '../../../src/store/lists/suppressions.ts'
+import { findInboxItem } from '../../../src/store/mail/inbox.ts'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
-import { createAttempts } from '../../../src/service/submit/reported-attempts.ts'
+import { createReportAttempts } from '../../../src/service/submit/reported-attempts.ts'
 import { giveUpOverdue } from '../../../src/service/deliver/give-up.ts'
-import { addUnsubscribe, liftEntries, removeEntries, unsubscribe } from '../../../src/service/lists/lists.ts'
+import { addUnsubscribeEntry, reactivateAddresses, removeSuppressions, unsubscribe } from '../../../src/service/lists/lists.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { createReceiver, type Receiver } from '../../../src/service/receive/receive.ts'
-import { createRegister, type Registered, type Registration } from '../../../src/service/submit/register.ts'
-import type { Shop } from '../../../src/service/context.ts'
+import { createRegister, type RegistrationResult, type Registration } from '../../../src/service/submit/register.ts'
+import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
-import { arf, incoming, ndr } from '../../support/reports.ts'
-import { makeShop, type Clock } from '../../support/context.ts'
+import { arf, makeIncomingMail, ndr } from '../../support/reports.ts'
+import { makeContext, type Clock } from '../../support/context.ts'
 
 const START = Date.UTC(2026, 10, 20, 12)
 const BY = { account: 1, apiUser: 'tester', ip: '203.0.113.5' } as const
-const SIGNED: Proofs = {
+const SIGNED: AuthenticationResults = {
   dkim: [{ domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true }],
   spf: null,
   arc: null,
@@ -37,21 +37,21 @@ describe.each(engines)('$kind', ({ open }) => {
   })
 
   type Bench = {
-    shop: Shop
+    shop: Context
     clock: Clock
     receiver: Receiver
-    proofs: { now: Proofs }
-    register: (recipients: readonly string[], over?: Partial<Registration>) => Promise<Registered>
+    proofs: { now: AuthenticationResults }
+    register: (recipients: readonly string[], over?: Partial<Registration>) => Promise<RegistrationResult>
   }
 
-  async function bench(accounts: Parameters<typeof makeShop>[2] = [{}]): Promise<Bench> {
+  async function bench(accounts: Parameters<typeof makeContext>[2] = [{}]): Promise<Bench> {
     const { engine } = await open()
     opened.push(engine)
     const clock = { now: START }
-    const shop = await makeShop(engine, clock, accounts)
-    const proofs = { now: NO_PROOFS }
-    const receiver = createReceiver(shop, { prover: () => Promise.resolve(proofs.now), dryRun: false, notifyReplays: false })
-    const door = createRegister(shop)
+    const context = await makeContext(engine, clock, accounts)
+    const proofs = { now: NO_AUTHENTICATION_RESULTS }
+    const receiver = createReceiver(context, { prover: () => Promise.resolve(proofs.now), dryRun: false, notifyReplays: false })
+    const door = createRegister(context)
     const register: Bench['register'] = (recipients, over = {}) =>
       door(BY, {
         from: 'news@example.com',
@@ -63,34 +63,34 @@ describe.each(engines)('$kind', ({ open }) => {
         headers: {},
         ...over,
       })
-    return { shop, clock, receiver, proofs, register }
+    return { shop: context, clock, receiver, proofs, register }
   }
 
   const tokenOf = (address: string | undefined): string => (address ?? '').split('@')[0] ?? ''
-  const mailFor = (to: string, raw: string, clock: Clock) => incoming(raw, to, { at: clock.now, receivedAt: clock.now })
+  const mailFor = (to: string, raw: string, clock: Clock) => makeIncomingMail(raw, to, { at: clock.now, receivedAt: clock.now })
 
-  async function statusOf(shop: Shop, emailId: string): Promise<unknown> {
-    const [row] = await findByEmailIds(shop.engine.read, 1, [emailId])
+  async function statusOf(context: Context, emailId: string): Promise<unknown> {
+    const [row] = await findDeliveriesByEmailIds(context.engine.read, 1, [emailId])
     return row === undefined ? null : [row.status, row.subStatus, row.asynchronous]
   }
-  async function listsOf(shop: Shop, address: string, at: number): Promise<readonly string[]> {
+  async function listsOf(context: Context, address: string, at: number): Promise<readonly string[]> {
     const hash = hashAddress(address) ?? ''
-    const found = await checkSuppressions(shop.engine.read, 1, { hashes: [hash], at })
+    const found = await findSuppressionsInForce(context.engine.read, 1, { hashes: [hash], at })
     return (found.get(hash) ?? []).map(({ list }) => list)
   }
-  async function expectRebuilt(shop: Shop): Promise<void> {
-    const { differences } = await rebuild(shop, { check: true, onProgress: () => undefined })
+  async function expectRebuilt(context: Context): Promise<void> {
+    const { differences } = await rebuild(context, { check: true, onProgress: () => undefined })
     expect(differences).toEqual([])
   }
 
   test('a registered mail bounces: status, list, timeline, raw mail; a second copy changes nothing', async () => {
-    const { shop, clock, receiver, register } = await bench()
+    const { shop: context, clock, receiver, register } = await bench()
     const { messageId, recipients } = await register(['joe@example.org'])
     const [joe] = recipients
     expect(messageId).toMatch(/[a-z]$/)
     expect(joe?.emailId).toBe(`${messageId}0$joe@example.org`)
     expect(joe?.returnPath).toMatch(/^[a-z2-7]{30}@bounce\.example\.com$/)
-    expect(await statusOf(shop, joe?.emailId ?? '')).toEqual([18, null, false])
+    expect(await statusOf(context, joe?.emailId ?? '')).toEqual([18, null, false])
     clock.now += 60_000
     const raw = ndr({ token: tokenOf(joe?.returnPath), recipient: 'joe@example.org' })
     const first = await receiver.submit(mailFor(joe?.returnPath ?? '', raw, clock))
@@ -101,33 +101,33 @@ describe.each(engines)('$kind', ({ open }) => {
       mailFor(joe?.returnPath ?? '', ndr({ token: tokenOf(joe?.returnPath), recipient: 'joe@example.org', n: 2 }), clock),
     )
     expect(rewrapped.facts).toEqual([])
-    expect(await statusOf(shop, joe?.emailId ?? '')).toEqual([4, 406, true])
-    expect(await listsOf(shop, 'joe@example.org', clock.now)).toEqual(['bounce'])
-    const [row] = await findByEmailIds(shop.engine.read, 1, [joe?.emailId ?? ''])
-    const facts = await deliveryTimeline(shop.engine.read, 1, row?.deliveryId ?? '')
+    expect(await statusOf(context, joe?.emailId ?? '')).toEqual([4, 406, true])
+    expect(await listsOf(context, 'joe@example.org', clock.now)).toEqual(['bounce'])
+    const [row] = await findDeliveriesByEmailIds(context.engine.read, 1, [joe?.emailId ?? ''])
+    const facts = await readTimeline(context.engine.read, 1, row?.deliveryId ?? '')
     expect(facts.map((fact) => fact.kind)).toEqual(expect.arrayContaining(['request', 'failed', 'list']))
     expect(facts.filter((fact) => fact.kind === 'failed').length).toBe(1)
-    expect((await getRawMail(shop.engine.read, 1, first.digest))?.toString()).toBe(raw)
-    expect(await getRawMail(shop.engine.read, 2, first.digest)).toBeNull()
-    await expectRebuilt(shop)
+    expect((await findRawMail(context.engine.read, 1, first.digest))?.toString()).toBe(raw)
+    expect(await findRawMail(context.engine.read, 2, first.digest)).toBeNull()
+    await expectRebuilt(context)
   })
 
   test('one poisonous mail among 99 good ones harms only itself', async () => {
-    const { shop, clock, register } = await bench()
+    const { shop: context, clock, register } = await bench()
     const { recipients } = await register(Array.from({ length: 99 }, (_, n) => `r${n}@example.org`))
     const poison = 'poison@example.org'
     const receiver = createReceiver(
       {
-        ...shop,
-        rules: () => shop.rules(),
+        ...context,
+        rules: () => context.rules(),
         telemetry: {
-          ...shop.telemetry,
+          ...context.telemetry,
           count: (name, labels) => {
             if (name === 'bounced_verdicts_total' && labels?.['reason'] === 'mailbox-full') throw new Error('a bug that one mail meets')
           },
         },
       },
-      { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false },
+      { prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS), dryRun: false, notifyReplays: false },
     )
     const good = recipients.map((each, n) =>
       mailFor(each.returnPath, ndr({ token: tokenOf(each.returnPath), recipient: `r${n}@example.org` }), clock),
@@ -136,60 +136,60 @@ describe.each(engines)('$kind', ({ open }) => {
     const outcomes = await Promise.all([...good.slice(0, 50), bad, ...good.slice(50)].map((mail) => receiver.submit(mail)))
     expect(outcomes.filter(({ subStatuses }) => subStatuses[0] === 406).length).toBe(99)
     expect(outcomes[50]).toMatchObject({ kind: 'unreadable', inbox: 'unreadable' })
-    expect((await getRawMailForOperator(shop.engine.read, outcomes[50]?.digest ?? ''))?.length).toBe(bad.raw.length)
-    await expectRebuilt(shop)
+    expect((await findRawMailForOperator(context.engine.read, outcomes[50]?.digest ?? ''))?.length).toBe(bad.raw.length)
+    await expectRebuilt(context)
   })
 
   test('what matches nothing, and what is no report, waits in the inbox with its raw mail', async () => {
-    const { shop, clock, receiver } = await bench()
+    const { shop: context, clock, receiver } = await bench()
     const stray = await receiver.submit(mailFor('unknown@bounce.example.com', ndr({ recipient: 'x@example.org' }), clock))
     expect(stray).toMatchObject({ account: 0, inbox: 'unmatched' })
     const empty = await receiver.submit(mailFor('unknown@bounce.example.com', '', clock))
-    expect(empty.inbox).toBe('unreadable')
+    expect(empty.inboxReason).toBe('unreadable')
     const person = await receiver.submit(
       mailFor('postmaster@bounce.example.com', 'From: a@example.net\r\nSubject: hi\r\n\r\nhello\r\n', clock),
     )
-    expect(person.inbox).toBe('postmaster')
-    expect(await findInbox(shop.engine.read, 0, stray.digest)).toMatchObject({ state: 'open', reason: 'unmatched' })
-    await expectRebuilt(shop)
+    expect(person.inboxReason).toBe('postmaster')
+    expect(await findInboxItem(context.engine.read, 0, stray.digest)).toMatchObject({ state: 'open', reason: 'unmatched' })
+    await expectRebuilt(context)
   })
 
   test('a complaint needs the token and a listed signature', async () => {
-    const { shop, clock, receiver, proofs, register } = await bench()
+    const { shop: context, clock, receiver, proofs, register } = await bench()
     const { recipients } = await register(['ann@example.org'])
     const [ann] = recipients
     const forged = await receiver.submit(
       mailFor('fbl@fbl.example.com', arf({ token: ann?.feedbackId ?? '', recipient: 'ann@example.org' }), clock),
     )
     expect(forged).toMatchObject({ kind: 'complaint', inbox: 'unverified' })
-    expect(await listsOf(shop, 'ann@example.org', clock.now)).toEqual([])
+    expect(await listsOf(context, 'ann@example.org', clock.now)).toEqual([])
     proofs.now = SIGNED
     const real = await receiver.submit(
       mailFor('fbl@fbl.example.com', arf({ token: ann?.feedbackId ?? '', recipient: 'ann@example.org', n: 2 }), clock),
     )
     expect(real).toMatchObject({ inbox: null, account: 1 })
-    expect(await listsOf(shop, 'ann@example.org', clock.now)).toEqual(['complaint'])
-    expect(await statusOf(shop, ann?.emailId ?? '')).toEqual([18, null, false])
-    await expectRebuilt(shop)
+    expect(await listsOf(context, 'ann@example.org', clock.now)).toEqual(['complaint'])
+    expect(await statusOf(context, ann?.emailId ?? '')).toEqual([18, null, false])
+    await expectRebuilt(context)
   })
 
   test('the shared list takes a bounce that a listed reporter signed, and no other', async () => {
-    const { shop, clock, receiver, proofs, register } = await bench([{ sharedList: true }])
+    const { shop: context, clock, receiver, proofs, register } = await bench([{ sharedList: true }])
     const { recipients } = await register(['cid@example.org', 'dee@example.org'])
     const bounce = async (n: number, recipient: string): Promise<unknown> => {
       const { returnPath = '' } = recipients[n] ?? {}
       await receiver.submit(mailFor(returnPath, ndr({ token: tokenOf(returnPath), recipient }), clock))
       const hash = hashAddress(recipient) ?? ''
-      return (await checkSuppressions(shop.engine.read, 0, { hashes: [hash], at: clock.now })).get(hash)?.length ?? 0
+      return (await findSuppressionsInForce(context.engine.read, 0, { hashes: [hash], at: clock.now })).get(hash)?.length ?? 0
     }
     expect(await bounce(0, 'cid@example.org')).toBe(0)
     proofs.now = SIGNED
     expect(await bounce(1, 'dee@example.org')).toBe(1)
-    await expectRebuilt(shop)
+    await expectRebuilt(context)
   })
 
   test('our own lists answer the next registration, and a lift undoes them', async () => {
-    const { shop, clock, receiver, register } = await bench()
+    const { shop: context, clock, receiver, register } = await bench()
     const { recipients } = await register(['bob@example.org'])
     await receiver.submit(
       mailFor(recipients[0]?.returnPath ?? '', ndr({ token: tokenOf(recipients[0]?.returnPath), recipient: 'bob@example.org' }), clock),
@@ -201,17 +201,17 @@ describe.each(engines)('$kind', ({ open }) => {
       [4, 404],
     ])
     const call = { filter: { since: START, until: clock.now }, dryRun: true }
-    expect((await liftEntries(shop, { account: 1, actor: 'tester' }, call)).length).toBe(1)
-    expect(await listsOf(shop, 'bob@example.org', clock.now)).toEqual(['bounce'])
-    await liftEntries(shop, { account: 1, actor: 'tester' }, { ...call, dryRun: false })
-    expect(await listsOf(shop, 'bob@example.org', clock.now)).toEqual([])
+    expect((await reactivateAddresses(context, { account: 1, actor: 'tester' }, call)).length).toBe(1)
+    expect(await listsOf(context, 'bob@example.org', clock.now)).toEqual(['bounce'])
+    await reactivateAddresses(context, { account: 1, actor: 'tester' }, { ...call, dryRun: false })
+    expect(await listsOf(context, 'bob@example.org', clock.now)).toEqual([])
     expect((await register(['bob@example.org'])).recipients[0]?.status).toBe(18)
-    await expectRebuilt(shop)
+    await expectRebuilt(context)
   })
 
   test('attempts: deferrals leave 18, a 250 delivers, a later bounce wins, a repeat is harmless', async () => {
-    const { shop, clock, receiver, register } = await bench()
-    const tell = createAttempts(shop)
+    const { shop: context, clock, receiver, register } = await bench()
+    const tell = createReportAttempts(context)
     const { recipients } = await register(['eve@example.org'])
     const emailId = recipients[0]?.emailId ?? ''
     const attempt = {
@@ -231,15 +231,15 @@ describe.each(engines)('$kind', ({ open }) => {
     await receiver.submit(
       mailFor(recipients[0]?.returnPath ?? '', ndr({ token: tokenOf(recipients[0]?.returnPath), recipient: 'eve@example.org' }), clock),
     )
-    expect(await statusOf(shop, emailId)).toEqual([4, 406, true])
+    expect(await statusOf(context, emailId)).toEqual([4, 406, true])
     expect(await tell(BY, [{ ...attempt, emailId: 'no-such-id' }])).toMatchObject([{ known: false }])
     expect(await tell({ ...BY, account: 2 }, [attempt])).toMatchObject([{ known: false }])
-    await expectRebuilt(shop)
+    await expectRebuilt(context)
   })
 
   test('a refusal in the dialogue, a dead server, and what nobody closed', async () => {
-    const { shop, clock, register } = await bench()
-    const tell = createAttempts(shop)
+    const { shop: context, clock, register } = await bench()
+    const tell = createReportAttempts(context)
     const { recipients } = await register(['a@example.org', 'b@example.org', 'c@example.org'])
     const base = { code: null, text: '', error: null, mx: null, egressIp: null, attempt: 1, final: null, at: null } as const
     const [a = '', b = '', c = ''] = recipients.map((each) => each.emailId)
@@ -249,51 +249,51 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await tell(BY, [{ ...base, emailId: b, error: 'connect', text: 'ECONNREFUSED', final: true }])).toMatchObject([
       { status: 4, subStatus: 403, reason: 'unreachable' },
     ])
-    expect(await giveUpOverdue(shop)).toBe(0)
+    expect(await giveUpOverdue(context)).toBe(0)
     clock.now += 6 * DAY
-    expect(await giveUpOverdue(shop)).toBe(1)
-    expect(await statusOf(shop, c)).toEqual([5, 503, false])
-    expect(await giveUpOverdue(shop)).toBe(0)
-    await expectRebuilt(shop)
+    expect(await giveUpOverdue(context)).toBe(1)
+    expect(await statusOf(context, c)).toEqual([5, 503, false])
+    expect(await giveUpOverdue(context)).toBe(0)
+    await expectRebuilt(context)
   })
 
   test('recipients take themselves off, and people put them back', async () => {
-    const { shop, clock, register } = await bench()
+    const { shop: context, clock, register } = await bench()
     const { recipients } = await register(['dan@example.org'])
     const token = /\/u\/([a-z2-7]{30})/.exec(recipients[0]?.headers['List-Unsubscribe'] ?? '')?.[1] ?? ''
     const call = { token, how: 'one-click', ip: '192.0.2.1', userAgent: null } as const
-    expect(await unsubscribe(shop, { ...call, token: `${token.slice(0, 29)}${token.endsWith('a') ? 'b' : 'a'}` })).toBe('missed')
-    expect(await unsubscribe(shop, call)).toBe('done')
-    expect(await unsubscribe(shop, call)).toBe('done')
-    expect(await listsOf(shop, 'dan@example.org', clock.now)).toEqual(['unsubscribe'])
+    expect(await unsubscribe(context, { ...call, token: `${token.slice(0, 29)}${token.endsWith('a') ? 'b' : 'a'}` })).toBe('missed')
+    expect(await unsubscribe(context, call)).toBe('done')
+    expect(await unsubscribe(context, call)).toBe('done')
+    expect(await listsOf(context, 'dan@example.org', clock.now)).toEqual(['unsubscribe'])
     expect((await register(['dan@example.org'])).recipients[0]).toMatchObject({ status: 4, subStatus: 402 })
-    expect(await removeEntries(shop, BY, { list: 'unsubscribe' })).toBe(1)
-    expect(await listsOf(shop, 'dan@example.org', clock.now)).toEqual([])
-    expect(await addUnsubscribe(shop, BY, 'Dan@Example.org', 2)).toMatchObject({
+    expect(await removeSuppressions(context, BY, { list: 'unsubscribe' })).toBe(1)
+    expect(await listsOf(context, 'dan@example.org', clock.now)).toEqual([])
+    expect(await addUnsubscribeEntry(context, BY, 'Dan@Example.org', 2)).toMatchObject({
       list: 'unsubscribe',
       address: 'dan@example.org',
       until: null,
     })
     clock.now += 401 * DAY
-    expect(await unsubscribe(shop, call)).toBe('missed')
-    await expectRebuilt(shop)
+    expect(await unsubscribe(context, call)).toBe('missed')
+    await expectRebuilt(context)
   })
 
   test('a dry run says what would change, and keeps nothing', async () => {
-    const { shop, clock, register } = await bench()
+    const { shop: context, clock, register } = await bench()
     const { recipients } = await register(['fay@example.org'])
-    const dry = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: true, notifyReplays: false })
+    const dry = createReceiver(context, { prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS), dryRun: true, notifyReplays: false })
     const outcome = await dry.submit(
       mailFor(recipients[0]?.returnPath ?? '', ndr({ token: tokenOf(recipients[0]?.returnPath), recipient: 'fay@example.org' }), clock),
     )
     expect(outcome).toMatchObject({ kind: 'bounce', subStatuses: [406] })
     expect(outcome.facts.map((fact) => fact.kind)).toEqual(['failed', 'list'])
-    expect(await statusOf(shop, recipients[0]?.emailId ?? '')).toEqual([18, null, false])
-    await expectRebuilt(shop)
+    expect(await statusOf(context, recipients[0]?.emailId ?? '')).toEqual([18, null, false])
+    await expectRebuilt(context)
   })
 
   test('a rebuild from nothing gives the same rows', async () => {
-    const { shop, clock, receiver, register } = await bench()
+    const { shop: context, clock, receiver, register } = await bench()
     const { recipients } = await register(Array.from({ length: 30 }, (_, n) => `m${n}@example.org`))
     await Promise.all(
       recipients
@@ -302,13 +302,13 @@ describe.each(engines)('$kind', ({ open }) => {
           receiver.submit(mailFor(each.returnPath, ndr({ token: tokenOf(each.returnPath), recipient: `m${n}@example.org` }), clock)),
         ),
     )
-    await shop.engine.tx(async (db) => {
+    await context.engine.tx(async (db) => {
       await db.run('update deliveries set status = 1 where account_id = 1')
       await db.run('delete from suppressions')
     })
-    expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differing).toBeGreaterThan(30)
-    await rebuild(shop, { check: false, onProgress: () => undefined })
-    await expectRebuilt(shop)
-    expect(await statusOf(shop, recipients[0]?.emailId ?? '')).toEqual([4, 406, true])
+    expect((await rebuild(context, { check: true, onProgress: () => undefined })).differing).toBeGreaterThan(30)
+    await rebuild(context, { check: false, onProgress: () => undefined })
+    await expectRebuilt(context)
+    expect(await statusOf(context, recipients[0]?.emailId ?? '')).toEqual([4, 406, true])
   })
 })

@@ -3,22 +3,22 @@
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
-import { dayOf, formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
+import { dayNumberOf, formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
 import { deriveTokenKey } from '../../../src/correlate/token-keys.ts'
 import { mintToken } from '../../../src/correlate/token.ts'
-import { NO_PROOFS } from '../../../src/mail-auth/verify-signatures.ts'
-import { DEFAULT_SETTINGS } from '../../../src/ledger/account-settings.ts'
+import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
 import { createAccount } from '../../../src/store/account/accounts.ts'
-import { findByEmailIds } from '../../../src/store/mail/deliveries.ts'
+import { findDeliveriesByEmailIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { suppressionsOf } from '../../../src/store/lists/suppressions.ts'
+import { findSuppressions } from '../../../src/store/lists/suppressions.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { createReceiver } from '../../../src/service/receive/receive.ts'
-import { createRegister, type Registered } from '../../../src/service/submit/register.ts'
-import type { Shop } from '../../../src/service/context.ts'
+import { createRegister, type RegistrationResult } from '../../../src/service/submit/register.ts'
+import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
-import { incoming, ndr } from '../../support/reports.ts'
-import { makeShop, MASTER } from '../../support/context.ts'
+import { makeIncomingMail, ndr } from '../../support/reports.ts'
+import { makeContext, MASTER } from '../../support/context.ts'
 
 const START = Date.UTC(2026, 10, 20, 12)
 const DAY = 86_400_000
@@ -28,7 +28,7 @@ const OFFLINE = 3
 type Minting = { sequence?: number; number?: number; at?: number; domain?: string }
 
 function mint({ sequence = 1, number = OFFLINE, at = START, domain = 'bounce.example.com' }: Minting = {}): string {
-  const deliveryId = formatDeliveryId({ day: dayOf(at), account: number, sequence }) ?? ''
+  const deliveryId = formatDeliveryId({ day: dayNumberOf(at), account: number, sequence }) ?? ''
   const key = deriveTokenKey(MASTER, number, 0)
   return mintToken({ key, keyIndex: 0, deliveryId, purpose: 'return-path', domain }) ?? ''
 }
@@ -39,16 +39,19 @@ describe.each(engines)('$kind', ({ open }) => {
     for (const engine of opened.splice(0)) await engine.close()
   })
 
-  async function bench(): Promise<{ shop: Shop; register: (token: string, account?: number, recipient?: string) => Promise<Registered> }> {
+  async function bench(): Promise<{
+    shop: Context
+    register: (token: string, account?: number, recipient?: string) => Promise<RegistrationResult>
+  }> {
     const { engine } = await open()
     opened.push(engine)
-    const shop = await makeShop(engine, { now: START }, [{}, {}])
-    await engine.tx((db) => createAccount(db, { name: 'offline', createdAt: START, settings: DEFAULT_SETTINGS, offlineFor: 1 }))
-    shop.book.turn()
-    const door = createRegister(shop)
+    const context = await makeContext(engine, { now: START }, [{}, {}])
+    await engine.tx((db) => createAccount(db, { name: 'offline', createdAt: START, settings: DEFAULT_ACCOUNT_SETTINGS, offlineFor: 1 }))
+    context.accountCache.invalidate()
+    const door = createRegister(context)
     const call = { from: 'news@example.com', subject: 'Hello', label: null, broadcast: null, emailType: 'batch', headers: {} } as const
     return {
-      shop,
+      shop: context,
       register: (token, account = 1, recipient = 'joe@example.org') =>
         door(
           { account, apiUser: `user${account}`, ip: '203.0.113.5' },
@@ -56,42 +59,50 @@ describe.each(engines)('$kind', ({ open }) => {
         ),
     }
   }
-  const listsOf = async (shop: Shop): Promise<number> =>
-    (await suppressionsOf(shop.engine.read, [{ account: 1, addressHash: hashAddress('joe@example.org') ?? '' }])).length
+  const listsOf = async (context: Context): Promise<number> =>
+    (await findSuppressions(context.engine.read, [{ account: 1, addressHash: hashAddress('joe@example.org') ?? '' }])).length
 
   test('registered first: the same names come back, a second time too, and the bounce finds it', async () => {
-    const { shop, register } = await bench()
+    const { shop: context, register } = await bench()
     const token = mint()
     const first = await register(token)
     expect(first.recipients[0]?.returnPath).toBe(`${token}@bounce.example.com`)
     const again = await register(`${token}@bounce.example.com`)
     expect(again).toEqual(first)
-    const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+    const receiver = createReceiver(context, {
+      prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS),
+      dryRun: false,
+      notifyReplays: false,
+    })
     const raw = ndr({ token, recipient: 'joe@example.org' })
-    const outcome = await receiver.submit(incoming(raw, `${token}@bounce.example.com`, { at: START, receivedAt: START }))
+    const outcome = await receiver.submit(makeIncomingMail(raw, `${token}@bounce.example.com`, { at: START, receivedAt: START }))
     expect(outcome).toMatchObject({ account: 1, subStatuses: [406], inbox: null })
-    expect(await listsOf(shop)).toBe(1)
+    expect(await listsOf(context)).toBe(1)
   })
 
   test('reported first: a stub has a status and feeds no list, until it is registered', async () => {
-    const { shop, register } = await bench()
+    const { shop: context, register } = await bench()
     const token = mint()
-    const receiver = createReceiver(shop, { prover: () => Promise.resolve(NO_PROOFS), dryRun: false, notifyReplays: false })
+    const receiver = createReceiver(context, {
+      prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS),
+      dryRun: false,
+      notifyReplays: false,
+    })
     const raw = ndr({ token, recipient: 'joe@example.org' })
-    await receiver.submit(incoming(raw, `${token}@bounce.example.com`, { at: START, receivedAt: START }))
-    expect(await listsOf(shop)).toBe(0)
+    await receiver.submit(makeIncomingMail(raw, `${token}@bounce.example.com`, { at: START, receivedAt: START }))
+    expect(await listsOf(context)).toBe(0)
     const { recipients } = await register(token)
     expect(recipients[0]).toMatchObject({ status: 4, subStatus: 406 })
-    expect(await listsOf(shop)).toBe(1)
-    const [row] = await findByEmailIds(shop.engine.read, 1, [recipients[0]?.emailId ?? ''])
+    expect(await listsOf(context)).toBe(1)
+    const [row] = await findDeliveriesByEmailIds(context.engine.read, 1, [recipients[0]?.emailId ?? ''])
     expect(row).toMatchObject({ registered: true, status: 4, recipient: 'joe@example.org' })
-    expect((await rebuild(shop, { check: true, onProgress: () => undefined })).differences).toEqual([])
+    expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
   })
 
   test('nobody registers what is not theirs, forged, ordinary, old or ahead', async () => {
-    const { shop, register } = await bench()
+    const { shop: context, register } = await bench()
     const good = mint()
-    const ours = await createRegister(shop)(
+    const ours = await createRegister(context)(
       { account: 1, apiUser: 'user1', ip: '203.0.113.5' },
       {
         from: 'news@example.com',

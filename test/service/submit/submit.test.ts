@@ -3,17 +3,17 @@
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Composition } from '../../../src/compose/composition.ts'
-import { UNTRACKED } from '../../../src/compose/x-smtpapi.ts'
+import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
 import { Fault } from '../../../src/errors.ts'
 import { ensureLabels } from '../../../src/store/account/labels.ts'
-import { pageQueuedForOperator } from '../../../src/store/queue/queued-mail.ts'
+import { listQueuedMessagesForOperator } from '../../../src/store/queue/queued-mail.ts'
 import { removeOldSubmissionsForOperator } from '../../../src/store/mail/submissions.ts'
-import { addUnsubscribe } from '../../../src/service/lists/lists.ts'
-import type { Shop } from '../../../src/service/context.ts'
-import { changeSettings } from '../../../src/service/admin/account-settings.ts'
-import { createSubmit, REPEAT_MS, type Submission, type Submit } from '../../../src/service/submit/submit.ts'
+import { addUnsubscribeEntry } from '../../../src/service/lists/lists.ts'
+import type { Context } from '../../../src/service/context.ts'
+import { changeAccountSettings } from '../../../src/service/admin/account-settings.ts'
+import { createSubmit, IDEMPOTENCY_WINDOW_MS, type Submission, type Submit } from '../../../src/service/submit/submit.ts'
 import { engines } from '../../support/engines.ts'
-import { makeShop, type Clock } from '../../support/context.ts'
+import { makeContext, type Clock } from '../../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const alice = { account: 1, apiUser: 'alice', ip: '192.0.2.7' }
@@ -34,7 +34,7 @@ const body: Submission['body'] = {
   raw: null,
   messageId: null,
   emailType: 'trigger',
-  tracking: UNTRACKED,
+  tracking: ACCOUNT_DEFAULT_TRACKING,
 }
 
 const to = (...recipients: string[]): Submission => ({
@@ -47,15 +47,15 @@ const to = (...recipients: string[]): Submission => ({
 
 describe.each(engines)('submit: $kind', ({ open }) => {
   const clock: Clock = { now: T0 }
-  let shop: Shop
+  let context: Context
   let submit: Submit
   let nudges = 0
   beforeEach(async () => {
     clock.now = T0
-    shop = await makeShop((await open()).engine, clock, [{}, {}])
-    submit = createSubmit(shop, { nudge: () => nudges++ })
+    context = await makeContext((await open()).engine, clock, [{}, {}])
+    submit = createSubmit(context, { onQueued: () => nudges++ })
   })
-  const waiting = () => pageQueuedForOperator(shop.engine.read, null, 100)
+  const waiting = () => listQueuedMessagesForOperator(context.engine.read, null, 100)
 
   test.each([
     // what the operator lists, as he writes it     From               may it go
@@ -67,7 +67,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     [['news.example.com'], 'a@example.com', false],
     [['example.com'], 'a@victim.example', false],
   ] as const)('senderDomains %j, from %s: %s', async (senderDomains, from, may) => {
-    await changeSettings(shop, {
+    await changeAccountSettings(context, {
       account: 1,
       actor: 'operator',
       byOperator: true,
@@ -82,7 +82,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
   })
 
   test('what may be sent waits; a list or a bad address answers at once and is never queued', async () => {
-    await addUnsubscribe(shop, alice, 'gone@example.net', 0)
+    await addUnsubscribeEntry(context, alice, 'gone@example.net', 0)
     const before = nudges
     const done = await submit(alice, to('Joe@Example.net', 'gone@example.net', 'nobody'))
     expect(done.recipients.map(({ status, subStatus }) => [status, subStatus])).toEqual([
@@ -97,7 +97,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
       [1, 'example.net', 'example.com'],
     ])
     expect(nudges).toBe(before + 1)
-    const row = await shop.engine.read.one('select status, request_ip, result from deliveries where email_id = $1', [
+    const row = await context.engine.read.one('select status, request_ip, result from deliveries where email_id = $1', [
       done.recipients[0]?.emailId ?? '',
     ])
     expect(row).toMatchObject({ status: 18, request_ip: '192.0.2.7', result: 'unsent' })
@@ -111,22 +111,25 @@ describe.each(engines)('submit: $kind', ({ open }) => {
       label: { name: 'news' },
       userHeaders: { 'SC-Custom-Id': '7' },
     })
-    const rows = await shop.engine.read.all('select recipient, variables, body_id from queue_mails order by recipient')
+    const rows = await context.engine.read.all('select recipient, variables, body_id from queue_mails order by recipient')
     expect(rows.map(({ recipient, variables }) => [recipient, variables])).toEqual([
       ['A@example.net', '{"%name%":"0"}'],
       ['b@example.org', '{"%name%":"1"}'],
     ])
     expect(new Set(rows.map((row) => row['body_id'])).size).toBe(1)
-    expect(await shop.engine.read.one('select label, headers from deliveries')).toEqual({ label: 'news', headers: '{"SC-Custom-Id":"7"}' })
+    expect(await context.engine.read.one('select label, headers from deliveries')).toEqual({
+      label: 'news',
+      headers: '{"SC-Custom-Id":"7"}',
+    })
   })
 
   test('a request that names itself is answered as before for an hour, and sent once', async () => {
     const call = { ...to('joe@example.net'), requestId: 'r1' }
     const first = await submit(alice, call)
-    const again = createSubmit(shop, { nudge: () => undefined })
+    const again = createSubmit(context, { onQueued: () => undefined })
     expect(await again(alice, call)).toEqual(first)
     expect(await again(alice, { ...to('other@example.net'), requestId: 'r1' })).toEqual(first)
-    clock.now += REPEAT_MS - 1
+    clock.now += IDEMPOTENCY_WINDOW_MS - 1
     expect(await again(alice, call)).toEqual(first)
     expect(await waiting()).toHaveLength(1)
     expect((await again(bob, call)).messageId).not.toBe(first.messageId)
@@ -136,7 +139,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
   })
 
   test('repeats that come at once are one request', async () => {
-    const other = createSubmit(shop, { nudge: () => undefined })
+    const other = createSubmit(context, { onQueued: () => undefined })
     const call = { ...to('joe@example.net', 'ann@example.net'), requestId: 'at once' }
     const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => (n % 2 === 0 ? submit : other)(alice, call)))
     expect(new Set(answers.map(({ messageId }) => messageId)).size).toBe(1)
@@ -145,15 +148,15 @@ describe.each(engines)('submit: $kind', ({ open }) => {
 
   test('answers that nobody is given any more go', async () => {
     await submit(alice, { ...to('joe@example.net'), requestId: 'r1' })
-    expect(await shop.engine.tx((db) => removeOldSubmissionsForOperator(db, T0 - 1, 9))).toBe(0)
-    expect(await shop.engine.tx((db) => removeOldSubmissionsForOperator(db, T0, 9))).toBe(1)
+    expect(await context.engine.tx((db) => removeOldSubmissionsForOperator(db, T0 - 1, 9))).toBe(0)
+    expect(await context.engine.tx((db) => removeOldSubmissionsForOperator(db, T0, 9))).toBe(1)
   })
 
   test('a label by its number; another account’s is none', async () => {
-    const labels = await shop.engine.tx((db) => ensureLabels(db, 1, ['weekly'], T0))
+    const labels = await context.engine.tx((db) => ensureLabels(db, 1, ['weekly'], T0))
     const id = labels.get('weekly') ?? 0
     await submit(alice, { ...to('joe@example.net'), label: { id } })
-    expect(await shop.engine.read.one('select label_id, label from deliveries')).toEqual({ label_id: id, label: 'weekly' })
+    expect(await context.engine.read.one('select label_id, label from deliveries')).toEqual({ label_id: id, label: 'weekly' })
     await expect(submit(bob, { ...to('joe@example.net'), label: { id } })).rejects.toMatchObject({ code: 'not_found' })
   })
 
@@ -168,15 +171,15 @@ describe.each(engines)('submit: $kind', ({ open }) => {
 
   test('what lies in the queue can be read back as it was asked', async () => {
     await submit(alice, to('joe@example.net'))
-    const [row] = await shop.engine.read.all('select content from queue_bodies')
-    const { unpack } = await import('../../../src/store/engine/compression.ts')
+    const [row] = await context.engine.read.all('select content from queue_bodies')
+    const { decompressBytes: unpack } = await import('../../../src/store/engine/compression.ts')
     const content = row?.['content']
     const kept: Composition = JSON.parse((await unpack(content instanceof Uint8Array ? content : new Uint8Array())).toString())
     expect(kept).toEqual({ ...body, label: null, apiUser: 'alice' })
   })
 
   test('the quota of a day holds for requests that come at once, and begins anew with the next', async () => {
-    const limited = createSubmit(shop, { nudge: () => undefined, recipientsPerDay: 5 })
+    const limited = createSubmit(context, { onQueued: () => undefined, recipientsPerDay: 5 })
     const told = await Promise.all(
       Array.from({ length: 12 }, (_, n) =>
         limited(alice, to(`a${n}@example.net`, `b${n}@example.net`)).then(

@@ -1,16 +1,16 @@
 /** provider-network.test - the providers as real servers: they say what the virtual ones say, and what they send back is read as theirs. */
 import { afterEach, expect, test } from 'vitest'
-import { createProver } from '../../../src/mail-auth/verify-signatures.ts'
-import { createMxLookUp } from '../../../src/net/mx.ts'
+import { createSignatureVerifier } from '../../../src/mail-auth/verify-signatures.ts'
+import { createMxResolver } from '../../../src/net/mx.ts'
 import { readProviders } from '../../../src/config/provider-files.ts'
 import { createSmtpTransport } from '../../../src/smtp-client/smtp-transport.ts'
-import type { Outcome, Outgoing, Transport } from '../../../src/smtp-client/transport.ts'
-import { type Lab, type LabWish, startLab } from '../../../src/simulator/smtp/provider-network.ts'
-import { personOf } from '../../../src/simulator/smtp/retry-memory.ts'
+import type { SmtpOutcome, OutgoingMail, Transport } from '../../../src/smtp-client/transport.ts'
+import { type ProviderNetwork, type ProviderNetworkOptions, startProviderNetwork } from '../../../src/simulator/smtp/provider-network.ts'
+import { recipientNumberOf } from '../../../src/simulator/smtp/retry-memory.ts'
 import { parseReport } from '../../../src/mail/report.ts'
-import { createProvider, meet } from '../../../src/simulator/provider-model.ts'
+import { createSimulatedProvider, respondToAttempt } from '../../../src/simulator/provider-model.ts'
 import type { ProviderFile } from '../../../src/simulator/provider-file.ts'
-import { startPeer } from '../../support/peer.ts'
+import { startScriptedPeer } from '../../support/peer.ts'
 
 const ends: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -25,15 +25,15 @@ const file = (name: string): ProviderFile => {
 }
 const SPEED = 36_000
 
-async function labOf(wish: Partial<LabWish> = {}): Promise<{ lab: Lab; transport: Transport }> {
+async function labOf(wish: Partial<ProviderNetworkOptions> = {}): Promise<{ lab: ProviderNetwork; transport: Transport }> {
   const home = (): { host: string; port: number } => ({ host: '127.0.0.1', port: 9 })
-  const lab = await startLab({ providers: shipped, home, speed: SPEED, seed: 7, tls: false, ...wish })
+  const lab = await startProviderNetwork({ providers: shipped, reportServer: home, speed: SPEED, seed: 7, tls: false, ...wish })
   const transport = createSmtpTransport({
-    route: lab.route,
+    router: lab.route,
     addressesOf: () => Promise.resolve({ kind: 'none' }),
-    ehlo: 'out.example.com',
+    ehloName: 'out.example.com',
     allowPrivate: true,
-    patience: { greetingMs: 1_000 },
+    timeouts: { greetingMs: 1_000 },
   })
   ends.push(transport.close, lab.close)
   return { lab, transport }
@@ -41,13 +41,13 @@ async function labOf(wish: Partial<LabWish> = {}): Promise<{ lab: Lab; transport
 
 const HEAD =
   'From: News <news@example.com>\r\nTo: {to}\r\nSubject: Grüße\r\nMessage-ID: <1@example.com>\r\nCFBL-Address: fbl@fbl.example.com\r\n'
-const mailTo = (to: string, n = 0): Outgoing => ({
+const mailTo = (to: string, n = 0): OutgoingMail => ({
   egressIp: '192.0.2.10',
   domain: to.slice(to.indexOf('@') + 1),
-  from: `token${n}@bounce.example.com`,
+  mailFrom: `token${n}@bounce.example.com`,
   to,
   raw: Buffer.from(`${HEAD.replace('{to}', to)}\r\nhello\r\n`),
-  probe: false,
+  isProbe: false,
   envelopeId: `env${n}`,
 })
 
@@ -59,15 +59,15 @@ test.each(['gmail', 'outlook', 'yahoo', 'qq', 'netease', 'generic', 'greylister'
     const known = Object.fromEntries(Object.entries(mailboxes).map(([each, share]) => [each, Object.hasOwn(of.answer, each) ? share : 0]))
     const provider: ProviderFile = { ...of, mailboxes: { ...mailboxes, ...known }, pace: { ...of.pace, drop: 0 } }
     const { transport } = await labOf({ providers: new Map([['generic', provider]]) })
-    const virtual = createProvider(provider, 7, { outages: [], listings: [], known: new Map() })
+    const virtual = createSimulatedProvider(provider, 7, { outages: [], listings: [], known: new Map() })
     const domain = of.domains[0] ?? ''
     for (let n = 1; n <= 40; n++) {
       const to = `user${n}@${domain}`
       const told = await transport.send(mailTo(to, n))
-      const met = meet(virtual, {
-        person: personOf(to),
-        mail: n,
-        n: 1,
+      const met = respondToAttempt(virtual, {
+        recipientNumber: recipientNumberOf(to),
+        messageNumber: n,
+        attempt: 1,
         at: Date.now(),
         firstAt: Date.now(),
         ip: '192.0.2.10',
@@ -89,12 +89,12 @@ test('who is not there cannot be reached, a line that drops drops, and every dom
   const { lab, transport } = await labOf({ providers: new Map([...shipped, ['generic', dropper]]) })
   expect(short(await transport.send(mailTo('a@dead.test')))).toBe('connect')
   expect(short(await transport.send(mailTo('a@nobody-claims-this.example')))).toBe('dropped')
-  const mx = createMxLookUp({ lookUp: lab.lookUp })
+  const mx = createMxResolver({ lookUp: lab.lookUp })
   expect(await mx.find('gmail.com')).toMatchObject({ kind: 'hosts', set: 'gmail-smtp-in.l.google.com' })
   expect(await mx.find('nobody-claims-this.example')).toMatchObject({ kind: 'hosts', set: 'mx.example.net' })
 })
 
-const short = (told: Outcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
+const short = (told: SmtpOutcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
 
 test('STARTTLS is offered and used', async () => {
   const { transport } = await labOf({ tls: true })
@@ -114,10 +114,10 @@ test.each([
   const none = { unknown: 0, disabled: 0, full: 0, content: 0, busy: 0 }
   const base: ProviderFile = { ...of, mailboxes: none, pace: { ...of.pace, drop: 0 } }
   const late = of.late === undefined ? undefined : { ...of.late, share: 1, answers: ['unknown'] }
-  const daemon = await startPeer({})
+  const daemon = await startScriptedPeer({})
   ends.push(daemon.close)
   const home = (): { host: string; port: number } => ({ host: '127.0.0.1', port: daemon.port })
-  const { lab, transport } = await labOf({ home, providers: new Map([['generic', { ...base, late } as ProviderFile]]) })
+  const { lab, transport } = await labOf({ reportServer: home, providers: new Map([['generic', { ...base, late } as ProviderFile]]) })
   const to = `ann@${of.domains[0] ?? ''}`
   expect(short(await transport.send(mailTo(to, 1)))).toBe('250 end')
   await expect.poll(() => daemon.mails.length, { timeout: 15_000 }).toBe(1)
@@ -127,14 +127,14 @@ test.each([
   expect(report.recipients).toMatchObject([{ recipient: to, action: 'failed' }])
   expect(report.recipients[0]?.reply.code).toBe(Number(of.answer['unknown']?.text.slice(0, 3)))
   expect(report.envelopeId).toBe('env1')
-  expect(daemon.heard[0]?.find((line) => line.startsWith('RCPT'))).toContain('token1@bounce.example.com')
+  expect(daemon.receivedLines[0]?.find((line) => line.startsWith('RCPT'))).toContain('token1@bounce.example.com')
   if (!complains) return
   const complaining: ProviderFile = {
     ...base,
     complaints: { share: 1, hours: [0, 0.01], arf: true, from: of.complaints?.from },
     late: undefined,
   }
-  const other = await labOf({ home, providers: new Map([['generic', complaining]]) })
+  const other = await labOf({ reportServer: home, providers: new Map([['generic', complaining]]) })
   expect(short(await other.transport.send(mailTo(to, 2)))).toBe('250 end')
   await expect.poll(() => daemon.mails.length, { timeout: 15_000 }).toBe(2)
   const arf = unstuffed(daemon.mails[1] ?? '')
@@ -142,7 +142,7 @@ test.each([
   expect(complaint.kind).toBe('complaint')
   expect(complaint.complaint).toMatchObject({ feedbackType: 'abuse', sourceIp: '192.0.2.10' })
   expect(arf.toString()).not.toContain(to)
-  const proofs = await createProver(other.lab.lookUp)({ raw: arf, peer: null, helo: null, from: '' }, Date.now())
+  const proofs = await createSignatureVerifier(other.lab.lookUp)({ raw: arf, peer: null, helo: null, from: '' }, Date.now())
   expect(proofs.dkim).toMatchObject([{ valid: true, aligned: true }])
   expect(lab.counts().get(of.name)?.reports).toBe(1)
 })

@@ -2,43 +2,55 @@
  * accounts.test - accounts, keys, labels, numbers, endpoints and the outbox, on both engines
  */
 import { beforeEach, describe, expect, test } from 'vitest'
-import { DEFAULT_SETTINGS } from '../../../src/ledger/account-settings.ts'
-import { closeAccount, createAccount, findAccount, listAccountsForOperator, saveSettings } from '../../../src/store/account/accounts.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
+import {
+  setAccountClosed,
+  createAccount,
+  findAccount,
+  listAccountsForOperator,
+  saveAccountSettings,
+} from '../../../src/store/account/accounts.ts'
 import {
   addCredential,
-  credentialsForOperator,
+  findCredentialsForOperator,
   expireCredentials,
   listCredentials,
   removeExpiredCredentialsForOperator,
 } from '../../../src/store/account/credentials.ts'
 import type { Credential } from '../../../src/store/account/credentials.ts'
-import { addEndpoint, clearEndpoint, endpointsOf, removeEndpoint, saveEndpoint } from '../../../src/store/webhook/endpoints.ts'
-import type { Db, Engine } from '../../../src/store/engine/engine.ts'
+import {
+  addEndpoint,
+  clearEndpointHistory,
+  listEndpointsOfAccounts,
+  removeEndpoint,
+  saveEndpoint,
+} from '../../../src/store/webhook/endpoints.ts'
+import type { Database, Engine } from '../../../src/store/engine/engine.ts'
 import {
   addLabel,
   ensureLabels,
   findLabel,
-  labelsLike,
+  findLabelIdsLike,
   listLabels,
-  namesOfLabels,
+  findLabelNames,
   removeLabel,
   renameLabel,
 } from '../../../src/store/account/labels.ts'
-import { claimMetaForOperator, readMetaForOperator, writeMetaForOperator } from '../../../src/store/engine/metadata.ts'
+import { initializeMetadataForOperator, readMetadataForOperator, writeMetadataForOperator } from '../../../src/store/engine/metadata.ts'
 import {
   claimOutboxForOperator,
   listOutbox,
-  putBackOutboxForOperator,
-  replayOutbox,
-  settleOutboxForOperator,
+  rescheduleOutboxForOperator,
+  requeueFailedOutbox,
+  removeDeliveredOutboxForOperator,
 } from '../../../src/store/webhook/outbox.ts'
 import type { OutboxRow } from '../../../src/store/webhook/outbox.ts'
-import { takeBlock } from '../../../src/store/engine/sequences.ts'
-import { addTokenKey, retireTokenKey, tokenKeys, tokenKeysForOperator } from '../../../src/store/account/token-keys.ts'
-import { outboxRowOf } from '../../../src/store/webhook/outbox.ts'
-import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
-import { emptyWorld } from '../../../src/ledger/project/state.ts'
-import { resendRecords } from '../../../src/store/webhook/attempts.ts'
+import { reserveSequenceNumbers } from '../../../src/store/engine/sequences.ts'
+import { addTokenKey, retireTokenKey, listTokenKeys, listTokenKeysForOperator } from '../../../src/store/account/token-keys.ts'
+import { createOutboxRow } from '../../../src/store/webhook/outbox.ts'
+import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
+import { createLedgerState } from '../../../src/ledger/project/state.ts'
+import { requeueWebhookRecords } from '../../../src/store/webhook/attempts.ts'
 import { engines } from '../../support/engines.ts'
 import { DAY, hashOf, idOf, openFact, T0 } from '../sample.ts'
 
@@ -73,36 +85,36 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
   beforeEach(async () => {
     engine = (await open()).engine
   })
-  const tx = async <T>(work: (db: Db) => Promise<T>) => engine.tx(work)
+  const tx = async <T>(work: (db: Database) => Promise<T>) => engine.tx(work)
 
   test('accounts are numbered from 1, also where two are made at once', async () => {
-    const make = async (name: string) => tx(async (db) => createAccount(db, { name, createdAt: T0, settings: DEFAULT_SETTINGS }))
+    const make = async (name: string) => tx(async (db) => createAccount(db, { name, createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
     await Promise.all(['a', 'b', 'c'].map(make))
     const offline = await tx(async (db) =>
-      createAccount(db, { name: 'a offline', createdAt: T0, settings: DEFAULT_SETTINGS, offlineFor: 1 }),
+      createAccount(db, { name: 'a offline', createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS, offlineFor: 1 }),
     )
     expect(offline).toMatchObject({ account: 4, offlineFor: 1 })
     const all = await listAccountsForOperator(engine.read)
     expect(all.map(({ account }) => account)).toEqual([1, 2, 3, 4])
     expect(await findAccount(engine.read, 4)).toEqual(offline)
     expect(await findAccount(engine.read, 5)).toBeNull()
-    expect(await tx(async (db) => closeAccount(db, 4, T0))).toBe(true)
+    expect(await tx(async (db) => setAccountClosed(db, 4, T0))).toBe(true)
     expect((await findAccount(engine.read, 4))?.closedAt).toBe(T0)
   })
 
   test('settings rise by one version, and only from the version that was read', async () => {
-    const { settings } = await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_SETTINGS }))
-    const next = await tx(async (db) => saveSettings(db, 1, { ...settings, zone: 'Asia/Shanghai' }))
+    const { settings } = await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
+    const next = await tx(async (db) => saveAccountSettings(db, 1, { ...settings, zone: 'Asia/Shanghai' }))
     expect(next.version).toBe(settings.version + 1)
     expect((await findAccount(engine.read, 1))?.settings).toEqual(next)
-    await expect(tx(async (db) => saveSettings(db, 1, settings))).rejects.toMatchObject({ code: 'conflict' })
-    await expect(tx(async (db) => saveSettings(db, 9, settings))).rejects.toMatchObject({ code: 'conflict' })
+    await expect(tx(async (db) => saveAccountSettings(db, 1, settings))).rejects.toMatchObject({ code: 'conflict' })
+    await expect(tx(async (db) => saveAccountSettings(db, 9, settings))).rejects.toMatchObject({ code: 'conflict' })
   })
 
   test('settings stored before a setting existed take its default', async () => {
-    await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_SETTINGS }))
+    await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
     await tx(async (db) => db.run('update accounts set settings = $1', ['{"zone":"Europe/Berlin"}']))
-    expect((await findAccount(engine.read, 1))?.settings).toEqual({ ...DEFAULT_SETTINGS, zone: 'Europe/Berlin' })
+    expect((await findAccount(engine.read, 1))?.settings).toEqual({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Europe/Berlin' })
   })
 
   test('a rotated key lives until it expires', async () => {
@@ -110,7 +122,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     await tx(async (db) => addCredential(db, credential({ keyHash: hashOf('new'), createdAt: T0 + 1 })))
     expect(await tx(async (db) => expireCredentials(db, 1, { apiUser: 'sender', keep: hashOf('new'), at: T0 + 900 }))).toBe(1)
     expect(await tx(async (db) => expireCredentials(db, 2, { apiUser: 'sender', keep: hashOf('x'), at: T0 }))).toBe(0)
-    expect((await credentialsForOperator(engine.read, 'sender')).map(({ keyHash, expiresAt }) => [keyHash, expiresAt])).toEqual([
+    expect((await findCredentialsForOperator(engine.read, 'sender')).map(({ keyHash, expiresAt }) => [keyHash, expiresAt])).toEqual([
       [hashOf('key'), T0 + 900],
       [hashOf('new'), null],
     ])
@@ -124,8 +136,8 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     const ended = await Promise.allSettled(wishes)
     expect(ended.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     expect(ended.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'conflict' } })
-    expect(await credentialsForOperator(engine.read, 'sender')).toHaveLength(1)
-    expect(await credentialsForOperator(engine.read, 'SENDER')).toEqual([])
+    expect(await findCredentialsForOperator(engine.read, 'sender')).toHaveLength(1)
+    expect(await findCredentialsForOperator(engine.read, 'SENDER')).toEqual([])
   })
 
   test('token keys: a ring an account, never overwritten, retired once', async () => {
@@ -136,27 +148,29 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     await expect(tx(async (db) => addTokenKey(db, { ...key, sealed: Buffer.from('other') }))).rejects.toMatchObject({ code: 'conflict' })
     expect(await tx(async (db) => retireTokenKey(db, 1, { index: 0, at: T0 }))).toBe(true)
     expect(await tx(async (db) => retireTokenKey(db, 1, { index: 0, at: T0 + 1 }))).toBe(false)
-    expect((await tokenKeys(engine.read, 1)).map(({ index, retiredAt }) => [index, retiredAt])).toEqual([
+    expect((await listTokenKeys(engine.read, 1)).map(({ index, retiredAt }) => [index, retiredAt])).toEqual([
       [0, T0],
       [1, null],
     ])
-    expect(await tokenKeys(engine.read, 3)).toEqual([])
-    expect(await tokenKeysForOperator(engine.read)).toHaveLength(3)
+    expect(await listTokenKeys(engine.read, 3)).toEqual([])
+    expect(await listTokenKeysForOperator(engine.read)).toHaveLength(3)
   })
 
   test('blocks of a sequence never overlap', async () => {
-    const blocks = await Promise.all(Array.from({ length: 12 }, async () => tx(async (db) => takeBlock(db, 1, 'delivery', 100))))
+    const blocks = await Promise.all(
+      Array.from({ length: 12 }, async () => tx(async (db) => reserveSequenceNumbers(db, 1, 'delivery', 100))),
+    )
     expect(blocks.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i * 100))
-    expect(await tx(async (db) => takeBlock(db, 2, 'delivery', 5))).toBe(0)
-    expect(await tx(async (db) => takeBlock(db, 1, 'label', 5))).toBe(0)
+    expect(await tx(async (db) => reserveSequenceNumbers(db, 2, 'delivery', 5))).toBe(0)
+    expect(await tx(async (db) => reserveSequenceNumbers(db, 1, 'label', 5))).toBe(0)
   })
 
   test('meta: written, overwritten, claimed once', async () => {
-    expect(await readMetaForOperator(engine.read, 'a')).toBeNull()
-    const claims = await Promise.all(['x', 'y'].map(async (value) => tx(async (db) => claimMetaForOperator(db, 'a', value))))
+    expect(await readMetadataForOperator(engine.read, 'a')).toBeNull()
+    const claims = await Promise.all(['x', 'y'].map(async (value) => tx(async (db) => initializeMetadataForOperator(db, 'a', value))))
     expect(new Set(claims).size).toBe(1)
-    await tx(async (db) => writeMetaForOperator(db, 'a', 'z'))
-    expect(await readMetaForOperator(engine.read, 'a')).toBe('z')
+    await tx(async (db) => writeMetadataForOperator(db, 'a', 'z'))
+    expect(await readMetadataForOperator(engine.read, 'a')).toBe('z')
   })
 
   test('labels: one number a name, also where two make it at once', async () => {
@@ -187,42 +201,42 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     const again = await tx(async (db) => addLabel(db, 4, 'Spring', T0))
     expect(again.labelId).not.toBe(old.labelId)
     expect([...(await tx(async (db) => ensureLabels(db, 4, ['Spring'], T0)))]).toEqual([['Spring', again.labelId]])
-    const names = await namesOfLabels(engine.read, 4, [old.labelId, again.labelId, 999])
+    const names = await findLabelNames(engine.read, 4, [old.labelId, again.labelId, 999])
     expect([names.get(old.labelId), names.get(again.labelId), names.size]).toEqual(['Spring', 'Spring', 2])
-    expect(await labelsLike(engine.read, 4, ['PRI', 'none'])).toEqual([old.labelId, again.labelId])
-    expect(await labelsLike(engine.read, 4, ['%'])).toEqual([])
-    expect(await labelsLike(engine.read, 4, [])).toEqual([])
+    expect(await findLabelIdsLike(engine.read, 4, ['PRI', 'none'])).toEqual([old.labelId, again.labelId])
+    expect(await findLabelIdsLike(engine.read, 4, ['%'])).toEqual([])
+    expect(await findLabelIdsLike(engine.read, 4, [])).toEqual([])
   })
 
   test('endpoints belong to their account', async () => {
     const made = await tx(async (db) => addEndpoint(db, endpoint))
     const other = await tx(async (db) => addEndpoint(db, { ...endpoint, account: 2 }))
-    expect((await endpointsOf(engine.read, [1])).map(plain)).toEqual([plain(made)])
-    expect(await endpointsOf(engine.read, [1, 2, 2, 3])).toHaveLength(2)
+    expect((await listEndpointsOfAccounts(engine.read, [1])).map(plain)).toEqual([plain(made)])
+    expect(await listEndpointsOfAccounts(engine.read, [1, 2, 2, 3])).toHaveLength(2)
     await tx(async (db) => saveEndpoint(db, { ...made, enabled: false }))
-    expect((await endpointsOf(engine.read, [1]))[0]?.enabled).toBe(false)
+    expect((await listEndpointsOfAccounts(engine.read, [1]))[0]?.enabled).toBe(false)
     expect(await tx(async (db) => removeEndpoint(db, 2, made.endpointId + 1))).toBe(false)
     expect(await tx(async (db) => removeEndpoint(db, 2, other.endpointId))).toBe(true)
-    expect(await endpointsOf(engine.read, [1, 2])).toHaveLength(1)
+    expect(await listEndpointsOfAccounts(engine.read, [1, 2])).toHaveLength(1)
   })
 
   const waiting = (n: number, event: number, over: Partial<OutboxRow> = {}): OutboxRow => ({
-    ...outboxRowOf(openFact(n, { id: idOf(event) }), 1, T0),
+    ...createOutboxRow(openFact(n, { id: idOf(event) }), 1, T0),
     ...over,
   })
   const claim = async (now: number, limit = 10) =>
-    engine.tx(async (db) => claimOutboxForOperator(db, { now, leaseUntil: now + 60_000, limit }), { sees: 'latest' })
+    engine.tx(async (db) => claimOutboxForOperator(db, { now, leaseUntil: now + 60_000, limit }), { visibility: 'latest' })
   const events = (rows: readonly OutboxRow[]) => rows.map(({ eventId }) => eventId).toSorted((a, b) => (a < b ? -1 : 1))
 
   test('outbox: taken once, in line behind its subject, given back when the lease ends', async () => {
     const rows = [waiting(1, 1), waiting(1, 2), waiting(2, 3), waiting(3, 4, { dueAt: T0 + DAY }), waiting(1, 2, { endpointId: 2 })]
-    await tx(async (db) => saveWorld(db, emptyWorld(), { outbox: rows }))
+    await tx(async (db) => saveLedgerState(db, createLedgerState(), { outbox: rows }))
     const first = await claim(T0)
     expect(events(first)).toEqual([1, 2, 3].map(idOf))
     expect(first.every(({ state, attempts, dueAt }) => state === 'sending' && attempts === 1 && dueAt === T0 + 60_000)).toBe(true)
     expect(await claim(T0)).toEqual([])
     await tx(async (db) =>
-      settleOutboxForOperator(
+      removeDeliveredOutboxForOperator(
         db,
         first.filter(({ subject, endpointId }) => subject === rows[0]?.subject && endpointId === 1),
       ),
@@ -236,20 +250,20 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
   test('outbox: what waits for one endpoint goes a few rows at a time, and nothing of another', async () => {
     const rows = [1, 2, 3, 4, 5].map((n) => waiting(1, n))
     await tx(async (db) =>
-      saveWorld(db, emptyWorld(), { outbox: [...rows, waiting(1, 1, { endpointId: 2 }), waiting(1, 1, { account: 2 })] }),
+      saveLedgerState(db, createLedgerState(), { outbox: [...rows, waiting(1, 1, { endpointId: 2 }), waiting(1, 1, { account: 2 })] }),
     )
     const left = async () => Number((await engine.read.one('select count(*) as n from outbox'))?.['n'])
-    expect(await tx(async (db) => clearEndpoint(db, 1, 1, 2))).toBe(true)
+    expect(await tx(async (db) => clearEndpointHistory(db, 1, 1, 2))).toBe(true)
     expect(await left()).toBe(5)
-    expect(await tx(async (db) => clearEndpoint(db, 1, 1, 2))).toBe(true)
-    expect(await tx(async (db) => clearEndpoint(db, 1, 1, 2))).toBe(false)
+    expect(await tx(async (db) => clearEndpointHistory(db, 1, 1, 2))).toBe(true)
+    expect(await tx(async (db) => clearEndpointHistory(db, 1, 1, 2))).toBe(false)
     expect(await left()).toBe(2)
   })
 
   test('outbox: failed rows are kept, let the next one pass, and wait again when replayed', async () => {
-    await tx(async (db) => saveWorld(db, emptyWorld(), { outbox: [waiting(1, 1), waiting(1, 2)] }))
+    await tx(async (db) => saveLedgerState(db, createLedgerState(), { outbox: [waiting(1, 1), waiting(1, 2)] }))
     const [row] = await claim(T0)
-    if (row !== undefined) await tx(async (db) => putBackOutboxForOperator(db, [{ ...row, state: 'failed', error: 'HTTP 500' }]))
+    if (row !== undefined) await tx(async (db) => rescheduleOutboxForOperator(db, [{ ...row, state: 'failed', error: 'HTTP 500' }]))
     expect(events(await claim(T0))).toEqual([idOf(2)])
     expect((await listOutbox(engine.read, 1, 1, 10)).map(({ state, error }) => [state, error])).toEqual([
       ['failed', 'HTTP 500'],
@@ -257,8 +271,8 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     ])
     expect(await listOutbox(engine.read, 2, 1, 10)).toEqual([])
     const eventIds = [idOf(1), idOf(2)]
-    expect(await tx(async (db) => replayOutbox(db, { account: 2, endpointId: 1 }, { eventIds, dueAt: T0 }))).toBe(0)
-    expect(await tx(async (db) => replayOutbox(db, { account: 1, endpointId: 1 }, { eventIds, dueAt: T0 }))).toBe(1)
+    expect(await tx(async (db) => requeueFailedOutbox(db, { account: 2, endpointId: 1 }, { eventIds, dueAt: T0 }))).toBe(0)
+    expect(await tx(async (db) => requeueFailedOutbox(db, { account: 1, endpointId: 1 }, { eventIds, dueAt: T0 }))).toBe(1)
     expect(events(await claim(T0 + 1))).toEqual([idOf(1)])
   })
 
@@ -269,14 +283,14 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
       const key = { account, endpointId, eventId, subject, deliveryMonth, dedupKey, kind }
       return { ...key, event: kind, emailId: null, state: 'heard', tries: 1, happenedAt: T0, lastAt: T0, log: [] } as const
     })
-    expect(await tx((db) => resendRecords(db, records, T0))).toBe(4)
-    expect(await tx((db) => resendRecords(db, records, T0))).toBe(0)
+    expect(await tx((db) => requeueWebhookRecords(db, records, T0))).toBe(4)
+    expect(await tx((db) => requeueWebhookRecords(db, records, T0))).toBe(0)
     expect((await claim(T0)).map(({ kind }) => kind)).toEqual(['complaint', 'unsubscribe'])
     expect((await claim(T0 + 1)).map(({ kind }) => kind)).toEqual(['request', 'open'])
   })
 
   test('outbox: ten nodes that claim at once never get the same row', async () => {
-    await tx(async (db) => saveWorld(db, emptyWorld(), { outbox: Array.from({ length: 60 }, (_, i) => waiting(i, i)) }))
+    await tx(async (db) => saveLedgerState(db, createLedgerState(), { outbox: Array.from({ length: 60 }, (_, i) => waiting(i, i)) }))
     const taken = (await Promise.all(Array.from({ length: 10 }, async () => claim(T0, 6)))).flat()
     expect(new Set(taken.map(({ eventId }) => eventId)).size).toBe(taken.length)
     expect(taken.length + (await claim(T0, 100)).length).toBe(60)

@@ -3,8 +3,8 @@
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import type { Db, Engine } from '../../../src/store/engine/engine.ts'
-import { bytes, int, maybe, shapeOf, text } from '../../../src/store/engine/mapping.ts'
+import type { Database, Engine } from '../../../src/store/engine/engine.ts'
+import { bytesColumn, integerColumn, nullableColumn, createTableMapping, textColumn } from '../../../src/store/engine/mapping.ts'
 import { engines } from '../../support/engines.ts'
 
 type Thing = {
@@ -15,12 +15,12 @@ type Thing = {
   readonly body: Uint8Array | null
 }
 
-const THINGS = shapeOf<Thing>('things', ['account_id', 'id'], {
-  account: int('account_id'),
-  id: bytes('id'),
-  name: text('name'),
-  n: maybe(int('n')),
-  body: maybe(bytes('body')),
+const THINGS = createTableMapping<Thing>('things', ['account_id', 'id'], {
+  account: integerColumn('account_id'),
+  id: bytesColumn('id'),
+  name: textColumn('name'),
+  n: nullableColumn(integerColumn('n')),
+  body: nullableColumn(bytesColumn('body')),
 })
 
 const DDL = {
@@ -147,7 +147,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
   test('upsertMany: replace, add, keep', async () => {
     const { engine } = await open(2)
     const rows = [thing(1, 'new'), thing(7, 'seven')]
-    await engine.tx(async (db) => db.upsertMany(THINGS, rows, { add: ['n'], keep: ['name'] }))
+    await engine.tx(async (db) => db.upsertMany(THINGS, rows, { addColumns: ['n'], keepColumns: ['name'] }))
     expect(await engine.read.all('select name, n from things order by id')).toEqual([
       { name: 'thing 0', n: 0 },
       { name: 'thing 1', n: 2 },
@@ -206,7 +206,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
 
   test('tx: what is asked together runs in order, and one failure fails all', async () => {
     const { engine } = await open()
-    const together = async (db: Db) =>
+    const together = async (db: Database) =>
       Promise.all([
         db.insertMany(THINGS, [thing(1)]),
         db.run('update things set n = 50'),
@@ -230,7 +230,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
 
   test('tx: no verb after the end', async () => {
     const { engine } = await open()
-    const kept: Db[] = []
+    const kept: Database[] = []
     await engine.tx(async (db) => kept.push(db))
     await expect(kept[0]?.run('delete from things')).rejects.toMatchObject({ code: 'internal' })
   })
@@ -270,7 +270,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
           await rest(5)
           await db.run('update things set n = $1', [Number(row?.['n']) + 1])
         },
-        { lock: 'bump' },
+        { lockName: 'bump' },
       )
     await Promise.all(Array.from({ length: 8 }, bump))
     expect(await engine.read.one('select n from things')).toEqual({ n: 8 })
@@ -285,7 +285,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
           await rest(2)
           return rows
         },
-        { sees: 'latest' },
+        { visibility: 'latest' },
       )
     const taken = (await Promise.all(Array.from({ length: 20 }, claim))).flat().map((row) => hex(row['id']))
     expect(taken).toHaveLength(100)

@@ -7,17 +7,17 @@ import { migrate } from '../../../src/store/engine/migrate.ts'
 import { MIGRATIONS } from '../../../src/store/migrations.ts'
 import { LEASES } from '../../../src/store/engine/lease.ts'
 import * as outbox from '../../../src/store/webhook/outbox.ts'
-import { QUEUE_BODIES, QUEUE_MAILS } from '../../../src/store/queue/queued-mail.ts'
-import { QUEUE_KEYS, QUEUE_REPORTS } from '../../../src/store/queue/backoff-keys.ts'
+import { QUEUED_BODIES, QUEUED_MESSAGES } from '../../../src/store/queue/queued-mail.ts'
+import { BACKOFF_KEY_ROWS, QUEUED_FEEDBACK } from '../../../src/store/queue/backoff-keys.ts'
 import { QUEUE_COMMANDS } from '../../../src/store/queue/commands.ts'
-import { QUEUE_LANES, QUEUE_STEPS } from '../../../src/store/queue/lane-snapshots.ts'
+import { LANE_SNAPSHOTS, LANE_THROUGHPUT } from '../../../src/store/queue/lane-snapshots.ts'
 import { PROJECTIONS } from '../../../src/store/facts/rebuild.ts'
-import { EVENTS, LIST_EVENTS, RAW_MAILS, REPORTS } from '../../../src/store/schema.ts'
+import { FACTS, LIST_FACTS, RAW_MAILS, REPORTS } from '../../../src/store/schema.ts'
 import type { Table } from '../../../src/store/engine/table.ts'
-import { ROUTE_DOMAINS } from '../../../src/store/mail/forward-domains.ts'
-import { ROUTE_MAILS } from '../../../src/store/mail/forwarded-mails.ts'
+import { FORWARD_DOMAINS } from '../../../src/store/mail/forward-domains.ts'
+import { FORWARDED_MAILS } from '../../../src/store/mail/forwarded-mails.ts'
 import { ALERT_ROWS } from '../../../src/store/alerts.ts'
-import { REMAINS } from '../../../src/store/facts/retired-deliveries.ts'
+import { RETIRED_DELIVERIES } from '../../../src/store/facts/retired-deliveries.ts'
 import { WATCH_COUNTERS } from '../../../src/store/facts/watch-counters.ts'
 import { WEBHOOK_RECORDS } from '../../../src/store/webhook/attempts.ts'
 import { engines } from '../../support/engines.ts'
@@ -77,21 +77,21 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
   })
 
   const tables: readonly Table[] = [
-    ...[EVENTS, LIST_EVENTS, REPORTS, RAW_MAILS, outbox.OUTBOX].map(({ table }) => table),
+    ...[FACTS, LIST_FACTS, REPORTS, RAW_MAILS, outbox.OUTBOX].map(({ table }) => table),
     ...[
-      QUEUE_MAILS,
-      QUEUE_BODIES,
-      QUEUE_KEYS,
-      QUEUE_REPORTS,
+      QUEUED_MESSAGES,
+      QUEUED_BODIES,
+      BACKOFF_KEY_ROWS,
+      QUEUED_FEEDBACK,
       LEASES,
       WEBHOOK_RECORDS,
-      ROUTE_DOMAINS,
-      ROUTE_MAILS,
+      FORWARD_DOMAINS,
+      FORWARDED_MAILS,
       ALERT_ROWS,
       WATCH_COUNTERS,
-      REMAINS,
+      RETIRED_DELIVERIES,
     ].map(({ table }) => table),
-    ...[QUEUE_COMMANDS, QUEUE_LANES, QUEUE_STEPS].map(({ table }) => table),
+    ...[QUEUE_COMMANDS, LANE_SNAPSHOTS, LANE_THROUGHPUT].map(({ table }) => table),
     ...Object.values(PROJECTIONS).map(({ table }) => table),
   ]
   test('every shape is a table: the same columns, the same nulls, a key that upserts', async () => {

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { isDriverRace } from '../../../src/store/engine/postgres-race.ts'
+import { isPostgresDriverRace } from '../../../src/store/engine/postgres-race.ts'
 
 function thrown(message: string, frame: string): TypeError {
   const error = new TypeError(message)
@@ -22,13 +22,13 @@ const cases = [
   [new Error(WRITE), false],
   ['no error at all', false],
 ] as const
-test.each(cases)('%s', (error, passes) => expect(isDriverRace(error)).toBe(passes))
+test.each(cases)('%s', (error, passes) => expect(isPostgresDriverRace(error)).toBe(passes))
 
 /** A process that throws late, with the guard up; its exit status. */
 function statusOf(stack: string): number | null {
   const script = `
-    import { guardDriver } from ${JSON.stringify(join(import.meta.dirname, '../../../src/store/engine/postgres-race.ts'))}
-    const end = guardDriver()
+    import { installDriverRaceHandler } from ${JSON.stringify(join(import.meta.dirname, '../../../src/store/engine/postgres-race.ts'))}
+    const end = installDriverRaceHandler()
     const error = new TypeError(${JSON.stringify(WRITE)})
     error.stack = 'TypeError\\n at nextWrite (' + ${JSON.stringify(stack)} + ')'
     setImmediate(() => { throw error })

@@ -8,9 +8,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openEngine } from '../../../src/store/engine/engine.ts'
-import { createPacker, createUnpacker } from '../../../src/store/engine/message-packing.ts'
-import { createThread, faultOf } from '../../../src/store/engine/sqlite-thread.ts'
-import type { Value } from '../../../src/store/engine/value.ts'
+import { createMessagePacker, createMessageUnpacker } from '../../../src/store/engine/message-packing.ts'
+import { createSqliteThread, toSqliteFault } from '../../../src/store/engine/sqlite-thread.ts'
+import type { SqlValue } from '../../../src/store/engine/value.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bounced-sqlite-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -35,7 +35,7 @@ describe('sqlite', () => {
     [0, 'internal'], //                   not SQLite's
   ] as const
   test.each(codes)('code %i is %s', (code, want) => {
-    expect(faultOf({ code, message: 'x' }).code).toBe(want)
+    expect(toSqliteFault({ code, message: 'x' }).code).toBe(want)
   })
 
   const wrong = ['sqlite:', 'sqlite::memory:', 'mysql://localhost/x', '']
@@ -61,33 +61,33 @@ describe('sqlite', () => {
   test('a thread that dies takes its transaction with it, and the next one works', async () => {
     const path = fresh().slice('sqlite:'.length)
     const workers: Worker[] = []
-    const thread = createThread({ path, readOnly: false, busyTimeoutMillis: 100 }, (settings) => {
+    const thread = createSqliteThread({ path, readOnly: false, busyTimeoutMillis: 100 }, (settings) => {
       const worker = new Worker(new URL('../../../src/store/engine/sqlite-worker.ts', import.meta.url), { workerData: settings })
       workers.push(worker)
       return worker
     })
-    const run = async (sql: string) => thread.ask({ verb: 'run', sql, width: 0, values: [] })
-    await Promise.all([thread.ask({ verb: 'begin' }), run('create table t (n integer) strict'), thread.ask({ verb: 'commit' })])
-    await Promise.all([thread.ask({ verb: 'begin' }), run('insert into t values (1)')])
+    const run = async (sql: string) => thread.execute({ verb: 'run', sql, width: 0, values: [] })
+    await Promise.all([thread.execute({ verb: 'begin' }), run('create table t (n integer) strict'), thread.execute({ verb: 'commit' })])
+    await Promise.all([thread.execute({ verb: 'begin' }), run('insert into t values (1)')])
     const waiting = run('insert into t values (2)')
     const [ended] = await Promise.allSettled([waiting, workers[0]?.terminate()])
     expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'store_busy' } })
     // The transaction is gone: what belongs to it must not slip into the file alone.
     await expect(run('insert into t values (3)')).rejects.toMatchObject({ code: 'internal' })
-    await Promise.all([thread.ask({ verb: 'begin' }), run('insert into t values (4)')])
-    const found = await thread.ask({ verb: 'rows', sql: 'select n from t', width: 0, values: [] })
+    await Promise.all([thread.execute({ verb: 'begin' }), run('insert into t values (4)')])
+    const found = await thread.execute({ verb: 'rows', sql: 'select n from t', width: 0, values: [] })
     expect([found.rows, workers.length]).toEqual([[{ n: 4 }], 2])
-    await thread.ask({ verb: 'commit' })
+    await thread.execute({ verb: 'commit' })
     await thread.close()
   })
 
   test('a thread that cannot start is store_busy for all who wait, and is tried again', async () => {
     const later = join(folder, 'later')
-    const thread = createThread({ path: join(later, 'x.db'), readOnly: false, busyTimeoutMillis: 100 })
-    const asked = await Promise.allSettled([thread.ask({ verb: 'begin' }), thread.ask({ verb: 'commit' })])
+    const thread = createSqliteThread({ path: join(later, 'x.db'), readOnly: false, busyTimeoutMillis: 100 })
+    const asked = await Promise.allSettled([thread.execute({ verb: 'begin' }), thread.execute({ verb: 'commit' })])
     expect(asked).toMatchObject([{ reason: { code: 'store_busy' } }, { reason: { code: 'store_busy' } }])
     mkdirSync(later)
-    await Promise.all([thread.ask({ verb: 'begin' }), thread.ask({ verb: 'commit' })])
+    await Promise.all([thread.execute({ verb: 'begin' }), thread.execute({ verb: 'commit' })])
     await thread.close()
   })
 
@@ -110,12 +110,17 @@ describe('sqlite', () => {
   })
 
   test('a parcel opens as it was packed', () => {
-    const lists: readonly (readonly Value[])[] = [[], [1, 'a', null], [Buffer.from('xyz'), 0, new Uint8Array(0)], [Buffer.alloc(10_000, 1)]]
-    const packer = createPacker()
+    const lists: readonly (readonly SqlValue[])[] = [
+      [],
+      [1, 'a', null],
+      [Buffer.from('xyz'), 0, new Uint8Array(0)],
+      [Buffer.alloc(10_000, 1)],
+    ]
+    const packer = createMessagePacker()
     const packed = lists.map((list) => packer.add(list))
-    const unpack = createUnpacker(packer.blob())
+    const unpack = createMessageUnpacker(packer.blob())
     const opened = packed.map(unpack)
-    const plain = (list: readonly Value[]) =>
+    const plain = (list: readonly SqlValue[]) =>
       list.map((value) => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value))
     expect(opened.map(plain)).toEqual(lists.map(plain))
   })

@@ -3,10 +3,10 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { findEngagement } from '../../../src/store/facts/engagement.ts'
+import { findEngagementRecords } from '../../../src/store/facts/engagement.ts'
 import type { EngagementFilters } from '../../../src/store/facts/engagement.ts'
 import { appendFacts } from '../../../src/store/facts/facts.ts'
-import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
 import { hashOf, sampleDelivery, sampleFact, T0, worldOf } from '../sample.ts'
 
@@ -31,7 +31,7 @@ describe.each(engines)('engagement: $kind', ({ open }) => {
   beforeAll(async () => {
     engine = (await open()).engine
     const facts = [touch(1, 'open', T0 + 1), touch(1, 'click', T0 + 2), touch(2, 'open', T0 + 3), touch(3, 'open', T0 + 4, 2)]
-    await engine.tx(async (db) => saveWorld(db, worldOf({ deliveries: mails })))
+    await engine.tx(async (db) => saveLedgerState(db, worldOf({ deliveries: mails })))
     await engine.tx(async (db) =>
       appendFacts(db, [...facts, sampleFact({ n: 1, kind: 'stub', data: { tie: { via: 'return-path', proof: 'token' } } })]),
     )
@@ -49,13 +49,13 @@ describe.each(engines)('engagement: $kind', ({ open }) => {
     ['no label', { labelIds: [] }, []],
   ]
   test.each(cases)('%s', async (_, filters, want) => {
-    const { rows, total } = await findEngagement(engine.read, 1, filters, { start: 0, limit: 100 })
+    const { rows, total } = await findEngagementRecords(engine.read, 1, filters, { start: 0, limit: 100 })
     expect([rows.map(({ fact }) => fact.at - T0), total]).toEqual([want, want.length])
   })
 
   test('pages', async () => {
-    const page = await findEngagement(engine.read, 1, {}, { start: 1, limit: 1 })
+    const page = await findEngagementRecords(engine.read, 1, {}, { start: 1, limit: 1 })
     expect(page).toMatchObject({ total: 3, rows: [{ emailId: 'm1x0$r1@example.com', recipient: 'r1@example.com', apiUser: 'sender' }] })
-    expect((await findEngagement(engine.read, 1, {}, { start: 0, limit: 0 })).rows).toEqual([])
+    expect((await findEngagementRecords(engine.read, 1, {}, { start: 0, limit: 0 })).rows).toEqual([])
   })
 })

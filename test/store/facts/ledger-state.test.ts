@@ -4,13 +4,26 @@
 import { setTimeout as rest } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
-import { addressKey, emptyWorld, QUARTER_MS, quarterOf, seenKey, siteKey, suppressionKey } from '../../../src/ledger/project/state.ts'
-import type { World } from '../../../src/ledger/project/state.ts'
+import {
+  addressKey,
+  createLedgerState,
+  QUARTER_HOUR_MS,
+  quarterHourOf,
+  factKey,
+  siteCounterKey,
+  suppressionKey,
+} from '../../../src/ledger/project/state.ts'
+import type { LedgerState } from '../../../src/ledger/project/state.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { deliveryTimeline } from '../../../src/store/facts/facts.ts'
-import { getRawMail, getRawMailForOperator, removeRawMailForOperator, removeRawMailsForOperator } from '../../../src/store/mail/raw-mail.ts'
-import { findReportForOperator, knownDigestsForOperator } from '../../../src/store/mail/reports.ts'
-import { doorKey, HISTORY_LIMIT, loadWorld, saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { readTimeline } from '../../../src/store/facts/facts.ts'
+import {
+  findRawMail,
+  findRawMailForOperator,
+  removeRawMailForOperator,
+  removeOldRawMailsForOperator,
+} from '../../../src/store/mail/raw-mail.ts'
+import { findReportForOperator, findKnownDigestsForOperator } from '../../../src/store/mail/reports.ts'
+import { accountScopedKey, MAX_ADDRESS_HISTORY, loadLedgerState, saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
 import { findDelivery } from '../../support/look.ts'
 import {
@@ -30,8 +43,9 @@ import {
 
 const DIGEST = hashOf('mail')
 
-function withSites(world: World, rows: readonly (readonly [string, number, number])[]): World {
-  for (const [site, quarter, n] of rows) world.dirty.siteCounters.set(siteKey(site, quarter, 'hits'), { site, quarter, metric: 'hits', n })
+function withSites(world: LedgerState, rows: readonly (readonly [string, number, number])[]): LedgerState {
+  for (const [site, quarter, n] of rows)
+    world.dirty.siteCounters.set(siteCounterKey(site, quarter, 'hits'), { site, quarter, metric: 'hits', n })
   return world
 }
 
@@ -40,7 +54,7 @@ describe.each(engines)('world: $kind', ({ open }) => {
   beforeEach(async () => {
     engine = (await open()).engine
   })
-  const save = async (world: World) => engine.tx(async (db) => saveWorld(db, world))
+  const save = async (world: LedgerState) => engine.tx(async (db) => saveLedgerState(db, world))
 
   test('everything saved is loaded', async () => {
     const delivery = sampleDelivery({ n: 1 })
@@ -49,23 +63,27 @@ describe.each(engines)('world: $kind', ({ open }) => {
     const fact = openFact(1)
     const body = Buffer.from('Subject: hello\r\n\r\nbody')
     await engine.tx(async (db) =>
-      saveWorld(db, worldOf({ deliveries: [delivery], suppressions: [entry], inbox: [inbox], facts: [fact] }), {
+      saveLedgerState(db, worldOf({ deliveries: [delivery], suppressions: [entry], inbox: [inbox], facts: [fact] }), {
         reports: [sampleReport()],
         rawMails: [{ digest: DIGEST, receivedAt: T0, size: 24, body }],
       }),
     )
     const loaded = await engine.tx(async (db) =>
-      loadWorld(db, { deliveries: [{ account: 1, deliveryId: delivery.deliveryId }], digests: [DIGEST, hashOf('new')], history: true }),
+      loadLedgerState(db, {
+        deliveries: [{ account: 1, deliveryId: delivery.deliveryId }],
+        digests: [DIGEST, hashOf('new')],
+        history: true,
+      }),
     )
-    expect([...loaded.world.deliveries.values()]).toEqual([delivery])
-    expect([...loaded.world.suppressions.values()]).toEqual([entry])
-    expect([...loaded.world.inbox.values()]).toEqual([inbox])
-    expect([...loaded.world.seen]).toEqual([seenKey(fact)])
+    expect([...loaded.ledgerState.deliveries.values()]).toEqual([delivery])
+    expect([...loaded.ledgerState.suppressions.values()]).toEqual([entry])
+    expect([...loaded.ledgerState.inbox.values()]).toEqual([inbox])
+    expect([...loaded.ledgerState.seenKeys]).toEqual([factKey(fact)])
     expect([...loaded.knownDigests]).toEqual([DIGEST])
-    expect(loaded.world.history.get(addressKey(1, delivery.addressHash ?? ''))?.get(delivery.deliveryId)).toEqual(delivery)
-    expect(loaded.world.fresh).toEqual([])
-    expect(await deliveryTimeline(engine.read, 1, delivery.deliveryId)).toEqual([fact])
-    expect((await getRawMail(engine.read, 1, DIGEST))?.toString()).toBe('Subject: hello\r\n\r\nbody')
+    expect(loaded.ledgerState.addressHistory.get(addressKey(1, delivery.addressHash ?? ''))?.get(delivery.deliveryId)).toEqual(delivery)
+    expect(loaded.ledgerState.newFacts).toEqual([])
+    expect(await readTimeline(engine.read, 1, delivery.deliveryId)).toEqual([fact])
+    expect((await findRawMail(engine.read, 1, DIGEST))?.toString()).toBe('Subject: hello\r\n\r\nbody')
   })
 
   test('by emailId and by Message-ID header, an account at a time', async () => {
@@ -80,24 +98,24 @@ describe.each(engines)('world: $kind', ({ open }) => {
       emailIds: [{ account: 1, emailId: 'm1x0$r1@example.com' }],
       messageIdHeaders: [{ account: 1, messageIdHeader: header }],
     }
-    const loaded = await engine.tx(async (db) => loadWorld(db, needs))
-    expect(loaded.byEmailId.get(doorKey(1, 'm1x0$r1@example.com'))?.deliveryId).toBe(deliveryIdOf(1))
-    expect(loaded.byMessageIdHeader.get(doorKey(1, header))?.map(({ deliveryId }) => deliveryId)).toEqual([1, 2].map(deliveryIdOf))
-    expect([...loaded.world.deliveries.keys()]).toEqual([1, 2].map(deliveryIdOf))
+    const loaded = await engine.tx(async (db) => loadLedgerState(db, needs))
+    expect(loaded.byEmailId.get(accountScopedKey(1, 'm1x0$r1@example.com'))?.deliveryId).toBe(deliveryIdOf(1))
+    expect(loaded.byMessageIdHeader.get(accountScopedKey(1, header))?.map(({ deliveryId }) => deliveryId)).toEqual([1, 2].map(deliveryIdOf))
+    expect([...loaded.ledgerState.deliveries.keys()]).toEqual([1, 2].map(deliveryIdOf))
   })
 
   test('the same key twice in the needs is one row', async () => {
     await save(worldOf({ deliveries: [sampleDelivery({ n: 1 })] }))
     const ref = { account: 1, deliveryId: deliveryIdOf(1) }
     const loaded = await engine.tx(async (db) =>
-      loadWorld(db, { deliveries: [ref, ref], emailIds: [{ account: 1, emailId: 'm1x0$r1@example.com' }] }),
+      loadLedgerState(db, { deliveries: [ref, ref], emailIds: [{ account: 1, emailId: 'm1x0$r1@example.com' }] }),
     )
-    expect([...loaded.world.deliveries.keys()]).toEqual([ref.deliveryId])
+    expect([...loaded.ledgerState.deliveries.keys()]).toEqual([ref.deliveryId])
   })
 
   test('nothing is needed: nothing is loaded', async () => {
-    const loaded = await engine.tx(async (db) => loadWorld(db, {}))
-    expect(loaded.world).toEqual(emptyWorld())
+    const loaded = await engine.tx(async (db) => loadLedgerState(db, {}))
+    expect(loaded.ledgerState).toEqual(createLedgerState())
   })
 
   test('all facts where asked for, and where the row is reclassified', async () => {
@@ -108,12 +126,12 @@ describe.each(engines)('world: $kind', ({ open }) => {
       }),
     )
     const refs = [1, 2, 3, 4].map((n) => ({ account: 1, deliveryId: deliveryIdOf(n) }))
-    const loaded = await engine.tx(async (db) => loadWorld(db, { deliveries: refs, facts: refs.slice(1, 2) }))
-    expect(Object.fromEntries([...loaded.world.facts].map(([id, facts]) => [id, facts.length]))).toEqual({
+    const loaded = await engine.tx(async (db) => loadLedgerState(db, { deliveries: refs, facts: refs.slice(1, 2) }))
+    expect(Object.fromEntries([...loaded.ledgerState.facts].map(([id, facts]) => [id, facts.length]))).toEqual({
       [deliveryIdOf(1)]: 1,
       [deliveryIdOf(2)]: 1,
     })
-    expect(loaded.world.seen.size).toBe(3)
+    expect(loaded.ledgerState.seenKeys.size).toBe(3)
   })
 
   test('what was seen under a mail or an address', async () => {
@@ -128,14 +146,14 @@ describe.each(engines)('world: $kind', ({ open }) => {
     await save(worldOf({ facts: [fact] }))
     const subject = fact.subject
     const loaded = await engine.tx(async (db) =>
-      loadWorld(db, {
+      loadLedgerState(db, {
         subjects: [
           { account: 1, subject },
           { account: 2, subject },
         ],
       }),
     )
-    expect([...loaded.world.seen]).toEqual([seenKey(fact)])
+    expect([...loaded.ledgerState.seenKeys]).toEqual([factKey(fact)])
   })
 
   test('lists of the account, and the shared one only where asked for', async () => {
@@ -145,8 +163,8 @@ describe.each(engines)('world: $kind', ({ open }) => {
     const ask = async (shared: boolean) =>
       [
         ...(
-          await engine.tx(async (db) => loadWorld(db, { addresses: [{ account: 1, addressHash: hash }], shared }))
-        ).world.suppressions.keys(),
+          await engine.tx(async (db) => loadLedgerState(db, { addresses: [{ account: 1, addressHash: hash }], sharedList: shared }))
+        ).ledgerState.suppressions.keys(),
       ].toSorted()
     const keys = entries.map(suppressionKey)
     expect(await ask(false)).toEqual([keys[1]])
@@ -156,62 +174,62 @@ describe.each(engines)('world: $kind', ({ open }) => {
   test('history is bounded', async () => {
     await save(
       worldOf({
-        deliveries: Array.from({ length: HISTORY_LIMIT + 20 }, (_, n) =>
+        deliveries: Array.from({ length: MAX_ADDRESS_HISTORY + 20 }, (_, n) =>
           sampleDelivery({ n, recipient: 'test@example.com', addressHash: hashOf('test@example.com') }),
         ),
       }),
     )
     const addressHash = hashOf('test@example.com')
-    const loaded = await engine.tx(async (db) => loadWorld(db, { addresses: [{ account: 1, addressHash }], history: true }))
-    const history = [...(loaded.world.history.get(addressKey(1, addressHash))?.keys() ?? [])]
-    expect(history).toHaveLength(HISTORY_LIMIT)
-    expect(history).toContain(deliveryIdOf(HISTORY_LIMIT + 19))
+    const loaded = await engine.tx(async (db) => loadLedgerState(db, { addresses: [{ account: 1, addressHash }], history: true }))
+    const history = [...(loaded.ledgerState.addressHistory.get(addressKey(1, addressHash))?.keys() ?? [])]
+    expect(history).toHaveLength(MAX_ADDRESS_HISTORY)
+    expect(history).toContain(deliveryIdOf(MAX_ADDRESS_HISTORY + 19))
   })
 
   test('counters add up over batches; sites sum their week', async () => {
-    const now = quarterOf(T0)
+    const now = quarterHourOf(T0)
     const rows = [
       ['a', now, 2],
-      ['a', now - QUARTER_MS, 3],
+      ['a', now - QUARTER_HOUR_MS, 3],
       ['a', now - 3 * DAY, 5],
       ['a', now - 6 * DAY, 7],
       ['a', now - 8 * DAY, 100],
       ['b', now, 50],
     ] as const
-    for (let i = 0; i < 2; i++) await save(withSites(emptyWorld(), rows))
-    const { world } = await engine.tx(async (db) => loadWorld(db, { sites: [{ site: 'a', at: T0 }] }))
-    expect(world.siteCounts.get(siteKey('a', now, 'hits'))).toBe(4)
-    expect(world.siteCounts.get(siteKey('a', now - QUARTER_MS, 'hits'))).toBe(6)
+    for (let i = 0; i < 2; i++) await save(withSites(createLedgerState(), rows))
+    const { ledgerState: world } = await engine.tx(async (db) => loadLedgerState(db, { sites: [{ site: 'a', at: T0 }] }))
+    expect(world.siteCounts.get(siteCounterKey('a', now, 'hits'))).toBe(4)
+    expect(world.siteCounts.get(siteCounterKey('a', now - QUARTER_HOUR_MS, 'hits'))).toBe(6)
     expect([...world.siteCounts.values()].reduce((sum, n) => sum + n, 0)).toBe(34)
     expect([...world.siteCounts.keys()].every((key) => key.startsWith('a/'))).toBe(true)
   })
 
   test('moments far apart, as in a replay, keep every quarter apart', async () => {
-    const now = quarterOf(T0)
-    const rows = [0, 1, 100, 300].map((ago) => ['a', now - ago * QUARTER_MS, ago + 1] as const)
-    await save(withSites(emptyWorld(), rows))
-    const sites = [0, 100, 200].map((ago) => ({ site: 'a', at: T0 - ago * QUARTER_MS }))
-    const { world } = await engine.tx(async (db) => loadWorld(db, { sites }))
+    const now = quarterHourOf(T0)
+    const rows = [0, 1, 100, 300].map((ago) => ['a', now - ago * QUARTER_HOUR_MS, ago + 1] as const)
+    await save(withSites(createLedgerState(), rows))
+    const sites = [0, 100, 200].map((ago) => ({ site: 'a', at: T0 - ago * QUARTER_HOUR_MS }))
+    const { ledgerState: world } = await engine.tx(async (db) => loadLedgerState(db, { sites }))
     expect(Object.fromEntries(world.siteCounts)).toEqual(
-      Object.fromEntries(rows.map(([site, quarter, n]) => [siteKey(site, quarter, 'hits'), n])),
+      Object.fromEntries(rows.map(([site, quarter, n]) => [siteCounterKey(site, quarter, 'hits'), n])),
     )
   })
 
   test('a site that the brake holds is loaded', async () => {
-    const world = emptyWorld()
+    const world = createLedgerState()
     const state = { site: 'a', held: true, change: 3, at: T0, factId: idOf('brake') }
     world.sites.set('a', state)
     world.dirty.sites.add('a')
     await save(world)
     const loaded = await engine.tx(async (db) =>
-      loadWorld(db, {
+      loadLedgerState(db, {
         sites: [
           { site: 'a', at: T0 },
           { site: 'b', at: T0 },
         ],
       }),
     )
-    expect([...loaded.world.sites]).toEqual([['a', state]])
+    expect([...loaded.ledgerState.sites]).toEqual([['a', state]])
   })
 
   test('a report moves a delivery and cannot touch what it was registered with; a request writes it whole', async () => {
@@ -234,8 +252,8 @@ describe.each(engines)('world: $kind', ({ open }) => {
   })
 
   test('a mail that came before voids the whole', async () => {
-    await engine.tx(async (db) => saveWorld(db, emptyWorld(), { reports: [sampleReport()] }))
-    const again = engine.tx(async (db) => saveWorld(db, worldOf({ inbox: [sampleInbox()] }), { reports: [sampleReport()] }))
+    await engine.tx(async (db) => saveLedgerState(db, createLedgerState(), { reports: [sampleReport()] }))
+    const again = engine.tx(async (db) => saveLedgerState(db, worldOf({ inbox: [sampleInbox()] }), { reports: [sampleReport()] }))
     await expect(again).rejects.toMatchObject({ code: 'conflict' })
     expect(await engine.read.one('select count(*) as n from inbox')).toEqual({ n: 0 })
   })
@@ -244,26 +262,26 @@ describe.each(engines)('world: $kind', ({ open }) => {
     await save(worldOf({ deliveries: [sampleDelivery({ n: 1 })] }))
     const bump = async (i: number) =>
       engine.tx(async (db) => {
-        const { world } = await loadWorld(db, { deliveries: [{ account: 1, deliveryId: deliveryIdOf(1) }] })
+        const { ledgerState: world } = await loadLedgerState(db, { deliveries: [{ account: 1, deliveryId: deliveryIdOf(1) }] })
         const row = world.deliveries.get(deliveryIdOf(1)) ?? sampleDelivery({ n: 1 })
         await rest(3)
-        world.fresh.push(openFact(1, { id: idOf(`open ${i}`), dedupKey: `open ${i}` }))
+        world.newFacts.push(openFact(1, { id: idOf(`open ${i}`), dedupKey: `open ${i}` }))
         world.deliveries.set(row.deliveryId, { ...row, opens: row.opens + 1 })
         world.dirty.deliveries.add(row.deliveryId)
-        await saveWorld(db, world)
+        await saveLedgerState(db, world)
       })
     await Promise.all([0, 1, 2, 3].map(bump))
     expect((await findDelivery(engine.read, 1, deliveryIdOf(1)))?.opens).toBe(4)
-    expect(await deliveryTimeline(engine.read, 1, deliveryIdOf(1))).toHaveLength(4)
+    expect(await readTimeline(engine.read, 1, deliveryIdOf(1))).toHaveLength(4)
   })
 
   test('two nodes that receive the same mail at once keep it once', async () => {
     const receive = async () =>
       engine.tx(async (db) => {
-        const { knownDigests, world } = await loadWorld(db, { digests: [DIGEST] })
+        const { knownDigests, ledgerState: world } = await loadLedgerState(db, { digests: [DIGEST] })
         await rest(10)
         if (knownDigests.has(DIGEST)) return 'again'
-        await saveWorld(db, world, { reports: [sampleReport()] })
+        await saveLedgerState(db, world, { reports: [sampleReport()] })
         return 'new'
       })
     expect((await Promise.all([receive(), receive()])).toSorted()).toEqual(['again', 'new'])
@@ -280,16 +298,16 @@ describe.each(engines)('world: $kind', ({ open }) => {
       })),
     )
     const reports = mails.map(({ digest, receivedAt }) => sampleReport({ digest, receivedAt }))
-    await engine.tx(async (db) => saveWorld(db, emptyWorld(), { reports, rawMails: mails }))
-    expect((await getRawMail(engine.read, 1, hashOf('one')))?.equals(raw)).toBe(true)
-    expect(await getRawMail(engine.read, 2, hashOf('one'))).toBeNull()
+    await engine.tx(async (db) => saveLedgerState(db, createLedgerState(), { reports, rawMails: mails }))
+    expect((await findRawMail(engine.read, 1, hashOf('one')))?.equals(raw)).toBe(true)
+    expect(await findRawMail(engine.read, 2, hashOf('one'))).toBeNull()
     expect(await findReportForOperator(engine.read, hashOf('one'))).toEqual(reports[0])
-    expect((await getRawMailForOperator(engine.read, hashOf('two')))?.length).toBe(raw.length)
-    expect(await engine.tx(async (db) => removeRawMailsForOperator(db, T0 + DAY, 10))).toBe(1)
+    expect((await findRawMailForOperator(engine.read, hashOf('two')))?.length).toBe(raw.length)
+    expect(await engine.tx(async (db) => removeOldRawMailsForOperator(db, T0 + DAY, 10))).toBe(1)
     expect(await engine.tx(async (db) => removeRawMailForOperator(db, hashOf('two')))).toBe(true)
     expect(await engine.tx(async (db) => removeRawMailForOperator(db, hashOf('two')))).toBe(false)
-    expect(await getRawMail(engine.read, 1, hashOf('one'))).toBeNull()
-    expect(await getRawMail(engine.read, 1, hashOf('three'))).not.toBeNull()
-    expect((await knownDigestsForOperator(engine.read, [hashOf('one'), hashOf('four')])).size).toBe(1)
+    expect(await findRawMail(engine.read, 1, hashOf('one'))).toBeNull()
+    expect(await findRawMail(engine.read, 1, hashOf('three'))).not.toBeNull()
+    expect((await findKnownDigestsForOperator(engine.read, [hashOf('one'), hashOf('four')])).size).toBe(1)
   })
 })

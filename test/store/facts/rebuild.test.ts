@@ -11,14 +11,14 @@ import type { Engine } from '../../../src/store/engine/engine.ts'
 import {
   clearProjectionsForOperator,
   countFactsForOperator,
-  FIRST_SUBJECT,
-  pageFactsForOperator,
-  pageRowsForOperator,
+  BEFORE_FIRST_SUBJECT,
+  listFactsForOperator,
+  listRowsForOperator,
   PROJECTIONS,
 } from '../../../src/store/facts/rebuild.ts'
 import type { SubjectRef } from '../../../src/store/facts/facts.ts'
 import { DELIVERIES, SUPPRESSIONS } from '../../../src/store/schema.ts'
-import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
 import { deliveryIdOf, hashOf, idOf, openFact, sampleDelivery, sampleSuppression, worldOf } from '../sample.ts'
 
@@ -29,8 +29,8 @@ const facts = [3, 1, 7, 2, 2].flatMap((size, n) =>
 
 async function pages(engine: Engine, limit: number): Promise<readonly (readonly Fact[])[]> {
   const found: (readonly Fact[])[] = []
-  for (let after: SubjectRef | null = FIRST_SUBJECT; after !== null;) {
-    const page = await pageFactsForOperator(engine.read, 'events', after, limit)
+  for (let after: SubjectRef | null = BEFORE_FIRST_SUBJECT; after !== null;) {
+    const page = await listFactsForOperator(engine.read, 'events', after, limit)
     found.push(page.facts)
     after = page.next
   }
@@ -40,7 +40,7 @@ async function pages(engine: Engine, limit: number): Promise<readonly (readonly 
 describe.each(engines)('rebuild: $kind', ({ open, url }) => {
   test.each([1, 2, 3, 4, 5, 8, 15, 16, 100])('pages of %i facts hold whole subjects and every fact once', async (limit) => {
     const { engine } = await open()
-    await engine.tx(async (db) => saveWorld(db, worldOf({ facts })))
+    await engine.tx(async (db) => saveLedgerState(db, worldOf({ facts })))
     const found = await pages(engine, limit)
     const ids = found.flat().map(({ id }) => id)
     expect(new Set(ids)).toEqual(new Set(facts.map(({ id }) => id)))
@@ -58,10 +58,10 @@ describe.each(engines)('rebuild: $kind', ({ open, url }) => {
     const { engine } = await open()
     const deliveries = Array.from({ length: 25 }, (_, n) => sampleDelivery({ n, account: 1 + (n % 2) }))
     const suppressions = ['a', 'b', 'c'].map((name) => sampleSuppression({ address: `${name}@example.com` }))
-    await engine.tx(async (db) => saveWorld(db, worldOf({ deliveries, suppressions })))
+    await engine.tx(async (db) => saveLedgerState(db, worldOf({ deliveries, suppressions })))
     const seen: DeliveryRow[] = []
     for (let size = 1; size > 0;) {
-      const page: readonly DeliveryRow[] = await pageRowsForOperator(engine.read, DELIVERIES, seen.at(-1) ?? null, 10)
+      const page: readonly DeliveryRow[] = await listRowsForOperator(engine.read, DELIVERIES, seen.at(-1) ?? null, 10)
       seen.push(...page)
       size = page.length
     }
@@ -70,7 +70,7 @@ describe.each(engines)('rebuild: $kind', ({ open, url }) => {
         ({ deliveryId }) => deliveryId,
       ),
     )
-    expect(await pageRowsForOperator(engine.read, SUPPRESSIONS, null, 2)).toHaveLength(2)
+    expect(await listRowsForOperator(engine.read, SUPPRESSIONS, null, 2)).toHaveLength(2)
     await engine.tx(async (db) => clearProjectionsForOperator(db, ['deliveries', 'suppressions', 'counters']))
     for (const shape of [PROJECTIONS.deliveries, PROJECTIONS.suppressions]) {
       expect(await engine.read.one(`select count(*) as n from ${shape.table.name}`)).toEqual({ n: 0 })
@@ -91,12 +91,12 @@ describe.each(engines)('rebuild: $kind', ({ open, url }) => {
     })
     expect(told).toBeGreaterThanOrEqual(25)
     const engine = await openEngine(where)
-    const rows = await pageRowsForOperator(engine.read, DELIVERIES, null, 10_000)
+    const rows = await listRowsForOperator(engine.read, DELIVERIES, null, 10_000)
     const stored = new Set(rows.map(({ deliveryId }) => deliveryId))
     expect(rows.length % 20).toBe(0)
     for (let n = 0; n < (told + 1) * 20; n++) expect(stored.has(deliveryIdOf(n))).toBe(true)
     expect(await countFactsForOperator(engine.read)).toBe(rows.length)
-    await engine.tx(async (db) => saveWorld(db, worldOf({ suppressions: [sampleSuppression({ addressHash: hashOf('after') })] })))
+    await engine.tx(async (db) => saveLedgerState(db, worldOf({ suppressions: [sampleSuppression({ addressHash: hashOf('after') })] })))
     await engine.close()
   })
 })

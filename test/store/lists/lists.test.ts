@@ -2,17 +2,17 @@
  * lists.test - suppressions, inbox, facts and counters: pages, filters, tenants, on both engines
  */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { emptyWorld, QUARTER_MS, quarterOf } from '../../../src/ledger/project/state.ts'
+import { createLedgerState, QUARTER_HOUR_MS, quarterHourOf } from '../../../src/ledger/project/state.ts'
 import type { CounterRow } from '../../../src/ledger/project/state.ts'
 import { sumCounters } from '../../../src/store/facts/counters.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { saveErasure, tracesOf } from '../../../src/store/facts/redact.ts'
-import { appendFacts, deliveryTimeline, factsOf, rewriteFacts, seenKeysOf } from '../../../src/store/facts/facts.ts'
-import { findInbox, inboxPage, inboxPageForOperator } from '../../../src/store/mail/inbox.ts'
+import { saveAddressRedaction, findAddressRecords } from '../../../src/store/facts/redact.ts'
+import { appendFacts, readTimeline, findFactsBySubject, overwriteFactData, findFactKeys } from '../../../src/store/facts/facts.ts'
+import { findInboxItem, listInbox, listInboxForOperator } from '../../../src/store/mail/inbox.ts'
 import type { InboxFilters } from '../../../src/store/mail/inbox.ts'
-import { checkSuppressions, listSuppressions } from '../../../src/store/lists/suppressions.ts'
+import { findSuppressionsInForce, listSuppressions } from '../../../src/store/lists/suppressions.ts'
 import type { SuppressionFilters } from '../../../src/store/lists/suppressions.ts'
-import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
 import {
   DAY,
@@ -85,10 +85,10 @@ describe.each(engines)('lists: $kind', ({ open }) => {
   beforeAll(async () => {
     engine = (await open()).engine
     const world = worldOf({ suppressions: [...entries, ...foreign], inbox })
-    const q = quarterOf(T0)
+    const q = quarterHourOf(T0)
     const counters = [
       count(q),
-      count(q + QUARTER_MS, { n: 4 }),
+      count(q + QUARTER_HOUR_MS, { n: 4 }),
       count(q, { domain: 'example.net', n: 2 }),
       count(q, { apiUser: 'batch', labelId: 7, n: 3 }),
       count(q, { metric: 'delivered', n: 1 }),
@@ -98,7 +98,7 @@ describe.each(engines)('lists: $kind', ({ open }) => {
       count(q, { metric: 'open', n: 0 }),
     ]
     counters.forEach((row, i) => world.dirty.counters.set(String(i), row))
-    await engine.tx(async (db) => saveWorld(db, world))
+    await engine.tx(async (db) => saveLedgerState(db, world))
   })
 
   const filters: readonly (readonly [string, SuppressionFilters, readonly number[]])[] = [
@@ -133,17 +133,17 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     const strangers = Array.from({ length: 1_000 }, (_, i) => hashOf(`nobody${i}@example.com`))
     const hashes = ['a', 'b', 'c', 'd', 'e', 'shared'].map((name) => hashOf(`${name}@example.com`))
     const question = { hashes: [...strangers, ...hashes, hashOf('example.net')], at: T0 + DAY }
-    const found = await checkSuppressions(engine.read, 1, question)
+    const found = await findSuppressionsInForce(engine.read, 1, question)
     const lists = Object.fromEntries([...found].map(([hash, rows]) => [hash, rows.map(({ list }) => list).toSorted()]))
     expect(lists).toEqual({
       [hashes[0] ?? '']: ['bounce', 'complaint'],
       [hashes[4] ?? '']: ['unsubscribe'],
       [hashOf('example.net')]: ['block'],
     })
-    const shared = await checkSuppressions(engine.read, 1, { ...question, shared: true })
+    const shared = await findSuppressionsInForce(engine.read, 1, { ...question, shared: true })
     expect(shared.get(hashes[5] ?? '')?.map(({ account }) => account)).toEqual([0])
     expect(shared.size).toBe(4)
-    expect((await checkSuppressions(engine.read, 1, { hashes: [], at: T0 })).size).toBe(0)
+    expect((await findSuppressionsInForce(engine.read, 1, { hashes: [], at: T0 })).size).toBe(0)
   })
 
   const inboxes: readonly (readonly [string, InboxFilters, readonly number[]])[] = [
@@ -153,19 +153,19 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     ['a window', { from: T0 + 2, to: T0 + 3 }, [1]],
   ]
   test.each(inboxes)('inbox by %s', async (_, filter, want) => {
-    expect(await inboxPage(engine.read, 1, filter, { limit: 10 })).toEqual(want.map((i) => inbox[i]))
+    expect(await listInbox(engine.read, 1, filter, { limit: 10 })).toEqual(want.map((i) => inbox[i]))
   })
 
   test('inbox: pages, single mails, the operator', async () => {
     const after = { receivedAt: T0 + 3, digest: hashOf('3') }
-    expect(await inboxPage(engine.read, 1, {}, { limit: 1, after })).toEqual([inbox[1]])
-    expect(await findInbox(engine.read, 1, hashOf('1'))).toEqual(inbox[0])
-    expect(await findInbox(engine.read, 1, hashOf('4'))).toBeNull()
-    expect((await inboxPageForOperator(engine.read, { state: 'open' }, { limit: 10 })).map(({ account }) => account)).toEqual([0, 2, 1, 1])
+    expect(await listInbox(engine.read, 1, {}, { limit: 1, after })).toEqual([inbox[1]])
+    expect(await findInboxItem(engine.read, 1, hashOf('1'))).toEqual(inbox[0])
+    expect(await findInboxItem(engine.read, 1, hashOf('4'))).toBeNull()
+    expect((await listInboxForOperator(engine.read, { state: 'open' }, { limit: 10 })).map(({ account }) => account)).toEqual([0, 2, 1, 1])
   })
 
   test('counters by window, and what is kept apart', async () => {
-    const q = quarterOf(T0)
+    const q = quarterHourOf(T0)
     const windows = [
       { from: q, to: q + DAY },
       { from: q + DAY, to: q + 2 * DAY },
@@ -194,11 +194,11 @@ describe.each(engines)('lists: $kind', ({ open }) => {
   })
 
   test('counters never double: the same world saved twice counts twice, a zero makes no row', async () => {
-    const world = emptyWorld()
+    const world = createLedgerState()
     world.dirty.counters.set('x', count(0, { account: 9 }))
     world.dirty.counters.set('y', count(0, { account: 9, metric: 'open', n: 0 }))
-    for (let i = 0; i < 2; i++) await engine.tx(async (db) => saveWorld(db, world))
-    expect(await sumCounters(engine.read, 9, { windows: [{ from: 0, to: QUARTER_MS }] })).toMatchObject([{ metric: 'request', n: 2 }])
+    for (let i = 0; i < 2; i++) await engine.tx(async (db) => saveLedgerState(db, world))
+    expect(await sumCounters(engine.read, 9, { windows: [{ from: 0, to: QUARTER_HOUR_MS }] })).toMatchObject([{ metric: 'request', n: 2 }])
   })
 
   test('facts: appended once, told in the order of their happening, another account told nothing', async () => {
@@ -210,11 +210,11 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     const append = async () => engine.tx(async (db) => appendFacts(db, facts, 'ignore'))
     expect(await append()).toBe(3)
     expect(await append()).toBe(0)
-    expect((await deliveryTimeline(engine.read, 1, deliveryIdOf(50))).map(({ dedupKey }) => dedupKey)).toEqual(['third', 'second', 'open'])
-    expect(await deliveryTimeline(engine.read, 2, deliveryIdOf(50))).toEqual([])
+    expect((await readTimeline(engine.read, 1, deliveryIdOf(50))).map(({ dedupKey }) => dedupKey)).toEqual(['third', 'second', 'open'])
+    expect(await readTimeline(engine.read, 2, deliveryIdOf(50))).toEqual([])
     const ref = { account: 2, subject: deliveryIdOf(50) }
-    expect(await factsOf(engine.read, [ref])).toEqual([])
-    expect(await seenKeysOf(engine.read, [ref])).toEqual([])
+    expect(await findFactsBySubject(engine.read, [ref])).toEqual([])
+    expect(await findFactKeys(engine.read, [ref])).toEqual([])
     await expect(engine.tx(async (db) => appendFacts(db, facts.slice(0, 1)))).rejects.toMatchObject({ code: 'conflict' })
   })
 
@@ -225,10 +225,10 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     const other = sampleSuppression({ account: 2, address: 'erase@example.com', addressHash })
     const listFact = openFact(70, { id: idOf('list'), subject: `list:bounce:${addressHash}:`, deliveryMonth: 0, addressHash })
     const facts = [openFact(70), openFact(71), listFact]
-    await engine.tx(async (db) => saveWorld(db, worldOf({ deliveries, suppressions: [entry, other], facts })))
-    const found = await tracesOf(engine.read, 1, addressHash)
+    await engine.tx(async (db) => saveLedgerState(db, worldOf({ deliveries, suppressions: [entry, other], facts })))
+    const found = await findAddressRecords(engine.read, 1, addressHash)
     expect([found.deliveries.length, found.entries, found.facts.length]).toEqual([2, [entry], 3])
-    expect(await tracesOf(engine.read, 3, addressHash)).toEqual({ deliveries: [], entries: [], facts: [] })
+    expect(await findAddressRecords(engine.read, 3, addressHash)).toEqual({ deliveries: [], entries: [], facts: [] })
     const fact = sampleFact<'erased'>({
       n: 0,
       kind: 'erased',
@@ -244,12 +244,12 @@ describe.each(engines)('lists: $kind', ({ open }) => {
       ],
       facts: found.facts,
     }
-    await engine.tx(async (db) => saveErasure(db, 1, { ...without, inbox: [], digests: [], emailIds: [], fact }))
-    const left = await tracesOf(engine.read, 1, addressHash)
+    await engine.tx(async (db) => saveAddressRedaction(db, 1, { ...without, inbox: [], digests: [], emailIds: [], fact }))
+    const left = await findAddressRecords(engine.read, 1, addressHash)
     expect(left.deliveries).toEqual(without.deliveries)
     expect(left.entries).toEqual([{ ...entry, address: null }])
-    expect((await tracesOf(engine.read, 2, addressHash)).entries).toEqual([other])
-    expect(await factsOf(engine.read, [{ account: 1, subject: fact.subject }])).toEqual([fact])
+    expect((await findAddressRecords(engine.read, 2, addressHash)).entries).toEqual([other])
+    expect(await findFactsBySubject(engine.read, [{ account: 1, subject: fact.subject }])).toEqual([fact])
   })
 
   test('facts of lists lie apart and are read the same', async () => {
@@ -287,11 +287,11 @@ describe.each(engines)('lists: $kind', ({ open }) => {
       },
     })
     await engine.tx(async (db) => appendFacts(db, [fact]))
-    expect(await factsOf(engine.read, [{ account: 1, subject }])).toEqual([fact])
+    expect(await findFactsBySubject(engine.read, [{ account: 1, subject }])).toEqual([fact])
     expect(await engine.read.one('select count(*) as n from list_events where subject = $1', [subject])).toEqual({ n: 1 })
     const erased = { ...fact, data: { ...fact.data, address: null } }
-    expect(await engine.tx(async (db) => rewriteFacts(db, 2, [erased]))).toBe(0)
-    expect(await engine.tx(async (db) => rewriteFacts(db, 1, [erased]))).toBe(1)
-    expect(await factsOf(engine.read, [{ account: 1, subject }])).toEqual([erased])
+    expect(await engine.tx(async (db) => overwriteFactData(db, 2, [erased]))).toBe(0)
+    expect(await engine.tx(async (db) => overwriteFactData(db, 1, [erased]))).toBe(1)
+    expect(await findFactsBySubject(engine.read, [{ account: 1, subject }])).toEqual([erased])
   })
 })

@@ -2,11 +2,16 @@
  * deliveries.test - look-ups, filters, pages and totals, on both engines
  */
 import { beforeAll, describe, expect, test } from 'vitest'
-import { findByEmailIds, findDeliveries, historyOf, pageSending } from '../../../src/store/mail/deliveries.ts'
+import {
+  findDeliveriesByEmailIds,
+  listDeliveries,
+  listRecentDeliveriesByAddress,
+  listSendingDeliveries,
+} from '../../../src/store/mail/deliveries.ts'
 import type { DeliveryFilters } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { ensureLabels } from '../../../src/store/account/labels.ts'
-import { saveWorld } from '../../../src/store/facts/ledger-state.ts'
+import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
 import { findDelivery } from '../../support/look.ts'
 import { deliveryIdOf, hashOf, sampleDelivery, T0, worldOf } from '../sample.ts'
@@ -48,7 +53,7 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
       await ensureLabels(db, 1, ['Welcome mail'], T0)
       await ensureLabels(db, 1, ['100%_off', 'Welcome mail'], T0)
       await ensureLabels(db, 2, ['Welcome mail'], T0)
-      await saveWorld(db, worldOf({ deliveries: [...rows, ...foreign] }))
+      await saveLedgerState(db, worldOf({ deliveries: [...rows, ...foreign] }))
     })
   })
 
@@ -58,20 +63,20 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
 
   test('another account finds nothing of it', async () => {
     expect(await findDelivery(engine.read, 2, deliveryIdOf(1))).toBeNull()
-    expect(await findByEmailIds(engine.read, 2, ['m2x0$r2@example.com'])).toEqual([])
-    expect((await findDeliveries(engine.read, 2, { messageId: 'm2x' }, { limit: 10 })).rows).toEqual([])
-    expect(await historyOf(engine.read, [{ account: 3, addressHash: hashOf('r1@example.com') }], 10)).toEqual([])
-    expect(await findDeliveries(engine.read, 3, {}, { limit: 100, total: true })).toEqual({ rows: [], total: 0 })
-    expect(await pageSending(engine.read, 3, { from: 0, to: T0 * 2 }, { limit: 10 })).toEqual([])
+    expect(await findDeliveriesByEmailIds(engine.read, 2, ['m2x0$r2@example.com'])).toEqual([])
+    expect((await listDeliveries(engine.read, 2, { messageId: 'm2x' }, { limit: 10 })).rows).toEqual([])
+    expect(await listRecentDeliveriesByAddress(engine.read, [{ account: 3, addressHash: hashOf('r1@example.com') }], 10)).toEqual([])
+    expect(await listDeliveries(engine.read, 3, {}, { limit: 100, total: true })).toEqual({ rows: [], total: 0 })
+    expect(await listSendingDeliveries(engine.read, 3, { from: 0, to: T0 * 2 }, { limit: 10 })).toEqual([])
   })
 
   test('by emailId and by messageId, whole', async () => {
     const ids = ['m2x0$r2@example.com', 'm1x12$r5@example.com', 'unknown', 'm101x0$r1@example.com']
-    expect((await findByEmailIds(engine.read, 1, ids)).map(({ emailId }) => String(emailId)).toSorted()).toEqual([
+    expect((await findDeliveriesByEmailIds(engine.read, 1, ids)).map(({ emailId }) => String(emailId)).toSorted()).toEqual([
       'm1x12$r5@example.com',
       'm2x0$r2@example.com',
     ])
-    const of = async (messageId: string) => (await findDeliveries(engine.read, 1, { messageId }, { limit: 10 })).rows
+    const of = async (messageId: string) => (await listDeliveries(engine.read, 1, { messageId }, { limit: 10 })).rows
     expect((await of('m1x')).map(({ deliveryId }) => deliveryId).toSorted()).toEqual([deliveryIdOf(1), deliveryIdOf(5)])
     expect(await of('m1')).toEqual([])
   })
@@ -101,7 +106,7 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
     ['hostile text', { labelName: "'; drop table deliveries; --", apiUsers: ["x' or 1=1"], egressIp: '\0' }, []],
   ]
   test.each(filters)('filter by %s', async (_, filter, want) => {
-    const found = await findDeliveries(engine.read, 1, filter, { limit: 100, total: true })
+    const found = await listDeliveries(engine.read, 1, filter, { limit: 100, total: true })
     expect(found.rows.map(({ deliveryId }) => deliveryId)).toEqual(want.map(deliveryIdOf))
     expect(found.total).toBe(want.length)
   })
@@ -109,7 +114,7 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
   test('pages by number and by key tell the same list', async () => {
     const seen: string[] = []
     for (let after; ;) {
-      const { rows: page, total } = await findDeliveries(engine.read, 1, {}, after === undefined ? { limit: 3 } : { limit: 3, after })
+      const { rows: page, total } = await listDeliveries(engine.read, 1, {}, after === undefined ? { limit: 3 } : { limit: 3, after })
       expect(total).toBeNull()
       seen.push(...page.map(({ deliveryId }) => deliveryId))
       const last = page.at(-1)
@@ -117,18 +122,20 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
       after = { requestedAt: last.requestedAt, deliveryId: last.deliveryId }
     }
     expect(seen).toEqual([7, 6, 5, 4, 3, 2, 1].map(deliveryIdOf))
-    const second = await findDeliveries(engine.read, 1, {}, { start: 3, limit: 2, total: true })
+    const second = await listDeliveries(engine.read, 1, {}, { start: 3, limit: 2, total: true })
     expect(second.rows.map(({ deliveryId }) => deliveryId)).toEqual([4, 3].map(deliveryIdOf))
     expect(second.total).toBe(7)
-    expect(await findDeliveries(engine.read, 1, {}, { limit: 0, total: true })).toEqual({ rows: [], total: 7 })
+    expect(await listDeliveries(engine.read, 1, {}, { limit: 0, total: true })).toEqual({ rows: [], total: 7 })
   })
 
   test('what is still sending, oldest first, by page', async () => {
     const window = { from: T0, to: T0 + 7_000 }
-    const [first] = await pageSending(engine.read, 1, window, { limit: 1 })
+    const [first] = await listSendingDeliveries(engine.read, 1, window, { limit: 1 })
     expect(first?.deliveryId).toBe(deliveryIdOf(5))
     const after = { requestedAt: first?.requestedAt ?? 0, deliveryId: first?.deliveryId ?? '' }
-    expect((await pageSending(engine.read, 1, window, { limit: 5, after })).map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(6)])
+    expect((await listSendingDeliveries(engine.read, 1, window, { limit: 5, after })).map(({ deliveryId }) => deliveryId)).toEqual([
+      deliveryIdOf(6),
+    ])
   })
 
   test('the newest deliveries to each address, an account at a time', async () => {
@@ -137,14 +144,15 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
       { account: 1, addressHash },
       { account: 2, addressHash },
     ]
-    const ids = async (limit: number) => (await historyOf(engine.read, wanted, limit)).map(({ deliveryId }) => deliveryId).toSorted()
+    const ids = async (limit: number) =>
+      (await listRecentDeliveriesByAddress(engine.read, wanted, limit)).map(({ deliveryId }) => deliveryId).toSorted()
     expect(await ids(10)).toEqual([1, 4, 101].map(deliveryIdOf))
     expect(await ids(1)).toEqual([4, 101].map(deliveryIdOf))
   })
 
   test('too long a list is refused, not cut', async () => {
     const emailIds = Array.from({ length: 1_025 }, (_, i) => `e${i}`)
-    await expect(findDeliveries(engine.read, 1, { emailIds }, { limit: 1 })).rejects.toMatchObject({ code: 'bad_request' })
-    expect((await findDeliveries(engine.read, 1, { emailIds: emailIds.slice(1) }, { limit: 1 })).rows).toEqual([])
+    await expect(listDeliveries(engine.read, 1, { emailIds }, { limit: 1 })).rejects.toMatchObject({ code: 'bad_request' })
+    expect((await listDeliveries(engine.read, 1, { emailIds: emailIds.slice(1) }, { limit: 1 })).rows).toEqual([])
   })
 })

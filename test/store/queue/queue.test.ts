@@ -2,25 +2,25 @@
  * queue.test - mail that waits, its bodies, its keys and the lease, on both engines
  */
 import { describe, expect, test } from 'vitest'
-import { dropLeaseForOperator, holdsLease, renewLeaseForOperator, takeLeaseForOperator } from '../../../src/store/engine/lease.ts'
+import { releaseLeaseForOperator, holdsLease, renewLeaseForOperator, acquireLeaseForOperator } from '../../../src/store/engine/lease.ts'
 import {
-  addQueued,
+  addQueuedMessages,
   findQueuedBody,
   markDispatchedForOperator,
-  type NewMail,
-  pageQueuedForOperator,
-  putBackQueuedForOperator,
+  type NewQueuedMessage,
+  listQueuedMessagesForOperator,
+  requeueMessagesForOperator,
   type QueueCursor,
-  removeQueuedForOperator,
-  takeFreshForOperator,
-  type WaitingMail,
+  removeQueuedMessagesForOperator,
+  claimNewMessagesForOperator,
+  type QueuedMessageSummary,
 } from '../../../src/store/queue/queued-mail.ts'
 import {
-  addReportsForOperator,
-  listKeysForOperator,
-  removeOldReportsForOperator,
-  saveKeysForOperator,
-  takeReportsForOperator,
+  addQueuedFeedbackForOperator,
+  listBackoffKeysForOperator,
+  removeOldQueuedFeedbackForOperator,
+  saveBackoffKeysForOperator,
+  takeQueuedFeedbackForOperator,
 } from '../../../src/store/queue/backoff-keys.ts'
 import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'
@@ -28,7 +28,7 @@ import { T0 } from '../sample.ts'
 
 const MONTH = 24_317
 
-const mail = (n: number, more: Partial<NewMail> = {}): NewMail => ({
+const mail = (n: number, more: Partial<NewQueuedMessage> = {}): NewQueuedMessage => ({
   deliveryId: `d${String(n).padStart(6, '0')}`,
   deliveryMonth: MONTH,
   recipient: `user${n}@example.com`,
@@ -47,7 +47,7 @@ describe.each(engines)('queue: $kind', ({ open }) => {
   test('mails are paged oldest first, whoever they belong to, each once', async () => {
     const { engine } = await open()
     await engine.tx((db) =>
-      addQueued(
+      addQueuedMessages(
         db,
         2,
         body('b'),
@@ -55,16 +55,16 @@ describe.each(engines)('queue: $kind', ({ open }) => {
       ),
     )
     await engine.tx((db) =>
-      addQueued(
+      addQueuedMessages(
         db,
         1,
         body('b'),
         [2, 3, 4].map((n) => mail(n)),
       ),
     )
-    const seen: WaitingMail[] = []
+    const seen: QueuedMessageSummary[] = []
     for (let after: QueueCursor | null = null; ;) {
-      const page: readonly WaitingMail[] = await pageQueuedForOperator(engine.read, after, 2)
+      const page: readonly QueuedMessageSummary[] = await listQueuedMessagesForOperator(engine.read, after, 2)
       seen.push(...page)
       after = page.at(-1) ?? null
       if (page.length < 2) break
@@ -81,8 +81,8 @@ describe.each(engines)('queue: $kind', ({ open }) => {
 
   test('what is fresh is given once; a mark gives the mail whole, and nothing for one that is gone', async () => {
     const { engine } = await open()
-    await engine.tx((db) => addQueued(db, 1, body('b'), [mail(1), mail(2)]))
-    const take = async () => engine.tx((db) => takeFreshForOperator(db, 10), { sees: 'latest' })
+    await engine.tx((db) => addQueuedMessages(db, 1, body('b'), [mail(1), mail(2)]))
+    const take = async () => engine.tx((db) => claimNewMessagesForOperator(db, 10), { visibility: 'latest' })
     expect((await take()).map(({ deliveryId }) => deliveryId).toSorted()).toEqual(['d000001', 'd000002'])
     expect(await take()).toEqual([])
     const marked = await engine.tx((db) => markDispatchedForOperator(db, [ref(2), ref(9), ref(1, 2)], T0 + 9))
@@ -92,66 +92,66 @@ describe.each(engines)('queue: $kind', ({ open }) => {
 
   test('a mail that stays keeps its place; one that another node marked later is left alone', async () => {
     const { engine } = await open()
-    await engine.tx((db) => addQueued(db, 1, body('b'), [mail(1), mail(2)]))
+    await engine.tx((db) => addQueuedMessages(db, 1, body('b'), [mail(1), mail(2)]))
     await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], T0 + 9))
     await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], T0 + 50))
     const back = { dueAt: T0 + 60, attempts: 1, refusedBy: ['192.0.2.1'], dispatchedAt: T0 + 9 }
     await engine.tx((db) =>
-      putBackQueuedForOperator(db, [
+      requeueMessagesForOperator(db, [
         { ...ref(1), ...back },
         { ...ref(2), ...back },
       ]),
     )
-    const rows = await pageQueuedForOperator(engine.read, null, 10)
+    const rows = await listQueuedMessagesForOperator(engine.read, null, 10)
     expect(rows[0]).toMatchObject({ dueAt: T0 + 60, attempts: 1, refusedBy: ['192.0.2.1'], dispatchedAt: null })
     expect(rows[1]).toMatchObject({ dueAt: 0, attempts: 0, refusedBy: [], dispatchedAt: T0 + 50 })
   })
 
   test('a body goes with the last mail that needs it', async () => {
     const { engine } = await open()
-    await engine.tx((db) => addQueued(db, 1, body('a'), [mail(1), mail(2)]))
-    await engine.tx((db) => addQueued(db, 1, body('a'), [mail(3)]))
-    await engine.tx((db) => addQueued(db, 1, body('b'), [mail(4)]))
-    await engine.tx((db) => addQueued(db, 2, body('a'), [mail(1)]))
-    expect(await engine.tx((db) => removeQueuedForOperator(db, [ref(1), ref(3), ref(4), ref(8)]))).toBe(3)
-    expect(await engine.tx((db) => removeQueuedForOperator(db, [ref(1), ref(3)]))).toBe(0)
+    await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1), mail(2)]))
+    await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(3)]))
+    await engine.tx((db) => addQueuedMessages(db, 1, body('b'), [mail(4)]))
+    await engine.tx((db) => addQueuedMessages(db, 2, body('a'), [mail(1)]))
+    expect(await engine.tx((db) => removeQueuedMessagesForOperator(db, [ref(1), ref(3), ref(4), ref(8)]))).toBe(3)
+    expect(await engine.tx((db) => removeQueuedMessagesForOperator(db, [ref(1), ref(3)]))).toBe(0)
     expect(await findQueuedBody(engine.read, 1, 'a')).toBe('{"subject":"a"}')
     expect(await findQueuedBody(engine.read, 1, 'b')).toBeNull()
-    expect(await engine.tx((db) => removeQueuedForOperator(db, [ref(2)]))).toBe(1)
+    expect(await engine.tx((db) => removeQueuedMessagesForOperator(db, [ref(2)]))).toBe(1)
     expect(await findQueuedBody(engine.read, 1, 'a')).toBeNull()
     expect(await findQueuedBody(engine.read, 2, 'a')).toBe('{"subject":"a"}')
   })
 
   test('a mail waits once', async () => {
     const { engine } = await open()
-    await engine.tx((db) => addQueued(db, 1, body('a'), [mail(1)]))
-    await expect(engine.tx((db) => addQueued(db, 1, body('a'), [mail(1)]))).rejects.toMatchObject({ code: 'conflict' })
+    await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1)]))
+    await expect(engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1)]))).rejects.toMatchObject({ code: 'conflict' })
     expect(await countQueued(engine.read)).toEqual({ waiting: 1, dispatched: 0 })
   })
 
   test('keys are written over and removed; reports are taken once', async () => {
     const { engine } = await open()
     const row = (key: string, name: string, data: string) => ({ key, name, data })
-    await engine.tx((db) => saveKeysForOperator(db, [row('ip|x|y', 'gate', '{}'), row('ip|x|y', 'network', '{"n":1}')], []))
-    await engine.tx((db) => saveKeysForOperator(db, [row('ip|x|y', 'network', '{"n":2}')], [{ key: 'ip|x|y', name: 'gate' }]))
-    expect(await listKeysForOperator(engine.read)).toEqual([row('ip|x|y', 'network', '{"n":2}')])
+    await engine.tx((db) => saveBackoffKeysForOperator(db, [row('ip|x|y', 'gate', '{}'), row('ip|x|y', 'network', '{"n":1}')], []))
+    await engine.tx((db) => saveBackoffKeysForOperator(db, [row('ip|x|y', 'network', '{"n":2}')], [{ key: 'ip|x|y', name: 'gate' }]))
+    expect(await listBackoffKeysForOperator(engine.read)).toEqual([row('ip|x|y', 'network', '{"n":2}')])
     const report = { account: 1, id: '0190a6e0-0000-7000-8000-000000000001', kind: 'complaint', at: T0 } as const
-    for (let i = 0; i < 2; i++) await engine.tx((db) => addReportsForOperator(db, [report]))
-    expect(await engine.tx((db) => takeReportsForOperator(db, 5), { sees: 'latest' })).toEqual([report])
-    expect(await engine.tx((db) => takeReportsForOperator(db, 5), { sees: 'latest' })).toEqual([])
+    for (let i = 0; i < 2; i++) await engine.tx((db) => addQueuedFeedbackForOperator(db, [report]))
+    expect(await engine.tx((db) => takeQueuedFeedbackForOperator(db, 5), { visibility: 'latest' })).toEqual([report])
+    expect(await engine.tx((db) => takeQueuedFeedbackForOperator(db, 5), { visibility: 'latest' })).toEqual([])
     const left = ['01', '02', '03'].map((end, n) => ({ ...report, id: `${report.id.slice(0, -2)}${end}`, at: T0 + n }))
-    await engine.tx((db) => addReportsForOperator(db, left))
+    await engine.tx((db) => addQueuedFeedbackForOperator(db, left))
     const gone = [
-      await engine.tx((db) => removeOldReportsForOperator(db, T0 + 2, 1)),
-      await engine.tx((db) => removeOldReportsForOperator(db, T0 + 2, 9)),
+      await engine.tx((db) => removeOldQueuedFeedbackForOperator(db, T0 + 2, 1)),
+      await engine.tx((db) => removeOldQueuedFeedbackForOperator(db, T0 + 2, 9)),
     ]
-    expect([gone, await engine.tx((db) => takeReportsForOperator(db, 5), { sees: 'latest' })]).toEqual([[1, 1], left.slice(2)])
+    expect([gone, await engine.tx((db) => takeQueuedFeedbackForOperator(db, 5), { visibility: 'latest' })]).toEqual([[1, 1], left.slice(2)])
   })
 
   test('a lease has one holder: taken when it ran out, renewed by its term alone', async () => {
     const { engine } = await open()
     const take = async (holder: string, now: number) =>
-      engine.tx((db) => takeLeaseForOperator(db, { name: 'deliver', holder, now, untilAt: now + 10 }), { sees: 'latest' })
+      engine.tx((db) => acquireLeaseForOperator(db, { name: 'deliver', holder, now, untilAt: now + 10 }), { visibility: 'latest' })
     const first = await take('a', T0)
     expect(first).toMatchObject({ holder: 'a', term: 1 })
     expect(await take('b', T0 + 9)).toBeNull()
@@ -162,7 +162,7 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     expect(await take('b', T0 + 50)).toMatchObject({ holder: 'b', term: 3 })
     expect(await engine.tx((db) => holdsLease(db, { name: 'deliver', term: 2 }))).toBe(false)
     expect(await engine.tx((db) => holdsLease(db, { name: 'deliver', term: 3 }))).toBe(true)
-    await engine.tx((db) => dropLeaseForOperator(db, { name: 'deliver', term: 3 }))
+    await engine.tx((db) => releaseLeaseForOperator(db, { name: 'deliver', term: 3 }))
     expect(await take('a', T0 + 10)).toMatchObject({ holder: 'a', term: 4 })
   })
 })
