@@ -29,9 +29,11 @@ import { addQueueCommandRoutes } from './api/queue-commands.ts'
 import { createFixedWindowLimit } from './server/rate-limit.ts'
 import { addForwardedMailRoutes } from './api/forwarded-mails.ts'
 import { createHttpServer } from './server/server.ts'
-import type { HttpServer, HttpServerOptions } from './server/server.ts'
+import type { HttpServer } from './server/http-server.ts'
+import type { HttpServerOptions } from './server/server.ts'
 import { addSuppressionRoutes } from './api/suppressions.ts'
 import { addUnsubscribeRoutes } from './api/unsubscribe.ts'
+import { addWebhookAttemptRoutes } from './api/webhook-attempts.ts'
 import { addWebhookRoutes } from './api/webhooks.ts'
 import { addQueueStatusRoute } from './sendcloud/queue-status.ts'
 import { addEngageLabRoutes } from './engagelab/routes.ts'
@@ -90,7 +92,8 @@ export async function createHttpApp(appOptions: HttpAppOptions): Promise<HttpSer
     addAccountRoutes(server, { desk: services, guard: authorizer })
     addDkimRoutes(server, { desk: services, guard: authorizer })
     addOperatorRoutes(server, { services, authorizer, findAccount: appOptions.findAccount })
-    addWebhookRoutes(server, { services, authorizer })
+    addWebhookRoutes(server, { webhooks: services.webhooks, authorizer })
+    addWebhookAttemptRoutes(server, { webhooks: services.webhooks, authorizer })
     addEventRoutes(server, { services, authorizer })
     addForwardedMailRoutes(server, { services, authorizer })
     addAlertRoutes(server, { desk: services, guard: authorizer })

@@ -19,7 +19,7 @@ import type { LaneSnapshotRow } from '../../src/store/queue/lane-snapshots.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import type { DkimView } from '../../src/service/admin/dkim.ts'
 import type { Services } from '../../src/http/services.ts'
-import type { HttpServer } from '../../src/http/server/server.ts'
+import type { HttpServer } from '../../src/http/server/http-server.ts'
 import { createHttpApp } from '../../src/http/app.ts'
 import type { HttpAppOptions } from '../../src/http/app.ts'
 

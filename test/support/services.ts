@@ -4,7 +4,7 @@
 import { findAccountByApiUser, createAuthenticator } from '../../src/daemon/accounts.ts'
 import { NO_AUTHENTICATION_RESULTS, type AuthenticationResults } from '../../src/mail-auth/verify-signatures.ts'
 import type { Services } from '../../src/http/services.ts'
-import type { HttpServer } from '../../src/http/server/server.ts'
+import type { HttpServer } from '../../src/http/server/http-server.ts'
 import { createReadServices } from '../../src/http/read-services.ts'
 import { createHttpApp } from '../../src/http/app.ts'
 import { createWriteServices } from '../../src/http/write-services.ts'

@@ -12,7 +12,7 @@ import { actorOf } from '../../service/submit/register.ts'
 import type { Services } from '../services.ts'
 import { changeIfMatch, checkIfMatch, toVersionTag } from '../server/etag.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 const querystring = strictObject(operatorQuery)

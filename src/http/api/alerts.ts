@@ -11,7 +11,7 @@ import { ALERT_NAMES, ALERT_RULES } from '../../ledger/alert/alert-rules.ts'
 import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 const alertView = z.object({

@@ -11,7 +11,7 @@ import { Fault } from '../../errors.ts'
 import type { ReportedAttempt } from '../../service/submit/reported-attempts.ts'
 import type { Services } from '../services.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 const attemptSchema = strictObject({

@@ -13,7 +13,7 @@ import type { DeliveryRow, BroadcastResult } from '../../ledger/project/state.ts
 import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 // The checked door: the keys of the table.

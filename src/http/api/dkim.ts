@@ -12,7 +12,7 @@ import type { DkimView } from '../../service/admin/dkim.ts'
 import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 const querystring = strictObject(operatorQuery)

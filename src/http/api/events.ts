@@ -16,7 +16,7 @@ import type { FeedStart, FeedFollower } from '../../service/notify/event-feed.ts
 import type { Services } from '../services.ts'
 import { eventSchema, toEventView } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 // The checked door: the keys of the literal.

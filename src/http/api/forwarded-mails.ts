@@ -15,7 +15,7 @@ import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import { createMediaResponses } from '../server/media.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 export type ForwardedMailRouteDependencies = { readonly services: Services; readonly authorizer: Authorizer }

@@ -16,7 +16,7 @@ import type { Services } from '../services.ts'
 import { eventSchema, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import { createMediaResponses } from '../server/media.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 const INBOX_STATES = ['open', 'accepted', 'discarded', 'linked', 'replayed'] as const satisfies readonly InboxState[]

@@ -14,7 +14,7 @@ import type { Registration } from '../../service/submit/register.ts'
 import type { Services, StatusQuery } from '../services.ts'
 import { eventSchema, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 // oxlint-disable-next-line no-control-regex

@@ -11,7 +11,7 @@ import { parseBlockName } from '../../service/admin/blocks.ts'
 import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { strictObject } from '../server/schemas.ts'
 
 const accessBlockView = z.object({

@@ -16,7 +16,7 @@ import { actorOf, type Caller } from '../../service/submit/register.ts'
 import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { QueueRouteDependencies } from './queue.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { domainName, operatorQuery, strictObject } from '../server/schemas.ts'
 
 const timestamp = z.iso.datetime({ offset: true })

@@ -14,7 +14,7 @@ import { CURSOR_SCHEMAS, decodeCursor, encodeCursor } from '../server/cursor.ts'
 import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { domainName, operatorQuery, strictObject } from '../server/schemas.ts'
 
 const LANE_STATES = ['active', 'throttled', 'paused', 'probing', 'recovering', 'manual', 'limited'] as const

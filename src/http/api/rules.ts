@@ -12,7 +12,7 @@ import type { RuleTable } from '../../classify/rule-table.ts'
 import { Fault } from '../../errors.ts'
 import type { Services } from '../services.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { strictObject } from '../server/schemas.ts'
 
 const stringList = z.array(z.string())

@@ -10,7 +10,7 @@ import { isSuppressionInForce } from '../../store/lists/suppressions.ts'
 import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 const timestamp = z.iso.datetime({ offset: true })

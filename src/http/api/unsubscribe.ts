@@ -12,7 +12,7 @@ import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { Services } from '../services.ts'
 import { createMediaResponses } from '../server/media.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 
 const PAGE_STYLE = 'body{font:16px/1.5 sans-serif;max-width:32em;margin:4em auto;padding:0 1em}button{font:inherit;padding:.5em 1em}'
 

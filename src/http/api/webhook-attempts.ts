@@ -11,11 +11,12 @@ import { webhookIdOf } from '../../webhook/signature.ts'
 import { Fault } from '../../errors.ts'
 import { WEBHOOK_RECORD_STATES, type WebhookRecordFilters, type WebhookRecord } from '../../store/webhook/attempts.ts'
 import type { ReplayRequest } from '../../service/notify/webhook-replay.ts'
+import type { WebhookService } from '../../service/notify/webhooks.ts'
+import type { Authorizer } from '../server/authorize.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { omitNullish } from '../read-services.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
-import type { WebhookRouteDependencies } from './webhooks.ts'
 
 const timestamp = z.iso.datetime({ offset: true })
 
@@ -59,15 +60,20 @@ const replayBody = strictObject({
   onlyFailed: z.boolean().optional().describe('Default: true without `from`, else false: what was heard is sent again too'),
 }).nullish()
 
+export type WebhookAttemptRouteDependencies = {
+  readonly webhooks: Pick<WebhookService, 'records' | 'record' | 'replay' | 'resend'>
+  readonly authorizer: Authorizer
+}
+
 const tags = ['webhooks']
 const id = z.coerce.number().int().min(1).max(999_999_999)
 
-export function addWebhookAttemptRoutes(server: HttpServer, dependencies: WebhookRouteDependencies): void {
+export function addWebhookAttemptRoutes(server: HttpServer, dependencies: WebhookAttemptRouteDependencies): void {
   addListRoutes(server, dependencies)
   addReplayRoutes(server, dependencies)
 }
 
-function addListRoutes(server: HttpServer, { services, authorizer }: WebhookRouteDependencies): void {
+function addListRoutes(server: HttpServer, { webhooks, authorizer }: WebhookAttemptRouteDependencies): void {
   const page = z.object({ deliveries: z.array(webhookDeliveryView), next: z.string().nullable() })
   const list = {
     summary: 'What was sent, newest first, with each attempt and answer',
@@ -79,7 +85,7 @@ function addListRoutes(server: HttpServer, { services, authorizer }: WebhookRout
   server.get('/v1/webhooks/:id/deliveries', { schema: list }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
     const { after, limit } = request.query
-    const rows = await services.webhooks.records(account, request.params.id, {
+    const rows = await webhooks.records(account, request.params.id, {
       filters: toFilters(request.query),
       limit,
       after: after ?? null,
@@ -90,13 +96,13 @@ function addListRoutes(server: HttpServer, { services, authorizer }: WebhookRout
   const single = { summary: 'One of them', tags, querystring: strictObject(operatorQuery), params, response: { 200: webhookDeliveryView } }
   server.get('/v1/webhooks/:id/deliveries/:event', { schema: single }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    const delivery = await services.webhooks.record(account, request.params.id, request.params.event.toLowerCase())
+    const delivery = await webhooks.record(account, request.params.id, request.params.event.toLowerCase())
     if (delivery === null) throw new Fault('not_found', 'there is no record of this event (webhooks.recordDays)')
     return toWebhookDeliveryView(delivery)
   })
 }
 
-function addReplayRoutes(server: HttpServer, { services, authorizer }: WebhookRouteDependencies): void {
+function addReplayRoutes(server: HttpServer, { webhooks, authorizer }: WebhookAttemptRouteDependencies): void {
   const count = z.int().describe('How many wait again')
   const next = z.string().nullable().describe('Not null: there may be more; ask again with it as `after`')
   const querystring = strictObject(operatorQuery)
@@ -110,14 +116,14 @@ function addReplayRoutes(server: HttpServer, { services, authorizer }: WebhookRo
   }
   server.post('/v1/webhooks/:id/replay', { schema: all }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    const replayed = await services.webhooks.replay(account, request.params.id, toReplayRequest(request.body ?? {}))
+    const replayed = await webhooks.replay(account, request.params.id, toReplayRequest(request.body ?? {}))
     return { events: replayed.count, next: replayed.next }
   })
   const params = z.object({ id, event: z.uuid() })
   const single = { summary: 'Send one event again', tags, querystring, params, response: { 200: z.object({ events: count }) } }
   server.post('/v1/webhooks/:id/deliveries/:event/replay', { schema: single }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    const isNew = await services.webhooks.resend(account, request.params.id, request.params.event.toLowerCase())
+    const isNew = await webhooks.resend(account, request.params.id, request.params.event.toLowerCase())
     return { events: isNew ? 1 : 0 }
   })
 }

@@ -10,13 +10,12 @@ import { PAYLOAD_FORMATS } from '../../webhook/payload-format.ts'
 import { Fault } from '../../errors.ts'
 import type { Endpoint } from '../../store/webhook/endpoints.ts'
 import type { OutboxRow } from '../../store/webhook/outbox.ts'
-import type { Services } from '../services.ts'
+import type { WebhookService } from '../../service/notify/webhooks.ts'
 import { checkIfMatch, toVersionTag } from '../server/etag.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
-import { addWebhookAttemptRoutes } from './webhook-attempts.ts'
 
 const RETRY_SCHEDULES = ['standard', 'vendor'] as const
 
@@ -70,7 +69,10 @@ const outboxRowView = z.object({
   error: z.string().nullable().describe('Of the last attempt: the status and the first bytes of the answer'),
 })
 
-export type WebhookRouteDependencies = { readonly services: Services; readonly authorizer: Authorizer }
+export type WebhookRouteDependencies = {
+  readonly webhooks: Pick<WebhookService, 'list' | 'add' | 'change' | 'remove' | 'pending'>
+  readonly authorizer: Authorizer
+}
 
 const tags = ['webhooks']
 const querystring = strictObject(operatorQuery)
@@ -80,27 +82,26 @@ export function addWebhookRoutes(server: HttpServer, dependencies: WebhookRouteD
   addCollectionRoutes(server, dependencies)
   addItemRoutes(server, dependencies)
   addOutboxRoute(server, dependencies)
-  addWebhookAttemptRoutes(server, dependencies)
 }
 
-function addCollectionRoutes(server: HttpServer, { services, authorizer }: WebhookRouteDependencies): void {
+function addCollectionRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRouteDependencies): void {
   const list = { summary: 'Endpoints', tags, querystring, response: { 200: z.object({ webhooks: z.array(endpointView) }) } }
   server.get('/v1/webhooks', { schema: list }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    return { webhooks: (await services.webhooks.list(account)).map(toEndpointView) }
+    return { webhooks: (await webhooks.list(account)).map(toEndpointView) }
   })
   const add = { summary: 'Add an endpoint', tags, querystring, body: addBody, response: { 201: endpointWithSecretView } }
   server.post('/v1/webhooks', { schema: add }, async (request, reply) => {
     const { account } = await authorizer.requireAccount(request)
-    const { endpoint, secret } = await services.webhooks.add(account, request.body)
+    const { endpoint, secret } = await webhooks.add(account, request.body)
     return reply.code(201).send({ ...toEndpointView(endpoint), secret })
   })
 }
 
-function addItemRoutes(server: HttpServer, { services, authorizer }: WebhookRouteDependencies): void {
+function addItemRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRouteDependencies): void {
   const shared = { tags, querystring, params }
   const requireEndpoint = async (account: number, id: number): Promise<Endpoint> => {
-    const found = (await services.webhooks.list(account)).find(({ endpointId }) => endpointId === id)
+    const found = (await webhooks.list(account)).find(({ endpointId }) => endpointId === id)
     if (found === undefined) throw new Fault('not_found', 'there is no such endpoint')
     return found
   }
@@ -123,7 +124,7 @@ function addItemRoutes(server: HttpServer, { services, authorizer }: WebhookRout
     const { account } = await authorizer.requireAccount(request)
     const { id } = request.params
     const precondition = await readPrecondition(request, account, id)
-    const { endpoint, secret } = await services.webhooks.change(account, id, { ...request.body, ...precondition })
+    const { endpoint, secret } = await webhooks.change(account, id, { ...request.body, ...precondition })
     void reply.header('etag', toVersionTag(endpoint.updatedAt))
     return { ...toEndpointView(endpoint), secret }
   })
@@ -131,12 +132,12 @@ function addItemRoutes(server: HttpServer, { services, authorizer }: WebhookRout
   server.delete('/v1/webhooks/:id', { schema: remove }, async (request, reply) => {
     const { account } = await authorizer.requireAccount(request)
     await readPrecondition(request, account, request.params.id)
-    if (!(await services.webhooks.remove(account, request.params.id))) throw new Fault('not_found', 'there is no such endpoint')
+    if (!(await webhooks.remove(account, request.params.id))) throw new Fault('not_found', 'there is no such endpoint')
     return reply.code(204).send(null)
   })
 }
 
-function addOutboxRoute(server: HttpServer, { services, authorizer }: WebhookRouteDependencies): void {
+function addOutboxRoute(server: HttpServer, { webhooks, authorizer }: WebhookRouteDependencies): void {
   const query = querystring.extend({ limit: z.coerce.number().int().min(1).max(1_000).default(100) })
   const schema = {
     summary: 'What waits or has failed',
@@ -147,7 +148,7 @@ function addOutboxRoute(server: HttpServer, { services, authorizer }: WebhookRou
   }
   server.get('/v1/webhooks/:id/outbox', { schema }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    return { events: (await services.webhooks.pending(account, request.params.id, request.query.limit)).map(toOutboxRowView) }
+    return { events: (await webhooks.pending(account, request.params.id, request.query.limit)).map(toOutboxRowView) }
   })
 }
 

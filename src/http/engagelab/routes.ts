@@ -8,7 +8,7 @@
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { acceptEmptyJson } from '../server/empty-body.ts'
 import { describeError } from '../server/problem.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { runEngageLabOperation, sendEngageLabRefusal, sendEngageLabRateLimited } from './operation.ts'
 import type { EngageLabDependencies, EngageLabOperation } from './operation.ts'
 import {

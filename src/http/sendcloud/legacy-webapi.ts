@@ -10,7 +10,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { runSendCloudOperation, isOverloaded } from './operation.ts'
 import type { SendCloudDependencies } from './operation.ts'
 import { RATE_LIMITED_ENVELOPE, type SendCloudEnvelope } from './envelope.ts'

@@ -8,7 +8,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { runSendCloudOperation, toErrorEnvelope, type SendCloudDependencies } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
 import { MAX_ATTACHMENT_BYTES, collectSendParameters, createSendOperation } from './mail-send.ts'

@@ -5,7 +5,7 @@
  */
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { acceptEmptyJson } from '../server/empty-body.ts'
-import type { HttpServer } from '../server/server.ts'
+import type { HttpServer } from '../server/http-server.ts'
 import { runSendCloudOperation, toErrorEnvelope } from './operation.ts'
 import type { SendCloudOperation, SendCloudDependencies } from './operation.ts'
 import { listSendCloudStatuses } from './email-status.ts'

@@ -12,7 +12,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CHUNK_OVERHEAD_BYTES, createByteBudget, type OpenBody } from '../../net/byte-budget.ts'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 /** What the server lets strangers hold. Times in seconds. */
 export type HttpLimits = {

@@ -6,7 +6,7 @@
  * RFC 9110 §12.5.1, §15.5.7. See also: http/server/problem.
  */
 import { Fault } from '../../errors.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

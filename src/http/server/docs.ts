@@ -8,7 +8,7 @@
  */
 import type { FastifyReply } from 'fastify'
 import { DOCUMENTS } from './openapi.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",

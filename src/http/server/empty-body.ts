@@ -5,7 +5,7 @@
  *
  * See also: http/sendcloud/routes, http/engagelab/routes.
  */
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 /** For the routes of this scope. */
 export function acceptEmptyJson(scope: HttpServer): void {

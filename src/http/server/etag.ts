@@ -9,7 +9,7 @@
 import { hash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 /** A quoted tag of a version. */
 export const toVersionTag = (version: string | number): string => `"v${version}"`

@@ -7,7 +7,7 @@
  * See also: http/server/upload (the reader), http/sendcloud/mail-send-routes.
  */
 import { Fault } from '../../errors.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 import { readMultipartForm } from './upload.ts'
 
 /** For the routes of this scope. */

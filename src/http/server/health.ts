@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
 import { createMediaResponses } from './media.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 export type HealthRouteDependencies = {
   readonly telemetry: Telemetry

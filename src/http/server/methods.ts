@@ -3,7 +3,7 @@
  *
  * RFC 9110 §15.5.6: 405 names the methods that there are. See also: http/server/server (who asks).
  */
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 type KnownPath = { readonly methods: Set<string>; readonly pattern: RegExp }
 

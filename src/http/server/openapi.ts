@@ -9,7 +9,7 @@
 import { z } from 'zod'
 import { createEngageLabDocument } from '../engagelab/openapi-document.ts'
 import { PROBLEM_TYPE, problemSchema } from './problem.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 import { createSendCloudDocument } from '../sendcloud/openapi-document.ts'
 
 /** Where each document is, and what it is called. */

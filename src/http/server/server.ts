@@ -8,23 +8,15 @@
  */
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
-import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
 import { addBodyLimits, HTTP_LIMITS, type HttpLimits } from './body-limits.ts'
 import { addFormParser } from './forms.ts'
+import type { HttpServer } from './http-server.ts'
 import { collectMethods } from './methods.ts'
 import { sendProblem } from './problem.ts'
-
-export type HttpServer = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression<RawServerDefault>,
-  RawReplyDefaultExpression<RawServerDefault>,
-  FastifyBaseLogger,
-  ZodTypeProvider
->
 
 export type HttpServerOptions = {
   readonly telemetry: Telemetry

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { addBodyLimits, HTTP_LIMITS, type BodyLimiter, type HttpLimits } from '../../../src/http/server/body-limits.ts'
 import { createHttpServer as createHttp } from '../../../src/http/server/server.ts'
-import type { HttpServer } from '../../../src/http/server/server.ts'
+import type { HttpServer } from '../../../src/http/server/http-server.ts'
 import { createTelemetry } from '../../../src/telemetry.ts'
 import { makeBench } from '../lambdas.ts'
 
