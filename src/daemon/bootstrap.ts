@@ -24,7 +24,7 @@ import type { Engine } from '../store/engine/engine.ts'
 import { migrate } from '../store/engine/migrate.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { createAccountCache } from '../service/account-cache.ts'
-import { processIds } from '../service/context.ts'
+import { processIds } from '../service/fact-ids.ts'
 import type { Context } from '../service/context.ts'
 import { createCounterBuffer } from '../service/alerts/counter-buffer.ts'
 

@@ -15,7 +15,7 @@ import type { Engine } from '../store/engine/engine.ts'
 import { listForwardDomainsForOperator } from '../store/mail/forward-domains.ts'
 import { readRetentionCutoffForOperator } from '../store/facts/retention.ts'
 import { listTokenKeysForOperator, type TokenKey } from '../store/account/token-keys.ts'
-import { createBlockIndex, type BlockIndex } from './admin/blocks.ts'
+import { createBlockIndex, type BlockIndex } from './admin/block-index.ts'
 
 /** One reading of the book. All members are plain look-ups. */
 export type AccountSnapshot = {

@@ -15,7 +15,7 @@ import {
 } from 'smtp-server'
 import { normaliseAddress } from '../correlate/address-hash.ts'
 import { Fault, isRetryable } from '../errors.ts'
-import type { Caller } from '../service/submit/register.ts'
+import type { Caller } from '../service/caller.ts'
 import type { Submission, SubmissionResult } from '../service/submit/submit.ts'
 import { readBody } from './body-reader.ts'
 import type { ListenerState, ListenerOptions } from './listener-options.ts'

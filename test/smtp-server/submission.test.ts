@@ -7,7 +7,7 @@ import { Fault } from '../../src/errors.ts'
 import { startSubmissionListener, type SubmissionListenerOptions } from '../../src/smtp-server/submission-session.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import { createFixedWindowLimit } from '../../src/http/server/rate-limit.ts'
-import type { Caller } from '../../src/service/submit/register.ts'
+import type { Caller } from '../../src/service/caller.ts'
 import type { Submission } from '../../src/service/submit/submit.ts'
 import { closeAll, openConnection, LIMITS, openConversation, tlsFile, type SmtpConversation } from '../support/smtp-listener.ts'
 

@@ -13,7 +13,8 @@ import { loadLedgerState } from '../../src/store/facts/ledger-state.ts'
 import type { RenderMessage } from '../../src/service/deliver/sender.ts'
 import { commitLedgerState } from '../../src/service/commit.ts'
 import type { DelivererOptions } from '../../src/service/deliver/deliverer.ts'
-import { createDeliveryIdAllocator, type Context } from '../../src/service/context.ts'
+import type { Context } from '../../src/service/context.ts'
+import { createDeliveryIdAllocator } from '../../src/service/submit/delivery-ids.ts'
 
 export const ACCEPTED = {
   kind: 'reply',

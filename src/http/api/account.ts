@@ -8,7 +8,7 @@
  */
 import { z } from 'zod'
 import { accountSettingsSchema, accountSettingsChangeSchema } from '../../ledger/account-settings.ts'
-import { actorOf } from '../../service/submit/register.ts'
+import { actorOf } from '../../service/caller.ts'
 import type { Services } from '../services.ts'
 import { changeIfMatch, checkIfMatch, toVersionTag } from '../server/etag.ts'
 import type { Authorizer } from '../server/authorize.ts'

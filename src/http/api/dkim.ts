@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import { actorOf, type Caller } from '../../service/submit/register.ts'
+import { actorOf, type Caller } from '../../service/caller.ts'
 import type { DkimView } from '../../service/admin/dkim.ts'
 import type { Services } from '../services.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'

@@ -8,7 +8,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
-import type { Caller } from '../../service/submit/register.ts'
+import type { Caller } from '../../service/caller.ts'
 import { authenticateRequest } from './authenticate.ts'
 import type { Authenticator } from './authenticate.ts'
 

@@ -6,56 +6,18 @@
  *
  * See also: store/lists/blocks, service/receive/match-and-decide (tokens, accounts), smtp-server/listener (peers).
  */
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
 import { createLedgerState } from '../../ledger/project/state.ts'
-import {
-  addAccessBlockForOperator,
-  removeAccessBlockForOperator,
-  type AccessBlock,
-  type AccessBlockKind,
-} from '../../store/lists/blocks.ts'
+import { addAccessBlockForOperator, removeAccessBlockForOperator, type AccessBlockKind } from '../../store/lists/blocks.ts'
 import type { Database } from '../../store/engine/engine.ts'
 import { commitLedgerState } from '../commit.ts'
 import type { Context } from '../context.ts'
-
-export type BlockIndex = {
-  /** Whether a connection from there is refused. What is no address is not. */
-  readonly isPeerBlocked: (peer: string) => boolean
-  /** Whether mail about that delivery or account waits. */
-  readonly isMailBlocked: (about: { readonly account: number; readonly deliveryId: string | null }) => boolean
-}
-
-/** The cuts, ready for look-ups. */
-export function createBlockIndex(blocks: readonly AccessBlock[]): BlockIndex {
-  const names = (kind: AccessBlockKind): readonly string[] => blocks.flatMap((block) => (block.kind === kind ? [block.name] : []))
-  const peers = new BlockList()
-  for (const name of names('peer')) addPeer(peers, name)
-  const tokens = new Set(names('token'))
-  const accounts = new Set(names('account').map(Number))
-  return {
-    isPeerBlocked: (peer) => {
-      const address = unmapAddress(peer)
-      const family = isIP(address)
-      return family !== 0 && peers.check(address, family === 4 ? 'ipv4' : 'ipv6')
-    },
-    isMailBlocked: ({ account, deliveryId }) => accounts.has(account) || (deliveryId !== null && tokens.has(deliveryId)),
-  }
-}
-
-function addPeer(list: BlockList, name: string): void {
-  const [address = '', bits] = name.split('/')
-  const family = isIP(address) === 4 ? 'ipv4' : 'ipv6'
-  if (bits === undefined) list.addAddress(address, family)
-  else list.addSubnet(address, Number(bits), family)
-}
-
-/** IPv4 in the dress of IPv6 is IPv4. */
-const unmapAddress = (address: string): string => address.replace(/^::ffff:(?=\d{1,3}\.)/i, '')
+import { unmapAddress } from './block-index.ts'
 
 /**
  * A cut as it is stored. Faults: bad_request for what names no peer, token or account.

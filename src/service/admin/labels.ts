@@ -11,7 +11,7 @@ import { createLedgerState } from '../../ledger/project/state.ts'
 import type { Database } from '../../store/engine/engine.ts'
 import { addLabel, findLabel, listLabels, removeLabel, renameLabel, type Label } from '../../store/account/labels.ts'
 import { commitLedgerState } from '../commit.ts'
-import { actorOf, type Caller } from '../submit/register.ts'
+import { actorOf, type Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 
 export type LabelPage = { readonly query: string | null; readonly start: number; readonly limit: number }

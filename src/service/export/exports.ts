@@ -17,7 +17,7 @@ import {
 import { decompressChunk } from './export-file.ts'
 import { EXPORT_KINDS } from './export-kinds.ts'
 import type { ExportKindSpec } from './export-kinds.ts'
-import type { Caller } from '../submit/register.ts'
+import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 
 export type ExportRequest = Pick<ExportRow, 'kind' | 'format' | 'gzip' | 'bom' | 'from' | 'to' | 'filters'>

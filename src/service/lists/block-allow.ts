@@ -14,7 +14,7 @@ import { suppressionKey, type SuppressionRow, type LedgerState } from '../../led
 import type { Database } from '../../store/engine/engine.ts'
 import { loadLedgerState } from '../../store/facts/ledger-state.ts'
 import { commitLedgerState } from '../commit.ts'
-import { actorOf, type Caller } from '../submit/register.ts'
+import { actorOf, type Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 
 /** Which entries: those of these addresses and domains, on one list. */

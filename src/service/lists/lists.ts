@@ -25,7 +25,7 @@ import { listSuppressions, type SuppressionCursor, type SuppressionFilters } fro
 import { loadLedgerState } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { commitLedgerState } from '../commit.ts'
-import { actorOf, type Caller } from '../submit/register.ts'
+import { actorOf, type Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 
 /** Entries one transaction changes. */

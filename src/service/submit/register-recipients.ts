@@ -15,7 +15,7 @@ import type { LedgerState } from '../../ledger/project/state.ts'
 import type { Database } from '../../store/engine/engine.ts'
 import { loadLedgerState, type AddressRef } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import type { Caller } from './register.ts'
+import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
 

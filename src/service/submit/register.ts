@@ -17,21 +17,10 @@ import { commitLedgerState } from '../commit.ts'
 import { signMailTokens } from './mail-tokens.ts'
 import { verifyOfflineToken, type OfflineTokenClaims } from './offline-tokens.ts'
 import { decideRequests, planDelivery, type PlannedDelivery } from './register-recipients.ts'
-import { createDeliveryIdAllocator, type Context } from '../context.ts'
+import type { Caller } from '../caller.ts'
+import type { Context } from '../context.ts'
+import { createDeliveryIdAllocator, type AllocateDeliveryIds } from './delivery-ids.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
-
-/** In whose name a call is made, and from where. */
-export type Caller = {
-  readonly account: number
-  readonly apiUser: string
-  readonly ip: string
-  /** The operator acts in the account's name. */
-  readonly isOperator?: true
-}
-
-/** Who did it, as audits name them. */
-export const actorOf = ({ apiUser, isOperator: byOperator }: Caller): string =>
-  byOperator === true ? `operator for ${apiUser}` : `api:${apiUser}`
 
 export type Registration = {
   readonly from: string
@@ -84,7 +73,6 @@ export function createRegister(context: Context): Register {
   }
 }
 
-type AllocateDeliveryIds = ReturnType<typeof createDeliveryIdAllocator>
 type ClaimsInput = { readonly by: Caller; readonly call: Registration; readonly at: number }
 
 /** A name for each recipient: its own where the sender signed one, else the next of ours. */

@@ -17,7 +17,7 @@ import { accountScopedKey, loadLedgerState } from '../../store/facts/ledger-stat
 import { logAlarms } from '../alarm-log.ts'
 import { commitLedgerState } from '../commit.ts'
 import { classifyAttempt } from '../deliver/attempt-reading.ts'
-import type { Caller } from './register.ts'
+import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 
 export type ReportedAttempt = {

@@ -22,9 +22,10 @@ import { reserveSequenceNumbers } from '../../store/engine/sequences.ts'
 import { findSubmission, saveSubmission } from '../../store/mail/submissions.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { commitLedgerState } from '../commit.ts'
-import type { Caller } from './register.ts'
 import { decideRequests, planDelivery, type PlannedDelivery } from './register-recipients.ts'
-import { createDeliveryIdAllocator, type Context } from '../context.ts'
+import type { Caller } from '../caller.ts'
+import type { Context } from '../context.ts'
+import { createDeliveryIdAllocator } from './delivery-ids.ts'
 
 export type Submission = {
   /** Its `label` and `apiUser` are set here. */

@@ -1,0 +1,16 @@
+/**
+ * caller - the API user that makes a call, and from where
+ *
+ * See also: http/server/authorize and smtp-server/submission-session (both create callers).
+ */
+export type Caller = {
+  readonly account: number
+  readonly apiUser: string
+  /** The client's IP address. */
+  readonly ip: string
+  /** Present when the operator acts on behalf of the account. */
+  readonly isOperator?: true
+}
+
+/** Names the caller for audit facts. */
+export const actorOf = ({ apiUser, isOperator }: Caller): string => (isOperator === true ? `operator for ${apiUser}` : `api:${apiUser}`)
