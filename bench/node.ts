@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path'
 import { startReportListener } from '../src/smtp-server/listener.ts'
-import { openEngine } from '../src/store/engine/engine.ts'
+import { openEngine } from '../src/store/engine/open-engine.ts'
 import { migrate } from '../src/store/engine/migrate.ts'
 import { createReceiver } from '../src/service/receive/receive.ts'
 import { createRegister } from '../src/service/submit/register.ts'

@@ -18,7 +18,7 @@ const reportersSchema = z.strictObject({
     .min(1),
 })
 
-export type Reporter = z.infer<typeof reportersSchema>['reporter'][number]
+type Reporter = z.infer<typeof reportersSchema>['reporter'][number]
 
 const SHIPPED_REPORTERS = join(import.meta.dirname, 'reporters.toml')
 

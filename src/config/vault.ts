@@ -67,7 +67,7 @@ export function fingerprintOf(masterKey: Uint8Array): string {
 }
 
 /** `mayMake`: the store is empty, so that a new key locks nobody out. */
-export type MasterKeyOptions = {
+type MasterKeyOptions = {
   readonly configured: string | null
   readonly folder: string
   readonly isEmbedded: boolean

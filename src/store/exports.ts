@@ -29,7 +29,7 @@ import type { SqlValue } from './engine/value.ts'
 export const EXPORT_KIND_NAMES = ['status', 'suppressions', 'results'] as const
 export type ExportKind = (typeof EXPORT_KIND_NAMES)[number]
 export const EXPORT_FORMATS = ['csv', 'ndjson'] as const
-export type ExportFormat = (typeof EXPORT_FORMATS)[number]
+type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
 /** What of the rows. Which kind knows which: service/export/export-kinds. */
 export type ExportFilters = {
@@ -156,9 +156,9 @@ export async function readExportChunk(reader: DatabaseReader, { account, exportI
   return row === null ? null : EXPORT_CHUNKS.decode(row).body
 }
 
-export type ExportRef = Pick<ExportRow, 'account' | 'exportId'>
+type ExportRef = Pick<ExportRow, 'account' | 'exportId'>
 
-export type ExportClaim = {
+type ExportClaim = {
   readonly now: number
   readonly leaseUntil: number
   readonly lease: string
@@ -181,7 +181,7 @@ export async function claimExportForOperator(db: Database, { now, leaseUntil, le
 }
 
 /** What a node has written since the last time. */
-export type ExportProgress = Pick<ExportRow, 'cursor' | 'rows' | 'bytes' | 'leaseUntil'> & { readonly chunk: Uint8Array | null }
+type ExportProgress = Pick<ExportRow, 'cursor' | 'rows' | 'bytes' | 'leaseUntil'> & { readonly chunk: Uint8Array | null }
 
 /** Keeps a chunk and how far the job is, under its lease; false: the job is another's now, or gone, and nothing was kept. */
 export async function saveExportProgress(db: Database, job: ExportRow, progress: ExportProgress): Promise<boolean> {

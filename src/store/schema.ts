@@ -5,7 +5,6 @@
  *
  * See also: store/engine/mapping, store/migrations.
  */
-import type { AuthenticationResults } from '../mail-auth/verify-signatures.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/project/state.ts'
 import {
@@ -15,13 +14,11 @@ import {
   integerColumn,
   jsonColumn,
   nullableColumn,
-  compressedColumn,
   createTableMapping,
   textColumn,
   uuidColumn,
   textEnumColumn,
 } from './engine/mapping.ts'
-import type { RawMail } from './mail/raw-mail.ts'
 import type { TableMapping } from './engine/mapping.ts'
 
 /** A fact as it lies: its data as JSON, whatever its kind. */
@@ -208,45 +205,4 @@ export const SITE_STATES = createTableMapping<SiteState>('site_states', ['site']
   change: integerColumn('change'),
   at: integerColumn('at'),
   factId: uuidColumn('fact_id'),
-})
-
-/** A mail that came, once for each digest of its DATA and envelope recipient. */
-export type ReportRow = {
-  readonly digest: string
-  /** Whose it is; 0 where it points at nobody. */
-  readonly account: number
-  readonly receivedAt: number
-  readonly kind: string
-  readonly size: number
-  readonly truncated: boolean
-  readonly peer: string | null
-  readonly mailFrom: string
-  readonly rcptTo: string
-  readonly source: string
-  readonly sessionId: string
-  /** What its signatures and its peer proved; null where nothing was asked. */
-  readonly auth: AuthenticationResults | null
-}
-
-export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
-  digest: hexColumn('digest'),
-  account: integerColumn('account_id'),
-  receivedAt: integerColumn('received_at'),
-  kind: textColumn('kind'),
-  size: integerColumn('size'),
-  truncated: booleanColumn('truncated'),
-  peer: nullableColumn(textColumn('peer')),
-  mailFrom: textColumn('mail_from'),
-  rcptTo: textColumn('rcpt_to'),
-  source: textColumn('source'),
-  sessionId: textColumn('session_id'),
-  auth: nullableColumn(jsonColumn<AuthenticationResults>('auth')),
-})
-
-/** See store/mail/raw-mail. */
-export const RAW_MAILS = createTableMapping<RawMail>('raw_mails', ['received_at', 'digest'], {
-  receivedAt: integerColumn('received_at'),
-  digest: hexColumn('digest'),
-  size: integerColumn('size'),
-  body: compressedColumn('body'),
 })

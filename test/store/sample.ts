@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import type { Fact, FactData, FactKind } from '../../src/ledger/facts/fact.ts'
 import { createLedgerState, inboxKey, suppressionKey } from '../../src/ledger/project/state.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow, LedgerState } from '../../src/ledger/project/state.ts'
-import type { ReportRow } from '../../src/store/schema.ts'
+import type { ReportRow } from '../../src/store/mail/reports.ts'
 
 export const T0 = Date.UTC(2026, 2, 1, 12)
 const HOUR = 3_600_000

@@ -17,7 +17,7 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as rest } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
-import { openEngine } from '../../src/store/engine/engine.ts'
+import { openEngine } from '../../src/store/engine/open-engine.ts'
 import { migrate } from '../../src/store/engine/migrate.ts'
 
 declare module 'vitest' {

@@ -10,7 +10,7 @@ import type { DkimAlgorithm } from '../../compose/dkim-canonical.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { bytesColumn, integerColumn, nullableColumn, createTableMapping, textColumn, textEnumColumn } from '../engine/mapping.ts'
 
-export type DkimKeyState = 'waiting' | 'active' | 'retired'
+type DkimKeyState = 'waiting' | 'active' | 'retired'
 
 export type DkimKey = {
   readonly account: number

@@ -15,9 +15,6 @@
  * See also: store/engine/sqlite, store/engine/postgres, store/engine/value (the types that may pass), store/engine/mapping
  * (how a value of the core becomes a row).
  */
-import { Fault } from '../../errors.ts'
-import { openPostgres } from './postgres.ts'
-import { openSqlite } from './sqlite.ts'
 import type { TableMapping } from './mapping.ts'
 import type { ColumnType, Table } from './table.ts'
 import type { SqlRow, SqlValue } from './value.ts'
@@ -108,14 +105,4 @@ export type EngineOptions = {
   readonly busyTimeoutMillis?: number
   /** What a slower disk would add to each fsync of SQLite's commits: for measurements (bench/node). */
   readonly commitDelayMillis?: number
-}
-
-/**
- * Opens the store behind a URL: `sqlite:/path/bounced.db`, or `postgres://user@host/database`. It makes no schema: see
- * store/engine/migrate. Throws Fault config_invalid for another scheme, store_busy where the store cannot be reached.
- */
-export async function openEngine(url: string, options: EngineOptions = {}): Promise<Engine> {
-  if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length), options)
-  if (/^postgres(ql)?:\/\//.test(url)) return openPostgres(url, options)
-  throw new Fault('config_invalid', 'the database must be sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE')
 }

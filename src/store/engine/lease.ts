@@ -19,7 +19,7 @@ export const LEASES = createTableMapping<Lease>('queue_lease', ['name'], {
   untilAt: integerColumn('until_at'),
 })
 
-export type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly untilAt: number }
+type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly untilAt: number }
 
 /** Takes a lease that is free, has run out or is the holder's own, as a new term; null: another holds it. */
 export async function acquireLeaseForOperator(db: Database, { name, holder, now, untilAt }: LeaseRequest): Promise<Lease | null> {

@@ -10,7 +10,7 @@ import { Fault } from '../../errors.ts'
 import type { ColumnType, Table } from './table.ts'
 import type { SqlRow, SqlValue } from './value.ts'
 
-export type ColumnMapping<V> = {
+type ColumnMapping<V> = {
   readonly column: string
   readonly type: ColumnType
   /** The engine packs the bytes as it writes them: what is decoded is packed. */

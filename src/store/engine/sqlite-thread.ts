@@ -24,9 +24,9 @@ import type { SqlRow, SqlValue } from './value.ts'
 
 /** What the caller wants: as Operation, with its values not yet packed. */
 export type ThreadOperation =
-  | { readonly verb: 'begin' | 'commit' | 'rollback' | 'scrub' }
+  | { readonly verb: 'begin' | 'commit' | 'rollback' | 'truncate-log' }
   | {
-      readonly verb: 'rows' | 'run' | 'loop'
+      readonly verb: 'rows' | 'run' | 'run-each'
       readonly sql: string
       readonly width: number
       readonly pack?: readonly number[]
@@ -88,24 +88,12 @@ export function createSqliteThread(
   let closed = false
   let queued: PendingOperation[] = []
 
-  const startRunningWorker = (): RunningWorker => {
-    const worker = createWorker(settings)
-    const started: RunningWorker = { worker, inFlight: [], statementNumbers: new Map() }
-    const failInFlight = (cause: unknown): void => {
-      if (running === started) running = null
-      const fault = new Fault('store_busy', `the store's thread ended: ${errorMessage(cause)}`, { cause })
-      for (const pending of started.inFlight.splice(0).flat()) pending.reject(fault)
-    }
-    worker.on('message', (response: WorkerResponse) => settleBatch(started, response))
-    worker.on('error', failInFlight)
-    worker.on('exit', (code) => failInFlight(new Error(`exit code ${code}`)))
-    return started
-  }
-
   const flush = (): void => {
     const batch = queued
     queued = []
-    const current = (running ??= startRunningWorker())
+    const current = (running ??= startRunningWorker(createWorker(settings), (ended) => {
+      if (running === ended) running = null
+    }))
     current.inFlight.push(batch)
     const packer = createMessagePacker()
     const operations = batch.map(({ operation }) => packOperation(operation, packer, current.statementNumbers))
@@ -131,6 +119,20 @@ export function createSqliteThread(
       await ended
     },
   }
+}
+
+/** Connects a worker to the operations that it is sent. If it ends, the unanswered ones fail, and `onEnd` is called. */
+function startRunningWorker(worker: Worker, onEnd: (ended: RunningWorker) => void): RunningWorker {
+  const started: RunningWorker = { worker, inFlight: [], statementNumbers: new Map() }
+  const failInFlight = (cause: unknown): void => {
+    onEnd(started)
+    const fault = new Fault('store_busy', `the store's thread ended: ${errorMessage(cause)}`, { cause })
+    for (const pending of started.inFlight.splice(0).flat()) pending.reject(fault)
+  }
+  worker.on('message', (response: WorkerResponse) => settleBatch(started, response))
+  worker.on('error', failInFlight)
+  worker.on('exit', (code) => failInFlight(new Error(`exit code ${code}`)))
+  return started
 }
 
 function postToWorker(worker: Worker, message: WorkerMessage): void {

@@ -28,9 +28,9 @@ export type SqliteWorkerSettings = {
  * positions among them whose bytes are packed first.
  */
 export type WorkerOperation =
-  | { readonly verb: 'begin' | 'commit' | 'rollback' | 'scrub' }
+  | { readonly verb: 'begin' | 'commit' | 'rollback' | 'truncate-log' }
   | {
-      readonly verb: 'rows' | 'run' | 'loop'
+      readonly verb: 'rows' | 'run' | 'run-each'
       readonly statement: StatementRef
       readonly width: number
       readonly pack: readonly number[]
@@ -40,7 +40,7 @@ export type WorkerOperation =
 /** A text, with the number by which it will be called once it has run (null: it has none); or such a number. */
 export type StatementRef = number | { readonly sql: string; readonly number: number | null }
 
-export type WorkerRequest = { readonly stopsAtFailure: boolean; readonly operations: readonly WorkerOperation[]; readonly blob: Uint8Array }
+type WorkerRequest = { readonly stopsAtFailure: boolean; readonly operations: readonly WorkerOperation[]; readonly blob: Uint8Array }
 
 /** `code` is SQLite's extended result code, or 0 where the failure is not SQLite's. */
 export type SqliteFailure = { readonly code: number; readonly message: string }
@@ -116,7 +116,7 @@ function executeOperation(
   unpack: (packed: PackedValues) => ReturnType<ReturnType<typeof createMessageUnpacker>>,
   packer: MessagePacker,
 ): OperationResult {
-  if (operation.verb === 'scrub') return { changes: truncateLog(connection.database) }
+  if (operation.verb === 'truncate-log') return { changes: truncateLog(connection.database) }
   if (!('statement' in operation)) {
     connection.database.exec(operation.verb === 'begin' ? 'begin immediate' : operation.verb)
     if (operation.verb === 'commit' && connection.commitDelayMillis > 0) sleep(connection.commitDelayMillis)

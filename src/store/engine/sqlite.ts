@@ -36,7 +36,7 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
     read: createSqliteReader((operation) => reader.execute(operation)),
     bulkRead: createSqliteReader((operation) => bulkReader.execute(operation)),
     tx: (work) => runExclusively(() => runTransaction(writer, work)),
-    truncateLog: () => runExclusively(async () => (await writer.execute({ verb: 'scrub' })).changes === 0),
+    truncateLog: () => runExclusively(async () => (await writer.execute({ verb: 'truncate-log' })).changes === 0),
     async close() {
       await runExclusively(async () => {
         await writer.close()
@@ -96,7 +96,7 @@ function createSqliteDatabase(execute: ExecuteOperation): Database {
     for (const row of rows) write(row, values)
     const width = values.length / rows.length
     for (let index = 0; index < values.length; index++) values[index] = normalizeValue(values[index])
-    return (await execute({ verb: 'loop', sql, width, pack: table.compressedPositions, values })).changes
+    return (await execute({ verb: 'run-each', sql, width, pack: table.compressedPositions, values })).changes
   }
   return {
     ...createSqliteReader(execute),

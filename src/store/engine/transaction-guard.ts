@@ -8,7 +8,7 @@
  */
 import { Fault } from '../../errors.ts'
 
-export type TransactionGuard<Wish, Result> = {
+type TransactionGuard<Wish, Result> = {
   readonly execute: (operation: Wish) => Promise<Result>
   /** The first failure, or null. */
   readonly firstFailure: () => unknown

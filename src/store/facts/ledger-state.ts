@@ -7,31 +7,22 @@
  * See also: ledger/project/state (the value), ledger/project/fold (what changes it), store/engine/engine (snapshots and locks).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
-import {
-  addressKey,
-  addSiteCount,
-  createLedgerState,
-  inboxKey,
-  quarterHourOf,
-  QUARTER_HOUR_MS,
-  receivingSiteOf,
-  suppressionKey,
-} from '../../ledger/project/state.ts'
-import type { DeliveryRow, SiteMetric, LedgerState } from '../../ledger/project/state.ts'
+import { addressKey, createLedgerState, inboxKey, receivingSiteOf, suppressionKey } from '../../ledger/project/state.ts'
+import type { DeliveryRow, LedgerState } from '../../ledger/project/state.ts'
 import { listRecentDeliveriesByAddress } from '../mail/deliveries.ts'
 import type { Database, KeyTuples } from '../engine/engine.ts'
 import { appendFacts, findFactsBySubject, findFactKeys } from './facts.ts'
 import type { SubjectRef } from './facts.ts'
 import { findInboxItemsForOperator } from '../mail/inbox.ts'
 import { OUTBOX, type OutboxRow } from '../webhook/outbox.ts'
-import type { RawMail } from '../mail/raw-mail.ts'
+import { RAW_MAILS, type RawMail } from '../mail/raw-mail.ts'
 import { findRetiredDeliveries } from './retired-deliveries.ts'
-import { findKnownDigestsForOperator } from '../mail/reports.ts'
-import { COUNTERS, DELIVERIES, INBOX, RAW_MAILS, REGISTERED_COLUMNS, REPORTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from '../schema.ts'
-import type { ReportRow } from '../schema.ts'
+import { findKnownDigestsForOperator, REPORTS, type ReportRow } from '../mail/reports.ts'
+import { COUNTERS, DELIVERIES, INBOX, REGISTERED_COLUMNS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from '../schema.ts'
+import { loadSites, type SiteMoment } from './site-window.ts'
 import { findSuppressions } from '../lists/suppressions.ts'
 
-export type DeliveryRef = { readonly account: number; readonly deliveryId: string }
+type DeliveryRef = { readonly account: number; readonly deliveryId: string }
 export type AddressRef = { readonly account: number; readonly addressHash: string }
 
 /** What to load. The addresses of the deliveries that are found are loaded as well, without being named. */
@@ -51,7 +42,7 @@ export type LedgerStateNeeds = {
   /** Also load the entries of the list that an operator shares (account 0). */
   readonly sharedList?: boolean
   /** Sites with the moment whose last 7 days are counted. */
-  readonly sites?: readonly { readonly site: string; readonly at: number }[]
+  readonly sites?: readonly SiteMoment[]
   /** Also load the sites of the deliveries that are found, at this moment. */
   readonly sitesAt?: number
   readonly digests?: readonly string[]
@@ -78,11 +69,6 @@ export const accountScopedKey = (account: number, name: string): string => `${ac
 
 /** Ladders need the few latest hits, the repeat ladder two weeks of them; a test address with thousands of mails must not fill a batch. */
 export const MAX_ADDRESS_HISTORY = 32
-
-const WEEK_MS = 7 * 86_400_000
-
-/** Older quarters are summed into one: the brake asks for the last two and for the week, never for one old quarter. */
-const SEPARATE_QUARTERS = 4
 
 /** Loads and locks. Run it first in the transaction that saves. */
 export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Promise<LoadedLedgerState> {
@@ -116,7 +102,7 @@ async function loadRetiredDeliveries(db: Database, ledgerState: LedgerState, wan
   for (const row of missing.length === 0 ? [] : await findRetiredDeliveries(db, missing)) ledgerState.retired.set(row.deliveryId, row)
 }
 
-function collectSites(ledgerState: LedgerState, needs: LedgerStateNeeds): NonNullable<LedgerStateNeeds['sites']> {
+function collectSites(ledgerState: LedgerState, needs: LedgerStateNeeds): readonly SiteMoment[] {
   const { sites = [], sitesAt: at } = needs
   if (at === undefined) return sites
   return [...sites, ...[...ledgerState.deliveries.values()].map((row) => ({ site: receivingSiteOf(row) ?? row.domain, at }))]
@@ -203,40 +189,6 @@ async function loadFacts(db: Database, ledgerState: LedgerState, needs: LedgerSt
   for (const { deliveryId } of whole.values()) ledgerState.facts.set(deliveryId, [])
   for (const fact of facts) ledgerState.facts.get(fact.subject)?.push(fact)
 }
-
-async function loadSites(db: Database, ledgerState: LedgerState, wanted: NonNullable<LedgerStateNeeds['sites']>): Promise<void> {
-  const hitsBySite = Map.groupBy(wanted, ({ site }) => site)
-  const windows = [...hitsBySite].map(([site, hits]) => [site, ...weekWindowOf(hits.map(({ at }) => at))])
-  const counts = `select c.site, c.metric, case when c.quarter >= k.k3 then c.quarter else k.k4 end as quarter, sum(c.n) as n
-    from {keys} k cross join site_counters c where c.site = k.k1 and c.quarter >= k.k2 group by 1, 2, 3`
-  const states = `select ${SITE_STATES.columns('s')} from {keys} k cross join site_states s where s.site = k.k1 order by s.site {lock s}`
-  const [sums, rows] = await Promise.all([
-    db.inKeys(counts, { types: ['text', 'int', 'int', 'int'], rows: windows }),
-    db.inKeys(states, { types: ['text'], rows: [...hitsBySite.keys()].map((site) => [site]) }),
-  ])
-  for (const row of sums)
-    addSiteCount(ledgerState, {
-      site: String(row['site']),
-      quarter: Number(row['quarter']),
-      metric: decodeSiteMetric(row['metric']),
-      n: Number(row['n']),
-    })
-  for (const state of rows.map(SITE_STATES.decode)) ledgerState.sites.set(state.site, state)
-}
-
-/**
- * Where the week before some moments begins, from where its quarters are told apart, and the quarter that stands for all before. Moments
- * of one quarter-hour or two share the sum; those of a replay lie further apart, and each needs its own quarters.
- */
-function weekWindowOf(hitsBySite: readonly number[]): readonly [number, number, number] {
-  const first = quarterHourOf(Math.min(...hitsBySite))
-  const last = quarterHourOf(Math.max(...hitsBySite))
-  const from = first - QUARTER_HOUR_MS - WEEK_MS
-  return [from, last - first <= QUARTER_HOUR_MS ? first - SEPARATE_QUARTERS * QUARTER_HOUR_MS : from, last - WEEK_MS]
-}
-
-// Only our own code writes the column, from the same type.
-const decodeSiteMetric = (value: unknown): SiteMetric => String(value) as SiteMetric
 
 /**
  * Writes new facts, changed rows, counters, reports, raw mails and the outbox. Throws Fault conflict where a fact or a report is there

@@ -30,7 +30,7 @@ export const PROJECTIONS = {
 /** Before everything: what the first page begins behind. */
 export const BEFORE_FIRST_SUBJECT: SubjectRef = { account: -1, subject: '' }
 
-export type FactPage = { readonly facts: readonly Fact[]; /** Null: there is nothing more. */ readonly next: SubjectRef | null }
+type FactPage = { readonly facts: readonly Fact[]; /** Null: there is nothing more. */ readonly next: SubjectRef | null }
 
 /** About `limit` facts of whole subjects, behind `after`. A single subject with more facts comes whole. */
 export async function listFactsForOperator(

@@ -13,8 +13,8 @@ import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { appendFacts, decodeFact, findFactsBySubject, overwriteFactData } from './facts.ts'
 import { decompressBytes } from '../engine/compression.ts'
 import { removeQueuedMessagesForOperator } from '../queue/queued-mail.ts'
-import { removeRawMailForOperator } from '../mail/raw-mail.ts'
-import { DELIVERIES, INBOX, LIST_FACTS, RAW_MAILS, SUPPRESSIONS } from '../schema.ts'
+import { RAW_MAILS, removeRawMailForOperator } from '../mail/raw-mail.ts'
+import { DELIVERIES, INBOX, LIST_FACTS, SUPPRESSIONS } from '../schema.ts'
 import { hexToBytes } from '../engine/mapping.ts'
 import { findSuppressions } from '../lists/suppressions.ts'
 import { removeWebhookRecordsOfEmails } from '../webhook/attempts.ts'
@@ -25,7 +25,7 @@ export type AddressRecords = {
   readonly facts: readonly Fact[]
 }
 
-export type AddressRedaction = AddressRecords & {
+type AddressRedaction = AddressRecords & {
   readonly inbox: readonly InboxRow[]
   /** Digests of raw mails to be removed. */
   readonly digests: readonly string[]

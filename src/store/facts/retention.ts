@@ -53,7 +53,7 @@ export async function countOldDeliveries(reader: DatabaseReader, account: number
   return Number((await reader.one(sql, [account, before]))?.['n'] ?? 0)
 }
 
-export type RemovedCounts = { readonly deliveries: number; readonly facts: number }
+type RemovedCounts = { readonly deliveries: number; readonly facts: number }
 
 /**
  * Removes deliveries with their facts, and takes what they count for out of their sites' counters: those lie in the time of the outcome, which
@@ -90,7 +90,7 @@ function negateSiteCounters(rows: readonly DeliveryRow[], slot: number): readonl
 }
 
 /** A mail that came: its digest, and whose it is. */
-export type ReceivedMailRef = { readonly digest: string; readonly account: number; readonly receivedAt: number }
+type ReceivedMailRef = { readonly digest: string; readonly account: number; readonly receivedAt: number }
 
 /** One look at the mails in the order of their digests: those received before a moment, and where the next look begins (null: that was all). */
 export async function scanOldMailsForOperator(
@@ -126,7 +126,7 @@ export async function removeReceivedMailsForOperator(db: Database, mails: readon
 }
 
 /** A fact that may be tied to nothing which is retired by itself. */
-export type FactHead = { readonly id: string; readonly kind: Fact['kind'] }
+type FactHead = { readonly id: string; readonly kind: Fact['kind'] }
 
 /** One look at an account's facts in the order of their ids, behind `after` and before `before`; how many it saw says whether it was the last. */
 export async function scanOldFacts(

@@ -19,7 +19,7 @@ import type { SuppressionCursor, SuppressionFilters } from '../lists/suppression
 import type { SqlValue } from '../engine/value.ts'
 import type { SqlFilter } from '../engine/filter.ts'
 
-export type ScanStep<R, C> = { readonly rows: readonly R[]; readonly next: C | null }
+type ScanStep<R, C> = { readonly rows: readonly R[]; readonly next: C | null }
 
 /** Behind `after` (null: from the start), rows of [from, to), `look` of them at most. */
 export type ScanRange<C> = { readonly from: number; readonly to: number; readonly after: C | null; readonly look: number }

@@ -7,7 +7,7 @@ import type { WatchCount, WatchMetric } from '../../ledger/project/watch-counts.
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { integerColumn, createTableMapping, textColumn, textEnumColumn } from '../engine/mapping.ts'
 
-export type StoredWatchCount = WatchCount & { readonly slot: number }
+type StoredWatchCount = WatchCount & { readonly slot: number }
 
 export const WATCH_COUNTERS = createTableMapping<StoredWatchCount>('watch_counters', ['account_id', 'quarter', 'metric', 'name', 'slot'], {
   account: integerColumn('account_id'),

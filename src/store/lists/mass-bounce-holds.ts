@@ -17,7 +17,7 @@ export type SiteHold = Pick<SiteState, 'site' | 'held'> & {
   readonly pending: number
 }
 
-export type PendingEntryCursor = Pick<SuppressionRow, 'account' | 'addressHash' | 'list' | 'scope'>
+type PendingEntryCursor = Pick<SuppressionRow, 'account' | 'addressHash' | 'list' | 'scope'>
 
 /** Sites that are held, and sites of which entries still wait; by name. */
 export async function listSiteHoldsForOperator(reader: DatabaseReader): Promise<readonly SiteHold[]> {

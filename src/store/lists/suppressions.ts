@@ -34,7 +34,7 @@ export type SuppressionFilters = {
 
 export type SuppressionCursor = { readonly from: number; readonly addressHash: string; readonly scope: string }
 
-export type SuppressionPage = {
+type SuppressionPage = {
   readonly start?: number
   readonly limit: number
   readonly after?: SuppressionCursor

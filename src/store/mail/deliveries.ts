@@ -38,7 +38,7 @@ export type DeliveryFilters = {
 /** Where a page ended; the next begins behind it. */
 export type DeliveryCursor = { readonly requestedAt: number; readonly deliveryId: string }
 
-export type DeliveryPage = { readonly start?: number; readonly limit: number; readonly after?: DeliveryCursor; readonly total?: boolean }
+type DeliveryPage = { readonly start?: number; readonly limit: number; readonly after?: DeliveryCursor; readonly total?: boolean }
 
 const COLUMNS = DELIVERIES.columns('d')
 

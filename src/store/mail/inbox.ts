@@ -22,7 +22,7 @@ export type InboxFilters = {
 /** Where a page ended; the next begins behind it. */
 export type InboxCursor = { readonly receivedAt: number; readonly digest: string }
 
-export type InboxPage = { readonly limit: number; readonly after?: InboxCursor }
+type InboxPage = { readonly limit: number; readonly after?: InboxCursor }
 
 const COLUMNS = INBOX.columns('i')
 

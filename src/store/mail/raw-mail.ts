@@ -8,11 +8,17 @@
  */
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { decompressBytes } from '../engine/compression.ts'
-import { RAW_MAILS } from '../schema.ts'
-import { hexToBytes } from '../engine/mapping.ts'
+import { compressedColumn, createTableMapping, hexColumn, hexToBytes, integerColumn } from '../engine/mapping.ts'
 
 /** `body` goes in as it came and comes out packed; `size` is the mail's own, which may be more than was kept of it. */
 export type RawMail = { readonly digest: string; readonly receivedAt: number; readonly size: number; readonly body: Uint8Array }
+
+export const RAW_MAILS = createTableMapping<RawMail>('raw_mails', ['received_at', 'digest'], {
+  receivedAt: integerColumn('received_at'),
+  digest: hexColumn('digest'),
+  size: integerColumn('size'),
+  body: compressedColumn('body'),
+})
 
 /** The bytes of a mail of this account; null where it is not there, not there any more, or another's. */
 export async function findRawMail(reader: DatabaseReader, account: number, digest: string): Promise<Buffer | null> {

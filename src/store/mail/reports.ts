@@ -6,9 +6,51 @@
  * See also: store/facts/ledger-state (which writes), store/mail/raw-mail.
  */
 import type { DatabaseReader } from '../engine/engine.ts'
-import { REPORTS } from '../schema.ts'
-import type { ReportRow } from '../schema.ts'
-import { hexToBytes, bytesToHex } from '../engine/mapping.ts'
+import type { AuthenticationResults } from '../../mail-auth/verify-signatures.ts'
+import {
+  booleanColumn,
+  bytesToHex,
+  createTableMapping,
+  hexColumn,
+  hexToBytes,
+  integerColumn,
+  jsonColumn,
+  nullableColumn,
+  textColumn,
+} from '../engine/mapping.ts'
+
+/** A mail that came, once for each digest of its DATA and envelope recipient. */
+export type ReportRow = {
+  readonly digest: string
+  /** Whose it is; 0 where it points at nobody. */
+  readonly account: number
+  readonly receivedAt: number
+  readonly kind: string
+  readonly size: number
+  readonly truncated: boolean
+  readonly peer: string | null
+  readonly mailFrom: string
+  readonly rcptTo: string
+  readonly source: string
+  readonly sessionId: string
+  /** What its signatures and its peer proved; null where nothing was asked. */
+  readonly auth: AuthenticationResults | null
+}
+
+export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
+  digest: hexColumn('digest'),
+  account: integerColumn('account_id'),
+  receivedAt: integerColumn('received_at'),
+  kind: textColumn('kind'),
+  size: integerColumn('size'),
+  truncated: booleanColumn('truncated'),
+  peer: nullableColumn(textColumn('peer')),
+  mailFrom: textColumn('mail_from'),
+  rcptTo: textColumn('rcpt_to'),
+  source: textColumn('source'),
+  sessionId: textColumn('session_id'),
+  auth: nullableColumn(jsonColumn<AuthenticationResults>('auth')),
+})
 
 const COLUMNS = REPORTS.columns('r')
 

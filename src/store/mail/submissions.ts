@@ -9,7 +9,7 @@
 import type { Database } from '../engine/engine.ts'
 import { integerColumn, jsonColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
 
-export type StoredSubmission<Answer> = {
+type StoredSubmission<Answer> = {
   readonly account: number
   /** The digest of the request's own id. */
   readonly requestKey: string

@@ -20,7 +20,7 @@ import {
 } from '../engine/mapping.ts'
 
 /** `refused`: it could not be done as asked; `said` has the reason. */
-export type QueueCommandState = 'waiting' | 'done' | 'refused'
+type QueueCommandState = 'waiting' | 'done' | 'refused'
 
 export type QueueCommand = {
   readonly account: number

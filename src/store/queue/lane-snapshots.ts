@@ -66,7 +66,7 @@ export type LaneSnapshotChanges = {
 const HEARTBEAT_NAME = 'queue.pulse'
 
 /** When a delivering node last looked, and which. */
-export type DeliveryHeartbeat = { readonly at: number; readonly node: string }
+type DeliveryHeartbeat = { readonly at: number; readonly node: string }
 
 const sortByLane = <R extends LaneRef>(rows: readonly R[]): readonly R[] =>
   rows.toSorted((a, b) => a.account - b.account || (a.domain < b.domain ? -1 : a.domain > b.domain ? 1 : 0))
@@ -98,7 +98,7 @@ export async function readHeartbeatForOperator(reader: DatabaseReader): Promise<
   return value === null ? null : (JSON.parse(value) as DeliveryHeartbeat)
 }
 
-export type LanePage = { readonly after: string | null; readonly limit: number }
+type LanePage = { readonly after: string | null; readonly limit: number }
 
 /** Lanes of an account by domain, or the one that is named. */
 export async function listLaneSnapshots(

@@ -41,7 +41,7 @@ export type QueuedMessage = {
 }
 
 /** A mail as it lies. `refusedBy`: the IPs that it was refused from. */
-export type QueuedMessageRow = QueuedMessage & { readonly refusedBy: readonly string[]; readonly fresh: boolean }
+type QueuedMessageRow = QueuedMessage & { readonly refusedBy: readonly string[]; readonly fresh: boolean }
 
 /** What the queue in memory needs of a mail: short, so that a million are loaded soon. */
 export type QueuedMessageSummary = Pick<
@@ -59,7 +59,7 @@ export type QueuedMessageSummary = Pick<
 >
 
 /** What a request asks to be sent (compose/composition, as JSON), for all of its mails. `bodyId` is unique in its account. */
-export type QueuedBody = { readonly bodyId: string; readonly content: string; readonly createdAt: number }
+type QueuedBody = { readonly bodyId: string; readonly content: string; readonly createdAt: number }
 
 type QueuedBodyRow = {
   readonly account: number
@@ -191,8 +191,7 @@ export async function markDispatchedForOperator(
 }
 
 /** A mail that stays: where it stands after an attempt. `dispatchedAt` names the attempt that is over. */
-export type RequeuedMessage = QueuedMessageRef &
-  Pick<QueuedMessageRow, 'dueAt' | 'attempts' | 'refusedBy'> & { readonly dispatchedAt: number }
+type RequeuedMessage = QueuedMessageRef & Pick<QueuedMessageRow, 'dueAt' | 'attempts' | 'refusedBy'> & { readonly dispatchedAt: number }
 
 /** Puts mails back that wait for another attempt. One that another node has taken meanwhile is left alone. */
 export async function requeueMessagesForOperator(db: Database, mails: readonly RequeuedMessage[]): Promise<void> {

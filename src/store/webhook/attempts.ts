@@ -22,7 +22,7 @@ import {
 import { createSqlFilter, type SqlFilter } from '../engine/filter.ts'
 
 /** `status` 0: no answer came, and `answer` says why; else it holds the first bytes of the answer, a stranger's words. */
-export type StoredWebhookAttempt = { readonly at: number; readonly status: number; readonly millis: number; readonly answer: string }
+type StoredWebhookAttempt = { readonly at: number; readonly status: number; readonly millis: number; readonly answer: string }
 
 export const WEBHOOK_RECORD_STATES = ['waiting', 'heard', 'failed'] as const
 export type WebhookRecordState = (typeof WEBHOOK_RECORD_STATES)[number]
@@ -60,7 +60,7 @@ export const WEBHOOK_RECORDS = createTableMapping<WebhookRecord>('webhook_record
 
 const COLUMNS = WEBHOOK_RECORDS.columns('r')
 
-export type WebhookRecordKey = Pick<WebhookRecord, 'account' | 'endpointId' | 'eventId'>
+type WebhookRecordKey = Pick<WebhookRecord, 'account' | 'endpointId' | 'eventId'>
 
 /** `until` is not counted; `triedUntil` is, and looks at the last attempt. */
 export type WebhookRecordFilters = {

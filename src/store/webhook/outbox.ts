@@ -56,7 +56,7 @@ export const OUTBOX = createTableMapping<OutboxRow>('outbox', ['account_id', 'en
 export type EndpointRef = { readonly account: number; readonly endpointId: number }
 
 /** `endpoint` null: whichever. */
-export type OutboxClaim = {
+type OutboxClaim = {
   readonly now: number
   readonly leaseUntil: number
   readonly limit: number
@@ -127,7 +127,7 @@ export async function listOutbox(
 }
 
 /** Made from one moment to another, both counted; `events` (names of webhook/payload, and their kinds of fact) narrows it. */
-export type FailedOutboxFilters = {
+type FailedOutboxFilters = {
   readonly from?: number | undefined
   readonly until?: number | undefined
   readonly events?: { readonly names: readonly string[]; readonly kinds: readonly Fact['kind'][] } | undefined

@@ -324,7 +324,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
   test('what was committed is there after opening again', async () => {
     const { engine, url } = await open(3)
     await engine.close()
-    const { openEngine } = await import('../../../src/store/engine/engine.ts')
+    const { openEngine } = await import('../../../src/store/engine/open-engine.ts')
     const again = await openEngine(url)
     expect(await count(again)).toBe(3)
     await again.close()

@@ -2,7 +2,7 @@
  * migrate.test - the schema is made once, whole, and only by a program that knows it
  */
 import { describe, expect, test } from 'vitest'
-import { openEngine } from '../../../src/store/engine/engine.ts'
+import { openEngine } from '../../../src/store/engine/open-engine.ts'
 import { migrate } from '../../../src/store/engine/migrate.ts'
 import { MIGRATIONS } from '../../../src/store/migrations.ts'
 import { LEASES } from '../../../src/store/engine/lease.ts'
@@ -12,7 +12,9 @@ import { BACKOFF_KEY_ROWS, QUEUED_FEEDBACK } from '../../../src/store/queue/back
 import { QUEUE_COMMANDS } from '../../../src/store/queue/commands.ts'
 import { LANE_SNAPSHOTS, LANE_THROUGHPUT } from '../../../src/store/queue/lane-snapshots.ts'
 import { PROJECTIONS } from '../../../src/store/facts/rebuild.ts'
-import { FACTS, LIST_FACTS, RAW_MAILS, REPORTS } from '../../../src/store/schema.ts'
+import { FACTS, LIST_FACTS } from '../../../src/store/schema.ts'
+import { RAW_MAILS } from '../../../src/store/mail/raw-mail.ts'
+import { REPORTS } from '../../../src/store/mail/reports.ts'
 import type { Table } from '../../../src/store/engine/table.ts'
 import { FORWARD_DOMAINS } from '../../../src/store/mail/forward-domains.ts'
 import { FORWARDED_MAILS } from '../../../src/store/mail/forwarded-mails.ts'

@@ -3,7 +3,7 @@
  *
  * See also: rebuild.test.
  */
-import { openEngine } from '../../../src/store/engine/engine.ts'
+import { openEngine } from '../../../src/store/engine/open-engine.ts'
 import { migrate } from '../../../src/store/engine/migrate.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { openFact, sampleDelivery, worldOf } from '../sample.ts'

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../../src/ledger/project/state.ts'
-import { openEngine } from '../../../src/store/engine/engine.ts'
+import { openEngine } from '../../../src/store/engine/open-engine.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import {
   clearProjectionsForOperator,
