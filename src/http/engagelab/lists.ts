@@ -154,7 +154,7 @@ async function readEntrySelection(
   { parameters, caller, services }: EngageLabOperationContext,
   list: EntrySelection['list'],
 ): Promise<EntrySelection | EngageLabRefusal> {
-  const read = readParameters({ targets: { ...ENGAGELAB_EMAIL_OR_DOMAIN, empty: 40011 }, scope: ENGAGELAB_SCOPE }, parameters)
+  const read = readParameters({ targets: { ...ENGAGELAB_EMAIL_OR_DOMAIN, missingCode: 40011 }, scope: ENGAGELAB_SCOPE }, parameters)
   if (!read.ok) return { code: read.code }
   const { targets, scope } = read.values
   // An entry for a user that the account has not would hold for nobody, and look as if it held.

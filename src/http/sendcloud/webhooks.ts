@@ -101,7 +101,7 @@ export const addSendCloudWebhook: SendCloudOperation = async ({ parameters, call
 export const updateSendCloudWebhook: SendCloudOperation = async (context) => {
   const { parameters, caller, services, settings } = context
   const read = readParameters(
-    { event: { ...EVENT_PARAMETER, empty: null }, url: { ...URL_PARAMETER, empty: null }, name: NAME_PARAMETER, id: ID_PARAMETER },
+    { event: { ...EVENT_PARAMETER, missingCode: null }, url: { ...URL_PARAMETER, missingCode: null }, name: NAME_PARAMETER, id: ID_PARAMETER },
     parameters,
   )
   if (!read.ok) return createEnvelope(read.code)
@@ -120,7 +120,7 @@ export const updateSendCloudWebhook: SendCloudOperation = async (context) => {
 
 /** `webhook/delete`. */
 export const deleteSendCloudWebhook: SendCloudOperation = async (context) => {
-  const read = readParameters({ url: { ...URL_PARAMETER, empty: null }, id: ID_PARAMETER }, context.parameters)
+  const read = readParameters({ url: { ...URL_PARAMETER, missingCode: null }, id: ID_PARAMETER }, context.parameters)
   if (!read.ok) return createEnvelope(read.code)
   const { url, id } = read.values
   if (id === null && url === null) return createEnvelope(40705)
