@@ -6,8 +6,7 @@
  *
  * Pure. See also: queue/queue (who does it), queue/backoff/backoff-key (where a mail goes).
  */
-import type { Reason } from '../classify/reasons.ts'
-import type { BackoffClass } from '../classify/verdict.ts'
+import type { ReadResult } from '../ledger/decide/attempt-reading.ts'
 import type { Destination, BackoffKey } from './backoff/backoff-key.ts'
 import type { BackoffClassName } from './backoff/backoff-classes.ts'
 import type { BackoffState } from './backoff/backoff-state.ts'
@@ -39,26 +38,8 @@ export type Dispatch = Destination & {
   readonly at: number
 }
 
-export type RefusedAttempt = {
-  readonly kind: 'refused'
-  readonly code: number | null
-  /** The reply in one line; it is kept as evidence. */
-  readonly text: string
-  readonly reason: Reason
-  readonly pause: BackoffClass | null
-  /** To be tried again (the verdict's `deferral`). */
-  readonly deferral: boolean
-  /** "Try again in five minutes": a delay that the reply states, else null. */
-  readonly statedDelayMs: number | null
-  /** The provider's IANA zone, in which its quotas begin anew; null: UTC. */
-  readonly zone: string | null
-}
-
 export type AttemptResult =
-  | { readonly kind: 'accepted' }
-  | RefusedAttempt
-  /** No answer came: the name was not found (`dns`), nobody listened or answered in time (`connect`), or the line broke (`dropped`). */
-  | { readonly kind: 'unreachable'; readonly how: 'dns' | 'connect' | 'dropped'; readonly text: string }
+  | ReadResult
   /** It was not sent: the transport gave it back. */
   | { readonly kind: 'recalled' }
 

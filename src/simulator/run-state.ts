@@ -8,7 +8,7 @@ import { type EventQueue, createEventQueue } from './event-queue.ts'
 import { type MemoryLedger, createMemoryLedger } from './memory-ledger.ts'
 import { type Campaign, planCampaigns } from './campaign.ts'
 import { createScenarioProviders, type ScenarioProvider, scenarioStart } from './providers-in-scenario.ts'
-import { createReplyReader, type ReplyReader, timeZonesOf } from './attempt-reading.ts'
+import { type AttemptReader, createCachedReader } from './cached-reader.ts'
 import type { Dispatch } from '../queue/message.ts'
 import type { BackoffPolicy } from '../queue/backoff/policy.ts'
 import type { SimulatedAttempt, ProviderResponse } from './provider-model.ts'
@@ -62,8 +62,7 @@ export type RunState = {
   readonly queue: Queue
   readonly ledger: MemoryLedger
   readonly metrics: SimulationMetrics
-  readonly readReply: ReplyReader
-  readonly timeZones: ReadonlyMap<string, string>
+  readonly readAttempt: AttemptReader
   readonly providers: ReadonlyMap<string, ScenarioProvider>
   readonly messages: Map<string, SimulatedMessage>
   /** Open connections by address and provider. */
@@ -93,8 +92,7 @@ export function createRunState(options: SimulationOptions): RunState {
     queue,
     ledger: createMemoryLedger(scenario.sender.domain),
     metrics,
-    readReply: createReplyReader(rules),
-    timeZones: timeZonesOf(rules),
+    readAttempt: createCachedReader(rules),
     providers: createScenarioProviders({ scenario, files, rules, metrics }),
     messages: new Map(),
     connections: new Map(),

@@ -4,9 +4,8 @@
  * The queue is asked what may leave now, each attempt meets its provider, and the answer is heard when it has taken its time; reports and
  * complaints come back later. What becomes of a mail is the ledger's word. The same scenario, policy and seed give the same run, to the byte.
  *
- * Pure but for the values that it makes and owns. See also: simulator/scenario, simulator/provider-model, simulator/attempt-reading, simulator/memory-ledger, simulator/metrics.
+ * Pure but for the values that it makes and owns. See also: simulator/scenario, simulator/provider-model, simulator/cached-reader, simulator/memory-ledger, simulator/metrics.
  */
-import type { Verdict } from '../classify/verdict.ts'
 import { normaliseAddress } from '../correlate/address-hash.ts'
 import { applyAttemptResult, applyLaterReport as tellQueue } from '../queue/schedule/attempt-result.ts'
 import {
@@ -20,8 +19,10 @@ import {
   flushChanges,
 } from './memory-ledger.ts'
 import { type ScenarioProvider, scenarioStart } from './providers-in-scenario.ts'
-import { createComplaintReport, createNdrReport, readAttempt, unreachableVerdict } from './attempt-reading.ts'
-import type { Dispatch, BlockingKey, QueueEvent } from '../queue/message.ts'
+import { outcomeOf, replyOutcome } from './cached-reader.ts'
+import { createComplaintReport, createNdrReport } from './simulated-reports.ts'
+import { verdictOfBlockingKey } from '../ledger/decide/attempt-reading.ts'
+import type { Dispatch, QueueEvent } from '../queue/message.ts'
 import { mailboxStateOf, respondToAttempt, type ProviderResponse } from './provider-model.ts'
 import { nextDispatchBatch, nextWakeAt, enqueue, applyCommand } from '../queue/queue.ts'
 import { countMessage, countTransitions, increment, type SimulationMetrics, metricsStepAt } from './metrics.ts'
@@ -181,7 +182,7 @@ function finishAttempt(
   const { provider } = message
   run.inFlight -= 1
   increment(run.connections, connectionKeyOf(dispatch.egressIp, provider), -1)
-  const reading = readAttempt(run.readReply, run.timeZones, { met: response, dispatch, mx: provider.model.file.mx })
+  const reading = run.readAttempt(dispatch, outcomeOf(response, provider.model.file.mx))
   const events = applyAttemptResult(run.queue, dispatch.number, reading.result, now)
   const end = events.find((event) => event.kind === 'mail.ended' && event.mailId === message.id)
   const final = end?.kind === 'mail.ended' && end.end !== 'given-up'
@@ -219,20 +220,14 @@ function applyQueueEvents(run: RunState, events: readonly QueueEvent[], now: num
       run.events.schedule(now + run.options.scenario.sender.operator_hours * HOUR_MS, { kind: 'recover', key: event.key })
     const message = event.kind === 'mail.ended' ? run.messages.get(event.mailId) : undefined
     if (event.kind !== 'mail.ended' || message === undefined) continue
-    if (event.end === 'given-up') recordExpiry(run.ledger, message.id, { held: blockedVerdict(run, message, event.heldBy), at: now })
+    if (event.end === 'given-up') {
+      const blockedVerdict = verdictOfBlockingKey(run.options.rules, message.domain, event.heldBy)
+      recordExpiry(run.ledger, message.id, { held: blockedVerdict, at: now })
+    }
     message.isEnded = true
     recordEnded(run, message, now)
     if (message.pendingReports === 0) closeMessage(run, message)
   }
-}
-
-/** Why a mail waited that was never answered, as what its key was told last would have been read for the mail itself. */
-function blockedVerdict(run: RunState, { provider, domain }: SimulatedMessage, blockingKey: BlockingKey | null): Verdict | null {
-  if (blockingKey === null || blockingKey.class === null) return null
-  const from = { mx: provider.model.file.mx, domain }
-  return blockingKey.class === 'network'
-    ? unreachableVerdict(run.readReply, from, 'connect')
-    : run.readReply(blockingKey.reply?.text ?? '', from).verdict
 }
 
 /** The queue has done with a mail. Who waits for a full mailbox waits for nobody's pause. */
@@ -249,10 +244,11 @@ function handleReport(run: RunState, { letter: message, text }: { letter: Simula
   const { file } = message.provider.model
   const from = file.late?.from ?? ''
   const report = createNdrReport(message.recipient, { text, from, mx: file.mx })
-  const { verdict } = run.readReply(text, { mx: file.mx, domain: message.domain })
+  const subject = { attempt: 0, egressIp: '', site: message.provider.site.site, domain: message.domain }
+  const { verdict } = run.readAttempt(subject, replyOutcome(text, file.mx))
   message.provider.metrics.reports += 1
   recordReport(run.ledger, message.id, { report, verdict, at: now })
-  if (verdict.reason === 'not-exist' && verdict.permanence === 'permanent') reportToQueue(run, message, 'not-exist', now)
+  if (verdict?.reason === 'not-exist' && verdict.permanence === 'permanent') reportToQueue(run, message, 'not-exist', now)
   finishPending(run, message)
 }
 

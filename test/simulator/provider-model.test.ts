@@ -1,9 +1,11 @@
 /** provider-model.test - what the simulated providers say is what our rules know, and they say it when they should */
 import { expect, test } from 'vitest'
+import type { Verdict } from '../../src/classify/verdict.ts'
 import { siteOf } from '../../src/classify/provider.ts'
 import { readProviders } from '../../src/config/provider-files.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
-import { createReplyReader } from '../../src/simulator/attempt-reading.ts'
+import { readAttempt } from '../../src/ledger/decide/attempt-reading.ts'
+import { replyOutcome } from '../../src/simulator/cached-reader.ts'
 import {
   allowanceOf,
   createSimulatedProvider,
@@ -16,7 +18,14 @@ import { type ProviderFile, readProviderFile } from '../../src/simulator/provide
 
 const files = readProviders()
 const rules = loadRules()
-const read = createReplyReader(rules)
+
+/** What our rules say of a reply of this provider. */
+function verdictOf(file: ProviderFile, text: string): Verdict {
+  const subject = { attempt: 1, egressIp: '198.51.100.1', site: '', domain: file.domains[0] ?? '' }
+  const { verdict } = readAttempt(rules, subject, replyOutcome(text, file.mx))
+  if (verdict === null) throw new Error(`${text} is no refusal`)
+  return verdict
+}
 
 const KNOCK: SimulatedAttempt = {
   recipientNumber: 1,
@@ -41,7 +50,7 @@ const answers = [...files.values()]
 
 test.each(answers)('$file.name: our rules read "$name" as the file says', ({ file, name, row }) => {
   const text = replyTextOf(createSimulatedProvider(file, 1, CLEAR), { ...KNOCK, domain: file.domains[0] ?? '' }, name)
-  const { verdict } = read(text, { mx: file.mx, domain: file.domains[0] ?? '' })
+  const verdict = verdictOf(file, text)
   expect(text).not.toMatch(/[{}]/)
   expect({ reason: verdict.reason, pause: verdict.backoffClass }).toEqual({ reason: row.reason, pause: row.pause ?? null })
 })
@@ -57,7 +66,7 @@ test.each([...files.values()])('$name: what it says is tried again where it will
     'busy',
   ]
   for (const name of passing.filter((each) => each !== undefined && Object.hasOwn(file.answer, each))) {
-    const { verdict } = read(file.answer[name ?? '']?.text ?? '', { mx: file.mx, domain: file.domains[0] ?? '' })
+    const verdict = verdictOf(file, file.answer[name ?? '']?.text ?? '')
     expect([name, verdict.deferral || verdict.reason === 'ip-blocked']).toEqual([name, true])
   }
 })

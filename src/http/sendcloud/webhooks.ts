@@ -101,7 +101,12 @@ export const addSendCloudWebhook: SendCloudOperation = async ({ parameters, call
 export const updateSendCloudWebhook: SendCloudOperation = async (context) => {
   const { parameters, caller, services, settings } = context
   const read = readParameters(
-    { event: { ...EVENT_PARAMETER, missingCode: null }, url: { ...URL_PARAMETER, missingCode: null }, name: NAME_PARAMETER, id: ID_PARAMETER },
+    {
+      event: { ...EVENT_PARAMETER, missingCode: null },
+      url: { ...URL_PARAMETER, missingCode: null },
+      name: NAME_PARAMETER,
+      id: ID_PARAMETER,
+    },
     parameters,
   )
   if (!read.ok) return createEnvelope(read.code)

@@ -16,7 +16,8 @@ import {
   nextTransitionInput,
 } from './key-state.ts'
 import { BACKOFF_KEYS, type BackoffKey, type EgressRoute } from './backoff-key.ts'
-import type { AttemptResult, Dispatch, EvidenceReply, QueueEvent, RefusedAttempt } from '../message.ts'
+import type { AttemptResult, Dispatch, EvidenceReply, QueueEvent } from '../message.ts'
+import type { RefusedAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { learnConcurrency } from './concurrency-limiter.ts'
 import { learnRate } from './rate-limiter.ts'
 import { applyFeedback, type BackoffFeedback, recordRecall } from './backoff.ts'

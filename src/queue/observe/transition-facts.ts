@@ -7,6 +7,7 @@
  *
  * Pure. See also: queue/observe/affected-accounts (who is told), ledger/facts/queue-facts (the shape), webhook/payload (the event).
  */
+import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
 import { createFact, type FactMoment, aboutBackoffKey } from '../../ledger/facts/new-fact.ts'
@@ -26,9 +27,6 @@ const MOVE_OF_TRANSITION = {
 
 /** More names would be read by nobody. */
 const MAX_DOMAINS = 20
-
-/** What stands before an `@` is somebody's name: evidence does without. */
-export const redactLocalParts = (text: string): string => text.replaceAll(/[^\s<>"'(),;:=]{1,256}@/g, '*@')
 
 /** The account of a mail; null for what is no deliveryId. */
 const accountOf = (mailId: string): number | null => parseDeliveryId(mailId)?.account ?? null

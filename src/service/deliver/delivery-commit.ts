@@ -14,7 +14,8 @@ import type { AttemptData, Fact, FactOf } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'
 import type { LedgerState } from '../../ledger/project/state.ts'
-import { decideTransition, redactLocalParts } from '../../queue/observe/transition-facts.ts'
+import { redactLocalParts } from '../../mail/redact-local-parts.ts'
+import { decideTransition } from '../../queue/observe/transition-facts.ts'
 import type { Database } from '../../store/engine/engine.ts'
 import { holdsLease, type Lease } from '../../store/engine/lease.ts'
 import {
@@ -36,7 +37,7 @@ import {
 import { loadLedgerState } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { commitLedgerState } from '../commit.ts'
-import { verdictOfBlockingKey } from './attempt-reading.ts'
+import { verdictOfBlockingKey } from '../../ledger/decide/attempt-reading.ts'
 import type { Context } from '../context.ts'
 import type { MailUpdate, NotifiedTransition } from './delivery-session.ts'
 

@@ -21,7 +21,7 @@ import type { Queue } from '../../queue/queue.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import type { QueuedMessageRef, QueueCursor, QueuedMessage } from '../../store/queue/queued-mail.ts'
 import type { QueueCommand } from '../../store/queue/commands.ts'
-import type { AttemptReading } from './attempt-reading.ts'
+import type { RecordedAttempt } from '../../ledger/decide/attempt-reading.ts'
 
 /** A dispatch from the moment at which the queue gives it out to the one at which its answer is heard. */
 export type PendingAttempt = {
@@ -44,7 +44,7 @@ export type MailUpdate =
   | {
       readonly kind: 'answered'
       readonly ref: QueuedMessageRef
-      readonly attemptReading: Omit<AttemptReading, 'answer'>
+      readonly attemptReading: RecordedAttempt
       readonly at: number
       readonly dispatchedAt: number
       readonly end: FinalOutcome | null

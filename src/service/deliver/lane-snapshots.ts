@@ -13,7 +13,7 @@
 import type { Throughput, ThroughputStep } from '../../queue/observe/throughput.ts'
 import { statusOfLane, type LaneStatus } from '../../queue/observe/lane-view.ts'
 import type { Lane, QueueState } from '../../queue/queue-state.ts'
-import { redactLocalParts } from '../../queue/observe/transition-facts.ts'
+import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import type { Engine } from '../../store/engine/engine.ts'
 import {
   saveLaneSnapshotsForOperator,

@@ -11,7 +11,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { ResolvedDestination } from '../../queue/schedule/reroute.ts'
 import { enqueue } from '../../queue/queue.ts'
 import { listQueuedMessagesForOperator, type QueuedMessageSummary } from '../../store/queue/queued-mail.ts'
-import { readUncertainAttempt } from './attempt-reading.ts'
+import { readUncertainAttempt } from '../../ledger/decide/attempt-reading.ts'
 import type { Context } from '../context.ts'
 import { mailRefOf, type DeliverySession } from './delivery-session.ts'
 

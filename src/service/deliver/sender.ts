@@ -6,7 +6,7 @@
  * back unsent. What cannot be made rests as if the line had broken: no key hears
  * of it, and the log alone tells it; when its time is over, an attempt without an answer says why it was never sent.
  *
- * See also: service/deliver/deliverer (who marks), service/deliver/attempt-reading, smtp-client/transport, service/deliver/render.
+ * See also: service/deliver/deliverer (who marks), ledger/decide/attempt-reading, smtp-client/transport, service/deliver/render.
  */
 import { LRUCache } from 'lru-cache'
 import type { Composition } from '../../compose/composition.ts'
@@ -16,7 +16,7 @@ import { applyAttemptResult } from '../../queue/schedule/attempt-result.ts'
 import type { AttemptResult, FinalOutcome } from '../../queue/message.ts'
 import { rerouteMessage, type ResolvedDestination } from '../../queue/schedule/reroute.ts'
 import { findQueuedBody, type QueuedMessage } from '../../store/queue/queued-mail.ts'
-import { NOT_COMPOSED_TEXT, readUncomposedAttempt, readAttempt } from './attempt-reading.ts'
+import { NOT_COMPOSED_TEXT, readUncomposedAttempt, readAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { createMessageBuilder, type BuiltMessage, type BuildMessage, type RenderedMessage } from './message-builder.ts'
 import { createByteSemaphore } from './byte-semaphore.ts'
 import type { Context } from '../context.ts'
@@ -191,7 +191,7 @@ function evictBodies(bodyCache: MailSenderState['bodyCache'], size: number): voi
 /** An attempt was answered. */
 function recordOutcome({ context, wake }: MailSenderState, session: DeliverySession, attempt: PendingAttempt, outcome: SmtpOutcome): void {
   const now = context.now()
-  const { answer: result, ...attemptReading } = readAttempt(context.rules(), attempt.dispatch, outcome)
+  const { result, ...attemptReading } = readAttempt(context.rules(), attempt.dispatch, outcome)
   const acceptedAt = session.queue.entries.get(attempt.dispatch.mailId)?.message.acceptedAt ?? now
   const { end, stays: retry } = applyAnswer(session, attempt, result, now)
   if (end !== null) context.telemetry.observe('bounced_queue_seconds', (now - acceptedAt) / 1_000, { end })

@@ -8,6 +8,7 @@
  */
 import { siteOf } from '../../classify/provider.ts'
 import type { Verdict } from '../../classify/verdict.ts'
+import { classifyAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { decideAttempt, type ObservedAttempt } from '../../ledger/decide/attempt.ts'
 import type { AttemptError, FactOf } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
@@ -16,7 +17,6 @@ import { parseReply } from '../../mail/smtp/reply.ts'
 import { accountScopedKey, loadLedgerState } from '../../store/facts/ledger-state.ts'
 import { logAlarms } from '../alarm-log.ts'
 import { commitLedgerState } from '../commit.ts'
-import { classifyAttempt } from '../deliver/attempt-reading.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 

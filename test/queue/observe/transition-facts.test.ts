@@ -12,7 +12,8 @@ import {
 import type { AttemptResult, BackoffTransition } from '../../../src/queue/message.ts'
 import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
 import { createQueue, nextDispatchBatch, enqueue, applyCommand, type Queue } from '../../../src/queue/queue.ts'
-import { decideTransition, evidenceFor, redactLocalParts } from '../../../src/queue/observe/transition-facts.ts'
+import { decideTransition, evidenceFor } from '../../../src/queue/observe/transition-facts.ts'
+import { redactLocalParts } from '../../../src/mail/redact-local-parts.ts'
 import { mailOf, T0, transitionsOf } from '../play.ts'
 
 const moment = { at: T0, receivedAt: T0, ids: { next: () => 'id' } }

@@ -1,0 +1,14 @@
+/**
+ * redact-local-parts - replaces the local part of every address in a text by `*`
+ *
+ * An SMTP reply often repeats the recipient's address. Evidence that is kept or shown needs the domain, not the person.
+ *
+ * Pure, total, linear. See also: queue/observe/transition-facts, ledger/decide/attempt-reading.
+ */
+
+/**
+ * The text without local parts. Total.
+ *
+ *     redactLocalParts('550 <ann@example.com>: no')   → '550 <*@example.com>: no'
+ */
+export const redactLocalParts = (text: string): string => text.replaceAll(/[^\s<>"'(),;:=]{1,256}@/g, '*@')
