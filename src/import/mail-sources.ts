@@ -1,10 +1,10 @@
 /**
- * mail-sources - mails out of files, folders, mbox files, Maildirs and standard input, one at a time
+ * mail-sources - reads mails from files, folders, mbox files, Maildirs and standard input, one at a time
  *
- * A folder is walked in name order, so that two replays run alike; a Maildir (`cur`, `new`, `tmp`) leaves out `tmp`;
- * an mbox is known by its first line, whatever its name. Memory holds one mail, not one mailbox.
+ * Reads a folder in the order of its names, so that every replay has the same order. Skips `tmp` of a Maildir (`cur`, `new`, `tmp`).
+ * Recognises an mbox by its first line, whatever its name. Holds one mail in memory, not a whole mailbox.
  *
- * mbox: RFC 4155, with `>From ` unquoted (mboxrd). See also: smtp-server/envelope, import/replay.
+ * mbox: RFC 4155, with `>From ` unquoted (mboxrd). See also: import/recovered-envelope, import/replay.
  */
 import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
@@ -12,16 +12,16 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Fault } from '../errors.ts'
 
-/** `name`: the file's path, with `#n` behind it for the nth mail of an mbox. */
+/** `name`: the path of the file, followed by `#n` for the nth mail of an mbox. */
 export type SourceMail = { readonly name: string; readonly raw: Uint8Array }
 
-/** A single mail over this is cut: the daemon would keep less of it. Bytes. */
+/** A larger mail is truncated; the daemon keeps less of it anyway. Bytes. */
 const MAX_MAIL_BYTES = 64 * 1_048_576
 
-/** A line longer than this is handed on in pieces, so that memory and copying stay bounded. Bytes. */
+/** A longer line is passed on in pieces, which bounds memory and copying. Bytes. */
 const MAX_LINE_BYTES = 1_048_576
 
-/** Every mail under the paths; `-` is standard input. Throws Fault `not_found` for a path that is not there. */
+/** Yields every mail under the paths; `-` is standard input. Faults: not_found (a path does not exist). */
 export async function* readSources(paths: readonly string[], stdin: Readable): AsyncGenerator<SourceMail> {
   for (const path of paths) {
     if (path === '-') yield* readStream('-', stdin)
@@ -29,10 +29,10 @@ export async function* readSources(paths: readonly string[], stdin: Readable): A
   }
 }
 
-/** Files that lie beside mails and are none; a file that is named itself is always read. */
+/** Files in a folder that are not mails. A file given as a path itself is always read. */
 const NOT_MAIL_EXTENSION = /\.(?:json|jsonl|ndjson|md|toml|ya?ml|gz|zip|ts|js)$/i
 
-/** How many mails the paths hold, as far as names tell (an mbox counts as one); for a progress bar. */
+/** Estimates the number of mails under the paths for a progress bar: an mbox counts as one. Faults: not_found. */
 export async function countSources(paths: readonly string[]): Promise<number> {
   let count = 0
   for (const path of paths) count += path === '-' ? 1 : (await filesUnder(path)).length
@@ -75,7 +75,7 @@ async function isMbox(file: string): Promise<boolean> {
   }
 }
 
-/** Splits a stream at its `From ` lines, if it begins with one; otherwise it is one mail. */
+/** Splits a stream at its `From ` lines when it begins with one. Otherwise yields the whole stream as one mail. */
 async function* readStream(name: string, stream: Readable, isKnownMbox = false): AsyncGenerator<SourceMail> {
   let lines: Buffer[] = []
   let size = 0
@@ -102,28 +102,28 @@ async function* readStream(name: string, stream: Readable, isKnownMbox = false):
   if (!isFirstLine) yield nextMail()
 }
 
-/** mboxrd: one `>` is taken from each `>From `, `>>From ` … */
+/** Removes one `>` from `>From `, `>>From ` and so on (mboxrd). */
 function unquote(line: Buffer): Buffer {
   let depth = 0
   while (line[depth] === 0x3e) depth++
   return depth > 0 && line.subarray(depth, depth + 5).toString('latin1') === 'From ' ? line.subarray(1) : line
 }
 
-/** Lines with their ends, as buffers; a line longer than a mail may be is handed on in pieces. */
+/** Yields lines with their line endings. A line over {@link MAX_LINE_BYTES} is passed on in pieces. */
 async function* linesOf(stream: Readable): AsyncGenerator<Buffer> {
-  let rest = Buffer.alloc(0)
+  let remainder = Buffer.alloc(0)
   for await (const chunk of stream) {
-    rest = Buffer.concat([rest, Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))])
+    remainder = Buffer.concat([remainder, Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))])
     let start = 0
-    for (let end = rest.indexOf(10, start); end >= 0; end = rest.indexOf(10, start)) {
-      yield rest.subarray(start, end + 1)
+    for (let end = remainder.indexOf(10, start); end >= 0; end = remainder.indexOf(10, start)) {
+      yield remainder.subarray(start, end + 1)
       start = end + 1
     }
-    rest = Buffer.from(rest.subarray(start))
-    if (rest.length > MAX_LINE_BYTES) {
-      yield rest
-      rest = Buffer.alloc(0)
+    remainder = Buffer.from(remainder.subarray(start))
+    if (remainder.length > MAX_LINE_BYTES) {
+      yield remainder
+      remainder = Buffer.alloc(0)
     }
   }
-  if (rest.length > 0) yield rest
+  if (remainder.length > 0) yield remainder
 }

@@ -1,30 +1,30 @@
 /**
- * replay - mails out of files into the store, or over SMTP into a running daemon
+ * replay - imports mails from files into the store, or sends them over SMTP to a running daemon
  *
- * Mails go as many at once as a batch holds, so that one commit serves many; ladders run from the time of the last Received unless the
- * caller says now. A mail that fails is counted and named, and the others go on.
+ * Submits as many mails at once as a batch holds, so that one commit covers many. Each mail has the time of its topmost Received, from which
+ * suppression ladders are computed, unless the caller asks for the current time. A mail that fails is counted and reported; the others go on.
  *
- * See also: import/mail-sources, smtp-server/envelope, service/receive/receive.
+ * See also: import/mail-sources, import/recovered-envelope, service/receive/receive.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { ReceiveResult } from '../service/receive/receive-result.ts'
 import { TRUNCATED_MAIL_BYTES, type IncomingMail } from '../service/receive/incoming-mail.ts'
-import { recoverEnvelope } from '../smtp-server/envelope.ts'
 import { readSources, type SourceMail } from './mail-sources.ts'
+import { recoverEnvelope } from './recovered-envelope.ts'
 
 export type ReplayOptions = {
   readonly paths: readonly string[]
   readonly stdin: Readable
-  /** Our domains: the envelope's recipient is looked for among them first. */
+  /** Our domains. An address at one of them is preferred as the envelope recipient. */
   readonly domains: readonly string[]
   readonly now: () => number
-  /** Take now as the time of every mail, not the time of its last Received. */
+  /** Gives every mail the current time instead of the time of its topmost Received. */
   readonly usesCurrentTime: boolean
   readonly trustAs: 'operator' | null
-  /** Bytes of a mail that are read whole; of a larger one the head is kept, as the listener does. */
+  /** Largest mail that is kept whole, in bytes. A larger one is truncated as the SMTP listener does. */
   readonly maxMailBytes: number
-  /** Where mails go: the receiver's `submit`, or a client of another daemon (which knows no outcome). */
+  /** Submits a mail. Resolves to null when the outcome is unknown, as it is over SMTP. */
   readonly send: (mail: IncomingMail) => Promise<ReceiveResult | null>
   readonly onMail: (name: string, outcome: ReceiveResult | null) => void
   readonly onFailure: (name: string, error: unknown) => void
@@ -36,14 +36,14 @@ export type ReplaySummary = {
   readonly repeated: number
   readonly kinds: ReadonlyMap<string, number>
   readonly subStatuses: ReadonlyMap<number, number>
-  /** By the reason for which they lie in the inbox. */
+  /** Mails in the inbox, by reason. */
   readonly inbox: ReadonlyMap<string, number>
 }
 
-/** Mails under way at once: what one batch holds. */
+/** Mails that are submitted at the same time: the size of one batch. */
 const MAX_CONCURRENT = 200
 
-/** Sends every mail of the paths. Throws Fault `not_found` for a path that is not there; what a single mail meets is counted. */
+/** Submits every mail of the paths. Counts the failures of single mails. Faults: not_found (a path does not exist). */
 export async function replayMails(options: ReplayOptions): Promise<ReplaySummary> {
   const summary = {
     mails: 0,

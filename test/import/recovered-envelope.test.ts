@@ -1,9 +1,9 @@
 /**
- * envelope.test - whom a mail in a file was for, and when
+ * recovered-envelope.test - the recipient, sender and time of a mail in a file
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { recoverEnvelope } from '../../src/smtp-server/envelope.ts'
+import { recoverEnvelope } from '../../src/import/recovered-envelope.ts'
 
 const DOMAINS = ['bounce.example.com', 'fbl.example.com']
 const at = (iso: string): number => Date.parse(iso)
