@@ -5,6 +5,7 @@
  * `node bench/node.ts FOLDER COMMIT_DELAY_MS MAILS`: registers the recipients, then tells its parent the port and the return paths.
  */
 import { join } from 'node:path'
+import { createIncomingRouter } from '../src/smtp-server/incoming-router.ts'
 import { startReportListener } from '../src/smtp-server/listener.ts'
 import { openEngine } from '../src/store/engine/open-engine.ts'
 import { migrate } from '../src/store/engine/migrate.ts'
@@ -60,13 +61,12 @@ const listener = await startReportListener({
   host: '127.0.0.1',
   port: 0,
   hostname: RETURN_PATH,
-  domains: [RETURN_PATH],
   proxyPeers: [],
   tls: null,
   limits: { ...LIMITS, ...unlimited },
   telemetry: shop.telemetry,
   now: Date.now,
-  submit: receiver.submit,
+  router: createIncomingRouter({ reportDomains: [RETURN_PATH], reports: receiver, inbound: null }),
 })
 process.send?.({ port: listener.port, known })
 process.once('disconnect', () => process.exit())

@@ -12,6 +12,7 @@ import { classify } from '../src/classify/classify.ts'
 import { classifierInputOfReport } from '../src/classify/subject.ts'
 import { findReferences } from '../src/correlate/references.ts'
 import { NO_AUTHENTICATION_RESULTS } from '../src/mail-auth/verify-signatures.ts'
+import { createIncomingRouter } from '../src/smtp-server/incoming-router.ts'
 import { startReportListener } from '../src/smtp-server/listener.ts'
 import { parseReport } from '../src/mail/report.ts'
 import { openEngine } from '../src/store/engine/open-engine.ts'
@@ -147,13 +148,12 @@ async function measureListener(context: Context): Promise<number> {
     host: '127.0.0.1',
     port: 0,
     hostname: RETURN_PATH,
-    domains: [RETURN_PATH],
     proxyPeers: [],
     tls: null,
     limits: { ...LIMITS, ...UNLIMITED },
     telemetry: context.telemetry,
     now: Date.now,
-    submit: async () => undefined,
+    router: createIncomingRouter({ reportDomains: [RETURN_PATH], reports: { submit: async () => undefined }, inbound: null }),
   })
   const load = (): Promise<unknown> =>
     new Promise((resolve) =>

@@ -1,14 +1,15 @@
 /**
- * smtp-listeners - the SMTP listeners of the daemon, each with its share of the settings: for reports, and for senders
+ * smtp-listeners - opens the SMTP listeners of the daemon from its settings: one for reports and inbound mail, one for submission
  *
- * See also: app (opens and closes them), smtp-server/listener, smtp-server/submission-session.
+ * See also: daemon/app (opens and closes them), smtp-server/listener, smtp-server/incoming-router, smtp-server/submission-session.
  */
 import { hostname } from 'node:os'
 import type { CredentialStore } from '../http/server/authenticate.ts'
 import { loadCertificate, createSelfSignedCertificate } from '../net/certificate.ts'
 import type { Certificate } from '../net/certificate.ts'
 import { Fault } from '../errors.ts'
-import type { ListenerLimits } from '../smtp-server/listener-options.ts'
+import { createIncomingRouter } from '../smtp-server/incoming-router.ts'
+import type { CommonListenerOptions, ListenerLimits } from '../smtp-server/listener-options.ts'
 import { startReportListener } from '../smtp-server/listener.ts'
 import type { SmtpListener } from '../smtp-server/listener.ts'
 import { startSubmissionListener } from '../smtp-server/submission-session.ts'
@@ -20,14 +21,14 @@ import type { Receiver } from '../service/receive/receive.ts'
 import type { Context } from '../service/context.ts'
 import type { Submit } from '../service/submit/submit.ts'
 
-/** Why a door could not be opened, in words that say what to set. */
+/** Explanations of the errors that keep a listener from opening. */
 const LISTEN_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is in use',
-  EACCES: 'may not be opened by this user',
-  EADDRNOTAVAIL: 'cannot be had: the host (BOUNCED_HOST) is no address of this machine',
+  EACCES: 'requires a privilege that this user lacks',
+  EADDRNOTAVAIL: 'is not available: the host (BOUNCED_HOST) is not an address of this machine',
 }
 
-/** Faults: conflict, naming the port and the variable that sets it. */
+/** Opens a listener and turns its errors into a Fault that names the port and the variable that sets it. Faults: conflict. */
 export async function explainListenErrors<T>(
   settings: Settings,
   listener: 'http' | 'smtp' | 'submission',
@@ -42,60 +43,49 @@ export async function explainListenErrors<T>(
     const { port = 0 } = settings[listener]
     const host = (listener === 'submission' ? settings.submission.host : undefined) ?? settings.host
     const address = `port ${port} on ${host}`
-    throw new Fault('conflict', `${address} ${explanation}; choose another with BOUNCED_${listener.toUpperCase()}_PORT`, { cause })
+    throw new Fault('conflict', `${address} ${explanation}; choose another port with BOUNCED_${listener.toUpperCase()}_PORT`, { cause })
   }
 }
 
-/** Who takes what comes in. */
-export type IncomingMailHandlers = { readonly receiver: Receiver; readonly outbound: OutboundServices }
+type IncomingMailHandlers = { readonly receiver: Receiver; readonly outbound: OutboundServices }
 
-/** The door for reports and routed mail. Faults: config_invalid (certificate, proxyPeers). */
+/** Opens the listener for reports and inbound mail. Faults: config_invalid (certificate, proxyPeers). */
 export async function openInboundListener(
   settings: Settings,
-  { telemetry, accountCache }: Context,
+  context: Context,
   { receiver, outbound }: IncomingMailHandlers,
 ): Promise<SmtpListener> {
-  const { forwarder } = outbound
   return startReportListener({
+    ...commonOptionsOf(settings, context),
     host: settings.host,
     port: settings.smtp.port,
-    hostname: settings.smtp.name ?? hostname(),
-    domains: [settings.returnPathDomain, settings.feedbackDomain],
-    proxyPeers: settings.smtp.proxyPeers,
-    tls: loadOrMakeCertificate(settings),
     limits: smtpLimitsOf(settings),
-    telemetry,
-    now: Date.now,
-    isBlocked: async (peer) => (await accountCache.snapshot()).blocks.isPeerBlocked(peer),
-    isForwarded: forwarder.accepts,
-    // What is no account's own mail is a report. So is mail to a domain that its account has lost since RCPT: it waits in the inbox.
-    submit: async (mail) => (await forwarder.submit(mail)) || receiver.submit(mail),
+    router: createIncomingRouter({
+      reportDomains: [settings.returnPathDomain, settings.feedbackDomain],
+      reports: receiver,
+      inbound: outbound.forwarder,
+    }),
   })
 }
 
-/** Wrong keys a minute of one name from one address: a program that was set up wrongly tries as often, a guesser millions of times. */
+/** Failed sign-ins a minute of one user from one address: as many as a misconfigured program makes, far fewer than guessing needs. */
 const MAX_FAILED_SIGN_INS_PER_MINUTE = 30
 
-export type SubmissionDependencies = { readonly keys: CredentialStore; readonly submit: Submit }
+type SubmissionDependencies = { readonly keys: CredentialStore; readonly submit: Submit }
 
-/** The door for senders; null where none is wanted. Faults: config_invalid (certificate, proxyPeers). */
+/** Opens the submission listener. Resolves to null when submission.port is not set. Faults: config_invalid (certificate, proxyPeers). */
 export async function openSubmissionListener(
   settings: Settings,
-  { telemetry, accountCache }: Context,
+  context: Context,
   dependencies: SubmissionDependencies,
 ): Promise<SmtpListener | null> {
   const { port, host, plainAuth, mailBytes } = settings.submission
   if (port === undefined) return null
   return startSubmissionListener({
+    ...commonOptionsOf(settings, context),
     host: host ?? settings.host,
     port,
-    hostname: settings.smtp.name ?? hostname(),
-    proxyPeers: settings.smtp.proxyPeers,
-    tls: loadOrMakeCertificate(settings),
     limits: { ...smtpLimitsOf(settings), recipientsPerMail: MAX_XSMTPAPI_RECIPIENTS, mailSize: mailBytes, advertisedSize: mailBytes },
-    telemetry,
-    now: Date.now,
-    isBlocked: async (peer) => (await accountCache.snapshot()).blocks.isPeerBlocked(peer),
     authenticate: dependencies.keys.findAccount,
     failedSignIns: createFixedWindowLimit(MAX_FAILED_SIGN_INS_PER_MINUTE),
     isPlaintextAuthAllowed: plainAuth,
@@ -103,14 +93,30 @@ export async function openSubmissionListener(
   })
 }
 
+/** Returns whether the settings name a certificate. Without one, the listeners use a self-signed certificate. */
 export function hasConfiguredCertificate({ tls }: Settings): boolean {
   return tls.cert !== undefined && tls.key !== undefined
 }
 
+/** Loads the certificate of the settings, or creates a self-signed one. Faults: config_invalid. */
 export function loadOrMakeCertificate(settings: Settings): Certificate {
   const { cert, key } = settings.tls
   if (cert !== undefined && key !== undefined) return loadCertificate({ cert, key })
   return createSelfSignedCertificate(settings.smtp.name ?? settings.returnPathDomain, Date.now())
+}
+
+function commonOptionsOf(
+  settings: Settings,
+  { telemetry, accountCache }: Context,
+): Omit<CommonListenerOptions, 'host' | 'port' | 'limits'> {
+  return {
+    hostname: settings.smtp.name ?? hostname(),
+    proxyPeers: settings.smtp.proxyPeers,
+    tls: loadOrMakeCertificate(settings),
+    telemetry,
+    now: Date.now,
+    isBlocked: async (peer) => (await accountCache.snapshot()).blocks.isPeerBlocked(peer),
+  }
 }
 
 function smtpLimitsOf({ limits }: Settings): ListenerLimits {

@@ -1,38 +1,39 @@
 /**
- * accept - from a TCP connection to an SMTP session: who it really is, and whether there is room
+ * accept - decides whether a TCP connection becomes an SMTP session
  *
- * A listed balancer must begin with a PROXY header, and the limits then count the client behind it; from anybody else such a header is a lie
- * and ends the session (smtp-server/connection). Who is refused here costs a line and no session.
+ * Finds the address of the client and applies the connection limits. A listed load balancer must begin with a PROXY header; the limits then
+ * count the client behind it. A PROXY header from any other peer closes the session (smtp-server/connection). A connection that is refused
+ * here gets one line and no session.
  *
  * See also: smtp-server/proxy-protocol (the header), smtp-server/peer-limits (the counts), docs/smtp.md.
  */
 import type { Socket } from 'node:net'
-import { normaliseAddress } from './peer-limits.ts'
+import { normaliseIp } from './peer-limits.ts'
 import { readProxyHeader, type ProxySource } from './proxy-protocol.ts'
 import { refusalLineOf, type RefusalName } from './refusals.ts'
 
 export type AdmissionControl = {
   readonly isTrustedProxy: (address: string) => boolean
-  /** Why this client may not stay, null when it may; it is then counted until its session ends. */
+  /** Returns null when the client is admitted; it then counts until its session ends. Otherwise returns the refusal. */
   readonly admit: (id: string, address: string) => RefusalName | null
-  /** Why nobody may stay. */
+  /** Returns the refusal that applies to every client now, null when there is none. */
   readonly refusalForAll: () => RefusalName | null
   readonly startSession: (socket: Socket, id: string, source: ProxySource) => void
   readonly onRefused: (name: RefusalName, address: string) => void
   readonly createSessionId: () => string
-  /** Sockets that have no session yet; the door ends them when it closes. */
+  /** Sockets without a session. The listener destroys them when it closes. */
   readonly pendingSockets: Set<Socket>
 }
 
-/** A balancer sends its header at once; five seconds allow for a lost packet and its second copy. */
+/** A load balancer sends its header at once. Five seconds allow for a lost packet and its retransmission. */
 const PROXY_HEADER_TIMEOUT_MS = 5_000
-/** What a refused client may take to read why. */
+/** Time that a refused client has to read the refusal before its socket is destroyed. */
 const REFUSED_LINGER_MS = 1_000
 
-/** Takes one TCP connection. */
+/** Handles one TCP connection: refuses it, or starts a session once the client's address is known. Never throws. */
 export function acceptConnection(admission: AdmissionControl, socket: Socket): void {
   socket.on('error', () => undefined)
-  const peer = normaliseAddress(socket.remoteAddress ?? '')
+  const peer = normaliseIp(socket.remoteAddress ?? '')
   const refusal = admission.refusalForAll()
   if (refusal !== null) return refuseConnection(admission, socket, refusal, peer)
   const directSource = { address: peer, port: socket.remotePort ?? 0 }
@@ -43,7 +44,7 @@ export function acceptConnection(admission: AdmissionControl, socket: Socket): v
 function admitClient(admission: AdmissionControl, socket: Socket, source: ProxySource): void {
   if (socket.destroyed) return
   const id = admission.createSessionId()
-  const address = normaliseAddress(source.address)
+  const address = normaliseIp(source.address)
   const refusal = admission.admit(id, address)
   if (refusal === null) admission.startSession(socket, id, { address, port: source.port })
   else refuseConnection(admission, socket, refusal, address)
@@ -59,13 +60,13 @@ function awaitProxyHeader(admission: AdmissionControl, socket: Socket, onHeader:
   }
   const rejectHeader = (): void => {
     cleanUp()
-    refuseConnection(admission, socket, 'badProxy', normaliseAddress(socket.remoteAddress ?? ''))
+    refuseConnection(admission, socket, 'badProxy', normaliseIp(socket.remoteAddress ?? ''))
   }
   const onData = (chunk: Buffer): void => {
     buffered = Buffer.concat([buffered, chunk])
     const header = readProxyHeader(buffered)
-    if (header.kind === 'more') return
-    if (header.kind === 'bad') return rejectHeader()
+    if (header.kind === 'incomplete') return
+    if (header.kind === 'invalid') return rejectHeader()
     cleanUp()
     socket.pause()
     if (buffered.length > header.length) socket.unshift(buffered.subarray(header.length))

@@ -1,23 +1,23 @@
 /**
- * command-lines - SMTP commands out of bytes: only CR LF ends one
+ * command-lines - splits bytes into SMTP commands; only CR LF ends a command
  *
- * A server that also takes a bare LF for the end of a line reads two commands where its neighbour reads one, and that is how mail is
- * smuggled. Here a bare LF, a bare CR or a NUL spoils the whole line: it is reported once, at that byte, and everything up to the next CR LF
- * is passed over unread. A line over the limit goes the same way. What comes out does not depend on how TCP cut the bytes.
+ * A server that also accepts a bare LF reads two commands where another server reads one. SMTP smuggling uses this difference. Here a bare
+ * LF, a bare CR or a NUL makes the whole line malformed: it is reported once, at that byte, and the bytes up to the next CR LF are skipped.
+ * A line over the limit is handled in the same way. The result does not depend on how TCP splits the bytes into chunks.
  *
- * Total. RFC 5321 §2.3.8 (lines), §4.5.3.1.4 (length). See also: smtp-server/data-decoder (the same law inside a mail), smtp-server/parser.
+ * Total. RFC 5321 §2.3.8 (lines), §4.5.3.1.4 (length). See also: smtp-server/data-decoder (the same rule inside a mail), smtp-server/parser.
  */
 
-/** `end` is the offset behind what was read; `line` is without its CR LF. */
+/** `line` is without its CR LF. `end` is the offset behind the bytes that were read. */
 export type LineToken =
   | { readonly kind: 'line'; readonly line: Buffer; readonly end: number }
   | { readonly kind: MalformedLine; readonly end: number }
 
-/** `bare`: a CR, LF or NUL that is no part of a line's end. `long`: more bytes than the limit. */
+/** `bare`: a CR, LF or NUL that is not part of a CR LF. `long`: more bytes than the limit. */
 export type MalformedLine = 'bare' | 'long'
 
-export type CommandLineReader = {
-  /** The next command, or the next fault, of `chunk` from `from` on. Null when the chunk is used up; what it began is remembered. */
+type CommandLineReader = {
+  /** Returns the next command or malformed line of `chunk` from offset `from`. Null when the chunk has no more; an incomplete line is kept. */
   readonly next: (chunk: Buffer, from: number) => LineToken | null
 }
 
@@ -25,7 +25,7 @@ const NUL = 0x00
 const LF = 0x0a
 const CR = 0x0d
 
-/** A reader of one connection's commands. `limit` is bytes of one line without its CR LF. */
+/** Creates the reader of one connection. `limit` is the bytes of one line without its CR LF. */
 export function createCommandLineReader(limit: number): CommandLineReader {
   let buffered = Buffer.alloc(0)
   let isAfterCr = false

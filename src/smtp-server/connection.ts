@@ -1,19 +1,21 @@
 /**
- * connection - one SMTP session: smtp-server's dialogue with our parser, our refusals and our clocks
+ * connection - one SMTP session: the commands of smtp-server with our parser, refusals and time limits
  *
- * Every reply passes `send`: there a refusal gets the words that name its limit, is counted, and ends the session where the table says so. Who speaks
- * before the greeting, before the answer to EHLO, or behind a refused DATA is ended before a byte of it can pass for a command.
+ * Every reply passes through `send`. There a refusal gets the text that names its limit, is counted, and closes the session if its row says
+ * so. A peer that sends before the greeting, before the reply to EHLO, or behind a refused DATA is disconnected before any of those bytes
+ * can be read as a command.
  *
- * A class, since smtp-server demands one; of its insides it overrides `_createParser`, `_isSupported` and `send` (the version is pinned, the tests
- * hold the contract). RFC 5321, RFC 2920 §3.1 (what may be pipelined), RFC 3030 (BDAT, not offered). See also: smtp-server/parser, smtp-server/slow-peer.
+ * A class, because smtp-server requires one. RFC 5321, RFC 2920 §3.1 (what may be pipelined), RFC 3030 (BDAT, not offered).
+ * See also: smtp-server/smtp-server-adapter (the base class), smtp-server/parser, smtp-server/slow-peer.
  */
 import type { Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
-import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
-import { slowPeerReasonOf, type SlowPeerLimits, type PeerProgress } from './slow-peer.ts'
+import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { SmtpParser } from './parser.ts'
 import { isProxyHeaderPrefix } from './proxy-protocol.ts'
 import { hasEnhancedStatus, findRefusal, REFUSALS, refusalTextOf, type SmtpRefusal, type RefusalName } from './refusals.ts'
+import { slowPeerReasonOf, type SlowPeerLimits, type PeerProgress } from './slow-peer.ts'
+import { ConnectionAdapter } from './smtp-server-adapter.ts'
 
 export type ConnectionLimits = SlowPeerLimits & {
   readonly commandLength: number
@@ -21,40 +23,42 @@ export type ConnectionLimits = SlowPeerLimits & {
   readonly errorsPerConnection: number
 }
 
+/** What a session needs from its listener. */
 export type ConnectionContext = {
   readonly limits: ConnectionLimits
   readonly now: () => number
-  /** Whether AUTH is offered here and now. */
-  readonly tooLarge: 'size' | 'submissionSize'
-  readonly offersAuth: (session: { readonly address: string; readonly isSecure: boolean }) => boolean
-  /** Counts a refusal; `command` stands for all that were wrong in themselves. */
-  readonly refused: (name: RefusalName | 'command') => void
+  /** The refusal of a mail above SIZE. It names the setting that applies to this listener. */
+  readonly oversizeRefusal: 'size' | 'submissionSize'
+  /** Returns whether AUTH is offered on this connection in its present state. */
+  readonly isAuthOffered: (session: { readonly address: string; readonly isSecure: boolean }) => boolean
+  /** Counts a refusal. `command` stands for every reply about a single faulty command. */
+  readonly onRefused: (name: RefusalName | 'command') => void
+  /** Observes each reply before it is written. `text` is the first line, without the basic code. */
+  readonly onReply: (code: number, text: string) => void
 }
 
-/** Behind these nothing may stand before they are answered. */
+/** Commands that must be the last of a pipelined group (RFC 2920 §3.1). */
 const LAST_IN_GROUP: readonly string[] = ['EHLO', 'HELO', 'LHLO']
 
-export class InboundConnection extends SMTPConnection {
-  readonly #door: ConnectionContext
+export class InboundConnection extends ConnectionAdapter {
+  readonly #context: ConnectionContext
   #repliedAt: number
-  /** The socket that holds back the replies of one group of commands. */
-  #gathering: Socket | null = null
-  #commands = 0
-  #errors = 0
+  /** The socket that holds back the replies to one group of commands. */
+  #corkedSocket: Socket | null = null
+  #commandCount = 0
+  #errorCount = 0
 
-  constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions & { readonly door: ConnectionContext }) {
+  constructor(server: SMTPServer, socket: Socket, options: SMTPConnectionOptions & { readonly context: ConnectionContext }) {
     super(server, socket, options)
-    this.#door = options.door
-    this.#repliedAt = options.door.now()
+    this.#context = options.context
+    this.#repliedAt = options.context.now()
   }
 
-  /** Called by the constructor above us too, so that it reaches for `#door` only later, in what it hands over. */
-  override _createParser(): SmtpParser {
-    const commandLength = this._server.options.maxCommandLength ?? 0
-    const parser = new SmtpParser(commandLength, {
-      isReady: () => this._ready,
+  protected override createParser(maxCommandBytes: number): SmtpParser {
+    const parser = new SmtpParser(maxCommandBytes, {
+      isReady: () => this.isGreeted,
       onEarlyData: (bytes) => this.closeWith(isProxyHeaderPrefix(bytes) ? 'proxy' : 'early'),
-      onCommand: (line, bytesAfter, next) => this.#command(line, bytesAfter, next),
+      onCommand: (line, bytesAfter, next) => this.#handleCommand(line, bytesAfter, next),
       onMalformedLine: (kind, next) => {
         this.send(REFUSALS[kind].code, refusalTextOf(kind))
         next()
@@ -64,89 +68,84 @@ export class InboundConnection extends SMTPConnection {
     return parser
   }
 
-  /** Where it is not offered, AUTH is an unknown command: nobody is asked for a password in plain sight. */
-  override _isSupported(command: string): boolean {
-    const isOffered = command !== 'AUTH' || this.#door.offersAuth({ address: this.remoteAddress, isSecure: this.secure })
-    return isOffered && super._isSupported(command)
+  /** AUTH is an unknown command where it is not offered, so that no client is asked for a password over an unencrypted connection. */
+  protected override isCommandOffered(command: string): boolean {
+    return command !== 'AUTH' || this.#context.isAuthOffered({ address: this.remoteAddress, isSecure: this.secure })
   }
 
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    if (this._closing || this._closed) return
-    this.#repliedAt = this.#door.now()
+    if (this.isEnding) return
+    this.#repliedAt = this.#context.now()
     if (code < 400) {
-      if (context === 'DATA_OK') this.#commands = 0
-      return super.send(code, data, hasEnhancedStatus(data) ? false : context)
+      if (context === 'DATA_OK') this.#commandCount = 0
+      return this.#reply(code, data, hasEnhancedStatus(data) ? false : context)
     }
     const knownRefusal = typeof data === 'string' ? findRefusal(data) : null
-    const name = knownRefusal === 'size' ? this.#door.tooLarge : knownRefusal
-    this.#door.refused(name ?? 'command')
-    if (code >= 500) this.#errors++
+    const name = knownRefusal === 'size' ? this.#context.oversizeRefusal : knownRefusal
+    this.#context.onRefused(name ?? 'command')
+    if (code >= 500) this.#errorCount++
     if (name !== null) this.#refuse(name)
-    else super.send(code, data, hasEnhancedStatus(data) ? false : context)
-    if (this.#errors > this.#door.limits.errorsPerConnection) this.closeWith('errors')
+    else this.#reply(code, data, hasEnhancedStatus(data) ? false : context)
+    if (this.#errorCount > this.#context.limits.errorsPerConnection) this.closeWith('errors')
   }
 
-  /** Says a refusal that ends the session, and forgets the mail that was coming. */
+  /** Sends a refusal, closes the session and drops the mail that is being received. */
   closeWith(name: RefusalName): void {
     this.send(REFUSALS[name].code, refusalTextOf(name))
     this.close()
-    if (this._dataStream && !this._dataStream.writableEnded) this._dataStream.destroy()
+    this.discardData()
   }
 
-  /** Ends the session when its peer has been too slow. */
+  /** Closes the session when its peer has broken a time limit. */
   closeIfSlow(): void {
-    if (this._closing || this._closed) return
-    const { limits, now } = this.#door
-    const slowness = slowPeerReasonOf(this.#progress(), limits, now())
-    if (slowness !== null) this.closeWith(slowness)
+    if (this.isEnding) return
+    const { limits, now } = this.#context
+    const reason = slowPeerReasonOf(this.#peerProgress(), limits, now())
+    if (reason !== null) this.closeWith(reason)
   }
 
-  #progress(): PeerProgress {
-    const parser = this._parser
-    const isMail = parser !== false && parser._dataMode
-    const isOurs = this._handlerPending || (this._dataStream && !isMail)
-    return {
-      awaiting: isMail ? 'data' : isOurs ? 'ours' : 'command',
-      since: this.#repliedAt,
-      bytes: parser === false ? 0 : parser.dataBytes,
-    }
+  #peerProgress(): PeerProgress {
+    const awaiting = this.isReceivingData ? 'data' : this.isReplyPending ? 'server' : 'command'
+    return { awaiting, since: this.#repliedAt, bytes: this.dataBytes }
+  }
+
+  #reply(code: number, data?: string | string[] | null, context?: string | false): void {
+    this.#context.onReply(code, (Array.isArray(data) ? data[0] : data) ?? '')
+    super.send(code, data, context)
   }
 
   #refuse(name: RefusalName): void {
-    const { code, closesConnection: ends = false }: SmtpRefusal = REFUSALS[name]
-    super.send(code, refusalTextOf(name), false)
-    if (ends) this.close()
+    const { code, closesConnection = false }: SmtpRefusal = REFUSALS[name]
+    this.#reply(code, refusalTextOf(name), false)
+    if (closesConnection) this.close()
   }
 
-  /** The replies to commands that came together leave together (RFC 2920 §3.2): one packet and one system call in the place of three. */
-  #gather(): void {
-    if (this.#gathering !== null) return
-    this.#gathering = this._socket
-    this._socket.cork()
-    setImmediate(() => this.#letGo())
+  /** Sends the replies to a pipelined group together (RFC 2920 §3.2): one packet and one system call instead of one for each reply. */
+  #cork(): void {
+    if (this.#corkedSocket !== null) return
+    this.#corkedSocket = this.replySocket
+    this.#corkedSocket.cork()
+    setImmediate(() => this.#uncork())
   }
 
-  #letGo(): void {
-    this.#gathering?.uncork()
-    this.#gathering = null
+  #uncork(): void {
+    this.#corkedSocket?.uncork()
+    this.#corkedSocket = null
   }
 
-  #command(line: Buffer, bytesAfter: number, next: () => void): void {
+  #handleCommand(line: Buffer, bytesAfter: number, next: () => void): void {
     const name = line.subarray(0, 16).toString('latin1').split(' ')[0]?.toUpperCase() ?? ''
-    this.#commands++
-    // The library ends a session at its tenth unknown command; our own count has a setting.
-    this._unrecognizedCommands = 0
-    if (this.#commands > this.#door.limits.commandsBetweenMails) return this.closeWith('commands')
+    this.#commandCount++
+    if (this.#commandCount > this.#context.limits.commandsBetweenMails) return this.closeWith('commands')
     if (bytesAfter > 0 && LAST_IN_GROUP.includes(name)) return this.closeWith('earlyPipelining')
     if (name === 'BDAT') return this.closeWith('bdat')
     if (name === 'PROXY') return this.closeWith('proxy')
-    if (name === 'STARTTLS') this.#letGo()
-    else if (bytesAfter > 0) this.#gather()
-    const proceed = (): void => {
-      const parser = this._parser
-      if (name === 'DATA' && bytesAfter > 0 && parser !== false && !parser._dataMode) this.closeWith('bodyBeforeData')
+    if (name === 'STARTTLS') this.#uncork()
+    else if (bytesAfter > 0) this.#cork()
+    this.executeCommand(line, () => {
+      // DATA was refused, yet its mail already follows: its lines would be read as commands.
+      if (name === 'DATA' && bytesAfter > 0 && !this.isReceivingData) this.closeWith('bodyBeforeData')
       next()
-    }
-    this._onCommand(line, proceed)
+    })
   }
 }

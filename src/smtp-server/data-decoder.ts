@@ -1,21 +1,21 @@
 /**
- * data-decoder - the bytes of a mail out of the bytes of DATA: only CR LF . CR LF ends it
+ * data-decoder - removes dot-stuffing from the bytes of DATA and finds the end of the mail; only CR LF . CR LF ends it
  *
- * A dot after CR LF (or as the first byte) begins either the end or a line whose first dot was put there for the way; that dot is dropped.
- * A dot after a bare LF or a bare CR is text like any other, and so is everything else: LF.LF, LF.CRLF, CRLF.LF, CR.CR, CR.CRLF, CRLF.CR and the
- * same with NULs in between end nothing. What comes out does not depend on how TCP cut the bytes.
+ * A dot behind CR LF, or as the first byte, begins either the end of the mail or a dot-stuffed line; the dot is removed. A dot behind a bare
+ * LF or a bare CR is ordinary text. LF.LF, LF.CRLF, CRLF.LF, CR.CR, CR.CRLF, CRLF.CR and the same with NULs in between do not end a mail. The
+ * result does not depend on how TCP splits the bytes into chunks.
  *
- * Pure, total. RFC 5321 §4.1.1.4 (DATA), §4.5.2 (transparency). See also: smtp-server/line-endings (what becomes of bare LF and CR).
+ * Pure, total. RFC 5321 §4.1.1.4 (DATA), §4.5.2 (transparency). See also: smtp-server/line-endings (handling of bare LF and CR).
  */
 
-/** Where the last byte stood. `line`: at the first byte of a line; `dot`: behind its dot; `dotCr`: behind its dot and CR. */
-export type DataState = 'line' | 'text' | 'cr' | 'dot' | 'dotCr'
+/** The position behind the last byte. `line`: at the start of a line; `dot`: behind its dot; `dotCr`: behind its dot and CR. */
+type DataState = 'line' | 'text' | 'cr' | 'dot' | 'dotCr'
 
-/** DATA begins at the first byte of a line. */
+/** DATA begins at the start of a line. */
 export const DATA_START: DataState = 'line'
 
-/** `text` is what the mail gains; `end` the offset behind CR LF . CR LF, null while it has not come. */
-export type DecodedChunk = { readonly text: Buffer; readonly state: DataState; readonly end: number | null }
+/** `text` is the decoded bytes of the mail. `end` is the offset behind CR LF . CR LF, null when the chunk does not hold the end. */
+type DecodedChunk = { readonly text: Buffer; readonly state: DataState; readonly end: number | null }
 
 const LF = 0x0a
 const CR = 0x0d
@@ -23,7 +23,7 @@ const DOT = 0x2e
 const CRLF_DOT = Buffer.from('\r\n.')
 const HELD_CR = Buffer.from('\r')
 
-/** Reads one chunk. Pieces are joined, so that a mail of nothing but dots costs no more memory than any other. */
+/** Decodes one chunk. Joins the pieces of a chunk, so that a mail of dots alone needs no more memory than any other. */
 export function decodeData(initialState: DataState, chunk: Buffer): DecodedChunk {
   const pieces: Buffer[] = []
   let state = initialState
@@ -61,13 +61,13 @@ export function decodeData(initialState: DataState, chunk: Buffer): DecodedChunk
   return { text: joinPieces(pieces), state, end: null }
 }
 
-/** The state behind an ordinary byte. */
+/** Returns the state behind a byte that is not part of a dot sequence. */
 function stateAfter(state: DataState, byte: number | undefined): DataState {
   if (byte === CR) return 'cr'
   return byte === LF && state === 'cr' ? 'line' : 'text'
 }
 
-/** The state behind a chunk whose rest, from `at` on, holds no dot at the beginning of a line. */
+/** Returns the state behind a chunk that has no dot at the start of a line from `offset` on. */
 function stateAtEnd(chunk: Buffer, offset: number): DataState {
   const { length } = chunk
   if (chunk[length - 1] === CR) return 'cr'

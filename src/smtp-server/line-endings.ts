@@ -1,8 +1,8 @@
 /**
- * line-endings - every bare LF and every bare CR of a mail becomes CR LF
+ * line-endings - converts every bare LF and every bare CR of a mail to CR LF
  *
- * What came by SMTP and is stored may one day be sent on, downloaded or replayed, and the next program may take a bare LF for the end of a line. So no mail leaves
- * us with a line end that two programs read in two ways. The digest stays that of the bytes as they came.
+ * A stored mail may later be forwarded, downloaded or replayed, and another program may read a bare LF as the end of a line. So a stored mail
+ * holds no line ending that two programs can read differently. The digest of a mail covers the bytes as they arrived.
  *
  * Pure, total, idempotent, one pass. RFC 5321 §2.3.8. See also: smtp-server/body-reader.
  */
@@ -10,7 +10,7 @@
 const LF = 0x0a
 const CR = 0x0d
 
-/** The same bytes with CR LF wherever a line ends. A mail that has no other line ends is given back as it is, uncopied. */
+/** Returns the bytes with CR LF at every line ending. Returns the same buffer, without a copy, when nothing has to change. */
 export function normaliseLineEndings(raw: Buffer): Buffer {
   const bareCount = countBareLineEndings(raw)
   if (bareCount === 0) return raw

@@ -1,13 +1,13 @@
 /**
- * listener-options - what the parts of an SMTP listener share: its options, its counts, and who is in
+ * listener-options - the options and the state that the parts of an SMTP listener share
  *
- * See also: smtp-server/listener (makes it), smtp-server/report-session, smtp-server/accept.
+ * See also: smtp-server/listener (creates the state), smtp-server/report-session, smtp-server/accept.
  */
 import type { Socket } from 'node:net'
-import type { MetricName, Telemetry } from '../telemetry.ts'
-import type { IncomingMail } from '../service/receive/incoming-mail.ts'
 import type { ByteBudget } from '../net/byte-budget.ts'
-import type { InboundConnection, ConnectionLimits } from './connection.ts'
+import type { MetricName, Telemetry } from '../telemetry.ts'
+import type { ConnectionContext, ConnectionLimits, InboundConnection } from './connection.ts'
+import type { IncomingRouter } from './incoming-router.ts'
 import type { PeerLimits, PeerCounters } from './peer-limits.ts'
 import type { RefusalName } from './refusals.ts'
 
@@ -15,33 +15,29 @@ export type ListenerOptions = {
   readonly host: string
   readonly port: number
   readonly hostname: string
-  /** Balancers that begin with a PROXY header: addresses or networks. */
+  /** Load balancers that begin each connection with a PROXY header: addresses or networks. */
   readonly proxyPeers: readonly string[]
   readonly tls: { readonly key: string; readonly cert: string } | null
   readonly limits: ListenerLimits
   readonly telemetry: Telemetry
   readonly now: () => number
-  /** Whether an operator has cut this peer off; absent: nobody is. Asked at the connection, and at each mail of a long one. */
+  /** Returns whether an operator has blocked this peer. Called for each connection and for each mail. Absent: no peer is blocked. */
   readonly isBlocked?: (peer: string) => Promise<boolean>
-  /** What a mail above SIZE hears: which setting rules it; absent: limits.advertisedSize. */
-  readonly tooLarge?: 'size' | 'submissionSize'
-  /** Which gauges show what is open. */
+  /** The refusal of a mail above SIZE. Absent: `size`, which names limits.advertisedSize. */
+  readonly oversizeRefusal?: ConnectionContext['oversizeRefusal']
+  /** The gauges of open connections and of the bytes of open bodies. */
   readonly gauges: { readonly connections: MetricName; readonly bodies: MetricName }
-  /** Whether AUTH is offered on a connection; absent: it is for nobody. */
-  readonly offersAuth?: (session: { readonly address: string; readonly isSecure: boolean }) => boolean
+  /** Returns whether AUTH is offered on a connection. Absent: wherever smtp-server has it enabled. */
+  readonly isAuthOffered?: ConnectionContext['isAuthOffered']
 }
 
-/** The door for reports. */
-export type ReportListenerOptions = Omit<ListenerOptions, 'gauges' | 'offersAuth' | 'tooLarge'> & {
-  /** Lower case. Mail to any address at these is taken. */
-  readonly domains: readonly string[]
-  /** Whether an address beyond `domains` is taken too: an account's own. Absent: none is. Rejects when nobody can say. */
-  readonly isForwarded?: (to: string) => Promise<boolean>
-  /** Resolves when the mail is committed for this recipient; rejects with a Fault. */
-  readonly submit: (mail: IncomingMail) => Promise<unknown>
-}
+/** Options that a caller sets; the rest is fixed by the kind of listener. */
+export type CommonListenerOptions = Omit<ListenerOptions, 'gauges' | 'isAuthOffered' | 'oversizeRefusal'>
 
-/** Bytes, counts, milliseconds; the reasons stand with the settings. */
+/** The listener for reports and inbound mail. */
+export type ReportListenerOptions = CommonListenerOptions & { readonly router: IncomingRouter }
+
+/** Bytes, counts and milliseconds. settings/schema gives the reason of each default. */
 export type ListenerLimits = PeerLimits &
   ConnectionLimits & {
     readonly mailSize: number
@@ -54,25 +50,27 @@ export type ListenerLimits = PeerLimits &
     readonly closeTimeoutMs: number
   }
 
-/** Counted from its admission on; `connection` follows at once. */
-export type TrackedSession = { readonly address: string; connection: InboundConnection | null }
+/** A session counts from its admission. `connection` is set right after it. */
+type TrackedSession = { readonly address: string; connection: InboundConnection | null }
 
 export type ListenerState = {
   readonly options: ListenerOptions
   readonly peers: PeerCounters
   readonly budget: ByteBudget
   readonly openSessions: Map<string, TrackedSession>
+  /** Sockets without a session: they wait for a PROXY header, or read their refusal. */
   readonly pendingSockets: Set<Socket>
+  /** Sessions between MAIL FROM and the reply to their mail. */
   readonly busySessions: Set<string>
   isClosing: boolean
 }
 
-/** `command` stands for all that were wrong in themselves. */
+/** Counts a refusal. `command` stands for every reply about a single faulty command. */
 export function countRefusal(state: ListenerState, reason: RefusalName | 'command'): void {
   state.options.telemetry.count('bounced_smtp_refused_total', { reason })
 }
 
-/** A session is over, and its place is free. Idempotent. */
+/** Removes a session that has ended and frees its place in the limits. Idempotent. */
 export function removeSession(state: ListenerState, id: string): void {
   const session = state.openSessions.get(id)
   if (session === undefined) return

@@ -1,42 +1,43 @@
 /**
- * listener - the listener on the Return-Path and feedback domains, and what every SMTP listener of ours has in common
+ * listener - accepts SMTP connections, enforces limits while they run, and closes them in order
  *
- * Listens, lets in, looks every second at who is slow, and closes so that whoever was in the middle of a mail is answered first.
+ * The report listener and the submission listener are both made here; they differ in the SMTP server that executes their sessions. Once a
+ * second the listener looks for slow peers and for a memory budget that is short. When it closes, a session in the middle of a mail gets its
+ * answer first.
  *
  * RFC 5321, 1870 (SIZE), 2034, 2920 (PIPELINING), 3207 (STARTTLS), 6152, 6531. See also: smtp-server/accept (before the session),
- * smtp-server/report-session (what is taken), smtp-server/connection (how it is said), docs/smtp.md.
+ * smtp-server/report-session (which mail is accepted), smtp-server/connection (the session), docs/smtp.md.
  */
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
-import { acceptConnection, type AdmissionControl } from './accept.ts'
 import { createByteBudget } from '../net/byte-budget.ts'
-import { InboundConnection } from './connection.ts'
-import { createReportServer } from './report-session.ts'
+import { acceptConnection, type AdmissionControl } from './accept.ts'
+import { InboundConnection, type ConnectionContext } from './connection.ts'
 import { countRefusal, type ListenerState, type ListenerOptions, type ReportListenerOptions } from './listener-options.ts'
 import { createPeerCounters, createAddressMatcher } from './peer-limits.ts'
 import type { ProxySource } from './proxy-protocol.ts'
-import type { RefusalName } from './refusals.ts'
+import { createReportServer } from './report-session.ts'
 
 export type SmtpListener = {
   readonly port: number
-  /** New connections get the new certificate; running sessions keep theirs. */
+  /** Replaces the certificate of new connections. Running sessions keep theirs. */
   readonly reloadTls: (tls: { readonly key: string; readonly cert: string }) => void
-  /** No new connections; sessions in the middle of a mail are answered first. */
+  /** Refuses new connections. Resolves when the sessions in the middle of a mail have been answered. */
   readonly close: () => Promise<void>
 }
 
-/** How often slow peers and a short budget are looked at. */
+/** Interval of the checks for slow peers and for the memory budget. */
 const CHECK_INTERVAL_MS = 1_000
 
 const GAUGES = { connections: 'bounced_smtp_connections', bodies: 'bounced_smtp_body_bytes' } as const
 
-/** Opens the door for reports; resolves once it listens. Faults: config_invalid (proxyPeers). */
+/** Opens the report listener. Resolves once it listens. Faults: config_invalid (proxyPeers). */
 export function startReportListener(options: ReportListenerOptions): Promise<SmtpListener> {
-  return startListener({ ...options, gauges: GAUGES }, (state) => createReportServer(state, options))
+  return startListener({ ...options, gauges: GAUGES }, (state) => createReportServer(state, options.router))
 }
 
-/** Opens a door whose dialogue is `speak`'s; resolves once it listens. Faults: config_invalid (proxyPeers). */
+/** Opens a listener whose sessions are executed by the given server. Resolves once it listens. Faults: config_invalid (proxyPeers). */
 export async function startListener(
   options: ListenerOptions,
   createSmtpServer: (state: ListenerState) => SMTPServer,
@@ -83,6 +84,7 @@ function createAdmissionControl(state: ListenerState, smtpServer: SMTPServer): A
       state.openSessions.set(id, { address, connection: null })
       telemetry.count('bounced_smtp_sessions_total')
       telemetry.setGauge(state.options.gauges.connections, state.openSessions.size)
+      telemetry.log.debug({ sessionId: id, peer: address, open: state.openSessions.size }, 'smtp connection accepted')
       return null
     },
     onRefused: (name, address) => {
@@ -94,9 +96,16 @@ function createAdmissionControl(state: ListenerState, smtpServer: SMTPServer): A
 }
 
 function startSession(state: ListenerState, smtpServer: SMTPServer, socket: Socket, id: string, { address, port }: ProxySource): void {
-  const { limits, now, offersAuth = () => true, tooLarge = 'size' } = state.options
-  const connectionContext = { limits, now, offersAuth, tooLarge, refused: (name: RefusalName | 'command') => countRefusal(state, name) }
-  const connection = new InboundConnection(smtpServer, socket, { id, remoteAddress: address, remotePort: port, door: connectionContext })
+  const { limits, now, isAuthOffered = () => true, oversizeRefusal = 'size', telemetry } = state.options
+  const context: ConnectionContext = {
+    limits,
+    now,
+    isAuthOffered,
+    oversizeRefusal,
+    onRefused: (name) => countRefusal(state, name),
+    onReply: (code, text) => telemetry.log.debug({ sessionId: id, code, text }, 'smtp reply'),
+  }
+  const connection = new InboundConnection(smtpServer, socket, { id, remoteAddress: address, remotePort: port, context })
   const session = state.openSessions.get(id)
   if (session !== undefined) session.connection = connection
   smtpServer.connections.add(connection)
@@ -127,7 +136,7 @@ function portOf(server: Server): number {
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 
-/** Idle sessions hear 421 at once, busy ones after their answer or after the time limit. */
+/** Closes idle sessions with 421 at once, and busy ones after their answer or at the time limit. */
 async function closeListener(server: Server, state: ListenerState): Promise<void> {
   state.isClosing = true
   const closed = new Promise<void>((resolve) => {

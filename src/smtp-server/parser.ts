@@ -1,61 +1,60 @@
 /**
- * parser - smtp-server's parser with our law of line ends
+ * parser - splits the bytes of a connection into commands and mail data, with CR LF as the only line ending
  *
- * smtp-server splits commands at a bare LF too, and keeps a dot behind one for a stuffed dot. This takes its place: `smtp-server/command-lines` finds the
- * commands, `smtp-server/data-decoder` the mail, and the bytes that wait behind a command are known to who answers it. A class, since smtp-server demands one.
+ * Replaces the parser of smtp-server, which also splits commands at a bare LF and removes a dot behind one. `smtp-server/command-lines`
+ * finds the commands, `smtp-server/data-decoder` finds the end of the mail. Each command arrives with the number of bytes behind it, so
+ * that the session can refuse commands that were pipelined too early.
  *
- * See also: smtp-server/connection (who makes it), smtp-server's own stream (the contract that is kept: startDataMode, continue, isClosed).
+ * A class, because smtp-server requires one. See also: smtp-server/connection (creates it), smtp-server/smtp-server-adapter (the base class).
  */
-import { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
+import type { SMTPStream } from 'smtp-server/lib/smtp-stream.js'
+import { createCommandLineReader, type LineToken, type MalformedLine } from './command-lines.ts'
 import { DATA_START, decodeData } from './data-decoder.ts'
-import { createCommandLineReader, type MalformedLine } from './command-lines.ts'
+import { ParserAdapter, type ChunkDone } from './smtp-server-adapter.ts'
 
-export type ParserHandlers = {
-  /** False before the greeting: whatever comes then is for `early`. */
+type ParserHandlers = {
+  /** False before the greeting. Bytes that arrive earlier go to `onEarlyData`. */
   readonly isReady: () => boolean
   readonly onEarlyData: (bytes: Buffer) => void
-  /** `behind`: how many bytes the same chunk holds behind the command. `next` asks for more. */
+  /** `bytesAfter`: how many bytes the same chunk holds behind the command. `next` asks for the next command. */
   readonly onCommand: (line: Buffer, bytesAfter: number, next: () => void) => void
   readonly onMalformedLine: (kind: MalformedLine, next: () => void) => void
 }
 
-type Done = (error?: Error | null) => void
-
-/** Commands of one chunk that are answered before others have their turn; a full chunk of NOOPs is 10,000. */
+/** Commands of one chunk that are executed before other connections get a turn. A full chunk can hold 10,000 NOOPs. */
 const COMMANDS_BEFORE_YIELD = 100
 
-/** The parser of one connection (and a new one behind STARTTLS, so that nothing of the old one's bytes is ever read). */
-export class SmtpParser extends SMTPStream {
-  readonly #lines
-  readonly #door: ParserHandlers
-  #data = DATA_START
+/** The parser of one connection. STARTTLS creates a new one, so that bytes sent before TLS are never read as commands. */
+export class SmtpParser extends ParserAdapter {
+  readonly #commandLines
+  readonly #handlers: ParserHandlers
+  #dataState = DATA_START
 
-  constructor(commandLength: number, handlers: ParserHandlers) {
+  constructor(maxCommandBytes: number, handlers: ParserHandlers) {
     super()
-    this.#lines = createCommandLineReader(commandLength)
-    this.#door = handlers
+    this.#commandLines = createCommandLineReader(maxCommandBytes)
+    this.#handlers = handlers
   }
 
   override startDataMode(maxBytes?: number | string | null): ReturnType<SMTPStream['startDataMode']> {
-    this.#data = DATA_START
+    this.#dataState = DATA_START
     return super.startDataMode(maxBytes)
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding | 'buffer', next: Done): void {
-    if (this.isClosed) next()
-    else if (this.#door.isReady()) this.#read(chunk, next)
+  protected override readChunk(chunk: Buffer, done: ChunkDone): void {
+    if (this.#handlers.isReady()) this.#readCommands(chunk, done)
     else {
-      this.#door.onEarlyData(chunk)
-      next()
+      this.#handlers.onEarlyData(chunk)
+      done()
     }
   }
 
-  /** Goes through one chunk. A command that is answered at once is followed in a loop, one that is answered later by its `next`. */
-  #read(chunk: Buffer, done: Done): void {
+  /** Executes the commands of one chunk. Loops while commands finish at once, so that a long chunk does not grow the call stack. */
+  #readCommands(chunk: Buffer, done: ChunkDone): void {
     let offset = 0
     let isRunning = false
     let shouldContinue = false
-    let count = 0
+    let commandCount = 0
     const processNext = (): void => {
       shouldContinue = true
       if (isRunning) return
@@ -64,12 +63,12 @@ export class SmtpParser extends SMTPStream {
         while (shouldContinue) {
           shouldContinue = false
           if (this.isClosed) return done()
-          if (this._dataMode) return this.#readMail(chunk.subarray(offset), done)
-          const token = this.#lines.next(chunk, offset)
+          if (this.isReceivingData) return this.#readData(chunk.subarray(offset), done)
+          const token = this.#commandLines.next(chunk, offset)
           if (token === null) return done()
           offset = token.end
-          if (++count % COMMANDS_BEFORE_YIELD === 0) setImmediate(() => this.#answer(token, chunk.length - offset, processNext))
-          else this.#answer(token, chunk.length - offset, processNext)
+          if (++commandCount % COMMANDS_BEFORE_YIELD === 0) setImmediate(() => this.#dispatch(token, chunk.length - offset, processNext))
+          else this.#dispatch(token, chunk.length - offset, processNext)
         }
       } finally {
         isRunning = false
@@ -78,26 +77,16 @@ export class SmtpParser extends SMTPStream {
     processNext()
   }
 
-  #answer(token: NonNullable<ReturnType<ReturnType<typeof createCommandLineReader>['next']>>, bytesAfter: number, next: () => void): void {
+  #dispatch(token: LineToken, bytesAfter: number, next: () => void): void {
     if (this.isClosed) next()
-    else if (token.kind === 'line') this.#door.onCommand(token.line, bytesAfter, next)
-    else this.#door.onMalformedLine(token.kind, next)
+    else if (token.kind === 'line') this.#handlers.onCommand(token.line, bytesAfter, next)
+    else this.#handlers.onMalformedLine(token.kind, next)
   }
 
-  #readMail(chunk: Buffer, done: Done): void {
-    const stream = this._dataStream
-    const { text, state, end } = decodeData(this.#data, chunk)
-    this.#data = state
-    this._countDataBytes(text.length)
-    if (end !== null) return this._endDataMode(text, chunk.subarray(end), done)
-    if (stream === null || text.length === 0 || !stream.writable || stream.write(text)) return done()
-    // A stream that is destroyed never drains, it only closes.
-    const resume = (): void => {
-      stream.off('drain', resume)
-      stream.off('close', resume)
-      done()
-    }
-    stream.once('drain', resume)
-    stream.once('close', resume)
+  #readData(chunk: Buffer, done: ChunkDone): void {
+    const { text, state, end } = decodeData(this.#dataState, chunk)
+    this.#dataState = state
+    if (end === null) this.writeData(text, done)
+    else this.endData(text, chunk.subarray(end), done)
   }
 }

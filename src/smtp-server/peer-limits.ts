@@ -1,9 +1,10 @@
 /**
- * peer-limits - how many connections and mails one peer and one network may have
+ * peer-limits - limits the connections and mails of one peer and the connections of one network
  *
- * Counts by address and by network (/24 for IPv4, /64 for IPv6); connections are those open now, mails those of the
- * running minute. A refusal is a name of smtp-server/refusals. Behind a balancer the peer is the one that its PROXY header names.
- * No I/O: the caller gives the time. See also: smtp-server/accept.
+ * Counts open connections by address and by network (/24 for IPv4, /64 for IPv6), and mails by address in the current minute. A refusal is a
+ * name of smtp-server/refusals. Behind a load balancer the peer is the client that the PROXY header names.
+ *
+ * No I/O: the caller passes the time. See also: smtp-server/accept.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { Fault } from '../errors.ts'
@@ -16,22 +17,22 @@ export type PeerLimits = {
 }
 
 export type PeerCounters = {
-  /** Null when the connection may stay (and is counted), else why not. */
+  /** Returns null when the connection is admitted and counted, otherwise the refusal. */
   readonly admitConnection: (address: string) => RefusalName | null
   readonly releaseConnection: (address: string) => void
-  /** Null when the peer may send one more mail in this minute. */
+  /** Returns null when the peer may send one more mail in this minute, otherwise the refusal. */
   readonly admitMail: (address: string, now: number) => RefusalName | null
 }
 
 const MINUTE_MS = 60_000
 
-/** An address in one spelling: lower case, and IPv4 without its IPv6 dress. */
-export function normaliseAddress(address: string): string {
+/** Returns one spelling of an IP address: lower case, IPv4-mapped IPv6 as IPv4. Total. */
+export function normaliseIp(address: string): string {
   const lower = address.toLowerCase()
   return lower.startsWith('::ffff:') && lower.includes('.') ? lower.slice(7) : lower
 }
 
-/** Whether an address is one of `entries` (addresses, or networks as 192.0.2.0/24). Faults: config_invalid (an entry is neither). */
+/** Creates a test for addresses in `entries` (addresses, or networks such as 192.0.2.0/24). Faults: config_invalid (an entry is neither). */
 export function createAddressMatcher(entries: readonly string[]): (address: string) => boolean {
   const list = new BlockList()
   for (const entry of entries) {
@@ -46,9 +47,9 @@ export function createAddressMatcher(entries: readonly string[]): (address: stri
   return (address) => isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 
-/** The network that an address belongs to, as a key. IPv4 in IPv6 dress counts as IPv4. */
-export function networkOf(address: string): string {
-  const normalised = normaliseAddress(address)
+/** Returns the network of an address as a key. IPv4-mapped IPv6 counts as IPv4. */
+function networkOf(address: string): string {
+  const normalised = normaliseIp(address)
   if (normalised.includes('.')) return normalised.split('.').slice(0, 3).join('.')
   const [head = '', tail = ''] = normalised.split('::')
   const left = head.split(':').filter((group) => group !== '')
@@ -57,7 +58,7 @@ export function networkOf(address: string): string {
   return [...left, ...zeros, ...right].slice(0, 4).join(':')
 }
 
-/** Makes the counters. Memory is bounded by the open connections and by the peers of one minute. */
+/** Creates the counters. Memory is bounded by the open connections and by the peers of one minute. */
 export function createPeerCounters(limits: PeerLimits): PeerCounters {
   const connectionsByPeer = new Map<string, number>()
   const connectionsByNetwork = new Map<string, number>()

@@ -1,33 +1,31 @@
 /**
- * report-session - which mails are taken: the handlers of a session, and the way of a mail from DATA to our 250
+ * report-session - the sessions of the report listener: which recipients are accepted, and what happens between DATA and 250
  *
- * Takes reports and accounts' own mail, never relays: RCPT only at our own domains and theirs, and at `postmaster`. 250 is said only after the receiver has committed; a store that
- * fails is 451. Bodies share a budget until they are answered.
+ * Accepts reports and inbound mail of accounts, never relays. 250 is sent only after every recipient's mail is committed. A store that
+ * fails gives 451. A body counts in the memory budget until its mail has been answered.
  *
- * See also: smtp-server/session-options, smtp-server/body-reader, smtp-server/refusals, service/receive/receive.
+ * See also: smtp-server/incoming-router (accepted recipients), smtp-server/session-options, smtp-server/body-reader, smtp-server/refusals.
  */
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
 import { isRetryable } from '../errors.ts'
 import { readBody } from './body-reader.ts'
-import type { ListenerState, ReportListenerOptions } from './listener-options.ts'
+import type { IncomingRouter } from './incoming-router.ts'
+import type { ListenerState } from './listener-options.ts'
 import { createRefusalError } from './refusals.ts'
 import { refuseBlockedPeer, beginTransaction, smtpServerOptions } from './session-options.ts'
 
-/** Whose mail is taken, and where it goes. */
-export type ReportAcceptance = Pick<ReportListenerOptions, 'domains' | 'isForwarded' | 'submit'>
-
-/** The dialogue of the door for reports. */
-export function createReportServer(state: ListenerState, acceptance: ReportAcceptance): SMTPServer {
+/** Creates the SMTP server of the report listener. It executes sessions; the listener accepts the connections. */
+export function createReportServer(state: ListenerState, router: IncomingRouter): SMTPServer {
   const server = new SMTPServer({
     ...smtpServerOptions(state, { banner: 'bounced', disabled: ['AUTH'] }),
     onMailFrom: (_address, session, done) => {
       void refuseBlockedPeer(state, session, { done, otherwiseReply: () => beginTransaction(state, session) })
     },
     onRcptTo: (address, session, done) => {
-      void handleRcpt(state, { acceptance, address, session, done })
+      void handleRcpt(state, { router, address, session, done })
     },
     onData: (stream, session, done) => {
-      void handleData(state, { acceptance, stream, session, done })
+      void handleData(state, { router, stream, session, done })
     },
   })
   server.on('error', (error) => state.options.telemetry.log.debug({ err: error }, 'smtp connection failed'))
@@ -35,34 +33,27 @@ export function createReportServer(state: ListenerState, acceptance: ReportAccep
 }
 
 type RcptRequest = {
-  readonly acceptance: ReportAcceptance
+  readonly router: IncomingRouter
   readonly address: SMTPServerAddress
   readonly session: SMTPServerSession
   readonly done: (error?: Error | null) => void
 }
 
-async function handleRcpt(state: ListenerState, { acceptance, address, session, done }: RcptRequest): Promise<void> {
+async function handleRcpt(state: ListenerState, { router, address, session, done }: RcptRequest): Promise<void> {
   try {
-    done(await checkRecipient(acceptance, address))
+    const destination = await router.destinationOf(address.address)
+    state.options.telemetry.log.debug({ sessionId: session.id, to: address.address, destination }, 'smtp recipient routed')
+    done(destination === null ? createRefusalError('relay') : null)
   } catch (error) {
     done(errorReplyFor(state, session, error))
   }
 }
 
-/** `postmaster` without a domain is ours too (RFC 5321 §4.5.1). */
-async function checkRecipient(acceptance: ReportAcceptance, address: SMTPServerAddress): Promise<Error | null> {
-  const to = address.address.toLowerCase()
-  const at = to.lastIndexOf('@')
-  if (at < 0) return to === 'postmaster' ? null : createRefusalError('relay')
-  if (acceptance.domains.includes(to.slice(at + 1))) return null
-  return (await acceptance.isForwarded?.(to)) === true ? null : createRefusalError('relay')
-}
-
 type DataRequest = {
-  readonly acceptance: ReportAcceptance
+  readonly router: IncomingRouter
   readonly stream: SMTPServerDataStream
   readonly session: SMTPServerSession
-  readonly done: (error: Error | null, words?: string) => void
+  readonly done: (error: Error | null, text?: string) => void
 }
 
 async function handleData(state: ListenerState, data: DataRequest): Promise<void> {
@@ -73,16 +64,18 @@ async function handleData(state: ListenerState, data: DataRequest): Promise<void
   }
 }
 
-/** Reads the body and hands it over once a recipient; resolves to the words of our 250. */
-async function receiveMail(state: ListenerState, { acceptance, stream, session }: DataRequest): Promise<string> {
+/** Reads the body and submits it once for each recipient. Resolves to the text of the 250 reply. */
+async function receiveMail(state: ListenerState, { router, stream, session }: DataRequest): Promise<string> {
   const { options, budget } = state
-  const { mailFrom: from, rcptTo: recipients } = session.envelope
-  const sender = from === false ? '' : from.address
-  const to = recipients.map((each) => each.address)
+  const { mailFrom, rcptTo } = session.envelope
+  const from = mailFrom === false ? '' : mailFrom.address
   const abort = (): void => state.openSessions.get(session.id)?.connection?.closeWith('stalled')
   const received = await readBody(stream, { maxBytes: options.limits.mailSize, budget, now: options.now, onAborted: abort })
   try {
     if (received === null) throw createRefusalError('stalled')
+    const { size, truncated } = received.body
+    options.telemetry.log.debug({ sessionId: session.id, size, truncated, recipients: rcptTo.length }, 'smtp data received')
+    // smtp-server answers 552 itself.
     if (stream.sizeExceeded) return ''
     const receivedAt = options.now()
     const common = {
@@ -93,11 +86,10 @@ async function receiveMail(state: ListenerState, { acceptance, stream, session }
       receivedAt,
       source: 'smtp',
       trustAs: null,
+      sessionId: session.id,
     } as const
-    await Promise.all(
-      to.map((recipient) => acceptance.submit({ ...common, envelope: { from: sender, to: recipient }, sessionId: session.id })),
-    )
-    return `2.6.0 taken, ${session.id}`
+    await Promise.all(rcptTo.map(({ address }) => router.submit({ ...common, envelope: { from, to: address } })))
+    return `2.6.0 accepted, ${session.id}`
   } finally {
     received?.release()
     state.busySessions.delete(session.id)
@@ -108,6 +100,6 @@ function errorReplyFor(state: ListenerState, session: SMTPServerSession, error: 
   if (error instanceof Error && 'responseCode' in error) return error
   const { telemetry } = state.options
   telemetry.count('bounced_mails_deferred_total')
-  telemetry.log.error({ sessionId: session.id, err: error, retry: isRetryable(error) }, 'smtp mail not taken')
+  telemetry.log.error({ sessionId: session.id, err: error, retry: isRetryable(error) }, 'smtp mail deferred')
   return createRefusalError('storeBusy')
 }

@@ -1,18 +1,18 @@
 /**
- * session-options - what the dialogues of both SMTP doors have in common: smtp-server's options, and when a mail may begin
+ * session-options - the options and checks that the sessions of both SMTP listeners share
  *
- * The listening is ours (smtp-server/listener): smtp-server speaks the dialogue, its own listener is never opened.
+ * smtp-server executes the commands of a session. Its own listener is never opened: smtp-server/listener accepts the connections.
  *
- * See also: smtp-server/report-session (reports), smtp-server/submission-session (mail to send).
+ * See also: smtp-server/report-session, smtp-server/submission-session.
  */
 import type { SMTPServerOptions, SMTPServerSession } from 'smtp-server'
 import { removeSession, type ListenerState } from './listener-options.ts'
 import { createRefusalError } from './refusals.ts'
 
-/** What nobody may say, beside what a door adds. */
+/** Commands that are disabled on both listeners. XCLIENT and XFORWARD would let a client choose the peer address that we record. */
 const DISABLED_COMMANDS = ['XCLIENT', 'XFORWARD', 'WIZ', 'SHELL', 'KILL'] as const
 
-/** smtp-server's options of a door that says so in its banner and knows no `disabled` commands. */
+/** Returns smtp-server's options. `banner` is the text of the greeting; `disabled` adds to the disabled commands. */
 export function smtpServerOptions(
   state: ListenerState,
   { banner, disabled }: { readonly banner: string; readonly disabled: readonly string[] },
@@ -37,13 +37,16 @@ export function smtpServerOptions(
     onConnect: (session, done) => {
       void refuseBlockedPeer(state, session, { done, otherwiseReply: () => (state.isClosing ? createRefusalError('closing') : null) })
     },
-    onClose: (session) => removeSession(state, session.id),
+    onClose: (session) => {
+      state.options.telemetry.log.debug({ sessionId: session.id }, 'smtp session closed')
+      removeSession(state, session.id)
+    },
   }
 }
 
 type PeerCheck = { readonly done: (error?: Error | null) => void; readonly otherwiseReply: () => Error | null }
 
-/** A peer that is cut off hears so. Where nobody can say, it is not: the store's own trouble is told at its mail. */
+/** Refuses a peer that an operator has blocked. A peer counts as not blocked when the store is unreachable: its mail gets 451 later. */
 export async function refuseBlockedPeer(
   { options }: ListenerState,
   { remoteAddress }: SMTPServerSession,
@@ -53,7 +56,10 @@ export async function refuseBlockedPeer(
   done(isBlocked === true ? createRefusalError('cut') : otherwiseReply())
 }
 
-/** Why a session may not begin a mail, or null: it has begun, and the session is busy until {@link removeSession} or its answer. */
+/**
+ * Begins a mail. Returns the refusal when a limit forbids it. Otherwise returns null, and the session counts as busy until its mail has
+ * been answered or {@link removeSession} is called.
+ */
 export function beginTransaction(state: ListenerState, session: SMTPServerSession): Error | null {
   const { limits, now } = state.options
   if (state.isClosing) return createRefusalError('closing')

@@ -1,10 +1,11 @@
 /**
- * submission-session - senders sign in and hand over mail that our own queue sends
+ * submission-session - the submission listener: senders authenticate and submit mail for our delivery queue
  *
- * The listener is that of smtp-server/listener: the same clocks, limits, line ends and budget. Only who has signed in may send: AUTH is offered behind TLS, and
- * without it to loopback alone, unless a setting says otherwise. 250 is said after the commit, with the vendor's words `#<messageId>#Queued`.
+ * Uses smtp-server/listener with the same time limits, line-ending rules and memory budget as the report listener. Only an authenticated
+ * sender may submit. AUTH is offered under TLS, and without TLS to loopback only, unless a setting allows it. 250 is sent after the
+ * commit, with SendCloud's text `#<messageId>#Queued`.
  *
- * RFC 6409, RFC 4954, RFC 4616. See also: smtp-server/submitted-message (what a mail says), service/submit/submit, docs/SENDING.md.
+ * RFC 6409, RFC 4954, RFC 4616. See also: smtp-server/submitted-message (parses the mail), service/submit/submit, docs/SENDING.md.
  */
 import {
   SMTPServer,
@@ -18,37 +19,38 @@ import { Fault, isRetryable } from '../errors.ts'
 import type { Caller } from '../service/caller.ts'
 import type { Submission, SubmissionResult } from '../service/submit/submit.ts'
 import { readBody } from './body-reader.ts'
-import type { ListenerState, ListenerOptions } from './listener-options.ts'
-import { parseSubmittedMessage } from './submitted-message.ts'
 import { startListener, type SmtpListener } from './listener.ts'
+import type { CommonListenerOptions, ListenerState } from './listener-options.ts'
 import { createRefusalError, type RefusalName } from './refusals.ts'
 import { beginTransaction, smtpServerOptions } from './session-options.ts'
+import { parseSubmittedMessage } from './submitted-message.ts'
 
-/** Counts wrong keys a minute. */
-export type FailedSignInLimiter = {
+/** Counts failed sign-ins by minute. */
+type FailedSignInLimiter = {
+  /** Counts one failure. Returns false when the limit is exceeded. */
   readonly consume: (key: string, now: number) => boolean
   readonly isExhausted: (key: string, now: number) => boolean
 }
 
-export type SubmissionListenerOptions = Omit<ListenerOptions, 'gauges' | 'offersAuth' | 'tooLarge'> & {
-  /** Null: the name or the key is wrong. */
+type SubmissionListenerOptions = CommonListenerOptions & {
+  /** Resolves to null when the apiUser or the apiKey is wrong. */
   readonly authenticate: (apiUser: string, apiKey: string) => Promise<{ readonly account: number; readonly apiUser: string } | null>
   readonly failedSignIns: FailedSignInLimiter
-  /** Lets AUTH go in plain sight from anywhere. */
+  /** Offers AUTH without TLS to every peer. */
   readonly isPlaintextAuthAllowed: boolean
-  readonly submit: (submitter: Caller, call: Submission) => Promise<SubmissionResult>
+  readonly submit: (submitter: Caller, submission: Submission) => Promise<SubmissionResult>
 }
 
-/** Who signed in, as the session carries it. */
+/** The authenticated sender, as smtp-server's session carries it. */
 type SignedInSender = { readonly account: number; readonly apiUser: string; readonly labelId: number | null }
 
 const GAUGES = { connections: 'bounced_submission_connections', bodies: 'bounced_submission_body_bytes' } as const
 
-/** Opens the door; resolves once it listens. Faults: config_invalid (proxyPeers). */
+/** Opens the submission listener. Resolves once it listens. Faults: config_invalid (proxyPeers). */
 export function startSubmissionListener(options: SubmissionListenerOptions): Promise<SmtpListener> {
-  const offersAuth: ListenerOptions['offersAuth'] = ({ address, isSecure }) =>
+  const isAuthOffered = ({ address, isSecure }: { readonly address: string; readonly isSecure: boolean }): boolean =>
     isSecure || options.isPlaintextAuthAllowed || isLoopback(address)
-  return startListener({ ...options, gauges: GAUGES, offersAuth, tooLarge: 'submissionSize' }, (state) =>
+  return startListener({ ...options, gauges: GAUGES, isAuthOffered, oversizeRefusal: 'submissionSize' }, (state) =>
     createSubmissionServer(state, options),
   )
 }
@@ -59,7 +61,7 @@ function createSubmissionServer(state: ListenerState, options: SubmissionListene
   const server = new SMTPServer({
     ...smtpServerOptions(state, { banner: 'bounced submission', disabled: [] }),
     authMethods: ['PLAIN', 'LOGIN'],
-    // Where it may not go in plain sight it is not offered at all.
+    // `isAuthOffered` decides; smtp-server must not add a rule of its own.
     allowInsecureAuth: true,
     onAuth: (auth, session, done) => {
       void handleAuth(options, { auth, session, done })
@@ -90,7 +92,7 @@ async function handleAuth(options: SubmissionListenerOptions, { auth, session, d
   }
 }
 
-/** `apiUser` or `apiUser#labelId`. */
+/** Checks the credentials. The user name is `apiUser` or `apiUser#labelId`. */
 async function authenticate(
   options: SubmissionListenerOptions,
   auth: SMTPServerAuthentication,
@@ -106,10 +108,11 @@ async function authenticate(
     telemetry.log.warn({ peer: session.remoteAddress, apiUser: apiUser.slice(0, 64) }, 'submission sign-in failed')
     throw createRefusalError(failedSignIns.consume(limiterKey, now()) ? 'wrongKey' : 'wrongKeys')
   }
+  telemetry.log.debug({ sessionId: session.id, account: found.account, labelId }, 'submission signed in')
   return { ...found, labelId }
 }
 
-/** What our own sign-in has put there. */
+/** Checked door: `user` is what {@link handleAuth} has set, or undefined. */
 function signedInSender({ user }: SMTPServerSession): SignedInSender | null {
   return typeof user === 'object' && user !== null && 'labelId' in user ? (user as unknown as SignedInSender) : null
 }
@@ -120,7 +123,7 @@ const checkRecipient = ({ address }: SMTPServerAddress): Error | null =>
 type DataRequest = {
   readonly stream: SMTPServerDataStream
   readonly session: SMTPServerSession
-  readonly done: (error: Error | null, words?: string) => void
+  readonly done: (error: Error | null, text?: string) => void
 }
 
 async function handleData(state: ListenerState, options: SubmissionListenerOptions, data: DataRequest): Promise<void> {
@@ -131,7 +134,7 @@ async function handleData(state: ListenerState, options: SubmissionListenerOptio
   }
 }
 
-/** Reads the mail and hands it over; resolves to the words of our 250. */
+/** Reads the mail and submits it. Resolves to the text of the 250 reply. */
 async function receiveSubmission(
   state: ListenerState,
   options: SubmissionListenerOptions,
@@ -143,11 +146,16 @@ async function receiveSubmission(
     const sender = signedInSender(session)
     if (received === null) throw createRefusalError('stalled')
     if (sender === null) throw createRefusalError('signIn')
+    // smtp-server answers 552 itself.
     if (stream.sizeExceeded) return ''
     if (received.body.truncated) throw createRefusalError('submissionSize')
     const recipients = session.envelope.rcptTo.map(({ address }) => address)
+    options.telemetry.log.debug(
+      { sessionId: session.id, size: received.body.size, recipients: recipients.length },
+      'submission data received',
+    )
     const message = parseSubmittedMessage(received.body.raw, { recipients, labelId: sender.labelId })
-    if (!message.ok) throw createRefusalError(message.why)
+    if (!message.ok) throw createRefusalError(message.refusal)
     const submitter = { account: sender.account, apiUser: sender.apiUser, ip: session.remoteAddress }
     return `#${(await options.submit(submitter, message.submission)).messageId}#Queued`
   } finally {
@@ -156,7 +164,7 @@ async function receiveSubmission(
   }
 }
 
-/** Faults of the door behind us, by the refusal that says them. */
+/** The refusal for each Fault of the submission service. Any other Fault is a temporary failure. */
 const REFUSAL_OF_FAULT: Readonly<Partial<Record<Fault['code'], RefusalName>>> = {
   bad_request: 'tooGrown',
   forbidden: 'notYourDomain',
@@ -168,6 +176,6 @@ function errorReplyFor({ telemetry }: SubmissionListenerOptions, session: SMTPSe
   if (error instanceof Error && 'responseCode' in error) return error
   const refusal = error instanceof Fault ? REFUSAL_OF_FAULT[error.code] : undefined
   if (refusal !== undefined) return createRefusalError(refusal)
-  telemetry.log.error({ sessionId: session.id, err: error, retry: isRetryable(error) }, 'submission not taken')
+  telemetry.log.error({ sessionId: session.id, err: error, retry: isRetryable(error) }, 'submission deferred')
   return createRefusalError('storeBusy')
 }

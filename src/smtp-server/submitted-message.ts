@@ -1,8 +1,8 @@
 /**
- * submitted-message - what a submitted mail says beside its text: from whom, with which variables, to whom
+ * submitted-message - parses a submitted mail into a submission: sender, recipients, variables and user headers
  *
- * The recipients are those of the envelope, unless X-SMTPAPI names separate ones. Every recipient gets a mail of his own. The sender's MIME is kept
- * whole; the extension and blind copies go at the send.
+ * The recipients are those of the envelope, unless X-SMTPAPI names its own. Each recipient gets a separate mail. The sender's MIME structure
+ * is kept; X-SMTPAPI and Bcc are removed when the mail is sent.
  *
  * Pure, total. See also: docs/SENDING.md, compose/x-smtpapi, compose/rewrite-mime, smtp-server/submission-session.
  */
@@ -13,70 +13,82 @@ import { extractAddresses, parseBareAddress } from '../mail/mime/address.ts'
 import { decodeEncodedWords } from '../mail/mime/header.ts'
 import type { Submission } from '../service/submit/submit.ts'
 
-export type SubmittedMessage =
-  | { readonly ok: true; readonly submission: Submission }
-  | { readonly ok: false; readonly why: 'largeHeader' | 'noSender' | 'extension' | 'manySeparate' }
+type Unacceptable = { readonly ok: false; readonly refusal: 'largeHeader' | 'noSender' | 'extension' | 'manySeparate' }
 
-/** The envelope's side. */
-export type SubmissionEnvelope = { readonly recipients: readonly string[]; readonly labelId: number | null }
+type SubmittedMessage = { readonly ok: true; readonly submission: Submission } | Unacceptable
 
-/** Mail programs write it in any case; webhooks give it back as the vendor does. */
+/** What the SMTP session knows about the mail. */
+type SubmissionEnvelope = { readonly recipients: readonly string[]; readonly labelId: number | null }
+
+/** Mail programs write the prefix in any case. Webhooks return it in SendCloud's spelling. */
 const USER_HEADER_PREFIX = 'SC-Custom-'
 
-/** Headers that webhooks give back: more of them, or longer ones, are no marks of a mail. */
+/** User headers that webhooks return. Further ones, and characters beyond the limit, are ignored. */
 const MAX_USER_HEADERS = 100
 const MAX_USER_VALUE_CHARACTERS = 998
 
-/** Of all fields but the extension, whose own limit is larger; the largest real headers have a tenth. Each send reads it again. */
+/** All fields but X-SMTPAPI, which has a larger limit of its own. The largest real headers have a tenth; each delivery parses them again. */
 const MAX_HEADER_BYTES = 262_144
-/** As it is shown in a status; the mail keeps its own. */
+/** The subject that a status shows. The mail keeps its own. */
 const MAX_SUBJECT_CHARACTERS = 998
 
 const NO_EXTENSION: XSmtpApi = { to: null, sub: {}, section: {}, tracking: ACCOUNT_DEFAULT_TRACKING }
 
-/** Reads a mail with CR LF line ends. */
+/** Parses a mail with CR LF line endings. Total. */
 export function parseSubmittedMessage(raw: Uint8Array, { recipients, labelId }: SubmissionEnvelope): SubmittedMessage {
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
   const fields = splitHeaderFields(headerOf(bytes))
-  if (fieldBytes(fields) > MAX_HEADER_BYTES) return { ok: false, why: 'largeHeader' }
+  if (fieldBytes(fields) > MAX_HEADER_BYTES) return { ok: false, refusal: 'largeHeader' }
   const from = fromOf(fields)
-  if (from === null) return { ok: false, why: 'noSender' }
-  const extension = fields.filter(({ name }) => name === 'x-smtpapi').map(decodedValue)
-  const extensionResult = extension.length === 0 ? ({ ok: true, value: NO_EXTENSION } as const) : readXSmtpApi(extension.join(''))
-  if (!extensionResult.ok) return { ok: false, why: extensionResult.why === 'recipients' ? 'manySeparate' : 'extension' }
-  const { to, sub, section, tracking } = extensionResult.value
-  const all = to ?? recipients
-  if (!hasValuesForAll(sub, all.length)) return { ok: false, why: 'extension' }
-  const sentMessageId = decodedFieldOf(fields, 'message-id')
-  const unsubscribe = decodedFieldOf(fields, 'list-unsubscribe')
+  if (from === null) return { ok: false, refusal: 'noSender' }
+  const extension = extensionOf(fields)
+  if ('refusal' in extension) return extension
+  const all = extension.to ?? recipients
+  if (!hasValuesForAll(extension.sub, all.length)) return { ok: false, refusal: 'extension' }
   return {
     ok: true,
     submission: {
-      body: {
-        from,
-        fromName: null,
-        replyTo: [],
-        to: to === null ? [] : null,
-        cc: [],
-        subject: (decodedFieldOf(fields, 'subject') ?? '').slice(0, MAX_SUBJECT_CHARACTERS),
-        html: null,
-        plain: null,
-        headers: unsubscribe === null ? {} : { 'List-Unsubscribe': unsubscribe },
-        attachments: [],
-        sections: section,
-        raw: bytes.toString('base64'),
-        messageId: sentMessageId === null ? null : parseSenderMessageId(sentMessageId),
-        emailType: 'trigger',
-        tracking,
-      },
+      body: bodyOf(bytes, { fields, from, extension }),
       recipients: all.map((recipient, index) => ({
         recipient: parseBareAddress(recipient) ?? recipient,
-        variables: variablesOfRecipient(sub, index),
+        variables: variablesOfRecipient(extension.sub, index),
       })),
       label: labelId === null ? null : { id: labelId },
       userHeaders: userHeadersOf(fields),
       requestId: null,
     },
+  }
+}
+
+function extensionOf(fields: readonly HeaderFieldLine[]): XSmtpApi | Unacceptable {
+  const values = fields.filter(({ name }) => name === 'x-smtpapi').map(decodedValue)
+  if (values.length === 0) return NO_EXTENSION
+  const result = readXSmtpApi(values.join(''))
+  if (result.ok) return result.value
+  return { ok: false, refusal: result.why === 'recipients' ? 'manySeparate' : 'extension' }
+}
+
+type ParsedHeader = { readonly fields: readonly HeaderFieldLine[]; readonly from: string; readonly extension: XSmtpApi }
+
+function bodyOf(bytes: Buffer, { fields, from, extension }: ParsedHeader): Submission['body'] {
+  const messageId = decodedFieldOf(fields, 'message-id')
+  const unsubscribe = decodedFieldOf(fields, 'list-unsubscribe')
+  return {
+    from,
+    fromName: null,
+    replyTo: [],
+    to: extension.to === null ? [] : null,
+    cc: [],
+    subject: (decodedFieldOf(fields, 'subject') ?? '').slice(0, MAX_SUBJECT_CHARACTERS),
+    html: null,
+    plain: null,
+    headers: unsubscribe === null ? {} : { 'List-Unsubscribe': unsubscribe },
+    attachments: [],
+    sections: extension.section,
+    raw: bytes.toString('base64'),
+    messageId: messageId === null ? null : parseSenderMessageId(messageId),
+    emailType: 'trigger',
+    tracking: extension.tracking,
   }
 }
 
@@ -88,7 +100,7 @@ function headerOf(bytes: Buffer): string {
   return bytes.subarray(0, end < 0 ? bytes.length : end).toString('latin1')
 }
 
-/** One From with one address (RFC 5322 §3.6): of two, nobody could say which one is signed and which one is shown. */
+/** Returns the only address of the only From (RFC 5322 §3.6). With two, the signed sender could differ from the one that is shown. */
 function fromOf(fields: readonly HeaderFieldLine[]): string | null {
   const found = fields.filter(({ name }) => name === 'from')
   const [only] = found
@@ -100,7 +112,7 @@ function fromOf(fields: readonly HeaderFieldLine[]): string | null {
   return addresses.length === 1 ? (addresses[0]?.address ?? null) : null
 }
 
-/** Without folds; mail programs write a value with quotes as encoded words. */
+/** Returns a field's value unfolded and decoded. Mail programs write a value with quotes as encoded words (RFC 2047). */
 const decodedValue = (field: HeaderFieldLine): string => decodeEncodedWords(Buffer.from(fieldValueOf(field), 'latin1').toString('utf8'))
 
 function decodedFieldOf(fields: readonly HeaderFieldLine[], name: string): string | null {

@@ -5,18 +5,26 @@ import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import { createByteBudget } from '../../src/net/byte-budget.ts'
 import { slowPeerReasonOf, type SlowPeerLimits } from '../../src/smtp-server/slow-peer.ts'
-import { createPeerCounters, createAddressMatcher, networkOf, normaliseAddress } from '../../src/smtp-server/peer-limits.ts'
+import { createPeerCounters, createAddressMatcher, normaliseIp } from '../../src/smtp-server/peer-limits.ts'
 import { hasEnhancedStatus, refusalLineOf, findRefusal, REFUSALS } from '../../src/smtp-server/refusals.ts'
 import { SETTINGS_SCHEMA } from '../../src/settings/schema.ts'
 
 const networks = [
-  ['192.0.2.7', '192.0.2'],
-  ['::ffff:192.0.2.7', '192.0.2'],
-  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
-  ['2001:db8::1', '2001:db8:0:0'],
-  ['::1', '0:0:0:0'],
+  // two addresses                             same network
+  ['192.0.2.7', '192.0.2.8', true],
+  ['192.0.2.7', '192.0.3.7', false],
+  ['::ffff:192.0.2.7', '192.0.2.8', true],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::1', true],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:3:3:4:5:6', false],
+  ['2001:db8::1', '2001:db8:0:0:1::', true],
+  ['::1', '::2', true],
+  ['::1', '2001:db8::1', false],
 ] as const
-test.each(networks)('network of %s', (address, want) => expect(networkOf(address)).toBe(want))
+test.each(networks)('%s and %s are in the same network: %s', (one, other, want) => {
+  const peers = createPeerCounters({ connectionsPerPeer: 2, connectionsPerNetwork: 1, mailsPerPeerMinute: 1 })
+  peers.admitConnection(one)
+  expect(peers.admitConnection(other)).toBe(want ? 'networkConnections' : null)
+})
 
 const addresses = [
   ['192.0.2.7', '192.0.2.7'],
@@ -25,7 +33,7 @@ const addresses = [
   ['2001:DB8::1', '2001:db8::1'],
   ['', ''],
 ] as const
-test.each(addresses)('plain %s', (address, want) => expect(normaliseAddress(address)).toBe(want))
+test.each(addresses)('plain %s', (address, want) => expect(normaliseIp(address)).toBe(want))
 
 describe('listed peers', () => {
   const isListed = createAddressMatcher(['192.0.2.7', '198.51.100.0/24', '2001:db8::/32'])
@@ -72,7 +80,7 @@ const paces = [
   // waits for   seconds  bytes       too slow
   ['command', 300, 0, null],
   ['command', 301, 0, 'slowCommand'],
-  ['ours', 100_000, 0, null],
+  ['server', 100_000, 0, null],
   ['data', 60, 0, null],
   ['data', 61, 0, 'slowData'],
   ['data', 61, 61 * 256, null],

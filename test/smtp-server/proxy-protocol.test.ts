@@ -27,8 +27,8 @@ const whole = [
 ] as const
 test.each(whole)('version 1: %j', (header, source) => {
   const bytes = Buffer.from(`${header}EHLO x\r\n`)
-  expect(readProxyHeader(bytes)).toEqual({ kind: 'whole', length: header.length, source })
-  for (let at = 0; at < header.length; at++) expect(readProxyHeader(bytes.subarray(0, at)).kind).toBe('more')
+  expect(readProxyHeader(bytes)).toEqual({ kind: 'complete', length: header.length, source })
+  for (let at = 0; at < header.length; at++) expect(readProxyHeader(bytes.subarray(0, at)).kind).toBe('incomplete')
 })
 
 const binary = [
@@ -47,8 +47,8 @@ const binary = [
 ] as const
 test.each(binary)('version 2: %s', (_name, header, source) => {
   const bytes = Buffer.concat([header, Buffer.from('EHLO x\r\n')])
-  expect(readProxyHeader(bytes)).toEqual({ kind: 'whole', length: header.length, source })
-  for (let at = 0; at < header.length; at++) expect(readProxyHeader(bytes.subarray(0, at)).kind).toBe('more')
+  expect(readProxyHeader(bytes)).toEqual({ kind: 'complete', length: header.length, source })
+  for (let at = 0; at < header.length; at++) expect(readProxyHeader(bytes.subarray(0, at)).kind).toBe('incomplete')
 })
 
 const bad = [
@@ -75,7 +75,7 @@ const bad = [
   ['an IPv6 address of four bytes', version2({ family: 0x21, body: V4 })],
   ['extras of 64 KiB', version2({ family: 0x11, body: V4, length: 65_535 })],
 ] as const
-test.each(bad)('refused: %s', (_name, bytes) => expect(readProxyHeader(bytes)).toEqual({ kind: 'bad' }))
+test.each(bad)('refused: %s', (_name, bytes) => expect(readProxyHeader(bytes)).toEqual({ kind: 'invalid' }))
 
 describe('of any bytes', () => {
   const parts = fc.array(
@@ -89,7 +89,7 @@ describe('of any bytes', () => {
         version2({ family: bytes[0] ?? 0x11, body: Buffer.from(bytes) }),
       ]) {
         const header = readProxyHeader(each)
-        if (header.kind !== 'whole') continue
+        if (header.kind !== 'complete') continue
         expect(header.length).toBeLessThanOrEqual(each.length)
         expect(isProxyHeaderPrefix(each)).toBe(true)
       }
@@ -98,7 +98,7 @@ describe('of any bytes', () => {
   test('a header is the same however much of what follows has come', () =>
     holds([fc.ipV4(), fc.nat(65_535), fc.string()], (address, port, rest) => {
       const header = `PROXY TCP4 ${address} 192.0.2.1 ${port} 25\r\n`
-      const want = { kind: 'whole', length: header.length, source: { address, port } }
+      const want = { kind: 'complete', length: header.length, source: { address, port } }
       expect(readProxyHeader(Buffer.from(header))).toEqual(want)
       expect(readProxyHeader(Buffer.from(header + rest))).toEqual(want)
     }))

@@ -4,7 +4,7 @@
 import { createTransport } from 'nodemailer'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
-import { startSubmissionListener, type SubmissionListenerOptions } from '../../src/smtp-server/submission-session.ts'
+import { startSubmissionListener } from '../../src/smtp-server/submission-session.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
 import { createFixedWindowLimit } from '../../src/http/server/rate-limit.ts'
 import type { Caller } from '../../src/service/caller.ts'
@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const door of doors.splice(0)) await door.close()
 })
 
-async function start(over: Partial<SubmissionListenerOptions> = {}): Promise<Started> {
+async function start(over: Partial<Parameters<typeof startSubmissionListener>[0]> = {}): Promise<Started> {
   const calls: Started['calls'] = []
   const listener = await startSubmissionListener({
     host: '127.0.0.1',
@@ -189,9 +189,9 @@ describe('mails', () => {
   const many = (count: number): string[] => Array.from({ length: count }, (_, n) => `r${n}@example.net`)
   const REFUSED = [
     // mail                                                                  answer
-    ['Subject: no sender\n\nHello', /^554 5\.6\.0 A mail has one From/],
-    ['From: a@example.com\nFrom: b@example.com\n\nHello', /^554 5\.6\.0 A mail has one From/],
-    ['From: a@example.com, b@example.com\n\nHello', /^554 5\.6\.0 A mail has one From/],
+    ['Subject: no sender\n\nHello', /^554 5\.6\.0 A mail must have one From/],
+    ['From: a@example.com\nFrom: b@example.com\n\nHello', /^554 5\.6\.0 A mail must have one From/],
+    ['From: a@example.com, b@example.com\n\nHello', /^554 5\.6\.0 A mail must have one From/],
     [`X-SMTPAPI: nonsense!\n${MAIL}`, /^554 5\.6\.0 X-SMTPAPI/],
     [`X-SMTPAPI: {"sub":{"%n%":["Ann","Bob"]}}\n${MAIL}`, /^554 5\.6\.0 X-SMTPAPI/],
     [`X-SMTPAPI: ${folded({ to: many(101) })}\n${MAIL}`, /^554 5\.5\.3 /],

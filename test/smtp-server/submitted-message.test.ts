@@ -38,7 +38,7 @@ const IDS = [
 test.each(IDS)('%j has the Message-ID %j', (fields, want) => expect(bodyOf(`From: a@example.com\n${fields}\n\nx`)?.messageId).toBe(want))
 
 test('a header that would cost each send too much is refused; a subject is cut where it is shown', () => {
-  expect(read(`From: a@example.com\nX-A: ${'x'.repeat(262_144)}\n\nx`)).toEqual({ ok: false, why: 'largeHeader' })
+  expect(read(`From: a@example.com\nX-A: ${'x'.repeat(262_144)}\n\nx`)).toEqual({ ok: false, refusal: 'largeHeader' })
   expect(bodyOf(`From: a@example.com\nSubject: ${'x'.repeat(2_000)}\n\nx`)?.subject).toHaveLength(998)
 })
 
@@ -51,7 +51,7 @@ describe('any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
         const letter = parseSubmittedMessage(bytes, { recipients: ['joe@example.net'], labelId: 7 })
-        expect(letter.ok || ['largeHeader', 'noSender', 'extension', 'manySeparate'].includes(letter.why)).toBe(true)
+        expect(letter.ok || ['largeHeader', 'noSender', 'extension', 'manySeparate'].includes(letter.refusal)).toBe(true)
       }),
     )
   })

@@ -1,11 +1,12 @@
 /**
- * smtp-listener - the SMTP listener in this process, and a client that says what it is told and hears whole replies
+ * smtp-listener - starts the report listener in this process, and a client that sends given lines and reads whole replies
  */
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import type { ListenerLimits } from '../../src/smtp-server/listener-options.ts'
+import { createIncomingRouter, type IncomingRouter } from '../../src/smtp-server/incoming-router.ts'
 import { startReportListener, type SmtpListener } from '../../src/smtp-server/listener.ts'
 import { createTelemetry, type Telemetry } from '../../src/telemetry.ts'
 import { TRUNCATED_MAIL_BYTES, type IncomingMail } from '../../src/service/receive/incoming-mail.ts'
@@ -35,7 +36,10 @@ export const tlsFile = (name: string): string => readFileSync(join(import.meta.d
 
 export type ListenerOverrides = {
   readonly limits?: Partial<ListenerLimits>
+  /** Called before a mail counts as received. Rejects to make the commit fail. */
   readonly submit?: (mail: IncomingMail) => Promise<unknown>
+  /** Replaces the router, and with it `submit` and `received`. */
+  readonly router?: IncomingRouter
   readonly tls?: boolean
   readonly proxyPeers?: readonly string[]
 }
@@ -44,14 +48,14 @@ export type StartedListener = {
   readonly listener: SmtpListener
   readonly received: IncomingMail[]
   readonly telemetry: Telemetry
-  /** How often a refusal was counted. */
+  /** Returns how often a refusal was counted. */
   readonly refusedCount: (reason: string) => Promise<number>
 }
 
 const openListeners: { readonly close: () => Promise<void> }[] = []
 const sockets: Socket[] = []
 
-/** Ends what a test has opened. */
+/** Closes every connection and listener that a test has opened. */
 export async function closeAll(): Promise<void> {
   for (const socket of sockets.splice(0)) socket.destroy()
   for (const each of openListeners.splice(0)) await each.close()
@@ -60,20 +64,25 @@ export async function closeAll(): Promise<void> {
 export async function startListener(options: ListenerOverrides = {}): Promise<StartedListener> {
   const received: IncomingMail[] = []
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
+  const submit = async (mail: IncomingMail): Promise<void> => {
+    await options.submit?.(mail)
+    received.push(mail)
+  }
+  const reportRouter = createIncomingRouter({
+    reportDomains: ['bounce.example.com', 'fbl.example.com'],
+    reports: { submit },
+    inbound: null,
+  })
   const listener = await startReportListener({
     host: '127.0.0.1',
     port: 0,
     hostname: 'bounce.example.com',
-    domains: ['bounce.example.com', 'fbl.example.com'],
     proxyPeers: options.proxyPeers ?? [],
     tls: options.tls === true ? { key: tlsFile('key.pem'), cert: tlsFile('cert.pem') } : null,
     limits: { ...LIMITS, ...options.limits },
     telemetry,
     now: Date.now,
-    submit: async (mail) => {
-      await options.submit?.(mail)
-      received.push(mail)
-    },
+    router: options.router ?? reportRouter,
   })
   openListeners.push(listener)
   const refusedCount = async (reason: string): Promise<number> => {
@@ -86,28 +95,28 @@ export async function startListener(options: ListenerOverrides = {}): Promise<St
 
 export type SmtpConversation = {
   readonly send: (line: string) => Promise<string>
-  /** The next whole reply, `gone` once there are no more. */
+  /** Resolves to the next whole reply, or to `gone` when the connection has ended. */
   readonly receive: () => Promise<string>
-  /** All replies up to the end of the connection. */
+  /** Resolves to all replies until the connection ends. */
   readonly receiveAll: () => Promise<readonly string[]>
   readonly socket: Socket
 }
 
-/** A connection that has said and heard nothing yet. */
+/** Opens a connection and reads nothing. */
 export function openConnection(port: number, from = '127.0.0.1'): SmtpConversation {
   const socket = connect({ port, host: '127.0.0.1', localAddress: from, noDelay: true })
   sockets.push(socket)
   return createConversation(socket)
 }
 
-/** A conversation behind its greeting. */
+/** Opens a connection and reads the greeting. */
 export async function openConversation(port: number, from?: string): Promise<SmtpConversation> {
   const opened = openConnection(port, from)
   await opened.receive()
   return opened
 }
 
-/** The same session under TLS, once the server has said 220 to STARTTLS; `fingerprint` is that of the certificate shown. */
+/** Starts TLS after the 220 to STARTTLS. `fingerprint` is that of the server's certificate. */
 export async function upgradeToTls(plain: SmtpConversation): Promise<SmtpConversation & { readonly fingerprint: string }> {
   const socket = connectTls({ socket: plain.socket, rejectUnauthorized: false })
   sockets.push(socket)
@@ -163,7 +172,7 @@ function replyReader(socket: Socket): () => Promise<string> {
 
 export const MAIL = 'From: MAILER-DAEMON@mx.example.net\r\nSubject: failure\r\n\r\nNo such user\r\n'
 
-/** EHLO, MAIL, RCPT and DATA up to the 354. */
+/** Sends EHLO, MAIL, RCPT and DATA. Resolves to the reply to DATA. */
 export async function sendUpToData({ send }: SmtpConversation, to = 'token@bounce.example.com'): Promise<string> {
   await send('EHLO mx.example.net')
   await send('MAIL FROM:<>')
@@ -171,6 +180,7 @@ export async function sendUpToData({ send }: SmtpConversation, to = 'token@bounc
   return send('DATA')
 }
 
+/** Sends one mail without EHLO. Resolves to the reply to its data. */
 export async function sendRaw(send: SmtpConversation['send'], body: string, to = 'token@bounce.example.com'): Promise<string> {
   await send('MAIL FROM:<>')
   await send(`RCPT TO:<${to}>`)
