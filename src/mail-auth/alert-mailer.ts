@@ -17,7 +17,7 @@ export type AlertMailer = {
   readonly close: () => void
 }
 
-export type AlertMailerOptions = {
+type AlertMailerOptions = {
   /** smtp:// or smtps:// with host, port, and name and password where it wants them. */
   readonly smarthostUrl: string
   readonly from: string

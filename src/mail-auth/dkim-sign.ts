@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import { buildUnsignedSignature, hashMail, formatDkimSignature, type DkimAlgorithm, type HashedMail } from '../compose/dkim-canonical.ts'
 
 /** `publicKey` is the base64 of p= in the record. */
-export type DkimKeyPair = { readonly publicKey: string; readonly privateKey: Buffer }
+type DkimKeyPair = { readonly publicKey: string; readonly privateKey: Buffer }
 
 export type DkimSigner = { readonly domain: string; readonly selector: string; readonly algorithm: DkimAlgorithm; readonly key: KeyObject }
 

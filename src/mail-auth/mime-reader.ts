@@ -33,7 +33,7 @@ export type MimeReader = {
   readonly close: () => Promise<void>
 }
 
-export type MimeReaderOptions = { readonly timeLimitMs?: number; readonly createWorker?: () => Worker }
+type MimeReaderOptions = { readonly timeLimitMs?: number; readonly createWorker?: () => Worker }
 
 /** A mail of 5 MB takes a few tenths of a second; the first waits for the thread to begin, which on a busy machine takes seconds. */
 const TIME_LIMIT_MS = 8_000

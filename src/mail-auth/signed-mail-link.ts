@@ -9,7 +9,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { hkdf } from '../correlate/token-keys.ts'
 
-export type MailLink = { readonly account: number; readonly digest: string; readonly expires: number }
+type MailLink = { readonly account: number; readonly digest: string; readonly expires: number }
 
 export type MailLinkSigner = {
   /** The MAC of a link: 32 characters. */

@@ -14,7 +14,7 @@ import { getDomain } from 'tldts'
 import type { DnsLookup } from '../net/dns.ts'
 
 /** One DKIM signature. `aligned`: its domain is that of From. */
-export type DkimResult = {
+type DkimResult = {
   readonly domain: string
   readonly selector: string
   readonly result: string
@@ -23,10 +23,10 @@ export type DkimResult = {
 }
 
 /** What SPF says of the peer, for the domain of MAIL FROM, or of HELO where the sender is null. */
-export type SpfResult = { readonly domain: string; readonly result: string }
+type SpfResult = { readonly domain: string; readonly result: string }
 
 /** The outcome of the chain, and who sealed it last. */
-export type ArcResult = { readonly domain: string | null; readonly result: string }
+type ArcResult = { readonly domain: string | null; readonly result: string }
 
 export type AuthenticationResults = { readonly dkim: readonly DkimResult[]; readonly spf: SpfResult | null; readonly arc: ArcResult | null }
 

@@ -11,7 +11,7 @@ import { LRUCache } from 'lru-cache'
 /** Resolves to mailauth's record shape; rejects with an error whose `code` is ENOTFOUND, ENODATA, ETIMEOUT … */
 export type DnsLookup = (name: string, type: string) => Promise<string[][] | string[]>
 
-export type DnsLookupOptions = {
+type DnsLookupOptions = {
   readonly servers: readonly string[]
   readonly timeoutMs: number
   readonly cacheMs: number

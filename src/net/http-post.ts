@@ -9,7 +9,7 @@
 import { Agent, request } from 'undici'
 import type { SsrfGuard } from './ssrf-guard.ts'
 
-export type HttpRequest = {
+type HttpRequest = {
   readonly url: string
   readonly method: 'GET' | 'POST'
   readonly headers: Readonly<Record<string, string>>

@@ -17,7 +17,7 @@ import type { RuleTable } from '../classify/rule-table.ts'
 import { toALabels } from '../mail/mime/idna.ts'
 import type { DnsLookup } from './dns.ts'
 
-export type MxHost = { readonly name: string; readonly preference: number }
+type MxHost = { readonly name: string; readonly preference: number }
 
 /** Why there is nowhere to send to, for good. */
 export const NO_MX_REPLIES = {
@@ -27,9 +27,9 @@ export const NO_MX_REPLIES = {
   'bad-name': { code: 553, text: '553 5.1.3 The domain is no domain name' },
 } as const satisfies Record<string, { readonly code: number; readonly text: string }>
 
-export type NoMxReason = keyof typeof NO_MX_REPLIES
+type NoMxReason = keyof typeof NO_MX_REPLIES
 
-export type MxResult =
+type MxResult =
   /** By preference, then by name. `implicit`: the domain itself. `set` names the hosts whatever order they came in. */
   | { readonly kind: 'hosts'; readonly hosts: readonly MxHost[]; readonly implicit: boolean; readonly set: string }
   | { readonly kind: 'none'; readonly why: NoMxReason }
@@ -46,7 +46,7 @@ export type MxResolver = {
   readonly addressesOf: (host: string, family: 4 | 6 | null) => Promise<AddressResult>
 }
 
-export type MxResolverOptions = { readonly lookUp: DnsLookup; readonly now?: () => number; readonly cacheMs?: number }
+type MxResolverOptions = { readonly lookUp: DnsLookup; readonly now?: () => number; readonly cacheMs?: number }
 
 /** Most domains let their MX stand for five minutes or longer. Milliseconds. */
 const CACHE_MS = 300_000

@@ -13,11 +13,11 @@ import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Fault } from '../errors.ts'
 
-export type ResolvedAddress = { readonly address: string; readonly family: number }
+type ResolvedAddress = { readonly address: string; readonly family: number }
 /** Every address of a name; rejects where there is none. */
 export type ResolveHost = (host: string) => Promise<readonly ResolvedAddress[]>
 
-export type SsrfGuardOptions = {
+type SsrfGuardOptions = {
   readonly allowPrivate: boolean
   /** Hosts that may be private, as they stand in the URL: names or addresses. */
   readonly allowHosts: readonly string[]

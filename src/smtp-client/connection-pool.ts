@@ -1,28 +1,28 @@
 /**
- * connection-pool - connections that are kept for the next mail from the same address to the same host
+ * connection-pool - idle SMTP sessions, kept for the next message from the same egress IP to the same host
  *
- * A connection is lent to one mail at a time. It goes when it has carried its share, when it has been idle for its time, or when there are too many:
- * to a provider an idle connection is an open one. The one that was used last is lent first, so that what is not needed grows old.
+ * A session serves one message at a time. The pool closes a session that has carried its share of messages or has been idle for too long, and the oldest one when
+ * there are too many, because a provider counts an idle connection as an open one. The session that was used last is used first, so that unneeded ones expire.
  *
- * Owned by one transport. See also: smtp-client/client-session.
+ * Owned by one transport. See also: smtp-client/client-session, smtp-client/smtp-transport.
  */
 import type { SmtpSession } from './client-session.ts'
 
 export type PoolLimits = {
-  /** Mails that one connection carries: providers count them (Outlook says so with RP-002), and load balancers want them to move on. */
+  /** Messages over one connection: providers limit them (Outlook refuses with RP-002), and a load balancer spreads new connections only. */
   readonly mailsPerConnection: number
-  /** Milliseconds without work: less than any server waits (RFC 5321 §4.5.3.2.7 asks for five minutes; many give thirty seconds). */
+  /** Milliseconds: less than any server waits (RFC 5321 §4.5.3.2.7 asks for five minutes; many give thirty seconds). */
   readonly idleTimeoutMs: number
-  /** Idle ones, all together. */
+  /** Idle sessions of all keys together. */
   readonly maxIdle: number
 }
 
 export const DEFAULT_POOL_LIMITS: PoolLimits = { mailsPerConnection: 100, idleTimeoutMs: 15_000, maxIdle: 500 }
 
 export type ConnectionPool = {
-  /** An idle one, now lent; null: there is none. */
+  /** Takes an idle session out; null: there is none. */
   readonly acquire: (key: string) => SmtpSession | null
-  /** Back from a mail; or new, and not needed any more. */
+  /** Puts a session in, or closes it if it has carried its share. */
   readonly release: (key: string, session: SmtpSession) => void
   readonly idleCount: () => number
   readonly close: () => void
@@ -30,6 +30,7 @@ export type ConnectionPool = {
 
 type IdleSession = { readonly key: string; readonly session: SmtpSession; readonly timer: NodeJS.Timeout }
 
+/** Creates an empty pool. */
 export function createConnectionPool(limits: PoolLimits): ConnectionPool {
   const byKey = new Map<string, IdleSession[]>()
   const all = new Set<IdleSession>()

@@ -1,28 +1,28 @@
 /**
- * dial - a TCP connection to one address, from one of our own, in bounded time
+ * dial - opens a TCP connection to one address, from a given egress IP, in bounded time
  *
- * Which of our addresses a mail leaves by is the queue's decision: where that one cannot be had, nothing leaves. To our own laboratory, which
- * stands on loopback, the address is told in a PROXY header instead. Never rejects.
+ * The queue decides which egress IP a message uses; if the system cannot bind to it, the connection fails. The simulator's providers listen on
+ * loopback, so they learn the egress IP from a PROXY protocol header (version 1) instead.
  *
- * PROXY protocol, version 1. See also: smtp-client/client-session.
+ * See also: smtp-client/smtp-transport, simulator/smtp/provider-server.
  */
 import { connect, isIP, type Socket } from 'node:net'
 import { errorOutcome } from './reply-outcome.ts'
 import type { SmtpOutcome } from './transport.ts'
 
-export type DialOptions = {
+type DialOptions = {
   readonly name: string
   readonly address: string
   readonly port: number
-  /** '' or no address: the system chooses. */
+  /** '' or anything that is not an address: the system chooses. */
   readonly egressIp: string
   readonly proxy: boolean
   readonly timeoutMs: number
 }
 
-export type DialResult = { readonly kind: 'socket'; readonly socket: Socket } | { readonly kind: 'failed'; readonly outcome: SmtpOutcome }
+type DialResult = { readonly kind: 'socket'; readonly socket: Socket } | { readonly kind: 'failed'; readonly outcome: SmtpOutcome }
 
-/** Calls once. */
+/** Makes one attempt. Never rejects. */
 export function dial({ name, address, port, egressIp, proxy, timeoutMs }: DialOptions): Promise<DialResult> {
   const isBound = !proxy && isIP(egressIp) !== 0
   return new Promise((resolve) => {
@@ -42,7 +42,7 @@ export function dial({ name, address, port, egressIp, proxy, timeoutMs }: DialOp
   })
 }
 
-/** Only one family may stand in a line. */
+/** Both addresses of the header have the same family. */
 function proxyHeader(egressIp: string, { localAddress = '', localPort = 0, remotePort = 0 }: Socket): string {
   const family = isIP(egressIp)
   if (family === 0) return `PROXY TCP4 ${isIP(localAddress) === 4 ? localAddress : '127.0.0.1'} 127.0.0.1 ${localPort} ${remotePort}\r\n`

@@ -1,7 +1,7 @@
 /**
- * routing - the ways that mail can go: by MX, or by one smart host
+ * routing - finds the next hops of a domain: its MX hosts, or one smart host
  *
- * The third, to the laboratory's own providers, is lab's. See also: net/mx, smtp-client/smtp-transport, simulator/smtp/provider-network.
+ * The simulator has a router of its own, to its providers. See also: net/mx, smtp-client/smtp-transport, simulator/smtp/provider-network.
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
@@ -11,18 +11,18 @@ import { type MxResolver, NO_MX_REPLIES, orderHosts } from '../net/mx.ts'
 import type { ResolveHost } from '../net/ssrf-guard.ts'
 import type { Router, NextHop, TlsPolicy } from './transport.ts'
 
-/** Port 25 is where MX hosts listen (RFC 5321 §4.5.4.2); tests have others. */
+/** MX hosts listen on port 25 (RFC 5321 §4.5.4.2); tests use other ports. */
 const SMTP_PORT = 25
 
-export type MxRouterOptions = {
+type MxRouterOptions = {
   readonly mx: MxResolver
-  /** What the provider's table asks for; else what the setting says. */
+  /** The TLS policy for a host, see tlsPolicyFor. */
   readonly tlsOf: (host: string, domain: string) => TlsPolicy
   readonly random: () => number
   readonly port?: number
 }
 
-/** To the MX hosts of each domain. */
+/** Routes each domain to its MX hosts. */
 export function createMxRouter({ mx, tlsOf, random, port = SMTP_PORT }: MxRouterOptions): Router {
   return async (domain) => {
     const found = await mx.find(domain)
@@ -31,17 +31,17 @@ export function createMxRouter({ mx, tlsOf, random, port = SMTP_PORT }: MxRouter
     const nextHops = orderHosts(found.hosts, random).map(({ name }): NextHop => {
       return { name, address: null, port, tls: tlsOf(name, domain), implicitTls: false, login: null, proxy: false }
     })
-    return { kind: 'stops', stops: nextHops }
+    return { kind: 'route', nextHops }
   }
 }
 
-/** In the order of how much they ask. */
+/** From the least strict to the strictest. */
 const TLS_STRICTNESS = ['off', 'opportunistic', 'required', 'verified'] as const satisfies readonly TlsPolicy[]
 
 /**
- * What a host is asked for: the stricter of the setting and its provider's table (`tls` of its rule file). A setting of `off` stays.
+ * The TLS policy for a host: the stricter of the setting and `tls` in the rule file of its provider. A setting of `off` stays.
  *
- *     tlsAt(table, 'opportunistic', 'gmail-smtp-in.l.google.com')   → 'required'
+ *     tlsPolicyFor(table, 'opportunistic', 'gmail-smtp-in.l.google.com')   → 'required'
  */
 export function tlsPolicyFor(table: RuleTable, setting: TlsPolicy, host: string): TlsPolicy {
   const { provider } = siteOf(table, { mx: host })
@@ -55,16 +55,16 @@ export type Smarthost = {
   readonly port: number
   readonly login: { readonly user: string; readonly pass: string } | null
   readonly tls: TlsPolicy
-  /** TLS from the first byte: port 465. */
+  /** TLS from the first byte, as on port 465 (RFC 8314). */
   readonly implicitTls: boolean
 }
 
-/** Everything to one host of the operator's own: it may stand in the inner network, and in the system's own tables. */
+/** Routes every domain to one host of the operator, which may be in the private network or in the system's hosts file. */
 export function createSmarthostRouter({ host, ...rest }: Smarthost, resolve: ResolveHost = (name) => lookup(name, { all: true })): Router {
   return async () => {
     try {
       const found = isIP(host) === 0 ? await resolve(host) : [{ address: host, family: isIP(host) }]
-      return { kind: 'stops', stops: found.map(({ address }): NextHop => ({ name: host, address, ...rest, proxy: false })) }
+      return { kind: 'route', nextHops: found.map(({ address }): NextHop => ({ name: host, address, ...rest, proxy: false })) }
     } catch (error) {
       return { kind: 'failed', text: `the smart host ${host}: ${error instanceof Error ? error.message : 'unknown'}` }
     }

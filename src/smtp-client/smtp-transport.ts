@@ -1,9 +1,9 @@
 /**
- * smtp-transport - carries mails by SMTP to wherever a route leads
+ * smtp-transport - delivers messages by SMTP to the next hops of a route
  *
- * Hosts are tried in the route's order while they cannot be reached or cannot encrypt as they must; the first reply is the answer, a 4xx greeting
- * included: who knocks at the next host of a provider that has just said "later" makes it worse. What was not reachable is tried last for a
- * minute. A kept connection that turns out to be dead before it has said anything costs the mail nothing: it goes by a new one.
+ * Tries the hosts in the order of the route until one replies; hosts that cannot be reached or cannot encrypt as required are skipped. Any reply is the
+ * outcome, including a 4xx greeting: trying the next host of a provider that has just deferred us makes matters worse. An address that could not be
+ * reached is tried last for a minute. If a pooled connection proves dead before any reply, the message uses a new one.
  *
  * RFC 5321 §5.1. See also: smtp-client/transport, smtp-client/routing, smtp-client/client-session, smtp-client/connection-pool.
  */
@@ -15,24 +15,27 @@ import type { AddressResult } from '../net/mx.ts'
 import { openSmtpSession, type SessionResult, type SmtpSession } from './client-session.ts'
 import { createConnectionPool, type PoolLimits, DEFAULT_POOL_LIMITS, type ConnectionPool } from './connection-pool.ts'
 import { isPublicAddress } from '../net/ssrf-guard.ts'
-import type { SmtpOutcome, OutgoingMail, Router, NextHop, Transport } from './transport.ts'
+import type { Telemetry } from '../telemetry.ts'
+import type { SmtpOutcome, OutgoingMail, Router, RoutingResult, NextHop, Transport } from './transport.ts'
 import { DEFAULT_STEP_TIMEOUTS, type StepTimeouts } from './step-timeouts.ts'
 
-export type SmtpTransportOptions = {
+type SmtpTransportOptions = {
   readonly router: Router
   readonly addressesOf: (host: string, family: 4 | 6 | null) => Promise<AddressResult>
-  /** The name in EHLO: it should resolve to the egress IP, and back. One for all, or one an IP. */
+  /** The name in EHLO, which should resolve to the egress IP and back: one for all egress IPs, or one for each. */
   readonly ehloName: string | ((egressIp: string) => string)
-  /** Whether hosts that a stranger's DNS names may stand in our own network. */
+  /** Whether hosts from public DNS may have private addresses. */
   readonly allowPrivate: boolean
   readonly timeouts?: Partial<StepTimeouts>
   readonly poolLimits?: Partial<PoolLimits>
+  /** Debug messages only. */
+  readonly log?: Telemetry['log']
 }
 
-/** Addresses tried for one mail: Postfix's own figure. */
+/** Addresses tried for one message: the default of Postfix (smtp_mx_address_limit). */
 const MAX_ADDRESSES_TRIED = 5
 
-/** An address that could not be reached is tried last for so long; one that could not encrypt is not asked to for an hour. */
+/** An address that could not be reached is tried last for a minute; one where TLS failed is used without TLS for an hour. */
 const UNREACHABLE_MS = 60_000
 const WITHOUT_TLS_MS = 3_600_000
 const CACHE_SIZE = 10_000
@@ -47,7 +50,7 @@ type TransportState = {
   isClosed: boolean
 }
 
-/** Makes the transport. */
+/** Creates the transport; it opens connections when there is mail to send. */
 export function createSmtpTransport(options: SmtpTransportOptions): Transport {
   const state: TransportState = {
     options,
@@ -73,15 +76,19 @@ const TRANSPORT_CLOSED = errorOutcome('dropped', 'the transport is closed', null
 async function sendOutgoingMail(state: TransportState, mail: OutgoingMail): Promise<SmtpOutcome> {
   if (state.isClosed) return TRANSPORT_CLOSED
   const route = await state.options.router(mail.domain)
+  state.options.log?.debug({ domain: mail.domain, route: describeRoute(route) }, 'route chosen')
   if (route.kind === 'refused') return { kind: 'reply', code: route.code, text: route.text, mx: null, phase: 'route' }
   if (route.kind === 'failed') return errorOutcome('dns', route.text, null)
-  const pooled = mail.isProbe ? null : acquireAny(state, mail, route.stops)
+  const pooled = mail.isProbe ? null : acquireAny(state, mail, route.nextHops)
   if (pooled !== null) {
     const outcome = await sendInSession(state, pooled, mail)
     if (outcome !== null) return outcome
   }
-  return tryAddresses(state, mail, route.stops)
+  return tryAddresses(state, mail, route.nextHops)
 }
+
+const describeRoute = (route: RoutingResult): string =>
+  route.kind === 'route' ? route.nextHops.map(({ name, port }) => `${name}:${port}`).join(' ') : route.text
 
 type PooledSession = { readonly key: string; readonly session: SmtpSession }
 
@@ -96,11 +103,18 @@ function acquireAny({ pool }: TransportState, mail: OutgoingMail, nextHops: read
   return null
 }
 
-/** Null: the kept connection was dead already. */
+/** Null: the pooled connection was already dead. */
 async function sendInSession(state: TransportState, { key, session }: PooledSession, mail: OutgoingMail): Promise<SmtpOutcome | null> {
   const isReused = session.mailCount() > 0
+  const { log } = state.options
+  log?.debug({ deliveryId: mail.envelopeId, mx: session.mx, egressIp: mail.egressIp, isReused }, 'message goes out over a connection')
   state.activeSessions.add(session)
   const outcome = await session.send(mail)
+  const { kind } = outcome
+  log?.debug(
+    { deliveryId: mail.envelopeId, mx: session.mx, result: kind === 'reply' ? `${outcome.code} ${outcome.phase}` : outcome.error },
+    'attempt ended',
+  )
   void session.reset().then((isUsable) => {
     state.activeSessions.delete(session)
     if (!isUsable) return
@@ -128,7 +142,7 @@ async function tryAddresses(state: TransportState, mail: OutgoingMail, nextHops:
 
 type TargetAddress = { readonly nextHop: NextHop; readonly address: string }
 
-/** Addresses in the order in which they are called, and what to say when none is to be had. */
+/** The addresses to try, in order, and the outcome if there are none. */
 async function candidatesOf(
   state: TransportState,
   mail: OutgoingMail,
@@ -151,13 +165,13 @@ async function candidatesOf(
 const unreachableKeyOf = ({ egressIp }: OutgoingMail, { nextHop, address }: TargetAddress): string =>
   `${egressIp} ${address} ${nextHop.port}`
 
-/** A socket that is bound to an address reaches only its family. */
+/** A socket that is bound to an address can only connect to its address family. */
 function addressFamilyOf({ egressIp }: OutgoingMail, nextHops: readonly NextHop[]): 4 | 6 | null {
   const family = isIP(egressIp)
   return nextHops.some(({ proxy }) => proxy) || family === 0 ? null : family === 4 ? 4 : 6
 }
 
-/** A text: the look-up failed, and why. */
+/** A text says why the look-up failed. */
 async function addressesOfNextHop({ options }: TransportState, nextHop: NextHop, family: 4 | 6 | null): Promise<TargetAddress[] | string> {
   if (nextHop.address !== null) return [{ nextHop, address: nextHop.address }]
   const found = await options.addressesOf(nextHop.name, family)
@@ -167,32 +181,32 @@ async function addressesOfNextHop({ options }: TransportState, nextHop: NextHop,
   return allowed.map((address) => ({ nextHop, address }))
 }
 
-/** Opens a session, in the clear at the second go where that is allowed. */
+/** Opens a session; if optional TLS fails, opens another one without TLS. */
 async function openWithTlsFallback(state: TransportState, mail: OutgoingMail, { nextHop, address }: TargetAddress): Promise<SessionResult> {
   const key = `${address} ${nextHop.port}`
   const first = await openConnection(state, mail, {
     nextHop,
     address,
-    inTheClear: nextHop.tls === 'opportunistic' && state.withoutTls.has(key),
+    isWithoutTls: nextHop.tls === 'opportunistic' && state.withoutTls.has(key),
   })
   if (first.kind === 'open' || !first.canRetryWithoutTls || state.isClosed) return first
   state.withoutTls.set(key, true)
-  return openConnection(state, mail, { nextHop, address, inTheClear: true })
+  return openConnection(state, mail, { nextHop, address, isWithoutTls: true })
 }
 
 async function openConnection(
   state: TransportState,
   { egressIp }: OutgoingMail,
-  target: TargetAddress & { readonly inTheClear: boolean },
+  target: TargetAddress & { readonly isWithoutTls: boolean },
 ): Promise<SessionResult> {
   const { options, timeouts } = state
-  const { nextHop, address, inTheClear: isWithoutTls } = target
+  const { nextHop, address, isWithoutTls } = target
   const { name, port, proxy } = nextHop
   const dialResult = await dial({ name, address, port, egressIp, proxy, timeoutMs: timeouts.connectMs })
   if (dialResult.kind === 'failed') return { ...dialResult, canRetryWithoutTls: false }
   const ehloName = typeof options.ehloName === 'string' ? options.ehloName : options.ehloName(egressIp)
-  const opened = await openSmtpSession({ nextHop, socket: dialResult.socket, ehlo: ehloName, timeouts, isWithoutTls })
-  // The line had to be quiet while nobody but us held it.
+  const opened = await openSmtpSession({ nextHop, socket: dialResult.socket, ehlo: ehloName, timeouts, isWithoutTls, log: options.log })
+  // The transport was closed while only this function held the session.
   if (opened.kind === 'open' && state.isClosed) {
     opened.session.close()
     return { kind: 'failed', outcome: TRANSPORT_CLOSED, canRetryWithoutTls: false }

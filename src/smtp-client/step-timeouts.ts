@@ -1,25 +1,25 @@
 /**
  * step-timeouts - a time limit for each step of an SMTP dialogue
  *
- * A byte now and then is no progress: a step ends with a whole reply. While the mail is being sent, progress is what the peer has taken.
+ * A step ends with a whole reply; single bytes do not extend it. While a message is being sent, a block that the server takes begins the time anew.
  *
- * RFC 5321 §4.5.3.2. See also: smtp-client/client-session.
+ * RFC 5321 §4.5.3.2. See also: smtp-client/smtp-wire.
  */
 
-/** Milliseconds for each. */
+/** Milliseconds for each step. */
 export type StepTimeouts = {
-  /** Until the connection stands. */
+  /** Until TCP has connected. */
   readonly connectMs: number
   readonly greetingMs: number
-  /** EHLO, STARTTLS, AUTH, MAIL, RCPT, RSET. */
+  /** For the reply to EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA or RSET, and for a TLS handshake. */
   readonly commandMs: number
-  /** For a block of the mail to be taken. */
+  /** For the server to take a block of the message. */
   readonly blockMs: number
-  /** For the answer after the mail. */
+  /** For the reply after the message. */
   readonly endMs: number
 }
 
-/** The RFC's own (§4.5.3.2.1–6); for a connection it has none, and a host that has not answered in half a minute is down. */
+/** RFC 5321 §4.5.3.2.1 to 6. The RFC has none for the connection; a host that has not answered within half a minute is down. */
 export const DEFAULT_STEP_TIMEOUTS: StepTimeouts = {
   connectMs: 30_000,
   greetingMs: 300_000,
@@ -31,7 +31,7 @@ export const DEFAULT_STEP_TIMEOUTS: StepTimeouts = {
 export type SmtpStep = 'greeting' | 'command' | 'block' | 'end'
 
 export type StepTimer = {
-  /** A step begins; the one before has ended. */
+  /** Begins a step and ends the one before. */
   readonly start: (step: SmtpStep) => void
   readonly stop: () => void
 }
@@ -41,7 +41,7 @@ const TIMEOUT_OF_STEP = { greeting: 'greetingMs', command: 'commandMs', block: '
   keyof StepTimeouts
 >
 
-/** `progress` grows while the peer takes what is sent; `onLate` is called once at most for each step. */
+/** Creates a timer. `progress` grows while the server takes bytes; `onTimeout` is called at most once for each step. */
 export function createStepTimer(
   timeouts: StepTimeouts,
   progress: () => number,

@@ -1,4 +1,4 @@
-/** routing.test - the way to MX hosts, and how a provider's table asks for TLS. */
+/** routing.test - the next hops of a domain, and the TLS policy by provider. */
 import { expect, test } from 'vitest'
 import { createMxResolver } from '../../src/net/mx.ts'
 import { createMxRouter, tlsPolicyFor } from '../../src/smtp-client/routing.ts'
@@ -8,7 +8,7 @@ import { createZoneLookUp } from '../support/zone.ts'
 const table = loadRules()
 
 test.each([
-  // setting          host                              what is asked of it
+  // setting          host                              policy
   ['opportunistic', 'gmail-smtp-in.l.google.com', 'required'],
   ['opportunistic', 'outlook-com.olc.protection.outlook.com', 'required'],
   ['opportunistic', 'mta7.am0.yahoodns.net', 'required'],
@@ -20,7 +20,7 @@ test.each([
   expect(tlsPolicyFor(table, setting, host)).toBe(want)
 })
 
-test('stops in the order of preference; no route for good and for now', async () => {
+test('next hops by preference; a permanent refusal; a temporary failure', async () => {
   const lookUp = createZoneLookUp({
     'MX example.com': [
       ['b.example.com', '20'],
@@ -31,7 +31,7 @@ test('stops in the order of preference; no route for good and for now', async ()
   })
   const route = createMxRouter({ mx: createMxResolver({ lookUp }), tlsOf: () => 'opportunistic', random: () => 0.5 })
   const found = await route('example.com')
-  expect(found.kind === 'stops' ? found.stops.map(({ name, port }) => `${name}:${port}`) : found).toEqual([
+  expect(found.kind === 'route' ? found.nextHops.map(({ name, port }) => `${name}:${port}`) : found).toEqual([
     'a.example.com:25',
     'b.example.com:25',
   ])

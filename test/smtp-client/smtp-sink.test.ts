@@ -1,4 +1,4 @@
-/** smtp-sink.test - Postfix's smtp-sink as a smart host: a server that is none of ours. Skipped where it is not installed. */
+/** smtp-sink.test - Postfix's smtp-sink as a smart host. Skipped if it is not installed. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -27,13 +27,13 @@ async function freePort(): Promise<number> {
 }
 
 describe.skipIf(!existsSync(SINK))('smtp-sink', () => {
-  const ends: (() => unknown)[] = []
+  const cleanUps: (() => unknown)[] = []
   afterAll(async () => {
-    for (const end of ends) await end()
+    for (const cleanUp of cleanUps) await cleanUp()
   })
 
-  /** A sink with these options, and a transport to it. */
-  async function sink(...options: string[]): Promise<Transport> {
+  /** Starts a sink with these options, and a transport to it. */
+  async function startSink(...options: string[]): Promise<Transport> {
     const port = await freePort()
     const child = spawn(SINK, [...options, `127.0.0.1:${port}`, '100'], { stdio: 'ignore' })
     const transport = createSmtpTransport({
@@ -43,7 +43,7 @@ describe.skipIf(!existsSync(SINK))('smtp-sink', () => {
       allowPrivate: true,
       timeouts: { commandMs: 2_000, endMs: 2_000 },
     })
-    ends.push(transport.close, () => child.kill())
+    cleanUps.push(transport.close, () => child.kill())
     await expect.poll(async () => short(await transport.send(mail)), { timeout: 10_000 }).not.toBe('connect')
     return transport
   }
@@ -51,33 +51,33 @@ describe.skipIf(!existsSync(SINK))('smtp-sink', () => {
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
 
   test.each<[string, string[], string]>([
-    // what the sink does          its options                        what comes of it
-    ['takes everything', [], '250 end'],
+    // the sink                    its options                        outcome
+    ['accepts everything', [], '250 end'],
     ['without ESMTP', ['-e'], '250 end'],
     ['without pipelining', ['-p'], '250 end'],
     ['refuses MAIL', ['-r', 'mail'], '450 mail'],
-    ['refuses RCPT for good', ['-f', 'rcpt'], '500 rcpt'],
-    ['refuses the mail', ['-r', '.'], '450 end'],
-    ['hangs up at DATA', ['-q', 'data'], 'dropped'],
-    ['hangs up after the mail', ['-q', '.'], 'dropped'],
+    ['refuses RCPT permanently', ['-f', 'rcpt'], '500 rcpt'],
+    ['refuses the message', ['-r', '.'], '450 end'],
+    ['closes at DATA', ['-q', 'data'], 'dropped'],
+    ['closes after the message', ['-q', '.'], 'dropped'],
   ])('%s', async (_, options, want) => {
-    const transport = await sink(...user, ...options)
+    const transport = await startSink(...user, ...options)
     expect(short(await transport.send(mail))).toBe(want)
   })
 
-  test('a thousand mails over ten lines', async () => {
-    const transport = await sink(...user)
-    let left = 1_000
-    const told = new Map<string, number>()
-    const line = async (): Promise<void> => {
-      while (left-- > 0) {
+  test('a thousand messages over ten connections', async () => {
+    const transport = await startSink(...user)
+    let remaining = 1_000
+    const counts = new Map<string, number>()
+    const worker = async (): Promise<void> => {
+      while (remaining-- > 0) {
         const outcome = short(await transport.send(mail))
-        told.set(outcome, (told.get(outcome) ?? 0) + 1)
+        counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
       }
     }
-    await Promise.all(Array.from({ length: 10 }, line))
-    expect([...told]).toEqual([['250 end', 1_000]])
+    await Promise.all(Array.from({ length: 10 }, worker))
+    expect([...counts]).toEqual([['250 end', 1_000]])
   })
 })
 
-const short = (told: SmtpOutcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
+const short = (outcome: SmtpOutcome): string => (outcome.kind === 'reply' ? `${outcome.code} ${outcome.phase}` : outcome.error)

@@ -1,4 +1,4 @@
-/** transport.test - a send resolves exactly once, whatever the peer does; connections are kept; TLS, DSN, addresses. */
+/** transport.test - a send resolves exactly once, whatever the server does; pooled connections; TLS, DSN, addresses. */
 import { afterEach, expect, test } from 'vitest'
 import type { AddressResult } from '../../src/net/mx.ts'
 import { createSmarthostRouter } from '../../src/smtp-client/routing.ts'
@@ -6,9 +6,9 @@ import { createSmtpTransport } from '../../src/smtp-client/smtp-transport.ts'
 import type { SmtpOutcome, OutgoingMail, RoutingResult, NextHop, Transport } from '../../src/smtp-client/transport.ts'
 import { CLOSE, type ScriptedPeer, type PeerScript, startScriptedPeer } from '../support/peer.ts'
 
-const ends: (() => Promise<void>)[] = []
+const cleanUps: (() => Promise<void>)[] = []
 afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
+  for (const cleanUp of cleanUps.splice(0)) await cleanUp()
 })
 
 const mail: OutgoingMail = {
@@ -22,11 +22,11 @@ const mail: OutgoingMail = {
 
 async function peerOf(script: PeerScript | ((connection: number) => PeerScript)): Promise<ScriptedPeer> {
   const peer = await startScriptedPeer(script)
-  ends.push(peer.close)
+  cleanUps.push(peer.close)
   return peer
 }
 
-const stopAt = (port: number, more: Partial<NextHop> = {}): NextHop => ({
+const hopAt = (port: number, more: Partial<NextHop> = {}): NextHop => ({
   name: 'mx.example',
   address: '127.0.0.1',
   port,
@@ -38,113 +38,113 @@ const stopAt = (port: number, more: Partial<NextHop> = {}): NextHop => ({
 })
 
 const QUICK = { connectMs: 500, greetingMs: 300, commandMs: 300, blockMs: 300, endMs: 300 }
-type Keeping = NonNullable<Parameters<typeof createSmtpTransport>[0]['poolLimits']>
+type PoolLimits = NonNullable<Parameters<typeof createSmtpTransport>[0]['poolLimits']>
 
-function transportTo(stops: readonly NextHop[], keeping: Keeping = {}): Transport {
-  const route: RoutingResult = { kind: 'stops', stops }
-  return transportBy({ router: () => Promise.resolve(route), keeping })
+function transportTo(nextHops: readonly NextHop[], poolLimits: PoolLimits = {}): Transport {
+  const route: RoutingResult = { kind: 'route', nextHops }
+  return transportBy({ router: () => Promise.resolve(route), poolLimits })
 }
 
 function transportBy(
-  wish: Pick<Parameters<typeof createSmtpTransport>[0], 'router'> & { keeping?: Keeping; found?: AddressResult },
+  options: Pick<Parameters<typeof createSmtpTransport>[0], 'router'> & { poolLimits?: PoolLimits; found?: AddressResult },
 ): Transport {
-  const found = wish.found ?? { kind: 'none' }
+  const found = options.found ?? { kind: 'none' }
   const transport = createSmtpTransport({
     addressesOf: () => Promise.resolve(found),
     ehloName: 'out.example.com',
     allowPrivate: true,
     timeouts: QUICK,
-    poolLimits: wish.keeping ?? {},
-    router: wish.router,
+    poolLimits: options.poolLimits ?? {},
+    router: options.router,
   })
-  ends.push(transport.close)
+  cleanUps.push(transport.close)
   return transport
 }
 
 /** `code phase`, or `error`. */
-const short = (told: SmtpOutcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
+const short = (outcome: SmtpOutcome): string => (outcome.kind === 'reply' ? `${outcome.code} ${outcome.phase}` : outcome.error)
 
 const drip = (socket: { write: (text: string) => unknown; destroyed: boolean }): void => {
   const timer = setInterval(() => (socket.destroyed ? clearInterval(timer) : socket.write('2')), 20)
 }
 const endless = (socket: { write: (text: string) => unknown }): void => void socket.write('2'.repeat(200_000))
-const chatter = (socket: { write: (text: string) => unknown }): void => void socket.write('250-more\r\n'.repeat(20_000))
-const piped = { EHLO: '250-mx.example\r\n250 PIPELINING' }
+const endlessLines = (socket: { write: (text: string) => unknown }): void => void socket.write('250-more\r\n'.repeat(20_000))
+const pipelining = { EHLO: '250-mx.example\r\n250 PIPELINING' }
 
 test.each<[string, PeerScript, string]>([
-  // what the peer does                     script                                             what comes of it
-  ['all is well', {}, '250 end'],
-  ['all is well, pipelined', piped, '250 end'],
+  // the server                             script                                             outcome
+  ['accepts', {}, '250 end'],
+  ['accepts, pipelined', pipelining, '250 end'],
   ['greets with 4xx', { greeting: '421 4.7.0 too many connections' }, '421 greeting'],
   ['greets with 5xx and closes', { greeting: ['554 5.7.1 go away', CLOSE] }, '554 greeting'],
   ['greets with many lines', { greeting: '554-a\r\n554-b\r\n554 c' }, '554 greeting'],
   ['greets with garbage', { greeting: 'SSH-2.0-OpenSSH' }, 'connect'],
   ['greets with 250', { greeting: '250 hello' }, 'connect'],
-  ['says nothing', { greeting: null }, 'timeout'],
+  ['sends no greeting', { greeting: null }, 'timeout'],
   ['closes at once', { greeting: CLOSE }, 'connect'],
-  ['drips its greeting', { greeting: drip }, 'timeout'],
-  ['greets without end', { greeting: endless }, 'connect'],
+  ['sends its greeting byte by byte', { greeting: drip }, 'timeout'],
+  ['sends a greeting without end', { greeting: endless }, 'connect'],
   ['closes at EHLO', { EHLO: CLOSE }, 'connect'],
   ['421 at EHLO', { EHLO: '421 4.3.2 shutting down' }, '421 ehlo'],
-  ['knows only HELO', { EHLO: '502 what' }, '250 end'],
+  ['supports only HELO', { EHLO: '502 what' }, '250 end'],
   ['refuses EHLO and HELO', { EHLO: '550 5.7.1 no', HELO: '550 5.7.1 still no' }, '550 ehlo'],
-  ['EHLO without end', { EHLO: chatter }, 'connect'],
-  ['says nothing to EHLO', { EHLO: null }, 'timeout'],
+  ['sends an EHLO reply without end', { EHLO: endlessLines }, 'connect'],
+  ['does not reply to EHLO', { EHLO: null }, 'timeout'],
   ['4xx at MAIL', { MAIL: '451 4.7.1 later' }, '451 mail'],
-  ['5xx at MAIL, pipelined', { ...piped, MAIL: '550 5.7.1 no' }, '550 mail'],
-  ['5xx at MAIL and closes, pipelined', { ...piped, MAIL: ['550 5.7.1 no', CLOSE] }, '550 mail'],
+  ['5xx at MAIL, pipelined', { ...pipelining, MAIL: '550 5.7.1 no' }, '550 mail'],
+  ['5xx at MAIL and closes, pipelined', { ...pipelining, MAIL: ['550 5.7.1 no', CLOSE] }, '550 mail'],
   ['421 at MAIL and closes', { MAIL: ['421 4.7.0 [TSS04]', CLOSE] }, '421 mail'],
   ['garbage at MAIL', { MAIL: 'Beeblebrox' }, 'dropped'],
-  ['a code that is none at MAIL', { MAIL: '999 ok' }, 'dropped'],
+  ['an invalid code at MAIL', { MAIL: '999 ok' }, 'dropped'],
   ['354 at MAIL', { MAIL: '354 go on' }, 'dropped'],
   ['closes at MAIL', { MAIL: CLOSE }, 'dropped'],
-  ['says nothing to MAIL', { MAIL: null }, 'timeout'],
-  ['drips at MAIL', { MAIL: drip }, 'timeout'],
+  ['does not reply to MAIL', { MAIL: null }, 'timeout'],
+  ['replies to MAIL byte by byte', { MAIL: drip }, 'timeout'],
   ['550 at RCPT', { RCPT: '550 5.1.1 no such user' }, '550 rcpt'],
-  ['550 at RCPT, pipelined', { ...piped, RCPT: '550 5.1.1 no such user', DATA: '503 5.5.1 no rcpt' }, '550 rcpt'],
-  ['550 at RCPT, pipelined, yet takes DATA', { ...piped, RCPT: '550 5.1.1 no such user' }, '550 rcpt'],
+  ['550 at RCPT, pipelined', { ...pipelining, RCPT: '550 5.1.1 no such user', DATA: '503 5.5.1 no rcpt' }, '550 rcpt'],
+  ['550 at RCPT, pipelined, but accepts DATA', { ...pipelining, RCPT: '550 5.1.1 no such user' }, '550 rcpt'],
   ['closes at RCPT', { RCPT: CLOSE }, 'dropped'],
-  ['says nothing to RCPT', { RCPT: null }, 'timeout'],
+  ['does not reply to RCPT', { RCPT: null }, 'timeout'],
   ['closes at DATA', { DATA: CLOSE }, 'dropped'],
   ['451 at DATA', { DATA: '451 4.3.0 later' }, '451 data'],
-  ['says nothing to DATA', { DATA: null }, 'timeout'],
-  ['554 after the mail', { end: '554 5.7.1 spam' }, '554 end'],
-  ['closes after the mail', { end: CLOSE }, 'dropped'],
-  ['says nothing after the mail', { end: null }, 'timeout'],
-  ['3xx after the mail', { end: '354 more' }, 'dropped'],
+  ['does not reply to DATA', { DATA: null }, 'timeout'],
+  ['554 after the message', { end: '554 5.7.1 spam' }, '554 end'],
+  ['closes after the message', { end: CLOSE }, 'dropped'],
+  ['does not reply to the message', { end: null }, 'timeout'],
+  ['3xx after the message', { end: '354 more' }, 'dropped'],
   ['250 and closes', { end: ['250 ok', CLOSE] }, '250 end'],
   ['250 twice', { end: '250 ok\r\n250 ok' }, '250 end'],
   ['NUL bytes', { RCPT: '550 5.1.1 no\0such\0user' }, '550 rcpt'],
   ['offers TLS and refuses it', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '454 4.7.0 not now' }, '250 end'],
-  ['offers TLS and talks nonsense', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: ['220 ok', 'nonsense'] }, '250 end'],
+  ['offers TLS and sends garbage', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: ['220 ok', 'nonsense'] }, '250 end'],
   ['offers TLS and closes', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: ['220 ok', CLOSE] }, '250 end'],
-  ['offers TLS and falls silent', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 ok' }, '250 end'],
+  ['offers TLS and never answers the handshake', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 ok' }, '250 end'],
   ['speaks TLS', { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go' }, '250 end'],
-])('a peer that %s', async (_, script, want) => {
+])('a server: %s', async (_, script, want) => {
   const peer = await peerOf(script)
-  const transport = transportTo([stopAt(peer.port)])
+  const transport = transportTo([hopAt(peer.port)])
   expect(short(await transport.send(mail))).toBe(want)
   await new Promise((resolve) => setTimeout(resolve, 5))
-  // The transport has kept nothing that spoils the next one.
+  // The transport kept no connection that disturbs the next message.
   expect(short(await transport.send(mail))).toBe(want)
 })
 
-test('who thanks for a mail before it was sent is not believed', async () => {
+test('a success that is reported before the message was sent is not believed', async () => {
   const peer = await peerOf({ MAIL: ['250 ok', '250 ok', '354 go', '250 ok'] })
-  expect(short(await transportTo([stopAt(peer.port)]).send({ ...mail, raw: Buffer.alloc(8_000_000, 'x') }))).toBe('dropped')
+  expect(short(await transportTo([hopAt(peer.port)]).send({ ...mail, raw: Buffer.alloc(8_000_000, 'x') }))).toBe('dropped')
 })
 
-test('the whole reply is kept, control characters made visible, cut at 2,048', async () => {
+test('the whole reply is kept, with control characters replaced, up to 2,048 characters', async () => {
   const lines = ['550-5.7.1 first', '550-5.7.1 \u0001second', `550 5.7.1 ${'x'.repeat(5_000)}`]
   const peer = await peerOf({ RCPT: lines.join('\r\n') })
-  const told = await transportTo([stopAt(peer.port)]).send(mail)
-  expect(told.text).toMatch(/^550-5\.7\.1 first\n550-5\.7\.1 \ufffdsecond\n550 5\.7\.1 x+$/)
-  expect(told.text.length).toBe(2_048)
+  const outcome = await transportTo([hopAt(peer.port)]).send(mail)
+  expect(outcome.text).toMatch(/^550-5\.7\.1 first\n550-5\.7\.1 \ufffdsecond\n550 5\.7\.1 x+$/)
+  expect(outcome.text.length).toBe(2_048)
 })
 
-test('what is sent arrives to the byte, dots stuffed', async () => {
+test('a message arrives byte for byte, with dots stuffed', async () => {
   const peer = await peerOf({})
-  await transportTo([stopAt(peer.port)]).send(mail)
+  await transportTo([hopAt(peer.port)]).send(mail)
   expect(peer.mails).toEqual(['Subject: hi\r\n\r\n..dot\r\nhello'])
   expect(peer.receivedLines[0]?.slice(0, 3)).toEqual([
     'EHLO out.example.com',
@@ -153,9 +153,9 @@ test('what is sent arrives to the byte, dots stuffed', async () => {
   ])
 })
 
-test('a connection is kept, after a refusal too; a probe has its own; a share of mails ends it', async () => {
+test('a connection is reused, also after a refusal; a probe has its own; the message limit ends it', async () => {
   const peer = await peerOf({ RCPT: '550 5.1.1 no' })
-  const transport = transportTo([stopAt(peer.port)], { mailsPerConnection: 3 })
+  const transport = transportTo([hopAt(peer.port)], { mailsPerConnection: 3 })
   for (const _ of [1, 2, 3, 4]) await settled(transport.send(mail))
   expect(peer.receivedLines.length).toBe(2)
   expect(peer.receivedLines[0]?.filter((line) => line === 'RSET').length).toBe(3)
@@ -163,64 +163,69 @@ test('a connection is kept, after a refusal too; a probe has its own; a share of
   expect(peer.receivedLines.length).toBe(3)
 })
 
-/** The answer is told before the connection is clear again: a mail that comes at once has another one. */
+/** The outcome is returned before the connection is reset: a message that comes at once uses another connection. */
 async function settled(sent: Promise<SmtpOutcome>): Promise<void> {
   await sent
   await new Promise((resolve) => setTimeout(resolve, 30))
 }
 
-test('a kept connection that has died costs the mail nothing', async () => {
+test('a pooled connection that has died costs no attempt', async () => {
   const peer = await peerOf((n) =>
     n === 1 ? { MAIL: (socket) => (peerFirst++ === 0 ? socket.write('250 ok\r\n') : socket.destroy()) } : {},
   )
   let peerFirst = 0
-  const transport = transportTo([stopAt(peer.port)])
+  const transport = transportTo([hopAt(peer.port)])
   await settled(transport.send(mail))
   expect(short(await transport.send(mail))).toBe('250 end')
   expect(peer.receivedLines.length).toBe(2)
 })
 
-test('idle connections end by themselves', async () => {
+test('idle connections are closed', async () => {
   const peer = await peerOf({})
-  const transport = transportTo([stopAt(peer.port)], { idleTimeoutMs: 20 })
+  const transport = transportTo([hopAt(peer.port)], { idleTimeoutMs: 20 })
   await transport.send(mail)
   await expect.poll(() => peer.receivedLines[0]?.at(-1)).toBe('QUIT')
 })
 
-test('the next host where one is not there; the reply of one that is there ends it', async () => {
+test('an unreachable host is skipped; the first reply is the outcome', async () => {
   const gone = await peerOf({})
   await gone.close()
   const good = await peerOf({})
   const busy = await peerOf({ greeting: '421 4.7.0 later' })
-  const told = await transportTo([stopAt(gone.port), stopAt(good.port, { name: 'mx2.example' })]).send(mail)
-  expect(told).toMatchObject({ kind: 'reply', code: 250, mx: 'mx2.example' })
-  expect(short(await transportTo([stopAt(busy.port), stopAt(good.port)]).send(mail))).toBe('421 greeting')
-  expect(short(await transportTo([stopAt(gone.port)]).send(mail))).toBe('connect')
+  const outcome = await transportTo([hopAt(gone.port), hopAt(good.port, { name: 'mx2.example' })]).send(mail)
+  expect(outcome).toMatchObject({ kind: 'reply', code: 250, mx: 'mx2.example' })
+  expect(short(await transportTo([hopAt(busy.port), hopAt(good.port)]).send(mail))).toBe('421 greeting')
+  expect(short(await transportTo([hopAt(gone.port)]).send(mail))).toBe('connect')
 })
 
 test.each<[string, Partial<NextHop>, PeerScript, string]>([
   ['required, not offered', { tls: 'required' }, {}, 'tls'],
   ['required, offered', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go' }, '250 end'],
-  ['required, not now', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '454 4.7.0 not now' }, '454 starttls'],
+  ['required, refused for now', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '454 4.7.0 not now' }, '454 starttls'],
   ['required, broken', { tls: 'required' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: ['220 ok', 'nonsense'] }, 'tls'],
-  ['verified, by itself signed', { tls: 'verified' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go' }, 'tls'],
+  ['verified, self-signed', { tls: 'verified' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go' }, 'tls'],
   ['off', { tls: 'off' }, { EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: CLOSE }, '250 end'],
   ['a password in the clear', { login: { user: 'u', pass: 'p' } }, { EHLO: '250-mx\r\n250 AUTH PLAIN' }, 'connect'],
-  ['a password where that is meant', { tls: 'off', login: { user: 'u', pass: 'p' } }, { EHLO: '250-mx\r\n250 AUTH PLAIN' }, '250 end'],
-  ['a wrong one', { tls: 'off', login: { user: 'u', pass: 'p' } }, { EHLO: '250-mx\r\n250 AUTH PLAIN', AUTH: '535 5.7.8 no' }, 'connect'],
+  ['a password in the clear, allowed', { tls: 'off', login: { user: 'u', pass: 'p' } }, { EHLO: '250-mx\r\n250 AUTH PLAIN' }, '250 end'],
+  [
+    'a wrong password',
+    { tls: 'off', login: { user: 'u', pass: 'p' } },
+    { EHLO: '250-mx\r\n250 AUTH PLAIN', AUTH: '535 5.7.8 no' },
+    'connect',
+  ],
 ])('TLS and login: %s', async (_, more, script, want) => {
   const peer = await peerOf(script)
-  expect(short(await transportTo([stopAt(peer.port, more)]).send(mail))).toBe(want)
+  expect(short(await transportTo([hopAt(peer.port, more)]).send(mail))).toBe(want)
 })
 
-test('envelope: null sender, A-labels, 8BITMIME, DSN, SMTPUTF8 only to who takes it', async () => {
+test('envelope: null sender, A-labels, 8BITMIME, DSN, SMTPUTF8 only if the server supports it', async () => {
   const peer = await peerOf({ EHLO: '250-mx\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8' })
-  const transport = transportTo([stopAt(peer.port)])
+  const transport = transportTo([hopAt(peer.port)])
   await transport.send({ ...mail, mailFrom: '', to: 'ann@müller.example' })
   await transport.send({ ...mail, isProbe: true, raw: Buffer.from('\r\ngrüße\r\n'), envelopeId: 'A+B 1' })
   await transport.send({ ...mail, isProbe: true, to: 'jörg@example.com' })
-  const said = peer.receivedLines.map((lines) => lines.slice(1, 3))
-  expect(said).toEqual([
+  const commands = peer.receivedLines.map((lines) => lines.slice(1, 3))
+  expect(commands).toEqual([
     ['MAIL FROM:<>', 'RCPT TO:<ann@xn--mller-kva.example>'],
     [
       'MAIL FROM:<b@bounce.example.com> BODY=8BITMIME RET=HDRS ENVID=A+2BB+201',
@@ -232,12 +237,12 @@ test('envelope: null sender, A-labels, 8BITMIME, DSN, SMTPUTF8 only to who takes
     ],
   ])
   const plain = await peerOf({})
-  const told = await transportTo([stopAt(plain.port)]).send({ ...mail, to: 'jörg@example.com' })
-  expect(told).toMatchObject({ kind: 'reply', code: 550, phase: 'rcpt' })
-  expect(told.text).toContain('5.6.7')
+  const outcome = await transportTo([hopAt(plain.port)]).send({ ...mail, to: 'jörg@example.com' })
+  expect(outcome).toMatchObject({ kind: 'reply', code: 550, phase: 'rcpt' })
+  expect(outcome.text).toContain('5.6.7')
 })
 
-test('no route: for good, for now, without an address, with an inner one only', async () => {
+test('no route: permanent, temporary, without an address, with a private address only', async () => {
   const refused: RoutingResult = { kind: 'refused', code: 556, text: '556 5.1.10 Recipient address has null MX' }
   expect(await transportBy({ router: () => Promise.resolve(refused) }).send(mail)).toEqual({
     kind: 'reply',
@@ -247,30 +252,30 @@ test('no route: for good, for now, without an address, with an inner one only', 
     phase: 'route',
   })
   expect(short(await transportBy({ router: () => Promise.resolve({ kind: 'failed', text: 'ESERVFAIL' }) }).send(mail))).toBe('dns')
-  const named: RoutingResult = { kind: 'stops', stops: [stopAt(1, { address: null })] }
+  const named: RoutingResult = { kind: 'route', nextHops: [hopAt(1, { address: null })] }
   expect(short(await transportBy({ router: () => Promise.resolve(named) }).send(mail))).toBe('connect')
   expect(short(await transportBy({ router: () => Promise.resolve(named), found: { kind: 'failed', text: 'x' } }).send(mail))).toBe('dns')
   const peer = await peerOf({})
   const guarded = createSmtpTransport({
-    router: () => Promise.resolve({ kind: 'stops', stops: [stopAt(peer.port, { address: null })] }),
+    router: () => Promise.resolve({ kind: 'route', nextHops: [hopAt(peer.port, { address: null })] }),
     addressesOf: () => Promise.resolve({ kind: 'addresses', addresses: ['127.0.0.1'] }),
     ehloName: 'out.example.com',
     allowPrivate: false,
   })
-  ends.push(guarded.close)
+  cleanUps.push(guarded.close)
   expect(short(await guarded.send(mail))).toBe('connect')
   expect(peer.receivedLines.length).toBe(0)
 })
 
-test('it leaves by the egress IP; one that is not ours does not leave', async () => {
+test('a message leaves by its egress IP; an address that is not ours cannot be used', async () => {
   const peer = await peerOf({})
-  const transport = transportTo([stopAt(peer.port)])
+  const transport = transportTo([hopAt(peer.port)])
   expect(short(await transport.send({ ...mail, egressIp: '127.0.0.9' }))).toBe('250 end')
   expect(peer.remoteAddresses).toEqual(['127.0.0.9'])
   expect(short(await transport.send({ ...mail, egressIp: '192.0.2.1' }))).toBe('connect')
 })
 
-test('a smart host by name and by address; one that does not resolve is a failure for now', async () => {
+test('a smart host by name and by address; a name that does not resolve is a temporary failure', async () => {
   const peer = await peerOf({})
   const host = { port: peer.port, login: null, tls: 'off', implicitTls: false } as const
   const found = [{ address: '127.0.0.1', family: 4 }]
@@ -281,9 +286,9 @@ test('a smart host by name and by address; one that does not resolve is a failur
   expect(short(await transportBy({ router: gone }).send(mail))).toBe('dns')
 })
 
-test('closing while mails are under way: each is told once', async () => {
+test('closing with messages in flight: each has one outcome', async () => {
   const peer = await peerOf({ end: null })
-  const transport = transportTo([stopAt(peer.port)])
+  const transport = transportTo([hopAt(peer.port)])
   const sent = [1, 2, 3].map(() => transport.send(mail))
   await expect.poll(() => peer.mails.length).toBe(3)
   await transport.close()

@@ -22,7 +22,7 @@ import { listPendingQueueCommandsForOperator, type QueueCommand } from '../../st
 /** Orders that one turn carries out. */
 const COMMANDS_PER_TICK = 50
 
-export type CommandResults = { readonly events: readonly QueueEvent[]; readonly settled: readonly QueueCommand[] }
+type CommandResults = { readonly events: readonly QueueEvent[]; readonly settled: readonly QueueCommand[] }
 
 /** Carries out what waits. Faults: store_busy. */
 export async function runCommands(reader: DatabaseReader, queue: Queue, now: number): Promise<CommandResults> {

@@ -7,7 +7,7 @@
 import { releaseLeaseForOperator, type Lease, renewLeaseForOperator, acquireLeaseForOperator } from '../../store/engine/lease.ts'
 import type { Context } from '../context.ts'
 
-export type LeaseOptions = { readonly name: string; readonly holder: string; readonly leaseMs: number }
+type LeaseOptions = { readonly name: string; readonly holder: string; readonly leaseMs: number }
 
 /** Of the lease's time what is left to the difference of two nodes' clocks: after two renewals that failed, before it runs out. */
 const CLOCK_SKEW_SHARE = 1 / 6

@@ -26,19 +26,19 @@ import { commitLedgerState } from '../commit.ts'
 import type { Context } from '../context.ts'
 
 /** `delivering` false: no node has looked at the queue for a while. `seenAt` null: none ever has. */
-export type DeliveryStatus = { readonly delivering: boolean; readonly seenAt: number | null }
+type DeliveryStatus = { readonly delivering: boolean; readonly seenAt: number | null }
 
 /** Account null: everybody's, for the operator. */
-export type LaneQuery = {
+type LaneQuery = {
   readonly account: number | null
   readonly domain: string | null
   readonly after: LaneRef | null
   readonly limit: number
 }
 
-export type ThroughputQuery = { readonly account: number | null; readonly domain: string | null; readonly width: SeriesInterval }
+type ThroughputQuery = { readonly account: number | null; readonly domain: string | null; readonly width: SeriesInterval }
 
-export type QueueCommandRequest = { readonly account: number; readonly actor: string; readonly command: OperatorCommand }
+type QueueCommandRequest = { readonly account: number; readonly actor: string; readonly command: OperatorCommand }
 
 export type QueueApi = {
   readonly deliveryStatus: () => Promise<DeliveryStatus>

@@ -25,7 +25,7 @@ export type QueueLoader = {
   readonly add: (session: DeliverySession, mails: readonly QueuedMessageSummary[]) => void
 }
 
-export type QueueLoaderOptions = { readonly resolveDestination: ResolveDestination; readonly wake: () => void }
+type QueueLoaderOptions = { readonly resolveDestination: ResolveDestination; readonly wake: () => void }
 
 /** Rows of one page: a few milliseconds of this thread. */
 const PAGE_ROWS = 500

@@ -24,7 +24,7 @@ import type { Context } from '../context.ts'
 import type { FindSigningKeys } from './signing-keys.ts'
 
 /** `from` is the Return-Path of this copy alone. */
-export type SignedMessage = { readonly from: string; readonly to: string; readonly raw: Buffer }
+type SignedMessage = { readonly from: string; readonly to: string; readonly raw: Buffer }
 export type MessageRenderer = (mail: RenderInput, body: Composition) => Promise<SignedMessage>
 
 /** What of a queued mail shapes it. */

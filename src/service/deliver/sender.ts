@@ -26,7 +26,7 @@ import type { ResolveDestination } from './queue-loader.ts'
 /** The same mail gives the same names at each attempt. */
 export type RenderMessage = (mail: QueuedMessage, body: Composition) => Promise<RenderedMessage>
 
-export type MailSenderOptions = {
+type MailSenderOptions = {
   readonly transport: Transport
   readonly render: RenderMessage
   readonly resolveDestination: ResolveDestination

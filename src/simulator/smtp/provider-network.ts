@@ -95,7 +95,7 @@ export async function startProviderNetwork(options: ProviderNetworkOptions): Pro
       const { name, mx } = fileOf(domain)
       const port = servers.get(name)?.port ?? 0
       const stop = { name: mx, address: '127.0.0.1', port, tls: 'opportunistic', implicitTls: false, login: null, proxy: true } as const
-      return Promise.resolve({ kind: 'stops', stops: [stop] })
+      return Promise.resolve({ kind: 'route', nextHops: [stop] })
     },
     close: async () => {
       for (const timer of state.timers) clearTimeout(timer)
@@ -131,7 +131,7 @@ function createReportTransport({ reportServer }: ProviderNetworkOptions): Transp
     router: () => {
       const { host, port } = reportServer()
       const stop = { name: host, address: host, port, tls: 'off', implicitTls: false, login: null, proxy: false } as const
-      return Promise.resolve({ kind: 'stops', stops: [stop] })
+      return Promise.resolve({ kind: 'route', nextHops: [stop] })
     },
   })
 }

@@ -44,7 +44,7 @@ describe.each(engines)('tarpits: $kind', ({ open }) => {
   const route: Router = async (domain) => {
     const port = domain.startsWith('tar') ? tarpit.port : mailbox.port
     const stop = { name: domain, address: '127.0.0.1', port, tls: 'off', implicitTls: false, login: null, proxy: false } as const
-    return { kind: 'stops', stops: [stop] }
+    return { kind: 'route', nextHops: [stop] }
   }
   const run = (commandMs: number): Deliverer => {
     const addressesOf = () => Promise.resolve({ kind: 'none' } as const)
