@@ -10,7 +10,7 @@ import type { Attachment } from '../compose/composition.ts'
 import { splitHeaderFields, type HeaderFieldLine } from '../compose/header-line.ts'
 
 export type MessageFields = {
-  readonly from: { readonly boundarySeed: string; readonly address: string }
+  readonly from: { readonly name: string; readonly address: string }
   readonly to: readonly string[]
   readonly cc: readonly string[]
   readonly replyTo: readonly string[]

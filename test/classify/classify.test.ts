@@ -130,9 +130,9 @@ describe('whose reply it is', () => {
     [[], 'refused', null, null],
   ] as const
 
-  test.each(cases)('%j %s: %s', (clues, text, provider, from) => {
-    const found = providerByHints(own.siteIndex, clues) ?? providerByTokens(own, own.phraseIndex.findPhrases(normaliseText(text)))
-    expect(found).toEqual(provider === null ? null : { provider, from })
+  test.each(cases)('%j %s: %s', (hints, text, provider, source) => {
+    const found = providerByHints(own.siteIndex, hints) ?? providerByTokens(own, own.phraseIndex.findPhrases(normaliseText(text)))
+    expect(found).toEqual(provider === null ? null : { provider, source })
   })
 
   test('standard leaves the codes alone that a provider owns', () => {
@@ -150,8 +150,8 @@ describe('whose reply it is', () => {
     [{}, '', null, false],
   ] as const
 
-  test.each(sites)('siteOf %j', (where, site, provider, gateway) => {
-    expect(siteOf(own, where)).toEqual({ site, provider, gateway })
+  test.each(sites)('siteOf %j', (where, site, provider, isGateway) => {
+    expect(siteOf(own, where)).toEqual({ site, provider, isGateway })
   })
 
   test('clues of a recipient', () => {

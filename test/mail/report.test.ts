@@ -248,7 +248,7 @@ X-Other: kept`,
       notificationType: 'Bounce',
       bounce: {
         bouncedRecipients: [
-          { emailAdformat: 'user@example.org', action: 'failed', status: '5.1.1', diagnosticCode: 'smtp; 550 5.1.1 user unknown' },
+          { emailAddress: 'user@example.org', action: 'failed', status: '5.1.1', diagnosticCode: 'smtp; 550 5.1.1 user unknown' },
         ],
         reportingMTA: 'dsn; mx.example.net',
       },

@@ -99,7 +99,7 @@ function messageOf(mail: RenderInput, body: Composition, { trackingHeaders, subs
   const line = (value: string): string => breakLongWords(toHeaderText(text(value)))
   const senderHeaders = Object.entries(removeUnpairedUnsubscribePost(body.headers)).map(([name, value]) => [name, line(value)] as const)
   const message: MessageFields = {
-    from: { boundarySeed: line(body.fromName ?? ''), address: body.from },
+    from: { name: line(body.fromName ?? ''), address: body.from },
     to: body.to ?? [mail.recipient],
     cc: body.cc,
     replyTo: body.replyTo,

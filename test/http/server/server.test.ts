@@ -61,7 +61,7 @@ describe('a field that we do not know', () => {
 const COMMON: ReadonlySet<string> = new Set(['GET /v1/rules', 'GET /v1/rules/{id}'])
 
 /** Calls that name no account, since nothing of one is in them. */
-const NAMELESS: ReadonlySet<string> = new Set(['queue.delivery'])
+const NAMELESS: ReadonlySet<string> = new Set(['queue.deliveryStatus'])
 
 const accountIn = (argument: unknown): unknown =>
   typeof argument === 'object' && argument !== null && 'account' in argument ? argument.account : argument

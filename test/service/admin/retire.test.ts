@@ -196,8 +196,8 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     await retire(context, { months: 6 })
     const [late, complaint] = [await bounce(old.returnPath, 'r@example.org', 9), await complain(old.feedbackId, 'r@example.org', 9)]
     expect([late, complaint]).toMatchObject([
-      { repeated: false, account: 1, inbox: 'expired' },
-      { repeated: false, account: 1, inbox: 'unverified' },
+      { isDuplicate: false, account: 1, inboxReason: 'expired' },
+      { isDuplicate: false, account: 1, inboxReason: 'unverified' },
     ])
     expect(await findRawMailForOperator(engine.read, late.digest)).not.toBeNull()
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
@@ -311,7 +311,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     const before = await requests(APRIL)
     expect(await click(mail.token)).toBe('done')
     expect(await click(mail.token, 'page')).toBe('done')
-    expect(await mailto(mail)).toMatchObject({ kind: 'unsubscribe', account: 1, inbox: null, facts: [] })
+    expect(await mailto(mail)).toMatchObject({ kind: 'unsubscribe', account: 1, inboxReason: null, facts: [] })
     expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'token', 1, null]])
     expect([await count('deliveries'), await count('events'), await requests(APRIL), await differences()]).toEqual([0, 0, before, []])
     at(APRIL + 402 * DAY)
@@ -325,7 +325,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
       ]),
     )
     const mail = await retired(APRIL, 'news')
-    expect(await mailto(mail)).toMatchObject({ inbox: null, deliveryId: mail.deliveryId })
+    expect(await mailto(mail)).toMatchObject({ inboxReason: null, deliveryId: mail.deliveryId })
     expect(await entries()).toEqual([['unsubscribe', 'news', null, 'example.org', 'one', 'token', 1, null]])
     expect(await differences()).toEqual([])
   })
@@ -333,16 +333,16 @@ describe.each(engines)('retire: $kind', ({ open }) => {
   test('a proven complaint about a retired mail is listed once, and not-spam lifts it; other reports wait', async () => {
     const mail = await retired(APRIL)
     receiver = proven()
-    expect(await complain(mail.feedbackId, RITA, 2)).toMatchObject({ kind: 'complaint', inbox: null, deliveryId: mail.deliveryId })
+    expect(await complain(mail.feedbackId, RITA, 2)).toMatchObject({ kind: 'complaint', inboxReason: null, deliveryId: mail.deliveryId })
     at(NOVEMBER + DAY)
-    expect(await complain(mail.feedbackId, RITA, 3)).toMatchObject({ inbox: null, facts: [] })
+    expect(await complain(mail.feedbackId, RITA, 3)).toMatchObject({ inboxReason: null, facts: [] })
     expect(await entries()).toEqual([['complaint', '', null, 'example.org', 'one', 'signed', 1, null]])
     const notSpam = arf({ token: mail.feedbackId, recipient: RITA, n: 4, type: 'not-spam' })
-    expect(await send('fbl@fbl.example.com', notSpam)).toMatchObject({ kind: 'not-spam', inbox: null })
+    expect(await send('fbl@fbl.example.com', notSpam)).toMatchObject({ kind: 'not-spam', inboxReason: null })
     expect((await entries()).map((entry) => entry.at(-1))).toEqual([clock.now])
     const other = arf({ token: mail.feedbackId, recipient: RITA, n: 5, type: 'virus' })
-    expect(await send('fbl@fbl.example.com', other)).toMatchObject({ inbox: 'expired' })
-    expect(await bounce(mail.returnPath, RITA, 6)).toMatchObject({ inbox: 'expired' })
+    expect(await send('fbl@fbl.example.com', other)).toMatchObject({ inboxReason: 'expired' })
+    expect(await bounce(mail.returnPath, RITA, 6)).toMatchObject({ inboxReason: 'expired' })
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
   })
 
@@ -361,7 +361,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     const mail = await retired(APRIL)
     receiver = proven()
     expect(await send('fbl@fbl.example.com', arf({ token: mail.feedbackId, recipient: RITA, n: 1, type: 'opt-out' }))).toMatchObject({
-      inbox: null,
+      inboxReason: null,
     })
     expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'signed', 1, null]])
   })

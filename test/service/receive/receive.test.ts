@@ -94,9 +94,9 @@ describe.each(engines)('$kind', ({ open }) => {
     clock.now += 60_000
     const raw = ndr({ token: tokenOf(joe?.returnPath), recipient: 'joe@example.org' })
     const first = await receiver.submit(mailFor(joe?.returnPath ?? '', raw, clock))
-    expect(first).toMatchObject({ kind: 'bounce', account: 1, repeated: false, inbox: null, subStatuses: [406] })
+    expect(first).toMatchObject({ kind: 'bounce', account: 1, isDuplicate: false, inboxReason: null, subStatuses: [406] })
     const again = await receiver.submit(mailFor(joe?.returnPath ?? '', raw, clock))
-    expect(again).toMatchObject({ repeated: true, facts: [] })
+    expect(again).toMatchObject({ isDuplicate: true, facts: [] })
     const rewrapped = await receiver.submit(
       mailFor(joe?.returnPath ?? '', ndr({ token: tokenOf(joe?.returnPath), recipient: 'joe@example.org', n: 2 }), clock),
     )
@@ -135,7 +135,7 @@ describe.each(engines)('$kind', ({ open }) => {
     const bad = mailFor('x@bounce.example.com', ndr({ recipient: poison, reply: '552 5.2.2 mailbox full', status: '5.2.2' }), clock)
     const outcomes = await Promise.all([...good.slice(0, 50), bad, ...good.slice(50)].map((mail) => receiver.submit(mail)))
     expect(outcomes.filter(({ subStatuses }) => subStatuses[0] === 406).length).toBe(99)
-    expect(outcomes[50]).toMatchObject({ kind: 'unreadable', inbox: 'unreadable' })
+    expect(outcomes[50]).toMatchObject({ kind: 'unreadable', inboxReason: 'unreadable' })
     expect((await findRawMailForOperator(context.engine.read, outcomes[50]?.digest ?? ''))?.length).toBe(bad.raw.length)
     await expectRebuilt(context)
   })
@@ -143,7 +143,7 @@ describe.each(engines)('$kind', ({ open }) => {
   test('what matches nothing, and what is no report, waits in the inbox with its raw mail', async () => {
     const { shop: context, clock, receiver } = await bench()
     const stray = await receiver.submit(mailFor('unknown@bounce.example.com', ndr({ recipient: 'x@example.org' }), clock))
-    expect(stray).toMatchObject({ account: 0, inbox: 'unmatched' })
+    expect(stray).toMatchObject({ account: 0, inboxReason: 'unmatched' })
     const empty = await receiver.submit(mailFor('unknown@bounce.example.com', '', clock))
     expect(empty.inboxReason).toBe('unreadable')
     const person = await receiver.submit(
@@ -161,13 +161,13 @@ describe.each(engines)('$kind', ({ open }) => {
     const forged = await receiver.submit(
       mailFor('fbl@fbl.example.com', arf({ token: ann?.feedbackId ?? '', recipient: 'ann@example.org' }), clock),
     )
-    expect(forged).toMatchObject({ kind: 'complaint', inbox: 'unverified' })
+    expect(forged).toMatchObject({ kind: 'complaint', inboxReason: 'unverified' })
     expect(await listsOf(context, 'ann@example.org', clock.now)).toEqual([])
     proofs.now = SIGNED
     const real = await receiver.submit(
       mailFor('fbl@fbl.example.com', arf({ token: ann?.feedbackId ?? '', recipient: 'ann@example.org', n: 2 }), clock),
     )
-    expect(real).toMatchObject({ inbox: null, account: 1 })
+    expect(real).toMatchObject({ inboxReason: null, account: 1 })
     expect(await listsOf(context, 'ann@example.org', clock.now)).toEqual(['complaint'])
     expect(await statusOf(context, ann?.emailId ?? '')).toEqual([18, null, false])
     await expectRebuilt(context)

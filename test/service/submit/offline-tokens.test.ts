@@ -76,7 +76,7 @@ describe.each(engines)('$kind', ({ open }) => {
     })
     const raw = ndr({ token, recipient: 'joe@example.org' })
     const outcome = await receiver.submit(makeIncomingMail(raw, `${token}@bounce.example.com`, { at: START, receivedAt: START }))
-    expect(outcome).toMatchObject({ account: 1, subStatuses: [406], inbox: null })
+    expect(outcome).toMatchObject({ account: 1, subStatuses: [406], inboxReason: null })
     expect(await listsOf(context)).toBe(1)
   })
 
