@@ -1,12 +1,14 @@
 /**
- * errors - the faults that bounced knows, as a table
+ * errors - the table of error codes, and Fault, the only error that the code throws deliberately
  *
- * A Fault carries a code for machines, a message for people, and detail for the log. Nothing else is thrown on purpose.
+ * A Fault carries a code for programs, a message for people, and detail for the log. Any other error is a bug.
+ *
+ * See also: http/server (answers with `http`), smtp-server/refusals, docs/API.md.
  */
 
-export type FaultRow = { readonly http: number; readonly retry: boolean }
+type FaultRow = { readonly http: number; readonly retry: boolean }
 
-/** `http` is what a request is answered with; `retry` is what SMTP and the loops do. Codes are never renamed or reused. */
+/** `http` is the status of the response. `retry` tells SMTP and background jobs whether to try again. Released codes never change. */
 export const FAULTS = {
   bad_request: { http: 400, retry: false },
   unauthenticated: { http: 401, retry: false },
@@ -28,9 +30,9 @@ export const FAULTS = {
   internal: { http: 500, retry: false },
 } as const satisfies Record<string, FaultRow>
 
-export type FaultCode = keyof typeof FAULTS
+type FaultCode = keyof typeof FAULTS
 
-/** The one error that is thrown on purpose. `detail` is for the log, never for strangers. */
+/** `message` may be shown to the caller. `detail` goes to the log only. */
 export class Fault extends Error {
   readonly code: FaultCode
   readonly detail: Readonly<Record<string, unknown>>
@@ -43,7 +45,7 @@ export class Fault extends Error {
   }
 }
 
-/** Whether the same call may succeed later. What is no Fault is a bug, and a bug does not heal by itself. */
+/** Returns whether the same call may succeed later. False for any error that is not a Fault: it is a bug. */
 export function isRetryable(error: unknown): boolean {
   return error instanceof Fault && FAULTS[error.code].retry
 }

@@ -1,8 +1,10 @@
 /**
- * invalid-file - turns the problems of an operator's file into one Fault
+ * invalid-file - reports all problems of an operator's file in one Fault
  *
- * Policies, provider files and scenarios are TOML that operators write. A file is read whole, and every problem is reported on a line of its
- * own, so that one run shows all mistakes. Pure. See also: errors.
+ * Operators write policies, provider files and scenarios in TOML. A file is checked completely and each problem is reported on its own line,
+ * so that one run shows all mistakes.
+ *
+ * Pure. See also: errors, queue/backoff/policy-file, simulator/provider-file.
  */
 import type * as z from 'zod'
 import { Fault } from './errors.ts'
@@ -12,7 +14,7 @@ export function schemaProblems(error: z.ZodError): string[] {
   return error.issues.map((issue) => `${issue.path.length === 0 ? '' : `${issue.path.join('.')}: `}${issue.message}`)
 }
 
-/** Makes the Fault `config_invalid` with one line for each problem; `file` stands before each. */
+/** Creates the Fault config_invalid with one line for each problem. Each line begins with `file`. */
 export function invalidFile(file: string, problems: readonly string[]): Fault {
   return new Fault('config_invalid', problems.map((line) => `${file}: ${line}`).join('\n'), { detail: { file } })
 }

@@ -126,7 +126,7 @@ function createIdleDeliveryService({ engine, telemetry, now }: Context): Deliver
   const reportQueued = async (): Promise<void> => {
     const { delivering } = await readDeliveryStatus(engine.read, now())
     const queuedCount = await countQueuedMessagesForOperator(engine.read)
-    telemetry.setGauge('bounced_queue_delivering', 0)
+    telemetry.setGauge('bounced_queue_lease_held', 0)
     telemetry.setGauge('bounced_queue_waiting', queuedCount)
     if (queuedCount > 0 && !delivering)
       telemetry.log.warn({ waiting: queuedCount }, 'accepted mail waits and nobody delivers it: set delivery.mode here or on another node')

@@ -18,7 +18,7 @@ import type { Settings } from './schema.ts'
 import { settingNoteOf } from './setting.ts'
 import type { SettingNote } from './setting.ts'
 
-export type SettingSource = 'default' | 'file' | 'environment'
+type SettingSource = 'default' | 'file' | 'environment'
 
 /** One leaf of the schema: its path, its variable, its value in force, and who said so. */
 export type SettingRow = SettingNote & {

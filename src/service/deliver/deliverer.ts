@@ -148,7 +148,7 @@ async function runSession(state: DelivererState, lease: Lease): Promise<void> {
   try {
     await keyPersistence.restore(context.engine.read, session.queue, context.now())
     state.session = session
-    context.telemetry.setGauge('bounced_queue_delivering', 1)
+    context.telemetry.setGauge('bounced_queue_lease_held', 1)
     context.telemetry.log.info({ term: lease.term }, 'this node delivers')
     const loading = loadUntilComplete(state, session)
     while (!state.isClosing && !session.isEnding) {
@@ -159,7 +159,7 @@ async function runSession(state: DelivererState, lease: Lease): Promise<void> {
     await loading
   } finally {
     state.session = null
-    context.telemetry.setGauge('bounced_queue_delivering', 0)
+    context.telemetry.setGauge('bounced_queue_lease_held', 0)
     await stopRenewing()
   }
 }

@@ -323,5 +323,5 @@ function updateGauges({ context: { telemetry } }: DeliveryLoop, { queue, sending
   const keysInBackoff = [...queue.keyStates.values()].filter(
     ({ episodes, manual }) => manual !== null || [...episodes.values()].some(({ state }) => state !== 'active'),
   )
-  telemetry.setGauge('bounced_queue_keys_held', keysInBackoff.length)
+  telemetry.setGauge('bounced_queue_backoff_keys', keysInBackoff.length)
 }

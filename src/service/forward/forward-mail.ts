@@ -57,7 +57,7 @@ export function createForwardReceiver(context: Context): ForwardReceiver {
       if (account === null) return false
       const digest = reportDigest(mail.dataDigest, mail.envelope.to)
       const isNew = await batcher.submit({ mail, account, domain, digest })
-      context.telemetry.count('bounced_route_mails_total', { outcome: isNew ? 'taken' : 'repeated' })
+      context.telemetry.count('bounced_inbound_mails_total', { outcome: isNew ? 'taken' : 'repeated' })
       context.telemetry.log.info({ sessionId: mail.sessionId, digest, account, repeated: !isNew }, 'mail for an account taken')
       return true
     },

@@ -148,7 +148,7 @@ async function runLane(internals: NotifierInternals, ref: EndpointRef, lane: End
     context.telemetry.log.error({ ...ref, err: error }, 'webhooks could not be sent; they come again')
   }
   const open = [...internals.lanes.values()].filter(({ breaker }) => breaker.state === 'open').length
-  context.telemetry.setGauge('bounced_webhook_endpoints_open', open)
+  context.telemetry.setGauge('bounced_webhook_circuits_open', open)
 }
 
 async function runBatch(internals: NotifierInternals, ref: EndpointRef, lane: EndpointLane): Promise<boolean> {

@@ -87,7 +87,7 @@ export function createReceiver(context: Context, options: ReceiverOptions): Rece
 
 function logResult({ telemetry, counterBuffer }: Context, mail: IncomingMail, result: ReceiveResult): void {
   const { kind, digest, account, deliveryId, isDuplicate: repeated, inboxReason: inbox, facts } = result
-  if (repeated) telemetry.count('bounced_mails_repeated_total')
+  if (repeated) telemetry.count('bounced_mails_duplicate_total')
   else telemetry.count('bounced_mails_received_total', { kind })
   if (inbox !== null) telemetry.count('bounced_inbox_total', { reason: inbox })
   logAlarms(telemetry, facts)
@@ -126,7 +126,7 @@ async function receiveBatch(context: Context, options: ReceiverOptions, items: r
     if (error !== undo) throw error
   }
   context.telemetry.observe('bounced_batch_mails', items.length)
-  context.telemetry.observe('bounced_stage_seconds', (performance.now() - began) / 1_000, { stage: 'commit' })
+  context.telemetry.observe('bounced_receive_stage_seconds', (performance.now() - began) / 1_000, { stage: 'commit' })
   return results
 }
 
