@@ -7,7 +7,10 @@
  * See also: app, http/server/authenticate.
  */
 import type { RuleTable } from '../classify/rule-table.ts'
-import type { EmailType, Fact, InboxReason, InboxState, ListName, UnsubscribeType } from '../ledger/facts/fact.ts'
+import type { EmailType, UnsubscribeType } from '../ledger/facts/delivery-facts.ts'
+import type { Fact } from '../ledger/facts/fact.ts'
+import type { InboxReason, InboxState } from '../ledger/facts/inbox-facts.ts'
+import type { ListName } from '../ledger/facts/list-facts.ts'
 import type { AlertRow } from '../ledger/alert/alert.ts'
 import type { AlertThresholds } from '../ledger/alert/alert-rules.ts'
 import type { AccountSettings } from '../ledger/account-settings.ts'

@@ -6,7 +6,7 @@
  *
  * Pure and total. RFC 5321 §4.2, §4.3.2 (which replies a command may have). See also: smtp-client/mail-transaction.
  */
-import type { AttemptError } from '../ledger/facts/fact.ts'
+import type { AttemptError } from '../ledger/facts/delivery-facts.ts'
 import { MAX_REPLY_LENGTH } from '../mail/smtp/reply.ts'
 import type { SmtpOutcome, SmtpPhase } from './transport.ts'
 

@@ -6,7 +6,7 @@
  *
  * Types only. RFC 5321 §3 (the phases), §4.2.1 (replies). See also: smtp-client/smtp-transport (the one that speaks SMTP), smtp-client/routing.
  */
-import type { AttemptError } from '../ledger/facts/fact.ts'
+import type { AttemptError } from '../ledger/facts/delivery-facts.ts'
 
 /** One message to one recipient. The lines of `raw` end in CRLF. */
 export type OutgoingMail = {

@@ -7,7 +7,7 @@
  *
  * See also: store/export-states (the states), service/export/exporter (who writes), service/export/exports (who asks).
  */
-import type { ListName } from '../ledger/facts/fact.ts'
+import type { ListName } from '../ledger/facts/list-facts.ts'
 import type { DeliveryRow, BroadcastResult } from '../ledger/project/state.ts'
 import type { Database, DatabaseReader } from './engine/engine.ts'
 import { transitionsFor } from './export-states.ts'

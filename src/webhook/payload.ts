@@ -7,8 +7,11 @@
  * Pure. See also: webhook/payload-format (its dresses), webhook/signature, webhook/user-agent, service/notify/notifier, docs/WEBHOOKS.md.
  */
 import type { AlertData } from '../ledger/facts/alert-facts.ts'
-import type { StatusEffect, EngagementData, Fact, FactKind, VerdictSummary } from '../ledger/facts/fact.ts'
-import type { QueueData, BackoffTransition, QueueReply } from '../ledger/facts/queue-facts.ts'
+import type { StatusEffect, VerdictSummary } from '../ledger/facts/decision.ts'
+import type { EngagementData } from '../ledger/facts/delivery-facts.ts'
+import type { Fact } from '../ledger/facts/fact.ts'
+import type { FactKind } from '../ledger/facts/fact-kinds.ts'
+import type { QueueData, BackoffMove, QueueReply } from '../ledger/facts/queue-facts.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
 import { subStatusName } from './sub-status-names.ts'
 import { parseUserAgent } from './user-agent.ts'
@@ -20,7 +23,7 @@ type WebhookEventRow = {
   /** Where a kind has an effect: the status that makes it this event. */
   readonly status?: number
   /** Of a kind with moves: the one that is this event. */
-  readonly move?: BackoffTransition
+  readonly move?: BackoffMove
   /** Of an alert: the state that is this event. */
   readonly state?: AlertData['state']
   readonly message: string

@@ -2,7 +2,8 @@
  * sample - plain rows for the tests of the store; each test names only what it is about
  */
 import { createHash } from 'node:crypto'
-import type { Fact, FactData, FactKind } from '../../src/ledger/facts/fact.ts'
+import type { Fact } from '../../src/ledger/facts/fact.ts'
+import type { FactData, FactKind } from '../../src/ledger/facts/fact-kinds.ts'
 import { createLedgerState, inboxKey, suppressionKey } from '../../src/ledger/project/state.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow, LedgerState } from '../../src/ledger/project/state.ts'
 import type { ReportRow } from '../../src/store/mail/reports.ts'

@@ -11,7 +11,8 @@ import { setTimeout as rest } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import { FACT_VERSIONS, type Fact, type FactKind } from '../../ledger/facts/fact.ts'
+import type { Fact } from '../../ledger/facts/fact.ts'
+import { FACT_KIND_NAMES, type FactKind } from '../../ledger/facts/fact-kinds.ts'
 import type { FeedStart, FeedFollower } from '../../service/notify/event-feed.ts'
 import type { Services } from '../services.ts'
 import { eventSchema, toEventView } from '../server/fact-view.ts'
@@ -19,18 +20,15 @@ import type { Authorizer } from '../server/authorize.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
-// The checked door: the keys of the literal.
-const FACT_KINDS = Object.keys(FACT_VERSIONS) as [FactKind, ...FactKind[]]
-
 const querystring = strictObject({
   ...operatorQuery,
   kinds: z
     .string()
     .max(400)
     .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(FACT_KINDS)).min(1))
+    .pipe(z.array(z.enum(FACT_KIND_NAMES)).min(1))
     .optional()
-    .describe(`Only these, between commas: ${FACT_KINDS.join(', ')}`),
+    .describe(`Only these, between commas: ${FACT_KIND_NAMES.join(', ')}`),
   since: z.iso.datetime({ offset: true }).optional().describe('Begin in the past; left out: with what comes from now on'),
 })
 

@@ -8,7 +8,7 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import type { InboxReason, InboxState } from '../../ledger/facts/fact.ts'
+import type { InboxReason, InboxState } from '../../ledger/facts/inbox-facts.ts'
 import type { InboxRow } from '../../ledger/project/state.ts'
 import type { InboxResult } from '../../service/receive/inbox.ts'
 import { actorOf } from '../../service/caller.ts'

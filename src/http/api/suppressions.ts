@@ -4,7 +4,7 @@
  * See also: ledger/suppress/suppression (ladders), http/sendcloud/lists (the other face).
  */
 import { z } from 'zod'
-import { LIST_NAMES } from '../../ledger/facts/fact.ts'
+import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import { isSuppressionInForce } from '../../store/lists/suppressions.ts'
 import type { Services } from '../services.ts'

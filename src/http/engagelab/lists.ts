@@ -6,7 +6,7 @@
  *
  * See also: http/sendcloud/lists, http/sendcloud/block-allow (the other face), service/lists/lists, service/lists/block-allow.
  */
-import type { ListName } from '../../ledger/facts/fact.ts'
+import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { EntrySelection } from '../../service/lists/block-allow.ts'
 import type { SuppressionQuery } from '../services.ts'

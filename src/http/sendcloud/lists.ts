@@ -5,7 +5,7 @@
  *
  * See also: http/api/suppressions (our own face), docs/SENDCLOUD.md.
  */
-import type { ListName } from '../../ledger/facts/fact.ts'
+import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { SuppressionQuery } from '../services.ts'
 import type { SendCloudOperationContext, SendCloudOperation } from './operation.ts'

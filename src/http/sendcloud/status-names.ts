@@ -1,7 +1,7 @@
 /**
  * status-names - statuses and kinds of unsubscribes in the vendor's words; sub statuses stand in webhook/sub-status-names
  */
-import type { DeliveryStatus } from '../../ledger/facts/fact.ts'
+import type { DeliveryStatus } from '../../ledger/facts/decision.ts'
 
 export const STATUS_NAMES = { 18: 'sending', 1: 'delivered', 4: 'invalid email', 5: 'soft bounce' } as const satisfies Record<
   DeliveryStatus,

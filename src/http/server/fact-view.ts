@@ -6,7 +6,8 @@
  * See also: ledger/facts/fact (the shapes).
  */
 import { z } from 'zod'
-import type { StatusEffect, Fact, VerdictSummary } from '../../ledger/facts/fact.ts'
+import type { StatusEffect, VerdictSummary } from '../../ledger/facts/decision.ts'
+import type { Fact } from '../../ledger/facts/fact.ts'
 import { formatTimestamps } from './timestamps.ts'
 
 const evidenceSchema = z.object({

@@ -15,7 +15,7 @@ import type { BackoffClass, ProviderHint, Verdict } from '../../classify/verdict
 import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { collapseWhitespace, parseReply } from '../../mail/smtp/reply.ts'
 import { parseStatedDelayMs } from '../../mail/smtp/stated-delay.ts'
-import type { AttemptError } from '../facts/fact.ts'
+import type { AttemptError } from '../facts/delivery-facts.ts'
 import type { ObservedAttempt } from './attempt.ts'
 
 /** How an attempt ended: with a reply, or without one. `mx` is the host that spoke; null: none did. */

@@ -9,7 +9,7 @@
  */
 import { REASONS } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'
-import type { StatusEffect, DeliveryStatus, VerdictSummary } from '../facts/fact.ts'
+import type { StatusEffect, DeliveryStatus, VerdictSummary } from '../facts/decision.ts'
 import type { AccountSettings } from '../account-settings.ts'
 
 export type EffectInput = {

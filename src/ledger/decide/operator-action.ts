@@ -4,7 +4,8 @@
  * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/suppress/list-entry, http/api/suppressions, service/lists/lists.
  */
 import { changeEntry, type ListEntryKey, type ListEntryState, removeEntry, resolveHeldEntry } from '../suppress/list-entry.ts'
-import type { Fact, InboxState } from '../facts/fact.ts'
+import type { Fact } from '../facts/fact.ts'
+import type { InboxState } from '../facts/inbox-facts.ts'
 import type { AuditData } from '../facts/operator-facts.ts'
 import { createFact, type FactMoment, aboutAccount, aboutMail, aboutSite } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'

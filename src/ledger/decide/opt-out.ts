@@ -8,7 +8,9 @@
  */
 import { createFactBatch, type FactBatch } from '../facts/fact-batch.ts'
 import { changeEntry, type ListEntryKey } from '../suppress/list-entry.ts'
-import type { Fact, Proof, UnsubscribeData, UnsubscribeType } from '../facts/fact.ts'
+import type { Proof } from '../facts/decision.ts'
+import type { UnsubscribeData, UnsubscribeType } from '../facts/delivery-facts.ts'
+import type { Fact } from '../facts/fact.ts'
 import { createFact, type FactMoment, aboutDelivery } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
 import { isEntryInForce } from '../suppress/suppression.ts'

@@ -13,7 +13,8 @@ import { discardHeldEntries, updateBounceList } from '../suppress/bounce-list.ts
 import type { MatchedReport } from './report.ts'
 import type { FactBatch } from '../facts/fact-batch.ts'
 import { DELIVERED_EFFECT, effectOf, summariseVerdict } from './effect.ts'
-import type { StatusEffect, Fact } from '../facts/fact.ts'
+import type { StatusEffect } from '../facts/decision.ts'
+import type { Fact } from '../facts/fact.ts'
 import { addressHistoryOf, isEngaged, isPermanentUnknownUser } from '../suppress/address-history.ts'
 import { createFact, aboutDelivery } from '../facts/new-fact.ts'
 

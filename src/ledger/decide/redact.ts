@@ -1,20 +1,24 @@
 /**
- * redact - an address goes, the protection stays
+ * redact - erases one address from facts and rows, and keeps what protects it
  *
- * The one case in which stored facts and rows are rewritten: wherever the clear address stands it is blanked, and its hash stays, so that
- * lists go on answering. The text of replies may quote it, so its occurrences there go too. Raw mail is the store's to delete.
+ * Erasure is the only case in which stored facts and rows are rewritten. The clear address is removed wherever it stands; its hash stays,
+ * so that the suppression lists keep working. Reply texts may quote the address, so its occurrences there are replaced. Which field is
+ * treated how follows from the table of fact kinds; rows have the field names of the facts that they are made of. The store deletes raw
+ * mail.
  *
- * Pure. See also: correlate/address-hash (hash), store/facts/redact.
+ * Pure. See also: ledger/facts/fact-kinds (classes of fields), correlate/address-hash (hash), store/facts/redact.
  */
 import { normaliseAddress } from '../../correlate/address-hash.ts'
+import { FACT_KINDS } from '../facts/fact-kinds.ts'
+import type { FieldClass } from '../facts/fact-fields.ts'
 import type { Fact } from '../facts/fact.ts'
 import { createFact, type FactMoment } from '../facts/new-fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../project/state.ts'
 
-/** What stands where an address stood. */
+/** Replaces an address in text. */
 const ERASED_PLACEHOLDER = 'erased'
 
-/** The fact that an address was erased: how much of it there was. */
+/** The fact that records an erasure, with the numbers of deliveries and entries that it covered. */
 export function decideErasure(
   input: {
     readonly account: number
@@ -33,61 +37,51 @@ export function decideErasure(
   })
 }
 
-/** A fact without the address. Ids, keys, hashes and decisions stay as they are. */
-export function redactFact(fact: Fact, address: string): Fact {
-  const data = redactValue(fact.data, address)
-  // blank changes no shape: strings stay strings, and what was the address alone becomes null only where null is allowed.
-  return { ...fact, data } as Fact
+/** A fact about the address, without it. Ids, keys, hashes and decisions do not change. Idempotent. */
+export const redactFact = (fact: Fact, address: string): Fact =>
+  // The checked door: redaction keeps the shape of a payload. It writes null only where the row of the kind allows it.
+  ({ ...fact, data: redactFields(fact.data, FACT_KINDS[fact.kind].fields, address) }) as Fact
+
+/** A delivery to the address, without it. */
+export const redactDelivery = (row: DeliveryRow, address: string): DeliveryRow => redactFields(row, FACT_KINDS.request.fields, address)
+
+/** A list entry of the address, without it. The entry keeps working by its hash. */
+export const redactEntry = (row: SuppressionRow, address: string): SuppressionRow => redactFields(row, FACT_KINDS.list.fields, address)
+
+/** A mail in the inbox, without the address. */
+export const redactInbox = (row: InboxRow, address: string): InboxRow => redactFields(row, FACT_KINDS.inbox.fields, address)
+
+/** A field that the table does not list is text: no field of an earlier version keeps the address. */
+function redactFields<Fields extends object>(fields: Fields, classes: Readonly<Record<string, FieldClass>>, address: string): Fields {
+  const redacted = Object.entries(fields).map(([name, value]) => [name, redactField(value, classes[name] ?? 'text', address)])
+  // The checked door: every field of `fields` is there again, as null only where its class says that it may be null.
+  return Object.fromEntries(redacted) as Fields
 }
 
-/** A delivery without the address; its emailId holds it and goes too. */
-export function redactDelivery(row: DeliveryRow, address: string): DeliveryRow {
-  const redactText = (text: string): string => redactAddress(text, address)
-  const redactOptionalText = (text: string | null): string | null => (text === null ? null : redactText(text))
-  return {
-    ...row,
-    recipient: null,
-    emailId: redactOptionalText(row.emailId),
-    from: redactText(row.from),
-    subject: redactText(row.subject),
-    headers: Object.fromEntries(Object.entries(row.headers).map(([name, value]) => [name, redactText(value)])),
-    messageIdHeader: redactOptionalText(row.messageIdHeader),
-    sendLog: redactText(row.sendLog),
-  }
+function redactField(value: unknown, fieldClass: FieldClass, address: string): unknown {
+  if (fieldClass === 'personal') return null
+  if (fieldClass === 'address' && typeof value === 'string' && isSameAddress(value, address)) return null
+  return redactText(value, address)
 }
 
-/** An entry without the address: it goes on answering by its hash. */
-export const redactEntry = (row: SuppressionRow): SuppressionRow => ({ ...row, address: null })
-
-/** An inbox mail without the address. */
-export function redactInbox(row: InboxRow, address: string): InboxRow {
-  return {
-    ...row,
-    from: row.from === null ? null : redactAddress(row.from, address),
-    subject: row.subject === null ? null : redactAddress(row.subject, address),
-    summary: redactAddress(row.summary, address),
-  }
-}
-
-/** Fields that hold one address and may be null. */
-const ADDRESS_FIELDS: ReadonlySet<string> = new Set(['recipient', 'address', 'reported'])
-
-function redactValue(value: unknown, address: string, field = ''): unknown {
-  if (typeof value === 'string') return ADDRESS_FIELDS.has(field) && isSameAddress(value, address) ? null : redactAddress(value, address)
-  if (Array.isArray(value)) return value.map((each) => redactValue(each, address))
+/** Replaces the address in all strings of a value, names of members included. */
+function redactText(value: unknown, address: string): unknown {
+  if (typeof value === 'string') return redactAddress(value, address)
+  if (Array.isArray(value)) return value.map((each) => redactText(each, address))
   if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, redactValue(each, address, name)]))
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [redactAddress(name, address), redactText(each, address)]))
 }
 
 const isSameAddress = (text: string, address: string): boolean => normaliseAddress(text)?.address === normaliseAddress(address)?.address
 
-/** Whether a text names the address, in any letter case; a longer address that ends the same way is another. */
+/** Whether a text contains the address, in any letter case. A longer address with the same ending is another address. */
 export const containsAddress = (text: string, address: string): boolean => redactAddress(text, address) !== text
 
-/** Every occurrence, in any letter case, without touching longer addresses that end the same way. */
+/** Replaces every occurrence, in any letter case, but not inside a longer address. */
 function redactAddress(text: string, address: string): string {
   const lowerAddress = address.toLowerCase()
   const lower = text.toLowerCase()
+  // Lower case changed the length, so positions do not correspond.
   if (lowerAddress === '' || lower.length !== text.length) return lower.includes(lowerAddress) ? ERASED_PLACEHOLDER : text
   let out = ''
   let from = 0

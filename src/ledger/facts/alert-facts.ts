@@ -1,18 +1,19 @@
 /**
- * alert-facts - an alert was raised or is over, as a fact
+ * alert-facts - payload of an alert that was raised or cleared
  *
- * Shape of ledger/facts/fact. Pure. See also: ledger/alert/alert.
+ * Payload of ledger/facts/fact-kinds. Pure. See also: ledger/alert/alert.
  */
 import type { AlertName } from '../alert/alert-rules.ts'
+import type { FieldClasses } from './fact-fields.ts'
 
 export type AlertData = {
   readonly alert: AlertName
-  /** What of: an endpoint, a key of the queue, a feedback loop; '' where the account or the installation is meant. */
+  /** The subject: an endpoint, a backoff key, a feedback loop; '' for the account or the installation as a whole. */
   readonly about: string
   readonly state: 'raised' | 'cleared'
-  /** The number of the change: odd where it was raised. */
+  /** The number of the change: odd if it was raised. */
   readonly change: number
-  /** Null: it cannot be measured any more. */
+  /** Null: it can no longer be measured. */
   readonly value: number | null
   readonly volume: number
   readonly raise: number
@@ -20,3 +21,5 @@ export type AlertData = {
   readonly minimum: number
   readonly text: string
 }
+
+export const ALERT_FIELDS = { about: 'text', text: 'text' } as const satisfies FieldClasses<AlertData>

@@ -1,16 +1,19 @@
 /**
- * forward-facts - mail that came for an account at one of its own domains, as a fact
+ * forward-facts - payload of inbound mail that an account received at one of its own domains
  *
- * The mail itself lies beside the facts for a limited time; the fact holds nothing of it that an erasure would have to blank.
+ * The mail itself is stored beside the facts for a limited time. The fact holds nothing of it that an erasure would have to remove.
  *
- * Shape of ledger/facts/fact. Pure. See also: store/mail/forwarded-mails, service/forward/forward-mail.
+ * Payload of ledger/facts/fact-kinds. Pure. See also: store/mail/forwarded-mails, service/forward/forward-mail.
  */
+import type { FieldClasses } from './fact-fields.ts'
 
 export type ForwardData = {
   /** Names the mail (store/mail/forwarded-mails). */
   readonly digest: string
-  /** The domain that it came to. */
+  /** The domain that received it. */
   readonly domain: string
   readonly size: number
   readonly truncated: boolean
 }
+
+export const FORWARD_FIELDS = { digest: 'text', domain: 'text' } as const satisfies FieldClasses<ForwardData>

@@ -1,16 +1,17 @@
 /**
- * new-fact - a fact out of its data, with its subject, month and dedup key
+ * new-fact - creates a fact from its payload, with subject, month and dedup key
  *
- * Pure. See also: ledger/facts/fact, ledger/facts/dedup-key.
+ * Pure. See also: ledger/facts/fact, ledger/facts/fact-kinds.
  */
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
-import { DEDUP_KEYS, type DedupContext } from './dedup-key.ts'
-import { FACT_VERSIONS, type Fact, type FactData, type FactKind, type FactOf, type ListName } from './fact.ts'
+import { FACT_KINDS, type FactData, type FactKind } from './fact-kinds.ts'
+import type { Fact, FactOf } from './fact.ts'
+import type { ListName } from './list-facts.ts'
 
-/** Ids are made outside: UUIDv7 of the moment that is given. */
+/** Source of fact ids. Each id is a UUIDv7 of the given time. */
 export type FactIdGenerator = { readonly next: (at: number) => string }
 
-/** When it happened and when we learnt it; whence ids come. */
+/** When something happened, when we learned of it, and the source of its id. */
 export type FactMoment = { readonly at: number; readonly receivedAt: number; readonly ids: FactIdGenerator }
 
 /** What a fact is about. */
@@ -21,7 +22,7 @@ export type FactSubject = {
   readonly subject: string
 }
 
-/** About a delivery. */
+/** The subject of a delivery. */
 export function aboutDelivery(row: {
   readonly account: number
   readonly deliveryId: string
@@ -30,7 +31,7 @@ export function aboutDelivery(row: {
   return { account: row.account, deliveryId: row.deliveryId, addressHash: row.addressHash, subject: row.deliveryId }
 }
 
-/** About an entry of a list. `deliveryId` shows it in the delivery's timeline. */
+/** The subject of a list entry. `deliveryId` makes the fact visible in the delivery's timeline. */
 export function aboutEntry(entry: {
   readonly account: number
   readonly list: ListName
@@ -42,15 +43,15 @@ export function aboutEntry(entry: {
   return { account, deliveryId, addressHash, subject: `list:${entry.list}:${addressHash}:${entry.scope}` }
 }
 
-/** About a mail that came. */
+/** The subject of a received mail. */
 export function aboutMail(account: number, digest: string, deliveryId: string | null): FactSubject {
   return { account, deliveryId, addressHash: null, subject: `mail:${digest}` }
 }
 
-/** About a site: the operator's. */
+/** The subject of a receiving site; belongs to the operator. */
 export const aboutSite = (site: string): FactSubject => ({ account: 0, deliveryId: null, addressHash: null, subject: `site:${site}` })
 
-/** About where an account's events are sent to. */
+/** The subject of a webhook endpoint of an account. */
 export const aboutEndpoint = (account: number, endpointId: number): FactSubject => ({
   account,
   deliveryId: null,
@@ -58,7 +59,7 @@ export const aboutEndpoint = (account: number, endpointId: number): FactSubject 
   subject: `endpoint:${account}:${endpointId}`,
 })
 
-/** About a key of the delivery queue, as an account (0: the operator) sees it. */
+/** The subject of a backoff key, as one account (0: the operator) sees it. */
 export const aboutBackoffKey = (account: number, key: string): FactSubject => ({
   account,
   deliveryId: null,
@@ -66,7 +67,7 @@ export const aboutBackoffKey = (account: number, key: string): FactSubject => ({
   subject: `queue:${key}`,
 })
 
-/** About an account itself. */
+/** The subject of an account itself. */
 export const aboutAccount = (account: number): FactSubject => ({
   account,
   deliveryId: null,
@@ -75,29 +76,29 @@ export const aboutAccount = (account: number): FactSubject => ({
 })
 
 /**
- * Makes one fact. Only what is about a delivery itself lies in the delivery's month; lists, mails and sites lie in month 0: of them only
- * mails are retired, by the time at which they came.
+ * Creates one fact. Only a fact whose subject is the delivery is stored in the delivery's month. Facts about lists, mails and sites have
+ * month 0; of those, retention removes facts about mails, by the time of receipt.
  */
 export function createFact<K extends FactKind>(kind: K, about: FactSubject, moment: FactMoment, data: FactData[K]): FactOf<K> {
   const id = moment.ids.next(moment.receivedAt)
-  const key: (data: FactData[K], whose: DedupContext) => string = DEDUP_KEYS[kind]
+  const { version, dedupKey } = FACT_KINDS[kind]
   const fact = {
     id,
     kind,
-    v: FACT_VERSIONS[kind],
+    v: version,
     at: moment.at,
     receivedAt: moment.receivedAt,
     account: about.account,
     deliveryId: about.deliveryId,
     deliveryMonth: about.deliveryId !== null && about.deliveryId === about.subject ? monthOfDelivery(about.deliveryId) : 0,
     subject: about.subject,
-    dedupKey: key(data, { id, at: moment.at, addressHash: about.addressHash }),
+    dedupKey: dedupKey(data, { id, at: moment.at, addressHash: about.addressHash }),
     addressHash: about.addressHash,
     data,
   }
-  // The compiler cannot follow that `kind` and `data` belong to one K; the parameters say so.
+  // The checked door: the compiler cannot see that `kind` and `data` belong to one K, which the parameters guarantee.
   return fact as unknown as FactOf<K>
 }
 
-/** Whether a fact is part of its delivery's own story: what the fold of a delivery reads. */
+/** Whether the fold of a delivery reads this fact: its subject is the delivery. */
 export const isDeliveryFact = (fact: Fact): boolean => fact.deliveryId !== null && fact.subject === fact.deliveryId

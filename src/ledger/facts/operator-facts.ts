@@ -1,9 +1,10 @@
 /**
- * operator-facts - what concerns the operator: alarms, the brake, second thoughts about old replies, audits, erasure
+ * operator-facts - payloads of the facts for the operator: alarms, mass-bounce holds, reclassification, audits, erasure
  *
- * Shapes of ledger/facts/fact. Pure.
+ * Payloads of ledger/facts/fact-kinds. Pure.
  */
-import type { StatusEffect, VerdictSummary } from './fact.ts'
+import type { FieldClasses } from './fact-fields.ts'
+import type { StatusEffect, VerdictSummary } from './decision.ts'
 
 export type AlarmData = {
   readonly alarm: 'complaint-type' | 'brake' | 'flood' | 'webhook' | 'queue'
@@ -11,6 +12,9 @@ export type AlarmData = {
   readonly detail: Readonly<Record<string, string | number | null>>
 }
 
+export const ALARM_FIELDS = { text: 'text', detail: 'text' } as const satisfies FieldClasses<AlarmData>
+
+/** The mass-bounce guard holds or releases the list writes of a site. */
 export type MassBounceData = {
   readonly site: string
   readonly change: number
@@ -21,8 +25,10 @@ export type MassBounceData = {
   readonly actor: string | null
 }
 
+export const MASS_BOUNCE_FIELDS = { site: 'text', actor: 'text' } as const satisfies FieldClasses<MassBounceData>
+
 export type ReclassifiedData = {
-  /** The fact whose place this one takes: the last of its line. */
+  /** The fact that this one replaces: the last one in the chain of replacements. */
   readonly supersedes: string
   readonly table: string
   readonly verdict: VerdictSummary | null
@@ -33,10 +39,23 @@ export type ReclassifiedData = {
   readonly settingsVersion: number
 }
 
+export const RECLASSIFIED_FIELDS = {
+  supersedes: 'text',
+  table: 'text',
+  verdict: 'text',
+  text: 'text',
+  site: 'text',
+  actor: 'text',
+} as const satisfies FieldClasses<ReclassifiedData>
+
 export type AuditData = {
   readonly actor: string
   readonly what: string
   readonly detail: Readonly<Record<string, string | number | boolean | null>>
 }
 
+export const AUDIT_FIELDS = { actor: 'text', what: 'text', detail: 'text' } as const satisfies FieldClasses<AuditData>
+
 export type ErasedData = { readonly actor: string; readonly deliveries: number; readonly entries: number }
+
+export const ERASED_FIELDS = { actor: 'text' } as const satisfies FieldClasses<ErasedData>

@@ -1,22 +1,22 @@
 /**
- * queue-facts - a key of the delivery queue moved, as a fact
+ * queue-facts - payload of a transition of a backoff key
  *
- * Shapes of ledger/facts/fact. One transition is a fact of the operator (account 0), where the key is shared, and one of each account whose
- * mail waits behind it: what is told to an account names no other's mail. Words of the queue (class, state) are text here, since the
- * ledger lies below it.
+ * One transition is a fact of the operator (account 0) if the key is shared, and one fact of each account with messages waiting behind
+ * the key. An account's fact names no other account's mail. Queue states and classes are plain text here, because the queue lies above
+ * the ledger.
  *
- * Pure. See also: queue/observe/transition-facts (who makes them), spec pause.
+ * Payload of ledger/facts/fact-kinds. Pure. See also: queue/observe/transition-facts (creates these facts).
  */
+import type { FieldClasses } from './fact-fields.ts'
 
-/** What a key did. The last two are the overlay of a person, beside the states. */
-const BACKOFF_TRANSITIONS = ['throttled', 'paused', 'probing', 'recovering', 'recovered', 'manual-paused', 'manual-ended'] as const
-export type BackoffTransition = (typeof BACKOFF_TRANSITIONS)[number]
+/** How a key moved. The last two are the manual pause, which is independent of the states. */
+export type BackoffMove = 'throttled' | 'paused' | 'probing' | 'recovering' | 'recovered' | 'manual-paused' | 'manual-ended'
 
-/** An answer that is kept as evidence; `text` is null where it was given to another account's mail. Local parts are left out. */
+/** A reply that is stored as evidence. `text` is null if it answered another account's mail. Local parts are removed. */
 export type QueueReply = { readonly at: number; readonly code: number | null; readonly text: string | null }
 
 export type QueueData = {
-  readonly move: BackoffTransition
+  readonly move: BackoffMove
   /** As queue/backoff/backoff-key writes it. */
   readonly key: string
   /** In the words that a user reads: `IP reputation`, `Domain limitation` … */
@@ -25,12 +25,22 @@ export type QueueData = {
   readonly n: number
   readonly from: string | null
   readonly to: string
-  /** Null: it is open, or only an operator opens it. */
+  /** Null: sending is not stopped, or only an operator can resume it. */
   readonly nextSendingAt: number | null
-  /** The account's receiving domains that wait behind the key, at most 20; of the operator's fact none. */
+  /** The account's receiving domains that wait behind the key, at most 20; empty in the operator's fact. */
   readonly domains: readonly string[]
-  /** Mails that wait behind it: the account's own; of the operator's fact everybody's. */
+  /** Messages that wait behind the key: the account's own, or those of all accounts in the operator's fact. */
   readonly waiting: number
   readonly evidence: readonly QueueReply[]
   readonly by: 'queue' | 'operator'
 }
+
+export const QUEUE_FIELDS = {
+  key: 'text',
+  reason: 'text',
+  class: 'text',
+  from: 'text',
+  to: 'text',
+  domains: 'text',
+  evidence: 'text',
+} as const satisfies FieldClasses<QueueData>

@@ -1,9 +1,10 @@
 /**
- * report-facts - what reports say besides failures: delays, deliveries, complaints and their opposite, mail that is only filed
+ * report-facts - payloads of what reports say besides failures: delays, deliveries, complaints, not-spam, filed mail
  *
- * Shapes of ledger/facts/fact. Pure.
+ * Payloads of ledger/facts/fact-kinds. Pure.
  */
-import type { StatusEffect, MatchProvenance, VerdictSummary } from './fact.ts'
+import type { FieldClasses } from './fact-fields.ts'
+import type { MatchProvenance, StatusEffect, VerdictSummary } from './decision.ts'
 
 export type DelayedData = {
   readonly reported: string | null
@@ -16,6 +17,15 @@ export type DelayedData = {
   readonly digest: string
 }
 
+export const DELAYED_FIELDS = {
+  reported: 'address',
+  text: 'text',
+  remoteMta: 'text',
+  verdict: 'text',
+  tie: 'text',
+  digest: 'text',
+} as const satisfies FieldClasses<DelayedData>
+
 export type DeliveredData = {
   readonly action: 'delivered' | 'relayed' | 'expanded'
   readonly reported: string | null
@@ -24,20 +34,33 @@ export type DeliveredData = {
   readonly digest: string
 }
 
+export const DELIVERED_FIELDS = { reported: 'address', tie: 'text', digest: 'text' } as const satisfies FieldClasses<DeliveredData>
+
 export type ComplaintData = {
   readonly feedbackType: string
   readonly reporter: string
-  /** Rises when a not-spam closes the complaint, so that a later complaint counts again. */
+  /** Rises when a not-spam report closes the complaint, so that a later complaint counts again. */
   readonly episode: number
-  /** False: recorded, with an alarm, and no list takes it. */
+  /** False: the complaint is recorded with an alarm, and no list takes it. */
   readonly listed: boolean
+  /** The software that generated the report, not the recipient's. */
   readonly userAgent: string | null
+  /** The host that sent our mail to the reporter (RFC 5965 §3.2). */
   readonly sourceIp: string | null
   readonly arrivalAt: number | null
   readonly tie: MatchProvenance
   readonly digest: string
   readonly settingsVersion: number
 }
+
+export const COMPLAINT_FIELDS = {
+  feedbackType: 'text',
+  reporter: 'text',
+  userAgent: 'text',
+  sourceIp: 'text',
+  tie: 'text',
+  digest: 'text',
+} as const satisfies FieldClasses<ComplaintData>
 
 export type NotSpamData = {
   readonly reporter: string
@@ -47,6 +70,8 @@ export type NotSpamData = {
   readonly digest: string
 }
 
+export const NOT_SPAM_FIELDS = { reporter: 'text', tie: 'text', digest: 'text' } as const satisfies FieldClasses<NotSpamData>
+
 export type FiledData = {
   readonly what: 'auth-failure' | 'mdn' | 'auto-reply' | 'other'
   readonly from: string | null
@@ -55,3 +80,11 @@ export type FiledData = {
   readonly tie: MatchProvenance | null
   readonly digest: string
 }
+
+export const FILED_FIELDS = {
+  from: 'text',
+  subject: 'text',
+  text: 'text',
+  tie: 'text',
+  digest: 'text',
+} as const satisfies FieldClasses<FiledData>

@@ -6,7 +6,8 @@
  *
  * Pure. See also: ledger/project/status-rank (the other view), ledger/project/fold.
  */
-import type { StatusEffect, Fact } from '../facts/fact.ts'
+import type { StatusEffect } from '../facts/decision.ts'
+import type { Fact } from '../facts/fact.ts'
 import type { BroadcastResult } from './state.ts'
 
 export type BaseBroadcastResult = Exclude<BroadcastResult, 'opened'>

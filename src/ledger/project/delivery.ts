@@ -10,7 +10,9 @@
  * Pure. See also: ledger/project/fold, ledger/project/status-rank, ledger/project/broadcast-result.
  */
 import { parseDeliveryId, startOfDayNumber } from '../../correlate/delivery-id.ts'
-import type { AttemptData, StatusEffect, Fact, FactOf, RequestData } from '../facts/fact.ts'
+import type { StatusEffect } from '../facts/decision.ts'
+import type { AttemptData, RequestData } from '../facts/delivery-facts.ts'
+import type { Fact, FactOf } from '../facts/fact.ts'
 import { resultOfFact, displayedResultOf } from './broadcast-result.ts'
 import { outranks, statusRank } from './status-rank.ts'
 import type { DeliveryRow } from './state.ts'

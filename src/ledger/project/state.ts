@@ -10,7 +10,11 @@
  *
  * Pure. See also: ledger/facts/fact, ledger/project/fold, store/facts/ledger-state.
  */
-import type { EmailType, Fact, InboxReason, InboxState, ListName, Proof, DeliveryStatus, UnsubscribeType } from '../facts/fact.ts'
+import type { Proof, DeliveryStatus } from '../facts/decision.ts'
+import type { EmailType, UnsubscribeType } from '../facts/delivery-facts.ts'
+import type { Fact } from '../facts/fact.ts'
+import type { InboxReason, InboxState } from '../facts/inbox-facts.ts'
+import type { ListName } from '../facts/list-facts.ts'
 import type { FaultParty, Reason } from '../../classify/reasons.ts'
 import type { Permanence } from '../../classify/verdict.ts'
 import type { RetiredDelivery } from './retired-delivery.ts'

@@ -6,7 +6,7 @@
  *
  * Pure. See also: ledger/decide/effect, ledger/project/fold.
  */
-import type { StatusEffect, DeliveryStatus } from '../facts/fact.ts'
+import type { StatusEffect, DeliveryStatus } from '../facts/decision.ts'
 
 type RankRow = { readonly status: DeliveryStatus; readonly asynchronous: boolean | null; readonly rank: number }
 

@@ -5,7 +5,7 @@
  */
 import type { Reason } from '../../classify/reasons.ts'
 import type { Permanence } from '../../classify/verdict.ts'
-import type { StatusEffect } from '../facts/fact.ts'
+import type { StatusEffect } from '../facts/decision.ts'
 import { addressKey, type DeliveryRow, type LedgerState } from '../project/state.ts'
 
 export const DAY_MS = 86_400_000

@@ -9,7 +9,8 @@
  */
 import { isSiteHeld, detectMassBounce, type MassBounce } from './mass-bounce-guard.ts'
 import { changeEntry, type ListEntryKey, resolveHeldEntry } from './list-entry.ts'
-import type { StatusEffect, Fact, Proof, VerdictSummary } from '../facts/fact.ts'
+import type { StatusEffect, Proof, VerdictSummary } from '../facts/decision.ts'
+import type { Fact } from '../facts/fact.ts'
 import { addressHistoryOf, isPermanentUnknownUser, isRepeatedFailure } from './address-history.ts'
 import { createFact, type FactMoment, aboutSite } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'

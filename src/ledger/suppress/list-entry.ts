@@ -5,7 +5,8 @@
  *
  * Pure. See also: ledger/suppress/suppression, ledger/project/fold.
  */
-import type { FactOf, ListAction, ListData, ListName } from '../facts/fact.ts'
+import type { FactOf } from '../facts/fact.ts'
+import type { ListAction, ListData, ListName } from '../facts/list-facts.ts'
 import { createFact, type FactMoment, aboutEntry } from '../facts/new-fact.ts'
 import type { SuppressionRow } from '../project/state.ts'
 

@@ -7,7 +7,7 @@
  * Pure. See also: ledger/suppress/address-history (the past of an address), ledger/suppress/list-entry (the facts), ledger/suppress/bounce-list (who calls it).
  */
 import { hashDomain } from '../../correlate/address-hash.ts'
-import type { ListName } from '../facts/fact.ts'
+import type { ListName } from '../facts/list-facts.ts'
 import { DAY_MS, isCleanSince } from './address-history.ts'
 import type { AccountSettings } from '../account-settings.ts'
 import { type DeliveryRow, suppressionKey, type SuppressionRow, type LedgerState } from '../project/state.ts'

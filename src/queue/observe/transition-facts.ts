@@ -11,7 +11,7 @@ import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
 import { createFact, type FactMoment, aboutBackoffKey } from '../../ledger/facts/new-fact.ts'
-import type { QueueData, BackoffTransition as TransitionName, QueueReply } from '../../ledger/facts/queue-facts.ts'
+import type { QueueData, BackoffMove, QueueReply } from '../../ledger/facts/queue-facts.ts'
 import { type AffectedAccount, keyOwnerOf, type QueueNotification } from './affected-accounts.ts'
 import { BACKOFF_KEYS } from '../backoff/backoff-key.ts'
 import type { EvidenceReply, BackoffTransition } from '../message.ts'
@@ -23,7 +23,7 @@ const MOVE_OF_TRANSITION = {
   'queue.probing': 'probing',
   'queue.recovering': 'recovering',
   'queue.recovered': 'recovered',
-} as const satisfies Record<BackoffTransition['kind'], TransitionName>
+} as const satisfies Record<BackoffTransition['kind'], BackoffMove>
 
 /** More names would be read by nobody. */
 const MAX_DOMAINS = 20

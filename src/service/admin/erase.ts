@@ -83,7 +83,7 @@ async function eraseInAccount(
   const counts = { deliveries: deliveries.length, entries: entries.length }
   await saveAddressRedaction(db, account, {
     deliveries: deliveries.map((row) => foldDeliveryFacts(bySubject.get(row.deliveryId) ?? []) ?? redactDelivery(row, address)),
-    entries: entries.map(redactEntry),
+    entries: entries.map((row) => redactEntry(row, address)),
     inbox: inbox.map((row) => redactInbox(row, address)),
     facts,
     emailIds: deliveries.flatMap(({ emailId }) => emailId ?? []),

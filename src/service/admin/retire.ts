@@ -9,7 +9,7 @@
  * See also: store/facts/retention, chores (when), settings (retention.months), docs/RETENTION.md.
  */
 import { setTimeout as rest } from 'node:timers/promises'
-import type { Fact } from '../../ledger/facts/fact.ts'
+import { LOOSE_FACT_KINDS } from '../../ledger/facts/fact-kinds.ts'
 import { firstValidDeliveryId, TOKEN_PURPOSES } from '../../correlate/token.ts'
 import { readMetadataForOperator, writeMetadataForOperator } from '../../store/engine/metadata.ts'
 import { countRetiredDeliveries, removeRetiredDeliveries } from '../../store/facts/retired-deliveries.ts'
@@ -200,9 +200,6 @@ function readMailPosition(text: string | null, before: number): MailScanPosition
   const position = text === null ? null : (JSON.parse(text) as MailScanPosition)
   return position?.before === before ? position : { before, after: '', isEnd: false }
 }
-
-/** Of what no delivery and no report carries away: transitions of the queue, and mail that came for accounts. */
-const LOOSE_FACT_KINDS: readonly Fact['kind'][] = ['queue', 'route']
 
 /** Where the look through the facts is; an account that is not named is not begun. */
 type FactScanPositions = { readonly before: number; readonly after: Readonly<Record<string, string>> }

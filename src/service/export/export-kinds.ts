@@ -8,7 +8,7 @@
  */
 import { REASONS } from '../../classify/reasons.ts'
 import { hashAddress } from '../../correlate/address-hash.ts'
-import { LIST_NAMES } from '../../ledger/facts/fact.ts'
+import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import { RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { DeliveryCursor, DeliveryFilters } from '../../store/mail/deliveries.ts'

@@ -18,7 +18,7 @@ import {
 } from '../../ledger/decide/operator-action.ts'
 import { decideUnsubscribe } from '../../ledger/decide/opt-out.ts'
 import { decideRetiredUnsubscribe } from '../../ledger/decide/retired.ts'
-import type { UnsubscribeType } from '../../ledger/facts/fact.ts'
+import type { UnsubscribeType } from '../../ledger/facts/delivery-facts.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import { suppressionKey, type SuppressionRow } from '../../ledger/project/state.ts'
 import { listSuppressions, type SuppressionCursor, type SuppressionFilters } from '../../store/lists/suppressions.ts'

@@ -3,7 +3,8 @@
  *
  * See also: service/receive/receive, import/replay.
  */
-import type { Fact, InboxReason } from '../../ledger/facts/fact.ts'
+import type { Fact } from '../../ledger/facts/fact.ts'
+import type { InboxReason } from '../../ledger/facts/inbox-facts.ts'
 import type { ReportKind } from '../../mail/report.ts'
 
 export type ReceiveResult = {

@@ -9,7 +9,7 @@
 import { siteOf } from '../../classify/provider.ts'
 import { hashDomain, normaliseAddress, type HashedAddress } from '../../correlate/address-hash.ts'
 import { decideRequest } from '../../ledger/decide/request.ts'
-import type { EmailType } from '../../ledger/facts/fact.ts'
+import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import type { LedgerState } from '../../ledger/project/state.ts'
 import type { Database } from '../../store/engine/engine.ts'

@@ -9,7 +9,7 @@
 import { buildTrackingHeaders } from '../../compose/tracking-headers.ts'
 import { bareMessageId } from '../../correlate/references.ts'
 import { Fault } from '../../errors.ts'
-import type { EmailType } from '../../ledger/facts/fact.ts'
+import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { ensureLabels } from '../../store/account/labels.ts'
 import type { AccountSnapshot } from '../account-cache.ts'

@@ -7,7 +7,7 @@
  *
  * See also: service/export/export-kinds (who walks), store/mail/deliveries and store/lists/suppressions (the filters).
  */
-import type { ListName } from '../../ledger/facts/fact.ts'
+import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { DeliveryRow, SuppressionRow } from '../../ledger/project/state.ts'
 import { createDeliveryFilter } from '../mail/deliveries.ts'
 import type { DeliveryCursor, DeliveryFilters } from '../mail/deliveries.ts'

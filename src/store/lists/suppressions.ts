@@ -6,7 +6,7 @@
  *
  * See also: ledger/project/state (SuppressionRow), store/facts/ledger-state (which writes).
  */
-import type { ListName } from '../../ledger/facts/fact.ts'
+import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { KeyTuples, DatabaseReader } from '../engine/engine.ts'
 import { SUPPRESSIONS } from '../schema.ts'

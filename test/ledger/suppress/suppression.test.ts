@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hashDomain, normaliseAddress } from '../../../src/correlate/address-hash.ts'
 import { decideBulkRemoval, decideListChange } from '../../../src/ledger/decide/operator-action.ts'
-import type { ListName } from '../../../src/ledger/facts/fact.ts'
+import type { ListName } from '../../../src/ledger/facts/list-facts.ts'
 import { suppressionMsOf, SUPPRESSION_LADDERS } from '../../../src/ledger/suppress/suppression.ts'
 import { DAY, HOUR, MINUTE, story, type Story, T0, TO, verdict } from '../given.ts'
 

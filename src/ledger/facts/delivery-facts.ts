@@ -1,0 +1,168 @@
+/**
+ * delivery-facts - payloads of the facts about one delivery: registration, attempts, failures, engagement
+ *
+ * Payloads of ledger/facts/fact-kinds. Pure.
+ */
+import type { FieldClasses } from './fact-fields.ts'
+import type { MatchProvenance, StatusEffect, VerdictSummary } from './decision.ts'
+
+export type EmailType = 'trigger' | 'batch'
+
+/** The registration of one recipient: everything that its delivery row is made of. */
+export type RequestData = {
+  readonly emailId: string
+  readonly messageId: string
+  readonly recipient: string | null
+  readonly domain: string
+  readonly site: string | null
+  readonly apiUser: string
+  readonly labelId: number | null
+  readonly label: string | null
+  readonly emailType: EmailType
+  readonly broadcast: string | null
+  readonly from: string
+  readonly subject: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly messageIdHeader: string
+  /** The client that submitted the mail, not the recipient. */
+  readonly requestIp: string | null
+  readonly requestedAt: number
+  /** The first result of the broadcast view (ledger/project/broadcast-result). */
+  readonly result: 'unsent' | 'sent' | 'duplicate' | 'no-email-selected'
+  readonly settingsVersion: number
+}
+
+export const REQUEST_FIELDS = {
+  emailId: 'text',
+  messageId: 'text',
+  recipient: 'address',
+  domain: 'text',
+  site: 'text',
+  apiUser: 'text',
+  label: 'text',
+  broadcast: 'text',
+  from: 'text',
+  subject: 'text',
+  headers: 'text',
+  messageIdHeader: 'text',
+  requestIp: 'text',
+} as const satisfies FieldClasses<RequestData>
+
+/** A valid token of an account that mints tokens offline, for a delivery that is not registered yet. */
+export type StubData = { readonly tie: MatchProvenance }
+
+export const STUB_FIELDS = { tie: 'text' } as const satisfies FieldClasses<StubData>
+
+/** Why an attempt got no SMTP reply. */
+export const ATTEMPT_ERRORS = ['dns', 'connect', 'timeout', 'tls', 'dropped'] as const
+export type AttemptError = (typeof ATTEMPT_ERRORS)[number]
+
+export type AttemptData = {
+  readonly n: number | null
+  readonly code: number | null
+  readonly status: string | null
+  readonly text: string
+  readonly error: AttemptError | null
+  readonly mx: string | null
+  readonly egressIp: string | null
+  readonly site: string
+  readonly final: boolean
+  /** `queue`: our own queue made the attempt. `api`: a sender reported it. */
+  readonly source: 'queue' | 'api'
+  readonly verdict: VerdictSummary | null
+  readonly effect: StatusEffect | null
+  readonly settingsVersion: number
+}
+
+export const ATTEMPT_FIELDS = {
+  status: 'text',
+  text: 'text',
+  mx: 'text',
+  egressIp: 'text',
+  site: 'text',
+  verdict: 'text',
+} as const satisfies FieldClasses<AttemptData>
+
+export type FailedData = {
+  /** `report`: an NDR. `list`: one of our lists, or the sender's own list of a broadcast. `address`: the recipient is not a valid address. */
+  readonly source: 'report' | 'list' | 'address'
+  /** The recipient that the report names. Shown in the timeline; no list takes it. */
+  readonly reported: string | null
+  readonly reportedDomain: string | null
+  readonly reportStatus: string | null
+  readonly remoteMta: string | null
+  /** The refusing site, as far as it was known at the decision. */
+  readonly site: string | null
+  /** The provider's site that a proven report's Remote-MTA belongs to, if neither domain nor attempt named a site; else null. */
+  readonly remoteSite: string | null
+  readonly text: string
+  readonly verdict: VerdictSummary | null
+  readonly effect: StatusEffect | null
+  readonly tie: MatchProvenance | null
+  readonly digest: string | null
+  /** False if our bounce list refused the address or a broadcast left it out. */
+  readonly billable: boolean
+  readonly settingsVersion: number
+}
+
+export const FAILED_FIELDS = {
+  reported: 'address',
+  reportedDomain: 'text',
+  reportStatus: 'text',
+  remoteMta: 'text',
+  site: 'text',
+  remoteSite: 'text',
+  text: 'text',
+  verdict: 'text',
+  tie: 'text',
+  digest: 'text',
+} as const satisfies FieldClasses<FailedData>
+
+export type GaveUpData = {
+  readonly afterDays: number
+  /** The last reply. Facts of early versions have none. */
+  readonly text?: string
+  readonly effect: StatusEffect
+  readonly verdict: VerdictSummary | null
+  readonly settingsVersion: number
+}
+
+export const GAVE_UP_FIELDS = { text: 'text', verdict: 'text' } as const satisfies FieldClasses<GaveUpData>
+
+/** 0 no longer interested, 1 never subscribed, 2 spam, 3 fraud. */
+export type UnsubscribeType = 0 | 1 | 2 | 3
+
+export type UnsubscribeData = {
+  readonly how: 'page' | 'one-click' | 'mailto' | 'report'
+  readonly type: UnsubscribeType
+  /** '' (the account) or a label. */
+  readonly scope: string
+  /** The change number of the list entry that this fact made, or that it found in force. */
+  readonly change: number
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly digest: string | null
+  readonly settingsVersion: number
+}
+
+export const UNSUBSCRIBE_FIELDS = {
+  scope: 'text',
+  ip: 'personal',
+  userAgent: 'personal',
+  digest: 'text',
+} as const satisfies FieldClasses<UnsubscribeData>
+
+/** An open or a click. */
+export type EngagementData = {
+  readonly requestId: string
+  readonly url: string | null
+  readonly ip: string | null
+  readonly userAgent: string | null
+}
+
+export const ENGAGEMENT_FIELDS = {
+  requestId: 'text',
+  url: 'personal',
+  ip: 'personal',
+  userAgent: 'personal',
+} as const satisfies FieldClasses<EngagementData>

@@ -1,0 +1,35 @@
+/**
+ * inbox-facts - payload of a change of a mail in the inbox
+ *
+ * Payload of ledger/facts/fact-kinds. Pure. See also: service/receive/inbox.
+ */
+import type { FieldClasses } from './fact-fields.ts'
+
+/** Why a mail is in the inbox. */
+export const INBOX_REASONS = ['unreadable', 'unmatched', 'unverified', 'expired', 'unregistered', 'ambiguous', 'postmaster', 'cut'] as const
+export type InboxReason = (typeof INBOX_REASONS)[number]
+
+export const INBOX_STATES = ['open', 'accepted', 'discarded', 'linked', 'replayed'] as const
+export type InboxState = (typeof INBOX_STATES)[number]
+
+export type InboxData = {
+  readonly state: InboxState
+  readonly reason: InboxReason
+  /** The report's kind. */
+  readonly mail: string
+  readonly from: string | null
+  readonly subject: string | null
+  readonly summary: string
+  /** The delivery that the mail may be about. */
+  readonly guess: string | null
+  readonly actor: string | null
+}
+
+export const INBOX_FIELDS = {
+  mail: 'text',
+  from: 'text',
+  subject: 'text',
+  summary: 'text',
+  guess: 'text',
+  actor: 'text',
+} as const satisfies FieldClasses<InboxData>
