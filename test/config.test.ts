@@ -72,7 +72,7 @@ const WARNED = [
   [{ BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com12' }, ''],
   [{ BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com123' }, '21 octets'],
   [{ BOUNCED_RETURN_PATH_DOMAIN: 'a.example', BOUNCED_FEEDBACK_DOMAIN: 'a.example' }, 'the same'],
-  [{ BOUNCED_TLS_CERT: '/x' }, 'go together'],
+  [{ BOUNCED_TLS_CERT: '/x' }, 'set both'],
   [{ BOUNCED_API_KEY: '12345678' }, 'short'],
 ] as const
 

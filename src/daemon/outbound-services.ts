@@ -1,7 +1,7 @@
 /**
  * outbound-services - what leaves for the accounts' own servers, made and joined: webhooks, the mail that came for them, alerts
  *
- * See also: app (starts and ends it), settings/webhooks.
+ * See also: app (starts and ends it), settings/outbound.
  */
 import { findAccountByApiUser } from './accounts.ts'
 import { createMailLinkSigner } from '../mail-auth/signed-mail-link.ts'

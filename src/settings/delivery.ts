@@ -1,7 +1,7 @@
 /**
- * delivery - settings of the delivery queue: whether and how this installation sends mail itself
+ * delivery - settings of the delivery queue: whether and how this installation sends mail
  *
- * See also: settings (the whole schema), delivery (who is wired by it), docs/DELIVERY.md.
+ * See also: settings/schema (all settings), daemon/delivery-setup (uses them), docs/DELIVERY.md.
  */
 import { z } from 'zod'
 import { positiveInteger, setting, nonEmptyText } from './setting.ts'
@@ -13,125 +13,129 @@ const ipAddress = z.union([z.ipv4(), z.ipv6()])
 export const deliverySettings = z.strictObject({
   mode: setting(
     z.enum(['off', 'mx', 'smarthost', 'simulated']).default('off'),
-    'Who delivers what POST /api/mail/send and SMTP submission accept: off (it waits), mx (the MX hosts of each domain), smarthost, or simulated (providers on loopback; nothing leaves the machine)',
-    'off: who delivers himself and only reports here must not begin to send by an upgrade',
+    'How accepted mail is delivered: off (it stays queued), mx (to the MX hosts of each domain), smarthost, or simulated (to simulated providers on loopback; nothing leaves the machine)',
+    'off: if your own MTA delivers and you only report results here, an upgrade must not start sending',
   ),
   egressIps: setting(
     z.array(ipAddress).default([]),
-    'Addresses of this machine that mail leaves by, in turns',
-    'none: the system chooses, and all mail counts as of one address',
+    'Local addresses that mail is sent from, in rotation',
+    'none: the system chooses, and all mail counts as sent from one address',
   ),
   accountEgressIps: setting(
-    z.array(z.string().regex(/^\d+=[\da-fA-F.:]+$/, 'must be ACCOUNT=ADDRESS, as 7=192.0.2.1')).default([]),
-    'Pools of single accounts: ACCOUNT=ADDRESS, once for each address; such an account uses no other',
+    z.array(z.string().regex(/^\d+=[\da-fA-F.:]+$/, 'must be ACCOUNT=ADDRESS, such as 7=192.0.2.1')).default([]),
+    'Egress addresses of single accounts: ACCOUNT=ADDRESS, once for each address; such an account uses no others',
     'none: all accounts share egressIps',
   ),
   ehlo: setting(
     nonEmptyText.optional(),
-    'Name in EHLO',
-    'the machine’s host name; receivers want one that resolves to the address, and back',
+    'Host name in EHLO',
+    'the host name of the machine; receivers expect forward and reverse DNS of the name and the address to match',
   ),
   policy: setting(
     nonEmptyText.default('default'),
-    'How sending pauses: default, spec, never, fixed, or a policy file (TOML)',
-    'docs/SIMULATION.md compares them',
+    'Backoff policy: default, spec, never, fixed, or a policy file (TOML)',
+    'docs/SIMULATION.md compares the policies',
   ),
   retryMinutes: setting(
     z.array(z.coerce.number<string | number>().positive().max(10_080)).min(1).default([1, 5, 15, 30, 60, 120, 240]),
-    'Minutes between the attempts of one mail; the last holds on',
-    'RFC 5321 §4.5.4.1 asks for 30 minutes; the first are shorter, for greylisting',
+    'Minutes between the attempts of one mail; the last value repeats',
+    'RFC 5321 §4.5.4.1 asks for 30 minutes; the first intervals are shorter because of greylisting',
   ),
   giveUpDays: setting(
     z.number().positive().max(30).default(4),
-    'Days until a waiting mail is given up as a soft bounce',
-    'RFC 5321 §4.5.4.1: 4 to 5 days; shorter than giveUpDays, so that the queue has the last word',
+    'Days until a queued mail expires as a soft bounce',
+    'RFC 5321 §4.5.4.1: 4 to 5 days; shorter than giveUpDays, so that the queue decides first',
   ),
   lines: setting(
     positiveInteger.max(10_000).default(100),
-    'Mails under way at once',
-    'enough for a few hundred mails a second, few enough for the usual limit of open files',
+    'Mails that are sent simultaneously',
+    'enough for a few hundred mails a second, and below the usual limit of open files',
   ),
   linesPerSite: setting(
     positiveInteger.max(10_000).default(20),
-    'Of them from one address to one receiving site',
-    'what large providers allow to an address of good name; a slow site then leaves lines to all others',
+    'Mails that are sent simultaneously from one address to one receiving site',
+    'the number that large providers allow to an address of good reputation; a slow site cannot use up delivery.lines',
   ),
   inFlightBytes: setting(
     positiveInteger.default(67_108_864),
-    'Bytes of made mails in memory at once; a larger mail goes alone',
-    '64 MiB: four of the largest attachments that mail/send takes, or all lines full of mails of half a megabyte',
+    'Bytes of mails in memory for sending, in total; a larger mail is sent alone',
+    '64 MiB: four mails with the largest attachments that mail/send accepts, or 100 simultaneous mails of 600 KB',
   ),
   connectSeconds: setting(
     seconds.default(30),
-    'Seconds until a connection to a receiver stands',
-    'the RFC has none for it; a host that has not answered in half a minute is down',
+    'Seconds until a connection attempt times out',
+    'RFC 5321 names no value; a host that does not answer within 30 seconds is down',
   ),
-  greetingSeconds: setting(seconds.default(300), 'Seconds that a receiver’s greeting is waited for', 'RFC 5321 §4.5.3.2.1: five minutes'),
+  greetingSeconds: setting(seconds.default(300), 'Seconds until the wait for the greeting times out', 'RFC 5321 §4.5.3.2.1: 5 minutes'),
   commandSeconds: setting(
     seconds.default(300),
-    'Seconds that a receiver’s answer to a command is waited for',
-    'RFC 5321 §4.5.3.2.2–3: five minutes for MAIL and RCPT; two are enough for DATA (.4)',
+    'Seconds until the wait for the reply to a command times out',
+    'RFC 5321 §4.5.3.2.2–3: 5 minutes for MAIL and RCPT; DATA needs 2 (§4.5.3.2.4)',
   ),
   blockSeconds: setting(
     seconds.default(180),
-    'Seconds in which a receiver must have taken something of the mail',
-    'RFC 5321 §4.5.3.2.5: three minutes for each block',
+    'Seconds in which a receiver must accept more data of the mail',
+    'RFC 5321 §4.5.3.2.5: 3 minutes for each block',
   ),
   endSeconds: setting(
     seconds.default(600),
-    'Seconds that the answer after the mail is waited for',
-    'RFC 5321 §4.5.3.2.6: ten minutes; who leaves sooner sends a second copy of what was taken',
+    'Seconds until the wait for the reply to the mail times out',
+    'RFC 5321 §4.5.3.2.6: 10 minutes; a shorter wait sends a second copy of a mail that was accepted',
   ),
   connectionMails: setting(
     positiveInteger.max(100_000).default(100),
-    'Mails that one connection carries',
-    'providers count them (Outlook says so with RP-002), and load balancers want them to move on; 1: a connection for each mail',
+    'Mails per connection',
+    'providers limit them (Outlook refuses with RP-002), and new connections spread the load; 1: a connection for each mail',
   ),
   connectionIdleSeconds: setting(
     seconds.default(15),
-    'Seconds that a connection without work is kept',
-    'less than servers wait: RFC 5321 §4.5.3.2.7 asks for five minutes, many give thirty seconds',
+    'Seconds that an idle connection is kept open',
+    'shorter than the timeouts of servers: RFC 5321 §4.5.3.2.7 asks for 5 minutes, many allow 30 seconds',
   ),
   idleConnections: setting(
     positiveInteger.max(10_000).default(500),
-    'Connections without work that are kept, all together',
-    'with lines, well below the usual limit of open files',
+    'Idle connections that are kept open, in total',
+    'together with delivery.lines, well below the usual limit of open files',
   ),
   tls: setting(
     z.enum(['off', 'opportunistic', 'required', 'verified']).default('opportunistic'),
-    'STARTTLS to receivers: off, opportunistic, required, or verified; more where a provider’s rule file asks for it (tls = "required")',
-    'opportunistic: encrypted where offered; many receivers have no certificate that holds',
+    'STARTTLS to receivers: off, opportunistic, required or verified; the rule file of a provider can demand more (tls = "required")',
+    'opportunistic: encrypted where offered; many receivers have no valid certificate',
   ),
   allowPrivate: setting(
     z.boolean().default(false),
-    'Let MX hosts stand in private networks',
-    'anybody’s DNS may name your inner network; a smart host of yours may stand there anyhow',
+    'Allow MX hosts in private networks',
+    'false: the DNS records of a recipient domain could name hosts of your internal network; a smart host may always be there',
   ),
   smarthost: setting(
     z.url({ protocol: /^smtps?$/ }).optional(),
-    'Where mode smarthost sends everything: smtp://USER:PASSWORD@HOST:587, or smtps:// for TLS from the first byte',
-    'none',
+    'Smart host of mode smarthost: smtp://USER:PASSWORD@HOST:587, or smtps:// for implicit TLS',
+    'none; required for mode smarthost',
     true,
   ),
   simulatedSpeed: setting(
     z.number().min(1).max(100_000).default(60),
-    'How much faster than ours the time of simulated providers goes, and with it pauses and retries',
-    'an hour of quotas, reports and complaints takes a minute',
+    'Speed-up of simulated time, which also applies to backoff and retries',
+    'one simulated hour of quotas, reports and complaints takes one minute',
   ),
   simulatedProviders: setting(
     nonEmptyText.optional(),
-    'Folder of the simulated providers’ TOML files; one of them is called generic, whose all other domains are',
-    'none: the shipped ones (src/providers)',
+    'Folder with the TOML files of simulated providers; the one named generic serves all other domains',
+    'none: the shipped ones (src/simulator/providers)',
   ),
-  simulatedSeed: setting(z.int().min(0).default(1), 'Seed of the simulated providers', 'the same seed has the same unknown users'),
+  simulatedSeed: setting(
+    z.int().min(0).default(1),
+    'Random seed of the simulated providers',
+    'a fixed value: the same seed gives the same unknown users',
+  ),
   node: setting(
     nonEmptyText.optional(),
-    'Name of this node among those that share a store',
-    'the machine’s host name and the data folder: a node that comes back takes over its own work at once',
+    'Name of this node among the nodes that share a database',
+    'the host name and the data folder: a node that restarts resumes its own work at once',
   ),
   leaseSeconds: setting(
     positiveInteger.min(3).max(600).default(15),
-    'Seconds after which another node delivers when the delivering one falls silent',
-    'longer than the store is away at a fail-over, shorter than anybody notices in mail',
+    'Seconds until another node takes over when the delivering node stops responding',
+    'longer than a fail-over of the database, and too short to delay mail noticeably',
   ),
 })

@@ -1,11 +1,11 @@
 /**
- * load - the settings in force: one schema over a TOML file and BOUNCED_… variables
+ * load - reads the settings from a TOML file and from BOUNCED_… variables, and checks them against the schema
  *
- * A setting is named by its path (`smtp.port`); its variable is BOUNCED_ and the path in capitals (`BOUNCED_SMTP_PORT`). The
- * environment wins over the file, the file over the default. Unknown keys are refused in both, with the nearest known one.
- * Fixed until restart; what an account may set for itself lies in the store (ledger settings).
+ * A setting is named by its path (`smtp.port`). Its variable is BOUNCED_ and the path in capitals (`BOUNCED_SMTP_PORT`). The environment
+ * overrides the file, the file overrides the default. Unknown keys and variables are refused, with the nearest known name. Settings are fixed
+ * until the next start. What an account can change is stored in the database (ledger/account-settings).
  *
- * See also: settings (the schema), commands/config (prints what is in force), app (hands each part its share).
+ * See also: settings/schema, commands/config (prints the settings), daemon/app (distributes them).
  */
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -20,7 +20,7 @@ import type { SettingNote } from './setting.ts'
 
 type SettingSource = 'default' | 'file' | 'environment'
 
-/** One leaf of the schema: its path, its variable, its value in force, and who said so. */
+/** One setting: its path, its variable, its value, and the source of that value. */
 export type SettingRow = SettingNote & {
   readonly path: string
   readonly variable: string
@@ -36,7 +36,7 @@ export type Config = {
 
 type SettingLeaf = { readonly path: readonly string[]; readonly type: z.ZodType; readonly note: SettingNote }
 
-/** Leaves in the order of the schema. */
+/** Returns the settings in the order of the schema. */
 function settingLeavesOf(schema: z.ZodType, path: readonly string[] = []): SettingLeaf[] {
   const note = settingNoteOf(schema)
   if (note) return [{ path, type: schema, note }]
@@ -54,7 +54,7 @@ function variableNameOf(path: readonly string[]): string {
 
 type TomlTable = { [key: string]: unknown }
 
-/** Reads the settings. `file` wins over BOUNCED_CONFIG. Faults: config_invalid, with every problem on a line of its own. */
+/** Reads the settings. `file` overrides BOUNCED_CONFIG. Faults: config_invalid, with one line for each problem. */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>, file: string | null = null): Config {
   const configFile = file ?? env['BOUNCED_CONFIG'] ?? null
   const fromFile = configFile === null ? {} : readTomlFile(configFile)
@@ -80,12 +80,12 @@ function readTomlFile(file: string): TomlTable {
   }
 }
 
-/** Every leaf of a tree, and every table that holds nothing. */
+/** Returns the path of every value in a table. */
 function pathsOf(table: TomlTable, path: readonly string[] = []): string[][] {
   return Object.entries(table).flatMap(([key, value]) => (isTomlTable(value) ? pathsOf(value, [...path, key]) : [[...path, key]]))
 }
 
-/** A table of TOML: an object that is neither an array nor a date. The `as` only widens: every own key may be read. */
+/** Returns whether a value is a TOML table: an object that is neither an array nor a date. */
 function isTomlTable(value: unknown): value is TomlTable {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
 }
@@ -105,7 +105,7 @@ function unknownVariables(env: Readonly<Record<string, string | undefined>>): st
     .map((name) => `unknown variable ${name}; the nearest known one is ${closest(name, known)}`)
 }
 
-/** The text of a variable as the kind of value its setting takes; what does not fit is left for the schema to refuse. */
+/** Converts the text of a variable to the type of its setting. Leaves a text that does not fit for the schema to refuse. */
 export function parseSettingText(type: z.ZodType, value: string): unknown {
   const base = baseOf(type)
   if (base instanceof z.ZodNumber) return /^-?[\d.]+$/.test(value) ? Number(value) : value
@@ -150,7 +150,7 @@ function formatPath(path: readonly PropertyKey[], env: Readonly<Record<string, s
   return env[variableNameOf(parts)] ? variableNameOf(parts) : parts.join('.')
 }
 
-/** RFC 5321 §4.5.3.1.1: 64 octets of local part must hold SRS0's frame, our domain and a token of 30. */
+/** The local part of an SRS address (64 octets, RFC 5321 §4.5.3.1.1) holds the SRS prefix, our domain and a token of 30 characters. */
 const MAX_RETURN_PATH_DOMAIN_OCTETS = 20
 
 /** 20 random characters of base64 are 120 bits. */
@@ -161,18 +161,18 @@ function warningsOf(settings: Settings): string[] {
   const size = Buffer.byteLength(settings.returnPathDomain)
   if (size > MAX_RETURN_PATH_DOMAIN_OCTETS)
     warnings.push(
-      `returnPathDomain has ${size} octets: above ${MAX_RETURN_PATH_DOMAIN_OCTETS} a forwarder that rewrites by SRS may cut the token`,
+      `returnPathDomain has ${size} octets: above ${MAX_RETURN_PATH_DOMAIN_OCTETS} a forwarder that rewrites by SRS may truncate the token`,
     )
   if (settings.apiKey !== undefined && settings.apiKey.length < MIN_API_KEY_LENGTH)
-    warnings.push('apiKey is short: take at least 20 random characters')
+    warnings.push('apiKey is short: use at least 20 random characters')
   if (settings.returnPathDomain === settings.feedbackDomain)
-    warnings.push('returnPathDomain and feedbackDomain are the same: feedback loops are enrolled by domain, keep them apart')
+    warnings.push('returnPathDomain and feedbackDomain are the same: use two domains, because feedback loops are registered by domain')
   if ((settings.tls.cert === undefined) !== (settings.tls.key === undefined))
-    warnings.push('tls.cert and tls.key go together: only one is set, STARTTLS uses our own certificate')
+    warnings.push('only one of tls.cert and tls.key is set: set both; STARTTLS uses a self-signed certificate')
   return warnings
 }
 
-/** Where the store is: `sqlite:` alone lies in the data folder. */
+/** Returns the URL of the database. `sqlite:` alone is a file in the data folder. */
 export function databaseUrlOf(settings: Settings): string {
   if (!settings.database.startsWith('sqlite:')) return settings.database
   const file = settings.database.slice('sqlite:'.length)

@@ -1,5 +1,5 @@
 /**
- * pools - the addresses that each account's mail leaves by, out of the settings
+ * pools - reads the egress IPs of each account from the settings
  *
  * Pure. See also: settings/delivery, queue/queue-state (pools).
  */
@@ -8,11 +8,11 @@ import type { deliverySettings } from './delivery.ts'
 
 type PoolSettings = Pick<z.output<typeof deliverySettings>, 'mode' | 'egressIps' | 'accountEgressIps'>
 
-/** The name of the one address of which only the system knows; simulated providers want to see one (RFC 5737). */
+/** Stands for the address that the system chooses. Simulated providers need a real one, from the documentation range of RFC 5737. */
 const SYSTEM_ADDRESS = 'default'
 const SIMULATED_ADDRESS = '192.0.2.1'
 
-/** Egress IPs by account number; `*` for all others. */
+/** Returns the egress IPs by account number; `*` for all other accounts. */
 export function egressPoolsOf({ mode, egressIps, accountEgressIps }: PoolSettings): Readonly<Record<string, readonly string[]>> {
   const defaultAddress = mode === 'simulated' ? SIMULATED_ADDRESS : SYSTEM_ADDRESS
   const accountEntries = accountEgressIps.map((entry) => entry.split('=', 2))
@@ -23,5 +23,5 @@ export function egressPoolsOf({ mode, egressIps, accountEgressIps }: PoolSetting
   return { ...Object.fromEntries(accountPools), '*': egressIps.length === 0 ? [defaultAddress] : egressIps }
 }
 
-/** All of them. */
+/** Returns the egress IPs of all pools. */
 export const egressIpsOf = (settings: PoolSettings): ReadonlySet<string> => new Set(Object.values(egressPoolsOf(settings)).flat())

@@ -1,16 +1,15 @@
 /**
- * schema - the schema of every setting of the process, each with its default and the reason of it
+ * schema - the schema of all settings of the process, each with its default and the reason of that default
  *
- * One row a setting: type, default, what it does, why it has its default. The names at the top are those that senders and
- * installers rely on; a released name is never reused for another thing.
+ * One row for each setting: type, default, purpose, reason. A released name is never reused for another purpose.
  *
- * See also: settings/setting (a row), settings/http, settings/retention and settings/webhooks (groups of their own), config (reads file and environment by this schema), commands/config (prints it).
+ * See also: settings/setting (a row), settings/load (reads file and environment), commands/config (prints the settings).
  */
 import { z } from 'zod'
 import { FLOOD_RULES } from '../ledger/alert/flood.ts'
 import { compatibleSettings } from './compatible.ts'
 import { httpSettings } from './http.ts'
-import { alertSettings, forwardSettings, webhookSettings } from './webhooks.ts'
+import { alertSettings, forwardSettings, webhookSettings } from './outbound.ts'
 import { exportSettings, retentionSettings } from './retention.ts'
 import { deliverySettings } from './delivery.ts'
 import { positiveInteger, dayCount, dnsName, portNumber, setting, nonEmptyText } from './setting.ts'
@@ -21,201 +20,225 @@ const smtpSettings = z.strictObject({
   port: setting(
     portNumber.default(2525),
     'Port of the SMTP listener; 0 picks a free one',
-    '25 needs root; put 25 in front by NAT or a socket unit',
+    'port 25 requires root; forward it by NAT or a systemd socket unit',
   ),
-  name: setting(nonEmptyText.optional(), 'Name in the SMTP greeting', 'the machine’s host name, unless the MX record names another'),
+  name: setting(
+    nonEmptyText.optional(),
+    'Host name in the SMTP greeting',
+    'the host name of the machine; set it if the MX record names another host',
+  ),
   proxyPeers: setting(
     z.array(nonEmptyText).default([]),
-    'Balancers that must begin with a PROXY header, version 1 or 2 (addresses, or networks as 192.0.2.0/24)',
-    'none: the header is a claim about who connects, so only a listed balancer may make it',
+    'Load balancers that must send a PROXY header, version 1 or 2 (addresses, or networks such as 192.0.2.0/24)',
+    'none: anyone can forge the header, so it is accepted from listed load balancers only',
   ),
 })
 
 const tlsSettings = z.strictObject({
   cert: setting(
     nonEmptyText.optional(),
-    'File of the PEM certificate chain for STARTTLS',
-    'none: a certificate of our own making, since senders do not check it',
+    'PEM file with the certificate chain for STARTTLS',
+    'none: a self-signed certificate is used, because most senders do not verify it',
   ),
-  key: setting(nonEmptyText.optional(), 'File of the PEM private key for STARTTLS', 'goes with tls.cert'),
+  key: setting(nonEmptyText.optional(), 'PEM file with the private key for STARTTLS', 'none; set it together with tls.cert'),
 })
 
 const limitSettings = z.strictObject({
   mailSize: setting(
     positiveInteger.default(5 * 1024 * 1024),
-    'Bytes of a mail that are read; of a larger one the first MiB and the digest are kept',
-    'reports quote headers or one mail; what is larger is no report that anybody meant to be read',
+    'Largest mail that is stored whole, in bytes; of a larger one, the first MiB and the digest are stored',
+    '5 MiB: a report quotes the header or the whole of one mail, so a useful report is not larger',
   ),
   connections: setting(
     positiveInteger.default(1_000),
-    'SMTP connections at once',
-    'the greeting waits 100 ms, so that 500 new ones a second need room',
+    'Simultaneous SMTP connections',
+    'leaves room for 500 new connections a second, each of which waits 100 ms for its greeting',
   ),
   connectionsPerPeer: setting(
     positiveInteger.default(100),
-    'SMTP connections at once from one address',
-    'large providers send feedback from few hosts',
+    'Simultaneous SMTP connections from one address',
+    'large providers send feedback from a few hosts, with many connections each',
   ),
   connectionsPerNetwork: setting(
     positiveInteger.default(300),
-    'SMTP connections at once from one network (/24, or /64 of IPv6)',
-    'a provider’s outbound hosts stand in one network; a botnet’s do not',
+    'Simultaneous SMTP connections from one network (/24 for IPv4, /64 for IPv6)',
+    'three times the limit of one address, because the outbound hosts of a provider share a network',
   ),
-  recipientsPerMail: setting(positiveInteger.default(100), 'RCPT commands in one mail', 'RFC 5321 §4.5.3.1.8 wants at least 100'),
-  mailsPerConnection: setting(positiveInteger.default(1_000), 'Mails in one SMTP session', 'a kept connection is cheap, a monopoly is not'),
+  recipientsPerMail: setting(positiveInteger.default(100), 'Recipients of one mail', 'RFC 5321 §4.5.3.1.8 requires at least 100'),
+  mailsPerConnection: setting(
+    positiveInteger.default(1_000),
+    'Mails in one SMTP session',
+    'reusing a connection is cheap, but no peer may occupy one forever',
+  ),
   advertisedSize: setting(
     positiveInteger.default(64 * 1024 * 1024),
-    'SIZE in the EHLO answer; a mail above it is refused by 552',
-    'null senders do not try again, so what is merely large is taken and cut, not refused',
+    'SIZE in the EHLO reply, in bytes; a larger mail is refused with 552',
+    '64 MiB: a refused bounce is not sent again, so a large mail is accepted and truncated instead',
   ),
   commandLength: setting(
     positiveInteger.default(4_096),
-    'Bytes of one SMTP command line',
-    'RFC 5321 wants 512, SMTPUTF8 and long VERP more',
+    'Longest SMTP command line, in bytes',
+    'RFC 5321 requires 512; SMTPUTF8 and long VERP addresses need more',
   ),
   idleSeconds: setting(
     positiveInteger.default(300),
-    'Seconds that a silent SMTP peer is waited for',
+    'Seconds until an idle SMTP connection is closed',
     'RFC 5321 §4.5.3.2.7: at least 5 minutes',
   ),
   commandSeconds: setting(
     positiveInteger.default(300),
-    'Seconds from our reply to the next whole SMTP command',
-    'a byte now and then is not silence, and must not hold a connection; RFC 5321 §4.5.3.2.7: at least 5 minutes',
+    'Seconds from our reply to the next complete SMTP command',
+    'RFC 5321 §4.5.3.2.7: at least 5 minutes; also stops a peer that sends single bytes to avoid limits.idleSeconds',
   ),
-  dataSeconds: setting(positiveInteger.default(900), 'Seconds that one mail may take to come', '5 MB over 64 kbit/s take 11 minutes'),
+  dataSeconds: setting(positiveInteger.default(900), 'Seconds in which one mail must arrive', '15 minutes: 5 MB over 64 kbit/s take 11'),
   dataGraceSeconds: setting(
     positiveInteger.default(60),
-    'Seconds of a mail before its rate counts',
-    'lost packets and a sender’s own pauses are over by then',
+    'Seconds of a mail before limits.dataBytesPerSecond applies',
+    'time to recover from lost packets and pauses of the sender',
   ),
   dataBytesPerSecond: setting(
     positiveInteger.default(256),
-    'Least bytes a second of a mail, on its average',
-    'a tenth of the slowest modem: who is slower does not want to be done',
+    'Lowest average rate of a mail, in bytes per second',
+    'a tenth of the rate of a slow modem; a slower peer does not intend to finish',
   ),
   commandsBetweenMails: setting(
     positiveInteger.default(1_000),
-    'SMTP commands before a mail, and from one mail to the next',
-    'a mail for 100 recipients takes 102; NOOPs must not hold a connection for ever',
+    'SMTP commands before the first mail, and between two mails',
+    'a mail to 100 recipients needs 102; repeated NOOPs cannot hold a connection forever',
   ),
   errorsPerConnection: setting(
     positiveInteger.default(50),
-    'Commands refused by 5xx in one SMTP session',
-    'a list of wrong recipients is an accident, a dictionary is not',
+    'Commands refused with 5xx in one SMTP session',
+    'a few wrong recipients happen by accident; more indicate a dictionary attack',
   ),
   closeSeconds: setting(
     positiveInteger.default(10),
-    'Seconds that running sessions have to end at a stop',
-    'supervisors kill after 10 to 30',
+    'Seconds that running SMTP sessions have to finish at shutdown',
+    'process supervisors kill after 10 to 30 seconds',
   ),
   bodyBudget: setting(
     positiveInteger.default(64 * 1024 * 1024),
-    'Bytes of all open mail bodies together',
-    'above half MAIL FROM gets 452, above all the largest stalled one gets 421: memory stays bounded',
+    'Bytes of all mails that are being received, in total',
+    '64 MiB, which bounds memory; above half of it MAIL FROM gets 452, above all of it the largest stalled mail gets 421',
   ),
   mailsPerPeerMinute: setting(
     positiveInteger.default(6_000),
-    'Mails a minute from one address',
-    'ten times what a large provider’s busiest host sends',
+    'Mails per minute from one address',
+    'ten times the rate of the busiest host of a large provider',
   ),
   requestsPerMinute: setting(
     positiveInteger.default(3_000),
-    'HTTP requests a minute of one account',
-    'the vendor’s limit, which clients know',
+    'HTTP requests per minute of one account',
+    'the limit of SendCloud, which clients expect',
   ),
   recipientsPerRequest: setting(
     positiveInteger.default(10_000),
     'Recipients in one POST /v1/messages',
-    'one transaction; more would hold the writer for too long',
+    'they share one transaction; a larger one would block other writes for too long',
   ),
   attemptsPerRequest: setting(
     positiveInteger.default(1_000),
     'Attempts in one POST /v1/attempts',
-    'one transaction, each of them classified',
+    'they share one transaction, and each is classified',
   ),
   emailStatusDays: setting(
     z.int().min(1).max(30).default(3),
-    'Longest span of one emailStatus query, in days',
-    'the vendor’s limit; up to 30',
+    'Longest period of one emailStatus query, in days',
+    'the limit of SendCloud; at most 30',
   ),
 })
 
 const logSettings = z.strictObject({
-  level: setting(z.enum(LOG_LEVELS).default('info'), 'What is logged', 'info carries ids and no whole address'),
-  format: setting(z.enum(['auto', 'json', 'pretty']).default('auto'), 'How it is logged', 'auto: pretty on a terminal, JSON elsewhere'),
+  level: setting(
+    z.enum(LOG_LEVELS).default('info'),
+    'Lowest level that is logged: trace, debug, info, warn, error, fatal or silent',
+    'info shows each mail by its ids; debug adds every SMTP reply and decision; addresses are masked at every level',
+  ),
+  format: setting(
+    z.enum(['auto', 'json', 'pretty']).default('auto'),
+    'Log format: auto, json or pretty',
+    'auto: pretty on a terminal, json elsewhere',
+  ),
 })
 
 const ruleSettings = z.strictObject({
-  folder: setting(nonEmptyText.optional(), 'Folder of your own rule tables; they go in front of ours', 'none'),
+  folder: setting(
+    nonEmptyText.optional(),
+    'Folder with your own rule files, which take precedence over the shipped ones',
+    'none: the shipped rules apply alone',
+  ),
 })
 
 const reporterSettings = z.strictObject({
   own: setting(
     z.array(dnsName).default([]),
-    'Domains whose signed feedback you believe, beside the shipped list',
-    'none: the list holds the operators of feedback loops that are known',
+    'Domains whose signed feedback is trusted, in addition to the shipped list',
+    'none: the shipped list covers the known operators of feedback loops',
   ),
 })
 
 const dnsSettings = z.strictObject({
-  servers: setting(z.array(nonEmptyText).default([]), 'DNS servers to ask for signatures’ keys', 'the machine’s own'),
+  servers: setting(z.array(nonEmptyText).default([]), 'DNS servers for the keys of signatures', 'the servers of the machine'),
   timeoutSeconds: setting(
     z.number().min(0.1).max(60).default(3),
-    'Seconds that a DNS answer is waited for',
-    'a batch must not wait for a stranger’s DNS',
+    'Seconds until a DNS query times out',
+    'a batch must not wait for a slow DNS server of a third party',
   ),
 })
 
 const floodSettings = z.strictObject({
   accountReports: setting(
     positiveInteger.default(FLOOD_RULES.account.reports),
-    'Reports in a quarter-hour about one account’s mails that raise an alarm, when they are ten times the usual',
-    'a campaign of 400,000 mails of which 5 % come back at once',
+    'Reports in 15 minutes about the mails of one account that raise an alarm, if they are ten times the usual number',
+    'a campaign of 400,000 mails of which 5 % bounce at once',
   ),
   peerReports: setting(
     positiveInteger.default(FLOOD_RULES.peer.reports),
-    'The same, from one address',
-    'a large provider’s busiest host; cut it off by bounced cut add --peer',
+    'Reports in 15 minutes from one address that raise an alarm, if they are ten times the usual number',
+    'the rate of the busiest host of a large provider; block an address with bounced block add --peer',
   ),
   tokenReports: setting(
     positiveInteger.default(FLOOD_RULES.token.reports),
-    'Reports in an hour about one mail that raise an alarm',
-    'one mail has one bounce and a warning every few hours; cut it off by bounced cut add --token',
+    'Reports in one hour about one mail that raise an alarm',
+    'a mail has one bounce and a delay warning every few hours; block a token with bounced block add --token',
   ),
 })
 
-/** The one schema. */
+/** The schema of the configuration file and of the environment. */
 export const SETTINGS_SCHEMA = z.strictObject({
   host: setting(
     nonEmptyText.default('127.0.0.1'),
-    'Address both listeners bind to',
-    'loopback until told otherwise: nothing is open by accident',
+    'Address that the SMTP and HTTP listeners bind to',
+    'loopback: nothing is reachable from outside until you set it',
   ),
   data: setting(
     nonEmptyText.default('data'),
-    'Folder of the embedded store and the master key',
-    'beside the program, so that removing the folder starts anew',
+    'Folder of the embedded database and the master key',
+    'in the working directory; if you remove the folder, bounced starts with an empty database',
   ),
   database: setting(
     z
       .string()
       .regex(/^(?:sqlite:|postgres:\/\/|postgresql:\/\/)/, 'must begin with sqlite: or postgres://')
       .default('sqlite:'),
-    'The store: sqlite:, sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME',
-    'embedded SQLite needs no server; PostgreSQL for more than one node',
+    'Database: sqlite:, sqlite:FILE or postgres://USER:PASSWORD@HOST/NAME',
+    'embedded SQLite needs no server; more than one node requires PostgreSQL',
     true,
   ),
   returnPathDomain: setting(
     dnsName.default('bounce.localhost'),
-    'Domain of the Return-Path addresses; its MX points here',
-    'a name that reaches nobody until you set yours; at most 20 octets, so that SRS keeps the token whole',
+    'Domain of the Return-Path addresses; its MX record must name this host',
+    'a name that is not reachable; set your own, of at most 20 octets, so that SRS keeps the token whole',
   ),
-  feedbackDomain: setting(dnsName.default('fbl.localhost'), 'Domain of feedback and unsubscribe addresses; its MX points here', 'as above'),
+  feedbackDomain: setting(
+    dnsName.default('fbl.localhost'),
+    'Domain of the feedback and unsubscribe addresses; its MX record must name this host',
+    'a name that is not reachable; set your own',
+  ),
   publicUrl: setting(
     z.url().optional(),
-    'Where the world reaches our HTTP, for one-click links',
-    'http://HOST:PORT, which serves only a trial',
+    'Public URL of the HTTP listener, for one-click unsubscribe and other links',
+    'http://HOST:PORT, which is enough for a trial only',
   ),
   apiUser: setting(
     z
@@ -223,24 +246,24 @@ export const SETTINGS_SCHEMA = z.strictObject({
       .regex(/^[\w.@-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ @ -')
       .default('default'),
     'apiUser of the first account',
-    'used once, at the first start',
+    'a placeholder; read at the first start only',
   ),
-  apiKey: setting(z.string().min(8).optional(), 'apiKey of the first account', 'made by chance at the first start, unless given', true),
+  apiKey: setting(z.string().min(8).optional(), 'apiKey of the first account', 'a random key, generated at the first start', true),
   masterKey: setting(
     z.string().min(32).optional(),
-    'Key under which stored secrets are sealed and tokens derived: 32 random bytes as 64 hex digits or base64',
-    'made at the first start with SQLite and kept in the data folder; required with PostgreSQL',
+    'Key that encrypts stored secrets and derives token keys: 32 random bytes as 64 hex digits or base64',
+    'generated at the first start with SQLite and kept in the data folder; required with PostgreSQL',
     true,
   ),
   trust: setting(
     z.enum(['strict', 'any']).default('strict'),
     'Trust policy of the first account',
-    'strict: feedback needs a listed provider’s signature beside the token; used once, at the first start: bounced account set changes it',
+    'strict: feedback needs the signature of a listed reporter besides the token; read at the first start only, change it with bounced account set',
   ),
   giveUpDays: setting(
     dayCount.default(5),
-    'Days after which a mail of the first account that nobody closed is given up; 0 is never',
-    'RFC 5321 §4.5.4.1: at least 4 to 5 days; used once, at the first start: change it by bounced account set APIUSER giveUpAfterDays=…',
+    'Days until a mail of the first account without a final outcome is given up; 0: never',
+    'RFC 5321 §4.5.4.1: at least 4 to 5 days; read at the first start only, change it with bounced account set APIUSER giveUpAfterDays=…',
   ),
   smtp: smtpSettings.prefault({}),
   submission: submissionSettings.prefault({}),

@@ -1,16 +1,18 @@
 /**
- * setting - one setting: its type, what it does and why its default is what it is
+ * setting - declares one setting: its type, its purpose, and the reason of its default
  *
- * See also: settings (the schema that they make), config (which reads by it).
+ * `bounced config --reasons` prints both texts as "<what>. Default: <why>".
+ *
+ * See also: settings/schema (all settings), settings/load (reads them).
  */
 import { z } from 'zod'
 
-/** `what` it does, `why` it has its default; `secret` values are never printed. */
+/** `what`: the purpose. `why`: the reason of the default. The value of a `secret` is never printed. */
 export type SettingNote = { readonly what: string; readonly why: string; readonly secret?: boolean }
 
 const notes = new Map<z.ZodType, SettingNote>()
 
-/** A setting of the process: its type with its note. */
+/** Attaches a note to the type of a setting and returns the type. */
 export function setting<T extends z.ZodType>(type: T, what: string, why: string, secret = false): T {
   notes.set(type, { what, why, secret })
   return type
@@ -26,7 +28,7 @@ export const dnsName = z
   .regex(/^(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/, 'must be a domain in its ASCII form (A-label)')
 export const nonEmptyText = z.string().min(1)
 
-/** The note of a type that `setting` made; undefined for a table of settings. */
+/** Returns the note of a setting, undefined for a group of settings. */
 export function settingNoteOf(type: z.ZodType): SettingNote | undefined {
   return notes.get(type)
 }

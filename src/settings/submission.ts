@@ -1,7 +1,7 @@
 /**
- * submission - settings of the door at which senders hand over mail by SMTP
+ * submission - settings of SMTP submission, by which senders hand over mail
  *
- * See also: settings (the whole schema), smtp-server/submission-session, docs/SENDING.md.
+ * See also: settings/schema (all settings), smtp-server/submission-session, docs/SENDING.md.
  */
 import { z } from 'zod'
 import { positiveInteger, portNumber, setting, nonEmptyText } from './setting.ts'
@@ -9,23 +9,23 @@ import { positiveInteger, portNumber, setting, nonEmptyText } from './setting.ts
 export const submissionSettings = z.strictObject({
   port: setting(
     portNumber.optional(),
-    'Port of SMTP submission, like 2587; 0 picks a free one',
-    'none: a door that sends mail is opened on purpose; mail/send is there without it',
+    'Port of SMTP submission, such as 2587; 0 picks a free one',
+    'none: SMTP submission is off until you set a port; mail/send works without it',
   ),
-  host: setting(nonEmptyText.optional(), 'Address that SMTP submission binds to', 'the host of the other listeners'),
+  host: setting(nonEmptyText.optional(), 'Address that the listener of SMTP submission binds to', 'the value of host'),
   plainAuth: setting(
     z.boolean().default(false),
-    'Let senders sign in without TLS from anywhere',
-    'an apiKey in plain sight is everybody’s; from loopback it may go so',
+    'Allow AUTH without TLS from every address',
+    'false: without TLS, an apiKey can be read on the network; loopback is always allowed',
   ),
   mailBytes: setting(
     positiveInteger.default(20 * 1024 * 1024),
-    'Largest mail that is taken by SMTP submission, in octets',
-    'ten MiB of attachments, as mail/send takes them, are 14 in base64',
+    'Largest mail that SMTP submission accepts, in bytes',
+    '20 MiB: 10 MiB of attachments, the limit of mail/send, are 14 MiB in base64',
   ),
   recipientsPerDay: setting(
     positiveInteger.optional(),
-    'Recipients that one account may send to in a day (UTC), by SMTP submission and mail/send',
-    'none: how much is sent is between you and your senders',
+    'Recipients per account and day (UTC), by SMTP submission and mail/send',
+    'none: no limit',
   ),
 })
