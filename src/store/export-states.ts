@@ -8,7 +8,7 @@
  */
 
 export const EXPORT_STATES = {
-  queued: { taken: 'running', removed: 'removed' },
+  queued: { taken: 'running', erased: 'expired', removed: 'removed' },
   // `dropped`: given back by a node that ends. `taken` once more: the lease of a node that died has run out.
   running: { ended: 'done', broken: 'failed', dropped: 'queued', taken: 'running', erased: 'expired', removed: 'removed' },
   done: { aged: 'expired', erased: 'expired', removed: 'removed' },

@@ -93,11 +93,11 @@ export const EXPORTS = createTableMapping<ExportRow>('exports', ['account_id', '
   format: textEnumColumn<ExportFormat>('format'),
   gzip: booleanColumn('gzip'),
   bom: booleanColumn('bom'),
-  filters: jsonColumn<ExportFilters>('filters'),
+  filters: jsonColumn<ExportFilters>('filters', 'json'),
   from: integerColumn('from_at'),
   to: integerColumn('to_at'),
   state: textEnumColumn<ExportState>('state'),
-  askedBy: textColumn('asked_by'),
+  askedBy: textColumn('asked_by', 'text'),
   createdAt: integerColumn('created_at'),
   startedAt: nullableColumn(integerColumn('started_at')),
   endedAt: nullableColumn(integerColumn('ended_at')),
@@ -106,19 +106,19 @@ export const EXPORTS = createTableMapping<ExportRow>('exports', ['account_id', '
   bytes: integerColumn('bytes_done'),
   chunks: integerColumn('chunks'),
   attempts: integerColumn('attempts'),
-  cursor: nullableColumn(jsonColumn<ExportCursor>('last_key')),
-  lease: textColumn('lease'),
+  cursor: nullableColumn(jsonColumn<ExportCursor>('last_key', 'none')),
+  lease: textColumn('lease', 'none'),
   leaseUntil: integerColumn('lease_until'),
-  error: nullableColumn(textColumn('error')),
+  error: nullableColumn(textColumn('error', 'text')),
 })
 
 type ExportChunk = { readonly account: number; readonly exportId: string; readonly n: number; readonly body: Uint8Array }
 
-const EXPORT_CHUNKS = createTableMapping<ExportChunk>('export_chunks', ['account_id', 'export_id', 'n'], {
+export const EXPORT_CHUNKS = createTableMapping<ExportChunk>('export_chunks', ['account_id', 'export_id', 'n'], {
   account: integerColumn('account_id'),
   exportId: uuidColumn('export_id'),
   n: integerColumn('n'),
-  body: bytesColumn('body'),
+  body: bytesColumn('body', 'file'),
 })
 
 const COLUMNS = EXPORTS.columns('x')
@@ -233,10 +233,10 @@ export async function transitionExport(
   )
 }
 
-/** Ends every file of an account that may hold what was erased. */
+/** Expires every export of an account that may hold what was erased. A queued export without a chunk holds nothing. */
 export async function expireErasedExports(db: Database, account: number, change: ExportChange): Promise<number> {
   const { sql, params } = buildTransitionSql('erased', change)
-  return db.run(`${sql} and account_id = $${params.length + 1}`, [...params, account])
+  return db.run(`${sql} and (state <> 'queued' or chunks > 0) and account_id = $${params.length + 1}`, [...params, account])
 }
 
 /** Ends what is kept no longer. */

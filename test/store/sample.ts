@@ -8,6 +8,12 @@ import { createLedgerState, inboxKey, suppressionKey } from '../../src/ledger/pr
 import type { DeliveryRow, InboxRow, SuppressionRow, LedgerState } from '../../src/ledger/project/state.ts'
 import type { ReportRow } from '../../src/store/mail/reports.ts'
 
+/** Lists the tables of a store. */
+export const TABLE_NAMES = {
+  sqlite: "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'",
+  postgres: "select table_name as name from information_schema.tables where table_schema = 'public'",
+} as const
+
 export const T0 = Date.UTC(2026, 2, 1, 12)
 const HOUR = 3_600_000
 export const DAY = 24 * HOUR

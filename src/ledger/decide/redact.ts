@@ -1,19 +1,17 @@
 /**
- * redact - erases one address from facts and rows, and keeps what protects it
+ * redact - erases one address from facts, and keeps what protects it
  *
  * Erasure is the only case in which stored facts and rows are rewritten. The clear address is removed wherever it stands; its hash stays,
- * so that the suppression lists keep working. Reply texts may quote the address, so its occurrences there are replaced. Which field is
- * treated how follows from the table of fact kinds; rows have the field names of the facts that they are made of. The store deletes raw
- * mail.
+ * so that the suppression lists keep working. Reply texts may quote the address, so its occurrences there are replaced. The table of fact
+ * kinds says how each field is treated.
  *
- * Pure. See also: ledger/facts/fact-kinds (classes of fields), correlate/address-hash (hash), store/facts/redact.
+ * Pure. See also: ledger/facts/fact-kinds (classes of fields), correlate/address-hash (hash), store/erasure/redact-row (rows).
  */
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { FACT_KINDS } from '../facts/fact-kinds.ts'
 import type { FieldClass } from '../facts/fact-fields.ts'
 import type { Fact } from '../facts/fact.ts'
 import { createFact, type FactMoment } from '../facts/new-fact.ts'
-import type { DeliveryRow, InboxRow, SuppressionRow } from '../project/state.ts'
 
 /** Replaces an address in text. */
 const ERASED_PLACEHOLDER = 'erased'
@@ -42,15 +40,6 @@ export const redactFact = (fact: Fact, address: string): Fact =>
   // The checked door: redaction keeps the shape of a payload. It writes null only where the row of the kind allows it.
   ({ ...fact, data: redactFields(fact.data, FACT_KINDS[fact.kind].fields, address) }) as Fact
 
-/** A delivery to the address, without it. */
-export const redactDelivery = (row: DeliveryRow, address: string): DeliveryRow => redactFields(row, FACT_KINDS.request.fields, address)
-
-/** A list entry of the address, without it. The entry keeps working by its hash. */
-export const redactEntry = (row: SuppressionRow, address: string): SuppressionRow => redactFields(row, FACT_KINDS.list.fields, address)
-
-/** A mail in the inbox, without the address. */
-export const redactInbox = (row: InboxRow, address: string): InboxRow => redactFields(row, FACT_KINDS.inbox.fields, address)
-
 /** A field that the table does not list is text: no field of an earlier version keeps the address. */
 function redactFields<Fields extends object>(fields: Fields, classes: Readonly<Record<string, FieldClass>>, address: string): Fields {
   const redacted = Object.entries(fields).map(([name, value]) => [name, redactField(value, classes[name] ?? 'text', address)])
@@ -65,7 +54,7 @@ function redactField(value: unknown, fieldClass: FieldClass, address: string): u
 }
 
 /** Replaces the address in all strings of a value, names of members included. */
-function redactText(value: unknown, address: string): unknown {
+export function redactText(value: unknown, address: string): unknown {
   if (typeof value === 'string') return redactAddress(value, address)
   if (Array.isArray(value)) return value.map((each) => redactText(each, address))
   if (value === null || typeof value !== 'object') return value
@@ -77,8 +66,8 @@ const isSameAddress = (text: string, address: string): boolean => normaliseAddre
 /** Whether a text contains the address, in any letter case. A longer address with the same ending is another address. */
 export const containsAddress = (text: string, address: string): boolean => redactAddress(text, address) !== text
 
-/** Replaces every occurrence, in any letter case, but not inside a longer address. */
-function redactAddress(text: string, address: string): string {
+/** Replaces every occurrence, in any letter case, but not inside a longer address. Total. */
+export function redactAddress(text: string, address: string): string {
   const lowerAddress = address.toLowerCase()
   const lower = text.toLowerCase()
   // Lower case changed the length, so positions do not correspond.

@@ -5,33 +5,28 @@
  * cannot be blanked and go whole. One transaction an account, so that intake never waits for all of it; a second call finds what a crash
  * of the first has left.
  *
- * See also: ledger/decide/redact (what is left of a row), store/facts/redact (what there is).
+ * See also: ledger/decide/redact (what is left of a row), store/erasure/address-records (what there is), service/admin/erase-tables (every table).
  */
-import { normaliseAddress } from '../../correlate/address-hash.ts'
+import { domainToUnicode } from 'node:url'
+import { normaliseAddress, type HashedAddress } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import { foldDeliveryFacts } from '../../ledger/project/delivery.ts'
-import { decideErasure, redactDelivery, redactEntry, redactFact, redactInbox, containsAddress } from '../../ledger/decide/redact.ts'
+import { decideErasure, redactFact, containsAddress } from '../../ledger/decide/redact.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
 import { createLedgerState, type InboxRow } from '../../ledger/project/state.ts'
-import { parseReport } from '../../mail/report.ts'
 import type { Database } from '../../store/engine/engine.ts'
-import {
-  redactEnvelopesForOperator,
-  listRawMailsForOperator,
-  saveAddressRedaction,
-  findAddressRecords,
-  type RawMailCursor,
-  type AddressRecords,
-} from '../../store/facts/redact.ts'
+import { saveAddressRedaction, findAddressRecords, type AddressRecords } from '../../store/erasure/address-records.ts'
+import { redactRow } from '../../store/erasure/redact-row.ts'
 import { expireErasedExports } from '../../store/exports.ts'
 import { findFactsBySubject } from '../../store/facts/facts.ts'
 import { listInbox, type InboxCursor } from '../../store/mail/inbox.ts'
-import { removeRawMailForOperator } from '../../store/mail/raw-mail.ts'
-import { listForwardedMailsForOperator, removeForwardedMail, type ForwardedMail } from '../../store/mail/forwarded-mails.ts'
+import { DELIVERIES } from '../../store/mail/delivery-columns.ts'
+import { INBOX, SUPPRESSIONS } from '../../store/schema.ts'
 import { commitLedgerState } from '../commit.ts'
+import { eraseFromTables } from './erase-tables.ts'
 import { purgeExports } from '../export/exporter.ts'
 import type { Context } from '../context.ts'
 
@@ -56,13 +51,19 @@ export async function eraseAddress(context: Context, email: string, actor: strin
     total.deliveries += removed.deliveries
     total.entries += removed.entries
   }
-  const mails = (await eraseRawMails(context, known.address)) + (await eraseForwardedMails(context, known.address))
+  let mails = 0
+  for (const spelling of spellingsOf(known)) mails += (await eraseFromTables(context, spelling)).mails
   await purgeExports(context, 0)
   const erased = { addressHash: known.hash, ...total, mails }
-  await auditErasure(context, actor, known.address, erased)
+  await auditErasure(context, actor, erased)
   if (!(await context.engine.truncateLog()))
     context.telemetry.log.warn('the store’s log is in use: what was erased leaves it at its next checkpoint')
   return erased
+}
+
+/** Text may quote an internationalised domain as A-label or as U-label. */
+function spellingsOf({ address, domain }: HashedAddress): readonly string[] {
+  return [...new Set([address, `${address.slice(0, -domain.length)}${domainToUnicode(domain)}`])]
 }
 
 type EraseTarget = { readonly account: number; readonly address: string; readonly addressHash: string; readonly actor: string }
@@ -82,9 +83,9 @@ async function eraseInAccount(
   const now = context.now()
   const counts = { deliveries: deliveries.length, entries: entries.length }
   await saveAddressRedaction(db, account, {
-    deliveries: deliveries.map((row) => foldDeliveryFacts(bySubject.get(row.deliveryId) ?? []) ?? redactDelivery(row, address)),
-    entries: entries.map((row) => redactEntry(row, address)),
-    inbox: inbox.map((row) => redactInbox(row, address)),
+    deliveries: deliveries.map((row) => foldDeliveryFacts(bySubject.get(row.deliveryId) ?? []) ?? redactRow(DELIVERIES, row, address)),
+    entries: entries.map((row) => redactRow(SUPPRESSIONS, row, address)),
+    inbox: inbox.map((row) => redactRow(INBOX, row, address)),
     facts,
     emailIds: deliveries.flatMap(({ emailId }) => emailId ?? []),
     digests: [...new Set([...inbox.map(({ digest }) => digest), ...traces.facts.flatMap(digestOf)])],
@@ -115,54 +116,9 @@ async function findInboxMentions(db: Database, { account, address, traces }: Men
   }
 }
 
-/** Raw mails that one read unpacks: a few megabytes. */
-const MAIL_PAGE_SIZE = 100
-
-/** Looks through every mail that is kept, in its bytes and as our reader sees it (encoded words, base64); each goes by itself. */
-async function eraseRawMails({ engine }: Context, address: string): Promise<number> {
-  let removed = 0
-  for (let after: RawMailCursor | null = null; ;) {
-    const mails: Awaited<ReturnType<typeof listRawMailsForOperator>> = await listRawMailsForOperator(engine.read, after, MAIL_PAGE_SIZE)
-    const named = mails.filter(({ raw }) => containsAddress(raw.toString('latin1'), address) || containsAddress(readableText(raw), address))
-    if (named.length > 0) {
-      await engine.tx(async (db) => {
-        for (const { digest } of named) await removeRawMailForOperator(db, digest)
-      })
-    }
-    removed += named.length
-    const last = mails.at(-1)
-    if (last === undefined || mails.length < MAIL_PAGE_SIZE) return removed
-    after = { receivedAt: last.receivedAt, digest: last.digest }
-  }
-}
-
-/** The same for mail that came for accounts; who wrote it and to whom counts too. */
-async function eraseForwardedMails({ engine }: Context, address: string): Promise<number> {
-  let removed = 0
-  for (let after: Pick<ForwardedMail, 'account' | 'digest'> | null = null; ;) {
-    const mails: readonly ForwardedMail[] = await listForwardedMailsForOperator(engine.read, after, MAIL_PAGE_SIZE)
-    const isNamed = ({ body, mailFrom, rcptTo }: ForwardedMail): boolean =>
-      [Buffer.from(body).toString('latin1'), readableText(body), `${mailFrom}\n${rcptTo}`].some((text) => containsAddress(text, address))
-    const named = mails.filter(isNamed)
-    if (named.length > 0) {
-      await engine.tx(async (db) => {
-        for (const { account, digest } of named) await removeForwardedMail(db, account, digest)
-      })
-    }
-    removed += named.length
-    const last = mails.at(-1)
-    if (last === undefined || mails.length < MAIL_PAGE_SIZE) return removed
-    after = last
-  }
-}
-
-/** All that our reader sees in a mail. JSON writes line ends as letters, which would join what stands beside them. */
-const readableText = (raw: Uint8Array): string => JSON.stringify(parseReport(raw)).replaceAll(/\\[bfnrt]/g, ' ')
-
-async function auditErasure(context: Context, actor: string, address: string, erased: EraseResult): Promise<void> {
+async function auditErasure(context: Context, actor: string, erased: EraseResult): Promise<void> {
   const now = context.now()
   await context.engine.tx(async (db) => {
-    await redactEnvelopesForOperator(db, address)
     const ledgerState = createLedgerState()
     applyFacts(ledgerState, [
       createAuditFact(0, 'erase', erased, {

@@ -18,9 +18,9 @@ import {
   listRowsForOperator,
   PROJECTIONS,
 } from '../../store/facts/rebuild.ts'
+import { DELIVERIES } from '../../store/mail/delivery-columns.ts'
 import {
   COUNTERS,
-  DELIVERIES,
   INBOX,
   SITE_COUNTERS,
   SITE_STATES,

@@ -18,7 +18,8 @@ import { isSuppressionInForce } from '../../store/lists/suppressions.ts'
 import type { SuppressionCursor, SuppressionFilters } from '../../store/lists/suppressions.ts'
 import { scanDeliveries, scanSuppressions } from '../../store/facts/scan.ts'
 import { findUnbilledIds } from '../../store/facts/unbilled.ts'
-import type { ScanRange, ScannedDelivery } from '../../store/facts/scan.ts'
+import type { ScanRange } from '../../store/facts/scan.ts'
+import type { ExportedDelivery } from '../../store/mail/delivery-columns.ts'
 import type { Cell } from './csv.ts'
 
 /** Whose rows, of which time and kind, through which filters; `now` says what is in force. */
@@ -43,7 +44,7 @@ type Column<T> = readonly [name: string, of: (line: T) => Cell]
 
 const iso = (at: number | null): string | null => (at === null || at === 0 ? null : new Date(at).toISOString())
 
-type MailExportRow = { readonly row: ScannedDelivery; readonly billable: boolean }
+type MailExportRow = { readonly row: ExportedDelivery; readonly billable: boolean }
 
 const IDENTITY_COLUMNS: readonly Column<MailExportRow>[] = [
   ['emailId', ({ row }) => row.emailId],

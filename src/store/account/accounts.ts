@@ -24,14 +24,14 @@ export type Account = {
   readonly settings: AccountSettings
 }
 
-const ACCOUNTS = createTableMapping<Account>('accounts', ['account_id'], {
+export const ACCOUNTS = createTableMapping<Account>('accounts', ['account_id'], {
   account: integerColumn('account_id'),
-  name: textColumn('name'),
+  name: textColumn('name', 'none'),
   createdAt: integerColumn('created_at'),
   closedAt: nullableColumn(integerColumn('closed_at')),
   offlineFor: nullableColumn(integerColumn('offline_for')),
   settingsVersion: integerColumn('settings_version'),
-  settings: jsonColumn<AccountSettings>('settings'),
+  settings: jsonColumn<AccountSettings>('settings', 'none'),
 })
 
 const COLUMNS = ACCOUNTS.columns('a')

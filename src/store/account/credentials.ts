@@ -21,13 +21,19 @@ export type Credential = {
   readonly expiresAt: number | null
 }
 
-const CREDENTIALS = createTableMapping<Credential>('credentials', ['account_id', 'api_user', 'key_hash'], {
+export const CREDENTIALS = createTableMapping<Credential>('credentials', ['account_id', 'api_user', 'key_hash'], {
   account: integerColumn('account_id'),
-  apiUser: textColumn('api_user'),
+  apiUser: textColumn('api_user', 'none'),
   keyHash: hexColumn('key_hash'),
   role: textEnumColumn<Credential['role']>('role'),
   createdAt: integerColumn('created_at'),
   expiresAt: nullableColumn(integerColumn('expires_at')),
+})
+
+/** The names of API users, unique over all accounts. */
+export const API_USER_NAMES = createTableMapping<Pick<Credential, 'account' | 'apiUser'>>('api_users', ['api_user'], {
+  apiUser: textColumn('api_user', 'none'),
+  account: integerColumn('account_id'),
 })
 
 const COLUMNS = CREDENTIALS.columns('c')

@@ -27,13 +27,13 @@ export type DkimKey = {
   readonly stateAt: number
 }
 
-const DKIM_KEYS = createTableMapping<DkimKey>('dkim_keys', ['account_id', 'domain', 'selector'], {
+export const DKIM_KEYS = createTableMapping<DkimKey>('dkim_keys', ['account_id', 'domain', 'selector'], {
   account: integerColumn('account_id'),
-  domain: textColumn('domain'),
-  selector: textColumn('selector'),
+  domain: textColumn('domain', 'none'),
+  selector: textColumn('selector', 'none'),
   algorithm: textEnumColumn<DkimAlgorithm>('algorithm'),
-  publicKey: textColumn('public_key'),
-  sealed: nullableColumn(bytesColumn('sealed')),
+  publicKey: textColumn('public_key', 'none'),
+  sealed: nullableColumn(bytesColumn('sealed', 'none')),
   state: textEnumColumn<DkimKeyState>('state'),
   createdAt: integerColumn('created_at'),
   stateAt: integerColumn('state_at'),

@@ -23,11 +23,11 @@ export type Label = {
 
 type StoredLabel = Label & { readonly folded: string }
 
-const LABELS = createTableMapping<StoredLabel>('labels', ['account_id', 'label_id'], {
+export const LABELS = createTableMapping<StoredLabel>('labels', ['account_id', 'label_id'], {
   account: integerColumn('account_id'),
   labelId: integerColumn('label_id'),
-  name: textColumn('name'),
-  folded: textColumn('folded'),
+  name: textColumn('name', 'none'),
+  folded: textColumn('folded', 'none'),
   createdAt: integerColumn('created_at'),
   updatedAt: integerColumn('updated_at'),
   deletedAt: nullableColumn(integerColumn('deleted_at')),

@@ -18,10 +18,10 @@ export type TokenKey = {
   readonly retiredAt: number | null
 }
 
-const TOKEN_KEYS = createTableMapping<TokenKey>('token_keys', ['account_id', 'key_index'], {
+export const TOKEN_KEYS = createTableMapping<TokenKey>('token_keys', ['account_id', 'key_index'], {
   account: integerColumn('account_id'),
   index: integerColumn('key_index'),
-  sealed: bytesColumn('sealed'),
+  sealed: bytesColumn('sealed', 'none'),
   createdAt: integerColumn('created_at'),
   retiredAt: nullableColumn(integerColumn('retired_at')),
 })

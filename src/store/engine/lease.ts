@@ -13,8 +13,8 @@ import { integerColumn, createTableMapping, textColumn } from './mapping.ts'
 export type Lease = { readonly name: string; readonly holder: string; readonly term: number; readonly untilAt: number }
 
 export const LEASES = createTableMapping<Lease>('queue_lease', ['name'], {
-  name: textColumn('name'),
-  holder: textColumn('holder'),
+  name: textColumn('name', 'none'),
+  holder: textColumn('holder', 'none'),
   term: integerColumn('term'),
   untilAt: integerColumn('until_at'),
 })

@@ -7,12 +7,13 @@
  * See also: store/engine/table (the description that a shape makes), store/schema (the shapes).
  */
 import { Fault } from '../../errors.ts'
-import type { ColumnType, Table } from './table.ts'
+import type { ColumnType, PersonalData, Table } from './table.ts'
 import type { SqlRow, SqlValue } from './value.ts'
 
-type ColumnMapping<V> = {
+export type ColumnMapping<V> = {
   readonly column: string
   readonly type: ColumnType
+  readonly personalData: PersonalData
   /** The engine packs the bytes as it writes them: what is decoded is packed. */
   readonly isCompressed?: true
   readonly encode: (value: V) => SqlValue
@@ -38,12 +39,11 @@ export function createTableMapping<R>(
   fields: { readonly [K in keyof R]-?: ColumnMapping<R[K]> },
 ): TableMapping<R> {
   const entries = Object.entries(fields) as [string & keyof R, ColumnMapping<unknown>][]
-  const table: Table = {
+  const table = describeTable(
     name,
     key,
-    columns: Object.fromEntries(entries.map(([, field]) => [field.column, field.type])),
-    compressedPositions: entries.flatMap(([, field], position) => (field.isCompressed === true ? [position] : [])),
-  }
+    entries.map(([, field]) => field),
+  )
   return {
     table,
     encode(row) {
@@ -73,6 +73,16 @@ export function createTableMapping<R>(
   }
 }
 
+function describeTable(name: string, key: readonly string[], fields: readonly ColumnMapping<unknown>[]): Table {
+  return {
+    name,
+    key,
+    columns: Object.fromEntries(fields.map((field) => [field.column, field.type])),
+    personalData: Object.fromEntries(fields.map((field) => [field.column, field.personalData])),
+    compressedPositions: fields.flatMap((field, position) => (field.isCompressed === true ? [position] : [])),
+  }
+}
+
 function unexpectedValueFault(column: string, value: SqlValue): Fault {
   return new Fault('internal', `the store gave back a ${value === null ? 'null' : typeof value} in the column ${column}`)
 }
@@ -81,6 +91,7 @@ export function integerColumn(column: string): ColumnMapping<number> {
   return {
     column,
     type: 'int',
+    personalData: 'none',
     encode: (value) => value,
     decode: (value) => (typeof value === 'number' ? value : throwUnexpectedValue(column, value)),
   }
@@ -91,18 +102,27 @@ export function textEnumColumn<V extends string>(column: string): ColumnMapping<
   return {
     column,
     type: 'text',
+    personalData: 'none',
     encode: (value) => value,
     decode: (value) => (typeof value === 'string' ? (value as V) : throwUnexpectedValue(column, value)),
   }
 }
 
-export const textColumn = (column: string): ColumnMapping<string> => textEnumColumn<string>(column)
+/** Text. The description of its personal data is required, so that a new column cannot be forgotten by an erasure. */
+export const textColumn = (
+  column: string,
+  personalData: Extract<PersonalData, 'none' | 'address' | 'text' | 'json' | 'owner'>,
+): ColumnMapping<string> => ({
+  ...textEnumColumn<string>(column),
+  personalData,
+})
 
 /** A number of a closed list, as {@link textEnumColumn}. */
 export function integerEnumColumn<V extends number>(column: string): ColumnMapping<V> {
   return {
     column,
     type: 'int',
+    personalData: 'none',
     encode: (value) => value,
     decode: (value) => (typeof value === 'number' ? (value as V) : throwUnexpectedValue(column, value)),
   }
@@ -112,16 +132,18 @@ export function booleanColumn(column: string): ColumnMapping<boolean> {
   return {
     column,
     type: 'int',
+    personalData: 'none',
     encode: (value) => (value ? 1 : 0),
     decode: (value) => (typeof value === 'number' ? value === 1 : throwUnexpectedValue(column, value)),
   }
 }
 
 /** JSON that our own code wrote. */
-export function jsonColumn<V>(column: string): ColumnMapping<V> {
+export function jsonColumn<V>(column: string, personalData: Extract<PersonalData, 'none' | 'json' | 'fact'>): ColumnMapping<V> {
   return {
     column,
     type: 'text',
+    personalData,
     encode: (value) => JSON.stringify(value),
     decode: (value) => (typeof value === 'string' ? (JSON.parse(value) as V) : throwUnexpectedValue(column, value)),
   }
@@ -132,6 +154,7 @@ export function hexColumn(column: string): ColumnMapping<string> {
   return {
     column,
     type: 'bytes',
+    personalData: 'none',
     encode: (value) => hexToBytes(value),
     decode: (value) => (value instanceof Uint8Array ? bytesToHex(value) : throwUnexpectedValue(column, value)),
   }
@@ -142,15 +165,20 @@ export function uuidColumn(column: string): ColumnMapping<string> {
   return {
     column,
     type: 'bytes',
+    personalData: 'none',
     encode: (value) => uuidToBytes(value),
     decode: (value) => (value instanceof Uint8Array ? bytesToUuid(value) : throwUnexpectedValue(column, value)),
   }
 }
 
-export function bytesColumn(column: string): ColumnMapping<Uint8Array> {
+export function bytesColumn(
+  column: string,
+  personalData: Extract<PersonalData, 'none' | 'mail' | 'composition' | 'file'>,
+): ColumnMapping<Uint8Array> {
   return {
     column,
     type: 'bytes',
+    personalData,
     encode: (value) => value,
     decode: (value) => (value instanceof Uint8Array ? value : throwUnexpectedValue(column, value)),
   }
@@ -166,13 +194,17 @@ const NULLABLE_TYPES: Readonly<Record<ColumnType, ColumnType>> = {
 }
 
 /** Bytes that the engine packs as it writes them; see store/engine/compression. */
-export const compressedColumn = (column: string): ColumnMapping<Uint8Array> => ({ ...bytesColumn(column), isCompressed: true })
+export const compressedColumn = (
+  column: string,
+  personalData: Extract<PersonalData, 'mail' | 'composition'>,
+): ColumnMapping<Uint8Array> => ({ ...bytesColumn(column, personalData), isCompressed: true })
 
 /** The same field, or null. */
 export function nullableColumn<V>(field: ColumnMapping<V>): ColumnMapping<V | null> {
   return {
     column: field.column,
     type: NULLABLE_TYPES[field.type],
+    personalData: field.personalData,
     encode: (value) => (value === null ? null : field.encode(value)),
     decode: (value) => (value === null ? null : field.decode(value)),
   }

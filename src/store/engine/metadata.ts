@@ -2,6 +2,12 @@
  * metadata - single values that belong to the whole installation, by name
  */
 import type { Database, DatabaseReader } from './engine.ts'
+import { createTableMapping, textColumn } from './mapping.ts'
+
+export const METADATA = createTableMapping<{ readonly name: string; readonly value: string }>('meta', ['name'], {
+  name: textColumn('name', 'none'),
+  value: textColumn('value', 'none'),
+})
 
 /** The value, or null. */
 export async function readMetadataForOperator(reader: DatabaseReader, name: string): Promise<string | null> {

@@ -16,10 +16,10 @@ import { integerColumn, createTableMapping, textColumn } from './mapping.ts'
 
 type AppliedMigration = { readonly version: number; readonly name: string; readonly checksum: string; readonly appliedAt: number }
 
-const APPLIED_MIGRATIONS = createTableMapping<AppliedMigration>('migrations', ['version'], {
+export const APPLIED_MIGRATIONS = createTableMapping<AppliedMigration>('migrations', ['version'], {
   version: integerColumn('version'),
-  name: textColumn('name'),
-  checksum: textColumn('checksum'),
+  name: textColumn('name', 'none'),
+  checksum: textColumn('checksum', 'none'),
   appliedAt: integerColumn('applied_at'),
 })
 

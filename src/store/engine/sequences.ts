@@ -6,6 +6,15 @@
  * See also: correlate/delivery-id.
  */
 import type { Database } from './engine.ts'
+import { createTableMapping, integerColumn, textColumn } from './mapping.ts'
+
+type Sequence = { readonly account: number; readonly name: string; readonly next: number }
+
+export const SEQUENCES = createTableMapping<Sequence>('sequences', ['account_id', 'name'], {
+  account: integerColumn('account_id'),
+  name: textColumn('name', 'none'),
+  next: integerColumn('next'),
+})
 
 /** Takes `size` numbers of a sequence; the first of them. The first number ever is 0. */
 export async function reserveSequenceNumbers(db: Database, account: number, name: string, size: number): Promise<number> {

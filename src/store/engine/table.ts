@@ -10,9 +10,25 @@
 /** A question mark: the column may be null. */
 export type ColumnType = 'int' | 'int?' | 'text' | 'text?' | 'bytes' | 'bytes?'
 
+/**
+ * What a column may hold of the person behind an address, and how an erasure treats it:
+ * - `none`: nothing. Ids, domains, names that an account or an operator chose, secrets under a seal.
+ * - `address`: one address. An erased one becomes null, or '' where the column does not allow null.
+ * - `text`: text that may quote an address. Each occurrence is replaced.
+ * - `json`: JSON whose strings may quote an address. Each occurrence is replaced.
+ * - `fact`: the data of a fact (ledger/decide/redact). Its delivery is folded again.
+ * - `owner`: the row is about this address and is removed with it.
+ * - `mail`: a mail, compressed. A row whose mail names the address is removed.
+ * - `composition`: a composition (compose/composition), compressed. Each occurrence is replaced.
+ * - `file`: a part of an exported file. The export expires.
+ */
+export type PersonalData = 'none' | 'address' | 'text' | 'json' | 'fact' | 'owner' | 'mail' | 'composition' | 'file'
+
 export type Table = {
   readonly name: string
   readonly columns: Readonly<Record<string, ColumnType>>
+  /** One description for each column. */
+  readonly personalData: Readonly<Record<string, PersonalData>>
   /** Positions of the columns whose bytes the engine packs. */
   readonly compressedPositions: readonly number[]
   /** The primary key, in its order. */

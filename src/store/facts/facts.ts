@@ -65,14 +65,15 @@ export async function findFactsBySubject(reader: DatabaseReader, subjects: reado
   return [...events, ...lists].map(decodeFact)
 }
 
-/** Facts of deliveries and mails by their whole keys, in no order; what is not there is left out. */
+/** Finds facts of one table by their whole keys, in no order. Facts that do not exist are left out. */
 export async function findFactsByKeyForOperator(
   reader: DatabaseReader,
   keys: readonly Pick<Fact, 'account' | 'subject' | 'deliveryMonth' | 'dedupKey'>[],
+  mapping: typeof FACTS = FACTS,
 ): Promise<readonly Fact[]> {
   const joinCondition = 'e.account_id = k.k1 and e.subject = k.k2 and e.delivery_month = k.k3 and e.dedup_key = k.k4'
   const rows = keys.map(({ account, subject, deliveryMonth, dedupKey }) => [account, subject, deliveryMonth, dedupKey])
-  const sql = `select ${FACTS.columns('e')} from {keys} k cross join events e where ${joinCondition}`
+  const sql = `select ${mapping.columns('e')} from {keys} k cross join ${mapping.table.name} e where ${joinCondition}`
   return (await reader.inKeys(sql, { types: ['int', 'text', 'int', 'text'], rows })).map(decodeFact)
 }
 

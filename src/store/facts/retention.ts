@@ -16,7 +16,8 @@ import { readMetadataForOperator, writeMetadataForOperator } from '../engine/met
 import { OUTBOX } from '../webhook/outbox.ts'
 import type { EndpointRef, OutboxRow } from '../webhook/outbox.ts'
 import { addRetiredDeliveries } from './retired-deliveries.ts'
-import { DELIVERIES, SITE_COUNTERS } from '../schema.ts'
+import { DELIVERIES } from '../mail/delivery-columns.ts'
+import { SITE_COUNTERS } from '../schema.ts'
 import type { StoredSiteCounter } from '../schema.ts'
 import { hexToBytes, uuidToBytes, bytesToHex, bytesToUuid } from '../engine/mapping.ts'
 

@@ -15,13 +15,13 @@ export const RETIRED_DELIVERIES = createTableMapping<RetiredDelivery>(
   ['account_id', 'delivery_id', 'delivery_month'],
   {
     account: integerColumn('account_id'),
-    deliveryId: textColumn('delivery_id'),
+    deliveryId: textColumn('delivery_id', 'none'),
     month: integerColumn('delivery_month'),
     addressHash: hexColumn('address_hash'),
-    domain: textColumn('domain'),
-    apiUser: textColumn('api_user'),
+    domain: textColumn('domain', 'none'),
+    apiUser: textColumn('api_user', 'none'),
     labelId: nullableColumn(integerColumn('label_id')),
-    label: nullableColumn(textColumn('label')),
+    label: nullableColumn(textColumn('label', 'none')),
   },
 )
 

@@ -8,11 +8,12 @@
  * See also: service/export/export-kinds (who walks), store/mail/deliveries and store/lists/suppressions (the filters).
  */
 import type { ListName } from '../../ledger/facts/list-facts.ts'
-import type { DeliveryRow, SuppressionRow } from '../../ledger/project/state.ts'
+import type { SuppressionRow } from '../../ledger/project/state.ts'
 import { createDeliveryFilter } from '../mail/deliveries.ts'
 import type { DeliveryCursor, DeliveryFilters } from '../mail/deliveries.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
-import { DELIVERIES, SUPPRESSIONS } from '../schema.ts'
+import { EXPORTED_DELIVERIES, type ExportedDelivery } from '../mail/delivery-columns.ts'
+import { SUPPRESSIONS } from '../schema.ts'
 import { hexToBytes, bytesToHex } from '../engine/mapping.ts'
 import { createSuppressionFilter } from '../lists/suppressions.ts'
 import type { SuppressionCursor, SuppressionFilters } from '../lists/suppressions.ts'
@@ -24,49 +25,7 @@ type ScanStep<R, C> = { readonly rows: readonly R[]; readonly next: C | null }
 /** Behind `after` (null: from the start), rows of [from, to), `look` of them at most. */
 export type ScanRange<C> = { readonly from: number; readonly to: number; readonly after: C | null; readonly look: number }
 
-/** Of a row's sixty columns those that a file may show: the rest would cost as much again. */
-const SCANNED_FIELDS = [
-  'deliveryId',
-  'emailId',
-  'messageId',
-  'recipient',
-  'domain',
-  'from',
-  'subject',
-  'label',
-  'apiUser',
-  'broadcast',
-  'emailType',
-  'requestedAt',
-  'requestIp',
-  'egressIp',
-  'status',
-  'subStatus',
-  'asynchronous',
-  'reason',
-  'permanence',
-  'fault',
-  'weak',
-  'forwarded',
-  'rule',
-  'sendLog',
-  'modifiedAt',
-  'deliveredAt',
-  'openedAt',
-  'clickedAt',
-  'opens',
-  'clicks',
-  'complaints',
-  'unsubscribes',
-  'result',
-  'resultBase',
-  'resultAt',
-] as const satisfies readonly (keyof DeliveryRow)[]
-
-export type ScannedDelivery = Pick<DeliveryRow, (typeof SCANNED_FIELDS)[number]>
-
-const SCANNED_DELIVERIES = DELIVERIES.pick(SCANNED_FIELDS)
-const DELIVERY_COLUMNS = SCANNED_DELIVERIES.columns('d')
+const DELIVERY_COLUMNS = EXPORTED_DELIVERIES.columns('d')
 const ENTRY_COLUMNS = SUPPRESSIONS.columns('s')
 
 /** Mails of one account by the time of their request. */
@@ -75,7 +34,7 @@ export async function scanDeliveries(
   account: number,
   filters: Omit<DeliveryFilters, 'from' | 'to'>,
   range: ScanRange<DeliveryCursor>,
-): Promise<ScanStep<ScannedDelivery, DeliveryCursor>> {
+): Promise<ScanStep<ExportedDelivery, DeliveryCursor>> {
   const { requestedAt, deliveryId } = range.after ?? { requestedAt: range.from, deliveryId: '' }
   const edgeSql = `select d.requested_at, d.delivery_id from deliveries d where d.account_id = $1 and (d.requested_at, d.delivery_id) > ($2, $3)
     and d.requested_at < $4 order by d.requested_at, d.delivery_id limit 1 offset $5`
@@ -90,7 +49,7 @@ export async function scanDeliveries(
     next === null ? null : [next.requestedAt, next.deliveryId],
   )
   const rowsSql = `select ${DELIVERY_COLUMNS} from deliveries d where ${where.sql()} order by d.requested_at, d.delivery_id`
-  return { rows: (await reader.all(rowsSql, where.parameters())).map(SCANNED_DELIVERIES.decode), next }
+  return { rows: (await reader.all(rowsSql, where.parameters())).map(EXPORTED_DELIVERIES.decode), next }
 }
 
 /** Entries of one list by the time from which they hold. */

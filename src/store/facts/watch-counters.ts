@@ -13,7 +13,7 @@ export const WATCH_COUNTERS = createTableMapping<StoredWatchCount>('watch_counte
   account: integerColumn('account_id'),
   quarter: integerColumn('quarter'),
   metric: textEnumColumn<WatchMetric>('metric'),
-  name: textColumn('name'),
+  name: textColumn('name', 'none'),
   slot: integerColumn('slot'),
   n: integerColumn('n'),
 })

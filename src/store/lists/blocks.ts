@@ -18,11 +18,11 @@ export type AccessBlock = {
   readonly createdAt: number
 }
 
-const ACCESS_BLOCKS = createTableMapping<AccessBlock>('cuts', ['kind', 'name'], {
+export const ACCESS_BLOCKS = createTableMapping<AccessBlock>('cuts', ['kind', 'name'], {
   kind: textEnumColumn<AccessBlockKind>('kind'),
-  name: textColumn('name'),
-  reason: textColumn('reason'),
-  actor: textColumn('actor'),
+  name: textColumn('name', 'none'),
+  reason: textColumn('reason', 'text'),
+  actor: textColumn('actor', 'text'),
   createdAt: integerColumn('created_at'),
 })
 

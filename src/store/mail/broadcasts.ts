@@ -5,7 +5,7 @@
  */
 import type { DeliveryRow, BroadcastResult } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
-import { DELIVERIES } from '../schema.ts'
+import { DELIVERIES } from './delivery-columns.ts'
 
 /** How many mails of a broadcast stand at each result; what nobody stands at is left out. */
 export async function countBroadcastResults(

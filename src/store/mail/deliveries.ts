@@ -7,7 +7,7 @@
  */
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { KeyTuples, DatabaseReader } from '../engine/engine.ts'
-import { DELIVERIES } from '../schema.ts'
+import { DELIVERIES } from './delivery-columns.ts'
 import { hexToBytes } from '../engine/mapping.ts'
 import { createSqlFilter } from '../engine/filter.ts'
 import type { SqlFilter } from '../engine/filter.ts'

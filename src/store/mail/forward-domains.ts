@@ -10,7 +10,7 @@ export type ForwardDomain = { readonly account: number; readonly domain: string;
 
 export const FORWARD_DOMAINS = createTableMapping<ForwardDomain>('route_domains', ['account_id', 'domain'], {
   account: integerColumn('account_id'),
-  domain: textColumn('domain'),
+  domain: textColumn('domain', 'none'),
   createdAt: integerColumn('created_at'),
 })
 

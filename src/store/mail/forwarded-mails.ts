@@ -36,10 +36,10 @@ export const FORWARDED_MAILS = createTableMapping<ForwardedMail>('route_mails', 
   receivedAt: integerColumn('received_at'),
   size: integerColumn('size'),
   truncated: booleanColumn('truncated'),
-  mailFrom: textColumn('mail_from'),
-  rcptTo: textColumn('rcpt_to'),
-  peer: nullableColumn(textColumn('peer')),
-  body: compressedColumn('body'),
+  mailFrom: textColumn('mail_from', 'owner'),
+  rcptTo: textColumn('rcpt_to', 'owner'),
+  peer: nullableColumn(textColumn('peer', 'none')),
+  body: compressedColumn('body', 'mail'),
 })
 
 /** Keeps mails; one that is kept already stays as it is. */
@@ -84,22 +84,4 @@ export async function removeOldForwardedMailsForOperator(db: Database, before: n
      (select m.account_id, m.digest from route_mails m where m.received_at < $1 order by m.received_at limit $2)`,
     [before, limit],
   )
-}
-
-/** Mails that are kept, unpacked, by account and digest. */
-export async function listForwardedMailsForOperator(
-  reader: DatabaseReader,
-  after: Pick<ForwardedMail, 'account' | 'digest'> | null,
-  limit: number,
-): Promise<readonly ForwardedMail[]> {
-  const { account, digest } = after ?? { account: -1, digest: '' }
-  const sql = `select ${FORWARDED_MAILS.columns('m')} from route_mails m where (m.account_id, m.digest) > ($1, $2)
-    order by m.account_id, m.digest limit $3`
-  const mails = (await reader.all(sql, [account, hexToBytes(digest), limit])).map(FORWARDED_MAILS.decode)
-  return Promise.all(mails.map(async (mail) => ({ ...mail, body: await decompressBytes(mail.body) })))
-}
-
-/** Removes one mail, as when an address is erased; whether it was there. */
-export async function removeForwardedMail(db: Database, account: number, digest: string): Promise<boolean> {
-  return (await db.run('delete from route_mails where account_id = $1 and digest = $2', [account, hexToBytes(digest)])) > 0
 }

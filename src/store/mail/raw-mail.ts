@@ -17,7 +17,7 @@ export const RAW_MAILS = createTableMapping<RawMail>('raw_mails', ['received_at'
   receivedAt: integerColumn('received_at'),
   digest: hexColumn('digest'),
   size: integerColumn('size'),
-  body: compressedColumn('body'),
+  body: compressedColumn('body', 'mail'),
 })
 
 /** The bytes of a mail of this account; null where it is not there, not there any more, or another's. */

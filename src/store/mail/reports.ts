@@ -41,15 +41,15 @@ export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
   digest: hexColumn('digest'),
   account: integerColumn('account_id'),
   receivedAt: integerColumn('received_at'),
-  kind: textColumn('kind'),
+  kind: textColumn('kind', 'none'),
   size: integerColumn('size'),
   truncated: booleanColumn('truncated'),
-  peer: nullableColumn(textColumn('peer')),
-  mailFrom: textColumn('mail_from'),
-  rcptTo: textColumn('rcpt_to'),
-  source: textColumn('source'),
-  sessionId: textColumn('session_id'),
-  auth: nullableColumn(jsonColumn<AuthenticationResults>('auth')),
+  peer: nullableColumn(textColumn('peer', 'none')),
+  mailFrom: textColumn('mail_from', 'address'),
+  rcptTo: textColumn('rcpt_to', 'address'),
+  source: textColumn('source', 'none'),
+  sessionId: textColumn('session_id', 'none'),
+  auth: nullableColumn(jsonColumn<AuthenticationResults>('auth', 'json')),
 })
 
 const COLUMNS = REPORTS.columns('r')

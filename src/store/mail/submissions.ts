@@ -17,11 +17,11 @@ type StoredSubmission<Answer> = {
   readonly answer: Answer
 }
 
-const SUBMISSIONS = createTableMapping<StoredSubmission<unknown>>('submissions', ['account_id', 'request_key'], {
+export const SUBMISSIONS = createTableMapping<StoredSubmission<unknown>>('submissions', ['account_id', 'request_key'], {
   account: integerColumn('account_id'),
-  requestKey: textColumn('request_key'),
+  requestKey: textColumn('request_key', 'none'),
   at: integerColumn('at'),
-  answer: jsonColumn<unknown>('answer'),
+  answer: jsonColumn<unknown>('answer', 'json'),
 })
 
 /** The answer that a request had after `since`; null when there was none, or it is too old. `isAnswer` is the checked door. */

@@ -13,9 +13,9 @@ import { integerColumn, createTableMapping, textColumn, uuidColumn, textEnumColu
 export type BackoffKeyRow = { readonly key: string; readonly name: string; readonly data: string }
 
 export const BACKOFF_KEY_ROWS = createTableMapping<BackoffKeyRow>('queue_keys', ['key', 'name'], {
-  key: textColumn('key'),
-  name: textColumn('name'),
-  data: textColumn('data'),
+  key: textColumn('key', 'none'),
+  name: textColumn('name', 'none'),
+  data: textColumn('data', 'json'),
 })
 
 /** All of them, in the order of their keys. */

@@ -39,14 +39,14 @@ export type QueueCommand = {
 export const QUEUE_COMMANDS = createTableMapping<QueueCommand>('queue_commands', ['account_id', 'command_id'], {
   account: integerColumn('account_id'),
   commandId: uuidColumn('command_id'),
-  command: jsonColumn<OperatorCommand>('command'),
-  actor: textColumn('actor'),
+  command: jsonColumn<OperatorCommand>('command', 'json'),
+  actor: textColumn('actor', 'text'),
   state: textEnumColumn<QueueCommandState>('state'),
   createdAt: integerColumn('created_at'),
   settledAt: nullableColumn(integerColumn('settled_at')),
   moved: integerColumn('moved'),
   deleted: integerColumn('deleted'),
-  said: nullableColumn(textColumn('said')),
+  said: nullableColumn(textColumn('said', 'text')),
 })
 
 const COLUMNS = QUEUE_COMMANDS.columns('c')

@@ -38,14 +38,14 @@ export type LaneThroughputRow = {
 
 export const LANE_SNAPSHOTS = createTableMapping<LaneSnapshotRow>('queue_lanes', ['account_id', 'domain'], {
   account: integerColumn('account_id'),
-  domain: textColumn('domain'),
-  status: jsonColumn<LaneStatus>('status'),
+  domain: textColumn('domain', 'none'),
+  status: jsonColumn<LaneStatus>('status', 'json'),
   savedAt: integerColumn('saved_at'),
 })
 
 export const LANE_THROUGHPUT = createTableMapping<LaneThroughputRow>('queue_steps', ['account_id', 'domain', 'width', 'at'], {
   account: integerColumn('account_id'),
-  domain: textColumn('domain'),
+  domain: textColumn('domain', 'none'),
   width: integerColumn('width'),
   at: integerColumn('at'),
   ins: integerColumn('ins'),

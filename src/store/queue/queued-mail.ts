@@ -71,15 +71,15 @@ type QueuedBodyRow = {
 
 const summaryColumns = {
   account: integerColumn('account_id'),
-  deliveryId: textColumn('delivery_id'),
+  deliveryId: textColumn('delivery_id', 'none'),
   deliveryMonth: integerColumn('delivery_month'),
-  domain: textColumn('domain'),
-  senderDomain: textColumn('sender_domain'),
+  domain: textColumn('domain', 'none'),
+  senderDomain: textColumn('sender_domain', 'none'),
   acceptedAt: integerColumn('accepted_at'),
   dueAt: integerColumn('due_at'),
   attempts: integerColumn('attempts'),
   dispatchedAt: nullableColumn(integerColumn('dispatched_at')),
-  refusedBy: jsonColumn<readonly string[]>('refused_by'),
+  refusedBy: jsonColumn<readonly string[]>('refused_by', 'none'),
 }
 
 const MESSAGE_KEY = ['account_id', 'delivery_id', 'delivery_month']
@@ -88,16 +88,16 @@ const MESSAGE_SUMMARIES = createTableMapping<QueuedMessageSummary>('queue_mails'
 
 export const QUEUED_MESSAGES = createTableMapping<QueuedMessageRow>('queue_mails', MESSAGE_KEY, {
   ...summaryColumns,
-  bodyId: textColumn('body_id'),
-  recipient: textColumn('recipient'),
-  variables: jsonColumn<QueuedMessage['variables']>('variables'),
+  bodyId: textColumn('body_id', 'none'),
+  recipient: textColumn('recipient', 'owner'),
+  variables: jsonColumn<QueuedMessage['variables']>('variables', 'json'),
   fresh: booleanColumn('fresh'),
 })
 
 export const QUEUED_BODIES = createTableMapping<QueuedBodyRow>('queue_bodies', ['account_id', 'body_id'], {
   account: integerColumn('account_id'),
-  bodyId: textColumn('body_id'),
-  content: compressedColumn('content'),
+  bodyId: textColumn('body_id', 'none'),
+  content: compressedColumn('content', 'composition'),
   mails: integerColumn('mails'),
   createdAt: integerColumn('created_at'),
 })

@@ -45,17 +45,17 @@ export const WEBHOOK_RECORDS = createTableMapping<WebhookRecord>('webhook_record
   account: integerColumn('account_id'),
   endpointId: integerColumn('endpoint_id'),
   eventId: uuidColumn('event_id'),
-  event: textColumn('event'),
+  event: textColumn('event', 'none'),
   kind: textEnumColumn<Fact['kind']>('kind'),
-  subject: textColumn('subject'),
+  subject: textColumn('subject', 'none'),
   deliveryMonth: integerColumn('delivery_month'),
-  dedupKey: textColumn('dedup_key'),
-  emailId: nullableColumn(textColumn('email_id')),
+  dedupKey: textColumn('dedup_key', 'none'),
+  emailId: nullableColumn(textColumn('email_id', 'owner')),
   state: textEnumColumn<WebhookRecordState>('state'),
   tries: integerColumn('tries'),
   happenedAt: integerColumn('happened_at'),
   lastAt: integerColumn('last_at'),
-  log: jsonColumn<readonly StoredWebhookAttempt[]>('log'),
+  log: jsonColumn<readonly StoredWebhookAttempt[]>('log', 'json'),
 })
 
 const COLUMNS = WEBHOOK_RECORDS.columns('r')

@@ -25,16 +25,16 @@ export type Endpoint = {
   readonly updatedAt: number
 }
 
-const ENDPOINTS = createTableMapping<Endpoint>('endpoints', ['account_id', 'endpoint_id'], {
+export const ENDPOINTS = createTableMapping<Endpoint>('endpoints', ['account_id', 'endpoint_id'], {
   account: integerColumn('account_id'),
   endpointId: integerColumn('endpoint_id'),
-  url: textColumn('url'),
-  name: textColumn('name'),
-  events: jsonColumn<readonly string[]>('events'),
-  apiUsers: jsonColumn<readonly string[]>('api_users'),
+  url: textColumn('url', 'none'),
+  name: textColumn('name', 'none'),
+  events: jsonColumn<readonly string[]>('events', 'none'),
+  apiUsers: jsonColumn<readonly string[]>('api_users', 'none'),
   format: textEnumColumn<Endpoint['format']>('format'),
   ladder: textEnumColumn<Endpoint['ladder']>('ladder'),
-  sealedKey: bytesColumn('sealed_key'),
+  sealedKey: bytesColumn('sealed_key', 'none'),
   enabled: booleanColumn('enabled'),
   createdAt: integerColumn('created_at'),
   updatedAt: integerColumn('updated_at'),

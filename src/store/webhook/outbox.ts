@@ -42,15 +42,15 @@ export const OUTBOX = createTableMapping<OutboxRow>('outbox', ['account_id', 'en
   account: integerColumn('account_id'),
   endpointId: integerColumn('endpoint_id'),
   eventId: uuidColumn('event_id'),
-  subject: textColumn('subject'),
+  subject: textColumn('subject', 'none'),
   deliveryMonth: integerColumn('delivery_month'),
-  dedupKey: textColumn('dedup_key'),
+  dedupKey: textColumn('dedup_key', 'none'),
   kind: textEnumColumn<Fact['kind']>('kind'),
   state: textEnumColumn<OutboxRow['state']>('state'),
   attempts: integerColumn('attempts'),
   dueAt: integerColumn('due_at'),
   createdAt: integerColumn('created_at'),
-  error: nullableColumn(textColumn('error')),
+  error: nullableColumn(textColumn('error', 'text')),
 })
 
 export type EndpointRef = { readonly account: number; readonly endpointId: number }

@@ -1,7 +1,7 @@
 /** results.test - a broadcast's results on both stores, and the rules as they are shown */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { loadRules } from '../../../src/config/rule-files.ts'
-import { DELIVERIES } from '../../../src/store/schema.ts'
+import { DELIVERIES } from '../../../src/store/mail/delivery-columns.ts'
 import { createReadServices } from '../../../src/http/read-services.ts'
 import { deliveryIdOf, sampleDelivery, T0 } from '../../store/sample.ts'
 import { engines } from '../../support/engines.ts'

@@ -17,10 +17,10 @@ type Thing = {
 
 const THINGS = createTableMapping<Thing>('things', ['account_id', 'id'], {
   account: integerColumn('account_id'),
-  id: bytesColumn('id'),
-  name: textColumn('name'),
+  id: bytesColumn('id', 'none'),
+  name: textColumn('name', 'none'),
   n: nullableColumn(integerColumn('n')),
-  body: nullableColumn(bytesColumn('body')),
+  body: nullableColumn(bytesColumn('body', 'none')),
 })
 
 const DDL = {

@@ -17,7 +17,8 @@ import {
   PROJECTIONS,
 } from '../../../src/store/facts/rebuild.ts'
 import type { SubjectRef } from '../../../src/store/facts/facts.ts'
-import { DELIVERIES, SUPPRESSIONS } from '../../../src/store/schema.ts'
+import { DELIVERIES } from '../../../src/store/mail/delivery-columns.ts'
+import { SUPPRESSIONS } from '../../../src/store/schema.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
 import { deliveryIdOf, hashOf, idOf, openFact, sampleDelivery, sampleSuppression, worldOf } from '../sample.ts'

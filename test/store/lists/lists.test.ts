@@ -6,7 +6,7 @@ import { createLedgerState, QUARTER_HOUR_MS, quarterHourOf } from '../../../src/
 import type { CounterRow } from '../../../src/ledger/project/state.ts'
 import { sumCounters } from '../../../src/store/facts/counters.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { saveAddressRedaction, findAddressRecords } from '../../../src/store/facts/redact.ts'
+import { saveAddressRedaction, findAddressRecords } from '../../../src/store/erasure/address-records.ts'
 import { appendFacts, readTimeline, findFactsBySubject, overwriteFactData, findFactKeys } from '../../../src/store/facts/facts.ts'
 import { findInboxItem, listInbox, listInboxForOperator } from '../../../src/store/mail/inbox.ts'
 import type { InboxFilters } from '../../../src/store/mail/inbox.ts'

@@ -10,11 +10,11 @@ import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../ledger/project/state.ts'
 import { listDeliveries } from '../mail/deliveries.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
-import { appendFacts, decodeFact, findFactsBySubject, overwriteFactData } from './facts.ts'
-import { decompressBytes } from '../engine/compression.ts'
+import { appendFacts, decodeFact, findFactsBySubject, overwriteFactData } from '../facts/facts.ts'
 import { removeQueuedMessagesForOperator } from '../queue/queued-mail.ts'
-import { RAW_MAILS, removeRawMailForOperator } from '../mail/raw-mail.ts'
-import { DELIVERIES, INBOX, LIST_FACTS, SUPPRESSIONS } from '../schema.ts'
+import { removeRawMailForOperator } from '../mail/raw-mail.ts'
+import { DELIVERIES } from '../mail/delivery-columns.ts'
+import { INBOX, LIST_FACTS, SUPPRESSIONS } from '../schema.ts'
 import { hexToBytes } from '../engine/mapping.ts'
 import { findSuppressions } from '../lists/suppressions.ts'
 import { removeWebhookRecordsOfEmails } from '../webhook/attempts.ts'
@@ -75,30 +75,6 @@ export async function saveAddressRedaction(db: Database, account: number, redact
     ...redaction.digests.map(async (digest) => removeRawMailForOperator(db, digest)),
     appendFacts(db, [redaction.fact], 'ignore'),
   ])
-}
-
-/** Where a page of {@link listRawMailsForOperator} ended. */
-export type RawMailCursor = { readonly receivedAt: number; readonly digest: string }
-
-/** Mails that are kept, unpacked, oldest first. */
-export async function listRawMailsForOperator(
-  reader: DatabaseReader,
-  after: RawMailCursor | null,
-  limit: number,
-): Promise<readonly (RawMailCursor & { readonly raw: Buffer })[]> {
-  const { receivedAt, digest } = after ?? { receivedAt: -1, digest: '' }
-  const sql = `select ${RAW_MAILS.columns('m')} from raw_mails m where (m.received_at, m.digest) > ($1, $2) order by m.received_at, m.digest limit $3`
-  const rows = (await reader.all(sql, [receivedAt, hexToBytes(digest), limit])).map(RAW_MAILS.decode)
-  return Promise.all(rows.map(async (row) => ({ receivedAt: row.receivedAt, digest: row.digest, raw: await decompressBytes(row.body) })))
-}
-
-/** The address as sender or recipient of mails that came; how many. */
-export async function redactEnvelopesForOperator(db: Database, address: string): Promise<number> {
-  const [from, to] = [
-    await db.run(`update reports set mail_from = '' where lower(mail_from) = $1`, [address]),
-    await db.run(`update reports set rcpt_to = '' where lower(rcpt_to) = $1`, [address]),
-  ]
-  return from + to
 }
 
 const filterByAccount = <Row extends { readonly account: number }>(account: number, rows: readonly Row[]): readonly Row[] =>

@@ -1,0 +1,79 @@
+/**
+ * tables - every table of the schema
+ *
+ * A test compares this list with the tables and columns that the migrations create, on both engines. Whatever must cover the whole
+ * schema (the erasure of an address) iterates over it.
+ *
+ * See also: store/migrations (the same tables as SQL), store/engine/table (the description of a table), store/erasure/mentions.
+ */
+import { ACCOUNTS } from './account/accounts.ts'
+import { CREDENTIALS, API_USER_NAMES } from './account/credentials.ts'
+import { DKIM_KEYS } from './account/dkim-keys.ts'
+import { LABELS } from './account/labels.ts'
+import { TOKEN_KEYS } from './account/token-keys.ts'
+import { ALERT_ROWS } from './alerts.ts'
+import { LEASES } from './engine/lease.ts'
+import { METADATA } from './engine/metadata.ts'
+import { APPLIED_MIGRATIONS } from './engine/migrate.ts'
+import { SEQUENCES } from './engine/sequences.ts'
+import { EXPORTS, EXPORT_CHUNKS } from './exports.ts'
+import { RETIRED_DELIVERIES } from './facts/retired-deliveries.ts'
+import { WATCH_COUNTERS } from './facts/watch-counters.ts'
+import { ACCESS_BLOCKS } from './lists/blocks.ts'
+import { DELIVERIES } from './mail/delivery-columns.ts'
+import { FORWARD_DOMAINS } from './mail/forward-domains.ts'
+import { FORWARDED_MAILS } from './mail/forwarded-mails.ts'
+import { RAW_MAILS } from './mail/raw-mail.ts'
+import { REPORTS } from './mail/reports.ts'
+import { SUBMISSIONS } from './mail/submissions.ts'
+import { BACKOFF_KEY_ROWS, QUEUED_FEEDBACK } from './queue/backoff-keys.ts'
+import { QUEUE_COMMANDS } from './queue/commands.ts'
+import { LANE_SNAPSHOTS, LANE_THROUGHPUT } from './queue/lane-snapshots.ts'
+import { QUEUED_MESSAGES, QUEUED_BODIES } from './queue/queued-mail.ts'
+import { FACTS, LIST_FACTS, SUPPRESSIONS, INBOX, COUNTERS, SITE_COUNTERS, SITE_STATES } from './schema.ts'
+import { WEBHOOK_RECORDS } from './webhook/attempts.ts'
+import { ENDPOINTS } from './webhook/endpoints.ts'
+import { OUTBOX } from './webhook/outbox.ts'
+import type { Table } from './engine/table.ts'
+
+export const TABLES: readonly Table[] = [
+  ACCOUNTS,
+  CREDENTIALS,
+  API_USER_NAMES,
+  DKIM_KEYS,
+  LABELS,
+  TOKEN_KEYS,
+  ALERT_ROWS,
+  LEASES,
+  METADATA,
+  APPLIED_MIGRATIONS,
+  SEQUENCES,
+  EXPORTS,
+  EXPORT_CHUNKS,
+  RETIRED_DELIVERIES,
+  WATCH_COUNTERS,
+  ACCESS_BLOCKS,
+  DELIVERIES,
+  FORWARD_DOMAINS,
+  FORWARDED_MAILS,
+  RAW_MAILS,
+  REPORTS,
+  SUBMISSIONS,
+  BACKOFF_KEY_ROWS,
+  QUEUED_FEEDBACK,
+  QUEUE_COMMANDS,
+  LANE_SNAPSHOTS,
+  LANE_THROUGHPUT,
+  QUEUED_MESSAGES,
+  QUEUED_BODIES,
+  FACTS,
+  LIST_FACTS,
+  SUPPRESSIONS,
+  INBOX,
+  COUNTERS,
+  SITE_COUNTERS,
+  SITE_STATES,
+  WEBHOOK_RECORDS,
+  ENDPOINTS,
+  OUTBOX,
+].map(({ table }) => table)
