@@ -1,9 +1,9 @@
 /**
- * cli - the commands of bounced, each in a file of its own, loaded when it is called
+ * cli - the command line: a table of commands, each in a file that is loaded when the command is called
  *
- * Exit status: 0 done, 1 something failed, 2 the call or the settings were wrong. What went wrong is one line on standard error.
+ * Exit status: 0 success, 1 the command failed, 2 the arguments or the settings are wrong. An error is one line on standard error.
  *
- * See also: commands/*, bin/bounced.mjs.
+ * See also: commands/command, bin/bounced.mjs.
  */
 import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
@@ -18,65 +18,71 @@ type CommandRow = { readonly summary: string; readonly load: () => Promise<Defin
 const COMMANDS = {
   serve: { summary: 'start the daemon', load: async () => (await import('./commands/serve.ts')).serveCommand },
   config: { summary: 'print the settings in force', load: async () => (await import('./commands/config.ts')).configCommand },
-  explain: { summary: 'show what a mail says and why', load: async () => (await import('./commands/reading/explain.ts')).explainCommand },
+  explain: {
+    summary: 'show what a mail reports, and the rule that decides',
+    load: async () => (await import('./commands/reading/explain.ts')).explainCommand,
+  },
   replay: {
-    summary: 'read mails out of files into the store or a daemon',
+    summary: 'read mails from files into the store, or send them to a daemon',
     load: async () => (await import('./commands/reading/replay.ts')).replayCommand,
   },
   retire: {
-    summary: 'remove what is older than retention.months',
+    summary: 'remove everything older than retention.months',
     load: async () => (await import('./commands/store/retire.ts')).retireCommand,
   },
   rebuild: {
-    summary: 'make or check the projections from the facts',
+    summary: 'rebuild or check the projections of the facts',
     load: async () => (await import('./commands/store/rebuild.ts')).rebuildCommand,
   },
   suppression: {
-    summary: 'undo a batch of list entries',
+    summary: 'reactivate suppressed addresses in bulk',
     load: async () => (await import('./commands/lists/suppression.ts')).suppressionCommand,
   },
-  brake: {
-    summary: 'list, apply or discard what the brake holds',
+  'mass-bounce': {
+    summary: 'list, apply or discard what the mass-bounce guard holds',
     load: async () => (await import('./commands/lists/mass-bounce.ts')).massBounceCommand,
   },
   account: {
-    summary: 'add and list accounts, their settings, rotate secrets',
+    summary: 'add and list accounts, change their settings, rotate secrets',
     load: async () => (await import('./commands/account/account.ts')).accountCommand,
   },
   token: { summary: 'sign and read tokens', load: async () => (await import('./commands/account/token.ts')).tokenCommand },
   inbox: {
-    summary: 'list and settle the mails that wait for a person',
+    summary: 'list and resolve the mails that need a decision',
     load: async () => (await import('./commands/reading/inbox.ts')).inboxCommand,
   },
-  cut: { summary: 'cut off peers, tokens and accounts', load: async () => (await import('./commands/lists/block.ts')).blockCommand },
+  block: { summary: 'block peers, tokens and accounts', load: async () => (await import('./commands/lists/block.ts')).blockCommand },
   dkim: {
-    summary: 'make, list and rotate the keys that mail is signed with',
+    summary: 'make, list and rotate the keys that sign outgoing mail',
     load: async () => (await import('./commands/account/dkim.ts')).dkimCommand,
   },
-  erase: { summary: 'erase an address everywhere', load: async () => (await import('./commands/account/erase.ts')).eraseCommand },
-  export: { summary: 'print mails, suppressions or facts', load: async () => (await import('./commands/store/export.ts')).exportCommand },
+  erase: { summary: 'erase an address from the store', load: async () => (await import('./commands/account/erase.ts')).eraseCommand },
+  export: {
+    summary: 'print deliveries, suppressions or facts',
+    load: async () => (await import('./commands/store/export.ts')).exportCommand,
+  },
   simulate: {
-    summary: 'try a campaign and a pause policy on a virtual clock',
+    summary: 'try a campaign and a backoff policy on a virtual clock',
     load: async () => (await import('./commands/queue/simulate.ts')).simulateCommand,
   },
   queue: {
-    summary: 'list, pause, recover and slow the lanes of the delivery queue',
+    summary: 'list, pause, recover and limit the lanes of the delivery queue',
     load: async () => (await import('./commands/queue/queue.ts')).queueCommand,
   },
   alerts: {
-    summary: 'print the alerts that stand and their thresholds',
+    summary: 'print the raised alerts and their thresholds',
     load: async () => (await import('./commands/lists/alerts.ts')).alertsCommand,
   },
-  route: {
-    summary: 'give domains to accounts that take mail of their own',
-    load: async () => (await import('./commands/account/forward.ts')).forwardCommand,
+  inbound: {
+    summary: 'assign domains to accounts that receive mail of their own',
+    load: async () => (await import('./commands/account/inbound.ts')).inboundCommand,
   },
   demo: {
-    summary: 'a daemon, providers on loopback and a live campaign, to watch',
+    summary: 'run a daemon, simulated providers and a live campaign on loopback',
     load: async () => (await import('./commands/queue/demo.ts')).demoCommand,
   },
   doctor: {
-    summary: 'look at a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX',
+    summary: 'check a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   rules: {
@@ -85,7 +91,10 @@ const COMMANDS = {
   },
 } as const satisfies Record<string, CommandRow>
 
-/** Options before the command that take a value; the command is the first word that is neither option nor value. */
+/** The names until 0.1, which go with the next release. The help does not list them. */
+const OLD_NAMES = { brake: 'mass-bounce', cut: 'block', route: 'inbound' } as const satisfies Record<string, keyof typeof COMMANDS>
+
+/** Options before the command that take a value. The command is the first word that is neither an option nor a value. */
 const OPTIONS_WITH_VALUE = new Set(['-c', '--config'])
 
 function commandOf(args: readonly string[]): string | null {
@@ -97,17 +106,23 @@ function commandOf(args: readonly string[]): string | null {
 async function makeProgram(args: readonly string[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8'))
   const program = new Command('bounced')
-    .description('Takes the bounces and complaints that come back to a sender, and says what each one means.')
+    .description('Reads the bounces and complaints that come back to a sender, and says what each one means.')
     .version(String(version))
     .option('-c, --config <file>', 'TOML file with settings (default: BOUNCED_CONFIG)')
     .showSuggestionAfterError()
     .exitOverride()
   const requested = commandOf(args)
-  for (const [name, row] of Object.entries<CommandRow>(COMMANDS)) {
-    const command = program.command(name).summary(row.summary).description(row.summary).exitOverride()
-    if (name === requested) (await row.load())(command)
-  }
+  for (const [name, row] of Object.entries<CommandRow>(COMMANDS)) await define(program, { name, row, hidden: false }, requested)
+  for (const [name, current] of Object.entries(OLD_NAMES)) await define(program, { name, row: COMMANDS[current], hidden: true }, requested)
   return program
+}
+
+type NamedCommand = { readonly name: string; readonly row: CommandRow; readonly hidden: boolean }
+
+/** Adds a command to the program; its file is loaded only where it is the one that was requested. */
+async function define(program: Command, { name, row, hidden }: NamedCommand, requested: string | null): Promise<void> {
+  const command = program.command(name, { hidden }).summary(row.summary).description(row.summary).exitOverride()
+  if (name === requested) (await row.load())(command)
 }
 
 function exitStatusOf(error: unknown): number {
@@ -120,10 +135,10 @@ function exitStatusOf(error: unknown): number {
   return error.code === 'config_invalid' || error.code === 'bad_request' ? 2 : 1
 }
 
-// What has been compiled once is kept beside the packages: half the time of a start. Where nothing can be written, nothing is kept.
+// The compile cache halves the time of a start. Where the folder cannot be written, there is no cache.
 enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'bounced'))
 
-// A reader that has seen enough (`| head`) ends us in peace.
+// A reader that closes the pipe (`| head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1)
 })

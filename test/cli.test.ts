@@ -52,7 +52,7 @@ const CALLS: readonly (readonly [
   [['token', 'mint', 'nonsense'], {}, 2, /^$/, /13 characters/],
   [['token', 'mint', '4io2232222222', '--key', '00'], {}, 2, /^$/, /64 hex digits/],
   [['replay', FIXTURE, '--at', 'noon'], {}, 2, /^$/, /--at takes now/],
-  [['suppression', 'lift'], {}, 2, /^$/, /--site/],
+  [['suppression', 'reactivate'], {}, 2, /^$/, /--site/],
 ]
 
 test.each(CALLS.map(([args, env, status, out, err]) => ({ args, env, status, out, err, what: args.join(' ') })))(
@@ -118,7 +118,7 @@ describe('accounts', () => {
     [['account', 'offline', 'bob'], 0, /number 3 {3}key index 0 {3}key [0-9a-f]{64}/],
     [['token', 'rotate'], 0, /key 1 signs/],
     [['token', 'retire', '1'], 1, /signs: rotate first/],
-    [['token', 'retire', '0'], 0, /key 0 reads no more/],
+    [['token', 'retire', '0'], 0, /key 0 is retired/],
     [['token', 'retire', 'x'], 2, /0 to 31/],
     [['token', 'mint', '4io2232222222'], 0, /^34io2232222222[a-z2-7]{16}\n$/],
     [['token', 'read', '4'.repeat(30)], 1, /invalid/],
@@ -129,8 +129,8 @@ describe('accounts', () => {
     [['account', 'set', 'bob', 'trust=all'], 2, /trust: /],
     [['account', 'show', 'bob'], 0, /complaintTypes +abuse\n/],
     [['account', 'show', 'nobody'], 1, /no account/],
-    [['brake'], 0, /^0 sites held/],
-    [['brake', 'discard', 'google'], 0, /was not held/],
+    [['mass-bounce'], 0, /^0 sites held/],
+    [['mass-bounce', 'discard', 'google'], 0, /was not held/],
   ]
   test('they are added, rotated, refused', { timeout: 90_000 }, () => {
     for (const [args, status, words] of STEPS) {
@@ -143,18 +143,18 @@ describe('accounts', () => {
   const BY_HAND: typeof STEPS = [
     [['inbox', 'show', 'x'], 2, /64 hex digits/],
     [['inbox', 'accept', 'ab'.repeat(32)], 1, /no mail in the inbox/],
-    [['cut'], 0, /^0 cuts/],
-    [['cut', 'add'], 2, /--peer, a --token or an --account/],
-    [['cut', 'add', '--peer', '192.0.2.0/24', '--reason', 'a flood'], 0, /peer 192\.0\.2\.0\/24 is cut off/],
-    [['cut', 'add', '--peer', '0.0.0.0/0'], 2, /a network like/],
-    [['cut', 'add', '--account', 'bob'], 0, /account 2 is cut off/],
-    [['cut', 'list'], 0, /peer +192\.0\.2\.0\/24 .* a flood\n2 cuts/],
-    [['cut', 'remove', '--account', 'bob'], 0, /account 2 is let in/],
-    [['cut', 'remove', '--account', 'nobody'], 1, /no account/],
-    [['erase', 'joe@example.org'], 0, /erased from 0 mails/],
+    [['block'], 0, /^0 blocks/],
+    [['block', 'add'], 2, /--peer, a --token or an --account/],
+    [['block', 'add', '--peer', '192.0.2.0/24', '--reason', 'a flood'], 0, /peer 192\.0\.2\.0\/24 is blocked/],
+    [['block', 'add', '--peer', '0.0.0.0/0'], 2, /a network like/],
+    [['block', 'add', '--account', 'bob'], 0, /account 2 is blocked/],
+    [['block', 'list'], 0, /peer +192\.0\.2\.0\/24 .* a flood\n2 blocks/],
+    [['block', 'remove', '--account', 'bob'], 0, /account 2 is unblocked/],
+    [['block', 'remove', '--account', 'nobody'], 1, /no account/],
+    [['erase', 'joe@example.org'], 0, /erased from 0 sent mails/],
     [['erase', 'nonsense'], 2, /not an address/],
   ]
-  test('mails are settled, peers are cut, addresses are erased', { timeout: 90_000 }, () => {
+  test('mails are settled, peers are blocked, addresses are erased', { timeout: 90_000 }, () => {
     for (const [args, status, words] of BY_HAND) {
       const done = run(args, env)
       expect({ args, status: done.status }).toEqual({ args, status })
@@ -180,11 +180,11 @@ describe('replay', () => {
     const dry = run(['replay', '--dry-run', FIXTURE], env)
     expect([dry.status, dry.out]).toEqual([
       0,
-      expect.stringMatching(/google-not-exist\.eml: bounce\n {2}inbox: unmatched\n[^]*came before {2}0/),
+      expect.stringMatching(/google-not-exist\.eml: bounce\n {2}inbox: unmatched\n[^]*already received {2}0/),
     ])
     expect([dry.out.includes('There is no store yet'), readdirSync(env.BOUNCED_DATA)]).toEqual([true, []])
-    expect(run(['replay', FIXTURE], env).out).toMatch(/came before {2}0/)
-    expect(run(['replay', FIXTURE], env).out).toMatch(/came before {2}1/)
+    expect(run(['replay', FIXTURE], env).out).toMatch(/already received {2}0/)
+    expect(run(['replay', FIXTURE], env).out).toMatch(/already received {2}1/)
     expect(run(['inbox'], env).out).toMatch(/unmatched[^]*1 mails/)
     expect(run(['export', 'facts', '--csv'], env).out).toMatch(/^id,account,/m)
     expect(run(['export', 'facts'], env).out).toMatch(/"receivedAt":"20\d\d-\d\d-\d\dT/)
@@ -192,8 +192,8 @@ describe('replay', () => {
     expect(run(['export', 'suppressions', '--csv', '--list', 'bounce'], env).out).toMatch(/^list,address,/)
     expect(run(['export', 'results'], env)).toMatchObject({ status: 2, err: expect.stringContaining('needs broadcast') })
     expect(run(['export', 'nothing'], env)).toMatchObject({ status: 2, err: expect.stringContaining('status, suppressions, results') })
-    expect(run(['retire', '--dry-run'], env).out).toMatch(/^before 20\d\d-\d\d-01: 0 mails that were sent, 0 mails that came, 0 events/)
-    expect(run(['retire'], env).out).toMatch(/are gone\n$/)
+    expect(run(['retire', '--dry-run'], env).out).toMatch(/^before 20\d\d-\d\d-01: 0 sent mails, 0 received mails, 0 events/)
+    expect(run(['retire'], env).out).toMatch(/were removed\n$/)
     expect(run(['retire'], { ...env, BOUNCED_RETENTION_MONTHS: '0' }).out).toContain('nothing is ever retired')
     expect(run(['retire'], { ...env, BOUNCED_RETENTION_MONTHS: '1' }).status).toBe(2)
     expect(run(['export', 'jobs'], env).out).toBe('0 exports\n')

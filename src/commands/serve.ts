@@ -13,6 +13,7 @@ import { createTelemetry } from '../telemetry.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { DefineCommand } from './command.ts'
 import { loadConfigFor } from './command.ts'
+import { STORE_COMMANDS } from './store-commands.ts'
 import { trimMemory } from './trim-memory.ts'
 import { firstCredentialsLines } from './with-store.ts'
 import { printLines } from './output.ts'
@@ -22,7 +23,7 @@ export const serveCommand: DefineCommand = (command) => {
     const config = loadConfigFor(self)
     const telemetry = await createTelemetry(config.settings.log)
     for (const warning of config.warnings) telemetry.log.warn(warning)
-    const app = await startApp(config.settings, telemetry)
+    const app = await startApp(config.settings, telemetry, { commands: STORE_COMMANDS })
     handleSignals(app, telemetry)
     if (app.firstCredentials)
       printLines(...firstCredentialsLines(app.firstCredentials), ...exampleLines(app.firstCredentials, app.httpPort, config))

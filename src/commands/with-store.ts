@@ -1,56 +1,58 @@
 /**
- * with-store - runs a command on an open store, and closes it whatever happens
+ * with-store - opens the store in this process for a command, and closes it when the command ends
  *
- * See also: opening.
+ * For commands that only read, and for commands that find no daemon. A command that writes goes through `commands/command-runner`.
+ *
+ * See also: daemon/bootstrap (opens the store), commands/command-runner.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { FirstCredentials } from '../daemon/accounts.ts'
-import { databaseUrlOf, type Config } from '../settings/load.ts'
 import { openContext } from '../daemon/bootstrap.ts'
-import type { Runtime } from '../daemon/bootstrap.ts'
+import type { CommandContext } from '../daemon/store-command.ts'
+import { databaseUrlOf } from '../settings/load.ts'
+import type { Settings } from '../settings/schema.ts'
 import { createTelemetry } from '../telemetry.ts'
 import { loadConfigFor } from './command.ts'
 import { printLines } from './output.ts'
 
-export type CommandContext = Runtime & { readonly config: Config }
-
-/** Opens the store of the settings in force. A command logs only what goes wrong. */
+/** Opens the store of the settings in force. The command logs warnings and errors only. Faults: those of `openContext` and of the work. */
 export async function withStore<T>(command: Command, work: (on: CommandContext) => Promise<T>): Promise<T> {
-  return runOnStore(loadConfigFor(command), work)
+  return withStoreOf(loadConfigFor(command).settings, work)
 }
 
-/** The same for a command that must leave nothing behind: where there is no store yet, it works on one that goes with it. */
+/** The same, but leaves nothing behind: where there is no store yet, the work gets an empty one that is removed afterwards. */
 export async function withStoreOrTemporary<T>(command: Command, work: (on: CommandContext) => Promise<T>): Promise<T> {
-  const config = loadConfigFor(command)
-  const url = databaseUrlOf(config.settings)
-  if (!url.startsWith('sqlite:') || existsSync(url.slice('sqlite:'.length))) return runOnStore(config, work)
+  const { settings } = loadConfigFor(command)
+  const url = databaseUrlOf(settings)
+  if (!url.startsWith('sqlite:') || existsSync(url.slice('sqlite:'.length))) return withStoreOf(settings, work)
   const data = mkdtempSync(join(tmpdir(), 'bounced-dry-'))
-  printLines('There is no store yet: this runs on an empty one that is thrown away, and no mail of yours is known in it.')
+  printLines('There is no store yet. The command runs on an empty store that is removed afterwards, so it knows none of your mails.')
   try {
-    return await runOnStore({ ...config, settings: { ...config.settings, data, database: 'sqlite:' } }, work, false)
+    return await withStoreOf({ ...settings, data, database: 'sqlite:' }, work, false)
   } finally {
     rmSync(data, { recursive: true, force: true })
   }
 }
 
-async function runOnStore<T>(config: Config, work: (on: CommandContext) => Promise<T>, showsSecrets = true): Promise<T> {
-  const { format } = config.settings.log
-  const runtime = await openContext({ settings: config.settings, telemetry: await createTelemetry({ level: 'warn', format }) })
+/** Opens the store of these settings for the work. Prints the secrets of a first start, unless told otherwise. */
+export async function withStoreOf<T>(settings: Settings, work: (on: CommandContext) => Promise<T>, showsSecrets = true): Promise<T> {
+  const telemetry = await createTelemetry({ level: 'warn', format: settings.log.format })
+  const runtime = await openContext({ settings, telemetry })
   try {
     if (runtime.firstCredentials && showsSecrets) printLines(...firstCredentialsLines(runtime.firstCredentials))
-    return await work({ ...runtime, config })
+    return await work({ ...runtime, settings })
   } finally {
     await runtime.close()
   }
 }
 
-/** The secrets of a first start, shown once. A key that was given is not shown. */
+/** The secrets of a first start, which are shown once. An API key that the operator set is not shown. */
 export function firstCredentialsLines({ apiUser, apiKey, operatorSecret }: FirstCredentials): string[] {
   return [
-    'This is the first start. What was made is shown now and never again:',
+    'This is the first start. These secrets are shown once and cannot be read again:',
     `  account   apiUser ${apiUser}   apiKey ${apiKey ?? 'as BOUNCED_API_KEY gives it'}`,
     `  operator  Bearer ${operatorSecret}`,
   ]

@@ -33,7 +33,7 @@ function digestOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest()
 }
 
-export type NewAccount = {
+type NewAccount = {
   readonly apiUser: string
   readonly apiKey: string | null
   readonly trust: AccountSettings['trust']

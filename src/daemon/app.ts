@@ -1,15 +1,14 @@
 /**
- * app - the daemon: every part made once, joined, started and ended in order
+ * app - the daemon: makes every part once, joins them, starts them and ends them in order
  *
- * Start: store, rules, receiver, then the doors; `ready` only when both listen. End: no new connections, running sessions answered, the
- * last batch committed, the store closed. A reload takes rules and certificate, each whole or not at all.
+ * Start: the lock of the data folder, store, rules, receiver, then the listeners; `startApp` resolves when all of them listen. End: no new connections,
+ * open sessions get their replies, the last batch is committed, the store is closed, the lock is released. A reload replaces rules and certificate,
+ * each completely or not at all.
  *
- * See also: opening (store, keys, rules), commands/serve (signals and what is printed).
+ * See also: daemon/bootstrap (store, keys, rules), daemon/command-server (the command socket), commands/serve (signals, printed lines).
  */
-import { findAccountByApiUser, createAuthenticator } from './accounts.ts'
 import type { FirstCredentials } from './accounts.ts'
 import { createSignatureVerifier } from '../mail-auth/verify-signatures.ts'
-import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import { createDnsLookup } from '../net/dns.ts'
 import type { DnsLookup } from '../net/dns.ts'
 import { createDeliveryService, openNetworkEnvironment } from './delivery-setup.ts'
@@ -26,112 +25,65 @@ import type { OutboundServices } from './outbound-services.ts'
 import type { SmtpListener } from '../smtp-server/listener.ts'
 import { FLOOD_RULES } from '../ledger/alert/flood.ts'
 import { openContext } from './bootstrap.ts'
+import { httpAppOptions, type HttpDependencies } from './http-options.ts'
+import { startCommandServer, type CommandServer } from './command-server.ts'
+import { acquireServeLock, type ServeLock } from './serve-lock.ts'
+import type { StoreCommand } from './store-command.ts'
+import { databaseUrlOf } from '../settings/load.ts'
 import type { Runtime } from './bootstrap.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { Services } from '../http/services.ts'
 import type { HttpServer } from '../http/server/http-server.ts'
-import { createReadServices } from '../http/read-services.ts'
 import { createHttpApp } from '../http/app.ts'
-import { createWriteServices } from '../http/write-services.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import { createDkimKeyService } from '../service/admin/dkim.ts'
-import type { DkimKeyService } from '../service/admin/dkim.ts'
-import { createExporter, startExporter } from '../service/export/exporter.ts'
+import { createExporter, startExporter, type Exporter } from '../service/export/exporter.ts'
 import { createExportService } from '../service/export/exports.ts'
-import type { ExportService } from '../service/export/exports.ts'
 import { createFloodMonitor } from '../service/receive/flood-monitor.ts'
 import type { FloodRules } from '../service/receive/flood-monitor.ts'
 import { createReceiver } from '../service/receive/receive.ts'
 import type { Receiver } from '../service/receive/receive.ts'
 import { createSubmit } from '../service/submit/submit.ts'
-import type { Submit } from '../service/submit/submit.ts'
 
 export type App = {
   readonly smtpPort: number
   readonly httpPort: number
-  /** Null: there is no such door. */
+  /** Null: there is no submission listener. */
   readonly submissionPort: number | null
   readonly firstCredentials: FirstCredentials | null
-  /** Rules and certificate again. Faults: rule_invalid, config_invalid; what was in force stays. */
+  /** Reads rules and certificate again. Faults: rule_invalid, config_invalid; then the old ones stay in force. */
   readonly reload: () => void
   /** Ends in order. Idempotent. */
   readonly close: () => Promise<void>
 }
 
-/** What a test puts in the place of the world. */
-export type AppOverrides = { readonly lookUp?: DnsLookup }
+/** `lookUp` replaces DNS in tests. `commands` are served on the command socket; without them there is no socket. */
+type AppOptions = { readonly lookUp?: DnsLookup; readonly commands?: readonly StoreCommand[] }
 
-/** Starts the daemon; resolves once both doors listen. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
-export async function startApp(settings: Settings, telemetry: Telemetry, overrides: AppOverrides = {}): Promise<App> {
-  const runtime = await openContext({ settings, telemetry })
-  const cleanups: (() => Promise<unknown>)[] = [runtime.close]
+/** Cleans up what a failed start holds, the last first. */
+type Cleanups = (() => unknown)[]
+
+/** Starts the daemon; resolves once it listens. Faults: config_invalid, conflict (port or data folder in use), store_busy, store_newer, rule_invalid. */
+export async function startApp(settings: Settings, telemetry: Telemetry, options: AppOptions = {}): Promise<App> {
+  const cleanups: Cleanups = []
   try {
-    const { context } = runtime
-    const cachedLookUp = overrides.lookUp ?? createDnsLookup(dnsOptions(settings))
-    // A record that was just published must be seen at once.
-    const uncachedLookUp = overrides.lookUp ?? createDnsLookup({ ...dnsOptions(settings), cacheMs: 1, cacheSize: 1 })
-    const network = await openNetworkEnvironment(settings, { cached: cachedLookUp, uncached: uncachedLookUp })
-    cleanups.push(network.close)
-    const verifier = createSignatureVerifier(network.lookUp)
-    const floodMonitor = createFloodMonitor(context, floodRulesOf(settings))
-    const receiver = createReceiver(context, { prover: verifier, dryRun: false, notifyReplays: false, floodMonitor })
-    cleanups.push(receiver.waitUntilIdle)
-    await claimForwardDomains(runtime, settings)
-    const outbound = createOutboundServices(runtime, settings)
-    cleanups.push(outbound.close)
-    const exporter = createExporter(context, settings.exports)
-    const exports = createExportService(context, settings.exports, () => void exporter.tick())
-    const deliveryService = createDeliveryService(runtime, settings, network)
-    const state = { isClosing: false }
-    const { nudge } = deliveryService
-    const dkim = createDkimKeyService(context, { vault: runtime.vault, lookUp: uncachedLookUp })
-    const submit = createSubmit(context, { onQueued: nudge, recipientsPerDay: settings.submission.recipientsPerDay ?? null })
-    const appParts = httpAppOptions(runtime, { settings, verifier, outbound, exports, submit, dkim, isOpen: () => !state.isClosing })
-    const httpServer = await createHttpApp(appParts)
-    await explainListenErrors(settings, 'http', () => httpServer.listen({ host: settings.host, port: settings.http.port }))
-    cleanups.push(() => httpServer.close())
-    const httpPort = portOf(httpServer)
-    runtime.setHttpPort(httpPort)
-    const reportListener = await explainListenErrors(settings, 'smtp', () => openInboundListener(settings, context, { receiver, outbound }))
-    cleanups.push(reportListener.close)
-    network.setSmtpPort(reportListener.port)
-    const submissionListener = await explainListenErrors(settings, 'submission', () =>
-      openSubmissionListener(settings, context, { keys: appParts.credentialStore, submit }),
-    )
-    const listeners = [reportListener, ...(submissionListener === null ? [] : [submissionListener])]
-    const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
-    const stopWebhooks = outbound.start()
-    deliveryService.start()
-    const stopExporter = startExporter(exporter)
-    const reload = (): void => {
-      // Both are read before either is in force.
-      const certificate = hasConfiguredCertificate(settings) ? loadOrMakeCertificate(settings) : null
-      runtime.reloadRules()
-      if (certificate !== null) for (const listener of listeners) listener.reloadTls(certificate)
-    }
-    const close = once(() =>
-      shutDown({
-        state,
-        listeners,
-        httpServer,
-        receiver,
-        outbound,
-        stopJobs,
-        stopWebhooks,
-        stopExporter,
-        deliveryService,
-        network,
-        runtime,
-      }),
-    )
+    const lock = acquireLock(settings, telemetry)
+    cleanups.push(() => lock?.release())
+    const runtime = await openContext({ settings, telemetry })
+    cleanups.push(runtime.close)
+    const parts = await openParts(runtime, settings, { options, cleanups })
+    const stopServices = startServices(runtime, settings, parts)
+    const commandServer =
+      options.commands === undefined || lock === null
+        ? null
+        : await startCommandServer({ context: { ...runtime, settings }, commands: options.commands })
     return {
-      smtpPort: reportListener.port,
-      httpPort,
-      submissionPort: submissionListener?.port ?? null,
+      smtpPort: parts.reportListener.port,
+      httpPort: portOf(parts.httpServer),
+      submissionPort: parts.submissionListener?.port ?? null,
       firstCredentials: runtime.firstCredentials,
-      reload,
-      close,
+      reload: () => reload(runtime, settings, parts),
+      close: once(() => shutDown({ ...parts, stopServices, commandServer, runtime, lock })),
     }
   } catch (error) {
     for (const cleanUp of cleanups.toReversed()) await cleanUp()
@@ -139,83 +91,145 @@ export async function startApp(settings: Settings, telemetry: Telemetry, overrid
   }
 }
 
-type RunningParts = {
-  readonly state: { isClosing: boolean }
-  readonly listeners: readonly SmtpListener[]
-  readonly httpServer: HttpServer
-  readonly receiver: Receiver
-  readonly outbound: OutboundServices
-  readonly stopJobs: () => Promise<void>
-  readonly stopWebhooks: () => Promise<void>
-  readonly stopExporter: () => Promise<void>
-  readonly deliveryService: DeliveryService
-  readonly network: NetworkEnvironment
-  readonly runtime: Runtime
+/**
+ * The lock of the data folder. Nodes that share a PostgreSQL may share a folder too: the second one then runs without a lock and without a command
+ * socket. Faults: conflict (with SQLite, where another daemon runs on the folder).
+ */
+function acquireLock(settings: Settings, { log }: Telemetry): ServeLock | null {
+  try {
+    return acquireServeLock(settings.data)
+  } catch (error) {
+    if (databaseUrlOf(settings).startsWith('sqlite:')) throw error
+    log.warn({ err: error }, 'no command socket: the data folder is in use or cannot be written')
+    return null
+  }
 }
 
-/** Doors first, then what they handed over, then the store. */
-async function shutDown(appParts: RunningParts): Promise<void> {
-  const { state, listeners, httpServer, receiver, outbound, stopJobs, stopWebhooks, stopExporter, deliveryService, network, runtime } =
-    appParts
+type Parts = {
+  readonly state: { isClosing: boolean }
+  readonly network: NetworkEnvironment
+  readonly receiver: Receiver
+  readonly outbound: OutboundServices
+  readonly exporter: Exporter
+  readonly deliveryService: DeliveryService
+  readonly httpServer: HttpServer
+  readonly reportListener: SmtpListener
+  readonly submissionListener: SmtpListener | null
+  /** DNS without a cache: a record that was published a moment ago must be visible. */
+  readonly uncachedLookUp: DnsLookup
+}
+
+/** Makes the parts and opens the listeners. */
+async function openParts(
+  runtime: Runtime,
+  settings: Settings,
+  { options, cleanups }: { readonly options: AppOptions; readonly cleanups: Cleanups },
+): Promise<Parts> {
+  const { context } = runtime
+  const cachedLookUp = options.lookUp ?? createDnsLookup(dnsOptions(settings))
+  const uncachedLookUp = options.lookUp ?? createDnsLookup({ ...dnsOptions(settings), cacheMs: 1, cacheSize: 1 })
+  const network = await openNetworkEnvironment(settings, { cached: cachedLookUp, uncached: uncachedLookUp })
+  cleanups.push(network.close)
+  const verifier = createSignatureVerifier(network.lookUp)
+  const floodMonitor = createFloodMonitor(context, floodRulesOf(settings))
+  const receiver = createReceiver(context, { prover: verifier, dryRun: false, notifyReplays: false, floodMonitor })
+  cleanups.push(receiver.waitUntilIdle)
+  await claimForwardDomains(runtime, settings)
+  const outbound = createOutboundServices(runtime, settings)
+  cleanups.push(outbound.close)
+  const exporter = createExporter(context, settings.exports)
+  const deliveryService = createDeliveryService(runtime, settings, network)
+  const submit = createSubmit(context, { onQueued: deliveryService.nudge, recipientsPerDay: settings.submission.recipientsPerDay ?? null })
+  const state = { isClosing: false }
+  const listeners = await openListeners(runtime, settings, {
+    http: {
+      settings,
+      verifier,
+      outbound,
+      exports: createExportService(context, settings.exports, () => void exporter.tick()),
+      submit,
+      dkim: createDkimKeyService(context, { vault: runtime.vault, lookUp: uncachedLookUp }),
+      isOpen: () => !state.isClosing,
+    },
+    receiver,
+    network,
+    cleanups,
+  })
+  return { state, network, receiver, outbound, exporter, deliveryService, uncachedLookUp, ...listeners }
+}
+
+type ListenerDependencies = {
+  readonly http: HttpDependencies
+  readonly receiver: Receiver
+  readonly network: NetworkEnvironment
+  readonly cleanups: Cleanups
+}
+
+/** Opens HTTP first, because links name its port. */
+async function openListeners(
+  runtime: Runtime,
+  settings: Settings,
+  { http, receiver, network, cleanups }: ListenerDependencies,
+): Promise<Pick<Parts, 'httpServer' | 'reportListener' | 'submissionListener'>> {
+  const { context } = runtime
+  const { outbound, submit } = http
+  const appOptions = httpAppOptions(runtime, http)
+  const httpServer = await createHttpApp(appOptions)
+  await explainListenErrors(settings, 'http', () => httpServer.listen({ host: settings.host, port: settings.http.port }))
+  cleanups.push(() => httpServer.close())
+  runtime.setHttpPort(portOf(httpServer))
+  const reportListener = await explainListenErrors(settings, 'smtp', () => openInboundListener(settings, context, { receiver, outbound }))
+  cleanups.push(reportListener.close)
+  network.setSmtpPort(reportListener.port)
+  const submissionListener = await explainListenErrors(settings, 'submission', () =>
+    openSubmissionListener(settings, context, { keys: appOptions.credentialStore, submit }),
+  )
+  if (submissionListener !== null) cleanups.push(submissionListener.close)
+  return { httpServer, reportListener, submissionListener }
+}
+
+/** Starts what runs by itself. The result stops all of it. */
+function startServices({ context }: Runtime, settings: Settings, parts: Parts): () => Promise<unknown> {
+  const { outbound, deliveryService, exporter, uncachedLookUp } = parts
+  const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
+  const stopWebhooks = outbound.start()
+  deliveryService.start()
+  const stopExporter = startExporter(exporter)
+  return () => Promise.all([stopJobs(), stopWebhooks(), stopExporter(), deliveryService.close()])
+}
+
+/** Reads both before either is in force. */
+function reload(runtime: Runtime, settings: Settings, { reportListener, submissionListener }: Parts): void {
+  const certificate = hasConfiguredCertificate(settings) ? loadOrMakeCertificate(settings) : null
+  runtime.reloadRules()
+  if (certificate === null) return
+  reportListener.reloadTls(certificate)
+  submissionListener?.reloadTls(certificate)
+}
+
+type RunningParts = Parts & {
+  readonly stopServices: () => Promise<unknown>
+  readonly commandServer: CommandServer | null
+  readonly runtime: Runtime
+  readonly lock: ServeLock | null
+}
+
+/** The listeners first, then what they passed on, then the store, and the lock last. */
+async function shutDown(parts: RunningParts): Promise<void> {
+  const { state, reportListener, submissionListener, httpServer, commandServer, receiver, outbound, network, runtime, lock } = parts
   state.isClosing = true
-  await Promise.all([
-    ...listeners.map((listener) => listener.close()),
-    httpServer.close(),
-    stopJobs(),
-    stopWebhooks(),
-    stopExporter(),
-    deliveryService.close(),
-  ])
+  await Promise.all([reportListener.close(), submissionListener?.close(), httpServer.close(), commandServer?.close(), parts.stopServices()])
   await Promise.all([receiver.waitUntilIdle(), outbound.forwarder.waitUntilIdle()])
   await network.close()
-  // Counts for alerts are worth a try and no more.
+  // Losing a few counts for alerts is no reason to fail.
   await runtime.context.counterBuffer.flush(runtime.context.engine).catch(() => undefined)
   await runtime.close()
+  lock?.release()
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null
   return () => (running ??= work())
-}
-
-type HttpDependencies = {
-  readonly settings: Settings
-  readonly verifier: SignatureVerifier
-  readonly outbound: OutboundServices
-  readonly exports: ExportService
-  readonly submit: Submit
-  readonly dkim: DkimKeyService
-  readonly isOpen: () => boolean
-}
-
-function httpAppOptions(
-  { context }: Runtime,
-  { settings, verifier, outbound, exports, submit, dkim, isOpen }: HttpDependencies,
-): Parameters<typeof createHttpApp>[0] {
-  const { read } = context.engine
-  const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
-  const services: Services = {
-    now: context.now,
-    ...createReadServices(read, context.now),
-    ...createWriteServices(context, verifier),
-    webhooks: outbound.webhooks,
-    forwarding: outbound.forwardDomains,
-    alerts: outbound.alerts,
-    exports,
-    submit,
-    dkim,
-  }
-  return {
-    telemetry: context.telemetry,
-    services,
-    credentialStore: createAuthenticator(read, context.now),
-    findAccount: (apiUser) => findAccountByApiUser(read, apiUser),
-    isReady: async () => isOpen() && (await read.one('select 1 as one')) !== null,
-    limits: { bodyBytes: settings.http.bodyBytes, requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays },
-    trustProxy: settings.http.trustProxy,
-    httpLimits: settings.http,
-    responseCacheMode: settings.compatible.answers,
-  }
 }
 
 function floodRulesOf({ flood }: Settings): FloodRules {
@@ -226,7 +240,7 @@ function floodRulesOf({ flood }: Settings): FloodRules {
   }
 }
 
-/** Keys change rarely: their records say for how long, and an hour is the usual word. Ten thousand names are a few megabytes. */
+/** DKIM keys change rarely, and a TTL of an hour is usual. Ten thousand names take a few megabytes. */
 const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
 
 function dnsOptions({ dns }: Settings): Parameters<typeof createDnsLookup>[0] {

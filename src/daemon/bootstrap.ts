@@ -41,7 +41,7 @@ export type Runtime = {
   readonly close: () => Promise<void>
 }
 
-export type BootstrapOptions = { readonly settings: Settings; readonly telemetry: Telemetry }
+type BootstrapOptions = { readonly settings: Settings; readonly telemetry: Telemetry }
 
 /** Opens everything. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
 export async function openContext({ settings, telemetry }: BootstrapOptions): Promise<Runtime> {

@@ -63,7 +63,7 @@ export type NetworkEnvironment = {
 }
 
 /** The real world's resolver, with answers that are kept for an hour, and without. */
-export type DnsLookUps = { readonly cached: DnsLookup; readonly uncached: DnsLookup }
+type DnsLookUps = { readonly cached: DnsLookup; readonly uncached: DnsLookup }
 
 /** Opens it. Faults: config_invalid. */
 export async function openNetworkEnvironment(

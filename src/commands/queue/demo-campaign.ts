@@ -94,7 +94,7 @@ const messagesSchema = z.object({
   next: z.string().nullable(),
 })
 
-export type DemoMessage = z.output<typeof messagesSchema>['messages'][number]
+type DemoMessage = z.output<typeof messagesSchema>['messages'][number]
 
 /** Whether nothing is on its way any more. */
 export const isDrained = async (api: ApiAccess): Promise<boolean> =>

@@ -17,6 +17,7 @@ import { SHIPPED_PROVIDERS } from '../../config/provider-files.ts'
 import { Fault } from '../../errors.ts'
 import { createTelemetry } from '../../telemetry.ts'
 import type { DefineCommand } from '../command.ts'
+import { STORE_COMMANDS } from '../store-commands.ts'
 import {
   splitIntoBatches,
   countListed,
@@ -67,7 +68,7 @@ async function run(options: Options): Promise<void> {
   try {
     const providers = writeBusyProviders(data)
     const { settings } = loadConfig(demoVariables({ data, providers, speed, ...api }))
-    app = await startApp(settings, await createTelemetry(settings.log))
+    app = await startApp(settings, await createTelemetry(settings.log), { commands: STORE_COMMANDS })
     const daemonApi: ApiAccess = { ...api, url: `http://127.0.0.1:${app.httpPort}` }
     printLines(...welcomeLines(daemonApi, { app, data, mails, speed }))
     await Promise.all([submitAll(daemonApi, { mails, submitMs, signal: ending.signal }), printProgress(daemonApi, ending.signal, submitMs)])

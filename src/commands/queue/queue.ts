@@ -1,104 +1,137 @@
 /**
- * queue - the delivery queue by hand: lanes listed, paused, recovered, their rate set, their mail deleted; an IP warmed up
+ * queue - operates the delivery queue: lists, pauses and recovers lanes, sets their rates, deletes their mail, starts the warm-up of an IP
  *
- * Orders go through the store to the node that delivers, which carries them out within a second; where none runs they wait for it.
+ * A queue command is stored and carried out by the node that delivers, within a second. Where no node delivers, it stays pending.
  *
  * See also: service/deliver/queue-api, http/api/queue (the same by HTTP), docs/QUEUE.md.
  */
 import type { Command } from 'commander'
 import { isIP } from 'node:net'
-import { findAccountByApiUser } from '../../daemon/accounts.ts'
+import { z } from 'zod'
+import { defineStoreCommand, type CommandContext, type CommandOutput } from '../../daemon/store-command.ts'
 import { normaliseDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
-import { MAX_MANUAL_PAUSE_MS, type OperatorCommand as QueueOrder } from '../../queue/schedule/operator-commands.ts'
+import { MAX_MANUAL_PAUSE_MS, type OperatorCommand } from '../../queue/schedule/operator-commands.ts'
 import { evidenceFor } from '../../queue/observe/transition-facts.ts'
 import { listAccountsForOperator } from '../../store/account/accounts.ts'
 import type { LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
-import { createQueueApi, type QueueApi } from '../../service/deliver/queue-api.ts'
-import type { Context } from '../../service/context.ts'
+import { createQueueApi } from '../../service/deliver/queue-api.ts'
+import { parseTimeOption, requireAccount } from '../arguments.ts'
 import type { DefineCommand } from '../command.ts'
-import { withStore } from '../with-store.ts'
-import { formatColumns, toSingleLine, printLines } from '../output.ts'
+import { runStoreCommand } from '../command-runner.ts'
+import { formatColumns, toSingleLine } from '../output.ts'
 
-type Options = {
-  readonly account?: string
-  readonly domain?: string
-  readonly until?: string
-  readonly since?: string
-  readonly after15Days?: string
-  readonly probe?: true
-  readonly key?: string
-  readonly perMinute?: string
-  readonly all?: true
-  readonly ip?: string
-  readonly from?: string
-  readonly end?: true
-  readonly evidence?: true
-}
+const optionsSchema = z.object({
+  account: z.string().optional(),
+  domain: z.string().optional(),
+  until: z.string().optional(),
+  since: z.string().optional(),
+  after15Days: z.string().optional(),
+  probe: z.boolean().optional(),
+  key: z.string().optional(),
+  perMinute: z.string().optional(),
+  all: z.boolean().optional(),
+  ip: z.string().optional(),
+  from: z.string().optional(),
+  end: z.boolean().optional(),
+  evidence: z.boolean().optional(),
+})
+
+type Options = z.output<typeof optionsSchema>
+
+/** Makes the command for the queue once the account's number is known (0: no account is named). */
+type CommandBuilder = (account: number) => OperatorCommand
+
+/** Reads the options of each operation before a store is opened. Faults: bad_request. */
+const OPERATIONS = { pause, recover, rate, delete: remove, warmUp } as const satisfies Record<
+  string,
+  (options: Options, now: number) => CommandBuilder
+>
+
+const listCommand = defineStoreCommand('queue list', optionsSchema, listLanes)
+
+const orderCommand = defineStoreCommand(
+  'queue order',
+  z.object({ operation: z.enum(['pause', 'recover', 'rate', 'delete', 'warmUp']), options: optionsSchema }),
+  async ({ context }, { operation, options }, output) => {
+    const build = OPERATIONS[operation](options, context.now())
+    const account = options.account === undefined ? 0 : await requireAccount(context.engine.read, options.account)
+    const command = build(account)
+    const result = await createQueueApi(context).submitCommand({ account: 'account' in command ? account : 0, actor: 'operator', command })
+    if (result.state === 'refused') throw new Fault('bad_request', result.said ?? 'the queue cannot do that')
+    await output.printLines(
+      result.state === 'waiting'
+        ? `command ${result.commandId} is pending until a node delivers`
+        : `done: ${result.moved} keys and pauses changed, ${result.deleted} mails deleted`,
+    )
+  },
+)
+
+export const QUEUE_STORE_COMMANDS = [listCommand, orderCommand] as const
 
 export const queueCommand: DefineCommand = (command) => {
-  const withLaneOptions = (child: Command): Command =>
-    child.requiredOption('--account <apiUser>', 'whose lanes').option('--domain <domain>', 'one lane')
+  const define = (name: string, operation: keyof typeof OPERATIONS, summary: string): Command =>
+    command
+      .command(name)
+      .summary(summary)
+      .action((options: Options, self: Command) => {
+        OPERATIONS[operation](options, Date.now())
+        return runStoreCommand(self, orderCommand, { operation, options })
+      })
+  const defineForLanes = (name: string, operation: keyof typeof OPERATIONS, summary: string): Command =>
+    define(name, operation, summary).requiredOption('--account <apiUser>', 'the owner of the lanes').option('--domain <domain>', 'one lane')
   command
     .command('list', { isDefault: true })
-    .summary('print the lanes: state, reason, next sending time, waiting, rates')
+    .summary('print the lanes: state, reason, next sending time, queued mails, rates')
     .option('--account <apiUser>', 'only this account')
     .option('--domain <domain>', 'only this receiving domain')
-    .option('--evidence', 'the answers that closed each lane')
-    .action(list)
-  withLaneOptions(command.command('pause').summary('pause, for at most 15 days'))
-    .option('--until <time>', 'when it ends (ISO 8601); left out: in 15 days')
-    .option('--after-15-days <keep|delete>', 'what becomes of the mail where no end was given', 'keep')
-    .action(pause)
-  command
-    .command('recover')
-    .summary('go on: lanes of an account, or one key')
-    .option('--account <apiUser>', 'whose lanes')
+    .option('--evidence', 'the replies that closed each lane')
+    .action((options: Options, self: Command) => {
+      parseDomain(options)
+      return runStoreCommand(self, listCommand, options)
+    })
+  defineForLanes('pause', 'pause', 'pause, for at most 15 days')
+    .option('--until <time>', 'when it ends (ISO 8601); default: in 15 days')
+    .option('--after-15-days <keep|delete>', 'what happens to the mail after 15 days without --until', 'keep')
+  define('recover', 'recover', 'resume the lanes of an account, or one backoff key')
+    .option('--account <apiUser>', 'the owner of the lanes')
     .option('--domain <domain>', 'one lane')
-    .option('--key <key>', 'one key, whoever waits behind it')
-    .option('--probe', 'five mails first')
-    .action(recover)
-  withLaneOptions(command.command('rate').summary('set the rate of a lane'))
-    .requiredOption('--per-minute <mails|none>', 'mails a minute')
-    .action(rate)
-  withLaneOptions(command.command('delete').summary('delete mail that waits'))
+    .option('--key <key>', 'one key, whichever lanes it holds')
+    .option('--probe', 'send five mails first')
+  defineForLanes('rate', 'rate', 'set the rate of a lane').requiredOption('--per-minute <mails|none>', 'mails a minute')
+  defineForLanes('delete', 'delete', 'delete queued mail')
     .option('--since <time>', 'accepted at or after (ISO 8601)')
     .option('--until <time>', 'accepted before')
-    .option('--all', 'all that waits')
-    .action(remove)
-  command
-    .command('warm-up')
-    .summary('an IP begins its warm-up, or ends it')
+    .option('--all', 'all queued mail')
+  define('warm-up', 'warmUp', 'start or end the warm-up of an IP')
     .requiredOption('--ip <address>', 'the egress IP')
-    .option('--from <time>', 'its first day; left out: now')
-    .option('--end', 'it is warm')
-    .action(warmUp)
-}
-
-async function list(options: Options, self: Command): Promise<void> {
-  await withStore(self, async ({ context }) => {
-    const queueApi = createQueueApi(context)
-    const account = options.account === undefined ? null : await requireAccount(context, options.account)
-    const names = new Map((await listAccountsForOperator(context.engine.read)).map((each) => [each.account, each.name]))
-    const domain = parseDomain(options)
-    const { delivering, seenAt } = await queueApi.deliveryStatus()
-    let count = 0
-    for (let rows = await queueApi.listLanes({ account, domain, after: null, limit: PAGE_SIZE }); rows.length > 0;) {
-      count += rows.length
-      for (const [at, line] of formatColumns(rows.map((row) => laneCells(row, names.get(row.account) ?? '?'))).entries())
-        printLines(line, ...(options.evidence === true ? evidenceLines(rows[at]) : []))
-      rows = rows.length < PAGE_SIZE ? [] : await queueApi.listLanes({ account, domain, after: rows.at(-1) ?? null, limit: PAGE_SIZE })
-    }
-    printLines(`${count} lanes`, ...(delivering ? [] : [notDeliveringLine(seenAt)]))
-  })
+    .option('--from <time>', 'its first day; default: now')
+    .option('--end', 'the IP is warm')
 }
 
 const PAGE_SIZE = 500
 
+async function listLanes({ context }: CommandContext, options: Options, output: CommandOutput): Promise<void> {
+  const queueApi = createQueueApi(context)
+  const { read } = context.engine
+  const account = options.account === undefined ? null : await requireAccount(read, options.account)
+  const names = new Map((await listAccountsForOperator(read)).map((each) => [each.account, each.name]))
+  const domain = parseDomain(options)
+  const { delivering, seenAt } = await queueApi.deliveryStatus()
+  let count = 0
+  for (let rows = await queueApi.listLanes({ account, domain, after: null, limit: PAGE_SIZE }); rows.length > 0;) {
+    count += rows.length
+    const lines = formatColumns(rows.map((row) => laneCells(row, names.get(row.account) ?? '?')))
+    await output.printLines(...lines.flatMap((line, at) => [line, ...(options.evidence === true ? evidenceLines(rows[at]) : [])]))
+    rows = rows.length < PAGE_SIZE ? [] : await queueApi.listLanes({ account, domain, after: rows.at(-1) ?? null, limit: PAGE_SIZE })
+  }
+  await output.printLines(`${count} lanes`, ...(delivering ? [] : [notDeliveringLine(seenAt)]))
+}
+
 const notDeliveringLine = (seenAt: number | null): string =>
   seenAt === null
     ? 'no node has ever delivered from this store (delivery.mode)'
-    : `no node delivers since ${formatTime(seenAt)}: so it stood then`
+    : `no node has delivered since ${formatTime(seenAt)}; the list shows the state of that time`
 
 const formatTime = (at: number): string => new Date(at).toISOString()
 
@@ -113,7 +146,7 @@ function laneCells({ domain, status }: LaneSnapshotRow, account: string): string
     state,
     reason ?? '-',
     nextAttempt,
-    `${waiting} wait${inFlightNote}`,
+    `${waiting} queued${inFlightNote}`,
     `in/try/out ${perSecond}${perMinute === null ? '' : `, set to ${perMinute} a minute`}`,
   ]
 }
@@ -123,78 +156,51 @@ const evidenceLines = (row: LaneSnapshotRow | undefined): string[] =>
     ({ at, code, text }) => `    ${formatTime(at)}  ${code ?? '-'}  ${toSingleLine(text ?? '')}`,
   )
 
-async function pause(options: Options, self: Command): Promise<void> {
+function pause(options: Options, now: number): CommandBuilder {
   const { after15Days = 'keep' } = options
-  if (after15Days !== 'keep' && after15Days !== 'delete') throw new Fault('bad_request', '--after-15-days takes keep or delete')
-  const until = parseTime('--until', options.until)
-  await withStore(self, async ({ context }) => {
-    if (until !== null && (until <= context.now() || until > context.now() + MAX_MANUAL_PAUSE_MS))
-      throw new Fault('bad_request', '--until lies ahead, by at most 15 days')
-    const account = await requireAccount(context, options.account)
-    await submitCommand(context, { kind: 'pause', account, domain: parseDomain(options), until, after15Days })
-  })
+  const until = parseTimeOption('--until', options.until)
+  if (until !== null && (until <= now || until > now + MAX_MANUAL_PAUSE_MS))
+    throw new Fault('bad_request', '--until takes a time in the next 15 days')
+  const domain = parseDomain(options)
+  const end = parseEnd(after15Days)
+  return (account) => ({ kind: 'pause', account, domain, until, after15Days: end })
 }
 
-async function recover(options: Options, self: Command): Promise<void> {
+function parseEnd(text: string): 'keep' | 'delete' {
+  if (text === 'keep' || text === 'delete') return text
+  throw new Fault('bad_request', '--after-15-days takes keep or delete')
+}
+
+function recover(options: Options): CommandBuilder {
+  const { key } = options
   const how = options.probe === true ? 'probe' : 'immediate'
-  if ((options.key === undefined) === (options.account === undefined)) throw new Fault('bad_request', 'name an --account or a --key')
-  await withStore(self, async ({ context }) => {
-    if (options.key !== undefined) return submitCommand(context, { kind: 'recover-key', key: options.key, how })
-    return submitCommand(context, {
-      kind: 'recover',
-      account: await requireAccount(context, options.account),
-      domain: parseDomain(options),
-      how,
-    })
-  })
+  if ((key === undefined) === (options.account === undefined)) throw new Fault('bad_request', 'name an --account or a --key')
+  if (key !== undefined) return () => ({ kind: 'recover-key', key, how })
+  const domain = parseDomain(options)
+  return (account) => ({ kind: 'recover', account, domain, how })
 }
 
-async function rate(options: Options, self: Command): Promise<void> {
+function rate(options: Options): CommandBuilder {
   const domain = parseDomain(options)
   const perMinute = options.perMinute === 'none' ? null : Number(options.perMinute)
-  if (domain === null) throw new Fault('bad_request', 'a rate is of one lane: name its --domain')
+  if (domain === null) throw new Fault('bad_request', 'a rate belongs to one lane: name its --domain')
   if (perMinute !== null && !(perMinute > 0)) throw new Fault('bad_request', '--per-minute takes a number above 0, or none')
-  await withStore(self, async ({ context }) =>
-    submitCommand(context, { kind: 'rate', account: await requireAccount(context, options.account), domain, perMinute }),
-  )
+  return (account) => ({ kind: 'rate', account, domain, perMinute })
 }
 
-async function remove(options: Options, self: Command): Promise<void> {
-  const [from, until] = [parseTime('--since', options.since), parseTime('--until', options.until)]
+function remove(options: Options, now: number): CommandBuilder {
+  const [from, until] = [parseTimeOption('--since', options.since), parseTimeOption('--until', options.until)]
   const domain = parseDomain(options)
   if (domain === null && from === null && until === null && options.all !== true)
-    throw new Fault('bad_request', 'name a --domain or a time, or say --all')
-  await withStore(self, async ({ context }) => {
-    const account = await requireAccount(context, options.account)
-    await submitCommand(context, { kind: 'delete', account, domain, from: from ?? 0, until: until ?? context.now() })
-  })
+    throw new Fault('bad_request', 'name a --domain or a time, or pass --all')
+  return (account) => ({ kind: 'delete', account, domain, from: from ?? 0, until: until ?? now })
 }
 
-async function warmUp(options: Options, self: Command): Promise<void> {
+function warmUp(options: Options, now: number): CommandBuilder {
   const { ip: egressIp = '' } = options
   if (isIP(egressIp) === 0) throw new Fault('bad_request', '--ip takes an IP address')
-  const from = parseTime('--from', options.from)
-  await withStore(self, async ({ context }) =>
-    submitCommand(context, { kind: 'warm-up', egressIp, startedAt: options.end === true ? null : (from ?? context.now()) }),
-  )
-}
-
-async function submitCommand(context: Context, command: QueueOrder): Promise<void> {
-  const account = 'account' in command ? command.account : 0
-  const result: Awaited<ReturnType<QueueApi['submitCommand']>> = await createQueueApi(context).submitCommand({
-    account,
-    actor: 'operator',
-    command,
-  })
-  if (result.state === 'refused') throw new Fault('bad_request', result.said ?? 'the queue cannot do that')
-  if (result.state === 'waiting') printLines(`order ${result.commandId} waits for a node that delivers`)
-  else printLines(`done: ${result.moved} keys and pauses moved, ${result.deleted} mails deleted`)
-}
-
-async function requireAccount(context: Context, apiUser: string | undefined): Promise<number> {
-  const account = await findAccountByApiUser(context.engine.read, apiUser ?? '')
-  if (account === null) throw new Fault('not_found', `no account has the apiUser "${apiUser ?? ''}"`)
-  return account
+  const startedAt = options.end === true ? null : (parseTimeOption('--from', options.from) ?? now)
+  return () => ({ kind: 'warm-up', egressIp, startedAt })
 }
 
 function parseDomain({ domain }: Options): string | null {
@@ -202,11 +208,4 @@ function parseDomain({ domain }: Options): string | null {
   const known = normaliseDomain(domain)
   if (known === null) throw new Fault('bad_request', '--domain takes a domain like example.com')
   return known
-}
-
-function parseTime(name: string, text: string | undefined): number | null {
-  if (text === undefined) return null
-  const at = Date.parse(text)
-  if (Number.isNaN(at)) throw new Fault('bad_request', `${name} takes a time like 2026-11-20T12:00:00Z`)
-  return at
 }

@@ -11,7 +11,7 @@ import type { Verdict } from '../../classify/verdict.ts'
 import type { RecipientReport } from '../../mail/report.ts'
 import { selectEnhancedStatus } from '../../mail/smtp/recipient-status.ts'
 
-export type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'text' | 'verdict' | null }
+type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'text' | 'verdict' | null }
 
 /** Subject and detail of each reason; the class is the reply's first digit, else its permanence. */
 const STATUS_DETAIL_BY_REASON = {

@@ -6,7 +6,7 @@
 import { Fault } from '../../errors.ts'
 import type { IncomingMail } from '../../service/receive/incoming-mail.ts'
 
-export type ReplaySmtpClient = { readonly send: (mail: IncomingMail) => Promise<null>; readonly close: () => void }
+type ReplaySmtpClient = { readonly send: (mail: IncomingMail) => Promise<null>; readonly close: () => void }
 
 /** Connections at once: a commit is shared by those that wait. */
 const CONNECTIONS = 20

@@ -1,10 +1,10 @@
 /**
- * replay - mails out of files, folders, mbox, Maildir or standard input, into the store or into a running daemon
+ * replay - reads mails from files, folders, mbox, Maildir or standard input into the store, or sends them to a daemon by SMTP
  *
- * A summary at the end; exit status 1 if anything failed. `--dry-run` prints every change and keeps none. `--trust-as operator` vouches for
+ * Prints a summary at the end; exit status 1 if a mail failed. `--dry-run` prints every change and keeps none. `--trust-as operator` vouches for
  * mails whose signatures cannot be checked any more, and is audited.
  *
- * See also: import/replay.
+ * See also: import/replay, commands/reading/replay-mail (one mail into the store).
  */
 import type { Command } from 'commander'
 import { Fault } from '../../errors.ts'
@@ -16,9 +16,11 @@ import type { Settings } from '../../settings/schema.ts'
 import { createReceiver } from '../../service/receive/receive.ts'
 import type { DefineCommand } from '../command.ts'
 import { loadConfigFor } from '../command.ts'
+import { withCommandRunner } from '../command-runner.ts'
 import { createProgressBar } from '../progress.ts'
+import { submitMail } from './replay-mail.ts'
 import { createReplaySmtpClient } from './replay-smtp.ts'
-import { withStore, withStoreOrTemporary } from '../with-store.ts'
+import { withStoreOrTemporary } from '../with-store.ts'
 import { formatColumns, toSingleLine, printLines } from '../output.ts'
 import { createVerifierFromSettings } from './signature-verifier.ts'
 
@@ -27,11 +29,11 @@ type Options = { readonly at?: string; readonly trustAs?: string; readonly smtp?
 export const replayCommand: DefineCommand = (command) => {
   command
     .argument('<path...>', 'files, folders, mbox files, Maildirs; - is standard input')
-    .option('--at <now>', 'take now as the time of every mail, not the time of its last Received')
+    .option('--at <now>', 'use the current time for every mail, not the time of its last Received field')
     .option('--trust-as <operator>', 'vouch for the mails (audited)')
-    .option('--smtp <host:port>', 'send them to a running daemon')
+    .option('--smtp <host:port>', 'send the mails to a running daemon by SMTP')
     .option('--dry-run', 'print every change, and keep none')
-    .option('--notify', 'tell the webhooks of what changes')
+    .option('--notify', 'send webhooks for the changes')
     .action(runReplay)
 }
 
@@ -45,12 +47,13 @@ async function runReplay(paths: string[], options: Options, self: Command): Prom
     const client = await createReplaySmtpClient(options.smtp)
     return sendAll(paths, options, settings, { send: client.send, trustAs, dryRun: false }).finally(client.close)
   }
-  const dryRun = options.dryRun === true
-  const runWithStore = dryRun ? withStoreOrTemporary : withStore
-  await runWithStore(self, async ({ context }) => {
-    const prover = createVerifierFromSettings(settings)
-    const receiver = createReceiver(context, { prover, dryRun, notifyReplays: options.notify === true })
-    await sendAll(paths, options, settings, { send: receiver.submit, trustAs, dryRun })
+  if (options.dryRun !== true)
+    return withCommandRunner(self, (run) =>
+      sendAll(paths, options, settings, { send: (mail) => submitMail(run, mail, options.notify === true), trustAs, dryRun: false }),
+    )
+  return withStoreOrTemporary(self, async ({ context }) => {
+    const receiver = createReceiver(context, { prover: createVerifierFromSettings(settings), dryRun: true, notifyReplays: false })
+    await sendAll(paths, options, settings, { send: receiver.submit, trustAs, dryRun: true })
   })
 }
 
@@ -58,7 +61,7 @@ function checkOptions(options: Options): void {
   if (options.at !== undefined && options.at !== 'now') throw new Fault('bad_request', '--at takes now')
   if (options.trustAs !== undefined && options.trustAs !== 'operator') throw new Fault('bad_request', '--trust-as takes operator')
   if (options.smtp !== undefined && (options.dryRun || options.trustAs || options.notify))
-    throw new Fault('bad_request', '--smtp sends as any remote server does: --dry-run, --trust-as and --notify need the store')
+    throw new Fault('bad_request', '--smtp sends like any remote server: --dry-run, --trust-as and --notify work on the store only')
 }
 
 async function sendAll(paths: readonly string[], options: Options, settings: Settings, target: ReplayTarget): Promise<void> {
@@ -77,7 +80,10 @@ async function sendAll(paths: readonly string[], options: Options, settings: Set
     onMail: (name, outcome) => {
       progress.update(++done, total)
       if (target.dryRun && outcome !== null)
-        printLines(`${name}: ${outcome.isDuplicate ? 'came before, changes nothing' : outcome.kind}`, ...outcome.facts.map(factLine))
+        printLines(
+          `${name}: ${outcome.isDuplicate ? 'was already received, changes nothing' : outcome.kind}`,
+          ...outcome.facts.map(factLine),
+        )
     },
     onFailure: (name, error) => {
       progress.update(++done, total)
@@ -88,11 +94,11 @@ async function sendAll(paths: readonly string[], options: Options, settings: Set
   if (summary.failed > 0) process.exitCode = 1
 }
 
-/** One fact as a change that people read. */
+/** Describes the change that one fact makes. */
 function factLine(fact: Fact): string {
   if (fact.kind === 'list') {
     const { list, action, address, until, reason } = fact.data
-    const end = until === null ? 'for ever' : `until ${new Date(until).toISOString()}`
+    const end = until === null ? 'forever' : `until ${new Date(until).toISOString()}`
     return `  list ${list}: ${action} ${toSingleLine(address ?? '')} ${end} (${reason})`
   }
   if (fact.kind === 'inbox') return `  inbox: ${fact.data.reason}`
@@ -110,7 +116,7 @@ function summaryLines(summary: ReplaySummary): string[] {
     ...group('sub status', summary.subStatuses),
     ...group('inbox', summary.inbox),
     ['total', 'mails', String(summary.mails)],
-    ['', 'came before', String(summary.repeated)],
+    ['', 'already received', String(summary.repeated)],
     ['', 'failed', String(summary.failed)],
   ])
 }

@@ -29,7 +29,7 @@ import type { ExportStep } from '../../service/export/export-kinds.ts'
 import { checkFilters } from '../../service/export/exports.ts'
 import { fileHead, fileLines } from '../../service/export/export-file.ts'
 import type { DefineCommand } from '../command.ts'
-import { addJobs } from './export-jobs.ts'
+import { defineExportJobs } from './export-jobs.ts'
 import { withStore } from '../with-store.ts'
 
 const PAGE_SIZE = 1_000
@@ -82,7 +82,7 @@ export const exportCommand: DefineCommand = (command) => {
         }
       })
     })
-  addJobs(command)
+  defineExportJobs(command)
 }
 
 /** Null: all of them. */

@@ -1,25 +1,35 @@
 /**
- * rebuild - makes the projections again from the facts, or checks that they are what the facts add up to
+ * rebuild - makes the projections again from the facts, or checks that they are equal to what the facts add up to
  *
- * Exit status 1 when a check finds a difference.
+ * One transaction: an interrupted rebuild changes nothing. Exit status 1 when a check finds a difference.
+ *
+ * See also: service/admin/rebuild.
  */
 import type { Command } from 'commander'
+import { z } from 'zod'
+import { defineStoreCommand } from '../../daemon/store-command.ts'
 import { rebuild } from '../../service/admin/rebuild.ts'
 import type { DefineCommand } from '../command.ts'
-import { createProgressBar } from '../progress.ts'
-import { withStore } from '../with-store.ts'
-import { printLines } from '../output.ts'
+import { runStoreCommand } from '../command-runner.ts'
+
+const rebuildProjections = defineStoreCommand('rebuild', z.object({ check: z.boolean() }), async ({ context }, { check }, output) => {
+  const onProgress = (done: number, total: number): void => {
+    // Throwing here rolls the transaction back.
+    output.signal.throwIfAborted()
+    output.setProgress('facts', done, total)
+  }
+  const { facts, differences, differing } = await rebuild(context, { check, onProgress })
+  await output.printLines(
+    ...differences,
+    check ? `${facts} facts, ${differing} differences` : `${facts} facts, the projections are rebuilt`,
+  )
+  if (differing > 0) output.setExitStatus(1)
+})
+
+export const REBUILD_COMMANDS = [rebuildProjections] as const
 
 export const rebuildCommand: DefineCommand = (command) => {
-  command.option('--check', 'compare only, and change nothing').action(async (options: { check?: true }, self: Command) => {
-    await withStore(self, async ({ context }) => {
-      const progress = await createProgressBar('facts')
-      const check = options.check === true
-      const result = await rebuild(context, { check, onProgress: progress.update }).finally(progress.stop)
-      printLines(...result.differences)
-      if (!check) printLines(`${result.facts} facts, the projections are made again`)
-      else printLines(`${result.facts} facts, ${result.differing} differences`)
-      if (result.differing > 0) process.exitCode = 1
-    })
-  })
+  command
+    .option('--check', 'compare only, and change nothing')
+    .action((options: { check?: true }, self: Command) => runStoreCommand(self, rebuildProjections, { check: options.check === true }))
 }

@@ -81,6 +81,6 @@ const FLOOD_TEXTS = {
 export function decideFlood(flood: Flood, moment: FactMoment): FactOf<'alarm'> {
   const { account, kind, name, since, reports } = flood
   const about = { account, deliveryId: null, addressHash: null, subject: subjectOfFlood(flood) }
-  const text = `${FLOOD_TEXTS[kind](name)} Look into it, and cut it off where it is none of yours (bounced cut add --${kind}).`
+  const text = `${FLOOD_TEXTS[kind](name)} Look into it, and cut it off where it is none of yours (bounced block add --${kind}).`
   return createFact('alarm', about, moment, { alarm: 'flood', text, detail: { kind, name, since, reports } })
 }

@@ -3,7 +3,7 @@
  *
  * Only an operator gives a domain to an account: whoever could claim any would read the mail of all. Each change is audited.
  *
- * See also: service/forward/forward-mail (who takes the mail), http/api/forwarded-mails, commands/account/forward.
+ * See also: service/forward/forward-mail (who takes the mail), http/api/forwarded-mails, commands/account/inbound.
  */
 import type { MailLinkSigner } from '../../mail-auth/signed-mail-link.ts'
 import { Fault } from '../../errors.ts'

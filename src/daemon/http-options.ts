@@ -1,0 +1,58 @@
+/**
+ * http-options - what the HTTP app gets from the daemon: its services, credentials and limits
+ *
+ * See also: daemon/app, http/app.
+ */
+import { createAuthenticator, findAccountByApiUser } from './accounts.ts'
+import type { Runtime } from './bootstrap.ts'
+import type { OutboundServices } from './outbound-services.ts'
+import type { createHttpApp } from '../http/app.ts'
+import { createReadServices } from '../http/read-services.ts'
+import type { Services } from '../http/services.ts'
+import { createWriteServices } from '../http/write-services.ts'
+import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
+import type { DkimKeyService } from '../service/admin/dkim.ts'
+import type { ExportService } from '../service/export/exports.ts'
+import type { Submit } from '../service/submit/submit.ts'
+import type { Settings } from '../settings/schema.ts'
+
+export type HttpDependencies = {
+  readonly settings: Settings
+  readonly verifier: SignatureVerifier
+  readonly outbound: OutboundServices
+  readonly exports: ExportService
+  readonly submit: Submit
+  readonly dkim: DkimKeyService
+  readonly isOpen: () => boolean
+}
+
+/** The options of `createHttpApp`. `isOpen` is false from the moment the daemon begins to end. */
+export function httpAppOptions(
+  { context }: Runtime,
+  { settings, verifier, outbound, exports, submit, dkim, isOpen }: HttpDependencies,
+): Parameters<typeof createHttpApp>[0] {
+  const { read } = context.engine
+  const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
+  const services: Services = {
+    now: context.now,
+    ...createReadServices(read, context.now),
+    ...createWriteServices(context, verifier),
+    webhooks: outbound.webhooks,
+    forwarding: outbound.forwardDomains,
+    alerts: outbound.alerts,
+    exports,
+    submit,
+    dkim,
+  }
+  return {
+    telemetry: context.telemetry,
+    services,
+    credentialStore: createAuthenticator(read, context.now),
+    findAccount: (apiUser) => findAccountByApiUser(read, apiUser),
+    isReady: async () => isOpen() && (await read.one('select 1 as one')) !== null,
+    limits: { bodyBytes: settings.http.bodyBytes, requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays },
+    trustProxy: settings.http.trustProxy,
+    httpLimits: settings.http,
+    responseCacheMode: settings.compatible.answers,
+  }
+}
