@@ -13,7 +13,7 @@ import { openEngine } from '../src/store/engine/open-engine.ts'
 import type { Engine } from '../src/store/engine/engine.ts'
 import { migrate } from '../src/store/engine/migrate.ts'
 import { COUNTERS } from '../src/store/schema.ts'
-import { createStatisticsService } from '../src/http/api/statistics.ts'
+import { createStatisticsService } from '../src/http/services/statistics.ts'
 import { sumRows, readStatisticsRows, type StatisticsRowQuery } from '../src/http/sendcloud/statistics-rows.ts'
 import type { Figure } from './figure.ts'
 

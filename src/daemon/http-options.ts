@@ -7,9 +7,7 @@ import { createAuthenticator, findAccountByApiUser } from './accounts.ts'
 import type { Runtime } from './bootstrap.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import type { createHttpApp } from '../http/app.ts'
-import { createReadServices } from '../http/read-services.ts'
-import type { Services } from '../http/services.ts'
-import { createWriteServices } from '../http/write-services.ts'
+import { createHttpServices } from '../http/services/http-services.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../service/admin/dkim.ts'
 import type { ExportService } from '../service/export/exports.ts'
@@ -33,17 +31,8 @@ export function httpAppOptions(
 ): Parameters<typeof createHttpApp>[0] {
   const { read } = context.engine
   const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
-  const services: Services = {
-    now: context.now,
-    ...createReadServices(read, context.now),
-    ...createWriteServices(context, verifier),
-    webhooks: outbound.webhooks,
-    forwarding: outbound.forwardDomains,
-    alerts: outbound.alerts,
-    exports,
-    submit,
-    dkim,
-  }
+  const { webhooks, forwardDomains: forwarding, alerts } = outbound
+  const services = createHttpServices(context, verifier, { webhooks, forwarding, alerts, exports, submit, dkim })
   return {
     telemetry: context.telemetry,
     services,

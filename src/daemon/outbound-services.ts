@@ -12,10 +12,9 @@ import { createSsrfGuard } from '../net/ssrf-guard.ts'
 import { Fault, isRetryable } from '../errors.ts'
 import type { Runtime } from './bootstrap.ts'
 import type { Settings } from '../settings/schema.ts'
-import { listAlerts, listAlertsForOperator } from '../store/alerts.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { Services } from '../http/services.ts'
-import { createAlertEvaluator, thresholdsOf } from '../service/alerts/alerts.ts'
+import { createAlertService, type AlertService } from '../http/services/alerts.ts'
+import { createAlertEvaluator } from '../service/alerts/alerts.ts'
 import { CONNECTIONS_PER_ENDPOINT, createNotifier, startNotifier } from '../service/notify/notifier.ts'
 import { createForwardReceiver, type ForwardReceiver } from '../service/forward/forward-mail.ts'
 import { createForwardBodies } from '../service/forward/forward-body.ts'
@@ -27,7 +26,7 @@ export type OutboundServices = {
   readonly webhooks: WebhookService
   readonly forwardDomains: ForwardService
   readonly forwarder: ForwardReceiver
-  readonly alerts: Services['alerts']
+  readonly alerts: AlertService
   /** Evaluates the alerts and mails what changed. */
   readonly evaluateAlerts: () => Promise<void>
   /** Sends from now on; the answer ends it. */
@@ -55,10 +54,7 @@ export function createOutboundServices({ context, vault, masterKey }: Runtime, s
     webhooks: createWebhookService(context, { vault, guard: ssrfGuard, poster }),
     forwardDomains: createForwardService(context, mailLinks),
     forwarder: createForwardReceiver(context),
-    alerts: {
-      list: (account) => (account === null ? listAlertsForOperator(context.engine.read) : listAlerts(context.engine.read, account)),
-      getThresholds: async (account) => thresholdsOf(await context.accountCache.snapshot(), settings.alerts, account),
-    },
+    alerts: createAlertService(context, settings.alerts),
     evaluateAlerts: async () => {
       await alerts.evaluate()
       await alerts.sendMails()

@@ -1,49 +1,47 @@
 /**
- * app - the HTTP side of the daemon: every face on one server
+ * app - the HTTP server of the daemon: our own API, the SendCloud and EngageLab APIs, health checks and API documents
  *
- * See also: app (listens), http/services (what the routes ask for).
+ * See also: daemon/app (listens), http/services/http-services (what the routes work with).
  */
 import type { Telemetry } from '../telemetry.ts'
-import { addContentNegotiation } from './server/content-negotiation.ts'
 import { addAccountRoutes } from './api/account.ts'
 import { addAlertRoutes } from './api/alerts.ts'
-import { addBroadcastRoutes } from './api/broadcasts.ts'
-import { addRuleRoutes } from './api/rules.ts'
 import { addAttemptRoutes } from './api/attempts.ts'
-import type { HttpLimits } from './server/body-limits.ts'
-import type { Services } from './services.ts'
-import { addExportRoutes } from './api/exports.ts'
-import { addEtags } from './server/etag.ts'
-import { addEventRoutes } from './api/events.ts'
-import { addDocsRoutes } from './server/docs.ts'
+import { addBroadcastRoutes } from './api/broadcasts.ts'
 import { addDkimRoutes } from './api/dkim.ts'
-import { createAuthorizer } from './server/authorize.ts'
-import { addHealthRoutes } from './server/health.ts'
-import type { Authenticator, CredentialStore } from './server/authenticate.ts'
+import { addEventRoutes } from './api/events.ts'
+import { addExportRoutes } from './api/exports.ts'
+import { addForwardedMailRoutes } from './api/forwarded-mails.ts'
 import { addInboxRoutes } from './api/inbox.ts'
 import { addMessageRoutes } from './api/messages.ts'
-import { addOpenApiRoutes } from './server/openapi.ts'
 import { addOperatorRoutes } from './api/operator.ts'
-import { addQueueRoutes } from './api/queue.ts'
 import { addQueueCommandRoutes } from './api/queue-commands.ts'
-import { createFixedWindowLimit } from './server/rate-limit.ts'
-import { addForwardedMailRoutes } from './api/forwarded-mails.ts'
-import { createHttpServer } from './server/server.ts'
-import type { HttpServer } from './server/http-server.ts'
-import type { HttpServerOptions } from './server/server.ts'
+import { addQueueRoutes } from './api/queue.ts'
+import { addRuleRoutes } from './api/rules.ts'
 import { addSuppressionRoutes } from './api/suppressions.ts'
 import { addUnsubscribeRoutes } from './api/unsubscribe.ts'
 import { addWebhookAttemptRoutes } from './api/webhook-attempts.ts'
 import { addWebhookRoutes } from './api/webhooks.ts'
-import { addQueueStatusRoute } from './sendcloud/queue-status.ts'
 import { addEngageLabRoutes } from './engagelab/routes.ts'
-import { createResponseCache } from './sendcloud/response-cache.ts'
-import type { ResponseCacheMode } from './sendcloud/response-cache.ts'
+import { addQueueStatusRoute } from './sendcloud/queue-status.ts'
+import { createResponseCache, type ResponseCacheMode } from './sendcloud/response-cache.ts'
 import { addSendCloudRoutes } from './sendcloud/routes.ts'
+import type { Authenticator, CredentialStore } from './server/authenticate.ts'
+import { createAuthorizer, type Authorizer } from './server/authorize.ts'
+import type { HttpLimits } from './server/body-limits.ts'
+import { addContentNegotiation } from './server/content-negotiation.ts'
+import { addDocsRoutes } from './server/docs.ts'
+import { addEtags } from './server/etag.ts'
+import { addHealthRoutes } from './server/health.ts'
+import type { HttpServer } from './server/http-server.ts'
+import { addOpenApiRoutes } from './server/openapi.ts'
+import { createFixedWindowLimit } from './server/rate-limit.ts'
+import { createHttpServer, type HttpServerOptions } from './server/server.ts'
+import type { HttpServices } from './services/http-services.ts'
 
 export type HttpAppOptions = {
   readonly telemetry: Telemetry
-  readonly services: Services
+  readonly services: HttpServices
   readonly credentialStore: CredentialStore
   readonly findAccount: (apiUser: string) => Promise<number | null>
   readonly isReady: () => Promise<boolean>
@@ -55,67 +53,94 @@ export type HttpAppOptions = {
     readonly emailStatusDays: number
   }
   readonly trustProxy: boolean
-  /** What strangers may hold of the server; the defaults where nothing is said. */
+  /** Limits for connections and request bodies; HTTP_LIMITS by default. */
   readonly httpLimits?: HttpLimits
-  /** How answers of the compatible faces are kept; `off` where nothing is said. */
+  /** How the SendCloud API caches responses; `off` by default. */
   readonly responseCacheMode?: ResponseCacheMode
 }
 
-/** Wrong secrets a minute from one address: a person who mistypes needs ten, a guesser millions. */
+/** Everything that the routes of our own API take; each route declares the part that it uses. */
+type ApiDependencies = HttpServices &
+  Pick<HttpAppOptions, 'telemetry' | 'isReady' | 'findAccount'> &
+  Pick<HttpAppOptions['limits'], 'recipientsPerRequest' | 'attemptsPerRequest'> & { readonly authorizer: Authorizer }
+
+/** The routes of our own API. The order is the order in the OpenAPI document. */
+const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) => void)[] = [
+  addHealthRoutes,
+  addMessageRoutes,
+  addBroadcastRoutes,
+  addRuleRoutes,
+  addAttemptRoutes,
+  addSuppressionRoutes,
+  addInboxRoutes,
+  addExportRoutes,
+  addAccountRoutes,
+  addDkimRoutes,
+  addOperatorRoutes,
+  addWebhookRoutes,
+  addWebhookAttemptRoutes,
+  addEventRoutes,
+  addForwardedMailRoutes,
+  addAlertRoutes,
+  addQueueRoutes,
+  addQueueCommandRoutes,
+  addUnsubscribeRoutes,
+]
+
+/** Failed sign-ins per minute from one address. A person who mistypes needs about ten; a brute-force attack needs millions. */
 const MAX_FAILED_SIGN_INS_PER_MINUTE = 30
 
-/** The server with all its routes, not yet listening. */
-export async function createHttpApp(appOptions: HttpAppOptions): Promise<HttpServer> {
-  const { telemetry, services, credentialStore, limits } = appOptions
+/** Creates the server with all routes. It does not listen yet. */
+export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer> {
+  const { telemetry, services, limits, findAccount, isReady } = options
   const serverOptions: HttpServerOptions = {
     telemetry,
     bodyBytes: limits.bodyBytes,
-    trustProxy: appOptions.trustProxy,
-    ...(appOptions.httpLimits ? { httpLimits: appOptions.httpLimits } : {}),
+    trustProxy: options.trustProxy,
+    ...(options.httpLimits ? { httpLimits: options.httpLimits } : {}),
   }
-  const authenticator: Authenticator = {
+  const authenticator = authenticatorOf(options)
+  const authorizer = createAuthorizer({ authenticator, findAccount })
+  const { recipientsPerRequest, attemptsPerRequest } = limits
+  const dependencies: ApiDependencies = {
+    ...services,
+    telemetry,
+    isReady,
+    findAccount,
+    recipientsPerRequest,
+    attemptsPerRequest,
+    authorizer,
+  }
+  const addApiRoutes = (scope: HttpServer): void => API_ROUTES.forEach((addRoutes) => addRoutes(scope, dependencies))
+  const server = await createHttpServer(serverOptions)
+  // A scope of its own: ETags and content negotiation do not apply to the compatible APIs.
+  void server.register(async (instance) => {
+    const scope: HttpServer = instance.withTypeProvider()
+    addContentNegotiation(scope)
+    addEtags(scope)
+    addApiRoutes(scope)
+  })
+  const createBlankServer = (): Promise<HttpServer> => createHttpServer(serverOptions)
+  addDocsRoutes(server, createBlankServer, addOpenApiRoutes(server, createBlankServer, addApiRoutes))
+  addCompatibleRoutes(server, options, authenticator)
+  return server
+}
+
+function authenticatorOf({ credentialStore, limits, services }: HttpAppOptions): Authenticator {
+  return {
     credentialStore,
     failedSignIns: createFixedWindowLimit(MAX_FAILED_SIGN_INS_PER_MINUTE),
     accountRequests: createFixedWindowLimit(limits.requestsPerMinute),
     now: services.now,
   }
-  const authorizer = createAuthorizer({ authenticator, findAccount: appOptions.findAccount })
-  const addOwnApi = (server: HttpServer): void => {
-    addHealthRoutes(server, { telemetry, isReady: appOptions.isReady })
-    addMessageRoutes(server, { services, authorizer, recipientsPerRequest: limits.recipientsPerRequest })
-    addBroadcastRoutes(server, { desk: services, guard: authorizer })
-    addRuleRoutes(server, { desk: services, guard: authorizer })
-    addAttemptRoutes(server, { services, authorizer, attemptsPerRequest: limits.attemptsPerRequest })
-    addSuppressionRoutes(server, { services, authorizer })
-    addInboxRoutes(server, { desk: services, guard: authorizer })
-    addExportRoutes(server, { services, authorizer })
-    addAccountRoutes(server, { desk: services, guard: authorizer })
-    addDkimRoutes(server, { desk: services, guard: authorizer })
-    addOperatorRoutes(server, { services, authorizer, findAccount: appOptions.findAccount })
-    addWebhookRoutes(server, { webhooks: services.webhooks, authorizer })
-    addWebhookAttemptRoutes(server, { webhooks: services.webhooks, authorizer })
-    addEventRoutes(server, { services, authorizer })
-    addForwardedMailRoutes(server, { services, authorizer })
-    addAlertRoutes(server, { desk: services, guard: authorizer })
-    addQueueRoutes(server, { services, authorizer })
-    addQueueCommandRoutes(server, { services, authorizer })
-    addUnsubscribeRoutes(server, services)
-  }
-  const server = await createHttpServer(serverOptions)
-  // A scope of its own: the compatible faces have other manners.
-  void server.register(async (instance) => {
-    const scope: HttpServer = instance.withTypeProvider()
-    addContentNegotiation(scope)
-    addEtags(scope)
-    addOwnApi(scope)
-  })
-  const createBlankServer = (): Promise<HttpServer> => createHttpServer(serverOptions)
-  addDocsRoutes(server, createBlankServer, addOpenApiRoutes(server, createBlankServer, addOwnApi))
+}
+
+function addCompatibleRoutes(server: HttpServer, options: HttpAppOptions, authenticator: Authenticator): void {
+  const { telemetry, services, limits, responseCacheMode: mode = 'off' } = options
   const { now, readCommitStamp } = services
-  const responseCache = createResponseCache({ mode: appOptions.responseCacheMode ?? 'off', now, readCommitStamp })
+  const responseCache = createResponseCache({ mode, now, readCommitStamp })
   const sendCloud = { services, authenticator, telemetry, maxStatusDays: limits.emailStatusDays, responseCache }
   addSendCloudRoutes(server, sendCloud)
   addQueueStatusRoute(server, sendCloud)
   addEngageLabRoutes(server, { services, authenticator, telemetry })
-  return server
 }

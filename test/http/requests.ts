@@ -3,8 +3,8 @@
  *
  * A route that is new fails there until it is asked here.
  */
-import { DKIM, ITEM, JOB, MAIL_HEAD, NOW, OPERATOR, ORDER, RECORD, ROW } from './lambdas.ts'
-import type { Ask, Bench } from './lambdas.ts'
+import { OPERATOR, type TestRequest, type Bench } from './bench.ts'
+import { DKIM, ITEM, JOB, MAIL_HEAD, NOW, ORDER, RECORD, ROW } from './sample-rows.ts'
 
 type Response = { readonly content?: Readonly<Record<string, { readonly schema: Record<string, unknown> }>> }
 export type Operation = {
@@ -20,7 +20,7 @@ export type Named = { readonly name: string; readonly operation: Operation }
 
 /** Every operation of our own document as `METHOD /path`. */
 export async function operationsOf(bench: Bench): Promise<{ readonly document: Document; readonly operations: readonly Named[] }> {
-  const document: Document = (await bench.ask({ url: '/openapi.json', auth: null })).json()
+  const document: Document = (await bench.send({ url: '/openapi.json', auth: null })).json()
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
   )
@@ -53,7 +53,7 @@ const idFor = (path: string): string => {
 const MAIL = { from: 'news@example.org', subject: 'Hello', recipients: ['joe@example.com'] }
 
 /** Bodies and queries of the routes that need one. A route that is new fails until it is asked here. */
-const ASKS: Readonly<Record<string, Partial<Ask> & { readonly query?: string }>> = {
+const ASKS: Readonly<Record<string, Partial<TestRequest> & { readonly query?: string }>> = {
   'POST /v1/messages': { body: MAIL },
   'POST /v1/attempts': { body: { emailId: ROW.emailId, code: 550, text: '550 5.1.1 No such user' } },
   'POST /v1/suppressions/check': { body: { addresses: ['joe@example.com', 'no address'] } },
@@ -84,10 +84,10 @@ const ASKS: Readonly<Record<string, Partial<Ask> & { readonly query?: string }>>
 }
 
 /** A good request of a route. */
-export function askOf(name: string): Ask {
+export function askOf(name: string): TestRequest {
   const [method = 'GET', path = ''] = name.split(' ')
   const { query = '', ...rest } = ASKS[name] ?? {}
   const url = path.replaceAll(/\{(\w+)\}/g, (_, word: string) => NAMES[word] ?? idFor(path))
   // The checked door: the document's methods are those of our routes.
-  return { method: method as NonNullable<Ask['method']>, url: `${url}${query}`, ...rest }
+  return { method: method as NonNullable<TestRequest['method']>, url: `${url}${query}`, ...rest }
 }

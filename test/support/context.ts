@@ -8,14 +8,12 @@ import { loadRules } from '../../src/config/rule-files.ts'
 import { createSsrfGuard } from '../../src/net/ssrf-guard.ts'
 import type { DnsLookup } from '../../src/net/dns.ts'
 import { createVault } from '../../src/config/vault.ts'
-import { DEFAULT_ALERT_THRESHOLDS } from '../../src/ledger/alert/alert-rules.ts'
 import { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from '../../src/ledger/account-settings.ts'
 import { createAccount } from '../../src/store/account/accounts.ts'
-import { listAlerts, listAlertsForOperator } from '../../src/store/alerts.ts'
 import type { Engine } from '../../src/store/engine/engine.ts'
 import { addTokenKey } from '../../src/store/account/token-keys.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
-import type { Services } from '../../src/http/services.ts'
+import { createAlertService, type AlertService } from '../../src/http/services/alerts.ts'
 import { createAccountCache } from '../../src/service/account-cache.ts'
 import { createExportService, type ExportService } from '../../src/service/export/exports.ts'
 import { createDkimKeyService, type DkimKeyService } from '../../src/service/admin/dkim.ts'
@@ -79,8 +77,5 @@ export function makeDkim(context: Context, lookUp: DnsLookup = () => Promise.rej
   return createDkimKeyService(context, { vault: createVault(MASTER), lookUp })
 }
 
-/** Alerts of a shop, with the thresholds of the table. */
-export const makeAlertServices = (context: Context): Services['alerts'] => ({
-  list: (account) => (account === null ? listAlertsForOperator(context.engine.read) : listAlerts(context.engine.read, account)),
-  getThresholds: () => Promise.resolve(DEFAULT_ALERT_THRESHOLDS),
-})
+/** Alerts with the default thresholds. */
+export const makeAlertService = (context: Context): AlertService => createAlertService(context, { rules: [], mailTo: [] })

@@ -1,36 +1,33 @@
 /**
- * services - the whole desk of a shop, and the web over it: what the daemon wires, around a store of a test
+ * services - the services of the HTTP routes, and the HTTP server on them, around the store of a test
+ *
+ * Everything is as the daemon wires it, except that no DNS query is made.
  */
-import { findAccountByApiUser, createAuthenticator } from '../../src/daemon/accounts.ts'
-import { NO_AUTHENTICATION_RESULTS, type AuthenticationResults } from '../../src/mail-auth/verify-signatures.ts'
-import type { Services } from '../../src/http/services.ts'
-import type { HttpServer } from '../../src/http/server/http-server.ts'
-import { createReadServices } from '../../src/http/read-services.ts'
+import { createAuthenticator, findAccountByApiUser } from '../../src/daemon/accounts.ts'
 import { createHttpApp } from '../../src/http/app.ts'
-import { createWriteServices } from '../../src/http/write-services.ts'
+import type { HttpServer } from '../../src/http/server/http-server.ts'
+import { createHttpServices, type HttpServices } from '../../src/http/services/http-services.ts'
+import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../src/mail-auth/verify-signatures.ts'
 import type { Context } from '../../src/service/context.ts'
 import { createSubmit } from '../../src/service/submit/submit.ts'
-import { makeAlertServices, makeDkim, makeExports, makeForwardDomains, makeWebhooks } from './context.ts'
+import { makeAlertService, makeDkim, makeExports, makeForwardDomains, makeWebhooks } from './context.ts'
 
-type Prover = () => Promise<AuthenticationResults>
+const verifyNothing: SignatureVerifier = () => Promise.resolve(NO_AUTHENTICATION_RESULTS)
 
-const verifyNothing: Prover = () => Promise.resolve(NO_AUTHENTICATION_RESULTS)
+/** The services on a context. */
+export function makeServices(context: Context, verifier: SignatureVerifier = verifyNothing): HttpServices {
+  return createHttpServices(context, verifier, {
+    submit: createSubmit(context, { onQueued: () => undefined }),
+    dkim: makeDkim(context),
+    webhooks: makeWebhooks(context),
+    exports: makeExports(context),
+    forwarding: makeForwardDomains(context),
+    alerts: makeAlertService(context),
+  })
+}
 
-/** A desk on which everything is real but DNS. */
-export const makeServices = (context: Context, verifier: Prover = verifyNothing): Services => ({
-  now: context.now,
-  ...createReadServices(context.engine.read, context.now),
-  ...createWriteServices(context, verifier),
-  submit: createSubmit(context, { onQueued: () => undefined }),
-  dkim: makeDkim(context),
-  webhooks: makeWebhooks(context),
-  exports: makeExports(context),
-  forwarding: makeForwardDomains(context),
-  alerts: makeAlertServices(context),
-})
-
-/** All routes over that desk, for whoever has an account in the store. */
-export function makeHttpApp(context: Context, verifier: Prover = verifyNothing): Promise<HttpServer> {
+/** All routes on those services, for every account in the store. */
+export function makeHttpApp(context: Context, verifier: SignatureVerifier = verifyNothing): Promise<HttpServer> {
   return createHttpApp({
     telemetry: context.telemetry,
     services: makeServices(context, verifier),

@@ -12,7 +12,7 @@ import { createVault } from '../../src/config/vault.ts'
 import { buildPayload, webhookEventOf, parseWebhookEvent } from '../../src/webhook/payload.ts'
 import { formatPayload, type PayloadFormat } from '../../src/webhook/payload-format.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
-import { FAILED, NOW, ROW } from '../http/lambdas.ts'
+import { FAILED, NOW, ROW } from '../http/sample-rows.ts'
 
 const failed = (status: 1 | 4 | 5 | 18): Fact => {
   if (FAILED.kind !== 'failed' || FAILED.data.effect === null) throw new Error('the sample has an effect')

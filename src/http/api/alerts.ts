@@ -1,28 +1,30 @@
 /**
- * alerts - which alerts stand, and the thresholds in force
+ * alerts - lists alerts and the thresholds in force
  *
- * An account sees its own; the operator sees everybody's. Thresholds are changed by the account's settings (alertRules).
+ * An account sees its own alerts; the operator sees all. Thresholds are changed in the account settings (`alertRules`).
  *
  * See also: service/alerts/alerts, ledger/alert/alert-rules, docs/ALERTS.md.
  */
 import { z } from 'zod'
 import type { AlertRow } from '../../ledger/alert/alert.ts'
 import { ALERT_NAMES, ALERT_RULES } from '../../ledger/alert/alert-rules.ts'
-import type { Services } from '../services.ts'
-import { toIsoTimestamp } from '../server/fact-view.ts'
+import type { AlertService } from '../services/alerts.ts'
 import type { Authorizer } from '../server/authorize.ts'
+import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
+type AlertRouteDependencies = { readonly alerts: AlertService; readonly authorizer: Authorizer }
+
 const alertView = z.object({
-  account: z.int().describe('0: the operator’s'),
+  account: z.int().describe('0 for an alert of the operator'),
   alert: z.enum(ALERT_NAMES),
-  about: z.string().describe('An endpoint, a key of the queue, a feedback loop; empty where the account is meant'),
+  about: z.string().describe('An endpoint, a backoff key, or a feedback loop; empty if the alert is about the account'),
   state: z.enum(['raised', 'clear']),
   since: z.string(),
-  value: z.number().nullable().describe('As it was measured last: a share, minutes or hours'),
+  value: z.number().nullable().describe('The latest measurement: a share, minutes or hours'),
   volume: z.number(),
-  raise: z.number().nullable().describe('Null: nobody watches it'),
+  raise: z.number().nullable().describe('Null if the alert is turned off'),
   clear: z.number().nullable(),
   minimum: z.number().nullable(),
 })
@@ -35,7 +37,7 @@ const alertRuleView = z.object({
   on: z.boolean(),
   raise: z.number().nullable(),
   clear: z.number().nullable(),
-  minimum: z.number().nullable().describe('Least volume'),
+  minimum: z.number().nullable().describe('The minimum volume'),
   of: z.string().describe('What the volume counts'),
 })
 
@@ -43,31 +45,23 @@ const listQuery = strictObject({ ...operatorQuery, state: z.enum(['raised', 'cle
 
 const tags = ['alerts']
 
-export function addAlertRoutes(
-  server: HttpServer,
-  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
-): void {
-  const list = {
-    summary: 'Alerts that stand, or stood',
-    tags,
-    querystring: listQuery,
-    response: { 200: z.object({ alerts: z.array(alertView) }) },
-  }
+export function addAlertRoutes(server: HttpServer, { alerts, authorizer }: AlertRouteDependencies): void {
+  const list = { summary: 'List alerts', tags, querystring: listQuery, response: { 200: z.object({ alerts: z.array(alertView) }) } }
   server.get('/v1/alerts', { schema: list }, async (request) => {
     const caller = await authorizer.requireAccountOrOperator(request)
     const { state } = request.query
-    const rows = await services.alerts.list(caller?.account ?? null)
+    const rows = await alerts.list(caller?.account ?? null)
     return { alerts: rows.filter((row) => row.change > 0 && (state === 'any' || row.state === state)).map(toAlertView) }
   })
   const rules = {
-    summary: 'Thresholds in force',
+    summary: 'List the alert thresholds in force',
     tags,
     querystring: strictObject(operatorQuery),
     response: { 200: z.object({ rules: z.array(alertRuleView) }) },
   }
   server.get('/v1/alerts/rules', { schema: rules }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    const thresholds = await services.alerts.getThresholds(account)
+    const thresholds = await alerts.getThresholds(account)
     const ruleViews = ALERT_NAMES.map((alert) => {
       const { scope, unit, what, of } = ALERT_RULES[alert]
       const threshold = thresholds[alert] ?? null

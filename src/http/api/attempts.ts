@@ -1,38 +1,43 @@
 /**
- * attempts - the outcome of SMTP dialogues, told by senders that deliver themselves
+ * attempts - takes the outcome of delivery attempts from senders that run their own MTA
  *
- * One object or an array. An attempt runs through the same classification as a report, with `asynchronous: false`; a repeat is harmless.
- * `final` defaults to true for 2xx and for a 5xx that no rule calls a deferral.
+ * The body is one attempt or an array. An attempt is classified like a report, with `asynchronous: false`. Reporting an attempt again
+ * changes nothing. `final` defaults to true for a 2xx reply and for a 5xx reply that no rule treats as a deferral.
  *
  * See also: service/submit/reported-attempts.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import type { ReportedAttempt } from '../../service/submit/reported-attempts.ts'
-import type { Services } from '../services.ts'
+import type { ReportAttempts, ReportedAttempt } from '../../service/submit/reported-attempts.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
+type AttemptRouteDependencies = {
+  readonly reportAttempts: ReportAttempts
+  readonly authorizer: Authorizer
+  readonly attemptsPerRequest: number
+}
+
 const attemptSchema = strictObject({
   emailId: z.string().min(1).max(1_024),
-  code: z.int().min(200).max(599).nullable().describe('The reply code; null when no reply came'),
-  text: z.string().max(20_000).default('').describe('The words of the reply, all its lines'),
-  error: z.enum(['dns', 'connect', 'timeout', 'tls', 'dropped']).optional().describe('Why no reply came'),
+  code: z.int().min(200).max(599).nullable().describe('The reply code; null if there was no reply'),
+  text: z.string().max(20_000).default('').describe('The text of the reply, all lines'),
+  error: z.enum(['dns', 'connect', 'timeout', 'tls', 'dropped']).optional().describe('Why there was no reply'),
   mx: z.string().max(255).optional(),
   egressIp: z.union([z.ipv4(), z.ipv6()]).optional(),
-  attempt: z.int().min(0).max(1_000_000).optional().describe('The number of the attempt; repeats of a number count once'),
+  attempt: z.int().min(0).max(1_000_000).optional().describe('The number of the attempt; a number that is reported again counts once'),
   final: z.boolean().optional(),
   at: z.iso.datetime({ offset: true }).optional(),
 }).refine((value) => value.code !== null || value.error !== undefined, {
-  error: 'code is null: say why no reply came (error)',
+  error: 'code is null: set error to say why there was no reply',
   path: ['error'],
 })
 
 const attemptResult = z.object({
   emailId: z.string(),
   known: z.boolean(),
-  fresh: z.boolean().describe('False: this attempt was told before'),
+  fresh: z.boolean().describe('False if this attempt was reported before'),
   final: z.boolean(),
   status: z.int().nullable(),
   subStatus: z.int().nullable(),
@@ -41,33 +46,25 @@ const attemptResult = z.object({
   rule: z.string().nullable(),
 })
 
-export type AttemptRouteDependencies = { readonly services: Services; readonly authorizer: Authorizer; readonly attemptsPerRequest: number }
-
-export function addAttemptRoutes(server: HttpServer, { services, authorizer, attemptsPerRequest }: AttemptRouteDependencies): void {
+export function addAttemptRoutes(server: HttpServer, { reportAttempts, authorizer, attemptsPerRequest }: AttemptRouteDependencies): void {
   const body = z.union([
     attemptSchema,
     z.array(attemptSchema).min(1).max(attemptsPerRequest, `at most ${attemptsPerRequest} (limits.attemptsPerRequest)`),
   ])
-  const response = { 200: z.object({ attempts: z.array(attemptResult) }) }
-  server.post(
-    '/v1/attempts',
-    {
-      schema: {
-        summary: 'Tell the outcome of SMTP dialogues',
-        tags: ['messages'],
-        querystring: strictObject(operatorQuery),
-        body,
-        response,
-      },
-    },
-    async (request) => {
-      const caller = await authorizer.requireAccount(request)
-      const input = Array.isArray(request.body) ? request.body : [request.body]
-      const attempts = await services.reportAttempts(caller, input.map(toReportedAttempt))
-      if (!Array.isArray(request.body) && attempts[0]?.known === false) throw new Fault('not_found', 'no mail has this emailId')
-      return { attempts: [...attempts] }
-    },
-  )
+  const schema = {
+    summary: 'Report the outcome of delivery attempts',
+    tags: ['messages'],
+    querystring: strictObject(operatorQuery),
+    body,
+    response: { 200: z.object({ attempts: z.array(attemptResult) }) },
+  }
+  server.post('/v1/attempts', { schema }, async (request) => {
+    const caller = await authorizer.requireAccount(request)
+    const input = Array.isArray(request.body) ? request.body : [request.body]
+    const attempts = await reportAttempts(caller, input.map(toReportedAttempt))
+    if (!Array.isArray(request.body) && attempts[0]?.known === false) throw new Fault('not_found', 'no message has this emailId')
+    return { attempts: [...attempts] }
+  })
 }
 
 function toReportedAttempt(input: z.output<typeof attemptSchema>): ReportedAttempt {

@@ -1,22 +1,30 @@
 /**
- * broadcasts - what became of a broadcast, as broadcast products show it
+ * broadcasts - the results of a broadcast, as broadcast products show them
  *
- * Results go strictly forward and have ranks of their own: here Delivered never becomes Bounced. Duplicates and recipients without an
- * address for the broadcast's type are in it. As a file: `POST /v1/exports`.
+ * Results have a rank of their own and only move forward: Delivered never becomes Bounced here. Duplicates and recipients without an
+ * address for the broadcast's type are included. To get the results as a file, use `POST /v1/exports`.
  *
- * See also: ledger/project/broadcast-result, store/mail/broadcasts, docs/API.md.
+ * See also: ledger/project/broadcast-result, http/services/broadcasts, docs/API.md.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
 import { RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
 import type { DeliveryRow, BroadcastResult } from '../../ledger/project/state.ts'
-import type { Services } from '../services.ts'
-import { toIsoTimestamp } from '../server/fact-view.ts'
+import type { ReadBroadcastResults } from '../services/broadcasts.ts'
+import type { MessageService } from '../services/messages.ts'
 import type { Authorizer } from '../server/authorize.ts'
+import { INVALID_CURSOR } from '../server/cursor.ts'
+import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
-// The checked door: the keys of the table.
+type BroadcastRouteDependencies = {
+  readonly readBroadcastResults: ReadBroadcastResults
+  readonly messages: Pick<MessageService, 'findUnbilled'>
+  readonly authorizer: Authorizer
+}
+
+// Checked cast: the keys of the table.
 const RESULT_KEYS = Object.keys(RESULT_NAMES) as [BroadcastResult, ...BroadcastResult[]]
 
 const resultName = z.enum(Object.values(RESULT_NAMES))
@@ -25,13 +33,13 @@ const resultView = z.object({
   emailId: z.string().nullable(),
   recipient: z.string().nullable(),
   result: resultName,
-  resultAt: z.string().describe('When it came to this result'),
+  resultAt: z.string().describe('When the delivery reached this result'),
   status: z.int(),
   subStatus: z.int().nullable(),
   asynchronousBounce: z.boolean(),
   reason: z.string().nullable(),
   fault: z.string().nullable(),
-  billable: z.boolean().describe('False when our own bounce list answered, or the broadcast left it out'),
+  billable: z.boolean().describe('False if the bounce list refused the recipient or the broadcast skipped it'),
   requestedAt: z.string(),
   deliveredAt: z.string().nullable(),
   openedAt: z.string().nullable(),
@@ -40,7 +48,7 @@ const resultView = z.object({
 const resultsResponse = z.object({
   broadcast: z.string(),
   total: z.int(),
-  counts: z.record(resultName, z.int()).describe('Every result, also those that nobody stands at'),
+  counts: z.record(resultName, z.int()).describe('The number of deliveries by result; includes results with a count of 0'),
   results: z.array(resultView),
   next: z.string().nullable(),
 })
@@ -50,26 +58,23 @@ const DELIVERY_ID = /^[a-z2-7]{13}$/
 const querystring = strictObject({
   ...operatorQuery,
   result: z.enum(RESULT_KEYS).optional(),
-  after: z.string().regex(DELIVERY_ID, 'take the `next` of the page before as it is').optional().describe('`next` of the page before'),
+  after: z.string().regex(DELIVERY_ID, INVALID_CURSOR).optional().describe('`next` of the previous page'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
-export function addBroadcastRoutes(
-  server: HttpServer,
-  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
-): void {
+export function addBroadcastRoutes(server: HttpServer, { readBroadcastResults, messages, authorizer }: BroadcastRouteDependencies): void {
   const params = z.object({ id: z.string().min(1).max(128) })
-  const schema = { summary: 'Results of a broadcast', tags: ['messages'], params, querystring, response: { 200: resultsResponse } }
+  const schema = { summary: 'Read the results of a broadcast', tags: ['messages'], params, querystring, response: { 200: resultsResponse } }
   server.get('/v1/broadcasts/:id/results', { schema }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
     const { id: broadcast } = request.params
     const { result = null, after = null, limit } = request.query
-    const { counts, rows } = await services.readBroadcastResults(account, broadcast, { result, after, limit })
+    const { counts, rows } = await readBroadcastResults(account, broadcast, { result, after, limit })
     const total = [...counts.values()].reduce((sum, n) => sum + n, 0)
-    if (total === 0) throw new Fault('not_found', 'no mail was registered for this broadcast')
+    if (total === 0) throw new Fault('not_found', 'no message was registered for this broadcast')
     const countsByName = Object.fromEntries(RESULT_KEYS.map((each) => [RESULT_NAMES[each], counts.get(each) ?? 0]))
     const next = rows.length < limit ? null : (rows.at(-1)?.deliveryId ?? null)
-    const unbilled = await services.findUnbilled(account, rows)
+    const unbilled = await messages.findUnbilled(account, rows)
     return { broadcast, total, counts: countsByName, results: rows.map((row) => toResultView(row, !unbilled.has(row.deliveryId))), next }
   })
 }

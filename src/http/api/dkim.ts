@@ -1,24 +1,27 @@
 /**
- * dkim - the keys that an account's domains sign with, and the DNS records that they need
+ * dkim - manages the DKIM keys of an account's domains and shows the DNS records that they need
  *
- * A new key signs once its record can be seen. That it stands there without being seen is the operator's word alone.
+ * A new key signs as soon as its record is visible in DNS. Only the operator may declare a record published without a DNS check.
  *
  * See also: service/admin/dkim, docs/SENDING.md.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
+import type { DkimKeyService, DkimView } from '../../service/admin/dkim.ts'
 import { actorOf, type Caller } from '../../service/caller.ts'
-import type { DkimView } from '../../service/admin/dkim.ts'
-import type { Services } from '../services.ts'
-import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
+import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
-const querystring = strictObject(operatorQuery)
+type DkimRouteDependencies = { readonly dkim: DkimKeyService; readonly authorizer: Authorizer }
+
 const domain = z.string().min(3).max(253)
 const selector = z.string().min(1).max(63)
-const published = z.boolean().default(false).describe('The record stands there though it cannot be seen from here; for the operator')
+const published = z
+  .boolean()
+  .default(false)
+  .describe('The record is published although this server cannot see it; allowed for the operator only')
 
 const keyView = z.object({
   domain: z.string(),
@@ -26,73 +29,70 @@ const keyView = z.object({
   algorithm: z.enum(['rsa', 'ed25519']),
   state: z.enum(['waiting', 'active', 'retired']),
   createdAt: z.string(),
-  stateAt: z.string().describe('Since when it stands in its state'),
-  record: z.object({ name: z.string(), type: z.literal('TXT'), text: z.string() }).describe('What must stand in DNS'),
-  keepRecordUntil: z.string().nullable().describe('Of a retired key: from then on its record may go'),
+  stateAt: z.string().describe('When the key entered its state'),
+  record: z.object({ name: z.string(), type: z.literal('TXT'), text: z.string() }).describe('The DNS record to publish'),
+  keepRecordUntil: z.string().nullable().describe('For a retired key: when you may remove its record'),
 })
 
 const keysResponse = z.object({ keys: z.array(keyView) })
 
-export function addDkimRoutes(
-  server: HttpServer,
-  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
-): void {
-  const shared = { tags: ['dkim'], querystring }
-  const list = { ...shared, summary: 'Signing keys, the newest of a domain first', response: { 200: keysResponse } }
+const shared = { tags: ['dkim'], querystring: strictObject(operatorQuery) }
+const keyParams = z.object({ domain, selector })
+
+export function addDkimRoutes(server: HttpServer, dependencies: DkimRouteDependencies): void {
+  addCollectionRoutes(server, dependencies)
+  addRotateRoute(server, dependencies)
+  addKeyRoutes(server, dependencies)
+}
+
+function addCollectionRoutes(server: HttpServer, { dkim, authorizer }: DkimRouteDependencies): void {
+  const list = { ...shared, summary: 'List signing keys, the newest of each domain first', response: { 200: keysResponse } }
   server.get('/v1/dkim', { schema: list }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    return { keys: (await services.dkim.list(account)).map(toKeyView) }
+    return { keys: (await dkim.list(account)).map(toKeyView) }
   })
   const body = strictObject({ domain, selector: selector.optional(), algorithm: z.enum(['rsa', 'ed25519']).default('rsa'), published })
-  const create = { ...shared, summary: 'Make a key; its record goes into DNS', body, response: { 201: keyView } }
+  const create = { ...shared, summary: 'Create a signing key', body, response: { 201: keyView } }
   server.post('/v1/dkim', { schema: create }, async (request, reply) => {
     const caller = await authorizer.requireAccount(request)
     const { domain, selector = null, algorithm, published } = request.body
     const isPublished = checkPublished(caller, published)
-    return reply.code(201).send(toKeyView(await services.dkim.add({ ...toAuditFields(caller), domain, selector, algorithm, isPublished })))
+    return reply.code(201).send(toKeyView(await dkim.add({ ...toAuditFields(caller), domain, selector, algorithm, isPublished })))
   })
-  addKeyChangeRoutes(server, { desk: services, guard: authorizer })
 }
 
-function addKeyChangeRoutes(
-  server: HttpServer,
-  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
-): void {
-  const shared = { tags: ['dkim'], querystring }
+function addRotateRoute(server: HttpServer, { dkim, authorizer }: DkimRouteDependencies): void {
   const rotate = {
     ...shared,
-    summary: 'A new key for each kind that the domain signs with; the old one signs until the record of the new one is seen',
+    summary: 'Create a new key for each algorithm of the domain; the old key signs until the new record is visible',
     params: z.object({ domain }),
     response: { 201: keysResponse },
   }
   server.post('/v1/dkim/:domain/rotate', { schema: rotate }, async (request, reply) => {
     const caller = await authorizer.requireAccount(request)
-    const newKeys = await services.dkim.rotate({ ...toAuditFields(caller), domain: request.params.domain })
+    const newKeys = await dkim.rotate({ ...toAuditFields(caller), domain: request.params.domain })
     return reply.code(201).send({ keys: newKeys.map(toKeyView) })
   })
-  const params = z.object({ domain, selector })
-  const activate = {
-    ...shared,
-    summary: 'Look for the record now, and sign',
-    params,
-    body: strictObject({ published }),
-    response: { 200: keyView },
-  }
+}
+
+function addKeyRoutes(server: HttpServer, { dkim, authorizer }: DkimRouteDependencies): void {
+  const body = strictObject({ published })
+  const activate = { ...shared, summary: 'Check the record now and activate the key', params: keyParams, body, response: { 200: keyView } }
   server.post('/v1/dkim/:domain/:selector/activate', { schema: activate }, async (request) => {
     const caller = await authorizer.requireAccount(request)
     const isPublished = checkPublished(caller, request.body.published)
-    return toKeyView(await services.dkim.activate({ ...toAuditFields(caller), ...request.params, isPublished }))
+    return toKeyView(await dkim.activate({ ...toAuditFields(caller), ...request.params, isPublished }))
   })
   const remove = {
     ...shared,
-    summary: 'Remove a key; mail on its way can no longer be verified once its record goes',
-    params,
+    summary: 'Remove a key; messages in transit can no longer be verified once you remove its record',
+    params: keyParams,
     response: { 204: z.null() },
   }
   server.delete('/v1/dkim/:domain/:selector', { schema: remove }, async (request, reply) => {
     const caller = await authorizer.requireAccount(request)
-    const removedCount = await services.dkim.remove({ ...toAuditFields(caller), ...request.params })
-    if (removedCount === 0) throw new Fault('not_found', 'this domain has no key of that selector')
+    const removedCount = await dkim.remove({ ...toAuditFields(caller), ...request.params })
+    if (removedCount === 0) throw new Fault('not_found', 'this domain has no key with this selector')
     return reply.code(204).send(null)
   })
 }
@@ -102,22 +102,14 @@ const toAuditFields = (caller: Caller): { readonly account: number; readonly act
   actor: actorOf(caller),
 })
 
+/** Faults: forbidden (an account skips the DNS check). */
 function checkPublished(caller: Caller, isPublished: boolean): boolean {
-  if (isPublished && caller.isOperator !== true) throw new Fault('forbidden', 'published is the operator’s word')
+  if (isPublished && caller.isOperator !== true) throw new Fault('forbidden', 'published: only the operator may skip the DNS check')
   return isPublished
 }
 
-function toKeyView({
-  domain,
-  selector,
-  algorithm,
-  state,
-  createdAt,
-  stateAt,
-  recordName,
-  recordText,
-  keepUntil,
-}: DkimView): z.output<typeof keyView> {
+function toKeyView(key: DkimView): z.output<typeof keyView> {
+  const { domain, selector, algorithm, state, createdAt, stateAt, recordName, recordText, keepUntil } = key
   return {
     domain,
     selector,

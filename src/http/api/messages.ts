@@ -1,36 +1,36 @@
 /**
- * messages - mails that are to be sent, and what became of each
+ * messages - registers messages before they are sent, and shows the status of each
  *
- * POST registers one mail to one or many recipients and answers what each copy must carry. GET tells one copy's status and its timeline
- * of facts with their evidence.
+ * POST registers one message to one or more recipients and returns the identifiers and headers that each copy must carry. GET shows the
+ * status of one copy and its timeline of facts with their evidence.
  *
- * See also: service/submit/register, http/server/fact-view.
+ * See also: service/submit/register, http/services/messages, http/server/fact-view.
  */
 import { z } from 'zod'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
-import type { Registration } from '../../service/submit/register.ts'
-import type { Services, StatusQuery } from '../services.ts'
-import { eventSchema, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
+import type { Register, Registration } from '../../service/submit/register.ts'
+import type { MessageService, StatusQuery } from '../services/messages.ts'
 import type { Authorizer } from '../server/authorize.ts'
+import { eventSchema, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f]/
 
-/** One line: a line end would start a header of the writer's choice. RFC 5322 §2.1.1 allows 998. */
+/** One line, because a line break would inject a header. RFC 5322 §2.1.1 allows 998 characters. */
 const headerText = z
   .string()
   .max(998)
-  .refine((text) => !CONTROL_CHARACTERS.test(text), 'must be one line without controls')
+  .refine((text) => !CONTROL_CHARACTERS.test(text), 'must be one line without control characters')
 const headerName = z
   .string()
   .max(76)
   .regex(/^[!-9;-~]+$/, 'must be a header name')
 
-/** Longer is no address (RFC 5321 §4.5.3.1: 64 + 1 + 255); what is merely ill-formed is registered and answers 404. */
+/** Far above the longest valid address (RFC 5321 §4.5.3.1: 64 + 1 + 255). An invalid address is registered with sub status 404. */
 const addressSchema = z.string().min(1).max(1_000)
 
 const recipientSchema = z.union([
@@ -38,9 +38,9 @@ const recipientSchema = z.union([
   strictObject({
     recipient: addressSchema.nullable(),
     contactTypes: z.array(z.string().max(64)).max(32).optional(),
-    token: z.string().min(30).max(320).optional().describe('Signed offline: the mail has its name already'),
-    returnPath: z.string().min(30).max(320).optional().describe('The same, as the Return-Path that it stands in'),
-  }).refine(({ token, returnPath }) => token === undefined || returnPath === undefined, 'token or returnPath, not both'),
+    token: z.string().min(30).max(320).optional().describe('The token of a message that was signed offline'),
+    returnPath: z.string().min(30).max(320).optional().describe('The Return-Path that contains the token'),
+  }).refine(({ token, returnPath }) => token === undefined || returnPath === undefined, 'set token or returnPath, not both'),
 ])
 
 const createRegistrationBody = (recipientsPerRequest: number) =>
@@ -49,19 +49,19 @@ const createRegistrationBody = (recipientsPerRequest: number) =>
       .string()
       .min(3)
       .max(998)
-      .refine((text) => !CONTROL_CHARACTERS.test(text) && normaliseAddress(text) !== null, 'must hold an address')
-      .describe('From of the mail'),
+      .refine((text) => !CONTROL_CHARACTERS.test(text) && normaliseAddress(text) !== null, 'must contain an address')
+      .describe('The From header of the message'),
     subject: headerText.default(''),
     recipients: z.array(recipientSchema).min(1).max(recipientsPerRequest, `at most ${recipientsPerRequest} (limits.recipientsPerRequest)`),
     label: z
       .string()
       .min(1)
       .max(128)
-      .regex(/^\P{Cc}*$/u, 'control characters have no place in a name')
+      .regex(/^\P{Cc}*$/u, 'must not contain control characters')
       .optional(),
-    broadcast: z.string().min(1).max(128).optional().describe('Names a broadcast: an address counts once in it'),
+    broadcast: z.string().min(1).max(128).optional().describe('The name of a broadcast; each address is sent to once per broadcast'),
     emailType: z.enum(['trigger', 'batch']).default('trigger'),
-    headers: z.record(headerName, headerText).optional().describe('Your own headers; they come back in webhooks and exports'),
+    headers: z.record(headerName, headerText).optional().describe('Custom headers; they are returned in webhooks and exports'),
   })
 
 const registrationResponse = z.object({
@@ -73,8 +73,12 @@ const registrationResponse = z.object({
       returnPath: z.string().describe('MAIL FROM for this copy'),
       messageIdHeader: z.string(),
       feedbackId: z.string(),
-      headers: z.record(z.string(), z.string()).describe('Headers that this copy must carry'),
-      status: z.int().describe('18, or 4: do not send (one of our lists answered, no address, or the broadcast has it already)'),
+      headers: z.record(z.string(), z.string()).describe('The headers to add to this copy'),
+      status: z
+        .int()
+        .describe(
+          '18: send the message. 4: do not send it, because a suppression list or an invalid address refused it or the broadcast already has it',
+        ),
       subStatus: z.int().nullable(),
     }),
   ),
@@ -91,18 +95,18 @@ const messageView = z.object({
   emailType: z.string(),
   requestedAt: z.string(),
   modifiedAt: z.string(),
-  status: z.int().describe('18 sending, 1 delivered, 4 invalid email, 5 soft bounce'),
+  status: z.int().describe('18: sending; 1: delivered; 4: invalid email; 5: soft bounce'),
   subStatus: z.int().nullable(),
   asynchronousBounce: z.boolean(),
   reason: z.string().nullable(),
   permanence: z.string().nullable(),
-  fault: z.string().nullable().describe('Whose fault: clean lists by `recipient`'),
-  billable: z.boolean().describe('False when our own bounce list answered, or a broadcast left it out'),
+  fault: z.string().nullable().describe('Which party is at fault; use `recipient` to clean an address list'),
+  billable: z.boolean().describe('False if the bounce list refused the recipient or the broadcast skipped it'),
   weak: z.boolean(),
   forwarded: z.boolean(),
   rule: z.string().nullable(),
-  sendLog: z.string().describe('The words behind the status'),
-  result: z.string().describe('The broadcast view'),
+  sendLog: z.string().describe('The reply or text that led to the status'),
+  result: z.string().describe('The result in a broadcast'),
   deliveredAt: z.string().nullable(),
   openedAt: z.string().nullable(),
   registered: z.boolean(),
@@ -113,56 +117,43 @@ const messageTimelineView = z.object({
   events: z.array(eventSchema),
 })
 
-export type MessageRouteDependencies = {
-  readonly services: Services
+type MessageRouteDependencies = {
+  readonly register: Register
+  readonly messages: MessageService
   readonly authorizer: Authorizer
   readonly recipientsPerRequest: number
 }
 
+const tags = ['messages']
+const querystring = strictObject(operatorQuery)
+
 export function addMessageRoutes(server: HttpServer, dependencies: MessageRouteDependencies): void {
-  const { services, authorizer, recipientsPerRequest } = dependencies
   addSearchRoute(server, dependencies)
+  addRegisterRoute(server, dependencies)
+  addTimelineRoute(server, dependencies)
+}
+
+function addRegisterRoute(server: HttpServer, { register, authorizer, recipientsPerRequest }: MessageRouteDependencies): void {
   const body = createRegistrationBody(recipientsPerRequest)
-  server.post(
-    '/v1/messages',
-    {
-      schema: {
-        summary: 'Register a mail before it is sent',
-        tags: ['messages'],
-        querystring: strictObject(operatorQuery),
-        body,
-        response: { 201: registrationResponse },
-      },
-    },
-    async (request, reply) => {
-      const caller = await authorizer.requireAccount(request)
-      const result = await services.register(caller, toRegistration(request.body))
-      return reply
-        .code(201)
-        .send({ messageId: result.messageId, recipients: result.recipients.map((each) => ({ ...each, headers: { ...each.headers } })) })
-    },
-  )
+  const schema = { summary: 'Register a message before you send it', tags, querystring, body, response: { 201: registrationResponse } }
+  server.post('/v1/messages', { schema }, async (request, reply) => {
+    const caller = await authorizer.requireAccount(request)
+    const { messageId, recipients } = await register(caller, toRegistration(request.body))
+    return reply.code(201).send({ messageId, recipients: recipients.map((each) => ({ ...each, headers: { ...each.headers } })) })
+  })
+}
+
+function addTimelineRoute(server: HttpServer, { messages, authorizer }: MessageRouteDependencies): void {
   const params = z.object({ emailId: z.string().min(1).max(1_024) })
-  server.get(
-    '/v1/messages/:emailId',
-    {
-      schema: {
-        summary: 'What became of one copy',
-        tags: ['messages'],
-        params,
-        querystring: strictObject(operatorQuery),
-        response: { 200: messageTimelineView },
-      },
-    },
-    async (request) => {
-      const { account } = await authorizer.requireAccount(request)
-      const found = await services.findMessage(account, request.params.emailId)
-      if (found === null) throw new Fault('not_found', 'no mail has this emailId')
-      const events = found.facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
-      const billable = !events.some((fact) => fact.kind === 'failed' && !fact.data.billable)
-      return { ...toMessageView(found.row, billable), events: events.map(toEventView) }
-    },
-  )
+  const schema = { summary: 'Read the status and timeline of one copy', tags, params, querystring, response: { 200: messageTimelineView } }
+  server.get('/v1/messages/:emailId', { schema }, async (request) => {
+    const { account } = await authorizer.requireAccount(request)
+    const found = await messages.find(account, request.params.emailId)
+    if (found === null) throw new Fault('not_found', 'no message has this emailId')
+    const events = found.facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
+    const billable = !events.some((fact) => fact.kind === 'failed' && !fact.data.billable)
+    return { ...toMessageView(found.row, billable), events: events.map(toEventView) }
+  })
 }
 
 const searchQuery = strictObject({
@@ -173,28 +164,28 @@ const searchQuery = strictObject({
     .pipe(z.literal([1, 4, 5, 18]))
     .optional(),
   subStatus: z.coerce.number().int().min(401).max(599).optional(),
-  label: z.string().max(128).optional().describe('Part of a label’s name'),
+  label: z.string().max(128).optional().describe('Part of a label name'),
   emailType: z.enum(['trigger', 'batch']).optional(),
-  requestIp: z.string().max(64).optional().describe('From where the mail was registered'),
-  egressIp: z.string().max(64).optional().describe('From where it was sent'),
-  since: z.iso.datetime({ offset: true }).optional().describe('Requested at or after'),
-  until: z.iso.datetime({ offset: true }).optional().describe('Requested before'),
-  after: z.string().max(200).optional().describe('`next` of the page before'),
+  requestIp: z.string().max(64).optional().describe('The IP address that registered the message'),
+  egressIp: z.string().max(64).optional().describe('The IP address that sent the message'),
+  since: z.iso.datetime({ offset: true }).optional().describe('Registered at or after this time'),
+  until: z.iso.datetime({ offset: true }).optional().describe('Registered before this time'),
+  after: z.string().max(200).optional().describe('`next` of the previous page'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
-function addSearchRoute(server: HttpServer, { services, authorizer }: MessageRouteDependencies): void {
+function addSearchRoute(server: HttpServer, { messages, authorizer }: MessageRouteDependencies): void {
   const page = z.object({ messages: z.array(messageView), next: z.string().nullable() })
   const schema = {
-    summary: 'Copies by recipient, status, label, time and IP; newest first',
-    tags: ['messages'],
+    summary: 'Search copies by recipient, status, label, time and IP address; newest first',
+    tags,
     querystring: searchQuery,
     response: { 200: page },
   }
   server.get('/v1/messages', { schema }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    const { rows, next } = await services.listStatuses(account, toStatusQuery(request.query))
-    const unbilled = await services.findUnbilled(account, rows)
+    const { rows, next } = await messages.list(account, toStatusQuery(request.query))
+    const unbilled = await messages.findUnbilled(account, rows)
     return { messages: rows.map((row) => toMessageView(row, !unbilled.has(row.deliveryId))), next }
   })
 }

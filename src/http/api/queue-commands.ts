@@ -1,10 +1,10 @@
 /**
- * queue-commands - what people may do to the delivery queue: pause, recover, set a rate, delete what waits; warm up an IP, open a key
+ * queue-commands - commands for the delivery queue: pause, recover, set a rate, delete messages, warm up an egress IP, recover a backoff key
  *
- * An account moves its own lanes, and opens what is its own; the operator names an account, or a key, or an IP. Every order is audited. The
- * answer is 200 where the delivering node has carried it out, 202 with `state: pending` where it has not yet; then its id tells later.
+ * An account controls its own lanes and recovers its own backoff keys; the operator names an account, a key or an egress IP. Every command is
+ * audited. The answer is 200 if the delivering node has executed the command, or 202 with `state: pending` if it has not; query the ID later.
  *
- * See also: service/deliver/queue-api, queue/schedule/operator-commands, http/api/queue (how it stands).
+ * See also: service/deliver/queue-api, queue/schedule/operator-commands, http/api/queue (reads the queue).
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
@@ -13,57 +13,63 @@ import { keyKindOf } from '../../queue/backoff/backoff-key.ts'
 import { MAX_MANUAL_PAUSE_MS, type OperatorCommand } from '../../queue/schedule/operator-commands.ts'
 import type { QueueCommand } from '../../store/queue/commands.ts'
 import { actorOf, type Caller } from '../../service/caller.ts'
-import type { Services } from '../services.ts'
+import type { QueueApi } from '../../service/deliver/queue-api.ts'
+import type { Authorizer } from '../server/authorize.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
-import type { QueueRouteDependencies } from './queue.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { domainName, operatorQuery, strictObject } from '../server/schemas.ts'
+
+type QueueCommandRouteDependencies = {
+  readonly queue: Pick<QueueApi, 'submitCommand' | 'findCommand' | 'deliveryStatus'>
+  readonly authorizer: Authorizer
+  readonly now: () => number
+}
 
 const timestamp = z.iso.datetime({ offset: true })
 const how = z
   .enum(['immediate', 'probe'])
   .default('immediate')
-  .describe('immediate: at a tenth of the rate before; probe: five mails first')
-const domain = domainName.nullable().default(null).describe('The receiving domain; null: all of them')
+  .describe('immediate: restart at a tenth of the previous rate; probe: send five messages first')
+const domain = domainName.nullable().default(null).describe('The recipient domain; null for all domains')
 
 const pauseBody = strictObject({
   domain,
-  until: timestamp.nullable().default(null).describe('At most 15 days ahead; null: 15 days'),
-  after15Days: z.enum(['keep', 'delete']).default('keep').describe('What becomes of the mail where no end was given'),
+  until: timestamp.nullable().default(null).describe('The end of the pause, at most 15 days ahead; null for 15 days'),
+  after15Days: z.enum(['keep', 'delete']).default('keep').describe('What happens to the messages when a pause without an end expires'),
 })
 const recoverBody = strictObject({ domain, how })
 const rateBody = strictObject({
   domain: domainName,
-  perMinute: z.number().positive().max(1_000_000).nullable().describe('Mails a minute; null: no limit'),
+  perMinute: z.number().positive().max(1_000_000).nullable().describe('Messages per minute; null for no limit'),
 })
 const deleteBody = strictObject({
   domain,
-  since: timestamp.optional().describe('Accepted at or after'),
-  until: timestamp.optional().describe('Accepted before'),
-  all: z.literal(true).optional().describe('Say so to delete all that waits'),
+  since: timestamp.optional().describe('Accepted at or after this time'),
+  until: timestamp.optional().describe('Accepted before this time'),
+  all: z.literal(true).optional().describe('Required to delete all queued messages'),
 }).refine((body) => body.domain !== null || body.since !== undefined || body.until !== undefined || body.all === true, {
-  error: 'name a domain or a time, or say "all": true',
+  error: 'set a domain or a time, or "all": true',
 })
 const warmUpBody = strictObject({
   egressIp: z.union([z.ipv4(), z.ipv6()]),
-  startedAt: timestamp.nullable().optional().describe('When its first day was; left out: now; null: it is warm'),
+  startedAt: timestamp.nullable().optional().describe('The first day of the warm-up; now by default; null to end the warm-up'),
 })
 const keyBody = strictObject({
   key: z
     .string()
     .max(1_000)
-    .refine((key) => keyKindOf(key) !== null, 'must be a key, like ip|192.0.2.1|google'),
+    .refine((key) => keyKindOf(key) !== null, 'must be a backoff key, such as ip|192.0.2.1|google'),
   how,
 })
 
 const orderResponse = z.object({
   id: z.string(),
   order: z.string(),
-  state: z.enum(['done', 'pending']).describe('pending: it is carried out as soon as the delivering node sees it'),
+  state: z.enum(['done', 'pending']).describe('pending: the delivering node has not executed the command yet'),
   createdAt: z.string(),
   settledAt: z.string().nullable(),
-  moved: z.int().describe('Keys and manual pauses that moved'),
-  deleted: z.int().describe('Mails that were deleted'),
+  moved: z.int().describe('The number of backoff keys and manual pauses that changed'),
+  deleted: z.int().describe('The number of deleted messages'),
   note: z.string().nullable(),
 })
 const orderDetailResponse = orderResponse.extend({ state: z.enum(['done', 'pending', 'refused']) })
@@ -72,36 +78,36 @@ const tags = ['queue']
 const querystring = strictObject(operatorQuery)
 const response = { 200: orderResponse, 202: orderResponse }
 
-export function addQueueCommandRoutes(server: HttpServer, dependencies: QueueRouteDependencies): void {
+export function addQueueCommandRoutes(server: HttpServer, dependencies: QueueCommandRouteDependencies): void {
   addLaneCommandRoutes(server, dependencies)
   addOperatorCommandRoutes(server, dependencies)
   const params = z.object({ id: z.guid() })
-  const detail = { summary: 'What became of an order', tags, params, querystring, response: { 200: orderDetailResponse } }
+  const detail = { summary: 'Read the state of a queue command', tags, params, querystring, response: { 200: orderDetailResponse } }
   server.get('/v1/queue/orders/:id', { schema: detail }, async (request) => {
     const caller = await dependencies.authorizer.requireAccountOrOperator(request)
-    const command = await dependencies.services.queue.findCommand(caller?.account ?? 0, request.params.id)
-    if (command === null) throw new Fault('not_found', 'no order has this id')
+    const command = await dependencies.queue.findCommand(caller?.account ?? 0, request.params.id)
+    if (command === null) throw new Fault('not_found', 'no queue command has this id')
     return toOrderView(command, command.state === 'waiting' ? 'pending' : command.state, null)
   })
 }
 
-function addLaneCommandRoutes(server: HttpServer, { services, authorizer }: QueueRouteDependencies): void {
+function addLaneCommandRoutes(server: HttpServer, { queue, authorizer, now }: QueueCommandRouteDependencies): void {
   const submitCommand = async (request: FastifyRequest, reply: FastifyReply, createCommand: (caller: Caller) => OperatorCommand) => {
     const caller = await authorizer.requireAccount(request)
-    return sendCommand(services, reply, { account: caller.account, actor: actorOf(caller), command: createCommand(caller) })
+    return sendCommand(queue, reply, { account: caller.account, actor: actorOf(caller), command: createCommand(caller) })
   }
-  const pause = { summary: 'Pause, for at most 15 days', tags, querystring, body: pauseBody, response }
+  const pause = { summary: 'Pause sending, for at most 15 days', tags, querystring, body: pauseBody, response }
   server.post('/v1/queue/pause', { schema: pause }, (request, reply) =>
-    submitCommand(request, reply, ({ account }) => toPauseCommand(account, request.body, services.now())),
+    submitCommand(request, reply, ({ account }) => toPauseCommand(account, request.body, now())),
   )
-  const recover = { summary: 'Go on at once, or by a probe', tags, querystring, body: recoverBody, response }
+  const recover = { summary: 'Resume sending, immediately or with a probe', tags, querystring, body: recoverBody, response }
   server.post('/v1/queue/recover', { schema: recover }, (request, reply) =>
     submitCommand(request, reply, ({ account, isOperator: byOperator }) => {
       const ownLimit = byOperator === true ? {} : { onlyOwn: true as const }
       return { kind: 'recover', account, domain: request.body.domain, how: request.body.how, ...ownLimit }
     }),
   )
-  const rate = { summary: 'Set the rate of a lane', tags, querystring, body: rateBody, response }
+  const rate = { summary: 'Set the rate limit of a lane', tags, querystring, body: rateBody, response }
   server.post('/v1/queue/rate', { schema: rate }, (request, reply) =>
     submitCommand(request, reply, ({ account }) => ({
       kind: 'rate',
@@ -110,34 +116,40 @@ function addLaneCommandRoutes(server: HttpServer, { services, authorizer }: Queu
       perMinute: request.body.perMinute,
     })),
   )
-  const remove = { summary: 'Delete mail that waits', tags, querystring, body: deleteBody, response }
+  const remove = { summary: 'Delete queued messages', tags, querystring, body: deleteBody, response }
   server.post('/v1/queue/delete', { schema: remove }, (request, reply) =>
-    submitCommand(request, reply, ({ account }) => toDeleteCommand(account, request.body, services.now())),
+    submitCommand(request, reply, ({ account }) => toDeleteCommand(account, request.body, now())),
   )
 }
 
-function addOperatorCommandRoutes(server: HttpServer, { services, authorizer }: QueueRouteDependencies): void {
+function addOperatorCommandRoutes(server: HttpServer, { queue, authorizer, now }: QueueCommandRouteDependencies): void {
   const submitCommand = async (request: FastifyRequest, reply: FastifyReply, command: OperatorCommand) => {
     await authorizer.requireOperator(request)
-    return sendCommand(services, reply, { account: 0, actor: 'operator', command })
+    return sendCommand(queue, reply, { account: 0, actor: 'operator', command })
   }
   const emptyQuery = strictObject({})
-  const warmUp = { summary: 'An IP begins its warm-up, or ends it', tags, querystring: emptyQuery, body: warmUpBody, response }
+  const warmUp = { summary: 'Start or end the warm-up of an egress IP', tags, querystring: emptyQuery, body: warmUpBody, response }
   server.post('/v1/queue/warm-up', { schema: warmUp }, (request, reply) => {
     const { egressIp, startedAt } = request.body
-    const start = startedAt === null ? null : startedAt === undefined ? services.now() : Date.parse(startedAt)
+    const start = startedAt === null ? null : startedAt === undefined ? now() : Date.parse(startedAt)
     return submitCommand(request, reply, { kind: 'warm-up', egressIp, startedAt: start })
   })
-  const key = { summary: 'Open one key, whoever waits behind it', tags, querystring: emptyQuery, body: keyBody, response }
+  const key = {
+    summary: 'Recover one backoff key, for all accounts that it affects',
+    tags,
+    querystring: emptyQuery,
+    body: keyBody,
+    response,
+  }
   server.post('/v1/queue/recover-key', { schema: key }, (request, reply) =>
     submitCommand(request, reply, { kind: 'recover-key', key: request.body.key, how: request.body.how }),
   )
 }
 
-/** Said here, and not only by the node that delivers: so that who asks hears it at once. */
+/** Validates here as well as on the delivering node, so that the client gets the error at once. Faults: bad_request. */
 function toPauseCommand(account: number, body: z.output<typeof pauseBody>, now: number): OperatorCommand {
   const until = body.until === null ? null : Date.parse(body.until)
-  if (until !== null && until <= now) throw new Fault('bad_request', 'until: must lie ahead')
+  if (until !== null && until <= now) throw new Fault('bad_request', 'until: must be in the future')
   if (until !== null && until > now + MAX_MANUAL_PAUSE_MS) throw new Fault('bad_request', 'until: a pause lasts at most 15 days')
   return { kind: 'pause', account, domain: body.domain, until, after15Days: body.after15Days }
 }
@@ -145,16 +157,21 @@ function toPauseCommand(account: number, body: z.output<typeof pauseBody>, now: 
 function toDeleteCommand(account: number, body: z.output<typeof deleteBody>, now: number): OperatorCommand {
   const from = body.since === undefined ? 0 : Date.parse(body.since)
   const until = body.until === undefined ? now : Date.parse(body.until)
-  if (from >= until) throw new Fault('bad_request', 'since: must lie before until')
+  if (from >= until) throw new Fault('bad_request', 'since: must be before until')
   return { kind: 'delete', account, domain: body.domain, from, until }
 }
 
-async function sendCommand(services: Services, reply: FastifyReply, commandRequest: Parameters<Services['queue']['submitCommand']>[0]) {
-  const command = await services.queue.submitCommand(commandRequest)
-  if (command.state === 'refused') throw new Fault('bad_request', command.said ?? 'the queue cannot do that')
+/** Submits a command and sends its state. Faults: bad_request (the queue refused it). */
+async function sendCommand(
+  queue: QueueCommandRouteDependencies['queue'],
+  reply: FastifyReply,
+  commandRequest: Parameters<QueueApi['submitCommand']>[0],
+) {
+  const command = await queue.submitCommand(commandRequest)
+  if (command.state === 'refused') throw new Fault('bad_request', command.said ?? 'the queue refused this command')
   const isDone = command.state === 'done'
-  const { delivering } = isDone ? { delivering: true } : await services.queue.deliveryStatus()
-  const note = delivering ? null : 'no node delivers at the moment; the one that begins carries it out'
+  const { delivering } = isDone ? { delivering: true } : await queue.deliveryStatus()
+  const note = delivering ? null : 'no node is delivering; the next node that starts will execute the command'
   return reply.code(isDone ? 200 : 202).send(toOrderView(command, isDone ? 'done' : 'pending', note))
 }
 

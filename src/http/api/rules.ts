@@ -1,7 +1,7 @@
 /**
- * rules - the rules in force, with the replies that each must decide and those that it must leave alone
+ * rules - the classification rules in force, with the replies that each must match and the replies that it must not
  *
- * A verdict names its rule: here is what the rule says. The same for every account.
+ * A verdict names its rule; these routes show the rule. The rules are the same for every account.
  *
  * See also: classify/rule-listing, classify/rule-grammar (what the fields mean), commands/reading/rules.
  */
@@ -10,27 +10,28 @@ import { z } from 'zod'
 import { listRules, type ListedRule } from '../../classify/rule-listing.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
 import { Fault } from '../../errors.ts'
-import type { Services } from '../services.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { strictObject } from '../server/schemas.ts'
+
+type RuleRouteDependencies = { readonly getRules: () => RuleTable; readonly authorizer: Authorizer }
 
 const stringList = z.array(z.string())
 
 const ruleView = z.object({
   id: z.string(),
-  provider: z.string().describe('Whose replies it reads; `common` and `standard` are everybody’s'),
+  provider: z.string().describe('The provider whose replies the rule matches; `common` and `standard` apply to all providers'),
   layer: z.enum(['operator', 'shipped']),
   file: z.string(),
   reason: z.string(),
   fault: z.string(),
-  permanence: z.string().nullable().describe('Where the rule says so, against every digit'),
-  pause: z.string().nullable().describe('The class of pauses that its replies count for'),
-  deferral: z.boolean().describe('A 5xx that is to be tried again'),
+  permanence: z.string().nullable().describe('Set if the rule overrides the reply code'),
+  pause: z.string().nullable().describe('The backoff class that matching replies count for'),
+  deferral: z.boolean().describe('True if a matching 5xx reply is retried'),
   asked: z.enum(['first', 'after-code', 'standard']),
   code: z.array(z.union([z.int(), z.string()])),
   status: stringList,
-  says: stringList.describe('Any of these phrases'),
+  says: stringList.describe('The rule matches any of these phrases'),
   unless: stringList,
   around: stringList,
 })
@@ -45,45 +46,48 @@ const evidenceView = z.object({
 })
 
 const ruleDetailView = ruleView.extend({
-  source: stringList.describe('Where it is documented'),
-  hits: z.array(evidenceView).describe('Replies that this very rule decides'),
-  misses: z.array(evidenceView).describe('Look-alikes that it leaves alone'),
+  source: stringList.describe('Where the reply is documented'),
+  hits: z.array(evidenceView).describe('Replies that this rule must match'),
+  misses: z.array(evidenceView).describe('Similar replies that it must not match'),
 })
 
 const rulesResponse = z.object({
-  table: z.string().describe('Version of the rule table, as verdicts name it'),
+  table: z.string().describe('The version of the rule table; verdicts name it'),
   rules: z.array(ruleView.extend({ hits: z.int(), misses: z.int() })),
 })
 
 const tags = ['rules']
 
-export function addRuleRoutes(
-  server: HttpServer,
-  { desk: services, guard: authorizer }: { readonly desk: Services; readonly guard: Authorizer },
-): void {
+export function addRuleRoutes(server: HttpServer, { getRules, authorizer }: RuleRouteDependencies): void {
   const querystring = strictObject({
     provider: z.string().max(80).optional(),
     reason: z.string().max(80).optional(),
   })
-  const list = { summary: 'The rules in force, in the order in which they are asked', tags, querystring, response: { 200: rulesResponse } }
+  const list = { summary: 'List the rules in force, in the order of evaluation', tags, querystring, response: { 200: rulesResponse } }
   server.get('/v1/rules', { schema: list }, async (request) => {
     await authorizer.requireAccountOrOperator(request)
     const { provider, reason } = request.query
-    const table = services.getRules()
+    const table = getRules()
     const rows = listRules(table).filter(
       (row) => (provider === undefined || row.provider === provider) && (reason === undefined || row.reason === reason),
     )
     return { table: table.version, rules: rows.map((row) => ({ ...toRuleView(row), hits: row.hits, misses: row.misses })) }
   })
   const params = z.object({ id: z.string().min(1).max(80) })
-  const detail = { summary: 'One rule with its evidence', tags, params, querystring: strictObject({}), response: { 200: ruleDetailView } }
+  const detail = {
+    summary: 'Read one rule with its evidence',
+    tags,
+    params,
+    querystring: strictObject({}),
+    response: { 200: ruleDetailView },
+  }
   server.get('/v1/rules/:id', { schema: detail }, async (request) => {
     await authorizer.requireAccountOrOperator(request)
-    return toRuleDetailView(services.getRules(), request.params.id)
+    return toRuleDetailView(getRules(), request.params.id)
   })
 }
 
-/** The folder of an operator's file is nobody else's business. */
+/** Shows only the name of a rule file: its folder must not be disclosed. */
 function toRuleView({ hits: _hits, misses: _misses, ...row }: ListedRule): z.output<typeof ruleView> {
   const { code, status, says, unless, around } = row
   const lists = { code: [...code], status: [...status], says: [...says], unless: [...unless], around: [...around] }

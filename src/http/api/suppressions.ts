@@ -1,35 +1,41 @@
 /**
- * suppressions - the lists that say whom not to write to: reading, asking for addresses, lifting a batch
+ * suppressions - the suppression lists: list entries, check addresses, reactivate a batch of addresses
  *
- * See also: ledger/suppress/suppression (ladders), http/sendcloud/lists (the other face).
+ * See also: http/services/suppressions, ledger/suppress/suppression (ladders), http/sendcloud/lists (the SendCloud API).
  */
 import { z } from 'zod'
 import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import { isSuppressionInForce } from '../../store/lists/suppressions.ts'
-import type { Services } from '../services.ts'
-import { toIsoTimestamp } from '../server/fact-view.ts'
+import type { SuppressionService } from '../services/suppressions.ts'
 import type { Authorizer } from '../server/authorize.ts'
+import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
+
+type SuppressionRouteDependencies = {
+  readonly suppressions: Pick<SuppressionService, 'list' | 'checkAddresses' | 'reactivate'>
+  readonly authorizer: Authorizer
+  readonly now: () => number
+}
 
 const timestamp = z.iso.datetime({ offset: true })
 
 const entryView = z.object({
   list: z.enum(LIST_NAMES),
-  address: z.string().nullable().describe('Null once the address was erased'),
+  address: z.string().nullable().describe('Null once the address has been erased'),
   addressHash: z.string(),
   domain: z.string(),
   isDomain: z.boolean(),
-  scope: z.string().describe('Empty, or a label'),
+  scope: z.string().describe('Empty for the whole account; otherwise a label or an API user'),
   reason: z.string(),
   rule: z.string().nullable(),
   site: z.string().nullable(),
-  n: z.int().describe('The rung of the ladder'),
+  n: z.int().describe('The step of the suppression ladder'),
   from: z.string(),
-  until: z.string().nullable().describe('Null: for ever'),
+  until: z.string().nullable().describe('Null for an entry that does not expire'),
   removedAt: z.string().nullable(),
-  pending: z.boolean().describe('Held by the brake: not in force'),
+  pending: z.boolean().describe('True if the mass-bounce guard holds the entry; it is not in force'),
 })
 
 const checkBody = strictObject({ addresses: z.array(z.string().min(1).max(1_000)).min(1).max(1_000, 'at most 1,000 addresses') })
@@ -46,17 +52,15 @@ const checkResponse = z.object({
 })
 
 const reactivateBody = strictObject({
-  list: z.literal('bounce').default('bounce').describe('The other lists are people’s own words'),
+  list: z.literal('bounce').default('bounce').describe('Only bounce entries can be reactivated; the other lists hold decisions of people'),
   site: z.string().min(1).max(255).optional(),
   rule: z.string().min(1).max(128).optional(),
   since: timestamp,
   until: timestamp,
   dryRun: z.boolean().default(false),
 })
-  .refine((body) => body.site !== undefined || body.rule !== undefined, 'name a site, a rule, or both')
+  .refine((body) => body.site !== undefined || body.rule !== undefined, 'set site, rule, or both')
   .refine((body) => Date.parse(body.since) < Date.parse(body.until), { error: 'must be before until', path: ['since'] })
-
-export type SuppressionRouteDependencies = { readonly services: Services; readonly authorizer: Authorizer }
 
 export function addSuppressionRoutes(server: HttpServer, dependencies: SuppressionRouteDependencies): void {
   addListRoute(server, dependencies)
@@ -64,18 +68,21 @@ export function addSuppressionRoutes(server: HttpServer, dependencies: Suppressi
   addReactivateRoute(server, dependencies)
 }
 
-function addListRoute(server: HttpServer, { services, authorizer }: SuppressionRouteDependencies): void {
+function addListRoute(server: HttpServer, { suppressions, authorizer }: SuppressionRouteDependencies): void {
   const schema = {
-    summary: 'One list, a page at a time',
+    summary: 'List the entries of one suppression list',
     tags: ['suppressions'],
     params: z.object({ list: z.enum(LIST_NAMES) }),
     querystring: strictObject({
       ...operatorQuery,
       address: z.string().min(1).max(1_000).optional(),
-      state: z.enum(['in-force', 'any']).default('in-force').describe('`any` also shows what ended, was removed, or is held'),
+      state: z
+        .enum(['in-force', 'any'])
+        .default('in-force')
+        .describe('`any` includes entries that have expired, were removed, or are held'),
       since: timestamp.optional(),
       until: timestamp.optional(),
-      after: z.string().max(600).optional().describe('`next` of the page before'),
+      after: z.string().max(600).optional().describe('`next` of the previous page'),
       limit: z.coerce.number().int().min(1).max(1_000).default(100),
     }),
     response: { 200: z.object({ entries: z.array(entryView), next: z.string().nullable() }) },
@@ -83,7 +90,7 @@ function addListRoute(server: HttpServer, { services, authorizer }: SuppressionR
   server.get('/v1/suppressions/:list', { schema }, async (request) => {
     const caller = await authorizer.requireAccount(request)
     const { address, since, until, after, limit, state } = request.query
-    const page = await services.listSuppressions(caller.account, {
+    const page = await suppressions.list(caller.account, {
       list: request.params.list,
       email: address ?? null,
       from: since === undefined ? null : Date.parse(since),
@@ -99,12 +106,12 @@ function addListRoute(server: HttpServer, { services, authorizer }: SuppressionR
   })
 }
 
-/** The order in which lists answer a send: a wish of the recipient before what we learnt ourselves. */
+/** Which list decides when several match: the recipient's own decision before what we learned from replies. */
 const LIST_PRECEDENCE = ['unsubscribe', 'complaint', 'block', 'bounce'] as const
 
-function addCheckRoute(server: HttpServer, { services, authorizer }: SuppressionRouteDependencies): void {
+function addCheckRoute(server: HttpServer, { suppressions, authorizer, now }: SuppressionRouteDependencies): void {
   const schema = {
-    summary: 'Which of these addresses not to write to',
+    summary: 'Check which addresses are suppressed',
     tags: ['suppressions'],
     body: checkBody,
     querystring: strictObject(operatorQuery),
@@ -113,18 +120,18 @@ function addCheckRoute(server: HttpServer, { services, authorizer }: Suppression
   server.post('/v1/suppressions/check', { schema }, async (request) => {
     const caller = await authorizer.requireAccount(request)
     const { addresses } = request.body
-    const rowsByAddress = await services.checkAddresses(caller.account, addresses)
-    const now = services.now()
+    const rowsByAddress = await suppressions.checkAddresses(caller.account, addresses)
+    const at = now()
     return {
-      results: addresses.map((address, at) => ({
+      results: addresses.map((address, index) => ({
         address,
-        ...toCheckResult(filterByApiUser(rowsByAddress[at] ?? [], caller.apiUser), now),
+        ...toCheckResult(filterByApiUser(rowsByAddress[index] ?? [], caller.apiUser), at),
       })),
     }
   })
 }
 
-/** Blocks and allowances of another API user are nothing to this one. */
+/** Drops the block and allow entries of other API users. */
 function filterByApiUser(rows: readonly SuppressionRow[], apiUser: string): readonly SuppressionRow[] {
   return rows.filter(({ list, scope }) => (list !== 'block' && list !== 'allow') || scope === '' || scope === apiUser)
 }
@@ -143,18 +150,18 @@ function toCheckResult(rows: readonly SuppressionRow[], now: number): Omit<z.out
   }
 }
 
-function addReactivateRoute(server: HttpServer, { services, authorizer }: SuppressionRouteDependencies): void {
+function addReactivateRoute(server: HttpServer, { suppressions, authorizer }: SuppressionRouteDependencies): void {
   const schema = {
-    summary: 'Undo a batch of entries, as new facts',
+    summary: 'Reactivate a batch of addresses; the change is recorded as new facts',
     tags: ['suppressions'],
     body: reactivateBody,
     querystring: strictObject(operatorQuery),
-    response: { 200: z.object({ dryRun: z.boolean(), lifted: z.int(), entries: z.array(entryView).describe('The first 1,000 of them') }) },
+    response: { 200: z.object({ dryRun: z.boolean(), lifted: z.int(), entries: z.array(entryView).describe('The first 1,000 entries') }) },
   }
   server.post('/v1/suppressions/lift', { schema }, async (request) => {
     const caller = await authorizer.requireAccount(request)
     const { site, rule, since, until, dryRun } = request.body
-    const rows = await services.reactivateSuppressions(caller, {
+    const rows = await suppressions.reactivate(caller, {
       site: site ?? null,
       rule: rule ?? null,
       since: Date.parse(since),

@@ -1,22 +1,24 @@
 /**
- * unsubscribe - the link that every mail carries
+ * unsubscribe - the unsubscribe link of every message
  *
- * POST ends the subscription: by a mail client's one click (RFC 8058: body `List-Unsubscribe=One-Click`), or by the form of the page. GET shows
- * that page and nothing else, since link scanners follow links. No cookie, no redirect, and the page says nothing about the mail or the
- * address: the link may have been forwarded.
+ * POST unsubscribes: sent by a mail client's one-click button (RFC 8058: body `List-Unsubscribe=One-Click`) or by the form on the page.
+ * GET only shows that page, because link scanners follow links. The page sets no cookie, does not redirect, and reveals nothing about the
+ * message or the address, because the link may have been forwarded.
  *
- * RFC 2369, RFC 8058. See also: correlate/token (purpose unsubscribe).
+ * RFC 2369, RFC 8058. See also: correlate/token (purpose unsubscribe), service/lists/lists.
  */
 import { createHash } from 'node:crypto'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import type { Services } from '../services.ts'
-import { createMediaResponses } from '../server/media.ts'
+import type { UnsubscribeRequest } from '../../service/lists/lists.ts'
 import type { HttpServer } from '../server/http-server.ts'
+import { createMediaResponses } from '../server/media.ts'
+
+type UnsubscribeRouteDependencies = { readonly unsubscribe: (request: UnsubscribeRequest) => Promise<'done' | 'missed'> }
 
 const PAGE_STYLE = 'body{font:16px/1.5 sans-serif;max-width:32em;margin:4em auto;padding:0 1em}button{font:inherit;padding:.5em 1em}'
 
-/** The page's words are ours alone: nothing that a stranger wrote is in it. */
+/** The page contains only our own text. */
 function renderPage(title: string, body: string): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="robots" content="noindex"><title>${title}</title><style>${PAGE_STYLE}</style></head><body><h1>${title}</h1>${body}</body></html>`
 }
@@ -24,15 +26,18 @@ function renderPage(title: string, body: string): string {
 const PAGES = {
   ask: renderPage(
     'Unsubscribe',
-    '<p>Stop getting these mails?</p><form method="post"><input type="hidden" name="form" value="page"><button>Unsubscribe</button></form>',
+    '<p>Stop receiving these emails?</p><form method="post"><input type="hidden" name="form" value="page"><button>Unsubscribe</button></form>',
   ),
-  done: renderPage('Unsubscribed', '<p>You will not get these mails any more.</p>'),
-  missed: renderPage('This link does not work', '<p>It is cut, or too old. Use the link in the newest mail, or answer to it.</p>'),
+  done: renderPage('Unsubscribed', '<p>You will not receive these emails any more.</p>'),
+  missed: renderPage(
+    'This link does not work',
+    '<p>The link is incomplete or has expired. Use the link in the most recent email, or reply to it.</p>',
+  ),
 } as const
 
 const HTML_MEDIA_TYPE = 'text/html; charset=utf-8'
 
-/** The page's own style by its hash, its form to us, and nothing else. CSP Level 3, §6.7.2. */
+/** Allows the page's own style, by its hash, and its form. CSP Level 3, §6.7.2. */
 const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(PAGE_STYLE).digest('base64')}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`
 
 const sendPage = (reply: FastifyReply, code: number, html: string): FastifyReply =>
@@ -42,35 +47,27 @@ const params = z.object({ token: z.string().regex(/^[A-Za-z2-7]{1,64}$/, 'must b
 const tags = ['unsubscribe']
 const response = createMediaResponses('text/html')
 
-export function addUnsubscribeRoutes(server: HttpServer, services: Services): void {
-  server.get('/u/:token', { schema: { summary: 'The page that asks; it never unsubscribes', tags, params, response } }, (_request, reply) =>
-    sendPage(reply, 200, PAGES.ask),
-  )
-  // Mail clients differ in what they call the body, and it says nothing that we need.
+/** A one-click body is a few bytes in any content type. */
+const MAX_BODY_BYTES = 16_384
+
+export function addUnsubscribeRoutes(server: HttpServer, dependencies: UnsubscribeRouteDependencies): void {
+  const show = { summary: 'Show the unsubscribe page; does not unsubscribe', tags, params, response }
+  server.get('/u/:token', { schema: show }, (_request, reply) => sendPage(reply, 200, PAGES.ask))
+  // Mail clients send the body with different content types, and its content is not needed.
   void server.register(async (scope) => {
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, (_request, _body, done) => done(null, null))
-    addPostRoute(scope.withTypeProvider(), services)
+    addPostRoute(scope.withTypeProvider(), dependencies)
   })
 }
 
-/** `List-Unsubscribe=One-Click` in any dress. */
-const MAX_BODY_BYTES = 16_384
-
-function addPostRoute(server: HttpServer, services: Services): void {
-  server.post(
-    '/u/:token',
-    { schema: { summary: 'One click (RFC 8058), or the form of the page', tags, params, response } },
-    async (request, reply) => {
-      const how = isPageForm(request.body) ? 'page' : 'one-click'
-      const outcome = await services.unsubscribe({
-        token: request.params.token,
-        how,
-        ip: request.ip,
-        userAgent: request.headers['user-agent']?.slice(0, 512) ?? null,
-      })
-      return sendPage(reply, outcome === 'done' ? 200 : 404, PAGES[outcome])
-    },
-  )
+function addPostRoute(server: HttpServer, { unsubscribe }: UnsubscribeRouteDependencies): void {
+  const schema = { summary: 'Unsubscribe by one click (RFC 8058) or by the form of the page', tags, params, response }
+  server.post('/u/:token', { schema }, async (request, reply) => {
+    const how = isPageForm(request.body) ? 'page' : 'one-click'
+    const userAgent = request.headers['user-agent']?.slice(0, 512) ?? null
+    const outcome = await unsubscribe({ token: request.params.token, how, ip: request.ip, userAgent })
+    return sendPage(reply, outcome === 'done' ? 200 : 404, PAGES[outcome])
+  })
 }
 
 function isPageForm(body: unknown): boolean {

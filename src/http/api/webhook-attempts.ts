@@ -1,7 +1,7 @@
 /**
- * webhook-attempts - what an endpoint was sent and answered, and how to send it again
+ * webhook-attempts - the delivery log of an endpoint, and the replay of its events
  *
- * The answers are strangers' words: they are given as JSON texts and never interpreted.
+ * The responses of an endpoint are untrusted text: they are returned as JSON strings and never interpreted.
  *
  * See also: http/api/webhooks, service/notify/webhooks, docs/WEBHOOKS.md.
  */
@@ -15,29 +15,29 @@ import type { WebhookService } from '../../service/notify/webhooks.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
-import { omitNullish } from '../read-services.ts'
+import { omitNullish } from '../server/omit-nullish.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 const timestamp = z.iso.datetime({ offset: true })
 
 const attemptView = z.object({
   at: z.string(),
-  status: z.int().nullable().describe('Null: no answer came'),
-  millis: z.int().describe('Until the answer, or until it was given up'),
-  answer: z.string().describe('Its first 512 bytes, or why none came'),
+  status: z.int().nullable().describe('Null if there was no response'),
+  millis: z.int().describe('Duration until the response or the timeout'),
+  answer: z.string().describe('The first 512 bytes of the response, or why there was none'),
 })
 
 const webhookDeliveryView = z.object({
   eventId: z.string(),
-  webhookId: z.string().describe('The header `webhook-id`: the same over all attempts'),
+  webhookId: z.string().describe('The `webhook-id` header; the same in all attempts'),
   event: z.string(),
   kind: z.string(),
   emailId: z.string().nullable(),
-  state: z.enum(WEBHOOK_RECORD_STATES).describe('`waiting`: for its next attempt'),
+  state: z.enum(WEBHOOK_RECORD_STATES).describe('`waiting`: the next attempt is scheduled; `heard`: the endpoint accepted the event'),
   happenedAt: z.string(),
   lastAt: z.string(),
   tries: z.int(),
-  attempts: z.array(attemptView).describe('The last of them, oldest first'),
+  attempts: z.array(attemptView).describe('The latest attempts, oldest first'),
 })
 
 const listQuery = strictObject({
@@ -45,22 +45,25 @@ const listQuery = strictObject({
   state: z.enum(WEBHOOK_RECORD_STATES).optional(),
   event: z.enum(WEBHOOK_EVENT_NAMES).optional(),
   emailId: z.string().min(1).max(1_024).optional(),
-  since: timestamp.optional().describe('Happened at or after'),
-  until: timestamp.optional().describe('Happened before'),
-  after: z.uuid().optional().describe('`next` of the page before'),
+  since: timestamp.optional().describe('Events at or after this time'),
+  until: timestamp.optional().describe('Events before this time'),
+  after: z.uuid().optional().describe('`next` of the previous page'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
 const replayBody = strictObject({
-  from: timestamp.optional().describe('Happened at or after'),
-  since: timestamp.optional().describe('The same'),
-  until: timestamp.optional().describe('Happened at or before'),
+  from: timestamp.optional().describe('Events at or after this time'),
+  since: timestamp.optional().describe('The same as `from`'),
+  until: timestamp.optional().describe('Events at or before this time'),
   events: z.array(z.enum(WEBHOOK_EVENT_NAMES)).min(1).optional(),
-  after: z.string().max(80).optional().describe('`next` of the answer before, with all else as it was'),
-  onlyFailed: z.boolean().optional().describe('Default: true without `from`, else false: what was heard is sent again too'),
+  after: z.string().max(80).optional().describe('`next` of the previous answer; all other fields must be the same'),
+  onlyFailed: z
+    .boolean()
+    .optional()
+    .describe('True by default without `from`. If false, events that the endpoint accepted are sent again too'),
 }).nullish()
 
-export type WebhookAttemptRouteDependencies = {
+type WebhookAttemptRouteDependencies = {
   readonly webhooks: Pick<WebhookService, 'records' | 'record' | 'replay' | 'resend'>
   readonly authorizer: Authorizer
 }
@@ -76,7 +79,7 @@ export function addWebhookAttemptRoutes(server: HttpServer, dependencies: Webhoo
 function addListRoutes(server: HttpServer, { webhooks, authorizer }: WebhookAttemptRouteDependencies): void {
   const page = z.object({ deliveries: z.array(webhookDeliveryView), next: z.string().nullable() })
   const list = {
-    summary: 'What was sent, newest first, with each attempt and answer',
+    summary: 'List deliveries to the endpoint, newest first, with their attempts',
     tags,
     querystring: listQuery,
     params: z.object({ id }),
@@ -93,21 +96,27 @@ function addListRoutes(server: HttpServer, { webhooks, authorizer }: WebhookAtte
     return { deliveries: rows.map(toWebhookDeliveryView), next: rows.length < limit ? null : (rows.at(-1)?.eventId ?? null) }
   })
   const params = z.object({ id, event: z.uuid() })
-  const single = { summary: 'One of them', tags, querystring: strictObject(operatorQuery), params, response: { 200: webhookDeliveryView } }
+  const single = {
+    summary: 'Read one delivery',
+    tags,
+    querystring: strictObject(operatorQuery),
+    params,
+    response: { 200: webhookDeliveryView },
+  }
   server.get('/v1/webhooks/:id/deliveries/:event', { schema: single }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
     const delivery = await webhooks.record(account, request.params.id, request.params.event.toLowerCase())
-    if (delivery === null) throw new Fault('not_found', 'there is no record of this event (webhooks.recordDays)')
+    if (delivery === null) throw new Fault('not_found', 'there is no record of this event, or it has expired (webhooks.recordDays)')
     return toWebhookDeliveryView(delivery)
   })
 }
 
 function addReplayRoutes(server: HttpServer, { webhooks, authorizer }: WebhookAttemptRouteDependencies): void {
-  const count = z.int().describe('How many wait again')
-  const next = z.string().nullable().describe('Not null: there may be more; ask again with it as `after`')
+  const count = z.int().describe('The number of events that are queued again')
+  const next = z.string().nullable().describe('If not null, there may be more events; call again with this value as `after`')
   const querystring = strictObject(operatorQuery)
   const all = {
-    summary: 'Send again what has failed or was heard',
+    summary: 'Send events again',
     tags,
     querystring,
     params: z.object({ id }),

@@ -1,7 +1,7 @@
 /**
- * webhooks - where an account's events are sent to, and what waits there
+ * webhooks - the webhook endpoints of an account, and the events queued for each
  *
- * See also: service/notify/webhooks, http/sendcloud/webhooks (the other face), docs/WEBHOOKS.md.
+ * See also: service/notify/webhooks, http/api/webhook-attempts, http/sendcloud/webhooks (the SendCloud API), docs/WEBHOOKS.md.
  */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
@@ -24,15 +24,15 @@ const endpointView = z.object({
   url: z.string(),
   name: z.string(),
   events: z.array(z.string()),
-  apiUsers: z.array(z.string()).describe('Hears of these API users’ mails alone; empty: of all'),
+  apiUsers: z.array(z.string()).describe('Only events of messages from these API users; empty for all'),
   format: z.string(),
   ladder: z.string(),
-  enabled: z.boolean().describe('False after a 410, or by hand'),
+  enabled: z.boolean().describe('False if the endpoint answered 410 or was disabled by a person'),
   createdAt: z.string(),
   updatedAt: z.string(),
 })
 const endpointWithSecretView = endpointView.extend({
-  secret: z.string().nullable().describe('Told once, when it is made; null where it stays'),
+  secret: z.string().nullable().describe('The new secret, shown once; null if it did not change'),
 })
 
 const events = z.array(z.enum(WEBHOOK_EVENT_NAMES)).min(1)
@@ -56,7 +56,7 @@ const changeBody = z.strictObject({
   format: z.exactOptional(z.enum(PAYLOAD_FORMATS)),
   ladder: z.exactOptional(z.enum(RETRY_SCHEDULES)),
   enabled: z.exactOptional(z.boolean()),
-  rotate: z.exactOptional(z.boolean()).describe('A new secret; the old one signs beside it for a day'),
+  rotate: z.exactOptional(z.boolean()).describe('Create a new secret; the old secret also signs for one more day'),
 })
 
 const outboxRowView = z.object({
@@ -66,10 +66,10 @@ const outboxRowView = z.object({
   attempts: z.int(),
   dueAt: z.string(),
   createdAt: z.string(),
-  error: z.string().nullable().describe('Of the last attempt: the status and the first bytes of the answer'),
+  error: z.string().nullable().describe('The status and the first bytes of the last response'),
 })
 
-export type WebhookRouteDependencies = {
+type WebhookRouteDependencies = {
   readonly webhooks: Pick<WebhookService, 'list' | 'add' | 'change' | 'remove' | 'pending'>
   readonly authorizer: Authorizer
 }
@@ -85,7 +85,7 @@ export function addWebhookRoutes(server: HttpServer, dependencies: WebhookRouteD
 }
 
 function addCollectionRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRouteDependencies): void {
-  const list = { summary: 'Endpoints', tags, querystring, response: { 200: z.object({ webhooks: z.array(endpointView) }) } }
+  const list = { summary: 'List endpoints', tags, querystring, response: { 200: z.object({ webhooks: z.array(endpointView) }) } }
   server.get('/v1/webhooks', { schema: list }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
     return { webhooks: (await webhooks.list(account)).map(toEndpointView) }
@@ -102,17 +102,17 @@ function addItemRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRout
   const shared = { tags, querystring, params }
   const requireEndpoint = async (account: number, id: number): Promise<Endpoint> => {
     const found = (await webhooks.list(account)).find(({ endpointId }) => endpointId === id)
-    if (found === undefined) throw new Fault('not_found', 'there is no such endpoint')
+    if (found === undefined) throw new Fault('not_found', 'no endpoint has this id')
     return found
   }
-  /** What the asker knows, where he says so. Faults: precondition_failed, not_found. */
+  /** Checks `If-Match`, if present. Faults: precondition_failed, not_found. */
   const readPrecondition = async (request: FastifyRequest, account: number, id: number): Promise<{ unchangedSince?: number }> => {
     if (request.headers['if-match'] === undefined) return {}
     const { updatedAt } = await requireEndpoint(account, id)
     checkIfMatch(request, toVersionTag(updatedAt))
     return { unchangedSince: updatedAt }
   }
-  const detail = { ...shared, summary: 'One endpoint', response: { 200: endpointView } }
+  const detail = { ...shared, summary: 'Read one endpoint', response: { 200: endpointView } }
   server.get('/v1/webhooks/:id', { schema: detail }, async (request, reply) => {
     const { account } = await authorizer.requireAccount(request)
     const endpoint = await requireEndpoint(account, request.params.id)
@@ -128,11 +128,11 @@ function addItemRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRout
     void reply.header('etag', toVersionTag(endpoint.updatedAt))
     return { ...toEndpointView(endpoint), secret }
   })
-  const remove = { ...shared, summary: 'Remove an endpoint and what waits for it', response: { 204: z.null() } }
+  const remove = { ...shared, summary: 'Remove an endpoint and the events queued for it', response: { 204: z.null() } }
   server.delete('/v1/webhooks/:id', { schema: remove }, async (request, reply) => {
     const { account } = await authorizer.requireAccount(request)
     await readPrecondition(request, account, request.params.id)
-    if (!(await webhooks.remove(account, request.params.id))) throw new Fault('not_found', 'there is no such endpoint')
+    if (!(await webhooks.remove(account, request.params.id))) throw new Fault('not_found', 'no endpoint has this id')
     return reply.code(204).send(null)
   })
 }
@@ -140,7 +140,7 @@ function addItemRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRout
 function addOutboxRoute(server: HttpServer, { webhooks, authorizer }: WebhookRouteDependencies): void {
   const query = querystring.extend({ limit: z.coerce.number().int().min(1).max(1_000).default(100) })
   const schema = {
-    summary: 'What waits or has failed',
+    summary: 'List queued and failed events',
     tags,
     querystring: query,
     params,

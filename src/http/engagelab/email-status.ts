@@ -1,13 +1,14 @@
 /**
- * email-status - email_status: what became of the mails of one day
+ * email-status - EngageLab's `email_status`: lists the messages of one day with their status
  *
- * `sub_status` makes `status` moot, as that vendor has it.
+ * `sub_status` overrides `status`, as in EngageLab's API.
  *
- * See also: http/sendcloud/email-status (the other face).
+ * See also: http/services/messages, http/sendcloud/email-status.
  */
 import { subStatusName } from '../../webhook/sub-status-names.ts'
 import { normaliseDomain } from '../../correlate/address-hash.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
+import type { MessageService } from '../services/messages.ts'
 import { readSubStatusFilter, readStatusFilter } from '../sendcloud/email-status.ts'
 import type { Parameter } from '../sendcloud/parameters.ts'
 import { readList, readParameters } from '../sendcloud/parameters.ts'
@@ -58,17 +59,22 @@ const STATUS_PARAMETERS = {
   ...ENGAGELAB_PAGING,
 }
 
-/** Filters of our own API that this face has not. */
+/** Filters of our own API that EngageLab does not have. */
 const UNSUPPORTED_FILTERS = { labelName: null, requestIp: null, egressIp: null, emailType: null, after: null, withTotal: true }
 
 /** `GET /v1/email_status`. */
-export const listEngageLabStatuses: EngageLabOperation = async ({ parameters, caller, services, settings }) => {
+export const listEngageLabStatuses: EngageLabOperation<{ readonly messages: Pick<MessageService, 'list'> }> = async ({
+  parameters,
+  caller,
+  services,
+  settings,
+}) => {
   const read = readParameters(STATUS_PARAMETERS, parameters)
   if (!read.ok) return { code: read.code }
   const { day, status, ...filters } = read.values
   const range = toDayRange(day, day, settings.zone)
   const query = { ...UNSUPPORTED_FILTERS, ...filters, status: filters.subStatuses === null ? status : null, ...range }
-  const { rows, total } = await services.listStatuses(caller.account, query)
+  const { rows, total } = await services.messages.list(caller.account, query)
   return { result: rows.map((row) => toStatusRow(row, settings.zone)), count: rows.length, total: total ?? rows.length }
 }
 

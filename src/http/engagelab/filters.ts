@@ -1,7 +1,7 @@
 /**
- * filters - the parameters of EngageLab's face: the sister face's rows under this one's names
+ * filters - the parameters of the EngageLab API: those of the SendCloud API under EngageLab's names
  *
- * See also: http/sendcloud/filters (how they are read).
+ * See also: http/sendcloud/filters (reads them).
  */
 import { normaliseDomain } from '../../correlate/address-hash.ts'
 import { API_USERS, EMAILS, createEmailParameter, LABEL_ID, LIMIT, readEmail, START, MAX_WINDOW_DAYS } from '../sendcloud/filters.ts'
@@ -26,9 +26,9 @@ export const ENGAGELAB_SCOPE: Parameter<string | null> = {
   defaultValue: null,
 }
 
-export type EntryTargets = { readonly emails: readonly string[]; readonly domains: readonly string[] }
+type EntryTargets = { readonly emails: readonly string[]; readonly domains: readonly string[] }
 
-/** Addresses (those with an @) and domains, one or many. */
+/** One or more addresses (with an @) and domains. */
 export const ENGAGELAB_EMAIL_OR_DOMAIN: Parameter<EntryTargets | null> = {
   names: ['email_or_domain'],
   missingCode: null,
@@ -47,7 +47,7 @@ function readEntryTargets(text: string): EntryTargets | null {
   return isValid ? { emails, domains } : null
 }
 
-/** The window of a request (`start_date`, `end_date`), at most three months; null: it names none. */
+/** Reads `start_date` and `end_date`, at most three months apart; `span` is null if the request sets neither. */
 export function readEngageLabWindow({
   parameters,
   settings,
@@ -58,7 +58,7 @@ export function readEngageLabWindow({
   return read.ok ? { span: read.range } : { code: read.code }
 }
 
-/** Offset and limit. */
+/** Reads `offset` and `limit`. */
 export function readEngageLabPaging({
   parameters,
 }: EngageLabOperationContext): { readonly offset: number; readonly limit: number } | EngageLabRefusal {

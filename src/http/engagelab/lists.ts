@@ -1,15 +1,17 @@
 /**
- * lists - bounces, complaints, unsubscribes, blocks and no_interceptions as EngageLab writes them
+ * lists - EngageLab's operations on bounces, complaints, unsubscribes, blocks and no_interceptions (allow entries)
  *
- * A window of at most three months; beside an address it does not count, and without either all is listed. What is deleted must be named, by
- * address or by window.
+ * A request may set a window of at most three months. An address overrides the window; without either, all entries are listed. A deletion must
+ * name an address or a window.
  *
- * See also: http/sendcloud/lists, http/sendcloud/block-allow (the other face), service/lists/lists, service/lists/block-allow.
+ * See also: http/services/suppressions, http/services/block-allow, http/sendcloud/lists, http/sendcloud/block-allow.
  */
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { EntrySelection } from '../../service/lists/block-allow.ts'
-import type { SuppressionQuery } from '../services.ts'
+import type { AccountService } from '../services/accounts.ts'
+import type { BlockAllowService } from '../services/block-allow.ts'
+import type { SuppressionQuery, SuppressionService } from '../services/suppressions.ts'
 import type { Parameter } from '../sendcloud/parameters.ts'
 import { readParameters } from '../sendcloud/parameters.ts'
 import { formatTime, parseTime } from '../sendcloud/zoned-time.ts'
@@ -24,11 +26,14 @@ import {
   readEngageLabWindow,
 } from './filters.ts'
 
+type ListNeeds = { readonly suppressions: Pick<SuppressionService, 'list' | 'count' | 'remove' | 'addUnsubscribe'> }
+type EntryNeeds = ListNeeds & { readonly blockAllow: BlockAllowService; readonly accounts: Pick<AccountService, 'findProfile'> }
+
 type SuppressionRowFormatter = (row: SuppressionRow, zone: string) => object
 
 const formatExpiry = ({ until }: SuppressionRow, zone: string): string => (until === null ? '' : formatTime(until, zone))
 
-/** How each list writes a row. */
+/** The format of a row, by list. */
 const ROW_FORMATTERS = {
   bounce: (row, zone) => ({
     email: row.address ?? '',
@@ -61,7 +66,7 @@ const toEntryFields = (row: SuppressionRow): object => ({
 const NO_FILTERS = { email: null, apiUsers: null, labelIds: null, onlyInForce: true, after: null } as const
 
 async function listSuppressionRows(
-  context: EngageLabOperationContext,
+  context: EngageLabOperationContext<ListNeeds>,
   query: Omit<SuppressionQuery, 'offset' | 'limit'>,
 ): Promise<EngageLabListResponse | EngageLabRefusal> {
   const paging = readEngageLabPaging(context)
@@ -69,19 +74,19 @@ async function listSuppressionRows(
   const { services, caller, settings } = context
   const listQuery = { ...query, ...paging }
   const [{ rows }, total] = await Promise.all([
-    services.listSuppressions(caller.account, listQuery),
-    services.countSuppressions(caller.account, listQuery),
+    services.suppressions.list(caller.account, listQuery),
+    services.suppressions.count(caller.account, listQuery),
   ])
   const toRow: SuppressionRowFormatter = ROW_FORMATTERS[query.list]
   return { result: rows.map((row) => toRow(row, settings.zone)), count: rows.length, total }
 }
 
-/** Address and window of a call on one of the lists of addresses. */
+/** Reads the address and the window of a request. */
 function readListQuery(context: EngageLabOperationContext, list: ListName): Omit<SuppressionQuery, 'offset' | 'limit'> | EngageLabRefusal {
   const read = readParameters({ email: ENGAGELAB_EMAIL, apiUsers: ENGAGELAB_API_USERS }, context.parameters)
   if (!read.ok) return { code: read.code }
   const { email, apiUsers } = read.values
-  // The window does not count beside an email, a wrong one neither.
+  // An email overrides the window, even an invalid one.
   const window = email === null ? readEngageLabWindow(context) : { span: null }
   if ('code' in window) return window
   const isScoped = list === 'unsubscribe' ? { apiUsers } : {}
@@ -89,7 +94,7 @@ function readListQuery(context: EngageLabOperationContext, list: ListName): Omit
 }
 
 /** `GET` of bounces, complaints and unsubscribes. */
-export function createEngageLabListOperation(list: 'bounce' | 'complaint' | 'unsubscribe'): EngageLabOperation {
+export function createEngageLabListOperation(list: 'bounce' | 'complaint' | 'unsubscribe'): EngageLabOperation<ListNeeds> {
   return async (context) => {
     const listQuery = readListQuery(context, list)
     return 'code' in listQuery ? listQuery : listSuppressionRows(context, listQuery)
@@ -97,30 +102,30 @@ export function createEngageLabListOperation(list: 'bounce' | 'complaint' | 'uns
 }
 
 /** `DELETE` of complaints and unsubscribes: by address, or by window. */
-export function createEngageLabDeleteOperation(list: 'complaint' | 'unsubscribe'): EngageLabOperation {
+export function createEngageLabDeleteOperation(list: 'complaint' | 'unsubscribe'): EngageLabOperation<ListNeeds> {
   return async (context) => {
     const listQuery = readListQuery(context, list)
     if ('code' in listQuery) return listQuery
     if (listQuery.email === null && listQuery.from === null) return { code: 40011 }
-    return toRemovalResponse(await context.services.removeSuppressions(context.caller, { ...listQuery, offset: 0, limit: 1 }))
+    return toRemovalResponse(await context.services.suppressions.remove(context.caller, { ...listQuery, offset: 0, limit: 1 }))
   }
 }
 
 const toRemovalResponse = (count: number): EngageLabListResponse => ({ result: [], count, total: count })
 
 /** `POST /v1/unsubscribes`. */
-export const addEngageLabUnsubscribes: EngageLabOperation = async (context) => {
+export const addEngageLabUnsubscribes: EngageLabOperation<ListNeeds> = async (context) => {
   const read = readParameters({ emails: ENGAGELAB_EMAILS }, context.parameters)
   if (!read.ok) return { code: read.code }
   const { emails } = read.values
   if (emails === null) return { code: 40011 }
   const rows: SuppressionRow[] = []
-  for (const email of emails) rows.push(await context.services.addUnsubscribe(context.caller, email, 0))
+  for (const email of emails) rows.push(await context.services.suppressions.addUnsubscribe(context.caller, email, 0))
   return { result: rows.map((row) => ROW_FORMATTERS.unsubscribe(row, context.settings.zone)), count: rows.length, total: rows.length }
 }
 
-/** `GET` of blocks and no_interceptions: all of them, or those of one address or domain. */
-export function createListEntriesOperation(list: EntrySelection['list']): EngageLabOperation {
+/** `GET` of blocks and no_interceptions: all entries, or those of one address or domain. */
+export function createListEntriesOperation(list: EntrySelection['list']): EngageLabOperation<EntryNeeds> {
   return async (context) => {
     const read = readParameters({ targets: ENGAGELAB_EMAIL_OR_DOMAIN, scope: ENGAGELAB_SCOPE }, context.parameters)
     if (!read.ok) return { code: read.code }
@@ -149,22 +154,25 @@ const EXPIRY_PARAMETER: Parameter<string> = {
   defaultValue: '',
 }
 
-/** Whom a call on entries names, and for which API user. */
+/** Reads the addresses, the domains and the API user of a request. */
 async function readEntrySelection(
-  { parameters, caller, services }: EngageLabOperationContext,
+  { parameters, caller, services }: EngageLabOperationContext<EntryNeeds>,
   list: EntrySelection['list'],
 ): Promise<EntrySelection | EngageLabRefusal> {
-  const read = readParameters({ targets: { ...ENGAGELAB_EMAIL_OR_DOMAIN, missingCode: 40011 }, scope: ENGAGELAB_SCOPE }, parameters)
+  const read = readParameters(
+    { targets: { ...ENGAGELAB_EMAIL_OR_DOMAIN, missingCode: 40011 as const }, scope: ENGAGELAB_SCOPE },
+    parameters,
+  )
   if (!read.ok) return { code: read.code }
   const { targets, scope } = read.values
-  // An entry for a user that the account has not would hold for nobody, and look as if it held.
-  if (scope !== null && scope !== '' && (await services.findProfile(caller.account))?.apiUsers.includes(scope) !== true)
+  // An entry for an unknown API user would have no effect, but would look as if it had.
+  if (scope !== null && scope !== '' && (await services.accounts.findProfile(caller.account))?.apiUsers.includes(scope) !== true)
     return { code: 40016 }
   return { list, scope: scope ?? '', emails: targets?.emails ?? [], domains: targets?.domains ?? [] }
 }
 
-/** `POST` of blocks and no_interceptions: the entries that are new. */
-export function createAddEntriesOperation(list: EntrySelection['list']): EngageLabOperation {
+/** `POST` of blocks and no_interceptions: returns the new entries. */
+export function createAddEntriesOperation(list: EntrySelection['list']): EngageLabOperation<EntryNeeds> {
   return async (context) => {
     const selection = await readEntrySelection(context, list)
     if ('code' in selection) return selection
@@ -172,15 +180,15 @@ export function createAddEntriesOperation(list: EntrySelection['list']): EngageL
     const text = list === 'block' && end.ok ? end.values.end : ''
     const until = text === '' ? null : parseTime(text, context.settings.zone)
     if (text !== '' && (until === null || until <= context.now)) return { code: 40008 }
-    const rows = await context.services.addBlockAllowEntries(context.caller, { ...selection, until })
+    const rows = await context.services.blockAllow.add(context.caller, { ...selection, until })
     return { result: rows.map((row) => ROW_FORMATTERS[list](row, context.settings.zone)), count: rows.length, total: rows.length }
   }
 }
 
 /** `DELETE` of blocks and no_interceptions. */
-export function createDeleteEntriesOperation(list: EntrySelection['list']): EngageLabOperation {
+export function createDeleteEntriesOperation(list: EntrySelection['list']): EngageLabOperation<EntryNeeds> {
   return async (context) => {
     const selection = await readEntrySelection(context, list)
-    return 'code' in selection ? selection : toRemovalResponse(await context.services.removeBlockAllowEntries(context.caller, selection))
+    return 'code' in selection ? selection : toRemovalResponse(await context.services.blockAllow.remove(context.caller, selection))
   }
 }

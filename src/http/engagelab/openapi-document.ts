@@ -1,24 +1,29 @@
 /**
- * openapi-document - EngageLab's face as an OpenAPI document, out of a table
+ * openapi-document - the OpenAPI document of the EngageLab API, generated from a table
  *
- * A test holds the table against the routes that there are. See also: docs/SENDCLOUD.md, http/engagelab/routes, http/server/openapi.
+ * A test compares the table with the routes. See also: docs/SENDCLOUD.md, http/engagelab/routes, http/server/openapi.
  */
 
-/** Parameters of one operation; `*`: required. */
+/** The parameters of each operation; `*` marks a required one. */
 export const ENGAGELAB_OPERATION_DOCS = [
-  ['GET', '/v1/email_status', 'What became of mails', 'send_date* email email_ids api_user label_id status sub_status offset limit'],
-  ['GET', '/v1/bounces', 'The bounce list', 'start_date end_date email offset limit'],
-  ['GET', '/v1/complaints', 'The complaint list', 'start_date end_date email offset limit'],
-  ['DELETE', '/v1/complaints', 'Take off the complaint list', 'email start_date end_date'],
-  ['GET', '/v1/unsubscribes', 'Who has unsubscribed', 'start_date end_date email offset limit'],
+  [
+    'GET',
+    '/v1/email_status',
+    'List messages with their status',
+    'send_date* email email_ids api_user label_id status sub_status offset limit',
+  ],
+  ['GET', '/v1/bounces', 'List the bounce list', 'start_date end_date email offset limit'],
+  ['GET', '/v1/complaints', 'List the complaint list', 'start_date end_date email offset limit'],
+  ['DELETE', '/v1/complaints', 'Remove from the complaint list', 'email start_date end_date'],
+  ['GET', '/v1/unsubscribes', 'List unsubscribes', 'start_date end_date email offset limit'],
   ['POST', '/v1/unsubscribes', 'Unsubscribe an address', 'email*'],
-  ['DELETE', '/v1/unsubscribes', 'Let an address subscribe again', 'email start_date end_date'],
-  ['GET', '/v1/blocks', 'Blocked addresses and domains', 'email_or_domain offset limit'],
+  ['DELETE', '/v1/unsubscribes', 'Remove an unsubscribe', 'email start_date end_date'],
+  ['GET', '/v1/blocks', 'List blocked addresses and domains', 'email_or_domain offset limit'],
   ['POST', '/v1/blocks', 'Block an address or a domain', 'email_or_domain*'],
-  ['DELETE', '/v1/blocks', 'Unblock', 'email_or_domain*'],
-  ['GET', '/v1/no_interceptions', 'What is let through the bounce list', 'email_or_domain offset limit'],
-  ['POST', '/v1/no_interceptions', 'Let an address or a domain through', 'email_or_domain*'],
-  ['DELETE', '/v1/no_interceptions', 'Let it through no more', 'email_or_domain*'],
+  ['DELETE', '/v1/blocks', 'Unblock an address or a domain', 'email_or_domain*'],
+  ['GET', '/v1/no_interceptions', 'List addresses and domains that bypass the bounce list', 'email_or_domain offset limit'],
+  ['POST', '/v1/no_interceptions', 'Let an address or a domain bypass the bounce list', 'email_or_domain*'],
+  ['DELETE', '/v1/no_interceptions', 'Remove a bypass', 'email_or_domain*'],
 ] as const
 
 const LIST_RESPONSE_SCHEMA = {
@@ -42,8 +47,8 @@ const createJsonResponse = (description: string, schema: object): object => ({ d
 function createOperationObject(method: string, summary: string, parameters: string): object {
   const fields = parameters.split(' ').map((token) => ({ name: token.replace('*', ''), required: token.endsWith('*') }))
   const responses = {
-    200: createJsonResponse('What was found, or done', LIST_RESPONSE_SCHEMA),
-    default: createJsonResponse('Why not', ERROR_SCHEMA),
+    200: createJsonResponse('The matching or changed entries', LIST_RESPONSE_SCHEMA),
+    default: createJsonResponse('An error', ERROR_SCHEMA),
   }
   if (method !== 'POST')
     return {
@@ -59,14 +64,14 @@ function createOperationObject(method: string, summary: string, parameters: stri
   return { summary, requestBody: { content: { 'application/json': { schema } } }, responses }
 }
 
-/** The document. Pure. */
+/** Builds the document. Pure. */
 export function createEngageLabDocument(): object {
   const paths: Record<string, Record<string, object>> = {}
   for (const [method, url, summary, parameters] of ENGAGELAB_OPERATION_DOCS)
     paths[url] = { ...paths[url], [method.toLowerCase()]: createOperationObject(method, summary, parameters) }
   return {
     openapi: '3.1.0',
-    info: { title: 'bounced: EngageLab’s face', version: '1', description: 'HTTP Basic `api_user:api_key`; JSON.' },
+    info: { title: 'bounced: EngageLab-compatible API', version: '1', description: 'HTTP Basic `api_user:api_key`; JSON.' },
     components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' } } },
     security: [{ basic: [] }],
     paths,

@@ -1,8 +1,8 @@
 /**
- * operation - one call of EngageLab's face: HTTP Basic, parameters of query and JSON body as one bag, its own answers and errors
+ * operation - runs one EngageLab operation: HTTP Basic authentication, parameters from the query and the JSON body, and EngageLab's responses
  *
- * A good answer is `{ result, count, total }`; a refusal is an HTTP status with `{ code, message }`, its codes those of the sister face
- * (http/sendcloud/envelope), since both are doors of one engine. Parameters that we do not know are ignored, as that vendor does.
+ * A successful response is `{ result, count, total }`. An error is an HTTP status with `{ code, message }`; the codes are those of the SendCloud
+ * API (http/sendcloud/envelope). Unknown parameters are ignored, as in EngageLab's API.
  *
  * See also: http/engagelab/routes, http/server/authenticate, docs/SENDCLOUD.md.
  */
@@ -11,7 +11,7 @@ import { Fault } from '../../errors.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
 import type { Telemetry } from '../../telemetry.ts'
 import type { Caller } from '../../service/caller.ts'
-import type { Services } from '../services.ts'
+import type { AccountService } from '../services/accounts.ts'
 import { failureLimitMessage, authenticateRequest } from '../server/authenticate.ts'
 import type { Authenticator } from '../server/authenticate.ts'
 import { SENDCLOUD_MESSAGES } from '../sendcloud/envelope.ts'
@@ -19,26 +19,33 @@ import type { SendCloudCode } from '../sendcloud/envelope.ts'
 import { collectParameters } from '../sendcloud/parameters.ts'
 import type { RequestParameters } from '../sendcloud/parameters.ts'
 
-export type EngageLabDependencies = { readonly services: Services; readonly authenticator: Authenticator; readonly telemetry: Telemetry }
+export type EngageLabDependencies<Needs = object> = {
+  readonly services: Needs & { readonly accounts: Pick<AccountService, 'getSettings'>; readonly now: () => number }
+  readonly authenticator: Authenticator
+  readonly telemetry: Telemetry
+}
 
-export type EngageLabOperationContext = {
+/** What an operation works with. `Needs` are the services that it uses. */
+export type EngageLabOperationContext<Needs = object> = {
   readonly parameters: RequestParameters
   readonly caller: Caller
-  readonly services: Services
+  readonly services: Needs
   readonly settings: AccountSettings
   readonly now: number
 }
 
 export type EngageLabListResponse = { readonly result: readonly object[]; readonly count: number; readonly total: number }
 export type EngageLabRefusal = { readonly code: SendCloudCode }
-export type EngageLabOperation = (call: EngageLabOperationContext) => Promise<EngageLabListResponse | EngageLabRefusal>
+export type EngageLabOperation<Needs = object> = (
+  context: EngageLabOperationContext<Needs>,
+) => Promise<EngageLabListResponse | EngageLabRefusal>
 
-/** The codes in this face's own parameter names, where the other face's differ. */
+/** The messages that must name EngageLab's own parameters. */
 const MESSAGE_OVERRIDES: Partial<Record<SendCloudCode, string>> = {
   40001: 'offset is empty',
   40002: 'offset is invalid',
-  40007: 'send_date (start_date) is missing or invalid, the form is yyyy-MM-dd',
-  40008: 'end_date is missing or invalid, or the span is too long; the form is yyyy-MM-dd',
+  40007: 'send_date (start_date) is missing or invalid, the format is yyyy-MM-dd',
+  40008: 'end_date is missing or invalid, or the period is too long; the format is yyyy-MM-dd',
   40011: 'email (email_or_domain) is empty',
   40012: 'email (email_or_domain) is invalid',
   40014: 'label_id is empty',
@@ -48,21 +55,21 @@ const MESSAGE_OVERRIDES: Partial<Record<SendCloudCode, string>> = {
 
 const HTTP_STATUSES: Partial<Record<SendCloudCode, number>> = { 40005: 401, 501: 500 }
 
-/** Refuses by a code. */
+/** Sends an error by its code. */
 export function sendEngageLabRefusal(reply: FastifyReply, code: SendCloudCode): FastifyReply {
   if (code === 40005) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')
   return reply.code(HTTP_STATUSES[code] ?? 400).send({ code, message: MESSAGE_OVERRIDES[code] ?? SENDCLOUD_MESSAGES[code] })
 }
 
-/** Too much at the moment. */
+/** Sends the error of a rate limit or of an overloaded server. */
 export function sendEngageLabRateLimited(reply: FastifyReply): FastifyReply {
   return reply.code(429).header('retry-after', '60').send({ code: 50_000, message: 'interface frequency limited' })
 }
 
-/** Runs one operation. Total: any request gets an answer. */
-export async function runEngageLabOperation(
-  dependencies: EngageLabDependencies,
-  operation: EngageLabOperation,
+/** Runs one operation. Total: every request gets a response. */
+export async function runEngageLabOperation<Needs>(
+  dependencies: EngageLabDependencies<Needs>,
+  operation: EngageLabOperation<Needs>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
@@ -70,7 +77,7 @@ export async function runEngageLabOperation(
     const identity = await authenticateRequest(dependencies.authenticator, request)
     if (identity.kind !== 'account') return sendEngageLabRefusal(reply, 40005)
     const caller: Caller = { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
-    const settings = await dependencies.services.getSettings(caller.account)
+    const settings = await dependencies.services.accounts.getSettings(caller.account)
     const parameters = collectParameters(joinLists(request.query), joinLists(request.body))
     const result = await operation({ parameters, caller, services: dependencies.services, settings, now: dependencies.services.now() })
     return 'code' in result ? sendEngageLabRefusal(reply, result.code) : result
@@ -80,7 +87,7 @@ export async function runEngageLabOperation(
 }
 
 function sendErrorRefusal(
-  { telemetry }: EngageLabDependencies,
+  { telemetry }: Pick<EngageLabDependencies, 'telemetry'>,
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -92,7 +99,7 @@ function sendErrorRefusal(
   return sendEngageLabRefusal(reply, 501)
 }
 
-/** Lists of a JSON body as the text that the tables read. */
+/** Joins the lists of a JSON body with semicolons, as the parameter tables expect. */
 function joinLists(source: unknown): unknown {
   if (typeof source !== 'object' || source === null) return source
   return Object.fromEntries(Object.entries(source).map(([name, value]) => [name, Array.isArray(value) ? value.join(';') : value]))

@@ -1,7 +1,7 @@
 /**
- * routes - EngageLab's face by its addresses
+ * routes - the routes of the EngageLab API
  *
- * These names under /v1 are that vendor's; our own API never uses them (`/v1/suppressions/…`).
+ * These paths under /v1 are reserved for EngageLab; our own API uses others (`/v1/suppressions/…`).
  *
  * See also: http/engagelab/operation, docs/SENDCLOUD.md.
  */
@@ -9,6 +9,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { acceptEmptyJson } from '../server/empty-body.ts'
 import { describeError } from '../server/problem.ts'
 import type { HttpServer } from '../server/http-server.ts'
+import type { HttpServices } from '../services/http-services.ts'
 import { runEngageLabOperation, sendEngageLabRefusal, sendEngageLabRateLimited } from './operation.ts'
 import type { EngageLabDependencies, EngageLabOperation } from './operation.ts'
 import {
@@ -20,6 +21,9 @@ import {
   createEngageLabListOperation,
 } from './lists.ts'
 import { listEngageLabStatuses } from './email-status.ts'
+
+/** The services that the operations need together. */
+type EngageLabServices = Pick<HttpServices, 'accounts' | 'messages' | 'suppressions' | 'blockAllow'>
 
 export const ENGAGELAB_ROUTES = [
   ['GET', '/v1/email_status', listEngageLabStatuses],
@@ -35,10 +39,10 @@ export const ENGAGELAB_ROUTES = [
   ['GET', '/v1/no_interceptions', createListEntriesOperation('allow')],
   ['POST', '/v1/no_interceptions', createAddEntriesOperation('allow')],
   ['DELETE', '/v1/no_interceptions', createDeleteEntriesOperation('allow')],
-] as const satisfies readonly (readonly [string, string, EngageLabOperation])[]
+] as const satisfies readonly (readonly [string, string, EngageLabOperation<EngageLabServices>])[]
 
-export function addEngageLabRoutes(server: HttpServer, dependencies: EngageLabDependencies): void {
-  // A scope of its own, so that what the framework refuses comes in this face's words too.
+export function addEngageLabRoutes(server: HttpServer, dependencies: EngageLabDependencies<EngageLabServices>): void {
+  // A scope of its own, so that framework errors use EngageLab's format too.
   void server.register(async (scope) => {
     const typedScope = scope.withTypeProvider<ZodTypeProvider>()
     acceptEmptyJson(typedScope)

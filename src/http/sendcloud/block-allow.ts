@@ -1,13 +1,16 @@
 /**
- * block-allow - the vendor's operations on blocks and on addresses that are not intercepted: list, add, delete
+ * block-allow - SendCloud's `block` and `unintercept` operations: list, add and delete block and allow entries
  *
- * An entry is of an address or of a whole domain, for one API user or for all; naming both an address and a domain makes two. What stands
- * already is not counted again. `all` in any case is every API user.
+ * An entry is for an address or for a whole domain, and for one API user or for all. A request that names an address and a domain creates two
+ * entries. An entry that already exists is not counted. `all`, in any case, means every API user.
  *
- * See also: service/lists/block-allow, ledger/suppress/suppression (what they answer), docs/SENDCLOUD.md.
+ * See also: http/services/block-allow, ledger/suppress/suppression (the effect of the entries), docs/SENDCLOUD.md.
  */
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { EntrySelection } from '../../service/lists/block-allow.ts'
+import type { AccountService } from '../services/accounts.ts'
+import type { BlockAllowService } from '../services/block-allow.ts'
+import type { SuppressionService } from '../services/suppressions.ts'
 import type { SendCloudOperationContext, SendCloudOperation } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
 import type { SendCloudCode } from './envelope.ts'
@@ -18,7 +21,13 @@ import { formatTime, parseTime } from './zoned-time.ts'
 import type { DayRange } from './zoned-time.ts'
 import { readWindow } from './window.ts'
 
-/** What tells the two lists apart at the door: the parameter that names the API user, and how a row is written. */
+type BlockAllowNeeds = {
+  readonly suppressions: Pick<SuppressionService, 'list'>
+  readonly blockAllow: BlockAllowService
+  readonly accounts: Pick<AccountService, 'findProfile'>
+}
+
+/** How the two lists differ in the API: the parameter that names the API user, and the fields of a row. */
 type EntryListFormat = {
   readonly list: EntrySelection['list']
   readonly apiUserParameter: Parameter<string | null>
@@ -35,7 +44,7 @@ const createApiUserParameter = (name: string): Parameter<string | null> => ({
 
 const formatScope = (scope: string): string => (scope === '' ? 'all' : scope)
 
-/** An entry of a domain has no email, one of an address no domain. */
+/** A domain entry has no email, and an address entry has no domain. */
 const formatTarget = (row: SuppressionRow): object => ({ domain: row.isDomain ? row.domain : '', email: row.address ?? '' })
 
 const BLOCK_FORMAT: EntryListFormat = {
@@ -69,13 +78,13 @@ type EntryFilters = {
 }
 
 async function respondWithEntries(
-  { parameters, caller, services, settings }: SendCloudOperationContext,
+  { parameters, caller, services, settings }: SendCloudOperationContext<BlockAllowNeeds>,
   format: EntryListFormat,
   filters: EntryFilters,
 ): Promise<ReturnType<typeof createEnvelope>> {
   const paging = readParameters(SENDCLOUD_PAGING, parameters)
   if (!paging.ok) return createEnvelope(paging.code)
-  const { rows } = await services.listSuppressions(caller.account, {
+  const { rows } = await services.suppressions.list(caller.account, {
     list: format.list,
     email: filters.email,
     domain: filters.domain,
@@ -92,8 +101,8 @@ async function respondWithEntries(
   return createEnvelope(200, { dataList: rows.map((row) => format.toRow(row, settings.zone)), count: rows.length })
 }
 
-/** `block/list`: a window, or an email, which makes it moot. */
-export const listSendCloudBlocks: SendCloudOperation = async (context) => {
+/** `block/list`: by window, or by email, which overrides the window. */
+export const listSendCloudBlocks: SendCloudOperation<BlockAllowNeeds> = async (context) => {
   const { parameters, settings, now } = context
   const read = readParameters(
     { scope: BLOCK_FORMAT.apiUserParameter, domain: DOMAIN_PARAMETER, email: createEmailParameter(null) },
@@ -106,8 +115,8 @@ export const listSendCloudBlocks: SendCloudOperation = async (context) => {
   return window.range === null ? createEnvelope(40006) : respondWithEntries(context, BLOCK_FORMAT, { ...read.values, range: window.range })
 }
 
-/** `unintercept/list`: no window. */
-export const listSendCloudAllowed: SendCloudOperation = async (context) => {
+/** `unintercept/list`: takes no window. */
+export const listSendCloudAllowed: SendCloudOperation<BlockAllowNeeds> = async (context) => {
   const read = readParameters(
     { scope: ALLOW_FORMAT.apiUserParameter, domain: DOMAIN_PARAMETER, email: createEmailParameter(null) },
     context.parameters,
@@ -117,40 +126,41 @@ export const listSendCloudAllowed: SendCloudOperation = async (context) => {
 
 type EntrySelectionResult = { readonly ok: true; readonly selection: EntrySelection } | { readonly ok: false; readonly code: SendCloudCode }
 
-/** Whom a call names, and for which API user; null: it says none. */
+/** Reads the addresses, the domains and the API user of a request; `scope` is null if the request names no API user. */
 async function readEntrySelection(
-  { parameters, caller, services }: SendCloudOperationContext,
+  { parameters, caller, services }: SendCloudOperationContext<BlockAllowNeeds>,
   { list, apiUserParameter }: EntryListFormat,
 ): Promise<EntrySelectionResult> {
   const read = readParameters({ scope: apiUserParameter, emails: EMAILS, domains: DOMAIN_NAMES }, parameters)
   if (!read.ok) return read
   const { scope, emails, domains } = read.values
   if (emails === null && domains === null) return { ok: false, code: 40011 }
-  // An entry for a user that the account has not would hold for nobody, and look as if it held.
-  if (scope !== null && scope !== '' && (await services.findProfile(caller.account))?.apiUsers.includes(scope) !== true)
+  // An entry for an unknown API user would have no effect, but would look as if it had.
+  if (scope !== null && scope !== '' && (await services.accounts.findProfile(caller.account))?.apiUsers.includes(scope) !== true)
     return { ok: false, code: 40016 }
   return { ok: true, selection: { list, scope, emails: emails ?? [], domains: domains ?? [] } }
 }
 
-/** The end of a block; one that has passed already is as wrong as one that is none. */
+/** Reads the expiry of a block. A time in the past is as invalid as one that cannot be parsed. */
 function readExpiry({
   parameters,
   settings,
   now,
-}: SendCloudOperationContext): { readonly ok: true; readonly until: number | null } | { readonly ok: false } {
+}: SendCloudOperationContext<BlockAllowNeeds>): { readonly ok: true; readonly until: number | null } | { readonly ok: false } {
   const text = parameters.get('expireTime')?.trim() ?? ''
   if (text === '') return { ok: true, until: null }
   const until = parseTime(text, settings.zone)
   return until === null || until <= now ? { ok: false } : { ok: true, until }
 }
 
-/** `block/add`: for ever, unless `expireTime` says till when. */
-export const addSendCloudBlocks: SendCloudOperation = async (context) => {
+/** `block/add`: the entry does not expire unless `expireTime` is set. */
+export const addSendCloudBlocks: SendCloudOperation<BlockAllowNeeds> = async (context) => {
   const selected = await readEntrySelection(context, BLOCK_FORMAT)
   if (!selected.ok) return createEnvelope(selected.code)
   const expiry = readExpiry(context)
-  if (!expiry.ok) return createEnvelope(40008, {}, 'expireTime is invalid, the form is yyyy-MM-dd HH:mm:ss, and it lies ahead')
-  const added = await context.services.addBlockAllowEntries(context.caller, {
+  if (!expiry.ok)
+    return createEnvelope(40008, {}, 'expireTime is invalid; the format is yyyy-MM-dd HH:mm:ss, and the time must be in the future')
+  const added = await context.services.blockAllow.add(context.caller, {
     ...selected.selection,
     scope: selected.selection.scope ?? '',
     until: expiry.until,
@@ -158,19 +168,19 @@ export const addSendCloudBlocks: SendCloudOperation = async (context) => {
   return createEnvelope(200, { addSuccessCount: added.length })
 }
 
-/** `block/delete`: of the API user that is named, else of all. */
-export const deleteSendCloudBlocks: SendCloudOperation = async (context) => {
+/** `block/delete`: the entries of the named API user; without a name, the entries of any scope. */
+export const deleteSendCloudBlocks: SendCloudOperation<BlockAllowNeeds> = async (context) => {
   const selected = await readEntrySelection(context, BLOCK_FORMAT)
   return selected.ok
-    ? createEnvelope(200, { deleteSuccessCount: await context.services.removeBlockAllowEntries(context.caller, selected.selection) })
+    ? createEnvelope(200, { deleteSuccessCount: await context.services.blockAllow.remove(context.caller, selected.selection) })
     : createEnvelope(selected.code)
 }
 
-/** `unintercept/add`; its `dataList` are the entries that are new. */
-export const addSendCloudAllowed: SendCloudOperation = async (context) => {
+/** `unintercept/add`: `dataList` contains the new entries. */
+export const addSendCloudAllowed: SendCloudOperation<BlockAllowNeeds> = async (context) => {
   const selected = await readEntrySelection(context, ALLOW_FORMAT)
   if (!selected.ok) return createEnvelope(selected.code)
-  const added = await context.services.addBlockAllowEntries(context.caller, {
+  const added = await context.services.blockAllow.add(context.caller, {
     ...selected.selection,
     scope: selected.selection.scope ?? '',
     until: null,
@@ -178,11 +188,11 @@ export const addSendCloudAllowed: SendCloudOperation = async (context) => {
   return createEnvelope(200, { dataList: added.map((row) => ALLOW_FORMAT.toRow(row, context.settings.zone)), count: added.length })
 }
 
-/** `unintercept/delete`: of the API user that is named, else those that hold for all. */
-export const deleteSendCloudAllowed: SendCloudOperation = async (context) => {
+/** `unintercept/delete`: the entries of the named API user; without a name, the entries for all API users. */
+export const deleteSendCloudAllowed: SendCloudOperation<BlockAllowNeeds> = async (context) => {
   const selected = await readEntrySelection(context, ALLOW_FORMAT)
   if (!selected.ok) return createEnvelope(selected.code)
   return createEnvelope(200, {
-    count: await context.services.removeBlockAllowEntries(context.caller, { ...selected.selection, scope: selected.selection.scope ?? '' }),
+    count: await context.services.blockAllow.remove(context.caller, { ...selected.selection, scope: selected.selection.scope ?? '' }),
   })
 }

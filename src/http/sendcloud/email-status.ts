@@ -1,10 +1,13 @@
 /**
- * email-status - data/emailStatus: what became of mails, by recipient, id, label, day and status
+ * email-status - SendCloud's `data/emailStatus`: lists messages by recipient, ID, label, day and status
  *
- * Statuses come as words, `total` as a string, and fields that we have no notion of as empty strings.
+ * Statuses are words, `total` is a string, and fields that we do not support are empty strings, as SendCloud's clients expect.
+ *
+ * See also: http/services/messages, http/sendcloud/response-cache, docs/SENDCLOUD.md.
  */
 import { subStatusName } from '../../webhook/sub-status-names.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
+import type { MessageService } from '../services/messages.ts'
 import type { SendCloudOperation } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
 import { API_USERS, createEmailParameter, LABEL_ID, LABEL_NAME, SENDCLOUD_PAGING } from './filters.ts'
@@ -13,6 +16,9 @@ import { formatDay, formatTime } from './zoned-time.ts'
 import { readWindow } from './window.ts'
 import { STATUS_NAMES } from './status-names.ts'
 
+type StatusNeeds = { readonly messages: Pick<MessageService, 'list'> }
+
+/** Checked before the window. */
 const LEADING_PARAMETERS = {
   email: createEmailParameter(null),
   emailIds: defineParameter<readonly string[] | null>({
@@ -26,6 +32,7 @@ const LEADING_PARAMETERS = {
   labelName: LABEL_NAME,
 }
 
+/** Checked after the window. */
 const TRAILING_PARAMETERS = {
   apiUsers: API_USERS,
   ...SENDCLOUD_PAGING,
@@ -45,7 +52,7 @@ const TRAILING_PARAMETERS = {
   }),
 }
 
-/** The vendor has no code for a status that there is not: such a filter finds nothing. */
+/** SendCloud has no code for an unknown status: the filter matches nothing. */
 const UNKNOWN_STATUS = -1
 
 export function readStatusFilter(text: string): number {
@@ -56,21 +63,21 @@ export function readSubStatusFilter(text: string): readonly number[] {
   return (readList(100)(text) ?? []).map((part) => (/^[45]\d\d$/.test(part) ? Number(part) : UNKNOWN_STATUS))
 }
 
-/** Filters of our own API that the vendor has not. */
+/** Filters of our own API that SendCloud does not have. */
 const UNSUPPORTED_FILTERS = { requestIp: null, egressIp: null, emailType: null, after: null, withTotal: true }
 
-/** `data/emailStatus`; the same question hears the same answer for a while (http/sendcloud/response-cache). */
-export const listSendCloudStatuses: SendCloudOperation = (context) => {
+/** `data/emailStatus`: the same request may get a cached response (http/sendcloud/response-cache). */
+export const listSendCloudStatuses: SendCloudOperation<StatusNeeds> = (context) => {
   const { parameters, caller, settings, now, responseCache } = context
   const filterParameters = [...parameters].filter(([name]) => !CREDENTIAL_PARAMETERS.has(name)).toSorted(([a], [b]) => (a < b ? -1 : 1))
   const parts = ['data/emailStatus', settings.version, formatDay(now, settings.zone), filterParameters]
   return responseCache.getOrLoad({ account: caller.account, parts }, () => loadStatuses(context))
 }
 
-/** Who asks is not what is asked. */
+/** Not part of the cache key, which contains the account. */
 const CREDENTIAL_PARAMETERS: ReadonlySet<string> = new Set(['apiUser', 'apiKey', 'api_user', 'api_key'])
 
-const loadStatuses: SendCloudOperation = async ({ parameters, caller, services, settings, now, maxStatusDays }) => {
+const loadStatuses: SendCloudOperation<StatusNeeds> = async ({ parameters, caller, services, settings, now, maxStatusDays }) => {
   const leading = readParameters(LEADING_PARAMETERS, parameters)
   if (!leading.ok) return createEnvelope(leading.code)
   const window = readWindow(parameters, { maxDays: maxStatusDays, zone: settings.zone, now })
@@ -91,7 +98,7 @@ const loadStatuses: SendCloudOperation = async ({ parameters, caller, services, 
     offset: start,
     limit,
   }
-  const { rows, total } = await services.listStatuses(caller.account, query)
+  const { rows, total } = await services.messages.list(caller.account, query)
   return createEnvelope(200, {
     total: String(total ?? rows.length),
     voListSize: rows.length,
@@ -99,7 +106,7 @@ const loadStatuses: SendCloudOperation = async ({ parameters, caller, services, 
   })
 }
 
-/** Fields that the vendor's clients read and we have no notion of. */
+/** Fields that SendCloud's clients read and we do not support. */
 const EMPTY_FIELDS = {
   softStatus: '',
   event: '',

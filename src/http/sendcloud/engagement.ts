@@ -1,13 +1,13 @@
 /**
- * engagement - openandclick/list: who opened or clicked which mail, when and with what
+ * engagement - SendCloud's `openandclick/list`: lists opens and clicks with time, browser and device
  *
- * The browser and the device are what the User-Agent says. A place is empty: we look none up, since an address of a reader is nobody
- * else's business.
+ * The browser and the device come from the User-Agent header. The location fields are empty: we do not geolocate the IP addresses of readers.
  *
- * See also: store/facts/engagement, webhook/user-agent, docs/SENDCLOUD.md.
+ * See also: http/services/statistics, webhook/user-agent, docs/SENDCLOUD.md.
  */
 import { parseUserAgent } from '../../webhook/user-agent.ts'
 import type { EngagementRecord } from '../../store/facts/engagement.ts'
+import type { StatisticsService } from '../services/statistics.ts'
 import type { SendCloudOperation } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
 import { API_USERS, createEmailParameter, LABEL_ID, LABEL_NAME, resolveLabelIds, SENDCLOUD_PAGING, MAX_WINDOW_DAYS } from './filters.ts'
@@ -16,10 +16,12 @@ import { readParameters } from './parameters.ts'
 import { formatTime } from './zoned-time.ts'
 import { readWindow } from './window.ts'
 
+type EngagementNeeds = { readonly statistics: Pick<StatisticsService, 'findEngagement' | 'findLabelIds'> }
+
 const ENGAGEMENT_KINDS = { 1: 'open', 2: 'click' } as const
 const TRACK_TYPES = { open: 1, click: 2 } as const
 
-/** The vendor has no code for a type that there is not: such a filter finds nothing. */
+/** SendCloud has no code for an unknown type: the filter matches nothing. */
 const TRACK_TYPE: Parameter<'open' | 'click' | 'none' | null> = {
   names: ['trackType'],
   missingCode: null,
@@ -32,7 +34,7 @@ const EMAIL_PARAMETERS = { email: createEmailParameter(null) }
 const FILTER_PARAMETERS = { kind: TRACK_TYPE, apiUsers: API_USERS, labelId: LABEL_ID, labelName: LABEL_NAME, ...SENDCLOUD_PAGING }
 
 /** `openandclick/list`. */
-export const listSendCloudEngagement: SendCloudOperation = async (context) => {
+export const listSendCloudEngagement: SendCloudOperation<EngagementNeeds> = async (context) => {
   const { parameters, caller, services, settings, now } = context
   const emailResult = readParameters(EMAIL_PARAMETERS, parameters)
   if (!emailResult.ok) return createEnvelope(emailResult.code)
@@ -61,7 +63,7 @@ export const listSendCloudEngagement: SendCloudOperation = async (context) => {
   return createEnvelope(200, { total, count: rows.length, dataList: rows.map((row) => toEngagementRow(row, settings.zone)) })
 }
 
-/** The window does not count beside an email. */
+/** An email overrides the window. */
 const NO_WINDOW = { ok: true, range: null } as const
 
 function toEngagementRow({ fact, emailId, recipient, apiUser, requestedAt }: EngagementRecord, zone: string): object {

@@ -1,10 +1,10 @@
 /**
- * envelope - the vendor's answers: HTTP 200 always, the outcome inside
+ * envelope - SendCloud's response envelope: always HTTP 200, with the outcome in the body
  *
- * See also: http/sendcloud/parameters (who picks the code), docs/SENDCLOUD.md.
+ * See also: http/sendcloud/parameters (chooses the code of an invalid parameter), docs/SENDCLOUD.md.
  */
 
-/** Every code of the vendor that we say, with our words for it. */
+/** SendCloud's codes that we use, with our own messages. */
 export const SENDCLOUD_MESSAGES = {
   200: 'ok',
   501: 'server exception',
@@ -14,13 +14,13 @@ export const SENDCLOUD_MESSAGES = {
   40004: 'limit is invalid',
   40005: 'authentication failed',
   40006: 'days is invalid',
-  40007: 'startDate is invalid, the form is yyyy-MM-dd',
-  40008: 'endDate is invalid, the form is yyyy-MM-dd',
+  40007: 'startDate is invalid, the format is yyyy-MM-dd',
+  40008: 'endDate is invalid, the format is yyyy-MM-dd',
   40009: 'labelIdList is empty',
   40010: 'apiUserList is empty',
   40011: 'email is empty',
   40012: 'email is invalid',
-  40013: 'domainList is empty, or holds what is no domain',
+  40013: 'domainList is empty, or contains an invalid domain',
   40014: 'label id is empty',
   40015: 'label id is invalid',
   40016: 'apiUserList is invalid',
@@ -59,13 +59,13 @@ export type SendCloudCode = keyof typeof SENDCLOUD_MESSAGES
 
 export type SendCloudEnvelope = { readonly result: boolean; readonly statusCode: number; readonly message: string; readonly info: object }
 
-/** Codes that say that it went well. */
+/** Codes of a successful operation. */
 const SUCCESS_CODES: ReadonlySet<SendCloudCode> = new Set([200, 40401, 40403, 40601])
 
-/** An answer by its code; `words` say more where the code says little. */
+/** Builds the envelope of a code. `message` replaces the standard message. Total. */
 export function createEnvelope(code: SendCloudCode, info: object = {}, message: string = SENDCLOUD_MESSAGES[code]): SendCloudEnvelope {
   return { result: SUCCESS_CODES.has(code), statusCode: code, message, info }
 }
 
-/** The one answer that spells `statuscode` in lower case. */
+/** The only response that SendCloud spells with a lower-case `statuscode`. */
 export const RATE_LIMITED_ENVELOPE = { result: false, statuscode: 50_000, message: 'interface frequency limited', info: {} } as const

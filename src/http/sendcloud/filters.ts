@@ -1,24 +1,25 @@
 /**
- * filters - the parameters that many of the vendor's operations share, and how they are read
+ * filters - the parameters that many SendCloud operations share
  *
- * See also: http/sendcloud/parameters (the table's grammar), http/sendcloud/window (days and dates), docs/SENDCLOUD.md.
+ * See also: http/sendcloud/parameters (the format of the tables), http/sendcloud/window (days and dates), docs/SENDCLOUD.md.
  */
 import { normaliseDomain } from '../../correlate/address-hash.ts'
 import { parseAddress } from '../../mail/mime/address.ts'
+import type { StatisticsService } from '../services/statistics.ts'
 import type { SendCloudOperationContext } from './operation.ts'
 import type { SendCloudCode } from './envelope.ts'
 import type { Parameter } from './parameters.ts'
 import { readList, readWhole } from './parameters.ts'
 
-/** Three months at their longest. */
+/** The longest three consecutive months. */
 export const MAX_WINDOW_DAYS = 92
 
-/** An address with a domain; what has none is wrong. */
+/** Reads an address with a domain; null if the text is not one. */
 export function readEmail(text: string): string | null {
   return text.length <= 320 && parseAddress(text) !== null ? text : null
 }
 
-/** Some of a kind between semicolons; one that is wrong spoils all. */
+/** Reads values separated by semicolons; null if one of them is invalid. */
 function readListOf(maxCount: number, read: (part: string) => string | null): (text: string) => readonly string[] | null {
   return (text) => {
     const parts = readList(maxCount)(text)?.map(read) ?? [null]
@@ -26,7 +27,7 @@ function readListOf(maxCount: number, read: (part: string) => string | null): (t
   }
 }
 
-/** No label's name is longer. */
+/** 128 characters is the longest label name. */
 const readLabelName = (text: string): string | null => (text.length <= 128 ? text : null)
 
 function readLabelIds(text: string): readonly number[] | null {
@@ -34,9 +35,9 @@ function readLabelIds(text: string): readonly number[] | null {
   return parts !== null && parts.every((part) => /^\d{1,9}$/.test(part)) ? parts.map(Number) : null
 }
 
-export const createEmailParameter = (empty: SendCloudCode | null): Parameter<string | null> => ({
+export const createEmailParameter = (missingCode: SendCloudCode | null): Parameter<string | null> => ({
   names: ['email'],
-  missingCode: empty,
+  missingCode,
   blankCode: 40011,
   invalidCode: 40012,
   read: readEmail,
@@ -79,7 +80,7 @@ export const LABEL_IDS: Parameter<readonly number[] | null> = {
   read: readLabelIds,
   defaultValue: null,
 }
-/** The vendor has no code of its own for names. */
+/** SendCloud has no code for label names. */
 export const LABEL_NAMES: TextListParameter = {
   names: ['labelNameList'],
   missingCode: null,
@@ -102,7 +103,7 @@ export const LABEL_NAME: Parameter<string | null> = {
   read: readLabelName,
   defaultValue: null,
 }
-/** A domain that is none is refused by the code of an empty list: there is no other. */
+/** SendCloud has no code for an invalid domain, so the code of an empty list is used. */
 export const DOMAINS: TextListParameter = {
   names: ['domainList'],
   missingCode: null,
@@ -112,7 +113,7 @@ export const DOMAINS: TextListParameter = {
   defaultValue: null,
 }
 
-/** Addresses and domains that a call names, at most a hundred of each. */
+/** The addresses and domains that a request names, at most 100 of each. */
 export const EMAILS: TextListParameter = {
   names: ['email'],
   missingCode: null,
@@ -128,9 +129,9 @@ export const DOMAIN_NAMES: TextListParameter = {
   defaultValue: null,
 }
 
-/** Numbers of labels that a call asks for: by number, or by parts of their names; null: it asks for none. */
+/** The label IDs that a request filters by, given as IDs or as parts of label names; null for no filter. */
 export async function resolveLabelIds(
-  { services, caller }: SendCloudOperationContext,
+  { services, caller }: SendCloudOperationContext<{ readonly statistics: Pick<StatisticsService, 'findLabelIds'> }>,
   filters: { readonly labelIds: readonly number[] | null; readonly labelNames: readonly string[] | null },
 ): Promise<readonly number[] | null> {
   if (filters.labelIds !== null || filters.labelNames === null) return filters.labelIds

@@ -1,11 +1,12 @@
 /**
- * labels - the vendor's operations on labels: list, get, add, update, delete
+ * labels - SendCloud's `label` operations: list, get, add, update, delete
  *
- * A name is an account's own, once. A label that is deleted leaves old statistics as they are.
+ * A label name is unique within an account. Deleting a label does not change existing statistics.
  *
  * See also: service/admin/labels, docs/SENDCLOUD.md.
  */
 import { Fault } from '../../errors.ts'
+import type { LabelService } from '../../service/admin/labels.ts'
 import type { Label } from '../../store/account/labels.ts'
 import type { SendCloudOperation } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
@@ -15,12 +16,14 @@ import type { Parameter } from './parameters.ts'
 import { readParameters } from './parameters.ts'
 import { formatTime } from './zoned-time.ts'
 
-/** As long as our own API allows. The vendor has no codes for names: those of the number serve. */
+type LabelNeeds = { readonly labels: LabelService }
+
+/** The same maximum length as in our own API. SendCloud has no codes for names, so the codes of the label ID are used. */
 const NAME_PARAMETER: Parameter<string> = {
   names: ['labelName'],
   missingCode: 40014,
   invalidCode: 40015,
-  // A line end in a name would be one in a header.
+  // A line break in a name would inject a header.
   read: (text) => (text.length <= 128 && !/\p{Cc}/u.test(text) ? text : null),
   defaultValue: '',
 }
@@ -38,7 +41,7 @@ function toLabelRow({ labelId, name, createdAt, updatedAt }: Label, zone: string
 }
 
 /** `label/list`. */
-export const listSendCloudLabels: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+export const listSendCloudLabels: SendCloudOperation<LabelNeeds> = async ({ parameters, caller, services, settings }) => {
   const read = readParameters({ query: QUERY_PARAMETER, ...SENDCLOUD_PAGING }, parameters)
   if (!read.ok) return createEnvelope(read.code)
   const { rows, total } = await services.labels.list(caller.account, read.values)
@@ -46,7 +49,7 @@ export const listSendCloudLabels: SendCloudOperation = async ({ parameters, call
 }
 
 /** `label/get`. */
-export const getSendCloudLabel: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+export const getSendCloudLabel: SendCloudOperation<LabelNeeds> = async ({ parameters, caller, services, settings }) => {
   const read = readParameters({ labelId: ID_PARAMETER }, parameters)
   if (!read.ok) return createEnvelope(read.code)
   const label = await services.labels.get(caller.account, read.values.labelId ?? 0)
@@ -54,7 +57,7 @@ export const getSendCloudLabel: SendCloudOperation = async ({ parameters, caller
 }
 
 /** `label/add`. */
-export const addSendCloudLabel: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+export const addSendCloudLabel: SendCloudOperation<LabelNeeds> = async ({ parameters, caller, services, settings }) => {
   const read = readParameters({ name: NAME_PARAMETER }, parameters)
   if (!read.ok) return createEnvelope(read.code)
   return mapConflict(async () =>
@@ -63,7 +66,7 @@ export const addSendCloudLabel: SendCloudOperation = async ({ parameters, caller
 }
 
 /** `label/update`. */
-export const updateSendCloudLabel: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+export const updateSendCloudLabel: SendCloudOperation<LabelNeeds> = async ({ parameters, caller, services, settings }) => {
   const read = readParameters({ labelId: ID_PARAMETER, name: NAME_PARAMETER }, parameters)
   if (!read.ok) return createEnvelope(read.code)
   return mapConflict(async () => {
@@ -73,13 +76,13 @@ export const updateSendCloudLabel: SendCloudOperation = async ({ parameters, cal
 }
 
 /** `label/delete`. */
-export const deleteSendCloudLabel: SendCloudOperation = async ({ parameters, caller, services }) => {
+export const deleteSendCloudLabel: SendCloudOperation<LabelNeeds> = async ({ parameters, caller, services }) => {
   const read = readParameters({ labelId: ID_PARAMETER }, parameters)
   if (!read.ok) return createEnvelope(read.code)
   return createEnvelope(200, { count: (await services.labels.remove(caller, read.values.labelId ?? 0)) ? 1 : 0 })
 }
 
-/** A name that is taken is a wrong one. */
+/** Maps a name that is already in use to the code of an invalid label. */
 async function mapConflict(change: () => Promise<SendCloudEnvelope>): Promise<SendCloudEnvelope> {
   try {
     return await change()

@@ -1,12 +1,12 @@
 /**
- * legacy-webapi - the vendor's first API: /webapi/mail.send.json, which old clients still call
+ * legacy-webapi - SendCloud's first API, `/webapi/mail.send.json`, which old clients still use
  *
  *     {"message":"success","email_id_list":["…0$joe@example.com"]}   {"message":"error","errors":["authentication failed"]}
  *
- * The same operation under older names; ids are told only to who asks for them (`resp_email_id=true`). Templates and address lists are a
- * console's, and ours to refuse: in words, so that nobody takes a mail for sent that was not.
+ * Runs mail/send with the older parameter names. The response contains IDs only if the client asks for them (`resp_email_id=true`). Templates
+ * and address lists are not supported: these calls return an explicit error, so that no client assumes that a message was sent.
  *
- * See also: http/sendcloud/mail-send, http/sendcloud/queue-status (its other call), docs/SENDCLOUD.md.
+ * See also: http/sendcloud/mail-send, http/sendcloud/queue-status (the other legacy call), docs/SENDCLOUD.md.
  */
 import type { FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
@@ -14,11 +14,11 @@ import type { HttpServer } from '../server/http-server.ts'
 import { runSendCloudOperation, isOverloaded } from './operation.ts'
 import type { SendCloudDependencies } from './operation.ts'
 import { RATE_LIMITED_ENVELOPE, type SendCloudEnvelope } from './envelope.ts'
-import { createSendOperation } from './mail-send.ts'
+import { createSendOperation, type SendNeeds } from './mail-send.ts'
 import { readSendRequest, MAX_SEND_BODY_BYTES, keepFormsRaw } from './mail-send-routes.ts'
 import type { RequestParameters } from './parameters.ts'
 
-/** What the present API calls otherwise. */
+/** The old names of parameters, and their current names. */
 const PARAMETER_ALIASES: Readonly<Record<string, string>> = {
   resp_email_id: 'respEmailId',
   label: 'labelId',
@@ -27,20 +27,20 @@ const PARAMETER_ALIASES: Readonly<Record<string, string>> = {
 
 const createErrorBody = (error: string): object => ({ message: 'error', errors: [error] })
 
-/** Calls that need what only the vendor's console has. */
+/** Calls that need a feature of SendCloud's console. */
 const UNSUPPORTED_CALLS = {
-  'mail.send_template.json': 'templates are not kept here: send html by mail.send.json',
-  'list.get.json': 'address lists are not kept here',
-  'list.create.json': 'address lists are not kept here',
-  'list.update.json': 'address lists are not kept here',
-  'list.delete.json': 'address lists are not kept here',
-  'list_member.get.json': 'address lists are not kept here',
-  'list_member.add.json': 'address lists are not kept here',
-  'list_member.update.json': 'address lists are not kept here',
-  'list_member.delete.json': 'address lists are not kept here',
+  'mail.send_template.json': 'templates are not supported: send html with mail.send.json',
+  'list.get.json': 'address lists are not supported',
+  'list.create.json': 'address lists are not supported',
+  'list.update.json': 'address lists are not supported',
+  'list.delete.json': 'address lists are not supported',
+  'list_member.get.json': 'address lists are not supported',
+  'list_member.add.json': 'address lists are not supported',
+  'list_member.update.json': 'address lists are not supported',
+  'list_member.delete.json': 'address lists are not supported',
 } as const
 
-export function addLegacyWebApiRoutes(scope: HttpServer, dependencies: SendCloudDependencies): void {
+export function addLegacyWebApiRoutes(scope: HttpServer, dependencies: SendCloudDependencies<SendNeeds>): void {
   void scope.register(async (inner) => {
     const typedScope = inner.withTypeProvider<ZodTypeProvider>()
     keepFormsRaw(typedScope)
@@ -61,9 +61,9 @@ export function addLegacyWebApiRoutes(scope: HttpServer, dependencies: SendCloud
   })
 }
 
-async function handleSend(dependencies: SendCloudDependencies, request: FastifyRequest): Promise<object> {
-  const { bag: parameters, files } = await readSendRequest(request)
-  if (/^true$/i.test(parameters.get('use_maillist') ?? '')) return createErrorBody('address lists are not kept here')
+async function handleSend(dependencies: SendCloudDependencies<SendNeeds>, request: FastifyRequest): Promise<object> {
+  const { parameters, files } = await readSendRequest(request)
+  if (/^true$/i.test(parameters.get('use_maillist') ?? '')) return createErrorBody('address lists are not supported')
   return toLegacyResponse(await runSendCloudOperation(dependencies, createSendOperation(files), request, renameParameters(parameters)))
 }
 

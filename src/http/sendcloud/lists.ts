@@ -1,13 +1,14 @@
 /**
- * lists - the vendor's operations on bounces, complaints and unsubscribes: list, count, delete, and adding an unsubscribe
+ * lists - SendCloud's operations on bounces, complaints and unsubscribes: list, count, delete, and add an unsubscribe
  *
- * A window of at most three months or an email, which makes the window moot. What was removed or has ended is not on a list.
+ * A request names a window of at most three months, or an email, which overrides the window. Removed and expired entries are not listed.
  *
- * See also: http/api/suppressions (our own face), docs/SENDCLOUD.md.
+ * See also: http/services/suppressions, http/api/suppressions (our own API), docs/SENDCLOUD.md.
  */
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
-import type { SuppressionQuery } from '../services.ts'
+import type { StatisticsService } from '../services/statistics.ts'
+import type { SuppressionQuery, SuppressionService } from '../services/suppressions.ts'
 import type { SendCloudOperationContext, SendCloudOperation } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
 import type { SendCloudCode } from './envelope.ts'
@@ -17,9 +18,14 @@ import { formatTime } from './zoned-time.ts'
 import { readWindow } from './window.ts'
 import { UNSUBSCRIBE_TYPE_NAMES } from './status-names.ts'
 
+type ListNeeds = {
+  readonly suppressions: Pick<SuppressionService, 'list' | 'count' | 'remove' | 'addUnsubscribe'>
+  readonly statistics: Pick<StatisticsService, 'findLabelIds'>
+}
+
 const FILTER_PARAMETERS = { apiUsers: API_USERS, labelIds: LABEL_IDS, labelNames: LABEL_NAMES }
 
-/** A row as the vendor writes it. */
+/** Formats an entry as SendCloud does. */
 type SuppressionRowFormatter = (row: SuppressionRow, zone: string) => object
 
 const formatExpiry = (row: SuppressionRow, zone: string): string => (row.until === null ? '' : formatTime(row.until, zone))
@@ -39,7 +45,7 @@ export const toComplaintRow: SuppressionRowFormatter = (row, zone) => ({
   domain: row.domain,
 })
 
-/** The operation's old name has `receiver` for `email`. */
+/** Under its old name the operation returns `receiver` instead of `email`. */
 export const toSpamReportedRow: SuppressionRowFormatter = (row, zone) => ({
   receiver: row.address ?? '',
   reason: row.reason,
@@ -65,14 +71,14 @@ function toUnsubscribeFields(row: SuppressionRow, zone: string): object {
 
 type SuppressionQueryResult = { readonly ok: true; readonly query: SuppressionQuery } | { readonly ok: false; readonly code: SendCloudCode }
 
-/** Email, window, filters and paging in the order in which they are refused. */
-async function readSuppressionQuery(context: SendCloudOperationContext, list: ListName): Promise<SuppressionQueryResult> {
+/** Reads email, window, filters and paging, in SendCloud's order of errors. */
+async function readSuppressionQuery(context: SendCloudOperationContext<ListNeeds>, list: ListName): Promise<SuppressionQueryResult> {
   const { parameters, settings, now } = context
   const emailResult = readParameters({ email: createEmailParameter(null) }, parameters)
   if (!emailResult.ok) return emailResult
   const { email } = emailResult.values
   const window = readWindow(parameters, { maxDays: MAX_WINDOW_DAYS, zone: settings.zone, now })
-  // The window does not count beside an email, a wrong one neither.
+  // An email overrides the window, even an invalid one.
   if (email === null && !window.ok) return window
   const range = email === null && window.ok ? window.range : null
   if (email === null && range === null) return { ok: false, code: 40006 }
@@ -80,7 +86,7 @@ async function readSuppressionQuery(context: SendCloudOperationContext, list: Li
 }
 
 async function readFiltersAndPaging(
-  context: SendCloudOperationContext,
+  context: SendCloudOperationContext<ListNeeds>,
   leading: Pick<SuppressionQuery, 'list' | 'email' | 'from' | 'until'>,
 ): Promise<SuppressionQueryResult> {
   const parsed = readParameters({ ...FILTER_PARAMETERS, ...SENDCLOUD_PAGING }, context.parameters)
@@ -91,40 +97,40 @@ async function readFiltersAndPaging(
 }
 
 /** `<list>/list`. */
-export function createSendCloudListOperation(list: ListName, toRow: SuppressionRowFormatter): SendCloudOperation {
+export function createSendCloudListOperation(list: ListName, toRow: SuppressionRowFormatter): SendCloudOperation<ListNeeds> {
   return async (context) => {
     const queryResult = await readSuppressionQuery(context, list)
     if (!queryResult.ok) return createEnvelope(queryResult.code)
-    const { rows } = await context.services.listSuppressions(context.caller.account, queryResult.query)
+    const { rows } = await context.services.suppressions.list(context.caller.account, queryResult.query)
     return createEnvelope(200, { dataList: rows.map((row) => toRow(row, context.settings.zone)), count: rows.length })
   }
 }
 
 /** `<list>/count`. */
-export function createSendCloudCountOperation(list: ListName): SendCloudOperation {
+export function createSendCloudCountOperation(list: ListName): SendCloudOperation<ListNeeds> {
   return async (context) => {
     const queryResult = await readSuppressionQuery(context, list)
     return queryResult.ok
-      ? createEnvelope(200, { count: await context.services.countSuppressions(context.caller.account, queryResult.query) })
+      ? createEnvelope(200, { count: await context.services.suppressions.count(context.caller.account, queryResult.query) })
       : createEnvelope(queryResult.code)
   }
 }
 
-/** `<list>/delete`, with the vendor's own code for a deletion where it has one. */
-export function createSendCloudDeleteOperation(list: ListName, successCode: SendCloudCode): SendCloudOperation {
+/** `<list>/delete`, with SendCloud's success code for the list. */
+export function createSendCloudDeleteOperation(list: ListName, successCode: SendCloudCode): SendCloudOperation<ListNeeds> {
   return async (context) => {
     const queryResult = await readSuppressionQuery(context, list)
     return queryResult.ok
-      ? createEnvelope(successCode, { count: await context.services.removeSuppressions(context.caller, queryResult.query) })
+      ? createEnvelope(successCode, { count: await context.services.suppressions.remove(context.caller, queryResult.query) })
       : createEnvelope(queryResult.code)
   }
 }
 
 /** `unsubscribe/add`. */
-export const addSendCloudUnsubscribe: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+export const addSendCloudUnsubscribe: SendCloudOperation<ListNeeds> = async ({ parameters, caller, services, settings }) => {
   const read = readParameters({ email: createEmailParameter(40011) }, parameters)
   if (!read.ok) return createEnvelope(read.code)
   if (read.values.email === null) return createEnvelope(40011)
-  const row = await services.addUnsubscribe(caller, read.values.email, 0)
+  const row = await services.suppressions.addUnsubscribe(caller, read.values.email, 0)
   return createEnvelope(40401, { data: toUnsubscribeFields(row, settings.zone) })
 }

@@ -1,8 +1,8 @@
 /**
- * mail-send-parameters - the parameters of mail/send: how each is read, and by which code it is refused
+ * mail-send-parameters - the parameters of mail/send: how each is read, and the code of an invalid value
  *
- * In the order in which they are looked at. What the vendor has no code for is 501 with our words. A header that the mail gets from us, or that
- * says how it is built, is left out.
+ * The tables are in the order of the checks. Where SendCloud has no code, the code is 501 with our own message. Headers that we set ourselves,
+ * and headers that describe the MIME structure, are dropped.
  *
  * See also: http/sendcloud/mail-send, docs/SENDING.md.
  */
@@ -15,25 +15,25 @@ import { readList, readWhole, defineParameter } from './parameters.ts'
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/u
 
-/** RFC 5322 §2.1.1 allows so many in one line. */
+/** The longest line of RFC 5322 §2.1.1. */
 const MAX_LINE_LENGTH = 998
-/** Longer is no address (RFC 5321 §4.5.3.1), nor a mistyped one. */
+/** The longest address of RFC 5321 §4.5.3.1: 64 + 1 + 255. */
 const MAX_ADDRESS_LENGTH = 320
-/** The vendor's bound. */
+/** SendCloud's limit. */
 const MAX_REQUEST_ID_LENGTH = 128
 const MAX_REPLY_TO_ADDRESSES = 3
 const MAX_LABEL_LENGTH = 128
 const MAX_HEADERS = 100
 const MAX_LISTED_ADDRESSES = 10_000
 
-/** One line without controls: a line end would begin a header of the writer's choice. */
+/** One line without control characters, because a line break would inject a header. */
 const readLine = (text: string): string | null => (text.length <= MAX_LINE_LENGTH && !CONTROL_CHARACTERS.test(text) ? text : null)
 
-/** An address with or without a name around it. */
+/** An address with or without a display name. */
 const readFrom = (text: string): string | null =>
   text.length <= MAX_LINE_LENGTH && !CONTROL_CHARACTERS.test(text) && parseAddress(text) !== null ? text : null
 
-/** What is merely no address is taken, and answered 404 in its status. */
+/** An invalid address is accepted; its message gets the sub status 404. */
 function readRecipients(text: string): readonly string[] | null {
   const found = readList(MAX_LISTED_ADDRESSES)(text)
   return found === null || found.some((each) => each.length > MAX_ADDRESS_LENGTH || CONTROL_CHARACTERS.test(each))
@@ -81,7 +81,7 @@ type SmtpApiValue = ReturnType<typeof readSmtpApi>
 type TextList = readonly string[]
 type HeaderMap = Readonly<Record<string, string>>
 
-/** Before the recipients, which come from one of two places. */
+/** Checked before the recipients, because xsmtpapi may contain them. */
 export const SENDER_PARAMETERS = {
   from: defineParameter<string>({ names: ['from'], missingCode: 40801, invalidCode: 40802, read: readFrom, defaultValue: '' }),
   fromName: defineParameter<string | null>({
@@ -100,13 +100,14 @@ export const SENDER_PARAMETERS = {
   }),
 }
 
-/** Where xsmtpapi names no recipients. */
+/** Checked only if xsmtpapi has no recipients. */
 export const RECIPIENT_PARAMETERS = {
   to: defineParameter<TextList>({ names: ['to'], missingCode: 40805, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
   cc: defineParameter<TextList>({ names: ['cc'], missingCode: null, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
   bcc: defineParameter<TextList>({ names: ['bcc'], missingCode: null, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
 }
 
+/** Checked after the recipients. */
 export const CONTENT_PARAMETERS = {
   subject: defineParameter<string>({ names: ['subject'], missingCode: 40808, invalidCode: 40809, read: readLine, defaultValue: '' }),
   replyTo: defineParameter<TextList>({

@@ -1,8 +1,8 @@
 /**
- * mail-send-routes - mail/send under both prefixes, with a body that may hold attachments
+ * mail-send-routes - mail/send under both prefixes, with a body that may contain attachments
  *
- * A scope of its own: here a form of several parts is read whole, within a limit that leaves room for the largest lawful attachments, and not
- * by the parser of the other routes, which takes no file.
+ * These routes have a scope of their own, because they parse multipart forms differently: with files, and with a body limit that fits the
+ * largest allowed attachments. The form parser of the other routes rejects files.
  *
  * See also: http/sendcloud/mail-send, http/server/upload.
  */
@@ -11,17 +11,17 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { HttpServer } from '../server/http-server.ts'
 import { runSendCloudOperation, toErrorEnvelope, type SendCloudDependencies } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
-import { MAX_ATTACHMENT_BYTES, collectSendParameters, createSendOperation } from './mail-send.ts'
+import { MAX_ATTACHMENT_BYTES, collectSendParameters, createSendOperation, type SendNeeds } from './mail-send.ts'
 import type { RequestParameters } from './parameters.ts'
 import { readMultipartForm, type MultipartForm, type UploadedFile } from '../server/upload.ts'
 
-/** Beside the attachments: text in both kinds, and what the form itself takes. */
+/** Room for html, plain text and the encoding of the form, in addition to the attachments. */
 const MAX_OTHER_BODY_BYTES = 8 * 1024 * 1024
 
-/** The largest body of a request to send. */
+/** The largest body of a mail/send request. */
 export const MAX_SEND_BODY_BYTES = MAX_ATTACHMENT_BYTES + MAX_OTHER_BODY_BYTES
 
-/** In this scope a form of several parts comes whole. */
+/** Makes the scope pass multipart forms as raw buffers. */
 export function keepFormsRaw(scope: HttpServer): void {
   scope.removeContentTypeParser('multipart/form-data')
   scope.addContentTypeParser(
@@ -31,16 +31,16 @@ export function keepFormsRaw(scope: HttpServer): void {
   )
 }
 
-/** The parameters and files of a request in such a scope. Faults: bad_request (the form is none). */
+/** Reads the parameters and files of a request in a scope with raw forms. Faults: bad_request (an invalid form). */
 export async function readSendRequest(
   request: FastifyRequest,
-): Promise<{ readonly bag: RequestParameters; readonly files: readonly UploadedFile[] }> {
+): Promise<{ readonly parameters: RequestParameters; readonly files: readonly UploadedFile[] }> {
   const { body, headers } = request
   const form: MultipartForm | null = Buffer.isBuffer(body) ? await readMultipartForm(body, headers['content-type'] ?? '') : null
-  return { bag: collectSendParameters(request, form), files: form?.files ?? [] }
+  return { parameters: collectSendParameters(request, form), files: form?.files ?? [] }
 }
 
-export function addMailSendRoutes(scope: HttpServer, dependencies: SendCloudDependencies, prefixes: readonly string[]): void {
+export function addMailSendRoutes(scope: HttpServer, dependencies: SendCloudDependencies<SendNeeds>, prefixes: readonly string[]): void {
   void scope.register(async (inner) => {
     const typedScope = inner.withTypeProvider<ZodTypeProvider>()
     keepFormsRaw(typedScope)
@@ -54,7 +54,7 @@ export function addMailSendRoutes(scope: HttpServer, dependencies: SendCloudDepe
         bodyLimit: MAX_SEND_BODY_BYTES,
         schema: { hide: true },
         handler: async (request) => {
-          const { bag: parameters, files } = await readSendRequest(request)
+          const { parameters, files } = await readSendRequest(request)
           return runSendCloudOperation(dependencies, createSendOperation(files), request, parameters)
         },
       })

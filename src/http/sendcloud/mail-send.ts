@@ -1,8 +1,9 @@
 /**
- * mail-send - mail/send: one request becomes a mail for each of its recipients
+ * mail-send - SendCloud's mail/send: sends one message to each recipient of a request
  *
- * `to`, `cc` and `bcc` are sent one mail each and see what To and Cc show; recipients of `xsmtpapi.to` are sent separate mails in which they see
- * themselves alone, and then `to`, `cc` and `bcc` say nothing. A form, several parts, or JSON, whose lists and objects may stand as such.
+ * Each address in `to`, `cc` and `bcc` gets its own message, with the same To and Cc headers. Each address in `xsmtpapi.to` gets a message that
+ * shows only that recipient; `to`, `cc` and `bcc` are then ignored. The body is a form, a multipart form or JSON; in JSON, lists and objects need
+ * not be encoded as strings.
  *
  * See also: http/sendcloud/mail-send-parameters (the codes), service/submit/submit, docs/SENDING.md.
  */
@@ -17,17 +18,19 @@ import {
 } from '../../compose/x-smtpapi.ts'
 import { Fault } from '../../errors.ts'
 import { parseBareAddress } from '../../mail/mime/address.ts'
-import type { Submission } from '../../service/submit/submit.ts'
+import type { Submission, Submit } from '../../service/submit/submit.ts'
 import type { SendCloudOperation } from './operation.ts'
 import { createEnvelope, type SendCloudEnvelope, type SendCloudCode } from './envelope.ts'
 import { CONTENT_PARAMETERS, RECIPIENT_PARAMETERS, SENDER_PARAMETERS } from './mail-send-parameters.ts'
 import { readParameters, type RequestParameters, type ParameterValues } from './parameters.ts'
 import type { MultipartForm, UploadedFile } from '../server/upload.ts'
 
-/** The vendor's bound, in octets. */
+export type SendNeeds = { readonly submit: Submit }
+
+/** SendCloud's limit, in octets. */
 export const MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 
-/** The parameters of one request: the body wins over the query, and nothing is cut. */
+/** Collects the parameters of a request without truncating them. The body overrides the query. Total. */
 export function collectSendParameters(request: Pick<FastifyRequest, 'query' | 'body'>, form: MultipartForm | null): RequestParameters {
   const parameters = new Map<string, string>()
   for (const source of [request.query, form === null ? request.body : form.fields]) {
@@ -40,7 +43,7 @@ export function collectSendParameters(request: Pick<FastifyRequest, 'query' | 'b
   return parameters
 }
 
-/** JSON's own lists and objects as the form would write them. */
+/** Converts a JSON value to the text that a form would contain. */
 function toFormText(value: unknown): string | null {
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
@@ -48,8 +51,8 @@ function toFormText(value: unknown): string | null {
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : null
 }
 
-/** The operation with the files of its request. */
-export function createSendOperation(files: readonly UploadedFile[]): SendCloudOperation {
+/** Creates the operation for the files of one request. */
+export function createSendOperation(files: readonly UploadedFile[]): SendCloudOperation<SendNeeds> {
   return async (context) => {
     const read = readSubmission(context.parameters, files)
     if (!read.ok) return read.envelope
@@ -62,7 +65,7 @@ export function createSendOperation(files: readonly UploadedFile[]): SendCloudOp
   }
 }
 
-/** Faults of the door that the vendor has a code for. */
+/** Faults of the submission that SendCloud has a code for. */
 const FAULT_CODES: Readonly<Partial<Record<Fault['code'], SendCloudCode>>> = { forbidden: 40802, not_found: 40015, quota_exceeded: 40913 }
 
 function toFaultEnvelope(error: unknown): SendCloudEnvelope {
@@ -81,7 +84,7 @@ const refuseSubmission = (code: SendCloudCode, message?: string): SubmissionResu
   envelope: createEnvelope(code, {}, message),
 })
 
-/** Reads a request, the first row that fails answering. Pure. */
+/** Reads a request; the first invalid parameter decides the error. Pure. */
 function readSubmission(parameters: RequestParameters, files: readonly UploadedFile[]): SubmissionResult {
   const sender = readParameters(SENDER_PARAMETERS, parameters)
   if (!sender.ok) return refuseSubmission(sender.code)
@@ -107,7 +110,7 @@ function readSubmission(parameters: RequestParameters, files: readonly UploadedF
   return { ok: true, submission, returnsEmailIds: content.values.respEmailId }
 }
 
-/** What is none is answered 404, and no reader is shown it. */
+/** Invalid addresses are left out of the To and Cc headers. */
 const isAddress = (text: string): boolean => parseBareAddress(text) !== null
 
 const NO_RECIPIENTS: ParameterValues<typeof RECIPIENT_PARAMETERS> = { to: [], cc: [], bcc: [] }
@@ -150,7 +153,7 @@ function toSubmission(
   }
 }
 
-/** `News <news@example.com>`: the name in front. */
+/** The display name: `News <news@example.com>` → `News`. */
 function readDisplayName(from: string): string | null {
   const name = from
     .slice(0, Math.max(0, from.indexOf('<')))

@@ -1,7 +1,8 @@
 /**
- * operation - one call of the vendor's face: its bag of parameters, who asks, and how it is answered
+ * operation - runs one SendCloud operation: collects its parameters, authenticates the caller, and builds the response
  *
- * GET and POST alike, under both prefixes, HTTP 200 whatever comes. The operation gives an envelope; what it throws becomes one.
+ * GET and POST behave the same, under both prefixes, and the response is always HTTP 200. An operation returns an envelope; an error that it
+ * throws becomes one.
  *
  * See also: http/sendcloud/routes (the table of operations).
  */
@@ -10,7 +11,7 @@ import { Fault } from '../../errors.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
 import type { Telemetry } from '../../telemetry.ts'
 import type { Caller } from '../../service/caller.ts'
-import type { Services } from '../services.ts'
+import type { AccountService } from '../services/accounts.ts'
 import { authenticateCredentials, failureLimitMessage } from '../server/authenticate.ts'
 import type { Authenticator } from '../server/authenticate.ts'
 import type { ResponseCache } from './response-cache.ts'
@@ -19,38 +20,38 @@ import type { SendCloudEnvelope } from './envelope.ts'
 import { collectParameters } from './parameters.ts'
 import type { RequestParameters } from './parameters.ts'
 
-/** What an operation works with. `statusDays` is the longest span of emailStatus. */
-export type SendCloudOperationContext = {
+/** What an operation works with. `Needs` are the services that it uses; `maxStatusDays` is the longest period of emailStatus. */
+export type SendCloudOperationContext<Needs = object> = {
   readonly parameters: RequestParameters
   readonly caller: Caller
-  readonly services: Services
+  readonly services: Needs
   readonly settings: AccountSettings
   readonly now: number
   readonly maxStatusDays: number
   readonly responseCache: ResponseCache
 }
 
-export type SendCloudOperation = (call: SendCloudOperationContext) => Promise<SendCloudEnvelope>
+export type SendCloudOperation<Needs = object> = (context: SendCloudOperationContext<Needs>) => Promise<SendCloudEnvelope>
 
-export type SendCloudDependencies = {
-  readonly services: Services
+export type SendCloudDependencies<Needs = object> = {
+  readonly services: Needs & { readonly accounts: Pick<AccountService, 'getSettings'>; readonly now: () => number }
   readonly authenticator: Authenticator
   readonly telemetry: Telemetry
   readonly maxStatusDays: number
   readonly responseCache: ResponseCache
 }
 
-/** Runs one operation. Total: any request gives an answer. */
-export async function runSendCloudOperation(
-  dependencies: SendCloudDependencies,
-  operation: SendCloudOperation,
+/** Runs one operation. Total: every request gets an envelope. */
+export async function runSendCloudOperation<Needs>(
+  dependencies: SendCloudDependencies<Needs>,
+  operation: SendCloudOperation<Needs>,
   request: FastifyRequest,
   parameters: RequestParameters = collectParameters(request.query, request.body),
 ): Promise<SendCloudEnvelope | typeof RATE_LIMITED_ENVELOPE> {
   try {
     const caller = await authenticateParameters(dependencies.authenticator, parameters, request.ip)
     if (caller === null) return createEnvelope(40005)
-    const settings = await dependencies.services.getSettings(caller.account)
+    const settings = await dependencies.services.accounts.getSettings(caller.account)
     return await operation({
       parameters,
       caller,
@@ -70,15 +71,15 @@ export async function runSendCloudOperation(
   }
 }
 
-/** Whether the server had no room for the request's body. */
+/** Whether the server rejected the request body because too many bodies are open. */
 export const isOverloaded = (error: unknown): boolean => error instanceof Fault && error.code === 'overloaded'
 
-/** The answer to what failed before there was a call. */
+/** The response for an error before the operation started. */
 export function toErrorEnvelope(error: unknown): SendCloudEnvelope | typeof RATE_LIMITED_ENVELOPE {
   return isOverloaded(error) ? RATE_LIMITED_ENVELOPE : createEnvelope(501)
 }
 
-/** Whose call it is, by `apiUser` and `apiKey` among its parameters; null: nobody’s. Faults: unauthenticated, rate_limited. */
+/** Authenticates by the parameters `apiUser` and `apiKey`; null if one is missing. Faults: unauthenticated, rate_limited. */
 export async function authenticateParameters(
   authenticator: Authenticator,
   parameters: RequestParameters,

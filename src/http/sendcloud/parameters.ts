@@ -1,9 +1,9 @@
 /**
- * parameters - the vendor's parameters, merged from wherever they came and checked by an ordered table
+ * parameters - collects the parameters of a request and validates them by an ordered table
  *
- * Query, form and multipart make one bag of texts (the body wins). A table names each parameter with its aliases, its code when it is
- * missing (null: it may be), its code when it is there and empty, its code when it is wrong, and how it is read. The first row that fails
- * answers.
+ * The parameters of query, form and multipart form are merged into one map of strings; the body overrides the query. A table row defines a
+ * parameter: its names, the code if it is missing (null: it is optional), the code if it is present but empty, the code if it is invalid, and
+ * how it is read. The first row that fails decides the error.
  *
  * See also: http/sendcloud/envelope (the codes).
  */
@@ -11,32 +11,32 @@ import type { SendCloudCode } from './envelope.ts'
 
 export type RequestParameters = ReadonlyMap<string, string>
 
-/** `read` gives null for what is wrong; `absent` is the value of a parameter that may be missing and is. */
+/** `read` returns null for an invalid value; `defaultValue` is the value of an optional parameter that is missing. */
 export type Parameter<T> = {
   readonly names: readonly string[]
   readonly missingCode: SendCloudCode | null
-  /** When it may be missing, but is there without a value; absent: that is as good as missing. */
+  /** The code of an optional parameter that is present but empty. If not set, empty counts as missing. */
   readonly blankCode?: SendCloudCode
   readonly invalidCode: SendCloudCode
   readonly read: (text: string) => T | null
   readonly defaultValue: T
 }
 
-/** A row of a table whose value is a T, checked as such. */
+/** Returns a row, with its type checked. */
 export const defineParameter = <T>(row: Parameter<T>): Parameter<T> => row
 
-export type ParameterTable = Readonly<Record<string, Parameter<unknown>>>
+type ParameterTable = Readonly<Record<string, Parameter<unknown>>>
 export type ParameterValues<Table extends ParameterTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Parameter<infer T> ? T : never
 }
-export type ParameterResult<Table extends ParameterTable> =
+type ParameterResult<Table extends ParameterTable> =
   | { readonly ok: true; readonly values: ParameterValues<Table> }
   | { readonly ok: false; readonly code: SendCloudCode; readonly name: string }
 
-/** A parameter longer than this is cut off from everything we store; 4,000 ids of 100 characters fit. */
+/** Longer values are truncated. 4,000 IDs of 100 characters fit. */
 const MAX_VALUE_LENGTH = 400_000
 
-/** One bag out of what the request carried, the later source winning. Names with several values keep the last. Total. */
+/** Merges the sources; later ones override earlier ones, and of several values of a name the last one is used. Total. */
 export function collectParameters(...sources: readonly unknown[]): RequestParameters {
   const parameters = new Map<string, string>()
   for (const source of sources) {
@@ -58,7 +58,7 @@ function firstValue(parameters: RequestParameters, names: readonly string[]): st
   return ''
 }
 
-/** Checks a bag by a table, in the table's order. Pure. */
+/** Validates the parameters in the order of the table. Pure. */
 export function readParameters<Table extends ParameterTable>(table: Table, parameters: RequestParameters): ParameterResult<Table> {
   const values: Record<string, unknown> = {}
   for (const [name, row] of Object.entries<Parameter<unknown>>(table)) {
@@ -73,16 +73,16 @@ export function readParameters<Table extends ParameterTable>(table: Table, param
     if (value === null) return { ok: false, code: row.invalidCode, name }
     values[name] = value
   }
-  // The checked door: every name of the table has just been read by its own row.
+  // Checked cast: every name of the table was read by its own row.
   return { ok: true, values: values as ParameterValues<Table> }
 }
 
-/** A whole number within bounds. */
+/** Reads an integer between two bounds, inclusive. */
 export function readWhole(min: number, max: number): (text: string) => number | null {
   return (text) => (/^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max ? Number(text) : null)
 }
 
-/** Texts between semicolons; null when there are more than `most` or none. */
+/** Reads values separated by semicolons; null if there are none or more than `max`. */
 export function readList(max: number): (text: string) => readonly string[] | null {
   return (text) => {
     const parts = text

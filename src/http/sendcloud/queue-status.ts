@@ -1,22 +1,24 @@
 /**
- * queue-status - `/webapi/queueStatus.get.json`: where an account's mail waits, in the vendor's oldest envelope
+ * queue-status - SendCloud's `/webapi/queueStatus.get.json`: the lanes of an account that have queued messages or are stopped
  *
  *     {"message":"success","queueStatus":[{"apiUser":"alice","domain":"qq.com","isStop":true,"reason":"Domain limitation","timeout":1800,"unRequestNum":420}]}
  *
- * `timeout` counts seconds to the next sending time: null for a lane that runs, or that only an operator lets go. Lanes in which nothing
- * waits and nothing stops are left out. Errors are `{"message":"error","errors":[…]}`; HTTP 200 whatever comes.
+ * `timeout` is the number of seconds until the next sending time; null for a lane that is running, or that only the operator can release. Empty
+ * lanes that are running are left out. An error is `{"message":"error","errors":[…]}`; the response is always HTTP 200.
  *
- * See also: http/api/queue (our own face), docs/QUEUE.md.
+ * See also: http/api/queue (our own API), docs/QUEUE.md.
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
 import type { LaneStatus } from '../../queue/observe/lane-view.ts'
 import type { LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
-import type { Services } from '../services.ts'
+import type { QueueApi } from '../../service/deliver/queue-api.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { type SendCloudDependencies, authenticateParameters } from './operation.ts'
 import { RATE_LIMITED_ENVELOPE } from './envelope.ts'
 import { collectParameters } from './parameters.ts'
+
+type QueueStatusNeeds = { readonly queue: Pick<QueueApi, 'listLanes'> }
 
 type QueueStatusRow = {
   readonly apiUser: string
@@ -29,12 +31,12 @@ type QueueStatusRow = {
 
 const createErrorBody = (error: string) => ({ message: 'error', errors: [error] })
 
-/** Lanes read at once. */
+/** Lanes per query. */
 const LANES_PER_READ = 1_000
-/** More domains than that no console shows. */
+/** Limits the response to 20,000 lanes. */
 const MAX_PAGES = 20
 
-export function addQueueStatusRoute(server: HttpServer, dependencies: SendCloudDependencies): void {
+export function addQueueStatusRoute(server: HttpServer, dependencies: SendCloudDependencies<QueueStatusNeeds>): void {
   void server.register(async (scope) => {
     scope.setErrorHandler((_error, _request, reply) => reply.code(200).send(createErrorBody('the request cannot be read')))
     scope.route({
@@ -46,11 +48,14 @@ export function addQueueStatusRoute(server: HttpServer, dependencies: SendCloudD
   })
 }
 
-async function getQueueStatus({ services, authenticator, telemetry }: SendCloudDependencies, request: FastifyRequest): Promise<object> {
+async function getQueueStatus(
+  { services, authenticator, telemetry }: SendCloudDependencies<QueueStatusNeeds>,
+  request: FastifyRequest,
+): Promise<object> {
   try {
     const caller = await authenticateParameters(authenticator, collectParameters(request.query, request.body), request.ip)
     if (caller === null) return createErrorBody('authentication failed')
-    const rows = await readAllLanes(services, caller.account)
+    const rows = await readAllLanes(services.queue, caller.account)
     return { message: 'success', queueStatus: rows.flatMap((row) => toQueueStatusRow(caller.apiUser, row.status, services.now()) ?? []) }
   } catch (error) {
     if (error instanceof Fault && error.code === 'unauthenticated') return createErrorBody('authentication failed')
@@ -60,10 +65,10 @@ async function getQueueStatus({ services, authenticator, telemetry }: SendCloudD
   }
 }
 
-async function readAllLanes(services: Services, account: number): Promise<readonly LaneSnapshotRow[]> {
+async function readAllLanes(queue: QueueStatusNeeds['queue'], account: number): Promise<readonly LaneSnapshotRow[]> {
   const rows: LaneSnapshotRow[] = []
   for (let page = 0; page < MAX_PAGES; page++) {
-    const found = await services.queue.listLanes({ account, domain: null, after: rows.at(-1) ?? null, limit: LANES_PER_READ })
+    const found = await queue.listLanes({ account, domain: null, after: rows.at(-1) ?? null, limit: LANES_PER_READ })
     rows.push(...found)
     if (found.length < LANES_PER_READ) break
   }

@@ -1,9 +1,9 @@
 /**
- * response-cache - an answer that is given again to the same question of the same account
+ * response-cache - caches responses by account and request
  *
- * The vendor keeps the answers of emailStatus for 10 minutes, so its clients ask often. `vendor` does just that; `fresh` gives an answer again
- * only while the store has not changed since, so that nobody is told what is no longer so; `off` asks the store each time. Bounded in
- * bytes; the answers of each account are its own.
+ * SendCloud caches the responses of emailStatus for 10 minutes, so its clients poll often. The mode `vendor` does the same. The mode `fresh`
+ * reuses a response only until the next commit to the store, so that it is never outdated. The mode `off` does not cache. The cache is
+ * limited in bytes, and responses are never shared between accounts.
  *
  * See also: settings/compatible, store/engine/commit-stamp.
  */
@@ -14,34 +14,35 @@ import type { SendCloudEnvelope } from './envelope.ts'
 export const RESPONSE_CACHE_MODES = ['fresh', 'vendor', 'off'] as const
 export type ResponseCacheMode = (typeof RESPONSE_CACHE_MODES)[number]
 
-/** The question: whose, and all that its answer depends on. */
-export type ResponseCacheKey = { readonly account: number; readonly parts: readonly unknown[] }
+/** The account and everything else that the response depends on. */
+type ResponseCacheKey = { readonly account: number; readonly parts: readonly unknown[] }
 
 export type ResponseCache = {
-  readonly getOrLoad: (question: ResponseCacheKey, load: () => Promise<SendCloudEnvelope>) => Promise<SendCloudEnvelope>
+  readonly getOrLoad: (key: ResponseCacheKey, load: () => Promise<SendCloudEnvelope>) => Promise<SendCloudEnvelope>
 }
 
-export type ResponseCacheOptions = {
+type ResponseCacheOptions = {
   readonly mode: ResponseCacheMode
   readonly now: () => number
   readonly readCommitStamp: () => Promise<string>
 }
 
-/** The vendor's time. */
+/** SendCloud's cache time. */
 export const RESPONSE_TTL_MS = 10 * 60_000
 
-/** Some hundreds of the largest answers (100 mails of 500 bytes), or thousands of short ones. */
+/** Room for hundreds of the largest responses (100 messages of 500 bytes) or thousands of short ones. */
 const MAX_CACHE_BYTES = 16 * 1024 * 1024
 
 type CachedResponse = { readonly envelope: SendCloudEnvelope; readonly storedAt: number; readonly commitStamp: string }
 
+/** Creates a cache. `readCommitStamp` returns a value that changes with every commit. */
 export function createResponseCache({ mode, now, readCommitStamp }: ResponseCacheOptions): ResponseCache {
   if (mode === 'off') return { getOrLoad: (_, load) => load() }
   const cache = new LRUCache<string, CachedResponse>({
     maxSize: MAX_CACHE_BYTES,
     sizeCalculation: ({ envelope }) => JSON.stringify(envelope).length + 200,
   })
-  // Asked before the store is: what is committed meanwhile makes the answer old at once.
+  // Read before the data, so that a commit in between makes the cached response stale.
   const readStamp = mode === 'fresh' ? readCommitStamp : (): Promise<string> => Promise.resolve('')
   return {
     getOrLoad: async ({ account, parts }, load) => {

@@ -1,5 +1,5 @@
 /**
- * routes - the vendor's operations by their names, under both prefixes
+ * routes - the table of SendCloud operations, and their routes under both prefixes
  *
  * See also: http/sendcloud/operation, docs/SENDCLOUD.md.
  */
@@ -8,6 +8,7 @@ import { acceptEmptyJson } from '../server/empty-body.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { runSendCloudOperation, toErrorEnvelope } from './operation.ts'
 import type { SendCloudOperation, SendCloudDependencies } from './operation.ts'
+import type { HttpServices } from '../services/http-services.ts'
 import { listSendCloudStatuses } from './email-status.ts'
 import { listSendCloudEngagement } from './engagement.ts'
 import {
@@ -36,7 +37,13 @@ import { getSendCloudUserInfo } from './user-info.ts'
 import { addLegacyWebApiRoutes } from './legacy-webapi.ts'
 import { addSendCloudWebhook, deleteSendCloudWebhook, listSendCloudWebhooks, updateSendCloudWebhook } from './webhooks.ts'
 
-export const SENDCLOUD_OPERATIONS: Readonly<Record<string, SendCloudOperation>> = {
+/** The services that the operations need together. */
+type SendCloudServices = Pick<
+  HttpServices,
+  'accounts' | 'messages' | 'suppressions' | 'blockAllow' | 'statistics' | 'labels' | 'webhooks' | 'submit'
+>
+
+export const SENDCLOUD_OPERATIONS: Readonly<Record<string, SendCloudOperation<SendCloudServices>>> = {
   'data/emailStatus': listSendCloudStatuses,
   'bounce/list': createSendCloudListOperation('bounce', toBounceRow),
   'bounce/count': createSendCloudCountOperation('bounce'),
@@ -73,11 +80,11 @@ export const SENDCLOUD_OPERATIONS: Readonly<Record<string, SendCloudOperation>> 
   'webhook/delete': deleteSendCloudWebhook,
 }
 
-/** `api` is current, `apiv2` older; both answer the same. */
+/** `api` is the current prefix and `apiv2` an older one; both behave the same. */
 const PREFIXES = ['/api', '/apiv2'] as const
 
-export function addSendCloudRoutes(server: HttpServer, dependencies: SendCloudDependencies): void {
-  // A scope of its own, so that what the framework refuses comes in the vendor's envelope too.
+export function addSendCloudRoutes(server: HttpServer, dependencies: SendCloudDependencies<SendCloudServices>): void {
+  // A scope of its own, so that framework errors use SendCloud's envelope too.
   void server.register(async (scope) => {
     scope.setErrorHandler((error, _request, reply) => reply.code(200).send(toErrorEnvelope(error)))
     const typedScope = scope.withTypeProvider<ZodTypeProvider>()
@@ -88,9 +95,9 @@ export function addSendCloudRoutes(server: HttpServer, dependencies: SendCloudDe
   })
 }
 
-function addOperationRoutes(server: HttpServer, dependencies: SendCloudDependencies): void {
+function addOperationRoutes(server: HttpServer, dependencies: SendCloudDependencies<SendCloudServices>): void {
   for (const prefix of PREFIXES) {
-    // The vendor has no code for an operation that there is not, or that is asked by another method.
+    // SendCloud has no code for an unknown operation or method.
     server.all(`${prefix}/*`, { schema: { hide: true } }, (_request, reply) => reply.code(200).send(createEnvelope(501)))
     for (const [name, operation] of Object.entries(SENDCLOUD_OPERATIONS)) {
       server.route({

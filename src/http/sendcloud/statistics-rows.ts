@@ -1,18 +1,19 @@
 /**
- * statistics-rows - counters added up into the rows that the vendor's statistics are made of
+ * statistics-rows - sums counters into the rows of SendCloud's statistics
  *
- * Read some hours at a time, each its own short question, out of counters alone: what a day of a million mails costs is the number of its
- * quarter-hours, users, labels and domains. A row is what a day (or an hour) had of one API user, label and domain.
+ * A row is the sum of one day or one hour for one API user, label and domain. Only counters are read, a few hours per query, so the cost of a day
+ * depends on its quarter-hours, API users, labels and domains, and not on the number of messages.
  *
  * See also: store/facts/counters, http/sendcloud/statistics (the operations), http/sendcloud/zoned-time (days and hours of a zone).
  */
 import type { CounterMetric } from '../../ledger/project/state.ts'
 import type { CounterSum } from '../../store/facts/counters.ts'
+import type { StatisticsService } from '../services/statistics.ts'
 import type { SendCloudOperationContext } from './operation.ts'
 import { splitIntoDays, splitIntoHours } from './zoned-time.ts'
 import type { CalendarDay, DayRange } from './zoned-time.ts'
 
-/** What rows are apart by besides their time. */
+/** What rows are grouped by, in addition to time. */
 export type StatisticsDimension = 'apiUser' | 'labelId' | 'domain'
 
 export type StatisticsRowQuery = {
@@ -25,16 +26,16 @@ export type StatisticsRowQuery = {
   readonly domains: readonly string[] | null
 }
 
-/** What reading takes of a call. */
-export type StatisticsRowContext = {
+/** The part of an operation context that reading needs. */
+type StatisticsRowContext = {
   readonly caller: SendCloudOperationContext['caller']
   readonly settings: SendCloudOperationContext['settings']
-  readonly services: Pick<SendCloudOperationContext['services'], 'statistics'>
+  readonly services: { readonly statistics: Pick<StatisticsService, 'sumCounters'> }
 }
 
 export type StatisticsRow = {
   readonly day: string
-  /** Null in a row of a whole day. */
+  /** Null in a row for a whole day. */
   readonly hour: number | null
   readonly apiUser: string
   readonly labelId: number
@@ -42,10 +43,10 @@ export type StatisticsRow = {
   readonly counts: ReadonlyMap<string, number>
 }
 
-/** An answer of more rows would take memory that others need: a shorter span, or fewer domains, has them all. */
+/** Limits the memory of a response. A client can request a shorter period or fewer domains. */
 const MAX_ROWS = 100_000
 
-/** The rows, by time and then by what they are apart by; null: there are too many. Rows of nothing are left out. */
+/** Reads the rows, sorted by time and then by group; null if there are too many. Rows without counts are left out. */
 export async function readStatisticsRows(
   context: StatisticsRowContext,
   query: StatisticsRowQuery,
@@ -58,10 +59,10 @@ export async function readStatisticsRows(
   return statisticsRows
 }
 
-/** Part of a day; `hour` is null where hours are not kept apart. */
+/** Part of a day; `hour` is null if the rows are per day. */
 type TimeSlice = DayRange & { readonly hour: number | null }
 
-/** So much of a day is one question: a day of thousands of domains has millions of counters, and other readers wait for each question. */
+/** Hours per query. A day with thousands of domains has millions of counters, and other readers wait for each query. */
 const HOURS_PER_QUERY = 3
 const HOUR_MS = 3_600_000
 
@@ -115,7 +116,7 @@ function compareRows(a: StatisticsRow, b: StatisticsRow): number {
   return (a.hour ?? 0) - (b.hour ?? 0) || compareNames(a.apiUser, b.apiUser) || a.labelId - b.labelId || compareNames(a.domain, b.domain)
 }
 
-/** All rows as one. */
+/** Sums all rows into one. Pure. */
 export function sumRows(statisticsRows: readonly StatisticsRow[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const statisticsRow of statisticsRows)

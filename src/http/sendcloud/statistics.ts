@@ -1,12 +1,14 @@
 /**
- * statistics - the vendor's figures: by day, by hour, and of invalid mails by their cause
+ * statistics - SendCloud's statistics: `statday` by day, `stathour` by hour, and `invalidstat` by the cause of invalid emails
  *
- * Days and hours are those of the request, cut in the account's zone. Delivered, invalid and soft bounce are shares of what was requested;
- * open, click, spam and unsubscribe are shares of what was delivered; a share of nothing is 0. With `aggregate=1` all rows are one object.
+ * A message counts for the day and hour of its request, in the time zone of the account. Delivered, invalid and soft bounces are percentages of
+ * the requests; opens, clicks, spam reports and unsubscribes are percentages of the deliveries; a percentage of zero is 0. With `aggregate=1`
+ * all rows are summed into one object.
  *
- * See also: http/sendcloud/statistics-rows (how they are read), ledger/project/counters (what counts for what), docs/SENDCLOUD.md.
+ * See also: http/sendcloud/statistics-rows (reads the counters), ledger/project/counters (defines them), docs/SENDCLOUD.md.
  */
 import type { CounterMetric } from '../../ledger/project/state.ts'
+import type { StatisticsService } from '../services/statistics.ts'
 import type { SendCloudOperationContext, SendCloudOperation } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
 import type { SendCloudCode } from './envelope.ts'
@@ -16,6 +18,8 @@ import { API_USERS, DOMAINS, LABEL_IDS, LABEL_NAMES, resolveLabelIds, MAX_WINDOW
 import type { Parameter } from './parameters.ts'
 import { readParameters } from './parameters.ts'
 import { readWindow } from './window.ts'
+
+type StatisticsNeeds = { readonly statistics: Pick<StatisticsService, 'sumCounters' | 'findLabelNames' | 'findLabelIds'> }
 
 const BOOLEAN_VALUES: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
@@ -34,7 +38,7 @@ const AGGREGATE_PARAMETER: Parameter<boolean> = {
 const FILTER_PARAMETERS = { apiUsers: API_USERS, labelIds: LABEL_IDS, labelNames: LABEL_NAMES }
 const NO_DOMAINS_PARAMETER: Parameter<readonly string[] | null> = { ...DOMAINS, names: [] }
 
-/** Each is told as `<name>Num` and, as a share of `over`, `<name>Percent`. */
+/** Each metric is reported as `<name>Num` and, as a percentage of `over`, as `<name>Percent`. */
 const REPORTED_METRICS = [
   { name: 'request', metric: 'request', over: 'request' },
   { name: 'delivered', metric: 'delivered', over: 'request' },
@@ -50,7 +54,7 @@ const REPORTED_METRICS = [
 
 type MetricCounts = ReadonlyMap<string, number>
 
-/** Two digits behind the point. */
+/** Rounded to two decimals. */
 const toPercent = (n: number, of: number): number => (of <= 0 ? 0 : Math.round((n / of) * 10_000) / 100)
 
 function toCountFields(counts: MetricCounts): object {
@@ -60,7 +64,7 @@ function toCountFields(counts: MetricCounts): object {
   return Object.fromEntries([...numbers, ...percents])
 }
 
-/** The causes of invalid mails, spelled by the vendor; the last takes every other. */
+/** The causes of invalid emails by sub status, in SendCloud's spelling. Other causes are counted as `others`. */
 const INVALID_CAUSES = [
   ['sendcloudBlacklist', 401],
   ['ubsubscribe', 402],
@@ -100,14 +104,17 @@ type StatisticsRequest =
   | { readonly ok: true; readonly query: StatisticsRowQuery; readonly isAggregate: boolean }
   | { readonly ok: false; readonly code: SendCloudCode }
 
-async function readStatisticsRequest(context: SendCloudOperationContext, kind: StatisticsKind): Promise<StatisticsRequest> {
+async function readStatisticsRequest(
+  context: SendCloudOperationContext<StatisticsNeeds>,
+  kind: StatisticsKind,
+): Promise<StatisticsRequest> {
   const { parameters, settings, now } = context
   const window = readWindow(parameters, { maxDays: MAX_WINDOW_DAYS, zone: settings.zone, now })
   if (!window.ok) return window
   if (window.range === null) return { ok: false, code: 40006 }
-  const read = readParameters({ ...FILTER_PARAMETERS, domains: kind.domains, isOne: AGGREGATE_PARAMETER }, parameters)
+  const read = readParameters({ ...FILTER_PARAMETERS, domains: kind.domains, isAggregate: AGGREGATE_PARAMETER }, parameters)
   if (!read.ok) return read
-  const { isOne: isAggregate, apiUsers, domains } = read.values
+  const { isAggregate, apiUsers, domains } = read.values
   const labelIds = await resolveLabelIds(context, read.values)
   const { metrics, isHourly } = kind
   return {
@@ -125,7 +132,7 @@ async function readStatisticsRequest(context: SendCloudOperationContext, kind: S
   }
 }
 
-function createStatisticsOperation(kind: StatisticsKind): SendCloudOperation {
+function createStatisticsOperation(kind: StatisticsKind): SendCloudOperation<StatisticsNeeds> {
   return async (context) => {
     const statisticsRequest = await readStatisticsRequest(context, kind)
     if (!statisticsRequest.ok) return createEnvelope(statisticsRequest.code)
@@ -152,7 +159,7 @@ function toStatisticsRow(row: StatisticsRow, kind: StatisticsKind, names: Readon
 
 /** `statday/list`. */
 export const listDailyStatistics = createStatisticsOperation(STATISTICS_KINDS.day)
-/** `stathour/list`: hours of the clock on the account's wall; one without mail has no row. */
+/** `stathour/list`: hours of the local time of the account; an hour without messages has no row. */
 export const listHourlyStatistics = createStatisticsOperation(STATISTICS_KINDS.hour)
 /** `invalidstat/list`. */
 export const listInvalidStatistics = createStatisticsOperation(STATISTICS_KINDS.invalid)

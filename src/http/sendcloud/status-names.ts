@@ -1,5 +1,7 @@
 /**
- * status-names - statuses and kinds of unsubscribes in the vendor's words; sub statuses stand in webhook/sub-status-names
+ * status-names - SendCloud's names of statuses and unsubscribe types
+ *
+ * See also: webhook/sub-status-names.
  */
 import type { DeliveryStatus } from '../../ledger/facts/decision.ts'
 

@@ -1,12 +1,13 @@
 /**
- * webhooks - the vendor's operations on webhooks: list, add, update, delete
+ * webhooks - SendCloud's `webhook` operations: list, add, update, delete
  *
- * A webhook is named by `webhookId` or, as the vendor does, by its URL. A URL must answer 200 to GET and to POST before it is taken.
+ * A request names a webhook by `webhookId` or, as SendCloud does, by its URL. A URL is accepted only if it answers 200 to GET and to POST.
  *
- * See also: service/notify/webhooks, http/api/webhooks (our own face), webhook/payload (the events), docs/SENDCLOUD.md.
+ * See also: service/notify/webhooks, http/api/webhooks (our own API), webhook/payload (the events), docs/SENDCLOUD.md.
  */
 import { WEBHOOK_EVENTS, parseWebhookEvent, type WebhookEventName } from '../../webhook/payload.ts'
 import { Fault } from '../../errors.ts'
+import type { WebhookService } from '../../service/notify/webhooks.ts'
 import type { Endpoint } from '../../store/webhook/endpoints.ts'
 import type { SendCloudOperationContext, SendCloudOperation } from './operation.ts'
 import { createEnvelope } from './envelope.ts'
@@ -14,6 +15,8 @@ import type { SendCloudEnvelope, SendCloudCode } from './envelope.ts'
 import type { Parameter } from './parameters.ts'
 import { readParameters, readWhole } from './parameters.ts'
 import { formatTime } from './zoned-time.ts'
+
+type WebhookNeeds = { readonly webhooks: Pick<WebhookService, 'list' | 'add' | 'change' | 'remove' | 'isResponding'> }
 
 const EVENT_PARAMETER: Parameter<readonly WebhookEventName[] | null> = {
   names: ['event'],
@@ -44,7 +47,10 @@ const ID_PARAMETER: Parameter<number | null> = {
   defaultValue: null,
 }
 
-/** Numbers or names, between commas or semicolons. */
+/** The same parameter, but not required. */
+const optional = <T>(parameter: Parameter<T>): Parameter<T> => ({ ...parameter, missingCode: null })
+
+/** Event numbers or names, separated by commas or semicolons. */
 function readEvents(text: string): readonly WebhookEventName[] | null {
   const parts = text.split(/[,;]/, 32).filter((part) => part.trim() !== '')
   const names = parts.map((part) => parseWebhookEvent(part.trim()))
@@ -70,13 +76,13 @@ function toWebhookRow(endpoint: Endpoint, zone: string): object {
 }
 
 /** `webhook/list`. */
-export const listSendCloudWebhooks: SendCloudOperation = async ({ caller, services, settings }) => {
+export const listSendCloudWebhooks: SendCloudOperation<WebhookNeeds> = async ({ caller, services, settings }) => {
   const found = await services.webhooks.list(caller.account)
   return createEnvelope(200, { dataList: found.map((each) => toWebhookRow(each, settings.zone)), count: found.length })
 }
 
-/** `webhook/add`. The answer's `appKey` is the key of the signature, told once. */
-export const addSendCloudWebhook: SendCloudOperation = async ({ parameters, caller, services, settings }) => {
+/** `webhook/add`: `appKey` is the signing secret; it is shown only here. */
+export const addSendCloudWebhook: SendCloudOperation<WebhookNeeds> = async ({ parameters, caller, services, settings }) => {
   const read = readParameters({ event: EVENT_PARAMETER, url: URL_PARAMETER, name: NAME_PARAMETER }, parameters)
   if (!read.ok) return createEnvelope(read.code)
   const { event, url, name } = read.values
@@ -97,16 +103,11 @@ export const addSendCloudWebhook: SendCloudOperation = async ({ parameters, call
   })
 }
 
-/** `webhook/update`: by `webhookId` the URL may change too. */
-export const updateSendCloudWebhook: SendCloudOperation = async (context) => {
+/** `webhook/update`: a request with a `webhookId` may also change the URL. */
+export const updateSendCloudWebhook: SendCloudOperation<WebhookNeeds> = async (context) => {
   const { parameters, caller, services, settings } = context
   const read = readParameters(
-    {
-      event: { ...EVENT_PARAMETER, missingCode: null },
-      url: { ...URL_PARAMETER, missingCode: null },
-      name: NAME_PARAMETER,
-      id: ID_PARAMETER,
-    },
+    { event: optional(EVENT_PARAMETER), url: optional(URL_PARAMETER), name: NAME_PARAMETER, id: ID_PARAMETER },
     parameters,
   )
   if (!read.ok) return createEnvelope(read.code)
@@ -124,8 +125,8 @@ export const updateSendCloudWebhook: SendCloudOperation = async (context) => {
 }
 
 /** `webhook/delete`. */
-export const deleteSendCloudWebhook: SendCloudOperation = async (context) => {
-  const read = readParameters({ url: { ...URL_PARAMETER, missingCode: null }, id: ID_PARAMETER }, context.parameters)
+export const deleteSendCloudWebhook: SendCloudOperation<WebhookNeeds> = async (context) => {
+  const read = readParameters({ url: optional(URL_PARAMETER), id: ID_PARAMETER }, context.parameters)
   if (!read.ok) return createEnvelope(read.code)
   const { url, id } = read.values
   if (id === null && url === null) return createEnvelope(40705)
@@ -135,7 +136,7 @@ export const deleteSendCloudWebhook: SendCloudOperation = async (context) => {
 }
 
 async function findEndpoint(
-  { services, caller }: SendCloudOperationContext,
+  { services, caller }: SendCloudOperationContext<WebhookNeeds>,
   id: number | null,
   url: string | null,
 ): Promise<Endpoint | null> {
@@ -143,7 +144,7 @@ async function findEndpoint(
   return found.find((each) => (id === null ? each.url === url : each.endpointId === id)) ?? null
 }
 
-/** What our own refusals are in the vendor's codes; `failed` for those that it does not tell apart. */
+/** Maps our faults to SendCloud's codes. */
 async function mapFaults(conflictCode: SendCloudCode, change: () => Promise<SendCloudEnvelope>): Promise<SendCloudEnvelope> {
   try {
     return await change()

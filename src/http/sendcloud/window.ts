@@ -1,7 +1,7 @@
 /**
- * window - the span of days that the vendor's queries ask for
+ * window - the period of a query, in days of the account's time zone
  *
- * `days` (1 is today) or `startDate` and `endDate`, both counted, cut in the account's zone.
+ * A request sets `days` (1 is today), or `startDate` and `endDate`, both inclusive.
  */
 import type { SendCloudCode } from './envelope.ts'
 import type { RequestParameters } from './parameters.ts'
@@ -33,10 +33,10 @@ const WINDOW_PARAMETERS = {
   }),
 }
 
-export type WindowOptions = { readonly maxDays: number; readonly zone: string; readonly now: number }
-export type WindowResult = { readonly ok: true; readonly range: DayRange | null } | { readonly ok: false; readonly code: SendCloudCode }
+type WindowOptions = { readonly maxDays: number; readonly zone: string; readonly now: number }
+type WindowResult = { readonly ok: true; readonly range: DayRange | null } | { readonly ok: false; readonly code: SendCloudCode }
 
-/** The span of a request; null when it names none. Too long is 40006 for days and 40008 for dates. */
+/** Reads the period; `range` is null if the request sets none. A period that is too long is 40006 for `days` and 40008 for dates. Pure. */
 export function readWindow(parameters: RequestParameters, { maxDays, zone, now }: WindowOptions): WindowResult {
   const read = readParameters(WINDOW_PARAMETERS, parameters)
   if (!read.ok) return read

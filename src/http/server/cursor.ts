@@ -1,10 +1,9 @@
 /**
- * cursor - where a page ended, as one opaque word, and back
+ * cursor - keyset pagination: the key of the last row of a page as an opaque string, and back
  *
- * The word is the key of the last row. What comes back is checked like everything that comes: a word that we did not write is refused. It
- * grants nothing: the account is never in question here.
+ * A cursor that comes back is validated like any other input. It grants no access: the account is never part of what it selects.
  *
- * See also: http/read-services, http/api/queue.
+ * See also: http/services/messages, http/api/queue.
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
@@ -12,7 +11,7 @@ import { Fault } from '../../errors.ts'
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/)
 const epochMs = z.int()
 
-/** The keys that pages go by. */
+/** The keys that lists are paged by. */
 export const CURSOR_SCHEMAS = {
   mail: z.strictObject({ requestedAt: epochMs, deliveryId: z.string().max(13) }),
   entry: z.strictObject({ from: epochMs, addressHash: sha256Hex, scope: z.string().max(200) }),
@@ -20,15 +19,27 @@ export const CURSOR_SCHEMAS = {
   lane: z.strictObject({ account: z.int(), domain: z.string().max(255) }),
 } as const
 
-/** One opaque word for the key of the last row. */
+/** One page of rows; `next` is the cursor of the following page, or null on the last page. */
+export type CursorPage<T> = { readonly rows: readonly T[]; readonly next: string | null }
+
+/** The message for a cursor or a `next` value that was not issued by us. */
+export const INVALID_CURSOR = 'pass the `next` value of the previous page unchanged'
+
+/** Encodes the key of the last row. */
 export const encodeCursor = (key: object): string => Buffer.from(JSON.stringify(key)).toString('base64url')
 
-/** The key behind a word; null for none. Faults: bad_request, for what we did not write. */
+/** Decodes a cursor; null for null. Faults: bad_request (not a cursor of ours). */
 export function decodeCursor<T>(text: string | null, schema: z.ZodType<T>): T | null {
   if (text === null) return null
   const parsed = schema.safeParse(parseJson(text))
-  if (!parsed.success) throw new Fault('bad_request', 'after: take the `next` of the page before as it is')
+  if (!parsed.success) throw new Fault('bad_request', `after: ${INVALID_CURSOR}`)
   return parsed.data
+}
+
+/** The cursor of the page after these rows; null if the page is not full. */
+export function nextCursor<T>(rows: readonly T[], limit: number, keyOf: (row: T) => object): string | null {
+  const last = rows.at(-1)
+  return last === undefined || rows.length < limit ? null : encodeCursor(keyOf(last))
 }
 
 function parseJson(text: string): unknown {

@@ -1,23 +1,22 @@
 /**
- * dkim.test - the routes of signing keys: who may say what
+ * dkim.test - the routes of signing keys: requests, permissions and responses
  */
-import { beforeEach, expect, test } from 'vitest'
-import { makeBench, OPERATOR, type Ask, type Bench } from '../lambdas.ts'
+import { expect, test } from 'vitest'
+import { addDkimRoutes } from '../../../src/http/api/dkim.ts'
+import { makeRouteBench, OPERATOR, type TestRequest } from '../bench.ts'
+import { FAKE_SERVICES } from '../fake-services.ts'
 
-let bench: Bench
-beforeEach(async () => {
-  bench = await makeBench()
-})
+const bench = await makeRouteBench((server, authorizer) => addDkimRoutes(server, { dkim: FAKE_SERVICES.dkim, authorizer }))
 
 const json = { 'content-type': 'application/json' }
-const add = (body: object, over: Partial<Ask> = {}): Ask => ({
+const add = (body: object, over: Partial<TestRequest> = {}): TestRequest => ({
   method: 'POST',
   url: '/v1/dkim',
   body: JSON.stringify(body),
   headers: json,
   ...over,
 })
-const activate = (selector: string, body: object, over: Partial<Ask> = {}): Ask => ({
+const activate = (selector: string, body: object, over: Partial<TestRequest> = {}): TestRequest => ({
   ...add(body, over),
   url: `/v1/dkim/example.com/${selector}/activate${over.auth === OPERATOR ? '?account=alice' : ''}`,
 })
@@ -44,10 +43,10 @@ const CASES = [
   [{ method: 'DELETE', url: '/v1/dkim/example.org/s1' }, 404],
 ] as const
 
-test.each(CASES)('%j is %i', async (request, status) => expect((await bench.ask(request)).statusCode).toBe(status))
+test.each(CASES)('%j is %i', async (request, status) => expect((await bench.send(request)).statusCode).toBe(status))
 
 test('a key comes with its record, and without its private half', async () => {
-  const { keys } = (await bench.ask({ url: '/v1/dkim' })).json()
+  const { keys } = (await bench.send({ url: '/v1/dkim' })).json()
   expect(keys).toEqual([
     {
       domain: 'example.com',

@@ -2,8 +2,8 @@
 import { createConnection } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
-import { BASIC, FAILED, makeBench, OPERATOR, ROW } from '../lambdas.ts'
-import type { Bench } from '../lambdas.ts'
+import { BASIC, makeBench, OPERATOR, type Bench } from '../bench.ts'
+import { FAILED, ROW } from '../sample-rows.ts'
 
 const asked: unknown[] = []
 const waiting: Fact[] = [FAILED]
@@ -13,15 +13,17 @@ const controllers: AbortController[] = []
 
 beforeAll(async () => {
   bench = await makeBench({
-    openEventFeed: (account, start) => {
-      asked.push([account, start])
-      return Promise.resolve({ next: () => Promise.resolve(waiting) })
+    eventFeed: {
+      open: (account, start) => {
+        asked.push([account, start])
+        return Promise.resolve({ next: () => Promise.resolve(waiting) })
+      },
+      findDeliveryNames: () => Promise.resolve(new Map([[ROW.deliveryId, { emailId: ROW.emailId, recipient: ROW.recipient }]])),
     },
-    findDeliveryNames: () => Promise.resolve(new Map([[ROW.deliveryId, { emailId: ROW.emailId, recipient: ROW.recipient }]])),
   })
-  base = await bench.web.listen({ host: '127.0.0.1', port: 0 })
+  base = await bench.server.listen({ host: '127.0.0.1', port: 0 })
 })
-afterAll(() => bench.web.close())
+afterAll(() => bench.server.close())
 
 type Told = { readonly status: number; readonly type: string | null; readonly text: string }
 
@@ -92,8 +94,8 @@ test.each(['sign-in', 'look-up'] as const)('clients that go away during their %s
     findAccount: (apiUser: string) => pass('sign-in').then(() => ({ account: 1, apiUser })),
     isOperator: () => Promise.resolve(false),
   }
-  const shy = await makeBench({ openEventFeed: () => pass('look-up').then(() => follower) }, { credentialStore: keys })
-  const at = await shy.web.listen({ host: '127.0.0.1', port: 0 })
+  const shy = await makeBench({ eventFeed: { open: () => pass('look-up').then(() => follower) } }, { credentialStore: keys })
+  const at = await shy.server.listen({ host: '127.0.0.1', port: 0 })
   const { port } = new URL(at)
   const lost = Array.from({ length: 10 }, () => {
     const socket = createConnection(Number(port), '127.0.0.1')
@@ -110,11 +112,11 @@ test.each(['sign-in', 'look-up'] as const)('clients that go away during their %s
     answers.push(await fetch(`${at}/v1/events?kinds=click`, { headers: { authorization: BASIC }, signal: kept.signal }))
   expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200))
   kept.abort()
-  await shy.web.close()
+  await shy.server.close()
 })
 
-const openSockets = ({ web }: Bench): Promise<number> =>
-  new Promise((resolve, reject) => web.server.getConnections((error, n) => (error === null ? resolve(n) : reject(error))))
+const openSockets = ({ server }: Pick<Bench, 'server'>): Promise<number> =>
+  new Promise((resolve, reject) => server.server.getConnections((error, n) => (error === null ? resolve(n) : reject(error))))
 
 test('an account has so many streams and no more; a closed one makes room; all end with the server', async () => {
   const open: AbortController[] = []
@@ -133,6 +135,6 @@ test('an account has so many streams and no more; a closed one makes room; all e
   open[0]?.abort()
   await expect.poll(async () => (await connect()).status).toBe(200)
   const ended = Promise.all(streams.slice(1, 10).map(async (stream) => stream.text()))
-  await bench.web.close()
+  await bench.server.close()
   expect(await ended).toHaveLength(9)
 })

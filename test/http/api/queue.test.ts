@@ -1,7 +1,8 @@
-/** queue.test - the queue's doors: who sees what, who may order what, and the vendor's queueStatus */
+/** queue.test - the routes of the delivery queue: what each caller sees, which commands it may give, and SendCloud's queueStatus */
 import { beforeAll, expect, test } from 'vitest'
-import { BASIC, LANE, makeBench, NOW, ORDER, OPERATOR } from '../lambdas.ts'
-import type { Ask, Bench } from '../lambdas.ts'
+import { addQueueCommandRoutes } from '../../../src/http/api/queue-commands.ts'
+import { BASIC, makeBench, makeRouteBench, OPERATOR, type TestRequest, type Bench } from '../bench.ts'
+import { LANE, NOW, ORDER } from '../sample-rows.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -14,9 +15,14 @@ const past = new Date(NOW - 3_600_000).toISOString()
 const late = new Date(NOW + 15 * 86_400_000 + 1).toISOString()
 const latest = new Date(NOW + 15 * 86_400_000).toISOString()
 
-const post = (url: string, body: unknown, auth: string | null = BASIC): Ask => ({ method: 'POST', url: `/v1/queue/${url}`, body, auth })
+const post = (url: string, body: unknown, auth: string | null = BASIC): TestRequest => ({
+  method: 'POST',
+  url: `/v1/queue/${url}`,
+  body,
+  auth,
+})
 
-type Case = readonly [what: string, ask: Ask, status: number, code?: string]
+type Case = readonly [what: string, request: TestRequest, status: number, code?: string]
 
 const CASES: readonly Case[] = [
   ['lanes', { url: '/v1/queue' }, 200],
@@ -73,13 +79,13 @@ const CASES: readonly Case[] = [
   ['no order', { url: '/v1/queue/orders/x' }, 400, 'bad_request'],
 ]
 
-test.each(CASES.map(([what, ask, status, code]) => ({ what, ask, status, code })))('$what', async ({ ask, status, code }) => {
-  const answer = await bench.ask(ask)
+test.each(CASES.map(([what, request, status, code]) => ({ what, request, status, code })))('$what', async ({ request, status, code }) => {
+  const answer = await bench.send(request)
   expect({ status: answer.statusCode, code: answer.json().code }).toEqual({ status, code })
 })
 
 test('an account reads the answers to its own mail, the operator all of them and whose lane it is', async () => {
-  const [mine, all] = [(await bench.ask({ url: '/v1/queue' })).json(), (await bench.ask({ url: '/v1/queue', auth: OPERATOR })).json()]
+  const [mine, all] = [(await bench.send({ url: '/v1/queue' })).json(), (await bench.send({ url: '/v1/queue', auth: OPERATOR })).json()]
   expect(mine).toMatchObject({ delivering: true, seenAt: new Date(NOW).toISOString(), next: null })
   expect(mine.lanes[0]).toMatchObject({
     account: null,
@@ -99,9 +105,9 @@ test('an account reads the answers to its own mail, the operator all of them and
 })
 
 test('a page leads to the next', async () => {
-  const { next } = (await bench.ask({ url: '/v1/queue?limit=1' })).json()
-  await bench.ask({ url: `/v1/queue?limit=1&after=${next}` })
-  expect(bench.heard.findLast(({ name }) => name === 'queue.lanes')?.args).toEqual([
+  const { next } = (await bench.send({ url: '/v1/queue?limit=1' })).json()
+  await bench.send({ url: `/v1/queue?limit=1&after=${next}` })
+  expect(bench.calls.findLast(({ name }) => name === 'queue.listLanes')?.args).toEqual([
     { account: 1, domain: null, after: { account: LANE.account, domain: LANE.domain }, limit: 1 },
   ])
 })
@@ -116,27 +122,24 @@ test.each([
   ],
   [post('delete', { domain: 'qq.com' }), { kind: 'delete', account: 1, domain: 'qq.com', from: 0, until: NOW }, 'api:alice'],
   [post('warm-up', { egressIp: '192.0.2.1' }, OPERATOR), { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: NOW }, 'operator'],
-] as const)('%j is the order %j', async (ask, command, actor) => {
-  await bench.ask(ask)
-  expect(bench.heard.findLast(({ name }) => name === 'queue.order')?.args[0]).toMatchObject({ actor, command })
+] as const)('%j submits the command %j', async (request, command, actor) => {
+  await bench.send(request)
+  expect(bench.calls.findLast(({ name }) => name === 'queue.submitCommand')?.args[0]).toMatchObject({ actor, command })
 })
 
 test.each([
   [{ state: 'waiting', settledAt: null }, true, 202, { state: 'pending', note: null }],
-  [{ state: 'waiting', settledAt: null }, false, 202, { state: 'pending', note: expect.stringMatching(/no node delivers/) }],
+  [{ state: 'waiting', settledAt: null }, false, 202, { state: 'pending', note: expect.stringMatching(/no node is delivering/) }],
   [{ state: 'refused', said: 'not so' }, true, 400, { detail: 'not so' }],
   [{ said: 'left for the operator' }, true, 200, { state: 'done', note: 'left for the operator' }],
-] as const)('an order that is %j, delivering %s, answers %i', async (over, delivering, status, body) => {
-  const { ask } = await makeBench({
-    queue: {
-      deliveryStatus: () => Promise.resolve({ delivering, seenAt: NOW }),
-      listLanes: () => Promise.resolve([]),
-      listThroughput: () => Promise.resolve([]),
-      submitCommand: () => Promise.resolve({ ...ORDER, ...over }),
-      findCommand: () => Promise.resolve(null),
-    },
-  })
-  const answer = await ask(post('recover', {}))
+] as const)('a command that is %j, with a delivering node %s, answers %i', async (over, delivering, status, body) => {
+  const queue = {
+    deliveryStatus: () => Promise.resolve({ delivering, seenAt: NOW }),
+    submitCommand: () => Promise.resolve({ ...ORDER, ...over }),
+    findCommand: () => Promise.resolve(null),
+  }
+  const { send } = await makeRouteBench((server, authorizer) => addQueueCommandRoutes(server, { queue, authorizer, now: () => NOW }))
+  const answer = await send(post('recover', {}))
   expect(answer.statusCode).toBe(status)
   expect(answer.json()).toMatchObject(body)
 })
@@ -154,26 +157,22 @@ test.each([
   [{ method: 'POST', url: STATUS, body: { api_user: 'alice', api_key: 'secret-of-alice' }, auth: null }, GOOD],
   [{ url: `${STATUS}?api_user=alice&api_key=wrong`, auth: null }, NOBODY],
   [{ url: STATUS }, NOBODY],
-] as const)('queueStatus %j', async (ask, want) => {
-  const answer = await bench.ask(ask)
+] as const)('queueStatus %j', async (request, want) => {
+  const answer = await bench.send(request)
   expect([answer.statusCode, answer.json()]).toEqual([200, want])
 })
 
 test('queueStatus leaves out what neither waits nor stops, and a running lane has no timeout', async () => {
   const run = { ...LANE.status, state: 'active', isStopped: false, reason: null, nextSendingAt: null } as const
-  const { ask } = await makeBench({
+  const { send } = await makeBench({
     queue: {
-      deliveryStatus: () => Promise.resolve({ delivering: true, seenAt: NOW }),
       listLanes: () =>
         Promise.resolve([
           { ...LANE, status: { ...run, waiting: 0 } },
           { ...LANE, status: run },
         ]),
-      listThroughput: () => Promise.resolve([]),
-      submitCommand: () => Promise.resolve(ORDER),
-      findCommand: () => Promise.resolve(null),
     },
   })
-  const { queueStatus } = (await ask({ url: `${STATUS}?api_user=alice&api_key=secret-of-alice`, auth: null })).json()
+  const { queueStatus } = (await send({ url: `${STATUS}?api_user=alice&api_key=secret-of-alice`, auth: null })).json()
   expect(queueStatus).toEqual([{ apiUser: 'alice', domain: 'qq.com', isStop: false, reason: '', timeout: null, unRequestNum: 420 }])
 })

@@ -3,8 +3,8 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
-import { BASIC, ENTRY, FAILED, JOB, makeBench, NOW, OPERATOR, ROW } from '../lambdas.ts'
-import type { Ask, Bench } from '../lambdas.ts'
+import { BASIC, makeBench, OPERATOR, type TestRequest, type Bench } from '../bench.ts'
+import { ENTRY, FAILED, JOB, NOW, ROW } from '../sample-rows.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -23,9 +23,9 @@ const BAD = Buffer.from('alice:wrong').toString('base64')
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-type Case = readonly [what: string, ask: Ask, status: number, code?: string]
+type Case = readonly [what: string, request: TestRequest, status: number, code?: string]
 
-const post = (url: string, body: unknown, auth?: string | null): Ask => ({
+const post = (url: string, body: unknown, auth?: string | null): TestRequest => ({
   method: 'POST',
   url,
   body,
@@ -239,8 +239,8 @@ const CASES: readonly Case[] = [
   ['the document', { url: '/openapi.json', auth: null }, 200],
 ]
 
-test.each(CASES.map(([what, ask, status, code]) => ({ what, ask, status, code })))('$what', async ({ ask, status, code }) => {
-  const answer = await bench.ask(ask)
+test.each(CASES.map(([what, request, status, code]) => ({ what, request, status, code })))('$what', async ({ request, status, code }) => {
+  const answer = await bench.send(request)
   expect({ status: answer.statusCode, body: answer.statusCode === status ? '' : answer.body }).toEqual({ status, body: '' })
   if (status < 400) return
   expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8')
@@ -258,17 +258,17 @@ describe('what they answer', () => {
     ],
     [{ url: '/v1/messages?next=abc' }, 'the nearest known one is "after"'],
     [{ url: '/v1/brakes?x=1', auth: OPERATOR }, 'there is none here'],
-  ] as const)('an unknown name hears the nearest one: %j', async (ask, detail) => {
-    expect((await bench.ask(ask)).json().detail).toContain(detail)
+  ] as const)('an unknown name hears the nearest one: %j', async (request, detail) => {
+    expect((await bench.send(request)).json().detail).toContain(detail)
   })
 
   test('what the framework refuses quotes nothing', async () => {
-    const { body, headers } = await bench.ask({ url: '/v1/messages/%zzSECRET' })
+    const { body, headers } = await bench.send({ url: '/v1/messages/%zzSECRET' })
     expect([body.includes('SECRET'), headers['x-content-type-options']]).toEqual([false, 'nosniff'])
   })
 
   test('a registration names every recipient', async () => {
-    const answer = await bench.ask({
+    const answer = await bench.send({
       method: 'POST',
       url: '/v1/messages',
       body: { ...MAIL, recipients: ['a@example.com', 'b@example.com'] },
@@ -280,7 +280,7 @@ describe('what they answer', () => {
   })
 
   test('a mail shows its status and each fact with its evidence', async () => {
-    const answer = await bench.ask({ url: `/v1/messages/${EMAIL_ID}` })
+    const answer = await bench.send({ url: `/v1/messages/${EMAIL_ID}` })
     expect(answer.json()).toMatchObject({
       emailId: ROW.emailId,
       status: 4,
@@ -303,7 +303,7 @@ describe('what they answer', () => {
   })
 
   test('a check answers in the order of the question', async () => {
-    const answer = await bench.ask({
+    const answer = await bench.send({
       method: 'POST',
       url: '/v1/suppressions/check',
       body: { addresses: ['b@example.com', 'joe@example.com'] },
@@ -315,7 +315,7 @@ describe('what they answer', () => {
   })
 
   test('raw mail is a download, whatever is in it', async () => {
-    const { headers, body } = await bench.ask({ url: RAW })
+    const { headers, body } = await bench.send({ url: RAW })
     expect(headers).toMatchObject({
       'content-type': 'application/octet-stream',
       'x-content-type-options': 'nosniff',
@@ -325,7 +325,7 @@ describe('what they answer', () => {
   })
 
   test('a file is a download of the length that was told', async () => {
-    const { headers, body } = await bench.ask({ url: `${JOB_URL}/download` })
+    const { headers, body } = await bench.send({ url: `${JOB_URL}/download` })
     expect(headers).toMatchObject({
       'content-type': 'text/csv; charset=utf-8; header=present',
       'content-disposition': 'attachment; filename="status-2026-11-19-2026-11-20.csv"',
@@ -335,7 +335,7 @@ describe('what they answer', () => {
   })
 
   test('the document names our routes and not the vendor’s', async () => {
-    const paths = Object.keys((await bench.ask({ url: '/openapi.json', auth: null })).json().paths)
+    const paths = Object.keys((await bench.send({ url: '/openapi.json', auth: null })).json().paths)
     expect(paths).toContain('/v1/messages/{emailId}')
     expect(paths.filter((path) => path.startsWith('/api'))).toEqual([])
   })
@@ -343,7 +343,7 @@ describe('what they answer', () => {
 
 describe('one-click unsubscribe (RFC 8058)', () => {
   const GOOD = 'a'.repeat(30)
-  const clicks: readonly (readonly [what: string, ask: Ask, status: number, heard: number])[] = [
+  const clicks: readonly (readonly [what: string, request: TestRequest, status: number, callCount: number])[] = [
     ['GET shows a page and unsubscribes nobody', { url: `/u/${GOOD}`, auth: null }, 200, 0],
     ['HEAD neither', { url: `/u/${GOOD}?x=1`, auth: null }, 200, 0],
     [
@@ -380,10 +380,10 @@ describe('one-click unsubscribe (RFC 8058)', () => {
     ['a token that proves nothing', { method: 'POST', url: `/u/${'b'.repeat(30)}`, auth: null }, 404, 1],
     ['no token at all', { method: 'POST', url: '/u/%3Cscript%3E', auth: null }, 400, 0],
   ]
-  test.each(clicks)('%s', async (_what, ask, status, heard) => {
-    const { ask: put, heard: calls } = await makeBench()
-    const answer = await put(ask)
-    expect([answer.statusCode, calls.filter(({ name }) => name === 'unsubscribe').length]).toEqual([status, heard])
+  test.each(clicks)('%s', async (_what, request, status, callCount) => {
+    const { send, calls } = await makeBench()
+    const answer = await send(request)
+    expect([answer.statusCode, calls.filter(({ name }) => name === 'unsubscribe').length]).toEqual([status, callCount])
     expect(answer.headers).not.toHaveProperty('set-cookie')
     expect(answer.headers).not.toHaveProperty('location')
     expect(answer.body).not.toContain('<script>')
@@ -392,39 +392,39 @@ describe('one-click unsubscribe (RFC 8058)', () => {
 
 describe('troubles of our own', () => {
   test('a store that does not answer is 503, and says nothing of itself', async () => {
-    const { ask } = await makeBench({ register: () => Promise.reject(new Fault('store_busy', 'postgres at 10.0.0.7 refused')) })
-    const answer = await ask({ method: 'POST', url: '/v1/messages', body: MAIL })
+    const { send } = await makeBench({ register: () => Promise.reject(new Fault('store_busy', 'postgres at 10.0.0.7 refused')) })
+    const answer = await send({ method: 'POST', url: '/v1/messages', body: MAIL })
     expect([answer.statusCode, answer.headers['retry-after'], answer.body.includes('10.0.0.7')]).toEqual([503, '5', false])
   })
 
   test('a bug is 500, and says nothing of itself', async () => {
-    const { ask } = await makeBench({ register: () => Promise.reject(new Error('x is undefined')) })
-    const answer = await ask({ method: 'POST', url: '/v1/messages', body: MAIL })
+    const { send } = await makeBench({ register: () => Promise.reject(new Error('x is undefined')) })
+    const answer = await send({ method: 'POST', url: '/v1/messages', body: MAIL })
     expect([answer.statusCode, answer.json().code, answer.body.includes('undefined')]).toEqual([500, 'internal', false])
   })
 
   test('a store that is away is not ready', async () => {
-    const { ask } = await makeBench({}, { isReady: () => Promise.reject(new Error('away')) })
-    expect((await ask({ url: '/readyz', auth: null })).statusCode).toBe(503)
+    const { send } = await makeBench({}, { isReady: () => Promise.reject(new Error('away')) })
+    expect((await send({ url: '/readyz', auth: null })).statusCode).toBe(503)
   })
 })
 
 describe('limits', () => {
   test('an address that guesses is stopped, and the right key waits with it', async () => {
-    const { ask } = await makeBench()
+    const { send } = await makeBench()
     const codes = await Promise.all(
-      Array.from({ length: 40 }, async () => (await ask({ url: '/v1/inbox', auth: `Basic ${BAD}` })).statusCode),
+      Array.from({ length: 40 }, async () => (await send({ url: '/v1/inbox', auth: `Basic ${BAD}` })).statusCode),
     )
-    expect([codes.filter((code) => code === 401).length, (await ask({ url: '/v1/inbox' })).statusCode]).toEqual([30, 429])
+    expect([codes.filter((code) => code === 401).length, (await send({ url: '/v1/inbox' })).statusCode]).toEqual([30, 429])
   })
 
   test('an account has so many requests a minute', async () => {
-    const { ask } = await makeBench(
+    const { send } = await makeBench(
       {},
       { limits: { bodyBytes: 1_000, requestsPerMinute: 2, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 } },
     )
     const codes: number[] = []
-    for (let n = 0; n < 3; n++) codes.push((await ask({ url: '/v1/inbox', auth: BASIC })).statusCode)
+    for (let n = 0; n < 3; n++) codes.push((await send({ url: '/v1/inbox', auth: BASIC })).statusCode)
     expect(codes).toEqual([200, 200, 429])
   })
 })
@@ -436,7 +436,7 @@ const SCOPES = [
 ] as const
 
 test.each(SCOPES)('a block for %j stops alice: %j', async (scope, suppressed) => {
-  const { ask } = await makeBench({ checkAddresses: () => Promise.resolve([[{ ...ENTRY, list: 'block', scope }]]) })
-  const answer = await ask({ method: 'POST', url: '/v1/suppressions/check', body: { addresses: ['joe@example.com'] } })
+  const { send } = await makeBench({ suppressions: { checkAddresses: () => Promise.resolve([[{ ...ENTRY, list: 'block', scope }]]) } })
+  const answer = await send({ method: 'POST', url: '/v1/suppressions/check', body: { addresses: ['joe@example.com'] } })
   expect(answer.json().results[0].suppressed).toBe(suppressed)
 })

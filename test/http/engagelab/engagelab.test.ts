@@ -4,15 +4,14 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
 import { ENGAGELAB_ROUTES } from '../../../src/http/engagelab/routes.ts'
-import { ENTRY, makeBench, OPERATOR } from '../lambdas.ts'
-import type { Ask, Bench } from '../lambdas.ts'
+import { makeBench, OPERATOR, type TestRequest, type Bench } from '../bench.ts'
 
 let bench: Bench
 beforeAll(async () => {
   bench = await makeBench()
 })
 
-const CASES: readonly (readonly [NonNullable<Ask['method']>, string, number, number | string | null, object?])[] = [
+const CASES: readonly (readonly [NonNullable<TestRequest['method']>, string, number, number | string | null, object?])[] = [
   // method  address                                                          HTTP  code    body
   ['GET', '/v1/email_status?send_date=2026-11-20', 200, null],
   ['GET', '/v1/email_status?send_date=2026-11-20&status=4&sub_status=406;409&label_id=7&api_user=alice&domain_name=example.com', 200, null],
@@ -67,14 +66,14 @@ function saidIn(said: Readonly<Record<string, unknown>>): unknown {
 test.each(CASES.map(([method, url, status, code, body]) => [method, url, status, code, body] as const))(
   '%s %s is %i %j',
   async (method, url, status, code, body) => {
-    const answer = await bench.ask({ method, url, ...(body === undefined ? {} : { body }) })
+    const answer = await bench.send({ method, url, ...(body === undefined ? {} : { body }) })
     expect([answer.statusCode, saidIn(answer.json())]).toEqual([status, code])
   },
 )
 
 describe('who may', () => {
   test.each(ENGAGELAB_ROUTES.map(([method, url]) => [method, url] as const))('%s %s wants an account', async (method, url) => {
-    const answers = await Promise.all([bench.ask({ method, url, auth: null }), bench.ask({ method, url, auth: OPERATOR })])
+    const answers = await Promise.all([bench.send({ method, url, auth: null }), bench.send({ method, url, auth: OPERATOR })])
     expect(answers.map((answer) => [answer.statusCode, answer.json().code])).toEqual([
       [401, 40005],
       [401, 40005],
@@ -83,7 +82,7 @@ describe('who may', () => {
 })
 
 test('rows in that vendor’s words', async () => {
-  const result = async (url: string): Promise<unknown> => (await bench.ask({ url })).json().result[0]
+  const result = async (url: string): Promise<unknown> => (await bench.send({ url })).json().result[0]
   expect(await result('/v1/bounces')).toEqual({
     email: 'joe@example.com',
     reason: 'not-exist',
@@ -112,9 +111,9 @@ test('rows in that vendor’s words', async () => {
 })
 
 test('sub_status makes status moot, and a day is the account’s', async () => {
-  const { ask, heard } = await makeBench()
-  await ask({ url: '/v1/email_status?send_date=2026-11-20&status=1&sub_status=406' })
-  expect(heard.find(({ name }) => name === 'statuses')?.args[1]).toMatchObject({
+  const { send, calls } = await makeBench()
+  await send({ url: '/v1/email_status?send_date=2026-11-20&status=1&sub_status=406' })
+  expect(calls.find(({ name }) => name === 'messages.list')?.args[1]).toMatchObject({
     status: null,
     subStatuses: [406],
     from: Date.UTC(2026, 10, 20),
@@ -122,11 +121,10 @@ test('sub_status makes status moot, and a day is the account’s', async () => {
 })
 
 test('a total counts beyond the page', async () => {
-  const { ask } = await makeBench({
-    listSuppressions: () => Promise.resolve({ rows: [ENTRY], next: null }),
-    countSuppressions: () => Promise.resolve(41),
+  const { send } = await makeBench({
+    suppressions: { count: () => Promise.resolve(41) },
   })
-  expect((await ask({ url: '/v1/complaints?limit=1' })).json()).toMatchObject({ count: 1, total: 41 })
+  expect((await send({ url: '/v1/complaints?limit=1' })).json()).toMatchObject({ count: 1, total: 41 })
 })
 
 const TROUBLES = [
@@ -148,16 +146,16 @@ const TROUBLES = [
 ] as const
 
 test.each(TROUBLES)('%s', async (_, request, status) => {
-  const answer = await bench.ask(request)
+  const answer = await bench.send(request)
   expect([answer.statusCode, saidIn(answer.json())]).toEqual([status, status === 200 ? null : status])
 })
 
 test('a store that is away is 500, too many requests are 429', async () => {
-  const away = await makeBench({ listSuppressions: () => Promise.reject(new Fault('store_busy', 'away')) })
-  expect(await away.ask({ url: '/v1/bounces' }).then((answer) => [answer.statusCode, answer.json().code])).toEqual([500, 501])
+  const away = await makeBench({ suppressions: { list: () => Promise.reject(new Fault('store_busy', 'away')) } })
+  expect(await away.send({ url: '/v1/bounces' }).then((answer) => [answer.statusCode, answer.json().code])).toEqual([500, 501])
   const limits = { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 }
   const busy = await makeBench({}, { limits })
-  await busy.ask({ url: '/v1/bounces' })
-  const answer = await busy.ask({ url: '/v1/bounces' })
+  await busy.send({ url: '/v1/bounces' })
+  const answer = await busy.send({ url: '/v1/bounces' })
   expect([answer.statusCode, answer.json()]).toEqual([429, { code: 50_000, message: 'interface frequency limited' }])
 })

@@ -9,8 +9,7 @@ import { collectParameters, readParameters } from '../../../src/http/sendcloud/p
 import { SENDCLOUD_OPERATIONS } from '../../../src/http/sendcloud/routes.ts'
 import { splitIntoDays, formatTime, splitIntoHours, parseTime, addDays, toDayRange } from '../../../src/http/sendcloud/zoned-time.ts'
 import { SENDCLOUD_PAGING } from '../../../src/http/sendcloud/filters.ts'
-import { makeBench } from '../lambdas.ts'
-import type { Bench } from '../lambdas.ts'
+import { makeBench, type Bench } from '../bench.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -62,7 +61,7 @@ test('any parameters of any operation give an envelope with a code', async () =>
   await fc.assert(
     fc.asyncProperty(operations, parameters(NAMES), async (operation, given) => {
       const asked = new URLSearchParams([...given.map(([name, text]) => [name, text]), ['apiUser', 'alice'], ['apiKey', 'secret-of-alice']])
-      const answer = await bench.ask({ url: `/api/${operation}?${asked.toString()}`, auth: null })
+      const answer = await bench.send({ url: `/api/${operation}?${asked.toString()}`, auth: null })
       const { statusCode, result, info, message } = answer.json()
       expect([answer.statusCode, typeof result, typeof info, typeof message]).toEqual([200, 'boolean', 'object', 'string'])
       expect(Object.keys(SENDCLOUD_MESSAGES)).toContain(String(statusCode))
@@ -75,7 +74,7 @@ test('any parameters of any operation give an envelope with a code', async () =>
 test('any parameters of EngageLab’s face are answered or refused', async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...ENGAGELAB_ROUTES), parameters(ENGAGE), async ([method, url], given) => {
-      const answer = await bench.ask({ method, url: `${url}?${new URLSearchParams(given.map((pair) => [...pair])).toString()}` })
+      const answer = await bench.send({ method, url: `${url}?${new URLSearchParams(given.map((pair) => [...pair])).toString()}` })
       expect([200, 400]).toContain(answer.statusCode)
       expect(Object.keys(answer.json()).toSorted()).toEqual(answer.statusCode === 200 ? ['count', 'result', 'total'] : ['code', 'message'])
     }),

@@ -3,7 +3,7 @@
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Submission } from '../../../src/service/submit/submit.ts'
-import { makeBench, type Bench } from '../lambdas.ts'
+import { makeBench, type Bench } from '../bench.ts'
 
 const KEY = { apiUser: 'alice', apiKey: 'secret-of-alice' }
 const MAIL = { from: 'news@example.com', to: 'joe@example.net', subject: 'Hello', plain: 'Hi' }
@@ -15,7 +15,7 @@ beforeEach(async () => {
   bench = await makeBench()
 })
 
-const submitted = (): Submission | undefined => bench.heard.find(({ name }) => name === 'submit')?.args[1] as Submission | undefined
+const submitted = (): Submission | undefined => bench.calls.find(({ name }) => name === 'submit')?.args[1] as Submission | undefined
 
 const CASES = [
   // what is sent beside a good mail                          code
@@ -100,7 +100,7 @@ const multipart = (fields: Record<string, string>, files: readonly { name: strin
   ])
 
 const post = async (body: unknown, type: string, url = '/api/mail/send') =>
-  (await bench.ask({ method: 'POST', url, body, auth: null, headers: { 'content-type': type } })).json()
+  (await bench.send({ method: 'POST', url, body, auth: null, headers: { 'content-type': type } })).json()
 
 const WAYS = [
   ['form', (fields: Record<string, string>) => post(new URLSearchParams(fields).toString(), 'application/x-www-form-urlencoded')],
@@ -109,7 +109,7 @@ const WAYS = [
   [
     'query',
     async (fields: Record<string, string>) =>
-      (await bench.ask({ url: `/apiv2/mail/send?${new URLSearchParams(fields).toString()}`, auth: null })).json(),
+      (await bench.send({ url: `/apiv2/mail/send?${new URLSearchParams(fields).toString()}`, auth: null })).json(),
   ],
 ] as const
 

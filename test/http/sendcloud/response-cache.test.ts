@@ -8,7 +8,8 @@ import { createResponseCache, RESPONSE_TTL_MS } from '../../../src/http/sendclou
 import type { ResponseCacheMode, ResponseCache } from '../../../src/http/sendcloud/response-cache.ts'
 import { createEnvelope } from '../../../src/http/sendcloud/envelope.ts'
 import { engines } from '../../support/engines.ts'
-import { makeBench, NOW } from '../lambdas.ts'
+import { makeBench } from '../bench.ts'
+import { NOW } from '../sample-rows.ts'
 
 type World = { now: number; stamp: string; asked: number }
 
@@ -54,16 +55,16 @@ test('a refusal is not kept', async () => {
 
 test('who signs in how, by which prefix and in which order, is the same question; a day that has passed is another', async () => {
   let now = NOW
-  const { ask, heard } = await makeBench({ now: () => now }, { responseCacheMode: 'vendor' })
-  const questions = (): number => heard.filter(({ name }) => name === 'statuses').length
-  await ask({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=5', auth: null })
-  await ask({ url: '/apiv2/data/emailStatus?limit=5&days=1&api_user=alice&api_key=secret-of-alice', auth: null })
+  const { send, calls } = await makeBench({ now: () => now }, { responseCacheMode: 'vendor' })
+  const questions = (): number => calls.filter(({ name }) => name === 'messages.list').length
+  await send({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=5', auth: null })
+  await send({ url: '/apiv2/data/emailStatus?limit=5&days=1&api_user=alice&api_key=secret-of-alice', auth: null })
   expect(questions()).toBe(1)
-  await ask({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=6', auth: null })
-  await ask({ url: '/api/data/emailStatus?apiUser=bob&apiKey=secret-of-bob&days=1&limit=5', auth: null })
+  await send({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=6', auth: null })
+  await send({ url: '/api/data/emailStatus?apiUser=bob&apiKey=secret-of-bob&days=1&limit=5', auth: null })
   expect(questions()).toBe(3)
   now += 86_400_000
-  await ask({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=5', auth: null })
+  await send({ url: '/api/data/emailStatus?apiUser=alice&apiKey=secret-of-alice&days=1&limit=5', auth: null })
   expect(questions()).toBe(4)
 })
 

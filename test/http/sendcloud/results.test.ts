@@ -2,11 +2,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { loadRules } from '../../../src/config/rule-files.ts'
 import { DELIVERIES } from '../../../src/store/mail/delivery-columns.ts'
-import { createReadServices } from '../../../src/http/read-services.ts'
-import { deliveryIdOf, sampleDelivery, T0 } from '../../store/sample.ts'
+import { createReadBroadcastResults } from '../../../src/http/services/broadcasts.ts'
+import { deliveryIdOf, sampleDelivery } from '../../store/sample.ts'
 import { engines } from '../../support/engines.ts'
-import { makeBench, OPERATOR } from '../lambdas.ts'
-import type { Ask, Bench } from '../lambdas.ts'
+import { makeBench, OPERATOR, type TestRequest, type Bench } from '../bench.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -34,12 +33,12 @@ test.each([
   ['a rule', { url: `/v1/rules/${RULE}` }, 200],
   ['no such rule', { url: '/v1/rules/none' }, 404],
   ['a rule, nobody asks', { url: `/v1/rules/${RULE}`, auth: null }, 401],
-] as const satisfies readonly (readonly [string, Ask, number])[])('%s', async (_what, ask, status) => {
-  expect((await bench.ask(ask)).statusCode).toBe(status)
+] as const satisfies readonly (readonly [string, TestRequest, number])[])('%s', async (_what, request, status) => {
+  expect((await bench.send(request)).statusCode).toBe(status)
 })
 
 test('results bear the names of the specification, and every one is counted', async () => {
-  const answer = (await bench.ask({ url: '/v1/broadcasts/spring/results' })).json()
+  const answer = (await bench.send({ url: '/v1/broadcasts/spring/results' })).json()
   expect(answer).toMatchObject({
     broadcast: 'spring',
     total: 1,
@@ -62,9 +61,9 @@ test('results bear the names of the specification, and every one is counted', as
 
 test('a rule is shown with its evidence; the list counts it', async () => {
   const table = loadRules()
-  const list = (await bench.ask({ url: '/v1/rules' })).json()
+  const list = (await bench.send({ url: '/v1/rules' })).json()
   expect([list.table, list.rules.length]).toEqual([table.version, table.rules.length])
-  const one = (await bench.ask({ url: `/v1/rules/${RULE}` })).json()
+  const one = (await bench.send({ url: `/v1/rules/${RULE}` })).json()
   expect([one.id, one.hits.length, one.misses.length]).toEqual([RULE, list.rules[0].hits, list.rules[0].misses])
   expect([one.hits[0].text, one.misses[0].text]).toEqual([expect.any(String), expect.any(String)])
 })
@@ -81,8 +80,8 @@ describe.each(engines)('broadcasts: $kind', ({ open }) => {
       sampleDelivery({ n: 6, account: 2, broadcast: 'spring' }),
     ]
     await engine.tx((db) => db.insertMany(DELIVERIES, rows))
-    const desk = createReadServices(engine.read, () => T0)
-    const first = await desk.readBroadcastResults(1, 'spring', { result: null, after: null, limit: 2 })
+    const readBroadcastResults = createReadBroadcastResults(engine.read)
+    const first = await readBroadcastResults(1, 'spring', { result: null, after: null, limit: 2 })
     expect(first.counts).toEqual(
       new Map([
         ['delivered', 2],
@@ -90,10 +89,10 @@ describe.each(engines)('broadcasts: $kind', ({ open }) => {
       ]),
     )
     expect(first.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(1), deliveryIdOf(2)])
-    const rest = await desk.readBroadcastResults(1, 'spring', { result: null, after: deliveryIdOf(2), limit: 2 })
+    const rest = await readBroadcastResults(1, 'spring', { result: null, after: deliveryIdOf(2), limit: 2 })
     expect(rest.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(3)])
-    const delivered = await desk.readBroadcastResults(1, 'spring', { result: 'delivered', after: null, limit: 9 })
+    const delivered = await readBroadcastResults(1, 'spring', { result: 'delivered', after: null, limit: 9 })
     expect(delivered.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(1), deliveryIdOf(3)])
-    expect((await desk.readBroadcastResults(3, 'spring', { result: null, after: null, limit: 9 })).rows).toEqual([])
+    expect((await readBroadcastResults(3, 'spring', { result: null, after: null, limit: 9 })).rows).toEqual([])
   })
 })

@@ -14,8 +14,7 @@ import {
   toDayRange,
   startOfZonedDay,
 } from '../../../src/http/sendcloud/zoned-time.ts'
-import { makeBench } from '../lambdas.ts'
-import type { Bench } from '../lambdas.ts'
+import { makeBench, type Bench } from '../bench.ts'
 
 const KEY = 'apiUser=alice&apiKey=secret-of-alice'
 let bench: Bench
@@ -204,8 +203,8 @@ const SIGN_INS = [
 describe.each(['/api', '/apiv2'])('under %s', (prefix) => {
   test.each(CASES)('%s?%s is %i', async (operation, parameters, code) => {
     const answers = await Promise.all([
-      bench.ask({ url: `${prefix}/${operation}?${KEY}&${parameters}`, auth: null }),
-      bench.ask({
+      bench.send({ url: `${prefix}/${operation}?${KEY}&${parameters}`, auth: null }),
+      bench.send({
         method: 'POST',
         url: `${prefix}/${operation}`,
         body: `${KEY}&${parameters}`,
@@ -220,25 +219,25 @@ describe.each(['/api', '/apiv2'])('under %s', (prefix) => {
   })
 
   test.each(SIGN_INS)('sign-in by %j is %i', async (parameters, code) => {
-    const { ask } = await makeBench()
-    expect((await ask({ url: `${prefix}/bounce/list?days=1&${parameters}`, auth: null })).json().statusCode).toBe(code)
+    const { send } = await makeBench()
+    expect((await send({ url: `${prefix}/bounce/list?days=1&${parameters}`, auth: null })).json().statusCode).toBe(code)
   })
 })
 
 test('a wrong key is a wrong key, however often it is tried', async () => {
-  const { ask } = await makeBench()
+  const { send } = await makeBench()
   const codes: unknown[] = []
   for (let n = 0; n < 40; n++)
-    codes.push((await ask({ url: '/api/bounce/list?days=1&apiUser=alice&apiKey=wrong', auth: null })).json().statusCode)
+    codes.push((await send({ url: '/api/bounce/list?days=1&apiUser=alice&apiKey=wrong', auth: null })).json().statusCode)
   expect(new Set(codes)).toEqual(new Set([40005]))
   const basic = `Basic ${Buffer.from('alice:wrong').toString('base64')}`
-  expect((await ask({ url: '/v1/bounces', auth: basic })).json().code).toBe(40005)
+  expect((await send({ url: '/v1/bounces', auth: basic })).json().code).toBe(40005)
 })
 
 test('nobody signs in to anything without a key', async () => {
   const answers = await Promise.all(
     Object.keys(SENDCLOUD_OPERATIONS).map(
-      async (name) => (await bench.ask({ url: `/api/${name}?apiUser=alice`, auth: null })).json().statusCode,
+      async (name) => (await bench.send({ url: `/api/${name}?apiUser=alice`, auth: null })).json().statusCode,
     ),
   )
   expect(new Set(answers)).toEqual(new Set([40005]))
@@ -246,7 +245,7 @@ test('nobody signs in to anything without a key', async () => {
 
 test('multipart and query make one bag', async () => {
   const body = `--x\r\nContent-Disposition: form-data; name="apiKey"\r\n\r\nsecret-of-alice\r\n--x--\r\n`
-  const answer = await bench.ask({
+  const answer = await bench.send({
     method: 'POST',
     url: '/api/bounce/list?apiUser=alice&days=1',
     body,
@@ -257,15 +256,15 @@ test('multipart and query make one bag', async () => {
 })
 
 test('a JSON body says the same', async () => {
-  const { ask, heard } = await makeBench()
+  const { send, calls } = await makeBench()
   const body = { apiUser: 'alice', apiKey: 'secret-of-alice', days: 1, aggregate: true }
-  const answer = await ask({ method: 'POST', url: '/api/statday/list', body, auth: null })
+  const answer = await send({ method: 'POST', url: '/api/statday/list', body, auth: null })
   expect([answer.json().statusCode, Array.isArray(answer.json().info.dataList)]).toEqual([200, false])
-  expect(heard.find(({ name }) => name === 'counters')?.args[1]).toMatchObject({ by: [] })
+  expect(calls.find(({ name }) => name === 'statistics.sumCounters')?.args[1]).toMatchObject({ by: [] })
 })
 
 test('emailStatus has the vendor’s shape', async () => {
-  const answer = await bench.ask({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
+  const answer = await bench.send({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
   expect(answer.json()).toEqual({
     result: true,
     statusCode: 200,
@@ -301,28 +300,30 @@ test('emailStatus has the vendor’s shape', async () => {
 })
 
 test('an account’s zone cuts its days', async () => {
-  const { ask, heard } = await makeBench({ getSettings: () => Promise.resolve({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Asia/Shanghai' }) })
-  await ask({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
-  expect(heard.find(({ name }) => name === 'statuses')?.args[1]).toMatchObject({
+  const { send, calls } = await makeBench({
+    accounts: { getSettings: () => Promise.resolve({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Asia/Shanghai' }) },
+  })
+  await send({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
+  expect(calls.find(({ name }) => name === 'messages.list')?.args[1]).toMatchObject({
     from: Date.UTC(2026, 10, 19, 16),
     until: Date.UTC(2026, 10, 20, 16),
   })
 })
 
 test('labelId wins over labelName', async () => {
-  const { ask, heard } = await makeBench()
-  await ask({ url: `/api/data/emailStatus?${KEY}&days=1&labelId=7&labelName=news`, auth: null })
-  expect(heard.find(({ name }) => name === 'statuses')?.args[1]).toMatchObject({ labelId: 7, labelName: null })
+  const { send, calls } = await makeBench()
+  await send({ url: `/api/data/emailStatus?${KEY}&days=1&labelId=7&labelName=news`, auth: null })
+  expect(calls.find(({ name }) => name === 'messages.list')?.args[1]).toMatchObject({ labelId: 7, labelName: null })
 })
 
 test('too often has its own spelling', async () => {
-  const { ask } = await makeBench(
+  const { send } = await makeBench(
     {},
     { limits: { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 } },
   )
   const url = `/api/bounce/list?${KEY}&days=1`
-  await ask({ url, auth: null })
-  expect((await ask({ url, auth: null })).json()).toEqual({
+  await send({ url, auth: null })
+  expect((await send({ url, auth: null })).json()).toEqual({
     result: false,
     statuscode: 50_000,
     message: 'interface frequency limited',
@@ -331,13 +332,13 @@ test('too often has its own spelling', async () => {
 })
 
 test('a store that is away is 501 in an envelope', async () => {
-  const { ask } = await makeBench({ listSuppressions: () => Promise.reject(new Fault('store_busy', 'away')) })
-  const answer = await ask({ url: `/api/bounce/list?${KEY}&days=1`, auth: null })
+  const { send } = await makeBench({ suppressions: { list: () => Promise.reject(new Fault('store_busy', 'away')) } })
+  const answer = await send({ url: `/api/bounce/list?${KEY}&days=1`, auth: null })
   expect([answer.statusCode, answer.json()]).toEqual([200, { result: false, statusCode: 501, message: 'server exception', info: {} }])
 })
 
 test('what the framework refuses comes in an envelope too', async () => {
-  const answer = await bench.ask({
+  const answer = await bench.send({
     method: 'POST',
     url: '/api/bounce/list',
     body: '{',

@@ -8,8 +8,8 @@ import { applyFacts } from '../../../src/ledger/project/fold.ts'
 import { createFact, aboutDelivery } from '../../../src/ledger/facts/new-fact.ts'
 import type { DatabaseReader } from '../../../src/store/engine/engine.ts'
 import { loadLedgerState } from '../../../src/store/facts/ledger-state.ts'
-import { createStatisticsService } from '../../../src/http/api/statistics.ts'
-import { createReadServices } from '../../../src/http/read-services.ts'
+import { createStatisticsService } from '../../../src/http/services/statistics.ts'
+import { createAccountService } from '../../../src/http/services/accounts.ts'
 import { sumRows, readStatisticsRows } from '../../../src/http/sendcloud/statistics-rows.ts'
 import { toDayRange } from '../../../src/http/sendcloud/zoned-time.ts'
 import type { HttpServer } from '../../../src/http/server/http-server.ts'
@@ -158,8 +158,7 @@ describe.each(engines)('$kind', ({ open }) => {
       inKeys: (sql, keys, params) => (asked.push(`${sql} ${JSON.stringify(keys.rows)}`), read.inKeys(sql, keys, params)),
     }
     const statistics = createStatisticsService(noting)
-    const desk = { ...createReadServices(read, context.now), statistics }
-    const settings = await desk.getSettings(1)
+    const settings = await createAccountService(context).getSettings(1)
     const span = toDayRange('2026-03-28', '2026-03-29', settings.zone)
     const wish = {
       range: span,
@@ -171,7 +170,7 @@ describe.each(engines)('$kind', ({ open }) => {
       domains: null,
     } as const
     const by = { account: 1, apiUser: 'ann', ip: '192.0.2.1' }
-    const call = { parameters: new Map(), caller: by, settings, now: clock.now, services: desk }
+    const call = { caller: by, settings, services: { statistics } }
     expect(sumRows((await readStatisticsRows(call, wish)) ?? []).get('request')).toBe(5)
     expect(sumRows((await readStatisticsRows(call, { ...wish, isHourly: true })) ?? []).get('request')).toBe(5)
     expect(asked.filter((sql) => /\b(?:deliveries|events)\b/.test(sql))).toEqual([])

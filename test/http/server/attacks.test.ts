@@ -2,14 +2,15 @@
  * attacks.test - what strangers try at the HTTP doors, by name
  */
 import { expect, test } from 'vitest'
-import { BASIC, ITEM, makeBench, OPERATOR, ROW } from '../lambdas.ts'
+import { BASIC, makeBench, OPERATOR } from '../bench.ts'
+import { ITEM, ROW } from '../sample-rows.ts'
 
 const HOSTILE = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>\u001b]0;x\u0007'
 
 test('password guessing: an address that fails too often is refused, a right secret too, and others go on', async () => {
-  const { web } = await makeBench()
+  const { server } = await makeBench()
   const ask = async (auth: string, remoteAddress: string): Promise<number> =>
-    (await web.inject({ url: '/v1/messages', headers: { authorization: auth }, remoteAddress })).statusCode
+    (await server.inject({ url: '/v1/messages', headers: { authorization: auth }, remoteAddress })).statusCode
   const wrong = `Basic ${Buffer.from('alice:guess').toString('base64')}`
   const codes: number[] = []
   for (let n = 0; n < 40; n++) codes.push(await ask(wrong, '192.0.2.66'))
@@ -18,19 +19,19 @@ test('password guessing: an address that fails too often is refused, a right sec
 })
 
 test('password guessing behind a made-up X-Forwarded-For is counted by the real peer', async () => {
-  const { web } = await makeBench()
+  const { server } = await makeBench()
   const codes: number[] = []
   for (let n = 0; n < 32; n++) {
     const headers = { authorization: 'Bearer guess', 'x-forwarded-for': `198.51.100.${n}` }
-    codes.push((await web.inject({ url: '/v1/messages', headers, remoteAddress: '192.0.2.67' })).statusCode)
+    codes.push((await server.inject({ url: '/v1/messages', headers, remoteAddress: '192.0.2.67' })).statusCode)
   }
   expect(codes.at(-1)).toBe(429)
 })
 
 test('guessing through the vendor’s face counts too', async () => {
-  const { web } = await makeBench()
+  const { server } = await makeBench()
   const ask = async (): Promise<string> =>
-    (await web.inject({ method: 'POST', url: '/api/bounce/list?apiUser=alice&apiKey=guess', remoteAddress: '192.0.2.68' })).body
+    (await server.inject({ method: 'POST', url: '/api/bounce/list?apiUser=alice&apiKey=guess', remoteAddress: '192.0.2.68' })).body
   const answers: string[] = []
   for (let n = 0; n < 35; n++) answers.push(await ask())
   expect(answers.at(-1)).not.toBe(answers[0])
@@ -49,8 +50,8 @@ const PATHS = [
 ] as const
 
 test.each(PATHS)('reflection: %s %s', async (method, url) => {
-  const { ask } = await makeBench()
-  const answer = await ask({ method, url })
+  const { send } = await makeBench()
+  const answer = await send({ method, url })
   expect(answer.body).not.toMatch(/<script|onerror/)
   expect(answer.headers).toMatchObject({
     'x-content-type-options': 'nosniff',
@@ -65,28 +66,28 @@ test.each([
   ['a content type of his own', { 'content-type': `text/${encodeURIComponent(HOSTILE)}` }, 'x'],
   ['a poisoned prototype', { 'content-type': 'application/json' }, '{"__proto__":{"admin":true},"from":"a@example.com","recipients":[]}'],
 ])('reflection: %s', async (_what, headers, body) => {
-  const { ask, heard } = await makeBench()
-  const answer = await ask({ method: 'POST', url: '/v1/messages', headers, body })
+  const { send, calls } = await makeBench()
+  const answer = await send({ method: 'POST', url: '/v1/messages', headers, body })
   expect(answer.statusCode).toBeGreaterThanOrEqual(400)
   expect(answer.body).not.toMatch(/script|Unexpected token|__proto__/)
-  expect(heard).toEqual([])
+  expect(calls).toEqual([])
 })
 
 test('stored XSS: what a bounce says goes out as JSON that no browser takes for a page', async () => {
-  const { ask } = await makeBench({
-    findMessage: () => Promise.resolve({ row: { ...ROW, sendLog: HOSTILE, subject: HOSTILE, from: HOSTILE }, facts: [] }),
-    listInbox: () => Promise.resolve({ rows: [{ ...ITEM, from: HOSTILE, subject: HOSTILE, summary: HOSTILE }], next: null }),
+  const { send } = await makeBench({
+    messages: { find: () => Promise.resolve({ row: { ...ROW, sendLog: HOSTILE, subject: HOSTILE, from: HOSTILE }, facts: [] }) },
+    inbox: { list: () => Promise.resolve({ rows: [{ ...ITEM, from: HOSTILE, subject: HOSTILE, summary: HOSTILE }], next: null }) },
   })
   for (const url of [`/v1/messages/${encodeURIComponent(ROW.emailId ?? '')}`, '/v1/inbox']) {
-    const answer = await ask({ url })
+    const answer = await send({ url })
     expect(answer.headers['content-type']).toMatch(/^application\/json/)
     expect(answer.body).not.toContain('\u001b')
   }
 })
 
 test('stored XSS: a raw mail is bytes to keep, never a page', async () => {
-  const { ask } = await makeBench()
-  const answer = await ask({ url: `/v1/inbox/${ITEM.digest}/raw` })
+  const { send } = await makeBench()
+  const answer = await send({ url: `/v1/inbox/${ITEM.digest}/raw` })
   expect(answer.headers).toMatchObject({
     'content-type': 'application/octet-stream',
     'content-disposition': expect.stringMatching(/^attachment; filename="[0-9a-f]{16}\.eml"$/),
@@ -94,20 +95,20 @@ test('stored XSS: a raw mail is bytes to keep, never a page', async () => {
 })
 
 test('cross-site request forgery: signing in is a header, so that no cookie carries it; the one page needs its token', async () => {
-  const { ask, heard } = await makeBench()
+  const { send, calls } = await makeBench()
   const cross = { origin: 'https://evil.example', 'content-type': 'text/plain' }
-  expect((await ask({ method: 'POST', url: `/v1/inbox/${ITEM.digest}/accept`, auth: null, headers: cross, body: 'x' })).statusCode).toBe(
+  expect((await send({ method: 'POST', url: `/v1/inbox/${ITEM.digest}/accept`, auth: null, headers: cross, body: 'x' })).statusCode).toBe(
     401,
   )
-  const preflight = await ask({ method: 'GET', url: '/v1/messages', headers: { origin: 'https://evil.example' } })
+  const preflight = await send({ method: 'GET', url: '/v1/messages', headers: { origin: 'https://evil.example' } })
   expect(preflight.headers['access-control-allow-origin']).toBeUndefined()
-  expect((await ask({ url: `/u/${'a'.repeat(30)}`, auth: null })).statusCode).toBe(200)
-  expect(heard.filter(({ name }) => name === 'unsubscribe')).toEqual([])
+  expect((await send({ url: `/u/${'a'.repeat(30)}`, auth: null })).statusCode).toBe(200)
+  expect(calls.filter(({ name }) => name === 'unsubscribe')).toEqual([])
 })
 
 test('clickjacking and injected script: the page allows its own style, its own form, and no frame', async () => {
-  const { ask } = await makeBench()
-  const { headers, body } = await ask({ url: `/u/${'a'.repeat(30)}`, auth: null })
+  const { send } = await makeBench()
+  const { headers, body } = await send({ url: `/u/${'a'.repeat(30)}`, auth: null })
   const policy = String(headers['content-security-policy'])
   expect(policy).toMatch(/default-src 'none'; style-src 'sha256-[\w+/=]+'; form-action 'self'; frame-ancestors 'none'/)
   expect(policy).not.toContain('unsafe')
@@ -115,25 +116,25 @@ test('clickjacking and injected script: the page allows its own style, its own f
 })
 
 test('header injection: a header of a mail is one line', async () => {
-  const { ask, heard } = await makeBench()
+  const { send, calls } = await makeBench()
   const mail = { from: 'a@example.com', recipients: ['b@example.org'] }
   for (const headers of [{ 'X-A': 'b\r\nBcc: c@example.org' }, { 'X-A\r\nBcc': 'c' }, { 'X-A': '\u0000' }])
-    expect((await ask({ method: 'POST', url: '/v1/messages', body: { ...mail, headers } })).statusCode).toBe(400)
-  expect(heard).toEqual([])
+    expect((await send({ method: 'POST', url: '/v1/messages', body: { ...mail, headers } })).statusCode).toBe(400)
+  expect(calls).toEqual([])
 })
 
 test('only the operator cuts and erases', async () => {
-  const { ask, heard } = await makeBench()
+  const { send, calls } = await makeBench()
   const rows = [
     { method: 'GET', url: '/v1/cuts' },
     { method: 'POST', url: '/v1/cuts', body: { peer: '192.0.2.1', reason: 'x' } },
     { method: 'DELETE', url: '/v1/cuts?kind=peer&name=192.0.2.1' },
     { method: 'DELETE', url: '/v1/addresses/joe%40example.org' },
   ] as const
-  for (const row of rows) expect((await ask(row)).statusCode).toBe(403)
-  expect(heard).toEqual([])
-  for (const row of rows) expect((await ask({ ...row, auth: OPERATOR })).statusCode).toBe(200)
-  expect(heard.map(({ name }) => name)).toEqual(['cuts', 'addCut', 'removeCut', 'eraseAddress'])
+  for (const row of rows) expect((await send(row)).statusCode).toBe(403)
+  expect(calls).toEqual([])
+  for (const row of rows) expect((await send({ ...row, auth: OPERATOR })).statusCode).toBe(200)
+  expect(calls.map(({ name }) => name)).toEqual(['accessBlocks.list', 'accessBlocks.add', 'accessBlocks.remove', 'eraseAddress'])
 })
 
 test.each([
@@ -150,20 +151,20 @@ test.each([
   [{}, 400],
   [{ peer: '192.0.2.1', account: 'alice' }, 400],
 ])('a cut is named well: %j', async (named, status) => {
-  const { ask } = await makeBench()
+  const { send } = await makeBench()
   const body = { ...named, reason: 'a flood' }
-  expect((await ask({ method: 'POST', url: '/v1/cuts', body, auth: OPERATOR })).statusCode).toBe(status)
+  expect((await send({ method: 'POST', url: '/v1/cuts', body, auth: OPERATOR })).statusCode).toBe(status)
 })
 
 test('an inbox mail is settled in the name of whoever asks', async () => {
-  const { ask, heard } = await makeBench()
+  const { send, calls } = await makeBench()
   const url = `/v1/inbox/${ITEM.digest}`
-  await ask({ method: 'POST', url: `${url}/accept` })
-  await ask({ method: 'POST', url: `${url}/discard`, auth: OPERATOR })
-  const linked = await ask({ method: 'POST', url: `${url}/link?account=alice`, body: { emailId: 'm1' }, auth: OPERATOR })
+  await send({ method: 'POST', url: `${url}/accept` })
+  await send({ method: 'POST', url: `${url}/discard`, auth: OPERATOR })
+  const linked = await send({ method: 'POST', url: `${url}/link?account=alice`, body: { emailId: 'm1' }, auth: OPERATOR })
   expect(linked.json()).toMatchObject({ id: ITEM.digest, changed: true, problem: null, events: [{ kind: 'failed' }] })
-  expect((await ask({ method: 'POST', url: `${url}/link`, body: {} })).statusCode).toBe(400)
-  expect(heard.map(({ args }) => args[0])).toMatchObject([
+  expect((await send({ method: 'POST', url: `${url}/link`, body: {} })).statusCode).toBe(400)
+  expect(calls.map(({ args }) => args[0])).toMatchObject([
     { account: 1, actor: 'api:alice', action: 'accept' },
     { account: null, actor: 'operator', action: 'discard' },
     { account: 1, actor: 'operator for alice', action: 'link', emailId: 'm1' },

@@ -9,7 +9,7 @@ import { addBodyLimits, HTTP_LIMITS, type BodyLimiter, type HttpLimits } from '.
 import { createHttpServer as createHttp } from '../../../src/http/server/server.ts'
 import type { HttpServer } from '../../../src/http/server/http-server.ts'
 import { createTelemetry } from '../../../src/telemetry.ts'
-import { makeBench } from '../lambdas.ts'
+import { makeBench } from '../bench.ts'
 
 const MIB = 1024 * 1024
 const undo: (() => unknown)[] = []
@@ -17,10 +17,10 @@ afterEach(async () => {
   for (const end of undo.splice(0).toReversed()) await end()
 })
 
-async function listen(web: HttpServer): Promise<number> {
-  await web.listen({ host: '127.0.0.1', port: 0 })
-  undo.push(() => web.close())
-  const address = web.server.address()
+async function listen(server: HttpServer): Promise<number> {
+  await server.listen({ host: '127.0.0.1', port: 0 })
+  undo.push(() => server.close())
+  const address = server.server.address()
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 
@@ -49,7 +49,7 @@ async function until(isSo: () => boolean): Promise<void> {
 /** The whole web with a small budget, and what it has counted by its own gauge. */
 async function serve(http: Partial<HttpLimits>): Promise<{ readonly port: number; readonly figure: (name: string) => Promise<number> }> {
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
-  const { web } = await makeBench({}, { telemetry, httpLimits: { ...HTTP_LIMITS, ...http } })
+  const { server } = await makeBench({}, { telemetry, httpLimits: { ...HTTP_LIMITS, ...http } })
   const figure = async (name: string): Promise<number> => {
     const { text } = await telemetry.metrics()
     return text
@@ -57,7 +57,7 @@ async function serve(http: Partial<HttpLimits>): Promise<{ readonly port: number
       .filter((line) => line.startsWith(name))
       .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
-  return { port: await listen(web), figure }
+  return { port: await listen(server), figure }
 }
 
 const MANY = 40
@@ -104,10 +104,10 @@ test('while there is no room each door refuses large bodies in its own words, an
 async function plain(limits: Partial<HttpLimits>, now: () => number): Promise<{ readonly port: number; readonly bodies: BodyLimiter }> {
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
   const http = { ...HTTP_LIMITS, ...limits }
-  const web = await createHttp({ telemetry, bodyBytes: 4 * MIB, trustProxy: false, httpLimits: http })
-  const bodies = addBodyLimits(web, { telemetry, limits: http, now })
-  web.post('/echo', (request) => Promise.resolve({ keys: Object.keys(Object(request.body)).length }))
-  return { port: await listen(web), bodies }
+  const server = await createHttp({ telemetry, bodyBytes: 4 * MIB, trustProxy: false, httpLimits: http })
+  const bodies = addBodyLimits(server, { telemetry, limits: http, now })
+  server.post('/echo', (request) => Promise.resolve({ keys: Object.keys(Object(request.body)).length }))
+  return { port: await listen(server), bodies }
 }
 
 test('bytes count as they arrive and until the answer; a client that goes away gives them back', async () => {

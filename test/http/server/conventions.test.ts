@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
 import { accepts } from '../../../src/http/server/content-negotiation.ts'
 import { readEntityTags } from '../../../src/http/server/etag.ts'
-import { BASIC, ENDPOINT, makeBench, ROW } from '../lambdas.ts'
-import type { Ask, Bench } from '../lambdas.ts'
+import { BASIC, makeBench, type TestRequest, type Bench } from '../bench.ts'
+import { ENDPOINT, ROW } from '../sample-rows.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -27,10 +27,10 @@ test.each([
   ['XML sent', { method: 'POST', url: '/v1/messages', body: '<a/>', headers: { 'content-type': 'application/xml' } }, 415, 'http', null],
   ['JSON that is none', { method: 'POST', url: '/v1/messages', body: '{', headers: json }, 400, 'http', null],
   ['no sign-in', { url: '/v1/messages', auth: null }, 401, 'unauthenticated', null],
-] as const satisfies readonly (readonly [string, Ask, number, string, string | null])[])(
+] as const satisfies readonly (readonly [string, TestRequest, number, string, string | null])[])(
   '%s is a problem',
-  async (_what, ask, status, code, allow) => {
-    const answer = await bench.ask(ask)
+  async (_what, request, status, code, allow) => {
+    const answer = await bench.send(request)
     expect([answer.statusCode, answer.headers['content-type'], answer.json().code]).toEqual([status, PROBLEM, code])
     expect(answer.headers['allow'] ?? null).toBe(allow)
     expect(answer.json()).toMatchObject({ type: 'about:blank', status, instance: expect.any(String), detail: expect.any(String) })
@@ -39,19 +39,19 @@ test.each([
 
 describe('what has not changed is not sent again', () => {
   test.each(['/v1/messages', '/v1/queue', '/v1/webhooks', '/v1/account/settings', '/v1/webhooks/1'])('%s', async (url) => {
-    const first = await bench.ask({ url })
+    const first = await bench.send({ url })
     const tag = String(first.headers['etag'])
     expect(first.headers['cache-control']).toBe('private, no-cache')
     for (const asked of [tag, `W/${tag}`, `"other", ${tag}`, '*']) {
-      const again = await bench.ask({ url, headers: { 'if-none-match': asked } })
+      const again = await bench.send({ url, headers: { 'if-none-match': asked } })
       expect([again.statusCode, again.body, again.headers['etag']]).toEqual([304, '', tag])
     }
-    expect((await bench.ask({ url, headers: { 'if-none-match': '"other"' } })).statusCode).toBe(200)
+    expect((await bench.send({ url, headers: { 'if-none-match': '"other"' } })).statusCode).toBe(200)
   })
 
   test('refusals and what is posted have no tag', async () => {
-    const refused = await bench.ask({ url: '/v1/messages/none', headers: { 'if-none-match': '*' } })
-    const posted = await bench.ask({ method: 'POST', url: '/v1/suppressions/check', body: { addresses: ['a@example.com'] } })
+    const refused = await bench.send({ url: '/v1/messages/none', headers: { 'if-none-match': '*' } })
+    const posted = await bench.send({ method: 'POST', url: '/v1/suppressions/check', body: { addresses: ['a@example.com'] } })
     expect([refused.statusCode, refused.headers['etag'], posted.statusCode, posted.headers['etag']]).toEqual([
       404,
       undefined,
@@ -62,9 +62,9 @@ describe('what has not changed is not sent again', () => {
 })
 
 describe('what has changed meanwhile is not overwritten', () => {
-  const settings: Ask = { method: 'PATCH', url: '/v1/account/settings', body: { zone: 'Asia/Shanghai' } }
-  const endpoint: Ask = { method: 'PATCH', url: '/v1/webhooks/1', body: { enabled: false } }
-  const removal: Ask = { method: 'DELETE', url: '/v1/webhooks/1' }
+  const settings: TestRequest = { method: 'PATCH', url: '/v1/account/settings', body: { zone: 'Asia/Shanghai' } }
+  const endpoint: TestRequest = { method: 'PATCH', url: '/v1/webhooks/1', body: { enabled: false } }
+  const removal: TestRequest = { method: 'DELETE', url: '/v1/webhooks/1' }
   const tag = `"v${ENDPOINT.updatedAt}"`
   test.each([
     [settings, '"v1"', 200],
@@ -78,14 +78,14 @@ describe('what has changed meanwhile is not overwritten', () => {
     [removal, tag, 204],
     [removal, '"v1"', 412],
     [{ ...endpoint, url: '/v1/webhooks/9' }, tag, 404],
-  ] as const)('%j If-Match %s: %i', async (ask, match, status) => {
-    expect((await bench.ask({ ...ask, headers: { 'if-match': match } })).statusCode).toBe(status)
+  ] as const)('%j If-Match %s: %i', async (request, match, status) => {
+    expect((await bench.send({ ...request, headers: { 'if-match': match } })).statusCode).toBe(status)
   })
 
   test('who was first between the look and the change is told of as a failed precondition', async () => {
-    const { ask } = await makeBench({ changeSettings: () => Promise.reject(new Fault('conflict', 'version 2 by now')) })
-    expect((await ask({ ...settings, headers: { 'if-match': '"v1"' } })).statusCode).toBe(412)
-    expect((await ask(settings)).statusCode).toBe(409)
+    const { send } = await makeBench({ accounts: { changeSettings: () => Promise.reject(new Fault('conflict', 'version 2 by now')) } })
+    expect((await send({ ...settings, headers: { 'if-match': '"v1"' } })).statusCode).toBe(412)
+    expect((await send(settings)).statusCode).toBe(409)
   })
 })
 
@@ -112,6 +112,6 @@ test.each([
 
 test('the account is who is asked about, whatever tag it brings', async () => {
   const bob = `Basic ${Buffer.from('bob:secret-of-bob').toString('base64')}`
-  const tag = String((await bench.ask({ url: EMAIL, auth: BASIC })).headers['etag'])
-  expect((await bench.ask({ url: EMAIL, auth: bob, headers: { 'if-none-match': tag } })).statusCode).toBe(404)
+  const tag = String((await bench.send({ url: EMAIL, auth: BASIC })).headers['etag'])
+  expect((await bench.send({ url: EMAIL, auth: bob, headers: { 'if-none-match': tag } })).statusCode).toBe(404)
 })

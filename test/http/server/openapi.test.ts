@@ -6,7 +6,7 @@ import { ENGAGELAB_ROUTES } from '../../../src/http/engagelab/routes.ts'
 import { SENDCLOUD_OPERATION_DOCS } from '../../../src/http/sendcloud/openapi-document.ts'
 import { SENDCLOUD_OPERATIONS } from '../../../src/http/sendcloud/routes.ts'
 import { askOf, operationsOf, type Document } from '../requests.ts'
-import { makeBench } from '../lambdas.ts'
+import { makeBench } from '../bench.ts'
 
 const bench = await makeBench()
 const { document: own, operations } = await operationsOf(bench)
@@ -42,7 +42,7 @@ test('every operation has a name of its own', () => {
 
 describe('what is answered is what is said', () => {
   test.each(asked)('$name', async ({ name, operation }) => {
-    const answer = await bench.ask(askOf(name))
+    const answer = await bench.send(askOf(name))
     const said = operation.responses[REFUSED.has(name) ? 'default' : String(answer.statusCode)]
     expect({ status: answer.statusCode, body: said === undefined ? answer.body : null }).toMatchObject({ body: null })
     if (answer.statusCode === 204) return
@@ -55,7 +55,7 @@ describe('what is answered is what is said', () => {
   })
 
   test.each(asked.filter(({ operation }) => operation.security === undefined))('$name: nobody asks', async ({ name, operation }) => {
-    const answer = await bench.ask({ ...askOf(name), auth: null })
+    const answer = await bench.send({ ...askOf(name), auth: null })
     const schema = operation.responses['default']?.content?.['application/problem+json']?.schema
     expect(answer.statusCode).toBe(401)
     expect(z.fromJSONSchema({ ...schema }).safeParse(answer.json()).error?.issues ?? []).toEqual([])
@@ -66,8 +66,8 @@ describe('the compatible faces', () => {
   let vendor: Document
   let engagelab: Document
   beforeAll(async () => {
-    vendor = (await bench.ask({ url: '/openapi/sendcloud.json', auth: null })).json()
-    engagelab = (await bench.ask({ url: '/openapi/engagelab.json', auth: null })).json()
+    vendor = (await bench.send({ url: '/openapi/sendcloud.json', auth: null })).json()
+    engagelab = (await bench.send({ url: '/openapi/engagelab.json', auth: null })).json()
   })
 
   test('every operation is in the document, and no other', () => {
@@ -85,7 +85,7 @@ describe('the compatible faces', () => {
   test.each(SENDCLOUD_OPERATION_DOCS.map(([operation]) => operation).filter((operation) => operation !== 'mail/send'))(
     '%s answers its envelope',
     async (operation) => {
-      const answer = await bench.ask({ url: `/api/${operation}?apiUser=alice&apiKey=secret-of-alice`, auth: null })
+      const answer = await bench.send({ url: `/api/${operation}?apiUser=alice&apiKey=secret-of-alice`, auth: null })
       const schema = vendor.paths[`/api/${operation}`]?.['get']?.responses['200']?.content?.['application/json']?.schema
       expect(answer.statusCode).toBe(200)
       expect(z.fromJSONSchema({ ...schema }).safeParse(answer.json()).error?.issues ?? []).toEqual([])
@@ -106,13 +106,13 @@ describe('the page', () => {
     ['/docs/static/none.js', 404, 'application/problem+json; charset=utf-8'],
     ['/docs/static/..%2f..%2fpackage.json', 404, 'application/problem+json; charset=utf-8'],
   ] as const)('%s: %i', async (url, status, type) => {
-    const answer = await bench.ask({ url, auth: null })
+    const answer = await bench.send({ url, auth: null })
     expect([answer.statusCode, answer.headers['content-type']]).toEqual([status, type])
   })
 
   test('names every document, asks no other host, and may do little', async () => {
-    const page = await bench.ask({ url: '/docs', auth: null })
-    const start = await bench.ask({ url: '/docs/static/swagger-initializer.js', auth: null })
+    const page = await bench.send({ url: '/docs', auth: null })
+    const start = await bench.send({ url: '/docs/static/swagger-initializer.js', auth: null })
     for (const url of ['/openapi.json', '/openapi/sendcloud.json', '/openapi/engagelab.json']) expect(start.body).toContain(url)
     expect(page.body).not.toMatch(/(?:src|href)="(?:https?:)?\/\//)
     expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self' 'sha256-[^']+'; /)

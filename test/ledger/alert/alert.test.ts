@@ -22,7 +22,7 @@ import {
 } from '../../../src/ledger/alert/alert-rules.ts'
 import type { FactOf } from '../../../src/ledger/facts/fact.ts'
 import { watchCountsOf } from '../../../src/ledger/project/watch-counts.ts'
-import { FAILED, ITEM, NOW } from '../../http/lambdas.ts'
+import { FAILED, ITEM, NOW } from '../../http/sample-rows.ts'
 
 const SIGNALS: readonly AlertSignal[] = ['high', 'between', 'low', 'idle', 'gone']
 const ids = { next: (at: number) => `0192f000-0000-7000-8000-${String(at).padStart(12, '0')}` }

@@ -15,7 +15,7 @@ import { createAlertEvaluator, type AlertOptions, type AlertEvaluator } from '..
 import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
 import { makeContext, makeWebhooks, type Clock } from '../../support/context.ts'
-import { LANE } from '../../http/lambdas.ts'
+import { LANE } from '../../http/sample-rows.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const HOUR = 3_600_000

@@ -1,18 +1,17 @@
 /**
- * statistics - what is read for figures: counters, opens and clicks, the labels that they are told by
+ * statistics - reads counters, opens and clicks, and the labels to show them by
  *
- * See also: store/facts/counters, store/facts/engagement, http/sendcloud/statistics.
+ * See also: http/sendcloud/statistics, http/sendcloud/engagement, store/facts/counters, store/facts/engagement.
  */
-import { hashAddress } from '../../correlate/address-hash.ts'
-import { sumCounters } from '../../store/facts/counters.ts'
-import type { CounterQuery, CounterSum } from '../../store/facts/counters.ts'
-import { findEngagementRecords } from '../../store/facts/engagement.ts'
-import type { EngagementRecord } from '../../store/facts/engagement.ts'
-import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { findLabelIdsLike, findLabelNames } from '../../store/account/labels.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { sumCounters, type CounterQuery, type CounterSum } from '../../store/facts/counters.ts'
+import { findEngagementRecords, type EngagementFilters, type EngagementRecord } from '../../store/facts/engagement.ts'
+import { omitNullish } from '../server/omit-nullish.ts'
+import { toAddressHashFilter } from './address-filter.ts'
 
-/** `from`/`until` bound the time of the open or click; `until` is not counted. */
-export type EngagementQuery = {
+/** Which opens and clicks to read. Null means no filter. `from` (inclusive) and `until` (exclusive) limit their time. */
+type EngagementQuery = {
   readonly kind: 'open' | 'click' | null
   readonly email: string | null
   readonly from: number | null
@@ -29,27 +28,25 @@ export type StatisticsService = {
     account: number,
     query: EngagementQuery,
   ) => Promise<{ readonly rows: readonly EngagementRecord[]; readonly total: number }>
-  /** By number; labels that were removed have their names too. */
+  /** Label names by number. Includes labels that were removed. */
   readonly findLabelNames: (account: number, labelIds: readonly number[]) => Promise<ReadonlyMap<number, string>>
-  /** Labels whose name holds one of these parts, in any case. */
+  /** Labels whose name contains one of these parts, ignoring case. */
   readonly findLabelIds: (account: number, parts: readonly string[]) => Promise<readonly number[]>
 }
 
-/** An address that is none was never sent to. */
-const UNKNOWN_ADDRESS_HASH = '00'.repeat(32)
-
+/** Creates the service on a reader. */
 export function createStatisticsService(reader: DatabaseReader): StatisticsService {
   return {
     sumCounters: (account, query) => sumCounters(reader, account, query),
     findEngagement: (account, { kind, email, from, until, apiUsers, labelIds, offset, limit }) => {
-      const filters = {
-        ...(kind === null ? {} : { kind }),
-        ...(from === null ? {} : { from }),
-        ...(until === null ? {} : { to: until }),
-        ...(email === null ? {} : { addressHash: hashAddress(email) ?? UNKNOWN_ADDRESS_HASH }),
-        ...(apiUsers === null ? {} : { apiUsers }),
-        ...(labelIds === null ? {} : { labelIds }),
-      }
+      const filters = omitNullish<EngagementFilters>({
+        kind,
+        from,
+        to: until,
+        addressHash: toAddressHashFilter(email),
+        apiUsers,
+        labelIds,
+      })
       return findEngagementRecords(reader, account, filters, { start: offset, limit })
     },
     findLabelNames: (account, labelIds) => findLabelNames(reader, account, labelIds),

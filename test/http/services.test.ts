@@ -13,7 +13,7 @@ import {
 import { verifyMasterKey, retireKeyringKey, rotateKeyring } from '../../src/daemon/token-keyring.ts'
 import { setAccountClosed } from '../../src/store/account/accounts.ts'
 import { listTokenKeys } from '../../src/store/account/token-keys.ts'
-import type { Services } from '../../src/http/services.ts'
+import type { HttpServices } from '../../src/http/services/http-services.ts'
 import { makeServices } from '../support/services.ts'
 import { engines } from '../support/engines.ts'
 import { makeContext, MASTER } from '../support/context.ts'
@@ -55,16 +55,16 @@ const STATUSES = {
 
 describe.each(engines)('$kind', ({ open }) => {
   const clock: Clock = { now: T0 }
-  let desk: Services
+  let services: HttpServices
   let emailIds: readonly string[]
 
   beforeAll(async () => {
     const { engine } = await open()
     const context = await makeContext(engine, clock, [{}, {}])
-    desk = makeServices(context)
+    services = makeServices(context)
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))
-    const made = await desk.register(ANN, { ...MAIL, recipients: names })
-    await desk.register(BOB, { ...MAIL, recipients: names })
+    const made = await services.register(ANN, { ...MAIL, recipients: names })
+    await services.register(BOB, { ...MAIL, recipients: names })
     emailIds = made.recipients.map(({ emailId }) => emailId)
     const attempt = {
       code: 550,
@@ -76,7 +76,7 @@ describe.each(engines)('$kind', ({ open }) => {
       final: null,
       at: null,
     }
-    await desk.reportAttempts(
+    await services.reportAttempts(
       ANN,
       emailIds.slice(0, 3).map((emailId) => ({ ...attempt, emailId })),
     )
@@ -99,36 +99,36 @@ describe.each(engines)('$kind', ({ open }) => {
       [{ from: T0 + 1 }, 0],
     ]
     for (const [filter, want] of rows)
-      expect({ filter, total: (await desk.listStatuses(1, { ...STATUSES, ...filter })).total }).toEqual({ filter, total: want })
+      expect({ filter, total: (await services.messages.list(1, { ...STATUSES, ...filter })).total }).toEqual({ filter, total: want })
   })
 
   test('pages go on where the last one ended', async () => {
     const seen: string[] = []
     let after: string | null = null
     do {
-      const page: Awaited<ReturnType<Services['listStatuses']>> = await desk.listStatuses(1, { ...STATUSES, after, limit: 2 })
+      const page: Awaited<ReturnType<HttpServices['messages']['list']>> = await services.messages.list(1, { ...STATUSES, after, limit: 2 })
       seen.push(...page.rows.map(({ recipient }) => recipient ?? ''))
       after = page.next
     } while (after !== null)
     expect(seen.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e'].map((name) => `${name}@example.org`))
-    const first = await desk.listSuppressions(1, { ...ANY, list: 'bounce', limit: 2 })
-    const second = await desk.listSuppressions(1, { ...ANY, list: 'bounce', limit: 2, after: first.next })
+    const first = await services.suppressions.list(1, { ...ANY, list: 'bounce', limit: 2 })
+    const second = await services.suppressions.list(1, { ...ANY, list: 'bounce', limit: 2, after: first.next })
     expect([first.rows.length, second.rows.length, second.next]).toEqual([2, 1, null])
     const forged = ['made-up', '', 'null', '[]', '{}', '{"from":"x","addressHash":"zz","scope":""}', '{"requestedAt":1e999,"deliveryId":1}']
     for (const text of forged) {
       const after = Buffer.from(text).toString('base64url')
-      await expect(desk.listSuppressions(1, { ...ANY, list: 'bounce', after })).rejects.toThrow(/as it is/)
-      await expect(desk.listStatuses(1, { ...STATUSES, after })).rejects.toThrow(/as it is/)
-      await expect(desk.listInbox(1, { state: null, reason: null, limit: 1, after })).rejects.toThrow(/as it is/)
+      await expect(services.suppressions.list(1, { ...ANY, list: 'bounce', after })).rejects.toThrow(/`next` value/)
+      await expect(services.messages.list(1, { ...STATUSES, after })).rejects.toThrow(/`next` value/)
+      await expect(services.inbox.list(1, { state: null, reason: null, limit: 1, after })).rejects.toThrow(/`next` value/)
     }
   })
 
   test('one account sees nothing of another', async () => {
     const of = async (account: number): Promise<readonly unknown[]> => [
-      (await desk.listSuppressions(account, { ...ANY, list: 'bounce' })).rows.length,
-      await desk.countSuppressions(account, { ...ANY, list: 'bounce' }),
-      (await desk.findMessage(account, emailIds[0] ?? ''))?.row.status ?? null,
-      (await desk.checkAddresses(account, ['a@example.org', 'd@example.org', 'none'])).map((rows) => rows.length),
+      (await services.suppressions.list(account, { ...ANY, list: 'bounce' })).rows.length,
+      await services.suppressions.count(account, { ...ANY, list: 'bounce' }),
+      (await services.messages.find(account, emailIds[0] ?? ''))?.row.status ?? null,
+      (await services.suppressions.checkAddresses(account, ['a@example.org', 'd@example.org', 'none'])).map((rows) => rows.length),
     ]
     expect([await of(1), await of(2)]).toEqual([
       [3, 3, 4, [1, 0, 0]],
@@ -137,15 +137,19 @@ describe.each(engines)('$kind', ({ open }) => {
   })
 
   test('lists are changed for one account: removed, added, lifted', async () => {
-    expect(await desk.removeSuppressions(BOB, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(0)
-    expect(await desk.removeSuppressions(ANN, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(1)
-    expect(await desk.addUnsubscribe(ANN, 'z@example.org', 0)).toMatchObject({ list: 'unsubscribe', until: null, address: 'z@example.org' })
+    expect(await services.suppressions.remove(BOB, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(0)
+    expect(await services.suppressions.remove(ANN, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(1)
+    expect(await services.suppressions.addUnsubscribe(ANN, 'z@example.org', 0)).toMatchObject({
+      list: 'unsubscribe',
+      until: null,
+      address: 'z@example.org',
+    })
     const lift = { site: 'example.org', rule: null, since: T0 - 1, until: T0 + 1 }
-    expect((await desk.reactivateSuppressions(BOB, { ...lift, dryRun: false })).length).toBe(0)
-    expect((await desk.reactivateSuppressions(ANN, { ...lift, dryRun: true })).length).toBe(2)
-    expect((await desk.reactivateSuppressions(ANN, { ...lift, dryRun: false })).length).toBe(2)
-    expect(await desk.countSuppressions(1, { ...ANY, list: 'bounce' })).toBe(0)
-    expect((await desk.listSuppressions(1, { ...ANY, list: 'bounce', onlyInForce: false })).rows.length).toBe(3)
+    expect((await services.suppressions.reactivate(BOB, { ...lift, dryRun: false })).length).toBe(0)
+    expect((await services.suppressions.reactivate(ANN, { ...lift, dryRun: true })).length).toBe(2)
+    expect((await services.suppressions.reactivate(ANN, { ...lift, dryRun: false })).length).toBe(2)
+    expect(await services.suppressions.count(1, { ...ANY, list: 'bounce' })).toBe(0)
+    expect((await services.suppressions.list(1, { ...ANY, list: 'bounce', onlyInForce: false })).rows.length).toBe(3)
   })
 
   test('secrets are known, rotate, and end', async () => {

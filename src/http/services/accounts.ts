@@ -1,0 +1,37 @@
+/**
+ * accounts - reads and changes the settings of accounts, and reads their names
+ *
+ * See also: http/api/account, http/sendcloud/user-info, service/admin/account-settings, store/account/accounts.
+ */
+import { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from '../../ledger/account-settings.ts'
+import { changeAccountSettings, type SettingsCommand } from '../../service/admin/account-settings.ts'
+import type { Context } from '../../service/context.ts'
+import { findAccount, listAccountsForOperator, type Account } from '../../store/account/accounts.ts'
+import { listCredentials } from '../../store/account/credentials.ts'
+
+export type AccountProfile = { readonly account: Account; readonly apiUsers: readonly string[] }
+
+export type AccountService = {
+  /** The settings in force; the defaults for an account that does not exist. */
+  readonly getSettings: (account: number) => Promise<AccountSettings>
+  /** Faults: those of service/admin/account-settings. */
+  readonly changeSettings: (command: SettingsCommand) => Promise<AccountSettings>
+  /** The account and its API users; null if it does not exist. */
+  readonly findProfile: (account: number) => Promise<AccountProfile | null>
+  /** The names of all accounts by number, for the operator. */
+  readonly listNames: () => Promise<ReadonlyMap<number, string>>
+}
+
+/** Creates the service. */
+export function createAccountService(context: Context): AccountService {
+  const { read } = context.engine
+  return {
+    getSettings: async (account) => (await findAccount(read, account))?.settings ?? DEFAULT_ACCOUNT_SETTINGS,
+    changeSettings: (command) => changeAccountSettings(context, command),
+    findProfile: async (accountId) => {
+      const [account, credentials] = await Promise.all([findAccount(read, accountId), listCredentials(read, accountId)])
+      return account === null ? null : { account, apiUsers: [...new Set(credentials.map(({ apiUser }) => apiUser))] }
+    },
+    listNames: async () => new Map((await listAccountsForOperator(read)).map(({ account, name }) => [account, name])),
+  }
+}

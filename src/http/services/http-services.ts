@@ -1,0 +1,100 @@
+/**
+ * http-services - the one place that wires the services of all HTTP routes
+ *
+ * A route declares the few functions it needs; this file only builds them. A new route with a new service adds one line here.
+ *
+ * See also: http/app (passes the services to the routes), daemon/app (builds the services that need more than the context).
+ */
+import type { RuleTable } from '../../classify/rule-table.ts'
+import type { SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
+import type { DkimKeyService } from '../../service/admin/dkim.ts'
+import { createLabelService, type LabelService } from '../../service/admin/labels.ts'
+import type { Context } from '../../service/context.ts'
+import { createQueueApi, type QueueApi } from '../../service/deliver/queue-api.ts'
+import type { ExportService } from '../../service/export/exports.ts'
+import type { ForwardService } from '../../service/forward/forward-domains.ts'
+import { unsubscribe, type UnsubscribeRequest } from '../../service/lists/lists.ts'
+import type { WebhookService } from '../../service/notify/webhooks.ts'
+import { createRegister, type Register } from '../../service/submit/register.ts'
+import { createReportAttempts, type ReportAttempts } from '../../service/submit/reported-attempts.ts'
+import type { Submit } from '../../service/submit/submit.ts'
+import { readCommitStamp } from '../../store/engine/commit-stamp.ts'
+import { createAccountService, type AccountService } from './accounts.ts'
+import type { AlertService } from './alerts.ts'
+import { createBlockAllowService, type BlockAllowService } from './block-allow.ts'
+import { createReadBroadcastResults, type ReadBroadcastResults } from './broadcasts.ts'
+import { createEventFeedService, type EventFeedService } from './event-feed.ts'
+import { createInboxService, type InboxService } from './inbox.ts'
+import { createMessageService, type MessageService } from './messages.ts'
+import {
+  createAccessBlockService,
+  createEraseAddress,
+  createMassBounceReviewService,
+  type AccessBlockService,
+  type EraseAddress,
+  type MassBounceReviewService,
+} from './operator.ts'
+import { createStatisticsService, type StatisticsService } from './statistics.ts'
+import { createSuppressionService, type SuppressionService } from './suppressions.ts'
+
+/** Services that the daemon builds, because they need its settings, its keys or its network. */
+export type DaemonServices = {
+  readonly submit: Submit
+  readonly dkim: DkimKeyService
+  readonly webhooks: WebhookService
+  readonly exports: ExportService
+  readonly forwarding: ForwardService
+  readonly alerts: AlertService
+}
+
+/** Every service of the HTTP routes, by area. */
+export type HttpServices = DaemonServices & {
+  readonly now: () => number
+  readonly register: Register
+  readonly reportAttempts: ReportAttempts
+  readonly messages: MessageService
+  readonly suppressions: SuppressionService
+  readonly blockAllow: BlockAllowService
+  readonly inbox: InboxService
+  readonly accounts: AccountService
+  readonly readBroadcastResults: ReadBroadcastResults
+  readonly eventFeed: EventFeedService
+  readonly accessBlocks: AccessBlockService
+  readonly massBounceReviews: MassBounceReviewService
+  readonly eraseAddress: EraseAddress
+  readonly statistics: StatisticsService
+  readonly labels: LabelService
+  readonly queue: QueueApi
+  /** The rules in force. */
+  readonly getRules: () => RuleTable
+  readonly unsubscribe: (request: UnsubscribeRequest) => Promise<'done' | 'missed'>
+  /** A value that changes with every commit to the store. */
+  readonly readCommitStamp: () => Promise<string>
+}
+
+/** Builds the services on a context; the verifier checks the signatures of inbox items that are replayed. */
+export function createHttpServices(context: Context, verifier: SignatureVerifier, daemonServices: DaemonServices): HttpServices {
+  const { read } = context.engine
+  return {
+    ...daemonServices,
+    now: context.now,
+    register: createRegister(context),
+    reportAttempts: createReportAttempts(context),
+    messages: createMessageService(read),
+    suppressions: createSuppressionService(context),
+    blockAllow: createBlockAllowService(context),
+    inbox: createInboxService(context, verifier),
+    accounts: createAccountService(context),
+    readBroadcastResults: createReadBroadcastResults(read),
+    eventFeed: createEventFeedService(context),
+    accessBlocks: createAccessBlockService(context),
+    massBounceReviews: createMassBounceReviewService(context),
+    eraseAddress: createEraseAddress(context),
+    statistics: createStatisticsService(read),
+    labels: createLabelService(context),
+    queue: createQueueApi(context),
+    getRules: context.rules,
+    unsubscribe: (request) => unsubscribe(context, request),
+    readCommitStamp: () => readCommitStamp(read),
+  }
+}

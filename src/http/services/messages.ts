@@ -1,0 +1,91 @@
+/**
+ * messages - reads the deliveries of an account: one with its timeline, or a page of them by filters
+ *
+ * See also: http/api/messages, http/sendcloud/email-status, http/engagelab/email-status, store/mail/deliveries.
+ */
+import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
+import type { Fact } from '../../ledger/facts/fact.ts'
+import type { DeliveryRow } from '../../ledger/project/state.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { readTimelineByEmailId } from '../../store/facts/facts.ts'
+import { findUnbilledIds } from '../../store/facts/unbilled.ts'
+import { findDeliveriesByEmailIds, listDeliveries, type DeliveryFilters } from '../../store/mail/deliveries.ts'
+import { CURSOR_SCHEMAS, decodeCursor, nextCursor, type CursorPage } from '../server/cursor.ts'
+import { omitNullish } from '../server/omit-nullish.ts'
+import { toAddressHashFilter } from './address-filter.ts'
+
+/** Which deliveries to list. Null means no filter. `from` (inclusive) and `until` (exclusive) limit the time of the request. */
+export type StatusQuery = {
+  readonly email: string | null
+  readonly emailIds: readonly string[] | null
+  readonly labelId: number | null
+  /** Part of a label's name. */
+  readonly labelName: string | null
+  /** The domain of the recipient. */
+  readonly domain?: string | null
+  readonly from: number | null
+  readonly until: number | null
+  readonly apiUsers: readonly string[] | null
+  readonly status: number | null
+  readonly subStatuses: readonly number[] | null
+  readonly requestIp: string | null
+  readonly egressIp: string | null
+  readonly emailType: EmailType | null
+  readonly after: string | null
+  readonly withTotal: boolean
+  readonly offset: number
+  readonly limit: number
+}
+
+export type MessageService = {
+  /** One delivery with its facts; null if the account has no such delivery. */
+  readonly find: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>
+  /** A page of deliveries, newest first. `total` is null unless the query asks for it. Faults: bad_request (an invalid cursor). */
+  readonly list: (account: number, query: StatusQuery) => Promise<CursorPage<DeliveryRow> & { readonly total: number | null }>
+  /** The delivery IDs among these rows that are not billed. */
+  readonly findUnbilled: (account: number, rows: readonly DeliveryRow[]) => Promise<ReadonlySet<string>>
+}
+
+/** Creates the service on a reader. */
+export function createMessageService(reader: DatabaseReader): MessageService {
+  return {
+    find: async (account, emailId) => {
+      const [[row], facts] = await Promise.all([
+        findDeliveriesByEmailIds(reader, account, [emailId]),
+        readTimelineByEmailId(reader, account, emailId),
+      ])
+      return row === undefined ? null : { row, facts }
+    },
+    list: async (account, query) => {
+      const after = decodeCursor(query.after, CURSOR_SCHEMAS.mail)
+      const page = { start: query.offset, limit: query.limit, total: query.withTotal, ...(after === null ? {} : { after }) }
+      const { rows, total } = await listDeliveries(reader, account, toDeliveryFilters(query), page)
+      return { rows, total, next: nextCursor(rows, query.limit, ({ requestedAt, deliveryId }) => ({ requestedAt, deliveryId })) }
+    },
+    findUnbilled: (account, rows) => findUnbilledIds(reader, account, rows),
+  }
+}
+
+function toDeliveryFilters(query: StatusQuery): DeliveryFilters {
+  return omitNullish<DeliveryFilters>({
+    from: query.from,
+    to: query.until,
+    addressHash: toAddressHashFilter(query.email),
+    emailIds: query.emailIds,
+    labelIds: query.labelId === null ? null : [query.labelId],
+    labelName: query.labelName,
+    domain: query.domain,
+    apiUsers: query.apiUsers,
+    status: toStatusFilter(query.status),
+    subStatuses: query.subStatuses,
+    requestIp: query.requestIp,
+    egressIp: query.egressIp,
+    emailType: query.emailType,
+  })
+}
+
+/** An unknown status is a filter that matches nothing, not a missing filter. */
+function toStatusFilter(status: number | null): DeliveryFilters['status'] | null {
+  // Checked cast: the column holds only known statuses, so any other number matches no row.
+  return status === null ? null : (status as NonNullable<DeliveryFilters['status']>)
+}

@@ -1,0 +1,120 @@
+/**
+ * suppressions - reads and changes the suppression lists of an account
+ *
+ * See also: http/api/suppressions, http/sendcloud/lists, http/engagelab/lists, service/lists/lists, store/lists/suppressions.
+ */
+import { hashDomain, normaliseAddress } from '../../correlate/address-hash.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
+import type { BulkRemovalFilter } from '../../ledger/decide/operator-action.ts'
+import type { UnsubscribeType } from '../../ledger/facts/delivery-facts.ts'
+import type { ListName } from '../../ledger/facts/list-facts.ts'
+import type { SuppressionRow } from '../../ledger/project/state.ts'
+import type { Context } from '../../service/context.ts'
+import { addUnsubscribeEntry, reactivateAddresses, removeSuppressions } from '../../service/lists/lists.ts'
+import { actorOf, type Caller } from '../../service/caller.ts'
+import { findAccount } from '../../store/account/accounts.ts'
+import { findSuppressionsInForce, listSuppressions, type SuppressionFilters } from '../../store/lists/suppressions.ts'
+import { CURSOR_SCHEMAS, decodeCursor, nextCursor, type CursorPage } from '../server/cursor.ts'
+import { omitNullish } from '../server/omit-nullish.ts'
+import { toAddressHashFilter } from './address-filter.ts'
+
+/** Which entries of one list to read. Null means no filter. `from` (inclusive) and `until` (exclusive) limit the start of the entry. */
+export type SuppressionQuery = {
+  readonly list: ListName
+  readonly email: string | null
+  readonly from: number | null
+  readonly until: number | null
+  readonly apiUsers: readonly string[] | null
+  readonly labelIds: readonly number[] | null
+  /** Entries for this whole domain. */
+  readonly domain?: string | null
+  /** '' for entries of the whole account; otherwise a label or an API user. */
+  readonly scope?: string | null
+  /** Leaves out entries that have expired, were removed, or are held by the mass-bounce guard. */
+  readonly onlyInForce: boolean
+  readonly after: string | null
+  readonly offset: number
+  readonly limit: number
+}
+
+/** Which bounce entries to reactivate. `dryRun` only counts them. */
+export type ReactivateRequest = {
+  readonly site: string | null
+  readonly rule: string | null
+  readonly since: number
+  readonly until: number
+  readonly dryRun: boolean
+}
+
+export type SuppressionService = {
+  /** A page of entries. Faults: bad_request (an invalid cursor). */
+  readonly list: (account: number, query: SuppressionQuery) => Promise<CursorPage<SuppressionRow>>
+  readonly count: (account: number, query: SuppressionQuery) => Promise<number>
+  /** The entries in force for each address, in the order of the addresses. */
+  readonly checkAddresses: (account: number, addresses: readonly string[]) => Promise<readonly (readonly SuppressionRow[])[]>
+  /** Removes the matching entries and returns their number. */
+  readonly remove: (caller: Caller, query: SuppressionQuery) => Promise<number>
+  readonly addUnsubscribe: (caller: Caller, address: string, type: UnsubscribeType) => Promise<SuppressionRow>
+  /** Reactivates the matching addresses and returns their entries. */
+  readonly reactivate: (caller: Caller, request: ReactivateRequest) => Promise<readonly SuppressionRow[]>
+}
+
+/** Creates the service. */
+export function createSuppressionService(context: Context): SuppressionService {
+  const { now } = context
+  const { read } = context.engine
+  return {
+    list: async (account, query) => {
+      const after = decodeCursor(query.after, CURSOR_SCHEMAS.entry)
+      const page = { start: query.offset, limit: query.limit, ...(after === null ? {} : { after }) }
+      const { rows } = await listSuppressions(read, account, toSuppressionFilters(query, now()), page)
+      return { rows, next: nextCursor(rows, query.limit, ({ from, addressHash, scope }) => ({ from, addressHash, scope })) }
+    },
+    count: async (account, query) => {
+      const { total } = await listSuppressions(read, account, toSuppressionFilters(query, now()), { limit: 1, total: true })
+      return total ?? 0
+    },
+    checkAddresses: (account, addresses) => checkAddresses(context, account, addresses),
+    remove: (caller, query) => removeSuppressions(context, caller, toSuppressionFilters(query, now())),
+    addUnsubscribe: (caller, address, type) => addUnsubscribeEntry(context, caller, address, type),
+    reactivate: (caller, { dryRun, ...filter }) =>
+      reactivateAddresses(
+        context,
+        { account: caller.account, actor: actorOf(caller) },
+        { filter: omitNullish<BulkRemovalFilter>(filter), dryRun },
+      ),
+  }
+}
+
+async function checkAddresses(
+  { engine: { read }, now }: Context,
+  account: number,
+  addresses: readonly string[],
+): Promise<readonly (readonly SuppressionRow[])[]> {
+  const normalised = addresses.map((address) => normaliseAddress(address))
+  const hashes = normalised.flatMap((each) => (each === null ? [] : [each.hash, hashDomain(each.domain)]))
+  // Loaded in parallel; entries of the shared list are dropped below if the account does not use it.
+  const [row, rowsByHash] = await Promise.all([
+    findAccount(read, account),
+    findSuppressionsInForce(read, account, { hashes, at: now(), shared: true }),
+  ])
+  const { sharedList } = row?.settings ?? DEFAULT_ACCOUNT_SETTINGS
+  const rowsOf = (hash: string): readonly SuppressionRow[] =>
+    (rowsByHash.get(hash) ?? []).filter((entry) => sharedList || entry.account === account)
+  return normalised.map((each) => (each === null ? [] : [...rowsOf(each.hash), ...rowsOf(hashDomain(each.domain))]))
+}
+
+function toSuppressionFilters(query: SuppressionQuery, now: number): SuppressionFilters {
+  const filters = omitNullish<Omit<SuppressionFilters, 'list'>>({
+    from: query.from,
+    to: query.until,
+    addressHash: toAddressHashFilter(query.email),
+    apiUsers: query.apiUsers,
+    labelIds: query.labelIds,
+    domain: query.domain,
+    isDomain: query.domain === undefined || query.domain === null ? null : true,
+    scope: query.scope,
+    inForceAt: query.onlyInForce ? now : null,
+  })
+  return { ...filters, list: query.list }
+}

@@ -1,0 +1,237 @@
+/**
+ * fake-services - the services of the HTTP routes as lambdas, one small fake per area, so that routes are tested without a store
+ */
+import { loadRules } from '../../src/config/rule-files.ts'
+import { Fault } from '../../src/errors.ts'
+import type { HttpServices } from '../../src/http/services/http-services.ts'
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../src/ledger/account-settings.ts'
+import { DEFAULT_ALERT_THRESHOLDS } from '../../src/ledger/alert/alert-rules.ts'
+import { ALERT, DKIM, ENDPOINT, ENTRY, FAILED, ITEM, JOB, LABEL, LANE, MAIL_HEAD, NOW, ORDER, RECORD, ROW } from './sample-rows.ts'
+
+const resolve =
+  <T>(value: T) =>
+  (): Promise<T> =>
+    Promise.resolve(value)
+
+const notFound = (): Promise<never> => Promise.reject(new Fault('not_found', 'not found'))
+
+const register: HttpServices['register'] = (_caller, { recipients }) =>
+  Promise.resolve({
+    messageId: 'm1x',
+    recipients: recipients.map(({ recipient }, index) => ({
+      recipient,
+      emailId: `m1x${index}$${recipient ?? ''}`,
+      returnPath: 'a'.repeat(30) + '@bounce.example.com',
+      messageIdHeader: '<m1x@bounce.example.com>',
+      feedbackId: 'b'.repeat(30),
+      headers: { 'Feedback-ID': 'x' },
+      status: 18,
+      subStatus: null,
+    })),
+  })
+
+const submit: HttpServices['submit'] = (_caller, { body, requestId, label, recipients }) => {
+  if (body.from.endsWith('@victim.example')) return Promise.reject(new Fault('forbidden', 'not your domain'))
+  if (requestId === 'spent') return Promise.reject(new Fault('quota_exceeded', 'quota used up'))
+  if (label !== null && 'id' in label && label.id !== LABEL.labelId) return notFound()
+  const submitted = recipients.map(({ recipient }, index) => ({
+    recipient,
+    emailId: `m1x${index}$${recipient}`,
+    status: 18,
+    subStatus: null,
+  }))
+  return Promise.resolve({ messageId: 'm1x', recipients: submitted })
+}
+
+const reportAttempts: HttpServices['reportAttempts'] = (_caller, attempts) =>
+  Promise.resolve(
+    attempts.map(({ emailId }) => ({
+      emailId,
+      known: emailId === ROW.emailId,
+      fresh: true,
+      final: true,
+      status: 4,
+      subStatus: 406,
+      reason: 'not-exist',
+      permanence: 'permanent',
+      rule: 'r',
+    })),
+  )
+
+const messages: HttpServices['messages'] = {
+  find: (account, emailId) => Promise.resolve(account === 1 && emailId === ROW.emailId ? { row: ROW, facts: [FAILED] } : null),
+  list: resolve({ rows: [ROW], total: 1, next: null }),
+  findUnbilled: resolve(new Set<string>()),
+}
+
+const suppressions: HttpServices['suppressions'] = {
+  list: resolve({ rows: [ENTRY], next: null }),
+  count: resolve(3),
+  checkAddresses: (account, addresses) =>
+    Promise.resolve(addresses.map((address) => (account === 1 && address === ENTRY.address ? [ENTRY] : []))),
+  remove: resolve(2),
+  addUnsubscribe: resolve({ ...ENTRY, list: 'unsubscribe', until: null }),
+  reactivate: resolve([ENTRY]),
+}
+
+const blockAllow: HttpServices['blockAllow'] = {
+  add: (_caller, { list }) => Promise.resolve([{ ...ENTRY, list }]),
+  remove: resolve(1),
+}
+
+const inbox: HttpServices['inbox'] = {
+  list: resolve({ rows: [ITEM], next: null }),
+  find: (account, digest) =>
+    Promise.resolve(account !== 2 && digest === ITEM.digest ? { row: ITEM, raw: Buffer.from('From: x\r\n\r\n<script>') } : null),
+  resolve: resolve({ row: { ...ITEM, state: 'accepted' }, changed: true, problem: null, facts: [FAILED] }),
+}
+
+const accounts: HttpServices['accounts'] = {
+  getSettings: resolve(DEFAULT_ACCOUNT_SETTINGS),
+  changeSettings: resolve({ ...DEFAULT_ACCOUNT_SETTINGS, version: 2 }),
+  findProfile: resolve({
+    account: {
+      account: 1,
+      name: 'alice',
+      createdAt: 0,
+      closedAt: null,
+      offlineFor: null,
+      settingsVersion: 1,
+      settings: DEFAULT_ACCOUNT_SETTINGS,
+    },
+    apiUsers: ['alice', 'alice-batch'],
+  }),
+  listNames: resolve(new Map([[1, 'alice']])),
+}
+
+const readBroadcastResults: HttpServices['readBroadcastResults'] = (account, broadcast) =>
+  Promise.resolve(
+    account === 1 && broadcast === 'spring' ? { counts: new Map([['failed', 1]]), rows: [ROW] } : { counts: new Map(), rows: [] },
+  )
+
+const eventFeed: HttpServices['eventFeed'] = {
+  open: resolve({ next: resolve([]) }),
+  findDeliveryNames: resolve(new Map()),
+}
+
+const accessBlocks: HttpServices['accessBlocks'] = {
+  list: resolve([{ kind: 'peer', name: '192.0.2.1', reason: 'a flood', actor: 'operator', createdAt: NOW }]),
+  add: resolve(true),
+  remove: resolve(true),
+}
+
+const massBounceReviews: HttpServices['massBounceReviews'] = {
+  list: resolve([{ site: 'google', held: true, at: NOW, pending: 2 }]),
+  resolve: resolve({ site: 'google', changed: true, entries: 2 }),
+}
+
+const dkim: HttpServices['dkim'] = {
+  list: resolve([DKIM]),
+  add: ({ isPublished }) => Promise.resolve({ ...DKIM, state: isPublished ? 'active' : 'waiting' }),
+  rotate: resolve([DKIM]),
+  activate: ({ isPublished, selector }) =>
+    isPublished || selector === 'seen'
+      ? Promise.resolve({ ...DKIM, state: 'active' })
+      : Promise.reject(new Fault('conflict', 'the record is not visible')),
+  remove: ({ domain }) => Promise.resolve(domain === DKIM.domain ? 1 : 0),
+}
+
+const webhooks: HttpServices['webhooks'] = {
+  list: resolve([ENDPOINT]),
+  add: resolve({ endpoint: ENDPOINT, secret: 'whsec_x' }),
+  change: resolve({ endpoint: ENDPOINT, secret: null }),
+  remove: resolve(true),
+  replay: resolve({ count: 3, next: null }),
+  resend: resolve(true),
+  records: resolve([RECORD]),
+  record: (account, _endpointId, eventId) => Promise.resolve(account === 1 && eventId === RECORD.eventId ? RECORD : null),
+  pending: resolve([]),
+  isResponding: (url) => Promise.resolve(url.startsWith('https://good.example/')),
+}
+
+const statistics: HttpServices['statistics'] = {
+  sumCounters: resolve([]),
+  findEngagement: resolve({ rows: [], total: 0 }),
+  findLabelNames: resolve(new Map([[LABEL.labelId, LABEL.name]])),
+  findLabelIds: resolve([LABEL.labelId]),
+}
+
+const nameTaken = (): Promise<never> => Promise.reject(new Fault('conflict', 'the name is in use'))
+
+const labels: HttpServices['labels'] = {
+  list: resolve({ rows: [LABEL], total: 1 }),
+  get: (account, labelId) => Promise.resolve(account === 1 && labelId === LABEL.labelId ? LABEL : null),
+  add: (_caller, name) => (name === 'taken' ? nameTaken() : Promise.resolve({ ...LABEL, name })),
+  rename: (_caller, labelId, name) =>
+    name === 'taken' ? nameTaken() : Promise.resolve(labelId === LABEL.labelId ? { ...LABEL, name } : null),
+  remove: (_caller, labelId) => Promise.resolve(labelId === LABEL.labelId),
+}
+
+const queue: HttpServices['queue'] = {
+  deliveryStatus: resolve({ delivering: true, seenAt: NOW }),
+  listLanes: resolve([LANE]),
+  listThroughput: resolve([{ at: NOW - 5_000, ins: 3, tries: 2, outs: 1 }]),
+  submitCommand: (request) => Promise.resolve({ ...ORDER, ...request }),
+  findCommand: (account, commandId) => Promise.resolve(commandId === ORDER.commandId && account < 2 ? ORDER : null),
+}
+
+async function* pieces(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('a,b\r\n')
+  yield* [Buffer.from('1,"2"\r\n')]
+}
+
+const exports: HttpServices['exports'] = {
+  request: resolve(JOB),
+  list: resolve([JOB]),
+  find: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId ? JOB : null),
+  content: (account, id) => (account === 1 && id === JOB.exportId ? Promise.resolve({ job: JOB, pieces: pieces() }) : notFound()),
+  retry: (account, id) =>
+    account === 1 && id === JOB.exportId ? Promise.reject(new Fault('conflict', 'only a failed export can be retried')) : notFound(),
+  remove: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId),
+}
+
+const alerts: HttpServices['alerts'] = {
+  list: (account) => Promise.resolve(account === 2 ? [] : [ALERT]),
+  getThresholds: resolve(DEFAULT_ALERT_THRESHOLDS),
+}
+
+const forwarding: HttpServices['forwarding'] = {
+  domains: resolve([{ account: 1, domain: 'in.example.com', createdAt: NOW }]),
+  mails: resolve([MAIL_HEAD]),
+  rawMail: (account, digest) =>
+    Promise.resolve(account === 1 && digest === MAIL_HEAD.digest ? Buffer.from('From: x\r\n\r\n<script>') : null),
+  isValidLink: ({ account }, signature) => account === 1 && signature === 'good',
+  addDomain: resolve(true),
+  removeDomain: resolve(true),
+}
+
+const rules = loadRules()
+
+/** Every service, each as a fake. Account 1 is alice; nobody else has anything. */
+export const FAKE_SERVICES: HttpServices = {
+  now: () => NOW,
+  register,
+  submit,
+  reportAttempts,
+  messages,
+  suppressions,
+  blockAllow,
+  inbox,
+  accounts,
+  readBroadcastResults,
+  eventFeed,
+  accessBlocks,
+  massBounceReviews,
+  eraseAddress: resolve({ addressHash: '00'.repeat(32), deliveries: 1, entries: 1, mails: 1 }),
+  dkim,
+  webhooks,
+  statistics,
+  labels,
+  queue,
+  exports,
+  alerts,
+  forwarding,
+  getRules: () => rules,
+  unsubscribe: ({ token }) => Promise.resolve(token.startsWith('a') ? 'done' : 'missed'),
+  readCommitStamp: resolve('1'),
+}
