@@ -1,5 +1,5 @@
 /**
- * config.test - what settings are taken from where, and what is refused with which words
+ * config.test - the sources of settings, and the messages for invalid settings and for risky ones
  */
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ function valueOf(path: string, env: Record<string, string>, toml: string | null 
   return [row?.value, row?.source ?? '']
 }
 
-const TAKEN = [
+const VALUES = [
   // setting             environment                                  file                         value            source
   ['smtp.port', {}, null, 2525, 'default'],
   ['host', {}, null, '127.0.0.1', 'default'],
@@ -35,12 +35,12 @@ const TAKEN = [
   ['giveUpDays', { BOUNCED_GIVE_UP_DAYS: '0' }, null, 0, 'environment'],
 ] as const
 
-test.each(TAKEN)('%s with %j and file %j is %j by %s', (path, env, toml, value, source) => {
+test.each(VALUES)('%s with %j and file %j is %j by %s', (path, env, toml, value, source) => {
   expect(valueOf(path, env, toml)).toEqual([value, source])
 })
 
 const REFUSED = [
-  // environment                                        file                          words
+  // environment                                        file                          message
   [{ BOUNCED_SMTP_PROT: '1' }, null, 'unknown variable BOUNCED_SMTP_PROT; the nearest known one is BOUNCED_SMTP_PORT'],
   [{ BOUNCED_APIKEY: 'x' }, null, 'the nearest known one is BOUNCED_API_KEY'],
   [{}, '[smtp]\nprot = 1', 'unknown key "smtp.prot"; the nearest known one is "smtp.port"'],
@@ -57,11 +57,11 @@ const REFUSED = [
   [{ BOUNCED_CONFIG: '/nowhere/bounced.toml' }, null, '/nowhere/bounced.toml'],
 ] as const
 
-test.each(REFUSED)('%j with file %j is refused: %s', (env, toml, words) => {
-  expect(() => loadConfig(env, toml === null ? null : fileOf(toml))).toThrow(words)
+test.each(REFUSED)('%j with file %j is refused: %s', (env, toml, message) => {
+  expect(() => loadConfig(env, toml === null ? null : fileOf(toml))).toThrow(message)
 })
 
-test('every problem is told at once', () => {
+test('all problems are reported at once', () => {
   expect(() => loadConfig({ BOUNCED_SMTP_PORT: 'x', BOUNCED_TRUST: 'y' })).toThrow(
     /BOUNCED_TRUST: .*\n.*BOUNCED_SMTP_PORT: |BOUNCED_SMTP_PORT: .*\n.*BOUNCED_TRUST: /,
   )
@@ -76,15 +76,15 @@ const WARNED = [
   [{ BOUNCED_API_KEY: '12345678' }, 'short'],
 ] as const
 
-test.each(WARNED)('%j warns of %j', (env, words) => {
+test.each(WARNED)('%j warns: %j', (env, message) => {
   const { warnings } = loadConfig(env)
-  expect(warnings.filter((warning) => words === '' || !warning.includes(words))).toEqual([])
-  expect(warnings.length).toBe(words === '' ? 0 : 1)
+  expect(warnings.filter((warning) => message === '' || !warning.includes(message))).toEqual([])
+  expect(warnings.length).toBe(message === '' ? 0 : 1)
 })
 
-test('each setting says what it does and why', () => {
-  const silent = loadConfig({}).rows.filter(({ what, why }) => what.length < 5 || why.length < 3)
-  expect(silent.map(({ path }) => path)).toEqual([])
+test('each setting has a purpose and a reason of its default', () => {
+  const undocumented = loadConfig({}).rows.filter(({ what, why }) => what.length < 5 || why.length < 3)
+  expect(undocumented.map(({ path }) => path)).toEqual([])
 })
 
 describe('the database', () => {

@@ -45,7 +45,7 @@ function addressesOf(headers: Headers, name: string): readonly string[] {
   return getHeaders(headers, name).flatMap((value) => extractAddresses(value).map(({ address }) => address))
 }
 
-/** Returns the date behind the last semicolon of the topmost Received. A mail from a local pipe may have none. */
+/** Returns the date after the last semicolon of the topmost Received. A mail from a local pipe may have none. */
 function receivedTimeOf(headers: Headers, received: readonly string[]): number | null {
   const top = received[0]
   const receivedTime = top === undefined ? null : parseDate(top.slice(top.lastIndexOf(';') + 1))

@@ -8,7 +8,7 @@
  * Total. RFC 5321 §2.3.8 (lines), §4.5.3.1.4 (length). See also: smtp-server/data-decoder (the same rule inside a mail), smtp-server/parser.
  */
 
-/** `line` is without its CR LF. `end` is the offset behind the bytes that were read. */
+/** `line` is without its CR LF. `end` is the offset after the bytes that were read. */
 export type LineToken =
   | { readonly kind: 'line'; readonly line: Buffer; readonly end: number }
   | { readonly kind: MalformedLine; readonly end: number }

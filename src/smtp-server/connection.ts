@@ -2,7 +2,7 @@
  * connection - one SMTP session: the commands of smtp-server with our parser, refusals and time limits
  *
  * Every reply passes through `send`. There a refusal gets the text that names its limit, is counted, and closes the session if its row says
- * so. A peer that sends before the greeting, before the reply to EHLO, or behind a refused DATA is disconnected before any of those bytes
+ * so. A peer that sends before the greeting, before the reply to EHLO, or after a refused DATA is disconnected before any of those bytes
  * can be read as a command.
  *
  * A class, because smtp-server requires one. RFC 5321, RFC 2920 §3.1 (what may be pipelined), RFC 3030 (BDAT, not offered).

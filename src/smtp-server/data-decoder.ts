@@ -1,20 +1,20 @@
 /**
  * data-decoder - removes dot-stuffing from the bytes of DATA and finds the end of the mail; only CR LF . CR LF ends it
  *
- * A dot behind CR LF, or as the first byte, begins either the end of the mail or a dot-stuffed line; the dot is removed. A dot behind a bare
+ * A dot after CR LF, or as the first byte, begins either the end of the mail or a dot-stuffed line; the dot is removed. A dot after a bare
  * LF or a bare CR is ordinary text. LF.LF, LF.CRLF, CRLF.LF, CR.CR, CR.CRLF, CRLF.CR and the same with NULs in between do not end a mail. The
  * result does not depend on how TCP splits the bytes into chunks.
  *
  * Pure, total. RFC 5321 §4.1.1.4 (DATA), §4.5.2 (transparency). See also: smtp-server/line-endings (handling of bare LF and CR).
  */
 
-/** The position behind the last byte. `line`: at the start of a line; `dot`: behind its dot; `dotCr`: behind its dot and CR. */
+/** The position after the last byte. `line`: at the start of a line; `dot`: after its dot; `dotCr`: after its dot and CR. */
 type DataState = 'line' | 'text' | 'cr' | 'dot' | 'dotCr'
 
 /** DATA begins at the start of a line. */
 export const DATA_START: DataState = 'line'
 
-/** `text` is the decoded bytes of the mail. `end` is the offset behind CR LF . CR LF, null when the chunk does not hold the end. */
+/** `text` is the decoded bytes of the mail. `end` is the offset after CR LF . CR LF, null when the chunk does not hold the end. */
 type DecodedChunk = { readonly text: Buffer; readonly state: DataState; readonly end: number | null }
 
 const LF = 0x0a
@@ -61,13 +61,13 @@ export function decodeData(initialState: DataState, chunk: Buffer): DecodedChunk
   return { text: joinPieces(pieces), state, end: null }
 }
 
-/** Returns the state behind a byte that is not part of a dot sequence. */
+/** Returns the state after a byte that is not part of a dot sequence. */
 function stateAfter(state: DataState, byte: number | undefined): DataState {
   if (byte === CR) return 'cr'
   return byte === LF && state === 'cr' ? 'line' : 'text'
 }
 
-/** Returns the state behind a chunk that has no dot at the start of a line from `offset` on. */
+/** Returns the state after a chunk that has no dot at the start of a line from `offset` on. */
 function stateAtEnd(chunk: Buffer, offset: number): DataState {
   const { length } = chunk
   if (chunk[length - 1] === CR) return 'cr'

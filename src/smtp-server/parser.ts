@@ -1,8 +1,8 @@
 /**
  * parser - splits the bytes of a connection into commands and mail data, with CR LF as the only line ending
  *
- * Replaces the parser of smtp-server, which also splits commands at a bare LF and removes a dot behind one. `smtp-server/command-lines`
- * finds the commands, `smtp-server/data-decoder` finds the end of the mail. Each command arrives with the number of bytes behind it, so
+ * Replaces the parser of smtp-server, which also splits commands at a bare LF and removes a dot after one. `smtp-server/command-lines`
+ * finds the commands, `smtp-server/data-decoder` finds the end of the mail. Each command arrives with the number of bytes after it, so
  * that the session can refuse commands that were pipelined too early.
  *
  * A class, because smtp-server requires one. See also: smtp-server/connection (creates it), smtp-server/smtp-server-adapter (the base class).
@@ -16,7 +16,7 @@ type ParserHandlers = {
   /** False before the greeting. Bytes that arrive earlier go to `onEarlyData`. */
   readonly isReady: () => boolean
   readonly onEarlyData: (bytes: Buffer) => void
-  /** `bytesAfter`: how many bytes the same chunk holds behind the command. `next` asks for the next command. */
+  /** `bytesAfter`: how many bytes the same chunk holds after the command. `next` asks for the next command. */
   readonly onCommand: (line: Buffer, bytesAfter: number, next: () => void) => void
   readonly onMalformedLine: (kind: MalformedLine, next: () => void) => void
 }

@@ -8,7 +8,7 @@
  */
 import { LIBRARY_REPLIES } from './smtp-server-adapter.ts'
 
-/** `closesConnection`: the connection is closed behind the reply. */
+/** `closesConnection`: the connection is closed after the reply. */
 export type SmtpRefusal = { readonly code: number; readonly status: string; readonly text: string; readonly closesConnection?: boolean }
 
 /** Every refusal. Its key is the label `reason` of bounced_smtp_refused_total, so a released key never changes. */
@@ -132,7 +132,7 @@ const NAMES_BY_PREFIX: readonly (readonly [prefix: string, name: RefusalName])[]
   LIBRARY_REFUSALS[reply],
 ])
 
-/** Checked door: the tables above are literals without further keys. */
+/** Checked cast: the tables above are literals without further keys. */
 function namesOf<Name extends string>(table: Readonly<Record<Name, unknown>>): readonly Name[] {
   return Object.keys(table) as Name[]
 }

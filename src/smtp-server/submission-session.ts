@@ -112,7 +112,7 @@ async function authenticate(
   return { ...found, labelId }
 }
 
-/** Checked door: `user` is what {@link handleAuth} has set, or undefined. */
+/** Checked cast: `user` is what {@link handleAuth} has set, or undefined. */
 function signedInSender({ user }: SMTPServerSession): SignedInSender | null {
   return typeof user === 'object' && user !== null && 'labelId' in user ? (user as unknown as SignedInSender) : null
 }

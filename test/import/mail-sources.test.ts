@@ -1,5 +1,5 @@
 /**
- * mail-sources.test - files, folders, mbox, Maildir and standard input give the mails that are in them
+ * mail-sources.test - reading mails from files, folders, mbox files, Maildirs and standard input
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -36,28 +36,28 @@ test('a file, a folder in name order, nested folders', async () => {
   expect(await countSources([root, '-'])).toBe(4)
 })
 
-test('a Maildir gives cur and new, never tmp', async () => {
+test('a Maildir yields cur and new, never tmp', async () => {
   const root = folder({ 'cur/1:2,S': A, 'new/2': B, 'tmp/3': 'half', 'cur/.x': B })
   expect(await mails([root])).toEqual([A, B])
 })
 
-test('an mbox is split at its From lines, unquoted, and never inside a paragraph', async () => {
+test('an mbox is split at its From lines and unquoted, never inside a paragraph', async () => {
   const root = folder({ inbox: MBOX })
   const want = ['Subject: one\n\nhello\nFrom here on\n>From there\n\n', 'Subject: two\n\nFrom the start\n']
   expect((await mails([join(root, 'inbox')])).slice(0, 1)).toEqual(want.slice(0, 1))
   expect(await mails(['-'], MBOX)).toEqual(await mails([join(root, 'inbox')]))
 })
 
-test('standard input that is no mbox is one mail', async () => {
+test('standard input that is not an mbox is one mail', async () => {
   expect(await mails(['-'], A)).toEqual([A])
   expect(await mails(['-'], '')).toEqual([])
 })
 
-test('a path that is not there is a fault that names it', async () => {
+test('a missing path is a fault that names it', async () => {
   await expect(mails(['/nowhere/at/all'])).rejects.toMatchObject({ code: 'not_found', message: '/nowhere/at/all: no such file or folder' })
 })
 
-test('what is written as an mbox is read back whole', async () => {
+test('mails written as an mbox are read back unchanged', async () => {
   const line = fc.string({ maxLength: 30 }).map((text) => text.replaceAll(/[\r\n]/g, ' '))
   const mail = fc
     .array(fc.oneof(line, fc.constantFrom('From x', '>From y', '')), { minLength: 1, maxLength: 6 })

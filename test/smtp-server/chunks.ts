@@ -1,20 +1,20 @@
 /**
- * chunks - hostile bytes, and every way to cut them, for property tests
+ * chunks - generators of hostile bytes and of ways to split them, for property tests
  */
 import fc from 'fast-check'
 
 export { fc }
 
-/** Text of the bytes that line ends, dots and commands are made of. */
+/** Text made of line endings, dots and commands. */
 export const HOSTILE = fc
   .array(fc.constantFrom('\r', '\n', '.', '\0', '\r\n', '\r\n.', '\r\n.\r\n', '\n.\n', 'a', ' ', '\x8d', 'DATA', 'QUIT'), { maxLength: 40 })
   .map((parts) => parts.join(''))
 
-/** Where to cut, as numbers that `cut` folds into the length. */
-export const anyCut = fc.array(fc.nat(1_000), { maxLength: 30 })
+/** Positions to split at, as numbers that `split` reduces to the length. */
+export const anySplit = fc.array(fc.nat(1_000), { maxLength: 30 })
 
-/** The same bytes in pieces. */
-export function cut(raw: Buffer, points: readonly number[]): readonly Buffer[] {
+/** Splits bytes at the given positions. */
+export function split(raw: Buffer, points: readonly number[]): readonly Buffer[] {
   const sorted = points.map((point) => point % (raw.length + 1)).toSorted((a, b) => a - b)
   return [...sorted, raw.length].map((end, n) => raw.subarray(sorted[n - 1] ?? 0, end))
 }
@@ -25,7 +25,7 @@ export function holds<Values extends readonly [unknown, ...unknown[]]>(
   property: (...values: Values) => void,
 ): void {
   const samples = fc.property(fc.tuple<unknown[]>(...arbitraries), (values) => {
-    // Checked by the type of `arbitraries`: one value of each, in order.
+    // Checked cast: fc.tuple gives one value of each arbitrary, in order.
     property(...(values as unknown as Values))
   })
   fc.assert(samples, { numRuns: 1_000 })

@@ -1,13 +1,13 @@
 /**
- * command-lines.test - where a command ends, whichever way TCP cuts it
+ * command-lines.test - where a command ends, however TCP splits its bytes
  */
 import { expect, test } from 'vitest'
 import { createCommandLineReader } from '../../src/smtp-server/command-lines.ts'
-import { anyCut, cut, HOSTILE, holds } from './chunks.ts'
+import { anySplit, split, HOSTILE, holds } from './chunks.ts'
 
 const LIMIT = 20
 
-/** What a connection's bytes are read as: commands in quotes, faults by their names. */
+/** Reads the bytes of a connection: commands in quotes, malformed lines by their kind. */
 function read(chunks: readonly Buffer[], limit = LIMIT): readonly string[] {
   const lines = createCommandLineReader(limit)
   const found: string[] = []
@@ -47,20 +47,20 @@ const cases = [
 test.each(cases)('%j', (bytes, want) => {
   const raw = Buffer.from(bytes)
   expect(read([raw])).toEqual(want)
-  for (let at = 0; at <= raw.length; at++) expect(read(cut(raw, [at]))).toEqual(want)
+  for (let at = 0; at <= raw.length; at++) expect(read(split(raw, [at]))).toEqual(want)
   expect(read(Array.from(raw, (byte) => Buffer.of(byte)))).toEqual(want)
 })
 
-test('any cut gives the same', () =>
-  holds([HOSTILE, anyCut], (text, points) => {
+test('every split gives the same result', () =>
+  holds([HOSTILE, anySplit], (text, points) => {
     const raw = Buffer.from(text, 'latin1')
-    expect(read(cut(raw, points))).toEqual(read([raw]))
+    expect(read(split(raw, points))).toEqual(read([raw]))
   }))
 
-test('no command comes out that does not stand between CR LFs', () =>
-  holds([HOSTILE, anyCut], (text, points) => {
+test('every command is a whole line between two CR LFs', () =>
+  holds([HOSTILE, anySplit], (text, points) => {
     const between = text.split('\r\n').slice(0, -1)
-    const good = between.filter((line) => !/[\r\n\0]/.test(line) && line.length <= 1_000)
-    const commands = read(cut(Buffer.from(text, 'latin1'), points), 1_000).filter((each) => each.startsWith('"'))
-    expect(commands).toEqual(good.map((line) => `"${line}"`))
+    const wellFormed = between.filter((line) => !/[\r\n\0]/.test(line) && line.length <= 1_000)
+    const commands = read(split(Buffer.from(text, 'latin1'), points), 1_000).filter((each) => each.startsWith('"'))
+    expect(commands).toEqual(wellFormed.map((line) => `"${line}"`))
   }))

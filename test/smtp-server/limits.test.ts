@@ -1,5 +1,5 @@
 /**
- * limits.test - peers, networks, clocks and the budget as tables
+ * limits.test - limits by peer and network, time limits, the memory budget and the table of refusals
  */
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
@@ -33,7 +33,7 @@ const addresses = [
   ['2001:DB8::1', '2001:db8::1'],
   ['', ''],
 ] as const
-test.each(addresses)('plain %s', (address, want) => expect(normaliseIp(address)).toBe(want))
+test.each(addresses)('normalised %s', (address, want) => expect(normaliseIp(address)).toBe(want))
 
 describe('listed peers', () => {
   const isListed = createAddressMatcher(['192.0.2.7', '198.51.100.0/24', '2001:db8::/32'])
@@ -48,13 +48,13 @@ describe('listed peers', () => {
     ['mx.example.net', false],
   ] as const
   test.each(cases)('%s: %s', (address, want) => expect(isListed(address)).toBe(want))
-  test('nobody is listed by an empty list', () => expect(createAddressMatcher([])('192.0.2.7')).toBe(false))
-  test.each(['lb.example.net', '192.0.2.7/33', '192.0.2.7/', '192.0.2.7/x', '*', ''])('%j is refused at the start', (entry) => {
+  test('an empty list matches no address', () => expect(createAddressMatcher([])('192.0.2.7')).toBe(false))
+  test.each(['lb.example.net', '192.0.2.7/33', '192.0.2.7/', '192.0.2.7/x', '*', ''])('%j is refused at startup', (entry) => {
     expect(() => createAddressMatcher([entry])).toThrow(Fault)
   })
 })
 
-test('connections are counted by peer and by network, and given back', () => {
+test('connections are counted by peer and by network until they are released', () => {
   const peers = createPeerCounters({ connectionsPerPeer: 2, connectionsPerNetwork: 3, mailsPerPeerMinute: 1 })
   expect(peers.admitConnection('192.0.2.1')).toBeNull()
   expect(peers.admitConnection('192.0.2.1')).toBeNull()
@@ -68,16 +68,16 @@ test('connections are counted by peer and by network, and given back', () => {
   expect(peers.admitConnection('192.0.2.3')).toBeNull()
 })
 
-test('mails are counted by the minute', () => {
+test('mails are counted per minute', () => {
   const peers = createPeerCounters({ connectionsPerPeer: 1, connectionsPerNetwork: 1, mailsPerPeerMinute: 2 })
   const at = [0, 1, 2, 59_999, 60_000].map((now) => peers.admitMail('192.0.2.1', now))
   expect(at).toEqual([null, null, 'peerMails', 'peerMails', null])
   expect(peers.admitMail('192.0.2.2', 60_000)).toBeNull()
 })
 
-const PACE: SlowPeerLimits = { commandTimeoutMs: 300_000, dataTimeoutMs: 900_000, dataGraceMs: 60_000, dataBytesPerSecond: 256 }
-const paces = [
-  // waits for   seconds  bytes       too slow
+const SLOW_PEER_LIMITS: SlowPeerLimits = { commandTimeoutMs: 300_000, dataTimeoutMs: 900_000, dataGraceMs: 60_000, dataBytesPerSecond: 256 }
+const slowPeers = [
+  // awaiting   seconds  bytes       reason
   ['command', 300, 0, null],
   ['command', 301, 0, 'slowCommand'],
   ['server', 100_000, 0, null],
@@ -88,25 +88,25 @@ const paces = [
   ['data', 900, 1e9, null],
   ['data', 901, 1e9, 'longData'],
 ] as const
-test.each(paces)('a peer that has owed us %s for %d s, %d bytes', (waitsFor, seconds, bytes, want) => {
-  expect(slowPeerReasonOf({ awaiting: waitsFor, since: 1_000, bytes }, PACE, 1_000 + seconds * 1_000)).toBe(want)
+test.each(slowPeers)('awaiting %s for %d s, %d bytes received', (awaiting, seconds, bytes, want) => {
+  expect(slowPeerReasonOf({ awaiting, since: 1_000, bytes }, SLOW_PEER_LIMITS, 1_000 + seconds * 1_000)).toBe(want)
 })
 
-describe('the budget of open bodies', () => {
-  const scene = (
+describe('the memory budget', () => {
+  const createFixture = (
     limit: number,
   ): {
     budget: ReturnType<typeof createByteBudget>
-    ended: string[]
+    aborted: string[]
     open: (name: string, now: number) => ReturnType<ReturnType<typeof createByteBudget>['open']>
   } => {
     const budget = createByteBudget(limit)
-    const ended: string[] = []
-    return { budget, ended, open: (name, now) => budget.open(() => ended.push(name), now) }
+    const aborted: string[] = []
+    return { budget, aborted, open: (name, now) => budget.open(() => aborted.push(name), now) }
   }
 
-  test('above half there is no room, above all of it the largest stalled one goes', () => {
-    const { budget, ended, open } = scene(100)
+  test('above half no new body begins; above all of it the largest stalled body is aborted', () => {
+    const { budget, aborted, open } = createFixture(100)
     const stalled = open('stalled', 0)
     const smaller = open('smaller', 0)
     const busy = open('busy', 0)
@@ -115,26 +115,26 @@ describe('the budget of open bodies', () => {
     expect(budget.isBelowSoftLimit()).toBe(true)
     budget.addBytes(busy, 50, 2_000)
     expect(budget.isBelowSoftLimit()).toBe(false)
-    expect(ended).toEqual([])
+    expect(aborted).toEqual([])
     budget.addBytes(busy, 1, 2_000)
-    expect(ended).toEqual(['stalled'])
+    expect(aborted).toEqual(['stalled'])
     expect(budget.usedBytes()).toBe(71)
   })
 
-  test('where nobody has stalled the largest goes', () => {
-    const { budget, ended, open } = scene(100)
+  test('without a stalled body the largest is aborted', () => {
+    const { budget, aborted, open } = createFixture(100)
     budget.addBytes(open('small', 0), 40, 0)
     budget.addBytes(open('large', 0), 61, 0)
-    expect(ended).toEqual(['large'])
+    expect(aborted).toEqual(['large'])
   })
 
-  test('a body that is whole counts and is never ended', () => {
-    const { budget, ended, open } = scene(100)
+  test('a complete body counts and is never aborted', () => {
+    const { budget, aborted, open } = createFixture(100)
     const whole = open('whole', 0)
     budget.addBytes(whole, 90, 0)
     budget.markComplete(whole)
     budget.addBytes(open('other', 5_000), 20, 5_000)
-    expect(ended).toEqual(['other'])
+    expect(aborted).toEqual(['other'])
     expect(budget.usedBytes()).toBe(90)
     budget.evictLongRunning(60_000)
     expect(budget.usedBytes()).toBe(90)
@@ -143,34 +143,34 @@ describe('the budget of open bodies', () => {
     expect(budget.usedBytes()).toBe(0)
   })
 
-  test('a budget held between half and all is relieved of its largest old bodies, and no further than needed', () => {
-    const { budget, ended, open } = scene(100)
+  test('above half, the largest long-running bodies are aborted, no more than needed', () => {
+    const { budget, aborted, open } = createFixture(100)
     const sizes = { a: 30, b: 25, c: 20 }
     for (const [name, bytes] of Object.entries(sizes)) budget.addBytes(open(name, 0), bytes, 0)
     budget.evictLongRunning(4_999)
-    expect(ended).toEqual([])
+    expect(aborted).toEqual([])
     budget.addBytes(open('fresh', 4_000), 24, 4_000)
     budget.evictLongRunning(5_000)
-    expect(ended).toEqual(['a', 'b'])
+    expect(aborted).toEqual(['a', 'b'])
     expect(budget.isBelowSoftLimit()).toBe(true)
     budget.evictLongRunning(60_000)
-    expect(ended).toEqual(['a', 'b'])
+    expect(aborted).toEqual(['a', 'b'])
   })
 })
 
 describe('refusals', () => {
   const rows = Object.entries(REFUSALS)
-  test.each(rows)('%s is a reply of one line with a status that fits its code', (_name, { code, status, text }) => {
+  test.each(rows)('%s is a single line, and its enhanced status matches its code', (_name, { code, status, text }) => {
     expect(status).toMatch(new RegExp(`^${String(code)[0]}\\.\\d\\.\\d$`))
     expect(text).toMatch(/^[\x20-\x7e]+$/)
   })
 
-  test.each(rows)('%s is known by its words', (name, { status, text }) => {
+  test.each(rows)('%s is recognised by its text', (name, { status, text }) => {
     expect(findRefusal(`${status} ${text}`)).toBe(name)
     expect(hasEnhancedStatus(`${status} ${text}`)).toBe(true)
   })
 
-  test('a setting that a refusal names is a setting', () => {
+  test('every setting that a refusal names exists', () => {
     const named = rows.flatMap(([, { text }]) => [...text.matchAll(/(?:limits|smtp)\.\w+/g)].map(([name]) => name))
     expect(new Set(named).size).toBeGreaterThan(15)
     const settings = SETTINGS_SCHEMA.parse({})
@@ -178,5 +178,5 @@ describe('refusals', () => {
     expect(known).toEqual(expect.arrayContaining(named))
   })
 
-  test('what is said before a session is one line', () => expect(refusalLineOf('connections')).toMatch(/^421 4\.3\.2 [^\r\n]+\r\n$/))
+  test('a refusal before the session is one line', () => expect(refusalLineOf('connections')).toMatch(/^421 4\.3\.2 [^\r\n]+\r\n$/))
 })

@@ -1,5 +1,5 @@
 /**
- * listener.test - the listener as a remote server meets it, over real sockets
+ * listener.test - the report listener over real sockets: replies, accepted mail, deferrals, shutdown
  */
 import { createHash } from 'node:crypto'
 import { createTransport } from 'nodemailer'
@@ -10,11 +10,11 @@ import { closeAll, openConnection, LIMITS, MAIL, upgradeToTls, sendRaw, startLis
 
 afterEach(closeAll)
 
-describe('what is said', () => {
-  test('EHLO offers what the standards ask for', async () => {
+describe('replies', () => {
+  test('EHLO offers the required extensions and no AUTH', async () => {
     const { listener } = await startListener({ tls: true })
-    const { send: say } = await openConversation(listener.port)
-    const offer = await say('EHLO mx.example.net')
+    const { send } = await openConversation(listener.port)
+    const offer = await send('EHLO mx.example.net')
     for (const word of ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'STARTTLS', `SIZE ${LIMITS.advertisedSize}`])
       expect(offer).toContain(word)
     expect(offer).not.toContain('AUTH')
@@ -36,32 +36,32 @@ describe('what is said', () => {
   ] as const
   test.each(recipients)('RCPT TO:<%s>', async (recipient, want) => {
     const { listener } = await startListener()
-    const { send: say } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
-    expect(await say('MAIL FROM:<>')).toMatch(/^250 2\.1\.0/)
-    expect(await say(`RCPT TO:<${recipient}>`)).toMatch(want)
+    const { send } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
+    expect(await send('MAIL FROM:<>')).toMatch(/^250 2\.1\.0/)
+    expect(await send(`RCPT TO:<${recipient}>`)).toMatch(want)
   })
 
-  test('the fourth recipient of three hears which limit it met', async () => {
-    const { listener, received: taken } = await startListener()
-    const { send: say } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
-    await say('MAIL FROM:<>')
-    for (const n of [1, 2, 3]) expect(await say(`RCPT TO:<t${n}@bounce.example.com>`)).toMatch(/^250/)
-    expect(await say('RCPT TO:<t4@bounce.example.com>')).toMatch(/^452 4\.5\.3/)
-    await say('DATA')
-    expect(await say(`${MAIL}.`)).toMatch(/^250 2\.6\.0/)
-    expect(taken.map((mail) => mail.envelope.to)).toEqual(['t1@bounce.example.com', 't2@bounce.example.com', 't3@bounce.example.com'])
+  test('a recipient over the limit is refused with the name of the limit', async () => {
+    const { listener, received } = await startListener()
+    const { send } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
+    await send('MAIL FROM:<>')
+    for (const n of [1, 2, 3]) expect(await send(`RCPT TO:<t${n}@bounce.example.com>`)).toMatch(/^250/)
+    expect(await send('RCPT TO:<t4@bounce.example.com>')).toMatch(/^452 4\.5\.3/)
+    await send('DATA')
+    expect(await send(`${MAIL}.`)).toMatch(/^250 2\.6\.0/)
+    expect(received.map((mail) => mail.envelope.to)).toEqual(['t1@bounce.example.com', 't2@bounce.example.com', 't3@bounce.example.com'])
   })
 })
 
-describe('what is taken', () => {
-  test('a mail sent by nodemailer arrives byte for byte, with its envelope and digest', async () => {
-    const { listener, received: taken } = await startListener()
+describe('accepted mail', () => {
+  test('a mail from nodemailer arrives byte for byte, with its envelope and digest', async () => {
+    const { listener, received } = await startListener()
     const transport = createTransport({ host: '127.0.0.1', port: listener.port, secure: false, ignoreTLS: true })
     await transport.sendMail({ envelope: { from: '', to: ['token@bounce.example.com'] }, raw: MAIL })
     transport.close()
-    const [mail] = taken
+    const [mail] = received
     expect(Buffer.from(mail?.raw ?? []).toString()).toBe(MAIL)
     expect(mail).toMatchObject({
       size: MAIL.length,
@@ -74,87 +74,88 @@ describe('what is taken', () => {
     expect(reportDigest(mail?.dataDigest ?? '', 'A@b.example')).toBe(reportDigest(mail?.dataDigest ?? '', 'a@B.example'))
   })
 
-  test('of a mail over the limit the head and the digest of all of it are kept', async () => {
-    const { listener, received: taken } = await startListener()
-    const { send: say } = await openConversation(listener.port)
+  test('a mail over the limit is truncated; its digest covers all of it', async () => {
+    const { listener, received } = await startListener()
+    const { send } = await openConversation(listener.port)
     const body = `${MAIL}${`${'x'.repeat(998)}\r\n`.repeat(3_000)}`
-    await say('EHLO mx.example.net')
-    expect(await sendRaw(say, body.slice(0, -2))).toMatch(/^250 2\.6\.0/)
-    expect(taken[0]).toMatchObject({ size: body.length, truncated: true })
-    expect(taken[0]?.raw.length).toBe(TRUNCATED_MAIL_BYTES)
-    expect(taken[0]?.dataDigest).toBe(createHash('sha256').update(body).digest('hex'))
+    await send('EHLO mx.example.net')
+    expect(await sendRaw(send, body.slice(0, -2))).toMatch(/^250 2\.6\.0/)
+    expect(received[0]).toMatchObject({ size: body.length, truncated: true })
+    expect(received[0]?.raw.length).toBe(TRUNCATED_MAIL_BYTES)
+    expect(received[0]?.dataDigest).toBe(createHash('sha256').update(body).digest('hex'))
   })
 
-  test('a mail over the advertised size is refused at MAIL FROM, or after DATA when it was not said', async () => {
-    const { listener, received: taken } = await startListener({ limits: { advertisedSize: 200_000 } })
-    const { send: say } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
-    expect(await say('MAIL FROM:<> SIZE=200001')).toMatch(/^552 5\.3\.4/)
-    expect(await sendRaw(say, 'x'.repeat(300_000))).toMatch(/^552 5\.3\.4/)
-    expect(taken).toEqual([])
+  test('a mail over the advertised size is refused at MAIL FROM, or after DATA when MAIL FROM gave no SIZE', async () => {
+    const { listener, received } = await startListener({ limits: { advertisedSize: 200_000 } })
+    const { send } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
+    expect(await send('MAIL FROM:<> SIZE=200001')).toMatch(/^552 5\.3\.4/)
+    expect(await sendRaw(send, 'x'.repeat(300_000))).toMatch(/^552 5\.3\.4/)
+    expect(received).toEqual([])
   })
 
-  test('pipelined mails on one connection are each answered', async () => {
-    const { listener, received: taken } = await startListener()
-    const { socket, receive: hear, send: say } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
+  test('each of several pipelined mails gets its reply', async () => {
+    const { listener, received } = await startListener()
+    const { socket, receive, send } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
     socket.write('MAIL FROM:<>\r\nRCPT TO:<a@bounce.example.com>\r\nDATA\r\n')
-    for (const want of [/^250/, /^250/, /^354/]) expect(await hear()).toMatch(want)
+    for (const want of [/^250/, /^250/, /^354/]) expect(await receive()).toMatch(want)
     socket.write(`${MAIL}.\r\nMAIL FROM:<>\r\nRCPT TO:<b@bounce.example.com>\r\nDATA\r\n`)
-    for (const want of [/^250 2\.6\.0/, /^250/, /^250/, /^354/]) expect(await hear()).toMatch(want)
-    expect(await say(`${MAIL}.`)).toMatch(/^250 2\.6\.0/)
-    expect(taken.map((mail) => mail.envelope.to)).toEqual(['a@bounce.example.com', 'b@bounce.example.com'])
+    for (const want of [/^250 2\.6\.0/, /^250/, /^250/, /^354/]) expect(await receive()).toMatch(want)
+    expect(await send(`${MAIL}.`)).toMatch(/^250 2\.6\.0/)
+    expect(received.map((mail) => mail.envelope.to)).toEqual(['a@bounce.example.com', 'b@bounce.example.com'])
   })
 
-  test('STARTTLS carries a mail', async () => {
-    const { listener, received: taken } = await startListener({ tls: true })
+  test('a mail arrives over STARTTLS', async () => {
+    const { listener, received } = await startListener({ tls: true })
     const plain = await openConversation(listener.port)
     await plain.send('EHLO mx.example.net')
     expect(await plain.send('STARTTLS')).toMatch(/^220/)
-    const { send: say } = await upgradeToTls(plain)
-    expect(await say('EHLO mx.example.net')).not.toContain('STARTTLS')
-    expect(await sendRaw(say, MAIL)).toMatch(/^250 2\.6\.0/)
-    expect(taken.length).toBe(1)
+    const { send } = await upgradeToTls(plain)
+    expect(await send('EHLO mx.example.net')).not.toContain('STARTTLS')
+    expect(await sendRaw(send, MAIL)).toMatch(/^250 2\.6\.0/)
+    expect(received.length).toBe(1)
   })
 })
 
-describe('what is put off', () => {
+describe('deferrals', () => {
   const failures = [
-    // what the store does                             answer
+    // failure of the store                            reply
     [new Fault('store_busy', 'down'), /^451 4\.3\.0/],
     [new Error('a bug'), /^451 4\.3\.0/],
   ] as const
   test.each(failures)('%s', async (error, want) => {
-    const { listener, received: taken } = await startListener({ submit: () => Promise.reject(error) })
-    const { send: say } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
-    const answer = await sendRaw(say, MAIL)
-    expect(answer).toMatch(want)
-    expect(answer).not.toContain(error.message)
-    expect(taken).toEqual([])
+    const { listener, received } = await startListener({ submit: () => Promise.reject(error) })
+    const { send } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
+    const reply = await sendRaw(send, MAIL)
+    expect(reply).toMatch(want)
+    expect(reply).not.toContain(error.message)
+    expect(received).toEqual([])
   })
 
-  test('a peer over its connections hears which limit, and may come back when one is closed', async () => {
+  test('a peer over its connection limit is refused until one connection is closed', async () => {
     const { listener } = await startListener({ limits: { connectionsPerPeer: 1 } })
     const first = await openConversation(listener.port)
     await first.send('EHLO mx.example.net')
     expect(await openConnection(listener.port).receive()).toMatch(/^421 .*connectionsPerPeer/)
     expect(await first.send('QUIT')).toMatch(/^221/)
     await new Promise((resolve) => first.socket.once('close', resolve))
-    // Our side learns of the close a moment after theirs.
+    // The server notices the close a moment later.
     await expect.poll(async () => (await openConversation(listener.port)).send('EHLO mx.example.net')).toMatch(/^250/)
   })
 
-  test('a peer over its mails a minute hears 421', async () => {
+  test('a peer over its limit of mails per minute gets 421', async () => {
     const { listener } = await startListener({ limits: { mailsPerPeerMinute: 1 } })
-    const { send: say } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
-    expect(await sendRaw(say, MAIL)).toMatch(/^250/)
-    expect(await say('MAIL FROM:<>')).toMatch(/^421 .*mailsPerPeerMinute/)
+    const { send } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
+    expect(await sendRaw(send, MAIL)).toMatch(/^250/)
+    expect(await send('MAIL FROM:<>')).toMatch(/^421 .*mailsPerPeerMinute/)
   })
 
-  test('with half the budget in open bodies no new mail begins, and above all of it the largest stalled one goes', async () => {
-    const { listener, received: taken } = await startListener({ limits: { bodyBudget: 400_000 } })
+  test('above half of the memory budget no new mail begins; above all of it the largest stalled mail is aborted', async () => {
+    let elapsedMs = 0
+    const { listener, received } = await startListener({ limits: { bodyBudget: 400_000 }, now: () => Date.now() + elapsedMs })
     const slow = await openConversation(listener.port)
     await slow.send('EHLO slow.example.net')
     await slow.send('MAIL FROM:<>')
@@ -167,38 +168,41 @@ describe('what is put off', () => {
     slow.socket.write('x'.repeat(300_000))
     const third = await openConversation(listener.port)
     await third.send('EHLO late.example.net')
-    let answer = ''
-    for (let tries = 0; tries < 50 && !answer.startsWith('452'); tries++) {
-      answer = await third.send('MAIL FROM:<>')
+    let reply = ''
+    for (let tries = 0; tries < 50 && !reply.startsWith('452'); tries++) {
+      reply = await third.send('MAIL FROM:<>')
       await third.send('RSET')
     }
-    expect(answer).toMatch(/^452 4\.3\.1/)
-    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    expect(reply).toMatch(/^452 4\.3\.1/)
+    elapsedMs = 1_100
     await other.send('DATA')
     other.socket.write('y'.repeat(150_000))
     expect(await slow.receive()).toMatch(/^421 4\.4\.2/)
     expect(await other.send('\r\n.')).toMatch(/^250 2\.6\.0/)
-    expect(taken.map((mail) => mail.envelope.to)).toEqual(['quick@bounce.example.com'])
+    expect(received.map((mail) => mail.envelope.to)).toEqual(['quick@bounce.example.com'])
   })
 })
 
-test('closing refuses newcomers, answers the one in the middle of a mail, and ends the idle', async () => {
-  let commit: () => void = () => undefined
-  const committed = new Promise<void>((resolve) => {
-    commit = resolve
+test('closing refuses new connections, answers a mail in progress and ends idle sessions', async () => {
+  const commit = Promise.withResolvers<void>()
+  const submitted = Promise.withResolvers<void>()
+  const { listener, received } = await startListener({
+    submit: () => {
+      submitted.resolve()
+      return commit.promise
+    },
   })
-  const { listener, received: taken } = await startListener({ submit: () => committed })
   const busy = await openConversation(listener.port)
   await busy.send('EHLO busy.example.net')
   const idle = await openConversation(listener.port)
   await idle.send('EHLO idle.example.net')
-  const answer = sendRaw(busy.send, MAIL)
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  const reply = sendRaw(busy.send, MAIL)
+  await submitted.promise
   const closed = listener.close()
   expect(await idle.receive()).toMatch(/^421 4\.3\.2/)
-  commit()
-  expect(await answer).toMatch(/^250 2\.6\.0/)
+  commit.resolve()
+  expect(await reply).toMatch(/^250 2\.6\.0/)
   await closed
-  expect(taken.length).toBe(1)
+  expect(received.length).toBe(1)
   expect(await openConnection(listener.port).receive()).toBe('gone')
 })

@@ -1,5 +1,5 @@
 /**
- * protocol-edges.test - what strangers try at the SMTP door, each attack by its name, over real sockets
+ * protocol-edges.test - known attacks on SMTP servers, over real sockets
  */
 import { createHash } from 'node:crypto'
 import { X509Certificate } from 'node:crypto'
@@ -17,12 +17,12 @@ import {
   sendUpToData,
   type SmtpConversation,
 } from '../support/smtp-listener.ts'
-import { cut } from './chunks.ts'
+import { split } from './chunks.ts'
 import { VARIANTS } from './smuggling.ts'
 
 afterEach(closeAll)
 
-/** Writes pieces as segments of their own. */
+/** Writes each piece as a TCP segment of its own. */
 async function writeApart({ socket }: SmtpConversation, pieces: readonly Buffer[]): Promise<void> {
   for (const piece of pieces) {
     await new Promise((resolve) => socket.write(piece, resolve))
@@ -32,80 +32,82 @@ async function writeApart({ socket }: SmtpConversation, pieces: readonly Buffer[
 
 describe('smuggling a second mail', () => {
   const second = 'MAIL FROM:<evil@example.net>\r\nRCPT TO:<victim@bounce.example.com>\r\nDATA\r\nSubject: forged\r\n\r\nforged\r\n.\r\n'
-  const kept = VARIANTS.filter(({ ends }) => !ends)
+  const harmless = VARIANTS.filter(({ ends }) => !ends)
 
-  test.each(kept)('behind $name: one mail, the second is its text', async ({ bytes }) => {
-    const { listener, received: taken } = await startListener()
+  test.each(harmless)('after $name: one mail, which contains the second as text', async ({ bytes }) => {
+    const { listener, received } = await startListener()
     const peer = await openConversation(listener.port)
     const wire = Buffer.from(`${MAIL}x${bytes}${second}`)
     for (const points of [[], [wire.indexOf('x') + 2], Array.from({ length: 20 }, (_, n) => MAIL.length + n)]) {
       expect(await sendUpToData(peer)).toMatch(/^354/)
-      await writeApart(peer, cut(wire, points))
+      await writeApart(peer, split(wire, points))
       expect(await peer.receive()).toMatch(/^250 2\.6\.0/)
       await peer.send('RSET')
     }
-    expect(taken.map(({ envelope }) => envelope)).toEqual(Array.from({ length: 3 }, () => ({ from: '', to: 'token@bounce.example.com' })))
-    expect(new Set(taken.map(({ dataDigest }) => dataDigest)).size).toBe(1)
-    for (const { raw } of taken) {
+    expect(received.map(({ envelope }) => envelope)).toEqual(
+      Array.from({ length: 3 }, () => ({ from: '', to: 'token@bounce.example.com' })),
+    )
+    expect(new Set(received.map(({ dataDigest }) => dataDigest)).size).toBe(1)
+    for (const { raw } of received) {
       const text = Buffer.from(raw).toString('latin1')
       expect(text).toContain('MAIL FROM:<evil@example.net>')
       expect(text.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/)
     }
   })
 
-  test('the digest is over the bytes as they came, what is stored has CR LF', async () => {
-    const { listener, received: taken } = await startListener()
+  test('the digest covers the bytes as they arrived; the stored mail has CR LF', async () => {
+    const { listener, received } = await startListener()
     const peer = await openConversation(listener.port)
     const body = 'Subject: x\n\nhello\rworld\r\n'
     await sendUpToData(peer)
     expect(await peer.send(`${body}.`)).toMatch(/^250/)
-    expect(Buffer.from(taken[0]?.raw ?? []).toString()).toBe('Subject: x\r\n\r\nhello\r\nworld\r\n')
-    expect(taken[0]).toMatchObject({ size: body.length, dataDigest: createHash('sha256').update(body).digest('hex') })
+    expect(Buffer.from(received[0]?.raw ?? []).toString()).toBe('Subject: x\r\n\r\nhello\r\nworld\r\n')
+    expect(received[0]).toMatchObject({ size: body.length, dataDigest: createHash('sha256').update(body).digest('hex') })
   })
 
-  test('BDAT is not offered, and its payload is never read as commands', async () => {
-    const { listener, received: taken, refusedCount: refused } = await startListener()
+  test('BDAT is refused, and its payload is never read as commands', async () => {
+    const { listener, received, refusedCount } = await startListener()
     const peer = await openConversation(listener.port)
     expect(await peer.send('EHLO mx.example.net')).not.toContain('CHUNKING')
     await peer.send('MAIL FROM:<>')
     await peer.send('RCPT TO:<token@bounce.example.com>')
     peer.socket.write(`BDAT 30 LAST\r\nRSET\r\n${second}`)
     expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^502 5\.5\.1/)])
-    expect(taken).toEqual([])
-    expect(await refused('bdat')).toBe(1)
+    expect(received).toEqual([])
+    expect(await refusedCount('bdat')).toBe(1)
   })
 
-  test('a mail sent behind a DATA that is refused is not read as commands', async () => {
-    const { listener, received: taken } = await startListener()
+  test('a mail sent after a refused DATA is not read as commands', async () => {
+    const { listener, received } = await startListener()
     const peer = await openConversation(listener.port)
     await peer.send('EHLO mx.example.net')
     peer.socket.write(`MAIL FROM:<>\r\nRCPT TO:<joe@example.org>\r\nDATA\r\n${second}`)
-    const heard = await peer.receiveAll()
-    expect(heard.map((reply) => reply.slice(0, 3))).toEqual(['250', '550', '503', '554'])
-    expect(taken).toEqual([])
+    const replies = await peer.receiveAll()
+    expect(replies.map((reply) => reply.slice(0, 3))).toEqual(['250', '550', '503', '554'])
+    expect(received).toEqual([])
   })
 
-  test('8-bit text, lines of 100,000 bytes and NULs arrive as they are', async () => {
-    const { listener, received: taken } = await startListener()
+  test('8-bit text, lines of 100,000 bytes and NULs arrive unchanged', async () => {
+    const { listener, received } = await startListener()
     const peer = await openConversation(listener.port)
     const body = Buffer.concat([Buffer.from('Subject: Grüße\r\n\r\n'), Buffer.alloc(100_000, 0xfc), Buffer.from('\r\n\0\r\n')])
     await sendUpToData(peer)
     peer.socket.write(body)
     expect(await peer.send('.')).toMatch(/^250/)
-    expect(Buffer.from(taken[0]?.raw ?? []).equals(body)).toBe(true)
+    expect(Buffer.from(received[0]?.raw ?? []).equals(body)).toBe(true)
   })
 
-  test('a mail of nothing but dotted lines comes through at once', async () => {
-    const { listener, received: taken } = await startListener()
+  test('a mail of dot-stuffed lines alone arrives', async () => {
+    const { listener, received } = await startListener()
     const peer = await openConversation(listener.port)
     await sendUpToData(peer)
     expect(await peer.send(`${'..\r\n'.repeat(300_000)}.`)).toMatch(/^250/)
-    expect(taken[0]?.size).toBe(900_000)
+    expect(received[0]?.size).toBe(900_000)
   })
 })
 
 describe('splitting a command', () => {
-  const spoilt = [
+  const malformed = [
     'RSET\nQUIT',
     'RSET\rQUIT',
     'RSET\r\rQUIT',
@@ -117,62 +119,62 @@ describe('splitting a command', () => {
     '\nQUIT',
     '\rQUIT',
   ]
-  test.each(spoilt)('%j is one command, and none', async (line) => {
-    const { listener, refusedCount: refused } = await startListener({ tls: true })
+  test.each(malformed)('%j is one malformed command', async (line) => {
+    const { listener, refusedCount } = await startListener({ tls: true })
     const peer = await openConversation(listener.port)
     expect(await peer.send('EHLO mx.example.net')).toMatch(/^250/)
     peer.socket.write(`${line}\r\nVRFY x\r\n`)
     expect(await peer.receive()).toMatch(/^500 5\.5\.2 .*CR LF/)
     expect(await peer.receive()).toMatch(/^252/)
-    expect(await refused('bare')).toBe(1)
+    expect(await refusedCount('bare')).toBe(1)
     expect(await peer.send('MAIL FROM:<>')).toMatch(/^250/)
   })
 
-  test('a client that ends its lines with LF hears so at once', async () => {
+  test('a client that ends its lines with LF is refused at once', async () => {
     const { listener } = await startListener()
     const peer = await openConversation(listener.port)
     peer.socket.write('EHLO mx.example.net\n')
     expect(await peer.receive()).toMatch(/^500 5\.5\.2/)
   })
 
-  test('a command over the limit is passed over whole, however it is cut', async () => {
-    const { listener, refusedCount: refused } = await startListener({ limits: { commandLength: 1_000 } })
+  test('a command over the limit is skipped whole, however it is split', async () => {
+    const { listener, refusedCount } = await startListener({ limits: { commandLength: 1_000 } })
     const peer = await openConversation(listener.port)
     await peer.send('EHLO mx.example.net')
-    await writeApart(peer, cut(Buffer.from(`NOOP ${'x'.repeat(5_000)} MAIL FROM:<>\r\nVRFY x\r\n`), [10, 999, 1_000, 1_001, 4_000]))
+    await writeApart(peer, split(Buffer.from(`NOOP ${'x'.repeat(5_000)} MAIL FROM:<>\r\nVRFY x\r\n`), [10, 999, 1_000, 1_001, 4_000]))
     expect(await peer.receive()).toMatch(/^500 5\.5\.2 .*limits\.commandLength/)
     expect(await peer.receive()).toMatch(/^252/)
-    expect(await refused('long')).toBe(1)
+    expect(await refusedCount('long')).toBe(1)
   })
 
-  test('a command that the peer never ended is not run', async () => {
-    const { listener, received: taken } = await startListener()
+  test('a command without a line ending is not executed', async () => {
+    const { listener, received } = await startListener()
     const peer = await openConversation(listener.port)
     await peer.send('EHLO mx.example.net')
     peer.socket.end('MAIL FROM:<>')
     expect(await peer.receiveAll()).toEqual([])
-    expect(taken).toEqual([])
+    expect(received).toEqual([])
   })
 })
 
-describe('speaking too early', () => {
-  test.each(['EHLO mx.example.net\r\n', 'E', '\0', 'GET / HTTP/1.1\r\n'])('%j before the greeting', async (words) => {
-    const { listener, refusedCount: refused } = await startListener()
+describe('early data', () => {
+  test.each(['EHLO mx.example.net\r\n', 'E', '\0', 'GET / HTTP/1.1\r\n'])('%j before the greeting', async (bytes) => {
+    const { listener, refusedCount } = await startListener()
     const peer = openConnection(listener.port)
-    peer.socket.write(words)
+    peer.socket.write(bytes)
     expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
-    expect(await refused('early')).toBe(1)
+    expect(await refusedCount('early')).toBe(1)
   })
 
-  test.each(['EHLO mx.example.net\r\nMAIL FROM:<>\r\n', 'HELO mx.example.net\r\nQ'])('%j: going on before the answer', async (words) => {
-    const { listener, refusedCount: refused } = await startListener()
+  test.each(['EHLO mx.example.net\r\nMAIL FROM:<>\r\n', 'HELO mx.example.net\r\nQ'])('%j: data before the reply to EHLO', async (bytes) => {
+    const { listener, refusedCount } = await startListener()
     const peer = await openConversation(listener.port)
-    peer.socket.write(words)
+    peer.socket.write(bytes)
     expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
-    expect(await refused('earlyPipelining')).toBe(1)
+    expect(await refusedCount('earlyPipelining')).toBe(1)
   })
 
-  test('a browser that was told to speak to us', async () => {
+  test('an HTTP request', async () => {
     const { listener } = await startListener()
     const peer = await openConversation(listener.port)
     peer.socket.write('POST / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<>\r\n')
@@ -181,46 +183,46 @@ describe('speaking too early', () => {
 })
 
 describe('STARTTLS', () => {
-  test('commands sent in the clear behind it are thrown away', async () => {
-    const { listener, received: taken } = await startListener({ tls: true })
+  test('commands sent unencrypted after it are discarded', async () => {
+    const { listener, received } = await startListener({ tls: true })
     const peer = await openConversation(listener.port)
     await peer.send('EHLO mx.example.net')
     peer.socket.write(
       `STARTTLS\r\nEHLO evil.example.net\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<token@bounce.example.com>\r\n${'NOOP\r\n'.repeat(300)}`,
     )
     expect(await peer.receive()).toMatch(/^220/)
-    const { send: say } = await upgradeToTls(peer)
-    expect(await say('VRFY x')).toMatch(/^252/)
-    expect(await say('RCPT TO:<token@bounce.example.com>')).toMatch(/^503/)
-    expect(await say('EHLO mx.example.net')).toMatch(/^250/)
-    expect(await sendRaw(say, MAIL)).toMatch(/^250/)
-    expect(taken.map(({ envelope, helo }) => [envelope.from, helo])).toEqual([['', 'mx.example.net']])
+    const { send } = await upgradeToTls(peer)
+    expect(await send('VRFY x')).toMatch(/^252/)
+    expect(await send('RCPT TO:<token@bounce.example.com>')).toMatch(/^503/)
+    expect(await send('EHLO mx.example.net')).toMatch(/^250/)
+    expect(await sendRaw(send, MAIL)).toMatch(/^250/)
+    expect(received.map(({ envelope, helo }) => [envelope.from, helo])).toEqual([['', 'mx.example.net']])
   })
 
-  test('what was said in the clear before it is forgotten', async () => {
+  test('the state of the session before it is discarded', async () => {
     const { listener } = await startListener({ tls: true })
     const peer = await openConversation(listener.port)
     await peer.send('EHLO mx.example.net')
     await peer.send('MAIL FROM:<>')
     await peer.send('STARTTLS')
-    const { send: say } = await upgradeToTls(peer)
-    expect(await say('RCPT TO:<token@bounce.example.com>')).toMatch(/^503/)
-    expect(await say('MAIL FROM:<>')).toMatch(/^503/)
+    const { send } = await upgradeToTls(peer)
+    expect(await send('RCPT TO:<token@bounce.example.com>')).toMatch(/^503/)
+    expect(await send('MAIL FROM:<>')).toMatch(/^503/)
   })
 
-  test('the law of line ends holds under TLS', async () => {
-    const { listener, received: taken } = await startListener({ tls: true })
+  test('the rules for line endings apply under TLS', async () => {
+    const { listener, received } = await startListener({ tls: true })
     const plain = await openConversation(listener.port)
     await plain.send('STARTTLS')
     const peer = await upgradeToTls(plain)
     await peer.send('EHLO mx.example.net')
     expect(await peer.send('NOOP\nQUIT')).toMatch(/^500/)
     expect(await sendRaw(peer.send, `${MAIL}x\n.\nQUIT\n`)).toMatch(/^250/)
-    expect(taken.length).toBe(1)
+    expect(received.length).toBe(1)
   })
 
-  test('a new certificate is shown to new sessions, and running ones keep theirs', async () => {
-    const { listener, received: taken } = await startListener({ tls: true })
+  test('new sessions get a new certificate, running sessions keep theirs', async () => {
+    const { listener, received } = await startListener({ tls: true })
     const upgrade = async (): ReturnType<typeof upgradeToTls> => {
       const plain = await openConversation(listener.port)
       await plain.send('STARTTLS')
@@ -237,7 +239,7 @@ describe('STARTTLS', () => {
     expect((await upgradeToTls(waiting)).fingerprint).toBe(want)
     await running.send('EHLO mx.example.net')
     expect(await sendRaw(running.send, MAIL)).toMatch(/^250/)
-    expect(taken.length).toBe(1)
+    expect(received.length).toBe(1)
   })
 })
 
@@ -252,30 +254,30 @@ describe('the PROXY protocol', () => {
   const headers = [
     ['version 1', V1, '203.0.113.9'],
     ['version 2', V2, '203.0.113.9'],
-    ['version 2, the balancer itself', V2_LOCAL, '127.0.0.1'],
+    ['version 2, connection of the load balancer itself', V2_LOCAL, '127.0.0.1'],
   ] as const
-  test.each(headers)('%s from a listed peer, in any cut: the mail is from the client', async (_name, header, client) => {
-    const { listener, received: taken } = await startListener({ proxyPeers: ['127.0.0.1'] })
+  test.each(headers)('%s from a listed peer, however it is split: the peer of the mail is the client', async (_name, header, client) => {
+    const { listener, received } = await startListener({ proxyPeers: ['127.0.0.1'] })
     for (const points of [[], [1], [12, 16, 20]]) {
       const peer = openConnection(listener.port)
-      await writeApart(peer, cut(header, points))
+      await writeApart(peer, split(header, points))
       expect(await peer.receive()).toMatch(/^220/)
       await peer.send('EHLO mx.example.net')
       expect(await sendRaw(peer.send, MAIL)).toMatch(/^250/)
     }
-    expect(taken.map(({ peer }) => peer)).toEqual([client, client, client])
+    expect(received.map(({ peer }) => peer)).toEqual([client, client, client])
   })
 
-  test.each(headers)('%s from a stranger ends the session', async (_name, header) => {
-    const { listener, received: taken, refusedCount: refused } = await startListener({ proxyPeers: ['192.0.2.1'] })
+  test.each(headers)('%s from an unlisted peer ends the session', async (_name, header) => {
+    const { listener, received, refusedCount } = await startListener({ proxyPeers: ['192.0.2.1'] })
     const peer = openConnection(listener.port)
     peer.socket.write(header)
     expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.7\.1 .*smtp\.proxyPeers/)])
-    expect(await refused('proxy')).toBe(1)
-    expect(taken).toEqual([])
+    expect(await refusedCount('proxy')).toBe(1)
+    expect(received).toEqual([])
   })
 
-  test('as a command behind the greeting it ends the session', async () => {
+  test('as a command after the greeting it ends the session', async () => {
     const { listener } = await startListener()
     const peer = await openConversation(listener.port)
     peer.socket.write(V1)
@@ -283,25 +285,25 @@ describe('the PROXY protocol', () => {
   })
 
   test.each(['EHLO mx.example.net\r\n', 'PROXY TCP4 evil 127.0.0.1 1 2\r\n'])(
-    'a listed peer must begin with it, not with %j',
-    async (words) => {
-      const { listener, refusedCount: refused } = await startListener({ proxyPeers: ['127.0.0.1'] })
+    'a listed peer that begins with %j is refused',
+    async (bytes) => {
+      const { listener, refusedCount } = await startListener({ proxyPeers: ['127.0.0.1'] })
       const peer = openConnection(listener.port)
-      peer.socket.write(words)
+      peer.socket.write(bytes)
       expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.7\.1/)])
-      expect(await refused('badProxy')).toBe(1)
+      expect(await refusedCount('badProxy')).toBe(1)
     },
   )
 
-  test('the client that speaks too early behind its balancer is refused', async () => {
-    const { listener, refusedCount: refused } = await startListener({ proxyPeers: ['127.0.0.0/8'] })
+  test('early data of a client behind a load balancer is refused', async () => {
+    const { listener, refusedCount } = await startListener({ proxyPeers: ['127.0.0.0/8'] })
     const peer = openConnection(listener.port)
     peer.socket.write(Buffer.concat([V2, Buffer.from('EHLO x\r\n')]))
     expect(await peer.receiveAll()).toEqual([expect.stringMatching(/^554 5\.5\.0/)])
-    expect(await refused('early')).toBe(1)
+    expect(await refusedCount('early')).toBe(1)
   })
 
-  test('limits count the client and not the balancer', async () => {
+  test('limits count the client, not the load balancer', async () => {
     const { listener } = await startListener({ proxyPeers: ['127.0.0.1'], limits: { connectionsPerPeer: 1 } })
     const from = (client: string): SmtpConversation => {
       const peer = openConnection(listener.port)
@@ -314,57 +316,57 @@ describe('the PROXY protocol', () => {
   })
 })
 
-describe('holding what others need', () => {
-  test('connections of one address, of one network, of all', async () => {
-    const { listener, refusedCount: refused } = await startListener({
+describe('resource limits', () => {
+  test('connections in total', async () => {
+    const { listener, refusedCount } = await startListener({
       limits: { connectionsPerPeer: 2, connectionsPerNetwork: 3, connections: 4 },
     })
     for (const from of ['127.0.0.1', '127.0.0.1', '127.0.0.2', '127.0.1.1'])
       expect(await openConnection(listener.port, from).receive()).toMatch(/^220/)
     expect(await openConnection(listener.port, '127.0.2.1').receive()).toMatch(/^421 4\.3\.2 .*limits\.connections\)/)
-    expect(await refused('connections')).toBe(1)
+    expect(await refusedCount('connections')).toBe(1)
   })
 
-  const crowded = [
+  const nextConnections = [
     ['127.0.0.1', /^421 .*limits\.connectionsPerPeer/],
     ['127.0.0.3', /^421 .*limits\.connectionsPerNetwork/],
     ['127.0.1.1', /^220/],
   ] as const
-  test.each(crowded)('the next connection from %s', async (from, want) => {
+  test.each(nextConnections)('the next connection from %s', async (from, want) => {
     const { listener } = await startListener({ limits: { connectionsPerPeer: 2, connectionsPerNetwork: 3 } })
     for (const each of ['127.0.0.1', '127.0.0.1', '127.0.0.2']) await openConversation(listener.port, each)
     expect(await openConnection(listener.port, from).receive()).toMatch(want)
   })
 
-  test('mails of one session', async () => {
-    const { listener, received: taken } = await startListener({ limits: { mailsPerConnection: 2 } })
-    const { send: say, receive: hear } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
-    for (const _ of [1, 2]) expect(await sendRaw(say, MAIL)).toMatch(/^250/)
-    expect(await say('MAIL FROM:<>')).toMatch(/^421 .*limits\.mailsPerConnection/)
-    expect(await hear()).toBe('gone')
-    expect(taken.length).toBe(2)
+  test('mails in one session', async () => {
+    const { listener, received } = await startListener({ limits: { mailsPerConnection: 2 } })
+    const { send, receive } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
+    for (const _ of [1, 2]) expect(await sendRaw(send, MAIL)).toMatch(/^250/)
+    expect(await send('MAIL FROM:<>')).toMatch(/^421 .*limits\.mailsPerConnection/)
+    expect(await receive()).toBe('gone')
+    expect(received.length).toBe(2)
   })
 
   test('recipients of one mail', async () => {
-    const { listener, refusedCount: refused } = await startListener({ limits: { recipientsPerMail: 2 } })
-    const { send: say } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
-    await say('MAIL FROM:<>')
-    for (const n of [1, 2]) expect(await say(`RCPT TO:<t${n}@bounce.example.com>`)).toMatch(/^250/)
-    expect(await say('RCPT TO:<t3@bounce.example.com>')).toMatch(/^452 4\.5\.3 .*limits\.recipientsPerMail/)
-    expect(await refused('recipients')).toBe(1)
+    const { listener, refusedCount } = await startListener({ limits: { recipientsPerMail: 2 } })
+    const { send } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
+    await send('MAIL FROM:<>')
+    for (const n of [1, 2]) expect(await send(`RCPT TO:<t${n}@bounce.example.com>`)).toMatch(/^250/)
+    expect(await send('RCPT TO:<t3@bounce.example.com>')).toMatch(/^452 4\.5\.3 .*limits\.recipientsPerMail/)
+    expect(await refusedCount('recipients')).toBe(1)
   })
 
-  test('a dictionary of recipients', async () => {
-    const { listener, refusedCount: refused } = await startListener({ limits: { errorsPerConnection: 3 } })
+  test('a dictionary attack on recipients', async () => {
+    const { listener, refusedCount } = await startListener({ limits: { errorsPerConnection: 3 } })
     const peer = await openConversation(listener.port)
     await peer.send('EHLO mx.example.net')
     await peer.send('MAIL FROM:<>')
     peer.socket.write(Array.from({ length: 10 }, (_, n) => `RCPT TO:<user${n}@example.org>\r\n`).join(''))
     expect((await peer.receiveAll()).map((reply) => reply.slice(0, 3))).toEqual(['550', '550', '550', '550', '421'])
-    expect(await refused('relay')).toBe(4)
-    expect(await refused('errors')).toBe(1)
+    expect(await refusedCount('relay')).toBe(4)
+    expect(await refusedCount('errors')).toBe(1)
   })
 
   test('commands without a mail', async () => {
@@ -373,22 +375,22 @@ describe('holding what others need', () => {
     await peer.send('EHLO mx.example.net')
     expect(await sendRaw(peer.send, MAIL)).toMatch(/^250/)
     peer.socket.write('NOOP\r\n'.repeat(20))
-    const heard = await peer.receiveAll()
-    expect(heard.length).toBe(6)
-    expect(heard.at(-1)).toMatch(/^421 .*limits\.commandsBetweenMails/)
+    const replies = await peer.receiveAll()
+    expect(replies.length).toBe(6)
+    expect(replies.at(-1)).toMatch(/^421 .*limits\.commandsBetweenMails/)
   })
 
   test('a mail over SIZE names its limit', async () => {
-    const { listener, refusedCount: refused } = await startListener({ limits: { advertisedSize: 10_000 } })
-    const { send: say } = await openConversation(listener.port)
-    await say('EHLO mx.example.net')
-    expect(await say('MAIL FROM:<> SIZE=10001')).toMatch(/^552 5\.3\.4 .*limits\.advertisedSize/)
-    expect(await refused('size')).toBe(1)
+    const { listener, refusedCount } = await startListener({ limits: { advertisedSize: 10_000 } })
+    const { send } = await openConversation(listener.port)
+    await send('EHLO mx.example.net')
+    expect(await send('MAIL FROM:<> SIZE=10001')).toMatch(/^552 5\.3\.4 .*limits\.advertisedSize/)
+    expect(await refusedCount('size')).toBe(1)
   })
 })
 
-describe('being slow on purpose', () => {
-  /** Sends one byte after another until the connection is gone. */
+describe('slow peers', () => {
+  /** Sends single bytes until the connection ends. */
   async function drip({ socket }: SmtpConversation, byte: string): Promise<void> {
     while (!socket.destroyed && socket.writable) {
       socket.write(byte)
@@ -397,11 +399,11 @@ describe('being slow on purpose', () => {
   }
 
   test('a command byte by byte', async () => {
-    const { listener, refusedCount: refused } = await startListener({ limits: { commandTimeoutMs: 300 } })
+    const { listener, refusedCount } = await startListener({ limits: { commandTimeoutMs: 300 } })
     const peer = await openConversation(listener.port)
     void drip(peer, 'N')
     expect(await peer.receive()).toMatch(/^421 4\.4\.2 .*limits\.commandSeconds/)
-    expect(await refused('slowCommand')).toBe(1)
+    expect(await refusedCount('slowCommand')).toBe(1)
   })
 
   const mails = [
@@ -409,21 +411,21 @@ describe('being slow on purpose', () => {
     [{ dataGraceMs: 300, dataBytesPerSecond: 1_000 }, /^421 4\.4\.2 .*limits\.dataBytesPerSecond/],
   ] as const
   test.each(mails)('a mail byte by byte, with %j', async (limits, want) => {
-    const { listener, received: taken } = await startListener({ limits })
+    const { listener, received } = await startListener({ limits })
     const peer = await openConversation(listener.port)
     await sendUpToData(peer)
     void drip(peer, 'x')
     expect(await peer.receive()).toMatch(want)
-    expect(taken).toEqual([])
+    expect(received).toEqual([])
   })
 
-  test('silence', async () => {
+  test('an idle connection', async () => {
     const { listener } = await startListener({ limits: { idleTimeoutMs: 300 } })
     const peer = await openConversation(listener.port)
     expect(await peer.receive()).toMatch(/^421 4\.4\.2 .*limits\.idleSeconds/)
   })
 
-  test('a TLS handshake that does not come', async () => {
+  test('a TLS handshake that never completes', async () => {
     const { listener } = await startListener({ tls: true, limits: { commandTimeoutMs: 300 } })
     const peer = await openConversation(listener.port)
     await peer.send('EHLO mx.example.net')
@@ -432,7 +434,7 @@ describe('being slow on purpose', () => {
     expect(await peer.receive()).toBe('gone')
   })
 
-  test('a store that takes its time is no fault of the peer', async () => {
+  test('a slow store does not count against the peer', async () => {
     const { listener } = await startListener({
       limits: { commandTimeoutMs: 300, idleTimeoutMs: 300, dataTimeoutMs: 300 },
       submit: () => new Promise((resolve) => setTimeout(resolve, 2_500)),

@@ -1,5 +1,5 @@
 /**
- * proxy-protocol.test - PROXY headers of both versions, whole, broken and cut
+ * proxy-protocol.test - PROXY headers of both versions: complete, invalid and incomplete
  */
 import { describe, expect, test } from 'vitest'
 import { isProxyHeaderPrefix, readProxyHeader } from '../../src/smtp-server/proxy-protocol.ts'
@@ -17,7 +17,7 @@ function version2({ command = COMMANDS.proxy, family, body, length = body.length
 const V4 = Buffer.from([192, 0, 2, 7, 198, 51, 100, 1, 0x30, 0x39, 0, 25])
 const V6 = Buffer.concat([Buffer.from('20010db8000000000000000000000001', 'hex'), Buffer.alloc(16), Buffer.from([0x30, 0x39, 0, 25])])
 
-const whole = [
+const complete = [
   // header                                                        source
   ['PROXY TCP4 192.0.2.7 198.51.100.1 12345 25\r\n', { address: '192.0.2.7', port: 12_345 }],
   ['PROXY TCP4 192.0.2.7 198.51.100.1 0 65535\r\n', { address: '192.0.2.7', port: 0 }],
@@ -25,7 +25,7 @@ const whole = [
   ['PROXY UNKNOWN\r\n', null],
   ['PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n', null],
 ] as const
-test.each(whole)('version 1: %j', (header, source) => {
+test.each(complete)('version 1: %j', (header, source) => {
   const bytes = Buffer.from(`${header}EHLO x\r\n`)
   expect(readProxyHeader(bytes)).toEqual({ kind: 'complete', length: header.length, source })
   for (let at = 0; at < header.length; at++) expect(readProxyHeader(bytes.subarray(0, at)).kind).toBe('incomplete')
@@ -36,12 +36,12 @@ const binary = [
   ['TCP over IPv4', version2({ family: 0x11, body: V4 }), { address: '192.0.2.7', port: 12_345 }],
   ['TCP over IPv6', version2({ family: 0x21, body: V6 }), { address: '2001:db8::1', port: 12_345 }],
   [
-    'with extras behind the addresses',
+    'with extensions after the addresses',
     version2({ family: 0x11, body: Buffer.concat([V4, Buffer.alloc(100, 7)]) }),
     { address: '192.0.2.7', port: 12_345 },
   ],
-  ['the balancer’s own check', version2({ command: COMMANDS.local, family: 0, body: Buffer.alloc(0) }), null],
-  ['its own check, with an address that counts for nothing', version2({ command: COMMANDS.local, family: 0x11, body: V4 }), null],
+  ['a health check of the load balancer', version2({ command: COMMANDS.local, family: 0, body: Buffer.alloc(0) }), null],
+  ['a health check with an address, which is ignored', version2({ command: COMMANDS.local, family: 0x11, body: V4 }), null],
   ['no family', version2({ family: 0, body: Buffer.alloc(0) }), null],
   ['a Unix socket', version2({ family: 0x31, body: Buffer.alloc(216) }), null],
 ] as const
@@ -51,37 +51,37 @@ test.each(binary)('version 2: %s', (_name, header, source) => {
   for (let at = 0; at < header.length; at++) expect(readProxyHeader(bytes.subarray(0, at)).kind).toBe('incomplete')
 })
 
-const bad = [
-  ['no header at all', Buffer.from('EHLO mx.example.net\r\n')],
+const invalid = [
+  ['no header', Buffer.from('EHLO mx.example.net\r\n')],
   ['lower case', Buffer.from('proxy TCP4 192.0.2.7 198.51.100.1 1 2\r\n')],
   ['a bare LF', Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 1 2\n')],
   ['a bare CR', Buffer.from('PROXY TCP4 192.0.2.7\r198.51.100.1 1 2\r\n')],
   ['two spaces', Buffer.from('PROXY TCP4  192.0.2.7 198.51.100.1 1 2\r\n')],
-  ['one word too many', Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 1 2 3\r\n')],
-  ['one too few', Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 1\r\n')],
-  ['a family of its own', Buffer.from('PROXY constructor 192.0.2.7 198.51.100.1 1 2\r\n')],
+  ['one field too many', Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 1 2 3\r\n')],
+  ['one field too few', Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 1\r\n')],
+  ['an unknown family', Buffer.from('PROXY constructor 192.0.2.7 198.51.100.1 1 2\r\n')],
   ['IPv6 as TCP4', Buffer.from('PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n')],
   ['IPv4 as TCP6', Buffer.from('PROXY TCP6 192.0.2.7 198.51.100.1 1 2\r\n')],
-  ['a name', Buffer.from('PROXY TCP4 mx.example.net 198.51.100.1 1 2\r\n')],
+  ['a host name', Buffer.from('PROXY TCP4 mx.example.net 198.51.100.1 1 2\r\n')],
   ['an octal address', Buffer.from('PROXY TCP4 0300.0.2.7 198.51.100.1 1 2\r\n')],
   ['a zone', Buffer.from('PROXY TCP6 fe80::1%eth0 2001:db8::2 1 2\r\n')],
   ['a port above 65535', Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 65536 25\r\n')],
-  ['a port with a zero in front', Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 025 25\r\n')],
-  ['a line without an end', Buffer.from(`PROXY UNKNOWN ${'x'.repeat(200)}`)],
+  ['a port with a leading zero', Buffer.from('PROXY TCP4 192.0.2.7 198.51.100.1 025 25\r\n')],
+  ['a line without a line ending', Buffer.from(`PROXY UNKNOWN ${'x'.repeat(200)}`)],
   ['version 3', version2({ command: 0x31, family: 0x11, body: V4 })],
   ['an unknown command', version2({ command: 0x22, family: 0x11, body: V4 })],
   ['UDP', version2({ family: 0x12, body: V4 })],
-  ['an address that is cut', version2({ family: 0x11, body: V4.subarray(0, 11) })],
+  ['a truncated address', version2({ family: 0x11, body: V4.subarray(0, 11) })],
   ['an IPv6 address of four bytes', version2({ family: 0x21, body: V4 })],
-  ['extras of 64 KiB', version2({ family: 0x11, body: V4, length: 65_535 })],
+  ['extensions of 64 KiB', version2({ family: 0x11, body: V4, length: 65_535 })],
 ] as const
-test.each(bad)('refused: %s', (_name, bytes) => expect(readProxyHeader(bytes)).toEqual({ kind: 'invalid' }))
+test.each(invalid)('invalid: %s', (_name, bytes) => expect(readProxyHeader(bytes)).toEqual({ kind: 'invalid' }))
 
-describe('of any bytes', () => {
+describe('any bytes', () => {
   const parts = fc.array(
     fc.constantFrom('PROXY', ' ', 'TCP4', 'TCP6', 'UNKNOWN', '192.0.2.7', '::1', '25', '\r\n', '\n', SIGNATURE, '\x21\x11\0\x0c', '\0\0\0'),
   )
-  test('the reader is total, and a whole header lies within them', () =>
+  test('the parser is total, and a complete header lies within the bytes', () =>
     holds([parts, fc.uint8Array({ maxLength: 300 })], (text, bytes) => {
       for (const each of [
         Buffer.from(text.join(''), 'latin1'),
@@ -95,7 +95,7 @@ describe('of any bytes', () => {
       }
     }))
 
-  test('a header is the same however much of what follows has come', () =>
+  test('the bytes after a header do not change it', () =>
     holds([fc.ipV4(), fc.nat(65_535), fc.string()], (address, port, rest) => {
       const header = `PROXY TCP4 ${address} 192.0.2.1 ${port} 25\r\n`
       const want = { kind: 'complete', length: header.length, source: { address, port } }
@@ -103,7 +103,7 @@ describe('of any bytes', () => {
       expect(readProxyHeader(Buffer.from(header + rest))).toEqual(want)
     }))
 
-  test('an address in version 2 is read back', () =>
+  test('an address written in version 2 is read back', () =>
     holds([fc.ipV4(), fc.nat(65_535)], (address, port) => {
       const octets = address.split('.').map(Number)
       const body = Buffer.from([...octets, 192, 0, 2, 1, port >> 8, port & 0xff, 0, 25])

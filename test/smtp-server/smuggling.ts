@@ -1,10 +1,10 @@
 /**
- * smuggling - every published way to hide a second mail in a first, as rows: the bytes that stand where CR LF . CR LF would end the mail
+ * smuggling - the published byte sequences of SMTP smuggling, which stand in for CR LF . CR LF
  *
- * Two servers that do not agree where a mail ends let its writer put commands of his own behind it, with the first server's good name. A row that
- * `ends` holds CR LF . CR LF, byte by byte, and must end it.
+ * When two servers disagree about the end of a mail, its author can hide a second mail in it, which the second server accepts with the
+ * reputation of the first. A row with `ends` contains CR LF . CR LF and must end the mail; all others must not.
  */
-export type Variant = { readonly name: string; readonly bytes: string; readonly ends: boolean }
+type Variant = { readonly name: string; readonly bytes: string; readonly ends: boolean }
 
 const row = (name: string, bytes: string, ends = false): Variant => ({ name, bytes, ends })
 
@@ -27,15 +27,15 @@ export const VARIANTS: readonly Variant[] = [
   row('CRLFLF.CRLF', '\r\n\n.\r\n'),
   row('LFCRLF.CRLF, an end after a stray LF', '\n\r\n.\r\n', true),
   row('NUL before the dot', '\r\n\0.\r\n'),
-  row('NUL behind the dot', '\r\n.\0\r\n'),
+  row('NUL after the dot', '\r\n.\0\r\n'),
   row('NUL between CR and LF before the dot', '\r\0\n.\r\n'),
-  row('NUL between CR and LF behind the dot', '\r\n.\r\0\n'),
+  row('NUL between CR and LF after the dot', '\r\n.\r\0\n'),
   row('NUL for CR LF', '\0.\0'),
   row('LF.NUL LF', '\n.\0\n'),
   row('two dots', '\r\n..\r\n'),
   row('LF and two dots', '\n..\r\n'),
-  row('space behind the dot', '\r\n. \r\n'),
-  row('tab behind the dot', '\r\n.\t\r\n'),
+  row('space after the dot', '\r\n. \r\n'),
+  row('tab after the dot', '\r\n.\t\r\n'),
   row('space before the dot', '\r\n .\r\n'),
   row('vertical tab for a line end', '\v.\v'),
   row('form feed for a line end', '\f.\f'),

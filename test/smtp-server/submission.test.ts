@@ -1,5 +1,5 @@
 /**
- * submission.test - senders at the door: who may sign in, what is taken, in which words; with nodemailer and line by line
+ * submission.test - SMTP submission: sign-in, accepted mail and refusals, with nodemailer and line by line
  */
 import { createTransport } from 'nodemailer'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -13,10 +13,10 @@ import { closeAll, openConnection, LIMITS, openConversation, tlsFile, type SmtpC
 
 type Started = { readonly port: number; readonly calls: { readonly by: Caller; readonly call: Submission }[] }
 
-const doors: { readonly close: () => Promise<void> }[] = []
+const listeners: { readonly close: () => Promise<void> }[] = []
 afterEach(async () => {
   await closeAll()
-  for (const door of doors.splice(0)) await door.close()
+  for (const listener of listeners.splice(0)) await listener.close()
 })
 
 async function start(over: Partial<Parameters<typeof startSubmissionListener>[0]> = {}): Promise<Started> {
@@ -40,7 +40,7 @@ async function start(over: Partial<Parameters<typeof startSubmissionListener>[0]
     },
     ...over,
   })
-  doors.push(listener)
+  listeners.push(listener)
   return { port: listener.port, calls }
 }
 
@@ -53,33 +53,33 @@ async function signedIn(port: number, user = 'alice'): Promise<SmtpConversation>
   return client
 }
 
-async function send({ send: say }: SmtpConversation, mail: string, to: readonly string[] = ['joe@example.net']): Promise<string> {
-  await say('MAIL FROM:<bounce@example.org>')
-  for (const each of to) await say(`RCPT TO:<${each}>`)
-  await say('DATA')
-  return say(`${mail.replaceAll('\n', '\r\n')}\r\n.`)
+async function sendMail(client: SmtpConversation, mail: string, to: readonly string[] = ['joe@example.net']): Promise<string> {
+  await client.send('MAIL FROM:<bounce@example.org>')
+  for (const each of to) await client.send(`RCPT TO:<${each}>`)
+  await client.send('DATA')
+  return client.send(`${mail.replaceAll('\n', '\r\n')}\r\n.`)
 }
 
 const MAIL = 'From: News <news@example.com>\nSubject: Hi\n\nHello'
 
 describe('signing in', () => {
-  test('by LOGIN and by PLAIN; the answer to a mail is the vendor’s', async () => {
+  test('by LOGIN; the reply to a mail is that of SendCloud', async () => {
     const { port, calls } = await start()
     const client = await openConversation(port)
     await client.send('EHLO client.example.org')
     expect(await client.send('AUTH LOGIN')).toBe('334 VXNlcm5hbWU6')
     await client.send(Buffer.from('alice#7').toString('base64'))
     expect(await client.send(Buffer.from('secret').toString('base64'))).toMatch(/^235 /)
-    expect(await send(client, MAIL)).toBe('250 #aaabbbcccdddm#Queued')
+    expect(await sendMail(client, MAIL)).toBe('250 #aaabbbcccdddm#Queued')
     expect(calls[0]?.by).toEqual({ account: 1, apiUser: 'alice', ip: '127.0.0.1' })
     expect(calls[0]?.call.label).toEqual({ id: 7 })
   })
 
-  test('nobody sends without', async () => {
+  test('MAIL FROM is refused without it', async () => {
     const { port, calls } = await start()
-    const { send: say } = await openConversation(port)
-    await say('EHLO client.example.org')
-    expect(await say('MAIL FROM:<a@example.org>')).toMatch(/^530 5\.7\.0 /)
+    const { send } = await openConversation(port)
+    await send('EHLO client.example.org')
+    expect(await send('MAIL FROM:<a@example.org>')).toMatch(/^530 5\.7\.0 /)
     expect(calls).toEqual([])
   })
 
@@ -91,31 +91,31 @@ describe('signing in', () => {
   ] as const
   test.each(WRONG)('%j with %j is refused', async (user, key) => {
     const { port } = await start()
-    const { send: say } = await openConversation(port)
-    await say('EHLO client.example.org')
-    expect(await say(`AUTH PLAIN ${plain(user, key)}`)).toMatch(/^535 5\.7\.8 /)
+    const { send } = await openConversation(port)
+    await send('EHLO client.example.org')
+    expect(await send(`AUTH PLAIN ${plain(user, key)}`)).toMatch(/^535 5\.7\.8 /)
   })
 
-  test('who guesses is sent away, the right key too, and nobody else', async () => {
+  test('after too many failures a user is refused from that address, even with the right key; others are not', async () => {
     const { port } = await start({
       authenticate: (apiUser, apiKey) => Promise.resolve(apiKey === 'secret' ? { account: 1, apiUser } : null),
     })
-    const { send: say } = await openConversation(port)
-    await say('EHLO client.example.org')
-    for (let n = 0; n < 3; n++) expect(await say(`AUTH PLAIN ${plain('alice', 'wrong')}`)).toMatch(/^535 /)
-    expect(await say(`AUTH PLAIN ${plain('alice', 'secret')}`)).toMatch(/^421 4\.7\.0 /)
+    const { send } = await openConversation(port)
+    await send('EHLO client.example.org')
+    for (let n = 0; n < 3; n++) expect(await send(`AUTH PLAIN ${plain('alice', 'wrong')}`)).toMatch(/^535 /)
+    expect(await send(`AUTH PLAIN ${plain('alice', 'secret')}`)).toMatch(/^421 4\.7\.0 /)
     const other = await openConversation(port)
     await other.send('EHLO client.example.org')
     expect(await other.send(`AUTH PLAIN ${plain('bob', 'secret')}`)).toMatch(/^235 /)
   })
 
-  test('in plain sight it is offered to loopback alone, unless a setting says otherwise', async () => {
-    const balanced = { proxyPeers: ['127.0.0.1'] }
+  test('without TLS it is offered to loopback only, unless a setting allows more', async () => {
+    const behindLoadBalancer = { proxyPeers: ['127.0.0.1'] }
     for (const [isPlainAllowed, want] of [
       [false, false],
       [true, true],
     ] as const) {
-      const { port } = await start({ ...balanced, isPlaintextAuthAllowed: isPlainAllowed })
+      const { port } = await start({ ...behindLoadBalancer, isPlaintextAuthAllowed: isPlainAllowed })
       const client = openConnection(port)
       client.socket.write('PROXY TCP4 192.0.2.9 192.0.2.1 50000 2587\r\n')
       await client.receive()
@@ -129,7 +129,7 @@ describe('signing in', () => {
 })
 
 describe('mails', () => {
-  test('nodemailer signs in under TLS and sends one mail to many', async () => {
+  test('nodemailer signs in under TLS and sends one mail to several recipients', async () => {
     const { port, calls } = await start()
     const transport = createTransport({
       host: '127.0.0.1',
@@ -157,10 +157,10 @@ describe('mails', () => {
     expect(calls[0]?.call.body.messageId).toBe(sent.messageId.slice(1, -1))
   })
 
-  test('the mail is kept as it came, dots and all', async () => {
+  test('the mail is kept unchanged, with its dots', async () => {
     const { port, calls } = await start()
     const client = await signedIn(port)
-    await send(client, `${MAIL}\n..stuffed`)
+    await sendMail(client, `${MAIL}\n..stuffed`)
     const raw = Buffer.from(calls[0]?.call.body.raw ?? '', 'base64').toString()
     expect(raw).toBe(`${MAIL}\n.stuffed\n`.replaceAll('\n', '\r\n'))
   })
@@ -178,7 +178,7 @@ describe('mails', () => {
   ] as const
   test.each(EXTENSIONS)('X-SMTPAPI as %s names recipients and variables', async (_, text) => {
     const { port, calls } = await start()
-    expect(await send(await signedIn(port), `X-SMTPAPI: ${text}\n${MAIL}`)).toMatch(/^250 #/)
+    expect(await sendMail(await signedIn(port), `X-SMTPAPI: ${text}\n${MAIL}`)).toMatch(/^250 #/)
     expect(calls[0]?.call.body.to).toBeNull()
     expect(calls[0]?.call.recipients).toEqual([
       { recipient: 'a@example.net', variables: { '%n%': 'Ann' } },
@@ -188,7 +188,7 @@ describe('mails', () => {
 
   const many = (count: number): string[] => Array.from({ length: count }, (_, n) => `r${n}@example.net`)
   const REFUSED = [
-    // mail                                                                  answer
+    // mail                                                                  reply
     ['Subject: no sender\n\nHello', /^554 5\.6\.0 A mail must have one From/],
     ['From: a@example.com\nFrom: b@example.com\n\nHello', /^554 5\.6\.0 A mail must have one From/],
     ['From: a@example.com, b@example.com\n\nHello', /^554 5\.6\.0 A mail must have one From/],
@@ -198,12 +198,12 @@ describe('mails', () => {
     [`X-A: ${'x'.repeat(900)}\n`.repeat(300) + MAIL, /^5\d\d 5\.3\.4 /],
     [`${MAIL}${'\nlong line'.repeat(30_000)}`, /^552 5\.3\.4 .*submission\.mailBytes/],
   ] as const
-  test.each(REFUSED)('%#', async (mail, want) => {
+  test.each(REFUSED)('refused mail %#', async (mail, want) => {
     const { port, calls } = await start()
     const client = await signedIn(port)
-    expect(await send(client, mail)).toMatch(want)
+    expect(await sendMail(client, mail)).toMatch(want)
     expect(calls).toEqual([])
-    expect(await send(client, MAIL)).toMatch(/^250 #/)
+    expect(await sendMail(client, MAIL)).toMatch(/^250 #/)
   })
 
   const RECIPIENTS = [
@@ -214,9 +214,9 @@ describe('mails', () => {
     ['joe@exa mple.net', /^5\d\d /],
   ] as const
   test.each(RECIPIENTS)('RCPT TO:<%s>', async (address, want) => {
-    const { send: say } = await signedIn((await start()).port)
-    await say('MAIL FROM:<a@example.org>')
-    expect(await say(`RCPT TO:<${address}>`)).toMatch(want)
+    const { send } = await signedIn((await start()).port)
+    await send('MAIL FROM:<a@example.org>')
+    expect(await send(`RCPT TO:<${address}>`)).toMatch(want)
   })
 
   const FAULTS = [
@@ -228,12 +228,12 @@ describe('mails', () => {
   ] as const
   test.each(FAULTS)('%s', async (fault, want) => {
     const { port } = await start({ submit: () => Promise.reject(fault) })
-    expect(await send(await signedIn(port), MAIL)).toMatch(want)
+    expect(await sendMail(await signedIn(port), MAIL)).toMatch(want)
   })
 
-  test('a label that is not the account’s is no label', async () => {
+  test('a label of another account does not exist', async () => {
     const { port } = await start()
-    expect(await send(await signedIn(port, 'alice#8'), MAIL)).toMatch(/^554 5\.7\.0 /)
+    expect(await sendMail(await signedIn(port, 'alice#8'), MAIL)).toMatch(/^554 5\.7\.0 /)
   })
 
   test('at most 100 recipients', async () => {
@@ -244,10 +244,16 @@ describe('mails', () => {
     expect(await client.send('RCPT TO:<one@example.net>')).toMatch(/^452 4\.5\.3 /)
   })
 
-  test('a mail is smuggled past no line end of another kind', async () => {
+  test('a bare LF does not smuggle a second mail', async () => {
     const { port, calls } = await start()
     const client = await signedIn(port)
-    await send(client, `${MAIL}\r\n.\nMAIL FROM:<evil@example.org>`.replaceAll('\n', '\n'))
+    await client.send('MAIL FROM:<bounce@example.org>')
+    await client.send('RCPT TO:<joe@example.net>')
+    await client.send('DATA')
+    const mail = MAIL.replaceAll('\n', '\r\n')
+    expect(await client.send(`${mail}\r\n.\nMAIL FROM:<evil@example.org>\r\n.`)).toMatch(/^250 #/)
     expect(calls).toHaveLength(1)
+    const raw = Buffer.from(calls[0]?.call.body.raw ?? '', 'base64').toString()
+    expect(raw).toBe(`${mail}\r\n\r\nMAIL FROM:<evil@example.org>\r\n`)
   })
 })

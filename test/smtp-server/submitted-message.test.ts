@@ -1,5 +1,5 @@
 /**
- * submitted-message.test - what a submitted mail says: total over any bytes, and the sender's own fields as he meant them
+ * submitted-message.test - the sender, Message-ID and header of a submitted mail; any bytes
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -9,8 +9,8 @@ const read = (text: string, recipients: readonly string[] = ['joe@example.net'])
   parseSubmittedMessage(Buffer.from(text.replaceAll('\n', '\r\n')), { recipients, labelId: null })
 
 const bodyOf = (text: string) => {
-  const letter = read(text)
-  return letter.ok ? letter.submission.body : null
+  const message = read(text)
+  return message.ok ? message.submission.body : null
 }
 
 const SENDERS = [
@@ -37,37 +37,37 @@ const IDS = [
 
 test.each(IDS)('%j has the Message-ID %j', (fields, want) => expect(bodyOf(`From: a@example.com\n${fields}\n\nx`)?.messageId).toBe(want))
 
-test('a header that would cost each send too much is refused; a subject is cut where it is shown', () => {
+test('a header over the limit is refused; a long subject is truncated in the submission', () => {
   expect(read(`From: a@example.com\nX-A: ${'x'.repeat(262_144)}\n\nx`)).toEqual({ ok: false, refusal: 'largeHeader' })
   expect(bodyOf(`From: a@example.com\nSubject: ${'x'.repeat(2_000)}\n\nx`)?.subject).toHaveLength(998)
 })
 
-test('a header behind the blank line is text', () => {
+test('a field after the blank line is text', () => {
   expect(bodyOf('From: a@example.com\n\nX-SMTPAPI: nonsense\nFrom: b@example.com')?.from).toBe('a@example.com')
 })
 
 describe('any bytes', () => {
-  test('give a letter or why not', () => {
+  test('give a submission or a refusal', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
-        const letter = parseSubmittedMessage(bytes, { recipients: ['joe@example.net'], labelId: 7 })
-        expect(letter.ok || ['largeHeader', 'noSender', 'extension', 'manySeparate'].includes(letter.refusal)).toBe(true)
+        const message = parseSubmittedMessage(bytes, { recipients: ['joe@example.net'], labelId: 7 })
+        expect(message.ok || ['largeHeader', 'noSender', 'extension', 'manySeparate'].includes(message.refusal)).toBe(true)
       }),
     )
   })
 
-  test('as fields, too', () => {
+  test('as header fields', () => {
     const line = fc.string({
       unit: fc.constantFrom('a', ':', ' ', '@', '<', '>', '"', '\r\n', '\r\n ', '{', '}', '=?', '?=', 'From:', 'X-SMTPAPI:', 'é'),
       maxLength: 60,
     })
     fc.assert(
       fc.property(line, (text) => {
-        const letter = parseSubmittedMessage(Buffer.from(`From: a@example.com\r\n${text}\r\n\r\nx`), {
+        const message = parseSubmittedMessage(Buffer.from(`From: a@example.com\r\n${text}\r\n\r\nx`), {
           recipients: ['joe@example.net'],
           labelId: null,
         })
-        expect(!letter.ok || letter.submission.body.from.includes('@')).toBe(true)
+        expect(!message.ok || message.submission.body.from.includes('@')).toBe(true)
       }),
     )
   })

@@ -1,8 +1,8 @@
 /**
- * peer - a mail server that does as it is told, however bad that is
+ * peer - an SMTP server whose replies are scripted, for tests of the SMTP client
  *
- * A script says what each command is answered with; a name that it lacks is answered as a good server does. `null` says nothing, CLOSE ends the
- * connection, a text is written as it stands (CRLF is added), a function may do what it likes.
+ * A script gives the reply to each command. A command without a script gets the reply of a well-behaved server. A text is sent with CR LF
+ * added, null sends nothing, CLOSE ends the connection, and a function receives the socket.
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
@@ -15,7 +15,7 @@ export type PeerScript = Readonly<Partial<Record<ScriptedCommand, ScriptedReply>
 
 export type ScriptedPeer = {
   readonly port: number
-  /** Every line that came, by connection. */
+  /** Every line received, by connection. */
   readonly receivedLines: readonly string[][]
   readonly mails: readonly string[]
   readonly remoteAddresses: readonly string[]
@@ -36,7 +36,7 @@ const DEFAULT_REPLIES: Readonly<Record<ScriptedCommand, string>> = {
   QUIT: '221 2.0.0 bye',
 }
 
-/** Listens on loopback. The script may be changed by connection: it is asked for with the connection's number. */
+/** Listens on loopback. A function as the script returns the script for the connection of that number, from 1. */
 export async function startScriptedPeer(script: PeerScript | ((connection: number) => PeerScript)): Promise<ScriptedPeer> {
   const receivedLines: string[][] = []
   const mails: string[] = []
@@ -51,7 +51,7 @@ export async function startScriptedPeer(script: PeerScript | ((connection: numbe
     runSession(socket, { script: typeof script === 'function' ? script(number) : script, received: lines, mails }, true)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo // an address of TCP
+  const { port } = server.address() as AddressInfo // Checked cast: the server listens on TCP.
   const close = (): Promise<void> => {
     for (const socket of sockets) socket.destroy()
     return new Promise((resolve) => server.close(() => resolve()))

@@ -40,6 +40,7 @@ export type ListenerOverrides = {
   readonly submit?: (mail: IncomingMail) => Promise<unknown>
   /** Replaces the router, and with it `submit` and `received`. */
   readonly router?: IncomingRouter
+  readonly now?: () => number
   readonly tls?: boolean
   readonly proxyPeers?: readonly string[]
 }
@@ -81,7 +82,7 @@ export async function startListener(options: ListenerOverrides = {}): Promise<St
     tls: options.tls === true ? { key: tlsFile('key.pem'), cert: tlsFile('cert.pem') } : null,
     limits: { ...LIMITS, ...options.limits },
     telemetry,
-    now: Date.now,
+    now: options.now ?? Date.now,
     router: options.router ?? reportRouter,
   })
   openListeners.push(listener)

@@ -1,8 +1,8 @@
 /**
- * smtp-load - a plain SMTP client that sends many mails over many connections, and knows which were answered 250
+ * smtp-load - an SMTP client that sends many mails over many connections and records the reply to each
  *
- * Written on sockets and not on nodemailer, so that the client costs little beside the server it loads, and so that a server
- * that dies in the middle leaves an exact list of what it had answered.
+ * Uses sockets instead of nodemailer, so that the client needs little CPU compared to the server, and so that the list of replies is exact
+ * when the server is killed.
  */
 import { connect, type Socket } from 'node:net'
 
@@ -12,14 +12,14 @@ export type LoadOptions = {
   readonly host: string
   readonly port: number
   readonly connections: number
-  /** The next mail to send, at once or when its time has come; null when there are no more. Called by all connections in turn. */
+  /** Returns the next mail, at once or when it is due; null when there are no more. All connections call it. */
   readonly next: () => LoadMail | null | Promise<LoadMail | null>
-  /** Mails one connection carries before it is opened anew. */
+  /** Mails per connection. */
   readonly mailsPerConnection: number
   readonly onReply: (mail: LoadMail, code: number) => void
 }
 
-/** Runs until `next` gives null or the server is gone. Resolves to the mails that had no answer. */
+/** Runs until `next` returns null or the server disconnects. Resolves to the mails without a reply. */
 export async function sendLoad(options: LoadOptions): Promise<readonly LoadMail[]> {
   const unanswered: LoadMail[] = []
   await Promise.all(Array.from({ length: options.connections }, () => runConnection(options, unanswered)))
@@ -48,7 +48,7 @@ async function runConnection(options: LoadOptions, unanswered: LoadMail[]): Prom
 
 type Session = { readonly send: (mail: LoadMail) => Promise<number | null>; readonly end: () => void }
 
-/** Connects, waits for the greeting and says EHLO. Null when the server is not there. */
+/** Connects, waits for the greeting and sends EHLO. Resolves to null when the server does not accept. */
 async function openSession(host: string, port: number): Promise<Session | null> {
   const socket = connect({ host, port, noDelay: true })
   const read = readReplyCodes(socket)
@@ -69,18 +69,18 @@ async function openSession(host: string, port: number): Promise<Session | null> 
   }
 }
 
-/** A reader of reply codes; null for ever once the socket is gone. */
+/** Returns a function that reads the next reply code. It resolves to null once the socket is closed. */
 function readReplyCodes(socket: Socket): () => Promise<number | null> {
   const codes: (number | null)[] = []
-  let waiting: ((code: number | null) => void) | null = null
+  let resolveNext: ((code: number | null) => void) | null = null
   let buffer = ''
-  let gone = false
+  let isClosed = false
   const push = (code: number | null): void => {
-    if (waiting === null) codes.push(code)
+    if (resolveNext === null) codes.push(code)
     else {
-      const answer = waiting
-      waiting = null
-      answer(code)
+      const resolve = resolveNext
+      resolveNext = null
+      resolve(code)
     }
   }
   socket.on('data', (chunk) => {
@@ -89,19 +89,19 @@ function readReplyCodes(socket: Socket): () => Promise<number | null> {
     buffer = lines.pop() ?? ''
     for (const line of lines) if (line[3] !== '-') push(Number(line.slice(0, 3)))
   })
-  const onGone = (): void => {
-    if (gone) return
-    gone = true
+  const onClosed = (): void => {
+    if (isClosed) return
+    isClosed = true
     push(null)
   }
-  socket.on('error', onGone)
-  socket.on('close', onGone)
+  socket.on('error', onClosed)
+  socket.on('close', onClosed)
   return () => {
     const code = codes.shift()
     if (code !== undefined) return Promise.resolve(code)
-    if (gone) return Promise.resolve(null)
+    if (isClosed) return Promise.resolve(null)
     return new Promise((resolve) => {
-      waiting = resolve
+      resolveNext = resolve
     })
   }
 }
