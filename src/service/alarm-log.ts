@@ -1,14 +1,17 @@
 /**
- * alarm-log - alarms and the brake, as the log and the metrics tell them once they are committed
+ * alarm-log - logs and counts committed facts that an operator should see
  *
- * See also: ledger/facts/operator-facts (the facts), telemetry (bounced_alarms_total).
+ * Lines carry ids of accounts, deliveries, sites and events. They never quote fact text: a sender chooses the feedback type, and it may
+ * contain an address.
+ *
+ * See also: service/transact (calls it after the commit), ledger/facts/operator-facts, telemetry (bounced_alarms_total).
  */
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { Telemetry } from '../telemetry.ts'
 
 /**
- * Tells every alarm among facts, and every brake that trips or lets go. It names accounts, deliveries and sites, and never quotes: a
- * stranger's feedback type may hold an address. Total.
+ * Logs each alarm and each trip or release of the mass-bounce guard as a warning, and each list entry that the guard holds at debug level.
+ * Call it after the commit. Total.
  */
 export function logAlarms({ log, count }: Pick<Telemetry, 'log' | 'count'>, facts: readonly Fact[]): void {
   for (const fact of facts) {
@@ -16,10 +19,14 @@ export function logAlarms({ log, count }: Pick<Telemetry, 'log' | 'count'>, fact
     if (fact.kind === 'alarm') {
       const { alarm } = fact.data
       count('bounced_alarms_total', { alarm })
-      log.warn({ alarm, account, deliveryId, eventId }, 'an alarm was raised')
+      log.warn({ alarm, account, deliveryId, eventId }, 'alarm raised')
     } else if (fact.kind === 'brake') {
       const { site, held, why, hits, engaged } = fact.data
-      log.warn({ site, held, why, hits, engaged, eventId }, held ? 'the brake holds the list writes of a site' : 'the brake lets a site go')
+      const message = held ? 'mass-bounce guard tripped: list writes of this site are held' : 'mass-bounce guard released this site'
+      log.warn({ site, held, why, hits, engaged, eventId }, message)
+    } else if (fact.kind === 'list' && fact.data.pending) {
+      const { list, site, rule, reason } = fact.data
+      log.debug({ account, deliveryId, eventId, list, site, rule, reason }, 'list entry held by the mass-bounce guard')
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * commit - what was decided goes into the store, with the rows that tell the endpoints
+ * commit - saves a ledger state together with the webhook events that its new facts cause
  *
- * See also: store/facts/ledger-state (which writes), store/webhook/outbox, webhook/payload (what is an event).
+ * See also: service/transact (which most code calls instead), store/facts/ledger-state, store/webhook/outbox, webhook/payload.
  */
 import { webhookEventOf, isSubscribedToApiUser } from '../webhook/payload.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
@@ -12,15 +12,16 @@ import { createOutboxRow } from '../store/webhook/outbox.ts'
 import { saveLedgerState, type AccompanyingRows } from '../store/facts/ledger-state.ts'
 import { recordLateFeedback } from './deliver/late-feedback.ts'
 
-export type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails'> & {
+type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails'> & {
+  /** Epoch ms: when the outbox rows are created and due. */
   readonly now: number
-  /** False: nobody is told (replay, reclassify). */
+  /** Whether a fact may notify webhook endpoints. A replay or a reclassification notifies none. */
   readonly notify: (fact: Fact) => boolean
-  /** The IPs that our own queue sends by: it is told what came back (service/deliver/late-feedback). Not given: it is not. */
+  /** Local IP addresses of the delivery queue, which then receives late bounces and complaints. Absent where nothing is delivered. */
   readonly egressIps?: ReadonlySet<string> | undefined
 }
 
-/** Saves a world and its outbox in the transaction that loaded it. */
+/** Saves a ledger state and its outbox rows. Call it in the transaction that loaded the state. */
 export async function commitLedgerState(
   db: Database,
   ledgerState: LedgerState,
@@ -30,13 +31,13 @@ export async function commitLedgerState(
   const endpoints =
     notifiedFacts.length === 0 ? [] : await listEndpointsOfAccounts(db, [...new Set(notifiedFacts.map(({ account }) => account))])
   const outbox = notifiedFacts.flatMap((fact) =>
-    endpoints.filter((each) => wants(each, fact, ledgerState)).map((each) => createOutboxRow(fact, each.endpointId, now)),
+    endpoints.filter((each) => isSubscribed(each, fact, ledgerState)).map((each) => createOutboxRow(fact, each.endpointId, now)),
   )
   await saveLedgerState(db, ledgerState, { ...extras, outbox })
   await recordLateFeedback(db, ledgerState, egressIps)
 }
 
-function wants(endpoint: Endpoint, fact: Fact, ledgerState: LedgerState): boolean {
+function isSubscribed(endpoint: Endpoint, fact: Fact, ledgerState: LedgerState): boolean {
   const event = webhookEventOf(fact)
   if (event === null || !endpoint.enabled || endpoint.account !== fact.account || !endpoint.events.includes(event)) return false
   return isSubscribedToApiUser(endpoint, fact.deliveryId === null ? null : (ledgerState.deliveries.get(fact.deliveryId) ?? null))

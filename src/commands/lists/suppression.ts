@@ -3,7 +3,7 @@
  *
  * For the case that a provider denied all its mailboxes, or that a rule was wrong. Without `--account` it covers all accounts.
  *
- * See also: service/lists/lists, http/api/suppressions.
+ * See also: service/lists/bulk-removal, http/api/suppressions.
  */
 import type { Command } from 'commander'
 import { z } from 'zod'
@@ -11,7 +11,7 @@ import { defineStoreCommand } from '../../daemon/store-command.ts'
 import { Fault } from '../../errors.ts'
 import type { BulkRemovalFilter } from '../../ledger/decide/operator-action.ts'
 import { listAccountsForOperator } from '../../store/account/accounts.ts'
-import { reactivateAddresses } from '../../service/lists/lists.ts'
+import { reactivateAddresses } from '../../service/lists/bulk-removal.ts'
 import { parseTimeOption } from '../arguments.ts'
 import type { DefineCommand } from '../command.ts'
 import { runStoreCommand } from '../command-runner.ts'

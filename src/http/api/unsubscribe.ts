@@ -5,12 +5,12 @@
  * GET only shows that page, because link scanners follow links. The page sets no cookie, does not redirect, and reveals nothing about the
  * message or the address, because the link may have been forwarded.
  *
- * RFC 2369, RFC 8058. See also: correlate/token (purpose unsubscribe), service/lists/lists.
+ * RFC 2369, RFC 8058. See also: correlate/token (purpose unsubscribe), service/lists/unsubscribe.
  */
 import { createHash } from 'node:crypto'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import type { UnsubscribeRequest } from '../../service/lists/lists.ts'
+import type { UnsubscribeRequest } from '../../service/lists/unsubscribe.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { createMediaResponses } from '../server/media.ts'
 

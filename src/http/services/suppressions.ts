@@ -1,7 +1,7 @@
 /**
  * suppressions - reads and changes the suppression lists of an account
  *
- * See also: http/api/suppressions, http/sendcloud/lists, http/engagelab/lists, service/lists/lists, store/lists/suppressions.
+ * See also: http/api/suppressions, http/sendcloud/lists, http/engagelab/lists, service/lists/bulk-removal, store/lists/suppressions.
  */
 import { hashDomain, normaliseAddress } from '../../correlate/address-hash.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
@@ -10,7 +10,8 @@ import type { UnsubscribeType } from '../../ledger/facts/delivery-facts.ts'
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { Context } from '../../service/context.ts'
-import { addUnsubscribeEntry, reactivateAddresses, removeSuppressions } from '../../service/lists/lists.ts'
+import { reactivateAddresses, removeSuppressions } from '../../service/lists/bulk-removal.ts'
+import { addUnsubscribeEntry } from '../../service/lists/unsubscribe.ts'
 import { actorOf, type Caller } from '../../service/caller.ts'
 import { findAccount } from '../../store/account/accounts.ts'
 import { findSuppressionsInForce, listSuppressions, type SuppressionFilters } from '../../store/lists/suppressions.ts'

@@ -1,7 +1,7 @@
 /**
  * operator-action - what people change: list entries, batches of them, held entries, inbox mail, erasure
  *
- * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/suppress/list-entry, http/api/suppressions, service/lists/lists.
+ * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/suppress/list-entry, http/api/suppressions, service/lists/bulk-removal.
  */
 import { changeEntry, type ListEntryKey, type ListEntryState, removeEntry, resolveHeldEntry } from '../suppress/list-entry.ts'
 import type { Fact } from '../facts/fact.ts'
@@ -125,7 +125,12 @@ export function decideInboxChange(
 }
 
 /** That somebody did something: for what no other fact says. */
-export function createAuditFact(account: number, what: string, detail: AuditData['detail'], operator: OperatorContext): Fact {
+export function createAuditFact(
+  account: number,
+  what: string,
+  detail: AuditData['detail'],
+  operator: Pick<OperatorContext, 'actor' | 'moment'>,
+): Fact {
   return createFact('audit', aboutAccount(account), operator.moment, { actor: operator.actor, what, detail })
 }
 

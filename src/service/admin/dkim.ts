@@ -1,10 +1,11 @@
 /**
- * dkim - the signing keys of an account's domains: made, seen in DNS, rotated, removed
+ * dkim - adds, activates, rotates and removes the DKIM keys of an account's domains
  *
- * A new key waits until its record can be seen, or an operator says that it stands there; then it signs, and the one that signed before it is retired:
- * its private half is erased, and its record must stay for as long as mail of it may be on its way. Each change is audited.
+ * A new key is `waiting` until its DNS record is visible, or until an operator states that it is published. Then it becomes `active`, and
+ * the key of the same algorithm that was active before becomes `retired`: its private key is deleted, and its DNS record must stay
+ * published as long as messages that it signed may be on their way. Each change creates an audit fact.
  *
- * RFC 6376 §3.6, §3.1 (selectors). See also: store/account/dkim-keys, mail-auth/dkim-sign, docs/SENDING.md.
+ * RFC 6376 §3.1 (selectors), §3.6 (key records). See also: store/account/dkim-keys, mail-auth/dkim-sign, docs/SENDING.md.
  */
 import type { DkimAlgorithm } from '../../compose/dkim-canonical.ts'
 import { normaliseDomain } from '../../correlate/address-hash.ts'
@@ -13,8 +14,8 @@ import { dkimRecord, generateDkimKeyPair } from '../../mail-auth/dkim-sign.ts'
 import type { Vault } from '../../config/vault.ts'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
-import { createLedgerState } from '../../ledger/project/state.ts'
+import type { Fact } from '../../ledger/facts/fact.ts'
+import type { FactMoment } from '../../ledger/facts/new-fact.ts'
 import type { Database } from '../../store/engine/engine.ts'
 import {
   addDkimKey,
@@ -24,128 +25,136 @@ import {
   saveDkimKey,
   type DkimKey,
 } from '../../store/account/dkim-keys.ts'
-import { commitLedgerState } from '../commit.ts'
 import type { Context } from '../context.ts'
 import { DKIM_PURPOSE } from '../deliver/signing-keys.ts'
+import { transact } from '../transact.ts'
 
-/** A key without its private half, with its record. */
+/** A key without its private key, and its DNS record. */
 export type DkimView = Pick<DkimKey, 'domain' | 'selector' | 'algorithm' | 'state' | 'createdAt' | 'stateAt'> & {
   readonly recordName: string
   readonly recordText: string
-  /** Of a retired key: from then on its record may go. */
+  /** When the DNS record of a retired key may be removed (epoch ms); null for other keys. */
   readonly keepUntil: number | null
 }
 
-export type DkimDomainRef = { readonly account: number; readonly actor: string; readonly domain: string }
-export type DkimKeyRef = DkimDomainRef & { readonly selector: string }
+type DkimDomainRef = { readonly account: number; readonly actor: string; readonly domain: string }
+type DkimKeyRef = DkimDomainRef & { readonly selector: string }
 
-/** `isPublished`: an operator says that the record stands there, and it is not looked for. */
-export type NewDkimKey = DkimDomainRef & {
+/** `isPublished`: an operator states that the DNS record is published, so DNS is not queried. */
+type NewDkimKey = DkimDomainRef & {
+  /** Null: a selector is generated. */
   readonly selector: string | null
   readonly algorithm: DkimAlgorithm
   readonly isPublished: boolean
 }
 
 export type DkimKeyService = {
-  /** The keys of an account, the newest of a domain first. */
+  /** Lists the keys of an account, the newest of each domain first. */
   readonly list: (account: number) => Promise<readonly DkimView[]>
-  /** Makes a key. Faults: bad_request (domain, selector), conflict (the selector is taken, too many keys). */
-  readonly add: (call: NewDkimKey) => Promise<DkimView>
-  /** A new key for each kind that the domain signs with. Faults: not_found (it has none). */
-  readonly rotate: (call: DkimDomainRef) => Promise<readonly DkimView[]>
-  /** Lets a key sign. Without `isPublished` its record must be seen. Faults: not_found, conflict (not seen). */
-  readonly activate: (call: DkimKeyRef & { readonly isPublished: boolean }) => Promise<DkimView>
-  /** Removes one key, or all of a domain; how many. */
-  readonly remove: (call: DkimDomainRef & { readonly selector: string | null }) => Promise<number>
+  /** Generates a key. Faults: bad_request (domain, selector), conflict (the selector is taken, too many keys). */
+  readonly add: (newKey: NewDkimKey) => Promise<DkimView>
+  /** Generates a new key for each algorithm that the domain signs with. Faults: not_found (it has no active key). */
+  readonly rotate: (domain: DkimDomainRef) => Promise<readonly DkimView[]>
+  /** Makes a key active. Faults: not_found, conflict (its record is not visible, or it is retired). */
+  readonly activate: (key: DkimKeyRef & { readonly isPublished: boolean }) => Promise<DkimView>
+  /** Removes one key, or all keys of a domain if `selector` is null. Resolves to the number of removed keys. */
+  readonly remove: (keys: DkimDomainRef & { readonly selector: string | null }) => Promise<number>
 }
 
-/** Mail is tried for 5 days, and what came late is checked once more. */
-export const KEEP_RETIRED_MS = 7 * 86_400_000
-/** Two kinds, each with one that signs, one that waits and some that are retired. */
+/** Delivery is attempted for 5 days; the rest allows for receivers that verify late. */
+const KEEP_RETIRED_MS = 7 * 86_400_000
+/** Two algorithms, each with an active key, a waiting one and several retired ones. */
 const MAX_KEYS = 20
 const SELECTOR_PATTERN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
-export type DkimServiceOptions = { readonly vault: Vault; readonly lookUp: DnsLookup }
+type DkimServiceOptions = { readonly vault: Vault; readonly lookUp: DnsLookup }
 
-/** Makes the door. */
 export function createDkimKeyService(context: Context, { vault, lookUp }: DkimServiceOptions): DkimKeyService {
-  const { engine, now } = context
-  const make = async (call: NewDkimKey): Promise<DkimKey> => {
-    const { privateKey, publicKey } = await generateDkimKeyPair(call.algorithm)
-    const at = now()
-    const selector = call.selector?.toLowerCase() ?? makeSelector(call.algorithm, at)
-    const domain = parseDomain(call.domain)
-    if (!SELECTOR_PATTERN.test(selector)) throw new Fault('bad_request', 'a selector is a label of DNS: letters, digits and -')
-    const sealed = vault.encrypt(privateKey, DKIM_PURPOSE)
-    const { account, algorithm } = call
-    return { account, domain, selector, algorithm, publicKey, sealed, state: 'waiting', createdAt: at, stateAt: at }
-  }
-  const add = async (call: NewDkimKey): Promise<DkimView> => {
-    const key = await make(call)
-    return engine.tx(async (db) => {
-      const held = await listDkimKeys(db, call.account, key.domain)
-      if (held.length >= MAX_KEYS) throw new Fault('conflict', `a domain has at most ${MAX_KEYS} keys: remove retired ones`)
-      if (held.some(({ selector }) => selector === key.selector)) throw new Fault('conflict', `the selector "${key.selector}" is taken`)
-      await addDkimKey(db, key)
-      await writeAudit(context, db, { by: call, action: 'dkim.add', key })
-      return viewOf(call.isPublished ? await activateKey(db, key, now()) : key)
-    })
-  }
+  const { engine } = context
   return {
     list: async (account) => (await listDkimKeys(engine.read, account)).map(viewOf),
-    add,
-    rotate: async (call) => {
-      const held = await listDkimKeys(engine.read, call.account, parseDomain(call.domain))
-      const kinds = [...new Set(held.filter(({ state }) => state === 'active').map(({ algorithm }) => algorithm))]
-      if (kinds.length === 0) throw new Fault('not_found', 'this domain signs with no key yet: add one')
-      const made: DkimView[] = []
-      for (const algorithm of kinds) made.push(await add({ ...call, algorithm, selector: null, isPublished: false }))
-      return made
-    },
-    activate: async (call) => {
-      const key = await findKey(engine.read, call)
-      if (!call.isPublished && !(await isPublishedInDns(lookUp, key)))
-        throw new Fault('conflict', `the record ${dkimRecord(key).name} cannot be seen yet`)
-      return engine.tx(async (db) => {
-        const fresh = await findKey(db, call)
-        if (fresh.state === 'retired') throw new Fault('conflict', 'a retired key has no private half any more: rotate')
-        await writeAudit(context, db, { by: call, action: 'dkim.activate', key: fresh })
-        return viewOf(fresh.state === 'active' ? fresh : await activateKey(db, fresh, now()))
+    add: (newKey) => addKey(context, vault, newKey),
+    rotate: (domain) => rotateKeys(context, vault, domain),
+    activate: async (ref) => {
+      const key = await findKey(engine.read, ref)
+      if (!ref.isPublished && !(await isPublishedInDns(lookUp, key)))
+        throw new Fault('conflict', `the DNS record ${dkimRecord(key).name} is not visible yet`)
+      return transact(context, {}, async ({ db, moment }) => {
+        const current = await findKey(db, ref)
+        if (current.state === 'retired') throw new Fault('conflict', 'the private key of a retired key is deleted: rotate instead')
+        const active = current.state === 'active' ? current : await activateKey(db, current, moment.at)
+        return { result: viewOf(active), facts: [auditOf(ref, moment, { action: 'dkim.activate', key: active })] }
       })
     },
-    remove: (call) =>
-      engine.tx(async (db) => {
-        const held = await listDkimKeys(db, call.account, parseDomain(call.domain))
-        const gone = held.filter(({ selector }) => call.selector === null || selector === call.selector.toLowerCase())
-        for (const key of gone) {
-          await removeDkimKey(db, call.account, key)
-          await writeAudit(context, db, { by: call, action: 'dkim.remove', key })
-        }
-        return gone.length
+    remove: (ref) =>
+      transact(context, {}, async ({ db, moment }) => {
+        const keys = await listDkimKeys(db, ref.account, parseDomain(ref.domain))
+        const removed = keys.filter(({ selector }) => ref.selector === null || selector === ref.selector.toLowerCase())
+        for (const key of removed) await removeDkimKey(db, ref.account, key)
+        return { result: removed.length, facts: removed.map((key) => auditOf(ref, moment, { action: 'dkim.remove', key })) }
       }),
   }
 }
 
-/** Lets keys sign whose records can be seen by now, and forgets retired ones whose time is over. For the daemon, from time to time. */
-export async function maintainDkimKeys(context: Context, lookUp: DnsLookup): Promise<void> {
-  const { engine, now } = context
-  for (const key of await listDkimKeysForOperator(engine.read, 'waiting')) {
-    if (!(await isPublishedInDns(lookUp, key))) continue
-    await engine.tx(async (db) => {
-      const fresh = (await listDkimKeys(db, key.account, key.domain)).find(({ selector }) => selector === key.selector)
-      if (fresh?.state !== 'waiting') return
-      await activateKey(db, fresh, now())
-      await writeAudit(context, db, { by: { account: key.account, actor: 'daemon' }, action: 'dkim.activate', key })
-    })
-  }
-  const over = (await listDkimKeysForOperator(engine.read, 'retired')).filter(({ stateAt }) => stateAt + KEEP_RETIRED_MS <= now())
-  if (over.length === 0) return
-  await engine.tx(async (db) => {
-    for (const key of over) await removeDkimKey(db, key.account, key)
+async function addKey(context: Context, vault: Vault, newKey: NewDkimKey): Promise<DkimView> {
+  const key = await generateKey(context, vault, newKey)
+  return transact(context, {}, async ({ db, moment }) => {
+    const keys = await listDkimKeys(db, key.account, key.domain)
+    if (keys.length >= MAX_KEYS) throw new Fault('conflict', `a domain has at most ${MAX_KEYS} keys: remove retired ones`)
+    if (keys.some(({ selector }) => selector === key.selector)) throw new Fault('conflict', `the selector "${key.selector}" is taken`)
+    await addDkimKey(db, key)
+    const added = newKey.isPublished ? await activateKey(db, key, moment.at) : key
+    return { result: viewOf(added), facts: [auditOf(newKey, moment, { action: 'dkim.add', key })] }
   })
 }
 
-/** The key signs from now on; those of its kind that signed are retired and lose their private half. */
+async function generateKey({ now }: Context, vault: Vault, newKey: NewDkimKey): Promise<DkimKey> {
+  const { account, algorithm } = newKey
+  const { privateKey, publicKey } = await generateDkimKeyPair(algorithm)
+  const at = now()
+  const selector = newKey.selector?.toLowerCase() ?? generateSelector(algorithm, at)
+  const domain = parseDomain(newKey.domain)
+  if (!SELECTOR_PATTERN.test(selector)) throw new Fault('bad_request', 'a selector is one DNS label of letters, digits and hyphens')
+  const sealed = vault.encrypt(privateKey, DKIM_PURPOSE)
+  return { account, domain, selector, algorithm, publicKey, sealed, state: 'waiting', createdAt: at, stateAt: at }
+}
+
+async function rotateKeys(context: Context, vault: Vault, ref: DkimDomainRef): Promise<readonly DkimView[]> {
+  const keys = await listDkimKeys(context.engine.read, ref.account, parseDomain(ref.domain))
+  const algorithms = [...new Set(keys.filter(({ state }) => state === 'active').map(({ algorithm }) => algorithm))]
+  if (algorithms.length === 0) throw new Fault('not_found', 'this domain has no active key: add one')
+  const added: DkimView[] = []
+  for (const algorithm of algorithms) added.push(await addKey(context, vault, { ...ref, algorithm, selector: null, isPublished: false }))
+  return added
+}
+
+/**
+ * Activates waiting keys whose DNS record is visible, and removes retired keys that are no longer kept. The daemon calls it at intervals.
+ * Idempotent. Faults: store_busy.
+ */
+export async function maintainDkimKeys(context: Context, lookUp: DnsLookup): Promise<void> {
+  const { engine, now } = context
+  for (const key of await listDkimKeysForOperator(engine.read, 'waiting'))
+    if (await isPublishedInDns(lookUp, key)) await activateWaitingKey(context, key)
+  const expired = (await listDkimKeysForOperator(engine.read, 'retired')).filter(({ stateAt }) => stateAt + KEEP_RETIRED_MS <= now())
+  if (expired.length === 0) return
+  await engine.tx(async (db) => {
+    for (const key of expired) await removeDkimKey(db, key.account, key)
+  })
+}
+
+async function activateWaitingKey(context: Context, key: DkimKey): Promise<void> {
+  const { account, domain, selector } = key
+  const isActivated = await transact(context, {}, async ({ db, moment }) => {
+    const current = (await listDkimKeys(db, account, domain)).find((each) => each.selector === selector)
+    if (current?.state !== 'waiting') return { result: false }
+    await activateKey(db, current, moment.at)
+    return { result: true, facts: [auditOf({ account, actor: 'daemon' }, moment, { action: 'dkim.activate', key })] }
+  })
+  context.telemetry.log.debug({ account, domain, selector, isActivated }, 'DKIM record is visible')
+}
+
+/** Makes a key active. Retires the active key of the same algorithm and deletes its private key. */
 async function activateKey(db: Database, key: DkimKey, at: number): Promise<DkimKey> {
   for (const other of await listDkimKeys(db, key.account, key.domain)) {
     if (other.state === 'active' && other.algorithm === key.algorithm && other.selector !== key.selector)
@@ -158,11 +167,11 @@ async function activateKey(db: Database, key: DkimKey, at: number): Promise<Dkim
 
 async function findKey(reader: Parameters<typeof listDkimKeys>[0], { account, domain, selector }: DkimKeyRef): Promise<DkimKey> {
   const key = (await listDkimKeys(reader, account, parseDomain(domain))).find((each) => each.selector === selector.toLowerCase())
-  if (key === undefined) throw new Fault('not_found', 'this domain has no key of that selector')
+  if (key === undefined) throw new Fault('not_found', 'this domain has no key with this selector')
   return key
 }
 
-/** Whether its record stands in DNS with this very key. What cannot be asked is not seen. */
+/** Whether DNS holds a record with this public key. A lookup that fails counts as no. */
 async function isPublishedInDns(lookUp: DnsLookup, key: DkimKey): Promise<boolean> {
   try {
     const records = await lookUp(dkimRecord(key).name, 'TXT')
@@ -174,12 +183,12 @@ async function isPublishedInDns(lookUp: DnsLookup, key: DkimKey): Promise<boolea
 
 function parseDomain(text: string): string {
   const domain = normaliseDomain(text)
-  if (domain === null || !domain.includes('.')) throw new Fault('bad_request', 'this is no domain')
+  if (domain === null || !domain.includes('.')) throw new Fault('bad_request', 'this is not a domain')
   return domain
 }
 
-/** Named by when it was made, so that a person sees its age; `e` behind it is Ed25519. */
-function makeSelector(algorithm: DkimAlgorithm, at: number): string {
+/** The selector shows when the key was generated; a trailing `e` stands for Ed25519. */
+function generateSelector(algorithm: DkimAlgorithm, at: number): string {
   const stamp = new Date(at).toISOString().replaceAll(/[-:T]/g, '').slice(0, 14)
   return `b${stamp}${algorithm === 'ed25519' ? 'e' : ''}`
 }
@@ -191,18 +200,8 @@ function viewOf(key: DkimKey): DkimView {
   return { domain, selector, algorithm, state, createdAt, stateAt, recordName: name, recordText: text, keepUntil }
 }
 
-/** What was done to which key, by whom. */
-type AuditEntry = {
-  readonly by: Pick<DkimDomainRef, 'account' | 'actor'>
-  readonly action: string
-  readonly key: Pick<DkimKey, 'domain' | 'selector'>
-}
+type DkimAudit = { readonly action: string; readonly key: Pick<DkimKey, 'domain' | 'selector'> }
 
-async function writeAudit(context: Context, db: Database, { by, action, key }: AuditEntry): Promise<void> {
-  const ledgerState = createLedgerState()
-  const at = context.now()
-  const settings = (await context.accountCache.snapshot()).settingsOf(by.account)
-  const actionContext = { actor: by.actor, settings, moment: { at, receivedAt: at, ids: context.ids } }
-  applyFacts(ledgerState, [createAuditFact(by.account, action, { domain: key.domain, selector: key.selector }, actionContext)])
-  await commitLedgerState(db, ledgerState, { now: at, notify: () => true })
+function auditOf({ account, actor }: Pick<DkimDomainRef, 'account' | 'actor'>, moment: FactMoment, { action, key }: DkimAudit): Fact {
+  return createAuditFact(account, action, { domain: key.domain, selector: key.selector }, { actor, moment })
 }

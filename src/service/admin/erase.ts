@@ -1,11 +1,11 @@
 /**
- * erase - one address goes from everywhere, and what protects it stays
+ * erase - erases one email address from the store; its suppression entries stay in force
  *
- * Rows and facts of every account are written again without the clear address; lists go on answering by its hash. Raw mails that mention it
- * cannot be blanked and go whole. One transaction an account, so that intake never waits for all of it; a second call finds what a crash
- * of the first has left.
+ * Rewrites the rows and facts of every account without the clear address, then searches every other column that may quote it. The lists keep
+ * the hash of the address, so they still suppress it. Received mails that mention the address cannot be redacted and are removed. Each account
+ * is one transaction, so that other writes never wait for the whole erasure. After a crash, a second call completes the erasure.
  *
- * See also: ledger/decide/redact (what is left of a row), store/erasure/address-records (what there is), service/admin/erase-tables (every table).
+ * See also: ledger/decide/redact (how text is redacted), store/erasure/address-records (finds the rows), service/admin/erase-tables.
  */
 import { domainToUnicode } from 'node:url'
 import { normaliseAddress, type HashedAddress } from '../../correlate/address-hash.ts'
@@ -14,9 +14,7 @@ import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import { foldDeliveryFacts } from '../../ledger/project/delivery.ts'
 import { decideErasure, redactFact, containsAddress } from '../../ledger/decide/redact.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
-import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
-import { createLedgerState, type InboxRow } from '../../ledger/project/state.ts'
+import type { InboxRow } from '../../ledger/project/state.ts'
 import type { Database } from '../../store/engine/engine.ts'
 import { saveAddressRedaction, findAddressRecords, type AddressRecords } from '../../store/erasure/address-records.ts'
 import { redactRow } from '../../store/erasure/redact-row.ts'
@@ -25,12 +23,12 @@ import { findFactsBySubject } from '../../store/facts/facts.ts'
 import { listInbox, type InboxCursor } from '../../store/mail/inbox.ts'
 import { DELIVERIES } from '../../store/mail/delivery-columns.ts'
 import { INBOX, SUPPRESSIONS } from '../../store/schema.ts'
-import { commitLedgerState } from '../commit.ts'
-import { eraseFromTables } from './erase-tables.ts'
-import { purgeExports } from '../export/exporter.ts'
 import type { Context } from '../context.ts'
+import { purgeExports } from '../export/exporter.ts'
+import { transact } from '../transact.ts'
+import { eraseFromTables } from './erase-tables.ts'
 
-/** What went: mails that we sent, entries of lists, raw mails that came. */
+/** How much was redacted or removed. `mails` counts received mails, which are removed whole. */
 export type EraseResult = {
   readonly addressHash: string
   readonly deliveries: number
@@ -38,10 +36,10 @@ export type EraseResult = {
   readonly mails: number
 }
 
-/** Erases an address. Idempotent. Faults: bad_request for what is no address. */
+/** Erases an address in all accounts. Idempotent. Faults: bad_request (not an email address), store_busy. */
 export async function eraseAddress(context: Context, email: string, actor: string): Promise<EraseResult> {
   const known = normaliseAddress(email)
-  if (known === null) throw new Fault('bad_request', 'that is not an address that one can send to')
+  if (known === null) throw new Fault('bad_request', 'this is not an email address that mail can be sent to')
   const snapshot = await context.accountCache.snapshot()
   const total = { deliveries: 0, entries: 0 }
   for (const account of [0, ...snapshot.accounts.map((each) => each.account)]) {
@@ -57,11 +55,11 @@ export async function eraseAddress(context: Context, email: string, actor: strin
   const erased = { addressHash: known.hash, ...total, mails }
   await auditErasure(context, actor, erased)
   if (!(await context.engine.truncateLog()))
-    context.telemetry.log.warn('the store’s log is in use: what was erased leaves it at its next checkpoint')
+    context.telemetry.log.warn('the database log is in use by another process: it contains the erased data until its next checkpoint')
   return erased
 }
 
-/** Text may quote an internationalised domain as A-label or as U-label. */
+/** The spellings to search for: text may quote an internationalised domain in A-labels or in U-labels (RFC 5890). */
 function spellingsOf({ address, domain }: HashedAddress): readonly string[] {
   return [...new Set([address, `${address.slice(0, -domain.length)}${domainToUnicode(domain)}`])]
 }
@@ -73,12 +71,12 @@ async function eraseInAccount(
   context: Context,
   { account, address, addressHash, actor }: EraseTarget,
 ): Promise<{ readonly deliveries: number; readonly entries: number }> {
-  const traces = await findAddressRecords(db, account, addressHash)
-  const inbox = await findInboxMentions(db, { account, address, traces })
+  const records = await findAddressRecords(db, account, addressHash)
+  const inbox = await findInboxMentions(db, { account, address, records })
   const subjects = inbox.map(({ digest }) => ({ account, subject: `mail:${digest}` }))
-  const { deliveries, entries } = traces
+  const { deliveries, entries } = records
   if (deliveries.length + entries.length + inbox.length === 0) return { deliveries: 0, entries: 0 }
-  const facts = [...traces.facts, ...(await findFactsBySubject(db, subjects))].map((fact) => redactFact(fact, address))
+  const facts = [...records.facts, ...(await findFactsBySubject(db, subjects))].map((fact) => redactFact(fact, address))
   const bySubject = Map.groupBy(facts, ({ subject }) => subject)
   const now = context.now()
   const counts = { deliveries: deliveries.length, entries: entries.length }
@@ -88,10 +86,10 @@ async function eraseInAccount(
     inbox: inbox.map((row) => redactRow(INBOX, row, address)),
     facts,
     emailIds: deliveries.flatMap(({ emailId }) => emailId ?? []),
-    digests: [...new Set([...inbox.map(({ digest }) => digest), ...traces.facts.flatMap(digestOf)])],
+    digests: [...new Set([...inbox.map(({ digest }) => digest), ...records.facts.flatMap(digestOf)])],
     fact: decideErasure({ account, addressHash, actor, ...counts }, { at: now, receivedAt: now, ids: context.ids }),
   })
-  await expireErasedExports(db, account, { at: now, error: 'an address in it was erased; ask for it again' })
+  await expireErasedExports(db, account, { at: now, error: 'an address in it was erased; request the export again' })
   return counts
 }
 
@@ -99,17 +97,17 @@ const digestOf = ({ data }: Fact): readonly string[] => ('digest' in data && dat
 
 const PAGE_SIZE = 1_000
 
-type MentionQuery = { readonly account: number; readonly address: string; readonly traces: AddressRecords }
+type MentionQuery = { readonly account: number; readonly address: string; readonly records: AddressRecords }
 
-/** Waiting mails that name the address, or are about a mail to it. */
-async function findInboxMentions(db: Database, { account, address, traces }: MentionQuery): Promise<readonly InboxRow[]> {
-  const ids = new Set(traces.deliveries.map(({ deliveryId }) => deliveryId))
+/** Inbox items that mention the address or concern a delivery to it. */
+async function findInboxMentions(db: Database, { account, address, records }: MentionQuery): Promise<readonly InboxRow[]> {
+  const ids = new Set(records.deliveries.map(({ deliveryId }) => deliveryId))
   const found: InboxRow[] = []
   for (let after: InboxCursor | null = null; ;) {
     const rows: readonly InboxRow[] = await listInbox(db, account, {}, { limit: PAGE_SIZE, ...(after === null ? {} : { after }) })
-    const isNamed = (row: InboxRow): boolean =>
+    const isMentioned = (row: InboxRow): boolean =>
       (row.deliveryId !== null && ids.has(row.deliveryId)) || containsAddress([row.from, row.subject, row.summary].join('\n'), address)
-    found.push(...rows.filter(isNamed))
+    found.push(...rows.filter(isMentioned))
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE_SIZE) return found
     after = { receivedAt: last.receivedAt, digest: last.digest }
@@ -117,16 +115,5 @@ async function findInboxMentions(db: Database, { account, address, traces }: Men
 }
 
 async function auditErasure(context: Context, actor: string, erased: EraseResult): Promise<void> {
-  const now = context.now()
-  await context.engine.tx(async (db) => {
-    const ledgerState = createLedgerState()
-    applyFacts(ledgerState, [
-      createAuditFact(0, 'erase', erased, {
-        actor,
-        settings: DEFAULT_ACCOUNT_SETTINGS,
-        moment: { at: now, receivedAt: now, ids: context.ids },
-      }),
-    ])
-    await commitLedgerState(db, ledgerState, { now, notify: () => false })
-  })
+  await transact(context, {}, ({ moment }) => ({ result: null, facts: [createAuditFact(0, 'erase', erased, { actor, moment })] }))
 }

@@ -1,30 +1,30 @@
 /**
- * labels - an account's labels are made, renamed and removed by hand, each time with an audit
+ * labels - creates, renames and removes the labels of an account
  *
- * What was sent keeps the name that it bore; statistics go by the number, and outlive the label.
+ * Each change creates an audit fact. Messages keep the label name that they were sent with. Statistics refer to the label's number, so they
+ * survive a rename and the removal of the label.
  *
  * See also: store/account/labels, http/sendcloud/labels.
  */
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
-import { createLedgerState } from '../../ledger/project/state.ts'
-import type { Database } from '../../store/engine/engine.ts'
+import type { Fact } from '../../ledger/facts/fact.ts'
+import type { FactMoment } from '../../ledger/facts/new-fact.ts'
 import { addLabel, findLabel, listLabels, removeLabel, renameLabel, type Label } from '../../store/account/labels.ts'
-import { commitLedgerState } from '../commit.ts'
 import { actorOf, type Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
+import { transact } from '../transact.ts'
 
-export type LabelPage = { readonly query: string | null; readonly start: number; readonly limit: number }
+type LabelPage = { readonly query: string | null; readonly start: number; readonly limit: number }
 
 export type LabelService = {
   readonly list: (account: number, page: LabelPage) => Promise<{ readonly rows: readonly Label[]; readonly total: number }>
   readonly get: (account: number, labelId: number) => Promise<Label | null>
-  /** Faults: conflict, where the name is taken. */
-  readonly add: (by: Caller, name: string) => Promise<Label>
-  /** Null: there is no such label. Faults: conflict, where the name is taken. */
-  readonly rename: (by: Caller, labelId: number, name: string) => Promise<Label | null>
-  /** Whether it was there. */
-  readonly remove: (by: Caller, labelId: number) => Promise<boolean>
+  /** Faults: conflict (the name is taken). */
+  readonly add: (caller: Caller, name: string) => Promise<Label>
+  /** Resolves to null if there is no such label. Faults: conflict (the name is taken). */
+  readonly rename: (caller: Caller, labelId: number, name: string) => Promise<Label | null>
+  /** Resolves to false if there is no such label. */
+  readonly remove: (caller: Caller, labelId: number) => Promise<boolean>
 }
 
 export function createLabelService(context: Context): LabelService {
@@ -32,34 +32,26 @@ export function createLabelService(context: Context): LabelService {
   return {
     list: (account, { query, start, limit }) => listLabels(read, account, { ...(query === null ? {} : { query }), start, limit }),
     get: (account, labelId) => findLabel(read, account, labelId),
-    add: (by, name) =>
-      context.engine.tx(async (db) => {
-        const label = await addLabel(db, by.account, name, context.now())
-        await writeAudit(context, db, by, { action: 'label.add', labelId: label.labelId, name })
-        return label
+    add: (caller, name) =>
+      transact(context, {}, async ({ db, moment }) => {
+        const label = await addLabel(db, caller.account, name, moment.at)
+        return { result: label, facts: [auditOf(caller, moment, { action: 'label.add', labelId: label.labelId, name })] }
       }),
-    rename: (by, labelId, name) =>
-      context.engine.tx(async (db) => {
-        if (!(await renameLabel(db, by.account, { labelId, name, at: context.now() }))) return null
-        await writeAudit(context, db, by, { action: 'label.rename', labelId, name })
-        return findLabel(db, by.account, labelId)
+    rename: (caller, labelId, name) =>
+      transact(context, {}, async ({ db, moment }) => {
+        if (!(await renameLabel(db, caller.account, { labelId, name, at: moment.at }))) return { result: null }
+        const label = await findLabel(db, caller.account, labelId)
+        return { result: label, facts: [auditOf(caller, moment, { action: 'label.rename', labelId, name })] }
       }),
-    remove: (by, labelId) =>
-      context.engine.tx(async (db) => {
-        const isGone = await removeLabel(db, by.account, labelId, context.now())
-        if (isGone) await writeAudit(context, db, by, { action: 'label.remove', labelId, name: '' })
-        return isGone
+    remove: (caller, labelId) =>
+      transact(context, {}, async ({ db, moment }) => {
+        if (!(await removeLabel(db, caller.account, labelId, moment.at))) return { result: false }
+        return { result: true, facts: [auditOf(caller, moment, { action: 'label.remove', labelId })] }
       }),
   }
 }
 
-type LabelAudit = { readonly action: string; readonly labelId: number; readonly name: string }
+type LabelAudit = { readonly action: string; readonly labelId: number; readonly name?: string }
 
-async function writeAudit(context: Context, db: Database, by: Caller, { action, labelId, name }: LabelAudit): Promise<void> {
-  const now = context.now()
-  const settings = (await context.accountCache.snapshot()).settingsOf(by.account)
-  const actionContext = { actor: actorOf(by), settings, moment: { at: now, receivedAt: now, ids: context.ids } }
-  const ledgerState = createLedgerState()
-  applyFacts(ledgerState, [createAuditFact(by.account, action, { labelId, ...(name === '' ? {} : { name }) }, actionContext)])
-  await commitLedgerState(db, ledgerState, { now, notify: () => true })
-}
+const auditOf = (caller: Caller, moment: FactMoment, { action, ...detail }: LabelAudit): Fact =>
+  createAuditFact(caller.account, action, detail, { actor: actorOf(caller), moment })

@@ -1,10 +1,10 @@
 /**
- * rebuild - the projections once more from the facts: to replace them, or to hold them against what is stored
+ * rebuild - rebuilds the projections from the facts, or compares them with the stored rows
  *
- * Everything happens in one transaction, so that intake sees all of it or nothing. The facts come in pages of whole deliveries, entries
- * and mails; nobody is told. Counters of closed months are left alone: the facts behind them are retired (service/admin/retire).
+ * Runs in one transaction, so that other readers see either the old rows or the new ones. Reads the facts in pages of whole deliveries, list
+ * entries and mails. Sends no webhooks. Leaves counters of retired months alone: their facts are removed (service/admin/retire).
  *
- * See also: ledger/project/fold, store/facts/rebuild.
+ * See also: ledger/project/fold, store/facts/rebuild, commands/store/rebuild.
  */
 import { applyFacts } from '../../ledger/project/fold.ts'
 import { createLedgerState, type CounterRow, type SiteCounterRow, type LedgerState } from '../../ledger/project/state.ts'
@@ -34,24 +34,25 @@ import { normalizeValue } from '../../store/engine/value.ts'
 import { saveLedgerState } from '../../store/facts/ledger-state.ts'
 import type { Context } from '../context.ts'
 
-export type RebuildOptions = {
-  /** Compare only, and write nothing. */
+type RebuildOptions = {
+  /** Compares only and writes nothing. */
   readonly check: boolean
   readonly onProgress: (facts: number, total: number) => void
 }
 
-export type RebuildResult = {
+type RebuildResult = {
   readonly facts: number
-  /** What stands otherwise in the store, one line each; at most `SHOWN` of them. */
+  /** Differences between the stored and the rebuilt rows, one line each; at most `MAX_SHOWN_DIFFERENCES`. */
   readonly differences: readonly string[]
+  /** The number of all differences. */
   readonly differing: number
 }
 
-/** Facts one page holds, rows one comparison reads. */
+/** Facts in one page; rows that one comparison reads. */
 const PAGE_SIZE = 2_000
 const MAX_SHOWN_DIFFERENCES = 50
 
-/** Makes or checks the projections. Faults: store_busy. */
+/** Rebuilds or checks the projections in one transaction. Faults: store_busy. */
 export async function rebuild(context: Context, options: RebuildOptions): Promise<RebuildResult> {
   return context.engine.tx(
     async (db) => {
@@ -73,8 +74,8 @@ export async function rebuild(context: Context, options: RebuildOptions): Promis
   )
 }
 
-/** `Object.keys` with the keys' own type, which TypeScript does not give. */
-const keysOf = <T extends object>(of: T): readonly (keyof T)[] => Object.keys(of) as (keyof T)[]
+/** `Object.keys` with the type of the keys. The cast is sound: the argument is one of the tables above. */
+const keysOf = <T extends object>(table: T): readonly (keyof T)[] => Object.keys(table) as (keyof T)[]
 
 async function* rebuiltStates(db: Database, onPage: (facts: number) => void): AsyncGenerator<LedgerState> {
   for (const table of keysOf(FACT_TABLES)) {
@@ -90,7 +91,7 @@ async function* rebuiltStates(db: Database, onPage: (facts: number) => void): As
   }
 }
 
-/** Deltas and row counts of all worlds together; of counters, those from `keptFrom` on. */
+/** Counters and row counts summed over all pages. Counters before `retentionStart` are left out. */
 type RebuildSums = {
   readonly retentionStart: number
   readonly counters: Map<string, CounterRow>
@@ -105,14 +106,14 @@ function addCounters(sums: RebuildSums, { dirty }: LedgerState): void {
 }
 
 function addDeltas<Row extends { readonly n: number; readonly quarter: number }>(
-  into: Map<string, Row>,
-  from: ReadonlyMap<string, Row>,
+  sums: Map<string, Row>,
+  deltas: ReadonlyMap<string, Row>,
   retentionStart: number,
 ): void {
-  for (const [key, row] of from) if (row.quarter >= retentionStart) into.set(key, { ...row, n: row.n + (into.get(key)?.n ?? 0) })
+  for (const [key, row] of deltas) if (row.quarter >= retentionStart) sums.set(key, { ...row, n: row.n + (sums.get(key)?.n ?? 0) })
 }
 
-/** Rows without facts: these are there already. */
+/** Saves rows only: the facts are stored already. */
 async function saveProjections(db: Database, ledgerState: LedgerState): Promise<void> {
   ledgerState.newFacts.length = 0
   ledgerState.dirty.counters.clear()
@@ -127,7 +128,7 @@ async function saveCounters(db: Database, sums: RebuildSums): Promise<void> {
   await saveLedgerState(db, ledgerState)
 }
 
-/** Every row of a world against the stored one of the same key. */
+/** Compares each rebuilt row with the stored row of the same key. */
 async function compareRows(db: Database, ledgerState: LedgerState, sums: RebuildSums): Promise<readonly string[]> {
   const found = await Promise.all([
     compareTable(db, DELIVERIES, [...ledgerState.deliveries.values()], sums),
@@ -159,7 +160,7 @@ async function compareTable<Row>(
     const name = rowKey(table.key, row)
     const storedText = stored.get(name)
     if (storedText === rowText(row)) return []
-    return [`${table.name} ${name}: ${storedText === undefined ? 'is not in the store' : `stored ${storedText}, rebuilt ${rowText(row)}`}`]
+    return [`${table.name} ${name}: ${storedText === undefined ? 'not in the store' : `stored ${storedText}, rebuilt ${rowText(row)}`}`]
   })
 }
 
@@ -169,20 +170,24 @@ const rowKey = (key: readonly string[], row: EncodedRow): string => key.map((nam
 const rowText = (row: EncodedRow): string =>
   JSON.stringify(Object.fromEntries(Object.entries(row).map(([name, value]) => [name, comparable(normalizeValue(value))])))
 
-/** Counters summed over their slots, and rows that no fact explains. */
+/** Compares the counters, summed over their slots, and the number of rows, which finds stored rows that no fact creates. */
 async function compareTotals(db: Database, sums: RebuildSums): Promise<readonly string[]> {
-  const counters = await sumStored<StoredCounter>(db, COUNTERS, { keptFrom: sums.retentionStart, nameOfRow: counterName })
-  const sites = await sumStored<StoredSiteCounter>(db, SITE_COUNTERS, { keptFrom: sums.retentionStart, nameOfRow: siteName })
-  const made = new Map([...sums.counters.values()].map((row) => [counterName(row), row.n]))
-  const madeSites = new Map([...sums.sites.values()].map((row) => [siteName(row), row.n]))
+  const counters = await sumStored<StoredCounter>(db, COUNTERS, { retentionStart: sums.retentionStart, nameOfRow: counterName })
+  const sites = await sumStored<StoredSiteCounter>(db, SITE_COUNTERS, { retentionStart: sums.retentionStart, nameOfRow: siteName })
+  const rebuilt = new Map([...sums.counters.values()].map((row) => [counterName(row), row.n]))
+  const rebuiltSites = new Map([...sums.sites.values()].map((row) => [siteName(row), row.n]))
   const rowCountDifferences: string[] = []
   for (const mapping of [DELIVERIES, SUPPRESSIONS, INBOX, SITE_STATES]) {
     const { name } = mapping.table
     const count = Number((await db.one(`select count(*) as n from ${name}`))?.['n'])
     const want = sums.rows.get(name) ?? 0
-    if (count !== want) rowCountDifferences.push(`${name}: ${count} rows in the store, ${want} by the facts`)
+    if (count !== want) rowCountDifferences.push(`${name}: ${count} rows in the store, ${want} rebuilt from facts`)
   }
-  return [...rowCountDifferences, ...differingCounters('counters', counters, made), ...differingCounters('site_counters', sites, madeSites)]
+  return [
+    ...rowCountDifferences,
+    ...differingCounters('counters', counters, rebuilt),
+    ...differingCounters('site_counters', sites, rebuiltSites),
+  ]
 }
 
 const counterName = (row: CounterRow): string => [row.account, row.quarter, row.apiUser, row.labelId, row.domain, row.metric].join('/')
@@ -191,7 +196,7 @@ const siteName = (row: SiteCounterRow): string => [row.site, row.quarter, row.me
 async function sumStored<Row extends { readonly n: number; readonly quarter: number }>(
   db: Database,
   mapping: TableMapping<Row>,
-  { keptFrom: retentionStart, nameOfRow }: { readonly keptFrom: number; readonly nameOfRow: (row: Row) => string },
+  { retentionStart, nameOfRow }: { readonly retentionStart: number; readonly nameOfRow: (row: Row) => string },
 ): Promise<Map<string, number>> {
   const sums = new Map<string, number>()
   let after: Row | null = null

@@ -1,14 +1,14 @@
 /**
- * retire - what is older than its time goes, in steps so small that intake never waits for them
+ * retire - removes data that is older than the retention period, in small steps
  *
- * First the time is closed: from then on reports on its mails go to the inbox as `expired`, and its counters are what they are, for
- * rebuilds leave them alone. Then deliveries go with their facts (what their tokens may still ask of a list remains until they run out), mails with
- * theirs, events that no endpoint heard, and counters of sites: each step finds its rows beside the writer, removes a page in one transaction, and rests as long as it took. A run that is cut off is taken up by
- * the next, here or on another node. Lists are never touched: an unsubscribe is for ever.
+ * First stores the cutoff: from then on, reports about older messages go to the inbox as `expired`, and rebuilds leave the counters of those
+ * months alone. Then removes deliveries with their facts (keeping what their tokens need until they expire), received mails with their
+ * facts, undelivered webhook events, and site counters. Each step finds its rows on a reader, removes one page in one transaction, and then
+ * sleeps as long as it took. A later run, on any node, continues where a stopped run ended. Suppression lists are never touched.
  *
- * See also: store/facts/retention, chores (when), settings (retention.months), docs/RETENTION.md.
+ * See also: store/facts/retention, daemon/scheduled-jobs (when it runs), settings (retention.months), docs/RETENTION.md.
  */
-import { setTimeout as rest } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LOOSE_FACT_KINDS } from '../../ledger/facts/fact-kinds.ts'
 import { firstValidDeliveryId, TOKEN_PURPOSES } from '../../correlate/token.ts'
 import { readMetadataForOperator, writeMetadataForOperator } from '../../store/engine/metadata.ts'
@@ -32,33 +32,34 @@ import {
 import { lowestIdAt } from '../notify/event-feed.ts'
 import type { Context } from '../context.ts'
 
-/** What goes, and how much of it went. */
-export type RetireResult = {
+/** How much was removed. */
+type RetireResult = {
+  /** Data of deliveries requested before this moment (epoch ms) is removed. */
   readonly before: number
   readonly deliveries: number
   readonly facts: number
   readonly mails: number
   readonly events: number
-  /** What was kept of deliveries that were retired before, and whose tokens have run out. */
+  /** Remains of deliveries that were retired earlier and whose tokens have expired. */
   readonly remains: number
-  /** False: it was told to stop, and there is more. */
+  /** False if the run was stopped before the end. */
   readonly isDone: boolean
 }
 
-export type RetireRules = {
-  /** Whole months that are kept before the one that runs. */
+type RetireRules = {
+  /** Whole months to keep before the current one. */
   readonly months: number
-  /** Asked after each step; true ends the run. */
+  /** Called after each step; true ends the run. */
   readonly shouldStop?: () => boolean
 }
 
-/** Rows one transaction removes: each has a dozen entries in indexes. */
+/** Rows that one transaction removes: each has a dozen index entries. */
 const PAGE_SIZE = 200
-/** The same of narrow rows. */
+/** The same for narrow rows. */
 const NARROW_PAGE_SIZE = 1_000
-/** Mails one look passes over: most of them are young. */
+/** Rows that one scan reads: most of them are too young to remove. */
 const SCAN_ROWS = 5_000
-/** Between two steps, whatever they took: what waits for the writer has its turn. */
+/** The shortest delay between two steps, so that other writes can run in between. */
 const MIN_STEP_DELAY_MS = 5
 
 type Counts = { deliveries: number; facts: number; mails: number; events: number; remains: number }
@@ -67,13 +68,13 @@ const zeroCounts = (): Counts => ({ deliveries: 0, facts: 0, mails: 0, events: 0
 
 type RetireRun = { readonly context: Context; readonly before: number; readonly counts: Counts; readonly shouldStop: () => boolean }
 
-/** The start of the UTC month, so many months before the one that runs. Pure. */
-export function retentionStart(now: number, months: number): number {
+/** The start of the UTC month that lies `months` before the current one. Pure. */
+function retentionStart(now: number, months: number): number {
   const at = new Date(now)
   return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() - months, 1)
 }
 
-/** Retires all that is too old. Idempotent. Faults: store_busy. */
+/** Removes everything older than the retention period. Idempotent. Faults: store_busy. */
 export async function retire(context: Context, { months, shouldStop = () => false }: RetireRules): Promise<RetireResult> {
   const before = await context.engine.tx((db) => advanceRetentionCutoffForOperator(db, retentionStart(context.now(), months)), {
     lockName: RETIRE_LOCK,
@@ -86,26 +87,27 @@ export async function retire(context: Context, { months, shouldStop = () => fals
   return reportRun(run, true)
 }
 
-/** Removes what is left of retired deliveries whose tokens have run out, and nothing else: where nothing is retired any more. */
+/** Removes only the remains of retired deliveries whose tokens have expired. For installations with retention switched off. */
 export async function purgeRetiredDeliveries(context: Context, shouldStop: () => boolean): Promise<RetireResult> {
   const run: RetireRun = { context, before: 0, counts: zeroCounts(), shouldStop }
   return reportRun(run, await purgeRetiredStep(run))
 }
 
-/** The first id whose tokens still move lists. */
+/** The lowest delivery id whose tokens are still valid for list changes. */
 const firstValidTokenId = (context: Context): string =>
   firstValidDeliveryId(Math.max(TOKEN_PURPOSES.feedback.days, TOKEN_PURPOSES.unsubscribe.days), context.now())
 
-/** One name for all steps: nodes take turns. */
+/** One lock for all steps, so that two nodes never run one at the same time. */
 const RETIRE_LOCK = 'retire'
 
 function reportRun({ context: { telemetry }, before, counts }: RetireRun, isDone: boolean): RetireResult {
   for (const [what, n] of Object.entries(counts)) if (n > 0) telemetry.count('bounced_retired_total', { what }, n)
-  if (Object.values(counts).some((n) => n > 0)) telemetry.log.info({ before, ...counts, isDone }, 'what was too old was removed')
+  if (Object.values(counts).some((n) => n > 0))
+    telemetry.log.info({ before, ...counts, isDone }, 'data older than the retention period removed')
   return { before, ...counts, isDone }
 }
 
-/** What would go: counted, and nothing changed. */
+/** Counts what `retire` would remove, and changes nothing. */
 export async function previewRetirement(context: Context, months: number): Promise<Omit<RetireResult, 'facts' | 'isDone'>> {
   const { bulkRead: bulk } = context.engine
   const before = retentionStart(context.now(), months)
@@ -117,28 +119,32 @@ export async function previewRetirement(context: Context, months: number): Promi
   }
   let mails = 0
   for (let after: string | null = ''; after !== null;) {
-    const seen: Awaited<ReturnType<typeof scanOldMailsForOperator>> = await scanOldMailsForOperator(bulk, before, {
+    const scanned: Awaited<ReturnType<typeof scanOldMailsForOperator>> = await scanOldMailsForOperator(bulk, before, {
       after,
       look: SCAN_ROWS,
     })
-    mails += seen.mails.length
-    after = seen.next
+    mails += scanned.mails.length
+    after = scanned.next
   }
   let events = 0
-  for (let of = await findNextOutboxEndpointForOperator(bulk, null); of !== null; of = await findNextOutboxEndpointForOperator(bulk, of))
-    events += await countOldOutbox(bulk, of, lowestIdAt(before))
+  for (
+    let ref = await findNextOutboxEndpointForOperator(bulk, null);
+    ref !== null;
+    ref = await findNextOutboxEndpointForOperator(bulk, ref)
+  )
+    events += await countOldOutbox(bulk, ref, lowestIdAt(before))
   return { before, deliveries, mails, events, remains }
 }
 
 const accountsOf = async (context: Context): Promise<readonly number[]> =>
   (await context.accountCache.snapshot()).accounts.map(({ account }) => account)
 
-/** One step, and a rest as long as it took. False: the run is over. */
+/** Runs one step, then sleeps as long as the step took. Resolves to false if the run must stop. */
 async function runStep({ shouldStop }: RetireRun, work: () => Promise<void>): Promise<boolean> {
-  const began = performance.now()
+  const startedAt = performance.now()
   await work()
   if (shouldStop()) return false
-  await rest(Math.max(MIN_STEP_DELAY_MS, performance.now() - began))
+  await sleep(Math.max(MIN_STEP_DELAY_MS, performance.now() - startedAt))
   return true
 }
 
@@ -164,7 +170,7 @@ async function retireDeliveries(run: RetireRun): Promise<boolean> {
   return true
 }
 
-/** Where the look through the mails is: their table has no order of time. `end`: it is done for this moment. */
+/** How far the scan of the mails got; their table is not ordered by time. `isEnd`: the scan for this `before` is complete. */
 type MailScanPosition = { readonly before: number; readonly after: string; readonly isEnd: boolean }
 const MAIL_POSITION_KEY = 'retired_mails'
 
@@ -173,7 +179,7 @@ async function retireMails(run: RetireRun): Promise<boolean> {
   let position = readMailPosition(await readMetadataForOperator(engine.bulkRead, MAIL_POSITION_KEY), run.before)
   while (!position.isEnd) {
     const { mails, next } = await scanOldMailsForOperator(engine.bulkRead, run.before, { after: position.after, look: SCAN_ROWS })
-    const then: MailScanPosition = { before: run.before, after: next ?? '', isEnd: next === null }
+    const nextPosition: MailScanPosition = { before: run.before, after: next ?? '', isEnd: next === null }
     for (let at = 0; at <= mails.length; at += PAGE_SIZE) {
       const page = mails.slice(at, at + PAGE_SIZE)
       const isLast = at + PAGE_SIZE >= mails.length
@@ -181,7 +187,7 @@ async function retireMails(run: RetireRun): Promise<boolean> {
         engine.tx(
           async (db) => {
             if (page.length > 0) await removeReceivedMailsForOperator(db, page)
-            if (isLast) await writeMetadataForOperator(db, MAIL_POSITION_KEY, JSON.stringify(then))
+            if (isLast) await writeMetadataForOperator(db, MAIL_POSITION_KEY, JSON.stringify(nextPosition))
           },
           { lockName: RETIRE_LOCK },
         ),
@@ -190,46 +196,46 @@ async function retireMails(run: RetireRun): Promise<boolean> {
       if (!shouldContinue) return false
       if (isLast) break
     }
-    position = then
+    position = nextPosition
   }
   return true
 }
 
-/** The checked door: what we wrote, or another moment's, which begins again. */
+/** The cast is sound: only `retireMails` writes this value. A position for another `before` starts again. */
 function readMailPosition(text: string | null, before: number): MailScanPosition {
   const position = text === null ? null : (JSON.parse(text) as MailScanPosition)
   return position?.before === before ? position : { before, after: '', isEnd: false }
 }
 
-/** Where the look through the facts is; an account that is not named is not begun. */
+/** How far the scan of the facts got, by account. The scan of an account without an entry has not started. */
 type FactScanPositions = { readonly before: number; readonly after: Readonly<Record<string, string>> }
 const FACT_POSITIONS_KEY = 'retired_facts'
 
-/** Ids are in the order of time, and what was looked at once for this moment is not looked at again. */
+/** Fact ids are ordered by time. A scan for the same `before` continues after the last id that it read. */
 async function retireLooseFacts(run: RetireRun): Promise<boolean> {
   const { context, before } = run
   const text = await readMetadataForOperator(context.engine.bulkRead, FACT_POSITIONS_KEY)
-  // The checked door: what we wrote.
+  // The cast is sound: only this file writes this value.
   const known = text === null ? null : (JSON.parse(text) as FactScanPositions)
   let positions: FactScanPositions = known?.before === before ? known : { before, after: {} }
   for (const account of [0, ...(await accountsOf(context))]) {
-    for (let seen = SCAN_ROWS; seen === SCAN_ROWS;) {
+    for (let scanned = SCAN_ROWS; scanned === SCAN_ROWS;) {
       const after = positions.after[account] ?? lowestIdAt(0)
       const facts = await scanOldFacts(context.engine.bulkRead, account, { after, before: lowestIdAt(before), look: SCAN_ROWS })
-      seen = facts.length
-      if (seen === 0) break
+      scanned = facts.length
+      if (scanned === 0) break
       positions = { before, after: { ...positions.after, [account]: facts.at(-1)?.id ?? after } }
       const ids = facts.filter(({ kind }) => LOOSE_FACT_KINDS.includes(kind)).map(({ id }) => id)
-      if (!(await removeLooseFacts(run, { account, ids, places: positions }))) return false
+      if (!(await removeLooseFacts(run, { account, ids, positions }))) return false
     }
   }
   return true
 }
 
-/** A page a transaction; the last one moves the place. */
+/** Removes one page a transaction; the last transaction also stores the new position. */
 async function removeLooseFacts(
   run: RetireRun,
-  { account, ids, places: positions }: { readonly account: number; readonly ids: readonly string[]; readonly places: FactScanPositions },
+  { account, ids, positions }: { readonly account: number; readonly ids: readonly string[]; readonly positions: FactScanPositions },
 ): Promise<boolean> {
   for (let at = 0; at === 0 || at < ids.length; at += PAGE_SIZE) {
     const page = ids.slice(at, at + PAGE_SIZE)
@@ -251,12 +257,12 @@ async function removeLooseFacts(
 async function retireOutbox(run: RetireRun): Promise<boolean> {
   const { engine } = run.context
   for (
-    let of = await findNextOutboxEndpointForOperator(engine.bulkRead, null);
-    of !== null;
-    of = await findNextOutboxEndpointForOperator(engine.bulkRead, of)
+    let ref = await findNextOutboxEndpointForOperator(engine.bulkRead, null);
+    ref !== null;
+    ref = await findNextOutboxEndpointForOperator(engine.bulkRead, ref)
   ) {
     for (let hasMore = true; hasMore;) {
-      const rows = await listOldOutbox(engine.bulkRead, of, lowestIdAt(run.before), PAGE_SIZE)
+      const rows = await listOldOutbox(engine.bulkRead, ref, lowestIdAt(run.before), PAGE_SIZE)
       hasMore = rows.length === PAGE_SIZE
       if (rows.length > 0 && !(await runStep(run, () => engine.tx((db) => removeOutboxForOperator(db, rows), { lockName: RETIRE_LOCK }))))
         return false
@@ -279,10 +285,10 @@ async function purgeRetiredStep(run: RetireRun): Promise<boolean> {
   const { engine } = run.context
   const page = { before: firstValidTokenId(run.context), limit: NARROW_PAGE_SIZE }
   for (const account of await accountsOf(run.context)) {
-    for (let gone = NARROW_PAGE_SIZE; gone === NARROW_PAGE_SIZE;) {
+    for (let removed = NARROW_PAGE_SIZE; removed === NARROW_PAGE_SIZE;) {
       const shouldContinue = await runStep(run, async () => {
-        gone = await engine.tx((db) => removeRetiredDeliveries(db, account, page), { lockName: RETIRE_LOCK })
-        run.counts.remains += gone
+        removed = await engine.tx((db) => removeRetiredDeliveries(db, account, page), { lockName: RETIRE_LOCK })
+        run.counts.remains += removed
       })
       if (!shouldContinue) return false
     }

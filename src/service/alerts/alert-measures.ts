@@ -1,10 +1,10 @@
 /**
- * alert-measures - the figures behind the alerts, each read from counters
+ * alert-measures - measures the values behind the alerts, each from counters
  *
- * One function an alert, all in one table. What is about the installation is measured under the account that its operator has named
- * (alerts.account), so that its endpoints hear of it.
+ * One function an alert, in one table. Values that concern the whole installation are measured under the account that the operator chose
+ * (setting alerts.account), so that its endpoints are notified.
  *
- * See also: ledger/alert/alert-rules (what each means), service/alerts/alerts.
+ * See also: ledger/alert/alert-rules (the meaning of each alert), service/alerts/alerts.
  */
 import type { AlertMeasurement, AlertRow } from '../../ledger/alert/alert.ts'
 import { ALERT_RULES, type AlertName } from '../../ledger/alert/alert-rules.ts'
@@ -15,21 +15,21 @@ import { listLaneSnapshotsForOperator, type LaneSnapshotRow } from '../../store/
 import { listEndpointsOfAccounts } from '../../store/webhook/endpoints.ts'
 import { sumWatchCountsForOperator, type WatchSum } from '../../store/facts/watch-counters.ts'
 
-/** `from`: since when what is measured in minutes lasts. */
+/** `from`: when the measured condition began (epoch ms), for alerts that measure a duration. */
 export type TimedAlertMeasurement = AlertMeasurement & { readonly from: number | null }
 
-/** Mails of the last day: sums of an account by metric. */
-type MailSums = { readonly account: number; readonly of: (metric: string) => number }
+/** Counters of the last day of one account. */
+type MailSums = { readonly account: number; readonly sumOf: (metric: string) => number }
 
 type MeasureContext = MeasureInput & { readonly mails: readonly MailSums[] }
 
-export type MeasureInput = {
+type MeasureInput = {
   readonly reader: DatabaseReader
   readonly now: number
   readonly accounts: readonly number[]
-  /** Whose the installation's alerts are. */
+  /** The account that receives the alerts of the installation. */
   readonly operator: number
-  /** As they stand, for what has no beginning of its own. */
+  /** The stored alerts: they know when a pause began. */
   readonly rows: readonly AlertRow[]
 }
 
@@ -40,9 +40,9 @@ type Measure = (input: MeasureContext) => Promise<readonly TimedAlertMeasurement
 
 const MEASURES = {
   'bounce-rate': ({ mails }) =>
-    Promise.resolve(mails.map(({ account, of }) => ratioOf('bounce-rate', account, bouncedCount(of), requestedCount(of)))),
+    Promise.resolve(mails.map(({ account, sumOf }) => ratioOf('bounce-rate', account, bouncedCount(sumOf), requestedCount(sumOf)))),
   'complaint-rate': ({ mails }) =>
-    Promise.resolve(mails.map(({ account, of }) => ratioOf('complaint-rate', account, of('complaint'), of('delivered')))),
+    Promise.resolve(mails.map(({ account, sumOf }) => ratioOf('complaint-rate', account, sumOf('complaint'), sumOf('delivered')))),
   'unmatched-share': (input) => counterRatio(input, 'unmatched-share', ['unmatched', 'mails']),
   'other-share': (input) => counterRatio(input, 'other-share', ['other', 'verdicts']),
   'lane-paused': pausedLanes,
@@ -50,9 +50,9 @@ const MEASURES = {
   'feedback-silence': feedbackSilence,
 } as const satisfies Record<AlertName, Measure>
 
-/** All figures of now. */
+/** Takes all measurements. Faults: store_busy. */
 export async function measureAlerts(input: MeasureInput): Promise<readonly TimedAlertMeasurement[]> {
-  // The dearest question, and three ask it.
+  // The most expensive query; three measures share it.
   const mails = await mailSums(input)
   return (await Promise.all(Object.values(MEASURES).map((measure) => measure({ ...input, mails })))).flat()
 }
@@ -61,20 +61,20 @@ function ratioOf(alert: AlertName, account: number, part: number, whole: number,
   return { account, alert, about, value: whole > 0 ? part / whole : null, volume: whole, from: null }
 }
 
-/** Mails of the last day by account. */
+/** Sums the counters of the last day by account. */
 async function mailSums({ reader, now, accounts }: MeasureInput): Promise<readonly MailSums[]> {
   const from = quarterHourOf(now) - ALERT_RULES['bounce-rate'].hours * HOUR_MS
   const sql = `select c.account_id, c.metric, sum(c.n) as n from {keys} k cross join counters c
     where c.account_id = k.k1 and c.quarter >= k.k2 group by c.account_id, c.metric`
   const rows = await reader.inKeys(sql, { types: ['int', 'int'], rows: accounts.map((account) => [account, from]) })
   const sums = new Map(rows.map((row) => [`${String(row['account_id'])}/${String(row['metric'])}`, Number(row['n'])]))
-  return accounts.map((account) => ({ account, of: (metric) => sums.get(`${account}/${metric}`) ?? 0 }))
+  return accounts.map((account) => ({ account, sumOf: (metric) => sums.get(`${account}/${metric}`) ?? 0 }))
 }
 
-/** What our own lists answered was never sent. */
-const suppressedCount = (of: MailSums['of']): number => of('invalid-401') + of('invalid-402')
-const bouncedCount = (of: MailSums['of']): number => of('invalid') + of('soft-bounce') - suppressedCount(of)
-const requestedCount = (of: MailSums['of']): number => of('request') - suppressedCount(of)
+/** Recipients that our own lists suppressed: these messages were never sent. */
+const suppressedCount = (sumOf: MailSums['sumOf']): number => sumOf('invalid-401') + sumOf('invalid-402')
+const bouncedCount = (sumOf: MailSums['sumOf']): number => sumOf('invalid') + sumOf('soft-bounce') - suppressedCount(sumOf)
+const requestedCount = (sumOf: MailSums['sumOf']): number => sumOf('request') - suppressedCount(sumOf)
 
 async function counterRatio(
   { reader, now, operator }: MeasureInput,
@@ -82,11 +82,11 @@ async function counterRatio(
   [part, whole]: readonly [WatchMetric, WatchMetric],
 ): Promise<readonly TimedAlertMeasurement[]> {
   const sums = await sumWatchCountsForOperator(reader, [part, whole], quarterHourOf(now) - ALERT_RULES[alert].hours * HOUR_MS)
-  const of = (metric: WatchMetric): number => sums.filter((each) => each.metric === metric).reduce((n, each) => n + each.n, 0)
-  return [ratioOf(alert, operator, of(part), of(whole))]
+  const sumOf = (metric: WatchMetric): number => sums.filter((each) => each.metric === metric).reduce((n, each) => n + each.n, 0)
+  return [ratioOf(alert, operator, sumOf(part), sumOf(whole))]
 }
 
-/** Endpoints that are on; one that was switched off or removed is no longer measured. */
+/** Measures enabled endpoints only. */
 async function failingWebhooks({ reader, now, accounts }: MeasureInput): Promise<readonly TimedAlertMeasurement[]> {
   const from = quarterHourOf(now) - ALERT_RULES['webhook-failing'].hours * HOUR_MS
   const [endpoints, sums] = await Promise.all([
@@ -98,17 +98,17 @@ async function failingWebhooks({ reader, now, accounts }: MeasureInput): Promise
     .filter(({ enabled }) => enabled)
     .map(({ account, endpointId }) => {
       const about = String(endpointId)
-      const of = (metric: WatchMetric): number => counts.get(`${account}/${metric}/${about}`) ?? 0
-      const refused = of('webhook-refused')
-      return ratioOf('webhook-failing', account, refused, refused + of('webhook-heard'), about)
+      const countOf = (metric: WatchMetric): number => counts.get(`${account}/${metric}/${about}`) ?? 0
+      const refused = countOf('webhook-refused')
+      return ratioOf('webhook-failing', account, refused, refused + countOf('webhook-heard'), about)
     })
 }
 
-/** Loops that have sent complaints; none is silent while nothing is sent. */
+/** Measures how long each known feedback loop has been silent. Silence means nothing while no messages are sent. */
 async function feedbackSilence({ reader, now, operator, mails }: MeasureContext): Promise<readonly TimedAlertMeasurement[]> {
   const from = quarterHourOf(now) - ALERT_RULES['feedback-silence'].hours * HOUR_MS
   const sums = await sumWatchCountsForOperator(reader, ['feedback'], from)
-  const isSending = mails.some(({ of }) => of('request') > 0)
+  const isSending = mails.some(({ sumOf }) => sumOf('request') > 0)
   const hoursOf = ({ last }: WatchSum): number => Math.max(0, now - last - QUARTER_HOUR_MS) / HOUR_MS
   return sums.map((sum) => ({
     account: operator,
@@ -122,7 +122,7 @@ async function feedbackSilence({ reader, now, operator, mails }: MeasureContext)
 
 const LANES_PAGE_SIZE = 1_000
 
-/** Lanes that stand still, by what holds them: a thousand domains behind one paused IP are one alert. */
+/** Measures paused lanes, grouped by their blocking key: a thousand domains behind one paused IP address make one alert. */
 async function pausedLanes({ reader, now, rows }: MeasureInput): Promise<readonly TimedAlertMeasurement[]> {
   const found: LaneSnapshotRow[] = []
   for (let hasMore = true; hasMore;) {
@@ -131,11 +131,11 @@ async function pausedLanes({ reader, now, rows }: MeasureInput): Promise<readonl
     hasMore = page.length === LANES_PAGE_SIZE
   }
   const stopped = found.filter(({ status }) => status.isStopped && status.waiting > 0)
-  const known = new Map(rows.flatMap((row) => (row.alert === 'lane-paused' ? [[`${row.account}/${row.about}`, row.data.from]] : [])))
+  const startOf = new Map(rows.flatMap((row) => (row.alert === 'lane-paused' ? [[`${row.account}/${row.about}`, row.data.from]] : [])))
   const groups = Map.groupBy(stopped, ({ account, domain, status }) => `${account}/${status.key ?? domain}`)
   return [...groups].flatMap(([name, [first, ...others]]) => {
     if (first === undefined) return []
-    const from = known.get(name) ?? now
+    const from = startOf.get(name) ?? now
     const volume = [first, ...others].reduce((sum, { status }) => sum + status.waiting, 0)
     const about = first.status.key ?? first.domain
     return [{ account: first.account, alert: 'lane-paused', about, value: (now - from) / MINUTE_MS, volume, from }]

@@ -1,10 +1,10 @@
 /**
- * counter-buffer - counts what this node learns, in memory, and puts it into the store now and then
+ * counter-buffer - counts committed facts in memory and adds the counts to the store at intervals
  *
- * One row for a busy installation would be every commit's to write; so nothing of this is in their way. A node that dies forgets what it had
- * not yet put down: alerts look at hours.
+ * If every commit updated these counters, all commits would wait for the same rows. A node that crashes loses the counts since its last
+ * flush; alerts look at hours, so this does not matter.
  *
- * See also: ledger/project/watch-counts (what counts), service/alerts/alerts.
+ * See also: ledger/project/watch-counts (what is counted), service/alerts/alerts.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { watchCountsOf, type WatchCount } from '../../ledger/project/watch-counts.ts'
@@ -12,17 +12,18 @@ import type { Engine } from '../../store/engine/engine.ts'
 import { addWatchCounts } from '../../store/facts/watch-counters.ts'
 
 export type CounterBuffer = {
-  /** Counts what was committed; `mails` of it came by SMTP. Never throws. */
+  /** Counts committed facts, and `mails` received by SMTP. Never throws. */
   readonly count: (facts: readonly Fact[], mails?: number) => void
-  /** Puts down what was counted since. Faults: store_busy; what was counted stays counted. */
+  /** Adds the counts to the store. Faults: store_busy; the counts then stay in the buffer. */
   readonly flush: (engine: Engine) => Promise<void>
 }
 
 const keyOf = ({ account, quarter, metric, name }: WatchCount): string => `${account}/${quarter}/${metric}/${name}`
 
-/** Names that are counted at once: a stranger must not fill the memory with loops that there are not. */
+/** Bounds the memory: a sender of forged complaints chooses the names that are counted. */
 const MAX_COUNTERS = 10_000
 
+/** Creates an empty buffer. */
 export function createCounterBuffer(now: () => number): CounterBuffer {
   let buffered = new Map<string, WatchCount>()
   const add = (count: WatchCount): void => {

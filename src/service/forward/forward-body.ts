@@ -1,8 +1,8 @@
 /**
- * forward-body - what an endpoint gets of a mail that came for its account: the vendor's fields of a routed mail
+ * forward-body - the webhook payload of a forwarded mail
  *
- * Read when it is sent and not when it came: a mail that is hard to read delays nobody's intake. What was read is remembered for the
- * other endpoints and the next attempts. A mail that is no longer kept has no body.
+ * Parses the mail when the webhook is sent, not when the mail arrives: a mail that is expensive to parse delays no other mail. Caches the
+ * parsed mail for other endpoints and for retries. A mail that is no longer stored has no payload.
  *
  * See also: mail-auth/mime-reader, mail-auth/signed-mail-link, service/notify/webhook-sender, docs/WEBHOOKS.md.
  */
@@ -15,22 +15,23 @@ import type { FactOf } from '../../ledger/facts/fact.ts'
 import { findForwardedMail } from '../../store/mail/forwarded-mails.ts'
 import type { Context } from '../context.ts'
 
-export type ForwardBodyRules = {
-  /** Hours that a link to the raw mail is good. */
+type ForwardBodyRules = {
+  /** How many hours a link to the raw mail stays valid. */
   readonly linkHours: number
-  /** Bytes of the largest mail that goes along whole; a larger one is fetched by its link. */
+  /** Mails up to this size (bytes) are included whole; larger ones are available only by their link. */
   readonly rawBytes: number
 }
 
-/** Null: the mail is no longer kept. Rejects with store_busy. */
+/** Builds the payload of one forwarded mail; null if the mail is no longer stored. Faults: store_busy. */
 export type ForwardBodies = (fact: FactOf<'route'>) => Promise<WebhookPayload | null>
 
-export type ForwardBodyOptions = { readonly reader: MimeReader; readonly links: MailLinkSigner; readonly rules: ForwardBodyRules }
+type ForwardBodyOptions = { readonly reader: MimeReader; readonly links: MailLinkSigner; readonly rules: ForwardBodyRules }
 
-/** Characters of mails that were read. */
+/** Size of the cache of parsed mails, in characters. */
 const CACHE_CHARACTERS = 16_777_216
 const HOUR_MS = 3_600_000
 
+/** Creates the builder, with a cache of parsed mails of its own. */
 export function createForwardBodies(context: Context, { reader, links, rules }: ForwardBodyOptions): ForwardBodies {
   const parsedMails = new LRUCache<string, MailContent>({
     maxSize: CACHE_CHARACTERS,
@@ -40,9 +41,9 @@ export function createForwardBodies(context: Context, { reader, links, rules }: 
   return async ({ account, data: { digest, truncated } }) => {
     const mail = await findForwardedMail(context.engine.read, account, digest)
     if (mail === null) return null
-    const known = parsedMails.get(digest)
-    const parsed = known ?? (await reader.read(mail.body))
-    if (known === undefined) parsedMails.set(digest, parsed)
+    const cached = parsedMails.get(digest)
+    const parsed = cached ?? (await reader.read(mail.body))
+    if (cached === undefined) parsedMails.set(digest, parsed)
     const expires = context.now() + rules.linkHours * HOUR_MS
     const signature = links.sign({ account, digest, expires })
     const { from, fromName: fromname, to, toName: toname, subject, html, text, reference } = parsed
@@ -65,5 +66,5 @@ export function createForwardBodies(context: Context, { reader, links, rules }: 
   }
 }
 
-/** Bytes that are no UTF-8 stand as the characters of their numbers: so they can be had back. */
+/** Text that is not valid UTF-8 is decoded as Latin-1, so that the receiver can restore the bytes. */
 const textOf = (raw: Uint8Array): string => Buffer.from(raw).toString(isUtf8(raw) ? 'utf8' : 'latin1')

@@ -1,17 +1,16 @@
 /**
- * forward-domains - which domains take mail for which account, and the mails that came
+ * forward-domains - assigns domains to accounts, which then receive the mail of these domains by webhook
  *
- * Only an operator gives a domain to an account: whoever could claim any would read the mail of all. Each change is audited.
+ * Only an operator assigns a domain: an account that could claim any domain could read the mail of others. Each change creates an audit
+ * fact.
  *
- * See also: service/forward/forward-mail (who takes the mail), http/api/forwarded-mails, commands/account/inbound.
+ * See also: service/forward/forward-mail (receives the mail), http/api/forwarded-mails, commands/account/inbound.
  */
 import type { MailLinkSigner } from '../../mail-auth/signed-mail-link.ts'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
-import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
-import { createLedgerState } from '../../ledger/project/state.ts'
-import type { Database } from '../../store/engine/engine.ts'
+import type { Fact } from '../../ledger/facts/fact.ts'
+import type { FactMoment } from '../../ledger/facts/new-fact.ts'
 import {
   insertForwardDomain,
   listForwardDomains,
@@ -20,21 +19,21 @@ import {
   type ForwardDomain,
 } from '../../store/mail/forward-domains.ts'
 import { findForwardedMail, listForwardedMails, type ForwardedMail, type ForwardedMailSummary } from '../../store/mail/forwarded-mails.ts'
-import { commitLedgerState } from '../commit.ts'
 import type { Context } from '../context.ts'
+import { transact } from '../transact.ts'
 
-export type ForwardedMailPage = { readonly limit: number; readonly after: Pick<ForwardedMail, 'receivedAt' | 'digest'> | null }
+type ForwardedMailPage = { readonly limit: number; readonly after: Pick<ForwardedMail, 'receivedAt' | 'digest'> | null }
 
 export type ForwardService = {
-  /** Account null: everybody's. */
+  /** Lists the domains of an account, or of all accounts if `account` is null. */
   readonly domains: (account: number | null) => Promise<readonly ForwardDomain[]>
   readonly mails: (account: number, page: ForwardedMailPage) => Promise<readonly ForwardedMailSummary[]>
-  /** A mail's bytes, or null. */
+  /** The bytes of a mail; null if it is not stored. */
   readonly rawMail: (account: number, digest: string) => Promise<Uint8Array | null>
   readonly isValidLink: MailLinkSigner['isValid']
-  /** False: the account had it. Faults: bad_request (no domain, or one of ours), conflict (another account's). */
+  /** Resolves to false if the account has the domain already. Faults: bad_request (malformed, or receives reports), conflict (taken). */
   readonly addDomain: (account: number, domain: string) => Promise<boolean>
-  /** False: nobody had it. */
+  /** Resolves to false if no account has the domain. */
   readonly removeDomain: (domain: string) => Promise<boolean>
 }
 
@@ -52,44 +51,38 @@ export function createForwardService(context: Context, links: Pick<MailLinkSigne
 
 const DOMAIN_PATTERN = /^(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/
 
-/** Gives a domain to an account, as {@link ForwardService.addDomain}. */
+/** Assigns a domain to an account, as {@link ForwardService.addDomain}. One transaction; idempotent. */
 export async function addForwardDomain(context: Context, account: number, name: string): Promise<boolean> {
-  const domain = name.trim().toLowerCase().replace(/\.$/, '')
+  const domain = canonicalName(name)
   const { returnPath, feedback } = context.domains
-  if (!DOMAIN_PATTERN.test(domain)) throw new Fault('bad_request', 'that is no domain in its ASCII form (A-label)')
+  if (!DOMAIN_PATTERN.test(domain)) throw new Fault('bad_request', 'this is not a domain in ASCII form (A-labels)')
   if ([...returnPath, ...feedback].includes(domain))
-    throw new Fault('bad_request', `${domain} takes reports: routed mail needs a domain of its own`)
-  const added = await context.engine.tx(async (db) => {
-    const isNew = await insertForwardDomain(db, { account, domain, createdAt: context.now() })
-    if (isNew) await writeAudit(context, db, { account, what: 'route.add', domain })
+    throw new Fault('bad_request', `${domain} receives reports: forwarded mail needs a domain of its own`)
+  const isAdded = await transact(context, {}, async ({ db, moment }) => {
+    const isNew = await insertForwardDomain(db, { account, domain, createdAt: moment.at })
     const ownDomain = (await listForwardDomains(db, account)).find((each) => each.domain === domain)
-    if (ownDomain === undefined) throw new Fault('conflict', `${domain} is another account's`)
-    return isNew
+    if (ownDomain === undefined) throw new Fault('conflict', `${domain} belongs to another account`)
+    return { result: isNew, facts: isNew ? [auditOf(account, moment, { action: 'route.add', domain })] : [] }
   })
   context.accountCache.invalidate()
-  return added
+  return isAdded
 }
 
-/** Takes a domain from its account, as {@link ForwardService.removeDomain}. */
+/** Removes a domain from its account, as {@link ForwardService.removeDomain}. One transaction; idempotent. */
 export async function removeForwardDomain(context: Context, name: string): Promise<boolean> {
-  const domain = name.trim().toLowerCase().replace(/\.$/, '')
-  const account = await context.engine.tx(async (db) => {
-    const owner = await deleteForwardDomainForOperator(db, domain)
-    if (owner !== null) await writeAudit(context, db, { account: owner, what: 'route.remove', domain })
-    return owner
+  const domain = canonicalName(name)
+  const isRemoved = await transact(context, {}, async ({ db, moment }) => {
+    const account = await deleteForwardDomainForOperator(db, domain)
+    if (account === null) return { result: false }
+    return { result: true, facts: [auditOf(account, moment, { action: 'route.remove', domain })] }
   })
   context.accountCache.invalidate()
-  return account !== null
+  return isRemoved
 }
 
-async function writeAudit(
-  context: Context,
-  db: Database,
-  { account, what: action, domain }: { account: number; what: string; domain: string },
-): Promise<void> {
-  const now = context.now()
-  const actionContext = { actor: 'operator', settings: DEFAULT_ACCOUNT_SETTINGS, moment: { at: now, receivedAt: now, ids: context.ids } }
-  const ledgerState = createLedgerState()
-  applyFacts(ledgerState, [createAuditFact(account, action, { domain }, actionContext)])
-  await commitLedgerState(db, ledgerState, { now, notify: () => false })
-}
+const canonicalName = (name: string): string => name.trim().toLowerCase().replace(/\.$/, '')
+
+type ForwardAudit = { readonly action: string; readonly domain: string }
+
+const auditOf = (account: number, moment: FactMoment, { action, domain }: ForwardAudit): Fact =>
+  createAuditFact(account, action, { domain }, { actor: 'operator', moment })

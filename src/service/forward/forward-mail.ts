@@ -1,37 +1,36 @@
 /**
- * forward-mail - mail that comes for an account at one of its own domains: kept, told to its endpoints, and no more
+ * forward-mail - receives mail for the domains of accounts, stores it, and queues its webhooks
  *
- * Whatever it is, a bounce too, it is the account's mail and no report: no status and no list moves. `submit` resolves after the durable
- * commit of mail, fact and outbox; mails that wait at the same time share one. Nothing of the mail is read here but the Message-IDs that it
- * answers: a mail of ours among them is named beside it.
+ * Such mail belongs to the account, even if it is a bounce: it changes no status and no list. `submit` resolves after the durable commit of
+ * mail, fact and outbox; mails that wait at the same time share one commit. Only the Message-IDs that the mail replies to are read here: if
+ * one of them is a delivery of the account, the fact names that delivery.
  *
- * See also: service/forward/forward-body (what the endpoints get), service/forward/forward-domains (domains), smtp-server/report-session, service/batcher.
+ * See also: service/forward/forward-body (the webhook payload), service/forward/forward-domains, smtp-server/report-session, service/batcher.
  */
 import { bareMessageId } from '../../correlate/references.ts'
 import { createFactBatch } from '../../ledger/facts/fact-batch.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
 import { createFact, aboutMail } from '../../ledger/facts/new-fact.ts'
 import { getRawHeader } from '../../mail/mime/header.ts'
 import { parseMime } from '../../mail/mime/mime.ts'
 import { insertForwardedMails, type ForwardedMail } from '../../store/mail/forwarded-mails.ts'
-import { accountScopedKey, loadLedgerState, type LoadedLedgerState } from '../../store/facts/ledger-state.ts'
+import { accountScopedKey, type LoadedLedgerState } from '../../store/facts/ledger-state.ts'
 import { createBatcher } from '../batcher.ts'
-import { commitLedgerState } from '../commit.ts'
-import { reportDigest, type IncomingMail } from '../receive/incoming-mail.ts'
 import type { Context } from '../context.ts'
+import { reportDigest, type IncomingMail } from '../receive/incoming-mail.ts'
+import { transact } from '../transact.ts'
 
 export type ForwardReceiver = {
-  /** Whether mail to an address is an account's. Faults: store_busy. */
+  /** Whether the domain of an address is assigned to an account that is not blocked. Faults: store_busy. */
   readonly accepts: (to: string) => Promise<boolean>
-  /** False: it is nobody's, and is not kept. Faults: store_busy. */
+  /** Stores a mail. Resolves to false, and stores nothing, if no account accepts it. Idempotent. Faults: store_busy. */
   readonly submit: (mail: IncomingMail) => Promise<boolean>
-  /** Resolves when nothing is under way. */
+  /** Resolves when no mail is being stored. */
   readonly waitUntilIdle: () => Promise<void>
 }
 
 type ForwardItem = { readonly mail: IncomingMail; readonly account: number; readonly domain: string; readonly digest: string }
 
-/** As service/receive/receive: one durable commit for what came meanwhile, small enough to hold nobody up. */
+/** The same limits as in service/receive/receive, for the same reason. */
 const MAX_MAILS = 200
 const MAX_BYTES = 4_194_304
 
@@ -58,7 +57,7 @@ export function createForwardReceiver(context: Context): ForwardReceiver {
       const digest = reportDigest(mail.dataDigest, mail.envelope.to)
       const isNew = await batcher.submit({ mail, account, domain, digest })
       context.telemetry.count('bounced_inbound_mails_total', { outcome: isNew ? 'taken' : 'repeated' })
-      context.telemetry.log.info({ sessionId: mail.sessionId, digest, account, repeated: !isNew }, 'mail for an account taken')
+      context.telemetry.log.info({ sessionId: mail.sessionId, digest, account, repeated: !isNew }, 'forwarded mail accepted')
       return true
     },
     waitUntilIdle: batcher.waitUntilIdle,
@@ -67,22 +66,20 @@ export function createForwardReceiver(context: Context): ForwardReceiver {
 
 const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase()
 
-/** One transaction over all items: which of them were new. */
+/** Stores all items in one transaction. Resolves to whether each of them was new. */
 async function saveBatch(context: Context, items: readonly ForwardItem[]): Promise<readonly boolean[]> {
   const messageIds = items.map(({ mail }) => referencedMessageIds(mail.raw))
-  return context.engine.tx(async (db) => {
-    const loaded = await loadLedgerState(db, {
-      subjects: items.map(({ account, digest }) => ({ account, subject: `mail:${digest}` })),
-      messageIdHeaders: items.flatMap(({ account }, n) => (messageIds[n] ?? []).map((messageIdHeader) => ({ account, messageIdHeader }))),
-    })
-    const draft = createFactBatch(loaded.ledgerState)
-    const fresh = items.map((item, n) =>
-      draft.add(forwardFactOf(context, item, referencedDelivery(loaded, item.account, messageIds[n] ?? []))),
+  const needs = {
+    subjects: items.map(({ account, digest }) => ({ account, subject: `mail:${digest}` })),
+    messageIdHeaders: items.flatMap(({ account }, n) => (messageIds[n] ?? []).map((messageIdHeader) => ({ account, messageIdHeader }))),
+  }
+  return transact(context, needs, async (transaction) => {
+    const batch = createFactBatch(transaction.ledgerState)
+    const areNew = items.map((item, n) =>
+      batch.add(forwardFactOf(context, item, referencedDelivery(transaction, item.account, messageIds[n] ?? []))),
     )
-    applyFacts(loaded.ledgerState, draft.facts)
-    await commitLedgerState(db, loaded.ledgerState, { now: context.now(), notify: () => true })
-    await insertForwardedMails(db, items.filter((_, n) => fresh[n]).map(forwardedMailOf))
-    return fresh
+    await insertForwardedMails(transaction.db, items.filter((_, n) => areNew[n]).map(forwardedMailOf))
+    return { result: areNew, facts: batch.facts }
   })
 }
 
@@ -100,18 +97,19 @@ function forwardedMailOf({ mail, account, digest }: ForwardItem): ForwardedMail 
   return { account, digest, receivedAt, size, truncated, mailFrom: envelope.from, rcptTo: envelope.to, peer, body: raw }
 }
 
-/** A conversation's head holds its last answers; a mail is not asked for more of them. */
+/** The last Message-IDs of a thread; older ones are ignored. */
 const MAX_MESSAGE_IDS = 20
+/** Only this much of a mail is parsed for its header fields. */
 const HEADER_BYTES = 65_536
 
-/** Message-IDs that a mail says it answers, the nearest first. Total. */
+/** The Message-IDs in References and In-Reply-To, the most recent first. Total. RFC 5322 §3.6.4. */
 function referencedMessageIds(raw: Uint8Array): readonly string[] {
   const { headers } = parseMime(raw.subarray(0, HEADER_BYTES), { isShallow: true }).root
   const fields = [getRawHeader(headers, 'references') ?? '', getRawHeader(headers, 'in-reply-to') ?? ''].join(' ')
   return [...new Set(fields.match(/<[^<>\s]{1,990}>/g)?.map(bareMessageId))].toReversed().slice(0, MAX_MESSAGE_IDS)
 }
 
-/** The mail of ours that it answers; a Message-ID that two mails bear proves neither. */
+/** The delivery that the mail replies to. A Message-ID that belongs to two deliveries identifies neither. */
 function referencedDelivery({ byMessageIdHeader }: LoadedLedgerState, account: number, ids: readonly string[]): string | null {
   const found = ids.map((id) => byMessageIdHeader.get(accountScopedKey(account, id)) ?? []).find((rows) => rows.length === 1)
   return found?.[0]?.deliveryId ?? null

@@ -1,26 +1,24 @@
 /**
- * block-allow - blocks and allowances that an account sets by hand: of an address or of a whole domain, for one API user or for all
+ * block-allow - adds and removes block and allow entries that an account sets by hand
  *
- * One transaction for all that a call names. Adding what stands just so changes nothing; an entry with another end begins anew.
+ * An entry covers one address or a whole domain, for one API user or for all of them. One call is one transaction. Adding an entry that
+ * exists with the same end changes nothing; adding it with another end starts it anew.
  *
- * See also: service/lists/lists (the other lists), ledger/decide/operator-action, ledger/suppress/suppression (what they answer).
+ * See also: service/lists/bulk-removal (the other lists), ledger/decide/operator-action, ledger/suppress/suppression (how entries suppress).
  */
 import { hashDomain, normaliseAddress, normaliseDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import { decideListChange, type ListChange } from '../../ledger/decide/operator-action.ts'
 import type { ListEntryKey } from '../../ledger/suppress/list-entry.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
 import { suppressionKey, type SuppressionRow, type LedgerState } from '../../ledger/project/state.ts'
-import type { Database } from '../../store/engine/engine.ts'
-import { loadLedgerState } from '../../store/facts/ledger-state.ts'
-import { commitLedgerState } from '../commit.ts'
 import { actorOf, type Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
+import { transact } from '../transact.ts'
 
-/** Which entries: those of these addresses and domains, on one list. */
+/** Entries of one list, by their addresses and domains. */
 export type EntrySelection = {
   readonly list: 'block' | 'allow'
-  /** An API user, '' for all of the account's, or (to take them off) null for whomever they were set. */
+  /** An API user, or '' for entries of the whole account. Null selects every scope; allowed when entries are removed. */
   readonly scope: string | null
   readonly emails: readonly string[]
   readonly domains: readonly string[]
@@ -28,68 +26,70 @@ export type EntrySelection = {
 
 type EntryTarget = { readonly addressHash: string; readonly address: string | null; readonly domain: string; readonly isDomain: boolean }
 
-/** Faults: bad_request, for what is no address or no domain. */
+/** Faults: bad_request (an item is not an address or not a domain). */
 function targetsOf({ emails, domains }: EntrySelection): readonly EntryTarget[] {
   const addresses = emails.map((email) => {
     const known = normaliseAddress(email)
-    if (known === null) throw new Fault('bad_request', 'that is not an address that one can send to')
+    if (known === null) throw new Fault('bad_request', 'this is not an email address that mail can be sent to')
     return { addressHash: known.hash, address: known.address, domain: known.domain, isDomain: false }
   })
-  const whole = domains.map((name) => {
+  const wholeDomains = domains.map((name) => {
     const domain = normaliseDomain(name)
-    if (domain === null) throw new Fault('bad_request', 'that is not a domain')
+    if (domain === null) throw new Fault('bad_request', 'this is not a domain')
     return { addressHash: hashDomain(domain), address: null, domain, isDomain: true }
   })
-  return [...new Map([...addresses, ...whole].map((target) => [target.addressHash, target])).values()]
+  return [...new Map([...addresses, ...wholeDomains].map((target) => [target.addressHash, target])).values()]
 }
 
 type ChangeOf = (key: ListEntryKey, target: EntryTarget) => ListChange['change']
 
-/** Changes the entries of all targets in one transaction; those that changed, as they then stand. */
-async function changeEntries(context: Context, by: Caller, call: EntrySelection, change: ChangeOf): Promise<readonly SuppressionRow[]> {
-  const targets = targetsOf(call)
-  const settings = (await context.accountCache.snapshot()).settingsOf(by.account)
-  const work = async (db: Database): Promise<readonly SuppressionRow[]> => {
-    const now = context.now()
-    const actionContext = { actor: actorOf(by), settings, moment: { at: now, receivedAt: now, ids: context.ids } }
-    const { ledgerState } = await loadLedgerState(db, {
-      addresses: targets.map(({ addressHash }) => ({ account: by.account, addressHash })),
-    })
-    const keys = targets.flatMap((target) => entryKeysOf(ledgerState, by.account, call, target).map((key) => ({ key, target })))
-    const changed = keys.filter(
-      ({ key, target }) =>
-        applyFacts(ledgerState, decideListChange({ ledger: ledgerState, key, change: change(key, target) }, actionContext)) > 0,
-    )
-    await commitLedgerState(db, ledgerState, { now, notify: () => true })
-    return changed.flatMap(({ key }) => ledgerState.suppressions.get(suppressionKey(key)) ?? [])
-  }
-  return context.engine.tx(work)
+/** Changes the entries of all targets in one transaction. Resolves to the changed entries in their new state. */
+async function changeEntries(
+  context: Context,
+  caller: Caller,
+  selection: EntrySelection,
+  change: ChangeOf,
+): Promise<readonly SuppressionRow[]> {
+  const { account } = caller
+  const targets = targetsOf(selection)
+  const settings = (await context.accountCache.snapshot()).settingsOf(account)
+  const needs = { addresses: targets.map(({ addressHash }) => ({ account, addressHash })) }
+  return transact(context, needs, ({ ledgerState: ledger, moment, apply }) => {
+    const operator = { actor: actorOf(caller), settings, moment }
+    const entries = targets.flatMap((target) => entryKeysOf(ledger, account, selection, target).map((key) => ({ key, target })))
+    const changed = entries.filter(({ key, target }) => apply(decideListChange({ ledger, key, change: change(key, target) }, operator)) > 0)
+    return { result: changed.flatMap(({ key }) => ledger.suppressions.get(suppressionKey(key)) ?? []) }
+  })
 }
 
 function entryKeysOf(
-  ledgerState: LedgerState,
+  ledger: LedgerState,
   account: number,
   { list, scope }: EntrySelection,
   { addressHash }: EntryTarget,
 ): readonly ListEntryKey[] {
   if (scope !== null) return [{ account, list, addressHash, scope }]
-  const held = [...ledgerState.suppressions.values()].filter((row) => row.list === list && row.addressHash === addressHash)
-  return held.map((row) => ({ account, list, addressHash, scope: row.scope }))
+  const rows = [...ledger.suppressions.values()].filter((row) => row.list === list && row.addressHash === addressHash)
+  return rows.map((row) => ({ account, list, addressHash, scope: row.scope }))
 }
 
-/** Puts entries on a list, until a moment or (null) for ever; those that were new. Faults: bad_request. */
+/**
+ * Adds entries that last until a moment (epoch ms), or without end if `until` is null. One transaction; idempotent. Resolves to the entries
+ * that changed. Faults: bad_request, store_busy.
+ */
 export async function addBlockAllowEntries(
   context: Context,
-  by: Caller,
-  call: EntrySelection & { readonly until: number | null },
+  caller: Caller,
+  selection: EntrySelection & { readonly until: number | null },
 ): Promise<readonly SuppressionRow[]> {
-  return changeEntries(context, by, { ...call, scope: call.scope ?? '' }, ({ scope }, { address, domain, isDomain }) => {
-    const state = { address, domain, isDomain, reason: 'api', until: call.until, apiUser: scope === '' ? null : scope }
+  const { until } = selection
+  return changeEntries(context, caller, { ...selection, scope: selection.scope ?? '' }, ({ scope }, { address, domain, isDomain }) => {
+    const state = { address, domain, isDomain, reason: 'api', until, apiUser: scope === '' ? null : scope }
     return { action: 'add', state }
   })
 }
 
-/** Takes entries off a list; how many stood. Faults: bad_request. */
-export async function removeBlockAllowEntries(context: Context, by: Caller, call: EntrySelection): Promise<number> {
-  return (await changeEntries(context, by, call, () => ({ action: 'remove' }))).length
+/** Removes entries in one transaction. Resolves to the number of entries that were in force. Faults: bad_request, store_busy. */
+export async function removeBlockAllowEntries(context: Context, caller: Caller, selection: EntrySelection): Promise<number> {
+  return (await changeEntries(context, caller, selection, () => ({ action: 'remove' }))).length
 }

@@ -1,35 +1,27 @@
 /**
- * disable-endpoint - an endpoint that answered 410 is switched off, and its account hears of it
+ * disable-endpoint - disables a webhook endpoint that answered 410, and raises an alarm for its account
  *
- * What waits for it stays: switching it on again sends it.
+ * Events that wait for the endpoint stay in the outbox; they are sent when the endpoint is enabled again.
  *
- * See also: service/notify/notifier, service/notify/webhooks (who switches it on).
+ * RFC 9110 §15.5.11. See also: service/notify/notifier, service/notify/webhooks (enables it again).
  */
 import { createFactBatch } from '../../ledger/facts/fact-batch.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
 import { createFact, aboutEndpoint } from '../../ledger/facts/new-fact.ts'
 import { findEndpoint, saveEndpoint, type Endpoint } from '../../store/webhook/endpoints.ts'
-import { loadLedgerState } from '../../store/facts/ledger-state.ts'
-import { logAlarms } from '../alarm-log.ts'
-import { commitLedgerState } from '../commit.ts'
 import type { Context } from '../context.ts'
+import { transact } from '../transact.ts'
 
-/** Switches it off and writes the alarm, unless somebody changed it meanwhile. Idempotent. */
+/** Disables the endpoint and raises the alarm, unless the endpoint has changed since. Idempotent. Faults: store_busy. */
 export async function disableGoneEndpoint(context: Context, { account, endpointId, url }: Endpoint): Promise<void> {
-  const now = context.now()
   const about = aboutEndpoint(account, endpointId)
-  const alarmFacts = await context.engine.tx(async (db) => {
-    const found = await findEndpoint(db, account, endpointId)
-    if (found === null || !found.enabled || found.url !== url) return []
-    const { ledgerState } = await loadLedgerState(db, { subjects: [{ account, subject: about.subject }] })
-    await saveEndpoint(db, { ...found, enabled: false, updatedAt: now })
-    const text = `The endpoint ${endpointId} answered 410 (gone) and was switched off; what waits for it is kept.`
-    const data = { alarm: 'webhook', text, detail: { endpointId, since: now } } as const
-    const draft = createFactBatch(ledgerState)
-    draft.add(createFact('alarm', about, { at: now, receivedAt: now, ids: context.ids }, data))
-    applyFacts(ledgerState, draft.facts)
-    await commitLedgerState(db, ledgerState, { now, notify: () => true })
-    return draft.facts
+  const needs = { subjects: [{ account, subject: about.subject }] }
+  await transact(context, needs, async ({ db, ledgerState, moment }) => {
+    const endpoint = await findEndpoint(db, account, endpointId)
+    if (endpoint === null || !endpoint.enabled || endpoint.url !== url) return { result: null }
+    await saveEndpoint(db, { ...endpoint, enabled: false, updatedAt: moment.at })
+    const text = `Endpoint ${endpointId} answered 410 (Gone) and was disabled. Its pending events are kept.`
+    const batch = createFactBatch(ledgerState)
+    batch.add(createFact('alarm', about, moment, { alarm: 'webhook', text, detail: { endpointId, since: moment.at } }))
+    return { result: null, facts: batch.facts }
   })
-  logAlarms(context.telemetry, alarmFacts)
 }

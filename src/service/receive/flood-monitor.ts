@@ -1,9 +1,10 @@
 /**
- * flood-monitor - counts the reports that bear a valid token, and raises the alarm when they are too many
+ * flood-monitor - counts reports that carry a valid token, and raises an alarm when there are too many
  *
- * Each node counts what it takes itself, in memory: nothing is written but the alarm. Replays are not counted, for they come all at once.
+ * Each node counts the reports that it receives by SMTP, in memory; only the alarm is stored. Replayed mails are not counted, because they
+ * arrive all at once.
  *
- * See also: ledger/alert/flood (the rules), service/admin/blocks (what an operator may do then).
+ * See also: ledger/alert/flood (the rules), service/admin/blocks (how an operator blocks the source).
  */
 import { LRUCache } from 'lru-cache'
 import { createFactBatch } from '../../ledger/facts/fact-batch.ts'
@@ -16,26 +17,24 @@ import {
   type FloodGauge,
   subjectOfFlood,
 } from '../../ledger/alert/flood.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
-import { loadLedgerState } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { commitLedgerState } from '../commit.ts'
-import type { PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
+import { transact } from '../transact.ts'
+import type { PreparedMail } from './prepare.ts'
 
 export type FloodRules = Readonly<Record<FloodKind, FloodRule>>
 
 export type FloodMonitor = {
-  /** Counts one mail; never throws, and waits for nothing. */
+  /** Counts one report. Never throws and never blocks: an alarm is raised in the background. */
   readonly count: (item: PreparedMail, snapshot: AccountSnapshot) => void
-  /** Resolves when no alarm is under way. */
+  /** Resolves when no alarm is being raised. */
   readonly waitUntilIdle: () => Promise<void>
 }
 
-/** Tokens and peers that are counted at once; what is pushed out begins anew. A few megabytes. */
+/** Gauges kept at once, a few megabytes. The count of an evicted gauge restarts at 0. */
 const MAX_GAUGES = 20_000
 
-/** Makes the watch of one node. */
+/** Creates the flood monitor of one node. */
 export function createFloodMonitor(context: Context, rules: FloodRules): FloodMonitor {
   const gauges = new LRUCache<string, FloodGauge>({ max: MAX_GAUGES })
   const pendingAlarms = new Set<Promise<void>>()
@@ -67,21 +66,17 @@ export function createFloodMonitor(context: Context, rules: FloodRules): FloodMo
   }
 }
 
-/** One alarm a window, over all nodes. An alarm that cannot be written is told in the log: intake goes on. */
+/** Raises at most one alarm a window over all nodes. A failure is logged and does not disturb the reports. */
 async function raiseFloodAlarm(context: Context, flood: Flood): Promise<void> {
   const { account, kind, name, reports } = flood
-  const now = context.now()
-  context.telemetry.log.warn({ account, flood: kind, name, reports }, 'a flood of reports')
+  context.telemetry.log.warn({ account, flood: kind, name, reports }, 'flood of reports detected')
   try {
-    await context.engine.tx(async (db) => {
-      const { ledgerState } = await loadLedgerState(db, { subjects: [{ account, subject: subjectOfFlood(flood) }] })
-      const draft = createFactBatch(ledgerState)
-      if (!draft.add(decideFlood(flood, { at: now, receivedAt: now, ids: context.ids }))) return
-      applyFacts(ledgerState, draft.facts)
-      await commitLedgerState(db, ledgerState, { now, notify: () => true })
-      context.telemetry.count('bounced_alarms_total', { alarm: 'flood' })
+    await transact(context, { subjects: [{ account, subject: subjectOfFlood(flood) }] }, ({ ledgerState, moment }) => {
+      const batch = createFactBatch(ledgerState)
+      batch.add(decideFlood(flood, moment))
+      return { result: null, facts: batch.facts }
     })
   } catch (error) {
-    context.telemetry.log.error({ account, flood: kind, name, err: error }, 'an alarm could not be written')
+    context.telemetry.log.error({ account, flood: kind, name, err: error }, 'flood alarm could not be stored')
   }
 }

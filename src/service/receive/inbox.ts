@@ -1,10 +1,14 @@
 /**
- * inbox - what a person does with a mail that waits: accept, link, discard, replay
+ * inbox - accepts, links, discards and replays mails in the inbox
  *
- * The kept bytes go through today's reader and rules once more. `accept` vouches for what the mail points at; `link` says which mail it is
- * about; `replay` asks again and believes no more than the listener would. All three leave the world as if the mail had come so at once,
- * but for the proof: `operator` where a person vouched, which never feeds the list that accounts share. One transaction each, audited, and
- * saying it again changes nothing. A mail of an account can only ever speak of that account's mails.
+ * - `accept` trusts the mail, and lets it change the delivery that its references name.
+ * - `link` lets it change the delivery that the command names.
+ * - `replay` processes it again with the current parser and rules, and trusts it no more than the SMTP listener would.
+ * - `discard` ignores it.
+ *
+ * The result is the same as if the mail had been processed so on arrival. Only the proof differs: with `operator` the mail never feeds the
+ * list that accounts share. Each command is one transaction, creates an audit fact, and is idempotent. A mail of an account can only change
+ * deliveries of that account.
  *
  * See also: service/receive/match-and-decide, ledger/decide/operator-action, http/api/inbox, commands/reading/inbox.
  */
@@ -14,7 +18,6 @@ import { Fault } from '../../errors.ts'
 import { createAuditFact, decideInboxChange, type OperatorContext } from '../../ledger/decide/operator-action.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { InboxState } from '../../ledger/facts/inbox-facts.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
 import { inboxKey, type DeliveryRow, type InboxRow } from '../../ledger/project/state.ts'
 import type { ReportKind } from '../../mail/report.ts'
 import { findFactsBySubject } from '../../store/facts/facts.ts'
@@ -22,71 +25,73 @@ import { findInboxItem, findInboxItemsForOperator } from '../../store/mail/inbox
 import { findRawMailForOperator } from '../../store/mail/raw-mail.ts'
 import { findReportForOperator } from '../../store/mail/reports.ts'
 import type { ReportRow } from '../../store/mail/reports.ts'
-import { accountScopedKey, loadLedgerState, type LoadedLedgerState, type LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
+import { accountScopedKey, type LoadedLedgerState, type LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { logAlarms } from '../alarm-log.ts'
-import { commitLedgerState } from '../commit.ts'
+import type { Context } from '../context.ts'
+import { transact, type LedgerTransaction } from '../transact.ts'
 import { decideForMatch, matchAndDecide, matchMail, loadNeedsOf, type MatchContext } from './match-and-decide.ts'
 import type { IncomingMail } from './incoming-mail.ts'
 import { prepareMail, type PreparedMail } from './prepare.ts'
-import type { Context } from '../context.ts'
 
-export type InboxAction = 'accept' | 'discard' | 'link' | 'replay'
+/** The state that each action leads to. */
+const TARGET_STATES = { accept: 'accepted', discard: 'discarded', link: 'linked', replay: 'replayed' } as const satisfies Record<
+  string,
+  InboxState
+>
 
-/** `account` null: the operator, who may touch everybody's. */
+type InboxAction = keyof typeof TARGET_STATES
+
+/** `account` null: the operator, who may change the inbox of every account. */
 export type InboxCommand = { readonly account: number | null; readonly actor: string; readonly digest: string } & (
   | { readonly action: Exclude<InboxAction, 'link'> }
   | { readonly action: 'link'; readonly emailId: string }
 )
 
-/** `changed` false: it was done before, or (replay) the mail still waits, for the reason in `problem`. */
+/** `changed` is false if the command was carried out before, or if a replayed mail stays in the inbox because of `problem`. */
 export type InboxResult = {
   readonly row: InboxRow
   readonly changed: boolean
   readonly problem: string | null
-  /** What it added. */
+  /** The facts that the command created. */
   readonly facts: readonly Fact[]
 }
 
-const TARGET_STATES = { accept: 'accepted', discard: 'discarded', link: 'linked', replay: 'replayed' } as const satisfies Record<
-  InboxAction,
-  InboxState
->
-
-/** What has counted once cannot be undone here: lists are lifted, statuses stand. */
+/** A mail that has taken effect cannot be changed here: list entries are removed elsewhere, and statuses are final. */
 const ACTIONABLE_STATES: readonly InboxState[] = ['open', 'discarded']
 
-/** Kinds that a replay leaves where they are: today's reader can do no more with them. */
+/** Kinds that a replay leaves in the inbox: the current parser still cannot read them. */
 const UNREADABLE_KINDS: readonly ReportKind[] = ['other', 'unreadable']
 
-export type RunInboxCommand = (call: InboxCommand) => Promise<InboxResult>
+export type RunInboxCommand = (command: InboxCommand) => Promise<InboxResult>
 
 /**
- * Makes the door. Faults of a call: not_found (no such mail, or its bytes are no longer kept), conflict (it was settled otherwise, or
- * points at no mail), store_busy.
+ * Creates the service. Faults of a call: not_found (no such mail, or its bytes are no longer stored), conflict (another command was carried
+ * out before, or no delivery matches), forbidden (only the operator may), store_busy.
  */
-export function createInboxCommandRunner(context: Context, prover: SignatureVerifier): RunInboxCommand {
-  return async (call) => {
+export function createInboxCommandRunner(context: Context, verifySignatures: SignatureVerifier): RunInboxCommand {
+  return async (command) => {
+    const { action, digest } = command
     const snapshot = await context.accountCache.snapshot()
-    const found = await findRow(context, call)
-    if (found.state === TARGET_STATES[call.action] && call.action !== 'link') return unchangedResult(found)
+    const found = await findRow(context, command)
+    if (found.state === TARGET_STATES[action] && action !== 'link') return unchangedResult(found)
     const item =
-      call.action === 'discard' ? null : await prepareStoredMail(context, call.action === 'replay' ? prover : null, snapshot, found)
-    const result = await context.engine.tx(async (db) => {
-      const loaded = await loadLedgerState(db, inboxNeedsOf(context, { call, row: found, item, snapshot }))
-      const row = loaded.ledgerState.inbox.get(inboxKey(call.digest))
+      action === 'discard' ? null : await prepareStoredMail(context, action === 'replay' ? verifySignatures : null, snapshot, found)
+    const needs = inboxNeedsOf(context, { command, row: found, item, snapshot })
+    const result = await transact(context, needs, (transaction) => {
+      const row = transaction.ledgerState.inbox.get(inboxKey(digest))
       if (row === undefined || row.account !== found.account) throw inboxMailNotFound()
-      const answer = applyCommand(context, snapshot, { call, row, loaded, item })
-      if (answer.changed)
-        await commitLedgerState(db, loaded.ledgerState, { now: context.now(), egressIps: context.egressIps, notify: () => true })
-      return { ...answer, row: loaded.ledgerState.inbox.get(inboxKey(call.digest)) ?? row }
+      const outcome = decideCommand(context, snapshot, { command, row, loaded: transaction, item })
+      transaction.apply(outcome.facts)
+      return { result: { ...outcome, row: transaction.ledgerState.inbox.get(inboxKey(digest)) ?? row } }
     })
-    logAlarms(context.telemetry, result.facts)
+    const { account, deliveryId } = result.row
+    const { changed, problem } = result
+    context.telemetry.log.debug({ action, digest, account, deliveryId, changed, problem }, 'inbox command carried out')
     return result
   }
 }
 
-const inboxMailNotFound = (): Fault => new Fault('not_found', 'no mail in the inbox has this id')
+const inboxMailNotFound = (): Fault => new Fault('not_found', 'there is no mail with this id in the inbox')
 
 const unchangedResult = (row: InboxRow, problem: string | null = null): InboxResult => ({ row, changed: false, problem, facts: [] })
 
@@ -98,12 +103,12 @@ async function findRow({ engine }: Context, { account, digest }: InboxCommand): 
 }
 
 /**
- * The mail as the listener had it, read by today's reader. What it proved then it proves for ever, since keys are rotated away; a replay asks
- * again for what could not be proven then.
+ * Prepares the stored mail again with the current parser. Signatures that were valid on arrival stay valid, because DKIM keys are removed from
+ * DNS over time. A replay verifies the others again (`verifySignatures`); null skips it.
  */
 async function prepareStoredMail(
   context: Context,
-  prover: SignatureVerifier | null,
+  verifySignatures: SignatureVerifier | null,
   snapshot: AccountSnapshot,
   row: InboxRow,
 ): Promise<PreparedMail> {
@@ -114,13 +119,14 @@ async function prepareStoredMail(
     findFactsBySubject(read, [{ account: row.account, subject: `mail:${row.digest}` }]),
   ])
   if (raw === null || report === null)
-    throw new Fault('not_found', 'the raw mail is no longer kept (retention.rawDays); it can only be discarded')
+    throw new Fault('not_found', 'the raw mail is no longer stored (setting retention.rawDays); you can only discard this item')
   const at = facts.find((fact) => fact.kind === 'inbox')?.at ?? report.receivedAt
   const known = report.auth ?? NO_AUTHENTICATION_RESULTS
   const isProven = known.dkim.some(({ valid }) => valid)
-  const prove: SignatureVerifier = (mail) => (prover === null || isProven ? Promise.resolve(known) : prover(mail, report.receivedAt))
-  const item = await prepareMail(context, prove, snapshot, incomingMailOf(report, raw, { at, receivedAt: context.now() }))
-  // The digest of a mail that was cut cannot be had from what was kept of it.
+  const verify: SignatureVerifier = (mail) =>
+    verifySignatures === null || isProven ? Promise.resolve(known) : verifySignatures(mail, report.receivedAt)
+  const item = await prepareMail(context, verify, snapshot, incomingMailOf(report, raw, { at, receivedAt: context.now() }))
+  // The digest of a truncated mail cannot be computed from the stored part.
   return { ...item, digest: row.digest }
 }
 
@@ -131,70 +137,65 @@ function incomingMailOf(report: ReportRow, raw: Uint8Array, times: { readonly at
 }
 
 type NeedsInput = {
-  readonly call: InboxCommand
+  readonly command: InboxCommand
   readonly row: InboxRow
   readonly item: PreparedMail | null
   readonly snapshot: AccountSnapshot
 }
 
-function inboxNeedsOf(context: Context, { call, row, item, snapshot }: NeedsInput): LedgerStateNeeds {
+function inboxNeedsOf(context: Context, { command, row, item, snapshot }: NeedsInput): LedgerStateNeeds {
   const base: LedgerStateNeeds = item === null ? { digests: [row.digest] } : loadNeedsOf(context, [item], snapshot)
   const subjects = [...(base.subjects ?? []), { account: row.account, subject: `mail:${row.digest}` }]
-  if (call.action !== 'link') return { ...base, subjects }
-  // A mail that is nobody's may be linked to anybody's; one that points at an account only there.
+  if (command.action !== 'link') return { ...base, subjects }
+  // A mail without an account may be linked to any account's delivery; otherwise only to one of its own account.
   const owners = row.account === 0 ? snapshot.accounts.map(({ account }) => account) : [row.account]
-  return { ...base, subjects, emailIds: [...(base.emailIds ?? []), ...owners.map((account) => ({ account, emailId: call.emailId }))] }
+  return { ...base, subjects, emailIds: [...(base.emailIds ?? []), ...owners.map((account) => ({ account, emailId: command.emailId }))] }
 }
 
 type CommandInput = {
-  readonly call: InboxCommand
+  readonly command: InboxCommand
   readonly row: InboxRow
-  readonly loaded: LoadedLedgerState
+  readonly loaded: LedgerTransaction
   readonly item: PreparedMail | null
 }
 
-function applyCommand(context: Context, snapshot: AccountSnapshot, { call, row, loaded, item }: CommandInput): InboxResult {
-  const now = context.now()
-  const actionContext: OperatorContext = {
-    actor: call.actor,
-    settings: snapshot.settingsOf(row.account),
-    moment: { at: now, receivedAt: now, ids: context.ids },
-  }
+function decideCommand(context: Context, snapshot: AccountSnapshot, { command, row, loaded, item }: CommandInput): InboxResult {
+  const { action } = command
+  const operator = { actor: command.actor, settings: snapshot.settingsOf(row.account), moment: loaded.moment }
   const input: MatchContext | null = item === null ? null : { context, snapshot, loaded, item }
-  const linked = call.action === 'link' ? linkedMatch(call.emailId, row, loaded, snapshot) : null
-  if (row.state === TARGET_STATES[call.action] && (linked === null || row.deliveryId === linked.deliveryId)) return unchangedResult(row)
-  if (!ACTIONABLE_STATES.includes(row.state)) throw new Fault('conflict', `this mail was ${row.state} already`)
-  if (row.reason === 'cut' && call.account !== null && call.action !== 'discard')
-    throw new Fault('forbidden', 'an operator has cut this off, and only an operator lets it in')
-  const outcome = input === null ? { match: null, facts: [] } : DECIDERS[call.action](input, linked)
-  const isOther = outcome.match !== null && row.account !== 0 && outcome.match.account !== row.account
-  if (isOther) throw new Fault('conflict', 'this mail speaks of another account’s mail')
-  const problem = outcome.match?.problem ?? null
-  if (problem !== null && call.action === 'replay') return unchangedResult(row, problem)
-  if (problem !== null) throw new Fault('conflict', `it points at no mail that is known (${problem}): link it by hand`)
-  if (call.action === 'replay' && input !== null && UNREADABLE_KINDS.includes(input.item.report.kind))
+  const linked = command.action === 'link' ? linkedMatch(command.emailId, row, loaded, snapshot) : null
+  if (row.state === TARGET_STATES[action] && (linked === null || row.deliveryId === linked.deliveryId)) return unchangedResult(row)
+  if (!ACTIONABLE_STATES.includes(row.state)) throw new Fault('conflict', `this mail is already ${row.state}`)
+  if (row.reason === 'cut' && command.account !== null && action !== 'discard')
+    throw new Fault('forbidden', 'the operator has blocked the token or the account: only the operator may accept this mail')
+  const { match, facts } = input === null ? NO_DECISION : DECIDERS[action](input, linked)
+  if (match !== null && row.account !== 0 && match.account !== row.account)
+    throw new Fault('conflict', 'this mail concerns a delivery of another account')
+  const problem = match?.problem ?? null
+  if (problem !== null && action === 'replay') return unchangedResult(row, problem)
+  if (problem !== null) throw new Fault('conflict', `no known delivery matches this mail (${problem}): link it by hand`)
+  if (action === 'replay' && input !== null && UNREADABLE_KINDS.includes(input.item.report.kind))
     return unchangedResult(row, input.item.report.kind)
-  const facts = [...outcome.facts, ...closingFacts(row, outcome.match, TARGET_STATES[call.action], actionContext)]
-  applyFacts(loaded.ledgerState, facts)
-  return { row, changed: true, problem: null, facts }
+  return { row, changed: true, problem: null, facts: [...facts, ...closingFacts(row, match, TARGET_STATES[action], operator)] }
 }
 
-/** The mail leaves the inbox; where it was nobody's, the account that it moved is told too. */
+/** Removes the mail from the inbox. If it had no account, the account that it now concerns gets an audit fact as well. */
 function closingFacts(
   row: InboxRow,
   match: ReportMatch<DeliveryRow> | null,
   state: InboxState,
-  actionContext: OperatorContext,
+  operator: OperatorContext,
 ): readonly Fact[] {
   const deliveryId = match?.deliveryId ?? null
-  const inboxFacts = decideInboxChange(row, { state, deliveryId }, actionContext)
+  const inboxFacts = decideInboxChange(row, { state, deliveryId }, operator)
   if (match === null || match.account === row.account) return inboxFacts
-  return [...inboxFacts, createAuditFact(match.account, `inbox.${state}`, { digest: row.digest, deliveryId }, actionContext)]
+  return [...inboxFacts, createAuditFact(match.account, `inbox.${state}`, { digest: row.digest, deliveryId }, operator)]
 }
 
 type InboxDecision = { readonly match: ReportMatch<DeliveryRow> | null; readonly facts: readonly Fact[] }
+const NO_DECISION: InboxDecision = { match: null, facts: [] }
 
-/** Its place in the inbox is told by {@link closingFacts}; a mail that is filed with its delivery need not be shown again. */
+/** Drops inbox facts: {@link closingFacts} creates the one that settles the mail. */
 const withoutInboxFacts = (facts: readonly Fact[]): readonly Fact[] => facts.filter((fact) => fact.kind !== 'inbox')
 
 const DECIDERS = {
@@ -204,10 +205,10 @@ const DECIDERS = {
     const { match, facts } = matchAndDecide(input, false)
     return { match, facts: withoutInboxFacts(facts) }
   },
-  discard: () => ({ match: null, facts: [] }),
+  discard: () => NO_DECISION,
 } as const satisfies Record<InboxAction, (input: MatchContext, linked: ReportMatch<DeliveryRow> | null) => InboxDecision>
 
-/** A person's word is all that it proves, whatever is signed: so it never feeds the shared list. */
+/** The proof is `operator` whatever is signed, so that the mail never feeds the list that accounts share. */
 function decideManually(input: MatchContext, match: ReportMatch<DeliveryRow> | null): InboxDecision {
   if (match === null || match.problem !== null) return { match, facts: [] }
   const vouchedMatch: ReportMatch<DeliveryRow> = { ...match, proof: 'operator' }
@@ -222,7 +223,7 @@ function linkedMatch(
 ): ReportMatch<DeliveryRow> {
   const owners = row.account === 0 ? snapshot.accounts.map(({ account }) => account) : [row.account]
   const [delivery, ...others] = owners.flatMap((account) => byEmailId.get(accountScopedKey(account, emailId)) ?? [])
-  if (delivery === undefined) throw new Fault('not_found', 'no mail has this emailId')
-  if (others.length > 0) throw new Fault('conflict', 'more than one account has a mail of this emailId')
+  if (delivery === undefined) throw new Fault('not_found', 'there is no delivery with this emailId')
+  if (others.length > 0) throw new Fault('conflict', 'more than one account has a delivery with this emailId')
   return createManualMatch(delivery)
 }

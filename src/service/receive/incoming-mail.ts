@@ -1,15 +1,16 @@
 /**
- * incoming-mail - one mail on its way in, as every door hands it over
+ * incoming-mail - one received mail, as SMTP, replay and pipe pass it on
  *
- * SMTP, replay and the pipe make the same value, so that what follows cannot tell them apart but by `source`.
+ * All sources produce the same value, which only `source` tells apart.
+ *
  * See also: smtp-server/listener, import/replay, service/receive/receive.
  */
 import { hash } from 'node:crypto'
 
 export type IncomingMail = {
-  /** The DATA bytes; of a mail over the limit the first `KEPT_OF_LARGE` only. */
+  /** The DATA bytes; only the first {@link TRUNCATED_MAIL_BYTES} of a mail over the size limit. */
   readonly raw: Uint8Array
-  /** Bytes that came, more than `raw` holds when truncated. */
+  /** The size of the received mail in bytes; larger than `raw` if truncated. */
   readonly size: number
   readonly truncated: boolean
   /** SHA-256 of all DATA bytes, hex. */
@@ -17,20 +18,20 @@ export type IncomingMail = {
   readonly envelope: { readonly from: string; readonly to: string }
   readonly peer: string | null
   readonly helo: string | null
-  /** When it happened, epoch ms; equal to `receivedAt` but for replays. */
+  /** When the mail was first received (epoch ms). Differs from `receivedAt` only in replays. */
   readonly at: number
   readonly receivedAt: number
   readonly source: 'smtp' | 'replay'
-  /** `operator`: an operator vouches for the mail (audited), so that it needs no DKIM. */
+  /** `operator`: an operator vouches for the mail, so that it needs no DKIM signature. Creates an audit fact. */
   readonly trustAs: 'operator' | null
-  /** One id from the SMTP session to the event. */
+  /** Follows the mail from the SMTP session through all log lines. */
   readonly sessionId: string
 }
 
-/** What is kept of a mail over the limit, in bytes. DESIGN, Edges. */
+/** How much of a mail over the size limit is kept, in bytes: enough for the headers and the report parts. */
 export const TRUNCATED_MAIL_BYTES = 1_048_576
 
-/** The name of a report: SHA-256 over the DATA bytes and the envelope recipient, hex. It settles a mail that is delivered twice. */
+/** Identifies a report: SHA-256 over the digest of the DATA bytes and the envelope recipient, hex. Detects a mail that arrives twice. */
 export function reportDigest(dataDigest: string, recipient: string): string {
   return hash('sha256', `${dataDigest}\n${recipient.toLowerCase()}`)
 }

@@ -1,8 +1,8 @@
 /**
- * match-and-decide - prepared mails against the world that was loaded for them: whose they are, what they say, what that changes
+ * match-and-decide - matches prepared mails against the loaded ledger state and decides their facts
  *
- * The daemon's batches and a person's hand in the inbox go the same way, so that a mail that is accepted a day later changes what it would
- * have changed at once. What an operator has cut off points nowhere: it waits in the inbox, whole.
+ * Used for received mails and for inbox commands, so that a mail accepted a day later changes the same as if it had been accepted at once. A
+ * mail that concerns a blocked token or account goes to the inbox.
  *
  * See also: service/receive/receive, service/receive/inbox, correlate/match, ledger/decide/report.
  */
@@ -23,7 +23,10 @@ import type { AccountSnapshot } from '../account-cache.ts'
 import type { PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
 
-/** Everything that the clues of a batch may point at: load it before {@link matchAndDecide}. A bare Message-ID names no account: every account is asked. */
+/**
+ * Everything that the references of a batch may name; load it before {@link matchAndDecide}. A Message-ID or emailId names no account, so it is
+ * looked up in every account.
+ */
 export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly PreparedMail[], snapshot: AccountSnapshot): LedgerStateNeeds {
   const deliveries = new Map<string, { account: number; deliveryId: string }>()
   const messageIds = new Set<string>()
@@ -57,7 +60,7 @@ export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly Pre
 const hasValidToken = (references: PreparedMail['references']): boolean =>
   references.some((reference) => 'token' in reference && reference.token.state === 'valid')
 
-/** Whose inbox a mail may come into: nobody's, or that of an account whose number a token bears. */
+/** The accounts whose inbox a mail may enter: 0 (the operator's) and those whose number a token contains. */
 function accountsOf({ references }: PreparedMail, snapshot: AccountSnapshot): readonly number[] {
   const owners = references.flatMap((reference) =>
     'token' in reference ? (snapshot.accountOf(reference.token.account)?.account ?? []) : [],
@@ -65,7 +68,7 @@ function accountsOf({ references }: PreparedMail, snapshot: AccountSnapshot): re
   return [0, ...new Set(owners)]
 }
 
-/** One mail and all that it is held against. */
+/** One mail, and the loaded state to match it against. */
 export type MatchContext = {
   readonly context: Context
   readonly snapshot: AccountSnapshot
@@ -73,7 +76,7 @@ export type MatchContext = {
   readonly item: PreparedMail
 }
 
-/** What it is about and the facts of it; the world is only read. `vouched`: a person stands for the mail. */
+/** Matches a mail and decides its facts, without applying them. `isVouched`: a person vouches for the mail. */
 export function matchAndDecide(
   input: MatchContext,
   isVouched: boolean,
@@ -81,35 +84,46 @@ export function matchAndDecide(
   const found = matchMail(input, isVouched)
   const isBlocked = !isVouched && found.account !== 0 && input.snapshot.blocks.isMailBlocked(found)
   const match: ReportMatch<DeliveryRow> = isBlocked ? { ...found, proof: null, problem: 'cut' } : found
-  return { match, facts: decideForMatch(input, match) }
+  logMatch(input, match)
+  const facts = decideForMatch(input, match)
+  return { match, facts }
 }
 
-/** The facts of a mail that is about what `match` says. */
+function logMatch({ context, item }: MatchContext, { account, deliveryId, via, proof, problem }: ReportMatch<DeliveryRow>): void {
+  const { sessionId } = item.mail
+  const message = problem === null ? 'report matched' : 'report not matched or not trusted'
+  context.telemetry.log.debug({ sessionId, digest: item.digest, account, deliveryId, via, proof, problem }, message)
+}
+
+/** Decides the facts of a mail for a given match. */
 export function decideForMatch({ context, snapshot, loaded, item }: MatchContext, match: ReportMatch<DeliveryRow>): readonly Fact[] {
-  const { mail, report, digest, references, proofs } = item
-  return decideReport({
+  const { mail, report, digest, references, authentication } = item
+  const facts = decideReport({
     ledger: loaded.ledgerState,
     report,
     sites: remoteSites(context.rules(), report, match.delivery),
-    verdicts: verdictsOf(context, report, match.delivery, proofs),
+    verdicts: verdictsOf(context, item, match.delivery),
     match,
     digest,
     isForHumans: isRoleAddress(mail.envelope.to) && references.length === 0,
-    reporter: reporterOf(report, proofs),
+    reporter: reporterOf(report, authentication),
     settings: snapshot.settingsOf(match.account),
     moment: momentOf(context, item),
   })
+  const events = facts.map(({ kind, id }) => `${kind} ${id}`)
+  context.telemetry.log.debug({ sessionId: mail.sessionId, digest, account: match.account, events }, 'report decided')
+  return facts
 }
 
-/** When it happened and when we learnt it. */
+/** When the mail was first received, and when this installation received it. */
 export function momentOf({ ids }: Context, { mail: { at, receivedAt } }: PreparedMail): FactMoment {
   return { at, receivedAt, ids }
 }
 
-/** Which mail of ours it speaks of. */
+/** Finds the delivery that a mail concerns. */
 export function matchMail({ context, snapshot, loaded, item }: MatchContext, isVouched: boolean): ReportMatch<DeliveryRow> {
   const { ledgerState, byEmailId, byMessageIdHeader } = loaded
-  const { mail, report, references, proofs } = item
+  const { mail, report, references, authentication } = item
   return matchReport<DeliveryRow>({
     report,
     references,
@@ -123,7 +137,7 @@ export function matchMail({ context, snapshot, loaded, item }: MatchContext, isV
           return via === 'message-id' ? (byMessageIdHeader.get(key) ?? []) : one === undefined ? [] : [one]
         }),
     },
-    authentication: proofs,
+    authentication,
     reporters: context.reporters,
     accountOf: snapshot.accountOf,
     trustOf: (account) => snapshot.settingsOf(account).trust,
@@ -133,24 +147,26 @@ export function matchMail({ context, snapshot, loaded, item }: MatchContext, isV
   })
 }
 
-/** Where each group of a report was refused, as far as its Remote-MTA names a provider. `delivery` null: any that it may be about. */
+/** The site that refused each recipient of a report, if Remote-MTA identifies one. `delivery` is null before the report is matched. */
 function remoteSites(table: RuleTable, { recipients }: Report, delivery: DeliveryRow | null): readonly (string | null)[] {
   const known = { mx: delivery?.mx ?? null, domain: delivery?.domain ?? '' }
   return recipients.map(({ action, remoteMta }) => (action === 'failed' ? remoteSiteOf(table, { remoteMta, ...known }) : null))
 }
 
 function verdictsOf(
-  context: Context,
-  report: Report,
+  { rules, telemetry }: Context,
+  { mail, digest, report, authentication }: PreparedMail,
   delivery: DeliveryRow | null,
-  proofs: AuthenticationResults,
 ): readonly (Verdict | null)[] {
-  const dkimDomain = proofs.dkim.find((each) => each.valid && each.aligned)?.domain ?? null
-  const table: RuleTable = context.rules()
+  const dkimDomain = authentication.dkim.find((each) => each.valid && each.aligned)?.domain ?? null
+  const table: RuleTable = rules()
   return report.recipients.map((recipient) => {
     if (recipient.action !== 'failed' && recipient.action !== 'delayed') return null
     const verdict = classify(table, classifierInputOfReport(recipient, { deliveryMx: delivery?.mx ?? null, dkimDomain }))
-    context.telemetry.count('bounced_verdicts_total', { reason: verdict.reason, table: verdict.evidence.provider ?? 'common' })
+    const { reason, permanence, rule, evidence } = verdict
+    telemetry.count('bounced_verdicts_total', { reason, table: evidence.provider ?? 'common' })
+    const { sessionId } = mail
+    telemetry.log.debug({ sessionId, digest, deliveryId: delivery?.deliveryId ?? null, reason, permanence, rule }, 'reply classified')
     return verdict
   })
 }
@@ -161,7 +177,7 @@ const ROLE_MAILBOXES = new Set(['postmaster', 'abuse'])
 const isRoleAddress = (to: string): boolean => ROLE_MAILBOXES.has((to.split('@')[0] ?? '').toLowerCase())
 
 /** The aligned DKIM domain, else the domain of From. */
-function reporterOf(report: Report, proofs: AuthenticationResults): string {
-  const signed = proofs.dkim.find((each) => each.valid && each.aligned)
+function reporterOf(report: Report, { dkim }: AuthenticationResults): string {
+  const signed = dkim.find((each) => each.valid && each.aligned)
   return signed?.domain ?? report.from?.slice(report.from.lastIndexOf('@') + 1) ?? ''
 }

@@ -1,9 +1,8 @@
 /**
- * prepare - what can be known of a mail before the store is asked
+ * prepare - parses a mail, finds its references and verifies its signatures
  *
- * Reads the report, its clues and, where they could matter, its signatures. All of it happens outside the
- * transaction, so that a slow DNS or a large mail delays nobody else's commit. A reader that throws has met the poisonous mail: it
- * becomes an `unreadable` report, and the fault is told.
+ * Runs outside the transaction, so that slow DNS or a large mail does not delay other commits. Verifies signatures only where the result
+ * matters.
  *
  * See also: service/receive/receive, mail/report, mail-auth/verify-signatures.
  */
@@ -24,16 +23,16 @@ export type PreparedMail = {
   readonly digest: string
   readonly report: Report
   readonly references: readonly MailReference[]
-  readonly proofs: AuthenticationResults
+  readonly authentication: AuthenticationResults
 }
 
-/** Kinds of which a valid token is enough, or that change nothing: their signatures are not asked for. */
+/** Kinds that need a signature beside a valid token. For other kinds the token is enough, or they change nothing. */
 const KINDS_NEEDING_PROOF: Readonly<Partial<Record<ReportKind, boolean>>> = { complaint: true, 'not-spam': true }
 
-/** Prepares one mail. Rejects only when the machine fails, never for what a mail says. */
+/** Prepares one mail. Never rejects because of the content of a mail. */
 export async function prepareMail(
   context: Context,
-  prover: SignatureVerifier,
+  verifySignatures: SignatureVerifier,
   snapshot: AccountSnapshot,
   mail: IncomingMail,
 ): Promise<PreparedMail> {
@@ -43,11 +42,16 @@ export async function prepareMail(
   const isProofRequired =
     KINDS_NEEDING_PROOF[report.kind] === true || !hasToken || (report.kind === 'bounce' && feedsSharedList(snapshot, references))
   const shouldVerify = references.length > 0 && !mail.truncated && isProofRequired
-  const proofs = shouldVerify ? await prover(provableOf(mail), mail.receivedAt) : NO_AUTHENTICATION_RESULTS
-  return { mail, digest: reportDigest(mail.dataDigest, mail.envelope.to), report, references, proofs }
+  const authentication = shouldVerify ? await verifySignatures(mailToVerify(mail), mail.receivedAt) : NO_AUTHENTICATION_RESULTS
+  const digest = reportDigest(mail.dataDigest, mail.envelope.to)
+  context.telemetry.log.debug(
+    { sessionId: mail.sessionId, digest, kind: report.kind, references: references.length, hasToken, shouldVerify },
+    'mail parsed',
+  )
+  return { mail, digest, report, references, authentication }
 }
 
-/** The list that accounts share believes a signature beside the token, and nothing less. */
+/** Only signed reports feed the list that accounts share. */
 function feedsSharedList(snapshot: AccountSnapshot, references: readonly MailReference[]): boolean {
   return references.some((reference) => {
     const owner = 'token' in reference ? snapshot.accountOf(reference.token.account) : null
@@ -55,14 +59,14 @@ function feedsSharedList(snapshot: AccountSnapshot, references: readonly MailRef
   })
 }
 
-const provableOf = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
+const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
 
-/** The reader is total; should it throw all the same, that is our fault and not the end of the batch. */
+/** `parseReport` never throws. If a defect makes it throw, the mail becomes an `unreadable` report and the batch goes on. */
 function parseSafely(context: Context, mail: IncomingMail): Report {
   try {
     return parseReport(mail.raw)
   } catch (error) {
-    context.telemetry.log.error({ sessionId: mail.sessionId, err: error }, 'a mail could not be read; it is kept raw')
+    context.telemetry.log.error({ sessionId: mail.sessionId, err: error }, 'mail could not be parsed; it is stored as unreadable')
     return parseReport(new Uint8Array(0))
   }
 }

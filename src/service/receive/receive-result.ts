@@ -1,5 +1,5 @@
 /**
- * receive-result - what became of one mail, for the door that brought it
+ * receive-result - the outcome of one received mail
  *
  * See also: service/receive/receive, import/replay.
  */
@@ -10,15 +10,15 @@ import type { ReportKind } from '../../mail/report.ts'
 export type ReceiveResult = {
   readonly digest: string
   readonly kind: ReportKind
-  /** The account that it was tied to; 0: nobody's. */
+  /** The account that the mail concerns; 0 if unknown. */
   readonly account: number
   readonly deliveryId: string | null
-  /** The same mail came before: nothing changed. */
+  /** The same mail was received before, so nothing changed. */
   readonly isDuplicate: boolean
-  /** Why it lies in the inbox; null when it does not. */
+  /** Why the mail is in the inbox; null if it is not. */
   readonly inboxReason: InboxReason | null
-  /** What it added, in order. A replay that was told so prints them. */
+  /** The facts that it created, in order. */
   readonly facts: readonly Fact[]
-  /** Sub statuses that it set. */
+  /** The sub statuses that it set. */
   readonly subStatuses: readonly number[]
 }

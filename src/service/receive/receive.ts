@@ -1,57 +1,54 @@
 /**
- * receive - mails become facts: load, decide, save, and only then an answer
+ * receive - processes received mails: load, decide, commit, and only then respond
  *
- * `submit` resolves after the durable commit of raw mail, facts, projections and outbox. Sessions that wait at the same time share a
- * commit. A mail that came before changes nothing. A mail that cannot be decided is kept raw as `unreadable` and harms no other.
- * Store away: Fault `store_busy`, and the remote server comes again.
+ * `submit` resolves after the durable commit of raw mail, facts, projections and outbox. Sessions that wait at the same time share one commit.
+ * A mail that was received before changes nothing. A mail that cannot be processed is stored as `unreadable` and does not affect others. If
+ * the store is unavailable, `submit` throws Fault store_busy; the client's MTA then retries.
  *
- * See also: service/receive/prepare, service/receive/match-and-decide, service/batcher, DESIGN (250 means committed).
+ * See also: service/receive/prepare, service/receive/match-and-decide, service/batcher.
  */
 import type { ReportMatch } from '../../correlate/match.ts'
 import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReport } from '../../mail/report.ts'
+import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { ReportRow } from '../../store/mail/reports.ts'
-import { loadLedgerState, type LoadedLedgerState } from '../../store/facts/ledger-state.ts'
-import { logAlarms } from '../alarm-log.ts'
 import { createBatcher } from '../batcher.ts'
-import type { AccountSnapshot } from '../account-cache.ts'
-import { commitLedgerState } from '../commit.ts'
 import type { FloodMonitor } from './flood-monitor.ts'
-import { matchAndDecide, momentOf, loadNeedsOf } from './match-and-decide.ts'
+import { matchAndDecide, momentOf, loadNeedsOf, type MatchContext } from './match-and-decide.ts'
 import type { IncomingMail } from './incoming-mail.ts'
 import type { ReceiveResult } from './receive-result.ts'
 import { prepareMail, type PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
+import { transact, type Decision, type LedgerTransaction } from '../transact.ts'
 
-export type ReceiverOptions = {
+type ReceiverOptions = {
   readonly prover: SignatureVerifier
-  /** Decide, and keep nothing. */
+  /** Decides, and stores nothing. */
   readonly dryRun: boolean
-  /** Whether endpoints hear of what a replayed mail changed; of mail by SMTP they always do. */
+  /** Whether replayed mails notify webhook endpoints. Mails received by SMTP always do. */
   readonly notifyReplays: boolean
-  /** Counts what comes; absent where nobody floods (commands). */
+  /** Absent in commands, where no flood can occur. */
   readonly floodMonitor?: FloodMonitor
 }
 
 export type Receiver = {
-  /** Faults: store_busy. */
+  /** Resolves after the durable commit. Idempotent. Faults: store_busy. */
   readonly submit: (mail: IncomingMail) => Promise<ReceiveResult>
-  /** Resolves when nothing is under way. */
+  /** Resolves when no mail is being processed. */
   readonly waitUntilIdle: () => Promise<void>
 }
 
-/** DESIGN, Store: a batch closes at 200 mails or 4 MB. */
+/** Large enough to share the cost of a commit, small enough to keep each commit short. */
 const MAX_MAILS = 200
 const MAX_BYTES = 4_194_304
-/** One writer with SQLite; PostgreSQL commits side by side. */
+/** SQLite has one writer; PostgreSQL commits in parallel. */
 const MAX_CONCURRENT_BATCHES = { sqlite: 1, postgres: 4 } as const
 
-/** Makes the receiver of a daemon or of a replay. */
+/** Creates the receiver of a daemon or of a replay. */
 export function createReceiver(context: Context, options: ReceiverOptions): Receiver {
   const batcher = createBatcher<PreparedMail, ReceiveResult>({
     maxItems: MAX_MAILS,
@@ -61,10 +58,7 @@ export function createReceiver(context: Context, options: ReceiverOptions): Rece
     processBatch: (items) => receiveBatch(context, options, items),
     handleFailedItem: async (item, error) => {
       const { sessionId } = item.mail
-      context.telemetry.log.error(
-        { sessionId, digest: item.digest, err: error },
-        'a mail could not be decided; it is kept raw as unreadable',
-      )
+      context.telemetry.log.error({ sessionId, digest: item.digest, err: error }, 'mail could not be processed; it is stored as unreadable')
       const [result] = await receiveBatch(context, options, [{ ...item, report: parseReport(new Uint8Array(0)), references: [] }])
       if (result === undefined) throw error
       return result
@@ -90,57 +84,68 @@ function logResult({ telemetry, counterBuffer }: Context, mail: IncomingMail, re
   if (repeated) telemetry.count('bounced_mails_duplicate_total')
   else telemetry.count('bounced_mails_received_total', { kind })
   if (inbox !== null) telemetry.count('bounced_inbox_total', { reason: inbox })
-  logAlarms(telemetry, facts)
   if (mail.source === 'smtp' && !repeated) counterBuffer.count(facts, 1)
   const events = facts.map(({ id, kind: what }) => `${what} ${id}`)
-  telemetry.log.info({ sessionId: mail.sessionId, digest, kind, account, deliveryId, repeated, inbox, events }, 'mail taken')
+  telemetry.log.info({ sessionId: mail.sessionId, digest, kind, account, deliveryId, repeated, inbox, events }, 'mail accepted')
 }
 
-/** One transaction over all items; answers in their order. */
+/** Processes all items in one transaction. Resolves to their results, in the same order. */
 async function receiveBatch(context: Context, options: ReceiverOptions, items: readonly PreparedMail[]): Promise<readonly ReceiveResult[]> {
   const snapshot = await context.accountCache.snapshot()
+  const startedAt = performance.now()
+  const decide = (transaction: LedgerTransaction): Promise<Decision<readonly ReceiveResult[]>> =>
+    decideBatch({ context, snapshot, loaded: transaction, apply: transaction.apply }, options, items)
   const needs = loadNeedsOf(context, items, snapshot)
-  const undo = new Error('a dry run keeps nothing')
-  let results: readonly ReceiveResult[] = []
-  const began = performance.now()
-  try {
-    await context.engine.tx(async (db) => {
-      const loaded = await loadLedgerState(db, needs)
-      const fresh = newItems(items, loaded.knownDigests)
-      results = await decideBatch({ context, snapshot, loaded }, items, fresh)
-      if (options.dryRun) throw undo
-      const kept = items.flatMap((item, n) => {
-        const result = results[n]
-        return result === undefined || !fresh.has(item) ? [] : [{ item, outcome: result }]
-      })
-      const factsBySmtp = new Set(kept.filter(({ item }) => item.mail.source === 'smtp').flatMap(({ outcome: result }) => result.facts))
-      await commitLedgerState(db, loaded.ledgerState, {
-        reports: kept.map(({ item, outcome: result }) => reportRow(item, result.account)),
-        rawMails: kept.map(({ item: { mail, digest } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body: mail.raw })),
-        now: context.now(),
-        egressIps: context.egressIps,
-        notify: (fact) => options.notifyReplays || factsBySmtp.has(fact),
-      })
-    })
-  } catch (error) {
-    if (error !== undo) throw error
-  }
+  const results = options.dryRun ? await dryRun(context, needs, decide) : await transact(context, needs, decide)
   context.telemetry.observe('bounced_batch_mails', items.length)
-  context.telemetry.observe('bounced_receive_stage_seconds', (performance.now() - began) / 1_000, { stage: 'commit' })
+  context.telemetry.observe('bounced_receive_stage_seconds', (performance.now() - startedAt) / 1_000, { stage: 'commit' })
   return results
 }
 
-type DecisionContext = { readonly context: Context; readonly snapshot: AccountSnapshot; readonly loaded: LoadedLedgerState }
+/** Runs a transaction and rolls it back. */
+async function dryRun<Result>(
+  context: Context,
+  needs: LedgerStateNeeds,
+  decide: (transaction: LedgerTransaction) => Promise<Decision<Result>>,
+): Promise<Result> {
+  const rollback = new Error('a dry run is rolled back')
+  const results: Result[] = []
+  try {
+    return await transact<Result>(context, needs, async (transaction) => {
+      results.splice(0, 1, (await decide(transaction)).result)
+      throw rollback
+    })
+  } catch (error) {
+    const [result] = results
+    if (error !== rollback || result === undefined) throw error
+    return result
+  }
+}
 
-/** In their order, for each sees what the one before has changed. Others have their turn between them: a full batch takes tens of milliseconds. */
-const decideBatch = (
+type DecisionContext = Omit<MatchContext, 'item'> & Pick<LedgerTransaction, 'apply'>
+
+/** Decides the items in order: each sees the changes of those before. A full batch takes tens of milliseconds, so it yields in between. */
+async function decideBatch(
   decisionContext: DecisionContext,
+  { notifyReplays }: ReceiverOptions,
   items: readonly PreparedMail[],
-  fresh: ReadonlySet<PreparedMail>,
-): Promise<readonly ReceiveResult[]> =>
-  mapInTimeSlices(items, (item) => (fresh.has(item) ? decideMail(decisionContext, item) : duplicateResult(item)))
+): Promise<Decision<readonly ReceiveResult[]>> {
+  const fresh = newItems(items, decisionContext.loaded.knownDigests)
+  const results = await mapInTimeSlices(items, (item) => (fresh.has(item) ? decideMail(decisionContext, item) : duplicateResult(item)))
+  const kept = items.flatMap((item, n) => {
+    const result = results[n]
+    return result === undefined || !fresh.has(item) ? [] : [{ item, result }]
+  })
+  const factsBySmtp = new Set(kept.filter(({ item }) => item.mail.source === 'smtp').flatMap(({ result }) => result.facts))
+  return {
+    result: results,
+    reports: kept.map(({ item, result }) => reportRow(item, result.account)),
+    rawMails: kept.map(({ item: { mail, digest } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body: mail.raw })),
+    notify: (fact) => notifyReplays || factsBySmtp.has(fact),
+  }
+}
 
-/** The first of each digest, unless the store has it. */
+/** The first item of each digest that is not stored yet. */
 function newItems(items: readonly PreparedMail[], known: ReadonlySet<string>): ReadonlySet<PreparedMail> {
   const first = new Map<string, PreparedMail>()
   for (const item of items) if (!known.has(item.digest) && !first.has(item.digest)) first.set(item.digest, item)
@@ -151,16 +156,19 @@ function duplicateResult({ digest, report }: PreparedMail): ReceiveResult {
   return { digest, kind: report.kind, account: 0, deliveryId: null, isDuplicate: true, inboxReason: null, facts: [], subStatuses: [] }
 }
 
-/** Decides one mail and folds its facts into the world, so that the next one sees them. */
-function decideMail({ context, snapshot, loaded }: DecisionContext, item: PreparedMail): ReceiveResult {
-  const vouched = item.mail.trustAs === 'operator'
-  const { match, facts: decided } = matchAndDecide({ context, snapshot, loaded, item }, vouched)
-  const actionContext = { actor: 'operator', settings: snapshot.settingsOf(match.account), moment: momentOf(context, item) }
-  const isVouched = vouched && match.account !== 0 && decided.length > 0
-  const facts = isVouched
-    ? [...decided, createAuditFact(match.account, 'replay.trust-as-operator', { digest: item.digest }, actionContext)]
-    : decided
-  applyFacts(loaded.ledgerState, facts)
+/** Decides one mail and applies its facts, so that the next one sees them. */
+function decideMail({ context, snapshot, loaded, apply }: DecisionContext, item: PreparedMail): ReceiveResult {
+  const isVouched = item.mail.trustAs === 'operator'
+  const { match, facts: decided } = matchAndDecide({ context, snapshot, loaded, item }, isVouched)
+  const audit = (): Fact =>
+    createAuditFact(
+      match.account,
+      'replay.trust-as-operator',
+      { digest: item.digest },
+      { actor: 'operator', moment: momentOf(context, item) },
+    )
+  const facts = isVouched && match.account !== 0 && decided.length > 0 ? [...decided, audit()] : decided
+  apply(facts)
   return resultOf(item, match, facts)
 }
 
@@ -178,8 +186,8 @@ function resultOf({ digest, report }: PreparedMail, match: ReportMatch<DeliveryR
   }
 }
 
-function reportRow({ mail, digest, report, proofs }: PreparedMail, account: number): ReportRow {
+function reportRow({ mail, digest, report, authentication }: PreparedMail, account: number): ReportRow {
   const { receivedAt, size, truncated, peer, envelope, source, sessionId } = mail
   const row = { digest, account, receivedAt, kind: report.kind, size, truncated, peer, mailFrom: envelope.from, rcptTo: envelope.to }
-  return { ...row, source, sessionId, auth: proofs === NO_AUTHENTICATION_RESULTS ? null : proofs }
+  return { ...row, source, sessionId, auth: authentication === NO_AUTHENTICATION_RESULTS ? null : authentication }
 }

@@ -1,7 +1,7 @@
 /**
- * mail-tokens - the signed names of one delivery: its Return-Path, its feedback and unsubscribe tokens
+ * mail-tokens - the signed tokens of one delivery: Return-Path, feedback id and unsubscribe token
  *
- * The same delivery under the same key has the same names, whoever asks and whenever: when it is registered, and at each try to send it.
+ * Deterministic: the same delivery and key always give the same tokens, at registration and at each delivery attempt.
  *
  * See also: correlate/token, compose/tracking-headers, docs/TOKEN.md.
  */
@@ -11,17 +11,17 @@ import { mintToken, type TokenPurpose } from '../../correlate/token.ts'
 import { Fault } from '../../errors.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 
-/** `keyIndex`: the key that signs, the present one or the one that a sender used who signs offline. */
-export type TokenClaims = { readonly deliveryId: string; readonly keyIndex: number }
+/** `keyIndex` selects the signing key: the current one, or the one that the sender used to sign offline. */
+type TokenClaims = { readonly deliveryId: string; readonly keyIndex: number }
 
-export type MailTokens = {
+type MailTokens = {
   readonly returnPath: string
   readonly feedback: string
   readonly unsubscribe: string
   readonly feedbackDomain: string
 }
 
-/** Signs the names of a delivery. Faults: internal (its account has no such key). */
+/** Signs the tokens of a delivery. Pure. Faults: internal (the account has no such key). */
 export function signMailTokens(snapshot: AccountSnapshot, domains: TokenDomains, claims: TokenClaims): MailTokens {
   const [returnPathDomain = ''] = domains.returnPath
   const [feedbackDomain = ''] = domains.feedback
@@ -40,6 +40,6 @@ function signToken(
   const account = parseDeliveryId(deliveryId)?.account ?? 0
   const key = snapshot.keyFor(account, keyIndex)
   const token = key === null ? null : mintToken({ key, keyIndex, deliveryId, purpose, domain })
-  if (token === null) throw new Fault('internal', 'no token can be signed for this account', { detail: { account } })
+  if (token === null) throw new Fault('internal', 'this account has no key to sign tokens with', { detail: { account } })
   return token
 }

@@ -1,8 +1,8 @@
 /**
- * offline-tokens - names that a sender signed by itself, read before their mails are registered
+ * offline-tokens - verifies tokens that a sender signed itself, before it registers their messages
  *
- * A token is taken only from the account whose offline number it bears, whole and under a key in force. It may have been signed as long ago
- * as its purpose lasts, and a day ahead, for clocks differ.
+ * Accepts a token only from the account that owns its offline number, and only under a key in force. The token may be as old as its purpose
+ * allows. It may be dated one day ahead, because clocks differ.
  *
  * See also: service/submit/register, correlate/token, docs/TOKEN.md (Minting offline).
  */
@@ -12,7 +12,7 @@ import { isDeliveryIdExpired, TOKEN_PURPOSES, parseToken, type TokenPurpose } fr
 import { Fault } from '../../errors.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 
-/** A delivery that was named outside. */
+/** The delivery that a token names. */
 export type OfflineTokenClaims = { readonly deliveryId: string; readonly keyIndex: number }
 
 type OfferedToken = { readonly account: number; readonly token: string; readonly at: number }
@@ -20,8 +20,8 @@ type OfferedToken = { readonly account: number; readonly token: string; readonly
 const DAY_MS = 86_400_000
 
 /**
- * Reads a token, alone or as a Return-Path. Faults: bad_request, in the same words for a forged token and for another's: who asks must not
- * learn which numbers there are.
+ * Verifies a token, alone or as a Return-Path address. Faults: bad_request. A forged token and a token of another account get the same
+ * message, so that a client cannot find out which account numbers exist.
  */
 export function verifyOfflineToken(
   snapshot: AccountSnapshot,
@@ -31,22 +31,22 @@ export function verifyOfflineToken(
   const [text = ''] = token.trim().split('@')
   const found = tokenPurposes(domains)
     .map(([purpose, domain]) => parseToken(text, purpose, domain, snapshot.keyFor))
-    .find((read) => read.state === 'valid')
+    .find((parsed) => parsed.state === 'valid')
   if (found === undefined || found.state === 'none') throw invalidToken()
   const owner = snapshot.accountOf(found.account)
   if (owner === null || !owner.offline || owner.account !== account) throw invalidToken()
   if (isDeliveryIdExpired(found.deliveryId, TOKEN_PURPOSES[found.purpose].days, at) || isDatedAhead(found.deliveryId, at))
-    throw new Fault('bad_request', 'this token was signed for a day that is too long ago, or ahead')
+    throw new Fault('bad_request', 'the date of this token is too old or in the future')
   return { deliveryId: found.deliveryId, keyIndex: found.key }
 }
 
-const invalidToken = (): Fault => new Fault('bad_request', 'this is no token that was signed under an offline number of this account')
+const invalidToken = (): Fault => new Fault('bad_request', 'this token was not signed under an offline number of this account')
 
 function tokenPurposes({ returnPath, feedback }: TokenDomains): readonly (readonly [TokenPurpose, string])[] {
-  const names: readonly TokenPurpose[] = ['feedback', 'unsubscribe', 'tracking']
+  const purposes: readonly TokenPurpose[] = ['feedback', 'unsubscribe', 'tracking']
   return [
     ...returnPath.map((domain) => ['return-path', domain] as const),
-    ...feedback.flatMap((domain) => names.map((purpose) => [purpose, domain] as const)),
+    ...feedback.flatMap((domain) => purposes.map((purpose) => [purpose, domain] as const)),
   ]
 }
 

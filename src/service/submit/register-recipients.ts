@@ -1,8 +1,8 @@
 /**
- * register-recipients - the recipients of one call become deliveries, each with its names and with what our own lists say
+ * register-recipients - turns the recipients of one request into deliveries, in the transaction of the caller
  *
- * Two doors share it: a mail that is registered and sent elsewhere, and one that our own queue sends. The caller's transaction is the frame:
- * what is decided here is written when it commits.
+ * Shared by messages that are registered here and sent elsewhere, and by messages that our own queue sends. Each recipient gets its ids, and
+ * the status that the suppression lists give it.
  *
  * See also: service/submit/register, service/submit/submit, ledger/decide/request.
  */
@@ -10,86 +10,109 @@ import { siteOf } from '../../classify/provider.ts'
 import { hashDomain, normaliseAddress, type HashedAddress } from '../../correlate/address-hash.ts'
 import { decideRequest } from '../../ledger/decide/request.ts'
 import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
-import type { LedgerState } from '../../ledger/project/state.ts'
-import type { Database } from '../../store/engine/engine.ts'
-import { loadLedgerState, type AddressRef } from '../../store/facts/ledger-state.ts'
+import type { AddressRef, LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
+import type { LedgerTransaction } from '../transact.ts'
 
-/** What all recipients of a call have in common. */
-export type RequestFields = {
+/** The fields that all recipients of a request share. */
+type RequestFields = {
   readonly from: string
   readonly subject: string
   readonly label: string | null
   readonly broadcast: string | null
   readonly emailType: EmailType
-  /** The mail's own headers, as webhooks and exports give them back. */
+  /** The sender's own headers, which webhooks and exports return. */
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** One recipient with its names. */
+/** One recipient with its ids. */
 export type PlannedDelivery = {
   readonly deliveryId: string
-  /** The key that signs its tokens. */
+  /** The index of the key that signs its tokens. */
   readonly keyIndex: number
   readonly emailId: string
-  /** As the call had it; null: the recipient of a broadcast who has no address. */
+  /** As given in the request; null for a broadcast recipient without an address. */
   readonly recipient: string | null
   readonly contactTypes: readonly string[] | null
-  /** Null: none that one can send to. */
+  /** Null: not an address that mail can be sent to. */
   readonly address: HashedAddress | null
-  /** Without brackets. */
+  /** Without angle brackets. */
   readonly messageIdHeader: string
-  /** The sender has named it, so that it may be there already. */
+  /** The sender minted the delivery id offline, so a stub of the delivery may exist already. */
   readonly isKnown: boolean
 }
 
-export type RequestBatch = {
-  readonly by: Caller
+type RequestBatch = {
+  readonly caller: Caller
   readonly request: RequestFields
   readonly messageId: string
   readonly planned: readonly PlannedDelivery[]
   readonly labelId: number | null
-  /** Our own queue sends it. */
+  /** Our own queue sends the messages. */
   readonly isQueued: boolean
+  /** When the request was made (epoch ms). */
   readonly at: number
 }
 
-/** The names of one recipient: `emailId` is `messageId`, its index and the recipient. */
+/** Assigns the ids of one recipient. `emailId` is composed of the message id, the index and the recipient. Pure. */
 export function planDelivery(
   wanted: { readonly recipient: string | null; readonly contactTypes: readonly string[] | null; readonly isKnown: boolean },
   claims: { readonly deliveryId: string; readonly keyIndex: number },
-  of: { readonly messageId: string; readonly index: number; readonly from: string; readonly ownMessageId: string | null },
+  message: { readonly messageId: string; readonly index: number; readonly from: string; readonly ownMessageId: string | null },
 ): PlannedDelivery {
   return {
     ...wanted,
     ...claims,
-    emailId: `${of.messageId}${of.index}$${wanted.recipient ?? ''}`,
+    emailId: `${message.messageId}${message.index}$${wanted.recipient ?? ''}`,
     address: wanted.recipient === null ? null : normaliseAddress(wanted.recipient),
-    messageIdHeader: messageIdHeaderOf(of.ownMessageId, claims.deliveryId, of.from),
+    messageIdHeader: messageIdHeaderOf(message.ownMessageId, claims.deliveryId, message.from),
   }
 }
 
-/** The Message-ID of one copy, without brackets: the sender's own, else one of ours at the sender's domain. The same at each retry. */
+/**
+ * The Message-ID of one copy, without angle brackets: the sender's own, or one at the sender's domain that is derived from the delivery id.
+ * Every attempt to deliver the copy uses the same one. Pure.
+ */
 export function messageIdHeaderOf(own: string | null, deliveryId: string, from: string): string {
   return own ?? `${deliveryId}@${normaliseAddress(from)?.domain ?? 'bounced.invalid'}`
 }
 
-/** The world with the facts of a call, loaded in its transaction and not saved yet. */
+/** What a transaction must load before {@link decideRequests}. */
+export function requestNeedsOf(
+  account: number,
+  planned: readonly PlannedDelivery[],
+  request: Pick<RequestFields, 'broadcast'>,
+): LedgerStateNeeds {
+  return {
+    addresses: planned.flatMap(({ address }) => (address === null ? [] : addressRefsOf(account, address))),
+    deliveries: planned.filter(({ isKnown }) => isKnown).map(({ deliveryId }) => ({ account, deliveryId })),
+    sharedList: true,
+    history: request.broadcast !== null,
+  }
+}
+
+/** The list entries that may suppress an address: its own and those of its domain. */
+function addressRefsOf(account: number, address: HashedAddress): readonly AddressRef[] {
+  return [
+    { account, addressHash: address.hash },
+    { account, addressHash: hashDomain(address.domain) },
+  ]
+}
+
+/** Decides and applies the facts of all recipients, in their order. Load {@link requestNeedsOf} first. */
 export async function decideRequests(
   context: Context,
   snapshot: AccountSnapshot,
-  { db, ...call }: RequestBatch & { readonly db: Database },
-): Promise<LedgerState> {
-  const { by, request, messageId, planned, labelId, isQueued, at } = call
-  const settings = snapshot.settingsOf(by.account)
+  { transaction, ...batch }: RequestBatch & { readonly transaction: LedgerTransaction },
+): Promise<void> {
+  const { caller, request, messageId, planned, labelId, isQueued, at } = batch
+  const { account, apiUser } = caller
+  const { ledgerState: ledger, apply } = transaction
+  const settings = snapshot.settingsOf(account)
   const table = context.rules()
-  const addresses = planned.flatMap(({ address }) => (address === null ? [] : addressRefsOf(by.account, address)))
-  const deliveries = planned.filter(({ isKnown }) => isKnown).map(({ deliveryId }) => ({ account: by.account, deliveryId }))
-  const { ledgerState } = await loadLedgerState(db, { addresses, deliveries, sharedList: true, history: request.broadcast !== null })
   const moment = { at, receivedAt: at, ids: context.ids }
   await mapInTimeSlices(planned, ({ deliveryId, emailId, recipient, contactTypes, address, messageIdHeader }) => {
     const domain = address?.domain ?? ''
@@ -100,35 +123,15 @@ export async function decideRequests(
       recipient: address?.address ?? recipient,
       domain,
       site: address === null ? null : siteOf(table, { domain }).site,
-      apiUser: by.apiUser,
+      apiUser,
       labelId,
       messageIdHeader,
-      requestIp: by.ip,
+      requestIp: caller.ip,
       requestedAt: at,
     }
     const isSelected = contactTypes === null || contactTypes.includes(request.emailType)
-    applyFacts(
-      ledgerState,
-      decideRequest({
-        ledger: ledgerState,
-        account: by.account,
-        deliveryId,
-        request: data,
-        address,
-        isSelected,
-        isQueued,
-        settings,
-        moment,
-      }),
-    )
+    apply(decideRequest({ ledger, account, deliveryId, request: data, address, isSelected, isQueued, settings, moment }))
+    const { status, subStatus } = ledger.deliveries.get(deliveryId) ?? {}
+    context.telemetry.log.debug({ account, deliveryId, status, subStatus, isQueued }, 'recipient registered')
   })
-  return ledgerState
-}
-
-/** The entries that may answer: of the address and of its domain. */
-function addressRefsOf(account: number, address: HashedAddress): readonly AddressRef[] {
-  return [
-    { account, addressHash: address.hash },
-    { account, addressHash: hashDomain(address.domain) },
-  ]
 }

@@ -1,8 +1,8 @@
 /**
- * register - mails that are about to be sent: their names, their tokens, and what our own lists answer
+ * register - registers messages that the sender is about to send by its own MTA
  *
- * One transaction for all recipients of a request. Each gets an emailId, a signed Return-Path, a feedback id, a Message-ID and the
- * headers to add. A recipient on one of our lists is answered at once (401, 402), an address that is none is 404.
+ * One transaction for all recipients of a request. Each recipient gets an emailId, a signed Return-Path, a feedback id, a Message-ID and the
+ * headers to add. The status is final at once for a suppressed recipient (401, 402) and for text that is not an address (404).
  *
  * See also: service/submit/register-recipients, service/submit/mail-tokens, compose/tracking-headers, docs/TOKEN.md.
  */
@@ -13,14 +13,14 @@ import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { ensureLabels } from '../../store/account/labels.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { commitLedgerState } from '../commit.ts'
 import { signMailTokens } from './mail-tokens.ts'
 import { verifyOfflineToken, type OfflineTokenClaims } from './offline-tokens.ts'
-import { decideRequests, planDelivery, type PlannedDelivery } from './register-recipients.ts'
+import { decideRequests, planDelivery, requestNeedsOf, type PlannedDelivery } from './register-recipients.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { createDeliveryIdAllocator, type AllocateDeliveryIds } from './delivery-ids.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
+import { transact } from '../transact.ts'
 
 export type Registration = {
   readonly from: string
@@ -28,117 +28,121 @@ export type Registration = {
   readonly recipients: readonly {
     readonly recipient: string | null
     readonly contactTypes: readonly string[] | null
-    /** Signed offline: the mail has its name already. */
+    /** A token that the sender signed offline: it fixes the delivery id. */
     readonly token?: string
   }[]
   readonly label: string | null
   readonly broadcast: string | null
   readonly emailType: EmailType
-  /** The mail's own headers; a Message-ID among them is kept. */
+  /** The sender's own headers. A Message-ID among them is kept. */
   readonly headers: Readonly<Record<string, string>>
 }
 
-export type RegisteredRecipient = {
+type RegisteredRecipient = {
   readonly recipient: string | null
   readonly emailId: string
   readonly returnPath: string
-  /** With its angle brackets. */
+  /** With angle brackets. */
   readonly messageIdHeader: string
   readonly feedbackId: string
-  /** Headers to add to the mail. */
+  /** Headers that the sender must add to the message. */
   readonly headers: Readonly<Record<string, string>>
   readonly status: number
   readonly subStatus: number | null
 }
 
 export type RegistrationResult = { readonly messageId: string; readonly recipients: readonly RegisteredRecipient[] }
-export type Register = (by: Caller, call: Registration) => Promise<RegistrationResult>
+export type Register = (caller: Caller, registration: Registration) => Promise<RegistrationResult>
 
-/** Makes the door. Faults of a call: bad_request (a token that is not the account's own), store_busy. */
+/** Creates the service. Faults of a call: bad_request (a token that this account did not sign), store_busy. */
 export function createRegister(context: Context): Register {
   const allocateIds = createDeliveryIdAllocator(context.engine)
-  return async (by, call) => {
+  return async (caller, registration) => {
     const snapshot = await context.accountCache.snapshot()
     const at = context.now()
-    const claims = await claimsFor(context, snapshot, allocateIds, { by, call, at })
+    const claims = await claimsFor(context, snapshot, allocateIds, { caller, registration, at })
     const messageId = `${claims[0]?.deliveryId ?? ''}m`
-    const planned = planDeliveries(call, messageId, claims)
-    const rows = await saveRegistration(context, snapshot, { by, call, messageId, planned, at })
-    // Three signatures each.
+    const planned = planDeliveries(registration, messageId, claims)
+    const rows = await saveRegistration(context, snapshot, { caller, registration, messageId, planned, at })
+    // Signing takes the time here: three tokens a recipient.
     const recipients = await mapInTimeSlices(planned, (each, index) =>
-      recipientResult(context, snapshot, { by, call, row: rows[index] ?? null, planned: each }),
+      recipientResult(context, snapshot, { caller, registration, row: rows[index] ?? null, planned: each }),
     )
     context.telemetry.count('bounced_registrations_total', {}, recipients.length)
     return { messageId, recipients }
   }
 }
 
-type ClaimsInput = { readonly by: Caller; readonly call: Registration; readonly at: number }
+type ClaimsInput = { readonly caller: Caller; readonly registration: Registration; readonly at: number }
 
-/** A name for each recipient: its own where the sender signed one, else the next of ours. */
+/** A delivery id for each recipient: from the token that the sender signed, else a new one. */
 async function claimsFor(
   context: Context,
   snapshot: AccountSnapshot,
   allocateIds: AllocateDeliveryIds,
-  { by, call, at }: ClaimsInput,
+  { caller, registration, at }: ClaimsInput,
 ): Promise<readonly OfflineTokenClaims[]> {
-  const own = call.recipients.map(({ token }) =>
-    token === undefined ? null : verifyOfflineToken(snapshot, context.domains, { account: by.account, token, at }),
+  const own = registration.recipients.map(({ token }) =>
+    token === undefined ? null : verifyOfflineToken(snapshot, context.domains, { account: caller.account, token, at }),
   )
-  const known = own.flatMap((name) => name?.deliveryId ?? [])
+  const known = own.flatMap((claims) => claims?.deliveryId ?? [])
   if (new Set(known).size < known.length) throw new Fault('bad_request', 'two recipients have the same token')
-  const fresh = [...(known.length === own.length ? [] : await allocateIds(by.account, own.length - known.length, at))]
-  return own.map((name) => name ?? { deliveryId: fresh.shift() ?? '', keyIndex: snapshot.signingIndex })
+  const fresh = [...(known.length === own.length ? [] : await allocateIds(caller.account, own.length - known.length, at))]
+  return own.map((claims) => claims ?? { deliveryId: fresh.shift() ?? '', keyIndex: snapshot.signingIndex })
 }
 
-function planDeliveries(call: Registration, messageId: string, claims: readonly OfflineTokenClaims[]): readonly PlannedDelivery[] {
-  const own = Object.entries(call.headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
+function planDeliveries(registration: Registration, messageId: string, claims: readonly OfflineTokenClaims[]): readonly PlannedDelivery[] {
+  const own = Object.entries(registration.headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
   const ownMessageId = own === undefined ? null : bareMessageId(own)
-  return call.recipients.map(({ recipient, contactTypes, token }, index) =>
+  return registration.recipients.map(({ recipient, contactTypes, token }, index) =>
     planDelivery({ recipient, contactTypes, isKnown: token !== undefined }, claims[index] ?? { deliveryId: '', keyIndex: 0 }, {
       messageId,
       index,
-      from: call.from,
+      from: registration.from,
       ownMessageId,
     }),
   )
 }
 
 type RegistrationPlan = {
-  readonly by: Caller
-  readonly call: Registration
+  readonly caller: Caller
+  readonly registration: Registration
   readonly messageId: string
   readonly planned: readonly PlannedDelivery[]
   readonly at: number
 }
 
-/** The rows as they stand after the commit, in the order of the recipients. */
+/** Stores the deliveries in one transaction. Resolves to their rows, in the order of the recipients. */
 async function saveRegistration(
   context: Context,
   snapshot: AccountSnapshot,
-  { by, call, messageId, planned, at }: RegistrationPlan,
+  { caller, registration, messageId, planned, at }: RegistrationPlan,
 ): Promise<readonly (DeliveryRow | null)[]> {
-  const { from, subject, label, broadcast, emailType, headers } = call
+  const { from, subject, label, broadcast, emailType, headers } = registration
   const request = { from, subject, label, broadcast, emailType, headers }
-  return context.engine.tx(async (db) => {
-    const labels = label === null ? null : await ensureLabels(db, by.account, [label], at)
+  return transact(context, requestNeedsOf(caller.account, planned, request), async (transaction) => {
+    const labels = label === null ? null : await ensureLabels(transaction.db, caller.account, [label], at)
     const labelId = labels?.get(label ?? '') ?? null
-    const ledgerState = await decideRequests(context, snapshot, { db, by, request, messageId, planned, labelId, isQueued: false, at })
-    await commitLedgerState(db, ledgerState, { now: at, notify: () => true })
-    return planned.map(({ deliveryId }) => ledgerState.deliveries.get(deliveryId) ?? null)
+    const isQueued = false
+    await decideRequests(context, snapshot, { transaction, caller, request, messageId, planned, labelId, isQueued, at })
+    return { result: planned.map(({ deliveryId }) => transaction.ledgerState.deliveries.get(deliveryId) ?? null) }
   })
 }
 
 type RecipientInput = {
-  readonly by: Caller
-  readonly call: Registration
+  readonly caller: Caller
+  readonly registration: Registration
   readonly row: DeliveryRow | null
   readonly planned: PlannedDelivery
 }
 
-function recipientResult(context: Context, snapshot: AccountSnapshot, { by, call, row, planned }: RecipientInput): RegisteredRecipient {
+function recipientResult(
+  context: Context,
+  snapshot: AccountSnapshot,
+  { caller, registration, row, planned }: RecipientInput,
+): RegisteredRecipient {
   const { returnPath, ...tokens } = signMailTokens(snapshot, context.domains, planned)
-  // A mail that was registered before keeps its names.
+  // A delivery that was registered before keeps its ids.
   const messageId = row?.messageIdHeader ?? planned.messageIdHeader
   return {
     recipient: planned.recipient,
@@ -146,7 +150,7 @@ function recipientResult(context: Context, snapshot: AccountSnapshot, { by, call
     returnPath,
     messageIdHeader: `<${messageId}>`,
     feedbackId: tokens.feedback,
-    headers: buildTrackingHeaders({ ...tokens, messageId, publicUrl: context.publicUrl }, { ...call, apiUser: by.apiUser }),
+    headers: buildTrackingHeaders({ ...tokens, messageId, publicUrl: context.publicUrl }, { ...registration, apiUser: caller.apiUser }),
     status: row?.status ?? 18,
     subStatus: row?.subStatus ?? null,
   }

@@ -1,25 +1,24 @@
 /**
- * reported-attempts - what senders that deliver themselves have heard in their SMTP dialogues
+ * reported-attempts - records delivery attempts that a sender made with its own MTA
  *
- * The same classification as for reports, with `asynchronous: false`. One transaction for all attempts of a request; telling one twice
- * changes nothing. An emailId that the account does not have is answered `known: false` and leaves nothing behind.
+ * Classifies the SMTP replies like those in reports, with `asynchronous: false`. One transaction for all attempts of a request; recording an
+ * attempt twice changes nothing. An unknown emailId gets `known: false` and stores nothing.
  *
  * See also: ledger/decide/attempt, http/api/attempts.
  */
 import { siteOf } from '../../classify/provider.ts'
 import type { Verdict } from '../../classify/verdict.ts'
+import type { AccountSettings } from '../../ledger/account-settings.ts'
 import { classifyAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { decideAttempt, type ObservedAttempt } from '../../ledger/decide/attempt.ts'
 import type { AttemptError } from '../../ledger/facts/delivery-facts.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReply } from '../../mail/smtp/reply.ts'
-import { accountScopedKey, loadLedgerState } from '../../store/facts/ledger-state.ts'
-import { logAlarms } from '../alarm-log.ts'
-import { commitLedgerState } from '../commit.ts'
+import { accountScopedKey } from '../../store/facts/ledger-state.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
+import { transact, type LedgerTransaction } from '../transact.ts'
 
 export type ReportedAttempt = {
   readonly emailId: string
@@ -30,11 +29,11 @@ export type ReportedAttempt = {
   readonly egressIp: string | null
   readonly attempt: number | null
   readonly final: boolean | null
-  /** When it was heard; null: now. */
+  /** When the attempt ended (epoch ms); null: now. */
   readonly at: number | null
 }
 
-/** `known` false: no mail of the account has this emailId. `fresh` false: it was recorded before. */
+/** `known` is false if no delivery of the account has this emailId. `fresh` is false if the attempt was recorded before. */
 export type ReportedAttemptResult = {
   readonly emailId: string
   readonly known: boolean
@@ -47,42 +46,46 @@ export type ReportedAttemptResult = {
   readonly rule: string | null
 }
 
-export type ReportAttempts = (by: Caller, reportedAttempts: readonly ReportedAttempt[]) => Promise<readonly ReportedAttemptResult[]>
+export type ReportAttempts = (caller: Caller, reportedAttempts: readonly ReportedAttempt[]) => Promise<readonly ReportedAttemptResult[]>
 
-/** Makes the door. Faults of a call: store_busy. */
+/** Creates the service. Faults of a call: store_busy. */
 export function createReportAttempts(context: Context): ReportAttempts {
-  return async (by, reportedAttempts) => {
-    const snapshot = await context.accountCache.snapshot()
-    const settings = snapshot.settingsOf(by.account)
-    const now = context.now()
-    const { answers, fresh } = await context.engine.tx(async (db) => {
-      const emailIds = [...new Set(reportedAttempts.map(({ emailId }) => emailId))].map((emailId) => ({ account: by.account, emailId }))
-      const { ledgerState, byEmailId } = await loadLedgerState(db, {
-        emailIds,
-        history: true,
-        sharedList: settings.sharedList,
-        sitesAt: now,
-      })
-      const results = reportedAttempts.map((reported) => {
-        const id = byEmailId.get(accountScopedKey(by.account, reported.emailId))?.deliveryId
-        const delivery = id === undefined ? undefined : ledgerState.deliveries.get(id)
-        if (delivery === undefined) return unknownDelivery(reported)
-        const moment = { at: Math.min(reported.at ?? now, now), receivedAt: now, ids: context.ids }
-        const attempt = attemptOf(context, delivery, reported)
-        const verdict = reported.code !== null && reported.code < 300 ? null : classifyAttempt(context.rules(), delivery.domain, attempt)
-        const facts = decideAttempt({ ledger: ledgerState, delivery, attempt, verdict, settings, moment })
-        applyFacts(ledgerState, facts)
-        const fact = facts.find((each): each is FactOf<'attempt'> => each.kind === 'attempt')
-        return resultOf(reported, ledgerState.deliveries.get(delivery.deliveryId) ?? delivery, { fact: fact ?? null, verdict })
-      })
-      await commitLedgerState(db, ledgerState, { now, notify: () => true })
-      return { answers: results, fresh: ledgerState.newFacts }
+  return async (caller, reportedAttempts) => {
+    const { account } = caller
+    const settings = (await context.accountCache.snapshot()).settingsOf(account)
+    const emailIds = [...new Set(reportedAttempts.map(({ emailId }) => emailId))].map((emailId) => ({ account, emailId }))
+    const needs = { emailIds, history: true, sharedList: settings.sharedList, sitesAt: context.now() }
+    const { results, facts } = await transact(context, needs, (transaction) => {
+      const recorded = reportedAttempts.map((reported) => recordAttempt(context, transaction, { account, settings, reported }))
+      return { result: { results: recorded, facts: transaction.ledgerState.newFacts } }
     })
-    logAlarms(context.telemetry, fresh)
-    context.counterBuffer.count(fresh)
-    for (const { status } of answers) context.telemetry.count('bounced_attempts_total', { outcome: String(status ?? 'unknown') })
-    return answers
+    context.counterBuffer.count(facts)
+    for (const { status } of results) context.telemetry.count('bounced_attempts_total', { outcome: String(status ?? 'unknown') })
+    return results
   }
+}
+
+type AttemptInput = { readonly account: number; readonly settings: AccountSettings; readonly reported: ReportedAttempt }
+
+function recordAttempt(
+  context: Context,
+  { ledgerState: ledger, byEmailId, moment: present, apply }: LedgerTransaction,
+  { account, settings, reported }: AttemptInput,
+): ReportedAttemptResult {
+  const id = byEmailId.get(accountScopedKey(account, reported.emailId))?.deliveryId
+  const delivery = id === undefined ? undefined : ledger.deliveries.get(id)
+  if (delivery === undefined) return unknownDelivery(reported)
+  const { deliveryId } = delivery
+  const moment = { ...present, at: Math.min(reported.at ?? present.at, present.at) }
+  const attempt = attemptOf(context, delivery, reported)
+  const verdict = reported.code !== null && reported.code < 300 ? null : classifyAttempt(context.rules(), delivery.domain, attempt)
+  const facts = decideAttempt({ ledger, delivery, attempt, verdict, settings, moment })
+  apply(facts)
+  const fact = facts.find((each): each is FactOf<'attempt'> => each.kind === 'attempt') ?? null
+  const events = facts.map(({ kind, id: eventId }) => `${kind} ${eventId}`)
+  const { reason, rule } = verdict ?? {}
+  context.telemetry.log.debug({ account, deliveryId, code: reported.code, reason, rule, events }, 'reported attempt decided')
+  return resultOf(reported, ledger.deliveries.get(deliveryId) ?? delivery, { fact, verdict })
 }
 
 function attemptOf(context: Context, delivery: DeliveryRow, reported: ReportedAttempt): ObservedAttempt {
@@ -104,7 +107,7 @@ function attemptOf(context: Context, delivery: DeliveryRow, reported: ReportedAt
 function resultOf(
   reported: ReportedAttempt,
   row: DeliveryRow,
-  { fact, verdict }: { fact: FactOf<'attempt'> | null; verdict: Verdict | null },
+  { fact, verdict }: { readonly fact: FactOf<'attempt'> | null; readonly verdict: Verdict | null },
 ): ReportedAttemptResult {
   return {
     emailId: reported.emailId,

@@ -1,10 +1,11 @@
 /**
- * submit - mails that our own queue sends: named, asked against the lists, and put into the queue, all in one transaction
+ * submit - accepts messages that our own queue sends
  *
- * A recipient on one of our lists is answered at once (401, 402), an address that is none is 404; neither is ever queued. What is answered is
- * durable. A request that names itself is answered as before for an hour, and not sent again: by any node, after any restart.
+ * One transaction stores the deliveries, applies the suppression lists and queues the messages; the response is durable. A suppressed
+ * recipient (401, 402) and text that is not an address (404) get their final status at once and are not queued. A request with an id that
+ * was used within the last hour gets the stored response and sends nothing, on any node and after any restart.
  *
- * See also: service/submit/register-recipients, service/deliver/render (what becomes of it), store/queue/queued-mail.
+ * See also: service/submit/register-recipients, service/deliver/render (builds the messages), store/queue/queued-mail.
  */
 import { hash } from 'node:crypto'
 import type { Composition } from '../../compose/composition.ts'
@@ -21,88 +22,89 @@ import { addQueuedMessages, type NewQueuedMessage } from '../../store/queue/queu
 import { reserveSequenceNumbers } from '../../store/engine/sequences.ts'
 import { findSubmission, saveSubmission } from '../../store/mail/submissions.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { commitLedgerState } from '../commit.ts'
-import { decideRequests, planDelivery, type PlannedDelivery } from './register-recipients.ts'
+import { decideRequests, planDelivery, requestNeedsOf, type PlannedDelivery } from './register-recipients.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
+import { transact, type LedgerTransaction } from '../transact.ts'
 import { createDeliveryIdAllocator } from './delivery-ids.ts'
 
 export type Submission = {
-  /** Its `label` and `apiUser` are set here. */
+  /** `label` and `apiUser` are added here. */
   readonly body: Omit<Composition, 'label' | 'apiUser'>
-  /** In the order of their emailIds. What is no address is answered 404. */
+  /** The order of the recipients gives their emailIds. Text that is not an address gets status 404. */
   readonly recipients: readonly { readonly recipient: string; readonly variables: Readonly<Record<string, string>> }[]
-  /** The number wins over the name. */
+  /** A label by its number, which must exist, or by its name, which is created if needed. */
   readonly label: { readonly id: number } | { readonly name: string } | null
-  /** Headers that webhooks and exports give back. */
+  /** Headers that webhooks and exports return. */
   readonly userHeaders: Readonly<Record<string, string>>
-  /** The request's own id; null: it has none. */
+  /** The id that the client gave the request, for idempotency; null if there is none. */
   readonly requestId: string | null
 }
 
-export type SubmittedRecipient = {
+type SubmittedRecipient = {
   readonly recipient: string
   readonly emailId: string
-  /** 18: it waits to be sent; 4: it is not sent. */
+  /** 18: queued; 4: not sent. */
   readonly status: number
   readonly subStatus: number | null
 }
 
 export type SubmissionResult = { readonly messageId: string; readonly recipients: readonly SubmittedRecipient[] }
-export type Submit = (by: Caller, call: Submission) => Promise<SubmissionResult>
+export type Submit = (caller: Caller, submission: Submission) => Promise<SubmissionResult>
 
-/** `nudge`: mail waits, whoever delivers may look. */
-export type SubmitOptions = {
+type SubmitOptions = {
+  /** Called after messages were queued, to wake the delivery loop. */
   readonly onQueued: () => void
-  /** What one account may send to in a day (UTC); null or absent: as many as it likes. */
+  /** The most recipients of one account in a day (UTC); null or absent: no limit. */
   readonly recipientsPerDay?: number | null
 }
 
-/** How long a repeat is answered as before, as the vendor does. */
+/** How long a repeated request gets the first response. SendCloud uses the same time. */
 export const IDEMPOTENCY_WINDOW_MS = 3_600_000
 
 /**
- * Makes the door. Faults of a call: forbidden (not from this domain), bad_request (no sender, or a text grows beyond all bounds), not_found (no such label),
- * quota_exceeded, store_busy.
+ * Creates the service. Faults of a call: forbidden (sender domain), bad_request (sender address, size with variables substituted), not_found
+ * (label), quota_exceeded, store_busy.
  */
 export function createSubmit(context: Context, { onQueued, recipientsPerDay = null }: SubmitOptions): Submit {
   const allocateIds = createDeliveryIdAllocator(context.engine)
-  return async (by, call) => {
-    const sender = normaliseAddress(call.body.from)
-    if (sender === null) throw new Fault('bad_request', 'from is no address')
-    const variables = call.recipients.map((each) => each.variables)
-    if (canExceedSizeBound(call.body, variables)) throw new Fault('bad_request', 'with its variables put in, the mail is too large')
+  return async (caller, submission) => {
+    const sender = normaliseAddress(submission.body.from)
+    if (sender === null) throw new Fault('bad_request', 'from is not an email address')
+    const variables = submission.recipients.map((each) => each.variables)
+    if (canExceedSizeBound(submission.body, variables))
+      throw new Fault('bad_request', 'the message is too large with its variables substituted')
     const snapshot = await context.accountCache.snapshot()
-    if (!maySendFrom(snapshot.settingsOf(by.account).senderDomains, sender.domain))
-      throw new Fault('forbidden', 'the account may not send from this domain (senderDomains)')
+    if (!maySendFrom(snapshot.settingsOf(caller.account).senderDomains, sender.domain))
+      throw new Fault('forbidden', 'this account may not send from this domain (setting senderDomains)')
     const at = context.now()
-    const ids = await allocateIds(by.account, call.recipients.length, at)
+    const ids = await allocateIds(caller.account, submission.recipients.length, at)
     const messageId = `${ids[0] ?? ''}m`
-    const planned = call.recipients.map(({ recipient }, index) =>
+    const planned = submission.recipients.map(({ recipient }, index) =>
       planDelivery(
         { recipient, contactTypes: null, isKnown: false },
         { deliveryId: ids[index] ?? '', keyIndex: snapshot.signingIndex },
-        { messageId, index, from: call.body.from, ownMessageId: call.body.messageId },
+        { messageId, index, from: submission.body.from, ownMessageId: submission.body.messageId },
       ),
     )
-    const done = await context.engine.tx((db) =>
-      saveInTransaction(context, snapshot, { db, by, call, messageId, planned, senderDomain: sender.domain, recipientsPerDay, at }),
-    )
-    if (done.messageId === messageId) context.telemetry.count('bounced_registrations_total', {}, planned.length)
+    const plan = { caller, submission, messageId, planned, senderDomain: sender.domain, recipientsPerDay, at }
+    const result = await saveSubmissionPlan(context, snapshot, plan)
+    const isRepeated = result.messageId !== messageId
+    if (!isRepeated) context.telemetry.count('bounced_registrations_total', {}, planned.length)
+    context.telemetry.log.debug({ account: caller.account, messageId: result.messageId, isRepeated }, 'submission committed')
     onQueued()
-    return done
+    return result
   }
 }
 
-/** A domain stands for those below it, too; none at all stands for any. */
+/** A domain includes its subdomains. An empty list allows every domain. */
 function maySendFrom(domains: readonly string[], from: string): boolean {
   return domains.length === 0 || domains.some((domain) => from === domain || from.endsWith(`.${domain}`))
 }
 
 type SubmissionPlan = {
-  readonly db: Database
-  readonly by: Caller
-  readonly call: Submission
+  readonly caller: Caller
+  readonly submission: Submission
   readonly messageId: string
   readonly planned: readonly PlannedDelivery[]
   readonly senderDomain: string
@@ -110,46 +112,51 @@ type SubmissionPlan = {
   readonly at: number
 }
 
-async function saveInTransaction(context: Context, snapshot: AccountSnapshot, plan: SubmissionPlan): Promise<SubmissionResult> {
-  const { db, by, call, messageId, planned, at } = plan
-  const requestKey = call.requestId === null ? null : hash('sha256', call.requestId)
-  if (requestKey !== null) {
-    const earlier = await findSubmission(db, { account: by.account, requestKey, since: at - IDEMPOTENCY_WINDOW_MS }, isSubmissionResult)
-    if (earlier !== null) return earlier
-  }
-  await checkQuota(plan)
-  const label = await resolveLabel(db, by.account, { wanted: call.label, at })
-  const { from, subject, emailType } = call.body
-  const request = { from, subject, label: label?.name ?? null, broadcast: null, emailType, headers: call.userHeaders }
-  const ledgerState = await decideRequests(context, snapshot, {
-    db,
-    by,
-    request,
-    messageId,
-    planned,
-    labelId: label?.id ?? null,
-    isQueued: true,
-    at,
+async function saveSubmissionPlan(context: Context, snapshot: AccountSnapshot, plan: SubmissionPlan): Promise<SubmissionResult> {
+  const { caller, submission, at } = plan
+  const { account } = caller
+  const requestKey = submission.requestId === null ? null : hash('sha256', submission.requestId)
+  return transact(context, requestNeedsOf(account, plan.planned, { broadcast: null }), async (transaction) => {
+    const { db } = transaction
+    if (requestKey !== null) {
+      const earlier = await findSubmission(db, { account, requestKey, since: at - IDEMPOTENCY_WINDOW_MS }, isSubmissionResult)
+      if (earlier !== null) return { result: earlier }
+    }
+    await checkQuota(db, plan)
+    const result = await decideSubmission(context, snapshot, { ...plan, transaction })
+    if (requestKey !== null) await saveSubmission(db, { account, requestKey, at, answer: result })
+    return { result }
   })
+}
+
+async function decideSubmission(
+  context: Context,
+  snapshot: AccountSnapshot,
+  { transaction, ...plan }: SubmissionPlan & { readonly transaction: LedgerTransaction },
+): Promise<SubmissionResult> {
+  const { caller, submission, messageId, planned, at } = plan
+  const { db, ledgerState } = transaction
+  const label = await resolveLabel(db, caller.account, { wanted: submission.label, at })
+  const { from, subject, emailType } = submission.body
+  const request = { from, subject, label: label?.name ?? null, broadcast: null, emailType, headers: submission.userHeaders }
+  const labelId = label?.id ?? null
+  await decideRequests(context, snapshot, { transaction, caller, request, messageId, planned, labelId, isQueued: true, at })
   await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null })
-  await commitLedgerState(db, ledgerState, { now: at, notify: () => true })
-  const answer = { messageId, recipients: planned.map((each) => recipientResult(ledgerState, each)) }
-  if (requestKey !== null) await saveSubmission(db, { account: by.account, requestKey, at, answer })
-  return answer
+  return { messageId, recipients: planned.map((each) => recipientResult(ledgerState, each)) }
 }
 
 /**
- * What was asked for today counts, whatever became of it. Requests of one account follow each other here: the row that each of them changes
- * lets two that run at once not both see the room that is for one.
+ * Counts every recipient requested today, whatever its status. All requests of an account update the same sequence row, so they run one after
+ * another here and cannot use the same remaining quota twice.
  */
-async function checkQuota({ db, by, planned, recipientsPerDay, at }: SubmissionPlan): Promise<void> {
+async function checkQuota(db: Database, { caller, planned, recipientsPerDay, at }: SubmissionPlan): Promise<void> {
   if (recipientsPerDay === null) return
-  await reserveSequenceNumbers(db, by.account, 'quota', planned.length)
+  await reserveSequenceNumbers(db, caller.account, 'quota', planned.length)
   const from = at - (at % DAY_MS)
-  const sums = await sumCounters(db, by.account, { windows: [{ from, to: from + DAY_MS }], metrics: ['request'] })
+  const sums = await sumCounters(db, caller.account, { windows: [{ from, to: from + DAY_MS }], metrics: ['request'] })
   const used = sums.reduce((sum, { n }) => sum + n, 0)
   if (used + planned.length > recipientsPerDay)
-    throw new Fault('quota_exceeded', `${used} of ${recipientsPerDay} recipients of this day are used (submission.recipientsPerDay)`)
+    throw new Fault('quota_exceeded', `${used} of ${recipientsPerDay} recipients of today are used (setting submission.recipientsPerDay)`)
 }
 
 const DAY_MS = 86_400_000
@@ -162,19 +169,19 @@ async function resolveLabel(
   if (wanted === null) return null
   if ('name' in wanted) return { id: (await ensureLabels(db, account, [wanted.name], at)).get(wanted.name) ?? 0, name: wanted.name }
   const found = await findLabel(db, account, wanted.id)
-  if (found === null) throw new Fault('not_found', 'no label has this number')
+  if (found === null) throw new Fault('not_found', 'there is no label with this number')
   return { id: wanted.id, name: found.name }
 }
 
-/** Who may be sent to waits: whoever a list or his own address has answered does not. */
+/** Queues a message for each recipient that the decisions left in status 18. */
 async function enqueue(
   db: Database,
   ledgerState: LedgerState,
-  { by, call, messageId, planned, senderDomain, at, label }: SubmissionPlan & { readonly label: string | null },
+  { caller, submission, messageId, planned, senderDomain, at, label }: SubmissionPlan & { readonly label: string | null },
 ): Promise<void> {
-  const mails = planned.flatMap(({ deliveryId, address }, index): NewQueuedMessage[] => {
+  const messages = planned.flatMap(({ deliveryId, address }, index): NewQueuedMessage[] => {
     if (address === null || ledgerState.deliveries.get(deliveryId)?.status !== STATUS_SENDING) return []
-    const { recipient = '', variables = {} } = call.recipients[index] ?? {}
+    const { recipient = '', variables = {} } = submission.recipients[index] ?? {}
     const deliveryMonth = monthOfDelivery(deliveryId)
     return [
       {
@@ -189,8 +196,8 @@ async function enqueue(
       },
     ]
   })
-  const body: Composition = { ...call.body, label, apiUser: by.apiUser }
-  await addQueuedMessages(db, by.account, { bodyId: messageId, content: JSON.stringify(body), createdAt: at }, mails)
+  const body: Composition = { ...submission.body, label, apiUser: caller.apiUser }
+  await addQueuedMessages(db, caller.account, { bodyId: messageId, content: JSON.stringify(body), createdAt: at }, messages)
 }
 
 const STATUS_SENDING = 18
@@ -200,7 +207,7 @@ function recipientResult(ledgerState: LedgerState, { deliveryId, recipient, emai
   return { recipient: recipient ?? '', emailId, status: row?.status ?? STATUS_SENDING, subStatus: row?.subStatus ?? null }
 }
 
-/** What this door has written itself. */
+/** Guards the stored response of an earlier request, which only this file writes. */
 function isSubmissionResult(value: unknown): value is SubmissionResult {
   return typeof value === 'object' && value !== null && 'messageId' in value && 'recipients' in value && Array.isArray(value.recipients)
 }

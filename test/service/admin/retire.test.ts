@@ -18,11 +18,11 @@ import { findSuppressionsInForce, findSuppressions } from '../../../src/store/li
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
 import { lowestIdAt } from '../../../src/service/notify/event-feed.ts'
 import { createInboxCommandRunner } from '../../../src/service/receive/inbox.ts'
-import { unsubscribe } from '../../../src/service/lists/lists.ts'
+import { unsubscribe } from '../../../src/service/lists/unsubscribe.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { createReceiver, type Receiver } from '../../../src/service/receive/receive.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
-import { previewRetirement, retentionStart, retire, purgeRetiredDeliveries, type RetireResult } from '../../../src/service/admin/retire.ts'
+import { previewRetirement, retire, purgeRetiredDeliveries } from '../../../src/service/admin/retire.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
 import { arf, makeIncomingMail, ndr } from '../../support/reports.ts'
@@ -33,15 +33,6 @@ const NOVEMBER = Date.UTC(2026, 10, 20, 12)
 const APRIL = Date.UTC(2026, 3, 30, 23)
 const MAY = Date.UTC(2026, 4, 1, 0, 10)
 const JUNE = Date.UTC(2026, 5, 3, 8)
-
-test.each([
-  // now                                  months  from when on it is kept
-  [Date.UTC(2026, 10, 20), 6, Date.UTC(2026, 4, 1)],
-  [Date.UTC(2026, 10, 1), 6, Date.UTC(2026, 4, 1)],
-  [Date.UTC(2026, 9, 31, 23, 59), 6, Date.UTC(2026, 3, 1)],
-  [Date.UTC(2027, 0, 31), 2, Date.UTC(2026, 10, 1)],
-  [Date.UTC(2026, 2, 31), 13, Date.UTC(2025, 1, 1)],
-])('at %i, %i months are kept from %i', (now, months, want) => expect(retentionStart(now, months)).toBe(want))
 
 describe.each(engines)('retire: $kind', ({ open }) => {
   let engine: Engine
@@ -59,6 +50,18 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     clock.now = moment
     context.accountCache.invalidate()
   }
+
+  test.each([
+    // now                                  months  start of the retention period
+    [Date.UTC(2026, 10, 20), 6, Date.UTC(2026, 4, 1)],
+    [Date.UTC(2026, 10, 1), 6, Date.UTC(2026, 4, 1)],
+    [Date.UTC(2026, 9, 31, 23, 59), 6, Date.UTC(2026, 3, 1)],
+    [Date.UTC(2027, 0, 31), 2, Date.UTC(2026, 10, 1)],
+    [Date.UTC(2026, 2, 31), 13, Date.UTC(2025, 1, 1)],
+  ])('at %i, %i months before the current one are kept: from %i', async (now, months, before) => {
+    at(now)
+    expect(await previewRetirement(context, months)).toMatchObject({ before })
+  })
   /** Mails sent at a moment; the first one bounces an hour later, the second one's complaint cannot be trusted. */
   async function month(moment: number, count: number): Promise<{ returnPath: string; feedbackId: string; recipient: string | null }> {
     at(moment)
@@ -166,7 +169,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     await month(APRIL - DAY, 850)
     await month(JUNE, 2)
     at(NOVEMBER)
-    const runs: RetireResult[] = []
+    const runs: Awaited<ReturnType<typeof retire>>[] = []
     do {
       runs.push(await retire(context, { months: 6, shouldStop: () => true }))
       expect(await differences()).toEqual([])
@@ -255,7 +258,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     const old = Array.from({ length: 450 }, (_, i) => [told(0, APRIL - i), told(1, APRIL - i), came(APRIL - i)]).flat()
     await engine.tx((db) => appendFacts(db, [...old, told(0, JUNE), told(1, JUNE), came(JUNE), createAuditFact(1, 'x', {}, hand)]))
     at(NOVEMBER)
-    const runs: RetireResult[] = []
+    const runs: Awaited<ReturnType<typeof retire>>[] = []
     do runs.push(await retire(context, { months: 6, shouldStop: () => runs.length < 3 }))
     while (runs.at(-1)?.isDone === false)
     expect(runs.reduce((sum, { facts }) => sum + facts, 0)).toBe(1_350)

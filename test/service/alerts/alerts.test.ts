@@ -11,7 +11,7 @@ import { listAlertsForOperator } from '../../../src/store/alerts.ts'
 import { LANE_SNAPSHOTS } from '../../../src/store/queue/lane-snapshots.ts'
 import { COUNTERS } from '../../../src/store/schema.ts'
 import { addWatchCounts, removeOldWatchCountsForOperator } from '../../../src/store/facts/watch-counters.ts'
-import { createAlertEvaluator, type AlertOptions, type AlertEvaluator } from '../../../src/service/alerts/alerts.ts'
+import { createAlertEvaluator } from '../../../src/service/alerts/alerts.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
 import { makeContext, makeWebhooks, type Clock } from '../../support/context.ts'
@@ -19,6 +19,9 @@ import { LANE } from '../../http/sample-rows.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const HOUR = 3_600_000
+
+type AlertOptions = Parameters<typeof createAlertEvaluator>[1]
+type AlertEvaluator = ReturnType<typeof createAlertEvaluator>
 
 describe.each([...engines])('$kind', ({ open }) => {
   const undo: (() => Promise<unknown>)[] = []

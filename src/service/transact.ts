@@ -1,0 +1,83 @@
+/**
+ * transact - the one way to change the ledger: load, decide, apply, commit, then report
+ *
+ * One call is one database transaction:
+ *
+ * 1. Loads and locks what `needs` names (store/facts/ledger-state).
+ * 2. Calls `decide`, which creates facts and may write rows of its own through `db`.
+ * 3. Applies the facts, saves them with their projections, and adds the webhook events that they cause to the outbox.
+ * 4. After the commit, and only then, logs alarms and counts them.
+ *
+ * If `decide` throws, nothing is stored and nothing is logged. After a serialization failure the engine runs steps 1 to 3 again from the
+ * start, so `decide` must have no effect outside the transaction.
+ *
+ * See also: service/commit (step 3), service/alarm-log (step 4), store/engine/engine (isolation and retries).
+ */
+import type { Fact } from '../ledger/facts/fact.ts'
+import type { FactMoment } from '../ledger/facts/new-fact.ts'
+import { applyFacts } from '../ledger/project/fold.ts'
+import type { Database, TransactionOptions } from '../store/engine/engine.ts'
+import { loadLedgerState, type AccompanyingRows, type LedgerStateNeeds, type LoadedLedgerState } from '../store/facts/ledger-state.ts'
+import { logAlarms } from './alarm-log.ts'
+import { commitLedgerState } from './commit.ts'
+import type { Context } from './context.ts'
+
+/** What `decide` works with: the loaded ledger state and the running transaction. */
+export type LedgerTransaction = LoadedLedgerState & {
+  readonly db: Database
+  /** The present moment, for facts about something that happens now. Read anew when the transaction runs again. */
+  readonly moment: FactMoment
+  /** Applies facts to `ledgerState` at once, so that later decisions of this transaction see them. Returns how many were new. */
+  readonly apply: (facts: readonly Fact[]) => number
+}
+
+/** What `decide` returns. */
+export type Decision<Result> = Pick<AccompanyingRows, 'reports' | 'rawMails'> & {
+  /** What `transact` resolves to. */
+  readonly result: Result
+  /** Facts that are not applied yet. */
+  readonly facts?: readonly Fact[]
+  /** Whether a fact may notify webhook endpoints; by default every fact may. */
+  readonly notify?: (fact: Fact) => boolean
+}
+
+/** A function is called inside the transaction, when what to load depends on rows that it reads there. */
+type Needs = LedgerStateNeeds | ((db: Database) => Promise<LedgerStateNeeds>)
+
+/**
+ * Runs one transaction and resolves to the result of `decide`. `needs` of `{}` loads nothing.
+ * Faults: store_busy, conflict (after the last retry), and whatever `decide` throws.
+ */
+export async function transact<Result>(
+  context: Context,
+  needs: Needs,
+  decide: (transaction: LedgerTransaction) => Decision<Result> | Promise<Decision<Result>>,
+  options: TransactionOptions = {},
+): Promise<Result> {
+  let runs = 0
+  const { result, facts } = await context.engine.tx(async (db) => {
+    runs += 1
+    const loaded = await loadLedgerState(db, typeof needs === 'function' ? await needs(db) : needs)
+    const { ledgerState } = loaded
+    const now = context.now()
+    const moment = { at: now, receivedAt: now, ids: context.ids }
+    const decision = await decide({ ...loaded, db, moment, apply: (applied) => applyFacts(ledgerState, applied) })
+    applyFacts(ledgerState, decision.facts ?? [])
+    const { reports, rawMails, notify = () => true } = decision
+    await commitLedgerState(db, ledgerState, {
+      now,
+      notify,
+      egressIps: context.egressIps,
+      ...(reports === undefined ? {} : { reports }),
+      ...(rawMails === undefined ? {} : { rawMails }),
+    })
+    return { result: decision.result, facts: ledgerState.newFacts }
+  }, options)
+  logCommit(context, facts, runs)
+  return result
+}
+
+function logCommit({ telemetry }: Context, facts: readonly Fact[], runs: number): void {
+  telemetry.log.debug({ runs, events: facts.map(({ kind, id }) => `${kind} ${id}`) }, 'transaction committed')
+  logAlarms(telemetry, facts)
+}
