@@ -9,7 +9,7 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { classify } from '../src/classify/classify.ts'
-import { classifierInputOfReport } from '../src/classify/subject.ts'
+import { classifierInputOfReport } from '../src/classify/classifier-input.ts'
 import { findReferences } from '../src/correlate/references.ts'
 import { NO_AUTHENTICATION_RESULTS } from '../src/mail-auth/verify-signatures.ts'
 import { createIncomingRouter } from '../src/smtp-server/incoming-router.ts'

@@ -1,11 +1,12 @@
 /**
- * classify - what a reply means
+ * classify - decides what a reply means
  *
- * The first that decides: the remote server's own words, by its provider's rules and by `common`; its enhanced code, by `standard`; its words that mean
- * little alone (rules marked `last`); all words of the report about this recipient, by the same rules; the report's own Status and
- * the bare code, by `standard`. Words come before codes because codes lie: sendmail says 5.1.1 around a 5.7.26, and Exim always x.0.0.
+ * The first source that decides: the remote server's own words, by the rules of its provider and of `common`; the enhanced code of the
+ * reply, by `standard`; words of the reply that mean little by themselves (rules with `last`); the whole text of the report about this
+ * recipient, by the same rules; the report's own Status and the bare code, by `standard`. Words come before codes because codes are
+ * unreliable: sendmail wraps a 5.7.26 in 5.1.1, and Exim always writes x.0.0.
  *
- * Pure and total: any subject gives a verdict, and the same one each time. See also: classify/rule-table, classify/permanence.
+ * Pure, total and deterministic: any input gives a verdict. See also: classify/rule-table, classify/permanence.
  */
 import { permanenceOf, subStatusOf } from './permanence.ts'
 import { MAX_RULE_TEXT_LENGTH, normaliseText } from './phrase.ts'
@@ -15,32 +16,33 @@ import { statusClassOf, isGenericStatus } from './status-pattern.ts'
 import type { Rule, RuleTable } from './rule-table.ts'
 import type { ClassifierInput, Verdict } from './verdict.ts'
 
-/** The rule id of a verdict that no rule made. */
+/** The rule id of a verdict without a rule. */
 const UNMATCHED = 'unmatched'
 
-/** A rule that held: on which text, by which phrases or codes, and whether the report's own Status was all it had. */
+/** A rule that matched: in which text, by which phrases or codes, and whether the report's own Status was its only basis. */
 type RuleMatch = { readonly rule: Rule; readonly text: string; readonly matched: readonly string[]; readonly restsOnReportStatus: boolean }
 
-/** What one text holds. */
+/** A text and the numbers of the phrases in it. */
 type SearchedText = { readonly text: string; readonly phraseIds: readonly number[] }
 
 function searchText(table: RuleTable, text: string): SearchedText {
   return { text, phraseIds: text === '' ? [] : table.phraseIndex.findPhrases(normaliseText(text)) }
 }
 
-/** The members of a rule's condition that the reply meets; null if there is a condition and none is met. */
+/** The members of the condition `code` that the reply meets; null if there is a condition and none is met. */
 function matchCode(rule: Rule, code: number | null): readonly string[] | null {
   if (rule.codes === null) return []
   if (code === null) return null
   return rule.codes.has(code) || rule.codes.has(`${Math.floor(code / 100)}xx`) ? [String(code)] : null
 }
 
+/** The same for the condition `status`. */
 function matchStatus(rule: Rule, status: string | null): readonly string[] | null {
   if (rule.statuses === null) return []
-  return status !== null && rule.statuses.some((test) => test(status)) ? [status] : null
+  return status !== null && rule.statuses.some((matches) => matches(status)) ? [status] : null
 }
 
-/** One question to the table: the subject, whose it is, and its two texts. `whole` is searched when it is first needed. */
+/** Everything that one classification looks at. `allText` is searched when it is first needed. */
 type RuleQuery = {
   readonly table: RuleTable
   readonly input: ClassifierInput
@@ -66,15 +68,17 @@ function matchRule({ table, input, allText }: RuleQuery, rule: Rule, { text, phr
   return { rule, text, matched: phrases.length > 0 ? phrases : [...status, ...code], restsOnReportStatus }
 }
 
-/** The first rule of the provider and of common that holds, in the table's order. `last`: the rules of words that mean little alone. */
+/** The first matching rule of the provider or of `common`, in the order of the table. `isLast` selects the rules with `last`. */
 function findPhraseRule(
   query: RuleQuery,
   searched: SearchedText,
-  { last, wordless }: { readonly last: boolean; readonly wordless: boolean },
+  { isLast, includesCodeOnly }: { readonly isLast: boolean; readonly includesCodeOnly: boolean },
 ): RuleMatch | null {
   const { table, provider } = query
-  const isCandidate = (rule: Rule): boolean => (rule.section === provider || rule.section === 'common') && (rule.last === true) === last
-  const codeOnly = wordless ? [...(table.codeOnlyRules.get(provider ?? '') ?? []), ...(table.codeOnlyRules.get('common') ?? [])] : []
+  const isCandidate = (rule: Rule): boolean => (rule.section === provider || rule.section === 'common') && (rule.last === true) === isLast
+  const codeOnly = includesCodeOnly
+    ? [...(table.codeOnlyRules.get(provider ?? '') ?? []), ...(table.codeOnlyRules.get('common') ?? [])]
+    : []
   const phraseRules = searched.phraseIds.flatMap((id) => table.rulesByPhrase[id] ?? [])
   const rules = [...phraseRules, ...codeOnly].filter(isCandidate).sort((a, b) => a.order - b.order)
   for (const rule of rules) {
@@ -84,46 +88,46 @@ function findPhraseRule(
   return null
 }
 
-/** What `standard` knows about a status or a code that the provider does not use in its own way. */
+/** The rule of `standard` for a status or a code, unless the provider uses the status in its own way. */
 function findStandardRule(
   table: RuleTable,
-  given: { readonly code: number | null; readonly status: string | null; readonly provider: string | null },
+  { code, status, provider }: { readonly code: number | null; readonly status: string | null; readonly provider: string | null },
 ): Rule | null {
-  if (table.ownedStatuses.get(given.provider ?? '')?.some((test) => test(given.status)) === true) return null
-  const holds = (rule: Rule): boolean =>
-    matchCode(rule, given.code) !== null && matchStatus(rule, given.status) !== null && (given.status === null) === (rule.statuses === null)
-  return table.standardRules.find(holds) ?? null
+  if (table.ownedStatuses.get(provider ?? '')?.some((matches) => matches(status)) === true) return null
+  const isMatch = (rule: Rule): boolean =>
+    matchCode(rule, code) !== null && matchStatus(rule, status) !== null && (status === null) === (rule.statuses === null)
+  return table.standardRules.find(isMatch) ?? null
 }
 
-/** The enhanced code inside the reply. `last`: also the rows that say no more than their subject, such as x.5.0. */
-function matchByReplyStatus({ table, input, provider, replyText }: RuleQuery, { last }: { readonly last: boolean }): RuleMatch | null {
+/** Matches the enhanced code of the reply. `isLast` adds the rows that name a subject only, such as x.5.0. */
+function matchByReplyStatus({ table, input, provider, replyText }: RuleQuery, { isLast }: { readonly isLast: boolean }): RuleMatch | null {
   const { status, code } = input.reply
   if (status === null || isGenericStatus(status)) return null
   const rule = findStandardRule(table, { status, code, provider })
-  if (rule === null || rule.reason === 'other' || (rule.last === true && !last)) return null
+  if (rule === null || rule.reason === 'other' || (rule.last === true && !isLast)) return null
   return { rule, text: replyText.text, matched: [status], restsOnReportStatus: false }
 }
 
-/** The last resort: the report's Status, then the bare code; a row that says `other` only if there is nothing better. */
+/** The last resort: the report's Status, then the bare code. A row with the reason `other` only counts if no row has another reason. */
 function matchByCode({ table, input, provider, replyText }: RuleQuery): RuleMatch | null {
   const { reply, reportStatus } = input
   const candidates = [
-    { status: reply.status, code: null, onReportStatus: false },
-    { status: reportStatus, code: null, onReportStatus: true },
-    { status: null, code: reply.code, onReportStatus: false },
+    { status: reply.status, code: null, restsOnReportStatus: false },
+    { status: reportStatus, code: null, restsOnReportStatus: true },
+    { status: null, code: reply.code, restsOnReportStatus: false },
   ]
-  const matches = candidates.flatMap(({ status, code, onReportStatus: restsOnReportStatus }): RuleMatch[] => {
+  const matches = candidates.flatMap(({ status, code, restsOnReportStatus }): RuleMatch[] => {
     const rule = status === null && code === null ? null : findStandardRule(table, { status, code, provider })
     return rule === null ? [] : [{ rule, text: replyText.text, matched: [status ?? String(code)], restsOnReportStatus }]
   })
   return matches.find((match) => match.rule.reason !== 'other') ?? matches[0] ?? null
 }
 
-/** Decides for a provider that is already known; `nobody` asks common and standard only, whatever tokens stand in the text. */
+/** Classifies for a known provider. `no-provider` uses `common` and `standard` only, whatever tokens the text contains. */
 export function classifyForProvider(
   table: RuleTable,
   input: ClassifierInput,
-  knownProvider: IdentifiedProvider | 'nobody' | null,
+  knownProvider: IdentifiedProvider | 'no-provider' | null,
 ): Verdict {
   const reply = searchText(table, input.reply.text)
   const isSingleText = input.text === input.reply.text
@@ -132,23 +136,23 @@ export function classifyForProvider(
   const replyText = reply.text === '' ? allText() : reply
   const byToken = (): IdentifiedProvider | null =>
     providerByTokens(table, replyText.phraseIds) ?? providerByTokens(table, allText().phraseIds)
-  const identified = knownProvider === 'nobody' ? null : (knownProvider ?? byToken())
+  const identified = knownProvider === 'no-provider' ? null : (knownProvider ?? byToken())
   const query: RuleQuery = { table, input, provider: identified?.provider ?? null, replyText, allText }
   const match =
-    findPhraseRule(query, replyText, { last: false, wordless: true }) ??
-    matchByReplyStatus(query, { last: false }) ??
-    findPhraseRule(query, replyText, { last: true, wordless: true }) ??
-    matchByReplyStatus(query, { last: true }) ??
-    (replyText === allText() ? null : findPhraseRule(query, allText(), { last: false, wordless: false })) ??
-    (replyText === allText() ? null : findPhraseRule(query, allText(), { last: true, wordless: false })) ??
+    findPhraseRule(query, replyText, { isLast: false, includesCodeOnly: true }) ??
+    matchByReplyStatus(query, { isLast: false }) ??
+    findPhraseRule(query, replyText, { isLast: true, includesCodeOnly: true }) ??
+    matchByReplyStatus(query, { isLast: true }) ??
+    (replyText === allText() ? null : findPhraseRule(query, allText(), { isLast: false, includesCodeOnly: false })) ??
+    (replyText === allText() ? null : findPhraseRule(query, allText(), { isLast: true, includesCodeOnly: false })) ??
     matchByCode(query)
   return verdictOf(query, match, identified)
 }
 
 /**
- * The verdict on one reply or one recipient of a report. Total and deterministic.
+ * Classifies one reply or one recipient of a report. Total and deterministic.
  *
- *     classify(table, subjectOf('550 5.1.1 No such user'))   → { reason: 'not-exist', permanence: 'permanent', subStatus: 406, … }
+ *     classify(table, classifierInputOfText('550 5.1.1 No such user'))   → { reason: 'not-exist', permanence: 'permanent', subStatus: 406, … }
  */
 export function classify(table: RuleTable, input: ClassifierInput): Verdict {
   return classifyForProvider(table, input, providerByHints(table.siteIndex, input.hints))
@@ -165,13 +169,13 @@ function verdictOf({ table, input, replyText }: RuleQuery, match: RuleMatch | nu
   const reason: Reason = rule?.reason ?? 'other'
   const { code, status } = input.reply
   const rulePermanence = rule?.permanence ?? (rule?.deferral === true ? 'temporary' : null)
-  const { permanence, from } = permanenceOf({ rulePermanence, reason, code, status, reportStatus: input.reportStatus })
+  const { permanence, from: permanenceFrom } = permanenceOf({ rulePermanence, reason, code, status, reportStatus: input.reportStatus })
   return {
     reason,
     fault: REASONS[reason].fault,
     permanence,
     subStatus: subStatusOf({ reason, permanence, policy: 'by-permanence', asynchronous: true }),
-    weak: from === 'report-status' || match?.restsOnReportStatus === true,
+    weak: permanenceFrom === 'report-status' || match?.restsOnReportStatus === true,
     deferral: isDeferral(rule, input),
     rule: rule?.id ?? UNMATCHED,
     table: table.version,
@@ -181,7 +185,7 @@ function verdictOf({ table, input, replyText }: RuleQuery, match: RuleMatch | nu
       text: (match?.text ?? replyText.text).slice(0, MAX_RULE_TEXT_LENGTH),
       code,
       status,
-      permanenceFrom: from,
+      permanenceFrom,
       provider: identified?.provider ?? null,
       providerFrom: identified?.source ?? null,
     },

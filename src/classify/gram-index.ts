@@ -1,16 +1,16 @@
 /**
- * gram-index - segments filed under a run of their characters
+ * gram-index - index of text segments by one n-gram of each
  *
- * A segment is filed under one of its runs of eight characters, of four where it is shorter, of two where it is shorter still (Chinese words,
- * `ip`), and of those under the run that is rarest among all segments. While a text is walked, one rolling hash a width says which
- * segments may end here; nearly all that it names do.
+ * Each segment is indexed under one of its n-grams: 8 characters, 4 if the segment is shorter, 2 if it is shorter still (Chinese words,
+ * `ip`). Of a segment's n-grams the one that is rarest among all segments is chosen. While a text is scanned, one rolling hash for each
+ * length tells which segments may end at the current position; almost all of these candidates match.
  *
- * Pure. See also: classify/phrase-index (who walks).
+ * Pure. See also: classify/phrase-index (scans the text).
  */
 
 /**
- * One way to file: by runs of `length` characters. A rolling hash of so many bits a character that older ones fall out, spread over 2^18 places
- * (2^16 for two): few enough for the cache, and enough that a thousand segments rarely share one.
+ * The index of one n-gram length. `hashShift` is chosen so that characters older than `gramLength` leave the rolling hash. The hash has
+ * `hashBits` bits: 18 (16 for 2-grams) are few enough for the CPU cache and enough that a thousand segments rarely collide.
  */
 export type GramIndex = {
   readonly gramLength: number
@@ -20,26 +20,26 @@ export type GramIndex = {
   readonly buckets: number[][]
 }
 
-export const createGramIndex = (length: number, shift: number, bits: number): GramIndex => ({
-  gramLength: length,
-  hashShift: shift,
-  hashBits: bits,
-  bucketByHash: new Uint16Array(1 << bits),
+export const createGramIndex = (gramLength: number, hashShift: number, hashBits: number): GramIndex => ({
+  gramLength,
+  hashShift,
+  hashBits,
+  bucketByHash: new Uint16Array(1 << hashBits),
   buckets: [[]],
 })
 
-/** Knuth's multiplicative constant: neighbouring hashes land far apart. */
+/** Knuth's multiplicative constant, which spreads neighbouring hashes. */
 const HASH_MULTIPLIER = 0x9e3779b1
 
 export const slotOf = (hash: number, bits: number): number => Math.imul(hash, HASH_MULTIPLIER) >>> (32 - bits)
 
-function hashGramAt(text: string, end: number, { gramLength: length, hashShift: shift, hashBits: bits }: GramIndex): number {
+function hashGramAt(text: string, end: number, { gramLength, hashShift, hashBits }: GramIndex): number {
   let hash = 0
-  for (let at = end - length + 1; at <= end; at++) hash = (hash << shift) ^ text.charCodeAt(at)
-  return slotOf(hash, bits)
+  for (let at = end - gramLength + 1; at <= end; at++) hash = (hash << hashShift) ^ text.charCodeAt(at)
+  return slotOf(hash, hashBits)
 }
 
-/** How often each run stands in all segments: a measure of how often it stands in texts. */
+/** How often each n-gram occurs in all segments, as an estimate of how often it occurs in texts. */
 export function countGrams(texts: Iterable<string>, grams: GramIndex): ReadonlyMap<number, number> {
   const counts = new Map<number, number>()
   for (const text of texts) {
@@ -51,16 +51,16 @@ export function countGrams(texts: Iterable<string>, grams: GramIndex): ReadonlyM
   return counts
 }
 
-/** Files a segment under its rarest run and says where that run ends. */
+/** Indexes a segment under its rarest n-gram and returns where that n-gram ends in the segment. */
 export function addToRarestGram(
   grams: GramIndex,
   counts: ReadonlyMap<number, number>,
   { text, id }: { readonly text: string; readonly id: number },
 ): number {
-  let best = { end: grams.gramLength - 1, load: Infinity }
+  let best = { end: grams.gramLength - 1, frequency: Infinity }
   for (let end = grams.gramLength - 1; end < text.length; end++) {
     const frequency = counts.get(hashGramAt(text, end, grams)) ?? 0
-    if (frequency < best.load) best = { end, load: frequency }
+    if (frequency < best.frequency) best = { end, frequency }
   }
   const hash = hashGramAt(text, best.end, grams)
   const bucket = grams.bucketByHash[hash] ?? 0

@@ -1,16 +1,16 @@
 /**
- * permanence - does it last, and which sub status is it then
+ * permanence - whether a failure is permanent, and its sub status
  *
- * The first that there is: the rule's word; the reason's; the first digit of the remote server's own reply; the class of the enhanced code
- * inside that reply; the class of the report's Status (`weak`); without any code, the reason's default.
+ * The first source that has an answer decides: the rule; the reason; the first digit of the remote server's reply code; the class of the
+ * enhanced code in that reply; the class of the report's Status field (`weak`); the reason's default.
  *
  * Pure. See also: classify/reasons (the table).
  */
 import { type Reason, type ReasonRow, REASONS } from './reasons.ts'
 import { statusClassOf } from './status-pattern.ts'
-import type { VerdictEvidence, Permanence } from './verdict.ts'
+import type { Permanence, PermanenceSource } from './verdict.ts'
 
-export type PermanenceInput = {
+type PermanenceInput = {
   readonly rulePermanence: Permanence | null
   readonly reason: Reason
   readonly code: number | null
@@ -23,10 +23,10 @@ const permanenceOfCode = (code: number | null): Permanence | null =>
   code === null ? null : (PERMANENCE_BY_CLASS[Math.floor(code / 100)] ?? null)
 const permanenceOfStatus = (status: string | null): Permanence | null => PERMANENCE_BY_CLASS[statusClassOf(status) ?? 0] ?? null
 
-/** Reads permanence and says from where. Total. */
+/** Returns the permanence and its source. Total. */
 export function permanenceOf(input: PermanenceInput): {
   readonly permanence: Permanence
-  readonly from: VerdictEvidence['permanenceFrom']
+  readonly from: PermanenceSource
 } {
   const row: ReasonRow = REASONS[input.reason]
   const sources = [
@@ -35,7 +35,7 @@ export function permanenceOf(input: PermanenceInput): {
     ['reply-code', permanenceOfCode(input.code)],
     ['reply-status', permanenceOfStatus(input.status)],
     ['report-status', permanenceOfStatus(input.reportStatus)],
-  ] as const
+  ] as const satisfies readonly (readonly [PermanenceSource, Permanence | null])[]
   for (const [from, permanence] of sources) if (permanence !== null) return { permanence, from }
   return { permanence: row.permanence.default, from: 'default' }
 }
@@ -43,8 +43,9 @@ export function permanenceOf(input: PermanenceInput): {
 type SubStatusPolicy = 'by-permanence' | 'by-channel'
 
 /**
- * The sub status. `by-permanence`: by whether it lasts. `by-channel`: a final refusal in the dialogue is invalid (40x), whatever is reported after
- * acceptance a soft bounce (50x). No connection is 403 when our own dialogue gave up, 503 when others report it. Total.
+ * The sub status of a failure. Under `by-permanence` it depends on the permanence alone. Under `by-channel` a final refusal in the SMTP
+ * session is invalid (40x), and anything that is reported after acceptance is a soft bounce (50x). `unreachable` is 403 if our own session
+ * gave up and 503 if somebody else reports it. Total.
  */
 export function subStatusOf(input: {
   readonly reason: Reason

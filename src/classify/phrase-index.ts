@@ -1,42 +1,48 @@
 /**
- * phrase-index - one index over all phrases, which finds every one that stands in a text
+ * phrase-index - finds all phrases that occur in a text, in one pass
  *
- * A text is walked once; at each place a look-up says which segments may end there (classify/gram-index). All occurrences of all segments are found,
- * overlapping ones too; then phrases with gaps check that their segments follow each other within the gap. Work is bounded by the length of
- * the text times a small constant, whatever the text is.
+ * At each position of the text a look-up tells which segments may end there (classify/gram-index). All occurrences of all segments are
+ * found, overlapping ones included. Then each phrase with gaps checks that its segments follow each other within the gap length. The work
+ * is bounded by the length of the text times a small constant, whatever the text contains.
  *
- * Pure: an index never changes. See also: classify/phrase (the grammar of phrases), classify/rule-table (who builds it).
+ * Pure: an index is immutable. See also: classify/phrase (grammar of phrases), classify/rule-table (builds the index).
  */
 import { countGrams, createGramIndex, addToRarestGram, type GramIndex, slotOf } from './gram-index.ts'
 import { isWordCharCode, MAX_GAP_LENGTH, type Phrase, type Segment } from './phrase.ts'
 
-/** Finds the numbers (positions in the list that the index was made of) of all phrases that hold in a normalised text, ascending. */
+/**
+ * `findPhrases` returns the numbers of all phrases that match a normalised text, ascending. A number is a position in the list from which
+ * the index was created.
+ */
 export type PhraseIndex = { readonly size: number; readonly findPhrases: (normal: string) => readonly number[] }
 
-/** A segment with what it completes. `at`: where in the segment its filed run ends. */
+/** A segment and the phrases that it completes. `gramEnd` is where its indexed n-gram ends in the segment. */
 type IndexedSegment = {
   readonly id: number
   readonly text: string
   readonly gramEnd: number
   readonly requiresBoundaryBefore: boolean
   readonly requiresBoundaryAfter: boolean
-  /** Phrases that are this segment alone. */
+  /** Phrases that consist of this segment alone. */
   readonly wholePhrases: number[]
-  /** Phrases with gaps that are tried when this segment was found: it is their longest. */
+  /** Phrases with gaps whose longest segment this is: they are checked when it was found. */
   readonly gappedPhrases: number[]
-  /** Whether a phrase with gaps needs its places. */
+  /** Whether a phrase with gaps needs all positions of this segment. */
   keepsAllPositions: boolean
 }
 
 const segmentKeyOf = (segment: Segment): string =>
   `${segment.requiresBoundaryBefore ? '<' : '-'}${segment.requiresBoundaryAfter ? '>' : '-'}${segment.text}`
 
-/** Where the longest segment of a phrase stands in it: the rarest, as a rule, and so the one that wakes the phrase. */
+/** The position of the longest segment of a phrase: usually the rarest, so it triggers the check of the phrase. */
 function longestSegmentIndex(segments: readonly Segment[]): number {
   return segments.reduce((best, segment, at) => (segment.text.length > (segments[best]?.text.length ?? 0) ? at : best), 0)
 }
 
-/** Whether the segments follow each other within the gap; `places` are the starts of each, ascending. Linear in their number. */
+/**
+ * Whether the segments follow each other within the gap length. `positions` are the starts of each segment, ascending. Linear in their
+ * number.
+ */
 function areWithinGap(texts: readonly string[], positions: readonly (readonly number[])[]): boolean {
   let ends = positions[0]?.map((start) => start + (texts[0]?.length ?? 0)) ?? []
   for (let part = 1; part < texts.length && ends.length > 0; part++) {
@@ -52,19 +58,19 @@ function areWithinGap(texts: readonly string[], positions: readonly (readonly nu
   return ends.length > 0
 }
 
-/** Segments of at least eight, four and two characters: each under the longest run that it has. */
+/** Segments of at least 8, 4 and 2 characters, each indexed under the longest n-gram that fits. */
 const createGramIndexes = (): readonly [GramIndex, GramIndex, GramIndex] => [
   createGramIndex(8, 4, 18),
   createGramIndex(4, 8, 18),
   createGramIndex(2, 16, 16),
 ]
 
-/** Files every different segment once and says which segments each phrase is made of. */
+/** Indexes each distinct segment once, and returns the segments of each phrase. */
 function indexSegments(
   phrases: readonly Phrase[],
   gramIndexes: readonly GramIndex[],
-): { readonly filed: readonly IndexedSegment[]; readonly parts: readonly (readonly number[])[] } {
-  const filed: IndexedSegment[] = []
+): { readonly segments: readonly IndexedSegment[]; readonly parts: readonly (readonly number[])[] } {
+  const segments: IndexedSegment[] = []
   const byKey = new Map<string, number>()
   const texts = new Set(phrases.flatMap((phrase) => phrase.segments.map((segment) => segment.text)))
   const counted = gramIndexes.map((grams) => ({ grams, counts: countGrams(texts, grams) }))
@@ -72,32 +78,31 @@ function indexSegments(
     const key = segmentKeyOf(segment)
     const existingId = byKey.get(key)
     if (existingId !== undefined) return existingId
-    const id = filed.length
-    const under = counted.find(({ grams }) => segment.text.length >= grams.gramLength)
-    const at = under === undefined ? 0 : addToRarestGram(under.grams, under.counts, { text: segment.text, id })
-    filed.push({ ...segment, id, gramEnd: at, wholePhrases: [], gappedPhrases: [], keepsAllPositions: false })
+    const id = segments.length
+    const gramIndex = counted.find(({ grams }) => segment.text.length >= grams.gramLength)
+    const gramEnd = gramIndex === undefined ? 0 : addToRarestGram(gramIndex.grams, gramIndex.counts, { text: segment.text, id })
+    segments.push({ ...segment, id, gramEnd, wholePhrases: [], gappedPhrases: [], keepsAllPositions: false })
     byKey.set(key, id)
     return id
   }
-  return { parts: phrases.map((phrase) => phrase.segments.map(idOf)), filed }
+  return { parts: phrases.map((phrase) => phrase.segments.map(idOf)), segments }
 }
 
-/** Makes the index. The same phrases in another order find the same phrases. */
+/** Creates the index. The order of the phrases changes their numbers only. */
 export function createPhraseIndex(phrases: readonly Phrase[]): PhraseIndex {
   const [eight, four, two] = createGramIndexes()
-  const { filed, parts } = indexSegments(phrases, [eight, four, two])
+  const { segments, parts } = indexSegments(phrases, [eight, four, two])
   for (const [number, ids] of parts.entries()) {
-    const segments = phrases[number]?.segments ?? []
-    const longestSegment = filed[ids[longestSegmentIndex(segments)] ?? -1]
+    const longestSegment = segments[ids[longestSegmentIndex(phrases[number]?.segments ?? [])] ?? -1]
     if (ids.length === 1) longestSegment?.wholePhrases.push(number)
     else longestSegment?.gappedPhrases.push(number)
     for (const id of ids) {
-      const segment = filed[id]
+      const segment = segments[id]
       if (segment !== undefined && ids.length > 1) segment.keepsAllPositions = true
     }
   }
-  const chains = parts.map((ids) => (ids.length > 1 ? { ids, texts: ids.map((id) => filed[id]?.text ?? '') } : null))
-  return { size: phrases.length, findPhrases: createPhraseFinder({ eight, four, two, segments: filed, chains }) }
+  const chains = parts.map((ids) => (ids.length > 1 ? { ids, texts: ids.map((id) => segments[id]?.text ?? '') } : null))
+  return { size: phrases.length, findPhrases: createPhraseFinder({ eight, four, two, segments, chains }) }
 }
 
 type CompiledPhraseIndex = {
@@ -108,10 +113,10 @@ type CompiledPhraseIndex = {
   readonly chains: readonly ({ readonly ids: readonly number[]; readonly texts: readonly string[] } | null)[]
 }
 
-/** Where each segment that was found stands. A segment that no phrase with gaps needs keeps its first place only. */
+/** The positions of each segment that was found. A segment that no phrase with gaps needs keeps its first position only. */
 type SegmentPositions = Map<number, number[]>
 
-/** Whether a filed segment stands in the text with its run ending at `end`: the start of it, or -1. */
+/** The start of a segment whose indexed n-gram ends at `end`, or -1 if the text does not match. */
 function matchSegmentAt(segment: IndexedSegment, text: string, end: number): number {
   const start = end - segment.gramEnd
   if (start < 0) return -1
@@ -124,7 +129,7 @@ function matchSegmentAt(segment: IndexedSegment, text: string, end: number): num
   return start
 }
 
-/** Notes the segments of one bucket whose run ends at `end`. */
+/** Records the segments of one bucket whose n-gram ends at `end`. */
 function recordSegments(bucket: readonly IndexedSegment[], text: string, end: number, positions: SegmentPositions): void {
   for (const segment of bucket) {
     const start = matchSegmentAt(segment, text, end)
@@ -135,10 +140,10 @@ function recordSegments(bucket: readonly IndexedSegment[], text: string, end: nu
   }
 }
 
-/** Walks a text once. The three hashes roll by as many bits as make characters before their width fall out (classify/gram-index). */
-function createPhraseFinder({ eight, four, two, segments: filed, chains }: CompiledPhraseIndex): PhraseIndex['findPhrases'] {
+/** Scans a text once. Each rolling hash shifts so far that characters older than its n-gram length drop out (classify/gram-index). */
+function createPhraseFinder({ eight, four, two, segments, chains }: CompiledPhraseIndex): PhraseIndex['findPhrases'] {
   const bucketsOf = (grams: GramIndex): readonly (readonly IndexedSegment[])[] =>
-    grams.buckets.map((ids) => ids.flatMap((id) => filed[id] ?? []))
+    grams.buckets.map((ids) => ids.flatMap((id) => segments[id] ?? []))
   const [eights, fours, twos] = [bucketsOf(eight), bucketsOf(four), bucketsOf(two)]
   return (text) => {
     const positions: SegmentPositions = new Map()
@@ -150,25 +155,22 @@ function createPhraseFinder({ eight, four, two, segments: filed, chains }: Compi
       hash8 = (hash8 << 4) ^ code
       hash4 = (hash4 << 8) ^ code
       hash2 = (hash2 << 16) ^ code
-      const head8 = eight.bucketByHash[slotOf(hash8, 18)] ?? 0
-      if (head8 !== 0) recordSegments(eights[head8] ?? [], text, end, positions)
-      const head4 = four.bucketByHash[slotOf(hash4, 18)] ?? 0
-      if (head4 !== 0) recordSegments(fours[head4] ?? [], text, end, positions)
-      const head2 = two.bucketByHash[slotOf(hash2, 16)] ?? 0
-      if (head2 !== 0) recordSegments(twos[head2] ?? [], text, end, positions)
+      const bucket8 = eight.bucketByHash[slotOf(hash8, 18)] ?? 0
+      if (bucket8 !== 0) recordSegments(eights[bucket8] ?? [], text, end, positions)
+      const bucket4 = four.bucketByHash[slotOf(hash4, 18)] ?? 0
+      if (bucket4 !== 0) recordSegments(fours[bucket4] ?? [], text, end, positions)
+      const bucket2 = two.bucketByHash[slotOf(hash2, 16)] ?? 0
+      if (bucket2 !== 0) recordSegments(twos[bucket2] ?? [], text, end, positions)
     }
-    return positions.size === 0 ? [] : collectPhrases({ segments: filed, chains }, positions)
+    return positions.size === 0 ? [] : collectPhrases({ segments, chains }, positions)
   }
 }
 
-/** From segments to phrases. */
-function collectPhrases(
-  { segments: filed, chains }: Pick<CompiledPhraseIndex, 'segments' | 'chains'>,
-  positions: SegmentPositions,
-): number[] {
+/** The phrases that the found segments complete. */
+function collectPhrases({ segments, chains }: Pick<CompiledPhraseIndex, 'segments' | 'chains'>, positions: SegmentPositions): number[] {
   const found: number[] = []
   for (const id of positions.keys()) {
-    const segment = filed[id]
+    const segment = segments[id]
     if (segment === undefined) continue
     found.push(...segment.wholePhrases)
     for (const number of segment.gappedPhrases) {

@@ -1,17 +1,23 @@
 /**
- * reasons - the fine reasons, whose fault each is, and the sub status it becomes
+ * reasons - the fine-grained reasons of a failure, with fault and sub status of each
  *
- * The table of the taxonomy. A released reason is never renamed or reused. Pure.
+ * A released reason is never renamed or reused.
+ *
+ * Pure. See also: classify/permanence (chooses between the two sub statuses), classify/verdict.
  */
 
-export type FaultParty = 'recipient' | 'mailbox' | 'message' | 'sender' | 'provider' | 'list' | 'unknown'
+/** Whose doing a failure is. */
+export const FAULT_PARTIES = ['recipient', 'mailbox', 'message', 'sender', 'provider', 'list', 'unknown'] as const
+export type FaultParty = (typeof FAULT_PARTIES)[number]
 
+/** One reason. */
 export type ReasonRow = {
   readonly fault: FaultParty
-  /** Sub status when permanent, when temporary. */
+  /** The sub status of a permanent failure. */
   readonly permanent: number
+  /** The sub status of a temporary failure. */
   readonly temporary: number
-  /** `always`: temporary whatever the digit, unless a rule says permanent. `default`: what holds without any code. */
+  /** `always`: temporary whatever the code says, unless a rule says permanent. `default`: applies to a reply without any code. */
   readonly permanence: { readonly always?: 'temporary'; readonly default: 'permanent' | 'temporary' }
 }
 

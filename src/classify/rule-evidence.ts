@@ -1,10 +1,10 @@
 /**
- * rule-evidence - no rule without replies that it decides and replies that it leaves alone
+ * rule-evidence - checks each rule against the replies that it must and must not decide
  *
- * compileTable is the door through which every table passes: a rule whose hits another rule decides, or which takes its own misses, stops the whole
- * table. The shipped rules are shown to the shipped table alone, because an operator's rules are there to overrule them.
+ * `compileRuleTable` creates every table in use. If another rule decides a rule's hits, or a rule decides its own misses, the whole table
+ * is refused. The shipped rules are checked in the shipped table alone, because an operator's rules may override them.
  *
- * Pure. See also: classify/rule-grammar (how evidence is written), classify/rule-table.
+ * Pure. See also: classify/rule-grammar (syntax of evidence), classify/rule-table.
  */
 import { Fault } from '../errors.ts'
 import type { SmtpReply } from '../mail/smtp/reply.ts'
@@ -14,21 +14,21 @@ import { type IdentifiedProvider, providerByHints } from './provider.ts'
 import { buildRuleTable, type RuleTable } from './rule-table.ts'
 import type { ProviderHint, ClassifierInput, Verdict } from './verdict.ts'
 
-/** One reply that did not do what its rule says of it. */
-export type EvidenceFailure = {
+/** A reply that was not decided as its rule says. */
+type EvidenceFailure = {
   readonly file: string
   readonly id: string
   readonly kind: 'hit' | 'miss'
   readonly text: string
-  /** The rule that decided. */
+  /** The id of the rule that decided it. */
   readonly decidedBy: string
   readonly message: string
 }
 
 const REPLY_PREFIX = /^\s{0,20}([245]\d\d)?[\s-]{0,4}(?:#?([245]\.\d{1,3}\.\d{1,3})\b)?[\s:-]{0,4}/
 
-/** Reads one line of evidence: a code and a status at its front, where they are, and words. Total. */
-export function readEvidence(text: string): SmtpReply {
+/** Parses one line of evidence: an optional code and status at the start, then text. Total. */
+function readEvidence(text: string): SmtpReply {
   const front = REPLY_PREFIX.exec(text)
   return {
     code: front?.[1] === undefined ? null : Number(front[1]),
@@ -37,7 +37,7 @@ export function readEvidence(text: string): SmtpReply {
   }
 }
 
-/** A reply in the form of evidence as a subject: what `bounced rules test "550 …"` asks. `clues` say whose it is. Total. */
+/** Converts a reply in the form of evidence to classifier input: the argument of `bounced rules test "550 …"`. Total. */
 export function classifierInputOfText(
   text: string,
   hints: readonly ProviderHint[] = [],
@@ -48,22 +48,22 @@ export function classifierInputOfText(
 }
 
 /**
- * What the table says of one piece of evidence. A provider's file speaks of its own replies, common and standard of nobody's, unless the
- * evidence names another.
+ * Classifies one piece of evidence. Evidence in a provider's file is a reply of that provider, evidence in `common` and `standard` of no
+ * provider, unless it names another.
  */
 function classifyEvidence(table: RuleTable, section: string, evidence: ParsedEvidence): Verdict {
-  const given = typeof evidence === 'string' ? { text: evidence } : evidence
+  const sample = typeof evidence === 'string' ? { text: evidence } : evidence
   const hints: ProviderHint[] = []
-  if (given.mx !== undefined) hints.push({ source: 'delivery-mx', value: given.mx })
-  if (given.recipient !== undefined)
-    hints.push({ source: 'recipient-domain', value: given.recipient.slice(given.recipient.lastIndexOf('@') + 1) })
+  if (sample.mx !== undefined) hints.push({ source: 'delivery-mx', value: sample.mx })
+  if (sample.recipient !== undefined)
+    hints.push({ source: 'recipient-domain', value: sample.recipient.slice(sample.recipient.lastIndexOf('@') + 1) })
   const isGeneral = section === 'common' || section === 'standard'
-  const provider = given.provider ?? (hints.length > 0 || isGeneral ? '' : section)
+  const provider = sample.provider ?? (hints.length > 0 || isGeneral ? '' : section)
   const identified: IdentifiedProvider | null =
     provider === '' ? providerByHints(table.siteIndex, hints) : { provider, source: 'delivery-mx' }
-  const input = classifierInputOfText(given.text, hints, given.status ?? null)
-  const text = given.around === undefined ? input.text : `${given.around} ${given.text}`
-  return classifyForProvider(table, { ...input, text }, identified ?? (isGeneral ? 'nobody' : null))
+  const input = classifierInputOfText(sample.text, hints, sample.status ?? null)
+  const text = sample.around === undefined ? input.text : `${sample.around} ${sample.text}`
+  return classifyForProvider(table, { ...input, text }, identified ?? (isGeneral ? 'no-provider' : null))
 }
 
 const textOf = (evidence: ParsedEvidence): string => (typeof evidence === 'string' ? evidence : evidence.text)
@@ -75,24 +75,24 @@ function checkRuleEvidence(table: RuleTable, file: ParsedRuleFile, rule: ParsedR
       const decidedBy = classifyEvidence(table, file.provider, evidence).rule
       if ((decidedBy === rule.id) === (kind === 'hit')) return []
       const text = textOf(evidence)
-      const what =
-        kind === 'hit' ? `its hit ${JSON.stringify(text)} is decided by "${decidedBy}"` : `it takes its miss ${JSON.stringify(text)}`
-      return [{ file: file.file, id: rule.id, kind, text, decidedBy, message: `${file.file}: rule "${rule.id}": ${what}` }]
+      const problem =
+        kind === 'hit' ? `its hit ${JSON.stringify(text)} is decided by "${decidedBy}"` : `it decides its miss ${JSON.stringify(text)}`
+      return [{ file: file.file, id: rule.id, kind, text, decidedBy, message: `${file.file}: rule "${rule.id}": ${problem}` }]
     }
   return [...rule.hits.flatMap(check('hit')), ...rule.misses.flatMap(check('miss'))]
 }
 
-/** Shows every rule of the given files its evidence in the table. Returns what failed, empty when all is well. */
+/** Checks the evidence of every rule of the given files. Returns the failures; empty if all is well. */
 export function checkEvidence(table: RuleTable, files: readonly ParsedRuleFile[] = table.files): readonly EvidenceFailure[] {
   return files.flatMap((file) => file.rules.flatMap((rule) => checkRuleEvidence(table, file, rule)))
 }
 
-/** More faults than these are one fault: an early rule that takes everything. */
+/** More failures have one cause: an early rule that matches too much. */
 const MAX_SHOWN_FAILURES = 10
 
 /**
- * All files as one table. `evidence: 'skip'` is for subsets (a table without one provider, a bench): misses may name what is left out.
- * Throws rule_invalid with file, rule id and the rule that decided instead.
+ * Compiles all files into one table and checks it. Use `evidence: 'skip'` for a subset of the files, whose misses may name rules that are
+ * left out. Throws rule_invalid with file, rule id and the rule that decided instead.
  */
 export function compileRuleTable(
   files: readonly ParsedRuleFile[],
@@ -109,5 +109,5 @@ export function compileRuleTable(
   if (failures.length === 0) return table
   const lines = failures.slice(0, MAX_SHOWN_FAILURES).map((failure) => failure.message)
   const more = failures.length > MAX_SHOWN_FAILURES ? [`and ${failures.length - MAX_SHOWN_FAILURES} more`] : []
-  throw new Fault('rule_invalid', [...lines, ...more].join('\n'), { detail: { faults: failures } })
+  throw new Fault('rule_invalid', [...lines, ...more].join('\n'), { detail: { failures } })
 }

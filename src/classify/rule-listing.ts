@@ -1,5 +1,5 @@
 /**
- * rule-listing - a rule table as rows that people read: `bounced rules list`
+ * rule-listing - a rule table as rows for people: `bounced rules list`
  *
  * Pure. See also: classify/rule-table.
  */
@@ -8,7 +8,10 @@ import { type FaultParty, type Reason, REASONS } from './reasons.ts'
 import type { RuleTable } from './rule-table.ts'
 import type { BackoffClass, Permanence } from './verdict.ts'
 
-/** One rule. `asked`: with the words, after the reply's enhanced code, or by `standard` at last. */
+/**
+ * One rule. `asked` says when it is tried: with the first phrases, after the enhanced code of the reply, or at the end as a `standard`
+ * rule.
+ */
 export type ListedRule = {
   readonly id: string
   readonly provider: string
@@ -29,7 +32,7 @@ export type ListedRule = {
   readonly misses: number
 }
 
-/** All rules in the order in which they are asked. Total. */
+/** All rules, in the order in which they are tried. Total. */
 export function listRules(table: RuleTable): readonly ListedRule[] {
   return table.rules.map((rule) => ({
     id: rule.id,

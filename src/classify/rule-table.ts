@@ -1,11 +1,11 @@
 /**
- * rule-table - all rule files as one table that `classify` walks
+ * rule-table - all rule files compiled into one table for `classify`
  *
- * Order of rules: the operator's provider files, the operator's common, then the shipped provider files and the shipped common; inside a file
- * as they stand. One provider's rules are asked at most, so the order between providers means nothing. The `standard` files are looked
- * up by code when nothing else held.
+ * Order of rules: the operator's provider files, the operator's `common`, the shipped provider files, the shipped `common`; within a file,
+ * the order of the file. A reply is matched against the rules of one provider at most, so the order of providers has no effect. The
+ * `standard` files are looked up by code if no other rule matched.
  *
- * Pure; a table never changes. See also: classify/rule-grammar (files), classify/rule-evidence (the check that a table passes before it is used).
+ * Pure; a table is immutable. See also: classify/rule-grammar (files), classify/rule-evidence (the check that every table must pass).
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '../errors.ts'
@@ -15,12 +15,12 @@ import { parsePhrase, type Phrase } from './phrase.ts'
 import { createSiteIndex, type SiteIndex } from './provider.ts'
 import { compileStatusPattern, type StatusMatcher } from './status-pattern.ts'
 
-/** A rule ready to be asked. Phrases are numbers in the table's index. */
+/** A compiled rule. Phrases are numbers in the index of the table. */
 export type Rule = ParsedRule & {
   readonly order: number
   readonly file: string
   readonly layer: RuleLayer
-  /** The provider, or `common`, or `standard`. */
+  /** The provider, `common` or `standard`. */
   readonly section: string
   readonly codes: ReadonlySet<number | string> | null
   readonly statuses: readonly StatusMatcher[] | null
@@ -30,24 +30,25 @@ export type Rule = ParsedRule & {
 }
 
 export type RuleTable = {
-  /** Names the content: equal for equal rules, on any machine. */
+  /** A digest of the content: equal for equal rules, on any machine. */
   readonly version: string
   readonly files: readonly ParsedRuleFile[]
   readonly rules: readonly Rule[]
   readonly phrases: readonly Phrase[]
   readonly phraseIndex: PhraseIndex
-  /** For each phrase the rules that say it. */
+  /** For each phrase, the rules that list it in `says`. */
   readonly rulesByPhrase: readonly (readonly Rule[])[]
-  /** Rules of a section that go by code or status alone. */
+  /** By section, the rules without `says`. */
   readonly codeOnlyRules: ReadonlyMap<string, readonly Rule[]>
   readonly standardRules: readonly Rule[]
-  /** Codes that a provider uses in its own way. */
+  /** By provider, the statuses that it uses in its own way. */
   readonly ownedStatuses: ReadonlyMap<string, readonly StatusMatcher[]>
+  /** By phrase number, the provider whose token it is. */
   readonly providerByToken: ReadonlyMap<number, string>
   readonly siteIndex: SiteIndex
 }
 
-/** The order in which files are asked. */
+/** The position of a file in the order of files. */
 function filePriorityOf(file: ParsedRuleFile): number {
   const layer = file.layer === 'operator' ? 0 : 10
   return layer + (file.provider === 'standard' ? 2 : file.provider === 'common' ? 1 : 0)
@@ -59,7 +60,7 @@ const versionOf = (files: readonly ParsedRuleFile[]): string =>
     .digest('hex')
     .slice(0, 12)
 
-/** Ids are what verdicts are explained and superseded by: one rule each. */
+/** Verdicts refer to rules by id, so an id may occur once only. */
 function assertUniqueIds(files: readonly ParsedRuleFile[]): void {
   const seen = new Map<string, string>()
   for (const file of files) {
@@ -73,7 +74,7 @@ function assertUniqueIds(files: readonly ParsedRuleFile[]): void {
   }
 }
 
-/** Numbers each different phrase once. */
+/** Numbers each distinct phrase once. */
 function createPhraseRegistry(): { readonly phrases: Phrase[]; readonly idOf: (source: string) => number } {
   const phrases: Phrase[] = []
   const ids = new Map<string, number>()
@@ -86,7 +87,7 @@ function createPhraseRegistry(): { readonly phrases: Phrase[]; readonly idOf: (s
   return { phrases, idOf }
 }
 
-/** Runs `make` and names file and rule in what it throws. */
+/** Runs `make`, and adds file and rule to the message of a Fault that it throws. */
 function withRuleContext<T>(file: ParsedRuleFile, id: string, make: () => T): T {
   try {
     return make()
@@ -110,7 +111,7 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
     .map(({ file, rule }, order) =>
       withRuleContext(file, rule.id, () => {
         if (file.provider === 'standard' && (rule.says ?? rule.unless ?? rule.around) !== undefined) {
-          throw new Fault('rule_invalid', 'standard rules go by code and status alone; words belong into common')
+          throw new Fault('rule_invalid', 'a standard rule matches by code and status only; put phrases into common')
         }
         return {
           ...rule,
@@ -129,8 +130,8 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
 }
 
 /**
- * Makes the table without asking the evidence (see classify/rule-evidence for the door that asks). Files may come in any order and
- * may be a subset. Throws rule_invalid for ids that stand twice and phrases that cannot be searched.
+ * Builds the table without checking evidence (classify/rule-evidence does both). Files may come in any order and may be a subset. Throws
+ * rule_invalid for a duplicate id or a phrase that cannot be searched.
  */
 export function buildRuleTable(ruleFiles: readonly ParsedRuleFile[]): RuleTable {
   assertUniqueIds(ruleFiles)
@@ -139,7 +140,7 @@ export function buildRuleTable(ruleFiles: readonly ParsedRuleFile[]): RuleTable 
   )
   const { phrases, idOf } = createPhraseRegistry()
   const rules = compileRules(files, idOf)
-  const tokens = new Map(
+  const providerByToken = new Map(
     files.flatMap((file) => file.tokens.map((token) => [withRuleContext(file, 'tokens', () => idOf(token)), file.provider] as const)),
   )
   const rulesByPhrase: Rule[][] = phrases.map(() => [])
@@ -158,7 +159,7 @@ export function buildRuleTable(ruleFiles: readonly ParsedRuleFile[]): RuleTable 
     ),
     standardRules: rules.filter((rule) => !isNotStandard(rule)),
     ownedStatuses: new Map(files.map((file) => [file.provider, file.owns.map(compileStatusPattern)])),
-    providerByToken: tokens,
+    providerByToken,
     siteIndex: createSiteIndex(files),
   }
 }

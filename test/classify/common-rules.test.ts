@@ -1,5 +1,5 @@
 /**
- * common-rules.test - what mail systems write, read by common and standard alone: no provider is known
+ * common-rules.test - replies of mail systems, classified by `common` and `standard` alone: the provider is unknown
  */
 import { describe, expect, test } from 'vitest'
 import { classify } from '../../src/classify/classify.ts'

@@ -1,5 +1,5 @@
 /**
- * phrase-index.test - the phrase index against a matcher too simple to be wrong
+ * phrase-index.test - the phrase index compared with a naive matcher
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -14,7 +14,7 @@ import {
   type Segment,
 } from '../../src/classify/phrase.ts'
 
-function starts(segment: Segment, text: string): number[] {
+function startsOf(segment: Segment, text: string): number[] {
   return [...text.split('').keys()].filter((start) => {
     const end = start + segment.text.length
     if (text.slice(start, end) !== segment.text) return false
@@ -23,18 +23,18 @@ function starts(segment: Segment, text: string): number[] {
   })
 }
 
-/** Tries every place of every segment, without an index and without cleverness. */
-function holds(phrase: Phrase, text: string, part = 0, from: number | null = null): boolean {
+/** Tries every position of every segment, without an index. */
+function matches(phrase: Phrase, text: string, part = 0, from: number | null = null): boolean {
   const segment = phrase.segments[part]
   if (segment === undefined) return true
-  return starts(segment, text).some(
+  return startsOf(segment, text).some(
     (start) =>
-      (from === null || (start >= from && start - from <= MAX_GAP_LENGTH)) && holds(phrase, text, part + 1, start + segment.text.length),
+      (from === null || (start >= from && start - from <= MAX_GAP_LENGTH)) && matches(phrase, text, part + 1, start + segment.text.length),
   )
 }
 
 const naive = (phrases: readonly Phrase[], text: string): number[] =>
-  [...phrases.keys()].filter((at) => phrases[at] !== undefined && holds(phrases[at], text))
+  [...phrases.keys()].filter((at) => phrases[at] !== undefined && matches(phrases[at], text))
 
 /** Few letters, so that segments overlap, repeat and nearly match. */
 const piece = fc.string({ unit: fc.constantFrom('a', 'b', 'ab', ' ', '邮', '箱', '-', '5'), minLength: 2, maxLength: 7 })
@@ -50,7 +50,7 @@ const source = fc
   })
 const haystack = fc.string({ unit: fc.constantFrom('a', 'b', 'ab', ' ', '邮', '箱', '-', '5', 'c'.repeat(40)), maxLength: 120 })
 
-describe('the index', () => {
+describe('phrase index', () => {
   test('finds what a naive matcher finds', () => {
     fc.assert(
       fc.property(fc.array(source, { maxLength: 25 }), haystack, (sources, raw) => {
@@ -62,7 +62,7 @@ describe('the index', () => {
     )
   })
 
-  test('does not care for the order of phrases', () => {
+  test('finds the same phrases in any order of phrases', () => {
     fc.assert(
       fc.property(fc.uniqueArray(source, { maxLength: 15 }), haystack, (sources, raw) => {
         const found = (list: readonly string[]): Set<string | undefined> =>
@@ -77,7 +77,7 @@ describe('the index', () => {
   })
 
   const cases = [
-    // phrase              text                                         holds
+    // phrase              text                                         match
     ['user unknown', 'user unknown', true],
     ['user unknown', 'superuser unknownx', false],
     ['user unknown', '(user unknown)', true],
@@ -99,8 +99,8 @@ describe('the index', () => {
     ['isim', 'İSİM', true],
   ] as const
 
-  test.each(cases)('%s in %s: %s', (phrase, text, wanted) => {
-    expect(createPhraseIndex([parsePhrase(phrase)]).findPhrases(normaliseText(text)).length > 0).toBe(wanted)
+  test.each(cases)('%s in %s: %s', (phrase, text, expected) => {
+    expect(createPhraseIndex([parsePhrase(phrase)]).findPhrases(normaliseText(text)).length > 0).toBe(expected)
   })
 })
 
@@ -109,7 +109,7 @@ describe('phrase', () => {
     expect(() => parsePhrase(text)).toThrow(/phrase/)
   })
 
-  test('normalise is total and bounded', () => {
+  test('normaliseText is total and bounded', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 3_000 }), (text) => {
         expect(normaliseText(text).length).toBeLessThanOrEqual(MAX_RULE_TEXT_LENGTH)

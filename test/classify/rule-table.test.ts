@@ -1,5 +1,5 @@
 /**
- * rule-table.test - what the loader refuses, who is asked first, and the proof a verdict carries
+ * rule-table.test - refused rule files, the order of rules, and listed rules
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,7 +24,7 @@ describe('a rule file is refused', () => {
     [
       'an unknown reason',
       `provider = "x"\n${rule('a', 'reason = "nope"\nsays = ["no such user"]')}`,
-      /rule "a" reason: "nope" is no reason/,
+      /rule "a" reason: "nope" is not a reason/,
     ],
     ['an id in capitals', `provider = "x"\n${rule('Big', unknown)}`, /kebab-case/],
     ['no condition', `provider = "x"\n${rule('a', 'reason = "other"')}`, /rule "a" has no condition/],
@@ -35,37 +35,37 @@ describe('a rule file is refused', () => {
       `provider = "x"\n${rule('a', 'reason = "other"\nsays = ["no such user", "a * b"]')}`,
       /rule "a": the phrase .* one character/,
     ],
-    ['a bad status', `provider = "x"\n${rule('a', `${unknown}\nstatus = ["5.1"]`)}`, /no status such as/],
-    ['a bad code', `provider = "x"\n${rule('a', `${unknown}\ncode = ["9xx"]`)}`, /rule "a" code/],
-    ['a bad pause class', `provider = "x"\n${rule('a', `${unknown}\npause = "nap"`)}`, /rule "a" pause/],
-    ['a bad zone', `provider = "x"\nzone = "Mars/Base"`, /no IANA time zone/],
+    ['a malformed status', `provider = "x"\n${rule('a', `${unknown}\nstatus = ["5.1"]`)}`, /not a status such as/],
+    ['a malformed code', `provider = "x"\n${rule('a', `${unknown}\ncode = ["9xx"]`)}`, /rule "a" code/],
+    ['an unknown backoff class', `provider = "x"\n${rule('a', `${unknown}\npause = "nap"`)}`, /rule "a" pause/],
+    ['an unknown time zone', `provider = "x"\nzone = "Mars/Base"`, /not an IANA time zone/],
     [
       'a hit that it does not decide',
       `provider = "x"\n${rule('a', 'reason = "other"\nsays = ["something else"]')}`,
       /its hit .* is decided by "unmatched"/,
     ],
     [
-      'a miss that it takes',
+      'a miss that it decides',
       `provider = "x"\n${rule('a', 'reason = "not-exist"\nsays = ["no such user", "mailbox full"]')}`,
-      /it takes its miss/,
+      /it decides its miss/,
     ],
-    ['an id that stands twice', `provider = "x"\n${rule('a', unknown)}${rule('a', unknown)}`, /rule "a" is already in test.toml/],
-    ['words in standard', `provider = "standard"\n${rule('a', unknown)}`, /words belong into common/],
+    ['a duplicate id', `provider = "x"\n${rule('a', unknown)}${rule('a', unknown)}`, /rule "a" is already in test.toml/],
+    ['phrases in standard', `provider = "standard"\n${rule('a', unknown)}`, /put phrases into common/],
   ] as const
 
-  test.each(cases)('%s', (_name, toml, message) => {
+  test.each(cases)('%s', (_, toml, message) => {
     expect(() => compileRuleTable([file(toml)])).toThrow(
       expect.objectContaining({ code: 'rule_invalid', message: expect.stringMatching(message) }),
     )
   })
 
-  test('a hit that an earlier rule decides, by its name', () => {
+  test('a hit that an earlier rule decides, with the id of that rule', () => {
     const toml = `provider = "x"\n${rule('first', unknown)}${rule('second', unknown)}`
     expect(() => compileRuleTable([file(toml)])).toThrow(/rule "second": its hit "550 5.1.1 no such user" is decided by "first"/)
   })
 })
 
-describe('a folder is read whole or not at all', () => {
+describe('a folder of rule files', () => {
   const folders: string[] = []
   const folder = (files: Record<string, string>): string => {
     const path = mkdtempSync(join(tmpdir(), 'rules-'))
@@ -74,15 +74,15 @@ describe('a folder is read whole or not at all', () => {
     return path
   }
 
-  test('bad TOML names file and line', () => {
+  test('invalid TOML is refused with file and line', () => {
     expect(() => loadRules({ shipped: folder({ 'a.toml': 'provider = "x"\nmx = [' }) })).toThrow(/a\.toml:\d+: /)
   })
 
-  test('a folder that is not there', () => {
+  test('a missing folder is refused', () => {
     expect(() => readRuleFolder('/nonexistent', 'operator')).toThrow(/cannot be read/)
   })
 
-  test("the operator's rules stand in front, and need not please the shipped evidence", () => {
+  test("the operator's rules come first, and may contradict the shipped evidence", () => {
     const own = folder({
       'mine.toml': `provider = "common"\n${rule('mine-unknown', 'reason = "recipient-refused"\nsays = ["no such user"]')}`,
     })
@@ -97,24 +97,24 @@ describe('the shipped rules', () => {
   const files = readRuleFolder(SHIPPED_RULES, 'shipped')
   const table = compileRuleTable(files)
 
-  test('every hit is decided by its rule, every miss is left alone', () => {
+  test('every rule decides its hits and none of its misses', () => {
     expect(checkEvidence(table)).toEqual([])
   })
 
-  test('the version names the content, not the order of files', () => {
+  test('the version depends on the content and not on the order of files', () => {
     expect(compileRuleTable(files.toReversed(), { evidence: 'skip' }).version).toBe(table.version)
     expect(compileRuleTable(files.slice(1), { evidence: 'skip' }).version).not.toBe(table.version)
   })
 
-  test.each(files.map((one) => one.provider))('a table without %s still stands', (provider) => {
+  test.each(files.map((each) => each.provider))('a table without %s still works', (provider) => {
     const rest = compileRuleTable(
-      files.filter((one) => one.provider !== provider),
+      files.filter((each) => each.provider !== provider),
       { evidence: 'skip' },
     )
     expect(classify(rest, classifierInputOfText('550 5.1.1 no such user')).reason).toBe('not-exist')
   })
 
-  test('are listed in the order in which they are asked', () => {
+  test('are listed in the order in which they are tried', () => {
     const rows = listRules(table)
     expect(rows.length).toBe(table.rules.length)
     expect(rows.find((row) => row.id === 'common-greylisted')).toMatchObject({
@@ -128,11 +128,11 @@ describe('the shipped rules', () => {
     expect(rows.at(-1)?.asked).toBe('standard')
   })
 
-  test('every enhanced code of the registry has a row', () => {
-    const subjects = [11, 5, 7, 8, 7, 11, 31].flatMap((count, at) =>
-      Array.from({ length: count }, (_unused, detail) => `${at + 1}.${detail}`),
+  test('every enhanced status code of the IANA registry has a rule', () => {
+    const subjects = [11, 5, 7, 8, 7, 11, 31].flatMap((count, at) => Array.from({ length: count }, (_, detail) => `${at + 1}.${detail}`))
+    const missing = subjects.filter(
+      (code) => !table.standardRules.some((each) => each.statuses?.some((matches) => matches(`5.${code}`)) === true),
     )
-    const missing = subjects.filter((code) => !table.standardRules.some((one) => one.statuses?.some((fits) => fits(`5.${code}`)) === true))
     expect(missing.filter((code) => !['2.5', '2.6', '2.7'].includes(code))).toEqual([])
   })
 })

@@ -1,6 +1,7 @@
 /**
- * providers.test - the shipped rules: they load, every file and rule carries what it must, and the same words decide differently at
- * different providers where they mean different things
+ * providers.test - the shipped rules: they load, every file and rule is complete, and the same words are classified differently at
+ * different
+ * providers if they mean different things there
  */
 import { describe, expect, test } from 'vitest'
 import { classify, classifyForProvider } from '../../src/classify/classify.ts'
@@ -13,22 +14,22 @@ const files = readRuleFolder(SHIPPED_RULES, 'shipped').filter((file) => file.pro
 
 const decide = (provider: string, text: string) =>
   classifyForProvider(table, classifierInputOfText(text), provider === '' ? null : { provider, source: 'delivery-mx' })
-const clue = (source: ProviderHint['source'], value: string): ProviderHint => ({ source, value })
+const hint = (source: ProviderHint['source'], value: string): ProviderHint => ({ source, value })
 
 describe('provider files', () => {
-  test.each(files.map((file) => [file.file, file] as const))('%s says whose replies it reads and by what source', (name, file) => {
+  test.each(files.map((file) => [file.file, file] as const))('%s identifies its provider and names a source', (name, file) => {
     expect(name).toBe(`${file.provider}.toml`)
     expect(file.mx.length + file.domains.length + file.tokens.length).toBeGreaterThan(0)
     expect([file.source ?? []].flat().length).toBeGreaterThan(0)
     expect(file.rules.length).toBeGreaterThan(0)
   })
 
-  test.each(files.flatMap((file) => file.rules.map((rule) => [rule.id, rule] as const)))('%s carries evidence both ways', (_id, rule) => {
+  test.each(files.flatMap((file) => file.rules.map((rule) => [rule.id, rule] as const)))('%s has hits and misses', (_, rule) => {
     expect(rule.hits.length).toBeGreaterThan(0)
     expect(rule.misses.length).toBeGreaterThan(0)
   })
 
-  test('no domain and no host pattern stands in two files', () => {
+  test('no domain and no host pattern occurs in two files', () => {
     const names = files.flatMap((file) => [...file.domains, ...file.mx])
     expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([])
   })
@@ -36,15 +37,15 @@ describe('provider files', () => {
   test('evidence uses reserved addresses only', () => {
     const texts = files
       .flatMap((file) => file.rules.flatMap((rule) => [...rule.hits, ...rule.misses]))
-      .map((one) => (typeof one === 'string' ? one : one.text))
+      .map((each) => (typeof each === 'string' ? each : each.text))
     const hosts = texts.flatMap((text) => text.match(/\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b/g) ?? [])
     expect(hosts.filter((ip) => !/^(?:192\.0\.2|198\.51\.100|203\.0\.113)\./.test(ip))).toEqual([])
   })
 })
 
-/** The same words, read with the provider's own meaning. */
+/** Replies whose words mean something else at other providers. */
 const lookAlikes: readonly (readonly [string, string, string, string])[] = [
-  // provider         what it wrote                                                       reason               pause
+  // provider         reply                                                               reason               pause
   ['yandex', '550 5.7.1 No such user!', 'not-exist', ''],
   ['yandex', '550 5.7.1 Policy rejection on the target address', 'mailbox-disabled', ''],
   ['apple', '550 5.7.1 Mail from IP 192.0.2.1 was rejected due to listing in Spamhaus SBL', 'ip-blocked', 'ip-blocklist'],
@@ -105,7 +106,7 @@ test.each(lookAlikes)('%s: %s is %s', (provider, text, reason, pause) => {
   expect([verdict.reason, verdict.backoffClass ?? '']).toEqual([reason, pause])
 })
 
-/** What a 5xx is that asks to come again, and what a 4xx is that never will. */
+/** A 5xx that asks for a retry, and a 4xx for which a retry is useless. */
 const deferrals: readonly (readonly [string, string, boolean, Permanence])[] = [
   ['tencent', '550 Ip frequency limited. http://service.mail.qq.com/detail/122/172', true, 'temporary'],
   ['tencent', '550 Domain frequency limited. http://service.mail.qq.com/detail/122/173', true, 'temporary'],
@@ -132,7 +133,7 @@ test.each(deferrals)('%s: %s defers: %s, %s', (provider, text, deferral, permane
   expect([verdict.deferral, verdict.permanence]).toEqual([deferral, permanence])
 })
 
-/** Null MX is said by 556 or in words, never by 5.1.10 alone, which Microsoft gives to unknown users. */
+/** Code 556 or words mean a null MX. 5.1.10 alone does not, because Microsoft uses it for unknown users. */
 const nullMx: readonly (readonly [string, string, string])[] = [
   ['', '556 5.1.10 Recipient address has null MX', 'domain-not-exist'],
   ['', "550 5.1.10 The domain example.net doesn't receive email according to the administrator: returned Null MX", 'domain-not-exist'],
@@ -142,20 +143,20 @@ const nullMx: readonly (readonly [string, string, string])[] = [
 
 test.each(nullMx)('null MX at "%s": %s is %s', (provider, text, reason) => expect(decide(provider, text).reason).toBe(reason))
 
-/** Whose reply it is, by each kind of clue; the earlier kind wins. */
-const whose: readonly (readonly [readonly ProviderHint[], string, string | null])[] = [
-  [[clue('remote-mta', 'gmail-smtp-in.l.google.com')], '550 5.1.1 user unknown', 'google'],
-  [[clue('remote-mta', 'outlook-com.olc.protection.outlook.com')], '550 5.1.1 user unknown', 'outlook'],
-  [[clue('remote-mta', 'contoso-com.mail.protection.outlook.com')], '550 5.1.1 user unknown', 'microsoft-365'],
-  [[clue('remote-mta', 'example-com.mail.eo.outlook.com')], '550 5.1.1 user unknown', 'microsoft-365'],
-  [[clue('remote-mta', 'contoso-com.a-v1.mx.microsoft')], '550 5.1.1 user unknown', 'microsoft-365'],
-  [[clue('remote-mta', 'mx-aol.mail.gm0.yahoodns.net')], '550 5.1.1 user unknown', 'yahoo'],
-  [[clue('remote-mta', 'mx2.mail.yahoo.co.jp')], '550 5.1.1 user unknown', 'yahoo-jp'],
-  [[clue('remote-mta', 'mxbiz1.qq.com')], '550 5.1.1 user unknown', 'tencent'],
-  [[clue('remote-mta', '163mx01.mxmail.netease.com')], '550 5.1.1 user unknown', 'netease'],
-  [[clue('recipient-domain', 'btinternet.com')], '550 5.1.1 user unknown', 'bt'],
-  [[clue('remote-mta', 'mx.example.net'), clue('recipient-domain', 'gmail.com')], '550 5.1.1 user unknown', 'google'],
-  [[clue('remote-mta', 'mx1.qq.com'), clue('recipient-domain', 'gmail.com')], '550 5.1.1 user unknown', 'tencent'],
+/** The provider of a reply by each kind of hint. The more trusted kind wins. */
+const identifications: readonly (readonly [readonly ProviderHint[], string, string | null])[] = [
+  [[hint('remote-mta', 'gmail-smtp-in.l.google.com')], '550 5.1.1 user unknown', 'google'],
+  [[hint('remote-mta', 'outlook-com.olc.protection.outlook.com')], '550 5.1.1 user unknown', 'outlook'],
+  [[hint('remote-mta', 'contoso-com.mail.protection.outlook.com')], '550 5.1.1 user unknown', 'microsoft-365'],
+  [[hint('remote-mta', 'example-com.mail.eo.outlook.com')], '550 5.1.1 user unknown', 'microsoft-365'],
+  [[hint('remote-mta', 'contoso-com.a-v1.mx.microsoft')], '550 5.1.1 user unknown', 'microsoft-365'],
+  [[hint('remote-mta', 'mx-aol.mail.gm0.yahoodns.net')], '550 5.1.1 user unknown', 'yahoo'],
+  [[hint('remote-mta', 'mx2.mail.yahoo.co.jp')], '550 5.1.1 user unknown', 'yahoo-jp'],
+  [[hint('remote-mta', 'mxbiz1.qq.com')], '550 5.1.1 user unknown', 'tencent'],
+  [[hint('remote-mta', '163mx01.mxmail.netease.com')], '550 5.1.1 user unknown', 'netease'],
+  [[hint('recipient-domain', 'btinternet.com')], '550 5.1.1 user unknown', 'bt'],
+  [[hint('remote-mta', 'mx.example.net'), hint('recipient-domain', 'gmail.com')], '550 5.1.1 user unknown', 'google'],
+  [[hint('remote-mta', 'mx1.qq.com'), hint('recipient-domain', 'gmail.com')], '550 5.1.1 user unknown', 'tencent'],
   [[], '421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred', 'yahoo'],
   [[], '550 5.4.1 Recipient address rejected: Access denied. AS(201806281)', 'microsoft-365'],
   [[], '550 Mailbox not found. http://service.mail.qq.com/detail/122/169', 'tencent'],
@@ -164,6 +165,6 @@ const whose: readonly (readonly [readonly ProviderHint[], string, string | null]
   [[], '550 5.1.1 user unknown', null],
 ]
 
-test.each(whose)('%j %s is of %s', (clues, text, provider) =>
-  expect(classify(table, classifierInputOfText(text, clues)).evidence.provider).toBe(provider),
+test.each(identifications)('%j %s is of %s', (hints, text, provider) =>
+  expect(classify(table, classifierInputOfText(text, hints)).evidence.provider).toBe(provider),
 )

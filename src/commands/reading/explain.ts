@@ -9,7 +9,7 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { classify } from '../../classify/classify.ts'
-import { classifierInputOfReport } from '../../classify/subject.ts'
+import { classifierInputOfReport } from '../../classify/classifier-input.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import { loadRules } from '../../config/rule-files.ts'

@@ -7,8 +7,9 @@
  */
 import { Readable } from 'node:stream'
 import { z } from 'zod'
+import { EMAIL_TYPES } from '../../ledger/facts/delivery-facts.ts'
 import { REASONS } from '../../classify/reasons.ts'
-import type { FaultParty } from '../../classify/reasons.ts'
+import { FAULT_PARTIES } from '../../classify/reasons.ts'
 import { Fault } from '../../errors.ts'
 import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import { RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
@@ -23,15 +24,6 @@ import { createMediaResponses } from '../server/media.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
-const FAULT_PARTIES = {
-  recipient: 'recipient',
-  mailbox: 'mailbox',
-  message: 'message',
-  sender: 'sender',
-  provider: 'provider',
-  list: 'list',
-  unknown: 'unknown',
-} as const satisfies { readonly [Party in FaultParty]: Party }
 // Checked casts: the keys of the tables.
 const REASON_NAMES = Object.keys(REASONS) as [string, ...string[]]
 const RESULT_KEYS = Object.keys(RESULT_NAMES) as [keyof typeof RESULT_NAMES, ...(keyof typeof RESULT_NAMES)[]]
@@ -44,7 +36,7 @@ const filtersSchema = strictObject({
   recipient: z.string().min(1).max(1_000).optional(),
   label: z.string().min(1).max(128).optional().describe('Part of a label name'),
   apiUser: z.string().min(1).max(128).optional(),
-  emailType: z.enum(['trigger', 'batch']).optional(),
+  emailType: z.enum(EMAIL_TYPES).optional(),
   requestIp: z.string().max(64).optional(),
   egressIp: z.string().max(64).optional(),
   broadcast: z.string().min(1).max(128).optional(),

@@ -3,12 +3,12 @@
  *
  * An account sees the mails that refer to its messages; the operator sees all. A raw mail is always sent as a download.
  *
- * See also: ledger/facts/fact (InboxReason), http/services/inbox, service/receive/inbox.
+ * See also: ledger/facts/inbox-facts (reasons and states), http/services/inbox, service/receive/inbox.
  */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import type { InboxReason, InboxState } from '../../ledger/facts/inbox-facts.ts'
+import { INBOX_REASONS, INBOX_STATES } from '../../ledger/facts/inbox-facts.ts'
 import type { InboxRow } from '../../ledger/project/state.ts'
 import type { InboxResult } from '../../service/receive/inbox.ts'
 import { actorOf } from '../../service/caller.ts'
@@ -20,24 +20,6 @@ import { createMediaResponses } from '../server/media.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
 
 type InboxRouteDependencies = { readonly inbox: InboxService; readonly authorizer: Authorizer }
-
-const INBOX_STATES = {
-  open: 'open',
-  accepted: 'accepted',
-  discarded: 'discarded',
-  linked: 'linked',
-  replayed: 'replayed',
-} as const satisfies { readonly [State in InboxState]: State }
-const INBOX_REASONS = {
-  unreadable: 'unreadable',
-  unmatched: 'unmatched',
-  unverified: 'unverified',
-  expired: 'expired',
-  unregistered: 'unregistered',
-  ambiguous: 'ambiguous',
-  postmaster: 'postmaster',
-  cut: 'cut',
-} as const satisfies { readonly [Reason in InboxReason]: Reason }
 
 const itemView = z.object({
   id: z.string().describe('The digest of the raw mail'),
@@ -52,7 +34,7 @@ const itemView = z.object({
 
 const listQuery = strictObject({
   ...operatorQuery,
-  state: z.enum({ ...INBOX_STATES, any: 'any' }).default('open'),
+  state: z.enum([...INBOX_STATES, 'any']).default('open'),
   reason: z.enum(INBOX_REASONS).optional(),
   after: z.string().max(200).optional().describe('`next` of the previous page'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),

@@ -7,6 +7,7 @@
  * See also: service/submit/register, http/services/messages, http/server/fact-view.
  */
 import { z } from 'zod'
+import { EMAIL_TYPES } from '../../ledger/facts/delivery-facts.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
@@ -60,7 +61,7 @@ const createRegistrationBody = (recipientsPerRequest: number) =>
       .regex(/^\P{Cc}*$/u, 'must not contain control characters')
       .optional(),
     broadcast: z.string().min(1).max(128).optional().describe('The name of a broadcast; each address is sent to once per broadcast'),
-    emailType: z.enum(['trigger', 'batch']).default('trigger'),
+    emailType: z.enum(EMAIL_TYPES).default('trigger'),
     headers: z.record(headerName, headerText).optional().describe('Custom headers; they are returned in webhooks and exports'),
   })
 
@@ -165,7 +166,7 @@ const searchQuery = strictObject({
     .optional(),
   subStatus: z.coerce.number().int().min(401).max(599).optional(),
   label: z.string().max(128).optional().describe('Part of a label name'),
-  emailType: z.enum(['trigger', 'batch']).optional(),
+  emailType: z.enum(EMAIL_TYPES).optional(),
   requestIp: z.string().max(64).optional().describe('The IP address that registered the message'),
   egressIp: z.string().max(64).optional().describe('The IP address that sent the message'),
   since: z.iso.datetime({ offset: true }).optional().describe('Registered at or after this time'),

@@ -6,7 +6,8 @@
 import type { FieldClasses } from './fact-fields.ts'
 import type { MatchProvenance, StatusEffect, VerdictSummary } from './decision.ts'
 
-export type EmailType = 'trigger' | 'batch'
+export const EMAIL_TYPES = ['trigger', 'batch'] as const
+export type EmailType = (typeof EMAIL_TYPES)[number]
 
 /** The registration of one recipient: everything that its delivery row is made of. */
 export type RequestData = {

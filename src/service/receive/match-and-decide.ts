@@ -7,7 +7,7 @@
  * See also: service/receive/receive, service/receive/inbox, correlate/match, ledger/decide/report.
  */
 import { classify } from '../../classify/classify.ts'
-import { classifierInputOfReport } from '../../classify/subject.ts'
+import { classifierInputOfReport } from '../../classify/classifier-input.ts'
 import { remoteSiteOf } from '../../classify/provider.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
 import type { Verdict } from '../../classify/verdict.ts'

@@ -1,22 +1,22 @@
 /**
- * subject - one recipient of a report as what `classify` takes
+ * classifier-input - converts one recipient of a report to the input of `classify`
  *
- * What the report itself says about whose reply it is; the shell adds what it knows better: the MX of the delivery, and the DKIM domain that
- * was verified and aligned.
+ * The report names hosts and domains that may tell the provider. The caller adds two that it knows better: the MX of the delivery, and the
+ * DKIM domain that was verified and aligned.
  *
- * Pure. See also: classify/provider (the order of trust), mail/report.
+ * Pure. See also: classify/provider (order of trust), mail/report.
  */
 import type { RecipientReport } from '../mail/report.ts'
 import type { ProviderHint, ClassifierInput } from './verdict.ts'
 
-/** What is known besides the report. */
-export type ProviderContext = { readonly deliveryMx?: string | null; readonly dkimDomain?: string | null }
+/** Hints that do not come from the report. */
+type ProviderContext = { readonly deliveryMx?: string | null; readonly dkimDomain?: string | null }
 
 const domainOf = (address: string | null): string | null =>
   address?.includes('@') === true ? address.slice(address.lastIndexOf('@') + 1) : null
 
-/** The clues of one recipient, the strongest first. Total. */
-export function collectProviderHints(
+/** The provider hints of one recipient, the most trusted first. Total. */
+function collectProviderHints(
   group: Pick<RecipientReport, 'recipient' | 'originalRecipient' | 'remoteMta' | 'replySource'>,
   context: ProviderContext = {},
 ): readonly ProviderHint[] {
@@ -31,7 +31,7 @@ export function collectProviderHints(
   return hints.flatMap(([source, value]) => (value === null || value === undefined || value === '' ? [] : [{ source, value }]))
 }
 
-/** One recipient of a report as a subject. Total. */
+/** Converts one recipient of a report. Total. */
 export function classifierInputOfReport(group: RecipientReport, context: ProviderContext = {}): ClassifierInput {
   return {
     reply: group.reply,
