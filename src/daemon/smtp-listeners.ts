@@ -43,7 +43,7 @@ export async function explainListenErrors<T>(
     const { port = 0 } = settings[listener]
     const host = (listener === 'submission' ? settings.submission.host : undefined) ?? settings.host
     const address = `port ${port} on ${host}`
-    throw new Fault('conflict', `${address} ${explanation}; choose another port with BOUNCED_${listener.toUpperCase()}_PORT`, { cause })
+    throw new Fault('conflict', `${address} ${explanation}; choose another with BOUNCED_${listener.toUpperCase()}_PORT`, { cause })
   }
 }
 

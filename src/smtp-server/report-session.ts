@@ -74,7 +74,7 @@ async function receiveMail(state: ListenerState, { router, stream, session }: Da
   try {
     if (received === null) throw createRefusalError('stalled')
     const { size, truncated } = received.body
-    options.telemetry.log.debug({ sessionId: session.id, size, truncated, recipients: rcptTo.length }, 'smtp data received')
+    options.telemetry.log.debug({ sessionId: session.id, from, size, truncated, recipients: rcptTo.length }, 'smtp data received')
     // smtp-server answers 552 itself.
     if (stream.sizeExceeded) return ''
     const receivedAt = options.now()

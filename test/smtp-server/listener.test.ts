@@ -3,6 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createTransport } from 'nodemailer'
+import { pino } from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import { TRUNCATED_MAIL_BYTES, reportDigest } from '../../src/service/receive/incoming-mail.ts'
@@ -181,6 +182,32 @@ describe('deferrals', () => {
     expect(await other.send('\r\n.')).toMatch(/^250 2\.6\.0/)
     expect(received.map((mail) => mail.envelope.to)).toEqual(['quick@bounce.example.com'])
   })
+})
+
+test('the debug log shows the steps of a session by its id', async () => {
+  const lines: Record<string, unknown>[] = []
+  const log = pino({ level: 'debug', base: null, timestamp: false }, { write: (line) => void lines.push(JSON.parse(line)) })
+  const { listener } = await startListener({ log })
+  const { send, receive } = await openConversation(listener.port)
+  await send('EHLO mx.example.net')
+  await sendRaw(send, MAIL.slice(0, -2))
+  await send('QUIT')
+  expect(await receive()).toBe('gone')
+  await expect.poll(() => lines.at(-1)?.['msg']).toBe('smtp session closed')
+  expect(new Set(lines.map(({ sessionId }) => sessionId)).size).toBe(1)
+  expect(lines.map(({ msg, code, destination, size }) => [msg, code ?? destination ?? size])).toEqual([
+    ['smtp connection accepted', undefined],
+    ['smtp reply', 220],
+    ['smtp reply', 250],
+    ['smtp reply', 250],
+    ['smtp recipient routed', 'reports'],
+    ['smtp reply', 250],
+    ['smtp reply', 354],
+    ['smtp data received', MAIL.length],
+    ['smtp reply', 250],
+    ['smtp reply', 221],
+    ['smtp session closed', undefined],
+  ])
 })
 
 test('closing refuses new connections, answers a mail in progress and ends idle sessions', async () => {

@@ -41,6 +41,7 @@ export type ListenerOverrides = {
   /** Replaces the router, and with it `submit` and `received`. */
   readonly router?: IncomingRouter
   readonly now?: () => number
+  readonly log?: Telemetry['log']
   readonly tls?: boolean
   readonly proxyPeers?: readonly string[]
 }
@@ -64,7 +65,8 @@ export async function closeAll(): Promise<void> {
 
 export async function startListener(options: ListenerOverrides = {}): Promise<StartedListener> {
   const received: IncomingMail[] = []
-  const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
+  const silent = await createTelemetry({ level: 'silent', format: 'json' })
+  const telemetry = { ...silent, log: options.log ?? silent.log }
   const submit = async (mail: IncomingMail): Promise<void> => {
     await options.submit?.(mail)
     received.push(mail)
