@@ -1,7 +1,7 @@
 /**
- * provider-files - the simulator's providers on disk, read whole or not at all
+ * provider-files - reads the simulator's provider files from disk
  *
- * The shipped ones lie in `src/providers`. See also: simulator/provider-file (what a file may say).
+ * The shipped files are in `src/simulator/providers`. See also: simulator/provider-file (what a file may contain).
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,20 +9,20 @@ import { parse } from 'smol-toml'
 import { Fault } from '../errors.ts'
 import { type ProviderFile, readProviderFile } from '../simulator/provider-file.ts'
 
-/** Where the providers of the product lie. */
+/** The folder of the shipped provider files. */
 export const SHIPPED_PROVIDERS = join(import.meta.dirname, '..', 'simulator', 'providers')
 
-/** Reads a TOML file as data. Throws config_invalid with its name and what is wrong with it. */
+/** Parses a TOML file. Throws Fault config_invalid with the file and the error. */
 export function readToml(path: string): unknown {
   try {
     return parse(readFileSync(path, 'utf8'))
   } catch (cause) {
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : 'cannot be read'
-    throw new Fault('config_invalid', `${path}: ${why}`, { cause, detail: { file: path } })
+    const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : 'cannot be read'
+    throw new Fault('config_invalid', `${path}: ${reason}`, { cause, detail: { file: path } })
   }
 }
 
-/** All providers of a folder by name. Throws config_invalid. */
+/** Reads all providers of a folder, by name. Throws Fault config_invalid. */
 export function readProviders(folder: string = SHIPPED_PROVIDERS): ReadonlyMap<string, ProviderFile> {
   const files = readdirSync(folder)
     .filter((name) => name.endsWith('.toml'))

@@ -1,7 +1,7 @@
 /**
- * reporters - the domains whose feedback loops are believed, read from reporters.toml and the operator's own list
+ * reporters - the domains of trusted feedback loops, from reporters.toml and the setting `reporters`
  *
- * See also: reporters.toml (the data), correlate/match (what the list is good for).
+ * See also: config/reporters.toml (the data), correlate/match (which trusts signed reports of these domains).
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ type Reporter = z.infer<typeof reportersSchema>['reporter'][number]
 
 const SHIPPED_REPORTERS = join(import.meta.dirname, 'reporters.toml')
 
-/** Reads a list, whole or not at all. Throws Fault `config_invalid` that names the file and the field. */
+/** Reads a list. Throws Fault config_invalid with the file and the invalid field. */
 export function readReporters(file: string = SHIPPED_REPORTERS): readonly Reporter[] {
   try {
     return reportersSchema.parse(parse(readFileSync(file, 'utf8'))).reporter
@@ -31,7 +31,7 @@ export function readReporters(file: string = SHIPPED_REPORTERS): readonly Report
   }
 }
 
-/** All domains of a list, with those that the operator adds. */
+/** The domains of a list and the domains that the operator adds, in lower case. */
 export function reporterDomains(reporters: readonly Reporter[], operatorDomains: readonly string[] = []): ReadonlySet<string> {
   return new Set([...reporters.flatMap(({ domains }) => domains), ...operatorDomains.map((each) => each.toLowerCase())])
 }

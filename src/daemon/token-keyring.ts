@@ -7,7 +7,8 @@
  * See also: correlate/token-keys (the derivation), service/account-cache (who reads the ring), config/vault.
  */
 import { MAX_KEY_INDEX } from '../correlate/token-keys.ts'
-import { createVault, fingerprintOf } from '../config/vault.ts'
+import { fingerprintOf } from '../config/master-key.ts'
+import { createVault } from '../config/vault.ts'
 import { Fault } from '../errors.ts'
 import type { Database, Engine } from '../store/engine/engine.ts'
 import { initializeMetadataForOperator } from '../store/engine/metadata.ts'

@@ -1,36 +1,39 @@
 /**
- * export-states - where an export stands, and what moves it
+ * export-states - the states of an export, and the signals that move it
  *
- * Read it as a drawing: a row is where a job stands, a column what happens to it, the cell where it goes. No cell: it stays, and whoever
- * wanted it is told so. `removed` is a job that its owner deleted, and whose chunks are still to go: nobody sees it any more.
+ * Each row is a state, each column a signal, each cell the next state. A signal without a cell moves nothing, and its sender is told so.
+ * `removed` is an export that its owner deleted and whose chunks still have to be removed. Nobody sees it.
  *
- * Pure. See also: store/exports (which moves by it), service/export/exporter.
+ * Pure. See also: store/exports (which moves rows by this table), service/export/exporter.
  */
+import { Fault } from '../errors.ts'
 
-export const EXPORT_STATES = {
+const EXPORT_STATES = {
+  // `erased` moves a queued export only if it has written a part of its file (store/exports).
   queued: { taken: 'running', erased: 'expired', removed: 'removed' },
-  // `dropped`: given back by a node that ends. `taken` once more: the lease of a node that died has run out.
+  // `dropped`: a node that stops gives the export back. A second `taken`: the lease of a dead node has run out.
   running: { ended: 'done', broken: 'failed', dropped: 'queued', taken: 'running', erased: 'expired', removed: 'removed' },
   done: { aged: 'expired', erased: 'expired', removed: 'removed' },
   failed: { retried: 'queued', aged: 'expired', erased: 'expired', removed: 'removed' },
   expired: { removed: 'removed' },
   removed: {},
-} as const satisfies Record<string, Readonly<Record<string, string>>>
+} as const satisfies Record<string, Readonly<Partial<Record<ExportSignal, string>>>>
 
 export type ExportState = keyof typeof EXPORT_STATES
 export type ExportSignal = 'taken' | 'ended' | 'broken' | 'dropped' | 'retried' | 'aged' | 'erased' | 'removed'
 
 const STATE_NAMES = Object.keys(EXPORT_STATES) as readonly ExportState[] // The checked door: the table's own keys.
 
-/** Where a job stands after a signal; null: the table has no cell for it. */
-export function nextExportState(state: ExportState, signal: ExportSignal): ExportState | null {
+function nextState(state: ExportState, signal: ExportSignal): ExportState | null {
   const row: Readonly<Partial<Record<ExportSignal, ExportState>>> = EXPORT_STATES[state]
   return row[signal] ?? null
 }
 
-/** The states that a signal moves, and where to: each signal leads to one. */
+/** The states that a signal moves, and the state that they move to. A test proves that each signal leads to one state. */
 export function transitionsFor(signal: ExportSignal): { readonly from: readonly ExportState[]; readonly to: ExportState } {
-  const from = STATE_NAMES.filter((state) => nextExportState(state, signal) !== null)
-  const [first = 'removed'] = from
-  return { from, to: nextExportState(first, signal) ?? 'removed' }
+  const from = STATE_NAMES.filter((state) => nextState(state, signal) !== null)
+  const targets = new Set(from.map((state) => nextState(state, signal)))
+  const [to = null] = targets
+  if (to === null || targets.size > 1) throw new Fault('internal', `the signal ${signal} leads to ${targets.size} states`)
+  return { from, to }
 }

@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { classify } from '../../src/classify/classify.ts'
 import { compileRuleTable, classifierInputOfText } from '../../src/classify/rule-evidence.ts'
-import { readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-files.ts'
+import { readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-folder.ts'
 
 const general = readRuleFolder(SHIPPED_RULES, 'shipped').filter((file) => file.provider === 'common' || file.provider === 'standard')
 const table = compileRuleTable(general)

@@ -10,7 +10,8 @@ import { classify } from '../../src/classify/classify.ts'
 import { checkEvidence, compileRuleTable, classifierInputOfText } from '../../src/classify/rule-evidence.ts'
 import { listRules } from '../../src/classify/rule-listing.ts'
 import { type RuleLayer, type ParsedRuleFile, readRuleFile } from '../../src/classify/rule-grammar.ts'
-import { loadRules, readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-files.ts'
+import { loadRules } from '../../src/config/rule-files.ts'
+import { readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-folder.ts'
 
 const file = (toml: string, layer: RuleLayer = 'shipped'): ParsedRuleFile => readRuleFile({ file: 'test.toml', layer }, parse(toml))
 const rule = (id: string, more: string): string =>

@@ -1,5 +1,5 @@
 /**
- * reporters.test - the list of feedback loops is whole, and a broken one is refused with its place
+ * reporters.test - the shipped list of feedback loops is complete, and an invalid list is refused with the field
  */
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,23 +21,23 @@ test.each([
   ['zoho.com'],
   ['cox.net'],
   ['rackspace.com'],
-])('%s is believed', (domain) => expect(reporterDomains(readReporters()).has(domain)).toBe(true))
+])('%s is a trusted reporter', (domain) => expect(reporterDomains(readReporters()).has(domain)).toBe(true))
 
-test('no domain stands twice, and the operator adds in any case', () => {
+test('lists each domain once, and accepts added domains in any letter case', () => {
   const all = readReporters().flatMap(({ domains }) => domains)
   expect(new Set(all).size).toBe(all.length)
   expect(reporterDomains(readReporters(), ['FBL.Example.NET']).has('fbl.example.net')).toBe(true)
 })
 
-const broken = [
-  // toml                                                                                                     says
+const invalid = [
+  // toml                                                                                                     message
   ['[[reporter]]\nname = "x"', 'domains'],
   ['[[reporter]]\nname = "x"\ndomains = ["Not A Domain"]\ncovers = ["x"]\nsource = "https://example.com/"', 'lower case'],
   ['[[reporter]]\nname = "x"\ndomains = ["x.example"]\ncovers = ["x"]\nsource = "https://example.com/"\nextra = 1', 'extra'],
   ['not toml', 'reporters.toml'],
 ] as const
-test.each(broken)('%j is refused', (text, says) => {
+test.each(invalid)('refuses %j', (text, message) => {
   const file = join(mkdtempSync(join(tmpdir(), 'bounced-reporters-')), 'reporters.toml')
   writeFileSync(file, text)
-  expect(() => readReporters(file)).toThrow(says)
+  expect(() => readReporters(file)).toThrow(message)
 })

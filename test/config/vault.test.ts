@@ -1,5 +1,5 @@
 /**
- * vault.test - what is sealed opens only with its key and for its purpose; keys and certificates as files
+ * vault.test - a secret is decrypted only with its key and for its purpose; master keys and certificates as files
  */
 import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -7,27 +7,29 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadCertificate, createSelfSignedCertificate } from '../../src/net/certificate.ts'
-import { createVault, fingerprintOf, loadMasterKey, parseMasterKey } from '../../src/config/vault.ts'
+import { fingerprintOf, parseMasterKey } from '../../src/config/master-key.ts'
+import { loadMasterKey } from '../../src/config/master-key-file.ts'
+import { createVault } from '../../src/config/vault.ts'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'bounced-vault-'))
 const KEY = Buffer.alloc(32, 1)
 const vault = createVault(KEY)
-const SEALED = vault.encrypt(Buffer.from('secret'), 'app-key:1')
+const ENCRYPTED = vault.encrypt(Buffer.from('secret'), 'app-key:1')
 
-test('what was sealed opens', () => expect(vault.decrypt(SEALED, 'app-key:1').toString()).toBe('secret'))
-test('the same is never sealed alike', () => expect(vault.encrypt(Buffer.from('secret'), 'app-key:1')).not.toEqual(SEALED))
+test('decrypts what it encrypted', () => expect(vault.decrypt(ENCRYPTED, 'app-key:1').toString()).toBe('secret'))
+test('encrypts the same text differently each time', () => expect(vault.encrypt(Buffer.from('secret'), 'app-key:1')).not.toEqual(ENCRYPTED))
 
-const flipped = Buffer.from(SEALED)
+const flipped = Buffer.from(ENCRYPTED)
 flipped[flipped.length - 1] = (flipped.at(-1) ?? 0) ^ 1
 const REFUSED = [
-  ['another purpose', () => vault.decrypt(SEALED, 'app-key:2')],
-  ['another key', () => createVault(Buffer.alloc(32, 2)).decrypt(SEALED, 'app-key:1')],
-  ['a bit turned', () => vault.decrypt(flipped, 'app-key:1')],
-  ['cut', () => vault.decrypt(SEALED.subarray(0, 20), 'app-key:1')],
-  ['nothing', () => vault.decrypt(Buffer.alloc(0), 'app-key:1')],
-  ['another version', () => vault.decrypt(Buffer.concat([Buffer.of(9), SEALED.subarray(1)]), 'app-key:1')],
+  ['another purpose', () => vault.decrypt(ENCRYPTED, 'app-key:2')],
+  ['another key', () => createVault(Buffer.alloc(32, 2)).decrypt(ENCRYPTED, 'app-key:1')],
+  ['a flipped bit', () => vault.decrypt(flipped, 'app-key:1')],
+  ['truncated bytes', () => vault.decrypt(ENCRYPTED.subarray(0, 20), 'app-key:1')],
+  ['no bytes', () => vault.decrypt(Buffer.alloc(0), 'app-key:1')],
+  ['another version', () => vault.decrypt(Buffer.concat([Buffer.of(9), ENCRYPTED.subarray(1)]), 'app-key:1')],
 ] as const
-test.each(REFUSED)('%s does not open', (_what, open) => expect(open).toThrow(/sealed secret/))
+test.each(REFUSED)('refuses %s', (_what, open) => expect(open).toThrow(/secret/))
 
 const KEYS = [
   ['00'.repeat(32), '00'.repeat(32)],
@@ -36,14 +38,14 @@ const KEYS = [
   [Buffer.alloc(32, 7).toString('base64url'), '07'.repeat(32)],
 ] as const
 test.each(KEYS)('the key %j', (text, hex) => expect(parseMasterKey(text).toString('hex')).toBe(hex))
-test('any other text is a key by its digest', () => expect(parseMasterKey('correct horse battery staple, and more').length).toBe(32))
+test('hashes any other text to a key', () => expect(parseMasterKey('correct horse battery staple, and more').length).toBe(32))
 
-const wish = { configured: null, isEmbedded: true, mayGenerate: true }
+const options = { configured: null, isEmbedded: true, mayGenerate: true }
 
-test('a key is made once, for its owner alone', () => {
+test('generates a key once, readable by its owner only', () => {
   const data = folder()
-  const first = loadMasterKey({ ...wish, folder: data })
-  const second = loadMasterKey({ ...wish, folder: data, mayGenerate: false })
+  const first = loadMasterKey({ ...options, folder: data })
+  const second = loadMasterKey({ ...options, folder: data, mayGenerate: false })
   expect([first.made, second.made, second.key.equals(first.key), statSync(join(data, 'master.key')).mode & 0o777]).toEqual([
     true,
     false,
@@ -53,12 +55,12 @@ test('a key is made once, for its owner alone', () => {
   expect(fingerprintOf(first.key)).not.toContain(readFileSync(join(data, 'master.key'), 'utf8').trim().slice(0, 8))
 })
 
-test('no key is made beside a store that is there, and none for PostgreSQL', () => {
-  expect(() => loadMasterKey({ ...wish, folder: folder(), mayGenerate: false })).toThrow(/put it back/)
-  expect(() => loadMasterKey({ ...wish, folder: folder(), isEmbedded: false })).toThrow(/required with PostgreSQL/)
+test('generates no key beside an existing store, and none for PostgreSQL', () => {
+  expect(() => loadMasterKey({ ...options, folder: folder(), mayGenerate: false })).toThrow(/restore the file/)
+  expect(() => loadMasterKey({ ...options, folder: folder(), isEmbedded: false })).toThrow(/required with PostgreSQL/)
 })
 
-test('a certificate of our own is good for its host', () => {
+test('a self-signed certificate is valid for its host', () => {
   const { cert, key } = createSelfSignedCertificate('mx.example.com', Date.UTC(2026, 10, 20))
   const read = new X509Certificate(cert)
   expect([read.checkHost('mx.example.com'), read.verify(read.publicKey), new Date(read.validTo).getUTCFullYear()]).toEqual([

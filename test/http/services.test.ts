@@ -11,7 +11,7 @@ import {
   rotateSecret,
 } from '../../src/daemon/accounts.ts'
 import { verifyMasterKey, retireKeyringKey, rotateKeyring } from '../../src/daemon/token-keyring.ts'
-import { setAccountClosed } from '../../src/store/account/accounts.ts'
+import {} from '../../src/store/account/accounts.ts'
 import { listTokenKeys } from '../../src/store/account/token-keys.ts'
 import type { HttpServices } from '../../src/http/services/http-services.ts'
 import { makeServices } from '../support/services.ts'
@@ -176,7 +176,7 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await ask()).toEqual([null, ann, null, null, true, false])
     await expect(engine.tx((db) => createAccountWithApiUser(db, wanted, T0))).rejects.toThrow(/taken/)
     expect(await findAccountByApiUser(engine.read, 'operator')).toBeNull()
-    await engine.tx((db) => setAccountClosed(db, 1, T0))
+    await engine.tx((db) => db.run('update accounts set closed_at = $1 where account_id = 1', [T0]))
     expect(await createAuthenticator(engine.read, () => clock.now).findAccount('ann', fresh)).toBeNull()
   })
 

@@ -7,7 +7,8 @@ import { describe, expect, test } from 'vitest'
 import { classify, classifyForProvider } from '../../src/classify/classify.ts'
 import { classifierInputOfText } from '../../src/classify/rule-evidence.ts'
 import type { Permanence, ProviderHint } from '../../src/classify/verdict.ts'
-import { loadRules, readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-files.ts'
+import { loadRules } from '../../src/config/rule-files.ts'
+import { readRuleFolder, SHIPPED_RULES } from '../../src/config/rule-folder.ts'
 
 const table = loadRules()
 const files = readRuleFolder(SHIPPED_RULES, 'shipped').filter((file) => file.provider !== 'common' && file.provider !== 'standard')

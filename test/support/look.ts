@@ -2,6 +2,9 @@
  * look - what tests see of a store, where the daemon itself never asks
  */
 import type { DeliveryRow } from '../../src/ledger/project/state.ts'
+import type { Fact } from '../../src/ledger/facts/fact.ts'
+import { decodeFact, findFactsBySubject } from '../../src/store/facts/facts.ts'
+import { LIST_FACTS } from '../../src/store/schema.ts'
 import { findDeliveriesByIds } from '../../src/store/mail/deliveries.ts'
 import type { Engine, DatabaseReader } from '../../src/store/engine/engine.ts'
 
@@ -19,4 +22,12 @@ export async function countQueued(reader: DatabaseReader): Promise<{ readonly wa
 /** The number of the newest migration that a store holds. */
 export async function schemaVersion({ read }: Engine): Promise<number> {
   return Number((await read.one('select max(version) as version from migrations'))?.['version'] ?? 0)
+}
+
+/** The facts of one delivery and the list facts that it caused, in the order in which they happened. */
+export async function readTimeline(reader: DatabaseReader, account: number, deliveryId: string): Promise<readonly Fact[]> {
+  const sql = `select ${LIST_FACTS.columns('e')} from list_events e where e.account_id = $1 and e.delivery_id = $2`
+  const facts = await findFactsBySubject(reader, [{ account, subject: deliveryId }])
+  const entries = (await reader.all(sql, [account, deliveryId])).map(decodeFact)
+  return [...facts, ...entries].toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
 }

@@ -86,8 +86,3 @@ export async function saveAccountSettings(db: Database, account: number, setting
     throw new Fault('conflict', `the settings of account ${account} are no longer version ${settings.version}: read them again`)
   return next
 }
-
-/** Closes or opens an account; whether it was there. */
-export async function setAccountClosed(db: Database, account: number, closedAt: number | null): Promise<boolean> {
-  return (await db.run('update accounts set closed_at = $1 where account_id = $2', [closedAt, account])) > 0
-}

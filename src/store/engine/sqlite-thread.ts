@@ -11,9 +11,9 @@ import { Worker } from 'node:worker_threads'
 import { Fault } from '../../errors.ts'
 import { createMessagePacker, createMessageUnpacker } from './message-packing.ts'
 import type { MessagePacker } from './message-packing.ts'
+import { toSqliteFault } from './sqlite-fault.ts'
 import type {
   OperationResult,
-  SqliteFailure,
   WorkerMessage,
   WorkerOperation,
   WorkerResponse,
@@ -54,20 +54,6 @@ type RunningWorker = {
   readonly worker: Worker
   readonly inFlight: PendingOperation[][]
   readonly statementNumbers: Map<string, StatementNumber>
-}
-
-/** SQLite's primary result codes that may heal: busy, locked, no memory, read only, I/O error, disk full, cannot open. */
-const RETRYABLE_CODES: readonly number[] = [5, 6, 7, 8, 10, 13, 14]
-const CONSTRAINT_CODE = 19
-
-/** The Fault for what SQLite said. The primary code is the low byte of the extended one. */
-export function toSqliteFault(failure: SqliteFailure): Fault {
-  const primary = failure.code & 0xff
-  const detail = { sqlite: failure.code }
-  if (RETRYABLE_CODES.includes(primary)) return new Fault('store_busy', `the store cannot do this now: ${failure.message}`, { detail })
-  if (primary === CONSTRAINT_CODE)
-    return new Fault('conflict', `the store already holds this or forbids it: ${failure.message}`, { detail })
-  return new Fault('internal', `the store failed: ${failure.message}`, { detail })
 }
 
 /** In megabytes. The thread makes only short-lived values; a small nursery is swept often and gives the bytes of mails back soon. */

@@ -93,17 +93,7 @@ export async function findFactKeys(reader: DatabaseReader, subjects: readonly Su
   )
 }
 
-/** What happened to one delivery, and what lists took of it, in the order in which it happened. */
-export async function readTimeline(reader: DatabaseReader, account: number, deliveryId: string): Promise<readonly Fact[]> {
-  const sql = `select ${LIST_FACTS.columns('e')} from list_events e where e.account_id = $1 and e.delivery_id = $2`
-  const [facts, entries] = await Promise.all([
-    findFactsBySubject(reader, [{ account, subject: deliveryId }]),
-    reader.all(sql, [account, deliveryId]),
-  ])
-  return sortByTime([...facts, ...entries.map(decodeFact)])
-}
-
-/** The same by its emailId: with {@link findByEmailIds} beside it a mail and its story are one flight to the store. */
+/** The facts of one delivery and the list facts that it caused, by its emailId, in the order in which they happened. One round trip beside `findDeliveriesByEmailIds`. */
 export async function readTimelineByEmailId(reader: DatabaseReader, account: number, emailId: string): Promise<readonly Fact[]> {
   const readFrom = async (mapping: typeof FACTS, joinColumn: string): Promise<readonly SqlRow[]> =>
     reader.all(

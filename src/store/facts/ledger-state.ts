@@ -69,7 +69,7 @@ export type AccompanyingRows = {
 export const accountScopedKey = (account: number, name: string): string => `${account}/${name}`
 
 /** Ladders need the few latest hits, the repeat ladder two weeks of them; a test address with thousands of mails must not fill a batch. */
-export const MAX_ADDRESS_HISTORY = 32
+const MAX_ADDRESS_HISTORY = 32
 
 /** Loads and locks. Run it first in the transaction that saves. */
 export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Promise<LoadedLedgerState> {

@@ -3,13 +3,7 @@
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
-import {
-  setAccountClosed,
-  createAccount,
-  findAccount,
-  listAccountsForOperator,
-  saveAccountSettings,
-} from '../../../src/store/account/accounts.ts'
+import { createAccount, findAccount, listAccountsForOperator, saveAccountSettings } from '../../../src/store/account/accounts.ts'
 import {
   addCredential,
   findCredentialsForOperator,
@@ -98,7 +92,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(all.map(({ account }) => account)).toEqual([1, 2, 3, 4])
     expect(await findAccount(engine.read, 4)).toEqual(offline)
     expect(await findAccount(engine.read, 5)).toBeNull()
-    expect(await tx(async (db) => setAccountClosed(db, 4, T0))).toBe(true)
+    await tx(async (db) => db.run('update accounts set closed_at = $1 where account_id = 4', [T0]))
     expect((await findAccount(engine.read, 4))?.closedAt).toBe(T0)
   })
 

@@ -27,7 +27,7 @@ test.each(cases)('%s', (error, passes) => expect(isPostgresDriverRace(error)).to
 /** A process that throws late, with the guard up; its exit status. */
 function statusOf(stack: string): number | null {
   const script = `
-    import { installDriverRaceHandler } from ${JSON.stringify(join(import.meta.dirname, '../../../src/store/engine/postgres-race.ts'))}
+    import { installDriverRaceHandler } from ${JSON.stringify(join(import.meta.dirname, '../../../src/store/engine/postgres-race-handler.ts'))}
     const end = installDriverRaceHandler()
     const error = new TypeError(${JSON.stringify(WRITE)})
     error.stack = 'TypeError\\n at nextWrite (' + ${JSON.stringify(stack)} + ')'

@@ -9,7 +9,8 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openEngine } from '../../../src/store/engine/open-engine.ts'
 import { createMessagePacker, createMessageUnpacker } from '../../../src/store/engine/message-packing.ts'
-import { createSqliteThread, toSqliteFault } from '../../../src/store/engine/sqlite-thread.ts'
+import { createSqliteThread } from '../../../src/store/engine/sqlite-thread.ts'
+import { toSqliteFault } from '../../../src/store/engine/sqlite-fault.ts'
 import type { SqlValue } from '../../../src/store/engine/value.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'bounced-sqlite-'))

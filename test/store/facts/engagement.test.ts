@@ -4,7 +4,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findEngagementRecords } from '../../../src/store/facts/engagement.ts'
-import type { EngagementFilters } from '../../../src/store/facts/engagement.ts'
 import { appendFacts } from '../../../src/store/facts/facts.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
@@ -37,7 +36,7 @@ describe.each(engines)('engagement: $kind', ({ open }) => {
     )
   })
 
-  const cases: readonly (readonly [string, EngagementFilters, readonly number[]])[] = [
+  const cases: readonly (readonly [string, Parameters<typeof findEngagementRecords>[2], readonly number[]])[] = [
     ['all', {}, [3, 2, 1]],
     ['opens', { kind: 'open' }, [3, 1]],
     ['clicks', { kind: 'click' }, [2]],

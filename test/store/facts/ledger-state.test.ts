@@ -15,7 +15,6 @@ import {
 } from '../../../src/ledger/project/state.ts'
 import type { LedgerState } from '../../../src/ledger/project/state.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { readTimeline } from '../../../src/store/facts/facts.ts'
 import {
   findRawMail,
   findRawMailForOperator,
@@ -23,9 +22,9 @@ import {
   removeOldRawMailsForOperator,
 } from '../../../src/store/mail/raw-mail.ts'
 import { findReportForOperator, findKnownDigestsForOperator } from '../../../src/store/mail/reports.ts'
-import { accountScopedKey, MAX_ADDRESS_HISTORY, loadLedgerState, saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
+import { accountScopedKey, loadLedgerState, saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
-import { findDelivery } from '../../support/look.ts'
+import { findDelivery, readTimeline } from '../../support/look.ts'
 import {
   DAY,
   deliveryIdOf,
@@ -174,7 +173,7 @@ describe.each(engines)('world: $kind', ({ open }) => {
   test('history is bounded', async () => {
     await save(
       worldOf({
-        deliveries: Array.from({ length: MAX_ADDRESS_HISTORY + 20 }, (_, n) =>
+        deliveries: Array.from({ length: 52 }, (_, n) =>
           sampleDelivery({ n, recipient: 'test@example.com', addressHash: hashOf('test@example.com') }),
         ),
       }),
@@ -182,8 +181,8 @@ describe.each(engines)('world: $kind', ({ open }) => {
     const addressHash = hashOf('test@example.com')
     const loaded = await engine.tx(async (db) => loadLedgerState(db, { addresses: [{ account: 1, addressHash }], history: true }))
     const history = [...(loaded.ledgerState.addressHistory.get(addressKey(1, addressHash))?.keys() ?? [])]
-    expect(history).toHaveLength(MAX_ADDRESS_HISTORY)
-    expect(history).toContain(deliveryIdOf(MAX_ADDRESS_HISTORY + 19))
+    expect(history).toHaveLength(32)
+    expect(history).toContain(deliveryIdOf(51))
   })
 
   test('counters add up over batches; sites sum their week', async () => {

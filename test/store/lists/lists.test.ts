@@ -7,13 +7,14 @@ import type { CounterRow } from '../../../src/ledger/project/state.ts'
 import { sumCounters } from '../../../src/store/facts/counters.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { saveAddressRedaction, findAddressRecords } from '../../../src/store/erasure/address-records.ts'
-import { appendFacts, readTimeline, findFactsBySubject, overwriteFactData, findFactKeys } from '../../../src/store/facts/facts.ts'
+import { appendFacts, findFactsBySubject, overwriteFactData, findFactKeys } from '../../../src/store/facts/facts.ts'
 import { findInboxItem, listInbox, listInboxForOperator } from '../../../src/store/mail/inbox.ts'
 import type { InboxFilters } from '../../../src/store/mail/inbox.ts'
 import { findSuppressionsInForce, listSuppressions } from '../../../src/store/lists/suppressions.ts'
 import type { SuppressionFilters } from '../../../src/store/lists/suppressions.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
+import { readTimeline } from '../../support/look.ts'
 import {
   DAY,
   deliveryIdOf,

@@ -1,0 +1,41 @@
+/**
+ * rule-folder - reads the rule files of one folder
+ *
+ * See also: config/rule-files (which builds the rule table), classify/rule-grammar (what a file may contain).
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse, TomlError } from 'smol-toml'
+import { type RuleLayer, type ParsedRuleFile, readRuleFile } from '../classify/rule-grammar.ts'
+import { Fault } from '../errors.ts'
+
+/** The folder of the rules that ship with the product. */
+export const SHIPPED_RULES = join(import.meta.dirname, '..', 'rules')
+
+/** Reads every `*.toml` file of a folder, sorted by name. Throws Fault rule_invalid with the file and, for invalid TOML, the line. */
+export function readRuleFolder(folder: string, layer: RuleLayer): ParsedRuleFile[] {
+  return listTomlFiles(folder).map((name) => {
+    const path = join(folder, name)
+    return readRuleFile({ file: layer === 'shipped' ? name : path, layer }, parseToml(path, readFileSync(path, 'utf8')))
+  })
+}
+
+function listTomlFiles(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.toml'))
+      .sort()
+  } catch (cause) {
+    throw new Fault('rule_invalid', `the rule folder ${folder} cannot be read`, { cause, detail: { folder } })
+  }
+}
+
+function parseToml(path: string, text: string): unknown {
+  try {
+    return parse(text)
+  } catch (cause) {
+    const reason = cause instanceof TomlError ? cause.message.split('\n')[0] : String(cause)
+    const line = cause instanceof TomlError ? `:${cause.line}` : ''
+    throw new Fault('rule_invalid', `${path}${line}: ${reason}`, { cause, detail: { file: path } })
+  }
+}
