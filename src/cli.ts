@@ -85,6 +85,10 @@ const COMMANDS = {
     summary: 'check a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
+  trace: {
+    summary: 'watch one peer, domain or delivery in the running daemon',
+    load: async () => (await import('./commands/trace.ts')).traceCommand,
+  },
   rules: {
     summary: 'list the rules, or try one reply on them',
     load: async () => (await import('./commands/reading/rules.ts')).rulesCommand,

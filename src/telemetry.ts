@@ -8,6 +8,7 @@
  * See also: http/server/health (serves the metrics), daemon/app (creates the telemetry).
  */
 import type { Logger } from 'pino'
+import { createTrace, type Trace } from './trace.ts'
 
 /** One metric. Its name ends in its unit, `_seconds` or `_bytes`, by the convention of Prometheus. */
 type MetricRow = {
@@ -85,6 +86,8 @@ type MetricLabels = Readonly<Record<string, string | number>>
 /** `count` adds to a counter, 1 by default. `setGauge` sets a gauge. `observe` adds a value to a histogram. None of them throws. */
 export type Telemetry = {
   readonly log: Logger
+  /** Live events for `bounced trace`. */
+  readonly trace: Trace
   readonly count: (name: MetricName, labels?: MetricLabels, n?: number) => void
   readonly setGauge: (name: MetricName, value: number) => void
   readonly observe: (name: MetricName, value: number, labels?: MetricLabels) => void
@@ -102,7 +105,7 @@ const ADDRESS_FIELDS = ['recipient', 'address', 'email', 'from', 'to', 'mailFrom
 export async function createTelemetry(options: { level: LogLevel; format: 'auto' | 'json' | 'pretty' }): Promise<Telemetry> {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && process.stderr.isTTY === true)
   const [log, metrics] = await Promise.all([createLogger(options.level, pretty), createMetrics()])
-  return { log, ...metrics }
+  return { log, trace: createTrace(Date.now), ...metrics }
 }
 
 async function createLogger(level: LogLevel, pretty: boolean): Promise<Logger> {
@@ -137,7 +140,7 @@ const toPrintableError = <E extends { readonly message: string; readonly stack: 
   stack: toPrintable(error.stack),
 })
 
-async function createMetrics(): Promise<Omit<Telemetry, 'log'>> {
+async function createMetrics(): Promise<Omit<Telemetry, 'log' | 'trace'>> {
   const { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } = await import('prom-client')
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })

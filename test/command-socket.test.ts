@@ -118,6 +118,8 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['retire', { dryRun: true }, /would be removed/],
   ['retire', { dryRun: false }, /were removed/],
   ['suppression reactivate', { site: 'google' }, /0 entries removed/],
+  ['trace', { filter: { peer: '192.0.2.1' }, json: false, seconds: 0.01 }, /^ \[0\]$/],
+  ['trace', { filter: {}, json: false, seconds: null }, /bad_request: filter: /],
   ['token key', { account: '2', keyIndex: '0' }, /SECRET/],
   ['token rotate', {}, /key 1 signs/],
   ['token retire', { index: 0 }, /key 0 is retired/],

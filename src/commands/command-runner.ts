@@ -38,6 +38,18 @@ export async function withCommandRunner(self: Command, work: (run: RunStoreComma
   await withStoreOf(settings, (context) => work((command, input, output) => command.execute(context, input, output)))
 }
 
+/** Runs one command in the running daemon only. Faults: conflict (no daemon runs on the data folder), those of the command, store_busy. */
+export async function runInDaemon<Input>(self: Command, command: StoreCommand<Input>, input: Input): Promise<void> {
+  const { settings } = loadConfigFor(self)
+  if (!(await waitForDaemon(settings)))
+    throw new Fault(
+      'conflict',
+      `no daemon runs on the data folder ${settings.data}; "bounced ${command.name}" shows what a running daemon does`,
+    )
+  const client = createCommandClient(settings.data)
+  await withTerminalOutput((output) => client.run(command.name, input, output)).finally(client.close)
+}
+
 /** A daemon that starts with a large store opens its socket after the migrations; one that ends has its jobs to finish. */
 const DAEMON_TIMEOUT_MS = 20_000
 const POLL_INTERVAL_MS = 50

@@ -19,6 +19,7 @@ import { QUEUE_STORE_COMMANDS } from './queue/queue.ts'
 import { INBOX_COMMANDS } from './reading/inbox.ts'
 import { REPLAY_COMMANDS } from './reading/replay-mail.ts'
 import { EXPORT_JOB_COMMANDS } from './store/export-jobs.ts'
+import { TRACE_COMMANDS } from './trace.ts'
 import { REBUILD_COMMANDS } from './store/rebuild.ts'
 import { RETIRE_COMMANDS } from './store/retire.ts'
 
@@ -38,4 +39,5 @@ export const STORE_COMMANDS: readonly StoreCommand[] = [
   ...RETIRE_COMMANDS,
   ...SUPPRESSION_COMMANDS,
   ...TOKEN_COMMANDS,
+  ...TRACE_COMMANDS,
 ]

@@ -68,6 +68,7 @@ export async function transact<Result>(
       now,
       notify,
       egressIps: context.egressIps,
+      trace: context.telemetry.trace,
       ...(reports === undefined ? {} : { reports }),
       ...(rawMails === undefined ? {} : { rawMails }),
     })

@@ -33,6 +33,8 @@ export type ConnectionContext = {
   readonly isAuthOffered: (session: { readonly address: string; readonly isSecure: boolean }) => boolean
   /** Counts a refusal. `command` stands for every reply about a single faulty command. */
   readonly onRefused: (name: RefusalName | 'command') => void
+  /** Observes each command line before it is executed. */
+  readonly onCommand: (line: Buffer) => void
   /** Observes each reply before it is written. `text` is the first line, without the basic code. */
   readonly onReply: (code: number, text: string) => void
 }
@@ -136,6 +138,7 @@ export class InboundConnection extends ConnectionAdapter {
   #handleCommand(line: Buffer, bytesAfter: number, next: () => void): void {
     const name = line.subarray(0, 16).toString('latin1').split(' ')[0]?.toUpperCase() ?? ''
     this.#commandCount++
+    this.#context.onCommand(line)
     if (this.#commandCount > this.#context.limits.commandsBetweenMails) return this.closeWith('commands')
     if (bytesAfter > 0 && LAST_IN_GROUP.includes(name)) return this.closeWith('earlyPipelining')
     if (name === 'BDAT') return this.closeWith('bdat')

@@ -18,6 +18,7 @@ import { countRefusal, type ListenerState, type ListenerOptions, type ReportList
 import { createPeerCounters, createAddressMatcher } from './peer-limits.ts'
 import type { ProxySource } from './proxy-protocol.ts'
 import { createReportServer } from './report-session.ts'
+import { maskSmtpCommand } from '../trace.ts'
 
 export type SmtpListener = {
   readonly port: number
@@ -85,6 +86,7 @@ function createAdmissionControl(state: ListenerState, smtpServer: SMTPServer): A
       telemetry.count('bounced_smtp_sessions_total')
       telemetry.setGauge(state.options.gauges.connections, state.openSessions.size)
       telemetry.log.debug({ sessionId: id, peer: address, open: state.openSessions.size }, 'smtp connection accepted')
+      telemetry.trace.publish('smtp.connected', { peer: address, sessionId: id })
       return null
     },
     onRefused: (name, address) => {
@@ -103,7 +105,12 @@ function startSession(state: ListenerState, smtpServer: SMTPServer, socket: Sock
     isAuthOffered,
     oversizeRefusal,
     onRefused: (name) => countRefusal(state, name),
-    onReply: (code, text) => telemetry.log.debug({ sessionId: id, code, text }, 'smtp reply'),
+    onCommand: (line) =>
+      telemetry.trace.publish('smtp.command', { peer: address, sessionId: id }, () => ({ line: maskSmtpCommand(line.toString('latin1')) })),
+    onReply: (code, text) => {
+      telemetry.log.debug({ sessionId: id, code, text }, 'smtp reply')
+      telemetry.trace.publish('smtp.reply', { peer: address, sessionId: id }, () => ({ code, text }))
+    },
   }
   const connection = new InboundConnection(smtpServer, socket, { id, remoteAddress: address, remotePort: port, context })
   const session = state.openSessions.get(id)

@@ -39,6 +39,7 @@ export function smtpServerOptions(
     },
     onClose: (session) => {
       state.options.telemetry.log.debug({ sessionId: session.id }, 'smtp session closed')
+      state.options.telemetry.trace.publish('smtp.closed', { peer: session.remoteAddress, sessionId: session.id })
       removeSession(state, session.id)
     },
   }

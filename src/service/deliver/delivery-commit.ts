@@ -103,7 +103,7 @@ async function commitUpdates(db: Database, { context, snapshot, batch }: CommitI
     for (const done of attempted) decideUpdate({ context, snapshot, batch }, ledgerState, done)
     for (const { event, affected } of batch.transitions)
       applyFacts(ledgerState, decideTransition(event, affected, momentOf(context, event.at, now)))
-    await commitLedgerState(db, ledgerState, { now, notify: () => true })
+    await commitLedgerState(db, ledgerState, { now, trace: context.telemetry.trace, notify: () => true })
     await updateQueueRows(db, batch.updates)
     return ledgerState.newFacts
   }

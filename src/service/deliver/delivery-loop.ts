@@ -13,6 +13,7 @@ import { nextDispatchBatch, nextWakeAt } from '../../queue/queue.ts'
 import { withdrawMessage } from '../../queue/schedule/withdraw.ts'
 import { findPendingWorkForOperator, type QueuedMessage } from '../../store/queue/queued-mail.ts'
 import { logAlarms } from '../alarm-log.ts'
+import { traceFacts } from '../trace-facts.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { type MailSender, returnUnsent } from './sender.ts'
 import type { LaneSnapshots } from './lane-snapshots.ts'
@@ -213,6 +214,7 @@ function applyCommitted(
   for (const { kind, account } of committed.reports)
     applyQueueEvents(session, applyLaterReport(session.queue, { kind, account }, context.now()))
   logAlarms(context.telemetry, committed.facts)
+  traceFacts(context.telemetry, committed.facts)
   context.counterBuffer.count(committed.facts)
 }
 

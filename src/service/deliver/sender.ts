@@ -22,6 +22,7 @@ import { createByteSemaphore } from './byte-semaphore.ts'
 import type { Context } from '../context.ts'
 import { applyQueueEvents, type PendingAttempt, type RetryState, type DeliverySession } from './delivery-session.ts'
 import type { ResolveDestination } from './queue-loader.ts'
+import { traceAnswer, traceDispatch } from './trace-attempt.ts'
 
 /** The same mail gives the same names at each attempt. */
 export type RenderMessage = (mail: QueuedMessage, body: Composition) => Promise<RenderedMessage>
@@ -112,6 +113,7 @@ async function runAttempt(
     else if (!canStart(state, session, attempt) || hasMovedSite(attempt, destination)) returnUnsent(state, session, attempt)
     else {
       attempt.phase = 'sending'
+      traceDispatch(context.telemetry, attempt)
       recordOutcome(state, session, attempt, await state.transport.send(toOutgoing(attempt, mail, built)))
     }
     if (isResolved(destination))
@@ -194,6 +196,7 @@ function recordOutcome({ context, wake }: MailSenderState, session: DeliverySess
   const { result, ...attemptReading } = readAttempt(context.rules(), attempt.dispatch, outcome)
   const acceptedAt = session.queue.entries.get(attempt.dispatch.mailId)?.message.acceptedAt ?? now
   const { end, stays: retry } = applyAnswer(session, attempt, result, now)
+  traceAnswer(context.telemetry, attempt, { outcome, verdict: attemptReading.verdict, end, dueAt: retry.dueAt })
   if (end !== null) context.telemetry.observe('bounced_queue_seconds', (now - acceptedAt) / 1_000, { end })
   session.updates.push({ kind: 'answered', ref: attempt.ref, attemptReading, at: now, dispatchedAt: attempt.dispatchedAt, end, retry })
   context.telemetry.count('bounced_queue_attempts_total', { outcome: outcomeLabelOf(result, end) })

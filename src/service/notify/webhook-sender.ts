@@ -72,6 +72,13 @@ export function createWebhookSender(context: Context, { vault, poster, forwardBo
       if (fields === UNREAD) return UNREAD
       const at = context.now()
       const response = await poster.send(requestOf({ endpoint, secrets, event, fact, delivery, fields, at }))
+      context.telemetry.trace.publish('webhook.attempted', { deliveryId: fact.deliveryId, domains: [delivery?.domain ?? null] }, () => ({
+        event,
+        endpoint: endpoint.endpointId,
+        eventId: fact.id,
+        status: response.status,
+        milliseconds: Math.round(response.durationMs),
+      }))
       return judgeResponse(response, { event, emailId: delivery?.emailId ?? null, at })
     }
   }

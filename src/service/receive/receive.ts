@@ -23,6 +23,7 @@ import type { ReceiveResult } from './receive-result.ts'
 import { prepareMail, type PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
+import { traceDecision, traceResult } from './trace-report.ts'
 import { transact, type Decision, type LedgerTransaction } from '../transact.ts'
 
 type ReceiverOptions = {
@@ -84,6 +85,7 @@ function logResult({ telemetry, counterBuffer }: Context, mail: IncomingMail, re
   if (repeated) telemetry.count('bounced_mails_duplicate_total')
   else telemetry.count('bounced_mails_received_total', { kind })
   if (inbox !== null) telemetry.count('bounced_inbox_total', { reason: inbox })
+  traceResult(telemetry, mail, result)
   if (mail.source === 'smtp' && !repeated) counterBuffer.count(facts, 1)
   const events = facts.map(({ id, kind: what }) => `${what} ${id}`)
   telemetry.log.info({ sessionId: mail.sessionId, digest, kind, account, deliveryId, repeated, inbox, events }, 'mail accepted')
@@ -169,6 +171,7 @@ function decideMail({ context, snapshot, loaded, apply }: DecisionContext, item:
     )
   const facts = isVouched && match.account !== 0 && decided.length > 0 ? [...decided, audit()] : decided
   apply(facts)
+  traceDecision(context.telemetry, item, match, facts)
   return resultOf(item, match, facts)
 }
 
