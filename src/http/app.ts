@@ -39,7 +39,7 @@ import { createFixedWindowLimit } from './server/rate-limit.ts'
 import { createHttpServer, type HttpServerOptions } from './server/server.ts'
 import type { HttpServices } from './services/http-services.ts'
 
-export type HttpAppOptions = {
+type HttpAppOptions = {
   readonly telemetry: Telemetry
   readonly services: HttpServices
   readonly credentialStore: CredentialStore

@@ -1,37 +1,37 @@
 /**
- * circuit-breaker - whether an endpoint is asked at all
+ * circuit-breaker - decides whether requests are sent to an endpoint
  *
- * After a few failures in a row it is left alone; then one request tries. While it is left alone nothing waits on it and nothing of what
- * is due loses an attempt. Each try that fails doubles the rest.
+ * After a few consecutive failures the breaker opens. While it is open, no request is sent and no event loses an attempt. When the open time is
+ * over, one trial request is sent; each failed trial doubles the open time.
  *
  * Pure. See also: service/notify/notifier.
  */
 
 type BreakerEvent = 'tripped' | 'due' | 'good' | 'bad'
 
-/** A row is where an endpoint stands, a column what was heard, the cell where it goes. No cell: stay. */
+/** The row is the current state, the column is the event, and the cell is the next state. If there is no cell, the state stays. */
 const TRANSITIONS = {
   closed: { tripped: 'open' },
   open: { due: 'trial', good: 'closed' },
   trial: { good: 'closed', bad: 'open' },
 } as const satisfies Record<string, Partial<Record<BreakerEvent, string>>>
 
-export type BreakerState = keyof typeof TRANSITIONS
+type BreakerState = keyof typeof TRANSITIONS
 
 export type CircuitBreaker = {
   readonly state: BreakerState
-  /** Failures in a row. */
+  /** Consecutive failures. */
   readonly failures: number
-  /** How long the present or next rest is. */
+  /** The length of the current or next open time. */
   readonly openMs: number
-  /** When the rest ends; 0 while there is none. */
+  /** When the open time ends; 0 if the breaker is not open. */
   readonly openUntil: number
 }
 
-/** Four could be a deployment's hiccup under way at once; five in a row are no accident. */
+/** Four concurrent requests can fail during one short deployment; five consecutive failures are no coincidence. */
 const FAILURES_TO_OPEN = 5
 const INITIAL_OPEN_MS = 15_000
-/** Well again within so long of being well again. */
+/** An endpoint that has recovered gets events again within five minutes. */
 const MAX_OPEN_MS = 300_000
 
 export const CLOSED_BREAKER: CircuitBreaker = { state: 'closed', failures: 0, openMs: INITIAL_OPEN_MS, openUntil: 0 }
@@ -41,12 +41,12 @@ function nextState(state: BreakerState, event: BreakerEvent): BreakerState {
   return row[event] ?? state
 }
 
-/** The breaker at a moment: a rest that is over becomes a trial. */
+/** Returns the breaker at a time: when the open time is over, the state becomes `trial`. Pure. */
 export function advanceBreaker(breaker: CircuitBreaker, now: number): CircuitBreaker {
   return breaker.state === 'open' && now >= breaker.openUntil ? { ...breaker, state: nextState('open', 'due') } : breaker
 }
 
-/** The breaker after an answer. Good ones forget everything. */
+/** Returns the breaker after a response. A success resets it. Pure. */
 export function recordResult(breaker: CircuitBreaker, isSuccess: boolean, now: number): CircuitBreaker {
   if (isSuccess) return { ...CLOSED_BREAKER, state: nextState(breaker.state, 'good') }
   const failures = breaker.failures + 1

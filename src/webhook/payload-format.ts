@@ -1,54 +1,55 @@
 /**
- * payload-format - one event in the dress that its endpoint chose
+ * payload-format - formats one event as the endpoint has chosen
  *
  * | format             | content type                      | body                                                        |
  * |--------------------|-----------------------------------|-------------------------------------------------------------|
- * | form               | application/x-www-form-urlencoded | the vendor's fields; lists and records are JSON texts        |
- * | json               | application/json                  | the vendor's fields                                         |
- * | cloudevents        | application/cloudevents+json      | CloudEvents 1.0, structured; the vendor's fields in `data`   |
- * | cloudevents-binary | application/json                  | the vendor's fields; the attributes are headers (`ce-…`)     |
- * | engagelab          | application/json                  | EngageLab's, signed in three headers of its own              |
+ * | form               | application/x-www-form-urlencoded | SendCloud's fields; lists and objects are JSON strings       |
+ * | json               | application/json                  | SendCloud's fields                                          |
+ * | cloudevents        | application/cloudevents+json      | CloudEvents 1.0, structured; SendCloud's fields in `data`    |
+ * | cloudevents-binary | application/json                  | SendCloud's fields; the attributes are headers (`ce-…`)      |
+ * | engagelab          | application/json                  | EngageLab's fields, signed in three headers of its own       |
  *
- * The headers of Standard Webhooks go beside each of them. Pure. CloudEvents 1.0.2 (HTTP protocol binding §3.1, §3.2). See also: docs/WEBHOOKS.md.
- * See also: webhook/payload (the fields), webhook/signature.
+ * Every format also carries the headers of Standard Webhooks.
+ *
+ * Pure. CloudEvents 1.0.2 (HTTP protocol binding §3.1, §3.2). See also: webhook/payload (the fields), webhook/signature, docs/WEBHOOKS.md.
  */
 import { createHmac } from 'node:crypto'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
 import type { WebhookEventName, WebhookPayload } from './payload.ts'
 
-export type PayloadInput = {
+type PayloadInput = {
   readonly payload: WebhookPayload
   readonly event: WebhookEventName
   readonly fact: Fact
   readonly delivery: DeliveryRow | null
-  /** When it is sent. */
+  /** When the request is sent. */
   readonly sentAt: number
-  /** The secret in force: EngageLab's app key. */
+  /** The current secret, which is EngageLab's app key. */
   readonly secret: string
 }
 
-export type FormattedPayload = { readonly contentType: string; readonly body: string; readonly headers: Readonly<Record<string, string>> }
+type FormattedPayload = { readonly contentType: string; readonly body: string; readonly headers: Readonly<Record<string, string>> }
 
 const FORMATTERS = {
   form: formatForm,
   json: ({ payload }) => ({ contentType: 'application/json', body: JSON.stringify(payload), headers: {} }),
   cloudevents: formatCloudEvent,
   'cloudevents-binary': formatBinaryCloudEvent,
-  engagelab: formatEngagelab,
+  engagelab: formatEngageLab,
 } as const satisfies Record<string, (input: PayloadInput) => FormattedPayload>
 
 export type PayloadFormat = keyof typeof FORMATTERS
 
-// The checked door: the keys of the literal above.
+// Checked cast: the keys of the literal above.
 export const PAYLOAD_FORMATS: readonly PayloadFormat[] = Object.keys(FORMATTERS) as PayloadFormat[]
 
-/** The body as bytes are sent, its content type, and what headers the format adds. Total. */
+/** Returns the body, its content type, and the headers that the format adds. Total. */
 export function formatPayload(format: PayloadFormat, input: PayloadInput): FormattedPayload {
   return FORMATTERS[format](input)
 }
 
-/** Null is empty. */
+/** Null becomes an empty string. */
 function formatForm({ payload }: PayloadInput): FormattedPayload {
   const pairs = Object.entries(payload).map(([name, value]) => [name, formatField(value)])
   return { contentType: 'application/x-www-form-urlencoded', body: new URLSearchParams(pairs).toString(), headers: {} }
@@ -61,7 +62,7 @@ function formatField(value: WebhookPayload[string] | undefined): string {
 
 type CloudEventAttributes = Readonly<Record<'specversion' | 'id' | 'source' | 'type' | 'time', string>> & { readonly subject?: string }
 
-/** Source and id together name the event: the same over retries, endpoints and formats. */
+/** Source and ID identify the event; they are the same for all retries, endpoints and formats. */
 function cloudEventAttributesOf({ event, fact, delivery }: PayloadInput): CloudEventAttributes {
   const subject = delivery?.emailId ?? ''
   return {
@@ -86,7 +87,7 @@ function formatBinaryCloudEvent(input: PayloadInput): FormattedPayload {
   return { contentType: 'application/json', body: JSON.stringify(input.payload), headers }
 }
 
-/** HTTP protocol binding §3.1.3.2: what is not printable ASCII, and space, quote and percent, as bytes in hex. */
+/** Percent-encodes non-printable and non-ASCII bytes, spaces, quotes and percent signs. HTTP protocol binding §3.1.3.2. */
 function escapeHeader(value: string): string {
   const escape = (byte: number): string =>
     byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x25
@@ -95,7 +96,7 @@ function escapeHeader(value: string): string {
   return Array.from(Buffer.from(value), escape).join('')
 }
 
-/** EngageLab's words for what happens at the sending; all else is an answer of the recipient's. */
+/** EngageLab's names of sending events. All other events are responses of the recipient. */
 const ENGAGELAB_STATUSES: Partial<Record<WebhookEventName, string>> = {
   request: 'target',
   deliver: 'delivered',
@@ -103,10 +104,10 @@ const ENGAGELAB_STATUSES: Partial<Record<WebhookEventName, string>> = {
   soft_bounce: 'soft_bounce',
 }
 
-/** Fields that stand elsewhere in EngageLab's body, or are the other vendor's proof. */
+/** Fields that are elsewhere in EngageLab's body, or belong to SendCloud's signature. */
 const EXCLUDED_FIELDS = new Set(['event', 'timestamp', 'token', 'signature', 'userHeaders', 'category', 'maillistTaskId', 'messageId'])
 
-function formatEngagelab({ payload, event, delivery, sentAt, secret }: PayloadInput): FormattedPayload {
+function formatEngageLab({ payload, event, delivery, sentAt, secret }: PayloadInput): FormattedPayload {
   const status = ENGAGELAB_STATUSES[event] ?? null
   const fields = Object.entries(payload).filter(([name]) => !EXCLUDED_FIELDS.has(name))
   const isTarget = event === 'request'
@@ -128,12 +129,12 @@ function formatEngagelab({ payload, event, delivery, sentAt, secret }: PayloadIn
   return { contentType: 'application/json; charset=utf-8', body: serialised, headers }
 }
 
-/** A mail's content stands once in a body, in the answer. */
+/** The content of a message appears only once in a body, in the response data. */
 const CONTENT_FIELDS = new Set(['html', 'text', 'raw_message', 'headers'])
 const withoutContent = (data: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(data).filter(([name]) => !CONTENT_FIELDS.has(name)))
 
-/** What EngageLab calls otherwise. */
+/** Fields that EngageLab names differently. */
 const RENAMED_FIELDS: Readonly<Record<string, string>> = { recipientArray: 'tos', mail_list_task_id: 'task_id' }
 
 /** `subStatDesc` → `sub_stat_desc`. */

@@ -1,10 +1,10 @@
 /**
- * payload - which facts are events to an endpoint, and the body of each in the vendor's words
+ * payload - maps facts to webhook events and builds the body of each, in SendCloud's field names
  *
- * The one table between the vendor's events and our kinds of facts is EVENTS. Beside the vendor's fields stand ours: `eventId`, `eventTime`
- * (when it happened; `timestamp` is when it was sent), `reason`, `fault`, `permanence`, `billable`.
+ * WEBHOOK_EVENTS is the only mapping between SendCloud's events and our fact kinds. The body also contains our own fields: `eventId`, `eventTime`
+ * (when the event happened; `timestamp` is when it was sent), `reason`, `fault`, `permanence` and `billable`.
  *
- * Pure. See also: webhook/payload-format (its dresses), webhook/signature, webhook/user-agent, service/notify/notifier, docs/WEBHOOKS.md.
+ * Pure. See also: webhook/payload-format, webhook/signature, webhook/user-agent, service/notify/notifier, docs/WEBHOOKS.md.
  */
 import type { AlertData } from '../ledger/facts/alert-facts.ts'
 import type { StatusEffect, VerdictSummary } from '../ledger/facts/decision.ts'
@@ -17,14 +17,14 @@ import { subStatusName } from './sub-status-names.ts'
 import { parseUserAgent } from './user-agent.ts'
 
 type WebhookEventRow = {
-  /** The vendor's number; null: an event of our own. */
+  /** SendCloud's event number; null for an event of our own. */
   readonly code: number | null
   readonly kinds: readonly FactKind[]
-  /** Where a kind has an effect: the status that makes it this event. */
+  /** For fact kinds with an effect: the status that makes the fact this event. */
   readonly status?: number
-  /** Of a kind with moves: the one that is this event. */
+  /** For queue facts: the transition that is this event. */
   readonly move?: BackoffMove
-  /** Of an alert: the state that is this event. */
+  /** For alert facts: the state that is this event. */
   readonly state?: AlertData['state']
   readonly message: string
 }
@@ -55,22 +55,22 @@ export const WEBHOOK_EVENTS = {
 
 export type WebhookEventName = keyof typeof WEBHOOK_EVENTS
 
-/** Every event, in the order of the table. */
+/** All events, in the order of the table. */
 export const WEBHOOK_EVENT_NAMES: readonly WebhookEventName[] = webhookEventNames()
 
 function webhookEventNames(): readonly WebhookEventName[] {
-  // The checked door: the keys of the literal above.
+  // Checked cast: the keys of the literal above.
   return Object.keys(WEBHOOK_EVENTS) as WebhookEventName[]
 }
 
-/** An event by its name or the vendor's number; null for neither. */
+/** Reads an event by its name or its SendCloud number; null if it is neither. Total. */
 export function parseWebhookEvent(text: string): WebhookEventName | null {
   return WEBHOOK_EVENT_NAMES.find((name) => name === text || String(WEBHOOK_EVENTS[name].code ?? name) === text) ?? null
 }
 
 const effectOf = ({ data }: Fact): StatusEffect | null => ('effect' in data ? data.effect : null)
 
-/** The event that a fact is; null for what no endpoint hears of. */
+/** The event of a fact; null if the fact is not sent to endpoints. Total. */
 export function webhookEventOf(fact: Fact): WebhookEventName | null {
   const status = effectOf(fact)?.status ?? null
   const move = fact.kind === 'queue' ? fact.data.move : null
@@ -81,7 +81,7 @@ export function webhookEventOf(fact: Fact): WebhookEventName | null {
   return WEBHOOK_EVENT_NAMES.find((name) => matches(WEBHOOK_EVENTS[name])) ?? null
 }
 
-/** Whether an endpoint that asked for some API users alone is to hear of a delivery; of what is about none, every endpoint hears. */
+/** Whether the API user filter of an endpoint accepts a delivery. An event without a delivery is accepted by every endpoint. */
 export function isSubscribedToApiUser(
   endpoint: { readonly apiUsers: readonly string[] },
   delivery: Pick<DeliveryRow, 'apiUser'> | null,
@@ -92,10 +92,10 @@ export function isSubscribedToApiUser(
 type PayloadField = string | number | boolean | null | readonly string[] | readonly QueueReply[] | Readonly<Record<string, string>>
 export type WebhookPayload = Readonly<Record<string, PayloadField>>
 
-/** What a sending adds: when it is, and the vendor's proof. */
-export type PayloadSignature = { readonly timestamp: number; readonly token: string; readonly signature: string }
+/** What each attempt adds: its time and SendCloud's signature. */
+type PayloadSignature = { readonly timestamp: number; readonly token: string; readonly signature: string }
 
-/** The body of one event. `delivery` is null where the fact is about none. Total. */
+/** Builds the body of one event. `delivery` is null if the fact is not about a delivery. Total. */
 export function buildPayload(
   event: WebhookEventName,
   fact: Fact,
@@ -143,12 +143,12 @@ function eventFields(event: WebhookEventName, fact: Fact, delivery: DeliveryRow 
   return { ...recipientFields, ...engagementFields(fact) }
 }
 
-/** Of a transition: what moved, why, until when, and the answers that said so. */
+/** The fields of a queue transition: what changed, why, until when, and the replies that caused it. */
 function queueFields({ key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }: QueueData): WebhookPayload {
   return { key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }
 }
 
-/** Of an alert: the figure, and the thresholds that it passed. */
+/** The fields of an alert: the measured value and the thresholds. */
 function alertFields({ alert, about, state, value, volume, raise, clear, minimum, text }: AlertData): WebhookPayload {
   return { alert, about, state, value, volume, raise, clear, minimum, message: text }
 }
@@ -175,10 +175,12 @@ function bounceFields(event: WebhookEventName, fact: Fact): WebhookPayload {
 function engagementFields(fact: Fact): WebhookPayload {
   if (fact.kind !== 'open' && fact.kind !== 'click' && fact.kind !== 'unsubscribe') return {}
   const { ip, userAgent }: Pick<EngagementData, 'ip' | 'userAgent'> = fact.data
-  return { ...(fact.kind === 'click' ? { url: fact.data.url ?? '' } : {}), ip: ip ?? '', ...parseUserAgent(userAgent ?? '') }
+  const { browser, browserVersion, os, osVersion } = parseUserAgent(userAgent ?? '')
+  const clientFields = { ip: ip ?? '', explorerName: browser, explorerVer: browserVersion, oSName: os, oSVer: osVersion }
+  return { ...(fact.kind === 'click' ? { url: fact.data.url ?? '' } : {}), ...clientFields }
 }
 
-/** Our own words beside the vendor's. */
+/** Our own fields, in addition to SendCloud's. */
 function classificationFields(fact: Fact): WebhookPayload {
   const effect = effectOf(fact)
   if (effect === null) return {}

@@ -1,5 +1,5 @@
 /**
- * retry-schedule - when a webhook that was not heard is sent again
+ * retry-schedule - when a webhook that failed is sent again
  *
  * Pure. See also: service/notify/notifier, docs/WEBHOOKS.md.
  */
@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const SHORT_DELAYS_MS = [1, 2, 4, 8, 16].map((n) => n * MINUTE_MS)
 
-/** Rests between attempts. `standard` lasts three days, so that a receiver's lost weekday loses nothing. */
+/** The delays between attempts. `standard` lasts three days, so that an outage over a weekend loses no event; `vendor` is SendCloud's schedule. */
 const RETRY_SCHEDULES = {
   vendor: SHORT_DELAYS_MS,
   standard: [...SHORT_DELAYS_MS, ...[1, 2, 4, 8, 12, 24, 24].map((n) => n * HOUR_MS)],
@@ -16,7 +16,15 @@ const RETRY_SCHEDULES = {
 
 export type RetryScheduleName = keyof typeof RETRY_SCHEDULES
 
-/** The rest after so many attempts that were not heard (1 and up); null: it has failed. */
+/** All schedules. */
+export const RETRY_SCHEDULE_NAMES: readonly RetryScheduleName[] = retryScheduleNames()
+
+function retryScheduleNames(): readonly RetryScheduleName[] {
+  // Checked cast: the keys of the literal above.
+  return Object.keys(RETRY_SCHEDULES) as RetryScheduleName[]
+}
+
+/** The delay after this many failed attempts (1 or more); null if there is no further attempt. Pure. */
 export function retryDelayMs(schedule: RetryScheduleName, attempts: number): number | null {
   return RETRY_SCHEDULES[schedule][attempts - 1] ?? null
 }

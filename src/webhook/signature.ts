@@ -1,8 +1,9 @@
 /**
- * signature - how a receiver knows that a webhook is ours: the vendor's signature and Standard Webhooks, side by side
+ * signature - signs webhooks with SendCloud's signature and with Standard Webhooks
  *
- * The vendor signs a timestamp and a random token, and not the body; so the body is signed as well, with an id that stays the same over
- * retries. While a secret is being changed, the body is signed with the new and the old ones; the vendor's scheme knows one, the new.
+ * SendCloud's signature covers a timestamp and a random token, but not the body. The Standard Webhooks signature covers the body and an ID that is
+ * the same for all retries. While a secret is rotated, Standard Webhooks signs with the new and the old secrets; SendCloud's scheme has room for
+ * one signature, which uses the new secret.
  *
  * Standard Webhooks 1.0 (whsec_, webhook-id, webhook-timestamp, webhook-signature). See also: webhook/payload, docs/WEBHOOKS.md.
  */
@@ -11,11 +12,11 @@ import { Webhook } from 'standardwebhooks'
 import { z } from 'zod'
 import type { Vault } from '../config/vault.ts'
 
-/** One secret as its account sees it; `until` null: the one in force. */
+/** One secret. `until` is null for the current secret, and the end of use for an old one. */
 export type WebhookSecret = { readonly secret: string; readonly until: number | null }
 
-/** Old secrets go on signing for a day: receivers are deployed by people. */
-export const SECRET_ROTATION_MS = 86_400_000
+/** Old secrets sign for one more day, so that people have time to deploy the new one. */
+const SECRET_ROTATION_MS = 86_400_000
 
 const SECRET_PREFIX = 'whsec_'
 /** Standard Webhooks: 24 to 64 bytes. */
@@ -23,21 +24,22 @@ const SECRET_BYTES = 32
 
 const secretsSchema = z.array(z.object({ secret: z.string(), until: z.number().nullable() }))
 
-/** A new secret. It is the vendor's APP KEY as it stands, and by its base64 the key of Standard Webhooks. */
+/** Makes a random secret. The whole string is SendCloud's APP KEY; its base64 part is the key of Standard Webhooks. */
 export function makeWebhookSecret(): string {
   return SECRET_PREFIX + randomBytes(SECRET_BYTES).toString('base64')
 }
 
-/** Whose secrets a seal holds: another endpoint's seal does not open. */
-export type EndpointIdentity = { readonly account: number; readonly endpointId: number }
+/** The endpoint that secrets are encrypted for; they cannot be decrypted for another one. */
+type EndpointIdentity = { readonly account: number; readonly endpointId: number }
 
 const sealPurposeOf = ({ account, endpointId }: EndpointIdentity): string => `webhook:${account}/${endpointId}`
 
+/** Encrypts the secrets of an endpoint. */
 export function encryptSecrets(vault: Vault, endpoint: EndpointIdentity, secrets: readonly WebhookSecret[]): Uint8Array {
   return vault.encrypt(Buffer.from(JSON.stringify(secrets)), sealPurposeOf(endpoint))
 }
 
-/** The secrets that sign now, the one in force first. Faults: internal, when the master key is another one. */
+/** Decrypts the secrets that are valid now, the current one first. Faults: internal (encrypted with another master key). */
 export function decryptSecrets(
   vault: Vault,
   endpoint: EndpointIdentity & { readonly sealedKey: Uint8Array },
@@ -49,34 +51,34 @@ export function decryptSecrets(
     .toSorted((a, b) => Number(a.until !== null) - Number(b.until !== null))
 }
 
-/** Who changes his secret over and over must not make a header without end. */
+/** Limits the length of the signature header of an account that rotates often. */
 const MAX_OLD_SECRETS = 4
 
-/** The secrets after a change: the one in force for a day more, those that were changed before it for the rest of theirs. */
+/** Returns the secrets after a rotation: a new one, the current one for one more day, and the older ones until they expire. */
 export function rotateSecrets(secrets: readonly WebhookSecret[], now: number): readonly WebhookSecret[] {
   const old = secrets.map(({ secret, until }) => ({ secret, until: until ?? now + SECRET_ROTATION_MS }))
   const remaining = old.filter(({ until }) => until > now).toSorted((a, b) => b.until - a.until)
   return [{ secret: makeWebhookSecret(), until: null }, ...remaining.slice(0, MAX_OLD_SECRETS)]
 }
 
-/** The same for the same event at the same endpoint, however often it is sent. */
+/** The ID of an event for one endpoint; the same for every attempt. Pure. */
 export function webhookIdOf(eventId: string, { account, endpointId }: EndpointIdentity): string {
   return `msg_${createHash('sha256').update(`${eventId}/${account}/${endpointId}`).digest('base64url').slice(0, 32)}`
 }
 
 const TOKEN_ALPHABET = 'abcdefghijklmnopqrstuvwxyz012345'
 
-/** The vendor's token: 50 random characters. */
+/** Makes SendCloud's token: 50 random characters. */
 export function makeWebhookToken(): string {
   return Array.from(randomBytes(50), (byte) => TOKEN_ALPHABET[byte & 31]).join('')
 }
 
-/** The vendor's signature: hex HMAC-SHA256 of the timestamp in milliseconds and the token. Pure. */
+/** SendCloud's signature: hex HMAC-SHA256 of the timestamp in milliseconds and the token. Pure. */
 export function signSendcloud(secret: string, timestamp: number, token: string): string {
   return createHmac('sha256', secret).update(`${timestamp}${token}`).digest('hex')
 }
 
-/** The three headers of Standard Webhooks, one signature for each secret. Pure. */
+/** The three headers of Standard Webhooks, with one signature per secret. Pure. */
 export function standardWebhooksHeaders(
   secrets: readonly WebhookSecret[],
   message: { readonly id: string; readonly at: number; readonly body: string },

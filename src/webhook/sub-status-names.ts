@@ -1,10 +1,10 @@
 /**
- * sub-status-names - sub statuses in the vendor's words, for its API and its webhooks
+ * sub-status-names - SendCloud's names of sub statuses, for its API and its webhooks
  *
  * Pure. See also: docs/SENDCLOUD.md, webhook/payload, http/sendcloud/email-status.
  */
 
-/** The last two digits mean the same in both families, where both have them. */
+/** If both 4xx and 5xx have a number, its last two digits mean the same. */
 const SUB_STATUS_NAMES: Readonly<Record<number, string>> = {
   401: 'blacklist',
   402: 'unsubscribe',
@@ -23,7 +23,7 @@ const SUB_STATUS_NAMES: Readonly<Record<number, string>> = {
   509: 'other',
 }
 
-/** Empty for none. */
+/** The name of a sub status; empty for null or an unknown number. */
 export function subStatusName(subStatus: number | null): string {
   return subStatus === null ? '' : (SUB_STATUS_NAMES[subStatus] ?? '')
 }

@@ -1,10 +1,10 @@
 /**
- * user-agent - browser and system out of a User-Agent, in the vendor's four fields
+ * user-agent - reads the browser and the operating system from a User-Agent header
  *
- * A hint for statistics: the header says what it likes. Pure, total. RFC 9110 §10.1.5.
+ * The result is a hint for statistics, because a client may send any header. Pure, total. RFC 9110 §10.1.5.
  */
 
-/** First that is found decides: newer browsers name the older ones that they want to be taken for. */
+/** The first match wins: newer browsers also name the older ones that they are compatible with. */
 const BROWSERS = [
   ['Edge', /\bEdg(?:e|A|iOS)?\/([\d.]{1,20})/],
   ['Opera', /\bOPR\/([\d.]{1,20})/],
@@ -23,22 +23,17 @@ const OPERATING_SYSTEMS = [
   ['Linux', /\bLinux()/],
 ] as const
 
-/** Longer ones are cut. */
+/** Longer headers are truncated. */
 const MAX_USER_AGENT_CHARACTERS = 512
 
-export type UserAgentFields = {
-  readonly explorerName: string
-  readonly explorerVer: string
-  readonly oSName: string
-  readonly oSVer: string
-}
+type UserAgent = { readonly browser: string; readonly browserVersion: string; readonly os: string; readonly osVersion: string }
 
-/** Empty where nothing is known. */
-export function parseUserAgent(text: string): UserAgentFields {
+/** Reads the header; a field that is not recognised is empty. */
+export function parseUserAgent(text: string): UserAgent {
   const truncated = text.slice(0, MAX_USER_AGENT_CHARACTERS)
-  const [explorerName, explorerVer] = matchFirst(BROWSERS, truncated)
-  const [oSName, oSVer] = matchFirst(OPERATING_SYSTEMS, truncated)
-  return { explorerName, explorerVer, oSName, oSVer }
+  const [browser, browserVersion] = matchFirst(BROWSERS, truncated)
+  const [os, osVersion] = matchFirst(OPERATING_SYSTEMS, truncated)
+  return { browser, browserVersion, os, osVersion }
 }
 
 function matchFirst(rows: readonly (readonly [string, RegExp])[], text: string): readonly [string, string] {

@@ -4,14 +4,14 @@
  * `makeBench` serves all routes; `makeRouteBench` serves the routes of one file on the few functions that they take.
  */
 import type { LightMyRequestResponse } from 'fastify'
-import { createHttpApp, type HttpAppOptions } from '../../src/http/app.ts'
+import { createHttpApp } from '../../src/http/app.ts'
 import type { Authenticator, CredentialStore } from '../../src/http/server/authenticate.ts'
 import { createAuthorizer, type Authorizer } from '../../src/http/server/authorize.ts'
 import type { HttpServer } from '../../src/http/server/http-server.ts'
 import { createFixedWindowLimit } from '../../src/http/server/rate-limit.ts'
 import { createHttpServer } from '../../src/http/server/server.ts'
 import type { HttpServices } from '../../src/http/services/http-services.ts'
-import { createTelemetry } from '../../src/telemetry.ts'
+import { createTelemetry, type Telemetry } from '../../src/telemetry.ts'
 import { FAKE_SERVICES } from './fake-services.ts'
 import { NOW } from './sample-rows.ts'
 
@@ -53,7 +53,10 @@ const findAccount = (apiUser: string): Promise<number | null> => Promise.resolve
 const LIMITS = { bodyBytes: 100_000, requestsPerMinute: 1_000, recipientsPerRequest: 3, attemptsPerRequest: 3, emailStatusDays: 3 }
 
 /** A server with all routes on fake services; `overrides` replaces some of them, `options` some of the server's options. */
-export async function makeBench(overrides: ServiceOverrides = {}, options: Partial<HttpAppOptions> = {}): Promise<Bench> {
+export async function makeBench(
+  overrides: ServiceOverrides = {},
+  options: Partial<Parameters<typeof createHttpApp>[0]> = {},
+): Promise<Bench> {
   const calls: Bench['calls'] = []
   const server = await createHttpApp({
     telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
@@ -69,7 +72,9 @@ export async function makeBench(overrides: ServiceOverrides = {}, options: Parti
 }
 
 /** A server with the routes that `addRoutes` adds, and nothing else. */
-export async function makeRouteBench(addRoutes: (server: HttpServer, authorizer: Authorizer) => void): Promise<Omit<Bench, 'calls'>> {
+export async function makeRouteBench(
+  addRoutes: (server: HttpServer, authorizer: Authorizer, parts: { authenticator: Authenticator; telemetry: Telemetry }) => void,
+): Promise<Omit<Bench, 'calls'>> {
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
   const authenticator: Authenticator = {
     credentialStore,
@@ -78,7 +83,7 @@ export async function makeRouteBench(addRoutes: (server: HttpServer, authorizer:
     now: () => NOW,
   }
   const server = await createHttpServer({ telemetry, bodyBytes: LIMITS.bodyBytes, trustProxy: false })
-  addRoutes(server, createAuthorizer({ authenticator, findAccount }))
+  addRoutes(server, createAuthorizer({ authenticator, findAccount }), { authenticator, telemetry })
   return { server, send: createSend(server) }
 }
 

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { advanceBreaker, CLOSED_BREAKER, recordResult, type CircuitBreaker } from '../../src/webhook/circuit-breaker.ts'
 import { retryDelayMs } from '../../src/webhook/retry-schedule.ts'
-import { decryptSecrets, rotateSecrets, encryptSecrets, webhookIdOf, SECRET_ROTATION_MS } from '../../src/webhook/signature.ts'
+import { decryptSecrets, rotateSecrets, encryptSecrets, webhookIdOf } from '../../src/webhook/signature.ts'
 import { parseUserAgent } from '../../src/webhook/user-agent.ts'
 import { createVault } from '../../src/config/vault.ts'
 import { buildPayload, webhookEventOf, parseWebhookEvent } from '../../src/webhook/payload.ts'
@@ -166,20 +166,22 @@ test('the rest of a breaker never grows beyond five minutes', () => {
   expect(recordResult(breaker, false, 0).openUntil).toBeLessThanOrEqual(300_000)
 })
 
+const DAY_MS = 86_400_000
+
 test('secrets open for their endpoint alone, and the old one for a day', () => {
   const vault = createVault(Buffer.alloc(32, 7))
   const holder = { account: 1, endpointId: 2 }
   const secrets = rotateSecrets([{ secret: 'whsec_old', until: null }], NOW)
   const sealedKey = encryptSecrets(vault, holder, secrets)
   expect(decryptSecrets(vault, { ...holder, sealedKey }, NOW).map(({ secret }) => secret)).toEqual([secrets[0]?.secret, 'whsec_old'])
-  expect(decryptSecrets(vault, { ...holder, sealedKey }, NOW + SECRET_ROTATION_MS)).toHaveLength(1)
+  expect(decryptSecrets(vault, { ...holder, sealedKey }, NOW + DAY_MS)).toHaveLength(1)
   expect(() => decryptSecrets(vault, { account: 2, endpointId: 2, sealedKey }, NOW)).toThrow(/cannot be decrypted/)
   const twice = rotateSecrets(secrets, NOW + 1)
-  expect(twice.map(({ until }) => until)).toEqual([null, NOW + 1 + SECRET_ROTATION_MS, NOW + SECRET_ROTATION_MS])
+  expect(twice.map(({ until }) => until)).toEqual([null, NOW + 1 + DAY_MS, NOW + DAY_MS])
   let many = twice
   for (let n = 2; n < 20; n++) many = rotateSecrets(many, NOW + n)
   expect(many).toHaveLength(5)
-  expect(rotateSecrets(many, NOW + 10 * SECRET_ROTATION_MS)).toHaveLength(2)
+  expect(rotateSecrets(many, NOW + 10 * DAY_MS)).toHaveLength(2)
   expect(webhookIdOf('e', holder)).toBe(webhookIdOf('e', holder))
   expect(webhookIdOf('e', holder)).not.toBe(webhookIdOf('e', { account: 1, endpointId: 3 }))
 })
@@ -188,6 +190,6 @@ test.each([
   ['Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36 Edg/120.1', 'Edge', '120.1', 'Windows', '10.0'],
   ['Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) Version/17.1 Safari/604.1', 'Safari', '17.1', 'iOS', '17.1'],
   ['', '', '', '', ''],
-] as const)('%s', (text, explorerName, explorerVer, oSName, oSVer) =>
-  expect(parseUserAgent(text)).toEqual({ explorerName, explorerVer, oSName, oSVer }),
+] as const)('%s', (text, browser, browserVersion, os, osVersion) =>
+  expect(parseUserAgent(text)).toEqual({ browser, browserVersion, os, osVersion }),
 )

@@ -7,6 +7,7 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { WEBHOOK_EVENT_NAMES } from '../../webhook/payload.ts'
 import { PAYLOAD_FORMATS } from '../../webhook/payload-format.ts'
+import { RETRY_SCHEDULE_NAMES } from '../../webhook/retry-schedule.ts'
 import { Fault } from '../../errors.ts'
 import type { Endpoint } from '../../store/webhook/endpoints.ts'
 import type { OutboxRow } from '../../store/webhook/outbox.ts'
@@ -16,8 +17,6 @@ import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
-
-const RETRY_SCHEDULES = ['standard', 'vendor'] as const
 
 const endpointView = z.object({
   id: z.int(),
@@ -46,7 +45,7 @@ const addBody = z.strictObject({
   events: events.default([...WEBHOOK_EVENT_NAMES]),
   apiUsers: apiUsers.default([]),
   format: z.enum(PAYLOAD_FORMATS).default('form'),
-  ladder: z.enum(RETRY_SCHEDULES).default('standard'),
+  ladder: z.enum(RETRY_SCHEDULE_NAMES).default('standard'),
 })
 const changeBody = z.strictObject({
   url: z.exactOptional(url),
@@ -54,7 +53,7 @@ const changeBody = z.strictObject({
   events: z.exactOptional(events),
   apiUsers: z.exactOptional(apiUsers),
   format: z.exactOptional(z.enum(PAYLOAD_FORMATS)),
-  ladder: z.exactOptional(z.enum(RETRY_SCHEDULES)),
+  ladder: z.exactOptional(z.enum(RETRY_SCHEDULE_NAMES)),
   enabled: z.exactOptional(z.boolean()),
   rotate: z.exactOptional(z.boolean()).describe('Create a new secret; the old secret also signs for one more day'),
 })

@@ -5,7 +5,7 @@
  */
 
 /** The parameters of each operation; `*` marks a required one. */
-export const ENGAGELAB_OPERATION_DOCS = [
+const ENGAGELAB_OPERATION_DOCS = [
   [
     'GET',
     '/v1/email_status',

@@ -25,7 +25,7 @@ import { listEngageLabStatuses } from './email-status.ts'
 /** The services that the operations need together. */
 type EngageLabServices = Pick<HttpServices, 'accounts' | 'messages' | 'suppressions' | 'blockAllow'>
 
-export const ENGAGELAB_ROUTES = [
+const ENGAGELAB_ROUTES = [
   ['GET', '/v1/email_status', listEngageLabStatuses],
   ['GET', '/v1/bounces', createEngageLabListOperation('bounce')],
   ['GET', '/v1/complaints', createEngageLabListOperation('complaint')],

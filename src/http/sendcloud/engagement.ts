@@ -68,7 +68,7 @@ const NO_WINDOW = { ok: true, range: null } as const
 
 function toEngagementRow({ fact, emailId, recipient, apiUser, requestedAt }: EngagementRecord, zone: string): object {
   const { url, ip, userAgent } = fact.data
-  const { explorerName, explorerVer, oSName, oSVer } = parseUserAgent(userAgent ?? '')
+  const { browser, browserVersion, os, osVersion } = parseUserAgent(userAgent ?? '')
   return {
     email: recipient ?? '',
     trackType: TRACK_TYPES[fact.kind],
@@ -79,8 +79,8 @@ function toEngagementRow({ fact, emailId, recipient, apiUser, requestedAt }: Eng
     country: '',
     province: '',
     city: '',
-    browser: `${explorerName} ${explorerVer}`.trim(),
-    device: `${oSName} ${oSVer}`.trim(),
+    browser: `${browser} ${browserVersion}`.trim(),
+    device: `${os} ${osVersion}`.trim(),
     emailId: emailId ?? '',
     requestTime: formatTime(requestedAt, zone),
   }

@@ -14,7 +14,7 @@ type OperationDocLine = readonly [operation: string, summary: string, parameters
 const WINDOW_PARAMETERS = 'days startDate endDate'
 const PAGING_PARAMETERS = 'start limit'
 
-export const SENDCLOUD_OPERATION_DOCS: readonly OperationDocLine[] = [
+const SENDCLOUD_OPERATION_DOCS: readonly OperationDocLine[] = [
   [
     'data/emailStatus',
     'List messages with their status',

@@ -28,7 +28,7 @@ type ResponseCacheOptions = {
 }
 
 /** SendCloud's cache time. */
-export const RESPONSE_TTL_MS = 10 * 60_000
+const RESPONSE_TTL_MS = 10 * 60_000
 
 /** Room for hundreds of the largest responses (100 messages of 500 bytes) or thousands of short ones. */
 const MAX_CACHE_BYTES = 16 * 1024 * 1024

@@ -43,7 +43,7 @@ type SendCloudServices = Pick<
   'accounts' | 'messages' | 'suppressions' | 'blockAllow' | 'statistics' | 'labels' | 'webhooks' | 'submit'
 >
 
-export const SENDCLOUD_OPERATIONS: Readonly<Record<string, SendCloudOperation<SendCloudServices>>> = {
+const SENDCLOUD_OPERATIONS: Readonly<Record<string, SendCloudOperation<SendCloudServices>>> = {
   'data/emailStatus': listSendCloudStatuses,
   'bounce/list': createSendCloudListOperation('bounce', toBounceRow),
   'bounce/count': createSendCloudCountOperation('bounce'),

@@ -68,7 +68,7 @@ export function countDays(from: string, to: string): number {
 }
 
 /** When a day begins in a zone, epoch milliseconds: its first moment, also where its midnight does not exist. */
-export function startOfZonedDay(day: string, zone: string): number {
+function startOfZonedDay(day: string, zone: string): number {
   return toInstant(`${day}T00:00:00Z`, zone)
 }
 
@@ -129,7 +129,7 @@ export function splitIntoDays({ from, until }: DayRange, zone: string): readonly
   return days
 }
 
-export type ClockHour = DayRange & { readonly hour: number }
+type ClockHour = DayRange & { readonly hour: number }
 
 const QUARTER_MS = 900_000
 const HOUR_MS = 3_600_000

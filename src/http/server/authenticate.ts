@@ -1,8 +1,8 @@
 /**
- * authenticate - who is asking: an account, or the operator
+ * authenticate - identifies the caller of a request: an account or the operator
  *
- * HTTP Basic `apiUser:apiKey`, or Bearer with the operator's secret or `apiUser:apiKey`. The store compares in constant time. Addresses that
- * fail too often in one minute are refused before their secret is looked at.
+ * HTTP Basic with `apiUser:apiKey`, or Bearer with the operator's secret or `apiUser:apiKey`. The store compares secrets in constant time. After
+ * too many failures in one minute, a name from an address is rejected before its secret is checked.
  *
  * RFC 7617, RFC 6750. See also: http/server/rate-limit, store/account/credentials.
  */
@@ -10,10 +10,10 @@ import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
 import type { FixedWindowLimit } from './rate-limit.ts'
 
-/** `apiUser` is the name that signed in; the operator has none. */
-export type Identity = { readonly kind: 'account'; readonly account: number; readonly apiUser: string } | { readonly kind: 'operator' }
+/** `apiUser` is the name that signed in. */
+type Identity = { readonly kind: 'account'; readonly account: number; readonly apiUser: string } | { readonly kind: 'operator' }
 
-/** The store's side of it. Each resolves to null for a secret that is not known. */
+/** Checks secrets in the store. An unknown secret gives null or false. */
 export type CredentialStore = {
   readonly findAccount: (apiUser: string, apiKey: string) => Promise<{ readonly account: number; readonly apiUser: string } | null>
   readonly isOperator: (secret: string) => Promise<boolean>
@@ -28,7 +28,7 @@ export type Authenticator = {
 
 type PresentedCredentials = { readonly user: string | null; readonly secret: string }
 
-/** What the Authorization header says; null when it says nothing that we read. Total. */
+/** Reads the Authorization header; null if it is missing or in an unknown format. Total. */
 function readAuthorization(header: string | undefined): PresentedCredentials | null {
   const [scheme = '', rest = ''] = (header ?? '').split(/ +/, 2)
   if (rest === '' || rest.length > 1_000) return null
@@ -42,41 +42,41 @@ function splitCredentials(text: string): PresentedCredentials | null {
   return colon < 0 ? null : { user: text.slice(0, colon), secret: text.slice(colon + 1) }
 }
 
-/** Who it is. Faults: unauthenticated, rate_limited. */
+/** Identifies the caller by the Authorization header. Faults: unauthenticated, rate_limited. */
 export async function authenticateRequest(authenticator: Authenticator, request: FastifyRequest): Promise<Identity> {
   const credentials = readAuthorization(request.headers.authorization)
-  if (credentials === null) throw new Fault('unauthenticated', 'sign in by HTTP Basic apiUser:apiKey, or by Bearer')
+  if (credentials === null) throw new Fault('unauthenticated', 'sign in with HTTP Basic apiUser:apiKey or with a Bearer token')
   return authenticateCredentials(authenticator, credentials, request.ip)
 }
 
-/** The same for a name and a secret that came otherwise. Faults as `identify`. */
+/** Identifies the caller by a name and a secret from the request parameters. Faults: unauthenticated, rate_limited. */
 export async function authenticateCredentials(
   authenticator: Authenticator,
   credentials: PresentedCredentials,
   ip: string,
 ): Promise<Identity> {
   const { credentialStore, failedSignIns, accountRequests, now } = authenticator
-  // By address and name: behind a shared proxy nobody can lock out the others by guessing.
+  // By address and name, so that a guesser behind a shared proxy cannot lock out the others.
   const failureKey = `${ip} ${credentials.user ?? ''}`.slice(0, 320)
   if (failedSignIns.isExhausted(failureKey, now())) throw createFailureLimitFault()
   const identity = await findIdentity(credentialStore, credentials)
   if (identity === null) {
-    // Counted after the look-up: many good requests of one address may be under way at once.
+    // Counted after the lookup, because many valid requests from one address may be in progress.
     if (!failedSignIns.consume(failureKey, now())) throw createFailureLimitFault()
-    throw new Fault('unauthenticated', 'apiUser and apiKey do not fit, or the secret is not known')
+    throw new Fault('unauthenticated', 'the apiUser, the apiKey or the secret is wrong')
   }
   if (identity.kind === 'account' && !accountRequests.consume(String(identity.account), now()))
-    throw new Fault('rate_limited', 'too many requests of this account in one minute (limits.requestsPerMinute)')
+    throw new Fault('rate_limited', 'too many requests from this account in one minute (limits.requestsPerMinute)')
   return identity
 }
 
-const TOO_MANY_FAILURES = 'too many failed sign-ins of this name from this address; wait a minute'
+const TOO_MANY_FAILURES = 'too many failed sign-ins with this name from this address; wait a minute'
 
 function createFailureLimitFault(): Fault {
   return new Fault('rate_limited', TOO_MANY_FAILURES, { detail: { limit: 'sign-ins' } })
 }
 
-/** What a face without a word for it may say of sign-ins that failed too often; null: it was something else. */
+/** The message of a sign-in rate limit, for the compatible APIs, which have no code for it; null for any other error. */
 export function failureLimitMessage(error: unknown): string | null {
   return error instanceof Fault && error.detail['limit'] === 'sign-ins' ? error.message : null
 }

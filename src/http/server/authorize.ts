@@ -1,8 +1,8 @@
 /**
- * authorize - in whose name a route acts
+ * authorize - decides which account a request acts for
  *
- * An account acts for itself, and may name nobody else. The operator acts for the account that `?account=apiUser` names; where nothing is named, routes that show
- * everybody's things show them, others ask for the name.
+ * An account acts for itself and must not name another account. The operator acts for the account that `?account=apiUser` names. Without a name,
+ * routes that can show all accounts do so, and other routes return an error.
  *
  * See also: http/server/authenticate.
  */
@@ -14,18 +14,19 @@ import type { Authenticator } from './authenticate.ts'
 
 export type Authorizer = {
   /**
-   * Faults: unauthenticated, rate_limited, forbidden (an account names another), bad_request (the operator named none), not_found (nobody
-   * bears that name).
+   * Faults: unauthenticated, rate_limited, forbidden (an account names another account), bad_request (the operator names none), not_found
+   * (there is no such account).
    */
   readonly requireAccount: (request: FastifyRequest) => Promise<Caller>
-  /** As `account`, but null for the operator who named none: everybody's. */
+  /** Like `requireAccount`, but null if the operator names no account, which means all accounts. */
   readonly requireAccountOrOperator: (request: FastifyRequest) => Promise<Caller | null>
-  /** Faults: unauthenticated, rate_limited, forbidden (an account asks for what is the operator's). */
+  /** Faults: unauthenticated, rate_limited, forbidden (the caller is not the operator). */
   readonly requireOperator: (request: FastifyRequest) => Promise<void>
 }
 
-export type AuthorizerOptions = { readonly authenticator: Authenticator; readonly findAccount: (apiUser: string) => Promise<number | null> }
+type AuthorizerOptions = { readonly authenticator: Authenticator; readonly findAccount: (apiUser: string) => Promise<number | null> }
 
+/** Creates an authorizer. `findAccount` resolves an API user to its account. */
 export function createAuthorizer({ authenticator, findAccount }: AuthorizerOptions): Authorizer {
   const isOwnName = async (identity: { readonly account: number; readonly apiUser: string }, requestedName: string): Promise<boolean> =>
     requestedName === identity.apiUser || (await findAccount(requestedName)) === identity.account
@@ -34,24 +35,24 @@ export function createAuthorizer({ authenticator, findAccount }: AuthorizerOptio
     const requestedName = readRequestedAccount(request.query)
     if (identity.kind === 'account') {
       if (requestedName !== null && !(await isOwnName(identity, requestedName)))
-        throw new Fault('forbidden', 'account: only the operator names another account')
+        throw new Fault('forbidden', 'account: only the operator may name another account')
       return { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
     }
     if (requestedName === null) return null
     const account = await findAccount(requestedName)
-    if (account === null) throw new Fault('not_found', 'no account bears that name')
+    if (account === null) throw new Fault('not_found', 'no account has this API user')
     return { account, apiUser: requestedName, ip: request.ip, isOperator: true }
   }
-  const account = async (request: FastifyRequest): Promise<Caller> => {
+  const requireAccount = async (request: FastifyRequest): Promise<Caller> => {
     const caller = await requireAccountOrOperator(request)
-    if (caller === null) throw new Fault('bad_request', 'the operator names the account: ?account=apiUser')
+    if (caller === null) throw new Fault('bad_request', 'the operator must name an account: ?account=apiUser')
     return caller
   }
   const requireOperator = async (request: FastifyRequest): Promise<void> => {
     const { kind } = await authenticateRequest(authenticator, request)
-    if (kind !== 'operator') throw new Fault('forbidden', 'this is for the operator')
+    if (kind !== 'operator') throw new Fault('forbidden', 'only the operator may do this')
   }
-  return { requireAccount: account, requireAccountOrOperator, requireOperator }
+  return { requireAccount, requireAccountOrOperator, requireOperator }
 }
 
 function readRequestedAccount(query: unknown): string | null {

@@ -1,20 +1,20 @@
 /**
- * body-limits - what the server holds of requests that are still coming, and for how long it waits for them
+ * body-limits - limits the memory of request bodies in progress, and the time that the server waits for them
  *
- * A body is read before anybody knows whose it is: the vendor's key is one of its fields. So all bodies share one budget, counted as their bytes
- * arrive, whatever they are made of. Above half of it a large body that begins is answered 503; above all of it the largest that has stood
- * still ends with 503. A body that sends nothing for a while ends with 408. Node's own clocks and count of connections do the rest.
+ * A body is read before the caller is known, because the SendCloud API takes the key as a form field. So all bodies share one budget, which
+ * counts their bytes as they arrive. Above half of the budget, a new large body gets 503. Above the budget, the largest body that has been
+ * open for some time is ended with 503. A body that sends nothing for a while is ended with 408. Node's own timeouts and connection limit apply in addition.
  *
- * See also: net/byte-budget (who must go), settings/http (the settings), http/server/server.
+ * See also: net/byte-budget (chooses the body to end), settings/http (the settings), http/server/server.
  */
 import { Transform, type Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { CHUNK_OVERHEAD_BYTES, createByteBudget, type OpenBody } from '../../net/byte-budget.ts'
+import { CHUNK_OVERHEAD_BYTES, createByteBudget, type ByteBudget, type OpenBody } from '../../net/byte-budget.ts'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
 import type { HttpServer } from './http-server.ts'
 
-/** What the server lets strangers hold. Times in seconds. */
+/** Limits for connections and request bodies. Times are in seconds, sizes in bytes. */
 export type HttpLimits = {
   readonly connections: number
   readonly headerSeconds: number
@@ -23,7 +23,7 @@ export type HttpLimits = {
   readonly bodyBudget: number
 }
 
-/** The defaults; settings/http gives the reasons. */
+/** The defaults; settings/http explains them. */
 export const HTTP_LIMITS: HttpLimits = {
   connections: 2_000,
   headerSeconds: 30,
@@ -32,74 +32,55 @@ export const HTTP_LIMITS: HttpLimits = {
   bodyBudget: 64 * 1024 * 1024,
 }
 
-/** A body of up to this begins even where there is no room for large ones: most calls, and what heals (recover, delete), are smaller. */
+/** A smaller body is accepted even if the budget is short: most requests fit, also those that relieve the queue (recover, delete). */
 const SMALL_BODY_BYTES = 64 * 1024
 
-/** How often silent bodies and a short budget are looked at. */
+/** How often idle bodies and the budget are checked. */
 const ENFORCE_INTERVAL_MS = 1_000
 
-/** No body is read for these. */
+/** The server reads no body with these methods. */
 const METHODS_WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'TRACE'])
 
 type BodyRefusalReason = 'busy' | 'ended' | 'silent'
 
 const BODY_FAULTS = {
-  busy: () => new Fault('overloaded', 'too much is coming in at the moment; try again later (http.bodyBudget)'),
-  ended: () => new Fault('overloaded', 'your body was slow while memory was short; try again later (http.bodyBudget)'),
-  silent: () => new Fault('request_timeout', 'your body stood still for too long (http.bodyIdleSeconds)'),
+  busy: () => new Fault('overloaded', 'the server is receiving too much data; try again later (http.bodyBudget)'),
+  ended: () => new Fault('overloaded', 'the body arrived too slowly while memory was short; try again later (http.bodyBudget)'),
+  silent: () => new Fault('request_timeout', 'the body was idle for too long (http.bodyIdleSeconds)'),
 } as const satisfies Record<BodyRefusalReason, () => Fault>
 
-/** What may be asked of the bodies that are open. */
-export type BodyLimiter = { readonly usedBytes: () => number; readonly enforceLimits: () => void }
+type BodyLimiter = {
+  /** The bytes of all open bodies. */
+  readonly usedBytes: () => number
+  /** Ends idle bodies, and the largest one if the budget is exceeded. Runs every second by itself. */
+  readonly enforceLimits: () => void
+}
 
-export type BodyLimitOptions = {
+type BodyLimitOptions = {
   readonly telemetry: Telemetry
   readonly limits: Pick<HttpLimits, 'bodyBudget' | 'bodyIdleSeconds'>
   readonly now: () => number
 }
 
-/** Counts every body of the server's routes. Routes that are added later are in, too. */
+/** Limits the bodies of all routes of the server, also of routes that are added later. */
 export function addBodyLimits(server: HttpServer, { telemetry, limits, now }: BodyLimitOptions): BodyLimiter {
   const budget = createByteBudget(limits.bodyBudget)
-  const endByBody = new Map<OpenBody, (reason: BodyRefusalReason) => void>()
-  const countRefusal = (reason: BodyRefusalReason): Fault => {
+  const openBodies: OpenBodies = new Map()
+  const countRefusal: CountRefusal = (reason) => {
     telemetry.count('bounced_http_bodies_refused_total', { reason })
     return BODY_FAULTS[reason]()
   }
-  const meterBody = (request: FastifyRequest, reply: FastifyReply, payload: Readable): Readable => {
-    const endWith = (reason: BodyRefusalReason): void => void meter.destroy(countRefusal(reason))
-    const body = budget.open(() => endWith('ended'), now())
-    const meter = createMeter({
-      onBytes: (bytes) => budget.addBytes(body, bytes, now()),
-      onEnd: () => {
-        budget.markComplete(body)
-        endByBody.delete(body)
-      },
-    })
-    // Where nobody reads it (an answer came first) its end is nobody's news.
-    meter.on('error', () => undefined)
-    endByBody.set(body, endWith)
-    // What is not read flows by uncounted, so that the connection can be used again.
-    const release = (): void => {
-      budget.release(body)
-      endByBody.delete(body)
-      payload.unpipe(meter).resume()
-    }
-    reply.raw.once('finish', release).once('close', release)
-    payload.once('error', (error) => meter.destroy(error))
-    request.raw.once('close', () => void (request.raw.readableEnded || meter.destroy(new Fault('bad_request', 'the body was cut off'))))
-    return payload.pipe(meter)
-  }
   server.addHook('preParsing', (request, reply, payload, done) => {
     if (!isBodyExpected(request)) return done(null, payload)
-    if (budget.isBelowSoftLimit() || isSmallBody(request)) return done(null, meterBody(request, reply, payload))
-    // Behind it a body would come that nobody wants.
+    if (budget.isBelowSoftLimit() || isSmallBody(request))
+      return done(null, meterBody({ budget, openBodies, countRefusal, now }, { request, reply, payload }))
+    // The client may still send the rejected body, so the connection cannot be reused.
     void reply.header('connection', 'close')
     done(countRefusal('busy'))
   })
   const enforceLimits = (): void => {
     const idleSince = now() - limits.bodyIdleSeconds * 1_000
-    for (const [body, endWith] of endByBody) if (Math.max(body.lastByteAt, body.openedAt) <= idleSince) endWith('silent')
+    for (const [body, endWith] of openBodies) if (Math.max(body.lastByteAt, body.openedAt) <= idleSince) endWith('silent')
     budget.evictLongRunning(now())
     telemetry.setGauge('bounced_http_body_bytes', budget.usedBytes())
   }
@@ -108,9 +89,48 @@ export function addBodyLimits(server: HttpServer, { telemetry, limits, now }: Bo
   return { usedBytes: budget.usedBytes, enforceLimits }
 }
 
+/** The open bodies, each with the function that ends it. */
+type OpenBodies = Map<OpenBody, (reason: BodyRefusalReason) => void>
+type CountRefusal = (reason: BodyRefusalReason) => Fault
+
+type MeterState = {
+  readonly budget: ByteBudget
+  readonly openBodies: OpenBodies
+  readonly countRefusal: CountRefusal
+  readonly now: () => number
+}
+
+type IncomingBody = { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly payload: Readable }
+
+/** Passes a body through a meter that counts its bytes until the response is sent. */
+function meterBody({ budget, openBodies, countRefusal, now }: MeterState, { request, reply, payload }: IncomingBody): Readable {
+  const endWith = (reason: BodyRefusalReason): void => void meter.destroy(countRefusal(reason))
+  const body = budget.open(() => endWith('ended'), now())
+  const meter = createMeter({
+    onBytes: (bytes) => budget.addBytes(body, bytes, now()),
+    onEnd: () => {
+      budget.markComplete(body)
+      openBodies.delete(body)
+    },
+  })
+  // If the response is sent before the body is read, nobody handles an error of the meter.
+  meter.on('error', () => undefined)
+  openBodies.set(body, endWith)
+  // The rest of an unread body is drained without being counted, so that the connection can be reused.
+  const release = (): void => {
+    budget.release(body)
+    openBodies.delete(body)
+    payload.unpipe(meter).resume()
+  }
+  reply.raw.once('finish', release).once('close', release)
+  payload.once('error', (error) => meter.destroy(error))
+  request.raw.once('close', () => void (request.raw.readableEnded || meter.destroy(new Fault('bad_request', 'the body is incomplete'))))
+  return payload.pipe(meter)
+}
+
 type MeterCallbacks = { readonly onBytes: (bytes: number) => void; readonly onEnd: () => void }
 
-/** Passes bytes on and tells of them. */
+/** Passes bytes through and reports them. */
 function createMeter({ onBytes, onEnd }: MeterCallbacks): Transform {
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -129,7 +149,7 @@ function isBodyExpected({ method, headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** A body that does not say how long it is may be of any length. */
+/** A body without a length may be of any size. */
 function isSmallBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] === undefined && Number(headers['content-length']) <= SMALL_BODY_BYTES
 }

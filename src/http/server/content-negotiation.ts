@@ -1,7 +1,7 @@
 /**
- * content-negotiation - a client that will not have what we would answer is told so before anything is done
+ * content-negotiation - rejects a request whose Accept header excludes the media type of the response, before the route runs
  *
- * Our own API answers JSON; a route that answers otherwise says so in its config (`produces`). No Accept header means anything.
+ * Our own API returns JSON; a route with another media type declares it in its config (`produces`). Without an Accept header, any type is accepted.
  *
  * RFC 9110 §12.5.1, §15.5.7. See also: http/server/problem.
  */
@@ -10,14 +10,14 @@ import type { HttpServer } from './http-server.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The media type of good answers; null: it depends on what is asked for; left out: application/json. */
+    /** The media type of successful responses; null if it depends on the request; application/json by default. */
     readonly produces?: string | null
   }
 }
 
 type MediaRange = { readonly type: string; readonly isRefused: boolean }
 
-/** Media ranges of an Accept header, in lower case. Total. */
+/** Reads the media ranges of an Accept header, in lower case. Total. */
 function readMediaRanges(header: string): readonly MediaRange[] {
   return header
     .toLowerCase()
@@ -28,8 +28,8 @@ function readMediaRanges(header: string): readonly MediaRange[] {
     })
 }
 
-/** Whether a client takes a media type: the most exact range that fits it decides. Total. */
-export function accepts(header: string | undefined, type: string): boolean {
+/** Whether an Accept header allows a media type: the most specific matching range decides. Total. */
+function accepts(header: string | undefined, type: string): boolean {
   if (header === undefined || header.trim() === '') return true
   const ranges = readMediaRanges(header)
   for (const candidate of [type, `${type.split('/')[0] ?? ''}/*`, '*/*']) {
@@ -39,12 +39,12 @@ export function accepts(header: string | undefined, type: string): boolean {
   return false
 }
 
-/** Refuses in this scope. Faults: not_acceptable. */
+/** Adds the check to the routes of this scope. Faults: not_acceptable. */
 export function addContentNegotiation(server: HttpServer): void {
   server.addHook('onRequest', async (request) => {
     if (!request.url.startsWith('/v1/')) return
     const { produces: type = 'application/json' } = request.routeOptions.config
     if (type !== null && !accepts(request.headers.accept, type))
-      throw new Fault('not_acceptable', `this answers ${type} and nothing else (Accept)`)
+      throw new Fault('not_acceptable', `this route returns only ${type} (Accept)`)
   })
 }

@@ -26,7 +26,7 @@ export type CursorPage<T> = { readonly rows: readonly T[]; readonly next: string
 export const INVALID_CURSOR = 'pass the `next` value of the previous page unchanged'
 
 /** Encodes the key of the last row. */
-export const encodeCursor = (key: object): string => Buffer.from(JSON.stringify(key)).toString('base64url')
+const encodeCursor = (key: object): string => Buffer.from(JSON.stringify(key)).toString('base64url')
 
 /** Decodes a cursor; null for null. Faults: bad_request (not a cursor of ours). */
 export function decodeCursor<T>(text: string | null, schema: z.ZodType<T>): T | null {

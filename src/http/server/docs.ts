@@ -1,8 +1,8 @@
 /**
- * docs - the page that shows every document of the API, and tries it
+ * docs - the page `/docs`, which shows the OpenAPI documents with Swagger UI
  *
- * Swagger UI out of its package: no other host is asked. It is loaded at the first look, on a server that never listens. The page may load
- * its own scripts and styles and speak to this daemon, and nothing else.
+ * Swagger UI is served from its package, so no other host is contacted. It is loaded with the first request, on an internal server that never
+ * listens. The page may load its own scripts and styles and call this daemon, and nothing else.
  *
  * See also: http/server/openapi.
  */
@@ -13,9 +13,9 @@ import type { HttpServer } from './http-server.ts'
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  // One rule of its own that the page writes into itself, by its digest.
+  // The digest of the one style rule that the page adds to itself.
   "style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='",
-  // Its icons are in its styles.
+  // The icons are data URLs in its styles.
   "img-src 'self' data:",
   "connect-src 'self'",
   "form-action 'none'",
@@ -23,10 +23,10 @@ const CONTENT_SECURITY_POLICY = [
   "base-uri 'none'",
 ].join('; ')
 
-/** A new release of the package is a new release of ours. */
+/** The files change only with a release of this daemon. */
 const STATIC_CACHE = 'public, max-age=3600'
 
-/** `document` gives our own document. */
+/** Adds the page. `buildDocument` returns the document of our own API. */
 export function addDocsRoutes(
   server: HttpServer,
   createBlankServer: () => Promise<HttpServer>,

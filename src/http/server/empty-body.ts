@@ -1,13 +1,13 @@
 /**
- * empty-body - a JSON body of nothing is no body
+ * empty-body - treats an empty JSON body as no body
  *
- * Clients that set the content type on every call send it with GET-like calls too; the framework would refuse them.
+ * Some clients send a JSON content type with every request, also without a body. By default, Fastify rejects these requests.
  *
  * See also: http/sendcloud/routes, http/engagelab/routes.
  */
 import type { HttpServer } from './http-server.ts'
 
-/** For the routes of this scope. */
+/** Accepts empty JSON bodies in the routes of this scope. */
 export function acceptEmptyJson(scope: HttpServer): void {
   const parse = scope.getDefaultJsonParser('error', 'error')
   scope.removeContentTypeParser('application/json')

@@ -1,9 +1,9 @@
 /**
- * fact-view - a fact and its evidence, as our API shows them
+ * fact-view - a fact and its evidence as our own API returns them
  *
- * What a fact decided (status, sub status, reason …) stands at its top, what it rests on in `evidence`, what else it tells in `detail`.
+ * The decision of a fact (status, sub status, reason …) is at the top level, its evidence is in `evidence`, and its other data in `detail`.
  *
- * See also: ledger/facts/fact (the shapes).
+ * See also: ledger/facts/fact.
  */
 import { z } from 'zod'
 import type { StatusEffect, VerdictSummary } from '../../ledger/facts/decision.ts'
@@ -12,10 +12,10 @@ import { formatTimestamps } from './timestamps.ts'
 
 const evidenceSchema = z.object({
   rule: z.string(),
-  table: z.string().describe('Version of the rule table'),
+  table: z.string().describe('The version of the rule table'),
   provider: z.string().nullable(),
-  matched: z.array(z.string()).describe('The words, or the code, that the rule held on'),
-  text: z.string().describe('What the rule read'),
+  matched: z.array(z.string()).describe('The phrases or the code that the rule matched'),
+  text: z.string().describe('The text that the rule matched against'),
   code: z.int().nullable(),
   status: z.string().nullable(),
   permanenceFrom: z.string(),
@@ -24,30 +24,32 @@ const evidenceSchema = z.object({
 export const eventSchema = z.object({
   id: z.string(),
   kind: z.string(),
-  at: z.string().describe('When it happened'),
-  receivedAt: z.string().describe('When we learnt it'),
+  at: z.string().describe('When the event happened'),
+  receivedAt: z.string().describe('When this daemon received it'),
   status: z.int().nullable(),
   subStatus: z.int().nullable(),
   asynchronousBounce: z.boolean().nullable(),
   reason: z.string().nullable(),
   permanence: z.string().nullable(),
   fault: z.string().nullable(),
-  weak: z.boolean().describe('Rests on the reporter’s own Status alone: feeds no list'),
-  forwarded: z.boolean().describe('The report names another domain: the mail was forwarded, and feeds no list'),
+  weak: z.boolean().describe('True if only the Status field of the report supports the verdict; the event adds no list entry'),
+  forwarded: z
+    .boolean()
+    .describe('True if the report names another domain, because the message was forwarded; the event adds no list entry'),
   evidence: evidenceSchema.nullable(),
   detail: z.record(z.string(), z.unknown()),
 })
 
-export type EventView = z.output<typeof eventSchema>
+type EventView = z.output<typeof eventSchema>
 
-/** A moment as our API writes it; null stays null. */
+/** Formats a time in ISO 8601; null stays null. */
 export function toIsoTimestamp(at: number): string
 export function toIsoTimestamp(at: number | null): string | null
 export function toIsoTimestamp(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString()
 }
 
-/** One fact. Total. */
+/** Formats one fact. Total. */
 export function toEventView(fact: Fact): EventView {
   const { data } = fact
   const effect: StatusEffect | null = 'effect' in data ? data.effect : null

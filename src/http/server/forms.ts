@@ -1,8 +1,8 @@
 /**
- * forms - a form of several parts as the fields of a body
+ * forms - parses multipart forms without files
  *
- * Read whole within the limit of every body, so that it is counted like one (http/server/body-limits). A file belongs to mail/send alone, which reads its
- * own forms.
+ * The body is read as a whole, so the body limits apply to it as to any other body (http/server/body-limits). Only mail/send takes files, and it
+ * parses its own forms.
  *
  * See also: http/server/upload (the reader), http/sendcloud/mail-send-routes.
  */
@@ -10,11 +10,11 @@ import { Fault } from '../../errors.ts'
 import type { HttpServer } from './http-server.ts'
 import { readMultipartForm } from './upload.ts'
 
-/** For the routes of this scope. */
+/** Adds the parser to this scope. Faults: bad_request (an invalid form, or a file). */
 export function addFormParser(scope: HttpServer): void {
   scope.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, async (request: { headers: FormHeaders }, body: Buffer) => {
     const { fields, files } = await readMultipartForm(body, request.headers['content-type'] ?? '')
-    if (files.length > 0) throw new Fault('bad_request', 'this address takes no file')
+    if (files.length > 0) throw new Fault('bad_request', 'this route accepts no files')
     return fields
   })
 }

@@ -1,11 +1,13 @@
 /**
- * media - good answers that are no JSON, as schemas: for the document alone
+ * media - response schemas of routes that do not return JSON, for the OpenAPI document
  *
- * What is sent is bytes or text and passes no serializer. See also: http/server/openapi, http/server/content-negotiation (`produces`).
+ * These routes send bytes or text, which no serializer processes.
+ *
+ * See also: http/server/openapi, http/server/content-negotiation (`produces`).
  */
 import { z } from 'zod'
 
-/** The answers of a route that gives one of these media types. */
+/** The response schemas of a route that returns one of these media types. */
 export function createMediaResponses(...types: readonly string[]) {
   const schema = z.unknown().meta({ type: 'string' })
   return { 200: { content: Object.fromEntries(types.map((type) => [type, { schema }])) } }

@@ -1,13 +1,13 @@
 /**
- * methods - an address that is known by another method is told apart from one that is not known
+ * methods - finds the methods of a path, to tell 405 (method not allowed) from 404 (not found)
  *
- * RFC 9110 §15.5.6: 405 names the methods that there are. See also: http/server/server (who asks).
+ * RFC 9110 §15.5.6: a 405 response lists the allowed methods. See also: http/server/server.
  */
 import type { HttpServer } from './http-server.ts'
 
 type KnownPath = { readonly methods: Set<string>; readonly pattern: RegExp }
 
-/** Gathers every route from now on; the answer gives the methods of an address, none where no route has it. */
+/** Records every route that is added from now on. The returned function gives the methods of a URL; empty if no route matches. */
 export function collectMethods(server: HttpServer): (url: string) => readonly string[] {
   const pathsByUrl = new Map<string, KnownPath>()
   server.addHook('onRoute', ({ method, url }) => {

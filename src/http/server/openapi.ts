@@ -1,8 +1,8 @@
 /**
- * openapi - a document for each face, made when somebody first asks: ours out of the schemas of its routes, the compatible ones out of their tables
+ * openapi - the OpenAPI documents: our own API from the schemas of its routes, the compatible APIs from their tables
  *
- * Our routes are hung a second time on a server that never listens, so that the generator is loaded only then. Every operation names
- * its good answers; that all else is a problem (RFC 9457) is said once for each.
+ * A document is built with the first request. For our own document, the routes are added to a second, internal server that never listens, so that
+ * the generator is loaded only when it is needed. Each operation lists its successful responses and one problem response (RFC 9457).
  *
  * OpenAPI 3.1. See also: http/server/docs (the page), http/sendcloud/openapi-document, http/engagelab/openapi-document.
  */
@@ -12,18 +12,18 @@ import { PROBLEM_TYPE, problemSchema } from './problem.ts'
 import type { HttpServer } from './http-server.ts'
 import { createSendCloudDocument } from '../sendcloud/openapi-document.ts'
 
-/** Where each document is, and what it is called. */
+/** The URL and the name of each document. */
 export const DOCUMENTS = [
   { url: '/openapi.json', name: 'bounced' },
-  { url: '/openapi/sendcloud.json', name: 'SendCloud’s face' },
-  { url: '/openapi/engagelab.json', name: 'EngageLab’s face' },
+  { url: '/openapi/sendcloud.json', name: 'SendCloud-compatible API' },
+  { url: '/openapi/engagelab.json', name: 'EngageLab-compatible API' },
 ] as const
 
-const API_DESCRIPTION = `Times are ISO 8601 in UTC. Errors are problem+json (RFC 9457), told apart by \`code\`. Pages: pass \`next\` as \`after\`.
-Answers to GET carry an ETag; \`If-None-Match\` is heeded, and \`If-Match\` where settings and webhooks are changed.
-Sign in by HTTP Basic \`apiUser:apiKey\`, or by Bearer with the operator’s secret; the operator names an account by \`?account=apiUser\`.`
+const API_DESCRIPTION = `Times are in ISO 8601, in UTC. Errors are problem+json (RFC 9457) with a \`code\`. To get the next page, pass \`next\` as \`after\`.
+Responses to GET have an ETag and support \`If-None-Match\`; settings and webhooks also support \`If-Match\`.
+Sign in with HTTP Basic \`apiUser:apiKey\`, or with the operator’s secret as a Bearer token. The operator names an account with \`?account=apiUser\`.`
 
-/** `addRoutes` hangs the routes that our own document shall describe. The answer gives that document. */
+/** Adds the routes of the documents. `addRoutes` adds the routes to describe. Returns a function that builds the document of our own API. */
 export function addOpenApiRoutes(
   server: HttpServer,
   createBlankServer: () => Promise<HttpServer>,
@@ -65,15 +65,15 @@ async function buildOwnDocument(createBlankServer: () => Promise<HttpServer>, ad
   return document
 }
 
-/** Tags whose routes are open to whoever reaches the port. */
+/** The tags of routes that need no sign-in. */
 const OPEN_TAGS: ReadonlySet<unknown> = new Set(['health', 'unsubscribe'])
 
 type DescribedRoute = { readonly schema: unknown; readonly url: string }
 
 /**
- * The name of an operation, for programs that make clients out of the document.
+ * The operation ID, which client generators use as a function name.
  *
- *     nameOf('GET', '/v1/webhooks/:id/deliveries') → 'getWebhooksByIdDeliveries'
+ *     toOperationId('GET', '/v1/webhooks/:id/deliveries') → 'getWebhooksByIdDeliveries'
  */
 function toOperationId(method: string | readonly string[], url: string): string {
   const parts = url.replace(/^\/v1/, '').split(/[/._-]/)
@@ -91,7 +91,7 @@ function toOperationId(method: string | readonly string[], url: string): string 
 
 const capitalize = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1)
 
-/** Adds its name and what every operation may answer, and takes away the sign-in where none is asked. */
+/** Adds the operation ID and the problem response, and removes the sign-in from routes that need none. */
 function addProblemResponse<T extends DescribedRoute>(route: T, operationId: string): T {
   const schema: unknown = route.schema
   if (typeof schema !== 'object' || schema === null || 'hide' in schema) return route

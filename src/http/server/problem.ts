@@ -1,10 +1,10 @@
 /**
- * problem - what a request hears when it fails: problem+json (RFC 9457)
+ * problem - the response to a failed request: problem+json (RFC 9457)
  *
- * A stranger hears the status, our code and one sentence; causes and detail go to the log, with the request's id. `code` is a row of
- * FAULTS, or `http` for what the HTTP framework refused by itself.
+ * The client gets the status, a code and one sentence. The cause and the detail of an internal error go to the log only, with the ID of the
+ * request. `code` is a key of FAULTS, or `http` for an error of the HTTP framework.
  *
- * See also: error (the table), http/sendcloud/envelope (the other face).
+ * See also: errors (the table), http/sendcloud/envelope (the errors of the SendCloud API).
  */
 import { STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -15,12 +15,12 @@ import type { Telemetry } from '../../telemetry.ts'
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 
 export const problemSchema = z.object({
-  type: z.string().describe('Always about:blank; `code` tells problems apart'),
+  type: z.string().describe('Always about:blank; use `code` to distinguish problems'),
   title: z.string(),
   status: z.int(),
   code: z.string(),
   detail: z.string(),
-  instance: z.string().describe('The id of the request, as the log has it'),
+  instance: z.string().describe('The ID of the request, as in the log'),
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 })
 
@@ -28,7 +28,7 @@ type Problem = z.output<typeof problemSchema>
 
 type ErrorDescription = { readonly status: number; readonly code: string; readonly detail: string; readonly errors?: Problem['errors'] }
 
-/** What a stranger may hear of any error. Total. */
+/** What the client may see of an error. Total. */
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof Fault) {
     const { http } = FAULTS[error.code]
@@ -37,33 +37,33 @@ export function describeError(error: unknown): ErrorDescription {
   const validation = readValidationIssues(error)
   if (validation) return { status: 400, code: 'bad_request', detail: describeFirstIssue(validation), errors: validation }
   if (error instanceof Error && 'code' in error && error.code === 'FST_ERR_BAD_URL')
-    return { status: 400, code: 'http', detail: 'the address is not well encoded' }
+    return { status: 400, code: 'http', detail: 'the URL is not encoded correctly' }
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : 500
   if (typeof status === 'number' && status >= 400 && status < 500)
-    return { status, code: 'http', detail: FRAMEWORK_MESSAGES[status] ?? 'the request was refused' }
-  return { status: 500, code: 'internal', detail: 'something went wrong here; the log knows it by the instance' }
+    return { status, code: 'http', detail: FRAMEWORK_MESSAGES[status] ?? 'the request was rejected' }
+  return { status: 500, code: 'internal', detail: 'internal error; the log has the details under the instance ID' }
 }
 
-/** What the framework refuses, in our words: its own quote the request. */
+/** Our own messages for framework errors, because the framework's messages quote the request. */
 const FRAMEWORK_MESSAGES: Readonly<Record<number, string>> = {
-  400: 'the body cannot be read as what its content-type says',
-  405: 'this address does not know that method',
+  400: 'the body does not match its content-type',
+  405: 'this URL does not support this method',
   413: 'the body is too large (http.bodyBytes)',
-  414: 'the address is too long',
+  414: 'the URL is too long',
   415: 'send application/json, a form, or multipart/form-data',
 }
 
-/** Of our own troubles only those that tell the caller what to do. */
+/** The message of an internal error; specific only if the client can act on it. */
 function toPublicMessage(fault: Fault): string {
   if (fault.code === 'overloaded') return fault.message
   return fault.code === 'store_busy'
     ? 'the store does not answer; try again later'
-    : 'something went wrong here; the log knows it by the instance'
+    : 'internal error; the log has the details under the instance ID'
 }
 
 type ValidationIssue = { readonly instancePath?: unknown; readonly message?: unknown; readonly params?: unknown }
 
-/** The issues of a request that its schema refused (fastify-type-provider-zod), at most 20; of a choice those of the form that was meant. */
+/** The schema violations of a request (fastify-type-provider-zod), at most 20. For a union, those of the variant that the client meant. */
 function readValidationIssues(error: unknown): { path: string; message: string }[] | null {
   if (!(error instanceof Error) || !('validation' in error) || !Array.isArray(error.validation)) return null
   return error.validation
@@ -82,7 +82,7 @@ const unionIssueParams = z.object({
   errors: z.array(z.array(z.looseObject({ code: z.string(), path: z.array(z.union([z.string(), z.number()])), message: z.string() }))),
 })
 
-/** Of the forms that a value may have, the one that failed within and not at once. */
+/** The issues of the union variant that failed inside the value instead of at its type. */
 function findIntendedIssues(params: unknown): { path: string; message: string }[] {
   const parsed = unionIssueParams.safeParse(params)
   const form = parsed.success
@@ -93,18 +93,20 @@ function findIntendedIssues(params: unknown): { path: string; message: string }[
 
 function describeFirstIssue(issues: readonly { path: string; message: string }[]): string {
   const [first] = issues
-  return first === undefined ? 'the request does not fit its schema' : `${first.path === '' ? 'the request' : first.path}: ${first.message}`
+  return first === undefined
+    ? 'the request does not match the schema'
+    : `${first.path === '' ? 'the request' : first.path}: ${first.message}`
 }
 
-/** Answers with a problem, and logs what is our own fault. */
+/** Sends a problem, and logs it if it is an internal error. */
 export function sendProblem(telemetry: Telemetry, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const description = describeError(error)
-  // What http/server/body-limits refuses it counts: a line for each would be a flood of its own.
+  // http/server/body-limits counts its rejections in a metric; one log line for each would flood the log.
   if (description.status >= 500 && description.code !== 'overloaded')
     telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
   if (description.status === 401) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')
   if (description.status === 429 || description.status === 503) void reply.header('retry-after', description.status === 429 ? '60' : '5')
   const problem: Problem = { type: 'about:blank', title: STATUS_CODES[description.status] ?? 'Error', instance: request.id, ...description }
-  // By hand: the answer schemas of a route describe its good answers.
+  // Serialised here, because the response schemas of a route describe successful responses only.
   return reply.code(description.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problem)
 }

@@ -1,20 +1,21 @@
 /**
- * rate-limit - how many times a minute a key may do something
+ * rate-limit - a fixed-window rate limit per key and minute
  *
- * One fixed minute at a time, so that memory is bounded by the keys of one minute. The caller gives the time.
+ * Only the counts of the current minute are kept, which bounds the memory. The caller passes the time.
  */
 export type FixedWindowLimit = {
-  /** Counts one and says whether it is still within the limit. */
+  /** Counts one event and returns whether it is within the limit. */
   readonly consume: (key: string, now: number) => boolean
-  /** Whether the limit is already reached; counts nothing. */
+  /** Whether the limit is reached. Does not count. */
   readonly isExhausted: (key: string, now: number) => boolean
 }
 
 const MINUTE_MS = 60_000
 
-/** Keys beyond this in one minute share one count: a flood of made-up names costs no memory. */
+/** Further keys in the same minute share one count, so that a flood of invented names does not use memory. */
 const MAX_KEYS = 100_000
 
+/** Creates a limit of `perMinute` events per key. */
 export function createFixedWindowLimit(perMinute: number): FixedWindowLimit {
   let minute = -1
   const counts = new Map<string, number>()

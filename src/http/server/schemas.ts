@@ -1,18 +1,18 @@
 /**
- * schemas - objects of requests that refuse what they do not know, with the nearest name that they do
+ * schemas - request schemas that reject unknown fields and suggest the nearest known name
  *
- * A misspelt field must not be taken for one that was left out.
+ * A misspelled field must not be treated as a missing one.
  *
- * See also: config (which does the same for settings), http/server/problem.
+ * See also: settings/load (does the same for settings), http/server/problem.
  */
 import { closest } from 'fastest-levenshtein'
 import { z } from 'zod'
 import { normaliseDomain } from '../../correlate/address-hash.ts'
 
-/** A guess at what a longer name meant helps nobody, and takes time. */
+/** No suggestion for other names: it would not help and costs time. */
 const SIMPLE_FIELD_NAME = /^[\w-]{1,64}$/
 
-/** An object of just these fields. */
+/** An object schema with only these fields. */
 export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   const knownNames = Object.keys(shape)
   return z.strictObject(shape, {
@@ -20,21 +20,21 @@ export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape): z.Zo
   })
 }
 
-/** What our own answers call otherwise: `next` of one page is `after` of the following. */
+/** Names from our own responses: `next` of one page is `after` of the following page. */
 const FIELD_ALIASES: Readonly<Record<string, string>> = { next: 'after', cursor: 'after' }
 
 function describeUnknownField([name = '']: readonly string[] = [], knownNames: readonly string[]): string {
-  // Only a plain name is said again: an answer is no place for a stranger's words.
+  // Only a simple name is repeated, so that the response does not reflect arbitrary input.
   if (!SIMPLE_FIELD_NAME.test(name)) return 'unknown field'
   const alias = FIELD_ALIASES[name]
   const nearest = alias !== undefined && knownNames.includes(alias) ? alias : knownNames.length === 0 ? null : closest(name, knownNames)
-  return `unknown field "${name}"; ${nearest === null ? 'there is none here' : `the nearest known one is "${nearest}"`}`
+  return `unknown field "${name}"; ${nearest === null ? 'no fields are allowed here' : `the nearest known field is "${nearest}"`}`
 }
 
 /** The operator may name an account; `?account=` is read by http/server/authorize. */
-export const operatorQuery = { account: z.string().max(128).optional().describe('The operator names an account') }
+export const operatorQuery = { account: z.string().max(128).optional().describe('For the operator: an API user of the account to act for') }
 
-/** A domain, in lower case as A-labels whatever its dress. */
+/** A domain, normalised to lower-case A-labels. */
 export const domainName = z
   .string()
   .min(1)

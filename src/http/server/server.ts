@@ -1,10 +1,10 @@
 /**
- * server - the HTTP server's skeleton: schemas, errors, ids, metrics, and the faces that hang on it
+ * server - creates the HTTP server: schema validation, error handling, request IDs, metrics, body limits and security headers
  *
- * A route is a schema and a few lines. Whatever it throws becomes a problem (http/server/problem); the vendor's face has an envelope of its own.
- * Answers carry no cookie, reflect nothing, and may not be framed or sniffed.
+ * An error that a route throws becomes a problem (http/server/problem); the compatible APIs set error handlers of their own. Responses set no
+ * cookies, do not reflect input, and must not be framed or sniffed.
  *
- * See also: web/routes (the table of routes), http/sendcloud/routes.
+ * See also: http/app (adds the routes).
  */
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
@@ -22,11 +22,11 @@ export type HttpServerOptions = {
   readonly telemetry: Telemetry
   readonly bodyBytes: number
   readonly trustProxy: boolean
-  /** What strangers may hold; the defaults where nothing is said. */
+  /** Limits for connections and request bodies; HTTP_LIMITS by default. */
   readonly httpLimits?: HttpLimits
 }
 
-/** What every answer carries: it is data for programs. The one page has a policy of its own (http/api/unsubscribe). */
+/** The headers of every response, which is data for programs. The unsubscribe page and /docs set policies of their own. */
 const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
@@ -35,10 +35,10 @@ const SECURITY_HEADERS = {
   'cache-control': 'no-store',
 } as const
 
-/** How often Node looks for requests that are late. */
+/** How often Node checks for requests that exceed a timeout. */
 const TIMEOUT_CHECK_INTERVAL_MS = 1_000
 
-/** A server without routes, not yet listening. */
+/** Creates a server without routes. It does not listen yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { telemetry, httpLimits = HTTP_LIMITS } = options
   const server = Fastify({
@@ -49,12 +49,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     },
     logger: false,
     bodyLimit: options.bodyBytes,
-    // One hop: the address that our own proxy saw. What a client wrote before it is a claim.
+    // Trust one hop: the address that our own proxy saw. Earlier entries come from the client and can be forged.
     trustProxy: options.trustProxy ? (_address: string, hopIndex: number) => hopIndex === 0 : false,
     genReqId: () => randomUUID(),
-    // What fails before a route is found would quote the address.
+    // The framework's own messages for errors before routing would quote the URL.
     frameworkErrors: (error, request, reply) => sendProblem(telemetry, error, request, reply.headers(SECURITY_HEADERS)),
-    // Idle connections of keep-alive clients end with us at a stop.
+    // Close idle keep-alive connections when the server stops.
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: true },
   }).withTypeProvider<ZodTypeProvider>()
@@ -66,8 +66,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     const methods = findMethods(request.url)
     const fault =
       methods.length === 0
-        ? new Fault('not_found', 'there is nothing at this address')
-        : new Fault('method_not_allowed', `this address knows ${methods.join(', ')}`)
+        ? new Fault('not_found', 'no route matches this URL')
+        : new Fault('method_not_allowed', `this URL supports ${methods.join(', ')}`)
     if (methods.length > 0) void reply.header('allow', methods.join(', '))
     return sendProblem(telemetry, fault, request, reply)
   })

@@ -1,8 +1,8 @@
 /**
- * upload - a form of several parts as fields and files
+ * upload - parses a multipart form into fields and files
  *
- * The whole body is in memory, within the route's limit, before it is read: what is larger is refused without being parsed. Fields win nothing over
- * files of the same name, and the last field of a name wins.
+ * The body is in memory as a whole, within the body limit of the route; a larger body is rejected before it is parsed. If a field occurs more than
+ * once, the last one is used. Files are listed separately, also if a field has the same name.
  *
  * RFC 7578. See also: http/server/forms, http/sendcloud/mail-send.
  */
@@ -11,7 +11,7 @@ import { Fault } from '../../errors.ts'
 export type UploadedFile = { readonly name: string; readonly type: string; readonly content: Buffer; readonly field: string }
 export type MultipartForm = { readonly fields: Readonly<Record<string, string>>; readonly files: readonly UploadedFile[] }
 
-/** Reads a form. Faults: bad_request (it is none). */
+/** Parses a form. Faults: bad_request (an invalid form). */
 export async function readMultipartForm(body: Buffer, contentType: string): Promise<MultipartForm> {
   try {
     const form = await new Response(new Uint8Array(body), { headers: { 'content-type': contentType } }).formData()
@@ -23,6 +23,6 @@ export async function readMultipartForm(body: Buffer, contentType: string): Prom
     }
     return { fields: Object.fromEntries(fields), files }
   } catch (cause) {
-    throw new Fault('bad_request', 'the form cannot be read', { cause })
+    throw new Fault('bad_request', 'the form cannot be parsed', { cause })
   }
 }

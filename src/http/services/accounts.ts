@@ -9,7 +9,7 @@ import type { Context } from '../../service/context.ts'
 import { findAccount, listAccountsForOperator, type Account } from '../../store/account/accounts.ts'
 import { listCredentials } from '../../store/account/credentials.ts'
 
-export type AccountProfile = { readonly account: Account; readonly apiUsers: readonly string[] }
+type AccountProfile = { readonly account: Account; readonly apiUsers: readonly string[] }
 
 export type AccountService = {
   /** The settings in force; the defaults for an account that does not exist. */

@@ -7,7 +7,7 @@ import type { BroadcastResult, DeliveryRow } from '../../ledger/project/state.ts
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { countBroadcastResults, listBroadcastDeliveries, type BroadcastPage } from '../../store/mail/broadcasts.ts'
 
-export type BroadcastResults = { readonly counts: ReadonlyMap<BroadcastResult, number>; readonly rows: readonly DeliveryRow[] }
+type BroadcastResults = { readonly counts: ReadonlyMap<BroadcastResult, number>; readonly rows: readonly DeliveryRow[] }
 
 /** Reads the number of deliveries by result, over the whole broadcast, and one page of deliveries. */
 export type ReadBroadcastResults = (account: number, broadcast: string, page: BroadcastPage) => Promise<BroadcastResults>

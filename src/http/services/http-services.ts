@@ -38,7 +38,7 @@ import { createStatisticsService, type StatisticsService } from './statistics.ts
 import { createSuppressionService, type SuppressionService } from './suppressions.ts'
 
 /** Services that the daemon builds, because they need its settings, its keys or its network. */
-export type DaemonServices = {
+type DaemonServices = {
   readonly submit: Submit
   readonly dkim: DkimKeyService
   readonly webhooks: WebhookService

@@ -13,7 +13,7 @@ import { findRawMail, findRawMailForOperator } from '../../store/mail/raw-mail.t
 import { CURSOR_SCHEMAS, decodeCursor, nextCursor, type CursorPage } from '../server/cursor.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 
-export type InboxQuery = {
+type InboxQuery = {
   readonly state: InboxState | null
   readonly reason: InboxReason | null
   readonly after: string | null

@@ -39,7 +39,7 @@ export type SuppressionQuery = {
 }
 
 /** Which bounce entries to reactivate. `dryRun` only counts them. */
-export type ReactivateRequest = {
+type ReactivateRequest = {
   readonly site: string | null
   readonly rule: string | null
   readonly since: number

@@ -249,16 +249,16 @@ test.each(CASES.map(([what, request, status, code]) => ({ what, request, status,
 
 describe('what they answer', () => {
   test.each([
-    [post('/v1/messages', { ...MAIL, broadcst: 'b' }), 'unknown field "broadcst"; the nearest known one is "broadcast"'],
-    [post('/v1/messages', { ...MAIL, recipients: [{ recipient: 'a@example.com', tokn: 'x' }] }), 'the nearest known one is "token"'],
-    [post('/v1/attempts', { ...ATTEMPT, egresIp: '192.0.2.1' }), 'the nearest known one is "egressIp"'],
+    [post('/v1/messages', { ...MAIL, broadcst: 'b' }), 'unknown field "broadcst"; the nearest known field is "broadcast"'],
+    [post('/v1/messages', { ...MAIL, recipients: [{ recipient: 'a@example.com', tokn: 'x' }] }), 'the nearest known field is "token"'],
+    [post('/v1/attempts', { ...ATTEMPT, egresIp: '192.0.2.1' }), 'the nearest known field is "egressIp"'],
     [
       { ...post('/v1/attempts', JSON.stringify([{ ...ATTEMPT, egresIp: 'x' }])), headers: JSON_TYPE },
-      'the nearest known one is "egressIp"',
+      'the nearest known field is "egressIp"',
     ],
-    [{ url: '/v1/messages?next=abc' }, 'the nearest known one is "after"'],
-    [{ url: '/v1/brakes?x=1', auth: OPERATOR }, 'there is none here'],
-  ] as const)('an unknown name hears the nearest one: %j', async (request, detail) => {
+    [{ url: '/v1/messages?next=abc' }, 'the nearest known field is "after"'],
+    [{ url: '/v1/brakes?x=1', auth: OPERATOR }, 'no fields are allowed here'],
+  ] as const)('an unknown field suggests the nearest known one: %j', async (request, detail) => {
     expect((await bench.send(request)).json().detail).toContain(detail)
   })
 

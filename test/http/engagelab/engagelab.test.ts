@@ -3,7 +3,7 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
-import { ENGAGELAB_ROUTES } from '../../../src/http/engagelab/routes.ts'
+import { listEngageLabRoutes } from '../compatible-routes.ts'
 import { makeBench, OPERATOR, type TestRequest, type Bench } from '../bench.ts'
 
 let bench: Bench
@@ -71,8 +71,8 @@ test.each(CASES.map(([method, url, status, code, body]) => [method, url, status,
   },
 )
 
-describe('who may', () => {
-  test.each(ENGAGELAB_ROUTES.map(([method, url]) => [method, url] as const))('%s %s wants an account', async (method, url) => {
+describe('authentication', async () => {
+  test.each(await listEngageLabRoutes())('$method $url requires an account', async ({ method, url }) => {
     const answers = await Promise.all([bench.send({ method, url, auth: null }), bench.send({ method, url, auth: OPERATOR })])
     expect(answers.map((answer) => [answer.statusCode, answer.json().code])).toEqual([
       [401, 40005],

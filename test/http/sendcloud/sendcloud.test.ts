@@ -4,16 +4,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
-import { SENDCLOUD_OPERATIONS } from '../../../src/http/sendcloud/routes.ts'
-import {
-  splitIntoDays,
-  formatTime,
-  splitIntoHours,
-  parseDay,
-  parseTime,
-  toDayRange,
-  startOfZonedDay,
-} from '../../../src/http/sendcloud/zoned-time.ts'
+import { splitIntoDays, formatTime, splitIntoHours, parseDay, parseTime, toDayRange } from '../../../src/http/sendcloud/zoned-time.ts'
+import { listSendCloudOperations } from '../compatible-routes.ts'
 import { makeBench, type Bench } from '../bench.ts'
 
 const KEY = 'apiUser=alice&apiKey=secret-of-alice'
@@ -236,7 +228,7 @@ test('a wrong key is a wrong key, however often it is tried', async () => {
 
 test('nobody signs in to anything without a key', async () => {
   const answers = await Promise.all(
-    Object.keys(SENDCLOUD_OPERATIONS).map(
+    (await listSendCloudOperations()).map(
       async (name) => (await bench.send({ url: `/api/${name}?apiUser=alice`, auth: null })).json().statusCode,
     ),
   )
@@ -360,8 +352,8 @@ const DAYS = [
 ] as const
 
 test.each(DAYS)('%s in %s begins at %s', (day, zone, begins) => {
-  expect(new Date(startOfZonedDay(day, zone)).toISOString()).toBe(begins)
-  expect(formatTime(startOfZonedDay(day, zone), zone)).toBe(`${day} 00:00:00`)
+  expect(new Date(toDayRange(day, day, zone).from).toISOString()).toBe(begins)
+  expect(formatTime(toDayRange(day, day, zone).from, zone)).toBe(`${day} 00:00:00`)
 })
 
 const ODD_DAYS = [

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
-import { addBodyLimits, HTTP_LIMITS, type BodyLimiter, type HttpLimits } from '../../../src/http/server/body-limits.ts'
+import { addBodyLimits, HTTP_LIMITS, type HttpLimits } from '../../../src/http/server/body-limits.ts'
 import { createHttpServer as createHttp } from '../../../src/http/server/server.ts'
 import type { HttpServer } from '../../../src/http/server/http-server.ts'
 import { createTelemetry } from '../../../src/telemetry.ts'
@@ -101,7 +101,10 @@ test('while there is no room each door refuses large bodies in its own words, an
 })
 
 /** A server with one route, to look at what it counts. */
-async function plain(limits: Partial<HttpLimits>, now: () => number): Promise<{ readonly port: number; readonly bodies: BodyLimiter }> {
+async function plain(
+  limits: Partial<HttpLimits>,
+  now: () => number,
+): Promise<{ readonly port: number; readonly bodies: ReturnType<typeof addBodyLimits> }> {
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
   const http = { ...HTTP_LIMITS, ...limits }
   const server = await createHttp({ telemetry, bodyBytes: 4 * MIB, trustProxy: false, httpLimits: http })
