@@ -21,7 +21,7 @@ test('an endpoint is asked, added and served; what it did not hear comes after a
     await expect.poll(() => receiver.requests.length, { timeout: 5_000 }).toBe(3)
     await expect
       .poll(async () => (await first.api('GET', '/v1/webhooks/1/outbox')).body, { timeout: 8_000 })
-      .toMatchObject({ events: [{ state: 'waiting', attempts: 1, error: 'no answer in time' }] })
+      .toMatchObject({ events: [{ state: 'waiting', attempts: 1, error: 'no response in time' }] })
   } finally {
     await first.kill()
   }

@@ -1,8 +1,8 @@
 /**
- * alert-mailer - alerts as mails, through a smart host
+ * alert-mailer - sends alerts by mail, through a smart host
  *
- * The envelope has no sender, so that no bounce comes back, and the mail says that a program wrote it, so that no responder answers:
- * a mail about bounces must not make any. Each has an id that stays the same when it is sent again.
+ * A mail about bounces must not cause any. The null sender keeps bounces away, and the header says that a program wrote the mail, so that no auto-responder
+ * replies. An alert keeps its Message-ID when it is sent again.
  *
  * RFC 3834 (Auto-Submitted), RFC 5321 §4.5.5 (null reverse-path). See also: service/alerts/alerts, settings (alerts).
  */
@@ -12,21 +12,22 @@ import type { Telemetry } from '../telemetry.ts'
 export type AlertMail = { readonly id: string; readonly to: readonly string[]; readonly subject: string; readonly text: string }
 
 export type AlertMailer = {
-  /** Whether the smart host has taken it. Never rejects. */
+  /** Whether the smart host has accepted the mail. Never rejects. */
   readonly send: (mail: AlertMail) => Promise<boolean>
   readonly close: () => void
 }
 
 type AlertMailerOptions = {
-  /** smtp:// or smtps:// with host, port, and name and password where it wants them. */
+  /** smtp:// or smtps:// with host, port, and user name and password if the host requires them. */
   readonly smarthostUrl: string
   readonly from: string
   readonly log: Telemetry['log']
 }
 
-/** A smart host is near; one that does not answer in that time is down. */
+/** A smart host is near; one that does not reply within ten seconds is down. */
 const TIMEOUT_MS = 10_000
 
+/** Creates the mailer; it connects when there is an alert to send. */
 export function createAlertMailer({ smarthostUrl, from, log }: AlertMailerOptions): AlertMailer {
   const timeouts = { connectionTimeout: TIMEOUT_MS, greetingTimeout: TIMEOUT_MS, socketTimeout: TIMEOUT_MS }
   const transport = createTransport({ url: smarthostUrl, ...timeouts, disableFileAccess: true, disableUrlAccess: true })
@@ -47,7 +48,7 @@ export function createAlertMailer({ smarthostUrl, from, log }: AlertMailerOption
         })
         return true
       } catch (error) {
-        log.error({ err: error }, 'the smart host did not take an alert')
+        log.error({ err: error }, 'the smart host did not accept an alert')
         return false
       }
     },
@@ -55,6 +56,6 @@ export function createAlertMailer({ smarthostUrl, from, log }: AlertMailerOption
   }
 }
 
-/** What an alert is about may be a stranger's domain. */
+/** The subject can contain a domain that a stranger chose. */
 // oxlint-disable-next-line no-control-regex
 const toSingleLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 200)

@@ -1,10 +1,10 @@
 /**
- * composer - a mail out of its fields, by nodemailer's MailComposer
+ * composer - composes a mail from its fields, with nodemailer's MailComposer
  *
- * The same fields give the same bytes: the date, the Message-ID and the boundaries are arguments. Nothing is fetched: neither a file nor a URL that a
- * text names. Text leaves in an encoding that every relay lets through.
+ * The same fields give the same bytes: date, Message-ID and boundaries are arguments. No file or URL that a text names is fetched. Text is encoded so that every
+ * relay passes it on.
  *
- * RFC 5322, RFC 2045–2047. See also: service/deliver/render, compose/rewrite-mime (mails that senders made themselves).
+ * RFC 5322, RFC 2045 to 2047. See also: service/deliver/render, compose/rewrite-mime (mails that senders composed themselves).
  */
 import type { Attachment } from '../compose/composition.ts'
 import { splitHeaderFields, type HeaderFieldLine } from '../compose/header-line.ts'
@@ -18,18 +18,18 @@ export type MessageFields = {
   readonly html: string | null
   readonly plain: string | null
   readonly attachments: readonly Attachment[]
-  /** In their order; Message-ID, Date and what builds the mail are not among them. */
+  /** In their order, without Message-ID, Date and the MIME fields. */
   readonly headers: Readonly<Record<string, string>>
-  /** With its brackets. */
+  /** With angle brackets. */
   readonly messageId: string
   readonly date: number
-  /** Unlike anything in the mail: the boundaries are made of it. */
+  /** The boundaries are derived from it, so it must not occur in the mail. */
   readonly boundarySeed: string
 }
 
-/** Writes a letter, with CR LF line ends. */
+/** Composes a whole mail, with CRLF line ends. */
 export async function composeMessage(message: MessageFields): Promise<Buffer> {
-  const { from, to, cc, replyTo, subject, html, plain, attachments, headers, messageId, date, boundarySeed: name } = message
+  const { from, to, cc, replyTo, subject, html, plain, attachments, headers, messageId, date, boundarySeed } = message
   const { default: MailComposer } = await import('nodemailer/lib/mail-composer')
   const composer = new MailComposer({
     from,
@@ -48,7 +48,7 @@ export async function composeMessage(message: MessageFields): Promise<Buffer> {
     headers: Object.entries(headers).map(([key, value]) => ({ key, value })),
     messageId,
     date: new Date(date),
-    baseBoundary: name,
+    baseBoundary: boundarySeed,
     newline: 'windows',
     disableFileAccess: true,
     disableUrlAccess: true,
@@ -56,10 +56,10 @@ export async function composeMessage(message: MessageFields): Promise<Buffer> {
   return composer.compile().build()
 }
 
-/** What the copies of a letter share: how it is built, as fields with their line ends, and its body. */
+/** What the copies of a mail share: the MIME fields with their line ends, and the body. */
 export type MessageContent = { readonly contentFields: string; readonly body: Buffer }
 
-/** The content of a letter on its own. */
+/** Composes only the content of a mail. */
 export async function composeContent(message: MessageFields): Promise<MessageContent> {
   const raw = await composeMessage(message)
   const end = raw.indexOf('\r\n\r\n')
@@ -67,7 +67,7 @@ export async function composeContent(message: MessageFields): Promise<MessageCon
   return { contentFields: fields.map(({ text }) => `${text}\r\n`).join(''), body: Buffer.from(raw.subarray(end + 4)) }
 }
 
-/** The fields of a letter whose content is there already, each with its line end. */
+/** Composes only the header fields that are not MIME fields, each with its line end. */
 export async function composeHeaderFields(message: MessageFields): Promise<string> {
   const raw = (await composeMessage({ ...message, html: null, plain: 'x', attachments: [] })).toString('latin1')
   const fields = splitHeaderFields(raw.slice(0, raw.indexOf('\r\n\r\n'))).filter((field) => !isContentField(field))

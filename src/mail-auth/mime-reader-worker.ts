@@ -1,15 +1,15 @@
 /**
- * mime-reader-worker - the thread in which mailparser reads what strangers wrote
+ * mime-reader-worker - the thread in which mailparser reads mails
  *
- * Answers each mail with one message. Whatever goes wrong ends the thread; mail-auth/mime-reader begins another.
+ * Answers each mail with one message. Any error ends the thread; mail-auth/mime-reader starts another.
  *
  * See also: mail-auth/mime-reader.
  */
 import { parentPort } from 'node:worker_threads'
 import { simpleParser, type AddressObject, type ParsedMail } from 'mailparser'
-import { toHeaderRecord, type MailContent } from './mime-reader.ts'
+import { groupHeaders, type MailContent } from './mail-content.ts'
 
-/** Characters of each body: with form encoding still a few megabytes. */
+/** Characters of each body; form encoding makes a few megabytes of them. */
 const MAX_BODY_CHARACTERS = 1_048_576
 const MAX_FIELDS = 500
 const MAX_VALUE_CHARACTERS = 8_192
@@ -47,7 +47,7 @@ function firstAddressOf(field: AddressObject | AddressObject[] | undefined): { r
   return { address: (first?.address ?? '').slice(0, MAX_NAME_CHARACTERS), name: (first?.name ?? '').slice(0, MAX_NAME_CHARACTERS) }
 }
 
-/** Fields under the names that their writer gave them, unfolded. */
+/** Unfolded fields, with their names as they were written. */
 function headersOf({ headerLines }: ParsedMail): MailContent['headers'] {
   const entries = headerLines.slice(0, MAX_FIELDS).flatMap(({ line }): [string, string][] => {
     const at = line.indexOf(':')
@@ -58,7 +58,7 @@ function headersOf({ headerLines }: ParsedMail): MailContent['headers'] {
       .trim()
     return [[line.slice(0, at).trim(), value]]
   })
-  return toHeaderRecord(entries)
+  return groupHeaders(entries)
 }
 
 function referencesOf({ references, inReplyTo }: ParsedMail): string {

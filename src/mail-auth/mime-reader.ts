@@ -1,31 +1,14 @@
 /**
- * mime-reader - a mail that a person wrote, read whole by mailparser, in a thread of its own
+ * mime-reader - reads a whole mail with mailparser, in a thread of its own
  *
- * Strangers write these mails: one that is too much for the library costs its thread, never the daemon. A mail gets eight seconds and the
- * thread a bounded heap; what ends either is read by our own scanner, which knows header fields alone. What is read is cut to sizes that a
- * webhook can carry.
+ * Strangers write these mails, and one that the library cannot cope with ends its thread and never the daemon. A mail has a time limit and the thread a
+ * bounded heap. If either ends the reading, only the header fields are read, by our own scanner. The result is cut to sizes that a webhook can carry.
  *
- * See also: mail-auth/mime-reader-worker (the thread), mail/mime/mime (the scanner), service/forward/forward-body.
+ * See also: mail-auth/mime-reader-worker (the thread), mail-auth/mail-content, service/forward/forward-body.
  */
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
-import { extractAddresses } from '../mail/mime/address.ts'
-import { getHeaders, getHeaderEntries, getRawHeader, decodeEncodedWords } from '../mail/mime/header.ts'
-import { parseMime } from '../mail/mime/mime.ts'
-
-export type MailContent = {
-  readonly from: string
-  readonly fromName: string
-  readonly to: string
-  readonly toName: string
-  readonly subject: string
-  readonly html: string
-  readonly text: string
-  /** Fields as they stand; one that stands more than once is a list. */
-  readonly headers: Readonly<Record<string, string | readonly string[]>>
-  /** Message-IDs that it answers, parted by spaces. */
-  readonly reference: string
-}
+import { readHeaderOnly, type MailContent } from './mail-content.ts'
 
 export type MimeReader = {
   /** Never rejects. */
@@ -35,11 +18,11 @@ export type MimeReader = {
 
 type MimeReaderOptions = { readonly timeLimitMs?: number; readonly createWorker?: () => Worker }
 
-/** A mail of 5 MB takes a few tenths of a second; the first waits for the thread to begin, which on a busy machine takes seconds. */
+/** A mail of 5 MB takes a few tenths of a second; the first one also waits for the thread, which takes seconds to start on a busy machine. */
 const TIME_LIMIT_MS = 8_000
-/** A mail of 5 MB takes some sixty. */
+/** A mail of 5 MB takes about 60. */
 const HEAP_MB = 192
-/** A thread that nobody needs gives its memory back. */
+/** An idle thread ends and frees its memory. */
 const IDLE_MS = 30_000
 
 const startWorker = (): Worker =>
@@ -57,7 +40,7 @@ const mailContentSchema = z.object({
   reference: z.string(),
 })
 
-/** Makes the reader; its thread begins with the first mail. One mail at a time. */
+/** Creates the reader. Its thread starts with the first mail and reads one mail at a time. */
 export function createMimeReader({ timeLimitMs = TIME_LIMIT_MS, createWorker = startWorker }: MimeReaderOptions = {}): MimeReader {
   let worker: Worker | null = null
   let previousRead: Promise<unknown> = Promise.resolve()
@@ -90,7 +73,7 @@ export function createMimeReader({ timeLimitMs = TIME_LIMIT_MS, createWorker = s
   }
 }
 
-/** What the thread says, or null when it died or took too long. */
+/** The answer of the thread; null if it died or took too long. */
 function requestFromWorker(worker: Worker, raw: Uint8Array, timeLimitMs: number): Promise<unknown> {
   return new Promise((resolve) => {
     const settle = (value: unknown): void => {
@@ -105,45 +88,4 @@ function requestFromWorker(worker: Worker, raw: Uint8Array, timeLimitMs: number)
     worker.on('exit', fail)
     worker.postMessage(raw)
   })
-}
-
-const MAX_HEADER_FIELDS = 500
-const MAX_REFERENCE_CHARACTERS = 8_192
-/** Characters of all fields: many times what any mail of people bears. */
-const MAX_HEADER_CHARACTERS = 262_144
-
-/** The header fields of a mail, by our own scanner. Total. */
-export function readHeaderOnly(raw: Uint8Array): MailContent {
-  const { headers } = parseMime(raw, { isShallow: true }).root
-  const readAddress = (name: string): { readonly address: string; readonly name: string } => {
-    const value = getRawHeader(headers, name) ?? ''
-    const found = extractAddresses(value)[0]
-    const displayName = found === undefined ? '' : decodeEncodedWords(value.slice(0, found.index)).replaceAll(/["<]/g, '').trim()
-    return { address: found?.address ?? '', name: displayName }
-  }
-  const from = readAddress('from')
-  const to = readAddress('to')
-  const reference = [...getHeaders(headers, 'references'), ...getHeaders(headers, 'in-reply-to')].join(' ').replaceAll(/\s+/g, ' ').trim()
-  const subject = decodeEncodedWords(getRawHeader(headers, 'subject') ?? '')
-  const addressFields = { from: from.address, fromName: from.name, to: to.address, toName: to.name }
-  return {
-    ...addressFields,
-    subject,
-    html: '',
-    text: '',
-    headers: toHeaderRecord(getHeaderEntries(headers, MAX_HEADER_FIELDS)),
-    reference: reference.slice(0, MAX_REFERENCE_CHARACTERS),
-  }
-}
-
-/** Names to values; one that stands more than once is a list. Any name may occur. What would make them too long together is left out. */
-export function toHeaderRecord(entries: Iterable<readonly [name: string, value: string]>): MailContent['headers'] {
-  const fields = new Map<string, string[]>()
-  let remainingCharacters = MAX_HEADER_CHARACTERS
-  for (const [name, value] of entries) {
-    remainingCharacters -= name.length + value.length
-    if (remainingCharacters < 0) break
-    fields.set(name, [...(fields.get(name) ?? []), value])
-  }
-  return Object.fromEntries([...fields].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? '') : values]))
 }

@@ -1,8 +1,8 @@
 /**
- * signed-mail-link - links to one raw mail, good for whoever holds them, until they end
+ * signed-mail-link - signs links to raw mails, which give access to anybody who has them until they expire
  *
- * A webhook's receiver fetches the mail with nothing but the link. The MAC covers account, mail and end, under a key derived from the
- * master for this alone.
+ * The receiver of a webhook needs nothing but the link to fetch the mail. The MAC covers account, mail and expiry, under a key that is derived from the master key
+ * for this purpose only.
  *
  * See also: service/forward/forward-body (who writes them), http/api/forwarded-mails (who reads them).
  */
@@ -14,13 +14,14 @@ type MailLink = { readonly account: number; readonly digest: string; readonly ex
 export type MailLinkSigner = {
   /** The MAC of a link: 32 characters. */
   readonly sign: (link: MailLink) => string
-  /** Whether a MAC is that of a link which has not ended. */
+  /** Whether the signature belongs to the link and the link has not expired. Takes constant time. */
   readonly isValid: (link: MailLink, signature: string, now: number) => boolean
 }
 
 const KEY_BYTES = 32
 const MAC_CHARACTERS = 32
 
+/** Creates a signer from the master key. */
 export function createMailLinkSigner(masterKey: Uint8Array): MailLinkSigner {
   const key = hkdf(masterKey, Buffer.from('bounced mail link v1'), Buffer.from('link'), KEY_BYTES)
   const sign = ({ account, digest, expires }: MailLink): string =>

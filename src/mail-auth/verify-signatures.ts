@@ -1,10 +1,9 @@
 /**
- * verify-signatures - what a mail's signatures and its peer prove: DKIM with its alignment; SPF and ARC as hints
+ * verify-signatures - verifies the DKIM signatures of a mail with their alignment, and records SPF and ARC as hints
  *
- * mailauth is loaded at the first mail that needs it. Alignment is relaxed (same organisational domain as From, RFC 7489 §3.1.1)
- * and asks for exactly one From; a signature that covers only the first bytes of the body (`l=`) proves nothing. SPF speaks of the
- * envelope, which null senders do not have, and a seal of ARC is its sealer's word: both are recorded for people and move nothing. Any
- * failure, a slow DNS included, is an unproven mail, never an error.
+ * mailauth is loaded when the first mail needs it. Alignment is relaxed (the organisational domain of From, RFC 7489 §3.1.1) and requires exactly one From. A
+ * signature that covers only the first bytes of the body (`l=`) proves nothing. SPF concerns the envelope, which a null sender does not have, and an ARC seal is only
+ * a claim of its sealer; both are recorded for people and decide nothing. Any failure, slow DNS included, leaves the mail unproven and is never an error.
  *
  * RFC 6376, RFC 7208, RFC 8617. See also: correlate/match (what a proof is good for), net/dns.
  */
@@ -13,7 +12,7 @@ import type { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { getDomain } from 'tldts'
 import type { DnsLookup } from '../net/dns.ts'
 
-/** One DKIM signature. `aligned`: its domain is that of From. */
+/** One DKIM signature. `aligned`: its organisational domain is that of From. */
 type DkimResult = {
   readonly domain: string
   readonly selector: string
@@ -22,30 +21,30 @@ type DkimResult = {
   readonly aligned: boolean
 }
 
-/** What SPF says of the peer, for the domain of MAIL FROM, or of HELO where the sender is null. */
+/** The SPF result of the peer for the domain of MAIL FROM, or of HELO if the sender is null. */
 type SpfResult = { readonly domain: string; readonly result: string }
 
-/** The outcome of the chain, and who sealed it last. */
+/** The result of the ARC chain, and the domain that sealed it last. */
 type ArcResult = { readonly domain: string | null; readonly result: string }
 
 export type AuthenticationResults = { readonly dkim: readonly DkimResult[]; readonly spf: SpfResult | null; readonly arc: ArcResult | null }
 
-/** Nothing was signed, or nothing was asked. */
+/** The results of a mail without signatures, or of one that is not verified. */
 export const NO_AUTHENTICATION_RESULTS: AuthenticationResults = { dkim: [], spf: null, arc: null }
 
-/** A mail as far as it can be proven. `peer` null: nobody knows from where it came (a file). */
+/** A mail, and how it came. `peer` null: not by SMTP (a file). */
 export type MailToVerify = { readonly raw: Uint8Array; readonly peer: string | null; readonly helo: string | null; readonly from: string }
 
-/** Checks one mail at a moment. Total. */
+/** Verifies one mail as of `now`. Never rejects. */
 export type SignatureVerifier = (mail: MailToVerify, now: number) => Promise<AuthenticationResults>
 
-/** Longer checks are given up: a batch must not wait for a stranger's DNS. Milliseconds. */
+/** Milliseconds. A batch must not wait for the DNS servers of a stranger. */
 const TIME_LIMIT_MS = 5_000
 
-/** A chain is only noted: its DNS must not cost the signatures that count. Milliseconds. */
+/** Milliseconds. ARC is only a hint, so its DNS queries must not use up the time of the DKIM signatures. */
 const ARC_TIME_LIMIT_MS = 1_000
 
-/** Makes the check. SPF and signatures are asked for side by side, and neither waits for the other's DNS beyond the limit. */
+/** Creates the verifier. SPF and signatures are checked at the same time, each within the limit. */
 export function createSignatureVerifier(lookUp: DnsLookup, timeLimitMs = TIME_LIMIT_MS): SignatureVerifier {
   return async (mail, now) => {
     const signed = hasSignature(mail.raw) ? withTimeLimit(timeLimitMs, verifySignatures(mail.raw, now, lookUp), null) : null
@@ -54,7 +53,7 @@ export function createSignatureVerifier(lookUp: DnsLookup, timeLimitMs = TIME_LI
   }
 }
 
-/** The value of a promise; the other one when it fails or comes too late. */
+/** The value of a promise, or the fallback if it rejects or takes too long. */
 async function withTimeLimit<T>(limitMs: number, promise: Promise<T>, fallback: T): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<T>((resolve) => {
@@ -69,7 +68,7 @@ async function withTimeLimit<T>(limitMs: number, promise: Promise<T>, fallback: 
   }
 }
 
-/** Headers end where the first empty line is; a signature is asked for in the first 64 KiB. */
+/** Looks for a signature in the first 64 KiB, so that a mail without one does not load mailauth. */
 function hasSignature(raw: Uint8Array): boolean {
   const head = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.byteLength, 65_536)).toString('latin1')
   return /^(?:dkim-signature|arc-seal)\s*:/im.test(head)
@@ -100,7 +99,7 @@ async function verifySignatures(raw: Uint8Array, now: number, lookUp: DnsLookup)
 type VerifyArc = typeof arc
 type DkimVerification = Awaited<ReturnType<typeof dkimVerify>>
 
-/** A chain that cannot be read or checked is noted as broken; it moves nothing either way. */
+/** A chain that cannot be read is recorded as failed. */
 async function verifyArcChain(verify: VerifyArc, arcData: DkimVerification['arc'], lookUp: DnsLookup): Promise<ArcResult | null> {
   if (arcData === undefined || (arcData.chain === false && arcData.error === undefined)) return null
   if (arcData.chain === false) return { domain: null, result: 'fail' }

@@ -1,8 +1,8 @@
 /**
- * certificate - the certificate for STARTTLS: the operator's, or one of our own making
+ * certificate - the certificate for STARTTLS: the operator's, or a self-signed one
  *
- * Senders encrypt to whatever certificate they are shown (RFC 7435, opportunistic), so that one we signed ourselves keeps reports from
- * plain sight until there is a real one. It is made anew at each start and lasts ten years.
+ * Mail servers accept any certificate (opportunistic TLS, RFC 7435), so a self-signed one protects reports from eavesdropping until the operator has a certificate
+ * from a CA. Each start generates a new one, which is valid for ten years.
  *
  * RFC 5280 (X.509), RFC 5758 (ECDSA with SHA-256), X.690 (DER).
  */
@@ -10,10 +10,10 @@ import { createPrivateKey, generateKeyPairSync, randomBytes, sign, X509Certifica
 import { readFileSync } from 'node:fs'
 import { Fault } from '../errors.ts'
 
-/** PEM both. */
+/** Both in PEM. */
 export type Certificate = { readonly cert: string; readonly key: string }
 
-/** Reads the operator's files, whole or not at all. Faults: config_invalid (not there, no PEM, or the key is another certificate's). */
+/** Reads the operator's files. Faults: config_invalid (a file is missing or not PEM, or the key belongs to another certificate). */
 export function loadCertificate(files: { readonly cert: string; readonly key: string }): Certificate {
   try {
     const cert = readFileSync(files.cert, 'utf8')
@@ -34,7 +34,7 @@ const OIDS = {
 const VALID_YEARS = 10
 const DAY_MS = 86_400_000
 
-/** A fresh key and a certificate for one host, signed by itself, valid from yesterday (clocks differ). */
+/** Generates a key and a self-signed certificate for one host, valid from yesterday, because clocks differ. */
 export function createSelfSignedCertificate(host: string, now: number): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = der(0x30, oid('ecdsaWithSha256'))
@@ -42,7 +42,7 @@ export function createSelfSignedCertificate(host: string, now: number): Certific
   const validity = der(0x30, generalizedTime(now - DAY_MS), generalizedTime(now + VALID_YEARS * 365 * DAY_MS))
   const hostName = der(0x82, Buffer.from(host, 'latin1'))
   const extensions = der(0x30, der(0x30, oid('subjectAltName'), der(0x04, der(0x30, hostName))))
-  // A serial is positive: its first bit is 0.
+  // A serial number is positive, so its first bit is 0.
   const serial = der(0x02, Buffer.concat([Buffer.of(0x01), randomBytes(15)]))
   const version = der(0xa0, der(0x02, Buffer.of(2)))
   const publicInfo = publicKey.export({ type: 'spki', format: 'der' })
@@ -53,7 +53,7 @@ export function createSelfSignedCertificate(host: string, now: number): Certific
   return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
 }
 
-/** Tag, length, content. */
+/** Encodes tag, length and content (X.690 §8.1). */
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts)
   const { length } = content
@@ -65,7 +65,7 @@ function oid(name: keyof typeof OIDS): Buffer {
   return Buffer.from(OIDS[name], 'hex')
 }
 
-/** GeneralizedTime, whole seconds. */
+/** GeneralizedTime in whole seconds. */
 function generalizedTime(at: number): Buffer {
   return der(0x18, Buffer.from(`${new Date(at).toISOString().replaceAll(/[-:T]|\.\d+/g, '')}`))
 }

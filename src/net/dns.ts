@@ -1,14 +1,13 @@
 /**
  * dns - DNS look-ups with a time limit and a cache
  *
- * The shape is the one mailauth asks for: (name, type) → records, rejecting with Node's DNS error codes. Answers,
- * the empty ones too, are kept for a while; failures of the resolver itself are not. Whoever needs another world
- * (tests, an offline replay) passes another function.
+ * The signature is the one that mailauth expects: (name, type) → records, rejecting with the DNS error codes of Node. Answers are cached, "no such record"
+ * included; failures of the resolver are not. Tests and offline replays pass another function of this type.
  */
 import { Resolver } from 'node:dns/promises'
 import { LRUCache } from 'lru-cache'
 
-/** Resolves to mailauth's record shape; rejects with an error whose `code` is ENOTFOUND, ENODATA, ETIMEOUT … */
+/** Resolves to records as mailauth expects them; rejects with an error whose `code` is ENOTFOUND, ENODATA, ETIMEOUT, … */
 export type DnsLookup = (name: string, type: string) => Promise<string[][] | string[]>
 
 type DnsLookupOptions = {
@@ -20,10 +19,10 @@ type DnsLookupOptions = {
 
 type DnsAnswer = { readonly records: string[][] | string[] } | { readonly code: string }
 
-/** The answers that say "there is none", as good as any other to remember. */
+/** These codes are answers ("no such record"), not failures. */
 const NO_RECORD_CODES = new Set(['ENOTFOUND', 'ENODATA'])
 
-/** Makes the look-up of a running daemon. */
+/** Creates a look-up that asks the given servers, or those of the system if there are none. */
 export function createDnsLookup(options: DnsLookupOptions): DnsLookup {
   const resolver = new Resolver({ timeout: options.timeoutMs, tries: 2 })
   if (options.servers.length > 0) resolver.setServers(options.servers)

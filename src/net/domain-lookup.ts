@@ -1,10 +1,9 @@
 /**
- * domain-lookup - asks DNS for all that a check-up looks at
+ * domain-lookup - collects from DNS what the check of a sending domain needs
  *
- * SPF is mailauth's word, as a receiver would have it for the Return-Path. A resolver that fails is told apart from one that says "none". Never
- * rejects.
+ * SPF is evaluated by mailauth, as a receiver evaluates it for the Return-Path. A failing resolver is distinguished from "no such record". Never rejects.
  *
- * See also: compose/domain-checks (what it means), commands/doctor.
+ * See also: compose/domain-checks (judges the observation), commands/doctor.
  */
 import { X509Certificate } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
@@ -19,17 +18,17 @@ export type DomainLookupOptions = {
   readonly returnPathDomain: string
   readonly feedbackDomain: string
   readonly ehlo: string
-  /** Names and addresses of our own door. */
+  /** Names and addresses of our own SMTP listener. */
   readonly ourHosts: readonly string[]
   readonly egressIps: readonly string[]
   readonly keys: readonly Omit<ObservedDkimKey, 'record'>[]
-  /** The operator's; null: one of our own making. */
+  /** The operator's certificate; null: a self-signed one. */
   readonly certificate: Pick<Certificate, 'cert'> | null
   readonly outgoingTls: string
   readonly now: number
 }
 
-/** Asks everything at once. */
+/** Runs all look-ups at the same time. */
 export async function lookUpDomain(lookUp: DnsLookup, options: DomainLookupOptions): Promise<DomainObservation> {
   const mx = createMxResolver({ lookUp })
   const { domain, returnPathDomain, feedbackDomain } = options
@@ -41,7 +40,7 @@ export async function lookUpDomain(lookUp: DnsLookup, options: DomainLookupOptio
     Promise.all(
       options.keys.map(async (key) => ({ ...key, record: await lookUpTxt(lookUp, `${key.selector}._domainkey.${key.domain}`, /p=/) })),
     ),
-    Promise.all(options.egressIps.map((ip) => lookUpIp(lookUp, mx, { ip, wish: options }))),
+    Promise.all(options.egressIps.map((ip) => lookUpIp(lookUp, mx, ip, options))),
   ])
   const { ehlo, ourHosts, outgoingTls, now } = options
   return {
@@ -52,30 +51,32 @@ export async function lookUpDomain(lookUp: DnsLookup, options: DomainLookupOptio
     ourHosts,
     outgoingTls,
     now,
-    mx: domainHosts.said,
-    returnPathMx: returnPathHosts.said,
-    returnPathHosts: returnPathHosts.places,
-    feedbackMx: feedbackHosts.said,
-    feedbackHosts: feedbackHosts.places,
+    mx: domainHosts.names,
+    returnPathMx: returnPathHosts.names,
+    returnPathHosts: returnPathHosts.namesAndAddresses,
+    feedbackMx: feedbackHosts.names,
+    feedbackHosts: feedbackHosts.namesAndAddresses,
     dmarc,
     keys,
     ips,
-    certificate: checkCertificate(options, returnPathHosts.said),
+    certificate: checkCertificate(options, returnPathHosts.names),
   }
 }
 
-/** The hosts, and they with their addresses. */
-async function lookUpHosts(mx: MxResolver, domain: string): Promise<{ said: DnsAnswer<readonly string[]>; places: readonly string[] }> {
+type MxHosts = { readonly names: DnsAnswer<readonly string[]>; readonly namesAndAddresses: readonly string[] }
+
+/** The MX hosts of a domain, and the same names together with their addresses. */
+async function lookUpHosts(mx: MxResolver, domain: string): Promise<MxHosts> {
   const found = await mx.find(domain)
-  if (found.kind === 'failed') return { said: found, places: [] }
-  if (found.kind === 'none') return { said: { kind: 'none' }, places: [] }
+  if (found.kind === 'failed') return { names: found, namesAndAddresses: [] }
+  if (found.kind === 'none') return { names: { kind: 'none' }, namesAndAddresses: [] }
   const names = found.hosts.map(({ name }) => name)
   const addresses = await Promise.all(names.map((name) => mx.addressesOf(name, null)))
   const hostAddresses = addresses.flatMap((each) => (each.kind === 'addresses' ? each.addresses : []))
-  return { said: { kind: 'found', value: names }, places: [...names, ...hostAddresses] }
+  return { names: { kind: 'found', value: names }, namesAndAddresses: [...names, ...hostAddresses] }
 }
 
-/** A TXT record that fits; its pieces joined. */
+/** The first TXT record that matches, its strings joined. */
 async function lookUpTxt(lookUp: DnsLookup, name: string, pattern: RegExp): Promise<DnsAnswer<string>> {
   const answer = await query(lookUp, name, 'TXT')
   if (answer.kind !== 'found') return answer
@@ -83,18 +84,19 @@ async function lookUpTxt(lookUp: DnsLookup, name: string, pattern: RegExp): Prom
   return found === undefined ? { kind: 'none' } : { kind: 'found', value: found }
 }
 
-/** RFC 7489 §6.6.3: the domain's own, else its organisation's. */
+/** The DMARC record of the domain, or else of its organisational domain (RFC 7489 §6.6.3). */
 async function lookUpDmarc(lookUp: DnsLookup, domain: string): Promise<DnsAnswer<string>> {
-  const domainHosts = await lookUpTxt(lookUp, `_dmarc.${domain}`, /^v=DMARC1/i)
+  const own = await lookUpTxt(lookUp, `_dmarc.${domain}`, /^v=DMARC1/i)
   const organisation = getDomain(domain, { allowPrivateDomains: true })
-  if (domainHosts.kind !== 'none' || organisation === null || organisation === domain) return domainHosts
+  if (own.kind !== 'none' || organisation === null || organisation === domain) return own
   return lookUpTxt(lookUp, `_dmarc.${organisation}`, /^v=DMARC1/i)
 }
 
 async function lookUpIp(
   lookUp: DnsLookup,
   mx: MxResolver,
-  { ip, wish: options }: { readonly ip: string; readonly wish: DomainLookupOptions },
+  ip: string,
+  options: Pick<DomainLookupOptions, 'returnPathDomain' | 'ehlo'>,
 ): Promise<ObservedEgressIp> {
   const family = ip.includes(':') ? 6 : 4
   const resolvesToIp = async (name: string): Promise<boolean> => {
@@ -118,7 +120,7 @@ async function lookUpIp(
 const normaliseName = (name: string): string => name.toLowerCase().replace(/\.$/, '')
 const isSameAddress = (a: string, b: string): boolean => ipaddr.isValid(a) && ipaddr.process(a).toString() === ipaddr.process(b).toString()
 
-/** RFC 1035 §3.5, RFC 3596 §2.5. */
+/** The name of a PTR record (RFC 1035 §3.5, RFC 3596 §2.5). */
 function reverseNameOf(ip: string): string {
   const bytes = ipaddr.process(ip).toByteArray()
   if (bytes.length === 4) return `${bytes.toReversed().join('.')}.in-addr.arpa`
@@ -126,7 +128,11 @@ function reverseNameOf(ip: string): string {
   return `${digits.toReversed().join('.')}.ip6.arpa`
 }
 
-async function checkSpf(lookUp: DnsLookup, ip: string, { returnPathDomain, ehlo }: DomainLookupOptions): Promise<string> {
+async function checkSpf(
+  lookUp: DnsLookup,
+  ip: string,
+  { returnPathDomain, ehlo }: Pick<DomainLookupOptions, 'returnPathDomain' | 'ehlo'>,
+): Promise<string> {
   try {
     const { spf } = await import('mailauth/lib/spf/index.js')
     const { status } = await spf({ sender: `postmaster@${returnPathDomain}`, ip, helo: ehlo, mta: 'bounced', resolver: lookUp })
@@ -136,7 +142,7 @@ async function checkSpf(lookUp: DnsLookup, ip: string, { returnPathDomain, ehlo 
   }
 }
 
-/** What says that there is no such record. */
+/** These codes mean that there is no such record. */
 const NO_RECORD_CODES = new Set(['ENOTFOUND', 'ENODATA'])
 
 async function query(lookUp: DnsLookup, name: string, type: string): Promise<DnsAnswer<string[][]>> {

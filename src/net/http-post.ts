@@ -1,10 +1,10 @@
 /**
- * http-post - one request to a stranger's HTTP server, bounded in time and in what is kept of the answer
+ * http-post - sends one request to a server that a user named, with bounds on time and on the response
  *
- * Redirects are not followed: a 3xx is an answer like others. The status decides; a body that lies about its length or dies is
- * kept as far as it came. Each connection asks the guard again for the addresses of its name.
+ * Redirects are not followed: a 3xx is a response like any other. Only the status matters; of a body that breaks off, the part that arrived is kept. For every
+ * connection the guard checks the addresses of the name anew.
  *
- * Never throws: what went wrong is a value. See also: net/ssrf-guard.
+ * Never rejects: a failure is a value. See also: net/ssrf-guard, service/notify/webhook-sender.
  */
 import { Agent, request } from 'undici'
 import type { SsrfGuard } from './ssrf-guard.ts'
@@ -16,7 +16,7 @@ type HttpRequest = {
   readonly body: string | null
 }
 
-/** `status` 0: no answer came; `text` says why, or holds the first bytes of the answer. */
+/** `status` 0: there was no response. `text` has the first bytes of the response, or says why there is none. */
 export type HttpResponse = { readonly status: number; readonly text: string; readonly durationMs: number }
 
 export type HttpClient = {
@@ -24,16 +24,16 @@ export type HttpClient = {
   readonly close: () => Promise<void>
 }
 
-/** From the look-up to the answer's head: the vendor's limit. */
+/** From the look-up to the first bytes of the body: the limit that the compatible API documents. */
 const TIME_LIMIT_MS = 3_000
 
-/** Enough for a message, too little to be a download. */
+/** Enough for an error message. */
 const MAX_RESPONSE_BYTES = 512
 
-/** Of headers: a receiver has no reason for more. */
+/** Of the response header. */
 const MAX_HEADER_BYTES = 16_384
 
-/** Makes the client. One endpoint gets at most so many connections at once. */
+/** Creates a client. `connections` is the maximum for one endpoint. */
 export function createHttpClient(guard: SsrfGuard, options: { readonly connections: number; readonly limitMs?: number }): HttpClient {
   const limitMs = options.limitMs ?? TIME_LIMIT_MS
   const agent = new Agent({
@@ -62,12 +62,12 @@ async function sendRequest(
 ): Promise<Omit<HttpResponse, 'durationMs'>> {
   try {
     const { method, headers, body } = httpRequest
-    // Sockets to addresses that stand in the URL itself ask nobody.
+    // A URL with an address has no look-up, so the guard has to check the URL itself.
     const url = guard.parseUrl(httpRequest.url)
     const response = await request(url, { dispatcher: agent, method, headers: { ...headers }, body, signal })
     return { status: response.statusCode, text: await firstBytes(response.body) }
   } catch (error) {
-    return { status: 0, text: signal.aborted ? 'no answer in time' : errorText(error) }
+    return { status: 0, text: signal.aborted ? 'no response in time' : errorText(error) }
   }
 }
 
@@ -81,13 +81,13 @@ async function firstBytes(body: AsyncIterable<Buffer> & { readonly destroy: () =
       if (size >= MAX_RESPONSE_BYTES) break
     }
   } catch {
-    // The status has come: what is missing of the body changes nothing.
+    // The status is known; the missing part of the body changes nothing.
   }
   body.destroy()
   return Buffer.concat(chunks).subarray(0, MAX_RESPONSE_BYTES).toString('utf8')
 }
 
-/** What of an error an account may read: its code or its words, never more. */
+/** The part of an error that an account may read: its message or its code. */
 function errorText(error: unknown): string {
   if (!(error instanceof Error)) return 'the request failed'
   const code: unknown = Reflect.get(error, 'code')

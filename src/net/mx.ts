@@ -1,12 +1,12 @@
 /**
- * mx - which hosts take a domain's mail
+ * mx - finds the hosts that receive the mail of a domain
  *
- * Asked before an attempt, for the keys that cover it, and at the attempt, for its way. A domain without MX is its own host; a null MX, no such domain and
- * no address at all are a no for good; a resolver that fails is a no for now, and is never taken for one that says "there is none". Hosts
- * of one preference change places at each send. Both spellings of an international domain are one.
+ * Called before an attempt, for the backoff keys that cover it, and during the attempt, for its route. A domain without MX is its own host. A null MX, a domain that
+ * does not exist and a domain without any address are permanent failures; a failing resolver is a temporary one and never counts as "no such record". Hosts with the
+ * same preference are shuffled for each attempt. Both spellings of an international domain are the same domain.
  *
- * Answers are kept for minutes (Node tells no TTL of an MX), those that say "none" for one, failures for seconds: enough that a campaign asks once.
- * The resolver, chance and the clock are arguments. Never rejects.
+ * Answers are cached for minutes (Node does not report the TTL of an MX), "none" for a minute, failures for seconds, so that a campaign asks once.
+ * Resolver, chance and clock are arguments. Never rejects.
  *
  * RFC 5321 §5.1, RFC 7505 (null MX), RFC 5890. See also: net/dns, smtp-client/routing, queue/backoff/backoff-key (what the set is for).
  */
@@ -19,7 +19,7 @@ import type { DnsLookup } from './dns.ts'
 
 type MxHost = { readonly name: string; readonly preference: number }
 
-/** Why there is nowhere to send to, for good. */
+/** The replies that stand for a permanent failure. */
 export const NO_MX_REPLIES = {
   'null-mx': { code: 556, text: '556 5.1.10 Recipient address has null MX' },
   'no-domain': { code: 550, text: '550 5.1.2 Host or domain name not found' },
@@ -30,7 +30,7 @@ export const NO_MX_REPLIES = {
 type NoMxReason = keyof typeof NO_MX_REPLIES
 
 type MxResult =
-  /** By preference, then by name. `implicit`: the domain itself. `set` names the hosts whatever order they came in. */
+  /** By preference, then by name. `implicit`: the domain itself. `set` names the hosts, independently of their order. */
   | { readonly kind: 'hosts'; readonly hosts: readonly MxHost[]; readonly implicit: boolean; readonly set: string }
   | { readonly kind: 'none'; readonly why: NoMxReason }
   | { readonly kind: 'failed'; readonly text: string }
@@ -42,33 +42,33 @@ export type AddressResult =
 
 export type MxResolver = {
   readonly find: (domain: string) => Promise<MxResult>
-  /** The addresses of a host, of one family or of both (IPv6 first). */
+  /** The addresses of a host: of one family, or of both with IPv6 first. */
   readonly addressesOf: (host: string, family: 4 | 6 | null) => Promise<AddressResult>
 }
 
 type MxResolverOptions = { readonly lookUp: DnsLookup; readonly now?: () => number; readonly cacheMs?: number }
 
-/** Most domains let their MX stand for five minutes or longer. Milliseconds. */
+/** Most MX records have a TTL of five minutes or longer. Milliseconds. */
 const CACHE_MS = 300_000
 
-/** By what was told. Milliseconds. */
+/** By the kind of answer. Milliseconds. */
 const SHORTER_CACHE_MS: Readonly<Record<string, number>> = { none: 60_000, failed: 5_000 }
 
-/** Domains in one campaign; a few megabytes. */
+/** More than the domains of most campaigns; a few megabytes. */
 const CACHE_SIZE = 20_000
 
-/** More hosts than any provider has: what a stranger's zone holds beyond is not tried. */
+/** More hosts than any provider has. Further hosts of a zone are ignored. */
 const MAX_HOSTS = 20
 
-/** An alias of an alias of an alias is a mistake. */
+/** Longer chains of CNAMEs are a mistake. */
 const MAX_ALIASES = 8
 
-/** Longer sets are named by their first hosts: they stand in keys. */
+/** The set is part of backoff keys, so it is cut. */
 const MAX_SET_CHARACTERS = 500
 
 type CacheEntry<T> = { readonly answer: Promise<T> }
 
-/** Makes the look-up. */
+/** Creates the resolver. */
 export function createMxResolver({ lookUp, now = Date.now, cacheMs = CACHE_MS }: MxResolverOptions): MxResolver {
   const withCache = <T extends { readonly kind: string }>(queryName: (name: string) => Promise<T>): ((name: string) => Promise<T>) => {
     const cache = new LRUCache<string, CacheEntry<T>>({ max: CACHE_SIZE, perf: { now }, ttlResolution: 0 })
@@ -76,7 +76,7 @@ export function createMxResolver({ lookUp, now = Date.now, cacheMs = CACHE_MS }:
       const cached = cache.get(name)
       if (cached !== undefined) return cached.answer
       const entry = { answer: queryName(name) }
-      // Whoever asks meanwhile waits for the same answer; how long it is kept shows when it is there.
+      // Concurrent callers share the query; the time to keep the answer is known when it arrives.
       cache.set(name, entry, { ttl: cacheMs })
       void entry.answer.then(({ kind }) => cache.set(name, entry, { ttl: Math.min(cacheMs, SHORTER_CACHE_MS[kind] ?? cacheMs) }))
       return entry.answer
@@ -92,7 +92,7 @@ export function createMxResolver({ lookUp, now = Date.now, cacheMs = CACHE_MS }:
   return { addressesOf, find: (domain) => find(normaliseDomain(domain)) }
 }
 
-/** A name as the cache and the resolver see it. */
+/** The name as the cache and the resolver use it. */
 const normaliseDomain = (domain: string): string => toALabels(domain.trim()).replace(/\.$/, '')
 
 const DOMAIN_NAME = /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/
@@ -112,7 +112,7 @@ async function resolveMx(lookUp: DnsLookup, addressesOf: MxResolver['addressesOf
     if (isDomainName(target)) name = target
     else return implicitHost(await addressesOf(name, null), { domain: name, exists: mx.exists })
   }
-  return { kind: 'failed', text: `${domain} is an alias of more than ${MAX_ALIASES} others` }
+  return { kind: 'failed', text: `${domain} is an alias with a chain of more than ${MAX_ALIASES} names` }
 }
 
 function hostsFromRecords(records: readonly (readonly string[])[]): MxResult {
@@ -126,12 +126,12 @@ function hostsFromRecords(records: readonly (readonly string[])[]): MxResult {
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** The name of a set of hosts: the same in whatever order they came. */
+/** The name of a set of hosts, independent of their order. */
 function hostSetOf(hosts: readonly MxHost[]): string {
   return [...new Set(hosts.map(({ name }) => name))].toSorted(compare).join(',').slice(0, MAX_SET_CHARACTERS)
 }
 
-/** RFC 5321 §5.1: without MX, the domain's own address takes its mail. */
+/** RFC 5321 §5.1: a domain without MX receives its mail at its own address. */
 function implicitHost(found: AddressResult, { domain, exists }: { readonly domain: string; readonly exists: boolean }): MxResult {
   if (found.kind === 'failed') return found
   if (found.kind === 'none') return { kind: 'none', why: exists ? 'no-host' : 'no-domain' }
@@ -145,7 +145,7 @@ async function queryAddresses(lookUp: DnsLookup, host: string, type: 'A' | 'AAAA
   return found.length === 0 ? { kind: 'none' } : { kind: 'addresses', addresses: found }
 }
 
-/** What one family has is enough; "none" is only what both say. */
+/** One family with addresses is enough; the answer is "none" only if both families have none. */
 function mergeFamilies(found: readonly AddressResult[]): AddressResult {
   const all = found.flatMap((each) => (each.kind === 'addresses' ? each.addresses : []))
   if (all.length > 0) return { kind: 'addresses', addresses: all }
@@ -154,11 +154,11 @@ function mergeFamilies(found: readonly AddressResult[]): AddressResult {
 
 type DnsAnswer =
   | { readonly kind: 'records'; readonly records: readonly (readonly string[])[] }
-  /** `exists` false: there is no such name. */
+  /** `exists` false: the name itself does not exist. */
   | { readonly kind: 'none'; readonly exists: boolean }
   | { readonly kind: 'failed'; readonly text: string }
 
-/** What says "there is none"; all else is a resolver that could not tell. */
+/** These codes mean "no such record"; all others are failures of the resolver. */
 const NO_RECORD_CODES: Readonly<Record<string, { readonly exists: boolean }>> = {
   ENOTFOUND: { exists: false },
   ENODATA: { exists: true },
@@ -177,7 +177,7 @@ async function query(lookUp: DnsLookup, name: string, type: string): Promise<Dns
   }
 }
 
-/** Hosts in the order in which they are tried: by preference, and by chance where that is the same. `random` gives [0, 1). */
+/** Orders hosts by preference, and those of the same preference randomly. `random` returns a number in [0, 1). */
 export function orderHosts(hosts: readonly MxHost[], random: () => number): MxHost[] {
   return hosts
     .map((host) => ({ host, at: random() }))
@@ -186,7 +186,7 @@ export function orderHosts(hosts: readonly MxHost[], random: () => number): MxHo
 }
 
 /**
- * The part of a queue's destination that DNS knows. What has no host yet stands under its own domain.
+ * The part of a destination that depends on DNS. A domain whose hosts are not known is its own site.
  *
  *     destinationOf(table, 'example.com', found)   → { site: 'google', gateway: false, mxSet: 'aspmx.l.google.com,…' }
  */

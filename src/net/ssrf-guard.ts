@@ -1,10 +1,9 @@
 /**
- * ssrf-guard - whether a URL that a user gave may be called: never into our own network, unless a setting says so
+ * ssrf-guard - decides whether a URL that a user gave may be requested: never in a private network, unless a setting allows it
  *
- * Three looks: at the URL (scheme, no credentials), at its host when that is an address in any spelling (the URL parser has made 127.1,
- * 2130706433 and 0x7f.1 one), and at every address that its name resolves to, at the moment of the connection: a name that turns to an
- * inner address later is refused then. One inner address among good ones refuses the name. Only what is known to be public passes:
- * unicast IPv4, and unicast of 2000::/3.
+ * Checks the URL (scheme, no credentials), its host if that is an address in any spelling (the URL parser turns 127.1, 2130706433 and 0x7f.1 into 127.0.0.1),
+ * and every address that its name resolves to at the time of the connection, so that a name cannot point to a private address later. One private address refuses
+ * the whole name. Only addresses that are known to be public pass: unicast IPv4, and unicast of 2000::/3.
  *
  * RFC 6890 (special addresses), RFC 6761 (localhost), WHATWG URL (host parser). See also: net/http-post.
  */
@@ -14,32 +13,32 @@ import ipaddr from 'ipaddr.js'
 import { Fault } from '../errors.ts'
 
 type ResolvedAddress = { readonly address: string; readonly family: number }
-/** Every address of a name; rejects where there is none. */
+/** Returns every address of a name; rejects if there is none. */
 export type ResolveHost = (host: string) => Promise<readonly ResolvedAddress[]>
 
 type SsrfGuardOptions = {
   readonly allowPrivate: boolean
-  /** Hosts that may be private, as they stand in the URL: names or addresses. */
+  /** Hosts that may be private, as they are written in the URL: names or addresses. */
   readonly allowHosts: readonly string[]
   readonly resolve?: ResolveHost
 }
 
 export type SsrfGuard = {
-  /** The URL, when it may be called so far as its text says. Faults: bad_request. */
+  /** Checks the text of a URL. Faults: bad_request. */
   readonly parseUrl: (text: string) => URL
-  /** The same, and its name is resolved. Faults: bad_request. */
+  /** Checks the URL and the addresses of its name. Faults: bad_request. */
   readonly checkUrl: (text: string) => Promise<URL>
-  /** For sockets: gives only addresses that may be called. */
+  /** The look-up for sockets: returns only addresses that are allowed. */
   readonly lookup: LookupFunction
 }
 
-/** Longer URLs are no callers' business: browsers and proxies stop at 2,000 to 8,000. */
+/** Browsers and proxies accept 2,000 to 8,000. */
 const MAX_URL_CHARACTERS = 2_000
 
-/** Names that are never public (RFC 6761, RFC 8375, RFC 6762, and the clouds' own). */
+/** Names that are never public (RFC 6761, RFC 6762, RFC 8375, and names that cloud providers use). */
 const PRIVATE_NAMES = ['localhost', 'local', 'internal', 'home.arpa', 'localdomain'] as const
 
-/** Makes the guard. */
+/** Creates the guard. */
 export function createSsrfGuard(options: SsrfGuardOptions): SsrfGuard {
   const allowed = new Set(options.allowHosts.map((host) => bareHost(host.toLowerCase())))
   const resolve = options.resolve ?? resolveBySystem
@@ -71,7 +70,7 @@ export function createSsrfGuard(options: SsrfGuardOptions): SsrfGuard {
   return { parseUrl, checkUrl, lookup: createLookup(addressesOf) }
 }
 
-/** Node's way of asking: with `all` a list, without it the first. */
+/** The interface of Node: a list with `all`, otherwise the first address. */
 function createLookup(addressesOf: ResolveHost): LookupFunction {
   return (host, options, respond) => {
     addressesOf(bareHost(host.toLowerCase())).then(
@@ -89,9 +88,9 @@ const resolveBySystem: ResolveHost = (host) => lookup(host, { all: true })
 
 function parseHttpUrl(text: string): URL {
   const url = text.length > MAX_URL_CHARACTERS ? null : URL.parse(text)
-  if (url === null) throw targetRefused('it is no URL')
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw targetRefused('only http and https are called')
-  if (url.username !== '' || url.password !== '') throw targetRefused('a URL with a name or a password in it is not called')
+  if (url === null) throw targetRefused('it is not a URL')
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw targetRefused('only http and https are allowed')
+  if (url.username !== '' || url.password !== '') throw targetRefused('a URL must not contain a user name or a password')
   return url
 }
 
@@ -99,7 +98,7 @@ function targetRefused(reason: string): Fault {
   return new Fault('bad_request', `the target is refused: ${reason} (webhooks.allowPrivate, webhooks.allowHosts)`)
 }
 
-/** An IPv6 host without its brackets, a name without the dot of the root. */
+/** An IPv6 address without brackets, a name without the final dot. */
 const bareHost = (host: string): string => host.replace(/^\[|\]$/g, '').replace(/\.$/, '')
 
 function isPublicHost(host: string): boolean {
@@ -108,12 +107,12 @@ function isPublicHost(host: string): boolean {
   return !PRIVATE_NAMES.some((name) => host === name || host.endsWith(`.${name}`))
 }
 
-/** Whether an address is one of the open network. Total: what is no address is not. IPv4 in the dress of IPv6 is judged as IPv4. */
+/** Whether an address is public. Total: false for a text that is not an address. An IPv4-mapped IPv6 address is judged as IPv4. */
 export function isPublicAddress(text: string): boolean {
   if (!ipaddr.isValid(text)) return false
   const address = ipaddr.process(text)
   if (address.range() !== 'unicast') return false
   if (address.kind() === 'ipv4') return true
-  // IANA has given out addresses of 2000::/3 alone; the rest carries IPv4 inside or means nothing yet.
+  // IANA has allocated global unicast addresses from 2000::/3 only; the rest embeds IPv4 or is unassigned.
   return ((address.toByteArray()[0] ?? 0) & 0xe0) === 0x20
 }

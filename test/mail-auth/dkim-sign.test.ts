@@ -1,5 +1,5 @@
 /**
- * dkim-sign.test - what we sign is verified by another's verifier, and no longer once a signed field is changed or added
+ * dkim-sign.test - mailauth verifies our signatures, and rejects them when a signed field is changed or added
  */
 import fc from 'fast-check'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
@@ -20,7 +20,7 @@ beforeAll(async () => {
   }
 })
 
-/** Records are asked for here and nowhere else. */
+/** Serves the records of the generated keys. */
 const resolver = (name: string): Promise<string[][]> => {
   const text = records.get(name)
   return text === undefined
@@ -36,18 +36,18 @@ const FIELDS =
   'From: News <news@example.com>\nTo: joe@example.net\nSubject: Hi\nDate: Fri, 20 Nov 2026 12:00:00 +0000\nMessage-ID: <1@example.com>'
 const PASS = ['pass example.com', 'pass example.com']
 
-describe('signatures', () => {
+describe('a signature', () => {
   const BODIES = ['', '\r\n\r\n', 'one', 'one\r\n\r\n\r\n', '  a \t b  \r\n\r\nc ', 'a'.repeat(5_000), 'Zo\u00eb\r\n.\r\n']
-  test.each(BODIES)('hold over the body %j', async (body) =>
+  test.each(BODIES)('verifies over the body %j', async (body) =>
     expect(await resultsOf(signMail(mail(FIELDS, body), signers, NOW))).toEqual(PASS),
   )
 
-  test('cover what a mail is known by', async () => {
-    const marks =
+  test('covers the fields that identify a mail', async () => {
+    const trackingFields =
       'List-Unsubscribe: <https://example.com/u/x>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\nCFBL-Address: fbl@example.com; report=arf\nCFBL-Feedback-ID: x\nFeedback-ID: a:b:c:d'
-    const signed = signMail(mail(`${marks}\n${FIELDS}`), signers, NOW)
+    const signed = signMail(mail(`${trackingFields}\n${FIELDS}`), signers, NOW)
     expect(await resultsOf(signed)).toEqual(PASS)
-    for (const name of marks.split('\n').map((line) => line.slice(0, line.indexOf(':')))) {
+    for (const name of trackingFields.split('\n').map((line) => line.slice(0, line.indexOf(':')))) {
       const changed = Buffer.from(signed.toString('latin1').replace(new RegExp(`^${name}: `, 'm'), `${name}: changed `), 'latin1')
       expect([name, await resultsOf(changed)]).not.toEqual([name, PASS])
     }
@@ -59,24 +59,24 @@ describe('signatures', () => {
     'Subject: Other',
     'Reply-To: evil@example.org',
     'CFBL-Address: evil@example.org',
-  ])('a second "%s" in front breaks them', async (field) => {
+  ])('breaks if "%s" is added in front', async (field) => {
     const signed = signMail(mail(FIELDS), signers, NOW)
     expect(await resultsOf(Buffer.concat([Buffer.from(`${field}\r\n`), signed]))).not.toContain('pass example.com')
   })
 
-  test('a relay’s own fields and folds do no harm', async () => {
+  test('survives the fields and the folding of a relay', async () => {
     const signed = signMail(mail(FIELDS), signers, NOW).toString('latin1')
     expect(await resultsOf(Buffer.from(`Received: by mx\r\n${signed.replace('To: joe', 'To:\r\n\tjoe')}`, 'latin1'))).toEqual(PASS)
   })
 
-  test('what has no From is not signed', () => {
+  test('is not made for a mail without From', () => {
     const raw = mail('To: joe@example.net')
     expect(signMail(raw, signers, NOW)).toBe(raw)
     expect(signMail(mail(FIELDS), [], NOW)).toEqual(mail(FIELDS))
   })
 })
 
-test('any folds and spaces in fields and body hold', async () => {
+test('a signature survives any folding and white space in fields and body', async () => {
   const word = fc.string({ unit: fc.constantFrom('a', ' ', '\t', ':', ';', '\u00e9'), maxLength: 30 })
   await fc.assert(
     fc.asyncProperty(word, fc.array(word, { maxLength: 6 }), async (subject, lines) => {
@@ -87,7 +87,7 @@ test('any folds and spaces in fields and body hold', async () => {
   )
 })
 
-test('a body relaxed is the same relaxed again', () => {
+test('relaxed canonicalisation of a body is idempotent', () => {
   const body = fc.string({ unit: fc.constantFrom('a', ' ', '\t', '\r\n', '.'), maxLength: 60 })
   fc.assert(
     fc.property(body, (text) => {

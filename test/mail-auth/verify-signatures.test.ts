@@ -1,5 +1,5 @@
 /**
- * verify-signatures.test - what signatures and peers prove, in a world whose DNS we write ourselves
+ * verify-signatures.test - what DKIM, SPF and ARC prove, with a DNS zone of the test
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { dkimSign } from 'mailauth/lib/dkim/sign.js'
@@ -32,20 +32,20 @@ async function sign(domain: string, raw = RAW, options: object = {}): Promise<st
   const { signatures } = await dkimSign(raw, { ...key, signTime: new Date(NOW), signatureData: [{ ...key, ...options }] })
   return `${signatures}${raw}`
 }
-const prove = (raw: string, over: object = {}) =>
+const verify = (raw: string, over: object = {}) =>
   createSignatureVerifier(lookUp, 300)({ raw: Buffer.from(raw), peer: '192.0.2.9', helo: 'mx.loops.example', from: '', ...over }, NOW)
 
-test('dkim: only a whole, aligned signature of the one From proves', async () => {
+test('dkim: proof is one aligned signature over the whole body, with exactly one From', async () => {
   const rows: readonly (readonly [what: string, raw: string, proven: boolean])[] = [
     ['aligned', await sign('loops.example'), true],
-    ['of another domain', await sign('evil.example'), false],
-    ['changed after', (await sign('loops.example')).replace('hello', 'hullo'), false],
-    ['with a second From', `From: a@evil.example\r\n${await sign('loops.example')}`, false],
-    ['of the first bytes only', `${await sign('loops.example', RAW, { maxBodyLength: 2 })}added by a stranger\r\n`, false],
+    ['another domain', await sign('evil.example'), false],
+    ['body changed after signing', (await sign('loops.example')).replace('hello', 'hullo'), false],
+    ['a second From', `From: a@evil.example\r\n${await sign('loops.example')}`, false],
+    ['only the first bytes are signed', `${await sign('loops.example', RAW, { maxBodyLength: 2 })}added by a stranger\r\n`, false],
     ['no signature', RAW, false],
   ]
   for (const [what, raw, proven] of rows) {
-    const { dkim } = await prove(raw)
+    const { dkim } = await verify(raw)
     expect({ what, proven: dkim.some((each) => each.valid && each.aligned) }).toEqual({ what, proven })
   }
 })
@@ -61,21 +61,19 @@ test.each([
   ['192.0.2.9', null, '', null],
   [null, 'mx.loops.example', '', null],
 ])('spf: peer %s, helo %s, sender %s', async (peer, helo, from, want) => {
-  expect((await prove(RAW, { peer, helo, from })).spf).toEqual(want)
+  expect((await verify(RAW, { peer, helo, from })).spf).toEqual(want)
 })
 
-test('arc: who sealed last is noted, and whether the chain holds', async () => {
+test('arc: the last sealer and the result of the chain are recorded', async () => {
   const sealing = { signingDomain: 'evil.example', selector: 's', privateKey: pair.privateKey }
   const sealed = `${(await sealMessage(Buffer.from(RAW), { ...sealing, authResults: 'evil.example; none', cv: 'none' })).toString()}${RAW}`
-  expect((await prove(sealed)).arc).toEqual({ domain: 'evil.example', result: 'pass' })
-  expect((await prove(sealed.replace('hello', 'hullo'))).arc).toMatchObject({ result: 'fail' })
-  expect((await prove(RAW)).arc).toBeNull()
+  expect((await verify(sealed)).arc).toEqual({ domain: 'evil.example', result: 'pass' })
+  expect((await verify(sealed.replace('hello', 'hullo'))).arc).toMatchObject({ result: 'fail' })
+  expect((await verify(RAW)).arc).toBeNull()
 })
 
-test('a DNS that never answers proves nothing, and holds nobody for long', async () => {
-  const began = performance.now()
+test('a DNS server that never answers: nothing is proven, and the check ends', async () => {
   const slow = createSignatureVerifier(() => new Promise(() => undefined), 100)
   const mail = { raw: Buffer.from(await sign('loops.example')), peer: '192.0.2.9', helo: 'mx.loops.example', from: '' }
   expect(await slow(mail, NOW)).toEqual({ dkim: [], spf: null, arc: null })
-  expect(performance.now() - began).toBeLessThan(2_000)
 })

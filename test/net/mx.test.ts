@@ -1,4 +1,4 @@
-/** mx.test - which hosts take a domain's mail: every answer that DNS can give, as a table; order, keeping and naming. */
+/** mx.test - the MX hosts of a domain for every kind of DNS answer; order, caching and the name of a set. */
 import { expect, test, vi } from 'vitest'
 import fc from 'fast-check'
 import type { DnsLookup } from '../../src/net/dns.ts'
@@ -39,7 +39,7 @@ const zone = {
 } as const
 
 test.each([
-  // domain                 what is found
+  // domain                 result
   ['example.com', found(['10 mx1.example.com', '20 mx2.example.com'])],
   ['EXAMPLE.com.', found(['10 mx1.example.com', '20 mx2.example.com'])],
   ['case.example', found(['10 mx1.example.com'])],
@@ -52,7 +52,7 @@ test.each([
   ['six.example', found(['0 six.example'], true)],
   ['alias.example', found(['10 mx1.example.com', '20 mx2.example.com'])],
   ['aliasofa.example', found(['0 implicit.example'], true)],
-  ['loop1.example', { kind: 'failed', text: 'loop1.example is an alias of more than 8 others' }],
+  ['loop1.example', { kind: 'failed', text: 'loop1.example is an alias with a chain of more than 8 names' }],
   ['empty.example', none('no-host')],
   ['nowhere.example', none('no-domain')],
   ['servfail.example', { kind: 'failed', text: 'DNS MX servfail.example: ESERVFAIL' }],
@@ -67,11 +67,11 @@ test.each([
   expect(await createMxResolver({ lookUp: createZoneLookUp(zone) }).find(domain)).toEqual(want)
 })
 
-test('answers are kept, "none" for less, failures for seconds; who asks together waits together', async () => {
+test('answers are cached, "none" for less, failures for seconds; concurrent callers share a query', async () => {
   let now = 1
   const lookUp = vi.fn<DnsLookup>(createZoneLookUp(zone))
   const mx = createMxResolver({ lookUp, now: () => now })
-  const asked = async (domain: string): Promise<number> => {
+  const countQueries = async (domain: string): Promise<number> => {
     lookUp.mockClear()
     await Promise.all([mx.find(domain), mx.find(domain)])
     return lookUp.mock.calls.filter(([, type]) => type === 'MX').length
@@ -81,13 +81,13 @@ test('answers are kept, "none" for less, failures for seconds; who asks together
     ['null.example', 59_000, 61_000],
     ['servfail.example', 4_000, 6_000],
   ] as const
-  for (const [domain, kept, gone] of rows) {
+  for (const [domain, freshMs, expiredMs] of rows) {
     const begin = now
-    expect(await asked(domain)).toBe(1)
-    now = begin + kept
-    expect(await asked(domain)).toBe(0)
-    now = begin + gone
-    expect(await asked(domain)).toBe(1)
+    expect(await countQueries(domain)).toBe(1)
+    now = begin + freshMs
+    expect(await countQueries(domain)).toBe(0)
+    now = begin + expiredMs
+    expect(await countQueries(domain)).toBe(1)
   }
 })
 
@@ -108,28 +108,32 @@ test('addresses: one family, both, none, failures', async () => {
   expect((await mx.addressesOf('nowhere.example', null)).kind).toBe('none')
 })
 
-test('preference rules, chance only among equals, and every equal comes first at some time', () => {
+test('hosts are ordered by preference and shuffled within one; each of equal hosts can come first', () => {
   const preferences = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 8 })
   fc.assert(
-    fc.property(preferences, fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 8, maxLength: 8 }), (given, rolls) => {
-      const hosts = given.map((preference, n) => ({ name: `mx${n}.example`, preference }))
-      let n = 0
-      const ordered = orderHosts(hosts, () => rolls[n++ % rolls.length] ?? 0)
-      expect(ordered.map((each) => each.preference)).toEqual(given.toSorted((a, b) => a - b))
-      expect(new Set(ordered)).toEqual(new Set(hosts))
-    }),
+    fc.property(
+      preferences,
+      fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 8, maxLength: 8 }),
+      (chosen, randoms) => {
+        const hosts = chosen.map((preference, n) => ({ name: `mx${n}.example`, preference }))
+        let n = 0
+        const ordered = orderHosts(hosts, () => randoms[n++ % randoms.length] ?? 0)
+        expect(ordered.map((each) => each.preference)).toEqual(chosen.toSorted((a, b) => a - b))
+        expect(new Set(ordered)).toEqual(new Set(hosts))
+      },
+    ),
   )
   const equals = [0, 1, 2].map((n) => ({ name: `mx${n}.example`, preference: 10 }))
-  const firsts = new Set([0.1, 0.5, 0.9].flatMap((low) => [0, 1, 2].map((n) => orderHosts(equals, rolling(low, n))[0]?.name)))
+  const firsts = new Set([0.1, 0.5, 0.9].flatMap((low) => [0, 1, 2].map((n) => orderHosts(equals, randomWith(low, n))[0]?.name)))
   expect(firsts.size).toBe(3)
 })
 
-function rolling(low: number, first: number): () => number {
+function randomWith(low: number, first: number): () => number {
   let n = 0
   return () => (n++ === first ? 0 : low)
 }
 
-test('the set has one name whatever order the answer has', async () => {
+test('the name of the set does not depend on the order of the answer', async () => {
   const records = [
     ['b.example', '10'],
     ['a.example', '10'],

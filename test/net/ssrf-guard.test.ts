@@ -1,5 +1,5 @@
 /**
- * ssrf-guard.test - what a webhook may call: no spelling of an inner address passes, by text or by DNS
+ * ssrf-guard.test - no spelling of a private address passes, neither in the URL nor by DNS
  */
 import { expect, test } from 'vitest'
 import { createSsrfGuard, type ResolveHost } from '../../src/net/ssrf-guard.ts'
@@ -7,7 +7,7 @@ import { createSsrfGuard, type ResolveHost } from '../../src/net/ssrf-guard.ts'
 const names: Readonly<Record<string, readonly string[]>> = {
   'good.example': ['93.184.215.14'],
   'six.example': ['2606:2800:21f:cb07:6820:80da:af6b:8b2c'],
-  'inner.example': ['10.0.0.5'],
+  'private.example': ['10.0.0.5'],
   'mixed.example': ['93.184.215.14', '169.254.169.254'],
   'mapped.example': ['::ffff:127.0.0.1'],
   'empty.example': [],
@@ -27,7 +27,7 @@ const CASES = [
   ['https://93.184.215.14/', true],
   ['https://GOOD.example./', true],
   ['https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/', true],
-  ['https://inner.example/', false],
+  ['https://private.example/', false],
   ['https://mixed.example/', false],
   ['https://mapped.example/', false],
   ['https://empty.example/', false],
@@ -89,19 +89,19 @@ test.each(CASES)('%s passes: %s', async (url, passes) => {
   ).toBe(passes)
 })
 
-test('the setting lets everything in, the list its hosts alone', async () => {
+test('allowPrivate allows every address, allowHosts only its hosts', async () => {
   const open = createSsrfGuard({ allowPrivate: true, allowHosts: [], resolve })
   await expect(open.checkUrl('http://127.0.0.1:9/')).resolves.toBeInstanceOf(URL)
-  const listed = createSsrfGuard({ allowPrivate: false, allowHosts: ['inner.example', '10.0.0.9', '[::1]'], resolve })
-  for (const url of ['http://inner.example/', 'http://10.0.0.9/', 'http://[::1]:8080/'])
+  const listed = createSsrfGuard({ allowPrivate: false, allowHosts: ['private.example', '10.0.0.9', '[::1]'], resolve })
+  for (const url of ['http://private.example/', 'http://10.0.0.9/', 'http://[::1]:8080/'])
     await expect(listed.checkUrl(url)).resolves.toBeInstanceOf(URL)
   await expect(listed.checkUrl('http://10.0.0.5/')).rejects.toMatchObject({ code: 'bad_request' })
 })
 
-test('sockets get no inner address, in either way of asking', async () => {
+test('the look-up for sockets returns no private address, with and without `all`', async () => {
   const ask = (host: string, all: boolean) =>
-    new Promise((tell) => {
-      guard.lookup(host, { all }, (error, found, family) => tell(error === null ? [found, family] : error.message))
+    new Promise((resolvePromise) => {
+      guard.lookup(host, { all }, (error, found, family) => resolvePromise(error === null ? [found, family] : error.message))
     })
   expect(await ask('good.example', false)).toEqual(['93.184.215.14', 4])
   expect(await ask('good.example', true)).toEqual([[{ address: '93.184.215.14', family: 4 }], undefined])

@@ -157,8 +157,8 @@ describe.each(ENGINES)('$kind', ({ open }) => {
   const BAD: readonly (readonly [what: string, answer: Responder, error: RegExp])[] = [
     ['a 500', respondWith(500, 'x'.repeat(2_000)), /^HTTP 500 x{512}$/],
     ['a redirect, which is not followed', (_, r) => void r.writeHead(302, { location: '/elsewhere' }).end(), /^HTTP 302/],
-    ['silence', () => undefined, /^no answer in time$/],
-    ['a head that never ends', (_, r) => void r.socket?.write('HTTP/1.1 200 OK\r\nx: '), /^no answer in time$/],
+    ['silence', () => undefined, /^no response in time$/],
+    ['a head that never ends', (_, r) => void r.socket?.write('HTTP/1.1 200 OK\r\nx: '), /^no response in time$/],
     ['a connection that dies', (_, r) => void r.socket?.destroy(), /./],
     ['what is no HTTP', (_, r) => void r.socket?.end('hello\r\n\r\n'), /./],
     ['a head without end', (_, r) => void r.socket?.end(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`), /./],
