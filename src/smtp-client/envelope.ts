@@ -33,7 +33,7 @@ export function parseExtensions(reply: string): SmtpExtensions {
 }
 
 /** Commands without line ends; `refusal` is a reply line for a message that cannot be sent to this server. */
-export type EnvelopeCommands =
+type EnvelopeCommands =
   | { readonly kind: 'commands'; readonly mail: string; readonly rcpt: string }
   | { readonly kind: 'refusal'; readonly code: number; readonly text: string }
 

@@ -10,7 +10,7 @@ import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { NO_EXTENSIONS, parseExtensions, type SmtpExtensions } from './envelope.ts'
 import { logIn } from './login.ts'
-import { errorOutcome, replyOutcome } from './reply-outcome.ts'
+import { errorOutcome, outcomeOfReply } from './reply-outcome.ts'
 import type { SmtpWire } from './smtp-wire.ts'
 import type { NextHop, SmtpOutcome, SmtpPhase } from './transport.ts'
 
@@ -24,7 +24,7 @@ export type HandshakeOptions = {
 
 /** `canRetryWithoutTls`: TLS failed where it is optional, so that the same host may be tried in the clear. */
 export type HandshakeFailure = { readonly kind: 'failed'; readonly outcome: SmtpOutcome; readonly canRetryWithoutTls: boolean }
-export type HandshakeResult = { readonly kind: 'ready'; readonly extensions: SmtpExtensions } | HandshakeFailure
+type HandshakeResult = { readonly kind: 'ready'; readonly extensions: SmtpExtensions } | HandshakeFailure
 
 /** Performs the handshake. Never rejects; after a failure the caller closes the wire. */
 export async function performHandshake(wire: SmtpWire, options: HandshakeOptions): Promise<HandshakeResult> {
@@ -77,7 +77,7 @@ async function encrypt(
     return failure(errorOutcome('tls', closeTextOf(wire), mx), isOptional)
   }
   if (isOptional && reply !== null && wire.closeReason() === null) return clear
-  const outcome = reply === null || reply.startsWith('5') ? null : replyOutcome(reply, 'starttls', mx)
+  const outcome = reply === null || reply.startsWith('5') ? null : outcomeOfReply(reply, 'starttls', mx)
   const text = reply === null ? closeTextOf(wire) : `the server refused STARTTLS: ${reply}`
   return failure(isRefusal(outcome) ? outcome : errorOutcome('tls', text, mx), isOptional)
 }
@@ -102,7 +102,7 @@ type FailedReply = { readonly reply: string | null; readonly phase: SmtpPhase; r
 
 /** A 4xx or 5xx is the outcome; any other reply, or none, means that the host did not come to speak SMTP. */
 function replyFailure(wire: SmtpWire, { reply, phase, mx }: FailedReply): HandshakeFailure {
-  const outcome = reply === null ? null : replyOutcome(reply, phase, mx)
+  const outcome = reply === null ? null : outcomeOfReply(reply, phase, mx)
   if (isRefusal(outcome)) return failure(outcome)
   const isTimeout = reply === null && wire.closeReason()?.isTimeout === true
   const text = reply === null ? closeTextOf(wire) : `not an SMTP ${phase === 'greeting' ? 'greeting' : 'reply'}: ${reply.slice(0, 200)}`

@@ -9,7 +9,7 @@ import { createHmac } from 'node:crypto'
 import type { SmtpExtensions } from './envelope.ts'
 import type { SmtpWire } from './smtp-wire.ts'
 
-export type Credentials = { readonly user: string; readonly pass: string }
+type Credentials = { readonly user: string; readonly pass: string }
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 

@@ -13,7 +13,7 @@ import type { SmtpWire } from './smtp-wire.ts'
 import type { OutgoingMail, SmtpOutcome } from './transport.ts'
 
 /** `replies` are those that were read, in the order of the commands. */
-export type TransactionResult = { readonly outcome: SmtpOutcome; readonly replies: readonly string[] }
+type TransactionResult = { readonly outcome: SmtpOutcome; readonly replies: readonly string[] }
 
 type Peer = { readonly mx: string; readonly extensions: SmtpExtensions }
 

@@ -22,7 +22,7 @@ export const COMMAND_STEPS = [
 export const REPLY_CODE = /^([2-5]\d\d)(?:[ -]|$)/
 
 /** Turns a reply into an outcome; null: the text is not an SMTP reply. */
-export function replyOutcome(raw: string, phase: SmtpPhase, mx: string | null): SmtpOutcome | null {
+export function outcomeOfReply(raw: string, phase: SmtpPhase, mx: string | null): SmtpOutcome | null {
   const text = sanitise(raw)
   const code = REPLY_CODE.exec(text)?.[1]
   return code === undefined ? null : { kind: 'reply', code: Number(code), text, mx, phase }
@@ -43,7 +43,7 @@ export function outcomeOfReplies(replies: readonly string[], closeReason: string
   for (const [n, { phase, expected }] of COMMAND_STEPS.entries()) {
     const raw = replies[n]
     if (raw === undefined) return errorOutcome('dropped', `${closeReason} (${PHASE_TEXTS[phase]})`, mx)
-    const outcome = replyOutcome(raw, phase, mx)
+    const outcome = outcomeOfReply(raw, phase, mx)
     if (outcome === null) return errorOutcome('dropped', `not an SMTP reply (${PHASE_TEXTS[phase]}): ${raw.slice(0, 200)}`, mx)
     if (phase === 'end')
       return isFinalReply(outcome, expected) ? outcome : errorOutcome('dropped', `unexpected reply: ${raw.slice(0, 200)}`, mx)

@@ -16,7 +16,7 @@ import { REPLY_CODE } from './reply-outcome.ts'
 import { createReplyReader, type ReplyReader } from './reply-reader.ts'
 import { createStepTimer, type SmtpStep, type StepTimeouts, type StepTimer } from './step-timeouts.ts'
 
-export type CloseReason = { readonly isTimeout: boolean; readonly text: string }
+type CloseReason = { readonly isTimeout: boolean; readonly text: string }
 
 export type SmtpWire = {
   /** Null: it is open. */
@@ -39,7 +39,7 @@ export type SmtpWire = {
   readonly close: (text: string) => void
 }
 
-export type WireOptions = {
+type WireOptions = {
   readonly socket: Socket
   readonly timeouts: StepTimeouts
   /** Host name for the log. */

@@ -1,7 +1,7 @@
 /** reply-outcome.test - any replies give one outcome, and only four expected replies are a delivery. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { outcomeOfReplies, replyOutcome } from '../../src/smtp-client/reply-outcome.ts'
+import { outcomeOfReplies, outcomeOfReply } from '../../src/smtp-client/reply-outcome.ts'
 import { MAX_REPLY_LENGTH } from '../../src/mail/smtp/reply.ts'
 
 const reply = fc.oneof(
@@ -39,7 +39,7 @@ test.each([
   ['600 no', null],
   [' 550 no', null],
   ['no', null],
-] as const)('replyOutcome %j', (raw, code) => {
-  const outcome = replyOutcome(raw, 'mail', null)
+] as const)('outcomeOfReply %j', (raw, code) => {
+  const outcome = outcomeOfReply(raw, 'mail', null)
   expect(outcome?.kind === 'reply' ? outcome.code : null).toBe(code)
 })
