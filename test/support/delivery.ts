@@ -10,11 +10,14 @@ import { BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
 import { RETRY_SCHEDULES } from '../../src/queue/schedule/retry.ts'
 import { addQueuedMessages } from '../../src/store/queue/queued-mail.ts'
 import { loadLedgerState } from '../../src/store/facts/ledger-state.ts'
-import type { RenderMessage } from '../../src/service/deliver/sender.ts'
+import type { MessageRenderer } from '../../src/service/deliver/render.ts'
 import { commitLedgerState } from '../../src/service/commit.ts'
-import type { DelivererOptions } from '../../src/service/deliver/deliverer.ts'
+import type { createDeliverer } from '../../src/service/deliver/deliverer.ts'
 import type { Context } from '../../src/service/context.ts'
 import { createDeliveryIdAllocator } from '../../src/service/submit/delivery-ids.ts'
+
+export type Deliverer = ReturnType<typeof createDeliverer>
+export type DelivererOptions = Parameters<typeof createDeliverer>[1]
 
 export const ACCEPTED = {
   kind: 'reply',
@@ -35,7 +38,7 @@ export const refusedOutcome = (code: number, text: string): SmtpOutcome => ({
 export const UNREACHABLE: SmtpOutcome = { kind: 'error', error: 'connect', text: 'connect ECONNREFUSED', mx: null }
 
 /** Names the mail by its delivery, as the real one does by its Message-ID. */
-export const renderPlain: RenderMessage = async (mail) => ({
+export const renderPlain: MessageRenderer = async (mail) => ({
   from: `${mail.deliveryId}@bounce.example.com`,
   to: mail.recipient,
   raw: Buffer.from(`Message-ID: <${mail.deliveryId}@example.org>\r\nSubject: hello\r\n\r\nhello\r\n`),

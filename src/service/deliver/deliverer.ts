@@ -1,16 +1,16 @@
 /**
- * deliverer - the daemon around the delivery queue
+ * deliverer - runs the delivery queue of this node: takes the lease, runs a session, starts over
  *
- * One node delivers, the others stand by: whoever has the lease loads what waits, and takes turns until the lease is lost or the end comes.
- * The loading goes on beside the turns. At the end nothing new begins, what is under way is answered within a bound and written down; what
- * is not stays marked in the store, is counted at the next start, and is sent again.
+ * One node delivers and the others stand by. The node with the lease loads all queued messages and ticks until it loses the lease or closes; loading goes on
+ * beside the ticks. When it closes, no attempt begins any more, and running attempts have a bounded time to end. What has not ended by then stays marked in
+ * the store; the next session counts it and sends it again.
  *
- *     const deliverer = createDeliverer(shop, { transport, render, placeOf, … })
+ *     const deliverer = createDeliverer(context, { transport, render, resolveDestination, … })
  *     deliverer.start()
- *     deliverer.nudge()          mail was accepted, or an order given: look at once
+ *     deliverer.nudge()          a message was accepted or a command given: look at once
  *     await deliverer.close()    then close the transport
  *
- * See also: service/deliver/delivery-loop, service/deliver/delivery-session, service/deliver/sender, service/deliver/queue-loader, docs/DELIVERY.md.
+ * See also: service/deliver/delivery-loop, service/deliver/lease, service/deliver/sender, docs/DELIVERY.md.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,44 +19,46 @@ import { createQueue } from '../../queue/queue.ts'
 import type { DeliveryRetrySchedule } from '../../queue/schedule/retry.ts'
 import type { Transport } from '../../smtp-client/transport.ts'
 import type { Lease } from '../../store/engine/lease.ts'
-import { createMailSender, type MailSender, type RenderMessage } from './sender.ts'
+import type { MessageRenderer } from './render.ts'
+import { createMailSender, type MailSender } from './sender.ts'
 import { createLaneSnapshots } from './lane-snapshots.ts'
 import { releaseLease, lastStartAt, renewLease, acquireLease } from './lease.ts'
 import { createKeyPersistence } from './key-persistence.ts'
 import type { Context } from '../context.ts'
 import { createWakeup, type Wakeup } from '../wakeup.ts'
-import { createSession, type DeliverySession } from './delivery-session.ts'
-import { stopSession, POLL_INTERVAL_MS, msUntilNextTick, tick, type DeliveryLoop } from './delivery-loop.ts'
-import { createQueueLoader, type ResolveDestination, type QueueLoader } from './queue-loader.ts'
+import type { SessionView } from './delivery-session.ts'
+import { createDeliveryLoop, type DeliveryLoop } from './delivery-loop.ts'
+import { POLL_INTERVAL_MS } from './tick-schedule.ts'
+import type { ResolveDestination } from './queue-loader.ts'
 
-export type DelivererOptions = {
+type DelivererOptions = {
   readonly transport: Transport
-  readonly render: RenderMessage
+  readonly render: MessageRenderer
   /** The site and the hosts of a domain. */
   readonly resolveDestination: ResolveDestination
   readonly policy: BackoffPolicy
   readonly retry: DeliveryRetrySchedule
-  /** Egress IPs by account number; `*` for all others. */
+  /** Egress IPs by account number; `*` stands for all other accounts. */
   readonly pools: Readonly<Record<string, readonly string[]>>
-  /** Mails under way at once, and of them from one IP to one site. */
+  /** Messages being sent at once: of all, and from one egress IP to one site. */
   readonly concurrencyLimit: number
   readonly siteConcurrencyLimit: number
-  /** Of made mails in memory. */
+  /** Bytes of built messages in memory. */
   readonly maxInFlightBytes: number
-  /** The node's name: who comes back under it takes its lease at once. */
+  /** The name of the node. A node that restarts under its name takes its lease over at once. */
   readonly node: string
   readonly leaseMs: number
-  /** How long an end waits for answers. */
+  /** How long `close` waits for running attempts. */
   readonly closeTimeoutMs: number
 }
 
-export type Deliverer = {
+type Deliverer = {
   readonly start: () => void
-  /** Something waits in the store. Never throws; does nothing while another node delivers. */
+  /** Makes the loop look into the store at once. Does nothing while another node delivers. Never throws. */
   readonly nudge: () => void
-  /** Ends in order. Idempotent. */
+  /** Ends running attempts and releases the lease. Idempotent. */
   readonly close: () => Promise<void>
-  /** Whether this node is the one that delivers, with all its mail loaded. */
+  /** Whether this node has the lease and has loaded all queued messages. */
   readonly isDelivering: () => boolean
 }
 
@@ -68,29 +70,25 @@ type DelivererState = {
   readonly options: DelivererOptions
   readonly wakeup: Wakeup
   readonly sender: MailSender
-  readonly queueLoader: QueueLoader
-  session: DeliverySession | null
+  /** Null: this node does not deliver. */
+  loop: DeliveryLoop | null
   isClosing: boolean
 }
 
-/** Makes the deliverer; it does nothing until `start`. */
+/** Creates the deliverer; it does nothing until `start`. */
 export function createDeliverer(context: Context, options: DelivererOptions): Deliverer {
   const wakeup = createWakeup()
   const { wake } = wakeup
-  const { transport, render, concurrencyLimit, maxInFlightBytes, resolveDestination } = options
-  const sender = createMailSender(context, { transport, render, resolveDestination, concurrencyLimit, maxInFlightBytes, wake })
-  const queueLoader = createQueueLoader(context, { resolveDestination, wake })
-  const state: DelivererState = { context, options, wakeup, sender, queueLoader, session: null, isClosing: false }
+  const { transport, render, maxInFlightBytes, resolveDestination } = options
+  const sender = createMailSender(context, { transport, render, resolveDestination, maxInFlightBytes })
+  const state: DelivererState = { context, options, wakeup, sender, loop: null, isClosing: false }
   let running: Promise<void> | null = null
   return {
     start: () => {
       running ??= runSessions(state)
     },
     nudge: () => {
-      const { session } = state
-      if (session === null) return
-      session.hasNewMails = true
-      session.lastPollAt = 0
+      state.loop?.requestPoll()
       wake()
     },
     close: async () => {
@@ -98,11 +96,11 @@ export function createDeliverer(context: Context, options: DelivererOptions): De
       wake()
       await running
     },
-    isDelivering: () => state.session?.isLoaded === true && !state.session.isEnding,
+    isDelivering: () => state.loop?.session.isLoaded === true && !state.loop.session.isEnding,
   }
 }
 
-/** Term after term, until the end. Never rejects. */
+/** One session after the other, until the deliverer closes. Never rejects. */
 async function runSessions(state: DelivererState): Promise<void> {
   const { context, options, wakeup } = state
   let holder = options.node
@@ -110,87 +108,88 @@ async function runSessions(state: DelivererState): Promise<void> {
     try {
       const { leaseMs } = options
       const lease = await acquireLease(context, { name: LEASE_NAME, holder, leaseMs })
-      // Once only: two that bear one name by mistake would else take it from each other for ever.
+      // The plain name is used once: two nodes with the same name would otherwise take the lease from each other for ever.
       holder = `${options.node}/${randomUUID()}`
       if (lease !== null) await runSession(state, lease)
     } catch (error) {
-      context.telemetry.log.error({ err: error }, 'the delivery queue could not begin; it is tried again')
+      context.telemetry.log.error({ err: error }, 'the delivery session could not begin or broke off; it is tried again')
     }
     if (!state.isClosing) await wakeup.wait(POLL_INTERVAL_MS)
   }
 }
 
 async function runSession(state: DelivererState, lease: Lease): Promise<void> {
-  const { context, options, wakeup, sender, queueLoader } = state
-  const { policy, retry, pools, concurrencyLimit, siteConcurrencyLimit: connections } = options
-  const queue = createQueue({
-    policy,
-    retrySchedule: retry,
-    pools,
-    connectionsPerSite: connections,
-    maxInFlight: concurrencyLimit,
-    seed: lease.term,
-  })
-  const session = createSession(lease, queue, lastStartAt(lease.untilAt, options.leaseMs))
-  const keyPersistence = createKeyPersistence()
-  const laneSnapshots = createLaneSnapshots(options.node)
-  const loop: DeliveryLoop = {
-    context,
-    sender,
-    queueLoader,
-    keyPersistence,
-    laneSnapshots,
-    concurrencyLimit,
-    giveUpDays: retry.giveUpMs / DAY_MS,
-    wake: wakeup.wake,
-  }
-  const stopRenewing = startLeaseRenewal(state, session)
+  const { context, wakeup } = state
+  const loop = createLoop(state, lease)
+  const stopRenewing = startLeaseRenewal(state, loop)
+  const { telemetry } = context
   try {
-    await keyPersistence.restore(context.engine.read, session.queue, context.now())
-    state.session = session
-    context.telemetry.setGauge('bounced_queue_lease_held', 1)
-    context.telemetry.log.info({ term: lease.term }, 'this node delivers')
-    const loading = loadUntilComplete(state, session)
-    while (!state.isClosing && !session.isEnding) {
-      await tick(loop, session)
-      await wakeup.wait(msUntilNextTick(options, session, context.now()))
+    await loop.restoreKeys()
+    state.loop = loop
+    telemetry.setGauge('bounced_queue_lease_held', 1)
+    telemetry.log.info({ term: lease.term }, 'this node has the delivery lease and delivers')
+    const loading = loadUntilComplete(state, loop)
+    while (!state.isClosing && !loop.session.isEnding) {
+      await loop.tick()
+      await wakeup.wait(loop.msUntilNextTick())
     }
-    await endSession(state, session, loop)
+    await endSession(state, loop)
     await loading
   } finally {
-    state.session = null
-    context.telemetry.setGauge('bounced_queue_lease_held', 0)
+    state.loop = null
+    telemetry.setGauge('bounced_queue_lease_held', 0)
     await stopRenewing()
   }
 }
 
-/** All that waits, again and again until it is there. */
-async function loadUntilComplete({ context, queueLoader }: DelivererState, session: DeliverySession): Promise<void> {
+function createLoop({ context, options, wakeup, sender }: DelivererState, lease: Lease): DeliveryLoop {
+  const { policy, retry, pools, concurrencyLimit, siteConcurrencyLimit, resolveDestination, node, leaseMs } = options
+  const queue = createQueue({
+    policy,
+    retrySchedule: retry,
+    pools,
+    connectionsPerSite: siteConcurrencyLimit,
+    maxInFlight: concurrencyLimit,
+    seed: lease.term,
+  })
+  const parts = { sender, resolveDestination, keyPersistence: createKeyPersistence(), laneSnapshots: createLaneSnapshots(node) }
+  return createDeliveryLoop(
+    { context, ...parts, concurrencyLimit, giveUpDays: retry.giveUpMs / DAY_MS, wake: wakeup.wake },
+    { lease, queue, leaseUntil: lastStartAt(lease.untilAt, leaseMs) },
+  )
+}
+
+async function loadUntilComplete({ context }: DelivererState, { load, session }: DeliveryLoop): Promise<void> {
+  const { log } = context.telemetry
   while (!session.isEnding && !session.isLoaded) {
     try {
-      await queueLoader.load(session)
-      if (session.isLoaded) context.telemetry.log.info({ mails: session.queue.entries.size }, 'waiting mail is loaded')
+      await load()
+      if (session.isLoaded) log.info({ mails: session.queue.entries.size }, 'the queued messages are loaded')
     } catch (error) {
-      context.telemetry.log.error({ err: error }, 'waiting mail could not be loaded; it is tried again')
+      log.error({ err: error }, 'the queued messages could not be loaded; it is tried again')
       await sleep(POLL_INTERVAL_MS)
     }
   }
 }
 
-/** Renews from now on; the answer ends it. */
-function startLeaseRenewal({ context, options, wakeup }: DelivererState, session: DeliverySession): () => Promise<void> {
+/** Renews the lease at a third of its time. The returned function ends that. */
+function startLeaseRenewal({ context, options, wakeup }: DelivererState, loop: DeliveryLoop): () => Promise<void> {
+  const { log } = context.telemetry
+  const { lease } = loop.session
   let running: Promise<void> = Promise.resolve()
   const renew = async (): Promise<void> => {
     try {
-      const until = await renewLease(context, session.lease, options.leaseMs)
-      if (until !== 'lost') session.leaseUntil = lastStartAt(until, options.leaseMs)
-      else {
-        context.telemetry.log.warn({ term: session.lease.term }, 'another node delivers now; this one stands by')
-        stopSession(session)
-        wakeup.wake()
+      const until = await renewLease(context, lease, options.leaseMs)
+      if (until !== 'lost') {
+        loop.extendLease(lastStartAt(until, options.leaseMs))
+        log.debug({ term: lease.term }, 'the delivery lease is renewed')
+        return
       }
+      log.warn({ term: lease.term }, 'the delivery lease is lost: another node delivers, and this one stands by')
+      loop.stop()
+      wakeup.wake()
     } catch (error) {
-      context.telemetry.log.error({ err: error }, 'the lease could not be renewed; it is tried again')
+      log.error({ err: error }, 'the delivery lease could not be renewed; it is tried again')
     }
   }
   const timer = setInterval(() => {
@@ -203,26 +202,26 @@ function startLeaseRenewal({ context, options, wakeup }: DelivererState, session
   }
 }
 
-/** Nothing begins any more; what is under way is waited for, and all that is known is written down. */
-async function endSession({ context, options, sender }: DelivererState, session: DeliverySession, loop: DeliveryLoop): Promise<void> {
-  stopSession(session)
-  sender.startAttempts(session)
+/** Begins nothing more, waits for running attempts, writes down what is known, and releases the lease. */
+async function endSession({ context, options }: DelivererState, loop: DeliveryLoop): Promise<void> {
+  const { session } = loop
+  loop.stop()
   const timeout = new AbortController()
   await Promise.race([
-    sender.waitUntilIdle(session),
+    loop.waitUntilIdle(),
     sleep(options.closeTimeoutMs, undefined, { signal: timeout.signal, ref: false }).catch(() => undefined),
   ])
   timeout.abort()
-  for (let ticks = 0; ticks < MAX_FINAL_TICKS && hasUnwritten(session); ticks++) await tick(loop, session)
-  if (session.sendingCount > 0)
-    context.telemetry.log.warn({ mails: session.sendingCount }, 'mails were still being sent at the end; they are sent again')
+  for (let ticks = 0; ticks < MAX_FINAL_TICKS && hasUnwritten(session); ticks++) await loop.tick()
+  const { log } = context.telemetry
+  if (session.sendingCount > 0) log.warn({ mails: session.sendingCount }, 'messages were still being sent at the end; they are sent again')
   await releaseLease(context, session.lease).catch((error: unknown) =>
-    context.telemetry.log.error({ err: error }, 'the lease could not be let go'),
+    log.error({ err: error }, 'the delivery lease could not be released'),
   )
 }
 
-/** One for what was answered, and more for ends by the thousand. */
+/** One tick for the results of the last attempts, and more for thousands of ends without an attempt. */
 const MAX_FINAL_TICKS = 20
 
-const hasUnwritten = ({ updates, endedUpdates, transitions, awaitingMark }: DeliverySession): boolean =>
+const hasUnwritten = ({ updates, endedUpdates, transitions, awaitingMark }: SessionView): boolean =>
   updates.length + endedUpdates.length + transitions.length + awaitingMark.length > 0

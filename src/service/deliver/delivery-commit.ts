@@ -1,12 +1,13 @@
 /**
- * delivery-commit - what a term has collected, and what is about to be sent, in one durable transaction
+ * delivery-commit - writes what a delivery session has collected, and marks what is about to be sent, in one durable transaction
  *
- * The order inside: what was answered is decided and written (facts, projections, outbox) and its rows are removed or put back; keys that
- * moved are told and saved; orders are settled; at last, and only while the lease is ours, what is about to begin is marked. So a mail's
- * next attempt is never marked before its last one is written down, and nobody sends who has lost the lease.
+ * The order inside: facts, projections and outbox rows of all updates; the queue rows that end or stay; backoff keys and commands; at last, and only while the
+ * lease is ours, the marks. So a message is never marked for its next attempt before the last one is written down, and a node without the lease sends nothing.
  *
- * May run again from its start: it changes nothing outside the store. See also: service/deliver/delivery-session, service/deliver/deliverer, ledger/decide/attempt.
+ * May run again from its start: it changes nothing outside the store. See also: service/deliver/delivery-batch, service/deliver/delivery-loop,
+ * ledger/decide/attempt.
  */
+import { isRetryable } from '../../errors.ts'
 import { decideAttempt, decideGiveUp } from '../../ledger/decide/attempt.ts'
 import { decideDeleted } from '../../ledger/decide/deleted.ts'
 import { summariseVerdict } from '../../ledger/decide/effect.ts'
@@ -18,7 +19,7 @@ import type { LedgerState } from '../../ledger/project/state.ts'
 import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { decideTransition } from '../../queue/observe/transition-facts.ts'
 import type { Database } from '../../store/engine/engine.ts'
-import { holdsLease, type Lease } from '../../store/engine/lease.ts'
+import { holdsLease } from '../../store/engine/lease.ts'
 import {
   type QueuedMessageRef,
   markDispatchedForOperator,
@@ -28,48 +29,30 @@ import {
   claimNewMessagesForOperator,
   type QueuedMessageSummary,
 } from '../../store/queue/queued-mail.ts'
-import { type QueueCommand, settleQueueCommandsForOperator } from '../../store/queue/commands.ts'
-import {
-  type BackoffKeyRow,
-  type QueuedFeedback,
-  saveBackoffKeysForOperator,
-  takeQueuedFeedbackForOperator,
-} from '../../store/queue/backoff-keys.ts'
+import { settleQueueCommandsForOperator } from '../../store/queue/commands.ts'
+import { type QueuedFeedback, saveBackoffKeysForOperator, takeQueuedFeedbackForOperator } from '../../store/queue/backoff-keys.ts'
 import { loadLedgerState } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
+import { logAlarms } from '../alarm-log.ts'
 import { commitLedgerState } from '../commit.ts'
 import { verdictOfBlockingKey } from '../../ledger/decide/attempt-reading.ts'
 import type { Context } from '../context.ts'
-import type { MailUpdate, NotifiedTransition } from './delivery-session.ts'
-
-/** Everything of one turn. */
-export type DeliveryBatch = {
-  readonly lease: Lease
-  readonly updates: readonly MailUpdate[]
-  readonly transitions: readonly NotifiedTransition[]
-  readonly keyChanges: { readonly rows: readonly BackoffKeyRow[]; readonly removed: readonly Pick<BackoffKeyRow, 'key' | 'name'>[] }
-  readonly commands: readonly QueueCommand[]
-  /** What is about to be sent. */
-  readonly refsToMark: readonly QueuedMessageRef[]
-  readonly dispatchedAt: number
-  /** How many of each are to be taken; 0: none. */
-  readonly maxNewMails: number
-  readonly maxReports: number
-  /** The queue's own time until it gives up. */
-  readonly giveUpDays: number
-}
+import { isEmptyKeyChanges, keyChangesBatch, type DeliveryBatch } from './delivery-batch.ts'
+import type { SessionView } from './delivery-session.ts'
+import type { KeyPersistence } from './key-persistence.ts'
+import type { MailUpdate } from './mail-update.ts'
 
 export type CommittedBatch = {
-  /** Marked: these may be sent. */
+  /** The messages that were marked. */
   readonly dispatched: readonly QueuedMessage[]
-  /** False: the lease is another's, and nothing was marked. */
+  /** False: another node has the lease, and nothing was marked. */
   readonly isLeaseHeld: boolean
   readonly newMails: readonly QueuedMessageSummary[]
   readonly reports: readonly QueuedFeedback[]
   readonly facts: readonly Fact[]
 }
 
-/** All or nothing. Faults: store_busy. */
+/** Writes a batch, all or nothing. Faults: store_busy; any other error concerns the content of the batch. */
 export async function commitBatch(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<CommittedBatch> {
   return context.engine.tx(async (db) => {
     const facts = await commitUpdates(db, { context, snapshot, batch })
@@ -86,89 +69,108 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
   })
 }
 
+/** Writes the backoff keys that have changed since they were last written. Faults: store_busy. */
+export async function commitKeyChanges(context: Context, { lease, queue }: SessionView, keyPersistence: KeyPersistence): Promise<void> {
+  const keyChanges = keyPersistence.collectChanges(queue, null)
+  if (isEmptyKeyChanges(keyChanges)) return
+  await commitBatch(context, await context.accountCache.snapshot(), keyChangesBatch(lease, keyChanges))
+  keyPersistence.markSaved(keyChanges)
+}
+
+/** Writes batches one by one. Calls `onSettled` for each that is written or cannot be; the latter are logged. Faults: store_busy, where it stops. */
+export async function commitParts(
+  context: Context,
+  snapshot: AccountSnapshot,
+  parts: readonly DeliveryBatch[],
+  onSettled: (part: DeliveryBatch) => void,
+): Promise<void> {
+  const { telemetry } = context
+  for (const part of parts) {
+    try {
+      const { facts } = await commitBatch(context, snapshot, part)
+      logAlarms(telemetry, facts)
+    } catch (cause) {
+      if (isRetryable(cause)) throw cause
+      const deliveryIds = part.updates.map(({ ref }) => ref.deliveryId)
+      telemetry.log.error({ err: cause, deliveryIds }, 'the outcome of a message could not be written down')
+    }
+    onSettled(part)
+  }
+}
+
 type CommitInput = { readonly context: Context; readonly snapshot: AccountSnapshot; readonly batch: DeliveryBatch }
 
 async function commitUpdates(db: Database, { context, snapshot, batch }: CommitInput): Promise<readonly Fact[]> {
-  const attempted = batch.updates.filter((done) => done.kind !== 'recalled')
-  if (attempted.length > 0 || batch.transitions.length > 0) {
-    const now = context.now()
-    const refs = attempted.map(({ ref }) => ref)
-    const { ledgerState } = await loadLedgerState(db, {
-      deliveries: refs,
-      history: attempted.some(({ end }) => end === 'failed'),
-      sharedList: snapshot.accounts.some(({ settings }) => settings.sharedList),
-      sitesAt: now,
-      facts: attempted.filter((done) => isGivenUp(done)).map(({ ref }) => ref),
-    })
-    for (const done of attempted) decideUpdate({ context, snapshot, batch }, ledgerState, done)
-    for (const { event, affected } of batch.transitions)
-      applyFacts(ledgerState, decideTransition(event, affected, momentOf(context, event.at, now)))
-    await commitLedgerState(db, ledgerState, { now, trace: context.telemetry.trace, notify: () => true })
+  const decisive = batch.updates.filter((update) => update.kind !== 'unsent')
+  if (decisive.length === 0 && batch.transitions.length === 0) {
     await updateQueueRows(db, batch.updates)
-    return ledgerState.newFacts
+    return []
   }
+  const now = context.now()
+  const refs = decisive.map(({ ref }) => ref)
+  const { ledgerState } = await loadLedgerState(db, {
+    deliveries: refs,
+    history: decisive.some(({ end }) => end === 'failed'),
+    sharedList: snapshot.accounts.some(({ settings }) => settings.sharedList),
+    sitesAt: now,
+    facts: decisive.filter(({ end }) => end === 'given-up').map(({ ref }) => ref),
+  })
+  for (const update of decisive) decideUpdate({ context, snapshot, batch }, ledgerState, update)
+  for (const { event, affected } of batch.transitions)
+    applyFacts(ledgerState, decideTransition(event, affected, momentOf(context, event.at, now)))
+  await commitLedgerState(db, ledgerState, { now, trace: context.telemetry.trace, notify: () => true })
   await updateQueueRows(db, batch.updates)
-  return []
+  return ledgerState.newFacts
 }
-
-const isGivenUp = (done: MailUpdate): boolean => done.kind !== 'recalled' && done.end === 'given-up'
 
 const momentOf = ({ ids }: Context, at: number, receivedAt: number): FactMoment => ({ at, receivedAt, ids })
 
-/** The facts of one mail, into the world. A delivery that is not there any more has none. */
-function decideUpdate(
-  { context, snapshot, batch }: CommitInput,
-  ledgerState: LedgerState,
-  done: Exclude<MailUpdate, { readonly kind: 'recalled' }>,
-): void {
-  const delivery = ledgerState.deliveries.get(done.ref.deliveryId)
+type DecisiveUpdate = Exclude<MailUpdate, { readonly kind: 'unsent' }>
+
+/** Decides the facts of one update. A delivery that has been removed gets none. */
+function decideUpdate({ context, snapshot, batch }: CommitInput, ledgerState: LedgerState, update: DecisiveUpdate): void {
+  const delivery = ledgerState.deliveries.get(update.ref.deliveryId)
   if (delivery === undefined) return
-  const settings = snapshot.settingsOf(done.ref.account)
-  const moment = momentOf(context, done.at, context.now())
-  if (done.kind === 'answered') {
-    const final = done.end === 'delivered' || done.end === 'failed'
-    applyFacts(
-      ledgerState,
-      decideAttempt({
-        ledger: ledgerState,
-        delivery,
-        attempt: { ...done.attemptReading.attempt, final },
-        verdict: done.attemptReading.verdict,
-        settings,
-        moment,
-      }),
-    )
+  const settings = snapshot.settingsOf(update.ref.account)
+  const moment = momentOf(context, update.at, context.now())
+  if (update.kind === 'attempted') {
+    const { attempt, verdict } = update.attemptReading
+    const final = update.end === 'delivered' || update.end === 'failed'
+    applyFacts(ledgerState, decideAttempt({ ledger: ledgerState, delivery, attempt: { ...attempt, final }, verdict, settings, moment }))
   }
-  const now = ledgerState.deliveries.get(done.ref.deliveryId) ?? delivery
-  if (done.end === 'deleted') applyFacts(ledgerState, decideDeleted({ ledger: ledgerState, delivery: now, settings, moment }))
-  if (done.end === 'given-up') {
-    const blockingVerdict = done.kind === 'ended' ? verdictOfBlockingKey(context.rules(), now.domain, done.heldBy) : null
-    const last =
-      lastAttemptOf(ledgerState, now.deliveryId) ??
-      (blockingVerdict === null ? null : { verdict: summariseVerdict(blockingVerdict), text: blockingReplyText(done) })
-    applyFacts(ledgerState, decideGiveUp({ delivery: now, lastAttempt: last, settings, moment, queueLifetimeDays: batch.giveUpDays }))
+  const current = ledgerState.deliveries.get(update.ref.deliveryId) ?? delivery
+  if (update.end === 'deleted') applyFacts(ledgerState, decideDeleted({ ledger: ledgerState, delivery: current, settings, moment }))
+  if (update.end === 'given-up') {
+    const lastAttempt = lastAttemptOf(ledgerState, current.deliveryId) ?? blockingAttemptOf(context, current.domain, update)
+    applyFacts(ledgerState, decideGiveUp({ delivery: current, lastAttempt, settings, moment, queueLifetimeDays: batch.giveUpDays }))
   }
 }
 
-/** What the key that held it was told, without names: it may have been another's mail. */
-const blockingReplyText = (done: MailUpdate): string => (done.kind === 'ended' ? redactLocalParts(done.heldBy?.reply?.text ?? '') : '')
+/** For a message that expired without an attempt: the last reply that its blocking key keeps, without local parts, since it may have been sent to another account. */
+function blockingAttemptOf({ rules }: Context, domain: string, update: DecisiveUpdate): Pick<AttemptData, 'verdict' | 'text'> | null {
+  if (update.kind !== 'ended') return null
+  const verdict = verdictOfBlockingKey(rules(), domain, update.blockingKey)
+  const text = redactLocalParts(update.blockingKey?.reply?.text ?? '')
+  return verdict === null ? null : { verdict: summariseVerdict(verdict), text }
+}
 
-/** What it was retried for: the last attempt that says so. */
+/** The last attempt that the timeline has. */
 function lastAttemptOf(ledgerState: LedgerState, deliveryId: string): AttemptData | null {
   const facts = [...(ledgerState.facts.get(deliveryId) ?? []), ...ledgerState.newFacts]
   const attempts = facts.filter((fact): fact is FactOf<'attempt'> => fact.kind === 'attempt' && fact.deliveryId === deliveryId)
   return attempts.toSorted((a, b) => a.at - b.at).at(-1)?.data ?? null
 }
 
-async function updateQueueRows(db: Database, done: readonly MailUpdate[]): Promise<void> {
-  const removed = done.filter((each) => each.kind === 'ended' || (each.kind === 'answered' && each.end !== null)).map(({ ref }) => ref)
-  const requeued = done.flatMap((each) =>
-    each.kind === 'recalled' || (each.kind === 'answered' && each.end === null)
-      ? [{ ...each.ref, ...each.retry, dispatchedAt: each.dispatchedAt }]
-      : [],
-  )
+async function updateQueueRows(db: Database, updates: readonly MailUpdate[]): Promise<void> {
+  const removed: QueuedMessageRef[] = []
+  const requeued: Parameters<typeof requeueMessagesForOperator>[1][number][] = []
+  for (const update of updates) {
+    if (update.kind === 'ended' || (update.kind === 'attempted' && update.end !== null)) removed.push(update.ref)
+    else requeued.push({ ...update.ref, ...update.retry, dispatchedAt: update.dispatchedAt })
+  }
   await Promise.all([removeQueuedMessagesForOperator(db, inLockOrder(removed)), requeueMessagesForOperator(db, inLockOrder(requeued))])
 }
 
+/** Every transaction locks the rows in the same order, so that two of them cannot deadlock. */
 const inLockOrder = <R extends QueuedMessageRef>(refs: readonly R[]): readonly R[] =>
   refs.toSorted((a, b) => a.account - b.account || (a.deliveryId < b.deliveryId ? -1 : 1))

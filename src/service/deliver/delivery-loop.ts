@@ -1,329 +1,300 @@
 /**
- * delivery-loop - one round of the deliverer: what came in, what may go, one commit, and on their way
+ * delivery-loop - the owner of a delivery session: loads, dispatches, commits and sends, one tick after the other
  *
- * Turns follow each other; what is under way is answered meanwhile, and goes into the store with the next turn. A turn that the store did
- * not take keeps all it had: until one is taken, nothing new is given out. One that fails for another reason is taken apart, so that one
- * mail that cannot be written down stops no other; it stays marked in the store, and is told of in the log.
+ * Ticks follow one another; attempts run beside them, and their results go into the store with the next tick. A message is marked in the store before its
+ * attempt begins. A batch that the store does not take is kept whole, and nothing new is dispatched until a batch is taken. A batch that fails for another
+ * reason is taken apart, so that one message that cannot be written down stops no other; it stays marked, and the log names it.
  *
- * See also: service/deliver/deliverer (who takes turns), service/deliver/delivery-commit (what is written), service/deliver/delivery-session.
+ * This file alone changes the session, by the functions of `delivery-session`; the other parts see a view and return what is to change. See also:
+ * service/deliver/deliverer (leases and sessions), service/deliver/delivery-batch, service/deliver/delivery-commit, docs/DELIVERY.md.
  */
 import { isRetryable } from '../../errors.ts'
+import type { QueueEvent, QueueMessage } from '../../queue/message.ts'
 import { applyLaterReport } from '../../queue/schedule/attempt-result.ts'
-import { nextDispatchBatch, nextWakeAt } from '../../queue/queue.ts'
+import { enqueue, nextDispatchBatch, type Queue } from '../../queue/queue.ts'
+import { rerouteMessage } from '../../queue/schedule/reroute.ts'
 import { withdrawMessage } from '../../queue/schedule/withdraw.ts'
-import { findPendingWorkForOperator, type QueuedMessage } from '../../store/queue/queued-mail.ts'
-import { logAlarms } from '../alarm-log.ts'
+import type { Lease } from '../../store/engine/lease.ts'
+import { findPendingWorkForOperator } from '../../store/queue/queued-mail.ts'
 import { traceFacts } from '../trace-facts.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { type MailSender, returnUnsent } from './sender.ts'
-import type { LaneSnapshots } from './lane-snapshots.ts'
-import { commitBatch, type CommittedBatch, type DeliveryBatch } from './delivery-commit.ts'
-import { runCommands } from './command-runner.ts'
-import type { KeyPersistence, KeyChanges } from './key-persistence.ts'
+import { logAlarms } from '../alarm-log.ts'
 import type { Context } from '../context.ts'
-import { applyQueueEvents, type PendingAttempt, recallAttempts, mailRefOf, type DeliverySession } from './delivery-session.ts'
-import type { QueueLoader } from './queue-loader.ts'
+import { runCommands } from './command-runner.ts'
+import { collectBatch, isEmptyBatch, splitBatch, type DeliveryBatch } from './delivery-batch.ts'
+import { commitBatch, commitKeyChanges, commitParts, type CommittedBatch } from './delivery-commit.ts'
+import {
+  addDispatches,
+  applyQueueEvents,
+  canBegin,
+  createSession,
+  dropWritten,
+  markReady,
+  settleAttempt,
+  stopSession,
+  takeRecalled,
+} from './delivery-session.ts'
+import type { DeliverySession, PendingAttempt, ReadyAttempt, SessionView } from './delivery-session.ts'
+import type { KeyPersistence } from './key-persistence.ts'
+import type { LaneSnapshots } from './lane-snapshots.ts'
+import { logTransitions, reportAttempt, updateQueueGauges } from './queue-telemetry.ts'
+import { createQueueLoader, type QueueLoader, type ResolveDestination } from './queue-loader.ts'
+import type { MailSender, SendOutcome } from './sender.ts'
+import { readSendOutcome } from './settled-attempt.ts'
+import { dispatchCapacity, isPollDue, isSnapshotDue, mayDispatch, msUntilNextTick } from './tick-schedule.ts'
 
-export type DeliveryLoop = {
+type LoopOptions = {
   readonly context: Context
   readonly sender: MailSender
-  readonly queueLoader: QueueLoader
+  readonly resolveDestination: ResolveDestination
   readonly keyPersistence: KeyPersistence
   readonly laneSnapshots: LaneSnapshots
-  /** Mails under way at once. */
+  /** Messages being sent at once. */
   readonly concurrencyLimit: number
   readonly giveUpDays: number
+  /** Called when there is something to do before the next tick is due. */
   readonly wake: () => void
 }
 
-/** How often the store is asked what other nodes have put into it. */
-export const POLL_INTERVAL_MS = 1_000
-/** How often the lanes' picture and what keys have learnt are written. */
-const SNAPSHOT_INTERVAL_MS = 5_000
-/** After a transition the picture is drawn at once, but not more often than this. */
-const MIN_SNAPSHOT_INTERVAL_MS = 1_000
+/** What a session begins with. Attempts may begin until `leaseUntil`. */
+type SessionStart = { readonly lease: Lease; readonly queue: Queue; readonly leaseUntil: number }
 
-/** What one turn takes in, and how many ends without an attempt it writes: a long transaction would hold up everybody else. */
-const MAX_NEW_MAILS = 1_000
-const MAX_REPORTS = 500
-const MAX_ENDED_UPDATES = 500
+export type DeliveryLoop = {
+  readonly session: SessionView
+  /** Restores the backoff keys; call it first. Faults: store_busy. */
+  readonly restoreKeys: () => Promise<void>
+  /** Loads all queued messages, or continues where a fault interrupted it. Faults: store_busy. */
+  readonly load: () => Promise<void>
+  /** Polls, dispatches, commits and begins attempts. Never rejects: what fails is kept, or logged. */
+  readonly tick: () => Promise<void>
+  /** How long until the next tick is due, unless `wake` is called. */
+  readonly msUntilNextTick: () => number
+  /** Makes the next tick look for new messages in the store. */
+  readonly requestPoll: () => void
+  readonly extendLease: (leaseUntil: number) => void
+  /** Begins no more attempts. */
+  readonly stop: () => void
+  /** Resolves when no attempt is being sent. */
+  readonly waitUntilIdle: () => Promise<void>
+}
 
-/** Takes one turn. Throws nothing: what fails is kept, or told. */
-export async function tick(loop: DeliveryLoop, session: DeliverySession): Promise<void> {
-  const { context } = loop
+type LoopState = LoopOptions & { readonly session: DeliverySession; readonly loader: QueueLoader; readonly idleWaiters: (() => void)[] }
+
+/** Creates the loop with a new session. The caller calls `tick` again and again, one at a time. */
+export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUntil }: SessionStart): DeliveryLoop {
+  const session = createSession(lease, queue, leaseUntil)
+  const loader = createQueueLoader(options.context, options.resolveDestination, (messages) => enqueueResolved(loop, messages))
+  const loop: LoopState = { ...options, session, loader, idleWaiters: [] }
+  return {
+    session,
+    restoreKeys: () => options.keyPersistence.restore(options.context.engine.read, queue, options.context.now()),
+    load: () => loadQueue(loop),
+    tick: () => tick(loop),
+    msUntilNextTick: () => msUntilNextTick(session, options.concurrencyLimit, options.context.now()),
+    requestPoll: () => {
+      session.hasNewMails = true
+      session.lastPollAt = 0
+    },
+    extendLease: (until) => (session.leaseUntil = until),
+    stop: () => {
+      stopSession(session)
+      startAttempts(loop)
+    },
+    waitUntilIdle: async () => {
+      while (session.sendingCount > 0) await new Promise<void>((resolve) => loop.idleWaiters.push(resolve))
+    },
+  }
+}
+
+async function tick(loop: LoopState): Promise<void> {
+  const { context, session } = loop
   try {
-    if (!session.isEnding) await pollStore(loop, session)
+    if (isPollDue(session, context.now())) await pollStore(loop)
     const snapshot = await context.accountCache.snapshot()
-    const now = context.now()
-    if (!session.isEnding && !session.isStoreFailing && now < session.leaseUntil) dispatchDue(loop, session, now)
-    session.hasTransitioned ||= session.transitions.length > 0
-    await commitPending(loop, session, snapshot)
-    loop.sender.startAttempts(session)
-    if (!session.isEnding) await saveSnapshots(loop, session)
+    dispatchDue(loop)
+    await commitPending(loop, snapshot)
+    startAttempts(loop)
+    if (isSnapshotDue(session, context.now())) await saveSnapshots(loop)
   } catch (error) {
     session.isStoreFailing = true
-    context.telemetry.log.error({ err: error }, 'the delivery queue waits for the store')
+    context.telemetry.log.error({ err: error }, 'the store did not take the changes of the delivery queue; they are written again')
   }
 }
 
-/** How long until the next turn, unless somebody wakes it. While all lines are in use an answer does. */
-export function msUntilNextTick(
-  { concurrencyLimit }: Pick<DeliveryLoop, 'concurrencyLimit'>,
-  session: DeliverySession,
-  now: number,
-): number {
-  if (session.isStoreFailing || now >= session.leaseUntil || freeSlots(concurrencyLimit, session) === 0) return POLL_INTERVAL_MS
-  if (session.hasNewMails && session.isLoaded) return 0
-  const wake = nextWakeAt(session.queue, now)
-  return wake === null ? POLL_INTERVAL_MS : Math.min(POLL_INTERVAL_MS, Math.max(0, wake - now))
+/** Everything that the queue reports comes here. */
+function applyEvents({ context, session }: LoopState, events: readonly QueueEvent[]): void {
+  applyQueueEvents(session, events)
+  logTransitions(context.telemetry, events)
 }
 
-/** What other nodes and people have put into the store. */
-async function pollStore({ context }: DeliveryLoop, session: DeliverySession): Promise<void> {
+async function loadQueue({ session, loader, wake }: LoopState): Promise<void> {
+  await loader.load({
+    cursor: session.loadCursor,
+    isStopped: () => session.isEnding,
+    onPage: (cursor, updates) => {
+      session.loadCursor = cursor
+      session.updates.push(...updates)
+      wake()
+    },
+  })
+  session.isLoaded = true
+  wake()
+}
+
+function enqueueResolved({ context, session, wake }: LoopState, messages: readonly QueueMessage[]): void {
+  if (session.isEnding) return
+  for (const message of messages) enqueue(session.queue, message, context.now())
+  wake()
+}
+
+/** Takes in what other nodes and people have put into the store. */
+async function pollStore(loop: LoopState): Promise<void> {
+  const { context, session } = loop
   const now = context.now()
-  if (now - session.lastPollAt < POLL_INTERVAL_MS) return
-  const { fresh: newMails, reports } = await findPendingWorkForOperator(context.engine.read)
+  const { fresh: hasNewMails, reports: hasReports } = await findPendingWorkForOperator(context.engine.read)
   if (session.commands.length === 0) {
     const { events, settled } = await runCommands(context.engine.read, session.queue, now)
-    applyQueueEvents(session, events)
+    applyEvents(loop, events)
     session.commands.push(...settled)
-    // Who has ordered looks at once whether it holds.
+    // A person who gave a command looks at once whether it has worked.
     if (settled.length > 0) session.lastSnapshotAt = 0
   }
-  session.hasNewMails ||= newMails
-  session.hasReports ||= reports
+  session.hasNewMails ||= hasNewMails
+  session.hasReports ||= hasReports
   session.lastPollAt = now
 }
 
-/** Marked ahead, as a share of the lines: a line that is free waits for no commit, and a kill leaves few marks of what had not begun. */
-const READY_AHEAD_SHARE = 0.1
-
-/** How many more may be given out. */
-const freeSlots = (concurrencyLimit: number, { pendingAttempts }: DeliverySession): number =>
-  Math.max(0, concurrencyLimit + Math.ceil(concurrencyLimit * READY_AHEAD_SHARE) - pendingAttempts.size)
-
-/** What the queue lets go. */
-function dispatchDue({ concurrencyLimit }: DeliveryLoop, session: DeliverySession, now: number): void {
-  const { dispatches, events } = nextDispatchBatch(session.queue, now, freeSlots(concurrencyLimit, session))
-  applyQueueEvents(session, events)
-  for (const dispatch of dispatches) {
-    const ref = mailRefOf(dispatch.account, dispatch.mailId)
-    const attempt: PendingAttempt = { dispatch, ref, dispatchedAt: now, phase: 'marking', isRecalled: false }
-    session.pendingAttempts.set(dispatch.number, attempt)
-    session.awaitingMark.push(attempt)
-  }
+function dispatchDue(loop: LoopState): void {
+  const { context, session, concurrencyLimit } = loop
+  const now = context.now()
+  if (!mayDispatch(session, now)) return
+  const { dispatches, events } = nextDispatchBatch(session.queue, now, dispatchCapacity(session, concurrencyLimit))
+  applyEvents(loop, events)
+  addDispatches(session, dispatches, now)
 }
 
-async function commitPending(loop: DeliveryLoop, session: DeliverySession, snapshot: AccountSnapshot): Promise<void> {
-  returnRecalled(loop, session)
-  const { turn: batch, keys, movedKeys: changedKeys } = collectBatch(loop, session)
-  if (isEmptyBatch(batch)) {
-    session.isStoreFailing = false
-    return
-  }
+async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promise<void> {
+  const { context, session, keyPersistence } = loop
+  for (const attempt of takeRecalled(session)) returnUnsent(loop, attempt)
+  const now = context.now()
+  for (const attempt of session.awaitingMark) attempt.dispatchedAt = now
+  const changedKeys = [...session.changedKeys]
+  const keyChanges = keyPersistence.collectChanges(session.queue, session.changedKeys)
+  const batch = collectBatch(session, { keyChanges, giveUpDays: loop.giveUpDays, now })
+  session.changedKeys.clear()
+  if (batch.maxNewMails > 0) session.hasNewMails = false
+  if (batch.maxReports > 0) session.hasReports = false
   try {
-    const committed = await commitBatch(loop.context, snapshot, batch)
-    dropWritten(session, batch)
-    loop.keyPersistence.markSaved(keys)
-    applyCommitted(loop, session, { committed, turn: batch })
+    if (!isEmptyBatch(batch)) {
+      const committed = await commitBatch(context, snapshot, batch)
+      dropWritten(session, batch)
+      keyPersistence.markSaved(keyChanges)
+      applyCommitted(loop, committed, batch)
+    }
     session.isStoreFailing = false
   } catch (error) {
     for (const key of changedKeys) session.changedKeys.add(key)
     session.hasNewMails ||= batch.maxNewMails > 0
     session.hasReports ||= batch.maxReports > 0
     if (isRetryable(error)) throw error
-    await commitSeparately(loop, session, { snapshot, batch, error })
+    const { log } = context.telemetry
+    log.error({ err: error, mails: batch.updates.length }, 'a batch of the delivery queue failed; its parts are written one by one')
+    await commitSeparately(loop, snapshot, batch)
   }
 }
 
-/** What was recalled before it was marked goes back. */
-function returnRecalled(loop: DeliveryLoop, session: DeliverySession): void {
-  const recalled = session.awaitingMark.filter(({ isRecalled }) => isRecalled || session.isEnding)
-  if (recalled.length === 0) return
-  session.awaitingMark = session.awaitingMark.filter((attempt) => !recalled.includes(attempt))
-  for (const attempt of recalled) returnUnsent(loop, session, attempt)
-}
-
-function collectBatch(
-  loop: DeliveryLoop,
-  session: DeliverySession,
-): { readonly turn: DeliveryBatch; readonly keys: KeyChanges; readonly movedKeys: ReadonlySet<string> } {
-  const now = loop.context.now()
-  for (const attempt of session.awaitingMark) attempt.dispatchedAt = now
-  const changedKeys = new Set(session.changedKeys)
-  session.changedKeys.clear()
-  const keys = loop.keyPersistence.collectChanges(session.queue, changedKeys)
-  const batch: DeliveryBatch = {
-    lease: session.lease,
-    updates: [...session.updates, ...session.endedUpdates.slice(0, MAX_ENDED_UPDATES)],
-    transitions: [...session.transitions],
-    keyChanges: keys,
-    commands: [...session.commands],
-    refsToMark: session.awaitingMark.map(({ ref }) => ref),
-    dispatchedAt: now,
-    maxNewMails: session.isLoaded && session.hasNewMails && !session.isEnding ? MAX_NEW_MAILS : 0,
-    maxReports: session.hasReports && !session.isEnding ? MAX_REPORTS : 0,
-    giveUpDays: loop.giveUpDays,
-  }
-  if (batch.maxNewMails > 0) session.hasNewMails = false
-  if (batch.maxReports > 0) session.hasReports = false
-  return { turn: batch, keys, movedKeys: changedKeys }
-}
-
-function isEmptyBatch({
-  updates: done,
-  transitions,
-  keyChanges: keys,
-  commands,
-  refsToMark,
-  maxNewMails: newMails,
-  maxReports: reports,
-}: DeliveryBatch): boolean {
-  const counts = [
-    done.length,
-    transitions.length,
-    keys.rows.length,
-    keys.removed.length,
-    commands.length,
-    refsToMark.length,
-    newMails,
-    reports,
-  ]
-  return counts.every((count) => count === 0)
-}
-
-/** What is in the store goes from here; what came meanwhile stays. */
-function dropWritten(session: DeliverySession, { updates: done, transitions, commands }: DeliveryBatch): void {
-  const written = new Set(done)
-  session.updates = session.updates.filter((each) => !written.has(each))
-  session.endedUpdates = session.endedUpdates.filter((each) => !written.has(each))
-  session.transitions = session.transitions.slice(transitions.length)
-  session.commands = session.commands.slice(commands.length)
-}
-
-function applyCommitted(
-  loop: DeliveryLoop,
-  session: DeliverySession,
-  { committed, turn: batch }: { readonly committed: CommittedBatch; readonly turn: DeliveryBatch },
-): void {
-  const { context, queueLoader } = loop
-  moveToReady(loop, session, committed, batch.refsToMark.length)
-  queueLoader.add(session, committed.newMails)
-  if (committed.newMails.length === MAX_NEW_MAILS) session.hasNewMails = true
-  if (committed.reports.length === MAX_REPORTS) session.hasReports = true
-  for (const { kind, account } of committed.reports)
-    applyQueueEvents(session, applyLaterReport(session.queue, { kind, account }, context.now()))
+function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: DeliveryBatch): void {
+  const { context, session } = loop
+  if (batch.refsToMark.length > 0) moveToReady(loop, committed, batch.refsToMark.length)
+  if (committed.newMails.length > 0) session.updates.push(...loop.loader.add(committed.newMails))
+  // A full claim may have left more in the store.
+  if (batch.maxNewMails > 0 && committed.newMails.length === batch.maxNewMails) session.hasNewMails = true
+  if (batch.maxReports > 0 && committed.reports.length === batch.maxReports) session.hasReports = true
+  for (const { kind, account } of committed.reports) applyEvents(loop, applyLaterReport(session.queue, { kind, account }, context.now()))
   logAlarms(context.telemetry, committed.facts)
   traceFacts(context.telemetry, committed.facts)
   context.counterBuffer.count(committed.facts)
 }
 
-/** Marked: they may go. What the store no longer has is gone; where the lease is another's, nothing may. */
-function moveToReady(loop: DeliveryLoop, session: DeliverySession, { dispatched, isLeaseHeld }: CommittedBatch, refsToMark: number): void {
-  if (refsToMark === 0) return
-  const attempts = session.awaitingMark.splice(0, refsToMark)
+/** Marked attempts may begin; without the lease nothing begins. */
+function moveToReady(loop: LoopState, { dispatched, isLeaseHeld }: CommittedBatch, count: number): void {
+  const { context, session } = loop
   if (!isLeaseHeld) {
+    context.telemetry.log.warn({ term: session.lease.term }, 'the delivery lease is lost; nothing more is sent')
     stopSession(session)
-    for (const attempt of attempts) returnUnsent(loop, session, attempt)
+    for (const attempt of takeRecalled(session)) returnUnsent(loop, attempt)
     return
   }
-  const mails = new Map<string, QueuedMessage>(dispatched.map((mail) => [mail.deliveryId, mail]))
-  for (const attempt of attempts) {
-    const mail = mails.get(attempt.ref.deliveryId)
-    if (mail === undefined) dropMissing(loop, session, attempt)
-    else {
-      attempt.phase = 'staged'
-      session.ready.push({ attempt, mail })
-    }
+  for (const { dispatch, ref } of markReady(session, count, dispatched)) {
+    applyEvents(loop, withdrawMessage(session.queue, dispatch.mailId, context.now()))
+    context.telemetry.log.info({ account: ref.account, deliveryId: ref.deliveryId }, 'a message is no longer in the store and is not sent')
   }
 }
 
-function dropMissing({ context }: DeliveryLoop, session: DeliverySession, { dispatch, ref }: PendingAttempt): void {
-  session.pendingAttempts.delete(dispatch.number)
-  applyQueueEvents(session, withdrawMessage(session.queue, dispatch.mailId, context.now()))
-  context.telemetry.log.info({ account: ref.account, deliveryId: ref.deliveryId }, 'a mail is no longer in the store; it is not sent')
-}
-
-/** Another node delivers: what has not begun does not begin. */
-export function stopSession(session: DeliverySession): void {
-  session.isEnding = true
-  recallAttempts(session, () => true)
-}
-
-type FailedBatch = { readonly snapshot: AccountSnapshot; readonly batch: DeliveryBatch; readonly error: unknown }
-
-/** Each mail on its own; what cannot be written down is told. Then all that is no mail, and the marks. */
-async function commitSeparately(loop: DeliveryLoop, session: DeliverySession, { snapshot, batch, error }: FailedBatch): Promise<void> {
-  const { context } = loop
-  context.telemetry.log.error(
-    { err: error, mails: batch.updates.length },
-    'a turn of the delivery queue could not be written; it is taken apart',
-  )
-  const emptyBatch: DeliveryBatch = {
-    ...batch,
-    updates: [],
-    transitions: [],
-    keyChanges: { rows: [], removed: [] },
-    commands: [],
-    refsToMark: [],
-    maxNewMails: 0,
-    maxReports: 0,
-  }
-  const parts: DeliveryBatch[] = [
-    ...batch.updates.map((done) => ({ ...emptyBatch, updates: [done] })),
-    ...batch.transitions.map((move) => ({ ...emptyBatch, transitions: [move] })),
-    { ...emptyBatch, commands: batch.commands },
-  ]
-  for (const part of parts) {
-    try {
-      const { facts } = await commitBatch(context, snapshot, part)
-      logAlarms(context.telemetry, facts)
-    } catch (cause) {
-      if (isRetryable(cause)) throw cause
-      const refs = part.updates.map(({ ref }) => ref.deliveryId)
-      context.telemetry.log.error({ err: cause, deliveryIds: refs }, 'what became of a mail could not be written down')
-    }
-    dropWritten(session, part)
-  }
-  recallAttempts(session, ({ phase }) => phase === 'marking')
-  returnRecalled(loop, session)
+/** Writes what can be written; attempts that were to be marked go back. */
+async function commitSeparately(loop: LoopState, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<void> {
+  const { context, session } = loop
+  await commitParts(context, snapshot, splitBatch(batch), (part) => dropWritten(session, part))
+  for (const attempt of session.awaitingMark.splice(0)) returnUnsent(loop, attempt)
   session.isStoreFailing = true
 }
 
-/** The picture of the lanes, and what keys have learnt. */
-async function saveSnapshots(loop: DeliveryLoop, session: DeliverySession): Promise<void> {
-  const { context, keyPersistence: keys, laneSnapshots } = loop
+/** Begins ready attempts while there are free connections. Those that must not begin go back whether or not there is one. */
+function startAttempts(loop: LoopState): void {
+  const { context, session, concurrencyLimit } = loop
+  for (let next = session.ready[0]; next !== undefined; next = session.ready[0]) {
+    const isAllowed = canBegin(session, next.attempt, context.now())
+    if (isAllowed && session.sendingCount >= concurrencyLimit) return
+    session.ready.shift()
+    if (isAllowed) void runAttempt(loop, next)
+    else returnUnsent(loop, next.attempt)
+  }
+}
+
+/** Never rejects. */
+async function runAttempt(loop: LoopState, { attempt, mail }: ReadyAttempt): Promise<void> {
+  const { context, session } = loop
+  session.sendingCount += 1
+  try {
+    const { sent, destination } = await loop.sender.send(attempt.dispatch, mail, () => {
+      if (!canBegin(session, attempt, context.now())) return false
+      attempt.phase = 'sending'
+      return true
+    })
+    endAttempt(loop, attempt, sent)
+    if (destination !== null) applyEvents(loop, rerouteMessage(session.queue, attempt.dispatch.mailId, destination, context.now()))
+  } catch (error) {
+    const { account, deliveryId } = attempt.ref
+    context.telemetry.log.error({ account, deliveryId, err: error }, 'an attempt failed unexpectedly; the message is retried later')
+    if (session.pendingAttempts.has(attempt.dispatch.number)) endAttempt(loop, attempt, { kind: 'unbuilt' })
+  } finally {
+    session.sendingCount -= 1
+    if (session.sendingCount === 0) for (const resolveIdle of loop.idleWaiters.splice(0)) resolveIdle()
+    startAttempts(loop)
+  }
+}
+
+const returnUnsent = (loop: LoopState, attempt: PendingAttempt): void => endAttempt(loop, attempt, { kind: 'unsent' })
+
+function endAttempt(loop: LoopState, attempt: PendingAttempt, sent: SendOutcome): void {
+  const { context, session, wake } = loop
   const now = context.now()
-  const isDue = now - session.lastSnapshotAt >= SNAPSHOT_INTERVAL_MS
-  if (!isDue && (!session.hasTransitioned || now - session.lastSnapshotAt < MIN_SNAPSHOT_INTERVAL_MS)) return
+  const { dispatch } = attempt
+  const acceptedAt = session.queue.entries.get(dispatch.mailId)?.message.acceptedAt ?? now
+  const settled = readSendOutcome(context.rules(), dispatch, sent)
+  const { events, end, dueAt } = settleAttempt(session, attempt, settled, now)
+  reportAttempt(context.telemetry, { dispatch, sent, settled, end, dueAt, ageMs: now - acceptedAt })
+  applyEvents(loop, events)
+  wake()
+}
+
+/** Writes the lane snapshots and the learnt values of backoff keys. */
+async function saveSnapshots(loop: LoopState): Promise<void> {
+  const { context, session, keyPersistence, laneSnapshots } = loop
+  const now = context.now()
   session.lastSnapshotAt = now
   session.hasTransitioned = false
-  updateGauges(loop, session)
+  updateQueueGauges(context.telemetry, session)
   await laneSnapshots.save(context.engine, session.queue, now)
-  const changes = keys.collectChanges(session.queue, null)
-  if (changes.rows.length + changes.removed.length === 0) return
-  const snapshot = await context.accountCache.snapshot()
-  await commitBatch(context, snapshot, { ...EMPTY_BATCH, lease: session.lease, keyChanges: changes })
-  keys.markSaved(changes)
-}
-
-const EMPTY_BATCH: Omit<DeliveryBatch, 'lease'> = {
-  updates: [],
-  transitions: [],
-  keyChanges: { rows: [], removed: [] },
-  commands: [],
-  refsToMark: [],
-  dispatchedAt: 0,
-  maxNewMails: 0,
-  maxReports: 0,
-  giveUpDays: 0,
-}
-
-function updateGauges({ context: { telemetry } }: DeliveryLoop, { queue, sendingCount }: DeliverySession): void {
-  telemetry.setGauge('bounced_queue_waiting', queue.entries.size - sendingCount)
-  telemetry.setGauge('bounced_queue_in_flight', sendingCount)
-  const keysInBackoff = [...queue.keyStates.values()].filter(
-    ({ episodes, manual }) => manual !== null || [...episodes.values()].some(({ state }) => state !== 'active'),
-  )
-  telemetry.setGauge('bounced_queue_backoff_keys', keysInBackoff.length)
+  await commitKeyChanges(context, session, keyPersistence)
 }

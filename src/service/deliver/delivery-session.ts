@@ -1,105 +1,91 @@
 /**
- * delivery-session - all that a node holds in memory while it is the one that delivers
+ * delivery-session - what a node holds in memory while it has the delivery lease, and every change to it
  *
- * A term begins with a lease and an empty queue, into which mail and keys are loaded, and ends with the lease. It is one mutable value,
- * owned by the deliverer; what it collects (answers, ends, moves, orders) goes into the store with the next turn and is dropped from here
- * only when it is there.
+ * A session begins with a lease and an empty queue, and ends with the lease. It collects results, ends, transitions and settled commands; the next batch
+ * writes them, and only what is in the store is dropped from here. `service/deliver/delivery-loop` owns the one mutable value and is the only caller of the
+ * functions below; everybody else sees a `SessionView`.
  *
- * See also: service/deliver/deliverer (the turns), service/deliver/delivery-commit (what is written), queue/queue-state.
+ * No I/O. See also: service/deliver/delivery-loop, service/deliver/delivery-batch, queue/queue-state.
  */
-import { monthOfDelivery, parseDeliveryId } from '../../correlate/delivery-id.ts'
+import { parseDeliveryId } from '../../correlate/delivery-id.ts'
 import {
   type Subscribers,
   isQueueNotification,
-  type AffectedAccount,
   type QueueNotification,
   findAccountsToNotify,
 } from '../../queue/observe/affected-accounts.ts'
-import type { BackoffKey } from '../../queue/backoff/backoff-key.ts'
-import type { Dispatch, BlockingKey, FinalOutcome, QueueEvent } from '../../queue/message.ts'
+import { BACKOFF_KEYS, type BackoffKey } from '../../queue/backoff/backoff-key.ts'
+import type { Dispatch, FinalOutcome, QueueEvent } from '../../queue/message.ts'
 import type { Queue } from '../../queue/queue.ts'
+import { applyAttemptResult } from '../../queue/schedule/attempt-result.ts'
 import type { Lease } from '../../store/engine/lease.ts'
-import type { QueuedMessageRef, QueueCursor, QueuedMessage } from '../../store/queue/queued-mail.ts'
 import type { QueueCommand } from '../../store/queue/commands.ts'
-import type { RecordedAttempt } from '../../ledger/decide/attempt-reading.ts'
+import type { QueuedMessage, QueuedMessageRef, QueueCursor } from '../../store/queue/queued-mail.ts'
+import { mailRefOf, type MailUpdate, type NotifiedTransition, type RetryState } from './mail-update.ts'
+import type { SettledAttempt } from './settled-attempt.ts'
 
-/** A dispatch from the moment at which the queue gives it out to the one at which its answer is heard. */
+/** An attempt from its dispatch by the queue to its result. */
 export type PendingAttempt = {
   readonly dispatch: Dispatch
   readonly ref: QueuedMessageRef
-  /** The date of its mark. */
+  /** The time of its mark in the store. */
   dispatchedAt: number
-  /** `marking`: about to be marked; `staged`: marked, waits for a free line; `sending`: it has begun. */
-  phase: 'marking' | 'staged' | 'sending'
-  /** A key closed meanwhile: it must not begin. */
+  /** `awaiting-mark`: not in the store yet; `ready`: marked, waits for a free connection; `sending`: it has begun. */
+  phase: 'awaiting-mark' | 'ready' | 'sending'
+  /** A backoff key closed meanwhile: the attempt must not begin. */
   isRecalled: boolean
 }
 
-/** A mail that stays in the queue. */
-export type RetryState = { readonly dueAt: number; readonly attempts: number; readonly refusedBy: readonly string[] }
-
-/** One mail whose state is to be written. */
-export type MailUpdate =
-  /** An attempt was answered. `end` null: the mail stays. */
-  | {
-      readonly kind: 'answered'
-      readonly ref: QueuedMessageRef
-      readonly attemptReading: RecordedAttempt
-      readonly at: number
-      readonly dispatchedAt: number
-      readonly end: FinalOutcome | null
-      readonly retry: RetryState
-    }
-  /** An attempt was not made, or nothing of it is to be told. */
-  | { readonly kind: 'recalled'; readonly ref: QueuedMessageRef; readonly dispatchedAt: number; readonly retry: RetryState }
-  /** It ended without an attempt. */
-  | {
-      readonly kind: 'ended'
-      readonly ref: QueuedMessageRef
-      readonly at: number
-      readonly end: 'given-up' | 'deleted'
-      /** Why one waited that was never answered. */
-      readonly heldBy: BlockingKey | null
-    }
-
-/** A move of a key, with who is told of it. */
-export type NotifiedTransition = { readonly event: QueueNotification; readonly affected: readonly AffectedAccount[] }
+/** A marked attempt, with the message that the store returned for the mark. */
+export type ReadyAttempt = { readonly attempt: PendingAttempt; readonly mail: QueuedMessage }
 
 export type DeliverySession = {
   readonly lease: Lease
-  /** Our right to begin an attempt ends here unless it is renewed. */
+  /** Attempts may begin before this moment, which a renewal of the lease moves. */
   leaseUntil: number
   readonly queue: Queue
   readonly subscribers: Subscribers
+  /** By the number of the dispatch. */
   readonly pendingAttempts: Map<number, PendingAttempt>
-  /** Waiting to be marked, in the order in which the queue gave them out. */
+  /** In the order of dispatch. */
   awaitingMark: PendingAttempt[]
-  /** Marked, with the mail that the mark gave back. */
-  ready: { readonly attempt: PendingAttempt; readonly mail: QueuedMessage }[]
+  ready: ReadyAttempt[]
   sendingCount: number
   updates: MailUpdate[]
+  /** Ends without an attempt, kept apart because a command can cause thousands. */
   endedUpdates: MailUpdate[]
   transitions: NotifiedTransition[]
   readonly changedKeys: Set<BackoffKey>
   commands: QueueCommand[]
   isLoaded: boolean
-  /** The last mail that was loaded: where loading goes on after the store was away. */
+  /** The last message that was loaded; loading continues behind it. */
   loadCursor: QueueCursor | null
-  /** When the store was last asked what came in, and when keys and lanes were last written down. */
   lastPollAt: number
   lastSnapshotAt: number
-  /** A key has moved since then. */
+  /** A backoff key has moved since the last snapshot. */
   hasTransitioned: boolean
-  /** The store did not take the last turn: nothing new is given out. */
+  /** The store did not take the last batch: nothing new is dispatched. */
   isStoreFailing: boolean
-  /** Rows that nobody has taken, or reports, wait in the store. */
+  /** The store holds messages that no session has claimed, or late reports. */
   hasNewMails: boolean
   hasReports: boolean
-  /** Nothing new is sent. */
+  /** No attempt begins any more. */
   isEnding: boolean
 }
 
-/** A term in which nothing has happened. */
+type Viewed<T> =
+  T extends Map<infer K, infer V>
+    ? ReadonlyMap<K, Readonly<V>>
+    : T extends Set<infer V>
+      ? ReadonlySet<V>
+      : T extends (infer E)[]
+        ? readonly E[]
+        : T
+
+/** A session for those who only read it. */
+export type SessionView = { readonly [Member in keyof DeliverySession]: Viewed<DeliverySession[Member]> }
+
+/** Creates a session in which nothing has happened. */
 export function createSession(lease: Lease, queue: Queue, leaseUntil: number): DeliverySession {
   return {
     lease,
@@ -127,42 +113,116 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
   }
 }
 
-/** The row of a mail. */
-export const mailRefOf = (account: number, deliveryId: string): QueuedMessageRef => ({
-  account,
-  deliveryId,
-  deliveryMonth: monthOfDelivery(deliveryId),
-})
-
-/** Takes in what the queue says has happened: ends without an attempt, moves of keys, and what must not begin. */
+/** Takes in what the queue reports: ends without an attempt, transitions of keys, and attempts that must not begin. */
 export function applyQueueEvents(session: DeliverySession, events: readonly QueueEvent[]): void {
   for (const event of events) {
     if (isQueueNotification(event)) recordTransition(session, event)
     else if (event.kind === 'recall') recallAttempts(session, (attempt) => event.numbers.includes(attempt.dispatch.number))
     else if (event.kind === 'mail.ended' && (event.end === 'given-up' || event.end === 'deleted')) {
-      // What waits has a name of ours, which says whose it is.
       const ref = mailRefOf(parseDeliveryId(event.mailId)?.account ?? 0, event.mailId)
-      session.endedUpdates.push({ kind: 'ended', ref, at: event.at, end: event.end, heldBy: event.heldBy })
+      session.endedUpdates.push({ kind: 'ended', ref, at: event.at, end: event.end, blockingKey: event.heldBy })
     }
   }
 }
 
 function recordTransition(session: DeliverySession, event: QueueNotification): void {
   session.transitions.push({ event, affected: findAccountsToNotify(session.subscribers, session.queue, event) })
+  session.hasTransitioned = true
   if (event.kind !== 'queue.manual') {
     session.changedKeys.add(event.key)
     return
   }
-  session.changedKeys.add(`manual|${event.account}|${event.domain ?? '*'}`)
   const { account, domain } = event
+  session.changedKeys.add(domain === null ? BACKOFF_KEYS.manualAll({ account }) : BACKOFF_KEYS.manual({ account, domain }))
   if (!event.ended)
-    recallAttempts(
-      session,
-      ({ dispatch: destination }) => destination.account === account && (domain === null || destination.domain === domain),
-    )
+    recallAttempts(session, ({ dispatch }) => dispatch.account === account && (domain === null || dispatch.domain === domain))
 }
 
-/** What has not begun does not begin. */
-export function recallAttempts(session: DeliverySession, isAffected: (attempt: PendingAttempt) => boolean): void {
+/** Prevents attempts from beginning. An attempt that is being sent goes on. */
+function recallAttempts(session: DeliverySession, isAffected: (attempt: PendingAttempt) => boolean): void {
   for (const attempt of session.pendingAttempts.values()) if (attempt.phase !== 'sending' && isAffected(attempt)) attempt.isRecalled = true
+}
+
+/** Begins nothing more: the lease is lost or the daemon closes. */
+export function stopSession(session: DeliverySession): void {
+  session.isEnding = true
+  recallAttempts(session, () => true)
+}
+
+/** Adds the attempts that the queue hands out. */
+export function addDispatches(session: DeliverySession, dispatches: readonly Dispatch[], now: number): void {
+  for (const dispatch of dispatches) {
+    const ref = mailRefOf(dispatch.account, dispatch.mailId)
+    const attempt: PendingAttempt = { dispatch, ref, dispatchedAt: now, phase: 'awaiting-mark', isRecalled: false }
+    session.pendingAttempts.set(dispatch.number, attempt)
+    session.awaitingMark.push(attempt)
+  }
+}
+
+/** Removes and returns the recalled attempts that are not marked yet. */
+export function takeRecalled(session: DeliverySession): readonly PendingAttempt[] {
+  const recalled = session.awaitingMark.filter(({ isRecalled }) => isRecalled || session.isEnding)
+  if (recalled.length > 0) session.awaitingMark = session.awaitingMark.filter((attempt) => !recalled.includes(attempt))
+  return recalled
+}
+
+/** Whether an attempt may begin now. */
+export const canBegin = (session: SessionView, { isRecalled }: PendingAttempt, now: number): boolean =>
+  !isRecalled && !session.isEnding && now < session.leaseUntil
+
+/**
+ * Gives the result of an attempt to the queue and collects the update of the message's row. Returns how the message ended (null: it stays in the queue until
+ * `dueAt`), and the queue's other events, which the caller applies.
+ */
+export function settleAttempt(
+  session: DeliverySession,
+  attempt: PendingAttempt,
+  { result, readingFor }: SettledAttempt,
+  now: number,
+): { readonly end: FinalOutcome | null; readonly dueAt: number; readonly events: readonly QueueEvent[] } {
+  const { dispatch, ref, dispatchedAt, phase } = attempt
+  const { number, mailId } = dispatch
+  session.pendingAttempts.delete(number)
+  const events = applyAttemptResult(session.queue, number, result, now)
+  const ownEvent = events.find((event) => 'mailId' in event && event.mailId === mailId)
+  const end = ownEvent?.kind === 'mail.ended' ? ownEvent.end : null
+  const attemptReading = readingFor(end)
+  const retry = retryStateOf(session, dispatch, ownEvent?.kind === 'mail.deferred' ? ownEvent.dueAt : now)
+  if (attemptReading !== null) session.updates.push({ kind: 'attempted', ref, attemptReading, at: now, dispatchedAt, end, retry })
+  else if (phase !== 'awaiting-mark') session.updates.push({ kind: 'unsent', ref, dispatchedAt, retry })
+  return { end, dueAt: retry.dueAt, events: events.filter((event) => event !== ownEvent) }
+}
+
+function retryStateOf({ queue }: SessionView, { mailId, attempt }: Dispatch, dueAt: number): RetryState {
+  const entry = queue.entries.get(mailId)
+  return { dueAt, attempts: entry?.attempts ?? attempt, refusedBy: entry?.refusedBy ?? [] }
+}
+
+/** Makes the first marked attempts ready, with the messages that the store returned. Returns those whose message is no longer in the store. */
+export function markReady(session: DeliverySession, count: number, dispatched: readonly QueuedMessage[]): readonly PendingAttempt[] {
+  const mails = new Map(dispatched.map((mail) => [mail.deliveryId, mail]))
+  const missing: PendingAttempt[] = []
+  for (const attempt of session.awaitingMark.splice(0, count)) {
+    const mail = mails.get(attempt.ref.deliveryId)
+    if (mail === undefined) {
+      session.pendingAttempts.delete(attempt.dispatch.number)
+      missing.push(attempt)
+    } else {
+      attempt.phase = 'ready'
+      session.ready.push({ attempt, mail })
+    }
+  }
+  return missing
+}
+
+/** What a transaction has written. */
+type WrittenUpdates = Pick<SessionView, 'updates' | 'transitions' | 'commands'>
+
+/** Drops what is in the store; what came meanwhile stays. */
+export function dropWritten(session: DeliverySession, { updates, transitions, commands }: WrittenUpdates): void {
+  const written = new Set(updates)
+  session.updates = session.updates.filter((update) => !written.has(update))
+  session.endedUpdates = session.endedUpdates.filter((update) => !written.has(update))
+  session.transitions = session.transitions.slice(transitions.length)
+  session.commands = session.commands.slice(commands.length)
 }

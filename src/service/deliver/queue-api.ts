@@ -51,7 +51,7 @@ export type QueueApi = {
 }
 
 /** Pictures come every five seconds: three that were missed are no coincidence. */
-export const HEARTBEAT_TIMEOUT_MS = 20_000
+const HEARTBEAT_TIMEOUT_MS = 20_000
 
 /** Longer than a tick of the delivering node takes, shorter than a person would wait for. */
 const COMMAND_WAIT_MS = 2_000

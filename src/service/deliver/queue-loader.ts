@@ -1,111 +1,123 @@
 /**
- * queue-loader - mail from the store into the queue, with the destination that DNS gives it
+ * queue-loader - reads queued messages from the store and resolves the destination of each
  *
- * A million mails come page by page, and between two pages everybody else has his turn. A mail is offered when its domain is known; a slow
- * domain keeps nobody waiting but its own mail, and what DNS says is not kept here: it changes. What many mails share (domains, sites, hosts) is one string in memory. A mail that was
- * marked when its node died is one of which nobody knows whether it was accepted: it is counted, written down, and sent again.
+ * Loads page by page; the event loop serves everybody else between two pages. A message is ready when its domain has been looked up, so a slow domain
+ * delays only its own messages. Destinations are not kept here, because DNS changes. Strings that many messages share are one string in memory. A message
+ * that was marked when its node died may or may not have been accepted: its attempt is counted and recorded, and the message is sent again.
  *
- * See also: store/queue/queued-mail, net/mx (destinations), queue/queue (offer), service/deliver/deliverer.
+ * Belongs to one session, which it does not know. See also: store/queue/queued-mail, net/mx (destinations), service/deliver/delivery-loop.
  */
 import { setImmediate } from 'node:timers/promises'
-import type { ResolvedDestination } from '../../queue/schedule/reroute.ts'
-import { enqueue } from '../../queue/queue.ts'
-import { listQueuedMessagesForOperator, type QueuedMessageSummary } from '../../store/queue/queued-mail.ts'
 import { readUncertainAttempt } from '../../ledger/decide/attempt-reading.ts'
+import type { QueueMessage } from '../../queue/message.ts'
+import type { ResolvedDestination } from '../../queue/schedule/reroute.ts'
+import { listQueuedMessagesForOperator, type QueueCursor, type QueuedMessageSummary } from '../../store/queue/queued-mail.ts'
 import type { Context } from '../context.ts'
-import { mailRefOf, type DeliverySession } from './delivery-session.ts'
+import { mailRefOf, type MailUpdate } from './mail-update.ts'
 
-/** Never rejects, and keeps what it knows for as long as it may stand: it is asked again and again. */
+/** Looks up a domain. Never rejects. It caches answers for as long as they are valid, since it is called for every attempt. */
 export type ResolveDestination = (domain: string) => Promise<ResolvedDestination>
 
 export type QueueLoader = {
-  /** Loads all that waits, or goes on where it was cut off. Faults: store_busy. */
-  readonly load: (session: DeliverySession) => Promise<void>
-  /** Takes in mails that were just read. */
-  readonly add: (session: DeliverySession, mails: readonly QueuedMessageSummary[]) => void
+  /** Reads all messages behind the cursor, page by page, and adds them. Faults: store_busy. */
+  readonly load: (options: LoadOptions) => Promise<void>
+  /** Resolves messages that were just read. Returns the updates of those whose last attempt has an unknown outcome. */
+  readonly add: (mails: readonly QueuedMessageSummary[]) => readonly MailUpdate[]
 }
 
-type QueueLoaderOptions = { readonly resolveDestination: ResolveDestination; readonly wake: () => void }
+type LoadOptions = {
+  readonly cursor: QueueCursor | null
+  readonly isStopped: () => boolean
+  /** Called after each page, with the updates of `add`. */
+  readonly onPage: (cursor: QueueCursor | null, updates: readonly MailUpdate[]) => void
+}
 
-/** Rows of one page: a few milliseconds of this thread. */
+/** Called with all messages of a domain that were waiting for its look-up. */
+type OnResolved = (messages: readonly QueueMessage[]) => void
+
+/** Rows of a page: a few milliseconds of this thread. */
 const PAGE_ROWS = 500
 
 /** Domains that are looked up at once. */
 const MAX_LOOK_UPS = 64
 
-/** What is kept of names: a campaign has fewer domains. */
+/** More strings than the domains of any campaign. */
 const MAX_INTERNED_STRINGS = 100_000
 
-type LoaderState = QueueLoaderOptions & {
+type LoaderState = {
   readonly context: Context
-  /** One string of each text: the store gives a new one with each row. */
+  readonly resolveDestination: ResolveDestination
+  readonly onResolved: OnResolved
+  /** The store gives a new string with each row. */
   readonly internedStrings: Map<string, string>
-  /** Mail of domains that are being looked up, and whose they are. */
-  readonly pendingByDomain: Map<string, { readonly session: DeliverySession; readonly mails: QueuedMessageSummary[] }>
+  /** Messages of domains that are being looked up. */
+  readonly pendingByDomain: Map<string, QueuedMessageSummary[]>
   readonly lookUpQueue: string[]
   activeLookUps: number
 }
 
-/** Makes a loader; it serves one term after the other. */
-export function createQueueLoader(context: Context, options: QueueLoaderOptions): QueueLoader {
+/** Creates a loader. */
+export function createQueueLoader(context: Context, resolveDestination: ResolveDestination, onResolved: OnResolved): QueueLoader {
   const state: LoaderState = {
-    ...options,
     context,
+    resolveDestination,
+    onResolved,
     internedStrings: new Map(),
     pendingByDomain: new Map(),
     lookUpQueue: [],
     activeLookUps: 0,
   }
-  const add = (session: DeliverySession, mails: readonly QueuedMessageSummary[]): void => {
-    for (const mail of mails) addMail(state, session, mail)
-    state.wake()
-  }
-  return { add, load: (session) => loadQueued(state, session, add) }
+  return { load: (options) => loadQueued(state, options), add: (mails) => addMails(state, mails) }
 }
 
-async function loadQueued({ context, wake }: LoaderState, session: DeliverySession, add: QueueLoader['add']): Promise<void> {
-  let uncertain = 0
-  while (!session.isEnding) {
-    const page = await listQueuedMessagesForOperator(context.engine.read, session.loadCursor, PAGE_ROWS)
-    uncertain += page.filter(({ dispatchedAt }) => dispatchedAt !== null).length
-    add(session, page)
-    session.loadCursor = page.at(-1) ?? session.loadCursor
+async function loadQueued(state: LoaderState, { cursor: start, isStopped, onPage }: LoadOptions): Promise<void> {
+  const { engine, telemetry } = state.context
+  let cursor = start
+  let uncertainCount = 0
+  while (!isStopped()) {
+    const page = await listQueuedMessagesForOperator(engine.read, cursor, PAGE_ROWS)
+    const updates = addMails(state, page)
+    uncertainCount += updates.length
+    cursor = page.at(-1) ?? cursor
+    onPage(cursor, updates)
     if (page.length < PAGE_ROWS) break
     await setImmediate()
   }
-  session.isLoaded = true
-  if (uncertain > 0) {
-    context.telemetry.count('bounced_queue_uncertain_total', {}, uncertain)
-    const text = 'mails were being sent when their node ended: nobody knows whether they were accepted; they are sent again'
-    context.telemetry.log.warn({ mails: uncertain }, text)
+  if (uncertainCount === 0) return
+  const text = 'messages were being sent when their node ended; it is unknown whether they were accepted, and they are sent again'
+  telemetry.log.warn({ mails: uncertainCount }, text)
+}
+
+function addMails(state: LoaderState, mails: readonly QueuedMessageSummary[]): readonly MailUpdate[] {
+  const updates: MailUpdate[] = []
+  for (const mail of mails) {
+    const { dispatchedAt } = mail
+    const attempts = mail.attempts + (dispatchedAt === null ? 0 : 1)
+    if (dispatchedAt !== null) updates.push(uncertainUpdate(state.context, mail, { attempts, dispatchedAt }))
+    requestLookUp(state, { ...mail, attempts, dispatchedAt: null })
   }
-  wake()
+  if (updates.length > 0) state.context.telemetry.count('bounced_queue_uncertain_total', {}, updates.length)
+  return updates
 }
 
-function addMail(state: LoaderState, session: DeliverySession, mail: QueuedMessageSummary): void {
-  const loaded = mail.dispatchedAt === null ? mail : recordUncertain(state.context, session, mail, mail.dispatchedAt)
-  const pendingMails = state.pendingByDomain.get(mail.domain)
-  if (pendingMails?.session === session) pendingMails.mails.push(loaded)
-  else requestLookUp(state, session, loaded)
-}
-
-/** Its attempt has a number, and stands in the timeline. */
-function recordUncertain(
+/** The attempt has a number and an entry in the timeline. */
+function uncertainUpdate(
   { rules, now }: Context,
-  session: DeliverySession,
-  mail: QueuedMessageSummary,
-  dispatchedAt: number,
-): QueuedMessageSummary {
-  const attempts = mail.attempts + 1
-  const retry = { dueAt: mail.dueAt, attempts, refusedBy: mail.refusedBy }
-  const attemptReading = readUncertainAttempt({ attempt: attempts, domain: mail.domain }, rules())
-  const ref = mailRefOf(mail.account, mail.deliveryId)
-  session.updates.push({ kind: 'answered', ref, attemptReading, at: now(), dispatchedAt, end: null, retry })
-  return { ...mail, attempts, dispatchedAt: null }
+  { account, deliveryId, domain, dueAt, refusedBy }: QueuedMessageSummary,
+  { attempts, dispatchedAt }: { readonly attempts: number; readonly dispatchedAt: number },
+): MailUpdate {
+  const attemptReading = readUncertainAttempt({ attempt: attempts, domain }, rules())
+  const retry = { dueAt, attempts, refusedBy }
+  return { kind: 'attempted', ref: mailRefOf(account, deliveryId), attemptReading, at: now(), dispatchedAt, end: null, retry }
 }
 
-function requestLookUp(state: LoaderState, session: DeliverySession, mail: QueuedMessageSummary): void {
-  state.pendingByDomain.set(mail.domain, { session, mails: [mail] })
+function requestLookUp(state: LoaderState, mail: QueuedMessageSummary): void {
+  const pendingMails = state.pendingByDomain.get(mail.domain)
+  if (pendingMails !== undefined) {
+    pendingMails.push(mail)
+    return
+  }
+  state.pendingByDomain.set(mail.domain, [mail])
   state.lookUpQueue.push(mail.domain)
   startLookUps(state)
 }
@@ -117,30 +129,20 @@ function startLookUps(state: LoaderState): void {
     state.activeLookUps += 1
     void state.resolveDestination(domain).then((destination) => {
       state.activeLookUps -= 1
-      completeLookUp(state, domain, destination)
+      const mails = state.pendingByDomain.get(domain) ?? []
+      state.pendingByDomain.delete(domain)
+      state.onResolved(mails.map((mail) => toQueueMessage(state, mail, destination)))
       startLookUps(state)
     })
   }
 }
 
-function completeLookUp(state: LoaderState, domain: string, destination: ResolvedDestination): void {
-  const pendingMails = state.pendingByDomain.get(domain)
-  state.pendingByDomain.delete(domain)
-  if (pendingMails === undefined || pendingMails.session.isEnding) return
-  for (const mail of pendingMails.mails) offerMail(state, pendingMails.session, { mail, place: destination })
-  state.wake()
-}
-
-function offerMail(
-  { context, internedStrings }: LoaderState,
-  session: DeliverySession,
-  { mail, place: destination }: { readonly mail: QueuedMessageSummary; readonly place: ResolvedDestination },
-): void {
+function toQueueMessage({ internedStrings }: LoaderState, mail: QueuedMessageSummary, destination: ResolvedDestination): QueueMessage {
   const { deliveryId: id, account, acceptedAt, dueAt, attempts, refusedBy } = mail
   const [domain, senderDomain] = [intern(internedStrings, mail.domain), intern(internedStrings, mail.senderDomain)]
   const { site, gateway, mxSet } = destination
-  const to = { id, account, domain, senderDomain, site, gateway, mxSet, acceptedAt, attempts, dueAt }
-  enqueue(session.queue, refusedBy.length === 0 ? to : { ...to, refusedBy }, context.now())
+  const message = { id, account, domain, senderDomain, site, gateway, mxSet, acceptedAt, attempts, dueAt }
+  return refusedBy.length === 0 ? message : { ...message, refusedBy }
 }
 
 function intern(internedStrings: Map<string, string>, text: string): string {

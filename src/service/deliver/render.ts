@@ -21,14 +21,13 @@ import type { QueuedMessage } from '../../store/queue/queued-mail.ts'
 import { signMailTokens } from '../submit/mail-tokens.ts'
 import { messageIdHeaderOf } from '../submit/register-recipients.ts'
 import type { Context } from '../context.ts'
+import type { RenderedMessage } from './message-builder.ts'
 import type { FindSigningKeys } from './signing-keys.ts'
 
-/** `from` is the Return-Path of this copy alone. */
-type SignedMessage = { readonly from: string; readonly to: string; readonly raw: Buffer }
-export type MessageRenderer = (mail: RenderInput, body: Composition) => Promise<SignedMessage>
+export type MessageRenderer = (mail: RenderInput, body: Composition) => Promise<RenderedMessage>
 
 /** What of a queued mail shapes it. */
-export type RenderInput = Pick<QueuedMessage, 'account' | 'deliveryId' | 'bodyId' | 'recipient' | 'variables' | 'acceptedAt'>
+type RenderInput = Pick<QueuedMessage, 'account' | 'deliveryId' | 'bodyId' | 'recipient' | 'variables' | 'acceptedAt'>
 
 /** Makes the door. What the copies of one composition share lives as long as the composition does. Faults: internal (no key signs the names, or the mail grows beyond all bounds, which submit has refused). */
 export function createRenderer(context: Context, signers: FindSigningKeys): MessageRenderer {

@@ -12,7 +12,7 @@ import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { markDispatchedForOperator, listQueuedMessagesForOperator } from '../../../src/store/queue/queued-mail.ts'
-import { createDeliverer, type Deliverer, type DelivererOptions } from '../../../src/service/deliver/deliverer.ts'
+import { createDeliverer } from '../../../src/service/deliver/deliverer.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
 import { signMailTokens } from '../../../src/service/submit/mail-tokens.ts'
 import { createReceiver } from '../../../src/service/receive/receive.ts'
@@ -25,6 +25,8 @@ import {
   refusedOutcome,
   UNREACHABLE,
   waitUntil,
+  type Deliverer,
+  type DelivererOptions,
 } from '../../support/delivery.ts'
 import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'

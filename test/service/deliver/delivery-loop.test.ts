@@ -1,6 +1,6 @@
 /**
- * delivery-loop.test - on a virtual clock, with answers, kills, restarts and a store that is away by chance: nothing is lost, nothing is sent again
- * after its outcome is written down, and each mail ends in exactly one status
+ * delivery-loop.test - random replies, kills, restarts and store failures on a virtual clock: nothing is lost, nothing is sent again after its outcome is
+ * written down, and each message ends in exactly one status
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -16,9 +16,8 @@ import { createMailSender } from '../../../src/service/deliver/sender.ts'
 import { acquireLease } from '../../../src/service/deliver/lease.ts'
 import { createKeyPersistence } from '../../../src/service/deliver/key-persistence.ts'
 import type { Context } from '../../../src/service/context.ts'
-import { createSession, type DeliverySession } from '../../../src/service/deliver/delivery-session.ts'
-import { tick, type DeliveryLoop } from '../../../src/service/deliver/delivery-loop.ts'
-import { createQueueLoader, type ResolveDestination } from '../../../src/service/deliver/queue-loader.ts'
+import { createDeliveryLoop, type DeliveryLoop } from '../../../src/service/deliver/delivery-loop.ts'
+import type { ResolveDestination } from '../../../src/service/deliver/queue-loader.ts'
 import { createFunctionTransport, ACCEPTED, renderPlain, queueMails, refusedOutcome, UNREACHABLE } from '../../support/delivery.ts'
 import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'
@@ -27,29 +26,29 @@ import { makeContext, type Clock } from '../../support/context.ts'
 const MINUTE = 60_000
 const T0 = Date.UTC(2026, 10, 20, 12)
 
-/** What a run does, one thing after the other. */
+/** One step of a run. */
 type Step =
   | { readonly do: 'mail'; readonly n: number }
-  | { readonly do: 'turn' }
-  | { readonly do: 'pass'; readonly minutes: number }
-  | { readonly do: 'answer'; readonly which: number; readonly how: number }
-  /** `inTurn`: it dies after a commit, before anything that the commit allows has begun. */
-  | { readonly do: 'kill'; readonly inTurn: boolean }
-  | { readonly do: 'away'; readonly isAway: boolean }
+  | { readonly do: 'tick' }
+  | { readonly do: 'wait'; readonly minutes: number }
+  | { readonly do: 'reply'; readonly which: number; readonly how: number }
+  /** `inTick`: the node dies after a commit, before any attempt that the commit allows has begun. */
+  | { readonly do: 'kill'; readonly inTick: boolean }
+  | { readonly do: 'store'; readonly isUnreachable: boolean }
 
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.oneof(
     { weight: 2, arbitrary: fc.record({ do: fc.constant('mail' as const), n: fc.integer({ min: 1, max: 6 }) }) },
-    { weight: 8, arbitrary: fc.constant({ do: 'turn' as const }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('pass' as const), minutes: fc.integer({ min: 1, max: 90 }) }) },
-    { weight: 10, arbitrary: fc.record({ do: fc.constant('answer' as const), which: fc.nat(9), how: fc.nat(99) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), inTurn: fc.boolean() }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('away' as const), isAway: fc.boolean() }) },
+    { weight: 8, arbitrary: fc.constant({ do: 'tick' as const }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), minutes: fc.integer({ min: 1, max: 90 }) }) },
+    { weight: 10, arbitrary: fc.record({ do: fc.constant('reply' as const), which: fc.nat(9), how: fc.nat(99) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), inTick: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('store' as const), isUnreachable: fc.boolean() }) },
   ),
   { minLength: 30, maxLength: 90 },
 )
 
-const ANSWERS: readonly SmtpOutcome[] = [
+const OUTCOMES: readonly SmtpOutcome[] = [
   ACCEPTED,
   ACCEPTED,
   ACCEPTED,
@@ -61,35 +60,31 @@ const ANSWERS: readonly SmtpOutcome[] = [
 ]
 
 type Sent = { readonly mail: OutgoingMail; readonly resolve: (outcome: SmtpOutcome) => void }
-type Node = { readonly term: DeliverySession; readonly desk: DeliveryLoop; readonly pending: Sent[]; isDead: boolean }
+type Node = { readonly loop: DeliveryLoop; readonly pending: Sent[]; isDead: boolean }
 type Run = {
   readonly context: Context
   readonly clock: Clock
   readonly faults: string[]
-  isAway: boolean
+  isUnreachable: boolean
   node: Node
 }
 
 const idOf = ({ mailFrom: from }: OutgoingMail): string => from.slice(0, from.indexOf('@'))
 
-/** Whatever has been resolved is heard. */
+/** Lets resolved promises take effect. */
 const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
 
 async function startNode(context: Context, faults: string[]): Promise<Node> {
   const lease = await acquireLease(context, { name: 'deliver', holder: 'one', leaseMs: 1_000 * MINUTE * 60 })
   if (lease === null) throw new Error('no lease')
   const pools = { '*': ['192.0.2.1', '192.0.2.2'] }
-  const term = createSession(
-    lease,
-    createQueue({
-      policy: BACKOFF_POLICIES.default,
-      retrySchedule: RETRY_SCHEDULES.default,
-      seed: lease.term,
-      pools,
-      connectionsPerSite: 4,
-    }),
-    lease.untilAt,
-  )
+  const queue = createQueue({
+    policy: BACKOFF_POLICIES.default,
+    retrySchedule: RETRY_SCHEDULES.default,
+    seed: lease.term,
+    pools,
+    connectionsPerSite: 4,
+  })
   const pending: Sent[] = []
   const node: { self: Node | null } = { self: null }
   const transport = createFunctionTransport(async (mail) => {
@@ -98,33 +93,25 @@ async function startNode(context: Context, faults: string[]): Promise<Node> {
     if (row?.status !== 18) faults.push(`${idOf(mail)} was sent though it had ended ${row?.status}`)
     return new Promise<SmtpOutcome>((resolve) => pending.push({ mail, resolve }))
   })
-  const wake = (): void => undefined
-  const placeOf: ResolveDestination = async (domain) => ({ site: domain, gateway: false, mxSet: domain })
-  const carrier = createMailSender(context, {
-    transport,
-    render: renderPlain,
-    resolveDestination: placeOf,
-    concurrencyLimit: 6,
-    maxInFlightBytes: 67_108_864,
-    wake,
-  })
-  const waiting = createQueueLoader(context, { wake, resolveDestination: placeOf })
-  const keys = createKeyPersistence()
-  const keeper = { save: () => Promise.resolve() }
-  await keys.restore(context.engine.read, term.queue, context.now())
-  await waiting.load(term)
+  const resolveDestination: ResolveDestination = async (domain) => ({ site: domain, gateway: false, mxSet: domain })
+  const sender = createMailSender(context, { transport, render: renderPlain, resolveDestination, maxInFlightBytes: 67_108_864 })
+  const loop = createDeliveryLoop(
+    {
+      context,
+      sender,
+      resolveDestination,
+      keyPersistence: createKeyPersistence(),
+      laneSnapshots: { save: () => Promise.resolve() },
+      concurrencyLimit: 6,
+      giveUpDays: 4,
+      wake: () => undefined,
+    },
+    { lease, queue, leaseUntil: lease.untilAt },
+  )
+  await loop.restoreKeys()
+  await loop.load()
   await settle()
-  const desk: DeliveryLoop = {
-    context,
-    sender: carrier,
-    queueLoader: waiting,
-    keyPersistence: keys,
-    laneSnapshots: keeper,
-    concurrencyLimit: 6,
-    giveUpDays: 4,
-    wake,
-  }
-  node.self = { term, desk, pending, isDead: false }
+  node.self = { loop, pending, isDead: false }
   return node.self
 }
 
@@ -132,66 +119,66 @@ async function act(run: Run, step: Step): Promise<void> {
   const { context, clock, node } = run
   switch (step.do) {
     case 'mail':
-      if (!run.isAway)
+      if (!run.isUnreachable)
         await queueMails(
           context,
           Array.from({ length: step.n }, (_, i) => `user${i}@d${i % 3}.example.net`),
         )
       return
-    case 'turn':
-      await tick(node.desk, node.term)
+    case 'tick':
+      await node.loop.tick()
       return settle()
-    case 'pass':
+    case 'wait':
       clock.now += step.minutes * MINUTE
       return
-    case 'answer': {
+    case 'reply': {
       const [sent] = node.pending.splice(step.which % Math.max(1, node.pending.length), 1)
-      sent?.resolve(ANSWERS[step.how % ANSWERS.length] ?? ACCEPTED)
+      sent?.resolve(OUTCOMES[step.how % OUTCOMES.length] ?? ACCEPTED)
       return settle()
     }
     case 'kill':
-      run.isAway = false
+      run.isUnreachable = false
       node.isDead = true
-      if (step.inTurn) await tick(node.desk, node.term)
+      if (step.inTick) await node.loop.tick()
       run.node = await startNode(context, run.faults)
       return
-    case 'away':
-      run.isAway = step.isAway
+    case 'store':
+      run.isUnreachable = step.isUnreachable
   }
 }
 
-/** Everybody answers well until nothing waits: every pause ends, every mail has its end. */
+/** Every server accepts until the queue is empty: every backoff ends, every message ends. */
 async function drain(run: Run, engine: Engine): Promise<void> {
-  run.isAway = false
+  run.isUnreachable = false
   for (let rounds = 0; rounds < 2_000; rounds++) {
     for (const { resolve } of run.node.pending.splice(0)) resolve(ACCEPTED)
     await settle()
-    await tick(run.node.desk, run.node.term)
+    await run.node.loop.tick()
     await settle()
     if ((await countQueued(engine.read)).waiting === 0) return
     if (run.node.pending.length === 0) run.clock.now += 10 * MINUTE
   }
-  run.faults.push('mail was left over')
+  run.faults.push('messages were left over')
 }
 
-async function play(script: readonly Step[]): Promise<readonly string[]> {
+async function runScript(script: readonly Step[]): Promise<readonly string[]> {
   const { engine } = (await engines[0]?.open()) ?? {}
   if (engine === undefined) throw new Error('no store')
   const clock: Clock = { now: T0 }
-  const state = { isAway: false }
+  const state = { isUnreachable: false }
   const tx: Engine['tx'] = (work, options) =>
-    state.isAway ? Promise.reject(new Fault('store_busy', 'the store is away')) : engine.tx(work, options)
+    state.isUnreachable ? Promise.reject(new Fault('store_busy', 'the store is not reachable')) : engine.tx(work, options)
   const context = await makeContext({ ...engine, tx }, clock)
   const faults: string[] = []
   const run: Run = {
     context,
     clock,
     faults,
-    get isAway() {
-      return state.isAway
+    get isUnreachable() {
+      return state.isUnreachable
     },
-    set isAway(value) {
-      state.isAway = value
+    set isUnreachable(value) {
+      state.isUnreachable = value
     },
     node: await startNode(context, faults),
   }
@@ -212,10 +199,10 @@ async function play(script: readonly Step[]): Promise<readonly string[]> {
   return faults
 }
 
-test('by any order of answers, kills and absences of the store', async () => {
+test('any order of replies, kills and store failures', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (script) => {
-      expect(await play(script)).toEqual([])
+      expect(await runScript(script)).toEqual([])
     }),
     { numRuns: 25, seed: 20_261_121 },
   )

@@ -20,7 +20,7 @@ import {
 } from '../../../src/store/queue/lane-snapshots.ts'
 import { createLaneSnapshots } from '../../../src/service/deliver/lane-snapshots.ts'
 import { runCommands } from '../../../src/service/deliver/command-runner.ts'
-import { createQueueApi, HEARTBEAT_TIMEOUT_MS } from '../../../src/service/deliver/queue-api.ts'
+import { createQueueApi } from '../../../src/service/deliver/queue-api.ts'
 import { mailOf, T0 } from '../../queue/play.ts'
 import { engines } from '../../support/engines.ts'
 import { makeContext } from '../../support/context.ts'
@@ -147,7 +147,7 @@ describe.each(engines)('the queue’s desk: $kind', ({ open }) => {
     const order = { account: 1, actor: 'api:alice', command }
     await expect(desk.submitCommand(order)).rejects.toMatchObject({ code: 'conflict' })
     const keeper = createLaneSnapshots('node')
-    await keeper.save(engine, queueOf(), context.now() - HEARTBEAT_TIMEOUT_MS)
+    await keeper.save(engine, queueOf(), context.now() - 20_000)
     expect(await desk.deliveryStatus()).toMatchObject({ delivering: false })
     expect(await desk.submitCommand(order)).toMatchObject({ state: 'waiting', settledAt: null })
     await keeper.save(engine, queueOf(), context.now())

@@ -10,7 +10,7 @@ import { dayNumberOf, formatDeliveryId } from '../../../src/correlate/delivery-i
 import { parseToken } from '../../../src/correlate/token.ts'
 import { dkimRecord, generateDkimKeyPair, importDkimKey, type DkimSigner } from '../../../src/mail-auth/dkim-sign.ts'
 import { decodeEncodedWords } from '../../../src/mail/mime/header.ts'
-import { createRenderer, type MessageRenderer, type RenderInput } from '../../../src/service/deliver/render.ts'
+import { createRenderer, type MessageRenderer } from '../../../src/service/deliver/render.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
 import { FEEDBACK, makeContext, RETURN_PATH, type Clock } from '../../support/context.ts'
@@ -37,7 +37,7 @@ const body: Composition = {
   emailType: 'batch',
   tracking: ACCOUNT_DEFAULT_TRACKING,
 }
-const mail: RenderInput = {
+const mail: Parameters<MessageRenderer>[0] = {
   account: 1,
   deliveryId: DELIVERY,
   bodyId: 'body',

@@ -1,0 +1,86 @@
+/**
+ * delivery-batch - what one tick writes: picked from the session, and taken apart when the store refuses it as a whole
+ *
+ * Pure. See also: service/deliver/delivery-loop, service/deliver/delivery-commit (the transaction).
+ */
+import type { Lease } from '../../store/engine/lease.ts'
+import type { QueueCommand } from '../../store/queue/commands.ts'
+import type { QueuedMessageRef } from '../../store/queue/queued-mail.ts'
+import type { SessionView } from './delivery-session.ts'
+import type { KeyChanges } from './key-persistence.ts'
+import type { MailUpdate, NotifiedTransition } from './mail-update.ts'
+
+export type DeliveryBatch = {
+  readonly lease: Lease
+  readonly updates: readonly MailUpdate[]
+  readonly transitions: readonly NotifiedTransition[]
+  readonly keyChanges: KeyChanges
+  readonly commands: readonly QueueCommand[]
+  /** Attempts to mark before they begin. */
+  readonly refsToMark: readonly QueuedMessageRef[]
+  /** The time of the marks. */
+  readonly dispatchedAt: number
+  /** How many new messages to claim and how many late reports to take; 0: none. */
+  readonly maxNewMails: number
+  readonly maxReports: number
+  /** The queue's lifetime of a message. */
+  readonly giveUpDays: number
+}
+
+/** Bounds of one transaction: a longer one would hold up every other writer. */
+const MAX_NEW_MAILS = 1_000
+const MAX_REPORTS = 500
+const MAX_ENDED_UPDATES = 500
+
+const NO_KEY_CHANGES: KeyChanges = { rows: [], removed: [] }
+
+/** Picks what the next transaction writes. */
+export function collectBatch(
+  session: SessionView,
+  { keyChanges, giveUpDays, now }: Pick<DeliveryBatch, 'keyChanges' | 'giveUpDays'> & { readonly now: number },
+): DeliveryBatch {
+  return {
+    lease: session.lease,
+    updates: [...session.updates, ...session.endedUpdates.slice(0, MAX_ENDED_UPDATES)],
+    transitions: [...session.transitions],
+    keyChanges,
+    commands: [...session.commands],
+    refsToMark: session.awaitingMark.map(({ ref }) => ref),
+    dispatchedAt: now,
+    maxNewMails: session.isLoaded && session.hasNewMails && !session.isEnding ? MAX_NEW_MAILS : 0,
+    maxReports: session.hasReports && !session.isEnding ? MAX_REPORTS : 0,
+    giveUpDays,
+  }
+}
+
+/** A batch that changes nothing but backoff keys. */
+export const keyChangesBatch = (lease: Lease, keyChanges: KeyChanges): DeliveryBatch => ({
+  lease,
+  updates: [],
+  transitions: [],
+  keyChanges,
+  commands: [],
+  refsToMark: [],
+  dispatchedAt: 0,
+  maxNewMails: 0,
+  maxReports: 0,
+  giveUpDays: 0,
+})
+
+export const isEmptyKeyChanges = ({ rows, removed }: KeyChanges): boolean => rows.length + removed.length === 0
+
+/** Whether the transaction would change nothing. */
+export const isEmptyBatch = (batch: DeliveryBatch): boolean =>
+  [batch.updates, batch.transitions, batch.commands, batch.refsToMark].every(({ length }) => length === 0) &&
+  isEmptyKeyChanges(batch.keyChanges) &&
+  batch.maxNewMails + batch.maxReports === 0
+
+/** The updates, the transitions and the commands of a batch, each message and each transition in a batch of its own. Marks and claims are left out. */
+export function splitBatch(batch: DeliveryBatch): readonly DeliveryBatch[] {
+  const emptyBatch: DeliveryBatch = { ...keyChangesBatch(batch.lease, NO_KEY_CHANGES), giveUpDays: batch.giveUpDays }
+  return [
+    ...batch.updates.map((update) => ({ ...emptyBatch, updates: [update] })),
+    ...batch.transitions.map((transition) => ({ ...emptyBatch, transitions: [transition] })),
+    { ...emptyBatch, commands: batch.commands },
+  ]
+}

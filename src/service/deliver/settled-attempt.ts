@@ -1,0 +1,27 @@
+/**
+ * settled-attempt - what the end of an attempt means for the queue and for the timeline
+ *
+ * A message that could not be built is retried like one whose connection broke, and no backoff key learns of it; only when it expires, the timeline says why
+ * it was never sent. See also: service/deliver/sender, service/deliver/delivery-session (settleAttempt), ledger/decide/attempt-reading.
+ */
+import type { RuleTable } from '../../classify/rule-table.ts'
+import { NOT_COMPOSED_TEXT, readAttempt, readUncomposedAttempt, type RecordedAttempt } from '../../ledger/decide/attempt-reading.ts'
+import type { AttemptResult, Dispatch, FinalOutcome } from '../../queue/message.ts'
+import type { SendOutcome } from './sender.ts'
+
+/** `readingFor` gives the entry of the timeline, which can depend on how the message ended; null: there is none. */
+export type SettledAttempt = {
+  readonly result: AttemptResult
+  readonly readingFor: (end: FinalOutcome | null) => RecordedAttempt | null
+}
+
+/** Reads how an attempt ended. Total. */
+export function readSendOutcome(table: RuleTable, dispatch: Dispatch, sent: SendOutcome): SettledAttempt {
+  if (sent.kind === 'unsent') return { result: { kind: 'recalled' }, readingFor: () => null }
+  if (sent.kind === 'unbuilt') {
+    const result = { kind: 'unreachable', how: 'dropped', text: NOT_COMPOSED_TEXT } as const
+    return { result, readingFor: (end) => (end === null ? null : readUncomposedAttempt(dispatch, table)) }
+  }
+  const { result, ...attemptReading } = readAttempt(table, dispatch, sent.outcome)
+  return { result, readingFor: () => attemptReading }
+}
