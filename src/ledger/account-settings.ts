@@ -1,37 +1,41 @@
 /**
- * account-settings - what an account may choose, with defaults
+ * account-settings - the settings of an account, with defaults
  *
- * Rows with a version: every fact that a setting shaped names the version. Process settings (ports, database, limits) are
- * elsewhere. Pure: zod only checks. See also: service/admin/account-settings (who changes them), ledger/suppress/suppression (ladders), ledger/decide/effect (status policy), correlate/match (trust).
+ * Settings are rows with a version, and every fact that depends on a setting names the version. Settings of the process (ports, database,
+ * limits) are in settings/.
+ *
+ * Pure. See also: service/admin/account-settings (changes them), ledger/suppress/suppression (ladders), ledger/decide/effect (status
+ * policy),
+ * correlate/match (trust).
  */
 import { z } from 'zod'
 import { parseThresholdChange } from './alert/alert-rules.ts'
 
-/** Mailboxes of Tencent, which has a ladder of its own. Domains whose MX stands under qq.com are added by the site of the delivery. */
+/** Domains of Tencent, which has a ladder of its own. Other domains whose MX is under qq.com are recognised by the site of the delivery. */
 const TENCENT_DOMAINS = ['qq.com', 'vip.qq.com', 'foxmail.com'] as const
 
-/** What may be chosen, without the defaults: a change names only what it changes. */
+/** All settings without defaults, so that a change names only the settings that it changes. */
 const FIELDS = {
-  /** `by-channel`: a final refusal in the dialogue is invalid, whatever comes back later a soft bounce. */
+  /** `by-channel`: a final refusal in the SMTP session is invalid, anything reported later a soft bounce. */
   statusPolicy: z.enum(['by-permanence', 'by-channel']),
-  /** `any`: a token or a feedback id alone serves for complaints. */
+  /** `any`: a token or a feedback id alone proves a complaint. */
   trust: z.enum(['strict', 'any']),
   ladder: z.enum(['engagelab', 'sendcloud']),
   repeatLadder: z.boolean(),
-  /** The IANA zone in which days are cut and the compatible API writes its times. */
+  /** The IANA time zone for day boundaries and for the times in the compatible API. */
   zone: z.string().min(1).max(64),
   unsubscribeScope: z.enum(['account', 'label']),
   /** Feedback types that feed the complaint list. */
   complaintTypes: z.array(z.string().min(1).max(64)).max(32),
   complaintDays: z.int().min(1).max(3_650),
   tencentDomains: z.array(z.string().min(1).max(253)).max(256),
-  /** Whether hits also feed the list that all accounts share; an operator's choice. */
+  /** Whether hits also feed the list that all accounts share. Set by the operator. */
   sharedList: z.boolean(),
-  /** A mail that nobody closed ends after so many days; 0: never. */
+  /** A delivery without an outcome ends after this many days; 0: never. */
   giveUpAfterDays: z.number().min(0).max(365),
-  /** Domains that the account may send from, each with those below it; none: any. An operator's choice. */
+  /** Domains that the account may send from, with their subdomains; empty: any. Set by the operator. */
   senderDomains: z.array(z.string().min(1).max(253)).max(1_000),
-  /** Changes of thresholds, like bounce-rate=0.08/0.04/500 or complaint-rate=off (ledger/alert/alert-rules). */
+  /** Changes of alert thresholds, such as bounce-rate=0.08/0.04/500 or complaint-rate=off (ledger/alert/alert-rules). */
   alertRules: z
     .array(
       z
@@ -39,7 +43,7 @@ const FIELDS = {
         .refine((text) => parseThresholdChange(text) !== null, 'must be alert=raise/clear/minimum or alert=off, with clear below raise'),
     )
     .max(32),
-  /** Who is mailed of this account's alerts. */
+  /** Recipients of this account's alerts. */
   alertEmails: z.array(z.email().max(320)).max(5),
 } as const
 
@@ -69,5 +73,5 @@ export type AccountSettingsChange = Readonly<z.infer<typeof accountSettingsChang
 
 export type AccountSettings = Readonly<z.infer<typeof accountSettingsSchema>>
 
-/** What an account starts with. */
+/** The settings of a new account. */
 export const DEFAULT_ACCOUNT_SETTINGS: AccountSettings = accountSettingsSchema.parse({})

@@ -3,7 +3,8 @@
  *
  * See also: ledger/alert/alert (the rows), service/alerts/alerts.
  */
-import type { AlertRow, AlertState } from '../ledger/alert/alert.ts'
+import type { AlertRow } from '../ledger/alert/alert.ts'
+import type { AlertState } from '../ledger/alert/alert-state.ts'
 import type { AlertName } from '../ledger/alert/alert-rules.ts'
 import type { Database, DatabaseReader } from './engine/engine.ts'
 import { integerColumn, jsonColumn, createTableMapping, textColumn, uuidColumn, textEnumColumn } from './engine/mapping.ts'

@@ -8,7 +8,8 @@
  * See also: store/export-states (the states), service/export/exporter (who writes), service/export/exports (who asks).
  */
 import type { ListName } from '../ledger/facts/list-facts.ts'
-import type { DeliveryRow, BroadcastResult } from '../ledger/project/state.ts'
+import type { BroadcastResult } from '../ledger/project/broadcast-result.ts'
+import type { DeliveryRow } from '../ledger/project/state.ts'
 import type { Database, DatabaseReader } from './engine/engine.ts'
 import { transitionsFor } from './export-states.ts'
 import type { ExportSignal, ExportState } from './export-states.ts'

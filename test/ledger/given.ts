@@ -1,5 +1,5 @@
 /**
- * given - deliveries, reports and verdicts for the ledger's tests, with what does not matter filled in
+ * given - a small history of deliveries and reports for the ledger's tests, with defaults for what does not matter
  */
 import { normaliseAddress } from '../../src/correlate/address-hash.ts'
 import { dayNumberOf, formatDeliveryId } from '../../src/correlate/delivery-id.ts'
@@ -7,8 +7,9 @@ import type { ReportMatch } from '../../src/correlate/match.ts'
 import { REASONS, type Reason } from '../../src/classify/reasons.ts'
 import type { Permanence, Verdict } from '../../src/classify/verdict.ts'
 import { decideAttempt, type ObservedAttempt } from '../../src/ledger/decide/attempt.ts'
-import { decideReport, type ReportInput } from '../../src/ledger/decide/report.ts'
-import { decideRequest, type RequestInput } from '../../src/ledger/decide/request.ts'
+import { decideReport } from '../../src/ledger/decide/report.ts'
+import type { ReportInput } from '../../src/ledger/decide/report-input.ts'
+import { decideRequest } from '../../src/ledger/decide/request.ts'
 import type { RequestData } from '../../src/ledger/facts/delivery-facts.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import { applyFacts } from '../../src/ledger/project/fold.ts'
@@ -28,15 +29,15 @@ export const MINUTE = 60_000
 export const HOUR = 3_600_000
 export const DAY = 86_400_000
 
-/** A small history: what the tests say happens, is decided and applied. */
+/** A small history. Each step is decided and its facts are applied. */
 export type Story = {
-  readonly world: LedgerState
+  readonly ledger: LedgerState
   settings: AccountSettings
   readonly facts: Fact[]
-  /** Registers one mail and gives its deliveryId. */
+  /** Registers one mail and returns its deliveryId. */
   send: (at: number, over?: Partial<RequestData> & { account?: number; to?: string | null; isSelected?: boolean; id?: string }) => string
   row: (id: string) => DeliveryRow
-  attempt: (id: string, at: number, heard: Partial<ObservedAttempt>, verdict?: Verdict | null) => readonly Fact[]
+  attempt: (id: string, at: number, observed: Partial<ObservedAttempt>, verdict?: Verdict | null) => readonly Fact[]
   /** A failed report, with a valid token unless the match says otherwise. */
   bounce: (
     id: string,
@@ -51,13 +52,13 @@ export type Story = {
   moment: (at: number) => FactMoment
 }
 
-/** What of a report's input a test says otherwise. */
+/** The parts of a report's input that a test overrides. */
 export type Over = Partial<Omit<ReportInput, 'match'>> & { readonly match?: Partial<ReportMatch<DeliveryRow>> }
 
 export const TO = 'joe@example.com'
 
 export function story(settings: Partial<AccountSettings> = {}): Story {
-  const world = createLedgerState({ keepsFacts: true })
+  const ledger = createLedgerState({ keepsFacts: true })
   let ids = 0
   let sequence = 0
   let mails = 0
@@ -67,13 +68,13 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
     ids: { next: () => `00000000-0000-7000-8000-${String((ids += 1)).padStart(12, '0')}` },
   })
   const self: Story = {
-    world,
+    ledger,
     settings: { ...DEFAULT_ACCOUNT_SETTINGS, ...settings },
     facts: [],
     moment,
     apply: (facts) => {
       self.facts.push(...facts)
-      applyFacts(world, facts)
+      applyFacts(ledger, facts)
       return facts
     },
     send: (at, over = {}) => {
@@ -82,11 +83,11 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
       self.apply(decideRequest(requestInput(self, { account, to, isSelected, deliveryId, at, request })))
       return deliveryId
     },
-    row: (id) => world.deliveries.get(id) ?? missing(id),
-    attempt: (id, at, heard, said = null) =>
+    row: (id) => ledger.deliveries.get(id) ?? missing(id),
+    attempt: (id, at, observed, decided = null) =>
       self.apply(
         decideAttempt({
-          ledger: world,
+          ledger,
           delivery: self.row(id),
           attempt: {
             n: null,
@@ -99,18 +100,18 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
             site: 'example',
             final: null,
             source: 'api',
-            ...heard,
+            ...observed,
           },
-          verdict: said,
+          verdict: decided,
           settings: self.settings,
           moment: moment(at),
         }),
       ),
     report: (id, at, report, over = {}) => {
-      const delivery = world.deliveries.get(id) ?? null
+      const delivery = ledger.deliveries.get(id) ?? null
       return self.apply(
         decideReport({
-          ledger: world,
+          ledger,
           report: { ...REPORT, ...report },
           verdicts: [],
           sites: [],
@@ -124,15 +125,15 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
         }),
       )
     },
-    bounce: (id, at, said, over = {}, match = {}) =>
+    bounce: (id, at, decided, over = {}, match = {}) =>
       self.report(
         id,
         at,
-        { kind: 'bounce', recipients: [{ ...GROUP, recipient: world.deliveries.get(id)?.recipient ?? null, ...over }] },
-        { verdicts: [said], match: { ...matched(id, world.deliveries.get(id) ?? null), ...match } },
+        { kind: 'bounce', recipients: [{ ...GROUP, recipient: ledger.deliveries.get(id)?.recipient ?? null, ...over }] },
+        { verdicts: [decided], match: { ...matched(id, ledger.deliveries.get(id) ?? null), ...match } },
       ),
     entry: (list, address, { account = 1, scope = '' } = {}) =>
-      world.suppressions.get(suppressionKey({ account, list, addressHash: normaliseAddress(address)?.hash ?? '', scope })) ?? null,
+      ledger.suppressions.get(suppressionKey({ account, list, addressHash: normaliseAddress(address)?.hash ?? '', scope })) ?? null,
   }
   return self
 }
@@ -156,11 +157,11 @@ function matched(id: string, delivery: DeliveryRow | null): ReportMatch<Delivery
 function requestInput(
   self: Story,
   given: { account: number; to: string | null; isSelected: boolean; deliveryId: string; at: number; request: Partial<RequestData> },
-): RequestInput {
+): Parameters<typeof decideRequest>[0] {
   const { account, to, isSelected, deliveryId, at, request } = given
   const address = to === null ? null : normaliseAddress(to)
   return {
-    ledger: self.world,
+    ledger: self.ledger,
     account,
     deliveryId,
     address,
@@ -190,7 +191,7 @@ function requestInput(
   }
 }
 
-/** A verdict; sub status and fault are those of the reason. */
+/** A verdict with the sub status and fault of its reason. */
 export function verdict(
   reason: Reason,
   permanence: Permanence = 'permanent',
@@ -208,7 +209,15 @@ export function verdict(
     rule: `test-${reason}`,
     table: 'test',
     backoffClass: null,
-    evidence: { matched: [reason], text: `${reason} said`, code, status, permanenceFrom: 'reply-code', provider: null, providerFrom: null },
+    evidence: {
+      matched: [reason],
+      text: `text of ${reason}`,
+      code,
+      status,
+      permanenceFrom: 'reply-code',
+      provider: null,
+      providerFrom: null,
+    },
     ...rest,
   }
 }
@@ -240,7 +249,7 @@ const REPORT: Report = {
   subject: 'report',
   messageId: null,
   sentAt: null,
-  text: 'words',
+  text: 'text',
   defects: [],
 }
 

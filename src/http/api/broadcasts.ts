@@ -8,8 +8,8 @@
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import { RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
-import type { DeliveryRow, BroadcastResult } from '../../ledger/project/state.ts'
+import { type BroadcastResult, RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
+import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { ReadBroadcastResults } from '../services/broadcasts.ts'
 import type { MessageService } from '../services/messages.ts'
 import type { Authorizer } from '../server/authorize.ts'

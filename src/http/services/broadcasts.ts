@@ -3,7 +3,8 @@
  *
  * See also: http/api/broadcasts, store/mail/broadcasts.
  */
-import type { BroadcastResult, DeliveryRow } from '../../ledger/project/state.ts'
+import type { BroadcastResult } from '../../ledger/project/broadcast-result.ts'
+import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { countBroadcastResults, listBroadcastDeliveries, type BroadcastPage } from '../../store/mail/broadcasts.ts'
 

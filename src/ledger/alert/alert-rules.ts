@@ -1,30 +1,32 @@
 /**
- * alert-rules - what people are alerted of, as a table: the measure, when an alert is raised, when it is over, and how much must be there
+ * alert-rules - the table of alerts: the measure, the thresholds, and the minimum volume
  *
- * Raised at `raise` and above, over at `clear` and below; between the two it stays as it is, so that a figure that trembles tells nobody
- * twice. Below the least volume nothing is raised: one bounce of two mails is no rate. A threshold is changed by one short text:
+ * An alert is raised at `raise` and above, and cleared at `clear` and below. In between it keeps its state, so that a value that oscillates
+ * causes no repeated alerts. Below the minimum volume nothing is raised: one bounce of two messages is not a rate. A threshold is changed
+ * by
+ * a short text:
  *
- *     bounce-rate=0.08/0.04/500     raise at 8 %, clear at 4 %, from 500 mails on
+ *     bounce-rate=0.08/0.04/500     raise at 8 %, clear at 4 %, from 500 messages on
  *     complaint-rate=off
  *
- * Pure. See also: ledger/alert/alert (the states), service/alerts/alert-measures (who measures), docs/ALERTS.md.
+ * Pure. See also: ledger/alert/alert-state (the states), service/alerts/alert-measures (measures), docs/ALERTS.md.
  */
 
-/** `operator`: of the whole installation. */
-export type AlertScope = 'account' | 'operator'
+/** `operator`: the whole installation. */
+type AlertScope = 'account' | 'operator'
 
 export type AlertThreshold = { readonly raise: number; readonly clear: number; readonly minimum: number }
 
-export type AlertRule = AlertThreshold & {
+type AlertRule = AlertThreshold & {
   readonly scope: AlertScope
   readonly unit: 'share' | 'minutes' | 'hours'
-  /** What is measured, in words that follow "share of" or stand alone. */
+  /** What is measured: a text that can follow "share of", or stand alone. */
   readonly what: string
-  /** What the least volume counts. */
+  /** What the minimum volume counts. */
   readonly of: string
-  /** Hours that a share is measured over. */
+  /** The period of a share, in hours. */
   readonly hours: number
-  /** What becomes of a raised alert when nothing is there to be measured. */
+  /** What happens to a raised alert if there is nothing to measure. */
   readonly idle: 'stays' | 'clears'
 }
 
@@ -33,39 +35,39 @@ export const ALERT_RULES = {
   'bounce-rate': {
     scope: 'account',
     unit: 'share',
-    what: 'requested mails that bounced, those left out that our own lists answered',
-    of: 'mails',
+    what: 'requested messages that bounced, without those that our own lists refused',
+    of: 'messages',
     raise: 0.05,
     clear: 0.03,
     minimum: 200,
     hours: 24,
     idle: 'clears',
   },
-  // Gmail and Yahoo ask for less than 0.1 % and act at 0.3 %.
+  // Gmail and Yahoo require less than 0.1 %, and act at 0.3 %.
   'complaint-rate': {
     scope: 'account',
     unit: 'share',
-    what: 'delivered mails that were reported as spam',
-    of: 'mails',
+    what: 'delivered messages that were reported as spam',
+    of: 'messages',
     raise: 0.003,
     clear: 0.001,
     minimum: 1_000,
     hours: 24,
     idle: 'clears',
   },
-  // Strangers' mail and backscatter are always there; a fifth is a broken Return-Path.
+  // Some unrelated mail and backscatter is normal; a fifth means a broken Return-Path.
   'unmatched-share': {
     scope: 'operator',
     unit: 'share',
-    what: 'mails to our domains that belong to no mail of ours',
-    of: 'mails',
+    what: 'mails to our domains that refer to no message of ours',
+    of: 'messages',
     raise: 0.2,
     clear: 0.1,
     minimum: 100,
     hours: 6,
     idle: 'clears',
   },
-  // The rule table leaves 1 to 2 % undecided; a tenth is a provider that has changed its words.
+  // The rules leave 1 to 2 % undecided; a tenth means that a provider has changed its texts.
   'other-share': {
     scope: 'operator',
     unit: 'share',
@@ -77,23 +79,23 @@ export const ALERT_RULES = {
     hours: 6,
     idle: 'clears',
   },
-  // Most pauses end within a quarter-hour by themselves.
+  // Most pauses end by themselves within a quarter-hour.
   'lane-paused': {
     scope: 'account',
     unit: 'minutes',
-    what: 'time that sending stands still',
-    of: 'mails that wait',
+    what: 'time for which sending has been paused',
+    of: 'queued messages',
     raise: 30,
     clear: 0,
     minimum: 1,
     hours: 0,
     idle: 'clears',
   },
-  // The ladder of an endpoint that is down tries seldom: that nothing was tried says nothing.
+  // An endpoint that is down is tried rarely, so a period without attempts proves nothing.
   'webhook-failing': {
     scope: 'account',
     unit: 'share',
-    what: 'webhooks that an endpoint did not take',
+    what: 'webhook attempts that an endpoint did not accept',
     of: 'attempts',
     raise: 0.5,
     clear: 0.1,
@@ -101,11 +103,11 @@ export const ALERT_RULES = {
     hours: 1,
     idle: 'stays',
   },
-  // A loop that sends daily and is silent for three days has lost its enrolment, or its mail the way to us.
+  // If a daily feedback loop is silent for three days, its enrolment has ended or its mail does not reach us.
   'feedback-silence': {
     scope: 'operator',
     unit: 'hours',
-    what: 'time since a feedback loop sent its last complaint, while mail is sent',
+    what: 'time since the last complaint of a feedback loop, while messages are sent',
     of: 'complaints in four weeks',
     raise: 72,
     clear: 24,
@@ -119,17 +121,18 @@ export type AlertName = keyof typeof ALERT_RULES
 
 /** Every alert, in the order of the table. */
 // The checked door: the keys of the literal above.
+/** All alerts, in the order of the table. */
 export const ALERT_NAMES: readonly AlertName[] = Object.keys(ALERT_RULES) as AlertName[]
 
-/** Thresholds in force; an alert that is not there is off. */
+/** The thresholds in force. An alert without one is off. */
 export type AlertThresholds = Readonly<Partial<Record<AlertName, AlertThreshold>>>
 
-/** The table's own. */
+/** The thresholds of the table. */
 export const DEFAULT_ALERT_THRESHOLDS: AlertThresholds = ALERT_RULES
 
 const THRESHOLD_CHANGE = /^([a-z-]{1,40})=(?:(off)|(\d{1,9}(?:\.\d{1,9})?)\/(\d{1,9}(?:\.\d{1,9})?)(?:\/(\d{1,9}))?)$/
 
-/** One change of a threshold; null for what is none, or would be over before it is raised. Threshold null: off. */
+/** Parses one change of a threshold. Null if the text is not one, or if `clear` is not below `raise`. A null threshold means off. Total. */
 export function parseThresholdChange(text: string): { readonly name: AlertName; readonly threshold: AlertThreshold | null } | null {
   const [, givenName, off, raise = '', clear = '', minimum] = THRESHOLD_CHANGE.exec(text.trim()) ?? []
   const name = ALERT_NAMES.find((each) => each === givenName)
@@ -143,7 +146,7 @@ export function parseThresholdChange(text: string): { readonly name: AlertName; 
   return threshold.clear < threshold.raise ? { name, threshold } : null
 }
 
-/** Thresholds after some changes; what cannot be read changes nothing. */
+/** The thresholds after some changes. A text that cannot be parsed changes nothing. */
 export function applyThresholdChanges(before: AlertThresholds, changes: readonly string[]): AlertThresholds {
   const next = new Map(Object.entries(before))
   for (const { name, threshold } of changes.flatMap((text) => parseThresholdChange(text) ?? [])) {

@@ -1,20 +1,20 @@
 /**
- * flood - when reports that look right are too many to be true
+ * flood - detects implausibly many reports
  *
- * Whoever holds one valid token, or a loop that has gone mad, can send reports without end. They are counted by account, by the peer that
- * brings them to an account, and by token, in windows; a window that passes its limit and is far above the ones before raises one alarm,
- * which names what to cut off. Nothing is refused here: an operator decides (service/admin/blocks).
+ * Anyone who has one valid token, or a feedback loop that malfunctions, can send reports without end. Reports are counted in windows by
+ * account, by peer and account, and by token. A window that exceeds its limit and is far above the previous windows raises one alarm, which
+ * names what to block. Nothing is refused here: an operator decides (service/admin/blocks).
  *
- * Pure. See also: service/receive/flood-monitor (who counts), settings (flood).
+ * Pure. See also: service/receive/flood-monitor (counts reports), settings (flood).
  */
 import type { FactOf } from '../facts/fact.ts'
 import { createFact, type FactMoment } from '../facts/new-fact.ts'
 
 export type FloodRule = {
   readonly windowMs: number
-  /** Reports in one window below which it is never a flood. */
+  /** Fewer reports in one window are never a flood. */
   readonly reports: number
-  /** How many times the windows before. */
+  /** The factor over the previous windows. */
   readonly times: number
 }
 
@@ -22,8 +22,8 @@ const QUARTER_HOUR_MS = 900_000
 const HOUR_MS = 3_600_000
 
 /**
- * A campaign of 400,000 mails of which 5 % come back in a quarter-hour is 20,000 reports; one host of a provider brings a part of them; one
- * mail has one bounce, and a warning every few hours.
+ * A campaign of 400,000 messages of which 5 % bounce within a quarter-hour causes 20,000 reports; one host of a provider sends a part of
+ * them. One message has one bounce, and a delay warning every few hours.
  */
 export const FLOOD_RULES = {
   account: { windowMs: QUARTER_HOUR_MS, reports: 20_000, times: 10 },
@@ -32,13 +32,16 @@ export const FLOOD_RULES = {
 } as const satisfies Record<string, FloodRule>
 export type FloodKind = keyof typeof FLOOD_RULES
 
-/** One count. `usual`: what a window had before, the latest weighing most. */
-export type FloodGauge = { readonly since: number; readonly count: number; readonly baseline: number }
+/** One counter. `baseline`: the weighted average of the previous windows. */
+export type FloodGauge = { readonly windowStart: number; readonly count: number; readonly baseline: number }
 
-/** Older windows weigh a quarter less each. */
+/** Each older window weighs a quarter less. */
 const BASELINE_DECAY = 0.75
 
-/** Counts one report. `isFlood` once a window: at the report that passes the limit. Total; time that goes backwards counts now. */
+/**
+ * Counts one report. `isFlood` is true once in each window: for the report that reaches the limit. Total; if the clock goes backwards, the
+ * report counts in the current window.
+ */
 export function countReport(
   gauge: FloodGauge | null,
   at: number,
@@ -50,12 +53,12 @@ export function countReport(
   return { gauge: next, isFlood: now.count < limit && next.count >= limit }
 }
 
-function advanceToWindow(gauge: FloodGauge | null, since: number, { windowMs }: FloodRule): FloodGauge {
-  if (gauge === null) return { since, count: 0, baseline: 0 }
-  if (since <= gauge.since) return gauge
-  const passed = (since - gauge.since) / windowMs
+function advanceToWindow(gauge: FloodGauge | null, windowStart: number, { windowMs }: FloodRule): FloodGauge {
+  if (gauge === null) return { windowStart, count: 0, baseline: 0 }
+  if (windowStart <= gauge.windowStart) return gauge
+  const passed = (windowStart - gauge.windowStart) / windowMs
   const baseline = (gauge.baseline * BASELINE_DECAY + gauge.count * (1 - BASELINE_DECAY)) * BASELINE_DECAY ** (passed - 1)
-  return { since, count: 0, baseline }
+  return { windowStart, count: 0, baseline }
 }
 
 export type Flood = {
@@ -68,19 +71,19 @@ export type Flood = {
   readonly reports: number
 }
 
-/** What floods of one window are filed under: one alarm each, whichever node saw it. */
+/** The subject of the alarm: one for each window, whichever node detects the flood. */
 export const subjectOfFlood = ({ kind, name, since }: Flood): string => `flood:${kind}:${name}:${since}`
 
 const FLOOD_TEXTS = {
-  account: () => 'Reports about mails of this account come in a flood.',
-  peer: (name) => `Reports about mails of this account come in a flood from ${name}.`,
-  token: (name) => `Reports about one mail, ${name}, come in a flood.`,
+  account: () => 'Implausibly many reports about messages of this account.',
+  peer: (name) => `Implausibly many reports about messages of this account from ${name}.`,
+  token: (name) => `Implausibly many reports about one message, ${name}.`,
 } as const satisfies Record<FloodKind, (name: string) => string>
 
 /** The alarm of one flood. */
 export function decideFlood(flood: Flood, moment: FactMoment): FactOf<'alarm'> {
   const { account, kind, name, since, reports } = flood
   const about = { account, deliveryId: null, addressHash: null, subject: subjectOfFlood(flood) }
-  const text = `${FLOOD_TEXTS[kind](name)} Look into it, and cut it off where it is none of yours (bounced block add --${kind}).`
+  const text = `${FLOOD_TEXTS[kind](name)} Check them, and block the source if they are not genuine (bounced block add --${kind}).`
   return createFact('alarm', about, moment, { alarm: 'flood', text, detail: { kind, name, since, reports } })
 }

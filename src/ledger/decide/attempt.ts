@@ -1,11 +1,12 @@
 /**
- * attempt - what one SMTP dialogue, or the end of all of them, changes
+ * attempt - what one SMTP delivery attempt, or the end of all attempts, changes
  *
- * A 2xx delivers; a refusal ends the delivery if it is final (a 5xx that no rule calls a deferral is, unless the sender says otherwise);
- * anything else leaves it sending. What nobody closes is given up after the account's time, with the reason that it was retried for.
- * Telling the same outcome twice changes nothing.
+ * A 2xx delivers. A refusal ends the delivery if it is final: by default a 5xx that no rule calls a deferral, unless the sender says
+ * otherwise. Any other result leaves the delivery in the state "sending". A delivery without an outcome is given up after the account's
+ * time
+ * limit, with the reason of its last retry. Reporting the same outcome twice changes nothing.
  *
- * Pure. See also: ledger/suppress/bounce-list, ledger/decide/effect, service/submit/reported-attempts.
+ * Pure. See also: ledger/decide/attempt-reading, ledger/suppress/bounce-list, ledger/decide/effect, service/submit/reported-attempts.
  */
 import { type Reason, REASONS } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'
@@ -20,7 +21,7 @@ import { createFact, type FactMoment, aboutDelivery } from '../facts/new-fact.ts
 import type { AccountSettings } from '../account-settings.ts'
 import type { DeliveryRow, LedgerState } from '../project/state.ts'
 
-/** What was heard. `n` null: the sender does not number its attempts. */
+/** What was observed. `n` null: the sender does not number its attempts. */
 export type ObservedAttempt = {
   readonly n: number | null
   readonly code: number | null
@@ -31,12 +32,12 @@ export type ObservedAttempt = {
   readonly egressIp: string | null
   /** The receiving site by MX and domain (classify/provider). */
   readonly site: string
-  /** Null: as the answer says. */
+  /** Null: as the reply says. */
   readonly final: boolean | null
   readonly source: 'queue' | 'api'
 }
 
-export type AttemptInput = {
+type AttemptInput = {
   readonly ledger: LedgerState
   readonly delivery: DeliveryRow
   readonly attempt: ObservedAttempt
@@ -54,7 +55,6 @@ export function decideAttempt(input: AttemptInput): readonly Fact[] {
   const batch = createFactBatch(ledger)
   const isDelivered = isSuccessCode(attempt.code)
   const final = isFinalAttempt(attempt, verdict)
-  const routedDelivery = { ...delivery, site: attempt.site, remoteSite: null, mx: attempt.mx ?? delivery.mx }
   const effect = isDelivered ? DELIVERED_EFFECT : final && verdict !== null ? refusalEffectOf(input, verdict) : null
   const data: AttemptData = {
     n: attempt.n,
@@ -74,26 +74,17 @@ export function decideAttempt(input: AttemptInput): readonly Fact[] {
   const fact = createFact('attempt', aboutDelivery(delivery), moment, data)
   batch.addWithConsequences(fact, () => {
     if (effect === null) return []
-    if (isDelivered) return discardHeldEntries({ world: ledger, delivery, cause: fact.id, settings, moment })
-    const feedsSharedList = attempt.source === 'queue'
-    return updateBounceList({
-      ledger,
-      delivery: routedDelivery,
-      effect,
-      verdict: data.verdict,
-      cause: fact.id,
-      proof: null,
-      feedsSharedList,
-      settings,
-      moment,
-    })
+    if (isDelivered) return discardHeldEntries({ ledger, delivery, cause: fact.id, settings, moment })
+    const routedDelivery = { ...delivery, site: attempt.site, remoteSite: null, mx: attempt.mx ?? delivery.mx }
+    const failure = { ledger, delivery: routedDelivery, effect, verdict: data.verdict, cause: fact.id, proof: null, settings, moment }
+    return updateBounceList({ ...failure, feedsSharedList: attempt.source === 'queue' })
   })
   return batch.facts
 }
 
 const isSuccessCode = (code: number | null): boolean => code !== null && code >= 200 && code < 300
 
-/** What the sender says; else 2xx, and a 5xx that no rule calls a deferral. */
+/** As the sender says, else by the reply: a 2xx, or a 5xx that no rule calls a deferral. */
 function isFinalAttempt(attempt: ObservedAttempt, verdict: Verdict | null): boolean {
   if (isSuccessCode(attempt.code)) return true
   return attempt.final ?? (attempt.code !== null && attempt.code >= 500 && verdict?.deferral !== true)
@@ -112,23 +103,23 @@ function refusalEffectOf({ ledger, delivery, attempt, settings, moment }: Attemp
   return isPermanentUnknownUser(effect) ? { ...effect, engaged: isEngaged(history, moment.at) } : effect
 }
 
-export type GiveUpInput = {
+type GiveUpInput = {
   readonly delivery: DeliveryRow
   /** The last attempt that was not final; null: none is known. */
   readonly lastAttempt: (Pick<AttemptData, 'verdict'> & { readonly text?: string }) | null
   readonly settings: AccountSettings
   readonly moment: FactMoment
-  /** Our own queue has given it up, after so many days by its own ladder. */
+  /** Set if our own queue gave up: its retry limit in days. */
   readonly queueLifetimeDays?: number
 }
 
-/** Whether nobody has closed a delivery for so long that it ends. */
+/** Whether a delivery without an outcome has exceeded the account's time limit. */
 export function isOverdue(delivery: DeliveryRow, settings: AccountSettings, now: number): boolean {
   const isWaiting = delivery.registered && delivery.status === 18 && delivery.resultRank < 3
   return isWaiting && settings.giveUpAfterDays > 0 && now - delivery.requestedAt >= settings.giveUpAfterDays * DAY_MS
 }
 
-/** The end of a delivery that nobody closed: the reason it was retried for, else `expired`. */
+/** Ends a delivery without an outcome, with the reason of its last retry, else `expired`. */
 export function decideGiveUp({ delivery, lastAttempt, settings, moment, queueLifetimeDays }: GiveUpInput): readonly Fact[] {
   if (queueLifetimeDays === undefined ? !isOverdue(delivery, settings, moment.receivedAt) : delivery.status !== 18) return []
   const verdict = lastAttempt?.verdict ?? null
@@ -151,7 +142,7 @@ export function decideGiveUp({ delivery, lastAttempt, settings, moment, queueLif
   ]
 }
 
-/** Retrying until the time is up is temporary, whatever it was for. */
+/** Retrying until the time limit is a temporary failure, whatever its reason. */
 function expiredVerdictOf(reason: Reason): Pick<Verdict, 'reason' | 'permanence' | 'subStatus' | 'fault' | 'weak'> {
   const row = REASONS[reason]
   return { reason, permanence: 'temporary', subStatus: row.temporary, fault: row.fault, weak: false }

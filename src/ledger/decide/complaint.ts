@@ -1,15 +1,16 @@
 /**
- * complaint - what a complaint and its opposite change
+ * complaint - what a complaint and a not-spam report change
  *
- * A complaint counts once an episode: not-spam closes the episode, and a later complaint opens the next. Not-spam lifts the entry of that
- * very complaint, and only if it is proven as well as the complaint was.
+ * A complaint counts once in each episode: a not-spam report closes the episode, and a later complaint opens the next one. A not-spam
+ * report
+ * removes only the entry of that complaint, and only if it is proven at least as well as the complaint was.
  *
- * Pure. RFC 5965 §3.1, §7.3. See also: ledger/decide/report, ledger/decide/opt-out.
+ * Pure. RFC 5965 §3.1, §7.3. See also: ledger/decide/report, ledger/decide/unsubscribe.
  */
-import type { MatchedReport } from './report.ts'
-import { type SuppressionTarget, addUnsubscribeFacts } from './opt-out.ts'
+import type { MatchedReport } from './report-input.ts'
+import { type SuppressionTarget, addUnsubscribeFacts } from './unsubscribe.ts'
 import type { FactBatch } from '../facts/fact-batch.ts'
-import { changeEntry, type ListEntryKey, removeEntry } from '../suppress/list-entry.ts'
+import { changeEntry, type ListEntryKey, removeListEntry } from '../suppress/list-entry.ts'
 import { type Proof, PROOFS } from '../facts/decision.ts'
 import type { Fact } from '../facts/fact.ts'
 import { DAY_MS } from '../suppress/address-history.ts'
@@ -17,23 +18,23 @@ import { createFact, aboutDelivery } from '../facts/new-fact.ts'
 import { entryEndOf, isEntryInForce } from '../suppress/suppression.ts'
 import { suppressionKey, type SuppressionRow } from '../project/state.ts'
 
-/** RFC 5965 §7.3: the complainer asks to be taken off one list, or all. */
+/** RFC 5965 §7.3: the recipient asks to be removed from one list, or from all. */
 const OPT_OUT_TYPES: readonly string[] = ['opt-out', 'opt-out-list']
-/** Feedback types of strangers are long at times. */
+/** The feedback type is untrusted text. */
 const MAX_FEEDBACK_TYPE_LENGTH = 64
 
-/** What a reporter calls it. */
+/** The feedback type of a complaint; `abuse` if it has none. */
 export const feedbackTypeOf = ({ complaint }: MatchedReport['report']): string =>
   (complaint?.feedbackType ?? 'abuse').slice(0, MAX_FEEDBACK_TYPE_LENGTH)
 
 export const isOptOutType = (feedbackType: string): boolean => OPT_OUT_TYPES.includes(feedbackType)
 
-/** As much of a tied report as a list takes. */
-export type ComplaintListInput = Pick<MatchedReport, 'ledger' | 'report' | 'settings' | 'tie' | 'moment'> & {
+/** The part of a matched report that a list needs. */
+type ComplaintListInput = Pick<MatchedReport, 'ledger' | 'report' | 'settings' | 'tie' | 'moment'> & {
   readonly delivery: SuppressionTarget
 }
 
-/** A complaint of any feedback type but not-spam and auth-failure. */
+/** Adds the facts of a complaint of any feedback type except not-spam and auth-failure. */
 export function decideComplaint(input: MatchedReport, batch: FactBatch): void {
   const { report, delivery, digest, reporter, settings, tie, moment } = input
   const feedbackType = feedbackTypeOf(report)
@@ -62,7 +63,7 @@ function createFeedbackTypeAlarm({ delivery, reporter, moment }: MatchedReport, 
   return createFact('alarm', aboutDelivery(delivery), moment, { alarm: 'complaint-type', text, detail: { feedbackType, reporter } })
 }
 
-/** The change of the complaint list; none where an entry holds as long. `cause`: the fact that tells of the complaint. */
+/** The change of the complaint list; none if an entry holds at least as long. `cause`: the fact of the complaint. */
 export function updateComplaintList(
   { ledger, report, delivery, settings, tie, moment }: ComplaintListInput,
   cause: string | null,
@@ -88,7 +89,7 @@ export function updateComplaintList(
   return [changeEntry({ key, previous, action: 'add', state, origin: { cause, actor: null, settingsVersion: settings.version }, moment })]
 }
 
-/** The opposite of a complaint. */
+/** Adds the facts of a not-spam report. */
 export function decideNotSpam(input: MatchedReport, batch: FactBatch): void {
   const { delivery, digest, reporter, settings, tie, moment } = input
   const isOpen = delivery.complaintEpisode > delivery.notSpamEpisode
@@ -96,12 +97,13 @@ export function decideNotSpam(input: MatchedReport, batch: FactBatch): void {
   const entry = entryRemovedByNotSpam(input)
   const fact = createFact('not-spam', aboutDelivery(delivery), moment, { reporter, episode, lifts: entry !== null, tie, digest })
   batch.addWithConsequences(fact, () => {
-    const removed = entry === null ? null : removeEntry(entry, { cause: fact.id, actor: null, settingsVersion: settings.version }, moment)
+    const removed =
+      entry === null ? null : removeListEntry(entry, { cause: fact.id, actor: null, settingsVersion: settings.version }, moment)
     return removed === null ? [] : [removed]
   })
 }
 
-/** The entry that a not-spam lifts: that of a complaint about this very mail, proven no better. Null: none. */
+/** The entry that a not-spam report removes: that of a complaint about the same delivery, proven no better. Null: none. */
 export function entryRemovedByNotSpam({ ledger, delivery, tie, moment }: ComplaintListInput): SuppressionRow | null {
   const key = complaintEntryKey(delivery)
   const entry = key === null ? null : (ledger.suppressions.get(suppressionKey(key)) ?? null)

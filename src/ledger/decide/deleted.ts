@@ -1,9 +1,9 @@
 /**
- * deleted - mail that waited in our own queue, and was taken out before it was delivered
+ * deleted - an operator deletes a message from our own queue before it is delivered
  *
- * It ends as what a sender's list leaves out: 409 by the fault of the list, it costs nothing, and the address is as good as before.
+ * It ends like a recipient that the sender's list leaves out: 409 with fault `list`, not billable, and without effect on the address.
  *
- * Pure. See also: ledger/decide/effect (LEFT_OUT), queue/schedule/operator-commands (delete).
+ * Pure. See also: ledger/decide/effect (EXCLUDED_EFFECT), queue/schedule/operator-commands (delete).
  */
 import { createFactBatch } from '../facts/fact-batch.ts'
 import { EXCLUDED_EFFECT } from './effect.ts'
@@ -12,14 +12,14 @@ import { createFact, type FactMoment, aboutDelivery } from '../facts/new-fact.ts
 import type { AccountSettings } from '../account-settings.ts'
 import type { DeliveryRow, LedgerState } from '../project/state.ts'
 
-export type DeletedInput = {
+type DeletedInput = {
   readonly ledger: LedgerState
   readonly delivery: DeliveryRow
   readonly settings: AccountSettings
   readonly moment: FactMoment
 }
 
-/** The facts of one mail that was deleted; none for one that has ended. */
+/** The facts of one deleted message; none if its delivery has ended. */
 export function decideDeleted({ ledger, delivery, settings, moment }: DeletedInput): readonly Fact[] {
   if (delivery.status !== 18) return []
   const batch = createFactBatch(ledger)

@@ -1,9 +1,10 @@
 /**
- * effect - from a verdict to a status, by the account's policy
+ * effect - the status that a verdict leads to, by the account's policy
  *
- * `by-permanence`: the verdict's sub status names the family. `by-channel`: a final refusal in the dialogue is invalid, whatever comes back
- * later a soft bounce (a permanent "user unknown" becomes 506). Permanence is stored beside it, for lists go by permanence. An unlawful
- * address is 404 whenever it is reported; a server that we could not reach ourselves is 403.
+ * `by-permanence`: the sub status of the verdict decides the status. `by-channel`: a final refusal in the SMTP session is invalid, anything
+ * reported later a soft bounce (a permanent "user unknown" becomes 506). Permanence is stored beside the status, because lists depend on
+ * it.
+ * A syntactically invalid address is always 404; a server that we could not reach ourselves is 403.
  *
  * Pure. See also: classify/reasons, ledger/project/status-rank.
  */
@@ -12,17 +13,17 @@ import type { Verdict } from '../../classify/verdict.ts'
 import type { StatusEffect, DeliveryStatus, VerdictSummary } from '../facts/decision.ts'
 import type { AccountSettings } from '../account-settings.ts'
 
-export type EffectInput = {
+type EffectInput = {
   readonly verdict: Pick<Verdict, 'reason' | 'permanence' | 'subStatus' | 'fault' | 'weak'>
   readonly asynchronous: boolean
   readonly policy: AccountSettings['statusPolicy']
-  /** The code of the refusal, in the dialogue. */
+  /** The code of a refusal in the SMTP session. */
   readonly code: number | null
   readonly forwarded: boolean
   readonly engaged: boolean
 }
 
-/** What a final refusal or a failed report does. */
+/** The effect of a final refusal or of a failure report. */
 export function effectOf(input: EffectInput): StatusEffect {
   const { verdict, asynchronous, forwarded, engaged } = input
   const subStatus = subStatusByPolicy(input)
@@ -31,7 +32,7 @@ export function effectOf(input: EffectInput): StatusEffect {
   return { status, subStatus, asynchronous, reason, permanence, fault, weak, forwarded, engaged }
 }
 
-/** A 250, or a report that says so. */
+/** The effect of a 250, and of a report of delivery. */
 export const DELIVERED_EFFECT: StatusEffect = {
   status: 1,
   subStatus: null,
@@ -44,15 +45,15 @@ export const DELIVERED_EFFECT: StatusEffect = {
   engaged: false,
 }
 
-/** One of our own lists, or an address that is none, answered before anything was sent. */
+/** The effect if one of our own lists refuses the address, or if it is not a valid address. Nothing was sent. */
 export function localRefusalEffectOf(reason: 'blacklisted' | 'unsubscribed' | 'format-error'): StatusEffect {
   const row = REASONS[reason]
   return { ...DELIVERED_EFFECT, status: 4, subStatus: row.permanent, reason, permanence: 'permanent', fault: row.fault }
 }
 
 /**
- * The broadcast leaves this copy out: the sender's own list has the address twice, or did not mean it for this type of mail. 409, for no
- * other sub status is true of it; `fault` list, for the address itself is as good as before and nobody shall clean it away.
+ * The effect if a broadcast leaves a recipient out: the sender's list has the address twice, or no address for this type of mail. 409,
+ * because no other sub status applies; fault `list`, so that nobody cleans the address from a list.
  */
 export const EXCLUDED_EFFECT: StatusEffect = {
   ...DELIVERED_EFFECT,
@@ -71,10 +72,10 @@ function subStatusByPolicy({ verdict, asynchronous, policy, code }: EffectInput)
   return verdict.permanence === 'permanent' || (code !== null && code >= 500) ? row.permanent : row.temporary
 }
 
-/** RFC-sized replies are short; what strangers write is cut. */
+/** Replies in line with the RFCs are short; longer untrusted text is truncated. */
 const MAX_STORED_TEXT_LENGTH = 2_048
 
-/** The proof that a fact keeps. */
+/** The evidence that a fact stores. */
 export function summariseVerdict(verdict: Verdict): VerdictSummary {
   const { evidence } = verdict
   return {

@@ -1,9 +1,11 @@
 /**
- * operator-action - what people change: list entries, batches of them, held entries, inbox mail, erasure
+ * operator-action - what people change: list entries one by one or in bulk, held entries, mails in the inbox
  *
- * Nothing is unwritten: each is a new fact that names its actor. Pure. See also: ledger/suppress/list-entry, http/api/suppressions, service/lists/bulk-removal.
+ * Nothing is undone: each change is a new fact that names its actor.
+ *
+ * Pure. See also: ledger/suppress/list-entry, http/api/suppressions, service/lists/bulk-removal.
  */
-import { changeEntry, type ListEntryKey, type ListEntryState, removeEntry, resolveHeldEntry } from '../suppress/list-entry.ts'
+import { changeEntry, type ListEntryKey, type ListEntryState, removeListEntry, resolveHeldEntry } from '../suppress/list-entry.ts'
 import type { Fact } from '../facts/fact.ts'
 import type { InboxState } from '../facts/inbox-facts.ts'
 import type { AuditData } from '../facts/operator-facts.ts'
@@ -12,7 +14,7 @@ import type { AccountSettings } from '../account-settings.ts'
 import { entryEndOf, isEntryInForce } from '../suppress/suppression.ts'
 import { type InboxRow, suppressionKey, type SuppressionRow, type LedgerState } from '../project/state.ts'
 
-/** Who does it, under which settings, when. */
+/** The person, the settings and the time of a change. */
 export type OperatorContext = { readonly actor: string; readonly settings: AccountSettings; readonly moment: FactMoment }
 
 const changeOriginOf = ({ actor, settings }: OperatorContext): { cause: null; actor: string; settingsVersion: number } => ({
@@ -32,10 +34,11 @@ export type ListChange = {
     | { readonly action: 'remove' }
 }
 
-/** One entry added or removed. Adding what stands just so, or removing what does not stand, changes nothing. */
+/** Adds or removes one entry. Adding an entry that is in force with the same end, or removing one that is not there, changes nothing. */
 export function decideListChange({ ledger, key, change }: ListChange, operator: OperatorContext): readonly Fact[] {
   const previous = ledger.suppressions.get(suppressionKey(key)) ?? null
-  if (change.action === 'remove') return previous === null ? [] : toArray(removeEntry(previous, changeOriginOf(operator), operator.moment))
+  if (change.action === 'remove')
+    return previous === null ? [] : toArray(removeListEntry(previous, changeOriginOf(operator), operator.moment))
   const until = change.state.until ?? null
   if (previous !== null && isEntryInForce(previous, operator.moment.at) && previous.until === until) return []
   const state = { n: previous?.n ?? 0, from: operator.moment.at, ...change.state, until }
@@ -44,7 +47,7 @@ export function decideListChange({ ledger, key, change }: ListChange, operator: 
 
 export type BulkRemovalFilter = { readonly site?: string; readonly rule?: string; readonly since?: number; readonly until?: number }
 
-/** Whether an entry of the bounce list is one that a lift undoes: it stands (or is held), and came in that time by that rule at that site. */
+/** Whether a bulk removal covers an entry: it is on the bounce list, not ended, and was added in that time by that rule at that site. */
 export function matchesRemovalFilter(row: SuppressionRow, filter: BulkRemovalFilter, now: number): boolean {
   const end = entryEndOf(row)
   return (
@@ -58,7 +61,7 @@ export function matchesRemovalFilter(row: SuppressionRow, filter: BulkRemovalFil
   )
 }
 
-/** Undoes a batch: the hits do not count, so that the next real one begins where the ladder stood. */
+/** Removes a set of entries. The hits do not count, so that the next hit continues where the ladder was before. */
 export function decideBulkRemoval(
   input: { readonly rows: readonly SuppressionRow[]; readonly filter: BulkRemovalFilter; readonly account: number },
   operator: OperatorContext,
@@ -84,19 +87,19 @@ export function decideBulkRemoval(
 }
 
 /**
- * Lets the held entries of a site stand, or drops them, and releases the site. `rows`: a page of its pending entries, of all accounts.
- * Where nothing is held, nothing changes.
+ * Applies or discards held entries of a site, and releases the site. `rows`: some of its pending entries, of all accounts. If nothing is
+ * held, nothing changes.
  */
 export function decideMassBounceReview(
   input: {
-    readonly world: LedgerState
+    readonly ledger: LedgerState
     readonly site: string
     readonly action: 'apply' | 'discard'
     readonly rows: readonly SuppressionRow[]
   },
   operator: OperatorContext,
 ): readonly Fact[] {
-  const { world: ledger, site, action, rows } = input
+  const { ledger, site, action, rows } = input
   const { moment, actor } = operator
   const entries = rows
     .filter((row) => row.site === site)
@@ -108,7 +111,7 @@ export function decideMassBounceReview(
   return changes.length === 0 ? [] : [...changes, createAuditFact(0, `brake.${action}`, { site, entries: entries.length }, operator)]
 }
 
-/** One mail of the inbox changes its state; `deliveryId`: what it was linked to. Saying it again changes nothing. */
+/** Changes the state of one mail in the inbox. `deliveryId`: the delivery that it was linked to. Repeating a change changes nothing. */
 export function decideInboxChange(
   row: InboxRow,
   change: { readonly state: InboxState; readonly deliveryId: string | null },
@@ -124,7 +127,7 @@ export function decideInboxChange(
   ]
 }
 
-/** That somebody did something: for what no other fact says. */
+/** Records an action that no other fact records. */
 export function createAuditFact(
   account: number,
   what: string,

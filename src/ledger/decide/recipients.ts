@@ -1,8 +1,9 @@
 /**
  * recipients - what the recipient groups of a delivery report change
  *
- * Each group stands for itself (RFC 3464). One token speaks of one delivery: where one group names that delivery's address, the other
- * groups are somebody else's and are only recorded; where several failed and none names it, the mail was expanded or forwarded.
+ * Each group is decided by itself (RFC 3464). A token names one delivery. If one group names the address of that delivery, the other groups
+ * belong to other recipients and are only recorded. If several groups failed and none names the address, the mail was expanded or
+ * forwarded.
  *
  * Pure. See also: ledger/decide/report, ledger/suppress/bounce-list.
  */
@@ -10,7 +11,7 @@ import { hashAddress, normaliseAddress } from '../../correlate/address-hash.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import type { RecipientReport } from '../../mail/report.ts'
 import { discardHeldEntries, updateBounceList } from '../suppress/bounce-list.ts'
-import type { MatchedReport } from './report.ts'
+import type { MatchedReport } from './report-input.ts'
 import type { FactBatch } from '../facts/fact-batch.ts'
 import { DELIVERED_EFFECT, effectOf, summariseVerdict } from './effect.ts'
 import type { StatusEffect } from '../facts/decision.ts'
@@ -18,9 +19,9 @@ import type { Fact } from '../facts/fact.ts'
 import { addressHistoryOf, isEngaged, isPermanentUnknownUser } from '../suppress/address-history.ts'
 import { createFact, aboutDelivery } from '../facts/new-fact.ts'
 
-/** What of a report's words is kept in a fact. */
+/** The part of a report's text that a fact stores. */
 const MAX_STORED_TEXT_LENGTH = 2_048
-/** A report with more groups than that is about a list of somebody else's. */
+/** A report with more groups is about a mailing list of another sender. */
 const MAX_RECIPIENT_GROUPS = 100
 
 /** Adds the facts of every group. */
@@ -39,7 +40,7 @@ function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: Fact
   const { ledger, delivery, tie, settings, moment } = input
   const { group, verdict } = outcome
   const effect = verdict === null || !isAboutDelivery(input, group) ? null : failureEffectOf(input, group, verdict)
-  // Behind a forwarder the remote server is somebody else's.
+  // Behind a forwarder, the remote server does not belong to the recipient's domain.
   const remoteSite = effect === null || effect.forwarded ? null : outcome.site
   const fact = createFact('failed', aboutDelivery(delivery), moment, {
     source: 'report',
@@ -93,7 +94,7 @@ function failureEffectOf(
   return isPermanentUnknownUser(effect) ? { ...effect, engaged: isEngaged(history, moment.at) } : effect
 }
 
-/** A group is somebody else's where another group names our address. */
+/** A group belongs to another recipient if a different group names our address. */
 function isAboutDelivery({ report, delivery }: MatchedReport, group: RecipientReport): boolean {
   return namesAddress(group, delivery.addressHash) || !report.recipients.some((each) => namesAddress(each, delivery.addressHash))
 }
@@ -105,7 +106,7 @@ function namesAddress(group: RecipientReport, addressHash: string | null): boole
   )
 }
 
-/** Several failed, and none of them finally was the address that we sent to. */
+/** Several recipients failed, and none of them has the address that we sent to. */
 function isExpanded(groups: readonly RecipientReport[], addressHash: string | null): boolean {
   if (addressHash === null) return false
   const finals = new Set(
@@ -118,7 +119,7 @@ function domainOf(address: string | null): string | null {
   return address === null ? null : (normaliseAddress(address)?.domain ?? null)
 }
 
-/** Whether a report speaks of another domain than the one we sent to. A stub has none to compare with yet. */
+/** Whether a report names another domain than the one we sent to. A stub has no domain to compare with. */
 function isOtherDomain(reported: string | null, domain: string): boolean {
   const final = domainOf(reported)
   return final !== null && domain !== '' && final !== domain
@@ -149,5 +150,5 @@ function createDeliveredFact(
     tie,
     digest,
   })
-  return [fact, () => discardHeldEntries({ world: ledger, delivery, cause: fact.id, settings, moment })]
+  return [fact, () => discardHeldEntries({ ledger, delivery, cause: fact.id, settings, moment })]
 }

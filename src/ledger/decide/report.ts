@@ -1,63 +1,40 @@
 /**
  * report - what one report changes
  *
- * | report                      | status                        | list                        |
- * |-----------------------------|-------------------------------|-----------------------------|
- * | failed                      | 4 or 5, asynchronous          | ledger/suppress/bounce-list           |
- * | delayed                     | recorded                      |                             |
- * | delivered, relayed, expanded| sending → delivered           | drops what the brake holds  |
- * | complaint of a listed type  | recorded                      | complaint, 180 days         |
- * | opt-out, opt-out-list       | recorded                      | unsubscribe                 |
- * | any other complaint         | recorded, alarm               |                             |
- * | not-spam, as well proven    | recorded                      | lifts that complaint's entry|
- * | unsubscribe by mail         | recorded                      | unsubscribe                 |
- * | auth-failure, MDN, auto-reply| filed                        |                             |
- * | about a retired mail        |                               | ledger/decide/retired, or inbox |
- * | anything with a problem     | inbox                         |                             |
+ * | report                       | status                        | list                                        |
+ * |------------------------------|-------------------------------|---------------------------------------------|
+ * | failed                       | 4 or 5, asynchronous          | ledger/suppress/bounce-list                 |
+ * | delayed                      | recorded                      |                                             |
+ * | delivered, relayed, expanded | sending → delivered           | discards what the mass-bounce guard holds   |
+ * | complaint of a listed type   | recorded                      | complaint, 180 days                         |
+ * | opt-out, opt-out-list        | recorded                      | unsubscribe                                 |
+ * | any other complaint          | recorded, alarm               |                                             |
+ * | not-spam, equally proven     | recorded                      | removes the entry of that complaint         |
+ * | unsubscribe by mail          | recorded                      | unsubscribe                                 |
+ * | auth-failure, MDN, auto-reply | filed                        |                                             |
+ * | about a retired delivery     |                               | ledger/decide/retired, or inbox             |
+ * | anything with a problem      | inbox                         |                                             |
  *
- * The address that a status or a list takes is the delivery's own, never the report's. Pure: the World is only read; the caller applies the
- * facts before it decides the next mail. See also: correlate/match, ledger/decide/recipients, ledger/decide/complaint.
+ * The address that a status or a list takes is that of the delivery, never one that the report names.
+ *
+ * Pure: the LedgerState is only read. The caller applies the facts before it decides the next report.
+ * See also: correlate/match, ledger/decide/recipients, ledger/decide/complaint.
  */
-import type { ReportMatch } from '../../correlate/match.ts'
-import type { Verdict } from '../../classify/verdict.ts'
 import type { Report, ReportKind } from '../../mail/report.ts'
 import { decideComplaint, decideNotSpam } from './complaint.ts'
 import { decideRecipients } from './recipients.ts'
 import { decideRetiredReport } from './retired.ts'
-import { addUnsubscribeFacts } from './opt-out.ts'
+import { addUnsubscribeFacts } from './unsubscribe.ts'
 import { createEmptyDelivery } from '../project/delivery.ts'
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { createFactBatch, type FactBatch } from '../facts/fact-batch.ts'
 import type { MatchProvenance } from '../facts/decision.ts'
 import type { Fact } from '../facts/fact.ts'
 import type { InboxReason } from '../facts/inbox-facts.ts'
-import { createFact, type FactMoment, aboutDelivery, aboutMail } from '../facts/new-fact.ts'
-import type { AccountSettings } from '../account-settings.ts'
-import type { DeliveryRow, LedgerState } from '../project/state.ts'
+import { createFact, aboutDelivery, aboutMail } from '../facts/new-fact.ts'
+import type { MatchedReport, ReportInput } from './report-input.ts'
 
-export type ReportInput = {
-  readonly ledger: LedgerState
-  readonly report: Report
-  /** One for each of `report.recipients`, in order; null: that group needs none. */
-  readonly verdicts: readonly (Verdict | null)[]
-  /** The provider's site of each group's Remote-MTA, in order; null: its name says nothing that we know. */
-  readonly sites: readonly (string | null)[]
-  readonly match: ReportMatch<DeliveryRow>
-  /** Names the mail (reports). */
-  readonly digest: string
-  /** Sent to `postmaster` or `abuse`: a person reads it unless it proves to be a report. */
-  readonly isForHumans: boolean
-  /** Who signed it: the aligned DKIM domain, else the domain of From; '' where there is none. */
-  readonly reporter: string
-  /** Of the account that `match` names. */
-  readonly settings: AccountSettings
-  readonly moment: FactMoment
-}
-
-/** A report that is tied to a delivery, and may change it. */
-export type MatchedReport = ReportInput & { readonly delivery: DeliveryRow; readonly tie: MatchProvenance }
-
-/** What each kind of tied report does. */
+/** What each kind of matched report does. */
 const REPORT_HANDLERS = {
   bounce: decideRecipients,
   delay: decideRecipients,
@@ -76,7 +53,7 @@ const FILED_KINDS = { 'auth-failure': 'auth-failure', mdn: 'mdn', 'auto-reply': 
   Record<ReportKind, string>
 >
 
-/** The facts of one report; none where everything is known. Total. */
+/** The facts of one report; empty if all of it is known. Total. */
 export function decideReport(input: ReportInput): readonly Fact[] {
   const retiredFacts = decideRetiredReport(input)
   if (retiredFacts !== null) return retiredFacts
@@ -89,12 +66,12 @@ export function decideReport(input: ReportInput): readonly Fact[] {
   return batch.facts
 }
 
-/** Null: it points at nothing, or proves too little. A stub is written down first. */
+/** Null: the report refers to no delivery, or proves too little. Records a stub first if the delivery is not registered. */
 function resolveDelivery(input: ReportInput, batch: FactBatch): MatchedReport | null {
   const { match, moment } = input
   if (match.problem !== null || match.deliveryId === null || match.proof === null) return null
   const provenance: MatchProvenance = { via: match.via ?? 'hand', proof: match.proof }
-  // The world may have moved on since the match was made: an earlier mail of the same batch.
+  // An earlier report of the same batch may have changed the delivery since the match.
   const current = input.ledger.deliveries.get(match.deliveryId) ?? match.delivery
   if (current !== null) return { ...input, delivery: current, tie: provenance }
   if (!match.stub) return null
@@ -127,7 +104,7 @@ function createInboxFact({ report, match, digest, moment }: ReportInput, reason:
   })
 }
 
-/** What an operator sees before opening it. */
+/** The text that an operator sees in the inbox before opening the mail. */
 function summaryOf(report: Report): string {
   const replies = report.recipients.map((each) => `${each.recipient ?? '?'}: ${each.text}`)
   const texts =
@@ -155,7 +132,7 @@ function fileReport(input: MatchedReport, batch: FactBatch): void {
   batch.add(createFiledFact(input, input))
 }
 
-/** Mail that nobody could read as a report is filed with its delivery and shown to a person: it may be a bounce of a new shape. */
+/** A mail that could not be read as a report is filed with its delivery and shown to an operator: it may be a bounce in a new format. */
 function fileAndAddToInbox(input: MatchedReport, batch: FactBatch): void {
   batch.addWithConsequences(createFiledFact(input, input), () => [createInboxFact(input, inboxReasonOf(input))])
 }

@@ -1,12 +1,12 @@
 /**
- * request - one recipient is registered: what that begins, and what our own lists answer
+ * request - the registration of one recipient, and the refusal by our own lists
  *
- * A stub that was minted offline becomes a delivery; if its report already said "no such mailbox", the bounce list is fed now. In a
- * broadcast an address that comes again is a duplicate, and a recipient without address (or none for this type of mail) has none selected.
- * Both end here and tell the sender not to send: no address is 404, a duplicate or one that was not selected 409 by the fault of the list.
- * They cost nothing, count for nothing, and the result keeps its own word, which the request said first.
+ * A stub that was minted offline becomes a delivery; if its report already said "no such mailbox", the bounce list takes it now. In a
+ * broadcast, an address that occurs again is a duplicate, and a recipient without an address (or without one for this type of mail) is not
+ * selected. Both end here and tell the sender not to send: no address is 404; a duplicate or a recipient that was not selected is 409 with
+ * fault `list`. They are not billable and not counted, and their broadcast result is that of the request.
  *
- * Pure. See also: ledger/suppress/suppression (interceptedBy), service/submit/register.
+ * Pure. See also: ledger/suppress/suppression (findListRefusal), service/submit/register.
  */
 import type { HashedAddress } from '../../correlate/address-hash.ts'
 import { updateBounceList } from '../suppress/bounce-list.ts'
@@ -22,17 +22,17 @@ import type { AccountSettings } from '../account-settings.ts'
 import { type ListRefusal, findListRefusal } from '../suppress/suppression.ts'
 import type { DeliveryRow, LedgerState } from '../project/state.ts'
 
-export type RequestInput = {
+type RequestInput = {
   readonly ledger: LedgerState
   readonly account: number
   readonly deliveryId: string
   /** `result` and `settingsVersion` are decided here. */
   readonly request: Omit<RequestData, 'result' | 'settingsVersion'>
-  /** Null: `request.recipient` is missing, or is none that one can send to. */
+  /** Null: `request.recipient` is missing or not a valid address. */
   readonly address: HashedAddress | null
-  /** False: it is in a broadcast, and has no address for this type of mail. */
+  /** False: the recipient of a broadcast has no address for this type of mail. */
   readonly isSelected: boolean
-  /** Our own queue will send it; else the sender has it in hand. */
+  /** True: our own queue sends it. False: the sender does. */
   readonly isQueued: boolean
   readonly settings: AccountSettings
   readonly moment: FactMoment
@@ -55,7 +55,7 @@ export function decideRequest(input: RequestInput): readonly Fact[] {
       domain: address.domain,
       label: request.label,
       apiUser: request.apiUser,
-      shared: settings.sharedList,
+      usesSharedList: settings.sharedList,
     }
     const refusal = findListRefusal(ledger, addressee, moment.at)
     return refusal === null ? applyEarlierReport(input, fact) : [createRefusalFact(input, fact, listRefusalOf(refusal))]
@@ -134,7 +134,7 @@ function createRefusalFact(
 
 const factSubjectOf = ({ account, deliveryId, addressHash, subject }: Fact): FactSubject => ({ account, deliveryId, addressHash, subject })
 
-/** A report may have come before the registration: what it could not do to a list then, it does now. */
+/** A report may have arrived before the registration. What it could not change on a list then, it changes now. */
 function applyEarlierReport({ ledger, settings, deliveryId, moment }: RequestInput, request: FactOf<'request'>): readonly Fact[] {
   const stub = ledger.deliveries.get(deliveryId)
   if (stub === undefined || stub.registered || stub.statusFact === '') return []

@@ -1,26 +1,26 @@
 /**
- * retired - what a recipient may still ask after his mail was retired: to be taken off, or to complain
+ * retired - what a report can still change after retention has removed its delivery
  *
- * | report                   | list                                                   |
- * |--------------------------|--------------------------------------------------------|
- * | complaint of listed type | complaint, once while that mail's own entry is in force |
- * | opt-out, opt-out-list    | unsubscribe                                            |
- * | not-spam, as well proven | lifts that complaint's entry                           |
- * | unsubscribe              | unsubscribe                                            |
+ * | report                   | list                                                                       |
+ * |--------------------------|----------------------------------------------------------------------------|
+ * | complaint of listed type | complaint, unless an entry of that delivery is in force                    |
+ * | opt-out, opt-out-list    | unsubscribe                                                                |
+ * | not-spam, equally proven | removes the entry of that complaint                                        |
+ * | unsubscribe              | unsubscribe                                                                |
  *
- * Only the list moves: the one fact is the change of the entry, by its hash. What else is said of a retired mail is for the inbox.
+ * Only the list changes: the only fact is the change of the entry, by its hash. Any other report about a retired delivery goes to the
+ * inbox.
  *
- * Pure. See also: ledger/project/retired-delivery, ledger/decide/complaint, ledger/decide/opt-out.
+ * Pure. See also: ledger/project/retired-delivery, ledger/decide/complaint, ledger/decide/unsubscribe.
  */
-import type { ReportInput } from './report.ts'
+import type { ReportInput } from './report-input.ts'
 import { feedbackTypeOf, isOptOutType, entryRemovedByNotSpam, updateComplaintList } from './complaint.ts'
-import { type SuppressionTarget, updateUnsubscribeList, type UnsubscribeListInput } from './opt-out.ts'
-import { removeEntry } from '../suppress/list-entry.ts'
+import { type SuppressionTarget, updateUnsubscribeList, type UnsubscribeListInput } from './unsubscribe.ts'
+import { removeListEntry } from '../suppress/list-entry.ts'
 import type { MatchProvenance } from '../facts/decision.ts'
 import type { Fact } from '../facts/fact.ts'
-import type { RetiredDelivery } from '../project/retired-delivery.ts'
 import { isEntryInForce } from '../suppress/suppression.ts'
-import { suppressionKey } from '../project/state.ts'
+import { type RetiredDelivery, suppressionKey } from '../project/state.ts'
 
 type RetiredDeliveryReport = ReportInput & { readonly delivery: SuppressionTarget; readonly tie: MatchProvenance }
 
@@ -32,7 +32,7 @@ const RETIRED_REPORT_HANDLERS: Readonly<
   unsubscribe: (input) => updateUnsubscribeList({ ...input, how: 'mailto', type: 0, proof: input.tie.proof }, null),
 }
 
-/** The facts of a proven report about a retired mail; null: it says nothing that a list could take. */
+/** The facts of a proven report about a retired delivery. Null: no list takes anything from it. */
 export function decideRetiredReport(input: ReportInput): readonly Fact[] | null {
   const { match, ledger, report } = input
   const retired = match.deliveryId === null ? undefined : ledger.retired.get(match.deliveryId)
@@ -46,11 +46,11 @@ export function decideRetiredReport(input: ReportInput): readonly Fact[] | null 
   )
 }
 
-/** The facts of a wish by page or one click. */
+/** The facts of an unsubscribe request by page or one-click POST. */
 export function decideRetiredUnsubscribe(
-  input: Omit<UnsubscribeListInput, 'delivery'> & { readonly remains: RetiredDelivery },
+  input: Omit<UnsubscribeListInput, 'delivery'> & { readonly retired: RetiredDelivery },
 ): readonly Fact[] {
-  return updateUnsubscribeList({ ...input, delivery: suppressionTargetOf(input.remains) }, null)
+  return updateUnsubscribeList({ ...input, delivery: suppressionTargetOf(input.retired) }, null)
 }
 
 const suppressionTargetOf = (retired: RetiredDelivery): SuppressionTarget => ({ ...retired, recipient: null, site: null, registered: true })
@@ -63,7 +63,7 @@ function decideRetiredComplaint(input: RetiredDeliveryReport): readonly Fact[] |
   const { account, addressHash } = delivery
   const key = addressHash === null ? null : suppressionKey({ account, list: 'complaint', addressHash, scope: '' })
   const entry = key === null ? undefined : ledger.suppressions.get(key)
-  // Its episode is the entry's own life, for the fact that would tell is gone.
+  // The complaint's fact was removed with the delivery, so the entry itself shows whether this complaint was recorded.
   const isRecorded = entry !== undefined && entry.deliveryId === delivery.deliveryId && isEntryInForce(entry, moment.at)
   return isRecorded ? [] : updateComplaintList(input, null)
 }
@@ -71,6 +71,6 @@ function decideRetiredComplaint(input: RetiredDeliveryReport): readonly Fact[] |
 function decideRetiredNotSpam(input: RetiredDeliveryReport): readonly Fact[] | null {
   const entry = entryRemovedByNotSpam(input)
   const { settings, moment } = input
-  const removed = entry === null ? null : removeEntry(entry, { cause: null, actor: null, settingsVersion: settings.version }, moment)
+  const removed = entry === null ? null : removeListEntry(entry, { cause: null, actor: null, settingsVersion: settings.version }, moment)
   return removed === null ? null : [removed]
 }

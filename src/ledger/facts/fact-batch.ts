@@ -1,22 +1,22 @@
 /**
- * fact-batch - the facts of one decision, each of them new
+ * fact-batch - collects the new facts of one decision
  *
- * A primary fact that the world (or this draft) knows already yields nothing, its consequences neither.
+ * A fact that the ledger or the batch already has is dropped, together with its consequences.
  *
- * Pure but for the Draft that its caller owns. See also: ledger/decide/report.
+ * Pure except for the FactBatch, which belongs to its caller. See also: ledger/decide/report.
  */
 import type { Fact } from './fact.ts'
 import { factKey, type LedgerState } from '../project/state.ts'
 
 export type FactBatch = {
   readonly facts: readonly Fact[]
-  /** Adds a fact; false: it is known. */
+  /** Adds a fact. False: it is known. */
   readonly add: (fact: Fact) => boolean
-  /** Adds a fact and, where it is new, what follows from it. */
+  /** Adds a fact and, if it is new, the facts that follow from it. */
   readonly addWithConsequences: (fact: Fact, consequences: () => readonly Fact[]) => void
 }
 
-/** An empty draft over a world, which it only reads. */
+/** Creates an empty batch. Reads the ledger state and does not change it. */
 export function createFactBatch(ledger: LedgerState): FactBatch {
   const facts: Fact[] = []
   const addedKeys = new Set<string>()

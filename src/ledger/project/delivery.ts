@@ -1,11 +1,12 @@
 /**
- * delivery - the row of one delivery out of its facts
+ * delivery - folds the facts of one delivery into its row
  *
- * Each field is a greatest, a least, a count or the share of a constant: nothing depends on order. `foldFacts` reads all facts at once and
- * honours supersession; `foldDelivery` adds one fact to a row that knows no supersession. Both give the same.
+ * Each field is a maximum, a minimum, a count or a value of the highest-ranked fact, so that nothing depends on the order of facts.
+ * `foldDeliveryFacts` reads all facts at once and honours supersession; `foldDelivery` adds one fact to a row without superseded facts.
+ * Both give the same row.
  *
- * Two fields say where a mail was received, so that neither depends on order: `site` is the last attempt's route, else the request's;
- * `remoteSite` belongs to the fact that set the status, and comes and goes with it. The first that there is counts (receivingSite).
+ * Two fields name the receiving site, so that neither depends on the order: `site` belongs to the last attempt, else to the registration;
+ * `remoteSite` belongs to the fact that set the status and changes with it. See receivingSiteOf.
  *
  * Pure. See also: ledger/project/fold, ledger/project/status-rank, ledger/project/broadcast-result.
  */
@@ -17,10 +18,10 @@ import { resultOfFact, displayedResultOf } from './broadcast-result.ts'
 import { outranks, statusRank } from './status-rank.ts'
 import type { DeliveryRow } from './state.ts'
 
-/** `sendLog` is what lists of statuses show. */
+/** Lists of deliveries show `sendLog`. */
 const MAX_SEND_LOG_LENGTH = 512
 
-/** The row of a delivery of which nothing but a fact is known. */
+/** The row of a delivery before its first fact. */
 export function createEmptyDelivery(fact: Pick<Fact, 'account' | 'subject' | 'deliveryMonth'>): DeliveryRow {
   const parts = parseDeliveryId(fact.subject)
   return {
@@ -40,7 +41,7 @@ export function foldDeliveryFacts(facts: readonly Fact[]): DeliveryRow | null {
   return facts.reduce((row, fact) => foldDelivery(row, fact, successors), createEmptyDelivery(first))
 }
 
-/** For each superseded fact the one that took its place: of several the one with the highest id. */
+/** For each superseded fact, the fact that replaces it. Of several, the one with the highest id. */
 function findSuccessors(facts: readonly Fact[]): ReadonlyMap<string, string> {
   const successors = new Map<string, string>()
   for (const fact of facts) {
@@ -51,10 +52,10 @@ function findSuccessors(facts: readonly Fact[]): ReadonlyMap<string, string> {
   return successors
 }
 
-/** Adds one fact to a row. `heirs` null: nothing of this delivery was superseded. */
+/** Adds one fact to a row. `successors` null: no fact of this delivery was superseded. */
 export function foldDelivery(row: DeliveryRow, fact: Fact, successors: ReadonlyMap<string, string> | null): DeliveryRow {
   const effect = successors === null || isFactInForce(fact, successors) ? effectOfFact(fact) : null
-  // No part touches what status and result are weighed by: all three look at the row before, and the row is copied once.
+  // All parts read the row as it was before the fact, so it is copied once.
   const fields = fieldsOfFact(row, fact)
   const result = resultAfter(row, fact, effect, successors)
   const { openedAt, clickedAt } = { openedAt: row.openedAt, clickedAt: row.clickedAt, ...fields }
@@ -100,15 +101,15 @@ function resultAfter(
   effect: StatusEffect | null,
   successors: ReadonlyMap<string, string> | null,
 ): Partial<DeliveryRow> {
-  const isGone = effect === null && successors !== null && !isFactInForce(fact, successors)
-  const outcome = isGone ? null : resultOfFact(fact, effect)
+  const isSuperseded = effect === null && successors !== null && !isFactInForce(fact, successors)
+  const outcome = isSuperseded ? null : resultOfFact(fact, effect)
   if (outcome === null) return {}
   const next = { rank: outcome.rank, at: fact.at, fact: fact.id }
   if (!outranks(next, { rank: row.resultRank, at: row.resultAt, fact: row.resultFact })) return {}
   return { resultBase: outcome.result, resultRank: next.rank, resultAt: next.at, resultFact: next.fact }
 }
 
-/** What a fact adds besides status and result. */
+/** What a fact changes besides status and result. */
 function fieldsOfFact(row: DeliveryRow, fact: Fact): Partial<DeliveryRow> {
   switch (fact.kind) {
     case 'request':
@@ -139,7 +140,7 @@ function registrationFields(data: RequestData): Partial<DeliveryRow> {
   return { ...fields, registered: true }
 }
 
-/** The last attempt names the route: by its number, then its time, then its id. */
+/** The last attempt names the route, ordered by number, time and id. */
 function routeFields(row: DeliveryRow, fact: FactOf<'attempt'>, data: AttemptData): Partial<DeliveryRow> {
   const routeKey = `${String(data.n ?? 0).padStart(6, '0')}/${String(fact.at).padStart(16, '0')}/${fact.id}`
   return routeKey > row.routeKey ? { routeKey, mx: data.mx, egressIp: data.egressIp, site: data.site } : {}

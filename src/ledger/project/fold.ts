@@ -1,15 +1,16 @@
 /**
- * fold - what facts add up to: the one way from facts to rows
+ * fold - applies facts to rows: the only way from facts to projections
  *
- * Batches, rebuilds and tests all go through `applyFact`. It reads no setting, rule or clock. Any permutation of the same facts gives the
- * same rows, and a fact that was seen changes nothing. A reclassified fact takes the place of the one that it supersedes, before
- * anything is weighed: from then on its delivery is folded anew from all its facts.
+ * Batches, rebuilds and tests all go through `applyFacts`. The fold reads no setting, rule or clock. Any permutation of the same facts
+ * gives
+ * the same rows, and a fact that was applied before changes nothing. A reclassified fact replaces the fact that it supersedes, before ranks
+ * are compared; from then on its delivery is folded again from all its facts.
  *
- * Pure but for the World that it is given. Throws Fault `internal` when a delivery's facts are needed and were not loaded.
- * See also: ledger/project/delivery, ledger/project/state (what must be loaded), test/ledger/fold.
+ * Pure except for the LedgerState that it is given. Throws Fault `internal` if all facts of a delivery are needed and were not loaded.
+ * See also: ledger/project/delivery, ledger/project/state (what must be loaded).
  */
 import { Fault } from '../../errors.ts'
-import { updateCounters } from './counters.ts'
+import { updateCounters } from './update-counters.ts'
 import { createEmptyDelivery, foldDelivery, foldDeliveryFacts } from './delivery.ts'
 import type { Fact, FactOf } from '../facts/fact.ts'
 import { isDeliveryFact } from '../facts/new-fact.ts'
@@ -25,7 +26,7 @@ import {
 } from './state.ts'
 
 /** Applies one fact. False: it was known, and nothing changed. */
-export function applyFact(ledger: LedgerState, fact: Fact): boolean {
+function applyFact(ledger: LedgerState, fact: Fact): boolean {
   const key = factKey(fact)
   if (ledger.seenKeys.has(key)) return false
   ledger.seenKeys.add(key)
@@ -37,7 +38,7 @@ export function applyFact(ledger: LedgerState, fact: Fact): boolean {
   return true
 }
 
-/** Applies many; how many were new. */
+/** Applies facts in order and returns how many were new. */
 export function applyFacts(ledger: LedgerState, facts: readonly Fact[]): number {
   return facts.filter((fact) => applyFact(ledger, fact)).length
 }
@@ -70,7 +71,7 @@ function setDelivery(ledger: LedgerState, previous: DeliveryRow | null, next: De
   ledger.addressHistory.set(key, rows.set(next.deliveryId, next))
 }
 
-/** The highest change number is the entry; the dedup key makes it the only one of its number. */
+/** The change with the highest number is the entry. The dedup key makes each number unique. */
 function applyList(ledger: LedgerState, fact: FactOf<'list'>): void {
   if (fact.addressHash === null) return
   const { action: _, cause: _cause, actor: _actor, settingsVersion: _version, ...entry } = fact.data
@@ -81,7 +82,7 @@ function applyList(ledger: LedgerState, fact: FactOf<'list'>): void {
   ledger.dirty.suppressions.add(key)
 }
 
-/** An open mail is the lowest; then the later learnt, then the higher id. */
+/** A change of state wins over `open`; then the later one wins, then the higher id. */
 function applyInbox(ledger: LedgerState, fact: FactOf<'inbox'>): void {
   const digest = fact.subject.slice('mail:'.length)
   const { state, reason, mail, from, subject, summary, guess } = fact.data

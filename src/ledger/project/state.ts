@@ -1,12 +1,13 @@
 /**
- * state - the rows that facts add up to, as far as a batch has loaded them
+ * state - the rows that facts fold into, as far as one batch has loaded them
  *
- * The store loads a World, decisions read it, `applyFact` (ledger/project/fold) changes it, the store saves what is marked dirty. It is
- * the one mutable value of the core; whoever holds it owns it. Keys are made by the functions here and nowhere else.
+ * The store loads a LedgerState, decisions read it, `applyFact` (ledger/project/fold) changes it, and the store saves what is marked dirty.
+ * It is the one mutable value of the pure core, and belongs to its caller. Only the functions of this file create its keys.
  *
- * What must be loaded before facts are decided or applied: the delivery and the dedup keys of its facts; all facts of a delivery
- * whose row says `reclassified` or that gets a reclassified fact; the entries of an address on every list (of account 0 too where
- * the shared list is on); the address's last deliveries (`history`); the site's state and its counters of the last 7 days.
+ * Before facts are decided or applied, the following must be loaded: the deliveries and the dedup keys of their facts; all facts of a
+ * delivery whose row is `reclassified` or that gets a reclassified fact; the entries of the address on every list (those of account 0 too
+ * if the shared list is on); the last deliveries to the address (`addressHistory`); the state of the site, and its counters of the last
+ * 7 days.
  *
  * Pure. See also: ledger/facts/fact, ledger/project/fold, store/facts/ledger-state.
  */
@@ -17,26 +18,13 @@ import type { InboxReason, InboxState } from '../facts/inbox-facts.ts'
 import type { ListName } from '../facts/list-facts.ts'
 import type { FaultParty, Reason } from '../../classify/reasons.ts'
 import type { Permanence } from '../../classify/verdict.ts'
-import type { RetiredDelivery } from './retired-delivery.ts'
-
-/** The broadcast view (ledger/project/broadcast-result). */
-export type BroadcastResult =
-  | 'unsent'
-  | 'sent'
-  | 'soft-bounced'
-  | 'delivered'
-  | 'blocked'
-  | 'failed'
-  | 'bounced'
-  | 'duplicate'
-  | 'no-email-selected'
-  | 'opened'
+import type { BaseBroadcastResult, BroadcastResult } from './broadcast-result.ts'
 
 export type DeliveryRow = {
   readonly account: number
   readonly deliveryId: string
   readonly month: number
-  /** Null until it is registered. */
+  /** Null until the delivery is registered. */
   readonly emailId: string | null
   readonly messageId: string | null
   readonly recipient: string | null
@@ -53,10 +41,10 @@ export type DeliveryRow = {
   readonly headers: Readonly<Record<string, string>>
   readonly messageIdHeader: string | null
   readonly requestIp: string | null
-  /** Of the last attempt, as `mx` and then `site`. */
+  /** Of the last attempt, as `mx`, and `site` after the first attempt. */
   readonly egressIp: string | null
   readonly mx: string | null
-  /** Orders attempts: number, time, id. '' while there is none. */
+  /** Orders attempts by number, time and id. '' if there is none. */
   readonly routeKey: string
   readonly requestedAt: number
   readonly registered: boolean
@@ -70,19 +58,19 @@ export type DeliveryRow = {
   readonly forwarded: boolean
   readonly engaged: boolean
   readonly statusAt: number
-  /** The fact that won; '' while none did. */
+  /** The fact that set the status; '' if none did. */
   readonly statusFact: string
   readonly statusRank: number
-  /** The rule that decided the winner. */
+  /** The rule that decided that fact. */
   readonly rule: string | null
-  /** What the winner's report called the recipient's domain; a stub that is registered later needs it. */
+  /** The recipient's domain in the report that set the status. A stub needs it when it is registered later. */
   readonly reportedDomain: string | null
-  /** The provider's site that the winner's Remote-MTA stands at, where neither domain nor attempt named one. */
+  /** The provider's site of that report's Remote-MTA, if neither domain nor attempt named a site. */
   readonly remoteSite: string | null
-  /** The winner's words, at most 512 characters. */
+  /** The reply text of the fact that set the status, at most 512 characters. */
   readonly sendLog: string
   readonly deliveredAt: number | null
-  /** The first of each. */
+  /** The first open and the first click. */
   readonly openedAt: number | null
   readonly clickedAt: number | null
   /** The last open or click. */
@@ -92,23 +80,23 @@ export type DeliveryRow = {
   readonly clicks: number
   readonly complaints: number
   readonly unsubscribes: number
-  /** One more than the highest episode of a complaint, of a not-spam. */
+  /** One more than the highest episode of a complaint, and of a not-spam. */
   readonly complaintEpisode: number
   readonly notSpamEpisode: number
   readonly modifiedAt: number
   readonly result: BroadcastResult
-  /** What the result was before opens, and the fact that made it so. */
-  readonly resultBase: Exclude<BroadcastResult, 'opened'>
+  /** The result before opens and clicks, and the fact that set it. */
+  readonly resultBase: BaseBroadcastResult
   readonly resultRank: number
   readonly resultAt: number
   readonly resultFact: string
-  /** A reclassified fact is among its facts: they must all be loaded before another is applied. */
+  /** Its facts include a reclassified fact: they must all be loaded before another fact is applied. */
   readonly reclassified: boolean
 }
 
 /**
- * The site that a delivery's outcome counts for: what the report of its status said, else the route of the last attempt, else what was
- * known when it was requested. Null until it is registered.
+ * The site for which the outcome of a delivery counts: from the report that set the status, else from the last attempt, else from the
+ * registration. Null until the delivery is registered.
  */
 export const receivingSiteOf = ({ remoteSite, site }: Pick<DeliveryRow, 'remoteSite' | 'site'>): string | null => remoteSite ?? site
 
@@ -116,7 +104,7 @@ export type SuppressionRow = {
   readonly account: number
   readonly list: ListName
   readonly addressHash: string
-  /** '' or a label. */
+  /** '' or a label or an API user. */
   readonly scope: string
   readonly address: string | null
   readonly domain: string
@@ -124,7 +112,7 @@ export type SuppressionRow = {
   readonly n: number
   readonly change: number
   readonly from: number
-  /** Null: for ever. */
+  /** Null: no end. */
   readonly until: number | null
   readonly removedAt: number | null
   readonly pending: boolean
@@ -150,14 +138,15 @@ export type InboxRow = {
   readonly from: string | null
   readonly subject: string | null
   readonly summary: string
-  /** The delivery that it may be about. */
+  /** The delivery that the mail may be about. */
   readonly deliveryId: string | null
-  /** Of the last change: higher wins. */
+  /** Of the last change. The later change wins. */
   readonly stateAt: number
   readonly factId: string
 }
 
-export type CounterMetric =
+/** What deliveries are counted by; `invalid` also by sub status. */
+export type BasicCounterMetric =
   | 'request'
   | 'delivered'
   | 'invalid'
@@ -168,9 +157,9 @@ export type CounterMetric =
   | 'unique-click'
   | 'complaint'
   | 'unsubscribe'
-  | `invalid-${number}`
+export type CounterMetric = BasicCounterMetric | `invalid-${number}`
 
-/** A delta: the store adds it to its row, in a slot of its choice. */
+/** A delta. The store adds it to its row. */
 export type CounterRow = {
   readonly account: number
   /** Start of the UTC quarter-hour in which the mail was requested. */
@@ -182,13 +171,13 @@ export type CounterRow = {
   readonly n: number
 }
 
-/** `outcomes`: all final outcomes; `hits`: permanent not-exist; `engaged`: hits on addresses that were alive within 30 days. */
+/** `outcomes`: all final outcomes. `hits`: permanent `not-exist`. `engaged`: hits on addresses that were alive within 30 days. */
 export type SiteMetric = 'outcomes' | 'hits' | 'engaged'
 
-/** As loaded: a sum; as saved: a delta. `quarter` is that of the outcome's own time. */
+/** A sum if loaded, a delta if saved. `quarter` is the quarter-hour of the outcome. */
 export type SiteCounterRow = { readonly site: string; readonly quarter: number; readonly metric: SiteMetric; readonly n: number }
 
-/** Whether the brake holds a site. */
+/** Whether the mass-bounce guard holds a site. */
 export type SiteState = {
   readonly site: string
   readonly held: boolean
@@ -198,24 +187,29 @@ export type SiteState = {
   readonly factId: string
 }
 
+/** What is kept of a retired delivery (ledger/project/retired-delivery). */
+export type RetiredDelivery = Pick<DeliveryRow, 'account' | 'deliveryId' | 'month' | 'domain' | 'apiUser' | 'labelId' | 'label'> & {
+  readonly addressHash: string
+}
+
 export type LedgerState = {
   readonly deliveries: Map<string, DeliveryRow>
-  /** Of retired deliveries, by deliveryId, where they were asked for; only read. */
+  /** Retired deliveries by deliveryId, if they were requested. Read only. */
   readonly retired: Map<string, RetiredDelivery>
-  /** The last deliveries to an address (100 are plenty), by addressKey, then by deliveryId. */
+  /** The last deliveries to an address (at most 100 are loaded), by addressKey, then by deliveryId. */
   readonly addressHistory: Map<string, Map<string, DeliveryRow>>
   readonly suppressions: Map<string, SuppressionRow>
   readonly inbox: Map<string, InboxRow>
   readonly sites: Map<string, SiteState>
-  /** Loaded sums and this batch's deltas together, by siteKey. */
+  /** Loaded sums and the deltas of this batch together, by siteCounterKey. */
   readonly siteCounts: Map<string, number>
-  /** The quarters of a site that `siteCounts` knows of: a week has 672, and few of them are loaded. */
+  /** The quarter-hours of a site in `siteCounts`: a week has 672, and few of them are loaded. */
   readonly siteQuarters: Map<string, Set<number>>
-  /** Dedup keys of stored and of applied facts, by seenKey. */
+  /** Keys of stored and of applied facts, by factKey. */
   readonly seenKeys: Set<string>
-  /** All facts of a delivery, where they were asked for. */
+  /** All facts of a delivery, if they were requested. */
   readonly facts: Map<string, Fact[]>
-  /** Keep the facts of every delivery that begins in this world (rebuild, tests). */
+  /** Keeps the facts of each delivery that begins in this state (rebuild, tests). */
   readonly keepsFacts: boolean
   /** What the store must write. */
   readonly newFacts: Fact[]
@@ -229,7 +223,7 @@ export type LedgerState = {
   }
 }
 
-/** A world in which nothing has happened. */
+/** An empty state. */
 export function createLedgerState(options: { readonly keepsFacts?: boolean } = {}): LedgerState {
   return {
     deliveries: new Map(),
@@ -255,7 +249,7 @@ export function createLedgerState(options: { readonly keepsFacts?: boolean } = {
   }
 }
 
-/** The key of `history`. */
+/** The key of `addressHistory`. */
 export const addressKey = (account: number, addressHash: string): string => `${account}/${addressHash}`
 
 /** The key of `suppressions`. */
@@ -263,13 +257,13 @@ export function suppressionKey(row: Pick<SuppressionRow, 'account' | 'list' | 'a
   return `${row.account}/${row.list}/${row.addressHash}/${row.scope}`
 }
 
-/** The key of `inbox`. A mail lies there once, whoever's it is. */
+/** The key of `inbox`. A mail is there once, whichever account it belongs to. */
 export const inboxKey = (digest: string): string => digest
 
 /** The key of `siteCounts`. */
 export const siteCounterKey = (site: string, quarter: number, metric: SiteMetric): string => `${site}/${quarter}/${metric}`
 
-/** Adds to the sums of a site, as they are loaded and as facts are applied. */
+/** Adds to the sums of a site, for loaded rows and for applied facts. */
 export function addSiteCount(ledger: LedgerState, row: SiteCounterRow): void {
   const key = siteCounterKey(row.site, row.quarter, row.metric)
   ledger.siteCounts.set(key, (ledger.siteCounts.get(key) ?? 0) + row.n)
@@ -278,12 +272,12 @@ export function addSiteCount(ledger: LedgerState, row: SiteCounterRow): void {
   else quarters.add(row.quarter)
 }
 
-/** The key of `seen`: the store's unique key of an event. */
+/** The key of `seenKeys`: the store's unique key of a fact. */
 export function factKey(fact: Pick<Fact, 'deliveryMonth' | 'account' | 'subject' | 'dedupKey'>): string {
   return `${fact.deliveryMonth}/${fact.account}/${fact.subject}/${fact.dedupKey}`
 }
 
-/** Quarter-hours are the grain of all counters. */
+/** The period of all counters. */
 export const QUARTER_HOUR_MS = 900_000
 
 /** The start of the UTC quarter-hour of a moment. */

@@ -1,8 +1,10 @@
 /**
- * status-rank - which of a delivery's facts sets its status
+ * status-rank - which fact sets the status of a delivery
  *
- * Rank 18 < 1 < 5 in the dialogue < 4 in the dialogue < 5 reported later < 4 reported later. The higher rank wins in whatever order facts
- * come; at equal rank the earlier, then the lower id. So the winner is the greatest of a total order: any permutation gives the same.
+ * Rank: 18 < 1 < 5 in the SMTP session < 4 in the SMTP session < 5 reported later < 4 reported later. The higher rank wins, whatever the
+ * order of arrival; at equal rank the earlier time, then the lower id. The winner is the maximum of a total order, so any permutation of
+ * the
+ * facts gives the same status.
  *
  * Pure. See also: ledger/decide/effect, ledger/project/fold.
  */
@@ -10,7 +12,7 @@ import type { StatusEffect, DeliveryStatus } from '../facts/decision.ts'
 
 type RankRow = { readonly status: DeliveryStatus; readonly asynchronous: boolean | null; readonly rank: number }
 
-/** `asynchronous` null: it does not matter. */
+/** `asynchronous` null: either. */
 const STATUS_RANKS = [
   { status: 18, asynchronous: null, rank: 0 },
   { status: 1, asynchronous: null, rank: 1 },
@@ -20,7 +22,7 @@ const STATUS_RANKS = [
   { status: 4, asynchronous: true, rank: 5 },
 ] as const satisfies readonly RankRow[]
 
-/** The rank of what a fact says. */
+/** The rank of the effect of a fact. */
 export function statusRank(effect: Pick<StatusEffect, 'status' | 'asynchronous'>): number {
   const row = STATUS_RANKS.find(
     (each) => each.status === effect.status && (each.asynchronous === null || each.asynchronous === effect.asynchronous),
@@ -28,10 +30,10 @@ export function statusRank(effect: Pick<StatusEffect, 'status' | 'asynchronous'>
   return row?.rank ?? 0
 }
 
-/** Something that stands in an order of ranks. `fact` is '' for what no fact has set yet. */
-export type RankedFact = { readonly rank: number; readonly at: number; readonly fact: string }
+/** The place of a fact in the order. `fact` is '' if no fact has set anything yet. */
+type RankedFact = { readonly rank: number; readonly at: number; readonly fact: string }
 
-/** Whether `next` takes the place of `now`. A strict total order over facts. */
+/** Whether `next` replaces `current`. A strict total order over facts. */
 export function outranks(next: RankedFact, current: RankedFact): boolean {
   if (current.fact === '') return next.fact !== ''
   if (next.rank !== current.rank) return next.rank > current.rank

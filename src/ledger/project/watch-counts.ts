@@ -1,9 +1,9 @@
 /**
- * watch-counts - what facts count for, for those who watch: mails that came, verdicts, complaints of each feedback loop
+ * watch-counts - counters that alerts watch: received mails, verdicts, complaints of each feedback loop
  *
- * By the quarter-hour in which we learnt it, and not by that of the mail. Replays are not counted: they come all at once.
+ * Counted in the quarter-hour of receipt. Replays are not counted, because they arrive all at once.
  *
- * Pure. See also: service/alerts/counter-buffer (who counts), service/alerts/alert-measures (who reads).
+ * Pure. See also: service/alerts/counter-buffer (collects the counts), service/alerts/alert-measures (reads them).
  */
 import type { Fact } from '../facts/fact.ts'
 import { quarterHourOf } from './state.ts'
@@ -16,18 +16,18 @@ export type WatchCount = {
   readonly account: number
   readonly quarter: number
   readonly metric: WatchMetric
-  /** A feedback loop's domain, an endpoint's number, or ''. */
+  /** The domain of a feedback loop, the number of an endpoint, or ''. */
   readonly name: string
   readonly n: number
 }
 
-/** Reasons for the inbox that mean: it points at no mail of ours. */
+/** Inbox reasons of mails that refer to no delivery of ours. */
 const UNMATCHED_REASONS = new Set(['unmatched', 'ambiguous'])
 
-/** A loop's domain is at most so long; a longer one is nobody's. */
+/** The longest domain name. A longer reporter is not a feedback loop. */
 const MAX_NAME_LENGTH = 253
 
-/** What facts and mails count for, zeroes left out. `mails`: those that came by SMTP. */
+/** The counts of some facts, without zeroes. `mails`: how many mails were received by SMTP. */
 export function watchCountsOf(facts: readonly Fact[], mails: number, now: number): readonly WatchCount[] {
   const counts = new Map<string, WatchCount>()
   const add = (metric: WatchMetric, name = '', n = 1): void => {

@@ -1,7 +1,9 @@
 /**
- * address-history - what the past of an address says: was it alive, how often did it fail
+ * address-history - what the past deliveries to an address show: signs of life, repeated failures
  *
- * Read from the last deliveries to the address (World.history). Pure. See also: ledger/suppress/suppression, ledger/suppress/mass-bounce-guard.
+ * Reads the last deliveries to the address (LedgerState.addressHistory).
+ *
+ * Pure. See also: ledger/suppress/suppression, ledger/suppress/mass-bounce-guard.
  */
 import type { Reason } from '../../classify/reasons.ts'
 import type { Permanence } from '../../classify/verdict.ts'
@@ -10,12 +12,12 @@ import { addressKey, type DeliveryRow, type LedgerState } from '../project/state
 
 export const DAY_MS = 86_400_000
 
-/** A bounce within so long after a 250 says that the 250 meant nothing. */
+/** A bounce within this time after a 250 shows that the 250 meant nothing. */
 const BOUNCE_WINDOW_MS = 7 * DAY_MS
-/** An address with a sign of life within so long is `engaged`. */
+/** An address with a sign of life within this time is `engaged`. */
 const ENGAGED_WINDOW_MS = 30 * DAY_MS
 
-/** Permanently no such mailbox, well proven, and not behind a forwarder: the one thing that feeds the bounce list at once. */
+/** A well-proven permanent `not-exist` that was not reported behind a forwarder: the only failure that feeds the bounce list at once. */
 export function isPermanentUnknownUser(effect: Pick<StatusEffect, 'reason' | 'permanence' | 'weak' | 'forwarded'>): boolean {
   return effect.reason === 'not-exist' && effect.permanence === 'permanent' && !effect.weak && !effect.forwarded
 }
@@ -25,18 +27,18 @@ export function addressHistoryOf(ledger: LedgerState, account: number, addressHa
   return [...(ledger.addressHistory.get(addressKey(account, addressHash))?.values() ?? [])]
 }
 
-/** When an address was last alive (a delivery that no bounce followed, an open, a click) before `before`; null: never. */
+/** The last sign of life before `before`: a delivery without a later bounce, an open, a click. Null: none. */
 function lastEngagementAt(history: readonly DeliveryRow[], before: number): number | null {
   const moments = history.flatMap(engagementTimesOf).filter((at) => at < before && !isBouncedAfter(history, at))
   return moments.length === 0 ? null : Math.max(...moments)
 }
 
-/** Whether the address showed life after `after`, and then no report came back for seven days that have passed by `now`. */
+/** Whether there is a sign of life after `after` that no report contradicted within seven days, all of them before `now`. */
 export function isCleanSince(history: readonly DeliveryRow[], after: number, now: number): boolean {
   return history.flatMap(engagementTimesOf).some((at) => at > after && at + BOUNCE_WINDOW_MS <= now && !isBouncedAfter(history, at))
 }
 
-/** What the brake asks of a hit. */
+/** Whether an address was alive within the 30 days before `at`. Input of the mass-bounce guard. */
 export function isEngaged(history: readonly DeliveryRow[], at: number): boolean {
   const lastEngaged = lastEngagementAt(history, at)
   return lastEngaged !== null && lastEngaged >= at - ENGAGED_WINDOW_MS
@@ -50,7 +52,7 @@ function isBouncedAfter(history: readonly DeliveryRow[], at: number): boolean {
   return history.some((row) => row.asynchronous && row.statusAt >= at && row.statusAt <= at + BOUNCE_WINDOW_MS)
 }
 
-/** Reasons that suppress only when they repeat: how often, over how long at least. */
+/** Reasons that suppress only if they repeat: how often, and over how many days at least. */
 const REPEAT_THRESHOLDS = {
   'mailbox-disabled': { times: 3, days: 14 },
   'domain-not-exist': { times: 3, days: 14 },
@@ -60,15 +62,15 @@ type RepeatReason = keyof typeof REPEAT_THRESHOLDS
 
 const isRepeatReason = (reason: Reason | null): reason is RepeatReason => reason !== null && Object.hasOwn(REPEAT_THRESHOLDS, reason)
 
-/** One failure, this one or one of the past. */
-export type AddressFailure = {
+/** One failure of the address. */
+type AddressFailure = {
   readonly deliveryId: string
   readonly reason: Reason | null
   readonly at: number
   readonly permanence?: Permanence | null
 }
 
-/** Whether this failure completes a row of the same reason, long enough and without a sign of life between. */
+/** Whether this failure completes a series of the same reason that is long enough and has no sign of life in between. */
 export function isRepeatedFailure(history: readonly DeliveryRow[], now: AddressFailure): boolean {
   if (!isRepeatReason(now.reason)) return false
   const { times, days } = REPEAT_THRESHOLDS[now.reason]

@@ -1,9 +1,12 @@
 /**
- * bounce-list - what a failure does to the bounce list
+ * bounce-list - how a failure changes the bounce list
  *
- * Fed at once by permanent not-exist only: never by a 4xx or 4.x.x, by a weak verdict, behind a forwarder, or for a delivery that nobody
- * registered. Some other reasons feed it when they repeat (a full mailbox is a 4xx as often as not). While the brake holds the site, entries wait as pending. The list that all
- * accounts share is fed only by what our own queue heard, or by our token in a report that a listed reporter signed.
+ * A permanent `not-exist` adds an entry at once, except with a 4xx or 4.x.x, with a weak verdict, behind a forwarder, or for a delivery
+ * that
+ * is not registered. Some other reasons add an entry when they repeat (a full mailbox is often a 4xx). While the mass-bounce guard holds
+ * the
+ * site, new entries are pending. The list that all accounts share is fed only by replies to our own queue, or by our token in a report that
+ * a listed reporter signed.
  *
  * Pure. See also: ledger/suppress/suppression (ladders), ledger/suppress/address-history (repeats), ledger/suppress/mass-bounce-guard.
  */
@@ -17,7 +20,7 @@ import type { AccountSettings } from '../account-settings.ts'
 import { climbLadder, isNewHit, REPEAT_SUPPRESSION_MS } from './suppression.ts'
 import { type DeliveryRow, receivingSiteOf, suppressionKey, type SuppressionRow, type LedgerState } from '../project/state.ts'
 
-export type DeliveryFailure = {
+type DeliveryFailure = {
   readonly ledger: LedgerState
   /** The delivery before this failure. */
   readonly delivery: DeliveryRow
@@ -26,13 +29,13 @@ export type DeliveryFailure = {
   /** The fact of the failure. */
   readonly cause: string
   readonly proof: Proof | null
-  /** Heard by our own queue, or tied by our token and signed by a listed reporter. */
+  /** Replied to our own queue, or proven by our token in a report that a listed reporter signed. */
   readonly feedsSharedList: boolean
   readonly settings: AccountSettings
   readonly moment: FactMoment
 }
 
-/** The list facts of one failure, and the brake's where it trips. */
+/** The list facts of one failure, and the facts of the mass-bounce guard if it trips. */
 export function updateBounceList(failure: DeliveryFailure): readonly Fact[] {
   const { delivery, effect, verdict, settings } = failure
   if (!delivery.registered || delivery.addressHash === null) return []
@@ -41,7 +44,7 @@ export function updateBounceList(failure: DeliveryFailure): readonly Fact[] {
   return suppressRepeatedFailure(failure, delivery.addressHash)
 }
 
-/** "Never by a 4xx or 4.x.x", whatever a rule made of it. */
+/** A 4xx or 4.x.x never feeds the list, whatever a rule made of it. */
 function isTransientReply(verdict: VerdictSummary | null): boolean {
   if (verdict === null) return false
   return (verdict.code !== null && verdict.code < 500) || verdict.replyStatus?.startsWith('4.') === true
@@ -57,7 +60,7 @@ function suppressUnknownUser(failure: DeliveryFailure, addressHash: string): rea
     const key: ListEntryKey = { account, list: 'bounce', addressHash, scope: '' }
     const previous = ledger.suppressions.get(suppressionKey(key)) ?? null
     const next = climbLadder(previous, { at: moment.at, delivery, history: addressHistoryOf(ledger, account, addressHash) }, settings)
-    return next === null ? [] : [createBounceEntryFact(failure, { key, old: previous, ...next, isPending })]
+    return next === null ? [] : [createBounceEntryFact(failure, { key, previous, ...next, isPending })]
   })
   return [...(massBounce === null ? [] : holdSite(failure, site, massBounce)), ...entries]
 }
@@ -70,18 +73,18 @@ function suppressRepeatedFailure(failure: DeliveryFailure, addressHash: string):
   const now = { deliveryId: delivery.deliveryId, reason: effect.reason, at: moment.at }
   if (!isNewHit(previous, delivery.requestedAt) || !isRepeatedFailure(history, now)) return []
   const isPending = isSiteHeld(ledger, receivingSiteOf(delivery) ?? delivery.domain)
-  return [createBounceEntryFact(failure, { key, old: previous, n: previous?.n ?? 0, until: moment.at + REPEAT_SUPPRESSION_MS, isPending })]
+  return [createBounceEntryFact(failure, { key, previous, n: previous?.n ?? 0, until: moment.at + REPEAT_SUPPRESSION_MS, isPending })]
 }
 
 type NextEntry = {
   readonly key: ListEntryKey
-  readonly old: SuppressionRow | null
+  readonly previous: SuppressionRow | null
   readonly n: number
   readonly until: number
   readonly isPending: boolean
 }
 
-function createBounceEntryFact(failure: DeliveryFailure, { key, old: previous, n, until, isPending }: NextEntry): Fact {
+function createBounceEntryFact(failure: DeliveryFailure, { key, previous, n, until, isPending }: NextEntry): Fact {
   const { delivery, effect, verdict, cause, proof, settings, moment } = failure
   return changeEntry({
     key,
@@ -110,22 +113,22 @@ function createBounceEntryFact(failure: DeliveryFailure, { key, old: previous, n
 function holdSite({ ledger, moment }: DeliveryFailure, site: string, massBounce: MassBounce): readonly Fact[] {
   const change = (ledger.sites.get(site)?.change ?? 0) + 1
   const { why, hits, engaged } = massBounce
-  const text = `Many mailboxes of ${site} vanished at once: list writes for it are held until an operator applies or discards them.`
+  const text = `${site} reports unusually many unknown users: new bounce list entries for it are held until an operator applies or discards them.`
   return [
     createFact('brake', aboutSite(site), moment, { site, change, held: true, why, hits, engaged, actor: null }),
     createFact('alarm', aboutSite(site), moment, { alarm: 'brake', text, detail: { site, change, why, hits, engaged } }),
   ]
 }
 
-/** A later delivery to the address drops what the brake holds for it. `delivery`: the one that arrived. */
+/** A later delivery to the address discards what the mass-bounce guard holds for it. `delivery` is the one that was delivered. */
 export function discardHeldEntries(input: {
-  readonly world: LedgerState
+  readonly ledger: LedgerState
   readonly delivery: DeliveryRow
   readonly cause: string
   readonly settings: AccountSettings
   readonly moment: FactMoment
 }): readonly Fact[] {
-  const { world: ledger, delivery, cause, settings, moment } = input
+  const { ledger, delivery, cause, settings, moment } = input
   const { addressHash } = delivery
   if (addressHash === null || delivery.statusRank > 1) return []
   return [delivery.account, 0].flatMap((account) => {

@@ -1,7 +1,8 @@
 /**
- * list-entry - a change of a list as a fact
+ * list-entry - creates the fact of a change of a list entry
  *
- * Each change bears the next number of its entry and says how the whole entry stands after it, so that the highest number is the entry.
+ * Each change has the next number of its entry and stores the whole entry after the change, so that the change with the highest number is
+ * the entry.
  *
  * Pure. See also: ledger/suppress/suppression, ledger/project/fold.
  */
@@ -10,13 +11,13 @@ import type { ListAction, ListData, ListName } from '../facts/list-facts.ts'
 import { createFact, type FactMoment, aboutEntry } from '../facts/new-fact.ts'
 import type { SuppressionRow } from '../project/state.ts'
 
-/** Which entry. For a whole domain the hash is that of correlate/address-hash (hashDomain). */
+/** Identifies an entry. For a whole domain the hash is that of `hashDomain` (correlate/address-hash). */
 export type ListEntryKey = { readonly account: number; readonly list: ListName; readonly addressHash: string; readonly scope: string }
 
-/** Who or what changes it. */
-export type ChangeOrigin = { readonly cause: string | null; readonly actor: string | null; readonly settingsVersion: number }
+/** What caused the change. */
+type ChangeOrigin = { readonly cause: string | null; readonly actor: string | null; readonly settingsVersion: number }
 
-/** How an entry stands, as far as the caller decides it. */
+/** The fields of an entry that the caller of `changeEntry` can set. */
 export type ListEntryState = Partial<
   Pick<
     ListData,
@@ -39,9 +40,9 @@ export type ListEntryState = Partial<
   >
 >
 
-export type ListEntryChange = {
+type ListEntryChange = {
   readonly key: ListEntryKey
-  /** The entry before; null: there was none. */
+  /** The entry before the change; null: there was none. */
   readonly previous: SuppressionRow | null
   readonly action: ListAction
   readonly state: ListEntryState
@@ -68,13 +69,13 @@ const EMPTY_ENTRY = {
   labelId: null,
 } as const satisfies ListEntryState
 
-/** The fact of one change. An add or a hold begins anew, all other actions keep what they do not name. */
+/** The fact of one change. `add` and `hold` start a new entry; all other actions keep the fields that `state` does not name. */
 export function changeEntry({ key, previous, action, state, origin, moment }: ListEntryChange): FactOf<'list'> {
   const isNew = action === 'add' || action === 'hold'
   const before = previous === null ? EMPTY_ENTRY : entryStateOf(previous)
-  const kept = isNew ? { ...EMPTY_ENTRY, address: before.address, domain: before.domain, isDomain: before.isDomain } : before
+  const carriedOver = isNew ? { ...EMPTY_ENTRY, address: before.address, domain: before.domain, isDomain: before.isDomain } : before
   const data: ListData = {
-    ...kept,
+    ...carriedOver,
     ...state,
     list: key.list,
     scope: key.scope,
@@ -85,8 +86,8 @@ export function changeEntry({ key, previous, action, state, origin, moment }: Li
   return createFact('list', aboutEntry({ ...key, deliveryId: data.deliveryId }), moment, data)
 }
 
-/** Takes an entry off. Null: it stands no more. */
-export function removeEntry(previous: SuppressionRow, origin: ChangeOrigin, moment: FactMoment): FactOf<'list'> | null {
+/** Removes an entry. Null: it was removed before. */
+export function removeListEntry(previous: SuppressionRow, origin: ChangeOrigin, moment: FactMoment): FactOf<'list'> | null {
   if (previous.removedAt !== null) return null
   return changeEntry({
     key: entryKeyOf(previous),
@@ -98,7 +99,7 @@ export function removeEntry(previous: SuppressionRow, origin: ChangeOrigin, mome
   })
 }
 
-/** Lets a held entry stand, or drops it. A dropped hit does not count. Null: it is not held. */
+/** Puts a held entry into force, or discards it. A discarded hit does not count. Null: the entry is not held. */
 export function resolveHeldEntry(
   previous: SuppressionRow,
   action: 'apply' | 'discard',

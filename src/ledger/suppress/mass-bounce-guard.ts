@@ -1,11 +1,14 @@
 /**
- * mass-bounce-guard - when many mailboxes of one site vanish at once, lists wait for a person
+ * mass-bounce-guard - holds list writes of a site that suddenly reports many unknown users
  *
- * In December 2020 a large provider denied all its users for hours; whoever believed it lost good addresses. So where permanent not-exist
- * is, in 15 minutes, at least 5 times its share of 7 days with at least 50 hits, or at least 20 hits fall on addresses that were alive within
- * 30 days, the bounce list's writes for that site are held. Statuses still move. An operator applies or discards what is held.
+ * In December 2020 a large provider denied all its users for hours, and senders that believed it lost good addresses. The guard trips if,
+ * within 15 minutes, permanent `not-exist` reaches at least 5 times its share of the last 7 days with at least 50 hits, or at least 20 hits
+ * fall on addresses that were alive within 30 days. It then holds the bounce list writes for that site; statuses still change. An operator
+ * applies or discards what is held.
  *
- * 15 minutes are the running quarter-hour and the rest of the one before, by its share. Pure. See also: ledger/project/counters, ledger/suppress/bounce-list.
+ * The 15 minutes are the current quarter-hour plus the remaining share of the one before.
+ *
+ * Pure. See also: ledger/project/counters, ledger/suppress/bounce-list.
  */
 import { DAY_MS } from './address-history.ts'
 import { QUARTER_HOUR_MS, quarterHourOf, siteCounterKey, type SiteMetric, type LedgerState } from '../project/state.ts'
@@ -15,13 +18,13 @@ const MASS_BOUNCE_LIMITS = {
   hits: 50,
   engaged: 20,
   baselineMs: 7 * DAY_MS,
-  /** A share of fewer outcomes says nothing yet. */
+  /** A share of fewer outcomes is not significant. */
   baselineOutcomes: 100,
 } as const
 
 export type MassBounce = { readonly why: 'share' | 'engaged'; readonly hits: number; readonly engaged: number }
 
-/** Whether one more hit at that moment trips the brake of a site that is not held. Null: it does not. */
+/** Whether one more hit trips the guard for a site that is not held, and why. Null: it does not. */
 export function detectMassBounce(
   ledger: LedgerState,
   hit: { readonly site: string; readonly at: number; readonly engaged: boolean },
@@ -35,12 +38,12 @@ export function detectMassBounce(
   return baselineShare !== null && hitShare >= MASS_BOUNCE_LIMITS.factor * baselineShare ? { why: 'share', hits, engaged } : null
 }
 
-/** Whether list writes for a site wait. */
+/** Whether list writes for a site are held. */
 export const isSiteHeld = (ledger: LedgerState, site: string): boolean => ledger.sites.get(site)?.held === true
 
 type SiteMoment = { readonly site: string; readonly at: number }
 
-/** Whole numbers: 49.9 hits are not 50. What came before the last release was judged by a person. */
+/** Rounded down: 49.9 hits are not 50. An operator has reviewed everything before the last release, so it does not count. */
 function countInWindow(ledger: LedgerState, { site, at }: SiteMoment, metric: SiteMetric): number {
   const now = quarterHourOf(at)
   const released = ledger.sites.get(site)?.at ?? Number.NEGATIVE_INFINITY
@@ -48,7 +51,7 @@ function countInWindow(ledger: LedgerState, { site, at }: SiteMoment, metric: Si
   return Math.floor(count(now) + count(now - QUARTER_HOUR_MS) * (1 - (at - now) / QUARTER_HOUR_MS))
 }
 
-/** The share of hits among outcomes in the 7 days before the window; null: too few to tell. */
+/** The share of hits among outcomes in the 7 days before the window. Null: too few outcomes. */
 function baselineShareOf(ledger: LedgerState, { site, at }: SiteMoment): number | null {
   const end = quarterHourOf(at) - QUARTER_HOUR_MS
   let hits = 0

@@ -1,46 +1,24 @@
 /**
- * suppression - how long lists hold, what an entry answers, and when a hit is a new one
+ * suppression - whether a list entry is in force, when a hit is a new one, and which list refuses a recipient
  *
- * The bounce list climbs a ladder: n rises by one only for a hit on a mail that was accepted for sending after the previous entry had
- * ended or was removed (three mails in one minute are one hit); life after the hit, with no report within seven days, begins anew.
+ * The bounce list climbs a ladder: the rung n rises by one only for a hit on a mail that was accepted for sending after the previous entry
+ * had ended or was removed (three mails in one minute are one hit). A sign of life after the last hit, with no report within seven days,
+ * starts the ladder again.
  *
- * Pure. See also: ledger/suppress/address-history (the past of an address), ledger/suppress/list-entry (the facts), ledger/suppress/bounce-list (who calls it).
+ * Pure. See also: ledger/suppress/suppression-ladder, ledger/suppress/address-history, ledger/suppress/list-entry (facts),
+ * ledger/suppress/bounce-list.
  */
 import { hashDomain } from '../../correlate/address-hash.ts'
 import type { ListName } from '../facts/list-facts.ts'
 import { DAY_MS, isCleanSince } from './address-history.ts'
+import { SUPPRESSION_LADDERS, suppressionMsOf } from './suppression-ladder.ts'
 import type { AccountSettings } from '../account-settings.ts'
 import { type DeliveryRow, suppressionKey, type SuppressionRow, type LedgerState } from '../project/state.ts'
 
-const HOUR_MS = 3_600_000
-
-/** Rungs in milliseconds; above the last one it holds or doubles, and never more than the cap. */
-export type SuppressionLadder = { readonly rungs: readonly number[]; readonly above: 'hold' | 'double'; readonly cap: number }
-
-const TENCENT_LADDER: SuppressionLadder = { rungs: [DAY_MS], above: 'double', cap: 30 * DAY_MS }
-
-/** Named data: `engagelab` is what that vendor does, `sendcloud` what the other does. */
-export const SUPPRESSION_LADDERS = {
-  engagelab: { tencent: TENCENT_LADDER, others: { rungs: [30 * DAY_MS, 60 * DAY_MS, 180 * DAY_MS], above: 'hold', cap: 180 * DAY_MS } },
-  sendcloud: {
-    tencent: TENCENT_LADDER,
-    others: { rungs: [HOUR_MS, 4 * HOUR_MS, 8 * HOUR_MS, DAY_MS], above: 'double', cap: 180 * DAY_MS },
-  },
-} as const satisfies Record<AccountSettings['ladder'], { readonly tencent: SuppressionLadder; readonly others: SuppressionLadder }>
-
-/** A repeated failure that is not "unknown" holds so long. */
+/** How long an entry for a repeated failure other than `not-exist` holds. */
 export const REPEAT_SUPPRESSION_MS = 30 * DAY_MS
 
-/** How long the n-th hit holds, n from 1. */
-export function suppressionMsOf(ladder: SuppressionLadder, n: number): number {
-  const rung = ladder.rungs[n - 1]
-  if (rung !== undefined) return Math.min(rung, ladder.cap)
-  const last = ladder.rungs[ladder.rungs.length - 1] ?? ladder.cap
-  const steps = Math.min(n - ladder.rungs.length, 40)
-  return Math.min(ladder.above === 'hold' ? last : last * 2 ** steps, ladder.cap)
-}
-
-/** Tencent's mailboxes: its domains, and domains whose MX stands under qq.com (the site of the delivery says so). */
+/** Mailboxes of Tencent: its own domains, and domains whose MX is under qq.com (the site of the delivery shows it). */
 function isTencentMailbox(row: Pick<DeliveryRow, 'domain' | 'site' | 'mx'>, settings: AccountSettings): boolean {
   const mx = row.mx?.toLowerCase().replace(/\.$/, '') ?? ''
   return settings.tencentDomains.includes(row.domain) || row.site === 'tencent' || mx === 'qq.com' || mx.endsWith('.qq.com')
@@ -52,22 +30,22 @@ export function entryEndOf(row: Pick<SuppressionRow, 'until' | 'removedAt'>): nu
   return row.until === null ? row.removedAt : Math.min(row.until, row.removedAt)
 }
 
-/** Whether an entry suppresses at that moment. What the brake holds back does not. */
+/** Whether an entry suppresses at a given time. A pending entry does not. */
 export function isEntryInForce(row: SuppressionRow, at: number): boolean {
   const end = entryEndOf(row)
   return !row.pending && (end === null || end > at)
 }
 
-/** Whether a mail was accepted for sending after an entry had ended: only then is a failure of it a new hit. */
+/** Whether a mail was accepted for sending after an entry had ended. Only then is its failure a new hit. */
 export function isNewHit(entry: SuppressionRow | null, requestedAt: number): boolean {
   if (entry === null) return true
   const end = entryEndOf(entry)
   return (!entry.pending || entry.removedAt !== null) && end !== null && requestedAt > end
 }
 
-export type SuppressionHit = { readonly at: number; readonly delivery: DeliveryRow; readonly history: readonly DeliveryRow[] }
+type SuppressionHit = { readonly at: number; readonly delivery: DeliveryRow; readonly history: readonly DeliveryRow[] }
 
-/** The next rung for a permanent not-exist; null: no new hit. */
+/** The next rung for a permanent `not-exist`; null: not a new hit. */
 export function climbLadder(
   entry: SuppressionRow | null,
   hit: SuppressionHit,
@@ -80,7 +58,7 @@ export function climbLadder(
   return { n, until: hit.at + suppressionMsOf(isTencentMailbox(hit.delivery, settings) ? tencent : others, n) }
 }
 
-/** What the vendor writes where a list answers instead of a server, in the order in which lists are asked. */
+/** The text that the vendor shows if a list refuses an address, in the order in which lists are checked. */
 const LIST_REFUSALS = [
   { list: 'complaint', reason: 'blacklisted', billable: true, text: 'Blacklist:complaint (worker:address in complaint list)' },
   { list: 'block', reason: 'blacklisted', billable: true, text: 'Blacklist: Block:(worker:address in block list)' },
@@ -94,18 +72,18 @@ const LIST_REFUSALS = [
 }[]
 export type ListRefusal = (typeof LIST_REFUSALS)[number] & { readonly entry: SuppressionRow }
 
-/** Whom a mail is for, as lists see it. */
-export type Addressee = {
+/** The recipient of a mail, as lists see it. */
+type Addressee = {
   readonly account: number
   readonly addressHash: string
   readonly domain: string
   readonly label: string | null
   readonly apiUser: string
-  /** Whether the list that all accounts share is asked too. */
-  readonly shared: boolean
+  /** Whether the list that all accounts share is checked too. */
+  readonly usesSharedList: boolean
 }
 
-/** The list that answers a send at that moment; null: none. An allow entry lets through what stands on the bounce list only. */
+/** The list that refuses a recipient at a given time; null: none. An allow entry overrides the bounce list only. */
 export function findListRefusal(ledger: LedgerState, addressee: Addressee, at: number): ListRefusal | null {
   if (ledger.suppressions.size === 0) return null
   const hashes = [addressee.addressHash, hashDomain(addressee.domain)]
@@ -119,10 +97,10 @@ export function findListRefusal(ledger: LedgerState, addressee: Addressee, at: n
 
 type EntryQuery = { readonly addressee: Addressee; readonly hashes: readonly string[]; readonly list: ListName }
 
-/** Allow entries of account 0 hold for all; its bounce entries are the shared list. */
+/** Allow entries of account 0 apply to all accounts; its bounce entries are the shared list. */
 function findEntryInForce(ledger: LedgerState, { addressee, hashes, list }: EntryQuery, at: number): SuppressionRow | null {
-  const accounts = list === 'allow' || (list === 'bounce' && addressee.shared) ? [addressee.account, 0] : [addressee.account]
-  // A recipient leaves a label; a block or an allowance is set for an API user. A label that is called like one is something else.
+  const accounts = list === 'allow' || (list === 'bounce' && addressee.usesSharedList) ? [addressee.account, 0] : [addressee.account]
+  // A recipient unsubscribes from a label; block and allow entries are set for an API user. A label with the name of an API user is not that user.
   const ownScope = list === 'unsubscribe' ? (addressee.label ?? '') : addressee.apiUser
   for (const account of accounts)
     for (const addressHash of hashes)

@@ -6,7 +6,8 @@
  *
  * See also: ledger/alert/alert-rules (the meaning of each alert), service/alerts/alerts.
  */
-import type { AlertMeasurement, AlertRow } from '../../ledger/alert/alert.ts'
+import type { AlertRow } from '../../ledger/alert/alert.ts'
+import type { AlertMeasurement } from '../../ledger/alert/alert-state.ts'
 import { ALERT_RULES, type AlertName } from '../../ledger/alert/alert-rules.ts'
 import type { WatchMetric } from '../../ledger/project/watch-counts.ts'
 import { QUARTER_HOUR_MS, quarterHourOf } from '../../ledger/project/state.ts'

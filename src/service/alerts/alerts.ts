@@ -9,6 +9,7 @@
  */
 import type { AlertMail, AlertMailer } from '../../mail-auth/alert-mailer.ts'
 import { decideAlert, type AlertRow } from '../../ledger/alert/alert.ts'
+import type {} from '../../ledger/alert/alert-state.ts'
 import { applyThresholdChanges, DEFAULT_ALERT_THRESHOLDS, type AlertThresholds } from '../../ledger/alert/alert-rules.ts'
 import type { Fact, FactOf } from '../../ledger/facts/fact.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'

@@ -51,7 +51,7 @@ async function releasePage(
     const current = rows.flatMap((row) => ledgerState.suppressions.get(suppressionKey(row)) ?? [])
     // A site belongs to no account, so no account's settings apply.
     const operator = { actor, settings: DEFAULT_ACCOUNT_SETTINGS, moment }
-    const facts = decideMassBounceReview({ world: ledgerState, site, action, rows: current }, operator)
+    const facts = decideMassBounceReview({ ledger: ledgerState, site, action, rows: current }, operator)
     return { result: { changed: facts.length > 0, entries: facts.filter(({ kind }) => kind === 'list').length }, facts }
   })
 }

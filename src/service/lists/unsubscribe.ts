@@ -1,13 +1,13 @@
 /**
  * unsubscribe - puts a recipient on the unsubscribe list, by an unsubscribe token or by hand
  *
- * RFC 8058 (one-click). See also: ledger/decide/opt-out, ledger/decide/retired, http/api/unsubscribe, correlate/token.
+ * RFC 8058 (one-click). See also: ledger/decide/unsubscribe, ledger/decide/retired, http/api/unsubscribe, correlate/token.
  */
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { isDeliveryIdExpired, TOKEN_PURPOSES, parseToken } from '../../correlate/token.ts'
 import { Fault } from '../../errors.ts'
 import { decideListChange } from '../../ledger/decide/operator-action.ts'
-import { decideUnsubscribe } from '../../ledger/decide/opt-out.ts'
+import { decideUnsubscribe } from '../../ledger/decide/unsubscribe.ts'
 import { decideRetiredUnsubscribe } from '../../ledger/decide/retired.ts'
 import type { UnsubscribeType } from '../../ledger/facts/delivery-facts.ts'
 import { suppressionKey, type SuppressionRow } from '../../ledger/project/state.ts'
@@ -59,8 +59,8 @@ export async function unsubscribe(context: Context, request: UnsubscribeRequest)
     const input = { ledger, how, type: 0, proof: 'token', settings, moment } as const
     const delivery = ledger.deliveries.get(deliveryId)
     if (delivery !== undefined) return { result: 'done', facts: decideUnsubscribe({ ...input, delivery, ip, userAgent, digest: null }) }
-    const remains = ledger.retired.get(deliveryId)
-    return remains === undefined ? { result: 'missed' } : { result: 'done', facts: decideRetiredUnsubscribe({ ...input, remains }) }
+    const retired = ledger.retired.get(deliveryId)
+    return retired === undefined ? { result: 'missed' } : { result: 'done', facts: decideRetiredUnsubscribe({ ...input, retired }) }
   })
 }
 

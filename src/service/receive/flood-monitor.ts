@@ -44,7 +44,7 @@ export function createFloodMonitor(context: Context, rules: FloodRules): FloodMo
     const { gauge, isFlood } = countReport(gauges.get(key) ?? null, at, rules[kind])
     gauges.set(key, gauge)
     if (!isFlood) return
-    const pendingAlarm = raiseFloodAlarm(context, { ...about, since: gauge.since, reports: gauge.count }).finally(() =>
+    const pendingAlarm = raiseFloodAlarm(context, { ...about, since: gauge.windowStart, reports: gauge.count }).finally(() =>
       pendingAlarms.delete(pendingAlarm),
     )
     pendingAlarms.add(pendingAlarm)

@@ -6,7 +6,7 @@
  *
  * See also: ledger/project/retired-delivery, store/facts/retention, service/admin/retire.
  */
-import type { RetiredDelivery } from '../../ledger/project/retired-delivery.ts'
+import type { RetiredDelivery } from '../../ledger/project/state.ts'
 import type { Database, KeyTuples, DatabaseReader } from '../engine/engine.ts'
 import { hexColumn, integerColumn, nullableColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
 

@@ -3,7 +3,8 @@
  *
  * See also: ledger/project/broadcast-result (the view), http/api/broadcasts.
  */
-import type { DeliveryRow, BroadcastResult } from '../../ledger/project/state.ts'
+import type { BroadcastResult } from '../../ledger/project/broadcast-result.ts'
+import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
 import { DELIVERIES } from './delivery-columns.ts'
 

@@ -1,17 +1,10 @@
 /**
- * alert.test - when an alert is raised and when it is over: by table, and by any walk of figures
+ * alert.test - when an alert is raised and cleared: by table, and for any series of measurements
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  ALERT_STATES,
-  decideAlert,
-  alertSignalOf,
-  stepAlert,
-  type AlertRow,
-  type AlertSignal,
-  type AlertState,
-} from '../../../src/ledger/alert/alert.ts'
+import { type AlertRow, decideAlert } from '../../../src/ledger/alert/alert.ts'
+import { type AlertState, alertSignalOf, stepAlert } from '../../../src/ledger/alert/alert-state.ts'
 import {
   ALERT_NAMES,
   ALERT_RULES,
@@ -24,7 +17,8 @@ import type { FactOf } from '../../../src/ledger/facts/fact.ts'
 import { watchCountsOf } from '../../../src/ledger/project/watch-counts.ts'
 import { FAILED, ITEM, NOW } from '../../http/sample-rows.ts'
 
-const SIGNALS: readonly AlertSignal[] = ['high', 'between', 'low', 'idle', 'gone']
+const STATES: readonly AlertState[] = ['clear', 'raised']
+const SIGNALS = ['high', 'between', 'low', 'idle', 'gone'] as const
 const ids = { next: (at: number) => `0192f000-0000-7000-8000-${String(at).padStart(12, '0')}` }
 const threshold = { raise: 0.05, clear: 0.03, minimum: 200 }
 
@@ -40,10 +34,10 @@ test.each([
   ['raised', 'gone', 'clear'],
 ] as const)('%s, %s: %s', (state, signal, next) => expect(stepAlert(state, signal)).toBe(next))
 
-test('every state leads home, and every state of the table is one', () => {
-  for (const state of Object.keys(ALERT_STATES) as AlertState[]) {
+test('every state can be left for clear, and every signal leads to a known state', () => {
+  for (const state of STATES) {
     expect(SIGNALS.map((signal) => stepAlert(state, signal))).toContain('clear')
-    for (const signal of SIGNALS) expect(Object.keys(ALERT_STATES)).toContain(stepAlert(state, signal))
+    for (const signal of SIGNALS) expect(STATES).toContain(stepAlert(state, signal))
   }
 })
 
@@ -65,19 +59,19 @@ test.each([
   [Number.NaN, 200, 'gone'],
 ] as const)('%s of %s is %s', (value, volume, signal) => expect(alertSignalOf(measured(value, volume), threshold)).toBe(signal))
 
-test('nothing to measure lets the alert stand where the table says so', () => {
+test('without a measurement an alert stays raised if its row says so', () => {
   expect(alertSignalOf(measured(null, 0, 'webhook-failing'), threshold)).toBe('idle')
   expect(alertSignalOf(measured(0.9, 900, 'webhook-failing'), null)).toBe('gone')
 })
 
-/** What a walk of figures tells, in order. */
-function walk(figures: readonly { readonly value: number | null; readonly volume: number }[]): {
+/** The facts and the last row of a series of measurements. */
+function decideSeries(series: readonly { readonly value: number | null; readonly volume: number }[]): {
   readonly facts: FactOf<'alert'>[]
   readonly row: AlertRow | null
 } {
   const facts: FactOf<'alert'>[] = []
   let row: AlertRow | null = null
-  for (const [at, { value, volume }] of figures.entries()) {
+  for (const [at, { value, volume }] of series.entries()) {
     const decided = decideAlert(row, { measurement: measured(value, volume), threshold, from: null }, { at, receivedAt: at, ids })
     row = decided.row
     if (decided.fact !== null) facts.push(decided.fact)
@@ -85,31 +79,34 @@ function walk(figures: readonly { readonly value: number | null; readonly volume
   return { facts, row }
 }
 
-test('a walk over the thresholds is told once each way', () => {
-  const { facts } = walk([0.01, 0.04, 0.06, 0.05, 0.04, 0.06, 0.031, 0.03, 0.04, 0.05].map((value) => ({ value, volume: 500 })))
+test('each crossing of a threshold is reported once', () => {
+  const { facts } = decideSeries([0.01, 0.04, 0.06, 0.05, 0.04, 0.06, 0.031, 0.03, 0.04, 0.05].map((value) => ({ value, volume: 500 })))
   expect(facts.map(({ at, data }) => [at, data.state, data.change])).toEqual([
     [2, 'raised', 1],
     [7, 'cleared', 2],
     [9, 'raised', 3],
   ])
   expect(facts[0]?.data.text).toBe(
-    'bounce-rate is raised: requested mails that bounced, those left out that our own lists answered: 6 % (raised at 5 %; 500 mails).',
+    'bounce-rate is raised: requested messages that bounced, without those that our own lists refused: 6 % (raised at 5 %; 500 messages).',
   )
   expect(new Set(facts.map(({ dedupKey }) => dedupKey)).size).toBe(3)
 })
 
-describe('any walk', () => {
-  const figure = fc.record({ value: fc.option(fc.double({ min: 0, max: 0.1, noNaN: true })), volume: fc.integer({ min: 0, max: 400 }) })
-  test('is raised and over in turns, never without a figure beyond its threshold, never twice', () => {
+describe('any series of measurements', () => {
+  const measurement = fc.record({
+    value: fc.option(fc.double({ min: 0, max: 0.1, noNaN: true })),
+    volume: fc.integer({ min: 0, max: 400 }),
+  })
+  test('alternates between raised and cleared, each only beyond its threshold', () => {
     fc.assert(
-      fc.property(fc.array(figure, { maxLength: 60 }), (figures) => {
-        const { facts, row } = walk(figures)
+      fc.property(fc.array(measurement, { maxLength: 60 }), (series) => {
+        const { facts, row } = decideSeries(series)
         facts.forEach(({ at, data }, n) => {
           expect(data.state).toBe(n % 2 === 0 ? 'raised' : 'cleared')
           expect(data.change).toBe(n + 1)
-          const { value = null, volume = 0 } = figures[at] ?? {}
-          const isFounded = data.state === 'raised' ? value !== null && value >= 0.05 && volume >= 200 : value === null || value <= 0.03
-          expect(isFounded).toBe(true)
+          const { value = null, volume = 0 } = series[at] ?? {}
+          const isJustified = data.state === 'raised' ? value !== null && value >= 0.05 && volume >= 200 : value === null || value <= 0.03
+          expect(isJustified).toBe(true)
         })
         expect(row?.state ?? 'clear').toBe(facts.length % 2 === 0 ? 'clear' : 'raised')
         expect(row?.change ?? 0).toBe(facts.length)
@@ -130,9 +127,9 @@ test.each([
   ['bounce=1/0', null],
   ['constructor=off', null],
   ['', null],
-] as const)('a threshold: %j', (text, want) => expect(parseThresholdChange(text)).toEqual(want))
+] as const)('a change of a threshold: %j', (text, want) => expect(parseThresholdChange(text)).toEqual(want))
 
-test('any text is a threshold or none, and a change of it is read back', () => {
+test('parsing is total, and changes are applied', () => {
   const text = fc.oneof(
     fc.string(),
     fc.tuple(fc.constantFrom(...ALERT_NAMES), fc.string()).map(([name, rest]) => `${name}=${rest}`),
@@ -149,11 +146,11 @@ test('any text is a threshold or none, and a change of it is read back', () => {
   expect(applyThresholdChanges(changed, ['other-share=0.3/0.2'])['other-share']).toEqual({ raise: 0.3, clear: 0.2, minimum: 100 })
 })
 
-test.each(ALERT_NAMES.map((name) => [name] as const))('%s is over below where it is raised', (name) => {
+test.each(ALERT_NAMES.map((name) => [name] as const))('%s clears below the value at which it is raised', (name) => {
   expect(ALERT_RULES[name].clear).toBeLessThan(ALERT_RULES[name].raise)
 })
 
-test('what facts count for', () => {
+test('watch counts of facts', () => {
   const inbox = {
     ...FAILED,
     kind: 'inbox',

@@ -1,5 +1,5 @@
 /**
- * flood.test - when many reports are too many
+ * flood.test - when the number of reports is implausible
  */
 import { expect, test } from 'vitest'
 import { countReport, FLOOD_RULES, type FloodRule, type FloodGauge } from '../../../src/ledger/alert/flood.ts'
@@ -7,7 +7,7 @@ import { countReport, FLOOD_RULES, type FloodRule, type FloodGauge } from '../..
 const T0 = Date.UTC(2026, 10, 20, 12)
 const RULE: FloodRule = { windowMs: 900_000, reports: 10, times: 10 }
 
-/** Floods of each window, where `counts` reports come in windows that follow each other. */
+/** The number of alarms in each window, for these numbers of reports in consecutive windows. */
 function floodsOf(counts: readonly number[], rule = RULE): readonly number[] {
   let gauge: FloodGauge | null = null
   return counts.map((count, window) => {
@@ -29,7 +29,7 @@ test.each([
   [
     [10, 10],
     [1, 0],
-  ], // one that goes on is told once
+  ], // a flood that goes on raises one alarm
   [
     [9, 9, 9, 9, 11],
     [0, 0, 0, 0, 0],
@@ -44,11 +44,11 @@ test.each([
   ],
 ] as const)('%j', (counts, want) => expect(floodsOf(counts)).toEqual(want))
 
-test('a clock that goes backwards counts in the window that is open', () => {
+test('reports count in the current window if the clock goes backwards', () => {
   const { gauge } = countReport(null, T0, RULE)
-  expect(countReport(gauge, T0 - 3_600_000, RULE).gauge).toMatchObject({ since: gauge.since, count: 2 })
+  expect(countReport(gauge, T0 - 3_600_000, RULE).gauge).toMatchObject({ windowStart: gauge.windowStart, count: 2 })
 })
 
-test('a token is a flood whatever came before', () => {
+test('many reports about one token are a flood, whatever the windows before', () => {
   expect(floodsOf([60, 60, 60], FLOOD_RULES.token)).toEqual([1, 1, 1])
 })

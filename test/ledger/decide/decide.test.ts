@@ -1,4 +1,4 @@
-/** decide.test - the rows of "What changes what", one by one */
+/** decide.test - which facts each kind of report, attempt and registration leads to */
 import { expect, test } from 'vitest'
 import { formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
 import type { Reason } from '../../../src/classify/reasons.ts'
@@ -6,14 +6,14 @@ import type { Permanence } from '../../../src/classify/verdict.ts'
 import { countersOf, siteCountersOf } from '../../../src/ledger/project/counters.ts'
 import { decideGiveUp, isOverdue } from '../../../src/ledger/decide/attempt.ts'
 import { decideInboxChange } from '../../../src/ledger/decide/operator-action.ts'
-import { decideUnsubscribe } from '../../../src/ledger/decide/opt-out.ts'
+import { decideUnsubscribe } from '../../../src/ledger/decide/unsubscribe.ts'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
 import { isEntryInForce } from '../../../src/ledger/suppress/suppression.ts'
 import { COMPLAINT, DAY, GROUP, HOUR, MINUTE, type Over, story, type Story, T0, TO, verdict } from '../given.ts'
 
 const kinds = (facts: readonly Fact[]): readonly string[] =>
   facts.map((fact) => (fact.kind === 'list' ? `list:${fact.data.list}:${fact.data.action}` : fact.kind))
-const standing = (s: Story, id: string): readonly unknown[] => {
+const statusOf = (s: Story, id: string): readonly unknown[] => {
   const { status, subStatus, asynchronous } = s.row(id)
   return [status, subStatus, asynchronous]
 }
@@ -21,7 +21,7 @@ const standing = (s: Story, id: string): readonly unknown[] => {
 test('accepted for sending: 18', () => {
   const s = story()
   const id = s.send(T0)
-  expect(standing(s, id)).toEqual([18, null, false])
+  expect(statusOf(s, id)).toEqual([18, null, false])
   expect(s.row(id)).toMatchObject({ registered: true, recipient: TO, result: 'sent', domain: 'example.com' })
 })
 
@@ -43,22 +43,22 @@ const attempts = [
   [550, 'rate-limited', 'temporary', 'by-permanence', false, [18, null, false]],
 ] as const
 
-test.each(attempts)('dialogue: %s %s %s by %s, final %s', (code, reason, permanence, statusPolicy, final, want) => {
+test.each(attempts)('SMTP reply: %s %s %s by %s, final %s', (code, reason, permanence, statusPolicy, final, want) => {
   const s = story({ statusPolicy })
   const id = s.send(T0)
   s.attempt(id, T0 + 1, { code, final, n: 1 }, reason === null ? null : verdict(reason as Reason, permanence as Permanence, { code }))
-  expect(standing(s, id)).toEqual(want)
+  expect(statusOf(s, id)).toEqual(want)
 })
 
-test('a deferral by 550 is not final by itself', () => {
+test('a 550 that is a deferral is not final by default', () => {
   const s = story()
   const id = s.send(T0)
   s.attempt(id, T0 + 1, { code: 550, n: 1 }, verdict('rate-limited', 'temporary', { deferral: true }))
-  expect(standing(s, id)).toEqual([18, null, false])
+  expect(statusOf(s, id)).toEqual([18, null, false])
   expect(s.row(id)).toMatchObject({ attempts: 1, result: 'soft-bounced', resultRank: 2 })
 })
 
-test('telling the same attempt twice changes nothing, numbered or not', () => {
+test('reporting an attempt twice changes nothing, with and without a number', () => {
   const s = story()
   const id = s.send(T0)
   expect(s.attempt(id, T0 + 1, { code: 450, n: 1 }, verdict('greylisted', 'temporary'))).toHaveLength(1)
@@ -86,13 +86,13 @@ test.each(reports)('NDR: %s %s by %s', (reason, permanence, statusPolicy, want, 
   const s = story({ statusPolicy })
   const id = s.send(T0)
   s.bounce(id, T0 + HOUR, verdict(reason, permanence))
-  expect(standing(s, id)).toEqual(want)
+  expect(statusOf(s, id)).toEqual(want)
   expect(s.entry('bounce', TO) !== null).toBe(listed)
   expect(s.row(id).permanence).toBe(permanence)
 })
 
 const kept = [
-  // why nothing is listed                  verdict                                                  group
+  // why there is no entry                  verdict                                                  group
   ['weak', verdict('not-exist', 'permanent', { weak: true }), {}],
   ['a 4xx that a rule calls permanent', verdict('not-exist', 'permanent', { code: 450 }), {}],
   ['4.x.x that a rule calls permanent', verdict('not-exist', 'permanent', { code: null, status: '4.1.1' }), {}],
@@ -101,15 +101,15 @@ const kept = [
   ['expired', verdict('expired', 'permanent'), {}],
 ] as const
 
-test.each(kept)('status moves, the bounce list does not: %s', (_, said, group) => {
+test.each(kept)('the status changes, the bounce list does not: %s', (_, decided, group) => {
   const s = story()
   const id = s.send(T0)
-  s.bounce(id, T0 + HOUR, said, group)
+  s.bounce(id, T0 + HOUR, decided, group)
   expect(s.row(id).status).not.toBe(18)
   expect(s.entry('bounce', TO)).toBeNull()
 })
 
-test('forwarded mail is marked, and a name at the same domain is not forwarded', () => {
+test('a failure at another domain is forwarded, at the same domain it is not', () => {
   const s = story()
   const far = s.send(T0)
   s.bounce(far, T0 + 1, verdict('not-exist'), { recipient: 'joe@elsewhere.example' })
@@ -121,30 +121,30 @@ test('forwarded mail is marked, and a name at the same domain is not forwarded',
   expect(s.entry('bounce', 'j.smith@example.com')).toBeNull()
 })
 
-test('a late bounce moves what was delivered; a 250 learnt after it is recorded only', () => {
+test('a late bounce changes a delivered status; a 250 that is reported after it is only recorded', () => {
   const s = story()
   const late = s.send(T0)
   s.attempt(late, T0 + 1, { code: 250, n: 1 })
   s.bounce(late, T0 + HOUR, verdict('mailbox-full', 'temporary'))
-  expect(standing(s, late)).toEqual([5, 508, true])
+  expect(statusOf(s, late)).toEqual([5, 508, true])
   expect(s.row(late)).toMatchObject({ result: 'delivered', deliveredAt: T0 + 1 })
   const early = s.send(T0)
   s.bounce(early, T0 + 1, verdict('not-exist'))
   s.attempt(early, T0 + HOUR, { code: 250, n: 1 })
-  expect(standing(s, early)).toEqual([4, 406, true])
+  expect(statusOf(s, early)).toEqual([4, 406, true])
   expect(s.row(early).attempts).toBe(1)
 })
 
-test('an earlier refusal in the dialogue yields to any report, a soft report to a hard one', () => {
+test('a report wins over a refusal in the SMTP session, a permanent report over a temporary one', () => {
   const s = story()
   const id = s.send(T0)
   s.attempt(id, T0 + 1, { code: 550, n: 1 }, verdict('spam'))
   s.bounce(id, T0 + 2, verdict('mailbox-full', 'temporary'))
-  expect(standing(s, id)).toEqual([5, 508, true])
+  expect(statusOf(s, id)).toEqual([5, 508, true])
   s.bounce(id, T0 + 3, verdict('not-exist'))
-  expect(standing(s, id)).toEqual([4, 406, true])
+  expect(statusOf(s, id)).toEqual([4, 406, true])
   s.bounce(id, T0 + 4, verdict('mailbox-disabled'))
-  expect(standing(s, id)).toEqual([4, 406, true])
+  expect(statusOf(s, id)).toEqual([4, 406, true])
 })
 
 test('the same failure in two wrappings is one', () => {
@@ -154,7 +154,7 @@ test('the same failure in two wrappings is one', () => {
   expect(s.bounce(id, T0 + 2, verdict('not-exist'), { recipient: null })).toEqual([])
 })
 
-test('delayed is recorded, by its own dates', () => {
+test('a delay is recorded once for each pair of dates', () => {
   const s = story()
   const id = s.send(T0)
   const delay = (at: number, until: number) =>
@@ -162,20 +162,20 @@ test('delayed is recorded, by its own dates', () => {
   expect(kinds(delay(T0 + 1, 5))).toEqual(['delayed'])
   expect(delay(T0 + 2, 5)).toEqual([])
   expect(delay(T0 + 3, 6)).toHaveLength(1)
-  expect(standing(s, id)).toEqual([18, null, false])
+  expect(statusOf(s, id)).toEqual([18, null, false])
 })
 
 test.each(['delivered', 'relayed', 'expanded'] as const)('%s: sending becomes delivered, a bounce stays', (action) => {
   const s = story()
   const id = s.send(T0)
   s.report(id, T0 + 1, { kind: 'delivered', recipients: [{ ...GROUP, action }] })
-  expect(standing(s, id)).toEqual([1, null, false])
+  expect(statusOf(s, id)).toEqual([1, null, false])
   s.bounce(id, T0 + 2, verdict('other', 'temporary'))
   s.report(id, T0 + 3, { kind: 'delivered', recipients: [{ ...GROUP, action }] })
-  expect(standing(s, id)).toEqual([5, 509, true])
+  expect(statusOf(s, id)).toEqual([5, 509, true])
 })
 
-test('groups stand for themselves: one that names our address leaves the others out', () => {
+test('recipient groups are independent: if one names our address, the others change nothing', () => {
   const s = story()
   const id = s.send(T0)
   const recipients = [
@@ -183,17 +183,17 @@ test('groups stand for themselves: one that names our address leaves the others 
     { ...GROUP, recipient: TO },
   ]
   s.report(id, T0 + 1, { kind: 'bounce', recipients }, { verdicts: [verdict('not-exist'), verdict('mailbox-full', 'temporary')] })
-  expect(standing(s, id)).toEqual([5, 508, true])
+  expect(statusOf(s, id)).toEqual([5, 508, true])
   expect(s.entry('bounce', TO)).toBeNull()
 })
 
-test('several members of an address that failed do not list the address', () => {
+test('failed members of an expanded address do not put the address on a list', () => {
   const s = story()
   const id = s.send(T0, { to: 'staff@example.com' })
   const recipients = ['ann@example.com', 'bob@example.com'].map((recipient) => ({ ...GROUP, recipient }))
   s.report(id, T0 + 1, { kind: 'bounce', recipients }, { verdicts: [verdict('not-exist'), verdict('not-exist')] })
   expect(s.row(id)).toMatchObject({ status: 4, forwarded: true })
-  expect(s.world.suppressions.size).toBe(0)
+  expect(s.ledger.suppressions.size).toBe(0)
 })
 
 const complaints = [
@@ -213,7 +213,7 @@ test.each(complaints)('ARF %s', (feedbackType, want, list) => {
   s.attempt(id, T0 + 1, { code: 250, n: 1 })
   const facts = s.report(id, T0 + HOUR, { kind: 'complaint', complaint: { ...COMPLAINT, feedbackType } })
   expect(kinds(facts)).toEqual(want)
-  expect([...s.world.suppressions.values()].map((row) => [row.list, row.address])).toEqual(list === null ? [] : [[list, TO]])
+  expect([...s.ledger.suppressions.values()].map((row) => [row.list, row.address])).toEqual(list === null ? [] : [[list, TO]])
   expect(s.row(id).status).toBe(1)
 })
 
@@ -234,11 +234,11 @@ test('complaint, again, not-spam, again, and a new complaint', () => {
   const s = story()
   const id = s.send(T0)
   const complain = (at: number) => kinds(s.report(id, at, { kind: 'complaint', complaint: COMPLAINT }))
-  const forgive = (at: number) => kinds(s.report(id, at, { kind: 'not-spam', complaint: { ...COMPLAINT, feedbackType: 'not-spam' } }))
+  const reportNotSpam = (at: number) => kinds(s.report(id, at, { kind: 'not-spam', complaint: { ...COMPLAINT, feedbackType: 'not-spam' } }))
   expect(complain(T0 + 1)).toEqual(['complaint', 'list:complaint:add'])
   expect(complain(T0 + 2)).toEqual([])
-  expect(forgive(T0 + 3)).toEqual(['not-spam', 'list:complaint:remove'])
-  expect(forgive(T0 + 4)).toEqual([])
+  expect(reportNotSpam(T0 + 3)).toEqual(['not-spam', 'list:complaint:remove'])
+  expect(reportNotSpam(T0 + 4)).toEqual([])
   expect(complain(T0 + 5)).toEqual(['complaint', 'list:complaint:add'])
   expect(s.row(id)).toMatchObject({ complaints: 2, complaintEpisode: 2, notSpamEpisode: 1 })
   const entry = s.entry('complaint', TO)
@@ -246,7 +246,7 @@ test('complaint, again, not-spam, again, and a new complaint', () => {
 })
 
 const proofs = [
-  // complaint   not-spam     lifted
+  // complaint   not-spam     removed
   ['signed', 'signed', true],
   ['signed', 'token', false],
   ['token', 'token', true],
@@ -254,15 +254,15 @@ const proofs = [
   ['signed', 'operator', true],
 ] as const
 
-test.each(proofs)('a complaint proven by %s, not-spam by %s: lifted %s', (proven, forgiven, lifted) => {
+test.each(proofs)('a complaint proven by %s, not-spam by %s: removed %s', (proven, notSpamProof, removed) => {
   const s = story({ trust: 'any' })
   const id = s.send(T0)
   s.report(id, T0 + 1, { kind: 'complaint', complaint: COMPLAINT }, { match: { proof: proven } })
-  s.report(id, T0 + 2, { kind: 'not-spam' }, { match: { proof: forgiven } })
-  expect(s.entry('complaint', TO)?.removedAt !== null).toBe(lifted)
+  s.report(id, T0 + 2, { kind: 'not-spam' }, { match: { proof: notSpamProof } })
+  expect(s.entry('complaint', TO)?.removedAt !== null).toBe(removed)
 })
 
-test('not-spam about another mail lifts nothing', () => {
+test('a not-spam report about another mail removes nothing', () => {
   const s = story()
   const [first, second] = [s.send(T0), s.send(T0)]
   s.report(first, T0 + 1, { kind: 'complaint', complaint: COMPLAINT })
@@ -274,23 +274,23 @@ test.each(['auth-failure', 'auto-reply', 'mdn'] as const)('%s is filed, with its
   const s = story()
   const id = s.send(T0)
   expect(kinds(s.report(id, T0 + 1, { kind }))).toEqual(['filed'])
-  expect(standing(s, id)).toEqual([18, null, false])
-  const lost = s.report(
+  expect(statusOf(s, id)).toEqual([18, null, false])
+  const unmatched = s.report(
     id,
     T0 + 2,
     { kind },
     { match: { problem: 'unmatched', deliveryId: null, delivery: null, proof: null, account: 0 } },
   )
-  expect(lost).toMatchObject([{ kind: 'filed', account: 0, deliveryId: null }])
+  expect(unmatched).toMatchObject([{ kind: 'filed', account: 0, deliveryId: null }])
 })
 
-test('unsubscribe by mail, page and one-click: once, for ever, for the account or the label', () => {
+test('unsubscribing by mail, page and one-click: once, without end, for the account or the label', () => {
   const s = story()
   const id = s.send(T0, { label: 'news' })
   expect(kinds(s.report(id, T0 + 1, { kind: 'unsubscribe' }))).toEqual(['unsubscribe', 'list:unsubscribe:add'])
   expect(s.entry('unsubscribe', TO)).toMatchObject({ until: null, scope: '' })
   const again = {
-    ledger: s.world,
+    ledger: s.ledger,
     delivery: s.row(id),
     how: 'page',
     type: 1,
@@ -306,7 +306,7 @@ test('unsubscribe by mail, page and one-click: once, for ever, for the account o
   label.apply(
     decideUnsubscribe({
       ...again,
-      ledger: label.world,
+      ledger: label.ledger,
       delivery: label.row(other),
       settings: label.settings,
       moment: label.moment(T0 + 2),
@@ -320,36 +320,36 @@ test('unsubscribe by mail, page and one-click: once, for ever, for the account o
 
 const problems = ['unmatched', 'unverified', 'expired', 'unregistered', 'ambiguous'] as const
 
-test.each(problems)('what is %s lies in the inbox and changes nothing', (problem) => {
+test.each(problems)('a report that is %s goes to the inbox and changes nothing', (problem) => {
   const s = story()
   const id = s.send(T0)
   const facts = s.bounce(id, T0 + 1, verdict('not-exist'), {}, { problem, proof: null })
   expect(facts).toMatchObject([{ kind: 'inbox', deliveryId: id, data: { reason: problem, state: 'open', mail: 'bounce' } }])
-  expect(standing(s, id)).toEqual([18, null, false])
-  expect(s.world.suppressions.size).toBe(0)
-  const [row] = [...s.world.inbox.values()]
+  expect(statusOf(s, id)).toEqual([18, null, false])
+  expect(s.ledger.suppressions.size).toBe(0)
+  const [row] = [...s.ledger.inbox.values()]
   expect(row).toMatchObject({ state: 'open', deliveryId: id })
 })
 
-test('an accepted mail counts as the operator’s word; the inbox remembers it', () => {
+test('an accepted mail is proven by the operator, and stays accepted in the inbox', () => {
   const s = story()
   const id = s.send(T0)
   s.bounce(id, T0 + 1, verdict('not-exist'), {}, { problem: 'unverified', proof: null })
-  const [row] = [...s.world.inbox.values()]
-  const hand = { actor: 'op', settings: s.settings, moment: s.moment(T0 + 2) }
-  const accepted = row === undefined ? [] : s.apply(decideInboxChange(row, { state: 'accepted', deliveryId: id }, hand))
+  const [row] = [...s.ledger.inbox.values()]
+  const operator = { actor: 'op', settings: s.settings, moment: s.moment(T0 + 2) }
+  const accepted = row === undefined ? [] : s.apply(decideInboxChange(row, { state: 'accepted', deliveryId: id }, operator))
   expect(kinds(accepted)).toEqual(['inbox', 'audit'])
   s.bounce(id, T0 + 2, verdict('not-exist'), {}, { proof: 'operator', via: 'hand' })
-  expect(standing(s, id)).toEqual([4, 406, true])
-  expect([...s.world.inbox.values()]).toMatchObject([{ state: 'accepted' }])
+  expect(statusOf(s, id)).toEqual([4, 406, true])
+  expect([...s.ledger.inbox.values()]).toMatchObject([{ state: 'accepted' }])
 })
 
-test('unreadable mail and mail for people go to the inbox', () => {
+test('unreadable mail and mail for postmaster go to the inbox', () => {
   const s = story()
   const id = s.send(T0)
-  const lost: Over = { match: { problem: 'unmatched', deliveryId: null, delivery: null, proof: null, account: 0 } }
-  expect(s.report(id, T0 + 1, { kind: 'unreadable' }, lost)).toMatchObject([{ kind: 'inbox', data: { reason: 'unreadable' } }])
-  expect(s.report(id, T0 + 1, { kind: 'other' }, { ...lost, isForHumans: true })).toMatchObject([
+  const unmatched: Over = { match: { problem: 'unmatched', deliveryId: null, delivery: null, proof: null, account: 0 } }
+  expect(s.report(id, T0 + 1, { kind: 'unreadable' }, unmatched)).toMatchObject([{ kind: 'inbox', data: { reason: 'unreadable' } }])
+  expect(s.report(id, T0 + 1, { kind: 'other' }, { ...unmatched, isForHumans: true })).toMatchObject([
     { kind: 'inbox', data: { reason: 'postmaster' } },
   ])
   expect(kinds(s.report(id, T0 + 1, { kind: 'other' }))).toEqual(['filed', 'inbox'])
@@ -357,33 +357,33 @@ test('unreadable mail and mail for people go to the inbox', () => {
 
 const OFFLINE = formatDeliveryId({ day: 2_343, account: 9, sequence: 1 }) ?? ''
 
-test('a stub takes a status and feeds no list until it is registered', () => {
+test('a report changes the status of a stub, but no list until it is registered', () => {
   const s = story()
   const facts = s.bounce(OFFLINE, T0 + 1, verdict('not-exist'), { recipient: TO })
   expect(kinds(facts)).toEqual(['stub', 'failed'])
   expect(s.row(OFFLINE)).toMatchObject({ registered: false, status: 4, subStatus: 406, account: 1 })
-  expect(s.world.suppressions.size).toBe(0)
+  expect(s.ledger.suppressions.size).toBe(0)
   expect(kinds(s.report(OFFLINE, T0 + 2, { kind: 'complaint', complaint: COMPLAINT }))).toEqual(['complaint'])
   s.send(T0 + 3, { id: OFFLINE })
   expect(s.row(OFFLINE)).toMatchObject({ registered: true, status: 4, recipient: TO })
   expect(s.entry('bounce', TO)).toMatchObject({ n: 1, deliveryId: OFFLINE })
 })
 
-test('a stub whose report came from elsewhere feeds nothing when it is registered', () => {
+test('a report about a forwarded stub changes no list when the stub is registered', () => {
   const s = story()
   s.bounce(OFFLINE, T0 + 1, verdict('not-exist'), { recipient: 'joe@elsewhere.example' })
   s.send(T0 + 3, { id: OFFLINE })
   expect(s.entry('bounce', TO)).toBeNull()
 })
 
-test('an address on no delivery changes nothing: lists take the delivery’s own', () => {
+test('lists take the address of the delivery, never one that the report names', () => {
   const s = story()
   const id = s.send(T0)
   s.report(id, T0 + 1, { kind: 'complaint', complaint: { ...COMPLAINT, originalRcptTo: ['victim@example.net'] } })
-  expect([...s.world.suppressions.values()].map((row) => row.address)).toEqual([TO])
+  expect([...s.ledger.suppressions.values()].map((row) => row.address)).toEqual([TO])
 })
 
-test('our own lists answer before anything is sent', () => {
+test('our own lists refuse a recipient before anything is sent', () => {
   const s = story()
   const first = s.send(T0)
   s.bounce(first, T0 + 1, verdict('not-exist'))
@@ -395,7 +395,7 @@ test('our own lists answer before anything is sent', () => {
   expect(s.row(s.send(T0 + 31 * DAY)).status).toBe(18)
 })
 
-test('nothing that one can send to: 404', () => {
+test('an invalid address: 404', () => {
   const s = story()
   expect(s.row(s.send(T0, { to: 'not an address' }))).toMatchObject({ status: 4, subStatus: 404, reason: 'format-error', result: 'failed' })
 })
@@ -404,24 +404,24 @@ test('a broadcast: duplicate, no email selected, opened from delivered only', ()
   const s = story()
   const broadcast = 'spring'
   const first = s.send(T0, { broadcast })
-  const leftOut = { status: 4, subStatus: 409, fault: 'list', asynchronous: false }
-  expect(s.row(s.send(T0 + 1, { broadcast }))).toMatchObject({ result: 'duplicate', ...leftOut })
+  const excluded = { status: 4, subStatus: 409, fault: 'list', asynchronous: false }
+  expect(s.row(s.send(T0 + 1, { broadcast }))).toMatchObject({ result: 'duplicate', ...excluded })
   expect(s.row(s.send(T0 + 1, { broadcast: 'summer' })).result).toBe('sent')
   expect(s.row(s.send(T0 + 1, { broadcast, to: null }))).toMatchObject({ result: 'no-email-selected', status: 4, subStatus: 404 })
   const unselected = s.row(s.send(T0 + 1, { broadcast, to: 'ann@example.com', isSelected: false }))
-  expect(unselected).toMatchObject({ result: 'no-email-selected', ...leftOut })
+  expect(unselected).toMatchObject({ result: 'no-email-selected', ...excluded })
   expect([...countersOf(unselected), ...siteCountersOf(unselected)]).toEqual([])
   s.attempt(first, T0 + 2, { code: 250, n: 1 })
   expect(s.row(first).result).toBe('delivered')
 })
 
-test('what nobody closes is given up, with the reason it was retried for', () => {
+test('a delivery without an outcome is given up with the reason of its last retry', () => {
   const s = story()
   const id = s.send(T0)
   expect(isOverdue(s.row(id), s.settings, T0 + 5 * DAY - MINUTE)).toBe(false)
   expect(decideGiveUp({ delivery: s.row(id), lastAttempt: null, settings: s.settings, moment: s.moment(T0 + DAY) })).toEqual([])
   s.apply(decideGiveUp({ delivery: s.row(id), lastAttempt: null, settings: s.settings, moment: s.moment(T0 + 5 * DAY) }))
-  expect(standing(s, id)).toEqual([5, 503, false])
+  expect(statusOf(s, id)).toEqual([5, 503, false])
   const other = s.send(T0)
   const last = {
     text: '452 4.2.2 over quota',
@@ -436,7 +436,7 @@ test('what nobody closes is given up, with the reason it was retried for', () =>
     },
   } as const
   s.apply(decideGiveUp({ delivery: s.row(other), lastAttempt: last, settings: s.settings, moment: s.moment(T0 + 6 * DAY) }))
-  expect(standing(s, other)).toEqual([5, 508, false])
+  expect(statusOf(s, other)).toEqual([5, 508, false])
   expect(s.row(other).sendLog).toBe('452 4.2.2 over quota')
   expect(isOverdue(s.row(s.send(T0)), { ...s.settings, giveUpAfterDays: 0 }, T0 + 99 * DAY)).toBe(false)
 })
@@ -448,7 +448,7 @@ test('the complaint list holds 180 days', () => {
   expect([179, 181].map((days) => entry !== null && isEntryInForce(entry, T0 + days * DAY))).toEqual([true, false])
 })
 
-test('the site that a proven report names holds for its list entry and its counters, and goes with its fact', () => {
+test('the site that a proven report names applies to list entry and counters, and changes with the status', () => {
   const s = story()
   const id = s.send(T0)
   const recipients = [{ ...GROUP, recipient: TO }]
@@ -460,7 +460,7 @@ test('the site that a proven report names holds for its list entry and its count
   expect(siteCountersOf(s.row(id)).map(({ site }) => site)).toEqual(['example.com'])
 })
 
-test('behind a forwarder the remote server is somebody else’s', () => {
+test('behind a forwarder the remote server is not the site of the delivery', () => {
   const s = story()
   const id = s.send(T0)
   const recipients = [{ ...GROUP, recipient: 'joe@elsewhere.example.net' }]

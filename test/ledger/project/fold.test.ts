@@ -8,7 +8,7 @@ import { countersOf, siteCountersOf } from '../../../src/ledger/project/counters
 import { DELIVERED_EFFECT } from '../../../src/ledger/decide/effect.ts'
 import type { StatusEffect, DeliveryStatus } from '../../../src/ledger/facts/decision.ts'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
-import { applyFact, applyFacts } from '../../../src/ledger/project/fold.ts'
+import { applyFacts } from '../../../src/ledger/project/fold.ts'
 import { createFact, type FactMoment, aboutDelivery, aboutMail, aboutSite } from '../../../src/ledger/facts/new-fact.ts'
 import { changeEntry } from '../../../src/ledger/suppress/list-entry.ts'
 import { outranks, statusRank } from '../../../src/ledger/project/status-rank.ts'
@@ -34,7 +34,7 @@ const effects: fc.Arbitrary<StatusEffect> = fc
   })
   .map((effect) => (effect.status === 1 ? DELIVERED_EFFECT : { ...effect, fault: REASONS[effect.reason].fault }))
 
-/** Times collide on purpose. */
+/** Few values, so that times collide. */
 const times = fc.nat(6).map((n) => BASE + n * 600_000)
 
 type Maker = (moment: FactMoment, known: readonly Fact[]) => Fact
@@ -107,7 +107,7 @@ const failed: fc.Arbitrary<Maker> = fc
           remoteMta: null,
           site: remoteSite,
           remoteSite,
-          text: 'words',
+          text: 'text',
           verdict: null,
           effect,
           tie: TIE,
@@ -151,12 +151,12 @@ const small: fc.Arbitrary<Maker> = fc.oneof(
   fc.constant((moment: FactMoment) => createFact('stub', ABOUT, moment, { tie: TIE })),
 )
 
-/** Supersedes one of the facts before it, a reclassified one at times. */
+/** Supersedes one of the facts before it, sometimes a reclassified one. */
 const reclassified: fc.Arbitrary<Maker> = fc
   .record({ pick: fc.nat(20), effect: fc.option(effects), table: fc.constantFrom('t1', 't2') })
   .map(({ pick, effect, table }) => (moment, known) => {
-    const weighty = known.filter((fact) => fact.kind === 'failed' || fact.kind === 'attempt' || fact.kind === 'reclassified')
-    const old = weighty[pick % Math.max(1, weighty.length)]
+    const supersedable = known.filter((fact) => fact.kind === 'failed' || fact.kind === 'attempt' || fact.kind === 'reclassified')
+    const old = supersedable[pick % Math.max(1, supersedable.length)]
     const data = { supersedes: old?.id ?? 'none', table, verdict: null, effect, text: 'again', site: null, actor: null, ...VERSION }
     return createFact('reclassified', ABOUT, { ...moment, at: old?.at ?? moment.at }, data)
   })
@@ -203,7 +203,7 @@ const elsewhere: fc.Arbitrary<Maker> = fc.oneof(
   ),
 )
 
-/** One change number is one change: the store's unique key sees to it. */
+/** A change number is unique, as the store's key guarantees. */
 function renumber(fact: Fact): Fact {
   if (fact.kind !== 'list') return fact
   const change = fact.data.n + 1
@@ -217,22 +217,22 @@ const histories: fc.Arbitrary<readonly Fact[]> = fc
     const facts: Fact[] = []
     for (const [make, at, receivedAt] of made)
       facts.push(make({ at, receivedAt, ids: { next: () => `id-${String((n += 1)).padStart(4, '0')}` } }, facts))
-    // Of facts with one dedup key the store keeps the first; which one that is, is not the fold's business.
+    // The store keeps the first of several facts with the same dedup key.
     return facts.filter(
       (fact, index) => facts.findIndex((other) => other.subject === fact.subject && other.dedupKey === fact.dedupKey) === index,
     )
   })
 
 function fold(facts: readonly Fact[]): LedgerState {
-  const world = createLedgerState({ keepsFacts: true })
-  applyFacts(world, facts)
-  return world
+  const ledger = createLedgerState({ keepsFacts: true })
+  applyFacts(ledger, facts)
+  return ledger
 }
 
 const sorted = <V>(map: ReadonlyMap<string, V>): readonly (readonly [string, V])[] => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1))
 
-function rowsOf(world: LedgerState): unknown {
-  const { deliveries, suppressions, inbox, sites, dirty } = world
+function rowsOf(ledger: LedgerState): unknown {
+  const { deliveries, suppressions, inbox, sites, dirty } = ledger
   return [deliveries, suppressions, inbox, sites, dirty.counters, dirty.siteCounters].map((map) => sorted<unknown>(map))
 }
 
@@ -248,29 +248,29 @@ test('any permutation of the facts gives the same rows and counters', () => {
   )
 })
 
-test('facts that come again change nothing', () => {
+test('facts that are applied again change nothing', () => {
   fc.assert(
     fc.property(histories, (facts) => {
-      const world = fold(facts)
-      const before = JSON.stringify(rowsOf(world))
-      expect(applyFacts(world, facts)).toBe(0)
-      expect(JSON.stringify(rowsOf(world))).toBe(before)
+      const ledger = fold(facts)
+      const before = JSON.stringify(rowsOf(ledger))
+      expect(applyFacts(ledger, facts)).toBe(0)
+      expect(JSON.stringify(rowsOf(ledger))).toBe(before)
     }),
   )
 })
 
-test('counters are what the rows count for', () => {
+test('counters are the sums of the counters of all rows', () => {
   fc.assert(
     fc.property(histories, (facts) => {
-      const world = fold(facts)
-      const rows = [...world.deliveries.values()]
-      expect(new Set(world.dirty.counters.values())).toEqual(new Set(rows.flatMap(countersOf)))
-      expect(new Set(world.dirty.siteCounters.values())).toEqual(new Set(rows.flatMap(siteCountersOf)))
+      const ledger = fold(facts)
+      const rows = [...ledger.deliveries.values()]
+      expect(new Set(ledger.dirty.counters.values())).toEqual(new Set(rows.flatMap(countersOf)))
+      expect(new Set(ledger.dirty.siteCounters.values())).toEqual(new Set(rows.flatMap(siteCountersOf)))
     }),
   )
 })
 
-test('a row that was saved and loaded goes on as if it had stayed', () => {
+test('a row that was saved and loaded folds further facts like one that stayed in memory', () => {
   fc.assert(
     fc.property(histories, fc.nat(14), (facts, cut) => {
       const first = fold(facts.slice(0, cut))
@@ -291,10 +291,10 @@ test('a row that was saved and loaded goes on as if it had stayed', () => {
 test('a reclassified fact without its delivery’s facts is refused', () => {
   const made = { at: BASE, receivedAt: BASE, ids: { next: () => 'id-1' } }
   const first = fold([createFact('stub', ABOUT, made, { tie: TIE })])
-  const world = createLedgerState()
-  for (const [id, row] of first.deliveries) world.deliveries.set(id, row)
+  const ledger = createLedgerState()
+  for (const [id, row] of first.deliveries) ledger.deliveries.set(id, row)
   const data = { supersedes: 'x', table: 't', verdict: null, effect: null, text: '', site: null, actor: null, ...VERSION }
-  expect(() => applyFact(world, createFact('reclassified', ABOUT, made, data))).toThrow(/were not loaded/)
+  expect(() => applyFacts(ledger, [createFact('reclassified', ABOUT, made, data)])).toThrow(/were not loaded/)
 })
 
 test('ranks are a strict total order', () => {

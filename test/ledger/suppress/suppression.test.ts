@@ -1,14 +1,14 @@
-/** suppression.test - ladders, what counts as a hit, repeats, lists and their answers */
+/** suppression.test - ladders, new hits, repeated failures, and refusals by lists */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hashDomain, normaliseAddress } from '../../../src/correlate/address-hash.ts'
 import { decideBulkRemoval, decideListChange } from '../../../src/ledger/decide/operator-action.ts'
 import type { ListName } from '../../../src/ledger/facts/list-facts.ts'
-import { suppressionMsOf, SUPPRESSION_LADDERS } from '../../../src/ledger/suppress/suppression.ts'
+import { suppressionMsOf, SUPPRESSION_LADDERS } from '../../../src/ledger/suppress/suppression-ladder.ts'
 import { DAY, HOUR, MINUTE, story, type Story, T0, TO, verdict } from '../given.ts'
 
 const rungs = [
-  // ladder      whose      n   holds
+  // ladder      domains    n   duration
   ['engagelab', 'tencent', 1, DAY],
   ['engagelab', 'tencent', 2, 2 * DAY],
   ['engagelab', 'tencent', 5, 16 * DAY],
@@ -29,16 +29,16 @@ const rungs = [
   ['sendcloud', 'others', 99, 180 * DAY],
 ] as const
 
-test.each(rungs)('%s, %s, hit %i', (ladder, whose, n, holds) => {
-  expect(suppressionMsOf(SUPPRESSION_LADDERS[ladder][whose], n)).toBe(holds)
+test.each(rungs)('%s, %s, hit %i', (ladder, domains, n, duration) => {
+  expect(suppressionMsOf(SUPPRESSION_LADDERS[ladder][domains], n)).toBe(duration)
 })
 
-test('a ladder never falls and never passes its cap', () => {
+test('durations of a ladder never decrease and never exceed its cap', () => {
   const ladders = Object.values(SUPPRESSION_LADDERS).flatMap(({ tencent, others }) => [tencent, others])
   fc.assert(
     fc.property(fc.constantFrom(...ladders), fc.integer({ min: 1, max: 1_000 }), (ladder, n) => {
       expect(suppressionMsOf(ladder, n)).toBeLessThanOrEqual(suppressionMsOf(ladder, n + 1))
-      expect(suppressionMsOf(ladder, n + 1)).toBeLessThanOrEqual(ladder.cap)
+      expect(suppressionMsOf(ladder, n + 1)).toBeLessThanOrEqual(ladder.capMs)
     }),
   )
 })
@@ -55,7 +55,7 @@ test('three mails in one minute are one hit', () => {
   expect(ids.map((id) => s.row(id).status)).toEqual([4, 4, 4])
 })
 
-test('n climbs only for mail accepted after the entry had ended or was removed', () => {
+test('n rises only for mail that was accepted after the entry had ended or was removed', () => {
   const s = story()
   hit(s, T0)
   hit(s, T0 + 31 * DAY)
@@ -67,7 +67,7 @@ test('n climbs only for mail accepted after the entry had ended or was removed',
   expect(s.entry('bounce', TO)).toMatchObject({ n: 3, until: T0 + 42 * DAY + 1 + 180 * DAY })
 })
 
-test('a mail accepted before the entry ended does not climb when its report comes late', () => {
+test('a late report about a mail that was accepted before the entry ended is not a new hit', () => {
   const s = story({ ladder: 'sendcloud' })
   const [first, second] = [s.send(T0), s.send(T0 + MINUTE)]
   s.bounce(first, T0 + 2 * MINUTE, verdict('not-exist'))
@@ -75,7 +75,7 @@ test('a mail accepted before the entry ended does not climb when its report come
   expect(s.entry('bounce', TO)).toMatchObject({ n: 1, change: 1 })
 })
 
-const lives = [
+const engagements = [
   // delivered days before the next hit, async bounce of it after days    n then
   [20, null, 1],
   [8, null, 1],
@@ -84,7 +84,7 @@ const lives = [
   [20, 8, 1],
 ] as const
 
-test.each(lives)('a delivery %i days before the next hit, bounced after %s days: n = %i', (days, bounced, n) => {
+test.each(engagements)('a delivery %i days before the next hit, bounced after %s days: n = %i', (days, bounced, n) => {
   const s = story()
   hit(s, T0)
   const next = T0 + 60 * DAY
@@ -104,13 +104,13 @@ const tencent = [
   ['joe@notqq.com', {}, 30 * DAY],
 ] as const
 
-test.each(tencent)('%s %j holds %i', (to, over, holds) => {
+test.each(tencent)('%s %j: entry of %i ms', (to, over, duration) => {
   const s = story()
   s.bounce(s.send(T0, { to, ...over }), T0, verdict('not-exist'))
-  expect((s.entry('bounce', to)?.until ?? 0) - T0).toBe(holds)
+  expect((s.entry('bounce', to)?.until ?? 0) - T0).toBe(duration)
 })
 
-test('a domain whose MX stands under qq.com climbs Tencent’s ladder', () => {
+test('a domain whose MX is under qq.com uses the Tencent ladder', () => {
   const s = story()
   const to = 'joe@company.example'
   s.attempt(s.send(T0, { to }), T0, { code: 550, n: 1, mx: 'mxbiz1.qq.com' }, verdict('not-exist'))
@@ -133,11 +133,11 @@ test.each(repeats)('%s %s on days %j: listed %s', (reason, permanence, days, lis
   const s = story()
   for (const day of days) s.bounce(s.send(T0 + day * DAY), T0 + day * DAY, verdict(reason, permanence))
   const last = T0 + (days.at(-1) ?? 0) * DAY
-  const { reason: why, n, until } = s.entry('bounce', TO) ?? { reason: null, n: null, until: null }
-  expect([why, n, until]).toEqual(listed ? [reason, 0, last + 30 * DAY] : [null, null, null])
+  const { reason: listedReason, n, until } = s.entry('bounce', TO) ?? { reason: null, n: null, until: null }
+  expect([listedReason, n, until]).toEqual(listed ? [reason, 0, last + 30 * DAY] : [null, null, null])
 })
 
-test('a delivery between breaks the row; the setting turns it off; weak and forwarded do not count', () => {
+test('a delivery in between ends the series; the setting switches it off; weak failures do not count', () => {
   const alive = story()
   for (const day of [0, 7]) alive.bounce(alive.send(T0 + day * DAY), T0 + day * DAY, verdict('mailbox-disabled'))
   alive.attempt(alive.send(T0 + 8 * DAY), T0 + 8 * DAY, { code: 250, n: 1 })
@@ -151,11 +151,11 @@ test('a delivery between breaks the row; the setting turns it off; weak and forw
   expect([alive, off, weak].map((s) => s.entry('bounce', TO))).toEqual([null, null, null])
 })
 
-const hand = (s: Story, at: number) => ({ actor: 'op', settings: s.settings, moment: s.moment(at) })
+const operatorAt = (s: Story, at: number) => ({ actor: 'op', settings: s.settings, moment: s.moment(at) })
 
 function remove(s: Story, at: number, list: ListName = 'bounce', to = TO): void {
   const key = { account: 1, list, addressHash: normaliseAddress(to)?.hash ?? '', scope: '' }
-  s.apply(decideListChange({ ledger: s.world, key, change: { action: 'remove' } }, hand(s, at)))
+  s.apply(decideListChange({ ledger: s.ledger, key, change: { action: 'remove' } }, operatorAt(s, at)))
 }
 
 function add(
@@ -166,11 +166,11 @@ function add(
 ): number {
   const key = { account: over.account ?? 1, list, addressHash: over.hash ?? normaliseAddress(TO)?.hash ?? '', scope: over.scope ?? '' }
   const state = { address: TO, domain: 'example.com', reason: 'upload', until: over.until ?? null }
-  return s.apply(decideListChange({ ledger: s.world, key, change: { action: 'add', state } }, hand(s, at))).length
+  return s.apply(decideListChange({ ledger: s.ledger, key, change: { action: 'add', state } }, operatorAt(s, at))).length
 }
 
-const answers = [
-  // what stands on lists                               sub status, text
+const refusals = [
+  // lists with an entry                                sub status, text
   [['complaint'], 401, 'Blacklist:complaint (worker:address in complaint list)'],
   [['block'], 401, 'Blacklist: Block:(worker:address in block list)'],
   [['bounce'], 401, 'Blacklist: Bounce(worker:address in bounce list)'],
@@ -182,13 +182,13 @@ const answers = [
   [[], null, ''],
 ] as const
 
-test.each(answers)('on %j: %s', (lists, subStatus, text) => {
+test.each(refusals)('on lists %j: %s', (lists, subStatus, text) => {
   const s = story()
   for (const list of lists) add(s, T0, list)
   expect(s.row(s.send(T0 + 1))).toMatchObject({ subStatus, sendLog: text, status: subStatus === null ? 18 : 4 })
 })
 
-test('blocks and allows take whole domains, one apiUser, or everybody; a block ends when it was set to', () => {
+test('block and allow entries cover a domain, an API user, or all; a block ends as set', () => {
   const domain = story()
   add(domain, T0, 'block', { hash: hashDomain('example.com'), until: T0 + DAY })
   expect([1, 2 * DAY].map((later) => domain.row(domain.send(T0 + later)).status)).toEqual([4, 18])
@@ -200,7 +200,7 @@ test('blocks and allows take whole domains, one apiUser, or everybody; a block e
   add(one, T0, 'bounce')
   add(one, T0, 'allow', { scope: 'api' })
   expect([one.row(one.send(T0 + 1)).status, one.row(one.send(T0 + 1, { apiUser: 'other' })).status]).toEqual([18, 4])
-  // A label that is called like an API user is none.
+  // A label with the name of an API user is not that user.
   expect(one.row(one.send(T0 + 1, { apiUser: 'other', label: 'api' })).status).toBe(4)
 })
 
@@ -213,7 +213,7 @@ test('adding twice and removing twice changes nothing', () => {
   expect(s.entry('block', TO)).toMatchObject({ change, removedAt: T0 + 3 })
 })
 
-test('the shared list is fed only by our queue or a signed report, and holds for those who share', () => {
+test('only our queue or a signed report feeds the shared list, and it applies to accounts that share it', () => {
   const s = story({ sharedList: true })
   hit(s, T0)
   expect(s.entry('bounce', TO, { account: 0 })).toBeNull()
@@ -228,22 +228,22 @@ test('the shared list is fed only by our queue or a signed report, and holds for
   expect(s.row(s.send(T0 + 1, { to: 'bob@example.com', account: 3 })).status).toBe(18)
 })
 
-test('a lift undoes a batch by site, rule and time, and its hits do not count', () => {
+test('a bulk removal selects by site, rule and time, and its hits do not count', () => {
   const s = story()
   hit(s, T0)
   hit(s, T0 + HOUR, 'ann@example.com')
   hit(s, T0 + HOUR, 'bob@example.net')
-  const rows = [...s.world.suppressions.values()]
+  const rows = [...s.ledger.suppressions.values()]
   const filter = { site: 'example.com', rule: 'test-not-exist', since: T0 + MINUTE, until: T0 + 2 * HOUR }
-  const facts = s.apply(decideBulkRemoval({ rows, filter, account: 1 }, hand(s, T0 + 3 * HOUR)))
+  const facts = s.apply(decideBulkRemoval({ rows, filter, account: 1 }, operatorAt(s, T0 + 3 * HOUR)))
   expect(facts.map((fact) => fact.kind)).toEqual(['list', 'audit'])
   expect([TO, 'ann@example.com', 'bob@example.net'].map((to) => s.entry('bounce', to)?.removedAt)).toEqual([null, T0 + 3 * HOUR, null])
   hit(s, T0 + DAY, 'ann@example.com')
   expect(s.entry('bounce', 'ann@example.com')).toMatchObject({ n: 1, removedAt: null })
-  expect(decideBulkRemoval({ rows: [], filter, account: 1 }, hand(s, T0 + 4 * HOUR))).toEqual([])
+  expect(decideBulkRemoval({ rows: [], filter, account: 1 }, operatorAt(s, T0 + 4 * HOUR))).toEqual([])
 })
 
-test('whatever happens, an entry of the bounce list ends: every address comes home', () => {
+test('every entry of the bounce list ends, whatever happened before', () => {
   const step = fc.record({
     wait: fc.integer({ min: 1, max: 90 }),
     what: fc.constantFrom('hit' as const, 'deliver' as const, 'remove' as const, 'full' as const),

@@ -99,7 +99,7 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect(await lax.evaluate()).toEqual([])
     expect(await b.told()).toEqual(['3 bounce-rate raised'])
     const off = b.make({ rules: { rules: ['bounce-rate=off'], mailTo: [] } })
-    expect((await off.evaluate()).map(({ data }) => data.text)).toEqual(['bounce-rate is over: it is no longer measured.'])
+    expect((await off.evaluate()).map(({ data }) => data.text)).toEqual(['bounce-rate has cleared: it is no longer measured.'])
   })
 
   test('the installation’s figures are told to its operator’s account', async () => {

@@ -1,10 +1,10 @@
 /**
- * opt-out - a recipient does not want any more: by page, one-click POST, mail or report
+ * unsubscribe - a recipient unsubscribes: by page, one-click POST, mail or feedback report
  *
- * The entry holds for ever, for the account or for the mail's label (setting). Doing it again changes nothing. A mail that nobody
- * registered yet is recorded only: its address is not known.
+ * The entry has no end, and holds for the account or for the label of the mail (account setting). Unsubscribing again changes nothing. If
+ * the delivery is not registered yet, the request is only recorded, because its address is not known.
  *
- * Pure. RFC 8058, RFC 2369. See also: ledger/decide/report, web (the page and the POST).
+ * Pure. RFC 8058, RFC 2369. See also: ledger/decide/report, http/api/unsubscribe (the page and the POST).
  */
 import { createFactBatch, type FactBatch } from '../facts/fact-batch.ts'
 import { changeEntry, type ListEntryKey } from '../suppress/list-entry.ts'
@@ -16,13 +16,13 @@ import type { AccountSettings } from '../account-settings.ts'
 import { isEntryInForce } from '../suppress/suppression.ts'
 import { type DeliveryRow, suppressionKey, type SuppressionRow, type LedgerState } from '../project/state.ts'
 
-/** As much of a delivery as a list takes. */
+/** The part of a delivery that a list needs. */
 export type SuppressionTarget = Pick<
   DeliveryRow,
   'account' | 'deliveryId' | 'addressHash' | 'recipient' | 'domain' | 'site' | 'apiUser' | 'labelId' | 'label' | 'registered'
 >
 
-export type UnsubscribeInput = {
+type UnsubscribeInput = {
   readonly ledger: LedgerState
   readonly delivery: DeliveryRow
   readonly how: UnsubscribeData['how']
@@ -36,19 +36,19 @@ export type UnsubscribeInput = {
   readonly moment: FactMoment
 }
 
-/** What the list hears of it. */
+/** The part of a request that the list needs. */
 export type UnsubscribeListInput = Omit<UnsubscribeInput, 'delivery' | 'ip' | 'userAgent' | 'digest'> & {
   readonly delivery: SuppressionTarget
 }
 
-/** The facts of one request to be taken off, behind a valid unsubscribe token. */
+/** The facts of one request to unsubscribe, proven by a valid unsubscribe token. */
 export function decideUnsubscribe(input: UnsubscribeInput): readonly Fact[] {
   const batch = createFactBatch(input.ledger)
   addUnsubscribeFacts(input, batch)
   return batch.facts
 }
 
-/** The same, into a draft. */
+/** Adds the same facts to a batch. */
 export function addUnsubscribeFacts(input: UnsubscribeInput, batch: FactBatch): void {
   const { delivery, how, type, ip, userAgent, digest, settings, moment } = input
   const { scope, previous, isListed } = findUnsubscribeEntry(input)
@@ -58,7 +58,7 @@ export function addUnsubscribeFacts(input: UnsubscribeInput, batch: FactBatch): 
   batch.addWithConsequences(fact, () => updateUnsubscribeList(input, fact.id))
 }
 
-/** The change of the list; none where the entry stands, or the address is not known. `cause`: the fact that tells of the wish. */
+/** The change of the list; none if the entry is in force or the address is not known. `cause`: the fact of the request. */
 export function updateUnsubscribeList(input: UnsubscribeListInput, cause: string | null): readonly Fact[] {
   const { delivery, how, type, proof, settings, moment } = input
   const { key, previous, isListed } = findUnsubscribeEntry(input)
@@ -86,7 +86,7 @@ type UnsubscribeEntry = {
   readonly isListed: boolean
 }
 
-/** Which entry it is, and how it stands. */
+/** The entry of the recipient, and whether it is in force. */
 function findUnsubscribeEntry({
   ledger,
   delivery,
