@@ -1,10 +1,10 @@
 /**
- * account-cache - the accounts and the ring of token keys, as a batch needs them: at once and in memory
+ * account-cache - accounts, token keys, blocks and forward domains in memory
  *
- * Read from the store at most once a second and whenever somebody changed them here; so another node's change is seen within a
- * second. Numbers that mint offline point at the account that owns them.
+ * Reads the store at most once a second, and after `invalidate`. A node therefore sees changes of another node within a second. An offline
+ * number, under which a sender mints tokens itself, maps to the account that owns it.
  *
- * See also: store/account/accounts, store/account/token-keys, correlate/token-keys.
+ * See also: store/account/accounts, store/account/token-keys, correlate/token-keys, service/admin/block-index.
  */
 import { type TokenKeyLookup, MAX_KEY_INDEX } from '../correlate/token-keys.ts'
 import type { AccountLookup } from '../correlate/match.ts'
@@ -17,34 +17,35 @@ import { readRetentionCutoffForOperator } from '../store/facts/retention.ts'
 import { listTokenKeysForOperator, type TokenKey } from '../store/account/token-keys.ts'
 import { createBlockIndex, type BlockIndex } from './admin/block-index.ts'
 
-/** One reading of the book. All members are plain look-ups. */
+/** A consistent view of all accounts. All members are lookups in memory. */
 export type AccountSnapshot = {
   readonly accounts: readonly Account[]
   readonly settingsOf: (account: number) => AccountSettings
   readonly accountOf: AccountLookup
   readonly keyFor: TokenKeyLookup
-  /** The index that new tokens are signed with. */
+  /** The index of the key that signs new tokens. */
   readonly signingIndex: number
   readonly blocks: BlockIndex
-  /** Domains that take mail for an account, with whose they are. */
+  /** Domains whose mail is forwarded to an account, with the number of the account. */
   readonly forwardDomains: ReadonlyMap<string, number>
-  /** Mails requested before this moment are retired, or about to be. */
+  /** Deliveries requested before this moment (epoch ms) are removed, or will be soon. */
   readonly retentionStart: number
 }
 
 export type AccountCache = {
-  /** The present page; reads the store when the last one is older than a second. */
+  /** Returns the current snapshot; reads the store if the last one is older than a second. Faults: store_busy. */
   readonly snapshot: () => Promise<AccountSnapshot>
-  /** The next `open` reads again. */
+  /** Makes the next call of `snapshot` read the store. Call it after every change to accounts, blocks or keys. */
   readonly invalidate: () => void
 }
 
+/** How long a node may miss changes that another node made. */
 const MAX_AGE_MS = 1_000
 
-/** Derives the key of an account's number under one key of the ring. */
-export type DeriveTokenKey = (ring: TokenKey, account: number) => Uint8Array
+/** Derives the key of an account number from one key of the ring. */
+type DeriveTokenKey = (ring: TokenKey, account: number) => Uint8Array
 
-/** Makes the book. */
+/** Creates the cache. It reads nothing until the first call of `snapshot`. */
 export function createAccountCache(engine: Engine, derive: DeriveTokenKey, now: () => number): AccountCache {
   let snapshot: Promise<AccountSnapshot> | null = null
   let readAt = -Infinity
@@ -78,24 +79,24 @@ async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<Acc
   const byNumber = new Map(accounts.map((account) => [account.account, account]))
   const ring = new Map(keys.filter((key) => key.account === 0 && key.retiredAt === null).map((key) => [key.index, key]))
   const derived = new Map<number, Uint8Array>()
-  const signing = [...ring.keys()]
+  const indexes = [...ring.keys()]
   return {
     accounts,
     settingsOf: (account) => byNumber.get(account)?.settings ?? DEFAULT_ACCOUNT_SETTINGS,
     accountOf: (number) => {
-      const found = byNumber.get(number)
-      if (found === undefined || found.closedAt !== null) return null
-      return { account: found.offlineFor ?? number, offline: found.offlineFor !== null }
+      const account = byNumber.get(number)
+      if (account === undefined || account.closedAt !== null) return null
+      return { account: account.offlineFor ?? number, offline: account.offlineFor !== null }
     },
     keyFor: (account, index) => {
       const key = ring.get(index)
       if (key === undefined || !byNumber.has(account)) return null
-      const name = account * (MAX_KEY_INDEX + 1) + index
-      const known = derived.get(name) ?? derive(key, account)
-      derived.set(name, known)
-      return known
+      const cacheKey = account * (MAX_KEY_INDEX + 1) + index
+      const accountKey = derived.get(cacheKey) ?? derive(key, account)
+      derived.set(cacheKey, accountKey)
+      return accountKey
     },
-    signingIndex: signing.length === 0 ? 0 : Math.max(...signing),
+    signingIndex: indexes.length === 0 ? 0 : Math.max(...indexes),
     blocks: createBlockIndex(blocks),
     forwardDomains: new Map(
       forwardDomains.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),

@@ -1,36 +1,37 @@
 /**
- * batcher - what waits is worked on together, and one culprit harms only itself
+ * batcher - groups concurrent submissions into one transaction
  *
- * While a batch is being committed the next one collects; so one durable commit serves every session that came meanwhile. A
- * batch that fails because the store is away fails for all of it (they are told to come again). One that fails otherwise is halved
- * until the culprit stands alone, and `culprit` says what becomes of that one.
+ * While one batch is being committed, the next one collects items, so that one durable commit serves many sessions. If a batch fails with a
+ * retryable fault (the store is unavailable), all of its items fail. If it fails otherwise, it is split in halves until the failing item is
+ * alone, and `handleFailedItem` decides what happens to it.
  *
- * See also: service/receive/receive.
+ * See also: service/receive/receive, service/forward/forward-mail.
  */
 import { isRetryable } from '../errors.ts'
 
-export type BatchOptions<In, Out> = {
-  /** Items, and bytes by `sizeOf`, that close a batch. */
+type BatchOptions<In, Out> = {
+  /** A batch is closed at this number of items, or at this number of bytes, measured by `sizeOf`. */
   readonly maxItems: number
   readonly maxBytes: number
   readonly sizeOf: (item: In) => number
-  /** Batches under way at once: 1 where there is one writer. */
+  /** Batches processed at the same time: 1 for a store with one writer. */
   readonly maxConcurrent: number
-  /** All or nothing; answers in the order of the items. */
+  /** Processes a batch, all or nothing. Resolves to results in the order of the items. */
   readonly processBatch: (items: readonly In[]) => Promise<readonly Out[]>
-  /** An item that fails alone. */
+  /** Called with an item that fails in a batch of its own. Its result or its rejection is passed to the submitter. */
   readonly handleFailedItem: (item: In, error: unknown) => Promise<Out>
 }
 
-export type Batcher<In, Out> = {
+type Batcher<In, Out> = {
+  /** Queues an item and resolves to its result. */
   readonly submit: (item: In) => Promise<Out>
-  /** Resolves when nothing waits and nothing runs. */
+  /** Resolves when no item is queued and no batch is running. */
   readonly waitUntilIdle: () => Promise<void>
 }
 
 type PendingItem<In, Out> = { readonly item: In; readonly resolve: (out: Out) => void; readonly reject: (error: unknown) => void }
 
-/** Makes a batcher; it works as soon as something waits. */
+/** Creates a batcher. It starts a batch as soon as an item is queued. */
 export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<In, Out> {
   const queue: PendingItem<In, Out>[] = []
   let idleWaiters: (() => void)[] = []
@@ -79,13 +80,13 @@ function takeBatch<In, Out>(queue: PendingItem<In, Out>[], options: BatchOptions
   return queue.splice(0, count)
 }
 
-/** Works on one batch and answers each of its items. Never rejects. */
+/** Processes one batch and settles each of its items. Never rejects. */
 async function runBatch<In, Out>(options: BatchOptions<In, Out>, batch: readonly PendingItem<In, Out>[]): Promise<void> {
   try {
     const results = await options.processBatch(batch.map(({ item }) => item))
     for (const [n, pending] of batch.entries()) {
       const result = results[n]
-      if (result === undefined) pending.reject(new Error('a batch gave fewer answers than it had items'))
+      if (result === undefined) pending.reject(new Error('the batch returned fewer results than it had items'))
       else pending.resolve(result)
     }
   } catch (error) {

@@ -1,7 +1,9 @@
 /**
- * context - what every piece of work needs: the store, the rules in force, our domains, time and chance
+ * context - what every service function takes: store, rules, domains, clock, ids, logger and caches
  *
- * Made once by `app`; tests make one around a temporary store. See also: app, service/account-cache.
+ * Created once, at start-up (daemon/bootstrap); tests create one around a temporary store.
+ *
+ * See also: service/account-cache, service/transact.
  */
 import type { RuleTable } from '../classify/rule-table.ts'
 import type { TokenDomains } from '../correlate/references.ts'
@@ -13,19 +15,20 @@ import type { CounterBuffer } from './alerts/counter-buffer.ts'
 
 export type Context = {
   readonly engine: Engine
-  /** The rules in force; a reload changes what this gives. */
+  /** Returns the rules in force, which a reload replaces. */
   readonly rules: () => RuleTable
   readonly accountCache: AccountCache
   readonly domains: TokenDomains
-  /** Where the one-click page is reached from outside, without a slash at its end. */
+  /** The base URL of the public pages, without a trailing slash. */
   readonly publicUrl: string
-  /** Domains whose feedback loops are believed. */
+  /** Domains whose feedback-loop reports are trusted. */
   readonly reporters: ReadonlySet<string>
-  /** The IPs that our own queue sends by; not given where this installation delivers nothing. */
+  /** The local IP addresses of our own delivery queue; absent where this installation delivers nothing. */
   readonly egressIps?: ReadonlySet<string>
   readonly telemetry: Telemetry
-  /** Hears of what was committed, for alerts. */
+  /** Counts committed facts for the alerts. */
   readonly counterBuffer: CounterBuffer
+  /** The current time, epoch ms. */
   readonly now: () => number
   readonly ids: FactIdGenerator
 }

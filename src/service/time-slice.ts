@@ -1,17 +1,17 @@
 /**
- * time-slice - a long row of small works, with a turn for everybody else between them
+ * time-slice - maps many items in order, and yields to the event loop at intervals
  *
- * One thread answers all doors. A batch of mails or a request of a thousand recipients takes tens of milliseconds; who asks the API meanwhile waits
- * for a slice of it, and not for all.
+ * One thread serves SMTP and HTTP. A batch of mails or a request with a thousand recipients takes tens of milliseconds; in between, other
+ * requests wait for one slice of it, not for all of it.
  *
  * See also: service/receive/receive, service/submit/register-recipients, service/submit/register.
  */
-import { setImmediate as others } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 
-/** What a question to the API may wait for. */
+/** How long another request may wait. */
 const SLICE_MS = 2
 
-/** The work of each item in its order, one after the other. Rejects where a work throws; those behind it are not begun. */
+/** Calls `work` for each item, one after the other. If a call throws, rejects and does not call `work` for the items after it. */
 export async function mapInTimeSlices<Item, Result>(
   items: readonly Item[],
   work: (item: Item, index: number) => Result,
@@ -21,7 +21,7 @@ export async function mapInTimeSlices<Item, Result>(
   for (const [index, item] of items.entries()) {
     results.push(work(item, index))
     if (performance.now() - sliceStartedAt < SLICE_MS) continue
-    await others()
+    await yieldToEventLoop()
     sliceStartedAt = performance.now()
   }
   return results

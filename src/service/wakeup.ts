@@ -1,11 +1,13 @@
 /**
- * wakeup - somebody waits, for a time or until he is woken
+ * wakeup - waits for a time or until another task wakes the waiter
  *
- * A wake that comes while nobody waits is kept: the next wait ends at once. See also: service/deliver/deliverer.
+ * A wake while nobody waits is kept: the next wait ends at once.
+ *
+ * See also: service/deliver/deliverer.
  */
 export type Wakeup = {
   readonly wake: () => void
-  /** Resolves at the next wake, at the latest after so long. One waits at a time. */
+  /** Resolves at the next wake, or after `millis` at the latest. Only one task may wait at a time. */
   readonly wait: (millis: number) => Promise<void>
 }
 

@@ -175,7 +175,7 @@ const queue: HttpServices['queue'] = {
   findCommand: (account, commandId) => Promise.resolve(commandId === ORDER.commandId && account < 2 ? ORDER : null),
 }
 
-async function* pieces(): AsyncGenerator<Uint8Array> {
+async function* chunks(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('a,b\r\n')
   yield* [Buffer.from('1,"2"\r\n')]
 }
@@ -184,7 +184,7 @@ const exports: HttpServices['exports'] = {
   request: resolve(JOB),
   list: resolve([JOB]),
   find: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId ? JOB : null),
-  content: (account, id) => (account === 1 && id === JOB.exportId ? Promise.resolve({ job: JOB, pieces: pieces() }) : notFound()),
+  content: (account, id) => (account === 1 && id === JOB.exportId ? Promise.resolve({ job: JOB, chunks: chunks() }) : notFound()),
   retry: (account, id) =>
     account === 1 && id === JOB.exportId ? Promise.reject(new Fault('conflict', 'only a failed export can be retried')) : notFound(),
   remove: (account, id) => Promise.resolve(account === 1 && id === JOB.exportId),

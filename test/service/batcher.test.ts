@@ -4,11 +4,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
-import { createBatcher, type BatchOptions } from '../../src/service/batcher.ts'
+import { createBatcher } from '../../src/service/batcher.ts'
 
 type Item = { readonly n: number; readonly bad?: boolean }
 
-function batcher(over: Partial<BatchOptions<Item, string>> = {}): {
+function batcher(over: Partial<Parameters<typeof createBatcher<Item, string>>[0]> = {}): {
   batches: number[][]
   submit: (item: Item) => Promise<string>
   waitUntilIdle: () => Promise<void>

@@ -76,7 +76,7 @@ const listOwners = async ({ context }: CommandContext): Promise<readonly Account
   (await listAccountsForOperator(context.engine.read)).filter(({ offlineFor }) => offlineFor === null)
 
 async function download({ exports, account }: AccountExports, id: string, output: CommandOutput): Promise<void> {
-  const { pieces: chunks } = await exports.content(account, id)
+  const { chunks } = await exports.content(account, id)
   for await (const chunk of chunks) await output.write(chunk)
 }
 

@@ -109,7 +109,7 @@ async function writeKind(
       if (offlineFor !== null) continue
       for (let after: ExportCursor | null = null, isFirst = true; isFirst || after !== null; isFirst = false) {
         const stride = { ...span, after, look: PAGE_SIZE }
-        const step: ExportStep = await EXPORT_KINDS[kind].step(reader, { account, filters, now, stride })
+        const step: ExportStep = await EXPORT_KINDS[kind].readStep(reader, { account, filters, now, stride })
         await write(out, await fileLines(form, step.rows))
         after = step.next
       }

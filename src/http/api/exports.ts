@@ -150,10 +150,10 @@ function addDownloadRoute(server: HttpServer, { exports, authorizer }: ExportRou
   }
   server.get('/v1/exports/:id/download', { schema, config: { produces: null } }, async (request, reply) => {
     const { account } = await authorizer.requireAccount(request)
-    const { job, pieces } = await exports.content(account, request.params.id)
+    const { job, chunks } = await exports.content(account, request.params.id)
     // The length lets the client detect a truncated download.
     void reply.headers({ 'content-disposition': `attachment; filename="${toFileName(job)}"`, 'content-length': job.bytes })
-    return reply.type(job.gzip ? 'application/gzip' : MEDIA_TYPES[job.format]).send(Readable.from(pieces))
+    return reply.type(job.gzip ? 'application/gzip' : MEDIA_TYPES[job.format]).send(Readable.from(chunks))
   })
 }
 

@@ -29,7 +29,7 @@ import {
   removeOutboxForOperator,
   removeSiteCountersForOperator,
 } from '../../store/facts/retention.ts'
-import { lowestIdAt } from '../notify/event-feed.ts'
+import { lowestIdAt } from '../fact-id-time.ts'
 import type { Context } from '../context.ts'
 
 /** How much was removed. */

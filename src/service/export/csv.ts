@@ -1,34 +1,34 @@
 /**
- * csv - rows as CSV that a spreadsheet opens without running anything
+ * csv - formats rows as CSV that is safe to open in a spreadsheet
  *
- * RFC 4180 by csv-stringify: CRLF, quotes where they are needed. What the library does not guard is guarded before it: a text that
- * a spreadsheet would take for a formula gets an apostrophe, by its first letter in ASCII or full width, also behind spaces, which
- * spreadsheets pass over (OWASP, CSV injection; the library's own `escape_formulas` looks at the first letter alone). Numbers stay numbers.
- * Controls and marks that turn the direction of text become visible signs: RFC 4180 has no place for them.
+ * RFC 4180 by csv-stringify: CRLF, and quotes where needed. Text that a spreadsheet would take for a formula gets a leading apostrophe. The
+ * check covers ASCII and full-width characters, and skips leading spaces as spreadsheets do (OWASP, CSV injection); the library's own option
+ * `escape_formulas` checks only the first character. Numbers stay numbers. Control characters and characters that change the text direction
+ * become visible symbols, because RFC 4180 does not allow them.
  *
  * See also: service/export/exporter, commands/store/export.
  */
 import { stringify } from 'csv-stringify/sync'
 import { toPrintable } from '../../telemetry.ts'
 
-/** What begins a formula, as spreadsheets read it. */
+/** Text that spreadsheets take for a formula. */
 const FORMULA = /^[\s\u00a0\u3000]*[=+\-@\uff1d\uff0b\uff0d\uff20|%]|^[\t\r\n]/u
 
-/** What a cell may hold; other values are shown as JSON. */
+/** The value of a cell. */
 export type Cell = string | number | boolean | null
 
 /**
- * A text that no spreadsheet takes for a formula. Total.
+ * Escapes text so that no spreadsheet takes it for a formula. Total.
  *
  *     guardCell('=cmd|x') → "'=cmd|x"
  *     guardCell('  +1') → "'  +1"
  */
-export const guardCell = (text: string): string => toPrintable(FORMULA.test(text) ? `'${text}` : text)
+const guardCell = (text: string): string => toPrintable(FORMULA.test(text) ? `'${text}` : text)
 
-// A bare line feed is no line end of ours, so that the library would not quote it; readers take it for one.
+// The library quotes only the line end that it writes. Readers also take a bare CR or LF for a line end, so both are quoted.
 const OPTIONS = { record_delimiter: 'windows', quoted_match: /[\r\n]/, cast: { string: guardCell, boolean: String } } as const
 
-/** Rows as lines, each ended by CRLF; of nothing the empty text. Total. */
+/** Formats rows as lines that end in CRLF; no rows give the empty string. Total. */
 export function csvLines(rows: readonly (readonly Cell[])[]): string {
   return stringify([...rows], OPTIONS)
 }

@@ -1,39 +1,37 @@
 /**
- * export-file - cells as the bytes of a file
+ * export-file - formats export rows as the bytes of a file
  *
- * The first piece begins with the byte order mark and the names of the columns, where the format has them; pieces one behind the other are
- * the file. Written a slice at a time, so that the thread that talks to the world is never held for long.
+ * Each chunk of an export is one gzip member; the members one after another are a valid gzip file (RFC 1952 §2.2). Formatting yields to the
+ * event loop at intervals, so that it never blocks other requests for long.
  *
  * RFC 4180 (CSV), RFC 1952 (gzip). See also: service/export/exporter, service/export/csv.
  */
-import { setImmediate as others } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import type { ExportRow } from '../../store/exports.ts'
-import { csvLines } from './csv.ts'
-import type { Cell } from './csv.ts'
+import { csvLines, type Cell } from './csv.ts'
 import { EXPORT_KINDS } from './export-kinds.ts'
 
 const BOM = '\ufeff'
 
-/** Rows that are written before others have their turn: about a millisecond. */
+/** Rows formatted before the event loop gets control: about a millisecond. */
 const SLICE_ROWS = 50
 
-/** How a file is written. */
-export type FileFormat = Pick<ExportRow, 'kind' | 'format' | 'bom'>
+type FileFormat = Pick<ExportRow, 'kind' | 'format' | 'bom'>
 
-/** What stands before the first row. */
+/** The text before the first row: byte order mark and column names in CSV, nothing in JSON Lines. */
 export function fileHead({ kind, format, bom }: FileFormat): string {
   return format === 'csv' ? (bom ? BOM : '') + csvLines([EXPORT_KINDS[kind].columns]) : ''
 }
 
-/** Rows as text. */
+/** Formats rows as lines of the file. */
 export async function fileLines({ kind, format }: FileFormat, rows: readonly (readonly Cell[])[]): Promise<string> {
   const { columns } = EXPORT_KINDS[kind]
   const write = format === 'csv' ? csvLines : (slice: typeof rows): string => slice.map((row) => jsonLine(columns, row)).join('')
   let text = ''
   for (let at = 0; at < rows.length; at += SLICE_ROWS) {
-    if (at > 0) await others()
+    if (at > 0) await yieldToEventLoop()
     text += write(rows.slice(at, at + SLICE_ROWS))
   }
   return text
@@ -43,8 +41,8 @@ function jsonLine(columns: readonly string[], row: readonly Cell[]): string {
   return `${JSON.stringify(Object.fromEntries(columns.map((name, at) => [name, row[at] ?? null])))}\n`
 }
 
-/** One member of a gzip file; beside this thread. */
+/** Compresses one chunk into one gzip member, on a worker thread. */
 export const compressChunk: (text: string) => Promise<Buffer> = promisify(gzip)
 
-/** The bytes of a member. */
+/** Decompresses one gzip member. */
 export const decompressChunk: (chunk: Uint8Array) => Promise<Buffer> = promisify(gunzip)

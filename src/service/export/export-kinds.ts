@@ -1,10 +1,10 @@
 /**
- * export-kinds - what can be exported: which filters a kind knows, which columns it has, and how its rows are walked
+ * export-kinds - the kinds of exports: their filters, their columns, and how their rows are read
  *
- * `reason`, `fault` and `billable` stand beside the vendor's numbers: lists are cleaned by `fault = recipient`. The names of the columns are
- * those of our API; a released one is never renamed, and new ones come last.
+ * Beside SendCloud's status numbers, the columns hold `reason`, `fault` and `billable`: to clean a list, select `fault = recipient`. Column
+ * names are part of the API: a released one is never renamed, and new ones are added at the end.
  *
- * See also: service/export/exporter (who writes files of them), commands/store/export (who prints them), docs/EXPORTS.md.
+ * See also: service/export/exporter (writes files), commands/store/export (prints rows), docs/EXPORTS.md.
  */
 import { REASONS } from '../../classify/reasons.ts'
 import { hashAddress } from '../../correlate/address-hash.ts'
@@ -22,25 +22,26 @@ import type { ScanRange } from '../../store/facts/scan.ts'
 import type { ExportedDelivery } from '../../store/mail/delivery-columns.ts'
 import type { Cell } from './csv.ts'
 
-/** Whose rows, of which time and kind, through which filters; `now` says what is in force. */
-export type ExportStepInput = {
+/** `now` (epoch ms) decides which list entries are in force. */
+type ExportStepInput = {
   readonly account: number
   readonly filters: ExportFilters
   readonly now: number
   readonly stride: ScanRange<ExportCursor>
 }
 
-/** Rows in the order of the columns, and the key behind which the next step begins. */
+/** Rows with their cells in the order of the columns. `next` is the key after which the next step starts, or null at the end. */
 export type ExportStep = { readonly rows: readonly (readonly Cell[])[]; readonly next: ExportCursor | null }
 
 export type ExportKindSpec = {
-  readonly takes: readonly (keyof ExportFilters)[]
-  readonly needs: readonly (keyof ExportFilters)[]
+  readonly allowedFilters: readonly (keyof ExportFilters)[]
+  readonly requiredFilters: readonly (keyof ExportFilters)[]
   readonly columns: readonly string[]
-  readonly step: (reader: DatabaseReader, input: ExportStepInput) => Promise<ExportStep>
+  /** Reads the next rows. */
+  readonly readStep: (reader: DatabaseReader, input: ExportStepInput) => Promise<ExportStep>
 }
 
-type Column<T> = readonly [name: string, of: (line: T) => Cell]
+type Column<T> = readonly [name: string, cellOf: (line: T) => Cell]
 
 const iso = (at: number | null): string | null => (at === null || at === 0 ? null : new Date(at).toISOString())
 
@@ -131,33 +132,34 @@ const ENTRY_COLUMNS: readonly Column<EntryExportRow>[] = [
   ['labelId', ({ row }) => row.labelId],
 ]
 
-/** An entry bears the reason of its cause, where a verdict was the cause. */
+/** If a verdict caused an entry, the entry has the reason of the verdict. */
 const FAULT_BY_REASON: Readonly<Record<string, { readonly fault: string }>> = REASONS
 const faultOf = (reason: string): string | null => FAULT_BY_REASON[reason]?.fault ?? null
 
 const namesOf = <T>(columns: readonly Column<T>[]): readonly string[] => columns.map(([name]) => name)
-const cellsOf = <T>(columns: readonly Column<T>[], line: T): readonly Cell[] => columns.map(([, of]) => of(line))
+const cellsOf = <T>(columns: readonly Column<T>[], line: T): readonly Cell[] => columns.map(([, cellOf]) => cellOf(line))
 
 const MAIL_FILTERS = ['recipient', 'label', 'apiUser', 'emailType', 'fault', 'reason', 'broadcast'] as const
 
+/** Every kind of export. */
 export const EXPORT_KINDS = {
   status: {
-    takes: [...MAIL_FILTERS, 'status', 'subStatus', 'requestIp', 'egressIp'],
-    needs: [],
+    allowedFilters: [...MAIL_FILTERS, 'status', 'subStatus', 'requestIp', 'egressIp'],
+    requiredFilters: [],
     columns: namesOf(STATUS_COLUMNS),
-    step: (reader, input) => readMailStep(reader, input, STATUS_COLUMNS),
+    readStep: (reader, input) => readMailStep(reader, input, STATUS_COLUMNS),
   },
   results: {
-    takes: [...MAIL_FILTERS, 'result'],
-    needs: ['broadcast'],
+    allowedFilters: [...MAIL_FILTERS, 'result'],
+    requiredFilters: ['broadcast'],
     columns: namesOf(RESULT_COLUMNS),
-    step: (reader, input) => readMailStep(reader, input, RESULT_COLUMNS),
+    readStep: (reader, input) => readMailStep(reader, input, RESULT_COLUMNS),
   },
   suppressions: {
-    takes: ['list', 'recipient', 'apiUser', 'site', 'rule', 'inForce'],
-    needs: ['list'],
+    allowedFilters: ['list', 'recipient', 'apiUser', 'site', 'rule', 'inForce'],
+    requiredFilters: ['list'],
     columns: namesOf(ENTRY_COLUMNS),
-    step: readEntryStep,
+    readStep: readEntryStep,
   },
 } as const satisfies Readonly<Record<ExportKind, ExportKindSpec>>
 
@@ -173,7 +175,7 @@ async function readMailStep(
   return { rows: rows.map((row) => cellsOf(columns, { row, billable: !unbilled.has(row.deliveryId) })), next }
 }
 
-/** An address that is none was never sent to: it finds nothing. */
+/** No row has this hash, so a filter by text that is not an address finds nothing. */
 const UNKNOWN_ADDRESS_HASH = '00'.repeat(32)
 const hashOf = (address: string): string => hashAddress(address) ?? UNKNOWN_ADDRESS_HASH
 
@@ -186,10 +188,10 @@ function mailFilters({
   site: _site,
   rule: _rule,
   inForce: _inForce,
-  ...same
+  ...others
 }: ExportFilters): DeliveryFilters {
   return {
-    ...same,
+    ...others,
     ...(recipient === undefined ? {} : { addressHash: hashOf(recipient) }),
     ...(label === undefined ? {} : { labelName: label }),
     ...(apiUser === undefined ? {} : { apiUsers: [apiUser] }),

@@ -1,12 +1,12 @@
 /**
- * exporter - writes the files that accounts have asked for, a page at a time
+ * exporter - writes export files in the background, one page at a time
  *
- * A turn takes jobs while there is room; each page is read by itself on the engine's second reader, written as one chunk, and kept in a
- * short transaction that also moves the job's cursor and prolongs its lease. So memory is that of a page however long the file gets, the
- * writer is never held, and what a crash or a stop cuts off goes on behind its last chunk, here or on another node. What the store cannot do now
- * comes again; what fails otherwise is `failed` with its reason, and can be asked to go on.
+ * A tick claims jobs while slots are free. Each page is read on the engine's reader for long scans, stored as one chunk, and committed together
+ * with the cursor and the renewed lease. So memory is bounded by one page whatever the size of the file, and the writer is never blocked. A job
+ * that a crash or a shutdown interrupts continues after its last chunk, here or on another node. A job that the store cannot serve at present
+ * is retried. A job that fails otherwise becomes `failed` with a reason, and can be retried by its account.
  *
- * See also: service/export/exports (who asks), store/exports, service/export/export-kinds.
+ * See also: service/export/exports (the API), store/exports, service/export/export-kinds.
  */
 import { randomUUID } from 'node:crypto'
 import { Fault, isRetryable } from '../../errors.ts'
@@ -22,42 +22,41 @@ import {
 import type { ExportSignal } from '../../store/export-states.ts'
 import type { Cell } from './csv.ts'
 import { fileHead, fileLines, compressChunk } from './export-file.ts'
-import { EXPORT_KINDS } from './export-kinds.ts'
-import type { ExportStep } from './export-kinds.ts'
+import { EXPORT_KINDS, type ExportStep } from './export-kinds.ts'
 import type { Context } from '../context.ts'
 
-export type ExporterRules = {
-  /** Days that a file is kept. */
+type ExporterRules = {
+  /** Days to keep a file. */
   readonly keepDays: number
-  /** Jobs of one account that run at once. */
+  /** Jobs of one account that may run at the same time. */
   readonly perAccount: number
-  /** Jobs that this node runs at once. */
+  /** Jobs that this node runs at the same time. */
   readonly atOnce: number
 }
 
 export type Exporter = {
-  /** Takes what waits and clears what is kept no longer. Never throws. */
+  /** Starts queued jobs and removes expired files. Never throws. */
   readonly tick: () => Promise<void>
-  /** Resolves when no job runs here. */
+  /** Resolves when this node runs no job. */
   readonly waitUntilIdle: () => Promise<void>
-  /** Jobs stop behind their page and are given back. Idempotent. */
+  /** Stops each job after its current page and releases it for another node. Idempotent. */
   readonly close: () => Promise<void>
 }
 
 const DAY_MS = 86_400_000
-/** Rows of a page: DESIGN, Store. */
+/** Rows in a page: a page takes a few milliseconds. */
 const PAGE_ROWS = 1_000
-/** Pages without a row before the cursor is kept all the same: the lease must not run out over a rare filter. */
-const MAX_EMPTY_PAGES = 20
-/** A page takes milliseconds; a node that says nothing for so long is dead. */
+/** Scan steps in a page: with a filter that matches few rows, the lease must still be renewed in time. */
+const MAX_STEPS_PER_PAGE = 20
+/** A page takes milliseconds. A node that does not renew its lease for this long is considered dead. */
 const LEASE_MS = 60_000
-/** Before a job is taken again that the store could not serve. */
+/** The delay before a job is claimed again after the store was unavailable. */
 const RETRY_DELAY_MS = 5_000
-/** Starts that get no page done. */
+/** A job fails after this many starts without a completed page. */
 const MAX_ATTEMPTS = 5
 /** Chunks that one transaction removes: a few megabytes. */
 const PURGE_CHUNKS = 50
-/** An idle table costs one indexed read. */
+/** The longest time before a queued job starts. A tick with nothing to do costs one indexed read. */
 const TICK_INTERVAL_MS = 1_000
 
 type ExporterInternals = {
@@ -67,11 +66,11 @@ type ExporterInternals = {
   readonly state: { isClosing: boolean }
 }
 
-/** Makes the exporter; it does nothing until a turn. */
+/** Creates the exporter. It does nothing until `tick` is called. */
 export function createExporter(context: Context, rules: ExporterRules): Exporter {
   const internals: ExporterInternals = { context, rules, lease: randomUUID(), state: { isClosing: false } }
   const jobs = new Set<Promise<void>>()
-  // One at a time: two would take more jobs than there is room for.
+  // One tick at a time: two could claim more jobs than may run.
   let currentTick: Promise<void> | null = null
   const waitUntilIdle = async (): Promise<void> => {
     await currentTick
@@ -87,7 +86,7 @@ export function createExporter(context: Context, rules: ExporterRules): Exporter
         jobs.add(work)
       }
     } catch (error) {
-      context.telemetry.log.error({ err: error }, 'exports could not be taken; they are asked for again')
+      context.telemetry.log.error({ err: error }, 'export jobs could not be claimed; they will be claimed later')
     }
   }
   return {
@@ -103,7 +102,7 @@ export function createExporter(context: Context, rules: ExporterRules): Exporter
   }
 }
 
-/** Turns from now on; the answer ends the turns and then the exporter. */
+/** Calls `tick` at intervals. The returned function stops that, and then closes the exporter. */
 export function startExporter(exporter: Exporter): () => Promise<void> {
   const timer = setInterval(() => void exporter.tick(), TICK_INTERVAL_MS)
   timer.unref()
@@ -115,14 +114,14 @@ export function startExporter(exporter: Exporter): () => Promise<void> {
 
 async function claimJob({ context, rules, lease }: ExporterInternals): Promise<ExportRow | null> {
   const now = context.now()
-  // Asked first without a lock: mostly there is nothing.
+  // Check without a lock first: usually there is no job.
   const waiting = await context.engine.read.one("select 1 as one from exports where state in ('queued', 'running') limit 1")
   if (waiting === null) return null
   const claim = { now, leaseUntil: now + LEASE_MS, lease, perAccount: rules.perAccount }
   return context.engine.tx((db) => claimExportForOperator(db, claim), { lockName: 'exports' })
 }
 
-/** Files that are kept no longer go, a few chunks a transaction; rows of jobs stay as long once more, to be looked at. */
+/** Removes expired files, a few chunks a transaction. The rows of the jobs stay for the same time again, so that people can inspect them. */
 async function expireFiles({ context, rules, state }: ExporterInternals): Promise<void> {
   const now = context.now()
   const expired = await context.engine.read.one(
@@ -134,18 +133,18 @@ async function expireFiles({ context, rules, state }: ExporterInternals): Promis
   await purgeExports(context, now - rules.keepDays * DAY_MS, () => state.isClosing)
 }
 
-/** Removes the chunks of files that ended, a few a transaction, and jobs that ended before a moment. Idempotent. */
+/** Removes the chunks of expired files, a few a transaction, and jobs that ended before a moment (epoch ms). Idempotent. */
 export async function purgeExports({ engine }: Context, before: number, shouldStop: () => boolean = () => false): Promise<void> {
-  for (let gone = PURGE_CHUNKS; gone === PURGE_CHUNKS && !shouldStop();)
-    gone = await engine.tx((db) => removeExpiredExportsForOperator(db, before, PURGE_CHUNKS), { lockName: 'exports' })
+  for (let removed = PURGE_CHUNKS; removed === PURGE_CHUNKS && !shouldStop();)
+    removed = await engine.tx((db) => removeExpiredExportsForOperator(db, before, PURGE_CHUNKS), { lockName: 'exports' })
 }
 
 async function runJob(internals: ExporterInternals, job: ExportRow): Promise<void> {
   const { context } = internals
   const { account, exportId } = job
-  context.telemetry.log.info({ account, exportId, kind: job.kind, rows: job.rows }, 'an export begins')
+  context.telemetry.log.info({ account, exportId, kind: job.kind, rows: job.rows }, 'export started')
   try {
-    if (job.attempts > MAX_ATTEMPTS) throw new Fault('internal', `it was begun ${MAX_ATTEMPTS} times and got no page done`)
+    if (job.attempts > MAX_ATTEMPTS) throw new Fault('internal', `the export was started ${MAX_ATTEMPTS} times without completing a page`)
     const end = await writeFile(internals, job)
     if (end === 'stopped') await signalJob(internals, job, 'dropped', { at: context.now() })
     if (end === 'done') context.telemetry.count('bounced_exports_total', { outcome: 'ended' })
@@ -164,22 +163,22 @@ async function signalJob({ context }: ExporterInternals, job: ExportRow, signal:
 async function failJob(internals: ExporterInternals, job: ExportRow, error: unknown): Promise<void> {
   const { context, rules } = internals
   const { account, exportId } = job
-  context.telemetry.log.error({ account, exportId, err: error }, 'an export did not get done')
-  const message = error instanceof Fault ? error.message : `an error of our own; the log has it under ${exportId}`
+  context.telemetry.log.error({ account, exportId, err: error }, 'export failed')
+  const message = error instanceof Fault ? error.message : `internal error; the log describes it under ${exportId}`
   const at = context.now()
   const failure: ExportChange = { at, error: message.slice(0, 500), expiresAt: at + rules.keepDays * DAY_MS }
   try {
     if (isRetryable(error)) await signalJob(internals, job, 'dropped', { at, claimableAt: at + RETRY_DELAY_MS })
     else await signalJob(internals, job, 'broken', failure)
   } catch (cause) {
-    // Its lease runs out, and it is taken again.
-    context.telemetry.log.error({ account, exportId, err: cause }, 'an export could not be given back')
+    // The lease expires, and the job is claimed again.
+    context.telemetry.log.error({ account, exportId, err: cause }, 'export job could not be released')
   }
 }
 
 type WriteEnd = 'done' | 'stopped' | 'lost'
 
-/** Page after page. `lost`: somebody else has the job, or it is gone. */
+/** Writes page after page. `lost`: another node has claimed the job, or it was removed. */
 async function writeFile(internals: ExporterInternals, first: ExportRow): Promise<WriteEnd> {
   let job: ExportRow | null = first
   for (let isLast = false; !isLast;) {
@@ -194,16 +193,16 @@ async function writeFile(internals: ExporterInternals, first: ExportRow): Promis
 
 type ExportPage = { readonly rows: readonly (readonly Cell[])[]; readonly next: ExportStep['next'] }
 
-/** Steps until a page is full, the end is there, or enough was looked at. */
+/** Reads until a page is full, the rows end, or the number of steps is reached. */
 async function readExportPage(
   { context }: ExporterInternals,
   { account, kind, filters, from, to, cursor }: ExportRow,
 ): Promise<ExportPage> {
   const rows: (readonly Cell[])[] = []
   let after = cursor
-  for (let steps = 0; steps < MAX_EMPTY_PAGES; steps++) {
+  for (let steps = 0; steps < MAX_STEPS_PER_PAGE; steps++) {
     const stride = { from, to, after, look: PAGE_ROWS }
-    const step: ExportStep = await EXPORT_KINDS[kind].step(context.engine.bulkRead, { account, filters, now: context.now(), stride })
+    const step: ExportStep = await EXPORT_KINDS[kind].readStep(context.engine.bulkRead, { account, filters, now: context.now(), stride })
     rows.push(...step.rows)
     after = step.next
     if (after === null || rows.length >= PAGE_ROWS) break
@@ -211,7 +210,7 @@ async function readExportPage(
   return { rows, next: after }
 }
 
-/** One chunk and one transaction, which also ends a job that has no more; null: the job is not ours any more. */
+/** Stores one chunk in one transaction, which also ends the job after its last page. Resolves to null if the lease was lost. */
 async function saveExportPage(
   { context, rules }: ExporterInternals,
   job: ExportRow,
@@ -219,20 +218,20 @@ async function saveExportPage(
 ): Promise<ExportRow | null> {
   const head = job.chunks === 0 ? fileHead(job) : ''
   const text = head + (await fileLines(job, rows))
-  // A gzip file of nothing has a member too.
+  // An empty gzip file still needs one member.
   const chunk = text === '' && job.chunks > 0 ? null : await compressChunk(text)
   const size = job.gzip ? (chunk?.byteLength ?? 0) : Buffer.byteLength(text)
   const now = context.now()
-  const done = { cursor: next, rows: job.rows + rows.length, bytes: job.bytes + size, leaseUntil: now + LEASE_MS }
+  const progress = { cursor: next, rows: job.rows + rows.length, bytes: job.bytes + size, leaseUntil: now + LEASE_MS }
   const ending = { at: now, expiresAt: now + rules.keepDays * DAY_MS, lease: job.lease }
-  const isOurs = await context.engine.tx(
+  const isHeld = await context.engine.tx(
     async (db) => {
-      const isKept = await saveExportProgress(db, job, { ...done, chunk })
-      return isKept && next === null ? transitionExport(db, job, 'ended', ending) : isKept
+      const isSaved = await saveExportProgress(db, job, { ...progress, chunk })
+      return isSaved && next === null ? transitionExport(db, job, 'ended', ending) : isSaved
     },
     { visibility: 'latest' },
   )
-  if (!isOurs) return null
+  if (!isHeld) return null
   context.telemetry.count('bounced_export_rows_total', {}, rows.length)
-  return { ...job, ...done, chunks: job.chunks + (chunk === null ? 0 : 1), attempts: 0 }
+  return { ...job, ...progress, chunks: job.chunks + (chunk === null ? 0 : 1), attempts: 0 }
 }

@@ -1,10 +1,10 @@
 /**
- * attempt-log - writes down what an endpoint was sent and answered, so that people can look it up and send it again
+ * attempt-log - records webhook requests and their responses, so that people can inspect and resend events
  *
- * In the transaction that settles the batch: a record and its outbox row never tell two stories. Answers are strangers' words, and kept
- * as such: their first bytes, of the last attempts.
+ * Records are written in the transaction that settles the outbox rows, so both always agree. A record holds the first bytes of the last
+ * responses. They are text of a third party and must be escaped wherever they are shown.
  *
- * See also: service/notify/notifier (who sends), store/webhook/attempts, settings (webhooks.recordDays, webhooks.recordTries).
+ * See also: service/notify/notifier (sends), store/webhook/attempts, settings (webhooks.recordDays, webhooks.recordTries).
  */
 import type { Database } from '../../store/engine/engine.ts'
 import type { OutboxRow } from '../../store/webhook/outbox.ts'
@@ -17,16 +17,16 @@ import {
 import type { WebhookAttempt } from './webhook-sender.ts'
 
 export type AttemptLogRules = {
-  /** Days that a record is kept; 0: none is written. */
+  /** Days to keep a record; 0 writes none. */
   readonly recordDays: number
-  /** Attempts of one event whose answers are kept: the last. */
+  /** How many responses of one event to keep: the last ones. */
   readonly recordTries: number
 }
 
-/** One attempt and what became of its row. */
+/** One attempt, and the new state of its event. */
 export type LoggedAttempt = { readonly row: OutboxRow; readonly attempt: WebhookAttempt; readonly state: WebhookRecordState }
 
-/** Adds attempts to their records. */
+/** Adds attempts to the records of their events. Call it in the transaction that settles the outbox rows. */
 export async function logAttempts(
   db: Database,
   attempts: readonly LoggedAttempt[],

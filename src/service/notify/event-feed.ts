@@ -1,82 +1,72 @@
 /**
- * event-feed - follows an account's facts as they are committed, on whichever node they come
+ * event-feed - follows the facts of an account as they are committed, on any node
  *
- * Facts are read in the order of their ids; but an id is made before its transaction ends, so that one may appear below those that were
- * seen. So there is a watermark, `stable`, half a minute behind: all below it was given. Above it every id that was given is remembered,
- * and it is looked at again and again for what has appeared since. Nothing is ever passed over because something later was there first.
+ * Reads facts in the order of their ids. An id is created before its transaction commits, so a fact may appear below ids that were read
+ * already. A watermark therefore trails half a minute behind: every fact below it was returned. Ids above it are remembered, and that window
+ * is read again and again for facts that have appeared since. No fact is skipped because a later one committed first.
  *
- * A follower that comes back names the last id that it saw, and begins half a minute before: it may see facts twice, by the same ids, and
- * misses none. One that falls behind reads on at its own pace: nothing piles up here.
+ * A follower that reconnects names the last id that it saw and starts half a minute before it: it may get facts twice, with the same ids, but
+ * misses none. A slow follower reads at its own pace; nothing is buffered for it.
  *
  * See also: store/facts/fact-feed, http/api/events.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { findFactsById, listFactIdsAfter } from '../../store/facts/fact-feed.ts'
+import { lowestIdAt, timeOfId } from '../fact-id-time.ts'
 
-/** Longer than any transaction lasts (a batch of 200 mails is milliseconds, a store that stalls is given up before) and clocks differ. */
-export const REORDER_WINDOW_MS = 30_000
+/** Longer than any transaction may take, plus the difference between the clocks of two nodes. */
+const REORDER_WINDOW_MS = 30_000
 
-/** Every so many looks the whole window is looked at again; between them only what lies above the last. */
+/** Every fourth poll reads the whole window again; the others read only what lies above the last id. */
 const FULL_SCAN_EVERY = 4
 
-/** Where to begin: with what comes from now on, behind an id, or at a moment. */
+/** Where to start: now, after an id, or at a moment (epoch ms). */
 export type FeedStart = { readonly after: string } | { readonly since: number } | 'now'
 
 export type FeedFollower = {
-  /** At most `limit` facts that were not given yet; none: ask again later. Faults: store_busy. */
+  /** Returns at most `limit` facts that it has not returned before. If there are none, poll again later. Faults: store_busy. */
   readonly next: (limit: number) => Promise<readonly Fact[]>
 }
 
 type FeedPosition = { watermark: string; lastSeenId: string; readonly seenIds: Set<string>; polls: number }
 
-/** The lowest UUIDv7 of a moment. RFC 9562 §5.7. */
-export function lowestIdAt(at: number): string {
-  const digits = Math.max(0, Math.floor(at)).toString(16).padStart(12, '0')
-  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-0000-0000-000000000000`
-}
-
-/** When an id was made. Total: 0 for what is none. */
-export function timeOfId(id: string): number {
-  const at = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
-  return Number.isNaN(at) ? 0 : at
-}
-
 const laterId = (a: string, b: string): string => (a > b ? a : b)
 const earlierId = (a: string, b: string): string => (a < b ? a : b)
 
-/** Follows one account (0: the operator's own facts) from a place on. */
+/** Follows the facts of one account; account 0 holds the facts of the operator. Faults: store_busy. */
 export async function followFacts(
   { reader, now }: { readonly reader: DatabaseReader; readonly now: () => number },
   account: number,
   start: FeedStart,
 ): Promise<FeedFollower> {
   const position = initialPosition(start, now())
-  // What is there already is not news.
+  // Facts that exist already are not new.
   if (start === 'now')
     for (const id of await listFactIdsAfter(reader, account, position.watermark, MAX_WINDOW_FACTS)) markSeen(position, id)
   return {
     next: async (limit) => {
       const isFullScan = position.polls % FULL_SCAN_EVERY === 0
-      const asked = limit + (isFullScan ? position.seenIds.size : 0)
-      const ids = await listFactIdsAfter(reader, account, isFullScan ? position.watermark : position.lastSeenId, asked)
+      const requested = limit + (isFullScan ? position.seenIds.size : 0)
+      const ids = await listFactIdsAfter(reader, account, isFullScan ? position.watermark : position.lastSeenId, requested)
       const fresh = ids.filter((id) => !position.seenIds.has(id)).slice(0, limit)
       const facts = await findFactsById(reader, account, fresh)
       for (const id of fresh) markSeen(position, id)
-      // Where there is more, the next look goes on from here, and looks wide until it is through.
+      // If there may be more, the next call continues here, and keeps reading the whole window until it is through.
       if (fresh.length < limit) position.polls += 1
-      if (isFullScan) advanceWatermark(position, { isWhole: ids.length < asked, through: fresh.at(-1) ?? position.watermark, now: now() })
+      if (isFullScan)
+        advanceWatermark(position, { isExhaustive: ids.length < requested, through: fresh.at(-1) ?? position.watermark, now: now() })
       return facts
     },
   }
 }
 
-/** More facts in one window of one account than that are no news to anybody. */
+/** Bounds the memory of one follower. No account creates this many facts within one window. */
 const MAX_WINDOW_FACTS = 1_000_000
 
 function initialPosition(start: FeedStart, now: number): FeedPosition {
   const at = start === 'now' ? now : 'since' in start ? start.since : timeOfId(start.after)
-  // A moment that is named is meant; an id and a present may have neighbours that are still to appear.
+  // A given moment is exact. Around an id, or around the present, facts may still appear.
   const watermark = lowestIdAt(start !== 'now' && 'since' in start ? at : Math.min(at, now) - REORDER_WINDOW_MS)
   const seenIds = new Set(start !== 'now' && 'after' in start ? [start.after] : [])
   return { watermark, lastSeenId: watermark, seenIds, polls: 0 }
@@ -87,10 +77,10 @@ function markSeen(position: FeedPosition, id: string): void {
   position.lastSeenId = laterId(position.lastSeenId, id)
 }
 
-/** The watermark rises to what nothing can appear below any more, and no further than was looked. */
+/** Raises the watermark to the point below which no fact can appear any more, but not beyond what was read. */
 function advanceWatermark(
   position: FeedPosition,
-  { isWhole: isExhaustive, through, now }: { readonly isWhole: boolean; readonly through: string; readonly now: number },
+  { isExhaustive, through, now }: { readonly isExhaustive: boolean; readonly through: string; readonly now: number },
 ): void {
   const safe = lowestIdAt(now - REORDER_WINDOW_MS)
   position.watermark = laterId(position.watermark, isExhaustive ? safe : earlierId(safe, through))

@@ -1,9 +1,9 @@
 /**
- * notifier - sends what waits in the outbox, each endpoint in a lane of its own
+ * notifier - sends the webhook events of the outbox, with one lane for each endpoint
  *
- * A turn takes what is due, an endpoint at a time, and only where its lane is free and its breaker lets it; so a slow endpoint delays no
- * other, and one that is down costs nothing. What was taken is sent with a few connections, then settled or put back in one transaction.
- * A process that dies gives its rows back when their lease ends: at least once, with the same `webhook-id`.
+ * A tick starts a lane for each endpoint that has due events, unless its lane is running or its circuit breaker is open. So a slow endpoint
+ * delays no other, and an endpoint that is down costs nothing. A lane claims a batch, sends it over a few connections, and settles all its
+ * events in one transaction. If the process dies, its claims expire: delivery is at least once, with the same `webhook-id`.
  *
  * See also: service/notify/webhook-sender (one event), webhook/circuit-breaker, webhook/retry-schedule, store/webhook/outbox.
  */
@@ -27,33 +27,34 @@ import { createWebhookSender, type AttemptedSend, type WebhookSenderOptions, typ
 import type { Context } from '../context.ts'
 import { logAttempts, type AttemptLogRules, type LoggedAttempt } from './attempt-log.ts'
 
-export type Notifier = {
-  /** Looks once for what is due and starts it. Never throws. */
+type Notifier = {
+  /** Starts a lane for each endpoint that has due events. Never throws. */
   readonly tick: () => Promise<void>
-  /** Resolves when no lane runs. */
+  /** Resolves when no lane is running. */
   readonly waitUntilIdle: () => Promise<void>
-  /** Ends: what is under way is answered or times out, the rest is given back. Idempotent. */
+  /** Stops: waits for open requests, and returns events that were not sent to the outbox. Idempotent. */
   readonly close: () => Promise<void>
 }
 
-export type NotifyOptions = WebhookSenderOptions &
+type NotifyOptions = WebhookSenderOptions &
   AttemptLogRules & {
+    /** Whether failed events are sent again when their endpoint recovers. */
     readonly replayWhenWell: boolean
-    /** Lanes that run at once. */
+    /** The most lanes that run at once. */
     readonly maxLanes?: number
   }
 
 /** Connections to one endpoint. */
 export const CONNECTIONS_PER_ENDPOINT = 8
-/** Rows of one lane at a time: all of them time out well within the lease. */
+/** Events that a lane claims at once: few enough to time out within the lease. */
 const BATCH_ROWS = 64
-/** 64 rows over 8 connections take 24 s when each times out after 3. */
+/** 64 events over 8 connections take 24 s if each request times out after 3 s. */
 const LEASE_MS = 60_000
-/** Lanes that run at once: with their connections well below the usual limit of open files. */
+/** Keeps the connections of all lanes well below the usual limit of open files. */
 const MAX_LANES = 64
-/** Until what could not be read is looked at again. */
+/** The delay before an event whose payload could not be read is tried again. */
 const UNREAD_RETRY_MS = 10_000
-/** How soon an event leaves; asking an idle outbox costs one indexed read. */
+/** The longest time before a new event is sent. A tick with nothing to do costs one indexed read. */
 const TICK_INTERVAL_MS = 500
 
 type EndpointLane = { breaker: CircuitBreaker; isAwaitingRecovery: boolean; running: Promise<void> | null; lastRun: number }
@@ -62,13 +63,13 @@ type NotifierInternals = NotifyOptions & {
   readonly context: Context
   readonly lanes: Map<string, EndpointLane>
   readonly sender: ReturnType<typeof createWebhookSender>
-  /** `runs`: lanes begun so far; `isCrowded`: more have work than may run. */
+  /** `runs`: lanes started so far; `isSaturated`: more endpoints have due events than lanes may run. */
   readonly state: { isClosing: boolean; isSaturated: boolean; runs: number }
 }
 
 const keyOf = ({ account, endpointId }: EndpointRef): string => `${account}/${endpointId}`
 
-/** Makes the notifier; it does nothing until a turn. */
+/** Creates the notifier. It does nothing until `tick` is called. */
 export function createNotifier(context: Context, options: NotifyOptions): Notifier {
   const internals: NotifierInternals = {
     ...options,
@@ -90,7 +91,7 @@ export function createNotifier(context: Context, options: NotifyOptions): Notifi
   }
 }
 
-/** Turns from now on; the answer ends the turns and then the notifier. */
+/** Calls `tick` at intervals. The returned function stops that, and then closes the notifier. */
 export function startNotifier(notifier: Notifier): () => Promise<void> {
   let running: Promise<void> | null = null
   const timer = setInterval(() => {
@@ -126,26 +127,26 @@ async function tick(internals: NotifierInternals): Promise<void> {
       })
     }
   } catch (error) {
-    context.telemetry.log.error({ err: error }, 'the outbox could not be read; it is asked again')
+    context.telemetry.log.error({ err: error }, 'outbox could not be read; it will be read again')
   }
 }
 
 function laneOf(lanes: Map<string, EndpointLane>, ref: EndpointRef): EndpointLane {
   const known = lanes.get(keyOf(ref))
   if (known !== undefined) return known
-  // Whether it was unwell before this process began is not known: its first good answer lets what failed be tried once more.
+  // The endpoint may have failed before this process started: its first success counts as a recovery.
   const lane: EndpointLane = { breaker: CLOSED_BREAKER, isAwaitingRecovery: true, running: null, lastRun: 0 }
   lanes.set(keyOf(ref), lane)
   return lane
 }
 
-/** Batch after batch, until nothing is due, the breaker opens or the end comes; one where others wait for the place. */
+/** Sends batches until nothing is due, the circuit breaker opens or the notifier closes. Sends only one batch if other endpoints wait. */
 async function runLane(internals: NotifierInternals, ref: EndpointRef, lane: EndpointLane): Promise<void> {
   const { context, state } = internals
   try {
     for (let isMore = true; isMore && !state.isClosing;) isMore = (await runBatch(internals, ref, lane)) && !state.isSaturated
   } catch (error) {
-    context.telemetry.log.error({ ...ref, err: error }, 'webhooks could not be sent; they come again')
+    context.telemetry.log.error({ ...ref, err: error }, 'webhooks could not be sent; they will be retried')
   }
   const open = [...internals.lanes.values()].filter(({ breaker }) => breaker.state === 'open').length
   context.telemetry.setGauge('bounced_webhook_circuits_open', open)
@@ -161,50 +162,54 @@ async function runBatch(internals: NotifierInternals, ref: EndpointRef, lane: En
   const rows = await context.engine.tx((db) => claimOutboxForOperator(db, claim), { visibility: 'latest' })
   if (rows.length === 0) return false
   const send = await sender(endpoint, rows)
-  const outcomes = await mapWithConcurrency(rows, (row) => sendOne(internals, { endpoint, lane, row }, send))
+  const outcomes = await mapWithConcurrency(rows, (row) => sendOne(internals, { lane, row }, send))
   await settleBatch(internals, endpoint, outcomes)
   if (outcomes.some(({ result }) => result?.kind === 'heard') && lane.isAwaitingRecovery) {
     lane.isAwaitingRecovery = false
-    await resumeAfterRecovery(context, ref, { replays: internals.replayWhenWell, mustStop: () => internals.state.isClosing })
+    await resumeAfterRecovery(context, ref, {
+      shouldReplay: internals.replayWhenWell,
+      shouldStop: () => internals.state.isClosing,
+    })
   }
   return lane.breaker.state !== 'open' && !outcomes.some(({ result }) => result?.kind === 'gone')
 }
 
-/** `sent` null: not asked, because the breaker opened or the end came. */
+/** `result` is null if no request was made, because the circuit breaker opened or the notifier closed. */
 type SendOutcome = { readonly row: OutboxRow; readonly result: SendResult | null }
-type SendItem = { readonly endpoint: Endpoint; readonly lane: EndpointLane; readonly row: OutboxRow }
+type SendItem = { readonly lane: EndpointLane; readonly row: OutboxRow }
 
 async function sendOne(
   { context, state }: NotifierInternals,
-  { endpoint, lane, row }: SendItem,
+  { lane, row }: SendItem,
   send: (row: OutboxRow) => Promise<SendResult>,
 ): Promise<SendOutcome> {
   if (state.isClosing || lane.breaker.state === 'open') return { row, result: null }
   const result = await send(row)
+  const { account, endpointId, eventId, attempts } = row
   context.telemetry.count('bounced_webhooks_total', { outcome: result.kind })
+  context.telemetry.log.debug({ account, endpointId, eventId, attempts, outcome: result.kind }, 'webhook attempted')
   if (!wasAttempted(result)) return { row, result }
   context.telemetry.observe('bounced_webhook_seconds', result.millis / 1_000)
   const before = lane.breaker.state
   lane.breaker = recordResult(lane.breaker, result.kind === 'heard', context.now())
   if (lane.breaker.state === 'open' && before === 'closed') {
-    const { account, endpointId } = endpoint
     lane.isAwaitingRecovery = true
-    context.telemetry.log.warn({ account, endpointId }, 'an endpoint does not answer well; it is left alone for a while')
+    context.telemetry.log.warn({ account, endpointId }, 'webhook endpoint keeps failing: circuit breaker opened')
   }
   return { row, result }
 }
 
 const wasAttempted = (result: SendResult): result is AttemptedSend => result.kind !== 'moot' && result.kind !== 'unread'
 
-/** A few at a time, in the order given; the answers stand in the same order. */
+/** Maps items over a limited number of workers. The results have the order of the items. */
 async function mapWithConcurrency<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
-  const done: R[] = []
+  const results: R[] = []
   const queue = [...items.entries()]
   const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) done[next[0]] = await work(next[1])
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) results[next[0]] = await work(next[1])
   }
   await Promise.all(Array.from({ length: CONNECTIONS_PER_ENDPOINT }, worker))
-  return done
+  return results
 }
 
 async function settleBatch(internals: NotifierInternals, endpoint: Endpoint, outcomes: readonly SendOutcome[]): Promise<void> {
@@ -232,23 +237,23 @@ async function settleBatch(internals: NotifierInternals, endpoint: Endpoint, out
   if (outcomes.some(({ result }) => result?.kind === 'gone')) await disableGoneEndpoint(context, endpoint)
 }
 
-/** How many were taken and how many not: what the alert about a failing endpoint is measured on. */
+/** Counts successes and failures, for the alert webhook-failing. */
 function attemptCounts({ account, endpointId }: Endpoint, attempts: readonly LoggedAttempt[], now: number): readonly WatchCount[] {
   const succeeded = attempts.filter(({ state }) => state === 'heard').length
-  const of = { account, quarter: quarterHourOf(now), name: String(endpointId) }
+  const common = { account, quarter: quarterHourOf(now), name: String(endpointId) }
   const counts: readonly WatchCount[] = [
-    { ...of, metric: 'webhook-heard', n: succeeded },
-    { ...of, metric: 'webhook-refused', n: attempts.length - succeeded },
+    { ...common, metric: 'webhook-heard', n: succeeded },
+    { ...common, metric: 'webhook-refused', n: attempts.length - succeeded },
   ]
   return counts.filter(({ n }) => n > 0)
 }
 
-/** Where a row stands after it was not heard. One that was not sent keeps its attempts. */
+/** The new state of an event that was not delivered. An event that was not sent keeps its number of attempts. */
 function requeue({ ladder: retrySchedule }: Endpoint, { row, result }: SendOutcome, now: number): OutboxRow {
   if (result === null || !wasAttempted(result))
     return { ...row, state: 'waiting', attempts: row.attempts - 1, dueAt: result === null ? now : now + UNREAD_RETRY_MS }
   const error = 'error' in result ? result.error : null
-  // Its endpoint is off from now on: it waits for the day when it is switched on.
+  // The endpoint is disabled now: the event is due as soon as the endpoint is enabled again.
   const delayMs = result.kind === 'gone' ? 0 : retryDelayMs(retrySchedule, row.attempts)
   return delayMs === null ? { ...row, state: 'failed', error } : { ...row, state: 'waiting', dueAt: now + delayMs, error }
 }

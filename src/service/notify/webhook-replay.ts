@@ -1,10 +1,11 @@
 /**
- * webhook-replay - what an endpoint is to hear once more, and what rests until it is well: a page at a time
+ * webhook-replay - queues webhook events again, one page at a time
  *
- * An endpoint that was away for a day has a million of them. They are found beside the writer and let wait a page a transaction, so that
- * intake never stands behind them; one call lets a bounded number wait, and says where the next one goes on.
+ * An endpoint that was down for a day may have a million failed events. They are listed on a reader and queued one page a transaction, so that
+ * other writes never wait for them. One call queues a limited number and returns a cursor for the next call.
  *
- * See also: service/notify/webhooks, service/notify/notifier (who ask), store/webhook/outbox (what has failed), store/webhook/attempts (what was heard).
+ * See also: service/notify/webhooks and service/notify/notifier (call it), store/webhook/outbox (failed events), store/webhook/attempts
+ * (delivered events).
  */
 import { WEBHOOK_EVENTS, type WebhookEventName } from '../../webhook/payload.ts'
 import { Fault } from '../../errors.ts'
@@ -12,7 +13,10 @@ import { listFailedOutboxIds, advanceOutboxDueTime, requeueFailedOutbox, type En
 import { listWebhookRecords, findWebhookRecordsForOperator, requeueWebhookRecords } from '../../store/webhook/attempts.ts'
 import type { Context } from '../context.ts'
 
-/** Both ends of the time in which the events were made are counted; `events` null: all. `after`: `next` of the call before. */
+/**
+ * `from` and `until` (epoch ms) are both included and refer to when the events were created. `events` null selects all kinds. `after` is `next`
+ * of the previous call.
+ */
 export type ReplayRequest = {
   readonly from?: number
   readonly until?: number
@@ -21,15 +25,15 @@ export type ReplayRequest = {
   readonly after?: string | null
 }
 
-/** How many wait again, and where the next call goes on; null: that was all. */
+/** How many events were queued, and where the next call continues; null if it is complete. */
 export type ReplayResult = { readonly count: number; readonly next: string | null }
 
-/** Rows that one transaction changes: some twenty milliseconds. */
+/** Rows that one transaction changes: about 20 ms. */
 const PAGE_SIZE = 1_000
-/** Pages of one call: it answers within a second or two. */
+/** Pages in one call, so that it returns within two seconds. */
 const MAX_PAGES_PER_CALL = 10
 
-/** First what has failed, the oldest first, then what was heard, the newest first. `start`: when the first call came. */
+/** First failed events, oldest first, then delivered ones (`heard`), newest first. `startedAt`: when the first call was made. */
 type ReplayCursor = { readonly startedAt: number; readonly part: 'failed' | 'heard'; readonly after: string | null }
 
 type ReplayPageRequest = Omit<ReplayRequest, 'after'> & {
@@ -38,10 +42,10 @@ type ReplayPageRequest = Omit<ReplayRequest, 'after'> & {
   readonly dueAt: number
 }
 
-/** `last` null: there are no more of this part. */
+/** `last` is null if this part is complete. */
 type ReplayPage = { readonly count: number; readonly last: string | null }
 
-/** Lets events of one endpoint wait again, at most ten thousand. Faults: bad_request (`after` is no `next` of ours), store_busy. */
+/** Queues up to 10,000 events of one endpoint again. Faults: bad_request (malformed `after`), store_busy. */
 export async function replayEvents(
   context: Context,
   endpoint: EndpointRef,
@@ -60,11 +64,11 @@ export async function replayEvents(
   return { count, next: formatCursor(cursor) }
 }
 
-/** Lets what rests between two attempts be due now, and what has failed too where it is to be replayed, until told to stop. */
+/** Makes events that wait for a retry due now and, if `shouldReplay`, queues failed events again. Ends early if `shouldStop` returns true. */
 export async function resumeAfterRecovery(
   context: Context,
   endpoint: EndpointRef,
-  { replays: shouldReplay, mustStop: shouldStop }: { readonly replays: boolean; readonly mustStop: () => boolean },
+  { shouldReplay, shouldStop }: { readonly shouldReplay: boolean; readonly shouldStop: () => boolean },
 ): Promise<void> {
   const dueAt = context.now()
   for (let n = PAGE_SIZE; n === PAGE_SIZE && !shouldStop();)
@@ -85,7 +89,7 @@ async function replayFailed({ engine }: Context, { endpoint, cursor, dueAt, from
   return { count, last: ids.length < PAGE_SIZE ? null : (ids.at(-1) ?? null) }
 }
 
-/** What was sent since the first call is not asked for again: the notifier hears of it while the pages go on. */
+/** Leaves out events attempted since the first call: the notifier sends them while the pages go on. */
 async function replayDelivered(
   { engine }: Context,
   { endpoint, cursor, dueAt, from, until, events }: ReplayPageRequest,
@@ -97,17 +101,17 @@ async function replayDelivered(
     ...(from === undefined ? {} : { from }),
     ...(until === undefined ? {} : { until: until + 1 }),
   } as const
-  const found = await listWebhookRecords(engine.bulkRead, endpoint, filters, { limit: PAGE_SIZE, after: cursor.after })
-  if (found.length === 0) return { count: 0, last: null }
+  const records = await listWebhookRecords(engine.bulkRead, endpoint, filters, { limit: PAGE_SIZE, after: cursor.after })
+  if (records.length === 0) return { count: 0, last: null }
   const count = await engine.tx(async (db) => {
-    const now = await findWebhookRecordsForOperator(db, found)
+    const current = await findWebhookRecordsForOperator(db, records)
     return requeueWebhookRecords(
       db,
-      now.filter(({ state }) => state === 'heard'),
+      current.filter(({ state }) => state === 'heard'),
       dueAt,
     )
   })
-  return { count, last: found.length < PAGE_SIZE ? null : (found.at(-1)?.eventId ?? null) }
+  return { count, last: records.length < PAGE_SIZE ? null : (records.at(-1)?.eventId ?? null) }
 }
 
 const CURSOR_PATTERN = /^(?<start>\d{1,15})\.(?<part>failed|heard)\.(?<after>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})?$/
@@ -117,6 +121,6 @@ const formatCursor = ({ startedAt: start, part, after }: ReplayCursor): string =
 function parseCursor(text: string | null, now: number): ReplayCursor {
   if (text === null) return { startedAt: now, part: 'failed', after: null }
   const { start, part, after } = CURSOR_PATTERN.exec(text)?.groups ?? {}
-  if (start === undefined) throw new Fault('bad_request', '`after` is the `next` of the answer before')
+  if (start === undefined) throw new Fault('bad_request', '`after` must be the `next` of the previous response')
   return { startedAt: Number(start), part: part === 'heard' ? 'heard' : 'failed', after: after ?? null }
 }

@@ -1,9 +1,10 @@
 /**
- * webhook-sender - one event to one endpoint: its fact is loaded, its body rendered and signed, and its answer judged
+ * webhook-sender - sends one webhook event to one endpoint
  *
- * An event whose fact is gone (retention), or that the endpoint no longer wants, is moot: nobody is asked.
+ * Loads the fact, builds and signs the payload, sends it and evaluates the response. An event whose fact was removed by retention, or that the
+ * endpoint does not subscribe to any more, is `moot`: no request is made.
  *
- * See also: service/notify/notifier (the lanes), webhook/payload, webhook/signature, net/http-post.
+ * See also: service/notify/notifier (lanes), webhook/payload, webhook/signature, net/http-post.
  */
 import type { HttpResponse, HttpClient } from '../../net/http-post.ts'
 import {
@@ -26,26 +27,26 @@ import type { OutboxRow } from '../../store/webhook/outbox.ts'
 import type { ForwardBodies } from '../forward/forward-body.ts'
 import type { Context } from '../context.ts'
 
-/** What was said and heard: for the record. `status` 0: no answer came. */
+/** One request and its response. `status` 0: there was no response. The names are those of the stored record. */
 export type WebhookAttempt = {
   readonly event: WebhookEventName
   readonly emailId: string | null
   readonly at: number
   readonly status: number
-  /** The first bytes of the answer, or why none came. */
+  /** The first bytes of the response, or why there is none. */
   readonly answer: string
   readonly millis: number
 }
 
-/** `gone`: it wants to be asked no more. */
+/** `heard`: delivered. `gone`: the endpoint asks for no more requests. */
 export type AttemptedSend =
   | ({ readonly kind: 'heard' } & WebhookAttempt)
   | ({ readonly kind: 'refused' | 'gone'; readonly error: string } & WebhookAttempt)
 
-/** Nobody was asked: there is nothing to say (`moot`), or what is to be said could not be read just now (`unread`). */
+/** Without a request: there is nothing to send (`moot`), or the payload cannot be read at present (`unread`). */
 export type SendResult = AttemptedSend | { readonly kind: 'moot' | 'unread' }
 
-export type WebhookSender = (endpoint: Endpoint, rows: readonly OutboxRow[]) => Promise<(row: OutboxRow) => Promise<SendResult>>
+type WebhookSender = (endpoint: Endpoint, rows: readonly OutboxRow[]) => Promise<(row: OutboxRow) => Promise<SendResult>>
 
 export type WebhookSenderOptions = {
   readonly vault: Vault
@@ -53,7 +54,7 @@ export type WebhookSenderOptions = {
   readonly forwardBodies: ForwardBodies
 }
 
-/** Loads what a batch of one endpoint needs; the answer sends one of its rows and never throws. */
+/** Loads what a batch of one endpoint needs. Resolves to a function that sends one event of the batch and never rejects. */
 export function createWebhookSender(context: Context, { vault, poster, forwardBodies }: WebhookSenderOptions): WebhookSender {
   return async (endpoint, rows) => {
     const { read } = context.engine
@@ -87,7 +88,7 @@ export function createWebhookSender(context: Context, { vault, poster, forwardBo
 const UNREAD = { kind: 'unread' } as const
 
 function logUnread({ telemetry }: Context, { account, endpointId, eventId }: OutboxRow, error: unknown): typeof UNREAD {
-  telemetry.log.warn({ account, endpointId, eventId, err: error }, 'a mail could not be read for its webhook; it is tried again')
+  telemetry.log.warn({ account, endpointId, eventId, err: error }, 'forwarded mail could not be read for its webhook; it will be retried')
   return UNREAD
 }
 
@@ -97,7 +98,7 @@ type WebhookMessage = {
   readonly event: WebhookEventName
   readonly fact: Fact
   readonly delivery: DeliveryRow | null
-  /** What the fact itself does not hold. */
+  /** Payload fields that the fact does not contain. */
   readonly fields: WebhookPayload
   readonly at: number
 }
@@ -105,14 +106,14 @@ type WebhookMessage = {
 function requestOf({ endpoint, secrets, event, fact, delivery, fields, at }: WebhookMessage): Parameters<HttpClient['send']>[0] {
   const token = makeWebhookToken()
   const signature = signSendcloud(secrets[0]?.secret ?? '', at, token)
-  const body = { ...buildPayload(event, fact, delivery, { timestamp: at, token, signature }), ...fields }
-  const written = formatPayload(endpoint.format, { payload: body, event, fact, delivery, sentAt: at, secret: secrets[0]?.secret ?? '' })
-  const signed = standardWebhooksHeaders(secrets, { id: webhookIdOf(fact.id, endpoint), at, body: written.body })
-  const headers = { 'content-type': written.contentType, 'user-agent': 'bounced', ...written.headers, ...signed }
-  return { url: endpoint.url, method: 'POST', headers, body: written.body }
+  const payload = { ...buildPayload(event, fact, delivery, { timestamp: at, token, signature }), ...fields }
+  const formatted = formatPayload(endpoint.format, { payload, event, fact, delivery, sentAt: at, secret: secrets[0]?.secret ?? '' })
+  const signed = standardWebhooksHeaders(secrets, { id: webhookIdOf(fact.id, endpoint), at, body: formatted.body })
+  const headers = { 'content-type': formatted.contentType, 'user-agent': 'bounced', ...formatted.headers, ...signed }
+  return { url: endpoint.url, method: 'POST', headers, body: formatted.body }
 }
 
-/** 2xx is heard, 410 is gone (RFC 9110 §15.5.11), all else is refused. */
+/** 2xx means delivered, 410 means gone (RFC 9110 §15.5.11), everything else means refused. */
 function judgeResponse(
   { status, text: response, durationMs: millis }: HttpResponse,
   about: Pick<WebhookAttempt, 'event' | 'emailId' | 'at'>,

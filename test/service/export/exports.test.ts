@@ -11,7 +11,7 @@ import type { ExportFilters, ExportRow } from '../../../src/store/exports.ts'
 import { transitionsFor } from '../../../src/store/export-states.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
-import { createExporter, type Exporter, type ExporterRules } from '../../../src/service/export/exporter.ts'
+import { createExporter, type Exporter } from '../../../src/service/export/exporter.ts'
 import { progressOf, type ExportRequest, type ExportService } from '../../../src/service/export/exports.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
 import type { Context } from '../../../src/service/context.ts'
@@ -19,7 +19,7 @@ import { DAY, deliveryIdOf, hashOf, sampleDelivery, sampleSuppression, T0, world
 import { engines } from '../../support/engines.ts'
 import { makeExports, makeContext } from '../../support/context.ts'
 
-const RULES: ExporterRules = { keepDays: 7, perAccount: 1, atOnce: 2 }
+const RULES: Parameters<typeof createExporter>[1] = { keepDays: 7, perAccount: 1, atOnce: 2 }
 const ALICE = { account: 1, apiUser: 'alice', ip: '192.0.2.1' }
 const BOB = { ...ALICE, account: 2, apiUser: 'bob' }
 const STATUS: ExportRequest = { kind: 'status', format: 'ndjson', gzip: false, bom: false, filters: {}, from: T0, to: T0 + DAY }
@@ -57,7 +57,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
   }
   const fileOf = async (job: ExportRow): Promise<Buffer> => {
     const pieces: Uint8Array[] = []
-    for await (const piece of (await exports.content(job.account, job.exportId)).pieces) pieces.push(piece)
+    for await (const piece of (await exports.content(job.account, job.exportId)).chunks) pieces.push(piece)
     return Buffer.concat(pieces)
   }
   const linesOf = async (job: ExportRow): Promise<Record<string, unknown>[]> =>
@@ -196,10 +196,10 @@ describe.each(engines)('exports: $kind', ({ open }) => {
   })
 
   const refused: readonly (readonly [what: string, over: Partial<ExportRequest>, words: string])[] = [
-    ['a time that ends before it begins', { from: T0 + DAY, to: T0 }, 'since must lie before until'],
-    ['a time of nothing', { from: T0, to: T0 }, 'since must lie before until'],
+    ['a time that ends before it begins', { from: T0 + DAY, to: T0 }, 'since must be before until'],
+    ['a time of nothing', { from: T0, to: T0 }, 'since must be before until'],
     ['more than its days', { from: T0, to: T0 + 30 * DAY + 1 }, 'at most 30 days (exports.days)'],
-    ['a filter of another kind', { filters: { list: 'bounce' } }, 'status knows no list'],
+    ['a filter of another kind', { filters: { list: 'bounce' } }, 'status has no filter list'],
     ['a list without its name', { kind: 'suppressions' }, 'suppressions needs list'],
     ['results without a broadcast', { kind: 'results' }, 'results needs broadcast'],
   ]
@@ -309,10 +309,10 @@ describe.each(engines)('exports: $kind', ({ open }) => {
       await runAll(busy)
       clock.now += 5_000
     }
-    expect(await now(job)).toMatchObject({ state: 'failed', error: expect.stringContaining('begun 5 times') })
+    expect(await now(job)).toMatchObject({ state: 'failed', error: expect.stringContaining('started 5 times') })
     await exports.retry(1, job.exportId)
     await runAll(failing(new Error('secret of the wire')))
-    expect(await now(job)).toMatchObject({ state: 'failed', error: `an error of our own; the log has it under ${job.exportId}` })
+    expect(await now(job)).toMatchObject({ state: 'failed', error: `internal error; the log describes it under ${job.exportId}` })
   })
 
   test('a file goes after its days, and its row after as many more', async () => {

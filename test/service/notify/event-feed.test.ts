@@ -7,11 +7,15 @@ import { findPublicNames } from '../../../src/store/facts/fact-feed.ts'
 import { DELIVERIES } from '../../../src/store/mail/delivery-columns.ts'
 import { FACTS } from '../../../src/store/schema.ts'
 import { bytesToUuid } from '../../../src/store/engine/mapping.ts'
-import { lowestIdAt, followFacts, timeOfId, REORDER_WINDOW_MS } from '../../../src/service/notify/event-feed.ts'
+import { followFacts } from '../../../src/service/notify/event-feed.ts'
+import { lowestIdAt, timeOfId } from '../../../src/service/fact-id-time.ts'
 import { deliveryIdOf, openFact, sampleDelivery, T0 } from '../../store/sample.ts'
 import { engines } from '../../support/engines.ts'
 
-/** An id made at a moment. */
+/** How long a fact may appear below ids that were read already. */
+const REORDER_WINDOW_MS = 30_000
+
+/** An id created at a moment. */
 const idAt = (at: number, n = 0): string => `${lowestIdAt(at).slice(0, 13)}-7000-8000-${n.toString(16).padStart(12, '0')}`
 
 const commit = (engine: Engine, ids: readonly string[], account = 1): Promise<unknown> =>

@@ -13,12 +13,13 @@ import { Fault } from '../../../src/errors.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { listOutbox } from '../../../src/store/webhook/outbox.ts'
 import { removeOldWebhookRecordsForOperator, type WebhookRecordFilters } from '../../../src/store/webhook/attempts.ts'
-import { createNotifier, CONNECTIONS_PER_ENDPOINT, type Notifier, type NotifyOptions } from '../../../src/service/notify/notifier.ts'
+import { createNotifier, CONNECTIONS_PER_ENDPOINT } from '../../../src/service/notify/notifier.ts'
 import { createReceiver } from '../../../src/service/receive/receive.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
 import type { ReplayRequest } from '../../../src/service/notify/webhook-replay.ts'
 import type { Context } from '../../../src/service/context.ts'
-import { createWebhookService, type WebhookService, type EndpointConfig } from '../../../src/service/notify/webhooks.ts'
+import type { EndpointConfig } from '../../../src/service/notify/endpoint-changes.ts'
+import { createWebhookService, type WebhookService } from '../../../src/service/notify/webhooks.ts'
 import { engines } from '../../support/engines.ts'
 import { respondWith, startWebhookReceiver, type Responder, type WebhookReceiver } from '../../support/receiver.ts'
 import { makeIncomingMail, ndr } from '../../support/reports.ts'
@@ -29,6 +30,9 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const LIMIT_MS = 250
 const ENGINES = [...engines]
+
+type NotifyOptions = Parameters<typeof createNotifier>[1]
+type Notifier = ReturnType<typeof createNotifier>
 
 type Bench = {
   readonly clock: Clock

@@ -86,10 +86,10 @@ describe.each([...engines])('$kind', ({ open }) => {
     const other = row(9_999, { endpointId: 2 })
     await engine.tx((db) => db.insertMany(OUTBOX, [...numbers(2_100).map((n) => row(n, {})), other]))
     expect(await engine.tx((db) => advanceOutboxDueTime(db, OF, { dueAt: T0, limit: 100 }))).toBe(100)
-    await resumeAfterRecovery(context, OF, { replays: true, mustStop: () => true })
+    await resumeAfterRecovery(context, OF, { shouldReplay: true, shouldStop: () => true })
     const due = async (): Promise<number> => (await listOutbox(engine.read, 1, 1, 3_000)).filter(({ dueAt }) => dueAt <= T0 + 1).length
     expect(await due()).toBe(100)
-    await resumeAfterRecovery(context, OF, { replays: true, mustStop: () => false })
+    await resumeAfterRecovery(context, OF, { shouldReplay: true, shouldStop: () => false })
     expect(await due()).toBe(2_100)
     expect(await listOutbox(engine.read, 1, 2, 10)).toEqual([other])
   })
