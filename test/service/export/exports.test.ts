@@ -198,7 +198,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
   const refused: readonly (readonly [what: string, over: Partial<ExportRequest>, words: string])[] = [
     ['a time that ends before it begins', { from: T0 + DAY, to: T0 }, 'since must be before until'],
     ['a time of nothing', { from: T0, to: T0 }, 'since must be before until'],
-    ['more than its days', { from: T0, to: T0 + 30 * DAY + 1 }, 'at most 30 days (exports.days)'],
+    ['more than its days', { from: T0, to: T0 + 30 * DAY + 1 }, 'at most 30 days (setting exports.days)'],
     ['a filter of another kind', { filters: { list: 'bounce' } }, 'status has no filter list'],
     ['a list without its name', { kind: 'suppressions' }, 'suppressions needs list'],
     ['results without a broadcast', { kind: 'results' }, 'results needs broadcast'],
