@@ -51,6 +51,7 @@ const PURE_PACKAGES = ['libmime', 'html-to-text', 'tldts', 'zod']
 /** What reaches for clock, chance, environment or I/O without an import. */
 const IMPURE = [
   /\bDate\.now\b/,
+  /\bTemporal\.Now\b/,
   /\bnew Date\(\)/,
   /\bDate\(\)/,
   /\bperformance\b/,
