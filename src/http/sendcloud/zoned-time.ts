@@ -7,37 +7,17 @@
  */
 
 const DAY_MS = 86_400_000
-const formattersByZone = new Map<string, Intl.DateTimeFormat>()
 
-function getFormatter(zone: string): Intl.DateTimeFormat {
-  const known = formattersByZone.get(zone)
-  if (known) return known
-  const formatter = new Intl.DateTimeFormat('en-CA-u-hc-h23', {
-    timeZone: zone,
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-  })
-  formattersByZone.set(zone, formatter)
-  return formatter
-}
+const toZoned = (at: number, zone: string): Temporal.ZonedDateTime =>
+  Temporal.Instant.fromEpochMilliseconds(Math.floor(at)).toZonedDateTimeISO(zone)
 
 /**
- * A moment as the vendor writes it.
+ * A moment as SendCloud writes it.
  *
  *     formatTime(0, 'Asia/Shanghai') → '1970-01-01 08:00:00'
  */
 export function formatTime(at: number, zone: string): string {
-  const parts = new Map(
-    getFormatter(zone)
-      .formatToParts(at)
-      .map((part) => [part.type, part.value]),
-  )
-  const partOf = (name: Intl.DateTimeFormatPartTypes): string => parts.get(name) ?? ''
-  return `${partOf('year')}-${partOf('month')}-${partOf('day')} ${partOf('hour')}:${partOf('minute')}:${partOf('second')}`
+  return toZoned(at, zone).toPlainDateTime().toString({ smallestUnit: 'second' }).replace('T', ' ')
 }
 
 /** The day of a moment, `yyyy-MM-dd`. */
@@ -67,34 +47,18 @@ export function countDays(from: string, to: string): number {
   return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS) + 1
 }
 
-/** When a day begins in a zone, epoch milliseconds: its first moment, also where its midnight does not exist. */
+/** Returns the first moment of a day in a zone, in epoch milliseconds, also where its midnight does not exist. */
 function startOfZonedDay(day: string, zone: string): number {
-  return toInstant(`${day}T00:00:00Z`, zone)
+  return Temporal.PlainDate.from(day).toZonedDateTime(zone).epochMilliseconds
 }
 
-/** A local time that comes twice is the first; one that the clocks pass over is the moment at which they do. */
+/** A local time that occurs twice is the first one; one that the clocks skip is the moment at which they do. */
 function toInstant(local: string, zone: string): number {
-  const localMs = Date.parse(local)
-  const before = offsetAt(localMs - DAY_MS, zone)
-  const after = offsetAt(localMs + DAY_MS, zone)
-  const candidates = [localMs - before, localMs - after]
-  return candidates.find((at) => at + offsetAt(at, zone) === localMs) ?? findZoneTransition(localMs - after, localMs - before, zone)
-}
-
-/** The moment between two at which the clocks change, to the second. */
-function findZoneTransition(from: number, until: number, zone: string): number {
-  const offset = offsetAt(from, zone)
-  let [early, late] = [from, until]
-  while (late - early > 1_000) {
-    const middle = Math.floor((early + late) / 2_000) * 1_000
-    if (offsetAt(middle, zone) === offset) early = middle
-    else late = middle
-  }
-  return late
-}
-
-function offsetAt(at: number, zone: string): number {
-  return Date.parse(`${formatTime(at, zone).replace(' ', 'T')}Z`) - Math.floor(at / 1_000) * 1_000
+  const time = Temporal.PlainDateTime.from(local)
+  const found = time.toZonedDateTime(zone)
+  if (found.toPlainDateTime().equals(time)) return found.epochMilliseconds
+  const transition = time.toZonedDateTime(zone, { disambiguation: 'earlier' }).getTimeZoneTransition('next')
+  return (transition ?? found).epochMilliseconds
 }
 
 /**
@@ -104,7 +68,7 @@ function offsetAt(at: number, zone: string): number {
  */
 export function parseTime(text: string, zone: string): number | null {
   const [, day = '', clock = '00:00:00'] = /^(\d{4}-\d{2}-\d{2})(?: ((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d))?$/.exec(text) ?? []
-  return parseDay(day) === null ? null : toInstant(`${day}T${clock}Z`, zone)
+  return parseDay(day) === null ? null : toInstant(`${day}T${clock}`, zone)
 }
 
 /** From the beginning of the first day to the end of the last, `until` not counted. */
@@ -136,11 +100,11 @@ const HOUR_MS = 3_600_000
 
 /** The hours of a day by the clock on the wall: 23 to 25 of them where the clocks change, and the one that comes twice is one. */
 export function splitIntoHours({ from, until }: DayRange, zone: string): readonly ClockHour[] {
-  const isPlain = until - from === DAY_MS && offsetAt(from, zone) === offsetAt(until - QUARTER_MS, zone)
+  const isPlain = until - from === DAY_MS && toZoned(from, zone).offset === toZoned(until - QUARTER_MS, zone).offset
   const step = isPlain ? HOUR_MS : QUARTER_MS
   const hours: ClockHour[] = []
   for (let at = from; at < until; at += step) {
-    const hour = isPlain ? (at - from) / HOUR_MS : Number(formatTime(at, zone).slice(11, 13))
+    const hour = isPlain ? (at - from) / HOUR_MS : toZoned(at, zone).hour
     const last = hours.at(-1)
     const end = Math.min(at + step, until)
     if (last?.hour === hour) hours[hours.length - 1] = { ...last, until: end }
