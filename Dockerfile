@@ -1,4 +1,4 @@
-# bounced in a container: node itself is PID 1, so SIGTERM reaches the daemon.
+# bounced in a container. Node itself is PID 1, so that SIGTERM reaches the daemon. The optional packages hold a Node that the image has already.
 FROM node:26-slim
 WORKDIR /app
 COPY package.json package-lock.json ./

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// bounced - starts src/cli.ts, after one look at the Node that runs us
-const major = Number(process.versions.node.split('.')[0])
-if (major < 24) {
+// bounced - checks the version of Node, then runs src/cli.ts
+const [major] = process.versions.node.split('.')
+if (Number(major) < 26) {
   console.error(
-    `bounced needs Node 24 or newer, this is ${process.versions.node}: run it by "npx --no-install bounced" in the clone after "npm ci", or install a newer Node.`,
+    `bounced needs Node 26 or newer; this is Node ${process.versions.node}. In the clone, after "npm ci", run "npx --no-install bounced", or install a newer Node.`,
   )
   process.exit(1)
 }
