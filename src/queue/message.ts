@@ -1,28 +1,29 @@
 /**
- * message - what the queue is given, what it hands out, and what it hears back
+ * message - what goes into the queue, what it dispatches, and what it is told and tells
  *
- * A mail is offered once, handed out as a dispatch as often as it takes, and ends once: delivered, failed, given up or deleted. A
- * dispatch is one attempt by one IP; whoever carries it answers it once. What we say ourselves (`recalled`) never counts.
+ * A message is enqueued once, dispatched as often as needed, and ends once: delivered, failed, given up or deleted. A dispatch is one attempt
+ * by one egress IP, and gets exactly one result. A result of our own (`recalled`) never counts.
  *
- * Pure. See also: queue/queue (who does it), queue/backoff/backoff-key (where a mail goes).
+ * Types, and the tables that they are derived from. See also: queue/queue (the functions), queue/backoff/backoff-key (destinations),
+ * ledger/decide/attempt-reading (reads a reply).
  */
 import type { ReadResult } from '../ledger/decide/attempt-reading.ts'
-import type { Destination, BackoffKey } from './backoff/backoff-key.ts'
 import type { BackoffClassName } from './backoff/backoff-classes.ts'
+import type { BackoffKeyId, Destination } from './backoff/backoff-key.ts'
 import type { BackoffState } from './backoff/backoff-state.ts'
 
-/** Ours alone: a deliveryId, or a number in a simulation. */
+/** A deliveryId, or the id of a simulated message. */
 export type MailId = string
 
 export type QueueMessage = Destination & {
   readonly id: MailId
-  /** When it was accepted for sending: it is given up so long after. */
+  /** When it was accepted for sending. Its lifetime starts here. */
   readonly acceptedAt: number
-  /** Attempts that were made before it was offered (after a restart). */
+  /** Attempts made before it was enqueued (after a restart). */
   readonly attempts: number
-  /** Not before; 0: at once. */
+  /** Not to be sent before; 0: at once. */
   readonly dueAt: number
-  /** IPs that refused it before it was offered. */
+  /** Egress IPs that were refused before it was enqueued. */
   readonly refusedBy?: readonly string[]
 }
 
@@ -33,47 +34,56 @@ export type Dispatch = Destination & {
   readonly egressIp: string
   /** From 1. */
   readonly attempt: number
-  /** It tries whether a pause is over. */
+  /** Whether it probes a paused key. */
   readonly probe: boolean
   readonly at: number
 }
 
 export type AttemptResult =
   | ReadResult
-  /** It was not sent: the transport gave it back. */
+  /** Not sent: the transport gave it back. */
   | { readonly kind: 'recalled' }
 
-/** One of the up to five responses that an episode keeps. */
+/** One of the up to five replies that an episode keeps. */
 export type EvidenceReply = { readonly at: number; readonly mailId: MailId; readonly code: number | null; readonly text: string }
 
-export type BackoffTransitionKind = 'queue.throttled' | 'queue.paused' | 'queue.probing' | 'queue.recovering' | 'queue.recovered'
+/** The event of a transition, by the state that it leads to. */
+export const TRANSITION_KINDS = {
+  active: 'queue.recovered',
+  throttled: 'queue.throttled',
+  paused: 'queue.paused',
+  probing: 'queue.probing',
+  recovering: 'queue.recovering',
+} as const satisfies Record<BackoffState, string>
 
-/** A key moved. The store and the webhooks take it as it is. */
-export type BackoffTransition = {
-  readonly kind: BackoffTransitionKind
+export type KeyTransitionKind = (typeof TRANSITION_KINDS)[BackoffState]
+
+/** A transition of a backoff key. The store and the webhooks take it as it is. */
+export type KeyTransition = {
+  readonly kind: KeyTransitionKind
   readonly at: number
-  readonly key: BackoffKey
+  readonly key: BackoffKeyId
   readonly class: BackoffClassName | null
   readonly from: BackoffState
   readonly to: BackoffState
   readonly n: number
   readonly epoch: number
-  /** Null: only an operator ends it, or it is open. */
+  /** Null: only an operator ends the pause. */
   readonly nextSendingAt: number | null
   readonly evidence: readonly EvidenceReply[]
-  /** A human should look. */
+  /** Whether it needs a person. */
   readonly alarm: boolean
   readonly by: 'queue' | 'operator'
 }
 
 export type FinalOutcome = 'delivered' | 'failed' | 'given-up' | 'deleted'
 
-/** The key that kept a mail from leaving, and the last reply that it keeps. `class` null: a limit or a pause of our own. */
-export type BlockingKey = { readonly key: BackoffKey; readonly class: BackoffClassName | null; readonly reply: EvidenceReply | null }
+/** The key that keeps a message from being sent, and the last reply that it holds. `class` null: a limit or a pause of our own. */
+export type BlockingKey = { readonly key: BackoffKeyId; readonly class: BackoffClassName | null; readonly reply: EvidenceReply | null }
 
 export type QueueEvent =
-  | BackoffTransition
-  /** A manual pause began or ended; `domain` null: all of the account. */
+  | KeyTransition
+  /** A manual pause started or ended. `domain` null: all domains of the account. */
   | {
       readonly kind: 'queue.manual'
       readonly at: number
@@ -82,7 +92,7 @@ export type QueueEvent =
       readonly until: number | null
       readonly ended: boolean
     }
-  /** The mail is out of the queue. `last` is the last answer that it had; `heldBy`: for one that was given up without any, why it waited. */
+  /** The message left the queue. `last`: its last result; `blockingKey`: for a message that expired without any result, why it waited. */
   | {
       readonly kind: 'mail.ended'
       readonly at: number
@@ -90,9 +100,9 @@ export type QueueEvent =
       readonly end: FinalOutcome
       readonly attempts: number
       readonly last: AttemptResult | null
-      readonly heldBy: BlockingKey | null
+      readonly blockingKey: BlockingKey | null
     }
-  /** It stays, and is tried again not before `dueAt`. */
+  /** The message stays and is not retried before `dueAt`. */
   | { readonly kind: 'mail.deferred'; readonly at: number; readonly mailId: MailId; readonly attempts: number; readonly dueAt: number }
-  /** These are in flight for a key that just closed: what has not begun should be answered `recalled`. */
-  | { readonly kind: 'recall'; readonly at: number; readonly key: BackoffKey; readonly numbers: readonly number[] }
+  /** Dispatches in flight under a key that has just closed. Those that have not started should get the result `recalled`. */
+  | { readonly kind: 'recall'; readonly at: number; readonly key: BackoffKeyId; readonly numbers: readonly number[] }

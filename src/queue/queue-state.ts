@@ -1,62 +1,63 @@
 /**
- * queue-state - everything a queue holds: mails, streams, lanes, gates, and who waits for what
+ * queue-state - everything a queue holds: messages, streams, lanes, and what is known about backoff keys
  *
- * A lane is (account, receiving domain): what shares a node fairly, and what an operator sees. Inside it a stream holds the mails that the
- * same keys cover whichever IP they leave by; one stream, one decision for all its mails, however many. A gate is what is known of a key.
- * A stream that is shut out waits at the gates that shut it, and is looked at again when one of them opens.
+ * A lane is (account, recipient domain): the unit of fairness, and what an operator sees. Inside a lane a stream holds the messages that the
+ * same keys cover, whichever egress IP they leave by: one decision serves all of them. A closed stream waits at the keys that close it and
+ * is examined again when one of them opens.
  *
- * One mutable value of plain JSON but for Map and Set, in which order is meaning; numbers rise and never come back (`sequence`).
- * See also: queue/queue (what it is asked), queue/backoff/key-state, queue/schedule/lane, queue/snapshot.
+ * One mutable value of plain JSON except for Map and Set, whose order matters. Sequence numbers rise and are never reused.
+ * See also: queue/queue (its functions), queue/backoff/key-state, queue/schedule/lane, queue/snapshot.
  */
-import type { ConcurrencyLimit } from './backoff/concurrency-limiter.ts'
-import type { HoldPeriod } from './schedule/hold-time.ts'
 import type { BackoffEpisode, BackoffLimits } from './backoff/backoff-episode.ts'
-import { emptyFifo, type Fifo } from './schedule/fifo.ts'
-import type { Destination, BackoffKey, BackoffKeyKind } from './backoff/backoff-key.ts'
-import type { AttemptResult, Dispatch, EvidenceReply, QueueMessage, MailId } from './message.ts'
-import type { TokenBucket, AdaptiveRate } from './backoff/rate-limiter.ts'
 import type { BackoffClassName } from './backoff/backoff-classes.ts'
+import type { BackoffKey, BackoffKeyId, Destination } from './backoff/backoff-key.ts'
+import type { ConcurrencyLimit } from './backoff/concurrency-limiter.ts'
 import type { BackoffPolicy } from './backoff/policy.ts'
-import { emptyThroughput, type Throughput } from './observe/throughput.ts'
-import type { DeliveryRetrySchedule } from './schedule/retry.ts'
-import type { FairShareKeys } from './schedule/fair-share.ts'
+import type { AdaptiveRate, TokenBucket } from './backoff/rate-limiter.ts'
 import type { SlidingCount } from './backoff/sliding-count.ts'
+import type { AttemptResult, Dispatch, EvidenceReply, MailId, QueueMessage } from './message.ts'
+import { emptyThroughput, type Throughput } from './observe/throughput.ts'
+import { emptyFifo, type Fifo } from './schedule/fifo.ts'
+import type { DeliveryRetrySchedule } from './schedule/retry.ts'
 import type { Timer } from './schedule/timer-heap.ts'
 
-export type LaneId = string
-export type MessageStreamId = string
+type LaneId = string
+type MessageStreamId = string
 
-/** A mail and where it stands. `ready`: in the line of its stream; `resting`: until `dueAt`; `flight`: handed out. */
+/** A message and its state. `ready`: in the FIFO of its stream; `deferred`: until `dueAt`; `in-flight`: dispatched. */
 export type QueueEntry = {
   message: QueueMessage
   stream: MessageStreamId
-  state: 'ready' | 'resting' | 'flight'
+  state: 'ready' | 'deferred' | 'in-flight'
   attempts: number
   dueAt: number
   lastResult: AttemptResult | null
-  /** IPs that this mail was refused from. */
+  /** Egress IPs from which this message was refused. */
   refusedBy: readonly string[]
 }
 
-/** One way out of a stream. */
-export type EgressPath = { readonly egressIp: string; readonly keys: readonly BackoffKey[] }
+/** One egress IP of a stream, and the keys that it adds. */
+export type EgressPath = { readonly egressIp: string; readonly keys: readonly BackoffKeyId[] }
+
+/** The holders of connection slots that a stream counts for (queue/schedule/fair-share). */
+export type FairShareKeys = { readonly hosts: BackoffKeyId; readonly account: BackoffKeyId; readonly unproven: BackoffKeyId }
 
 export type MessageStream = {
   readonly id: MessageStreamId
   readonly lane: LaneId
   readonly destination: Destination
-  /** Keys that cover it by any way. */
-  readonly keys: readonly BackoffKey[]
+  /** The keys that cover it whichever egress IP is used. */
+  readonly keys: readonly BackoffKeyId[]
   readonly egressPaths: readonly EgressPath[]
   readonly fairShareKeys: FairShareKeys
   readonly ready: Fifo<MailId>
-  /** Ready and resting, the deleted not among them. */
+  /** Ready and deferred messages, without the deleted ones. */
   waiting: number
   state: 'idle' | 'runnable' | 'parked'
-  /** The gates it waits at while parked. */
-  blockedBy: readonly BackoffKey[]
-  /** The gate that let it go; it lets the next go when this one is done. */
-  wokenBy: BackoffKey | null
+  /** The keys at which it waits while parked. */
+  blockedBy: readonly BackoffKeyId[]
+  /** The key that woke it. When this stream stops sending, that key may wake the next one. */
+  wokenBy: BackoffKeyId | null
   nextPathIndex: number
 }
 
@@ -66,57 +67,60 @@ export type Lane = {
   readonly domain: string
   readonly streams: Set<MessageStreamId>
   readonly runnable: Fifo<MessageStreamId>
-  /** All its mail, in the order in which it is given up, and when the first is looked at; null: there is none. */
+  /** All its messages in the order in which they expire, and when the first is checked; null: there is none. */
   readonly expiryOrder: Fifo<MailId>
   expiryCheckAt: number | null
-  /** What it may still send in its turn (deficit round robin). */
+  /** How many it may still send in this round (deficit round robin). */
   deficit: number
   isInRing: boolean
   waiting: number
   inFlight: number
-  /** What was last heard but yes, of whatever class. */
+  /** The latest replies other than 2xx, of any class. */
   recentReplies: readonly EvidenceReply[]
-  /** When its resting mail is due, soonest first; what no longer rests may still stand in it. */
+  /** When its deferred messages are due, soonest first. May hold entries that are no longer deferred. */
   readonly retryTimers: Timer[]
   readonly throughput: Throughput
 }
 
-/** A manual pause. */
-export type ManualPause = { readonly from: number; readonly until: number; readonly onEnd: 'keep' | 'delete' }
+type ManualPause = { readonly from: number; readonly until: number; readonly onEnd: 'keep' | 'delete' }
+
+/** A time in which only a person could release a key, in epoch milliseconds. */
+export type HoldPeriod = { readonly from: number; readonly until: number }
 
 export type KeyState = {
-  readonly id: BackoffKey
-  readonly kind: BackoffKeyKind | null
+  readonly id: BackoffKeyId
+  /** Null: a stored form that this version does not know. */
+  readonly key: BackoffKey | null
   readonly episodes: Map<BackoffClassName, BackoffEpisode>
   /** What all episodes together allow. */
   backoffLimits: BackoffLimits
-  /** Attempts and accepted mails by width of window. */
+  /** Attempts and accepted messages by width of window. */
   readonly attempts: Map<number, SlidingCount>
   readonly delivered: Map<number, SlidingCount>
-  /** Accepted mails of the last hour. */
+  /** Accepted messages of the last hour. */
   accepted: SlidingCount
   bucket: TokenBucket
-  pace: AdaptiveRate | null
-  /** Connections at once that it has learnt; null: nothing. */
-  breadth: ConcurrencyLimit | null
-  /** An operator's rate. */
-  limit: number | null
-  manual: ManualPause | null
-  /** When it was held until a person let it go, oldest first; the present hold is not among them. */
-  spans: readonly HoldPeriod[]
-  /** Mails of a UTC day, for an IP that warms up. */
-  warming: { readonly startedAt: number; day: number; sent: number } | null
-  /** A network key: failures since the last success, and how many connections were open at the first. */
+  learnedRate: AdaptiveRate | null
+  /** The simultaneous connections that it has learnt; null: nothing learnt. */
+  learnedConcurrency: ConcurrencyLimit | null
+  /** A rate that an operator set, in messages a minute. */
+  operatorRate: number | null
+  manualPause: ManualPause | null
+  /** The past holds of this key, oldest first, without the present one. */
+  holdPeriods: readonly HoldPeriod[]
+  /** Messages of a UTC day, for an IP that warms up. */
+  warmUp: { readonly startedAt: number; day: number; sent: number } | null
+  /** For a network key: the failures since the last success, and how many connections were open at the first. */
   failureCohort: { failed: number; readonly size: number } | null
-  /** A site's network key: when each of its host sets failed. */
-  readonly hostSetFailedAt: Map<BackoffKey, number>
+  /** For the network key of a site: when each of its host sets failed. */
+  readonly hostSetFailedAt: Map<BackoffKeyId, number>
   readonly waitingStreams: Set<MessageStreamId>
   timerAt: number | null
 }
 
 export type InFlightAttempt = {
   readonly dispatch: Dispatch
-  readonly keys: readonly BackoffKey[]
+  readonly keys: readonly BackoffKeyId[]
   readonly stream: MessageStreamId
   readonly lane: LaneId
 }
@@ -127,9 +131,9 @@ export type QueueOptions = {
   readonly retrySchedule?: DeliveryRetrySchedule
   readonly seed: number
   readonly pools: Readonly<Record<string, readonly string[]>>
-  /** Most attempts at once from one IP to one site; not given: no limit. */
+  /** The most simultaneous attempts from one IP to one site; absent: no limit. */
   readonly connectionsPerSite?: number
-  /** Attempts at once altogether, which are shared out (queue/schedule/fair-share); not given: they are not. */
+  /** The most simultaneous attempts in all, shared out by queue/schedule/fair-share; absent: not shared out. */
   readonly maxInFlight?: number
 }
 
@@ -145,35 +149,35 @@ export type QueueState = {
   readonly entries: Map<MailId, QueueEntry>
   readonly streams: Map<MessageStreamId, MessageStream>
   readonly lanes: Map<LaneId, Lane>
-  readonly keyStates: Map<BackoffKey, KeyState>
+  readonly keyStates: Map<BackoffKeyId, KeyState>
   readonly inFlightAttempts: Map<number, InFlightAttempt>
-  /** Attempts at once that a host set has earned by its answers. */
-  readonly hostConcurrency: Map<BackoffKey, number>
-  /** Waiting mails by those who share the lines. */
-  readonly waitingByHosts: Map<BackoffKey, number>
-  readonly waitingByAccount: Map<BackoffKey, number>
-  /** Attempts under way by connection and network key, and by who shares the lines. */
-  readonly inFlightByKey: Map<BackoffKey, number>
-  /** Streams by the name of their site, domain and hosts. */
+  /** Simultaneous attempts that a host set has earned by its replies. */
+  readonly hostConcurrency: Map<BackoffKeyId, number>
+  /** Waiting messages by holder of connection slots. */
+  readonly waitingByHosts: Map<BackoffKeyId, number>
+  readonly waitingByAccount: Map<BackoffKeyId, number>
+  /** Attempts in flight by connection key, network key and holder of connection slots. */
+  readonly inFlightByKey: Map<BackoffKeyId, number>
+  /** Streams by scope (queue/backoff/key-scope). */
   readonly streamsByScope: Map<string, Set<MessageStreamId>>
   readonly ring: Fifo<LaneId>
   currentLane: LaneId | null
-  /** Gates that may let somebody go. */
-  readonly keysToWake: Set<BackoffKey>
+  /** Keys that may have opened. */
+  readonly keysToWake: Set<BackoffKeyId>
   readonly timers: Timer[]
-  /** When each IP that warms up began. */
+  /** When the warm-up of each egress IP began. */
   readonly warmUps: Map<string, number>
   garbageCollectedAt: number
   readonly throughput: Throughput
 }
 
-/** The next number. */
+/** The next sequence number. */
 export function nextSequenceNumber(queue: QueueState): number {
   queue.sequence += 1
   return queue.sequence
 }
 
-/** Nothing waits, nothing is known. */
+/** An empty queue that knows nothing about any key. */
 export function createQueueState(options: QueueOptions, retrySchedule: DeliveryRetrySchedule): QueueState {
   return {
     policy: options.policy,

@@ -1,46 +1,62 @@
 /**
- * snapshot - what is known of keys, and back
+ * snapshot - what is known about backoff keys, as plain JSON for a store, and back
  *
- * For a store that keeps a row a key: what was learnt of keys outlives a queue that is filled anew. Its mails come back by `offer`.
+ * Makes it outlive a queue that is filled anew after a restart. The messages themselves come back by `enqueue`.
+ * The members of the stored rows are final: released stores hold them.
  *
  * Pure. See also: queue/queue-state, service/deliver/key-persistence.
  */
 import type { BackoffEpisode } from './backoff/backoff-episode.ts'
+import type { BackoffKeyId } from './backoff/backoff-key.ts'
 import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from './backoff/key-state.ts'
-import type { BackoffKey } from './backoff/backoff-key.ts'
 import type { KeyState, QueueState } from './queue-state.ts'
 
-/** What is known of all keys: one row an episode, plain JSON. */
+/** The episodes of all keys: one row per episode, plain JSON. */
 export function snapshotEpisodes(queue: QueueState): BackoffEpisode[] {
   return [...queue.keyStates.values()].flatMap((keyState) => [...keyState.episodes.values()])
 }
 
-/** What else is known of a key: an operator's pause and rate, when it was held by hand, the rate and the connections that it learnt, and how far its IP has warmed up. Plain JSON. */
-export type KeyStateSnapshot = Pick<KeyState, 'manual' | 'limit' | 'pace' | 'breadth' | 'warming'> & {
-  readonly key: BackoffKey
-  readonly spans?: KeyState['spans']
+/** The stored form of what else is known about a key. Plain JSON. */
+export type KeyStateSnapshot = {
+  readonly key: BackoffKeyId
+  readonly manual: KeyState['manualPause']
+  /** The hold periods. Absent in rows of the first release. */
+  readonly spans?: KeyState['holdPeriods']
+  /** The operator's rate. */
+  readonly limit: KeyState['operatorRate']
+  /** The learnt rate. */
+  readonly pace: KeyState['learnedRate']
+  /** The learnt concurrency. */
+  readonly breadth: KeyState['learnedConcurrency']
+  readonly warming: KeyState['warmUp']
 }
 
-/** The notes of all keys of which there is something to note. */
+/** One row per key about which there is something to keep besides its episodes. */
 export function snapshotKeyStates(queue: QueueState): KeyStateSnapshot[] {
-  return [...queue.keyStates.values()].flatMap(({ id, manual, spans, limit, pace, breadth, warming }) => {
-    const snapshot = { key: id, manual, spans, limit, pace, breadth, warming }
-    return spans.length === 0 && [manual, limit, pace, breadth, warming].every((each) => each === null) ? [] : [snapshot]
+  return [...queue.keyStates.values()].flatMap((keyState) => {
+    const { id: key, manualPause: manual, holdPeriods: spans, operatorRate: limit } = keyState
+    const { learnedRate: pace, learnedConcurrency: breadth, warmUp: warming } = keyState
+    const isEmpty = spans.length === 0 && [manual, limit, pace, breadth, warming].every((each) => each === null)
+    return isEmpty ? [] : [{ key, manual, spans, limit, pace, breadth, warming }]
   })
 }
 
-/** Puts stored notes into a queue in which they are not. A pause whose time is over ends at the next turn. */
+/** Restores stored rows into a queue that does not have them. A pause whose time is over ends at the next dispatch. */
 export function restoreKeyStates(queue: QueueState, snapshots: readonly KeyStateSnapshot[], now: number): void {
   for (const { key, manual, spans, limit, pace, breadth, warming } of snapshots) {
     const keyState = getOrCreateKeyState(queue, key, now)
-    // Numbers of dispatches begin anew with a queue.
-    const learned = { pace: pace === null ? null : { ...pace, epoch: 0 }, breadth: breadth === null ? null : { ...breadth, epoch: 0 } }
-    Object.assign(keyState, { manual, spans: spans ?? [], limit, warming, ...learned })
+    keyState.manualPause = manual
+    keyState.holdPeriods = spans ?? []
+    keyState.operatorRate = limit
+    keyState.warmUp = warming
+    // The dispatch numbers of a new queue start anew.
+    keyState.learnedRate = pace === null ? null : { ...pace, epoch: 0 }
+    keyState.learnedConcurrency = breadth === null ? null : { ...breadth, epoch: 0 }
     setKeyTimer(queue, keyState, now)
   }
 }
 
-/** Puts stored episodes into a queue in which they are not; a probe that was out begins anew. */
+/** Restores stored episodes into a queue that does not have them. A probe that was in flight starts anew. */
 export function restoreEpisodes(queue: QueueState, episodes: readonly BackoffEpisode[], now: number): void {
   for (const episode of episodes) {
     const keyState = getOrCreateKeyState(queue, episode.key, now)

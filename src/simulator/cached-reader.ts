@@ -42,8 +42,13 @@ const ERROR_TEXTS = {
 
 /** A provider's response as the outcome of a real connection to `mx`. */
 export function outcomeOf({ error, text }: Pick<ProviderResponse, 'error' | 'text'>, mx: string): DialogueOutcome {
-  return error === null ? replyOutcome(text ?? '', mx) : { kind: 'error', error, text: ERROR_TEXTS[error], mx }
+  return error === null ? simulatedReply(text ?? '', mx) : { kind: 'error', error, text: ERROR_TEXTS[error], mx }
 }
 
 /** A reply by its text, code first. A text without a code counts as 451. */
-export const replyOutcome = (text: string, mx: string): DialogueOutcome => ({ kind: 'reply', code: parseReply(text).code ?? 451, text, mx })
+export const simulatedReply = (text: string, mx: string): DialogueOutcome => ({
+  kind: 'reply',
+  code: parseReply(text).code ?? 451,
+  text,
+  mx,
+})

@@ -13,7 +13,7 @@ import type { CampaignRow, Scenario } from './scenario.ts'
 const HOUR_MS = 3_600_000
 
 /** One mail before it is sent. */
-export type CampaignMessage = {
+type CampaignMessage = {
   readonly account: number
   /** Its place on the list: what its mailbox is like hangs on it. */
   readonly recipientNumber: number

@@ -1,5 +1,5 @@
 /**
- * event-queue - what will happen, soonest first; of one moment in the order in which it was put down
+ * event-queue - the future events of a simulation, soonest first; of one moment in the order in which they were scheduled
  *
  * Mutable, owned by one simulation. See also: queue/schedule/timer-heap (the heap), simulator/run-state, simulator/simulate.
  */
@@ -7,18 +7,18 @@ import { pushTimer, popTimer, type HeapEntry } from '../queue/schedule/timer-hea
 
 export type EventQueue<T> = {
   readonly schedule: (at: number, what: T) => void
-  /** The soonest; null: nothing is left. */
+  /** Removes and returns the soonest event; null: none is left. */
   readonly pop: () => { readonly at: number; readonly what: T } | null
-  /** When the soonest will be; null: nothing is left. */
+  /** The time of the soonest event; null: none is left. */
   readonly nextAt: () => number | null
 }
 
-/** An empty agenda. */
+/** An empty event queue. */
 export function createEventQueue<T>(): EventQueue<T> {
   const heap: (HeapEntry & { readonly what: T })[] = []
   let n = 0
   return {
-    schedule: (at, what) => pushTimer(heap, { at, n: (n += 1), what }),
+    schedule: (at, what) => pushTimer(heap, { at, order: (n += 1), what }),
     pop: () => popTimer(heap) ?? null,
     nextAt: () => heap[0]?.at ?? null,
   }

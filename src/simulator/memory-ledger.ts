@@ -1,10 +1,11 @@
 /**
- * memory-ledger - the ledger of a simulation: the product's own decisions, over rows in memory
+ * memory-ledger - the ledger of a simulation: the product's decisions on rows in memory
  *
- * What becomes of a simulated mail is not for the simulator to say: its registration, its attempts and what comes back later are decided and
- * folded by the code that real mail goes through. A row is forgotten when nothing can happen to it any more; entries of lists stay.
+ * The code that handles real messages also decides and folds the registration, the attempts and the later reports of simulated ones. A row is
+ * dropped when nothing more can happen to it; list entries stay.
  *
- * Mutable, owned by one simulation; exact for the same calls. See also: ledger/decide/request, ledger/decide/attempt, ledger/decide/report, simulator/simulate.
+ * Mutable, owned by one simulation, deterministic. See also: ledger/decide/request, ledger/decide/attempt, ledger/decide/report,
+ * simulator/simulate.
  */
 import type { Verdict } from '../classify/verdict.ts'
 import type { HashedAddress } from '../correlate/address-hash.ts'
@@ -25,25 +26,25 @@ export type MemoryLedger = {
   readonly state: LedgerState
   readonly settings: AccountSettings
   readonly senderDomain: string
-  /** What the counters of the ledger add up to (see settle). */
+  /** The totals of the ledger's counters (see `flushChanges`). */
   readonly totals: Map<string, number>
-  /** The last verdict of a mail that still waits. */
+  /** The last verdict of each message that still waits. */
   readonly verdicts: Map<string, VerdictSummary>
   factCount: number
   unflushed: number
 }
 
-/** Empty books. Giving up is the queue's decision here: the ledger's own limit of days must not stand in its way. */
+/** An empty ledger. Its own lifetime limit is next to zero, because the queue decides here when to give up. */
 export function createMemoryLedger(sender: string): MemoryLedger {
   const settings = { ...DEFAULT_ACCOUNT_SETTINGS, giveUpAfterDays: Number.EPSILON }
   return { state: createLedgerState(), settings, senderDomain: sender, totals: new Map(), verdicts: new Map(), factCount: 0, unflushed: 0 }
 }
 
-/** The id of the n-th mail of a simulation. */
+/** The id of the n-th message of a simulation. */
 export const messageIdOf = (at: number, account: number, n: number): string =>
   formatDeliveryId({ day: dayNumberOf(at), account, sequence: n }) ?? ''
 
-export type NewSimulatedMessage = {
+type NewSimulatedMessage = {
   readonly id: string
   readonly account: number
   readonly at: number
@@ -51,7 +52,7 @@ export type NewSimulatedMessage = {
   readonly site: string
 }
 
-/** Registers a mail. False: one of our own lists answered, and it is not sent. */
+/** Registers a message. False: one of our own lists suppresses it, and it is not sent. */
 export function registerMessage(ledger: MemoryLedger, { id, account, at, address, site }: NewSimulatedMessage): boolean {
   const { state, settings } = ledger
   const request = {
@@ -77,24 +78,24 @@ export function registerMessage(ledger: MemoryLedger, { id, account, at, address
   return deliveryOf(ledger, id)?.status === 18
 }
 
-/** Books one attempt. `heard.final` is the queue's word. */
+/** Records one attempt. The queue decides `attempt.final`. */
 export function recordAttempt(
   ledger: MemoryLedger,
   id: string,
-  { heard, verdict, at }: { heard: ObservedAttempt; verdict: Verdict | null; at: number },
+  { attempt, verdict, at }: { attempt: ObservedAttempt; verdict: Verdict | null; at: number },
 ): void {
   const { state, settings } = ledger
   const delivery = deliveryOf(ledger, id)
   if (delivery === null) return
-  applyAndFlush(ledger, decideAttempt({ ledger: state, delivery, attempt: heard, verdict, settings, moment: createMoment(ledger, at) }))
+  applyAndFlush(ledger, decideAttempt({ ledger: state, delivery, attempt, verdict, settings, moment: createMoment(ledger, at) }))
   if (verdict !== null) ledger.verdicts.set(id, summariseVerdict(verdict))
 }
 
-/** The queue gave a mail up. `held`: for one that was never answered, what the key that held it had been told. */
+/** Records that the queue gave a message up. `blockedVerdict`: for a message without any result, why it waited. */
 export function recordExpiry(
   ledger: MemoryLedger,
   id: string,
-  { held: blockedVerdict, at }: { readonly held: Verdict | null; readonly at: number },
+  { blockedVerdict, at }: { readonly blockedVerdict: Verdict | null; readonly at: number },
 ): void {
   const delivery = deliveryOf(ledger, id)
   const verdict = ledger.verdicts.get(id) ?? (blockedVerdict === null ? undefined : summariseVerdict(blockedVerdict))
@@ -103,7 +104,7 @@ export function recordExpiry(
   applyAndFlush(ledger, decideGiveUp({ delivery, lastAttempt: last, settings: ledger.settings, moment: createMoment(ledger, at) }))
 }
 
-/** Books what came back: `verdict` null for a complaint. */
+/** Records an NDR or a complaint. `verdict` is null for a complaint. */
 export function recordReport(
   ledger: MemoryLedger,
   id: string,
@@ -129,10 +130,10 @@ export function recordReport(
   applyAndFlush(ledger, facts)
 }
 
-/** The row as it stands; null: it was forgotten, or never was. */
+/** The row of a message; null: it was dropped, or never existed. */
 export const deliveryOf = (ledger: MemoryLedger, id: string): DeliveryRow | null => ledger.state.deliveries.get(id) ?? null
 
-/** Lets go of a mail to which nothing can happen any more. */
+/** Drops a message to which nothing more can happen. */
 export function forgetMessage({ state, verdicts }: MemoryLedger, id: string): void {
   const row = state.deliveries.get(id)
   verdicts.delete(id)
@@ -140,19 +141,19 @@ export function forgetMessage({ state, verdicts }: MemoryLedger, id: string): vo
   if (row !== undefined && row.addressHash !== null) state.addressHistory.delete(addressKey(row.account, row.addressHash))
 }
 
-/** Applies facts. */
+/** Applies facts. Flushes when a batch is full. */
 function applyAndFlush(ledger: MemoryLedger, facts: readonly Fact[]): void {
   ledger.factCount += applyFacts(ledger.state, facts)
   ledger.unflushed += 1
   if (ledger.unflushed >= FLUSH_BATCH) flushChanges(ledger)
 }
 
-/** As many decisions as a store would take in one transaction: emptying sets costs more than filling them. */
+/** Decisions per flush: about as many as a store takes in one transaction. Emptying the sets costs more than filling them. */
 const FLUSH_BATCH = 500
 
 /**
- * Takes what a store would write, and lets go of what a batch has seen: a simulation makes no fact twice. To be called before `totals` are
- * read.
+ * Adds the counters to the totals and drops what a store would have written. It also drops the dedup keys: a simulation makes no fact twice.
+ * To be called before `totals` is read.
  */
 export function flushChanges(ledger: MemoryLedger): void {
   const { state, totals } = ledger
@@ -163,7 +164,7 @@ export function flushChanges(ledger: MemoryLedger): void {
   ledger.unflushed = 0
 }
 
-/** Ids rise with every fact that is made: facts of one moment keep their order. */
+/** The ids of facts rise, so that facts of one moment keep their order. */
 function createMoment(ledger: MemoryLedger, at: number): FactMoment {
   let count = ledger.factCount * 8
   return { at, receivedAt: at, ids: { next: () => `00000000-0000-7000-8000-${(count += 1).toString(16).padStart(12, '0')}` } }

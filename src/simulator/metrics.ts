@@ -1,19 +1,19 @@
 /**
- * metrics - what is counted while a simulation runs
+ * metrics - counts what happens in a simulation
  *
- * Each mail is counted once when its life is over, by the ledger's status; each answer when it is heard, and as wasted when the provider was
- * saying no. The drain is the moment at which the last mail ended that did not wait for its own mailbox: a full one is nobody's pause.
+ * Each message is counted once, when nothing more can happen to it, by its status in the ledger. An attempt is wasted if the provider was
+ * refusing its sender. The drain ends with the last message that did not wait for its own mailbox: a full mailbox is no matter of pauses.
  *
- * Mutable, owned by one simulation. See also: simulator/simulate, simulator/report (what is made of it).
+ * Mutable, owned by one simulation. See also: simulator/simulate, simulator/report (made from it).
  */
 import type { DeliveryRow } from '../ledger/project/state.ts'
-import type { QueueEvent, BackoffTransition } from '../queue/message.ts'
-import type { RefusalKind } from './provider-model.ts'
+import type { QueueEvent, KeyTransition } from '../queue/message.ts'
+import type { RefusalKind } from './provider-limits.ts'
 
-/** The grain of the plots. */
+/** The width of a step in the plots. */
 export const STEP_MS = 600_000
 
-/** One step of one provider. */
+/** One step of one provider. `handed`: messages enqueued. */
 export type MetricsStep = { delivered: number; deferred: number; wasted: number; handed: number; ended: number }
 
 export type ProviderMetrics = {
@@ -21,7 +21,7 @@ export type ProviderMetrics = {
   readonly title: string
   mails: number
   readonly statuses: { delivered: number; invalid: number; soft: number; waiting: number }
-  /** Mails that one of our lists answered. */
+  /** Messages that one of our own lists suppressed. */
   listed: number
   readonly invalid: Map<string, number>
   readonly soft: Map<string, number>
@@ -29,7 +29,7 @@ export type ProviderMetrics = {
   readonly wasted: Map<RefusalKind, number>
   reports: number
   complaints: number
-  /** How many 250s, and the sum of milliseconds from the queue's taking a mail to its 250. */
+  /** Accepted messages, and the sum of the times from enqueuing to acceptance. */
   acceptedCount: number
   totalDelayMs: number
   drainedAt: number
@@ -57,7 +57,7 @@ export type SimulationMetrics = {
   transitions: number
 }
 
-/** Nothing has happened. */
+/** All counts zero. */
 export const createMetrics = (start: number): SimulationMetrics => ({
   start,
   providers: new Map(),
@@ -67,7 +67,7 @@ export const createMetrics = (start: number): SimulationMetrics => ({
   transitions: 0,
 })
 
-/** The score of a provider; made when it is first asked for. */
+/** The metrics of a provider, created where there are none. */
 export function getProviderMetrics(metrics: SimulationMetrics, name: string, title: string): ProviderMetrics {
   const known = metrics.providers.get(name)
   if (known !== undefined) return known
@@ -93,7 +93,7 @@ export function getProviderMetrics(metrics: SimulationMetrics, name: string, tit
   return created
 }
 
-/** The step of a provider in which a moment lies. */
+/** The step of a provider that contains a moment, created where there is none. */
 export function metricsStepAt(metrics: SimulationMetrics, provider: ProviderMetrics, at: number): MetricsStep {
   const n = Math.floor((at - metrics.start) / STEP_MS)
   const known = provider.steps.get(n)
@@ -109,7 +109,7 @@ export const increment = <K>(counts: Map<K, number>, key: K, n = 1): void => {
 
 const STATUS_NAMES = { 1: 'delivered', 4: 'invalid', 5: 'soft', 18: 'waiting' } as const
 
-/** Counts a mail whose life is over, by its row. */
+/** Counts a message to which nothing more can happen, by its row in the ledger. */
 export function countMessage(provider: ProviderMetrics, row: DeliveryRow): void {
   const name = STATUS_NAMES[row.status]
   provider.statuses[name] += 1
@@ -118,12 +118,12 @@ export function countMessage(provider: ProviderMetrics, row: DeliveryRow): void 
   if (name === 'soft') increment(provider.soft, reason)
 }
 
-/** Counts what moved. */
+/** Counts the transitions among events. */
 export function countTransitions(metrics: SimulationMetrics, events: readonly QueueEvent[]): void {
   for (const event of events) if ('key' in event && 'from' in event) countTransition(metrics, event)
 }
 
-function countTransition(metrics: SimulationMetrics, { key, class: name, from, to, at }: BackoffTransition): void {
+function countTransition(metrics: SimulationMetrics, { key, class: name, from, to, at }: KeyTransition): void {
   const known = metrics.pauses.get(key)
   const pause = known ?? { key, classes: new Map<string, number>(), paused: 0, throttled: 0, probes: 0, pausedMs: 0, since: null }
   if (known === undefined) metrics.pauses.set(key, pause)

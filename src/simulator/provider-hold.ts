@@ -18,7 +18,7 @@ const MAX_DOUBLINGS = 3
 const STRIKE_RETENTION_MS = DAY_MS
 
 /** What a provider's file says of it. */
-export type HoldSettings = Pick<LimitRow, 'holds_minutes' | 'extends_seconds' | 'holds_at_most_minutes'>
+type HoldSettings = Pick<LimitRow, 'holds_minutes' | 'extends_seconds' | 'holds_at_most_minutes'>
 
 /** Whether it says no; if so, the knock is remembered. */
 export function extendHold(hold: ProviderHold, at: number, settings: HoldSettings): boolean {

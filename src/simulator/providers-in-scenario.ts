@@ -48,6 +48,8 @@ function conditionsOf(scenario: Scenario, name: string): ProviderConditions {
   return {
     outages: scenario.outage.filter(isOfProvider).map(toPeriod),
     listings: scenario.listing.filter(isOfProvider).map(toPeriod),
-    known: new Map(scenario.known.filter((each) => each.provider === undefined || isOfProvider(each)).map(({ ip, mails }) => [ip, mails])),
+    priorDeliveries: new Map(
+      scenario.known.filter((each) => each.provider === undefined || isOfProvider(each)).map(({ ip, mails }) => [ip, mails]),
+    ),
   }
 }

@@ -31,7 +31,7 @@ export type ProviderReport = {
   readonly steps: readonly (MetricsStep & { readonly atSeconds: number; readonly waiting: number })[]
 }
 
-export type PauseReport = {
+type PauseReport = {
   readonly key: string
   readonly classes: Readonly<Record<string, number>>
   readonly paused: number

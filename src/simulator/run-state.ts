@@ -1,7 +1,7 @@
 /**
- * run-state - all that a simulation holds while it runs, and how it begins
+ * run-state - the state of a running simulation, and its start
  *
- * Mutable, owned by one simulation. See also: simulator/simulate (what happens on it).
+ * Mutable, owned by one simulation. See also: simulator/simulate (the loop).
  */
 import type { RuleTable } from '../classify/rule-table.ts'
 import { type EventQueue, createEventQueue } from './event-queue.ts'
@@ -22,13 +22,13 @@ export type SimulationOptions = {
   readonly files: ReadonlyMap<string, ProviderFile>
   readonly rules: RuleTable
   readonly policy: BackoffPolicy
-  /** Called now and then with the mails that have ended. */
+  /** Called now and then with the number of messages that have ended. */
   readonly onProgress?: (done: number, total: number) => void
-  /** Called with the moment of everything that happens. */
+  /** Called with the time of every event. */
   readonly onMoment?: (at: number) => void
 }
 
-/** A mail while something can still happen to it. */
+/** A message while something can still happen to it. */
 export type SimulatedMessage = {
   readonly id: string
   readonly number: number
@@ -41,23 +41,23 @@ export type SimulatedMessage = {
   readonly acceptedAt: number
   firstAt: number
   isEnded: boolean
-  /** Reports and complaints on their way. */
+  /** NDRs and complaints that are still to come. */
   pendingReports: number
 }
 
 export type SimulationEvent =
   | { readonly kind: 'submit'; readonly campaign: number }
   | { readonly kind: 'wake' }
-  | { readonly kind: 'answer'; readonly dispatch: Dispatch; readonly letter: SimulatedMessage; readonly met: ProviderResponse }
-  | { readonly kind: 'report'; readonly letter: SimulatedMessage; readonly text: string }
-  | { readonly kind: 'complaint'; readonly letter: SimulatedMessage; readonly ip: string }
+  | { readonly kind: 'answer'; readonly dispatch: Dispatch; readonly message: SimulatedMessage; readonly response: ProviderResponse }
+  | { readonly kind: 'report'; readonly message: SimulatedMessage; readonly text: string }
+  | { readonly kind: 'complaint'; readonly message: SimulatedMessage; readonly ip: string }
   | { readonly kind: 'recover'; readonly key: string }
 
 export type RunState = {
   readonly options: SimulationOptions
   readonly events: EventQueue<SimulationEvent>
   readonly campaigns: readonly Campaign[]
-  /** The next mail of each campaign. */
+  /** The number of the next message of each campaign. */
   readonly nextMessage: number[]
   readonly queue: Queue
   readonly ledger: MemoryLedger
@@ -65,14 +65,14 @@ export type RunState = {
   readonly readAttempt: AttemptReader
   readonly providers: ReadonlyMap<string, ScenarioProvider>
   readonly messages: Map<string, SimulatedMessage>
-  /** Open connections by address and provider. */
+  /** Open connections by egress IP and provider. */
   readonly connections: Map<string, number>
   inFlight: number
   endedCount: number
   wakeAt: number
 }
 
-/** The moment before anything happens. */
+/** The state before the first event. */
 export function createRunState(options: SimulationOptions): RunState {
   const { scenario, files, rules, policy } = options
   const start = scenarioStart(scenario)

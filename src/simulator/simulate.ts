@@ -1,13 +1,14 @@
 /**
- * simulate - a simulation: a queue of the product, providers that answer it, and a clock that only ever goes forward
+ * simulate - a discrete-event simulation: the product's queue, simulated providers, and a virtual clock
  *
- * The queue is asked what may leave now, each attempt meets its provider, and the answer is heard when it has taken its time; reports and
- * complaints come back later. What becomes of a mail is the ledger's word. The same scenario, policy and seed give the same run, to the byte.
+ * The queue dispatches what may leave now, the provider of each message responds, and the queue gets the result when the response has taken
+ * its time. NDRs and complaints come back later. The ledger decides the status of each message. The same scenario, policy and seed give the
+ * same run, to the byte.
  *
- * Pure but for the values that it makes and owns. See also: simulator/scenario, simulator/provider-model, simulator/cached-reader, simulator/memory-ledger, simulator/metrics.
+ * Pure apart from the values that it creates and owns. See also: simulator/scenario, simulator/provider-model, simulator/cached-reader, simulator/memory-ledger, simulator/metrics.
  */
 import { normaliseAddress } from '../correlate/address-hash.ts'
-import { applyAttemptResult, applyLaterReport as tellQueue } from '../queue/schedule/attempt-result.ts'
+import { applyAttemptResult, applyLaterReport } from '../queue/schedule/attempt-result.ts'
 import {
   recordAttempt,
   recordExpiry,
@@ -19,32 +20,33 @@ import {
   flushChanges,
 } from './memory-ledger.ts'
 import { type ScenarioProvider, scenarioStart } from './providers-in-scenario.ts'
-import { outcomeOf, replyOutcome } from './cached-reader.ts'
+import { outcomeOf, simulatedReply } from './cached-reader.ts'
 import { createComplaintReport, createNdrReport } from './simulated-reports.ts'
 import { verdictOfBlockingKey } from '../ledger/decide/attempt-reading.ts'
 import type { Dispatch, QueueEvent } from '../queue/message.ts'
-import { mailboxStateOf, respondToAttempt, type ProviderResponse } from './provider-model.ts'
+import { mailboxStateOf } from './mailbox-model.ts'
+import { type ProviderResponse, respondToAttempt } from './provider-model.ts'
 import { nextDispatchBatch, nextWakeAt, enqueue, applyCommand } from '../queue/queue.ts'
 import { countMessage, countTransitions, increment, type SimulationMetrics, metricsStepAt } from './metrics.ts'
 import { type SimulationEvent, type SimulatedMessage, type RunState, createRunState, type SimulationOptions } from './run-state.ts'
 
 const HOUR_MS = 3_600_000
 
-/** What a run leaves behind: the score, and what the ledger's own counters add up to. */
+/** The result of a run: the metrics, and the totals of the ledger's own counters. */
 export type SimulationResult = {
   readonly metrics: SimulationMetrics
   readonly totals: ReadonlyMap<string, number>
   readonly endedAt: number
 }
 
-/** Plays a scenario to its end. Throws what a broken set-up makes the queue throw; nothing else. */
+/** Runs a scenario to its end. Throws only what the queue throws for invalid options. */
 export function runSimulation(setup: SimulationOptions): SimulationResult {
   const run = createRunState(setup)
   const end = scenarioStart(setup.scenario) + setup.scenario.hours * HOUR_MS
   const total = setup.scenario.campaign.reduce((sum, { mails }) => sum + mails, 0)
   let now = scenarioStart(setup.scenario)
   for (;;) {
-    // Of one moment everything happens first: then it is decided what leaves.
+    // All events of one moment come first, then the dispatch.
     if ((run.events.nextAt() ?? Number.POSITIVE_INFINITY) > now) dispatchDue(run, now)
     const next = run.events.pop()
     if (next === null || next.at > end) break
@@ -58,25 +60,25 @@ export function runSimulation(setup: SimulationOptions): SimulationResult {
   return { metrics: run.metrics, totals: run.ledger.totals, endedAt: now }
 }
 
-function handleEvent(run: RunState, what: SimulationEvent, now: number): void {
-  switch (what.kind) {
+function handleEvent(run: RunState, event: SimulationEvent, now: number): void {
+  switch (event.kind) {
     case 'submit':
-      return submitNext(run, what.campaign, now)
+      return submitNext(run, event.campaign, now)
     case 'wake':
       run.wakeAt = Number.POSITIVE_INFINITY
       return
     case 'answer':
-      return finishAttempt(run, what, now)
+      return finishAttempt(run, event, now)
     case 'report':
-      return handleReport(run, what, now)
+      return handleReport(run, event, now)
     case 'complaint':
-      return handleComplaint(run, what, now)
+      return handleComplaint(run, event, now)
     case 'recover':
-      return applyQueueEvents(run, applyCommand(run.queue, { kind: 'recover-key', key: what.key, how: 'immediate' }, now), now)
+      return applyQueueEvents(run, applyCommand(run.queue, { kind: 'recover-key', key: event.key, how: 'immediate' }, now), now)
   }
 }
 
-/** Lets go what may leave at this moment, and says when to look again. */
+/** Dispatches what may leave now, and schedules the next wake-up. */
 function dispatchDue(run: RunState, now: number): void {
   const { queue, options: setup } = run
   const capacity = setup.scenario.sender.connections - run.inFlight
@@ -91,7 +93,7 @@ function dispatchDue(run: RunState, now: number): void {
   run.events.schedule(run.wakeAt, { kind: 'wake' })
 }
 
-/** Hands the next mail of a campaign to the queue, unless one of our lists answers. */
+/** Enqueues the next message of a campaign, unless one of our own lists suppresses it. */
 function submitNext(run: RunState, campaign: number, now: number): void {
   const campaignPlan = run.campaigns[campaign]
   const n = run.nextMessage[campaign] ?? 0
@@ -141,7 +143,7 @@ function destinationOf(
 
 const connectionKeyOf = (ip: string, provider: ScenarioProvider): string => `${ip} ${provider.model.file.name}`
 
-/** One attempt begins: the provider sees it now, and we hear its answer when it has taken its time. */
+/** Starts an attempt: the provider sees it now, and its response is due when it has taken its time. */
 function startAttempt(run: RunState, dispatch: Dispatch, now: number): void {
   const message = run.messages.get(dispatch.mailId)
   if (message === undefined) return
@@ -170,13 +172,13 @@ function startAttempt(run: RunState, dispatch: Dispatch, now: number): void {
     increment(provider.metrics.wasted, response.refusal)
     metricsStepAt(run.metrics, provider.metrics, now).wasted += 1
   }
-  run.events.schedule(now + Math.max(1, response.durationMs), { kind: 'answer', dispatch, letter: message, met: response })
+  run.events.schedule(now + Math.max(1, response.durationMs), { kind: 'answer', dispatch, message, response })
 }
 
-/** The answer is in. */
+/** Applies the response of an attempt. */
 function finishAttempt(
   run: RunState,
-  { dispatch, letter: message, met: response }: { dispatch: Dispatch; letter: SimulatedMessage; met: ProviderResponse },
+  { dispatch, message, response }: { dispatch: Dispatch; message: SimulatedMessage; response: ProviderResponse },
   now: number,
 ): void {
   const { provider } = message
@@ -186,16 +188,16 @@ function finishAttempt(
   const events = applyAttemptResult(run.queue, dispatch.number, reading.result, now)
   const end = events.find((event) => event.kind === 'mail.ended' && event.mailId === message.id)
   const final = end?.kind === 'mail.ended' && end.end !== 'given-up'
-  recordAttempt(run.ledger, message.id, { heard: { ...reading.attempt, final }, verdict: reading.verdict, at: now })
-  if (reading.verdict === null) recordAccepted(run, { letter: message, met: response, ip: dispatch.egressIp }, now)
+  recordAttempt(run.ledger, message.id, { attempt: { ...reading.attempt, final }, verdict: reading.verdict, at: now })
+  if (reading.verdict === null) recordAccepted(run, { message, response, ip: dispatch.egressIp }, now)
   else if (!final) metricsStepAt(run.metrics, provider.metrics, now).deferred += 1
   applyQueueEvents(run, events, now)
 }
 
-/** A 250: what comes back later is put down. */
+/** Records an accepted message, and schedules what comes back later. */
 function recordAccepted(
   run: RunState,
-  { letter: message, met: response, ip }: { letter: SimulatedMessage; met: ProviderResponse; ip: string },
+  { message, response, ip }: { message: SimulatedMessage; response: ProviderResponse; ip: string },
   now: number,
 ): void {
   const { metrics } = message.provider
@@ -204,15 +206,15 @@ function recordAccepted(
   metrics.totalDelayMs += now - message.acceptedAt
   if (response.report !== null) {
     message.pendingReports += 1
-    run.events.schedule(now + response.report.after, { kind: 'report', letter: message, text: response.report.text })
+    run.events.schedule(now + response.report.afterMs, { kind: 'report', message, text: response.report.text })
   }
   if (response.complaint?.isReported === true) {
     message.pendingReports += 1
-    run.events.schedule(now + response.complaint.after, { kind: 'complaint', letter: message, ip })
+    run.events.schedule(now + response.complaint.afterMs, { kind: 'complaint', message, ip })
   }
 }
 
-/** What the queue says has happened. */
+/** Applies the events of the queue. */
 function applyQueueEvents(run: RunState, events: readonly QueueEvent[], now: number): void {
   countTransitions(run.metrics, events)
   for (const event of events) {
@@ -221,8 +223,8 @@ function applyQueueEvents(run: RunState, events: readonly QueueEvent[], now: num
     const message = event.kind === 'mail.ended' ? run.messages.get(event.mailId) : undefined
     if (event.kind !== 'mail.ended' || message === undefined) continue
     if (event.end === 'given-up') {
-      const blockedVerdict = verdictOfBlockingKey(run.options.rules, message.domain, event.heldBy)
-      recordExpiry(run.ledger, message.id, { held: blockedVerdict, at: now })
+      const blockedVerdict = verdictOfBlockingKey(run.options.rules, message.domain, event.blockingKey)
+      recordExpiry(run.ledger, message.id, { blockedVerdict, at: now })
     }
     message.isEnded = true
     recordEnded(run, message, now)
@@ -230,7 +232,7 @@ function applyQueueEvents(run: RunState, events: readonly QueueEvent[], now: num
   }
 }
 
-/** The queue has done with a mail. Who waits for a full mailbox waits for nobody's pause. */
+/** Records a message that left the queue. One that waited for a full mailbox, or for an unreachable domain, does not count for the drain. */
 function recordEnded(run: RunState, message: SimulatedMessage, now: number): void {
   const { metrics, model } = message.provider
   run.endedCount += 1
@@ -240,19 +242,19 @@ function recordEnded(run: RunState, message: SimulatedMessage, now: number): voi
   if (!isWaitingForMailbox) metrics.drainedAt = Math.max(metrics.drainedAt, now)
 }
 
-function handleReport(run: RunState, { letter: message, text }: { letter: SimulatedMessage; text: string }, now: number): void {
+function handleReport(run: RunState, { message, text }: { message: SimulatedMessage; text: string }, now: number): void {
   const { file } = message.provider.model
   const from = file.late?.from ?? ''
   const report = createNdrReport(message.recipient, { text, from, mx: file.mx })
   const subject = { attempt: 0, egressIp: '', site: message.provider.site.site, domain: message.domain }
-  const { verdict } = run.readAttempt(subject, replyOutcome(text, file.mx))
+  const { verdict } = run.readAttempt(subject, simulatedReply(text, file.mx))
   message.provider.metrics.reports += 1
   recordReport(run.ledger, message.id, { report, verdict, at: now })
   if (verdict?.reason === 'not-exist' && verdict.permanence === 'permanent') reportToQueue(run, message, 'not-exist', now)
   finishPending(run, message)
 }
 
-function handleComplaint(run: RunState, { letter: message, ip }: { letter: SimulatedMessage; ip: string }, now: number): void {
+function handleComplaint(run: RunState, { message, ip }: { message: SimulatedMessage; ip: string }, now: number): void {
   const report = createComplaintReport(message.recipient, { from: message.provider.model.file.complaints?.from ?? '', ip })
   message.provider.metrics.complaints += 1
   recordReport(run.ledger, message.id, { report, verdict: null, at: now })
@@ -260,9 +262,9 @@ function handleComplaint(run: RunState, { letter: message, ip }: { letter: Simul
   finishPending(run, message)
 }
 
-/** The queue hears of what says something about an account's list. */
+/** Passes to the queue what a later report says about an account's list. */
 function reportToQueue(run: RunState, { account }: SimulatedMessage, kind: 'not-exist' | 'complaint', now: number): void {
-  applyQueueEvents(run, tellQueue(run.queue, { kind, account }, now), now)
+  applyQueueEvents(run, applyLaterReport(run.queue, { kind, account }, now), now)
 }
 
 function finishPending(run: RunState, message: SimulatedMessage): void {
@@ -270,7 +272,7 @@ function finishPending(run: RunState, message: SimulatedMessage): void {
   if (message.isEnded && message.pendingReports === 0) closeMessage(run, message)
 }
 
-/** Nothing can happen to a mail any more: it is counted, and forgotten. */
+/** Counts a message to which nothing more can happen, and forgets it. */
 function closeMessage(run: RunState, message: SimulatedMessage): void {
   const row = deliveryOf(run.ledger, message.id)
   if (row !== null) countMessage(message.provider.metrics, row)

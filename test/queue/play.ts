@@ -4,8 +4,8 @@
  * It knows the queue only by its functions and its events; what it checks it works out from those alone.
  */
 import { applyAttemptResult, applyLaterReport } from '../../src/queue/schedule/attempt-result.ts'
-import { destinationKeys, egressKeys, type BackoffKey, BACKOFF_KEYS, type EgressRoute } from '../../src/queue/backoff/backoff-key.ts'
-import type { AttemptResult, Dispatch, QueueMessage, QueueEvent, BackoffTransition } from '../../src/queue/message.ts'
+import { destinationKeys, egressKeys, type BackoffKeyId, BACKOFF_KEYS, type EgressRoute } from '../../src/queue/backoff/backoff-key.ts'
+import type { AttemptResult, Dispatch, QueueMessage, QueueEvent, KeyTransition } from '../../src/queue/message.ts'
 import type { BackoffClassName } from '../../src/queue/backoff/backoff-classes.ts'
 import { type BackoffPolicy, BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
 import { rerouteMessage } from '../../src/queue/schedule/reroute.ts'
@@ -59,7 +59,7 @@ export const refusal = (kind: Refused, more: { statedDelayMs?: number; zone?: st
 }
 
 /** All keys that cover a delivery. */
-export const keysOf = (to: EgressRoute): BackoffKey[] => [...destinationKeys(to), ...egressKeys(to)]
+export const keysOf = (to: EgressRoute): BackoffKeyId[] => [...destinationKeys(to), ...egressKeys(to)]
 
 export type Script = {
   readonly seed: number
@@ -99,10 +99,10 @@ type World = {
   readonly ended: Map<string, string>
   readonly all: Set<string>
   /** The last transition of each key and class. */
-  readonly last: Map<string, BackoffTransition>
-  readonly manual: Map<BackoffKey, number>
+  readonly last: Map<string, KeyTransition>
+  readonly manual: Map<BackoffKeyId, number>
   /** Manual pauses that were there, by key; and every mail that was offered. */
-  readonly pauses: { readonly key: BackoffKey; readonly from: number; until: number }[]
+  readonly pauses: { readonly key: BackoffKeyId; readonly from: number; until: number }[]
   readonly mails: Map<string, QueueMessage>
   /** Probes handed out since PROBING began, less those that were given back; and those in flight. */
   readonly probes: Map<string, { sent: number; out: number; epoch: number }>
@@ -176,7 +176,7 @@ function checkGivenUp(world: World, id: string, at: number): void {
   if (free + at - counted < GIVE_UP - LONGEST_REST) world.faults.push(`${id} was given up before its time`)
 }
 
-function readTransition(world: World, event: BackoffTransition, answered: Dispatch | null): void {
+function readTransition(world: World, event: KeyTransition, answered: Dispatch | null): void {
   const name = `${event.key} ${event.class}`
   const before = world.last.get(name)
   if (event.from !== (before?.to ?? 'active')) world.faults.push(`${name} came from ${event.from}, was ${before?.to}`)
@@ -199,7 +199,7 @@ function readTransition(world: World, event: BackoffTransition, answered: Dispat
   world.last.set(name, event)
 }
 
-function classesAt(world: World, key: BackoffKey): BackoffTransition[] {
+function classesAt(world: World, key: BackoffKeyId): KeyTransition[] {
   return [...world.last.values()].filter((event) => event.key === key)
 }
 
@@ -425,5 +425,5 @@ export function runUntil(
 
 export const GIVE_UP = RETRY_SCHEDULES.default.giveUpMs
 
-export const transitionsOf = (events: readonly QueueEvent[], name?: BackoffClassName): BackoffTransition[] =>
+export const transitionsOf = (events: readonly QueueEvent[], name?: BackoffClassName): KeyTransition[] =>
   events.flatMap((event) => ('class' in event && (name === undefined || event.class === name) ? [event] : []))

@@ -298,7 +298,7 @@ test('the rate that is learnt halves when refusals go on, and grows with clean a
   fill(queue, 4_000)
   runUntil(queue, T0, T0 + MINUTE, () => OK)
   const refused = (_: Dispatch, now: number): AttemptResult => (now % 5 === 0 ? refusal('busy') : OK)
-  const rate = (): number | null => queue.keyStates.get('ip|192.0.2.1|big')?.pace?.perMinute ?? null
+  const rate = (): number | null => queue.keyStates.get('ip|192.0.2.1|big')?.learnedRate?.perMinute ?? null
   expect(rate()).toBeNull()
   const { now } = runUntil(queue, T0 + MINUTE, T0 + 90_000, refused)
   const halved = rate() ?? 0
@@ -333,11 +333,11 @@ test('a mail that is given up without an answer tells why it waited', () => {
   const { events } = runUntil(queue, T0, T0 + 5 * DAY, () => refusal('connect'))
   const ended = events.flatMap((event) => (event.kind === 'mail.ended' ? [event] : []))
   expect(ended).toHaveLength(600)
-  for (const { end, last, heldBy } of ended) {
+  for (const { end, last, blockingKey: heldBy } of ended) {
     expect(end).toBe('given-up')
     expect(last === null ? heldBy?.class : 'network').toBe('network')
   }
-  expect(ended.some(({ last, heldBy }) => last === null && heldBy?.reply?.text === 'no answer')).toBe(true)
+  expect(ended.some(({ last, blockingKey: heldBy }) => last === null && heldBy?.reply?.text === 'no answer')).toBe(true)
 })
 
 test('a grey-listed mail rests six minutes, not one', () => {
@@ -506,7 +506,7 @@ test('a host set earns lines by answers, holds a fifth of them while others wait
   const queue = sharing()
   fill(queue, 400, at('well.example'))
   fill(queue, 400, at('other.example'), 'o')
-  const holds = (): number => queue.inFlightByKey.get('lines|network|mx|mx.well.example') ?? 0
+  const holds = (): number => queue.inFlightByKey.get('slots|hosts|mx.well.example') ?? 0
   const hand = (now: number): readonly Dispatch[] => nextDispatchBatch(queue, now, LINES - queue.inFlightAttempts.size).dispatches
   const first = hand(T0)
   expect(holds()).toBe(2)

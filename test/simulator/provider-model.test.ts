@@ -5,15 +5,15 @@ import { siteOf } from '../../src/classify/provider.ts'
 import { readProviders } from '../../src/config/provider-files.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
 import { readAttempt } from '../../src/ledger/decide/attempt-reading.ts'
-import { replyOutcome } from '../../src/simulator/cached-reader.ts'
+import { simulatedReply } from '../../src/simulator/cached-reader.ts'
 import {
-  allowanceOf,
   createSimulatedProvider,
   type SimulatedAttempt,
   respondToAttempt,
   type ProviderResponse,
-  replyTextOf,
 } from '../../src/simulator/provider-model.ts'
+import { allowanceOf } from '../../src/simulator/limit-allowance.ts'
+import { replyTextOf } from '../../src/simulator/reply-text.ts'
 import { type ProviderFile, readProviderFile } from '../../src/simulator/provider-file.ts'
 
 const files = readProviders()
@@ -22,7 +22,7 @@ const rules = loadRules()
 /** What our rules say of a reply of this provider. */
 function verdictOf(file: ProviderFile, text: string): Verdict {
   const subject = { attempt: 1, egressIp: '198.51.100.1', site: '', domain: file.domains[0] ?? '' }
-  const { verdict } = readAttempt(rules, subject, replyOutcome(text, file.mx))
+  const { verdict } = readAttempt(rules, subject, simulatedReply(text, file.mx))
   if (verdict === null) throw new Error(`${text} is no refusal`)
   return verdict
 }
@@ -42,14 +42,14 @@ const KNOCK: SimulatedAttempt = {
   mailboxes: { unknown: 0, disabled: 0, full: 0, content: 0, busy: 0 },
 }
 
-const CLEAR = { outages: [], listings: [], known: new Map<string, number>() }
+const CLEAR = { outages: [], listings: [], priorDeliveries: new Map<string, number>() }
 
 const answers = [...files.values()]
   .flatMap((file) => Object.entries(file.answer).map(([name, row]) => ({ file, name, row })))
   .filter(({ name }) => name !== 'accepted')
 
 test.each(answers)('$file.name: our rules read "$name" as the file says', ({ file, name, row }) => {
-  const text = replyTextOf(createSimulatedProvider(file, 1, CLEAR), { ...KNOCK, domain: file.domains[0] ?? '' }, name)
+  const text = replyTextOf(file, { ...KNOCK, domain: file.domains[0] ?? '' }, name)
   const verdict = verdictOf(file, text)
   expect(text).not.toMatch(/[{}]/)
   expect({ reason: verdict.reason, pause: verdict.backoffClass }).toEqual({ reason: row.reason, pause: row.pause ?? null })

@@ -145,7 +145,7 @@ test.each(badScenarios)('a scenario with %j is refused by name', (over, message)
 
 const badPolicies = [
   [{ name: 'x', base: 'gentle' }, 'p.toml: base: '],
-  [{ name: 'x', base: 'default', class: { 'ip-rates': {} } }, 'p.toml: class.ip-rates: there is no such pause class'],
+  [{ name: 'x', base: 'default', class: { 'ip-rates': {} } }, 'p.toml: class.ip-rates: no such backoff class'],
   [{ name: 'x', base: 'default', class: { 'ip-rate': { base: 1 } } }, 'p.toml: class.ip-rate: Unrecognized key: "base"'],
 ] as const
 

@@ -9,7 +9,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
-import { keyKindOf } from '../../queue/backoff/backoff-key.ts'
+import { keyReasonOf } from '../../queue/backoff/backoff-key.ts'
 import { MAX_MANUAL_PAUSE_MS, type OperatorCommand } from '../../queue/schedule/operator-commands.ts'
 import type { QueueCommand } from '../../store/queue/commands.ts'
 import { actorOf, type Caller } from '../../service/caller.ts'
@@ -58,7 +58,7 @@ const keyBody = strictObject({
   key: z
     .string()
     .max(1_000)
-    .refine((key) => keyKindOf(key) !== null, 'must be a backoff key, such as ip|192.0.2.1|google'),
+    .refine((key) => keyReasonOf(key) !== null, 'must be a backoff key, such as ip|192.0.2.1|google'),
   how,
 })
 

@@ -7,7 +7,7 @@
  * See also: service/deliver/queue-api, http/api/queue-commands, docs/QUEUE.md.
  */
 import { z } from 'zod'
-import type { RateAverages } from '../../queue/observe/lane-view.ts'
+import { LANE_STATES, type RateAverages } from '../../queue/observe/lane-view.ts'
 import { evidenceFor } from '../../queue/observe/transition-facts.ts'
 import type { LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
 import type { QueueApi } from '../../service/deliver/queue-api.ts'
@@ -23,8 +23,6 @@ type QueueRouteDependencies = {
   readonly accounts: Pick<AccountService, 'listNames'>
   readonly authorizer: Authorizer
 }
-
-const LANE_STATES = ['active', 'throttled', 'paused', 'probing', 'recovering', 'manual', 'limited'] as const
 
 const averagesView = z.object({ last5s: z.number(), last15s: z.number(), last30s: z.number() })
 

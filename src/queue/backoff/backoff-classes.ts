@@ -1,16 +1,29 @@
 /**
- * backoff-classes - the classes of refusals that make sending pause, as a table
+ * backoff-classes - the classes of refusals that make a key back off, as a table
  *
- * A class trips when, inside the window of one of its measures, hits ≥ threshold and hits ÷ attempts ≥ ratio and attempts ≥ floor; below
- * the floor, when it is answered `inARow` times with nothing else between (0: never below the floor). A class without a key pauses nothing.
+ * A class trips when, inside the window of one of its measures, hits ≥ threshold and hits ÷ attempts ≥ ratio and attempts ≥ floor. Below
+ * the floor it trips when `inARow` results in a row are hits (0: it never trips below the floor). A class without a key pauses nothing.
  *
- * Pure data. See also: queue/backoff/policy (tables to compare), queue/backoff/backoff (the machine), queue/backoff/sliding-count (windows).
+ * Pure data. See also: queue/backoff/policy (tables to compare), queue/backoff/backoff (the state machine), queue/backoff/trip-detection.
  */
 import type { BackoffClass } from '../../classify/verdict.ts'
-import type { BACKOFF_KEYS } from './backoff-key.ts'
+import type { BackoffKeyKind } from './backoff-key.ts'
 
-/** Beside the classes of rules: `list-quality` counts one account's bad addresses, `unknown` the 4xx that no rule knows. */
+/** The classes of rules, and two monitors: `list-quality` counts an account's bad addresses, `unknown` the 4xx that no rule knows. */
 export type BackoffClassName = BackoffClass | 'list-quality' | 'unknown'
+
+/** The keys that a class may use, by their names in policy files. */
+export const CLASS_KEY_KINDS = {
+  ip: 'ip',
+  senderDomain: 'sender-domain',
+  connection: 'connection',
+  account: 'account',
+} as const satisfies Record<string, BackoffKeyKind>
+
+/** The keys that learn a limit which a hit halves, by their names in policy files. */
+export const LEARNING_KEYS = ['ip', 'senderDomain', 'connection'] as const satisfies readonly (keyof typeof CLASS_KEY_KINDS)[]
+
+export const FIRST_ACTIONS = ['throttle', 'pause'] as const
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
@@ -22,47 +35,48 @@ export type TripMeasure = {
   readonly floor: number
   readonly windowMs: number
   readonly inARow: number
-  /** What the share is taken of: answers, or accepted mails. */
+  /** What the share is taken of: all attempts, or accepted messages. */
   readonly denominator: 'attempts' | 'delivered'
-  /** Which hits it counts: every hit of the class, or complaints alone. */
+  /** What it counts: every hit of the class, or complaints alone. */
   readonly numerator: 'answers' | 'complaints'
 }
 
-/** How a throttled key sends: a share of what it sent before, mails a minute, or connections. Null: not limited so. */
-export type ThrottleLimits = { readonly share: number | null; readonly perMinute: number | null; readonly connections: number | null }
+/** How a throttled key sends: a share of its rate before, messages a minute, or connections. Null: no such limit. */
+type ThrottleLimits = { readonly share: number | null; readonly perMinute: number | null; readonly connections: number | null }
 
-/** Shares of the rate before the trouble, rung by rung, and what passes a rung: so long with so many clean answers. */
+/** Shares of the rate before the trouble, rung by rung. A rung is passed after `afterMs` with `clean` results that are no hits. */
 export type RecoveryLadder = {
   readonly ladder: readonly number[]
   readonly rungs: readonly { readonly afterMs: number; readonly clean: number }[]
 }
 
 export type BackoffClassRow = {
-  /** Which key it holds; null: it pauses nothing. A network failure names its own. */
-  readonly key: keyof typeof BACKOFF_KEYS | 'network' | null
+  /** The key that backs off; null: none does. `network`: the key that fits the failure. */
+  readonly key: keyof typeof CLASS_KEY_KINDS | 'network' | null
   readonly measures: readonly TripMeasure[]
-  readonly firstAction: 'throttle' | 'pause'
+  readonly firstAction: (typeof FIRST_ACTIONS)[number]
   readonly throttle: ThrottleLimits
-  /** Pauses while throttled: only after so long, and only from this share. Null: when it trips again. */
+  /** While throttled it pauses only after this time and from this share on. Null: whenever it trips again. */
   readonly repeatTrip: { readonly afterMs: number; readonly ratio: number } | null
-  /** From so many times its ratio it pauses, throttled before or not. Null: however high. */
+  /** From this multiple of its ratio on it pauses, throttled before or not. Null: no such multiple. */
   readonly pauseAtMultiple: number | null
-  /** The first pause of an episode; each further one is `growth` times as long, up to the cap. */
+  /** The first pause of an episode. Each further pause is `growth` times as long, up to the cap. */
   readonly baseMs: number
   readonly growth: number
   readonly capMs: number
-  /** How it recovers. Null: by the policy. */
+  /** How it recovers; null: as the policy says. */
   readonly recovery: RecoveryLadder | null
-  /** `ladder`: base × 2^(n−1); `midnight`: the provider's day; `operator`: until Recover; `never`: it only throttles. */
+  /** `ladder`: base × growth^(n−1); `midnight`: the end of the provider's day; `operator`: until Recover; `never`: it only throttles. */
   readonly pauseLength: 'ladder' | 'midnight' | 'operator' | 'never'
-  /** What "the class again" is while recovering: one answer, or a trip (for classes that a healthy sender meets now and then). */
+  /** What pauses a recovering key again: one hit, or a trip (for classes that a healthy sender meets now and then). */
   readonly relapse: 'hit' | 'trip'
-  /** A mail that is put off so rests at least so long. */
+  /** The shortest retry delay of a message that was deferred by this class. */
   readonly minRetryDelayMs: number
-  /** A hit halves what this key has learnt: mails a minute, or connections. */
-  readonly halves: 'ip' | 'senderDomain' | 'connection' | null
-  /** The mail may leave at once by another IP. */
+  /** The key whose learnt limit a hit halves: messages a minute, or connections. */
+  readonly halves: (typeof LEARNING_KEYS)[number] | null
+  /** Whether the message may leave at once by another egress IP. */
   readonly canRetryOtherIp: boolean
+  /** Whether a pause needs a person. */
   readonly isAlarming: boolean
 }
 
@@ -99,7 +113,7 @@ const DEFAULT_CLASS_ROW = {
 
 /** The classes as specified: the policy `spec`. */
 export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>> = {
-  // Yahoo TSS04 and TSS05 come and go with volume: less first, and nothing only if less does not help.
+  // Yahoo TSS04 and TSS05 depend on volume: slow down first, and pause only if that does not help.
   'ip-reputation': {
     ...DEFAULT_CLASS_ROW,
     key: 'ip',
@@ -110,7 +124,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
     baseMs: 2 * HOUR_MS,
     capMs: 24 * HOUR_MS,
   },
-  // A listing is a yes or no: one answer says it.
+  // An IP is listed or it is not: one reply is enough.
   'ip-blocklist': {
     ...DEFAULT_CLASS_ROW,
     key: 'ip',
@@ -119,7 +133,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
     capMs: 48 * HOUR_MS,
     canRetryOtherIp: true,
   },
-  // Yahoo TS03: a 421 that no retry will ever pass.
+  // Yahoo TS03: a 421 that no retry passes.
   'deferred-for-good': {
     ...DEFAULT_CLASS_ROW,
     key: 'ip',
@@ -167,7 +181,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
     capMs: 4 * HOUR_MS,
     halves: 'connection',
   },
-  // Its measure is one cohort (queue/backoff/key-state): all connections that were open at the first failure.
+  // Measured by cohort (queue/backoff/network-feedback): all connections that were open at the first failure.
   network: { ...DEFAULT_CLASS_ROW, key: 'network', measures: [], baseMs: 5 * MINUTE_MS, capMs: HOUR_MS },
   'list-quality': {
     ...DEFAULT_CLASS_ROW,
@@ -198,7 +212,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
     relapse: 'trip',
   },
   greylist: DEFAULT_CLASS_ROW,
-  // A busy server asks for less, not for nothing.
+  // A busy server asks for a lower rate, not for a pause.
   busy: { ...DEFAULT_CLASS_ROW, halves: 'ip' },
   content: DEFAULT_CLASS_ROW,
   recipient: DEFAULT_CLASS_ROW,

@@ -1,58 +1,58 @@
 /**
- * backoff-episode - one class's trouble with one key, as a value
+ * backoff-episode - the backoff of one key for one class, as a value
  *
- * A key has one for each class that it has heard; a delivery needs all of them open. `epoch` is the queue's running number at the last
- * transition: a dispatch with a lower number is older than the transition, and its answer moves nothing.
+ * A key has one episode per class that it has met; a message needs all of them open. `epoch` is the queue's sequence number at the last
+ * transition: a dispatch with a lower number is older than the transition, and its result changes nothing.
  *
- * Pure, plain JSON. See also: queue/backoff/backoff (what moves it), queue/backoff/backoff-state (the states).
+ * Pure, plain JSON. The members are final: released stores hold episodes. See also: queue/backoff/backoff (changes it), queue/backoff/backoff-state.
  */
-import type { BackoffKey } from './backoff-key.ts'
+import { type BackoffKeyId, keyKindOf } from './backoff-key.ts'
 import type { EvidenceReply } from '../message.ts'
 import type { BackoffClassName, TripMeasure, RecoveryLadder } from './backoff-classes.ts'
 import type { BackoffPolicy } from './policy.ts'
 import type { BackoffState } from './backoff-state.ts'
 import { emptySlidingCount, type SlidingCount } from './sliding-count.ts'
 
-/** Hits and what they are a share of, for one measure. */
+/** For one measure: the hits, and what they are a share of. */
 export type MeasureCount = { readonly hits: SlidingCount; readonly of: SlidingCount }
 
 export type BackoffEpisode = {
-  readonly key: BackoffKey
+  readonly key: BackoffKeyId
   readonly class: BackoffClassName
   readonly state: BackoffState
   readonly n: number
   readonly epoch: number
-  /** When it came to this state. */
+  /** When it entered this state. */
   readonly since: number
-  /** The next sending time of a pause; null: an operator's Recover, or not paused. */
+  /** The next sending time of a pause; null: not paused, or until an operator's Recover. */
   readonly until: number | null
   readonly pausedMs: number
-  /** The last answer of the class (for ratio classes: the last trip). */
+  /** When the last hit of the class came; for classes that relapse by a trip: the last trip. */
   readonly troubleAt: number
   readonly counts: readonly MeasureCount[]
   readonly inARow: number
-  /** What the key sent cleanly before the trouble: mails a minute, and connections at once. */
+  /** What the key did before the trouble: accepted messages a minute, and simultaneous connections. */
   readonly rateBefore: number
   readonly connectionsBefore: number
-  /** A probe: how many it is, how many are out or in, how many are in, and when the last went out or came in. */
+  /** A probe: its size, how many were sent, how many results are in, and when the last was sent or came in. */
   readonly batch: number
   readonly sent: number
   readonly answered: number
   readonly movedAt: number
-  /** The rung of recovery; null: none, full speed. */
+  /** The rung of the recovery ladder; null: full speed. */
   readonly rung: number | null
   readonly rungAt: number
   readonly clean: number
   readonly evidence: readonly EvidenceReply[]
 }
 
-/** More would be read by nobody. */
+/** Evidence is read by people: five replies show what goes on. */
 export const MAX_EVIDENCE = 5
 
-/** An episode in which nothing has happened. `known`: what the key has counted of attempts and accepted mails in such a window. */
+/** A new episode. `countFor`: what the key has counted so far in the window of a measure. */
 export function createBackoffEpisode(
   policy: BackoffPolicy,
-  at: { readonly key: BackoffKey; readonly class: BackoffClassName; readonly now: number },
+  at: { readonly key: BackoffKeyId; readonly class: BackoffClassName; readonly now: number },
   countFor: (measure: TripMeasure) => SlidingCount,
 ): BackoffEpisode {
   return {
@@ -80,27 +80,27 @@ export function createBackoffEpisode(
   }
 }
 
-/** How a key may be used. Null: not limited so. */
+/** How a key may be used. Null: no such limit. */
 export type BackoffLimits = {
-  /** Shut until then; `operator`: until somebody opens it; false: not shut. */
+  /** Closed until this time; `operator`: until an operator opens it; false: open. */
   readonly closedUntil: number | 'operator' | false
   readonly perMinute: number | null
   readonly connections: number | null
-  /** How many mails of a probe may still go out, one after the other. */
+  /** How many messages of a probe may still be sent, one after the other. */
   readonly probesLeft: number | null
 }
 
 export const NO_BACKOFF_LIMITS: BackoffLimits = { closedUntil: false, perMinute: null, connections: null, probesLeft: null }
 
-/** A rate that was never measured, or was tiny, is taken as this: recovery must move. */
+/** The least rate before the trouble: a recovery at shares of a tiny or unmeasured rate would not get on. */
 const MIN_RATE_PER_MINUTE = 60
 
-/** How an episode recovers: as its class says, else as the policy does. */
+/** How an episode recovers: as its class says, else as the policy says. */
 export const recoveryOf = (policy: BackoffPolicy, episode: BackoffEpisode): RecoveryLadder =>
   policy.classes[episode.class].recovery ?? policy
 
 function limitsAtShare(episode: BackoffEpisode, share: number): BackoffLimits {
-  if (episode.key.startsWith('connection|')) {
+  if (keyKindOf(episode.key) === 'connection') {
     return { ...NO_BACKOFF_LIMITS, connections: Math.max(1, Math.ceil(share * episode.connectionsBefore)) }
   }
   return { ...NO_BACKOFF_LIMITS, perMinute: Math.max(1, share * Math.max(MIN_RATE_PER_MINUTE, episode.rateBefore)) }

@@ -1,16 +1,18 @@
 /**
- * backoff-key - what a pause holds on to, and which keys cover a delivery
+ * backoff-key - what a backoff covers, as typed values, and their stored form
  *
- * A delivery leaves by one egress IP for one site. A site is the receiving provider, not the bare domain. A filtering gateway in front
- * of many domains is a site for ip and connection keys only; for all else the recipient's domain stands in its place.
+ * A message leaves by one egress IP for one site. A site is the receiving provider, not the bare domain. A filtering gateway in front of
+ * many domains is a site for `ip`, `connection` and `warmup` keys only; for all other keys the recipient's domain replaces it.
+ *
+ * The stored form is final: rows, facts, events and the API hold it. Only this file writes it and reads it.
  *
  *     ip|192.0.2.1|google   sender-domain|example.com|google   network|mx|a.example.net,b.example.net   account|7   manual|7|example.org
  *
- * Pure. See also: queue/backoff/backoff-classes (which class holds which key), queue/backoff/key-state (what stands behind a key).
+ * Pure. See also: queue/backoff/backoff-classes (which class uses which key), queue/backoff/key-state, queue/backoff/key-scope.
  */
 
-/** What the user is told about a key that is closed. `lane` and `warmup` are limits of our own, no pauses. */
-export const BACKOFF_KEY_REASONS = {
+/** What the user reads about a closed key. `lane` and `warmup` are limits of our own, not backoffs. */
+const BACKOFF_KEY_REASONS = {
   ip: 'IP reputation',
   'sender-domain': 'Domain limitation',
   connection: 'IP connection frequency',
@@ -19,14 +21,32 @@ export const BACKOFF_KEY_REASONS = {
   manual: 'Paused by user',
   lane: 'Rate limit',
   warmup: 'IP warm-up',
-} as const satisfies Record<string, string>
+} as const satisfies Record<Exclude<BackoffKeyKind, 'slots'>, string>
 
-export type BackoffKeyKind = keyof typeof BACKOFF_KEY_REASONS
+/** `dns`: a recipient domain; `mx`: the MX hosts of a domain; `site`: a site. */
+const NETWORK_SCOPES = ['dns', 'mx', 'site'] as const
 
-/** Kind and names, parted by `|`. */
-export type BackoffKey = string
+/** Who holds connection slots: an MX host set, an account, or all host sets of an account that have not replied yet. */
+const SLOT_HOLDERS = ['hosts', 'account', 'unproven'] as const
 
-/** Where a mail goes, and for whom; all lower case. */
+export type BackoffKey =
+  | { readonly kind: 'ip' | 'connection' | 'warmup'; readonly egressIp: string; readonly site: string }
+  | { readonly kind: 'sender-domain'; readonly senderDomain: string; readonly site: string }
+  | { readonly kind: 'network'; readonly scope: (typeof NETWORK_SCOPES)[number]; readonly name: string }
+  /** `site` null: the account at all sites. */
+  | { readonly kind: 'account'; readonly account: number; readonly site: string | null }
+  /** `domain` null: all domains of the account. */
+  | { readonly kind: 'manual'; readonly account: number; readonly domain: string | null }
+  | { readonly kind: 'lane'; readonly account: number; readonly domain: string }
+  /** A holder of connection slots (queue/schedule/fair-share). In memory only. */
+  | { readonly kind: 'slots'; readonly holder: (typeof SLOT_HOLDERS)[number]; readonly name: string }
+
+export type BackoffKeyKind = BackoffKey['kind']
+
+/** The stored form of a key: its kind and its parts, separated by `|`. */
+export type BackoffKeyId = string
+
+/** Where a message goes, and on whose behalf. All names are lower case. */
 export type Destination = {
   readonly account: number
   /** The recipient's domain. */
@@ -34,50 +54,128 @@ export type Destination = {
   readonly senderDomain: string
   readonly site: string
   readonly gateway: boolean
-  /** The MX hosts of the domain, sorted and joined by commas; '' where it is not known yet. */
+  /** The MX hosts of the domain, sorted and joined by commas; '' where they are not known yet. */
   readonly mxSet: string
 }
 
-/** One way out: the destination and the IP. */
+/** A destination and the egress IP to it. */
 export type EgressRoute = Destination & { readonly egressIp: string }
 
-/** A part of a key: no `|` of a stranger's may stand in it. */
-const escapeKeyPart = (text: string): string => (text.includes('|') ? text.replaceAll('|', '_') : text)
+const ALL_DOMAINS = '*'
 
-const joinKey = (kind: BackoffKeyKind, first: string, second?: string): BackoffKey =>
-  second === undefined ? `${kind}|${escapeKeyPart(first)}` : `${kind}|${escapeKeyPart(first)}|${escapeKeyPart(second)}`
+/** Names come from outside: a `|` in one must not look like a separator. */
+const escapePart = (text: string): string => (text.includes('|') ? text.replaceAll('|', '_') : text)
 
-/** The kind of a key. */
-export function keyKindOf(key: BackoffKey): BackoffKeyKind | null {
-  const kind = key.slice(0, key.indexOf('|'))
+const joinParts = (kind: BackoffKeyKind, ...parts: readonly string[]): BackoffKeyId => `${kind}|${parts.map(escapePart).join('|')}`
+
+/**
+ * The stored form of a key.
+ *
+ *     formatKey({ kind: 'manual', account: 7, domain: null })   → 'manual|7|*'
+ */
+export function formatKey(key: BackoffKey): BackoffKeyId {
+  switch (key.kind) {
+    case 'ip':
+    case 'connection':
+    case 'warmup':
+      return joinParts(key.kind, key.egressIp, key.site)
+    case 'sender-domain':
+      return joinParts(key.kind, key.senderDomain, key.site)
+    case 'network':
+      return joinParts(key.kind, key.scope, key.name)
+    case 'account':
+      return key.site === null ? joinParts(key.kind, String(key.account)) : joinParts(key.kind, String(key.account), key.site)
+    case 'manual':
+      return joinParts(key.kind, String(key.account), key.domain ?? ALL_DOMAINS)
+    case 'lane':
+      return joinParts(key.kind, String(key.account), key.domain)
+    case 'slots':
+      return joinParts(key.kind, key.holder, key.name)
+  }
+}
+
+type ParseParts = (first: string, second: string | undefined) => BackoffKey | null
+
+const accountOf = (text: string): number | null => (/^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null)
+
+const parseEgressKey =
+  (kind: 'ip' | 'connection' | 'warmup'): ParseParts =>
+  (egressIp, site) =>
+    site === undefined ? null : { kind, egressIp, site }
+
+const PARSERS: Readonly<Record<BackoffKeyKind, ParseParts>> = {
+  ip: parseEgressKey('ip'),
+  connection: parseEgressKey('connection'),
+  warmup: parseEgressKey('warmup'),
+  'sender-domain': (senderDomain, site) => (site === undefined ? null : { kind: 'sender-domain', senderDomain, site }),
+  network: (first, name) => {
+    const scope = NETWORK_SCOPES.find((each) => each === first)
+    return scope === undefined || name === undefined ? null : { kind: 'network', scope, name }
+  },
+  account: (first, site) => {
+    const account = accountOf(first)
+    return account === null ? null : { kind: 'account', account, site: site ?? null }
+  },
+  manual: (first, domain) => {
+    const account = accountOf(first)
+    return account === null || domain === undefined ? null : { kind: 'manual', account, domain: domain === ALL_DOMAINS ? null : domain }
+  },
+  lane: (first, domain) => {
+    const account = accountOf(first)
+    return account === null || domain === undefined ? null : { kind: 'lane', account, domain }
+  },
+  slots: (first, name) => {
+    const holder = SLOT_HOLDERS.find((each) => each === first)
+    return holder === undefined || name === undefined ? null : { kind: 'slots', holder, name }
+  },
+}
+
+const isKeyKind = (text: string): text is BackoffKeyKind => Object.hasOwn(PARSERS, text)
+
+/** A key by its stored form; null for any other text. Total. `formatKey` of the result is the text again. */
+export function parseKey(id: BackoffKeyId): BackoffKey | null {
+  const [kind = '', first, second, ...others] = id.split('|')
+  return first === undefined || others.length > 0 || !isKeyKind(kind) ? null : PARSERS[kind](first, second)
+}
+
+/** The kind of a stored form, without reading its parts; null for any other text. */
+export function keyKindOf(id: BackoffKeyId): BackoffKeyKind | null {
+  const kind = id.slice(0, id.indexOf('|'))
   return isKeyKind(kind) ? kind : null
 }
 
-const isKeyKind = (text: string): text is BackoffKeyKind => Object.hasOwn(BACKOFF_KEY_REASONS, text)
+/** What the user reads about a key. Null for none, for a holder of slots, and for text that is no key. */
+export function keyReasonOf(id: BackoffKeyId | null): string | null {
+  const kind = id === null ? null : keyKindOf(id)
+  return kind === null || kind === 'slots' ? null : BACKOFF_KEY_REASONS[kind]
+}
 
-/** The site for all keys but ip and connection. */
+/** The site for all keys that know no egress IP. */
 const effectiveSite = (to: Destination): string => (to.gateway ? to.domain : to.site)
 
-/** Each key of a route by its name. */
+/** The hosts of a destination. A domain whose hosts are not known stands for itself. */
+export const hostsOf = (to: Destination): string => (to.mxSet === '' ? to.domain : to.mxSet)
+
+/** The keys of a route, in their stored form. */
 export const BACKOFF_KEYS = {
-  ip: (to: EgressRoute) => joinKey('ip', to.egressIp, to.site),
-  connection: (to: EgressRoute) => joinKey('connection', to.egressIp, to.site),
-  warmup: (to: EgressRoute) => joinKey('warmup', to.egressIp, to.site),
-  senderDomain: (to: Destination) => joinKey('sender-domain', to.senderDomain, effectiveSite(to)),
-  /** A DNS failure. */
-  networkDomain: (to: Destination) => joinKey('network', 'dns', to.domain),
-  /** A connect failure. A domain whose hosts are not known stands for itself. */
-  networkHosts: (to: Destination) => joinKey('network', 'mx', to.mxSet === '' ? to.domain : to.mxSet),
-  networkSite: (to: Destination) => joinKey('network', 'site', effectiveSite(to)),
-  account: (to: Pick<Destination, 'account'>) => joinKey('account', String(to.account)),
-  accountSite: (to: Destination) => joinKey('account', String(to.account), effectiveSite(to)),
-  manualAll: (to: Pick<Destination, 'account'>) => joinKey('manual', String(to.account), '*'),
-  manual: (to: Pick<Destination, 'account' | 'domain'>) => joinKey('manual', String(to.account), to.domain),
-  lane: (to: Pick<Destination, 'account' | 'domain'>) => joinKey('lane', String(to.account), to.domain),
+  ip: ({ egressIp, site }: EgressRoute) => formatKey({ kind: 'ip', egressIp, site }),
+  connection: ({ egressIp, site }: EgressRoute) => formatKey({ kind: 'connection', egressIp, site }),
+  warmup: ({ egressIp, site }: EgressRoute) => formatKey({ kind: 'warmup', egressIp, site }),
+  senderDomain: (to: Destination) => formatKey({ kind: 'sender-domain', senderDomain: to.senderDomain, site: effectiveSite(to) }),
+  /** DNS failures. */
+  networkDomain: ({ domain }: Destination) => formatKey({ kind: 'network', scope: 'dns', name: domain }),
+  /** Connect failures. */
+  networkHosts: (to: Destination) => formatKey({ kind: 'network', scope: 'mx', name: hostsOf(to) }),
+  networkSite: (to: Destination) => formatKey({ kind: 'network', scope: 'site', name: effectiveSite(to) }),
+  account: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'account', account, site: null }),
+  accountSite: (to: Destination) => formatKey({ kind: 'account', account: to.account, site: effectiveSite(to) }),
+  manualAll: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'manual', account, domain: null }),
+  manual: ({ account, domain }: Pick<Destination, 'account' | 'domain'>) => formatKey({ kind: 'manual', account, domain }),
+  lane: ({ account, domain }: Pick<Destination, 'account' | 'domain'>) => formatKey({ kind: 'lane', account, domain }),
 } as const
 
-/** The keys that cover a mail whichever way it leaves. */
-export function destinationKeys(to: Destination): BackoffKey[] {
+/** The keys that cover a message whichever egress IP it leaves by. */
+export function destinationKeys(to: Destination): BackoffKeyId[] {
   return [
     BACKOFF_KEYS.lane(to),
     BACKOFF_KEYS.manual(to),
@@ -91,7 +189,7 @@ export function destinationKeys(to: Destination): BackoffKey[] {
   ]
 }
 
-/** The keys that one IP adds. */
-export function egressKeys(to: EgressRoute): BackoffKey[] {
+/** The keys that one egress IP adds. */
+export function egressKeys(to: EgressRoute): BackoffKeyId[] {
   return [BACKOFF_KEYS.ip(to), BACKOFF_KEYS.connection(to), BACKOFF_KEYS.warmup(to)]
 }

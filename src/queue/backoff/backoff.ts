@@ -1,46 +1,47 @@
 /**
- * backoff - the machine: what one episode becomes when it hears an answer, when time passes, when an operator presses Recover
+ * backoff - the state machine of one episode: feedback arrives, time passes, an operator presses Recover
  *
- * Each function is pure: (policy, episode, what happened, now) → episode. Where the state changes, the epoch is the number that the caller
- * brings, counts begin anew, and n rises only: it is forgotten in ACTIVE, after a long time without trouble.
+ * Each function is pure: (policy, episode, what happened, now) → episode. When the state changes, the episode takes the epoch that the caller
+ * passes, and its counts start anew. n only rises; it is reset in ACTIVE, after a long time without trouble.
  *
- * See also: queue/backoff/backoff-state (the table of states), queue/backoff/backoff-classes (the table of classes), queue/backoff/key-state (who calls).
+ * See also: queue/backoff/backoff-state (the states), queue/backoff/backoff-classes (the classes), queue/backoff/trip-detection,
+ * queue/backoff/key-state (the caller).
  */
 import { endOfProviderDay, isTimeZone } from './provider-day.ts'
-import { type MeasureCount, type BackoffEpisode, MAX_EVIDENCE, recoveryOf } from './backoff-episode.ts'
-import type { EvidenceReply, BackoffTransition, BackoffTransitionKind } from '../message.ts'
-import type { BackoffClassRow, TripMeasure } from './backoff-classes.ts'
+import { type BackoffEpisode, MAX_EVIDENCE, recoveryOf } from './backoff-episode.ts'
+import { type EvidenceReply, type KeyTransition, TRANSITION_KINDS } from '../message.ts'
+import type { BackoffClassRow } from './backoff-classes.ts'
 import type { BackoffPolicy } from './policy.ts'
 import { type BackoffSignal, type BackoffState, nextBackoffState } from './backoff-state.ts'
-import { addToCount, emptySlidingCount, countInWindow } from './sliding-count.ts'
+import { countFeedback, detectTrip, emptyCounts } from './trip-detection.ts'
 
-/** The moment, the number that a transition would get, and a number from 0 to 1. */
-export type TransitionInput = { readonly now: number; readonly epoch: number; readonly roll: number }
+/** `epoch`: the number that a transition would get; `random`: from 0 to 1. */
+export type TransitionInput = { readonly now: number; readonly epoch: number; readonly random: number }
 
-/** One answer, as a key hears it. */
+/** One result, as a key takes it. */
 export type BackoffFeedback = {
-  /** The number of its dispatch; a report that comes later has the present one. */
+  /** The number of its dispatch. A later report has the present one. */
   readonly dispatchNumber: number
   readonly kind: 'hit' | 'complaint' | 'clean' | 'accepted'
-  /** Whether it is one of the attempts that a share is taken of; a report that comes later is not. */
+  /** Whether it is one of the attempts that a share is taken of. A later report is not. */
   readonly isAttempt: boolean
-  /** Whether what the share is taken of has counted it already. */
+  /** Whether the denominator has counted it already. */
   readonly isCounted: boolean
   readonly reply: EvidenceReply | null
   readonly statedDelayMs: number | null
   readonly zone: string | null
-  /** Where the caller knows better than the measures whether the class trips (network); else null. */
+  /** Whether the class trips, where the caller decides it instead of the measures (network); else null. */
   readonly trips: boolean | null
-  /** The key's clean rate and its connections now. */
+  /** The key's present rate of accepted messages, and its open connections. */
   readonly cleanPerMinute: number
   readonly connections: number
 }
 
 const DAY_MS = 24 * 3_600_000
-/** No provider is believed that wants a longer rest. */
+/** A provider that states a longer delay is not believed. */
 const MAX_STATED_DELAY_MS = 7 * DAY_MS
 
-/** Where a pause that begins now ends; null: with an operator's Recover. */
+/** When a pause that starts now ends; null: with an operator's Recover. */
 function computePauseEnd(
   policy: BackoffPolicy,
   episode: BackoffEpisode,
@@ -53,17 +54,14 @@ function computePauseEnd(
   if (stated !== null && stated > 0) return input.now + Math.min(stated, MAX_STATED_DELAY_MS)
   if (backoffClass.pauseLength === 'midnight') {
     const zone = feedback?.zone ?? 'UTC'
-    return endOfProviderDay(input.now, isTimeZone(zone) ? zone : 'UTC') + Math.round(input.roll * policy.midnightJitterMs)
+    return endOfProviderDay(input.now, isTimeZone(zone) ? zone : 'UTC') + Math.round(input.random * policy.midnightJitterMs)
   }
   const [low, high] = policy.jitter
   const length = Math.min(backoffClass.capMs, backoffClass.baseMs * backoffClass.growth ** Math.min(400, episode.n - 1))
-  return input.now + Math.round(length * (low + (high - low) * input.roll))
+  return input.now + Math.round(length * (low + (high - low) * input.random))
 }
 
-const emptyCounts = (backoffClass: BackoffClassRow): readonly MeasureCount[] =>
-  backoffClass.measures.map(({ windowMs }) => ({ hits: emptySlidingCount(windowMs), of: emptySlidingCount(windowMs) }))
-
-/** The episode in another state: a new epoch, counts from nothing. */
+/** The episode in another state, with a new epoch and empty counts. */
 function enterState(policy: BackoffPolicy, episode: BackoffEpisode, to: BackoffState, input: TransitionInput): BackoffEpisode {
   const { now, epoch } = input
   const counts = emptyCounts(policy.classes[episode.class])
@@ -71,14 +69,14 @@ function enterState(policy: BackoffPolicy, episode: BackoffEpisode, to: BackoffS
   return { ...episode, ...reset, rung: to === 'recovering' ? 0 : null, rungAt: now, clean: 0 }
 }
 
-/** n is forgotten where the key was clean for long enough. */
+/** Resets n where the key was clean for long enough. */
 function resetIfQuiet(policy: BackoffPolicy, episode: BackoffEpisode, now: number): BackoffEpisode {
   if (episode.state !== 'active' || episode.n === 0) return episode
   const quietMs = Math.max(policy.forgetMs, policy.forgetPauseMultiple * episode.pausedMs)
   return now - Math.max(episode.since, episode.troubleAt) < quietMs ? episode : { ...episode, n: 0, pausedMs: 0, evidence: [] }
 }
 
-/** PAUSED: n rises unless the pause is the second half of the same step (throttled before, or silence). */
+/** Enters PAUSED. n rises unless the pause continues the same step: after THROTTLED, or after a silent probe. */
 function enterPaused(
   policy: BackoffPolicy,
   episode: BackoffEpisode,
@@ -95,69 +93,10 @@ function enterThrottled(policy: BackoffPolicy, episode: BackoffEpisode, input: T
   return { ...enterState(policy, episode, 'throttled', input), n: episode.n + 1 }
 }
 
-/** What the counts say of one measure: `far` is so many times the ratio at which the class pauses in any state. */
-function evaluateMeasure(
-  measure: TripMeasure,
-  { hits, of }: MeasureCount,
-  at: { readonly now: number; readonly inARow: number; readonly times: number | null },
-) {
-  const n = countInWindow(hits, at.now)
-  const all = countInWindow(of, at.now)
-  const isEnough = n >= measure.threshold && n >= measure.ratio * all
-  const trips = all >= measure.floor ? isEnough : measure.inARow > 0 && at.inARow >= measure.inARow && n >= measure.ratio * all
-  return { trips, isFar: trips && at.times !== null && n >= at.times * measure.ratio * all }
-}
-
-/** The signal that the counts give, if any. */
-function detectTrip(backoffClass: BackoffClassRow, episode: BackoffEpisode, trips: boolean | null, now: number): BackoffSignal | null {
-  const isRepeat = backoffClass.repeatTrip !== null && episode.state === 'throttled'
-  const evaluations = backoffClass.measures.map((measure, i) => {
-    const measureCount = episode.counts[i]
-    const effectiveMeasure = isRepeat && backoffClass.repeatTrip !== null ? { ...measure, ratio: backoffClass.repeatTrip.ratio } : measure
-    return measureCount === undefined
-      ? null
-      : evaluateMeasure(effectiveMeasure, measureCount, { now, inARow: episode.inARow, times: backoffClass.pauseAtMultiple })
-  })
-  const isTripped = trips ?? evaluations.some((one) => one?.trips === true)
-  if (!isTripped) return null
-  if (episode.state === 'throttled')
-    return detectRepeatTrip(
-      backoffClass,
-      episode,
-      evaluations.some((one) => one?.isFar === true),
-      now,
-    )
-  const isFar = backoffClass.pauseAtMultiple !== null && evaluations.some((one) => one?.isFar === true)
-  return backoffClass.firstAction === 'pause' || isFar ? 'blocked' : 'tripped'
-}
-
-/** A throttled key that trips again. */
-function detectRepeatTrip(backoffClass: BackoffClassRow, episode: BackoffEpisode, isFar: boolean, now: number): BackoffSignal | null {
-  if (backoffClass.pauseLength === 'never') return null
-  if (backoffClass.pauseAtMultiple !== null) return isFar ? 'blocked' : null
-  return backoffClass.repeatTrip !== null && now - episode.since < backoffClass.repeatTrip.afterMs ? null : 'blocked'
-}
-
-/** Counts an answer in each measure. */
-function countFeedback(
-  backoffClass: BackoffClassRow,
-  episode: BackoffEpisode,
-  feedback: BackoffFeedback,
-  now: number,
-): readonly MeasureCount[] {
-  return episode.counts.map((one, i) => {
-    const measure = backoffClass.measures[i]
-    if (measure === undefined) return one
-    const isHit = feedback.kind === (measure.numerator === 'complaints' ? 'complaint' : 'hit')
-    const isDenominator = feedback.isAttempt && !feedback.isCounted && (measure.denominator === 'attempts' || feedback.kind === 'accepted')
-    return { hits: isHit ? addToCount(one.hits, now) : one.hits, of: isDenominator ? addToCount(one.of, now) : one.of }
-  })
-}
-
 const withEvidence = (episode: BackoffEpisode, reply: EvidenceReply | null): BackoffEpisode =>
   reply === null ? episode : { ...episode, evidence: [...episode.evidence, reply].slice(-MAX_EVIDENCE) }
 
-/** An answer of the class moved it. */
+/** A hit changes the state. */
 function applySignal(
   policy: BackoffPolicy,
   episode: BackoffEpisode,
@@ -172,7 +111,7 @@ function applySignal(
   return to === 'throttled' ? enterThrottled(policy, withRates, input) : enterPaused(policy, withRates, feedback, input)
 }
 
-/** An answer on a key. One of an older epoch moves nothing, and is counted nowhere. */
+/** Applies feedback to an episode. Feedback of an older epoch changes nothing and is not counted. */
 export function applyFeedback(
   policy: BackoffPolicy,
   before: BackoffEpisode,
@@ -212,16 +151,16 @@ function applyHit(
   return trip === null ? episode : applySignal(policy, episode, trip, feedback, input)
 }
 
-/** A probe of which every answer is in and none is of the class. */
+/** Ends a probe whose results are all in, none of the class. */
 function applyClean(policy: BackoffPolicy, episode: BackoffEpisode, input: TransitionInput): BackoffEpisode {
   const isDone = episode.state === 'probing' && episode.sent >= episode.batch && episode.answered >= episode.sent
   return isDone ? enterState(policy, episode, nextBackoffState(episode.state, 'clean'), input) : episode
 }
 
-/** What a key has to send: mails that wait for it (counted up to a batch). */
-export type KeyBacklog = { readonly waiting: number }
+/** The messages that wait for a key, counted up to a probe batch. */
+type KeyBacklog = { readonly waiting: number }
 
-/** Time passes. Called at `wakeOf`, and whenever mail that could be a probe is gone. */
+/** Lets time pass. To be called at `nextBackoffWakeAt`, and when messages that could be a probe are gone. */
 export function advanceBackoff(
   policy: BackoffPolicy,
   episode: BackoffEpisode,
@@ -243,7 +182,7 @@ export function advanceBackoff(
   return episode.rung === null ? resetIfQuiet(policy, episode, input.now) : advanceRecovery(policy, episode, episode.rung, input)
 }
 
-/** PROBING with a batch of what waits. */
+/** Enters PROBING with a batch of the waiting messages. */
 function enterProbing(policy: BackoffPolicy, episode: BackoffEpisode, { waiting }: KeyBacklog, input: TransitionInput): BackoffEpisode {
   return { ...enterState(policy, episode, 'probing', input), batch: Math.min(policy.probeBatch, waiting) }
 }
@@ -260,7 +199,7 @@ function advanceProbing(policy: BackoffPolicy, episode: BackoffEpisode, { waitin
 
 const withFirstRung = (episode: BackoffEpisode): BackoffEpisode => ({ ...episode, rung: 0 })
 
-/** The next rung, where this one is passed. */
+/** Moves to the next rung if the present one is passed. */
 function advanceRecovery(policy: BackoffPolicy, episode: BackoffEpisode, rung: number, input: TransitionInput): BackoffEpisode {
   const { ladder, rungs } = recoveryOf(policy, episode)
   const isPassed =
@@ -273,7 +212,7 @@ function advanceRecovery(policy: BackoffPolicy, episode: BackoffEpisode, rung: n
   return enterState(policy, episode, nextBackoffState('recovering', 'clean'), input)
 }
 
-/** When time alone may move it; null: never. */
+/** When time alone may change an episode; null: never. */
 export function nextBackoffWakeAt(policy: BackoffPolicy, episode: BackoffEpisode): number | null {
   if (episode.state === 'paused') return episode.until
   if (episode.state === 'probing') return episode.sent > episode.answered ? episode.movedAt + policy.probeTimeoutMs : null
@@ -285,18 +224,18 @@ export function nextBackoffWakeAt(policy: BackoffPolicy, episode: BackoffEpisode
   return Math.min(...passTimes, Math.max(episode.rungAt, episode.movedAt) + policy.rungIdleMs)
 }
 
-/** A dispatch went out under it. */
+/** Records a dispatch under an episode. */
 export function recordDispatch(episode: BackoffEpisode, now: number): BackoffEpisode {
   if (episode.state === 'probing') return { ...episode, sent: episode.sent + 1, movedAt: now }
   return episode.rung === null ? episode : { ...episode, movedAt: now }
 }
 
-/** A dispatch of this epoch came back without an answer of the provider: a probe may send another in its place. */
+/** Records that a dispatch of this epoch ended without a reply of the provider. A probe may send another message in its place. */
 export function recordRecall(episode: BackoffEpisode, number: number): BackoffEpisode {
   return episode.state === 'probing' && number > episode.epoch ? { ...episode, sent: Math.max(0, episode.sent - 1) } : episode
 }
 
-/** An operator's Recover: at once with the lowest rate, or by a probe. */
+/** An operator's Recover: at once at the lowest rate, or by a probe. */
 export function recoverBackoff(
   policy: BackoffPolicy,
   episode: BackoffEpisode,
@@ -309,21 +248,13 @@ export function recoverBackoff(
   return to === episode.state ? episode : withFirstRung(enterState(policy, episode, to, input))
 }
 
-const TRANSITION_KINDS: Readonly<Record<BackoffState, BackoffTransitionKind>> = {
-  throttled: 'queue.throttled',
-  paused: 'queue.paused',
-  probing: 'queue.probing',
-  recovering: 'queue.recovering',
-  active: 'queue.recovered',
-}
-
-/** The event of a transition; null where there was none. */
+/** The event of a transition; null where the state did not change. */
 export function createTransition(
   policy: BackoffPolicy,
   [before, after]: readonly [BackoffEpisode, BackoffEpisode],
   now: number,
-  by: BackoffTransition['by'],
-): BackoffTransition | null {
+  by: KeyTransition['by'],
+): KeyTransition | null {
   if (before.epoch === after.epoch) return null
   return {
     kind: TRANSITION_KINDS[after.state],

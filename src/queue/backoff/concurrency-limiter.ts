@@ -1,29 +1,29 @@
 /**
- * concurrency-limiter - how many connections at once a site takes from an IP: a number that it learns
+ * concurrency-limiter - learns how many simultaneous connections a site accepts from an egress IP
  *
- * Nothing is limited until a site says that there are too many: then half of those that were open, and half again if it goes on; clean
- * answers add one at a time. Without it every recovery would end at the number that was refused before.
+ * There is no limit until the site refuses a connection as one too many. Then the limit is half of the open connections, and is halved again
+ * at each further refusal. Clean replies raise it one by one. Without it every recovery would end at the number that was refused before.
  *
- * Pure values. See also: queue/backoff/backoff-classes (`halves`), queue/backoff/rate-limiter (the same for mails a minute), queue/backoff/key-state.
+ * Pure values. See also: queue/backoff/backoff-classes (`halves`), queue/backoff/rate-limiter (messages a minute), queue/backoff/feedback.
  */
 
-/** At most so many at once, in fractions; answers to dispatches up to `epoch` are older than it. */
+/** The limit, in fractions. Results of dispatches up to `epoch` are older than it. The members are final: released stores hold them. */
 export type ConcurrencyLimit = { readonly most: number; readonly epoch: number; readonly halvedAt: number }
 
-/** So many clean answers on each connection add one: a site that has room is found out in minutes, and one that has none is asked seldom. */
+/** Clean replies per connection that add one: a site with capacity gets it in minutes, and one without is seldom tried. */
 const ANSWERS_PER_CONNECTION = 20
-/** Limits of connections are settings of servers: they are changed by people, in days. */
+/** Connection limits are server settings: people change them within days. */
 const FORGET_MS = 7 * 24 * 3_600_000
 
-export type ConcurrencyFeedback = {
+type ConcurrencyFeedback = {
   readonly dispatchNumber: number
-  /** The site says that there are too many. */
+  /** The site refused because of too many connections. */
   readonly isOverLimit: boolean
-  /** How many were open, this one included. */
+  /** The open connections, this one included. */
   readonly openConnections: number
 }
 
-/** What an answer teaches. Null: nothing is known. Never below one. */
+/** The limit after a result, at least 1; null: no limit is known. */
 export function learnConcurrency(
   limit: ConcurrencyLimit | null,
   { dispatchNumber, isOverLimit, openConnections }: ConcurrencyFeedback,

@@ -1,5 +1,5 @@
 /**
- * policy-file - a pause policy as a file: one of ours by name, and what is different about it
+ * policy-file - reads a backoff policy from a TOML file: a built-in policy by name, and what differs from it
  *
  *     name = "gentle"
  *     base = "default"             # or "spec", "never", "fixed"
@@ -8,34 +8,34 @@
  *     ladder = [0.1, 0.25, 0.5, 1]
  *     forget_hours = 24
  *
- *     [class.ip-rate]              # any pause class
+ *     [class.ip-rate]              # any backoff class
  *     first = "pause"              # or "throttle"
  *     base_minutes = 30
- *     growth = 2                   # each further pause is so many times as long, …
- *     cap_minutes = 720            # … up to this
- *     threshold = 3                # answers of the class in the window of its first measure, …
- *     ratio = 0.05                 # … their share of the attempts, …
- *     floor = 20                   # … and from so many attempts on
- *     halves = "ip"                # a hit halves what this key has learnt; or "senderDomain", "connection"
+ *     growth = 2                   # factor of each further pause
+ *     cap_minutes = 720            # the longest pause
+ *     threshold = 3                # hits of the class in the window of its first measure
+ *     ratio = 0.05                 # their share of the attempts
+ *     floor = 20                   # the least number of attempts
+ *     halves = "ip"                # a hit halves the learnt limit of this key; or "senderDomain", "connection"
  *
- * Unknown keys are refused, and every bad input is named. Pure. See also: queue/backoff/policy, queue/backoff/backoff-classes.
+ * Unknown members are refused, and the error names every invalid one. Pure. See also: queue/backoff/policy, queue/backoff/backoff-classes.
  */
 import * as z from 'zod'
-import { BACKOFF_CLASSES, type BackoffClassName, type BackoffClassRow } from './backoff-classes.ts'
+import { BACKOFF_CLASSES, type BackoffClassName, type BackoffClassRow, FIRST_ACTIONS, LEARNING_KEYS } from './backoff-classes.ts'
 import { BACKOFF_POLICIES, type BackoffPolicy } from './policy.ts'
 import { invalidFile, schemaProblems } from '../../invalid-file.ts'
 
 const MINUTE_MS = 60_000
 
 const classSchema = z.strictObject({
-  first: z.enum(['throttle', 'pause']).optional(),
+  first: z.enum(FIRST_ACTIONS).optional(),
   base_minutes: z.number().positive().max(100_000).optional(),
   growth: z.number().min(1).max(10).optional(),
   cap_minutes: z.number().positive().max(100_000).optional(),
   threshold: z.int().min(1).optional(),
   ratio: z.number().min(0).max(1).optional(),
   floor: z.int().min(1).optional(),
-  halves: z.enum(['ip', 'senderDomain', 'connection']).optional(),
+  halves: z.enum(LEARNING_KEYS).optional(),
 })
 
 const isBackoffClass = (name: string): name is BackoffClassName => Object.hasOwn(BACKOFF_CLASSES, name)
@@ -55,16 +55,16 @@ const schema = z.strictObject({
 
 type ClassOverride = z.infer<typeof classSchema>
 
-/** Reads a policy. Throws config_invalid, one line for each thing that is wrong. */
-export function readPolicyFile(override: string, data: unknown): BackoffPolicy {
+/** Reads a policy. `file` is for messages. Throws config_invalid with one line per problem. */
+export function readPolicyFile(file: string, data: unknown): BackoffPolicy {
   const read = schema.safeParse(data)
-  if (!read.success) throw invalidFile(override, schemaProblems(read.error))
+  if (!read.success) throw invalidFile(file, schemaProblems(read.error))
   const { name, base, probes, adapts, ladder, forget_hours: forgetHours, class: classes } = read.data
   const unknownClasses = Object.keys(classes).filter((each) => !isBackoffClass(each))
   if (unknownClasses.length > 0)
     throw invalidFile(
-      override,
-      unknownClasses.map((each) => `class.${each}: there is no such pause class; there are ${Object.keys(BACKOFF_CLASSES).join(', ')}`),
+      file,
+      unknownClasses.map((each) => `class.${each}: no such backoff class; the classes are ${Object.keys(BACKOFF_CLASSES).join(', ')}`),
     )
   const basePolicy: BackoffPolicy = BACKOFF_POLICIES[base]
   return {
@@ -80,14 +80,14 @@ export function readPolicyFile(override: string, data: unknown): BackoffPolicy {
 
 function mergeClasses(classes: BackoffPolicy['classes'], overrides: Readonly<Record<string, ClassOverride>>): BackoffPolicy['classes'] {
   return Object.entries(overrides).reduce(
-    (all, [name, override]) => (isBackoffClass(name) ? { ...all, [name]: mergeClass(all[name], override) } : all),
+    (all, [name, file]) => (isBackoffClass(name) ? { ...all, [name]: mergeClass(all[name], file) } : all),
     classes,
   )
 }
 
-function mergeClass(backoffClass: BackoffClassRow, override: ClassOverride): BackoffClassRow {
+function mergeClass(backoffClass: BackoffClassRow, file: ClassOverride): BackoffClassRow {
   const [first, ...others] = backoffClass.measures
-  const { threshold, ratio, floor } = override
+  const { threshold, ratio, floor } = file
   const measure =
     first === undefined
       ? []
@@ -95,10 +95,10 @@ function mergeClass(backoffClass: BackoffClassRow, override: ClassOverride): Bac
   return {
     ...backoffClass,
     measures: [...measure, ...others],
-    firstAction: override.first ?? backoffClass.firstAction,
-    halves: override.halves ?? backoffClass.halves,
-    baseMs: override.base_minutes === undefined ? backoffClass.baseMs : override.base_minutes * MINUTE_MS,
-    growth: override.growth ?? backoffClass.growth,
-    capMs: override.cap_minutes === undefined ? backoffClass.capMs : override.cap_minutes * MINUTE_MS,
+    firstAction: file.first ?? backoffClass.firstAction,
+    halves: file.halves ?? backoffClass.halves,
+    baseMs: file.base_minutes === undefined ? backoffClass.baseMs : file.base_minutes * MINUTE_MS,
+    growth: file.growth ?? backoffClass.growth,
+    capMs: file.cap_minutes === undefined ? backoffClass.capMs : file.cap_minutes * MINUTE_MS,
   }
 }

@@ -1,9 +1,9 @@
 /**
- * policy-speed - a policy and a ladder whose hours pass faster
+ * policy-speed - a backoff policy and a retry schedule that run faster than real time
  *
- * For laboratories: providers whose hour is a few seconds want a queue whose hour is. Calendars are not touched: a midnight stays where it is.
+ * For simulated providers over SMTP, whose hour takes seconds. Midnights stay where they are.
  *
- *     hastened({ baseMs: 7_200_000 }, 600)   → { baseMs: 12_000 }
+ *     speedUpPolicy({ baseMs: 7_200_000, … }, 600)   → { baseMs: 12_000, … }
  *
  * Pure. See also: queue/backoff/policy, queue/schedule/retry, simulator/smtp/provider-network.
  */
@@ -11,15 +11,15 @@ import type { BackoffPolicy } from './policy.ts'
 import type { DeliveryRetrySchedule } from '../schedule/retry.ts'
 
 /**
- * A rate that a key learns counts real minutes and hours: at another speed there is none to learn, and pauses alone hold back.
- * Every duration (what ends in Ms) is divided by `speed`, never less than a millisecond; what is told per minute is multiplied.
+ * The policy at `speed` times its speed. Durations (members that end in `Ms`) are divided, to no less than a millisecond; rates
+ * (`perMinute`) are multiplied. Learning is switched off at any speed but 1, because learnt rates count real minutes and hours.
  */
 export const speedUpPolicy = (policy: BackoffPolicy, speed: number): BackoffPolicy => ({
   ...scaleDurations(policy, speed),
   adapts: policy.adapts && speed === 1,
 })
 
-/** The same for the rests of a mail. */
+/** The retry schedule at `speed` times its speed. */
 export function speedUpRetrySchedule(schedule: DeliveryRetrySchedule, speed: number): DeliveryRetrySchedule {
   return { ...scaleDurations(schedule, speed), delaysMs: schedule.delaysMs.map((delayMs) => divideDuration(delayMs, speed)) }
 }

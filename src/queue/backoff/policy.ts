@@ -1,8 +1,8 @@
 /**
- * policy - a whole way to pause, as data: the default, and what it is measured against
+ * policy - the built-in backoff policies, as data
  *
- * `spec` is the table as specified; `default` departs from it in a few rows (queue/backoff/policy-defaults). `never` sends on whatever it is told. `fixed` stops for fifteen minutes at the first refusal of a class and then goes on at once at
- * full speed: what many senders do. Pure data. See also: queue/backoff/backoff-classes (the classes), queue/backoff/backoff (the machine).
+ * `spec` is the table as specified. `default` departs from it in a few rows (queue/backoff/policy-defaults). `never` never backs off. `fixed`
+ * pauses for fifteen minutes at the first refusal of a class and then continues at full speed, as many senders do. Pure data. See also: queue/backoff/backoff-classes (the classes), queue/backoff/backoff (the state machine).
  */
 import { DEFAULT_OVERRIDES } from './policy-defaults.ts'
 import { BACKOFF_CLASSES, type BackoffClassName, type BackoffClassRow } from './backoff-classes.ts'
@@ -10,25 +10,25 @@ import { BACKOFF_CLASSES, type BackoffClassName, type BackoffClassRow } from './
 export type BackoffPolicy = {
   readonly name: string
   readonly classes: Readonly<Record<BackoffClassName, BackoffClassRow>>
-  /** What the length of a pause is multiplied by: evenly between the two. */
+  /** The length of a pause is multiplied by a random number between these two, evenly distributed. */
   readonly jitter: readonly [number, number]
-  /** Up to so much is added to a provider's midnight. */
+  /** The most that is added to a provider's midnight. */
   readonly midnightJitterMs: number
-  /** Whether a delay that the provider states is kept. */
+  /** Whether a delay that the provider states replaces the computed pause. */
   readonly honorsStatedDelay: boolean
-  /** Whether a probe comes before recovery; else the key is open at full speed when its time has come. */
+  /** Whether a probe comes before the recovery. Without, a key opens at full speed when its pause is over. */
   readonly probes: boolean
   readonly probeBatch: number
   readonly probeTimeoutMs: number
-  /** Shares of the rate before the trouble, rung by rung. */
+  /** The recovery ladder: shares of the rate before the trouble, rung by rung. */
   readonly ladder: readonly number[]
-  /** A rung is passed after so long with so many clean answers, or after this long without anything to send. */
+  /** A rung is passed after `afterMs` with `clean` results that are no hits, or after `rungIdleMs` without anything to send. */
   readonly rungs: readonly { readonly afterMs: number; readonly clean: number }[]
   readonly rungIdleMs: number
-  /** n is forgotten after so long without trouble, and no sooner than so many times the last pause. */
+  /** n is reset after this time without trouble, and not before this multiple of the last pause. */
   readonly forgetMs: number
   readonly forgetPauseMultiple: number
-  /** Whether keys learn a rate (queue/backoff/rate-limiter). */
+  /** Whether keys learn limits (queue/backoff/rate-limiter, queue/backoff/concurrency-limiter). */
   readonly adapts: boolean
 }
 
@@ -56,11 +56,11 @@ const SPEC_POLICY: BackoffPolicy = {
 
 const mapClasses = (change: (row: BackoffClassRow, name: BackoffClassName) => BackoffClassRow): BackoffPolicy['classes'] => {
   const entries = Object.entries(BACKOFF_CLASSES).map(([name, row]) => [name, change(row, name as BackoffClassName)] as const)
-  // The same keys as CLASSES has.
+  // Checked: the names come from BACKOFF_CLASSES.
   return Object.fromEntries(entries) as unknown as BackoffPolicy['classes']
 }
 
-/** A class that pauses nothing; a blocked mail may still leave by another IP. */
+/** A class that pauses nothing. A blocked message may still leave by another egress IP. */
 const withoutBackoff = (row: BackoffClassRow): BackoffClassRow => ({ ...row, key: null, measures: [], halves: null })
 
 const withFixedPause = (row: BackoffClassRow): BackoffClassRow =>

@@ -1,17 +1,20 @@
 /**
- * rate-limiter - how fast a key may send: a bucket of tokens, and a rate that it learns
+ * rate-limiter - a token bucket, and a rate that a key learns
  *
- * Nothing is limited until refusals ask for less: then the rate is half of what went through cleanly, and half again if they go on while it
- * is tried; each clean answer adds a little, so that an hour at full rate adds a quarter of the rate where it began.
+ * There is no learnt rate until refusals ask for a lower one. Then the rate is half of the accepted messages, and is halved again if refusals
+ * continue at that rate. Each clean reply adds a little: an hour at full rate adds a quarter of the rate at its start.
  *
- * Providers count by the hour, so the lesson takes what passed in one. Who refuses within the first ten minutes may count by the minute, and
- * would then be sent far too little: so that first lesson is a guess, which grows twofold in a quarter of an hour, up to half of what went
- * through at its best, or until the second lesson.
+ * Most providers count by the hour, so the first halving takes the accepted messages of an hour. A provider that refuses within the first ten
+ * minutes may count by the minute and would then get far too little. In that case the first rate is a guess, which doubles in a quarter of an
+ * hour, up to half of the peak rate or until the second halving.
  *
- * Pure values. See also: queue/backoff/backoff-classes (`halves`), queue/backoff/key-state, queue/backoff/concurrency-limiter (the same for connections).
+ * Pure values. See also: queue/backoff/backoff-classes (`halves`), queue/backoff/send-budget, queue/backoff/concurrency-limiter.
  */
 
-/** Mails a minute; null: nothing learnt yet. `seen` and `asked` since `from`; answers to dispatches up to `epoch` are older than the rate. */
+/**
+ * `perMinute` null: nothing learnt yet. `seen` (results) and `asked` (those that ask for less) count since `from`. Results of dispatches up to
+ * `epoch` are older than the rate. The members are final: released stores hold them.
+ */
 export type AdaptiveRate = {
   readonly perMinute: number | null
   readonly start: number
@@ -20,45 +23,48 @@ export type AdaptiveRate = {
   readonly from: number
   readonly seen: number
   readonly asked: number
-  /** Clean answers since the last halving. */
+  /** Clean replies since the last halving. */
   readonly clean: number
-  /** How far a guess may grow fast; 0: it is none any more. */
+  /** The bound up to which a guess grows fast; 0: the rate is no guess. */
   readonly guessTo: number
 }
 
-/** It never learns to send less than this: below it, one refusal among few would starve a lane. */
+/** The lowest learnt rate: below it, one refusal among few would starve a lane. */
 const MIN_PER_MINUTE = 2
-/** One refusal among many is noise: three, and a twentieth of the answers, ask for less. */
+/** A single refusal is noise: it takes three, and a twentieth of the results, to halve the rate. */
 const MIN_OVER_LIMIT = 3
 const MIN_OVER_LIMIT_SHARE = 0.05
-/** What was seen is forgotten after a minute, but not before so many answers. */
+/** The counts start anew after a minute, but not before this many results. */
 const WINDOW_MS = 60_000
 const MIN_WINDOW_ANSWERS = 20
-/** A flood of refusals is one lesson: what goes on for longer is for the pause machine. */
+/** A burst of refusals halves the rate once. Longer trouble is a matter of the backoff. */
 const MIN_HALVING_INTERVAL_MS = 60_000
-/** A rate at which fewer went through cleanly was not tried: a provider that says no for an hour says nothing about it. */
+/** A rate at which fewer messages were accepted has not been tried: a provider that refuses everything says nothing about it. */
 const MIN_CLEAN_ANSWERS = 20
-/** Providers count by the hour: whoever grows faster is at the limit again before the hour that he is measured by is over. */
+/**
+ * Each clean reply adds start ÷ (240 × rate), and an hour at the full rate has 60 × rate of them: a quarter of the start. A faster growth would
+ * reach the limit again within the hour that the provider counts by.
+ */
 const GROWTH_STEPS = 240
-/** All of the hour went through in two of its twelve parts, or in one. */
+/** A peak of this many times the average: all of the hour was accepted in one or two of its twelve slots. */
 const SHORT_BURST_FACTOR = 6
-/** What each clean answer adds to a guess, in mails a minute: twofold in a quarter of an hour (ln 2 ÷ 15). */
+/** What each clean reply adds to a guess, in messages a minute: it doubles in a quarter of an hour (ln 2 ÷ 15). */
 const GUESS_STEP = 0.046
-/** Addresses warm up over weeks: a rate that was not halved for seven days has done its work. */
+/** IPs warm up over weeks: a rate that was not halved for seven days is obsolete. */
 const FORGET_MS = 7 * 24 * 3_600_000
 
-export type RateFeedback = {
+type RateFeedback = {
   readonly dispatchNumber: number
-  /** The answer asks for less. */
+  /** Whether the reply asks for a lower rate. */
   readonly isOverLimit: boolean
-  /** Accepted mails a minute: over the whole hour behind, and over those parts of it in which any were. */
+  /** Accepted messages a minute: over the last hour, and over those of its slots that have any. */
   readonly cleanPerMinute: number
   readonly peakPerMinute: number
 }
 
 const EMPTY_RATE = { perMinute: null, start: 0, epoch: 0, seen: 0, asked: 0, clean: 0, guessTo: 0 } as const
 
-/** What an answer teaches. Null: nothing is known. */
+/** The rate after a result; null: nothing is known. */
 export function learnRate(
   rate: AdaptiveRate | null,
   feedback: RateFeedback,
@@ -107,25 +113,25 @@ function halveRate(
   }
 }
 
-/** The rate after one clean answer. Who is past the bound of his guess goes on by steps of what he has. */
+/** The rate after one clean reply. A guess beyond its bound becomes an ordinary rate. */
 function increaseRate({ start, guessTo }: AdaptiveRate, perMinute: number): Pick<AdaptiveRate, 'perMinute' | 'start' | 'guessTo'> {
   if (perMinute < guessTo) return { perMinute: perMinute + GUESS_STEP, start: Math.max(start, perMinute), guessTo }
   return { perMinute: perMinute + Math.max(0.1, start / GROWTH_STEPS) / Math.max(1, perMinute), start, guessTo: 0 }
 }
 
-/** Whole tokens may be spent. `at`: when `left` was true. */
+/** `tokens` may be fractions; only whole ones are spent. */
 export type TokenBucket = { readonly tokens: number; readonly refilledAt: number }
 
-/** What a second brings may go out at once. */
+/** The bucket holds the tokens of one second, at least one. */
 const bucketSize = (perMinute: number): number => Math.max(1, perMinute / 60)
 
-/** The bucket now. */
+/** The bucket at `now`. */
 export function refillBucket(bucket: TokenBucket, perMinute: number, now: number): TokenBucket {
   const left = Math.min(bucketSize(perMinute), bucket.tokens + ((now - bucket.refilledAt) * perMinute) / 60_000)
   return { tokens: left, refilledAt: now }
 }
 
-/** When the next whole token of a bucket that was just filled is there. */
+/** When a bucket that was just refilled has a whole token. */
 export function nextTokenAt(bucket: TokenBucket, perMinute: number): number {
   return bucket.tokens >= 1 ? bucket.refilledAt : bucket.refilledAt + Math.max(1, Math.ceil(((1 - bucket.tokens) * 60_000) / perMinute))
 }

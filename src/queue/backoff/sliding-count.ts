@@ -1,20 +1,20 @@
 /**
- * sliding-count - how often something happened in the time behind, in twelve slots
+ * sliding-count - counts events in a sliding window of twelve slots
  *
- * A window slides by a twelfth of its width: what is older than the window never counts, what is younger than eleven twelfths of it
- * always does. Pure values. See also: queue/backoff/backoff (who counts).
+ * The window slides by a twelfth of its width: an event older than the window never counts, one younger than eleven twelfths of it always
+ * does. Pure values. See also: queue/backoff/trip-detection.
  */
 const SLOTS = 12
 
-/** `slot`: the number of the newest slot since 1970; `counts`: newest first. */
+/** `slot`: the number of the newest slot since 1970; `counts`: newest first. The members are final: released stores hold them. */
 export type SlidingCount = { readonly windowMs: number; readonly slot: number; readonly counts: readonly number[] }
 
-/** Nothing yet. */
+/** A count of zero. */
 export const emptySlidingCount = (windowMs: number): SlidingCount => ({ windowMs, slot: 0, counts: [] })
 
 const slotOf = (slidingCount: SlidingCount, now: number): number => Math.floor((now * SLOTS) / slidingCount.windowMs)
 
-/** One or more at that moment. */
+/** The count with `n` more events at `now`. */
 export function addToCount(slidingCount: SlidingCount, now: number, n = 1): SlidingCount {
   const slot = Math.max(slidingCount.slot, slotOf(slidingCount, now))
   const gap = slot - slidingCount.slot
@@ -24,7 +24,7 @@ export function addToCount(slidingCount: SlidingCount, now: number, n = 1): Slid
   return { windowMs: slidingCount.windowMs, slot, counts }
 }
 
-/** How many are inside the window. */
+/** The events inside the window. */
 export function countInWindow(slidingCount: SlidingCount, now: number): number {
   const kept = SLOTS - Math.max(0, slotOf(slidingCount, now) - slidingCount.slot)
   let total = 0
@@ -32,7 +32,7 @@ export function countInWindow(slidingCount: SlidingCount, now: number): number {
   return total
 }
 
-/** How many a minute, over the slots in which there were any; 0 without any. */
+/** The events per minute over the slots that have any; 0 if none has. */
 export function countPerMinute(slidingCount: SlidingCount, now: number): number {
   const kept = Math.max(0, SLOTS - Math.max(0, slotOf(slidingCount, now) - slidingCount.slot))
   const used = slidingCount.counts.slice(0, kept).filter((n) => n > 0)

@@ -1,24 +1,27 @@
 /**
- * blocking-key - what keeps a stream from sending at a moment
+ * blocking-key - finds the key that keeps a stream from sending
  *
- * The key that opens last; where an account has several IPs, of the way that opens first. Changes nothing. See also: queue/observe/lane-view, queue/schedule/lane.
+ * It is the key that opens last; where an account has several egress IPs, the one on the path that opens first.
+ * Changes nothing. See also: queue/observe/lane-view, queue/schedule/lane.
  */
 import type { BackoffEpisode } from '../backoff/backoff-episode.ts'
-import { sendBudgetOf, opensAt } from '../backoff/key-state.ts'
-import type { BackoffKey } from '../backoff/backoff-key.ts'
+import { opensAt, sendBudgetOf } from '../backoff/send-budget.ts'
+import type { BackoffKeyId } from '../backoff/backoff-key.ts'
 import type { BlockingKey } from '../message.ts'
 import type { BackoffState } from '../backoff/backoff-state.ts'
 import type { KeyState, QueueState, MessageStream } from '../queue-state.ts'
 
+/** A closed key. `opensAt`: Infinity where only a result or an operator opens it. */
 export type Blocker = { readonly keyState: KeyState; readonly opensAt: number }
 
-/** Worst first. */
+/** The higher, the more the state holds back. */
 const STATE_SEVERITY = { paused: 4, probing: 3, throttled: 2, recovering: 1, active: 0 } as const satisfies Record<BackoffState, number>
 
+/** Of two paths the blocker of the one that opens first; null if one of them is open. */
 export const soonerBlocker = (a: Blocker | null, b: Blocker | null): Blocker | null =>
   a === null || b === null ? null : a.opensAt <= b.opensAt ? a : b
 
-function latestBlocker(queue: QueueState, keys: readonly BackoffKey[], now: number): Blocker | null {
+function latestBlocker(queue: QueueState, keys: readonly BackoffKeyId[], now: number): Blocker | null {
   let last: Blocker | null = null
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
@@ -29,12 +32,12 @@ function latestBlocker(queue: QueueState, keys: readonly BackoffKey[], now: numb
   return last
 }
 
-/** Looks, and leaves the bucket as it was. */
+/** Reads the budget from a copy, so that the bucket stays as it is. */
 function isClosed(queue: QueueState, keyState: KeyState, now: number): boolean {
   return sendBudgetOf(queue, { ...keyState }, now) <= 0
 }
 
-/** What holds a stream: the key that opens last on the way that opens first. Null: it may send. */
+/** The key that blocks a stream: the one that opens last on the path that opens first. Null: the stream may send. */
 export function findBlocker(queue: QueueState, stream: MessageStream, now: number): Blocker | null {
   const streamBlocker = latestBlocker(queue, stream.keys, now)
   const pathBlockers = stream.egressPaths.map(({ keys }) => latestBlocker(queue, keys, now))
@@ -45,7 +48,7 @@ export function findBlocker(queue: QueueState, stream: MessageStream, now: numbe
   return pathBlocker === null || streamBlocker.opensAt >= pathBlocker.opensAt ? streamBlocker : pathBlocker
 }
 
-/** The one that holds back most; null where all are open and at full speed. */
+/** The episode that holds back most; null where all are active at full speed. */
 export function mostRestrictiveEpisode(episodes: readonly BackoffEpisode[]): BackoffEpisode | null {
   const restrictive = episodes.filter(({ state, rung }) => state !== 'active' || rung !== null)
   return restrictive.reduce<BackoffEpisode | null>(
@@ -54,10 +57,10 @@ export function mostRestrictiveEpisode(episodes: readonly BackoffEpisode[]): Bac
   )
 }
 
-/** The same with its class and its last reply. Null: nothing holds it. */
+/** The blocking key of a stream with its class and its last reply. Null: the stream may send. */
 export function findBlockingKey(queue: QueueState, stream: MessageStream, now: number): BlockingKey | null {
   const blocker = findBlocker(queue, stream, now)
   if (blocker === null) return null
-  const episode = blocker.keyState.manual === null ? mostRestrictiveEpisode([...blocker.keyState.episodes.values()]) : null
+  const episode = blocker.keyState.manualPause === null ? mostRestrictiveEpisode([...blocker.keyState.episodes.values()]) : null
   return { key: blocker.keyState.id, class: episode?.class ?? null, reply: episode?.evidence.at(-1) ?? null }
 }

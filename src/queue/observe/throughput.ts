@@ -1,31 +1,32 @@
 /**
- * throughput - how much came in, was tried and went out, second by second and over a day
+ * throughput - messages accepted, attempts and deliveries over time
  *
- * Three series of one shape: seconds for averages, five seconds for an hour, minutes for a day. Only steps in which something happened
- * take room, so a lane that is quiet costs nothing. Mutable, plain JSON. See also: queue/observe/lane-view.
+ * Three series: seconds for averages, steps of five seconds for an hour, and minutes for a day. Only steps in which something happened are
+ * kept, so a quiet lane costs nothing. Mutable, plain JSON. See also: queue/observe/lane-view.
  */
-export type ThroughputKind = 'in' | 'try' | 'out'
+/** The members of a step, by what they count: messages accepted, attempts, deliveries. */
+const STEP_INDEX = { in: 1, try: 2, out: 3 } as const
 
-/** One step: its start, then in, try, out. */
+export type ThroughputKind = keyof typeof STEP_INDEX
+
+/** One step: its start, then the counts. */
 export type ThroughputStep = [at: number, ins: number, tries: number, outs: number]
 
 export type Throughput = { readonly seconds: ThroughputStep[]; readonly fives: ThroughputStep[]; readonly minutes: ThroughputStep[] }
 
-/** Widths, and how far back each series goes. Averages look back 30 seconds. */
+/** The width of a step and the length of each series. Averages look back 30 seconds. */
 const SERIES = {
   seconds: { widthMs: 1_000, spanMs: 31_000 },
   fives: { widthMs: 5_000, spanMs: 3_600_000 },
   minutes: { widthMs: 60_000, spanMs: 86_400_000 },
 } as const satisfies Record<keyof Throughput, { readonly widthMs: number; readonly spanMs: number }>
 
-const STEP_INDEX = { in: 1, try: 2, out: 3 } as const satisfies Record<ThroughputKind, number>
-
-/** Dropped in one go: dropping one by one would move the whole series each time. */
+/** Old steps are dropped in batches, because each removal moves the whole array. */
 const DROP_BATCH = 64
 
 export const emptyThroughput = (): Throughput => ({ seconds: [], fives: [], minutes: [] })
 
-/** One more of it. */
+/** Counts one event. */
 export function recordThroughput(throughput: Throughput, kind: ThroughputKind, now: number): void {
   recordInSeries(throughput.seconds, SERIES.seconds, STEP_INDEX[kind], now)
   recordInSeries(throughput.fives, SERIES.fives, STEP_INDEX[kind], now)
@@ -51,7 +52,7 @@ function recordInSeries(
   if (old !== undefined && old[0] <= at - spanMs) steps.splice(0, DROP_BATCH)
 }
 
-/** A second, over the last 5, 15 or 30 whole seconds. */
+/** The average per second over the last 5, 15 or 30 whole seconds. */
 export function averagePerSecond(
   throughput: Throughput,
   kind: ThroughputKind,
@@ -67,7 +68,7 @@ export function averagePerSecond(
   return total / seconds
 }
 
-/** A series for a chart: steps of five seconds for an hour, or of a minute for a day; quiet steps are left out. */
+/** A series for a chart: steps of five seconds for an hour, or minutes for a day. Quiet steps are left out. */
 export function throughputSeries(throughput: Throughput, which: 'fives' | 'minutes', now: number): readonly Readonly<ThroughputStep>[] {
   return throughput[which].filter(([at]) => at > now - SERIES[which].spanMs)
 }

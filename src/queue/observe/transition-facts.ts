@@ -1,11 +1,11 @@
 /**
- * transition-facts - a transition of the queue as facts, one for each who is told
+ * transition-facts - a transition of a backoff key as facts, one for each account to notify
  *
- * A shared key (an IP at a site, a sender's domain, a network) is the operator's fact, with all its evidence, and one of each account
- * behind it, with the answers that its own mail got. A key of one account is that account's alone. A transition that asks for a human
- * is an alarm beside.
+ * A shared key (an egress IP at a site, a sender domain, a network) gives one fact for the operator, with all evidence, and one for each
+ * affected account, with the replies to its own messages. A key of one account gives a fact for that account alone. A transition that needs
+ * a person also gives an alarm.
  *
- * Pure. See also: queue/observe/affected-accounts (who is told), ledger/facts/queue-facts (the shape), webhook/payload (the event).
+ * Pure. See also: queue/observe/affected-accounts (the accounts), ledger/facts/queue-facts (the data), webhook/payload (the event).
  */
 import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
@@ -13,9 +13,8 @@ import type { FactOf } from '../../ledger/facts/fact.ts'
 import { createFact, type FactMoment, aboutBackoffKey } from '../../ledger/facts/new-fact.ts'
 import type { QueueData, BackoffMove, QueueReply } from '../../ledger/facts/queue-facts.ts'
 import { type AffectedAccount, keyOwnerOf, type QueueNotification } from './affected-accounts.ts'
-import { BACKOFF_KEYS } from '../backoff/backoff-key.ts'
-import type { EvidenceReply, BackoffTransition } from '../message.ts'
-import { keyReasonOf } from './lane-view.ts'
+import { formatKey, keyReasonOf } from '../backoff/backoff-key.ts'
+import type { EvidenceReply, KeyTransition, KeyTransitionKind } from '../message.ts'
 
 const MOVE_OF_TRANSITION = {
   'queue.throttled': 'throttled',
@@ -23,15 +22,15 @@ const MOVE_OF_TRANSITION = {
   'queue.probing': 'probing',
   'queue.recovering': 'recovering',
   'queue.recovered': 'recovered',
-} as const satisfies Record<BackoffTransition['kind'], BackoffMove>
+} as const satisfies Record<KeyTransitionKind, BackoffMove>
 
-/** More names would be read by nobody. */
+/** A fact names at most this many domains. */
 const MAX_DOMAINS = 20
 
-/** The account of a mail; null for what is no deliveryId. */
+/** The account of a message; null for an id that is no deliveryId. */
 const accountOf = (mailId: string): number | null => parseDeliveryId(mailId)?.account ?? null
 
-/** Evidence as an account may read it: what another's mail was answered has no words. Account 0 reads all. */
+/** Evidence as an account may read it: replies to other accounts' messages have no text. Account 0, the operator, reads all. */
 export function evidenceFor(account: number, evidence: readonly EvidenceReply[]): QueueReply[] {
   return evidence.map(({ at, code, text, mailId }) => ({
     at,
@@ -40,7 +39,7 @@ export function evidenceFor(account: number, evidence: readonly EvidenceReply[])
   }))
 }
 
-/** The facts of one transition, or of a manual pause that began or ended. `behind` as queue/observe/affected-accounts gives it. */
+/** The facts of one transition, or of a manual pause that started or ended. */
 export function decideTransition(
   event: QueueNotification,
   affected: readonly AffectedAccount[],
@@ -61,8 +60,8 @@ export function decideTransition(
 
 type TransitionData = Omit<QueueData, 'domains' | 'waiting' | 'evidence'>
 
-function transitionDataOf({ kind, at, key, class: name, n, from, to, nextSendingAt: next, by }: BackoffTransition): TransitionData {
-  // A moment that has come is none to wait for.
+function transitionDataOf({ kind, at, key, class: name, n, from, to, nextSendingAt: next, by }: KeyTransition): TransitionData {
+  // A moment that is not in the future is no next sending time.
   const nextSendingAt = next === null || next <= at ? null : next
   return { move: MOVE_OF_TRANSITION[kind], key, reason: keyReasonOf(key) ?? '', class: name, n, from, to, nextSendingAt, by }
 }
@@ -73,13 +72,13 @@ function manualPauseDataOf({
   until,
   ended,
 }: Extract<QueueNotification, { readonly kind: 'queue.manual' }>): TransitionData {
-  const key = domain === null ? BACKOFF_KEYS.manualAll({ account }) : BACKOFF_KEYS.manual({ account, domain })
+  const key = formatKey({ kind: 'manual', account, domain })
   const move = ended ? 'manual-ended' : 'manual-paused'
   const [from, to] = ended ? ['manual', 'open'] : [null, 'manual']
   return { move, key, reason: keyReasonOf(key) ?? '', class: null, n: 0, from, to, nextSendingAt: until, by: 'operator' }
 }
 
 function alarmDataOf({ key, reason, class: name, n }: QueueData, at: number): FactOf<'alarm'>['data'] {
-  const text = `${reason}: ${key} was paused for ${name ?? 'a reason that has no class'}, and this does not heal by waiting. Somebody should look.`
+  const text = `${reason}: ${key} was paused for ${name ?? 'a reason that has no class'}. Waiting does not resolve this; somebody must act.`
   return { alarm: 'queue', text, detail: { key, class: name, n, at } }
 }

@@ -1,14 +1,16 @@
 /**
- * attempt-result - what becomes of a mail when its attempt is answered, and who hears it
+ * attempt-result - applies the result of an attempt to its message and to the backoff keys
  *
- * A mail ends delivered, failed or given up; else it rests by the ladder, or goes on at once by an IP that has not refused it. A message
- * refused for its IP ends only when no permitted IP is left. The queue never commits: whoever holds it writes the events, then goes on.
+ * The message ends (delivered, failed or given up), is deferred by the retry schedule, or goes on at once by an egress IP that has not been
+ * refused. A message that was refused for its IP ends only when no permitted IP is left. The queue stores nothing: the caller writes the
+ * events before it goes on.
  *
- * Mutates the stock that it is given. See also: queue/backoff/feedback (the keys), queue/schedule/retry (the ladder), queue/schedule/lane.
+ * Mutates the queue. See also: queue/backoff/feedback (the keys), queue/schedule/retry (the schedule), queue/schedule/lane.
  */
 import { deadlineFor } from './hold-time.ts'
-import { evidenceOf, applyResultToKeys, applyReportToKeys } from '../backoff/feedback.ts'
-import { adjustWaiting, removeEntry, makeReady, advanceProbes, poolOf, deferUntilDue, getOrCreateStream } from './lane.ts'
+import { evidenceOf } from '../backoff/episode-feedback.ts'
+import { applyReportToKeys, applyResultToKeys } from '../backoff/feedback.ts'
+import { adjustWaiting, removeFromQueue, makeReady, advanceProbes, poolOf, deferUntilDue, getOrCreateStream } from './lane.ts'
 import type { AttemptResult, QueueEvent } from '../message.ts'
 import type { RefusedAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { recordThroughput } from '../observe/throughput.ts'
@@ -18,11 +20,12 @@ import { learnHostConcurrency } from './fair-share.ts'
 import type { InFlightAttempt, QueueEntry, QueueState } from '../queue-state.ts'
 import { concurrencyKeys } from './dispatch.ts'
 
-/** As many as an episode keeps. */
+/** As many replies as an episode keeps. */
 const MAX_RECENT_REPLIES = 5
 
 /**
- * Hears the answer to a dispatch. What became of the mail stands first, then which keys moved. A number that is not in flight gives nothing.
+ * Applies the result of a dispatch. Returns the event of the message, then the transitions of keys. A number that is not in flight changes
+ * nothing and returns no events.
  */
 export function applyAttemptResult(queue: QueueState, number: number, result: AttemptResult, now: number): QueueEvent[] {
   const attempt = queue.inFlightAttempts.get(number)
@@ -30,11 +33,11 @@ export function applyAttemptResult(queue: QueueState, number: number, result: At
   if (attempt === undefined || entry === undefined) return []
   removeInFlight(queue, attempt)
   learnFromResult(queue, attempt, result)
-  recordReply(queue, attempt, { heard: result, now })
+  recordReply(queue, attempt, result, now)
   if (result.kind === 'recalled') entry.attempts -= 1
   else entry.lastResult = result
   const disposition = decideDisposition(queue, { entry, attempt, result }, now)
-  if (disposition.kind === 'rest') entry.lastResult = result
+  if (disposition.kind === 'defer') entry.lastResult = result
   if (disposition.kind !== 'end') requeue(queue, entry, disposition)
   const keyEvents = applyResultToKeys({ queue, attempt, result, now })
   const entryEvents =
@@ -45,7 +48,7 @@ export function applyAttemptResult(queue: QueueState, number: number, result: At
   return [...entryEvents, ...keyEvents, ...(stream === undefined ? [] : advanceProbes(queue, stream, now))]
 }
 
-/** A report that came back later about mail of an account (`list-quality`). */
+/** Applies a later report about a message of an account (class `list-quality`). */
 export function applyLaterReport(
   queue: QueueState,
   laterReport: { readonly kind: 'not-exist' | 'complaint'; readonly account: number },
@@ -54,7 +57,7 @@ export function applyLaterReport(
   return applyReportToKeys(queue, laterReport, now)
 }
 
-/** The dispatch is no longer in flight. */
+/** Removes a dispatch from the attempts in flight. */
 function removeInFlight(queue: QueueState, attempt: InFlightAttempt): void {
   queue.inFlightAttempts.delete(attempt.dispatch.number)
   const lane = queue.lanes.get(attempt.lane)
@@ -67,7 +70,7 @@ function removeInFlight(queue: QueueState, attempt: InFlightAttempt): void {
   for (const key of attempt.keys) if ((queue.keyStates.get(key)?.waitingStreams.size ?? 0) > 0) queue.keysToWake.add(key)
 }
 
-/** What an answer says of the lines that its host set may have. A line that broke, or nothing that was sent, says nothing. */
+/** Learns from a result how many slots its host set may use. A broken connection and a recalled dispatch teach nothing. */
 function learnFromResult(queue: QueueState, attempt: InFlightAttempt, result: AttemptResult): void {
   const stream = queue.streams.get(attempt.stream)
   if (stream === undefined || result.kind === 'recalled') return
@@ -76,12 +79,8 @@ function learnFromResult(queue: QueueState, attempt: InFlightAttempt, result: At
   learnHostConcurrency(queue, stream, !isSilent)
 }
 
-/** An operator sees what a lane was told, whether or not it moves a key. */
-function recordReply(
-  queue: QueueState,
-  attempt: InFlightAttempt,
-  { heard: result, now }: { readonly heard: AttemptResult; readonly now: number },
-): void {
+/** Keeps the reply for the operator's view of the lane, whether or not it changes a key. */
+function recordReply(queue: QueueState, attempt: InFlightAttempt, result: AttemptResult, now: number): void {
   const lane = queue.lanes.get(attempt.lane)
   const reply = evidenceOf(attempt, result, now)
   if (lane !== undefined && reply !== null) lane.recentReplies = [...lane.recentReplies.slice(1 - MAX_RECENT_REPLIES), reply]
@@ -89,29 +88,29 @@ function recordReply(
 
 type EntryDisposition =
   | { readonly kind: 'end'; readonly end: 'delivered' | 'failed' | 'given-up' }
-  | { readonly kind: 'rest'; readonly dueAt: number; readonly refusedBy: readonly string[] }
-  /** Goes on at once. */
-  | { readonly kind: 'again'; readonly refusedBy: readonly string[] }
+  | { readonly kind: 'defer'; readonly dueAt: number; readonly refusedBy: readonly string[] }
+  /** Ready at once. */
+  | { readonly kind: 'requeue'; readonly refusedBy: readonly string[] }
 
 type AppliedResult = { readonly entry: QueueEntry; readonly attempt: InFlightAttempt; readonly result: AttemptResult }
 
 function decideDisposition(queue: QueueState, { entry, attempt, result }: AppliedResult, now: number): EntryDisposition {
   if (result.kind === 'accepted') return { kind: 'end', end: 'delivered' }
-  if (result.kind === 'recalled') return { kind: 'again', refusedBy: entry.refusedBy }
+  if (result.kind === 'recalled') return { kind: 'requeue', refusedBy: entry.refusedBy }
   if (result.kind === 'unreachable') {
-    const isHeld = result.how !== 'dropped' && queue.policy.classes.network.key !== null
-    return scheduleRetry(queue, entry, { isHeld, statedDelayMs: null }, now)
+    const isBlocked = result.how !== 'dropped' && queue.policy.classes.network.key !== null
+    return scheduleRetry(queue, entry, { isBlocked, statedDelayMs: null }, now)
   }
   const refusedBy = isIpRefusal(queue, result) ? [...entry.refusedBy, attempt.dispatch.egressIp].toSorted() : entry.refusedBy
   const hasOther = poolOf(queue, attempt.dispatch.account).some((ip) => !refusedBy.includes(ip))
-  if (refusedBy !== entry.refusedBy && hasOther) return { kind: 'again', refusedBy }
+  if (refusedBy !== entry.refusedBy && hasOther) return { kind: 'requeue', refusedBy }
   if (!result.deferral) return { kind: 'end', end: 'failed' }
   const backoffClass = result.pause === null ? null : queue.policy.classes[result.pause]
   const atLeast = Math.max(result.statedDelayMs ?? 0, backoffClass?.minRetryDelayMs ?? 0)
-  return scheduleRetry(queue, entry, { isHeld: backoffClass !== null && backoffClass.key !== null, statedDelayMs: atLeast }, now)
+  return scheduleRetry(queue, entry, { isBlocked: backoffClass !== null && backoffClass.key !== null, statedDelayMs: atLeast }, now)
 }
 
-/** The same mail may pass from another address. */
+/** Whether the same message may be accepted from another egress IP. */
 function isIpRefusal(queue: QueueState, { reason, pause }: RefusedAttempt): boolean {
   return pause === null ? reason === 'ip-blocked' : queue.policy.classes[pause].canRetryOtherIp
 }
@@ -119,30 +118,30 @@ function isIpRefusal(queue: QueueState, { reason, pause }: RefusedAttempt): bool
 function scheduleRetry(
   queue: QueueState,
   entry: QueueEntry,
-  input: { readonly isHeld: boolean; readonly statedDelayMs: number | null },
+  input: { readonly isBlocked: boolean; readonly statedDelayMs: number | null },
   now: number,
 ): EntryDisposition {
   const delayMs = computeRetryDelay(queue.retrySchedule, {
     attempts: entry.attempts,
-    isBlocked: input.isHeld,
+    isBlocked: input.isBlocked,
     statedDelayMs: input.statedDelayMs,
     random: seededRandom(queue.seed, queue.sequence + 1, RANDOM_SALTS.retry),
   })
   const dueAt = now + delayMs
   if (dueAt >= deadlineFor(queue, entry)) return { kind: 'end', end: 'given-up' }
-  // Every IP had its turn: they all have another one.
+  // Every egress IP has been tried: all may be tried again.
   const isRefusedByAll = poolOf(queue, entry.message.account).every((ip) => entry.refusedBy.includes(ip))
-  return { kind: 'rest', dueAt, refusedBy: isRefusedByAll ? [] : entry.refusedBy }
+  return { kind: 'defer', dueAt, refusedBy: isRefusedByAll ? [] : entry.refusedBy }
 }
 
-/** Back among what waits, before the keys hear of it: a probe counts what waits. */
+/** Counts the message as waiting before the keys get the result: a probe counts waiting messages. */
 function requeue(queue: QueueState, entry: QueueEntry, disposition: Exclude<EntryDisposition, { readonly kind: 'end' }>): void {
   entry.refusedBy = disposition.refusedBy
   const stream = getOrCreateStream(queue, entry.message, entry.refusedBy)
   entry.stream = stream.id
   adjustWaiting(queue, stream, 1)
-  if (disposition.kind === 'again') return makeReady(queue, entry)
-  entry.state = 'resting'
+  if (disposition.kind === 'requeue') return makeReady(queue, entry)
+  entry.state = 'deferred'
   entry.dueAt = disposition.dueAt
   deferUntilDue(queue, entry)
 }
@@ -153,7 +152,7 @@ function deferredEvents(
   disposition: Exclude<EntryDisposition, { readonly kind: 'end' }>,
   now: number,
 ): QueueEvent[] {
-  const dueAt = disposition.kind === 'rest' ? disposition.dueAt : now
+  const dueAt = disposition.kind === 'defer' ? disposition.dueAt : now
   return [{ kind: 'mail.deferred', at: now, mailId: entry.message.id, attempts: entry.attempts, dueAt }]
 }
 
@@ -168,5 +167,5 @@ function finishEntry(
     recordThroughput(queue.throughput, 'out', now)
     if (lane !== undefined) recordThroughput(lane.throughput, 'out', now)
   }
-  return removeEntry(queue, entry, end, now)
+  return removeFromQueue(queue, entry, end, now)
 }

@@ -1,19 +1,20 @@
 /**
- * dispatch - who sends next: deficit round robin over lanes, and gates that let streams go
+ * dispatch - chooses the next messages to send: deficit round robin over lanes, and wake-up of streams at keys that open
  *
- * Each lane sends up to a quantum in its turn, so a lane of a million waits no shorter and no longer than a lane of one. A shut stream
- * costs one look, however many mails it holds, and is not looked at again before a gate lets it go.
+ * Each lane sends up to a quantum per round, so a lane of a million messages waits as long as a lane of one. A closed stream is examined
+ * once, however many messages it holds, and not again before a key wakes it.
  *
- * Mutates the stock that it is given. See also: queue/schedule/lane, queue/backoff/key-state, queue/queue.
+ * Mutates the queue. See also: queue/schedule/lane, queue/backoff/key-state, queue/backoff/send-budget, queue/queue.
  */
 import { recordDispatch } from '../backoff/backoff.ts'
 import { peek, push, shift, sizeOf } from './fifo.ts'
-import { sendBudgetOf, getOrCreateKeyState, opensAt, refreshBackoffLimits, setKeyTimer } from '../backoff/key-state.ts'
-import { BACKOFF_KEYS, type BackoffKey } from '../backoff/backoff-key.ts'
+import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from '../backoff/key-state.ts'
+import { opensAt, sendBudgetOf } from '../backoff/send-budget.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, type BackoffKeyKind, keyKindOf } from '../backoff/backoff-key.ts'
 import { adjustWaiting, deactivateStream, parkStream, advanceProbes, wakeStream } from './lane.ts'
 import type { Dispatch, QueueEvent } from '../message.ts'
 import { recordThroughput } from '../observe/throughput.ts'
-import { findFullShare, isFairShareKey, countedShareKeys } from './fair-share.ts'
+import { countedShareKeys, findFullShare } from './fair-share.ts'
 import {
   type KeyState,
   type QueueEntry,
@@ -25,12 +26,12 @@ import {
 } from '../queue-state.ts'
 import { startOfUtcDay } from '../backoff/warm-up.ts'
 
-/** Enough for a connection to be worth opening, few enough that nobody waits long. */
+/** Messages per round: enough to make a connection worth opening, few enough that no lane waits long. */
 const LANE_QUANTUM = 8
 
 export type DispatchBatch = { readonly dispatches: Dispatch[]; readonly events: QueueEvent[] }
 
-/** Fills `sent` up to the capacity, or until nobody may send. */
+/** Fills the batch up to the capacity, or until no stream may send. */
 export function fillBatch(queue: QueueState, batch: DispatchBatch, capacity: number, now: number): void {
   wakeWaitingStreams(queue, now)
   while (batch.dispatches.length < capacity) {
@@ -39,13 +40,13 @@ export function fillBatch(queue: QueueState, batch: DispatchBatch, capacity: num
       if (!wakeWaitingStreams(queue, now)) return
       continue
     }
-    serveLane(queue, lane, { sent: batch, capacity, now })
+    serveLane(queue, lane, { batch, capacity, now })
     if (lane.deficit > 0 && sizeOf(lane.runnable) > 0) return
-    endLaneTurn(queue, lane)
+    endLaneRound(queue, lane)
   }
 }
 
-/** The lane whose turn it is. */
+/** The lane that sends now; null: the ring is empty. */
 function nextLane(queue: QueueState): Lane | null {
   if (queue.currentLane === null) {
     queue.currentLane = shift(queue.ring) ?? null
@@ -55,7 +56,7 @@ function nextLane(queue: QueueState): Lane | null {
   return queue.currentLane === null ? null : (queue.lanes.get(queue.currentLane) ?? null)
 }
 
-function endLaneTurn(queue: QueueState, lane: Lane): void {
+function endLaneRound(queue: QueueState, lane: Lane): void {
   queue.currentLane = null
   lane.deficit = 0
   lane.isInRing = sizeOf(lane.runnable) > 0
@@ -65,7 +66,7 @@ function endLaneTurn(queue: QueueState, lane: Lane): void {
 function serveLane(
   queue: QueueState,
   lane: Lane,
-  { sent: batch, capacity, now }: { readonly sent: DispatchBatch; readonly capacity: number; readonly now: number },
+  { batch, capacity, now }: { readonly batch: DispatchBatch; readonly capacity: number; readonly now: number },
 ): void {
   while (lane.deficit > 0 && batch.dispatches.length < capacity) {
     const id = shift(lane.runnable)
@@ -84,7 +85,7 @@ function serveLane(
   }
 }
 
-/** The mail at the front; those that are gone are passed over. */
+/** The message at the front of a stream. Drops the ids of removed messages in front of it. */
 function nextReadyEntry(queue: QueueState, stream: MessageStream): QueueEntry | null {
   for (let id = peek(stream.ready); id !== undefined; id = peek(stream.ready)) {
     const entry = queue.entries.get(id)
@@ -94,9 +95,9 @@ function nextReadyEntry(queue: QueueState, stream: MessageStream): QueueEntry | 
   return null
 }
 
-/** The first of these keys that lets nothing through, but the one that opens last; null: all are open. */
-function findClosedKey(queue: QueueState, keys: readonly BackoffKey[], now: number): BackoffKey | null {
-  let last: { readonly key: BackoffKey; readonly at: number } | null = null
+/** Of the closed keys among these, the one that opens last; null: all are open. */
+function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: number): BackoffKeyId | null {
+  let last: { readonly key: BackoffKeyId; readonly at: number } | null = null
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
     if (keyState === undefined || sendBudgetOf(queue, keyState, now) > 0) continue
@@ -106,14 +107,14 @@ function findClosedKey(queue: QueueState, keys: readonly BackoffKey[], now: numb
   return last?.key ?? null
 }
 
-/** An IP that may be used now; null, and the stream parked, where there is none. IPs take turns. */
+/** An egress IP that may be used now, in rotation. Where there is none, parks the stream and returns null. */
 function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number): EgressPath | null {
   const closedKey = findClosedKey(queue, stream.keys, now) ?? findFullShare(queue, stream)
   if (closedKey !== null) {
     parkStream(queue, stream, [closedKey], now)
     return null
   }
-  const blockedBy: BackoffKey[] = []
+  const blockedBy: BackoffKeyId[] = []
   for (let i = 0; i < stream.egressPaths.length; i++) {
     const index = (stream.nextPathIndex + i) % stream.egressPaths.length
     const egressPath = stream.egressPaths[index]
@@ -131,15 +132,15 @@ function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number)
   return null
 }
 
-/** The gate of an IP that warms up is made before it is asked. */
+/** Creates the key state that counts the warm-up of an egress IP, before its budget is read. */
 function ensureWarmUpState(queue: QueueState, stream: MessageStream, { egressIp }: EgressPath, now: number): void {
   const startedAt = queue.warmUps.get(egressIp)
   if (startedAt === undefined) return
   const keyState = getOrCreateKeyState(queue, BACKOFF_KEYS.warmup({ ...stream.destination, egressIp }), now)
-  keyState.warming ??= { startedAt, day: startOfUtcDay(now), sent: 0 }
+  keyState.warmUp ??= { startedAt, day: startOfUtcDay(now), sent: 0 }
 }
 
-/** So is the gate of connections that are all in use. */
+/** Creates the key state at which streams wait while all connections are in use. */
 function ensureConnectionState(queue: QueueState, stream: MessageStream, { egressIp }: EgressPath, now: number): void {
   if (queue.connectionsPerSite === null) return
   const key = BACKOFF_KEYS.connection({ ...stream.destination, egressIp })
@@ -153,11 +154,11 @@ type DispatchSelection = {
   readonly egressPath: EgressPath
 }
 
-/** Hands a mail out. */
+/** Dispatches a message. */
 function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: DispatchBatch, now: number): void {
   const { stream, lane, entry, egressPath } = selection
   const keys = [...stream.keys, ...egressPath.keys, ...countedShareKeys(queue, stream)]
-  entry.state = 'flight'
+  entry.state = 'in-flight'
   entry.attempts += 1
   adjustWaiting(queue, stream, -1)
   lane.inFlight += 1
@@ -184,17 +185,18 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
   batch.events.push(...advanceProbes(queue, stream, now))
 }
 
-/** Keys whose attempts under way are counted. */
-export const concurrencyKeys = (keys: readonly BackoffKey[]): BackoffKey[] =>
-  keys.filter((key) => key.startsWith('connection|') || key.startsWith('network|') || isFairShareKey(key))
+const COUNTED_KINDS: ReadonlySet<BackoffKeyKind | null> = new Set(['connection', 'network', 'slots'])
 
-/** One mail through a gate. Whether it is a probe. */
+/** Those of the keys whose attempts in flight are counted. */
+export const concurrencyKeys = (keys: readonly BackoffKeyId[]): BackoffKeyId[] => keys.filter((key) => COUNTED_KINDS.has(keyKindOf(key)))
+
+/** Charges one message to a key. Returns whether it is a probe. */
 function consumeBudget(queue: QueueState, keyState: KeyState, now: number): boolean {
   keyState.bucket = { tokens: Math.max(0, keyState.bucket.tokens - 1), refilledAt: keyState.bucket.refilledAt }
-  if (keyState.warming !== null) {
+  if (keyState.warmUp !== null) {
     const today = startOfUtcDay(now)
-    keyState.warming.sent = keyState.warming.day === today ? keyState.warming.sent + 1 : 1
-    keyState.warming.day = today
+    keyState.warmUp.sent = keyState.warmUp.day === today ? keyState.warmUp.sent + 1 : 1
+    keyState.warmUp.day = today
   }
   let isProbe = false
   for (const [name, episode] of keyState.episodes) {
@@ -209,7 +211,7 @@ function consumeBudget(queue: QueueState, keyState: KeyState, now: number): bool
   return isProbe
 }
 
-/** Lets as many streams go as the open gates have room for. Whether there was any. */
+/** Wakes as many streams as the open keys let through. Returns whether there was one. */
 function wakeWaitingStreams(queue: QueueState, now: number): boolean {
   let hasWoken = false
   for (const key of queue.keysToWake) {

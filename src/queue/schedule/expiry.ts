@@ -1,28 +1,28 @@
 /**
- * expiry - mail that is too old ends as it is
+ * expiry - gives up messages whose lifetime is over
  *
- * Each lane has a line of its mail, the oldest in front, and one moment at which its front is looked at: a look costs the same however many
- * wait. A mail that somebody holds keeps its place in front, and is looked at again later. Mutates the stock that it is given.
+ * Each lane keeps its messages in a FIFO, the oldest first, and one moment at which the front is checked: a check costs the same for any
+ * number of waiting messages. A held message stays at the front and is checked again later. Mutates the queue.
  *
- * See also: queue/schedule/hold-time (when a mail is too old), queue/queue (who calls), queue/schedule/attempt-result (mail in flight).
+ * See also: queue/schedule/hold-time (when a message expires), queue/queue (calls it), queue/schedule/attempt-result (messages in flight).
  */
 import { deadlineFor } from './hold-time.ts'
 import { type Fifo, peek, push, shift, sizeOf } from './fifo.ts'
-import { removeEntry } from './lane.ts'
+import { removeFromQueue } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
 import type { QueueEntry, Lane, QueueState } from '../queue-state.ts'
 import { pushTimer } from './timer-heap.ts'
 
-/** Room for ids of mails that are gone, before a line is cleared of them. */
+/** How many ids of removed messages a FIFO may hold beyond twice its size before they are dropped. */
 const REMOVED_SLACK = 64
 
-/** When mail that a person holds is looked at again: late by less than the chance that it has then. */
+/** When a held message is checked again: the delay is short beside the time that it gets after the hold. */
 const HELD_RECHECK_MS = 3_600_000
 
-/** When mail in flight is: an attempt is soon over. */
+/** When a message in flight is checked again: an attempt takes minutes at most. */
 const IN_FLIGHT_RECHECK_MS = 60_000
 
-/** The front; those that are gone are passed over. */
+/** The oldest message of a lane. Drops the ids of removed messages in front of it. */
 function oldestEntry({ entries }: QueueState, { expiryOrder }: Lane): QueueEntry | null {
   for (let id = peek(expiryOrder); id !== undefined; id = peek(expiryOrder)) {
     const entry = entries.get(id)
@@ -32,7 +32,7 @@ function oldestEntry({ entries }: QueueState, { expiryOrder }: Lane): QueueEntry
   return null
 }
 
-/** To the end of its lane's line. What is gone leaves it when the line is twice as long as what there is. */
+/** Appends a message to its lane's FIFO. Drops removed messages when the FIFO is twice as long as the lane. */
 export function trackExpiry(queue: QueueState, lane: Lane, entry: QueueEntry): void {
   if (sizeOf(lane.expiryOrder) > 2 * (lane.waiting + lane.inFlight) + REMOVED_SLACK) removeGone(queue, lane.expiryOrder)
   push(lane.expiryOrder, entry.message.id)
@@ -44,7 +44,7 @@ function removeGone({ entries }: QueueState, fifo: Fifo<MailId>): void {
   fifo.head = 0
 }
 
-/** When a mail that is not too old yet is looked at again. */
+/** When a message is checked. */
 function nextCheckAt(queue: QueueState, entry: QueueEntry, now: number): number {
   const deadline = deadlineFor(queue, entry)
   return deadline === Infinity ? Math.max(now + HELD_RECHECK_MS, entry.message.acceptedAt + queue.retrySchedule.giveUpMs) : deadline
@@ -52,11 +52,11 @@ function nextCheckAt(queue: QueueState, entry: QueueEntry, now: number): number 
 
 function scheduleExpiryCheck(queue: QueueState, lane: Lane, at: number | null): void {
   lane.expiryCheckAt = at
-  // Of one moment a look comes first: its number is no number of the queue, which chance hangs on.
-  if (at !== null) pushTimer(queue.timers, { at, n: 0, what: 'lane', id: lane.id })
+  // The check takes no sequence number, because random numbers depend on those. Of one moment it comes first.
+  if (at !== null) pushTimer(queue.timers, { at, order: 0, kind: 'lane', id: lane.id })
 }
 
-/** Whether a moment that was set for a lane still holds. One whose mail is gone is set anew. */
+/** Whether the timer of a lane still holds. Sets it anew if its message is gone. */
 export function isExpiryCheckDue(queue: QueueState, id: string, at: number): boolean {
   const lane = queue.lanes.get(id)
   if (lane === undefined || lane.expiryCheckAt !== at) return false
@@ -67,16 +67,16 @@ export function isExpiryCheckDue(queue: QueueState, id: string, at: number): boo
   return false
 }
 
-/** Looks at a lane whose moment it is: what is too old ends. What is in flight is looked at when its answer comes. */
+/** Gives up the expired messages of a lane whose check is due. A message in flight is checked again with its result. */
 export function expireLane(queue: QueueState, id: string, events: QueueEvent[], now: number): void {
   const lane = queue.lanes.get(id)
   if (lane === undefined || lane.expiryCheckAt === null || lane.expiryCheckAt > now) return
   for (let entry = oldestEntry(queue, lane); entry !== null; entry = oldestEntry(queue, lane)) {
     const at = nextCheckAt(queue, entry, now)
-    if (at > now || entry.state === 'flight')
-      return scheduleExpiryCheck(queue, lane, Math.max(at, now + (entry.state === 'flight' ? IN_FLIGHT_RECHECK_MS : 0)))
+    if (at > now || entry.state === 'in-flight')
+      return scheduleExpiryCheck(queue, lane, Math.max(at, now + (entry.state === 'in-flight' ? IN_FLIGHT_RECHECK_MS : 0)))
     shift(lane.expiryOrder)
-    events.push(...removeEntry(queue, entry, 'given-up', now))
+    events.push(...removeFromQueue(queue, entry, 'given-up', now))
   }
   scheduleExpiryCheck(queue, lane, null)
 }

@@ -1,11 +1,11 @@
 /**
- * fifo - a waiting line: in at the back, out at the front, both at once at no cost that grows
+ * fifo - a first-in, first-out list; both ends cost amortised O(1)
  *
- * Plain JSON; mutable, owned by whoever holds it. See also: queue/queue-state.
+ * Plain JSON, mutable. See also: queue/queue-state.
  */
 export type Fifo<T> = { items: T[]; head: number }
 
-/** Moved to the front when this much, and half of it all, is behind us. */
+/** The array is compacted when this many items, and half of all, have been taken. */
 const COMPACT_THRESHOLD = 64
 
 export const emptyFifo = <T>(): Fifo<T> => ({ items: [], head: 0 })
@@ -18,7 +18,7 @@ export function push<T>(fifo: Fifo<T>, item: T): void {
   fifo.items.push(item)
 }
 
-/** The first, which leaves the line. */
+/** Removes and returns the first item. */
 export function shift<T>(fifo: Fifo<T>): T | undefined {
   const item = fifo.items[fifo.head]
   if (fifo.head < fifo.items.length) fifo.head += 1

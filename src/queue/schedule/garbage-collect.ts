@@ -1,8 +1,8 @@
 /**
- * garbage-collect - what is known of keys, streams and lanes on which nothing happens any more is forgotten
+ * garbage-collect - drops the state of keys, streams and lanes that are no longer in use
  *
- * A key is forgotten when its windows are empty and nothing holds it; n and manual pauses, of late or now, keep it. Called now and then; what it drops
- * would be made again just so. Mutates the stock that it is given. See also: queue/queue-state.
+ * A key is dropped when its windows are empty and nothing keeps it: no n, no manual pause, no past hold, no learnt or set limit. Whatever is
+ * dropped would be created again with the same values. Mutates the queue. See also: queue/queue-state.
  */
 import { forgetOldHoldPeriods } from './hold-time.ts'
 import { sizeOf } from './fifo.ts'
@@ -15,7 +15,7 @@ import { countInWindow } from '../backoff/sliding-count.ts'
 
 export const GARBAGE_COLLECTION_INTERVAL_MS = 3_600_000
 
-/** Forgets what is spent. */
+/** Drops unused state. Called every GARBAGE_COLLECTION_INTERVAL_MS. */
 export function collectGarbage(queue: QueueState, now: number): void {
   queue.garbageCollectedAt = now
   forgetIdleHosts(queue)
@@ -24,8 +24,7 @@ export function collectGarbage(queue: QueueState, now: number): void {
   }
   const oldestInFlight = queue.inFlightAttempts.keys().next().value ?? Infinity
   for (const keyState of queue.keyStates.values()) forgetOldHoldPeriods(keyState, now)
-  for (const keyState of queue.keyStates.values())
-    if (isUnused(keyState, { now, oldest: oldestInFlight })) queue.keyStates.delete(keyState.id)
+  for (const keyState of queue.keyStates.values()) if (isUnused(keyState, { now, oldestInFlight })) queue.keyStates.delete(keyState.id)
   for (const lane of queue.lanes.values()) {
     const isQuiet = lane.streams.size === 0 && lane.inFlight === 0 && !lane.isInRing && sizeOf(lane.runnable) === 0
     if (isQuiet && !hasOperatorSettings(queue, lane) && throughputSeries(lane.throughput, 'minutes', now).length === 0)
@@ -33,20 +32,20 @@ export function collectGarbage(queue: QueueState, now: number): void {
   }
 }
 
-/** Somebody has paused the lane or set its rate, and wants to see it. */
+/** Whether an operator paused the lane or set its rate. The lane stays visible then. */
 const hasOperatorSettings = ({ keyStates }: QueueState, lane: Lane): boolean =>
-  (keyStates.get(lane.id)?.limit ?? null) !== null || (keyStates.get(BACKOFF_KEYS.manual(lane))?.manual ?? null) !== null
+  (keyStates.get(lane.id)?.operatorRate ?? null) !== null || (keyStates.get(BACKOFF_KEYS.manual(lane))?.manualPause ?? null) !== null
 
-/** `oldest`: the first dispatch in flight. An epoch is kept as long as an older answer may come. */
-function isUnused(keyState: KeyState, { now, oldest: oldestInFlight }: { readonly now: number; readonly oldest: number }): boolean {
+/** Whether a key may be dropped. An epoch is kept as long as the result of an older dispatch may come. */
+function isUnused(keyState: KeyState, { now, oldestInFlight }: { readonly now: number; readonly oldestInFlight: number }): boolean {
   if (
     keyState.waitingStreams.size > 0 ||
-    keyState.manual !== null ||
-    keyState.spans.length > 0 ||
-    keyState.limit !== null ||
-    keyState.warming !== null ||
-    keyState.pace !== null ||
-    keyState.breadth !== null
+    keyState.manualPause !== null ||
+    keyState.holdPeriods.length > 0 ||
+    keyState.operatorRate !== null ||
+    keyState.warmUp !== null ||
+    keyState.learnedRate !== null ||
+    keyState.learnedConcurrency !== null
   )
     return false
   const keyCounts = [keyState.accepted, ...keyState.attempts.values(), ...keyState.delivered.values()]
@@ -58,5 +57,5 @@ function isUnused(keyState: KeyState, { now, oldest: oldestInFlight }: { readonl
       rung !== null ||
       counts.some(({ hits, of }) => countInWindow(hits, now) + countInWindow(of, now) > 0),
   )
-  return !isBusy && keyCounts.every((tally) => countInWindow(tally, now) === 0)
+  return !isBusy && keyCounts.every((each) => countInWindow(each, now) === 0)
 }

@@ -1,62 +1,60 @@
 /**
- * hold-time - time in which nobody but a person lets a mail go, and when the mail is given up
+ * hold-time - excludes the time in which only a person can release a message from the message's lifetime
  *
- * A manual pause, and a pause without a next sending time, hold mail because somebody wants it so: that time makes no mail too old. A gate
- * keeps it as spans. While a mail is so held it is never given up, and for some time after that it is not either, so that it can be tried.
+ * A manual pause, and a pause without a next sending time, hold messages because somebody wants it so: that time does not age a message.
+ * A key keeps its past holds as periods. A held message never expires, and after the hold it gets some time to be tried.
  *
- * Within a lane, who was accepted first is given up first, spans or not. See also: queue/schedule/expiry, queue/backoff/key-state, queue/schedule/operator-commands.
+ * Within a lane, the message that was accepted first expires first, with or without holds.
+ * See also: queue/schedule/expiry, queue/backoff/key-state, queue/schedule/operator-commands.
  */
 import type { BackoffEpisode } from '../backoff/backoff-episode.ts'
-import { destinationKeys, type BackoffKey } from '../backoff/backoff-key.ts'
-import type { KeyState, QueueEntry, QueueState, MessageStream } from '../queue-state.ts'
+import { type BackoffKeyId, destinationKeys } from '../backoff/backoff-key.ts'
+import type { HoldPeriod, KeyState, MessageStream, QueueEntry, QueueState } from '../queue-state.ts'
 
-/** Time from and until, in epoch milliseconds. */
-export type HoldPeriod = { readonly from: number; readonly until: number }
-
-/** More pauses than anybody makes in the life of a mail. Of more, the oldest are taken for one. */
+/** More pauses than anybody makes in the lifetime of a message. Beyond that, the two oldest are merged. */
 const MAX_HOLD_PERIODS = 32
 
 const DAY_MS = 86_400_000
 
-/** After a hold a mail is tried for so long at least: a recovery begins at a tenth of the rate. */
+/** After a hold a message is tried for at least this long: a recovery starts at a tenth of the rate. */
 const MIN_TIME_AFTER_HOLD_MS = DAY_MS
 
-/** So long after its last hold a gate knows of them: longer than mail lives that was held at other gates too. */
+/** How long a key remembers its last hold: longer than a message lives that other keys held too. */
 const HOLD_PERIOD_RETENTION_MS = 64 * DAY_MS
 
-/** Whether only an operator ends it. */
+/** Whether only an operator ends the episode's pause. */
 export const isOperatorHold = ({ state, until }: BackoffEpisode): boolean => state === 'paused' && until === null
 
-/** A hold of this gate is over. */
+/** Records a hold of this key that has ended. */
 export function addHoldPeriod(keyState: KeyState, period: HoldPeriod): void {
-  const all = [...keyState.spans, period]
-  const [first, second, ...rest] = all
+  const all = [...keyState.holdPeriods, period]
+  const [first, second, ...others] = all
   const isFull = all.length > MAX_HOLD_PERIODS && first !== undefined && second !== undefined
-  keyState.spans = isFull ? [{ from: first.from, until: second.until }, ...rest] : all
+  keyState.holdPeriods = isFull ? [{ from: first.from, until: second.until }, ...others] : all
 }
 
-/** Forgets holds that no waiting mail has met. */
+/** Forgets holds that no waiting message has met. */
 export function forgetOldHoldPeriods(keyState: KeyState, now: number): void {
-  if (now - (keyState.spans.at(-1)?.until ?? now) > HOLD_PERIOD_RETENTION_MS) keyState.spans = []
+  if (now - (keyState.holdPeriods.at(-1)?.until ?? now) > HOLD_PERIOD_RETENTION_MS) keyState.holdPeriods = []
 }
 
-const hasOperatorHold = (queue: QueueState, key: BackoffKey): boolean => {
+const hasOperatorHold = (queue: QueueState, key: BackoffKeyId): boolean => {
   const keyState = queue.keyStates.get(key)
-  return keyState !== undefined && (keyState.manual !== null || [...keyState.episodes.values()].some(isOperatorHold))
+  return keyState !== undefined && (keyState.manualPause !== null || [...keyState.episodes.values()].some(isOperatorHold))
 }
 
 type StreamKeys = Pick<MessageStream, 'keys' | 'egressPaths'>
 
-/** Whether nobody but a person lets mail go now. */
+/** Whether only a person can release the messages of these keys now. */
 function isStreamOnHold(queue: QueueState, { keys, egressPaths }: StreamKeys): boolean {
   const isEveryPathHeld =
     egressPaths.length > 0 && egressPaths.every((egressPath) => egressPath.keys.some((key) => hasOperatorHold(queue, key)))
   return isEveryPathHeld || keys.some((key) => hasOperatorHold(queue, key))
 }
 
-/** When a mail is given up, as far as is known now; Infinity while a person holds it. */
+/** When a message expires, as far as is known now; Infinity while a person holds it. */
 export function deadlineFor(queue: QueueState, { message, stream: id }: Pick<QueueEntry, 'message' | 'stream'>): number {
-  // Of mail in flight the stream may be forgotten.
+  // The stream of a message in flight may have been dropped.
   const streamKeys: StreamKeys = queue.streams.get(id) ?? { keys: destinationKeys(message), egressPaths: [] }
   if (isStreamOnHold(queue, streamKeys)) return Infinity
   const { giveUpMs } = queue.retrySchedule
@@ -65,13 +63,13 @@ export function deadlineFor(queue: QueueState, { message, stream: id }: Pick<Que
     heldMs += Math.max(0, until - Math.max(from, countedUntil))
     countedUntil = Math.max(countedUntil, until)
   }
-  // Where nothing held it, `counted` is when it was accepted.
+  // Without a hold, `countedUntil` is still the time of acceptance.
   return Math.max(message.acceptedAt + giveUpMs + heldMs, countedUntil + Math.min(MIN_TIME_AFTER_HOLD_MS, giveUpMs))
 }
 
 function holdPeriodsOf({ keyStates }: QueueState, { keys, egressPaths }: StreamKeys): readonly HoldPeriod[] {
   const periods: HoldPeriod[] = []
-  for (const key of keys) periods.push(...(keyStates.get(key)?.spans ?? []))
-  for (const egressPath of egressPaths) for (const key of egressPath.keys) periods.push(...(keyStates.get(key)?.spans ?? []))
+  for (const key of keys) periods.push(...(keyStates.get(key)?.holdPeriods ?? []))
+  for (const egressPath of egressPaths) for (const key of egressPath.keys) periods.push(...(keyStates.get(key)?.holdPeriods ?? []))
   return periods.length < 2 ? periods : periods.toSorted((a, b) => a.from - b.from)
 }

@@ -1,24 +1,22 @@
 /**
- * lane - mails in their streams, streams in their lanes, lanes in the ring
+ * lane - moves messages into streams, streams into lanes, and lanes into the ring
  *
- * A lane with something to send stands once in the ring. A stream is idle (nothing ready), runnable (in its lane's line) or parked (at the
- * gates that shut it out). Every move here is O(1) in the number of mails. Mutates the stock that it is given.
+ * A lane with something to send is in the ring once. A stream is idle (nothing ready), runnable (in the FIFO of its lane) or parked (at the
+ * keys that close it). Every move is O(1) in the number of messages. Mutates the queue.
  *
- * See also: queue/queue-state (the shapes), queue/schedule/dispatch (who takes from the ring).
+ * See also: queue/queue-state (the types), queue/schedule/dispatch (takes from the ring).
  */
 import { Fault } from '../../errors.ts'
 import { emptyFifo, push, sizeOf } from './fifo.ts'
 import { getOrCreateKeyState, advanceKeyState, setKeyTimer } from '../backoff/key-state.ts'
 import { findBlockingKey } from '../observe/blocking-key.ts'
-import { destinationKeys, egressKeys, BACKOFF_KEYS, type BackoffKey } from '../backoff/backoff-key.ts'
-import type { Destination, BackoffKey as Key } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, type Destination, destinationKeys, egressKeys } from '../backoff/backoff-key.ts'
+import { scopesOf } from '../backoff/key-scope.ts'
 import type { FinalOutcome, QueueEvent } from '../message.ts'
 import { emptyThroughput } from '../observe/throughput.ts'
 import { adjustWaitingShares, fairShareKeysOf } from './fair-share.ts'
 import { type QueueEntry, type Lane, nextSequenceNumber, type QueueState, type MessageStream, type EgressPath } from '../queue-state.ts'
-import { pushTimer, popTimer } from './timer-heap.ts'
-
-const laneIdOf = (to: Pick<Destination, 'account' | 'domain'>): string => BACKOFF_KEYS.lane(to)
+import { popTimer, pushTimer, type Timer } from './timer-heap.ts'
 
 function streamIdOf(to: Destination, refusedBy: readonly string[]): string {
   return [to.account, to.domain, to.senderDomain, to.site, to.mxSet, ...refusedBy].join('|')
@@ -29,15 +27,9 @@ export function poolOf(queue: QueueState, account: number): readonly string[] {
   return queue.pools[String(account)] ?? queue.pools['*'] ?? []
 }
 
-/** The names under which gates find a stream. */
-function scopeNames(to: Destination): string[] {
-  const names = [`site|${to.site}`, BACKOFF_KEYS.networkDomain(to), BACKOFF_KEYS.networkHosts(to), BACKOFF_KEYS.account(to)]
-  return to.gateway ? [...names, `site|${to.domain}`] : names
-}
-
-/** The lane, made where there is none. */
+/** The lane of a destination, created where there is none. */
 export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'account' | 'domain'>): Lane {
-  const id = laneIdOf(to)
+  const id = BACKOFF_KEYS.lane(to)
   const known = queue.lanes.get(id)
   if (known !== undefined) return known
   const lane: Lane = {
@@ -60,7 +52,7 @@ export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'accoun
   return lane
 }
 
-/** The stream of mails to a destination that certain IPs were refused for, made where there is none. */
+/** The stream for a destination and the egress IPs that were refused there, created where there is none. Fault `config_invalid`. */
 export function getOrCreateStream(queue: QueueState, to: Destination, refusedBy: readonly string[]): MessageStream {
   const id = streamIdOf(to, refusedBy)
   const known = queue.streams.get(id)
@@ -91,7 +83,7 @@ export function getOrCreateStream(queue: QueueState, to: Destination, refusedBy:
   }
   queue.streams.set(id, stream)
   lane.streams.add(id)
-  for (const name of scopeNames(plain)) {
+  for (const name of scopesOf(plain)) {
     const streams = queue.streamsByScope.get(name)
     if (streams === undefined) queue.streamsByScope.set(name, new Set([id]))
     else streams.add(id)
@@ -99,18 +91,18 @@ export function getOrCreateStream(queue: QueueState, to: Destination, refusedBy:
   return stream
 }
 
-/** Forgets a stream that holds nothing. */
+/** Drops an empty stream. */
 export function dropStream(queue: QueueState, stream: MessageStream): void {
   queue.streams.delete(stream.id)
   queue.lanes.get(stream.lane)?.streams.delete(stream.id)
-  for (const name of scopeNames(stream.destination)) {
+  for (const name of scopesOf(stream.destination)) {
     const streams = queue.streamsByScope.get(name)
     streams?.delete(stream.id)
     if (streams?.size === 0) queue.streamsByScope.delete(name)
   }
 }
 
-/** A stream into the line of its lane, the lane into the ring. */
+/** Puts a stream into the FIFO of its lane, and the lane into the ring. */
 function makeRunnable(queue: QueueState, stream: MessageStream): void {
   const lane = queue.lanes.get(stream.lane)
   if (lane === undefined || stream.state === 'runnable') return
@@ -121,7 +113,7 @@ function makeRunnable(queue: QueueState, stream: MessageStream): void {
   push(queue.ring, lane.id)
 }
 
-/** A mail into the line of its stream. */
+/** Puts a message into the FIFO of its stream. */
 export function makeReady(queue: QueueState, entry: QueueEntry): void {
   const stream = queue.streams.get(entry.stream)
   if (stream === undefined) return
@@ -130,9 +122,9 @@ export function makeReady(queue: QueueState, entry: QueueEntry): void {
   if (stream.state === 'idle') makeRunnable(queue, stream)
 }
 
-/** A mail rests until it is due. */
+/** Sets the timer of a deferred message. */
 export function deferUntilDue(queue: QueueState, entry: QueueEntry): void {
-  const timer = { at: entry.dueAt, n: nextSequenceNumber(queue), what: 'mail', id: entry.message.id } as const
+  const timer: Timer = { at: entry.dueAt, order: nextSequenceNumber(queue), kind: 'message', id: entry.message.id }
   pushTimer(queue.timers, timer)
   const lane = queue.lanes.get(queue.streams.get(entry.stream)?.lane ?? '')
   if (lane === undefined) return
@@ -140,17 +132,17 @@ export function deferUntilDue(queue: QueueState, entry: QueueEntry): void {
   pushTimer(lane.retryTimers, timer)
 }
 
-/** When the first resting mail of a lane is due; null: none rests. Forgets what no longer does. */
+/** When the first deferred message of a lane is due; null: there is none. Drops timers that no longer hold. */
 export function nextRetryAt({ entries }: QueueState, { retryTimers }: Lane): number | null {
   for (let next = retryTimers[0]; next !== undefined; next = retryTimers[0]) {
     const entry = entries.get(next.id)
-    if (entry !== undefined && entry.state === 'resting' && entry.dueAt === next.at) return next.at
+    if (entry !== undefined && entry.state === 'deferred' && entry.dueAt === next.at) return next.at
     popTimer(retryTimers)
   }
   return null
 }
 
-/** One more, or one less, that waits in a stream. */
+/** Counts one more, or one fewer, waiting message in a stream. */
 export function adjustWaiting(queue: QueueState, stream: MessageStream, n: 1 | -1): void {
   stream.waiting += n
   adjustWaitingShares(queue, stream, n)
@@ -158,8 +150,8 @@ export function adjustWaiting(queue: QueueState, stream: MessageStream, n: 1 | -
   if (lane !== undefined) lane.waiting += n
 }
 
-/** A stream out of the line, to the gates that shut it; the gate that let it go may let the next go. */
-export function parkStream(queue: QueueState, stream: MessageStream, keys: readonly Key[], now: number): void {
+/** Takes a stream out of the FIFO and lets it wait at the keys that close it. The key that woke it may wake the next one. */
+export function parkStream(queue: QueueState, stream: MessageStream, keys: readonly BackoffKeyId[], now: number): void {
   deactivateStream(queue, stream, 'parked')
   stream.blockedBy = keys
   for (const key of keys) {
@@ -169,15 +161,15 @@ export function parkStream(queue: QueueState, stream: MessageStream, keys: reado
   }
 }
 
-/** A stream is done with for now. */
+/** Takes a stream out of the FIFO. */
 export function deactivateStream(queue: QueueState, stream: MessageStream, state: 'idle' | 'parked'): void {
   stream.state = state
   if (stream.wokenBy !== null) queue.keysToWake.add(stream.wokenBy)
   stream.wokenBy = null
 }
 
-/** A gate lets a stream go. */
-export function wakeStream(queue: QueueState, stream: MessageStream, by: BackoffKey): void {
+/** Wakes a stream that waited at a key. */
+export function wakeStream(queue: QueueState, stream: MessageStream, by: BackoffKeyId): void {
   for (const key of stream.blockedBy) queue.keyStates.get(key)?.waitingStreams.delete(stream.id)
   stream.blockedBy = []
   stream.wokenBy = by
@@ -185,7 +177,7 @@ export function wakeStream(queue: QueueState, stream: MessageStream, by: Backoff
   else deactivateStream(queue, stream, 'idle')
 }
 
-/** Nothing waits in a stream any more: a probe that counted on it may have to do without. */
+/** Advances the probes that counted on a stream in which nothing waits any more. */
 export function advanceProbes(queue: QueueState, stream: MessageStream, now: number): QueueEvent[] {
   if (stream.waiting > 0) return []
   const keys = [...stream.keys, ...stream.egressPaths.flatMap((egressPath) => egressPath.keys)]
@@ -196,14 +188,14 @@ export function advanceProbes(queue: QueueState, stream: MessageStream, now: num
   })
 }
 
-/** A mail leaves the queue. */
-export function removeEntry(queue: QueueState, entry: QueueEntry, end: FinalOutcome, now: number): QueueEvent[] {
+/** Removes a message from the queue. */
+export function removeFromQueue(queue: QueueState, entry: QueueEntry, end: FinalOutcome, now: number): QueueEvent[] {
   queue.entries.delete(entry.message.id)
   const stream = queue.streams.get(entry.stream)
   const { attempts, lastResult: last } = entry
   const blockingKey = end === 'given-up' && last === null && stream !== undefined ? findBlockingKey(queue, stream, now) : null
-  const event: QueueEvent = { kind: 'mail.ended', at: now, mailId: entry.message.id, end, attempts, last, heldBy: blockingKey }
-  if (stream === undefined || entry.state === 'flight') return [event]
+  const event: QueueEvent = { kind: 'mail.ended', at: now, mailId: entry.message.id, end, attempts, last, blockingKey }
+  if (stream === undefined || entry.state === 'in-flight') return [event]
   adjustWaiting(queue, stream, -1)
   return [event, ...advanceProbes(queue, stream, now)]
 }

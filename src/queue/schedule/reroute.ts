@@ -1,25 +1,25 @@
 /**
- * reroute - a waiting mail's domain has other hosts than were known when it came
+ * reroute - moves a waiting message whose domain has other MX hosts than when it was enqueued
  *
- * The keys that cover it are others now: it goes to the stream that they cover, at the end of its line. What is in flight keeps its keys
- * until it is answered. Mutates the stock that it is given. See also: service/deliver/sender (who sees it), queue/schedule/lane.
+ * Other keys cover the message now, so it moves to the end of another stream. A message in flight keeps its keys until its result is in.
+ * Mutates the queue. See also: service/deliver/sender (notices it), queue/schedule/lane.
  */
 import type { Destination } from '../backoff/backoff-key.ts'
 import { adjustWaiting, makeReady, advanceProbes, getOrCreateStream } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
 import type { QueueState } from '../queue-state.ts'
 
-/** The part of a destination that DNS knows. */
+/** The part of a destination that comes from DNS. */
 export type ResolvedDestination = Pick<Destination, 'site' | 'gateway' | 'mxSet'>
 
-/** Whether mail to these two is covered by the same keys. */
-export const isSameResolution = (a: ResolvedDestination, b: ResolvedDestination): boolean =>
+/** Whether the same keys cover messages to both. */
+const isSameResolution = (a: ResolvedDestination, b: ResolvedDestination): boolean =>
   a.site === b.site && a.gateway === b.gateway && a.mxSet === b.mxSet
 
-/** Puts a waiting mail where its domain is now. What moved by it; nothing for one in flight, or gone, or there already. */
+/** Moves a waiting message to its domain's present hosts. Does nothing for a message in flight, unknown, or already there. */
 export function rerouteMessage(queue: QueueState, id: MailId, resolved: ResolvedDestination, now: number): QueueEvent[] {
   const entry = queue.entries.get(id)
-  if (entry === undefined || entry.state === 'flight' || isSameResolution(entry.message, resolved)) return []
+  if (entry === undefined || entry.state === 'in-flight' || isSameResolution(entry.message, resolved)) return []
   const { site, gateway, mxSet } = resolved
   const before = queue.streams.get(entry.stream)
   entry.message = { ...entry.message, site, gateway, mxSet }

@@ -1,21 +1,21 @@
 /**
- * retry - when a mail is tried again, and when it is given up
+ * retry - the retry schedule of a message, and its lifetime
  *
- * The ladder is the mail's own and counts its attempts. A class that pauses keys brings the mail back early: what keeps it waiting is the key.
- * RFC 5321 §4.5.4.1 asks for 30 minutes between attempts and for 4 to 5 days; the first rungs are shorter, for greylisting.
+ * The delay depends on the message's own attempts. A message whose key backs off comes back early, because the key keeps it waiting.
+ * RFC 5321 §4.5.4.1 recommends 30 minutes between attempts and 4 to 5 days in all. The first delays are shorter, for greylisting.
  *
- * Pure. See also: queue/backoff/backoff-classes, queue/schedule/attempt-result (who asks).
+ * Pure. See also: queue/backoff/backoff-classes, queue/schedule/attempt-result (uses it).
  */
 const MINUTE_MS = 60_000
 
 export type DeliveryRetrySchedule = {
-  /** Rests in milliseconds after the first, second, … attempt; the last holds. */
+  /** Delays after the first, second, … attempt. The last one repeats. */
   readonly delaysMs: readonly number[]
-  /** The rest is never longer where a key of the mail is held by a class. */
+  /** The longest delay where a key of the message backs off. */
   readonly blockedDelayMs: number
-  /** Each rest is multiplied by a number evenly between the two. */
+  /** Each delay is multiplied by a random number between these two, evenly distributed. */
   readonly jitter: readonly [number, number]
-  /** Given up so long after it was accepted for sending. */
+  /** The lifetime: a message is given up this long after it was accepted. */
   readonly giveUpMs: number
 }
 
@@ -28,8 +28,8 @@ export const RETRY_SCHEDULES = {
   },
 } as const satisfies Record<string, DeliveryRetrySchedule>
 
-export type RetryInput = {
-  /** How many attempts were made. */
+type RetryInput = {
+  /** Attempts made so far. */
   readonly attempts: number
   readonly isBlocked: boolean
   readonly statedDelayMs: number | null
@@ -37,10 +37,10 @@ export type RetryInput = {
   readonly random: number
 }
 
-/** No provider is waited for longer than this, whatever it states. */
+/** The longest stated delay that is kept. */
 const MAX_STATED_DELAY_MS = 24 * 60 * MINUTE_MS
 
-/** How long a mail rests after an attempt that was put off. A delay that the provider states wins where it is longer. */
+/** The delay after a deferral, in milliseconds. A delay that the provider states wins where it is longer. */
 export function computeRetryDelay(schedule: DeliveryRetrySchedule, input: RetryInput): number {
   const last = schedule.delaysMs[schedule.delaysMs.length - 1] ?? MINUTE_MS
   const delayMs = schedule.delaysMs[Math.max(0, input.attempts - 1)] ?? last

@@ -1,21 +1,21 @@
 /**
- * seeded-random - chance that is an argument: the same seed, subject and salt give the same number, in whatever order they are asked
+ * seeded-random - random numbers as a hash: the same seed, subject and salt give the same number, in any order of calls
  *
- * A mail's fate must not depend on how often anybody knocked before it: two pause policies on one seed meet the same mailboxes, the same
- * complaints and the same slow answers. So a number is no draw from a stream but a hash of what it is for.
+ * What happens to a message must not depend on the attempts before it: two backoff policies with one seed meet the same mailboxes, the same
+ * complaints and the same slow replies. Therefore a number is not the next of a stream but a hash of what it is for.
  *
- * Pure. See also: simulator/provider-model (who rolls).
+ * Pure. See also: simulator/provider-model (the largest user).
  */
 
-/** What a roll is for. Numbers are never reused: they are part of what a seed means. */
+/** What a random number is for. Salts are never reused or changed: they are part of what a seed means. */
 export const RANDOM_SALTS = {
-  fate: 1,
-  fateKind: 2,
+  mailbox: 1,
+  mailboxFreed: 2,
   drop: 3,
-  pace: 4,
-  late: 5,
-  lateAt: 6,
-  lateText: 7,
+  latency: 4,
+  report: 5,
+  reportAt: 6,
+  reportText: 7,
   complaint: 8,
   complaintAt: 9,
   submit: 10,
@@ -28,7 +28,7 @@ export const RANDOM_SALTS = {
 
 const UINT32_RANGE = 2 ** 32
 
-/** A number from 0 up to 1, evenly spread. Integers in. */
+/** A number from 0 up to 1, evenly distributed. The arguments are integers. */
 export function seededRandom(seed: number, subject: number, salt: number): number {
   let hash = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b)
   hash = mix(hash ^ subject)
@@ -36,7 +36,7 @@ export function seededRandom(seed: number, subject: number, salt: number): numbe
   return (hash >>> 0) / UINT32_RANGE
 }
 
-/** Every bit of the input moves about half of the bits of the result. */
+/** A hash step: every bit of the input changes about half of the bits of the result. */
 function mix(value: number): number {
   let hash = value | 0
   hash = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad)
@@ -44,7 +44,7 @@ function mix(value: number): number {
   return hash ^ (hash >>> 15)
 }
 
-/** From `low` to `high`, where each doubling is as likely as the next: small delays are many, large ones few. */
+/** Maps a number from 0 to 1 to `low` … `high` on a logarithmic scale: small values are frequent, large ones rare. */
 export function logUniform(unit: number, [low, high]: readonly [number, number]): number {
   return low <= 0 ? unit * high : low * (high / low) ** unit
 }

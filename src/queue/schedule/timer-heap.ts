@@ -1,17 +1,17 @@
 /**
- * timer-heap - what is due, soonest first; of one moment in the order in which it was set
+ * timer-heap - a binary heap of timers, soonest first; of one moment in the order in which they were set
  *
- * A binary heap as a plain array, for whatever has its moment and its number. What a queue sets is a hint: whoever takes it looks whether it
- * still holds. Mutable. See also: queue/queue-state, simulator/event-queue.
+ * The heap is a plain array. A timer of the queue is a hint: whoever takes it checks whether it still holds.
+ * Mutable. See also: queue/queue-state, simulator/event-queue.
  */
-export type HeapEntry = { readonly at: number; readonly n: number }
+export type HeapEntry = { readonly at: number; readonly order: number }
 
-/** What a queue sets. */
-export type Timer = HeapEntry & { readonly what: 'mail' | 'gate' | 'lane'; readonly id: string }
+/** A timer of the queue: a message is due, a backoff key may change, or the oldest message of a lane may expire. */
+export type Timer = HeapEntry & { readonly kind: 'message' | 'key' | 'lane'; readonly id: string }
 
-const isSooner = (a: HeapEntry, b: HeapEntry): boolean => a.at < b.at || (a.at === b.at && a.n < b.n)
+const isSooner = (a: HeapEntry, b: HeapEntry): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-/** Puts an entry in its place. */
+/** Adds an entry. */
 export function pushTimer<T extends HeapEntry>(heap: T[], entry: T): void {
   let index = heap.length
   heap.push(entry)
@@ -25,7 +25,7 @@ export function pushTimer<T extends HeapEntry>(heap: T[], entry: T): void {
   heap[index] = entry
 }
 
-/** Takes the soonest away. */
+/** Removes and returns the soonest entry; undefined: the heap is empty. */
 export function popTimer<T extends HeapEntry>(heap: T[]): T | undefined {
   const first = heap[0]
   const last = heap.pop()

@@ -1,21 +1,21 @@
 /**
- * withdraw - mail leaves the queue because nobody has it any more
+ * withdraw - removes a message that the store no longer has
  *
- * The store is asked before each attempt, and it may know that a mail is gone: removed by hand, or ended by another node. It is taken
- * out as if it had never been there, whatever it was doing. Mutates the stock that it is given.
+ * Before each attempt the store may show that a message is gone: an operator removed it, or another node ended it. It is removed as if it had
+ * never been there, in whatever state it is. Mutates the queue.
  *
- * See also: queue/schedule/attempt-result, service/deliver/deliverer (who asks the store).
+ * See also: queue/schedule/attempt-result, service/deliver/deliverer (reads the store).
  */
 import { applyAttemptResult } from './attempt-result.ts'
-import { removeEntry } from './lane.ts'
+import { removeFromQueue } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
 import type { QueueState } from '../queue-state.ts'
 
-/** Takes a mail out. What moved by it; nothing of the mail itself, and nothing for one that is not there. */
+/** Removes a message. Returns the events of other messages and keys; none for a message that is not in the queue. */
 export function withdrawMessage(queue: QueueState, id: MailId, now: number): QueueEvent[] {
-  const recalled = queue.entries.get(id)?.state === 'flight' ? recallInFlight(queue, id, now) : []
+  const recalled = queue.entries.get(id)?.state === 'in-flight' ? recallInFlight(queue, id, now) : []
   const entry = queue.entries.get(id)
-  const ended = entry === undefined ? [] : removeEntry(queue, entry, 'deleted', now)
+  const ended = entry === undefined ? [] : removeFromQueue(queue, entry, 'deleted', now)
   return [...recalled, ...ended].filter((event) => !('mailId' in event && event.mailId === id))
 }
 

@@ -15,7 +15,7 @@ import { getOrCreateLane } from '../../queue/schedule/lane.ts'
 import type { QueueEvent } from '../../queue/message.ts'
 import { sharedKeys } from '../../queue/schedule/operator-commands.ts'
 import { applyCommand, type Queue } from '../../queue/queue.ts'
-import { keyReasonOf } from '../../queue/observe/lane-view.ts'
+import { keyReasonOf } from '../../queue/backoff/backoff-key.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { listPendingQueueCommandsForOperator, type QueueCommand } from '../../store/queue/commands.ts'
 

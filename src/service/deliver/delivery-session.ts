@@ -14,7 +14,7 @@ import {
   type QueueNotification,
   findAccountsToNotify,
 } from '../../queue/observe/affected-accounts.ts'
-import { BACKOFF_KEYS, type BackoffKey } from '../../queue/backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId } from '../../queue/backoff/backoff-key.ts'
 import type { Dispatch, FinalOutcome, QueueEvent } from '../../queue/message.ts'
 import type { Queue } from '../../queue/queue.ts'
 import { applyAttemptResult } from '../../queue/schedule/attempt-result.ts'
@@ -55,7 +55,7 @@ export type DeliverySession = {
   /** Ends without an attempt, kept apart because a command can cause thousands. */
   endedUpdates: MailUpdate[]
   transitions: NotifiedTransition[]
-  readonly changedKeys: Set<BackoffKey>
+  readonly changedKeys: Set<BackoffKeyId>
   commands: QueueCommand[]
   isLoaded: boolean
   /** The last message that was loaded; loading continues behind it. */
@@ -120,7 +120,7 @@ export function applyQueueEvents(session: DeliverySession, events: readonly Queu
     else if (event.kind === 'recall') recallAttempts(session, (attempt) => event.numbers.includes(attempt.dispatch.number))
     else if (event.kind === 'mail.ended' && (event.end === 'given-up' || event.end === 'deleted')) {
       const ref = mailRefOf(parseDeliveryId(event.mailId)?.account ?? 0, event.mailId)
-      session.endedUpdates.push({ kind: 'ended', ref, at: event.at, end: event.end, blockingKey: event.heldBy })
+      session.endedUpdates.push({ kind: 'ended', ref, at: event.at, end: event.end, blockingKey: event.blockingKey })
     }
   }
 }

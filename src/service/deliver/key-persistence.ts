@@ -8,7 +8,7 @@
  * See also: queue/snapshot, store/queue/backoff-keys, service/deliver/delivery-session.
  */
 import type { BackoffEpisode } from '../../queue/backoff/backoff-episode.ts'
-import type { BackoffKey } from '../../queue/backoff/backoff-key.ts'
+import type { BackoffKeyId } from '../../queue/backoff/backoff-key.ts'
 import type { Queue } from '../../queue/queue.ts'
 import { snapshotEpisodes, type KeyStateSnapshot, snapshotKeyStates, restoreEpisodes, restoreKeyStates } from '../../queue/snapshot.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
@@ -21,7 +21,7 @@ export type KeyPersistence = {
   /** Puts what is stored into an empty queue. Faults: store_busy. */
   readonly restore: (reader: DatabaseReader, queue: Queue, now: number) => Promise<void>
   /** What has changed of these keys, or of all (null). */
-  readonly collectChanges: (queue: Queue, keys: ReadonlySet<BackoffKey> | null) => KeyChanges
+  readonly collectChanges: (queue: Queue, keys: ReadonlySet<BackoffKeyId> | null) => KeyChanges
   /** These changes are in the store. */
   readonly markSaved: (changes: KeyChanges) => void
 }
@@ -58,14 +58,14 @@ export function createKeyPersistence(): KeyPersistence {
 }
 
 /** A warm-up goes only when all are looked at: its row bears an IP and no key. */
-const isCovered = ({ key, name }: KeyRowId, keys: ReadonlySet<BackoffKey> | null): boolean =>
+const isCovered = ({ key, name }: KeyRowId, keys: ReadonlySet<BackoffKeyId> | null): boolean =>
   keys === null || (name !== WARM_UP && keys.has(key))
 
 /** An episode of which a restart need know nothing has no row: a key that was refused now and then and never moved. */
 const isInsignificant = ({ state, n, rung }: BackoffEpisode): boolean => state === 'active' && n === 0 && rung === null
 
-function rowsOf(queue: Queue, keys: ReadonlySet<BackoffKey> | null): BackoffKeyRow[] {
-  const isSelected = ({ key }: { readonly key: BackoffKey }): boolean => keys === null || keys.has(key)
+function rowsOf(queue: Queue, keys: ReadonlySet<BackoffKeyId> | null): BackoffKeyRow[] {
+  const isSelected = ({ key }: { readonly key: BackoffKeyId }): boolean => keys === null || keys.has(key)
   const episodes = snapshotEpisodes(queue).filter((episode) => isSelected(episode) && !isInsignificant(episode))
   const keySettings = snapshotKeyStates(queue).filter(isSelected)
   return [

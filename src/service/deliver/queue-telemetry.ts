@@ -16,7 +16,7 @@ export function updateQueueGauges(telemetry: Pick<Telemetry, 'setGauge'>, { queu
   telemetry.setGauge('bounced_queue_waiting', queue.entries.size - sendingCount)
   telemetry.setGauge('bounced_queue_in_flight', sendingCount)
   const keysInBackoff = [...queue.keyStates.values()].filter(
-    ({ episodes, manual }) => manual !== null || [...episodes.values()].some(({ state }) => state !== 'active'),
+    ({ episodes, manualPause }) => manualPause !== null || [...episodes.values()].some(({ state }) => state !== 'active'),
   )
   telemetry.setGauge('bounced_queue_backoff_keys', keysInBackoff.length)
 }

@@ -9,7 +9,7 @@
 import { buildMultipartReport } from './multipart-report.ts'
 import { formatDate, headerFieldOf, type AcceptedMessage } from './ndr-builder.ts'
 
-export type ArfInput = {
+type ArfInput = {
   readonly provider: string
   readonly sender: string
   readonly message: AcceptedMessage

@@ -7,9 +7,9 @@
  */
 import { isAscii } from 'node:buffer'
 
-export type ReportPart = { readonly type: string; readonly text: string }
+type ReportPart = { readonly type: string; readonly text: string }
 
-export type MultipartReport = {
+type MultipartReport = {
   readonly headers: Readonly<Record<string, string>>
   readonly reportType: 'delivery-status' | 'feedback-report'
   readonly boundary: string

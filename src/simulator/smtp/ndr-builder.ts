@@ -17,7 +17,7 @@ export type AcceptedMessage = {
   readonly ip: string
 }
 
-export type NdrInput = {
+type NdrInput = {
   readonly provider: string
   readonly host: string
   readonly sender: string

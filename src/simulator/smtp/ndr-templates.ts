@@ -6,7 +6,7 @@
  * Pure data. RFC 3464. See also: simulator/smtp/ndr-builder.
  */
 
-export type NdrTemplate = {
+type NdrTemplate = {
   readonly name: string
   readonly subject: string
   readonly text: readonly string[]

@@ -34,8 +34,8 @@ export type ProviderNetworkOptions = {
 }
 
 const COUNTER_NAMES = ['attempts', 'taken', 'refused', 'dropped', 'reports', 'complaints', 'lost'] as const
-export type ProviderCounter = (typeof COUNTER_NAMES)[number]
-export type ProviderCounts = Readonly<Record<ProviderCounter, number>>
+type ProviderCounter = (typeof COUNTER_NAMES)[number]
+type ProviderCounts = Readonly<Record<ProviderCounter, number>>
 
 export type ProviderNetwork = {
   readonly route: Router
@@ -57,7 +57,7 @@ const DEFAULT_PROVIDER = 'generic'
 const REPORT_SEND_ATTEMPTS = 5
 const REPORT_RETRY_MS = 1_000
 
-const NO_INCIDENTS: ProviderConditions = { outages: [], listings: [], known: new Map() }
+const NO_INCIDENTS: ProviderConditions = { outages: [], listings: [], priorDeliveries: new Map() }
 
 type NetworkState = {
   readonly options: ProviderNetworkOptions
@@ -146,12 +146,12 @@ function scheduleReports(
   const { name, mx } = file
   const sender = file.late?.from ?? `postmaster@${mx}`
   if (report !== null && message.from !== '')
-    runLater(state, report.after, () => {
+    runLater(state, report.afterMs, () => {
       const raw = buildNdr({ provider: name, host: mx, sender, message, reply: report.text, at: Date.now(), id: nextIdOf(state) })
       return sendReport(state, name, { counter: 'reports', sender, from: '', to: message.from, raw })
     })
   if (complaint?.isReported === true)
-    runLater(state, complaint.after, () => {
+    runLater(state, complaint.afterMs, () => {
       const author = file.complaints?.from ?? sender
       const raw = buildArf({ provider: name, sender: author, message, at: Date.now(), id: nextIdOf(state) })
       return sendReport(state, name, { counter: 'complaints', sender: author, from: author, to: feedbackAddress(message), raw })

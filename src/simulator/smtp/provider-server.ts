@@ -14,7 +14,7 @@ import { type ProviderResponse, respondToAttempt, type SimulatedProvider } from 
 import { createRetryMemory, type RememberedMessage, recipientNumberOf } from './retry-memory.ts'
 import type { AcceptedMessage } from './ndr-builder.ts'
 
-export type ProviderServerOptions = {
+type ProviderServerOptions = {
   readonly provider: SimulatedProvider
   readonly certificate: Certificate | null
   /** The laboratory's time, in milliseconds; and how long a span of it is in ours. */

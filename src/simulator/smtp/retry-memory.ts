@@ -10,7 +10,7 @@ import { LRUCache } from 'lru-cache'
 
 export type RememberedMessage = { readonly number: number; readonly firstAt: number; attempts: number }
 
-export type RetryMemory = {
+type RetryMemory = {
   /** One more attempt of this mail. */
   readonly recordAttempt: (from: string, to: string, at: number) => RememberedMessage
 }

@@ -35,7 +35,7 @@ const HEARD: BackoffFeedback = {
 }
 const HIT: BackoffFeedback = { ...HEARD, kind: 'hit', reply: { at: T0, mailId: 'm', code: 421, text: '421 no' } }
 
-const turn = (now: number, roll = 0.5) => ({ now, epoch: 7, roll })
+const turn = (now: number, random = 0.5) => ({ now, epoch: 7, random })
 
 /** 'c' a clean answer, 'H' a hit, 'K' a complaint, 'a' accepted. */
 const LETTERS: Readonly<Record<string, BackoffFeedback>> = {
@@ -144,7 +144,7 @@ test('a throttled key that is quiet for its base time recovers', () => {
 
 function probing(waiting: number): BackoffEpisode {
   const paused = { ...tell(fresh('ip-blocklist'), 'H'), until: T0 + HOUR }
-  return advanceBackoff(policy, paused, { waiting }, { now: T0 + HOUR, epoch: 20, roll: 0.5 })
+  return advanceBackoff(policy, paused, { waiting }, { now: T0 + HOUR, epoch: 20, random: 0.5 })
 }
 
 test.each([
@@ -156,7 +156,7 @@ test.each([
 })
 
 const clean = (episode: BackoffEpisode, now: number): BackoffEpisode =>
-  applyFeedback(policy, recordDispatch(episode, now), { ...HEARD, dispatchNumber: 21 }, { now, epoch: 22, roll: 0.5 })
+  applyFeedback(policy, recordDispatch(episode, now), { ...HEARD, dispatchNumber: 21 }, { now, epoch: 22, random: 0.5 })
 
 test('every answer of the batch clean: it recovers', () => {
   const states = [clean(probing(2), T0 + HOUR)]
@@ -169,7 +169,7 @@ test('one answer of the class in a probe: paused again, n + 1, and nothing more 
     policy,
     recordDispatch(probing(5), T0 + HOUR),
     { ...HIT, dispatchNumber: 21 },
-    { now: T0 + HOUR, epoch: 22, roll: 0.5 },
+    { now: T0 + HOUR, epoch: 22, random: 0.5 },
   )
   expect([again.state, again.n, ((again.until ?? 0) - T0) / HOUR]).toEqual(['paused', 2, 13])
   expect(backoffLimitsOf(policy, again).closedUntil).toBe(again.until)
@@ -184,7 +184,7 @@ test('ten minutes of silence in a probe: paused again, the same n', () => {
 })
 
 test('nothing waits: active at a tenth, n kept', () => {
-  const open = advanceBackoff(policy, probing(0), { waiting: 0 }, { now: T0 + HOUR, epoch: 30, roll: 0 })
+  const open = advanceBackoff(policy, probing(0), { waiting: 0 }, { now: T0 + HOUR, epoch: 30, random: 0 })
   expect(open).toMatchObject({ state: 'active', n: 1, rung: 0 })
   expect(backoffLimitsOf(policy, open).perMinute).toBe(60)
 })
@@ -194,8 +194,8 @@ test('recovery climbs by two minutes and fifty clean answers, or by fifteen and 
   const rates: unknown[] = [backoffLimitsOf(policy, episode).perMinute]
   const climb = (now: number, answers: number): void => {
     for (let i = 0; i < answers; i++)
-      episode = applyFeedback(policy, episode, { ...HEARD, dispatchNumber: 99 }, { now, epoch: 99, roll: 0 })
-    episode = advanceBackoff(policy, episode, { waiting: 1 }, { now, epoch: 99, roll: 0 })
+      episode = applyFeedback(policy, episode, { ...HEARD, dispatchNumber: 99 }, { now, epoch: 99, random: 0 })
+    episode = advanceBackoff(policy, episode, { waiting: 1 }, { now, epoch: 99, random: 0 })
     rates.push(backoffLimitsOf(policy, episode).perMinute)
   }
   const start = T0 + HOUR
@@ -210,7 +210,7 @@ test('recovery climbs by two minutes and fifty clean answers, or by fifteen and 
 
 test('the class again while it recovers: paused, n + 1', () => {
   const recovering = clean(clean(probing(2), T0 + HOUR), T0 + HOUR)
-  const again = applyFeedback(policy, recovering, { ...HIT, dispatchNumber: 99 }, { now: T0 + 2 * HOUR, epoch: 99, roll: 0.5 })
+  const again = applyFeedback(policy, recovering, { ...HIT, dispatchNumber: 99 }, { now: T0 + 2 * HOUR, epoch: 99, random: 0.5 })
   expect([again.state, again.n]).toEqual(['paused', 2])
 })
 
@@ -278,10 +278,10 @@ test.each(DEPARTURES)('%s, the %d. time: %d minutes as specified, %d by default'
 test('a server that has only been away: one rung at what it took before, and then everything', () => {
   const paused = applyFeedback(BACKOFF_POLICIES.default, fresh('network'), { ...HIT, trips: true }, turn(T0))
   const asked = recordDispatch(
-    advanceBackoff(BACKOFF_POLICIES.default, { ...paused, until: T0 }, { waiting: 1 }, { now: T0, epoch: 8, roll: 0 }),
+    advanceBackoff(BACKOFF_POLICIES.default, { ...paused, until: T0 }, { waiting: 1 }, { now: T0, epoch: 8, random: 0 }),
     T0,
   )
-  let episode = applyFeedback(BACKOFF_POLICIES.default, asked, { ...HEARD, dispatchNumber: 9 }, { now: T0, epoch: 10, roll: 0 })
+  let episode = applyFeedback(BACKOFF_POLICIES.default, asked, { ...HEARD, dispatchNumber: 9 }, { now: T0, epoch: 10, random: 0 })
   expect([episode.state, backoffLimitsOf(BACKOFF_POLICIES.default, episode).perMinute]).toEqual(['recovering', 600])
   for (let i = 0; i < 20; i++)
     episode = applyFeedback(BACKOFF_POLICIES.default, episode, { ...HEARD, dispatchNumber: 99 }, turn(T0 + MINUTE))

@@ -9,7 +9,7 @@ import {
   type Subscribers,
   findAccountsToNotify,
 } from '../../../src/queue/observe/affected-accounts.ts'
-import type { AttemptResult, BackoffTransition } from '../../../src/queue/message.ts'
+import type { AttemptResult, KeyTransition } from '../../../src/queue/message.ts'
 import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
 import { createQueue, nextDispatchBatch, enqueue, applyCommand, type Queue } from '../../../src/queue/queue.ts'
 import { decideTransition, evidenceFor } from '../../../src/queue/observe/transition-facts.ts'
@@ -38,7 +38,7 @@ function queueOf(accounts: readonly number[]): Queue {
   return queue
 }
 
-function blocked(queue: Queue): BackoffTransition {
+function blocked(queue: Queue): KeyTransition {
   const [first] = nextDispatchBatch(queue, T0, 1).dispatches
   const events = applyAttemptResult(queue, first?.number ?? 0, LISTED, T0)
   const [transition] = transitionsOf(events)

@@ -129,7 +129,7 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
       ['refused', 0, 0],
       ['refused', 0, 0],
     ])
-    expect(found[2]?.said).toMatch(/before it begins/)
+    expect(found[2]?.said).toMatch(/before it starts/)
     expect(found[3]?.said).toMatch(/no such key/)
     expect(await engine.tx((db) => removeSettledQueueCommandsForOperator(db, T0))).toBe(0)
     expect(await findQueueCommand(engine.read, 2, uuid(1))).toBeNull()

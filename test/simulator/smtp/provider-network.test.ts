@@ -59,7 +59,7 @@ test.each(['gmail', 'outlook', 'yahoo', 'qq', 'netease', 'generic', 'greylister'
     const known = Object.fromEntries(Object.entries(mailboxes).map(([each, share]) => [each, Object.hasOwn(of.answer, each) ? share : 0]))
     const provider: ProviderFile = { ...of, mailboxes: { ...mailboxes, ...known }, pace: { ...of.pace, drop: 0 } }
     const { transport } = await labOf({ providers: new Map([['generic', provider]]) })
-    const virtual = createSimulatedProvider(provider, 7, { outages: [], listings: [], known: new Map() })
+    const virtual = createSimulatedProvider(provider, 7, { outages: [], listings: [], priorDeliveries: new Map() })
     const domain = of.domains[0] ?? ''
     for (let n = 1; n <= 40; n++) {
       const to = `user${n}@${domain}`
