@@ -4,7 +4,7 @@
  * Straight into the tables, without facts: figures depend on how many there are, never on what they add up to. See also: bench/drain.
  */
 import { DatabaseSync } from 'node:sqlite'
-import { formatDeliveryId, monthOf, parseDeliveryId } from '../src/correlate/delivery-id.ts'
+import { formatDeliveryId, monthOfDelivery, parseDeliveryId } from '../src/correlate/delivery-id.ts'
 
 const DOMAINS = 200
 
@@ -33,7 +33,7 @@ export function copyQueuedMails(file: string, size: number): void {
   const parts = parseDeliveryId(String(firstRow('queue_mails')['delivery_id']))
   if (parts === null) throw new Error('the mail has no name of ours')
   const now = Date.now()
-  const month = monthOf(now)
+  const month = monthOfDelivery(String(firstRow('queue_mails')['delivery_id']))
   database.exec('begin')
   for (let n = 1; n < size; n++) {
     const id = formatDeliveryId({ ...parts, sequence: FIRST_SEQUENCE + n }) ?? ''

@@ -1,9 +1,11 @@
 /**
  * base32 - bytes and numbers in the characters a-z and 2-7
  *
- * Those 32 survive mail systems that change the case of a local part, and hold none of the characters that SRS, BATV and VERP split
- * at. Bytes are written in the order of RFC 4648 §6, lower case, without padding. Numbers are written big end first with the digits
- * before the letters, as ASCII sorts them: so ids sort as their numbers do.
+ * These 32 characters survive mail systems that change the case of a local part, and none of them is a separator of SRS, BATV or VERP.
+ * Bytes
+ * use the alphabet of RFC 4648 §6 in lower case, without padding. Numbers are big-endian with the digits before the letters, as in ASCII,
+ * so
+ * that ids sort like their numbers.
  *
  * Pure. See also: correlate/token, correlate/delivery-id.
  */
@@ -12,7 +14,7 @@ const BYTE_ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 const NUMBER_ALPHABET = '234567abcdefghijklmnopqrstuvwxyz'
 const DIGIT_VALUES: ReadonlyMap<string, number> = new Map(Array.from(NUMBER_ALPHABET, (letter, value) => [letter, value]))
 
-/** Whole bytes, 8 characters for 5 bytes; the last group is cut, not padded. */
+/** Encodes bytes: 8 characters for 5 bytes. The last group is truncated, not padded. */
 export function encodeBase32(bytes: Uint8Array): string {
   let text = ''
   let buffered = 0
@@ -29,7 +31,7 @@ export function encodeBase32(bytes: Uint8Array): string {
   return bits > 0 ? text + BYTE_ALPHABET.charAt((buffered << (5 - bits)) & 31) : text
 }
 
-/** A number below 32^width in exactly `width` characters. Null: it does not fit. */
+/** Encodes a number below 32^width in exactly `width` characters. Null: out of range. */
 export function encodeBase32Number(value: number, width: number): string | null {
   if (!Number.isSafeInteger(value) || value < 0) return null
   let text = ''
@@ -41,7 +43,7 @@ export function encodeBase32Number(value: number, width: number): string | null 
   return remaining === 0 ? text : null
 }
 
-/** The number behind up to 10 characters, in either case. Null: a character of no base32, none, or too many. */
+/** Decodes 1 to 10 characters, in either case. Null for any other text. */
 export function decodeBase32Number(text: string): number | null {
   if (text.length === 0 || text.length > 10) return null
   let value = 0

@@ -1,16 +1,17 @@
 /**
- * match - which mail a report speaks of, and whether the report may change anything
+ * match - which delivery a report is about, and whether the report may change anything
  *
- * | report                       | trusted when                                                                            |
+ * | report                       | trusted if                                                                              |
  * |------------------------------|-----------------------------------------------------------------------------------------|
  * | NDR                          | a valid token in RCPT TO or in the returned Return-Path                                 |
- * | complaint (ARF, JMRP, XARF)  | a valid token or feedback id, and aligned valid DKIM of a listed reporter               |
- * | complaint by CFBL            | a valid CFBL-Feedback-ID, and aligned valid DKIM of any domain                          |
+ * | complaint (ARF, JMRP, XARF)  | a valid token or feedback id, and an aligned valid DKIM signature of a listed reporter  |
+ * | complaint by CFBL            | a valid CFBL-Feedback-ID, and an aligned valid DKIM signature of any domain             |
  * | unsubscribe by mail          | a valid unsubscribe token in RCPT TO                                                    |
- * | names or broken tokens only  | aligned valid DKIM of a listed reporter, the same recipient, and one mail of that name  |
+ * | ids or broken tokens only    | an aligned valid DKIM signature of a listed reporter, the same recipient, and exactly   |
+ * |                              | one delivery with that id                                                               |
  *
- * `trust: any` lets a token or feedback id alone serve for complaints. An operator's word (accepted, linked by hand) serves for all.
- * All else that points at a mail of ours is `unverified`; what points at nothing is `unmatched`.
+ * With `trust: any`, a token or feedback id alone proves a complaint. An operator who accepts a mail or links it by hand proves any report.
+ * Any other report that refers to a delivery is `unverified`; a report that refers to none is `unmatched`.
  *
  * Pure. RFC 9477, RFC 6650. See also: correlate/references, ledger/decide/report.
  */
@@ -20,66 +21,67 @@ import type { MailReference, IdReference, TokenReference, ReferenceLocation } fr
 import { parseDeliveryId, startOfDayNumber } from './delivery-id.ts'
 import { isDeliveryIdExpired } from './token.ts'
 
-/** As far as a match looks into a delivery. */
-export type MatchCandidate = {
+/** The part of a delivery that a match needs. */
+type MatchCandidate = {
   readonly account: number
   readonly deliveryId: string
   readonly addressHash: string | null
   readonly registered: boolean
 }
 
-/** Deliveries that the clues name, as loaded. `byName` is keyed `message-id value` or `email-id value` (see nameKey). */
-export type LoadedCandidates<D extends MatchCandidate> = {
+/** The loaded deliveries that the references may name. */
+type LoadedCandidates<D extends MatchCandidate> = {
   readonly byId: (deliveryId: string) => D | null
-  /** What is kept of a retired one: enough for a list. */
+  /** What is kept of a retired delivery: enough for a list. */
   readonly retired: (deliveryId: string) => Pick<MatchCandidate, 'account'> | null
   readonly byReference: (reference: IdReference) => readonly D[]
 }
 
-export type AuthenticationSummary = {
+type AuthenticationSummary = {
   readonly dkim: readonly { readonly domain: string; readonly aligned: boolean; readonly valid: boolean }[]
 }
 
-/** Whose number stands in a token. `offline`: the account mints with it by itself, and registers later or never. */
+/** The account of the number in a token. `offline`: the account mints with it and registers deliveries later or never. */
 export type AccountLookup = (number: number) => { readonly account: number; readonly offline: boolean } | null
 
-/** `cut`: an operator has cut its token or account off. */
-export type MatchProblem = 'unmatched' | 'unverified' | 'expired' | 'unregistered' | 'ambiguous' | 'cut'
+/** `cut`: an operator has blocked the token or the account. */
+type MatchProblem = 'unmatched' | 'unverified' | 'expired' | 'unregistered' | 'ambiguous' | 'cut'
 
 export type ReportMatch<D extends MatchCandidate> = {
-  /** 0 where nothing was found. */
+  /** 0 if nothing was found. */
   readonly account: number
   readonly deliveryId: string | null
-  /** Null beside a deliveryId: a stub, or no longer kept; with no problem and no stub, a list may still take what remains. */
+  /** Null beside a deliveryId: a stub, or retired. Without problem and stub, a list may still take a retired delivery. */
   readonly delivery: D | null
-  /** Minted offline and not registered yet: may set a status, never feeds a list. */
+  /** Minted offline and not registered yet: a report may set its status, but never feeds a list. */
   readonly stub: boolean
   readonly via: ReferenceLocation | 'hand' | null
   readonly proof: 'signed' | 'token' | 'operator' | null
-  /** Null: the report may change what its kind changes. */
+  /** Null: the report may change everything that its kind can change. */
   readonly problem: MatchProblem | null
 }
 
-export type MatchInput<D extends MatchCandidate> = {
+type MatchInput<D extends MatchCandidate> = {
   readonly report: Report
   readonly references: readonly MailReference[]
   readonly candidates: LoadedCandidates<D>
   readonly authentication: AuthenticationSummary
-  /** Domains whose feedback loops we believe (reporters.toml), lower case. */
+  /** Domains of trusted feedback loops (reporters.toml), in lower case. */
   readonly reporters: ReadonlySet<string>
   readonly accountOf: AccountLookup
   readonly trustOf: (account: number) => 'strict' | 'any'
-  /** When the report came; ages are judged by it. */
+  /** When the report was received. Ages are measured from it. */
   readonly at: number
-  /** What was sent before this moment is no longer kept. */
+  /** Deliveries that were sent before this time are retired. */
   readonly retainedFrom: number
-  /** An operator vouches for this mail. */
+  /** An operator has accepted this mail. */
   readonly isVouchedFor: boolean
 }
 
-type TrustClass = 'ndr' | 'complaint' | 'unsubscribe' | 'filed'
+/** The groups of reports that are trusted alike, and for how many days after sending they are accepted. */
+const VALID_DAYS = { ndr: 30, complaint: 400, unsubscribe: 400, filed: 400 } as const satisfies Record<string, number>
+type TrustClass = keyof typeof VALID_DAYS
 
-/** How each kind is trusted, and for how many days a mail may be spoken of (DESIGN, Token). */
 const TRUST_CLASS_BY_KIND = {
   bounce: 'ndr',
   delay: 'ndr',
@@ -93,12 +95,11 @@ const TRUST_CLASS_BY_KIND = {
   other: 'filed',
   unreadable: 'filed',
 } as const satisfies Record<Report['kind'], TrustClass>
-const VALID_DAYS = { ndr: 30, complaint: 400, unsubscribe: 400, filed: 400 } as const satisfies Record<TrustClass, number>
 
-/** What a list takes even after the mail itself is retired. */
+/** Reports that a list takes even if the delivery is retired. */
 const ALLOWED_AFTER_RETIREMENT: readonly TrustClass[] = ['complaint', 'unsubscribe']
 
-/** Finds the mail and says what the report may do. Total. */
+/** Finds the delivery of a report and decides what the report may change. Total. */
 export function matchReport<D extends MatchCandidate>(input: MatchInput<D>): ReportMatch<D> {
   const trustClass = TRUST_CLASS_BY_KIND[input.report.kind]
   const tokens = input.references.filter((reference): reference is TokenReference => 'token' in reference)
@@ -117,7 +118,7 @@ export function matchReport<D extends MatchCandidate>(input: MatchInput<D>): Rep
   return matchByWeakReference(input, trustClass, tokens)
 }
 
-/** What a person has linked: the operator's word. */
+/** The match of a mail that an operator linked to a delivery by hand. */
 export function createManualMatch<D extends MatchCandidate>(delivery: D): ReportMatch<D> {
   return {
     account: delivery.account,
@@ -130,18 +131,18 @@ export function createManualMatch<D extends MatchCandidate>(delivery: D): Report
   }
 }
 
-/** Whether a listed reporter signed it, aligned with From. */
-export function isListedReporter(authentication: AuthenticationSummary, reporters: ReadonlySet<string>): boolean {
+/** Whether a listed reporter signed the report, aligned with From. */
+function isListedReporter(authentication: AuthenticationSummary, reporters: ReadonlySet<string>): boolean {
   return authentication.dkim.some((each) => each.valid && each.aligned && isListedDomain(each.domain.toLowerCase(), reporters))
 }
 
-/** A listed domain speaks for those below it too. */
+/** A listed domain includes its subdomains. */
 function isListedDomain(domain: string, reporters: ReadonlySet<string>): boolean {
   const labels = domain.split('.').slice(-8)
   return labels.some((_, index) => index < labels.length - 1 && reporters.has(labels.slice(index).join('.')))
 }
 
-/** Where a valid token proves this kind of report. */
+/** Whether a valid token at this location proves this kind of report. */
 function isProvingToken(trustClass: TrustClass, { via, token }: TokenReference): boolean {
   if (trustClass === 'ndr') return (via === 'rcpt' || via === 'return-path') && token.purpose === 'return-path'
   if (trustClass === 'unsubscribe') return via === 'rcpt' && token.purpose === 'unsubscribe'
@@ -151,7 +152,7 @@ function isProvingToken(trustClass: TrustClass, { via, token }: TokenReference):
 type ResolvedDelivery<D> = { readonly account: number; readonly deliveryId: string; readonly delivery: D | null; readonly stub: boolean }
 type MatchCase<D> = ResolvedDelivery<D> & { readonly via: ReferenceLocation; readonly isProof: boolean; readonly isCfbl: boolean }
 
-/** Null: nobody's number. A number that names another account than the row is nobody's too. */
+/** Null: the account number is unknown, or belongs to another account than the delivery. */
 function resolveToken<D extends MatchCandidate>(input: MatchInput<D>, { token }: TokenReference): ResolvedDelivery<D> | null {
   const owner = input.accountOf(token.account)
   const delivery = input.candidates.byId(token.deliveryId)
@@ -164,7 +165,7 @@ function evaluateMatch<D extends MatchCandidate>(input: MatchInput<D>, trustClas
   const stub = found.stub && retired === null
   const base = { account: found.account, deliveryId: found.deliveryId, delivery: found.delivery, stub, via: found.via }
   const isGone = found.delivery === null && retired === null
-  // Nobody can vouch for what is gone, and no report makes a stub of it again.
+  // Not even an operator can accept a report about a removed delivery, and a report does not create a stub for it.
   if (isGone && isPastRetention(found.deliveryId, input.retainedFrom)) return { ...base, proof: null, problem: 'expired' }
   if (isGone && !stub) return { ...base, proof: null, problem: 'unregistered' }
   const proof = determineProof(input, trustClass, found)
@@ -182,9 +183,9 @@ function findRetired<D extends MatchCandidate>(
   return retired?.account === account ? retired : null
 }
 
-function isPastRetention(deliveryId: string, keptFrom: number): boolean {
+function isPastRetention(deliveryId: string, retainedFrom: number): boolean {
   const parts = parseDeliveryId(deliveryId)
-  return parts !== null && startOfDayNumber(parts.day) < keptFrom
+  return parts !== null && startOfDayNumber(parts.day) < retainedFrom
 }
 
 function determineProof<D extends MatchCandidate>(
@@ -200,7 +201,7 @@ function determineProof<D extends MatchCandidate>(
   return input.trustOf(found.account) === 'any' ? 'token' : null
 }
 
-/** Broken tokens and bare names: one mail only, and only from a listed reporter who names the same recipient. */
+/** Broken tokens and bare ids: only one delivery, and only if a listed reporter names the same recipient. */
 function matchByWeakReference<D extends MatchCandidate>(
   input: MatchInput<D>,
   trustClass: TrustClass,

@@ -1,17 +1,17 @@
 /**
- * references - what in a report points at a mail of ours, in order of trust
+ * references - everything in a report that may name one of our deliveries, the most trusted first
  *
- * Tokens are looked for where mail systems leave what we wrote: the recipient of the report, the returned Return-Path, CFBL-Feedback-ID,
- * the envelope id, List-Unsubscribe. Then the bare names: emailId and Message-ID, which anybody may write.
+ * Tokens are searched where mail systems preserve them: the recipient of the report, the returned Return-Path, CFBL-Feedback-ID,
+ * List-Unsubscribe, the envelope id. Then come ids that anyone can write: emailId and Message-ID.
  *
  * Pure, total. RFC 9477 (CFBL), RFC 3461 (ENVID), RFC 2369. See also: correlate/return-path-unwrap, correlate/match.
  */
 import type { Report } from '../mail/report.ts'
 import type { TokenKeyLookup } from './token-keys.ts'
 import { type TokenPurpose, parseToken, type ParsedToken } from './token.ts'
-import { unwrapTokenCandidates } from './return-path-unwrap.ts'
+import { unwrapReturnPath } from './return-path-unwrap.ts'
 
-/** Where a clue stood, the most trusted first. */
+/** Where a reference was found, the most trusted first. */
 const REFERENCE_LOCATIONS = [
   'rcpt',
   'return-path',
@@ -23,38 +23,38 @@ const REFERENCE_LOCATIONS = [
 ] as const
 export type ReferenceLocation = (typeof REFERENCE_LOCATIONS)[number]
 
-export type LegibleToken = Exclude<ParsedToken, { state: 'none' }>
+type LegibleToken = Exclude<ParsedToken, { state: 'none' }>
 export type TokenReference = { readonly via: Exclude<ReferenceLocation, 'email-id' | 'message-id'>; readonly token: LegibleToken }
 export type IdReference = { readonly via: 'email-id' | 'message-id'; readonly value: string }
 export type MailReference = TokenReference | IdReference
 
-/** The domains that are ours, as A-labels: tokens are signed for one of them. */
+/** Our domains as A-labels. A token is signed for one of them. */
 export type TokenDomains = { readonly returnPath: readonly string[]; readonly feedback: readonly string[] }
 
-export type ReferenceInput = {
+type ReferenceInput = {
   readonly report: Report
   readonly rcpt: string
   readonly domains: TokenDomains
   readonly keyFor: TokenKeyLookup
 }
 
-/** The header in which a sender may carry the emailId. */
+/** The header in which a sender can pass the emailId. */
 const EMAIL_ID_HEADER = 'x-email-id'
 
-/** No honest report names more. */
+/** No genuine report has more. */
 const MAX_REFERENCES = 24
 const MAX_SCANNED_LENGTH = 2_000
 
-/** Every clue of a report, the most trusted first. `rcpt` is the SMTP recipient that the report was sent to. */
+/** All references of a report, the most trusted first. `rcpt` is the SMTP recipient of the report. */
 export function findReferences(input: ReferenceInput): readonly MailReference[] {
   const references: MailReference[] = [...findTokenReferences(input), ...findIdReferences(input.report)]
   return references.slice(0, MAX_REFERENCES)
 }
 
-/** Reads one piece as a token of any of these purposes, for any of these domains. */
-type TokenReader = (piece: string, purposes: readonly TokenPurpose[], at: readonly string[]) => LegibleToken | null
+/** Reads a text as a token for any of these purposes and domains. */
+type TokenReader = (candidate: string, purposes: readonly TokenPurpose[], domains: readonly string[]) => LegibleToken | null
 
-/** The tokens, place by place. A token stands in most reports twice or more; it is read once. */
+/** The tokens, by location. Most reports contain a token more than once; it is parsed once. */
 function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput): TokenReference[] {
   const rcptDomain = rcpt.slice(rcpt.lastIndexOf('@') + 1).toLowerCase()
   const isReturnPath = domains.returnPath.includes(rcptDomain)
@@ -72,10 +72,15 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
   ])
   const readCandidate = createTokenReader(keyFor)
   const found: TokenReference[] = []
-  const search = (via: TokenReference['via'], from: readonly string[], purposes: readonly TokenPurpose[], at: readonly string[]): void => {
+  const search = (
+    via: TokenReference['via'],
+    from: readonly string[],
+    purposes: readonly TokenPurpose[],
+    domainsOfPurpose: readonly string[],
+  ): void => {
     for (const text of from) {
-      for (const piece of tokenCandidatesOf(text)) {
-        const token = readCandidate(piece, purposes, at)
+      for (const candidate of tokenCandidatesOf(text)) {
+        const token = readCandidate(candidate, purposes, domainsOfPurpose)
         if (token !== null) found.push({ via, token })
       }
     }
@@ -91,19 +96,19 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
 
 function createTokenReader(keyFor: TokenKeyLookup): TokenReader {
   const cache = new Map<string, ParsedToken>()
-  const read = (piece: string, purpose: TokenPurpose, domain: string): ParsedToken => {
-    const cacheKey = `${piece} ${purpose} ${domain}`
+  const read = (candidate: string, purpose: TokenPurpose, domain: string): ParsedToken => {
+    const cacheKey = `${candidate} ${purpose} ${domain}`
     const cached = cache.get(cacheKey)
     if (cached !== undefined) return cached
-    const result = parseToken(piece, purpose, domain, keyFor)
+    const result = parseToken(candidate, purpose, domain, keyFor)
     cache.set(cacheKey, result)
     return result
   }
-  return (piece, purposes, at) => {
+  return (candidate, purposes, domains) => {
     let best: LegibleToken | null = null
     for (const purpose of purposes) {
-      for (const domain of at) {
-        const result = read(piece, purpose, domain)
+      for (const domain of domains) {
+        const result = read(candidate, purpose, domain)
         if (result.state === 'valid') return result
         if (result.state !== 'none') best ??= result
       }
@@ -112,15 +117,22 @@ function createTokenReader(keyFor: TokenKeyLookup): TokenReader {
   }
 }
 
+/** The parts of an unwrapped local part that may be tokens: 14 to 30 characters between separators, the innermost first. */
+function unwrapTokenCandidates(address: string): readonly string[] {
+  const locals = unwrapReturnPath(address).map((each) => each.slice(0, each.includes('@') ? each.lastIndexOf('@') : each.length))
+  const pieces = locals.toReversed().flatMap((local) => local.split(/[^A-Za-z0-9]/))
+  return [...new Set(pieces.filter((piece) => piece.length >= 14 && piece.length <= 30))]
+}
+
 const SEPARATORS = /[\s,;<>"]+/
 const PLAIN_TOKEN_ADDRESS = /^[A-Za-z0-9]{14,30}@[A-Za-z0-9.-]+$/
 
-/** Addresses are unwrapped; in links and lists of them, what stands between separators. */
+/** Addresses are unwrapped. In links and lists, the text between separators is tried. */
 function tokenCandidatesOf(text: string): readonly string[] {
   const bare = text.startsWith('<') && text.endsWith('>') ? text.slice(1, -1) : text
-  // Most are our own Return-Path as we wrote it.
+  // Most are our own Return-Path, unchanged.
   if (bare.length < 300 && PLAIN_TOKEN_ADDRESS.test(bare)) return plainTokenCandidatesOf(bare)
-  const pieces = text
+  const candidates = text
     .slice(0, MAX_SCANNED_LENGTH)
     .split(SEPARATORS)
     .filter((part) => part.length >= 14)
@@ -129,10 +141,10 @@ function tokenCandidatesOf(text: string): readonly string[] {
       ...unwrapTokenCandidates(part.replace(/^mailto:/i, '').replace(/\?.*$/, '')),
       ...part.split(/[^A-Za-z0-9]/).filter((run) => run.length === 30),
     ])
-  return [...new Set(pieces)]
+  return [...new Set(candidates)]
 }
 
-/** As the long way has it: the local part, then any label of the domain that is as long as a token. */
+/** Gives what unwrapping would: the local part, and any label of the domain with the length of a token. */
 function plainTokenCandidatesOf(address: string): readonly string[] {
   const at = address.indexOf('@')
   const local = address.slice(0, at)
@@ -154,7 +166,7 @@ function findIdReferences(report: Report): IdReference[] {
   ]
 }
 
-/** A Message-ID without its brackets and white space: the form in which it is stored and looked up. */
+/** A Message-ID without brackets and white space: the form in which it is stored and looked up. */
 export function bareMessageId(text: string): string {
   return text.trim().replace(/^<+/, '').replace(/>+$/, '').trim()
 }

@@ -1,39 +1,39 @@
 /**
- * return-path-unwrap - what relays put around a return path, taken off
+ * return-path-unwrap - removes what relays wrap around a Return-Path
  *
- * | dress                                   | who                                  |
+ * | form                                    | written by                           |
  * |-----------------------------------------|--------------------------------------|
  * | SRS0=hash=day=domain=local@relay        | a forwarder (libsrs2, pfix-srsd)     |
- * | SRS1=hash=relay==hash=day=domain=local@ | the forwarder after a forwarder      |
+ * | SRS1=hash=relay==hash=day=domain=local@ | a forwarder behind a forwarder       |
  * | user+SRS=hash=day=domain=local@relay    | Exchange Online                      |
  * | prvs=tag=local@domain, prvs=local/tag@  | BATV (draft-levine-smtp-batv)        |
- * | btv1==tag==local@domain, msprvs1=tag=…  | its relatives in gateways            |
+ * | btv1==tag==local@domain, msprvs1=tag=…  | similar schemes of mail gateways     |
  * | list-bounces+local=domain@host          | VERP of list servers                 |
  *
- * They nest. The separator behind SRS0 and SRS1 may be `=`, `+` or `-`, and letter case is anybody's.
+ * Forms can be nested. The separator after SRS0 and SRS1 may be `=`, `+` or `-`; letter case is ignored.
  *
  * Pure, total, linear. See also: correlate/token, correlate/references.
  */
 
-/** Deeper nests are none that mail has met. */
+/** Real mail is not nested deeper. */
 const MAX_DEPTH = 6
-/** SRS and VERP go beyond the 64 octets of a local part; nothing real goes beyond this. */
+/** SRS and VERP exceed the 64 octets of a local part, but no real address exceeds this. */
 const MAX_ADDRESS_LENGTH = 512
 
 type AddressParts = { readonly local: string; readonly domain: string }
 
-/** Each takes one dress off, or knows it is not worn. The first that knows it decides. */
+/** Each removes one form, or returns null if the address does not have it. The first that matches decides. */
 const UNWRAPPERS: readonly ((parts: AddressParts) => string | null)[] = [unwrapSrs, unwrapBatv, unwrapVerp]
 
 /**
- * The address and then what it wraps, the innermost last.
+ * The address, followed by what it wraps, the innermost last. Total.
  *
- *     unwrap('SRS0=ab12=XY=example.com=joe@relay.example.net') → ['SRS0=ab12=XY=example.com=joe@relay.example.net', 'joe@example.com']
+ *     unwrapReturnPath('SRS0=ab12=XY=example.com=joe@relay.example.net') → ['SRS0=ab12=XY=example.com=joe@relay.example.net', 'joe@example.com']
  */
 export function unwrapReturnPath(address: string): readonly string[] {
   const found: string[] = []
   let current: string | null = address.trim().replace(/^</, '').replace(/>$/, '')
-  // Every dress holds an equals sign.
+  // Every form contains an equals sign.
   if (!current.includes('=')) return current === '' || current.length > MAX_ADDRESS_LENGTH ? [] : [current]
   while (
     current !== null &&
@@ -46,13 +46,6 @@ export function unwrapReturnPath(address: string): readonly string[] {
     current = unwrapOnce(current)
   }
   return found
-}
-
-/** Every run of characters of an address, unwrapped, that may be a token: the local parts' pieces between separators, of 14 to 30 characters. */
-export function unwrapTokenCandidates(address: string): readonly string[] {
-  const locals = unwrapReturnPath(address).map((each) => splitAddress(each).local)
-  const pieces = locals.toReversed().flatMap((local) => local.split(/[^A-Za-z0-9]/))
-  return [...new Set(pieces.filter((piece) => piece.length >= 14 && piece.length <= 30))]
 }
 
 function unwrapOnce(address: string): string | null {
@@ -69,7 +62,7 @@ function splitAddress(address: string): AddressParts {
   return at < 0 ? { local: address, domain: '' } : { local: address.slice(0, at), domain: address.slice(at + 1) }
 }
 
-/** `hash=day=domain=local`, whose local part may hold `=` itself. */
+/** `hash=day=domain=local`. The local part may contain `=`. */
 function unwrapSrs({ local }: AddressParts): string | null {
   const lower = local.toLowerCase()
   const first = /^srs1[=+-][^=]{0,40}=[^=]{0,255}=[=+-]?/.exec(lower)
@@ -91,11 +84,11 @@ function unwrapBatv({ local, domain }: AddressParts): string | null {
   if (slash?.[1] !== undefined) return `${slash[1]}@${domain}`
   const tagged = /^(?:prvs=|msprvs1=|btv1==)([^=]{1,64})={1,2}(.+)$/i.exec(local)
   if (tagged?.[1] === undefined || tagged[2] === undefined) return null
-  // `prvs=local=tag` is the older order: the tag is the piece of ten.
+  // `prvs=local=tag` is the older order: the tag is the part of ten characters.
   return /^[0-9a-z]{10}$/i.test(tagged[2]) && !/^[0-9a-z]{10}$/i.test(tagged[1]) ? `${tagged[1]}@${domain}` : `${tagged[2]}@${domain}`
 }
 
-/** `anything+local=domain` and `anything-local=domain`: the domain is what a domain looks like. */
+/** `anything+local=domain` and `anything-local=domain`, if the part after `=` looks like a domain. */
 function unwrapVerp({ local }: AddressParts): string | null {
   const equals = local.lastIndexOf('=')
   if (equals < 1) return null

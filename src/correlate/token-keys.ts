@@ -1,23 +1,23 @@
 /**
- * token-keys - the keys under which tokens are signed, each derived for one account
+ * token-keys - derives the signing key of tokens for each account
  *
- * HKDF-SHA-256 (RFC 5869) over the master, built from HMAC: salt `bounced token v1`, info `token` NUL account NUL key index, both in
- * decimal. An account that mints offline is given the derived key and can sign for its own number only.
+ * HKDF-SHA-256 (RFC 5869) from the master key: salt `bounced token v1`, info `token` NUL account NUL key index, both in decimal. An account
+ * that mints tokens offline gets its derived key and can sign for its own number only.
  *
  * Pure. See also: correlate/token, docs/TOKEN.md.
  */
 import { createHmac } from 'node:crypto'
 
 const TOKEN_KEY_BYTES = 32
-/** One base32 character names the key. */
+/** One base32 character holds the key index. */
 export const MAX_KEY_INDEX = 31
 
 const TOKEN_KEY_SALT = Buffer.from('bounced token v1', 'latin1')
 
-/** The key that `read` and `mint` use; null: no such account number, or that key is not (or no longer) good. */
+/** Finds the key of a token. Null: no such account number, or the key is not or no longer in use. */
 export type TokenKeyLookup = (account: number, keyIndex: number) => Uint8Array | null
 
-/** RFC 5869 with SHA-256, `length` at most 8,160 bytes. */
+/** HKDF of RFC 5869 with SHA-256, built from HMAC. `length` is at most 8,160 bytes. */
 export function hkdf(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Buffer {
   const extracted = createHmac('sha256', salt).update(secret).digest()
   const blocks: Buffer[] = []

@@ -1,28 +1,28 @@
 /**
- * token - a delivery's name, signed: what comes back in a Return-Path, a feedback id, an unsubscribe link
+ * token - a signed delivery id: in the Return-Path, the feedback id, and the unsubscribe link
  *
- * 30 characters of a-z2-7: key index 1 + deliveryId 13 + MAC 16. The MAC is the first 80 bits of HMAC-SHA-256, under the account's key,
- * over `bounced-token-1`, key index, deliveryId, purpose and domain, each ended by NUL. So a token made for one purpose or domain is
- * none for another, and no account can mint for another. Read in any case; compared in constant time. A token that a relay has cut is
- * a clue, never a proof.
+ * 30 characters of a-z and 2-7: key index (1), deliveryId (13), MAC (16). The MAC is the first 80 bits of HMAC-SHA-256, with the account's
+ * key, over `bounced-token-1`, key index, deliveryId, purpose and domain, each terminated by NUL. A token for one purpose or domain is
+ * therefore invalid for another, and no account can mint tokens for another. Tokens are read in either case and compared in constant time.
+ * A token that a relay has truncated is a hint, never a proof.
  *
- * Pure. See also: correlate/token-keys, correlate/return-path-unwrap (what others put around it), docs/TOKEN.md (vectors).
+ * Pure. See also: correlate/token-keys, correlate/return-path-unwrap, docs/TOKEN.md (test vectors).
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { decodeBase32Number, encodeBase32, encodeBase32Number } from './base32.ts'
 import { dayNumberOf, DELIVERY_ID_LENGTH, firstDeliveryIdOf, parseDeliveryId, startOfDayNumber } from './delivery-id.ts'
 import type { TokenKeyLookup } from './token-keys.ts'
 
-/** What a token may be used for, and how long it is good for: days counted from the day that its id names. */
+/** What a token is used for, and its validity in days from the day of its delivery id. */
 export const TOKEN_PURPOSES = {
-  'return-path': { days: 30 },
-  feedback: { days: 400 },
-  unsubscribe: { days: 400 },
-  tracking: { days: 400 },
-} as const satisfies Record<string, { readonly days: number }>
+  'return-path': { validDays: 30 },
+  feedback: { validDays: 400 },
+  unsubscribe: { validDays: 400 },
+  tracking: { validDays: 400 },
+} as const satisfies Record<string, { readonly validDays: number }>
 export type TokenPurpose = keyof typeof TOKEN_PURPOSES
 
-export const TOKEN_LENGTH = 30
+const TOKEN_LENGTH = 30
 const MAC_BYTES = 10
 const MAC_VERSION = 'bounced-token-1'
 const TOKEN_PATTERN = /^[a-z2-7]{30}$/
@@ -31,12 +31,12 @@ const DAY_MS = 86_400_000
 
 export type ParsedToken =
   | {
-      /** `cut`: the id is legible, its MAC is not whole. `invalid`: whole, and nobody we know signed it for this purpose and domain. */
-      readonly state: 'valid' | 'invalid' | 'cut'
-      /** The number in the id, which may be an account's offline number. */
+      /** `truncated`: the id is legible, the MAC is incomplete. `invalid`: complete, but not signed for this purpose and domain by a known key. */
+      readonly state: 'valid' | 'invalid' | 'truncated'
+      /** The account number in the id. May be the offline number of an account. */
       readonly account: number
       readonly deliveryId: string
-      readonly key: number
+      readonly keyIndex: number
       readonly purpose: TokenPurpose
     }
   | { readonly state: 'none' }
@@ -47,8 +47,8 @@ function macOf(key: Uint8Array, keyIndex: number, deliveryId: string, purpose: T
 }
 
 /**
- * Signs a delivery. `domain` is the A-label of the domain that the token will stand at (for links: the feedback domain). Null: the id or
- * the key index is out of range.
+ * Signs a delivery id. `domain` is the A-label of the domain at which the token will stand (for links: the feedback domain). Null: the id
+ * or the key index is out of range.
  */
 export function mintToken(input: {
   readonly key: Uint8Array
@@ -62,30 +62,30 @@ export function mintToken(input: {
   return index + input.deliveryId + encodeBase32(macOf(input.key, input.keyIndex, input.deliveryId, input.purpose, input.domain))
 }
 
-/** Reads what may be a token, in either case. Total: any string gives a value. */
+/** Reads a possible token, in either case. Total: any text gives a value. */
 export function parseToken(text: string, purpose: TokenPurpose, domain: string, keyFor: TokenKeyLookup): ParsedToken {
   if (text.length > TOKEN_LENGTH) return { state: 'none' }
   const token = text.toLowerCase()
-  const isWhole = TOKEN_PATTERN.test(token)
-  if (!isWhole && !TRUNCATED_TOKEN_PATTERN.test(token)) return { state: 'none' }
+  const isComplete = TOKEN_PATTERN.test(token)
+  if (!isComplete && !TRUNCATED_TOKEN_PATTERN.test(token)) return { state: 'none' }
   const keyIndex = decodeBase32Number(token.slice(0, 1))
   const deliveryId = token.slice(1, 1 + DELIVERY_ID_LENGTH)
   const parts = parseDeliveryId(deliveryId)
   if (keyIndex === null || parts === null) return { state: 'none' }
-  const fields = { account: parts.account, deliveryId, key: keyIndex, purpose }
-  if (!isWhole) return { state: 'cut', ...fields }
+  const fields = { account: parts.account, deliveryId, keyIndex, purpose }
+  if (!isComplete) return { state: 'truncated', ...fields }
   const key = keyFor(parts.account, keyIndex)
   if (key === null) return { state: 'invalid', ...fields }
   const expectedMac = encodeBase32(macOf(key, keyIndex, deliveryId, purpose, domain))
-  const isSame = timingSafeEqual(Buffer.from(expectedMac, 'latin1'), Buffer.from(token.slice(1 + DELIVERY_ID_LENGTH), 'latin1'))
-  return { state: isSame ? 'valid' : 'invalid', ...fields }
+  const isAuthentic = timingSafeEqual(Buffer.from(expectedMac, 'latin1'), Buffer.from(token.slice(1 + DELIVERY_ID_LENGTH), 'latin1'))
+  return { state: isAuthentic ? 'valid' : 'invalid', ...fields }
 }
 
-/** Ids that sort before this one are expired at `at`, all others are not. */
-export const firstValidDeliveryId = (days: number, at: number): string => firstDeliveryIdOf(dayNumberOf(at) - days)
+/** The lowest id that has not expired at `at`. Ids below it have. */
+export const firstValidDeliveryId = (validDays: number, at: number): string => firstDeliveryIdOf(dayNumberOf(at) - validDays)
 
-/** Whether a mail of that id's day is too old to be spoken of at `at`. An id that is none is expired. */
-export function isDeliveryIdExpired(deliveryId: string, days: number, at: number): boolean {
+/** Whether a delivery is too old for reports about it at `at`. Text that is not an id has expired. */
+export function isDeliveryIdExpired(deliveryId: string, validDays: number, at: number): boolean {
   const parts = parseDeliveryId(deliveryId)
-  return parts === null || at >= startOfDayNumber(parts.day) + (days + 1) * DAY_MS
+  return parts === null || at >= startOfDayNumber(parts.day) + (validDays + 1) * DAY_MS
 }

@@ -1,20 +1,16 @@
-/** match.test - the rows of "Trust", one by one, and where clues are found */
+/** match.test - the table of trust row by row, and the places where references are found */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hashAddress, hashDomain, normaliseAddress, normaliseDomain } from '../../src/correlate/address-hash.ts'
 import { bareMessageId, findReferences, type IdReference } from '../../src/correlate/references.ts'
 import { dayNumberOf, formatDeliveryId } from '../../src/correlate/delivery-id.ts'
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
-import {
-  type AuthenticationSummary,
-  type MatchCandidate,
-  isListedReporter,
-  type ReportMatch,
-  createManualMatch,
-  matchReport,
-} from '../../src/correlate/match.ts'
+import { createManualMatch, matchReport, type ReportMatch } from '../../src/correlate/match.ts'
 import { mintToken, type TokenPurpose } from '../../src/correlate/token.ts'
 import type { ComplaintReport, RecipientReport, Report, ReportKind, OriginalMessage } from '../../src/mail/report.ts'
+
+type MatchCandidate = Parameters<typeof createManualMatch>[0]
+type AuthenticationSummary = Parameters<typeof matchReport>[0]['authentication']
 
 const MASTER = Buffer.alloc(32, 7)
 const SENT = Date.UTC(2026, 5, 1, 9)
@@ -89,11 +85,11 @@ type Given = {
   readonly auth?: AuthenticationSummary
   readonly trust?: 'strict' | 'any'
   readonly at?: number
-  readonly vouched?: boolean
-  readonly keptFrom?: number
+  readonly isVouchedFor?: boolean
+  readonly retainedFrom?: number
   readonly rows?: readonly MatchCandidate[]
-  readonly remains?: readonly MatchCandidate[]
-  readonly named?: (clue: IdReference) => readonly MatchCandidate[]
+  readonly retired?: readonly MatchCandidate[]
+  readonly named?: (reference: IdReference) => readonly MatchCandidate[]
 }
 
 function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
@@ -102,26 +98,26 @@ function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
     auth = NONE,
     trust = 'strict',
     at = SENT + DAY,
-    vouched = false,
+    isVouchedFor = false,
     rows = [ROW],
-    keptFrom = 0,
+    retainedFrom = 0,
   } = given
-  const clues = findReferences({ report, rcpt, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
+  const references = findReferences({ report, rcpt, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
   return matchReport<MatchCandidate>({
     report,
-    references: clues,
+    references,
     candidates: {
       byId: (id) => rows.find((row) => row.deliveryId === id) ?? null,
-      retired: (id) => given.remains?.find((row) => row.deliveryId === id) ?? null,
+      retired: (id) => given.retired?.find((row) => row.deliveryId === id) ?? null,
       byReference: given.named ?? (() => []),
     },
     authentication: auth,
-    reporters: new Set(['listed.example']),
+    reporters: new Set(['listed.example', 'example']),
     accountOf: (number) => (number === 9 ? { account: 1, offline: true } : number <= 2 ? { account: number, offline: false } : null),
     trustOf: () => trust,
     at,
-    retainedFrom: keptFrom,
-    isVouchedFor: vouched,
+    retainedFrom,
+    isVouchedFor,
   })
 }
 
@@ -131,12 +127,12 @@ const cfbl = { originalMessage: { ...RETURNED, headers: { 'cfbl-feedback-id': FB
 const path = { originalMessage: { ...RETURNED, returnPath: `<${RP}@${RETURN_PATH}>` } }
 const srs = { originalMessage: { ...RETURNED, returnPath: `SRS0=ab12=XY=${RETURN_PATH}=${RP.toUpperCase()}@relay.example.org` } }
 const named = { originalMessage: { ...RETURNED, messageId: '<m1@example.org>', to: [TO] } }
-const one: Given['named'] = ({ via, value }) => (via === 'message-id' && value === 'm1@example.org' ? [ROW] : [])
-const LATE: Given = { rows: [], remains: [ROW], keptFrom: SENT + DAY }
-const two: Given['named'] = () => [ROW, { ...ROW, deliveryId: idOf(1, 2) }]
+const oneDelivery: Given['named'] = ({ via, value }) => (via === 'message-id' && value === 'm1@example.org' ? [ROW] : [])
+const LATE: Given = { rows: [], retired: [ROW], retainedFrom: SENT + DAY }
+const twoDeliveries: Given['named'] = () => [ROW, { ...ROW, deliveryId: idOf(1, 2) }]
 
 const trust: readonly (readonly [string, Report, Given, string | null, string | null])[] = [
-  // what comes                                       report, given                                                     problem       proof
+  // report                                           report, given                                                     problem       proof
   ['NDR, token in RCPT TO', reportOf('bounce'), toUs, null, 'token'],
   ['NDR, token in upper case', reportOf('bounce'), { rcpt: `${RP.toUpperCase()}@${RETURN_PATH.toUpperCase()}` }, null, 'token'],
   ['NDR, BATV around RCPT TO', reportOf('bounce'), { rcpt: `prvs=3456789abc=${RP}@${RETURN_PATH}` }, null, 'token'],
@@ -153,37 +149,43 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
     null,
     'signed',
   ],
-  ['NDR, cut token', reportOf('bounce'), { rcpt: `${RP.slice(0, 20)}@${RETURN_PATH}` }, 'unverified', null],
+  ['NDR, truncated token', reportOf('bounce'), { rcpt: `${RP.slice(0, 20)}@${RETURN_PATH}` }, 'unverified', null],
   ['NDR, token with another purpose', reportOf('bounce'), { rcpt: `${FB}@${RETURN_PATH}` }, 'unverified', null],
   ['NDR, token, after 30 days', reportOf('bounce'), { ...toUs, at: SENT + 32 * DAY }, 'expired', null],
   ['NDR, token, delivery unknown', reportOf('bounce'), { ...toUs, rows: [] }, 'unregistered', null],
-  ['NDR, token, delivery retired', reportOf('bounce'), { ...toUs, rows: [], keptFrom: SENT + DAY }, 'expired', null],
-  ['NDR, token, delivery of a closed time that is there still', reportOf('bounce'), { ...toUs, keptFrom: SENT + DAY }, null, 'token'],
-  ['vouched: delivery retired', reportOf('bounce'), { ...toUs, rows: [], keptFrom: SENT + DAY, vouched: true }, 'expired', null],
-  ['ARF, token, delivery retired', reportOf('complaint', path), { auth: SIGNED, rows: [], keptFrom: SENT + DAY }, 'expired', null],
-  ['ARF, token, delivery retired, its remains kept', reportOf('complaint', path), { ...LATE, auth: SIGNED }, null, 'signed'],
-  ['ARF, the same, nobody signed', reportOf('complaint', path), LATE, 'unverified', null],
-  ['ARF, the same, vouched', reportOf('complaint', path), { ...LATE, vouched: true }, null, 'operator'],
-  ['ARF, the same, after 400 days', reportOf('complaint', path), { ...LATE, auth: SIGNED, at: SENT + 402 * DAY }, 'expired', null],
+  ['NDR, token, delivery retired', reportOf('bounce'), { ...toUs, rows: [], retainedFrom: SENT + DAY }, 'expired', null],
+  ['NDR, token, delivery of a retired period that still exists', reportOf('bounce'), { ...toUs, retainedFrom: SENT + DAY }, null, 'token'],
   [
-    'ARF, remains of another account',
-    reportOf('complaint', path),
-    { ...LATE, auth: SIGNED, remains: [{ ...ROW, account: 2 }] },
+    'accepted by an operator: delivery retired',
+    reportOf('bounce'),
+    { ...toUs, rows: [], retainedFrom: SENT + DAY, isVouchedFor: true },
     'expired',
     null,
   ],
-  ['NDR, token, delivery retired, its remains kept', reportOf('bounce'), { ...toUs, ...LATE }, 'expired', null],
-  ['NDR, Message-ID only', reportOf('bounce', named), { named: one }, 'unverified', null],
-  ['NDR, Message-ID, listed DKIM, same recipient', reportOf('bounce', named), { named: one, auth: SIGNED }, null, 'signed'],
-  ['NDR, Message-ID, DKIM of a stranger', reportOf('bounce', named), { named: one, auth: STRANGER }, 'unverified', null],
+  ['ARF, token, delivery retired', reportOf('complaint', path), { auth: SIGNED, rows: [], retainedFrom: SENT + DAY }, 'expired', null],
+  ['ARF, token, delivery retired, its remainder kept', reportOf('complaint', path), { ...LATE, auth: SIGNED }, null, 'signed'],
+  ['ARF, the same, unsigned', reportOf('complaint', path), LATE, 'unverified', null],
+  ['ARF, the same, accepted by an operator', reportOf('complaint', path), { ...LATE, isVouchedFor: true }, null, 'operator'],
+  ['ARF, the same, after 400 days', reportOf('complaint', path), { ...LATE, auth: SIGNED, at: SENT + 402 * DAY }, 'expired', null],
+  [
+    'ARF, retired delivery of another account',
+    reportOf('complaint', path),
+    { ...LATE, auth: SIGNED, retired: [{ ...ROW, account: 2 }] },
+    'expired',
+    null,
+  ],
+  ['NDR, token, delivery retired, its remainder kept', reportOf('bounce'), { ...toUs, ...LATE }, 'expired', null],
+  ['NDR, Message-ID only', reportOf('bounce', named), { named: oneDelivery }, 'unverified', null],
+  ['NDR, Message-ID, listed DKIM, same recipient', reportOf('bounce', named), { named: oneDelivery, auth: SIGNED }, null, 'signed'],
+  ['NDR, Message-ID, DKIM of a stranger', reportOf('bounce', named), { named: oneDelivery, auth: STRANGER }, 'unverified', null],
   [
     'NDR, Message-ID, listed DKIM, another recipient',
     reportOf('bounce', { originalMessage: { ...named.originalMessage, to: [] }, recipients: [{ ...GROUP, recipient: 'ann@example.com' }] }),
-    { named: one, auth: SIGNED },
+    { named: oneDelivery, auth: SIGNED },
     'unverified',
     null,
   ],
-  ['NDR, Message-ID of several mails', reportOf('bounce', named), { named: two, auth: SIGNED }, 'ambiguous', null],
+  ['NDR, Message-ID of several mails', reportOf('bounce', named), { named: twoDeliveries, auth: SIGNED }, 'ambiguous', null],
   ['NDR, nothing', reportOf('bounce'), {}, 'unmatched', null],
   ['ARF, token alone', reportOf('complaint', path), toFeedback, 'unverified', null],
   ['ARF, token, listed DKIM', reportOf('complaint', path), { ...toFeedback, auth: SIGNED }, null, 'signed'],
@@ -221,49 +223,55 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   ['CFBL, unsigned', reportOf('complaint', cfbl), toFeedback, 'unverified', null],
   ['ARF, token alone, trust any', reportOf('complaint', path), { ...toFeedback, trust: 'any' }, null, 'token'],
   ['CFBL id alone, trust any', reportOf('complaint', cfbl), { ...toFeedback, trust: 'any' }, null, 'token'],
-  ['ARF, Message-ID alone, trust any', reportOf('complaint', named), { ...toFeedback, trust: 'any', named: one }, 'unverified', null],
-  ['ARF, Message-ID, listed DKIM', reportOf('complaint', named), { ...toFeedback, auth: SIGNED, named: one }, null, 'signed'],
+  [
+    'ARF, Message-ID alone, trust any',
+    reportOf('complaint', named),
+    { ...toFeedback, trust: 'any', named: oneDelivery },
+    'unverified',
+    null,
+  ],
+  ['ARF, Message-ID, listed DKIM', reportOf('complaint', named), { ...toFeedback, auth: SIGNED, named: oneDelivery }, null, 'signed'],
   ['ARF, token, listed DKIM, after 100 days', reportOf('complaint', path), { auth: SIGNED, at: SENT + 100 * DAY }, null, 'signed'],
   ['ARF, token, listed DKIM, after 402 days', reportOf('complaint', path), { auth: SIGNED, at: SENT + 402 * DAY }, 'expired', null],
   ['not-spam, token alone', reportOf('not-spam', path), toFeedback, 'unverified', null],
   ['unsubscribe, its token', reportOf('unsubscribe'), { rcpt: `${UNSUB}@${FEEDBACK}` }, null, 'token'],
   ['unsubscribe, a feedback token', reportOf('unsubscribe'), { rcpt: `${FB}@${FEEDBACK}` }, 'unverified', null],
   ['auto-reply to the Return-Path', reportOf('auto-reply'), toUs, null, 'token'],
-  ['vouched: Message-ID', reportOf('complaint', named), { named: one, vouched: true }, null, 'operator'],
-  ['vouched: unsigned token', reportOf('complaint', path), { vouched: true }, null, 'operator'],
-  ['vouched: NDR with token', reportOf('bounce'), { ...toUs, vouched: true }, null, 'token'],
-  ['vouched: expired', reportOf('bounce'), { ...toUs, vouched: true, at: SENT + 99 * DAY }, null, 'token'],
-  ['vouched: ambiguous stays', reportOf('bounce', named), { named: two, vouched: true }, 'ambiguous', null],
+  ['accepted by an operator: Message-ID', reportOf('complaint', named), { named: oneDelivery, isVouchedFor: true }, null, 'operator'],
+  ['accepted by an operator: unsigned token', reportOf('complaint', path), { isVouchedFor: true }, null, 'operator'],
+  ['accepted by an operator: NDR with token', reportOf('bounce'), { ...toUs, isVouchedFor: true }, null, 'token'],
+  ['accepted by an operator: expired', reportOf('bounce'), { ...toUs, isVouchedFor: true, at: SENT + 99 * DAY }, null, 'token'],
+  ['accepted by an operator: ambiguous stays', reportOf('bounce', named), { named: twoDeliveries, isVouchedFor: true }, 'ambiguous', null],
 ]
 
 test.each(trust)('%s', (_, report, given, problem, proof) => {
   expect(match(report, given)).toMatchObject({ problem, proof })
 })
 
-test('what is unverified says where it points, what is unmatched points nowhere', () => {
+test('an unverified match names its delivery, an unmatched one names none', () => {
   expect(match(reportOf('complaint', path))).toMatchObject({ account: 1, deliveryId: idOf(1), via: 'return-path' })
   expect(match(reportOf('bounce'))).toMatchObject({ account: 0, deliveryId: null, via: null })
 })
 
-test('an account that mints offline has stubs; other numbers do not', () => {
+test('only an account that mints offline has stubs', () => {
   const offline = idOf(9)
   const rcpt = `${token('return-path', offline, RETURN_PATH, 9)}@${RETURN_PATH}`
   expect(match(reportOf('bounce'), { rcpt })).toMatchObject({ account: 1, deliveryId: offline, delivery: null, stub: true, problem: null })
   const known = { ...ROW, deliveryId: offline }
   expect(match(reportOf('bounce'), { rcpt, rows: [known] })).toMatchObject({ delivery: known, stub: false })
   expect(match(reportOf('bounce'), { rcpt, rows: [{ ...known, registered: false }] })).toMatchObject({ stub: true, problem: null })
-  expect(match(reportOf('bounce'), { rcpt, keptFrom: SENT + DAY })).toMatchObject({ problem: 'expired' })
+  expect(match(reportOf('bounce'), { rcpt, retainedFrom: SENT + DAY })).toMatchObject({ problem: 'expired' })
   const foreign = `${token('return-path', idOf(3), RETURN_PATH, 3)}@${RETURN_PATH}`
   expect(match(reportOf('bounce'), { rcpt: foreign })).toMatchObject({ problem: 'unmatched', account: 0 })
 })
 
-test('a number of one account never leads to a row of another', () => {
+test('the number of one account never leads to a delivery of another', () => {
   expect(match(reportOf('bounce'), { ...toUs, rows: [{ ...ROW, account: 2 }] })).toMatchObject({ problem: 'unmatched' })
   const both: Given['named'] = () => [ROW, { ...ROW, account: 2 }]
   expect(match(reportOf('bounce', named), { named: both, auth: SIGNED })).toMatchObject({ problem: 'ambiguous', account: 0 })
 })
 
-test('the token in RCPT TO goes before the one that came back', () => {
+test('the token in RCPT TO takes precedence over the one in the returned mail', () => {
   const other = idOf(1, 2)
   const rcpt = `${token('return-path', other)}@${RETURN_PATH}`
   expect(match(reportOf('bounce', path), { rcpt, rows: [ROW, { ...ROW, deliveryId: other }] })).toMatchObject({
@@ -272,7 +280,7 @@ test('the token in RCPT TO goes before the one that came back', () => {
   })
 })
 
-test('a person’s link is an operator’s word', () => {
+test('a mail that was linked by hand is proven by the operator', () => {
   expect(createManualMatch(ROW)).toMatchObject({ proof: 'operator', problem: null, via: 'hand', stub: false })
 })
 
@@ -285,17 +293,18 @@ const reporters = [
 ] as const
 
 test.each(reporters)('d=%s is listed: %s', (domain, listed) => {
-  expect(isListedReporter({ dkim: [{ domain, aligned: true, valid: true }] }, new Set(['listed.example', 'example']))).toBe(listed)
+  const auth = { dkim: [{ domain, aligned: true, valid: true }] }
+  expect(match(reportOf('complaint', path), { ...toFeedback, auth }).proof).toBe(listed ? 'signed' : null)
 })
 
-test('names are looked for where mail systems leave them', () => {
+test('ids are found where mail systems preserve them', () => {
   const report = reportOf('auto-reply', {
     envelopeId: '1425_a0$joe@example.com',
     headers: { 'in-reply-to': '<a@example.org>', references: '<b@example.org> <a@example.org>' },
     originalMessage: { ...RETURNED, messageId: 'c@example.org' },
   })
-  const clues = findReferences({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null })
-  expect(clues).toEqual([
+  const references = findReferences({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null })
+  expect(references).toEqual([
     { via: 'email-id', value: '1425_a0$joe@example.com' },
     { via: 'message-id', value: 'c@example.org' },
     { via: 'message-id', value: 'a@example.org' },
@@ -304,7 +313,7 @@ test('names are looked for where mail systems leave them', () => {
   expect(bareMessageId(' <x@y> ')).toBe('x@y')
 })
 
-test('any report gives clues and a match', () => {
+test('any report gives references and a match', () => {
   const text = fc.string({ maxLength: 300, unit: 'binary' })
   fc.assert(
     fc.property(text, text, text, text, (rcpt, returnPath, id, other) => {
@@ -327,12 +336,12 @@ const addresses = [
   ['@example.com', null],
 ] as const
 
-test.each(addresses)('%s is %s', (written, known) => {
-  expect(normaliseAddress(written)?.address ?? null).toBe(known)
-  expect(hashAddress(written)).toBe(known === null ? null : hashAddress(known))
+test.each(addresses)('%s is %s', (written, normalised) => {
+  expect(normaliseAddress(written)?.address ?? null).toBe(normalised)
+  expect(hashAddress(written)).toBe(normalised === null ? null : hashAddress(normalised))
 })
 
-test('domains are known in both spellings and hash apart from addresses', () => {
+test('domains are normalised, and their hashes differ from those of addresses', () => {
   expect([normaliseDomain('Bücher.Example.'), normaliseDomain(' example.com '), normaliseDomain('')]).toEqual([
     'xn--bcher-kva.example',
     'example.com',

@@ -1,24 +1,21 @@
-/** token.test - round trips, vectors, and what must not pass */
+/** token.test - round trips, test vectors, and tokens that must be invalid */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeBase32Number, encodeBase32, encodeBase32Number } from '../../src/correlate/base32.ts'
-import {
-  formatDeliveryId,
-  MAX_ACCOUNT_NUMBER,
-  MAX_SEQUENCE,
-  monthOfDelivery,
-  parseDeliveryId,
-  startOfDayNumber,
-} from '../../src/correlate/delivery-id.ts'
+import { formatDeliveryId, monthOfDelivery, parseDeliveryId, startOfDayNumber } from '../../src/correlate/delivery-id.ts'
 import { deriveTokenKey, hkdf, type TokenKeyLookup } from '../../src/correlate/token-keys.ts'
-import { isDeliveryIdExpired, mintToken, TOKEN_PURPOSES, type TokenPurpose, parseToken, TOKEN_LENGTH } from '../../src/correlate/token.ts'
+import { isDeliveryIdExpired, mintToken, TOKEN_PURPOSES, type TokenPurpose, parseToken } from '../../src/correlate/token.ts'
 
 const MASTER = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
 const keyFor: TokenKeyLookup = (account, index) => deriveTokenKey(MASTER, account, index)
 const DOMAIN = 'rp.example.net'
+const TOKEN_LENGTH = 30
+/** The highest numbers that fit into 3 and 7 characters. */
+const MAX_ACCOUNT_NUMBER = 32 ** 3 - 1
+const MAX_SEQUENCE = 32 ** 7 - 1
 
 const ids = fc
   .record({ day: fc.nat(32_767), account: fc.nat(MAX_ACCOUNT_NUMBER), sequence: fc.nat(MAX_SEQUENCE) })
@@ -30,7 +27,7 @@ function mint(id: string, purpose: TokenPurpose = 'return-path', keyIndex = 0, d
   return mintToken({ key: deriveTokenKey(MASTER, account, keyIndex), keyIndex, deliveryId: id, purpose, domain }) ?? ''
 }
 
-test('numbers come back, and sort as they do', () => {
+test('numbers survive a round trip and sort in order', () => {
   fc.assert(fc.property(fc.nat(32 ** 5), (n) => decodeBase32Number(encodeBase32Number(n, 6) ?? '') === n))
   fc.assert(
     fc.property(fc.nat(MAX_ACCOUNT_NUMBER), fc.nat(MAX_ACCOUNT_NUMBER), (a, b) => {
@@ -43,7 +40,7 @@ test('numbers come back, and sort as they do', () => {
   expect(decodeBase32Number('018')).toBeNull()
 })
 
-test('bytes are those of RFC 4648', () => {
+test('bytes are encoded as in RFC 4648', () => {
   expect(encodeBase32(Buffer.from('foobar'))).toBe('mzxw6ytboi')
   expect(encodeBase32(Buffer.from(''))).toBe('')
 })
@@ -53,7 +50,7 @@ test('hkdf is RFC 5869, test case 1', () => {
   expect(okm.toString('hex')).toBe('3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865')
 })
 
-test('an id names its day, month and account', () => {
+test('an id contains its day, month and account', () => {
   fc.assert(
     fc.property(ids, ({ parts, id }) => {
       expect(parseDeliveryId(id)).toEqual(parts)
@@ -63,18 +60,24 @@ test('an id names its day, month and account', () => {
   expect(monthOfDelivery('nonsense')).toBe(0)
 })
 
-test('a token comes back from any letter case', () => {
+test('a token is read in any letter case', () => {
   fc.assert(
-    fc.property(ids, purposes, fc.nat(31), fc.infiniteStream(fc.boolean()), ({ parts, id }, purpose, key, upper) => {
-      const token = mint(id, purpose, key)
+    fc.property(ids, purposes, fc.nat(31), fc.infiniteStream(fc.boolean()), ({ parts, id }, purpose, keyIndex, upper) => {
+      const token = mint(id, purpose, keyIndex)
       expect(token).toMatch(/^[a-z2-7]{30}$/)
       const mixed = Array.from(token, (letter) => (upper.next().value ? letter.toUpperCase() : letter)).join('')
-      expect(parseToken(mixed, purpose, DOMAIN, keyFor)).toEqual({ state: 'valid', account: parts.account, deliveryId: id, key, purpose })
+      expect(parseToken(mixed, purpose, DOMAIN, keyFor)).toEqual({
+        state: 'valid',
+        account: parts.account,
+        deliveryId: id,
+        keyIndex,
+        purpose,
+      })
     }),
   )
 })
 
-test('no other purpose, domain, key or letter passes', () => {
+test('a token is invalid for another purpose or domain, or with another character', () => {
   fc.assert(
     fc.property(
       ids,
@@ -82,23 +85,23 @@ test('no other purpose, domain, key or letter passes', () => {
       purposes,
       fc.nat(TOKEN_LENGTH - 1),
       fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz234567'.split('')),
-      ({ id }, made, asked, at, letter) => {
-        const token = mint(id, made)
-        expect(parseToken(token, asked, DOMAIN, keyFor).state).toBe(made === asked ? 'valid' : 'invalid')
-        expect(parseToken(token, made, 'other.example.net', keyFor).state).toBe('invalid')
+      ({ id }, purpose, other, at, letter) => {
+        const token = mint(id, purpose)
+        expect(parseToken(token, other, DOMAIN, keyFor).state).toBe(purpose === other ? 'valid' : 'invalid')
+        expect(parseToken(token, purpose, 'other.example.net', keyFor).state).toBe('invalid')
         const forged = token.slice(0, at) + letter + token.slice(at + 1)
-        expect(parseToken(forged, made, DOMAIN, keyFor).state === 'valid').toBe(forged === token)
+        expect(parseToken(forged, purpose, DOMAIN, keyFor).state === 'valid').toBe(forged === token)
       },
     ),
   )
 })
 
-test('no account can mint for another, and a forgotten key reads nothing', () => {
+test('no account can mint for another, and a token without its key is invalid', () => {
   fc.assert(
-    fc.property(ids, fc.nat(MAX_ACCOUNT_NUMBER), ({ parts, id }, thief) => {
-      fc.pre(thief !== parts.account)
+    fc.property(ids, fc.nat(MAX_ACCOUNT_NUMBER), ({ parts, id }, attacker) => {
+      fc.pre(attacker !== parts.account)
       const forged =
-        mintToken({ key: deriveTokenKey(MASTER, thief, 0), keyIndex: 0, deliveryId: id, purpose: 'return-path', domain: DOMAIN }) ?? ''
+        mintToken({ key: deriveTokenKey(MASTER, attacker, 0), keyIndex: 0, deliveryId: id, purpose: 'return-path', domain: DOMAIN }) ?? ''
       expect(parseToken(forged, 'return-path', DOMAIN, keyFor).state).toBe('invalid')
     }),
   )
@@ -106,10 +109,10 @@ test('no account can mint for another, and a forgotten key reads nothing', () =>
   expect(parseToken(token, 'return-path', DOMAIN, () => null).state).toBe('invalid')
 })
 
-test('what was cut is a clue, whatever else is nothing; any string gives a value', () => {
+test('a truncated token keeps its id, anything else is none; any text gives a value', () => {
   fc.assert(
     fc.property(ids, fc.integer({ min: 14, max: 29 }), ({ id }, length) => {
-      expect(parseToken(mint(id).slice(0, length), 'return-path', DOMAIN, keyFor)).toMatchObject({ state: 'cut', deliveryId: id })
+      expect(parseToken(mint(id).slice(0, length), 'return-path', DOMAIN, keyFor)).toMatchObject({ state: 'truncated', deliveryId: id })
     }),
   )
   fc.assert(
@@ -121,7 +124,7 @@ test('what was cut is a clue, whatever else is nothing; any string gives a value
   expect(parseToken('a'.repeat(100_000), 'feedback', DOMAIN, keyFor)).toEqual({ state: 'none' })
 })
 
-test('mint refuses what is no id and no key index', () => {
+test('an invalid id or key index cannot be signed', () => {
   const key = deriveTokenKey(MASTER, 1, 0)
   expect(mintToken({ key, keyIndex: 0, deliveryId: 'short', purpose: 'feedback', domain: DOMAIN })).toBeNull()
   expect(mintToken({ key, keyIndex: 32, deliveryId: '2222222222222', purpose: 'feedback', domain: DOMAIN })).toBeNull()
@@ -140,18 +143,18 @@ const ages = [
 
 test.each(ages)('a token is %i days old, for %s: expired %s', (days, purpose, expired) => {
   const id = formatDeliveryId({ day: 2_000, account: 7, sequence: 1 }) ?? ''
-  expect(isDeliveryIdExpired(id, TOKEN_PURPOSES[purpose].days, startOfDayNumber(2_000) + days * DAY + 1)).toBe(expired)
+  expect(isDeliveryIdExpired(id, TOKEN_PURPOSES[purpose].validDays, startOfDayNumber(2_000) + days * DAY + 1)).toBe(expired)
 })
 
 const DOCS = join(import.meta.dirname, '../../docs')
 
-test('vectors of docs/TOKEN.md', () => {
+test('test vectors of docs/TOKEN.md', () => {
   const id = formatDeliveryId({ day: 2_515, account: 7, sequence: 1 }) ?? ''
   const rows = (Object.keys(TOKEN_PURPOSES) as TokenPurpose[]).map((purpose) => `| \`${purpose}\` | \`${mint(id, purpose)}\` |`)
   const key = deriveTokenKey(MASTER, 7, 0).toString('hex')
   const want = [`| account key | \`${key}\` |`, `| deliveryId | \`${id}\` |`, ...rows]
-  const said = readFileSync(join(DOCS, 'TOKEN.md'), 'utf8').split('\n')
-  expect(want.filter((line) => !said.includes(line))).toEqual([])
+  const lines = readFileSync(join(DOCS, 'TOKEN.md'), 'utf8').split('\n')
+  expect(want.filter((line) => !lines.includes(line))).toEqual([])
 })
 
 const id = formatDeliveryId({ day: 2_515, account: 7, sequence: 1 }) ?? ''
@@ -163,6 +166,6 @@ const minters = [
 
 test.each(minters)('the reference minter in %s signs as we do', (program, args) => {
   const ran = spawnSync(program, args, { encoding: 'utf8' })
-  // Where the language is not installed there is nothing to compare.
+  // Without the language there is nothing to compare.
   expect(ran.error === undefined ? ran.stdout.trim() : mint(id, 'feedback', 3)).toBe(mint(id, 'feedback', 3))
 })

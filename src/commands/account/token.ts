@@ -140,14 +140,14 @@ async function read({ keyFor }: TokenKeys, input: TokenInput, output: CommandOut
   const purpose = parsePurpose(input.purpose)
   const found = parseToken(input.text, purpose, input.domain, keyFor)
   if (found.state === 'none') throw new Fault('bad_request', 'this is not a token: a token has 30 characters of a-z2-7')
-  const expired = isDeliveryIdExpired(found.deliveryId, TOKEN_PURPOSES[purpose].days, Date.now())
+  const expired = isDeliveryIdExpired(found.deliveryId, TOKEN_PURPOSES[purpose].validDays, Date.now())
   if (found.state !== 'valid') output.setExitStatus(1)
   await output.printLines(
     ...formatColumns([
       ['state', expired && found.state === 'valid' ? 'valid, but expired' : found.state],
       ['account', String(found.account)],
       ['deliveryId', found.deliveryId],
-      ['key', String(found.key)],
+      ['key', String(found.keyIndex)],
       ['purpose', found.purpose],
     ]),
   )

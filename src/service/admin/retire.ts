@@ -95,7 +95,7 @@ export async function purgeRetiredDeliveries(context: Context, shouldStop: () =>
 
 /** The lowest delivery id whose tokens are still valid for list changes. */
 const firstValidTokenId = (context: Context): string =>
-  firstValidDeliveryId(Math.max(TOKEN_PURPOSES.feedback.days, TOKEN_PURPOSES.unsubscribe.days), context.now())
+  firstValidDeliveryId(Math.max(TOKEN_PURPOSES.feedback.validDays, TOKEN_PURPOSES.unsubscribe.validDays), context.now())
 
 /** One lock for all steps, so that two nodes never run one at the same time. */
 const RETIRE_LOCK = 'retire'

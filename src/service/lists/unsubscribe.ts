@@ -73,7 +73,7 @@ function findSubject(
   const parsed = context.domains.feedback.map((domain) => parseToken(text, 'unsubscribe', domain, snapshot.keyFor))
   const token = parsed.find(({ state }) => state === 'valid')
   if (token === undefined || token.state === 'none') return null
-  if (isDeliveryIdExpired(token.deliveryId, TOKEN_PURPOSES.unsubscribe.days, context.now())) return null
+  if (isDeliveryIdExpired(token.deliveryId, TOKEN_PURPOSES.unsubscribe.validDays, context.now())) return null
   const owner = snapshot.accountOf(token.account)
   return owner === null ? null : { account: owner.account, deliveryId: token.deliveryId }
 }

@@ -35,9 +35,9 @@ export function verifyOfflineToken(
   if (found === undefined || found.state === 'none') throw invalidToken()
   const owner = snapshot.accountOf(found.account)
   if (owner === null || !owner.offline || owner.account !== account) throw invalidToken()
-  if (isDeliveryIdExpired(found.deliveryId, TOKEN_PURPOSES[found.purpose].days, at) || isDatedAhead(found.deliveryId, at))
+  if (isDeliveryIdExpired(found.deliveryId, TOKEN_PURPOSES[found.purpose].validDays, at) || isDatedAhead(found.deliveryId, at))
     throw new Fault('bad_request', 'the date of this token is too old or in the future')
-  return { deliveryId: found.deliveryId, keyIndex: found.key }
+  return { deliveryId: found.deliveryId, keyIndex: found.keyIndex }
 }
 
 const invalidToken = (): Fault => new Fault('bad_request', 'this token was not signed under an offline number of this account')
