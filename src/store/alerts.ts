@@ -1,5 +1,5 @@
 /**
- * alerts - how each alert stands, so that a restart neither repeats nor forgets one
+ * alerts - the state of each alert, so that a restart neither repeats nor forgets one
  *
  * See also: ledger/alert/alert (the rows), service/alerts/alerts.
  */
@@ -24,23 +24,23 @@ export const ALERT_ROWS = createTableMapping<AlertRow>('alerts', ['account_id', 
 
 const COLUMNS = ALERT_ROWS.columns('a')
 
-/** All of them: as many as there are figures that were ever too high. */
+/** Lists all alerts: one for each measurement that was ever above its threshold. */
 export async function listAlertsForOperator(reader: DatabaseReader): Promise<readonly AlertRow[]> {
   return (await reader.all(`select ${COLUMNS} from alerts a order by a.account_id, a.alert, a.about`)).map(ALERT_ROWS.decode)
 }
 
-/** An account's. */
+/** Lists the alerts of an account. */
 export async function listAlerts(reader: DatabaseReader, account: number): Promise<readonly AlertRow[]> {
   const sql = `select ${COLUMNS} from alerts a where a.account_id = $1 order by a.account_id, a.alert, a.about`
   return (await reader.all(sql, [account])).map(ALERT_ROWS.decode)
 }
 
-/** Writes rows as they are now. */
+/** Inserts or updates rows. */
 export async function saveAlertsForOperator(db: Database, rows: readonly AlertRow[]): Promise<void> {
   await db.upsertMany(ALERT_ROWS, rows)
 }
 
-/** Takes changes that are still to be mailed, until `leaseUntil`. Run it in a transaction that sees the latest. */
+/** Claims changes that must still be mailed, until `leaseUntil`. Run it in a transaction with `visibility: 'latest'`. */
 export async function claimAlertMailsForOperator(db: Database, now: number, leaseUntil: number): Promise<readonly AlertRow[]> {
   const rows = await db.claim({
     table: ALERT_ROWS.table,
@@ -53,7 +53,7 @@ export async function claimAlertMailsForOperator(db: Database, now: number, leas
   return rows.map(ALERT_ROWS.decode)
 }
 
-/** A change was mailed; a later one is still to be. */
+/** Records that a change was mailed. A later change still has to be. */
 export async function markAlertMailed(db: Database, { account, alert, about, change }: AlertRow): Promise<void> {
   const sql = 'update alerts set mailed = $1 where account_id = $2 and alert = $3 and about = $4 and mailed < $1'
   await db.run(sql, [change, account, alert, about])

@@ -1,11 +1,11 @@
 /**
  * exports - jobs that write a file of an account's rows, and the chunks of those files
  *
- * The file lies in the store and on no node, so that any node writes on and any node hands it out. Each chunk is a gzip member by itself
- * (RFC 1952 §2.2: members one behind the other are one file); it is written in the transaction that moves the job's cursor, so that what
- * follows a crash goes on where the last chunk ended. A job is taken by its state and a lease; whoever has lost the lease changes nothing.
+ * A file is in the store and not on a node, so any node can continue it and any node can serve it. Each chunk is a gzip member (RFC 1952
+ * §2.2: concatenated members are one file). It is written in the transaction that moves the job's cursor, so a job that crashed continues
+ * after its last chunk. A job is claimed by its state and a lease. A node that has lost the lease changes nothing.
  *
- * See also: store/export-states (the states), service/export/exporter (who writes), service/export/exports (who asks).
+ * See also: store/export-states (the states), service/export/exporter (which writes the files), service/export/exports (the service).
  */
 import type { ListName } from '../ledger/facts/list-facts.ts'
 import type { BroadcastResult } from '../ledger/project/broadcast-result.ts'
@@ -32,7 +32,7 @@ export type ExportKind = (typeof EXPORT_KIND_NAMES)[number]
 export const EXPORT_FORMATS = ['csv', 'ndjson'] as const
 type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
-/** What of the rows. Which kind knows which: service/export/export-kinds. */
+/** Which rows. Each kind of export accepts some of these filters: service/export/export-kinds. */
 export type ExportFilters = {
   readonly status?: DeliveryRow['status']
   readonly subStatus?: number
@@ -52,7 +52,7 @@ export type ExportFilters = {
   readonly inForce?: boolean
 }
 
-/** The key of the last row that was looked at, as its walk has it. */
+/** The key of the last row that the scan has read. */
 export type ExportCursor = Readonly<Record<string, string | number>>
 
 export type ExportRow = {
@@ -61,10 +61,10 @@ export type ExportRow = {
   readonly kind: ExportKind
   readonly format: ExportFormat
   readonly gzip: boolean
-  /** A byte order mark before CSV: spreadsheets take the text for UTF-8 by it. */
+  /** A byte order mark before CSV: spreadsheets recognise UTF-8 by it. */
   readonly bom: boolean
   readonly filters: ExportFilters
-  /** The time of the rows: [from, to). */
+  /** The time range of the rows: [from, to). */
   readonly from: number
   readonly to: number
   readonly state: ExportState
@@ -72,17 +72,17 @@ export type ExportRow = {
   readonly createdAt: number
   readonly startedAt: number | null
   readonly endedAt: number | null
-  /** When the file goes. */
+  /** When the file expires. */
   readonly expiresAt: number | null
   readonly rows: number
-  /** Of the file as it is handed out. */
+  /** The size of the file as it is served. */
   readonly bytes: number
   readonly chunks: number
   /** Starts since the last chunk. */
   readonly attempts: number
   readonly cursor: ExportCursor | null
   readonly lease: string
-  /** Until when it is its holder's; of a job that waits: until when it rests. */
+  /** End of the lease. For a queued job: not to be claimed before this time. */
   readonly leaseUntil: number
   readonly error: string | null
 }
@@ -124,7 +124,7 @@ export const EXPORT_CHUNKS = createTableMapping<ExportChunk>('export_chunks', ['
 
 const COLUMNS = EXPORTS.columns('x')
 
-/** Jobs of an account that it has not deleted, newest first, behind one of them. */
+/** Lists the jobs of an account, newest first, after one of them. Jobs that it has deleted are left out. */
 export async function listExports(
   reader: DatabaseReader,
   account: number,
@@ -135,14 +135,14 @@ export async function listExports(
   return (await reader.all(sql, [account, page.limit, ...(page.after === null ? [] : [uuidToBytes(page.after)])])).map(EXPORTS.decode)
 }
 
-/** One job of an account, or null. */
+/** Finds one job of an account, or null. */
 export async function findExport(reader: DatabaseReader, account: number, exportId: string): Promise<ExportRow | null> {
   const sql = `select ${COLUMNS} from exports x where x.account_id = $1 and x.export_id = $2 and x.state <> 'removed'`
   const row = await reader.one(sql, [account, uuidToBytes(exportId)])
   return row === null ? null : EXPORTS.decode(row)
 }
 
-/** How many jobs of an account are not done yet. */
+/** Counts the queued and running jobs of an account. */
 export async function countUnfinishedExports(reader: DatabaseReader, account: number): Promise<number> {
   const row = await reader.one("select count(*) as n from exports x where x.account_id = $1 and x.state in ('queued', 'running')", [
     account,
@@ -150,7 +150,7 @@ export async function countUnfinishedExports(reader: DatabaseReader, account: nu
   return Number(row?.['n'] ?? 0)
 }
 
-/** The bytes of one chunk; null where it is gone. */
+/** Reads one chunk, or null if it was removed. */
 export async function readExportChunk(reader: DatabaseReader, { account, exportId }: ExportRef, n: number): Promise<Uint8Array | null> {
   const sql = `select ${EXPORT_CHUNKS.columns('c')} from export_chunks c where c.account_id = $1 and c.export_id = $2 and c.n = $3`
   const row = await reader.one(sql, [account, uuidToBytes(exportId), n])
@@ -163,11 +163,11 @@ type ExportClaim = {
   readonly now: number
   readonly leaseUntil: number
   readonly lease: string
-  /** Jobs of one account that run at once, over all nodes. */
+  /** Most jobs of one account that run at the same time, over all nodes. */
   readonly perAccount: number
 }
 
-/** Takes the oldest job that waits or whose lease has run out; null: there is none. Run it under a lock, or accounts may exceed their number. */
+/** Claims the oldest job that is queued or whose lease has expired, or null. Run it under a lock, or an account may exceed its limit. */
 export async function claimExportForOperator(db: Database, { now, leaseUntil, lease, perAccount }: ExportClaim): Promise<ExportRow | null> {
   const [row] = await db.claim({
     table: EXPORTS.table,
@@ -181,10 +181,13 @@ export async function claimExportForOperator(db: Database, { now, leaseUntil, le
   return row === undefined ? null : EXPORTS.decode(row)
 }
 
-/** What a node has written since the last time. */
+/** What a node has written since its last progress. */
 type ExportProgress = Pick<ExportRow, 'cursor' | 'rows' | 'bytes' | 'leaseUntil'> & { readonly chunk: Uint8Array | null }
 
-/** Keeps a chunk and how far the job is, under its lease; false: the job is another's now, or gone, and nothing was kept. */
+/**
+ * Saves a chunk and the progress of a job, under its lease. Returns false if another node has the job or it was removed; nothing is saved
+ * then.
+ */
 export async function saveExportProgress(db: Database, job: ExportRow, progress: ExportProgress): Promise<boolean> {
   const { cursor, rows, bytes: size, leaseUntil, chunk } = progress
   const changed = await db.run(
@@ -207,7 +210,7 @@ export async function saveExportProgress(db: Database, job: ExportRow, progress:
   return true
 }
 
-/** What else a move writes. */
+/** What a transition writes beside the state. */
 export type ExportChange = {
   readonly at: number
   readonly expiresAt?: number | null
@@ -216,7 +219,7 @@ export type ExportChange = {
   readonly claimableAt?: number
 }
 
-/** Moves one job by a signal; false: it stands where that signal moves nothing, or under another's lease. */
+/** Moves one job by a signal. Returns false if the signal moves nothing in its state, or another node holds the lease. */
 export async function transitionExport(
   db: Database,
   { account, exportId }: ExportRef,
@@ -240,7 +243,7 @@ export async function expireErasedExports(db: Database, account: number, change:
   return db.run(`${sql} and (state <> 'queued' or chunks > 0) and account_id = $${params.length + 1}`, [...params, account])
 }
 
-/** Ends what is kept no longer. */
+/** Expires the files whose time is over. */
 export async function expireOldExportsForOperator(db: Database, now: number): Promise<number> {
   const { sql, params } = buildTransitionSql('aged', { at: now })
   return db.run(`${sql} and expires_at <= $${params.length + 1}`, [...params, now])
@@ -251,7 +254,7 @@ function buildTransitionSql(
   { expiresAt = null, error = null, claimableAt = 0, at }: ExportChange,
 ): { sql: string; params: readonly SqlValue[] } {
   const { from, to } = transitionsFor(signal)
-  // What waits again has not ended; what has ended keeps its time.
+  // A job that is queued again has not ended. A job that has ended keeps its time.
   const ended = to === 'queued' ? 'cast(null as bigint)' : 'ended_at'
   const sql = `update exports set state = '${to}', ended_at = coalesce(${ended}, $1), expires_at = coalesce($2, expires_at),
     error = coalesce($3, error), lease = '', lease_until = $4${signal === 'retried' ? ', attempts = 0' : ''}
@@ -259,7 +262,10 @@ function buildTransitionSql(
   return { sql, params: [to === 'queued' ? null : at, expiresAt, error, claimableAt] }
 }
 
-/** Removes chunks of files that ended, at most `limit`; then the jobs that were deleted, or that ended before `before`. How many chunks went. */
+/**
+ * Removes at most `limit` chunks of expired and deleted exports, then deleted jobs and jobs that ended before `before`. Returns how many
+ * chunks were removed.
+ */
 export async function removeExpiredExportsForOperator(db: Database, before: number, limit: number): Promise<number> {
   const removed = await db.run(
     `delete from export_chunks where (account_id, export_id, n) in (select c.account_id, c.export_id, c.n from exports x

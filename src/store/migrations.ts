@@ -1,30 +1,30 @@
 /**
- * migrations - every step of the schema, in order; a released one is never changed
+ * migrations - the steps of the schema, in order; a released one is never changed
  *
- * Types are written `@int`, `@text`, `@bytes`, and each table ends in `@strict` (wide rows) or `@narrow` (short rows, kept in the
- * tree of their key where the engine can): see store/engine/migrate. `account_id` is the first key column of every account-owned table.
- * What PostgreSQL may one day split by month has the month in each of its unique keys.
+ * Types are written `@int`, `@text`, `@bytes`. Each table ends in `@strict` (wide rows) or `@narrow` (short rows, stored in the tree of
+ * their key where the engine can): see store/engine/migrate. `account_id` is the first key column of every table that belongs to
+ * accounts. Tables that PostgreSQL may later partition by month have the month in each of their unique keys.
  *
- * See also: store/schema (the same tables as shapes).
+ * See also: store/tables (the same tables as mappings).
  */
 
 export type Migration = { readonly version: number; readonly name: string; readonly statements: readonly string[] }
 
-/** The columns of a fact, the same for deliveries and lists. */
+/** The columns of a fact, the same for deliveries and for lists. */
 const FACT_COLUMNS = `
   id @bytes not null, account_id @int not null, delivery_month @int not null, subject @text not null, delivery_id @text,
   kind @text not null, v @int not null, at @int not null, received_at @int not null, dedup_key @text not null,
   address_hash @bytes, data @text not null`
 
 const FACTS: readonly string[] = [
-  // Appended as they come; found by their subject: a delivery, a list entry, a mail, a site.
+  // Appended in order of arrival. Found by subject: a delivery, a list entry, a mail, a site.
   `create table events (${FACT_COLUMNS}) @strict`,
   'create unique index events_by_subject on events (account_id, subject, delivery_month, dedup_key)',
-  // Facts of lists are kept apart: retention never touches them.
+  // List facts have a table of their own, which retention never touches.
   `create table list_events (${FACT_COLUMNS}) @strict`,
   'create unique index list_events_by_subject on list_events (account_id, subject, delivery_month, dedup_key)',
   'create index list_events_by_address on list_events (account_id, address_hash)',
-  // What a list took stands in the timeline of the mail that it came from.
+  // A list fact is part of the timeline of the delivery that caused it.
   'create index list_events_by_delivery on list_events (account_id, delivery_id) where delivery_id is not null',
   `create table reports (
     digest @bytes not null, account_id @int not null, received_at @int not null, kind @text not null, size @int not null,
@@ -51,12 +51,12 @@ const DELIVERIES: readonly string[] = [
     result @text not null, result_base @text not null, result_rank @int not null, result_at @int not null, result_fact @bytes not null,
     reclassified @int not null, primary key (account_id, delivery_id, delivery_month)
   ) @strict`,
-  // What filters ask most and what never changes stands in the index, so that a window is counted without its rows.
+  // The index contains the columns that filters use most and that never change, so that a time range is counted without its rows.
   'create index deliveries_by_time on deliveries (account_id, requested_at, delivery_id, label_id, api_user)',
   'create index deliveries_by_address on deliveries (account_id, address_hash, requested_at, delivery_id)',
   'create unique index deliveries_by_email on deliveries (account_id, email_id, delivery_month) where email_id is not null',
   'create index deliveries_by_header on deliveries (account_id, message_id_header) where message_id_header is not null',
-  // The few that bounced, among the many that did not: those are found by time.
+  // The few deliveries that bounced, found by time.
   'create index deliveries_bounced on deliveries (account_id, status, requested_at, delivery_id, sub_status) where status in (4, 5)',
 ]
 
@@ -125,7 +125,7 @@ const ACCOUNTS: readonly string[] = [
   "create index outbox_in_line on outbox (account_id, endpoint_id, subject, event_id) where state in ('waiting', 'sending')",
 ]
 
-/** What a mail proved stays beside it; peers, tokens and accounts that an operator has cut off. */
+/** The authentication results of a mail, and the peers, tokens and accounts that an operator has blocked. */
 const TRUST: readonly string[] = [
   'alter table reports add column auth @text',
   `create table cuts (
@@ -134,22 +134,22 @@ const TRUST: readonly string[] = [
   ) @narrow`,
 ]
 
-/** What the brake holds is few rows among millions: an index of nothing else. */
+/** Entries that the mass-bounce guard holds are few among millions, so they have an index of their own. */
 const HELD: readonly string[] = [
   'create index suppressions_pending on suppressions (site, account_id, address_hash, list, scope) where pending = 1',
 ]
 
-/** Where a report's Remote-MTA, and not the recipient's domain, says which provider it was. */
+/** The provider that a report's Remote-MTA names, where it differs from the recipient's domain. */
 const REMOTE_SITE: readonly string[] = ['alter table deliveries add column remote_site @text']
 
-/** What is due at one endpoint, however much waits at the others. */
+/** Due events of one endpoint, independent of how many wait at the others. */
 const DUE: readonly string[] = [
   "create index outbox_of_endpoint on outbox (account_id, endpoint_id, due_at, event_id) where state in ('waiting', 'sending')",
 ]
 
 /**
- * Mail that waits to be delivered, and what was learnt of the keys that hold it. A mail is found by its key; two short indexes serve the
- * start (oldest first) and what came in since (`fresh`). A body counts the mails that need it.
+ * Queued messages, and the state of the backoff keys. A message is found by its key; two short indexes serve the start (oldest first) and
+ * new messages (`fresh`). A body counts the messages that need it.
  */
 const QUEUE: readonly string[] = [
   `create table queue_bodies (
@@ -164,20 +164,20 @@ const QUEUE: readonly string[] = [
   ) @narrow`,
   'create index queue_mails_by_time on queue_mails (accepted_at, account_id, delivery_id)',
   'create index queue_mails_fresh on queue_mails (accepted_at, account_id, delivery_id) where fresh = 1',
-  // Keys belong to the installation: an IP or a site is nobody's.
+  // Backoff keys belong to the installation: an IP or a site belongs to no account.
   'create table queue_keys (key @text not null, name @text not null, data @text not null, primary key (key, name)) @narrow',
   `create table queue_lease (
     name @text not null, holder @text not null, term @int not null, until_at @int not null, primary key (name)
   ) @narrow`,
-  // What came back later about mail that the queue delivered, until the delivering node has heard of it.
+  // Asynchronous feedback about delivered messages, until the delivering node has read it.
   `create table queue_reports (
     account_id @int not null, id @bytes not null, kind @text not null, at @int not null, primary key (account_id, id)
   ) @narrow`,
 ]
 
 /**
- * Jobs that write files, and their files in chunks; the two filters that would else look through a whole window. A chunk is found by its
- * number; the few jobs that wait or run have an index of nothing else.
+ * Export jobs and the chunks of their files, and indexes for two filters that would otherwise scan a whole time range. A chunk is found
+ * by its number. The few jobs that are queued or running have an index of their own.
  */
 const EXPORTS: readonly string[] = [
   `create table exports (
@@ -195,7 +195,7 @@ const EXPORTS: readonly string[] = [
   'create index deliveries_by_egress_ip on deliveries (account_id, egress_ip, requested_at, delivery_id) where egress_ip is not null',
 ]
 
-/** What people ask of the delivery queue, and how it stands: a picture of one node's memory, for all nodes. */
+/** Commands to the delivery queue, and a snapshot of one node's memory for all nodes. */
 const QUEUE_DOORS: readonly string[] = [
   `create table queue_commands (
     account_id @int not null, command_id @bytes not null, command @text not null, actor @text not null, state @text not null,
@@ -212,7 +212,7 @@ const QUEUE_DOORS: readonly string[] = [
   'create index queue_steps_by_time on queue_steps (width, at)',
 ]
 
-/** A label that was removed keeps its number and name for old statistics; its name is free again. Opens and clicks are found by their time. */
+/** A removed label keeps its number and name for old statistics, and its name can be used again. Opens and clicks are found by time. */
 const LABELS_AND_ENGAGEMENT: readonly string[] = [
   'alter table labels add column deleted_at @int',
   'drop index labels_by_name',
@@ -220,7 +220,7 @@ const LABELS_AND_ENGAGEMENT: readonly string[] = [
   "create index events_of_engagement on events (account_id, at, id) where kind in ('open', 'click')",
 ]
 
-/** Answers of requests that named themselves; the keys that a sender's domains sign with. */
+/** Responses to requests with an idempotency key, and the keys that the sender domains sign with. */
 const SENDING: readonly string[] = [
   `create table submissions (
     account_id @int not null, request_key @text not null, at @int not null, answer @text not null, primary key (account_id, request_key)
@@ -232,7 +232,7 @@ const SENDING: readonly string[] = [
   ) @strict`,
 ]
 
-/** What was said to each endpoint and what it answered; mail for an account's own domains; what alerts are measured on. */
+/** Records of webhook attempts, inbound mail for the domains of accounts, and the measurements of alerts. */
 const HOOKS: readonly string[] = [
   "alter table endpoints add column api_users @text not null default '[]'",
   `create table webhook_records (
@@ -243,7 +243,7 @@ const HOOKS: readonly string[] = [
   'create index webhook_records_by_email on webhook_records (account_id, email_id) where email_id is not null',
   'create index webhook_records_by_time on webhook_records (happened_at)',
   'create table route_domains (account_id @int not null, domain @text not null, created_at @int not null, primary key (account_id, domain)) @narrow',
-  // A domain is one account's.
+  // A domain belongs to one account.
   'create unique index route_domains_once on route_domains (domain)',
   `create table route_mails (
     account_id @int not null, digest @bytes not null, received_at @int not null, size @int not null, truncated @int not null,
@@ -261,17 +261,17 @@ const HOOKS: readonly string[] = [
   ) @strict`,
 ]
 
-/** Facts in the order of their ids for who listens; a broadcast's mails with their results, counted without their rows. */
+/** Facts in the order of their ids, for subscribers. The deliveries of a broadcast by result, counted without their rows. */
 const FEEDS: readonly string[] = [
   'create index events_by_id on events (account_id, id)',
   'create index list_events_by_id on list_events (account_id, id)',
   'create index deliveries_by_broadcast on deliveries (account_id, broadcast, delivery_id, result) where broadcast is not null',
 ]
 
-/** An account's own mail, newest first. */
+/** An account's inbound mail, newest first. */
 const ROUTE_PAGES: readonly string[] = ['create index route_mails_of_account on route_mails (account_id, received_at, digest)']
 
-/** What the tokens of a retired mail may still ask of a list: no clear address, and no index beside the key. */
+/** What the tokens of a retired delivery still need: no clear address, and no index beside the key. */
 const REMAINS: readonly string[] = [
   `create table retired_deliveries (
     account_id @int not null, delivery_id @text not null, delivery_month @int not null, address_hash @bytes not null, domain @text not null,

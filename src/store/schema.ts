@@ -1,9 +1,9 @@
 /**
- * schema - the tables as shapes: which field of the core lies in which column
+ * schema - the tables of facts, list entries, inbox and counters
  *
- * The compiler holds each shape against the core's type; a test holds it against what the migrations make, on both engines.
+ * The compiler compares each mapping with the type of the code, and a test with the columns that the migrations create on both engines.
  *
- * See also: store/engine/mapping, store/migrations.
+ * See also: store/engine/mapping, store/tables (all tables), store/migrations.
  */
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/project/state.ts'
@@ -21,7 +21,7 @@ import {
 } from './engine/mapping.ts'
 import type { TableMapping } from './engine/mapping.ts'
 
-/** A fact as it lies: its data as JSON, whatever its kind. */
+/** A fact with its data as JSON, whatever its kind. */
 export type StoredFact = Omit<Fact, 'data'> & { readonly data: Fact['data'] }
 
 const factColumns = {

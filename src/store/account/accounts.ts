@@ -1,8 +1,8 @@
 /**
- * accounts - whose mail it is, with the settings each has chosen
+ * accounts - the tenants, each with its settings
  *
- * Settings are a row with a version that rises with every change; facts name the version that shaped them. Account 0 is nobody's and
- * has no row.
+ * The settings of an account are a row with a version that rises with every change. Facts name the version that was in force. Account 0
+ * is the operator's and has no row.
  *
  * See also: ledger/account-settings, store/account/credentials.
  */
@@ -18,7 +18,7 @@ export type Account = {
   readonly name: string
   readonly createdAt: number
   readonly closedAt: number | null
-  /** The account for which this number mints tokens offline, or null. */
+  /** The account for which this number creates tokens offline, or null. */
   readonly offlineFor: number | null
   readonly settingsVersion: number
   readonly settings: AccountSettings
@@ -36,13 +36,13 @@ export const ACCOUNTS = createTableMapping<Account>('accounts', ['account_id'], 
 
 const COLUMNS = ACCOUNTS.columns('a')
 
-/** Settings that were stored before a setting existed take its default. */
+/** A setting that did not exist when the row was stored takes its default. */
 function decodeAccount(row: SqlRow): Account {
   const account = ACCOUNTS.decode(row)
   return { ...account, settings: accountSettingsSchema.parse({ ...account.settings, version: account.settingsVersion }) }
 }
 
-/** Makes an account under the next free number (never 0) and returns it. */
+/** Creates an account with the next free number, never 0. Returns it. */
 export async function createAccount(
   db: Database,
   newAccount: { readonly name: string; readonly createdAt: number; readonly settings: AccountSettings; readonly offlineFor?: number },
@@ -62,18 +62,18 @@ export async function createAccount(
   return account
 }
 
-/** One account, or null. */
+/** Finds one account, or null. */
 export async function findAccount(reader: DatabaseReader, account: number): Promise<Account | null> {
   const row = await reader.one(`select ${COLUMNS} from accounts a where a.account_id = $1`, [account])
   return row === null ? null : decodeAccount(row)
 }
 
-/** All accounts by number: few enough to be read whole. */
+/** Lists all accounts by number. There are few. */
 export async function listAccountsForOperator(reader: DatabaseReader): Promise<readonly Account[]> {
   return (await reader.all(`select ${COLUMNS} from accounts a order by a.account_id`)).map(decodeAccount)
 }
 
-/** Writes settings under the next version. Throws Fault conflict where somebody else was first (`settings.version` is no longer the stored one). */
+/** Saves settings with the next version. Throws Fault conflict if `settings.version` is no longer the stored version. */
 export async function saveAccountSettings(db: Database, account: number, settings: AccountSettings): Promise<AccountSettings> {
   const next = { ...settings, version: settings.version + 1 }
   const changed = await db.run('update accounts set settings = $1, settings_version = $2 where account_id = $3 and settings_version = $4', [

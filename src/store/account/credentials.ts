@@ -1,8 +1,8 @@
 /**
  * credentials - API users and the digests of their keys
  *
- * A key is kept as SHA-256: it is random and long, so a slow hash would add nothing. A rotated key lives on until it expires. Who asks is
- * not known before this table has answered: hence the one question for the operator.
+ * A key is stored as SHA-256: it is random and long, so a slow hash would add nothing. A rotated key stays valid until it expires. The
+ * account of a caller is not known before this table has been read, hence the lookup over all accounts.
  *
  * See also: store/account/accounts.
  */
@@ -38,7 +38,7 @@ export const API_USER_NAMES = createTableMapping<Pick<Credential, 'account' | 'a
 
 const COLUMNS = CREDENTIALS.columns('c')
 
-/** Adds a credential. Throws Fault conflict where another account has this API user: names of users are unique over all. */
+/** Adds a credential. Throws Fault conflict if another account has this API user: names are unique over all accounts. */
 export async function addCredential(db: Database, credential: Credential): Promise<void> {
   const { account, apiUser } = credential
   await db.run('insert into api_users (api_user, account_id) values ($1, $2) on conflict (api_user) do nothing', [apiUser, account])
@@ -47,20 +47,20 @@ export async function addCredential(db: Database, credential: Credential): Promi
   await db.insertMany(CREDENTIALS, [credential], 'ignore')
 }
 
-/** All keys of an API user, whoever's it is; the caller compares in constant time and heeds `expiresAt`. */
+/** Finds all keys of an API user in any account. The caller compares in constant time and checks `expiresAt`. */
 export async function findCredentialsForOperator(reader: DatabaseReader, apiUser: string): Promise<readonly Credential[]> {
   return (await reader.all(`select ${COLUMNS} from credentials c where c.api_user = $1 order by c.created_at`, [apiUser])).map(
     CREDENTIALS.decode,
   )
 }
 
-/** All credentials of an account. */
+/** Lists the credentials of an account. */
 export async function listCredentials(reader: DatabaseReader, account: number): Promise<readonly Credential[]> {
   const sql = `select ${COLUMNS} from credentials c where c.account_id = $1 order by c.api_user, c.created_at`
   return (await reader.all(sql, [account])).map(CREDENTIALS.decode)
 }
 
-/** Lets every key of an API user but one end at a moment, unless it ends before; how many will. */
+/** Sets an end time for every key of an API user but one, unless it ends earlier. Returns how many changed. */
 export async function expireCredentials(
   db: Database,
   account: number,
@@ -73,7 +73,7 @@ export async function expireCredentials(
   )
 }
 
-/** Removes keys whose time has run out; how many went. */
+/** Removes expired keys. Returns how many. */
 export async function removeExpiredCredentialsForOperator(db: Database, now: number): Promise<number> {
   return db.run('delete from credentials where expires_at <= $1', [now])
 }

@@ -1,8 +1,8 @@
 /**
- * dkim-keys - the keys that an account's domains sign with
+ * dkim-keys - the keys that the domains of an account sign with
  *
- * A key waits until its record can be seen, signs while it is active, and is retired by the next one: then its private half goes at once, and
- * its row stays as long as its record must, for mails on their way.
+ * A key waits until its DNS record is visible, signs while it is active, and is retired by the next key. Its private half is then removed
+ * at once. Its row stays as long as its record must, for mail that is still in transit.
  *
  * See also: mail-auth/dkim-sign, service/admin/dkim.
  */
@@ -18,7 +18,7 @@ export type DkimKey = {
   readonly domain: string
   readonly selector: string
   readonly algorithm: DkimAlgorithm
-  /** Base64, as in its record. */
+  /** Base64, as in its DNS record. */
   readonly publicKey: string
   /** Null: retired. */
   readonly sealed: Uint8Array | null
@@ -41,31 +41,31 @@ export const DKIM_KEYS = createTableMapping<DkimKey>('dkim_keys', ['account_id',
 
 const COLUMNS = DKIM_KEYS.columns('d')
 
-/** Adds a key. Throws Fault conflict where the account's domain has this selector. */
+/** Adds a key. Throws Fault conflict if the domain already has this selector in this account. */
 export async function addDkimKey(db: Database, key: DkimKey): Promise<void> {
   await db.insertMany(DKIM_KEYS, [key])
 }
 
-/** Changes a key that is there. */
+/** Updates a key. */
 export async function saveDkimKey(db: Database, key: DkimKey): Promise<void> {
   await db.upsertMany(DKIM_KEYS, [key])
 }
 
-/** The keys of an account, the newest of a domain first; of one domain where it is named. */
+/** Lists the keys of an account, or of one of its domains, by domain, newest first. */
 export async function listDkimKeys(reader: DatabaseReader, account: number, domain: string | null = null): Promise<readonly DkimKey[]> {
   const sql = `select ${COLUMNS} from dkim_keys d where d.account_id = $1 and (cast($2 as text) is null or d.domain = $2)
     order by d.domain, d.created_at desc, d.selector`
   return (await reader.all(sql, [account, domain])).map(DKIM_KEYS.decode)
 }
 
-/** Every key in a state. */
+/** Lists every key in a state. */
 export async function listDkimKeysForOperator(reader: DatabaseReader, state: DkimKeyState): Promise<readonly DkimKey[]> {
   return (
     await reader.all(`select ${COLUMNS} from dkim_keys d where d.state = $1 order by d.account_id, d.domain, d.selector`, [state])
   ).map(DKIM_KEYS.decode)
 }
 
-/** Removes a key; whether it was there. */
+/** Removes a key. Returns whether it existed. */
 export async function removeDkimKey(db: Database, account: number, key: Pick<DkimKey, 'domain' | 'selector'>): Promise<boolean> {
   const sql = 'delete from dkim_keys where account_id = $1 and domain = $2 and selector = $3'
   return (await db.run(sql, [account, key.domain, key.selector])) > 0

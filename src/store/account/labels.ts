@@ -1,10 +1,10 @@
 /**
  * labels - an account's names for its kinds of mail
  *
- * A label has a number for the doors and a name for people; both are unique in the account. A removed label is gone for every door, and keeps
- * its number and name for the statistics of the mails that bore it; its name is free again.
+ * A label has a number for the API and a name for people. Both are unique in the account. A removed label is hidden everywhere, but its
+ * number and name stay for the statistics of the mails that carried it. The name can be used again.
  *
- * See also: service/admin/labels (who changes them), store/facts/counters (which knows the numbers).
+ * See also: service/admin/labels (which changes them), store/facts/counters (which counts by number).
  */
 import { Fault } from '../../errors.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
@@ -35,7 +35,7 @@ export const LABELS = createTableMapping<StoredLabel>('labels', ['account_id', '
 
 const COLUMNS = LABELS.columns('l')
 
-/** The labels of these names, made where they are missing. */
+/** Finds the labels with these names, and creates those that are missing. Returns the number of each name. */
 export async function ensureLabels(
   db: Database,
   account: number,
@@ -51,7 +51,7 @@ export async function ensureLabels(
 
 async function insertLabels(db: Database, account: number, names: readonly string[], at: number): Promise<readonly Label[]> {
   if (names.length === 0) return []
-  // Numbers start at 1: 0 is "no label" in counters.
+  // Numbers start at 1: 0 means no label in counters.
   const first = (await reserveSequenceNumbers(db, account, 'label', names.length)) + 1
   const times = { createdAt: at, updatedAt: at, deletedAt: null }
   const rows = names.map((name, i) => ({ account, labelId: first + i, name, folded: name.toLowerCase(), ...times }))
@@ -66,7 +66,7 @@ async function findLabelIdsByName(reader: DatabaseReader, account: number, names
   return new Map(rows.map((row) => [String(row['name']), Number(row['label_id'])]))
 }
 
-/** One page of labels by number, those whose name holds `query` in any case; `total` counts them all. */
+/** Lists one page of labels by number, optionally those whose name contains `query`, ignoring case. `total` counts all of them. */
 export async function listLabels(
   reader: DatabaseReader,
   account: number,
@@ -82,14 +82,14 @@ export async function listLabels(
 
 const toLikePattern = (part: string): string => `%${part.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`
 
-/** One label, or null; a removed one is none. */
+/** Finds one label, or null if it does not exist or was removed. */
 export async function findLabel(reader: DatabaseReader, account: number, labelId: number): Promise<Label | null> {
   const sql = `select ${COLUMNS} from labels l where l.account_id = $1 and l.label_id = $2 and l.deleted_at is null`
   const row = await reader.one(sql, [account, labelId])
   return row === null ? null : LABELS.decode(row)
 }
 
-/** The names of these numbers, removed labels too; numbers that there never were are not in the answer. */
+/** Finds the names of these numbers, removed labels included. Numbers that never existed are left out. */
 export async function findLabelNames(
   reader: DatabaseReader,
   account: number,
@@ -100,7 +100,10 @@ export async function findLabelNames(
   return new Map(rows.map((row) => [Number(row['label_id']), String(row['name'])]))
 }
 
-/** The numbers of the labels whose name holds one of these parts in any case, removed ones too; at most as many as a filter takes. */
+/**
+ * Finds the numbers of the labels whose name contains one of these parts, ignoring case, removed labels included. Returns at most as many
+ * as a filter accepts.
+ */
 export async function findLabelIdsLike(reader: DatabaseReader, account: number, parts: readonly string[]): Promise<readonly number[]> {
   const where = createSqlFilter('l.account_id = ?', account)
   const likeConditions = parts.map((part) => `l.folded like ${where.addParameter(toLikePattern(part))} escape '\\'`)
@@ -109,15 +112,15 @@ export async function findLabelIdsLike(reader: DatabaseReader, account: number, 
   return (await reader.all(sql, where.parameters())).map((row) => Number(row['label_id']))
 }
 
-/** Makes a label. Throws Fault conflict where the name is taken. */
+/** Creates a label. Throws Fault conflict if the name is taken. */
 export async function addLabel(db: Database, account: number, name: string, at: number): Promise<Label> {
   if ((await findLabelIdsByName(db, account, [name])).size > 0) throw nameTakenFault(name)
   const [label] = await insertLabels(db, account, [name], at)
-  if (label === undefined) throw new Fault('internal', 'a label that was added is not there')
+  if (label === undefined) throw new Fault('internal', 'a label was not added')
   return label
 }
 
-/** Renames a label; whether it was there. Throws Fault conflict where the name is taken. */
+/** Renames a label. Returns whether it existed. Throws Fault conflict if the name is taken. */
 export async function renameLabel(
   db: Database,
   account: number,
@@ -129,9 +132,9 @@ export async function renameLabel(
   return (await db.run(sql, [label.name, label.name.toLowerCase(), label.at, account, label.labelId])) > 0
 }
 
-const nameTakenFault = (name: string): Fault => new Fault('conflict', `the label "${name}" is there already`)
+const nameTakenFault = (name: string): Fault => new Fault('conflict', `the label "${name}" already exists`)
 
-/** Removes a label; whether it was there. Mails and statistics keep its number and name. */
+/** Removes a label. Returns whether it existed. Mails and statistics keep its number and name. */
 export async function removeLabel(db: Database, account: number, labelId: number, at: number): Promise<boolean> {
   const sql = 'update labels set deleted_at = $1 where account_id = $2 and label_id = $3 and deleted_at is null'
   return (await db.run(sql, [at, account, labelId])) > 0

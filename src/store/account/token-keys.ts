@@ -1,16 +1,16 @@
 /**
- * token-keys - the ring of keys that tokens are signed with, sealed
+ * token-keys - the keyring that signs tokens, encrypted
  *
- * A key is stored as the vault sealed it and is never changed but by its retirement: the highest index signs, the others read, a retired one
- * does neither.
+ * A key is stored as the vault encrypted it and changes only by its retirement. The highest index signs, the other keys verify, a retired
+ * key does neither.
  *
- * See also: correlate/token.
+ * See also: correlate/token, config/vault.
  */
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { bytesColumn, integerColumn, nullableColumn, createTableMapping } from '../engine/mapping.ts'
 
 export type TokenKey = {
-  /** 0: the ring from which accounts' keys are derived. */
+  /** 0: the keyring from which the keys of the accounts are derived. */
   readonly account: number
   readonly index: number
   readonly sealed: Uint8Array
@@ -28,24 +28,24 @@ export const TOKEN_KEYS = createTableMapping<TokenKey>('token_keys', ['account_i
 
 const COLUMNS = TOKEN_KEYS.columns('t')
 
-/** Adds a key. Throws Fault conflict where its index is taken. */
+/** Adds a key. Throws Fault conflict if its index is taken. */
 export async function addTokenKey(db: Database, key: TokenKey): Promise<void> {
   await db.insertMany(TOKEN_KEYS, [key])
 }
 
-/** The ring of one account, by index. */
+/** Lists the keyring of one account, by index. */
 export async function listTokenKeys(reader: DatabaseReader, account: number): Promise<readonly TokenKey[]> {
   return (await reader.all(`select ${COLUMNS} from token_keys t where t.account_id = $1 order by t.key_index`, [account])).map(
     TOKEN_KEYS.decode,
   )
 }
 
-/** All rings. */
+/** Lists all keyrings. */
 export async function listTokenKeysForOperator(reader: DatabaseReader): Promise<readonly TokenKey[]> {
   return (await reader.all(`select ${COLUMNS} from token_keys t order by t.account_id, t.key_index`)).map(TOKEN_KEYS.decode)
 }
 
-/** Retires a key; whether it was in use until now. */
+/** Retires a key. Returns whether it was in use. */
 export async function retireTokenKey(
   db: Database,
   account: number,

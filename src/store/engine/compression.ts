@@ -1,32 +1,32 @@
 /**
- * compression - bytes made smaller on their way into a column, and large again on their way out
+ * compression - compresses the bytes of a column with Zstandard
  *
- * Zstandard. SQLite's writing thread packs, so that the thread that talks to the world does not; on PostgreSQL, where no thread of ours
- * stands between, short values are packed at once and long ones in the thread pool.
+ * On SQLite the writing thread compresses, so that the main thread does not have to. On PostgreSQL short values are compressed at once
+ * and long ones in the thread pool.
  *
- * See also: store/engine/mapping (`packed`), store/engine/sqlite-worker, store/engine/postgres.
+ * See also: store/engine/mapping (`compressedColumn`), store/engine/sqlite-worker, store/engine/postgres.
  */
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'
 
 const zstdCompressAsync = promisify(zstdCompress)
 
-/** Level 3 is Zstandard's own default: half the bytes of a report at a tenth of the time of higher levels. */
+/** Level 3 is the default of Zstandard: half the size of a report, at a tenth of the time of higher levels. */
 const ZSTD_PARAMETERS = { [constants.ZSTD_c_compressionLevel]: 3 }
 
-/** Packed in well under a millisecond; a way through the thread pool costs three times as much. */
+/** Up to this size, compression takes well under a millisecond. The thread pool would take three times as long. */
 const MAX_SYNC_BYTES = 65_536
 
-/** The size is told in advance: the compressor then takes memory for a report and not for a film. */
+/** With the size known in advance, the compressor allocates memory for that size only. */
 const zstdOptionsFor = (raw: Uint8Array) => ({ params: ZSTD_PARAMETERS, pledgedSrcSize: raw.byteLength })
 
-/** Packs in this thread. */
+/** Compresses in this thread. */
 export const compressSync = (raw: Uint8Array): Uint8Array => zstdCompressSync(raw, zstdOptionsFor(raw))
 
-/** Packs, long values beside this thread. */
+/** Compresses, long values in the thread pool. */
 export async function compressBytes(raw: Uint8Array): Promise<Uint8Array> {
   return raw.byteLength <= MAX_SYNC_BYTES ? compressSync(raw) : zstdCompressAsync(raw, zstdOptionsFor(raw))
 }
 
-/** The bytes that were packed. */
+/** Decompresses. Rejects bytes that are not a Zstandard frame. */
 export const decompressBytes: (packed: Uint8Array) => Promise<Buffer> = promisify(zstdDecompress)

@@ -1,19 +1,19 @@
 /**
- * engine - the few verbs that tell two engines apart; everything above writes one SQL
+ * engine - the contract of the two database engines, SQLite and PostgreSQL
  *
- * SQL is written once, with `$1 … $n` for parameters, in the part of the language that both engines speak. What they do not
- * share is a verb here: many rows at once, many keys at once, and claiming work.
+ * SQL is written once, with `$1 … $n` for parameters, in the subset that both engines understand. The operations that differ are methods
+ * here: bulk inserts, lookups by many keys, and claiming work.
  *
- * Promises, on both engines (test/store/engine.test.ts is the contract):
- * - `tx` runs its callback alone on SQLite and in one snapshot on PostgreSQL; it commits durably or leaves nothing. A callback may
- *   run again from its start (serialization failure, deadlock, a race for a unique key), so it must not act outside the store.
- * - A statement that fails breaks its transaction: later verbs of that callback refuse.
- * - Verbs called without awaiting between them travel together (one message to SQLite's thread, one flight to PostgreSQL), and
+ * Guarantees, on both engines (test/store/engine/engine.test.ts checks them):
+ * - `tx` runs its callback alone on SQLite and in one snapshot on PostgreSQL. It commits durably or leaves nothing. The callback may run
+ *   again from its start (serialization failure, deadlock, unique key conflict), so it must not act outside the store.
+ * - A failed statement breaks its transaction: later calls of that callback are refused.
+ * - Calls that are made without an `await` between them travel together (one message to SQLite's thread, one pipeline to PostgreSQL) and
  *   run in the order of the calls: `await Promise.all([db.insertMany(…), db.upsertMany(…)])`.
- * - What can be tried again later is Fault store_busy; a broken rule of the schema is Fault conflict.
+ * - An error that may go away is Fault store_busy. A violated constraint is Fault conflict.
  *
- * See also: store/engine/sqlite, store/engine/postgres, store/engine/value (the types that may pass), store/engine/mapping
- * (how a value of the core becomes a row).
+ * See also: store/engine/sqlite, store/engine/postgres, store/engine/value (the types of values), store/engine/mapping (rows as typed
+ * values).
  */
 import type { TableMapping } from './mapping.ts'
 import type { ColumnType, Table } from './table.ts'
@@ -21,32 +21,33 @@ import type { SqlRow, SqlValue } from './value.ts'
 
 export type EngineKind = 'sqlite' | 'postgres'
 
-/** Keys for `inKeys`: tuples with their types. In the SQL `{keys}` is a derived table with the columns k1, k2, …. */
+/** Keys for `inKeys`: tuples and their types. In the SQL, `{keys}` is a derived table with the columns k1, k2, …. */
 export type KeyTuples = { readonly types: readonly ColumnType[]; readonly rows: readonly (readonly SqlValue[])[] }
 
-/** Verbs that change nothing. */
+/** Read operations. */
 export type DatabaseReader = {
   readonly kind: EngineKind
-  /** Every row that the statement gives. */
+  /** Returns all rows of the statement. */
   readonly all: (sql: string, params?: readonly SqlValue[]) => Promise<readonly SqlRow[]>
-  /** The first row, or null. */
+  /** Returns the first row, or null. */
   readonly one: (sql: string, params?: readonly SqlValue[]) => Promise<SqlRow | null>
   /**
-   * Rows by a list of keys of any length, in one prepared statement. Name the keys first, so that both engines start from them:
+   * Returns the rows for a list of keys of any length, with one prepared statement. Put the keys first, so that both engines start from
+   * them:
    * `select d.* from {keys} k cross join deliveries d where d.account_id = k.k1 and d.delivery_id = k.k2`.
    */
   readonly inKeys: (sql: string, keys: KeyTuples, params?: readonly SqlValue[]) => Promise<readonly SqlRow[]>
 }
 
-/** What an insert does with a row whose key (or another unique key) is taken. */
+/** What an insert does with a row whose primary key or other unique key exists. */
 export type ConflictRule = 'refuse' | 'ignore'
 
-/** Columns not named in `add` or `keep` are replaced by the new row's. `rows` must differ in their keys. */
+/** Columns that are in neither list are replaced by the new row's values. The keys of the rows must differ. */
 export type UpsertRule = { readonly addColumns?: readonly string[]; readonly keepColumns?: readonly string[] }
 
 /**
- * Work to be taken: rows of `table` where `where` holds, in `order`, at most `limit`, are changed by `set` and given back. Nodes
- * that claim at once never get the same row. `where` and `set` share `params`.
+ * Claims work: at most `limit` rows of `table` for which `where` holds, in `order`, are changed by `set` and returned. Nodes that claim
+ * at the same time never get the same row. `where` and `set` share `params`.
  */
 export type ClaimQuery = {
   readonly table: Table
@@ -57,52 +58,53 @@ export type ClaimQuery = {
   readonly limit: number
 }
 
-/** All verbs, inside a transaction. */
+/** All operations, inside a transaction. */
 export type Database = DatabaseReader & {
-  /** Which slot of a counter this process adds to: nodes that count at once then seldom meet in one row. */
+  /** The slot of a counter that this process adds to. Nodes use different slots, so that they seldom contend for one row. */
   readonly counterSlot: number
-  /** Runs one statement; how many rows it changed. */
+  /** Runs one statement. Returns how many rows it changed. */
   readonly run: (sql: string, params?: readonly SqlValue[]) => Promise<number>
-  /** Inserts rows in the order given; how many were new. */
+  /** Inserts rows in the given order. Returns how many were new. */
   readonly insertMany: <R>(shape: TableMapping<R>, rows: readonly R[], onConflict?: ConflictRule) => Promise<number>
-  /** Inserts rows, or changes those whose key is there. On PostgreSQL rows are locked in the order given: sort by key. */
+  /** Inserts rows, or updates the rows whose key exists. PostgreSQL locks rows in the given order: sort them by key. */
   readonly upsertMany: <R>(shape: TableMapping<R>, rows: readonly R[], rule?: UpsertRule) => Promise<void>
   readonly claim: (claim: ClaimQuery) => Promise<readonly SqlRow[]>
 }
 
 export type TransactionOptions = {
   /**
-   * `snapshot` (default): all statements see the moment of the first one, and a change by another node of what this one changes
-   * runs the callback again; so decisions made from rows read hold at the commit. `latest`: each statement sees what is committed
-   * then; for claims and for work under `lock`, where a snapshot would be older than the lock. SQLite has one writer: no difference.
+   * `snapshot` (default): all statements see the state at the first one, and a concurrent change by another node to a row that this
+   * transaction changes makes the callback run again. So a decision from rows that were read still holds at the commit. `latest`: each
+   * statement sees what is committed by then. Use it for claims and for work under `lockName`, where a snapshot would be older than the
+   * lock. SQLite has one writer, so both are the same.
    */
   readonly visibility?: 'snapshot' | 'latest'
-  /** At most one transaction of this name runs at a time, over all nodes. */
+  /** At most one transaction with this lock runs at a time, over all nodes. */
   readonly lockName?: string
 }
 
 export type Engine = {
   readonly kind: EngineKind
-  /** For the API; never waits for the writer, sees what is committed. */
+  /** Reads for the API. Never waits for the writer. Sees what is committed. */
   readonly read: DatabaseReader
-  /** The same for long walks through a table (exports, retention), so that a question of the API never waits behind a page of theirs. */
+  /** The same for long scans (exports, retention, erasure), so that a request to the API never waits behind a page of a scan. */
   readonly bulkRead: DatabaseReader
   readonly tx: <T>(work: (db: Database) => Promise<T>, options?: TransactionOptions) => Promise<T>
   /**
-   * What was deleted or overwritten leaves the files: after an erasure. SQLite's log is written back and cut; its freed pages are
-   * zeroed as they are freed. On PostgreSQL dead rows go with its own vacuum, and this does nothing. False: another process reads the log, and
-   * it is still there.
+   * Removes deleted and overwritten data from the files, after an erasure. SQLite's log is checkpointed and truncated; its freed pages
+   * are overwritten with zeros when they are freed. On PostgreSQL this does nothing: vacuum removes dead rows. Returns false if another
+   * process reads the log, which then still exists.
    */
   readonly truncateLog: () => Promise<boolean>
-  /** Ends in order: what runs is finished, what comes later is Fault store_busy. */
+  /** Closes the store: running operations finish, later ones are Fault store_busy. */
   readonly close: () => Promise<void>
 }
 
 export type EngineOptions = {
-  /** Connections to PostgreSQL; reads and transactions share them. */
+  /** Number of connections to PostgreSQL. Reads and transactions share them. */
   readonly connections?: number
-  /** How long SQLite waits for a lock that another process holds. */
+  /** How long SQLite waits for a lock that another process holds, in milliseconds. */
   readonly busyTimeoutMillis?: number
-  /** What a slower disk would add to each fsync of SQLite's commits: for measurements (bench/node). */
+  /** Added to each commit of SQLite, in milliseconds, to simulate a slower disk (bench/node). */
   readonly commitDelayMillis?: number
 }

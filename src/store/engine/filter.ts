@@ -1,30 +1,30 @@
 /**
- * filter - the conditions of a filter, as SQL and parameters
+ * filter - builds the conditions of a query with their parameters
  *
- * A list of values becomes placeholders, padded to a power of two with its last value, so that a filter makes a handful of statements
- * and not one for each length.
+ * A list of values becomes placeholders, padded to a power of two with its last value, so that there are few different statements.
  *
- * Pure. See also: store/mail/deliveries, store/lists/suppressions (who filter).
+ * Pure. See also: store/mail/deliveries, store/lists/suppressions (which filter).
  */
 import { Fault } from '../../errors.ts'
 import type { SqlValue } from './value.ts'
 
-/** More values than that belong into `inKeys`. */
+/** Most values of one list. For more, use `inKeys`. */
 export const MAX_FILTER_VALUES = 1_024
 
 export type SqlFilter = {
-  /** Adds a condition where the value is given; `?` stands for it. */
+  /** Adds a condition if the value is given. `?` stands for the value. */
   readonly andIfGiven: (condition: string, value: SqlValue | undefined) => SqlFilter
   /** Adds a condition without a value. */
   readonly and: (condition: string) => SqlFilter
-  /** Adds `column in (…)` where the list is given; an empty list lets nothing through. */
+  /** Adds `column in (…)` if the list is given. An empty list matches nothing. */
   readonly andInIfGiven: (column: string, list: readonly SqlValue[] | undefined) => SqlFilter
-  /** Adds a parameter; its placeholder. */
+  /** Adds a parameter. Returns its placeholder. */
   readonly addParameter: (value: SqlValue) => string
   readonly sql: () => string
   readonly parameters: () => readonly SqlValue[]
 }
 
+/** Starts a filter with its first condition. Throws Fault bad_request for a list of more than {@link MAX_FILTER_VALUES} values. */
 export function createSqlFilter(first: string, value: SqlValue): SqlFilter {
   const parameters: SqlValue[] = []
   const conditions: string[] = []

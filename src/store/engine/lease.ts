@@ -1,11 +1,11 @@
 /**
- * lease - work that one node does at a time, and another takes over when it falls silent
+ * lease - a job that one node does at a time, and another takes over if it fails
  *
- * A lease is held until a moment and renewed before it. Its `term` rises whenever it changes hands: a transaction that asks
- * `holdsLease` commits only while nobody else has taken it, however late its node wakes up. A node that comes back under its own name
- * takes its lease again at once.
+ * A lease is held until an end time and renewed before it. Its `term` increases whenever the lease changes hands: a transaction that
+ * checks `holdsLease` commits only while no other node has taken the lease, however late its node wakes up. A node that returns under its
+ * own name acquires its lease again at once.
  *
- * See also: service/deliver/lease (who renews it).
+ * See also: service/deliver/lease (which renews it).
  */
 import type { Database } from './engine.ts'
 import { integerColumn, createTableMapping, textColumn } from './mapping.ts'
@@ -21,7 +21,7 @@ export const LEASES = createTableMapping<Lease>('queue_lease', ['name'], {
 
 type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly untilAt: number }
 
-/** Takes a lease that is free, has run out or is the holder's own, as a new term; null: another holds it. */
+/** Acquires a lease that is free, has expired or is the holder's own, with a new term. Returns null if another node holds it. */
 export async function acquireLeaseForOperator(db: Database, { name, holder, now, untilAt }: LeaseRequest): Promise<Lease | null> {
   const row = await db.one(
     `insert into queue_lease (name, holder, term, until_at) values ($1, $2, 1, $3)
@@ -33,17 +33,17 @@ export async function acquireLeaseForOperator(db: Database, { name, holder, now,
   return row === null ? null : LEASES.decode(row)
 }
 
-/** Holds it for longer; false: another has taken it. */
+/** Extends a lease. Returns false if another node has taken it. */
 export async function renewLeaseForOperator(db: Database, { name, term, untilAt }: Omit<Lease, 'holder'>): Promise<boolean> {
   return (await db.run('update queue_lease set until_at = $3 where name = $1 and term = $2', [name, term, untilAt])) === 1
 }
 
-/** Lets it go at once; nothing where another has taken it. */
+/** Releases a lease at once. Does nothing if another node has taken it. */
 export async function releaseLeaseForOperator(db: Database, { name, term }: Pick<Lease, 'name' | 'term'>): Promise<void> {
   await db.run('update queue_lease set until_at = 0 where name = $1 and term = $2', [name, term])
 }
 
-/** Whether a term is still the present one; nobody takes it before this transaction ends. */
+/** Whether a term is still current. Locks the lease until the end of this transaction. */
 export async function holdsLease(db: Database, { name, term }: Pick<Lease, 'name' | 'term'>): Promise<boolean> {
   const row = await db.one('select l.term from queue_lease l where l.name = $1 {lock l}', [name])
   return row !== null && Number(row['term']) === term

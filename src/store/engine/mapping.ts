@@ -1,10 +1,10 @@
 /**
- * mapping - how a value of the core lies in a table: which field in which column, and how it is written there
+ * mapping - maps the fields of a value to the columns of a table
  *
- * A shape is a record of fields, one for each key of the value's type, so that the compiler says when the core has grown a field that
- * no column keeps. Ids and digests are hex (or UUIDs) in the core and bytes in the store; booleans are 0 and 1; lists and records are JSON.
+ * A mapping has one column for each key of the value's type, so the compiler reports a field that no column stores. Ids and digests are
+ * hex strings or UUIDs in the code and bytes in the store; booleans are 0 and 1; lists and records are JSON.
  *
- * See also: store/engine/table (the description that a shape makes), store/schema (the shapes).
+ * See also: store/engine/table (the description that a mapping produces), store/tables (all tables).
  */
 import { Fault } from '../../errors.ts'
 import type { ColumnType, PersonalData, Table } from './table.ts'
@@ -14,7 +14,7 @@ export type ColumnMapping<V> = {
   readonly column: string
   readonly type: ColumnType
   readonly personalData: PersonalData
-  /** The engine packs the bytes as it writes them: what is decoded is packed. */
+  /** The engine compresses the bytes when it writes them. Decoded bytes are still compressed. */
   readonly isCompressed?: true
   readonly encode: (value: V) => SqlValue
   readonly decode: (value: SqlValue) => V
@@ -23,16 +23,16 @@ export type ColumnMapping<V> = {
 export type TableMapping<R> = {
   readonly table: Table
   readonly encode: (row: R) => Readonly<Record<string, SqlValue>>
-  /** As `encode`, onto the end of a list: the values alone, in the order of the columns. */
+  /** As `encode`, but appends the values to a list, in the order of the columns. */
   readonly encodeInto: (row: R, into: SqlValue[]) => void
   readonly decode: (row: SqlRow) => R
-  /** The columns as a select list behind a table's alias. */
+  /** The columns as a select list, with a table alias. */
   readonly columns: (alias: string) => string
-  /** A part of it, for long walks that need no more: to be read, not to be written. */
+  /** A mapping of some fields, for scans that need no more. It can read rows, not write them. */
   readonly pick: <K extends keyof R>(names: readonly K[]) => Pick<TableMapping<Pick<R, K>>, 'columns' | 'decode'>
 }
 
-/** A shape out of a table's name, its key's columns and a field for each key of R. */
+/** Creates a mapping from a table's name, the columns of its primary key and a column for each field of R. */
 export function createTableMapping<R>(
   name: string,
   key: readonly string[],
@@ -58,15 +58,15 @@ export function createTableMapping<R>(
       const decoded: Record<string, unknown> = {}
       for (const [name, field] of entries) {
         const value = row[field.column]
-        if (value === undefined) throw new Fault('internal', `${table.name}.${field.column} is missing in what the store gave back`)
+        if (value === undefined) throw new Fault('internal', `${table.name}.${field.column} is missing in a row of the store`)
         decoded[name] = field.decode(value)
       }
-      // The checked door: `fields` names every key of R, and each decoder has checked its value.
+      // The checked door: `fields` has every key of R, and each decoder has checked its value.
       return decoded as R
     },
     columns: (alias) => entries.map(([, field]) => `${alias}.${field.column}`).join(', '),
     pick<K extends keyof R>(names: readonly K[]) {
-      // The checked door: of a record of fields for R those for K.
+      // The checked door: a record of columns for R contains the columns for K.
       const pickedFields: unknown = Object.fromEntries(names.map((each) => [each, fields[each]]))
       return createTableMapping<Pick<R, K>>(name, key, pickedFields as { readonly [N in K]-?: ColumnMapping<R[N]> })
     },
@@ -84,7 +84,7 @@ function describeTable(name: string, key: readonly string[], fields: readonly Co
 }
 
 function unexpectedValueFault(column: string, value: SqlValue): Fault {
-  return new Fault('internal', `the store gave back a ${value === null ? 'null' : typeof value} in the column ${column}`)
+  return new Fault('internal', `the store returned ${value === null ? 'null' : `a ${typeof value}`} in the column ${column}`)
 }
 
 export function integerColumn(column: string): ColumnMapping<number> {
@@ -97,7 +97,7 @@ export function integerColumn(column: string): ColumnMapping<number> {
   }
 }
 
-/** A name of a closed list; only our own code writes it, from the same type. */
+/** A word from a closed list. Only our own code writes it, from the same type. */
 export function textEnumColumn<V extends string>(column: string): ColumnMapping<V> {
   return {
     column,
@@ -117,7 +117,7 @@ export const textColumn = (
   personalData,
 })
 
-/** A number of a closed list, as {@link textEnumColumn}. */
+/** A number from a closed list, as {@link textEnumColumn}. */
 export function integerEnumColumn<V extends number>(column: string): ColumnMapping<V> {
   return {
     column,
@@ -138,7 +138,7 @@ export function booleanColumn(column: string): ColumnMapping<boolean> {
   }
 }
 
-/** JSON that our own code wrote. */
+/** JSON that only our own code writes. */
 export function jsonColumn<V>(column: string, personalData: Extract<PersonalData, 'none' | 'json' | 'fact'>): ColumnMapping<V> {
   return {
     column,
@@ -149,7 +149,7 @@ export function jsonColumn<V>(column: string, personalData: Extract<PersonalData
   }
 }
 
-/** Lower-case hex in the core. */
+/** Bytes, as lower-case hex in the code. */
 export function hexColumn(column: string): ColumnMapping<string> {
   return {
     column,
@@ -160,7 +160,7 @@ export function hexColumn(column: string): ColumnMapping<string> {
   }
 }
 
-/** A UUID in lower-case hex with dashes; '' is an empty value. */
+/** A UUID, as lower-case hex with dashes in the code. '' is empty bytes. */
 export function uuidColumn(column: string): ColumnMapping<string> {
   return {
     column,
@@ -193,13 +193,13 @@ const NULLABLE_TYPES: Readonly<Record<ColumnType, ColumnType>> = {
   'bytes?': 'bytes?',
 }
 
-/** Bytes that the engine packs as it writes them; see store/engine/compression. */
+/** Bytes that the engine compresses when it writes them; see store/engine/compression. */
 export const compressedColumn = (
   column: string,
   personalData: Extract<PersonalData, 'mail' | 'composition'>,
 ): ColumnMapping<Uint8Array> => ({ ...bytesColumn(column, personalData), isCompressed: true })
 
-/** The same field, or null. */
+/** The same column, or null. */
 export function nullableColumn<V>(field: ColumnMapping<V>): ColumnMapping<V | null> {
   return {
     column: field.column,
@@ -214,10 +214,10 @@ function throwUnexpectedValue(column: string, value: SqlValue): never {
   throw unexpectedValueFault(column, value)
 }
 
-/** Bytes of hex. Throws Fault internal for what is no hex: a cut id would quietly be another one. */
+/** Decodes hex. Throws Fault internal for text that is not hex: a truncated id would be another id. */
 export function hexToBytes(value: string): Uint8Array {
   const bytes = Buffer.from(value, 'hex')
-  if (bytes.length * 2 !== value.length) throw new Fault('internal', `"${value.slice(0, 80)}" is no hex`)
+  if (bytes.length * 2 !== value.length) throw new Fault('internal', `"${value.slice(0, 80)}" is not hex`)
   return bytes
 }
 
@@ -227,7 +227,7 @@ export function bytesToHex(value: Uint8Array): string {
 
 export function uuidToBytes(value: string): Uint8Array {
   const bytes = Buffer.from(value.replaceAll('-', ''), 'hex')
-  if (value !== '' && (bytes.length !== 16 || value.length !== 36)) throw new Fault('internal', `"${value.slice(0, 80)}" is no UUID`)
+  if (value !== '' && (bytes.length !== 16 || value.length !== 36)) throw new Fault('internal', `"${value.slice(0, 80)}" is not a UUID`)
   return bytes
 }
 

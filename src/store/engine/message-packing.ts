@@ -1,14 +1,14 @@
 /**
- * message-packing - values packed for the way between two threads
+ * message-packing - packs values for a message between two threads
  *
- * A structured clone copies the whole buffer behind every byte array that it meets: 8 KB for a 16-byte id out of Node's pool. So
- * the bytes of a message travel in one blob that is transferred, and in their places stand lengths.
+ * A structured clone copies the whole buffer behind every byte array: 8 KB for a 16-byte id from Node's pool. So all bytes of a message
+ * travel in one transferred blob, and the lists hold their lengths instead.
  *
- * Pure. Invariant: open(pack(x)) is x. See also: store/engine/sqlite (one end), store/engine/sqlite-worker (the other).
+ * Pure. Invariant: unpack(pack(x)) equals x. See also: store/engine/sqlite-thread (one end), store/engine/sqlite-worker (the other).
  */
 import type { SqlValue } from './value.ts'
 
-/** Values in their order; at each of `spots` stands the length of bytes that lie in the blob, one behind the other. */
+/** Values in their order. At each of `bytePositions` is the length of bytes that are in the blob, one after the other. */
 export type PackedValues = { readonly values: (null | number | string)[]; readonly bytePositions: readonly number[] }
 
 export type MessagePacker = { add(values: readonly SqlValue[]): PackedValues; blob(): Uint8Array<ArrayBuffer> }
@@ -41,7 +41,7 @@ export function createMessagePacker(): MessagePacker {
   }
 }
 
-/** Reads lists back in the order in which they were added. */
+/** Unpacks lists in the order in which they were added. */
 export function createMessageUnpacker(blob: Uint8Array): (packed: PackedValues) => SqlValue[] {
   let offset = 0
   return ({ values, bytePositions }) => {

@@ -1,11 +1,11 @@
 /**
- * migrate - the schema, brought to what this program needs
+ * migrate - brings the schema to the version that this program needs
  *
- * Migrations are numbered and go forward only; each is kept with the checksum of its text, all under one lock and in one transaction, so
- * that two nodes that start together migrate once and a failure leaves the schema as it was. A schema with a number that this
- * program does not know stops the start, and so does one whose past was written differently.
+ * Migrations are numbered and go forward only. Each is recorded with the checksum of its text. All run under one lock and in one
+ * transaction, so that two nodes that start together migrate once and a failure leaves the schema unchanged. An unknown migration or a
+ * different checksum in the store stops the start.
  *
- * See also: store/migrations (the list), store/engine/sql (the words of each engine).
+ * See also: store/migrations (the list), store/engine/sql (the dialects).
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '../../errors.ts'
@@ -27,15 +27,15 @@ const CREATE_MIGRATIONS_TABLE = `create table if not exists migrations (
   version @int not null, name @text not null, checksum @text not null, applied_at @int not null, primary key (version)
 ) @strict`
 
-/** The words of the schema in each engine's own. `@narrow`: a table of short rows, kept in its key's tree where there is such a thing. */
+/** The types of the schema in each dialect. `@narrow`: a table of short rows, stored in the tree of its key where the engine can. */
 const TYPE_NAMES: Readonly<Record<EngineKind, Readonly<Record<string, string>>>> = {
   sqlite: { int: 'integer', text: 'text', bytes: 'blob', strict: 'strict', narrow: 'strict, without rowid' },
   postgres: { int: 'bigint', text: 'text collate "C"', bytes: 'bytea', strict: '', narrow: '' },
 }
 
 /**
- * Brings the schema up to date; returns how many migrations ran. Idempotent. Throws Fault store_newer where a newer program has
- * been here, config_invalid where an old migration was another text.
+ * Brings the schema up to date. Returns how many migrations ran. Idempotent. Throws Fault store_newer if a newer program has migrated the
+ * store, config_invalid if an applied migration had another text.
  */
 export async function migrate(engine: Engine, now: number, migrations: readonly Migration[] = MIGRATIONS): Promise<number> {
   return engine.tx(
@@ -62,9 +62,13 @@ function checkAppliedMigration(applied: AppliedMigrationCheck, migrations: reado
     throw new Fault('store_newer', text, { detail })
   }
   if (checksumOf(known) !== applied.checksum) {
-    throw new Fault('config_invalid', `schema ${applied.version} (${applied.name}) was made by another text than this program's`, {
-      detail,
-    })
+    throw new Fault(
+      'config_invalid',
+      `migration ${applied.version} (${applied.name}) was applied with another text than this program has`,
+      {
+        detail,
+      },
+    )
   }
 }
 
@@ -75,7 +79,7 @@ async function applyMigration(db: Database, migration: Migration, now: number): 
   ])
 }
 
-/** Of the text as written here, so that both engines agree. */
+/** The checksum of the text before translation, so that both engines agree. */
 function checksumOf(migration: Migration): string {
   return createHash('sha256').update(migration.statements.join(';\n')).digest('hex')
 }

@@ -1,16 +1,16 @@
 /**
  * postgres - the engine for more than one node
  *
- * Isolation: a transaction sees one snapshot (repeatable read). Load reads rows, decide judges by them, save writes them; under
- * read committed a row that was absent at load could be inserted by another node in between and the upsert would quietly overwrite
- * it. Under repeatable read that very upsert, and every lock of a row changed since, is a serialization failure, and the whole callback
- * runs again. Serializable would add aborts for reads that nobody writes (shares, rates), where a moment's lag harms nothing.
- * Claims and work under a named lock ask for `sees: latest`: they must see what was committed while they waited.
+ * Isolation: a transaction sees one snapshot (repeatable read). A typical transaction reads rows, decides by them and saves them. Under
+ * read committed, another node could insert a row that was absent when it was read, and the upsert would silently overwrite it. Under
+ * repeatable read, such an upsert, and every lock of a row that has changed since, is a serialization failure, and the whole callback
+ * runs again. Serializable would add aborts for reads that no transaction writes (shares, rates), where a short delay does no harm.
+ * Claims and work under a named lock use `visibility: 'latest'`: they must see what was committed while they waited.
  *
- * Every statement is prepared; arrays go as literals, which the server reads by the casts in the statement.
- * See also: store/engine/engine (the contract), store/engine/sql, store/engine/sqlite (its sibling).
+ * Every statement is prepared. Arrays are sent as literals, which the server reads by the casts in the statement.
+ * See also: store/engine/engine (the contract), store/engine/sql, store/engine/sqlite (the other engine).
  */
-import { setTimeout as rest } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { Fault } from '../../errors.ts'
 import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader, TransactionOptions } from './engine.ts'
@@ -22,7 +22,7 @@ import { arrayLiteral, claimSql, insertSql, translateSql, translateKeyedSql, ups
 import { normalizeValue } from './value.ts'
 import type { SqlRow, SqlValue } from './value.ts'
 
-/** Rows with the number of rows that the statement touched. */
+/** The rows, and how many rows the statement touched. */
 type QueryResult = { readonly rows: readonly SqlRow[]; readonly count: number }
 
 type ParameterizedQuery = { readonly text: string; readonly params: readonly SqlValue[] }
@@ -33,22 +33,22 @@ type PostgresConnection = Pick<postgres.Sql, 'unsafe'>
 
 const DEFAULT_CONNECTIONS = 8
 
-/** A callback that lost this often is in a fight that waiting in the queue solves better. */
+/** After this many serialization failures the contention is too high for retries. */
 const MAX_TRANSACTION_ATTEMPTS = 10
 
-/** A key taken twice in a row is no race any more. */
+/** A key that exists at the second retry is not a race. */
 const MAX_UNIQUE_VIOLATION_ATTEMPTS = 3
 
-/** The first pause before another run; it doubles, and chance parts those that collided. */
+/** The base of the delay before a retry. It doubles, and a random factor separates the transactions that collided. */
 const FIRST_RETRY_DELAY_MILLIS = 4
 
-/** Chosen by chance at the start; DESIGN, Store: 16 slots. */
+/** Chosen at random at the start, out of 16 slots. */
 const COUNTER_SLOT = Math.floor(Math.random() * 16)
 
-/** int8 and numeric (sums of int8) come as text; all of ours are below 2^53. */
+/** The driver returns int8 and numeric (sums of int8) as text. All of our values are below 2^53. */
 const NUMERIC_TYPES = { to: 20, from: [20, 1700], serialize: String, parse: Number }
 
-/** Connects and asks once. Throws Fault store_busy where no server answers, config_invalid where it refuses the user or database. */
+/** Connects and runs one query. Throws Fault store_busy if no server answers, config_invalid if it refuses the user or the database. */
 export async function openPostgres(url: string, options: EngineOptions): Promise<Engine> {
   const sql = postgres(url, {
     max: options.connections ?? DEFAULT_CONNECTIONS,
@@ -87,12 +87,12 @@ async function runWithRetries<T>(attempt: () => Promise<T>): Promise<T> {
     } catch (error) {
       const fault = toPostgresFault(error)
       if (attempts >= maxAttemptsFor(fault)) throw fault
-      await rest(Math.random() * FIRST_RETRY_DELAY_MILLIS * 2 ** attempts)
+      await sleep(Math.random() * FIRST_RETRY_DELAY_MILLIS * 2 ** attempts)
     }
   }
 }
 
-/** How often a callback that ended so may run. */
+/** How often a callback that failed with this error may run. */
 function maxAttemptsFor(error: unknown): number {
   const state = error instanceof Fault ? error.detail['sqlstate'] : null
   if (state === '40001' || state === '40P01') return MAX_TRANSACTION_ATTEMPTS
@@ -122,7 +122,7 @@ function createExecutor(connection: PostgresConnection): ExecuteQuery {
   return async ({ text, params }) => {
     try {
       const result = await connection.unsafe(text, [...params], { prepare: true })
-      // The door between the driver's types and ours: the schema has text, bytea and what NUMBERS reads, and nothing else.
+      // The checked door: the schema has text, bytea and what NUMERIC_TYPES parses, and nothing else.
       return { rows: result as unknown as readonly SqlRow[], count: result.count }
     } catch (error) {
       throw toPostgresFault(error)
@@ -174,8 +174,9 @@ function createPostgresDatabase(execute: ExecuteQuery): Database {
 
 const compressIfBytes = async (value: SqlValue): Promise<SqlValue> => (value instanceof Uint8Array ? compressBytes(value) : value)
 
-/** Classes of SQLSTATE, and codes of the driver and of the system, that heal when the server is back or has room again. */
+/** Classes of SQLSTATE for errors that go away when the server is back or has room again. */
 const RETRYABLE_CLASSES = ['08', '40', '53', '55', '57', '58']
+/** Codes of the driver and of the operating system for a server that cannot be reached. */
 const UNREACHABLE_CODES = [
   'CONNECTION_CLOSED',
   'CONNECTION_ENDED',
@@ -193,7 +194,7 @@ const UNREACHABLE_CODES = [
   'ETIMEDOUT',
 ]
 
-/** The Fault for what the server or the driver said; what neither said passes as it is. */
+/** Converts an error of the server or of the driver to a Fault. Returns other errors as they are. */
 function toPostgresFault(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof Fault || !('code' in error) || typeof error.code !== 'string') return error
   const { code } = error
@@ -207,6 +208,6 @@ function toPostgresFault(error: unknown): unknown {
   if (family === '23')
     return new Fault('conflict', `the store already holds this or forbids it: ${error.message}`, { cause: error, detail })
   if (family === '28' || family === '3D')
-    return new Fault('config_invalid', `PostgreSQL refuses us: ${error.message}`, { cause: error, detail })
+    return new Fault('config_invalid', `PostgreSQL refuses the connection: ${error.message}`, { cause: error, detail })
   return new Fault('internal', `PostgreSQL failed: ${error.message}`, { cause: error, detail })
 }

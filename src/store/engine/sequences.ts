@@ -1,7 +1,7 @@
 /**
- * sequences - numbers that are given once, in blocks
+ * sequences - numbers that are given out once, in blocks
  *
- * A block is taken in its own transaction and used from memory; what a crash leaves unused is never given again.
+ * A block is reserved in a transaction of its own and used from memory. Numbers that a crash leaves unused are never given out.
  *
  * See also: correlate/delivery-id.
  */
@@ -16,7 +16,7 @@ export const SEQUENCES = createTableMapping<Sequence>('sequences', ['account_id'
   next: integerColumn('next'),
 })
 
-/** Takes `size` numbers of a sequence; the first of them. The first number ever is 0. */
+/** Reserves `size` numbers of a sequence. Returns the first. A sequence starts at 0. */
 export async function reserveSequenceNumbers(db: Database, account: number, name: string, size: number): Promise<number> {
   const row = await db.one(
     `insert into sequences (account_id, name, next) values ($1, $2, $3)

@@ -1,11 +1,11 @@
 /**
- * sql - one statement in the words of each engine
+ * sql - translates a statement into the dialect of each engine
  *
- * The SQL of the store is written once. What must differ is spelled here: `$1` is `?1` to SQLite; `{keys}` is a JSON list to
- * SQLite and arrays to PostgreSQL; `{lock d}` locks the rows of `d` where there are row locks; an insert of many rows is a
- * statement to loop, or one statement over arrays. Every text is the same for any number of rows and keys, so it is prepared once.
+ * `$1` becomes `?1` on SQLite. `{keys}` is a JSON list on SQLite and arrays on PostgreSQL. `{lock d}` locks the rows of `d` where the
+ * engine has row locks. An insert of many rows is a statement to repeat on SQLite, and one statement over arrays on PostgreSQL. The text
+ * does not depend on the number of rows or keys, so each statement is prepared once.
  *
- * Pure. See also: store/engine/engine (the verbs), store/engine/migrate (the words of the schema).
+ * Pure, but for a cache of texts. See also: store/engine/engine (the operations), store/engine/migrate (the dialects of the schema).
  */
 import type { ClaimQuery, EngineKind, KeyTuples, ConflictRule, UpsertRule } from './engine.ts'
 import { baseType } from './table.ts'
@@ -15,11 +15,11 @@ import type { SqlValue } from './value.ts'
 
 const ARRAY_TYPES = { int: 'bigint[]', text: 'text[]', bytes: 'bytea[]' } as const
 
-/** Statements vary only in the filters of a few lists; beyond so many the memory starts afresh. */
+/** Only the filters of a few lists make statements vary. At this size the cache is cleared. */
 const MAX_CACHED_STATEMENTS = 500
 const statementCache = new Map<string, string>()
 
-/** What was spelled once is the same text again: the engines know it by its name. */
+/** Returns the same string for the same statement: the engines identify a prepared statement by its text. */
 function cachedStatement(name: string, build: () => string): string {
   const cached = statementCache.get(name)
   if (cached !== undefined) return cached
@@ -29,7 +29,7 @@ function cachedStatement(name: string, build: () => string): string {
   return statement
 }
 
-/** One statement in the engine's words, without keys. */
+/** Translates a statement without keys. */
 export function translateSql(kind: EngineKind, sql: string): string {
   return cachedStatement(`${kind} ${sql}`, () => translateUncached(kind, sql))
 }
@@ -39,7 +39,7 @@ function translateUncached(kind: EngineKind, sql: string): string {
   return kind === 'postgres' ? withLocks : withLocks.replace(/\$(\d+)/g, '?$1')
 }
 
-/** A statement with `{keys}`, whose parameters stand behind the `before` first ones. */
+/** Translates a statement with `{keys}`. The parameters of the keys follow the `precedingParameters` first ones. */
 export function translateKeyedSql(kind: EngineKind, sql: string, types: KeyTuples['types'], precedingParameters: number): string {
   return cachedStatement(`${kind} ${precedingParameters} ${types.join()} ${sql}`, () =>
     translateUncached(kind, sql).replace(
@@ -63,7 +63,7 @@ function jsonKeyTable(types: KeyTuples['types'], precedingParameters: number): s
   return `(select ${keyColumns.join(', ')} from json_each(?${precedingParameters + 1}))`
 }
 
-/** The keys as the one JSON text that {@link translateKeyedSql} reads on SQLite. */
+/** The keys as the JSON text that {@link translateKeyedSql} reads on SQLite. */
 export function encodeKeysAsJson(keys: KeyTuples): string {
   const toJsonValue = (value: unknown): null | number | string => {
     const clean = normalizeValue(value)
@@ -74,7 +74,7 @@ export function encodeKeysAsJson(keys: KeyTuples): string {
   )
 }
 
-/** SQLite: a statement for one row, to be looped. PostgreSQL: one statement over an array a column. */
+/** SQLite: a statement for one row, to be repeated. PostgreSQL: one statement with an array for each column. */
 export function insertSql(kind: EngineKind, table: Table, onConflict: ConflictRule): string {
   return cachedStatement(
     `${kind} ${onConflict} ${table.name}`,
@@ -82,7 +82,7 @@ export function insertSql(kind: EngineKind, table: Table, onConflict: ConflictRu
   )
 }
 
-/** As {@link insertSql}, changing the row whose key is there. */
+/** As {@link insertSql}, but updates the row whose key exists. */
 export function upsertSql(kind: EngineKind, table: Table, rule: UpsertRule): string {
   const name = `${kind} upsert ${table.name} ${rule.addColumns?.join() ?? ''} ${rule.keepColumns?.join() ?? ''}`
   return cachedStatement(name, () => buildUpsertSql(kind, table, rule))
@@ -104,7 +104,7 @@ function buildInsertSql(kind: EngineKind, table: Table): string {
   return `${into} select * from unnest(${arrays.join(', ')})`
 }
 
-/** Takes rows that no other node is taking; gives the changed rows. */
+/** Changes and returns rows that no other node is claiming. */
 export function claimSql(kind: EngineKind, claim: ClaimQuery): string {
   const { table, where, order, set, limit } = claim
   const key = table.key.join(', ')
@@ -117,7 +117,7 @@ export function claimSql(kind: EngineKind, claim: ClaimQuery): string {
   )
 }
 
-/** A PostgreSQL array literal. Every value is quoted: cheaper than to ask which ones need it. */
+/** A PostgreSQL array literal. Every value is quoted, which is cheaper than checking which ones need it. */
 export function arrayLiteral(values: readonly SqlValue[]): string {
   return `{${values.map(arrayElement).join(',')}}`
 }

@@ -1,11 +1,11 @@
 /**
  * sqlite-thread - a worker thread with one SQLite connection, as promises
  *
- * Operations that are asked for in the same tick travel in one message. A thread that dies takes its unanswered operations with
- * it (Fault store_busy: the remote server, or the client, tries again), and the next operation starts a new one: the file itself
- * recovers at opening.
+ * Operations that are requested in the same tick travel in one message. If the thread dies, its unanswered operations fail with Fault
+ * store_busy, so that the remote server or the client retries. The next operation starts a new thread; SQLite recovers the file when it
+ * opens it.
  *
- * See also: store/engine/sqlite-worker (the other end), store/engine/sqlite (who asks).
+ * See also: store/engine/sqlite-worker (the other end), store/engine/sqlite (the caller).
  */
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../errors.ts'
@@ -22,7 +22,7 @@ import type {
 } from './sqlite-worker.ts'
 import type { SqlRow, SqlValue } from './value.ts'
 
-/** What the caller wants: as Operation, with its values not yet packed. */
+/** An operation of the caller: as WorkerOperation, but with unpacked values. */
 export type ThreadOperation =
   | { readonly verb: 'begin' | 'commit' | 'rollback' | 'truncate-log' }
   | {
@@ -47,7 +47,10 @@ type PendingOperation = {
   readonly reject: (error: unknown) => void
 }
 
-/** The number of a statement; `told`: the thread has run it and knows it by that number. A text may be 3 KB long, and a batch has a dozen. */
+/**
+ * The number of a statement. `isPrepared`: the thread has run it and knows it by its number, so that a text of up to 3 KB is not sent
+ * again.
+ */
 type StatementNumber = { readonly number: number; isPrepared: boolean }
 
 type RunningWorker = {
@@ -56,7 +59,10 @@ type RunningWorker = {
   readonly statementNumbers: Map<string, StatementNumber>
 }
 
-/** In megabytes. The thread makes only short-lived values; a small nursery is swept often and gives the bytes of mails back soon. */
+/**
+ * In megabytes. The thread creates short-lived values only. A small young generation is collected often and returns the memory of mails
+ * soon.
+ */
 const MAX_YOUNG_GENERATION_MEGABYTES = 8
 
 const startWorker = (settings: SqliteWorkerSettings): Worker =>
@@ -65,7 +71,7 @@ const startWorker = (settings: SqliteWorkerSettings): Worker =>
     resourceLimits: { maxYoungGenerationSizeMb: MAX_YOUNG_GENERATION_MEGABYTES },
   })
 
-/** Starts the thread at the first wish, and again at the first one after its death. */
+/** Starts the thread at the first operation, and again at the first operation after its death. */
 export function createSqliteThread(
   settings: SqliteWorkerSettings,
   createWorker: (settings: SqliteWorkerSettings) => Worker = startWorker,
@@ -96,7 +102,7 @@ export function createSqliteThread(
     async close() {
       if (closed) return
       closed = true
-      // What was asked for in this very tick still goes first.
+      // Operations that were requested in this tick still run.
       await Promise.resolve()
       const lastWorker = running
       if (lastWorker === null) return
@@ -122,7 +128,7 @@ function startRunningWorker(worker: Worker, onEnd: (ended: RunningWorker) => voi
 }
 
 function postToWorker(worker: Worker, message: WorkerMessage): void {
-  // What is empty need not change hands: that costs more than a copy.
+  // An empty blob is not transferred: a transfer costs more than a copy.
   worker.postMessage(message, message === null || message.blob.byteLength === 0 ? [] : [message.blob.buffer as ArrayBuffer])
 }
 
@@ -137,7 +143,7 @@ function packOperation(operation: ThreadOperation, packer: MessagePacker, statem
   }
 }
 
-/** Beyond so many, which only the filters of lists could make, texts go over as they are. */
+/** Only the filters of lists could make more. Further statements are sent as text. */
 const MAX_NUMBERED_STATEMENTS = 400
 
 function toStatementRef(sql: string, statementNumbers: Map<string, StatementNumber>): StatementRef {

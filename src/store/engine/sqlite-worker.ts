@@ -1,11 +1,11 @@
 /**
- * sqlite-worker - the thread that owns one connection to the SQLite file
+ * sqlite-worker - the thread that owns one SQLite connection
  *
- * It runs the operations of a message in their order and answers once. An fsync or a long read stops this thread and nobody else.
- * In a chained message (the writer's) what stands behind a failure is not run; in the reader's, strangers' reads share a message
- * and each stands alone. A statement that belongs to a transaction never runs outside one, whatever was lost before it.
+ * Runs the operations of a message in order and answers once. An fsync or a long read blocks this thread only. In a message of the
+ * writer, operations after a failure are not run. In a message of a reader, unrelated reads share the message, so each stands alone. A
+ * statement of a transaction never runs outside one, whatever was lost before it.
  *
- * See also: store/engine/sqlite (the other end), store/engine/message-packing.
+ * See also: store/engine/sqlite-thread (the other end), store/engine/message-packing.
  */
 import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
@@ -19,13 +19,14 @@ export type SqliteWorkerSettings = {
   readonly path: string
   readonly readOnly: boolean
   readonly busyTimeoutMillis: number
-  /** Added to each commit; for measurements only. */
+  /** Added to each commit, in milliseconds. For measurements only. */
   readonly commitDelayMillis?: number
 }
 
 /**
- * `scrub` writes the log back and cuts it: 1 where another process held it; `rows` gives rows; `run` a count; `loop` runs the statement once for each `width` values and gives the sum of counts. `pack` are the
- * positions among them whose bytes are packed first.
+ * `truncate-log` checkpoints and truncates the log; its result is 1 if another process held it. `rows` returns rows, `run` a count.
+ * `run-each` runs the statement once for each `width` values and returns the sum of the counts. `pack` are the positions among them whose
+ * bytes are compressed first.
  */
 export type WorkerOperation =
   | { readonly verb: 'begin' | 'commit' | 'rollback' | 'truncate-log' }
@@ -37,12 +38,12 @@ export type WorkerOperation =
       readonly packed: PackedValues
     }
 
-/** A text, with the number by which it will be called once it has run (null: it has none); or such a number. */
+/** A text with the number by which it is known once it has run (null: none), or such a number. */
 export type StatementRef = number | { readonly sql: string; readonly number: number | null }
 
 type WorkerRequest = { readonly stopsAtFailure: boolean; readonly operations: readonly WorkerOperation[]; readonly blob: Uint8Array }
 
-/** `code` is SQLite's extended result code, or 0 where the failure is not SQLite's. */
+/** `code` is SQLite's extended result code, or 0 for another error. */
 export type SqliteFailure = { readonly code: number; readonly message: string }
 
 export type OperationResult =
@@ -52,16 +53,16 @@ export type OperationResult =
 
 export type WorkerResponse = { readonly results: readonly OperationResult[]; readonly blob: Uint8Array }
 
-/** `null`: close the file and end. */
+/** `null`: close the file and exit. */
 export type WorkerMessage = WorkerRequest | null
 
-/** Statements without a number: beyond this many they are forgotten. */
+/** At this many statements without a number the cache is cleared. */
 const MAX_UNNUMBERED_STATEMENTS = 100
 
 /**
- * 64 MB of log between checkpoints: one long checkpoint instead of many costs fewer fsyncs. The log is cut back to it.
- * What is freed is zeroed, so that an erased address leaves the file with its row.
- * Caches: the writer's holds the hot pages of its indexes; the reader's is small, the system's file cache stands behind it.
+ * 64 MB of log between checkpoints: one long checkpoint costs fewer fsyncs than many short ones. The log is truncated to that size. Freed
+ * pages are overwritten with zeros, so that an erased address leaves the file with its row. The writer's cache holds the hot pages of its
+ * indexes. The reader's is small, since the file cache of the operating system is behind it.
  */
 const PRAGMAS = {
   both: ['temp_store = memory', 'foreign_keys = off', 'trusted_schema = off'],
@@ -127,7 +128,7 @@ function executeOperation(
   if (!connection.readOnly && !connection.database.isTransaction) throw new Error('the transaction of this statement is gone')
   if (operation.verb === 'run') return { changes: Number(statement.run(...values).changes) }
   if (operation.verb === 'rows') {
-    // The door between the driver's types and ours: with setReturnArrays each row is an array of column values.
+    // The checked door: with setReturnArrays each row is an array of column values.
     const rows = statement.all(...values) as unknown as readonly (readonly (null | number | string | Uint8Array)[])[]
     const columns = statement.columns().map((column) => column.name)
     return { columns, packed: packer.add(rows.flat()) }
@@ -152,12 +153,12 @@ function runForEachRow(
   return changes
 }
 
-/** The first column says whether somebody was in the way (SQLite, pragma wal_checkpoint). */
+/** The first column is 1 if another connection was in the way (SQLite, pragma wal_checkpoint). */
 function truncateLog(database: DatabaseSync): number {
   return Number(database.prepare('pragma wal_checkpoint(truncate)').get()?.['busy'])
 }
 
-/** As an fsync does, it stops this thread and costs no CPU. */
+/** Blocks this thread without using CPU, as an fsync does. */
 function sleep(millis: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, millis)
 }
@@ -207,7 +208,7 @@ function serve(port: NonNullable<typeof parentPort>, settings: SqliteWorkerSetti
   })
 }
 
-// Imported in a plain thread this file does nothing.
+// Outside of a worker thread, this file does nothing.
 if (parentPort !== null && isSettings(workerData)) serve(parentPort, workerData)
 
 function isSettings(data: unknown): data is SqliteWorkerSettings {

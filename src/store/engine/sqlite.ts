@@ -1,10 +1,11 @@
 /**
- * sqlite - the embedded engine: one file, one writing thread, two reading threads
+ * sqlite - the embedded engine: one file, one writer thread, two reader threads
  *
- * The writer owns the only write connection and runs one transaction at a time, in the order in which they were asked for; the
- * readers see what is committed and never wait; the second one, for long walks, starts when it is first asked. WAL with synchronous FULL: a commit that was answered survives a power cut.
+ * The writer owns the only write connection and runs one transaction at a time, in the order of the requests. The readers see what is
+ * committed and never wait. The second reader, for long scans, starts at its first use. WAL with synchronous FULL: a committed
+ * transaction survives a power failure.
  *
- * See also: store/engine/engine (the contract), store/engine/sqlite-thread, store/engine/postgres (its sibling).
+ * See also: store/engine/engine (the contract), store/engine/sqlite-thread, store/engine/postgres (the other engine).
  */
 import { Fault } from '../../errors.ts'
 import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader } from './engine.ts'
@@ -21,15 +22,15 @@ type ExecuteOperation = (operation: ThreadOperation) => Promise<ThreadResult>
 /** Another process (a backup, the command line) may hold the lock for a moment. */
 const BUSY_TIMEOUT_MILLIS = 5_000
 
-/** Opens or makes the file. Throws Fault store_busy where it cannot be opened, config_invalid without a file. */
+/** Opens or creates the file. Throws Fault store_busy if it cannot be opened, config_invalid without a file name. */
 export async function openSqlite(path: string, options: EngineOptions): Promise<Engine> {
-  if (path === '' || path.startsWith(':')) throw new Fault('config_invalid', 'the SQLite store needs a file: two threads share it')
+  if (path === '' || path.startsWith(':')) throw new Fault('config_invalid', 'the SQLite store needs a file name: several threads open it')
   const busyTimeoutMillis = options.busyTimeoutMillis ?? BUSY_TIMEOUT_MILLIS
   const writer = createSqliteThread({ path, readOnly: false, busyTimeoutMillis, commitDelayMillis: options.commitDelayMillis ?? 0 })
   const reader = createSqliteThread({ path, readOnly: true, busyTimeoutMillis })
   const bulkReader = createSqliteThread({ path, readOnly: true, busyTimeoutMillis })
   const runExclusively = createSerialQueue()
-  // The writer first: it makes the file, which the reader cannot.
+  // The writer first: it creates the file, which a reader cannot.
   await runTransaction(writer, async (db) => db.run('select 1'))
   return {
     kind: 'sqlite',
@@ -46,7 +47,7 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
   }
 }
 
-/** One after the other, in the order asked; one that fails stops nobody. */
+/** Runs tasks one after the other, in order. A failed task does not stop the next one. */
 function createSerialQueue(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   return (task) => {
@@ -58,7 +59,7 @@ function createSerialQueue(): <T>(task: () => Promise<T>) => Promise<T> {
 
 async function runTransaction<T>(writer: SqliteThread, work: (db: Database) => Promise<T>): Promise<T> {
   const guard = createTransactionGuard((operation: ThreadOperation) => writer.execute(operation))
-  // Not awaited: it travels with the first verbs of the callback. Where it fails, so do they.
+  // Not awaited: it travels with the first calls of the callback. If it fails, so do they.
   const beginning = guard.execute({ verb: 'begin' })
   beginning.catch(() => undefined)
   try {
@@ -67,7 +68,7 @@ async function runTransaction<T>(writer: SqliteThread, work: (db: Database) => P
     await guard.execute({ verb: 'commit' })
     return result
   } catch (error) {
-    // It fails where nothing was begun or the thread is gone; either way nothing is left.
+    // The rollback fails if nothing was begun or the thread is gone. In both cases nothing is left.
     await writer.execute({ verb: 'rollback' }).catch(() => undefined)
     throw guard.firstFailure() ?? error
   } finally {
@@ -90,17 +91,17 @@ function createSqliteReader(execute: ExecuteOperation): DatabaseReader {
 }
 
 function createSqliteDatabase(execute: ExecuteOperation): Database {
-  const runForEachRow = async <R>(sql: string, { table, encodeInto: write }: TableMapping<R>, rows: readonly R[]): Promise<number> => {
+  const runForEachRow = async <R>(sql: string, { table, encodeInto }: TableMapping<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
     const values: SqlValue[] = []
-    for (const row of rows) write(row, values)
+    for (const row of rows) encodeInto(row, values)
     const width = values.length / rows.length
     for (let index = 0; index < values.length; index++) values[index] = normalizeValue(values[index])
     return (await execute({ verb: 'run-each', sql, width, pack: table.compressedPositions, values })).changes
   }
   return {
     ...createSqliteReader(execute),
-    // One writer: nobody to part from.
+    // One writer needs one slot.
     counterSlot: 0,
     run: async (sql, params = []) =>
       (await execute({ verb: 'run', sql: translateSql('sqlite', sql), width: 0, values: params.map(normalizeValue) })).changes,

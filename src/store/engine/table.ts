@@ -1,13 +1,13 @@
 /**
- * table - a table as data: its columns with their types, and its key
+ * table - the description of a table: its columns with their types, and its key
  *
- * One description serves the arrays that PostgreSQL takes and the statements of both engines. A test holds it against the schema
- * that the migrations really make.
+ * Both engines build their statements from it, and an erasure its searches. A test compares it with the schema that the migrations
+ * create.
  *
- * See also: store/engine/mapping (which makes it), store/engine/engine (who uses it).
+ * See also: store/engine/mapping (which creates it), store/tables (all tables).
  */
 
-/** A question mark: the column may be null. */
+/** `?`: the column may be null. */
 export type ColumnType = 'int' | 'int?' | 'text' | 'text?' | 'bytes' | 'bytes?'
 
 /**
@@ -29,9 +29,9 @@ export type Table = {
   readonly columns: Readonly<Record<string, ColumnType>>
   /** One description for each column. */
   readonly personalData: Readonly<Record<string, PersonalData>>
-  /** Positions of the columns whose bytes the engine packs. */
+  /** Positions of the columns whose bytes the engine compresses. */
   readonly compressedPositions: readonly number[]
-  /** The primary key, in its order. */
+  /** The columns of the primary key, in order. */
   readonly key: readonly string[]
 }
 

@@ -1,9 +1,9 @@
 /**
- * value - what may enter and leave the store, and the one door it passes
+ * value - the types that the store accepts, and the check that every value passes
  *
- * Four types on both engines: epoch milliseconds and counts as numbers, ids and digests as bytes, everything else as text
- * (JSON too), and null. Text is made well-formed and loses its NULs here, since PostgreSQL refuses both and SQLite cuts at a
- * NUL in its own functions; `undefined` and numbers that are none are refused, since each driver would guess differently.
+ * Both engines use four types: numbers (epoch milliseconds, counts), bytes (ids, digests), text (everything else, JSON included) and
+ * null. Text is made well-formed and loses its NULs, since PostgreSQL refuses both and SQLite's functions cut at a NUL. `undefined` and
+ * numbers that are not finite are refused, since the drivers disagree about them.
  *
  * See also: store/engine/engine, store/engine/table.
  */
@@ -13,16 +13,16 @@ export type SqlValue = null | number | string | Uint8Array
 
 export type SqlRow = Readonly<Record<string, SqlValue>>
 
-/** What replaces a NUL and half of a surrogate pair: U+FFFD, as `toWellFormed` has it. */
+/** Replaces a NUL and a lone surrogate: U+FFFD, as `toWellFormed` does. */
 const REPLACEMENT_CHARACTER = '\uFFFD'
 
-/** Text that both engines take and give back unchanged. Total. */
+/** Text that both engines store and return unchanged. Total. */
 function normalizeText(text: string): string {
   const wellFormed = text.isWellFormed() ? text : text.toWellFormed()
   return wellFormed.includes('\0') ? wellFormed.replaceAll('\0', REPLACEMENT_CHARACTER) : wellFormed
 }
 
-/** The door: every value passes here on its way to either engine. Throws Fault internal for what no column can hold. */
+/** Checks a value on its way to either engine. Throws Fault internal for a value that no column can hold. */
 export function normalizeValue(value: unknown): SqlValue {
   if (typeof value === 'string') return normalizeText(value)
   if (typeof value === 'number' && Number.isFinite(value)) return value

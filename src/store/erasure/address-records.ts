@@ -1,10 +1,10 @@
 /**
- * redact - all that the store knows of one address, to be read and written back without it
+ * address-records - everything that is indexed by one address: found, and saved without it
  *
- * What is written back has the same keys: only clear text goes, hashes stay and lists go on answering. Raw mails that mention the
- * address cannot be blanked and are removed whole.
+ * Rows keep their keys and hashes, so lists keep working. Only clear text is removed. Raw mails of the address are removed as a whole.
+ * Rows that merely quote the address have no index: see store/erasure/mentions.
  *
- * See also: ledger/decide/redact (what is left of a fact and a row).
+ * See also: service/admin/erase, ledger/decide/redact (facts), store/erasure/redact-row (rows).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../ledger/project/state.ts'
@@ -27,18 +27,18 @@ export type AddressRecords = {
 
 type AddressRedaction = AddressRecords & {
   readonly inbox: readonly InboxRow[]
-  /** Digests of raw mails to be removed. */
+  /** Digests of the raw mails to remove. */
   readonly digests: readonly string[]
-  /** Mails of which what webhooks said and heard goes too: answers may quote them. */
+  /** Emails whose webhook records are removed too: responses may quote the address. */
   readonly emailIds: readonly string[]
-  /** The fact that says so. */
+  /** The fact that records the erasure. */
   readonly fact: Fact
 }
 
-/** What one page of {@link findAddressRecords} holds. */
+/** Deliveries of one page of {@link findAddressRecords}. */
 const PAGE_SIZE = 1_000
 
-/** Deliveries to an address with all their facts, its entries on every list with theirs; of one account. */
+/** Finds the deliveries to an address with all their facts, and its entries on every list with theirs, in one account. */
 export async function findAddressRecords(reader: DatabaseReader, account: number, addressHash: string): Promise<AddressRecords> {
   const deliveries: DeliveryRow[] = []
   for (let page: readonly DeliveryRow[] | null = null; page === null || page.length === PAGE_SIZE;) {
@@ -59,7 +59,7 @@ export async function findAddressRecords(reader: DatabaseReader, account: number
   return { deliveries, entries, facts: [...facts, ...listFacts.map(decodeFact)] }
 }
 
-/** Writes everything back without the address, in one transaction with the fact that says so. */
+/** Saves everything without the address, together with the fact that records the erasure. Run it in one transaction. */
 export async function saveAddressRedaction(db: Database, account: number, redaction: AddressRedaction): Promise<void> {
   await Promise.all([
     db.upsertMany(DELIVERIES, filterByAccount(account, redaction.deliveries)),
@@ -67,7 +67,7 @@ export async function saveAddressRedaction(db: Database, account: number, redact
     db.upsertMany(INBOX, filterByAccount(account, redaction.inbox)),
     overwriteFactData(db, account, redaction.facts),
     removeWebhookRecordsOfEmails(db, account, redaction.emailIds),
-    // What waits to be sent to the address is not sent any more.
+    // Queued messages to the address are not sent any more.
     removeQueuedMessagesForOperator(
       db,
       filterByAccount(account, redaction.deliveries).map((row) => ({ ...row, deliveryMonth: row.month })),

@@ -1,8 +1,8 @@
 /**
- * counters - how many, by the quarter-hour in which the mail was requested
+ * counters - the counters of an account by quarter-hour of the request
  *
- * A counter is a sum of deltas in up to 16 slots; reading sums the slots. Days are cut here and not in the store: the caller names the
- * windows, as its account's time zone has them.
+ * A counter is a sum of deltas in up to 16 slots. Reads sum the slots. The store does not know days: the caller passes the time windows
+ * of the account's time zone.
  *
  * See also: ledger/project/state (CounterRow), store/facts/ledger-state (which adds).
  */
@@ -13,7 +13,7 @@ import { createSqlFilter } from '../engine/filter.ts'
 export type CounterQuery = {
   /** Epoch milliseconds, on quarter-hours: [from, to). */
   readonly windows: readonly { readonly from: number; readonly to: number }[]
-  /** What is kept apart; everything else is summed. */
+  /** The dimensions to group by. Everything else is summed. */
   readonly by?: readonly ('apiUser' | 'labelId' | 'domain')[]
   readonly apiUsers?: readonly string[]
   readonly labelIds?: readonly number[]
@@ -21,7 +21,7 @@ export type CounterQuery = {
   readonly metrics?: readonly CounterMetric[]
 }
 
-/** `apiUser`, `labelId` and `domain` are null unless kept apart. */
+/** `apiUser`, `labelId` and `domain` are null unless the query groups by them. */
 export type CounterSum = {
   readonly from: number
   readonly apiUser: string | null
@@ -33,7 +33,7 @@ export type CounterSum = {
 
 const GROUP_COLUMNS = { apiUser: 'api_user', labelId: 'label_id', domain: 'domain' } as const
 
-/** Sums of one account's counters by window, metric and what `by` names; sums of nothing are not in the answer. */
+/** Sums the counters of one account by window, metric and the dimensions in `by`. Sums without rows are left out. */
 export async function sumCounters(reader: DatabaseReader, account: number, query: CounterQuery): Promise<readonly CounterSum[]> {
   const where = createSqlFilter('c.account_id = ?', account)
     .andInIfGiven('c.api_user', query.apiUsers)

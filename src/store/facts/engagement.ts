@@ -1,9 +1,9 @@
 /**
- * engagement - opens and clicks of an account, with the mail that each belongs to, newest first
+ * engagement - the opens and clicks of an account with their deliveries, newest first
  *
- * By time out of the index of opens and clicks; by address through the deliveries to it, which are few.
+ * By time through the index of opens and clicks. By address through the deliveries to it, which are few.
  *
- * See also: ledger/facts/fact (EngagementData), store/facts/facts.
+ * See also: ledger/facts/fact, store/facts/facts.
  */
 import type { FactOf } from '../../ledger/facts/fact.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
@@ -15,7 +15,7 @@ import { createSqlFilter } from '../engine/filter.ts'
 
 export type EngagementFilters = {
   readonly kind?: 'open' | 'click'
-  /** It happened at or after, and before; epoch milliseconds. */
+  /** Happened at or after `from` and before `to`; epoch milliseconds. */
   readonly from?: number
   readonly to?: number
   readonly addressHash?: string
@@ -34,11 +34,11 @@ export type EngagementRecord = {
 const COLUMNS = `${FACTS.columns('e')}, d.email_id as mail_email_id, d.recipient as mail_recipient, d.api_user as mail_api_user,
   d.requested_at as mail_requested_at`
 
-/** The first table named is the one that both engines start from. */
+/** Both engines start from the first table. */
 const FROM_FACTS = 'events e cross join deliveries d'
 const FROM_DELIVERIES = 'deliveries d cross join events e'
 
-/** One page; `total` counts all that the filters let through. */
+/** Returns one page. `total` counts all matching rows. */
 export async function findEngagementRecords(
   reader: DatabaseReader,
   account: number,
@@ -47,7 +47,7 @@ export async function findEngagementRecords(
 ): Promise<{ readonly rows: readonly EngagementRecord[]; readonly total: number }> {
   const { addressHash } = filters
   const where = createSqlFilter('e.account_id = ?', account)
-    // The words of the partial index, so that both planners see that they may use it.
+    // The condition of the partial index, so that both planners see that it applies.
     .and("e.kind in ('open', 'click')")
     .andIfGiven('e.kind = ?', filters.kind)
     .andIfGiven('e.at >= ?', filters.from)
@@ -55,7 +55,7 @@ export async function findEngagementRecords(
     .and('d.account_id = e.account_id and d.delivery_id = e.subject and d.delivery_month = e.delivery_month')
     .andIfGiven('d.address_hash = ?', addressHash === undefined ? undefined : hexToBytes(addressHash))
     .andInIfGiven('d.api_user', filters.apiUsers)
-    // 0 is no label, as in counters.
+    // 0 means no label, as in counters.
     .andInIfGiven('coalesce(d.label_id, 0)', filters.labelIds)
   const from = addressHash === undefined ? FROM_FACTS : FROM_DELIVERIES
   const counted = reader.one(`select count(*) as n from ${from} where ${where.sql()}`, [...where.parameters()])

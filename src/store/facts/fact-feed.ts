@@ -1,8 +1,8 @@
 /**
- * fact-feed - an account's facts in the order of their ids, for those who listen
+ * fact-feed - an account's facts in the order of their ids, for subscribers
  *
- * Ids are made before the commit, by clocks of several nodes: a lower one may appear after a higher one. Who follows them looks back
- * (service/notify/event-feed). The index holds account and id, so that looking back reads no fact.
+ * Ids are created before the commit, by the clocks of several nodes, so a lower id may appear after a higher one. A subscriber therefore
+ * reads a window of the past again (service/notify/event-feed). The index holds account and id, so this reads no rows.
  *
  * See also: store/facts/facts, ledger/facts/fact.
  */
@@ -13,7 +13,7 @@ import { FACTS, LIST_FACTS } from '../schema.ts'
 import { uuidToBytes, bytesToUuid } from '../engine/mapping.ts'
 import type { SqlValue } from '../engine/value.ts'
 
-/** Ids of an account's facts above one, in their order. */
+/** Lists the ids of an account's facts above one id, in order. */
 export async function listFactIdsAfter(reader: DatabaseReader, account: number, after: string, limit: number): Promise<readonly string[]> {
   const sql = `select e.id as id from events e where e.account_id = $1 and e.id > $2
     union all select l.id as id from list_events l where l.account_id = $1 and l.id > $2 order by id limit $3`
@@ -24,7 +24,7 @@ function decodeUuid(id: SqlValue | undefined): string {
   return id instanceof Uint8Array ? bytesToUuid(id) : ''
 }
 
-/** The facts of an account that bear these ids, in the order of the ids; what is not there is left out. */
+/** Finds the facts with these ids, in the order of the ids. Ids that do not exist are left out. */
 export async function findFactsById(reader: DatabaseReader, account: number, ids: readonly string[]): Promise<readonly Fact[]> {
   if (ids.length === 0) return []
   const keys = { types: ['int', 'bytes'], rows: ids.map((id) => [account, uuidToBytes(id)]) } as const
@@ -37,7 +37,7 @@ export async function findFactsById(reader: DatabaseReader, account: number, ids
   return [...events, ...lists].map(decodeFact).toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** By which names the doors know an account's deliveries; what is not there is left out. */
+/** The names by which the API knows an account's deliveries. Deliveries that do not exist are left out. */
 export async function findPublicNames(
   reader: DatabaseReader,
   account: number,

@@ -1,10 +1,11 @@
 /**
- * facts - what has happened, appended and never changed
+ * facts - the facts: appended, and never changed but for an erasure
  *
- * Facts of lists lie in a table of their own, which retention never touches; for everyone above they are facts like all others. The
- * same fact in two wrappings has the same key (account, subject, month, dedup key).
+ * List facts are in a table of their own, which retention never touches. Callers see no difference. The same event in two reports has the
+ * same key (account, subject, month, dedup key).
  *
- * See also: ledger/facts/fact, store/facts/ledger-state (which appends with everything else), store/facts/rebuild (which reads them all).
+ * See also: ledger/facts/fact, store/facts/ledger-state (which appends them with everything else), store/facts/rebuild (which reads them
+ * all).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { factKey } from '../../ledger/project/state.ts'
@@ -14,19 +15,19 @@ import type { StoredFact } from '../schema.ts'
 import { uuidToBytes } from '../engine/mapping.ts'
 import type { SqlRow } from '../engine/value.ts'
 
-/** A subject of an account: a deliveryId, or one of the other names in ledger/facts/fact. */
+/** A subject of an account: a deliveryId, or one of the other subjects in ledger/facts/fact. */
 export type SubjectRef = { readonly account: number; readonly subject: string }
 
 const isListSubject = (subject: string): boolean => subject.startsWith('list:')
 
 export function decodeFact(row: SqlRow): Fact {
-  // The checked door: `kind` and `data` were written together from a Fact.
+  // The checked door: `kind` and `data` were written together, from a Fact.
   return FACTS.decode(row) as Fact
 }
 
 /**
- * Appends facts. `refuse` (Fault conflict, and nothing is kept) is for facts decided from a loaded world; `ignore` for replays. Returns how
- * many were new.
+ * Appends facts. `refuse` (Fault conflict, and nothing is stored) is for facts that were decided from loaded state, `ignore` for replays.
+ * Returns how many were new.
  */
 export async function appendFacts(db: Database, facts: readonly Fact[], onConflict: ConflictRule = 'refuse'): Promise<number> {
   const stored: readonly StoredFact[] = facts
@@ -45,7 +46,7 @@ export async function appendFacts(db: Database, facts: readonly Fact[], onConfli
   return events + lists
 }
 
-/** All facts of these subjects, in the order of their ids. */
+/** Finds all facts of these subjects, in the order of their ids. */
 export async function findFactsBySubject(reader: DatabaseReader, subjects: readonly SubjectRef[]): Promise<readonly Fact[]> {
   const readFrom = async (mapping: typeof FACTS, wanted: readonly SubjectRef[]): Promise<readonly SqlRow[]> =>
     reader.inKeys(
@@ -77,7 +78,7 @@ export async function findFactsByKeyForOperator(
   return (await reader.inKeys(sql, { types: ['int', 'text', 'int', 'text'], rows })).map(decodeFact)
 }
 
-/** The `seen` keys of the facts of these subjects, those of lists left out: a list's change numbers come from its entry. */
+/** Finds the keys of the facts of these subjects. List facts are left out: their numbers come from the list entry. */
 export async function findFactKeys(reader: DatabaseReader, subjects: readonly SubjectRef[]): Promise<readonly string[]> {
   const rows = await reader.inKeys(
     'select e.account_id, e.subject, e.delivery_month, e.dedup_key from {keys} k cross join events e where e.account_id = k.k1 and e.subject = k.k2',
@@ -107,7 +108,7 @@ export async function readTimelineByEmailId(reader: DatabaseReader, account: num
 
 const sortByTime = (facts: readonly Fact[]): readonly Fact[] => facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
 
-/** Writes new data into facts that are there: for erasure alone. Returns how many were changed. */
+/** Overwrites the data of facts, for an erasure only. Returns how many were changed. */
 export async function overwriteFactData(
   db: Database,
   account: number,

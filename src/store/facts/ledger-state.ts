@@ -1,10 +1,10 @@
 /**
- * ledger-state - what a batch needs to know, loaded; what it has decided, saved
+ * ledger-state - loads the state that a batch needs, and saves the state that it has decided
  *
- * Load and save belong into one transaction. Load locks what may change, in one order everywhere: deliveries, lists, inbox, sites, each
- * sorted by key; save writes in the same order and sends everything in one flight. Counters are only added to.
+ * Load and save belong in one transaction. Load locks the rows that may change in one order everywhere: deliveries, list entries, inbox,
+ * sites, each sorted by key. Save writes in the same order and sends everything in one pipeline. Counters are only added to.
  *
- * See also: ledger/project/state (the value), ledger/project/fold (what changes it), store/engine/engine (snapshots and locks).
+ * See also: ledger/project/state (the value), ledger/project/fold (which changes it), store/engine/engine (snapshots and locks).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { addressKey, createLedgerState, inboxKey, receivingSiteOf, suppressionKey } from '../../ledger/project/state.ts'
@@ -26,23 +26,23 @@ import { findSuppressions } from '../lists/suppressions.ts'
 type DeliveryRef = { readonly account: number; readonly deliveryId: string }
 export type AddressRef = { readonly account: number; readonly addressHash: string }
 
-/** What to load. The addresses of the deliveries that are found are loaded as well, without being named. */
+/** What to load. The addresses of the deliveries that are found are loaded as well. */
 export type LedgerStateNeeds = {
   readonly deliveries?: readonly DeliveryRef[]
   readonly emailIds?: readonly { readonly account: number; readonly emailId: string }[]
   readonly messageIdHeaders?: readonly { readonly account: number; readonly messageIdHeader: string }[]
-  /** Also load what is kept of those of `deliveries` that were retired, with the entries of their addresses. */
+  /** Also load the remainders of those `deliveries` that were retired, with the list entries of their addresses. */
   readonly retiredDeliveries?: boolean
-  /** Deliveries of which all facts are needed; those whose row says `reclassified` are loaded unasked. */
+  /** Deliveries whose facts are all needed. The facts of rows with `reclassified` are always loaded. */
   readonly facts?: readonly DeliveryRef[]
-  /** Subjects tied to no delivery (`mail:…`, `address:…`), for what was seen under them. */
+  /** Subjects without a delivery (`mail:…`, `address:…`), whose fact keys are needed. */
   readonly subjects?: readonly SubjectRef[]
   readonly addresses?: readonly AddressRef[]
-  /** Also load the last deliveries to every address: what ladders and the brake look at. */
+  /** Also load the last deliveries to every address, for the ladders and the mass-bounce guard. */
   readonly history?: boolean
-  /** Also load the entries of the list that an operator shares (account 0). */
+  /** Also load the entries of the shared list (account 0). */
   readonly sharedList?: boolean
-  /** Sites with the moment whose last 7 days are counted. */
+  /** Sites, each with the moment whose preceding 7 days are counted. */
   readonly sites?: readonly SiteMoment[]
   /** Also load the sites of the deliveries that are found, at this moment. */
   readonly sitesAt?: number
@@ -51,14 +51,14 @@ export type LedgerStateNeeds = {
 
 export type LoadedLedgerState = {
   readonly ledgerState: LedgerState
-  /** Digests of `needs.digests` that are stored: the mail came before. */
+  /** The digests of `needs.digests` that are stored: these mails were received before. */
   readonly knownDigests: ReadonlySet<string>
-  /** Deliveries found by emailId or by Message-ID header; more than one by a header proves nothing. */
+  /** Deliveries found by emailId or by Message-ID header. More than one delivery for a header proves nothing. */
   readonly byEmailId: ReadonlyMap<string, DeliveryRow>
   readonly byMessageIdHeader: ReadonlyMap<string, readonly DeliveryRow[]>
 }
 
-/** What goes into the store beside the world. */
+/** Rows that are saved together with the state. */
 export type AccompanyingRows = {
   readonly reports?: readonly ReportRow[]
   readonly rawMails?: readonly RawMail[]
@@ -68,10 +68,12 @@ export type AccompanyingRows = {
 /** The keys of `byEmailId` and `byMessageIdHeader`. */
 export const accountScopedKey = (account: number, name: string): string => `${account}/${name}`
 
-/** Ladders need the few latest hits, the repeat ladder two weeks of them; a test address with thousands of mails must not fill a batch. */
+/**
+ * Ladders need the latest hits, the repeat ladder those of two weeks. A test address with thousands of deliveries must not fill a batch.
+ */
 const MAX_ADDRESS_HISTORY = 32
 
-/** Loads and locks. Run it first in the transaction that saves. */
+/** Loads and locks the state. Call it first in the transaction that saves. */
 export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Promise<LoadedLedgerState> {
   const ledgerState = createLedgerState()
   const [byId, byEmail, byHeader, knownDigests, inbox] = await Promise.all([
@@ -97,7 +99,7 @@ export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Pr
   }
 }
 
-/** After the deliveries: one that was retired while it was waited for is found here. */
+/** Runs after the lookup of the deliveries: a delivery that was retired while its lock was awaited is found here. */
 async function loadRetiredDeliveries(db: Database, ledgerState: LedgerState, wanted: readonly DeliveryRef[]): Promise<void> {
   const missing = wanted.filter(({ deliveryId }) => !ledgerState.deliveries.has(deliveryId))
   for (const row of missing.length === 0 ? [] : await findRetiredDeliveries(db, missing)) ledgerState.retired.set(row.deliveryId, row)
@@ -192,8 +194,8 @@ async function loadFacts(db: Database, ledgerState: LedgerState, needs: LedgerSt
 }
 
 /**
- * Writes new facts, changed rows, counters, reports, raw mails and the outbox. Throws Fault conflict where a fact or a report is there
- * already: the transaction is void and must load again.
+ * Saves new facts, changed rows, counters, reports, raw mails and the outbox. Throws Fault conflict if a fact or a report already exists:
+ * the transaction is void, and the caller must load again.
  */
 export async function saveLedgerState(db: Database, ledgerState: LedgerState, accompanyingRows: AccompanyingRows = {}): Promise<void> {
   const { dirty } = ledgerState
@@ -213,12 +215,12 @@ export async function saveLedgerState(db: Database, ledgerState: LedgerState, ac
   ])
 }
 
-/** Facts that write what a delivery was registered with. */
+/** Facts that write the registered columns of a delivery. */
 const REGISTERING_KINDS: readonly Fact['kind'][] = ['request', 'stub', 'erased']
 
 /**
- * What a delivery was registered with never changes after, and half of the indexes stand on it: a report then rewrites the row alone
- * and leaves their pages, spread over the whole file, in peace. A world without fresh facts is somebody's repair: all of it is written.
+ * The registered columns of a delivery never change, and half of the indexes are on them. A report therefore updates the other columns
+ * and leaves the pages of those indexes alone. State without new facts is a repair and is written whole.
  */
 async function saveDeliveries(db: Database, ledgerState: LedgerState): Promise<void> {
   const rows = changedRows(ledgerState.deliveries, ledgerState.dirty.deliveries)
@@ -232,7 +234,7 @@ async function saveDeliveries(db: Database, ledgerState: LedgerState): Promise<v
   await Promise.all([db.upsertMany(DELIVERIES, whole), db.upsertMany(DELIVERIES, partial, { keepColumns: REGISTERED_COLUMNS })])
 }
 
-/** Adds the world's deltas to the counters. */
+/** Adds the changes to the counters. */
 async function saveCounters(db: Database, ledgerState: LedgerState): Promise<void> {
   const { counterSlot: slot } = db
   const counters = [...ledgerState.dirty.counters].filter(([, { n }]) => n !== 0)

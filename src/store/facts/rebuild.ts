@@ -1,8 +1,8 @@
 /**
- * rebuild - all facts in the order of their keys, and all projections to hold them against
+ * rebuild - all facts in the order of their keys, and all projections to compare them with
  *
- * Pages never part a subject: whoever folds a page has all facts of each delivery, entry or mail in it. Each page is its own short
- * read. Replacing works by pages too: delete all, then save world after world.
+ * A page never splits a subject: it contains all facts of each delivery, list entry or mail in it. Each page is a short read of its own.
+ * Replacing works by pages too: clear the projections, then save page by page.
  *
  * See also: store/facts/ledger-state (which saves), ledger/project/fold.
  */
@@ -15,10 +15,10 @@ import { COUNTERS, FACTS, INBOX, LIST_FACTS, SITE_COUNTERS, SITE_STATES, SUPPRES
 import type { TableMapping } from '../engine/mapping.ts'
 import type { SqlRow, SqlValue } from '../engine/value.ts'
 
-/** Both tables of facts. */
+/** The tables of facts. */
 export const FACT_TABLES = { events: FACTS, list_events: LIST_FACTS } as const
 
-/** All tables that facts add up to. */
+/** The projections: the tables that are folded from facts. */
 export const PROJECTIONS = {
   deliveries: DELIVERIES,
   suppressions: SUPPRESSIONS,
@@ -28,12 +28,12 @@ export const PROJECTIONS = {
   siteCounters: SITE_COUNTERS,
 } as const
 
-/** Before everything: what the first page begins behind. */
+/** The cursor before the first subject. */
 export const BEFORE_FIRST_SUBJECT: SubjectRef = { account: -1, subject: '' }
 
-type FactPage = { readonly facts: readonly Fact[]; /** Null: there is nothing more. */ readonly next: SubjectRef | null }
+type FactPage = { readonly facts: readonly Fact[]; /** Null: this was the last page. */ readonly next: SubjectRef | null }
 
-/** About `limit` facts of whole subjects, behind `after`. A single subject with more facts comes whole. */
+/** Lists about `limit` facts of whole subjects, after `after`. A single subject with more facts is returned whole. */
 export async function listFactsForOperator(
   reader: DatabaseReader,
   table: keyof typeof FACT_TABLES,
@@ -54,7 +54,7 @@ export async function listFactsForOperator(
   return { facts: await findFactsBySubject(reader, [next]), next }
 }
 
-/** Rows of a projection in the order of its key, behind `after` (the key of the last row seen; null: from the start). */
+/** Lists rows of a projection in the order of its key, after `after` (null: from the start). */
 export async function listRowsForOperator<R>(
   reader: DatabaseReader,
   mapping: TableMapping<R>,
@@ -75,8 +75,8 @@ function encodeKey<R>(mapping: TableMapping<R>, row: R): readonly SqlValue[] {
 }
 
 /**
- * Removes every row of the projections that are to be made again; counters only from `keptFrom` on, since before it there are no facts to make
- * them of. Run it in the transaction that saves the first world, or under a lock.
+ * Removes every row of these projections. Counters are removed from `keptFrom` on: there are no older facts to build them from. Run it in
+ * the transaction that saves the first page, or under a lock.
  */
 export async function clearProjectionsForOperator(db: Database, names: readonly (keyof typeof PROJECTIONS)[], keptFrom = 0): Promise<void> {
   for (const name of names) {
@@ -87,7 +87,7 @@ export async function clearProjectionsForOperator(db: Database, names: readonly 
   }
 }
 
-/** How many facts there are: for a progress bar. */
+/** Counts all facts, for a progress bar. */
 export async function countFactsForOperator(reader: DatabaseReader): Promise<number> {
   const row = await reader.one('select (select count(*) from events) + (select count(*) from list_events) as n')
   return Number(row?.['n'] ?? 0)

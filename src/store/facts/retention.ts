@@ -1,11 +1,12 @@
 /**
- * retention - what the store keeps no longer: found beside the writer, removed a few rows a transaction
+ * retention - finds what has exceeded its retention and removes it, a few rows a transaction
  *
- * A delivery goes with all its facts, and leaves what its tokens may still ask of a list (store/facts/retired-deliveries); a mail with its report row, its bytes, its place in the inbox and the facts about it. Facts of lists, their
- * entries, the counters of the account and the operator's own facts (audits, brakes, alarms) stay. Whoever would write to a delivery that is going
- * waits for its lock, and finds it gone.
+ * A delivery is removed with all its facts; what its tokens may still need is kept (store/facts/retired-deliveries). A mail is removed
+ * with its report row, its bytes, its inbox row and its facts. List facts, list entries, the counters of accounts and the operator's
+ * facts (audits, mass-bounce holds, alarms) stay. A transaction that would write to a delivery that is being removed waits for its lock
+ * and finds it gone.
  *
- * See also: service/admin/retire (the order of it), store/facts/rebuild (what is not held against facts any more).
+ * See also: service/admin/retire (the procedure), store/facts/rebuild (which ignores what was retired).
  */
 import { siteCountersOf } from '../../ledger/project/counters.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
@@ -21,12 +22,12 @@ import { SITE_COUNTERS } from '../schema.ts'
 import type { StoredSiteCounter } from '../schema.ts'
 import { hexToBytes, uuidToBytes, bytesToHex, bytesToUuid } from '../engine/mapping.ts'
 
-/** Deliveries requested before this moment are retired, or about to be; 0: none were ever. */
+/** The retention cutoff: deliveries requested before it are retired, or are being retired. 0: none yet. */
 export async function readRetentionCutoffForOperator(reader: DatabaseReader): Promise<number> {
   return Number((await readMetadataForOperator(reader, CUTOFF_NAME)) ?? 0)
 }
 
-/** Closes what lies before a moment, before anything of it goes; an earlier moment changes nothing. What is closed now. */
+/** Advances the cutoff before anything is removed. An earlier cutoff changes nothing. Returns the cutoff in force. */
 export async function advanceRetentionCutoffForOperator(db: Database, before: number): Promise<number> {
   const now = await readRetentionCutoffForOperator(db)
   if (before <= now) return now
@@ -36,7 +37,7 @@ export async function advanceRetentionCutoffForOperator(db: Database, before: nu
 
 const CUTOFF_NAME = 'retired_before'
 
-/** The oldest deliveries of an account that were requested before a moment. */
+/** Lists the oldest deliveries of an account that were requested before a moment. */
 export async function listOldDeliveryIds(
   reader: DatabaseReader,
   account: number,
@@ -48,7 +49,7 @@ export async function listOldDeliveryIds(
   return (await reader.all(sql, [account, before, limit])).map((row) => String(row['delivery_id']))
 }
 
-/** How many there are. */
+/** Counts the deliveries of an account that were requested before a moment. */
 export async function countOldDeliveries(reader: DatabaseReader, account: number, before: number): Promise<number> {
   const sql = 'select count(*) as n from deliveries d where d.account_id = $1 and d.requested_at < $2'
   return Number((await reader.one(sql, [account, before]))?.['n'] ?? 0)
@@ -57,8 +58,8 @@ export async function countOldDeliveries(reader: DatabaseReader, account: number
 type RemovedCounts = { readonly deliveries: number; readonly facts: number }
 
 /**
- * Removes deliveries with their facts, and takes what they count for out of their sites' counters: those lie in the time of the outcome, which
- * may be open still. The account's own counters are kept. Of deliveries from `goodFrom` on, whose tokens have not run out, something remains.
+ * Removes deliveries with their facts, and subtracts them from the counters of their sites, whose week may still be open. The account's
+ * own counters stay. A remainder of deliveries from `goodFrom` on is kept, because their tokens are still valid.
  */
 export async function removeDeliveries(
   db: Database,
@@ -79,7 +80,7 @@ export async function removeDeliveries(
   return { deliveries: deliveryRows.length, facts: factRows.length }
 }
 
-/** What these rows count for, taken away; sorted by key. */
+/** The negative counts of these rows, sorted by key. */
 function negateSiteCounters(rows: readonly DeliveryRow[], slot: number): readonly StoredSiteCounter[] {
   const sums = Map.groupBy(rows.flatMap(siteCountersOf), ({ site, quarter, metric }: SiteCounterRow) => `${site}/${quarter}/${metric}`)
   return [...sums]
@@ -90,10 +91,13 @@ function negateSiteCounters(rows: readonly DeliveryRow[], slot: number): readonl
     })
 }
 
-/** A mail that came: its digest, and whose it is. */
+/** A received mail: its digest and its account. */
 type ReceivedMailRef = { readonly digest: string; readonly account: number; readonly receivedAt: number }
 
-/** One look at the mails in the order of their digests: those received before a moment, and where the next look begins (null: that was all). */
+/**
+ * Scans one page of mails in the order of their digests. Returns those received before a moment, and where the next page begins (null:
+ * this was the last page).
+ */
 export async function scanOldMailsForOperator(
   reader: DatabaseReader,
   before: number,
@@ -109,7 +113,7 @@ export async function scanOldMailsForOperator(
   return { mails: rows.filter(({ receivedAt }) => receivedAt < before), next }
 }
 
-/** Removes mails with all that is known of them. */
+/** Removes mails with everything that is stored about them. */
 export async function removeReceivedMailsForOperator(db: Database, mails: readonly ReceivedMailRef[]): Promise<void> {
   const keys: KeyTuples = { types: ['bytes'], rows: mails.map(({ digest }) => [hexToBytes(digest)]) }
   const inbox = await db.inKeys('select i.account_id, i.digest from {keys} k cross join inbox i where i.digest = k.k1', keys)
@@ -126,10 +130,13 @@ export async function removeReceivedMailsForOperator(db: Database, mails: readon
   await db.inKeys('delete from reports where digest in (select k.k1 from {keys} k)', keys)
 }
 
-/** A fact that may be tied to nothing which is retired by itself. */
+/** A fact that may belong to nothing that is retired by itself. */
 type FactHead = { readonly id: string; readonly kind: Fact['kind'] }
 
-/** One look at an account's facts in the order of their ids, behind `after` and before `before`; how many it saw says whether it was the last. */
+/**
+ * Scans one page of an account's facts in the order of their ids, after `after` and before `before`. Fewer than `look` facts: this was
+ * the last page.
+ */
 export async function scanOldFacts(
   reader: DatabaseReader,
   account: number,
@@ -149,7 +156,7 @@ export async function removeFacts(db: Database, account: number, ids: readonly s
   await db.inKeys('delete from events where account_id = $1 and id in (select k.k1 from {keys} k)', keys, [account])
 }
 
-/** The next endpoint, by its key, that something waits for; null: there is none behind. */
+/** Finds the next endpoint, by key, that has events in the outbox, or null. */
 export async function findNextOutboxEndpointForOperator(reader: DatabaseReader, after: EndpointRef | null): Promise<EndpointRef | null> {
   const sql = `select o.account_id, o.endpoint_id from outbox o where (o.account_id, o.endpoint_id) > ($1, $2)
     order by o.account_id, o.endpoint_id limit 1`
@@ -157,7 +164,7 @@ export async function findNextOutboxEndpointForOperator(reader: DatabaseReader, 
   return row === null ? null : { account: Number(row['account_id']), endpointId: Number(row['endpoint_id']) }
 }
 
-/** Events below an id that one endpoint has not heard for so long that they are gone themselves: ids are in the order of time. */
+/** Lists the events of one endpoint below an id. They have waited so long that their facts are gone. Ids are in the order of time. */
 export async function listOldOutbox(
   reader: DatabaseReader,
   endpoint: EndpointRef,
@@ -181,7 +188,7 @@ export async function removeOutboxForOperator(db: Database, rows: readonly Outbo
   await db.inKeys(sql, { types: ['int', 'int', 'bytes'], rows: keys })
 }
 
-/** Counters of sites, whose last week is all that anybody asks for. */
+/** Lists old counters of sites. Only the last week is ever read. */
 export async function listOldSiteCountersForOperator(
   reader: DatabaseReader,
   before: number,

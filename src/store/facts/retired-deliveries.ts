@@ -1,8 +1,8 @@
 /**
- * retired-deliveries - what is kept of retired deliveries until their tokens run out
+ * retired-deliveries - what remains of retired deliveries until their tokens expire
  *
- * Narrow rows, written in the transaction that retires the delivery. Ids begin with their day and sort by it, so that what has run out is found
- * at the beginning of each account's key.
+ * Narrow rows, written in the transaction that retires the delivery. Ids sort by their day, so expired rows are at the start of each
+ * account's key range.
  *
  * See also: ledger/project/retired-delivery, store/facts/retention, service/admin/retire.
  */
@@ -25,12 +25,12 @@ export const RETIRED_DELIVERIES = createTableMapping<RetiredDelivery>(
   },
 )
 
-/** Keeps what remains; what is kept already stays as it is. */
+/** Adds rows. An existing row stays as it is. */
 export async function addRetiredDeliveries(db: Database, rows: readonly RetiredDelivery[]): Promise<void> {
   await db.insertMany(RETIRED_DELIVERIES, rows, 'ignore')
 }
 
-/** Of these deliveries, as far as they were retired and something is kept. */
+/** Finds the remainders of these deliveries. Deliveries without one are left out. */
 export async function findRetiredDeliveries(
   reader: DatabaseReader,
   wanted: readonly { readonly account: number; readonly deliveryId: string }[],
@@ -40,13 +40,13 @@ export async function findRetiredDeliveries(
   return (await reader.inKeys(sql, keys)).map(RETIRED_DELIVERIES.decode)
 }
 
-/** How many of an account are older than an id. */
+/** Counts the rows of an account below an id. */
 export async function countRetiredDeliveries(reader: DatabaseReader, account: number, before: string): Promise<number> {
   const sql = 'select count(*) as n from retired_deliveries r where r.account_id = $1 and r.delivery_id < $2'
   return Number((await reader.one(sql, [account, before]))?.['n'] ?? 0)
 }
 
-/** Removes the oldest that are older than an id, at most `limit`; how many went. */
+/** Removes at most `limit` of the oldest rows below an id. Returns how many. */
 export async function removeRetiredDeliveries(
   db: Database,
   account: number,

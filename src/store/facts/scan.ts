@@ -1,11 +1,11 @@
 /**
- * scan - from one end of a time to the other, a bounded look at a time
+ * scan - reads a time range in bounded steps, from its start to its end
  *
- * A step looks at so many rows of the time, whatever the filters let through: so each is a short read, however rare what is sought. It gives
- * what it found and where the next step begins; null: that was the last. Rows come oldest first. Steps do not share a snapshot: each row is as
- * it was when its step read it.
+ * A step reads a fixed number of rows, however few of them pass the filters, so that each is a short read. It returns the matching rows,
+ * oldest first, and where the next step begins (null: this was the last step). Steps share no snapshot: each row is as it was when its
+ * step read it.
  *
- * See also: service/export/export-kinds (who walks), store/mail/deliveries and store/lists/suppressions (the filters).
+ * See also: service/export/export-kinds (the caller), store/mail/deliveries and store/lists/suppressions (the filters).
  */
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
@@ -22,13 +22,13 @@ import type { SqlFilter } from '../engine/filter.ts'
 
 type ScanStep<R, C> = { readonly rows: readonly R[]; readonly next: C | null }
 
-/** Behind `after` (null: from the start), rows of [from, to), `look` of them at most. */
+/** Rows of [from, to) after `after` (null: from the start). A step reads at most `look` rows. */
 export type ScanRange<C> = { readonly from: number; readonly to: number; readonly after: C | null; readonly look: number }
 
 const DELIVERY_COLUMNS = EXPORTED_DELIVERIES.columns('d')
 const ENTRY_COLUMNS = SUPPRESSIONS.columns('s')
 
-/** Mails of one account by the time of their request. */
+/** Scans the deliveries of one account by the time of their request. */
 export async function scanDeliveries(
   reader: DatabaseReader,
   account: number,
@@ -40,7 +40,7 @@ export async function scanDeliveries(
     and d.requested_at < $4 order by d.requested_at, d.delivery_id limit 1 offset $5`
   const lastRow = await reader.one(edgeSql, [account, requestedAt, deliveryId, range.to, range.look - 1])
   const next = lastRow === null ? null : { requestedAt: Number(lastRow['requested_at']), deliveryId: String(lastRow['delivery_id']) }
-  // The step's own end, not the walk's: SQLite takes one bound into the index, and would read on to that one.
+  // The end of this step, not of the range: SQLite uses one bound for the index and would read on to that one.
   const where = createDeliveryFilter(account, { ...filters, from: requestedAt, to: next === null ? range.to : next.requestedAt + 1 })
   addKeyRange(
     where,
@@ -52,7 +52,7 @@ export async function scanDeliveries(
   return { rows: (await reader.all(rowsSql, where.parameters())).map(EXPORTED_DELIVERIES.decode), next }
 }
 
-/** Entries of one list by the time from which they hold. */
+/** Scans the entries of one list by the time from which they are in force. */
 export async function scanSuppressions(
   reader: DatabaseReader,
   account: number,
@@ -76,7 +76,7 @@ export async function scanSuppressions(
   return { rows: (await reader.all(rowsSql, where.parameters())).map(SUPPRESSIONS.decode), next }
 }
 
-/** Behind one key, and up to another. */
+/** Restricts to the keys after one and up to another. */
 function addKeyRange(where: SqlFilter, key: string, afterKey: readonly SqlValue[], lastKey: readonly SqlValue[] | null): void {
   where.and(`${key} > (${afterKey.map(where.addParameter).join(', ')})`)
   if (lastKey !== null) where.and(`${key} <= (${lastKey.map(where.addParameter).join(', ')})`)

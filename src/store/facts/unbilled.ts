@@ -1,16 +1,17 @@
 /**
- * unbilled - which mails cost nothing: our own bounce list answered, or a broadcast left them out
+ * unbilled - finds the deliveries that cost nothing: the bounce list refused them, or a broadcast excluded them
  *
- * The row of a delivery does not say so; its facts do, and few rows need be asked. See also: ledger/decide/request, http/api/messages, service/export/export-kinds.
+ * The row of a delivery does not say so. Its facts do, and few rows need to be checked. See also: ledger/decide/request,
+ * http/api/messages, service/export/export-kinds.
  */
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
 import { findFactsBySubject } from './facts.ts'
 
-/** Results behind which a fact may stand that costs nothing. */
+/** Results that may come from a fact that costs nothing. */
 const POSSIBLY_UNBILLED_RESULTS: readonly DeliveryRow['resultBase'][] = ['blocked', 'duplicate', 'no-email-selected']
 
-/** The ids of those of these mails that cost nothing. */
+/** The ids of those of these deliveries that cost nothing. */
 export async function findUnbilledIds(
   reader: DatabaseReader,
   account: number,

@@ -1,7 +1,7 @@
 /**
- * watch-counters - counts by the quarter-hour in which something was learnt, for those who watch
+ * watch-counters - counts by the quarter-hour in which an event became known, for alerts
  *
- * Sums of deltas in slots, as store/facts/counters. See also: ledger/project/watch-counts.
+ * Sums of deltas in slots, as in store/facts/counters. See also: ledger/project/watch-counts.
  */
 import type { WatchCount, WatchMetric } from '../../ledger/project/watch-counts.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
@@ -18,14 +18,14 @@ export const WATCH_COUNTERS = createTableMapping<StoredWatchCount>('watch_counte
   n: integerColumn('n'),
 })
 
-/** Adds counts; they differ in their keys. */
+/** Adds counts. Their keys must differ. */
 export async function addWatchCounts(db: Database, counts: readonly WatchCount[]): Promise<void> {
   const keyOf = ({ account, quarter, metric, name }: WatchCount): string => [account, quarter, metric, name].join('\0')
   const rows = counts.map((count) => ({ ...count, slot: db.counterSlot })).toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   if (rows.length > 0) await db.upsertMany(WATCH_COUNTERS, rows, { addColumns: ['n'] })
 }
 
-/** `last`: the latest quarter-hour that is counted. */
+/** `last`: the latest quarter-hour with a count. */
 export type WatchSum = {
   readonly account: number
   readonly metric: string
@@ -34,7 +34,7 @@ export type WatchSum = {
   readonly last: number
 }
 
-/** Sums since a quarter-hour, by account, metric and name; sums of nothing are not in the answer. */
+/** Sums the counts since a quarter-hour, by account, metric and name. Sums without rows are left out. */
 export async function sumWatchCountsForOperator(
   reader: DatabaseReader,
   metrics: readonly WatchMetric[],
@@ -52,7 +52,7 @@ export async function sumWatchCountsForOperator(
   }))
 }
 
-/** Removes counts of quarter-hours before a moment, at most `limit`; how many went. */
+/** Removes at most `limit` counts of quarter-hours before a moment. Returns how many. */
 export async function removeOldWatchCountsForOperator(db: Database, before: number, limit: number): Promise<number> {
   const key = 'account_id, quarter, metric, name, slot'
   const sql = `delete from watch_counters where (${key}) in (select ${key} from watch_counters where quarter < $1 order by quarter limit $2)`

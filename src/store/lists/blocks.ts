@@ -1,7 +1,7 @@
 /**
- * blocks - peers, tokens and accounts that an operator has cut off, with the reason
+ * blocks - peers, tokens and accounts that an operator has blocked, with the reason
  *
- * Few rows, read whole. See also: service/admin/blocks (what a cut does).
+ * Few rows, always read together. See also: service/admin/blocks (the effect of a block).
  */
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { integerColumn, createTableMapping, textColumn, textEnumColumn } from '../engine/mapping.ts'
@@ -11,7 +11,7 @@ export type AccessBlockKind = (typeof ACCESS_BLOCK_KINDS)[number]
 
 export type AccessBlock = {
   readonly kind: AccessBlockKind
-  /** An address or a network; a deliveryId; an account's number. */
+  /** An IP address or a network; a deliveryId; the number of an account. */
   readonly name: string
   readonly reason: string
   readonly actor: string
@@ -26,17 +26,17 @@ export const ACCESS_BLOCKS = createTableMapping<AccessBlock>('cuts', ['kind', 'n
   createdAt: integerColumn('created_at'),
 })
 
-/** All of them, by kind and name. */
+/** Lists all blocks by kind and name. */
 export async function listAccessBlocksForOperator(reader: DatabaseReader): Promise<readonly AccessBlock[]> {
   return (await reader.all(`select ${ACCESS_BLOCKS.columns('c')} from cuts c order by c.kind, c.name`)).map(ACCESS_BLOCKS.decode)
 }
 
-/** Adds a cut; false where it stands already. */
+/** Adds a block. Returns false if it already exists. */
 export async function addAccessBlockForOperator(db: Database, block: AccessBlock): Promise<boolean> {
   return (await db.insertMany(ACCESS_BLOCKS, [block], 'ignore')) > 0
 }
 
-/** Removes a cut; whether it stood. */
+/** Removes a block. Returns whether it existed. */
 export async function removeAccessBlockForOperator(db: Database, kind: AccessBlockKind, name: string): Promise<boolean> {
   return (await db.run('delete from cuts where kind = $1 and name = $2', [kind, name])) > 0
 }

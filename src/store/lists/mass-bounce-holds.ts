@@ -1,16 +1,17 @@
 /**
- * mass-bounce-holds - the sites whose list writes wait for a person, and what waits
+ * mass-bounce-holds - the sites whose list entries are held until a person decides, and those entries
  *
- * The operator's: a site is nobody's, and entries of all accounts wait for it. Pages are read by the index of what is pending.
+ * For the operator: a site belongs to no account, and entries of all accounts may be held for it. Pages are read through the index of
+ * pending entries.
  *
- * See also: ledger/suppress/mass-bounce-guard (when a site is held), service/lists/mass-bounce-review (who lets go).
+ * See also: ledger/suppress/mass-bounce-guard (when a site is held), service/lists/mass-bounce-review (which releases it).
  */
 import type { SiteState, SuppressionRow } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
 import { SITE_STATES, SUPPRESSIONS } from '../schema.ts'
 import { hexToBytes } from '../engine/mapping.ts'
 
-/** One site: held or not, and how many entries wait for it. */
+/** One site: whether it is held, and how many entries are pending for it. */
 export type SiteHold = Pick<SiteState, 'site' | 'held'> & {
   /** When it was last held or released; null: never. */
   readonly at: number | null
@@ -19,7 +20,7 @@ export type SiteHold = Pick<SiteState, 'site' | 'held'> & {
 
 type PendingEntryCursor = Pick<SuppressionRow, 'account' | 'addressHash' | 'list' | 'scope'>
 
-/** Sites that are held, and sites of which entries still wait; by name. */
+/** Lists the held sites and the sites that still have pending entries, by name. */
 export async function listSiteHoldsForOperator(reader: DatabaseReader): Promise<readonly SiteHold[]> {
   const [held, pendingCounts] = await Promise.all([
     reader.all(`select ${SITE_STATES.columns('s')} from site_states s where s.held = 1`),
@@ -35,7 +36,7 @@ export async function listSiteHoldsForOperator(reader: DatabaseReader): Promise<
   return [...siteHolds.values()].toSorted((a, b) => (a.site < b.site ? -1 : 1))
 }
 
-/** One page of the entries that wait for a site, of all accounts, by their keys. */
+/** Lists one page of the entries that are pending for a site, of all accounts, by key. */
 export async function listPendingEntriesForOperator(
   reader: DatabaseReader,
   site: string,

@@ -1,8 +1,8 @@
 /**
- * suppressions - whom an account must not send to: checked, listed
+ * suppressions - the addresses that an account must not send to: checked and listed
  *
- * Entries are found by the hash of an address (or of a domain, for entries that hold a whole domain). An entry is in force when it is
- * neither removed nor pending and its time has not run out; it is never deleted here, since its ladder counts on.
+ * An entry is found by the hash of an address, or of a domain for entries that cover a whole domain. An entry is in force if it is
+ * neither removed nor pending and has not expired. It is never deleted here, because its ladder continues from it.
  *
  * See also: ledger/project/state (SuppressionRow), store/facts/ledger-state (which writes).
  */
@@ -16,7 +16,7 @@ import type { SqlFilter } from '../engine/filter.ts'
 
 export type SuppressionFilters = {
   readonly list: ListName
-  /** Entered at or after, and before. */
+  /** Entered at or after `from` and before `to`. */
   readonly from?: number
   readonly to?: number
   readonly addressHash?: string
@@ -28,7 +28,7 @@ export type SuppressionFilters = {
   readonly pending?: boolean
   readonly site?: string
   readonly rule?: string
-  /** Only entries in force at that moment. */
+  /** Only entries that are in force at that moment. */
   readonly inForceAt?: number
 }
 
@@ -43,12 +43,12 @@ type SuppressionPage = {
 
 const COLUMNS = SUPPRESSIONS.columns('s')
 
-/** Whether an entry holds at a moment. Pure. */
+/** Whether an entry is in force at a moment. Pure. */
 export function isSuppressionInForce(row: SuppressionRow, at: number): boolean {
   return row.removedAt === null && !row.pending && (row.until === null || row.until > at)
 }
 
-/** Every entry of these addresses and domains, on all lists, in force or not. */
+/** Finds every entry of these addresses and domains, on all lists, in force or not. */
 export async function findSuppressions(
   reader: DatabaseReader,
   addresses: readonly { readonly account: number; readonly addressHash: string }[],
@@ -61,8 +61,8 @@ export async function findSuppressions(
 }
 
 /**
- * The entries in force for each of many hashes, in one question; hashes that nothing holds are not in the answer. `shared` also asks the
- * list that an operator shares between accounts (account 0).
+ * Finds the entries in force for many hashes with one query. Hashes without an entry are left out. `shared` includes the list that the
+ * operator shares between accounts (account 0).
  */
 export async function findSuppressionsInForce(
   reader: DatabaseReader,
@@ -75,7 +75,7 @@ export async function findSuppressionsInForce(
   return Map.groupBy(rows, ({ addressHash }) => addressHash)
 }
 
-/** One page of one list, newest first; `total` counts all that the filters let through (null where it was not asked for). */
+/** Lists one page of one list, newest first. `total` counts all matching entries (null if it was not requested). */
 export async function listSuppressions(
   reader: DatabaseReader,
   account: number,
@@ -99,7 +99,7 @@ export async function listSuppressions(
   return { rows: rows.map(SUPPRESSIONS.decode), total: total === null ? null : Number(total['n']) }
 }
 
-/** What lets an entry through, as conditions on `s`. */
+/** The conditions of these filters on the table alias `s`. */
 export function createSuppressionFilter(account: number, filters: SuppressionFilters): SqlFilter {
   return (
     createSqlFilter('s.account_id = ?', account)
@@ -111,7 +111,7 @@ export function createSuppressionFilter(account: number, filters: SuppressionFil
       .andIfGiven('s.scope = ?', filters.scope)
       .andIfGiven('s.is_domain = ?', toIntegerFlag(filters.isDomain))
       .andInIfGiven('s.api_user', filters.apiUsers)
-      // 0 is no label, as in counters.
+      // 0 means no label, as in counters.
       .andInIfGiven('coalesce(s.label_id, 0)', filters.labelIds)
       .andIfGiven('s.pending = ?', toIntegerFlag(filters.pending))
       .andIfGiven('s.site = ?', filters.site)

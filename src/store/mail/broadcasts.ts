@@ -1,14 +1,14 @@
 /**
- * broadcasts - the mails of one broadcast by their results: counted out of the index, and page by page
+ * broadcasts - the deliveries of one broadcast by result: counted from an index, and listed page by page
  *
- * See also: ledger/project/broadcast-result (the view), http/api/broadcasts.
+ * See also: ledger/project/broadcast-result (the results), http/api/broadcasts.
  */
 import type { BroadcastResult } from '../../ledger/project/broadcast-result.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
 import { DELIVERIES } from './delivery-columns.ts'
 
-/** How many mails of a broadcast stand at each result; what nobody stands at is left out. */
+/** Counts the deliveries of a broadcast by result. Results without deliveries are left out. */
 export async function countBroadcastResults(
   reader: DatabaseReader,
   account: number,
@@ -22,7 +22,7 @@ export async function countBroadcastResults(
 
 export type BroadcastPage = { readonly result: BroadcastResult | null; readonly after: string | null; readonly limit: number }
 
-/** One page of a broadcast's mails in the order in which they were registered, all or those of one result. */
+/** Lists one page of a broadcast's deliveries in the order of their registration, all or those with one result. */
 export async function listBroadcastDeliveries(
   reader: DatabaseReader,
   account: number,

@@ -1,9 +1,9 @@
 /**
- * deliveries - what became of each mail: looked up, filtered, counted
+ * deliveries - looks up, filters and counts deliveries
  *
- * Lists go newest first and by key: a page knows where the next one begins, however deep. `start` serves doors that count.
+ * Lists are newest first and paged by key, so that every page costs the same. `start` is for APIs that page by number.
  *
- * See also: ledger/project/state (DeliveryRow), store/facts/facts (the timeline), store/facts/ledger-state (which writes).
+ * See also: ledger/project/state (DeliveryRow), store/facts/facts (the facts of a delivery), store/facts/ledger-state (which writes).
  */
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { KeyTuples, DatabaseReader } from '../engine/engine.ts'
@@ -13,14 +13,14 @@ import { createSqlFilter } from '../engine/filter.ts'
 import type { SqlFilter } from '../engine/filter.ts'
 
 export type DeliveryFilters = {
-  /** Requested at or after, and before; epoch milliseconds. */
+  /** Requested at or after `from` and before `to`; epoch milliseconds. */
   readonly from?: number
   readonly to?: number
   readonly addressHash?: string
   readonly emailIds?: readonly string[]
   readonly messageId?: string
   readonly labelIds?: readonly number[]
-  /** Part of a label's name, in any case; only where `labelIds` is not given. */
+  /** A part of a label's name, ignoring case. Only without `labelIds`. */
   readonly labelName?: string
   readonly apiUsers?: readonly string[]
   readonly domain?: string
@@ -35,14 +35,14 @@ export type DeliveryFilters = {
   readonly result?: DeliveryRow['result']
 }
 
-/** Where a page ended; the next begins behind it. */
+/** The last row of a page. The next page begins after it. */
 export type DeliveryCursor = { readonly requestedAt: number; readonly deliveryId: string }
 
 type DeliveryPage = { readonly start?: number; readonly limit: number; readonly after?: DeliveryCursor; readonly total?: boolean }
 
 const COLUMNS = DELIVERIES.columns('d')
 
-/** Deliveries of one account by their ids, in no order; what is not there is left out. */
+/** Finds deliveries of one account by their ids, in no order. Ids that do not exist are left out. */
 export async function findDeliveriesByIds(
   reader: DatabaseReader,
   account: number,
@@ -52,7 +52,7 @@ export async function findDeliveriesByIds(
   return (await reader.inKeys(sql, { types: ['text'], rows: [...new Set(ids)].map((id) => [id]) }, [account])).map(DELIVERIES.decode)
 }
 
-/** By emailId, whole; unknown ones are not in the answer. */
+/** Finds deliveries by their whole emailIds. Unknown emailIds are left out. */
 export async function findDeliveriesByEmailIds(
   reader: DatabaseReader,
   account: number,
@@ -62,7 +62,7 @@ export async function findDeliveriesByEmailIds(
   return (await reader.inKeys(sql, { types: ['text'], rows: emailIds.map((emailId) => [emailId]) }, [account])).map(DELIVERIES.decode)
 }
 
-/** One page, newest first; `total` counts all that the filters let through (null where it was not asked for). */
+/** Lists one page, newest first. `total` counts all matching deliveries (null if it was not requested). */
 export async function listDeliveries(
   reader: DatabaseReader,
   account: number,
@@ -85,8 +85,8 @@ export async function listDeliveries(
 }
 
 /**
- * Mails still sending that were requested in [from, to), oldest first: what a give-up looks through. What waits in our own queue is left
- * out: the queue ends it.
+ * Lists deliveries without an outcome that were requested in [from, to), oldest first, to be given up. Messages in our own queue are left
+ * out: the queue ends them.
  */
 export async function listSendingDeliveries(
   reader: DatabaseReader,
@@ -102,7 +102,7 @@ export async function listSendingDeliveries(
   return (await reader.all(sql, [account, window.to, after.requestedAt, after.deliveryId, page.limit])).map(DELIVERIES.decode)
 }
 
-/** The newest `limit` deliveries to each address; rows that are `known` by deliveryId are taken from there. */
+/** Lists the newest `limit` deliveries to each address. Rows in `known` (by deliveryId) are taken from there. */
 export async function listRecentDeliveriesByAddress(
   reader: DatabaseReader,
   addresses: readonly { readonly account: number; readonly addressHash: string }[],
@@ -110,7 +110,7 @@ export async function listRecentDeliveriesByAddress(
   known: ReadonlyMap<string, DeliveryRow> = new Map(),
 ): Promise<readonly DeliveryRow[]> {
   const keys: KeyTuples = { types: ['int', 'bytes'], rows: addresses.map(({ account, addressHash }) => [account, hexToBytes(addressHash)]) }
-  // Names first, out of the index: most are known already, and a row has fifty columns.
+  // First the ids, from the index: most rows are known already, and a row has fifty columns.
   const newest = `select p.account_id, p.delivery_id from (
       select x.account_id, x.delivery_id, row_number() over (partition by x.account_id, x.address_hash order by x.requested_at desc, x.delivery_id desc) as place
       from {keys} k cross join deliveries x where x.account_id = k.k1 and x.address_hash = k.k2
@@ -125,11 +125,14 @@ export async function listRecentDeliveriesByAddress(
   return [...newestIds.flatMap(({ deliveryId }) => known.get(deliveryId) ?? []), ...read]
 }
 
-/** Named mails are few, and sorted when they are found. Without the sign SQLite would walk through all of the time for the sake of its order. */
+/**
+ * Deliveries that are named by id are few and are sorted after the lookup. Without the plus sign, SQLite would scan the whole time range
+ * for its order.
+ */
 const timeColumnFor = ({ emailIds, messageId }: DeliveryFilters): string =>
   emailIds === undefined && messageId === undefined ? 'd.requested_at' : '+d.requested_at'
 
-/** What lets a delivery through, as conditions on `d`. */
+/** The conditions of these filters on the table alias `d`. */
 export function createDeliveryFilter(account: number, filters: DeliveryFilters): SqlFilter {
   const where = createSqlFilter('d.account_id = ?', account)
     .andIfGiven(`${timeColumnFor(filters)} >= ?`, filters.from)
@@ -138,7 +141,7 @@ export function createDeliveryFilter(account: number, filters: DeliveryFilters):
     .andIfGiven('d.status = ?', filters.status)
     .andInIfGiven('d.sub_status', filters.subStatuses)
     .andInIfGiven('d.api_user', filters.apiUsers)
-    // 0 is no label, as in counters.
+    // 0 means no label, as in counters.
     .andInIfGiven('coalesce(d.label_id, 0)', filters.labelIds)
     .andIfGiven('d.domain = ?', filters.domain)
     .andIfGiven('d.request_ip = ?', filters.requestIp)
@@ -148,7 +151,7 @@ export function createDeliveryFilter(account: number, filters: DeliveryFilters):
     .andIfGiven('d.fault = ?', filters.fault)
     .andIfGiven('d.reason = ?', filters.reason)
     .andIfGiven('d.result = ?', filters.result)
-  // The words of the partial indexes, so that both planners see that they may use them.
+  // The conditions of the partial indexes, so that both planners see that they apply.
   if (filters.requestIp !== undefined) where.and('d.request_ip is not null')
   if (filters.egressIp !== undefined) where.and('d.egress_ip is not null')
   if (filters.status === 4 || filters.status === 5) where.and('d.status in (4, 5)')
@@ -164,7 +167,7 @@ export function createDeliveryFilter(account: number, filters: DeliveryFilters):
   return where
 }
 
-/** An emailId is its messageId and a digit: the range of ids that begin so, in the index of emailIds. */
+/** An emailId begins with its messageId and a digit, so the matching emailIds are a range of their index. */
 function addMessageIdCondition(where: SqlFilter, messageId: string): void {
   where
     .andIfGiven('d.email_id is not null and d.email_id >= ?', `${messageId}0`)

@@ -1,5 +1,5 @@
 /**
- * forwarded-mails - mail that came for an account at one of its own domains, as it came, packed, for a limited time
+ * forwarded-mails - inbound mail for the domains of an account, as received, compressed, for a limited time
  *
  * See also: store/mail/forward-domains, service/forward/forward-mail, settings (retention.routeDays).
  */
@@ -17,7 +17,7 @@ import {
 } from '../engine/mapping.ts'
 import { createSqlFilter } from '../engine/filter.ts'
 
-/** `body` goes in as it came and comes out packed; of a truncated mail it is the beginning. */
+/** `body` is written as received and read compressed. Of a truncated mail it is the beginning. */
 export type ForwardedMail = {
   readonly account: number
   readonly digest: string
@@ -42,12 +42,12 @@ export const FORWARDED_MAILS = createTableMapping<ForwardedMail>('route_mails', 
   body: compressedColumn('body', 'mail'),
 })
 
-/** Keeps mails; one that is kept already stays as it is. */
+/** Adds mails. An existing one stays as it is. */
 export async function insertForwardedMails(db: Database, mails: readonly ForwardedMail[]): Promise<void> {
   await db.insertMany(FORWARDED_MAILS, mails, 'ignore')
 }
 
-/** One mail with its bytes unpacked; null where it is not there, not there any more, or another's. */
+/** Finds one mail, decompressed. Returns null if it does not exist, has expired, or belongs to another account. */
 export async function findForwardedMail(reader: DatabaseReader, account: number, digest: string): Promise<ForwardedMail | null> {
   const sql = `select ${FORWARDED_MAILS.columns('m')} from route_mails m where m.account_id = $1 and m.digest = $2`
   const row = await reader.one(sql, [account, hexToBytes(digest)])
@@ -77,7 +77,7 @@ export async function listForwardedMails(
   })
 }
 
-/** Removes mails received before a moment, oldest first, at most `limit`; how many went. */
+/** Removes at most `limit` mails that were received before a moment, oldest first. Returns how many. */
 export async function removeOldForwardedMailsForOperator(db: Database, before: number, limit: number): Promise<number> {
   return db.run(
     `delete from route_mails where (account_id, digest) in

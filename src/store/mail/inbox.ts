@@ -1,7 +1,7 @@
 /**
- * inbox - mails that could not be read, matched or trusted, waiting for a person
+ * inbox - mail that could not be read, matched or trusted, until a person decides
  *
- * What points at an account is that account's; what points at nobody is account 0's, the operator's.
+ * A mail that points at an account is in that account's inbox. Others are in the inbox of account 0, the operator's.
  *
  * See also: ledger/project/state (InboxRow), store/mail/raw-mail (the mails themselves).
  */
@@ -19,14 +19,14 @@ export type InboxFilters = {
   readonly to?: number
 }
 
-/** Where a page ended; the next begins behind it. */
+/** The last row of a page. The next page begins after it. */
 export type InboxCursor = { readonly receivedAt: number; readonly digest: string }
 
 type InboxPage = { readonly limit: number; readonly after?: InboxCursor }
 
 const COLUMNS = INBOX.columns('i')
 
-/** One page of an account's inbox, newest first. */
+/** Lists one page of an account's inbox, newest first. */
 export async function listInbox(
   reader: DatabaseReader,
   account: number,
@@ -36,18 +36,18 @@ export async function listInbox(
   return listMatchingInboxItems(reader, createSqlFilter('i.account_id = ?', account), filters, page)
 }
 
-/** One page of all inboxes, newest first. */
+/** Lists one page of all inboxes, newest first. */
 export async function listInboxForOperator(reader: DatabaseReader, filters: InboxFilters, page: InboxPage): Promise<readonly InboxRow[]> {
   return listMatchingInboxItems(reader, createSqlFilter('i.account_id >= ?', 0), filters, page)
 }
 
-/** One mail in an account's inbox, or null. */
+/** Finds one mail in an account's inbox, or null. */
 export async function findInboxItem(reader: DatabaseReader, account: number, digest: string): Promise<InboxRow | null> {
   const row = await reader.one(`select ${COLUMNS} from inbox i where i.account_id = $1 and i.digest = $2`, [account, hexToBytes(digest)])
   return row === null ? null : INBOX.decode(row)
 }
 
-/** The inbox rows of these mails, whoever's they are. */
+/** Finds the inbox rows of these mails in any account. */
 export async function findInboxItemsForOperator(
   reader: DatabaseReader,
   digests: readonly string[],

@@ -1,8 +1,8 @@
 /**
- * raw-mail - the bytes of a mail as they came, compressed, for a limited time
+ * raw-mail - the bytes of a received mail, compressed, for a limited time
  *
- * The engine packs the body as it writes it (store/engine/compression). A mail is found by its digest through its
- * report row, which knows its time and whose it is.
+ * The engine compresses the body when it writes it (store/engine/compression). A mail is found by its digest through its report row,
+ * which holds its time and its account.
  *
  * See also: store/mail/reports, store/facts/ledger-state (which writes).
  */
@@ -10,7 +10,7 @@ import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { decompressBytes } from '../engine/compression.ts'
 import { compressedColumn, createTableMapping, hexColumn, hexToBytes, integerColumn } from '../engine/mapping.ts'
 
-/** `body` goes in as it came and comes out packed; `size` is the mail's own, which may be more than was kept of it. */
+/** `body` is written as received and read compressed. `size` is the size of the mail, of which less may have been kept. */
 export type RawMail = { readonly digest: string; readonly receivedAt: number; readonly size: number; readonly body: Uint8Array }
 
 export const RAW_MAILS = createTableMapping<RawMail>('raw_mails', ['received_at', 'digest'], {
@@ -20,12 +20,12 @@ export const RAW_MAILS = createTableMapping<RawMail>('raw_mails', ['received_at'
   body: compressedColumn('body', 'mail'),
 })
 
-/** The bytes of a mail of this account; null where it is not there, not there any more, or another's. */
+/** Reads the bytes of a mail of this account. Returns null if it does not exist, has expired, or belongs to another account. */
 export async function findRawMail(reader: DatabaseReader, account: number, digest: string): Promise<Buffer | null> {
   return readRawMail(reader, 'and r.account_id = $2', [hexToBytes(digest), account])
 }
 
-/** As {@link findRawMail}, whoever's it is. */
+/** As {@link findRawMail}, in any account. */
 export async function findRawMailForOperator(reader: DatabaseReader, digest: string): Promise<Buffer | null> {
   return readRawMail(reader, '', [hexToBytes(digest)])
 }
@@ -41,7 +41,7 @@ async function readRawMail(
   return row === null ? null : decompressBytes(RAW_MAILS.decode(row).body)
 }
 
-/** Removes mails received before a moment, oldest first, at most `limit`; how many went. */
+/** Removes at most `limit` mails that were received before a moment, oldest first. Returns how many. */
 export async function removeOldRawMailsForOperator(db: Database, before: number, limit: number): Promise<number> {
   return db.run(
     `delete from raw_mails where (received_at, digest) in (select m.received_at, m.digest from raw_mails m
@@ -50,7 +50,7 @@ export async function removeOldRawMailsForOperator(db: Database, before: number,
   )
 }
 
-/** Removes one mail, as when an address is erased; whether it was there. */
+/** Removes one mail, for an erasure. Returns whether it existed. */
 export async function removeRawMailForOperator(db: Database, digest: string): Promise<boolean> {
   const sql = `delete from raw_mails where digest = $1 and received_at in (select r.received_at from reports r where r.digest = $1)`
   return (await db.run(sql, [hexToBytes(digest)])) > 0

@@ -1,7 +1,7 @@
 /**
- * reports - one row for each mail that came, by the digest of its DATA and its envelope recipient
+ * reports - one row for each received mail, by the digest of its DATA and its envelope recipient
  *
- * The row settles a mail that is delivered twice: it is there, so the second one changes nothing.
+ * The row makes a second delivery of the same mail harmless: the row exists, so nothing changes.
  *
  * See also: store/facts/ledger-state (which writes), store/mail/raw-mail.
  */
@@ -19,10 +19,10 @@ import {
   textColumn,
 } from '../engine/mapping.ts'
 
-/** A mail that came, once for each digest of its DATA and envelope recipient. */
+/** A received mail, once for each digest of its DATA and envelope recipient. */
 export type ReportRow = {
   readonly digest: string
-  /** Whose it is; 0 where it points at nobody. */
+  /** The account that it points at; 0: none. */
   readonly account: number
   readonly receivedAt: number
   readonly kind: string
@@ -33,7 +33,7 @@ export type ReportRow = {
   readonly rcptTo: string
   readonly source: string
   readonly sessionId: string
-  /** What its signatures and its peer proved; null where nothing was asked. */
+  /** The authentication results; null if nothing was checked. */
   readonly auth: AuthenticationResults | null
 }
 
@@ -54,14 +54,14 @@ export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
 
 const COLUMNS = REPORTS.columns('r')
 
-/** Which of these digests are stored. Names nobody's mail: it is asked before anybody knows whose a mail is. */
+/** Finds which of these digests are stored, in any account: the account of a mail is not known yet. */
 export async function findKnownDigestsForOperator(reader: DatabaseReader, digests: readonly string[]): Promise<ReadonlySet<string>> {
   const keys = { types: ['bytes'], rows: digests.map((digest) => [hexToBytes(digest)]) } as const
   const rows = await reader.inKeys('select r.digest from {keys} k cross join reports r where r.digest = k.k1', keys)
   return new Set(rows.map(({ digest }) => (digest instanceof Uint8Array ? bytesToHex(digest) : '')))
 }
 
-/** How and when a mail came, whoever's it is; null: it is not stored. */
+/** Finds the row of a mail in any account, or null. */
 export async function findReportForOperator(reader: DatabaseReader, digest: string): Promise<ReportRow | null> {
   const row = await reader.one(`select ${COLUMNS} from reports r where r.digest = $1`, [hexToBytes(digest)])
   return row === null ? null : REPORTS.decode(row)

@@ -1,8 +1,8 @@
 /**
- * submissions - what a request that named itself was answered, for as long as a repeat is answered the same
+ * submissions - the responses to requests with an idempotency key, kept as long as a repeat gets the same response
  *
- * The row is claimed in the transaction that registers the request's mails: of two that come at once one waits for the other, on either
- * engine, and then finds its answer.
+ * The row is written in the transaction that registers the deliveries of the request. Of two concurrent requests with the same key, one
+ * waits for the other, on either engine, and then finds its response.
  *
  * See also: service/submit/submit.
  */
@@ -11,7 +11,7 @@ import { integerColumn, jsonColumn, createTableMapping, textColumn } from '../en
 
 type StoredSubmission<Answer> = {
   readonly account: number
-  /** The digest of the request's own id. */
+  /** The digest of the idempotency key. */
   readonly requestKey: string
   readonly at: number
   readonly answer: Answer
@@ -24,7 +24,7 @@ export const SUBMISSIONS = createTableMapping<StoredSubmission<unknown>>('submis
   answer: jsonColumn<unknown>('answer', 'json'),
 })
 
-/** The answer that a request had after `since`; null when there was none, or it is too old. `isAnswer` is the checked door. */
+/** Finds the response to a request after `since`. Returns null if there is none, or it is too old. `isAnswer` is the checked door. */
 export async function findSubmission<Answer>(
   db: Database,
   { account, requestKey, since }: { readonly account: number; readonly requestKey: string; readonly since: number },
@@ -36,12 +36,12 @@ export async function findSubmission<Answer>(
   return isAnswer(answer) ? answer : null
 }
 
-/** Keeps the answer of a request; a stale one of the same name is replaced. */
+/** Saves the response to a request, and replaces a stale one with the same key. */
 export async function saveSubmission(db: Database, row: StoredSubmission<unknown>): Promise<void> {
   await db.upsertMany(SUBMISSIONS, [row])
 }
 
-/** Removes answers that nobody is given any more, oldest first, at most `limit`; how many went. */
+/** Removes at most `limit` responses that are no longer repeated, oldest first. Returns how many. */
 export async function removeOldSubmissionsForOperator(db: Database, before: number, limit: number): Promise<number> {
   const key = 'account_id, request_key'
   return db.run(`delete from submissions where (${key}) in (select ${key} from submissions where at <= $1 order by at limit $2)`, [

@@ -1,15 +1,15 @@
 /**
- * backoff-keys - what was learnt of the queue's keys, so that a restart forgets nothing; and what came back later about its mail
+ * backoff-keys - the state of the backoff keys, so that a restart forgets nothing, and feedback about delivered messages
  *
- * One row an episode or gate, each as the JSON that queue/snapshot gives. Reports wait here until the node that delivers has heard of
- * them, whichever node received them.
+ * One row for each episode or key state, as the JSON of queue/snapshot. Feedback waits here until the delivering node has read it,
+ * whichever node received it.
  *
- * See also: queue/snapshot, service/deliver/deliverer.
+ * See also: queue/snapshot, service/deliver/key-persistence.
  */
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { integerColumn, createTableMapping, textColumn, uuidColumn, textEnumColumn } from '../engine/mapping.ts'
 
-/** `name` tells the rows of one key apart: the class of an episode, or `gate`. */
+/** `name` distinguishes the rows of one key: the class of an episode, or `gate`. */
 export type BackoffKeyRow = { readonly key: string; readonly name: string; readonly data: string }
 
 export const BACKOFF_KEY_ROWS = createTableMapping<BackoffKeyRow>('queue_keys', ['key', 'name'], {
@@ -18,12 +18,12 @@ export const BACKOFF_KEY_ROWS = createTableMapping<BackoffKeyRow>('queue_keys', 
   data: textColumn('data', 'json'),
 })
 
-/** All of them, in the order of their keys. */
+/** Lists all rows, by key. */
 export async function listBackoffKeysForOperator(reader: DatabaseReader): Promise<readonly BackoffKeyRow[]> {
   return (await reader.all(`select ${BACKOFF_KEY_ROWS.columns('k')} from queue_keys k order by k.key, k.name`)).map(BACKOFF_KEY_ROWS.decode)
 }
 
-/** Writes rows over what was there, and removes those that stand for nothing any more. */
+/** Inserts or updates rows, and removes rows that are no longer needed. */
 export async function saveBackoffKeysForOperator(
   db: Database,
   rows: readonly BackoffKeyRow[],
@@ -36,7 +36,7 @@ export async function saveBackoffKeysForOperator(
   ])
 }
 
-/** An asynchronous bounce or a complaint; `id` is that of its fact. */
+/** An asynchronous bounce or a complaint. `id` is the id of its fact. */
 export type QueuedFeedback = {
   readonly account: number
   readonly id: string
@@ -51,12 +51,12 @@ export const QUEUED_FEEDBACK = createTableMapping<QueuedFeedback>('queue_reports
   at: integerColumn('at'),
 })
 
-/** Adds reports; one that is there already is left. */
+/** Adds feedback. An existing row stays as it is. */
 export async function addQueuedFeedbackForOperator(db: Database, feedback: readonly QueuedFeedback[]): Promise<void> {
   await db.insertMany(QUEUED_FEEDBACK, feedback, 'ignore')
 }
 
-/** Removes and gives what came, at most `limit`. Run it in a transaction that sees the latest. */
+/** Removes and returns at most `limit` rows. Run it in a transaction with `visibility: 'latest'`. */
 export async function takeQueuedFeedbackForOperator(db: Database, limit: number): Promise<readonly QueuedFeedback[]> {
   const rows = await db.all(
     `delete from queue_reports where (account_id, id) in (
@@ -67,7 +67,7 @@ export async function takeQueuedFeedbackForOperator(db: Database, limit: number)
   return rows.map(QUEUED_FEEDBACK.decode)
 }
 
-/** Removes reports that no node has heard of since a moment, at most `limit`; how many went. */
+/** Removes at most `limit` rows that no node has read since a moment. Returns how many. */
 export async function removeOldQueuedFeedbackForOperator(db: Database, before: number, limit: number): Promise<number> {
   const key = 'account_id, id'
   return db.run(`delete from queue_reports where (${key}) in (select ${key} from queue_reports where at < $1 limit $2)`, [before, limit])

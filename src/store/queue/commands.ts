@@ -1,10 +1,11 @@
 /**
- * commands - what people ask of the delivery queue, each a row that the delivering node carries out
+ * commands - commands to the delivery queue, each a row that the delivering node executes
  *
- * The queue lies in the memory of one node; any node takes the order. A row stays `waiting` until the transaction that also holds what it
- * did: a node that dies between leaves it for the next one. Account 0: the operator's.
+ * The queue is in the memory of one node, but any node accepts a command. A row stays `waiting` until the transaction that also contains
+ * its effect, so that the next node executes it if a node dies in between. Account 0 is the operator's.
  *
- * See also: queue/schedule/operator-commands (the commands), service/deliver/queue-api (who asks), service/deliver/command-runner (who carries out).
+ * See also: queue/schedule/operator-commands (the commands), service/deliver/queue-api (which adds them), service/deliver/command-runner
+ * (which executes them).
  */
 import type { OperatorCommand } from '../../queue/schedule/operator-commands.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
@@ -19,7 +20,7 @@ import {
   textEnumColumn,
 } from '../engine/mapping.ts'
 
-/** `refused`: it could not be done as asked; `said` has the reason. */
+/** `refused`: the command could not be executed; `said` holds the reason. */
 type QueueCommandState = 'waiting' | 'done' | 'refused'
 
 export type QueueCommand = {
@@ -30,7 +31,7 @@ export type QueueCommand = {
   readonly state: QueueCommandState
   readonly createdAt: number
   readonly settledAt: number | null
-  /** Keys and overlays that moved, and mails that were deleted. */
+  /** How many keys and manual pauses changed, and how many messages were deleted. */
   readonly moved: number
   readonly deleted: number
   readonly said: string | null
@@ -51,25 +52,25 @@ export const QUEUE_COMMANDS = createTableMapping<QueueCommand>('queue_commands',
 
 const COLUMNS = QUEUE_COMMANDS.columns('c')
 
-/** Puts an order down. */
+/** Adds a command. */
 export async function addQueueCommand(db: Database, command: QueueCommand): Promise<void> {
   await db.insertMany(QUEUE_COMMANDS, [command])
 }
 
-/** One order of an account, or null. */
+/** Finds one command of an account, or null. */
 export async function findQueueCommand(reader: DatabaseReader, account: number, commandId: string): Promise<QueueCommand | null> {
   const sql = `select ${COLUMNS} from queue_commands c where c.account_id = $1 and c.command_id = $2`
   const row = await reader.one(sql, [account, uuidToBytes(commandId)])
   return row === null ? null : QUEUE_COMMANDS.decode(row)
 }
 
-/** Orders that nobody has carried out, of all accounts, oldest first. */
+/** Lists the waiting commands of all accounts, oldest first. */
 export async function listPendingQueueCommandsForOperator(reader: DatabaseReader, limit: number): Promise<readonly QueueCommand[]> {
   const sql = `select ${COLUMNS} from queue_commands c where c.state = 'waiting' order by c.created_at, c.command_id limit $1`
   return (await reader.all(sql, [limit])).map(QUEUE_COMMANDS.decode)
 }
 
-/** Writes how orders ended, in the transaction of what they did. What was settled stays as it is. */
+/** Saves the outcome of commands, in the transaction of their effect. A settled command stays as it is. */
 export async function settleQueueCommandsForOperator(db: Database, commands: readonly QueueCommand[]): Promise<void> {
   const sql = `update queue_commands set state = $1, settled_at = $2, moved = $3, deleted = $4, said = $5
     where account_id = $6 and command_id = $7 and state = 'waiting'`
@@ -80,7 +81,7 @@ export async function settleQueueCommandsForOperator(db: Database, commands: rea
   )
 }
 
-/** Forgets orders that were settled before a moment (the audit keeps who asked for what); how many. */
+/** Removes commands that were settled before a moment. The audit still holds who asked for what. Returns how many. */
 export async function removeSettledQueueCommandsForOperator(db: Database, before: number): Promise<number> {
   return db.run("delete from queue_commands where state <> 'waiting' and settled_at < $1", [before])
 }

@@ -1,10 +1,10 @@
 /**
- * lane-snapshots - how the lanes of the delivery queue stand, as the delivering node last saw them, and their rates step by step
+ * lane-snapshots - the lanes of the delivery queue as the delivering node last saw them, and their throughput over time
  *
- * A picture of what lies in one node's memory, so that any node can answer. The pulse says when the picture was last looked at: an old one
- * means that nobody delivers. Steps are kept as long as charts reach: five seconds for an hour, minutes for a day.
+ * A snapshot of one node's memory, so that any node can serve it. The heartbeat holds the time of the last check; if it is old, no node
+ * delivers. Intervals are kept as long as the charts reach: five seconds for an hour, minutes for a day.
  *
- * See also: service/deliver/lane-snapshots (who writes), queue/observe/lane-view (a status), queue/observe/throughput (steps).
+ * See also: service/deliver/lane-snapshots (which writes), queue/observe/lane-view (the status of a lane), queue/observe/throughput.
  */
 import type { LaneStatus } from '../../queue/observe/lane-view.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
@@ -18,14 +18,14 @@ export type LaneSnapshotRow = {
   readonly savedAt: number
 }
 
-/** Widths of steps in milliseconds. */
+/** Widths of the intervals in milliseconds. */
 export const SERIES_INTERVAL_MS = { fives: 5_000, minutes: 60_000 } as const
 export type SeriesInterval = keyof typeof SERIES_INTERVAL_MS
 
-/** How far back each series reaches. */
+/** How long each series is kept. */
 const SERIES_RETENTION_MS = { fives: 3_600_000, minutes: 86_400_000 } as const satisfies Record<SeriesInterval, number>
 
-/** What came in, was tried and went out in the step that begins at `at`. */
+/** Messages enqueued (`ins`), attempted (`tries`) and dequeued (`outs`) in the interval that begins at `at`. */
 export type LaneThroughputRow = {
   readonly account: number
   readonly domain: string
@@ -55,7 +55,7 @@ export const LANE_THROUGHPUT = createTableMapping<LaneThroughputRow>('queue_step
 
 export type LaneRef = Pick<LaneSnapshotRow, 'account' | 'domain'>
 
-/** What changed since the last picture. `all`: forget every lane first (a node begins). */
+/** The changes since the last snapshot. `replacesAll`: remove every lane first, when a node starts to deliver. */
 export type LaneSnapshotChanges = {
   readonly changed: readonly LaneSnapshotRow[]
   readonly removed: readonly LaneRef[]
@@ -65,13 +65,13 @@ export type LaneSnapshotChanges = {
 
 const HEARTBEAT_NAME = 'queue.pulse'
 
-/** When a delivering node last looked, and which. */
+/** When a delivering node last checked the queue, and which node. */
 type DeliveryHeartbeat = { readonly at: number; readonly node: string }
 
 const sortByLane = <R extends LaneRef>(rows: readonly R[]): readonly R[] =>
   rows.toSorted((a, b) => a.account - b.account || (a.domain < b.domain ? -1 : a.domain > b.domain ? 1 : 0))
 
-/** Writes a picture and its pulse; steps that charts no longer reach go with it. */
+/** Saves a snapshot and the heartbeat, and removes intervals that the charts no longer show. */
 export async function saveLaneSnapshotsForOperator(
   db: Database,
   changes: LaneSnapshotChanges,
@@ -91,16 +91,16 @@ export async function saveLaneSnapshotsForOperator(
 
 const seriesRetentionOf = (name: string): number => (name === 'fives' ? SERIES_RETENTION_MS.fives : SERIES_RETENTION_MS.minutes)
 
-/** When the last picture was made; null: no node has ever delivered from this store. */
+/** Reads the heartbeat, or null if no node has ever delivered from this store. */
 export async function readHeartbeatForOperator(reader: DatabaseReader): Promise<DeliveryHeartbeat | null> {
   const value = await readMetadataForOperator(reader, HEARTBEAT_NAME)
-  // The checked door: only saveLanesForOperator writes it.
+  // The checked door: only saveLaneSnapshotsForOperator writes it.
   return value === null ? null : (JSON.parse(value) as DeliveryHeartbeat)
 }
 
 type LanePage = { readonly after: string | null; readonly limit: number }
 
-/** Lanes of an account by domain, or the one that is named. */
+/** Lists the lanes of an account by domain, or one of them. */
 export async function listLaneSnapshots(
   reader: DatabaseReader,
   account: number,
@@ -111,7 +111,7 @@ export async function listLaneSnapshots(
   return (await reader.all(sql, [account, after ?? '', limit, ...(domain === null ? [] : [domain])])).map(LANE_SNAPSHOTS.decode)
 }
 
-/** The same over all accounts, by account and domain. */
+/** Lists the lanes of all accounts, by account and domain. */
 export async function listLaneSnapshotsForOperator(
   reader: DatabaseReader,
   { domain, after, limit }: { readonly domain: string | null; readonly after: LaneRef | null; readonly limit: number },
@@ -123,10 +123,13 @@ export async function listLaneSnapshotsForOperator(
   return (await reader.all(sql, params)).map(LANE_SNAPSHOTS.decode)
 }
 
-/** One step of a series, summed over what was asked for. */
+/** One interval of a series, summed over the selection. */
 export type ThroughputPoint = Pick<LaneThroughputRow, 'at' | 'ins' | 'tries' | 'outs'>
 
-/** The series of an account's lane, or of all its lanes; account null: of everybody's, for the operator. Quiet steps are left out. */
+/**
+ * Lists the series of one lane of an account or of all its lanes; with account null, of all accounts, for the operator. Intervals without
+ * messages are left out.
+ */
 export async function listThroughputForOperator(
   reader: DatabaseReader,
   selection: { readonly account: number | null; readonly domain: string | null; readonly width: SeriesInterval; readonly now: number },

@@ -1,9 +1,9 @@
 /**
- * queued-mail - mail that waits to be delivered: the row that each has, and the body that the mails of one request share
+ * queued-mail - the queued messages: a row for each, and the body that the messages of one request share
  *
- * A mail is added in the transaction that registers its delivery and is removed in the one that ends it. `dispatchedAt` is committed
- * before an attempt begins: a row that still has it after a crash is a mail of which nobody knows whether it was accepted. `fresh` rows
- * were not yet taken by the node that delivers. A body goes with its last mail.
+ * A message is added in the transaction that registers its delivery and removed in the one that ends it. `dispatchedAt` is committed
+ * before an attempt begins: if a row still has it after a crash, nobody knows whether the message was accepted. `fresh` rows have not
+ * been taken by the delivering node yet. A body is removed with its last message.
  *
  * See also: queue/queue (the queue in memory), service/deliver/deliverer, store/engine/lease (which node delivers).
  */
@@ -26,24 +26,24 @@ export type QueuedMessage = {
   readonly deliveryMonth: number
   readonly bodyId: string
   readonly recipient: string
-  /** The recipient's, in its ASCII form. */
+  /** The recipient's domain, as A-label. */
   readonly domain: string
   readonly senderDomain: string
-  /** What is substituted for this recipient. */
+  /** The variables of this recipient. */
   readonly variables: Readonly<Record<string, string>>
   readonly acceptedAt: number
-  /** Not before; 0: at once. */
+  /** Not before this time; 0: at once. */
   readonly dueAt: number
-  /** Attempts whose outcome is known. */
+  /** Number of attempts whose outcome is known. */
   readonly attempts: number
-  /** When an attempt was about to begin of which nothing is known yet. */
+  /** When an attempt began whose outcome is not known yet. */
   readonly dispatchedAt: number | null
 }
 
-/** A mail as it lies. `refusedBy`: the IPs that it was refused from. */
+/** A stored message. `refusedBy`: the egress IPs from which it was refused. */
 type QueuedMessageRow = QueuedMessage & { readonly refusedBy: readonly string[]; readonly fresh: boolean }
 
-/** What the queue in memory needs of a mail: short, so that a million are loaded soon. */
+/** The part of a message that the queue in memory needs: short, so that a million are loaded quickly. */
 export type QueuedMessageSummary = Pick<
   QueuedMessageRow,
   | 'account'
@@ -58,7 +58,7 @@ export type QueuedMessageSummary = Pick<
   | 'refusedBy'
 >
 
-/** What a request asks to be sent (compose/composition, as JSON), for all of its mails. `bodyId` is unique in its account. */
+/** What a request sends (compose/composition, as JSON), for all of its messages. `bodyId` is unique in its account. */
 type QueuedBody = { readonly bodyId: string; readonly content: string; readonly createdAt: number }
 
 type QueuedBodyRow = {
@@ -102,12 +102,12 @@ export const QUEUED_BODIES = createTableMapping<QueuedBodyRow>('queue_bodies', [
   createdAt: integerColumn('created_at'),
 })
 
-/** A mail that was just accepted. */
+/** A message that was just accepted. */
 export type NewQueuedMessage = Omit<QueuedMessage, 'account' | 'bodyId' | 'attempts' | 'dispatchedAt'>
 
 /**
- * Adds mails and their body, in the transaction that registers them. Mails of one body may come in several calls; Fault conflict for a
- * mail that waits already.
+ * Adds messages and their body, in the transaction that registers them. The messages of one body may be added by several calls. Throws
+ * Fault conflict for a message that is already queued.
  */
 export async function addQueuedMessages(
   db: Database,
@@ -135,12 +135,12 @@ export async function addQueuedMessages(
   ])
 }
 
-/** Where a page ended. */
+/** The last row of a page. */
 export type QueueCursor = Pick<QueuedMessage, 'acceptedAt' | 'account' | 'deliveryId'>
 
 const COLUMNS = MESSAGE_SUMMARIES.columns('q')
 
-/** What waits, the oldest first, behind `after`. */
+/** Lists queued messages, oldest first, after `after`. */
 export async function listQueuedMessagesForOperator(
   reader: DatabaseReader,
   after: QueueCursor | null,
@@ -152,7 +152,7 @@ export async function listQueuedMessagesForOperator(
   return (await reader.all(sql, [acceptedAt, account, deliveryId, limit])).map(MESSAGE_SUMMARIES.decode)
 }
 
-/** Takes mails that came in since: each is given once. Run it in a transaction that sees the latest. */
+/** Claims messages that were added since; each is returned once. Run it in a transaction with `visibility: 'latest'`. */
 export async function claimNewMessagesForOperator(db: Database, limit: number): Promise<readonly QueuedMessageSummary[]> {
   const rows = await db.claim({
     table: QUEUED_MESSAGES.table,
@@ -165,10 +165,10 @@ export async function claimNewMessagesForOperator(db: Database, limit: number): 
   return rows.map(MESSAGE_SUMMARIES.decode)
 }
 
-/** Names a mail. */
+/** Identifies a message. */
 export type QueuedMessageRef = Pick<QueuedMessage, 'account' | 'deliveryId' | 'deliveryMonth'>
 
-/** The keys k1, k2 and k3 of these mails. */
+/** The keys k1, k2 and k3 of these messages. */
 const messageKeys = (refs: readonly QueuedMessageRef[]): KeyTuples => ({
   types: ['int', 'text', 'int'],
   rows: refs.map(({ account, deliveryId, deliveryMonth }) => [account, deliveryId, deliveryMonth]),
@@ -177,8 +177,8 @@ const messageKeys = (refs: readonly QueuedMessageRef[]): KeyTuples => ({
 const SAME_MESSAGE = 'account_id = k.k1 and queue_mails.delivery_id = k.k2 and queue_mails.delivery_month = k.k3'
 
 /**
- * Writes down that an attempt of each is about to begin, and gives the mails whole, in no order. What is left out is not there any more:
- * it must not be sent.
+ * Records that an attempt of each message is about to begin, and returns the whole messages, in no order. A message that is left out no
+ * longer exists and must not be sent.
  */
 export async function markDispatchedForOperator(
   db: Database,
@@ -190,10 +190,10 @@ export async function markDispatchedForOperator(
   return (await db.inKeys(sql, messageKeys(refs), [at])).map(QUEUED_MESSAGES.decode)
 }
 
-/** A mail that stays: where it stands after an attempt. `dispatchedAt` names the attempt that is over. */
+/** A message that stays in the queue after an attempt. `dispatchedAt` names the attempt that has ended. */
 type RequeuedMessage = QueuedMessageRef & Pick<QueuedMessageRow, 'dueAt' | 'attempts' | 'refusedBy'> & { readonly dispatchedAt: number }
 
-/** Puts mails back that wait for another attempt. One that another node has taken meanwhile is left alone. */
+/** Requeues messages for another attempt. A message that another node has taken meanwhile is left alone. */
 export async function requeueMessagesForOperator(db: Database, mails: readonly RequeuedMessage[]): Promise<void> {
   const sql = `update queue_mails set due_at = k.k4, attempts = k.k5, refused_by = k.k6, dispatched_at = null from {keys} k
     where queue_mails.${SAME_MESSAGE} and queue_mails.dispatched_at = k.k7`
@@ -209,7 +209,7 @@ export async function requeueMessagesForOperator(db: Database, mails: readonly R
   await db.inKeys(sql, { types: ['int', 'text', 'int', 'int', 'int', 'text', 'int'], rows })
 }
 
-/** Removes mails that have ended, and the bodies that no mail needs any more; how many mails were there. Idempotent. */
+/** Removes messages, and the bodies that no message needs any more. Returns how many messages existed. Idempotent. */
 export async function removeQueuedMessagesForOperator(db: Database, refs: readonly QueuedMessageRef[]): Promise<number> {
   const removed = await db.inKeys(
     `delete from queue_mails where (account_id, delivery_id, delivery_month) in (select k.k1, k.k2, k.k3 from {keys} k)
@@ -238,14 +238,14 @@ const bodyKey = (row: SqlRow): readonly [number, string] => [Number(row['account
 const compareKeys = (a: KeyTuples['rows'][number], b: KeyTuples['rows'][number]): number =>
   Number(a[0]) - Number(b[0]) || (String(a[1]) < String(b[1]) ? -1 : 1)
 
-/** What a request asked to be sent, as JSON; null where no mail needs it any more. */
+/** Reads the composition of a body as JSON, or null if no message needs it any more. */
 export async function findQueuedBody(reader: DatabaseReader, account: number, bodyId: string): Promise<string | null> {
   const sql = `select ${QUEUED_BODIES.columns('b')} from queue_bodies b where b.account_id = $1 and b.body_id = $2`
   const row = await reader.one(sql, [account, bodyId])
   return row === null ? null : (await decompressBytes(QUEUED_BODIES.decode(row).content)).toString()
 }
 
-/** Whether mails that nobody has taken, or reports, wait. */
+/** Whether there are messages that no node has taken, and feedback. */
 export async function findPendingWorkForOperator(reader: DatabaseReader): Promise<{ readonly fresh: boolean; readonly reports: boolean }> {
   const row = await reader.one(`select
     case when exists (select 1 from queue_mails q where q.fresh = 1) then 1 else 0 end as fresh,
@@ -253,7 +253,7 @@ export async function findPendingWorkForOperator(reader: DatabaseReader): Promis
   return { fresh: Number(row?.['fresh']) === 1, reports: Number(row?.['reports']) === 1 }
 }
 
-/** How many mails wait, whoever they belong to. */
+/** Counts the queued messages of all accounts. */
 export async function countQueuedMessagesForOperator(reader: DatabaseReader): Promise<number> {
   return Number((await reader.one('select count(*) as n from queue_mails'))?.['n'] ?? 0)
 }

@@ -1,10 +1,10 @@
 /**
- * attempts - what was said to an endpoint, when, and what it answered
+ * attempts - the webhook attempts of each event at an endpoint, with the responses
  *
- * One row for each event that was sent at least once, whether it was heard, waits for its next attempt, or has failed; the last attempts
- * stand in its log. Rows outlive the outbox, so that what was heard can be looked up and sent again.
+ * One row for each event that was sent at least once, whether it was delivered, waits for its next attempt, or has failed. The log holds
+ * the last attempts. Rows outlive the outbox, so that delivered events can be looked up and sent again.
  *
- * See also: store/webhook/outbox (what is still to be sent), service/notify/attempt-log (who writes), settings (webhooks.recordDays).
+ * See also: store/webhook/outbox (events still to be sent), service/notify/attempt-log (which writes), settings (webhooks.recordDays).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
@@ -21,18 +21,21 @@ import {
 } from '../engine/mapping.ts'
 import { createSqlFilter, type SqlFilter } from '../engine/filter.ts'
 
-/** `status` 0: no answer came, and `answer` says why; else it holds the first bytes of the answer, a stranger's words. */
+/**
+ * `status` 0: there was no response, and `answer` holds the error. Otherwise `answer` holds the first bytes of the response, which a
+ * stranger wrote.
+ */
 type StoredWebhookAttempt = { readonly at: number; readonly status: number; readonly millis: number; readonly answer: string }
 
 export const WEBHOOK_RECORD_STATES = ['waiting', 'heard', 'failed'] as const
 export type WebhookRecordState = (typeof WEBHOOK_RECORD_STATES)[number]
 
 export type WebhookRecord = Pick<OutboxRow, 'account' | 'endpointId' | 'eventId' | 'subject' | 'deliveryMonth' | 'dedupKey' | 'kind'> & {
-  /** The name of webhook/payload. */
+  /** The event name (webhook/payload). */
   readonly event: string
   readonly emailId: string | null
   readonly state: WebhookRecordState
-  /** Attempts in all; the log may hold fewer. */
+  /** Number of attempts. The log may hold fewer. */
   readonly tries: number
   /** When its fact was written. */
   readonly happenedAt: number
@@ -62,7 +65,7 @@ const COLUMNS = WEBHOOK_RECORDS.columns('r')
 
 type WebhookRecordKey = Pick<WebhookRecord, 'account' | 'endpointId' | 'eventId'>
 
-/** `until` is not counted; `triedUntil` is, and looks at the last attempt. */
+/** `until` is exclusive. `triedUntil` is inclusive and compares the last attempt. */
 export type WebhookRecordFilters = {
   readonly triedUntil?: number
   readonly state?: WebhookRecordState
@@ -72,7 +75,7 @@ export type WebhookRecordFilters = {
   readonly until?: number
 }
 
-/** Records of these events, in no order. */
+/** Finds the records of these events, in no order. */
 export async function findWebhookRecordsForOperator(
   reader: DatabaseReader,
   keys: readonly WebhookRecordKey[],
@@ -82,7 +85,7 @@ export async function findWebhookRecordsForOperator(
   return (await reader.inKeys(sql, { types: ['int', 'int', 'bytes'], rows })).map(WEBHOOK_RECORDS.decode)
 }
 
-/** Writes records as they are now. */
+/** Inserts or updates records. */
 export async function saveWebhookRecordsForOperator(db: Database, records: readonly WebhookRecord[]): Promise<void> {
   await db.upsertMany(WEBHOOK_RECORDS, sortByKey(records))
 }
@@ -90,7 +93,7 @@ export async function saveWebhookRecordsForOperator(db: Database, records: reado
 const sortByKey = (records: readonly WebhookRecord[]): readonly WebhookRecord[] =>
   records.toSorted((a, b) => a.account - b.account || a.endpointId - b.endpointId || (a.eventId < b.eventId ? -1 : 1))
 
-/** One page of what was said to an endpoint, newest first, behind `after` (an event's id). */
+/** Lists one page of the records of an endpoint, newest first, after `after` (the id of an event). */
 export async function listWebhookRecords(
   reader: DatabaseReader,
   { account, endpointId }: Pick<WebhookRecordKey, 'account' | 'endpointId'>,
@@ -117,10 +120,10 @@ function createRecordFilter(
     .andIfGiven('r.last_at <= ?', filters.triedUntil)
 }
 
-/** What goes out first of a replay: they feed lists, and clients act on them. */
+/** A replay sends these kinds first: they change lists, and receivers act on them. */
 const URGENT_KINDS: readonly Fact['kind'][] = ['complaint', 'unsubscribe']
 
-/** Lets what was heard or has failed be sent once more from a moment on, complaints and unsubscribes first. How many wait again. */
+/** Queues delivered and failed events once more from a moment on, complaints and unsubscribes first. Returns how many were queued. */
 export async function requeueWebhookRecords(db: Database, records: readonly WebhookRecord[], dueAt: number): Promise<number> {
   const rows = records.map((record): OutboxRow => {
     const { account, endpointId, eventId, subject, deliveryMonth, dedupKey, kind, happenedAt } = record
@@ -138,14 +141,14 @@ export async function requeueWebhookRecords(db: Database, records: readonly Webh
   return added
 }
 
-/** Removes records of events that happened before a moment, oldest first, at most `limit`; how many went. */
+/** Removes at most `limit` records of events that happened before a moment, oldest first. Returns how many. */
 export async function removeOldWebhookRecordsForOperator(db: Database, before: number, limit: number): Promise<number> {
   const key = 'account_id, endpoint_id, event_id'
   const sql = `delete from webhook_records where (${key}) in (select ${key} from webhook_records where happened_at < $1 order by happened_at limit $2)`
   return db.run(sql, [before, limit])
 }
 
-/** Removes what was said about one mail, as when an address is erased. */
+/** Removes the records of these emails, for an erasure. Returns how many. */
 export async function removeWebhookRecordsOfEmails(db: Database, account: number, emailIds: readonly string[]): Promise<number> {
   const counts = await Promise.all(
     emailIds.map(async (emailId) => db.run('delete from webhook_records where account_id = $1 and email_id = $2', [account, emailId])),

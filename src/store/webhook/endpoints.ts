@@ -1,7 +1,7 @@
 /**
- * endpoints - where an account's events are sent to
+ * endpoints - the webhook endpoints of an account
  *
- * See also: store/webhook/outbox (what is to be sent).
+ * See also: store/webhook/outbox (the events still to be sent).
  */
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { reserveSequenceNumbers } from '../engine/sequences.ts'
@@ -12,13 +12,13 @@ export type Endpoint = {
   readonly endpointId: number
   readonly url: string
   readonly name: string
-  /** Events that it wants, by the names of webhook/payload. */
+  /** The events that it receives, by the names of webhook/payload. */
   readonly events: readonly string[]
-  /** Of these API users alone; empty: of all. */
+  /** Only events of these API users; empty: of all. */
   readonly apiUsers: readonly string[]
   readonly format: 'form' | 'json' | 'cloudevents' | 'cloudevents-binary' | 'engagelab'
   readonly ladder: 'standard' | 'vendor'
-  /** The signing key, sealed. */
+  /** The signing key, encrypted. */
   readonly sealedKey: Uint8Array
   readonly enabled: boolean
   readonly createdAt: number
@@ -42,32 +42,32 @@ export const ENDPOINTS = createTableMapping<Endpoint>('endpoints', ['account_id'
 
 const COLUMNS = ENDPOINTS.columns('e')
 
-/** Makes an endpoint under the next number of the account. */
+/** Creates an endpoint with the next number of the account. */
 export async function addEndpoint(db: Database, endpoint: Omit<Endpoint, 'endpointId'>): Promise<Endpoint> {
   const added: Endpoint = { ...endpoint, endpointId: (await reserveSequenceNumbers(db, endpoint.account, 'endpoint', 1)) + 1 }
   await db.insertMany(ENDPOINTS, [added])
   return added
 }
 
-/** Writes an endpoint as it is now. */
+/** Updates an endpoint. */
 export async function saveEndpoint(db: Database, endpoint: Endpoint): Promise<void> {
   await db.upsertMany(ENDPOINTS, [endpoint])
 }
 
-/** The endpoints of these accounts, by number: asked for each batch that may have something to tell. */
+/** Lists the endpoints of these accounts, by number. Called for each batch that may have events. */
 export async function listEndpointsOfAccounts(reader: DatabaseReader, accounts: readonly number[]): Promise<readonly Endpoint[]> {
   const sql = `select ${COLUMNS} from {keys} k cross join endpoints e where e.account_id = k.k1 order by e.account_id, e.endpoint_id`
   return (await reader.inKeys(sql, { types: ['int'], rows: [...new Set(accounts)].map((account) => [account]) })).map(ENDPOINTS.decode)
 }
 
-/** One endpoint of an account, or null. */
+/** Finds one endpoint of an account, or null. */
 export async function findEndpoint(reader: DatabaseReader, account: number, endpointId: number): Promise<Endpoint | null> {
   const sql = `select ${COLUMNS} from endpoints e where e.account_id = $1 and e.endpoint_id = $2`
   const row = await reader.one(sql, [account, endpointId])
   return row === null ? null : ENDPOINTS.decode(row)
 }
 
-/** Removes what was said to an endpoint and what waits for it, at most `limit` of each; whether there may be more. */
+/** Removes at most `limit` records and at most `limit` outbox rows of an endpoint. Returns whether there may be more. */
 export async function clearEndpointHistory(db: Database, account: number, endpointId: number, limit: number): Promise<boolean> {
   const key = 'account_id, endpoint_id, event_id'
   const sql = (table: 'outbox' | 'webhook_records'): string =>
@@ -77,7 +77,7 @@ export async function clearEndpointHistory(db: Database, account: number, endpoi
   return records === limit || waiting === limit
 }
 
-/** Removes an endpoint, what waits for it and what was said to it; whether it was there. */
+/** Removes an endpoint with its outbox and its records. Returns whether it existed. */
 export async function removeEndpoint(db: Database, account: number, endpointId: number): Promise<boolean> {
   const [, , removed] = await Promise.all([
     db.run('delete from webhook_records where account_id = $1 and endpoint_id = $2', [account, endpointId]),

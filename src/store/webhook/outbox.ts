@@ -1,9 +1,9 @@
 /**
- * outbox - one row for each event that an endpoint is still to hear
+ * outbox - one row for each event that must still be sent to an endpoint
  *
- * Written in the transaction of the event, without a body: that is rendered from the event when it is sent. A row is taken by its
- * state and a lease, so that nodes share the work and a node that died gives it back. A later event of a subject waits for the earlier one at that
- * endpoint; ids are in the order of time.
+ * Written in the transaction of the event, without a body: the body is rendered from the event when it is sent. A row is claimed by its
+ * state and a lease, so that nodes share the work and a dead node gives it back. A later event of a subject waits for the earlier one at
+ * the same endpoint; ids are in the order of time.
  *
  * See also: store/webhook/endpoints, store/facts/ledger-state (which writes).
  */
@@ -25,12 +25,12 @@ export type OutboxRow = {
   readonly account: number
   readonly endpointId: number
   readonly eventId: string
-  /** With the dedup key: where the event lies. */
+  /** With the month and the dedup key: the key of the fact. */
   readonly subject: string
   readonly deliveryMonth: number
   readonly dedupKey: string
   readonly kind: Fact['kind']
-  /** `sending`: taken, until `dueAt`; `failed`: kept for a replay by hand. */
+  /** `sending`: claimed until `dueAt`. `failed`: kept for a manual replay. */
   readonly state: 'waiting' | 'sending' | 'failed'
   readonly attempts: number
   readonly dueAt: number
@@ -55,7 +55,7 @@ export const OUTBOX = createTableMapping<OutboxRow>('outbox', ['account_id', 'en
 
 export type EndpointRef = { readonly account: number; readonly endpointId: number }
 
-/** `endpoint` null: whichever. */
+/** `endpoint` null: any endpoint. */
 type OutboxClaim = {
   readonly now: number
   readonly leaseUntil: number
@@ -64,8 +64,8 @@ type OutboxClaim = {
 }
 
 /**
- * Takes rows that are due, oldest first, until `leaseUntil`: sent or not by then, they are due again. Rows behind an earlier one of their
- * subject stay. Run it in a transaction that sees the latest.
+ * Claims rows that are due, oldest first, until `leaseUntil`. A row that is not settled by then is due again. Rows behind an earlier row
+ * of their subject are left. Run it in a transaction with `visibility: 'latest'`.
  */
 export async function claimOutboxForOperator(db: Database, claim: OutboxClaim): Promise<readonly OutboxRow[]> {
   const { endpoint = null } = claim
@@ -82,7 +82,7 @@ export async function claimOutboxForOperator(db: Database, claim: OutboxClaim): 
   return rows.map(OUTBOX.decode)
 }
 
-/** Removes rows that were heard; how many were there. */
+/** Removes delivered rows. Returns how many existed. */
 export async function removeDeliveredOutboxForOperator(db: Database, rows: readonly OutboxRow[]): Promise<number> {
   const counts = await Promise.all(
     rows.map(async ({ account, endpointId, eventId }) =>
@@ -96,7 +96,7 @@ export async function removeDeliveredOutboxForOperator(db: Database, rows: reado
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-/** Writes back rows that were not heard, with their next time and state; what another has settled meanwhile stays settled. */
+/** Saves rows that were not delivered, with their next time and state. A row that another node has settled meanwhile stays settled. */
 export async function rescheduleOutboxForOperator(db: Database, rows: readonly OutboxRow[]): Promise<void> {
   const sql = `update outbox set state = $1, attempts = $2, due_at = $3, error = $4
     where account_id = $5 and endpoint_id = $6 and event_id = $7 and state = 'sending'`
@@ -107,7 +107,7 @@ export async function rescheduleOutboxForOperator(db: Database, rows: readonly O
   )
 }
 
-/** Endpoints that are on and for which something is due, in the order of their keys. */
+/** Lists the enabled endpoints with due events, by key. */
 export async function listDueEndpointsForOperator(reader: DatabaseReader, now: number): Promise<readonly EndpointRef[]> {
   const sql = `select e.account_id, e.endpoint_id from endpoints e where e.enabled = 1 and exists (select 1 from outbox o
     where o.account_id = e.account_id and o.endpoint_id = e.endpoint_id and o.state in ('waiting', 'sending') and o.due_at <= $1)
@@ -115,7 +115,7 @@ export async function listDueEndpointsForOperator(reader: DatabaseReader, now: n
   return (await reader.all(sql, [now])).map((row) => ({ account: Number(row['account_id']), endpointId: Number(row['endpoint_id']) }))
 }
 
-/** What waits or has failed at one endpoint, oldest first. */
+/** Lists the waiting and failed events of one endpoint, oldest first. */
 export async function listOutbox(
   reader: DatabaseReader,
   account: number,
@@ -126,14 +126,14 @@ export async function listOutbox(
   return (await reader.all(sql, [account, endpointId, limit])).map(OUTBOX.decode)
 }
 
-/** Made from one moment to another, both counted; `events` (names of webhook/payload, and their kinds of fact) narrows it. */
+/** Created from `from` to `until`, both inclusive. `events` (names of webhook/payload, with their kinds of fact) narrows the result. */
 type FailedOutboxFilters = {
   readonly from?: number | undefined
   readonly until?: number | undefined
   readonly events?: { readonly names: readonly string[]; readonly kinds: readonly Fact['kind'][] } | undefined
 }
 
-/** One page of the events that have failed at one endpoint, by their ids, oldest first, behind `after`. */
+/** Lists one page of the failed events of one endpoint, by id, oldest first, after `after`. */
 export async function listFailedOutboxIds(
   reader: DatabaseReader,
   { account, endpointId }: EndpointRef,
@@ -149,7 +149,7 @@ export async function listFailedOutboxIds(
     .andIfGiven('o.created_at <= ?', until)
     .andInIfGiven('o.kind', events?.kinds)
   if (events !== undefined) {
-    // One kind of fact may be several events; which one it was, its record says.
+    // One kind of fact may be several events. The record says which one it was.
     const names = events.names.map((name) => where.addParameter(name)).join(', ')
     where.and(`not exists (select 1 from webhook_records r where ${joinCondition} and r.event not in (${names}))`)
   }
@@ -157,7 +157,10 @@ export async function listFailedOutboxIds(
   return (await reader.all(sql, where.parameters())).flatMap(({ event_id: id }) => (id instanceof Uint8Array ? bytesToUuid(id) : []))
 }
 
-/** Lets failed rows of one endpoint wait again from a moment on, complaints and unsubscribes first; how many were failed. One transaction. */
+/**
+ * Queues failed rows of one endpoint again from a moment on, complaints and unsubscribes first. Returns how many were failed. One
+ * transaction.
+ */
 export async function requeueFailedOutbox(
   db: Database,
   { account, endpointId }: EndpointRef,
@@ -182,13 +185,13 @@ export async function advanceOutboxDueTime(
   { dueAt, limit }: { readonly dueAt: number; readonly limit: number },
 ): Promise<number> {
   const key = 'account_id, endpoint_id, event_id'
-  // The index is of both states, and is found by naming both.
+  // The index covers both states and is only used if both are named.
   const sql = `update outbox set due_at = $1 where state = 'waiting' and (${key}) in (select ${key} from outbox
     where account_id = $2 and endpoint_id = $3 and state in ('waiting', 'sending') and state = 'waiting' and due_at > $1 order by due_at limit $4)`
   return db.run(sql, [dueAt, account, endpointId, limit])
 }
 
-/** Where the outbox of a fact begins: waiting, due at once. */
+/** The first outbox row of a fact: waiting, due at once. */
 export function createOutboxRow(fact: Fact, endpointId: number, now: number): OutboxRow {
   const { account, id, subject, deliveryMonth, dedupKey, kind } = fact
   return {
