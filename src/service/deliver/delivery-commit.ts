@@ -1,8 +1,9 @@
 /**
  * delivery-commit - writes what a delivery session has collected, and marks what is about to be sent, in one durable transaction
  *
- * The order inside: facts, projections and outbox rows of all updates; the queue rows that end or stay; backoff keys and commands; at last, and only while the
- * lease is ours, the marks. So a message is never marked for its next attempt before the last one is written down, and a node without the lease sends nothing.
+ * The order inside: the queue rows that end or stay; backoff keys and commands; then, only while the lease is ours, the marks; at last the facts with their
+ * projections and outbox rows. All of it is one transaction, so a message is never marked for its next attempt before its last one is stored, and a node
+ * without the lease sends nothing.
  *
  * May run again from its start: it changes nothing outside the store. See also: service/deliver/delivery-batch, service/deliver/delivery-loop,
  * ledger/decide/attempt.
@@ -31,12 +32,11 @@ import {
 } from '../../store/queue/queued-mail.ts'
 import { settleQueueCommandsForOperator } from '../../store/queue/commands.ts'
 import { type QueuedFeedback, saveBackoffKeysForOperator, takeQueuedFeedbackForOperator } from '../../store/queue/backoff-keys.ts'
-import { loadLedgerState } from '../../store/facts/ledger-state.ts'
+import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { logAlarms } from '../alarm-log.ts'
-import { commitLedgerState } from '../commit.ts'
 import { verdictOfBlockingKey } from '../../ledger/decide/attempt-reading.ts'
 import type { Context } from '../context.ts'
+import { transact, type LedgerTransaction } from '../transact.ts'
 import { isEmptyKeyChanges, keyChangesBatch, type DeliveryBatch } from './delivery-batch.ts'
 import type { SessionView } from './delivery-session.ts'
 import type { KeyPersistence } from './key-persistence.ts'
@@ -52,20 +52,25 @@ export type CommittedBatch = {
   readonly facts: readonly Fact[]
 }
 
-/** Writes a batch, all or nothing. Faults: store_busy; any other error concerns the content of the batch. */
+/**
+ * Writes a batch, all or nothing, and logs its alarms after the commit. Faults: store_busy; any other error concerns the content of the batch.
+ */
 export async function commitBatch(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<CommittedBatch> {
-  return context.engine.tx(async (db) => {
-    const facts = await commitUpdates(db, { context, snapshot, batch })
+  return transact(context, batchNeedsOf(context, snapshot, batch), async (transaction) => {
+    const { db, ledgerState } = transaction
+    decideUpdates({ context, snapshot, batch, transaction })
+    const facts = ledgerState.newFacts
+    await updateQueueRows(db, batch.updates)
     const [, , newMails, reports] = await Promise.all([
       saveBackoffKeysForOperator(db, batch.keyChanges.rows, batch.keyChanges.removed),
       settleQueueCommandsForOperator(db, batch.commands),
       batch.maxNewMails === 0 ? [] : claimNewMessagesForOperator(db, batch.maxNewMails),
       batch.maxReports === 0 ? [] : takeQueuedFeedbackForOperator(db, batch.maxReports),
     ])
-    if (batch.refsToMark.length === 0) return { dispatched: [], isLeaseHeld: true, newMails, reports, facts }
+    if (batch.refsToMark.length === 0) return { result: { dispatched: [], isLeaseHeld: true, newMails, reports, facts } }
     const isLeaseHeld = await holdsLease(db, batch.lease)
     const dispatched = isLeaseHeld ? await markDispatchedForOperator(db, batch.refsToMark, batch.dispatchedAt) : []
-    return { dispatched, isLeaseHeld, newMails, reports, facts }
+    return { result: { dispatched, isLeaseHeld, newMails, reports, facts } }
   })
 }
 
@@ -87,8 +92,7 @@ export async function commitParts(
   const { telemetry } = context
   for (const part of parts) {
     try {
-      const { facts } = await commitBatch(context, snapshot, part)
-      logAlarms(telemetry, facts)
+      await commitBatch(context, snapshot, part)
     } catch (cause) {
       if (isRetryable(cause)) throw cause
       const deliveryIds = part.updates.map(({ ref }) => ref.deliveryId)
@@ -98,29 +102,34 @@ export async function commitParts(
   }
 }
 
-type CommitInput = { readonly context: Context; readonly snapshot: AccountSnapshot; readonly batch: DeliveryBatch }
+type CommitInput = {
+  readonly context: Context
+  readonly snapshot: AccountSnapshot
+  readonly batch: DeliveryBatch
+  readonly transaction: LedgerTransaction
+}
 
-async function commitUpdates(db: Database, { context, snapshot, batch }: CommitInput): Promise<readonly Fact[]> {
-  const decisive = batch.updates.filter((update) => update.kind !== 'unsent')
-  if (decisive.length === 0 && batch.transitions.length === 0) {
-    await updateQueueRows(db, batch.updates)
-    return []
-  }
-  const now = context.now()
-  const refs = decisive.map(({ ref }) => ref)
-  const { ledgerState } = await loadLedgerState(db, {
-    deliveries: refs,
+/** Updates that change the status of their delivery. */
+const decisiveUpdatesOf = ({ updates }: DeliveryBatch): readonly DecisiveUpdate[] => updates.filter((update) => update.kind !== 'unsent')
+
+function batchNeedsOf(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): LedgerStateNeeds {
+  const decisive = decisiveUpdatesOf(batch)
+  if (decisive.length === 0) return {}
+  return {
+    deliveries: decisive.map(({ ref }) => ref),
     history: decisive.some(({ end }) => end === 'failed'),
     sharedList: snapshot.accounts.some(({ settings }) => settings.sharedList),
-    sitesAt: now,
+    sitesAt: context.now(),
     facts: decisive.filter(({ end }) => end === 'given-up').map(({ ref }) => ref),
-  })
-  for (const update of decisive) decideUpdate({ context, snapshot, batch }, ledgerState, update)
+  }
+}
+
+/** Decides and applies the facts of all updates and backoff transitions. */
+function decideUpdates(input: CommitInput): void {
+  const { context, batch, transaction } = input
+  for (const update of decisiveUpdatesOf(batch)) decideUpdate(input, transaction.ledgerState, update)
   for (const { event, affected } of batch.transitions)
-    applyFacts(ledgerState, decideTransition(event, affected, momentOf(context, event.at, now)))
-  await commitLedgerState(db, ledgerState, { now, trace: context.telemetry.trace, notify: () => true })
-  await updateQueueRows(db, batch.updates)
-  return ledgerState.newFacts
+    transaction.apply(decideTransition(event, affected, momentOf(context, event.at, transaction.moment.at)))
 }
 
 const momentOf = ({ ids }: Context, at: number, receivedAt: number): FactMoment => ({ at, receivedAt, ids })
@@ -128,11 +137,11 @@ const momentOf = ({ ids }: Context, at: number, receivedAt: number): FactMoment 
 type DecisiveUpdate = Exclude<MailUpdate, { readonly kind: 'unsent' }>
 
 /** Decides the facts of one update. A delivery that has been removed gets none. */
-function decideUpdate({ context, snapshot, batch }: CommitInput, ledgerState: LedgerState, update: DecisiveUpdate): void {
+function decideUpdate({ context, snapshot, batch, transaction }: CommitInput, ledgerState: LedgerState, update: DecisiveUpdate): void {
   const delivery = ledgerState.deliveries.get(update.ref.deliveryId)
   if (delivery === undefined) return
   const settings = snapshot.settingsOf(update.ref.account)
-  const moment = momentOf(context, update.at, context.now())
+  const moment = momentOf(context, update.at, transaction.moment.at)
   if (update.kind === 'attempted') {
     const { attempt, verdict } = update.attemptReading
     const final = update.end === 'delivered' || update.end === 'failed'

@@ -18,7 +18,6 @@ import type { Lease } from '../../store/engine/lease.ts'
 import { findPendingWorkForOperator } from '../../store/queue/queued-mail.ts'
 import { traceFacts } from '../trace-facts.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { logAlarms } from '../alarm-log.ts'
 import type { Context } from '../context.ts'
 import { runCommands } from './command-runner.ts'
 import { collectBatch, isEmptyBatch, splitBatch, type DeliveryBatch } from './delivery-batch.ts'
@@ -211,7 +210,6 @@ function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: Deliv
   if (batch.maxNewMails > 0 && committed.newMails.length === batch.maxNewMails) session.hasNewMails = true
   if (batch.maxReports > 0 && committed.reports.length === batch.maxReports) session.hasReports = true
   for (const { kind, account } of committed.reports) applyEvents(loop, applyLaterReport(session.queue, { kind, account }, context.now()))
-  logAlarms(context.telemetry, committed.facts)
   traceFacts(context.telemetry, committed.facts)
   context.counterBuffer.count(committed.facts)
 }

@@ -7,14 +7,12 @@
  */
 import { decideGiveUp, isOverdue } from '../../ledger/decide/attempt.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
 import { DAY_MS } from '../../ledger/suppress/address-history.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { listSendingDeliveries } from '../../store/mail/deliveries.ts'
-import { loadLedgerState } from '../../store/facts/ledger-state.ts'
-import { commitLedgerState } from '../commit.ts'
 import type { Context } from '../context.ts'
+import { transact } from '../transact.ts'
 
 /** Deliveries one transaction ends. */
 const BATCH_SIZE = 200
@@ -49,21 +47,15 @@ async function giveUpDeliveries(
   settings: AccountSettings,
   rows: readonly DeliveryRow[],
 ): Promise<number> {
-  const now = context.now()
   const refs = rows.map(({ deliveryId }) => ({ account, deliveryId }))
-  return context.engine.tx(async (db) => {
-    const { ledgerState } = await loadLedgerState(db, { deliveries: refs, facts: refs })
+  return transact(context, { deliveries: refs, facts: refs }, ({ ledgerState, moment, apply }) => {
     const counts = refs.map(({ deliveryId }) => {
       const delivery = ledgerState.deliveries.get(deliveryId)
       if (delivery === undefined) return 0
       const attempts = (ledgerState.facts.get(deliveryId) ?? []).filter((fact): fact is FactOf<'attempt'> => fact.kind === 'attempt')
-      const last = attempts.toSorted((a, b) => a.at - b.at).at(-1)?.data ?? null
-      return applyFacts(
-        ledgerState,
-        decideGiveUp({ delivery, lastAttempt: last, settings, moment: { at: now, receivedAt: now, ids: context.ids } }),
-      )
+      const lastAttempt = attempts.toSorted((a, b) => a.at - b.at).at(-1)?.data ?? null
+      return apply(decideGiveUp({ delivery, lastAttempt, settings, moment }))
     })
-    await commitLedgerState(db, ledgerState, { now, notify: () => true })
-    return counts.reduce((sum, count) => sum + count, 0)
+    return { result: counts.reduce((sum, count) => sum + count, 0) }
   })
 }

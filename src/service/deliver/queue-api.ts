@@ -9,9 +9,6 @@
 import { setTimeout as rest } from 'node:timers/promises'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
-import { applyFacts } from '../../ledger/project/fold.ts'
-import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
-import { createLedgerState } from '../../ledger/project/state.ts'
 import type { OperatorCommand } from '../../queue/schedule/operator-commands.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { addQueueCommand, findQueueCommand, type QueueCommand } from '../../store/queue/commands.ts'
@@ -22,8 +19,8 @@ import {
   listThroughputForOperator,
 } from '../../store/queue/lane-snapshots.ts'
 import type { LaneRef, LaneSnapshotRow, ThroughputPoint, SeriesInterval } from '../../store/queue/lane-snapshots.ts'
-import { commitLedgerState } from '../commit.ts'
 import type { Context } from '../context.ts'
+import { transact } from '../transact.ts'
 
 /** `delivering` false: no node has looked at the queue for a while. `seenAt` null: none ever has. */
 type DeliveryStatus = { readonly delivering: boolean; readonly seenAt: number | null }
@@ -85,17 +82,15 @@ export function createQueueApi(context: Context, waitMs: number = COMMAND_WAIT_M
 
 /** The row and its audit. */
 async function storeCommand(context: Context, { account, actor, command }: QueueCommandRequest): Promise<QueueCommand> {
-  const now = context.now()
-  const unsettled = { settledAt: null, moved: 0, deleted: 0, said: null } as const
-  const stored: QueueCommand = { account, commandId: context.ids.next(now), command, actor, state: 'waiting', createdAt: now, ...unsettled }
-  const auditContext = { actor, settings: DEFAULT_ACCOUNT_SETTINGS, moment: { at: now, receivedAt: now, ids: context.ids } }
   const { kind, ...detail } = command
-  await context.engine.tx(async (db) => {
-    const ledgerState = createLedgerState()
-    applyFacts(ledgerState, [createAuditFact(account, `queue.${kind}`, { ...detail, order: stored.commandId }, auditContext)])
-    await Promise.all([addQueueCommand(db, stored), commitLedgerState(db, ledgerState, { now, notify: () => false })])
+  return transact(context, {}, async ({ db, moment }) => {
+    const { at } = moment
+    const commandId = context.ids.next(at)
+    const unsettled = { settledAt: null, moved: 0, deleted: 0, said: null } as const
+    const stored: QueueCommand = { account, commandId, command, actor, state: 'waiting', createdAt: at, ...unsettled }
+    await addQueueCommand(db, stored)
+    return { result: stored, facts: [createAuditFact(account, `queue.${kind}`, { ...detail, order: commandId }, { actor, moment })] }
   })
-  return stored
 }
 
 async function waitUntilSettled(reader: DatabaseReader, stored: QueueCommand, waitMs: number): Promise<QueueCommand> {
