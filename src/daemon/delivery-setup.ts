@@ -102,6 +102,7 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
     allowPrivate: deliverySettings.allowPrivate,
     timeouts: smtpTimeoutsOf(deliverySettings),
     poolLimits: connectionReuseOf(deliverySettings),
+    log: context.telemetry.log,
   })
   const deliverer = createDeliverer(context, {
     transport,

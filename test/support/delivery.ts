@@ -1,5 +1,5 @@
 /**
- * delivery - a deliverer around a store of a test, with a transport that is a lambda, and mails put into its queue
+ * delivery - options for a deliverer in tests, a transport from a function, and messages for its queue
  */
 import { monthOfDelivery } from '../../src/correlate/delivery-id.ts'
 import { normaliseAddress } from '../../src/correlate/address-hash.ts'
@@ -37,7 +37,7 @@ export const refusedOutcome = (code: number, text: string): SmtpOutcome => ({
 
 export const UNREACHABLE: SmtpOutcome = { kind: 'error', error: 'connect', text: 'connect ECONNREFUSED', mx: null }
 
-/** Names the mail by its delivery, as the real one does by its Message-ID. */
+/** The Return-Path and the Message-ID name the delivery. */
 export const renderPlain: MessageRenderer = async (mail) => ({
   from: `${mail.deliveryId}@bounce.example.com`,
   to: mail.recipient,
@@ -49,7 +49,7 @@ export const createFunctionTransport = (send: (mail: OutgoingMail) => Promise<Sm
   close: async () => undefined,
 })
 
-/** Options that a test changes where it cares. */
+/** Default options, with changes. */
 export function delivererOptions(transport: Transport, more: Partial<DelivererOptions> = {}): DelivererOptions {
   return {
     transport,
@@ -68,7 +68,7 @@ export function delivererOptions(transport: Transport, more: Partial<DelivererOp
   }
 }
 
-/** Registers mails and puts them into the queue; their deliveryIds. */
+/** Registers messages and puts them into the queue. Returns their deliveryIds. */
 export async function queueMails(context: Context, recipients: readonly string[], account = 1): Promise<readonly string[]> {
   const at = context.now()
   const snapshot = await context.accountCache.snapshot()
@@ -124,11 +124,11 @@ export async function queueMails(context: Context, recipients: readonly string[]
   return ids
 }
 
-/** Waits until it holds, at most ten seconds. */
+/** Waits until the condition holds, at most ten seconds. */
 export async function waitUntil(isTrue: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 10_000
   while (!(await isTrue())) {
-    if (Date.now() > deadline) throw new Error('it did not come to pass')
+    if (Date.now() > deadline) throw new Error('the condition did not become true')
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

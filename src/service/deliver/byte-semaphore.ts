@@ -1,27 +1,28 @@
 /**
- * byte-semaphore - how many bytes of made mails may be in memory at once
+ * byte-semaphore - a weighted semaphore that bounds the bytes of built messages in memory
  *
- * Who finds no room waits, and holds nothing but a number while he does. What is small goes past what is large: a few large mails to slow receivers keep
- * nobody else. What takes more than half of all is not passed, so that its turn comes; what is larger than all goes alone.
+ * A caller that does not fit waits. Small requests overtake large ones, so that a few large messages to slow servers delay nobody else. A request for more than half
+ * of the capacity is not overtaken, so that it is served in the end; one for more than the whole capacity is granted alone.
  *
- * See also: service/deliver/sender.
+ * See also: service/deliver/message-builder.
  */
 
-/** Gives the bytes back. Idempotent. */
+/** Releases the bytes. Idempotent. */
 export type ReleaseBytes = () => void
 
 export type ByteSemaphore = {
-  /** Null: there is no room now. */
+  /** Null: the bytes are not free now. */
   readonly tryAcquire: (bytes: number) => ReleaseBytes | null
-  /** Waits for it. */
+  /** Waits until the bytes are free. */
   readonly acquire: (bytes: number) => Promise<ReleaseBytes>
 }
 
 type Waiter = { readonly bytes: number; readonly resume: (release: ReleaseBytes) => void }
 
-/** Makes a room of so many bytes. */
+/** Creates a semaphore. */
 export function createByteSemaphore(capacityBytes: number): ByteSemaphore {
   const waiters: Waiter[] = []
+  const isLarge = (bytes: number): boolean => bytes > capacityBytes / 2
   let usedBytes = 0
   const fits = (bytes: number): boolean => bytes === 0 || usedBytes === 0 || usedBytes + bytes <= capacityBytes
   const grant = (bytes: number): ReleaseBytes => {
@@ -41,12 +42,12 @@ export function createByteSemaphore(capacityBytes: number): ByteSemaphore {
       if (fits(waiter.bytes)) {
         waiters.splice(at, 1)
         waiter.resume(grant(waiter.bytes))
-      } else if (waiter.bytes > capacityBytes / 2) return
+      } else if (isLarge(waiter.bytes)) return
       else at += 1
     }
   }
   const tryAcquire = (bytes: number): ReleaseBytes | null =>
-    fits(bytes) && (bytes === 0 || !waiters.some((waiter) => waiter.bytes > capacityBytes / 2)) ? grant(bytes) : null
+    fits(bytes) && (bytes === 0 || !waiters.some((waiter) => isLarge(waiter.bytes))) ? grant(bytes) : null
   return {
     tryAcquire,
     acquire: (bytes) => {

@@ -1,14 +1,14 @@
 /**
- * command-runner - the delivering node carries out what people have asked of the queue
+ * command-runner - runs the commands that people give to the delivery queue, on the node that delivers
  *
- * Read, done in memory, and settled in the transaction that holds what followed. Where that transaction fails the order waits still, and
- * is done again: each of them may be. What cannot be done as asked is refused with its words.
+ * A command is read, applied in memory, and settled in the transaction that writes its effects. If that transaction fails, the command is still waiting and runs again;
+ * every command is idempotent. A command that cannot be applied is settled as refused, with a message.
  *
- *     const { events, settled } = await runCommands(shop.engine.read, queue, now)
- *     … facts of events, rows of mails that ended …
- *     await settleCommandsForOperator(db, settled)      in the same transaction
+ *     const { events, settled } = await runCommands(context.engine.read, queue, now)
+ *     … facts of the events, rows of messages that ended …
+ *     await settleQueueCommandsForOperator(db, settled)      in the same transaction
  *
- * See also: store/queue/commands, queue/schedule/operator-commands, service/deliver/queue-api (who asks).
+ * See also: store/queue/commands, queue/schedule/operator-commands, service/deliver/queue-api (stores them).
  */
 import { Fault } from '../../errors.ts'
 import { getOrCreateLane } from '../../queue/schedule/lane.ts'
@@ -19,12 +19,12 @@ import { keyReasonOf } from '../../queue/backoff/backoff-key.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { listPendingQueueCommandsForOperator, type QueueCommand } from '../../store/queue/commands.ts'
 
-/** Orders that one turn carries out. */
+/** Bounds the time of one tick. */
 const COMMANDS_PER_TICK = 50
 
 type CommandResults = { readonly events: readonly QueueEvent[]; readonly settled: readonly QueueCommand[] }
 
-/** Carries out what waits. Faults: store_busy. */
+/** Applies the waiting commands. Faults: store_busy. */
 export async function runCommands(reader: DatabaseReader, queue: Queue, now: number): Promise<CommandResults> {
   const commands = await listPendingQueueCommandsForOperator(reader, COMMANDS_PER_TICK)
   const runs = commands.map((command) => runCommand(queue, command, now))
@@ -50,20 +50,20 @@ function runCommand(
   }
 }
 
-/** Nobody shall take a misspelt key for one that is open now. Fault bad_request: no answer and no order has ever made it. */
+/** A misspelt key must not look like one that has recovered. Faults: bad_request (the queue does not know the key). */
 function checkKeyExists(queue: Queue, { command }: QueueCommand): void {
   if (command.kind === 'recover-key' && !queue.keyStates.has(command.key))
-    throw new Fault('bad_request', 'no such key holds or has held anything; GET /v1/queue names the keys that do')
+    throw new Fault('bad_request', 'no such backoff key is or was active; GET /v1/queue lists the active keys')
 }
 
-/** What an account may not open for itself. Null: nothing. */
+/** Names the keys that an account may not recover, because they protect other accounts too. Null: there are none. */
 function describeUnrecovered(queue: Queue, { command }: QueueCommand): string | null {
   if (command.kind !== 'recover' || command.onlyOwn !== true) return null
   const reasons = new Set(sharedKeys(queue, command).map((key) => keyReasonOf(key)))
-  return reasons.size === 0 ? null : `left for the operator, since they protect others too: ${[...reasons].join(', ')}`
+  return reasons.size === 0 ? null : `left to the operator, because they protect other accounts too: ${[...reasons].join(', ')}`
 }
 
-/** A pause or a rate of a domain that has no mail yet is seen all the same. */
+/** Shows a pause or a rate limit of a domain that has no queued messages yet. */
 function ensureLane(queue: Queue, { command }: QueueCommand): void {
   if ((command.kind === 'pause' || command.kind === 'rate') && command.domain !== null) {
     getOrCreateLane(queue, { account: command.account, domain: command.domain })

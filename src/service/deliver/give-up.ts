@@ -1,9 +1,9 @@
 /**
- * give-up - deliveries that nobody closed end after the account's time
+ * give-up - ends deliveries without an outcome after the time that their account has set (`giveUpAfterDays`)
  *
- * Runs now and then over what is still sending, a page and a transaction at a time; a run that is cut off is taken up by the next.
+ * A scheduled job. Each page of deliveries is a transaction, and the next run continues one that was interrupted.
  *
- * See also: ledger/decide/attempt (decideGiveUp), app (which schedules it).
+ * See also: ledger/decide/attempt (decideGiveUp), daemon/scheduled-jobs.
  */
 import { decideGiveUp, isOverdue } from '../../ledger/decide/attempt.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
@@ -14,10 +14,10 @@ import { listSendingDeliveries } from '../../store/mail/deliveries.ts'
 import type { Context } from '../context.ts'
 import { transact } from '../transact.ts'
 
-/** Deliveries one transaction ends. */
+/** Deliveries of one transaction. */
 const BATCH_SIZE = 200
 
-/** Ends everything that is overdue in all accounts; how many deliveries ended. */
+/** Ends the overdue deliveries of all accounts. Returns how many ended. Faults: store_busy. */
 export async function giveUpOverdue(context: Context): Promise<number> {
   const snapshot = await context.accountCache.snapshot()
   let ended = 0

@@ -1,9 +1,8 @@
 /**
- * key-persistence - what is known of the queue's keys, as rows, and back
+ * key-persistence - saves and restores the backoff keys of the queue
  *
- * An episode is a row under its class; what an operator set and a key learnt is one more. Keys that moved are written with the turn that
- * moved them; all the rest (counts, learnt rates, warm-ups) is looked at now and then, and written where it has changed. What the store
- * holds is known by its text, so nothing is written twice.
+ * Each episode of a key has a row under its class; what an operator has set and what the key has learnt is one more row. Keys with a transition are written in the
+ * transaction of that transition. Counts, learnt rates and warm-ups change often and are written from time to time. A row is written only if its text has changed.
  *
  * See also: queue/snapshot, store/queue/backoff-keys, service/deliver/delivery-session.
  */
@@ -18,21 +17,21 @@ type KeyRowId = Pick<BackoffKeyRow, 'key' | 'name'>
 export type KeyChanges = { readonly rows: readonly BackoffKeyRow[]; readonly removed: readonly KeyRowId[] }
 
 export type KeyPersistence = {
-  /** Puts what is stored into an empty queue. Faults: store_busy. */
+  /** Restores the stored keys into an empty queue. Faults: store_busy. */
   readonly restore: (reader: DatabaseReader, queue: Queue, now: number) => Promise<void>
-  /** What has changed of these keys, or of all (null). */
+  /** The rows that have changed: of the given keys, or of all (null). */
   readonly collectChanges: (queue: Queue, keys: ReadonlySet<BackoffKeyId> | null) => KeyChanges
-  /** These changes are in the store. */
+  /** Records that the changes are in the store. */
   readonly markSaved: (changes: KeyChanges) => void
 }
 
-/** The row of a key's operator and learnt values, and of an IP's warm-up. */
+/** Stored row names: a key's operator settings and learnt values (`gate` is its name in released stores), and the warm-up of an egress IP. */
 const KEY_SETTINGS = 'gate'
 const WARM_UP = 'warm-up'
 
 const rowIdOf = ({ key, name }: KeyRowId): string => `${key} ${name}`
 
-/** A book that knows of no row. One for each term. */
+/** Creates a persistence that knows no rows yet; each session has its own. */
 export function createKeyPersistence(): KeyPersistence {
   const saved = new Map<string, BackoffKeyRow>()
   return {
@@ -57,11 +56,11 @@ export function createKeyPersistence(): KeyPersistence {
   }
 }
 
-/** A warm-up goes only when all are looked at: its row bears an IP and no key. */
+/** The row of a warm-up has an egress IP and no key, so it can be removed only when all keys are collected. */
 const isCovered = ({ key, name }: KeyRowId, keys: ReadonlySet<BackoffKeyId> | null): boolean =>
   keys === null || (name !== WARM_UP && keys.has(key))
 
-/** An episode of which a restart need know nothing has no row: a key that was refused now and then and never moved. */
+/** A key with occasional refusals and no transition needs no row. */
 const isInsignificant = ({ state, n, rung }: BackoffEpisode): boolean => state === 'active' && n === 0 && rung === null
 
 function rowsOf(queue: Queue, keys: ReadonlySet<BackoffKeyId> | null): BackoffKeyRow[] {

@@ -1,12 +1,11 @@
 /**
- * lane-snapshots - keeps the store's picture of the queue's lanes up to date, for every node to answer from
+ * lane-snapshots - writes the status of the queue's lanes into the store, so that every node can show it
  *
- * One for each deliverer. A turn looks at a slice of the lanes, writes those that changed, and never more than a slice, so that a hundred
- * thousand lanes cost no more at once than two thousand; each row says when it was looked at. Rates go in as steps, each written until it
- * is over.
+ * Each save examines the next 2,000 lanes at most and writes those that have changed, so that a hundred thousand lanes cost no more at once; each row has the time of
+ * its snapshot. Throughput is stored in intervals; the current one is written again until it is over.
  *
- *     const keeper = createLaneKeeper(hostname())
- *     await keeper.save(engine, queue, now)      every 5 seconds, and after transitions (not more often than once a second)
+ *     const laneSnapshots = createLaneSnapshots(hostname())
+ *     await laneSnapshots.save(engine, queue, now)      every 5 seconds, and after transitions (not more often than once a second)
  *
  * See also: store/queue/lane-snapshots, queue/observe/lane-view, http/api/queue.
  */
@@ -25,19 +24,19 @@ import {
 } from '../../store/queue/lane-snapshots.ts'
 
 export type LaneSnapshots = {
-  /** Writes what changed. Faults: store_busy; the next turn writes it then. */
+  /** Writes what has changed. Faults: store_busy; the next save writes it then. */
   readonly save: (engine: Pick<Engine, 'tx'>, queue: QueueState, now: number) => Promise<void>
 }
 
-/** Lanes that one turn looks at: a few milliseconds. */
+/** A few milliseconds of this thread. */
 const LANES_PER_SAVE = 2_000
 
-/** What the store holds of a lane: its status as text, and the last step written of each width. */
+/** What the store has of a lane: its status as JSON, and the start of the last written interval of each width. */
 type SavedLane = { readonly statusJson: string; readonly lastFiveSecondStep: number; readonly lastMinuteStep: number }
 
 type SnapshotState = { readonly savedLanes: Map<string, SavedLane>; laneIterator: Iterator<Lane> | null; isFirst: boolean }
 
-/** A keeper that has written nothing; its first turn forgets what an earlier node wrote. `node` is what the pulse is signed with. */
+/** Creates the writer of one session. Its first save replaces what an earlier node has written. `node` is the name in the heartbeat. */
 export function createLaneSnapshots(node: string): LaneSnapshots {
   const state: SnapshotState = { savedLanes: new Map(), laneIterator: null, isFirst: true }
   return {
@@ -76,7 +75,7 @@ function takeSnapshot(state: SnapshotState, queue: QueueState, now: number): Sna
   return { snapshot: { changed, removed: removedLanes(state, queue), throughput: steps, replacesAll: state.isFirst }, written }
 }
 
-/** The next lanes in turn, and the first again after the last. */
+/** The next lanes, beginning anew after the last one. */
 function nextLanes(state: SnapshotState, queue: QueueState): readonly Lane[] {
   const selected: Lane[] = []
   const count = Math.min(LANES_PER_SAVE, queue.lanes.size)
@@ -101,13 +100,13 @@ function removedLanes({ savedLanes: saved }: SnapshotState, queue: QueueState): 
   })
 }
 
-/** Nobody's address goes into a picture that outlives the mail. */
+/** A snapshot outlives the message, so it contains no address. */
 const redactStatus = (status: LaneStatus): LaneStatus => ({
   ...status,
   evidence: status.evidence.map((reply) => ({ ...reply, text: redactLocalParts(reply.text) })),
 })
 
-/** Steps from the last one that was written on: it may have grown. */
+/** The intervals from the last written one on, which may have grown. */
 function stepsOf({ account, domain, throughput: rates }: Lane, which: SeriesInterval, from: number): LaneThroughputRow[] {
   const width = SERIES_INTERVAL_MS[which]
   return stepsSince(rates[which], from).map(([at, ins, tries, outs]) => ({ account, domain, width, at, ins, tries, outs }))

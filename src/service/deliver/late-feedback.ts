@@ -1,17 +1,17 @@
 /**
- * late-feedback - what came back later about mail that our own queue delivered, put down for the node that delivers
+ * late-feedback - passes bounces and complaints about messages that our own queue delivered to the node that delivers
  *
- * Whoever receives a report writes a row in the same transaction; the delivering node takes it and tells its queue, whose list-quality class
- * counts it. Only mail counts that left by an IP of ours: what a sender delivers himself says nothing about the queue's lanes.
+ * The transaction that records a report also writes a row. The delivering node takes the row and reports it to its queue, where it counts for the backoff class
+ * list-quality. Only messages that left by an egress IP of ours count: those that a sender delivers by other means say nothing about our lanes.
  *
- * See also: store/queue/backoff-keys (rows), queue/schedule/attempt-result (report), spec pause (list-quality).
+ * See also: store/queue/backoff-keys (rows), queue/schedule/attempt-result (applyLaterReport).
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { LedgerState } from '../../ledger/project/state.ts'
 import { addQueuedFeedbackForOperator, type QueuedFeedback } from '../../store/queue/backoff-keys.ts'
 import type { Database } from '../../store/engine/engine.ts'
 
-/** Writes the rows of a world's new facts, in the transaction that saves it. `egressIps` undefined: nobody here delivers. */
+/** Writes the rows for the new facts, in the transaction that saves them. `egressIps` undefined: this installation delivers nothing. */
 export async function recordLateFeedback(
   db: Database,
   ledgerState: LedgerState,
@@ -27,7 +27,7 @@ export async function recordLateFeedback(
   await addQueuedFeedbackForOperator(db, reports)
 }
 
-/** A permanent "no such user" of the address that we sent to, or a complaint that a list takes. */
+/** A permanent `not-exist` for the address that we sent to, or a complaint that led to a list entry. */
 function feedbackKindOf(fact: Fact): QueuedFeedback['kind'] | null {
   if (fact.kind === 'complaint') return fact.data.listed ? 'complaint' : null
   if (fact.kind !== 'failed' || fact.data.source !== 'report') return null

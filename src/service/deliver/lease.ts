@@ -1,34 +1,36 @@
 /**
- * lease - this node's right to do what one node does at a time: taken, renewed, let go
+ * lease - acquires, renews and releases the right of one node to do a job
  *
- * Renewed at a third of its time, so that a store that is away for a moment costs nothing; `untilAt` moves with each renewal. Nothing may be
- * begun from `lastBegin` on: another node's clock may be ahead of ours, and it takes the lease by its own. See also: store/engine/lease (terms), service/deliver/deliverer.
+ * The holder renews at a third of the lease's time, so that a short failure of the store does no harm. The holder begins nothing from `lastStartAt` on, because the
+ * clock of another node, which takes an expired lease over, may be ahead.
+ *
+ * See also: store/engine/lease, service/deliver/deliverer.
  */
 import { releaseLeaseForOperator, type Lease, renewLeaseForOperator, acquireLeaseForOperator } from '../../store/engine/lease.ts'
 import type { Context } from '../context.ts'
 
 type LeaseOptions = { readonly name: string; readonly holder: string; readonly leaseMs: number }
 
-/** Of the lease's time what is left to the difference of two nodes' clocks: after two renewals that failed, before it runs out. */
+/** The share of the lease's time that allows for clock skew between nodes. It begins after two failed renewals and before the lease expires. */
 const CLOCK_SKEW_SHARE = 1 / 6
 
-/** The moment from which nothing may be begun under a lease that is held until `untilAt`. */
+/** The moment from which nothing may begin under a lease that expires at `untilAt`. */
 export const lastStartAt = (untilAt: number, leaseMs: number): number => untilAt - leaseMs * CLOCK_SKEW_SHARE
 
-/** Takes the lease; null: another node has it. Faults: store_busy. */
+/** Acquires the lease. Null: another node has it. Faults: store_busy. */
 export async function acquireLease({ engine, now }: Context, { name, holder, leaseMs }: LeaseOptions): Promise<Lease | null> {
   const at = now()
   return engine.tx((db) => acquireLeaseForOperator(db, { name, holder, now: at, untilAt: at + leaseMs }), { visibility: 'latest' })
 }
 
-/** How a renewal ended: the new end, or that another has it. Faults: store_busy (ask again). */
+/** Renews the lease and returns its new end, or 'lost' if another node has it. Faults: store_busy (try again). */
 export async function renewLease({ engine, now }: Context, lease: Lease, leaseMs: number): Promise<number | 'lost'> {
   const untilAt = now() + leaseMs
   const isOurs = await engine.tx((db) => renewLeaseForOperator(db, { ...lease, untilAt }), { visibility: 'latest' })
   return isOurs ? untilAt : 'lost'
 }
 
-/** Lets it go, so that another node need not wait. Faults: store_busy. */
+/** Releases the lease, so that another node need not wait until it expires. Faults: store_busy. */
 export async function releaseLease({ engine }: Context, lease: Lease): Promise<void> {
   await engine.tx((db) => releaseLeaseForOperator(db, lease), { visibility: 'latest' })
 }

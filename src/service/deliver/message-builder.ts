@@ -1,9 +1,9 @@
 /**
- * message-builder - mails made within the room that there is for them
+ * message-builder - renders messages within the memory that a byte semaphore grants
  *
- * How large a mail becomes is known once it is made. The first of a request, and every large one, is made while no other is; if there is no room for
- * it, it is let go and made again when there is: so at most one is in memory beyond the room. Copies that follow wait before they are made. Between
- * large ones the event loop has its turn.
+ * The size of a message is known only after it has been rendered. The first message of a submission, and every large one, is therefore rendered while no other is. If
+ * its bytes are not free, it is discarded and rendered again when they are, so that at most one message is in memory beyond the bound. The copies that follow wait before
+ * they are rendered. Between two exclusive renderings the event loop serves others.
  *
  * See also: service/deliver/byte-semaphore, service/deliver/sender, service/deliver/render.
  */
@@ -11,21 +11,21 @@ import { setImmediate } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { ReleaseBytes, ByteSemaphore } from './byte-semaphore.ts'
 
-/** A mail as it goes out: the Return-Path, the recipient, and its bytes. */
+/** A message as it is sent. `from` is the Return-Path of this copy. */
 export type RenderedMessage = { readonly from: string; readonly to: string; readonly raw: Buffer }
 
-/** `release` gives the room back, when the mail has gone. */
+/** Call `releaseBytes` when the attempt has ended. */
 export type BuiltMessage = { readonly message: RenderedMessage; readonly releaseBytes: ReleaseBytes }
 
-/** Makes a mail of a body, which is known by its key. Faults: those of `render`. */
+/** Renders a message of the submission that `key` names. Faults: those of `render`. */
 export type BuildMessage = (key: string, render: () => Promise<RenderedMessage>) => Promise<BuiltMessage>
 
-/** A lawful mail without attachments: of such, all lines may be making one at once. */
+/** Messages of this size are usually without attachments; any number of them may be rendered at once. */
 const SMALL_MESSAGE_BYTES = 262_144
-/** A number each. */
+/** One number each. */
 const MAX_KNOWN_SIZES = 10_000
 
-/** Makes the workshop. */
+/** Creates a builder. */
 export function createMessageBuilder(semaphore: ByteSemaphore): BuildMessage {
   const sizes = new LRUCache<string, number>({ max: MAX_KNOWN_SIZES })
   let lastExclusive: Promise<unknown> = Promise.resolve()
@@ -58,7 +58,7 @@ type BuildAttempt = {
   readonly releaseBytes: ReleaseBytes
 }
 
-/** Null: it is larger than what was known, and there is no room for it. */
+/** Null: the message is larger than expected, and the additional bytes are not free. */
 async function tryBuild(
   { semaphore, sizes, key, expectedBytes, releaseBytes }: BuildAttempt,
   render: () => Promise<RenderedMessage>,

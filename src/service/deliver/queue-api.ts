@@ -1,12 +1,12 @@
 /**
- * queue-api - what people may ask of the delivery queue from any node: how it stands, and what it shall do
+ * queue-api - the status of the delivery queue and its commands, from any node
  *
- * Looking reads the picture in the store. An order is a row with its audit in one transaction; the delivering node carries it out within a
- * second, and the answer waits a little for that. Where no node delivers it says so: the order waits in the store for the one that will.
+ * The status comes from the snapshots in the store. A command is stored together with its audit fact; the delivering node runs it within a second, and the caller waits
+ * briefly for that. If no node delivers, the command waits in the store for the next one that does.
  *
- * See also: store/queue/lane-snapshots, store/queue/commands, service/deliver/command-runner (who carries out), http/api/queue, commands/queue/queue.
+ * See also: store/queue/lane-snapshots, store/queue/commands, service/deliver/command-runner (runs them), http/api/queue, commands/queue/queue.
  */
-import { setTimeout as rest } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import type { OperatorCommand } from '../../queue/schedule/operator-commands.ts'
@@ -22,10 +22,10 @@ import type { LaneRef, LaneSnapshotRow, ThroughputPoint, SeriesInterval } from '
 import type { Context } from '../context.ts'
 import { transact } from '../transact.ts'
 
-/** `delivering` false: no node has looked at the queue for a while. `seenAt` null: none ever has. */
+/** `delivering` false: no node has written a heartbeat recently. `seenAt` null: none ever has. */
 type DeliveryStatus = { readonly delivering: boolean; readonly seenAt: number | null }
 
-/** Account null: everybody's, for the operator. */
+/** `account` null: all accounts, for the operator. */
 type LaneQuery = {
   readonly account: number | null
   readonly domain: string | null
@@ -41,25 +41,26 @@ export type QueueApi = {
   readonly deliveryStatus: () => Promise<DeliveryStatus>
   readonly listLanes: (query: LaneQuery) => Promise<readonly LaneSnapshotRow[]>
   readonly listThroughput: (query: ThroughputQuery) => Promise<readonly ThroughputPoint[]>
-  /** The order as it stands once it is settled or the patience is over. Faults: conflict (nothing has ever delivered here), bad_request. */
+  /** Stores a command and returns it once it is settled or the wait is over. Faults: conflict (no node has ever delivered), bad_request. */
   readonly submitCommand: (request: QueueCommandRequest) => Promise<QueueCommand>
-  /** One order of an account (0: the operator's own), or null. */
+  /** A command of an account (0: of the operator), or null. */
   readonly findCommand: (account: number, commandId: string) => Promise<QueueCommand | null>
 }
 
-/** Pictures come every five seconds: three that were missed are no coincidence. */
+/** Heartbeats come every five seconds, so at least three are missing. */
 const HEARTBEAT_TIMEOUT_MS = 20_000
 
-/** Longer than a tick of the delivering node takes, shorter than a person would wait for. */
+/** Longer than the delivering node needs, shorter than a person's patience. */
 const COMMAND_WAIT_MS = 2_000
 const COMMAND_POLL_MS = 50
 
-/** Whether any node delivers. */
+/** Reads whether any node delivers. Faults: store_busy. */
 export async function readDeliveryStatus(read: DatabaseReader, now: number): Promise<DeliveryStatus> {
   const heartbeat = await readHeartbeatForOperator(read)
   return { delivering: heartbeat !== null && now - heartbeat.at < HEARTBEAT_TIMEOUT_MS, seenAt: heartbeat?.at ?? null }
 }
 
+/** Creates the service. */
 export function createQueueApi(context: Context, waitMs: number = COMMAND_WAIT_MS): QueueApi {
   const { read } = context.engine
   const deliveryStatus = (): Promise<DeliveryStatus> => readDeliveryStatus(read, context.now())
@@ -72,7 +73,7 @@ export function createQueueApi(context: Context, waitMs: number = COMMAND_WAIT_M
     listThroughput: (query) => listThroughputForOperator(read, { ...query, now: context.now() }),
     submitCommand: async (request) => {
       const { delivering, seenAt } = await deliveryStatus()
-      if (seenAt === null) throw new Fault('conflict', 'no node has ever delivered from this store; turn delivery on (delivery.mode)')
+      if (seenAt === null) throw new Fault('conflict', 'no node has ever delivered from this store; set delivery.mode')
       const stored = await storeCommand(context, request)
       return delivering ? waitUntilSettled(read, stored, waitMs) : stored
     },
@@ -80,7 +81,7 @@ export function createQueueApi(context: Context, waitMs: number = COMMAND_WAIT_M
   }
 }
 
-/** The row and its audit. */
+/** Stores the command and its audit fact. */
 async function storeCommand(context: Context, { account, actor, command }: QueueCommandRequest): Promise<QueueCommand> {
   const { kind, ...detail } = command
   return transact(context, {}, async ({ db, moment }) => {
@@ -96,7 +97,7 @@ async function storeCommand(context: Context, { account, actor, command }: Queue
 async function waitUntilSettled(reader: DatabaseReader, stored: QueueCommand, waitMs: number): Promise<QueueCommand> {
   let command = stored
   for (let waited = 0; command.state === 'waiting' && waited < waitMs; waited += COMMAND_POLL_MS) {
-    await rest(COMMAND_POLL_MS)
+    await sleep(COMMAND_POLL_MS)
     command = (await findQueueCommand(reader, stored.account, stored.commandId)) ?? stored
   }
   return command

@@ -1,10 +1,10 @@
 /**
- * render - one mail as it leaves us: composed for its recipient, marked, signed
+ * render - renders a message for its recipient: composed, with tracking headers, signed
  *
- * The same queued mail gives the same names at each try: Return-Path, Message-ID, feedback id. Its date is when it was accepted, so that a retry
- * differs in its signature's time alone. Nobody is shown a blind copy: a composition knows none.
+ * Every attempt of a queued message has the same Return-Path, Message-ID and feedback id. The date is the time of acceptance, so attempts differ only in the time of
+ * their signatures. Blind copies are never visible, because a composition does not contain them.
  *
- * See also: compose/composition, compose/rewrite-mime, mail-auth/composer, service/deliver/signing-keys, service/deliver/deliverer (who sends it).
+ * See also: compose/composition, compose/rewrite-mime, mail-auth/composer, service/deliver/signing-keys, service/deliver/sender.
  */
 import type { Composition } from '../../compose/composition.ts'
 import { hashCanonicalBody, hashMail, type HashedMail } from '../../compose/dkim-canonical.ts'
@@ -26,10 +26,13 @@ import type { FindSigningKeys } from './signing-keys.ts'
 
 export type MessageRenderer = (mail: RenderInput, body: Composition) => Promise<RenderedMessage>
 
-/** What of a queued mail shapes it. */
+/** The members of a queued message that the result depends on. */
 type RenderInput = Pick<QueuedMessage, 'account' | 'deliveryId' | 'bodyId' | 'recipient' | 'variables' | 'acceptedAt'>
 
-/** Makes the door. What the copies of one composition share lives as long as the composition does. Faults: internal (no key signs the names, or the mail grows beyond all bounds, which submit has refused). */
+/**
+ * Creates a renderer. What the copies of a composition share is kept as long as the composition is. Faults: internal (there is no key for the tokens, or the message
+ * exceeds the size bounds, which submit should have refused).
+ */
 export function createRenderer(context: Context, signers: FindSigningKeys): MessageRenderer {
   const sharedContents = new WeakMap<Composition, SharedContent>()
   const sharedOf = (body: Composition, names: readonly string[]): SharedContent => {
@@ -58,7 +61,7 @@ export function createRenderer(context: Context, signers: FindSigningKeys): Mess
   }
 }
 
-/** What the copies of one composition share. `content`: no variable touches it. */
+/** What the copies of one composition share. `content` is shared only if it contains no variable. */
 type SharedContent = {
   readonly substitution: SubstitutionTemplate
   content: Promise<MessageContent & { readonly bodyHash: string }> | null
@@ -79,10 +82,10 @@ async function composeSignedMessage(
   return Buffer.concat([Buffer.from(`${sign({ head, bodyHash })}${head}\r\n`, 'latin1'), body])
 }
 
-type ComposedMessage = { readonly message: MessageFields; readonly isShareable: (filling: SubstitutionTemplate) => boolean }
+type ComposedMessage = { readonly message: MessageFields; readonly isShareable: (template: SubstitutionTemplate) => boolean }
 type PersonalHeaders = { readonly trackingHeaders: Readonly<Record<string, string>>; readonly substitute: SubstituteText }
 
-/** His own way to be taken off stands; where he wants none there is none. */
+/** A List-Unsubscribe of the sender takes precedence over ours; with `subscription: false` there is none. */
 function trackingHeadersFor(
   { tracking }: Composition,
   trackingHeaders: PersonalHeaders['trackingHeaders'],
@@ -111,7 +114,7 @@ function messageOf(mail: RenderInput, body: Composition, { trackingHeaders, subs
     date: mail.acceptedAt,
     boundarySeed: mail.bodyId,
   }
-  return { message, isShareable: ({ containsName: touches }) => ![body.html, body.plain].some((each) => each !== null && touches(each)) }
+  return { message, isShareable: ({ containsName }) => ![body.html, body.plain].some((each) => each !== null && containsName(each)) }
 }
 
 function rewriteRaw(mail: RenderInput, body: Composition, { trackingHeaders, substitute }: PersonalHeaders): Buffer {
@@ -131,6 +134,6 @@ function rewriteRaw(mail: RenderInput, body: Composition, { trackingHeaders, sub
 }
 
 function requireWithinBounds<T>(bytes: T | null): T {
-  if (bytes === null) throw new Fault('internal', 'with its variables put in, the mail is too large')
+  if (bytes === null) throw new Fault('internal', 'the message is too large after its variables were substituted')
   return bytes
 }

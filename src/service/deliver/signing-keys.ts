@@ -1,8 +1,8 @@
 /**
- * signing-keys - who signs a mail: the active keys of its sender's domain, opened and at hand
+ * signing-keys - finds the DKIM keys that sign a message, decrypted and cached
  *
- * The domain of From itself, else the domain that it is registered under (relaxed alignment, RFC 7489 §3.1.1): the newest key of each kind. What
- * another process changes holds within ten seconds.
+ * Uses the newest active key of each algorithm: of the domain in From, or else of its organisational domain (relaxed alignment, RFC 7489 §3.1.1). A change by
+ * another process takes effect within ten seconds.
  *
  * See also: mail-auth/dkim-sign, store/account/dkim-keys.
  */
@@ -15,14 +15,14 @@ import { listDkimKeys, type DkimKey } from '../../store/account/dkim-keys.ts'
 
 export type FindSigningKeys = (account: number, domain: string) => Promise<readonly DkimSigner[]>
 
-/** What a key is sealed for. */
+/** The purpose under which the vault encrypts the keys. */
 export const DKIM_PURPOSE = 'dkim'
 
-/** A sender has few domains; opened keys are a few kilobytes. */
+/** A sender has few domains; decrypted keys take a few kilobytes. */
 const MAX_CACHED_DOMAINS = 2_000
 const CACHE_MS = 10_000
 
-/** Makes the look-up. */
+/** Creates the look-up. Faults of a call: store_busy. */
 export function createSigningKeyCache(engine: Engine, vault: Vault): FindSigningKeys {
   const cache = new LRUCache<string, Promise<readonly DkimSigner[]>>({ max: MAX_CACHED_DOMAINS, ttl: CACHE_MS })
   const load = (account: number, domain: string): Promise<readonly DkimSigner[]> => {
@@ -41,7 +41,7 @@ export function createSigningKeyCache(engine: Engine, vault: Vault): FindSigning
   }
 }
 
-/** The newest stands first in its domain. */
+/** The store lists the newest key of a domain first. */
 function unsealActiveKeys(vault: Vault, keys: readonly DkimKey[]): readonly DkimSigner[] {
   const active = keys.filter(({ state }) => state === 'active')
   const newest = (['rsa', 'ed25519'] as const).flatMap((algorithm) => active.find((key) => key.algorithm === algorithm) ?? [])

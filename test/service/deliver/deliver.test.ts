@@ -1,5 +1,5 @@
 /**
- * deliver.test - from the queue's table to a status: what is sent, retried, given up, recalled, and what a restart makes of it
+ * deliver.test - from the queue's table to a status: sending, retries, expiry, recalls and restarts
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
@@ -34,12 +34,12 @@ import { startMailbox } from '../../support/mailbox.ts'
 import { makeIncomingMail, ndr } from '../../support/reports.ts'
 import { makeContext } from '../../support/context.ts'
 
-/** Between the look at the clock and the call of the transport. */
+/** Allows for the time between reading the clock and calling the transport. */
 const CLOCK_TICK_MS = 50
 
 const users = (n: number, domain = 'example.net'): string[] => Array.from({ length: n }, (_, i) => `user${i}@${domain}`)
 
-/** An NDR about a delivery, received by a node that need not be the one that delivers. */
+/** Receives an NDR about a delivery, as any node can. */
 async function bounceLater(
   context: Context,
   { deliveryId, recipient }: { readonly deliveryId: string; readonly recipient: string },
@@ -94,7 +94,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
   const factsFor = async (id = '') =>
     (await findFactsBySubject(engine.read, [{ account: 1, subject: id }])).filter(({ kind }) => kind !== 'request')
 
-  test('what waits at the start and what comes later is delivered, once, and leaves nothing behind', async () => {
+  test('messages queued before and after the start are delivered once, and leave no rows behind', async () => {
     const first = await queueMails(context, users(30))
     const deliverer = run(() => ACCEPTED)
     await waitUntil(async () => (await waiting()) === 0)
@@ -108,7 +108,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(row).toMatchObject({ mx: 'mx.example.net', egressIp: '192.0.2.1', attempts: 1, result: 'delivered' })
   })
 
-  test('mail that another node accepted is found without a nudge', async () => {
+  test('a message that another node accepted is found without a nudge', async () => {
     run(() => ACCEPTED)
     await waitUntil(() => running[0]?.isDelivering() === true)
     await queueMails(context, users(3))
@@ -116,7 +116,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(sent).toHaveLength(3)
   })
 
-  test('a final refusal ends with its reason; it comes from our queue', async () => {
+  test('a permanent refusal ends the message with its reason, and the source is the queue', async () => {
     const [id] = await queueMails(context, users(1))
     run(() => refusedOutcome(550, '5.1.1 The email account that you tried to reach does not exist'))
     await waitUntil(async () => (await waiting()) === 0)
@@ -124,7 +124,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await factsFor(id)).map(({ data }) => data)).toMatchObject([{ n: 1, source: 'queue', final: true, code: 550 }])
   })
 
-  test('what is put off is tried again by the ladder, each attempt with its number', async () => {
+  test('a deferred message is retried by the schedule, and its attempts are numbered', async () => {
     const [id] = await queueMails(context, users(1))
     const retry = { ...RETRY_SCHEDULES.default, delaysMs: [40] }
     run(() => (sent.length < 3 ? refusedOutcome(452, '4.2.2 The email account that you tried to reach is over quota') : ACCEPTED), {
@@ -139,25 +139,25 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 1, attempts: 3 })
   })
 
-  test('mail of a domain of which DNS said nothing at first is not sent past a pause of its provider', async () => {
-    let asked = 0
+  test('a backoff of the provider also holds messages whose domain DNS could not resolve at first', async () => {
+    let lookUps = 0
     const known = { site: 'big', gateway: false, mxSet: 'mx.big.example' }
-    const placeOf = async (domain: string) => {
-      if (domain === 'example.com') asked += 1
-      return domain === 'example.com' && asked === 1 ? { site: domain, gateway: false, mxSet: '' } : known
+    const resolveDestination = async (domain: string) => {
+      if (domain === 'example.com') lookUps += 1
+      return domain === 'example.com' && lookUps === 1 ? { site: domain, gateway: false, mxSet: '' } : known
     }
-    run(() => refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'), { resolveDestination: placeOf })
+    run(() => refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'), { resolveDestination })
     await queueMails(context, users(1))
     running[0]?.nudge()
     await waitUntil(() => Promise.resolve(sent.length === 1))
     await queueMails(context, users(3, 'example.com'))
     running[0]?.nudge()
-    await waitUntil(() => Promise.resolve(asked > 3))
+    await waitUntil(() => Promise.resolve(lookUps > 3))
     await waitUntil(async () => (await engine.read.all('select 1 from queue_mails where dispatched_at is null')).length === 3)
     expect(sent).toHaveLength(1)
   })
 
-  test('given up at the end of its time, as a soft bounce with the cause of the last answer', async () => {
+  test('an expired message is a soft bounce with the reason of its last reply', async () => {
     const [id] = await queueMails(context, users(1))
     run(() => refusedOutcome(452, '4.2.2 The email account that you tried to reach is over quota'), {
       // The next attempt would come after the end of its time.
@@ -168,7 +168,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await factsFor(id)).at(-1)?.kind).toBe('gave-up')
   })
 
-  test('what could not be made until its time was over ends with that cause, and says so in its timeline', async () => {
+  test('a message that could not be built until it expired ends with that cause, and its timeline says so', async () => {
     const [id] = await queueMails(context, users(1))
     run(() => ACCEPTED, {
       render: () => Promise.reject(new Error('no key')),
@@ -183,7 +183,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 5, reason: 'other', permanence: 'temporary' })
   })
 
-  test('refused for its IP, it leaves by another', async () => {
+  test('a message that is refused for its egress IP is sent from another', async () => {
     const [id] = await queueMails(context, users(1))
     run(({ egressIp }) => (egressIp === '192.0.2.1' ? refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org') : ACCEPTED), {
       pools: { '*': ['192.0.2.1', '192.0.2.2'] },
@@ -193,23 +193,23 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 1, egressIp: '192.0.2.2' })
   })
 
-  test('a host that nobody reaches shuts its key; the mail stays, and the pause outlives a restart', async () => {
+  test('an unreachable host pauses its key; the messages stay, and the backoff survives a restart', async () => {
     await queueMails(context, users(20))
     const deliverer = run(() => UNREACHABLE)
     await waitUntil(async () => Number((await engine.read.one('select count(*) as n from queue_keys'))?.['n']) > 0)
     await waitUntil(() => sent.length >= 2)
     await deliverer.close()
-    const tried = sent.length
+    const sentBefore = sent.length
     const again = run(() => ACCEPTED)
     await waitUntil(() => again.isDelivering())
     await new Promise((resolve) => setTimeout(resolve, 300))
-    expect(sent.length).toBe(tried)
+    expect(sent.length).toBe(sentBefore)
     expect(await waiting()).toBe(20)
-    const told = await engine.read.all("select account_id from events where kind = 'queue' order by account_id")
-    expect(told.map((row) => row['account_id'])).toEqual([0, 1])
+    const notified = await engine.read.all("select account_id from events where kind = 'queue' order by account_id")
+    expect(notified.map((row) => row['account_id'])).toEqual([0, 1])
   })
 
-  test('marked before it began: after a kill it is counted, stands in the timeline, and goes again under its name', async () => {
+  test('a message that was marked before a kill is counted, recorded in its timeline, and sent again with the same names', async () => {
     const [id = '', other = ''] = await queueMails(context, users(2))
     const [mail] = await listQueuedMessagesForOperator(engine.read, null, 1)
     if (mail === undefined) throw new Error('no mail')
@@ -224,7 +224,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await context.telemetry.metrics()).text).toContain('bounced_queue_uncertain_total 1')
   })
 
-  test('a mail that the store no longer has is not sent', async () => {
+  test('a message that is no longer in the store is not sent', async () => {
     const ids = await queueMails(context, users(40))
     let release: (outcome: SmtpOutcome) => void = () => undefined
     const held = new Promise<SmtpOutcome>((resolve) => {
@@ -241,7 +241,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await rowsOf(ids)).filter((row) => row?.status === 1).length).toBe(sent.length)
   })
 
-  test('at the end what is under way is answered and written down, and nothing new begins', async () => {
+  test('on close, running attempts end and are recorded, and no attempt begins', async () => {
     const ids = await queueMails(context, users(50))
     const deliverer = run(() => new Promise((resolve) => setTimeout(() => resolve(ACCEPTED), 100)), {
       concurrencyLimit: 5,
@@ -254,7 +254,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(await countQueued(engine.read)).toEqual({ waiting: 50 - sent.length, dispatched: 0 })
   })
 
-  test('two nodes: one delivers, the other takes over when it is gone; nothing is sent twice', async () => {
+  test('two nodes: one delivers, the other takes over when it closes; nothing is sent twice', async () => {
     await queueMails(context, users(10))
     const a = run(() => ACCEPTED, { node: 'a', leaseMs: 600 })
     await waitUntil(() => a.isDelivering())
@@ -270,34 +270,34 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(sent).toHaveLength(20)
   })
 
-  test('a node whose renewals fail begins nothing once its lease may be over, and another goes on', async () => {
+  test('a node that cannot renew its lease begins nothing when it may have expired, and another takes over', async () => {
     const isRenewal = (sql: string): boolean => sql.startsWith('update queue_lease set until_at = $3')
-    const away = (): Promise<number> => Promise.reject(new Fault('store_busy', 'the renewal is lost on its way'))
+    const away = (): Promise<number> => Promise.reject(new Fault('store_busy', 'the renewal failed'))
     const tx: Engine['tx'] = (work, options) =>
       engine.tx((db) => work({ ...db, run: (sql, params) => (isRenewal(sql) ? away() : db.run(sql, params)) }), options)
-    const begun: number[] = []
+    const startTimes: number[] = []
     const slowly = (): Promise<SmtpOutcome> => {
-      begun.push(Date.now())
+      startTimes.push(Date.now())
       return new Promise((resolve) => setTimeout(() => resolve(ACCEPTED), 20))
     }
     const ids = await queueMails(context, users(200))
-    const whole = context
-    context = { ...whole, engine: { ...engine, tx } }
+    const fullContext = context
+    context = { ...fullContext, engine: { ...engine, tx } }
     const a = run(slowly, { node: 'a', leaseMs: 900, concurrencyLimit: 1, siteConcurrencyLimit: 1 })
-    context = whole
+    context = fullContext
     await waitUntil(() => a.isDelivering())
-    await waitUntil(() => Date.now() > Number(begun.at(0)) + 1_500)
+    await waitUntil(() => Date.now() > Number(startTimes.at(0)) + 1_500)
     const ends = Number((await engine.read.one('select until_at from queue_lease'))?.['until_at'])
-    expect(begun.length).toBeGreaterThan(0)
-    expect(begun.filter((at) => at >= ends - 900 / 6 + CLOCK_TICK_MS)).toEqual([])
-    // What it had marked ahead is back.
+    expect(startTimes.length).toBeGreaterThan(0)
+    expect(startTimes.filter((at) => at >= ends - 900 / 6 + CLOCK_TICK_MS)).toEqual([])
+    // The attempts that were marked ahead have been returned.
     await waitUntil(async () => (await countQueued(engine.read)).dispatched === 0)
     run(() => ACCEPTED, { node: 'b' })
     await waitUntil(async () => (await waiting()) === 0)
     expect(namesSent().toSorted()).toEqual([...ids].toSorted())
   })
 
-  test('over SMTP to a server: accepted, put off and refused, each with its status', async () => {
+  test('over SMTP to a server: accepted, deferred and refused messages get their status', async () => {
     const mailbox = await startMailbox((to, attempt) =>
       to.startsWith('gone')
         ? { code: 550, text: '5.1.1 user unknown' }
@@ -324,20 +324,20 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(mailbox.accepted.has(`${ids[0] ?? ''}@example.org`)).toBe(true)
   })
 
-  test('what comes back later about our mail reaches the queue, whoever received it; what others sent does not', async () => {
-    const elsewhere = { ...context, egressIps: new Set(['192.0.2.1']) }
+  test('late feedback about our messages reaches the queue from any node; about messages of others it does not', async () => {
+    const otherNode = { ...context, egressIps: new Set(['192.0.2.1']) }
     const ids = await queueMails(context, users(2))
     run(() => ACCEPTED)
     await waitUntil(async () => (await waiting()) === 0)
     await running[0]?.close()
-    await bounceLater(elsewhere, { deliveryId: ids[0] ?? '', recipient: 'user0@example.net' })
-    await bounceLater({ ...elsewhere, egressIps: new Set(['192.0.2.99']) }, { deliveryId: ids[1] ?? '', recipient: 'user1@example.net' })
-    const left = async (): Promise<number> => Number((await engine.read.one('select count(*) as n from queue_reports'))?.['n'])
-    expect(await left()).toBe(1)
+    await bounceLater(otherNode, { deliveryId: ids[0] ?? '', recipient: 'user0@example.net' })
+    await bounceLater({ ...otherNode, egressIps: new Set(['192.0.2.99']) }, { deliveryId: ids[1] ?? '', recipient: 'user1@example.net' })
+    const countReports = async (): Promise<number> => Number((await engine.read.one('select count(*) as n from queue_reports'))?.['n'])
+    expect(await countReports()).toBe(1)
     run(() => ACCEPTED)
-    await waitUntil(async () => (await left()) === 0)
+    await waitUntil(async () => (await countReports()) === 0)
   })
-  test('two that bear one name by mistake: the later one delivers, the earlier one stands by and sends nothing', async () => {
+  test('two nodes with the same name: the later one delivers, the earlier one stands by and sends nothing', async () => {
     const a = run(() => ACCEPTED, { node: 'same', leaseMs: 900 })
     await waitUntil(() => a.isDelivering())
     const b = run(() => ACCEPTED, { node: 'same', leaseMs: 900 })
@@ -348,7 +348,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     await waitUntil(async () => (await waiting()) === 0)
     expect(sent).toHaveLength(10)
   })
-  test('an address that is erased is not sent to any more, and nothing of it waits', async () => {
+  test('nothing is sent to an erased address, and none of its messages stays in the queue', async () => {
     await queueMails(context, ['joe@example.net', 'ann@example.net'])
     await eraseAddress(context, 'joe@example.net', 'operator')
     expect((await engine.read.all('select recipient from queue_mails')).map((row) => row['recipient'])).toEqual(['ann@example.net'])

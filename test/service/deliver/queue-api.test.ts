@@ -1,4 +1,4 @@
-/** queue-api.test - the picture of the lanes and the orders to the queue, through the store */
+/** queue-api.test - lane snapshots and queue commands, through the store */
 import { describe, expect, test } from 'vitest'
 import { applyAttemptResult } from '../../../src/queue/schedule/attempt-result.ts'
 import type { AttemptResult } from '../../../src/queue/message.ts'
@@ -27,7 +27,7 @@ import { makeContext } from '../../support/context.ts'
 
 const SECOND = 1_000
 
-const LISTED: AttemptResult = {
+const BLOCKLISTED: AttemptResult = {
   kind: 'refused',
   code: 550,
   text: '550 <joe@example.com> listed',
@@ -47,7 +47,7 @@ function queueOf(): Queue {
   return queue
 }
 
-const orderOf = (n: number, command: QueueCommand['command'], account = 1): QueueCommand => ({
+const commandOf = (n: number, command: QueueCommand['command'], account = 1): QueueCommand => ({
   account,
   commandId: uuid(n),
   command,
@@ -60,13 +60,13 @@ const orderOf = (n: number, command: QueueCommand['command'], account = 1): Queu
   said: null,
 })
 
-describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
-  test('a picture is written once, then what changed; lanes that are gone leave it', async () => {
+describe.each(engines)('snapshots and commands: $kind', ({ open }) => {
+  test('the first save writes all lanes, the next what has changed; lanes that are gone are removed', async () => {
     const { engine } = await open()
     const queue = queueOf()
-    const keeper = createLaneSnapshots('node-1')
+    const laneSnapshots = createLaneSnapshots('node-1')
     expect(await readHeartbeatForOperator(engine.read)).toBeNull()
-    await keeper.save(engine, queue, T0)
+    await laneSnapshots.save(engine, queue, T0)
     expect(await readHeartbeatForOperator(engine.read)).toEqual({ at: T0, node: 'node-1' })
     const all = await listLaneSnapshotsForOperator(engine.read, { domain: null, after: null, limit: 3 })
     expect(all.map(({ account, domain }) => [account, domain])).toEqual([
@@ -74,12 +74,12 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
       [1, 'b.example'],
       [2, 'a.example'],
     ])
-    const rest = await listLaneSnapshotsForOperator(engine.read, { domain: null, after: all.at(-1) ?? null, limit: 3 })
-    expect(rest.map(({ account, domain }) => [account, domain])).toEqual([[2, 'b.example']])
+    const nextPage = await listLaneSnapshotsForOperator(engine.read, { domain: null, after: all.at(-1) ?? null, limit: 3 })
+    expect(nextPage.map(({ account, domain }) => [account, domain])).toEqual([[2, 'b.example']])
     const [first] = nextDispatchBatch(queue, T0, 1).dispatches
-    applyAttemptResult(queue, first?.number ?? 0, LISTED, T0)
+    applyAttemptResult(queue, first?.number ?? 0, BLOCKLISTED, T0)
     for (const [id, lane] of queue.lanes) if (lane.domain === 'b.example' && lane.account === 2) queue.lanes.delete(id)
-    await keeper.save(engine, queue, T0 + 5 * SECOND)
+    await laneSnapshots.save(engine, queue, T0 + 5 * SECOND)
     const mine = await listLaneSnapshots(engine.read, 2, { domain: null, after: null, limit: 10 })
     expect(mine.map(({ domain, status }) => [domain, status.state, status.reason, status.evidence[0]?.text])).toEqual([
       ['a.example', 'paused', 'IP reputation', '550 <*@example.com> listed'],
@@ -88,41 +88,41 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
     expect(await listLaneSnapshotsForOperator(engine.read, { domain: null, after: null, limit: 9 })).toEqual([])
   })
 
-  test('steps are written as they grow, summed as they are asked for, and dropped when no chart reaches them', async () => {
+  test('throughput intervals are written as they grow, summed on request, and dropped when they are too old for a chart', async () => {
     const { engine } = await open()
     const queue = queueOf()
-    const keeper = createLaneSnapshots('node')
-    await keeper.save(engine, queue, T0)
+    const laneSnapshots = createLaneSnapshots('node')
+    await laneSnapshots.save(engine, queue, T0)
     enqueue(queue, mailOf('late', T0 + SECOND, { account: 1, domain: 'a.example' }), T0 + SECOND)
-    await keeper.save(engine, queue, T0 + SECOND)
+    await laneSnapshots.save(engine, queue, T0 + SECOND)
     const now = T0 + SECOND
     const series = { domain: null, width: 'fives', now } as const
     expect(await listThroughputForOperator(engine.read, { ...series, account: 1 })).toEqual([{ at: T0, ins: 11, tries: 0, outs: 0 }])
     expect(await listThroughputForOperator(engine.read, { ...series, account: 1, domain: 'a.example' })).toMatchObject([{ ins: 6 }])
     expect(await listThroughputForOperator(engine.read, { ...series, account: null, width: 'minutes' })).toMatchObject([{ ins: 21 }])
-    await keeper.save(engine, queue, T0 + 3_700 * SECOND)
+    await laneSnapshots.save(engine, queue, T0 + 3_700 * SECOND)
     expect(await engine.read.one('select count(*) as n from queue_steps where width = 5000')).toEqual({ n: 0 })
     expect(await engine.read.one('select count(*) as n from queue_steps where width = 60000')).toEqual({ n: 4 })
   })
 
-  test('orders are carried out in their order and settled; a refused one says why; an unsettled one waits', async () => {
+  test('commands run in their order and are settled; a refused one says why; an unsettled one runs again', async () => {
     const { engine } = await open()
     const queue = queueOf()
-    const orders = [
-      orderOf(1, { kind: 'pause', account: 1, domain: 'new.example', until: T0 + 60 * SECOND, after15Days: 'keep' }),
-      orderOf(2, { kind: 'delete', account: 1, domain: null, from: 0, until: T0 + 1 }),
-      orderOf(3, { kind: 'pause', account: 1, domain: null, until: T0 - 1, after15Days: 'keep' }),
-      orderOf(4, { kind: 'recover-key', key: 'ip|192.0.2.99|nowhere', how: 'immediate' }),
+    const commands = [
+      commandOf(1, { kind: 'pause', account: 1, domain: 'new.example', until: T0 + 60 * SECOND, after15Days: 'keep' }),
+      commandOf(2, { kind: 'delete', account: 1, domain: null, from: 0, until: T0 + 1 }),
+      commandOf(3, { kind: 'pause', account: 1, domain: null, until: T0 - 1, after15Days: 'keep' }),
+      commandOf(4, { kind: 'recover-key', key: 'ip|192.0.2.99|nowhere', how: 'immediate' }),
     ]
     await engine.tx(async (db) => {
-      for (const order of orders) await addQueueCommand(db, order)
+      for (const command of commands) await addQueueCommand(db, command)
     })
     const { events, settled } = await runCommands(engine.read, queue, T0)
     expect(events).toHaveLength(11)
     expect((await runCommands(engine.read, queueOf(), T0)).settled).toHaveLength(4)
     await engine.tx((db) => settleQueueCommandsForOperator(db, settled))
     expect((await runCommands(engine.read, queue, T0)).settled).toEqual([])
-    const found = await Promise.all(orders.map(({ commandId }) => findQueueCommand(engine.read, 1, commandId)))
+    const found = await Promise.all(commands.map(({ commandId }) => findQueueCommand(engine.read, 1, commandId)))
     expect(found.map((each) => [each?.state, each?.moved, each?.deleted])).toEqual([
       ['done', 1, 0],
       ['done', 0, 10],
@@ -130,7 +130,7 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
       ['refused', 0, 0],
     ])
     expect(found[2]?.said).toMatch(/before it starts/)
-    expect(found[3]?.said).toMatch(/no such key/)
+    expect(found[3]?.said).toMatch(/no such backoff key/)
     expect(await engine.tx((db) => removeSettledQueueCommandsForOperator(db, T0))).toBe(0)
     expect(await findQueueCommand(engine.read, 2, uuid(1))).toBeNull()
     expect([...queue.lanes.values()].some(({ domain }) => domain === 'new.example')).toBe(true)
@@ -138,26 +138,26 @@ describe.each(engines)('the queue’s doors: $kind', ({ open }) => {
   })
 })
 
-describe.each(engines)('the queue’s desk: $kind', ({ open }) => {
-  test('an order is refused where nothing ever delivered, waits where nobody does now, and is answered when it is settled', async () => {
+describe.each(engines)('queue API: $kind', ({ open }) => {
+  test('a command is refused if no node ever delivered, waits if none does now, and is returned when it is settled', async () => {
     const { engine } = await open()
     const context = await makeContext(engine, { now: T0 })
-    const desk = createQueueApi(context, 2_000)
+    const api = createQueueApi(context, 2_000)
     const command = { kind: 'recover', account: 1, domain: null, how: 'immediate', onlyOwn: true } as const
-    const order = { account: 1, actor: 'api:alice', command }
-    await expect(desk.submitCommand(order)).rejects.toMatchObject({ code: 'conflict' })
-    const keeper = createLaneSnapshots('node')
-    await keeper.save(engine, queueOf(), context.now() - 20_000)
-    expect(await desk.deliveryStatus()).toMatchObject({ delivering: false })
-    expect(await desk.submitCommand(order)).toMatchObject({ state: 'waiting', settledAt: null })
-    await keeper.save(engine, queueOf(), context.now())
-    const answered = desk.submitCommand(order)
+    const request = { account: 1, actor: 'api:alice', command }
+    await expect(api.submitCommand(request)).rejects.toMatchObject({ code: 'conflict' })
+    const laneSnapshots = createLaneSnapshots('node')
+    await laneSnapshots.save(engine, queueOf(), context.now() - 20_000)
+    expect(await api.deliveryStatus()).toMatchObject({ delivering: false })
+    expect(await api.submitCommand(request)).toMatchObject({ state: 'waiting', settledAt: null })
+    await laneSnapshots.save(engine, queueOf(), context.now())
+    const submitted = api.submitCommand(request)
     for (let settled = 0; settled < 2;) {
       const run = await runCommands(engine.read, queueOf(), context.now())
       await engine.tx((db) => settleQueueCommandsForOperator(db, run.settled))
       settled += run.settled.length
     }
-    expect(await answered).toMatchObject({ state: 'done', moved: 0, said: null })
+    expect(await submitted).toMatchObject({ state: 'done', moved: 0, said: null })
     const audits = await engine.read.all("select data from events where account_id = 1 and kind = 'audit' order by id")
     expect(audits.map(({ data }) => JSON.parse(String(data)))).toMatchObject([
       { actor: 'api:alice', what: 'queue.recover', detail: { account: 1, domain: null, onlyOwn: true } },
@@ -166,10 +166,10 @@ describe.each(engines)('the queue’s desk: $kind', ({ open }) => {
   })
 })
 
-test('an account opens what is its own, and not what protects others too', async () => {
+test('an account recovers its own keys only, not those that protect others too', async () => {
   const queue = queueOf()
   const [first] = nextDispatchBatch(queue, T0, 1).dispatches
-  applyAttemptResult(queue, first?.number ?? 0, LISTED, T0)
+  applyAttemptResult(queue, first?.number ?? 0, BLOCKLISTED, T0)
   const recover = { kind: 'recover', account: 1, domain: null, how: 'immediate' } as const
   expect(applyCommand(queue, { ...recover, onlyOwn: true }, T0 + 1)).toEqual([])
   expect(sharedKeys(queue, recover)).toEqual(['ip|192.0.2.1|big'])

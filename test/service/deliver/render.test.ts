@@ -1,5 +1,5 @@
 /**
- * render.test - the mail that one recipient gets: his variables, our marks, signed; the same names at each try
+ * render.test - the message that one recipient gets: variables, tracking headers, signatures; the same names at each attempt
  */
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { simpleParser } from 'mailparser'
@@ -64,7 +64,7 @@ describe('render', () => {
   })
   const resolver = (name: string): Promise<string[][]> => Promise.resolve([[records.get(name) ?? '']])
 
-  test('has his variables, our marks, a date, and a signature that holds', async () => {
+  test('has the recipient’s variables, our tracking headers, a date, and a valid signature', async () => {
     const { from, to, raw } = await render(mail, body)
     expect([to, from.endsWith(`@${RETURN_PATH}`)]).toEqual(['joe@example.net', true])
     const snapshot = await context.accountCache.snapshot()
@@ -100,7 +100,7 @@ describe('render', () => {
     expect(parseToken(typeof feedback === 'string' ? feedback : '', 'feedback', FEEDBACK, snapshot.keyFor).state).toBe('valid')
   })
 
-  test('is the same, byte for byte, at the next try', async () => {
+  test('is the same, byte for byte, at the next attempt', async () => {
     expect(await render(mail, body)).toEqual(await render(mail, body))
   })
 
@@ -130,7 +130,7 @@ describe('render', () => {
     expect(raw.toString('latin1').split('\r\n\r\n')[0]).not.toMatch(/^(?:Bcc|evil)/m)
   })
 
-  test('his own Message-ID and way to be taken off stand; where he wants none there is none', async () => {
+  test('the sender’s own Message-ID and List-Unsubscribe are kept; with subscription false there is no List-Unsubscribe', async () => {
     const own = await simpleParser(
       (await render(mail, { ...body, messageId: 'his@example.com', headers: { 'List-Unsubscribe': '<https://example.com/off>' } })).raw,
     )
@@ -144,14 +144,14 @@ describe('render', () => {
 
   const POST_ONLY = { 'list-unsubscribe-post': 'x' }
   const OFF = { 'list-unsubscribe': '<https://example.com/off>', 'List-Unsubscribe-POST': 'List-Unsubscribe=One-Click' }
-  const TAKEN_OFF = [
-    // headers  subscription  the fields by which one is taken off, by name
+  const UNSUBSCRIBE = [
+    // headers  subscription  the unsubscribe fields, by name
     [POST_ONLY, null, ['List-Unsubscribe', 'List-Unsubscribe-Post: List-Unsubscribe=One-Click']],
     [POST_ONLY, false, []],
     [OFF, null, ['List-Unsubscribe: <https://example.com/off>', 'List-Unsubscribe-Post: List-Unsubscribe=One-Click']],
   ] as const
-  test.each(TAKEN_OFF)(
-    'a Post of his own goes with a List-Unsubscribe of his own, and with nothing else: %j %j',
+  test.each(UNSUBSCRIBE)(
+    'the sender’s List-Unsubscribe-Post is kept only with the sender’s List-Unsubscribe: %j %j',
     async (headers, subscription, want) => {
       const mime = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
       const raw = Buffer.from(`From: news@mail.example.com\r\n${mime.join('')}\r\nHello\r\n`).toString('base64')
@@ -167,7 +167,7 @@ describe('render', () => {
     },
   )
 
-  test('copies that no variable touches share their body, and are each whole and signed', async () => {
+  test('copies without variables in the body share it, and each is complete and signed', async () => {
     const plain = { ...body, html: '<p>Zoë</p>', plain: 'Zoë' }
     const bodyOf = (raw: Buffer): string => raw.toString('latin1').slice(raw.indexOf('\r\n\r\n'))
     const first = await render(mail, plain)
@@ -181,12 +181,12 @@ describe('render', () => {
       expect((await dkimVerify(raw, { resolver })).results.map(({ status }) => status.result)).toEqual(['pass'])
   })
 
-  test('nothing is fetched: neither a file nor a URL that a text names', async () => {
+  test('no file and no URL in a text is fetched', async () => {
     const { raw } = await render(mail, { ...body, html: '<img src="file:///etc/passwd"><img src="http://127.0.0.1:1/x">', attachments: [] })
     expect(raw.toString('latin1')).not.toContain('root:')
   })
 
-  test('long lines are wrapped: none is beyond 998 octets', async () => {
+  test('long lines are wrapped at 998 octets', async () => {
     const { raw } = await render(mail, { ...body, subject: 'x'.repeat(998), html: `<p>${'y'.repeat(5_000)}</p>`, plain: 'z'.repeat(5_000) })
     expect(
       Math.max(
@@ -198,7 +198,7 @@ describe('render', () => {
     ).toBeLessThanOrEqual(998)
   })
 
-  test('a mail of his own making gets the same', async () => {
+  test('a raw message of the sender gets the same', async () => {
     const text =
       'From: News <news@mail.example.com>\r\nTo: %name% <joe@example.net>\r\nBcc: hidden@example.net\r\nX-SMTPAPI: {}\r\nSubject: Hi %name%\r\n\r\nHello %name%\r\n'
     const { raw } = await render(mail, { ...body, raw: Buffer.from(text).toString('base64'), headers: {} })
@@ -209,7 +209,7 @@ describe('render', () => {
     expect((await dkimVerify(raw, { resolver })).results.map(({ status }) => status.result)).toEqual(['pass'])
   })
 
-  test('of his own making, separate recipients see themselves alone; others see To and Cc as he wrote them', async () => {
+  test('of a raw message, separate recipients see only themselves; shared ones see To and Cc as the sender wrote them', async () => {
     const raw = Buffer.from(
       'From: news@mail.example.com\r\nTo: joe@example.net, ann@example.net\r\nCc: eve@example.net\r\n\r\nHello\r\n',
     ).toString('base64')

@@ -1,5 +1,5 @@
 /**
- * tarpit.test - servers that take the connection and never answer RCPT: mail to everybody else goes on, and their hosts are paused
+ * tarpit.test - servers that accept connections and never reply to RCPT: other mail is delivered, and the keys of their hosts are paused
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createSmtpTransport } from '../../../src/smtp-client/smtp-transport.ts'
@@ -43,8 +43,8 @@ describe.each(engines)('tarpits: $kind', ({ open }) => {
 
   const route: Router = async (domain) => {
     const port = domain.startsWith('tar') ? tarpit.port : mailbox.port
-    const stop = { name: domain, address: '127.0.0.1', port, tls: 'off', implicitTls: false, login: null, proxy: false } as const
-    return { kind: 'route', nextHops: [stop] }
+    const hop = { name: domain, address: '127.0.0.1', port, tls: 'off', implicitTls: false, login: null, proxy: false } as const
+    return { kind: 'route', nextHops: [hop] }
   }
   const run = (commandMs: number): Deliverer => {
     const addressesOf = () => Promise.resolve({ kind: 'none' } as const)
@@ -67,15 +67,15 @@ describe.each(engines)('tarpits: $kind', ({ open }) => {
     return deliverer
   }
   const fillTarpits = async (): Promise<void> => {
-    const all = Array.from({ length: TARPITS * 25 }, (_, n) => `user${n}@tar${n % TARPITS}.example.net`)
-    await queueMails(context, all)
+    const recipients = Array.from({ length: TARPITS * 25 }, (_, n) => `user${n}@tar${n % TARPITS}.example.net`)
+    await queueMails(context, recipients)
   }
-  const keysPaused = async (): Promise<number> => {
+  const countPausedKeys = async (): Promise<number> => {
     const rows = await engine.read.all(`select data from queue_keys where key like 'network|mx|mx.tar%'`)
     return rows.filter((row) => String(row['data']).includes('"state":"paused"')).length
   }
 
-  test('a mail to a healthy server goes out while all of them hang', async () => {
+  test('a message to a healthy server is delivered while all of them hang', async () => {
     await fillTarpits()
     const deliverer = run(300_000)
     await waitUntil(() => tarpit.receivedLines.length >= 2 * TARPITS)
@@ -85,10 +85,10 @@ describe.each(engines)('tarpits: $kind', ({ open }) => {
     expect(tarpit.receivedLines.length).toBeLessThanOrEqual(2 * TARPITS)
   })
 
-  test('whose silence has lasted too long is paused', async () => {
+  test('the key of a server that did not reply in time is paused', async () => {
     await fillTarpits()
     run(150)
-    await waitUntil(async () => (await keysPaused()) >= TARPITS)
+    await waitUntil(async () => (await countPausedKeys()) >= TARPITS)
     expect(mailbox.accepted.size).toBe(0)
   })
 })
