@@ -32,7 +32,7 @@ type WebhookEventRow = {
 const DELIVERY_FACT_KINDS = ['attempt', 'failed', 'gave-up', 'delivered', 'reclassified'] as const
 
 export const WEBHOOK_EVENTS = {
-  request: { code: 18, kinds: ['request'], message: 'the request was taken' },
+  request: { code: 18, kinds: ['request'], message: 'the request was accepted' },
   deliver: { code: 1, kinds: DELIVERY_FACT_KINDS, status: 1, message: 'delivered' },
   invalid: { code: 4, kinds: DELIVERY_FACT_KINDS, status: 4, message: 'invalid email' },
   soft_bounce: { code: 5, kinds: DELIVERY_FACT_KINDS, status: 5, message: 'soft bounce' },
@@ -41,16 +41,16 @@ export const WEBHOOK_EVENTS = {
   open: { code: 11, kinds: ['open'], message: 'opened' },
   unsubscribe: { code: 12, kinds: ['unsubscribe'], message: 'unsubscribed' },
   route: { code: null, kinds: ['route'], message: 'mx route' },
-  alarm: { code: null, kinds: ['alarm'], message: 'an alarm' },
+  alarm: { code: null, kinds: ['alarm'], message: 'an alarm was raised' },
   'alert.raised': { code: null, kinds: ['alert'], state: 'raised', message: 'an alert is raised' },
-  'alert.cleared': { code: null, kinds: ['alert'], state: 'cleared', message: 'an alert is over' },
-  'queue.throttled': { code: null, kinds: ['queue'], move: 'throttled', message: 'sending is slowed down' },
+  'alert.cleared': { code: null, kinds: ['alert'], state: 'cleared', message: 'an alert is cleared' },
+  'queue.throttled': { code: null, kinds: ['queue'], move: 'throttled', message: 'sending is throttled' },
   'queue.paused': { code: null, kinds: ['queue'], move: 'paused', message: 'sending is paused' },
-  'queue.probing': { code: null, kinds: ['queue'], move: 'probing', message: 'a few mails try whether the pause is over' },
-  'queue.recovering': { code: null, kinds: ['queue'], move: 'recovering', message: 'sending goes on, step by step' },
-  'queue.recovered': { code: null, kinds: ['queue'], move: 'recovered', message: 'sending goes on' },
-  'queue.manual_paused': { code: null, kinds: ['queue'], move: 'manual-paused', message: 'somebody has paused sending' },
-  'queue.manual_ended': { code: null, kinds: ['queue'], move: 'manual-ended', message: 'the pause by hand is over' },
+  'queue.probing': { code: null, kinds: ['queue'], move: 'probing', message: 'a few messages test whether sending can resume' },
+  'queue.recovering': { code: null, kinds: ['queue'], move: 'recovering', message: 'sending resumes step by step' },
+  'queue.recovered': { code: null, kinds: ['queue'], move: 'recovered', message: 'sending has recovered' },
+  'queue.manual_paused': { code: null, kinds: ['queue'], move: 'manual-paused', message: 'sending was paused manually' },
+  'queue.manual_ended': { code: null, kinds: ['queue'], move: 'manual-ended', message: 'the manual pause has ended' },
 } as const satisfies Record<string, WebhookEventRow>
 
 export type WebhookEventName = keyof typeof WEBHOOK_EVENTS

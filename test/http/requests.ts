@@ -1,7 +1,7 @@
 /**
- * requests - one good request for every route of our own document, for the tests that walk them all
+ * requests - one valid request for every operation of our own OpenAPI document, for the tests that call all of them
  *
- * A route that is new fails there until it is asked here.
+ * A new route fails in those tests until its request is added here, if it needs a body or other credentials.
  */
 import { OPERATOR, type TestRequest, type Bench } from './bench.ts'
 import { DKIM, ITEM, JOB, MAIL_HEAD, NOW, ORDER, RECORD, ROW } from './sample-rows.ts'
@@ -30,8 +30,8 @@ export async function operationsOf(bench: Bench): Promise<{ readonly document: D
 const past = new Date(NOW - 3_600_000).toISOString()
 const now = new Date(NOW).toISOString()
 
-/** What is put in the place of `{…}`, by route; what is not here is the same everywhere. */
-const NAMES: Readonly<Record<string, string>> = {
+/** The values of path parameters by name. `idFor` gives the value of `{id}` by path. */
+const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   emailId: encodeURIComponent(ROW.emailId ?? ''),
   token: 'abc',
   list: 'bounce',
@@ -52,8 +52,8 @@ const idFor = (path: string): string => {
 
 const MAIL = { from: 'news@example.org', subject: 'Hello', recipients: ['joe@example.com'] }
 
-/** Bodies and queries of the routes that need one. A route that is new fails until it is asked here. */
-const ASKS: Readonly<Record<string, Partial<TestRequest> & { readonly query?: string }>> = {
+/** Bodies, queries and credentials of the operations that need them. */
+const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?: string }>> = {
   'POST /v1/messages': { body: MAIL },
   'POST /v1/attempts': { body: { emailId: ROW.emailId, code: 550, text: '550 5.1.1 No such user' } },
   'POST /v1/suppressions/check': { body: { addresses: ['joe@example.com', 'no address'] } },
@@ -83,11 +83,11 @@ const ASKS: Readonly<Record<string, Partial<TestRequest> & { readonly query?: st
   'POST /v1/exports': { body: { kind: 'status', since: past, until: now } },
 }
 
-/** A good request of a route. */
-export function askOf(name: string): TestRequest {
+/** A valid request of an operation. */
+export function requestOf(name: string): TestRequest {
   const [method = 'GET', path = ''] = name.split(' ')
-  const { query = '', ...rest } = ASKS[name] ?? {}
-  const url = path.replaceAll(/\{(\w+)\}/g, (_, word: string) => NAMES[word] ?? idFor(path))
-  // The checked door: the document's methods are those of our routes.
+  const { query = '', ...rest } = REQUESTS[name] ?? {}
+  const url = path.replaceAll(/\{(\w+)\}/g, (_, word: string) => PATH_PARAMETERS[word] ?? idFor(path))
+  // Checked cast: the methods in the document are those of our routes.
   return { method: method as NonNullable<TestRequest['method']>, url: `${url}${query}`, ...rest }
 }

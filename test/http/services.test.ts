@@ -1,5 +1,5 @@
 /**
- * read-services.test - the desk on a real store of each kind: pages by key, accounts apart, secrets that rotate
+ * services.test - the services on a real store of each engine: pagination, separation of accounts, rotation of secrets
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -82,7 +82,7 @@ describe.each(engines)('$kind', ({ open }) => {
     )
   })
 
-  test('mails are found by status, IP and kind, and counted', async () => {
+  test('messages are filtered by status, IP address and type, and counted', async () => {
     const rows: readonly (readonly [Partial<typeof STATUSES> | object, number])[] = [
       [{}, 5],
       [{ status: 4 }, 3],
@@ -102,7 +102,7 @@ describe.each(engines)('$kind', ({ open }) => {
       expect({ filter, total: (await services.messages.list(1, { ...STATUSES, ...filter })).total }).toEqual({ filter, total: want })
   })
 
-  test('pages go on where the last one ended', async () => {
+  test('each page starts after the previous one', async () => {
     const seen: string[] = []
     let after: string | null = null
     do {
@@ -123,7 +123,7 @@ describe.each(engines)('$kind', ({ open }) => {
     }
   })
 
-  test('one account sees nothing of another', async () => {
+  test('an account sees no data of another account', async () => {
     const of = async (account: number): Promise<readonly unknown[]> => [
       (await services.suppressions.list(account, { ...ANY, list: 'bounce' })).rows.length,
       await services.suppressions.count(account, { ...ANY, list: 'bounce' }),
@@ -136,7 +136,7 @@ describe.each(engines)('$kind', ({ open }) => {
     ])
   })
 
-  test('lists are changed for one account: removed, added, lifted', async () => {
+  test('entries are removed, added and reactivated for one account only', async () => {
     expect(await services.suppressions.remove(BOB, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(0)
     expect(await services.suppressions.remove(ANN, { ...ANY, list: 'bounce', email: 'a@example.org' })).toBe(1)
     expect(await services.suppressions.addUnsubscribe(ANN, 'z@example.org', 0)).toMatchObject({
@@ -144,15 +144,15 @@ describe.each(engines)('$kind', ({ open }) => {
       until: null,
       address: 'z@example.org',
     })
-    const lift = { site: 'example.org', rule: null, since: T0 - 1, until: T0 + 1 }
-    expect((await services.suppressions.reactivate(BOB, { ...lift, dryRun: false })).length).toBe(0)
-    expect((await services.suppressions.reactivate(ANN, { ...lift, dryRun: true })).length).toBe(2)
-    expect((await services.suppressions.reactivate(ANN, { ...lift, dryRun: false })).length).toBe(2)
+    const filter = { site: 'example.org', rule: null, since: T0 - 1, until: T0 + 1 }
+    expect((await services.suppressions.reactivate(BOB, { ...filter, dryRun: false })).length).toBe(0)
+    expect((await services.suppressions.reactivate(ANN, { ...filter, dryRun: true })).length).toBe(2)
+    expect((await services.suppressions.reactivate(ANN, { ...filter, dryRun: false })).length).toBe(2)
     expect(await services.suppressions.count(1, { ...ANY, list: 'bounce' })).toBe(0)
     expect((await services.suppressions.list(1, { ...ANY, list: 'bounce', onlyInForce: false })).rows.length).toBe(3)
   })
 
-  test('secrets are known, rotate, and end', async () => {
+  test('secrets are accepted, rotated and expire', async () => {
     const { engine } = await open()
     const keys = createAuthenticator(engine.read, () => clock.now)
     const wanted = { apiUser: 'ann', apiKey: null, trust: 'strict', giveUpAfterDays: 5 } as const
@@ -161,7 +161,7 @@ describe.each(engines)('$kind', ({ open }) => {
     const apiKey = first?.apiKey ?? ''
     expect(await createFirstCredentials(engine, wanted, T0)).toBeNull()
     const fresh = await engine.tx((db) => rotateSecret(db, 'ann', T0))
-    const ask = async (): Promise<readonly unknown[]> =>
+    const checkAll = async (): Promise<readonly unknown[]> =>
       Promise.all([
         keys.findAccount('ann', apiKey),
         keys.findAccount('ann', fresh),
@@ -171,16 +171,16 @@ describe.each(engines)('$kind', ({ open }) => {
         keys.isOperator(apiKey),
       ])
     const ann = { account: 1, apiUser: 'ann' }
-    expect(await ask()).toEqual([ann, ann, null, null, true, false])
+    expect(await checkAll()).toEqual([ann, ann, null, null, true, false])
     clock.now = T0 + ROTATION_MS
-    expect(await ask()).toEqual([null, ann, null, null, true, false])
+    expect(await checkAll()).toEqual([null, ann, null, null, true, false])
     await expect(engine.tx((db) => createAccountWithApiUser(db, wanted, T0))).rejects.toThrow(/taken/)
     expect(await findAccountByApiUser(engine.read, 'operator')).toBeNull()
     await engine.tx((db) => db.run('update accounts set closed_at = $1 where account_id = 1', [T0]))
     expect(await createAuthenticator(engine.read, () => clock.now).findAccount('ann', fresh)).toBeNull()
   })
 
-  test('a ring keeps its old keys, and a store keeps its master', async () => {
+  test('a keyring keeps its old keys, and a store rejects another master key', async () => {
     const { engine } = await open()
     await verifyMasterKey(engine, MASTER, T0)
     await verifyMasterKey(engine, MASTER, T0)

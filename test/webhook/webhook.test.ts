@@ -1,5 +1,5 @@
 /**
- * webhook.test - which facts are which events, their forms, the ladders, the breaker, secrets and user agents
+ * webhook.test - events of facts, payload formats, retry schedules, circuit breaker, secrets and user agents
  */
 import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
@@ -42,7 +42,7 @@ const written = (format: PayloadFormat, event: 'soft_bounce' | 'request' | 'repo
   return formatPayload(format, { payload: body, event, fact, delivery: ROW, sentAt: NOW, secret: 'whsec_k' })
 }
 
-test('the vendor’s body in both forms', () => {
+test('SendCloud’s fields as a form and as JSON', () => {
   expect(JSON.parse(written('json').body)).toMatchObject({
     event: 'soft_bounce',
     emailId: ROW.emailId,
@@ -84,7 +84,7 @@ test('CloudEvents, structured and binary', () => {
   expect(JSON.parse(binary.body)).toEqual(JSON.parse(text).data)
 })
 
-test('what stands in a header of CloudEvents is plain ASCII, and can be read back', () => {
+test('CloudEvents headers are ASCII and can be decoded', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', minLength: 1 }), (emailId) => {
       const fact = failed(5)
@@ -117,7 +117,7 @@ test.each([
   expect(headers).toEqual({ 'X-WebHook-Timestamp': String(NOW), 'X-WebHook-AppKey': 'email', 'X-WebHook-Signature': signature })
 })
 
-test('EngageLab: a bounce in its words', () => {
+test('a bounce in EngageLab’s format', () => {
   expect(JSON.parse(written('engagelab').body).status.status_data).toMatchObject({
     sub_stat: 406,
     sub_stat_desc: 'address does not exist',
@@ -135,7 +135,7 @@ test.each([
   ['standard', 13, null],
 ] as const)('ladder %s after %i: %s', (ladder, attempts, rest) => expect(retryDelayMs(ladder, attempts)).toBe(rest))
 
-// g: a good answer, b: a bad one; digits: so many seconds pass.
+// g: a success; b: a failure; a digit: that many seconds pass.
 test.each([
   ['', 'closed'],
   ['bbbb', 'closed'],
@@ -160,7 +160,7 @@ test.each([
   expect(breaker.state).toBe(state)
 })
 
-test('the rest of a breaker never grows beyond five minutes', () => {
+test('the open time of a breaker is at most five minutes', () => {
   let breaker: CircuitBreaker = CLOSED_BREAKER
   for (let n = 0; n < 50; n++) breaker = advanceBreaker(recordResult(breaker, false, 0), breaker.openUntil)
   expect(recordResult(breaker, false, 0).openUntil).toBeLessThanOrEqual(300_000)
@@ -168,13 +168,13 @@ test('the rest of a breaker never grows beyond five minutes', () => {
 
 const DAY_MS = 86_400_000
 
-test('secrets open for their endpoint alone, and the old one for a day', () => {
+test('secrets can be decrypted for their endpoint only, and an old one is valid for a day', () => {
   const vault = createVault(Buffer.alloc(32, 7))
-  const holder = { account: 1, endpointId: 2 }
+  const endpoint = { account: 1, endpointId: 2 }
   const secrets = rotateSecrets([{ secret: 'whsec_old', until: null }], NOW)
-  const sealedKey = encryptSecrets(vault, holder, secrets)
-  expect(decryptSecrets(vault, { ...holder, sealedKey }, NOW).map(({ secret }) => secret)).toEqual([secrets[0]?.secret, 'whsec_old'])
-  expect(decryptSecrets(vault, { ...holder, sealedKey }, NOW + DAY_MS)).toHaveLength(1)
+  const sealedKey = encryptSecrets(vault, endpoint, secrets)
+  expect(decryptSecrets(vault, { ...endpoint, sealedKey }, NOW).map(({ secret }) => secret)).toEqual([secrets[0]?.secret, 'whsec_old'])
+  expect(decryptSecrets(vault, { ...endpoint, sealedKey }, NOW + DAY_MS)).toHaveLength(1)
   expect(() => decryptSecrets(vault, { account: 2, endpointId: 2, sealedKey }, NOW)).toThrow(/cannot be decrypted/)
   const twice = rotateSecrets(secrets, NOW + 1)
   expect(twice.map(({ until }) => until)).toEqual([null, NOW + 1 + DAY_MS, NOW + DAY_MS])
@@ -182,8 +182,8 @@ test('secrets open for their endpoint alone, and the old one for a day', () => {
   for (let n = 2; n < 20; n++) many = rotateSecrets(many, NOW + n)
   expect(many).toHaveLength(5)
   expect(rotateSecrets(many, NOW + 10 * DAY_MS)).toHaveLength(2)
-  expect(webhookIdOf('e', holder)).toBe(webhookIdOf('e', holder))
-  expect(webhookIdOf('e', holder)).not.toBe(webhookIdOf('e', { account: 1, endpointId: 3 }))
+  expect(webhookIdOf('e', endpoint)).toBe(webhookIdOf('e', endpoint))
+  expect(webhookIdOf('e', endpoint)).not.toBe(webhookIdOf('e', { account: 1, endpointId: 3 }))
 })
 
 test.each([

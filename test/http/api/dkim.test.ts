@@ -45,7 +45,7 @@ const CASES = [
 
 test.each(CASES)('%j is %i', async (request, status) => expect((await bench.send(request)).statusCode).toBe(status))
 
-test('a key comes with its record, and without its private half', async () => {
+test('a key is returned with its DNS record and without its private key', async () => {
   const { keys } = (await bench.send({ url: '/v1/dkim' })).json()
   expect(keys).toEqual([
     {

@@ -1,11 +1,11 @@
-/** events.test - the live stream: what is told, resumed, refused, and how it ends */
+/** events.test - the stream of live events: its content, resumption, errors, limits and end */
 import { createConnection } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
 import { BASIC, makeBench, OPERATOR, type Bench } from '../bench.ts'
 import { FAILED, ROW } from '../sample-rows.ts'
 
-const asked: unknown[] = []
+const opened: unknown[] = []
 const waiting: Fact[] = [FAILED]
 let bench: Bench
 let base: string
@@ -15,7 +15,7 @@ beforeAll(async () => {
   bench = await makeBench({
     eventFeed: {
       open: (account, start) => {
-        asked.push([account, start])
+        opened.push([account, start])
         return Promise.resolve({ next: () => Promise.resolve(waiting) })
       },
       findDeliveryNames: () => Promise.resolve(new Map([[ROW.deliveryId, { emailId: ROW.emailId, recipient: ROW.recipient }]])),
@@ -25,27 +25,27 @@ beforeAll(async () => {
 })
 afterAll(() => bench.server.close())
 
-type Told = { readonly status: number; readonly type: string | null; readonly text: string }
+type StreamText = { readonly status: number; readonly type: string | null; readonly text: string }
 
-/** Reads until the stream has said as much, or ends. */
+/** Reads the stream until it contains `until`, or ends. */
 async function listen(
   query = '',
   { headers = {}, until = '\n\n' }: { headers?: Record<string, string>; until?: string } = {},
-): Promise<Told> {
+): Promise<StreamText> {
   const controller = new AbortController()
   controllers.push(controller)
-  const answer = await fetch(`${base}/v1/events${query}`, { headers: { authorization: BASIC, ...headers }, signal: controller.signal })
+  const response = await fetch(`${base}/v1/events${query}`, { headers: { authorization: BASIC, ...headers }, signal: controller.signal })
   let text = ''
   const decoder = new TextDecoder()
-  for await (const chunk of answer.body ?? []) {
+  for await (const chunk of response.body ?? []) {
     text += decoder.decode(chunk, { stream: true })
     if (text.includes(until)) break
   }
   controller.abort()
-  return { status: answer.status, type: answer.headers.get('content-type'), text }
+  return { status: response.status, type: response.headers.get('content-type'), text }
 }
 
-test('each fact is an event with its id, its kind and the names of its mail', async () => {
+test('each fact is an event with its id, its kind and the public names of its message', async () => {
   const { status, type, text } = await listen('', { until: 'event: failed' })
   expect([status, type]).toEqual([200, 'text/event-stream'])
   expect(text).toContain('retry: 3000')
@@ -61,9 +61,9 @@ test.each([
   ['', { 'last-event-id': FAILED.id.toUpperCase() }, [1, { after: FAILED.id }]],
   ['?account=alice', { authorization: OPERATOR }, [1, 'now']],
   ['', { authorization: OPERATOR }, [0, 'now']],
-] as const)('begins at its place: %j %j', async (query, headers, want) => {
+] as const)('the start position of %j %j', async (query, headers, want) => {
   await listen(query, { headers, until: 'retry' })
-  expect(asked.at(-1)).toEqual(want)
+  expect(opened.at(-1)).toEqual(want)
 })
 
 test.each([
@@ -72,12 +72,12 @@ test.each([
   ['?since=yesterday', {}, 400],
   ['', { 'last-event-id': 'x' }, 400],
   ['', { accept: 'application/json' }, 406],
-] as const)('is refused as a problem: %j %j', async (query, headers, status) => {
-  const answer = await listen(query, { headers })
-  expect([answer.status, answer.type]).toEqual([status, 'application/problem+json; charset=utf-8'])
+] as const)('%j %j is a problem', async (query, headers, status) => {
+  const response = await listen(query, { headers })
+  expect([response.status, response.type]).toEqual([status, 'application/problem+json; charset=utf-8'])
 })
 
-test('other kinds are left out', async () => {
+test('only the requested kinds are sent', async () => {
   waiting.push({ ...FAILED, kind: 'open', data: { requestId: 'r', url: null, ip: null, userAgent: null } })
   const { text } = await listen('?kinds=open', { until: 'event:' })
   waiting.pop()
@@ -85,17 +85,17 @@ test('other kinds are left out', async () => {
   expect(text).not.toContain('event: failed')
 })
 
-test.each(['sign-in', 'look-up'] as const)('clients that go away during their %s take no place', async (where) => {
-  const gate = Promise.withResolvers<null>()
+test.each(['sign-in', 'look-up'] as const)('clients that disconnect during their %s do not occupy a stream', async (step) => {
+  const barrier = Promise.withResolvers<null>()
   const arrived: unknown[] = []
-  const pass = (at: string): Promise<unknown> => (at === where ? (arrived.push(at), gate.promise) : Promise.resolve())
+  const pass = (at: string): Promise<unknown> => (at === step ? (arrived.push(at), barrier.promise) : Promise.resolve())
   const follower = { next: () => Promise.resolve([]) }
   const keys = {
     findAccount: (apiUser: string) => pass('sign-in').then(() => ({ account: 1, apiUser })),
     isOperator: () => Promise.resolve(false),
   }
-  const shy = await makeBench({ eventFeed: { open: () => pass('look-up').then(() => follower) } }, { credentialStore: keys })
-  const at = await shy.server.listen({ host: '127.0.0.1', port: 0 })
+  const slowBench = await makeBench({ eventFeed: { open: () => pass('look-up').then(() => follower) } }, { credentialStore: keys })
+  const at = await slowBench.server.listen({ host: '127.0.0.1', port: 0 })
   const { port } = new URL(at)
   const lost = Array.from({ length: 10 }, () => {
     const socket = createConnection(Number(port), '127.0.0.1')
@@ -104,21 +104,21 @@ test.each(['sign-in', 'look-up'] as const)('clients that go away during their %s
   })
   await expect.poll(() => arrived.length).toBe(10)
   for (const socket of lost) socket.destroy()
-  await expect.poll(() => openSockets(shy)).toBe(0)
-  gate.resolve(null)
+  await expect.poll(() => openSockets(slowBench)).toBe(0)
+  barrier.resolve(null)
   const kept = new AbortController()
-  const answers: Response[] = []
+  const responses: Response[] = []
   for (let n = 0; n < 10; n++)
-    answers.push(await fetch(`${at}/v1/events?kinds=click`, { headers: { authorization: BASIC }, signal: kept.signal }))
-  expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200))
+    responses.push(await fetch(`${at}/v1/events?kinds=click`, { headers: { authorization: BASIC }, signal: kept.signal }))
+  expect(responses.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200))
   kept.abort()
-  await shy.server.close()
+  await slowBench.server.close()
 })
 
 const openSockets = ({ server }: Pick<Bench, 'server'>): Promise<number> =>
   new Promise((resolve, reject) => server.server.getConnections((error, n) => (error === null ? resolve(n) : reject(error))))
 
-test('an account has so many streams and no more; a closed one makes room; all end with the server', async () => {
+test('the streams of an account are limited; a closed stream makes room; all streams end with the server', async () => {
   const open: AbortController[] = []
   const connect = async (): Promise<Response> => {
     const controller = new AbortController()

@@ -22,69 +22,72 @@ const post = (url: string, body: unknown, auth: string | null = BASIC): TestRequ
   auth,
 })
 
-type Case = readonly [what: string, request: TestRequest, status: number, code?: string]
+type Case = readonly [title: string, request: TestRequest, status: number, code?: string]
 
 const CASES: readonly Case[] = [
   ['lanes', { url: '/v1/queue' }, 200],
-  ['lanes of everybody', { url: '/v1/queue', auth: OPERATOR }, 200],
-  ['lanes, one page', { url: '/v1/queue?limit=1&domain=QQ.com' }, 200],
-  ['lanes, no page', { url: '/v1/queue?limit=0' }, 400, 'bad_request'],
-  ['lanes, too long a page', { url: '/v1/queue?limit=1001' }, 400, 'bad_request'],
-  ['lanes after nonsense', { url: '/v1/queue?after=zz' }, 400, 'bad_request'],
-  ['lanes of no domain', { url: '/v1/queue?domain=a@b' }, 400, 'bad_request'],
-  ['lanes, nobody asks', { url: '/v1/queue', auth: null }, 401, 'unauthenticated'],
-  ['lanes of nobody', { url: '/v1/queue?account=mallory', auth: OPERATOR }, 404, 'not_found'],
+  ['the lanes of all accounts', { url: '/v1/queue', auth: OPERATOR }, 200],
+  ['one page of lanes', { url: '/v1/queue?limit=1&domain=QQ.com' }, 200],
+  ['a page of zero lanes', { url: '/v1/queue?limit=0' }, 400, 'bad_request'],
+  ['a page that is too large', { url: '/v1/queue?limit=1001' }, 400, 'bad_request'],
+  ['an invalid cursor', { url: '/v1/queue?after=zz' }, 400, 'bad_request'],
+  ['lanes of an invalid domain', { url: '/v1/queue?domain=a@b' }, 400, 'bad_request'],
+  ['lanes without sign-in', { url: '/v1/queue', auth: null }, 401, 'unauthenticated'],
+  ['lanes of an unknown account', { url: '/v1/queue?account=mallory', auth: OPERATOR }, 404, 'not_found'],
   ['a series', { url: '/v1/queue/series' }, 200],
-  ['a series of a day', { url: '/v1/queue/series?step=1m&domain=qq.com' }, 200],
-  ['a series of another step', { url: '/v1/queue/series?step=1h' }, 400, 'bad_request'],
-  ['a series, nobody asks', { url: '/v1/queue/series', auth: null }, 401, 'unauthenticated'],
-  ['a pause of all', post('pause', {}), 200],
+  ['a series of one day', { url: '/v1/queue/series?step=1m&domain=qq.com' }, 200],
+  ['a series with an unknown step', { url: '/v1/queue/series?step=1h' }, 400, 'bad_request'],
+  ['a series without sign-in', { url: '/v1/queue/series', auth: null }, 401, 'unauthenticated'],
+  ['a pause of all domains', post('pause', {}), 200],
   ['a pause for fifteen days', post('pause', { domain: 'qq.com', until: latest, after15Days: 'delete' }), 200],
   ['a longer pause', post('pause', { until: late }), 400, 'bad_request'],
   ['a pause in the past', post('pause', { until: past }), 400, 'bad_request'],
-  ['a pause of no domain', post('pause', { domain: 'x y' }), 400, 'bad_request'],
-  ['a misspelt pause', post('pause', { untill: soon }), 400, 'bad_request'],
-  ['the operator names no account', post('pause', {}, OPERATOR), 400, 'bad_request'],
+  ['a pause of an invalid domain', post('pause', { domain: 'x y' }), 400, 'bad_request'],
+  ['a pause with a misspelled field', post('pause', { untill: soon }), 400, 'bad_request'],
+  ['a pause by the operator without an account', post('pause', {}, OPERATOR), 400, 'bad_request'],
   ['a pause by the operator', post('pause?account=alice', {}, OPERATOR), 200],
-  ['a pause, nobody asks', post('pause', {}, null), 401, 'unauthenticated'],
-  ['recover', post('recover', { domain: 'qq.com', how: 'probe' }), 200],
-  ['recover by force', post('recover', { how: 'force' }), 400, 'bad_request'],
-  ['recover, nobody asks', post('recover', {}, null), 401, 'unauthenticated'],
+  ['a pause without sign-in', post('pause', {}, null), 401, 'unauthenticated'],
+  ['a recovery', post('recover', { domain: 'qq.com', how: 'probe' }), 200],
+  ['a recovery in an unknown way', post('recover', { how: 'force' }), 400, 'bad_request'],
+  ['a recovery without sign-in', post('recover', {}, null), 401, 'unauthenticated'],
   ['a rate', post('rate', { domain: 'qq.com', perMinute: 60 }), 200],
-  ['no rate any more', post('rate', { domain: 'qq.com', perMinute: null }), 200],
-  ['a rate of nothing', post('rate', { domain: 'qq.com', perMinute: 0 }), 400, 'bad_request'],
-  ['a rate of no lane', post('rate', { perMinute: 60 }), 400, 'bad_request'],
-  ['a rate, nobody asks', post('rate', {}, null), 400, 'bad_request'],
-  ['delete a domain’s mail', post('delete', { domain: 'qq.com' }), 200],
-  ['delete a time’s mail', post('delete', { since: past, until: soon }), 200],
-  ['delete all', post('delete', { all: true }), 200],
-  ['delete without a word', post('delete', {}), 400, 'bad_request'],
-  ['delete backwards', post('delete', { since: soon, until: past }), 400, 'bad_request'],
-  ['delete, nobody asks', post('delete', { all: true }, null), 401, 'unauthenticated'],
+  ['the removal of a rate', post('rate', { domain: 'qq.com', perMinute: null }), 200],
+  ['a rate of zero', post('rate', { domain: 'qq.com', perMinute: 0 }), 400, 'bad_request'],
+  ['a rate without a domain', post('rate', { perMinute: 60 }), 400, 'bad_request'],
+  ['an invalid rate without sign-in', post('rate', {}, null), 400, 'bad_request'],
+  ['a deletion by domain', post('delete', { domain: 'qq.com' }), 200],
+  ['a deletion by time', post('delete', { since: past, until: soon }), 200],
+  ['a deletion of all messages', post('delete', { all: true }), 200],
+  ['a deletion without a filter', post('delete', {}), 400, 'bad_request'],
+  ['a deletion of a period that ends before it starts', post('delete', { since: soon, until: past }), 400, 'bad_request'],
+  ['a deletion without sign-in', post('delete', { all: true }, null), 401, 'unauthenticated'],
   ['a warm-up', post('warm-up', { egressIp: '192.0.2.1' }, OPERATOR), 200],
   ['the end of a warm-up', post('warm-up', { egressIp: '2001:db8::1', startedAt: null }, OPERATOR), 200],
-  ['a warm-up of no IP', post('warm-up', { egressIp: 'mx.example.com' }, OPERATOR), 400, 'bad_request'],
+  ['a warm-up of an invalid IP address', post('warm-up', { egressIp: 'mx.example.com' }, OPERATOR), 400, 'bad_request'],
   ['a warm-up by an account', post('warm-up', { egressIp: '192.0.2.1' }), 403, 'forbidden'],
-  ['a key', post('recover-key', { key: 'ip|192.0.2.1|qq' }, OPERATOR), 200],
-  ['no key', post('recover-key', { key: 'nonsense' }, OPERATOR), 400, 'bad_request'],
-  ['a key of no kind', post('recover-key', { key: 'nonsense|192.0.2.1|qq' }, OPERATOR), 400, 'bad_request'],
-  ['lanes of himself by name', { url: '/v1/queue?account=alice' }, 200],
-  ['lanes of another', { url: '/v1/queue?account=bob' }, 403, 'forbidden'],
-  ['lanes of another that there is not', { url: '/v1/queue?account=mallory' }, 403, 'forbidden'],
-  ['a pause for another', post('pause?account=bob', {}), 403, 'forbidden'],
-  ['a key by an account', post('recover-key', { key: 'ip|192.0.2.1|qq' }), 403, 'forbidden'],
-  ['a key, nobody asks', post('recover-key', { key: 'ip|192.0.2.1|qq' }, null), 401, 'unauthenticated'],
-  ['an order', { url: `/v1/queue/orders/${ORDER.commandId}` }, 200],
-  ['another’s order', { url: `/v1/queue/orders/${ORDER.commandId}`, auth: BOB }, 404, 'not_found'],
-  ['no order', { url: '/v1/queue/orders/x' }, 400, 'bad_request'],
+  ['the recovery of a backoff key', post('recover-key', { key: 'ip|192.0.2.1|qq' }, OPERATOR), 200],
+  ['an invalid backoff key', post('recover-key', { key: 'nonsense' }, OPERATOR), 400, 'bad_request'],
+  ['a backoff key of an unknown kind', post('recover-key', { key: 'nonsense|192.0.2.1|qq' }, OPERATOR), 400, 'bad_request'],
+  ['an account that names itself', { url: '/v1/queue?account=alice' }, 200],
+  ['lanes of another account', { url: '/v1/queue?account=bob' }, 403, 'forbidden'],
+  ['lanes of an unknown account by an account', { url: '/v1/queue?account=mallory' }, 403, 'forbidden'],
+  ['a pause for another account', post('pause?account=bob', {}), 403, 'forbidden'],
+  ['the recovery of a backoff key by an account', post('recover-key', { key: 'ip|192.0.2.1|qq' }), 403, 'forbidden'],
+  ['the recovery of a backoff key without sign-in', post('recover-key', { key: 'ip|192.0.2.1|qq' }, null), 401, 'unauthenticated'],
+  ['a queue command', { url: `/v1/queue/orders/${ORDER.commandId}` }, 200],
+  ['the queue command of another account', { url: `/v1/queue/orders/${ORDER.commandId}`, auth: BOB }, 404, 'not_found'],
+  ['an invalid command id', { url: '/v1/queue/orders/x' }, 400, 'bad_request'],
 ]
 
-test.each(CASES.map(([what, request, status, code]) => ({ what, request, status, code })))('$what', async ({ request, status, code }) => {
-  const answer = await bench.send(request)
-  expect({ status: answer.statusCode, code: answer.json().code }).toEqual({ status, code })
-})
+test.each(CASES.map(([title, request, status, code]) => ({ title, request, status, code })))(
+  '$title',
+  async ({ request, status, code }) => {
+    const response = await bench.send(request)
+    expect({ status: response.statusCode, code: response.json().code }).toEqual({ status, code })
+  },
+)
 
-test('an account reads the answers to its own mail, the operator all of them and whose lane it is', async () => {
+test('an account reads the replies to its own messages; the operator reads all replies and the account of the lane', async () => {
   const [mine, all] = [(await bench.send({ url: '/v1/queue' })).json(), (await bench.send({ url: '/v1/queue', auth: OPERATOR })).json()]
   expect(mine).toMatchObject({ delivering: true, seenAt: new Date(NOW).toISOString(), next: null })
   expect(mine.lanes[0]).toMatchObject({
@@ -104,7 +107,7 @@ test('an account reads the answers to its own mail, the operator all of them and
   expect(all.lanes[0]).toMatchObject({ account: 'alice', evidence: [{ text: 'mine' }, { text: 'another’s' }] })
 })
 
-test('a page leads to the next', async () => {
+test('`next` continues the list', async () => {
   const { next } = (await bench.send({ url: '/v1/queue?limit=1' })).json()
   await bench.send({ url: `/v1/queue?limit=1&after=${next}` })
   expect(bench.calls.findLast(({ name }) => name === 'queue.listLanes')?.args).toEqual([
@@ -132,16 +135,16 @@ test.each([
   [{ state: 'waiting', settledAt: null }, false, 202, { state: 'pending', note: expect.stringMatching(/no node is delivering/) }],
   [{ state: 'refused', said: 'not so' }, true, 400, { detail: 'not so' }],
   [{ said: 'left for the operator' }, true, 200, { state: 'done', note: 'left for the operator' }],
-] as const)('a command that is %j, with a delivering node %s, answers %i', async (over, delivering, status, body) => {
+] as const)('a command that is %j, with a delivering node %s, responses %i', async (over, delivering, status, body) => {
   const queue = {
     deliveryStatus: () => Promise.resolve({ delivering, seenAt: NOW }),
     submitCommand: () => Promise.resolve({ ...ORDER, ...over }),
     findCommand: () => Promise.resolve(null),
   }
   const { send } = await makeRouteBench((server, authorizer) => addQueueCommandRoutes(server, { queue, authorizer, now: () => NOW }))
-  const answer = await send(post('recover', {}))
-  expect(answer.statusCode).toBe(status)
-  expect(answer.json()).toMatchObject(body)
+  const response = await send(post('recover', {}))
+  expect(response.statusCode).toBe(status)
+  expect(response.json()).toMatchObject(body)
 })
 
 const STATUS = '/webapi/queueStatus.get.json'
@@ -158,11 +161,11 @@ test.each([
   [{ url: `${STATUS}?api_user=alice&api_key=wrong`, auth: null }, NOBODY],
   [{ url: STATUS }, NOBODY],
 ] as const)('queueStatus %j', async (request, want) => {
-  const answer = await bench.send(request)
-  expect([answer.statusCode, answer.json()]).toEqual([200, want])
+  const response = await bench.send(request)
+  expect([response.statusCode, response.json()]).toEqual([200, want])
 })
 
-test('queueStatus leaves out what neither waits nor stops, and a running lane has no timeout', async () => {
+test('queueStatus leaves out empty running lanes, and a running lane has no timeout', async () => {
   const run = { ...LANE.status, state: 'active', isStopped: false, reason: null, nextSendingAt: null } as const
   const { send } = await makeBench({
     queue: {

@@ -1,5 +1,5 @@
 /**
- * engagelab.test - EngageLab's face: HTTP Basic, lists as { result, count, total }, refusals as { code, message }
+ * engagelab.test - the EngageLab API: HTTP Basic, lists as { result, count, total }, errors as { code, message }
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
@@ -58,30 +58,30 @@ const CASES: readonly (readonly [NonNullable<TestRequest['method']>, string, num
   ['DELETE', '/v1/no_interceptions?email_or_domain=-', 400, 40012],
 ]
 
-/** Null for a list, whole; else the code of the refusal. */
-function saidIn(said: Readonly<Record<string, unknown>>): unknown {
-  return Object.keys(said).toSorted().join() === 'count,result,total' && Array.isArray(said['result']) ? null : said['code']
+/** Null for a complete list response; otherwise the code of the error. */
+function codeOf(body: Readonly<Record<string, unknown>>): unknown {
+  return Object.keys(body).toSorted().join() === 'count,result,total' && Array.isArray(body['result']) ? null : body['code']
 }
 
 test.each(CASES.map(([method, url, status, code, body]) => [method, url, status, code, body] as const))(
   '%s %s is %i %j',
   async (method, url, status, code, body) => {
-    const answer = await bench.send({ method, url, ...(body === undefined ? {} : { body }) })
-    expect([answer.statusCode, saidIn(answer.json())]).toEqual([status, code])
+    const response = await bench.send({ method, url, ...(body === undefined ? {} : { body }) })
+    expect([response.statusCode, codeOf(response.json())]).toEqual([status, code])
   },
 )
 
 describe('authentication', async () => {
   test.each(await listEngageLabRoutes())('$method $url requires an account', async ({ method, url }) => {
-    const answers = await Promise.all([bench.send({ method, url, auth: null }), bench.send({ method, url, auth: OPERATOR })])
-    expect(answers.map((answer) => [answer.statusCode, answer.json().code])).toEqual([
+    const responses = await Promise.all([bench.send({ method, url, auth: null }), bench.send({ method, url, auth: OPERATOR })])
+    expect(responses.map((response) => [response.statusCode, response.json().code])).toEqual([
       [401, 40005],
       [401, 40005],
     ])
   })
 })
 
-test('rows in that vendor’s words', async () => {
+test('rows have EngageLab’s fields', async () => {
   const result = async (url: string): Promise<unknown> => (await bench.send({ url })).json().result[0]
   expect(await result('/v1/bounces')).toEqual({
     email: 'joe@example.com',
@@ -110,7 +110,7 @@ test('rows in that vendor’s words', async () => {
   })
 })
 
-test('sub_status makes status moot, and a day is the account’s', async () => {
+test('sub_status overrides status, and days are in the time zone of the account', async () => {
   const { send, calls } = await makeBench()
   await send({ url: '/v1/email_status?send_date=2026-11-20&status=1&sub_status=406' })
   expect(calls.find(({ name }) => name === 'messages.list')?.args[1]).toMatchObject({
@@ -120,42 +120,42 @@ test('sub_status makes status moot, and a day is the account’s', async () => {
   })
 })
 
-test('a total counts beyond the page', async () => {
+test('the total includes rows beyond the page', async () => {
   const { send } = await makeBench({
     suppressions: { count: () => Promise.resolve(41) },
   })
   expect((await send({ url: '/v1/complaints?limit=1' })).json()).toMatchObject({ count: 1, total: 41 })
 })
 
-const TROUBLES = [
+const BODIES = [
   [
-    'an empty JSON body is none',
+    'an empty JSON body is accepted',
     { method: 'DELETE', url: '/v1/complaints?email=joe@example.com', headers: { 'content-type': 'application/json' } },
     200,
   ],
   [
-    'a broken JSON body is refused',
+    'an invalid JSON body is rejected',
     { method: 'POST', url: '/v1/unsubscribes', body: '{', headers: { 'content-type': 'application/json' } },
     400,
   ],
   [
-    'another type of body is refused',
+    'another content type is rejected',
     { method: 'POST', url: '/v1/unsubscribes', body: '<x/>', headers: { 'content-type': 'text/xml' } },
     415,
   ],
 ] as const
 
-test.each(TROUBLES)('%s', async (_, request, status) => {
-  const answer = await bench.send(request)
-  expect([answer.statusCode, saidIn(answer.json())]).toEqual([status, status === 200 ? null : status])
+test.each(BODIES)('%s', async (_, request, status) => {
+  const response = await bench.send(request)
+  expect([response.statusCode, codeOf(response.json())]).toEqual([status, status === 200 ? null : status])
 })
 
-test('a store that is away is 500, too many requests are 429', async () => {
-  const away = await makeBench({ suppressions: { list: () => Promise.reject(new Fault('store_busy', 'away')) } })
-  expect(await away.send({ url: '/v1/bounces' }).then((answer) => [answer.statusCode, answer.json().code])).toEqual([500, 501])
+test('an unreachable store gives 500, too many requests give 429', async () => {
+  const unreachable = await makeBench({ suppressions: { list: () => Promise.reject(new Fault('store_busy', 'away')) } })
+  expect(await unreachable.send({ url: '/v1/bounces' }).then((response) => [response.statusCode, response.json().code])).toEqual([500, 501])
   const limits = { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 }
   const busy = await makeBench({}, { limits })
   await busy.send({ url: '/v1/bounces' })
-  const answer = await busy.send({ url: '/v1/bounces' })
-  expect([answer.statusCode, answer.json()]).toEqual([429, { code: 50_000, message: 'interface frequency limited' }])
+  const response = await busy.send({ url: '/v1/bounces' })
+  expect([response.statusCode, response.json()]).toEqual([429, { code: 50_000, message: 'interface frequency limited' }])
 })

@@ -1,5 +1,5 @@
 /**
- * fuzz.test - whatever is asked of the compatible faces: an envelope with a code that we know, days and hours without gaps
+ * fuzz.test - the compatible APIs return a known code for any parameters, and days and hours have no gaps
  */
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
@@ -55,16 +55,16 @@ const value = fc.oneof(fc.constantFrom(...VALUES), fc.string({ unit: 'binary', m
 const parameters = (names: readonly string[]): fc.Arbitrary<readonly (readonly [string, string])[]> =>
   fc.array(fc.tuple(fc.constantFrom(...names), value), { maxLength: 6 })
 
-test('any parameters of any operation give an envelope with a code', async () => {
+test('any parameters of any SendCloud operation give an envelope with a known code', async () => {
   const operations = fc.constantFrom(
     ...(await listSendCloudOperations()).filter((name) => !name.startsWith('webhook/') && name !== 'mail/send'),
   )
   await fc.assert(
     fc.asyncProperty(operations, parameters(NAMES), async (operation, given) => {
-      const asked = new URLSearchParams([...given.map(([name, text]) => [name, text]), ['apiUser', 'alice'], ['apiKey', 'secret-of-alice']])
-      const answer = await bench.send({ url: `/api/${operation}?${asked.toString()}`, auth: null })
-      const { statusCode, result, info, message } = answer.json()
-      expect([answer.statusCode, typeof result, typeof info, typeof message]).toEqual([200, 'boolean', 'object', 'string'])
+      const query = new URLSearchParams([...given.map(([name, text]) => [name, text]), ['apiUser', 'alice'], ['apiKey', 'secret-of-alice']])
+      const response = await bench.send({ url: `/api/${operation}?${query.toString()}`, auth: null })
+      const { statusCode, result, info, message } = response.json()
+      expect([response.statusCode, typeof result, typeof info, typeof message]).toEqual([200, 'boolean', 'object', 'string'])
       expect(Object.keys(SENDCLOUD_MESSAGES)).toContain(String(statusCode))
       expect(statusCode).not.toBe(501)
     }),
@@ -72,19 +72,21 @@ test('any parameters of any operation give an envelope with a code', async () =>
   )
 })
 
-test('any parameters of EngageLab’s face are answered or refused', async () => {
+test('any parameters of the EngageLab API give a result or an error', async () => {
   const routes = await listEngageLabRoutes()
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...routes), parameters(ENGAGE), async ({ method, url }, given) => {
-      const answer = await bench.send({ method, url: `${url}?${new URLSearchParams(given.map((pair) => [...pair])).toString()}` })
-      expect([200, 400]).toContain(answer.statusCode)
-      expect(Object.keys(answer.json()).toSorted()).toEqual(answer.statusCode === 200 ? ['count', 'result', 'total'] : ['code', 'message'])
+      const response = await bench.send({ method, url: `${url}?${new URLSearchParams(given.map((pair) => [...pair])).toString()}` })
+      expect([200, 400]).toContain(response.statusCode)
+      expect(Object.keys(response.json()).toSorted()).toEqual(
+        response.statusCode === 200 ? ['count', 'result', 'total'] : ['code', 'message'],
+      )
     }),
     { numRuns: 800 },
   )
 })
 
-test('a bag and a table are total', () => {
+test('collecting and reading parameters is total', () => {
   fc.assert(
     fc.property(fc.anything(), fc.anything(), (query, body) => {
       const read = readParameters(SENDCLOUD_PAGING, collectParameters(query, body))
@@ -97,7 +99,7 @@ const ZONES = 'UTC Asia/Shanghai Europe/Berlin America/New_York Asia/Kathmandu A
 const zones = fc.constantFrom(...ZONES)
 const days = fc.integer({ min: 0, max: 5_000 }).map((n) => addDays('2018-01-01', n))
 
-test('days and hours of any zone lie end to end, on quarter-hours', () => {
+test('the days and hours of any zone have no gaps and start on quarter-hours', () => {
   fc.assert(
     fc.property(zones, days, fc.integer({ min: 0, max: 10 }), (zone, first, more) => {
       const span = toDayRange(first, addDays(first, more), zone)
@@ -110,7 +112,7 @@ test('days and hours of any zone lie end to end, on quarter-hours', () => {
   )
 })
 
-test('a time that is written is read again, but for the hour that comes twice', () => {
+test('a formatted time is parsed again, except in the hour that occurs twice', () => {
   fc.assert(
     fc.property(zones, fc.integer({ min: Date.UTC(2018, 0, 1), max: Date.UTC(2031, 0, 1) }), (zone, at) => {
       const text = formatTime(at, zone)

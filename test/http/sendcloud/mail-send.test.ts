@@ -1,5 +1,5 @@
 /**
- * mail-send.test - mail/send: each parameter's good, empty, longest and wrong values; forms, parts and JSON say the same
+ * mail-send.test - mail/send: valid, empty, longest and invalid values of each parameter, as form, multipart form and JSON
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Submission } from '../../../src/service/submit/submit.ts'
@@ -77,7 +77,7 @@ const CASES = [
   [{ xsmtpapi: api({ sub: { '%n%': ['Ann'] } }) }, 200],
   [{ apiKey: 'wrong' }, 40005],
   [{ apiUser: undefined }, 40005],
-  // The first row that fails answers.
+  // The first row that fails responses.
   [{ from: '', to: '', subject: '', plain: '' }, 40801],
   [{ to: '', subject: '', plain: '' }, 40805],
   [{ subject: '', plain: '', replyTo: 'nobody' }, 40808],
@@ -115,13 +115,13 @@ const WAYS = [
 
 describe.each(WAYS)('by %s', (_, ask) => {
   test.each(CASES)('%j is %i', async (over, code) => {
-    const answer = await ask(given(over))
-    expect([answer.statusCode, answer.result]).toEqual([code, code === 200])
+    const response = await ask(given(over))
+    expect([response.statusCode, response.result]).toEqual([code, code === 200])
   })
 })
 
-test('a request is put into plain words', async () => {
-  const answer = await WAYS[0][1](
+test('a request becomes a submission', async () => {
+  const response = await WAYS[0][1](
     given({
       from: '"News" <News@Example.com>',
       to: 'Joe <joe@example.net>;ann@example.net',
@@ -134,7 +134,7 @@ test('a request is put into plain words', async () => {
       replyTo: 'desk@example.com',
     }),
   )
-  expect(answer.info).toEqual({
+  expect(response.info).toEqual({
     emailIdList: ['joe@example.net', 'ann@example.net', 'c@example.net', 'b@example.net'].map((each, n) => `m1x${n}$${each}`),
   })
   expect(submitted()).toEqual({
@@ -162,17 +162,17 @@ test('a request is put into plain words', async () => {
   })
 })
 
-test('what is no address is answered among the others and shown to nobody', async () => {
+test('an invalid address gets a response and is in no header', async () => {
   await WAYS[0][1](given({ to: 'nobody;joe@example.net', cc: 'Words;c@example.net', headers: '{"Resent-To":"x@example.net","X-A":"1"}' }))
   expect(submitted()?.body).toMatchObject({ to: ['joe@example.net'], cc: ['c@example.net'], headers: { 'X-A': '1' } })
   expect(submitted()?.recipients.map(({ recipient }) => recipient)).toEqual(['nobody', 'joe@example.net', 'Words', 'c@example.net'])
 })
 
-test('a sendRequestId that is wrong is told by its name', async () => {
+test('an invalid sendRequestId is named in the message', async () => {
   expect((await WAYS[0][1](given({ sendRequestId: 'x'.repeat(129) }))).message).toBe('sendRequestId is invalid')
 })
 
-test('recipients of xsmtpapi.to see themselves alone; to, cc and bcc then say nothing', async () => {
+test('recipients of xsmtpapi.to see only themselves; to, cc and bcc are ignored', async () => {
   const xsmtpapi = api({
     to: many(2),
     sub: { '%n%': ['Ann', 'Bob'] },
@@ -187,11 +187,11 @@ test('recipients of xsmtpapi.to see themselves alone; to, cc and bcc then say no
   ])
 })
 
-test('respEmailId=false keeps the ids back', async () => {
+test('respEmailId=false omits the ids', async () => {
   expect((await WAYS[0][1](given({ respEmailId: 'false' }))).info).toEqual({})
 })
 
-test('JSON may use its own lists, objects and booleans', async () => {
+test('JSON may contain lists, objects and booleans', async () => {
   const body = {
     ...KEY,
     ...MAIL,
@@ -207,7 +207,7 @@ test('JSON may use its own lists, objects and booleans', async () => {
   })
 })
 
-test('files go with the mail, byte for byte', async () => {
+test('files are attached unchanged', async () => {
   const bytes = Buffer.from([0, 255, 13, 10, 45, 45, 10])
   await post(multipart(given({}), [{ name: 'Rechnung ü.pdf', type: 'application/pdf', bytes }]), 'multipart/form-data; boundary=edge')
   expect(submitted()?.body.attachments).toEqual([
@@ -229,13 +229,13 @@ test.each(SIZES)('files of %j are %i', async (sizes, code) => {
   expect((await post(multipart(given({}), files), 'multipart/form-data; boundary=edge')).statusCode).toBe(code)
 })
 
-test('a long text is not cut', async () => {
+test('a long text is not truncated', async () => {
   const html = 'x'.repeat(3 * MIB)
   expect((await WAYS[0][1](given({ html }))).statusCode).toBe(200)
   expect(submitted()?.body.html?.length).toBe(html.length)
 })
 
-test('a body that is not what it says is 501 in an envelope', async () => {
+test('a body that does not match its content type gives 501 in an envelope', async () => {
   expect((await post('{', 'application/json')).statusCode).toBe(501)
   expect((await post('no parts', 'multipart/form-data; boundary=edge')).statusCode).toBe(501)
   expect((await post(JSON.stringify(['x']), 'application/json')).statusCode).toBe(40005)

@@ -1,5 +1,5 @@
 /**
- * response-cache.test - the same question hears the same answer: for how long, whose, and until what
+ * response-cache.test - how long a response is reused, for which account, and until which commit
  */
 import { describe, expect, test } from 'vitest'
 import { readCommitStamp } from '../../../src/store/engine/commit-stamp.ts'
@@ -13,49 +13,52 @@ import { NOW } from '../sample-rows.ts'
 
 const TEN_MINUTES_MS = 600_000
 
-type World = { now: number; stamp: string; asked: number }
+type State = { now: number; stamp: string; loads: number }
 
-function play(rule: ResponseCacheMode): { world: World; ask: (account?: number, part?: string, code?: 200 | 40006) => Promise<number> } {
-  const world: World = { now: 0, stamp: 'a', asked: 0 }
-  const answers: ResponseCache = createResponseCache({
-    mode: rule,
-    now: () => world.now,
-    readCommitStamp: () => Promise.resolve(world.stamp),
+function createProbe(mode: ResponseCacheMode): {
+  state: State
+  load: (account?: number, part?: string, code?: 200 | 40006) => Promise<number>
+} {
+  const state: State = { now: 0, stamp: 'a', loads: 0 }
+  const cache: ResponseCache = createResponseCache({
+    mode,
+    now: () => state.now,
+    readCommitStamp: () => Promise.resolve(state.stamp),
   })
-  const ask = async (account = 1, part = 'x', code: 200 | 40006 = 200): Promise<number> => {
-    await answers.getOrLoad({ account, parts: [part] }, () => {
-      world.asked += 1
+  const load = async (account = 1, part = 'x', code: 200 | 40006 = 200): Promise<number> => {
+    await cache.getOrLoad({ account, parts: [part] }, () => {
+      state.loads += 1
       return Promise.resolve(createEnvelope(code))
     })
-    return world.asked
+    return state.loads
   }
-  return { world, ask }
+  return { state, load }
 }
 
-const RULES = [
-  // rule: how often the store was asked after the same again, after a commit, 10 minutes later, for another question, for another account
+const MODES = [
+  // mode: number of loads after the same request again, after a commit, 10 minutes later, with other parameters, for another account
   ['fresh', [1, 2, 3, 4, 5]],
   ['vendor', [1, 1, 2, 3, 4]],
   ['off', [2, 3, 4, 5, 6]],
 ] as const
 
-test.each(RULES)('%s', async (rule, want) => {
-  const { world, ask } = play(rule)
-  await ask()
-  const again = await ask()
-  world.stamp = 'b'
-  const changed = await ask()
-  world.now = TEN_MINUTES_MS
-  const late = await ask()
-  expect([again, changed, late, await ask(1, 'y'), await ask(2, 'x')]).toEqual(want)
+test.each(MODES)('%s', async (mode, want) => {
+  const { state, load } = createProbe(mode)
+  await load()
+  const again = await load()
+  state.stamp = 'b'
+  const changed = await load()
+  state.now = TEN_MINUTES_MS
+  const late = await load()
+  expect([again, changed, late, await load(1, 'y'), await load(2, 'x')]).toEqual(want)
 })
 
-test('a refusal is not kept', async () => {
-  const { ask } = play('vendor')
-  expect([await ask(1, 'x', 40006), await ask(1, 'x')]).toEqual([1, 2])
+test('an error is not cached', async () => {
+  const { load } = createProbe('vendor')
+  expect([await load(1, 'x', 40006), await load(1, 'x')]).toEqual([1, 2])
 })
 
-test('who signs in how, by which prefix and in which order, is the same question; a day that has passed is another', async () => {
+test('the cache key ignores sign-in, prefix and order of parameters; it contains the day', async () => {
   let now = NOW
   const { send, calls } = await makeBench({ now: () => now }, { responseCacheMode: 'vendor' })
   const questions = (): number => calls.filter(({ name }) => name === 'messages.list').length
@@ -71,14 +74,14 @@ test('who signs in how, by which prefix and in which order, is the same question
 })
 
 describe.each(engines)('stamps: $kind', ({ open }) => {
-  test('a commit changes the stamp, a look does not', async () => {
+  test('a commit changes the stamp, and reading does not', async () => {
     const { engine } = await open()
     const first = await readCommitStamp(engine.read)
     expect(first).not.toBe('')
     await engine.read.one('select 1 as one')
     // Other databases of one PostgreSQL change its stamp too: there it only must not stay.
     expect([first, await readCommitStamp(engine.read)]).toContain(engine.kind === 'sqlite' ? await readCommitStamp(engine.read) : first)
-    await engine.tx((db) => writeMetadataForOperator(db, 'answers.test', 'x'))
+    await engine.tx((db) => writeMetadataForOperator(db, 'responses.test', 'x'))
     expect(await readCommitStamp(engine.read)).not.toBe(first)
   })
 })

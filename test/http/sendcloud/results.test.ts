@@ -1,4 +1,4 @@
-/** results.test - a broadcast's results on both stores, and the rules as they are shown */
+/** results.test - the results of a broadcast on both engines, and the routes of the rules */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { loadRules } from '../../../src/config/rule-files.ts'
 import { DELIVERIES } from '../../../src/store/mail/delivery-columns.ts'
@@ -16,36 +16,36 @@ const BOB = `Basic ${Buffer.from('bob:secret-of-bob').toString('base64')}`
 const RULE = loadRules().rules[0]?.id ?? ''
 
 test.each([
-  ['a broadcast', { url: '/v1/broadcasts/spring/results' }, 200],
-  ['for an account by the operator', { url: '/v1/broadcasts/spring/results?account=alice', auth: OPERATOR }, 200],
-  ['the operator names no account', { url: '/v1/broadcasts/spring/results', auth: OPERATOR }, 400],
-  ['one result', { url: '/v1/broadcasts/spring/results?result=no-email-selected&limit=1000' }, 200],
-  ['a result that there is not', { url: '/v1/broadcasts/spring/results?result=lost' }, 400],
-  ['too long a page', { url: '/v1/broadcasts/spring/results?limit=1001' }, 400],
-  ['nonsense as a page', { url: '/v1/broadcasts/spring/results?after=zz' }, 400],
-  ['no such broadcast', { url: '/v1/broadcasts/autumn/results' }, 404],
-  ['another’s broadcast', { url: '/v1/broadcasts/spring/results', auth: BOB }, 404],
-  ['nobody asks', { url: '/v1/broadcasts/spring/results', auth: null }, 401],
+  ['the results of a broadcast', { url: '/v1/broadcasts/spring/results' }, 200],
+  ['results for an account by the operator', { url: '/v1/broadcasts/spring/results?account=alice', auth: OPERATOR }, 200],
+  ['results by the operator without an account', { url: '/v1/broadcasts/spring/results', auth: OPERATOR }, 400],
+  ['one kind of result', { url: '/v1/broadcasts/spring/results?result=no-email-selected&limit=1000' }, 200],
+  ['an unknown kind of result', { url: '/v1/broadcasts/spring/results?result=lost' }, 400],
+  ['a page that is too large', { url: '/v1/broadcasts/spring/results?limit=1001' }, 400],
+  ['an invalid cursor', { url: '/v1/broadcasts/spring/results?after=zz' }, 400],
+  ['an unknown broadcast', { url: '/v1/broadcasts/autumn/results' }, 404],
+  ['a broadcast of another account', { url: '/v1/broadcasts/spring/results', auth: BOB }, 404],
+  ['results without sign-in', { url: '/v1/broadcasts/spring/results', auth: null }, 401],
   ['rules', { url: '/v1/rules' }, 200],
   ['rules of a provider', { url: '/v1/rules?provider=google&reason=mailbox-full' }, 200],
-  ['rules, nobody asks', { url: '/v1/rules', auth: null }, 401],
-  ['rules, misspelt', { url: '/v1/rules?provder=google' }, 400],
+  ['rules without sign-in', { url: '/v1/rules', auth: null }, 401],
+  ['rules with a misspelled filter', { url: '/v1/rules?provder=google' }, 400],
   ['a rule', { url: `/v1/rules/${RULE}` }, 200],
-  ['no such rule', { url: '/v1/rules/none' }, 404],
-  ['a rule, nobody asks', { url: `/v1/rules/${RULE}`, auth: null }, 401],
-] as const satisfies readonly (readonly [string, TestRequest, number])[])('%s', async (_what, request, status) => {
+  ['an unknown rule', { url: '/v1/rules/none' }, 404],
+  ['a rule without sign-in', { url: `/v1/rules/${RULE}`, auth: null }, 401],
+] as const satisfies readonly (readonly [string, TestRequest, number])[])('%s', async (_title, request, status) => {
   expect((await bench.send(request)).statusCode).toBe(status)
 })
 
-test('results bear the names of the specification, and every one is counted', async () => {
-  const answer = (await bench.send({ url: '/v1/broadcasts/spring/results' })).json()
-  expect(answer).toMatchObject({
+test('results have the names of the specification, and every kind is counted', async () => {
+  const response = (await bench.send({ url: '/v1/broadcasts/spring/results' })).json()
+  expect(response).toMatchObject({
     broadcast: 'spring',
     total: 1,
     next: null,
     results: [{ result: 'Failed', subStatus: 406, billable: true }],
   })
-  expect(answer.counts).toEqual({
+  expect(response.counts).toEqual({
     Unsent: 0,
     Sent: 0,
     'Soft Bounced': 0,

@@ -1,5 +1,5 @@
 /**
- * sendcloud.test - the compatible face: one bag of parameters, the first wrong one answers, HTTP 200 whatever comes
+ * sendcloud.test - the SendCloud API: the code of many requests, sign-in, formats, and days in time zones
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
@@ -194,7 +194,7 @@ const SIGN_INS = [
 
 describe.each(['/api', '/apiv2'])('under %s', (prefix) => {
   test.each(CASES)('%s?%s is %i', async (operation, parameters, code) => {
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       bench.send({ url: `${prefix}/${operation}?${KEY}&${parameters}`, auth: null }),
       bench.send({
         method: 'POST',
@@ -204,7 +204,7 @@ describe.each(['/api', '/apiv2'])('under %s', (prefix) => {
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
       }),
     ])
-    expect(answers.map((answer) => [answer.statusCode, answer.json().statusCode])).toEqual([
+    expect(responses.map((response) => [response.statusCode, response.json().statusCode])).toEqual([
       [200, code],
       [200, code],
     ])
@@ -216,7 +216,7 @@ describe.each(['/api', '/apiv2'])('under %s', (prefix) => {
   })
 })
 
-test('a wrong key is a wrong key, however often it is tried', async () => {
+test('a wrong key keeps the same code, however often it is tried', async () => {
   const { send } = await makeBench()
   const codes: unknown[] = []
   for (let n = 0; n < 40; n++)
@@ -226,38 +226,38 @@ test('a wrong key is a wrong key, however often it is tried', async () => {
   expect((await send({ url: '/v1/bounces', auth: basic })).json().code).toBe(40005)
 })
 
-test('nobody signs in to anything without a key', async () => {
-  const answers = await Promise.all(
+test('every operation requires a key', async () => {
+  const responses = await Promise.all(
     (await listSendCloudOperations()).map(
       async (name) => (await bench.send({ url: `/api/${name}?apiUser=alice`, auth: null })).json().statusCode,
     ),
   )
-  expect(new Set(answers)).toEqual(new Set([40005]))
+  expect(new Set(responses)).toEqual(new Set([40005]))
 })
 
-test('multipart and query make one bag', async () => {
+test('parameters of a multipart form and of the query are merged', async () => {
   const body = `--x\r\nContent-Disposition: form-data; name="apiKey"\r\n\r\nsecret-of-alice\r\n--x--\r\n`
-  const answer = await bench.send({
+  const response = await bench.send({
     method: 'POST',
     url: '/api/bounce/list?apiUser=alice&days=1',
     body,
     auth: null,
     headers: { 'content-type': 'multipart/form-data; boundary=x' },
   })
-  expect(answer.json()).toMatchObject({ result: true, statusCode: 200, info: { count: 1 } })
+  expect(response.json()).toMatchObject({ result: true, statusCode: 200, info: { count: 1 } })
 })
 
-test('a JSON body says the same', async () => {
+test('a JSON body has the same effect', async () => {
   const { send, calls } = await makeBench()
   const body = { apiUser: 'alice', apiKey: 'secret-of-alice', days: 1, aggregate: true }
-  const answer = await send({ method: 'POST', url: '/api/statday/list', body, auth: null })
-  expect([answer.json().statusCode, Array.isArray(answer.json().info.dataList)]).toEqual([200, false])
+  const response = await send({ method: 'POST', url: '/api/statday/list', body, auth: null })
+  expect([response.json().statusCode, Array.isArray(response.json().info.dataList)]).toEqual([200, false])
   expect(calls.find(({ name }) => name === 'statistics.sumCounters')?.args[1]).toMatchObject({ by: [] })
 })
 
-test('emailStatus has the vendor’s shape', async () => {
-  const answer = await bench.send({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
-  expect(answer.json()).toEqual({
+test('emailStatus has SendCloud’s format', async () => {
+  const response = await bench.send({ url: `/api/data/emailStatus?${KEY}&days=1`, auth: null })
+  expect(response.json()).toEqual({
     result: true,
     statusCode: 200,
     message: 'ok',
@@ -291,7 +291,7 @@ test('emailStatus has the vendor’s shape', async () => {
   })
 })
 
-test('an account’s zone cuts its days', async () => {
+test('days are in the time zone of the account', async () => {
   const { send, calls } = await makeBench({
     accounts: { getSettings: () => Promise.resolve({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Asia/Shanghai' }) },
   })
@@ -302,13 +302,13 @@ test('an account’s zone cuts its days', async () => {
   })
 })
 
-test('labelId wins over labelName', async () => {
+test('labelId overrides labelName', async () => {
   const { send, calls } = await makeBench()
   await send({ url: `/api/data/emailStatus?${KEY}&days=1&labelId=7&labelName=news`, auth: null })
   expect(calls.find(({ name }) => name === 'messages.list')?.args[1]).toMatchObject({ labelId: 7, labelName: null })
 })
 
-test('too often has its own spelling', async () => {
+test('the rate limit response is spelled statuscode', async () => {
   const { send } = await makeBench(
     {},
     { limits: { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 } },
@@ -323,21 +323,21 @@ test('too often has its own spelling', async () => {
   })
 })
 
-test('a store that is away is 501 in an envelope', async () => {
+test('an unreachable store gives 501 in an envelope', async () => {
   const { send } = await makeBench({ suppressions: { list: () => Promise.reject(new Fault('store_busy', 'away')) } })
-  const answer = await send({ url: `/api/bounce/list?${KEY}&days=1`, auth: null })
-  expect([answer.statusCode, answer.json()]).toEqual([200, { result: false, statusCode: 501, message: 'server exception', info: {} }])
+  const response = await send({ url: `/api/bounce/list?${KEY}&days=1`, auth: null })
+  expect([response.statusCode, response.json()]).toEqual([200, { result: false, statusCode: 501, message: 'server exception', info: {} }])
 })
 
-test('what the framework refuses comes in an envelope too', async () => {
-  const answer = await bench.send({
+test('a framework error is in an envelope too', async () => {
+  const response = await bench.send({
     method: 'POST',
     url: '/api/bounce/list',
     body: '{',
     auth: null,
     headers: { 'content-type': 'application/json' },
   })
-  expect([answer.statusCode, answer.json().statusCode]).toEqual([200, 501])
+  expect([response.statusCode, response.json().statusCode]).toEqual([200, 501])
 })
 
 const DAYS = [
@@ -369,7 +369,7 @@ const ODD_DAYS = [
   ['2026-04-24', 'Africa/Cairo', '2026-04-23T22:00:00.000Z', '01:00:00', 23],
 ] as const
 
-test.each(ODD_DAYS)('%s in %s begins at %s, %s on the wall, and has %i hours', (day, zone, begins, wall, hours) => {
+test.each(ODD_DAYS)('%s in %s begins at %s, local time %s, and has %i hours', (day, zone, begins, wall, hours) => {
   const { from, until } = toDayRange(day, day, zone)
   expect(new Date(from).toISOString()).toBe(begins)
   expect(formatTime(from, zone)).toBe(`${day} ${wall}`)
@@ -377,12 +377,14 @@ test.each(ODD_DAYS)('%s in %s begins at %s, %s on the wall, and has %i hours', (
   expect(splitIntoDays({ from, until }, zone)).toEqual([{ day, from, until }])
 })
 
-test('a day of 23 hours is whole', () => {
+test('a day of 23 hours is complete', () => {
   const { from, until } = toDayRange('2026-03-29', '2026-03-29', 'Europe/Berlin')
   expect((until - from) / 3_600_000).toBe(23)
 })
 
-test.each([['2026-02-29'], ['2026-13-01'], ['2026-1-1'], [''], ['2026-02-30']])('%j is no day', (text) => expect(parseDay(text)).toBeNull())
+test.each([['2026-02-29'], ['2026-13-01'], ['2026-1-1'], [''], ['2026-02-30']])('%j is not a day', (text) =>
+  expect(parseDay(text)).toBeNull(),
+)
 
 const ZONES = [
   // day          zone               hours  first window of the hour that changes
@@ -397,7 +399,7 @@ const ZONES = [
   ['2024-03-23', 'America/Asuncion', 24],
 ] as const
 
-test.each(ZONES)('%s in %s has %i hours, end to end and in order', (day, zone, count) => {
+test.each(ZONES)('%s in %s has %i hours, without gaps and in order', (day, zone, count) => {
   const span = toDayRange(day, day, zone)
   const hours = splitIntoHours(span, zone)
   expect(hours.length).toBe(count)
@@ -407,7 +409,7 @@ test.each(ZONES)('%s in %s has %i hours, end to end and in order', (day, zone, c
   expect(hours.every(({ hour, from }) => Number(formatTime(from, zone).slice(11, 13)) === hour)).toBe(true)
 })
 
-test('a span is its days, whatever the clocks do', () => {
+test('a period is split into its days, also when the clocks change', () => {
   const days = splitIntoDays(toDayRange('2026-03-27', '2026-03-30', 'Europe/Berlin'), 'Europe/Berlin')
   expect(days.map(({ day, from, until }) => [day, (until - from) / 3_600_000])).toEqual([
     ['2026-03-27', 24],

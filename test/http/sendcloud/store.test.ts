@@ -1,5 +1,5 @@
 /**
- * store.test - the compatible face on a real store of each kind: figures, entries, labels, opens and clicks
+ * store.test - the SendCloud API on a real store of each engine: statistics, entries, labels, opens and clicks
  */
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -21,14 +21,14 @@ import { engines } from '../../support/engines.ts'
 import { makeContext } from '../../support/context.ts'
 import type { Clock } from '../../support/context.ts'
 
-/** 23:30 on the wall in Berlin, on the evening before the clocks change. */
+/** 23:30 in Berlin, on the evening before daylight saving time starts. */
 const T0 = Date.UTC(2026, 2, 28, 22, 30)
 const HOUR = 3_600_000
 const DAYS = 'startDate=2026-03-28&endDate=2026-03-29'
 const AGENT = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile Safari/604.1'
 
 type Mail = { readonly emailId: string; readonly deliveryId: string; readonly status: number; readonly subStatus: number | null }
-type Said = {
+type Envelope = {
   readonly statusCode: number
   readonly info: Record<string, never> & { readonly dataList: readonly Record<string, unknown>[] }
 }
@@ -39,7 +39,7 @@ describe.each(engines)('$kind', ({ open }) => {
   let context: Context
   let web: HttpServer
 
-  async function ask(operation: string, parameters = '', user = 'ann'): Promise<Said> {
+  async function ask(operation: string, parameters = '', user = 'ann'): Promise<Envelope> {
     const key = keys.get(user) ?? ''
     return (await web.inject({ url: `/api/${operation}?apiUser=${user}&apiKey=${key}&${parameters}` })).json()
   }
@@ -50,20 +50,20 @@ describe.each(engines)('$kind', ({ open }) => {
     const { emailId, returnPath, status, subStatus } = made
     return { emailId, deliveryId: String(returnPath).slice(1, 14), status, subStatus }
   }
-  async function answer(mail: Mail, code: number, text: string): Promise<void> {
+  async function reportReply(mail: Mail, code: number, text: string): Promise<void> {
     const headers = { authorization: `Basic ${Buffer.from(`ann:${keys.get('ann')}`).toString('base64')}` }
     const attempts = [{ emailId: mail.emailId, code, text, attempt: 1 }]
     expect((await web.inject({ method: 'POST', url: '/v1/attempts', headers, payload: attempts })).statusCode).toBe(200)
   }
   async function touch(mail: Mail, kind: 'open' | 'click', requestId: string): Promise<void> {
     await context.engine.tx(async (db) => {
-      const { ledgerState: world } = await loadLedgerState(db, { deliveries: [{ account: 1, deliveryId: mail.deliveryId }] })
-      const row = world.deliveries.get(mail.deliveryId)
+      const { ledgerState: state } = await loadLedgerState(db, { deliveries: [{ account: 1, deliveryId: mail.deliveryId }] })
+      const row = state.deliveries.get(mail.deliveryId)
       if (row === undefined) throw new Error('no such delivery')
       const url = kind === 'click' ? 'https://example.com/offer' : null
       const moment = { at: clock.now, receivedAt: clock.now, ids: context.ids }
-      applyFacts(world, [createFact(kind, aboutDelivery(row), moment, { requestId, url, ip: '192.0.2.9', userAgent: AGENT })])
-      await commitLedgerState(db, world, { now: clock.now, notify: () => false })
+      applyFacts(state, [createFact(kind, aboutDelivery(row), moment, { requestId, url, ip: '192.0.2.9', userAgent: AGENT })])
+      await commitLedgerState(db, state, { now: clock.now, notify: () => false })
     })
   }
 
@@ -77,21 +77,21 @@ describe.each(engines)('$kind', ({ open }) => {
     await changeAccountSettings(context, { account: 1, actor: 'test', byOperator: true, change: { zone: 'Europe/Berlin' }, version: null })
     web = await makeHttpApp(context)
     const first = await send('a@example.org', { label: 'news' })
-    await answer(first, 250, 'ok')
+    await reportReply(first, 250, 'ok')
     await touch(first, 'open', '1')
     await touch(first, 'open', '2')
     await touch(first, 'click', '3')
-    await answer(await send('gone@example.org', { label: 'news' }), 550, '5.1.1 No such user')
-    await answer(await send('c@example.net'), 552, '5.2.2 Mailbox full')
+    await reportReply(await send('gone@example.org', { label: 'news' }), 550, '5.1.1 No such user')
+    await reportReply(await send('c@example.net'), 552, '5.2.2 Mailbox full')
     // 02:30 on the wall is skipped: half past one, then half past three.
     clock.now = T0 + 2 * HOUR
-    await answer(await send('d@example.net'), 250, 'ok')
+    await reportReply(await send('d@example.net'), 250, 'ok')
     clock.now = T0 + 3 * HOUR
     await send('e@example.net')
     await send('f@example.net', {}, 'bob')
   })
 
-  test('statday has a row for each day, user, label and domain', async () => {
+  test('statday has a row for each day, API user, label and domain', async () => {
     const { info, statusCode } = await ask('statday/list', DAYS)
     expect(statusCode).toBe(200)
     expect(
@@ -142,25 +142,25 @@ describe.each(engines)('$kind', ({ open }) => {
     ['&domainList=example.NET;example.com', 3],
     ['&domainList=nowhere.example', 0],
   ] as const
-  test.each(filtered)('statday with %j counts %i mails, in one object', async (filter, count) => {
+  test.each(filtered)('statday with %j counts %i messages in one object', async (filter, count) => {
     const { info } = await ask('statday/list', `${DAYS}${filter}&aggregate=1`)
     expect(info.dataList).toMatchObject({ requestNum: count })
     const rows = (await ask('statday/list', `${DAYS}${filter}`)).info.dataList
     expect(rows.reduce((sum, row) => sum + Number(row['requestNum']), 0)).toBe(count)
   })
 
-  test('figures are read from counters, and no question is longer than three hours', async () => {
+  test('statistics are read from counters, at most three hours per query', async () => {
     const { read } = context.engine
-    const asked: string[] = []
-    const noting: DatabaseReader = {
+    const queries: string[] = []
+    const recordingReader: DatabaseReader = {
       ...read,
-      all: (sql, params) => (asked.push(sql), read.all(sql, params)),
-      inKeys: (sql, keys, params) => (asked.push(`${sql} ${JSON.stringify(keys.rows)}`), read.inKeys(sql, keys, params)),
+      all: (sql, params) => (queries.push(sql), read.all(sql, params)),
+      inKeys: (sql, keys, params) => (queries.push(`${sql} ${JSON.stringify(keys.rows)}`), read.inKeys(sql, keys, params)),
     }
-    const statistics = createStatisticsService(noting)
+    const statistics = createStatisticsService(recordingReader)
     const settings = await createAccountService(context).getSettings(1)
     const span = toDayRange('2026-03-28', '2026-03-29', settings.zone)
-    const wish = {
+    const query = {
       range: span,
       metrics: ['request'],
       dimensions: [],
@@ -171,13 +171,13 @@ describe.each(engines)('$kind', ({ open }) => {
     } as const
     const by = { account: 1, apiUser: 'ann', ip: '192.0.2.1' }
     const call = { caller: by, settings, services: { statistics } }
-    expect(sumRows((await readStatisticsRows(call, wish)) ?? []).get('request')).toBe(5)
-    expect(sumRows((await readStatisticsRows(call, { ...wish, isHourly: true })) ?? []).get('request')).toBe(5)
-    expect(asked.filter((sql) => /\b(?:deliveries|events)\b/.test(sql))).toEqual([])
-    expect(asked.length).toBe(8 + 8 + 8 + 8)
+    expect(sumRows((await readStatisticsRows(call, query)) ?? []).get('request')).toBe(5)
+    expect(sumRows((await readStatisticsRows(call, { ...query, isHourly: true })) ?? []).get('request')).toBe(5)
+    expect(queries.filter((sql) => /\b(?:deliveries|events)\b/.test(sql))).toEqual([])
+    expect(queries.length).toBe(8 + 8 + 8 + 8)
   })
 
-  test('stathour goes by the clock on the wall', async () => {
+  test('stathour uses local hours', async () => {
     const { info } = await ask('stathour/list', DAYS)
     expect(
       info.dataList.map(({ sendDate, sendHour, labelId, requestNum, domain }) => [sendDate, sendHour, labelId, requestNum, domain]),
@@ -190,7 +190,7 @@ describe.each(engines)('$kind', ({ open }) => {
     expect((await ask('stathour/list', `${DAYS}&aggregate=1`)).info.dataList).toMatchObject({ requestNum: 5, deliveredNum: 2 })
   })
 
-  test('invalidstat names the causes as the vendor spells them', async () => {
+  test('invalidstat uses SendCloud’s names of the causes', async () => {
     const { info } = await ask('invalidstat/list', DAYS)
     const [row] = info.dataList
     expect(info.dataList.length).toBe(1)
@@ -212,7 +212,7 @@ describe.each(engines)('$kind', ({ open }) => {
     })
   })
 
-  test('openandclick tells who, when and with what', async () => {
+  test('openandclick lists the recipient, the time and the client', async () => {
     const { info } = await ask('openandclick/list', `${DAYS}&trackType=2`)
     expect(info).toMatchObject({ total: 1, count: 1 })
     expect(info.dataList[0]).toMatchObject({
@@ -237,7 +237,7 @@ describe.each(engines)('$kind', ({ open }) => {
     expect((await ask('openandclick/list', `${DAYS}&limit=2&start=2`)).info).toMatchObject({ total: 3, count: 1 })
   })
 
-  test('a block holds for an address or a domain, for one user or all, until it ends or is taken off', async () => {
+  test('a block applies to an address or a domain, for one API user or all, until it expires or is removed', async () => {
     clock.now = T0 + 4 * HOUR
     const add = await ask('block/add', 'email=b@example.org&domainName=blocked.example&expireTime=2026-03-30 00:00:00')
     expect(add).toMatchObject({ statusCode: 200, info: { addSuccessCount: 2 } })
@@ -267,7 +267,7 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await sent('x@blocked.example')).toEqual([18, null])
   })
 
-  test('an allowance lets through what stands on the bounce list, and nothing else', async () => {
+  test('an allow entry overrides the bounce list and no other list', async () => {
     expect(await send('gone@example.org')).toMatchObject({ status: 4, subStatus: 401 })
     const added = await ask('unintercept/add', 'email=gone@example.org&domainName=allowed.example&apiUserName=ann')
     expect(added.info).toMatchObject({
@@ -285,7 +285,7 @@ describe.each(engines)('$kind', ({ open }) => {
     })
   })
 
-  test('labels come and go; old statistics keep their names', async () => {
+  test('labels are added and removed; existing statistics keep their names', async () => {
     const added = await ask('label/add', 'labelName=spring')
     expect(added).toMatchObject({ statusCode: 200, info: { data: { labelName: 'spring' } } })
     expect(await ask('label/add', 'labelName=spring')).toMatchObject({ statusCode: 40015 })
@@ -301,11 +301,11 @@ describe.each(engines)('$kind', ({ open }) => {
 
   test('an unsubscribe is found by its label', async () => {
     const counts = async (parameters: string): Promise<unknown> => (await ask('unsubscribe/list', parameters)).info['count']
-    const asked = ['days=1', 'days=1&labelIdList=0', 'days=1&labelNameList=none', 'days=1&labelIdList=99']
-    expect(await Promise.all(asked.map((parameters) => counts(parameters)))).toEqual([1, 1, 0, 0])
+    const queries = ['days=1', 'days=1&labelIdList=0', 'days=1&labelNameList=none', 'days=1&labelIdList=99']
+    expect(await Promise.all(queries.map((parameters) => counts(parameters)))).toEqual([1, 1, 0, 0])
   })
 
-  test('many at once make one entry and one label', async () => {
+  test('concurrent requests create one entry and one label', async () => {
     const ten = Array.from({ length: 10 }, (_, n) => n)
     const blocks = await Promise.all(ten.map(() => ask('block/add', 'email=race@example.org&domainName=race.example')))
     const counts = blocks.map(({ statusCode, info }) => [statusCode, Number(info['addSuccessCount'])] as const)
@@ -317,7 +317,7 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(gone.reduce((sum, { info }) => sum + Number(info['deleteSuccessCount']), 0)).toBe(2)
   })
 
-  test('no text of a stranger upsets the store', async () => {
+  test('arbitrary text does not break the store', async () => {
     const reads = [
       'data/emailStatus',
       'unsubscribe/list',
@@ -337,15 +337,15 @@ describe.each(engines)('$kind', ({ open }) => {
         fc.constantFrom(...reads),
         fc.array(fc.tuple(fc.constantFrom(...names), text), { maxLength: 4 }),
         async (name, given) => {
-          const asked = new URLSearchParams([['days', '1'], ...given.map((pair) => [...pair])])
-          expect((await ask(name, asked.toString())).statusCode).not.toBe(501)
+          const queries = new URLSearchParams([['days', '1'], ...given.map((pair) => [...pair])])
+          expect((await ask(name, queries.toString())).statusCode).not.toBe(501)
         },
       ),
       { numRuns: 150 },
     )
   })
 
-  test('userinfo tells the account about itself', async () => {
+  test('userinfo returns the account', async () => {
     expect((await ask('userinfo/get')).info).toEqual({
       userName: 'ann',
       email: '',

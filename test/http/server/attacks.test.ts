@@ -1,5 +1,5 @@
 /**
- * attacks.test - what strangers try at the HTTP doors, by name
+ * attacks.test - common attacks on the HTTP server
  */
 import { expect, test } from 'vitest'
 import { BASIC, makeBench, OPERATOR } from '../bench.ts'
@@ -7,18 +7,18 @@ import { ITEM, ROW } from '../sample-rows.ts'
 
 const HOSTILE = '<script>alert(1)</script>"\'><img src=x onerror=alert(1)>\u001b]0;x\u0007'
 
-test('password guessing: an address that fails too often is refused, a right secret too, and others go on', async () => {
+test('password guessing: an address with too many failures is rejected, also with a correct secret, and other addresses are not', async () => {
   const { server } = await makeBench()
-  const ask = async (auth: string, remoteAddress: string): Promise<number> =>
+  const statusOf = async (auth: string, remoteAddress: string): Promise<number> =>
     (await server.inject({ url: '/v1/messages', headers: { authorization: auth }, remoteAddress })).statusCode
   const wrong = `Basic ${Buffer.from('alice:guess').toString('base64')}`
   const codes: number[] = []
-  for (let n = 0; n < 40; n++) codes.push(await ask(wrong, '192.0.2.66'))
+  for (let n = 0; n < 40; n++) codes.push(await statusOf(wrong, '192.0.2.66'))
   expect([codes[0], codes[29], codes[30], codes[39]]).toEqual([401, 401, 429, 429])
-  expect([await ask(BASIC, '192.0.2.66'), await ask(BASIC, '192.0.2.1')]).toEqual([429, 200])
+  expect([await statusOf(BASIC, '192.0.2.66'), await statusOf(BASIC, '192.0.2.1')]).toEqual([429, 200])
 })
 
-test('password guessing behind a made-up X-Forwarded-For is counted by the real peer', async () => {
+test('password guessing with a forged X-Forwarded-For counts for the real peer', async () => {
   const { server } = await makeBench()
   const codes: number[] = []
   for (let n = 0; n < 32; n++) {
@@ -28,17 +28,17 @@ test('password guessing behind a made-up X-Forwarded-For is counted by the real 
   expect(codes.at(-1)).toBe(429)
 })
 
-test('guessing through the vendor’s face counts too', async () => {
+test('password guessing through the SendCloud API counts too', async () => {
   const { server } = await makeBench()
-  const ask = async (): Promise<string> =>
+  const sendGuess = async (): Promise<string> =>
     (await server.inject({ method: 'POST', url: '/api/bounce/list?apiUser=alice&apiKey=guess', remoteAddress: '192.0.2.68' })).body
-  const answers: string[] = []
-  for (let n = 0; n < 35; n++) answers.push(await ask())
-  expect(answers.at(-1)).not.toBe(answers[0])
+  const responses: string[] = []
+  for (let n = 0; n < 35; n++) responses.push(await sendGuess())
+  expect(responses.at(-1)).not.toBe(responses[0])
 })
 
 const PATHS = [
-  // where a stranger's text could come back
+  // URLs whose text could be reflected
   ['GET', `/nowhere/${encodeURIComponent(HOSTILE)}`],
   ['GET', `/v1/messages/${encodeURIComponent(HOSTILE)}`],
   ['GET', `/v1/messages?recipient=${encodeURIComponent(HOSTILE)}&status=${encodeURIComponent(HOSTILE)}`],
@@ -51,50 +51,50 @@ const PATHS = [
 
 test.each(PATHS)('reflection: %s %s', async (method, url) => {
   const { send } = await makeBench()
-  const answer = await send({ method, url })
-  expect(answer.body).not.toMatch(/<script|onerror/)
-  expect(answer.headers).toMatchObject({
+  const response = await send({ method, url })
+  expect(response.body).not.toMatch(/<script|onerror/)
+  expect(response.headers).toMatchObject({
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
     'content-security-policy': expect.stringContaining("default-src 'none'"),
   })
-  expect(answer.headers['set-cookie']).toBeUndefined()
+  expect(response.headers['set-cookie']).toBeUndefined()
 })
 
 test.each([
-  ['a body that is no JSON', { 'content-type': 'application/json' }, `{"${HOSTILE}`],
-  ['a content type of his own', { 'content-type': `text/${encodeURIComponent(HOSTILE)}` }, 'x'],
-  ['a poisoned prototype', { 'content-type': 'application/json' }, '{"__proto__":{"admin":true},"from":"a@example.com","recipients":[]}'],
+  ['invalid JSON', { 'content-type': 'application/json' }, `{"${HOSTILE}`],
+  ['an invented content type', { 'content-type': `text/${encodeURIComponent(HOSTILE)}` }, 'x'],
+  ['prototype pollution', { 'content-type': 'application/json' }, '{"__proto__":{"admin":true},"from":"a@example.com","recipients":[]}'],
 ])('reflection: %s', async (_what, headers, body) => {
   const { send, calls } = await makeBench()
-  const answer = await send({ method: 'POST', url: '/v1/messages', headers, body })
-  expect(answer.statusCode).toBeGreaterThanOrEqual(400)
-  expect(answer.body).not.toMatch(/script|Unexpected token|__proto__/)
+  const response = await send({ method: 'POST', url: '/v1/messages', headers, body })
+  expect(response.statusCode).toBeGreaterThanOrEqual(400)
+  expect(response.body).not.toMatch(/script|Unexpected token|__proto__/)
   expect(calls).toEqual([])
 })
 
-test('stored XSS: what a bounce says goes out as JSON that no browser takes for a page', async () => {
+test('stored XSS: the text of a bounce is sent as JSON, which no browser renders', async () => {
   const { send } = await makeBench({
     messages: { find: () => Promise.resolve({ row: { ...ROW, sendLog: HOSTILE, subject: HOSTILE, from: HOSTILE }, facts: [] }) },
     inbox: { list: () => Promise.resolve({ rows: [{ ...ITEM, from: HOSTILE, subject: HOSTILE, summary: HOSTILE }], next: null }) },
   })
   for (const url of [`/v1/messages/${encodeURIComponent(ROW.emailId ?? '')}`, '/v1/inbox']) {
-    const answer = await send({ url })
-    expect(answer.headers['content-type']).toMatch(/^application\/json/)
-    expect(answer.body).not.toContain('\u001b')
+    const response = await send({ url })
+    expect(response.headers['content-type']).toMatch(/^application\/json/)
+    expect(response.body).not.toContain('\u001b')
   }
 })
 
-test('stored XSS: a raw mail is bytes to keep, never a page', async () => {
+test('stored XSS: a raw mail is a download, never a page', async () => {
   const { send } = await makeBench()
-  const answer = await send({ url: `/v1/inbox/${ITEM.digest}/raw` })
-  expect(answer.headers).toMatchObject({
+  const response = await send({ url: `/v1/inbox/${ITEM.digest}/raw` })
+  expect(response.headers).toMatchObject({
     'content-type': 'application/octet-stream',
     'content-disposition': expect.stringMatching(/^attachment; filename="[0-9a-f]{16}\.eml"$/),
   })
 })
 
-test('cross-site request forgery: signing in is a header, so that no cookie carries it; the one page needs its token', async () => {
+test('cross-site request forgery: sign-in is a header and never a cookie; the unsubscribe page needs its token', async () => {
   const { send, calls } = await makeBench()
   const cross = { origin: 'https://evil.example', 'content-type': 'text/plain' }
   expect((await send({ method: 'POST', url: `/v1/inbox/${ITEM.digest}/accept`, auth: null, headers: cross, body: 'x' })).statusCode).toBe(
@@ -106,7 +106,7 @@ test('cross-site request forgery: signing in is a header, so that no cookie carr
   expect(calls.filter(({ name }) => name === 'unsubscribe')).toEqual([])
 })
 
-test('clickjacking and injected script: the page allows its own style, its own form, and no frame', async () => {
+test('clickjacking and script injection: the page allows only its own style and form, and no frame', async () => {
   const { send } = await makeBench()
   const { headers, body } = await send({ url: `/u/${'a'.repeat(30)}`, auth: null })
   const policy = String(headers['content-security-policy'])
@@ -115,7 +115,7 @@ test('clickjacking and injected script: the page allows its own style, its own f
   expect(body).not.toMatch(/<script|style="|http/)
 })
 
-test('header injection: a header of a mail is one line', async () => {
+test('header injection: a header of a message must be one line', async () => {
   const { send, calls } = await makeBench()
   const mail = { from: 'a@example.com', recipients: ['b@example.org'] }
   for (const headers of [{ 'X-A': 'b\r\nBcc: c@example.org' }, { 'X-A\r\nBcc': 'c' }, { 'X-A': '\u0000' }])
@@ -123,7 +123,7 @@ test('header injection: a header of a mail is one line', async () => {
   expect(calls).toEqual([])
 })
 
-test('only the operator cuts and erases', async () => {
+test('only the operator may block and erase', async () => {
   const { send, calls } = await makeBench()
   const rows = [
     { method: 'GET', url: '/v1/cuts' },
@@ -138,7 +138,7 @@ test('only the operator cuts and erases', async () => {
 })
 
 test.each([
-  // what the operator names       status
+  // target                        status
   [{ peer: '192.0.2.1' }, 200],
   [{ peer: '::ffff:192.0.2.1' }, 200],
   [{ peer: '2001:db8::/32' }, 200],
@@ -150,13 +150,13 @@ test.each([
   [{ account: 'nobody' }, 404],
   [{}, 400],
   [{ peer: '192.0.2.1', account: 'alice' }, 400],
-])('a cut is named well: %j', async (named, status) => {
+])('an access block must name one valid target: %j', async (named, status) => {
   const { send } = await makeBench()
   const body = { ...named, reason: 'a flood' }
   expect((await send({ method: 'POST', url: '/v1/cuts', body, auth: OPERATOR })).statusCode).toBe(status)
 })
 
-test('an inbox mail is settled in the name of whoever asks', async () => {
+test('an inbox item is resolved in the name of the caller', async () => {
   const { send, calls } = await makeBench()
   const url = `/v1/inbox/${ITEM.digest}`
   await send({ method: 'POST', url: `${url}/accept` })

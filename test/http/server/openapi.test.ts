@@ -1,22 +1,22 @@
-/** openapi.test - what the documents say is what is answered: every route of ours is asked, and its answer held against its schema */
+/** openapi.test - every operation of our own API is called, and its response is checked against the schema in the OpenAPI document */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { askOf, operationsOf, type Document } from '../requests.ts'
+import { requestOf, operationsOf, type Document } from '../requests.ts'
 import { makeBench } from '../bench.ts'
 import { listEngageLabRoutes, listSendCloudOperations } from '../compatible-routes.ts'
 
 const bench = await makeBench()
 const { document: own, operations } = await operationsOf(bench)
 
-/** Streams, which test/web/events reads. */
+/** Streams; api/events.test reads them. */
 const STREAMS: ReadonlySet<string> = new Set(['GET /v1/events'])
 
-/** What the lambdas refuse: the problem is held against its schema. */
-const REFUSED: ReadonlySet<string> = new Set(['POST /v1/exports/{id}/retry'])
+/** Operations that the fakes reject: the problem is checked against its schema. */
+const REJECTED: ReadonlySet<string> = new Set(['POST /v1/exports/{id}/retry'])
 
-const asked = operations.filter(({ name }) => !STREAMS.has(name))
+const called = operations.filter(({ name }) => !STREAMS.has(name))
 
-test('it is OpenAPI 3.1, and every operation names a good answer, its media type, and a problem', () => {
+test('the document is OpenAPI 3.1, and every operation has a successful response, its media type, and a problem', () => {
   expect(own.openapi).toBe('3.1.0')
   for (const { name, operation } of operations) {
     const good = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'))
@@ -30,32 +30,32 @@ test('it is OpenAPI 3.1, and every operation names a good answer, its media type
   }
 })
 
-test('every operation has a name of its own', () => {
+test('every operation id is unique', () => {
   const names = operations.map(({ operation }) => operation.operationId ?? '')
   expect(names).toContain('getMessagesByEmailId')
   expect(names.every((name) => /^[a-z]+[A-Z]\w*$/.test(name))).toBe(true)
   expect(new Set(names).size).toBe(names.length)
 })
 
-describe('what is answered is what is said', () => {
-  test.each(asked)('$name', async ({ name, operation }) => {
-    const answer = await bench.send(askOf(name))
-    const said = operation.responses[REFUSED.has(name) ? 'default' : String(answer.statusCode)]
-    expect({ status: answer.statusCode, body: said === undefined ? answer.body : null }).toMatchObject({ body: null })
-    if (answer.statusCode === 204) return
-    const type = String(answer.headers['content-type']).split(';')[0] ?? ''
-    const schema = said?.content?.[type]?.schema
-    expect({ type, types: Object.keys(said?.content ?? {}), said: schema !== undefined }).toMatchObject({ said: true })
+describe('responses match their schemas', () => {
+  test.each(called)('$name', async ({ name, operation }) => {
+    const response = await bench.send(requestOf(name))
+    const documented = operation.responses[REJECTED.has(name) ? 'default' : String(response.statusCode)]
+    expect({ status: response.statusCode, body: documented === undefined ? response.body : null }).toMatchObject({ body: null })
+    if (response.statusCode === 204) return
+    const type = String(response.headers['content-type']).split(';')[0] ?? ''
+    const schema = documented?.content?.[type]?.schema
+    expect({ type, types: Object.keys(documented?.content ?? {}), documented: schema !== undefined }).toMatchObject({ documented: true })
     if (!type.endsWith('json')) return
-    const read = z.fromJSONSchema({ ...schema }).safeParse(answer.json())
+    const read = z.fromJSONSchema({ ...schema }).safeParse(response.json())
     expect(read.error?.issues ?? []).toEqual([])
   })
 
-  test.each(asked.filter(({ operation }) => operation.security === undefined))('$name: nobody asks', async ({ name, operation }) => {
-    const answer = await bench.send({ ...askOf(name), auth: null })
+  test.each(called.filter(({ operation }) => operation.security === undefined))('$name without sign-in', async ({ name, operation }) => {
+    const response = await bench.send({ ...requestOf(name), auth: null })
     const schema = operation.responses['default']?.content?.['application/problem+json']?.schema
-    expect(answer.statusCode).toBe(401)
-    expect(z.fromJSONSchema({ ...schema }).safeParse(answer.json()).error?.issues ?? []).toEqual([])
+    expect(response.statusCode).toBe(401)
+    expect(z.fromJSONSchema({ ...schema }).safeParse(response.json()).error?.issues ?? []).toEqual([])
   })
 })
 
@@ -79,19 +79,19 @@ describe('the compatible APIs', async () => {
   test.each((await listSendCloudOperations()).filter((operation) => operation !== 'mail/send'))(
     '%s responds with its envelope',
     async (operation) => {
-      const answer = await bench.send({ url: `/api/${operation}?apiUser=alice&apiKey=secret-of-alice`, auth: null })
+      const response = await bench.send({ url: `/api/${operation}?apiUser=alice&apiKey=secret-of-alice`, auth: null })
       const schema = sendCloud.paths[`/api/${operation}`]?.['get']?.responses['200']?.content?.['application/json']?.schema
-      expect(answer.statusCode).toBe(200)
-      expect(z.fromJSONSchema({ ...schema }).safeParse(answer.json()).error?.issues ?? []).toEqual([])
+      expect(response.statusCode).toBe(200)
+      expect(z.fromJSONSchema({ ...schema }).safeParse(response.json()).error?.issues ?? []).toEqual([])
     },
   )
 
-  test('none of their names is ours', () => {
+  test('our own API uses none of their paths', () => {
     for (const path of Object.keys(own.paths)) expect([path, path in sendCloud.paths || path in engageLab.paths]).toEqual([path, false])
   })
 })
 
-describe('the page', () => {
+describe('the page /docs', () => {
   test.each([
     ['/docs', 200, 'text/html; charset=utf-8'],
     ['/docs/', 200, 'text/html; charset=utf-8'],
@@ -100,11 +100,11 @@ describe('the page', () => {
     ['/docs/static/none.js', 404, 'application/problem+json; charset=utf-8'],
     ['/docs/static/..%2f..%2fpackage.json', 404, 'application/problem+json; charset=utf-8'],
   ] as const)('%s: %i', async (url, status, type) => {
-    const answer = await bench.send({ url, auth: null })
-    expect([answer.statusCode, answer.headers['content-type']]).toEqual([status, type])
+    const response = await bench.send({ url, auth: null })
+    expect([response.statusCode, response.headers['content-type']]).toEqual([status, type])
   })
 
-  test('names every document, asks no other host, and may do little', async () => {
+  test('lists every document, loads from no other host, and has a strict policy', async () => {
     const page = await bench.send({ url: '/docs', auth: null })
     const start = await bench.send({ url: '/docs/static/swagger-initializer.js', auth: null })
     for (const url of ['/openapi.json', '/openapi/sendcloud.json', '/openapi/engagelab.json']) expect(start.body).toContain(url)

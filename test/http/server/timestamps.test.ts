@@ -1,5 +1,5 @@
 /**
- * timestamps.test - no door shows a moment as a number
+ * timestamps.test - timestamps are converted to ISO 8601, and other numbers are not
  */
 import { expect, test } from 'vitest'
 import { formatTimestamps } from '../../../src/http/server/timestamps.ts'
