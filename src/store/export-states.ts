@@ -10,9 +10,9 @@ import { Fault } from '../errors.ts'
 
 const EXPORT_STATES = {
   // `erased` moves a queued export only if it has written a part of its file (store/exports).
-  queued: { taken: 'running', erased: 'expired', removed: 'removed' },
-  // `dropped`: a node that stops gives the export back. A second `taken`: the lease of a dead node has run out.
-  running: { ended: 'done', broken: 'failed', dropped: 'queued', taken: 'running', erased: 'expired', removed: 'removed' },
+  queued: { claimed: 'running', erased: 'expired', removed: 'removed' },
+  // `released`: a node that stops gives the export back. A second `claimed`: the lease of a dead node has run out.
+  running: { ended: 'done', failed: 'failed', released: 'queued', claimed: 'running', erased: 'expired', removed: 'removed' },
   done: { aged: 'expired', erased: 'expired', removed: 'removed' },
   failed: { retried: 'queued', aged: 'expired', erased: 'expired', removed: 'removed' },
   expired: { removed: 'removed' },
@@ -20,7 +20,7 @@ const EXPORT_STATES = {
 } as const satisfies Record<string, Readonly<Partial<Record<ExportSignal, string>>>>
 
 export type ExportState = keyof typeof EXPORT_STATES
-export type ExportSignal = 'taken' | 'ended' | 'broken' | 'dropped' | 'retried' | 'aged' | 'erased' | 'removed'
+export type ExportSignal = 'claimed' | 'ended' | 'failed' | 'released' | 'retried' | 'aged' | 'erased' | 'removed'
 
 const STATE_NAMES = Object.keys(EXPORT_STATES) as readonly ExportState[] // The checked door: the table's own keys.
 

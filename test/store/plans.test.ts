@@ -1,7 +1,8 @@
 /**
- * plans.test - how SQLite finds what is asked most: by an index, whatever lies in the table, and without sorting more than what was named
+ * plans.test - the query plans of SQLite for frequent queries: an index, no table scan, and no sort of more than the named rows
  *
- * A clock says what a machine did; a plan says what grows. PostgreSQL chooses by what it has counted, so that an empty store proves nothing there.
+ * A duration shows the speed of a machine; a plan shows what grows with the data. PostgreSQL chooses a plan by statistics, so an empty
+ * store proves nothing there.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { findDeliveriesByEmailIds, listDeliveries, type DeliveryFilters } from '../../src/store/mail/deliveries.ts'
@@ -17,8 +18,8 @@ const DAY = { from: T0, to: T0 + 86_400_000 }
 const PAGE = { limit: 100, after: { requestedAt: T0, deliveryId: 'a' } }
 const found = (filters: DeliveryFilters) => (reader: DatabaseReader) => listDeliveries(reader, 1, filters, PAGE)
 
-/** What is asked, and the index that answers. */
-/** `isSorted`: the few that were named are sorted afterwards. */
+/** A query, and the index that serves it. */
+/** `isSorted`: the few named rows are sorted after the lookup. */
 type Asked = readonly [what: string, ask: (reader: DatabaseReader) => Promise<unknown>, index: string, isSorted: boolean]
 
 const ASKED: readonly Asked[] = [
@@ -42,13 +43,13 @@ const ASKED: readonly Asked[] = [
   ['a list by time', (reader) => listSuppressions(reader, 1, { list: 'bounce', ...DAY }, { limit: 100 }), 'suppressions_by_time', false],
   [
     'a step through mails',
-    (reader) => scanDeliveries(reader, 1, { fault: 'recipient' }, { ...DAY, after: null, look: 10 }),
+    (reader) => scanDeliveries(reader, 1, { fault: 'recipient' }, { ...DAY, after: null, maxRows: 10 }),
     'deliveries_by_time',
     false,
   ],
   [
     'a step through a list',
-    (reader) => scanSuppressions(reader, 1, { list: 'bounce' }, { ...DAY, after: null, look: 10 }),
+    (reader) => scanSuppressions(reader, 1, { list: 'bounce' }, { ...DAY, after: null, maxRows: 10 }),
     'suppressions_by_time',
     false,
   ],
@@ -58,7 +59,7 @@ const ASKED: readonly Asked[] = [
 describe.each(engines.filter(({ kind }) => kind === 'sqlite'))('plans: $kind', ({ open }) => {
   let engine: Engine
   const plans: string[] = []
-  /** Asks how instead of what. */
+  /** Runs `explain query plan` instead of the query. */
   const explaining = (): DatabaseReader => {
     const keep = (rows: Awaited<ReturnType<DatabaseReader['all']>>): Awaited<ReturnType<DatabaseReader['all']>> => {
       plans.push(...rows.map(({ detail }) => String(detail)))
@@ -80,7 +81,7 @@ describe.each(engines.filter(({ kind }) => kind === 'sqlite'))('plans: $kind', (
     plans.length = 0
     await ask(explaining())
     expect(plans.some((plan) => plan.includes(index))).toBe(true)
-    // Keys that we bring along are read from end to end; tables never.
+    // The list of keys may be scanned; tables never.
     expect(plans.filter((plan) => /^SCAN (?!k\b|json_each)/.test(plan))).toEqual([])
     const isSorted = plans.some((plan) => plan.includes('TEMP B-TREE FOR ORDER BY'))
     expect(isSorted).toBe(mustSort)

@@ -1,6 +1,4 @@
-/**
- * sample - plain rows for the tests of the store; each test names only what it is about
- */
+/** sample - sample rows for the tests of the store; each test states only what it is about */
 import { createHash } from 'node:crypto'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import type { FactData, FactKind } from '../../src/ledger/facts/fact-kinds.ts'
@@ -18,16 +16,16 @@ export const T0 = Date.UTC(2026, 2, 1, 12)
 const HOUR = 3_600_000
 export const DAY = 24 * HOUR
 
-/** 64 hex digits of a name. */
+/** 64 hex digits that are derived from a name. */
 export const hashOf = (name: string): string => createHash('sha256').update(name).digest('hex')
 
-/** A UUID of a name, or the n-th UUID in order. */
+/** A UUID that is derived from a name, or the n-th UUID in order. */
 export function idOf(name: string | number): string {
   const digits = typeof name === 'number' ? name.toString(16).padStart(32, '0') : hashOf(name)
   return [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20, 32)].join('-')
 }
 
-/** 13 characters in the order of n. */
+/** A deliveryId: 13 characters, in the order of n. */
 export function deliveryIdOf(n: number): string {
   const digits = n.toString(32).padStart(13, '0')
   return digits.replace(/./g, (digit) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(Number.parseInt(digit, 32)))
@@ -164,15 +162,15 @@ export function sampleReport(over: Partial<ReportRow> = {}): ReportRow {
   }
 }
 
-type FactWish<K extends FactKind> = { readonly kind: K; readonly data: FactData[K]; readonly n: number } & Partial<
+type FactInput<K extends FactKind> = { readonly kind: K; readonly data: FactData[K]; readonly n: number } & Partial<
   Omit<Fact, 'kind' | 'data'>
 >
 
-export function sampleFact<K extends FactKind>(wish: FactWish<K>): Fact {
-  const { n, ...rest } = wish
+export function sampleFact<K extends FactKind>(input: FactInput<K>): Fact {
+  const { n, ...rest } = input
   const deliveryId = deliveryIdOf(n)
   const fact = {
-    id: idOf(`${rest.account ?? 1}/${n}/${wish.kind}`),
+    id: idOf(`${rest.account ?? 1}/${n}/${input.kind}`),
     v: 1,
     at: T0,
     receivedAt: T0,
@@ -180,37 +178,37 @@ export function sampleFact<K extends FactKind>(wish: FactWish<K>): Fact {
     deliveryId,
     deliveryMonth: 202603,
     subject: deliveryId,
-    dedupKey: wish.kind,
+    dedupKey: input.kind,
     addressHash: hashOf(`r${n}@example.com`),
     ...rest,
   }
-  // Kind and data come together from the caller.
+  // The caller passes kind and data together.
   return fact as Fact
 }
 
 export const openFact = (n: number, over: Partial<Fact> = {}): Fact =>
   sampleFact<'open'>({ ...over, n, kind: 'open', data: { requestId: `q${n}`, url: null, ip: null, userAgent: null } })
 
-/** A world with these rows, all to be written. */
-export function worldOf(rows: {
+/** Ledger state with these rows, all marked as changed. */
+export function ledgerStateOf(rows: {
   readonly deliveries?: readonly DeliveryRow[]
   readonly suppressions?: readonly SuppressionRow[]
   readonly inbox?: readonly InboxRow[]
   readonly facts?: readonly Fact[]
 }): LedgerState {
-  const world = createLedgerState()
+  const ledgerState = createLedgerState()
   for (const row of rows.deliveries ?? []) {
-    world.deliveries.set(row.deliveryId, row)
-    world.dirty.deliveries.add(row.deliveryId)
+    ledgerState.deliveries.set(row.deliveryId, row)
+    ledgerState.dirty.deliveries.add(row.deliveryId)
   }
   for (const row of rows.suppressions ?? []) {
-    world.suppressions.set(suppressionKey(row), row)
-    world.dirty.suppressions.add(suppressionKey(row))
+    ledgerState.suppressions.set(suppressionKey(row), row)
+    ledgerState.dirty.suppressions.add(suppressionKey(row))
   }
   for (const row of rows.inbox ?? []) {
-    world.inbox.set(inboxKey(row.digest), row)
-    world.dirty.inbox.add(inboxKey(row.digest))
+    ledgerState.inbox.set(inboxKey(row.digest), row)
+    ledgerState.dirty.inbox.add(inboxKey(row.digest))
   }
-  world.newFacts.push(...(rows.facts ?? []))
-  return world
+  ledgerState.newFacts.push(...(rows.facts ?? []))
+  return ledgerState
 }

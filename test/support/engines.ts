@@ -1,8 +1,8 @@
 /**
  * engines - both stores for a test file: `describe.each(engines)('…', ({ open }) => …)`
  *
- * Each `open` gives a fresh, migrated store and its URL; it is closed and removed after the file. Without a PostgreSQL only SQLite
- * is in the list, and the run has said so at its start.
+ * Each `open` returns a new, migrated store and its URL. It is closed and removed after the file. Without PostgreSQL the list contains
+ * SQLite only, and the run prints that at its start.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -19,15 +19,15 @@ export type OpenedStore = { readonly engine: Engine; readonly url: string }
 
 export type EngineUnderTest = {
   readonly kind: EngineKind
-  /** A fresh store with the whole schema; `empty` one without. */
+  /** A new store with the whole schema; with `empty`, without tables. */
   readonly open: (options?: { readonly empty?: boolean }) => Promise<OpenedStore>
-  /** The URL of a fresh store that nobody has opened; for tests that start the daemon. */
+  /** The URL of a new store that nothing has opened, for tests that start the daemon. */
   readonly url: (options?: { readonly empty?: boolean }) => Promise<string>
 }
 
 const cleanups: (() => Promise<void>)[] = []
 
-/** A file may have opened dozens of databases, and a busy machine takes its time to drop each. */
+/** A test file may have opened dozens of databases, and a busy machine is slow to drop each. */
 const CLOSE_TIMEOUT_MS = 120_000
 
 afterAll(async () => {
@@ -54,7 +54,7 @@ function postgresAt(server: string): EngineUnderTest {
   return { kind: 'postgres', url, open: async (options) => openStore(await url(options), false) }
 }
 
-/** Copies of one template may run side by side; only a session inside the template would stop them, and none stays there. */
+/** Copies of one template may run in parallel. Only a session inside the template would block them, and none stays there. */
 async function asAdmin(server: string, statement: string): Promise<void> {
   const sql = postgres(`${server}/postgres`, { max: 1, onnotice: () => undefined })
   try {
@@ -73,5 +73,5 @@ async function openStore(url: string, withSchema: boolean): Promise<OpenedStore>
 
 const server = inject('postgres')
 
-/** Every engine that this machine has. */
+/** Every engine that is available on this machine. */
 export const engines: readonly EngineUnderTest[] = server === null ? [sqlite] : [sqlite, postgresAt(server)]

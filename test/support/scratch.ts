@@ -1,17 +1,17 @@
 /**
- * scratch - one folder for all that a run of the tests writes, gone when it ends
+ * scratch - one temporary folder for a whole test run, removed at its end
  *
- * What tests and the daemons that they start put into the system's folder for temporary files lies in it.
+ * Temporary files of the tests, and of the daemons that they start, are in it.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Runs once before the workers start, which inherit the environment; what it returns runs when they have ended. */
+/** Runs once before the workers start, which inherit the environment. The returned function runs after they have ended. */
 export function setup(): () => void {
   const before = process.env['TMPDIR']
   const folder = mkdtempSync(join(tmpdir(), 'bounced-test-'))
-  // A server that runs as another user finds its way through.
+  // Servers that run as another user must be able to pass through.
   chmodSync(folder, 0o711)
   process.env['TMPDIR'] = folder
   return () => {

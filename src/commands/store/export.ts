@@ -108,7 +108,7 @@ async function writeKind(
     for (const { account, offlineFor } of accounts) {
       if (offlineFor !== null) continue
       for (let after: ExportCursor | null = null, isFirst = true; isFirst || after !== null; isFirst = false) {
-        const stride = { ...span, after, look: PAGE_SIZE }
+        const stride = { ...span, after, maxRows: PAGE_SIZE }
         const step: ExportStep = await EXPORT_KINDS[kind].readStep(reader, { account, filters, now, stride })
         await write(out, await fileLines(form, step.rows))
         after = step.next

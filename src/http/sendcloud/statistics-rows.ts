@@ -95,7 +95,7 @@ async function readDayRows(context: StatisticsRowContext, query: StatisticsRowQu
 function sumSlices(context: StatisticsRowContext, query: StatisticsRowQuery, slices: readonly TimeSlice[]): Promise<readonly CounterSum[]> {
   return context.services.statistics.sumCounters(context.caller.account, {
     windows: slices.map(({ from, until }) => ({ from, to: until })),
-    by: query.dimensions,
+    groupBy: query.dimensions,
     metrics: query.metrics,
     ...(query.apiUsers === null ? {} : { apiUsers: query.apiUsers }),
     ...(query.labelIds === null ? {} : { labelIds: query.labelIds }),

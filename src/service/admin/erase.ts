@@ -1,11 +1,11 @@
 /**
- * erase - erases one email address from the store; its suppression entries stay in force
+ * erase - erases one address everywhere, and keeps what protects it
  *
- * Rewrites the rows and facts of every account without the clear address, then searches every other column that may quote it. The lists keep
- * the hash of the address, so they still suppress it. Received mails that mention the address cannot be redacted and are removed. Each account
- * is one transaction, so that other writes never wait for the whole erasure. After a crash, a second call completes the erasure.
+ * First, per account and in one transaction, everything that is indexed by the address: deliveries, list entries, their facts, the inbox.
+ * Then every row of every table that merely quotes it. Lists keep working by the hash of the address. Raw mails that contain it are
+ * removed. A second call erases what a crash has left.
  *
- * See also: ledger/decide/redact (how text is redacted), store/erasure/address-records (finds the rows), service/admin/erase-tables.
+ * See also: ledger/decide/redact (facts), store/erasure/address-records (what is indexed), service/admin/erase-tables (every table).
  */
 import { domainToUnicode } from 'node:url'
 import { normaliseAddress, type HashedAddress } from '../../correlate/address-hash.ts'

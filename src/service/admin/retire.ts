@@ -121,7 +121,7 @@ export async function previewRetirement(context: Context, months: number): Promi
   for (let after: string | null = ''; after !== null;) {
     const scanned: Awaited<ReturnType<typeof scanOldMailsForOperator>> = await scanOldMailsForOperator(bulk, before, {
       after,
-      look: SCAN_ROWS,
+      maxRows: SCAN_ROWS,
     })
     mails += scanned.mails.length
     after = scanned.next
@@ -156,7 +156,7 @@ async function retireDeliveries(run: RetireRun): Promise<boolean> {
       if (ids.length === 0) break
       const shouldContinue = await runStep(run, async () => {
         const { deliveries, facts } = await engine.tx(
-          (db) => removeDeliveries(db, account, { ids, goodFrom: firstValidTokenId(run.context) }),
+          (db) => removeDeliveries(db, account, { ids, firstValidId: firstValidTokenId(run.context) }),
           {
             lockName: RETIRE_LOCK,
           },
@@ -178,7 +178,7 @@ async function retireMails(run: RetireRun): Promise<boolean> {
   const { engine } = run.context
   let position = readMailPosition(await readMetadataForOperator(engine.bulkRead, MAIL_POSITION_KEY), run.before)
   while (!position.isEnd) {
-    const { mails, next } = await scanOldMailsForOperator(engine.bulkRead, run.before, { after: position.after, look: SCAN_ROWS })
+    const { mails, next } = await scanOldMailsForOperator(engine.bulkRead, run.before, { after: position.after, maxRows: SCAN_ROWS })
     const nextPosition: MailScanPosition = { before: run.before, after: next ?? '', isEnd: next === null }
     for (let at = 0; at <= mails.length; at += PAGE_SIZE) {
       const page = mails.slice(at, at + PAGE_SIZE)
@@ -221,7 +221,7 @@ async function retireLooseFacts(run: RetireRun): Promise<boolean> {
   for (const account of [0, ...(await accountsOf(context))]) {
     for (let scanned = SCAN_ROWS; scanned === SCAN_ROWS;) {
       const after = positions.after[account] ?? lowestIdAt(0)
-      const facts = await scanOldFacts(context.engine.bulkRead, account, { after, before: lowestIdAt(before), look: SCAN_ROWS })
+      const facts = await scanOldFacts(context.engine.bulkRead, account, { after, before: lowestIdAt(before), maxRows: SCAN_ROWS })
       scanned = facts.length
       if (scanned === 0) break
       positions = { before, after: { ...positions.after, [account]: facts.at(-1)?.id ?? after } }

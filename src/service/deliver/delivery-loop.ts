@@ -150,7 +150,7 @@ function enqueueResolved({ context, session, wake }: LoopState, messages: readon
 async function pollStore(loop: LoopState): Promise<void> {
   const { context, session } = loop
   const now = context.now()
-  const { fresh: hasNewMails, reports: hasReports } = await findPendingWorkForOperator(context.engine.read)
+  const { hasNewMessages: hasNewMails, hasFeedback: hasReports } = await findPendingWorkForOperator(context.engine.read)
   if (session.commands.length === 0) {
     const { events, settled } = await runCommands(context.engine.read, session.queue, now)
     applyEvents(loop, events)

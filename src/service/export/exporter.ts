@@ -146,7 +146,7 @@ async function runJob(internals: ExporterInternals, job: ExportRow): Promise<voi
   try {
     if (job.attempts > MAX_ATTEMPTS) throw new Fault('internal', `the export was started ${MAX_ATTEMPTS} times without completing a page`)
     const end = await writeFile(internals, job)
-    if (end === 'stopped') await signalJob(internals, job, 'dropped', { at: context.now() })
+    if (end === 'stopped') await signalJob(internals, job, 'released', { at: context.now() })
     if (end === 'done') context.telemetry.count('bounced_exports_total', { outcome: 'ended' })
   } catch (error) {
     await failJob(internals, job, error)
@@ -168,8 +168,8 @@ async function failJob(internals: ExporterInternals, job: ExportRow, error: unkn
   const at = context.now()
   const failure: ExportChange = { at, error: message.slice(0, 500), expiresAt: at + rules.keepDays * DAY_MS }
   try {
-    if (isRetryable(error)) await signalJob(internals, job, 'dropped', { at, claimableAt: at + RETRY_DELAY_MS })
-    else await signalJob(internals, job, 'broken', failure)
+    if (isRetryable(error)) await signalJob(internals, job, 'released', { at, claimableAt: at + RETRY_DELAY_MS })
+    else await signalJob(internals, job, 'failed', failure)
   } catch (cause) {
     // The lease expires, and the job is claimed again.
     context.telemetry.log.error({ account, exportId, err: cause }, 'export job could not be released')
@@ -201,7 +201,7 @@ async function readExportPage(
   const rows: (readonly Cell[])[] = []
   let after = cursor
   for (let steps = 0; steps < MAX_STEPS_PER_PAGE; steps++) {
-    const stride = { from, to, after, look: PAGE_ROWS }
+    const stride = { from, to, after, maxRows: PAGE_ROWS }
     const step: ExportStep = await EXPORT_KINDS[kind].readStep(context.engine.bulkRead, { account, filters, now: context.now(), stride })
     rows.push(...step.rows)
     after = step.next

@@ -96,7 +96,7 @@ async function replayDelivered(
 ): Promise<ReplayPage> {
   const filters = {
     state: 'heard',
-    triedUntil: cursor.startedAt,
+    lastAttemptUntil: cursor.startedAt,
     ...(events === null ? {} : { events }),
     ...(from === undefined ? {} : { from }),
     ...(until === undefined ? {} : { until: until + 1 }),

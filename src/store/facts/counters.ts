@@ -14,7 +14,7 @@ export type CounterQuery = {
   /** Epoch milliseconds, on quarter-hours: [from, to). */
   readonly windows: readonly { readonly from: number; readonly to: number }[]
   /** The dimensions to group by. Everything else is summed. */
-  readonly by?: readonly ('apiUser' | 'labelId' | 'domain')[]
+  readonly groupBy?: readonly ('apiUser' | 'labelId' | 'domain')[]
   readonly apiUsers?: readonly string[]
   readonly labelIds?: readonly number[]
   readonly domains?: readonly string[]
@@ -33,14 +33,14 @@ export type CounterSum = {
 
 const GROUP_COLUMNS = { apiUser: 'api_user', labelId: 'label_id', domain: 'domain' } as const
 
-/** Sums the counters of one account by window, metric and the dimensions in `by`. Sums without rows are left out. */
+/** Sums the counters of one account by window, metric and the dimensions in `groupBy`. Sums without rows are left out. */
 export async function sumCounters(reader: DatabaseReader, account: number, query: CounterQuery): Promise<readonly CounterSum[]> {
   const where = createSqlFilter('c.account_id = ?', account)
     .andInIfGiven('c.api_user', query.apiUsers)
     .andInIfGiven('c.label_id', query.labelIds)
     .andInIfGiven('c.domain', query.domains)
     .andInIfGiven('c.metric', query.metrics)
-  const columns = (query.by ?? []).map((name) => `c.${GROUP_COLUMNS[name]}`)
+  const columns = (query.groupBy ?? []).map((name) => `c.${GROUP_COLUMNS[name]}`)
   const groupColumns = ['k.k1', 'c.metric', ...columns].join(', ')
   const sql = `select k.k1 as from_at, ${['c.metric', ...columns].join(', ')}, sum(c.n) as n from {keys} k cross join counters c
     where ${where.sql()} and c.quarter >= k.k1 and c.quarter < k.k2 group by ${groupColumns} order by ${groupColumns}`

@@ -59,12 +59,12 @@ type RemovedCounts = { readonly deliveries: number; readonly facts: number }
 
 /**
  * Removes deliveries with their facts, and subtracts them from the counters of their sites, whose week may still be open. The account's
- * own counters stay. A remainder of deliveries from `goodFrom` on is kept, because their tokens are still valid.
+ * own counters stay. A remainder of deliveries from `firstValidId` on is kept, because their tokens are still valid.
  */
 export async function removeDeliveries(
   db: Database,
   account: number,
-  { ids, goodFrom: firstValidId }: { readonly ids: readonly string[]; readonly goodFrom: string },
+  { ids, firstValidId }: { readonly ids: readonly string[]; readonly firstValidId: string },
 ): Promise<RemovedCounts> {
   const keys: KeyTuples = { types: ['text'], rows: ids.toSorted().map((id) => [id]) }
   const lockSql = `select ${DELIVERIES.columns('d')} from {keys} k cross join deliveries d where d.account_id = $1 and d.delivery_id = k.k1
@@ -101,15 +101,15 @@ type ReceivedMailRef = { readonly digest: string; readonly account: number; read
 export async function scanOldMailsForOperator(
   reader: DatabaseReader,
   before: number,
-  page: { readonly after: string; readonly look: number },
+  page: { readonly after: string; readonly maxRows: number },
 ): Promise<{ readonly mails: readonly ReceivedMailRef[]; readonly next: string | null }> {
   const sql = 'select r.digest, r.account_id, r.received_at from reports r where r.digest > $1 order by r.digest limit $2'
-  const rows = (await reader.all(sql, [hexToBytes(page.after), page.look])).map((row) => ({
+  const rows = (await reader.all(sql, [hexToBytes(page.after), page.maxRows])).map((row) => ({
     digest: row['digest'] instanceof Uint8Array ? bytesToHex(row['digest']) : '',
     account: Number(row['account_id']),
     receivedAt: Number(row['received_at']),
   }))
-  const next = rows.length < page.look ? null : (rows.at(-1)?.digest ?? null)
+  const next = rows.length < page.maxRows ? null : (rows.at(-1)?.digest ?? null)
   return { mails: rows.filter(({ receivedAt }) => receivedAt < before), next }
 }
 
@@ -134,16 +134,16 @@ export async function removeReceivedMailsForOperator(db: Database, mails: readon
 type FactHead = { readonly id: string; readonly kind: Fact['kind'] }
 
 /**
- * Scans one page of an account's facts in the order of their ids, after `after` and before `before`. Fewer than `look` facts: this was
+ * Scans one page of an account's facts in the order of their ids, after `after` and before `before`. Fewer than `maxRows` facts: this was
  * the last page.
  */
 export async function scanOldFacts(
   reader: DatabaseReader,
   account: number,
-  page: { readonly after: string; readonly before: string; readonly look: number },
+  page: { readonly after: string; readonly before: string; readonly maxRows: number },
 ): Promise<readonly FactHead[]> {
   const sql = 'select e.id, e.kind from events e where e.account_id = $1 and e.id > $2 and e.id < $3 order by e.id limit $4'
-  const rows = await reader.all(sql, [account, uuidToBytes(page.after), uuidToBytes(page.before), page.look])
+  const rows = await reader.all(sql, [account, uuidToBytes(page.after), uuidToBytes(page.before), page.maxRows])
   // The checked door: only our own code writes the column, from the same type.
   return rows.map((row) => ({
     id: row['id'] instanceof Uint8Array ? bytesToUuid(row['id']) : '',

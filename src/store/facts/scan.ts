@@ -22,8 +22,8 @@ import type { SqlFilter } from '../engine/filter.ts'
 
 type ScanStep<R, C> = { readonly rows: readonly R[]; readonly next: C | null }
 
-/** Rows of [from, to) after `after` (null: from the start). A step reads at most `look` rows. */
-export type ScanRange<C> = { readonly from: number; readonly to: number; readonly after: C | null; readonly look: number }
+/** Rows of [from, to) after `after` (null: from the start). A step reads at most `maxRows` rows. */
+export type ScanRange<C> = { readonly from: number; readonly to: number; readonly after: C | null; readonly maxRows: number }
 
 const DELIVERY_COLUMNS = EXPORTED_DELIVERIES.columns('d')
 const ENTRY_COLUMNS = SUPPRESSIONS.columns('s')
@@ -38,7 +38,7 @@ export async function scanDeliveries(
   const { requestedAt, deliveryId } = range.after ?? { requestedAt: range.from, deliveryId: '' }
   const edgeSql = `select d.requested_at, d.delivery_id from deliveries d where d.account_id = $1 and (d.requested_at, d.delivery_id) > ($2, $3)
     and d.requested_at < $4 order by d.requested_at, d.delivery_id limit 1 offset $5`
-  const lastRow = await reader.one(edgeSql, [account, requestedAt, deliveryId, range.to, range.look - 1])
+  const lastRow = await reader.one(edgeSql, [account, requestedAt, deliveryId, range.to, range.maxRows - 1])
   const next = lastRow === null ? null : { requestedAt: Number(lastRow['requested_at']), deliveryId: String(lastRow['delivery_id']) }
   // The end of this step, not of the range: SQLite uses one bound for the index and would read on to that one.
   const where = createDeliveryFilter(account, { ...filters, from: requestedAt, to: next === null ? range.to : next.requestedAt + 1 })
@@ -63,7 +63,7 @@ export async function scanSuppressions(
   const edgeSql = `select s.from_at, s.address_hash, s.scope from suppressions s where s.account_id = $1 and s.list = $2
     and (s.from_at, s.address_hash, s.scope) > ($3, $4, $5) and s.from_at < $6 order by s.from_at, s.address_hash, s.scope limit 1 offset $7`
   const list: ListName = filters.list
-  const lastRow = await reader.one(edgeSql, [account, list, from, hexToBytes(addressHash), scope, range.to, range.look - 1])
+  const lastRow = await reader.one(edgeSql, [account, list, from, hexToBytes(addressHash), scope, range.to, range.maxRows - 1])
   const hash = lastRow?.['address_hash']
   const next =
     lastRow !== null && hash instanceof Uint8Array

@@ -246,11 +246,13 @@ export async function findQueuedBody(reader: DatabaseReader, account: number, bo
 }
 
 /** Whether there are messages that no node has taken, and feedback. */
-export async function findPendingWorkForOperator(reader: DatabaseReader): Promise<{ readonly fresh: boolean; readonly reports: boolean }> {
+export async function findPendingWorkForOperator(
+  reader: DatabaseReader,
+): Promise<{ readonly hasNewMessages: boolean; readonly hasFeedback: boolean }> {
   const row = await reader.one(`select
     case when exists (select 1 from queue_mails q where q.fresh = 1) then 1 else 0 end as fresh,
     case when exists (select 1 from queue_reports r) then 1 else 0 end as reports`)
-  return { fresh: Number(row?.['fresh']) === 1, reports: Number(row?.['reports']) === 1 }
+  return { hasNewMessages: Number(row?.['fresh']) === 1, hasFeedback: Number(row?.['reports']) === 1 }
 }
 
 /** Counts the queued messages of all accounts. */

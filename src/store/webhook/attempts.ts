@@ -65,9 +65,9 @@ const COLUMNS = WEBHOOK_RECORDS.columns('r')
 
 type WebhookRecordKey = Pick<WebhookRecord, 'account' | 'endpointId' | 'eventId'>
 
-/** `until` is exclusive. `triedUntil` is inclusive and compares the last attempt. */
+/** `until` is exclusive. `lastAttemptUntil` is inclusive and compares the last attempt. */
 export type WebhookRecordFilters = {
-  readonly triedUntil?: number
+  readonly lastAttemptUntil?: number
   readonly state?: WebhookRecordState
   readonly events?: readonly string[]
   readonly emailId?: string
@@ -117,7 +117,7 @@ function createRecordFilter(
     .andIfGiven('r.email_id = ?', filters.emailId)
     .andIfGiven('r.happened_at >= ?', filters.from)
     .andIfGiven('r.happened_at < ?', filters.until)
-    .andIfGiven('r.last_at <= ?', filters.triedUntil)
+    .andIfGiven('r.last_at <= ?', filters.lastAttemptUntil)
 }
 
 /** A replay sends these kinds first: they change lists, and receivers act on them. */

@@ -252,7 +252,7 @@ test('a JSON body has the same effect', async () => {
   const body = { apiUser: 'alice', apiKey: 'secret-of-alice', days: 1, aggregate: true }
   const response = await send({ method: 'POST', url: '/api/statday/list', body, auth: null })
   expect([response.json().statusCode, Array.isArray(response.json().info.dataList)]).toEqual([200, false])
-  expect(calls.find(({ name }) => name === 'statistics.sumCounters')?.args[1]).toMatchObject({ by: [] })
+  expect(calls.find(({ name }) => name === 'statistics.sumCounters')?.args[1]).toMatchObject({ groupBy: [] })
 })
 
 test('emailStatus has SendCloud’s format', async () => {

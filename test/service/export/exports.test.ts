@@ -15,7 +15,7 @@ import { createExporter, type Exporter } from '../../../src/service/export/expor
 import { progressOf, type ExportRequest, type ExportService } from '../../../src/service/export/exports.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
 import type { Context } from '../../../src/service/context.ts'
-import { DAY, deliveryIdOf, hashOf, sampleDelivery, sampleSuppression, T0, worldOf } from '../../store/sample.ts'
+import { DAY, deliveryIdOf, hashOf, sampleDelivery, sampleSuppression, T0, ledgerStateOf } from '../../store/sample.ts'
 import { engines } from '../../support/engines.ts'
 import { makeExports, makeContext } from '../../support/context.ts'
 
@@ -25,7 +25,7 @@ const BOB = { ...ALICE, account: 2, apiUser: 'bob' }
 const STATUS: ExportRequest = { kind: 'status', format: 'ndjson', gzip: false, bom: false, filters: {}, from: T0, to: T0 + DAY }
 
 describe('the states', () => {
-  const signals = ['taken', 'ended', 'broken', 'dropped', 'retried', 'aged', 'erased', 'removed'] as const
+  const signals = ['claimed', 'ended', 'failed', 'released', 'retried', 'aged', 'erased', 'removed'] as const
   test.each(signals)('%s leads to one state, from which an export can be removed', (signal) => {
     const { to } = transitionsFor(signal)
     expect([...transitionsFor('removed').from, 'removed']).toContain(to)
@@ -49,7 +49,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   const fill = async (count: number, over: object = {}, first = 0): Promise<void> => {
     const deliveries = Array.from({ length: count }, (_, n) => sampleDelivery({ n: first + n, ...over }))
-    await engine.tx((db) => saveLedgerState(db, worldOf({ deliveries })))
+    await engine.tx((db) => saveLedgerState(db, ledgerStateOf({ deliveries })))
   }
   const runAll = async (by: Exporter = exporter): Promise<void> => {
     await by.tick()
@@ -138,7 +138,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
       sampleDelivery({ n: 2, status: 4, subStatus: 407, reason: 'spam', fault: 'message', egressIp: '192.0.2.8' }),
       sampleDelivery({ n: 3, status: 4, subStatus: 401, reason: 'blacklisted', fault: 'list', requestIp: '192.0.2.7', apiUser: 'other' }),
     ]
-    await engine.tx((db) => saveLedgerState(db, worldOf({ deliveries: rows })))
+    await engine.tx((db) => saveLedgerState(db, ledgerStateOf({ deliveries: rows })))
     expect((await linesOf(await exported({ filters }))).map(({ messageId }) => messageId)).toEqual(want.map((n) => `m${n}x`))
   })
 
@@ -153,7 +153,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     const entry = (list: SuppressionRow['list'], address: string): SuppressionRow =>
       sampleSuppression({ list, address, addressHash: hashAddress(address) ?? '', until: null })
     const suppressions = [entry('bounce', 'gone@example.com'), entry('complaint', 'angry@example.com')]
-    await engine.tx((db) => saveLedgerState(db, worldOf({ suppressions })))
+    await engine.tx((db) => saveLedgerState(db, ledgerStateOf({ suppressions })))
     const recipients = ['gone@example.com', 'angry@example.com', 'well@example.com', 'well@example.com', 'no address']
     const from = clock.now
     await door(ALICE, {
@@ -187,7 +187,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
         ...(n === 7 ? { list: 'complaint' as const } : {}),
       }),
     )
-    await engine.tx((db) => saveLedgerState(db, worldOf({ suppressions })))
+    await engine.tx((db) => saveLedgerState(db, ledgerStateOf({ suppressions })))
     const whole = await linesOf(await exported({ kind: 'suppressions', filters: { list: 'bounce' } }))
     expect([whole.length, new Set(whole.map(({ address }) => address)).size]).toEqual([1_204, 1_204])
     expect(whole[0]).toMatchObject({ list: 'bounce', reason: 'not-exist', fault: 'recipient', times: 1 })
@@ -377,7 +377,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   test('a delivery id of the same moment is neither lost nor told twice', async () => {
     const deliveries = Array.from({ length: 2_001 }, (_, n) => sampleDelivery({ n, requestedAt: T0, deliveryId: deliveryIdOf(n) }))
-    await engine.tx((db) => saveLedgerState(db, worldOf({ deliveries })))
+    await engine.tx((db) => saveLedgerState(db, ledgerStateOf({ deliveries })))
     const lines = await linesOf(await exported())
     expect(new Set(lines.map(({ emailId }) => emailId)).size).toBe(2_001)
   })

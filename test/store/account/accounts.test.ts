@@ -1,6 +1,4 @@
-/**
- * accounts.test - accounts, keys, labels, numbers, endpoints and the outbox, on both engines
- */
+/** accounts.test - accounts, credentials, labels, sequences, endpoints and the outbox, on both engines */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
 import { createAccount, findAccount, listAccountsForOperator, saveAccountSettings } from '../../../src/store/account/accounts.ts'
@@ -81,7 +79,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
   })
   const tx = async <T>(work: (db: Database) => Promise<T>) => engine.tx(work)
 
-  test('accounts are numbered from 1, also where two are made at once', async () => {
+  test('numbers accounts from 1, also when several are created at once', async () => {
     const make = async (name: string) => tx(async (db) => createAccount(db, { name, createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
     await Promise.all(['a', 'b', 'c'].map(make))
     const offline = await tx(async (db) =>
@@ -96,7 +94,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect((await findAccount(engine.read, 4))?.closedAt).toBe(T0)
   })
 
-  test('settings rise by one version, and only from the version that was read', async () => {
+  test('saves settings with the next version, and only from the version that was read', async () => {
     const { settings } = await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
     const next = await tx(async (db) => saveAccountSettings(db, 1, { ...settings, zone: 'Asia/Shanghai' }))
     expect(next.version).toBe(settings.version + 1)
@@ -105,13 +103,13 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     await expect(tx(async (db) => saveAccountSettings(db, 9, settings))).rejects.toMatchObject({ code: 'conflict' })
   })
 
-  test('settings stored before a setting existed take its default', async () => {
+  test('gives settings that were stored before a setting existed its default', async () => {
     await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
     await tx(async (db) => db.run('update accounts set settings = $1', ['{"zone":"Europe/Berlin"}']))
     expect((await findAccount(engine.read, 1))?.settings).toEqual({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Europe/Berlin' })
   })
 
-  test('a rotated key lives until it expires', async () => {
+  test('keeps a rotated key until it expires', async () => {
     await tx(async (db) => addCredential(db, credential()))
     await tx(async (db) => addCredential(db, credential({ keyHash: hashOf('new'), createdAt: T0 + 1 })))
     expect(await tx(async (db) => expireCredentials(db, 1, { apiUser: 'sender', keep: hashOf('new'), at: T0 + 900 }))).toBe(1)
@@ -125,16 +123,16 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await listCredentials(engine.read, 2)).toEqual([])
   })
 
-  test('an API user belongs to one account, also where two ask at once', async () => {
-    const wishes = [1, 2, 3].map(async (account) => tx(async (db) => addCredential(db, credential({ account }))))
-    const ended = await Promise.allSettled(wishes)
+  test('gives an API user to one account, also when several ask at once', async () => {
+    const attempts = [1, 2, 3].map(async (account) => tx(async (db) => addCredential(db, credential({ account }))))
+    const ended = await Promise.allSettled(attempts)
     expect(ended.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     expect(ended.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'conflict' } })
     expect(await findCredentialsForOperator(engine.read, 'sender')).toHaveLength(1)
     expect(await findCredentialsForOperator(engine.read, 'SENDER')).toEqual([])
   })
 
-  test('token keys: a ring an account, never overwritten, retired once', async () => {
+  test('token keys: one keyring for each account, keys never overwritten, retired once', async () => {
     const key = { account: 1, index: 0, sealed: Buffer.from('sealed'), createdAt: T0, retiredAt: null }
     await tx(async (db) => addTokenKey(db, key))
     await tx(async (db) => addTokenKey(db, { ...key, index: 1 }))
@@ -150,7 +148,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await listTokenKeysForOperator(engine.read)).toHaveLength(3)
   })
 
-  test('blocks of a sequence never overlap', async () => {
+  test('reserves blocks of a sequence without overlap', async () => {
     const blocks = await Promise.all(
       Array.from({ length: 12 }, async () => tx(async (db) => reserveSequenceNumbers(db, 1, 'delivery', 100))),
     )
@@ -159,7 +157,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await tx(async (db) => reserveSequenceNumbers(db, 1, 'label', 5))).toBe(0)
   })
 
-  test('meta: written, overwritten, claimed once', async () => {
+  test('metadata: writes, overwrites, initializes once', async () => {
     expect(await readMetadataForOperator(engine.read, 'a')).toBeNull()
     const claims = await Promise.all(['x', 'y'].map(async (value) => tx(async (db) => initializeMetadataForOperator(db, 'a', value))))
     expect(new Set(claims).size).toBe(1)
@@ -167,7 +165,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await readMetadataForOperator(engine.read, 'a')).toBe('z')
   })
 
-  test('labels: one number a name, also where two make it at once', async () => {
+  test('labels: one number for each name, also when two create it at once', async () => {
     const made = await Promise.all([1, 2].map(async () => tx(async (db) => ensureLabels(db, 1, ['News', 'Welcome', 'News'], T0))))
     expect([...(made[0] ?? [])].toSorted(([, a], [, b]) => a - b)).toEqual([...(made[1] ?? [])].toSorted(([, a], [, b]) => a - b))
     await tx(async (db) => ensureLabels(db, 2, ['News'], T0))
@@ -187,7 +185,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect((await listLabels(engine.read, 1, { limit: 10 })).rows.map(({ name }) => name)).not.toContain('Noticias')
   })
 
-  test('a removed label keeps its name for statistics, and the name is free again', async () => {
+  test('keeps the name of a removed label for statistics, and frees it', async () => {
     const old = await tx(async (db) => addLabel(db, 4, 'Spring', T0))
     await expect(tx(async (db) => addLabel(db, 4, 'Spring', T0))).rejects.toMatchObject({ code: 'conflict' })
     await tx(async (db) => removeLabel(db, 4, old.labelId, T0))
@@ -202,7 +200,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await findLabelIdsLike(engine.read, 4, [])).toEqual([])
   })
 
-  test('endpoints belong to their account', async () => {
+  test('keeps the endpoints of accounts apart', async () => {
     const made = await tx(async (db) => addEndpoint(db, endpoint))
     const other = await tx(async (db) => addEndpoint(db, { ...endpoint, account: 2 }))
     expect((await listEndpointsOfAccounts(engine.read, [1])).map(plain)).toEqual([plain(made)])
@@ -222,7 +220,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     engine.tx(async (db) => claimOutboxForOperator(db, { now, leaseUntil: now + 60_000, limit }), { visibility: 'latest' })
   const events = (rows: readonly OutboxRow[]) => rows.map(({ eventId }) => eventId).toSorted((a, b) => (a < b ? -1 : 1))
 
-  test('outbox: taken once, in line behind its subject, given back when the lease ends', async () => {
+  test('outbox: claims once, in the order of the subject, and again when the lease ends', async () => {
     const rows = [waiting(1, 1), waiting(1, 2), waiting(2, 3), waiting(3, 4, { dueAt: T0 + DAY }), waiting(1, 2, { endpointId: 2 })]
     await tx(async (db) => saveLedgerState(db, createLedgerState(), { outbox: rows }))
     const first = await claim(T0)
@@ -241,7 +239,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(events(again)).toEqual([2, 2, 3].map(idOf))
   })
 
-  test('outbox: what waits for one endpoint goes a few rows at a time, and nothing of another', async () => {
+  test('outbox: clears one endpoint in small steps, and no other endpoint', async () => {
     const rows = [1, 2, 3, 4, 5].map((n) => waiting(1, n))
     await tx(async (db) =>
       saveLedgerState(db, createLedgerState(), { outbox: [...rows, waiting(1, 1, { endpointId: 2 }), waiting(1, 1, { account: 2 })] }),
@@ -254,7 +252,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await left()).toBe(2)
   })
 
-  test('outbox: failed rows are kept, let the next one pass, and wait again when replayed', async () => {
+  test('outbox: keeps failed rows, does not block later ones, and queues them again for a replay', async () => {
     await tx(async (db) => saveLedgerState(db, createLedgerState(), { outbox: [waiting(1, 1), waiting(1, 2)] }))
     const [row] = await claim(T0)
     if (row !== undefined) await tx(async (db) => rescheduleOutboxForOperator(db, [{ ...row, state: 'failed', error: 'HTTP 500' }]))
@@ -270,7 +268,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(events(await claim(T0 + 1))).toEqual([idOf(1)])
   })
 
-  test('records: what was heard waits again, complaints and unsubscribes first; what waits already is left alone', async () => {
+  test('records: queues delivered events again, complaints and unsubscribes first, and leaves waiting ones alone', async () => {
     const kinds = ['request', 'open', 'complaint', 'unsubscribe'] as const
     const records = kinds.map((kind, n) => {
       const { account, endpointId, eventId, subject, deliveryMonth, dedupKey } = waiting(n, n + 1)
@@ -283,7 +281,7 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect((await claim(T0 + 1)).map(({ kind }) => kind)).toEqual(['request', 'open'])
   })
 
-  test('outbox: ten nodes that claim at once never get the same row', async () => {
+  test('outbox: never gives the same row to two of ten nodes', async () => {
     await tx(async (db) => saveLedgerState(db, createLedgerState(), { outbox: Array.from({ length: 60 }, (_, i) => waiting(i, i)) }))
     const taken = (await Promise.all(Array.from({ length: 10 }, async () => claim(T0, 6)))).flat()
     expect(new Set(taken.map(({ eventId }) => eventId)).size).toBe(taken.length)

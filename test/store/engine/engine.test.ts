@@ -1,6 +1,4 @@
-/**
- * engine.test - the contract of the verbs, on both engines
- */
+/** engine.test - the contract of the engine, on both engines */
 import { setTimeout as rest } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Database, Engine } from '../../../src/store/engine/engine.ts'
@@ -60,7 +58,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     ['a negative number', -7, -7],
     ['null', null, null],
   ] as const
-  test('numbers and null come back as they went', async () => {
+  test('returns numbers and null unchanged', async () => {
     const { engine } = await open()
     await engine.tx(async (db) =>
       db.insertMany(
@@ -82,7 +80,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     ['half \ud83d and \udc00 alone', 'half \uFFFD and \uFFFD alone'],
     ['line\r\nfeed\ttab\u0001', 'line\r\nfeed\ttab\u0001'],
   ] as const
-  test('text is cleaned at the door: as parameter, in many rows, and as key', async () => {
+  test('normalizes text as parameter, in bulk rows and as key', async () => {
     const { engine } = await open()
     await engine.tx(async (db) => {
       for (const [i, [text]] of texts.entries())
@@ -103,7 +101,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(found).toHaveLength(texts.length)
   })
 
-  test('bytes come back as bytes, views into larger buffers and empty ones too', async () => {
+  test('returns bytes as bytes, also views into larger buffers and empty ones', async () => {
     const { engine } = await open()
     const pool = Buffer.alloc(1_000, 7)
     const wanted = [new Uint8Array(0), Buffer.from([0, 1, 255]), pool.subarray(10, 42), Buffer.alloc(300_000, 0xab)]
@@ -119,9 +117,9 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
   })
 
   const refused = [undefined, NaN, Infinity, true, 5n, new Date(0), { a: 1 }]
-  test.each(refused)('%s is refused before it reaches the store', async (value) => {
+  test.each(refused)('refuses %s before it reaches the store', async (value) => {
     const { engine } = await open()
-    // What no type allows is put past the types here, as a bug would.
+    // The value is passed around the types, as a bug would pass it.
     const bad = value as unknown as number
     await expect(engine.tx(async (db) => db.run('select $1', [bad]))).rejects.toMatchObject({ code: 'internal' })
     await expect(engine.tx(async (db) => db.insertMany(THINGS, [{ ...thing(1), n: bad }]))).rejects.toMatchObject({ code: 'internal' })
@@ -129,13 +127,13 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await count(engine)).toBe(0)
   })
 
-  test('sums, counts and maxima are numbers', async () => {
+  test('returns sums, counts and maxima as numbers', async () => {
     const { engine } = await open(3)
     expect(await engine.read.one('select count(*) as c, sum(n) as s, max(n) as m from things')).toEqual({ c: 3, s: 3, m: 2 })
     expect(await engine.read.one('select n from things where id = $1', [id(99)])).toBeNull()
   })
 
-  test('insertMany: refuse, ignore, nothing at all, order kept', async () => {
+  test('insertMany: refuses, ignores, accepts no rows, keeps the order', async () => {
     const { engine } = await open(2)
     await expect(engine.tx(async (db) => db.insertMany(THINGS, [thing(5), thing(1)]))).rejects.toMatchObject({ code: 'conflict' })
     expect(await count(engine)).toBe(2)
@@ -144,7 +142,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await engine.read.one('select name from things where id = $1', [id(1)])).toEqual({ name: 'thing 1' })
   })
 
-  test('upsertMany: replace, add, keep', async () => {
+  test('upsertMany: replaces, adds, keeps', async () => {
     const { engine } = await open(2)
     const rows = [thing(1, 'new'), thing(7, 'seven')]
     await engine.tx(async (db) => db.upsertMany(THINGS, rows, { addColumns: ['n'], keepColumns: ['name'] }))
@@ -157,13 +155,13 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await engine.read.one('select name, n from things where id = $1', [id(1)])).toEqual({ name: 'new', n: 1 })
   })
 
-  test('run says how many rows it changed', async () => {
+  test('run returns how many rows it changed', async () => {
     const { engine } = await open(10)
     expect(await engine.tx(async (db) => db.run('update things set n = n + $2 where n >= $1', [4, 100]))).toBe(6)
     expect(await engine.tx(async (db) => db.run('delete from things where n = $1', [-1]))).toBe(0)
   })
 
-  test('inKeys: none, pairs, twenty thousand, with other parameters, with locks', async () => {
+  test('inKeys: no keys, pairs, twenty thousand, with other parameters, with locks', async () => {
     const { engine } = await open(500)
     const sql =
       'select t.name from {keys} k cross join things t where t.account_id = k.k1 and t.id = k.k2 and t.n < $1 order by t.id {lock t}'
@@ -181,7 +179,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(single).toEqual([{ n: 3 }, { n: 4 }])
   })
 
-  test('tx: a throw leaves nothing, and the next one goes on', async () => {
+  test('tx: a throw leaves nothing, and the next transaction works', async () => {
     const { engine } = await open()
     const failing = engine.tx(async (db) => {
       await db.insertMany(THINGS, [thing(1)])
@@ -192,7 +190,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await count(engine)).toBe(1)
   })
 
-  test('tx: a failed statement breaks it, even where the callback goes on', async () => {
+  test('tx: a failed statement breaks it, even if the callback continues', async () => {
     const { engine } = await open(1)
     const stubborn = engine.tx(async (db) => {
       await db.insertMany(THINGS, [thing(8)])
@@ -204,7 +202,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await count(engine)).toBe(1)
   })
 
-  test('tx: what is asked together runs in order, and one failure fails all', async () => {
+  test('tx: statements that are sent together run in order, and one failure fails all', async () => {
     const { engine } = await open()
     const together = async (db: Database) =>
       Promise.all([
@@ -228,14 +226,14 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await count(engine)).toBe(1)
   })
 
-  test('tx: no verb after the end', async () => {
+  test('tx: refuses calls after its end', async () => {
     const { engine } = await open()
     const kept: Database[] = []
     await engine.tx(async (db) => kept.push(db))
     await expect(kept[0]?.run('delete from things')).rejects.toMatchObject({ code: 'internal' })
   })
 
-  test('tx: forty that read, wait and write at once lose no update', async () => {
+  test('tx: forty concurrent read-modify-writes lose no update', async () => {
     const { engine } = await open(1)
     const bump = async () =>
       engine.tx(async (db) => {
@@ -249,7 +247,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(done).toBeGreaterThanOrEqual(kind === 'sqlite' ? 40 : 1)
   })
 
-  test('tx: two that insert the same key decide one after the other', async () => {
+  test('tx: two inserts of the same key decide one after the other', async () => {
     const { engine } = await open()
     const insertOrBump = async () =>
       engine.tx(async (db) => {
@@ -261,7 +259,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await engine.read.one('select n from things')).toEqual({ n: 3 })
   })
 
-  test('tx with a lock: one at a time, each sees the last', async () => {
+  test('tx with a lock: one at a time, each sees the previous one', async () => {
     const { engine } = await open(1)
     const bump = async () =>
       engine.tx(
@@ -293,21 +291,21 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await claim()).toEqual([])
   })
 
-  test.runIf(kind === 'sqlite')('reads are not able to write', async () => {
+  test.runIf(kind === 'sqlite')('readers cannot write', async () => {
     const { engine } = await open()
     await expect(engine.read.all("insert into things values (1, x'00', 'a', 1) returning n")).rejects.toMatchObject({
       code: expect.stringMatching(/store_busy|internal/),
     })
   })
 
-  test('a broken statement is a fault with words, and harms nobody beside it', async () => {
+  test('an invalid statement is a Fault with a message, and does not harm a concurrent one', async () => {
     const { engine } = await open(1)
     const [bad, good] = await Promise.allSettled([engine.read.all('select nonsense from nowhere'), engine.read.one('select n from things')])
     expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'internal' } })
     expect(good).toMatchObject({ status: 'fulfilled', value: { n: 0 } })
   })
 
-  test('close: waits for what runs, refuses what comes later, and may be called twice', async () => {
+  test('close: waits for running work, refuses later work, and may be called twice', async () => {
     const { engine } = await open()
     const running = engine.tx(async (db) => {
       await rest(20)
@@ -321,7 +319,7 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     await expect(engine.read.one('select 1')).rejects.toMatchObject({ code: 'store_busy' })
   })
 
-  test('what was committed is there after opening again', async () => {
+  test('committed rows exist after reopening', async () => {
     const { engine, url } = await open(3)
     await engine.close()
     const { openEngine } = await import('../../../src/store/engine/open-engine.ts')

@@ -1,6 +1,4 @@
-/**
- * migrate.test - the schema is made once, whole, and only by a program that knows it
- */
+/** migrate.test - the schema is created once, as a whole, and only by a program that knows it */
 import { describe, expect, test } from 'vitest'
 import { openEngine } from '../../../src/store/engine/open-engine.ts'
 import { migrate } from '../../../src/store/engine/migrate.ts'
@@ -10,7 +8,7 @@ import { engines } from '../../support/engines.ts'
 import { schemaVersion } from '../../support/look.ts'
 import { T0, TABLE_NAMES } from '../sample.ts'
 
-/** Numbers may have gaps. */
+/** Versions may have gaps. */
 const NEWEST = Math.max(...MIGRATIONS.map(({ version }) => version))
 
 const NEXT = {
@@ -20,14 +18,14 @@ const NEXT = {
 }
 
 describe.each(engines)('migrate: $kind', ({ open, url }) => {
-  test('an empty store gets everything, a second start nothing', async () => {
+  test('migrates an empty store once', async () => {
     const { engine } = await open({ empty: true })
     expect(await migrate(engine, T0)).toBe(MIGRATIONS.length)
     expect(await migrate(engine, T0)).toBe(0)
     expect(await schemaVersion(engine)).toBe(NEWEST)
   })
 
-  test('two nodes that start together migrate once', async () => {
+  test('migrates once when two nodes start together', async () => {
     const where = await url({ empty: true })
     const nodes = [await openEngine(where), await openEngine(where)]
     const ran = await Promise.all(nodes.map(async (engine) => migrate(engine, T0)))
@@ -35,26 +33,26 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
     expect(ran.reduce((sum, n) => sum + n, 0)).toBe(MIGRATIONS.length)
   })
 
-  test('a later release adds its own', async () => {
+  test('applies the migrations of a later release', async () => {
     const { engine } = await open()
     expect(await migrate(engine, T0, [...MIGRATIONS, NEXT])).toBe(1)
     expect(await engine.read.one('select count(*) as n from more')).toEqual({ n: 0 })
   })
 
-  test('a schema newer than the program stops it', async () => {
+  test('refuses a schema that is newer than the program', async () => {
     const { engine } = await open()
     await migrate(engine, T0, [...MIGRATIONS, NEXT])
     await expect(migrate(engine, T0)).rejects.toMatchObject({ code: 'store_newer' })
   })
 
-  test('a past that was written differently stops it', async () => {
+  test('refuses a changed migration', async () => {
     const { engine } = await open()
     const [first, ...rest] = MIGRATIONS
     const changed = { version: 1, name: first?.name ?? '', statements: [...(first?.statements ?? []), 'select 1'] }
     await expect(migrate(engine, T0, [changed, ...rest])).rejects.toMatchObject({ code: 'config_invalid' })
   })
 
-  test('one that fails leaves the schema as it was', async () => {
+  test('leaves the schema unchanged when a migration fails', async () => {
     const { engine } = await open()
     const broken = { ...NEXT, statements: [...NEXT.statements, 'create nonsense'] }
     await expect(migrate(engine, T0, [...MIGRATIONS, broken])).rejects.toMatchObject({ code: 'internal' })
@@ -62,7 +60,7 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
     expect(await migrate(engine, T0, [...MIGRATIONS, NEXT])).toBe(1)
   })
 
-  test('every table of the schema is described, with the same columns and nulls', async () => {
+  test('describes every table of the schema, with the same columns and nulls', async () => {
     const { engine } = await open()
     const names = (await engine.read.all(TABLE_NAMES[engine.kind])).map(({ name }) => String(name))
     expect(TABLES.map(({ name }) => name).toSorted()).toEqual(names.toSorted())
@@ -81,7 +79,7 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
     }
   })
 
-  test.runIf(engines.length > 1)('text sorts by its bytes, whatever the locale of the server', async () => {
+  test.runIf(engines.length > 1)('sorts text by bytes, whatever the locale of the server', async () => {
     const { engine } = await open()
     await engine.tx(async (db) => {
       for (const name of ['b', 'B', 'é', 'a', '_', 'z']) await db.run('insert into meta (name, value) values ($1, $2)', [name, ''])

@@ -1,6 +1,4 @@
-/**
- * postgres-race.test - the driver's late write passes, every other uncaught error still ends the process
- */
+/** postgres-race.test - a late write of the driver is ignored, every other uncaught error ends the process */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -24,7 +22,7 @@ const cases = [
 ] as const
 test.each(cases)('%s', (error, passes) => expect(isPostgresDriverRace(error)).toBe(passes))
 
-/** A process that throws late, with the guard up; its exit status. */
+/** The exit status of a process that throws late with the handler installed. */
 function statusOf(stack: string): number | null {
   const script = `
     import { installDriverRaceHandler } from ${JSON.stringify(join(import.meta.dirname, '../../../src/store/engine/postgres-race-handler.ts'))}
@@ -37,7 +35,7 @@ function statusOf(stack: string): number | null {
   return spawnSync(process.execPath, ['--input-type=module-typescript', '--eval', script], { stdio: 'ignore' }).status
 }
 
-test('a process lives through the one, and dies of the other', () => {
+test('a process survives the race and dies of another error', () => {
   expect(statusOf('/app/node_modules/postgres/src/connection.js:255:22')).toBe(0)
   expect(statusOf('/app/src/elsewhere.ts:1:1')).not.toBe(0)
 })

@@ -1,6 +1,4 @@
-/**
- * sqlite-thread.test - the embedded engine alone: a thread that dies, a file that cannot be opened, a lock that others hold
- */
+/** sqlite-thread.test - the embedded engine: a thread that dies, a file that cannot be opened, a lock that another process holds */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,17 +38,17 @@ describe('sqlite', () => {
   })
 
   const wrong = ['sqlite:', 'sqlite::memory:', 'mysql://localhost/x', '']
-  test.each(wrong)('"%s" is no store', async (url) => {
+  test.each(wrong)('refuses the URL "%s"', async (url) => {
     await expect(openEngine(url)).rejects.toMatchObject({ code: 'config_invalid' })
   })
 
-  test('a folder that is not there, a file that is no database', async () => {
+  test('refuses a missing folder and a file that is not a database', async () => {
     await expect(openEngine(`sqlite:${join(folder, 'nowhere', 'x.db')}`)).rejects.toMatchObject({ code: 'store_busy' })
     writeFileSync(join(folder, 'text.db'), 'this is text and no database at all, long enough to have a header '.repeat(20))
     await expect(openEngine(`sqlite:${join(folder, 'text.db')}`)).rejects.toMatchObject({ name: 'Fault' })
   })
 
-  test('durable settings are in force', async () => {
+  test('sets the pragmas for durability', async () => {
     const engine = await openEngine(fresh())
     const pragmas = await engine.tx(async (db) =>
       Promise.all(['journal_mode', 'synchronous', 'auto_vacuum'].map(async (name) => db.one(`pragma ${name}`))),
@@ -59,7 +57,7 @@ describe('sqlite', () => {
     await engine.close()
   })
 
-  test('a thread that dies takes its transaction with it, and the next one works', async () => {
+  test('a dying thread fails its transaction, and the next one works', async () => {
     const path = fresh().slice('sqlite:'.length)
     const workers: Worker[] = []
     const thread = createSqliteThread({ path, readOnly: false, busyTimeoutMillis: 100 }, (settings) => {
@@ -73,7 +71,7 @@ describe('sqlite', () => {
     const waiting = run('insert into t values (2)')
     const [ended] = await Promise.allSettled([waiting, workers[0]?.terminate()])
     expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'store_busy' } })
-    // The transaction is gone: what belongs to it must not slip into the file alone.
+    // The transaction is lost: its statements must not reach the file on their own.
     await expect(run('insert into t values (3)')).rejects.toMatchObject({ code: 'internal' })
     await Promise.all([thread.execute({ verb: 'begin' }), run('insert into t values (4)')])
     const found = await thread.execute({ verb: 'rows', sql: 'select n from t', width: 0, values: [] })
@@ -82,7 +80,7 @@ describe('sqlite', () => {
     await thread.close()
   })
 
-  test('a thread that cannot start is store_busy for all who wait, and is tried again', async () => {
+  test('a thread that cannot start is store_busy for all callers, and is started again', async () => {
     const later = join(folder, 'later')
     const thread = createSqliteThread({ path: join(later, 'x.db'), readOnly: false, busyTimeoutMillis: 100 })
     const asked = await Promise.allSettled([thread.execute({ verb: 'begin' }), thread.execute({ verb: 'commit' })])
@@ -92,7 +90,7 @@ describe('sqlite', () => {
     await thread.close()
   })
 
-  test('a lock that another process holds is store_busy, and heals', async () => {
+  test('a lock of another process is store_busy until it is released', async () => {
     const url = fresh()
     const engine = await openEngine(url, { busyTimeoutMillis: 20 })
     await engine.tx(async (db) => db.run('create table t (n integer) strict'))
@@ -110,7 +108,7 @@ describe('sqlite', () => {
     await engine.close()
   })
 
-  test('a parcel opens as it was packed', () => {
+  test('unpacks what it has packed', () => {
     const lists: readonly (readonly SqlValue[])[] = [
       [],
       [1, 'a', null],

@@ -18,7 +18,7 @@ import { TABLE_NAMES } from '../sample.ts'
 
 const START = Date.UTC(2026, 10, 20, 12)
 
-/** Where a column needs a word of a closed list, or another row's key. */
+/** Values of columns that need a word from a closed list or a key of another row. */
 const COLUMN_VALUES: Readonly<Record<string, SqlValue>> = {
   'events.kind': 'audit',
   'events.subject': 'site:example.net',
@@ -67,7 +67,7 @@ async function insertRow(engine: Engine, table: Table, row: Readonly<Record<stri
   await engine.tx((db) => db.run(sql, Object.values(row)))
 }
 
-/** The bytes as they are, and unpacked where they are packed. */
+/** The bytes as text, and decompressed if they are compressed. */
 function textsOf(value: SqlValue | undefined): readonly string[] {
   if (typeof value === 'string') return [value]
   if (!(value instanceof Uint8Array)) return []
@@ -116,7 +116,7 @@ describe.each(engines)('erase-tables: $kind', ({ open }) => {
 
     const [local = ''] = address.split('@')
     expect(await findCells(engine, local.replaceAll('"', ''))).toEqual([])
-    // Every file of the account expires: another row of it may have held the address.
+    // Every file of the account expires, since another row of it may have held the address.
     const expired = ['export_chunks.body', 'exports.error']
     const left = others.filter((cell) => !expired.includes(cell))
     expect((await findCells(engine, 'somebody.else@example.org')).filter((cell) => !expired.includes(cell))).toEqual(left)

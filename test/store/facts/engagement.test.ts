@@ -7,7 +7,7 @@ import { findEngagementRecords } from '../../../src/store/facts/engagement.ts'
 import { appendFacts } from '../../../src/store/facts/facts.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
-import { hashOf, sampleDelivery, sampleFact, T0, worldOf } from '../sample.ts'
+import { hashOf, sampleDelivery, sampleFact, T0, ledgerStateOf } from '../sample.ts'
 
 const mails = [sampleDelivery({ n: 1, labelId: 7 }), sampleDelivery({ n: 2, apiUser: 'batch' }), sampleDelivery({ n: 3, account: 2 })]
 const touch = (n: number, kind: 'open' | 'click', at: number, account = 1) => {
@@ -30,7 +30,7 @@ describe.each(engines)('engagement: $kind', ({ open }) => {
   beforeAll(async () => {
     engine = (await open()).engine
     const facts = [touch(1, 'open', T0 + 1), touch(1, 'click', T0 + 2), touch(2, 'open', T0 + 3), touch(3, 'open', T0 + 4, 2)]
-    await engine.tx(async (db) => saveLedgerState(db, worldOf({ deliveries: mails })))
+    await engine.tx(async (db) => saveLedgerState(db, ledgerStateOf({ deliveries: mails })))
     await engine.tx(async (db) =>
       appendFacts(db, [...facts, sampleFact({ n: 1, kind: 'stub', data: { tie: { via: 'return-path', proof: 'token' } } })]),
     )
@@ -52,7 +52,7 @@ describe.each(engines)('engagement: $kind', ({ open }) => {
     expect([rows.map(({ fact }) => fact.at - T0), total]).toEqual([want, want.length])
   })
 
-  test('pages', async () => {
+  test('returns pages', async () => {
     const page = await findEngagementRecords(engine.read, 1, {}, { start: 1, limit: 1 })
     expect(page).toMatchObject({ total: 3, rows: [{ emailId: 'm1x0$r1@example.com', recipient: 'r1@example.com', apiUser: 'sender' }] })
     expect((await findEngagementRecords(engine.read, 1, {}, { start: 0, limit: 0 })).rows).toEqual([])

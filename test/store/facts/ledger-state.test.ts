@@ -1,7 +1,5 @@
-/**
- * ledger-state.test - what is saved comes back, what belongs together is all there or not at all
- */
-import { setTimeout as rest } from 'node:timers/promises'
+/** ledger-state.test - saved state is loaded again, and is saved as a whole or not at all */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
 import {
@@ -37,32 +35,32 @@ import {
   sampleReport,
   sampleSuppression,
   T0,
-  worldOf,
+  ledgerStateOf,
 } from '../sample.ts'
 
 const DIGEST = hashOf('mail')
 
-function withSites(world: LedgerState, rows: readonly (readonly [string, number, number])[]): LedgerState {
+function withSites(ledgerState: LedgerState, rows: readonly (readonly [string, number, number])[]): LedgerState {
   for (const [site, quarter, n] of rows)
-    world.dirty.siteCounters.set(siteCounterKey(site, quarter, 'hits'), { site, quarter, metric: 'hits', n })
-  return world
+    ledgerState.dirty.siteCounters.set(siteCounterKey(site, quarter, 'hits'), { site, quarter, metric: 'hits', n })
+  return ledgerState
 }
 
-describe.each(engines)('world: $kind', ({ open }) => {
+describe.each(engines)('ledger state: $kind', ({ open }) => {
   let engine: Engine
   beforeEach(async () => {
     engine = (await open()).engine
   })
-  const save = async (world: LedgerState) => engine.tx(async (db) => saveLedgerState(db, world))
+  const save = async (ledgerState: LedgerState) => engine.tx(async (db) => saveLedgerState(db, ledgerState))
 
-  test('everything saved is loaded', async () => {
+  test('loads everything that was saved', async () => {
     const delivery = sampleDelivery({ n: 1 })
     const entry = sampleSuppression({ address: delivery.recipient, addressHash: delivery.addressHash ?? '' })
     const inbox = sampleInbox()
     const fact = openFact(1)
     const body = Buffer.from('Subject: hello\r\n\r\nbody')
     await engine.tx(async (db) =>
-      saveLedgerState(db, worldOf({ deliveries: [delivery], suppressions: [entry], inbox: [inbox], facts: [fact] }), {
+      saveLedgerState(db, ledgerStateOf({ deliveries: [delivery], suppressions: [entry], inbox: [inbox], facts: [fact] }), {
         reports: [sampleReport()],
         rawMails: [{ digest: DIGEST, receivedAt: T0, size: 24, body }],
       }),
@@ -85,14 +83,14 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect((await findRawMail(engine.read, 1, DIGEST))?.toString()).toBe('Subject: hello\r\n\r\nbody')
   })
 
-  test('by emailId and by Message-ID header, an account at a time', async () => {
+  test('finds deliveries by emailId and Message-ID header, within one account', async () => {
     const header = '<same@example.org>'
     const rows = [
       sampleDelivery({ n: 1, messageIdHeader: header }),
       sampleDelivery({ n: 2, messageIdHeader: header }),
       sampleDelivery({ n: 3, account: 2, messageIdHeader: header, emailId: 'm1x0$r1@example.com' }),
     ]
-    await save(worldOf({ deliveries: rows }))
+    await save(ledgerStateOf({ deliveries: rows }))
     const needs = {
       emailIds: [{ account: 1, emailId: 'm1x0$r1@example.com' }],
       messageIdHeaders: [{ account: 1, messageIdHeader: header }],
@@ -103,8 +101,8 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect([...loaded.ledgerState.deliveries.keys()]).toEqual([1, 2].map(deliveryIdOf))
   })
 
-  test('the same key twice in the needs is one row', async () => {
-    await save(worldOf({ deliveries: [sampleDelivery({ n: 1 })] }))
+  test('returns one row for a key that is needed twice', async () => {
+    await save(ledgerStateOf({ deliveries: [sampleDelivery({ n: 1 })] }))
     const ref = { account: 1, deliveryId: deliveryIdOf(1) }
     const loaded = await engine.tx(async (db) =>
       loadLedgerState(db, { deliveries: [ref, ref], emailIds: [{ account: 1, emailId: 'm1x0$r1@example.com' }] }),
@@ -112,14 +110,14 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect([...loaded.ledgerState.deliveries.keys()]).toEqual([ref.deliveryId])
   })
 
-  test('nothing is needed: nothing is loaded', async () => {
+  test('loads nothing if nothing is needed', async () => {
     const loaded = await engine.tx(async (db) => loadLedgerState(db, {}))
     expect(loaded.ledgerState).toEqual(createLedgerState())
   })
 
-  test('all facts where asked for, and where the row is reclassified', async () => {
+  test('loads all facts on request and for reclassified rows', async () => {
     await save(
-      worldOf({
+      ledgerStateOf({
         deliveries: [sampleDelivery({ n: 1, reclassified: true }), sampleDelivery({ n: 2 }), sampleDelivery({ n: 3 })],
         facts: [1, 2, 3].map((n) => openFact(n)),
       }),
@@ -133,7 +131,7 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect(loaded.ledgerState.seenKeys.size).toBe(3)
   })
 
-  test('what was seen under a mail or an address', async () => {
+  test('loads the fact keys of a mail or an address', async () => {
     const fact = sampleFact<'alarm'>({
       n: 0,
       kind: 'alarm',
@@ -142,7 +140,7 @@ describe.each(engines)('world: $kind', ({ open }) => {
       deliveryMonth: 0,
       subject: `mail:${DIGEST}`,
     })
-    await save(worldOf({ facts: [fact] }))
+    await save(ledgerStateOf({ facts: [fact] }))
     const subject = fact.subject
     const loaded = await engine.tx(async (db) =>
       loadLedgerState(db, {
@@ -155,10 +153,10 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect([...loaded.ledgerState.seenKeys]).toEqual([factKey(fact)])
   })
 
-  test('lists of the account, and the shared one only where asked for', async () => {
+  test('loads the lists of the account, and the shared list only on request', async () => {
     const hash = hashOf('gone@example.com')
     const entries = [0, 1, 2].map((account) => sampleSuppression({ account }))
-    await save(worldOf({ suppressions: entries }))
+    await save(ledgerStateOf({ suppressions: entries }))
     const ask = async (shared: boolean) =>
       [
         ...(
@@ -170,9 +168,9 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect(await ask(true)).toEqual([keys[0], keys[1]])
   })
 
-  test('history is bounded', async () => {
+  test('limits the history of an address', async () => {
     await save(
-      worldOf({
+      ledgerStateOf({
         deliveries: Array.from({ length: 52 }, (_, n) =>
           sampleDelivery({ n, recipient: 'test@example.com', addressHash: hashOf('test@example.com') }),
         ),
@@ -185,7 +183,7 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect(history).toContain(deliveryIdOf(51))
   })
 
-  test('counters add up over batches; sites sum their week', async () => {
+  test('adds counters over batches, and sums the week of a site', async () => {
     const now = quarterHourOf(T0)
     const rows = [
       ['a', now, 2],
@@ -196,30 +194,30 @@ describe.each(engines)('world: $kind', ({ open }) => {
       ['b', now, 50],
     ] as const
     for (let i = 0; i < 2; i++) await save(withSites(createLedgerState(), rows))
-    const { ledgerState: world } = await engine.tx(async (db) => loadLedgerState(db, { sites: [{ site: 'a', at: T0 }] }))
-    expect(world.siteCounts.get(siteCounterKey('a', now, 'hits'))).toBe(4)
-    expect(world.siteCounts.get(siteCounterKey('a', now - QUARTER_HOUR_MS, 'hits'))).toBe(6)
-    expect([...world.siteCounts.values()].reduce((sum, n) => sum + n, 0)).toBe(34)
-    expect([...world.siteCounts.keys()].every((key) => key.startsWith('a/'))).toBe(true)
+    const { ledgerState } = await engine.tx(async (db) => loadLedgerState(db, { sites: [{ site: 'a', at: T0 }] }))
+    expect(ledgerState.siteCounts.get(siteCounterKey('a', now, 'hits'))).toBe(4)
+    expect(ledgerState.siteCounts.get(siteCounterKey('a', now - QUARTER_HOUR_MS, 'hits'))).toBe(6)
+    expect([...ledgerState.siteCounts.values()].reduce((sum, n) => sum + n, 0)).toBe(34)
+    expect([...ledgerState.siteCounts.keys()].every((key) => key.startsWith('a/'))).toBe(true)
   })
 
-  test('moments far apart, as in a replay, keep every quarter apart', async () => {
+  test('keeps every quarter-hour separate for moments far apart, as in a replay', async () => {
     const now = quarterHourOf(T0)
     const rows = [0, 1, 100, 300].map((ago) => ['a', now - ago * QUARTER_HOUR_MS, ago + 1] as const)
     await save(withSites(createLedgerState(), rows))
     const sites = [0, 100, 200].map((ago) => ({ site: 'a', at: T0 - ago * QUARTER_HOUR_MS }))
-    const { ledgerState: world } = await engine.tx(async (db) => loadLedgerState(db, { sites }))
-    expect(Object.fromEntries(world.siteCounts)).toEqual(
+    const { ledgerState } = await engine.tx(async (db) => loadLedgerState(db, { sites }))
+    expect(Object.fromEntries(ledgerState.siteCounts)).toEqual(
       Object.fromEntries(rows.map(([site, quarter, n]) => [siteCounterKey(site, quarter, 'hits'), n])),
     )
   })
 
-  test('a site that the brake holds is loaded', async () => {
-    const world = createLedgerState()
+  test('loads a site that is held', async () => {
+    const ledgerState = createLedgerState()
     const state = { site: 'a', held: true, change: 3, at: T0, factId: idOf('brake') }
-    world.sites.set('a', state)
-    world.dirty.sites.add('a')
-    await save(world)
+    ledgerState.sites.set('a', state)
+    ledgerState.dirty.sites.add('a')
+    await save(ledgerState)
     const loaded = await engine.tx(async (db) =>
       loadLedgerState(db, {
         sites: [
@@ -231,62 +229,62 @@ describe.each(engines)('world: $kind', ({ open }) => {
     expect([...loaded.ledgerState.sites]).toEqual([['a', state]])
   })
 
-  test('a report moves a delivery and cannot touch what it was registered with; a request writes it whole', async () => {
+  test('a report leaves the registered columns alone; a request writes the whole row', async () => {
     const row = sampleDelivery({ n: 1 })
-    await save(worldOf({ deliveries: [row] }))
+    await save(ledgerStateOf({ deliveries: [row] }))
     const moved = { ...row, status: 4, subStatus: 406, egressIp: '192.0.2.7' } as const
-    await save(worldOf({ deliveries: [{ ...moved, recipient: 'other@example.com', apiUser: 'other' }], facts: [openFact(1)] }))
+    await save(ledgerStateOf({ deliveries: [{ ...moved, recipient: 'other@example.com', apiUser: 'other' }], facts: [openFact(1)] }))
     expect(await findDelivery(engine.read, 1, row.deliveryId)).toEqual(moved)
     const whole = { ...moved, apiUser: 'other', label: 'x' }
     const request = sampleFact<'audit'>({ n: 1, kind: 'audit', data: { actor: 'test', what: 'request', detail: {} } })
-    await save(worldOf({ deliveries: [whole], facts: [{ ...request, kind: 'request' } as Fact] }))
+    await save(ledgerStateOf({ deliveries: [whole], facts: [{ ...request, kind: 'request' } as Fact] }))
     expect(await findDelivery(engine.read, 1, row.deliveryId)).toEqual(whole)
   })
 
-  test('a fact that is there already voids the whole', async () => {
-    await save(worldOf({ facts: [openFact(1)] }))
-    const again = worldOf({ deliveries: [sampleDelivery({ n: 1 })], facts: [openFact(1, { id: idOf('other') })] })
+  test('an existing fact voids the transaction', async () => {
+    await save(ledgerStateOf({ facts: [openFact(1)] }))
+    const again = ledgerStateOf({ deliveries: [sampleDelivery({ n: 1 })], facts: [openFact(1, { id: idOf('other') })] })
     await expect(save(again)).rejects.toMatchObject({ code: 'conflict' })
     expect(await findDelivery(engine.read, 1, deliveryIdOf(1))).toBeNull()
   })
 
-  test('a mail that came before voids the whole', async () => {
+  test('a mail that was received before voids the transaction', async () => {
     await engine.tx(async (db) => saveLedgerState(db, createLedgerState(), { reports: [sampleReport()] }))
-    const again = engine.tx(async (db) => saveLedgerState(db, worldOf({ inbox: [sampleInbox()] }), { reports: [sampleReport()] }))
+    const again = engine.tx(async (db) => saveLedgerState(db, ledgerStateOf({ inbox: [sampleInbox()] }), { reports: [sampleReport()] }))
     await expect(again).rejects.toMatchObject({ code: 'conflict' })
     expect(await engine.read.one('select count(*) as n from inbox')).toEqual({ n: 0 })
   })
 
-  test('two nodes that load and save the same delivery at once lose nothing', async () => {
-    await save(worldOf({ deliveries: [sampleDelivery({ n: 1 })] }))
+  test('two nodes that save the same delivery at once lose nothing', async () => {
+    await save(ledgerStateOf({ deliveries: [sampleDelivery({ n: 1 })] }))
     const bump = async (i: number) =>
       engine.tx(async (db) => {
-        const { ledgerState: world } = await loadLedgerState(db, { deliveries: [{ account: 1, deliveryId: deliveryIdOf(1) }] })
-        const row = world.deliveries.get(deliveryIdOf(1)) ?? sampleDelivery({ n: 1 })
-        await rest(3)
-        world.newFacts.push(openFact(1, { id: idOf(`open ${i}`), dedupKey: `open ${i}` }))
-        world.deliveries.set(row.deliveryId, { ...row, opens: row.opens + 1 })
-        world.dirty.deliveries.add(row.deliveryId)
-        await saveLedgerState(db, world)
+        const { ledgerState } = await loadLedgerState(db, { deliveries: [{ account: 1, deliveryId: deliveryIdOf(1) }] })
+        const row = ledgerState.deliveries.get(deliveryIdOf(1)) ?? sampleDelivery({ n: 1 })
+        await sleep(3)
+        ledgerState.newFacts.push(openFact(1, { id: idOf(`open ${i}`), dedupKey: `open ${i}` }))
+        ledgerState.deliveries.set(row.deliveryId, { ...row, opens: row.opens + 1 })
+        ledgerState.dirty.deliveries.add(row.deliveryId)
+        await saveLedgerState(db, ledgerState)
       })
     await Promise.all([0, 1, 2, 3].map(bump))
     expect((await findDelivery(engine.read, 1, deliveryIdOf(1)))?.opens).toBe(4)
     expect(await readTimeline(engine.read, 1, deliveryIdOf(1))).toHaveLength(4)
   })
 
-  test('two nodes that receive the same mail at once keep it once', async () => {
+  test('two nodes that receive the same mail at once store it once', async () => {
     const receive = async () =>
       engine.tx(async (db) => {
-        const { knownDigests, ledgerState: world } = await loadLedgerState(db, { digests: [DIGEST] })
-        await rest(10)
+        const { knownDigests, ledgerState } = await loadLedgerState(db, { digests: [DIGEST] })
+        await sleep(10)
         if (knownDigests.has(DIGEST)) return 'again'
-        await saveLedgerState(db, world, { reports: [sampleReport()] })
+        await saveLedgerState(db, ledgerState, { reports: [sampleReport()] })
         return 'new'
       })
     expect((await Promise.all([receive(), receive()])).toSorted()).toEqual(['again', 'new'])
   })
 
-  test('raw mail: another account does not see it, it expires, it is erased', async () => {
+  test('raw mail: hidden from other accounts, expires, can be erased', async () => {
     const raw = Buffer.from(`${'x'.repeat(70_000)}\0\xff`, 'latin1')
     const mails = await Promise.all(
       ['one', 'two', 'three'].map(async (name, i) => ({

@@ -1,6 +1,4 @@
-/**
- * rebuild.test - pages of facts part no subject, pages of rows part nothing; and what a crash leaves behind
- */
+/** rebuild.test - pages of facts split no subject, pages of rows lose nothing; and the state after a crash */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -21,9 +19,9 @@ import { DELIVERIES } from '../../../src/store/mail/delivery-columns.ts'
 import { SUPPRESSIONS } from '../../../src/store/schema.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
-import { deliveryIdOf, hashOf, idOf, openFact, sampleDelivery, sampleSuppression, worldOf } from '../sample.ts'
+import { deliveryIdOf, hashOf, idOf, openFact, sampleDelivery, sampleSuppression, ledgerStateOf } from '../sample.ts'
 
-/** Subjects with 3, 1, 7, 2 facts, one of another account. */
+/** Subjects with 3, 1, 7 and 2 facts, one of another account. */
 const facts = [3, 1, 7, 2, 2].flatMap((size, n) =>
   Array.from({ length: size }, (_, i) => openFact(n, { account: n === 4 ? 2 : 1, id: idOf(`${n}/${i}`), dedupKey: `open ${i}` })),
 )
@@ -39,9 +37,9 @@ async function pages(engine: Engine, limit: number): Promise<readonly (readonly 
 }
 
 describe.each(engines)('rebuild: $kind', ({ open, url }) => {
-  test.each([1, 2, 3, 4, 5, 8, 15, 16, 100])('pages of %i facts hold whole subjects and every fact once', async (limit) => {
+  test.each([1, 2, 3, 4, 5, 8, 15, 16, 100])('pages of %i facts contain whole subjects and every fact once', async (limit) => {
     const { engine } = await open()
-    await engine.tx(async (db) => saveLedgerState(db, worldOf({ facts })))
+    await engine.tx(async (db) => saveLedgerState(db, ledgerStateOf({ facts })))
     const found = await pages(engine, limit)
     const ids = found.flat().map(({ id }) => id)
     expect(new Set(ids)).toEqual(new Set(facts.map(({ id }) => id)))
@@ -55,11 +53,11 @@ describe.each(engines)('rebuild: $kind', ({ open, url }) => {
     expect(await countFactsForOperator(engine.read)).toBe(facts.length)
   })
 
-  test('rows by page, and all gone when cleared', async () => {
+  test('lists rows by page, and clears them', async () => {
     const { engine } = await open()
     const deliveries = Array.from({ length: 25 }, (_, n) => sampleDelivery({ n, account: 1 + (n % 2) }))
     const suppressions = ['a', 'b', 'c'].map((name) => sampleSuppression({ address: `${name}@example.com` }))
-    await engine.tx(async (db) => saveLedgerState(db, worldOf({ deliveries, suppressions })))
+    await engine.tx(async (db) => saveLedgerState(db, ledgerStateOf({ deliveries, suppressions })))
     const seen: DeliveryRow[] = []
     for (let size = 1; size > 0;) {
       const page: readonly DeliveryRow[] = await listRowsForOperator(engine.read, DELIVERIES, seen.at(-1) ?? null, 10)
@@ -78,7 +76,7 @@ describe.each(engines)('rebuild: $kind', ({ open, url }) => {
     }
   })
 
-  test('a process that is killed in the middle leaves whole transactions, and every one that it was told of', async () => {
+  test('a killed process leaves whole transactions, and every one that it acknowledged', async () => {
     const where = await url()
     const child = fork(join(import.meta.dirname, 'crasher.ts'), [where], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     let told = -1
@@ -97,7 +95,9 @@ describe.each(engines)('rebuild: $kind', ({ open, url }) => {
     expect(rows.length % 20).toBe(0)
     for (let n = 0; n < (told + 1) * 20; n++) expect(stored.has(deliveryIdOf(n))).toBe(true)
     expect(await countFactsForOperator(engine.read)).toBe(rows.length)
-    await engine.tx(async (db) => saveLedgerState(db, worldOf({ suppressions: [sampleSuppression({ addressHash: hashOf('after') })] })))
+    await engine.tx(async (db) =>
+      saveLedgerState(db, ledgerStateOf({ suppressions: [sampleSuppression({ addressHash: hashOf('after') })] })),
+    )
     await engine.close()
   })
 })

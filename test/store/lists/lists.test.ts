@@ -26,7 +26,7 @@ import {
   sampleInbox,
   sampleSuppression,
   T0,
-  worldOf,
+  ledgerStateOf,
 } from '../sample.ts'
 
 const entries = [
@@ -85,7 +85,7 @@ describe.each(engines)('lists: $kind', ({ open }) => {
   let engine: Engine
   beforeAll(async () => {
     engine = (await open()).engine
-    const world = worldOf({ suppressions: [...entries, ...foreign], inbox })
+    const ledgerState = ledgerStateOf({ suppressions: [...entries, ...foreign], inbox })
     const q = quarterHourOf(T0)
     const counters = [
       count(q),
@@ -98,8 +98,8 @@ describe.each(engines)('lists: $kind', ({ open }) => {
       count(q, { account: 2, n: 1_000 }),
       count(q, { metric: 'open', n: 0 }),
     ]
-    counters.forEach((row, i) => world.dirty.counters.set(String(i), row))
-    await engine.tx(async (db) => saveLedgerState(db, world))
+    counters.forEach((row, i) => ledgerState.dirty.counters.set(String(i), row))
+    await engine.tx(async (db) => saveLedgerState(db, ledgerState))
   })
 
   const filters: readonly (readonly [string, SuppressionFilters, readonly number[]])[] = [
@@ -115,14 +115,14 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     ['no domains', { list: 'block', isDomain: false }, []],
     ['an empty list of users', { list: 'bounce', apiUsers: [] }, []],
   ]
-  test.each(filters)('suppressions by %s', async (_, filter, want) => {
+  test.each(filters)('lists suppressions by %s', async (_, filter, want) => {
     const found = await listSuppressions(engine.read, 1, filter, { limit: 100, total: true })
     expect(found.rows).toEqual(want.map((i) => entries[i]))
     expect(found.total).toBe(want.length)
     expect((await listSuppressions(engine.read, 3, filter, { limit: 100, total: true })).total).toBe(0)
   })
 
-  test('suppressions by page', async () => {
+  test('lists suppressions by page', async () => {
     const first = await listSuppressions(engine.read, 1, { list: 'bounce' }, { limit: 3 })
     const last = first.rows.at(-1)
     const after = { from: last?.from ?? 0, addressHash: last?.addressHash ?? '', scope: last?.scope ?? '' }
@@ -130,18 +130,18 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     expect((await listSuppressions(engine.read, 1, { list: 'bounce' }, { limit: 2, start: 2 })).rows).toEqual([entries[1], entries[0]])
   })
 
-  test('a thousand addresses are checked at once', async () => {
-    const strangers = Array.from({ length: 1_000 }, (_, i) => hashOf(`nobody${i}@example.com`))
+  test('checks a thousand addresses at once', async () => {
+    const unknown = Array.from({ length: 1_000 }, (_, i) => hashOf(`nobody${i}@example.com`))
     const hashes = ['a', 'b', 'c', 'd', 'e', 'shared'].map((name) => hashOf(`${name}@example.com`))
-    const question = { hashes: [...strangers, ...hashes, hashOf('example.net')], at: T0 + DAY }
-    const found = await findSuppressionsInForce(engine.read, 1, question)
+    const query = { hashes: [...unknown, ...hashes, hashOf('example.net')], at: T0 + DAY }
+    const found = await findSuppressionsInForce(engine.read, 1, query)
     const lists = Object.fromEntries([...found].map(([hash, rows]) => [hash, rows.map(({ list }) => list).toSorted()]))
     expect(lists).toEqual({
       [hashes[0] ?? '']: ['bounce', 'complaint'],
       [hashes[4] ?? '']: ['unsubscribe'],
       [hashOf('example.net')]: ['block'],
     })
-    const shared = await findSuppressionsInForce(engine.read, 1, { ...question, shared: true })
+    const shared = await findSuppressionsInForce(engine.read, 1, { ...query, shared: true })
     expect(shared.get(hashes[5] ?? '')?.map(({ account }) => account)).toEqual([0])
     expect(shared.size).toBe(4)
     expect((await findSuppressionsInForce(engine.read, 1, { hashes: [], at: T0 })).size).toBe(0)
@@ -153,11 +153,11 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     ['a reason', { reason: 'unreadable' }, [2]],
     ['a window', { from: T0 + 2, to: T0 + 3 }, [1]],
   ]
-  test.each(inboxes)('inbox by %s', async (_, filter, want) => {
+  test.each(inboxes)('lists the inbox by %s', async (_, filter, want) => {
     expect(await listInbox(engine.read, 1, filter, { limit: 10 })).toEqual(want.map((i) => inbox[i]))
   })
 
-  test('inbox: pages, single mails, the operator', async () => {
+  test('inbox: pages, single mails, all inboxes', async () => {
     const after = { receivedAt: T0 + 3, digest: hashOf('3') }
     expect(await listInbox(engine.read, 1, {}, { limit: 1, after })).toEqual([inbox[1]])
     expect(await findInboxItem(engine.read, 1, hashOf('1'))).toEqual(inbox[0])
@@ -165,14 +165,14 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     expect((await listInboxForOperator(engine.read, { state: 'open' }, { limit: 10 })).map(({ account }) => account)).toEqual([0, 2, 1, 1])
   })
 
-  test('counters by window, and what is kept apart', async () => {
+  test('sums counters by window and dimension', async () => {
     const q = quarterHourOf(T0)
     const windows = [
       { from: q, to: q + DAY },
       { from: q + DAY, to: q + 2 * DAY },
     ]
-    const sums = async (question: Omit<Parameters<typeof sumCounters>[2], 'windows'>) =>
-      (await sumCounters(engine.read, 1, { ...question, windows })).map(({ from, metric, apiUser, labelId, domain, n }) => [
+    const sums = async (query: Omit<Parameters<typeof sumCounters>[2], 'windows'>) =>
+      (await sumCounters(engine.read, 1, { ...query, windows })).map(({ from, metric, apiUser, labelId, domain, n }) => [
         (from - q) / DAY,
         metric,
         apiUser ?? labelId ?? domain,
@@ -184,25 +184,25 @@ describe.each(engines)('lists: $kind', ({ open }) => {
       [0, 'request', null, 10],
       [1, 'request', null, 8],
     ])
-    expect(await sums({ metrics: ['request'], by: ['apiUser'] })).toEqual([
+    expect(await sums({ metrics: ['request'], groupBy: ['apiUser'] })).toEqual([
       [0, 'request', 'batch', 3],
       [0, 'request', 'sender', 7],
       [1, 'request', 'sender', 8],
     ])
-    expect(await sums({ metrics: ['request'], by: ['domain'], domains: ['example.net'] })).toEqual([[0, 'request', 'example.net', 2]])
-    expect(await sums({ labelIds: [7], apiUsers: ['batch'], by: ['labelId'] })).toEqual([[0, 'request', 7, 3]])
+    expect(await sums({ metrics: ['request'], groupBy: ['domain'], domains: ['example.net'] })).toEqual([[0, 'request', 'example.net', 2]])
+    expect(await sums({ labelIds: [7], apiUsers: ['batch'], groupBy: ['labelId'] })).toEqual([[0, 'request', 7, 3]])
     expect(await sumCounters(engine.read, 3, { windows })).toEqual([])
   })
 
-  test('counters never double: the same world saved twice counts twice, a zero makes no row', async () => {
-    const world = createLedgerState()
-    world.dirty.counters.set('x', count(0, { account: 9 }))
-    world.dirty.counters.set('y', count(0, { account: 9, metric: 'open', n: 0 }))
-    for (let i = 0; i < 2; i++) await engine.tx(async (db) => saveLedgerState(db, world))
+  test('adds the same state twice if it is saved twice, and stores no zero', async () => {
+    const ledgerState = createLedgerState()
+    ledgerState.dirty.counters.set('x', count(0, { account: 9 }))
+    ledgerState.dirty.counters.set('y', count(0, { account: 9, metric: 'open', n: 0 }))
+    for (let i = 0; i < 2; i++) await engine.tx(async (db) => saveLedgerState(db, ledgerState))
     expect(await sumCounters(engine.read, 9, { windows: [{ from: 0, to: QUARTER_HOUR_MS }] })).toMatchObject([{ metric: 'request', n: 2 }])
   })
 
-  test('facts: appended once, told in the order of their happening, another account told nothing', async () => {
+  test('facts: appended once, listed by time, hidden from other accounts', async () => {
     const facts = [
       openFact(50, { at: T0 + 2, id: idOf(2) }),
       openFact(50, { at: T0 + 1, id: idOf(3), dedupKey: 'second' }),
@@ -219,14 +219,14 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     await expect(engine.tx(async (db) => appendFacts(db, facts.slice(0, 1)))).rejects.toMatchObject({ code: 'conflict' })
   })
 
-  test('all traces of an address are found, and written back without it', async () => {
+  test('finds everything that is indexed by an address, and saves it without the address', async () => {
     const addressHash = hashOf('erase@example.com')
     const deliveries = [70, 71].map((n) => sampleDelivery({ n, recipient: 'erase@example.com', addressHash }))
     const entry = sampleSuppression({ address: 'erase@example.com', addressHash })
     const other = sampleSuppression({ account: 2, address: 'erase@example.com', addressHash })
     const listFact = openFact(70, { id: idOf('list'), subject: `list:bounce:${addressHash}:`, deliveryMonth: 0, addressHash })
     const facts = [openFact(70), openFact(71), listFact]
-    await engine.tx(async (db) => saveLedgerState(db, worldOf({ deliveries, suppressions: [entry, other], facts })))
+    await engine.tx(async (db) => saveLedgerState(db, ledgerStateOf({ deliveries, suppressions: [entry, other], facts })))
     const found = await findAddressRecords(engine.read, 1, addressHash)
     expect([found.deliveries.length, found.entries, found.facts.length]).toEqual([2, [entry], 3])
     expect(await findAddressRecords(engine.read, 3, addressHash)).toEqual({ deliveries: [], entries: [], facts: [] })
@@ -253,7 +253,7 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     expect(await findFactsBySubject(engine.read, [{ account: 1, subject: fact.subject }])).toEqual([fact])
   })
 
-  test('facts of lists lie apart and are read the same', async () => {
+  test('reads list facts like other facts', async () => {
     const subject = `list:bounce:${hashOf('a@example.com')}:`
     const fact = sampleFact<'list'>({
       n: 60,

@@ -1,6 +1,4 @@
-/**
- * deliveries.test - look-ups, filters, pages and totals, on both engines
- */
+/** deliveries.test - lookups, filters, pages and totals, on both engines */
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
   findDeliveriesByEmailIds,
@@ -14,7 +12,7 @@ import { ensureLabels } from '../../../src/store/account/labels.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
 import { findDelivery } from '../../support/look.ts'
-import { deliveryIdOf, hashOf, sampleDelivery, T0, worldOf } from '../sample.ts'
+import { deliveryIdOf, hashOf, sampleDelivery, T0, ledgerStateOf } from '../sample.ts'
 
 const rows = [
   sampleDelivery({ n: 1, status: 1, labelId: 1, label: 'Welcome mail', egressIp: '192.0.2.50' }),
@@ -53,15 +51,15 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
       await ensureLabels(db, 1, ['Welcome mail'], T0)
       await ensureLabels(db, 1, ['100%_off', 'Welcome mail'], T0)
       await ensureLabels(db, 2, ['Welcome mail'], T0)
-      await saveLedgerState(db, worldOf({ deliveries: [...rows, ...foreign] }))
+      await saveLedgerState(db, ledgerStateOf({ deliveries: [...rows, ...foreign] }))
     })
   })
 
-  test('a row comes back as it went', async () => {
+  test('returns a row unchanged', async () => {
     for (const row of rows) expect(await findDelivery(engine.read, 1, row.deliveryId)).toEqual(row)
   })
 
-  test('another account finds nothing of it', async () => {
+  test('hides deliveries from other accounts', async () => {
     expect(await findDelivery(engine.read, 2, deliveryIdOf(1))).toBeNull()
     expect(await findDeliveriesByEmailIds(engine.read, 2, ['m2x0$r2@example.com'])).toEqual([])
     expect((await listDeliveries(engine.read, 2, { messageId: 'm2x' }, { limit: 10 })).rows).toEqual([])
@@ -70,7 +68,7 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
     expect(await listSendingDeliveries(engine.read, 3, { from: 0, to: T0 * 2 }, { limit: 10 })).toEqual([])
   })
 
-  test('by emailId and by messageId, whole', async () => {
+  test('finds by whole emailId and messageId', async () => {
     const ids = ['m2x0$r2@example.com', 'm1x12$r5@example.com', 'unknown', 'm101x0$r1@example.com']
     expect((await findDeliveriesByEmailIds(engine.read, 1, ids)).map(({ emailId }) => String(emailId)).toSorted()).toEqual([
       'm1x12$r5@example.com',
@@ -105,13 +103,13 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
     ['all at once', { status: 4, subStatuses: [408], apiUsers: ['batch'], from: T0, emailType: 'batch', requestIp: '192.0.2.1' }, [3]],
     ['hostile text', { labelName: "'; drop table deliveries; --", apiUsers: ["x' or 1=1"], egressIp: '\0' }, []],
   ]
-  test.each(filters)('filter by %s', async (_, filter, want) => {
+  test.each(filters)('filters by %s', async (_, filter, want) => {
     const found = await listDeliveries(engine.read, 1, filter, { limit: 100, total: true })
     expect(found.rows.map(({ deliveryId }) => deliveryId)).toEqual(want.map(deliveryIdOf))
     expect(found.total).toBe(want.length)
   })
 
-  test('pages by number and by key tell the same list', async () => {
+  test('pages by number and by key return the same list', async () => {
     const seen: string[] = []
     for (let after; ;) {
       const { rows: page, total } = await listDeliveries(engine.read, 1, {}, after === undefined ? { limit: 3 } : { limit: 3, after })
@@ -128,7 +126,7 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
     expect(await listDeliveries(engine.read, 1, {}, { limit: 0, total: true })).toEqual({ rows: [], total: 7 })
   })
 
-  test('what is still sending, oldest first, by page', async () => {
+  test('lists deliveries without an outcome, oldest first, by page', async () => {
     const window = { from: T0, to: T0 + 7_000 }
     const [first] = await listSendingDeliveries(engine.read, 1, window, { limit: 1 })
     expect(first?.deliveryId).toBe(deliveryIdOf(5))
@@ -138,7 +136,7 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
     ])
   })
 
-  test('the newest deliveries to each address, an account at a time', async () => {
+  test('lists the newest deliveries to each address, within one account', async () => {
     const addressHash = hashOf('r1@example.com')
     const wanted = [
       { account: 1, addressHash },
@@ -150,7 +148,7 @@ describe.each(engines)('deliveries: $kind', ({ open }) => {
     expect(await ids(1)).toEqual([4, 101].map(deliveryIdOf))
   })
 
-  test('too long a list is refused, not cut', async () => {
+  test('refuses a list that is too long', async () => {
     const emailIds = Array.from({ length: 1_025 }, (_, i) => `e${i}`)
     await expect(listDeliveries(engine.read, 1, { emailIds }, { limit: 1 })).rejects.toMatchObject({ code: 'bad_request' })
     expect((await listDeliveries(engine.read, 1, { emailIds: emailIds.slice(1) }, { limit: 1 })).rows).toEqual([])

@@ -1,6 +1,4 @@
-/**
- * queue.test - mail that waits, its bodies, its keys and the lease, on both engines
- */
+/** queue.test - queued messages, their bodies, the backoff keys and the lease, on both engines */
 import { describe, expect, test } from 'vitest'
 import { releaseLeaseForOperator, holdsLease, renewLeaseForOperator, acquireLeaseForOperator } from '../../../src/store/engine/lease.ts'
 import {
@@ -44,7 +42,7 @@ const ref = (n: number, account = 1) => ({ account, deliveryId: mail(n).delivery
 const body = (bodyId: string) => ({ bodyId, content: `{"subject":"${bodyId}"}`, createdAt: T0 })
 
 describe.each(engines)('queue: $kind', ({ open }) => {
-  test('mails are paged oldest first, whoever they belong to, each once', async () => {
+  test('lists the messages of all accounts by page, oldest first, each once', async () => {
     const { engine } = await open()
     await engine.tx((db) =>
       addQueuedMessages(
@@ -79,7 +77,7 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     ])
   })
 
-  test('what is fresh is given once; a mark gives the mail whole, and nothing for one that is gone', async () => {
+  test('claims new messages once; marking returns the whole message, and nothing for a removed one', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('b'), [mail(1), mail(2)]))
     const take = async () => engine.tx((db) => claimNewMessagesForOperator(db, 10), { visibility: 'latest' })
@@ -90,7 +88,7 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     expect(await countQueued(engine.read)).toEqual({ waiting: 2, dispatched: 1 })
   })
 
-  test('a mail that stays keeps its place; one that another node marked later is left alone', async () => {
+  test('requeues a message; leaves one alone that another node has marked since', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('b'), [mail(1), mail(2)]))
     await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], T0 + 9))
@@ -107,7 +105,7 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     expect(rows[1]).toMatchObject({ dueAt: 0, attempts: 0, refusedBy: [], dispatchedAt: T0 + 50 })
   })
 
-  test('a body goes with the last mail that needs it', async () => {
+  test('removes a body with the last message that needs it', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1), mail(2)]))
     await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(3)]))
@@ -122,14 +120,14 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     expect(await findQueuedBody(engine.read, 2, 'a')).toBe('{"subject":"a"}')
   })
 
-  test('a mail waits once', async () => {
+  test('queues a message once', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1)]))
     await expect(engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1)]))).rejects.toMatchObject({ code: 'conflict' })
     expect(await countQueued(engine.read)).toEqual({ waiting: 1, dispatched: 0 })
   })
 
-  test('keys are written over and removed; reports are taken once', async () => {
+  test('overwrites and removes keys; takes feedback once', async () => {
     const { engine } = await open()
     const row = (key: string, name: string, data: string) => ({ key, name, data })
     await engine.tx((db) => saveBackoffKeysForOperator(db, [row('ip|x|y', 'gate', '{}'), row('ip|x|y', 'network', '{"n":1}')], []))
@@ -148,7 +146,7 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     expect([gone, await engine.tx((db) => takeQueuedFeedbackForOperator(db, 5), { visibility: 'latest' })]).toEqual([[1, 1], left.slice(2)])
   })
 
-  test('a lease has one holder: taken when it ran out, renewed by its term alone', async () => {
+  test('a lease has one holder, is acquired after it expired, and is renewed by its term only', async () => {
     const { engine } = await open()
     const take = async (holder: string, now: number) =>
       engine.tx((db) => acquireLeaseForOperator(db, { name: 'deliver', holder, now, untilAt: now + 10 }), { visibility: 'latest' })
