@@ -1,7 +1,7 @@
 /**
- * zoned-time - days and times as the vendor writes them, in the account's own zone
+ * zoned-time - days and times in SendCloud's format, in the time zone of the account
  *
- * Days are cut in an IANA zone; a day may have 23 or 25 hours. Times are `yyyy-MM-dd HH:mm:ss`, without a zone.
+ * Days are those of an IANA time zone; a day may have 23 or 25 hours. Times are `yyyy-MM-dd HH:mm:ss`, without a zone. Pure.
  *
  * See also: ledger/account-settings (zone).
  */
@@ -12,7 +12,7 @@ const toZoned = (at: number, zone: string): Temporal.ZonedDateTime =>
   Temporal.Instant.fromEpochMilliseconds(Math.floor(at)).toZonedDateTimeISO(zone)
 
 /**
- * A moment as SendCloud writes it.
+ * Formats a time as SendCloud does.
  *
  *     formatTime(0, 'Asia/Shanghai') → '1970-01-01 08:00:00'
  */
@@ -20,16 +20,16 @@ export function formatTime(at: number, zone: string): string {
   return toZoned(at, zone).toPlainDateTime().toString({ smallestUnit: 'second' }).replace('T', ' ')
 }
 
-/** The day of a moment, `yyyy-MM-dd`. */
+/** The day of a time, `yyyy-MM-dd`. */
 export function formatDay(at: number, zone: string): string {
   return formatTime(at, zone).slice(0, 10)
 }
 
-/** Days beyond have no neighbour of four digits, and no mail. */
+/** Earlier days have no messages; the day after a later one would have a five-digit year. */
 const FIRST_DAY = '1970-01-01'
 const LAST_DAY = '9998-12-31'
 
-/** `yyyy-MM-dd` that stands in the calendar, from 1970 to 9998, or null. */
+/** Reads a valid calendar day `yyyy-MM-dd` from 1970 to 9998; null for any other text. Total. */
 export function parseDay(text: string): string | null {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return null
   const at = Date.parse(`${text}T00:00:00Z`)
@@ -37,22 +37,22 @@ export function parseDay(text: string): string | null {
   return FIRST_DAY <= text && text <= LAST_DAY ? text : null
 }
 
-/** The day that lies so many days behind. */
+/** The day that is this many days later; earlier for a negative number. */
 export function addDays(day: string, days: number): string {
   return new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
 }
 
-/** Days between two, both counted. */
+/** The number of days from one day to another, both included. */
 export function countDays(from: string, to: string): number {
   return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS) + 1
 }
 
-/** Returns the first moment of a day in a zone, in epoch milliseconds, also where its midnight does not exist. */
+/** The start of a day in a zone, in epoch milliseconds, also if its midnight does not exist. */
 function startOfZonedDay(day: string, zone: string): number {
   return Temporal.PlainDate.from(day).toZonedDateTime(zone).epochMilliseconds
 }
 
-/** A local time that occurs twice is the first one; one that the clocks skip is the moment at which they do. */
+/** Converts a local time. One that occurs twice is the first occurrence; one that the clocks skip is the time of the change. */
 function toInstant(local: string, zone: string): number {
   const time = Temporal.PlainDateTime.from(local)
   const found = time.toZonedDateTime(zone)
@@ -62,7 +62,7 @@ function toInstant(local: string, zone: string): number {
 }
 
 /**
- * A time as the vendor writes it, in a zone, or a day for its beginning; null for what is none.
+ * Reads a time in SendCloud's format, or a day, which means its start; null for any other text. Total.
  *
  *     parseTime('2026-03-29 12:00:00', 'Europe/Berlin') → 2026-03-29T10:00:00Z
  */
@@ -71,16 +71,17 @@ export function parseTime(text: string, zone: string): number | null {
   return parseDay(day) === null ? null : toInstant(`${day}T${clock}`, zone)
 }
 
-/** From the beginning of the first day to the end of the last, `until` not counted. */
+/** A period in epoch milliseconds; `until` is exclusive. */
 export type DayRange = { readonly from: number; readonly until: number }
 
+/** The period from the start of one day to the end of another. */
 export function toDayRange(from: string, to: string, zone: string): DayRange {
   return { from: startOfZonedDay(from, zone), until: startOfZonedDay(addDays(to, 1), zone) }
 }
 
 export type CalendarDay = DayRange & { readonly day: string }
 
-/** The days that a span of whole days is made of. */
+/** Splits a period of whole days into its days. */
 export function splitIntoDays({ from, until }: DayRange, zone: string): readonly CalendarDay[] {
   const days: CalendarDay[] = []
   for (let day = formatDay(from, zone), at = from; at < until;) {
@@ -98,7 +99,7 @@ type ClockHour = DayRange & { readonly hour: number }
 const QUARTER_MS = 900_000
 const HOUR_MS = 3_600_000
 
-/** The hours of a day by the clock on the wall: 23 to 25 of them where the clocks change, and the one that comes twice is one. */
+/** Splits a day into its local hours. If the clocks change, an hour is missing or lasts longer: an hour that occurs twice is one entry. */
 export function splitIntoHours({ from, until }: DayRange, zone: string): readonly ClockHour[] {
   const isPlain = until - from === DAY_MS && toZoned(from, zone).offset === toZoned(until - QUARTER_MS, zone).offset
   const step = isPlain ? HOUR_MS : QUARTER_MS
