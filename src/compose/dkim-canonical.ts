@@ -1,27 +1,29 @@
 /**
- * dkim-canonical - what a DKIM signature says and what it is made over
+ * dkim-canonical - the DKIM-Signature field of a mail, and the data that it signs
  *
- * Relaxed both ways, over the whole body. Beside what names the mail, the fields by which it is known again are signed: List-Unsubscribe and its
- * Post (RFC 8058 §4), CFBL (RFC 9477 §3.1), Feedback-ID. Fields of which a mail has one are signed once more than they stand there, so that a second
- * From put in front breaks the signature. Why not a library's: neither signs absent fields, and one of the two knows no Ed25519.
+ * Canonicalisation is relaxed for header and body, over the whole body. Besides the usual fields, those that identify a returned copy are
+ * signed: List-Unsubscribe and List-Unsubscribe-Post (RFC 8058 §4), CFBL (RFC 9477 §3.1), Feedback-ID. Fields that may occur once only are
+ * oversigned, so that a second From that is added in front breaks the signature. A library does not do this: nodemailer and mailauth do not
+ * sign absent fields, and nodemailer does not know Ed25519.
  *
- * Pure, total. RFC 6376, RFC 8463. See also: mail-auth/dkim-sign (the key), service/deliver/signing-keys.
+ * Pure, total. RFC 6376, RFC 8463. See also: compose/canonicalisation, mail-auth/dkim-sign (signs), service/deliver/signing-keys.
  */
 import { createHash } from 'node:crypto'
+import { canonicaliseBodyRelaxed, canonicaliseHeaderRelaxed } from './canonicalisation.ts'
 import { splitHeaderFields, type HeaderFieldLine } from './header-line.ts'
 
 export type DkimAlgorithm = 'rsa' | 'ed25519'
 
-/** Whose signature, and when: seconds since 1970. */
-export type DkimSignatureOptions = {
+/** The signer, and the time in seconds since 1970. */
+type DkimSignatureOptions = {
   readonly domain: string
   readonly selector: string
   readonly algorithm: DkimAlgorithm
   readonly atSeconds: number
 }
 
-/** `field` ends in `b=`, behind which the signature goes; `data` is what is signed. */
-export type UnsignedDkimSignature = { readonly field: string; readonly signedData: Buffer }
+/** `field` ends in `b=`, after which the signature is appended. `signedData` is what the key signs. */
+type UnsignedDkimSignature = { readonly field: string; readonly signedData: Buffer }
 
 /** In the order of h=. */
 const SIGNED_HEADERS = [
@@ -46,7 +48,7 @@ const SIGNED_HEADERS = [
   'feedback-id',
 ] as const
 
-/** Signed once more than they stand there. */
+/** Listed in h= once more than they occur. */
 const OVERSIGNED_HEADERS: ReadonlySet<string> = new Set([
   'from',
   'reply-to',
@@ -59,22 +61,23 @@ const OVERSIGNED_HEADERS: ReadonlySet<string> = new Set([
   'cfbl-feedback-id',
 ])
 
-/** A mail as signatures see it: its fields, and the hash of its body. */
+/** The header block of a mail, and the hash of its body. */
 export type HashedMail = { readonly head: string; readonly bodyHash: string }
 
-/** Of a mail with CR LF line ends. Its body is hashed once, whoever signs it and how often. */
+/** Hashes a mail with CRLF line ends. The body is hashed once for all signatures. */
 export function hashMail(raw: Buffer): HashedMail {
   const end = raw.indexOf('\r\n\r\n')
   const head = raw.toString('latin1', 0, end < 0 ? raw.length : end)
   return { head, bodyHash: hashCanonicalBody(end < 0 ? Buffer.alloc(0) : raw.subarray(end + 4)) }
 }
 
+/** The body hash (bh=) in base64. */
 export const hashCanonicalBody = (body: Buffer): string =>
   createHash('sha256')
     .update(canonicaliseBodyRelaxed(body.toString('latin1')), 'latin1')
     .digest('base64')
 
-/** One signature; null where the mail has no From. */
+/** Builds one signature field without its value; null if the mail has no From. */
 export function buildUnsignedSignature(
   { head, bodyHash }: HashedMail,
   { domain, selector, algorithm, atSeconds }: DkimSignatureOptions,
@@ -95,13 +98,13 @@ export function buildUnsignedSignature(
   return { field, signedData: Buffer.from(signedData, 'latin1') }
 }
 
-/** The signature behind its draft, as a field with its line end. */
+/** The complete field with its line end. */
 export function formatDkimSignature({ field }: UnsignedDkimSignature, signature: Buffer): string {
   const lines = signature.toString('base64').match(/.{1,72}/g) ?? []
   return `${field}${lines.join('\r\n ')}\r\n`
 }
 
-/** Several fields of one name are signed from the last one up (RFC 6376 §5.4.2). */
+/** Fields with the same name are signed from the last one up (RFC 6376 §5.4.2). */
 function selectSignedFields(fields: readonly HeaderFieldLine[]): {
   readonly names: readonly string[]
   readonly chosen: readonly HeaderFieldLine[]
@@ -127,21 +130,4 @@ function foldHeaderList(names: readonly string[]): readonly string[] {
     } else line += piece
   }
   return [...lines, line]
-}
-
-/** RFC 6376 §3.4.2. */
-function canonicaliseHeaderRelaxed({ name, text }: HeaderFieldLine): string {
-  const value = text
-    .slice(text.indexOf(':') + 1)
-    .replaceAll('\r\n', '')
-    .replaceAll(/[ \t]+/g, ' ')
-    .trim()
-  return `${name}:${value}`
-}
-
-/** RFC 6376 §3.4.4. */
-export function canonicaliseBodyRelaxed(body: string): string {
-  const lines = body.split('\r\n').map((line) => line.replaceAll(/[ \t]+/g, ' ').replace(/ $/, ''))
-  while (lines.at(-1) === '') lines.pop()
-  return lines.length === 0 ? '' : `${lines.join('\r\n')}\r\n`
 }

@@ -1,69 +1,24 @@
 /**
- * domain-checks - whether a sender's domain is set up so that its mail arrives and what comes back reaches us
+ * domain-checks - checks that a sender's domain is set up for delivery, and that reports come back to us
  *
- * Each check is a row: how it stands, what was seen, and what to do. `fail` is what receivers refuse or what loses reports; `warn` is what costs
- * reputation or could not be seen from here.
+ * Each check is a row: the result, what was seen, and what to do. `fail` means that receivers refuse mail or that reports are lost; `warn`
+ * means that it costs reputation or could not be checked from here.
  *
- * Pure: DNS was asked by net/domain-lookup. RFC 7208, 6376, 7489, 9477; the demands of Gmail and Yahoo on bulk senders. See also: commands/doctor.
+ * Pure. RFC 7208, 6376, 7489, 9477; the bulk sender requirements of Gmail and Yahoo. See also:
+ * commands/doctor.
  */
 import { getDomain } from 'tldts'
+import type { DomainObservation, ObservedDkimKey, ObservedEgressIp } from './domain-observation.ts'
 
 export type CheckLevel = 'ok' | 'warn' | 'fail'
 export type DomainCheck = { readonly id: string; readonly level: CheckLevel; readonly seen: string; readonly todo: string | null }
 
-/** What DNS said: records, none, or nothing that can be relied on. */
-export type DnsAnswer<T> =
-  | { readonly kind: 'found'; readonly value: T }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'failed'; readonly text: string }
-
-export type ObservedDkimKey = {
-  /** What signs: the domain itself, or the one that it is registered under. */
-  readonly domain: string
-  readonly selector: string
-  /** What of it signs today. */
-  readonly state: 'waiting' | 'active' | 'retired'
-  /** Base64 of p= as we hold it; null: it is none of ours, and only its being there counts. */
-  readonly publicKey: string | null
-  readonly record: DnsAnswer<string>
-}
-
-export type ObservedEgressIp = {
-  readonly ip: string
-  readonly spfResult: string
-  /** Names of the address; and of them those that resolve back to it. */
-  readonly reverseNames: DnsAnswer<readonly string[]>
-  readonly confirmedNames: readonly string[]
-  /** Whether the EHLO name resolves to it. */
-  readonly resolvesEhlo: boolean
-}
-
-export type DomainObservation = {
-  readonly domain: string
-  readonly returnPathDomain: string
-  readonly feedbackDomain: string
-  readonly ehlo: string
-  readonly mx: DnsAnswer<readonly string[]>
-  readonly returnPathMx: DnsAnswer<readonly string[]>
-  readonly feedbackMx: DnsAnswer<readonly string[]>
-  /** Our door's names and addresses, and those that the MX hosts have. */
-  readonly ourHosts: readonly string[]
-  readonly returnPathHosts: readonly string[]
-  readonly feedbackHosts: readonly string[]
-  readonly keys: readonly ObservedDkimKey[]
-  readonly dmarc: DnsAnswer<string>
-  readonly ips: readonly ObservedEgressIp[]
-  readonly certificate: { readonly isSelfSigned: boolean; readonly validTo: number | null; readonly matchesMx: boolean }
-  readonly outgoingTls: string
-  readonly now: number
-}
-
-/** RFC 5321 §4.5.3.1.1: 64 octets must hold SRS0's frame, our domain and a token. */
+/** RFC 5321 §4.5.3.1.1: the 64 octets of a local part must hold the SRS0 prefix, our domain and a token. */
 const MAX_RETURN_PATH_DOMAIN_OCTETS = 20
 const DAY_MS = 86_400_000
 const EXPIRY_WARNING_MS = 14 * DAY_MS
 
-/** Every check, in the order in which they are shown. */
+/** All checks, in the order in which they are shown. */
 export function checkDomain(observed: DomainObservation): readonly DomainCheck[] {
   return [
     mxCheck(observed),
@@ -80,19 +35,19 @@ export function checkDomain(observed: DomainObservation): readonly DomainCheck[]
   ]
 }
 
-const createCheck = (id: string, level: CheckLevel, what: string, todo: string | null = null): DomainCheck => ({
+const createCheck = (id: string, level: CheckLevel, seen: string, todo: string | null = null): DomainCheck => ({
   id,
   level,
-  seen: what,
+  seen,
   todo,
 })
 const createUnansweredCheck = (id: string, text: string): DomainCheck =>
-  createCheck(id, 'warn', `DNS gave no answer (${text})`, 'ask again; if it stays so, mend the name servers')
+  createCheck(id, 'warn', `DNS gave no answer (${text})`, 'try again; if it persists, repair the name servers')
 
 function mxCheck({ domain, mx }: DomainObservation): DomainCheck {
   if (mx.kind === 'failed') return createUnansweredCheck('mx', mx.text)
-  if (mx.kind === 'found') return createCheck('mx', 'ok', `${domain} takes mail at ${mx.value.join(', ')}`)
-  return createCheck('mx', 'fail', `${domain} takes no mail`, `publish an MX: receivers refuse senders that cannot be written to`)
+  if (mx.kind === 'found') return createCheck('mx', 'ok', `${domain} receives mail at ${mx.value.join(', ')}`)
+  return createCheck('mx', 'fail', `${domain} has no MX`, `publish an MX: receivers refuse senders that cannot receive mail`)
 }
 
 function ourMxChecks(observed: DomainObservation): readonly DomainCheck[] {
@@ -104,14 +59,14 @@ function ourMxChecks(observed: DomainObservation): readonly DomainCheck[] {
   return rows.map(({ id, domain, mx, hosts, lost }) => {
     if (mx.kind === 'failed') return createUnansweredCheck(id, mx.text)
     if (mx.kind === 'none')
-      return createCheck(id, 'fail', `${domain} has no MX`, `publish one that names this daemon: ${lost} are lost without it`)
-    const reverseNames = mx.value.join(', ')
-    if (hosts.some((host) => observed.ourHosts.includes(host))) return createCheck(id, 'ok', `${domain} comes to us (${reverseNames})`)
+      return createCheck(id, 'fail', `${domain} has no MX`, `publish an MX that names this daemon: without it, ${lost} are lost`)
+    const mxNames = mx.value.join(', ')
+    if (hosts.some((host) => observed.ourHosts.includes(host))) return createCheck(id, 'ok', `${domain} leads to this daemon (${mxNames})`)
     return createCheck(
       id,
       'warn',
-      `${domain} goes to ${reverseNames}, which is no address of ours`,
-      `see that port 25 there leads to this daemon, or name its address with --ip`,
+      `${domain} leads to ${mxNames}, which is not a known address of this daemon`,
+      `make port 25 of that host lead to this daemon, or name its address with --ip`,
     )
   })
 }
@@ -121,7 +76,7 @@ const SPF_LEVELS: Readonly<Record<string, CheckLevel>> = { pass: 'ok', softfail:
 function spfCheck({ returnPathDomain }: DomainObservation, { ip, spfResult }: ObservedEgressIp): DomainCheck {
   const level = SPF_LEVELS[spfResult] ?? 'fail'
   const family = ip.includes(':') ? 'ip6' : 'ip4'
-  const todo = level === 'ok' ? null : `put ${family}:${ip} into the SPF record of ${returnPathDomain} (v=spf1 ${family}:${ip} -all)`
+  const todo = level === 'ok' ? null : `add ${family}:${ip} to the SPF record of ${returnPathDomain} (v=spf1 ${family}:${ip} -all)`
   return createCheck('spf', level, `${returnPathDomain} for ${ip}: ${spfResult}`, todo)
 }
 
@@ -133,7 +88,7 @@ const egressChecks = ({ ips }: DomainObservation): readonly DomainCheck[] =>
           'egress',
           'warn',
           'no egress IP is known',
-          'set delivery.egressIps, or name them with --ip: SPF, PTR and EHLO cannot be checked',
+          'set delivery.egressIps, or name them with --ip: without them, SPF, PTR and EHLO cannot be checked',
         ),
       ]
 
@@ -141,7 +96,7 @@ function keyChecks({ keys, domain }: DomainObservation): readonly DomainCheck[] 
   const used = keys.filter(({ state }) => state !== 'retired')
   if (!used.some(({ state }) => state === 'active'))
     return [
-      createCheck('dkim', 'fail', `nothing signs for ${domain}`, `make a key (bounced dkim add ${domain}) and publish its record`),
+      createCheck('dkim', 'fail', `no key signs for ${domain}`, `create a key (bounced dkim add ${domain}) and publish its record`),
       ...used.map(keyCheck),
     ]
   return used.map(keyCheck)
@@ -152,22 +107,17 @@ function keyCheck({ selector, state, publicKey, record }: ObservedDkimKey): Doma
   const absent: CheckLevel = state === 'active' ? 'fail' : 'warn'
   if (record.kind === 'failed') return createUnansweredCheck('dkim', record.text)
   if (record.kind === 'none')
-    return createCheck('dkim', absent, `${name} has no record`, 'publish it, or stop signing with it: every signature of it fails')
+    return createCheck('dkim', absent, `${name} has no record`, 'publish it, or stop signing with the key: all its signatures fail')
   const published = tagValueOf(record.value, 'p')
   if (published === '') return createCheck('dkim', absent, `${name} is revoked (empty p=)`, 'use another key')
   if (publicKey !== null && published !== publicKey)
-    return createCheck(
-      'dkim',
-      absent,
-      `${name} publishes another key than ours`,
-      'publish the record that the key was made with (bounced dkim list)',
-    )
+    return createCheck('dkim', absent, `${name} publishes a different key`, 'publish the record of our key (bounced dkim list)')
   if (/(?:^|:)y(?:$|:)/.test(tagValueOf(record.value, 't') ?? ''))
-    return createCheck('dkim', 'warn', `${name} is in test mode (t=y)`, 'take t=y out: receivers treat the mail as unsigned')
-  return createCheck('dkim', 'ok', `${name} is published${state === 'waiting' ? ', and not in use yet' : ''}`)
+    return createCheck('dkim', 'warn', `${name} is in test mode (t=y)`, 'remove t=y: receivers treat the mail as unsigned')
+  return createCheck('dkim', 'ok', `${name} is published${state === 'waiting' ? ' but not in use yet' : ''}`)
 }
 
-/** The value of a tag, without white space; null where it is not there. */
+/** The value of a tag without white space; null if the tag is absent. */
 function tagValueOf(record: string, name: string): string | null {
   const found = record.split(';').find((each) => each.trim().toLowerCase().startsWith(`${name}=`))
   return found === undefined ? null : found.slice(found.indexOf('=') + 1).replaceAll(/\s+/g, '')
@@ -175,23 +125,28 @@ function tagValueOf(record: string, name: string): string | null {
 
 function dmarcCheck({ domain, dmarc }: DomainObservation): DomainCheck {
   if (dmarc.kind === 'failed') return createUnansweredCheck('dmarc', dmarc.text)
-  const todo = `publish _dmarc.${domain} TXT "v=DMARC1; p=none; rua=mailto:…": large receivers demand it of bulk senders`
+  const todo = `publish _dmarc.${domain} TXT "v=DMARC1; p=none; rua=mailto:…": large receivers require it of bulk senders`
   if (dmarc.kind === 'none') return createCheck('dmarc', 'fail', `${domain} has no DMARC record`, todo)
   const policy = tagValueOf(dmarc.value, 'p')?.toLowerCase() ?? ''
   if (!['none', 'quarantine', 'reject'].includes(policy))
-    return createCheck('dmarc', 'fail', `the DMARC record has no policy that is known (p=${policy})`, todo)
+    return createCheck('dmarc', 'fail', `the DMARC record has an unknown policy (p=${policy})`, todo)
   if (policy === 'none')
-    return createCheck('dmarc', 'warn', 'policy none', 'when the reports (rua=) show only your own mail, move to quarantine, then reject')
+    return createCheck(
+      'dmarc',
+      'warn',
+      'policy none',
+      'if the reports (rua=) show only your own mail, change to quarantine, then to reject',
+    )
   return createCheck('dmarc', 'ok', `policy ${policy}`)
 }
 
 const organisationalDomainOf = (name: string): string => getDomain(name, { allowPrivateDomains: true }) ?? name
 
-/** RFC 7489 §3.1: relaxed is the same organisational domain, strict the same name. */
+/** RFC 7489 §3.1: relaxed alignment compares organisational domains, strict alignment names. */
 const isAligned = (name: string, domain: string, mode: string | null): boolean =>
   mode === 's' ? name === domain : organisationalDomainOf(name) === organisationalDomainOf(domain)
 
-/** DMARC passes when SPF or DKIM passes for a domain that is aligned with From. */
+/** DMARC passes if SPF or DKIM passes for a domain that is aligned with From. */
 function alignmentCheck({ domain, returnPathDomain, dmarc, keys, ips }: DomainObservation): DomainCheck {
   const record = dmarc.kind === 'found' ? dmarc.value : ''
   const bySpf =
@@ -199,58 +154,63 @@ function alignmentCheck({ domain, returnPathDomain, dmarc, keys, ips }: DomainOb
   const byDkim = keys.some(
     (key) => key.state === 'active' && key.record.kind === 'found' && isAligned(key.domain, domain, tagValueOf(record, 'adkim')),
   )
-  if (bySpf && byDkim) return createCheck('alignment', 'ok', 'SPF and DKIM both speak for the domain in From')
-  if (byDkim) return createCheck('alignment', 'ok', `DKIM speaks for the domain in From; the Return-Path (${returnPathDomain}) does not`)
+  if (bySpf && byDkim) return createCheck('alignment', 'ok', 'SPF and DKIM are both aligned with From')
+  if (byDkim) return createCheck('alignment', 'ok', `DKIM is aligned with From; SPF is not (Return-Path ${returnPathDomain})`)
   if (bySpf)
     return createCheck(
       'alignment',
       'warn',
-      'only SPF speaks for the domain in From',
-      `sign with a key of ${domain}: SPF breaks wherever mail is forwarded`,
+      'only SPF is aligned with From',
+      `sign with a key of ${domain}: SPF fails when mail is forwarded`,
     )
   return createCheck(
     'alignment',
     'fail',
-    'neither SPF nor DKIM speaks for the domain in From',
-    `sign with a key of ${domain}, or take a Return-Path domain below it`,
+    'neither SPF nor DKIM is aligned with From',
+    `sign with a key of ${domain}, or use a Return-Path domain below it`,
   )
 }
 
 function ptrCheck({ ip, reverseNames, confirmedNames }: ObservedEgressIp): DomainCheck {
   if (reverseNames.kind === 'failed') return createUnansweredCheck('ptr', reverseNames.text)
   if (reverseNames.kind === 'none')
-    return createCheck('ptr', 'fail', `${ip} has no name`, 'have the owner of the address set its PTR: many receivers refuse without')
+    return createCheck(
+      'ptr',
+      'fail',
+      `${ip} has no PTR`,
+      'ask the owner of the address to set its PTR: many receivers refuse mail without one',
+    )
   if (confirmedNames.length === 0)
     return createCheck(
       'ptr',
       'fail',
-      `${ip} is called ${reverseNames.value.join(', ')}, which does not lead back to it`,
-      'give that name an A or AAAA record with this address',
+      `the PTR of ${ip} is ${reverseNames.value.join(', ')}, which does not resolve to it`,
+      'add an A or AAAA record with this address to that name',
     )
-  return createCheck('ptr', 'ok', `${ip} is ${confirmedNames.join(', ')}, and back`)
+  return createCheck('ptr', 'ok', `${ip} and ${confirmedNames.join(', ')} resolve to each other`)
 }
 
 function ehloCheck({ ehlo }: DomainObservation, { ip, resolvesEhlo, confirmedNames }: ObservedEgressIp): DomainCheck {
-  if (confirmedNames.includes(ehlo)) return createCheck('ehlo', 'ok', `${ehlo} is the name of ${ip}`)
+  if (confirmedNames.includes(ehlo)) return createCheck('ehlo', 'ok', `${ehlo} is the PTR of ${ip}`)
   if (resolvesEhlo)
     return createCheck(
       'ehlo',
       'warn',
-      `${ehlo} leads to ${ip}, whose own name is another`,
-      'give the address this PTR, or set delivery.ehlo to its name',
+      `${ehlo} resolves to ${ip}, whose PTR is another name`,
+      'set the PTR of the address to this name, or delivery.ehlo to the name in the PTR',
     )
-  return createCheck('ehlo', 'fail', `${ehlo} does not lead to ${ip}`, 'set delivery.ehlo to a name that resolves to the egress IP')
+  return createCheck('ehlo', 'fail', `${ehlo} does not resolve to ${ip}`, 'set delivery.ehlo to a name that resolves to the egress IP')
 }
 
-/** RFC 9477 §3.1.1: the address must lie in the domain of From, or its domain must sign too. */
+/** RFC 9477 §3.1.1: the address must be in the domain of From, or its domain must sign as well. */
 function cfblCheck({ domain, feedbackDomain }: DomainObservation): DomainCheck {
   if (isAligned(feedbackDomain, domain, null))
-    return createCheck('cfbl', 'ok', `complaints go to fbl@${feedbackDomain}, of the same organisation`)
+    return createCheck('cfbl', 'ok', `complaints go to fbl@${feedbackDomain}, in the same organisational domain`)
   return createCheck(
     'cfbl',
     'warn',
-    `fbl@${feedbackDomain} is not of ${organisationalDomainOf(domain)}`,
-    `take a feedback domain below ${organisationalDomainOf(domain)}, or sign with a key of ${feedbackDomain} too`,
+    `fbl@${feedbackDomain} is not under ${organisationalDomainOf(domain)}`,
+    `use a feedback domain below ${organisationalDomainOf(domain)}, or sign with a key of ${feedbackDomain} too`,
   )
 }
 
@@ -261,7 +221,7 @@ function srsCheck({ returnPathDomain }: DomainObservation): DomainCheck {
     'srs',
     'warn',
     `the Return-Path domain has ${length} octets`,
-    `take one of ${MAX_RETURN_PATH_DOMAIN_OCTETS} at most: forwarders that rewrite by SRS may cut our token`,
+    `use a domain of at most ${MAX_RETURN_PATH_DOMAIN_OCTETS} octets: forwarders that use SRS may truncate the token`,
   )
 }
 
@@ -269,27 +229,27 @@ function tlsChecks({ certificate, outgoingTls, now }: DomainObservation): readon
   const { isSelfSigned, validTo, matchesMx } = certificate
   const out =
     outgoingTls === 'off'
-      ? createCheck('tls-out', 'warn', 'mail leaves in the clear', 'set delivery.tls to opportunistic')
+      ? createCheck('tls-out', 'warn', 'mail is sent in clear text', 'set delivery.tls to opportunistic')
       : createCheck('tls-out', 'ok', `STARTTLS to receivers: ${outgoingTls}`)
   if (isSelfSigned)
     return [
       createCheck(
         'tls-in',
         'warn',
-        'our door has a certificate of our own making',
-        'set tls.cert and tls.key: senders with MTA-STS or DANE check it',
+        'the SMTP listener has a self-signed certificate',
+        'set tls.cert and tls.key: senders that use MTA-STS or DANE check it',
       ),
       out,
     ]
   if (validTo !== null && validTo <= now) return [createCheck('tls-in', 'fail', 'the certificate has expired', 'renew it'), out]
   if (validTo !== null && validTo - now < EXPIRY_WARNING_MS)
-    return [createCheck('tls-in', 'warn', `the certificate ends in ${Math.ceil((validTo - now) / DAY_MS)} days`, 'renew it'), out]
+    return [createCheck('tls-in', 'warn', `the certificate expires in ${Math.ceil((validTo - now) / DAY_MS)} days`, 'renew it'), out]
   return [
     createCheck(
       'tls-in',
       matchesMx ? 'ok' : 'warn',
-      matchesMx ? 'the certificate is good' : 'the certificate is for another name than the MX',
-      matchesMx ? null : 'get one with the name of the MX host',
+      matchesMx ? 'the certificate is valid' : 'the certificate is for another name than the MX',
+      matchesMx ? null : 'use a certificate with the name of the MX host',
     ),
     out,
   ]

@@ -1,25 +1,26 @@
 /**
- * header-line - header fields as lines: taken apart, folded, and safe whatever a value holds
+ * header-line - header fields as lines: split, folded, and safe whatever a value contains
  *
- * A value never ends its line by itself: controls become spaces before it is folded, so that no value begins a field of its own. A word that no
- * line may hold is broken. Texts are bytes, one a character, or plain ASCII.
+ * A value cannot end its line: control characters become spaces before folding, so that no value starts a field of its own. A word that
+ * does
+ * not fit into a line is broken. Texts are bytes with one character each, or plain ASCII.
  *
  * Pure, total, linear. RFC 5322 §2.1.1, §2.2.3. See also: compose/rewrite-mime, compose/substitute.
  */
 
-/** `name` in lower case; `text` is the whole field with its folds, without its last line end. */
+/** `name` is in lower case. `text` is the whole field with its folds, without its last line end. */
 export type HeaderFieldLine = { readonly name: string; readonly text: string }
 
-/** RFC 5322 §2.1.1: should, and must. */
+/** RFC 5322 §2.1.1: lines should not exceed 78 characters, and must not exceed 998. */
 const RECOMMENDED_LINE_LENGTH = 78
 export const MAX_LINE_LENGTH = 998
-/** What a field may become with variables put in, in characters: more is text in the wrong place, and costs each send. */
+/** The longest field after substitution, in characters. More is text in the wrong place, and costs time at each send. */
 export const MAX_SUBSTITUTED_HEADER_LENGTH = 16_384
 const HEADER_FIELD = /^([!-9;-~]{1,200})[ \t]*:/
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f]+/g
 
-/** Fields of a header block with CR LF line ends. A line that is neither field nor fold is left out. */
+/** The fields of a header block with CRLF line ends. A line that is neither a field nor a fold is dropped. */
 export function splitHeaderFields(block: string): readonly HeaderFieldLine[] {
   const fields: { name: string; lines: string[] }[] = []
   let isField = false
@@ -35,23 +36,24 @@ export function splitHeaderFields(block: string): readonly HeaderFieldLine[] {
   return fields.map(({ name, lines }) => ({ name, text: lines.join('\r\n') }))
 }
 
-/** The value of a field on one line. */
+/** The value of a field, unfolded. */
 export const fieldValueOf = ({ text }: HeaderFieldLine): string =>
   text
     .slice(text.indexOf(':') + 1)
     .replaceAll('\r\n', '')
     .trim()
 
-/** The name as it is written. */
+/** The name of a field as written. */
 export const fieldNameOf = ({ text }: HeaderFieldLine): string => text.slice(0, text.indexOf(':')).trimEnd()
 
-/** A value whose every word fits into a line with its name. */
+/** Breaks words that do not fit into one line. */
 export const breakLongWords = (value: string): string => value.replaceAll(/[^ \t]{900}(?=[^ \t])/g, '$& ')
 
 /**
- * A field with its folds, without its last line end. Unfolded it is the value again, but for controls and for words that are too long.
+ * Formats a field with folds, without its last line end. Unfolding it gives the value again, except for control characters and for words
+ * that are too long.
  *
- *     foldField('Subject', 'a\r\nBcc: x') → 'Subject: a Bcc: x'
+ *     foldHeaderField('X-A', 'a\r\nBcc: x') → 'X-A: a Bcc: x'
  */
 export function foldHeaderField(name: string, value: string): string {
   const words = breakLongWords(value.replaceAll(CONTROL_CHARACTERS, ' ')).trim().split(' ')
@@ -71,7 +73,7 @@ export function foldHeaderField(name: string, value: string): string {
   return [...lines, line].join('\r\n')
 }
 
-/** The same field, folded again where one of its lines is longer than a line may be. */
+/** The same field, folded again if one of its lines is too long. */
 export function refoldHeaderField(field: HeaderFieldLine): string {
   const isLong = field.text.split('\r\n').some((line) => line.length > MAX_LINE_LENGTH)
   return isLong ? foldHeaderField(fieldNameOf(field), fieldValueOf(field)) : field.text

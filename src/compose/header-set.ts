@@ -1,14 +1,14 @@
 /**
- * header-set - which headers a mail has from whom
+ * header-set - which headers of a mail are ours and which are the sender's
  *
- * Ours alone: what says how the mail is built, who signs it, where it comes back to; a sender's own such header is left out. His own Message-ID and
- * List-Unsubscribe stay, the latter with its Post. A blind copy's header, the vendor's extension and what tells of an earlier sending (Resent-) never
- * leave us.
+ * Ours alone: headers about the structure of the mail, its signatures, and the way back to us. Such headers of the sender are dropped. The
+ * sender's Message-ID and List-Unsubscribe are kept, the latter together with List-Unsubscribe-Post. Bcc, the vendor extension, and headers
+ * of an earlier transmission (Resent-) never leave us.
  *
  * Pure. RFC 5322 §3.6, RFC 9477, RFC 8058. See also: compose/tracking-headers, compose/rewrite-mime.
  */
 
-/** Lower case. What a request says in parameters, and what only we may say. */
+/** In lower case: headers that a submission sets by parameters, and headers that only we set. */
 const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'from',
   'sender',
@@ -32,7 +32,7 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'x-smtpapi',
 ])
 
-/** Whether a request's header of this name is left out of its mail. */
+/** Whether a submission's header of this name is dropped. */
 export function isReservedHeader(name: string): boolean {
   const lower = name.toLowerCase()
   return RESERVED_HEADERS.has(lower) || lower.startsWith('content-') || lower.startsWith('resent-')
@@ -41,20 +41,23 @@ export function isReservedHeader(name: string): boolean {
 const LIST_UNSUBSCRIBE = 'list-unsubscribe'
 const LIST_UNSUBSCRIBE_POST = 'list-unsubscribe-post'
 
-/** The way to be taken off is whole, the sender's or ours: without a List-Unsubscribe of his, his Post says nothing (RFC 8058 §3.1). */
+/**
+ * Removes the sender's List-Unsubscribe-Post if there is no List-Unsubscribe of the sender (RFC 8058 §3.1): the two come from the same
+ * side.
+ */
 export function removeUnpairedUnsubscribePost(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   if (hasListUnsubscribe(headers)) return headers
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== LIST_UNSUBSCRIBE_POST))
 }
 
-/** Whether a sender brings his own way to be taken off. */
+/** Whether the sender sets List-Unsubscribe. */
 export const hasListUnsubscribe = (headers: Readonly<Record<string, string>>): boolean =>
   Object.keys(headers).some((name) => name.toLowerCase() === LIST_UNSUBSCRIBE)
 
-/** RFC 5322 §3.6.4 leniently: what goes back into a header must hold neither white space nor brackets. */
+/** RFC 5322 §3.6.4, leniently: no white space and no brackets, which could not go back into a header. */
 const MESSAGE_ID_PATTERN = /^[!-;=?-~]{1,250}$/
 
-/** The sender's own Message-ID without its brackets; null: it is none that a header can hold, so that the mail has one of ours. */
+/** The sender's own Message-ID without brackets; null if it cannot stand in a header, so that the mail gets one of ours. */
 export function parseSenderMessageId(text: string): string | null {
   const bare = text.trim().replace(/^<+/, '').replace(/>+$/, '').trim()
   return MESSAGE_ID_PATTERN.test(bare) ? bare : null

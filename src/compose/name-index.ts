@@ -1,9 +1,9 @@
 /**
- * name-index - where names stand in a text: at each point the longest name wins, from left to right
+ * name-index - finds names in a text: leftmost first, and the longest at each position
  *
- * Names and texts are a stranger's, so the time is linear in both, whatever they hold: names that share a beginning, that stand in each other, or that
- * nearly stand everywhere. The text is read once from its end by an automaton of the reversed names, which knows at every character the longest name
- * that begins there; what is taken is then chosen from the left.
+ * Names and texts are untrusted, so the time is linear in both, whatever they contain: names that share a beginning, contain each other, or
+ * almost occur everywhere. An automaton of the reversed names reads the text once from its end, and knows at each character the longest
+ * name that begins there. The occurrences are then chosen from the left.
  *
  * Pure, total. Aho and Corasick, "Efficient string matching" (1975). See also: compose/substitute.
  */
@@ -12,17 +12,20 @@ type TrieNode = { readonly children: Map<number, TrieNode>; failureLink: TrieNod
 
 export type NameIndex = { readonly names: readonly string[]; readonly root: TrieNode; readonly lastCharCodes: ReadonlySet<number> }
 
-/** `starts[i]` is where the name `names[i]` (by its number in the index) begins. `steps`: what the search took, at most twice the text. */
+/**
+ * `starts[i]` is where the name with the number `nameNumbers[i]` begins. `steps` counts the moves of the automaton: at most twice the
+ * length of the text.
+ */
 export type NameOccurrences = { readonly starts: readonly number[]; readonly nameNumbers: readonly number[]; readonly steps: number }
 
-/** Each costs every copy: a text with more of them is none that anybody meant. */
-export const MAX_OCCURRENCES = 1_048_576
+/** Each occurrence costs time for each copy. No genuine text has more. */
+const MAX_OCCURRENCES = 1_048_576
 
 const createTrieNode = (): TrieNode => ({ children: new Map(), failureLink: null, nameNumber: -1 })
 
-/** Makes the automaton; empty names are no names. */
-export function createNameIndex(given: Iterable<string>): NameIndex {
-  const names = [...new Set(given)].filter((name) => name !== '')
+/** Builds the automaton. Empty names are ignored. */
+export function createNameIndex(candidates: Iterable<string>): NameIndex {
+  const names = [...new Set(candidates)].filter((name) => name !== '')
   const root = createTrieNode()
   for (const [number, name] of names.entries()) {
     let node = root
@@ -38,7 +41,7 @@ export function createNameIndex(given: Iterable<string>): NameIndex {
   return { names, root, lastCharCodes: new Set(root.children.keys()) }
 }
 
-/** Each node to the longest beginning of a reversed name that its own text ends in, and to the longest name that is one. */
+/** Links each node to the longest beginning of a reversed name with which its own text ends, and to the longest name there. */
 function setFailureLinks(root: TrieNode): void {
   const level = [...root.children.values()]
   for (const node of level) node.failureLink = root
@@ -53,7 +56,7 @@ function setFailureLinks(root: TrieNode): void {
   }
 }
 
-/** The places that names take in a text; null: more than may be. */
+/** The occurrences of names in a text; null: too many. */
 export function findOccurrences({ names, root, lastCharCodes }: NameIndex, text: string): NameOccurrences | null {
   if (names.length === 0) return { starts: [], nameNumbers: [], steps: 0 }
   const candidateStarts: number[] = []
@@ -79,7 +82,7 @@ export function findOccurrences({ names, root, lastCharCodes }: NameIndex, text:
   return { ...selectLeftmost(candidateStarts.toReversed(), candidateNames.toReversed(), names), steps }
 }
 
-/** What begins inside of what was taken is not taken. */
+/** Skips candidates that begin inside a chosen occurrence. */
 function selectLeftmost(
   candidateStarts: readonly number[],
   candidateNames: readonly number[],

@@ -1,10 +1,11 @@
 /**
- * rewrite-mime - a mail that a sender made himself, as one recipient gets it
+ * rewrite-mime - converts a mail that the sender built into the copy for one recipient
  *
- * His MIME stands byte for byte where nothing asks for a change. What changes: our fields in the place of his of the same name, blind copies and
- * the vendor's extension gone, a Date and MIME-Version where there is none, variables put into fields and text parts, and parts that some relay
- * would break (8-bit octets, lines beyond 998) in another transfer encoding, so that the signature holds all the way. Signed and encrypted
- * parts and mails within the mail are left alone.
+ * The sender's MIME stays byte for byte unless a change is needed. Changes: our fields replace the sender's fields of the same name; Bcc
+ * and
+ * the vendor extension are removed; missing Date and MIME-Version are added; variables are substituted in fields and text parts; parts that
+ * a relay might change (8-bit octets, lines over 998) get another transfer encoding, so that the signature stays valid. Signed parts,
+ * encrypted parts and nested messages stay as they are.
  *
  * Pure, total, linear. RFC 5322, RFC 2045. See also: compose/header-set, compose/substitute, mail/mime/mime.
  */
@@ -27,23 +28,23 @@ import {
 import { encodeBase64Lines, encodeQuotedPrintable } from './transfer-encoding.ts'
 import { toHeaderText } from './substitute.ts'
 
-export type RewriteOptions = {
+type RewriteOptions = {
   /** Fields that we set. */
   readonly fields: Readonly<Record<string, string>>
-  /** The sender's fields that are left out, in lower case, beside those that never leave us. */
+  /** The sender's fields that are removed, in lower case, besides those that are always removed. */
   readonly droppedFields: readonly string[]
-  /** Fields that stand only where the sender has none of that name. */
+  /** Fields that are added if the sender has none of that name. */
   readonly defaultFields: Readonly<Record<string, string>>
-  /** Puts variables in; null: there are none. Its own null: too large. */
+  /** Substitutes variables; null: there are none. Returns null if the text becomes too large. */
   readonly substitute: ((text: string) => string | null) | null
 }
 
-/** Never leave us, or are no longer true. */
+/** Must not leave us, or are no longer true. */
 const ALWAYS_DROPPED: ReadonlySet<string> = new Set(['bcc', 'resent-bcc', 'return-path', 'x-smtpapi'])
-/** How the mail is built: no variable belongs there. */
+/** Fields about the structure of the mail, in which variables are not substituted. */
 const STRUCTURAL_FIELD = /^(?:content-|mime-version$|received$|dkim-signature$|message-id$|date$)/
 
-/** The mail of one recipient; null where it would grow beyond all bounds. */
+/** The mail for one recipient; null if it would become too large. */
 export function rewriteMail(raw: Uint8Array, { fields, droppedFields, defaultFields, substitute }: RewriteOptions): Buffer | null {
   const mime = parseMime(raw)
   const { latin1, root } = mime
@@ -71,13 +72,13 @@ export function rewriteMail(raw: Uint8Array, { fields, droppedFields, defaultFie
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1')
 }
 
-/** A field as every relay takes it: in ASCII, and in lines that are not too long. Octets beyond ASCII are UTF-8 (RFC 6532) or are taken for it. */
+/** A field in ASCII and in short lines, as every relay accepts it. Octets beyond ASCII are read as UTF-8 (RFC 6532). */
 function toAsciiField(field: HeaderFieldLine): string {
   if (!/[\x80-\xff]/.test(field.text)) return refoldHeaderField(field)
   const pieces = Buffer.from(fieldValueOf(field), 'latin1')
     .toString('utf8')
     .split(/(<[^<>]*>)/)
-  // A name between quotes is none once it is an encoded word (RFC 2047 §5); an address stays as it is.
+  // An encoded word must not be quoted (RFC 2047 §5). An address stays as it is.
   const value = pieces.map((piece, index) =>
     index % 2 === 1 ? piece : libmime.encodeWords(piece.replaceAll(/"([^"\\]*)"/g, '$1'), 'Q', 52),
   )
@@ -92,7 +93,7 @@ function substituteInField(field: HeaderFieldLine, substitute: (text: string) =>
   return foldHeaderField(fieldNameOf(field), libmime.encodeWords(toHeaderText(after), 'Q', 52))
 }
 
-/** A part in new words; `body` has its final transfer encoding, and `head` says so. */
+/** A changed part. `body` has its final transfer encoding, and `head` declares it. */
 type PartEdit = { readonly part: MimePart; readonly head: readonly HeaderFieldLine[]; readonly body: string }
 
 function collectEdits(mime: MimeMessage, part: MimePart, substitute: ((text: string) => string | null) | null): readonly PartEdit[] | null {
@@ -107,10 +108,10 @@ function collectEdits(mime: MimeMessage, part: MimePart, substitute: ((text: str
     return found
   }
   const edit = editPart(mime, part, substitute)
-  return edit === null ? null : edit === 'none' ? [] : [edit]
+  return edit === null ? null : edit === 'unchanged' ? [] : [edit]
 }
 
-function editPart(mime: MimeMessage, part: MimePart, substitute: ((text: string) => string | null) | null): PartEdit | 'none' | null {
+function editPart(mime: MimeMessage, part: MimePart, substitute: ((text: string) => string | null) | null): PartEdit | 'unchanged' | null {
   const isText = part.type.startsWith('text/') && part.disposition !== 'attachment'
   if (substitute !== null && isText) {
     const before = decodeText(decodePartBytes(mime, part), part.params['charset'] ?? null)
@@ -119,11 +120,11 @@ function editPart(mime: MimeMessage, part: MimePart, substitute: ((text: string)
     if (after !== before) return reencodePart(mime, part, { bytes: Buffer.from(after), isText, charset: 'utf-8' })
   }
   return isTransportSafe(mime.latin1, part)
-    ? 'none'
+    ? 'unchanged'
     : reencodePart(mime, part, { bytes: decodePartBytes(mime, part), isText, charset: null })
 }
 
-/** Whether every relay lets a part through as it is. */
+/** Whether every relay passes a part unchanged. */
 function isTransportSafe(latin1: string, { bodyStart, bodyEnd }: MimePart): boolean {
   const body = latin1.slice(bodyStart, bodyEnd)
   if (/[\x80-\xff]/.test(body)) return false
@@ -152,7 +153,7 @@ function contentTypeWithCharset({ type, params }: MimePart, charset: string): st
   return [type, `charset=${charset}`, ...others.map(([name, value]) => `${name}="${value.replaceAll(/["\\]/g, '\\$&')}"`)].join('; ')
 }
 
-/** The body of the whole mail with its edited parts. */
+/** The body of the whole mail with its changed parts. */
 function applyEdits({ latin1, root }: MimeMessage, edits: readonly PartEdit[]): string {
   const pieces: string[] = []
   let at = root.bodyStart

@@ -1,8 +1,9 @@
 /**
- * size-bound - whether a request can be composed for every recipient, told before it is taken
+ * size-bound - checks before acceptance that a submission can be composed for every recipient
  *
- * Measured once, with the longest of what each variable and section becomes for anybody: what holds for that recipient, who need not exist, holds for
- * all. So a hundred recipients cost little more than one, however large the mail, and no text is put together for it.
+ * It measures once, with the longest text of each variable and section over all recipients. If that combination fits, every recipient's
+ * copy
+ * fits. A hundred recipients therefore cost little more than one, however large the mail, and no text is built.
  *
  * Pure, total. See also: compose/substitute, compose/rewrite-mime, service/submit/submit.
  */
@@ -19,10 +20,10 @@ import {
   type Variables,
 } from './substitute.ts'
 
-/** What of a composition grows. */
-export type SubstitutedContent = Pick<Composition, 'html' | 'plain' | 'subject' | 'fromName' | 'headers' | 'sections' | 'raw'>
+/** The parts of a composition that grow by substitution. */
+type SubstitutedContent = Pick<Composition, 'html' | 'plain' | 'subject' | 'fromName' | 'headers' | 'sections' | 'raw'>
 
-/** Whether the mail of some recipient may be larger than one may be. */
+/** Whether some recipient's mail might exceed the size limit. */
 export function canExceedSizeBound(body: SubstitutedContent, recipients: readonly Variables[]): boolean {
   const longest = longestSubstitutionsOf(body.sections, recipients)
   if (longest.size === 0) return false
@@ -38,7 +39,7 @@ export function canExceedSizeBound(body: SubstitutedContent, recipients: readonl
   return raw !== null && canRewriteExceedBound(Buffer.from(raw, 'base64'), sizeOf)
 }
 
-/** A mail of the sender's own making: its parts together are bounded as a text is. */
+/** A mail that the sender built: its parts together have the limit of one text. */
 function canRewriteExceedBound(raw: Buffer, sizeOf: (text: string) => number): boolean {
   let sum = 0
   const substitute = (text: string): string | null => {
@@ -50,7 +51,7 @@ function canRewriteExceedBound(raw: Buffer, sizeOf: (text: string) => number): b
   return rewriteMail(raw, { fields: {}, droppedFields: [], defaultFields: {}, substitute }) === null
 }
 
-/** How long what each name becomes is at its longest. */
+/** The greatest length of the text for each name, over all recipients. */
 function longestSubstitutionsOf(sections: Variables, recipients: readonly Variables[]): ReadonlyMap<string, number> {
   const longest = new Map<string, number>()
   const templates = new Map<string, SubstitutionTemplate>()

@@ -1,104 +1,129 @@
 /**
- * substitute - a text with a recipient's variables and the request's sections put in
+ * substitute - substitutes a recipient's variables and the submission's sections in a text
  *
- * One walk from left to right; what was put in is not walked again. A variable's value may name sections, and a section may name variables;
- * nothing goes deeper, so that no text can grow out of itself. Values go in as they are, as the vendor does it: whoever puts a person's words into
- * HTML escapes them first. In a header a line end becomes a space, so that a value can never begin a header of its own.
+ * The text is scanned once from left to right; substituted text is not scanned again. The value of a variable may name sections, and a
+ * section may name variables; there is no deeper nesting, so that no text can grow without limit. Values are inserted unchanged, as the
+ * vendor does: senders who insert personal data into HTML must escape it first. In a header, a line end becomes a space, so that a value
+ * cannot start a header of its own.
  *
- * The names are those of the request, so its texts are searched for them once, and each recipient's copy is only joined. Values and sections are put
- * together where a text names them, and nowhere else.
+ * The names are those of the submission, so its texts are searched once, and each recipient's copy is only joined. Values and sections are
+ * expanded only if a text names them.
  *
- * Pure, total, bounded, linear. See also: compose/name-index, compose/x-smtpapi (where they come from).
+ * Pure, total, bounded, linear. See also: compose/name-index, compose/x-smtpapi (the source of variables).
  */
 import { findOccurrences, createNameIndex, type NameIndex, type NameOccurrences } from './name-index.ts'
 
+/** Texts by name. */
 export type Variables = Readonly<Record<string, string>>
 
-export type Substitution = {
-  /** By name with whatever stands around it, like `%name%`. */
-  readonly variables: Variables
-  readonly sections: Variables
-}
-
-/** Puts everything in; null: the text would grow beyond the bound. */
+/** Substitutes all names; null: the text would exceed the limit. */
 export type SubstituteText = (text: string) => string | null
 
-/** What all recipients of a request share. */
+/** What all recipients of a submission share. */
 export type SubstitutionTemplate = {
-  /** For one recipient; he has a value for each of the names. */
+  /** For one recipient, who has a value for each of the names. */
   readonly bind: (variables: Variables) => SubstituteText
-  /** How long his text for a name becomes; Infinity: beyond all bounds. Nothing is put together for it. */
+  /** The length of a recipient's text for a name; Infinity: over the limit. Builds no text. */
   readonly measure: (variables: Variables) => (name: string) => number
-  /** Whether any name stands in a text. */
+  /** Whether a text contains any name. */
   readonly containsName: (text: string) => boolean
 }
 
-/** A text that grows beyond this is none that anybody meant; in characters. */
+/** The longest text after substitution, in characters. No genuine text is longer. */
 export const MAX_SUBSTITUTED_LENGTH = 20_971_520
 
 // oxlint-disable-next-line no-control-regex
 const LINE_ENDS = /[\u0000\r\n]+/g
 
-/** A function that puts everything in; null where the text would grow beyond `most`. */
-export function createSubstitute({ variables, sections }: Substitution, maxLength = MAX_SUBSTITUTED_LENGTH): SubstituteText {
-  return createSubstitutionTemplate({ names: Object.keys(variables), sections }, maxLength).bind(variables)
+/** The names of a submission, its sections, and where the names occur in them. */
+type TemplateParts = {
+  readonly maxLength: number
+  readonly variableNames: ReadonlySet<string>
+  readonly sectionTexts: ReadonlyMap<string, string>
+  readonly variableIndex: NameIndex
+  readonly sectionIndex: NameIndex
+  readonly nameIndex: NameIndex
+  /** Finds variables in a section. */
+  readonly findInSection: (text: string) => NameOccurrences | null
+  /** Finds variables and sections in a text of the submission. */
+  readonly findInText: (text: string) => NameOccurrences | null
 }
 
-/** Make it once a request: it remembers where the names stand in the texts that it is given. */
+/**
+ * Creates the template of a submission. It caches where names occur in the texts that it is given, so create it once. A variable takes
+ * precedence over a section of the same name. Names are literal, with any characters around them, such as `%name%`.
+ */
 export function createSubstitutionTemplate(
   { names, sections }: { readonly names: readonly string[]; readonly sections: Variables },
   maxLength = MAX_SUBSTITUTED_LENGTH,
 ): SubstitutionTemplate {
-  const variableIndex = createNameIndex(names)
   const variableNames = new Set(names)
   const sectionTexts = new Map(Object.entries(sections).filter(([name]) => !variableNames.has(name)))
-  const sectionIndex = createNameIndex(sectionTexts.keys())
+  const variableIndex = createNameIndex(names)
   const nameIndex = createNameIndex([...names, ...sectionTexts.keys()])
-  const inSections = createCachedFinder(variableIndex, maxLength)
-  const inTexts = createCachedFinder(nameIndex, maxLength)
-  const sectionSizes = memoise((name) => measureText(variableIndex, sectionTexts.get(name) ?? '', inSections(sectionTexts.get(name) ?? '')))
+  const parts: TemplateParts = {
+    maxLength,
+    variableNames,
+    sectionTexts,
+    variableIndex,
+    sectionIndex: createNameIndex(sectionTexts.keys()),
+    nameIndex,
+    findInSection: createCachedFinder(variableIndex, maxLength),
+    findInText: createCachedFinder(nameIndex, maxLength),
+  }
   return {
-    bind: (variables) => {
-      const values = new Map(Object.entries(variables))
-      const sectionOf = memoise((name) => {
-        const text = sectionTexts.get(name) ?? ''
-        return joinSubstituted(variableIndex, { text, occurrences: inSections(text), maxLength }, (each) => values.get(each) ?? '')
-      })
-      const valueOf = memoise((name) => {
-        const text = values.get(name) ?? ''
-        return joinSubstituted(sectionIndex, { text, occurrences: findWithin(sectionIndex, text, maxLength), maxLength }, sectionOf)
-      })
-      return (text) =>
-        joinSubstituted(nameIndex, { text, occurrences: inTexts(text), maxLength }, (name) =>
-          variableNames.has(name) ? valueOf(name) : sectionOf(name),
-        )
-    },
-    measure: (variables) => {
-      const sectionSize = memoise((name) =>
-        capLength(
-          substitutedLengthOf(sectionSizes(name), (each) => variables[each]?.length ?? 0),
-          maxLength,
-        ),
-      )
-      return (name) => {
-        if (!variableNames.has(name)) return sectionSize(name)
-        const text = variables[name] ?? ''
-        return capLength(
-          substitutedLengthOf(measureText(sectionIndex, text, findWithin(sectionIndex, text, maxLength)), sectionSize),
-          maxLength,
-        )
-      }
-    },
-    containsName: (text) => inTexts(text)?.starts.length !== 0,
+    bind: createBinder(parts),
+    measure: createMeasurer(parts),
+    containsName: (text) => parts.findInText(text)?.starts.length !== 0,
   }
 }
 
-/** The same for what becomes one header line. */
+function createBinder(parts: TemplateParts): SubstitutionTemplate['bind'] {
+  const { maxLength, variableNames, sectionTexts, variableIndex, sectionIndex, nameIndex, findInSection, findInText } = parts
+  return (variables) => {
+    const values = new Map(Object.entries(variables))
+    const sectionOf = memoise((name) => {
+      const text = sectionTexts.get(name) ?? ''
+      return joinSubstituted(variableIndex, { text, occurrences: findInSection(text), maxLength }, (each) => values.get(each) ?? '')
+    })
+    const valueOf = memoise((name) => {
+      const text = values.get(name) ?? ''
+      return joinSubstituted(sectionIndex, { text, occurrences: findWithin(sectionIndex, text, maxLength), maxLength }, sectionOf)
+    })
+    const textOf = (name: string): string | null => (variableNames.has(name) ? valueOf(name) : sectionOf(name))
+    return (text) => joinSubstituted(nameIndex, { text, occurrences: findInText(text), maxLength }, textOf)
+  }
+}
+
+function createMeasurer(parts: TemplateParts): SubstitutionTemplate['measure'] {
+  const { maxLength, variableNames, sectionTexts, variableIndex, sectionIndex, findInSection } = parts
+  const sectionSizes = memoise((name) => {
+    const text = sectionTexts.get(name) ?? ''
+    return measureText(variableIndex, text, findInSection(text))
+  })
+  return (variables) => {
+    const sectionLength = memoise((name) =>
+      capLength(
+        substitutedLengthOf(sectionSizes(name), (each) => variables[each]?.length ?? 0),
+        maxLength,
+      ),
+    )
+    return (name) => {
+      if (!variableNames.has(name)) return sectionLength(name)
+      const text = variables[name] ?? ''
+      const size = measureText(sectionIndex, text, findWithin(sectionIndex, text, maxLength))
+      return capLength(substitutedLengthOf(size, sectionLength), maxLength)
+    }
+  }
+}
+
+/** Converts a substituted text to the text of one header line. */
 export const toHeaderText = (text: string): string => text.replaceAll(LINE_ENDS, ' ')
 
-/** What a text is made of: its own characters, and how often each name stands in it. */
-export type TextSize = { readonly literalLength: number; readonly nameCounts: ReadonlyMap<string, number> }
+/** The characters of a text that are not names, and how often each name occurs. */
+type TextSize = { readonly literalLength: number; readonly nameCounts: ReadonlyMap<string, number> }
 
+/** Measures a text. Its length is infinite if it has too many occurrences. */
 export function measureText({ names }: NameIndex, text: string, occurrences: NameOccurrences | null): TextSize {
   if (occurrences === null) return { literalLength: Infinity, nameCounts: new Map() }
   const nameCounts = new Map<string, number>()
@@ -111,7 +136,7 @@ export function measureText({ names }: NameIndex, text: string, occurrences: Nam
   return { literalLength, nameCounts }
 }
 
-/** How long it becomes with texts of these lengths for its names. */
+/** The length of a text after substitution, given the length of the text for each name. */
 export function substitutedLengthOf({ literalLength, nameCounts }: TextSize, sizeOf: (name: string) => number): number {
   let sum = literalLength
   for (const [name, count] of nameCounts) sum += count * sizeOf(name)
@@ -139,7 +164,7 @@ function memoise<T>(make: (key: string) => T): (key: string) => T {
 
 type IndexedText = { readonly text: string; readonly occurrences: NameOccurrences | null; readonly maxLength: number }
 
-/** A name whose own text has grown too long spoils the whole. */
+/** The result is null if the text for one of the names is null or the whole exceeds the limit. */
 function joinSubstituted(
   { names }: NameIndex,
   { text, occurrences, maxLength }: IndexedText,

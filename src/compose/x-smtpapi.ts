@@ -1,8 +1,8 @@
 /**
- * x-smtpapi - the vendor's extension of a mail: separate recipients, their variables, sections, what is tracked
+ * x-smtpapi - the X-SMTPAPI extension of a mail: separate recipients, their variables, sections, tracking
  *
- * JSON, or JSON in base64; as a header it may be folded anywhere between its tokens. `to` names recipients who do not see each other, `sub` gives
- * each variable a value for each of them in their order, `section` gives texts that values may name, `filters` switches tracking.
+ * JSON, or JSON in base64. As a header it may be folded anywhere between its tokens. `to` names recipients who do not see each other, `sub`
+ * gives each variable one value for each recipient in order, `section` gives texts that values can name, `filters` switches tracking.
  *
  * Pure, total. See also: compose/substitute, docs/SENDING.md.
  */
@@ -12,31 +12,31 @@ import type { TrackingOptions } from './composition.ts'
 export type XSmtpApi = {
   /** Null: the recipients are named elsewhere. */
   readonly to: readonly string[] | null
-  /** Values of one variable by its name, one for each recipient. */
+  /** By name of the variable, one value for each recipient. */
   readonly sub: Readonly<Record<string, readonly string[]>>
   readonly section: Readonly<Record<string, string>>
   readonly tracking: TrackingOptions
 }
 
 export const MAX_XSMTPAPI_RECIPIENTS = 100
-/** Characters, before and after base64: 100 recipients with 20 variables of 500 characters. */
+/** In characters, before and after base64: enough for 100 recipients with 20 variables of 500 characters. */
 const MAX_XSMTPAPI_LENGTH = 1_048_576
-/** Variables and sections; a template of people has a dozen. */
+/** Variables and sections. A typical template has about ten. */
 const MAX_NAMES = 256
 const MAX_NAME_LENGTH = 128
-/** Of all names together, in characters: each request is searched for them once more. */
+/** Of all names together, in characters: each submission is searched for them once more. */
 const MAX_NAMES_TOTAL_LENGTH = 16_384
 
 export const ACCOUNT_DEFAULT_TRACKING: TrackingOptions = { open: null, click: null, subscription: null }
 
-/** `invalid`: not what it must be; `recipients`: more than may be asked at once. */
+/** `invalid`: malformed. `recipients`: more recipients than one submission may have. */
 export type XSmtpApiResult =
   | { readonly ok: true; readonly value: XSmtpApi }
-  | { readonly ok: false; readonly why: 'invalid' | 'recipients' }
+  | { readonly ok: false; readonly problem: 'invalid' | 'recipients' }
 
-const INVALID = { ok: false, why: 'invalid' } as const
+const INVALID = { ok: false, problem: 'invalid' } as const
 
-/** Reads one. Total: any text gives a value. */
+/** Parses the extension. Total: any text gives a value. */
 export function readXSmtpApi(text: string): XSmtpApiResult {
   const root = readJson(text)
   if (root === null) return INVALID
@@ -46,16 +46,16 @@ export function readXSmtpApi(text: string): XSmtpApiResult {
   const tracking = readTracking(root['filters'])
   if (to === undefined || sub === null || section === null || tracking === null) return INVALID
   if ([...Object.keys(sub), ...Object.keys(section)].reduce((sum, name) => sum + name.length, 0) > MAX_NAMES_TOTAL_LENGTH) return INVALID
-  if (to !== null && to.length > MAX_XSMTPAPI_RECIPIENTS) return { ok: false, why: 'recipients' }
+  if (to !== null && to.length > MAX_XSMTPAPI_RECIPIENTS) return { ok: false, problem: 'recipients' }
   return to !== null && !hasValuesForAll(sub, to.length) ? INVALID : { ok: true, value: { to, sub, section, tracking } }
 }
 
-/** Whether every variable has a value for each of so many recipients. */
+/** Whether every variable has a value for each of this many recipients. */
 export function hasValuesForAll(sub: XSmtpApi['sub'], recipients: number): boolean {
   return Object.values(sub).every((values) => values.length === recipients)
 }
 
-/** The variables of the recipient at a place. */
+/** The variables of the recipient at a position. */
 export function variablesOfRecipient(sub: XSmtpApi['sub'], index: number): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(sub).map(([name, values]) => [name, values[index] ?? '']))
 }
@@ -76,7 +76,7 @@ function parse(text: string): JsonObject | null {
   }
 }
 
-/** Null: not there; undefined: wrong. */
+/** Null: absent. Undefined: malformed. */
 function readTo(value: unknown): readonly string[] | null | undefined {
   if (value === undefined || value === null) return null
   if (!Array.isArray(value) || value.length === 0) return undefined
@@ -116,7 +116,7 @@ function readTracking(value: unknown): TrackingOptions | null {
 const ENABLED_VALUES: ReadonlySet<unknown> = new Set(['1', 1, 'true', true])
 const DISABLED_VALUES: ReadonlySet<unknown> = new Set(['0', 0, 'false', false])
 
-/** `{"settings": {"enable": "1"}}`. Undefined: wrong. */
+/** `{"settings": {"enable": "1"}}`. Undefined: malformed. */
 function readSwitch(value: unknown): boolean | null | undefined {
   if (value === undefined || value === null) return null
   const enable = asObject(asObject(value)?.['settings'])?.['enable']

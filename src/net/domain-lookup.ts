@@ -8,7 +8,7 @@
 import { X509Certificate } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 import { getDomain } from 'tldts'
-import type { ObservedDkimKey, ObservedEgressIp, DnsAnswer, DomainObservation } from '../compose/domain-checks.ts'
+import type { ObservedDkimKey, ObservedEgressIp, DnsAnswer, DomainObservation } from '../compose/domain-observation.ts'
 import type { Certificate } from './certificate.ts'
 import type { DnsLookup } from './dns.ts'
 import { createMxResolver, type MxResolver } from './mx.ts'

@@ -65,7 +65,7 @@ function extensionOf(fields: readonly HeaderFieldLine[]): XSmtpApi | Unacceptabl
   if (values.length === 0) return NO_EXTENSION
   const result = readXSmtpApi(values.join(''))
   if (result.ok) return result.value
-  return { ok: false, refusal: result.why === 'recipients' ? 'manySeparate' : 'extension' }
+  return { ok: false, refusal: result.problem === 'recipients' ? 'manySeparate' : 'extension' }
 }
 
 type ParsedHeader = { readonly fields: readonly HeaderFieldLine[]; readonly from: string; readonly extension: XSmtpApi }

@@ -1,6 +1,7 @@
-/** domain-checks.test - a sender's domain as receivers see it: DNS of our own making, and what is said of it, one row a state. */
+/** domain-checks.test - checks of a sender's domain against a DNS zone of the test, one row for each state */
 import { expect, test } from 'vitest'
-import { checkDomain, type DomainCheck, type ObservedDkimKey } from '../../src/compose/domain-checks.ts'
+import { checkDomain, type DomainCheck } from '../../src/compose/domain-checks.ts'
+import type { ObservedDkimKey } from '../../src/compose/domain-observation.ts'
 import { createSelfSignedCertificate } from '../../src/net/certificate.ts'
 import { lookUpDomain, type DomainLookupOptions } from '../../src/net/domain-lookup.ts'
 import { createZoneLookUp, type Zone } from '../support/zone.ts'
@@ -10,9 +11,9 @@ const active: Omit<ObservedDkimKey, 'record'> = { domain: 'example.com', selecto
 
 const good: Zone = {
   'MX example.com': [['mx.example.com', '10']],
-  'MX b.example.com': [['door.example.com', '10']],
-  'MX fbl.example.com': [['door.example.com', '10']],
-  'A door.example.com': ['192.0.2.5'],
+  'MX b.example.com': [['mx.bounced.example', '10']],
+  'MX fbl.example.com': [['mx.bounced.example', '10']],
+  'A mx.bounced.example': ['192.0.2.5'],
   'A out.example.com': ['192.0.2.5'],
   'AAAA six.example.com': ['2001:db8::5'],
   'TXT b.example.com': [['v=spf1 ip4:192.0.2.0/24 -all']],
@@ -22,7 +23,7 @@ const good: Zone = {
   'PTR 5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa': ['six.example.com.'],
 }
 
-const wish: DomainLookupOptions = {
+const options: DomainLookupOptions = {
   domain: 'example.com',
   returnPathDomain: 'b.example.com',
   feedbackDomain: 'fbl.example.com',
@@ -30,16 +31,16 @@ const wish: DomainLookupOptions = {
   ourHosts: ['192.0.2.5'],
   egressIps: ['192.0.2.5'],
   keys: [active],
-  certificate: createSelfSignedCertificate('door.example.com', NOW),
+  certificate: createSelfSignedCertificate('mx.bounced.example', NOW),
   outgoingTls: 'opportunistic',
   now: NOW,
 }
 
 const without = (...keys: readonly string[]): Zone => Object.fromEntries(Object.entries(good).filter(([key]) => !keys.includes(key)))
 const check = async (zone: Zone, more: Partial<DomainLookupOptions> = {}): Promise<readonly DomainCheck[]> =>
-  checkDomain(await lookUpDomain(createZoneLookUp(zone), { ...wish, ...more }))
+  checkDomain(await lookUpDomain(createZoneLookUp(zone), { ...options, ...more }))
 
-test('a domain that is in order: nothing to do', async () => {
+test('a domain that is set up correctly: nothing to do', async () => {
   const checks = await check(good)
   expect(checks.filter(({ level }) => level !== 'ok')).toEqual([])
   expect(checks.map(({ id }) => id)).toEqual([
@@ -61,18 +62,18 @@ test('a domain that is in order: nothing to do', async () => {
 })
 
 test.each<[string, Zone, Partial<DomainLookupOptions>, string]>([
-  // what is wrong                     DNS                                                       settings                            what is said
+  // problem                           DNS                                                       settings                            checks
   ['no MX of its own', without('MX example.com'), {}, 'mx fail'],
   ['null MX', { ...good, 'MX example.com': [['', '0']] }, {}, 'mx fail'],
-  ['name servers are away', { ...good, 'MX example.com': 'ESERVFAIL' }, {}, 'mx warn'],
+  ['name servers do not answer', { ...good, 'MX example.com': 'ESERVFAIL' }, {}, 'mx warn'],
   ['no MX for bounces', without('MX b.example.com'), {}, 'return-path-mx fail, tls-in warn'],
-  ['bounces go elsewhere', good, { ourHosts: ['192.0.2.9'] }, 'return-path-mx warn, feedback-mx warn'],
-  ['the MX is our name', good, { ourHosts: ['door.example.com'] }, ''],
+  ['bounces lead to another host', good, { ourHosts: ['192.0.2.9'] }, 'return-path-mx warn, feedback-mx warn'],
+  ['the MX is our name', good, { ourHosts: ['mx.bounced.example'] }, ''],
   ['no MX for complaints', without('MX fbl.example.com'), {}, 'feedback-mx fail'],
   ['not in SPF', { ...good, 'TXT b.example.com': [['v=spf1 ip4:198.51.100.1 -all']] }, {}, 'spf fail'],
-  ['softly not in SPF', { ...good, 'TXT b.example.com': [['v=spf1 ~all']] }, {}, 'spf warn'],
+  ['SPF softfail', { ...good, 'TXT b.example.com': [['v=spf1 ~all']] }, {}, 'spf warn'],
   ['no SPF', without('TXT b.example.com'), {}, 'spf fail'],
-  ['SPF cannot be asked', { ...good, 'TXT b.example.com': 'ETIMEOUT' }, {}, 'spf warn'],
+  ['SPF lookup times out', { ...good, 'TXT b.example.com': 'ETIMEOUT' }, {}, 'spf warn'],
   ['no egress IP known', good, { egressIps: [] }, 'egress warn'],
   ['no key', good, { keys: [] }, 'dkim fail, alignment warn'],
   ['only a waiting key', good, { keys: [{ ...active, state: 'waiting' }] }, 'dkim fail, dkim ok, alignment warn'],
@@ -84,10 +85,10 @@ test.each<[string, Zone, Partial<DomainLookupOptions>, string]>([
   ],
   ['a key without record', without('TXT k1._domainkey.example.com'), {}, 'dkim fail, alignment warn'],
   ['another key published', { ...good, 'TXT k1._domainkey.example.com': [['v=DKIM1; p=WFla']] }, {}, 'dkim fail'],
-  ['a key of others', { ...good, 'TXT k1._domainkey.example.com': [['p=WFla']] }, { keys: [{ ...active, publicKey: null }] }, ''],
+  ['a key that we do not hold', { ...good, 'TXT k1._domainkey.example.com': [['p=WFla']] }, { keys: [{ ...active, publicKey: null }] }, ''],
   ['a revoked key', { ...good, 'TXT k1._domainkey.example.com': [['v=DKIM1; p=']] }, {}, 'dkim fail'],
   ['a key in test mode', { ...good, 'TXT k1._domainkey.example.com': [['v=DKIM1; t=y; p=QUJD']] }, {}, 'dkim warn'],
-  ['a retired key does not matter', good, { keys: [active, { ...active, selector: 'old', state: 'retired' }] }, ''],
+  ['a retired key is not checked', good, { keys: [active, { ...active, selector: 'old', state: 'retired' }] }, ''],
   ['no DMARC', without('TXT _dmarc.example.com'), {}, 'dmarc fail'],
   ['DMARC none', { ...good, 'TXT _dmarc.example.com': [['v=DMARC1; p=none']] }, {}, 'dmarc warn'],
   ['DMARC nonsense', { ...good, 'TXT _dmarc.example.com': [['v=DMARC1; p=maybe']] }, {}, 'dmarc fail'],
@@ -97,18 +98,18 @@ test.each<[string, Zone, Partial<DomainLookupOptions>, string]>([
     { returnPathDomain: 'b.example.net' },
     'return-path-mx fail, spf fail, dkim fail, alignment fail, tls-in warn',
   ],
-  ['SPF strict, DKIM speaks', { ...good, 'TXT _dmarc.example.com': [['v=DMARC1; p=reject; aspf=s']] }, {}, ''],
-  ['only the domain above signs', good, { domain: 'news.example.com', keys: [active] }, 'mx fail, alignment ok'],
+  ['strict SPF, DKIM aligned', { ...good, 'TXT _dmarc.example.com': [['v=DMARC1; p=reject; aspf=s']] }, {}, ''],
+  ['only the parent domain signs', good, { domain: 'news.example.com', keys: [active] }, 'mx fail, alignment ok'],
   [
-    'the domain above signs, which is not enough',
+    'the parent domain signs, with strict alignment',
     { ...good, 'TXT _dmarc.news.example.com': [['v=DMARC1; p=reject; adkim=s; aspf=s']] },
     { domain: 'news.example.com' },
     'mx fail, alignment fail',
   ],
   ['no PTR', without('PTR 5.2.0.192.in-addr.arpa'), {}, 'ptr fail, ehlo warn'],
-  ['a PTR that does not lead back', { ...good, 'A out.example.com': ['192.0.2.77'] }, {}, 'ptr fail, ehlo fail'],
-  ['EHLO is another name', good, { ehlo: 'door.example.com' }, 'ehlo warn'],
-  ['EHLO leads nowhere', good, { ehlo: 'laptop' }, 'ehlo fail'],
+  ['a PTR that does not resolve back', { ...good, 'A out.example.com': ['192.0.2.77'] }, {}, 'ptr fail, ehlo fail'],
+  ['EHLO is another name', good, { ehlo: 'mx.bounced.example' }, 'ehlo warn'],
+  ['EHLO does not resolve', good, { ehlo: 'laptop' }, 'ehlo fail'],
   [
     'IPv6',
     { ...good, 'TXT b.example.com': [['v=spf1 ip6:2001:db8::/32 -all']] },
@@ -116,8 +117,8 @@ test.each<[string, Zone, Partial<DomainLookupOptions>, string]>([
     '',
   ],
   [
-    'complaints elsewhere',
-    { ...good, 'MX fbl.example.net': [['door.example.com', '10']] },
+    'complaints at another organisation',
+    { ...good, 'MX fbl.example.net': [['mx.bounced.example', '10']] },
     { feedbackDomain: 'fbl.example.net' },
     'cfbl warn',
   ],
@@ -125,23 +126,23 @@ test.each<[string, Zone, Partial<DomainLookupOptions>, string]>([
     'a long Return-Path',
     {
       ...good,
-      'MX a-very-long-name.example.com': [['door.example.com', '10']],
+      'MX a-very-long-name.example.com': [['mx.bounced.example', '10']],
       'TXT a-very-long-name.example.com': [['v=spf1 ip4:192.0.2.5 -all']],
     },
     { returnPathDomain: 'a-very-long-name.example.com' },
     'srs warn',
   ],
   ['no certificate', good, { certificate: null }, 'tls-in warn'],
-  ['a certificate for others', good, { certificate: createSelfSignedCertificate('other.example.com', NOW) }, 'tls-in warn'],
-  ['an old certificate', good, { now: NOW + 3_660 * 86_400_000 }, 'tls-in fail'],
-  ['a certificate that ends soon', good, { now: NOW + 3_640 * 86_400_000 }, 'tls-in warn'],
-  ['mail in the clear', good, { outgoingTls: 'off' }, 'tls-out warn'],
+  ['a certificate for another name', good, { certificate: createSelfSignedCertificate('other.example.com', NOW) }, 'tls-in warn'],
+  ['an expired certificate', good, { now: NOW + 3_660 * 86_400_000 }, 'tls-in fail'],
+  ['a certificate that expires soon', good, { now: NOW + 3_640 * 86_400_000 }, 'tls-in warn'],
+  ['mail in clear text', good, { outgoingTls: 'off' }, 'tls-out warn'],
 ])('%s', async (_, zone, more, want) => {
   const checks = await check(zone, more)
-  const said = checks
+  const found = checks
     .filter(({ level, id }) => level !== 'ok' || want.split(', ').includes(`${id} ok`))
     .map(({ id, level }) => `${id} ${level}`)
-  expect(said.join(', ')).toBe(want)
-  // Whatever is not in order says what to do.
+  expect(found.join(', ')).toBe(want)
+  // Every check that is not ok says what to do.
   expect(checks.filter(({ level, todo }) => (level === 'ok') !== (todo === null))).toEqual([])
 })

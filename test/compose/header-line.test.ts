@@ -1,5 +1,5 @@
 /**
- * header-line.test - fields are folded within a line's length, unfold to what they were, and never begin another field
+ * header-line.test - fields are folded to short lines, unfold to the same value, and cannot start another field
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -19,7 +19,7 @@ const CASES = [
 
 test.each(CASES)('%j is %j', (value, want) => expect(foldHeaderField('X-A', value)).toBe(want))
 
-test('any value is one field, within its lines, and reads as it was but for controls and endless words', () => {
+test('any value becomes one field in short lines, and unfolds to itself except for controls and long words', () => {
   const value = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\t', ':', '\r', '\n', '\u0000', '"', '<'), maxLength: 3_000 })
   fc.assert(
     fc.property(value, (text) => {
@@ -38,12 +38,12 @@ test('any value is one field, within its lines, and reads as it was but for cont
   )
 })
 
-test('a word without end is broken', () => {
+test('a word that does not fit into a line is broken', () => {
   const field = foldHeaderField('X-A', 'x'.repeat(5_000))
   expect(Math.max(...field.split('\r\n').map((line) => line.length))).toBeLessThanOrEqual(998)
 })
 
-test('a block is taken apart; what is no field is left out', () => {
+test('a header block is split; lines that are not fields are dropped', () => {
   const block = 'Subject: a\r\n b\r\n\tc\r\nnonsense\r\n folded nonsense\r\nX-B : 2\r\n: none'
   expect(splitHeaderFields(block).map((field) => [field.name, fieldValueOf(field)])).toEqual([
     ['subject', 'a b\tc'],
@@ -51,12 +51,12 @@ test('a block is taken apart; what is no field is left out', () => {
   ])
 })
 
-test('a field whose lines fit stays byte for byte', () => {
+test('a field with short lines stays byte for byte', () => {
   const [field] = splitHeaderFields('Subject:  a\r\n\t b ')
   expect(field === undefined ? '' : refoldHeaderField(field)).toBe('Subject:  a\r\n\t b ')
 })
 
-test('quoted-printable and base64 come back as they went, in short lines', () => {
+test('quoted-printable and base64 survive a round trip, in short lines', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', '=', ' ', '\t', 'é', '中', '\n', '.'), maxLength: 600 }), (text) => {
       const bytes = Buffer.from(text.replaceAll('\n', '\r\n'))

@@ -1,12 +1,15 @@
 /**
- * name-index.test - the longest name at each point, from left to right, in steps that grow with the text alone
+ * name-index.test - leftmost and longest names, in time that depends on the length of the text alone
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findOccurrences, createNameIndex, MAX_OCCURRENCES } from '../../src/compose/name-index.ts'
+import { findOccurrences, createNameIndex } from '../../src/compose/name-index.ts'
 
-/** What stands where, told slowly. */
-function told(names: readonly string[], text: string): readonly (readonly [number, string])[] {
+/** The most occurrences in one text. */
+const MAX_OCCURRENCES = 1_048_576
+
+/** The occurrences by a naive search. */
+function searchNaively(names: readonly string[], text: string): readonly (readonly [number, string])[] {
   const longest = names.filter((name) => name !== '').toSorted((a, b) => b.length - a.length)
   const found: (readonly [number, string])[] = []
   for (let at = 0; at < text.length;) {
@@ -22,12 +25,15 @@ function search(
   text: string,
 ): { readonly found: readonly (readonly [number, string])[]; readonly steps: number } {
   const index = createNameIndex(names)
-  const places = findOccurrences(index, text)
-  if (places === null) throw new Error('more places than may be')
-  return { found: places.starts.map((start, n) => [start, index.names[places.nameNumbers[n] ?? 0] ?? '']), steps: places.steps }
+  const occurrences = findOccurrences(index, text)
+  if (occurrences === null) throw new Error('too many occurrences')
+  return {
+    found: occurrences.starts.map((start, n) => [start, index.names[occurrences.nameNumbers[n] ?? 0] ?? '']),
+    steps: occurrences.steps,
+  }
 }
 
-test('finds what a slow search finds, in at most twice as many steps as the text has characters', () => {
+test('finds what a naive search finds, in at most two steps for each character', () => {
   const few = fc.string({ unit: fc.constantFrom('a', 'b', '%'), maxLength: 8 })
   fc.assert(
     fc.property(
@@ -35,7 +41,7 @@ test('finds what a slow search finds, in at most twice as many steps as the text
       fc.string({ unit: fc.constantFrom('a', 'b', '%', 'ü'), maxLength: 200 }),
       (names, text) => {
         const { found, steps } = search(names, text)
-        expect(found).toEqual(told(names, text))
+        expect(found).toEqual(searchNaively(names, text))
         expect(steps).toBeLessThanOrEqual(2 * text.length)
       },
     ),
@@ -45,20 +51,20 @@ test('finds what a slow search finds, in at most twice as many steps as the text
 
 const shared = Array.from({ length: 250 }, (_, n) => `%${'n'.repeat(20)}${n}%`)
 const HOSTILE = [
-  // what is sent                     names                                                          text
+  // attack                           names                                                          text
   ['names that share a beginning', shared, '%nnnnnnnnnnnnnnnnnnn'.repeat(5_000)],
   ['names that share an end', shared.map((name) => name.split('').toReversed().join('')), 'nnnnnnnnnnnnnnnnnnn%'.repeat(5_000)],
   ['names within each other', Array.from({ length: 128 }, (_, n) => 'a'.repeat(n + 1)), 'a'.repeat(100_000)],
   ['a short name in a long one that never ends', ['a', `${'a'.repeat(127)}b`], 'a'.repeat(100_000)],
   ['a long one that never begins', ['a', `b${'a'.repeat(127)}`], 'a'.repeat(100_000)],
-  ['many names and none of them there', Array.from({ length: 256 }, (_, n) => `%name${n}%`), 'lorem ipsum '.repeat(9_000)],
+  ['many names that do not occur', Array.from({ length: 256 }, (_, n) => `%name${n}%`), 'lorem ipsum '.repeat(9_000)],
 ] as const
 
-test.each(HOSTILE)('%s cost no more than twice the text', (_, names, text) => {
+test.each(HOSTILE)('%s: at most two steps for each character', (_, names, text) => {
   expect(search(names, text).steps).toBeLessThanOrEqual(2 * text.length)
 })
 
-test('a text with more places than may be is told', () => {
+test('a text with too many occurrences is refused', () => {
   const index = createNameIndex(['a'])
   expect(findOccurrences(index, 'a'.repeat(MAX_OCCURRENCES))?.starts.length).toBe(MAX_OCCURRENCES)
   expect(findOccurrences(index, 'a'.repeat(MAX_OCCURRENCES + 1))).toBeNull()

@@ -1,5 +1,5 @@
 /**
- * x-smtpapi.test - the vendor's extension is read whole or refused, from JSON, base64 and folded headers
+ * x-smtpapi.test - the extension is parsed or refused as a whole, from JSON, base64 and folded headers
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -11,7 +11,7 @@ const NOTHING = { to: null, sub: {}, section: {}, tracking: UNTRACKED }
 const base64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64')
 
 const GOOD = [
-  // text                                                       what it says beside nothing
+  // text                                                       result, with defaults for the rest
   ['{}', {}],
   [JSON.stringify({ to: ['a@example.com', 'b@example.com'] }), { to: ['a@example.com', 'b@example.com'] }],
   [base64({ to: ['a@example.com'] }), { to: ['a@example.com'] }],
@@ -52,9 +52,9 @@ const BAD = [
   [JSON.stringify({ to: many(MAX_XSMTPAPI_RECIPIENTS + 1) }), 'recipients'],
 ] as const
 
-test.each(BAD)('%j is refused: %s', (text, why) => expect(readXSmtpApi(text)).toEqual({ ok: false, why }))
+test.each(BAD)('%j is refused: %s', (text, problem) => expect(readXSmtpApi(text)).toEqual({ ok: false, problem }))
 
-test('names are bounded together, and up to there each may be long', () => {
+test('the total length of all names is limited', () => {
   const named = (count: number): string =>
     JSON.stringify({ sub: Object.fromEntries(Array.from({ length: count }, (_, n) => [String(n).padEnd(128, 'x'), ['v']])) })
   expect([readXSmtpApi(named(128)).ok, readXSmtpApi(named(129)).ok]).toEqual([true, false])
@@ -65,7 +65,7 @@ test('the variables of one recipient', () => {
   expect(variablesOfRecipient({}, 0)).toEqual({})
 })
 
-test('a name of JavaScript’s own is a name like any other', () => {
+test('names of JavaScript built-ins are ordinary names', () => {
   const read = readXSmtpApi('{"to":["a@example.com"],"sub":{"__proto__":["x"],"constructor":["y"]}}')
   expect(read.ok && variablesOfRecipient(read.value.sub, 0)).toEqual(
     Object.fromEntries([
@@ -86,7 +86,7 @@ test('total: any text and any JSON give a value', () => {
   )
 })
 
-test('folded anywhere between its tokens it says the same', () => {
+test('folding between tokens does not change the result', () => {
   const value = { to: many(3), sub: { '%n%': ['a', 'b', 'c'] }, section: { '%s%': 'x' } }
   const folds = fc.constantFrom('', '\r\n ', '\n\t', ' ')
   fc.assert(

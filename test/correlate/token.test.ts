@@ -148,7 +148,7 @@ test.each(ages)('a token is %i days old, for %s: expired %s', (days, purpose, ex
 
 const DOCS = join(import.meta.dirname, '../../docs')
 
-test('test vectors of docs/TOKEN.md', () => {
+test('mints the vectors of docs/TOKEN.md', () => {
   const id = formatDeliveryId({ day: 2_515, account: 7, sequence: 1 }) ?? ''
   const rows = (Object.keys(TOKEN_PURPOSES) as TokenPurpose[]).map((purpose) => `| \`${purpose}\` | \`${mint(id, purpose)}\` |`)
   const key = deriveTokenKey(MASTER, 7, 0).toString('hex')

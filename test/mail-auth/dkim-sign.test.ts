@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { canonicaliseBodyRelaxed } from '../../src/compose/dkim-canonical.ts'
+import { canonicaliseBodyRelaxed } from '../../src/compose/canonicalisation.ts'
 import { dkimRecord, generateDkimKeyPair, importDkimKey, signMail, type DkimSigner } from '../../src/mail-auth/dkim-sign.ts'
 
 const NOW = Date.UTC(2026, 10, 20, 12)

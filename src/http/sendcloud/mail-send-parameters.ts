@@ -74,7 +74,7 @@ const readBoolean = (text: string): boolean | null => (/^(?:true|1)$/i.test(text
 const readSmtpApi = (text: string): Extract<XSmtpApiResult, { ok: true }>['value'] | 'recipients' | null => {
   const read = readXSmtpApi(text)
   if (read.ok) return read.value
-  return read.why === 'recipients' ? 'recipients' : null
+  return read.problem === 'recipients' ? 'recipients' : null
 }
 
 type SmtpApiValue = ReturnType<typeof readSmtpApi>
