@@ -1,8 +1,8 @@
 /**
- * campaign - the mails of a scenario, one by one in the order in which they are handed to the queue
+ * campaign - the messages of a scenario, one by one in the order in which they are enqueued
  *
- * Nothing is made before it is asked for: a million mails are a few numbers until their moment has come. Whom the n-th mail of a list is
- * for depends on the seed and on n alone, so a second campaign to the same list writes to the same people.
+ * Messages are computed on demand, so a million of them take no memory in advance. The recipient of the n-th message of a list depends on the
+ * seed and on n alone, so a second campaign to the same list has the same recipients.
  *
  * Pure. See also: simulator/scenario.
  */
@@ -12,10 +12,10 @@ import type { CampaignRow, Scenario } from './scenario.ts'
 
 const HOUR_MS = 3_600_000
 
-/** One mail before it is sent. */
+/** One message before it is enqueued. */
 type CampaignMessage = {
   readonly account: number
-  /** Its place on the list: what its mailbox is like hangs on it. */
+  /** Its position on the list. It seeds the state of the mailbox. */
   readonly recipientNumber: number
   readonly provider: string
   readonly domain: string
@@ -27,12 +27,12 @@ type ProviderShare = { readonly upTo: number; readonly file: ProviderFile; reado
 
 export type Campaign = {
   readonly size: number
-  /** When the n-th mail is handed over. */
+  /** When the n-th message is enqueued. */
   readonly submitAt: (n: number) => number
   readonly messageAt: (n: number) => CampaignMessage
 }
 
-/** The campaigns of a scenario that starts at `start`. */
+/** The campaigns of a scenario that starts at `start` (epoch milliseconds). */
 export function planCampaigns(scenario: Scenario, files: ReadonlyMap<string, ProviderFile>, start: number): readonly Campaign[] {
   const lists = [...new Set(scenario.campaign.map((row, n) => listOf(row, n)))]
   return scenario.campaign.map((row, n) => planCampaign(row, { files, start, seed: scenario.seed, list: lists.indexOf(listOf(row, n)) }))
@@ -40,7 +40,7 @@ export function planCampaigns(scenario: Scenario, files: ReadonlyMap<string, Pro
 
 const listOf = (row: CampaignRow, n: number): string => row.list ?? `#${n}`
 
-/** Lists are this far apart in the numbering of people. */
+/** The distance of two lists in the numbers of recipients. */
 const LIST_SIZE = 5_000_000
 
 type CampaignContext = {
@@ -84,7 +84,7 @@ function sharesOf(row: CampaignRow, files: ReadonlyMap<string, ProviderFile>): r
   })
 }
 
-/** A campaign says what is special about its list; the provider's file says the rest. */
+/** The mailboxes of a campaign's list: its own values where it has them, else those of the provider's file. */
 function mailboxesOf({ mailboxes }: ProviderFile, { mailboxes: overrides }: CampaignRow): Mailboxes {
   return {
     unknown: overrides.unknown ?? mailboxes.unknown,
@@ -97,6 +97,6 @@ function mailboxesOf({ mailboxes }: ProviderFile, { mailboxes: overrides }: Camp
 
 function shareAt(shares: readonly ProviderShare[], unit: number): ProviderShare {
   const found = shares.find(({ upTo }) => unit < upTo) ?? shares[shares.length - 1]
-  if (found === undefined) throw new RangeError('a campaign without providers')
+  if (found === undefined) throw new RangeError('the campaign has no provider')
   return found
 }

@@ -1,10 +1,10 @@
 /**
- * format-duration - seconds as people read them
+ * format-duration - formats a number of seconds for people
  *
  * Pure. See also: simulator/report-html.
  */
 
-/** Two units at most: `2 d 4 h`, `3 h 5 min`, `12 min`, `7 s`. */
+/** At most two units: `2 d 4 h`, `3 h 5 min`, `12 min`, `7 s`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.round(seconds)
   if (whole < 60) return `${whole} s`

@@ -1,21 +1,21 @@
 /**
- * provider-file - what a provider's file of the simulator may say
+ * provider-file - the schema of a simulated provider's TOML file
  *
- * One TOML a provider: how fast it answers, what its mailboxes are like, what it allows an address or a sender domain, how long it says no,
- * and the words that it says it in. Each answer names the reason and the pause class that our rules read out of it; a test holds them to it.
+ * One file per provider: how fast it replies, the state of its mailboxes, its limits for an egress IP or a sender domain, how long it refuses,
+ * and the texts of its replies. Each answer names the reason and the backoff class that the rules give it; a test checks both.
  *
  *     [[limit]]
  *     key = "ip"                  # or "sender-domain"
- *     window = "hour"             # the hour behind, or "day": from midnight to midnight in `zone`, over when it is over
- *     count = 60000               # mails it takes in the window
- *     cold = 0.004                # the share of it that an unknown address is allowed
- *     warm_after = 150000         # mails taken after which an address is known
- *     holds_minutes = 45          # how long it says no
- *     extends_seconds = 5         # and how much longer for each knock meanwhile
- *     holds_at_most_minutes = 360
+ *     window = "hour"             # the last hour, or "day": from midnight to midnight in `zone`
+ *     count = 60000               # messages accepted in the window
+ *     cold = 0.004                # the share of it for an unknown egress IP
+ *     warm_after = 150000         # accepted messages after which an egress IP is fully known
+ *     holds_minutes = 45          # how long it refuses
+ *     extends_seconds = 5         # how much each attempt in that time extends it
+ *     holds_at_most_minutes = 360 # the bound of the extension
  *
- * In the texts {recipient}, {domain}, {sender} (the sender's domain), {ip} and {id} are filled in. Unknown keys are refused.
- * Pure. See also: simulator/provider-model (how it behaves), config/provider-files (who reads the files), src/providers.
+ * The texts may contain {recipient}, {domain}, {sender} (the sender's domain), {ip} and {id}. Unknown members are refused.
+ * Pure. See also: simulator/provider-model (the behaviour), config/provider-files (reads the files), src/simulator/providers.
  */
 import * as z from 'zod'
 import { invalidFile, schemaProblems } from '../invalid-file.ts'
@@ -25,12 +25,12 @@ import { isTimeZone } from '../queue/backoff/provider-day.ts'
 const share = z.number().min(0).max(1)
 const minutes = z.number().min(0).max(100_000)
 const name = z.string().regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'is not lower-case kebab-case')
-const host = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'is no lower-case host name')
+const host = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'is not a lower-case host name')
 const range = z
   .tuple([z.number().min(0), z.number().min(0)])
-  .refine(([low, high]) => low <= high, 'runs backwards: put the smaller number first')
+  .refine(([low, high]) => low <= high, 'has the larger number first: put the smaller one first')
 
-/** How long it says no once it does. */
+/** How long a provider refuses once it does (simulator/provider-hold). */
 const holdFields = {
   holds_minutes: minutes.default(0),
   extends_seconds: z.number().min(0).max(3_600).default(0),
@@ -55,12 +55,12 @@ const answer = z.strictObject({
     .max(1_000),
   reason: z
     .string()
-    .refine((value): value is Reason => Object.hasOwn(REASONS, value), { error: (issue) => `"${String(issue.input)}" is no reason` })
+    .refine((value): value is Reason => Object.hasOwn(REASONS, value), { error: (issue) => `"${String(issue.input)}" is not a reason` })
     .optional(),
   pause: name.optional(),
 })
 
-/** What its mailboxes are like, as shares of all. */
+/** The states of its mailboxes, as shares of all. */
 export const mailboxesSchema = z.strictObject({
   unknown: share,
   disabled: share,
@@ -74,18 +74,18 @@ const schema = z.strictObject({
   title: z.string().min(1).max(80),
   mx: host,
   domains: z.array(host).min(1).max(50),
-  zone: z.string().refine(isTimeZone, { error: (issue) => `"${String(issue.input)}" is no time zone` }),
+  zone: z.string().refine(isTimeZone, { error: (issue) => `"${String(issue.input)}" is not a time zone` }),
   source: z.array(z.url()).min(1),
-  /** It never answers: `connect` refuses, `timeout` swallows. */
+  /** It is never reachable: `connect` refuses connections, `timeout` never accepts one, `dns` has no address. */
   unreachable: z.enum(['connect', 'timeout', 'dns']).optional(),
   pace: z.strictObject({ accept_ms: range, refuse_ms: range, drop: share }),
   mailboxes: mailboxesSchema,
   connections: z.strictObject({ count: z.int().min(1), answer: name }).optional(),
   limit: z.array(limit).default([]),
-  /** An address falls out of favour by what it sends to: shares of the mails of a day, from `floor` mails on. */
+  /** An egress IP loses its reputation at these shares of a day's messages, from `floor` messages on. */
   reputation: z.strictObject({ unknown: share, complaints: share, floor: z.int().min(1), answer: name, ...holdFields }).optional(),
   greylist: z.strictObject({ minutes, hours: z.number().min(0), answer: name }).optional(),
-  /** What it takes and sends back afterwards. */
+  /** Messages that it accepts and returns later by an NDR. */
   late: z.strictObject({ share, minutes: range, answers: z.array(name).min(1), from: z.string() }).optional(),
   complaints: z.strictObject({ share, hours: range, arf: z.boolean(), from: z.string().optional() }).optional(),
   answer: z.record(name, answer),
@@ -96,8 +96,8 @@ export type Mailboxes = Readonly<z.infer<typeof mailboxesSchema>>
 export type LimitRow = ProviderFile['limit'][number]
 
 /**
- * Reads one provider. `file` is for messages. Throws config_invalid, one line for each thing that is wrong, answers that are named and not
- * there among them.
+ * Reads one provider. `file` is for messages. Throws config_invalid with one line per problem, including answers that are named but
+ * missing.
  */
 export function readProviderFile(file: string, data: unknown): ProviderFile {
   const read = schema.safeParse(data)
@@ -111,7 +111,7 @@ export function readProviderFile(file: string, data: unknown): ProviderFile {
   return read.data
 }
 
-/** The answers that it may come to give. */
+/** The names of all answers that the provider may give. */
 function answersOf(file: ProviderFile): string[] {
   const mailboxes = (['unknown', 'disabled', 'full', 'content', 'busy'] as const).filter((each) => file.mailboxes[each] > 0)
   return [

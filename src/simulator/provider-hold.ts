@@ -1,7 +1,7 @@
 /**
- * provider-hold - how long a simulated provider says no, once it does
+ * provider-hold - how long a simulated provider refuses a sender, once it does
  *
- * A time that doubles for who is soon back, and that each knock meanwhile makes longer, up to a bound. Mutates the Hold that it is given.
+ * The time doubles for a sender that is refused again soon, and each attempt in that time extends it, up to a bound. Mutates the given hold.
  * See also: simulator/provider-model.
  */
 import type { LimitRow } from './provider-file.ts'
@@ -9,18 +9,18 @@ import type { LimitRow } from './provider-file.ts'
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
-/** It says no until `until`; `strikes` are how often it did so lately. */
+/** The provider refuses until `until`. `strikes`: how often it has done so lately. */
 export type ProviderHold = { since: number; until: number; strikes: number }
 
-/** A provider doubles its no for who comes back too early, so many times at most. */
+/** How many times the duration doubles at most. */
 const MAX_DOUBLINGS = 3
-/** After so long without a no it begins anew. */
+/** After this time without a refusal the doubling starts anew. */
 const STRIKE_RETENTION_MS = DAY_MS
 
-/** What a provider's file says of it. */
+/** The settings of a hold in the provider's file. */
 type HoldSettings = Pick<LimitRow, 'holds_minutes' | 'extends_seconds' | 'holds_at_most_minutes'>
 
-/** Whether it says no; if so, the knock is remembered. */
+/** Whether the provider refuses at `at`. If so, the attempt extends the hold. */
 export function extendHold(hold: ProviderHold, at: number, settings: HoldSettings): boolean {
   if (at >= hold.until) return false
   const latestEnd = Math.max(hold.until, hold.since + settings.holds_at_most_minutes * MINUTE_MS)
@@ -28,7 +28,7 @@ export function extendHold(hold: ProviderHold, at: number, settings: HoldSetting
   return true
 }
 
-/** It begins to say no. */
+/** Starts a hold. */
 export function startHold(hold: ProviderHold, at: number, settings: HoldSettings): void {
   if (at - hold.until > STRIKE_RETENTION_MS) hold.strikes = 0
   const length = Math.min(settings.holds_minutes * 2 ** hold.strikes, Math.max(settings.holds_minutes, settings.holds_at_most_minutes))
@@ -37,5 +37,5 @@ export function startHold(hold: ProviderHold, at: number, settings: HoldSettings
   hold.strikes = Math.min(MAX_DOUBLINGS, hold.strikes + 1)
 }
 
-/** It has never said no. */
+/** A hold that was never in force. */
 export const createHold = (): ProviderHold => ({ since: 0, until: 0, strikes: 0 })

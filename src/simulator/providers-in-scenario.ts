@@ -1,7 +1,7 @@
 /**
- * providers-in-scenario - the providers of a scenario, with their weather, as the simulation meets them
+ * providers-in-scenario - creates the simulated providers of a scenario, with their outages, listings and prior deliveries
  *
- * Pure but for the providers that it makes. See also: simulator/simulate, simulator/provider-model.
+ * Pure apart from the providers that it creates. See also: simulator/simulate, simulator/provider-model.
  */
 import { siteOf, type ReceivingSite } from '../classify/provider.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
@@ -12,7 +12,7 @@ import { getProviderMetrics, type ProviderMetrics, type SimulationMetrics } from
 
 const HOUR_MS = 3_600_000
 
-/** A provider with all that is known of it beforehand. */
+/** A provider with its receiving site and its metrics. */
 export type ScenarioProvider = { readonly model: SimulatedProvider; readonly site: ReceivingSite; readonly metrics: ProviderMetrics }
 
 type ScenarioContext = {
@@ -22,7 +22,7 @@ type ScenarioContext = {
   readonly metrics: SimulationMetrics
 }
 
-/** Every provider that a campaign of the scenario writes to, by its name. */
+/** Every provider to which a campaign of the scenario sends, by name. */
 export function createScenarioProviders({ scenario, files, rules, metrics }: ScenarioContext): ReadonlyMap<string, ScenarioProvider> {
   const names = [...new Set(scenario.campaign.flatMap(({ to }) => Object.keys(to)))]
   const providers = names.flatMap((name): [string, ScenarioProvider][] => {
@@ -35,7 +35,7 @@ export function createScenarioProviders({ scenario, files, rules, metrics }: Sce
   return new Map(providers)
 }
 
-/** When the scenario begins. */
+/** The start of a scenario, in epoch milliseconds. */
 export const scenarioStart = (scenario: Scenario): number => Date.parse(scenario.start)
 
 function conditionsOf(scenario: Scenario, name: string): ProviderConditions {

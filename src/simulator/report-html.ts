@@ -1,8 +1,8 @@
 /**
- * report-html - the report of one run, or of two side by side, as a page that stands by itself
+ * report-html - renders the report of one run, or of several side by side, as one HTML page
  *
- * One file: styles and plots inside, no script, nothing from elsewhere (its own policy says so). Whatever a scenario's author or a
- * key's name says is escaped. Pure. See also: simulator/report, simulator/svg-plot.
+ * The page is self-contained: styles and plots inside, no script, no external resource; its Content-Security-Policy forbids them. All text
+ * from scenarios and key names is escaped. Pure. See also: simulator/report, simulator/svg-plot.
  */
 import { formatDuration } from './format-duration.ts'
 import { drawPlot, escapeText, type PlotLine, type Plot } from './svg-plot.ts'
@@ -27,7 +27,7 @@ svg { width: 100%; height: auto; display: block; margin-bottom: 8px; } polyline 
 .grid { stroke: var(--line); } .tick { fill: var(--soft); font-size: 11px; } .title { fill: var(--ink); font-size: 13px; font-weight: 600; }
 .foot { margin-top: 28px; } code { font: 13px ui-monospace, monospace; }`
 
-/** The page. All reports are of one scenario; two or more stand beside each other on the same scales. */
+/** The page. All reports are of one scenario; several are shown side by side with the same scales. */
 export function renderReport(reports: readonly SimulationReport[]): string {
   const [first] = reports
   const title = first?.title ?? 'Simulation'
@@ -62,7 +62,19 @@ function renderTable(head: readonly string[], rows: readonly (readonly Cell[])[]
 }
 
 function renderTotals(reports: readonly SimulationReport[]): string {
-  const head = ['policy', 'mails', 'delivered', 'invalid', 'soft', 'waiting', 'attempts', 'wasted', 'time to drain', 'mean delay', 'pauses']
+  const head = [
+    'policy',
+    'messages',
+    'delivered',
+    'invalid',
+    'soft',
+    'waiting',
+    'attempts',
+    'wasted',
+    'time to drain',
+    'mean delay',
+    'pauses',
+  ]
   return renderTable(
     head,
     reports.map((each) => [
@@ -81,7 +93,7 @@ function renderTotals(reports: readonly SimulationReport[]): string {
   )
 }
 
-/** A provider keeps its colour on the whole page. */
+/** The colour of each provider, the same on the whole page. */
 function coloursOf(reports: readonly SimulationReport[]): ReadonlyMap<string, string> {
   const names = [...new Set(reports.flatMap((report) => report.providers.map((each) => each.name)))]
   return new Map(names.map((name, n) => [name, `--c${n % 8}`]))
@@ -96,12 +108,12 @@ function renderLegend(reports: readonly SimulationReport[]): string {
 }
 
 const PLOTTED_MEASURES = [
-  { title: 'Waiting in the queue', unit: 'mails', pick: (step: ProviderReport['steps'][number]) => step.waiting },
-  { title: 'Delivered', unit: 'mails in 10 minutes', pick: (step: ProviderReport['steps'][number]) => step.delivered },
-  { title: 'Wasted answers', unit: 'answers in 10 minutes', pick: (step: ProviderReport['steps'][number]) => step.wasted },
+  { title: 'Waiting in the queue', unit: 'messages', pick: (step: ProviderReport['steps'][number]) => step.waiting },
+  { title: 'Delivered', unit: 'messages in 10 minutes', pick: (step: ProviderReport['steps'][number]) => step.delivered },
+  { title: 'Wasted attempts', unit: 'attempts in 10 minutes', pick: (step: ProviderReport['steps'][number]) => step.wasted },
 ] as const
 
-/** So much of the tail is left away: mails that wait for their own mailbox would squeeze all else. */
+/** The number of steps to plot. The tail, in which messages wait for their own mailboxes, would compress the rest. */
 function shownSteps(reports: readonly SimulationReport[]): number {
   const drained = Math.max(1, ...reports.map((report) => Math.ceil(report.drainSeconds / report.stepSeconds)))
   return Math.ceil(drained * 1.05) + 1

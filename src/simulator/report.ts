@@ -1,8 +1,8 @@
 /**
- * report - what a simulation has shown, as plain data
+ * report - the report of a simulation, as plain data
  *
- * Shaped for JSON: no maps, no functions, times as ISO 8601, durations in seconds. The same run gives the same report, to the byte.
- * Pure. See also: simulator/metrics (what was counted), simulator/report-html (as a page), commands/queue/simulate-format (as text).
+ * Ready for JSON: no maps, times as ISO 8601, durations in seconds. The same run gives the same report, to the byte.
+ * Pure. See also: simulator/metrics (the counts), simulator/report-html (as a page), commands/queue/simulate-format (as text).
  */
 import { type PauseMetrics, type ProviderMetrics, type SimulationMetrics, type MetricsStep, STEP_MS } from './metrics.ts'
 import type { SimulationResult } from './simulate.ts'
@@ -12,7 +12,7 @@ export type ProviderReport = {
   readonly title: string
   readonly mails: number
   readonly delivered: number
-  /** Of the ledger: not deliverable, our own lists' answers included. */
+  /** Invalid by the ledger, including messages that our own lists suppressed. */
   readonly invalid: number
   readonly soft: number
   /** Still in the queue when the simulation ended. */
@@ -27,7 +27,7 @@ export type ProviderReport = {
   readonly complaints: number
   readonly meanDelaySeconds: number | null
   readonly drainSeconds: number
-  /** Ten minutes a step. */
+  /** Steps of ten minutes. */
   readonly steps: readonly (MetricsStep & { readonly atSeconds: number; readonly waiting: number })[]
 }
 
@@ -57,14 +57,14 @@ export type SimulationReport = {
   readonly wasted: number
   readonly complaints: number
   readonly reports: number
-  /** From the start until the last mail ended that did not wait for its own mailbox. */
+  /** From the start until the end of the last message that did not wait for its own mailbox. */
   readonly drainSeconds: number
   readonly lastEndSeconds: number
   readonly meanDelaySeconds: number | null
   readonly stepSeconds: number
   readonly providers: readonly ProviderReport[]
   readonly pauses: readonly PauseReport[]
-  /** What the ledger's own counters say: the same by another way. */
+  /** The ledger's own counters, as a check. */
   readonly ledger: Readonly<Record<string, number>>
 }
 
@@ -77,7 +77,7 @@ type ScenarioInfo = {
   readonly hours: number
 }
 
-/** Makes the report of a run. */
+/** The report of a run. */
 export function createReport(scenario: ScenarioInfo, policy: string, { metrics, totals }: SimulationResult): SimulationReport {
   const providers = [...metrics.providers.values()].map((each) => createProviderReport(metrics, each))
   const sum = (pick: (each: ProviderReport) => number): number => providers.reduce((all, each) => all + pick(each), 0)
@@ -113,7 +113,7 @@ export function createReport(scenario: ScenarioInfo, policy: string, { metrics, 
 
 const roundToSeconds = (ms: number): number => Math.round(ms / 1_000)
 
-/** Greatest first; names decide between equals. */
+/** Largest first; equal counts by name. */
 const sortedCounts = (counts: ReadonlyMap<string, number>): Record<string, number> =>
   Object.fromEntries([...counts].toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1)))
 
@@ -137,7 +137,7 @@ function createProviderReport(metrics: SimulationMetrics, provider: ProviderMetr
   }
 }
 
-/** Every step from the first to the last, with what waited at its end. */
+/** All steps from the first to the last, with the messages that waited at the end of each. */
 function stepsOf(provider: ProviderMetrics): ProviderReport['steps'] {
   let waiting = 0
   return Array.from({ length: Math.max(-1, ...provider.steps.keys()) + 1 }, (_, n) => {

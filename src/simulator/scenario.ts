@@ -1,31 +1,31 @@
 /**
- * scenario - what a simulation is made of: who sends, what, to whom, and what befalls the providers
+ * scenario - the schema of a scenario file: the sender, the campaigns, and the incidents at the providers
  *
  *     name = "cold-ip"
  *     title = "A new address"
- *     about = "What is sent, and what goes wrong"
+ *     about = "What is sent, and what fails"
  *     seed = 7
  *     start = "2026-03-02T08:00:00Z"
- *     hours = 168                        # the simulation ends then, whatever still waits
+ *     hours = 168                        # the end of the simulation, even if messages still wait
  *
  *     [sender]
  *     domain = "news.example.com"
  *     ips = ["198.51.100.1"]
- *     connections = 100                  # attempts that it can make at once
- *     warm_up = true                     # new addresses follow the schedule of the policy
- *     operator_hours = 4                 # so long after a pause that only an operator ends, one presses Recover
+ *     connections = 100                  # the most simultaneous attempts
+ *     warm_up = true                     # new egress IPs follow the warm-up schedule
+ *     operator_hours = 4                 # an operator presses Recover this long after a pause that only an operator ends
  *
- *     [[known]]                          # mails that a provider has had of an address before
+ *     [[known]]                          # messages that an egress IP delivered before the scenario
  *     ip = "198.51.100.1"
- *     mails = 150000                     # provider = "gmail" for one of them alone
+ *     mails = 150000                     # provider = "gmail": at one provider only
  *
  *     [[campaign]]
  *     mails = 100000
  *     at_hours = 0
- *     over_minutes = 60                  # handed to the queue evenly over so long
- *     account = 1                        # whose it is: lists and the quality of lists are an account's own
- *     to = { gmail = 6, outlook = 3 }    # in which shares
- *     mailboxes = { unknown = 0.12 }     # instead of what the provider's file says of an average list
+ *     over_minutes = 60                  # enqueued evenly over this time
+ *     account = 1                        # suppression lists and list quality are kept per account
+ *     to = { gmail = 6, outlook = 3 }    # relative shares of the providers
+ *     mailboxes = { unknown = 0.12 }     # replaces the values of the provider's file
  *
  *     [[outage]]                         # how = "connect", "timeout", "dns" or "busy"
  *     provider = "yahoo"
@@ -33,16 +33,16 @@
  *     for_hours = 3
  *     how = "timeout"
  *
- *     [[listing]]                        # an address on a provider's block list
+ *     [[listing]]                        # an egress IP on a provider's block list
  *
- * Unknown keys are refused, and every bad input is named. Pure. See also: simulator/simulate (who plays it), scenarios.
+ * Unknown members are refused, and the error names every invalid one. Pure. See also: simulator/simulate (runs it), scenarios.
  */
 import * as z from 'zod'
 import { invalidFile, schemaProblems } from '../invalid-file.ts'
 import { mailboxesSchema } from './provider-file.ts'
 
 const hours = z.number().min(0).max(10_000)
-const domain = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'is no lower-case domain')
+const domain = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'is not a lower-case domain')
 const ip = z.union([z.ipv4(), z.ipv6()])
 
 const campaign = z.strictObject({
@@ -52,7 +52,7 @@ const campaign = z.strictObject({
   account: z.int().min(1).max(1_000).default(1),
   to: z.record(z.string(), z.number().positive()).refine((to) => Object.keys(to).length > 0, 'names no provider'),
   mailboxes: mailboxesSchema.partial().default({}),
-  /** Campaigns with the same word go to the same people, in the same order. */
+  /** Campaigns with the same list have the same recipients, in the same order. */
   list: z.string().min(1).max(40).optional(),
 })
 
@@ -86,7 +86,7 @@ const schema = z.strictObject({
 export type Scenario = Readonly<z.infer<typeof schema>>
 export type CampaignRow = Scenario['campaign'][number]
 
-/** Reads a scenario. `providers` are the names that it may use. Throws config_invalid, one line for each thing that is wrong. */
+/** Reads a scenario. `providers`: the names that it may use. Throws config_invalid with one line per problem. */
 export function readScenario(file: string, data: unknown, providers: readonly string[]): Scenario {
   const read = schema.safeParse(data)
   if (!read.success) throw invalidFile(file, schemaProblems(read.error))
@@ -95,7 +95,7 @@ export function readScenario(file: string, data: unknown, providers: readonly st
   return read.data
 }
 
-/** Names of providers and addresses that stand for nothing. */
+/** One line for each provider name and IP that does not exist. */
 function unknownReferences({ campaign: campaigns, outage, listing, known, sender }: Scenario, providers: readonly string[]): string[] {
   const references = [
     ...campaigns.flatMap(({ to }, n) => Object.keys(to).map((provider) => ({ where: `campaign.${n}.to`, provider }))),
@@ -110,7 +110,7 @@ function unknownReferences({ campaign: campaigns, outage, listing, known, sender
   return [
     ...references
       .filter(({ provider }) => !providers.includes(provider))
-      .map(({ where, provider }) => `${where}: there is no provider "${provider}"; there are ${providers.join(', ')}`),
-    ...addresses.filter((each) => !sender.ips.includes(each.ip)).map((each) => `${each.where}: "${each.ip}" is none of sender.ips`),
+      .map(({ where, provider }) => `${where}: there is no provider "${provider}"; the providers are ${providers.join(', ')}`),
+    ...addresses.filter((each) => !sender.ips.includes(each.ip)).map((each) => `${each.where}: "${each.ip}" is not in sender.ips`),
   ]
 }

@@ -1,7 +1,7 @@
 /**
- * seed-spread - what several seeds say of one policy: the median and the range of each figure
+ * seed-spread - the median and the range of each figure of a policy over several seeds
  *
- * One seed is one story; where the ranges of two policies overlap, their medians are no verdict. Pure. See also: simulator/report.
+ * One seed is one case. Where the ranges of two policies overlap, their medians do not decide between them. Pure. See also: simulator/report.
  */
 import type { SimulationReport } from './report.ts'
 
@@ -18,13 +18,13 @@ export type PolicySpread = {
   readonly pauses: Spread
 }
 
-/** Of an even number the lower of the two in the middle, so that it is always a run that was made. None: all zero. */
+/** The median of an even number of values is the lower of the two in the middle, so that it is the figure of a real run. No values: all zero. */
 function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b)
   return { median: sorted[Math.floor((sorted.length - 1) / 2)] ?? 0, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 }
 }
 
-/** One row a policy, in the order in which they come. */
+/** One row per policy, in the order of the reports. */
 export function spreadsOf(reports: readonly SimulationReport[]): PolicySpread[] {
   return [...new Set(reports.map(({ policy }) => policy))].map((policy) => {
     const own = reports.filter((each) => each.policy === policy)

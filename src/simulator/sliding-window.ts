@@ -1,16 +1,16 @@
 /**
- * sliding-window - how much happened in the time behind a moment
+ * sliding-window - counts events in the time before a moment
  *
- * A ring of buckets: exact to one bucket, and no older than the ring is long. Mutable, owned by one standing. See also: simulator/provider-model.
+ * A ring of buckets, exact to one bucket. Mutable. See also: simulator/provider-limits.
  */
 export type SlidingWindow = {
   readonly add: (at: number, n?: number) => void
   readonly sum: (at: number) => number
-  /** Forgets all but this share. */
+  /** Multiplies all counts by this share. */
   readonly scale: (share: number) => void
 }
 
-/** An empty window of `buckets` times `bucketMs`. Moments must not run backwards by more than the window. */
+/** An empty window of `buckets` × `bucketMs`. Times must not decrease by more than the window. */
 export function createSlidingWindow(buckets: number, bucketMs: number): SlidingWindow {
   const counts = new Float64Array(buckets)
   let newest = Number.NEGATIVE_INFINITY

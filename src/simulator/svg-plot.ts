@@ -1,11 +1,11 @@
 /**
- * svg-plot - numbers over time as one inline SVG, without scripts or anything from elsewhere
+ * svg-plot - plots series over time as one inline SVG, without scripts and external resources
  *
- * Every text is escaped. Long runs are thinned to what a page can show; of what is thinned the highest stays. Colours are names of CSS
- * variables, so that a page may be light or dark. Pure. See also: simulator/report-html.
+ * Every text is escaped. Long series are reduced to the width of the plot, keeping the maximum of each interval. Colours are names of CSS
+ * variables, so that the page can be light or dark. Pure. See also: simulator/report-html.
  */
 
-/** One line: `values` are one a step. */
+/** One series. `values`: one per step. */
 export type PlotLine = { readonly name: string; readonly colour: string; readonly values: readonly number[] }
 
 export type Plot = {
@@ -13,7 +13,7 @@ export type Plot = {
   readonly unit: string
   readonly lines: readonly PlotLine[]
   readonly stepSeconds: number
-  /** The scales: two plots side by side should share theirs. */
+  /** The scales. Plots side by side should share them. */
   readonly steps: number
   readonly highest: number
 }
@@ -26,12 +26,12 @@ const TOP = 28
 const BOTTOM = 34
 const MAX_POINTS = 320
 
-/** A text inside HTML or SVG, in an element or in a quoted attribute. */
+/** Escapes a text for an element or a quoted attribute of HTML or SVG. */
 export function escapeText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')
 }
 
-/** The plot as an svg element. Total. */
+/** The plot as an `svg` element. Total. */
 export function drawPlot(plot: Plot): string {
   const steps = Math.max(1, plot.steps)
   const top = roundUpScale(plot.highest)
@@ -75,14 +75,14 @@ function drawLine({ name, colour, values }: PlotLine, { steps, x, y }: Scale): s
 
 const formatCoordinate = (value: number): string => value.toFixed(1)
 
-/** The next round number: quarters of it read well. */
+/** The next round number whose quarters are easy to read. */
 function roundUpScale(value: number): number {
   if (value <= 4) return 4
   const power = 10 ** Math.floor(Math.log10(value))
   return [1, 1.6, 2, 3, 4, 6, 8, 10].map((times) => times * power).find((each) => each >= value) ?? value
 }
 
-/** So far apart are the marks of the hours. */
+/** The distance between two ticks of the time axis, in hours. */
 function tickIntervalHours(hours: number): number {
   return [1, 2, 4, 6, 12, 24, 48, 96].find((every) => hours / every <= 10) ?? Math.ceil(hours / 10)
 }

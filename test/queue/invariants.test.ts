@@ -10,12 +10,12 @@ const scripts: fc.Arbitrary<Script> = fc.record({
   ips: fc.integer({ min: 1, max: 3 }),
   mails: fc.integer({ min: 0, max: 150 }),
   steps: fc.integer({ min: 1, max: 900 }),
-  trouble: fc.constantFrom(0, 0.1, 0.5, 0.95),
+  refusalShare: fc.constantFrom(0, 0.1, 0.5, 0.95),
   reload: fc.constant(0),
   operator: fc.boolean(),
 })
 
-test('nothing shut is passed, one probe batch a pause, n never falls, old answers move nothing, nothing is lost, all come home', () => {
+test('no closed key is passed, one probe batch per pause, n never falls, old results change nothing, nothing is lost, all keys end active', () => {
   fc.assert(
     fc.property(scripts, (script) => {
       expect(play(script).faults).toEqual([])
@@ -38,11 +38,11 @@ test.each([BACKOFF_POLICIES.spec, BACKOFF_POLICIES.never, BACKOFF_POLICIES.fixed
 )
 
 test.each([1, 8, 40])(
-  'the same with %d lines that are shared out',
-  (lines) => {
+  'the same with %d slots that are shared out',
+  (slots) => {
     fc.assert(
       fc.property(scripts, (script) => {
-        expect(play({ ...script, lines }).faults).toEqual([])
+        expect(play({ ...script, slots }).faults).toEqual([])
       }),
       { numRuns: 500 },
     )
@@ -59,7 +59,7 @@ test('the same seed and the same events give the same run, to the byte', () => {
   )
 }, 120_000)
 
-test('saving and loading anywhere changes nothing', () => {
+test('saving and loading at any point changes nothing', () => {
   fc.assert(
     fc.property(scripts, fc.integer({ min: 1, max: 9 }), (script, reload) => {
       const short = { ...script, steps: Math.min(script.steps, 300) }

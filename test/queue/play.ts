@@ -1,7 +1,7 @@
 /**
- * play - a virtual world for the queue's property tests: it drives a queue by a seed, and writes down all that is said
+ * play - drives a queue by a seed for the property tests, and checks every dispatch and event against a model of its own
  *
- * It knows the queue only by its functions and its events; what it checks it works out from those alone.
+ * The model knows the queue only by its functions and events.
  */
 import { applyAttemptResult, applyLaterReport } from '../../src/queue/schedule/attempt-result.ts'
 import { destinationKeys, egressKeys, type BackoffKeyId, BACKOFF_KEYS, type EgressRoute } from '../../src/queue/backoff/backoff-key.ts'
@@ -58,23 +58,23 @@ export const refusal = (kind: Refused, more: { statedDelayMs?: number; zone?: st
   return { ...base, reason: 'rate-limited', pause: kind, deferral: more.final !== true }
 }
 
-/** All keys that cover a delivery. */
+/** All keys that cover a dispatch. */
 export const keysOf = (to: EgressRoute): BackoffKeyId[] => [...destinationKeys(to), ...egressKeys(to)]
 
 export type Script = {
   readonly seed: number
   readonly ips: number
   readonly mails: number
-  /** How many happenings before the weather clears. */
+  /** Random steps before everything is accepted. */
   readonly steps: number
-  /** Share of answers that refuse, from 0 to 1. */
-  readonly trouble: number
+  /** The share of refusals, from 0 to 1. */
+  readonly refusalShare: number
   readonly policy?: BackoffPolicy
-  /** Save and load at every so many steps; 0: never. */
+  /** Saves and loads after every this many steps; 0: never. */
   readonly reload: number
   readonly operator: boolean
-  /** Attempts at once that are shared out; not given: they are not. */
-  readonly lines?: number
+  /** Connection slots that are shared out; absent: not shared out. */
+  readonly slots?: number
 }
 
 export type Played = {
@@ -91,8 +91,8 @@ type World = {
   readonly script: Script
   queue: Queue
   now: number
-  dice: number
-  offered: number
+  draws: number
+  submitted: number
   readonly pending: Pending[]
   readonly log: string[]
   readonly faults: string[]
@@ -101,16 +101,16 @@ type World = {
   /** The last transition of each key and class. */
   readonly last: Map<string, KeyTransition>
   readonly manual: Map<BackoffKeyId, number>
-  /** Manual pauses that were there, by key; and every mail that was offered. */
+  /** All manual pauses by key, and all messages. */
   readonly pauses: { readonly key: BackoffKeyId; readonly from: number; until: number }[]
   readonly mails: Map<string, QueueMessage>
-  /** Probes handed out since PROBING began, less those that were given back; and those in flight. */
+  /** Probes sent since PROBING was entered, without the returned ones; and those in flight. */
   readonly probes: Map<string, { sent: number; out: number; epoch: number }>
 }
 
 function draw(world: World): number {
-  world.dice += 1
-  return seededRandom(world.script.seed, world.dice, 99)
+  world.draws += 1
+  return seededRandom(world.script.seed, world.draws, 99)
 }
 
 const pick = <T>(world: World, from: readonly T[]): T => from[Math.floor(draw(world) * from.length)] as T
@@ -121,7 +121,7 @@ export function mailOf(id: string, now: number, to: Partial<QueueMessage> = {}):
 }
 
 function submit(world: World): void {
-  const id = `m${(world.offered += 1)}`
+  const id = `m${(world.submitted += 1)}`
   const site = pick(world, SITES)
   const domain = site.includes('.') ? site : `${pick(world, ['a', 'b', 'c'])}.${site}.example`
   const mail = mailOf(id, world.now, {
@@ -134,11 +134,11 @@ function submit(world: World): void {
   })
   world.all.add(id)
   world.mails.set(id, mail)
-  if (!enqueue(world.queue, mail, world.now)) world.faults.push(`${id} was not taken`)
-  if (enqueue(world.queue, mail, world.now)) world.faults.push(`${id} was taken twice`)
+  if (!enqueue(world.queue, mail, world.now)) world.faults.push(`${id} was not enqueued`)
+  if (enqueue(world.queue, mail, world.now)) world.faults.push(`${id} was enqueued twice`)
 }
 
-/** Reads events: keeps the model, and checks what each may say. */
+/** Updates the model by events, and checks each of them. */
 function read(world: World, events: readonly QueueEvent[], answered: Dispatch | null): void {
   for (const event of events) {
     world.log.push(JSON.stringify(event))
@@ -158,22 +158,22 @@ function read(world: World, events: readonly QueueEvent[], answered: Dispatch | 
   }
 }
 
-/** The longest rest: what would be tried again only when it is too old ends at its last attempt. */
+/** The longest retry delay. A message that would be retried only after its lifetime ends at its last attempt. */
 const LONGEST_REST = DAY
 
-/** A mail ends only after its time, and minutes under a manual pause are none of it. */
+/** A message expires only after its lifetime, to which time under a manual pause does not count. */
 function checkGivenUp(world: World, id: string, at: number): void {
   const mail = world.mails.get(id)
   if (mail === undefined) return
   const keys = destinationKeys(mail)
   const pauses = world.pauses.filter(({ key }) => keys.includes(key)).toSorted((a, b) => a.from - b.from)
-  let [free, counted] = [0, mail.acceptedAt]
+  let [agedMs, countedUntil] = [0, mail.acceptedAt]
   for (const { from, until } of pauses) {
     if (until === Infinity) world.faults.push(`${id} was given up under a manual pause`)
-    free += Math.max(0, Math.min(from, at) - counted)
-    counted = Math.max(counted, Math.min(until, at))
+    agedMs += Math.max(0, Math.min(from, at) - countedUntil)
+    countedUntil = Math.max(countedUntil, Math.min(until, at))
   }
-  if (free + at - counted < GIVE_UP - LONGEST_REST) world.faults.push(`${id} was given up before its time`)
+  if (agedMs + at - countedUntil < GIVE_UP - LONGEST_REST) world.faults.push(`${id} was given up before its time`)
 }
 
 function readTransition(world: World, event: KeyTransition, answered: Dispatch | null): void {
@@ -185,11 +185,11 @@ function readTransition(world: World, event: KeyTransition, answered: Dispatch |
     if (!isForgotten) world.faults.push(`${name}: n fell from ${before.n} to ${event.n}`)
   }
   if (before !== undefined && event.epoch <= before.epoch) world.faults.push(`${name}: the epoch did not rise`)
-  // From PROBING with the same n: silence, which is time's doing and no answer's.
+  // From PROBING with the same n: the probe timed out. No result caused it.
   const isSilence = event.from === 'probing' && event.n === before?.n
   const isEscalation = event.to === 'throttled' || (event.to === 'paused' && !isSilence)
   if (isEscalation && answered !== null && answered.number <= (before?.epoch ?? 0))
-    world.faults.push(`${name}: an answer of an older epoch moved it`)
+    world.faults.push(`${name}: the result of an older epoch changed it`)
   if (event.to === 'probing') {
     if (before?.to !== 'paused') world.faults.push(`${name}: probing after ${before?.to}`)
     if (event.by === 'queue' && event.at < (before?.nextSendingAt ?? Infinity)) world.faults.push(`${name}: probed before its time`)
@@ -205,7 +205,7 @@ function classesAt(world: World, key: BackoffKeyId): KeyTransition[] {
 
 function checkDispatch(world: World, dispatch: Dispatch): void {
   if (world.ended.has(dispatch.mailId)) world.faults.push(`${dispatch.mailId} was sent after its end`)
-  if (world.pending.some((one) => one.dispatch.mailId === dispatch.mailId)) world.faults.push(`${dispatch.mailId} is out twice`)
+  if (world.pending.some((one) => one.dispatch.mailId === dispatch.mailId)) world.faults.push(`${dispatch.mailId} is in flight twice`)
   for (const key of keysOf(dispatch)) {
     if (world.manual.has(key)) world.faults.push(`sent under the manual pause ${key}`)
     for (const event of classesAt(world, key)) {
@@ -218,7 +218,7 @@ function checkDispatch(world: World, dispatch: Dispatch): void {
       probes.out += 1
       if (probes.sent > 5) world.faults.push(`${name}: more than a batch`)
       if (probes.out > 1) world.faults.push(`${name}: two probes at once`)
-      if (!dispatch.probe) world.faults.push(`${name}: a probe that does not say so`)
+      if (!dispatch.probe) world.faults.push(`${name}: a probe that is not marked as one`)
     }
   }
 }
@@ -234,38 +234,39 @@ function pump(world: World, capacity: number): void {
   }
 }
 
-/** A probe that nobody saw counts as not sent; one that was answered is in. */
-function settleProbes(world: World, dispatch: Dispatch, heard: AttemptResult): void {
+/** Updates the model of the probes. A probe that the provider did not see counts as not sent. */
+function settleProbes(world: World, dispatch: Dispatch, result: AttemptResult): void {
   for (const key of keysOf(dispatch)) {
     for (const event of classesAt(world, key)) {
       const probes = world.probes.get(`${event.key} ${event.class}`)
       if (probes === undefined || dispatch.number <= probes.epoch) continue
       probes.out -= 1
-      if (heard.kind === 'recalled' || heard.kind === 'unreachable') probes.sent -= 1
-      else if (event.class === 'network' && heard.kind === 'refused' && heard.pause === 'network') probes.sent -= 1
+      if (result.kind === 'recalled' || result.kind === 'unreachable') probes.sent -= 1
+      else if (event.class === 'network' && result.kind === 'refused' && result.pause === 'network') probes.sent -= 1
     }
   }
 }
 
-function hear(world: World, heardOf: (dispatch: Dispatch) => AttemptResult): void {
+function takeResult(world: World, resultOf: (dispatch: Dispatch) => AttemptResult): void {
   const place = Math.floor(draw(world) * world.pending.length)
   const [pending] = world.pending.splice(place, 1)
   if (pending === undefined) return
-  const heard = heardOf(pending.dispatch)
-  settleProbes(world, pending.dispatch, heard)
-  read(world, applyAttemptResult(world.queue, pending.dispatch.number, heard, world.now), pending.dispatch)
-  if (applyAttemptResult(world.queue, pending.dispatch.number, heard, world.now).length > 0) world.faults.push('an answer was heard twice')
+  const result = resultOf(pending.dispatch)
+  settleProbes(world, pending.dispatch, result)
+  read(world, applyAttemptResult(world.queue, pending.dispatch.number, result, world.now), pending.dispatch)
+  if (applyAttemptResult(world.queue, pending.dispatch.number, result, world.now).length > 0)
+    world.faults.push('a result was applied twice')
 }
 
 const CLEAN: AttemptResult = { kind: 'accepted' }
 
-/** Each run has a trouble of its own: else no class would be heard often enough to trip. */
+/** Each run prefers two kinds of refusals, so that their classes trip. */
 function kindsOf({ seed }: Script): readonly Refused[] {
   return REFUSALS.filter((_, i) => i === seed % REFUSALS.length || i === (seed >> 5) % REFUSALS.length)
 }
 
 function anyAnswer(world: World): AttemptResult {
-  if (draw(world) >= world.script.trouble) return CLEAN
+  if (draw(world) >= world.script.refusalShare) return CLEAN
   const kind = pick(world, draw(world) < 0.85 ? kindsOf(world.script) : REFUSALS)
   const statedDelayMs = draw(world) < 0.1 ? Math.floor(draw(world) * HOUR) : undefined
   return refusal(kind, { zone: 'Asia/Shanghai', final: draw(world) < 0.2, ...(statedDelayMs === undefined ? {} : { statedDelayMs }) })
@@ -276,7 +277,7 @@ function command(world: World): void {
   const domain = pick(world, [null, 'small.example', 'a.big.example'])
   const how = pick(world, ['immediate', 'probe'] as const)
   const { queue, now } = world
-  const asked = pick(world, [
+  const runCommand = pick(world, [
     () =>
       applyCommand(
         queue,
@@ -296,33 +297,33 @@ function command(world: World): void {
     () =>
       rerouteMessage(
         queue,
-        `m${1 + Math.floor(draw(world) * world.offered)}`,
+        `m${1 + Math.floor(draw(world) * world.submitted)}`,
         { site: 'gate', gateway: true, mxSet: 'mx.elsewhere.example' },
         now,
       ),
     () => applyLaterReport(queue, { kind: pick(world, ['complaint', 'not-exist'] as const), account }, now),
   ])
-  read(world, asked(), null)
+  read(world, runCommand(), null)
 }
 
 function stepOf(world: World): void {
   const what = draw(world)
-  if (what < 0.25 && world.offered < world.script.mails) submit(world)
+  if (what < 0.25 && world.submitted < world.script.mails) submit(world)
   else if (what < 0.5) pump(world, Math.floor(draw(world) * 8))
-  else if (what < 0.85) hear(world, () => anyAnswer(world))
+  else if (what < 0.85) takeResult(world, () => anyAnswer(world))
   else if (what < 0.97) world.now += Math.floor(draw(world) ** 6 * (draw(world) < 0.05 ? 6 * DAY : 3 * HOUR))
   else if (what < 0.99 && world.script.operator) command(world)
   else if (what < 0.993 && world.script.operator) crash(world)
 }
 
-/** The process ends, and another goes on with what was stored. */
+/** The process ends, and another continues with the stored state. */
 function crash(world: World): void {
   world.queue = loadQueue(saveQueue(world.queue), world.queue.policy)
   for (const { dispatch } of world.pending.splice(0)) settleProbes(world, dispatch, { kind: 'recalled' })
   read(world, recallAll(world.queue, world.now), null)
 }
 
-/** From now on all is well: only clean answers, no operator, time goes where the queue says. */
+/** Accepts everything from now on, without operator commands, and moves the clock where the queue says, until the queue is empty. */
 function clear(world: World): void {
   for (const key of world.manual.keys())
     read(world, applyCommand(world.queue, { kind: 'recover-key', key, how: 'immediate' }, world.now), null)
@@ -338,7 +339,7 @@ function clear(world: World): void {
     pump(world, Math.max(0, 8 - world.pending.length))
     if (world.pending.length > 0) {
       world.now = Math.max(world.now, Math.min(...world.pending.map(({ at }) => at)))
-      hear(world, () => CLEAN)
+      takeResult(world, () => CLEAN)
       continue
     }
     const wake = nextWakeAt(world.queue, world.now)
@@ -347,7 +348,7 @@ function clear(world: World): void {
   }
 }
 
-/** Plays a script to its end. */
+/** Runs a script to its end. */
 export function play(script: Script): Played {
   const pool = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].slice(0, script.ips)
   const policy = script.policy ?? BACKOFF_POLICIES.default
@@ -357,11 +358,11 @@ export function play(script: Script): Played {
       policy,
       seed: script.seed,
       pools: { '*': pool },
-      ...(script.lines === undefined ? {} : { maxInFlight: script.lines }),
+      ...(script.slots === undefined ? {} : { maxInFlight: script.slots }),
     }),
     now: T0,
-    dice: 0,
-    offered: 0,
+    draws: 0,
+    submitted: 0,
     pending: [],
     log: [],
     faults: [],
@@ -382,25 +383,25 @@ export function play(script: Script): Played {
   return { queue: world.queue, log: world.log, ended: world.ended, now: world.now, faults: world.faults }
 }
 
-/** Nothing is lost, and every key is home. */
+/** Checks that no message is lost and every key is active. */
 function checkEnd(world: World): void {
   for (const id of world.all) if (!world.ended.has(id)) world.faults.push(`${id} was lost`)
-  if (world.queue.entries.size > 0) world.faults.push('mail is left')
+  if (world.queue.entries.size > 0) world.faults.push('messages are left')
   for (const [name, event] of world.last) {
     if (event.to !== 'active') world.faults.push(`${name} ended ${event.to}`)
   }
-  for (const gate of world.queue.keyStates.values()) {
-    for (const episode of gate.episodes.values())
-      if (episode.rung !== null) world.faults.push(`${gate.id} is still on rung ${episode.rung}`)
+  for (const keyState of world.queue.keyStates.values()) {
+    for (const episode of keyState.episodes.values())
+      if (episode.rung !== null) world.faults.push(`${keyState.id} is still on rung ${episode.rung}`)
   }
 }
 
-/** All mails answered by one function, until the queue is empty or the time is up: for tests of one thing. */
+/** Runs a queue with one function that gives all results, until the queue is empty or the time is over. */
 export function runUntil(
   queue: Queue,
   from: number,
   until: number,
-  heard: (dispatch: Dispatch, now: number) => AttemptResult,
+  result: (dispatch: Dispatch, now: number) => AttemptResult,
 ): { now: number; events: QueueEvent[]; dispatches: Dispatch[] } {
   const events: QueueEvent[] = []
   const dispatches: Dispatch[] = []
@@ -417,7 +418,7 @@ export function runUntil(
     now = next
     for (let first = pending[0]; first !== undefined && first.at <= now; first = pending[0]) {
       pending.shift()
-      events.push(...applyAttemptResult(queue, first.dispatch.number, heard(first.dispatch, now), now))
+      events.push(...applyAttemptResult(queue, first.dispatch.number, result(first.dispatch, now), now))
     }
   }
   return { now, events, dispatches }

@@ -1,4 +1,4 @@
-/** queue.test - one thing at a time: fairness, other IPs, rates, retries, manual pauses, what an operator sees */
+/** queue.test - fairness, choice of the egress IP, rates, retries, manual pauses, and the operator's view */
 import { expect, test } from 'vitest'
 import { applyAttemptResult, applyLaterReport } from '../../src/queue/schedule/attempt-result.ts'
 import type { AttemptResult, Dispatch } from '../../src/queue/message.ts'
@@ -23,7 +23,7 @@ function fill(queue: Queue, n: number, to: Parameters<typeof mailOf>[2] = {}, pr
   for (let i = 0; i < n; i++) enqueue(queue, mailOf(`${prefix}${i}`, T0, to), T0)
 }
 
-/** The lane of account 1 to example.com, as an operator sees it. */
+/** The status of the lane of account 1 to example.com. */
 function laneStatus(queue: Queue, now: number): LaneStatus | null {
   const lane = [...queue.lanes.values()].find(({ account, domain }) => account === 1 && domain === 'example.com')
   return lane === undefined ? null : statusOfLane(queue, lane, now)
@@ -31,7 +31,7 @@ function laneStatus(queue: Queue, now: number): LaneStatus | null {
 
 const ends = (events: readonly { kind: string }[]): string[] => events.flatMap((event) => ('end' in event ? [String(event.end)] : []))
 
-test('a lane of thousands starves nobody: a hundred small lanes are through in their first turns', () => {
+test('a lane of thousands does not delay others: a hundred small lanes finish in their first rounds', () => {
   const queue = queueOf()
   fill(queue, 20_000)
   for (let i = 0; i < 100; i++) fill(queue, 3, { domain: `d${i}.example`, site: `d${i}.example` }, `s${i}-`)
@@ -39,7 +39,7 @@ test('a lane of thousands starves nobody: a hundred small lanes are through in t
   expect(dispatches.filter(({ site }) => site !== 'big')).toHaveLength(300)
 })
 
-test('two huge lanes share evenly, whatever they are asked for at a time', () => {
+test('two large lanes share evenly, whatever the capacity of each batch', () => {
   const queue = queueOf()
   fill(queue, 3_000)
   fill(queue, 3_000, { account: 2 }, 'n')
@@ -53,7 +53,7 @@ test('two huge lanes share evenly, whatever they are asked for at a time', () =>
   expect(Math.abs((counts[0] ?? 0) - (counts[1] ?? 0))).toBeLessThanOrEqual(8)
 })
 
-test('ten refused of one cohort, all in flight together, make one transition', () => {
+test('ten refusals of one cohort, all in flight together, make one transition', () => {
   const queue = queueOf()
   fill(queue, 50)
   const { dispatches } = nextDispatchBatch(queue, T0, 40)
@@ -61,18 +61,18 @@ test('ten refused of one cohort, all in flight together, make one transition', (
   expect(transitionsOf(events).map(({ to }) => to)).toEqual(['throttled'])
 })
 
-test('a blocklisted IP is shut and the mail leaves by the other; refused by all, it ends or rests as the reply says', () => {
+test('a blocklisted IP pauses and the message leaves by the other; refused from all, it ends or is deferred as the reply says', () => {
   const queue = queueOf(['192.0.2.1', '192.0.2.2'])
   fill(queue, 1)
   const [first] = nextDispatchBatch(queue, T0, 9).dispatches
-  const shut = applyAttemptResult(queue, first?.number ?? 0, refusal('ip-blocklist', { final: true }), T0)
-  expect(transitionsOf(shut)).toMatchObject([{ to: 'paused', key: 'ip|192.0.2.1|big', class: 'ip-blocklist' }])
+  const events = applyAttemptResult(queue, first?.number ?? 0, refusal('ip-blocklist', { final: true }), T0)
+  expect(transitionsOf(events)).toMatchObject([{ to: 'paused', key: 'ip|192.0.2.1|big', class: 'ip-blocklist' }])
   const [second] = nextDispatchBatch(queue, T0, 9).dispatches
   expect(second?.egressIp).toBe('192.0.2.2')
   expect(ends(applyAttemptResult(queue, second?.number ?? 0, refusal('ip-blocklist', { final: true }), T0))).toEqual(['failed'])
 })
 
-test('other mail to the site goes by the IP that is open', () => {
+test('other messages to the site leave by the IP that is open', () => {
   const queue = queueOf(['192.0.2.1', '192.0.2.2'])
   fill(queue, 40)
   const [first] = nextDispatchBatch(queue, T0, 1).dispatches
@@ -81,7 +81,7 @@ test('other mail to the site goes by the IP that is open', () => {
   expect(new Set(dispatches.map(({ egressIp }) => egressIp))).toEqual(new Set(['192.0.2.2']))
 })
 
-test('throttled to ten a minute means ten a minute', () => {
+test('throttled to ten a minute: at openConnections ten a minute are sent', () => {
   const queue = queueOf()
   fill(queue, 500)
   for (const { number } of nextDispatchBatch(queue, T0, 3).dispatches) applyAttemptResult(queue, number, refusal('domain-rate'), T0)
@@ -90,7 +90,7 @@ test('throttled to ten a minute means ten a minute', () => {
   expect(dispatches.length).toBeLessThanOrEqual(101)
 })
 
-test('throttled to one connection means one at a time', () => {
+test('throttled to one connection: one attempt at a time', () => {
   const queue = queueOf()
   fill(queue, 50)
   for (const { number } of nextDispatchBatch(queue, T0, 3).dispatches)
@@ -99,7 +99,7 @@ test('throttled to one connection means one at a time', () => {
   expect(nextDispatchBatch(queue, T0 + 1, 9).dispatches).toHaveLength(0)
 })
 
-test('the network of a domain is down when every open connection failed; of a site, when three of its host sets are', () => {
+test('the network key of a domain pauses when every open connection failed; that of a site when three of its host sets are down', () => {
   const queue = queueOf()
   for (const name of ['a', 'b', 'c']) fill(queue, 4, { domain: `${name}.example`, mxSet: `mx.${name}.example` }, name)
   const { dispatches } = nextDispatchBatch(queue, T0, 6 + 6)
@@ -109,7 +109,7 @@ test('the network of a domain is down when every open connection failed; of a si
   expect(keys.toSorted()).toEqual(['network|mx|mx.a.example', 'network|mx|mx.b.example', 'network|mx|mx.c.example', 'network|site|big'])
 })
 
-test('one timeout among answers is no outage', () => {
+test('one timeout among replies is no outage', () => {
   const queue = queueOf()
   fill(queue, 8)
   const { dispatches } = nextDispatchBatch(queue, T0, 8)
@@ -117,14 +117,14 @@ test('one timeout among answers is no outage', () => {
   expect(transitionsOf(events)).toEqual([])
 })
 
-test('a line that breaks in the middle is no outage either: the mail rests, no key moves', () => {
+test('a connection that breaks during the dialogue is no outage: the message is deferred, no key changes', () => {
   const queue = queueOf()
   fill(queue, 1)
   const [one] = nextDispatchBatch(queue, T0, 1).dispatches
   expect(applyAttemptResult(queue, one?.number ?? 0, refusal('dropped'), T0 + 1).map(({ kind }) => kind)).toEqual(['mail.deferred'])
 })
 
-test('a 550 that a rule calls a deferral is tried again; a plain 550 ends the mail', () => {
+test('a 550 that a rule calls a deferral is retried; a plain 550 ends the message', () => {
   const queue = queueOf()
   fill(queue, 2)
   const [one, two] = nextDispatchBatch(queue, T0, 2).dispatches
@@ -133,7 +133,7 @@ test('a 550 that a rule calls a deferral is tried again; a plain 550 ends the ma
   expect(applyAttemptResult(queue, two?.number ?? 0, refusal('not-exist'), T0)[0]).toMatchObject({ kind: 'mail.ended', end: 'failed' })
 })
 
-test('what is deferred for ever is given up after four days, with its last answer', () => {
+test('a message that is always deferred is given up after four days, with its last result', () => {
   const queue = queueOf()
   fill(queue, 1)
   const { events, now, dispatches } = runUntil(queue, T0, T0 + 9 * DAY, () => refusal('greylist'))
@@ -142,7 +142,7 @@ test('what is deferred for ever is given up after four days, with its last answe
   expect(dispatches.length).toBeGreaterThan(20)
 })
 
-test('what waits behind a pause that heals by time is given up in time too', () => {
+test('a message that waits for a pause with an end is given up in time too', () => {
   const queue = queueOf()
   fill(queue, 300)
   const { events } = runUntil(queue, T0, T0 + 9 * DAY, () => refusal('deferred-for-good'))
@@ -151,21 +151,24 @@ test('what waits behind a pause that heals by time is given up in time too', () 
   expect(events.every(({ kind, at }) => kind !== 'mail.ended' || at <= T0 + GIVE_UP)).toBe(true)
 })
 
-test.each([null, 'example.com'])('time under a manual pause (of %s) makes no mail too old; after it what is left counts on', (domain) => {
-  const queue = queueOf()
-  fill(queue, 3)
-  const before = runUntil(queue, T0, T0 + DAY, () => refusal('greylist'))
-  const paused = before.now
-  applyCommand(queue, { kind: 'pause', account: 1, domain, until: paused + 10 * DAY, after15Days: 'keep' }, paused)
-  const under = runUntil(queue, paused, paused + 10 * DAY - 1, () => OK)
-  expect([under.dispatches, ends(under.events)]).toEqual([[], []])
-  const after = runUntil(queue, paused + 10 * DAY, paused + 30 * DAY, () => refusal('greylist'))
-  expect(ends(after.events)).toEqual(['given-up', 'given-up', 'given-up'])
-  expect(after.now).toBeGreaterThan(T0 + GIVE_UP + 10 * DAY - 12 * HOUR)
-  expect(after.now).toBeLessThanOrEqual(T0 + GIVE_UP + 10 * DAY)
-})
+test.each([null, 'example.com'])(
+  'time under a manual pause (of %s) does not age a message; afterwards its remaining lifetime runs on',
+  (domain) => {
+    const queue = queueOf()
+    fill(queue, 3)
+    const before = runUntil(queue, T0, T0 + DAY, () => refusal('greylist'))
+    const paused = before.now
+    applyCommand(queue, { kind: 'pause', account: 1, domain, until: paused + 10 * DAY, after15Days: 'keep' }, paused)
+    const under = runUntil(queue, paused, paused + 10 * DAY - 1, () => OK)
+    expect([under.dispatches, ends(under.events)]).toEqual([[], []])
+    const after = runUntil(queue, paused + 10 * DAY, paused + 30 * DAY, () => refusal('greylist'))
+    expect(ends(after.events)).toEqual(['given-up', 'given-up', 'given-up'])
+    expect(after.now).toBeGreaterThan(T0 + GIVE_UP + 10 * DAY - 12 * HOUR)
+    expect(after.now).toBeLessThanOrEqual(T0 + GIVE_UP + 10 * DAY)
+  },
+)
 
-test('mail that has hardly any time left when its pause ends is tried for a day', () => {
+test('a message with hardly any lifetime left at the end of a pause is tried for a day', () => {
   const queue = queueOf()
   fill(queue, 1, { dueAt: T0 + GIVE_UP })
   applyCommand(queue, { kind: 'pause', account: 1, domain: null, until: null, after15Days: 'keep' }, T0 + GIVE_UP - 1)
@@ -177,7 +180,7 @@ test('mail that has hardly any time left when its pause ends is tried for a day'
   expect(events.at(-1)?.at).toBeLessThanOrEqual(end + DAY)
 })
 
-test('a pause of the list that only Recover ends holds mail for as long as that takes, a restart included', () => {
+test('a list-quality pause slotsInUse messages until Recover, also across a restart', () => {
   const queue = queueOf()
   fill(queue, 3_000)
   const first = runUntil(queue, T0, T0 + 12 * MINUTE, (_, now) =>
@@ -195,7 +198,7 @@ test('a pause of the list that only Recover ends holds mail for as long as that 
   expect(new Set(ends(runUntil(again, later, later + 9 * DAY, () => OK).events))).toEqual(new Set(['delivered']))
 })
 
-test('what was held by hand is known after a restart too', () => {
+test('past slotsInUse are known after a restart', () => {
   const queue = queueOf()
   fill(queue, 2)
   applyCommand(queue, { kind: 'pause', account: 1, domain: null, until: T0 + 10 * DAY, after15Days: 'keep' }, T0)
@@ -207,7 +210,7 @@ test('what was held by hand is known after a restart too', () => {
   expect(ends(runUntil(again, resumed, resumed + 2 * HOUR, () => OK).events)).toEqual(['delivered', 'delivered'])
 })
 
-test('an attempt that is put off while a pause begins does not end the mail', () => {
+test('a deferral during a new manual pause does not end the message', () => {
   const queue = queueOf()
   fill(queue, 1, { acceptedAt: T0 - GIVE_UP + MINUTE })
   const [one] = nextDispatchBatch(queue, T0, 1).dispatches
@@ -216,7 +219,7 @@ test('an attempt that is put off while a pause begins does not end the mail', ()
   expect(ends(runUntil(queue, T0 + 5 * MINUTE, T0 + 20 * DAY, () => OK).events)).toEqual(['delivered'])
 })
 
-test('a manual pause holds until its time, and Recover ends it', () => {
+test('a manual pause lasts until its end, and Recover ends it', () => {
   const queue = queueOf()
   fill(queue, 2)
   applyCommand(queue, { kind: 'pause', account: 1, domain: 'example.com', until: T0 + HOUR, after15Days: 'keep' }, T0)
@@ -259,7 +262,7 @@ test.each([16 * DAY, 0, -1])('a manual pause of %d ms is refused', (length) => {
   )
 })
 
-test('waiting mail is deleted by account, domain and time; what is in flight goes its way', () => {
+test('waiting messages are deleted by account, domain and time; those in flight are not affected', () => {
   const queue = queueOf()
   fill(queue, 5)
   fill(queue, 2, { account: 2 }, 'n')
@@ -270,7 +273,7 @@ test('waiting mail is deleted by account, domain and time; what is in flight goe
   expect(nextDispatchBatch(queue, T0, 9).dispatches.map(({ account }) => account)).toEqual([2, 2])
 })
 
-test("an operator's rate holds a lane, and no other", () => {
+test("an operator's rate limits one lane, and no other", () => {
   const queue = queueOf()
   fill(queue, 100)
   fill(queue, 50, { domain: 'free.example' }, 'f')
@@ -285,7 +288,7 @@ test("an operator's rate holds a lane, and no other", () => {
   })
 })
 
-test('a new IP sends a site what its day allows, and goes on the next day', () => {
+test('a new IP sends what its day allows, and continues on the next day', () => {
   const queue = queueOf()
   fill(queue, 900)
   applyCommand(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: T0 }, T0)
@@ -293,7 +296,7 @@ test('a new IP sends a site what its day allows, and goes on the next day', () =
   expect([0, 1].map((day) => days.filter((one) => one === day).length)).toEqual([200, 500])
 })
 
-test('the rate that is learnt halves when refusals go on, and grows with clean answers', () => {
+test('the learnt rate halves while refusals continue, and grows with clean replies', () => {
   const queue = queueOf()
   fill(queue, 4_000)
   runUntil(queue, T0, T0 + MINUTE, () => OK)
@@ -307,17 +310,17 @@ test('the rate that is learnt halves when refusals go on, and grows with clean a
   expect(rate()).toBeGreaterThan(halved)
 })
 
-test('connections at once are learnt: half of what was too many, and one more after many clean answers', () => {
+test('simultaneous connections are learnt: half of what was too many, and one more after many clean replies', () => {
   const queue = queueOf()
   fill(queue, 6_000)
-  const most = (): number => queue.inFlightByKey.get('connection|192.0.2.1|big') ?? 0
+  const openConnections = (): number => queue.inFlightByKey.get('connection|192.0.2.1|big') ?? 0
   const seen: number[] = []
   const pending: Dispatch[] = []
   let now = T0
   for (let round = 0; round < 120; round++) {
     now += 1_000
     pending.push(...nextDispatchBatch(queue, now, 60 - pending.length).dispatches)
-    seen.push(most())
+    seen.push(openConnections())
     for (const [n, { number }] of pending.splice(0).entries())
       applyAttemptResult(queue, number, n < 20 ? OK : refusal('connection-frequency'), now)
     if (round === 0) applyCommand(queue, { kind: 'recover', account: 1, domain: null, how: 'immediate' }, now)
@@ -327,7 +330,7 @@ test('connections at once are learnt: half of what was too many, and one more af
   expect(Math.min(...seen.slice(60))).toBeGreaterThan(0)
 })
 
-test('a mail that is given up without an answer tells why it waited', () => {
+test('a message that is given up without a result names the key that blocked it', () => {
   const queue = queueOf()
   fill(queue, 600)
   const { events } = runUntil(queue, T0, T0 + 5 * DAY, () => refusal('connect'))
@@ -340,7 +343,7 @@ test('a mail that is given up without an answer tells why it waited', () => {
   expect(ended.some(({ last, blockingKey: heldBy }) => last === null && heldBy?.reply?.text === 'no answer')).toBe(true)
 })
 
-test('a grey-listed mail rests six minutes, not one', () => {
+test('a greylisted message waits six minutes, not one', () => {
   const queue = queueOf()
   fill(queue, 1)
   const { dispatches } = runUntil(queue, T0, T0 + DAY, ({ attempt }) => (attempt === 1 ? refusal('greylist') : OK))
@@ -360,7 +363,7 @@ test('the key that opens last gives reason and next sending time', () => {
   expect(status?.evidence).toMatchObject([{ code: 421, text: '421 deferred-for-good' }])
 })
 
-test('complaints that come back later slow an account down', () => {
+test('later complaints throttle an account', () => {
   const queue = queueOf()
   fill(queue, 2_000)
   runUntil(queue, T0, T0 + HOUR, () => OK)
@@ -368,7 +371,7 @@ test('complaints that come back later slow an account down', () => {
   expect(transitionsOf(events)).toMatchObject([{ to: 'throttled', key: 'account|1', class: 'list-quality' }])
 })
 
-test('after a crash what was in flight waits again; what was learnt of keys outlives the queue', () => {
+test('after a crash messages in flight wait again; what is known about keys outlives the queue', () => {
   const queue = queueOf()
   fill(queue, 9)
   const [first] = nextDispatchBatch(queue, T0, 4).dispatches
@@ -383,12 +386,12 @@ test('after a crash what was in flight waits again; what was learnt of keys outl
   expect(nextWakeAt(fresh, T0 + 1)).toBeGreaterThan(T0 + 4 * HOUR)
 })
 
-test('a gateway is a site for ip and connection keys only', () => {
+test('a gateway is a site for ip, connection and warmup keys only', () => {
   const keys = keysOf({ ...mailOf('m', T0, { site: 'gate', gateway: true }), egressIp: '192.0.2.1' })
   expect(keys.filter((key) => key.endsWith('|gate'))).toEqual(['ip|192.0.2.1|gate', 'connection|192.0.2.1|gate', 'warmup|192.0.2.1|gate'])
 })
 
-const RESTS = [
+const RETRY_DELAYS = [
   // attempts, held, stated   minutes
   [1, false, null, 1],
   [2, false, null, 5],
@@ -398,11 +401,11 @@ const RESTS = [
   [9, false, 10 * MINUTE, 240],
 ] as const
 
-test.each(RESTS)('after %d attempts, held %s, stated %s: %d minutes', (attempts, held, statedDelayMs, minutes) => {
-  expect(computeRetryDelay(RETRY_SCHEDULES.default, { attempts, isBlocked: held, statedDelayMs, random: 0.5 })).toBe(minutes * MINUTE)
+test.each(RETRY_DELAYS)('after %d attempts, blocked %s, stated %s: %d minutes', (attempts, isBlocked, statedDelayMs, minutes) => {
+  expect(computeRetryDelay(RETRY_SCHEDULES.default, { attempts, isBlocked: isBlocked, statedDelayMs, random: 0.5 })).toBe(minutes * MINUTE)
 })
 
-test('rates are averages of whole seconds; series keep an hour and a day, and cost nothing while quiet', () => {
+test('rates are averages of whole seconds; series keep an hour and a day, and quiet steps take no space', () => {
   const rates = emptyThroughput()
   for (let second = 0; second < 90_000; second += 10) for (let i = 0; i < 3; i++) recordThroughput(rates, 'try', T0 + second * 1_000)
   const now = T0 + 90_000 * 1_000
@@ -412,7 +415,7 @@ test('rates are averages of whole seconds; series keep an hour and a day, and co
   expect(averagePerSecond(rates, 'in', { seconds: 30, now })).toBe(0)
 })
 
-test('no more attempts at once from an IP to a site than are allowed, and all are used', () => {
+test('the limit of simultaneous attempts from an IP to a site is kept, and used in full', () => {
   const queue = createQueue({
     policy: BACKOFF_POLICIES.default,
     seed: 5,
@@ -430,7 +433,7 @@ test('no more attempts at once from an IP to a site than are allowed, and all ar
   expect(nextDispatchBatch(queue, T0, 100).dispatches).toHaveLength(4)
 })
 
-test('a mail that is withdrawn leaves no trace, waiting or in flight', () => {
+test('a withdrawn message leaves no trace, waiting or in flight', () => {
   const queue = queueOf()
   fill(queue, 3)
   const [flight] = nextDispatchBatch(queue, T0, 1).dispatches
@@ -441,7 +444,7 @@ test('a mail that is withdrawn leaves no trace, waiting or in flight', () => {
   expect(nextDispatchBatch(queue, T0, 9).dispatches.map(({ mailId }) => mailId)).toEqual(['m1'])
 })
 
-test('what an operator set and what a key learnt is put into a queue that is filled anew', () => {
+test('what an operator set and what a key learnt is restored into a new queue', () => {
   const queue = queueOf()
   applyCommand(queue, { kind: 'rate', account: 1, domain: 'a.example', perMinute: 6 }, T0)
   applyCommand(queue, { kind: 'pause', account: 1, domain: 'b.example', until: T0 + HOUR, after15Days: 'keep' }, T0)
@@ -455,7 +458,7 @@ test('what an operator set and what a key learnt is put into a queue that is fil
   expect(later.filter(({ domain }) => domain === 'b.example')).toHaveLength(5)
 })
 
-test('the line of the oldest forgets what is gone, however long its head waits', () => {
+test('the expiry order drops removed messages, however long its first one waits', () => {
   const queue = queueOf()
   applyCommand(queue, { kind: 'pause', account: 1, domain: 'held.example', until: null, after15Days: 'keep' }, T0)
   fill(queue, 1, { domain: 'held.example', site: 'held.example' }, 'h')
@@ -467,68 +470,68 @@ test('the line of the oldest forgets what is gone, however long its head waits',
   expect(queue.entries.size).toBe(1)
 })
 
-/** Hands out until the lines are full or nobody may send; what the healthy say is answered at once, the others never answer. */
-function pumpLines(queue: Queue, lines: number, now: number, isWell: (dispatch: Dispatch) => boolean): readonly Dispatch[] {
+/** Dispatches until the slots are in use or no stream may send. The healthy hosts reply at once, the others never do. */
+function dispatchAll(queue: Queue, slots: number, now: number, isHealthy: (dispatch: Dispatch) => boolean): readonly Dispatch[] {
   const sent: Dispatch[] = []
   for (let rounds = 0; rounds < 200; rounds++) {
-    const { dispatches } = nextDispatchBatch(queue, now, lines - queue.inFlightAttempts.size)
+    const { dispatches } = nextDispatchBatch(queue, now, slots - queue.inFlightAttempts.size)
     if (dispatches.length === 0) return sent
     sent.push(...dispatches)
-    for (const dispatch of dispatches.filter(isWell)) applyAttemptResult(queue, dispatch.number, OK, now)
+    for (const dispatch of dispatches.filter(isHealthy)) applyAttemptResult(queue, dispatch.number, OK, now)
   }
   return sent
 }
 
-const LINES = 100
+const SLOTS = 100
 const sharing = (): Queue =>
-  createQueue({ policy: BACKOFF_POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] }, connectionsPerSite: 20, maxInFlight: LINES })
+  createQueue({ policy: BACKOFF_POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] }, connectionsPerSite: 20, maxInFlight: SLOTS })
 const at = (domain: string, account = 1): Parameters<typeof mailOf>[2] => ({ account, domain, site: domain, mxSet: `mx.${domain}` })
-const isWell = ({ domain }: Dispatch): boolean => domain.startsWith('well')
+const isHealthy = ({ domain }: Dispatch): boolean => domain.startsWith('healthy')
 
 test.each([
-  // servers that never answer, mail that the healthy host has had before, whose mail it is
+  // servers that never reply, messages that the healthy host has had before, their account
   [12, 0, 1],
   [24, 0, 1],
   [400, 1, 1],
   [400, 0, 2],
-] as const)('%d servers that never answer hold up nobody else (%d before, account %d)', (tarpits, before, account) => {
+] as const)('%d servers that never reply hold up nobody else (%d before, account %d)', (tarpits, before, account) => {
   const queue = sharing()
-  fill(queue, before, at('well.example', account), 'before')
-  pumpLines(queue, LINES, T0, isWell)
+  fill(queue, before, at('healthy.example', account), 'before')
+  dispatchAll(queue, SLOTS, T0, isHealthy)
   for (let i = 0; i < tarpits; i++) fill(queue, 25, at(`tar${i}.example`), `tar${i}-`)
-  pumpLines(queue, LINES, T0 + 1, isWell)
-  fill(queue, 1, at('well.example', account), 'late')
-  const sent = pumpLines(queue, LINES, T0 + 2, isWell)
-  expect(sent.filter(isWell)).toHaveLength(1)
+  dispatchAll(queue, SLOTS, T0 + 1, isHealthy)
+  fill(queue, 1, at('healthy.example', account), 'late')
+  const sent = dispatchAll(queue, SLOTS, T0 + 2, isHealthy)
+  expect(sent.filter(isHealthy)).toHaveLength(1)
 })
 
-test('a host set earns lines by answers, holds a fifth of them while others wait, and loses them by silence', () => {
+test('a host set earns slots by replies, gets a fifth of them while others wait, and loses them without replies', () => {
   const queue = sharing()
-  fill(queue, 400, at('well.example'))
+  fill(queue, 400, at('healthy.example'))
   fill(queue, 400, at('other.example'), 'o')
-  const holds = (): number => queue.inFlightByKey.get('slots|hosts|mx.well.example') ?? 0
-  const hand = (now: number): readonly Dispatch[] => nextDispatchBatch(queue, now, LINES - queue.inFlightAttempts.size).dispatches
-  const first = hand(T0)
-  expect(holds()).toBe(2)
+  const slotsInUse = (): number => queue.inFlightByKey.get('slots|hosts|mx.healthy.example') ?? 0
+  const dispatchFree = (now: number): readonly Dispatch[] => nextDispatchBatch(queue, now, SLOTS - queue.inFlightAttempts.size).dispatches
+  const first = dispatchFree(T0)
+  expect(slotsInUse()).toBe(2)
   for (const { number } of first) applyAttemptResult(queue, number, OK, T0)
-  const second = hand(T0 + 1)
-  expect(holds()).toBe(4)
+  const second = dispatchFree(T0 + 1)
+  expect(slotsInUse()).toBe(4)
   for (const { number } of second) applyAttemptResult(queue, number, OK, T0)
-  for (let i = 2; i < 20; i++) for (const { number } of hand(T0 + i)) applyAttemptResult(queue, number, OK, T0 + i)
-  hand(T0 + 30)
-  expect(holds()).toBe(20)
+  for (let i = 2; i < 20; i++) for (const { number } of dispatchFree(T0 + i)) applyAttemptResult(queue, number, OK, T0 + i)
+  dispatchFree(T0 + 30)
+  expect(slotsInUse()).toBe(20)
   for (const { number } of [...queue.inFlightAttempts.values()].map(({ dispatch }) => dispatch))
     applyAttemptResult(queue, number, refusal('connect'), T0 + 31)
   expect(queue.hostConcurrency.size).toBe(0)
 })
 
-test('a thousand tarpits pause, and their lines are free again', () => {
+test('a thousand tarpits pause, and their slots are free again', () => {
   const queue = sharing()
   for (let i = 0; i < 1_000; i++) fill(queue, 5, at(`tar${i}.example`), `tar${i}-`)
   let now = T0
   const paused = new Set<string>()
   for (let rounds = 0; rounds < 60; rounds++) {
-    const { dispatches } = nextDispatchBatch(queue, now, LINES - queue.inFlightAttempts.size)
+    const { dispatches } = nextDispatchBatch(queue, now, SLOTS - queue.inFlightAttempts.size)
     now += 5_000
     for (const { number } of dispatches)
       for (const { key, to } of transitionsOf(applyAttemptResult(queue, number, refusal('connect'), now)))
@@ -537,7 +540,7 @@ test('a thousand tarpits pause, and their lines are free again', () => {
   expect(paused.size).toBe(1_000)
 })
 
-test('a provider that drops every mail is seen: its last outcomes, when it is tried again, and a throttle by the share of drops', () => {
+test('a provider that drops every message is visible: last results, next attempt, and a throttle by the share of drops', () => {
   const queue = queueOf()
   fill(queue, 300)
   const [one] = nextDispatchBatch(queue, T0, 1).dispatches

@@ -1,8 +1,8 @@
 /**
- * saving - a whole queue as text, and back: it is plain data, and carrying on from a copy changes nothing
+ * saving - a whole queue as text, and back: a queue is plain data, and continuing from a copy changes nothing
  *
- * JSON with two marks: a Map is `{"map": [[key, value], …]}`, a Set `{"set": […]}`, both in their order, which is part of what they mean.
- * Infinity never stands in a queue. The policy and the ladder are code and are not saved.
+ * JSON with two additions: a Map is `{"map": [[key, value], …]}`, a Set `{"set": […]}`, both in their order, which matters.
+ * A queue never contains Infinity. The policy and the retry schedule are code and are not saved.
  */
 import { applyAttemptResult } from '../../src/queue/schedule/attempt-result.ts'
 import type { QueueEvent } from '../../src/queue/message.ts'
@@ -21,19 +21,19 @@ function unmark(_key: string, value: unknown): unknown {
   return 'set' in value && Array.isArray(value.set) ? new Set(value.set) : value
 }
 
-/** The whole of a queue. */
+/** The text of a queue. */
 export function saveQueue(queue: QueueState): string {
-  const { policy: _policy, retrySchedule: _ladder, ...rest } = queue
+  const { policy: _policy, retrySchedule: _retrySchedule, ...rest } = queue
   return JSON.stringify(rest, mark)
 }
 
-/** The queue that was saved. */
+/** The queue of a text. */
 export function loadQueue(text: string, policy: BackoffPolicy): QueueState {
-  // What saveQueue wrote, and nothing else.
-  return { ...(JSON.parse(text, unmark) as Omit<QueueState, 'policy' | 'retry'>), policy, retrySchedule: RETRY_SCHEDULES.default }
+  // Checked: only saveQueue writes the text.
+  return { ...(JSON.parse(text, unmark) as Omit<QueueState, 'policy' | 'retrySchedule'>), policy, retrySchedule: RETRY_SCHEDULES.default }
 }
 
-/** After a crash nobody will answer what was in flight: it waits again. */
+/** Recalls all dispatches in flight: after a crash nobody gives their results. */
 export function recallAll(queue: QueueState, now: number): QueueEvent[] {
   return [...queue.inFlightAttempts.keys()].flatMap((number) => applyAttemptResult(queue, number, { kind: 'recalled' }, now))
 }

@@ -1,4 +1,4 @@
-/** provider-model.test - what the simulated providers say is what our rules know, and they say it when they should */
+/** provider-model.test - the rules classify every reply of the simulated providers as their files say, and limits and holds work */
 import { expect, test } from 'vitest'
 import type { Verdict } from '../../src/classify/verdict.ts'
 import { siteOf } from '../../src/classify/provider.ts'
@@ -19,7 +19,7 @@ import { type ProviderFile, readProviderFile } from '../../src/simulator/provide
 const files = readProviders()
 const rules = loadRules()
 
-/** What our rules say of a reply of this provider. */
+/** The verdict of the rules on a reply of this provider. */
 function verdictOf(file: ProviderFile, text: string): Verdict {
   const subject = { attempt: 1, egressIp: '198.51.100.1', site: '', domain: file.domains[0] ?? '' }
   const { verdict } = readAttempt(rules, subject, simulatedReply(text, file.mx))
@@ -27,7 +27,7 @@ function verdictOf(file: ProviderFile, text: string): Verdict {
   return verdict
 }
 
-const KNOCK: SimulatedAttempt = {
+const ATTEMPT: SimulatedAttempt = {
   recipientNumber: 1,
   messageNumber: 1,
   attempt: 1,
@@ -48,8 +48,8 @@ const answers = [...files.values()]
   .flatMap((file) => Object.entries(file.answer).map(([name, row]) => ({ file, name, row })))
   .filter(({ name }) => name !== 'accepted')
 
-test.each(answers)('$file.name: our rules read "$name" as the file says', ({ file, name, row }) => {
-  const text = replyTextOf(file, { ...KNOCK, domain: file.domains[0] ?? '' }, name)
+test.each(answers)('$file.name: the rules read "$name" as the file says', ({ file, name, row }) => {
+  const text = replyTextOf(file, { ...ATTEMPT, domain: file.domains[0] ?? '' }, name)
   const verdict = verdictOf(file, text)
   expect(text).not.toMatch(/[{}]/)
   expect({ reason: verdict.reason, pause: verdict.backoffClass }).toEqual({ reason: row.reason, pause: row.pause ?? null })
@@ -57,7 +57,7 @@ test.each(answers)('$file.name: our rules read "$name" as the file says', ({ fil
 
 test.each([...files.values()])('$name: a 250 is one', (file) => expect(file.answer['accepted']?.text).toMatch(/^250 /))
 
-test.each([...files.values()])('$name: what it says is tried again where it will pass, and not where it will not', (file) => {
+test.each([...files.values()])('$name: refusals that pass are deferrals', (file) => {
   const passing = [
     ...file.limit.map((each) => each.answer),
     file.reputation?.answer,
@@ -91,7 +91,7 @@ function fileOf(over: Record<string, unknown>): ProviderFile {
     zone: 'Asia/Shanghai',
     source: ['https://example.net/'],
     pace: { accept_ms: [100, 200], refuse_ms: [10, 20], drop: 0 },
-    mailboxes: KNOCK.mailboxes,
+    mailboxes: ATTEMPT.mailboxes,
     answer: { accepted: { text: '250 ok' }, slow: { text: '451 slow down' } },
     ...over,
   })
@@ -109,17 +109,18 @@ const LIMIT = {
 }
 const MINUTE = 60_000
 
-/** Knocks at each of the minutes; what each met with. */
-function knocksAt(file: ProviderFile, minutes: readonly number[], over: Partial<SimulatedAttempt> = {}): ProviderResponse[] {
+/** The responses to one attempt at each of the minutes. */
+function attemptsAt(file: ProviderFile, minutes: readonly number[], over: Partial<SimulatedAttempt> = {}): ProviderResponse[] {
   const provider = createSimulatedProvider(file, 1, CLEAR)
-  return minutes.map((minute, n) => respondToAttempt(provider, { ...KNOCK, messageNumber: n, at: KNOCK.at + minute * MINUTE, ...over }))
+  return minutes.map((minute, n) => respondToAttempt(provider, { ...ATTEMPT, messageNumber: n, at: ATTEMPT.at + minute * MINUTE, ...over }))
 }
 
-const outcome = (met: ProviderResponse): string => (met.text?.startsWith('250') === true ? 'taken' : (met.refusal ?? 'refused'))
+const outcome = (response: ProviderResponse): string =>
+  response.text?.startsWith('250') === true ? 'taken' : (response.refusal ?? 'refused')
 
-test('a limit lets its count pass, says no for its time, and then begins anew', () => {
+test('a limit accepts its count, refuses for its time, and then starts anew', () => {
   const many = Array.from({ length: 12 }, () => 0)
-  expect(knocksAt(fileOf({ limit: [LIMIT] }), [...many, 61]).map(outcome)).toEqual([
+  expect(attemptsAt(fileOf({ limit: [LIMIT] }), [...many, 61]).map(outcome)).toEqual([
     ...Array.from({ length: 10 }, () => 'taken'),
     'refused',
     'ip',
@@ -127,54 +128,70 @@ test('a limit lets its count pass, says no for its time, and then begins anew', 
   ])
 })
 
-test('who knocks while it says no waits longer, but not for ever', () => {
+test('attempts during a refusal extend it, up to a bound', () => {
   const file = fileOf({ limit: [{ ...LIMIT, count: 1 }] })
-  // Without a knock between, the no would have ended at 31; with them at 34, and at 41 at the latest. Then it counts anew.
-  expect(knocksAt(file, [0, 1, 30, 31.5, 32.5, 41.5, 62]).map(outcome)).toEqual(['taken', 'refused', 'ip', 'ip', 'ip', 'taken', 'refused'])
+  // Without an attempt in between, the refusal would end at 31. With them it ends at 34, and at 41 at the latest. Then the count starts anew.
+  expect(attemptsAt(file, [0, 1, 30, 31.5, 32.5, 41.5, 62]).map(outcome)).toEqual([
+    'taken',
+    'refused',
+    'ip',
+    'ip',
+    'ip',
+    'taken',
+    'refused',
+  ])
 })
 
-test('a quota of the day ends at the midnight of its zone', () => {
+test("a daily quota ends at midnight in the provider's time zone", () => {
   const file = fileOf({ limit: [{ id: 'day', key: 'sender-domain', window: 'day', count: 2, answer: 'slow' }] })
   // 17:00 in Shanghai: seven hours to midnight.
-  expect(knocksAt(file, [0, 1, 2, 3, 419, 420]).map(outcome)).toEqual(['taken', 'taken', 'refused', 'quota', 'quota', 'taken'])
+  expect(attemptsAt(file, [0, 1, 2, 3, 419, 420]).map(outcome)).toEqual(['taken', 'taken', 'refused', 'quota', 'quota', 'taken'])
 })
 
-test('an address is allowed more with every mail that was taken', () => {
+test('the allowance grows with every accepted message', () => {
   const [limit] = fileOf({ limit: [{ ...LIMIT, count: 1_000, cold: 0.01, warm_after: 500 }] }).limit
   expect(limit === undefined ? [] : [0, 250, 500, 9_000].map((taken) => allowanceOf(limit, taken))).toEqual([10, 505, 1_000, 1_000])
 })
 
-test('an address that writes to nobody falls out of favour', () => {
+test('an egress IP that sends to unknown users loses its reputation', () => {
   const answer = { accepted: { text: '250 ok' }, unknown: { text: '550 5.1.1 unknown' }, bad: { text: '421 bad' } }
   const reputation = { unknown: 0.1, complaints: 0.01, floor: 20, answer: 'bad', holds_minutes: 60 }
-  const file = fileOf({ answer, reputation, mailboxes: { ...KNOCK.mailboxes, unknown: 1 } })
-  const met = knocksAt(
+  const file = fileOf({ answer, reputation, mailboxes: { ...ATTEMPT.mailboxes, unknown: 1 } })
+  const response = attemptsAt(
     file,
     Array.from({ length: 22 }, () => 0),
     { mailboxes: file.mailboxes },
   )
-  expect(met.map((each) => each.text)).toEqual([...Array.from({ length: 19 }, () => '550 5.1.1 unknown'), '421 bad', '421 bad', '421 bad'])
-  expect(met.at(-1)?.refusal).toBe('ip')
+  expect(response.map((each) => each.text)).toEqual([
+    ...Array.from({ length: 19 }, () => '550 5.1.1 unknown'),
+    '421 bad',
+    '421 bad',
+    '421 bad',
+  ])
+  expect(response.at(-1)?.refusal).toBe('ip')
 })
 
-test('a grey list lets the second attempt in when it has waited', () => {
+test('a greylist accepts the second attempt after its time', () => {
   const file = fileOf({ greylist: { minutes: 5, hours: 24, answer: 'slow' } })
   const provider = createSimulatedProvider(file, 1, CLEAR)
   const at = (n: number, minute: number): string =>
-    outcome(respondToAttempt(provider, { ...KNOCK, attempt: n, at: KNOCK.at + minute * MINUTE }))
+    outcome(respondToAttempt(provider, { ...ATTEMPT, attempt: n, at: ATTEMPT.at + minute * MINUTE }))
   expect([at(1, 0), at(2, 2), at(3, 6)]).toEqual(['refused', 'refused', 'taken'])
 })
 
 const bad = [
   [{ name: 'No Name' }, 'bad.toml: name: is not lower-case kebab-case'],
-  [{ zone: 'Mars/Olympus' }, 'bad.toml: zone: "Mars/Olympus" is no time zone'],
+  [{ zone: 'Mars/Olympus' }, 'bad.toml: zone: "Mars/Olympus" is not a time zone'],
   [{ sped: 1 }, 'bad.toml: Unrecognized key: "sped"'],
   [{ limit: [{ ...LIMIT, answer: 'gone' }] }, 'bad.toml: there is no [answer.gone]'],
   [{ answer: { accepted: { text: 'hello' } } }, 'bad.toml: answer.accepted.text: does not begin with a reply code'],
-  [{ pace: { accept_ms: [9, 1], refuse_ms: [1, 2], drop: 0 } }, 'bad.toml: pace.accept_ms: runs backwards: put the smaller number first'],
+  [
+    { pace: { accept_ms: [9, 1], refuse_ms: [1, 2], drop: 0 } },
+    'bad.toml: pace.accept_ms: has the larger number first: put the smaller one first',
+  ],
 ] as const
 
-test.each(bad)('a provider file with %j is refused by name', (over, message) => {
+test.each(bad)('the error names what is wrong in a provider file with %j', (over, message) => {
   const whole = JSON.parse(JSON.stringify({ ...fileOf({}), ...over }))
   expect(() => readProviderFile('bad.toml', whole)).toThrow(message)
 })

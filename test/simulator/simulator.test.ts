@@ -1,4 +1,4 @@
-/** simulator.test - every mail ends once, time only goes forward, and the same seed tells the same story */
+/** simulator.test - every message ends once, time never decreases, and the same seed gives the same run */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readProviders } from '../../src/config/provider-files.ts'
@@ -36,7 +36,7 @@ function run(scenario: Scenario, policy: keyof typeof BACKOFF_POLICIES = 'defaul
 }
 
 const share = fc.double({ min: 0, max: 0.4, noNaN: true })
-const trouble = fc.record({
+const scenarios = fc.record({
   seed: fc.nat(1_000_000),
   connections: fc.integer({ min: 1, max: 80 }),
   mails: fc.integer({ min: 1, max: 250 }),
@@ -50,9 +50,9 @@ const trouble = fc.record({
   again: fc.boolean(),
 })
 
-type Trouble = typeof trouble extends fc.Arbitrary<infer T> ? T : never
+type GivenScenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never
 
-function troubled(given: Trouble): Scenario {
+function scenarioFor(given: GivenScenario): Scenario {
   const campaign = { mails: given.mails, over_minutes: given.over, list: 'all', to: Object.fromEntries(given.to.map((name) => [name, 1])) }
   const mailboxes = { unknown: given.unknown, full: given.full }
   return scenarioOf({
@@ -63,11 +63,11 @@ function troubled(given: Trouble): Scenario {
   })
 }
 
-test('every mail ends in exactly one final status, as the ledger counts them too, and time never runs backwards', () => {
+test('every message ends in exactly one final status, as in the counters of the ledger, and time never decreases', () => {
   fc.assert(
-    fc.property(trouble, (given) => {
+    fc.property(scenarios, (given) => {
       const moments: number[] = []
-      const report = run(troubled(given), given.policy, (at) => moments.push(at))
+      const report = run(scenarioFor(given), given.policy, (at) => moments.push(at))
       expect(report.waiting).toBe(0)
       expect(report.delivered + report.invalid + report.soft).toBe(report.mails)
       expect(report.mails).toBe(given.again ? 2 * given.mails : given.mails)
@@ -86,15 +86,15 @@ test('every mail ends in exactly one final status, as the ledger counts them too
 
 test('the same seed, scenario and policy give the same report, to the byte', () => {
   fc.assert(
-    fc.property(trouble, (given) => {
-      const scenario = troubled(given)
+    fc.property(scenarios, (given) => {
+      const scenario = scenarioFor(given)
       expect(JSON.stringify(run(scenario, given.policy))).toBe(JSON.stringify(run(scenario, given.policy)))
     }),
     { numRuns: 10, seed: 8 },
   )
 })
 
-test('the policies meet the same mailboxes: what is invalid does not hang on who pauses', () => {
+test('the policies meet the same mailboxes: invalid messages do not depend on the policy', () => {
   const scenario = scenarioOf({ campaign: [{ mails: 400, to: { gmail: 1, generic: 1 }, mailboxes: { unknown: 0.05 } }] })
   const unknown = (['default', 'never', 'fixed'] as const).map((policy) =>
     run(scenario, policy).providers.map((each) => each.invalidBy['not-exist']),
@@ -103,7 +103,7 @@ test('the policies meet the same mailboxes: what is invalid does not hang on who
   expect(unknown[2]).toEqual(unknown[0])
 })
 
-test('a list that was sent to before is not written to again where it bounced', () => {
+test('a second campaign does not send to recipients that bounced before', () => {
   const campaign = { mails: 400, list: 'all', to: { generic: 1 }, mailboxes: { unknown: 0.02 } }
   const report = run(scenarioOf({ campaign: [campaign, { ...campaign, at_hours: 24 }] }))
   const [generic] = report.providers
@@ -111,7 +111,7 @@ test('a list that was sent to before is not written to again where it bounced', 
   expect(generic?.invalidBy['blacklisted']).toBe(generic?.listed)
 })
 
-test('reports and complaints come back after the 250', () => {
+test('NDRs and complaints come back after the 250', () => {
   const report = run(scenarioOf({ seed: 3, campaign: [{ mails: 3_000, over_minutes: 60, to: { generic: 1 } }] }))
   expect(report.reports).toBeGreaterThan(10)
   expect(report.ledger['complaint'] ?? 0).toBe(report.complaints)
@@ -125,13 +125,13 @@ const badScenarios = [
   [{ campaign: [{ mails: 1, to: {} }] }, 'test.toml: campaign.0.to: names no provider'],
   [
     { campaign: [{ mails: 1, to: { gmial: 1 } }] },
-    'test.toml: campaign.0.to: there is no provider "gmial"; there are dead, generic, gmail',
+    'test.toml: campaign.0.to: there is no provider "gmial"; the providers are dead, generic, gmail',
   ],
   [{ campaign: [{ mails: 1, to: { gmail: 1 }, mailboxes: { unknown: 2 } }] }, 'test.toml: campaign.0.mailboxes.unknown: '],
   [{ sender: { ...SCENARIO.sender, ips: ['300.1.1.1'] } }, 'test.toml: sender.ips.0: '],
   [
     { listing: [{ ip: '192.0.2.9', provider: 'gmail', from_hours: 0, for_hours: 1 }] },
-    'test.toml: listing.0.ip: "192.0.2.9" is none of sender.ips',
+    'test.toml: listing.0.ip: "192.0.2.9" is not in sender.ips',
   ],
   [
     { outage: [{ provider: 'hotmail', from_hours: 0, for_hours: 1, how: 'connect' }] },
@@ -139,7 +139,7 @@ const badScenarios = [
   ],
 ] as const
 
-test.each(badScenarios)('a scenario with %j is refused by name', (over, message) => {
+test.each(badScenarios)('the error names what is wrong in a scenario with %j', (over, message) => {
   expect(() => scenarioOf(over)).toThrow(message)
 })
 
@@ -149,7 +149,7 @@ const badPolicies = [
   [{ name: 'x', base: 'default', class: { 'ip-rate': { base: 1 } } }, 'p.toml: class.ip-rate: Unrecognized key: "base"'],
 ] as const
 
-test.each(badPolicies)('a policy with %j is refused by name', (data, message) => {
+test.each(badPolicies)('the error names what is wrong in a policy with %j', (data, message) => {
   expect(() => readPolicyFile('p.toml', data)).toThrow(message)
 })
 
@@ -166,7 +166,7 @@ test('a policy file changes what it names and nothing else', () => {
   })
 })
 
-test('the page stands by itself, and what a scenario says is no markup there', () => {
+test('the page is self-contained, and text of a scenario is escaped', () => {
   const scenario = scenarioOf({ title: '<script>alert(1)</script>', about: `"' onload=x <img src=//evil.example/>` })
   const page = renderReport([run(scenario, 'default'), run(scenario, 'never')])
   expect(page).not.toMatch(/<script|<img|<link|<iframe| on[a-z]+="|https?:\/\//i)
@@ -175,20 +175,20 @@ test('the page stands by itself, and what a scenario says is no markup there', (
   expect(page.match(/<svg /g)).toHaveLength(6)
 })
 
-test('an agenda gives the soonest first, and of one moment the first put down', () => {
+test('an event queue gives the soonest first, and of one moment the first scheduled', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(20), { maxLength: 200 }), (moments) => {
-      const agenda = createEventQueue<number>()
-      for (const [n, at] of moments.entries()) agenda.schedule(at, n)
-      const taken = moments.map(() => agenda.pop())
+      const events = createEventQueue<number>()
+      for (const [n, at] of moments.entries()) events.schedule(at, n)
+      const popped = moments.map(() => events.pop())
       const want = moments.map((at, what) => ({ at, what })).toSorted((a, b) => a.at - b.at || a.what - b.what)
-      expect(taken.map((each) => ({ at: each?.at, what: each?.what }))).toEqual(want)
-      expect(agenda.pop()).toBeNull()
+      expect(popped.map((each) => ({ at: each?.at, what: each?.what }))).toEqual(want)
+      expect(events.pop()).toBeNull()
     }),
   )
 })
 
-test('a window counts what lies inside it', () => {
+test('a sliding window counts the events inside it', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(40), { maxLength: 60 }), (gaps) => {
       const window = createSlidingWindow(6, 10)
@@ -205,10 +205,10 @@ test('a window counts what lies inside it', () => {
   )
 })
 
-test('rolls are spread evenly, and alike for the same question', () => {
-  const rolls = Array.from({ length: 20_000 }, (_, n) => seededRandom(5, n, 3))
-  const tenths = Array.from({ length: 10 }, (_, tenth) => rolls.filter((each) => Math.floor(each * 10) === tenth).length)
+test('random numbers are evenly distributed, and the same for the same arguments', () => {
+  const numbers = Array.from({ length: 20_000 }, (_, n) => seededRandom(5, n, 3))
+  const tenths = Array.from({ length: 10 }, (_, tenth) => numbers.filter((each) => Math.floor(each * 10) === tenth).length)
   for (const count of tenths) expect(Math.abs(count - 2_000)).toBeLessThan(200)
-  expect(Array.from({ length: 20_000 }, (_, n) => seededRandom(5, n, 3))).toEqual(rolls)
+  expect(Array.from({ length: 20_000 }, (_, n) => seededRandom(5, n, 3))).toEqual(numbers)
   expect(seededRandom(6, 1, 3)).not.toBe(seededRandom(5, 1, 3))
 })

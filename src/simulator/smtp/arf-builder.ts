@@ -1,8 +1,8 @@
 /**
- * arf-builder - a person's complaint, as a provider passes it on
+ * arf-builder - builds the complaint that a simulated provider sends when a reader marks a message as spam
  *
- * Goes to where the mail asks for it (CFBL-Address, RFC 9477), else to the Return-Path. As feedback loops do, it names nobody: who complained is
- * for the sender to find out by what is in the mail.
+ * It goes to the address that the message names (CFBL-Address, RFC 9477), else to the Return-Path. As in real feedback loops the recipient is
+ * redacted: the sender has to find it by the identifiers in the message.
  *
  * Pure. RFC 5965, RFC 6650, RFC 9477. See also: simulator/smtp/ndr-builder, simulator/smtp/provider-server.
  */
@@ -17,13 +17,13 @@ type ArfInput = {
   readonly id: string
 }
 
-/** Whom a complaint is told. */
+/** The address to which a complaint about a message goes. */
 export function feedbackAddress({ header: head, from }: AcceptedMessage): string {
   const requested = /^<?([^\s;<>]+@[^\s;<>]+?)>?(?:;|$)/.exec(headerFieldOf(head, 'cfbl-address') ?? '')?.[1]
   return requested ?? from
 }
 
-/** The complaint's bytes. */
+/** The complaint as raw mail. */
 export function buildArf({ provider, sender, message, at, id }: ArfInput): Buffer {
   const domain = sender.slice(sender.lastIndexOf('@') + 1)
   const author = headerFieldOf(message.header, 'from') ?? ''

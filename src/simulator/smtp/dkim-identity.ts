@@ -1,10 +1,10 @@
 /**
- * dkim-identity - the key with which the laboratory's providers sign, and the DNS that shows it
+ * dkim-identity - the DKIM key of the simulated providers, and a DNS lookup that publishes it
  *
- * One key for all, made at the start. The look-up knows the providers' hosts and this key, and nothing else: a daemon that uses it asks no
- * real DNS, and whatever it sends goes to loopback.
+ * All providers share one key, generated at the start. The lookup knows the providers' hosts and this key and nothing else: a daemon that
+ * uses it sends no real DNS query, and all its mail goes to loopback.
  *
- * RFC 6376. See also: net/dns (the shape), mail-auth/verify-signatures (who checks).
+ * RFC 6376. See also: net/dns (the type), mail-auth/verify-signatures (the verifier).
  */
 import type { DnsLookup } from '../../net/dns.ts'
 import { dkimRecord, generateDkimKeyPair, importDkimKey, signMail } from '../../mail-auth/dkim-sign.ts'
@@ -12,12 +12,12 @@ import { dkimRecord, generateDkimKeyPair, importDkimKey, signMail } from '../../
 const SELECTOR = 'lab'
 
 export type DkimIdentity = {
-  /** The mail with a signature of the domain in front. */
+  /** The mail with a DKIM signature of the domain prepended. */
   readonly sign: (domain: string, raw: Buffer, at: number) => Buffer
   readonly lookUp: DnsLookup
 }
 
-/** `mxOf` gives the MX host of a domain. */
+/** Generates the key. `mxOf`: the MX host of a domain; null: none. */
 export async function createDkimIdentity(mxOf: (domain: string) => string | null): Promise<DkimIdentity> {
   const algorithm = 'rsa'
   const { publicKey, privateKey } = await generateDkimKeyPair(algorithm)

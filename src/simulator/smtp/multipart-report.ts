@@ -1,7 +1,7 @@
 /**
- * multipart-report - a multipart/report out of its parts, as mail servers make them
+ * multipart-report - builds a multipart/report from its parts, as mail servers do
  *
- * Text that is not ASCII goes in base64, header words in RFC 2047. Lines end in CRLF.
+ * Text that is not ASCII is encoded in base64, in headers by RFC 2047. Lines end in CRLF.
  *
  * Pure. RFC 6522, RFC 2047. See also: simulator/smtp/ndr-builder, simulator/smtp/arf-builder.
  */
@@ -16,7 +16,7 @@ type MultipartReport = {
   readonly parts: readonly ReportPart[]
 }
 
-/** The mail's bytes. */
+/** The report as raw mail. */
 export function buildMultipartReport({ headers, reportType, boundary, parts }: MultipartReport): Buffer {
   const type = `multipart/report; report-type=${reportType};\n\tboundary="${boundary}"`
   const all = { ...headers, 'MIME-Version': '1.0', 'Content-Type': type }
@@ -35,7 +35,7 @@ function formatPart({ type, text }: ReportPart): string {
   return `Content-Type: ${type}; charset=utf-8\nContent-Transfer-Encoding: base64\n\n${(encoded ?? []).join('\n')}\n`
 }
 
-/** Words of at most 45 bytes: an encoded word has 75 characters (RFC 2047 §2). */
+/** Encodes in words of at most 45 bytes: an encoded word has at most 75 characters (RFC 2047 §2). */
 function encodeHeaderValue(value: string): string {
   if (isAsciiText(value)) return value
   const pieces: string[] = []

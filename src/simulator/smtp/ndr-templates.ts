@@ -1,18 +1,18 @@
 /**
- * ndr-templates - how each provider words the report that a mail has failed
+ * ndr-templates - the NDR of each provider: its sender, subject, text and headers
  *
- * In the texts {recipient}, {reply}, {code}, {status}, {subject} and {host} are filled in. Whoever has no row of its own writes as Postfix does.
+ * The texts may contain {recipient}, {reply}, {code}, {subject} and {host}. A provider without a row of its own writes like Postfix.
  *
  * Pure data. RFC 3464. See also: simulator/smtp/ndr-builder.
  */
 
-type NdrTemplate = {
+export type NdrTemplate = {
   readonly name: string
   readonly subject: string
   readonly text: readonly string[]
   readonly reportingMta: string
   readonly headers: Readonly<Record<string, string>>
-  /** What of the mail goes back. */
+  /** Which part of the message is returned. */
   readonly returns: 'headers' | 'message'
 }
 
@@ -73,7 +73,7 @@ export const NDR_TEMPLATES: Readonly<Record<string, NdrTemplate>> = {
   },
 }
 
-/** Everybody else. */
+/** For all other providers. */
 export const DEFAULT_NDR_TEMPLATE: NdrTemplate = {
   name: 'Mail Delivery System',
   subject: 'Undelivered Mail Returned to Sender',

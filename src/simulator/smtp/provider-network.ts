@@ -1,11 +1,11 @@
 /**
- * provider-network - the providers of the simulator as a small world on loopback
+ * provider-network - all simulated providers as SMTP servers on loopback, with their DNS and their reports
  *
- * Every domain is somebody's: what no provider claims belongs to the generic one, so that nothing leaves the machine. Reports and complaints go
- * back by SMTP to the daemon's own door, signed, some time later. An hour of this world takes 3600 s / speed.
+ * A domain that no provider claims belongs to the generic one, so that no mail leaves the machine. NDRs and complaints come back later by
+ * SMTP to the daemon's own listener, with DKIM signatures. A simulated hour takes 3,600 s ÷ speed.
  *
- *     const lab = await startLab({ providers: readProviders(), home: () => ({ host: '127.0.0.1', port }), speed: 600, seed: 1 })
- *     createSmtpTransport({ route: lab.route, … })     createProver(lab.lookUp)     createMxLookUp({ lookUp: lab.lookUp })
+ *     const network = await startProviderNetwork({ providers: readProviders(), reportServer: () => ({ host: '127.0.0.1', port }), speed: 600, seed: 1 })
+ *     createSmtpTransport({ router: network.route, … })   createSignatureVerifier(network.lookUp)   createMxResolver({ lookUp: network.lookUp })
  *
  * See also: simulator/smtp/provider-server, simulator/smtp/dkim-identity, simulator/provider-model, docs/DEMO.md.
  */
@@ -23,12 +23,12 @@ import { createDkimIdentity, type DkimIdentity } from './dkim-identity.ts'
 
 export type ProviderNetworkOptions = {
   readonly providers: ReadonlyMap<string, ProviderFile>
-  /** The daemon's SMTP door, asked for when there is something to bring. */
+  /** The daemon's SMTP listener. Called when there is a report to send. */
   readonly reportServer: () => { readonly host: string; readonly port: number }
-  /** How much faster than ours its time goes; 1: as fast. */
+  /** How many times faster than real time the simulation runs. */
   readonly speed: number
   readonly seed: number
-  /** STARTTLS at the providers; without it a bench measures less of it. */
+  /** Whether the providers offer STARTTLS; default true. A benchmark of delivery switches it off. */
   readonly tls?: boolean
   readonly conditionsOf?: (provider: string) => ProviderConditions
 }
@@ -39,24 +39,25 @@ type ProviderCounts = Readonly<Record<ProviderCounter, number>>
 
 export type ProviderNetwork = {
   readonly route: Router
-  /** The providers' hosts and the key that they sign with; of all else it knows nothing. */
+  /** Knows the providers' hosts and their DKIM key, and nothing else. */
   readonly lookUp: DnsLookup
   /** By provider. */
   readonly ports: ReadonlyMap<string, number>
-  /** By provider, since the start. `lost`: what could not be brought home. */
+  /** By provider, since the start. `lost`: reports that the daemon did not accept. */
   readonly counts: () => ReadonlyMap<string, ProviderCounts>
-  /** Reports and complaints that are still to come. */
+  /** The number of NDRs and complaints that are still to come. */
   readonly pending: () => number
   readonly close: () => Promise<void>
 }
 
-/** Whose a domain is that nobody claims. */
+/** The provider of all domains that no provider claims. */
 const DEFAULT_PROVIDER = 'generic'
 
-/** How often, and after how long, what was not taken at home is brought again. */
+/** How often a report is sent that the daemon does not accept, and after which time. */
 const REPORT_SEND_ATTEMPTS = 5
 const REPORT_RETRY_MS = 1_000
 
+/** No outages, listings or prior deliveries. */
 const NO_INCIDENTS: ProviderConditions = { outages: [], listings: [], priorDeliveries: new Map() }
 
 type NetworkState = {
@@ -68,12 +69,12 @@ type NetworkState = {
   lastId: number
 }
 
-/** Opens every house. Faults: config_invalid (no generic provider). */
+/** Starts a server for each provider. Fault `config_invalid` if there is no generic provider. */
 export async function startProviderNetwork(options: ProviderNetworkOptions): Promise<ProviderNetwork> {
   const byDomain = new Map([...options.providers.values()].flatMap((file) => file.domains.map((domain) => [domain, file] as const)))
   const defaultProvider = options.providers.get(DEFAULT_PROVIDER)
   if (defaultProvider === undefined)
-    throw new Fault('config_invalid', `the laboratory has no provider "${DEFAULT_PROVIDER}", whose all other domains are`)
+    throw new Fault('config_invalid', `the simulator needs a provider "${DEFAULT_PROVIDER}" for all domains that no other provider claims`)
   const fileOf = (domain: string): ProviderFile => byDomain.get(domain.toLowerCase()) ?? defaultProvider
   const dkimIdentity = await createDkimIdentity((domain) => fileOf(domain).mx)
   const state: NetworkState = {
@@ -110,19 +111,19 @@ function openProvider(state: NetworkState, file: ProviderFile): Promise<Provider
   const { options } = state
   const { speed } = options
   const startedAt = Date.now()
-  const counts = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0])) as Record<ProviderCounter, number> // its keys are COUNTED
+  const counts = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0])) as Record<ProviderCounter, number> // checked: the keys are COUNTER_NAMES
   state.counts.set(file.name, counts)
   return startProviderServer({
     provider: createSimulatedProvider(file, options.seed, options.conditionsOf?.(file.name) ?? NO_INCIDENTS),
     certificate: options.tls === false ? null : createSelfSignedCertificate(file.mx, startedAt),
     now: () => startedAt + (Date.now() - startedAt) * speed,
     toRealMs: (milliseconds) => milliseconds / speed,
-    onAccepted: (message, response) => scheduleReports(state, file, { taken: message, met: response }),
+    onAccepted: (message, response) => scheduleReports(state, file, { message, response }),
     count: (what) => (counts[what] += 1),
   })
 }
 
-/** The way home is one of our own: by the same transport, to one door. */
+/** The transport of the reports: the product's own, to the daemon's listener alone. */
 function createReportTransport({ reportServer }: ProviderNetworkOptions): Transport {
   return createSmtpTransport({
     ehloName: 'lab.example',
@@ -136,11 +137,11 @@ function createReportTransport({ reportServer }: ProviderNetworkOptions): Transp
   })
 }
 
-/** What a mail that was taken brings about later. */
+/** Schedules the NDR and the complaint that follow an accepted message. */
 function scheduleReports(
   state: NetworkState,
   file: ProviderFile,
-  { taken: message, met: response }: { readonly taken: AcceptedMessage; readonly met: ProviderResponse },
+  { message, response }: { readonly message: AcceptedMessage; readonly response: ProviderResponse },
 ): void {
   const { report, complaint } = response
   const { name, mx } = file

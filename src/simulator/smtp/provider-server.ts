@@ -1,43 +1,47 @@
 /**
- * provider-server - one provider as a real SMTP server on loopback
+ * provider-server - one simulated provider as a real SMTP server on loopback
  *
- * What it does is decided by simulator/provider-model, as in a simulation; here it is only said aloud: refusals of the sender or the recipient at RCPT,
- * of the content after the mail, a line that drops, a server that is not there. Where the mail comes from is what the PROXY header says.
- * What it takes may come back: a report, a complaint.
+ * simulator/provider-model decides every response, as in a simulation. This file carries them out: refusals of the sender or the recipient at
+ * RCPT, of the content after DATA, dropped connections, outages. The egress IP of a client is the one in its PROXY header.
  *
- * See also: simulator/provider-model (what it thinks), smtp-client/transport (who calls), simulator/smtp/provider-network.
+ * See also: simulator/provider-model, smtp-client/transport (the client), simulator/smtp/provider-network.
  */
 import type { AddressInfo } from 'node:net'
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
 import type { Certificate } from '../../net/certificate.ts'
 import { type ProviderResponse, respondToAttempt, type SimulatedProvider } from '../provider-model.ts'
-import { createRetryMemory, type RememberedMessage, recipientNumberOf } from './retry-memory.ts'
+import { createRetryMemory, recipientNumberOf, type RetryMemory } from './retry-memory.ts'
 import type { AcceptedMessage } from './ndr-builder.ts'
 
 type ProviderServerOptions = {
   readonly provider: SimulatedProvider
   readonly certificate: Certificate | null
-  /** The laboratory's time, in milliseconds; and how long a span of it is in ours. */
+  /** The simulated time, in epoch milliseconds, and the real duration of a simulated one. */
   readonly now: () => number
   readonly toRealMs: (milliseconds: number) => number
-  /** It has taken a mail, and this is what comes of it. */
-  readonly onAccepted: (taken: AcceptedMessage, response: ProviderResponse) => void
+  /** Called with each accepted message. */
+  readonly onAccepted: (message: AcceptedMessage, response: ProviderResponse) => void
   readonly count: (what: 'attempts' | 'taken' | 'refused' | 'dropped') => void
 }
 
 export type ProviderServer = { readonly port: number; readonly close: () => Promise<void> }
 
-/** Headers of a mail that goes back are at most so many bytes. */
+/** The most header bytes of a message that are kept for its report. */
 const MAX_HEADER_BYTES = 65_536
 
 type SmtpTransaction = { response: ProviderResponse; readonly from: string; readonly recipient: string; readonly envelopeId: string | null }
 
-/** Opens its door; resolves once it listens. */
+/** The state of one server. Connections are counted by egress IP, transactions kept by session. */
+type ServerState = ProviderServerOptions & {
+  readonly transactions: Map<string, SmtpTransaction>
+  readonly connectionsByIp: Map<string, number>
+  readonly retryMemory: RetryMemory
+}
+
+/** Starts the server. Resolves once it listens. */
 export async function startProviderServer(options: ProviderServerOptions): Promise<ProviderServer> {
   const { provider, certificate } = options
-  const transactions = new Map<string, SmtpTransaction>()
-  const connectionsByAddress = new Map<string, number>()
-  const retryMemory = createRetryMemory()
+  const state: ServerState = { ...options, transactions: new Map(), connectionsByIp: new Map(), retryMemory: createRetryMemory() }
   const server = new SMTPServer({
     name: provider.file.mx,
     banner: provider.file.title,
@@ -52,37 +56,11 @@ export async function startProviderServer(options: ProviderServerOptions): Promi
     closeTimeout: 100,
     logger: false,
     ...certificate,
-    onConnect: (session, done) => {
-      connectionsByAddress.set(session.remoteAddress, (connectionsByAddress.get(session.remoteAddress) ?? 0) + 1)
-      if (!isDown(options)) done()
-      // Nobody answers: the caller gives up, or the line is cut.
-      else if (outageModeOf(options) === 'connect') dropConnection(server, session)
-    },
-    onClose: (session) => {
-      transactions.delete(session.id)
-      const left = (connectionsByAddress.get(session.remoteAddress) ?? 1) - 1
-      if (left > 0) connectionsByAddress.set(session.remoteAddress, left)
-      else connectionsByAddress.delete(session.remoteAddress)
-    },
-    onRcptTo: (address, session, done) => {
-      const transaction = attemptDelivery(options, retryMemory.recordAttempt, {
-        address,
-        session,
-        connections: connectionsByAddress.get(session.remoteAddress) ?? 1,
-      })
-      transactions.set(session.id, transaction)
-      const { response } = transaction
-      options.count('attempts')
-      if (response.error !== null) {
-        options.count('dropped')
-        setTimeout(() => dropConnection(server, session), options.toRealMs(response.durationMs))
-      } else if (isRefusedAtRcpt(options, transaction)) {
-        options.count('refused')
-        setTimeout(() => done(replyError(response.text ?? '')), options.toRealMs(response.durationMs))
-      } else done()
-    },
+    onConnect: (session, done) => handleConnect(state, { session, drop: () => dropConnection(server, session) }, done),
+    onClose: (session) => handleClose(state, session),
+    onRcptTo: (address, session, done) => handleRcpt(state, { address, session, drop: () => dropConnection(server, session) }, done),
     onData: (stream, session, done) => {
-      void handleData(options, { stream, session, transaction: transactions.get(session.id) }, done)
+      void handleData(state, { stream, session, transaction: state.transactions.get(session.id) }, done)
     },
   })
   server.on('error', () => {})
@@ -90,38 +68,67 @@ export async function startProviderServer(options: ProviderServerOptions): Promi
     server.server.once('error', reject)
     server.listen(0, '127.0.0.1', resolve)
   })
-  const { port } = server.server.address() as AddressInfo // it listens on TCP
+  const { port } = server.server.address() as AddressInfo // checked: it listens on TCP
   return { port, close: () => new Promise((resolve) => server.close(() => resolve())) }
 }
 
-const isDown = (options: ProviderServerOptions): boolean => outageModeOf(options) !== null
+type SmtpCallback = (error?: Error | null, message?: string) => void
+
+/** A session, and the function that cuts its connection. */
+type SessionInput = { readonly session: SMTPServerSession; readonly drop: () => void }
+
+function handleConnect(state: ServerState, { session, drop }: SessionInput, done: SmtpCallback): void {
+  const { connectionsByIp } = state
+  connectionsByIp.set(session.remoteAddress, (connectionsByIp.get(session.remoteAddress) ?? 0) + 1)
+  const outage = outageModeOf(state)
+  if (outage === null) done()
+  // Without a greeting the client runs into its timeout.
+  else if (outage === 'connect') drop()
+}
+
+function handleClose({ transactions, connectionsByIp }: ServerState, session: SMTPServerSession): void {
+  transactions.delete(session.id)
+  const left = (connectionsByIp.get(session.remoteAddress) ?? 1) - 1
+  if (left > 0) connectionsByIp.set(session.remoteAddress, left)
+  else connectionsByIp.delete(session.remoteAddress)
+}
+
+function handleRcpt(state: ServerState, input: SessionInput & { readonly address: SMTPServerAddress }, done: SmtpCallback): void {
+  const transaction = attemptDelivery(state, input)
+  state.transactions.set(input.session.id, transaction)
+  const { response } = transaction
+  state.count('attempts')
+  if (response.error !== null) {
+    state.count('dropped')
+    setTimeout(input.drop, state.toRealMs(response.durationMs))
+  } else if (isRefusedAtRcpt(state, transaction)) {
+    state.count('refused')
+    setTimeout(() => done(replyError(response.text ?? '')), state.toRealMs(response.durationMs))
+  } else done()
+}
 
 function outageModeOf({ provider, now }: ProviderServerOptions): 'connect' | 'timeout' | null {
-  const { file, conditions: weather } = provider
+  const { file, conditions } = provider
   const at = now()
-  const how = file.unreachable ?? weather.outages.find((each) => each.from <= at && at < each.to)?.how
+  const how = file.unreachable ?? conditions.outages.find((each) => each.from <= at && at < each.to)?.how
   return how === 'connect' || how === 'dns' ? 'connect' : how === 'timeout' ? 'timeout' : null
 }
 
-/** The line is cut without a word. */
+/** Cuts the connection of a session without a reply. */
 function dropConnection(server: SMTPServer, { id }: SMTPServerSession): void {
   for (const connection of server.connections) if (connection.session.id === id) connection._socket.destroy()
 }
 
-type RcptInput = { readonly address: SMTPServerAddress; readonly session: SMTPServerSession; readonly connections: number }
-
 function attemptDelivery(
-  { provider, now }: ProviderServerOptions,
-  recordAttempt: (from: string, to: string, at: number) => RememberedMessage,
-  input: RcptInput,
+  { provider, now, retryMemory, connectionsByIp }: ServerState,
+  { address, session }: { readonly address: SMTPServerAddress; readonly session: SMTPServerSession },
 ): SmtpTransaction {
-  const { address, session, connections } = input
   const { mailFrom } = session.envelope
   const from = mailFrom === false ? '' : mailFrom.address
   const args = mailFrom === false || mailFrom.args === false ? {} : mailFrom.args
   const recipient = address.address
   const at = now()
-  const remembered = recordAttempt(from, recipient, at)
+  const remembered = retryMemory.recordAttempt(from, recipient, at)
   const response = respondToAttempt(provider, {
     recipientNumber: recipientNumberOf(recipient),
     messageNumber: remembered.number,
@@ -133,7 +140,7 @@ function attemptDelivery(
     recipient,
     domain: domainOf(recipient),
     id: `${remembered.number}-${remembered.attempts}`,
-    connections,
+    connections: connectionsByIp.get(session.remoteAddress) ?? 1,
     mailboxes: provider.file.mailboxes,
   })
   return { response, from, recipient, envelopeId: typeof args['ENVID'] === 'string' ? args['ENVID'] : null }
@@ -141,14 +148,14 @@ function attemptDelivery(
 
 const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase()
 
-/** What is wrong with a mail's content shows when it has come. */
+/** Whether the refusal comes at RCPT. A refusal of the content comes after DATA. */
 function isRefusedAtRcpt({ provider }: ProviderServerOptions, { response }: SmtpTransaction): boolean {
   if (response.text === null || response.text.startsWith('2')) return false
   const content = provider.file.answer['content']?.text ?? ''
   return content === '' || !response.text.startsWith(content.slice(0, content.indexOf('{') < 0 ? 40 : content.indexOf('{')))
 }
 
-/** smtp-server writes the code, then the message. */
+/** The error from which smtp-server writes this reply. */
 const replyError = (text: string): Error => Object.assign(new Error(text.slice(4)), { responseCode: Number(text.slice(0, 3)) })
 
 type DataInput = {
@@ -156,7 +163,6 @@ type DataInput = {
   readonly session: SMTPServerSession
   readonly transaction: SmtpTransaction | undefined
 }
-type SmtpCallback = (error?: Error | null, message?: string) => void
 
 async function handleData(options: ProviderServerOptions, { stream, session, transaction }: DataInput, done: SmtpCallback): Promise<void> {
   const head = await readHeader(stream)

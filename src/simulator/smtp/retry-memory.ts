@@ -1,23 +1,24 @@
 /**
- * retry-memory - what a provider remembers of the mails that were brought to it
+ * retry-memory - recognises a message that is tried again at a simulated SMTP server
  *
- * A mail is known by its Return-Path and recipient: its number, when it was first brought, and how often. A person is known by the address.
+ * A message is identified by its Return-Path and recipient. The memory keeps its number, the time of the first attempt and their count.
  *
- * Owned by one house. See also: simulator/smtp/provider-server, simulator/provider-model (what for).
+ * Mutable, owned by one provider-server. See also: simulator/smtp/provider-server, simulator/provider-model (needs the numbers).
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
-export type RememberedMessage = { readonly number: number; readonly firstAt: number; attempts: number }
+type RememberedMessage = { readonly number: number; readonly firstAt: number; attempts: number }
 
-type RetryMemory = {
-  /** One more attempt of this mail. */
+export type RetryMemory = {
+  /** Counts one more attempt of this message. */
   readonly recordAttempt: (from: string, to: string, at: number) => RememberedMessage
 }
 
-/** What was brought long ago and never again is forgotten. */
+/** The bound of the memory. The messages that were tried longest ago are forgotten first. */
 const MAX_REMEMBERED = 200_000
 
+/** An empty memory. */
 export function createRetryMemory(): RetryMemory {
   const messages = new LRUCache<string, RememberedMessage>({ max: MAX_REMEMBERED })
   let lastNumber = 0
@@ -32,5 +33,5 @@ export function createRetryMemory(): RetryMemory {
   }
 }
 
-/** The number of a person, the same for every mail to the address. */
+/** The number of a recipient, the same for every message to the address. */
 export const recipientNumberOf = (address: string): number => createHash('sha256').update(address.toLowerCase()).digest().readUInt32BE(0)

@@ -1,10 +1,10 @@
-/** policy-speed.test - a policy whose hours pass faster is the same policy. */
+/** policy-speed.test - a faster policy is the same policy in less time */
 import { expect, test } from 'vitest'
 import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
 import { RETRY_SCHEDULES } from '../../../src/queue/schedule/retry.ts'
 import { speedUpPolicy, speedUpRetrySchedule } from '../../../src/queue/backoff/policy-speed.ts'
 
-test('durations are divided, counts and shares stand, midnights stay', () => {
+test('durations are divided; counts, shares and midnights stay', () => {
   const given = BACKOFF_POLICIES.default
   const fast = speedUpPolicy(given, 60)
   const row = fast.classes['ip-reputation']
@@ -17,7 +17,7 @@ test('durations are divided, counts and shares stand, midnights stay', () => {
   expect(speedUpPolicy(given, 1)).toEqual(given)
 })
 
-test('the rests of a mail are divided', () => {
+test('retry delays are divided', () => {
   expect(speedUpRetrySchedule(RETRY_SCHEDULES.default, 60)).toMatchObject({
     delaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 240_000],
     blockedDelayMs: 5_000,

@@ -1,4 +1,4 @@
-/** transition-facts.test - who is told of a transition, and what they may read */
+/** transition-facts.test - which accounts are notified of a transition, and what they may read */
 import { expect, test } from 'vitest'
 import { formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
 import { buildPayload, webhookEventOf } from '../../../src/webhook/payload.ts'
@@ -46,12 +46,12 @@ function blocked(queue: Queue): KeyTransition {
   return transition
 }
 
-test('a shared key is told to the operator and to each account behind it, with its own answers only', () => {
+test('a shared key gives a fact for the operator and for each affected account, with the replies to its own messages only', () => {
   const queue = queueOf([7, 8])
   const event = blocked(queue)
   const facts = decideTransition(event, findAffectedAccounts(queue, KEY), moment)
-  const told = facts.map(({ account, data }) => ('move' in data ? { account, ...data } : null))
-  expect(told).toMatchObject([
+  const notified = facts.map(({ account, data }) => ('move' in data ? { account, ...data } : null))
+  expect(notified).toMatchObject([
     { account: 0, move: 'paused', key: KEY, reason: 'IP reputation', class: 'ip-blocklist', n: 1, waiting: 6, domains: [] },
     { account: 7, waiting: 3, domains: ['d7.example'], evidence: [{ text: '550 <*@example.com> blocked' }] },
     { account: 8, waiting: 3, domains: ['d8.example'], evidence: [{ text: null }] },
@@ -59,15 +59,15 @@ test('a shared key is told to the operator and to each account behind it, with i
   expect(new Set(facts.map(({ subject }) => subject))).toEqual(new Set([`queue:${KEY}`]))
 })
 
-test('who heard of the pause hears of its end, with nothing waiting any more', () => {
+test('an account that was notified of a pause is notified of its end, with nothing waiting any more', () => {
   const queue = queueOf([7, 8])
-  const audience: Subscribers = new Map()
-  const told: number[][] = [findAccountsToNotify(audience, queue, blocked(queue)).map(({ account }) => account)]
+  const subscribers: Subscribers = new Map()
+  const notified: number[][] = [findAccountsToNotify(subscribers, queue, blocked(queue)).map(({ account }) => account)]
   applyCommand(queue, { kind: 'delete', account: 8, domain: null, from: 0, until: T0 + 1 }, T0)
   for (const event of applyCommand(queue, { kind: 'recover-key', key: KEY, how: 'immediate' }, T0 + 1))
-    if (isQueueNotification(event)) told.push(findAccountsToNotify(audience, queue, event).map(({ account }) => account))
-  expect({ told, left: audience.size }).toEqual({
-    told: [
+    if (isQueueNotification(event)) notified.push(findAccountsToNotify(subscribers, queue, event).map(({ account }) => account))
+  expect({ notified, left: subscribers.size }).toEqual({
+    notified: [
       [7, 8],
       [7, 8],
     ],
@@ -75,7 +75,7 @@ test('who heard of the pause hears of its end, with nothing waiting any more', (
   })
 })
 
-test('a pause by hand is its account’s alone', () => {
+test('a manual pause concerns its account alone', () => {
   const queue = queueOf([7, 8])
   const command = { kind: 'pause', account: 7, domain: null, until: null, after15Days: 'keep' } as const
   const facts = applyCommand(queue, command, T0)
@@ -84,7 +84,7 @@ test('a pause by hand is its account’s alone', () => {
   expect(facts).toMatchObject([{ account: 7, data: { move: 'manual-paused', reason: 'Paused by user', waiting: 3 } }])
 })
 
-test('what needs a human is an alarm beside', () => {
+test('a transition that needs a person also gives an alarm', () => {
   const event = { ...blocked(queueOf([7])), alarm: true }
   const facts = decideTransition(event, [{ account: 7, domains: [], waiting: 1 }], moment)
   expect(facts.map(({ account, kind }) => [account, kind])).toEqual([
@@ -95,7 +95,7 @@ test('what needs a human is an alarm beside', () => {
   ])
 })
 
-test('the same transition is one fact, a later one of the same n another', () => {
+test('the same transition is one fact; a later one with the same n is another', () => {
   const event = blocked(queueOf([7]))
   const keyOf = (at: number): string | undefined => decideTransition({ ...event, at }, [], moment)[0]?.dedupKey
   expect([keyOf(1) === keyOf(1), keyOf(1) === keyOf(2)]).toEqual([true, false])
@@ -107,9 +107,9 @@ test.each([
   ['queue.probing', 'queue.probing'],
   ['queue.recovering', 'queue.recovering'],
   ['queue.recovered', 'queue.recovered'],
-] as const)('%s is the webhook %s', (kind, name) => {
+] as const)('%s is the webhook event %s', (kind, name) => {
   const [fact] = decideTransition({ ...blocked(queueOf([7])), kind }, [], moment)
-  if (fact === undefined) throw new Error('the operator is told')
+  if (fact === undefined) throw new Error('the operator is notified')
   expect(webhookEventOf(fact)).toBe(name)
   expect(buildPayload(name, fact, null, { timestamp: T0, token: '', signature: '' })).toMatchObject({
     event: name,
@@ -124,7 +124,7 @@ test.each([
   ['to=joe+x@a.example,ann@b.example', 'to=*@a.example,*@b.example'],
   ['nobody named', 'nobody named'],
   ['@', '@'],
-] as const)('names are left out of %j', (text, want) => expect(redactLocalParts(text)).toBe(want))
+] as const)('local parts are left out of %j', (text, want) => expect(redactLocalParts(text)).toBe(want))
 
 test('the operator reads all evidence', () => {
   expect(evidenceFor(0, [{ at: 1, mailId: idOf(9, 1), code: 421, text: 'x' }])).toEqual([{ at: 1, code: 421, text: 'x' }])

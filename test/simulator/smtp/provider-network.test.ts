@@ -1,4 +1,4 @@
-/** provider-network.test - the providers as real servers: they say what the virtual ones say, and what they send back is read as theirs. */
+/** provider-network.test - the providers as SMTP servers respond like the simulated ones, and their reports are read as such */
 import { afterEach, expect, test } from 'vitest'
 import { createSignatureVerifier } from '../../../src/mail-auth/verify-signatures.ts'
 import { createMxResolver } from '../../../src/net/mx.ts'
@@ -25,18 +25,25 @@ const file = (name: string): ProviderFile => {
 }
 const SPEED = 36_000
 
-async function labOf(wish: Partial<ProviderNetworkOptions> = {}): Promise<{ lab: ProviderNetwork; transport: Transport }> {
-  const home = (): { host: string; port: number } => ({ host: '127.0.0.1', port: 9 })
-  const lab = await startProviderNetwork({ providers: shipped, reportServer: home, speed: SPEED, seed: 7, tls: false, ...wish })
+async function startNetwork(options: Partial<ProviderNetworkOptions> = {}): Promise<{ network: ProviderNetwork; transport: Transport }> {
+  const reportServer = (): { host: string; port: number } => ({ host: '127.0.0.1', port: 9 })
+  const network = await startProviderNetwork({
+    providers: shipped,
+    reportServer,
+    speed: SPEED,
+    seed: 7,
+    tls: false,
+    ...options,
+  })
   const transport = createSmtpTransport({
-    router: lab.route,
+    router: network.route,
     addressesOf: () => Promise.resolve({ kind: 'none' }),
     ehloName: 'out.example.com',
     allowPrivate: true,
     timeouts: { greetingMs: 1_000 },
   })
-  ends.push(transport.close, lab.close)
-  return { lab, transport }
+  ends.push(transport.close, network.close)
+  return { network, transport }
 }
 
 const HEAD =
@@ -52,19 +59,21 @@ const mailTo = (to: string, n = 0): OutgoingMail => ({
 })
 
 test.each(['gmail', 'outlook', 'yahoo', 'qq', 'netease', 'generic', 'greylister'])(
-  '%s answers over SMTP what it answers in a simulation',
+  '%s replies over SMTP as in a simulation',
   async (name) => {
     const mailboxes = { unknown: 0.3, disabled: 0.1, full: 0.1, content: 0.2, busy: 0.1 }
-    const of = file(name)
-    const known = Object.fromEntries(Object.entries(mailboxes).map(([each, share]) => [each, Object.hasOwn(of.answer, each) ? share : 0]))
-    const provider: ProviderFile = { ...of, mailboxes: { ...mailboxes, ...known }, pace: { ...of.pace, drop: 0 } }
-    const { transport } = await labOf({ providers: new Map([['generic', provider]]) })
+    const shippedFile = file(name)
+    const known = Object.fromEntries(
+      Object.entries(mailboxes).map(([each, share]) => [each, Object.hasOwn(shippedFile.answer, each) ? share : 0]),
+    )
+    const provider: ProviderFile = { ...shippedFile, mailboxes: { ...mailboxes, ...known }, pace: { ...shippedFile.pace, drop: 0 } }
+    const { transport } = await startNetwork({ providers: new Map([['generic', provider]]) })
     const virtual = createSimulatedProvider(provider, 7, { outages: [], listings: [], priorDeliveries: new Map() })
-    const domain = of.domains[0] ?? ''
+    const domain = shippedFile.domains[0] ?? ''
     for (let n = 1; n <= 40; n++) {
       const to = `user${n}@${domain}`
-      const told = await transport.send(mailTo(to, n))
-      const met = respondToAttempt(virtual, {
+      const outcome = await transport.send(mailTo(to, n))
+      const response = respondToAttempt(virtual, {
         recipientNumber: recipientNumberOf(to),
         messageNumber: n,
         attempt: 1,
@@ -78,63 +87,66 @@ test.each(['gmail', 'outlook', 'yahoo', 'qq', 'netease', 'generic', 'greylister'
         connections: 1,
         mailboxes: provider.mailboxes,
       })
-      expect(told.text).toBe(met.text)
+      expect(outcome.text).toBe(response.text)
     }
   },
 )
 
-test('who is not there cannot be reached, a line that drops drops, and every domain is somebody’s', async () => {
+test('an unreachable provider refuses connections, a dropped connection is an error, and every domain has a provider', async () => {
   const generic = file('generic')
   const dropper = { ...generic, pace: { ...generic.pace, drop: 1 } }
-  const { lab, transport } = await labOf({ providers: new Map([...shipped, ['generic', dropper]]) })
+  const { network, transport } = await startNetwork({ providers: new Map([...shipped, ['generic', dropper]]) })
   expect(short(await transport.send(mailTo('a@dead.test')))).toBe('connect')
   expect(short(await transport.send(mailTo('a@nobody-claims-this.example')))).toBe('dropped')
-  const mx = createMxResolver({ lookUp: lab.lookUp })
+  const mx = createMxResolver({ lookUp: network.lookUp })
   expect(await mx.find('gmail.com')).toMatchObject({ kind: 'hosts', set: 'gmail-smtp-in.l.google.com' })
   expect(await mx.find('nobody-claims-this.example')).toMatchObject({ kind: 'hosts', set: 'mx.example.net' })
 })
 
-const short = (told: SmtpOutcome): string => (told.kind === 'reply' ? `${told.code} ${told.phase}` : told.error)
+const short = (outcome: SmtpOutcome): string => (outcome.kind === 'reply' ? `${outcome.code} ${outcome.phase}` : outcome.error)
 
 test('STARTTLS is offered and used', async () => {
-  const { transport } = await labOf({ tls: true })
+  const { transport } = await startNetwork({ tls: true })
   expect(short(await transport.send(mailTo('someone@example.net')))).toMatch(/^(?:250 end|550 rcpt)$/)
 })
 
 test.each([
-  // provider     format that is read     complains
+  // provider     sends complaints
   ['gmail', false],
   ['outlook', true],
   ['yahoo', true],
   ['qq', false],
   ['netease', false],
   ['generic', true],
-] as const)('%s sends back a report in its own words, signed, that our readers understand', async (name, complains) => {
-  const of = file(name)
+] as const)('%s sends back signed reports in its own format that the parsers understand', async (name, sendsComplaints) => {
+  const shippedFile = file(name)
   const none = { unknown: 0, disabled: 0, full: 0, content: 0, busy: 0 }
-  const base: ProviderFile = { ...of, mailboxes: none, pace: { ...of.pace, drop: 0 } }
-  const late = of.late === undefined ? undefined : { ...of.late, share: 1, answers: ['unknown'] }
+  const base: ProviderFile = { ...shippedFile, mailboxes: none, pace: { ...shippedFile.pace, drop: 0 } }
+  const late = shippedFile.late === undefined ? undefined : { ...shippedFile.late, share: 1, answers: ['unknown'] }
   const daemon = await startScriptedPeer({})
   ends.push(daemon.close)
-  const home = (): { host: string; port: number } => ({ host: '127.0.0.1', port: daemon.port })
-  const { lab, transport } = await labOf({ reportServer: home, providers: new Map([['generic', { ...base, late } as ProviderFile]]) })
-  const to = `ann@${of.domains[0] ?? ''}`
+  const reportServer = (): { host: string; port: number } => ({ host: '127.0.0.1', port: daemon.port })
+  const { network, transport } = await startNetwork({
+    reportServer,
+    providers: new Map([['generic', { ...base, late } as ProviderFile]]),
+  })
+  const to = `ann@${shippedFile.domains[0] ?? ''}`
   expect(short(await transport.send(mailTo(to, 1)))).toBe('250 end')
   await expect.poll(() => daemon.mails.length, { timeout: 15_000 }).toBe(1)
   const raw = unstuffed(daemon.mails[0] ?? '')
   const report = parseReport(raw)
   expect(report.kind).toBe('bounce')
   expect(report.recipients).toMatchObject([{ recipient: to, action: 'failed' }])
-  expect(report.recipients[0]?.reply.code).toBe(Number(of.answer['unknown']?.text.slice(0, 3)))
+  expect(report.recipients[0]?.reply.code).toBe(Number(shippedFile.answer['unknown']?.text.slice(0, 3)))
   expect(report.envelopeId).toBe('env1')
   expect(daemon.receivedLines[0]?.find((line) => line.startsWith('RCPT'))).toContain('token1@bounce.example.com')
-  if (!complains) return
+  if (!sendsComplaints) return
   const complaining: ProviderFile = {
     ...base,
-    complaints: { share: 1, hours: [0, 0.01], arf: true, from: of.complaints?.from },
+    complaints: { share: 1, hours: [0, 0.01], arf: true, from: shippedFile.complaints?.from },
     late: undefined,
   }
-  const other = await labOf({ reportServer: home, providers: new Map([['generic', complaining]]) })
+  const other = await startNetwork({ reportServer, providers: new Map([['generic', complaining]]) })
   expect(short(await other.transport.send(mailTo(to, 2)))).toBe('250 end')
   await expect.poll(() => daemon.mails.length, { timeout: 15_000 }).toBe(2)
   const arf = unstuffed(daemon.mails[1] ?? '')
@@ -142,9 +154,9 @@ test.each([
   expect(complaint.kind).toBe('complaint')
   expect(complaint.complaint).toMatchObject({ feedbackType: 'abuse', sourceIp: '192.0.2.10' })
   expect(arf.toString()).not.toContain(to)
-  const proofs = await createSignatureVerifier(other.lab.lookUp)({ raw: arf, peer: null, helo: null, from: '' }, Date.now())
+  const proofs = await createSignatureVerifier(other.network.lookUp)({ raw: arf, peer: null, helo: null, from: '' }, Date.now())
   expect(proofs.dkim).toMatchObject([{ valid: true, aligned: true }])
-  expect(lab.counts().get(of.name)?.reports).toBe(1)
+  expect(network.counts().get(shippedFile.name)?.reports).toBe(1)
 })
 
 const unstuffed = (text: string): Buffer => Buffer.from(`${text.replaceAll(/^\./gm, '')}\r\n`, 'latin1')
