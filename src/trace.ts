@@ -9,7 +9,7 @@
  */
 
 /** `smtp.*`: a session of a listener. `report.*`: a received mail. `delivery.*`: an attempt of the queue. `fact`: a decision. */
-export const TRACE_KINDS = [
+const TRACE_KINDS = [
   'smtp.connected',
   'smtp.command',
   'smtp.reply',
@@ -24,7 +24,7 @@ export const TRACE_KINDS = [
   'webhook.attempted',
 ] as const
 
-export type TraceKind = (typeof TRACE_KINDS)[number]
+type TraceKind = (typeof TRACE_KINDS)[number]
 
 /** What an event is about. A filter compares these; an absent one matches no filter of its name. */
 export type TraceSubject = {
@@ -48,7 +48,7 @@ export type TraceEvent = {
 /** Exactly one of them. */
 export type TraceFilter = { readonly peer: string } | { readonly domain: string } | { readonly deliveryId: string }
 
-export type TraceListener = {
+type TraceListener = {
   /** Resolves when there are events, or when the signal aborts. */
   readonly wait: (signal: AbortSignal) => Promise<void>
   /** Empties the buffer. `dropped` counts the events that did not fit since the last call. */

@@ -1,5 +1,5 @@
 /**
- * cli.test - the commands as a shell meets them: what they print, and their exit status
+ * cli.test - the commands: their output and exit status
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -85,7 +85,7 @@ describe('explain', () => {
     ])
   })
 
-  test('no escape sequence of a stranger reaches the terminal', () => {
+  test('no escape sequence in a mail reaches the terminal', () => {
     const { out } = run(
       ['explain', '-'],
       {},
@@ -142,7 +142,7 @@ describe('accounts', () => {
 
   const BY_HAND: typeof STEPS = [
     [['inbox', 'show', 'x'], 2, /64 hex digits/],
-    [['inbox', 'accept', 'ab'.repeat(32)], 1, /no mail in the inbox/],
+    [['inbox', 'accept', 'ab'.repeat(32)], 1, /no mail with this id/],
     [['block'], 0, /^0 blocks/],
     [['block', 'add'], 2, /--peer, a --token or an --account/],
     [['block', 'add', '--peer', '192.0.2.0/24', '--reason', 'a flood'], 0, /peer 192\.0\.2\.0\/24 is blocked/],

@@ -1,5 +1,5 @@
 /**
- * command-socket.test - commands beside a running daemon and without one: the lock, the socket, and what passes over it
+ * command-socket.test - commands beside a running daemon and without one: the lock, the socket and the protocol
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -53,7 +53,7 @@ function collect(signal = new AbortController().signal): { readonly output: Comm
   return { output, collected }
 }
 
-/** What differs from run to run. */
+/** Replaces values that differ between runs. */
 const normalise = (text: string): string =>
   text
     .replaceAll(/(?<![\w-])(?:[\w-]{32}|[0-9a-f]{64})(?![\w-])/g, 'SECRET')
@@ -107,7 +107,7 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['inbox list', { all: false }, /1 mails/],
   ['inbox show', { digest: DIGEST }, /not_found: no mail/],
   ['inbox raw', { digest: DIGEST }, /not_found: /],
-  ['inbox resolve', { digest: DIGEST, action: 'accept' }, /not_found: no mail in the inbox/],
+  ['inbox resolve', { digest: DIGEST, action: 'accept' }, /not_found: there is no mail with this id/],
   ['mass-bounce list', {}, /0 sites held/],
   ['mass-bounce release', { site: 'google', action: 'discard' }, /was not held/],
   ['queue list', {}, /0 lanes/],
@@ -130,7 +130,7 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
 
 type RunByName = (name: string, input: unknown, output: CommandOutput) => Promise<void>
 
-/** What every step prints, its Fault and its exit status. */
+/** The output, the Fault and the exit status of every step. */
 async function runSteps(run: RunByName): Promise<string[]> {
   const results: string[] = []
   for (const [name, input] of STEPS) {
@@ -194,37 +194,33 @@ describe('the command line', () => {
     return [done.status, done.stdout + done.stderr]
   }
 
-  test(
-    'asks the daemon where one runs, opens the store where it was killed, and finds the stale socket harmless',
-    { timeout: 90_000 },
-    async () => {
-      const daemon = await startDaemon()
-      // A command that opened the store itself would be refused: it has another master key.
-      const env = { BOUNCED_DATA: daemon.data, BOUNCED_MASTER_KEY: 'ab'.repeat(32) }
-      expect(run(['block', 'add', '--peer', '192.0.2.1'], env)).toEqual([0, 'peer 192.0.2.1 is blocked\n'])
-      expect(run(['cut', 'list'], env)).toEqual([0, expect.stringMatching(/192\.0\.2\.1.*\n1 blocks\n$/)])
-      expect(run(['brake'], env)).toEqual([0, '0 sites held\n'])
-      expect(run(['route'], env)).toEqual([0, 'domain  account  since\n'])
-      expect(run(['suppression', 'lift', '--site', 'google'], env)).toEqual([0, '0 entries removed\n'])
-      expect(run(['account', 'rotate', 'nobody'], env)).toEqual([1, 'bounced: no account has the apiUser "nobody"\n'])
-      expect(run(['token', 'read', '4'.repeat(30)], env)).toEqual([1, expect.stringContaining('invalid')])
-      expect(run(['replay', FIXTURE], env)).toEqual([0, expect.stringMatching(/already received {2}0/)])
-      expect(run(['replay', FIXTURE], env)).toEqual([0, expect.stringMatching(/already received {2}1/)])
-      expect(run(['serve'], { ...env, BOUNCED_SMTP_PORT: '0', BOUNCED_HTTP_PORT: '0' })).toEqual([
-        1,
-        `bounced: another daemon runs on the data folder ${daemon.data}; stop it, or choose another with BOUNCED_DATA\n`,
-      ])
-      await daemon.kill()
-      expect([existsSync(join(daemon.data, 'bounced.sock')), isServeLockHeld(daemon.data)]).toEqual([true, false])
-      expect(run(['block', 'list'], env)).toEqual([2, expect.stringContaining('another master key')])
-      const own = { ...env, BOUNCED_MASTER_KEY: Buffer.alloc(32, 7).toString('base64') }
-      expect(run(['block', 'remove', '--peer', '192.0.2.1'], own)).toEqual([0, 'peer 192.0.2.1 is unblocked\n'])
-      const again = await startDaemon({ data: daemon.data })
-      expect(run(['block', 'list'], env)).toEqual([0, '0 blocks\n'])
-      expect(await again.stop()).toBe(0)
-      expect(existsSync(join(daemon.data, 'bounced.sock'))).toBe(false)
-    },
-  )
+  test('asks a running daemon, and opens the store itself beside the stale socket of a killed one', { timeout: 90_000 }, async () => {
+    const daemon = await startDaemon()
+    // A command that opened the store itself would be refused: it has another master key.
+    const env = { BOUNCED_DATA: daemon.data, BOUNCED_MASTER_KEY: 'ab'.repeat(32) }
+    expect(run(['block', 'add', '--peer', '192.0.2.1'], env)).toEqual([0, 'peer 192.0.2.1 is blocked\n'])
+    expect(run(['cut', 'list'], env)).toEqual([0, expect.stringMatching(/192\.0\.2\.1.*\n1 blocks\n$/)])
+    expect(run(['brake'], env)).toEqual([0, '0 sites held\n'])
+    expect(run(['route'], env)).toEqual([0, 'domain  account  since\n'])
+    expect(run(['suppression', 'lift', '--site', 'google'], env)).toEqual([0, '0 entries removed\n'])
+    expect(run(['account', 'rotate', 'nobody'], env)).toEqual([1, 'bounced: no account has the apiUser "nobody"\n'])
+    expect(run(['token', 'read', '4'.repeat(30)], env)).toEqual([1, expect.stringContaining('invalid')])
+    expect(run(['replay', FIXTURE], env)).toEqual([0, expect.stringMatching(/already received {2}0/)])
+    expect(run(['replay', FIXTURE], env)).toEqual([0, expect.stringMatching(/already received {2}1/)])
+    expect(run(['serve'], { ...env, BOUNCED_SMTP_PORT: '0', BOUNCED_HTTP_PORT: '0' })).toEqual([
+      1,
+      `bounced: another daemon runs on the data folder ${daemon.data}; stop it, or choose another with BOUNCED_DATA\n`,
+    ])
+    await daemon.kill()
+    expect([existsSync(join(daemon.data, 'bounced.sock')), isServeLockHeld(daemon.data)]).toEqual([true, false])
+    expect(run(['block', 'list'], env)).toEqual([2, expect.stringContaining('another master key')])
+    const own = { ...env, BOUNCED_MASTER_KEY: Buffer.alloc(32, 7).toString('base64') }
+    expect(run(['block', 'remove', '--peer', '192.0.2.1'], own)).toEqual([0, 'peer 192.0.2.1 is unblocked\n'])
+    const again = await startDaemon({ data: daemon.data })
+    expect(run(['block', 'list'], env)).toEqual([0, '0 blocks\n'])
+    expect(await again.stop()).toBe(0)
+    expect(existsSync(join(daemon.data, 'bounced.sock'))).toBe(false)
+  })
 
   test('Ctrl-C ends the work in the daemon', async () => {
     const script = `
@@ -241,7 +237,7 @@ describe('the command line', () => {
 })
 
 describe('the socket', () => {
-  test('is the owner’s alone', () => {
+  test('is accessible to its owner only', () => {
     expect(statSync(join(folders.daemon, 'bounced.sock')).mode & 0o777).toBe(0o600)
     expect(statSync(join(folders.daemon, 'serve.lock')).mode & 0o077).toBe(0)
   })
@@ -308,7 +304,7 @@ describe('the socket', () => {
     const running = client.run('endless', {}, output).catch((error: unknown) => error)
     await expect.poll(() => endless.started).toBe(started + 1)
     await other.close()
-    expect(await running).toMatchObject({ code: 'store_busy', message: 'the daemon ends; try again' })
+    expect(await running).toMatchObject({ code: 'store_busy', message: 'the daemon is shutting down; try again' })
     expect(await isDaemonListening(data)).toBe(false)
     client.close()
   })
@@ -327,7 +323,7 @@ describe('the lock', () => {
     acquireServeLock(folder).release()
   })
 
-  test('a file of something else is refused with its reason', () => {
+  test('a lock file that cannot be used is refused with the reason', () => {
     const folder = makeFolder()
     mkdirSync(join(folder, 'serve.lock'))
     expect(() => acquireServeLock(folder)).toThrow(/cannot be used/)

@@ -1,4 +1,4 @@
-/** demo.test - the demo as one who runs it sees it: a short one, whole, and nothing left behind. */
+/** demo.test - bounced demo: a short run, its summary, and no files left behind. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ async function run(...args: readonly string[]): Promise<{ readonly code: number 
   return { code, output }
 }
 
-test('a campaign is sent, answered and summed up, and the folder is gone', { timeout: 120_000 }, async () => {
+test('a campaign is sent, gets its replies and its summary, and the folder is removed', { timeout: 120_000 }, async () => {
   const { code, output } = await run('--mails', '100', '--seconds', '30', '--submit-seconds', '1')
   expect(output).toContain("/v1/queue'")
   const all = /^all +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$/m.exec(output)?.slice(1).map(Number) ?? []
@@ -40,7 +40,7 @@ test.each([
   expect(output).toContain(`${args[0]} takes a number`)
 })
 
-test('the list is whole, mixed, and parted into requests', () => {
+test('the list is complete, mixed, and split into requests', () => {
   const list = generateRecipients(1_000)
   expect(list.length).toBe(1_000)
   expect(new Set(list).size).toBe(1_000)

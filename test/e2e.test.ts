@@ -1,5 +1,5 @@
 /**
- * e2e.test - a sender's day: mails are registered, their bounces and complaints come by SMTP, HTTP says what became of each
+ * e2e.test - end to end: mails are registered, bounces and complaints arrive by SMTP, and HTTP shows the results
  *
  * The daemon's own wiring runs in this process, with real sockets, a temporary store of each kind, and a DNS of our own for DKIM.
  */
@@ -91,7 +91,7 @@ describe.each(engines)('$kind', ({ kind, url }) => {
   }
   const messageOf = (row: Row | undefined) => call('GET', `/v1/messages/${encodeURIComponent(String(row?.['emailId']))}`)
 
-  test('a bounce comes back: status, evidence, timeline, list, and the answer to the next mail', async () => {
+  test('a bounce arrives: status, evidence, timeline, list entry, and the refusal of the next mail', async () => {
     const [joe, ann] = await register(['joe@example.org', 'ann@example.org'])
     await send(String(joe?.['returnPath']), ndr({ token: tokenOf(joe?.['returnPath']), recipient: 'joe@example.org' }))
     const { body } = await messageOf(joe)
@@ -136,7 +136,7 @@ describe.each(engines)('$kind', ({ kind, url }) => {
     expect((await messageOf(fine)).body).toMatchObject({ status: 1 })
   })
 
-  test('a complaint counts when its signature is one of a feedback loop, and waits in the inbox when it is forged', async () => {
+  test('a complaint counts if a feedback loop signed it, and goes to the inbox if it is forged', async () => {
     const [bea] = await register(['bea@example.org'])
     const raw = arf({ token: String(bea?.['feedbackId']), recipient: 'bea@example.org' }).replace(
       'feedback@loops.example',
@@ -173,7 +173,7 @@ describe.each(engines)('$kind', ({ kind, url }) => {
     for (const address of ['cat@example.org', 'dog@example.org']) expect(lists).toContain(address)
   })
 
-  test('attempts and the compatible API tell the same story', async () => {
+  test('attempts and the compatible API show the same results', async () => {
     const [eve] = await register(['eve@example.org'])
     const emailId = String(eve?.['emailId'])
     expect(
@@ -185,7 +185,7 @@ describe.each(engines)('$kind', ({ kind, url }) => {
     expect(bounces.body).toMatchObject({ result: true, statusCode: 200 })
   })
 
-  test(`what nobody can read is kept raw for the operator (${kind})`, async () => {
+  test(`an unreadable mail is kept raw for the operator (${kind})`, async () => {
     await send('stray@bounce.example.com', Buffer.from([0, 255, 254, 13, 10]))
     const { body } = await call('GET', '/v1/inbox')
     expect(body).toBeTypeOf('object')

@@ -1,5 +1,5 @@
 /**
- * simulate.test - bounced simulate as a shell meets it
+ * simulate.test - bounced simulate: its output and exit status
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -48,7 +48,7 @@ for_hours = 2
 const small = write('small.toml', SMALL)
 
 describe('a small campaign', () => {
-  test('prints what became of it, by provider and by key', () => {
+  test('prints the results by provider and by key', () => {
     const { status, out, err } = run(small)
     expect([status, err]).toEqual([0, ''])
     expect(out).toMatch(/mails +600\n/)
@@ -95,7 +95,7 @@ const bad = [
   [['/nowhere.toml'], /nowhere\.toml: ENOENT/],
   [[write('broken.toml', 'name = ')], /broken\.toml: /],
   [[write('unknown.toml', `${SMALL}\n[weather]\nrain = 1\n`)], /unknown\.toml: Unrecognized key: "weather"/],
-  [[small, '--compare', 'never'], /--compare takes two to four policies, and was given 1/],
+  [[small, '--compare', 'never'], /--compare takes two to four policies, not 1/],
   [[small, '--compare', 'never', 'never'], /--compare takes policies of different names, not never never/],
   [[small, '--seeds', '1'], /--seeds takes a whole number from 2 to 100, not "1"/],
   [[small, '--seeds', '2', '--html', '/tmp/x.html'], /--html shows one seed/],

@@ -1,5 +1,5 @@
 /**
- * trace.test - the trace: who gets which event, what it costs nobody, what is dropped, what is masked, and the command that streams it
+ * trace.test - the trace: filters, cost without listeners, dropped events, masking, and the command that streams it
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,7 @@ import { startDaemon } from './support/daemon.ts'
 const CLI = join(import.meta.dirname, '../src/cli.ts')
 
 const FILTERS = [
-  // filter                          subject                                              heard
+  // filter                          subject                                              received
   [{ peer: '192.0.2.1' }, { peer: '192.0.2.1' }, true],
   [{ peer: '192.0.2.1' }, { peer: '192.0.2.10' }, false],
   [{ peer: '192.0.2.1' }, { deliveryId: '192.0.2.1' }, false],
@@ -31,7 +31,7 @@ test.each(FILTERS)('%j of %j: %s', (filter, subject, isHeard) => {
   expect(listener.take().events).toEqual(isHeard ? [{ at: 7, kind: 'fact', subject, fields: { n: 1 } }] : [])
 })
 
-test('the fields are made only where somebody listens, and once for all', () => {
+test('fields are made only for a matching listener, and once for all of them', () => {
   const trace = createTrace(() => 7)
   let made = 0
   const publish = (deliveryId: string): void => trace.publish('fact', { deliveryId }, () => ({ made: ++made }))
@@ -46,7 +46,7 @@ test('the fields are made only where somebody listens, and once for all', () => 
   expect(made).toBe(1)
 })
 
-test('a slow listener loses events and is told how many', () => {
+test('a slow listener loses events and gets their number', () => {
   const trace = createTrace(() => 7)
   const listener = trace.listen({ deliveryId: 'abc' }, 3)
   for (let n = 0; n < 10; n++) trace.publish('fact', { deliveryId: 'abc' }, () => ({ n }))

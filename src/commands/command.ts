@@ -1,5 +1,5 @@
 /**
- * command - what a command is: a function that gives an empty commander command its arguments, options and action
+ * command - the type of a command: a function that adds arguments, options and an action to an empty commander command
  *
  * See also: cli (the table of commands).
  */
@@ -9,7 +9,7 @@ import type { Config } from '../settings/load.ts'
 
 export type DefineCommand = (command: Command) => void
 
-/** The settings for a command: its `--config`, the environment, the defaults. Faults: config_invalid. */
+/** Loads the settings of a command from `--config`, the environment and the defaults. Faults: config_invalid. */
 export function loadConfigFor(command: Command): Config {
   const file: unknown = command.optsWithGlobals()['config']
   return loadConfig(process.env, typeof file === 'string' ? file : null)

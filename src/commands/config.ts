@@ -1,7 +1,9 @@
 /**
- * config - prints every setting in force, and who said so
+ * config - prints every setting in force, and its source
  *
- * Secrets are shown as set or not set, never as themselves. Warnings go to standard error.
+ * A secret is shown only as set or not set. Warnings go to standard error.
+ *
+ * See also: settings/load.
  */
 import type { SettingRow } from '../settings/load.ts'
 import type { DefineCommand } from './command.ts'
@@ -38,7 +40,7 @@ function maskSecret(row: SettingRow): Omit<SettingRow, 'secret'> {
   return secret ? { ...rest, value: formatValue(row) } : rest
 }
 
-/** A database URL shows all but its password; other secrets show only whether there is one. */
+/** A database URL is shown without its password; of another secret, only whether it is set. */
 function formatValue({ value, secret }: SettingRow): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '-'
   const text = typeof value === 'string' ? value : JSON.stringify(value)

@@ -1,7 +1,9 @@
 /**
- * doctor - looks at a sender's domain as receivers do, and says what to mend
+ * doctor - checks a sender's domain as receivers do, and says what to fix
  *
- * Exit status 1 when something fails. See also: compose/domain-checks (each check), net/domain-lookup, docs/DELIVERY.md.
+ * Exit status 1 when a check fails.
+ *
+ * See also: compose/domain-checks (each check), net/domain-lookup, docs/DELIVERY.md.
  */
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
@@ -29,15 +31,15 @@ const collectOption = (value: string, all: readonly string[]): readonly string[]
 export const doctorCommand: DefineCommand = (command) => {
   command
     .argument('<domain>', 'the domain in From')
-    .option('--ip <address>', 'an address that mail leaves by, besides delivery.egressIps (may be repeated)', collectOption, [])
-    .option('--selector <name>', 'a DKIM selector that signs elsewhere (may be repeated)', collectOption, [])
-    .option('--account <apiUser>', 'whose DKIM keys sign (default: the setting apiUser)')
+    .option('--ip <address>', 'an IP address that sends mail, besides delivery.egressIps (may be repeated)', collectOption, [])
+    .option('--selector <name>', 'a DKIM selector that another system signs with (may be repeated)', collectOption, [])
+    .option('--account <apiUser>', 'the account whose DKIM keys sign (default: the setting apiUser)')
     .option('--json', 'print JSON')
     .action(async (name: string, options: Options) => {
       const domain = toALabels(name.trim().toLowerCase())
-      if (!/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(domain)) throw new Fault('bad_request', `${name} is no domain`)
+      if (!/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(domain)) throw new Fault('bad_request', `${name} is not a domain`)
       const wrong = options.ip.find((ip) => isIP(ip) === 0)
-      if (wrong !== undefined) throw new Fault('bad_request', `${wrong} is no IP address`)
+      if (wrong !== undefined) throw new Fault('bad_request', `${wrong} is not an IP address`)
       const { settings } = loadConfigFor(command)
       const keys = await loadDkimKeys(command, { domain, named: options.account })
       const checks = await diagnose(settings, { domain, ...options, keys })
@@ -52,7 +54,7 @@ type DiagnoseOptions = Pick<Options, 'ip' | 'selector'> & {
   readonly lookUp?: DnsLookup
 }
 
-/** Every check of a domain. `lookUp` stands for DNS. */
+/** Runs every check on a domain. `lookUp` replaces DNS in tests. */
 export async function diagnose(
   settings: Settings,
   { domain, ip, selector, keys, lookUp }: DiagnoseOptions,
@@ -80,7 +82,7 @@ export async function diagnose(
 const ownAddresses = (): readonly string[] =>
   Object.values(networkInterfaces()).flatMap((all) => (all ?? []).filter(({ internal }) => !internal).map(({ address }) => address))
 
-/** Our own keys of the domain, else of the one that it is registered under: as service/deliver/signing-keys picks them. Where there is no store yet there are none, and none is made. */
+/** The account's keys of the domain, else of its organizational domain, as service/deliver/signing-keys selects them. Empty, and no store is made, where there is no store yet. */
 async function loadDkimKeys(
   command: Command,
   { domain, named }: { readonly domain: string; readonly named: string | undefined },
@@ -108,6 +110,6 @@ function formatChecks(checks: readonly DomainCheck[]): readonly string[] {
   return [
     ...checks.flatMap(({ todo }, n) => [lines[n] ?? '', ...(todo === null ? [] : [`      → ${todo}`])]),
     '',
-    `${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend`,
+    `${count('ok')} ok, ${count('warn')} warnings, ${count('fail')} failed`,
   ]
 }

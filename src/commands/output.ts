@@ -1,25 +1,25 @@
 /**
- * output - the one door to standard output for text that people read
+ * output - writes text for people to standard output
  *
- * Whatever a stranger wrote passes `printable` here: no escape sequence reaches the terminal. Machine forms (--ndjson) do not pass this
- * door: JSON escapes controls by itself.
+ * Makes all text printable, so that no escape sequence in untrusted text reaches the terminal. Machine formats (`--ndjson`) do not need it, because JSON
+ * escapes control characters.
  *
- * See also: telemetry (printable).
+ * See also: telemetry (toPrintable).
  */
 import { toPrintable } from '../telemetry.ts'
 
-/** Prints lines. */
+/** Prints lines to standard output. */
 export function printLines(...lines: readonly string[]): void {
   for (const line of lines) process.stdout.write(`${toPrintable(line)}\n`)
 }
 
-/** One line of a stranger's text: line ends and tabs become spaces, and what is too long is cut with its length told. */
+/** Text as one line: white space becomes single spaces, and text over the limit is cut and its length is added. Total. */
 export function toSingleLine(text: string, limit = 200): string {
   const flat = text.replaceAll(/\s+/g, ' ').trim()
   return flat.length > limit ? `${flat.slice(0, limit)}… (${flat.length} characters)` : flat
 }
 
-/** Rows as columns, two spaces apart, the last one as long as it likes. */
+/** Rows as aligned columns, two spaces apart. The last column is not padded. */
 export function formatColumns(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = []
   for (const row of rows) row.slice(0, -1).forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)))

@@ -1,11 +1,11 @@
 /**
- * progress - a bar on a terminal, nothing elsewhere
+ * progress - a progress bar on a terminal; elsewhere nothing
  *
- * On standard error, so that what a command prints can be piped. cli-progress is loaded only for a terminal.
+ * Writes to standard error, so that the output of a command can be piped. Loads cli-progress only for a terminal.
  */
 export type ProgressBar = { readonly update: (done: number, total: number) => void; readonly stop: () => void }
 
-/** Makes a bar that counts `what`. */
+/** Creates a bar that counts in `unit`. */
 export async function createProgressBar(unit: string): Promise<ProgressBar> {
   if (process.stderr.isTTY !== true) return { update: () => undefined, stop: () => undefined }
   const { default: progress } = await import('cli-progress')

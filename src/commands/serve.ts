@@ -1,8 +1,10 @@
 /**
- * serve - runs the daemon until it is told to end
+ * serve - runs the daemon until a signal ends it
  *
- * Prints one line `ready smtp=PORT http=PORT` once both doors listen; at the first start, before it, the two secrets and three commands to
- * try. SIGTERM and SIGINT end in order, a second one at once; SIGHUP reads rules and certificate again.
+ * Prints one line `ready smtp=PORT http=PORT` once all listeners are open; at the first start, before it, the secrets and three commands to try.
+ * SIGTERM and SIGINT end the daemon in order, a second one at once. SIGHUP reads rules and certificate again.
+ *
+ * See also: daemon/app.
  */
 import type { Command } from 'commander'
 import type { FirstCredentials } from '../daemon/accounts.ts'
@@ -34,7 +36,7 @@ export const serveCommand: DefineCommand = (command) => {
   })
 }
 
-/** Three commands that run as printed. */
+/** Three commands that can be pasted into a shell. */
 function exampleLines({ apiUser, apiKey }: FirstCredentials, httpPort: number, { settings }: Config): string[] {
   const host = settings.host === '0.0.0.0' || settings.host === '::' ? '127.0.0.1' : settings.host
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${httpPort}`
@@ -53,11 +55,11 @@ function handleSignals(app: App, telemetry: Telemetry): void {
   const shutDown = (signal: NodeJS.Signals): void => {
     if (isShuttingDown) process.exit(1)
     isShuttingDown = true
-    telemetry.log.info({ signal }, 'ending in order')
+    telemetry.log.info({ signal }, 'shutting down')
     app.close().then(
       () => process.exit(0),
       (error: unknown) => {
-        telemetry.log.error({ err: error }, 'could not end in order')
+        telemetry.log.error({ err: error }, 'the shutdown failed')
         process.exit(1)
       },
     )
@@ -69,7 +71,7 @@ function handleSignals(app: App, telemetry: Telemetry): void {
       app.reload()
       telemetry.log.info('rules and certificate read again')
     } catch (error) {
-      telemetry.log.error({ err: error }, 'reload refused; what was in force stays')
+      telemetry.log.error({ err: error }, 'reload refused; the old rules and certificate stay in force')
     }
   })
 }

@@ -1,13 +1,13 @@
 /**
- * trim-memory - gives back what the start has used once
+ * trim-memory - returns memory that only the start needed
  *
- * Reading and proving the rules leaves tens of megabytes that V8 would keep until it needs them. One full collection after the start
- * returns them to the machine.
+ * Loading and checking the rules leaves tens of megabytes of garbage, which V8 would keep until it needs the space. One full collection after the start
+ * returns them to the system.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** Collects everything that can be collected; takes about a tenth of a second. Total. */
+/** Runs one full garbage collection, which takes about 0.1 s. Total. */
 export function trimMemory(): void {
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')

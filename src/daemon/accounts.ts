@@ -1,8 +1,8 @@
 /**
- * accounts - making accounts and secrets, and knowing them again
+ * accounts - makes accounts and their secrets, and authenticates by them
  *
- * A secret is 32 random characters (192 bits), shown once and kept as SHA-256: it is long and random, so that a slow hash would add
- * nothing but time. A rotated one stays good for a while, so that senders can change over without a gap.
+ * A secret is 32 random characters (192 bits), shown once and stored as SHA-256. It is long and random, so a slow hash would add no security. A rotated
+ * secret stays valid for a while, so that senders can change over without a gap.
  *
  * See also: store/account/credentials, http/server/authenticate, commands/account/account.
  */
@@ -17,10 +17,10 @@ import type { Credential } from '../store/account/credentials.ts'
 import type { Database, Engine, DatabaseReader } from '../store/engine/engine.ts'
 import type { CredentialStore } from '../http/server/authenticate.ts'
 
-/** The name under which the operator's secret lies; no account may bear it. */
+/** The user name of the operator's secret. No account may have it. */
 const OPERATOR_API_USER = 'operator'
 
-/** The vendor's time, which clients count on. */
+/** The time that SendCloud documents, on which its clients rely. */
 export const ROTATION_MS = 15 * 60_000
 
 const API_USER = /^[\w.@-]{1,64}$/
@@ -40,7 +40,7 @@ type NewAccount = {
   readonly giveUpAfterDays: number
 }
 
-/** Makes an account with its first API user. Faults: conflict (the name is taken), bad_request (it is no name). */
+/** Makes an account with its first API user. Faults: conflict (the name is taken), bad_request (the name is not allowed). */
 export async function createAccountWithApiUser(
   db: Database,
   newAccount: NewAccount,
@@ -56,7 +56,7 @@ export async function createAccountWithApiUser(
   return { account, apiKey }
 }
 
-/** A second number for an account that mints tokens offline. Faults: not_found. */
+/** Makes a second account number for a sender that mints tokens offline. Faults: not_found. */
 export async function createOfflineAccount(db: Database, apiUser: string, now: number): Promise<number> {
   const owner = await findAccountByApiUser(db, apiUser)
   if (owner === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
@@ -64,7 +64,7 @@ export async function createOfflineAccount(db: Database, apiUser: string, now: n
   return (await createAccount(db, { name: `${apiUser} (offline)`, createdAt: now, settings, offlineFor: owner })).account
 }
 
-/** A new secret for an API user; the old ones end after the rotation time. Faults: not_found. */
+/** Makes a new secret for an API user. The old ones expire after `ROTATION_MS`. Faults: not_found. */
 export async function rotateSecret(db: Database, apiUser: string, now: number): Promise<string> {
   const [known] = await findCredentialsForOperator(db, apiUser)
   if (known === undefined) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
@@ -80,10 +80,10 @@ function makeCredential(input: { account: number; apiUser: string; secret: strin
   return { account, apiUser, keyHash: digestOf(secret).toString('hex'), role, createdAt: now, expiresAt: null }
 }
 
-/** What the first start made; the secrets are shown once and never again. `apiKey` null: the one that was given, which is shown nowhere. */
+/** The secrets of the first start, which are shown once. `apiKey` is null if the operator set it: then it is never shown. */
 export type FirstCredentials = { readonly apiUser: string; readonly apiKey: string | null; readonly operatorSecret: string }
 
-/** Makes the first account and the operator's secret in an empty store, once over all nodes; null when there are accounts. */
+/** Makes the first account and the operator's secret in an empty store, once over all nodes. Null if there are accounts. */
 export async function createFirstCredentials(engine: Engine, newAccount: NewAccount, now: number): Promise<FirstCredentials | null> {
   return engine.tx(
     async (db) => {
@@ -97,20 +97,20 @@ export async function createFirstCredentials(engine: Engine, newAccount: NewAcco
   )
 }
 
-/** For how long a reading of the store is believed: what another process rotates or closes holds within a second. */
+/** A rotation or a closed account in another process takes effect within this time. */
 const CREDENTIAL_CACHE_MS = 1_000
 
 /** API users whose keys are kept in memory; each is a few hundred bytes. */
 const MAX_CACHED_API_USERS = 10_000
 
-/** Knows secrets again, in constant time whatever is stored. A closed account is nobody's. */
+/** Authenticates by secrets, compared in constant time. A closed account cannot sign in. */
 export function createAuthenticator(reader: DatabaseReader, now: () => number): CredentialStore {
   const known = new LRUCache<string, readonly Credential[]>({ max: MAX_CACHED_API_USERS, ttl: CREDENTIAL_CACHE_MS })
   const credentialsOf = async (apiUser: string): Promise<readonly Credential[]> => {
     const cached = known.get(apiUser)
     if (cached !== undefined) return cached
     const loaded = await loadOpenCredentials(reader, apiUser)
-    // Names that nobody bears are not kept: a guesser must not push the others out.
+    // Unknown names are not cached: guessing must not evict the known ones.
     if (loaded.length > 0) known.set(apiUser, loaded)
     return loaded
   }
@@ -135,7 +135,7 @@ async function loadOpenCredentials(reader: DatabaseReader, apiUser: string): Pro
   return (await findAccount(reader, first.account))?.closedAt === null ? loaded : []
 }
 
-/** The account behind an API user; null when nobody bears that name. */
+/** The account of an API user, or null. */
 export async function findAccountByApiUser(reader: DatabaseReader, apiUser: string): Promise<number | null> {
   const found = (await findCredentialsForOperator(reader, apiUser)).find(({ role }) => role === 'account')
   return found?.account ?? null

@@ -1,10 +1,10 @@
 /**
- * bootstrap - the store, the keys and the rules, ready for work: what the daemon and the commands on a store have in common
+ * bootstrap - opens the store, the keys and the rules, for the daemon and for commands
  *
- * Opens the store, brings its schema up to date, holds the master key against it, makes the first account in an empty one, and loads the
- * rules. Nothing listens yet.
+ * Opens the store, migrates its schema, checks the master key against it, makes the first account in an empty store, and loads the rules. Opens no
+ * listener.
  *
- * See also: app (which listens), service/context.
+ * See also: daemon/app (opens the listeners), service/context.
  */
 import { existsSync, mkdirSync } from 'node:fs'
 import { createFirstCredentials } from './accounts.ts'
@@ -33,11 +33,11 @@ export type Runtime = {
   readonly context: Context
   readonly masterKey: Uint8Array
   readonly vault: Vault
-  /** Not null at the first start: its secrets are shown once. */
+  /** Null unless this is the first start. The secrets are shown once. */
   readonly firstCredentials: FirstCredentials | null
-  /** Reads the rules again, whole or not at all. Faults: rule_invalid. */
+  /** Reads the rules again, completely or not at all. Faults: rule_invalid. */
   readonly reloadRules: () => void
-  /** Tells the port that HTTP got, for links where no public URL is set. */
+  /** Sets the port of the HTTP listener, for links where no public URL is set. */
   readonly setHttpPort: (port: number) => void
   readonly close: () => Promise<void>
 }
@@ -60,21 +60,7 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
       { apiUser, apiKey: apiKey ?? null, trust, giveUpAfterDays: giveUpDays },
       now(),
     )
-    const context: Context = {
-      engine,
-      rules: () => ruleTable,
-      accountCache: createAccountCache(engine, (ring, account) => deriveTokenKey(masterKey, account, ring.index), now),
-      domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain] },
-      get publicUrl() {
-        return publicUrlOf(settings, httpPort)
-      },
-      reporters: reporterDomains(readReporters(), settings.reporters.own),
-      ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
-      telemetry,
-      counterBuffer: createCounterBuffer(now),
-      now,
-      ids: processIds,
-    }
+    const context = createContext(settings, telemetry, { engine, masterKey, rules: () => ruleTable, httpPort: () => httpPort })
     const reloadRules = (): void => {
       ruleTable = readRules(settings)
     }
@@ -88,6 +74,32 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
   }
 }
 
+type ContextParts = {
+  readonly engine: Engine
+  readonly masterKey: Uint8Array
+  readonly rules: () => RuleTable
+  readonly httpPort: () => number
+}
+
+function createContext(settings: Settings, telemetry: Telemetry, { engine, masterKey, rules, httpPort }: ContextParts): Context {
+  const now = Date.now
+  return {
+    engine,
+    rules,
+    accountCache: createAccountCache(engine, (ring, account) => deriveTokenKey(masterKey, account, ring.index), now),
+    domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain] },
+    get publicUrl() {
+      return publicUrlOf(settings, httpPort())
+    },
+    reporters: reporterDomains(readReporters(), settings.reporters.own),
+    ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
+    telemetry,
+    counterBuffer: createCounterBuffer(now),
+    now,
+    ids: processIds,
+  }
+}
+
 function readRules(settings: Settings): RuleTable {
   return loadRules({ own: settings.rules.folder ?? null })
 }
@@ -96,9 +108,9 @@ function publicUrlOf({ publicUrl, host }: Settings, port: number): string {
   return (publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(/\/$/, '')
 }
 
-/** The key comes first: a store must never be made that nobody can open again. */
+/** Loads or makes the key before the store: a store whose key is lost cannot be opened again. */
 async function openStore(settings: Settings): Promise<{ readonly engine: Engine; readonly master: Uint8Array }> {
-  // What we write (store, key) is the owner's alone.
+  // The store and the key are for their owner only.
   process.umask(0o077)
   const url = databaseUrlOf(settings)
   const isEmbedded = url.startsWith('sqlite:')

@@ -12,14 +12,14 @@ import type { CommandOutput } from './store-command.ts'
 
 type CommandClient = {
   /**
-   * Runs a command in the daemon and passes on what it prints. Throws the Fault that the handler threw. Faults: store_busy (the daemon ended
+   * Runs a command in the daemon and passes its output on. Throws the Fault that the handler threw. Faults: store_busy (the daemon ended
    * before the command did).
    */
   readonly run: (command: string, input: unknown, output: CommandOutput) => Promise<void>
   readonly close: () => void
 }
 
-/** Commands at once over one client; more wait here. */
+/** Concurrent commands of one client. Further ones wait. */
 const MAX_CONNECTIONS = 100
 
 /** A client of the daemon of a data folder. Faults: config_invalid (the path of the socket is too long). */
@@ -41,7 +41,7 @@ export function createCommandClient(folder: string): CommandClient {
   }
 }
 
-/** Codes of a connection to a socket that nobody serves: the daemon starts, ends, or was killed. */
+/** Codes of a connection to a socket without a listener: the daemon is starting, is shutting down, or was killed. */
 const NOT_LISTENING = new Set(['ECONNREFUSED', 'ENOENT'])
 
 /** Whether a daemon listens on the socket of a data folder. Faults: forbidden (the folder is another user's), config_invalid. */
@@ -74,7 +74,7 @@ async function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   }
 }
 
-/** Reads to the end of the answer, so that the connection can serve the next command. */
+/** Reads to the end of the response, so that the connection can serve the next command. */
 async function readAnswer(response: IncomingMessage, output: CommandOutput): Promise<void> {
   let isComplete = false
   for await (const line of linesOf(response)) isComplete = await isLastFrame(parseFrame(line), output)

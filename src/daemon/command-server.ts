@@ -1,8 +1,8 @@
 /**
  * command-server - runs commands on the store for the command line, over the Unix socket of the data folder
  *
- * Only the owner of the data folder can connect (mode 0600 in a folder of mode 0700), so a request carries no secret. A client that goes away, and a
- * daemon that ends, abort the command's signal. The caller holds the serve lock: a socket file that is already there is stale and is removed.
+ * Only the owner of the data folder can connect (mode 0600 in a folder of mode 0700), so a request carries no secret. A client that disconnects and
+ * a daemon that shuts down abort the command's signal. The caller holds the serve lock: a socket file that is already there is stale and is removed.
  *
  * See also: daemon/command-socket (the protocol), daemon/store-command, daemon/serve-lock.
  */
@@ -39,7 +39,7 @@ export async function startCommandServer({ context, commands }: CommandServerOpt
     const answering = answer({ context, byName, shutdown: shutdown.signal }, request, response).finally(() => running.delete(answering))
     running.add(answering)
   })
-  // A command may run for hours without a word.
+  // A command may run for hours without output.
   server.requestTimeout = 0
   const { address, release } = openSocketAddress(data)
   rmSync(socketFileOf(data), { force: true })
@@ -53,7 +53,7 @@ export async function startCommandServer({ context, commands }: CommandServerOpt
   }
   return {
     close: async () => {
-      shutdown.abort(new Fault('store_busy', 'the daemon ends; try again'))
+      shutdown.abort(new Fault('store_busy', 'the daemon is shutting down; try again'))
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS)
       await Promise.all(running)
@@ -72,11 +72,11 @@ type Dispatcher = {
   readonly shutdown: AbortSignal
 }
 
-/** Total: whatever happens becomes the last frame. */
+/** Total: an error becomes the last frame. */
 async function answer({ context, byName, shutdown }: Dispatcher, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const disconnected = new AbortController()
-  response.on('close', () => disconnected.abort(new Fault('request_timeout', 'the client went away')))
-  response.on('error', () => disconnected.abort(new Fault('request_timeout', 'the client went away')))
+  response.on('close', () => disconnected.abort(new Fault('request_timeout', 'the client disconnected')))
+  response.on('error', () => disconnected.abort(new Fault('request_timeout', 'the client disconnected')))
   const signal = AbortSignal.any([shutdown, disconnected.signal])
   let exit = 0
   try {
@@ -145,7 +145,7 @@ function createSocketOutput(response: ServerResponse, signal: AbortSignal, setEx
     printLines: (...lines) => send({ lines }),
     write: (bytes) => send({ bytes: Buffer.from(bytes).toString('base64') }),
     setProgress: (unit, done, total) => {
-      // Progress that the client has not read yet tells nothing that the next does not.
+      // Skipped while the client is slow: the next progress replaces it.
       if (!response.writableNeedDrain) response.write(frameLine({ progress: { unit, done, total } }))
     },
     setExitStatus,

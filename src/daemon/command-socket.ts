@@ -1,8 +1,8 @@
 /**
  * command-socket - the Unix socket of a data folder, and the frames that travel over it
  *
- * The daemon speaks HTTP on the socket: `POST /commands` takes `{"command": "block add", "input": {…}}` and answers with NDJSON, one frame a
- * line. The last frame is `exit` or `fault`; an answer that ends without one was cut off.
+ * The daemon speaks HTTP on the socket: `POST /commands` takes `{"command": "block add", "input": {…}}` and returns NDJSON, one frame a
+ * line. The last frame is `exit` or `fault`; a response that ends without one is incomplete.
  *
  * See also: daemon/command-server, daemon/command-client.
  */
@@ -31,11 +31,11 @@ const frameSchema = z.union([
   z.strictObject({ fault: z.strictObject({ code: z.string().refine(isFaultCode), message: z.string() }) }),
 ])
 
-/** Reads one line of an answer. Faults: internal (it is no frame: another program listens there). */
+/** Reads one line of a response. Faults: internal (the line is not a frame of this version). */
 export function parseFrame(line: string): CommandFrame {
   const parsed = frameSchema.safeParse(parseJson(line))
   if (parsed.success) return parsed.data
-  throw new Fault('internal', 'the daemon sent an answer that is not of this version: restart it')
+  throw new Fault('internal', 'the daemon sent a response that this version cannot read: restart the daemon after an upgrade')
 }
 
 /** A JSON value; undefined where the text is not JSON. Total. */

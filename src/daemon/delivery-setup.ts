@@ -1,10 +1,10 @@
 /**
- * delivery-setup - the delivery queue's parts, made from the settings and joined
+ * delivery-setup - makes the delivery queue from the settings: transport, routing, policy, deliverer
  *
- * With mode off there is none: mail that is accepted waits for a node that delivers, which the log says once at the start. Otherwise the mode says which way mail goes; all else
- * is the same. Started when the doors listen, ended after they are shut: in-flight mail is answered within the time that running sessions have.
+ * With mode `off` there is no queue here: accepted mail stays queued until another node delivers it, which the log says once at the start. The other
+ * modes differ in routing only. When the daemon ends, mail in flight gets its reply within the time that open sessions have.
  *
- * See also: settings/delivery, service/deliver/deliverer, smtp-client/routing, app (who starts and ends it), docs/DELIVERY.md.
+ * See also: settings/delivery, service/deliver/deliverer, smtp-client/routing, daemon/app (starts and ends it), docs/DELIVERY.md.
  */
 import { hostname, networkInterfaces } from 'node:os'
 import { isIP } from 'node:net'
@@ -13,13 +13,12 @@ import type { DnsLookup } from '../net/dns.ts'
 import { createMxResolver, destinationOf, type MxResolver } from '../net/mx.ts'
 import { readProviders, readToml } from '../config/provider-files.ts'
 import { createMxRouter, createSmarthostRouter, tlsPolicyFor, type Smarthost } from '../smtp-client/routing.ts'
-import type { PoolLimits } from '../smtp-client/connection-pool.ts'
 import { createSmtpTransport } from '../smtp-client/smtp-transport.ts'
 import type { Router, TlsPolicy } from '../smtp-client/transport.ts'
-import type { StepTimeouts } from '../smtp-client/step-timeouts.ts'
 import { Fault } from '../errors.ts'
 import { startProviderNetwork } from '../simulator/smtp/provider-network.ts'
 import type { Runtime } from './bootstrap.ts'
+import { connectionReuseOf, smtpTimeoutsOf } from './smtp-client-limits.ts'
 import { type BackoffPolicy, BACKOFF_POLICIES } from '../queue/backoff/policy.ts'
 import { readPolicyFile } from '../queue/backoff/policy-file.ts'
 import { RETRY_SCHEDULES, type DeliveryRetrySchedule } from '../queue/schedule/retry.ts'
@@ -36,7 +35,7 @@ import type { ResolveDestination } from '../service/deliver/queue-loader.ts'
 
 export type DeliveryService = {
   readonly start: () => void
-  /** Mail was accepted, or an order given. */
+  /** Wakes the queue: mail was accepted, or a command was given. */
   readonly nudge: () => void
   /** Idempotent. */
   readonly close: () => Promise<void>
@@ -44,28 +43,28 @@ export type DeliveryService = {
 
 type DeliverySettings = Settings['delivery']
 
-/** Which way mail goes, and what is known of a domain beforehand. */
+/** The routes of mail, and what is known about a domain before an attempt. */
 type DestinationRouting = {
   readonly route: Router
   readonly addressesOf: MxResolver['addressesOf']
   readonly resolveDestination: ResolveDestination
 }
 
-/** The world that mail goes out into: the resolver, and the laboratory where that is the world. */
+/** DNS and, in simulated mode, the simulated providers. */
 export type NetworkEnvironment = {
   readonly lookUp: DnsLookup
-  /** For the hosts of domains: it keeps nothing, for net/mx keeps answers for as long as an MX may stand. */
+  /** For MX records. It has no cache, because net/mx has one of its own. */
   readonly mxLookUp: DnsLookup
   readonly route: Router | null
-  /** Tells the port that SMTP got: the laboratory's reports come back to it. */
+  /** Sets the port of the SMTP listener, to which the simulated providers send their reports. */
   readonly setSmtpPort: (port: number) => void
   readonly close: () => Promise<void>
 }
 
-/** The real world's resolver, with answers that are kept for an hour, and without. */
+/** The real resolver, with a cache of an hour and without. */
 type DnsLookUps = { readonly cached: DnsLookup; readonly uncached: DnsLookup }
 
-/** Opens it. Faults: config_invalid. */
+/** Opens the resolver or the simulated network. Faults: config_invalid. */
 export async function openNetworkEnvironment(
   { host, delivery: deliverySettings, smtp }: Settings,
   { cached, uncached }: DnsLookUps,
@@ -86,14 +85,14 @@ export async function openNetworkEnvironment(
   return { ...simulatedNetwork, mxLookUp: simulatedNetwork.lookUp, setSmtpPort }
 }
 
-/** Makes it; nothing is sent before `start`. Faults: config_invalid. */
+/** Creates the service; nothing is sent before `start`. Faults: config_invalid. */
 export function createDeliveryService({ context, vault }: Runtime, settings: Settings, network: NetworkEnvironment): DeliveryService {
   const { delivery: deliverySettings } = settings
   if (deliverySettings.mode === 'off') return createIdleDeliveryService(context)
   if (deliverySettings.mode !== 'simulated') reportUnassignedIps(context, deliverySettings)
   const { route, addressesOf, resolveDestination } = ROUTING_BY_MODE[deliverySettings.mode](context, deliverySettings, network)
   const ehlo = deliverySettings.ehlo ?? hostname()
-  // Providers whose hour is a minute want a queue whose hour is one.
+  // Simulated providers run faster than the clock, and the queue must keep pace with them.
   const speedFactor = deliverySettings.mode === 'simulated' ? deliverySettings.simulatedSpeed : 1
   const transport = createSmtpTransport({
     router: route,
@@ -121,7 +120,7 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
   return { start: deliverer.start, nudge: deliverer.nudge, close: () => deliverer.close().then(transport.close) }
 }
 
-/** Nobody delivers here. Mail that waits is counted at the start, and told of where no other node delivers it. */
+/** For mode `off`: counts the queued mail at the start, and warns when no other node delivers it. */
 function createIdleDeliveryService({ engine, telemetry, now }: Context): DeliveryService {
   let running: Promise<void> = Promise.resolve()
   const reportQueued = async (): Promise<void> => {
@@ -130,34 +129,21 @@ function createIdleDeliveryService({ engine, telemetry, now }: Context): Deliver
     telemetry.setGauge('bounced_queue_lease_held', 0)
     telemetry.setGauge('bounced_queue_waiting', queuedCount)
     if (queuedCount > 0 && !delivering)
-      telemetry.log.warn({ waiting: queuedCount }, 'accepted mail waits and nobody delivers it: set delivery.mode here or on another node')
+      telemetry.log.warn(
+        { waiting: queuedCount },
+        'accepted mail is queued and no node delivers it: set delivery.mode here or on another node',
+      )
   }
   return {
     start: () => {
-      running = reportQueued().catch((error: unknown) => telemetry.log.error({ err: error }, 'waiting mail could not be counted'))
+      running = reportQueued().catch((error: unknown) => telemetry.log.error({ err: error }, 'the queued mail could not be counted'))
     },
     nudge: () => undefined,
     close: () => running,
   }
 }
 
-/** The limits of time of a dialogue. */
-export const smtpTimeoutsOf = (deliverySettings: DeliverySettings): StepTimeouts => ({
-  connectMs: deliverySettings.connectSeconds * 1_000,
-  greetingMs: deliverySettings.greetingSeconds * 1_000,
-  commandMs: deliverySettings.commandSeconds * 1_000,
-  blockMs: deliverySettings.blockSeconds * 1_000,
-  endMs: deliverySettings.endSeconds * 1_000,
-})
-
-/** How connections are kept. */
-export const connectionReuseOf = (deliverySettings: DeliverySettings): PoolLimits => ({
-  mailsPerConnection: deliverySettings.connectionMails,
-  idleTimeoutMs: deliverySettings.connectionIdleSeconds * 1_000,
-  maxIdle: deliverySettings.idleConnections,
-})
-
-/** An address that this machine does not have cannot be left by: every attempt would fail, and look like a dead network. */
+/** Reports egress IPs that this machine does not have: every attempt from them would fail and look like a network failure. */
 function reportUnassignedIps({ telemetry }: Context, deliverySettings: DeliverySettings): void {
   const localIps = new Set(Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address)))
   const unassigned = [...egressIpsOf(deliverySettings)].filter((ip) => isIP(ip) !== 0 && !localIps.has(ip))
@@ -182,7 +168,7 @@ const ROUTING_BY_MODE = { mx: createMxRouting, smarthost: createSmarthostRouting
   (context: Context, deliverySettings: DeliverySettings, network: NetworkEnvironment) => DestinationRouting
 >
 
-/** The laboratory has its own routes, and its own MX records. */
+/** The simulated network has its own routes and MX records. */
 function createMxRouting(
   { rules: ruleTable }: Context,
   { tls }: DeliverySettings,
@@ -190,14 +176,14 @@ function createMxRouting(
 ): DestinationRouting {
   const mx = createMxResolver({ lookUp: mxLookUp })
   return {
-    // Chance only spreads mail over hosts of one preference.
+    // Spreads mail over hosts of equal preference (RFC 5321 §5.1).
     route: route ?? createMxRouter({ mx, tlsOf: (host) => tlsPolicyFor(ruleTable(), tls, host), random: Math.random }),
     addressesOf: mx.addressesOf,
     resolveDestination: async (domain) => destinationOf(ruleTable(), domain, await mx.find(domain)),
   }
 }
 
-/** Pauses go by the recipient's domain all the same: behind the smart host its provider says no. */
+/** Backoff keys still use the recipient's domain, because the provider behind the smart host refuses the mail. */
 function createSmarthostRouting(
   { rules: ruleTable }: Context,
   { smarthost, tls }: DeliverySettings,

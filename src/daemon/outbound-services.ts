@@ -1,7 +1,7 @@
 /**
- * outbound-services - what leaves for the accounts' own servers, made and joined: webhooks, the mail that came for them, alerts
+ * outbound-services - makes the services that send to accounts' own servers: webhooks, inbound mail of accounts, alerts
  *
- * See also: app (starts and ends it), settings/outbound.
+ * See also: daemon/app (starts and ends it), settings/outbound.
  */
 import { findAccountByApiUser } from './accounts.ts'
 import { createMailLinkSigner } from '../mail-auth/signed-mail-link.ts'
@@ -29,13 +29,13 @@ export type OutboundServices = {
   readonly alerts: AlertService
   /** Evaluates the alerts and mails what changed. */
   readonly evaluateAlerts: () => Promise<void>
-  /** Sends from now on; the answer ends it. */
+  /** Starts sending. The result stops it. */
   readonly start: () => () => Promise<void>
-  /** Gives back what a start that failed holds. */
+  /** Releases the connections after a failed start. */
   readonly close: () => Promise<void>
 }
 
-/** Makes all of it; nothing is sent until `start`. */
+/** Creates the services. Nothing is sent before `start`. */
 export function createOutboundServices({ context, vault, masterKey }: Runtime, settings: Settings): OutboundServices {
   const { webhooks: webhookSettings, route: forwardSettings } = settings
   const ssrfGuard = createSsrfGuard(webhookSettings)
@@ -67,18 +67,18 @@ export function createOutboundServices({ context, vault, masterKey }: Runtime, s
   }
 }
 
-/** The smart host of the settings; null where there is none. */
+/** The mailer of the smart host in the settings, or null. */
 export function openAlertMailer({ alerts, returnPathDomain }: Settings, { log }: Telemetry): AlertMailer | null {
   if (alerts.smtp === undefined) return null
   return createAlertMailer({ smarthostUrl: alerts.smtp, from: alerts.mailFrom ?? `alerts@${returnPathDomain}`, log })
 }
 
-/** Whose the installation's alerts are; 0: nobody's. */
+/** The account that gets the alerts of the installation; 0: none. */
 async function operatorAccountOf({ engine }: Context, { alerts, apiUser }: Settings): Promise<number> {
   return alerts.account === 'none' ? 0 : ((await findAccountByApiUser(engine.read, alerts.account ?? apiUser)) ?? 0)
 }
 
-/** Gives the domains of the settings to their accounts. Faults: config_invalid, naming the one that cannot be. */
+/** Assigns the domains of the settings to their accounts. Faults: config_invalid, naming the domain. */
 export async function claimForwardDomains({ context }: Runtime, { route: forwardSettings, apiUser }: Settings): Promise<void> {
   for (const entry of forwardSettings.domains) {
     const [domain = '', owner = apiUser] = entry.split('=')

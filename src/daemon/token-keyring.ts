@@ -1,10 +1,10 @@
 /**
- * token-keyring - the ring of token keys, and the master key that it hangs on
+ * token-keyring - the ring of token keys, and the check of the master key from which they are derived
  *
- * Token keys are derived from the master by account and index, so that a store that was lost takes no token with it. The ring in the store
- * says which indices there are: the highest signs, every one reads until it is retired. The seal of a row proves under which master it was made.
+ * Token keys are derived from the master key by account and index, so a lost store makes no token invalid. The ring in the store lists the indices: the
+ * highest one signs, and each one verifies until it is retired. A row is encrypted, which proves the master key under which it was made.
  *
- * See also: correlate/token-keys (the derivation), service/account-cache (who reads the ring), config/vault.
+ * See also: correlate/token-keys (the derivation), service/account-cache (reads the ring), config/vault.
  */
 import { MAX_KEY_INDEX } from '../correlate/token-keys.ts'
 import { fingerprintOf } from '../config/master-key.ts'
@@ -14,10 +14,10 @@ import type { Database, Engine } from '../store/engine/engine.ts'
 import { initializeMetadataForOperator } from '../store/engine/metadata.ts'
 import { addTokenKey, retireTokenKey, listTokenKeys } from '../store/account/token-keys.ts'
 
-/** The ring from which all accounts' keys are derived lies under nobody's number. */
+/** All accounts share one ring, which belongs to no account. */
 const RING_ACCOUNT = 0
 
-/** Refuses a master key that is not the one this store was made with; makes the first key of an empty ring. Faults: config_invalid. */
+/** Checks that the store was made with this master key, and makes the first key of an empty ring. Faults: config_invalid. */
 export async function verifyMasterKey(engine: Engine, masterKey: Uint8Array, now: number): Promise<void> {
   const fingerprint = fingerprintOf(masterKey)
   const storedFingerprint = await engine.tx(
@@ -31,17 +31,17 @@ export async function verifyMasterKey(engine: Engine, masterKey: Uint8Array, now
   if (storedFingerprint === fingerprint) return
   throw new Fault(
     'config_invalid',
-    'this store was made under another master key: set the right one (masterKey, or master.key in the data folder)',
+    'this store was made under another master key: set that one (masterKey, or master.key in the data folder)',
   )
 }
 
-/** A new key signs from now on; the old ones go on reading. Returns its index. Faults: conflict, when the indices are used up. */
+/** Adds a key that signs from now on; the old ones still verify. Returns its index. Faults: conflict (no index is left). */
 export async function rotateKeyring(engine: Engine, masterKey: Uint8Array, now: number): Promise<number> {
   return engine.tx(
     async (db) => {
       const ring = await listTokenKeys(db, RING_ACCOUNT)
       const next = Math.max(-1, ...ring.map(({ index }) => index)) + 1
-      if (next > MAX_KEY_INDEX) throw new Fault('conflict', `a ring has ${MAX_KEY_INDEX + 1} keys, and all are used`)
+      if (next > MAX_KEY_INDEX) throw new Fault('conflict', `a ring has at most ${MAX_KEY_INDEX + 1} keys, and all are used`)
       await addKeyringKey(db, masterKey, next, now)
       return next
     },
@@ -49,10 +49,7 @@ export async function rotateKeyring(engine: Engine, masterKey: Uint8Array, now: 
   )
 }
 
-/**
- * An old key reads no more: tokens that it signed are `invalid` from now on. False where it was retired before. Faults: not_found,
- * conflict (it signs: rotate first).
- */
+/** Retires an old key: its tokens are `invalid` from now on. False if it was already retired. Faults: not_found, conflict (it signs: rotate first). */
 export async function retireKeyringKey(engine: Engine, index: number, now: number): Promise<boolean> {
   return engine.tx(
     async (db) => {

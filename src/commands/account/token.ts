@@ -82,6 +82,10 @@ export const tokenCommand: DefineCommand = (command) => {
       const keys = givenKeys(options.key, options)
       return withTerminalOutput((output) => read(keys, input, output))
     })
+  defineKeyCommands(command)
+}
+
+function defineKeyCommands(command: Command): void {
   command
     .command('key')
     .summary('print the derived key of an account number, for a sender that mints offline')

@@ -1,12 +1,12 @@
 /**
- * demo-campaign - the campaign of the demo: whom it writes to, how it is submitted, and what became of it, all by the public API
+ * demo-campaign - the campaign of the demo: its recipients, its submission and its results, all by the public API
  *
  * See also: commands/queue/demo.
  */
 import * as z from 'zod'
 import { Fault } from '../../errors.ts'
 
-/** The providers' domains, and their share of the list: about that of a list of consumers in two parts of the world. */
+/** The providers' domains and their share of the recipients, as in a consumer list of two regions. */
 const DOMAIN_SHARES = [
   ['gmail.com', 0.36],
   ['outlook.com', 0.16],
@@ -18,13 +18,13 @@ const DOMAIN_SHARES = [
   ['dead.test', 0.01],
 ] as const satisfies readonly (readonly [string, number])[]
 
-/** Whom one request may carry separate mails to is 100. */
+/** A request may have 100 recipients with separate mails. */
 const BATCH_SIZE = 50
 
-/** Of one account, at one daemon. */
+/** The API of one daemon, and the account that uses it. */
 export type ApiAccess = { readonly url: string; readonly apiUser: string; readonly apiKey: string }
 
-/** The list: each domain by its share, mixed. The same number gives the same list. */
+/** Generates the recipients: each domain by its share, mixed. The same number gives the same list. */
 export function generateRecipients(mails: number): readonly string[] {
   const all = DOMAIN_SHARES.flatMap(([domain, share]) =>
     Array.from({ length: Math.max(1, Math.round(mails * share)) }, (_, n) => ({
@@ -43,7 +43,7 @@ export const splitIntoBatches = (recipients: readonly string[]): readonly (reado
 
 const sendResponseSchema = z.object({ result: z.boolean(), message: z.string() })
 
-/** Submits separate mails by POST /api/mail/send. Faults: internal, with the daemon's words. */
+/** Submits separate mails by POST /api/mail/send. Faults: internal, with the daemon's message. */
 export async function submitMails({ url, apiUser, apiKey }: ApiAccess, to: readonly string[]): Promise<void> {
   const body = new URLSearchParams({
     apiUser,
@@ -58,7 +58,7 @@ export async function submitMails({ url, apiUser, apiKey }: ApiAccess, to: reado
   const response = await fetch(`${url}/api/mail/send`, { method: 'POST', body })
   const parsed = sendResponseSchema.safeParse(await response.json())
   if (!parsed.success || !parsed.data.result)
-    throw new Fault('internal', `the daemon did not take the campaign: ${parsed.data?.message ?? response.status}`)
+    throw new Fault('internal', `the daemon refused the campaign: ${parsed.data?.message ?? response.status}`)
 }
 
 async function getJson<T>({ url, apiUser, apiKey }: ApiAccess, path: string, schema: z.ZodType<T>): Promise<T> {
@@ -96,7 +96,7 @@ const messagesSchema = z.object({
 
 type DemoMessage = z.output<typeof messagesSchema>['messages'][number]
 
-/** Whether nothing is on its way any more. */
+/** Whether no mail is in status 18 (sending) any more. */
 export const isDrained = async (api: ApiAccess): Promise<boolean> =>
   (await getJson(api, '/v1/messages?status=18&limit=1', messagesSchema)).messages.length === 0
 
@@ -117,6 +117,6 @@ export async function readMails(api: ApiAccess): Promise<readonly DemoMessage[]>
 
 const entriesSchema = z.object({ entries: z.array(z.unknown()) })
 
-/** How many stand on a list (of the first thousand). */
+/** The number of entries on a list, 1,000 at most. */
 export const countListed = async (api: ApiAccess, list: 'bounce' | 'complaint'): Promise<number> =>
   (await getJson(api, `/v1/suppressions/${list}?limit=1000`, entriesSchema)).entries.length

@@ -1,8 +1,8 @@
 /**
- * demo - a daemon, the simulator's providers as SMTP servers, and a campaign under way, all on loopback, for one to watch
+ * demo - runs a daemon, the simulated providers as SMTP servers, and a campaign, all on loopback
  *
- * Everything lies in a folder that goes with it, and nothing leaves the machine. It ends when the campaign has drained and the last reports had
- * time to come, after `--seconds`, or by Ctrl-C; always with a summary. Mail goes in and figures come out by the public API alone.
+ * Everything is in a temporary folder, and nothing leaves the machine. The demo ends when the campaign has drained and the last reports had time to
+ * arrive, after `--seconds`, or with Ctrl-C; always with a summary. It uses the public API alone.
  *
  * See also: simulator/smtp/provider-network, commands/queue/demo-campaign, docs/DEMO.md.
  */
@@ -35,20 +35,20 @@ type Options = { readonly mails: string; readonly speed: string; readonly second
 
 export const demoCommand: DefineCommand = (command) => {
   command
-    .option('--mails <n>', 'mails of the campaign', '3000')
-    .option('--speed <n>', 'how much faster than ours the providers’ time goes', '120')
-    .option('--seconds <n>', 'end after so long; left out: when all has drained')
-    .option('--submit-seconds <n>', 'how long the campaign takes to come in', '30')
+    .option('--mails <n>', 'number of mails', '3000')
+    .option('--speed <n>', 'how much faster than the clock the providers’ time runs', '120')
+    .option('--seconds <n>', 'end after this time; default: when the queue has drained')
+    .option('--submit-seconds <n>', 'seconds over which the campaign is submitted', '30')
     .action(async (options: Options) => run(options))
 }
 
-/** An address that mail leaves by is only a name here: the providers are told it. */
+/** An egress IP is only a name here, which the simulated providers get. */
 const EGRESS_IPS = '192.0.2.10,192.0.2.11'
 
-/** Quarter of a day, in the providers' time: a demo waits for no mailbox to be emptied. */
+/** In the providers' time. A demo is too short to wait for a full mailbox. */
 const GIVE_UP_DAYS = '0.25'
 
-/** After the last mail has ended, reports and complaints may still be on their way. */
+/** After the last mail has ended, reports and complaints may still arrive. */
 const LATE_REPORTS_MS = 10_000
 const STATUS_INTERVAL_MS = 2_000
 
@@ -89,10 +89,10 @@ function parsePositive(text: string, name: string, maximum: number): number {
   return value
 }
 
-/** More comes back than would in life, and sooner: a demo is short. */
+/** More reports than in reality, and earlier, because a demo is short. */
 const INCREASED_RATES = { late: { times: 25, span: 'minutes = [1, 40]' }, complaints: { times: 5, span: 'hours = [0.1, 1]' } } as const
 
-/** A folder with the shipped providers, livelier. */
+/** Writes a folder with the shipped providers at increased rates. */
 function writeBusyProviders(data: string): string {
   const folder = join(data, 'providers')
   mkdirSync(folder)
@@ -140,16 +140,16 @@ type WelcomeDetails = { readonly app: App; readonly data: string; readonly mails
 function welcomeLines({ url, apiUser, apiKey }: ApiAccess, { app, data, mails, speed }: WelcomeDetails): readonly string[] {
   const curl = `curl -s -u ${apiUser}:${apiKey}`
   return [
-    `A daemon with providers of its own, on loopback: HTTP ${url}, SMTP 127.0.0.1:${app.smtpPort}, data ${data}`,
+    `A daemon with simulated providers, on loopback: HTTP ${url}, SMTP 127.0.0.1:${app.smtpPort}, data ${data}`,
     `apiUser ${apiUser}   apiKey ${apiKey}`,
-    `A campaign of ${mails} mails comes in. An hour of the providers takes ${Math.round(36_000 / speed) / 10} s. Meanwhile, in another terminal:`,
+    `A campaign of ${mails} mails is submitted. An hour of the providers takes ${Math.round(36_000 / speed) / 10} s. Meanwhile, in another terminal:`,
     '',
-    `  ${curl} '${url}/v1/queue'                                   lanes: waiting, pauses with their reason and end`,
-    `  ${curl} '${url}/v1/messages?status=4'                       what is invalid, and the words that say so`,
+    `  ${curl} '${url}/v1/queue'                                   lanes: queued mails, pauses with their reason and end`,
+    `  ${curl} '${url}/v1/messages?status=4'                       invalid addresses, with the evidence`,
     `  ${curl} '${url}/v1/messages?status=5'                       soft bounces`,
     `  ${curl} '${url}/v1/suppressions/bounce'                     the bounce list; also complaint, unsubscribe`,
-    `  ${curl} -N '${url}/v1/events'                               everything as it happens: NDRs, complaints, pauses`,
-    `  ${curl} '${url}/v1/inbox'                                   reports that could not be tied or trusted`,
+    `  ${curl} -N '${url}/v1/events'                               live events: NDRs, complaints, pauses`,
+    `  ${curl} '${url}/v1/inbox'                                   reports that could not be matched or trusted`,
     `  ${curl} '${url}/api/data/emailStatus?apiUser=${apiUser}&apiKey=${apiKey}&days=1'   the compatible API`,
     '',
     'Ctrl-C ends it.',
@@ -171,7 +171,7 @@ async function submitAll(api: ApiAccess, { mails, submitMs, signal }: Submission
 const sleepUnlessAborted = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   sleep(milliseconds, undefined, { signal }).catch(() => undefined)
 
-/** A line now and then, until nothing is on its way. */
+/** Prints a line when the state changes, until the queue has drained. */
 async function printProgress(api: ApiAccess, signal: AbortSignal, submitMs: number): Promise<void> {
   const startedAt = Date.now()
   let lastLine = ''
@@ -183,7 +183,7 @@ async function printProgress(api: ApiAccess, signal: AbortSignal, submitMs: numb
     lastLine = line
     if (Date.now() - startedAt > submitMs + STATUS_INTERVAL_MS && (await isDrained(api))) break
   }
-  printLines('drained; the last reports are waited for')
+  printLines('drained; waiting for the last reports')
   await sleepUnlessAborted(LATE_REPORTS_MS, signal)
 }
 
@@ -196,14 +196,14 @@ function statusLine(lanes: DemoLanes): string {
   })
   const rate = Math.round(sum(({ rates }) => rates.out.last5s) * 10) / 10
   return toSingleLine(
-    `waiting ${sum((each) => each.waiting)}, under way ${sum((each) => each.inFlight)}, out ${rate}/s${heldLabels.length === 0 ? '' : `; ${heldLabels.join(', ')}`}`,
+    `queued ${sum((each) => each.waiting)}, in flight ${sum((each) => each.inFlight)}, out ${rate}/s${heldLabels.length === 0 ? '' : `; ${heldLabels.join(', ')}`}`,
     600,
   )
 }
 
-const COLUMNS = ['delivered', 'invalid', 'soft', 'on its way', 'by report'] as const
+const COLUMNS = ['delivered', 'invalid', 'soft', 'sending', 'by report'] as const
 
-/** What became of it, by domain. */
+/** The results by recipient domain. */
 async function summaryLines(api: ApiAccess): Promise<readonly string[]> {
   const mails = await readMails(api)
   const rows = new Map<string, number[]>()

@@ -1,5 +1,5 @@
 /**
- * simulate-format - the report of a simulation as lines that people read
+ * simulate-format - formats the report of a simulation for people
  *
  * See also: simulator/report, commands/queue/simulate.
  */
@@ -8,7 +8,7 @@ import type { SimulationReport } from '../../simulator/report.ts'
 import type { PolicySpread, Spread } from '../../simulator/seed-spread.ts'
 import { formatColumns } from '../output.ts'
 
-/** One run, or several side by side. */
+/** Formats one run, or several side by side. */
 export function reportLines(reports: readonly SimulationReport[]): string[] {
   const [first] = reports
   if (first === undefined) return []
@@ -23,7 +23,7 @@ export function reportLines(reports: readonly SimulationReport[]): string[] {
 
 const formatCount = (n: number): string => n.toLocaleString('en-US')
 
-/** One row a figure, one column a policy: the median, and from the least to the most. */
+/** One row a figure, one column a policy: the median with the least and the most of all seeds. */
 export function spreadLines(scenario: { readonly name: string; readonly title: string }, spreads: readonly PolicySpread[]): string[] {
   const seeds = spreads[0]?.seeds ?? []
   const of = (pick: (each: PolicySpread) => Spread, format: (n: number) => string) => (each: PolicySpread) => {
@@ -79,7 +79,7 @@ function totalLines(reports: readonly SimulationReport[]): string[] {
     row('time to drain', (each) => formatDuration(each.drainSeconds)),
     row('mean delay', (each) => (each.meanDelaySeconds === null ? '-' : formatDuration(each.meanDelaySeconds))),
     row('reports after a 250', (each) => formatCount(each.reports)),
-    row('complaints heard', (each) => formatCount(each.complaints)),
+    row('complaints received', (each) => formatCount(each.complaints)),
   ])
 }
 

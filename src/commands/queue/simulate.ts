@@ -1,13 +1,13 @@
 /**
- * simulate - a campaign on a virtual clock: what it would meet, and what one pause policy costs beside another
+ * simulate - runs a campaign on a virtual clock, to see what it meets and what a backoff policy costs compared with others
  *
  *     bounced simulate scenarios/cold-ip.toml
  *     bounced simulate scenarios/cold-ip.toml --compare default fixed --html out.html
  *     bounced simulate scenarios/cold-ip.toml --compare default never fixed --seeds 5
  *
- * Needs no store and no network; the same scenario, policy and seed print the same. A policy is `default`, `spec`, `never`, `fixed`, or a file.
+ * Needs no store and no network. The same scenario, policy and seed print the same output. A policy is `default`, `spec`, `never`, `fixed`, or a file.
  *
- * See also: simulator/scenario, queue/backoff/policy-file (what the files may say), simulator/simulate, docs/SIMULATION.md.
+ * See also: simulator/scenario, queue/backoff/policy-file (the format of policy files), simulator/simulate, docs/SIMULATION.md.
  */
 import { writeFileSync } from 'node:fs'
 import { readProviders, readToml } from '../../config/provider-files.ts'
@@ -19,7 +19,7 @@ import { createReport, type SimulationReport } from '../../simulator/report.ts'
 import { renderReport } from '../../simulator/report-html.ts'
 import { spreadsOf } from '../../simulator/seed-spread.ts'
 import { readScenario } from '../../simulator/scenario.ts'
-import { runSimulation as play } from '../../simulator/simulate.ts'
+import { runSimulation as runOnVirtualClock } from '../../simulator/simulate.ts'
 import type { DefineCommand } from '../command.ts'
 import { createProgressBar } from '../progress.ts'
 import { reportLines, spreadLines } from './simulate-format.ts'
@@ -37,10 +37,10 @@ type Options = {
 export const simulateCommand: DefineCommand = (command) => {
   command
     .argument('<scenario>', 'TOML file with a scenario')
-    .option('--policy <policy>', 'pause policy: default, spec, never, fixed, or a TOML file', 'default')
+    .option('--policy <policy>', 'backoff policy: default, spec, never, fixed, or a TOML file', 'default')
     .option('--compare <policies...>', 'two to four policies side by side on the same seeds')
-    .option('--seed <number>', 'another seed than that of the scenario')
-    .option('--seeds <number>', 'so many seeds, from that of the scenario on: prints the median and the range of each figure')
+    .option('--seed <number>', 'the seed, instead of that of the scenario')
+    .option('--seeds <number>', 'number of seeds, from that of the scenario on: prints the median and the range of each figure')
     .option('--json', 'print the report as JSON')
     .option('--html <file>', 'write a page with plots')
     .action(runSimulation)
@@ -57,7 +57,7 @@ async function runSimulation(path: string, options: Options): Promise<void> {
   const progress = await createProgressBar('mails')
   const reports = runs.map((one, n): SimulationReport => {
     const onProgress = (done: number, total: number): void => progress.update(n * total + done, runs.length * total)
-    return createReport(one.scenario, one.policy.name, play({ ...one, files, rules, onProgress }))
+    return createReport(one.scenario, one.policy.name, runOnVirtualClock({ ...one, files, rules, onProgress }))
   })
   progress.stop()
   if (options.html !== undefined) writePage(options.html, reports)
@@ -73,7 +73,7 @@ function printReports<T>(
   else printLines(...linesOf(all))
 }
 
-/** More would take longer than anybody waits, and tell nothing new. */
+/** The figures do not change with more seeds, and the run would take too long. */
 const MAX_SEEDS = 100
 
 function parseSeeds({ seeds, html }: Options): number | null {
@@ -81,13 +81,13 @@ function parseSeeds({ seeds, html }: Options): number | null {
   const count = Number(seeds)
   if (!/^\d{1,3}$/.test(seeds) || count < 2 || count > MAX_SEEDS)
     throw new Fault('bad_request', `--seeds takes a whole number from 2 to ${MAX_SEEDS}, not "${seeds}"`)
-  if (html !== undefined) throw new Fault('bad_request', '--html shows one seed; leave --seeds away')
+  if (html !== undefined) throw new Fault('bad_request', '--html shows one seed; omit --seeds')
   return count
 }
 
 function loadPolicies({ policy, compare }: Options): readonly BackoffPolicy[] {
   if (compare !== undefined && (compare.length < 2 || compare.length > 4))
-    throw new Fault('bad_request', `--compare takes two to four policies, and was given ${compare.length}`)
+    throw new Fault('bad_request', `--compare takes two to four policies, not ${compare.length}`)
   const policies = (compare ?? [policy]).map(loadPolicy)
   const names = policies.map(({ name }) => name)
   if (new Set(names).size < names.length)

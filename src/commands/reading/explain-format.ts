@@ -1,5 +1,5 @@
 /**
- * explain-format - one mail explained, as lines that people read
+ * explain-format - formats an explained mail for people
  *
  * See also: commands/reading/explain, commands/reading/verdict-format.
  */
@@ -7,23 +7,23 @@ import type { Verdict } from '../../classify/verdict.ts'
 import { parseMime } from '../../mail/mime/mime.ts'
 import type { MimePart } from '../../mail/mime/mime.ts'
 import type { RecipientReport, Report, ReportKind } from '../../mail/report.ts'
-import type { ExplainedRecipient } from './explain.ts'
+import type { ExplainedRecipient } from './explained-report.ts'
 import { formatColumns, toSingleLine } from '../output.ts'
 import { verdictRows } from './verdict-format.ts'
 
-/** What a mail of each kind changes once it is tied to a mail that was sent. `null`: it depends on the verdict. */
+/** The effect of each kind of report once it is matched to a sent mail. Null: it depends on the verdict. */
 const EFFECT_BY_KIND = {
   bounce: null,
-  delay: 'changes no status, is recorded',
-  delivered: 'is recorded; a mail that was sending becomes delivered',
+  delay: 'changes no status; it is recorded',
+  delivered: 'is recorded; a mail in status 18 becomes delivered',
   complaint: 'changes no status; abuse and fraud go to the complaint list, opt-out to the unsubscribe list',
-  'not-spam': 'lifts the complaint entry that it answers',
-  'auth-failure': 'is filed, suppresses nobody',
-  'auto-reply': 'is filed, suppresses nobody',
+  'not-spam': 'removes the complaint entry that it answers',
+  'auth-failure': 'is recorded; it adds to no list',
+  'auto-reply': 'is recorded; it adds to no list',
   unsubscribe: 'goes to the unsubscribe list',
-  mdn: 'is filed, suppresses nobody',
-  other: 'waits in the inbox',
-  unreadable: 'waits in the inbox, raw',
+  mdn: 'is recorded; it adds to no list',
+  other: 'goes to the inbox',
+  unreadable: 'goes to the inbox, raw',
 } as const satisfies Record<ReportKind, string | null>
 
 type ExplainedMail = {
@@ -33,7 +33,7 @@ type ExplainedMail = {
   readonly explained: readonly ExplainedRecipient[]
 }
 
-/** The parse tree, what the report says, and for each recipient reply, rule, proof and effect. */
+/** The MIME tree, the report, and for each recipient its reply, rule, evidence and effect. */
 export function explainLines({ name, raw, report, explained }: ExplainedMail): string[] {
   const effect = EFFECT_BY_KIND[report.kind]
   return [
@@ -55,7 +55,7 @@ function fieldLine(name: string, value: string | null): string[] {
   return value === null || value === '' ? [] : [`  ${name.padEnd(10)} ${toSingleLine(value)}`]
 }
 
-/** More is no help to a reader. */
+/** More lines do not help a reader. */
 const MAX_TREE = 30
 
 function treeLines(root: MimePart): string[] {
@@ -101,13 +101,13 @@ function recipientLines({ recipient, verdict }: ExplainedRecipient): string[] {
 
 function recipientLabel({ recipient, originalRecipient }: RecipientReport): string {
   const named = recipient ?? originalRecipient
-  if (named === null) return '(names nobody)'
+  if (named === null) return '(no recipient named)'
   return toSingleLine(originalRecipient === null || originalRecipient === named ? named : `${named}, sent to ${originalRecipient}`)
 }
 
-/** By the taxonomy, policy by-permanence; ladders and what the store knows come on top (`bounced replay --dry-run`). */
+/** The change under the default status policy. The ladders and the store may change more: see `bounced replay --dry-run`. */
 function expectedChange({ action }: RecipientReport, verdict: Verdict): string {
-  if (action !== 'failed') return 'no status changes, it is recorded'
+  if (action !== 'failed') return 'no status changes; it is recorded'
   const status = `status ${String(verdict.subStatus).slice(0, 1)}, sub status ${verdict.subStatus}, asynchronous`
   const listed = verdict.reason === 'not-exist' && verdict.permanence === 'permanent' && !verdict.weak
   return `${status}; ${listed ? 'the address goes to the bounce list' : 'no list'}`

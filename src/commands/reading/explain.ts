@@ -1,32 +1,24 @@
 /**
- * explain - what mails say and why: parts → reply → rule and the words that matched → what it would change
+ * explain - shows what mails report and why: MIME parts, reply, rule with the words that matched, and the change
  *
  * Needs no store and no daemon. `--ndjson` prints one JSON object a mail: file (base name), kind, recipients with action, code, status,
  * sub status, reason and rule.
  *
- * See also: commands/reading/explain-format (the form for people), import/mail-sources (files, folders, mbox, Maildir, standard input).
+ * See also: commands/reading/explain-format (the format for people), import/mail-sources (files, folders, mbox, Maildir, standard input).
  */
 import { basename } from 'node:path'
 import type { Command } from 'commander'
-import { classify } from '../../classify/classify.ts'
-import { classifierInputOfReport } from '../../classify/classifier-input.ts'
-import type { RuleTable } from '../../classify/rule-table.ts'
-import type { Verdict } from '../../classify/verdict.ts'
 import { loadRules } from '../../config/rule-files.ts'
 import { readSources } from '../../import/mail-sources.ts'
 import type { SourceMail } from '../../import/mail-sources.ts'
 import { parseReport } from '../../mail/report.ts'
-import type { RecipientReport, Report } from '../../mail/report.ts'
+import type { Report } from '../../mail/report.ts'
 import type { DefineCommand } from '../command.ts'
 import { loadConfigFor } from '../command.ts'
 import { explainLines } from './explain-format.ts'
+import { explainReport, type ExplainedRecipient } from './explained-report.ts'
 import { impliedStatus } from './implied-status.ts'
 import { printLines } from '../output.ts'
-
-/** One recipient of a report with what the rules make of it; a delivered one has no verdict. */
-export type ExplainedRecipient = { readonly recipient: RecipientReport; readonly verdict: Verdict | null }
-
-const CLASSIFIED_ACTIONS = new Set(['failed', 'delayed'])
 
 export const explainCommand: DefineCommand = (command) => {
   command
@@ -42,15 +34,7 @@ export const explainCommand: DefineCommand = (command) => {
     })
 }
 
-/** The verdicts of a report without a store: no delivery is known, so the report alone names the provider. */
-export function explainReport(table: RuleTable, report: Report): ExplainedRecipient[] {
-  return report.recipients.map((recipient) => ({
-    recipient,
-    verdict: CLASSIFIED_ACTIONS.has(recipient.action) ? classify(table, classifierInputOfReport(recipient)) : null,
-  }))
-}
-
-/** An mbox of one mail bears the name of its file alone. */
+/** Names the only mail of an mbox by its file, without a number. */
 async function* nameSingleMails(mails: AsyncIterable<SourceMail>): AsyncGenerator<SourceMail> {
   let previous: SourceMail | null = null
   for await (const mail of mails) {

@@ -1,8 +1,8 @@
 /**
- * implied-status - the enhanced status code of a reply that nobody gave one
+ * implied-status - the enhanced status code of a recipient, also where none was sent
  *
- * What somebody said comes first: the remote server's code, then the report's own, then the text's (mail/smtp/recipient-status). Where there is none, the meaning of the reply has a
- * code in the registry, and `from` says that it is ours.
+ * A code that was sent wins: the remote server's, then the report's, then the text's (mail/smtp/recipient-status). Otherwise the code follows from the
+ * reason of the verdict, and `from` is `verdict`.
  *
  * RFC 3463, IANA registry of enhanced status codes.
  */
@@ -13,7 +13,7 @@ import { selectEnhancedStatus } from '../../mail/smtp/recipient-status.ts'
 
 type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'text' | 'verdict' | null }
 
-/** Subject and detail of each reason; the class is the reply's first digit, else its permanence. */
+/** Subject and detail of each reason. The class is the first digit of the reply, else it follows from the permanence. */
 const STATUS_DETAIL_BY_REASON = {
   'not-exist': '1.1',
   'domain-not-exist': '1.2',
@@ -38,7 +38,7 @@ const STATUS_DETAIL_BY_REASON = {
   other: '0.0',
 } as const satisfies Record<Reason, string>
 
-/** The code that was said, else the one that the verdict implies. Total. */
+/** The code that was sent, else the one that the verdict implies. Total. */
 export function impliedStatus(recipient: RecipientReport, verdict: Verdict | null): ImpliedStatus {
   const { reply, status } = recipient
   const statedStatus = selectEnhancedStatus(recipient)

@@ -1,17 +1,19 @@
 /**
- * replay-smtp - sends mails to a running daemon as any remote server does
+ * replay-smtp - sends mails to a daemon by SMTP, as any remote server does
  *
- * nodemailer is loaded when it is needed. The daemon's certificate may be of its own making, and is not checked.
+ * Loads nodemailer when it is needed. Does not check the daemon's certificate, which may be self-signed.
+ *
+ * See also: commands/reading/replay.
  */
 import { Fault } from '../../errors.ts'
 import type { IncomingMail } from '../../service/receive/incoming-mail.ts'
 
 type ReplaySmtpClient = { readonly send: (mail: IncomingMail) => Promise<null>; readonly close: () => void }
 
-/** Connections at once: a commit is shared by those that wait. */
+/** Concurrent connections. Mails that wait at the same time share a commit. */
 const CONNECTIONS = 20
 
-/** A client of `host:port`. Faults: bad_request. */
+/** Creates a client of `host:port`. Faults: bad_request. */
 export async function createReplaySmtpClient(target: string): Promise<ReplaySmtpClient> {
   const colon = target.lastIndexOf(':')
   const port = Number(target.slice(colon + 1))

@@ -1,5 +1,5 @@
 /**
- * rules - lists the rules, checks their evidence, and tries one reply on them
+ * rules - lists the rules, checks their evidence, and classifies one reply
  *
  * See also: classify/rule-evidence, config/rule-files.
  */
@@ -18,7 +18,7 @@ import { formatColumns, printLines } from '../output.ts'
 export const rulesCommand: DefineCommand = (command) => {
   command
     .command('list')
-    .summary('print every rule in the order it is asked')
+    .summary('print every rule, in the order in which they are tried')
     .option('--provider <name>', 'only this section')
     .option('--json', 'one JSON object a rule, with its conditions')
     .action((options: { provider?: string; json?: boolean }, self: Command) => {
@@ -28,27 +28,27 @@ export const rulesCommand: DefineCommand = (command) => {
     })
   command
     .command('test')
-    .summary('classify a reply; without one, show every rule its evidence')
-    .argument('[reply]', 'a reply as a server says it: "550 5.1.1 No such user"')
-    .option('--mx <host>', 'the MX that said it')
-    .option('--recipient <address>', 'whom it speaks of')
+    .summary('classify a reply; without one, check every rule against its evidence')
+    .argument('[reply]', 'a reply as a server sends it: "550 5.1.1 No such user"')
+    .option('--mx <host>', 'the MX that sent it')
+    .option('--recipient <address>', 'the recipient that it is about')
     .action((reply: string | undefined, options: { mx?: string; recipient?: string }, self: Command) => {
       const table = loadRuleTable(self)
       if (reply === undefined) checkRules(table)
-      else printLines(...verdictLines(classify(table, classifierInputOfText(reply, providerCluesFrom(options)))))
+      else printLines(...verdictLines(classify(table, classifierInputOfText(reply, providerHintsOf(options)))))
     })
 }
 
-/** The table as the daemon would load it. Faults: rule_invalid. */
+/** Loads the rules as the daemon does. Faults: rule_invalid. */
 function loadRuleTable(command: Command): RuleTable {
   return loadRules({ own: loadConfigFor(command).settings.rules.folder ?? null })
 }
 
-function providerCluesFrom(options: { mx?: string; recipient?: string }): ProviderHint[] {
-  const clues: ProviderHint[] = []
-  if (options.mx) clues.push({ source: 'delivery-mx', value: options.mx })
-  if (options.recipient) clues.push({ source: 'recipient-domain', value: options.recipient.slice(options.recipient.lastIndexOf('@') + 1) })
-  return clues
+function providerHintsOf(options: { mx?: string; recipient?: string }): ProviderHint[] {
+  const hints: ProviderHint[] = []
+  if (options.mx) hints.push({ source: 'delivery-mx', value: options.mx })
+  if (options.recipient) hints.push({ source: 'recipient-domain', value: options.recipient.slice(options.recipient.lastIndexOf('@') + 1) })
+  return hints
 }
 
 function listJson(table: RuleTable, provider: string | null): void {

@@ -1,5 +1,5 @@
 /**
- * signature-verifier - what a command on a store asks of the outside: DNS, for signatures
+ * signature-verifier - the verifier of DKIM, SPF and ARC that commands use, with DNS by the settings
  *
  * See also: mail-auth/verify-signatures, net/dns.
  */
@@ -7,10 +7,10 @@ import { createSignatureVerifier, type SignatureVerifier } from '../../mail-auth
 import { createDnsLookup } from '../../net/dns.ts'
 import type { Settings } from '../../settings/schema.ts'
 
-/** Kept for as long as a command runs. */
+/** Larger than any command needs; the cache ends with the process. */
 const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
 
-/** The check of signatures by the settings in force. */
+/** Creates the verifier. */
 export function createVerifierFromSettings({ dns }: Settings): SignatureVerifier {
   return createSignatureVerifier(createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE }))
 }

@@ -1,22 +1,22 @@
 /**
- * verdict-format - a verdict with its proof, as lines that people read
+ * verdict-format - formats a verdict with its evidence for people
  *
  * See also: commands/reading/explain, commands/reading/rules.
  */
 import type { Verdict } from '../../classify/verdict.ts'
 import { formatColumns, toSingleLine } from '../output.ts'
 
-/** Says in words where permanence was read. */
+/** Where the permanence comes from. */
 const PERMANENCE_LABELS = {
-  rule: 'the rule says so',
-  reason: 'the reason is so whatever the digit',
+  rule: 'set by the rule',
+  reason: 'set by the reason, whatever the code',
   'reply-code': 'first digit of the remote reply',
   'reply-status': 'enhanced code of the remote reply',
-  'report-status': 'Status of the report alone: weak, feeds no list',
-  default: 'no code at all: the default of the reason',
+  'report-status': 'Status of the report alone: weak, adds to no list',
+  default: 'no code: the default of the reason',
 } as const satisfies Record<Verdict['evidence']['permanenceFrom'], string>
 
-/** Rule, proof and meaning, one a line. */
+/** Rule, evidence and meaning, one a line. */
 export function verdictLines(verdict: Verdict): string[] {
   return formatColumns(verdictRows(verdict))
 }
@@ -33,7 +33,7 @@ export function verdictRows(verdict: Verdict): string[][] {
       'means',
       `${verdict.reason}, ${verdict.permanence} (${PERMANENCE_LABELS[evidence.permanenceFrom]}) → ${verdict.subStatus}, fault: ${verdict.fault}`,
     ],
-    ...(verdict.weak ? [['weak', 'rests on the Status that the reporter wrote: moves a status, feeds no list']] : []),
+    ...(verdict.weak ? [['weak', 'based only on the Status that the reporter wrote: changes a status, adds to no list']] : []),
     ...(verdict.deferral ? [['deferral', 'the sender of the report may try again']] : []),
     ...(verdict.backoffClass === null ? [] : [['pause', verdict.backoffClass]]),
   ]

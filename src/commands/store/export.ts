@@ -1,8 +1,8 @@
 /**
- * export - rows of the store as NDJSON or CSV on standard output, and the jobs that write files
+ * export - prints rows of the store as NDJSON or CSV, and manages the export jobs of accounts
  *
- * `status`, `results` and `suppressions` have the columns of the files that accounts ask for (docs/EXPORTS.md), without a limit of time; `facts` and
- * `mails` are the store's own rows, whole. Pages by key: an export of everything stays within bounded memory and holds no lock.
+ * `status`, `results` and `suppressions` have the columns of the export files (docs/EXPORTS.md), without a limit of time; `facts` and `mails` are complete
+ * rows of the store. Reads page by page, by key, with bounded memory and without a lock, from its own connection to the store.
  *
  * See also: service/export/export-kinds, commands/store/export-jobs, store/facts/rebuild (pages).
  */
@@ -28,6 +28,7 @@ import { EXPORT_KINDS } from '../../service/export/export-kinds.ts'
 import type { ExportStep } from '../../service/export/export-kinds.ts'
 import { checkFilters } from '../../service/export/exports.ts'
 import { fileHead, fileLines } from '../../service/export/export-file.ts'
+import { parseTimeOption } from '../arguments.ts'
 import type { DefineCommand } from '../command.ts'
 import { defineExportJobs } from './export-jobs.ts'
 import { withStore } from '../with-store.ts'
@@ -58,15 +59,15 @@ export const exportCommand: DefineCommand = (command) => {
   command
     .argument('<what>', EXPORT_NAMES)
     .option('--csv', 'CSV instead of NDJSON')
-    .option('--bom', 'a byte order mark before CSV, by which Excel reads UTF-8')
-    .option('--gzip', 'packed')
+    .option('--bom', 'a byte order mark before CSV, so that Excel reads UTF-8')
+    .option('--gzip', 'compress with gzip')
     .option('--account <apiUser>', 'only this account (its name or number)')
     .option('--since <time>', 'requested, or entered, at or after (ISO 8601)')
     .option('--until <time>', 'before (ISO 8601)')
-    .option('--list <list>', `suppressions: one of ${LIST_NAMES.join(', ')}; all of them unless told`)
+    .option('--list <list>', `suppressions: one of ${LIST_NAMES.join(', ')}; default: all`)
     .option('--broadcast <name>', 'status, results: only this broadcast')
     .option('--status <status>', 'status: 1, 4, 5 or 18')
-    .option('--fault <fault>', 'status, results: recipient is what lists are cleaned by')
+    .option('--fault <fault>', 'status, results: only this fault; recipient for cleaning lists')
     .action(async (what: string, options: Options, self: Command) => {
       await withStore(self, async ({ context }) => {
         const { read } = context.engine
@@ -85,11 +86,11 @@ export const exportCommand: DefineCommand = (command) => {
   defineExportJobs(command)
 }
 
-/** Null: all of them. */
+/** All accounts, or the one that is named by its name or number. Faults: not_found. */
 async function accountsOf(reader: DatabaseReader, named: string | undefined): Promise<readonly Account[]> {
   const all = await listAccountsForOperator(reader)
   const found = all.filter(({ name, account }) => named === undefined || name === named || String(account) === named)
-  if (found.length === 0) throw new Fault('not_found', 'no account bears that name')
+  if (found.length === 0) throw new Fault('not_found', `no account has the name "${named ?? ''}"`)
   return found
 }
 
@@ -102,7 +103,10 @@ async function writeKind(
 ): Promise<void> {
   const { kind, options, accounts, now } = selection
   const form = { kind, format: options.csv ? ('csv' as const) : ('ndjson' as const), bom: options.bom === true }
-  const span = { from: parseTime('--since', options.since, 0), to: parseTime('--until', options.until, Number.MAX_SAFE_INTEGER) }
+  const span = {
+    from: parseTimeOption('--since', options.since) ?? 0,
+    to: parseTimeOption('--until', options.until) ?? Number.MAX_SAFE_INTEGER,
+  }
   await write(out, fileHead(form))
   for (const filters of filtersOf(kind, options)) {
     for (const { account, offlineFor } of accounts) {
@@ -117,9 +121,9 @@ async function writeKind(
   }
 }
 
-/** What was asked, once for each list where no list is named. Faults: bad_request. */
+/** The filters of each pass: one for every list if no list is named. Faults: bad_request. */
 function filtersOf(kind: ExportKind, { list, broadcast, status, fault }: Options): readonly ExportFilters[] {
-  // The checked door: the columns hold nothing else, and another word finds no row.
+  // The checked door: a value that no column holds finds no row.
   const given = {
     ...(broadcast === undefined ? {} : { broadcast }),
     ...(status === undefined ? {} : { status: Number(status) }),
@@ -131,12 +135,6 @@ function filtersOf(kind: ExportKind, { list, broadcast, status, fault }: Options
   const all = lists.length === 0 ? [given] : lists.map((each) => ({ ...given, list: each }))
   for (const filters of all) checkFilters(kind, filters)
   return all
-}
-
-function parseTime(name: string, text: string | undefined, otherwise: number): number {
-  const at = text === undefined ? otherwise : Date.parse(text)
-  if (Number.isNaN(at)) throw new Fault('bad_request', `${name} takes a time like 2026-11-20T12:00:00Z`)
-  return at
 }
 
 async function writeRaw(
@@ -159,7 +157,7 @@ async function writeRaw(
   }
 }
 
-/** Lists and records are JSON in one cell. */
+/** Arrays and objects become JSON in one cell. */
 function cellOf(value: unknown): Cell {
   if (value === null || value === undefined) return null
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : JSON.stringify(value)

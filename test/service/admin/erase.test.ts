@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { removeOldRawMails } from '../../../src/daemon/scheduled-jobs.ts'
+import { removeOldRawMails } from '../../../src/daemon/age-retention.ts'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
 import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
