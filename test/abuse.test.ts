@@ -19,7 +19,7 @@ describe('a daemon', () => {
   beforeAll(async () => {
     daemon = await startDaemon({ env: { BOUNCED_LOG_LEVEL: 'info', BOUNCED_LOG_FORMAT: 'json', BOUNCED_FLOOD_TOKEN_REPORTS: '5' } })
     operator = OPERATOR(daemon)
-  }, 60_000)
+  })
   afterAll(async () => {
     await daemon.stop()
   })

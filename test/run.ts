@@ -1,41 +1,91 @@
 /**
- * run - every check of the house, one stage after the other, each counted
+ * run - runs the stages of a lane and counts their tests
  *
- * `npm test` runs this file. The stages are the table below; a stage that is a command counts as one, the test
- * projects count their tests. The last line is always `N passed, N failed, N skipped`, and the exit status is 1
- * if anything failed or nothing passed.
+ *     node test/run.ts test          the lane behind `npm test`; also `quick` and `slow`
+ *     node test/run.ts lint types    only the named stages
+ *
+ * A stage that is a command counts as one test; a stage of vitest counts its tests. The last line is always
+ * `N passed, N failed, N skipped`. The exit status is 1 if anything failed or nothing passed.
+ * See also: vitest.config, .ci/run, CONTRIBUTING.md.
  */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-type Count = { passed: number; failed: number; skipped: number }
-type Stage = { readonly name: string; readonly command: readonly string[]; readonly counts: 'itself' | 'tests' }
+type Count = { readonly passed: number; readonly failed: number; readonly skipped: number }
+type Lane = 'quick' | 'test' | 'slow'
+type Stage = {
+  readonly name: string
+  readonly lanes: readonly Lane[]
+  readonly command: readonly string[]
+  readonly counts: 'itself' | 'tests'
+  /** Runs after the other stages and shows its output as it comes. The others run side by side, and each shows its output when it ends. */
+  readonly isAlone?: true
+  readonly env?: Readonly<Record<string, string>>
+}
 
 const root = join(import.meta.dirname, '..')
 const bin = join(root, 'node_modules', '.bin')
 const scratch = mkdtempSync(join(tmpdir(), 'bounced-run-'))
 
+/** The law of the source: rooms, sizes, cycles, exports and words. */
+const LAW = ['test/floors.test.ts']
+
+/** Tests of the pure rooms. They share no state, so one process runs many files, and they need no PostgreSQL. */
+const PURE = ['mail', 'classify', 'correlate', 'compose', 'ledger', 'queue', 'rules', 'simulator'].flatMap((room) =>
+  globSync(`test/${room}/**/*.test.ts`, { cwd: root, exclude: ['test/simulator/smtp'] }),
+)
+
+const FAST = ['vitest', 'run', '--project', 'fast']
+const WITHOUT_POSTGRES = { BOUNCED_TEST_POSTGRES: 'none' }
+
 const STAGES: readonly Stage[] = [
-  { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'], counts: 'itself' },
-  { name: 'format', command: ['oxfmt', '--check', 'src', 'test', 'bench', 'bin'], counts: 'itself' },
-  { name: 'types', command: ['tsc', '--noEmit'], counts: 'itself' },
-  { name: 'floors', command: ['vitest', 'run', '--project', 'fast', 'test/floors.test.ts'], counts: 'tests' },
-  { name: 'tests', command: ['vitest', 'run', '--project', 'fast', '--exclude', 'test/floors.test.ts'], counts: 'tests' },
-  { name: 'serial', command: ['vitest', 'run', '--project', 'serial'], counts: 'tests' },
+  { name: 'lint', lanes: ['test'], command: ['oxlint', '--type-aware', '--deny-warnings'], counts: 'itself' },
+  { name: 'format', lanes: ['test'], command: ['oxfmt', '--check', 'src', 'test', 'bench', 'bin'], counts: 'itself' },
+  { name: 'types', lanes: ['quick', 'test'], command: ['tsc', '--noEmit'], counts: 'itself' },
+  { name: 'floors', lanes: ['quick', 'test'], command: [...FAST, ...LAW], counts: 'tests', env: WITHOUT_POSTGRES },
+  { name: 'pure', lanes: ['quick', 'test'], command: [...FAST, '--no-isolate', ...PURE], counts: 'tests', env: WITHOUT_POSTGRES },
+  {
+    name: 'tests',
+    lanes: ['test'],
+    command: [...FAST, ...[...LAW, ...PURE].flatMap((path) => ['--exclude', path])],
+    counts: 'tests',
+    isAlone: true,
+  },
+  { name: 'slow', lanes: ['slow'], command: ['vitest', 'run', '--project', 'slow'], counts: 'tests', isAlone: true },
 ]
 
-/** Runs one stage with its output shown, and counts it. A runner that leaves no figures behind has failed. */
-function runStage(stage: Stage): Count {
-  const [command, ...args] = stage.command
+/** Runs one stage and counts it. A runner that writes no figures has failed. */
+async function runStage(stage: Stage): Promise<Count> {
   const figures = join(scratch, `${stage.name}.json`)
-  const extra = stage.counts === 'tests' ? ['--reporter=default', '--reporter=json', `--outputFile.json=${figures}`] : []
-  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` }
-  const run = spawnSync(join(bin, command ?? ''), [...args, ...extra], { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
-  if (stage.counts === 'itself') return { passed: run.status === 0 ? 1 : 0, failed: run.status === 0 ? 0 : 1, skipped: 0 }
-  const count = readFigures(figures)
-  return run.status !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count
+  const reporters = stage.counts === 'tests' ? ['--reporter=default', '--reporter=json', `--outputFile.json=${figures}`] : []
+  const title = `\n== ${stage.name}: ${stage.command.join(' ').slice(0, 150)}`
+  if (stage.isAlone === true) console.log(title)
+  const startedAt = performance.now()
+  const { status, output } = await runCommand(stage, reporters)
+  if (stage.isAlone !== true) console.log(`${title}\n${output}`)
+  const count =
+    stage.counts === 'itself' ? { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 } : readFigures(figures)
+  const seconds = Math.round((performance.now() - startedAt) / 1_000)
+  rows.push(`${stage.name.padEnd(8)} ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds} s`)
+  return status !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count
+}
+
+async function runCommand(stage: Stage, more: readonly string[]): Promise<{ readonly status: number | null; readonly output: string }> {
+  const [command = '', ...args] = stage.command
+  const env = { ...process.env, ...stage.env, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` }
+  const child = spawn(join(bin, command), [...args, ...more], {
+    cwd: root,
+    env,
+    stdio: stage.isAlone === true ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve({ status: null, output: `${output}${error.message}` }))
+    child.once('close', (status) => resolve({ status, output }))
+  })
 }
 
 function readFigures(file: string): Count {
@@ -56,17 +106,12 @@ function readFigures(file: string): Count {
 }
 
 const wanted = process.argv.slice(2)
-const total: Count = { passed: 0, failed: 0, skipped: 0 }
+const stages = STAGES.filter(({ name, lanes }) => wanted.some((each) => each === name || lanes.some((lane) => lane === each)))
 const rows: string[] = []
-for (const stage of STAGES.filter((each) => wanted.length === 0 || wanted.includes(each.name))) {
-  console.log(`\n== ${stage.name}: ${stage.command.join(' ')}`)
-  const count = runStage(stage)
-  total.passed += count.passed
-  total.failed += count.failed
-  total.skipped += count.skipped
-  rows.push(`${stage.name.padEnd(8)} ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped.`)
-}
+const counts = await Promise.all(stages.filter(({ isAlone }) => isAlone !== true).map(runStage))
+for (const stage of stages.filter(({ isAlone }) => isAlone === true)) counts.push(await runStage(stage))
 rmSync(scratch, { recursive: true, force: true })
+const total = (name: keyof Count): number => counts.reduce((sum, count) => sum + count[name], 0)
 console.log(`\n${rows.join('\n')}`)
-console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
-process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
+console.log(`${total('passed')} passed, ${total('failed')} failed, ${total('skipped')} skipped`)
+process.exitCode = total('failed') > 0 || total('passed') === 0 ? 1 : 0

@@ -92,7 +92,7 @@ describe.each(engines)('sending: $kind', ({ url }) => {
     return (await fetch(`http://127.0.0.1:${app.httpPort}${path}`, init)).json() as Promise<Record<string, unknown>>
   }
   const arrived = async (to: string): Promise<Sent> => {
-    await expect.poll(() => world.sent.some((each) => each.to === to), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => world.sent.some((each) => each.to === to)).toBe(true)
     const found = world.sent.find((each) => each.to === to)
     if (found === undefined) throw new Error('gone')
     return found

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 import { createTrace, maskSmtpCommand } from '../src/trace.ts'
-import { startDaemon } from './support/daemon.ts'
+import { childEnvironment, startDaemon } from './support/daemon.ts'
 
 const CLI = join(import.meta.dirname, '../src/cli.ts')
 
@@ -88,7 +88,7 @@ const BOUNCE = [
 
 test('bounced trace streams one session from the running daemon, without secrets and bodies', { timeout: 60_000 }, async () => {
   const daemon = await startDaemon()
-  const env = { PATH: process.env['PATH'] ?? '', BOUNCED_DATA: daemon.data }
+  const env = { ...childEnvironment(), BOUNCED_DATA: daemon.data }
   const watcher = spawn(process.execPath, [CLI, 'trace', '--peer', '127.0.0.1', '--json'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const events: Record<string, unknown>[] = []
   let text = ''
@@ -127,7 +127,7 @@ test('bounced trace streams one session from the running daemon, without secrets
       body,
       'QUIT',
     ])
-    await expect.poll(() => events.some(({ kind }) => kind === 'report.committed'), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => events.some(({ kind }) => kind === 'report.committed')).toBe(true)
     const lines = events.map(({ line }) => line)
     expect(lines).toEqual(expect.arrayContaining(['EHLO mx.example.net', 'AUTH PLAIN ***', 'MAIL FROM:<>', 'DATA', 'QUIT']))
     expect(events).toEqual(
@@ -155,7 +155,7 @@ test.each([
   [['trace', '--peer', '192.0.2.1', '--for', 'ever'], 2, /--for takes/],
   [['trace', '--peer', '192.0.2.1'], 1, /no daemon runs on the data folder/],
 ] as const)('bounced %j without a daemon', async (args, status, words) => {
-  const env = { PATH: process.env['PATH'] ?? '', BOUNCED_DATA: join(import.meta.dirname, 'nowhere') }
+  const env = { ...childEnvironment(), BOUNCED_DATA: join(import.meta.dirname, 'nowhere') }
   const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   let err = ''
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))

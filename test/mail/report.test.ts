@@ -109,9 +109,10 @@ describe('any bytes', () => {
       Array.from({ length: 50_000 }, (_, n) => `Final-Recipient: rfc822; a${n}@example.org\nAction: failed\n\n`).join(''),
     ],
   ])('%s end soon', (_name, body) => {
-    const start = performance.now()
+    const before = process.cpuUsage()
     expect(holes(report(body))).toEqual([])
-    expect(performance.now() - start).toBeLessThan(1_000)
+    // CPU time, which other programs do not stretch. A scan that is quadratic in the length takes minutes.
+    expect(process.cpuUsage(before).user).toBeLessThan(10_000_000)
   })
 })
 

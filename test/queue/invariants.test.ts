@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
 import { BACKOFF_STATES, type BackoffSignal, type BackoffState, nextBackoffState } from '../../src/queue/backoff/backoff-state.ts'
+import { propertyRuns } from '../support/property-runs.ts'
 import { play, type Script } from './play.ts'
 
 const scripts: fc.Arbitrary<Script> = fc.record({
@@ -20,7 +21,7 @@ test('no closed key is passed, one probe batch per pause, n never falls, old res
     fc.property(scripts, (script) => {
       expect(play(script).faults).toEqual([])
     }),
-    { numRuns: 2_000 },
+    { numRuns: propertyRuns(200, 4_000) },
   )
 }, 240_000)
 
@@ -31,7 +32,7 @@ test.each([BACKOFF_POLICIES.spec, BACKOFF_POLICIES.never, BACKOFF_POLICIES.fixed
       fc.property(scripts, (script) => {
         expect(play({ ...script, policy }).faults).toEqual([])
       }),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(60, 600) },
     )
   },
   120_000,
@@ -44,7 +45,7 @@ test.each([1, 8, 40])(
       fc.property(scripts, (script) => {
         expect(play({ ...script, slots }).faults).toEqual([])
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(60, 1_000) },
     )
   },
   120_000,
@@ -55,7 +56,7 @@ test('the same seed and the same events give the same run, to the byte', () => {
     fc.property(scripts, (script) => {
       expect(play(script).log.join('\n')).toBe(play(script).log.join('\n'))
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(60, 600) },
   )
 }, 120_000)
 
@@ -65,7 +66,7 @@ test('saving and loading at any point changes nothing', () => {
       const short = { ...script, steps: Math.min(script.steps, 300) }
       expect(play({ ...short, reload }).log.join('\n')).toBe(play(short).log.join('\n'))
     }),
-    { numRuns: 100 },
+    { numRuns: propertyRuns(25, 200) },
   )
 }, 240_000)
 

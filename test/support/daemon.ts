@@ -11,6 +11,12 @@ import { createInterface } from 'node:readline'
 
 const root = join(import.meta.dirname, '../..')
 
+/** Variables that every child process needs; tests of the command line pass nothing else along. */
+export const childEnvironment = (): Record<string, string> => ({
+  PATH: process.env['PATH'] ?? '',
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
+})
+
 export const API_USER = 'tester'
 export const API_KEY = 'k'.repeat(40)
 export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64')
@@ -41,7 +47,7 @@ export const makeTemporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'bou
 export async function startDaemon(options: { data?: string; env?: Record<string, string> } = {}): Promise<Daemon> {
   const data = options.data ?? makeTemporaryFolder()
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    ...childEnvironment(),
     BOUNCED_SMTP_PORT: '0',
     BOUNCED_HTTP_PORT: '0',
     BOUNCED_HOST: '127.0.0.1',

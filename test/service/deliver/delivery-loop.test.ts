@@ -21,6 +21,7 @@ import type { ResolveDestination } from '../../../src/service/deliver/queue-load
 import { createFunctionTransport, ACCEPTED, renderPlain, queueMails, refusedOutcome, UNREACHABLE } from '../../support/delivery.ts'
 import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'
+import { propertyRuns } from '../../support/property-runs.ts'
 import { makeContext, type Clock } from '../../support/context.ts'
 
 const MINUTE = 60_000
@@ -204,6 +205,6 @@ test('any order of replies, kills and store failures', async () => {
     fc.asyncProperty(steps, async (script) => {
       expect(await runScript(script)).toEqual([])
     }),
-    { numRuns: 25, seed: 20_261_121 },
+    { numRuns: propertyRuns(8, 100), seed: 20_261_121 },
   )
 }, 240_000)

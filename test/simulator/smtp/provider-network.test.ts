@@ -132,7 +132,7 @@ test.each([
   })
   const to = `ann@${shippedFile.domains[0] ?? ''}`
   expect(short(await transport.send(mailTo(to, 1)))).toBe('250 end')
-  await expect.poll(() => daemon.mails.length, { timeout: 15_000 }).toBe(1)
+  await expect.poll(() => daemon.mails.length).toBe(1)
   const raw = unstuffed(daemon.mails[0] ?? '')
   const report = parseReport(raw)
   expect(report.kind).toBe('bounce')
@@ -148,7 +148,7 @@ test.each([
   }
   const other = await startNetwork({ reportServer, providers: new Map([['generic', complaining]]) })
   expect(short(await other.transport.send(mailTo(to, 2)))).toBe('250 end')
-  await expect.poll(() => daemon.mails.length, { timeout: 15_000 }).toBe(2)
+  await expect.poll(() => daemon.mails.length).toBe(2)
   const arf = unstuffed(daemon.mails[1] ?? '')
   const complaint = parseReport(arf)
   expect(complaint.kind).toBe('complaint')

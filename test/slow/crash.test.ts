@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { benchReport } from '../../bench/report.ts'
-import { API_KEY, API_USER, makeTemporaryFolder, MASTER_KEY, startDaemon, type Daemon } from '../support/daemon.ts'
+import { API_KEY, API_USER, childEnvironment, makeTemporaryFolder, MASTER_KEY, startDaemon, type Daemon } from '../support/daemon.ts'
 import { sendLoad, type LoadMail } from '../support/smtp-load.ts'
 
 const MAILS = 2_000
@@ -97,7 +97,7 @@ test(`${KILLS} kills while ${MAILS} reports arrive over ${CONNECTIONS} connectio
   expect(await daemon.stop()).toBe(0)
   const root = join(import.meta.dirname, '../..')
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    ...childEnvironment(),
     BOUNCED_DATA: data,
     BOUNCED_API_USER: API_USER,
     BOUNCED_API_KEY: API_KEY,
