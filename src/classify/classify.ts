@@ -152,7 +152,7 @@ export function classifyForProvider(
 /**
  * Classifies one reply or one recipient of a report. Total and deterministic.
  *
- *     classify(table, classifierInputOfText('550 5.1.1 No such user'))   → { reason: 'not-exist', permanence: 'permanent', subStatus: 406, … }
+ *     classify(table, classifierInputOfText('550 5.1.1 No such user'))   → { reason: 'not-exist', permanence: 'permanent', … }
  */
 export function classify(table: RuleTable, input: ClassifierInput): Verdict {
   return classifyForProvider(table, input, providerByHints(table.siteIndex, input.hints))

@@ -28,7 +28,7 @@ const UNWRAPPERS: readonly ((parts: AddressParts) => string | null)[] = [unwrapS
 /**
  * The address, followed by what it wraps, the innermost last. Total.
  *
- *     unwrapReturnPath('SRS0=ab12=XY=example.com=joe@relay.example.net') → ['SRS0=ab12=XY=example.com=joe@relay.example.net', 'joe@example.com']
+ *     unwrapReturnPath('prvs=3456789abc=joe@example.com') → ['prvs=3456789abc=joe@example.com', 'joe@example.com']
  */
 export function unwrapReturnPath(address: string): readonly string[] {
   const found: string[] = []

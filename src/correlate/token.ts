@@ -31,7 +31,7 @@ const DAY_MS = 86_400_000
 
 export type ParsedToken =
   | {
-      /** `truncated`: the id is legible, the MAC is incomplete. `invalid`: complete, but not signed for this purpose and domain by a known key. */
+      /** `truncated`: the id is legible, the MAC is incomplete. `invalid`: no known key signed it for this purpose and domain. */
       readonly state: 'valid' | 'invalid' | 'truncated'
       /** The account number in the id. May be the offline number of an account. */
       readonly account: number

@@ -31,7 +31,7 @@ type AlertRule = AlertThreshold & {
 }
 
 export const ALERT_RULES = {
-  // Providers begin to throttle senders at about 5 %; a clean list stays below 2 %.
+  // Providers begin to limit senders at about 5 %; a clean list stays below 2 %.
   'bounce-rate': {
     scope: 'account',
     unit: 'share',
@@ -119,9 +119,8 @@ export const ALERT_RULES = {
 
 export type AlertName = keyof typeof ALERT_RULES
 
-/** Every alert, in the order of the table. */
-// The checked door: the keys of the literal above.
 /** All alerts, in the order of the table. */
+// Checked cast: the keys of the literal above.
 export const ALERT_NAMES: readonly AlertName[] = Object.keys(ALERT_RULES) as AlertName[]
 
 /** The thresholds in force. An alert without one is off. */

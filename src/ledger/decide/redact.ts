@@ -37,13 +37,13 @@ export function decideErasure(
 
 /** A fact about the address, without it. Ids, keys, hashes and decisions do not change. Idempotent. */
 export const redactFact = (fact: Fact, address: string): Fact =>
-  // The checked door: redaction keeps the shape of a payload. It writes null only where the row of the kind allows it.
+  // Checked cast: redaction keeps the shape of a payload. It writes null only where the row of the kind allows it.
   ({ ...fact, data: redactFields(fact.data, FACT_KINDS[fact.kind].fields, address) }) as Fact
 
 /** A field that the table does not list is text: no field of an earlier version keeps the address. */
 function redactFields<Fields extends object>(fields: Fields, classes: Readonly<Record<string, FieldClass>>, address: string): Fields {
   const redacted = Object.entries(fields).map(([name, value]) => [name, redactField(value, classes[name] ?? 'text', address)])
-  // The checked door: every field of `fields` is there again, as null only where its class says that it may be null.
+  // Checked cast: every field of `fields` is there again, as null only where its class says that it may be null.
   return Object.fromEntries(redacted) as Fields
 }
 

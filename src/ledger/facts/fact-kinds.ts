@@ -169,7 +169,7 @@ export type FactData = { readonly [Kind in FactKind]: (typeof ROWS)[Kind] extend
 export const FACT_KINDS: { readonly [Kind in FactKind]: FactKindRow<FactData[Kind]> } = ROWS
 
 /** Every kind, in the order of the table. */
-// The checked door: the keys of the literal above.
+// Checked cast: the keys of the literal above.
 export const FACT_KIND_NAMES: readonly FactKind[] = Object.keys(ROWS) as FactKind[]
 
 /** The kinds that are removed by their own age. */

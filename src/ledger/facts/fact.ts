@@ -21,7 +21,7 @@ type FactEnvelope<K extends FactKind> = {
   /** 0: the operator's. */
   readonly account: number
   readonly deliveryId: string | null
-  /** yyyymm of the delivery's registration, so that a late fact is stored with its delivery; 0 if it belongs to no delivery. */
+  /** yyyymm of the delivery's registration, so that a late fact is stored with it; 0 if it belongs to no delivery. */
   readonly deliveryMonth: number
   /** The deliveryId, `list:…`, `mail:…`, `site:…`, `address:…`, `alert:…`, `flood:…`, `endpoint:…`, `queue:…` or `audit:…`. */
   readonly subject: string

@@ -96,7 +96,7 @@ export function createFact<K extends FactKind>(kind: K, about: FactSubject, mome
     addressHash: about.addressHash,
     data,
   }
-  // The checked door: the compiler cannot see that `kind` and `data` belong to one K, which the parameters guarantee.
+  // Checked cast: the compiler cannot see that `kind` and `data` belong to one K, which the parameters guarantee.
   return fact as unknown as FactOf<K>
 }
 

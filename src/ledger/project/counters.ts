@@ -44,7 +44,7 @@ export function countersOf(row: DeliveryRow): readonly CounterRow[] {
     labelId: row.labelId ?? 0,
     domain: row.domain,
   }
-  // The checked door: the keys of a record over BasicCounterMetric.
+  // Checked cast: the keys of a record over BasicCounterMetric.
   const basic = Object.entries(metricsOf(row)) as [CounterMetric, number][]
   const bySubStatus: readonly [CounterMetric, number][] = row.status === 4 ? [[`invalid-${row.subStatus ?? 0}`, 1]] : []
   return [...basic, ...bySubStatus].flatMap(([metric, n]) => (n === 0 ? [] : [{ ...key, metric, n }]))

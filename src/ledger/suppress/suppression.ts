@@ -100,7 +100,7 @@ type EntryQuery = { readonly addressee: Addressee; readonly hashes: readonly str
 /** Allow entries of account 0 apply to all accounts; its bounce entries are the shared list. */
 function findEntryInForce(ledger: LedgerState, { addressee, hashes, list }: EntryQuery, at: number): SuppressionRow | null {
   const accounts = list === 'allow' || (list === 'bounce' && addressee.usesSharedList) ? [addressee.account, 0] : [addressee.account]
-  // A recipient unsubscribes from a label; block and allow entries are set for an API user. A label with the name of an API user is not that user.
+  // A recipient unsubscribes from a label; block and allow entries are set for an API user. The two may have the same name.
   const ownScope = list === 'unsubscribe' ? (addressee.label ?? '') : addressee.apiUser
   for (const account of accounts)
     for (const addressHash of hashes)

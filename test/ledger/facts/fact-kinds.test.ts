@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { redactFact } from '../../../src/ledger/decide/redact.ts'
 import { FACT_KIND_NAMES, FACT_KINDS, type FactKind, LOOSE_FACT_KINDS } from '../../../src/ledger/facts/fact-kinds.ts'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
-import type { FieldClass } from '../../../src/ledger/facts/fact-fields.ts'
+import type { FieldClass, FieldClasses } from '../../../src/ledger/facts/fact-fields.ts'
 
 const ADDRESS = 'marked.person@example.com'
 /** A value that stands for an IP address, a user agent or a link of the recipient. */
@@ -37,8 +37,18 @@ const RELEASED_KINDS = [
   'erased',
 ]
 
-test('every released kind has its row, and its dedup key has a stable prefix', () => {
+test('every released kind has its row', () => {
   expect(FACT_KIND_NAMES).toEqual(RELEASED_KINDS)
+})
+
+test('a free-text field without a class does not compile', () => {
+  type Data = { readonly text: string; readonly note: string | null; readonly kind: 'a' | 'b'; readonly n: number }
+  const complete = { text: 'text', note: 'personal' } as const satisfies FieldClasses<Data>
+  // @ts-expect-error `note` has no class.
+  const incomplete = { text: 'text' } as const satisfies FieldClasses<Data>
+  // @ts-expect-error `text` is never null, so it cannot be cleared.
+  const cleared = { text: 'personal', note: 'text' } as const satisfies FieldClasses<Data>
+  expect([complete, incomplete, cleared].map((fields) => fields.text)).toEqual(['text', 'text', 'personal'])
 })
 
 test('only transitions of the queue and inbound mail belong to no delivery and no report', () => {
@@ -73,7 +83,7 @@ const VALUE_OF_CLASS = { address: quoted, personal: fc.constant(PERSONAL), text:
 function markedFact(kind: FactKind): fc.Arbitrary<Fact> {
   const fields: Readonly<Record<string, FieldClass>> = FACT_KINDS[kind].fields
   const values = Object.fromEntries(Object.entries(fields).map(([name, fieldClass]) => [name, VALUE_OF_CLASS[fieldClass]]))
-  // The checked door: the payload holds marks in the place of its values; erasure looks at nothing but strings.
+  // Checked cast: the payload holds marks in the place of its values; erasure looks at nothing but strings.
   return fc.record({ ...values, fieldOfAnEarlierVersion: nested }).map((data) => ({ ...ENVELOPE, kind, data }) as unknown as Fact)
 }
 
