@@ -5,7 +5,7 @@ import { simpleParser } from 'mailparser'
 import { classify } from '../src/classify/classify.ts'
 import { classifierInputOfReport } from '../src/classify/classifier-input.ts'
 import { loadRules } from '../src/config/rule-files.ts'
-import { parseReport } from '../src/mail/report.ts'
+import { parseReport } from '../src/mail/report-parser.ts'
 import type { Figure } from './figure.ts'
 import { loadMails, mailFolders } from './mails.ts'
 

@@ -10,7 +10,7 @@ import { compileRuleTable } from '../src/classify/rule-evidence.ts'
 import { readRuleFile } from '../src/classify/rule-grammar.ts'
 import { classifierInputOfReport } from '../src/classify/classifier-input.ts'
 import type { ClassifierInput } from '../src/classify/verdict.ts'
-import { parseReport } from '../src/mail/report.ts'
+import { parseReport } from '../src/mail/report-parser.ts'
 import type { Figure } from './figure.ts'
 
 const WORDS =

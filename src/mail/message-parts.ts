@@ -14,7 +14,8 @@ import { parseFields } from './mime/header.ts'
 import type { Headers } from './mime/header.ts'
 import { htmlToText } from './mime/html.ts'
 import { parseMime } from './mime/mime.ts'
-import type { MimeMessage, MimePart } from './mime/mime.ts'
+import type { MimeMessage } from './mime/mime.ts'
+import type { MimePart } from './mime/part.ts'
 
 export type MessageParts = {
   readonly mime: MimeMessage

@@ -10,7 +10,8 @@ import { simpleParser } from 'mailparser'
 import type { ParsedMail } from 'mailparser'
 import { expect, test } from 'vitest'
 import { decodePartBytes, decodePartText } from '../../src/mail/mime/content.ts'
-import { type MimeMessage, type MimePart, parseMime } from '../../src/mail/mime/mime.ts'
+import { type MimeMessage, parseMime } from '../../src/mail/mime/mime.ts'
+import type { MimePart } from '../../src/mail/mime/part.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const CORPUS = join(ROOT, '../shared/corpus')

@@ -3,11 +3,15 @@
  */
 import { expect, test } from 'vitest'
 import { extractAddresses } from '../../src/mail/mime/address.ts'
-import { getHeader } from '../../src/mail/mime/header.ts'
-import { MAX_PART_TEXT, decodePartBytes, decodePartText } from '../../src/mail/mime/content.ts'
-import { MAX_DEPTH, MAX_PARTS, parseMime } from '../../src/mail/mime/mime.ts'
+import { getHeaders } from '../../src/mail/mime/header.ts'
+import { decodePartBytes, decodePartText } from '../../src/mail/mime/content.ts'
+import { parseMime } from '../../src/mail/mime/mime.ts'
 import { findReplies } from '../../src/mail/smtp/reply-search.ts'
 import { parseReply } from '../../src/mail/smtp/reply.ts'
+
+const MAX_PARTS = 1_000
+const MAX_DEPTH = 50
+const MAX_PART_TEXT = 262_144
 
 const mailOf = (text: string): Buffer => Buffer.from(text, 'latin1')
 const multipart = (boundary: string): string => `Content-Type: multipart/mixed; boundary="${boundary}"\n\n`
@@ -39,7 +43,7 @@ test('1,000 multiparts that all lie about their boundary', () => {
 
 test('a header of 1 MB in one field, and one of 100,000 fields', () => {
   const one = parseMime(mailOf(`X-Long: ${'x'.repeat(1_048_576)}\nSubject: late\n\nbody`))
-  expect(getHeader(one.root.headers, 'x-long')).toHaveLength(8_191)
+  expect(getHeaders(one.root.headers, 'x-long')[0] ?? null).toHaveLength(8_191)
   expect(decodePartText(one, one.root)).toBe('body')
   const many = parseMime(mailOf(`${'X-A: b\n'.repeat(100_000)}Subject: late\n\nbody`))
   expect(many.defects).toEqual(['header cut'])
@@ -48,7 +52,7 @@ test('a header of 1 MB in one field, and one of 100,000 fields', () => {
 
 test('a header of 1 MB of stray lines', () => {
   const mime = parseMime(mailOf(`Subject: x\n${'no field\n'.repeat(100_000)}`))
-  expect(getHeader(mime.root.headers, 'subject')).toBe('x')
+  expect(getHeaders(mime.root.headers, 'subject')[0] ?? null).toBe('x')
   expect(mime.root.bodyStart).toBe(11)
 })
 
@@ -105,7 +109,7 @@ test('parameters and words without an end', () => {
   ]) {
     const mime = parseMime(mailOf(`Content-Type: text/plain; ${value}\nSubject: ${value}\n\nx`))
     expect(decodePartText(mime, mime.root)).toBe('x')
-    expect(getHeader(mime.root.headers, 'subject')).toEqual(expect.any(String))
+    expect(getHeaders(mime.root.headers, 'subject')[0] ?? null).toEqual(expect.any(String))
   }
 })
 

@@ -3,6 +3,7 @@
  *
  * Names are reserved ones (RFC 2606, RFC 5737). Each follows the layout of a real writer.
  */
+import type { ReportKind } from '../../src/mail/report.ts'
 
 export type Letter = {
   readonly from: string
@@ -28,3 +29,18 @@ Subject: Your order
 Message-ID: <1@example.com>
 
 Thank you.`
+
+/** Every kind, by itself: a kind that is missing here does not compile. */
+export const REPORT_KINDS = {
+  bounce: 'bounce',
+  delay: 'delay',
+  delivered: 'delivered',
+  complaint: 'complaint',
+  'not-spam': 'not-spam',
+  'auth-failure': 'auth-failure',
+  'auto-reply': 'auto-reply',
+  unsubscribe: 'unsubscribe',
+  mdn: 'mdn',
+  other: 'other',
+  unreadable: 'unreadable',
+} as const satisfies { readonly [Kind in ReportKind]: Kind }

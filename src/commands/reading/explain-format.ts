@@ -5,7 +5,7 @@
  */
 import type { Verdict } from '../../classify/verdict.ts'
 import { parseMime } from '../../mail/mime/mime.ts'
-import type { MimePart } from '../../mail/mime/mime.ts'
+import type { MimePart } from '../../mail/mime/part.ts'
 import type { RecipientReport, Report, ReportKind } from '../../mail/report.ts'
 import type { ExplainedRecipient } from './explained-report.ts'
 import { formatColumns, toSingleLine } from '../output.ts'

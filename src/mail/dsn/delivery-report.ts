@@ -5,11 +5,11 @@
  */
 import { toComplaintFinding } from '../feedback/complaint.ts'
 import { MAX_DSN_RECIPIENTS, parseDeliveryStatus } from './dsn.ts'
-import type { DeliveryStatus } from './dsn.ts'
+import type { DeliveryStatusFields } from './dsn.ts'
 import { REPORT_THRESHOLD, scoreEvidence } from '../report-evidence.ts'
 import type { ReportEvidence } from '../report-evidence.ts'
-import { matchFormatsByHeader } from '../freeform/formats.ts'
-import type { MarkerRole } from '../freeform/formats.ts'
+import type { MarkerRole } from '../freeform/bounce-format.ts'
+import { matchFormatsByHeader } from '../freeform/format-index.ts'
 import { findAddressDiagnosticPairs } from '../freeform/reader.ts'
 import type { AddressDiagnosticPair } from '../freeform/reader.ts'
 import { parseProviderEvent } from '../feedback/provider-event.ts'
@@ -154,7 +154,7 @@ function countFormatVotes(message: ParsedMessage): FormatVotes {
 
 function collectEvidence(
   message: ParsedMessage,
-  deliveryStatus: DeliveryStatus,
+  deliveryStatus: DeliveryStatusFields,
   pairs: readonly AddressDiagnosticPair[],
   formatVotes: FormatVotes,
 ): ReportEvidence {

@@ -23,7 +23,7 @@ export type DsnRecipient = {
   readonly willRetryUntil: number | null
 }
 
-export type DeliveryStatus = {
+export type DeliveryStatusFields = {
   readonly reportingMta: string | null
   readonly envelopeId: string | null
   readonly recipients: readonly DsnRecipient[]
@@ -65,7 +65,7 @@ const PER_MESSAGE_FIELDS: ReadonlySet<string> = new Set([
 type FieldMap = Map<string, string>
 
 /** Reads every text that holds status fields. Total. */
-export function parseDeliveryStatus(texts: readonly string[]): DeliveryStatus {
+export function parseDeliveryStatus(texts: readonly string[]): DeliveryStatusFields {
   const messageFields: FieldMap = new Map()
   const groups: FieldMap[] = []
   for (const text of texts) readStatusText(text, messageFields, groups)

@@ -8,22 +8,22 @@
  */
 import { extractAddresses } from '../mime/address.ts'
 import type { TextLine } from '../freeform/split-quoted.ts'
-import { isSectionTitle } from '../freeform/formats.ts'
+import { isSectionTitle } from '../freeform/format-index.ts'
 import type { DsnRecipient } from './dsn.ts'
 import { type AddressDiagnosticPair, findOnlyAddress } from '../freeform/reader.ts'
 import { DELIVERED_PHRASE, FAILURE_PHRASE, DELAY_PHRASE, FINAL_FAILURE_PHRASE, REPLY_LINE } from '../freeform/phrases.ts'
-import { findLastReply } from '../smtp/reply-search.ts'
+import { findLastReply } from '../smtp/last-reply.ts'
 import { NO_REPLY, collapseWhitespace, parseReply } from '../smtp/reply.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { DsnAction, RecipientReport, OriginalMessage } from '../report.ts'
 
-export const MAX_REPORT_RECIPIENTS = 1_000
+const MAX_REPORT_RECIPIENTS = 1_000
 /** What a rule reads of one recipient. */
 const MAX_RECIPIENT_TEXT = 2_048
 /** What a reply is looked for in. */
 const MAX_SEARCHED_TEXT = 16_384
 
-export type RecipientSources = {
+type RecipientSources = {
   readonly dsnRecipients: readonly DsnRecipient[]
   readonly pairs: readonly AddressDiagnosticPair[]
   readonly lines: readonly TextLine[]

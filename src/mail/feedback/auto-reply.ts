@@ -133,7 +133,7 @@ const CHALLENGE =
 const AUTO_REPLY_BODY =
   /\b(?:i am|i.m|we are|i will be|i.ll be) (?:currently |now )?(?:out of (?:the )?office|away (?:from|until)|on (?:vacation|leave|holiday)|travell?ing)\b|\bthis is an auto(?:mated|matic) (?:reply|response)\b|ich bin (?:derzeit|zur zeit|bis|vom|momentan) .{0,60}(?:nicht|abwesend|urlaub)|je suis (?:actuellement )?(?:absent|en congé)|estoy (?:fuera|de vacaciones)|estarei ausente|sono (?:assente|fuori)|我(?:现在|目前|正在).{0,12}(?:休假|外出|出差)/i
 
-export type AutoReplyInput = {
+type AutoReplyInput = {
   readonly headers: Readonly<Record<string, string>>
   readonly subject: string
   /** The beginning of its text. */

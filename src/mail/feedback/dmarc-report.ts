@@ -4,7 +4,7 @@
  * A compressed XML attachment under a name that RFC 7489 §7.2.1.1 gives it, or its subject. Only told apart, not read.
  * Pure, total. See also: mail/report, mail/feedback/arf (RFC 6591 failure reports are feedback reports).
  */
-import type { MimePart } from '../mime/mime.ts'
+import type { MimePart } from '../mime/part.ts'
 
 const SUBJECT = /\breport domain:\s*\S|\bdmarc (?:aggregate )?report\b|^\s*(?:fwd?:\s*)?\[?dmarc\b/i
 /** receiver "!" domain "!" begin "!" end, maybe "!" id. */

@@ -11,7 +11,7 @@ import { asArray, asObject, asString, parseJsonObject } from '../mime/json-reade
 import type { JsonObject } from '../mime/json-reader.ts'
 import type { DsnAction, ComplaintReport } from '../report.ts'
 
-export type ProviderEvent = {
+type ProviderEvent = {
   readonly recipients: readonly {
     readonly address: string
     readonly action: DsnAction

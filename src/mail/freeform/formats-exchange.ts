@@ -3,7 +3,7 @@
  *
  * One layout in some forty languages; the rows name the sentences that open and end its sections. Pure data.
  */
-import type { BounceFormat } from './formats.ts'
+import type { BounceFormat } from './bounce-format.ts'
 
 export const EXCHANGE_FORMATS: readonly BounceFormat[] = [
   {

@@ -3,7 +3,7 @@
  *
  * Pure data. See also: mail/freeform/formats-exchange.
  */
-import type { BounceFormat } from './formats.ts'
+import type { BounceFormat } from './bounce-format.ts'
 
 export const OFFICE_SERVER_FORMATS: readonly BounceFormat[] = [
   {

@@ -3,7 +3,7 @@
  *
  * Pure data.
  */
-import type { BounceFormat } from './formats.ts'
+import type { BounceFormat } from './bounce-format.ts'
 
 export const PROVIDER_FORMATS: readonly BounceFormat[] = [
   {

@@ -3,7 +3,7 @@
  *
  * The wording was learnt from the programs' own sources and manuals; each row is a layout, not a message. Pure data.
  */
-import type { BounceFormat } from './formats.ts'
+import type { BounceFormat } from './bounce-format.ts'
 
 export const MAIL_SERVER_FORMATS: readonly BounceFormat[] = [
   {

@@ -1,50 +1,16 @@
 /**
- * formats - how the writers of free-form bounces lay out their reports
+ * formats - every known layout of a bounce written as prose, one row for each program or provider
  *
- * One row a writer, as data: header fields that give it away, and how its lines begin. A new writer is a new row. All
- * marks are kept in one index over the beginnings of lines, so a thousand rows cost a look-up a line; every row helps
- * every mail, because an unknown writer often borrows a known one's words. See also: mail/freeform/reader (the reader).
+ * A new program is a new row. A row applies to every mail, because unknown programs often copy the words of a known one.
+ * See also: mail/freeform/bounce-format (what a row contains), mail/freeform/format-index (lookup), mail/freeform/reader.
  *
- * A mark is how a line begins once bullets, dashes and brackets are taken off: lower case, at least three characters.
- *
- * Pure.
+ * Pure data.
  */
+import type { BounceFormat } from './bounce-format.ts'
 import { EXCHANGE_FORMATS } from './formats-exchange.ts'
 import { MAIL_SERVER_FORMATS } from './formats-server.ts'
 import { OFFICE_SERVER_FORMATS } from './formats-office.ts'
 import { PROVIDER_FORMATS } from './formats-provider.ts'
-
-export type BounceFormat = {
-  readonly id: string
-  /** Header name → what its value contains, lower case; any of them is a vote for the row. */
-  readonly header?: Readonly<Record<string, readonly string[]>>
-  /** Lines that only this writer writes. */
-  readonly signature?: readonly string[]
-  /** Recipients stand in the lines below. */
-  readonly recipientsBelow?: readonly string[]
-  /** The recipient stands behind these words, in this line or the next. */
-  readonly recipientLabel?: readonly string[]
-  /** Diagnostics stand below. */
-  readonly diagnosticsBelow?: readonly string[]
-  /** The address that follows is the sender's. */
-  readonly senderLabel?: readonly string[]
-  /** What the writer says to people, after its recipients; nothing about them follows until another section opens. */
-  readonly advice?: readonly string[]
-  /** The returned mail begins. */
-  readonly originalBelow?: readonly string[]
-}
-
-export const MARKER_ROLES = [
-  'signature',
-  'recipientsBelow',
-  'recipientLabel',
-  'diagnosticsBelow',
-  'senderLabel',
-  'advice',
-  'originalBelow',
-] as const
-export type MarkerRole = (typeof MARKER_ROLES)[number]
-export type LineMarker = { readonly text: string; readonly role: MarkerRole; readonly format: string }
 
 export const BOUNCE_FORMATS: readonly BounceFormat[] = [
   ...MAIL_SERVER_FORMATS,
@@ -52,90 +18,3 @@ export const BOUNCE_FORMATS: readonly BounceFormat[] = [
   ...OFFICE_SERVER_FORMATS,
   ...PROVIDER_FORMATS,
 ]
-
-const markerIndex = buildMarkerIndex()
-
-/** Marks are found by their first characters; three tell enough apart and still hold a word of Chinese. */
-function hashPrefix(text: string, from: number): number {
-  return ((lowerCodeAt(text, from) * 31 + lowerCodeAt(text, from + 1)) * 31 + lowerCodeAt(text, from + 2)) & 0x3fff_ffff
-}
-
-function lowerCodeAt(text: string, at: number): number {
-  const code = text.charCodeAt(at)
-  if (code < 0x80) return code >= 0x41 && code <= 0x5a ? code + 0x20 : code
-  return text.charAt(at).toLowerCase().charCodeAt(0)
-}
-
-function buildMarkerIndex(): ReadonlyMap<number, readonly LineMarker[]> {
-  const buckets = new Map<number, LineMarker[]>()
-  for (const format of BOUNCE_FORMATS) {
-    for (const role of MARKER_ROLES) {
-      for (const text of format[role] ?? []) {
-        const key = hashPrefix(text, 0)
-        const bucket = buckets.get(key) ?? []
-        bucket.push({ text, role, format: format.id })
-        buckets.set(key, bucket)
-      }
-    }
-  }
-  return buckets
-}
-
-const NO_MARKERS: readonly LineMarker[] = []
-/** Longer than the longest mark. */
-const MAX_MARKER_LENGTH = 96
-const LEADING_PUNCTUATION = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
-
-/** The marks that a line begins with, none for most lines. Total. */
-export function findLineMarkers(line: string): readonly LineMarker[] {
-  const from = isAlphanumeric(line.charCodeAt(0)) ? 0 : (LEADING_PUNCTUATION.exec(line.slice(0, MAX_MARKER_LENGTH * 2))?.[0].length ?? 0)
-  const bucket = markerIndex.get(hashPrefix(line, from))
-  if (bucket === undefined) return NO_MARKERS
-  const start = line.slice(from, from + MAX_MARKER_LENGTH).toLowerCase()
-  const markers = bucket.filter((marker) => start.startsWith(marker.text))
-  return markers.length === 0 ? NO_MARKERS : markers
-}
-
-function isAlphanumeric(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
-}
-
-/** Whether a line is nothing but its mark: a title, with its words below it. */
-export function isSectionTitle(line: string, marker: LineMarker): boolean {
-  return (
-    line
-      .replace(LEADING_PUNCTUATION, '')
-      .slice(marker.text.length)
-      .replace(/^[^:：]{0,60}[:：]/, '')
-      .replace(/[^\p{L}\p{N}]+/gu, '').length < 4 || /[:：]\s*$|-{4,}\s*$/.test(line)
-  )
-}
-
-type HeaderMarker = { readonly row: number; readonly needle: string }
-
-/** Header name → what its value contains, and whose it is. */
-const headerIndex = buildHeaderIndex()
-
-function buildHeaderIndex(): ReadonlyMap<string, readonly HeaderMarker[]> {
-  const markers = new Map<string, HeaderMarker[]>()
-  for (const [row, format] of BOUNCE_FORMATS.entries()) {
-    for (const [name, needles] of Object.entries(format.header ?? {})) {
-      const bucket = markers.get(name) ?? []
-      bucket.push(...needles.map((needle) => ({ row, needle })))
-      markers.set(name, bucket)
-    }
-  }
-  return markers
-}
-
-/** The rows whose header fields this mail bears. `headers`: names lower case. */
-export function matchFormatsByHeader(headers: Readonly<Record<string, string>>): readonly string[] {
-  const rows = new Set<number>()
-  for (const [name, markers] of headerIndex) {
-    const value = headers[name]
-    if (value === undefined) continue
-    const lower = value.slice(0, 512).toLowerCase()
-    for (const marker of markers) if (lower.includes(marker.needle)) rows.add(marker.row)
-  }
-  return [...rows].sort((a, b) => a - b).map((row) => BOUNCE_FORMATS[row]?.id ?? '')
-}

@@ -10,8 +10,8 @@
  */
 import { extractAddresses } from '../mime/address.ts'
 import type { TextLine } from './split-quoted.ts'
-import { isSectionTitle } from './formats.ts'
-import type { LineMarker } from './formats.ts'
+import { isSectionTitle } from './format-index.ts'
+import type { LineMarker } from './format-index.ts'
 import { FAILURE_PHRASE, CONTACT_LINE, NON_RECIPIENT_LABEL, RECIPIENT_LABEL, REPLY_LINE } from './phrases.ts'
 
 /** How sure a find is: what a section or a label names, an address by itself, one in a reply or a sentence. */

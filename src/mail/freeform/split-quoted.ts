@@ -6,12 +6,12 @@
  *
  * Pure, total, linear in the text.
  */
-import { findLineMarkers } from './formats.ts'
-import type { LineMarker } from './formats.ts'
+import { findLineMarkers } from './format-index.ts'
+import type { LineMarker } from './format-index.ts'
 
 export type TextLine = { readonly text: string; readonly markers: readonly LineMarker[] }
 
-export type SplitText = {
+type SplitText = {
   /** The report's own lines. */
   readonly ownLines: readonly TextLine[]
   /** The text of the returned mail, headers first; null when none is pasted. */

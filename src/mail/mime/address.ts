@@ -10,9 +10,9 @@
 import { decodeText } from './charset.ts'
 import { toALabels } from './idna.ts'
 
-export type EmailAddress = { readonly local: string; readonly domain: string }
+type EmailAddress = { readonly local: string; readonly domain: string }
 /** `index` is where the address begins in the text, `end` behind it; `inBrackets`: it stands in `<…>`. */
-export type FoundAddress = { readonly address: string; readonly index: number; readonly end: number; readonly inBrackets: boolean }
+type FoundAddress = { readonly address: string; readonly index: number; readonly end: number; readonly inBrackets: boolean }
 
 /** RFC 5321 allows 64 for the local part; VERP and SRS go beyond. */
 const MAX_LOCAL_PART = 250

@@ -8,7 +8,7 @@
  * Pure, total, linear. See also: mail/mime/charset (who asks, and what labels say).
  */
 
-export type DetectedCharset = 'utf-8' | 'gb18030' | 'big5' | 'shift_jis' | 'euc-jp' | 'euc-kr' | 'koi8-r' | 'windows-1251' | 'windows-1252'
+type DetectedCharset = 'utf-8' | 'gb18030' | 'big5' | 'shift_jis' | 'euc-jp' | 'euc-kr' | 'koi8-r' | 'windows-1251' | 'windows-1252'
 
 /** The share of a text that a guess looks at. */
 const SAMPLE_BYTES = 4_096

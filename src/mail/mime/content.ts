@@ -6,11 +6,12 @@
  * Pure, total, bounded by the caps. RFC 2045 §6, RFC 2046 §4.1. See also: mail/mime/mime (where parts stand), mail/mime/transfer, mail/mime/charset.
  */
 import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
-import { MAX_MESSAGE_BYTES, type MimeMessage, type MimePart } from './mime.ts'
+import { MAX_MESSAGE_BYTES, type MimeMessage } from './mime.ts'
+import type { MimePart } from './part.ts'
 import { decodeTransfer, parseTransferEncoding } from './transfer.ts'
 
 /** Decoded text of one part that is handed out. */
-export const MAX_PART_TEXT = 262_144
+const MAX_PART_TEXT = 262_144
 
 /** The body of a part out of its transfer encoding, at most `cap` encoded bytes read. Total. */
 export function decodePartBytes(mime: MimeMessage, part: MimePart, cap = MAX_MESSAGE_BYTES): Uint8Array {

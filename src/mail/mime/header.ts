@@ -12,7 +12,7 @@ import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
 import { readFieldName } from './field-name.ts'
 
 /** `name` is lower case; `value` stands as written, folds included. */
-export type HeaderField = { readonly name: string; readonly value: string }
+type HeaderField = { readonly name: string; readonly value: string }
 
 /** `isBytes`: values are bytes, one character each, that still need their charset; a mail of plain ASCII needs none. */
 export type Headers = { readonly fields: readonly HeaderField[]; readonly isBytes: boolean }
@@ -38,14 +38,14 @@ const KNOWN_FIELD =
   /^(?:received|return-path|from|to|cc|subject|date|message-id|mime-version|content-[a-z-]{1,40}|x-[a-z0-9-]{1,60}|delivered-to|reply-to|sender|references|in-reply-to|dkim-signature|authentication-results|auto-submitted|list-[a-z-]{1,30}|precedence|final-recipient|original-recipient|action|status|diagnostic-code|remote-mta|reporting-mta|feedback-type|last-attempt-date|will-retry-until)[ \t]*:/i
 
 /** A block that was read: where its body starts, and what was odd about it. */
-export type HeaderBlock = {
+type HeaderBlock = {
   readonly headers: Headers
   /** Behind the blank line; where the block ended without one, at the line that ended it. */
   readonly bodyStart: number
   readonly defects: readonly string[]
 }
 
-export type HeaderBlockOptions = {
+type HeaderBlockOptions = {
   readonly from: number
   readonly isBytes: boolean
   /** A whole mail may open with blank lines and an mbox "From " line; a part may not. */
@@ -65,10 +65,7 @@ export function readHeaderBlock(text: string, options: HeaderBlockOptions): Head
   // Where the header is known to go on, so that no line is looked ahead over twice.
   let nextKnownField = -1
   const closeField = (end: number): void => {
-    if (openField === null) return
-    if (fields.length < MAX_FIELDS && openField.from - start < MAX_BLOCK_LENGTH)
-      fields.push({ name: openField.name, value: text.slice(openField.from, trimLineEnd(text, end)) })
-    else defects.add('header cut')
+    if (openField !== null && !appendField(fields, openField, { text, start, end })) defects.add('header cut')
     openField = null
   }
   while (at < text.length) {
@@ -96,6 +93,17 @@ export function readHeaderBlock(text: string, options: HeaderBlockOptions): Head
   }
   closeField(Math.min(at, text.length))
   return { headers: { fields, isBytes: options.isBytes }, bodyStart, defects: [...defects] }
+}
+
+/** Adds a field whose value ends at `end`. False when the block has too many fields or is too long. */
+function appendField(
+  fields: { name: string; value: string }[],
+  field: { readonly name: string; readonly from: number },
+  block: { readonly text: string; readonly start: number; readonly end: number },
+): boolean {
+  if (fields.length >= MAX_FIELDS || field.from - block.start >= MAX_BLOCK_LENGTH) return false
+  fields.push({ name: field.name, value: block.text.slice(field.from, trimLineEnd(block.text, block.end)) })
+  return true
 }
 
 function trimLineEnd(text: string, at: number): number {
@@ -205,12 +213,6 @@ function measureIndent(text: string): number {
     else if (code !== 0x0d) break
   }
   return indent
-}
-
-/** The first field of that name: unfolded, RFC 2047 decoded, trimmed, at most 8,192 characters. Total. */
-export function getHeader(headers: Headers, name: string): string | null {
-  const field = headers.fields.find((one) => one.name === name)
-  return field === undefined ? null : decodeValue(headers, field)
 }
 
 /** All fields of that name in order, as `header` reads them; at most 100. */

@@ -12,8 +12,6 @@ import { readHeaderBlock } from './header.ts'
 import { type PartDraft, type MimePart, createEmptyPart, describePart, isMessageType } from './part.ts'
 import { parseTransferEncoding } from './transfer.ts'
 
-export type { MimePart }
-
 export type MimeMessage = {
   readonly raw: Uint8Array
   /** The bytes, one a character. A mail whose lines end in CR alone has LF there. */
@@ -27,9 +25,9 @@ export type MimeMessage = {
 }
 
 /** More is no report: the largest real ones quote a mail of a few dozen parts. */
-export const MAX_PARTS = 1_000
+const MAX_PARTS = 1_000
 /** Mails of people nest 5 deep. */
-export const MAX_DEPTH = 50
+const MAX_DEPTH = 50
 /** What is longer is read up to here; the doors stop at 5 MiB. */
 export const MAX_MESSAGE_BYTES = 67_108_864
 /** RFC 2046 §5.1.1 allows 70. */
@@ -62,7 +60,7 @@ type MimeScan = {
 type Delimiter = { readonly index: number; readonly isClose: boolean; readonly lineStart: number; readonly lineEnd: number }
 
 /** `isShallow`: of a mail inside a mail only its header is read, its own parts are not told apart. */
-export type MimeOptions = { readonly isShallow?: boolean }
+type MimeOptions = { readonly isShallow?: boolean }
 
 /** Finds the parts of a mail. Total, linear. */
 export function parseMime(raw: Uint8Array, options: MimeOptions = {}): MimeMessage {

@@ -10,7 +10,7 @@ import { decodeText } from './charset.ts'
 import { decodeEncodedWords } from './header.ts'
 
 /** `value` is lower case and trimmed; names of params are lower case; the first of a name wins. */
-export type ParameterizedValue = { readonly value: string; readonly params: Readonly<Record<string, string>> }
+type ParameterizedValue = { readonly value: string; readonly params: Readonly<Record<string, string>> }
 
 /** Content-Type never needs more. */
 const MAX_PARAMS = 50

@@ -7,7 +7,7 @@
  * Pure, total, linear. RFC 2045 §6. See also: mail/mime/mime.
  */
 
-export type TransferEncoding = 'identity' | 'base64' | 'quoted-printable'
+type TransferEncoding = 'identity' | 'base64' | 'quoted-printable'
 
 /** Content-Transfer-Encoding as written to what is to be done. Misspellings are common; what is unknown is left alone. */
 export function parseTransferEncoding(value: string): TransferEncoding {

@@ -13,7 +13,8 @@ import {
   type MailToVerify,
   type SignatureVerifier,
 } from '../../mail-auth/verify-signatures.ts'
-import { parseReport, type Report, type ReportKind } from '../../mail/report.ts'
+import { parseReport } from '../../mail/report-parser.ts'
+import type { Report, ReportKind } from '../../mail/report.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { reportDigest, type IncomingMail } from './incoming-mail.ts'
 import type { Context } from '../context.ts'

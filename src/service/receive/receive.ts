@@ -12,7 +12,7 @@ import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../mail-au
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
-import { parseReport } from '../../mail/report.ts'
+import { parseReport } from '../../mail/report-parser.ts'
 import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { ReportRow } from '../../store/mail/reports.ts'
 import { createBatcher } from '../batcher.ts'

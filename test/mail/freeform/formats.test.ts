@@ -4,8 +4,10 @@
  * See also: mail/freeform/formats (the rows), mail/freeform/reader (the reader), formats.cases (the mails).
  */
 import { expect, test } from 'vitest'
-import { BOUNCE_FORMATS, MARKER_ROLES, findLineMarkers } from '../../../src/mail/freeform/formats.ts'
-import { parseReport } from '../../../src/mail/report.ts'
+import { MARKER_ROLES } from '../../../src/mail/freeform/bounce-format.ts'
+import { findLineMarkers } from '../../../src/mail/freeform/format-index.ts'
+import { BOUNCE_FORMATS } from '../../../src/mail/freeform/formats.ts'
+import { parseReport } from '../../../src/mail/report-parser.ts'
 import { selectEnhancedStatus } from '../../../src/mail/smtp/recipient-status.ts'
 import { BOUNCES, OTHERS } from './formats.cases.ts'
 import { letter } from '../messages.ts'

@@ -1,7 +1,8 @@
 /** charset.test - labels as they are written, text that names no charset, and dates */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { resolveCharset, decodeText } from '../../../src/mail/mime/charset.ts'
+import { decodeText } from '../../../src/mail/mime/charset.ts'
+import { resolveCharset } from '../../../src/mail/mime/charset-label.ts'
 import { parseDate } from '../../../src/mail/mime/date.ts'
 import { detectCharset } from '../../../src/mail/mime/charset-detect.ts'
 

@@ -1,9 +1,10 @@
 /** mime.test - the parts of a mail, broken ones too, and their contents */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { getHeader } from '../../../src/mail/mime/header.ts'
+import { getHeaders } from '../../../src/mail/mime/header.ts'
 import { decodePartBytes, decodePartText } from '../../../src/mail/mime/content.ts'
-import { type MimeMessage, type MimePart, parseMime } from '../../../src/mail/mime/mime.ts'
+import { type MimeMessage, parseMime } from '../../../src/mail/mime/mime.ts'
+import type { MimePart } from '../../../src/mail/mime/part.ts'
 
 const mailOf = (text: string): Buffer => Buffer.from(text, 'latin1')
 const shapeOf = (part: MimePart): string =>
@@ -102,7 +103,7 @@ test.each(shapes)('parts of %s', (_name, text, shape, texts) => {
 
 test('an embedded mail has its own header', () => {
   const mime = parseMime(mailOf(REPORT))
-  expect(mime.parts.map((part) => getHeader(part.headers, 'subject'))).toEqual([null, null, null, 'inner'])
+  expect(mime.parts.map((part) => getHeaders(part.headers, 'subject')[0] ?? null)).toEqual([null, null, null, 'inner'])
 })
 
 const bodies: readonly (readonly [string, string, string])[] = [

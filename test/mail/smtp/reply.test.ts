@@ -1,7 +1,8 @@
 /** reply.test - replies out of lines, and the last one of a text */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { findReplies, findLastRemoteReply, findLastReply } from '../../../src/mail/smtp/reply-search.ts'
+import { findLastReply } from '../../../src/mail/smtp/last-reply.ts'
+import { findReplies } from '../../../src/mail/smtp/reply-search.ts'
 import { MAX_REPLY_LENGTH, findEnhancedStatus, parseReply } from '../../../src/mail/smtp/reply.ts'
 
 const cases: readonly (readonly [string, number | null, string | null, string])[] = [
@@ -134,10 +135,10 @@ test.each(texts)('replies in %s', (_name, text, want) => {
 })
 
 test('the last remote reply, else the last one', () => {
-  expect(findLastRemoteReply(SENDMAIL)?.reply.text).toBe('No such user here')
-  expect(findLastRemoteReply('It failed with 451 4.3.0 later\n\nIt failed for good: 550 5.1.1 no')?.reply.code).toBe(550)
-  expect(findLastRemoteReply('said: 250 2.0.0 Ok')).toBeNull()
-  expect(findLastRemoteReply('')).toBeNull()
+  expect(findLastReply(SENDMAIL)?.reply.text).toBe('No such user here')
+  expect(findLastReply('It failed with 451 4.3.0 later\n\nIt failed for good: 550 5.1.1 no')?.reply.code).toBe(550)
+  expect(findLastReply('said: 250 2.0.0 Ok')).toBeNull()
+  expect(findLastReply('')).toBeNull()
 })
 
 const lasts: readonly (readonly [string, string])[] = [

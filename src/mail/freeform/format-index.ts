@@ -1,0 +1,100 @@
+/**
+ * format-index - finds the rows of mail/freeform/formats that a line or a header matches
+ *
+ * All markers are in one index over the beginnings of lines, so a line costs one lookup whatever the number of rows.
+ * A marker is compared with the beginning of a line after bullets, dashes and brackets: lower case, at least three characters.
+ *
+ * Pure, total. See also: mail/freeform/formats, mail/freeform/reader.
+ */
+import { MARKER_ROLES } from './bounce-format.ts'
+import type { MarkerRole } from './bounce-format.ts'
+import { BOUNCE_FORMATS } from './formats.ts'
+
+export type LineMarker = { readonly text: string; readonly role: MarkerRole; readonly format: string }
+
+const markerIndex = buildMarkerIndex()
+
+/** Marks are found by their first characters; three tell enough apart and still hold a word of Chinese. */
+function hashPrefix(text: string, from: number): number {
+  return ((lowerCodeAt(text, from) * 31 + lowerCodeAt(text, from + 1)) * 31 + lowerCodeAt(text, from + 2)) & 0x3fff_ffff
+}
+
+function lowerCodeAt(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  if (code < 0x80) return code >= 0x41 && code <= 0x5a ? code + 0x20 : code
+  return text.charAt(at).toLowerCase().charCodeAt(0)
+}
+
+function buildMarkerIndex(): ReadonlyMap<number, readonly LineMarker[]> {
+  const buckets = new Map<number, LineMarker[]>()
+  for (const format of BOUNCE_FORMATS) {
+    for (const role of MARKER_ROLES) {
+      for (const text of format[role] ?? []) {
+        const key = hashPrefix(text, 0)
+        const bucket = buckets.get(key) ?? []
+        bucket.push({ text, role, format: format.id })
+        buckets.set(key, bucket)
+      }
+    }
+  }
+  return buckets
+}
+
+const NO_MARKERS: readonly LineMarker[] = []
+/** Longer than the longest mark. */
+const MAX_MARKER_LENGTH = 96
+const LEADING_PUNCTUATION = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
+
+/** The marks that a line begins with, none for most lines. Total. */
+export function findLineMarkers(line: string): readonly LineMarker[] {
+  const from = isAlphanumeric(line.charCodeAt(0)) ? 0 : (LEADING_PUNCTUATION.exec(line.slice(0, MAX_MARKER_LENGTH * 2))?.[0].length ?? 0)
+  const bucket = markerIndex.get(hashPrefix(line, from))
+  if (bucket === undefined) return NO_MARKERS
+  const start = line.slice(from, from + MAX_MARKER_LENGTH).toLowerCase()
+  const markers = bucket.filter((marker) => start.startsWith(marker.text))
+  return markers.length === 0 ? NO_MARKERS : markers
+}
+
+function isAlphanumeric(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
+}
+
+/** Whether a line is nothing but its mark: a title, with its words below it. */
+export function isSectionTitle(line: string, marker: LineMarker): boolean {
+  return (
+    line
+      .replace(LEADING_PUNCTUATION, '')
+      .slice(marker.text.length)
+      .replace(/^[^:：]{0,60}[:：]/, '')
+      .replace(/[^\p{L}\p{N}]+/gu, '').length < 4 || /[:：]\s*$|-{4,}\s*$/.test(line)
+  )
+}
+
+type HeaderMarker = { readonly row: number; readonly needle: string }
+
+/** Header name → what its value contains, and whose it is. */
+const headerIndex = buildHeaderIndex()
+
+function buildHeaderIndex(): ReadonlyMap<string, readonly HeaderMarker[]> {
+  const markers = new Map<string, HeaderMarker[]>()
+  for (const [row, format] of BOUNCE_FORMATS.entries()) {
+    for (const [name, needles] of Object.entries(format.header ?? {})) {
+      const bucket = markers.get(name) ?? []
+      bucket.push(...needles.map((needle) => ({ row, needle })))
+      markers.set(name, bucket)
+    }
+  }
+  return markers
+}
+
+/** The rows whose header fields this mail bears. `headers`: names lower case. */
+export function matchFormatsByHeader(headers: Readonly<Record<string, string>>): readonly string[] {
+  const rows = new Set<number>()
+  for (const [name, markers] of headerIndex) {
+    const value = headers[name]
+    if (value === undefined) continue
+    const lower = value.slice(0, 512).toLowerCase()
+    for (const marker of markers) if (lower.includes(marker.needle)) rows.add(marker.row)
+  }
+  return [...rows].sort((a, b) => a - b).map((row) => BOUNCE_FORMATS[row]?.id ?? '')
+}
