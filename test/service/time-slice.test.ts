@@ -1,15 +1,15 @@
 /**
- * time-slice.test - long rows of work let others in, keep their order, and stop at what fails
+ * time-slice.test - order of results, yielding, and stopping at the first error
  */
 import { expect, test } from 'vitest'
 import { mapInTimeSlices } from '../../src/service/time-slice.ts'
 
-/** Keeps the thread for so long. */
+/** Blocks the thread. */
 function busy(milliseconds: number): void {
   for (const end = performance.now() + milliseconds; performance.now() < end;);
 }
 
-test('results in the order of the items, and others have their turn before the last', async () => {
+test('results keep the order of the items, and another task runs before the last item', async () => {
   const seen: (number | string)[] = []
   setImmediate(() => seen.push('another'))
   const results = await mapInTimeSlices([1, 2, 3, 4], (item, index) => {
@@ -22,7 +22,7 @@ test('results in the order of the items, and others have their turn before the l
   expect(seen.indexOf('another')).toBeLessThan(4)
 })
 
-test('what fails is told, and nothing behind it is begun', async () => {
+test('an error rejects, and later items are not started', async () => {
   const seen: number[] = []
   const work = (item: number): void => {
     seen.push(item)

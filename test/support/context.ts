@@ -1,5 +1,5 @@
 /**
- * context - a Shop around a store of a test, with one account and fixed keys
+ * context - a service context around the store of a test, with accounts and fixed keys
  */
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
 import { createMailLinkSigner } from '../../src/mail-auth/signed-mail-link.ts'
@@ -27,12 +27,12 @@ export const RETURN_PATH = 'bounce.example.com'
 export const FEEDBACK = 'fbl.example.com'
 export const MASTER = Buffer.alloc(32, 7)
 
-/** A clock that a test moves. */
+/** The time (epoch ms), which a test sets. */
 export type Clock = { now: number }
 
 const rules = loadRules()
 
-/** A shop over a migrated store; makes as many accounts as there are settings. */
+/** A context over a migrated store, with one account for each item of `accounts`. */
 export async function makeContext(engine: Engine, clock: Clock, accounts: readonly Partial<AccountSettings>[] = [{}]): Promise<Context> {
   await engine.tx(async (db) => {
     for (const [n, settings] of accounts.entries())
@@ -54,7 +54,7 @@ export async function makeContext(engine: Engine, clock: Clock, accounts: readon
   }
 }
 
-/** Webhooks of a shop, to public targets only. */
+/** A webhook service that allows public targets only. */
 export function makeWebhooks(context: Context): WebhookService {
   const ssrfGuard = createSsrfGuard({ allowPrivate: false, allowHosts: [] })
   return createWebhookService(context, {
@@ -64,15 +64,15 @@ export function makeWebhooks(context: Context): WebhookService {
   })
 }
 
-/** Exports of a shop with the usual limits; `nudge` hears of each job. */
+/** An export service with the default limits. */
 export function makeExports(context: Context, onQueued: () => void = () => undefined): ExportService {
   return createExportService(context, { days: 30, waiting: 3 }, onQueued)
 }
 
-/** Domains and mails of accounts, with links under the key of the tests. */
+/** A forward service that signs its links with {@link MASTER}. */
 export const makeForwardDomains = (context: Context): ForwardService => createForwardService(context, createMailLinkSigner(MASTER))
 
-/** Signing keys of a shop; nothing stands in DNS unless told. */
+/** A DKIM key service; by default DNS holds no record. */
 export function makeDkim(context: Context, lookUp: DnsLookup = () => Promise.reject(new Error('nothing is published'))): DkimKeyService {
   return createDkimKeyService(context, { vault: createVault(MASTER), lookUp })
 }

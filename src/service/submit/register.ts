@@ -51,7 +51,7 @@ type RegisteredRecipient = {
   readonly subStatus: number | null
 }
 
-export type RegistrationResult = { readonly messageId: string; readonly recipients: readonly RegisteredRecipient[] }
+type RegistrationResult = { readonly messageId: string; readonly recipients: readonly RegisteredRecipient[] }
 export type Register = (caller: Caller, registration: Registration) => Promise<RegistrationResult>
 
 /** Creates the service. Faults of a call: bad_request (a token that this account did not sign), store_busy. */

@@ -34,7 +34,7 @@ export type ReportedAttempt = {
 }
 
 /** `known` is false if no delivery of the account has this emailId. `fresh` is false if the attempt was recorded before. */
-export type ReportedAttemptResult = {
+type ReportedAttemptResult = {
   readonly emailId: string
   readonly known: boolean
   readonly fresh: boolean

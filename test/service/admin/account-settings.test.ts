@@ -1,5 +1,5 @@
 /**
- * account-settings.test - an account's settings are changed: versions, conflicts, audits, and what is the operator's, on both stores
+ * account-settings.test - changes of account settings: versions, conflicts, audit, and settings of the operator, on both stores
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
@@ -27,7 +27,7 @@ describe.each(engines)('$kind', ({ open }) => {
   const auditsOf = async (context: Context): Promise<unknown> =>
     (await findFactsBySubject(context.engine.read, [{ account: 1, subject: 'audit:1' }])).map(({ data }) => data)
 
-  test('a change keeps the rest, is a version, audited, and in force at once', async () => {
+  test('a change keeps the other settings, creates a version and an audit fact, and takes effect at once', async () => {
     const context = await bench()
     await context.accountCache.snapshot()
     const saved = await changeAccountSettings(context, { ...ANN, change: { zone: 'Asia/Shanghai', complaintTypes: ['Abuse', 'abuse'] } })
@@ -39,7 +39,7 @@ describe.each(engines)('$kind', ({ open }) => {
     ])
   })
 
-  test('what changes nothing makes no version', async () => {
+  test('a change to the present values creates no version', async () => {
     const context = await bench()
     expect(await changeAccountSettings(context, { ...ANN, change: { trust: 'strict' } })).toEqual(DEFAULT_ACCOUNT_SETTINGS)
     expect(await auditsOf(context)).toEqual([])
@@ -57,7 +57,7 @@ describe.each(engines)('$kind', ({ open }) => {
     await expect(changeAccountSettings(context, { ...ANN, ...call })).rejects.toMatchObject({ code })
   })
 
-  test('the shared list by the operator', async () => {
+  test('the operator may change sharedList', async () => {
     const context = await bench()
     expect(await changeAccountSettings(context, { ...ANN, byOperator: true, change: { sharedList: true } })).toMatchObject({
       sharedList: true,

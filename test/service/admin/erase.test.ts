@@ -1,5 +1,5 @@
 /**
- * erase.test - an address goes from everywhere, the protection stays; old raw mail goes by itself, on both stores
+ * erase.test - erasing an address from every column while its suppression stays; removal of old raw mail; on both stores
  */
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -29,7 +29,7 @@ describe.each(engines)('$kind', ({ kind, open }) => {
     for (const engine of opened.splice(0)) await engine.close()
   })
 
-  async function bench(): Promise<{ shop: Context; receiver: Receiver; clock: { now: number }; url: string }> {
+  async function bench(): Promise<{ context: Context; receiver: Receiver; clock: { now: number }; url: string }> {
     const { engine, url } = await open()
     opened.push(engine)
     const clock = { now: START }
@@ -39,12 +39,12 @@ describe.each(engines)('$kind', ({ kind, open }) => {
       dryRun: false,
       notifyReplays: false,
     })
-    return { shop: context, receiver, clock, url }
+    return { context, receiver, clock, url }
   }
   const send = (receiver: Receiver, to: string, raw: string, over: object = {}) =>
     receiver.submit(makeIncomingMail(raw, to, { at: START, receivedAt: START, ...over }))
 
-  /** Where the clear address still stands, in whatever column. */
+  /** The columns that still contain the clear address. */
   async function tracesIn(context: Context): Promise<readonly string[]> {
     const found: string[] = []
     for (const table of TABLES) {
@@ -56,15 +56,15 @@ describe.each(engines)('$kind', ({ kind, open }) => {
     return found
   }
 
-  test('no column holds it any more, lists still answer, others are untouched, and facts add up', async () => {
-    const { shop: context, receiver } = await bench()
-    const door = createRegister(context)
+  test('no column contains the address, lists still suppress it, others are untouched, and a rebuild agrees', async () => {
+    const { context, receiver } = await bench()
+    const registerRecipients = createRegister(context)
     const call = { from: 'news@example.com', label: 'x', broadcast: null, emailType: 'batch' } as const
     const mails: { returnPath: string; feedbackId: string }[] = []
     for (const account of [1, 2]) {
       const by = { account, apiUser: `user${account}`, ip: '203.0.113.5' }
       const toOne = (recipient: string, subject: string, headers: Readonly<Record<string, string>>) =>
-        door(by, { ...call, subject, headers, recipients: [{ recipient, contactTypes: null }] })
+        registerRecipients(by, { ...call, subject, headers, recipients: [{ recipient, contactTypes: null }] })
       mails.push(...(await toOne(JOE.toUpperCase(), `For ${JOE}`, { 'X-To': `<${JOE}>` })).recipients)
       mails.push(...(await toOne(`x${JOE}`, 'Hello', {})).recipients)
     }
@@ -87,7 +87,7 @@ describe.each(engines)('$kind', ({ kind, open }) => {
 
     const done = await eraseAddress(context, JOE, 'operator')
     expect(done).toMatchObject({ deliveries: 2, entries: 1 })
-    // What names the longer address is another person's, and stays.
+    // A longer address that contains this one belongs to another person, and stays.
     expect((await tracesIn(context)).filter((trace) => !trace.includes(`x${JOE}`))).toEqual([])
     for (const { digest } of [bounced, stray, hidden]) expect(await findRawMailForOperator(context.engine.read, digest)).toBeNull()
     expect(await findRawMailForOperator(context.engine.read, left.digest)).not.toBeNull()
@@ -97,7 +97,7 @@ describe.each(engines)('$kind', ({ kind, open }) => {
         .get(hash)
         ?.map(({ address, list }) => [list, address]),
     ).toEqual([['bounce', null]])
-    const again = await door(
+    const again = await registerRecipients(
       { account: 1, apiUser: 'user1', ip: '203.0.113.5' },
       { ...call, subject: '', headers: {}, recipients: [{ recipient: JOE, contactTypes: null }] },
     )
@@ -105,17 +105,17 @@ describe.each(engines)('$kind', ({ kind, open }) => {
     expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
   })
 
-  test.runIf(kind === 'sqlite')('its letters stand in no file of the store: neither in the pages nor in the log', async () => {
-    const { shop: context, receiver, url } = await bench()
+  test.runIf(kind === 'sqlite')('no file of the store contains the address, neither the database nor the log', async () => {
+    const { context, receiver, url } = await bench()
     const file = url.slice('sqlite:'.length)
     const lettersIn = (): readonly number[] =>
       [file, `${file}-wal`].map((each) => readFileSync(each).toString('latin1').toLowerCase().split(JOE).length - 1)
-    const door = createRegister(context)
+    const registerRecipients = createRegister(context)
     const call = { from: 'news@example.com', subject: 'x', label: null, broadcast: null, emailType: 'batch', headers: {} } as const
     const others = Array.from({ length: 300 }, (_, n) => ({ recipient: `other${n}@example.org`, contactTypes: null }))
     for (let n = 0; n < 3; n++) {
       const recipients = [...others.slice(n * 100, n * 100 + 100), { recipient: JOE, contactTypes: null }]
-      const made = await door({ account: 1, apiUser: 'user1', ip: '203.0.113.5' }, { ...call, recipients })
+      const made = await registerRecipients({ account: 1, apiUser: 'user1', ip: '203.0.113.5' }, { ...call, recipients })
       const { returnPath = '' } = made.recipients.at(-1) ?? {}
       await send(receiver, returnPath, ndr({ token: returnPath.split('@')[0] ?? '', recipient: JOE, n }))
     }
@@ -124,14 +124,14 @@ describe.each(engines)('$kind', ({ kind, open }) => {
     expect(lettersIn()).toEqual([0, 0])
   })
 
-  test('twice is once, and what is no address is refused', async () => {
-    const { shop: context } = await bench()
+  test('a second erasure changes nothing, and text that is not an address is refused', async () => {
+    const { context } = await bench()
     expect(await eraseAddress(context, JOE, 'operator')).toMatchObject({ deliveries: 0, entries: 0, mails: 0 })
     await expect(eraseAddress(context, 'nobody', 'operator')).rejects.toMatchObject({ code: 'bad_request' })
   })
 
-  test('raw mail goes after its days, a page a transaction, while intake goes on', async () => {
-    const { shop: context, receiver, clock } = await bench()
+  test('raw mail is removed after some days, a page a transaction, while mail is received', async () => {
+    const { context, receiver, clock } = await bench()
     const digests = await Promise.all(
       Array.from(
         { length: 1_200 },
@@ -148,7 +148,7 @@ describe.each(engines)('$kind', ({ kind, open }) => {
       send(receiver, 'x@bounce.example.com', ndr({ recipient: 'b@example.org' }), { receivedAt: clock.now }),
       removeOldRawMails({ ...context, engine: { ...context.engine, tx } }, 30),
     ])
-    // 500 a page: no transaction holds the writer for longer.
+    // 500 rows a page: no transaction blocks the writer for longer.
     expect(transactions).toBe(3)
     expect(await findRawMailForOperator(context.engine.read, digests[0] ?? '')).toBeNull()
     expect(await findRawMailForOperator(context.engine.read, digests[1_199] ?? '')).toBeNull()

@@ -1,5 +1,5 @@
 /**
- * retire.test - what is too old goes step by step, whatever cuts it off, and what is left adds up; on both stores
+ * retire.test - retention: data is removed step by step, an interrupted run continues, and a rebuild agrees; on both stores
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
@@ -62,7 +62,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     at(now)
     expect(await previewRetirement(context, months)).toMatchObject({ before })
   })
-  /** Mails sent at a moment; the first one bounces an hour later, the second one's complaint cannot be trusted. */
+  /** Messages sent at a moment; the first bounces an hour later, and the second gets a complaint that is not trusted. */
   async function month(moment: number, count: number): Promise<{ returnPath: string; feedbackId: string; recipient: string | null }> {
     at(moment)
     const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `r${n}.${moment}@example.org`, contactTypes: null }))
@@ -104,7 +104,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     return (await sumCounters(engine.read, 1, { windows, metrics: ['request', 'invalid'] })).reduce((sum, { n }) => sum + n, 0)
   }
 
-  test('what no endpoint has heard goes with its time, whosever it is', async () => {
+  test('undelivered webhook events are removed by age, of every account', async () => {
     const row = (account: number, endpointId: number, made: number, n: number): OutboxRow => ({
       account,
       endpointId,
@@ -128,7 +128,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await count('outbox')).toBe(3)
   })
 
-  test('old mails go with their facts; young ones, lists and statistics stay, and all adds up', async () => {
+  test('old deliveries are removed with their facts; young ones, lists and statistics stay, and a rebuild agrees', async () => {
     const old = await month(APRIL, 450)
     const young = await month(MAY, 3)
     await month(JUNE, 3)
@@ -138,7 +138,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect([foreseen, await counts()]).toEqual([{ before: Date.UTC(2026, 4, 1), deliveries: 450, mails: 0, events: 0, remains: 0 }, before])
     const gone = await retire(context, { months: 6 })
     expect(gone).toMatchObject({ deliveries: 450, facts: 451, isDone: true })
-    // The April mails' reports came on the first of May, and stay with it.
+    // The reports about the April messages arrived on May 1, and stay as long as that month.
     expect(await counts()).toEqual({ ...before, deliveries: 6, events: before['events'] === undefined ? 0 : before['events'] - 451 })
     expect(await differences()).toEqual([])
     const hash = hashAddress(old.recipient ?? '') ?? ''
@@ -148,7 +148,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(young.recipient).not.toBeNull()
   })
 
-  test('mails that came go by their own time, with their bytes, their facts and their place in the inbox', async () => {
+  test('received mails are removed by their own age, with their bytes, facts and inbox items', async () => {
     await month(APRIL - DAY, 2)
     const [stray] = await listInboxForOperator(engine.read, {}, { limit: 1 })
     await month(JUNE, 2)
@@ -165,7 +165,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await differences()).toEqual([])
   })
 
-  test('cut off after any step, it adds up, and the next run goes on', async () => {
+  test('a run that stops after any step leaves consistent data, and the next run continues', async () => {
     await month(APRIL - DAY, 850)
     await month(JUNE, 2)
     at(NOVEMBER)
@@ -180,7 +180,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect([await count('deliveries'), await count('reports')]).toEqual([2, 3])
   })
 
-  test('a rebuild leaves closed statistics as they are, and makes the open ones again', async () => {
+  test('a rebuild leaves statistics of retired months alone, and rebuilds the others', async () => {
     await month(APRIL - DAY, 40)
     await month(JUNE, 5)
     const before = [await requests(APRIL - DAY), await requests(JUNE)]
@@ -193,7 +193,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await differences()).toEqual([])
   })
 
-  test('what comes late and proves nothing waits in the inbox, and makes nothing of what is gone', async () => {
+  test('a late report without proof goes to the inbox, and recreates nothing', async () => {
     const old = await month(APRIL - DAY, 2)
     at(NOVEMBER)
     await retire(context, { months: 6 })
@@ -206,7 +206,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
   })
 
-  test('reports that come while their mails go are taken, and nothing is left half', async () => {
+  test('reports that arrive while their deliveries are removed are processed, and leave consistent data', async () => {
     const old = await month(APRIL - DAY, 600)
     at(NOVEMBER)
     const reports = Array.from({ length: 30 }, (_, n) => bounce(old.returnPath, old.recipient ?? '', 100 + n))
@@ -217,7 +217,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect([left.deliveries, await count('deliveries'), await differences()]).toEqual([0, 0, []])
   })
 
-  test('a longer time opens nothing again, a shorter one closes more', async () => {
+  test('a longer period restores nothing, a shorter one removes more', async () => {
     await month(APRIL - DAY, 2)
     await month(JUNE, 2)
     at(NOVEMBER)
@@ -227,10 +227,10 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
   })
 
-  test('transitions of the queue and mail that came for accounts go by their time, looked at once a month; audits and alarms stay', async () => {
+  test('facts of queue transitions and forwarded mails are removed by age, scanned once a month; audits and alarms stay', async () => {
     let n = 0
     const ids = { next: (moment: number) => `${lowestIdAt(moment).slice(0, -12)}${String((n += 1)).padStart(12, '0')}` }
-    const told = (account: number, moment: number): Fact => {
+    const transitionAt = (account: number, moment: number): Fact => {
       const data = {
         move: 'paused',
         key: 'k',
@@ -245,7 +245,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
       const shown = { domains: [], waiting: 0, evidence: [] }
       return createFact('queue', aboutBackoffKey(account, 'k'), { at: moment, receivedAt: moment, ids }, { ...data, ...shown })
     }
-    const came = (moment: number): Fact => {
+    const forwardedMailAt = (moment: number): Fact => {
       const digest = String(moment).padStart(64, '0')
       return createFact(
         'route',
@@ -254,9 +254,15 @@ describe.each(engines)('retire: $kind', ({ open }) => {
         { digest, domain: 'example.com', size: 1, truncated: false },
       )
     }
-    const hand = { actor: 'one', settings: DEFAULT_ACCOUNT_SETTINGS, moment: { at: APRIL, receivedAt: APRIL, ids } }
-    const old = Array.from({ length: 450 }, (_, i) => [told(0, APRIL - i), told(1, APRIL - i), came(APRIL - i)]).flat()
-    await engine.tx((db) => appendFacts(db, [...old, told(0, JUNE), told(1, JUNE), came(JUNE), createAuditFact(1, 'x', {}, hand)]))
+    const operator = { actor: 'one', settings: DEFAULT_ACCOUNT_SETTINGS, moment: { at: APRIL, receivedAt: APRIL, ids } }
+    const old = Array.from({ length: 450 }, (_, i) => [
+      transitionAt(0, APRIL - i),
+      transitionAt(1, APRIL - i),
+      forwardedMailAt(APRIL - i),
+    ]).flat()
+    await engine.tx((db) =>
+      appendFacts(db, [...old, transitionAt(0, JUNE), transitionAt(1, JUNE), forwardedMailAt(JUNE), createAuditFact(1, 'x', {}, operator)]),
+    )
     at(NOVEMBER)
     const runs: Awaited<ReturnType<typeof retire>>[] = []
     do runs.push(await retire(context, { months: 6, shouldStop: () => runs.length < 3 }))
@@ -274,7 +280,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect([await retire(context, { months: 6 }), await count('events')]).toMatchObject([{ facts: 3, isDone: true }, 1])
   })
 
-  /** One mail, sent at a moment and retired in November. */
+  /** One message, sent at a moment and retired in November. */
   async function retired(moment: number, label: string | null = 'l'): Promise<Retiree> {
     at(moment)
     const call = { from: 'news@example.com', subject: 'x', label, broadcast: null, emailType: 'batch', headers: {} } as const
@@ -308,7 +314,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
       notifyReplays: false,
     })
 
-  test('a retired mail is unsubscribed by page, one click and mail, on the list of its hash, for as long as its token is good', async () => {
+  test('a retired delivery can be unsubscribed by page, one click and mail while its token is valid', async () => {
     const mail = await retired(APRIL)
     expect([await count('deliveries'), await count('events'), await count('retired_deliveries')]).toEqual([0, 0, 1])
     const before = await requests(APRIL)
@@ -321,7 +327,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await click(mail.token)).toBe('missed')
   })
 
-  test('by mail first, for its label where the account says so', async () => {
+  test('by mail, for its label if the account is set so', async () => {
     await engine.tx((db) =>
       db.run('update accounts set settings = $1 where account_id = 1', [
         JSON.stringify({ ...DEFAULT_ACCOUNT_SETTINGS, unsubscribeScope: 'label' }),
@@ -333,7 +339,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await differences()).toEqual([])
   })
 
-  test('a proven complaint about a retired mail is listed once, and not-spam lifts it; other reports wait', async () => {
+  test('a proven complaint about a retired delivery is listed once, and not-spam removes the entry; other reports go to the inbox', async () => {
     const mail = await retired(APRIL)
     receiver = proven()
     expect(await complain(mail.feedbackId, RITA, 2)).toMatchObject({ kind: 'complaint', inboxReason: null, deliveryId: mail.deliveryId })
@@ -349,18 +355,18 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect([await count('deliveries'), await differences()]).toEqual([0, []])
   })
 
-  test('a complaint that proves nothing waits until a person vouches for it', async () => {
+  test('an unproven complaint stays in the inbox until a person vouches for it', async () => {
     const mail = await retired(APRIL)
     const waiting = await complain(mail.feedbackId, RITA, 1)
     expect([waiting.inboxReason, await entries()]).toEqual(['unverified', []])
-    const settle = createInboxCommandRunner(context, () => Promise.resolve(NO_AUTHENTICATION_RESULTS))
-    const answer = await settle({ account: 1, actor: 'one', digest: waiting.digest, action: 'accept' })
-    expect(answer).toMatchObject({ changed: true, row: { state: 'accepted' } })
+    const runCommand = createInboxCommandRunner(context, () => Promise.resolve(NO_AUTHENTICATION_RESULTS))
+    const result = await runCommand({ account: 1, actor: 'one', digest: waiting.digest, action: 'accept' })
+    expect(result).toMatchObject({ changed: true, row: { state: 'accepted' } })
     expect((await entries()).map((entry) => entry.slice(4))).toEqual([['one', 'operator', 1, null]])
     expect(await differences()).toEqual([])
   })
 
-  test('an opt-out report about a retired mail unsubscribes', async () => {
+  test('an opt-out report about a retired delivery unsubscribes', async () => {
     const mail = await retired(APRIL)
     receiver = proven()
     expect(await send('fbl@fbl.example.com', arf({ token: mail.feedbackId, recipient: RITA, n: 1, type: 'opt-out' }))).toMatchObject({
@@ -369,7 +375,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await entries()).toEqual([['unsubscribe', '', null, 'example.org', 'one', 'signed', 1, null]])
   })
 
-  test('an erased address stays off the rows of its retired mails, and its tokens go on working', async () => {
+  test('an erased address is absent from the remains of its retired deliveries, and their tokens still work', async () => {
     const mail = await retired(APRIL)
     await eraseAddress(context, RITA, 'operator')
     expect(await click(mail.token)).toBe('done')
@@ -379,7 +385,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
     expect(await differences()).toEqual([])
   })
 
-  test('what remains goes a day after the tokens have run out, counted before it goes; what is as old when it is retired leaves nothing', async () => {
+  test('the remains are removed a day after the tokens expire; a delivery that old leaves none', async () => {
     await month(APRIL - DAY, 1_201)
     await month(APRIL, 2)
     at(NOVEMBER)

@@ -1,5 +1,5 @@
 /**
- * alerts.test - figures in the store, held against their thresholds: told once, over a restart, by webhook and by mail
+ * alerts.test - raising and clearing alerts: once each, across restarts and nodes, by webhook and by mail
  */
 import { SMTPServer } from 'smtp-server'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -31,9 +31,9 @@ describe.each([...engines])('$kind', ({ open }) => {
 
   type Bench = {
     readonly clock: Clock
-    readonly shop: Context
+    readonly context: Context
     readonly make: (over?: Partial<AlertOptions>) => AlertEvaluator
-    readonly told: () => Promise<readonly string[]>
+    readonly evaluateChanges: () => Promise<readonly string[]>
   }
   async function bench(settings: readonly Partial<AccountSettings>[] = [{}, {}]): Promise<Bench> {
     const { engine } = await open()
@@ -41,13 +41,13 @@ describe.each([...engines])('$kind', ({ open }) => {
     const context = await makeContext(engine, clock, settings)
     const make: Bench['make'] = (over = {}) =>
       createAlertEvaluator(context, { rules: { rules: [], mailTo: [] }, mailer: null, operator: () => Promise.resolve(1), ...over })
-    const told = async (): Promise<readonly string[]> =>
+    const evaluateChanges = async (): Promise<readonly string[]> =>
       (await make().evaluate()).map(
         ({ account, data }) => `${account} ${data.alert}${data.about === '' ? '' : ` ${data.about}`} ${data.state}`,
       )
-    return { clock, shop: context, make, told }
+    return { clock, context, make, evaluateChanges }
   }
-  const count = async ({ shop: context, clock }: Bench, account: number, metrics: Record<string, number>): Promise<void> => {
+  const count = async ({ context, clock }: Bench, account: number, metrics: Record<string, number>): Promise<void> => {
     const rows = Object.entries(metrics).map(([metric, n]) => ({
       account,
       quarter: quarterHourOf(clock.now),
@@ -61,7 +61,7 @@ describe.each([...engines])('$kind', ({ open }) => {
     await context.engine.tx((db) => db.upsertMany(COUNTERS, rows, { addColumns: ['n'] }))
   }
   const watch = async (
-    { shop: context, clock }: Bench,
+    { context, clock }: Bench,
     metric: WatchCount['metric'],
     n: number,
     over: Partial<WatchCount> = {},
@@ -69,79 +69,79 @@ describe.each([...engines])('$kind', ({ open }) => {
     await context.engine.tx((db) => addWatchCounts(db, [{ account: 0, quarter: quarterHourOf(clock.now), metric, name: '', n, ...over }]))
   }
 
-  test('a rate is told once, again by nobody, and its end once', async () => {
+  test('an alert is raised once and cleared once', async () => {
     const b = await bench()
     await count(b, 2, { request: 1_000, delivered: 900, invalid: 80, 'invalid-401': 30, 'soft-bounce': 5, complaint: 1 })
-    expect(await b.told()).toEqual(['2 bounce-rate raised'])
-    expect(await b.told()).toEqual([])
-    const [row] = await listAlertsForOperator(b.shop.engine.read)
+    expect(await b.evaluateChanges()).toEqual(['2 bounce-rate raised'])
+    expect(await b.evaluateChanges()).toEqual([])
+    const [row] = await listAlertsForOperator(b.context.engine.read)
     expect(row).toMatchObject({ state: 'raised', since: T0, data: { value: 55 / 970, volume: 970 } })
     b.clock.now += HOUR
     await count(b, 2, { request: 1_000, delivered: 1_000 })
-    expect(await b.told()).toEqual(['2 bounce-rate cleared'])
+    expect(await b.evaluateChanges()).toEqual(['2 bounce-rate cleared'])
     await count(b, 2, { complaint: 20 })
-    expect(await b.told()).toEqual(['2 complaint-rate raised'])
+    expect(await b.evaluateChanges()).toEqual(['2 complaint-rate raised'])
     b.clock.now += 30 * HOUR
-    expect(await b.told()).toEqual(['2 complaint-rate cleared'])
+    expect(await b.evaluateChanges()).toEqual(['2 complaint-rate cleared'])
   })
 
-  test('two nodes at once tell it once', async () => {
+  test('two nodes that evaluate at once raise it once', async () => {
     const b = await bench()
     await count(b, 1, { request: 1_000, invalid: 500 })
-    const both = await Promise.all([b.told(), b.told()])
+    const both = await Promise.all([b.evaluateChanges(), b.evaluateChanges()])
     expect(both.flat()).toEqual(['1 bounce-rate raised'])
   })
 
-  test('thresholds are the table’s, the operator’s, the account’s', async () => {
+  test('thresholds come from the defaults, the operator, then the account', async () => {
     const b = await bench([{ alertRules: ['bounce-rate=0.5/0.4'] }, { alertRules: ['bounce-rate=off'] }, {}])
     for (const account of [1, 2, 3]) await count(b, account, { request: 1_000, invalid: 300 })
     const lax = b.make({ rules: { rules: ['bounce-rate=0.9/0.8'], mailTo: [] } })
     expect(await lax.evaluate()).toEqual([])
-    expect(await b.told()).toEqual(['3 bounce-rate raised'])
+    expect(await b.evaluateChanges()).toEqual(['3 bounce-rate raised'])
     const off = b.make({ rules: { rules: ['bounce-rate=off'], mailTo: [] } })
     expect((await off.evaluate()).map(({ data }) => data.text)).toEqual(['bounce-rate has cleared: it is no longer measured.'])
   })
 
-  test('the installation’s figures are told to its operator’s account', async () => {
+  test('values of the installation raise alerts of the chosen account', async () => {
     const b = await bench()
     await watch(b, 'mails', 200)
     await watch(b, 'unmatched', 100)
     await watch(b, 'verdicts', 100)
     await watch(b, 'other', 9)
-    expect(await b.told()).toEqual(['1 unmatched-share raised'])
+    expect(await b.evaluateChanges()).toEqual(['1 unmatched-share raised'])
     await watch(b, 'other', 1)
     expect((await b.make({ operator: () => Promise.resolve(0) }).evaluate()).map(({ account, data }) => [account, data.alert])).toEqual(
       expect.arrayContaining([[0, 'other-share']]),
     )
   })
 
-  test('a loop is silent only while mail is sent, and heard again at once', async () => {
+  test('a feedback loop is silent only while messages are sent, and clears at its next complaint', async () => {
     const b = await bench()
     await watch(b, 'feedback', 30, { name: 'loops.example' })
     await watch(b, 'feedback', 3, { name: 'small.example' })
     b.clock.now += 80 * HOUR
-    expect(await b.told()).toEqual([])
+    expect(await b.evaluateChanges()).toEqual([])
     await count(b, 2, { request: 10 })
-    expect(await b.told()).toEqual(['1 feedback-silence loops.example raised'])
+    expect(await b.evaluateChanges()).toEqual(['1 feedback-silence loops.example raised'])
     await watch(b, 'feedback', 1, { name: 'loops.example' })
-    expect(await b.told()).toEqual(['1 feedback-silence loops.example cleared'])
+    expect(await b.evaluateChanges()).toEqual(['1 feedback-silence loops.example cleared'])
   })
 
-  test('an endpoint that fails, then goes', async () => {
+  test('an endpoint that fails raises an alert, which its removal clears', async () => {
     const b = await bench()
-    const hooks = makeWebhooks(b.shop)
-    const wish = { name: '', events: ['invalid'], apiUsers: [], format: 'json', ladder: 'standard' } as const
-    await hooks.add(1, { ...wish, url: 'http://192.0.32.8/' })
+    const hooks = makeWebhooks(b.context)
+    const config = { name: '', events: ['invalid'], apiUsers: [], format: 'json', ladder: 'standard' } as const
+    await hooks.add(1, { ...config, url: 'http://192.0.32.8/' })
     await watch(b, 'webhook-refused', 6, { account: 1, name: '1' })
     await watch(b, 'webhook-heard', 1, { account: 1, name: '1' })
-    expect(await b.told()).toEqual(['1 webhook-failing 1 raised'])
+    expect(await b.evaluateChanges()).toEqual(['1 webhook-failing 1 raised'])
     b.clock.now += 5 * HOUR
-    expect(await b.told()).toEqual([])
+    expect(await b.evaluateChanges()).toEqual([])
     await hooks.remove(1, 1)
-    expect(await b.told()).toEqual(['1 webhook-failing 1 cleared'])
+    expect(await b.evaluateChanges()).toEqual(['1 webhook-failing 1 cleared'])
   })
 
-  test('a paused lane longer than the limit, once for all domains behind its key, over a restart', async () => {
+  test('a lane paused for too long raises one alert for all domains of its blocking key, across a restart', async () => {
     const b = await bench()
     const lanes = (waiting: number) =>
       ['a.example', 'b.example'].map((domain) => ({
@@ -150,29 +150,29 @@ describe.each([...engines])('$kind', ({ open }) => {
         savedAt: T0,
         status: { ...LANE.status, account: 1, domain, state: 'paused' as const, isStopped: true, key: 'ip:192.0.2.1', waiting },
       }))
-    await b.shop.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(5)))
-    expect(await b.told()).toEqual([])
+    await b.context.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(5)))
+    expect(await b.evaluateChanges()).toEqual([])
     b.clock.now += 29 * 60_000
-    expect(await b.told()).toEqual([])
+    expect(await b.evaluateChanges()).toEqual([])
     b.clock.now += 60_000
-    expect(await b.told()).toEqual(['1 lane-paused ip:192.0.2.1 raised'])
-    expect((await listAlertsForOperator(b.shop.engine.read))[0]?.data).toMatchObject({ value: 30, volume: 10 })
-    await b.shop.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(0)))
-    expect(await b.told()).toEqual(['1 lane-paused ip:192.0.2.1 cleared'])
-    await b.shop.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(5)))
-    expect(await b.told()).toEqual([])
+    expect(await b.evaluateChanges()).toEqual(['1 lane-paused ip:192.0.2.1 raised'])
+    expect((await listAlertsForOperator(b.context.engine.read))[0]?.data).toMatchObject({ value: 30, volume: 10 })
+    await b.context.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(0)))
+    expect(await b.evaluateChanges()).toEqual(['1 lane-paused ip:192.0.2.1 cleared'])
+    await b.context.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(5)))
+    expect(await b.evaluateChanges()).toEqual([])
   })
 
-  test('what a node counts is put down with the next evaluation, and goes after its days', async () => {
+  test('an evaluation stores the counts of its node, and they are removed after some days', async () => {
     const b = await bench()
-    b.shop.counterBuffer.count([], 150)
+    b.context.counterBuffer.count([], 150)
     await watch(b, 'unmatched', 140)
-    expect(await b.told()).toEqual(['1 unmatched-share raised'])
-    expect(await b.shop.engine.tx((db) => removeOldWatchCountsForOperator(db, T0, 10))).toBe(0)
-    expect(await b.shop.engine.tx((db) => removeOldWatchCountsForOperator(db, T0 + HOUR, 10))).toBe(2)
+    expect(await b.evaluateChanges()).toEqual(['1 unmatched-share raised'])
+    expect(await b.context.engine.tx((db) => removeOldWatchCountsForOperator(db, T0, 10))).toBe(0)
+    expect(await b.context.engine.tx((db) => removeOldWatchCountsForOperator(db, T0 + HOUR, 10))).toBe(2)
   })
 
-  test('each change is mailed to the account and the operator, without a sender to bounce to, until it is taken', async () => {
+  test('each change is mailed to the account and the operator with a null sender, and retried until it is accepted', async () => {
     const b = await bench([{}, { alertEmails: ['ann@example.com'] }])
     const got: { readonly from: unknown; readonly to: string[]; readonly raw: string }[] = []
     let isDown = true
@@ -199,7 +199,7 @@ describe.each([...engines])('$kind', ({ open }) => {
     const mailer = createAlertMailer({
       smarthostUrl: `smtp://127.0.0.1:${port}`,
       from: 'alerts@bounce.example.com',
-      log: b.shop.telemetry.log,
+      log: b.context.telemetry.log,
     })
     undo.push(
       () =>

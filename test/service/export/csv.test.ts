@@ -1,5 +1,5 @@
 /**
- * csv.test - cells that no spreadsheet runs, and lines that every reader of RFC 4180 reads
+ * csv.test - cells that no spreadsheet executes, and lines that every RFC 4180 reader can read
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -7,7 +7,7 @@ import { csvLines } from '../../../src/service/export/csv.ts'
 import { toPrintable } from '../../../src/telemetry.ts'
 
 test.each([
-  // a cell                                  as it is written
+  // cell                                    written as
   ['=HYPERLINK("http://evil.example")', '"\'=HYPERLINK(""http://evil.example"")"'],
   ['+1+1', "'+1+1"],
   ['-1+1', "'-1+1"],
@@ -39,7 +39,7 @@ test.each([
   [null, ''],
 ])('a cell of %j', (value, want) => expect(csvLines([['a', value, 'b']])).toBe(`a,${want},b\r\n`))
 
-test('of no rows no line', () => expect(csvLines([])).toBe(''))
+test('no rows give no line', () => expect(csvLines([])).toBe(''))
 
 /** A reader of RFC 4180, for rows that end in CRLF. */
 function readCsv(text: string): string[][] {
@@ -59,7 +59,7 @@ function readCsv(text: string): string[][] {
   return rows.slice(0, -1)
 }
 
-test('whatever a stranger wrote, a reader gets as many cells, guarded, and none begins a formula', () => {
+test('property: a reader gets every cell, and none is a formula', () => {
   const cell = fc.string({
     unit: fc.constantFrom('=', '+', '-', '@', '|', '%', '"', "'", ',', ' ', '\t', '\r', '\n', '\u3000', '\uff1d', 'a', '\u001b'),
   })

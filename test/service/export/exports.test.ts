@@ -1,5 +1,5 @@
 /**
- * exports.test - files of many rows: whole, once each, whoever dies while they are written, on both stores
+ * exports.test - export files: complete, each row once, whichever node dies; on both stores
  */
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ const ALICE = { account: 1, apiUser: 'alice', ip: '192.0.2.1' }
 const BOB = { ...ALICE, account: 2, apiUser: 'bob' }
 const STATUS: ExportRequest = { kind: 'status', format: 'ndjson', gzip: false, bom: false, filters: {}, from: T0, to: T0 + DAY }
 
-describe('the states', () => {
+describe('export states', () => {
   const signals = ['claimed', 'ended', 'failed', 'released', 'retried', 'aged', 'erased', 'removed'] as const
   test.each(signals)('%s leads to one state, from which an export can be removed', (signal) => {
     const { to } = transitionsFor(signal)
@@ -56,9 +56,9 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     await by.waitUntilIdle()
   }
   const fileOf = async (job: ExportRow): Promise<Buffer> => {
-    const pieces: Uint8Array[] = []
-    for await (const piece of (await exports.content(job.account, job.exportId)).chunks) pieces.push(piece)
-    return Buffer.concat(pieces)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of (await exports.content(job.account, job.exportId)).chunks) chunks.push(chunk)
+    return Buffer.concat(chunks)
   }
   const linesOf = async (job: ExportRow): Promise<Record<string, unknown>[]> =>
     (await fileOf(job))
@@ -76,14 +76,14 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     await runAll()
     return now(job)
   }
-  /** An engine whose transactions break once `after` of them were done. */
+  /** An engine whose transactions fail after `after` of them. */
   const brokenAfter = (after: number, error: unknown): Context => {
     let done = 0
     const tx: Engine['tx'] = (work, options) => (done++ >= after ? Promise.reject(error) : engine.tx(work, options))
     return { ...context, engine: { ...engine, tx } }
   }
 
-  test('every row of the time once, oldest first, over page after page', async () => {
+  test('every row of the period once, oldest first, over several pages', async () => {
     await fill(2_500)
     await fill(3, { account: 2 }, 9_000)
     const job = await exported({ to: T0 + 2_400_000 })
@@ -94,14 +94,14 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect([job.bytes, progressOf(job)]).toEqual([(await fileOf(job)).byteLength, 1])
   })
 
-  test('nothing is a file with its names', async () => {
+  test('an export without rows is a file with the column names', async () => {
     const [csv, ndjson, packed] = [await exported({ format: 'csv', bom: true }), await exported(), await exported({ gzip: true })]
     expect((await fileOf(csv)).toString()).toMatch(/^\ufeffemailId,[^\n]*,sendLog\r\n$/)
     expect(await fileOf(ndjson)).toHaveLength(0)
     expect(gunzipSync(await fileOf(packed))).toHaveLength(0)
   })
 
-  test('packed and plain are the same bytes', async () => {
+  test('gzip and plain files have the same content', async () => {
     await fill(1_700, { subject: '=1+1, "x"' })
     const plain = await exported({ format: 'csv' })
     const packed = await exported({ format: 'csv', gzip: true })
@@ -124,7 +124,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     [{ apiUser: 'other' }, [3]],
     [{ emailType: 'batch' }, [0]],
   ]
-  test.each(filtered)('through the filters %j', async (filters, want) => {
+  test.each(filtered)('with the filters %j', async (filters, want) => {
     const rows = [
       sampleDelivery({ n: 0, broadcast: 'b', emailType: 'batch' }),
       sampleDelivery({
@@ -142,21 +142,21 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect((await linesOf(await exported({ filters }))).map(({ messageId }) => messageId)).toEqual(want.map((n) => `m${n}x`))
   })
 
-  test('a rare filter over many rows keeps its lease and its place', async () => {
+  test('a filter that matches few rows keeps its lease and its cursor', async () => {
     await fill(4_000)
     await fill(1, { status: 4, fault: 'recipient' }, 3_999 + 1)
     expect(await exported({ filters: { fault: 'recipient' } })).toMatchObject({ state: 'done', rows: 1, chunks: 1 })
   })
 
-  test('what our own lists answered is told apart by what it costs', async () => {
-    const door = createRegister(context)
+  test('suppressed recipients are not billable', async () => {
+    const registerRecipients = createRegister(context)
     const entry = (list: SuppressionRow['list'], address: string): SuppressionRow =>
       sampleSuppression({ list, address, addressHash: hashAddress(address) ?? '', until: null })
     const suppressions = [entry('bounce', 'gone@example.com'), entry('complaint', 'angry@example.com')]
     await engine.tx((db) => saveLedgerState(db, ledgerStateOf({ suppressions })))
     const recipients = ['gone@example.com', 'angry@example.com', 'well@example.com', 'well@example.com', 'no address']
     const from = clock.now
-    await door(ALICE, {
+    await registerRecipients(ALICE, {
       from: 'news@example.com',
       subject: '',
       label: null,
@@ -167,8 +167,8 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     })
     clock.now += 1
     const job = await exported({ kind: 'results', filters: { broadcast: 'b1' }, from, to: clock.now })
-    const told = (await linesOf(job)).map(({ recipient, result, fault, billable }) => [recipient, result, fault, billable])
-    expect(told.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))).toEqual([
+    const cells = (await linesOf(job)).map(({ recipient, result, fault, billable }) => [recipient, result, fault, billable])
+    expect(cells.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))).toEqual([
       ['angry@example.com', 'Blocked', 'list', true],
       ['gone@example.com', 'Blocked', 'list', false],
       ['no address', 'Failed', 'recipient', true],
@@ -177,7 +177,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     ])
   })
 
-  test('a list, in force or not', async () => {
+  test('a list, with and without entries that are not in force', async () => {
     const suppressions = Array.from({ length: 1_205 }, (_, n) =>
       sampleSuppression({
         address: `a${n}@example.com`,
@@ -210,7 +210,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     })
   })
 
-  test('as many may wait as the limit says, and each account has its own', async () => {
+  test('the limit of unfinished jobs holds for each account', async () => {
     for (let n = 0; n < 3; n++) await exports.request(ALICE, STATUS)
     await expect(exports.request(ALICE, STATUS)).rejects.toMatchObject({
       code: 'rate_limited',
@@ -228,10 +228,10 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     await on.close()
   })
 
-  test('a node that dies between two pages: another goes on behind the last one, nothing twice', async () => {
+  test('a node dies between two pages: another continues after the last one, and no row appears twice', async () => {
     await fill(3_000)
     const job = await exports.request(ALICE, STATUS)
-    // The claim, a page, and then silence: even giving it back fails.
+    // The claim and one page succeed; then everything fails, even the release.
     const dead = createExporter(brokenAfter(2, new Error('killed')), { ...RULES, atOnce: 1 })
     await runAll(dead)
     expect(await now(job)).toMatchObject({ state: 'running', rows: 1_000, chunks: 1 })
@@ -243,7 +243,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(new Set((await linesOf(await now(job))).map(({ emailId }) => emailId)).size).toBe(3_000)
   })
 
-  test('a node that ends gives its job back at once', async () => {
+  test('a node that stops releases its job at once', async () => {
     await fill(3_000)
     const job = await exports.request(ALICE, STATUS)
     const first = createExporter(context, RULES)
@@ -255,7 +255,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(await now(job)).toMatchObject({ state: 'done', rows: 3_000 })
   })
 
-  test('a node that was thought dead changes nothing any more', async () => {
+  test('a node that has lost its lease changes nothing', async () => {
     await fill(2_500)
     const job = await exports.request(ALICE, STATUS)
     let isLate = true
@@ -263,7 +263,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
       const result = await engine.tx(work, options)
       if (isLate) {
         isLate = false
-        // Between its claim and its first page the lease runs out, and another writes the file.
+        // Between the claim and the first page the lease expires, and another node writes the file.
         clock.now += 60_001
         await runAll()
       }
@@ -275,7 +275,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(await linesOf(await now(job))).toHaveLength(2_500)
   })
 
-  test('a failed job says why, and goes on when it is asked to', async () => {
+  test('a failed job has a reason, and continues when it is retried', async () => {
     await fill(2_000)
     const job = await exports.request(ALICE, STATUS)
     let broken = true
@@ -298,7 +298,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     await expect(exports.retry(1, job.exportId)).rejects.toMatchObject({ code: 'conflict' })
   })
 
-  test('what is no fault of ours tells no inner detail; a store that is busy comes again; what never moves ends', async () => {
+  test('an internal error shows no detail; a busy store is retried; a job without progress fails', async () => {
     const job = await exports.request(ALICE, STATUS)
     const bulk = (error: Error): Engine['bulkRead'] => ({ ...engine.bulkRead, one: () => Promise.reject(error) })
     const failing = (error: Error): Exporter => createExporter({ ...context, engine: { ...engine, bulkRead: bulk(error) } }, RULES)
@@ -315,7 +315,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(await now(job)).toMatchObject({ state: 'failed', error: `internal error; the log describes it under ${job.exportId}` })
   })
 
-  test('a file goes after its days, and its row after as many more', async () => {
+  test('a file is removed after its days, and its row after the same time again', async () => {
     await fill(1_100)
     const job = await exported()
     clock.now += 7 * DAY - 1
@@ -334,7 +334,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(await exports.find(1, job.exportId)).toBeNull()
   })
 
-  test('a deleted one is gone at once, and its chunks soon', async () => {
+  test('a deleted export is gone at once, and its chunks soon after', async () => {
     await fill(1_100)
     const [job, other] = [await exported(), await exported()]
     expect([await exports.remove(2, job.exportId), await exports.remove(1, job.exportId), await exports.remove(1, job.exportId)]).toEqual([
@@ -348,7 +348,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(await engine.read.one('select count(*) as n from export_chunks')).toEqual({ n: 2 })
   })
 
-  test('nobody sees or touches another’s', async () => {
+  test('an account cannot see or change the exports of another', async () => {
     const job = await exported()
     expect(await exports.find(2, job.exportId)).toBeNull()
     expect(await exports.list(2, { after: null, limit: 10 })).toEqual([])
@@ -357,7 +357,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(await exports.remove(2, job.exportId)).toBe(false)
   })
 
-  test('an erased address leaves files too, and their owner is told', async () => {
+  test('a file with an erased address is removed, and its job says why', async () => {
     const joe = 'joe@example.org'
     await createRegister(context)(ALICE, {
       from: 'news@example.com',
@@ -375,7 +375,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect((await now(his)).state).toBe('done')
   })
 
-  test('a delivery id of the same moment is neither lost nor told twice', async () => {
+  test('deliveries of the same moment appear once each', async () => {
     const deliveries = Array.from({ length: 2_001 }, (_, n) => sampleDelivery({ n, requestedAt: T0, deliveryId: deliveryIdOf(n) }))
     await engine.tx((db) => saveLedgerState(db, ledgerStateOf({ deliveries })))
     const lines = await linesOf(await exported())

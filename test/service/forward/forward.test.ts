@@ -1,5 +1,5 @@
 /**
- * forward.test - mail at an account's own domain: kept before it is answered, told whole, read by nobody else
+ * forward.test - mail for the domains of accounts: stored before it is acknowledged, sent whole by webhook, private to its account
  */
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -53,7 +53,7 @@ const MAIL = [
   '',
 ].join('\r\n')
 
-const wishFor = (url: string): EndpointConfig => ({ url, name: 'x', events: ['route'], apiUsers: [], format: 'json', ladder: 'standard' })
+const configFor = (url: string): EndpointConfig => ({ url, name: 'x', events: ['route'], apiUsers: [], format: 'json', ladder: 'standard' })
 const links = createMailLinkSigner(MASTER)
 
 describe.each([...engines])('$kind', ({ open }) => {
@@ -64,46 +64,46 @@ describe.each([...engines])('$kind', ({ open }) => {
 
   async function bench(): Promise<{
     clock: Clock
-    shop: Context
-    door: ForwardReceiver
+    context: Context
+    receiver: ForwardReceiver
     take: (raw: string, to?: string) => Promise<boolean>
   }> {
     const { engine } = await open()
     const clock = { now: T0 }
     const context = await makeContext(engine, clock, [{}, {}])
     await addForwardDomain(context, 1, 'In.Example.com')
-    const door = createForwardReceiver(context)
+    const receiver = createForwardReceiver(context)
     const take = (raw: string, to = 'help@in.example.com'): Promise<boolean> =>
-      door.submit(makeIncomingMail(raw, to, { at: clock.now, receivedAt: clock.now }))
-    return { clock, shop: context, door, take }
+      receiver.submit(makeIncomingMail(raw, to, { at: clock.now, receivedAt: clock.now }))
+    return { clock, context, receiver, take }
   }
-  const kept = ({ shop: context }: { shop: Context }, account = 1) =>
+  const kept = ({ context }: { context: Context }, account = 1) =>
     listForwardedMails(context.engine.read, account, { limit: 10, after: null })
 
-  test('a domain is one account’s, and none of ours', async () => {
-    const { shop: context, door } = await bench()
+  test('a domain belongs to one account, and never to us', async () => {
+    const { context, receiver } = await bench()
     expect(await addForwardDomain(context, 1, 'in.example.com.')).toBe(false)
     await expect(addForwardDomain(context, 2, 'in.example.com')).rejects.toMatchObject({ code: 'conflict' })
     await expect(addForwardDomain(context, 2, RETURN_PATH)).rejects.toMatchObject({ code: 'bad_request' })
     await expect(addForwardDomain(context, 2, 'bücher.example')).rejects.toMatchObject({ code: 'bad_request' })
-    expect([await door.accepts('any@IN.example.com'), await door.accepts('x@sub.in.example.com'), await door.accepts('nobody')]).toEqual([
-      true,
-      false,
-      false,
-    ])
+    expect([
+      await receiver.accepts('any@IN.example.com'),
+      await receiver.accepts('x@sub.in.example.com'),
+      await receiver.accepts('nobody'),
+    ]).toEqual([true, false, false])
     expect(await removeForwardDomain(context, 'in.example.com')).toBe(true)
-    expect(await door.accepts('any@in.example.com')).toBe(false)
+    expect(await receiver.accepts('any@in.example.com')).toBe(false)
     expect(await removeForwardDomain(context, 'in.example.com')).toBe(false)
   })
 
-  test('what an operator has cut off is not taken', async () => {
-    const { shop: context, door } = await bench()
+  test('mail of a blocked account is not accepted', async () => {
+    const { context, receiver } = await bench()
     await addBlock(context, { kind: 'account', name: '1', actor: 'operator' }, 'a test')
     context.accountCache.invalidate()
-    expect(await door.accepts('help@in.example.com')).toBe(false)
+    expect(await receiver.accepts('help@in.example.com')).toBe(false)
   })
 
-  test('mails come together, each once; a bounce is a mail like others', async () => {
+  test('concurrent mails are stored once each; a bounce is a mail like others', async () => {
     const b = await bench()
     const raws = [MAIL, MAIL, ndr({ recipient: 'joe@example.org' }), '', '\\0'.repeat(100)]
     expect(await Promise.all(raws.map((raw) => b.take(raw)))).toEqual(raws.map(() => true))
@@ -111,10 +111,10 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect(await b.take(MAIL, 'help@elsewhere.example.com')).toBe(false)
     expect((await kept(b)).length).toBe(4)
     expect(await kept(b, 2)).toEqual([])
-    expect((await b.shop.engine.read.one('select count(*) as n from inbox'))?.['n']).toBe(0)
+    expect((await b.context.engine.read.one('select count(*) as n from inbox'))?.['n']).toBe(0)
   })
 
-  test('the webhook carries every field; the link opens the mail until it ends', async () => {
+  test('the webhook has every field; its link opens the mail until it expires', async () => {
     const b = await bench()
     const at = await startWebhookReceiver()
     const reader = createMimeReader()
@@ -123,9 +123,9 @@ describe.each([...engines])('$kind', ({ open }) => {
     const poster = createHttpClient(guard, { connections: 2 })
     undo.push(poster.close)
     const vault = createVault(MASTER)
-    const hooks = createWebhookService(b.shop, { vault, guard, poster })
-    const routeBodies = createForwardBodies(b.shop, { reader, links, rules: { linkHours: 1, rawBytes: 10_000 } })
-    const notifier = createNotifier(b.shop, {
+    const webhooks = createWebhookService(b.context, { vault, guard, poster })
+    const routeBodies = createForwardBodies(b.context, { reader, links, rules: { linkHours: 1, rawBytes: 10_000 } })
+    const notifier = createNotifier(b.context, {
       vault,
       poster,
       forwardBodies: routeBodies,
@@ -133,8 +133,8 @@ describe.each([...engines])('$kind', ({ open }) => {
       recordDays: 7,
       recordTries: 3,
     })
-    await hooks.add(1, wishFor(at.url))
-    const registered = await createRegister(b.shop)(
+    await webhooks.add(1, configFor(at.url))
+    const registered = await createRegister(b.context)(
       { account: 1, apiUser: 'ann', ip: '203.0.113.5' },
       {
         from: 'news@example.com',
@@ -180,20 +180,20 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect(links.isValid({ ...link, expires: link.expires + 1 }, signature, T0)).toBe(false)
   })
 
-  test('a store that does not answer for a mail costs no other event its turn', async () => {
+  test('a mail that cannot be read delays no other event', async () => {
     const b = await bench()
     const at = await startWebhookReceiver()
     undo.push(at.close)
     const poster = createHttpClient(createSsrfGuard({ allowPrivate: true, allowHosts: [] }), { connections: 2 })
     undo.push(poster.close)
     const vault = createVault(MASTER)
-    await createWebhookService(b.shop, { vault, guard: createSsrfGuard({ allowPrivate: true, allowHosts: [] }), poster }).add(
+    await createWebhookService(b.context, { vault, guard: createSsrfGuard({ allowPrivate: true, allowHosts: [] }), poster }).add(
       1,
-      wishFor(at.url),
+      configFor(at.url),
     )
     await b.take(MAIL)
     let asked = 0
-    const notifier = createNotifier(b.shop, {
+    const notifier = createNotifier(b.context, {
       vault,
       poster,
       replayWhenWell: true,
@@ -209,27 +209,27 @@ describe.each([...engines])('$kind', ({ open }) => {
     for (const n of [0, 1, 2]) await b.take(`X: ${n}\r\n${MAIL}`)
     await run()
     expect(at.requests).toHaveLength(3)
-    expect(await listOutbox(b.shop.engine.read, 1, 1, 10)).toMatchObject([{ state: 'waiting', attempts: 0 }])
+    expect(await listOutbox(b.context.engine.read, 1, 1, 10)).toMatchObject([{ state: 'waiting', attempts: 0 }])
     b.clock.now += 10_000
     await run()
     expect(at.requests).toHaveLength(4)
-    expect(await listOutbox(b.shop.engine.read, 1, 1, 10)).toEqual([])
+    expect(await listOutbox(b.context.engine.read, 1, 1, 10)).toEqual([])
   })
 
-  test('a mail goes after its days, and with an address that it names', async () => {
+  test('a mail is removed after some days, or when an address in it is erased', async () => {
     const b = await bench()
     await b.take(MAIL)
     b.clock.now += 1
     await b.take(`X: 1\r\n${MAIL}`)
-    expect(await b.shop.engine.tx((db) => removeOldForwardedMailsForOperator(db, T0 + 1, 10))).toBe(1)
+    expect(await b.context.engine.tx((db) => removeOldForwardedMailsForOperator(db, T0 + 1, 10))).toBe(1)
     expect((await kept(b)).map(({ receivedAt }) => receivedAt)).toEqual([T0 + 1])
-    expect((await eraseAddress(b.shop, 'nobody@example.org', 'operator')).mails).toBe(0)
-    expect((await eraseAddress(b.shop, 'joerg@example.org', 'operator')).mails).toBe(1)
+    expect((await eraseAddress(b.context, 'nobody@example.org', 'operator')).mails).toBe(0)
+    expect((await eraseAddress(b.context, 'joerg@example.org', 'operator')).mails).toBe(1)
     expect(await kept(b)).toEqual([])
   })
 })
 
-describe('the reader', () => {
+describe('the MIME reader', () => {
   const reader = createMimeReader()
   const EMPTY: Partial<MailContent> = { from: '', to: '', subject: '', html: '' }
   const DEEP = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n'.repeat(2_000)}`
@@ -253,7 +253,7 @@ describe('the reader', () => {
     expect(JSON.stringify(read.headers).length).toBeLessThanOrEqual(270_000)
   })
 
-  test('any bytes give a mail', async () => {
+  test('any bytes give a parsed mail', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 2_000 }), async (raw) => {
         expect(Object.keys(await reader.read(raw)).toSorted()).toEqual(Object.keys(readHeaderOnly(raw)).toSorted())
@@ -263,7 +263,7 @@ describe('the reader', () => {
     await reader.close()
   })
 
-  test('a mail that takes too long costs its thread, and is read by its header', async () => {
+  test('a mail that takes too long ends its thread, and only its header is parsed', async () => {
     const impatient = createMimeReader({ timeLimitMs: 1 })
     const found = await impatient.read(Buffer.from(`From: "Ann" <ann@example.com>\r\nSubject: s\r\n\r\n${'<p>x</p>'.repeat(300_000)}`))
     expect(found).toMatchObject({ from: 'ann@example.com', fromName: 'Ann', subject: 's', text: '', html: '' })

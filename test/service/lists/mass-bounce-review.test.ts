@@ -1,5 +1,5 @@
 /**
- * mass-bounce-review.test - a site whose mailboxes vanish at once, from its bounces to the operator's word, on both stores
+ * mass-bounce-review.test - a site that denies many mailboxes at once, until an operator releases it, on both stores
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
@@ -29,9 +29,9 @@ describe.each(engines)('$kind', ({ open }) => {
   })
 
   type Line = { readonly line: object; readonly text: string }
-  type Bench = { readonly shop: Context; readonly clock: Clock; readonly warned: readonly Line[] }
+  type Bench = { readonly context: Context; readonly clock: Clock; readonly warned: readonly Line[] }
 
-  /** Mailboxes of two accounts that took mail a week ago all deny it now: the brake trips at the twentieth. */
+  /** Mailboxes of two accounts that accepted mail a week ago all deny it now: the guard trips at the twentieth. */
   async function vanished(): Promise<Bench> {
     const { engine } = await open()
     opened.push(engine)
@@ -50,10 +50,10 @@ describe.each(engines)('$kind', ({ open }) => {
     const send = async (account: number) => {
       const caller = { account, apiUser: `user${account}`, ip: '203.0.113.5' }
       const recipients = Array.from({ length: ADDRESSES }, (_, n) => ({ recipient: addressOf(n), contactTypes: null }))
-      return { asker: caller, sent: (await register(caller, { ...call, recipients })).recipients }
+      return { caller, sent: (await register(caller, { ...call, recipients })).recipients }
     }
     for (const account of [1, 2]) {
-      const { asker: caller, sent } = await send(account)
+      const { caller, sent } = await send(account)
       const delivered = { code: 250, text: 'ok', error: null, mx: null, egressIp: null, attempt: 1, final: null, at: null }
       await attempts(
         caller,
@@ -68,11 +68,11 @@ describe.each(engines)('$kind', ({ open }) => {
         await receiver.submit(makeIncomingMail(raw, returnPath, { at: clock.now, receivedAt: clock.now }))
       }
     }
-    return { shop: context, clock, warned }
+    return { context, clock, warned }
   }
 
-  /** Entries of both accounts: [in force, held, removed]. */
-  const countsOf = async ({ shop: context }: Bench): Promise<readonly number[]> => {
+  /** Numbers of entries of both accounts: [in force, held, removed]. */
+  const countsOf = async ({ context }: Bench): Promise<readonly number[]> => {
     const pages = await Promise.all(
       [1, 2].map((account) => listSuppressions(context.engine.read, account, { list: 'bounce' }, { limit: 100 })),
     )
@@ -81,15 +81,15 @@ describe.each(engines)('$kind', ({ open }) => {
     const removed = rows.filter(({ removedAt }) => removedAt !== null).length
     return [rows.length - held - removed, held, removed]
   }
-  const expectRebuilt = async ({ shop: context }: Bench): Promise<void> =>
+  const expectRebuilt = async ({ context }: Bench): Promise<void> =>
     expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
 
   test.each([
     ['apply', [50, 0, 0]],
     ['discard', [19, 0, 31]],
-  ] as const)('%s: entries of all accounts are settled once, and the site goes again', async (action, counts) => {
+  ] as const)('%s: entries of all accounts are settled once, and the site is released', async (action, counts) => {
     const bench = await vanished()
-    const { shop: context, clock, warned } = bench
+    const { context, clock, warned } = bench
     const site = 'vanished.example.net'
     expect(await countsOf(bench)).toEqual([19, 31, 0])
     expect(await listSiteHoldsForOperator(context.engine.read)).toEqual([{ site, held: true, at: clock.now, pending: 31 }])
@@ -109,7 +109,7 @@ describe.each(engines)('$kind: a hosted domain', ({ open }) => {
     ['aspmx.l.google.com', 'joe@hosted.example.net', 'google'],
     ['mx.stranger.example', 'joe@hosted.example.net', 'hosted.example.net'],
     ['aspmx.l.google.com', 'joe@qq.com', 'tencent'],
-  ] as const)('refused by %s: %s stands at %s, and is lifted with it', async (remoteMta, recipient, site) => {
+  ] as const)('refused by %s: the entry of %s has the site %s, and is removed by it', async (remoteMta, recipient, site) => {
     const { engine } = await open()
     const context = await makeContext(engine, { now: START })
     const call = { from: 'news@example.com', subject: 'Hello', label: null, broadcast: null, emailType: 'batch', headers: {} } as const

@@ -1,4 +1,6 @@
-/** event-feed.test - whatever order facts are committed in, a follower gets each, and gets it once */
+/**
+ * event-feed.test - a follower gets each fact once, in whatever order facts are committed
+ */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { appendFacts } from '../../../src/store/facts/facts.ts'
@@ -26,11 +28,11 @@ const commit = (engine: Engine, ids: readonly string[], account = 1): Promise<un
     ),
   )
 
-test.each([T0, 0, 1])('an id tells its moment: %i', (at) => expect(timeOfId(idAt(at, 7))).toBe(at))
-test('what is no id has no moment', () => expect(timeOfId('zz')).toBe(0))
+test.each([T0, 0, 1])('timeOfId: %i', (at) => expect(timeOfId(idAt(at, 7))).toBe(at))
+test('timeOfId of other text is 0', () => expect(timeOfId('zz')).toBe(0))
 
 describe.each(engines)('feed: $kind', ({ open }) => {
-  test('from now on: nothing of before, nothing of another account, each once and in order', async () => {
+  test('from now: no earlier facts, none of other accounts, each once and in order', async () => {
     const { engine } = await open()
     await commit(engine, [idAt(T0 - 1_000)])
     const follower = await followFacts({ reader: engine.read, now: () => T0 }, 1, 'now')
@@ -41,7 +43,7 @@ describe.each(engines)('feed: $kind', ({ open }) => {
     expect(await follower.next(10)).toEqual([])
   })
 
-  test('what is committed late, below what was seen, comes all the same', async () => {
+  test('a fact that is committed below ids already returned is returned as well', async () => {
     const { engine } = await open()
     const follower = await followFacts({ reader: engine.read, now: () => T0 }, 1, 'now')
     await commit(engine, [idAt(T0, 9)])
@@ -51,26 +53,26 @@ describe.each(engines)('feed: $kind', ({ open }) => {
     expect(seen.map(({ id }) => id)).toEqual([idAt(T0, 9), idAt(T0 - REORDER_WINDOW_MS + 1_000)])
   })
 
-  test('who comes back goes on behind its last id; what stands long before does not come again', async () => {
+  test('a follower that reconnects continues after its last id, and gets no old facts again', async () => {
     const { engine } = await open()
     const old = Array.from({ length: 25 }, (_, n) => idAt(T0 - 10 * REORDER_WINDOW_MS + n * 5_000, n))
     await commit(engine, old)
     const follower = await followFacts({ reader: engine.read, now: () => T0 }, 1, { after: old[9] ?? '' })
     const seen: string[] = []
     for (let looks = 0; looks < 12; looks++) seen.push(...(await follower.next(4)).map(({ id }) => id))
-    // The half minute before the id is looked at again: six facts, five seconds apart.
+    // The follower reads the half minute before the id again: six facts, five seconds apart.
     expect(seen).toEqual([...old.slice(3, 9), ...old.slice(10)])
     expect(new Set(seen).size).toBe(seen.length)
   })
 
-  test('from a moment on', async () => {
+  test('from a moment', async () => {
     const { engine } = await open()
     await commit(engine, [idAt(T0 - 2), idAt(T0 - 1), idAt(T0)])
     const follower = await followFacts({ reader: engine.read, now: () => T0 }, 1, { since: T0 - 1 })
     expect((await follower.next(10)).map(({ id }) => id)).toEqual([idAt(T0 - 1), idAt(T0)])
   })
 
-  test('deliveries are known by their names', async () => {
+  test('the public ids of deliveries', async () => {
     const { engine } = await open()
     await engine.tx((db) => db.insertMany(DELIVERIES, [sampleDelivery({ n: 1 })]))
     expect(await findPublicNames(engine.read, 1, [deliveryIdOf(1), deliveryIdOf(2)])).toEqual(
@@ -82,7 +84,7 @@ describe.each(engines)('feed: $kind', ({ open }) => {
 
 const uuidOf = (bytes: unknown): string => (bytes instanceof Uint8Array ? bytesToUuid(bytes) : '')
 
-/** A store of lambdas: what is committed, and nothing else. */
+/** A reader over the committed ids only. */
 function ledgerOf() {
   const ids = new Set<string>()
   const reader = {
@@ -99,7 +101,7 @@ function ledgerOf() {
   return { ids, reader }
 }
 
-test('property: in whatever order ids within the window appear, all are given, each once', async () => {
+test('property: in whatever order ids appear within the window, each is returned once', async () => {
   const step = fc.record({
     late: fc.nat(REORDER_WINDOW_MS - 5_000),
     wait: fc.nat(4_000),

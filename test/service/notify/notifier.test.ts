@@ -1,5 +1,5 @@
 /**
- * notifier.test - webhooks at receivers that are good, down, slow, redirecting, lying and dying: in order, and nothing lost
+ * notifier.test - webhooks to receivers that work, fail, answer slowly, redirect or lie: in order, and none lost
  */
 import { createHmac } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
@@ -37,9 +37,9 @@ type Notifier = ReturnType<typeof createNotifier>
 type Bench = {
   readonly clock: Clock
   readonly context: Context
-  readonly hooks: WebhookService
+  readonly webhooks: WebhookService
   readonly make: (over?: Partial<NotifyOptions>) => Notifier
-  readonly wish: (url: string, over?: Partial<EndpointConfig>) => EndpointConfig
+  readonly configOf: (url: string, over?: Partial<EndpointConfig>) => EndpointConfig
   readonly register: (count: number) => Promise<readonly string[]>
   readonly bounce: (token: string) => Promise<void>
 }
@@ -58,7 +58,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     const guard = createSsrfGuard({ allowPrivate: resolve === undefined, allowHosts: [], ...(resolve === undefined ? {} : { resolve }) })
     const poster = createHttpClient(guard, { connections: CONNECTIONS_PER_ENDPOINT, limitMs: LIMIT_MS })
     undo.push(poster.close)
-    const door = createRegister(context)
+    const registerRecipients = createRegister(context)
     const receive = createReceiver(context, {
       prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS),
       dryRun: false,
@@ -67,7 +67,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     return {
       clock,
       context,
-      hooks: createWebhookService(context, { vault, guard, poster }),
+      webhooks: createWebhookService(context, { vault, guard, poster }),
       make: (over = {}) =>
         createNotifier(context, {
           vault,
@@ -78,7 +78,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
           recordTries: 3,
           ...over,
         }),
-      wish: (url, over = {}) => ({
+      configOf: (url, over = {}) => ({
         url,
         name: 'all',
         events: WEBHOOK_EVENT_NAMES,
@@ -91,8 +91,8 @@ describe.each(ENGINES)('$kind', ({ open }) => {
         const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `joe${n}@example.org`, contactTypes: null }))
         const headers = { 'SC-Custom-x': 'y' }
         const call = { from: 'news@example.com', subject: 'Hello', label: 'news', broadcast: null, emailType: 'batch', headers } as const
-        const answer = await door({ account: 1, apiUser: 'ann', ip: '203.0.113.5' }, { ...call, recipients })
-        return answer.recipients.map(({ returnPath }) => (returnPath ?? '').split('@')[0] ?? '')
+        const registered = await registerRecipients({ account: 1, apiUser: 'ann', ip: '203.0.113.5' }, { ...call, recipients })
+        return registered.recipients.map(({ returnPath }) => (returnPath ?? '').split('@')[0] ?? '')
       },
       bounce: async (token) => {
         const raw = ndr({ token, recipient: 'joe0@example.org' })
@@ -112,10 +112,10 @@ describe.each(ENGINES)('$kind', ({ open }) => {
   const waiting = async ({ context }: Bench, endpointId = 1) => listOutbox(context.engine.read, 1, endpointId, 1_000)
   const fields = (body: string): Record<string, string> => Object.fromEntries(new URLSearchParams(body))
 
-  test('a good one hears each event once, in order, signed both ways', async () => {
+  test('a working endpoint gets each event once, in order, with both signatures', async () => {
     const b = await bench()
     const at = await receiver()
-    const { secret } = await b.hooks.add(1, b.wish(at.url))
+    const { secret } = await b.webhooks.add(1, b.configOf(at.url))
     const [token = ''] = await b.register(1)
     await b.bounce(token)
     await run(b.make())
@@ -143,11 +143,11 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect(await waiting(b)).toEqual([])
   })
 
-  test('JSON, only the events that it wants, and both secrets while they change', async () => {
+  test('JSON, only subscribed events, and both secrets during a rotation', async () => {
     const b = await bench()
     const at = await receiver()
-    const first = await b.hooks.add(1, b.wish(at.url, { format: 'json', events: ['invalid'] }))
-    const second = await b.hooks.change(1, 1, { rotate: true })
+    const first = await b.webhooks.add(1, b.configOf(at.url, { format: 'json', events: ['invalid'] }))
+    const second = await b.webhooks.change(1, 1, { rotate: true })
     const [token = ''] = await b.register(1)
     await b.bounce(token)
     await run(b.make())
@@ -167,10 +167,10 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     ['what is no HTTP', (_, r) => void r.socket?.end('hello\r\n\r\n'), /./],
     ['a head without end', (_, r) => void r.socket?.end(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`), /./],
   ]
-  test.each(BAD)('%s: kept, then sent again with the same id', async (_, answer, error) => {
+  test.each(BAD)('%s: kept, and sent again with the same id', async (_, answer, error) => {
     const b = await bench()
     const at = await receiver(answer)
-    await b.hooks.add(1, b.wish(at.url))
+    await b.webhooks.add(1, b.configOf(at.url))
     await b.register(1)
     const notifier = b.make()
     await run(notifier)
@@ -194,37 +194,37 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     ['a body without end', (_, r) => void r.writeHead(200).write('x'.repeat(100_000))],
     ['a body that dawdles', (_, r) => void r.writeHead(200).write('x')],
   ]
-  test.each(LYING)('a 200 with %s is heard', async (_, answer) => {
+  test.each(LYING)('a 200 with %s counts as delivered', async (_, answer) => {
     const b = await bench()
     const at = await receiver(answer)
-    await b.hooks.add(1, b.wish(at.url))
+    await b.webhooks.add(1, b.configOf(at.url))
     await b.register(1)
     await run(b.make())
     expect(await waiting(b)).toEqual([])
   })
 
-  test('410 switches it off and raises an alarm at the others; what waits is kept, and sent when it is on again', async () => {
+  test('410 disables the endpoint and raises an alarm; its pending events are kept, and sent when it is enabled again', async () => {
     const b = await bench()
     const [gone, other] = [await receiver(respondWith(410)), await receiver()]
-    await b.hooks.add(1, b.wish(gone.url))
-    await b.hooks.add(1, b.wish(other.url, { events: ['alarm'] }))
+    await b.webhooks.add(1, b.configOf(gone.url))
+    await b.webhooks.add(1, b.configOf(other.url, { events: ['alarm'] }))
     await b.register(1)
     const notifier = b.make()
     await run(notifier)
-    expect((await b.hooks.list(1)).map(({ enabled }) => enabled)).toEqual([false, true])
+    expect((await b.webhooks.list(1)).map(({ enabled }) => enabled)).toEqual([false, true])
     await run(notifier)
     expect(other.requests.map(({ body }) => fields(body)['event'])).toEqual(['alarm'])
     expect(await waiting(b)).toMatchObject([{ state: 'waiting', error: 'HTTP 410' }])
     gone.respond = respondWith(200)
-    await b.hooks.change(1, 1, { enabled: true })
+    await b.webhooks.change(1, 1, { enabled: true })
     await run(notifier)
     expect(await waiting(b)).toEqual([])
   })
 
-  test('one that is down is left alone, costs no attempt, and gets all when it is well', async () => {
+  test('an endpoint that is down opens its circuit breaker, costs no attempts, and gets all events when it recovers', async () => {
     const b = await bench()
     const at = await receiver(respondWith(503))
-    await b.hooks.add(1, b.wish(at.url))
+    await b.webhooks.add(1, b.configOf(at.url))
     await b.register(40)
     const notifier = b.make()
     await run(notifier)
@@ -243,10 +243,10 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect(new Set(at.requests.filter((__, n) => n > asked).map(({ headers }) => headers['webhook-id'])).size).toBe(40)
   })
 
-  test('the vendor’s ladder ends after half an hour; what failed is kept and comes back', async () => {
+  test('SendCloud’s retry schedule ends after half an hour; failed events are kept and sent again after a recovery', async () => {
     const b = await bench()
     const at = await receiver(respondWith(500))
-    await b.hooks.add(1, b.wish(at.url, { ladder: 'vendor' }))
+    await b.webhooks.add(1, b.configOf(at.url, { ladder: 'vendor' }))
     const [token = ''] = await b.register(1)
     const notifier = b.make()
     for (const minutes of [0, 1, 2, 4, 8, 16]) {
@@ -254,10 +254,10 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       await run(notifier)
     }
     expect(await waiting(b)).toMatchObject([{ state: 'failed', attempts: 6, error: 'HTTP 500' }])
-    expect(await b.hooks.replay(1, 1, { until: T0 - 1, events: null, onlyFailed: true })).toEqual({ count: 0, next: null })
+    expect(await b.webhooks.replay(1, 1, { until: T0 - 1, events: null, onlyFailed: true })).toEqual({ count: 0, next: null })
     at.respond = respondWith(200)
     b.clock.now += HOUR
-    // A later event of the same mail is heard, and calls the failed one back.
+    // A later event of the same message is delivered, and the failed one is sent again.
     await b.bounce(token)
     await run(notifier)
     b.clock.now += 1
@@ -266,11 +266,11 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect(await waiting(b)).toEqual([])
   })
 
-  test('a slow one delays no other', async () => {
+  test('a slow endpoint delays no other', async () => {
     const b = await bench()
     const [slow, quick] = [await receiver(() => undefined), await receiver()]
-    await b.hooks.add(1, b.wish(slow.url))
-    await b.hooks.add(1, b.wish(quick.url))
+    await b.webhooks.add(1, b.configOf(slow.url))
+    await b.webhooks.add(1, b.configOf(quick.url))
     await b.register(30)
     const notifier = b.make()
     await notifier.tick()
@@ -280,30 +280,30 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect((await waiting(b, 1)).length).toBe(30)
   })
 
-  test('where more endpoints have work than may be asked at once, each has its turn', async () => {
+  test('if more endpoints have due events than lanes may run, each of them is served', async () => {
     const b = await bench()
     const at = [await receiver(), await receiver(), await receiver()]
-    for (const { url } of at) await b.hooks.add(1, b.wish(url))
+    for (const { url } of at) await b.webhooks.add(1, b.configOf(url))
     await b.register(100)
     const notifier = b.make({ maxLanes: 2 })
-    const heard = () => at.map(({ requests: got }) => new Set(got.map(({ headers }) => headers['webhook-id'])).size)
+    const receivedCounts = () => at.map(({ requests: got }) => new Set(got.map(({ headers }) => headers['webhook-id'])).size)
     await run(notifier)
-    expect(heard()).toEqual([64, 64, 0])
+    expect(receivedCounts()).toEqual([64, 64, 0])
     await run(notifier)
-    expect(heard()).toEqual([100, 64, 64])
+    expect(receivedCounts()).toEqual([100, 64, 64])
     for (let n = 0; n < 2; n++) await run(notifier)
-    expect(heard()).toEqual([100, 100, 100])
+    expect(receivedCounts()).toEqual([100, 100, 100])
   })
 
-  test('a process that dies under way loses nothing', async () => {
+  test('a process that dies while sending loses no event', async () => {
     const b = await bench()
     const at = await receiver(() => undefined)
-    await b.hooks.add(1, b.wish(at.url))
+    await b.webhooks.add(1, b.configOf(at.url))
     await b.register(3)
     const dying = b.make()
     await dying.tick()
     await expect.poll(() => at.requests.length).toBe(3)
-    // Another takes over: nothing while the lease holds, all of it afterwards.
+    // Another node takes over: nothing until the lease expires, then all events.
     at.respond = respondWith(200)
     const next = b.make()
     await run(next)
@@ -314,26 +314,26 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect(new Set(at.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(3)
   })
 
-  test('inner targets are refused when they are set, and when their name turns to one later', async () => {
+  test('private targets are refused when they are set, and when a name resolves to one later', async () => {
     let address = '93.184.215.14'
     const b = await bench(() => Promise.resolve([{ address, family: 4 }]))
     const at = await receiver()
     const { port } = new URL(at.url)
-    await expect(b.hooks.add(1, b.wish(at.url))).rejects.toMatchObject({ code: 'bad_request' })
-    await b.hooks.add(1, b.wish(`http://rebinding.example:${port}/`))
-    await expect(b.hooks.change(1, 1, { url: 'http://[::1]/' })).rejects.toMatchObject({ code: 'bad_request' })
+    await expect(b.webhooks.add(1, b.configOf(at.url))).rejects.toMatchObject({ code: 'bad_request' })
+    await b.webhooks.add(1, b.configOf(`http://rebinding.example:${port}/`))
+    await expect(b.webhooks.change(1, 1, { url: 'http://[::1]/' })).rejects.toMatchObject({ code: 'bad_request' })
     await b.register(1)
     address = '127.0.0.1'
     await run(b.make())
     expect(at.requests).toEqual([])
     expect(await waiting(b)).toMatchObject([{ state: 'waiting', error: expect.stringMatching(/not public/) }])
-    expect(await b.hooks.isResponding(`http://rebinding.example:${port}/`)).toBe(false)
+    expect(await b.webhooks.isResponding(`http://rebinding.example:${port}/`)).toBe(false)
   })
 
-  test('what was said and answered is kept, the last attempts of each, and goes after its days', async () => {
+  test('the last attempts of each event are recorded, and removed after some days', async () => {
     const b = await bench()
     const at = await receiver(respondWith(500, '<b>\u0000'))
-    await b.hooks.add(1, b.wish(at.url))
+    await b.webhooks.add(1, b.configOf(at.url))
     await b.register(1)
     const notifier = b.make()
     for (let n = 0; n < 5; n++) {
@@ -341,15 +341,15 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       await run(notifier)
       b.clock.now += HOUR
     }
-    const [record] = await b.hooks.records(1, 1, { filters: {}, limit: 10, after: null })
+    const [record] = await b.webhooks.records(1, 1, { filters: {}, limit: 10, after: null })
     expect(record).toMatchObject({ event: 'request', state: 'heard', tries: 5, happenedAt: T0, emailId: expect.stringContaining('joe0@') })
     expect(record?.log.map(({ status, answer }) => [status, answer.slice(0, 6)])).toEqual([
       [500, '<b>\u0000'],
       [500, '<b>\u0000'],
       [200, 'thanks'],
     ])
-    expect(await b.hooks.record(1, 1, record?.eventId ?? '')).toEqual(record)
-    expect(await b.hooks.record(2, 1, record?.eventId ?? '')).toBeNull()
+    expect(await b.webhooks.record(1, 1, record?.eventId ?? '')).toEqual(record)
+    expect(await b.webhooks.record(2, 1, record?.eventId ?? '')).toBeNull()
     expect(await b.context.engine.tx((db) => removeOldWebhookRecordsForOperator(db, T0, 10))).toBe(0)
     expect(await b.context.engine.tx((db) => removeOldWebhookRecordsForOperator(db, T0 + 1, 10))).toBe(1)
   })
@@ -364,7 +364,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     [{ from: T0 + 1 }, ['invalid']],
     [{ until: T0 + 1 }, ['request', 'request']],
   ]
-  const REPLAYS: readonly (readonly [what: string, wish: ReplayRequest, events: readonly string[]])[] = [
+  const REPLAYS: readonly (readonly [what: string, request: ReplayRequest, events: readonly string[]])[] = [
     ['all', { events: null, onlyFailed: false }, ['invalid', 'request', 'request']],
     ['what failed: nothing', { events: null, onlyFailed: true }, []],
     ['one event', { events: ['invalid'], onlyFailed: false }, ['invalid']],
@@ -372,28 +372,28 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     ['another time', { until: T0, events: null, onlyFailed: false }, ['request', 'request']],
     ['both', { until: T0, events: ['invalid'], onlyFailed: false }, []],
   ]
-  test('records are found by state, event, time and mail, in pages; what was heard is sent again with its id', async () => {
+  test('records are listed by state, event, time and message, in pages; a delivered event can be resent with its id', async () => {
     const b = await bench()
     const at = await receiver()
-    await b.hooks.add(1, b.wish(at.url))
+    await b.webhooks.add(1, b.configOf(at.url))
     const [token = ''] = await b.register(2)
     b.clock.now += MINUTE
     await b.bounce(token)
     const notifier = b.make()
     await run(notifier)
-    const all = await b.hooks.records(1, 1, { filters: {}, limit: 10, after: null })
+    const all = await b.webhooks.records(1, 1, { filters: {}, limit: 10, after: null })
     const emailId = all.find(({ event }) => event === 'invalid')?.emailId ?? ''
     for (const [filters, events] of FILTERS) {
       const wanted = filters.emailId === '0' ? { ...filters, emailId } : filters
-      const found = await b.hooks.records(1, 1, { filters: wanted, limit: 10, after: null })
+      const found = await b.webhooks.records(1, 1, { filters: wanted, limit: 10, after: null })
       expect({ filters, events: found.map(({ event }) => event) }).toEqual({ filters, events })
     }
-    const second = await b.hooks.records(1, 1, { filters: {}, limit: 2, after: all[0]?.eventId ?? null })
+    const second = await b.webhooks.records(1, 1, { filters: {}, limit: 2, after: all[0]?.eventId ?? null })
     expect(second).toEqual(all.slice(1))
     const ids = new Set(at.requests.map(({ headers }) => headers['webhook-id']))
-    for (const [what, wish, events] of REPLAYS) {
+    for (const [what, request, events] of REPLAYS) {
       at.requests.length = 0
-      expect({ what, ...(await b.hooks.replay(1, 1, wish)) }).toEqual({ what, count: events.length, next: null })
+      expect({ what, ...(await b.webhooks.replay(1, 1, request)) }).toEqual({ what, count: events.length, next: null })
       b.clock.now += 1
       await run(notifier)
       expect({ what, events: at.requests.map(({ body }) => fields(body)['event'] ?? '').toSorted((x, y) => (x < y ? -1 : 1)) }).toEqual({
@@ -403,88 +403,91 @@ describe.each(ENGINES)('$kind', ({ open }) => {
       expect(at.requests.every(({ headers }) => ids.has(headers['webhook-id']))).toBe(true)
     }
     at.requests.length = 0
-    expect(await b.hooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(true)
-    expect(await b.hooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(false)
-    await expect(b.hooks.resend(2, 1, all[0]?.eventId ?? '')).rejects.toMatchObject({ code: 'not_found' })
+    expect(await b.webhooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(true)
+    expect(await b.webhooks.resend(1, 1, all[0]?.eventId ?? '')).toBe(false)
+    await expect(b.webhooks.resend(2, 1, all[0]?.eventId ?? '')).rejects.toMatchObject({ code: 'not_found' })
     b.clock.now += 1
     await run(notifier)
     expect(at.requests.map(({ body }) => fields(body)['event'])).toEqual(['invalid'])
   })
 
-  test('what failed is replayed by event', async () => {
+  test('failed events are replayed by kind', async () => {
     const b = await bench()
     const at = await receiver(respondWith(500))
-    await b.hooks.add(1, b.wish(at.url, { ladder: 'vendor' }))
+    await b.webhooks.add(1, b.configOf(at.url, { ladder: 'vendor' }))
     const [token = ''] = await b.register(1)
     await b.bounce(token)
     const notifier = b.make()
-    // The second event of a mail waits until the first has failed.
+    // The second event of a message is sent after the first has failed.
     for (let n = 0; n < 16; n++) {
       await run(notifier)
       b.clock.now += 20 * MINUTE
     }
     expect((await waiting(b)).map(({ state }) => state)).toEqual(['failed', 'failed'])
-    expect((await b.hooks.records(1, 1, { filters: { state: 'failed' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
+    expect((await b.webhooks.records(1, 1, { filters: { state: 'failed' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
       'invalid',
       'request',
     ])
-    expect(await b.hooks.replay(1, 1, { events: ['soft_bounce'], onlyFailed: true })).toEqual({ count: 0, next: null })
-    expect(await b.hooks.replay(1, 1, { events: ['invalid'], onlyFailed: true })).toEqual({ count: 1, next: null })
-    expect((await b.hooks.records(1, 1, { filters: { state: 'waiting' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
+    expect(await b.webhooks.replay(1, 1, { events: ['soft_bounce'], onlyFailed: true })).toEqual({ count: 0, next: null })
+    expect(await b.webhooks.replay(1, 1, { events: ['invalid'], onlyFailed: true })).toEqual({ count: 1, next: null })
+    expect((await b.webhooks.records(1, 1, { filters: { state: 'waiting' }, limit: 10, after: null })).map(({ event }) => event)).toEqual([
       'invalid',
     ])
   })
 
-  test('an endpoint of some API users hears of their mails alone', async () => {
+  test('an endpoint for some API users gets only events of their messages', async () => {
     const b = await bench()
     const [ann, bob] = [await receiver(), await receiver()]
-    await b.hooks.add(1, b.wish(ann.url, { apiUsers: ['ann'] }))
-    await b.hooks.add(1, b.wish(bob.url, { apiUsers: ['bob', 'carl'] }))
+    await b.webhooks.add(1, b.configOf(ann.url, { apiUsers: ['ann'] }))
+    await b.webhooks.add(1, b.configOf(bob.url, { apiUsers: ['bob', 'carl'] }))
     await b.register(2)
     expect(await waiting(b, 2)).toEqual([])
     await run(b.make())
     expect([ann.requests.length, bob.requests.length]).toEqual([2, 0])
   })
 
-  test.each(['cloudevents', 'cloudevents-binary', 'engagelab'] as const)('%s arrives, signed by the standard as well', async (format) => {
-    const b = await bench()
-    const at = await receiver()
-    const { secret } = await b.hooks.add(1, b.wish(at.url, { format }))
-    await b.register(1)
-    await run(b.make())
-    const { headers, body = '' } = at.requests[0] ?? {}
-    const signed = new Webhook(secret ?? '').sign(String(headers?.['webhook-id']), new Date(b.clock.now), body)
-    expect(headers?.['webhook-signature']).toBe(signed)
-    const proof = {
-      engagelab: headers?.['x-webhook-signature'],
-      cloudevents: body.slice(1, 20),
-      'cloudevents-binary': headers?.['ce-type'],
-    }[format]
-    const mac = createHmac('sha256', secret ?? '')
-      .update(String(T0))
-      .digest('hex')
-    expect(proof).toBe({ engagelab: mac, cloudevents: '"specversion":"1.0"', 'cloudevents-binary': 'bounced.request' }[format])
-  })
+  test.each(['cloudevents', 'cloudevents-binary', 'engagelab'] as const)(
+    '%s arrives, also with the Standard Webhooks signature',
+    async (format) => {
+      const b = await bench()
+      const at = await receiver()
+      const { secret } = await b.webhooks.add(1, b.configOf(at.url, { format }))
+      await b.register(1)
+      await run(b.make())
+      const { headers, body = '' } = at.requests[0] ?? {}
+      const signed = new Webhook(secret ?? '').sign(String(headers?.['webhook-id']), new Date(b.clock.now), body)
+      expect(headers?.['webhook-signature']).toBe(signed)
+      const proof = {
+        engagelab: headers?.['x-webhook-signature'],
+        cloudevents: body.slice(1, 20),
+        'cloudevents-binary': headers?.['ce-type'],
+      }[format]
+      const mac = createHmac('sha256', secret ?? '')
+        .update(String(T0))
+        .digest('hex')
+      expect(proof).toBe({ engagelab: mac, cloudevents: '"specversion":"1.0"', 'cloudevents-binary': 'bounced.request' }[format])
+    },
+  )
 
-  test('endpoints are their account’s, a URL stands once, and twenty are enough', async () => {
+  test('an account sees only its endpoints, a URL is used once, and there are at most twenty', async () => {
     const b = await bench()
-    const { endpoint } = await b.hooks.add(1, b.wish('http://127.0.0.1/0'))
-    await expect(b.hooks.add(1, b.wish('http://127.1/0'))).rejects.toMatchObject({ code: 'conflict' })
+    const { endpoint } = await b.webhooks.add(1, b.configOf('http://127.0.0.1/0'))
+    await expect(b.webhooks.add(1, b.configOf('http://127.1/0'))).rejects.toMatchObject({ code: 'conflict' })
     for (const call of [
-      () => b.hooks.change(2, endpoint.endpointId, { enabled: false }),
-      () => b.hooks.replay(2, endpoint.endpointId, { events: null, onlyFailed: false }),
-      () => b.hooks.pending(2, endpoint.endpointId, 10),
+      () => b.webhooks.change(2, endpoint.endpointId, { enabled: false }),
+      () => b.webhooks.replay(2, endpoint.endpointId, { events: null, onlyFailed: false }),
+      () => b.webhooks.pending(2, endpoint.endpointId, 10),
     ])
       await expect(call()).rejects.toMatchObject({ code: 'not_found' })
-    expect(await b.hooks.remove(2, endpoint.endpointId)).toBe(false)
-    for (let n = 1; n < 20; n++) await b.hooks.add(1, b.wish(`http://127.0.0.1/${n}`))
-    await expect(b.hooks.add(1, b.wish('http://127.0.0.1/20'))).rejects.toMatchObject({ code: 'conflict' })
-    expect(await b.hooks.remove(1, endpoint.endpointId)).toBe(true)
+    expect(await b.webhooks.remove(2, endpoint.endpointId)).toBe(false)
+    for (let n = 1; n < 20; n++) await b.webhooks.add(1, b.configOf(`http://127.0.0.1/${n}`))
+    await expect(b.webhooks.add(1, b.configOf('http://127.0.0.1/20'))).rejects.toMatchObject({ code: 'conflict' })
+    expect(await b.webhooks.remove(1, endpoint.endpointId)).toBe(true)
   })
 
-  test('a removal that is cut short leaves the endpoint there, silent; the next one ends it', async () => {
+  test('an interrupted removal leaves the endpoint disabled; the next one completes it', async () => {
     const b = await bench()
-    const { endpoint } = await b.hooks.add(1, b.wish('http://127.0.0.1/0'))
+    const { endpoint } = await b.webhooks.add(1, b.configOf('http://127.0.0.1/0'))
     await b.register(3)
     expect(await waiting(b)).toHaveLength(3)
     let steps = 0
@@ -497,8 +500,8 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     const broken = createWebhookService({ ...b.context, engine: { ...b.context.engine, tx } }, { vault, guard, poster })
     await expect(broken.remove(1, endpoint.endpointId)).rejects.toMatchObject({ code: 'store_busy' })
     await b.register(2)
-    expect([(await b.hooks.list(1))[0]?.enabled, await waiting(b)]).toEqual([false, []])
-    expect([await b.hooks.remove(1, endpoint.endpointId), await b.hooks.remove(1, endpoint.endpointId)]).toEqual([true, false])
-    expect(await b.hooks.list(1)).toEqual([])
+    expect([(await b.webhooks.list(1))[0]?.enabled, await waiting(b)]).toEqual([false, []])
+    expect([await b.webhooks.remove(1, endpoint.endpointId), await b.webhooks.remove(1, endpoint.endpointId)]).toEqual([true, false])
+    expect(await b.webhooks.list(1)).toEqual([])
   })
 })

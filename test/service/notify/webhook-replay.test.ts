@@ -1,5 +1,5 @@
 /**
- * webhook-replay.test - many events wait again: a page a transaction, each once, however fast they are heard meanwhile
+ * webhook-replay.test - replaying many events: a page a transaction, and each once
  */
 import { describe, expect, test } from 'vitest'
 import type { Engine } from '../../../src/store/engine/engine.ts'
@@ -26,7 +26,7 @@ function row(n: number, over: Partial<OutboxRow>): OutboxRow {
 
 const numbers = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n + 1)
 
-/** As a notifier that sends at once: what waits is heard again. */
+/** Acts as a notifier: delivers every queued event. */
 async function hearAll(engine: Engine, at: number): Promise<void> {
   await engine.tx(async (db) => {
     const waiting = await listWebhookRecords(db, OF, { state: 'waiting' }, { limit: 20_000, after: null })
@@ -42,11 +42,11 @@ describe.each([...engines])('$kind', ({ open }) => {
   const bench = async () => {
     const { engine } = await open()
     const clock = { now: T0 + 1 }
-    return { engine, clock, shop: await makeContext(engine, clock) }
+    return { engine, clock, context: await makeContext(engine, clock) }
   }
 
-  test('what is heard meanwhile is not sent a third time; a call ends, and the next goes on', { timeout: 60_000 }, async () => {
-    const { engine, clock, shop: context } = await bench()
+  test('events delivered in the meantime are not sent again; a call ends, and the next one continues', { timeout: 60_000 }, async () => {
+    const { engine, clock, context } = await bench()
     await engine.tx((db) => saveWebhookRecordsForOperator(db, numbers(9_500).map(record)))
     const first = await replayEvents(context, OF, ALL)
     expect(first).toEqual({ count: 9_000, next: expect.any(String) })
@@ -57,8 +57,8 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect((await listOutbox(engine.read, 1, 1, 1_000)).map(({ eventId }) => eventId)).toEqual(numbers(500).map(idOf))
   })
 
-  test('what failed and was heard again since the first call is left alone', async () => {
-    const { engine, clock, shop: context } = await bench()
+  test('an event that failed and was delivered since the first call is not queued', async () => {
+    const { engine, clock, context } = await bench()
     await engine.tx((db) => saveWebhookRecordsForOperator(db, numbers(3).map(record)))
     const start = clock.now
     clock.now += 10
@@ -66,8 +66,8 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect(await replayEvents(context, OF, { ...ALL, after: `${start}.heard.` })).toEqual({ count: 2, next: null })
   })
 
-  test('failed ones wait again, page after page, with their records', { timeout: 60_000 }, async () => {
-    const { engine, shop: context } = await bench()
+  test('failed events are queued again with their records, page after page', { timeout: 60_000 }, async () => {
+    const { engine, context } = await bench()
     await engine.tx(async (db) => {
       await saveWebhookRecordsForOperator(db, [{ ...record(1), state: 'failed' }])
       const rows = numbers(2_100).map((n) => row(n, n === 2_100 ? { state: 'failed', kind: 'complaint' } : { state: 'failed' }))
@@ -81,8 +81,8 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect((await listWebhookRecords(engine.read, OF, { state: 'waiting' }, { limit: 10, after: null })).length).toBe(1)
   })
 
-  test('what rests is due when its endpoint is well, a page a transaction, and no longer than it may', async () => {
-    const { engine, shop: context } = await bench()
+  test('events that wait for a retry become due when their endpoint recovers, a page a transaction, until told to stop', async () => {
+    const { engine, context } = await bench()
     const other = row(9_999, { endpointId: 2 })
     await engine.tx((db) => db.insertMany(OUTBOX, [...numbers(2_100).map((n) => row(n, {})), other]))
     expect(await engine.tx((db) => advanceOutboxDueTime(db, OF, { dueAt: T0, limit: 100 }))).toBe(100)
@@ -94,8 +94,8 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect(await listOutbox(engine.read, 1, 2, 10)).toEqual([other])
   })
 
-  test.each(['', 'x', '1.heard', '1.gone.', `1.heard.${idOf(1)}x`])('a place that is none of ours is refused: %j', async (after) => {
-    const { shop: context } = await bench()
+  test.each(['', 'x', '1.heard', '1.gone.', `1.heard.${idOf(1)}x`])('a malformed cursor is refused: %j', async (after) => {
+    const { context } = await bench()
     await expect(replayEvents(context, OF, { ...ALL, after })).rejects.toMatchObject({ code: 'bad_request' })
   })
 })

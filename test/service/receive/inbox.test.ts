@@ -1,5 +1,5 @@
 /**
- * inbox.test - mail that waits, and what people do with it, on both stores
+ * inbox.test - inbox commands, on both stores
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
@@ -37,11 +37,11 @@ describe.each(engines)('$kind', ({ open }) => {
   })
 
   type Bench = {
-    shop: Context
+    context: Context
     clock: Clock
     receiver: Receiver
     proofs: { now: AuthenticationResults }
-    settle: RunInboxCommand
+    runCommand: RunInboxCommand
     mail: (to: string, raw: string) => Promise<string>
     register: (account: number, recipient: string) => Promise<{ emailId: string; returnPath: string; feedbackId: string; token: string }>
   }
@@ -54,18 +54,18 @@ describe.each(engines)('$kind', ({ open }) => {
     const proofs = { now: NO_AUTHENTICATION_RESULTS }
     const prover = (): Promise<AuthenticationResults> => Promise.resolve(proofs.now)
     const receiver = createReceiver(context, { prover, dryRun: false, notifyReplays: false })
-    const door = createRegister(context)
+    const registerRecipients = createRegister(context)
     return {
-      shop: context,
+      context,
       clock,
       receiver,
       proofs,
-      settle: createInboxCommandRunner(context, prover),
+      runCommand: createInboxCommandRunner(context, prover),
       mail: async (to, raw) => (await receiver.submit(makeIncomingMail(raw, to, { at: clock.now, receivedAt: clock.now }))).digest,
       register: async (account, recipient) => {
         const call = { from: 'news@example.com', subject: 'Hello', label: null, broadcast: null, emailType: 'batch', headers: {} } as const
         const caller = { account, apiUser: `user${account}`, ip: '203.0.113.5' }
-        const { recipients } = await door(caller, { ...call, recipients: [{ recipient, contactTypes: null }] })
+        const { recipients } = await registerRecipients(caller, { ...call, recipients: [{ recipient, contactTypes: null }] })
         const { emailId = '', returnPath = '', feedbackId = '' } = recipients[0] ?? {}
         return { emailId, returnPath, feedbackId, token: returnPath.split('@')[0] ?? '' }
       },
@@ -89,95 +89,95 @@ describe.each(engines)('$kind', ({ open }) => {
   const expectRebuilt = async (context: Context): Promise<void> =>
     expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
 
-  test('accept: a forged-looking complaint counts once a person vouches for it, from the time when it came', async () => {
-    const { shop: context, clock, mail, settle, register } = await bench()
+  test('accept: an unverified complaint takes effect when a person vouches for it, dated when it arrived', async () => {
+    const { context, clock, mail, runCommand, register } = await bench()
     const joe = await register(1, 'joe@example.org')
     const digest = await mail('fbl@fbl.example.com', arf({ token: joe.feedbackId, recipient: 'joe@example.org' }))
     expect(await findInboxItem(context.engine.read, 1, digest)).toMatchObject({ reason: 'unverified', state: 'open' })
     clock.now += DAY
-    const done = await settle({ ...ANN, digest, action: 'accept' })
+    const done = await runCommand({ ...ANN, digest, action: 'accept' })
     expect(done).toMatchObject({ changed: true, problem: null, row: { state: 'accepted' } })
     expect(await entriesOf(context, 1, 'joe@example.org')).toEqual([['complaint', 'operator', START]])
-    expect(await settle({ ...ANN, digest, action: 'accept' })).toMatchObject({ changed: false, facts: [] })
-    await expect(settle({ ...ANN, digest, action: 'discard' })).rejects.toMatchObject({ code: 'conflict' })
+    expect(await runCommand({ ...ANN, digest, action: 'accept' })).toMatchObject({ changed: false, facts: [] })
+    await expect(runCommand({ ...ANN, digest, action: 'discard' })).rejects.toMatchObject({ code: 'conflict' })
     expect(await auditsOf(context, 1)).toEqual(['inbox.accepted'])
     await expectRebuilt(context)
   })
 
-  test('two hands at once settle it once', async () => {
-    const { shop: context, mail, settle, register } = await bench()
+  test('two commands at once settle the mail once', async () => {
+    const { context, mail, runCommand, register } = await bench()
     const joe = await register(1, 'joe@example.org')
     const digest = await mail('fbl@fbl.example.com', arf({ token: joe.feedbackId, recipient: 'joe@example.org' }))
-    const done = await Promise.all(Array.from({ length: 4 }, () => settle({ ...ANN, digest, action: 'accept' })))
+    const done = await Promise.all(Array.from({ length: 4 }, () => runCommand({ ...ANN, digest, action: 'accept' })))
     expect(done.filter(({ changed }) => changed).length).toBe(1)
     expect(await auditsOf(context, 1)).toEqual(['inbox.accepted'])
   })
 
-  test('link: a stray bounce becomes the bounce of a mail, and both accounts’ books say so', async () => {
-    const { shop: context, mail, settle, register } = await bench()
+  test('link: an unmatched bounce becomes the bounce of a delivery, and both accounts get an audit fact', async () => {
+    const { context, mail, runCommand, register } = await bench()
     const joe = await register(2, 'joe@example.org')
     const digest = await mail('unknown@bounce.example.com', ndr({ recipient: 'joe@example.org' }))
     expect(await findInboxItem(context.engine.read, 0, digest)).toMatchObject({ reason: 'unmatched' })
-    await expect(settle({ ...OPERATOR, digest, action: 'accept' })).rejects.toMatchObject({ code: 'conflict' })
-    await expect(settle({ ...OPERATOR, digest, action: 'link', emailId: 'no such' })).rejects.toMatchObject({ code: 'not_found' })
-    await expect(settle({ ...ANN, digest, action: 'link', emailId: joe.emailId })).rejects.toMatchObject({ code: 'not_found' })
-    expect(await settle({ ...OPERATOR, digest, action: 'link', emailId: joe.emailId })).toMatchObject({
+    await expect(runCommand({ ...OPERATOR, digest, action: 'accept' })).rejects.toMatchObject({ code: 'conflict' })
+    await expect(runCommand({ ...OPERATOR, digest, action: 'link', emailId: 'no such' })).rejects.toMatchObject({ code: 'not_found' })
+    await expect(runCommand({ ...ANN, digest, action: 'link', emailId: joe.emailId })).rejects.toMatchObject({ code: 'not_found' })
+    expect(await runCommand({ ...OPERATOR, digest, action: 'link', emailId: joe.emailId })).toMatchObject({
       changed: true,
       row: { state: 'linked' },
     })
     expect(await statusOf(context, 2, joe.emailId)).toEqual([4, 406, true])
     expect(await entriesOf(context, 2, 'joe@example.org')).toEqual([['bounce', 'operator', START]])
-    expect(await settle({ ...OPERATOR, digest, action: 'link', emailId: joe.emailId })).toMatchObject({ changed: false })
+    expect(await runCommand({ ...OPERATOR, digest, action: 'link', emailId: joe.emailId })).toMatchObject({ changed: false })
     const amy = await register(2, 'amy@example.org')
-    await expect(settle({ ...OPERATOR, digest, action: 'link', emailId: amy.emailId })).rejects.toMatchObject({ code: 'conflict' })
+    await expect(runCommand({ ...OPERATOR, digest, action: 'link', emailId: amy.emailId })).rejects.toMatchObject({ code: 'conflict' })
     expect([await auditsOf(context, 0), await auditsOf(context, 2)]).toEqual([['inbox.linked'], ['inbox.linked']])
     await expectRebuilt(context)
   })
 
-  test('link: mail that points at an account is never another’s', async () => {
-    const { shop: context, mail, settle, register } = await bench()
+  test('link: a mail of an account cannot be linked to a delivery of another', async () => {
+    const { context, mail, runCommand, register } = await bench()
     const mine = await register(1, 'joe@example.org')
     const other = await register(2, 'joe@example.org')
     const digest = await mail('fbl@fbl.example.com', arf({ token: mine.feedbackId, recipient: 'joe@example.org' }))
-    await expect(settle({ ...OPERATOR, digest, action: 'link', emailId: other.emailId })).rejects.toMatchObject({ code: 'not_found' })
-    await expect(settle({ account: 2, actor: 'api:bob', digest, action: 'accept' })).rejects.toMatchObject({ code: 'not_found' })
+    await expect(runCommand({ ...OPERATOR, digest, action: 'link', emailId: other.emailId })).rejects.toMatchObject({ code: 'not_found' })
+    await expect(runCommand({ account: 2, actor: 'api:bob', digest, action: 'accept' })).rejects.toMatchObject({ code: 'not_found' })
     expect(await entriesOf(context, 2, 'joe@example.org')).toEqual([])
   })
 
-  test('accepted mail never feeds the list that accounts share, whoever signed it', async () => {
-    const { shop: context, clock, proofs, mail, settle, register } = await bench([{ sharedList: true }])
+  test('an accepted mail never feeds the shared list, even if it is signed', async () => {
+    const { context, clock, proofs, mail, runCommand, register } = await bench([{ sharedList: true }])
     const joe = await register(1, 'joe@example.org')
     proofs.now = SIGNED
     clock.now += 40 * DAY
     const digest = await mail(joe.returnPath, ndr({ token: joe.token, recipient: 'joe@example.org' }))
     expect(await findInboxItem(context.engine.read, 1, digest)).toMatchObject({ reason: 'expired' })
-    await settle({ ...OPERATOR, digest, action: 'accept' })
+    await runCommand({ ...OPERATOR, digest, action: 'accept' })
     expect(await entriesOf(context, 1, 'joe@example.org')).toEqual([['bounce', 'operator', clock.now]])
     expect(await entriesOf(context, 0, 'joe@example.org')).toEqual([])
   })
 
-  test('discard, think again, accept', async () => {
-    const { shop: context, mail, settle, register } = await bench()
+  test('a discarded mail can still be accepted', async () => {
+    const { context, mail, runCommand, register } = await bench()
     const joe = await register(1, 'joe@example.org')
     const digest = await mail('fbl@fbl.example.com', arf({ token: joe.feedbackId, recipient: 'joe@example.org' }))
-    expect(await settle({ ...ANN, digest, action: 'discard' })).toMatchObject({ changed: true, row: { state: 'discarded' } })
+    expect(await runCommand({ ...ANN, digest, action: 'discard' })).toMatchObject({ changed: true, row: { state: 'discarded' } })
     expect(await entriesOf(context, 1, 'joe@example.org')).toEqual([])
-    expect(await settle({ ...ANN, digest, action: 'accept' })).toMatchObject({ changed: true, row: { state: 'accepted' } })
+    expect(await runCommand({ ...ANN, digest, action: 'accept' })).toMatchObject({ changed: true, row: { state: 'accepted' } })
     expect(await auditsOf(context, 1)).toEqual(['inbox.discarded', 'inbox.accepted'])
     await expectRebuilt(context)
   })
 
-  test('replay believes no more than the listener: what was unproven stays, what is registered by now moves', async () => {
-    const { shop: context, proofs, mail, settle, register } = await bench()
+  test('replay trusts no more than the listener: an unproven mail stays, and a mail registered since takes effect', async () => {
+    const { context, proofs, mail, runCommand, register } = await bench()
     const joe = await register(1, 'joe@example.org')
     const forged = await mail('fbl@fbl.example.com', arf({ token: joe.feedbackId, recipient: 'joe@example.org' }))
-    expect(await settle({ ...ANN, digest: forged, action: 'replay' })).toMatchObject({
+    expect(await runCommand({ ...ANN, digest: forged, action: 'replay' })).toMatchObject({
       changed: false,
       problem: 'unverified',
       row: { state: 'open' },
     })
     proofs.now = SIGNED
-    expect(await settle({ ...ANN, digest: forged, action: 'replay' })).toMatchObject({ changed: true, row: { state: 'replayed' } })
+    expect(await runCommand({ ...ANN, digest: forged, action: 'replay' })).toMatchObject({ changed: true, row: { state: 'replayed' } })
     expect(await entriesOf(context, 1, 'joe@example.org')).toEqual([['complaint', 'signed', START]])
     proofs.now = NO_AUTHENTICATION_RESULTS
     const named = ndr({ recipient: 'amy@example.org' }).replace('Message-Id: <ndr-0@mx.example.net>', 'Message-Id: <n1@mx.example.net>')
@@ -189,8 +189,8 @@ describe.each(engines)('$kind', ({ open }) => {
       ),
     )
     expect(await findInboxItem(context.engine.read, 0, stray)).toMatchObject({ reason: 'unmatched' })
-    const door = createRegister(context)
-    const amy = await door(
+    const registerRecipients = createRegister(context)
+    const amy = await registerRecipients(
       { account: 1, apiUser: 'user1', ip: '203.0.113.5' },
       {
         from: 'news@example.com',
@@ -202,26 +202,26 @@ describe.each(engines)('$kind', ({ open }) => {
         recipients: [{ recipient: 'amy@example.org', contactTypes: null }],
       },
     )
-    expect(await settle({ ...OPERATOR, digest: stray, action: 'replay' })).toMatchObject({ changed: false, problem: 'unverified' })
+    expect(await runCommand({ ...OPERATOR, digest: stray, action: 'replay' })).toMatchObject({ changed: false, problem: 'unverified' })
     expect(await statusOf(context, 1, amy.recipients[0]?.emailId ?? '')).toEqual([18, null, false])
-    expect(await settle({ ...OPERATOR, digest: stray, action: 'accept' })).toMatchObject({ changed: true })
+    expect(await runCommand({ ...OPERATOR, digest: stray, action: 'accept' })).toMatchObject({ changed: true })
     expect(await statusOf(context, 1, amy.recipients[0]?.emailId ?? '')).toEqual([4, 406, true])
     await expectRebuilt(context)
   })
 
-  test('without its raw mail it can only be discarded; what is not there is not found', async () => {
-    const { shop: context, mail, settle, register } = await bench()
+  test('without its raw mail an item can only be discarded; an unknown id is not found', async () => {
+    const { context, mail, runCommand, register } = await bench()
     const joe = await register(1, 'joe@example.org')
     const digest = await mail('fbl@fbl.example.com', arf({ token: joe.feedbackId, recipient: 'joe@example.org' }))
     await context.engine.tx((db) => removeRawMailForOperator(db, digest))
     for (const action of ['accept', 'replay'] as const)
-      await expect(settle({ ...ANN, digest, action })).rejects.toMatchObject({ code: 'not_found' })
-    await expect(settle({ ...ANN, digest: 'ab'.repeat(32), action: 'discard' })).rejects.toMatchObject({ code: 'not_found' })
-    expect(await settle({ ...ANN, digest, action: 'discard' })).toMatchObject({ changed: true })
+      await expect(runCommand({ ...ANN, digest, action })).rejects.toMatchObject({ code: 'not_found' })
+    await expect(runCommand({ ...ANN, digest: 'ab'.repeat(32), action: 'discard' })).rejects.toMatchObject({ code: 'not_found' })
+    expect(await runCommand({ ...ANN, digest, action: 'discard' })).toMatchObject({ changed: true })
   })
 
-  test('a cut token, and a cut account: their mail waits as cut, and only an operator lets it in', async () => {
-    const { shop: context, mail, settle, register } = await bench()
+  test('mail about a blocked token or account stays in the inbox, and only an operator can accept it', async () => {
+    const { context, mail, runCommand, register } = await bench()
     const joe = await register(1, 'joe@example.org')
     const amy = await register(1, 'amy@example.org')
     const bob = await register(2, 'joe@example.org')
@@ -236,10 +236,10 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await findInboxItem(context.engine.read, 1, second)).toMatchObject({ reason: 'cut' })
     await mail(bob.returnPath, ndr({ token: bob.token, recipient: 'joe@example.org' }))
     expect(await statusOf(context, 2, bob.emailId)).toEqual([4, 406, true])
-    expect(await settle({ ...ANN, digest, action: 'replay' }).catch((error: unknown) => error)).toMatchObject({ code: 'forbidden' })
-    await expect(settle({ ...ANN, digest, action: 'accept' })).rejects.toMatchObject({ code: 'forbidden' })
-    expect(await settle({ ...OPERATOR, digest, action: 'replay' })).toMatchObject({ changed: false, problem: 'cut' })
-    expect(await settle({ ...OPERATOR, digest, action: 'accept' })).toMatchObject({ changed: true })
+    expect(await runCommand({ ...ANN, digest, action: 'replay' }).catch((error: unknown) => error)).toMatchObject({ code: 'forbidden' })
+    await expect(runCommand({ ...ANN, digest, action: 'accept' })).rejects.toMatchObject({ code: 'forbidden' })
+    expect(await runCommand({ ...OPERATOR, digest, action: 'replay' })).toMatchObject({ changed: false, problem: 'cut' })
+    expect(await runCommand({ ...OPERATOR, digest, action: 'accept' })).toMatchObject({ changed: true })
     expect(await statusOf(context, 1, joe.emailId)).toEqual([4, 406, true])
     expect(await auditsOf(context, 0)).toEqual(['cut.add', 'cut.add'])
     await expectRebuilt(context)

@@ -1,5 +1,5 @@
 /**
- * receive.test - from bytes to rows, on both stores
+ * receive.test - from the bytes of a mail to stored rows, on both stores
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { NO_AUTHENTICATION_RESULTS, type AuthenticationResults } from '../../../src/mail-auth/verify-signatures.ts'
@@ -16,7 +16,7 @@ import { reactivateAddresses, removeSuppressions } from '../../../src/service/li
 import { addUnsubscribeEntry, unsubscribe } from '../../../src/service/lists/unsubscribe.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { createReceiver, type Receiver } from '../../../src/service/receive/receive.ts'
-import { createRegister, type RegistrationResult, type Registration } from '../../../src/service/submit/register.ts'
+import { createRegister, type Register, type Registration } from '../../../src/service/submit/register.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
 import { arf, makeIncomingMail, ndr } from '../../support/reports.ts'
@@ -38,11 +38,11 @@ describe.each(engines)('$kind', ({ open }) => {
   })
 
   type Bench = {
-    shop: Context
+    context: Context
     clock: Clock
     receiver: Receiver
     proofs: { now: AuthenticationResults }
-    register: (recipients: readonly string[], over?: Partial<Registration>) => Promise<RegistrationResult>
+    register: (recipients: readonly string[], over?: Partial<Registration>) => ReturnType<Register>
   }
 
   async function bench(accounts: Parameters<typeof makeContext>[2] = [{}]): Promise<Bench> {
@@ -52,9 +52,9 @@ describe.each(engines)('$kind', ({ open }) => {
     const context = await makeContext(engine, clock, accounts)
     const proofs = { now: NO_AUTHENTICATION_RESULTS }
     const receiver = createReceiver(context, { prover: () => Promise.resolve(proofs.now), dryRun: false, notifyReplays: false })
-    const door = createRegister(context)
+    const registerRecipients = createRegister(context)
     const register: Bench['register'] = (recipients, over = {}) =>
-      door(BY, {
+      registerRecipients(BY, {
         from: 'news@example.com',
         subject: 'Hello',
         recipients: recipients.map((recipient) => ({ recipient, contactTypes: null })),
@@ -64,7 +64,7 @@ describe.each(engines)('$kind', ({ open }) => {
         headers: {},
         ...over,
       })
-    return { shop: context, clock, receiver, proofs, register }
+    return { context, clock, receiver, proofs, register }
   }
 
   const tokenOf = (address: string | undefined): string => (address ?? '').split('@')[0] ?? ''
@@ -84,8 +84,8 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(differences).toEqual([])
   }
 
-  test('a registered mail bounces: status, list, timeline, raw mail; a second copy changes nothing', async () => {
-    const { shop: context, clock, receiver, register } = await bench()
+  test('a bounce of a registered message: status, list, timeline, raw mail; a second copy changes nothing', async () => {
+    const { context, clock, receiver, register } = await bench()
     const { messageId, recipients } = await register(['joe@example.org'])
     const [joe] = recipients
     expect(messageId).toMatch(/[a-z]$/)
@@ -113,8 +113,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('one poisonous mail among 99 good ones harms only itself', async () => {
-    const { shop: context, clock, register } = await bench()
+  test('one mail that cannot be processed among 99 good ones fails alone', async () => {
+    const { context, clock, register } = await bench()
     const { recipients } = await register(Array.from({ length: 99 }, (_, n) => `r${n}@example.org`))
     const poison = 'poison@example.org'
     const receiver = createReceiver(
@@ -141,8 +141,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('what matches nothing, and what is no report, waits in the inbox with its raw mail', async () => {
-    const { shop: context, clock, receiver } = await bench()
+  test('a report that matches nothing, and a mail that is not a report, go to the inbox with their raw mail', async () => {
+    const { context, clock, receiver } = await bench()
     const stray = await receiver.submit(mailFor('unknown@bounce.example.com', ndr({ recipient: 'x@example.org' }), clock))
     expect(stray).toMatchObject({ account: 0, inboxReason: 'unmatched' })
     const empty = await receiver.submit(mailFor('unknown@bounce.example.com', '', clock))
@@ -155,8 +155,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('a complaint needs the token and a listed signature', async () => {
-    const { shop: context, clock, receiver, proofs, register } = await bench()
+  test('a complaint needs a token and the signature of a listed reporter', async () => {
+    const { context, clock, receiver, proofs, register } = await bench()
     const { recipients } = await register(['ann@example.org'])
     const [ann] = recipients
     const forged = await receiver.submit(
@@ -174,8 +174,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('the shared list takes a bounce that a listed reporter signed, and no other', async () => {
-    const { shop: context, clock, receiver, proofs, register } = await bench([{ sharedList: true }])
+  test('the shared list takes only bounces signed by a listed reporter', async () => {
+    const { context, clock, receiver, proofs, register } = await bench([{ sharedList: true }])
     const { recipients } = await register(['cid@example.org', 'dee@example.org'])
     const bounce = async (n: number, recipient: string): Promise<unknown> => {
       const { returnPath = '' } = recipients[n] ?? {}
@@ -189,8 +189,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('our own lists answer the next registration, and a lift undoes them', async () => {
-    const { shop: context, clock, receiver, register } = await bench()
+  test('the lists suppress the next registration, and a removal undoes that', async () => {
+    const { context, clock, receiver, register } = await bench()
     const { recipients } = await register(['bob@example.org'])
     await receiver.submit(
       mailFor(recipients[0]?.returnPath ?? '', ndr({ token: tokenOf(recipients[0]?.returnPath), recipient: 'bob@example.org' }), clock),
@@ -210,8 +210,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('attempts: deferrals leave 18, a 250 delivers, a later bounce wins, a repeat is harmless', async () => {
-    const { shop: context, clock, receiver, register } = await bench()
+  test('attempts: deferrals leave 18, a 250 delivers, a later bounce wins, a repetition changes nothing', async () => {
+    const { context, clock, receiver, register } = await bench()
     const tell = createReportAttempts(context)
     const { recipients } = await register(['eve@example.org'])
     const emailId = recipients[0]?.emailId ?? ''
@@ -238,8 +238,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('a refusal in the dialogue, a dead server, and what nobody closed', async () => {
-    const { shop: context, clock, register } = await bench()
+  test('an SMTP refusal, an unreachable server, and a delivery that is given up', async () => {
+    const { context, clock, register } = await bench()
     const tell = createReportAttempts(context)
     const { recipients } = await register(['a@example.org', 'b@example.org', 'c@example.org'])
     const base = { code: null, text: '', error: null, mx: null, egressIp: null, attempt: 1, final: null, at: null } as const
@@ -258,8 +258,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('recipients take themselves off, and people put them back', async () => {
-    const { shop: context, clock, register } = await bench()
+  test('recipients unsubscribe, and people remove the entries', async () => {
+    const { context, clock, register } = await bench()
     const { recipients } = await register(['dan@example.org'])
     const token = /\/u\/([a-z2-7]{30})/.exec(recipients[0]?.headers['List-Unsubscribe'] ?? '')?.[1] ?? ''
     const call = { token, how: 'one-click', ip: '192.0.2.1', userAgent: null } as const
@@ -280,8 +280,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('a dry run says what would change, and keeps nothing', async () => {
-    const { shop: context, clock, register } = await bench()
+  test('a dry run returns what would change, and stores nothing', async () => {
+    const { context, clock, register } = await bench()
     const { recipients } = await register(['fay@example.org'])
     const dry = createReceiver(context, { prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS), dryRun: true, notifyReplays: false })
     const outcome = await dry.submit(
@@ -293,8 +293,8 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('a rebuild from nothing gives the same rows', async () => {
-    const { shop: context, clock, receiver, register } = await bench()
+  test('a rebuild gives the same rows', async () => {
+    const { context, clock, receiver, register } = await bench()
     const { recipients } = await register(Array.from({ length: 30 }, (_, n) => `m${n}@example.org`))
     await Promise.all(
       recipients

@@ -1,5 +1,5 @@
 /**
- * offline-tokens.test - mails that a sender named by itself: reported before they are registered, registered once, and by nobody else
+ * offline-tokens.test - tokens that a sender minted offline: reported before registration, registered once, and only by their owner
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
@@ -14,7 +14,7 @@ import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findSuppressions } from '../../../src/store/lists/suppressions.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { createReceiver } from '../../../src/service/receive/receive.ts'
-import { createRegister, type RegistrationResult } from '../../../src/service/submit/register.ts'
+import { createRegister, type Register } from '../../../src/service/submit/register.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { engines } from '../../support/engines.ts'
 import { makeIncomingMail, ndr } from '../../support/reports.ts'
@@ -22,7 +22,7 @@ import { makeContext, MASTER } from '../../support/context.ts'
 
 const START = Date.UTC(2026, 10, 20, 12)
 const DAY = 86_400_000
-/** Of account 1; accounts 1 and 2 are ordinary. */
+/** The offline number of account 1; accounts 1 and 2 are ordinary. */
 const OFFLINE = 3
 
 type Minting = { sequence?: number; number?: number; at?: number; domain?: string }
@@ -40,20 +40,20 @@ describe.each(engines)('$kind', ({ open }) => {
   })
 
   async function bench(): Promise<{
-    shop: Context
-    register: (token: string, account?: number, recipient?: string) => Promise<RegistrationResult>
+    context: Context
+    register: (token: string, account?: number, recipient?: string) => ReturnType<Register>
   }> {
     const { engine } = await open()
     opened.push(engine)
     const context = await makeContext(engine, { now: START }, [{}, {}])
     await engine.tx((db) => createAccount(db, { name: 'offline', createdAt: START, settings: DEFAULT_ACCOUNT_SETTINGS, offlineFor: 1 }))
     context.accountCache.invalidate()
-    const door = createRegister(context)
+    const registerRecipients = createRegister(context)
     const call = { from: 'news@example.com', subject: 'Hello', label: null, broadcast: null, emailType: 'batch', headers: {} } as const
     return {
-      shop: context,
+      context,
       register: (token, account = 1, recipient = 'joe@example.org') =>
-        door(
+        registerRecipients(
           { account, apiUser: `user${account}`, ip: '203.0.113.5' },
           { ...call, recipients: [{ recipient, contactTypes: null, token }] },
         ),
@@ -62,8 +62,8 @@ describe.each(engines)('$kind', ({ open }) => {
   const listsOf = async (context: Context): Promise<number> =>
     (await findSuppressions(context.engine.read, [{ account: 1, addressHash: hashAddress('joe@example.org') ?? '' }])).length
 
-  test('registered first: the same names come back, a second time too, and the bounce finds it', async () => {
-    const { shop: context, register } = await bench()
+  test('registered first: the same ids are returned each time, and a bounce matches', async () => {
+    const { context, register } = await bench()
     const token = mint()
     const first = await register(token)
     expect(first.recipients[0]?.returnPath).toBe(`${token}@bounce.example.com`)
@@ -80,8 +80,8 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await listsOf(context)).toBe(1)
   })
 
-  test('reported first: a stub has a status and feeds no list, until it is registered', async () => {
-    const { shop: context, register } = await bench()
+  test('reported first: a stub has a status and feeds no list until it is registered', async () => {
+    const { context, register } = await bench()
     const token = mint()
     const receiver = createReceiver(context, {
       prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS),
@@ -99,8 +99,8 @@ describe.each(engines)('$kind', ({ open }) => {
     expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
   })
 
-  test('nobody registers what is not theirs, forged, ordinary, old or ahead', async () => {
-    const { shop: context, register } = await bench()
+  test('a token that is forged, of another account, not offline, too old or dated ahead is refused', async () => {
+    const { context, register } = await bench()
     const good = mint()
     const ours = await createRegister(context)(
       { account: 1, apiUser: 'user1', ip: '203.0.113.5' },

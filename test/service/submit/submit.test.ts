@@ -1,5 +1,5 @@
 /**
- * submit.test - one transaction from the request to the queue: lists asked, repeats answered as before, nothing sent twice
+ * submit.test - one transaction from the request to the queue: suppression, idempotency, quota
  */
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Composition } from '../../../src/compose/composition.ts'
@@ -58,7 +58,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
   const waiting = () => listQueuedMessagesForOperator(context.engine.read, null, 100)
 
   test.each([
-    // what the operator lists, as he writes it     From               may it go
+    // senderDomains                                From               is it allowed
     [[], 'a@anything.example', true],
     [['Example.com'], 'a@example.com', true],
     [['example.com'], 'a@NEWS.example.com', true],
@@ -66,7 +66,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     [['example.com'], 'a@notexample.com', false],
     [['news.example.com'], 'a@example.com', false],
     [['example.com'], 'a@victim.example', false],
-  ] as const)('senderDomains %j, from %s: %s', async (senderDomains, from, may) => {
+  ] as const)('senderDomains %j, from %s: %s', async (senderDomains, from, isAllowed) => {
     await changeAccountSettings(context, {
       account: 1,
       actor: 'operator',
@@ -78,10 +78,10 @@ describe.each(engines)('submit: $kind', ({ open }) => {
       ({ recipients }) => recipients[0]?.status,
       (error: unknown) => (error instanceof Fault ? error.code : error),
     )
-    expect([outcome, (await waiting()).length]).toEqual(may ? [18, 1] : ['forbidden', 0])
+    expect([outcome, (await waiting()).length]).toEqual(isAllowed ? [18, 1] : ['forbidden', 0])
   })
 
-  test('what may be sent waits; a list or a bad address answers at once and is never queued', async () => {
+  test('recipients are queued unless a list suppresses them or their address is malformed', async () => {
     await addUnsubscribeEntry(context, alice, 'gone@example.net', 0)
     const before = nudges
     const done = await submit(alice, to('Joe@Example.net', 'gone@example.net', 'nobody'))
@@ -103,7 +103,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     expect(row).toMatchObject({ status: 18, request_ip: '192.0.2.7', result: 'unsent' })
   })
 
-  test('the body lies once, with what its mails share; the row has the recipient as he writes himself, and his variables', async () => {
+  test('the shared body is stored once; each row has the recipient as written, and the variables', async () => {
     const call = to('A@example.net', 'b@example.org')
     await submit(alice, {
       ...call,
@@ -123,7 +123,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     })
   })
 
-  test('a request that names itself is answered as before for an hour, and sent once', async () => {
+  test('a request id gets the same response for an hour, and its messages are sent once', async () => {
     const call = { ...to('joe@example.net'), requestId: 'r1' }
     const first = await submit(alice, call)
     const again = createSubmit(context, { onQueued: () => undefined })
@@ -138,7 +138,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     expect(await waiting()).toHaveLength(3)
   })
 
-  test('repeats that come at once are one request', async () => {
+  test('concurrent repetitions are one request', async () => {
     const other = createSubmit(context, { onQueued: () => undefined })
     const call = { ...to('joe@example.net', 'ann@example.net'), requestId: 'at once' }
     const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => (n % 2 === 0 ? submit : other)(alice, call)))
@@ -146,13 +146,13 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     expect(await waiting()).toHaveLength(2)
   })
 
-  test('answers that nobody is given any more go', async () => {
+  test('expired responses are removed', async () => {
     await submit(alice, { ...to('joe@example.net'), requestId: 'r1' })
     expect(await context.engine.tx((db) => removeOldSubmissionsForOperator(db, T0 - 1, 9))).toBe(0)
     expect(await context.engine.tx((db) => removeOldSubmissionsForOperator(db, T0, 9))).toBe(1)
   })
 
-  test('a label by its number; another account’s is none', async () => {
+  test('a label by its number; the label of another account is not found', async () => {
     const labels = await context.engine.tx((db) => ensureLabels(db, 1, ['weekly'], T0))
     const id = labels.get('weekly') ?? 0
     await submit(alice, { ...to('joe@example.net'), label: { id } })
@@ -160,7 +160,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     await expect(submit(bob, { ...to('joe@example.net'), label: { id } })).rejects.toMatchObject({ code: 'not_found' })
   })
 
-  test('a refusal leaves nothing behind', async () => {
+  test('a refused request stores nothing', async () => {
     const huge = { ...body, sections: { '%s%': 'x'.repeat(1_000_000) }, html: '%s%'.repeat(100) }
     await expect(submit(alice, { ...to('joe@example.net'), body: huge })).rejects.toMatchObject({ code: 'bad_request' })
     await expect(submit(alice, { ...to('joe@example.net'), body: { ...body, from: 'nobody' } })).rejects.toMatchObject({
@@ -169,7 +169,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     expect(await waiting()).toEqual([])
   })
 
-  test('what lies in the queue can be read back as it was asked', async () => {
+  test('a queued message can be read back as it was submitted', async () => {
     await submit(alice, to('joe@example.net'))
     const [row] = await context.engine.read.all('select content from queue_bodies')
     const { decompressBytes: unpack } = await import('../../../src/store/engine/compression.ts')
@@ -178,9 +178,9 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     expect(kept).toEqual({ ...body, label: null, apiUser: 'alice' })
   })
 
-  test('the quota of a day holds for requests that come at once, and begins anew with the next', async () => {
+  test('the daily quota holds for concurrent requests, and starts anew the next day', async () => {
     const limited = createSubmit(context, { onQueued: () => undefined, recipientsPerDay: 5 })
-    const told = await Promise.all(
+    const outcomes = await Promise.all(
       Array.from({ length: 12 }, (_, n) =>
         limited(alice, to(`a${n}@example.net`, `b${n}@example.net`)).then(
           () => 'taken',
@@ -188,7 +188,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
         ),
       ),
     )
-    expect(told.toSorted()).toEqual([...Array<string>(10).fill('quota_exceeded'), 'taken', 'taken'])
+    expect(outcomes.toSorted()).toEqual([...Array<string>(10).fill('quota_exceeded'), 'taken', 'taken'])
     expect(await waiting()).toHaveLength(4)
     await limited(bob, to('a@example.net'))
     await limited(alice, to('last@example.net'))
