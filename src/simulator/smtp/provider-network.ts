@@ -21,7 +21,7 @@ import { type ProviderServer, startProviderServer } from './provider-server.ts'
 import { buildNdr, type AcceptedMessage } from './ndr-builder.ts'
 import { createDkimIdentity, type DkimIdentity } from './dkim-identity.ts'
 
-export type ProviderNetworkOptions = {
+type ProviderNetworkOptions = {
   readonly providers: ReadonlyMap<string, ProviderFile>
   /** The daemon's SMTP listener. Called when there is a report to send. */
   readonly reportServer: () => { readonly host: string; readonly port: number }
@@ -37,7 +37,7 @@ const COUNTER_NAMES = ['attempts', 'taken', 'refused', 'dropped', 'reports', 'co
 type ProviderCounter = (typeof COUNTER_NAMES)[number]
 type ProviderCounts = Readonly<Record<ProviderCounter, number>>
 
-export type ProviderNetwork = {
+type ProviderNetwork = {
   readonly route: Router
   /** Knows the providers' hosts and their DKIM key, and nothing else. */
   readonly lookUp: DnsLookup

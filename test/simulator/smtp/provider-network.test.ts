@@ -5,7 +5,7 @@ import { createMxResolver } from '../../../src/net/mx.ts'
 import { readProviders } from '../../../src/config/provider-files.ts'
 import { createSmtpTransport } from '../../../src/smtp-client/smtp-transport.ts'
 import type { SmtpOutcome, OutgoingMail, Transport } from '../../../src/smtp-client/transport.ts'
-import { type ProviderNetwork, type ProviderNetworkOptions, startProviderNetwork } from '../../../src/simulator/smtp/provider-network.ts'
+import { startProviderNetwork } from '../../../src/simulator/smtp/provider-network.ts'
 import { recipientNumberOf } from '../../../src/simulator/smtp/retry-memory.ts'
 import { parseReport } from '../../../src/mail/report-parser.ts'
 import { createSimulatedProvider, respondToAttempt } from '../../../src/simulator/provider-model.ts'
@@ -25,7 +25,10 @@ const file = (name: string): ProviderFile => {
 }
 const SPEED = 36_000
 
-async function startNetwork(options: Partial<ProviderNetworkOptions> = {}): Promise<{ network: ProviderNetwork; transport: Transport }> {
+type NetworkOptions = Parameters<typeof startProviderNetwork>[0]
+type Network = Awaited<ReturnType<typeof startProviderNetwork>>
+
+async function startNetwork(options: Partial<NetworkOptions> = {}): Promise<{ network: Network; transport: Transport }> {
   const reportServer = (): { host: string; port: number } => ({ host: '127.0.0.1', port: 9 })
   const network = await startProviderNetwork({
     providers: shipped,
