@@ -1,8 +1,8 @@
 /**
- * fixtures - every mail under `fixtures/` is read and judged as the JSON beside it says
+ * fixtures - every message in `fixtures/` gives the result in the JSON file beside it
  *
- * Also: the files are mail as it travels (CRLF), name nobody who exists, and `SOURCES.md` says what each follows.
- * See also: mail/report, classify/classify, fixtures/SOURCES.md.
+ * The files end lines with CRLF and contain no real addresses, and `SOURCES.md` names the source of each layout.
+ * See also: mail/report-parser, classify/classify, fixtures/SOURCES.md.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
@@ -20,7 +20,7 @@ import { REPORT_KINDS } from './mail/messages.ts'
 
 const ROOT = join(import.meta.dirname, '..', 'fixtures')
 
-/** What a fixture expects. A field that is absent is not asked: two answers are equally right. */
+/** The expected result. A field is absent if more than one value is right. */
 const Expected = z.strictObject({
   kind: z.enum(REPORT_KINDS),
   recipients: z
@@ -58,35 +58,35 @@ const negatives = load('negatives')
 const all = [...mails, ...negatives]
 const table = loadRules()
 
-/** A recipient as the fixtures write it; of the verdict only what `want` asks for. */
+/** A recipient in the form of the fixtures, with the verdict fields that `want` contains. */
 function rowOf(of: RecipientReport, want: Row | undefined): Record<string, unknown> {
   const verdict: Record<string, unknown> = { ...classify(table, classifierInputOfReport(of)) }
-  const asked = (['reason', 'permanence', 'subStatus', 'weak'] as const).filter((name) => want?.[name] !== undefined)
+  const expected = (['reason', 'permanence', 'subStatus', 'weak'] as const).filter((name) => want?.[name] !== undefined)
   return {
     recipient: of.recipient,
     action: of.action,
     code: of.reply.code,
     status: selectEnhancedStatus(of),
-    ...Object.fromEntries(asked.map((name) => [name, verdict[name]])),
+    ...Object.fromEntries(expected.map((name) => [name, verdict[name]])),
   }
 }
 
-test.each(all)('$name is read as it should be', ({ raw, want }) => {
+test.each(all)('reads $name', ({ raw, want }) => {
   const report = parseReport(raw)
   const rows = want.recipients && { recipients: report.recipients.map((of, i) => rowOf(of, want.recipients?.[i])) }
   const type = want.feedbackType !== undefined && { feedbackType: report.complaint?.feedbackType }
   expect({ kind: report.kind, ...rows, ...type }).toEqual(want)
 })
 
-describe('what the fixtures are', () => {
-  test('there are enough of them', () => {
+describe('the fixtures', () => {
+  test('cover every kind', () => {
     expect(mails.length).toBeGreaterThanOrEqual(60)
     expect(negatives.length).toBeGreaterThanOrEqual(80)
     expect([...new Set(mails.map((one) => one.want.kind))].sort()).toEqual(Object.keys(REPORT_KINDS).sort())
     expect(negatives.filter((one) => ['bounce', 'delay', 'complaint', 'unsubscribe'].includes(one.want.kind))).toEqual([])
   })
 
-  test('each is listed in SOURCES.md, and nothing else is', () => {
+  test('are listed in SOURCES.md, and no others are', () => {
     const listed = [...readFileSync(join(ROOT, 'SOURCES.md'), 'utf8').matchAll(/^\| ([\w.-]+) \| ([\w-]+) \|/gm)]
     const rows = listed.filter((row) => row[1] !== 'fixture').map((row) => `${row[1]} ${row[2]}`)
     expect(rows.sort()).toEqual(all.map((one) => `${one.name.replace(/^\w+\/|\.eml$/g, '')} ${one.want.kind}`).sort())
@@ -96,8 +96,8 @@ describe('what the fixtures are', () => {
     expect(raw.toString('latin1').match(/(?<!\r)\n|\r(?!\n)/g)).toBeNull()
   })
 
-  test.each(all)('$name names nobody who exists', ({ raw }) => {
-    expect(strangersIn(raw.toString('latin1'))).toEqual([])
+  test.each(all)('$name contains no real addresses', ({ raw }) => {
+    expect(realNamesIn(raw.toString('latin1'))).toEqual([])
   })
 })
 
@@ -105,8 +105,8 @@ describe('what the fixtures are', () => {
 const RESERVED = ['example.com', 'example.net', 'example.org']
 
 /**
- * Systems that write reports or are quoted in them: as MX hosts, as senders of their own notices, as links in their replies. Never a
- * recipient's domain.
+ * Providers whose hosts and links occur in reports: as MX hosts, as senders of notices, in their replies. Never the domain of a
+ * recipient.
  */
 const PROVIDERS = new Set(
   `google.com googlemail.com outlook.com exchangelabs.com microsoft.com office.com aka.ms live.com hotmail.com
@@ -118,8 +118,8 @@ const PROVIDERS = new Set(
 const isReserved = (domain: string | null): boolean => domain !== null && RESERVED.includes(domain)
 
 /** A public registrable domain that is not reserved, an address at a provider that a person could own, or a public IPv4 address. */
-function strangersIn(text: string): readonly string[] {
-  // Not a host: a local part, the name of a report's file after `!`, the code of a reply's line before `-`.
+function realNamesIn(text: string): readonly string[] {
+  // Not a host: a local part, the file name of a report after `!`, a reply code before `-`.
   const plain = text.replaceAll(/(?<![\w.])[245]\d\d-/g, '')
   const hosts = [...plain.matchAll(/(?<![\w.!-])[a-z\d-]+(?:\.[a-z\d-]+)+(?![\w@-])/gi)].map((hit) => hit[0].toLowerCase())
   const domains = hosts.filter((host) => {

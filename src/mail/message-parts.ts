@@ -1,9 +1,8 @@
 /**
- * message-parts - what stands where in a report: its words, its machine-readable parts, the mail that came back
+ * message-parts - sorts the parts of a report: human-readable text, machine-readable fields, the returned message
  *
- * Sorts the parts of a mail by what they are and not only by what they say they are: report fields under a wrong
- * Content-Type, headers pasted into text, a mail in a base64 attachment. Parts inside a returned mail are never words
- * of the report.
+ * Sorts parts by their content as well as by their Content-Type: report fields under a wrong Content-Type, headers pasted
+ * into text, a message in a base64 attachment. Parts inside a returned message never count as text of the report.
  *
  * Pure, total. RFC 6522 (multipart/report), RFC 3464, RFC 5965, RFC 8098. See also: mail/mime/mime, mail/freeform/split-quoted.
  */
@@ -19,25 +18,25 @@ import type { MimePart } from './mime/part.ts'
 
 export type MessageParts = {
   readonly mime: MimeMessage
-  /** The report's own words, without the returned mail. */
+  /** The report's own lines, without the returned message. */
   readonly lines: readonly TextLine[]
   readonly statusTexts: readonly string[]
   readonly feedbackTexts: readonly string[]
   readonly dispositionTexts: readonly string[]
-  /** Headers of the mail that came back, and the place of its bytes where it is whole. */
+  /** Headers of the returned message. `originalPart` is set if the message was returned whole. */
   readonly originalHeaders: Headers | null
   readonly originalPart: MimePart | null
-  /** The returned mail's text where it was pasted into words. */
+  /** The text of the returned message if it was pasted below the text of the report. */
   readonly pastedOriginal: string | null
-  /** Leaves that are neither text nor report. */
+  /** Leaves that are neither text nor report fields. */
   readonly attachments: readonly MimePart[]
 }
 
-/** Words for people are short; a report on a thousand recipients is not. */
+/** Prose is short; the fields of a report on a thousand recipients are not. */
 const MAX_HUMAN_READABLE = 131_072
 const MAX_MACHINE_READABLE = 262_144
 const MAX_PREAMBLE = 16_384
-/** Words are looked for in so many text parts. */
+/** At most this many text parts are read. */
 const MAX_TEXT_PARTS = 8
 
 const STATUS_TYPES: ReadonlySet<string> = new Set([
@@ -72,7 +71,7 @@ type PartBuckets = {
   attachments: MimePart[]
 }
 
-/** Sorts a mail's parts. Total. */
+/** Sorts the parts of a message. Total. */
 export function collectMessageParts(mime: MimeMessage): MessageParts {
   const buckets: PartBuckets = {
     plainTexts: [],
@@ -112,7 +111,7 @@ function assignLeaf(mime: MimeMessage, part: MimePart, buckets: PartBuckets): vo
   else buckets.attachments.push(part)
 }
 
-/** Text, or a leaf of a report under a name nobody knows: read it before giving it up. */
+/** Whether to read a leaf as text. Includes report parts with an unknown type. */
 function isHumanReadable(part: MimePart): boolean {
   if (part.type.startsWith('text/'))
     return !/\.(?:csv|ics|vcf|xml|json)$/i.test(part.filename ?? '') && part.type !== 'text/calendar' && part.type !== 'text/csv'
@@ -134,7 +133,7 @@ function assignText(part: MimePart, text: string, buckets: PartBuckets): void {
   else if (buckets.plainTexts.length < MAX_TEXT_PARTS) buckets.plainTexts.push(text)
 }
 
-/** Whether a text begins with words for people and not with fields. */
+/** Whether a text begins with prose instead of a header field. */
 function isProse(text: string): boolean {
   const first = text.trimStart().slice(0, 200).split('\n', 1)[0] ?? ''
   return !/^[A-Za-z][A-Za-z0-9-]{2,40}[ \t]*:/.test(first)
@@ -161,7 +160,7 @@ function buildMessageParts(mime: MimeMessage, buckets: PartBuckets): MessagePart
   }
 }
 
-/** Some gateways put their words before the first boundary, where programs see them and people do not. */
+/** The text before the first boundary. Some gateways write their explanation there, where mail clients do not show it. */
 function readPreamble(mime: MimeMessage): string {
   const { root } = mime
   const first = root.children[0]
@@ -178,7 +177,7 @@ function joinHumanReadable(buckets: PartBuckets): string {
   return `${plainText}\n\n${buckets.htmlTexts.map((html) => htmlToText(html)).join('\n\n')}`
 }
 
-/** The headers of a mail inside; one that came in base64 is opened here. */
+/** The headers of an enclosed message, decoded if the message is in base64. */
 function readEnclosedHeaders(mime: MimeMessage, part: MimePart): Headers | null {
   const child = part.children[0]
   if (child !== undefined) return child.headers

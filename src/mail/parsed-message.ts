@@ -1,7 +1,7 @@
 /**
- * parsed-message - a mail sorted into its pieces, with what every reader of mail/report asks of it
+ * parsed-message - a message split into the parts that every reader of mail/report-parser needs
  *
- * Pure, total. See also: mail/message-parts, mail/report.
+ * Pure, total. See also: mail/message-parts, mail/report-parser.
  */
 import { toHeaderRecord } from './mime/header.ts'
 import { parseMime } from './mime/mime.ts'
@@ -10,7 +10,7 @@ import type { MessageParts } from './message-parts.ts'
 import type { Report, OriginalMessage } from './report.ts'
 import { parseFieldAddress, parseFieldAddresses, readOriginalMessage } from './dsn/original-message.ts'
 
-/** What one reader finds; what it leaves out is as in any mail. */
+/** The result of one reader. Fields that it omits keep the defaults of mail/report-parser. */
 export type ReportFinding = Partial<Report> & Pick<Report, 'kind' | 'format'>
 
 export type ParsedMessage = {
@@ -19,16 +19,16 @@ export type ParsedMessage = {
   readonly subject: string
   readonly from: string | null
   readonly to: readonly string[]
-  /** Of a multipart/report, lower case; else empty. */
+  /** report-type of a multipart/report, lower case; empty otherwise. */
   readonly reportType: string
-  /** The report's own text, without the returned mail. */
+  /** The report's own text, without the returned message. */
   readonly bodyText: string
   readonly originalMessage: OriginalMessage | null
-  /** Reads a mail inside of this one; null when it lies too deep. */
+  /** Reads an enclosed message; null if it is nested too deeply. */
   readonly readEnclosed: (raw: Uint8Array) => Report | null
 }
 
-/** Opens a mail. Total. */
+/** Parses a message. Total. */
 export function parseMessage(raw: Uint8Array, readEnclosed: ParsedMessage['readEnclosed']): ParsedMessage {
   const parts = collectMessageParts(parseMime(raw, { isShallow: true }))
   const { root } = parts.mime

@@ -1,13 +1,13 @@
 /**
  * redact-local-parts - replaces the local part of every address in a text by `*`
  *
- * An SMTP reply often repeats the recipient's address. Evidence that is kept or shown needs the domain, not the person.
+ * An SMTP reply often repeats the address of the recipient. Stored or displayed evidence needs the domain, not the person.
  *
  * Pure, total, linear. See also: queue/observe/transition-facts, ledger/decide/attempt-reading.
  */
 
 /**
- * The text without local parts. Total.
+ * Returns the text without local parts. Total.
  *
  *     redactLocalParts('550 <ann@example.com>: no')   → '550 <*@example.com>: no'
  */

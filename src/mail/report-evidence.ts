@@ -1,8 +1,10 @@
 /**
- * report-evidence - how much speaks for a delivery report, and how much against
+ * report-evidence - scores the evidence for and against a message being a delivery report
  *
- * No single sign is proof: newsletters write about bounces, people forward them, spam imitates them, and real ones lack
- * half of what RFC 3464 asks for. Each sign has a weight; their sum decides. Pure, total. See also: mail/report.
+ * No single indicator is proof: newsletters write about bounces, people forward them, spam imitates them, and real reports lack
+ * half of what RFC 3464 requires. Each indicator has a weight, and the sum decides.
+ *
+ * Pure, total. See also: mail/dsn/delivery-report.
  */
 import { hasAutoReplySubject, isChallenge } from './feedback/auto-reply.ts'
 
@@ -12,11 +14,11 @@ export type ReportEvidence = {
   readonly from: string
   readonly reportType: string
   readonly bodyText: string
-  /** Groups of status fields that were read. */
+  /** Number of recipient groups in the delivery-status fields. */
   readonly dsnRecipientCount: number
-  /** Rank of the best address that the text offers, 0 without any. */
+  /** Rank of the best address in the text; 0 without any. */
   readonly bestRank: number
-  /** Whether any of those words hold a reply or speak of a failure. */
+  /** Whether the lines about these addresses contain an SMTP reply or a failure phrase. */
   readonly hasFailureText: boolean
   readonly headerFormatCount: number
   readonly signatureLineCount: number
@@ -24,7 +26,7 @@ export type ReportEvidence = {
   readonly hasOriginalMessage: boolean
 }
 
-/** What is as much as a delivery report needs. */
+/** The lowest score of a delivery report. */
 export const REPORT_THRESHOLD = 6
 
 const DAEMON_MAILBOX =
@@ -33,7 +35,7 @@ const DAEMON_NAME =
   /mail deliver|delivery (?:sub)?system|mail system|system administrator|mailer.?daemon|postmaster|internet mail delivery|mail administrator|delivery (?:status|report|notification)|microsoft outlook|mdaemon|mail router|e-?mail (?:gateway|system)|systemadministrator|administrateur système|administrador del sistema|系统管理员|postamt|メール配信|メールシステム|ndr administrator/i
 const BOUNCE_SUBJECT =
   /\b(?:undeliver(?:able|ed)|non[- ]?deliver(?:y|able)|could not be delivered|not deliver(?:ed|able)|mail delivery (?:fail|error|problem|status|sub|system|report)|deliver(?:y|e) (?:has )?(?:fail|error|problem|delay|status|notification|report)|delivery status notification|failed (?:delivery|mail|message)|can(?:no|')t be (?:delivered|forwarded)|message (?:delivery|undeliverable|status)|mail (?:system )?error|returned (?:e-?)?mail|return(?:ed|ing) (?:message |mail )?to sender|failure notice|mail failed|mail failure|bounce[d ]?(?: notification| message|:|$)|unable to deliver|error sending|warning: (?:message|could not send|.{0,30} delayed)|message .{0,40} delayed|delayed|user unknown|unknown user|unzustellbar|nicht zustellbar|unzustellbarkeit|zustellung fehlgeschlagen|zustellungsbenachrichtigung|non remis|échec de (?:la )?(?:remise|distribution)|retour(?:né)? à l.expéditeur|no se (?:puede|pudo|ha podido) entregar|no entregado|devuelto|no se puede|não (?:foi )?entreg|não é possível|devolvid|mancato recapito|non recapitabil|impossibile recapitare|onbestelbaar|niet bezorgd|olevererbar|olevererat|kan ikke leveres|ulevert|uleveret|toimittamaton|ei voi(?:tu|da) toimittaa|nie można dostarczyć|niedostarcz|nedoručiteln|kézbesíthetetlen|teslim edilemedi|nepiegādājam|nepristatyt|kohaletoimetamatu)/i
-/** Words of scripts that know no word borders as `\b` does. */
+/** Scripts in which `\b` does not match word boundaries. */
 const BOUNCE_SUBJECT_OTHER =
   /退信|退回|无法投递|未送达|未传递|无法送达|無法傳遞|未傳遞|无法传递|投递失败|邮件发送失败|配信不能|配信エラー|配送エラー|送信エラー|送信できません|配送不能|不達|返送|配信できません|エラーメール|не доставлен|недоставлен|не удается доставить|недоставк|не может быть доставлено|배달되지|배달 ?실패|반송|送达失败|未能送达|メールエラー|メール ?が? ?送信でき/i
 const FORWARD_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|vb|doorst|i|vs|pd|转发|轉寄|转)\s*[:：]/i
@@ -122,31 +124,31 @@ const INDICATORS: readonly Indicator[] = [
   { id: 'challenge', weight: -6, isPresent: (evidence) => evidence.dsnRecipientCount === 0 && isChallenge(evidence) },
 ]
 
-/** A mailbox that only programs write from, or none at all. A name without its mailbox proves nothing where another mailbox stands. */
+/** Whether From is the mailbox of a mail system, or empty. A display name alone proves nothing if the mailbox is another. */
 function isFromDaemon(evidence: ReportEvidence): boolean {
   const mailbox = /<([^<>]*@[^<>]*)>\s*$/.exec(evidence.from.slice(-400))?.[1] ?? evidence.from
   return DAEMON_MAILBOX.test(mailbox) || /^\s*(?:<\s*>)?\s*$/.test(evidence.from)
 }
 
-/** Whether a report names nobody by itself. */
+/** Whether the report names no recipient. */
 function isWithoutRecipient(evidence: ReportEvidence): boolean {
   return evidence.dsnRecipientCount === 0 && evidence.bestRank === 0 && headerOf(evidence, 'x-failed-recipients') === ''
 }
 
-/** A Return-Path that somebody reads: reports have none. */
+/** Whether the Return-Path is a mailbox. The Return-Path of a report is empty. */
 function hasPersonalReturnPath(evidence: ReportEvidence): boolean {
   const path = evidence.headers['return-path'] ?? ''
   return path.includes('@') && !/mailer-?daemon|double-bounce/i.test(path)
 }
 
-/** A From that is no machine's, without a null sender behind it. */
+/** Whether From looks like a person and the Return-Path is not empty. */
 function isFromPerson(evidence: ReportEvidence): boolean {
   if (isFromDaemon(evidence) || DAEMON_NAME.test(evidence.from)) return false
   if (/^\s*<\s*>\s*$/.test(evidence.headers['return-path'] ?? '')) return false
   return !/no-?reply|admin|system|notif|@sns\.|majordomo|listserv/i.test(evidence.from) && evidence.reportType !== 'delivery-status'
 }
 
-/** The sum of the signs that hold. */
+/** The sum of the weights of all indicators that are present. */
 export function scoreEvidence(evidence: ReportEvidence): number {
   let score = 0
   for (const indicator of INDICATORS) if (indicator.isPresent(evidence)) score += indicator.weight

@@ -17,13 +17,13 @@ import type { Report } from './report.ts'
 import { parseFieldAddresses, parseMessageId } from './dsn/original-message.ts'
 import { isUnsubscribeRequest } from './feedback/unsubscribe.ts'
 
-/** The human part that an operator is shown. */
+/** Length of the human-readable text that is kept for operators. */
 const MAX_REPORT_TEXT = 8_192
-/** A gateway wraps a report once, rarely twice. */
+/** Gateways wrap a report once, rarely twice. */
 const MAX_ENCLOSED_DEPTH = 2
 
 /**
- * Reads any mail that came to a return path or a feedback address. Total, pure, bounded.
+ * Reads any message that arrived at a Return-Path or feedback address. Total, pure, bounded.
  *
  *     parseReport(bytes).kind → 'bounce'
  */
@@ -63,7 +63,7 @@ function createBaseReport(message: ParsedMessage): Report {
   }
 }
 
-/** The first that recognises the mail decides; the most explicit kinds stand first. */
+/** The first reader that recognises the message decides. Readers of explicit formats come first. */
 const READERS: readonly ((message: ParsedMessage) => ReportFinding | null)[] = [
   readUnreadable,
   readComplaintReport,
@@ -83,7 +83,7 @@ function readUnreadable(message: ParsedMessage): ReportFinding | null {
   return isEmpty || isBinary(latin1.slice(0, 2_000)) ? { kind: 'unreadable', format: isEmpty ? 'empty' : 'binary' } : null
 }
 
-/** Bytes that no text has, one in ten. */
+/** Whether at least one byte in ten occurs in no text. */
 function isBinary(bytes: string): boolean {
   let binaryCount = 0
   for (let at = 0; at < bytes.length; at++) {

@@ -5,7 +5,7 @@
  */
 import type { SmtpReply } from './smtp/reply.ts'
 
-/** What a mail that came to us can be. `delay` and `delivered` are reports without any failed recipient. */
+/** The kinds of messages that arrive. `delay` and `delivered` are reports without a failed recipient. */
 const REPORT_KINDS = [
   'bounce',
   'delay',
@@ -24,32 +24,32 @@ export type ReportKind = (typeof REPORT_KINDS)[number]
 /** RFC 3464 §2.3.3. */
 export type DsnAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded'
 
-/** One recipient group of a delivery report, or one address–diagnostic pair of a free-form bounce. */
+/** One recipient group of a delivery report, or one address with its diagnostic in a bounce written as prose. */
 export type RecipientReport = {
-  /** Final-Recipient, or the address that the text names; bare (`local@domain`), domain lower case. Null: the report names nobody. */
+  /** Final-Recipient, or the address in the text: bare (`local@domain`), domain lower case. Null if the report names no recipient. */
   readonly recipient: string | null
   /** Original-Recipient (RFC 3461 ORCPT), xtext decoded, bare. */
   readonly originalRecipient: string | null
   readonly action: DsnAction
-  /** The report's own Status field. Exim, sendmail and others make it up: see `reply` first. */
+  /** The report's own Status field. Exim, Sendmail and others make it up, so prefer the status in `reply`. */
   readonly status: string | null
-  /** What the remote server said, the last remote answer where there are several. */
+  /** The reply of the remote server; the last one if there are several. */
   readonly reply: SmtpReply
-  /** Where `reply` was read: Diagnostic-Code, the human text, or nowhere. */
+  /** Where `reply` was found: Diagnostic-Code, the human-readable text, or nowhere. */
   readonly replySource: 'diagnostic' | 'text' | 'none'
-  /** Who said it: Remote-MTA, or the host that the text names before the reply; lower case. */
+  /** The server that sent the reply: Remote-MTA, or the host that the text names before the reply; lower case. */
   readonly remoteMta: string | null
-  /** Every word about this recipient that a rule may read (diagnostic and surrounding text), one line, at most 2,048 characters. */
+  /** All text about this recipient for the rules (diagnostic and surrounding text): one line, at most 2,048 characters. */
   readonly text: string
-  /** Will-Retry-Until and Last-Attempt-Date as epoch milliseconds: a delay's dedup key. */
+  /** Will-Retry-Until and Last-Attempt-Date as epoch milliseconds. They are part of the dedup key of a delay. */
   readonly lastAttemptAt: number | null
   readonly willRetryUntil: number | null
 }
 
-/** ARF and its relatives (JMRP's plain form, CFBL, XARF), in ARF's words (RFC 5965 §3). */
+/** A complaint in ARF or a related format (plain JMRP, CFBL, XARF), with the field names of ARF (RFC 5965 §3). */
 export type ComplaintReport = {
   readonly format: 'arf' | 'jmrp' | 'xarf'
-  /** Lower case: abuse, fraud, virus, other, not-spam, auth-failure, opt-out, opt-out-list, or a type nobody has registered. */
+  /** Lower case: abuse, fraud, virus, other, not-spam, auth-failure, opt-out, opt-out-list, or an unregistered type. */
   readonly feedbackType: string
   readonly userAgent: string | null
   readonly version: string | null
@@ -59,11 +59,11 @@ export type ComplaintReport = {
   readonly sourceIp: string | null
   readonly incidents: number
   readonly reportedDomains: readonly string[]
-  /** Every field as it stood, unknown ones too; names lower case. */
+  /** Every field as written, unknown ones included; names lower case. */
   readonly fields: Readonly<Record<string, string>>
 }
 
-/** The mail that came back, as far as it came back. `headers`: names lower case, values unfolded and decoded; the first of a name wins. */
+/** The returned message, or its headers. `headers`: names lower case, values unfolded and decoded; the first field of a name wins. */
 export type OriginalMessage = {
   readonly headers: Readonly<Record<string, string>>
   readonly messageId: string | null
@@ -76,7 +76,7 @@ export type OriginalMessage = {
 
 export type Report = {
   readonly kind: ReportKind
-  /** The row of mail/freeform/formats (or dsn, arf, …) that read it. */
+  /** The id of the layout that matched: a row of mail/freeform/formats, or rfc3464, arf, … */
   readonly format: string
   readonly recipients: readonly RecipientReport[]
   readonly complaint: ComplaintReport | null
@@ -84,15 +84,15 @@ export type Report = {
   /** Original-Envelope-Id (RFC 3461 ENVID), xtext decoded. */
   readonly envelopeId: string | null
   readonly reportingMta: string | null
-  /** The report's own headers, as in `returned`. */
+  /** The report's own headers, in the same form as in OriginalMessage. */
   readonly headers: Readonly<Record<string, string>>
   readonly from: string | null
   readonly to: readonly string[]
   readonly subject: string | null
   readonly messageId: string | null
   readonly sentAt: number | null
-  /** The human part as text, at most 8,192 characters, for the operator. */
+  /** The human-readable text for operators, at most 8,192 characters. */
   readonly text: string
-  /** What was odd about the bytes (caps that were met, boundaries that lied, charsets nobody knows), one short line each. */
+  /** Problems of the message structure (limits reached, wrong boundaries, unknown charsets), one short line each. */
   readonly defects: readonly string[]
 }

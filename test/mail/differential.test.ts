@@ -1,8 +1,8 @@
 /**
- * differential - our scanner beside mailparser on every mail at hand: the same leaves, the same text
+ * differential - compares our MIME scanner with mailparser: the same leaves, the same text
  *
- * Runs over `fixtures/` and, where it is there, over the development corpus beside the checkout. Mails inside mails are compared one
- * level at a time. Where the two differ, one of REASONS must explain it.
+ * Runs over `fixtures/` and, if present, over the development corpus beside the checkout. Enclosed messages are compared one
+ * level at a time. One of REASONS must explain each difference.
  */
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,12 +26,12 @@ type View = {
 }
 type Pair = { readonly ours: View; readonly theirs: View; readonly raw: string }
 
-/** White space, and the line breaks that mailparser puts between HTML parts, say nothing. */
+/** Removes white space and the line breaks that mailparser adds between HTML parts. */
 function squash(text: string): string {
   return text.replace(/<br\/>|[\s\u00a0\ufeff]+/g, '')
 }
 
-/** What each of the two does on purpose and the other does not. */
+/** Intended differences between the two. */
 const REASONS: readonly { readonly why: string; readonly holds: (pair: Pair) => boolean }[] = [
   {
     why: 'mailparser reads nothing, or less, where a boundary is wrong or never closed, or a blank line is missing: we read on',
@@ -106,7 +106,7 @@ function leavesOf(part: MimePart): readonly MimePart[] {
   return isMail(part) || part.children.length === 0 ? [part] : part.children.flatMap(leavesOf)
 }
 
-/** The differences that nothing explains, of a mail and the mails in it. */
+/** The unexplained differences of a message and of its enclosed messages. */
 async function compare(name: string, raw: Buffer): Promise<readonly string[]> {
   const mail = await simpleParser(raw, { ...SKIPS, keepDeliveryStatus: true, forceRfc822Attachments: true } as typeof SKIPS).catch(
     () => null,
@@ -140,7 +140,7 @@ const FOLDERS = [
 ]
 for (const { name, files } of FOLDERS) if (files.length === 0) console.warn(`differential: no mails in ${name}, skipped`)
 
-test.each(FOLDERS)('mailparser and we find the same parts and text: $name', { timeout: 120_000 }, async ({ files }) => {
+test.each(FOLDERS)('finds the same parts and text as mailparser: $name', { timeout: 120_000 }, async ({ files }) => {
   const unexplained: string[] = []
   for (const file of files) unexplained.push(...(await compare(file, readFileSync(file))))
   expect(unexplained).toEqual([])

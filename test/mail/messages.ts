@@ -1,11 +1,11 @@
 /**
- * messages - mails for the tests of mail/report, written line by line
+ * messages - builds messages for the tests of mail/report-parser
  *
- * Names are reserved ones (RFC 2606, RFC 5737). Each follows the layout of a real writer.
+ * All names are reserved (RFC 2606, RFC 5737).
  */
 import type { ReportKind } from '../../src/mail/report.ts'
 
-export type Letter = {
+export type TestMessage = {
   readonly from: string
   readonly subject: string
   readonly body: string
@@ -13,8 +13,8 @@ export type Letter = {
   readonly fields?: readonly string[]
 }
 
-/** The mail as bytes, as it would arrive. */
-export function letter(mail: Letter): Uint8Array {
+/** A message as raw bytes. */
+export function buildMessage(mail: TestMessage): Uint8Array {
   const fields = [`From: ${mail.from}`, `To: ${mail.to ?? 'sender@example.com'}`, `Subject: ${mail.subject}`, ...(mail.fields ?? [])]
   const hasType = fields.some((field) => /^content-type:/i.test(field))
   const type = hasType ? [] : ['Content-Type: text/plain; charset=utf-8']
@@ -30,7 +30,7 @@ Message-ID: <1@example.com>
 
 Thank you.`
 
-/** Every kind, by itself: a kind that is missing here does not compile. */
+/** Every kind of report. A missing kind does not compile. */
 export const REPORT_KINDS = {
   bounce: 'bounce',
   delay: 'delay',

@@ -1,5 +1,5 @@
 /**
- * report - kinds, complaints, and that any bytes give a report
+ * report - kinds, recipients and complaints; any bytes give a report
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,16 +8,16 @@ import { describe, expect, test } from 'vitest'
 import { parseReport } from '../../src/mail/report-parser.ts'
 import type { Report } from '../../src/mail/report.ts'
 import { BOUNCES, OTHERS } from './freeform/formats.cases.ts'
-import { NULL_SENDER, REPORT_KINDS, RETURNED, letter } from './messages.ts'
+import { NULL_SENDER, REPORT_KINDS, RETURNED, buildMessage } from './messages.ts'
 
 const DAEMON = 'Mail Delivery System <MAILER-DAEMON@mx.example.net>'
 
 function report(body: string, fields: readonly string[] = []): Report {
-  return parseReport(letter({ from: DAEMON, subject: 'Undelivered Mail Returned to Sender', fields: [NULL_SENDER, ...fields], body }))
+  return parseReport(buildMessage({ from: DAEMON, subject: 'Undelivered Mail Returned to Sender', fields: [NULL_SENDER, ...fields], body }))
 }
 
-/** What holds for every report, as one object to compare. */
-function holes(one: Report): readonly string[] {
+/** The violated invariants of a report; empty for every report. */
+function violations(one: Report): readonly string[] {
   const faults = [
     one.kind in REPORT_KINDS ? '' : 'kind',
     one.recipients.length <= 1_000 ? '' : 'too many recipients',
@@ -28,13 +28,13 @@ function holes(one: Report): readonly string[] {
   return faults.filter((fault) => fault !== '')
 }
 
-/** For properties, which fail by throwing. */
+/** For properties. */
 function isWhole(one: Report): boolean {
-  return holes(one).length === 0
+  return violations(one).length === 0
 }
 
 describe('any bytes', () => {
-  const seeds = [...BOUNCES, ...OTHERS].map(([, mail]) => Buffer.from(letter(mail)))
+  const seeds = [...BOUNCES, ...OTHERS].map(([, mail]) => Buffer.from(buildMessage(mail)))
 
   test('random bytes', () => {
     expect(() =>
@@ -45,7 +45,7 @@ describe('any bytes', () => {
     ).not.toThrow()
   })
 
-  test('mutated mails are read, and twice alike', () => {
+  test('mutated messages give the same report each time', () => {
     const mutation = fc.record({ at: fc.nat(), drop: fc.nat(40), insert: fc.string({ maxLength: 20 }) })
     const property = fc.property(fc.nat(seeds.length - 1), fc.array(mutation, { minLength: 1, maxLength: 6 }), (pick, mutations) => {
       let mail = seeds[pick] ?? Buffer.alloc(0)
@@ -109,7 +109,7 @@ describe('any bytes', () => {
     ],
   ])('%s end soon', (_name, body) => {
     const before = process.cpuUsage()
-    expect(holes(report(body))).toEqual([])
+    expect(violations(report(body))).toEqual([])
     // CPU time, which other programs do not stretch. A scan that is quadratic in the length takes minutes.
     expect(process.cpuUsage(before).user).toBeLessThan(10_000_000)
   })
@@ -136,7 +136,7 @@ Final-Recipient: rfc822; third@example.org
 Action: delivered
 Status: 2.0.0`
 
-  test('groups on their own, with or without a blank line, replies that are not folded', () => {
+  test('reads groups with or without a blank line between them, and unfolded replies', () => {
     const one = report(groups, ['Content-Type: message/delivery-status'])
     expect(one.kind).toBe('bounce')
     expect(one.envelopeId).toBe('order+1')
@@ -152,12 +152,15 @@ Status: 2.0.0`
     expect(one.recipients[1]?.willRetryUntil).toBe(Date.UTC(2025, 3, 2, 8))
   })
 
-  test.each(['text/plain', 'application/octet-stream', 'message/x-delivery-status', 'text/html'])('fields under %s', (type) => {
-    const body = `--b\r\nContent-Type: text/plain\r\n\r\nIt failed.\r\n--b\r\nContent-Type: ${type}\r\n\r\n${groups}\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${RETURNED}\r\n--b--`
-    const one = report(body, ['Content-Type: multipart/report; report-type=delivery-status; boundary=b'])
-    expect(one.kind).toBe('bounce')
-    expect(one.originalMessage).toMatchObject({ messageId: '1@example.com', from: 'sender@example.com', to: ['user@example.org'] })
-  })
+  test.each(['text/plain', 'application/octet-stream', 'message/x-delivery-status', 'text/html'])(
+    'reads fields under the type %s',
+    (type) => {
+      const body = `--b\r\nContent-Type: text/plain\r\n\r\nIt failed.\r\n--b\r\nContent-Type: ${type}\r\n\r\n${groups}\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n${RETURNED}\r\n--b--`
+      const one = report(body, ['Content-Type: multipart/report; report-type=delivery-status; boundary=b'])
+      expect(one.kind).toBe('bounce')
+      expect(one.originalMessage).toMatchObject({ messageId: '1@example.com', from: 'sender@example.com', to: ['user@example.org'] })
+    },
+  )
 
   test.each([
     // diagnostic                                                       code  status
@@ -171,7 +174,7 @@ Status: 2.0.0`
     expect([one.recipients[0]?.reply.code, one.recipients[0]?.reply.status]).toEqual([code, status])
   })
 
-  test('an inner host gives way to the original recipient', () => {
+  test('prefers the original recipient to one at an internal host', () => {
     const one = report(
       'Original-Recipient: rfc822;user@example.org\nFinal-Recipient: rfc822;@relay.example.net:user@ims-daemon\nAction: failed\nStatus: 5.2.0',
       ['Content-Type: message/delivery-status'],
@@ -179,8 +182,8 @@ Status: 2.0.0`
     expect(one.recipients[0]?.recipient).toBe('user@example.org')
   })
 
-  test('a report inside a report of a gateway', () => {
-    const inner = letter({
+  test('reads the report that a gateway enclosed', () => {
+    const inner = buildMessage({
       from: DAEMON,
       subject: 'Returned mail: User unknown',
       fields: ['Content-Type: message/delivery-status'],
@@ -193,7 +196,7 @@ Status: 2.0.0`
     expect(one.recipients.map((r) => r.recipient)).toContain('second@example.org')
   })
 
-  test('the returned To counts only alone', () => {
+  test('uses To of the returned message only if it has one address', () => {
     const one = report(`Your mail came back.\n\n----- Original message -----\n${RETURNED}`)
     expect(one.recipients.map((r) => r.recipient)).toEqual(['user@example.org'])
     const two = report(
@@ -204,9 +207,9 @@ Status: 2.0.0`
 })
 
 describe('complaints', () => {
-  test('every field of a feedback report', () => {
+  test('reads every field of a feedback report', () => {
     const one = parseReport(
-      letter({
+      buildMessage({
         from: 'fbl@example.net',
         subject: 'FW',
         fields: ['Content-Type: message/feedback-report'],
@@ -237,13 +240,13 @@ X-Other: kept`,
     expect(one.complaint?.fields['x-other']).toBe('kept')
   })
 
-  test("JMRP's plain form names who complained", () => {
+  test('reads the complainant from plain JMRP', () => {
     const [, mail] = OTHERS.find(([name]) => name === 'jmrp') ?? []
-    const one = mail === undefined ? null : parseReport(letter(mail))
+    const one = mail === undefined ? null : parseReport(buildMessage(mail))
     expect(one?.complaint).toMatchObject({ format: 'jmrp', originalRcptTo: ['user@example.org'], sourceIp: '192.0.2.1' })
   })
 
-  test('notifications of a sending service', () => {
+  test('reads notifications of a sending service', () => {
     const event = {
       notificationType: 'Bounce',
       bounce: {
@@ -254,7 +257,7 @@ X-Other: kept`,
       },
       mail: { messageId: '1' },
     }
-    const one = parseReport(letter({ from: 'no-reply@sns.example.net', subject: 'Notification', body: JSON.stringify(event) }))
+    const one = parseReport(buildMessage({ from: 'no-reply@sns.example.net', subject: 'Notification', body: JSON.stringify(event) }))
     expect(one).toMatchObject({
       kind: 'bounce',
       recipients: [{ recipient: 'user@example.org', status: '5.1.1', reply: { code: 550, status: '5.1.1' } }],
@@ -264,7 +267,7 @@ X-Other: kept`,
 
 const fixtures = join(import.meta.dirname, '..', '..', 'fixtures', 'mails')
 
-test('byte mutations of every fixture', () => {
+test('mutated fixtures give reports', () => {
   const files = readdirSync(fixtures).filter((file) => file.endsWith('.eml'))
   for (const file of files) {
     const raw = readFileSync(join(fixtures, file))

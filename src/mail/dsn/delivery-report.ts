@@ -1,7 +1,8 @@
 /**
- * delivery-report - delivery reports: the evidence, the writer, the recipients
+ * delivery-report - reads delivery reports: whether a message is one, which program wrote it, its recipients
  *
- * Pure, total. See also: mail/dsn/dsn, mail/freeform/reader, mail/report-evidence, mail/dsn/recipients, mail/report (the order of readers).
+ * Pure, total. See also: mail/dsn/dsn, mail/freeform/reader, mail/report-evidence, mail/dsn/recipients, mail/report-parser (order of
+ * readers).
  */
 import { toComplaintFinding } from '../feedback/complaint.ts'
 import { MAX_DSN_RECIPIENTS, parseDeliveryStatus } from './dsn.ts'
@@ -20,7 +21,7 @@ import { parseReply } from '../smtp/reply.ts'
 import type { RecipientReport, ReportKind } from '../report.ts'
 import { parseFieldAddress } from './original-message.ts'
 
-/** A sending service's notification. */
+/** Reads a notification of a sending service. */
 export function readProviderEventReport(message: ParsedMessage): ReportFinding | null {
   const event = parseProviderEvent(message.bodyText)
   if (event === null) return null
@@ -55,7 +56,7 @@ const EMPTY_RECIPIENT: RecipientReport = {
   willRetryUntil: null,
 }
 
-/** A delivery report, structured or not; null when too little speaks for one. */
+/** Reads a delivery report, structured or not; null if the evidence is too weak. */
 export function readDeliveryReport(message: ParsedMessage): ReportFinding | null {
   const deliveryStatus = parseDeliveryStatus(findStatusTexts(message))
   const isOwnAddress = createOwnAddressCheck(message)
@@ -95,7 +96,7 @@ function reportKindOf(recipients: readonly RecipientReport[]): ReportKind {
   return recipients.some((entry) => entry.action === 'delayed') ? 'delay' : 'delivered'
 }
 
-/** Addresses that a report mentions and that failed nothing: its reader, its writer, the returned mail's sender. */
+/** Whether an address belongs to the reader or the writer of the report, or to the sender of the returned message. */
 function createOwnAddressCheck(message: ParsedMessage): (address: string) => boolean {
   let addresses: ReadonlySet<string> | null = null
   return (address) => (addresses ??= collectOwnAddresses(message)).has(address)
@@ -131,7 +132,7 @@ const VOTE_WEIGHTS: Readonly<Record<MarkerRole, number>> = {
   diagnosticsBelow: 1,
 }
 
-/** Which writer it is: header fields and own sentences count, borrowed section titles count less. */
+/** Votes for the layout of the report. Headers and sentences of one program count more than section titles that others copy. */
 function countFormatVotes(message: ParsedMessage): FormatVotes {
   const formatVotes = new Map<string, number>()
   const headerFormats = matchFormatsByHeader(message.headers)
@@ -177,7 +178,7 @@ function collectEvidence(
   }
 }
 
-/** A gateway that says only "returned mail" and encloses the real report: that one is read. */
+/** Reads the enclosed report if a gateway wrapped it in a message without recipients of its own. */
 function readEnclosedReport(message: ParsedMessage, pairs: readonly AddressDiagnosticPair[]): ReportFinding | null {
   const part = message.parts.originalPart
   if (part === null || pairs.length > 0 || message.headers['x-failed-recipients'] !== undefined) return null

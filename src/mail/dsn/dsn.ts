@@ -1,10 +1,10 @@
 /**
- * dsn - delivery status fields, one group a recipient
+ * dsn - reads delivery-status fields, one group for each recipient
  *
- * Reads them wherever they stand and however they are broken: groups without a blank line between, blank lines inside
- * a group, replies whose lines are not folded, a group without an address. Nothing is guessed: what is absent is null.
+ * Accepts malformed input: groups without a blank line between them, blank lines inside a group, replies whose lines are not folded,
+ * a group without an address. Does not guess: an absent value is null.
  *
- * Pure, total, at most 1,000 groups. RFC 3464, RFC 6533 (internationalised), RFC 3461 (xtext). See also: mail/report.
+ * Pure, total, at most 1,000 groups. RFC 3464, RFC 6533 (internationalised), RFC 3461 (xtext). See also: mail/dsn/recipients.
  */
 import { parseBareAddress, decodeXtext, splitTypedValue } from '../mime/address.ts'
 import { parseDate } from '../mime/date.ts'
@@ -15,7 +15,7 @@ export type DsnRecipient = {
   readonly originalRecipient: string | null
   readonly action: DsnAction | null
   readonly status: string | null
-  /** Diagnostic-Code without its type, line breaks kept. */
+  /** Diagnostic-Code without its type, with line breaks. */
   readonly diagnosticText: string
   readonly diagnosticType: string
   readonly remoteMta: string | null
@@ -33,7 +33,7 @@ export const MAX_DSN_RECIPIENTS = 1_000
 const MAX_FIELD_LENGTH = 8_192
 const MAX_LINES = 40_000
 
-/** Fields of RFC 3464 that speak of one recipient; the others speak of the mail. */
+/** Per-recipient fields of RFC 3464; the other fields are about the message. */
 const PER_RECIPIENT_FIELDS: ReadonlySet<string> = new Set([
   'final-recipient',
   'original-recipient',
@@ -64,7 +64,7 @@ const PER_MESSAGE_FIELDS: ReadonlySet<string> = new Set([
 
 type FieldMap = Map<string, string>
 
-/** Reads every text that holds status fields. Total. */
+/** Reads all texts that contain delivery-status fields. Total. */
 export function parseDeliveryStatus(texts: readonly string[]): DeliveryStatusFields {
   const messageFields: FieldMap = new Map()
   const groups: FieldMap[] = []
@@ -110,7 +110,7 @@ function readStatusText(text: string, messageFields: FieldMap, groups: FieldMap[
   }
 }
 
-/** A word and a colon inside a broken reply is not a field. */
+/** Whether a name is a field of a report. A word and a colon inside a broken reply are not a field. */
 function isFieldName(name: string): boolean {
   return (
     PER_RECIPIENT_FIELDS.has(name) ||
@@ -120,7 +120,7 @@ function isFieldName(name: string): boolean {
   )
 }
 
-/** A repeated field, or a recipient behind a blank line, begins the next group. */
+/** Whether a field begins the next group: it repeats, or it names a recipient after a blank line. */
 function startsGroup(group: FieldMap, name: string, isAfterBlankLine: boolean): boolean {
   if (!PER_RECIPIENT_FIELDS.has(name)) return false
   if (name === 'final-recipient' || name === 'original-recipient')
@@ -171,7 +171,9 @@ function toDsnRecipient(group: FieldMap): DsnRecipient {
   }
 }
 
-/** A local name, an inner host or a X.400 address in Final-Recipient names nobody whom we could have sent to. */
+/**
+ * Prefers an address with a domain. A local name, an internal host or an X.400 address in Final-Recipient cannot be one that we sent to.
+ */
 function selectFinalRecipient(final: string | null, actual: string | null, original: string | null): string | null {
   if (final !== null && isRoutableAddress(final)) return final
   if (original !== null && isRoutableAddress(original)) return original
@@ -221,7 +223,7 @@ function parseStatus(value: string | undefined): string | null {
   return found === null ? null : `${found[1]}.${Number(found[2])}.${Number(found[3])}`
 }
 
-/** `smtp; 550 5.1.1 …`: the type is a word before the first semicolon, and missing in many reports. */
+/** `smtp; 550 5.1.1 …`: the type is the word before the first semicolon. Many reports omit it. */
 function splitDiagnostic(value: string): { type: string; text: string } {
   const typed = /^\s*([A-Za-z][A-Za-z0-9 -]{0,24})\s*;\s*/.exec(value)
   if (typed === null) return { type: '', text: value.trim() }

@@ -1,7 +1,7 @@
 /**
- * original-message - the mail that came back, as values
+ * original-message - the returned message as values
  *
- * Pure, total. See also: mail/message-parts (where it stands), mail/report (its shape).
+ * Pure, total. See also: mail/message-parts (finds it), mail/report (its type).
  */
 import { extractAddresses, parseBareAddress } from '../mime/address.ts'
 import { parseDate } from '../mime/date.ts'
@@ -9,10 +9,10 @@ import { toHeaderRecord } from '../mime/header.ts'
 import type { Headers } from '../mime/header.ts'
 import type { OriginalMessage } from '../report.ts'
 
-/** Fields that only occur at the top of a mail: without one of them a text is no returned mail. */
+/** Fields that every message header has. A text without any of them is not a returned message. */
 const MESSAGE_FIELDS = ['from', 'to', 'subject', 'message-id', 'date', 'received', 'return-path', 'mime-version'] as const
 
-/** Reads the returned headers; null when they hold nothing that a mail has. */
+/** Reads the returned headers; null if they contain no field of a message. */
 export function readOriginalMessage(headers: Headers | null): OriginalMessage | null {
   if (headers === null || headers.fields.length === 0) return null
   const record = toHeaderRecord(headers)
@@ -29,14 +29,14 @@ export function readOriginalMessage(headers: Headers | null): OriginalMessage | 
   }
 }
 
-/** `<id@host>` without its brackets; null when there is none. */
+/** `<id@host>` without its brackets; null if there is none. */
 export function parseMessageId(value: string | undefined): string | null {
   if (value === undefined) return null
   const inner = /<([^<>\s]{1,998})>/.exec(value)?.[1] ?? value.trim()
   return inner === '' ? null : inner
 }
 
-/** Most fields hold one plain address: no need to look at every character of them. */
+/** Fast path: most fields contain one plain address. */
 const PLAIN_ADDRESS =
   /^(?:(?:[A-Za-z0-9 .,'()-]{0,100}|"[^"<>@\\]{0,100}" ?)<([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})>|([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}))(?: \([^()@]{0,100}\))?$/
 
@@ -48,7 +48,7 @@ function parsePlainAddress(value: string): string | null {
   return address.slice(0, at) + address.slice(at).toLowerCase()
 }
 
-/** The address of a field, the one in brackets before one in a display name; null when there is none. */
+/** The address in a field; one in angle brackets comes before one in a display name. Null if there is none. */
 export function parseFieldAddress(value: string | undefined): string | null {
   if (value === undefined || value === '' || value === '<>') return null
   const plain = parsePlainAddress(value)
@@ -59,7 +59,7 @@ export function parseFieldAddress(value: string | undefined): string | null {
   return found[0]?.address ?? parseBareAddress(value)
 }
 
-/** A mail with more recipients names nobody in particular. */
+/** Bound for the addresses of one field. */
 const MAX_FIELD_ADDRESSES = 100
 
 export function parseFieldAddresses(value: string | undefined): readonly string[] {

@@ -1,10 +1,10 @@
 /**
- * recipients - whom a delivery report speaks of, and what was said of each
+ * recipients - the recipients of a delivery report, each with the reply about it
  *
- * Order of trust: status groups, X-Failed-Recipients, addresses in the words, an address in the subject, the one
- * address that the returned mail was sent to, the only address in the words wherever it stands. The remote server's own words come before what the reporter made of them.
+ * Order of trust: delivery-status groups, X-Failed-Recipients, addresses in the text, an address in the subject, the single
+ * recipient of the returned message, the only address in the text. The words of the remote server come before those of the reporter.
  *
- * Pure, total, at most 1,000 recipients. See also: mail/dsn/dsn, mail/freeform/reader, mail/report.
+ * Pure, total, at most 1,000 recipients. See also: mail/dsn/dsn, mail/freeform/reader, mail/dsn/delivery-report.
  */
 import { extractAddresses } from '../mime/address.ts'
 import type { TextLine } from '../freeform/split-quoted.ts'
@@ -18,9 +18,9 @@ import type { SmtpReply } from '../smtp/reply.ts'
 import type { DsnAction, RecipientReport, OriginalMessage } from '../report.ts'
 
 const MAX_REPORT_RECIPIENTS = 1_000
-/** What a rule reads of one recipient. */
+/** Length of the text that rules read for one recipient. */
 const MAX_RECIPIENT_TEXT = 2_048
-/** What a reply is looked for in. */
+/** Length of the text that is searched for a reply. */
 const MAX_SEARCHED_TEXT = 16_384
 
 type RecipientSources = {
@@ -30,11 +30,11 @@ type RecipientSources = {
   readonly subject: string
   readonly failedRecipients: string | undefined
   readonly originalMessage: OriginalMessage | null
-  /** Which addresses (lower case) are the sender's or the reporter's. */
+  /** Whether an address (lower case) belongs to the sender or to the reporter. */
   readonly isOwnAddress: (address: string) => boolean
 }
 
-/** Reads the recipients out of all that a report offers; one without an address when nobody is named. Total. */
+/** Reads the recipients from all parts of a report. Returns one without an address if the report names none. Total. */
 export function readRecipients(sources: RecipientSources): readonly RecipientReport[] {
   const reportText = extractReportText(sources.lines)
   if (sources.dsnRecipients.length > 0) {
@@ -61,7 +61,7 @@ export function readRecipients(sources: RecipientSources): readonly RecipientRep
   })
 }
 
-/** `all`: the report's words; `words`: the same where they can only be about this one recipient. */
+/** `reportText`: the report's own text. `attributableText`: the same text if it can only be about this one recipient, else empty. */
 type RecipientContext = RecipientSources & { readonly reportText: string; readonly attributableText: string }
 
 function fromDsnRecipient(dsnRecipient: DsnRecipient, sources: RecipientContext): RecipientReport {
@@ -89,7 +89,7 @@ function fromDsnRecipient(dsnRecipient: DsnRecipient, sources: RecipientContext)
   }
 }
 
-/** A diagnostic that says more than a code. */
+/** Whether a diagnostic contains more than codes. */
 function isInformative(diagnostic: string): boolean {
   return diagnostic.replace(/[\d.\s;-]/g, '').length > 12
 }
@@ -104,7 +104,7 @@ function findPair(dsnRecipient: DsnRecipient, sources: RecipientSources): Addres
 
 type DiagnosticReply = { readonly reply: SmtpReply; readonly source: RecipientReport['replySource']; readonly host: string | null }
 
-/** X.4.7 says only that somebody gave up: what the remote server answered last is worth more. */
+/** X.4.7 only means that delivery expired. The last reply of the remote server says why. */
 const EXPIRED_STATUS = /^[45]\.4\.7$/
 
 function readDiagnostic(dsnRecipient: DsnRecipient, searchText: string): DiagnosticReply {
@@ -129,7 +129,7 @@ function actionFromStatus(status: string | null, sources: RecipientContext): Dsn
   return status?.startsWith('4') ? actionFromText(sources.subject, sources.reportText) : 'failed'
 }
 
-/** What the words say became of the mail. */
+/** The action that the text implies. */
 function actionFromText(subject: string, reportText: string): DsnAction {
   const searchText = `${subject}\n${reportText.slice(0, 4_096)}`
   if (DELAY_PHRASE.test(searchText) && !FINAL_FAILURE_PHRASE.test(searchText)) return 'delayed'
@@ -157,7 +157,7 @@ function withoutDiagnostic(entry: { readonly address: string }): NamedRecipient 
   return { address: entry.address, originalAddress: null, diagnosticLines: [] }
 }
 
-/** The header names them; the words say what became of each, and may name more. */
+/** Combines the addresses of X-Failed-Recipients with their text. Further addresses in the text are ignored. */
 function mergeHeaderWithPairs(headerAddresses: readonly string[], pairs: readonly AddressDiagnosticPair[]): readonly NamedRecipient[] {
   const remaining = new Map(pairs.map((pair) => [pair.address.toLowerCase(), pair] as const))
   const out: NamedRecipient[] = []
@@ -170,7 +170,7 @@ function mergeHeaderWithPairs(headerAddresses: readonly string[], pairs: readonl
   return out
 }
 
-/** What stands by the only recipient and in sections of diagnostics, if that tells of a failure; else all words. */
+/** The text next to the only recipient and in diagnostic sections if it is about a failure; else the whole text. */
 function selectNearestText(ownText: string, sharedText: string, reportText: string): string {
   const near = `${ownText}\n${sharedText}`.trim()
   return ownText.length + sharedText.length > 15 && (FAILURE_PHRASE.test(near) || REPLY_LINE.test(near)) ? near : reportText
@@ -202,7 +202,7 @@ function fromText(source: TextSources): RecipientReport {
   }
 }
 
-/** Words for the rules: what stands nearest to the recipient first; nothing twice. */
+/** Joins texts for the rules: the text nearest to the recipient first, without repetition. */
 function joinText(first: string, remaining: string): string {
   const near = collapseWhitespace(first.slice(0, MAX_SEARCHED_TEXT))
   const far = collapseWhitespace(remaining.slice(0, MAX_SEARCHED_TEXT))
@@ -211,7 +211,7 @@ function joinText(first: string, remaining: string): string {
   return `${near} ${far.replace(near, '')}`.slice(0, MAX_RECIPIENT_TEXT)
 }
 
-/** The report's words without greetings and good advice. */
+/** The report's text without greetings and advice. */
 function extractReportText(lines: readonly TextLine[]): string {
   const kept: string[] = []
   let size = 0
@@ -230,7 +230,7 @@ function extractReportText(lines: readonly TextLine[]): string {
   return kept.join('\n')
 }
 
-/** What stands in sections of diagnostics, for reports that name several recipients and one reason. */
+/** The text of diagnostic sections, for reports with several recipients and one reason. */
 function extractDiagnosticSections(sources: RecipientSources): string {
   const kept: string[] = []
   let isCollecting = false
@@ -245,7 +245,7 @@ function extractDiagnosticSections(sources: RecipientSources): string {
   return kept.join('\n').trim()
 }
 
-/** One report a recipient: a report may list it twice, once for each attempt; failed wins over the rest, then the last. */
+/** Keeps one report for each recipient. A report may list one for each attempt: `failed` wins, then the last. */
 function deduplicateByAddress(reports: readonly RecipientReport[]): readonly RecipientReport[] {
   const byAddress = new Map<string, RecipientReport>()
   for (const report of reports) {

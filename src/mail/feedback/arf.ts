@@ -1,11 +1,11 @@
 /**
- * arf - complaints: feedback reports and their relatives
+ * arf - reads the fields of complaints: feedback reports (ARF) and the plain form of JMRP
  *
- * Four dresses become one Complaint: a feedback report (RFC 5965, with the types of RFC 5965, 6430, 6591 and 9477), the plain form
- * of Microsoft's JMRP (the mail itself with X-HmXmrOriginalRecipient on top), XARF's JSON, and the same fields without
- * any MIME structure. A report that forgot its type is an abuse report: that is what feedback loops are for.
+ * A feedback report (RFC 5965, with the types of RFC 5965, 6430, 6591 and 9477) and the plain form of Microsoft's JMRP (the message
+ * itself with X-HmXmrOriginalRecipient on top) both become a ComplaintReport. A report without a type is an abuse report, the main
+ * purpose of feedback loops.
  *
- * Pure, total. See also: mail/message-parts, mail/report.
+ * Pure, total. See also: mail/feedback/complaint (recognises them), mail/feedback/xarf, mail/report.
  */
 import { extractAddresses, parseBareAddress } from '../mime/address.ts'
 import { parseDate } from '../mime/date.ts'
@@ -15,7 +15,7 @@ import type { ComplaintReport } from '../report.ts'
 
 const MAX_RECIPIENTS = 1_000
 
-/** Reads the fields of a feedback report. Total: fields that are missing are null, a missing type is `abuse`. */
+/** Reads the fields of a feedback report. A missing field is null; a missing type is `abuse`. Total. */
 export function parseFeedbackReport(text: string): ComplaintReport {
   const headers = parseFields(text.replace(/\n[ \t]*\n+/g, '\n'))
   const fields = toHeaderRecord(headers)
@@ -35,7 +35,7 @@ export function parseFeedbackReport(text: string): ComplaintReport {
   }
 }
 
-/** A type is one word; what stands behind it is a comment of the reporter's. */
+/** A type is one word; a comment may follow. */
 function parseFeedbackType(value: string | undefined): string {
   const word = /[a-z][a-z0-9_-]{0,40}/.exec((value ?? '').toLowerCase())?.[0]
   return word === undefined ? 'abuse' : word.replaceAll('_', '-')
@@ -77,12 +77,12 @@ const EMPTY_COMPLAINT: ComplaintReport = {
   fields: {},
 }
 
-/** A mail that says it is a feedback report and bears none. */
+/** The complaint of a feedback report without fields. */
 export function createEmptyComplaint(): ComplaintReport {
   return EMPTY_COMPLAINT
 }
 
-/** JMRP's plain form: `headers` are those that bear X-HmXmrOriginalRecipient; null where the field is absent. Total. */
+/** Reads the plain form of JMRP. `headers` are the ones that may contain X-HmXmrOriginalRecipient; null if it is absent. Total. */
 export function parseJmrp(headers: Readonly<Record<string, string>>, subject: string | null): ComplaintReport | null {
   const recipient = headers['x-hmxmroriginalrecipient'] ?? headers['x-hmxmroriginalrecipients']
   const subjectMatch = /^\s*complaint about message from (\S{3,45})/i.exec(subject ?? '')

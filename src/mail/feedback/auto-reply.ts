@@ -1,11 +1,13 @@
 /**
- * auto-reply - answers that nobody wrote
+ * auto-reply - recognises automatic replies
  *
- * Vacation notices, out-of-office replies in many languages, tickets, challenges ("prove that you are human"): known by
- * RFC 3834's field, by the fields that programs used before it, by the subject. Pure, total. See also: mail/report.
+ * Vacation notices, out-of-office replies in many languages, ticket confirmations, challenges ("prove that you are human"): by the
+ * field of RFC 3834, by older fields of the same meaning, by the subject.
+ *
+ * Pure, total. See also: mail/report-parser.
  */
 
-/** Fields whose presence says it, whatever they hold. */
+/** Fields that mark an automatic reply by their presence. */
 const AUTO_REPLY_FIELDS = [
   'x-autoreply',
   'x-auto-reply',
@@ -21,7 +23,7 @@ const AUTO_REPLY_FIELDS = [
   'x-sieve-vacation',
 ] as const
 
-/** Fields and the words in them that say it. */
+/** Fields that mark an automatic reply by their value. */
 const AUTO_REPLY_VALUES: readonly (readonly [string, RegExp])[] = [
   ['auto-submitted', /^\s*auto-(?:replied|notified)/i],
   ['precedence', /auto[_-]?reply/i],
@@ -34,7 +36,7 @@ const AUTO_REPLY_VALUES: readonly (readonly [string, RegExp])[] = [
   ['return-path', /auto-?reply|vacation|autorespon/i],
 ]
 
-/** Subjects, in the languages that people see. */
+/** Subjects of automatic replies, in many languages. */
 const AUTO_REPLY_SUBJECT = new RegExp(
   [
     '^\\s*(?:re:\\s*)?auto(?:matic)?[- ]?(?:reply|response|answer|matisch|matique|mática|matica|antwort|svar|\\s*re)\\b',
@@ -126,7 +128,7 @@ const AUTO_REPLY_SUBJECT = new RegExp(
   'i',
 )
 
-/** Subjects and words of challenges: the answerer wants a proof before it takes our mail. */
+/** Subjects and text of challenges, which ask the sender to confirm before the message is delivered. */
 const CHALLENGE =
   /(?:please |to )?(?:confirm|verify|authenticate) (?:your|this) (?:message|e-?mail|mail|address|delivery|request)|verification (?:required|request)|sender (?:verification|confirmation|authentication)|confirm(?:ation)? (?:required|needed)|challenge[- ]response|spam ?arrest|boxbe|knowspam|tmda|active spam killer|click .{0,40} to (?:deliver|release) your (?:message|mail)|waiting for (?:your )?confirmation|you have been added to my approved/i
 
@@ -136,11 +138,11 @@ const AUTO_REPLY_BODY =
 type AutoReplyInput = {
   readonly headers: Readonly<Record<string, string>>
   readonly subject: string
-  /** The beginning of its text. */
+  /** The beginning of the text. */
   readonly bodyText: string
 }
 
-/** Whether nobody wrote this answer. Newsletters that are marked auto-generated are none. */
+/** Whether a message is an automatic reply. Newsletters marked auto-generated are not. Total. */
 export function isAutoReply(input: AutoReplyInput): boolean {
   return (
     AUTO_REPLY_FIELDS.some((name) => input.headers[name] !== undefined) ||
@@ -151,12 +153,12 @@ export function isAutoReply(input: AutoReplyInput): boolean {
   )
 }
 
-/** Whether the subject alone says that nobody wrote it. */
+/** Whether the subject alone marks an automatic reply. Total. */
 export function hasAutoReplySubject(subject: string): boolean {
   return AUTO_REPLY_SUBJECT.test(subject.slice(0, 300))
 }
 
-/** A challenge: it has the shape of a notice, and asks instead of telling. */
+/** Whether a message is a challenge: it looks like a notice but asks for an action. Total. */
 export function isChallenge(input: Pick<AutoReplyInput, 'subject' | 'bodyText'>): boolean {
   return (
     CHALLENGE.test(input.subject.slice(0, 300)) ||
@@ -166,7 +168,7 @@ export function isChallenge(input: Pick<AutoReplyInput, 'subject' | 'bodyText'>)
   )
 }
 
-/** Whether it answers a mail: it says so, or nobody is to answer it. */
+/** Whether a message answers another: by its fields, its subject, or its empty Return-Path. */
 function isReplyToMessage(input: AutoReplyInput): boolean {
   if (
     input.headers['in-reply-to'] !== undefined ||
@@ -177,7 +179,7 @@ function isReplyToMessage(input: AutoReplyInput): boolean {
   return /^\s*(?:re|aw|sv|antw|res)\s*:/i.test(input.subject) || /^<?\s*>?$/.test(input.headers['return-path'] ?? 'none')
 }
 
-/** Short words that say so, in answer to a mail. */
+/** Whether a short text in reply to a message says that it is automatic. */
 function isShortAutoReply(input: AutoReplyInput): boolean {
   return isReplyToMessage(input) && AUTO_REPLY_BODY.test(input.bodyText.slice(0, 1_500))
 }

@@ -1,7 +1,8 @@
 /**
- * complaint - which complaint a mail brings, if any
+ * complaint - reads the complaint in a message, if there is one
  *
- * Pure, total. See also: mail/feedback/arf, mail/feedback/xarf, mail/feedback/provider-event (the dresses), mail/report (the order of readers).
+ * Pure, total. See also: mail/feedback/arf, mail/feedback/xarf, mail/feedback/provider-event (the formats), mail/report-parser (order of
+ * readers).
  */
 import { createEmptyComplaint, parseFeedbackReport, parseJmrp } from './arf.ts'
 import { decodePartText } from '../mime/content.ts'
@@ -9,7 +10,7 @@ import type { ReportFinding, ParsedMessage } from '../parsed-message.ts'
 import type { ComplaintReport, ReportKind } from '../report.ts'
 import { parseXarf } from './xarf.ts'
 
-/** Feedback types that are no complaint. */
+/** Feedback types that are not complaints. */
 const NON_COMPLAINT_KINDS: Readonly<Record<string, ReportKind>> = {
   'not-spam': 'not-spam',
   'auth-failure': 'auth-failure',
@@ -17,9 +18,9 @@ const NON_COMPLAINT_KINDS: Readonly<Record<string, ReportKind>> = {
   dkim: 'auth-failure',
 }
 
-/** A feedback report in any dress but JMRP's. */
+/** Reads a complaint in any format but plain JMRP; null if there is none. Total. */
 export function readComplaintReport(message: ParsedMessage): ReportFinding | null {
-  // What people discuss on a list is no report, whatever fields they show each other.
+  // Discussions on a mailing list may quote the fields of a report.
   if (message.headers['list-id'] !== undefined && message.reportType !== 'feedback-report') return null
   const text = message.parts.feedbackTexts[0] ?? findFeedbackFields(message)
   if (text !== null) return toComplaintFinding(withOriginalRecipients(parseFeedbackReport(text), message), 'arf')
@@ -32,7 +33,7 @@ export function readComplaintReport(message: ParsedMessage): ReportFinding | nul
   return null
 }
 
-/** Fields of a feedback report among words, where a gateway took the MIME structure away. */
+/** The fields of a feedback report inside text, if a gateway removed the MIME structure. */
 function findFeedbackFields(message: ParsedMessage): string | null {
   if (!message.parts.lines.some((line) => isFeedbackType(line.text))) return null
   const at = message.bodyText.search(/^feedback-type[ \t]*:/im)
@@ -48,19 +49,22 @@ function isFeedbackType(line: string): boolean {
   return (line.startsWith('F') || line.startsWith('f')) && /^feedback-type[ \t]*:/i.test(line)
 }
 
-/** A complaint as what its type makes of it. */
+/** The finding for a complaint; its kind follows from the feedback type. */
 export function toComplaintFinding(complaint: ComplaintReport, format: string): ReportFinding {
   return { kind: NON_COMPLAINT_KINDS[complaint.feedbackType] ?? 'complaint', format, complaint }
 }
 
-/** Who complained is often told by the returned mail alone: JMRP's field, or its one recipient. */
+/** Adds the recipients of the returned message if the report names none. */
 function withOriginalRecipients(complaint: ComplaintReport, message: ParsedMessage): ComplaintReport {
   if (complaint.originalRcptTo.length > 0) return complaint
   const jmrp = parseJmrp(message.originalMessage?.headers ?? {}, null)
   return jmrp === null ? complaint : { ...complaint, originalRcptTo: jmrp.originalRcptTo }
 }
 
-/** After delivery reports: a bounced mail may bear the field of an earlier complaint. */
+/**
+ * Reads a complaint in plain JMRP form. Runs after delivery reports, because a bounced message may contain the field of an earlier
+ * complaint.
+ */
 export function readJmrpComplaint(message: ParsedMessage): ReportFinding | null {
   const complaint = parseJmrp(message.originalMessage?.headers ?? {}, message.subject) ?? parseJmrp(message.headers, null)
   return complaint === null ? null : { kind: 'complaint', format: 'jmrp', complaint }

@@ -1,8 +1,9 @@
 /**
- * mdn - receipts: the mail was shown, or deleted
+ * mdn - recognises read receipts: a message was displayed, or deleted unread
  *
- * A message/disposition-notification part (RFC 8098), or Exchange's receipt in words (X.400's receipt notification).
- * Pure, total. See also: mail/report.
+ * A message/disposition-notification part (RFC 8098), or a receipt of Exchange in prose (X.400 receipt notification).
+ *
+ * Pure, total. See also: mail/report-parser.
  */
 
 /** How Exchange and its clients begin the subject of a receipt. */
@@ -11,7 +12,7 @@ const RECEIPT_SUBJECT =
 const RECEIPT_TEXT =
   /\b(?:was (?:read|displayed|opened) (?:on|at)|was deleted without being read|has been displayed|has been read by|this is a (?:return|read) receipt|this receipt (?:verifies|shows) that the message|wurde am .{0,60}gelesen|wurde .{0,40}gelöscht, ohne|a été lu le|fue leído el|foi lida em|è stato letto|werd gelezen|lästes)\b|已于.{0,60}阅读|于.{0,60}被阅读|開封されました/i
 
-/** Whether a mail is a receipt. `reportType`: of multipart/report; `words`: the beginning of its text. */
+/** Whether a message is a receipt. `reportType`: of multipart/report; `bodyText`: the beginning of its text. Total. */
 export function isReadReceipt(message: { reportType: string; disposition: readonly string[]; subject: string; bodyText: string }): boolean {
   if (message.disposition.length > 0) return true
   if (message.reportType === 'disposition-notification') return true

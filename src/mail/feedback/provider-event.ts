@@ -1,8 +1,9 @@
 /**
- * provider-event - a sending service's event as JSON in a mail
+ * provider-event - reads the event of a sending service from JSON in a message
  *
- * Amazon's SNS mails what SES knows of a mail: bounces, complaints, deliveries. Pure, total.
- * https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html See also: mail/report.
+ * Amazon SNS mails the events of SES: bounces, complaints, deliveries.
+ *
+ * Pure, total. https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html See also: mail/dsn/delivery-report.
  */
 import { parseBareAddress } from '../mime/address.ts'
 import { createEmptyComplaint } from './arf.ts'
@@ -23,7 +24,7 @@ type ProviderEvent = {
   readonly reportingMta: string | null
 }
 
-/** Reads a notification out of a mail's words; null when there is none. */
+/** Reads a notification from the text of a message; null if there is none. Total. */
 export function parseProviderEvent(text: string): ProviderEvent | null {
   if (!text.includes('notificationType') && !text.includes('eventType')) return null
   const envelope = parseJsonObject(text.replace(/\n[ \t]?/g, ''))

@@ -1,18 +1,19 @@
 /**
- * unsubscribe - a mail that asks to be taken off (RFC 2369 mailto, RFC 8058's older brother)
+ * unsubscribe - recognises requests to unsubscribe (mailto form of RFC 2369)
  *
- * Mail programs send an almost empty mail with the subject and body that List-Unsubscribe gave them. Pure, total.
- * See also: mail/report.
+ * Mail clients send an almost empty message with the subject and body of the List-Unsubscribe field.
+ *
+ * Pure, total. See also: mail/report-parser.
  */
 
 const UNSUBSCRIBE_COMMAND =
   /^\s*(?:re:\s*)?["'“[(<]*(?:unsubscribe|un-subscribe|unsub|please unsubscribe(?: me)?|remove(?: me)?|opt-?out|stop|list-unsubscribe|cancel(?:l?ation of)? subscription|abmelden|abbestellen|austragen|désabonner|desabonnement|désinscription|désinscrire|darse de baja|dar de baja|baja|cancelar (?:suscripción|inscrição|assinatura)|descadastrar|disiscriviti|cancellami|uitschrijven|afmelden|avregistrera|afmeld|avmeld|отписаться|отписка|odhlásit|wypisz|退订|退訂|取消订阅|取消訂閱|配信停止|購読解除|登録解除|수신거부|구독 취소|abonelikten çık)(?![\p{L}])/iu
 
-/** Longer mails speak about unsubscribing. */
+/** Longer messages write about unsubscribing. */
 const MAX_BODY = 600
 const MAX_SUBJECT = 200
 
-/** Whether a mail asks to be taken off a list. `recipients`: the local parts it was sent to tell a lot. */
+/** Whether a message asks to unsubscribe. `to`: its recipients; their local parts are evidence. Total. */
 export function isUnsubscribeRequest(message: {
   headers: Readonly<Record<string, string>>
   subject: string
@@ -21,7 +22,7 @@ export function isUnsubscribeRequest(message: {
 }): boolean {
   if (message.headers['x-apple-unsubscribe'] !== undefined) return true
   const body = message.bodyText.trim()
-  // A newsletter that invites to unsubscribe bears the field itself.
+  // Newsletters have the field themselves.
   if (message.headers['list-unsubscribe'] !== undefined || body.length > MAX_BODY) return false
   const subject = message.subject.trim()
   if (subject.length > MAX_SUBJECT) return false

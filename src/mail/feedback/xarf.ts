@@ -1,8 +1,10 @@
 /**
- * xarf - XARF reports about mail as complaints
+ * xarf - reads XARF reports about mail as complaints
  *
- * Versions 3 (ReportType, Source…) and 4 (category, type) in JSON. Only reports about mail are complaints; those about
- * botnets, copyright or open ports concern nobody's list. Pure, total. https://xarf.org See also: mail/feedback/arf.
+ * Versions 3 (ReportType, Source …) and 4 (category, type) in JSON. Reports about other subjects, such as botnets, copyright or open
+ * ports, are ignored.
+ *
+ * Pure, total. https://xarf.org See also: mail/feedback/arf.
  */
 import { parseBareAddress } from '../mime/address.ts'
 import { createEmptyComplaint } from './arf.ts'
@@ -11,7 +13,7 @@ import { asObject, asString, parseJsonObject } from '../mime/json-reader.ts'
 import type { JsonObject } from '../mime/json-reader.ts'
 import type { ComplaintReport } from '../report.ts'
 
-/** What XARF calls it → what ARF calls it. */
+/** XARF type → ARF feedback type. */
 const ARF_TYPES: Readonly<Record<string, string>> = {
   spam: 'abuse',
   abuse: 'abuse',
@@ -24,7 +26,7 @@ const ARF_TYPES: Readonly<Record<string, string>> = {
   virus: 'virus',
 }
 
-/** Reads XARF out of a text; null when it holds none, or one that is not about mail. */
+/** Reads XARF from a text; null if there is none, or if it is not about mail. Total. */
 export function parseXarf(text: string): ComplaintReport | null {
   const payload = parseJsonObject(text)
   if (payload === null) return null

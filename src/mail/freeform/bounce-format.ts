@@ -6,21 +6,21 @@
 
 export type BounceFormat = {
   readonly id: string
-  /** Header name → what its value contains, lower case; any of them is a vote for the row. */
+  /** Header name → strings in its value, lower case. Each match is a vote for the row. */
   readonly header?: Readonly<Record<string, readonly string[]>>
-  /** Lines that only this writer writes. */
+  /** Lines that only this program writes. */
   readonly signature?: readonly string[]
-  /** Recipients stand in the lines below. */
+  /** Recipients are in the lines below. */
   readonly recipientsBelow?: readonly string[]
-  /** The recipient stands behind these words, in this line or the next. */
+  /** The recipient follows, in this line or the next. */
   readonly recipientLabel?: readonly string[]
-  /** Diagnostics stand below. */
+  /** Diagnostics are in the lines below. */
   readonly diagnosticsBelow?: readonly string[]
-  /** The address that follows is the sender's. */
+  /** The address that follows is the sender. */
   readonly senderLabel?: readonly string[]
-  /** What the writer says to people, after its recipients; nothing about them follows until another section opens. */
+  /** General explanations after the recipients, up to the next section. */
   readonly advice?: readonly string[]
-  /** The returned mail begins. */
+  /** The returned message begins below. */
   readonly originalBelow?: readonly string[]
 }
 

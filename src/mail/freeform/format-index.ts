@@ -14,7 +14,7 @@ export type LineMarker = { readonly text: string; readonly role: MarkerRole; rea
 
 const markerIndex = buildMarkerIndex()
 
-/** Marks are found by their first characters; three tell enough apart and still hold a word of Chinese. */
+/** Buckets markers by their first three characters: enough to tell them apart, and short enough for a Chinese word. */
 function hashPrefix(text: string, from: number): number {
   return ((lowerCodeAt(text, from) * 31 + lowerCodeAt(text, from + 1)) * 31 + lowerCodeAt(text, from + 2)) & 0x3fff_ffff
 }
@@ -41,11 +41,11 @@ function buildMarkerIndex(): ReadonlyMap<number, readonly LineMarker[]> {
 }
 
 const NO_MARKERS: readonly LineMarker[] = []
-/** Longer than the longest mark. */
+/** Longer than the longest marker. */
 const MAX_MARKER_LENGTH = 96
 const LEADING_PUNCTUATION = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
 
-/** The marks that a line begins with, none for most lines. Total. */
+/** The markers at the beginning of a line; none for most lines. Total. */
 export function findLineMarkers(line: string): readonly LineMarker[] {
   const from = isAlphanumeric(line.charCodeAt(0)) ? 0 : (LEADING_PUNCTUATION.exec(line.slice(0, MAX_MARKER_LENGTH * 2))?.[0].length ?? 0)
   const bucket = markerIndex.get(hashPrefix(line, from))
@@ -59,7 +59,7 @@ function isAlphanumeric(code: number): boolean {
   return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
 }
 
-/** Whether a line is nothing but its mark: a title, with its words below it. */
+/** Whether a line contains nothing but its marker: a title whose section is below it. */
 export function isSectionTitle(line: string, marker: LineMarker): boolean {
   return (
     line
@@ -72,7 +72,7 @@ export function isSectionTitle(line: string, marker: LineMarker): boolean {
 
 type HeaderMarker = { readonly row: number; readonly needle: string }
 
-/** Header name → what its value contains, and whose it is. */
+/** Header name → strings in its value, each with its row. */
 const headerIndex = buildHeaderIndex()
 
 function buildHeaderIndex(): ReadonlyMap<string, readonly HeaderMarker[]> {
@@ -87,7 +87,7 @@ function buildHeaderIndex(): ReadonlyMap<string, readonly HeaderMarker[]> {
   return markers
 }
 
-/** The rows whose header fields this mail bears. `headers`: names lower case. */
+/** The ids of the rows whose header fields occur in a message. `headers`: names lower case. Total. */
 export function matchFormatsByHeader(headers: Readonly<Record<string, string>>): readonly string[] {
   const rows = new Set<number>()
   for (const [name, markers] of headerIndex) {

@@ -1,7 +1,7 @@
 /**
- * formats-exchange - rows of mail/freeform/formats: Exchange, on premises and online, in its languages
+ * formats-exchange - rows of mail/freeform/formats for Exchange Server and Exchange Online, in their languages
  *
- * One layout in some forty languages; the rows name the sentences that open and end its sections. Pure data.
+ * One layout in some forty languages. The rows contain the sentences that open and end its sections. Pure data.
  */
 import type { BounceFormat } from './bounce-format.ts'
 

@@ -1,5 +1,5 @@
 /**
- * formats-office - rows of mail/freeform/formats: Domino, GroupWise and other servers of offices
+ * formats-office - rows of mail/freeform/formats for Domino, GroupWise and other office servers
  *
  * Pure data. See also: mail/freeform/formats-exchange.
  */

@@ -1,7 +1,7 @@
 /**
- * formats-provider - rows of mail/freeform/formats: mailbox providers, filtering services, carriers and sending services
+ * formats-provider - rows of mail/freeform/formats for mailbox providers, filters, carriers and sending services
  *
- * Pure data.
+ * Pure data. See also: mail/freeform/formats.
  */
 import type { BounceFormat } from './bounce-format.ts'
 

@@ -1,7 +1,7 @@
 /**
- * formats-server - rows of mail/freeform/formats: mail servers of Unix and their relatives
+ * formats-server - rows of mail/freeform/formats for Unix mail servers and related programs
  *
- * The wording was learnt from the programs' own sources and manuals; each row is a layout, not a message. Pure data.
+ * The wording follows the sources and manuals of the programs. Each row is a layout, not a message. Pure data.
  */
 import type { BounceFormat } from './bounce-format.ts'
 

@@ -1,13 +1,13 @@
 /**
- * phrases - the words by which the reader of free-form bounces tells a failure, a label and a helper's address
+ * phrases - words that mark failures, labels, replies and contact addresses in bounces written as prose
  *
- * Lists of words in the languages that mail servers write; each becomes one expression without nested repeats, so that
- * hostile text costs linear time. What a failure means is not decided here (classify does that). Pure data.
+ * Word lists in the languages of mail servers, each compiled to one expression without nested repetition, so hostile text costs
+ * linear time. classify decides what a failure means. Pure data. See also: mail/freeform/reader, mail/dsn/recipients.
  */
 
 const anyOf = (words: readonly string[]): string => words.join('|')
 
-/** A sentence with one of these speaks of a delivery that failed. */
+/** Words of a sentence about a failed delivery. */
 export const FAILURE_PHRASE = new RegExp(
   anyOf([
     'unknown',
@@ -114,11 +114,11 @@ export const FAILURE_PHRASE = new RegExp(
   'i',
 )
 
-/** A line in which a server speaks: a code at its front, the arrows of a transcript, "said:". */
+/** A line that quotes an SMTP reply: a code at its start, transcript arrows, "said:". */
 export const REPLY_LINE =
   /^\s*(?:<<<\s*)?[245]\d\d[ -]|^\s*(?:<<<|>>>)|\b(?:said|says|replied|responded|response|returned|answered)\b.{0,40}[:"' ]\s*[245]\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|\b(?:error|code|reply|server|host)\b.{0,40}\b[45]\d\d\b/i
 
-/** Words right before an address that name it as the recipient. */
+/** Words right before an address that mark it as the recipient. */
 export const RECIPIENT_LABEL = new RegExp(
   `(?:${anyOf([
     'recipients?',
@@ -170,7 +170,7 @@ export const RECIPIENT_LABEL = new RegExp(
   'i',
 )
 
-/** Words right before an address that name it as somebody else. */
+/** Words right before an address that mark it as someone else. */
 export const NON_RECIPIENT_LABEL = new RegExp(
   `(?:${anyOf([
     'from',
@@ -221,18 +221,18 @@ export const NON_RECIPIENT_LABEL = new RegExp(
   'i',
 )
 
-/** A line that sends the reader to somebody who helps: the address in it or below it is not a recipient. */
+/** A line that refers to a contact. An address in it or below it is not a recipient. */
 export const CONTACT_LINE =
   /\b(?:contact|assistance|further help|for help|support (?:team|desk)|e-?mail us|reach us|write to|please send|send mail|forward (?:it|this|the|your)|questions|kontaktieren|wenden sie|contactez|contacte|póngase|entre em contato|mailing list)\b|联系|聯絡|問い合わせ|обратитесь|свяжитесь|^\s*(?:your|ihre|votre|su|sua) (?:original )?(?:message|nachricht|mensaje|mensagem)\s*:?\s*$|^\s*(?:from|sender|to|cc|subject|date|sent)\s*:/i
 
-/** A report that says the mail is late and not lost. */
+/** Text of a report about a delayed message. */
 export const DELAY_PHRASE =
   /notification \(delay\)|\b(?:has been delayed|delay in (?:message )?delivery|temporary problem (?:with )?deliver(?:y|ing)|is delayed|delivery delayed|delayed mail|will be retried|will retry|will keep trying|keep trying|continue trying|still trying|will try again|not yet been delivered|hasn.t been delivered yet|have yet to be|not been delivered yet|could not be delivered for more than|warning message only|message delayed|delivery is delayed|temporar\w* (?:undelivered|delayed)|deferred and will|do not need to resend|attempts will continue|transient non-fatal errors|no longer than .{0,30} before giving up)\b|message \S{1,40} delayed \d|verzögert|wird fortgesetzt|weitere zustellversuche|retardé|retrasad|se ha retrasado|atrasad|in ritardo|vertraagd|försenad|forsinket|viivästy|opóźnion|zpožděn|延迟|延遲|延误|遅延|遅れて|задержан|отложен|gecik|지연/i
 
-/** A report that says it is over, whatever else it says. */
+/** Text of a report about a final failure, whatever else it contains. */
 export const FINAL_FAILURE_PHRASE =
   /\b(?:permanent (?:\w+ )?(?:error|failure|fatal)|permanently|given up|giving up|gave up|returned to sender|returning message to sender|could not be delivered to|undeliverable|delivery (?:has )?failed|delivery failure|too long in queue|been in the queue too long|retry timeout exceeded)\b/i
 
-/** A report that says the mail arrived. */
+/** Text of a report about a delivered message. */
 export const DELIVERED_PHRASE =
   /notification \(success\)|\b(?:was successfully (?:delivered|relayed|sent)|has been successfully (?:delivered|relayed)|successfully delivered to|successful mail delivery|had successful delivery notifications|your message was delivered to|has been delivered to the following|relayed to a system that|relayed to the following)\b/i

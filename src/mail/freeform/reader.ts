@@ -1,12 +1,12 @@
 /**
- * reader - the generic reader of bounces that people were meant to read
+ * reader - finds recipients and diagnostics in bounces written as prose
  *
- * It walks the report's own lines once, knows sections by the marks of mail/freeform/formats, and finds the pairs of address and
- * diagnostic by shape: an address alone in a line, at the start of a line before words of failure, behind a label that
- * names a recipient, in a RCPT TO, inside a reply. Each find has a rank; only the best rank that the text offers counts.
+ * Walks the report's own lines once, knows sections by the markers of mail/freeform/formats, and recognises an address with its
+ * diagnostic by shape: an address alone in a line, at the start of a line before a failure phrase, after a label that
+ * names a recipient, in a RCPT TO command, inside a reply. Each candidate has a rank; lower ranks are dropped if a better one exists.
  *
- * Promises: total, linear in the text, at most 1,000 pairs. Addresses of the sender, of the reporter, of helpers and in
- * URLs are never taken. See also: mail/freeform/split-quoted, mail/freeform/formats, mail/report (who decides).
+ * Promises: total, linear in the text, at most 1,000 pairs. Never takes the address of the sender, the reporter or a help desk, or
+ * one in a URL. See also: mail/freeform/split-quoted, mail/freeform/format-index, mail/dsn/recipients (decides between sources).
  */
 import { extractAddresses } from '../mime/address.ts'
 import type { TextLine } from './split-quoted.ts'
@@ -14,25 +14,28 @@ import { isSectionTitle } from './format-index.ts'
 import type { LineMarker } from './format-index.ts'
 import { FAILURE_PHRASE, CONTACT_LINE, NON_RECIPIENT_LABEL, RECIPIENT_LABEL, REPLY_LINE } from './phrases.ts'
 
-/** How sure a find is: what a section or a label names, an address by itself, one in a reply or a sentence. */
+/** Confidence of a candidate: named by a section or label, alone in its line, in a command or reply, in a sentence. */
 const RANK = { labelled: 4, alone: 3, command: 2, sentence: 1 } as const
 
 export type AddressDiagnosticPair = {
   readonly address: string
-  /** The address that the mail was first sent to, where the text tells both. */
+  /** The address that the message was first sent to, if the text names both. */
   readonly originalAddress: string | null
   readonly rank: number
-  /** Its words, line by line. */
+  /** The text about the address, line by line. */
   readonly diagnosticLines: readonly string[]
 }
 
-/** More recipients than any server takes in one transaction. */
+/** More recipients than servers accept in one transaction. */
 const MAX_PAIRS = 1_000
 
-/** `end`: behind the address in its line. */
+/** `end`: the offset after the address in its line. */
 type AddressCandidate = { readonly address: string; readonly rank: number; readonly lineIndex: number; readonly end: number }
 
-/** Finds whom a report's own lines speak of. `avoid`: which (lower case) are only taken where they stand by themselves. */
+/**
+ * Finds the addresses that the lines of a report are about. `isOwnAddress` (lower case): addresses that count only where they stand alone.
+ * Total.
+ */
 export function findAddressDiagnosticPairs(
   lines: readonly TextLine[],
   isOwnAddress: (address: string) => boolean,
@@ -77,14 +80,14 @@ type LineContext = {
   readonly isLabelled: boolean
   readonly previousLine: string
   readonly isOwnAddress: (address: string) => boolean
-  /** A find above sentences and commands is there: nothing less will count. */
+  /** A candidate of rank `alone` or better exists, so lower ranks no longer count. */
   readonly isSettled: boolean
 }
 
 const ADDRESS_PREFIX = /^[\s<>"'`(*•·\-–—=|#[\]{,;:.!]*(?:\d{1,3}[.)]\s+)?(?:(?:mailto|smtp|rfc822|local)[:;]\s*)?[<"'[]*$/i
 const ADDRESS_SUFFIX = /^[>"'\])},;.\s:]*(?:<?mailto:[^\s>]*>?)?[>"'\])},;.\s:]*$/
 
-/** What one line with an @ offers. */
+/** The candidates in one line that contains an @. */
 function findCandidatesInLine(text: string, context: LineContext): readonly Omit<AddressCandidate, 'lineIndex'>[] {
   if (context.section === 'senderLabel' || context.section === 'advice') return []
   const found = extractAddresses(text)
@@ -105,7 +108,7 @@ function findCandidatesInLine(text: string, context: LineContext): readonly Omit
   return out
 }
 
-/** Between two addresses of one list: commas, brackets, "mailto:". */
+/** Whether only separators stand between two addresses: commas, brackets, "mailto:". */
 function isListSeparator(between: string): boolean {
   return /^[\s<>"',;()[\]]*(?:(?:mailto|smtp):)?(?:and|und|et|y|e)?[\s<>"',;()[\]]*$/i.test(between) && between.length < 16
 }
@@ -126,10 +129,10 @@ const ROLE_MAILBOXES: ReadonlySet<string> = new Set([
   'double-bounce',
 ])
 
-/** What stands before an @ that is of no mailbox. */
+/** Text before an @ that is not part of a mailbox. */
 const NON_MAILBOX_PREFIX = /https?:\S*$|\b(?:references|in-reply-to|message-?id|queue|log)\b[^@]*$/i
 
-/** The only address in a report's own lines that is nobody's who is to be avoided; null where there are none or several. */
+/** The only address in the lines that is not an own, role or labelled address; null if there are none or several. */
 export function findOnlyAddress(lines: readonly TextLine[], isOwnAddress: (address: string) => boolean): string | null {
   let onlyAddress: string | null = null
   for (const line of lines) {
@@ -176,7 +179,7 @@ function rankAtStart(tail: string, context: LineContext, text: string): number {
   return FAILURE_PHRASE.test(text) || REPLY_LINE.test(text) ? RANK.alone : 0
 }
 
-/** Gives each find the lines below it up to the next one, and joins the finds of one address. */
+/** Assigns the lines below each candidate, up to the next one, and merges candidates with the same address. */
 function pairWithDiagnostics(lines: readonly TextLine[], candidates: readonly AddressCandidate[]): readonly AddressDiagnosticPair[] {
   const byAddress = new Map<string, { address: string; originalAddress: string | null; rank: number; diagnosticLines: string[] }>()
   const unfilledLists: string[][] = []
@@ -212,7 +215,7 @@ function nextCandidateLine(candidates: readonly AddressCandidate[], n: number): 
   return null
 }
 
-/** A line `Reason: 550 …` is a word about the recipient; a title opens a section about all. */
+/** A line `Reason: 550 …` belongs to the recipient above it; a title opens a section about all recipients. */
 function endsDiagnostic(text: string, marker: LineMarker): boolean {
   if (marker.role === 'signature') return false
   return marker.role !== 'diagnosticsBelow' || isSectionTitle(text, marker)
@@ -220,7 +223,7 @@ function endsDiagnostic(text: string, marker: LineMarker): boolean {
 
 const MAX_DIAGNOSTIC_LINES = 60
 
-/** The lines of one find: the rest of its own line, then those below, up to the next find or section. */
+/** The text of one candidate: the rest of its own line and the lines below it, up to the next candidate or section. */
 function collectDiagnosticLines(lines: readonly TextLine[], candidate: AddressCandidate, next: number | null): readonly string[] {
   const ownLine = lines[candidate.lineIndex]?.text ?? ''
   const diagnosticLines: string[] = []
@@ -237,7 +240,7 @@ function collectDiagnosticLines(lines: readonly TextLine[], candidate: AddressCa
 
 const PARENT_ADDRESS = /\((?:ultimately )?generated from (\S+@\S+)\)/i
 
-/** Exim tells in brackets which address a failed one was made from. */
+/** Exim writes the parent of a generated address in parentheses. */
 function findParentAddresses(lines: readonly TextLine[]): { parents: ReadonlyMap<number, string>; skip: ReadonlySet<number> } {
   const parents = new Map<number, string>()
   const skip = new Set<number>()

@@ -1,10 +1,10 @@
 /**
- * split-quoted - where a report's own words end and the returned mail begins
+ * split-quoted - splits a report where its own text ends and the returned message begins
  *
- * Many writers paste the returned mail under their words without any MIME structure. A recipient must never be read
- * from there. The cut is made at a line that a row of mail/freeform/formats names, or at a block of header fields.
+ * Many programs paste the returned message below their text without MIME structure. Recipients must never be read from it.
+ * The split is at a line that a row of mail/freeform/formats names, or at a block of header fields.
  *
- * Pure, total, linear in the text.
+ * Pure, total, linear in the text. See also: mail/freeform/format-index, mail/message-parts.
  */
 import { findLineMarkers } from './format-index.ts'
 import type { LineMarker } from './format-index.ts'
@@ -14,16 +14,16 @@ export type TextLine = { readonly text: string; readonly markers: readonly LineM
 type SplitText = {
   /** The report's own lines. */
   readonly ownLines: readonly TextLine[]
-  /** The text of the returned mail, headers first; null when none is pasted. */
+  /** The returned message, headers first; null if none is pasted. */
   readonly originalText: string | null
 }
 
-/** A report with a thousand recipients fits; what is longer was not written for people. */
+/** Fits a report with a thousand recipients. */
 const MAX_REPORT_TEXT = 262_144
 const MAX_LINES = 8_000
 
 const FIELD = /^(?:[>|] ?){0,4}([A-Za-z][A-Za-z0-9-]{1,40}) ?:/
-/** Fields that only the top of a mail has. One of these must be in a block of fields for it to be a returned mail. */
+/** Fields that occur only in message headers. A block of fields is a returned message only if it contains one of them. */
 const MESSAGE_ONLY_FIELDS: ReadonlySet<string> = new Set([
   'received',
   'return-path',
@@ -59,11 +59,11 @@ const COMMON_FIELDS: ReadonlySet<string> = new Set([
   'errors-to',
   'importance',
 ])
-/** How many lines a block of fields is judged by, and how many of them must be fields. */
+/** Lines that are checked for a header block, and the number of fields it must have. */
 const LOOKAHEAD_LINES = 12
 const MIN_FIELD_LINES = 3
 
-/** Splits a report's text where the returned mail begins. Total. */
+/** Splits the text of a report where the returned message begins. Total. */
 export function splitQuotedOriginal(text: string): SplitText {
   const raw = text.length > MAX_REPORT_TEXT ? text.slice(0, MAX_REPORT_TEXT) : text
   const lines: TextLine[] = []
@@ -81,7 +81,7 @@ export function splitQuotedOriginal(text: string): SplitText {
   return { ownLines: lines, originalText: null }
 }
 
-/** Behind the line that begins at `from`. */
+/** Offset of the line after the one that begins at `from`. */
 function findNextLine(text: string, from: number): number {
   const newline = text.indexOf('\n', from)
   return newline < 0 ? text.length : newline + 1
@@ -89,7 +89,7 @@ function findNextLine(text: string, from: number): number {
 
 const NO_MARKERS: readonly LineMarker[] = []
 
-/** A line that opens a section for one writer does not end the report for another. */
+/** Whether a section marker matches more of the line than a marker of the returned message. */
 function isSectionOpening(markers: readonly LineMarker[]): boolean {
   let opens = 0
   let ends = 0
@@ -111,7 +111,7 @@ function isHeaderFieldLine(line: string): boolean {
   return name !== null && (MESSAGE_ONLY_FIELDS.has(name) || COMMON_FIELDS.has(name) || name.startsWith('x-'))
 }
 
-/** Three fields or more in the next lines, with one that only mails have. Continuation lines count as neither. */
+/** Whether the next lines are header fields, at least three, one of them only used in messages. Continuation lines are not counted. */
 function isHeaderBlock(text: string, from: number): boolean {
   let fieldCount = 0
   let messageOnlyCount = 0

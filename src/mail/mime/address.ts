@@ -1,9 +1,9 @@
 /**
- * address - one mailbox out of what a report writes, and every mailbox in a text
+ * address - reads one mailbox from the forms that reports use, and finds every mailbox in a text
  *
- * Reports name a recipient as `<a@b>`, `"A" <a@b>`, `smtp:a@b`, with a source route, with RFC 6533 escapes; a text names it between
- * any words, in Chinese without a space on either side. Domains come out in lower case as A-labels (mail/mime/idna); local parts stay
- * as they are but for needless quotes. X.400 and Exchange's IMCEA forms are no mailbox: null.
+ * Reports name a recipient as `<a@b>`, `"A" <a@b>`, `smtp:a@b`, with a source route, with RFC 6533 escapes. In text, any words may stand
+ * next to an address, in Chinese without a space. Domains become lower-case A-labels (mail/mime/idna); local parts are kept, except
+ * unnecessary quotes. X.400 addresses and the IMCEA forms of Exchange are not mailboxes: null.
  *
  * Pure, total, linear. RFC 5321 §4.1.2, RFC 5322 §3.4, RFC 3461 §4, RFC 6533 §3. See also: mail/dsn/dsn.
  */
@@ -11,26 +11,26 @@ import { decodeText } from './charset.ts'
 import { toALabels } from './idna.ts'
 
 type EmailAddress = { readonly local: string; readonly domain: string }
-/** `index` is where the address begins in the text, `end` behind it; `inBrackets`: it stands in `<…>`. */
+/** `index`: offset of the address in the text; `end`: offset after it; `inBrackets`: it is in angle brackets. */
 type FoundAddress = { readonly address: string; readonly index: number; readonly end: number; readonly inBrackets: boolean }
 
-/** RFC 5321 allows 64 for the local part; VERP and SRS go beyond. */
+/** RFC 5321 allows 64; VERP and SRS exceed it. */
 const MAX_LOCAL_PART = 250
 const MAX_DOMAIN = 255
 const MAX_INPUT = 2_000
 
-/** As nearly every address is written. */
+/** Fast path for the usual form of an address. */
 const COMMON_ADDRESS =
   /^[A-Za-z0-9_][A-Za-z0-9_+=-]{0,63}(?:\.[A-Za-z0-9_+=-]{1,64}){0,8}@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9][A-Za-z0-9-]{0,62}){1,8}$/
-/** RFC 5322 §3.2.3, beside letters and digits. */
+/** RFC 5322 §3.2.3, besides letters and digits. */
 const LOCAL_PUNCTUATION = "!#$%&'*+-/=?^_`{|}~."
 /** Spaces, quotes and brackets of other scripts. */
 const WIDE_PUNCTUATION = /[\u2000-\u206f\u3000-\u303f\uff08\uff09\uff0c\uff1a\uff1b\uff1c\u00a0]/
 const DOMAIN_CHAR = /[\p{L}\p{N}\p{M}]/u
-/** Scripts that are written without spaces: an ASCII address ends where they begin. */
+/** Scripts that are written without spaces. An ASCII address ends where one begins. */
 const UNSPACED_SCRIPT = /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]/
 
-/** Reads one address; null where there is none, or where it is of another system. Total. */
+/** Reads one address; null if there is none, or if it belongs to another mail system. Total. */
 export function parseAddress(text: string): EmailAddress | null {
   return parseCommonAddress(text) ?? parseAnyAddress(text)
 }
@@ -54,9 +54,9 @@ function parseAnyAddress(text: string): EmailAddress | null {
 }
 
 /**
- * One address as `local@domain`; where words stand around a single address, that one. Total.
+ * Reads one address as `local@domain`. If other words surround a single address, returns that one. Total.
  *
- *     bareAddress('"A" <a@Example.COM>') → 'a@example.com'
+ *     parseBareAddress('"A" <a@Example.COM>') → 'a@example.com'
  */
 export function parseBareAddress(text: string): string | null {
   const parsed = parseAddress(text)
@@ -66,7 +66,7 @@ export function parseBareAddress(text: string): string | null {
   return found.length === 1 ? (found[0]?.address ?? null) : null
 }
 
-/** What stands in the last angle brackets outside of quotes, else the text without comments, quotes around it and full stops after it. */
+/** The text in the last angle brackets outside quotes; else the text without comments, surrounding quotes and scheme. */
 function stripDisplayName(text: string): string {
   let isQuoted = false
   let open = -1
@@ -105,7 +105,7 @@ function decodeUtf8Escapes(text: string): string {
   })
 }
 
-/** Quotes that are not needed go; a local part with white space must have them. */
+/** Removes unnecessary quotes. Null for an invalid local part, such as unquoted white space. */
 function normalizeLocalPart(local: string): string | null {
   if (local.length > MAX_LOCAL_PART) return null
   if (!(local.startsWith('"') && local.endsWith('"') && local.length > 1))
@@ -124,9 +124,9 @@ function normalizeDomain(raw: string): string | null {
 }
 
 /**
- * Every address in a text, in order, at most `cap`. A name without a dot counts only in brackets. Total; linear.
+ * Finds every address in a text in order, at most `cap`. A domain without a dot counts only in angle brackets. Total; linear.
  *
- *     addressesIn('to <a@example.com>: b@example.org.') → a (in brackets), b
+ *     extractAddresses('to <a@example.com>: b@example.org.') → a (in brackets), b
  */
 export function extractAddresses(text: string, cap = 100): readonly FoundAddress[] {
   const found: FoundAddress[] = []
@@ -156,7 +156,7 @@ function findLocalStart(text: string, at: number, floor: number): number {
   return Math.min(at, start + (GLUED_LABEL.exec(head)?.[0].length ?? 0))
 }
 
-/** A label that is glued to the address (`to=a@b`) and quotes and stars around it are no part of it. */
+/** A label attached to the address (`to=a@b`), and quotes and stars around it. */
 const GLUED_LABEL = /^(?:(?:to|from|rcpt|for|ctladdr|orcpt|recipient|email|addr|user)=)?['`*|.]*/i
 
 function isAlphanumeric(code: number): boolean {
@@ -201,7 +201,7 @@ function isBracketed(text: string, start: number): boolean {
   return open >= 0 && /^<(?:@[^>\s]*:|[a-z0-9]{1,10}:)$/i.test(before.slice(open))
 }
 
-/** RFC 3461 §4: `+HH` is an octet. Total: a plus without two digits stays. */
+/** RFC 3461 §4: `+HH` is an octet. A plus without two digits is kept. Total. */
 export function decodeXtext(text: string): string {
   if (!/\+[0-9A-Fa-f]{2}/.test(text)) return text
   const bytes = Buffer.from(text, 'utf8')
@@ -211,9 +211,9 @@ export function decodeXtext(text: string): string {
 }
 
 /**
- * `type; value` of RFC 3464 and 6533 fields. Without a type, `type` is ''. Total.
+ * Splits a `type; value` field of RFC 3464 or 6533. Without a type, `type` is ''. Total.
  *
- *     splitTyped('rfc822; a@example.com') → { type: 'rfc822', value: 'a@example.com' }
+ *     splitTypedValue('rfc822; a@example.com') → { type: 'rfc822', value: 'a@example.com' }
  */
 export function splitTypedValue(text: string): { readonly type: string; readonly value: string } {
   const found = /^\s{0,20}([A-Za-z][A-Za-z0-9_.-]{0,40})\s{0,5};/.exec(text)

@@ -1,19 +1,20 @@
 /**
- * charset-detect - the charset of bytes that nobody has named
+ * charset-detect - guesses the charset of undeclared bytes
  *
- * Looks at the runs of high bytes of the first 4,096. Western text has them alone between letters, Cyrillic in words of any length,
- * Chinese, Japanese and Korean in pairs: Shift_JIS leads with 81-9F, kana of EUC-JP with A4 and A5, hangul with B0-C8 nearly always, and
- * half of Big5's pairs end below 80. UTF-8 that was cut or has a few broken sequences is still UTF-8.
+ * Examines the runs of high bytes in the first 4,096 bytes. Western text has single high bytes between letters, Cyrillic has words of any
+ * length, Chinese, Japanese and Korean have pairs: Shift_JIS leads with 81-9F, kana of EUC-JP with A4 and A5, hangul mostly with B0-C8,
+ * and
+ * half of the pairs of Big5 end below 80. UTF-8 that was cut or has a few broken sequences still counts as UTF-8.
  *
- * Pure, total, linear. See also: mail/mime/charset (who asks, and what labels say).
+ * Pure, total, linear. See also: mail/mime/charset, mail/mime/charset-label.
  */
 
 type DetectedCharset = 'utf-8' | 'gb18030' | 'big5' | 'shift_jis' | 'euc-jp' | 'euc-kr' | 'koi8-r' | 'windows-1251' | 'windows-1252'
 
-/** The share of a text that a guess looks at. */
+/** Number of bytes that are examined. */
 const SAMPLE_BYTES = 4_096
 
-/** What bytes that are not UTF-8 probably are. Total. */
+/** The probable charset of bytes. Total. */
 export function detectCharset(bytes: Uint8Array): DetectedCharset {
   const end = Math.min(bytes.length, SAMPLE_BYTES)
   if (isMostlyUtf8(bytes, end)) return 'utf-8'
@@ -29,7 +30,7 @@ export function detectCharset(bytes: Uint8Array): DetectedCharset {
 
 type BytePairCounts = { high: number; low: number; odd: number; kana: number; hangul: number }
 
-/** Marks (A1-A3) say nothing of a language and are not counted among `high`. */
+/** Punctuation (A1-A3) is the same in several charsets and is not counted in `high`. */
 function countPairs(bytes: Uint8Array, end: number): BytePairCounts {
   const count: BytePairCounts = { high: 0, low: 0, odd: 0, kana: 0, hangul: 0 }
   for (let i = 0; i < end;) {
@@ -55,13 +56,16 @@ function countPairs(bytes: Uint8Array, end: number): BytePairCounts {
 
 type LetterRunCounts = { runs: number; oddRuns: number; letters: number; otherBytes: number; lowerRange: number; upperRange: number }
 
-/** Words of three letters and more on average, with hardly a high byte between them; a few of them only where one has an odd length. */
+/** Words of at least three letters on average, with hardly any other high byte. A short text also needs a run of odd length. */
 function isCyrillic(letterRuns: LetterRunCounts): boolean {
   if (letterRuns.letters <= 3 * letterRuns.runs || letterRuns.otherBytes * 20 > letterRuns.letters) return false
   return letterRuns.letters >= 12 || (letterRuns.letters >= 6 && letterRuns.oddRuns > 0)
 }
 
-/** Runs of C0-FF, where both Cyrillic charsets have their letters: small ones of windows-1251 in `lower`, of KOI8-R in `upper`. */
+/**
+ * Runs of C0-FF, the letters of both Cyrillic charsets. Lower-case letters are in `lowerRange` for windows-1251, in `upperRange` for
+ * KOI8-R.
+ */
 function countWords(bytes: Uint8Array, end: number): LetterRunCounts {
   const count: LetterRunCounts = { runs: 0, oddRuns: 0, letters: 0, otherBytes: 0, lowerRange: 0, upperRange: 0 }
   let run = 0
@@ -84,7 +88,7 @@ function countWords(bytes: Uint8Array, end: number): LetterRunCounts {
   return count
 }
 
-/** Pairs that follow each other without a gap, a good share of them with an ASCII letter as their second half. */
+/** Pairs without gaps, a good share of them with an ASCII letter as second byte. */
 function isBig5(bytes: Uint8Array, end: number): boolean {
   let pairs = 0
   let chained = 0
@@ -107,7 +111,7 @@ function isBig5(bytes: Uint8Array, end: number): boolean {
   return pairs >= 4 && mixed * 8 >= pairs && chained * 10 >= pairs * 6
 }
 
-/** A few broken sequences in a text that is otherwise UTF-8: a footer in another charset, or a cut. */
+/** Whether a text is UTF-8 apart from a few broken sequences, such as a footer in another charset or a cut at the end. */
 function isMostlyUtf8(bytes: Uint8Array, end: number): boolean {
   let good = 0
   let bad = 0

@@ -7,7 +7,7 @@
  * Pure, total; decoders are cached, at most 500. WHATWG Encoding. See also: mail/mime/charset (decodes).
  */
 
-/** Where a label is not one that TextDecoder knows. The right side is what it knows, or a name of CODEPAGE or SHIFTED. */
+/** Labels that TextDecoder does not know, mapped to a charset that it or mail/mime/charset decodes. */
 const CHARSET_ALIASES: Readonly<Record<string, string>> = {
   gb2312: 'gb18030',
   gbk: 'gb18030',
@@ -48,7 +48,7 @@ const CHARSET_ALIASES: Readonly<Record<string, string>> = {
   'us-ascii-8bit': '',
 }
 
-/** Labels that promise nothing about high bytes. */
+/** Labels that do not declare a charset for high bytes. */
 const UNDECLARED_LABELS = new Set([
   '',
   'us-ascii',
@@ -64,14 +64,14 @@ const UNDECLARED_LABELS = new Set([
   'none',
   'null',
 ])
-/** DOS and Mac code pages that TextDecoder does not know and libmime does. */
+/** DOS and Mac code pages that libmime decodes and TextDecoder does not. */
 const LIBMIME_CODEPAGE = /^(?:cp|ibm)(?:437|720|737|775|8\d\d|1129|1133|1161|1162|1163)$/
-/** Longer labels are nonsense. */
+/** Longer labels are invalid. */
 const MAX_LABEL_LENGTH = 60
 
 const decoderCache = new Map<string, TextDecoder | null>()
 
-/** A label as written, as one of the names that decodeText acts on; '' promises nothing, null is unknown. Total. */
+/** Maps a label to a charset that decodeText supports. '' means undeclared, null unknown. Total. */
 export function resolveCharset(label: string | null): string | null {
   if (label === null || label.length > MAX_LABEL_LENGTH) return label === null ? '' : null
   const bare = label.toLowerCase().replace(/[\s"'<>;]/g, '')
@@ -100,7 +100,7 @@ export function getDecoder(name: string): TextDecoder | null {
   } catch {
     created = null
   }
-  // A stranger chooses the labels, so the memory of them is bounded.
+  // Strangers choose the labels, so the cache is bounded.
   if (decoderCache.size < 500) decoderCache.set(name, created)
   return created
 }

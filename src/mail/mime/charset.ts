@@ -1,11 +1,12 @@
 /**
- * charset - bytes of any declared charset as text
+ * charset - decodes bytes of any declared charset
  *
- * Labels in bounces are often wrong: misspelt, of another age, or absent. A known label is obeyed (gb2312 is read as its
- * superset gb18030); where bytes break a UTF-8 or ASCII promise, or nobody promised anything, UTF-8 is tried, then a guess
- * (mail/mime/charset-detect). ISO-2022-JP needs no label: its escapes show it.
+ * Labels in bounces are often misspelt, obsolete or absent. A known label is used (mail/mime/charset-label). If the bytes contradict a
+ * UTF-8
+ * or ASCII label, or there is no label, UTF-8 is tried, then a guess (mail/mime/charset-detect). ISO-2022-JP is recognised by its escapes.
  *
- * Pure, total: any bytes and any label give text. WHATWG Encoding, RFC 1468, RFC 1557, RFC 1843, RFC 2152. See also: mail/mime/mime, mail/mime/header.
+ * Pure, total: any bytes and any label give text. WHATWG Encoding, RFC 1468, RFC 1557, RFC 1843, RFC 2152.
+ * See also: mail/mime/content, mail/mime/header.
  */
 import libmime from 'libmime/lib/charset.js'
 import { detectCharset } from './charset-detect.ts'
@@ -18,14 +19,14 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
 const looseUtf8 = new TextDecoder('utf-8')
 
 /**
- * Bytes as text. A label that the bytes break, an unknown one, or none: UTF-8 if it fits, else a guess, else windows-1252. Total.
+ * Decodes bytes. Without a usable label: UTF-8 if valid, else a guess, else windows-1252. Total.
  *
  *     decodeText(Buffer.from([0xd3, 0xca, 0xcf, 0xe4]), 'gb2312') → '邮箱'
  */
 export function decodeText(bytes: Uint8Array, label: string | null): string {
   const name = resolveCharset(label)
   if (name === null || name === '' || name === 'utf-8') return decodeUndeclared(bytes)
-  // A 7-bit charset that is not: the label was copied from elsewhere.
+  // High bytes contradict a 7-bit charset, so the label is wrong.
   if (SEVEN_BIT_CHARSETS.has(name) && bytes.some((byte) => byte > 0x7f)) return decodeUndeclared(bytes)
   if (name === 'utf-7') return decodeUtf7(toLatin1(bytes))
   if (name === 'iso-2022-kr') return decodeWith('euc-kr', expandShifted(bytes, KOREAN_SHIFT))
@@ -34,12 +35,12 @@ export function decodeText(bytes: Uint8Array, label: string | null): string {
   return decodeWith(name, bytes)
 }
 
-/** Whether a 7-bit text is ISO-2022-JP by its escapes, label or not. */
+/** Whether a 7-bit text contains the escapes of ISO-2022-JP, with or without a label. */
 export function hasJapaneseEscapes(text: string): boolean {
   return text.includes('\x1b') && JAPANESE_ESCAPES.some((escape) => text.includes(escape))
 }
 
-/** 7-bit ISO-2022-JP as text; what the escapes do not cover stays. */
+/** Decodes 7-bit ISO-2022-JP. Text outside the escapes is kept. */
 export function decodeJapanese(latin1: string): string {
   return decodeWith('iso-2022-jp', Buffer.from(latin1, 'latin1'))
 }
@@ -65,12 +66,12 @@ function decodeCodepage(bytes: Uint8Array, name: string): string {
   }
 }
 
-/** Marks between which 7-bit pairs stand for 8-bit ones; `announce` is dropped. */
+/** Sequences between which 7-bit pairs stand for 8-bit pairs. The designator is dropped. */
 type ShiftSequences = { readonly designator: string; readonly shiftOut: string; readonly shiftIn: string }
 const KOREAN_SHIFT: ShiftSequences = { designator: '\x1b$)C', shiftOut: '\x0e', shiftIn: '\x0f' }
 const CHINESE_SHIFT: ShiftSequences = { designator: '~\n', shiftOut: '~{', shiftIn: '~}' }
 
-/** 7-bit runs between shift marks as 8-bit bytes of the same set (ISO-2022-KR, HZ); a run ends with its line. */
+/** Converts 7-bit runs between shift sequences (ISO-2022-KR, HZ) to 8-bit bytes of the same set. A run ends at the end of its line. */
 function expandShifted(bytes: Uint8Array, shift: ShiftSequences): Uint8Array {
   const [first = '', ...runs] = toLatin1(bytes).replaceAll(shift.designator, '').split(shift.shiftOut)
   const expanded = runs.map((run) => {
@@ -82,7 +83,10 @@ function expandShifted(bytes: Uint8Array, shift: ShiftSequences): Uint8Array {
   return Buffer.from(first + expanded.join(''), 'latin1')
 }
 
-/** RFC 2152: `+` opens a run of base64 over UTF-16, `-` or any other character ends it, `+-` is a plus. Old Exchange labels its reports so. */
+/**
+ * RFC 2152: `+` begins a run of base64 over UTF-16, `-` or another character ends it, `+-` is a plus. Old versions of Exchange write
+ * UTF-7.
+ */
 function decodeUtf7(text: string): string {
   return text.replace(/\+([A-Za-z0-9+/]*)-?/g, (_all, run: string) => {
     if (run === '') return '+'

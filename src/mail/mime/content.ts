@@ -1,19 +1,19 @@
 /**
  * content - the body of a part, as bytes or as text
  *
- * Out of its transfer encoding and its charset, as far as either can be believed. A mail of plain ASCII is handed out as it stands.
+ * Decodes transfer encoding and charset, as far as their labels are right. Plain ASCII is returned unchanged.
  *
- * Pure, total, bounded by the caps. RFC 2045 §6, RFC 2046 §4.1. See also: mail/mime/mime (where parts stand), mail/mime/transfer, mail/mime/charset.
+ * Pure, total, bounded by `cap`. RFC 2045 §6, RFC 2046 §4.1. See also: mail/mime/mime (offsets), mail/mime/transfer, mail/mime/charset.
  */
 import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
 import { MAX_MESSAGE_BYTES, type MimeMessage } from './mime.ts'
 import type { MimePart } from './part.ts'
 import { decodeTransfer, parseTransferEncoding } from './transfer.ts'
 
-/** Decoded text of one part that is handed out. */
+/** Default length of the decoded text of one part. */
 const MAX_PART_TEXT = 262_144
 
-/** The body of a part out of its transfer encoding, at most `cap` encoded bytes read. Total. */
+/** Decodes the body of a part to bytes, at most `cap`. Total. */
 export function decodePartBytes(mime: MimeMessage, part: MimePart, cap = MAX_MESSAGE_BYTES): Uint8Array {
   const encoding = parseTransferEncoding(part.encoding)
   const end = Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 1 : 4))
@@ -21,11 +21,14 @@ export function decodePartBytes(mime: MimeMessage, part: MimePart, cap = MAX_MES
   return decodeTransfer(mime.latin1.slice(part.bodyStart, end), encoding).subarray(0, cap)
 }
 
-/** The body of a part as text with LF line ends, at most `cap` characters. Total: a wrong charset or encoding gives what can be read. */
+/**
+ * Decodes the body of a part to text with LF line ends, at most `cap` characters. A wrong charset or encoding gives the readable part.
+ * Total.
+ */
 export function decodePartText(mime: MimeMessage, part: MimePart, cap = MAX_PART_TEXT): string {
   const encoding = parseTransferEncoding(part.encoding)
   const charset = part.params['charset'] ?? null
-  // An encoded character takes up to 12 bytes (four escapes); a cut one at the end does no harm.
+  // One character takes up to 12 encoded bytes (four escapes). A cut character at the end does no harm.
   const body = mime.latin1.slice(part.bodyStart, Math.min(part.bodyEnd, part.bodyStart + cap * (encoding === 'identity' ? 4 : 12)))
   const isDirect = encoding === 'identity' || (encoding === 'quoted-printable' && !body.includes('='))
   const text = isDirect ? decodePlainText(body, charset, mime.isPlainAscii) : decodeText(decodeTransfer(body, encoding), charset)

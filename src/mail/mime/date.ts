@@ -1,17 +1,17 @@
 /**
- * date - an RFC 5322 date as epoch milliseconds
+ * date - reads an RFC 5322 date as epoch milliseconds
  *
  *     parseDate('Tue, 1 Apr 2025 08:00:00 +0200 (CEST)') → 1743487200000
  *
- * Weekday and seconds may be missing, zones may be obsolete names, years may have two or three digits. A date that does not exist (31 Feb)
- * or a clock that is out of range is null.
+ * Weekday and seconds may be missing, zones may be obsolete names, years may have two or three digits. A date that does not exist
+ * (31 Feb) or a time out of range is null.
  *
  * Pure, total. RFC 5322 §3.3, §4.3. See also: mail/dsn/dsn, mail/feedback/arf.
  */
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 
-/** Hours east of Greenwich. RFC 5322 §4.3, and the names that real programs write. Military letters say nothing: 0. */
+/** Hours east of Greenwich: RFC 5322 §4.3 and names in common use. Military letters are treated as 0. */
 const ZONE_HOURS: Readonly<Record<string, number>> = {
   ut: 0,
   utc: 0,
@@ -47,14 +47,14 @@ const ZONE_HOURS: Readonly<Record<string, number>> = {
 
 const RFC5322_DATE =
   /^(?:[a-z]{2,9}\.?,?\s{1,5})?(\d{1,2})[\s-]{1,5}([a-z]{3})[a-z]{0,6}\.?[\s-]{1,5}(\d{2,4}),?\s{1,5}(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:\.\d{1,9})?)?(?:\s{0,5}([+-]\d{2}:?\d{2}|[a-z]{1,5}\b))?/
-/** asctime, which qmail and others put into text: `Tue Apr  1 08:00:00 2025`. */
+/** asctime form, which qmail and others write: `Tue Apr  1 08:00:00 2025`. */
 const ASCTIME_DATE =
   /^(?:[a-z]{3},?\s{1,5})?([a-z]{3})\s{1,5}(\d{1,2})\s{1,5}(\d{1,2}):(\d{2}):(\d{2})\s{1,5}(?:([a-z]{1,5}|[+-]\d{4})\s{1,5})?(\d{4})\b/
 /** RFC 3339, which newer feedback loops write. */
 const RFC3339_DATE = /^(\d{4})-(\d{2})-(\d{2})[t ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?\s?(z|utc|[+-]\d{2}:?\d{2})?/
 const MAX_DATE_LENGTH = 100
 
-/** Reads a date; null where there is none. Total. */
+/** Reads a date; null if there is none. Total. */
 export function parseDate(text: string): number | null {
   const line = text.slice(0, MAX_DATE_LENGTH).trim().toLowerCase()
   const rfc5322 = RFC5322_DATE.exec(line)
@@ -83,7 +83,7 @@ function daysInMonth(month: number, year: number): number {
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
 }
 
-/** RFC 5322 §4.3: 00–49 are of this century, 50–99 and three digits count from 1900. */
+/** RFC 5322 §4.3: 00–49 are in this century; 50–99 and three digits count from 1900. */
 function expandYear(digits: string): number {
   const year = Number(digits)
   if (digits.length === 2) return year < 50 ? 2_000 + year : 1_900 + year

@@ -1,10 +1,10 @@
 /**
- * field-name - the name of a field as readers ask for it: in lower case
+ * field-name - reads the name of a header field in lower case
  *
  * Pure, total. RFC 5322 §3.6.8. See also: mail/mime/header.
  */
 
-/** As most mails spell them, so that a name is seldom made anew: making one costs more than reading its value. */
+/** Usual spellings of common names. A lookup avoids a new string, which costs more than reading the value. */
 const COMMON_SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
   [
     'Return-Path Received From To Cc Subject Date Message-ID Message-Id Message-id MIME-Version Mime-Version Sender Reply-To',
@@ -24,14 +24,14 @@ const COMMON_SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
 
 type Spelling = { readonly written: string; readonly name: string }
 
-/** Tells spellings apart by length and three letters: no new text is made to find them. */
+/** Hashes the length and three letters of a name, without allocating a string. */
 function spellingKey(text: string, from: number, to: number): number {
   const length = to - from
   const middle = text.charCodeAt(from + (length >> 1))
   return (((((length << 7) | text.charCodeAt(from)) << 7) | text.charCodeAt(to - 1)) << 7) | middle
 }
 
-/** The name that stands there, in lower case, without the white space before its colon. Total. */
+/** The name between two offsets in lower case, without white space before the colon. Total. */
 export function readFieldName(text: string, from: number, to: number): string {
   const known = COMMON_SPELLINGS.get(spellingKey(text, from, to))?.find(({ written }) => text.startsWith(written, from))
   return known?.name ?? text.slice(from, to).trimEnd().toLowerCase()

@@ -1,9 +1,9 @@
 /**
- * header - a block of `Name: value` lines as fields, unfolded and decoded when asked
+ * header - reads a block of `Name: value` lines as fields; unfolds and decodes values on request
  *
- * The same reader serves the header of a mail or part, the groups of a delivery report, ARF fields, and headers quoted in a text.
- * Real ones are broken: folds without their white space, a stray line between fields, an mbox "From " in front. Such a line joins the
- * field before it where fields go on after it, and ends the block where they do not.
+ * The same reader serves the header of a message or part, the groups of a delivery report, ARF fields, and headers quoted in text.
+ * Accepts malformed input: folds without white space, a stray line between fields, an mbox "From " line. Such a line belongs to the
+ * field before it if more fields follow; else it ends the block.
  *
  * Pure, total, linear. RFC 5322 §2.2, RFC 2047. See also: mail/mime/mime, mail/mime/parameter.
  */
@@ -11,36 +11,36 @@ import libmime from 'libmime'
 import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
 import { readFieldName } from './field-name.ts'
 
-/** `name` is lower case; `value` stands as written, folds included. */
+/** `name` is lower case; `value` is as written, with folds. */
 type HeaderField = { readonly name: string; readonly value: string }
 
-/** `isBytes`: values are bytes, one character each, that still need their charset; a mail of plain ASCII needs none. */
+/** `isBytes`: values are undecoded bytes, one per character. False for plain ASCII. */
 export type Headers = { readonly fields: readonly HeaderField[]; readonly isBytes: boolean }
 
-/** A value longer than this is cut: nothing that matters in a report is longer. */
+/** Longer values are cut. Fields that matter in a report are shorter. */
 const MAX_VALUE_LENGTH = 8_192
-/** Fields of one name that are handed out. */
+/** Bound for the fields of one name. */
 const MAX_REPEATED = 100
-/** A mail that has come a long way holds about 100 fields. */
+/** A message that passed many hops has about 100 fields. */
 const MAX_FIELDS = 2_000
-/** Beyond this a header block is walked but no longer read. */
+/** Beyond this length, a block is skipped without being read. */
 const MAX_BLOCK_LENGTH = 262_144
-/** A signature that lost its folds leaves this many stray lines behind at most. */
+/** A signature without folds leaves fewer stray lines. */
 const MAX_STRAY_LINES = 40
-/** RFC 5322 sets no limit for a name; the longest registered has 33 characters. */
+/** RFC 5322 sets no limit; the longest registered name has 33 characters. */
 const MAX_NAME_LENGTH = 100
 const DASH_CODE = 0x2d
 
 export const NO_HEADERS: Headers = { fields: [], isBytes: false }
 
-/** Names that show that a broken block goes on; anything may stand before a colon in prose. */
+/** Field names that show that a malformed block continues. In prose, any word may precede a colon. */
 const KNOWN_FIELD =
   /^(?:received|return-path|from|to|cc|subject|date|message-id|mime-version|content-[a-z-]{1,40}|x-[a-z0-9-]{1,60}|delivered-to|reply-to|sender|references|in-reply-to|dkim-signature|authentication-results|auto-submitted|list-[a-z-]{1,30}|precedence|final-recipient|original-recipient|action|status|diagnostic-code|remote-mta|reporting-mta|feedback-type|last-attempt-date|will-retry-until)[ \t]*:/i
 
-/** A block that was read: where its body starts, and what was odd about it. */
+/** A header block, the offset of its body, and its defects. */
 type HeaderBlock = {
   readonly headers: Headers
-  /** Behind the blank line; where the block ended without one, at the line that ended it. */
+  /** Offset after the blank line; without one, offset of the line that ended the block. */
   readonly bodyStart: number
   readonly defects: readonly string[]
 }
@@ -48,13 +48,13 @@ type HeaderBlock = {
 type HeaderBlockOptions = {
   readonly from: number
   readonly isBytes: boolean
-  /** A whole mail may open with blank lines and an mbox "From " line; a part may not. */
+  /** A message may begin with blank lines and an mbox "From " line; a part may not. */
   readonly isMessage: boolean
-  /** Ends the block before this line (a boundary); asked of lines that begin with a dash. */
+  /** Whether a line is a boundary, which ends the block. Called for lines that begin with a dash. */
   readonly isBoundary: (start: number, end: number) => boolean
 }
 
-/** Reads one header block out of a text. Total; linear in the block. */
+/** Reads one header block. Total; linear in the block. */
 export function readHeaderBlock(text: string, options: HeaderBlockOptions): HeaderBlock {
   const fields: { name: string; value: string }[] = []
   const defects = new Set<string>()
@@ -62,7 +62,7 @@ export function readHeaderBlock(text: string, options: HeaderBlockOptions): Head
   let at = start
   let openField: { name: string; from: number } | null = null
   let bodyStart = text.length
-  // Where the header is known to go on, so that no line is looked ahead over twice.
+  // Offset of the next known field, so that each line is examined only once.
   let nextKnownField = -1
   const closeField = (end: number): void => {
     if (openField !== null && !appendField(fields, openField, { text, start, end })) defects.add('header cut')
@@ -113,7 +113,7 @@ function trimLineEnd(text: string, at: number): number {
   return end
 }
 
-/** The place of the colon of a field, or what else the line is. */
+/** The offset of the colon of a field, or the type of the line. */
 function classifyLine(text: string, start: number, end: number): number | 'blank' | 'fold' | 'junk' {
   const first = text.charCodeAt(start)
   if (start >= end) return 'blank'
@@ -124,7 +124,7 @@ function classifyLine(text: string, start: number, end: number): number | 'blank
     const code = text.charCodeAt(i)
     if (code === 0x3a) return i > start ? i : 'junk'
     if (code > 0x20 && code < 0x7f) continue
-    // RFC 5322 §4.5: white space before the colon is obsolete and still seen.
+    // RFC 5322 §4.5: white space before the colon is obsolete but still in use.
     if (code === 0x20 || code === 0x09) return findColon(text, i, limit)
     return 'junk'
   }
@@ -142,7 +142,7 @@ function isBlankLine(text: string, start: number, end: number): boolean {
   return true
 }
 
-/** Where the next familiar field stands before any blank line; -1 where none does. */
+/** Offset of the next known field before a blank line; -1 if there is none. */
 function findNextKnownField(text: string, from: number): number {
   let at = from
   for (let i = 0; i < MAX_STRAY_LINES && at < text.length; i++) {
@@ -155,7 +155,7 @@ function findNextKnownField(text: string, from: number): number {
   return -1
 }
 
-/** Behind leading blank lines and an mbox "From " line (quoted or not), if fields follow them. */
+/** Offset after leading blank lines and an mbox "From " line (quoted or not), if fields follow them. */
 function skipMboxLine(text: string, from: number): number {
   let at = from
   for (let i = 0; i < 100 && at < text.length; i++) {
@@ -170,8 +170,8 @@ function skipMboxLine(text: string, from: number): number {
 }
 
 /**
- * Reads the fields of a text block: up to the first blank line behind a field. An indented block is read as if it stood at the margin,
- * and a line that is no field continues the one before. Total.
+ * Reads the fields of a text up to the first blank line after a field. The indentation of the first line is ignored, and a line that is
+ * not a field continues the one before it. Total.
  *
  *     parseFields('Action: failed\nStatus: 5.1.1') → fields action, status
  */
@@ -203,7 +203,7 @@ export function parseFields(text: string): Headers {
   return { fields, isBytes: false }
 }
 
-/** White space before the first line that holds anything else. */
+/** White space before the first non-blank line. */
 function measureIndent(text: string): number {
   let indent = 0
   for (let at = 0; at < Math.min(text.length, MAX_BLOCK_LENGTH); at++) {
@@ -215,7 +215,7 @@ function measureIndent(text: string): number {
   return indent
 }
 
-/** All fields of that name in order, as `header` reads them; at most 100. */
+/** All fields of a name in order: unfolded, RFC 2047 decoded, trimmed, each at most 8,192 characters; at most 100 fields. Total. */
 export function getHeaders(headers: Headers, name: string): readonly string[] {
   return headers.fields
     .filter((one) => one.name === name)
@@ -223,18 +223,20 @@ export function getHeaders(headers: Headers, name: string): readonly string[] {
     .map((field) => decodeValue(headers, field))
 }
 
-/** The first field of that name, unfolded and trimmed, encoded words left as they stand: what addresses and parameters are read from. */
+/** The first field of a name, unfolded and trimmed, with encoded words. Addresses and parameters are read from this form. Total. */
 export function getRawHeader(headers: Headers, name: string): string | null {
   const field = headers.fields.find((one) => one.name === name)
   return field === undefined ? null : readUnfoldedValue(headers, field)
 }
 
-/** Name and decoded value of every field in order, at most `cap`. */
+/** Name and decoded value of every field in order, at most `cap`. Total. */
 export function getHeaderEntries(headers: Headers, cap = MAX_FIELDS): readonly (readonly [string, string])[] {
   return headers.fields.slice(0, cap).map((field) => [field.name, decodeValue(headers, field)] as const)
 }
 
-/** Names to decoded values; the first of a name wins; at most `cap` names. Bears no prototype: any name may occur. */
+/**
+ * Names to decoded values, at most `cap` names; the first field of a name wins. The record has no prototype, so any name is safe. Total.
+ */
 export function toHeaderRecord(headers: Headers, cap = 200): Readonly<Record<string, string>> {
   const record: Record<string, string> = Object.create(null)
   let size = 0
@@ -266,9 +268,9 @@ function unfold(value: string): string {
 }
 
 /**
- * RFC 2047 encoded words as text. Total: what cannot be decoded stays as it stands.
+ * Decodes RFC 2047 encoded words. Text that cannot be decoded is kept. Total.
  *
- *     decodeWords('=?utf-8?q?Zur=C3=BCck?=') → 'Zurück'
+ *     decodeEncodedWords('=?utf-8?q?Zur=C3=BCck?=') → 'Zurück'
  */
 export function decodeEncodedWords(value: string): string {
   try {

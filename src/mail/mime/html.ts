@@ -1,17 +1,19 @@
 /**
- * html - the words of an HTML body, line by line
+ * html - converts an HTML body to lines of text
  *
- * One walk over the tags: blocks, table cells and list items break lines, scripts, styles and comments vanish, entities are decoded. Links
- * and pictures leave only their words, for a rule reads what people read. html-to-text, which builds a tree, costs 300 µs for the
- * HTML of an ordinary bounce and this walk a twentieth of it; so the library only names the rare entities.
+ * Walks the tags once: blocks, table cells and list items break lines, scripts, styles and comments are removed, entities are decoded.
+ * Links
+ * and images leave only their text. The library html-to-text builds a tree and takes 300 µs for the HTML of an ordinary bounce, 20 times
+ * as
+ * long as this walk, so it only decodes rare entities.
  *
- * Pure, total, linear in the input. See also: mail/mime/mime (textOf), mail/freeform/formats.
+ * Pure, total, linear in the input. See also: mail/mime/content, mail/message-parts.
  */
 import { convert } from 'html-to-text'
 
-/** More HTML than this is cut: the reason of a bounce stands at its beginning. */
+/** Longer HTML is cut. The diagnostics of a bounce come first. */
 const MAX_HTML = 262_144
-/** Entities of one text that the library is asked for. */
+/** Bound for the entities that the library decodes in one text. */
 const MAX_RARE_ENTITIES = 50
 
 const LINE_BREAK_ELEMENTS = new Set(
@@ -20,11 +22,11 @@ const LINE_BREAK_ELEMENTS = new Set(
     'legend li main nav ol option p pre section table tbody td tfoot th thead tr ul'
   ).split(' '),
 )
-/** Elements whose content nobody sees. One that is never closed hides nothing. */
+/** Elements with invisible content. An element without an end tag hides nothing. */
 const HIDDEN_ELEMENTS: Readonly<Record<string, RegExp>> = Object.fromEntries(
   ['script', 'style', 'title', 'template', 'xml', 'object', 'svg'].map((name) => [name, new RegExp(`</${name}[\\s>]`, 'gi')]),
 )
-/** A tag, not an address in brackets or a lone less-than sign. */
+/** A tag; not an address in angle brackets or a single less-than sign. */
 const TAG = /<\/?([a-zA-Z][a-zA-Z0-9:-]{0,30})(?=[\s/>])/y
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -77,7 +79,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 }
 
 /**
- * HTML as text: one line a block, white space folded, no empty lines in a row; at most `cap` characters. Total.
+ * Converts HTML to text: one line per block, white space folded, no consecutive empty lines, at most `cap` characters. Total.
  *
  *     htmlToText('<p>550 5.1.1<br>No such user &lt;a@example.com&gt;') → '550 5.1.1\nNo such user <a@example.com>'
  */
@@ -105,7 +107,7 @@ export function htmlToText(html: string, cap = MAX_HTML): string {
   return collapseWhitespaceLines(decodeEntities(out.join(''))).slice(0, cap)
 }
 
-/** The lower-case name of the tag that begins here, '' for comments and declarations, null for text. */
+/** The lower-case name of the tag at an offset, '' for comments and declarations, null for text. */
 function readTagName(source: string, open: number): string | null {
   const next = source.charAt(open + 1)
   if (next === '!' || next === '?') return ''
@@ -118,7 +120,7 @@ function findMarkupEnd(source: string, open: number, unclosed: Set<string>): num
   const close = unclosed.has(terminator) ? -1 : source.indexOf(terminator, open + 2)
   if (close >= 0) return close + terminator.length
   unclosed.add(terminator)
-  // A comment without an end would hide the rest of the mail: only its mark goes.
+  // A comment without an end would hide the rest of the message, so only its opening is skipped.
   return open + 4
 }
 
@@ -133,13 +135,13 @@ function skipElement(source: string, tag: { name: string; open: number; unclosed
   return end
 }
 
-/** Behind the `>` that ends a tag; one inside a quoted attribute does not. Without any, behind the name. */
+/** Offset after the `>` that ends a tag; one inside a quoted attribute does not count. Without any, after the name. */
 function findTagEnd(source: string, open: number): number {
   const first = source.indexOf('>', open)
   if (first < 0) return source.length
   const quotes = source.slice(open, first)
   if (!quotes.includes('"') || quotes.split('"').length % 2 === 1) return first + 1
-  // 2,000 characters are more than any attribute that a mail program writes, but for pictures written into the page.
+  // Attributes are shorter than 2,000 characters, except inline images.
   const quote = source.slice(first, first + 2_000).indexOf('"')
   const second = quote < 0 ? -1 : source.indexOf('>', first + quote)
   return second < 0 ? first + 1 : second + 1

@@ -1,17 +1,18 @@
 /**
- * idna - international domain names as A-labels, so that both spellings of a domain compare equal
+ * idna - converts internationalised domain names to A-labels, so that both spellings of a domain compare equal
  *
  *     toALabels('Müller.example') → 'xn--mller-kva.example'
  *
- * Lower case and NFKC stand in for the full mapping of UTS 46; what the two treat differently (ß, final sigma) does not occur in
- * what mail servers write. Pure, total: what cannot be encoded stays. RFC 3492, RFC 5890. See also: mail/mime/address.
+ * Uses lower case and NFKC instead of the full mapping of UTS 46. They differ in ß and final sigma, which mail servers do not write.
+ *
+ * Pure, total: a label that cannot be encoded is kept. RFC 3492, RFC 5890. See also: mail/mime/address.
  */
 
-/** A label longer than a domain may be is left alone: encoding costs the square of its length. */
+/** Longer labels are kept unchanged, because encoding takes quadratic time. */
 const MAX_LABEL = 63
 const MAX_INT = 0x7fffffff
 
-/** A domain in lower case with every label in ASCII. Total. */
+/** Returns a domain in lower case with every label in ASCII. Total. */
 export function toALabels(domain: string): string {
   const lower = domain.toLowerCase()
   if (!/[\u0080-\uffff]/.test(lower)) return lower

@@ -1,15 +1,15 @@
 /**
- * json-reader - JSON of strangers, one checked step at a time
+ * json-reader - reads untrusted JSON with type checks
  *
- * Pure, total: what is not there, or is of another kind, is null. See also: mail/feedback/xarf, mail/feedback/provider-event.
+ * Pure, total: an absent value, or one of another type, is null. See also: mail/feedback/xarf, mail/feedback/provider-event.
  */
 
 export type JsonObject = { readonly [name: string]: unknown }
 
-/** A report's JSON is small; a larger one is not read. */
+/** The JSON of a report is smaller. */
 const MAX_JSON = 262_144
 
-/** Reads an object out of a text that may hold words around it. */
+/** Reads a JSON object from a text, which may contain words around it; null if there is none. Total. */
 export function parseJsonObject(text: string): JsonObject | null {
   const from = text.indexOf('{')
   const to = text.lastIndexOf('}')
@@ -23,7 +23,7 @@ export function parseJsonObject(text: string): JsonObject | null {
 
 export function asObject(value: unknown): JsonObject | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
-  // Checked door: an object that is no array has string names.
+  // Checked: an object that is not an array has string keys.
   return value as JsonObject
 }
 

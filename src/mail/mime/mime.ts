@@ -1,12 +1,15 @@
 /**
- * mime - a mail's parts by their places in the raw bytes
+ * mime - finds the parts of a message by their offsets in the raw bytes
  *
- * One walk over the bytes finds every part; nothing is decoded until mail/mime/content is asked for it. Boundaries that lie are the
- * daily bread of a bounce reader: a missing close, a close that came too early, one boundary used twice, one that never occurs (then the
- * line that opens a part shows the real one). A mail inside a mail is a child part with the headers of that mail.
+ * One walk over the bytes finds every part; mail/mime/content decodes a part on request. Accepts wrong boundaries: a missing
+ * close delimiter, one that comes too early, a boundary used twice, or one that never occurs (then the line that opens a part shows the
+ * real
+ * one). An enclosed message is a child part with the headers of that message.
  *
- * Promises: total (any bytes give a Mime), linear whatever the nesting, bounded by the caps below; offsets lie within `raw`, children
- * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/mime/part, mail/mime/header, mail/mime/content.
+ * Promises: total (any bytes give a MimeMessage), linear whatever the nesting, bounded by the limits below; offsets are within `raw`,
+ * children
+ * within their parents, siblings in order. RFC 2045, 2046, 2047, 2231, 6532. See also: mail/mime/part, mail/mime/header,
+ * mail/mime/content.
  */
 import { readHeaderBlock } from './header.ts'
 import { type PartDraft, type MimePart, createEmptyPart, describePart, isMessageType } from './part.ts'
@@ -14,9 +17,9 @@ import { parseTransferEncoding } from './transfer.ts'
 
 export type MimeMessage = {
   readonly raw: Uint8Array
-  /** The bytes, one a character. A mail whose lines end in CR alone has LF there. */
+  /** The bytes, one per character. If lines end in CR alone, LF instead. */
   readonly latin1: string
-  /** Plain ASCII without escapes: text as it stands. */
+  /** ASCII without escapes, which needs no charset decoding. */
   readonly isPlainAscii: boolean
   readonly root: MimePart
   /** In document order, root first. */
@@ -24,45 +27,46 @@ export type MimeMessage = {
   readonly defects: readonly string[]
 }
 
-/** More is no report: the largest real ones quote a mail of a few dozen parts. */
+/** The largest real reports return a message of a few dozen parts. */
 const MAX_PARTS = 1_000
-/** Mails of people nest 5 deep. */
+/** Ordinary messages nest about 5 deep. */
 const MAX_DEPTH = 50
-/** What is longer is read up to here; the doors stop at 5 MiB. */
+/** Longer messages are read up to here. The SMTP listener accepts 5 MiB. */
 export const MAX_MESSAGE_BYTES = 67_108_864
 /** RFC 2046 §5.1.1 allows 70. */
 const MAX_BOUNDARY = 250
-/** How far a boundary that nobody declared is looked for. */
+/** Length of the text that is searched for an undeclared boundary. */
 const BOUNDARY_SEARCH_LENGTH = 65_536
 const BOUNDARY_SEARCH_LINES = 200
 
 /**
- * An open part; `boundary` of a multipart, `shadowed` the index of the outer part whose boundary it repeats;
- * `closedAt` where its close delimiter ended. */
+ * An open part. `boundary`: of a multipart. `shadowedIndex`: index of an outer part with the same boundary.
+ * `closedAt`: offset after its close delimiter.
+ */
 type OpenPart = { readonly part: PartDraft; readonly boundary: string | null; shadowedIndex: number | undefined; closedAt: number | null }
 
 type MimeScan = {
   readonly text: string
-  /** Neither high bytes nor escapes: there is no charset to be found out. */
+  /** Neither high bytes nor escapes: no charset decoding needed. */
   readonly isPlainAscii: boolean
   readonly isShallow: boolean
   readonly parts: PartDraft[]
-  /** Multiparts whose parts nobody asked for. */
+  /** Multiparts whose parts are not scanned. */
   readonly unscannedParts: Set<PartDraft>
   readonly openParts: OpenPart[]
-  /** Boundary to its place in `open`. */
+  /** Boundary → index in `openParts`. */
   readonly boundaries: Map<string, number>
-  /** Boundaries for the multiparts (by headerStart) whose own word was wrong. */
+  /** Real boundaries of multiparts (by headerStart) that declared a wrong one. */
   readonly detectedBoundaries: ReadonlyMap<number, string>
   readonly defects: Set<string>
 }
 
 type Delimiter = { readonly index: number; readonly isClose: boolean; readonly lineStart: number; readonly lineEnd: number }
 
-/** `isShallow`: of a mail inside a mail only its header is read, its own parts are not told apart. */
+/** `isShallow`: reads only the header of an enclosed message, not its parts. */
 type MimeOptions = { readonly isShallow?: boolean }
 
-/** Finds the parts of a mail. Total, linear. */
+/** Finds the parts of a message. Total, linear. */
 export function parseMime(raw: Uint8Array, options: MimeOptions = {}): MimeMessage {
   const capped = raw.length > MAX_MESSAGE_BYTES ? raw.subarray(0, MAX_MESSAGE_BYTES) : raw
   const bytes = Buffer.from(capped.buffer, capped.byteOffset, capped.byteLength).toString('latin1')
@@ -84,7 +88,7 @@ export function parseMime(raw: Uint8Array, options: MimeOptions = {}): MimeMessa
 
 const NO_DETECTED_BOUNDARIES: ReadonlyMap<number, string> = new Map()
 
-/** Two characters of Latin-1 in UTF-8 for each high byte: the lengths tell. */
+/** Compares lengths: each high byte takes two bytes in UTF-8. */
 function isPlainAsciiText(latin1: string): boolean {
   return Buffer.byteLength(latin1, 'utf8') === latin1.length && !latin1.includes('\x1b')
 }
@@ -105,7 +109,7 @@ function scanParts(input: Pick<MimeScan, 'text' | 'isPlainAscii' | 'isShallow' |
   return scan
 }
 
-/** Walks to the delimiter that opens the next part, reads its header, returns where its body starts; null at the end. */
+/** Finds the delimiter that opens the next part and reads its header. Returns the offset of its body; null at the end. */
 function openNextPart(scan: MimeScan, from: number): number | null {
   let at = from
   for (;;) {
@@ -129,14 +133,14 @@ function openNextPart(scan: MimeScan, from: number): number | null {
   }
 }
 
-/** Whether the epilogue before this delimiter holds an mbox line: then the delimiter is of the next mail in the file. */
+/** Whether the epilogue before a delimiter contains an mbox "From " line. The delimiter then belongs to the next message of the file. */
 function isNextMboxMessage(scan: MimeScan, parent: OpenPart, lineStart: number): boolean {
   if (parent.closedAt === null || !scan.text.slice(parent.closedAt - 1, lineStart).includes('\nFrom ')) return false
   scan.defects.add('another mail behind this one')
   return true
 }
 
-/** The next line that is a boundary of an open multipart. A header's body may begin with one, so `from` is the start of a line. */
+/** The next delimiter of an open multipart. A body may begin with one, so `from` is the start of a line. */
 function findDelimiter(scan: MimeScan, from: number): Delimiter | null {
   if (scan.boundaries.size === 0) return null
   const { text } = scan
@@ -151,7 +155,7 @@ function findDelimiter(scan: MimeScan, from: number): Delimiter | null {
   return null
 }
 
-/** Where the next line that begins with `--` begins; null: nowhere. */
+/** Offset of the next line that begins with `--`; null if there is none. */
 function findDashLine(text: string, from: number): number | null {
   const found = text.indexOf('\n--', from)
   return found < 0 ? null : found + 1
@@ -167,7 +171,7 @@ function matchBoundary(scan: MimeScan, start: number, end: number): { index: num
   return closed === undefined ? null : { index: closed, isClose: true }
 }
 
-/** Reads the header at `from` and puts the part on the open ones. Returns where its body starts. */
+/** Reads the header at `from` and opens the part. Returns the offset of its body. */
 function openPart(scan: MimeScan, from: number, parent: PartDraft | null): number {
   const isMessage = parent === null || isMessageType(parent.type)
   const block = readHeaderBlock(scan.text, {
@@ -197,7 +201,7 @@ function openPart(scan: MimeScan, from: number, parent: PartDraft | null): numbe
   return block.bodyStart
 }
 
-/** Whether the part that was just opened holds a mail that can be read where it stands. */
+/** Whether a newly opened part is a message that can be read in place. */
 function opensEnclosedMessage(part: PartDraft, scan: MimeScan): boolean {
   if (!isMessageType(part.type) || part.children.length > 0) return false
   if (parseTransferEncoding(part.encoding) === 'base64') return false
@@ -208,7 +212,7 @@ function opensEnclosedMessage(part: PartDraft, scan: MimeScan): boolean {
   return true
 }
 
-/** Ends every open part from `index` on. The line end before a delimiter belongs to the delimiter (RFC 2046 §5.1.1). */
+/** Closes every open part from `index` on. The line end before a delimiter belongs to the delimiter (RFC 2046 §5.1.1). */
 function closeDownTo(scan: MimeScan, index: number, lineStart: number, limit: number): void {
   const end = limit === scan.text.length && index === 0 ? limit : trimLineEnd(scan.text, lineStart)
   while (scan.openParts.length > index) {
@@ -219,7 +223,7 @@ function closeDownTo(scan: MimeScan, index: number, lineStart: number, limit: nu
   }
 }
 
-/** After its close a multipart still answers to its boundary (some write the close too early), unless an outer one bears the same. */
+/** Closes a boundary. It still matches afterwards, because some programs close too early, unless an outer part uses the same one. */
 function closeBoundary(scan: MimeScan, index: number): void {
   const closed = scan.openParts[index]
   if (closed === undefined || closed.shadowedIndex === undefined) return
@@ -245,7 +249,7 @@ function isEmptyMultipart(scan: MimeScan, part: PartDraft): boolean {
   return part.depth < MAX_DEPTH && part.bodyEnd > part.bodyStart
 }
 
-/** For each multipart without parts: the first line that looks like a boundary with a part's header below it. */
+/** For each multipart without parts: the first line that looks like a delimiter with a part's header below it. */
 function detectBoundaries(scan: MimeScan): Map<number, string> {
   const detectedBoundaries = new Map<number, string>()
   for (const part of scan.parts) {
@@ -270,7 +274,7 @@ function detectBoundary(body: string): string | null {
   return null
 }
 
-/** A multipart whose parts cannot be told apart still holds words: they become its one part. */
+/** Adds the body of a multipart without recognisable parts as one part, so that its text is read. */
 function addBodyAsPart(scan: MimeScan, part: PartDraft): void {
   scan.defects.add('multipart without parts')
   if (scan.parts.length >= MAX_PARTS) return
@@ -284,7 +288,7 @@ function addBodyAsPart(scan: MimeScan, part: PartDraft): void {
   part.children.push(child)
 }
 
-/** Depth is capped, so the walk may recurse. */
+/** Recursion is safe because the depth is limited. */
 function listInDocumentOrder(scan: MimeScan): readonly MimePart[] {
   const parts: MimePart[] = []
   const visit = (part: MimePart): void => {

@@ -1,15 +1,15 @@
 /**
- * parameter - a value with parameters: `text/plain; charset="utf-8"; name*0*=utf-8''a%20b`
+ * parameter - reads a value with parameters: `text/plain; charset="utf-8"; name*0*=utf-8''a%20b`
  *
- * Quoted strings with or without their end, comments, missing semicolons' worth of white space, RFC 2231 pieces and charsets, and the
- * encoded words that many programs write in their place.
+ * Accepts quoted strings without an end, comments, missing semicolons, RFC 2231 continuations and charsets, and the encoded words that
+ * many programs write instead.
  *
- * Pure, total, linear. RFC 2045 §5.1, RFC 2231. See also: mail/mime/mime, mail/mime/header.
+ * Pure, total, linear. RFC 2045 §5.1, RFC 2231. See also: mail/mime/part, mail/mime/header.
  */
 import { decodeText } from './charset.ts'
 import { decodeEncodedWords } from './header.ts'
 
-/** `value` is lower case and trimmed; names of params are lower case; the first of a name wins. */
+/** `value` is lower case and trimmed; parameter names are lower case; the first of a name wins. */
 type ParameterizedValue = { readonly value: string; readonly params: Readonly<Record<string, string>> }
 
 /** Content-Type never needs more. */
@@ -38,10 +38,10 @@ export function parseParameters(text: string): ParameterizedValue {
   return { value, params }
 }
 
-/** A parameter as nearly every program writes it; what is coded, commented or unfinished is read with care. */
+/** Fast path: a parameter without encoding, comments or a missing end. */
 const PLAIN_PARAMETER = /;[ \t]*([A-Za-z][A-Za-z-]{0,30})=(?:"([^"\\]{0,250})"|([A-Za-z0-9_.+:/-]{1,250}))[ \t]*(?=;|$)/y
 
-/** Reads the parameters behind `semicolon` into `params` if all of them are plain; else leaves `params` empty. */
+/** Reads the parameters after `semicolon` into `params` if all are plain. Otherwise returns false and leaves `params` empty. */
 function readPlainParameters(text: string, semicolon: number, params: Record<string, string>): boolean {
   if (text.includes('*', semicolon) || text.includes('=?', semicolon)) return false
   const found: [string, string][] = []
@@ -57,7 +57,7 @@ function readPlainParameters(text: string, semicolon: number, params: Record<str
   return true
 }
 
-/** The first semicolon outside of comments; -1 without one. */
+/** Offset of the first semicolon outside comments; -1 without one. */
 function findValueEnd(text: string): number {
   const first = text.indexOf(';')
   const comment = text.indexOf('(')
@@ -69,7 +69,7 @@ function findValueEnd(text: string): number {
     else if (char === ')' && depth > 0) depth--
     else if (char === ';' && depth === 0) return i
   }
-  // A comment that never ends is none.
+  // A comment without an end does not count as one.
   return first
 }
 
@@ -88,7 +88,7 @@ function readParameter(text: string, from: number): { name: string; value: strin
   return { name, value: unquoteToken(text.slice(at, end)), next: end + 1 }
 }
 
-/** A token ends at white space or a comment; a space inside an unquoted file name is kept, as people expect. */
+/** A token ends at a comment. Spaces inside an unquoted file name are kept. */
 function unquoteToken(raw: string): string {
   const token = raw.trim()
   const comment = token.search(/[ \t]\(/)
@@ -109,7 +109,7 @@ function readQuoted(text: string, from: number): { value: string; next: number }
   return { value, next: next < 0 ? text.length : next + 1 }
 }
 
-/** RFC 2231 §3, §4: `name*`, `name*0`, `name*0*` in the order of their numbers; else the plain value, whose encoded words are decoded. */
+/** RFC 2231 §3, §4: `name*`, or `name*0`, `name*0*` in numeric order; else the plain value with decoded encoded words. */
 function joinContinuations(segments: ReadonlyMap<string, string>, base: string): string {
   const single = segments.get(`${base}*`)
   if (single !== undefined) return decodeExtended(single)
@@ -137,7 +137,7 @@ function decodeExtended(raw: string): string {
   return decodeText(Buffer.from(latin1, 'latin1'), charset)
 }
 
-/** RFC 5322 §3.2.2, nested or not closed. */
+/** RFC 5322 §3.2.2; comments may be nested or lack an end. */
 function stripComments(text: string): string {
   if (!text.includes('(')) return text
   let depth = 0

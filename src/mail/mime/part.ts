@@ -1,8 +1,8 @@
 /**
- * part - one part of a mail: what its header says of it, and where it stands in the bytes
+ * part - one part of a message: its description from the header, and its offsets in the raw bytes
  *
- * Offsets point into the raw mail: `headerStart` ≤ `bodyStart` ≤ `bodyEnd`. An unlawful Content-Type is `text/plain` (RFC 2045 §5.2), a
- * silent one is what the parent says: `message/rfc822` in a digest (RFC 2046 §5.1.5).
+ * `headerStart` ≤ `bodyStart` ≤ `bodyEnd`. An invalid Content-Type means `text/plain` (RFC 2045 §5.2). A missing one means the default
+ * of the parent: `message/rfc822` in a digest (RFC 2046 §5.1.5).
  *
  * Pure, total. RFC 2045, 2046, 2183, 6532. See also: mail/mime/mime, mail/mime/parameter.
  */
@@ -10,14 +10,14 @@ import { type Headers, NO_HEADERS, getRawHeader } from './header.ts'
 import { parseParameters } from './parameter.ts'
 
 export type MimePart = {
-  /** Lower case, `text/plain` where nothing lawful is said (RFC 2045 §5.2). */
+  /** Lower case; `text/plain` if missing or invalid (RFC 2045 §5.2). */
   readonly type: string
   readonly params: Readonly<Record<string, string>>
   readonly headers: Headers
   readonly headerStart: number
   readonly bodyStart: number
   readonly bodyEnd: number
-  /** Content-Transfer-Encoding, lower case; `7bit` where nothing is said. */
+  /** Content-Transfer-Encoding, lower case; `7bit` if missing. */
   readonly encoding: string
   readonly disposition: string | null
   readonly filename: string | null
@@ -27,7 +27,7 @@ export type MimePart = {
 
 /** A part while it is being read. */
 export type PartDraft = { -readonly [Key in keyof MimePart]: MimePart[Key] } & { children: PartDraft[] }
-/** A part as its header describes it; its place is not known yet. Total. */
+/** Describes a part by its header; its offsets are not set yet. Total. */
 export function describePart(headers: Headers, parent: PartDraft | null): PartDraft {
   const fallback = parent?.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
   const declaredType = getRawHeader(headers, 'content-type')
@@ -68,12 +68,12 @@ function normalizeType(value: string): string {
   return 'text/plain'
 }
 
-/** Whether such a part holds a whole mail. */
+/** Whether a part of this type contains a message. */
 export function isMessageType(type: string): boolean {
   return type === 'message/rfc822' || type === 'message/global' || type === 'message/news'
 }
 
-/** A part without any header, up to `end`. */
+/** A part without a header that ends at `end`. */
 export function createEmptyPart(end: number): MimePart {
   return {
     type: 'text/plain',

@@ -1,15 +1,16 @@
 /**
- * transfer - bytes out of their transfer encoding
+ * transfer - decodes transfer encodings
  *
- * Takes text whose characters are bytes (latin1), as the scanner holds it. Base64 with junk lines, chunks that each end in padding,
- * quoted-printable with bad escapes: as much comes out as went in.
+ * Takes text with one byte per character (latin1). Accepts base64 with foreign lines or with padding after each chunk, and
+ * quoted-printable
+ * with invalid escapes: decodes as much as possible.
  *
- * Pure, total, linear. RFC 2045 §6. See also: mail/mime/mime.
+ * Pure, total, linear. RFC 2045 §6. See also: mail/mime/content.
  */
 
 type TransferEncoding = 'identity' | 'base64' | 'quoted-printable'
 
-/** Content-Transfer-Encoding as written to what is to be done. Misspellings are common; what is unknown is left alone. */
+/** Maps a Content-Transfer-Encoding to a decoder. Accepts common misspellings; an unknown encoding means identity. Total. */
 export function parseTransferEncoding(value: string): TransferEncoding {
   if (value === '7bit' || value === '8bit') return 'identity'
   const bare = value.toLowerCase().replace(/[^a-z0-9]/g, '')
@@ -17,13 +18,13 @@ export function parseTransferEncoding(value: string): TransferEncoding {
   return bare.startsWith('quotedprintable') ? 'quoted-printable' : 'identity'
 }
 
-/** Decodes a body. `text` is bytes, one a character; the result is at most as long. Total. */
+/** Decodes a body with one byte per character. The result is not longer. Total. */
 export function decodeTransfer(text: string, encoding: TransferEncoding): Buffer {
   if (encoding === 'base64') return decodeBase64(text)
   return Buffer.from(encoding === 'quoted-printable' ? decodeQuotedPrintable(text) : text, 'latin1')
 }
 
-/** Quoted-printable as bytes, one a character. Bad escapes stay as they stand; white space at a line's end is padding. */
+/** Decodes quoted-printable to one byte per character. Invalid escapes are kept; trailing white space of a line is removed. */
 function decodeQuotedPrintable(text: string): string {
   const segments = text.split('=')
   let out = trimLineEnds(segments[0] ?? '')
@@ -57,7 +58,7 @@ function parseHexDigit(code: number): number {
   return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1
 }
 
-/** Length of white space and line end at the front of a piece, 0 if something else stands there. */
+/** Length of white space and line end at the start of a segment; 0 if it begins with something else. */
 function softBreakLength(segment: string): number {
   let at = 0
   while (at < segment.length && (segment.charCodeAt(at) === 0x20 || segment.charCodeAt(at) === 0x09 || segment.charCodeAt(at) === 0x0d))
@@ -73,11 +74,11 @@ function trimUnlessLast(line: string, index: number, lines: readonly string[]): 
   return index < lines.length - 1 ? line.trimEnd() : line
 }
 
-/** Lines with a character outside the alphabet are no base64 (footers that a gateway added); a pad ends a chunk, not the body. */
+/** Skips lines with characters outside the alphabet (footers added by gateways). Padding ends a chunk, not the body. */
 function decodeBase64(text: string): Buffer {
   const isClean = !/[^A-Za-z0-9+/=\s]/.test(text)
   const kept = isClean ? text : text.split('\n').filter(isBase64Line).join('\n')
-  // Not one line of it: the label lied, and the text stands there as it is.
+  // No line is base64, so the label is wrong and the text is kept.
   if (!isClean && kept.trim() === '') return Buffer.from(text, 'latin1')
   const pad = kept.indexOf('=')
   if (pad < 0 || /^[=\s]*$/.test(kept.slice(pad))) return Buffer.from(kept, 'base64')

@@ -1,14 +1,15 @@
 /**
- * reply-search - the SMTP replies inside a text that people are to read
+ * reply-search - finds the SMTP replies inside human-readable text
  *
- * Found by shape: three digits where a reply can stand (behind "said:", "<<<", at a line's start, with a status behind them …), or a
- * status marked as one (`#5.1.1`). What introduces it tells whether a remote server spoke, and which.
+ * Recognises a reply by its shape: three digits where a reply can begin (after "said:" or "<<<", at the start of a line, before a status
+ * …),
+ * or a status marked as such (`#5.1.1`). The text before it shows whether a remote server sent it, and which.
  *
- * Pure, total, linear: every look around is of fixed length. See also: mail/smtp/reply, mail/freeform/formats.
+ * Pure, total, linear: lookbehind and lookahead have fixed lengths. See also: mail/smtp/reply, mail/smtp/last-reply.
  */
 import { MAX_REPLY_LENGTH, type SmtpReply, findEnhancedStatus, isReplyCodeAt, parseReply } from './reply.ts'
 
-/** `index` to `end` is its place in the text; `host` said it (lower case), where the text says so; `isRemote`: another server's words. */
+/** `index` to `end`: its place in the text. `host`: the server that sent it (lower case), if named. `isRemote`: sent by another server. */
 export type FoundReply = {
   readonly reply: SmtpReply
   readonly index: number
@@ -17,36 +18,36 @@ export type FoundReply = {
   readonly isRemote: boolean
 }
 
-/** Longer texts are cut: the reasons stand in front of what is returned. */
+/** Longer texts are cut. Diagnostics come before the returned message. */
 const MAX_SEARCHED_TEXT = 262_144
 const MAX_REPLIES = 200
-/** The longest reply seen had 20 lines. */
+/** The longest known reply has 20 lines. */
 const MAX_LINES = 40
-/** How far back an introduction may begin. */
+/** Length of the text before a reply that is searched for its introduction. */
 const MAX_INTRODUCTION_LENGTH = 300
 
-/** A code, or a status that a mark, a quote or white space precedes. */
+/** A code, or a status after punctuation, a quote or white space. */
 const CANDIDATE =
   /(?<![\w.@+/-])(?:[245]\d\d(?=[\s\-:;,#)\]"'.]|$)(?![.:,]\d|-\d(?!\.\d))|(?<![^#([\s"':;])#?[245]\.\d{1,3}\.\d{1,3}(?!\.?\d|[\w@/]|-\w))/g
-/** A status that belongs to the code behind it. */
+/** The code that a status belongs to follows it. */
 const FOLLOWING_CODE = /^[^A-Za-z0-9]{0,4}(?:smtp\s?;\s?)?[245]\d\d/i
-/** What a status without a code is introduced by. */
+/** Text before a status without a code. */
 const STATUS_INTRODUCTION =
   /(?:^|\n)[ \t]*$|[(#]$|\b(?:said|says|returned|error|status|code|reply|response|smtp|was)(?: code)?\s?[:;"'(]{0,2}\s?$|smtp;\s?$/i
-/** What introduces another server's words. */
+/** Text before the reply of another server. */
 const REMOTE_INTRODUCTION =
   /(?:<<<|[:;]\s?["'(<[]{0,2}|\b(?:said|says|replied|responded|answered|returned|with|response|reply)\s?["'(<[]{0,2}|<[\w.-]{1,200}\s?#?)$/i
-/** A host that a text names: said to be one, or with its address behind it, or in front of qmail's sentences. */
+/** A host in the text: after a word such as "host", before its IP address, or at the start of a qmail sentence. */
 const QUOTED_HOST =
   /\b(?:host|server|mta|by|at|to|from)\s{1,3}(?:\(|<|\[)?((?:[a-z0-9_-]{1,63}\.){1,10}[a-z]{2,24}|(?:\d{1,3}\.){3}\d{1,3})(?=\.?(?:[\s[()\]>:;,'"]|$))|((?:[a-z0-9_-]{1,63}\.){1,10}[a-z]{2,24})\.?\s?[[(](?:\d{1,3}\.){3}\d{1,3}|((?:\d{1,3}\.){3}\d{1,3})(?= (?:does not|failed|sent|rejected))|<((?:[a-z0-9_-]{1,63}\.){1,10}[a-z]{2,24})\s?#?$/gi
-/** What a reply's words end before, within a line. */
+/** Text that follows a reply in the same line. */
 const REPLY_END = / ?\(in reply to| ?\(state \d\d|##|#smtp#/i
-/** A line that is none of the reply's: a session's mark, a rule, a recipient, a field, another reporter's sentence. */
+/** A line after a reply that does not continue it: a transcript mark, a rule, a recipient, a field, a sentence of the reporter. */
 const NEXT_ITEM =
   /^(?:\s{0,8}(?:>>>|\.\.\. |---|===|<?[\w.+=-]{1,80}@[\w.-]{1,80}>?:?\s*$)|<[^<>\s]{1,200}@[^<>\s]{1,200}>:|[A-Z][a-z]{1,20}-[A-Za-z-]{1,30}:|(?:giving up on|remote host said|smtp error from|i'm not going to|this is a permanent|the response|original message)\b)/i
 
 /**
- * Every reply in a text, in order, at most 200. Total; linear.
+ * All replies in a text in order, at most 200. Total; linear.
  *
  *     findReplies('host mx.example.com[192.0.2.1] said: 550 5.1.1 No such user (in reply to RCPT TO command)')
  *     → [{ reply: { code: 550, status: '5.1.1', text: 'No such user' }, host: 'mx.example.com', isRemote: true, … }]
@@ -64,11 +65,11 @@ export function findReplies(text: string): readonly FoundReply[] {
     const end = findReplyEnd(source, index)
     const reply = parseReply(source.slice(index, end).replace(/\n\s{0,8}<<< ?/g, '\n'))
     if (reply.code === null && reply.status === null) continue
-    // `5.1.0 - Unknown address error 550-'5.1.1 …`: what the reporter made of it stands before what was said.
+    // `5.1.0 - Unknown address error 550-'5.1.1 …`: the reporter's status precedes the reply of the server.
     if (matched.includes('.') && reply.code !== null && !FOLLOWING_CODE.test(source.slice(index + matched.length, end))) continue
     const before = source.slice(Math.max(searchStart, index - MAX_INTRODUCTION_LENGTH), index)
     const isRemote = REMOTE_INTRODUCTION.test(before.slice(-260).trimEnd())
-    // A session quoted line by line names its server once.
+    // A transcript names its server once, before the first reply.
     currentHost = findLastHost(before) ?? (/<<<\s?$/.test(before) ? currentHost : null)
     found.push({ reply, index, end, host: isRemote ? currentHost : null, isRemote })
     if (found.length >= MAX_REPLIES) break
@@ -77,7 +78,7 @@ export function findReplies(text: string): readonly FoundReply[] {
   return found
 }
 
-/** A code at a line's start inside of a sentence (`… after⏎450 attempts`) is none. */
+/** A code at the start of a line inside a sentence (`… after⏎450 attempts`) is not a reply. */
 function isReplyAt(source: string, index: number): boolean {
   if (!isReplyCodeAt(source, index)) return false
   const before = source.slice(Math.max(0, index - 80), index)
@@ -94,7 +95,7 @@ function isStatusAt(source: string, index: number): boolean {
   )
 }
 
-/** Where the words of the reply at `index` end: with its lines, its bracket, or what a reporter puts behind them. */
+/** Offset of the end of the reply at `index`: after its last line, at its closing bracket, or before text of the reporter. */
 function findReplyEnd(source: string, index: number): number {
   const limit = Math.min(source.length, index + 2 * MAX_REPLY_LENGTH)
   const isSession = /<<<\s?$/.test(source.slice(Math.max(0, index - 5), index))
@@ -122,7 +123,7 @@ function isSessionLine(line: string, code: string): boolean {
   return /^\s{0,8}<<< /.test(line.slice(0, 12)) && line.trimStart().startsWith(`<<< ${code}`)
 }
 
-/** Another server begins to speak. */
+/** The introduction of a reply of another server. */
 const NEW_SPEAKER = /\b(?:said|says|replied|responded):\s{1,3}[245]\d\d\b/i
 
 function isContinuationLine(line: string, code: string): boolean {
@@ -132,17 +133,17 @@ function isContinuationLine(line: string, code: string): boolean {
   return other === undefined || other === code
 }
 
-/** A reply that stands in brackets or quotes ends where they close. */
+/** A reply in brackets or quotes ends at the closing one. */
 function findClosingMark(source: string, index: number, body: string): number {
   const opener = /(?:<(?:[\w.-]{0,200} ?#?(?:[\d.]{5,9} [a-z]{2,8}; ?)?)?|([("[])(?:#)?)$/i.exec(
     source.slice(Math.max(0, index - 230), index),
   )
-  // An apostrophe stands inside words too: the closing one ends the line or a sentence.
+  // Words contain apostrophes, so a closing quote must end the line or a sentence.
   if (source.charAt(index - 1) === "'") return /'\.?(?:\s|$)/.exec(body)?.index ?? body.length
   if (opener === null || /<<<\s?$/.test(source.slice(Math.max(0, index - 5), index))) return body.length
   const mark = opener[1] === '(' ? ')' : opener[1] === '[' ? ']' : opener[1] === '"' ? '"' : '>'
   const at = body.indexOf(mark)
-  // `(550) No such user` closes around the code alone.
+  // `(550) No such user`: the parentheses contain only the code.
   return at < 0 || (at < 12 && body.slice(at + 1).trim() !== '' && mark !== '>') ? body.length : at
 }
 

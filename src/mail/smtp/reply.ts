@@ -1,57 +1,58 @@
 /**
  * reply - one SMTP reply as values
  *
- * A reply reaches us in three dresses: a live server's lines, the Diagnostic-Code of a DSN, and a sentence
- * inside a human-written bounce. All three become one Reply, so that the rules see one shape. Bounces are
- * full of other numbers (addresses, ports, sizes, dates, queue ids, versions), so three digits are a code where something introduces them
- * and no unit follows, and `d.d.d` is a status where it is no piece of something longer.
+ * A reply arrives in three forms: the lines of a live server, the Diagnostic-Code of a DSN, and a sentence in a bounce written as prose.
+ * All three become one SmtpReply, so that rules see one form. Bounces contain many other numbers (addresses, ports, sizes, dates, queue
+ * ids,
+ * versions). Three digits are a code only if something introduces them and no unit follows; `d.d.d` is a status only if it is not part of
+ * a longer token.
  *
- * Pure, total, linear: every look around is of fixed length. RFC 5321 §4.2 (reply lines), RFC 3463 (status codes). See also: mail/smtp/reply-search (the replies inside a text),
- * mail/dsn/dsn, classify/classify.
+ * Pure, total, linear: lookbehind and lookahead have fixed lengths. RFC 5321 §4.2 (reply lines), RFC 3463 (status codes).
+ * See also: mail/smtp/reply-search (replies inside a text), mail/dsn/dsn, classify/classify.
  */
 
-/** What the sender left out is null; `text` is one line, trimmed, without the code and status that were read from its front. */
+/** An absent code or status is null. `text` is one line, trimmed, without the code and status at its front. */
 export type SmtpReply = { readonly code: number | null; readonly status: string | null; readonly text: string }
 
 /** The reply of a report that quotes none. */
 export const NO_REPLY: SmtpReply = { code: null, status: null, text: '' }
 
-/** Longer replies are cut: rules run on text that a stranger wrote. */
+/** Longer replies are cut, because rules run on text that a stranger wrote. */
 export const MAX_REPLY_LENGTH = 2_048
 /** `smtp;`, `X-Postfix;`: RFC 3464 §2.1.1. */
 const DIAGNOSTIC_TYPE = /^\s{0,9}[A-Za-z][A-Za-z0-9_.-]{0,30}\s{0,3};\s{0,9}/
-/** The marks that stand around a code or a status, Exchange's `smtp;` between the two included. */
+/** Punctuation around a code or status, including the `smtp;` that Exchange writes between the two. */
 const LEADING_PUNCTUATION = /^[\s#"'([{<*:;,\-_]{0,9}(?:smtp\s?;\s{0,3}|b(?=["']))?["']?/i
 const LEADING_CODE = /^([245]\d\d)(?![\w/%@]|\.\w|:\d|,\d{3}|-\d{2}-)/
 const LEADING_STATUS = /^([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|\w)/
 const TRAILING_PUNCTUATION = /^[\s\-:;,.)\]}"'#]{0,9}/
 
-/** A status that is no piece of an address, a version or a date. */
+/** A status that is not part of an address, a version or a date. */
 const STATUS = /(?:(?<![\w.:/@-])|(?<=(?:code|status|error) ?:))([245]\.\d{1,3}\.\d{1,3})(?!\.?\d|[\w@/]|-\w)/gi
-/** What a version stands behind. */
+/** Text before a version number. */
 const VERSION_PREFIX =
   /(?:version|ver|v|exim|postfix|sendmail|qmail|courier|php|release|build|esmtp|exchange|mailer|milter|clamav|spamassassin|dovecot)[\s/:(-]{1,3}$/i
-/** Three digits that are no piece of an address, a time, a size or an id. */
+/** Three digits that are not part of an address, a time, a size or an id. */
 const CODE = /(?<![\w.:/@+-])([245]\d\d)(?=[\s\-:;,)\]"'.]|$)(?![.:,]\d|-\d(?!\.\d))/g
-/** What may stand before a code. */
+/** Text that can introduce a code. */
 const CODE_INTRODUCTION =
   /(?:[:：;#>="'([（]|<<<|(?:код|ошибк[аи]|代码|代碼|错误|錯誤|コード|エラー|코드|오류)|\b(?:fehler|fehlercode|erreur|errore|erro|codice|código|fout|fel|fejl|hata|said|says|error|code|reply|response|status|returned|returns|answered|smtp|with|was|is|an?|got|failed|failure|permanent|temporary))\s{0,4}["'([<#]?$/i
-/** What makes the digits behind it a number of something else. */
+/** Labels of other numbers. */
 const NUMBER_LABEL =
   /\b(?:port|lines?|size|id|uid|pid|queue|limit|max|maximum|http|https|tls|ref|ticket|no|number|page|year|after|over|than|exceeds?|of|top|score|count|total|phone|tel|fax|room|suite|channel)\.?\s{0,3}[:=#]?\s{0,3}$/i
-/** What makes the digits before it a measure; a counted noun does so only where nothing introduces the digits. */
+/** Units that make the digits a measure. Counted nouns (below) do so only if nothing introduces the digits. */
 const UNIT_SUFFIX =
   /^[\s-]{1,2}(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|bytes?|octets|[kmg]i?b|percent|am|pm|gmt|utc|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:[a-z]{1,6})?\s\d)\b/i
 const COUNTED_NOUN = /^ (?:characters|lines|times|messages|mails|emails|e-mails|recipients|users|connections|attempts|people|members)\b/i
 const FOLLOWING_STATUS = /^[\s,:-]{1,2}(?:[245]\d\d[ -])?b?[#("']{0,2}[245]\.\d{1,3}\.\d/
-/** `550, User unknown` and `{"code":550,"message":…}`: only behind an introduction, for so do street numbers stand. */
+/** `550, User unknown` and `{"code":550,"message":…}` need an introduction, because street numbers look the same. */
 const FOLLOWING_COMMA_TEXT = /^,\s?["'(]{0,2}[A-Za-z\u0080-\uffff]/
 const FOLLOWING_TEXT = /^[-\s:]{0,2}[\s"'(<[*]{0,3}[A-Za-z\u0080-\uffff]|^["'\])]|^[.;]?\s*$/
-/** A lone 250 in prose is a number. */
+/** A 2xx in prose is a number unless one of these introduces it. */
 const SUCCESS_INTRODUCTION = /(?:[:;>]|\b(?:said|returned|answered|replied))\s{0,3}["']?$/i
 
 /**
- * Reads a reply out of one or more lines. Total: any string gives a Reply. The first code and the first status win.
+ * Reads a reply from one or more lines. The first code and the first status win. Total: any string gives a reply.
  *
  *     parseReply('smtp; 550-5.1.1 No such\r\n550 5.1.1 user here')
  *     → { code: 550, status: '5.1.1', text: 'No such user here' }
@@ -66,12 +67,12 @@ export function parseReply(raw: string): SmtpReply {
   return { code, status, text: text.slice(0, MAX_REPLY_LENGTH).trim() }
 }
 
-/** A text as one line with single spaces. */
+/** Returns the text as one line with single spaces. */
 export function collapseWhitespace(text: string): string {
   return text.replace(/(?:[^\S ]|\0)[\s\0]*| [\s\0]+/g, ' ').trim()
 }
 
-/** Code and status at the front, in either order, repeated or not, with the marks around them. */
+/** Reads code and status at the front, in either order, possibly repeated, with the punctuation around them. */
 function readLeadingCodes(line: string): { code: number | null; status: string | null; length: number } {
   let code: number | null = null
   let status: string | null = null
@@ -90,7 +91,7 @@ function readLeadingCodes(line: string): { code: number | null; status: string |
   return { code, status, length: length + (TRAILING_PUNCTUATION.exec(line.slice(length, length + 10))?.[0].length ?? 0) }
 }
 
-/** Each line of a long reply repeats its code (RFC 5321 §4.2.1) and often its status; once is enough. */
+/** Removes the code and status that each line of a multi-line reply repeats (RFC 5321 §4.2.1). */
 function removeRepeatedCodes(rest: string, code: number | null, status: string | null): string {
   if (code === null) return rest
   let text = rest.startsWith(`${code} `) ? rest.slice(4) : rest
@@ -98,7 +99,7 @@ function removeRepeatedCodes(rest: string, code: number | null, status: string |
   return text.replaceAll(` ${code}-`, ' ').replaceAll(` ${code} `, ' ')
 }
 
-/** The first code inside a text that something introduces and that counts nothing; null without one. */
+/** The first code in a text that something introduces and that is not a count; null without one. */
 function findReplyCode(text: string): number | null {
   CODE.lastIndex = 0
   for (let found = CODE.exec(text); found !== null; found = CODE.exec(text)) {
@@ -107,7 +108,7 @@ function findReplyCode(text: string): number | null {
   return null
 }
 
-/** Whether the three digits at `index` are a reply code by what stands before and behind them. */
+/** Whether the three digits at `index` are a reply code, judged by the text before and after them. */
 export function isReplyCodeAt(text: string, index: number): boolean {
   const following = text.slice(index + 3, index + 27)
   if (FOLLOWING_STATUS.test(following)) return true
@@ -119,7 +120,7 @@ export function isReplyCodeAt(text: string, index: number): boolean {
   return isFirst ? !COUNTED_NOUN.test(following) : CODE_INTRODUCTION.test(preceding)
 }
 
-/** The first enhanced status inside a text; null without one. */
+/** The first enhanced status code in a text; null without one. Total. */
 export function findEnhancedStatus(text: string): string | null {
   STATUS.lastIndex = 0
   for (let found = STATUS.exec(text); found !== null; found = STATUS.exec(text)) {

@@ -1,7 +1,7 @@
 /**
- * stated-delay - how long a reply asks to wait: "try again in five minutes", "retry after 300 seconds"
+ * stated-delay - the delay that a reply asks for: "try again in five minutes", "retry after 300 seconds"
  *
- * Pure, total, linear. See also: queue/schedule/retry (who keeps it), spec pause.
+ * Pure, total, linear. See also: ledger/decide/attempt-reading.
  */
 
 const UNIT_MS = { second: 1_000, sec: 1_000, minute: 60_000, min: 60_000, hour: 3_600_000, hr: 3_600_000 } as const
@@ -19,19 +19,19 @@ const NUMBER_WORDS: Readonly<Record<string, number>> = {
   sixty: 60,
 }
 
-/** Longer words are no reply's. */
+/** Length of the text that is searched. */
 const MAX_SEARCHED_TEXT = 2_048
 
-/** An invitation, at most a few words, a number, a unit. */
+/** A word about retrying, at most a few other words, a number, a unit. */
 const STATED_DELAY =
   /\b(?:again|later|retry|wait|greylisted|delayed|deferred|come back|reconnect)\b[^.;\d]{0,40}?\b(\d{1,6}|one|two|three|four|five|ten|fifteen|twenty|thirty|sixty)[ -]?(seconds?|secs?|minutes?|mins?|hours?|hrs?|s|m|h)\b/i
 
 const SHORT_UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 }
 
 /**
- * Milliseconds; null where none are stated.
+ * The delay in milliseconds; null if the text states none. Total.
  *
- *     statedDelay('450 4.2.0 Greylisted, try again in 5 minutes')   → 300000
+ *     parseStatedDelayMs('450 4.2.0 Greylisted, try again in 5 minutes')   → 300000
  */
 export function parseStatedDelayMs(text: string): number | null {
   const found = STATED_DELAY.exec(text.slice(0, MAX_SEARCHED_TEXT))

@@ -1,12 +1,12 @@
 /**
- * formats.cases - free-form reports as their writers lay them out, and mails that only look like reports
+ * formats.cases - bounces in the layouts of many programs, and messages that only resemble bounces
  *
- * A row is name, mail, what is wanted: the kind, then for each recipient its address, reply code and best status.
+ * A row is name, message, expected result: the kind, then address, reply code and status of each recipient.
  */
 import { NULL_SENDER, RETURNED } from '../messages.ts'
-import type { Letter } from '../messages.ts'
+import type { TestMessage } from '../messages.ts'
 
-type Case = readonly [name: string, mail: Letter, want: string]
+type Case = readonly [name: string, mail: TestMessage, want: string]
 
 export const BOUNCES: readonly Case[] = [
   [
@@ -672,7 +672,7 @@ host mx.example.org [192.0.2.9]: 550 5.1.1 User unknown`,
     'bounce | user@example.org 550 5.1.1',
   ],
   [
-    'unknown writer, label',
+    'unknown program, label',
     {
       from: 'MAILER-DAEMON@relay.example.net',
       subject: 'Mail could not be delivered',
@@ -685,7 +685,7 @@ Error: 550 5.4.1 Access denied`,
     'bounce | user@example.org 550 5.4.1',
   ],
   [
-    'unknown writer, sentence',
+    'unknown program, sentence',
     {
       from: 'Mail Delivery Subsystem <MAILER-DAEMON@relay.example.net>',
       subject: 'Delivery problem',
@@ -696,7 +696,7 @@ Contact postmaster@relay.example.net with questions, or write to sender@example.
     'bounce | user@example.org - -',
   ],
   [
-    'unknown writer, nothing but the returned mail',
+    'unknown program, only the returned message',
     {
       from: 'MAILER-DAEMON@relay.example.net',
       subject: 'Undeliverable message',
@@ -709,7 +709,7 @@ ${RETURNED}`,
     'bounce | user@example.org 550 -',
   ],
   [
-    'unknown writer, bullets and reason apart',
+    'unknown program, bullets and separate reason',
     {
       from: 'postmaster@example.net',
       subject: 'Nicht zustellbar',
@@ -724,7 +724,7 @@ Grund: 554 5.7.1 Relay access denied`,
     'bounce | user@example.org 554 5.7.1 | other@example.org 554 5.7.1',
   ],
   [
-    'several attempts, the last counts',
+    'several attempts: the last one decides',
     {
       from: 'MAILER-DAEMON@relay.example.net',
       subject: 'Undelivered Mail',
@@ -847,7 +847,7 @@ Remote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound'`,
     'bounce | user@example.org 550 5.1.10',
   ],
   [
-    'russian, answer of the server',
+    'russian, reply of the server',
     {
       from: 'mailer-daemon@mx.example.net',
       subject: 'Письмо не доставлено',
@@ -858,7 +858,7 @@ Remote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound'`,
     'bounce | user@example.org 550 5.1.1',
   ],
   [
-    'two possible addresses in sentences name nobody',
+    'two possible addresses in sentences: no recipient',
     {
       from: 'postmaster@example.net',
       subject: 'Zprávu nelze doručit, delivery failed',
@@ -909,7 +909,7 @@ Failure Reason: Error: 550 5.1.1 no mailbox by that name`,
     'bounce | user@example.org 550 5.1.1',
   ],
   [
-    'a tuple of a script',
+    'the tuple of a Python exception',
     {
       from: 'mailer-daemon@mx.example.net',
       subject: 'Delivery failed',
@@ -921,7 +921,7 @@ user@example.org: (550, b'5.1.1 no such user')`,
     'bounce | user@example.org 550 5.1.1',
   ],
   [
-    'words before the first boundary',
+    'text before the first boundary',
     {
       from: 'MAILER-DAEMON@mx.example.net',
       subject: 'Undelivered Mail Returned to Sender',
@@ -1023,7 +1023,7 @@ ${DSN}
     'other',
   ],
   [
-    'answer to a bounce',
+    'reply to a bounce',
     {
       from: PERSON,
       subject: 'Re: Undelivered Mail Returned to Sender',
@@ -1046,7 +1046,7 @@ On Tue, 1 Apr 2025 MAILER-DAEMON wrote:
     'other',
   ],
   [
-    'spam that imitates',
+    'spam that imitates a bounce',
     {
       from: 'Mail Delivery System <info@example.net>',
       subject: 'Mail delivery failed: 5 messages pending',
@@ -1212,7 +1212,7 @@ ${RETURNED}
     'complaint',
   ],
   [
-    'arf without its type',
+    'arf without a type',
     {
       from: 'fbl@example.org',
       subject: 'Abuse report',
@@ -1371,7 +1371,7 @@ was deleted without being read on Tuesday.
   ],
   ['a mail of a person', { from: PERSON, subject: 'Lunch?', fields: [PERSONAL_PATH], body: 'Are you free at noon?' }, 'other'],
   [
-    'postmaster writes himself',
+    'a message written by a postmaster',
     {
       from: 'Postmaster <postmaster@example.org>',
       subject: 'Maintenance tonight',

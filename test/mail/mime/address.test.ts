@@ -1,4 +1,4 @@
-/** address.test - addresses out of fields and texts, what is none, and A-labels */
+/** address.test - addresses in fields and text, and A-labels */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { extractAddresses, parseBareAddress, decodeXtext, parseAddress, splitTypedValue } from '../../../src/mail/mime/address.ts'
@@ -48,9 +48,9 @@ const addresses: readonly (readonly [string, string | null])[] = [
   ['undisclosed-recipients:;', null],
 ]
 
-test.each(addresses)('bareAddress %j', (text, want) => expect(parseBareAddress(text)).toBe(want))
+test.each(addresses)('parseBareAddress %j', (text, want) => expect(parseBareAddress(text)).toBe(want))
 
-test('parseAddress tells the two halves', () => {
+test('parseAddress returns local part and domain', () => {
   expect(parseAddress('<a@Example.com>')).toEqual({ local: 'a', domain: 'example.com' })
   expect(parseAddress('x')).toBeNull()
 })
@@ -70,11 +70,11 @@ const texts: readonly (readonly [string, readonly string[]])[] = [
   ['@ @@ a@ @b', []],
 ]
 
-test.each(texts)('addressesIn %j', (text, want) => {
+test.each(texts)('extractAddresses %j', (text, want) => {
   expect(extractAddresses(text).map((one) => (one.inBrackets ? '<' : '') + one.address)).toEqual(want)
 })
 
-test('addressesIn tells the place and keeps to its cap', () => {
+test('extractAddresses returns offsets and at most cap addresses', () => {
   expect(extractAddresses('to a@example.com!')).toEqual([{ address: 'a@example.com', index: 3, end: 16, inBrackets: false }])
   expect(extractAddresses('a@example.com '.repeat(200))).toHaveLength(100)
 })
@@ -97,9 +97,9 @@ const typed: readonly (readonly [string, string, string])[] = [
   ['a@example.com', '', 'a@example.com'],
 ]
 
-test.each(typed)('splitTyped %j', (text, type, value) => expect(splitTypedValue(text)).toEqual({ type, value }))
+test.each(typed)('splitTypedValue %j', (text, type, value) => expect(splitTypedValue(text)).toEqual({ type, value }))
 
-test('labels agree with the platform', () => {
+test('A-labels equal those of the platform', () => {
   const label = fc.stringMatching(/^[a-zà-öø-žа-яぁ-ん一-龥]{1,20}$/)
   fc.assert(
     fc.property(label, (text) => {

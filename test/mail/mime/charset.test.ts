@@ -1,4 +1,4 @@
-/** charset.test - labels as they are written, text that names no charset, and dates */
+/** charset.test - charset labels, undeclared charsets, and dates */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeText } from '../../../src/mail/mime/charset.ts'
@@ -26,7 +26,7 @@ const labels: readonly (readonly [string | null, string | null])[] = [
   ['a'.repeat(100), null],
 ]
 
-test.each(labels)('charsetName %j', (label, want) => expect(resolveCharset(label)).toBe(want))
+test.each(labels)('resolveCharset %j', (label, want) => expect(resolveCharset(label)).toBe(want))
 
 const guesses: readonly (readonly [string, string, string])[] = [
   ['Chinese', '\xc4\xfa\xb5\xc4\xd3\xca\xbc\xfe\xb1\xbb\xcd\xcb\xbb\xd8', 'gb18030'],
@@ -51,7 +51,7 @@ const guesses: readonly (readonly [string, string, string])[] = [
   ['UTF-8 that was cut', '\xe9\x82\xae\xe7\xae\xb1\xe4\xb8\x8d\xe5', 'utf-8'],
 ]
 
-test.each(guesses)('guessCharset of %s', (_name, bytes, want) => expect(detectCharset(Buffer.from(bytes, 'latin1'))).toBe(want))
+test.each(guesses)('detectCharset of %s', (_name, bytes, want) => expect(detectCharset(Buffer.from(bytes, 'latin1'))).toBe(want))
 
 test('any bytes under any label give text', () => {
   const label = fc.oneof(
@@ -91,7 +91,7 @@ test.each(dates)('parseDate %j', (text, want) => {
   expect(at === null ? null : new Date(at).toISOString()).toBe(want)
 })
 
-test('a date that was written is the date that is read, and any text has a value', () => {
+test('parseDate reads formatted dates, and any text gives a value', () => {
   fc.assert(
     fc.property(fc.date({ min: new Date('1970-01-01'), max: new Date('2100-01-01'), noInvalidDate: true }), (date) => {
       expect(parseDate(date.toUTCString())).toBe(Math.floor(date.getTime() / 1_000) * 1_000)

@@ -1,4 +1,4 @@
-/** header.test - fields, encoded words and parameters, whatever was written */
+/** header.test - fields, encoded words and parameters, malformed ones included */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
@@ -42,13 +42,13 @@ const values: readonly (readonly [string, string | null])[] = [
 
 test.each(values)('subject of %j', (text, want) => expect(getHeaders(headersOf(text), 'subject')[0] ?? null).toBe(want))
 
-test('a stray line at the end is where the body starts', () => {
+test('the body starts at a stray line after the last field', () => {
   const { root, latin1, defects } = parseMime(Buffer.from('Subject: x\nDear sender, no.\n'))
   expect(latin1.slice(root.bodyStart)).toBe('Dear sender, no.\n')
   expect(defects).toEqual(['header without a blank line after it'])
 })
 
-test('lists, entries and records', () => {
+test('getHeaders, getHeaderEntries and toHeaderRecord', () => {
   const headers = headersOf('Received: a\nReceived: b\n__proto__: evil\nTo: =?utf-8?q?x?= <a@example.com>\n\n')
   expect(getHeaders(headers, 'received')).toEqual(['a', 'b'])
   expect(getHeaderEntries(headers, 1)).toEqual([['received', 'a']])
@@ -93,7 +93,7 @@ const blocks: readonly (readonly [string, readonly (readonly [string, string])[]
 
 test.each(blocks)('parseFields %j', (text, fields) => expect(getHeaderEntries(parseFields(text))).toEqual(fields))
 
-test('long values and many fields are cut', () => {
+test('cuts long values and many fields', () => {
   expect(getHeaders(headersOf(`Subject: ${'x'.repeat(100_000)}\n`), 'subject')[0] ?? null).toHaveLength(8_191)
   expect(headersOf('A: b\n'.repeat(5_000)).fields).toHaveLength(2_000)
   expect(getHeaders(headersOf('A: b\n'.repeat(5_000)), 'a')).toHaveLength(100)
@@ -113,7 +113,7 @@ const parameters: readonly (readonly [string, string, Readonly<Record<string, st
 
 test.each(parameters)('parseParameters %j', (text, value, params) => expect(parseParameters(text)).toEqual({ value, params }))
 
-test('any text has a value', () => {
+test('any text gives a value', () => {
   const soup = fc.array(fc.constantFrom('=?', '?=', '?Q?', '?B?', 'utf-8', '\n', ' ', ':', ';', '"', "'", '*0*=', '(', '%', 'A: b'), {
     maxLength: 40,
   })

@@ -27,7 +27,7 @@ const cases: readonly (readonly [string, string])[] = [
 
 test.each(cases)('htmlToText %j', (html, want) => expect(htmlToText(html).replace(/\n+/g, '\n')).toBe(want.replace(/\n+/g, '\n')))
 
-test('hostile HTML is answered', () => {
+test('converts hostile HTML in bounded time', () => {
   expect(htmlToText(`${'<div>'.repeat(40_000)}x`)).toBe('x')
   expect(htmlToText('<a href="'.repeat(30_000))).toEqual(expect.any(String))
   expect(htmlToText('<!--'.repeat(60_000))).toEqual(expect.any(String))

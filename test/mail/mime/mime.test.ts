@@ -1,4 +1,4 @@
-/** mime.test - the parts of a mail, broken ones too, and their contents */
+/** mime.test - parts and contents of messages, malformed ones included */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { getHeaders } from '../../../src/mail/mime/header.ts'
@@ -17,7 +17,7 @@ const REPORT =
 const TWO = 'Content-Type: multipart/mixed; boundary="b"\n\n'
 
 const shapes: readonly (readonly [string, string, string, readonly string[]])[] = [
-  // what is told                 the mail   its parts   their text
+  // what it shows                the mail   its parts   their text
   ['a plain mail', 'Subject: x\n\nhi', 'text/plain', ['hi']],
   ['a report', REPORT, 'multipart/report(text/plain message/rfc822(text/plain))', ['hello', 'body']],
   ['CRLF', REPORT.replaceAll('\n', '\r\n'), 'multipart/report(text/plain message/rfc822(text/plain))', ['hello', 'body']],
@@ -101,7 +101,7 @@ test.each(shapes)('parts of %s', (_name, text, shape, texts) => {
   expect(textsOf(mime)).toEqual(texts)
 })
 
-test('an embedded mail has its own header', () => {
+test('an enclosed message has its own header', () => {
   const mime = parseMime(mailOf(REPORT))
   expect(mime.parts.map((part) => getHeaders(part.headers, 'subject')[0] ?? null)).toEqual([null, null, null, 'inner'])
 })
@@ -140,7 +140,7 @@ test.each(bodies)('text of %j %j', (head, body, text) => {
   expect(decodePartText(mime, mime.root)).toBe(text)
 })
 
-test('a cap cuts the text and not the structure', () => {
+test('a cap cuts the text but not the structure', () => {
   const mime = parseMime(mailOf(`Subject: x\n\n${'a'.repeat(1_000)}`))
   expect(decodePartText(mime, mime.root, 10)).toBe('a'.repeat(10))
   expect(decodePartBytes(mime, mime.root, 10)).toHaveLength(10)
@@ -160,7 +160,7 @@ test.each(names)('names of %j', (head, disposition, filename) => {
   expect([root.disposition, root.filename]).toEqual([disposition, filename])
 })
 
-/** A part's offsets lie in order, within the bytes, within its parent and behind its elder sibling. */
+/** Whether the offsets of a part are in order, within the bytes, within its parent and after its previous sibling. */
 function expectNested(mime: MimeMessage): void {
   const walk = (part: MimePart): void => {
     expect(part.headerStart).toBeGreaterThanOrEqual(0)
@@ -194,7 +194,7 @@ const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
   ),
 }))
 
-/** Boundaries are numbered, so that none repeats. */
+/** Numbers boundaries so that none repeats. */
 function write(node: Tree, count: { n: number }, eol: string): string {
   if (node.isMail) return `Content-Type: message/rfc822${eol}${eol}Subject: x${eol}${eol}${node.text}`
   if (node.children.length === 0) return `Content-Type: text/plain${eol}${eol}${node.text}`
@@ -211,7 +211,7 @@ function shapeOfTree(node: Tree): string {
 const leavesOf = (node: Tree): readonly string[] => (node.children.length === 0 ? [node.text] : node.children.flatMap(leavesOf))
 
 describe('properties', () => {
-  test('a tree that was written is the tree that is read', () => {
+  test('reads the tree that was written', () => {
     fc.assert(
       fc.property(tree, fc.constantFrom('\n', '\r\n', '\r'), (node, eol) => {
         const mime = parseMime(mailOf(write(node, { n: 0 }, eol)))
@@ -247,7 +247,7 @@ describe('properties', () => {
   )
   const soup = fc.array(pieces, { maxLength: 60 }).map((all) => mailOf(all.join('')))
 
-  test('any bytes give a value, the same one each time, with sound offsets', () => {
+  test('any bytes give the same value each time, with valid offsets', () => {
     fc.assert(
       fc.property(fc.oneof(soup, fc.uint8Array({ maxLength: 400 })), (raw) => {
         const mime = parseMime(raw)
@@ -260,7 +260,7 @@ describe('properties', () => {
     )
   })
 
-  test('a byte that changed, went or was cut does no harm', () => {
+  test('accepts changed, removed and cut bytes', () => {
     const raw = mailOf(REPORT)
     fc.assert(
       fc.property(fc.nat(raw.length - 1), fc.nat(255), fc.constantFrom('change', 'drop', 'cut'), (at, byte, how) => {

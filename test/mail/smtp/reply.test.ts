@@ -1,4 +1,4 @@
-/** reply.test - replies out of lines, and the last one of a text */
+/** reply.test - replies in lines and in text */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { findLastReply } from '../../../src/mail/smtp/last-reply.ts'
@@ -63,7 +63,7 @@ const statuses: readonly (readonly [string, string | null])[] = [
   ['3.1.1 1.2.3', null],
 ]
 
-test.each(statuses)('findStatus %j', (text, want) => expect(findEnhancedStatus(text)).toBe(want))
+test.each(statuses)('findEnhancedStatus %j', (text, want) => expect(findEnhancedStatus(text)).toBe(want))
 
 const POSTFIX = `This is the mail system at host mail.example.net.
 
@@ -95,7 +95,7 @@ const EXIM = `  a@example.com
     550-Not here
     550 at all`
 
-/** `host|code status text` of each reply, a star for a remote one. */
+/** `host|code status text` of each reply; a star marks a remote one. */
 const texts: readonly (readonly [string, string, readonly string[]])[] = [
   [
     'Postfix',
@@ -127,14 +127,14 @@ const texts: readonly (readonly [string, string, readonly string[]])[] = [
   ['a wrapped number', 'retry after\n450 attempts of the mail', []],
 ]
 
-test.each(texts)('replies in %s', (_name, text, want) => {
+test.each(texts)('findReplies in %s', (_name, text, want) => {
   const found = findReplies(text).map(
     ({ reply, host, isRemote }) => `${isRemote ? '*' : ''}${host ?? ''}|${reply.code ?? '-'} ${reply.status ?? '-'} ${reply.text}`,
   )
   expect(found).toEqual(want)
 })
 
-test('the last remote reply, else the last one', () => {
+test('findLastReply prefers the last remote reply', () => {
   expect(findLastReply(SENDMAIL)?.reply.text).toBe('No such user here')
   expect(findLastReply('It failed with 451 4.3.0 later\n\nIt failed for good: 550 5.1.1 no')?.reply.code).toBe(550)
   expect(findLastReply('said: 250 2.0.0 Ok')).toBeNull()
@@ -142,7 +142,7 @@ test('the last remote reply, else the last one', () => {
 })
 
 const lasts: readonly (readonly [string, string])[] = [
-  // what a report says                                            code, status and words of the last refusal in it
+  // text                                                          code, status and text of the last refusal
   ['<<< 550 <a@example.com>, User unknown', '550 - <a@example.com>, User unknown'],
   ['ERROR_CODE :550, ERROR_CODE :5.1.1 no user', '550 5.1.1 ERROR_CODE :5.1.1 no user'],
   ['原因：552 邮箱已满', '552 - 邮箱已满'],
@@ -157,12 +157,12 @@ const lasts: readonly (readonly [string, string])[] = [
   ['we are at 550, Main Street since 2 Apr', 'null'],
 ]
 
-test.each(lasts)('the last refusal in %j', (text, want) => {
+test.each(lasts)('findLastReply in %j', (text, want) => {
   const reply = findLastReply(text)?.reply
   expect(reply === undefined ? 'null' : `${reply.code ?? '-'} ${reply.status ?? '-'} ${reply.text}`).toBe(want)
 })
 
-test('any text gives replies within it', () => {
+test('replies are within any text', () => {
   const soup = fc.array(
     fc.constantFrom(
       '550',

@@ -1,4 +1,4 @@
-/** stated-delay.test - what asks to wait, and what only holds numbers */
+/** stated-delay.test - replies with a delay, and replies with other numbers */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseStatedDelayMs } from '../../../src/mail/smtp/stated-delay.ts'
@@ -17,7 +17,7 @@ const cases = [
   ['', null],
 ] as const
 
-test.each(cases)('statedDelay %j', (text, want) => expect(parseStatedDelayMs(text)).toBe(want))
+test.each(cases)('parseStatedDelayMs %j', (text, want) => expect(parseStatedDelayMs(text)).toBe(want))
 
 test('any text gives a positive number or null', () => {
   fc.assert(
