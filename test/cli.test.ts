@@ -146,13 +146,13 @@ describe('accounts', () => {
     [['block'], 0, /^0 blocks/],
     [['block', 'add'], 2, /--peer, a --token or an --account/],
     [['block', 'add', '--peer', '192.0.2.0/24', '--reason', 'a flood'], 0, /peer 192\.0\.2\.0\/24 is blocked/],
-    [['block', 'add', '--peer', '0.0.0.0/0'], 2, /a network like/],
+    [['block', 'add', '--peer', '0.0.0.0/0'], 2, /a network such as/],
     [['block', 'add', '--account', 'bob'], 0, /account 2 is blocked/],
     [['block', 'list'], 0, /peer +192\.0\.2\.0\/24 .* a flood\n2 blocks/],
     [['block', 'remove', '--account', 'bob'], 0, /account 2 is unblocked/],
     [['block', 'remove', '--account', 'nobody'], 1, /no account/],
     [['erase', 'joe@example.org'], 0, /erased from 0 sent mails/],
-    [['erase', 'nonsense'], 2, /not an address/],
+    [['erase', 'nonsense'], 2, /not an email address/],
   ]
   test('mails are settled, peers are blocked, addresses are erased', { timeout: 600_000 }, () => {
     for (const [args, status, words] of BY_HAND) {
