@@ -5,7 +5,7 @@
  * count the client behind it. A PROXY header from any other peer closes the session (smtp-server/connection). A connection that is refused
  * here gets one line and no session.
  *
- * See also: smtp-server/proxy-protocol (the header), smtp-server/peer-limits (the counts), docs/smtp.md.
+ * See also: smtp-server/proxy-protocol (the header), smtp-server/peer-limits (the counts), docs/SMTP.md.
  */
 import type { Socket } from 'node:net'
 import { normaliseIp } from './peer-limits.ts'

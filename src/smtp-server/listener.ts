@@ -6,7 +6,7 @@
  * answer first.
  *
  * RFC 5321, 1870 (SIZE), 2034, 2920 (PIPELINING), 3207 (STARTTLS), 6152, 6531. See also: smtp-server/accept (before the session),
- * smtp-server/report-session (which mail is accepted), smtp-server/connection (the session), docs/smtp.md.
+ * smtp-server/report-session (which mail is accepted), smtp-server/connection (the session), docs/SMTP.md.
  */
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'

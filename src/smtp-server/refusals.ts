@@ -4,7 +4,7 @@
  * The refusals of smtp-server name no limit and derive the enhanced status code from the basic code; 550 becomes 5.1.1, which would report a
  * refused relay as an unknown user. `findRefusal` recognises them by their texts, so that every refusal we send is a row of this table.
  *
- * RFC 2034, RFC 3463, RFC 5321 §4.2. See also: smtp-server/connection (sends them), smtp-server/smtp-server-adapter, docs/smtp.md.
+ * RFC 2034, RFC 3463, RFC 5321 §4.2. See also: smtp-server/connection (sends them), smtp-server/smtp-server-adapter, docs/SMTP.md.
  */
 import { LIBRARY_REPLIES } from './smtp-server-adapter.ts'
 

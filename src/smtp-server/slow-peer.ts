@@ -4,7 +4,7 @@
  * An idle timeout alone does not stop an attacker, because a peer that sends one byte now and then is never idle. Three further limits
  * apply: the time from our reply to the next complete command, the time for a whole mail, and a minimum rate for a mail after a grace period.
  *
- * Pure. RFC 5321 §4.5.3.2 (minimum timeouts of a server). See also: smtp-server/connection, docs/smtp.md.
+ * Pure. RFC 5321 §4.5.3.2 (minimum timeouts of a server). See also: smtp-server/connection, docs/SMTP.md.
  */
 
 /**
