@@ -60,7 +60,7 @@ function matchRule({ table, input, allText }: RuleQuery, rule: Rule, { text, phr
   const status = matchStatus(rule, input.reply.status ?? input.reportStatus)
   if (status === null) return null
   const phrasesFound = rule.saysIds.filter((id) => phraseIds.includes(id))
-  if (phrasesFound.length === 0 && rule.saysIds.length > 0) return null
+  if (phrasesFound.length === 0 && rule.says !== undefined) return null
   if (rule.aroundIds.length > 0 && !includesAny(rule.aroundIds, allText().phraseIds)) return null
   const around = rule.aroundIds.length > 0 ? rule.aroundIds.filter((id) => allText().phraseIds.includes(id)) : []
   const phrases = [...phrasesFound, ...around].map((id) => table.phrases[id]?.source ?? '')

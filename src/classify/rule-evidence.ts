@@ -10,6 +10,7 @@ import { Fault } from '../errors.ts'
 import type { SmtpReply } from '../mail/smtp/reply.ts'
 import { classifyForProvider } from './classify.ts'
 import type { ParsedEvidence, ParsedRule, ParsedRuleFile } from './rule-grammar.ts'
+import { collectPhraseSets, findUnknownSets } from './phrase-sets.ts'
 import { type IdentifiedProvider, providerByHints } from './provider.ts'
 import { buildRuleTable, type RuleTable } from './rule-table.ts'
 import type { ProviderHint, ClassifierInput, Verdict } from './verdict.ts'
@@ -87,6 +88,20 @@ export function checkEvidence(table: RuleTable, files: readonly ParsedRuleFile[]
   return files.flatMap((file) => file.rules.flatMap((rule) => checkRuleEvidence(table, file, rule)))
 }
 
+/** A misspelt set name would silently remove a guard, so a complete table is refused. */
+function assertKnownSets(files: readonly ParsedRuleFile[]): void {
+  const sets = collectPhraseSets(files)
+  for (const { file, rules } of files) {
+    for (const rule of rules) {
+      const [unknown] = findUnknownSets(sets, rule)
+      if (unknown === undefined) continue
+      throw new Fault('rule_invalid', `${file}: rule "${rule.id}": no file defines the phrase set "${unknown}"`, {
+        detail: { file, id: rule.id },
+      })
+    }
+  }
+}
+
 /** More failures have one cause: an early rule that matches too much. */
 const MAX_SHOWN_FAILURES = 10
 
@@ -100,6 +115,7 @@ export function compileRuleTable(
 ): RuleTable {
   const table = buildRuleTable(files)
   if (evidence === 'skip') return table
+  assertKnownSets(files)
   const shippedFiles = table.files.filter((file) => file.layer === 'shipped')
   const operatorFiles = table.files.filter((file) => file.layer === 'operator')
   const failures = [

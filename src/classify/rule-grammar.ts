@@ -12,6 +12,7 @@
  *     owns = ["5.4.1", "5.7.x"]               # codes that it uses in its own way: `standard` does not decide them here
  *     sites = { "outlook.com" = ["*.olc.…"] } # if the provider has several receiving sites
  *     gateway = true                          # a filter in front of many domains
+ *     phrases = { "other-cause" = ["quota"] } # named sets: "@other-cause" stands for them in any file (classify/phrase-sets)
  *     tls = "required"                        # its hosts always offer STARTTLS, so mail is never sent to them in clear text; or "verified"
  *
  *     [[rule]]
@@ -110,6 +111,7 @@ const fileSchema = z.strictObject({
   owns: z.array(statusSchema).default([]),
   sites: z.record(nameSchema, z.array(hostSchema).min(1)).default({}),
   gateway: z.boolean().default(false),
+  phrases: z.record(nameSchema, z.array(phraseSchema.regex(/^[^@]/, 'is a reference: a set cannot contain a set')).min(1)).default({}),
   tls: z.enum(['required', 'verified']).optional(),
   rule: z.array(ruleSchema).default([]),
 })

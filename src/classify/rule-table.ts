@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto'
 import { Fault } from '../errors.ts'
 import type { RuleLayer, ParsedRule, ParsedRuleFile } from './rule-grammar.ts'
 import { createPhraseIndex, type PhraseIndex } from './phrase-index.ts'
+import { collectPhraseSets, expandPhrases } from './phrase-sets.ts'
 import { parsePhrase, type Phrase } from './phrase.ts'
 import { createSiteIndex, type SiteIndex } from './provider.ts'
 import { compileStatusPattern, type StatusMatcher } from './status-pattern.ts'
@@ -106,6 +107,8 @@ function groupBy<T>(items: readonly T[], keysOf: (item: T) => readonly string[])
 }
 
 function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) => number): Rule[] {
+  const sets = collectPhraseSets(files)
+  const idsOf = (phrases: readonly string[] | undefined): readonly number[] => expandPhrases(sets, phrases).map(idOf)
   return files
     .flatMap((file) => file.rules.map((rule) => ({ file, rule })))
     .map(({ file, rule }, order) =>
@@ -121,9 +124,9 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
           section: file.provider,
           codes: rule.code === undefined ? null : new Set(rule.code),
           statuses: rule.status?.map(compileStatusPattern) ?? null,
-          saysIds: rule.says?.map(idOf) ?? [],
-          unlessIds: rule.unless?.map(idOf) ?? [],
-          aroundIds: rule.around?.map(idOf) ?? [],
+          saysIds: idsOf(rule.says),
+          unlessIds: idsOf(rule.unless),
+          aroundIds: idsOf(rule.around),
         }
       }),
     )
@@ -154,7 +157,7 @@ export function buildRuleTable(ruleFiles: readonly ParsedRuleFile[]): RuleTable 
     phraseIndex: createPhraseIndex(phrases),
     rulesByPhrase,
     codeOnlyRules: groupBy(
-      rules.filter((rule) => isNotStandard(rule) && rule.saysIds.length === 0),
+      rules.filter((rule) => isNotStandard(rule) && rule.says === undefined),
       (rule) => [rule.section],
     ),
     standardRules: rules.filter((rule) => !isNotStandard(rule)),
