@@ -399,7 +399,7 @@ describe('slow peers', () => {
   }
 
   test('a command byte by byte', async () => {
-    const { listener, refusedCount } = await startListener({ limits: { commandTimeoutMs: 300 } })
+    const { listener, refusedCount } = await startListener({ limits: { commandTimeoutMs: 1_500 } })
     const peer = await openConversation(listener.port)
     void drip(peer, 'N')
     expect(await peer.receive()).toMatch(/^421 4\.4\.2 .*limits\.commandSeconds/)
@@ -407,8 +407,8 @@ describe('slow peers', () => {
   })
 
   const mails = [
-    [{ dataTimeoutMs: 300 }, /^421 4\.4\.2 .*limits\.dataSeconds/],
-    [{ dataGraceMs: 300, dataBytesPerSecond: 1_000 }, /^421 4\.4\.2 .*limits\.dataBytesPerSecond/],
+    [{ dataTimeoutMs: 1_500 }, /^421 4\.4\.2 .*limits\.dataSeconds/],
+    [{ dataGraceMs: 1_500, dataBytesPerSecond: 1_000 }, /^421 4\.4\.2 .*limits\.dataBytesPerSecond/],
   ] as const
   test.each(mails)('a mail byte by byte, with %j', async (limits, want) => {
     const { listener, received } = await startListener({ limits })
@@ -420,13 +420,13 @@ describe('slow peers', () => {
   })
 
   test('an idle connection', async () => {
-    const { listener } = await startListener({ limits: { idleTimeoutMs: 300 } })
+    const { listener } = await startListener({ limits: { idleTimeoutMs: 1_500 } })
     const peer = await openConversation(listener.port)
     expect(await peer.receive()).toMatch(/^421 4\.4\.2 .*limits\.idleSeconds/)
   })
 
   test('a TLS handshake that never completes', async () => {
-    const { listener } = await startListener({ tls: true, limits: { commandTimeoutMs: 300 } })
+    const { listener } = await startListener({ tls: true, limits: { commandTimeoutMs: 1_500 } })
     const peer = await openConversation(listener.port)
     await peer.send('EHLO mx.example.net')
     await peer.send('STARTTLS')
@@ -436,8 +436,8 @@ describe('slow peers', () => {
 
   test('a slow store does not count against the peer', async () => {
     const { listener } = await startListener({
-      limits: { commandTimeoutMs: 300, idleTimeoutMs: 300, dataTimeoutMs: 300 },
-      submit: () => new Promise((resolve) => setTimeout(resolve, 2_500)),
+      limits: { commandTimeoutMs: 1_500, idleTimeoutMs: 1_500, dataTimeoutMs: 1_500 },
+      submit: () => new Promise((resolve) => setTimeout(resolve, 3_500)),
     })
     const peer = await openConversation(listener.port)
     await sendUpToData(peer)

@@ -256,9 +256,9 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
 
   test('two nodes: one delivers, the other takes over when it closes; nothing is sent twice', async () => {
     await queueMails(context, users(10))
-    const a = run(() => ACCEPTED, { node: 'a', leaseMs: 600 })
+    const a = run(() => ACCEPTED, { node: 'a', leaseMs: 5_000 })
     await waitUntil(() => a.isDelivering())
-    const b = run(() => ACCEPTED, { node: 'b', leaseMs: 600 })
+    const b = run(() => ACCEPTED, { node: 'b', leaseMs: 5_000 })
     await waitUntil(async () => (await waiting()) === 0)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect([a.isDelivering(), b.isDelivering()]).toEqual([true, false])
@@ -275,6 +275,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     const away = (): Promise<number> => Promise.reject(new Fault('store_busy', 'the renewal failed'))
     const tx: Engine['tx'] = (work, options) =>
       engine.tx((db) => work({ ...db, run: (sql, params) => (isRenewal(sql) ? away() : db.run(sql, params)) }), options)
+    const LEASE_MS = 2_400
     const startTimes: number[] = []
     const slowly = (): Promise<SmtpOutcome> => {
       startTimes.push(Date.now())
@@ -283,13 +284,13 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     const ids = await queueMails(context, users(200))
     const fullContext = context
     context = { ...fullContext, engine: { ...engine, tx } }
-    const a = run(slowly, { node: 'a', leaseMs: 900, concurrencyLimit: 1, siteConcurrencyLimit: 1 })
+    const a = run(slowly, { node: 'a', leaseMs: LEASE_MS, concurrencyLimit: 1, siteConcurrencyLimit: 1 })
     context = fullContext
     await waitUntil(() => a.isDelivering())
-    await waitUntil(() => Date.now() > Number(startTimes.at(0)) + 1_500)
+    await waitUntil(() => Date.now() > Number(startTimes.at(0)) + 1.5 * LEASE_MS)
     const ends = Number((await engine.read.one('select until_at from queue_lease'))?.['until_at'])
     expect(startTimes.length).toBeGreaterThan(0)
-    expect(startTimes.filter((at) => at >= ends - 900 / 6 + CLOCK_TICK_MS)).toEqual([])
+    expect(startTimes.filter((at) => at >= ends - LEASE_MS / 6 + CLOCK_TICK_MS)).toEqual([])
     // The attempts that were marked ahead have been returned.
     await waitUntil(async () => (await countQueued(engine.read)).dispatched === 0)
     run(() => ACCEPTED, { node: 'b' })
@@ -338,9 +339,9 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     await waitUntil(async () => (await countReports()) === 0)
   })
   test('two nodes with the same name: the later one delivers, the earlier one stands by and sends nothing', async () => {
-    const a = run(() => ACCEPTED, { node: 'same', leaseMs: 900 })
+    const a = run(() => ACCEPTED, { node: 'same', leaseMs: 5_000 })
     await waitUntil(() => a.isDelivering())
-    const b = run(() => ACCEPTED, { node: 'same', leaseMs: 900 })
+    const b = run(() => ACCEPTED, { node: 'same', leaseMs: 5_000 })
     await waitUntil(() => b.isDelivering() && !a.isDelivering())
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     expect([a.isDelivering(), b.isDelivering()]).toEqual([false, true])

@@ -28,7 +28,7 @@ import { makeContext, MASTER, type Clock } from '../../support/context.ts'
 const T0 = Date.UTC(2026, 10, 20, 12)
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const LIMIT_MS = 250
+const LIMIT_MS = 2_000
 const ENGINES = [...engines]
 
 type NotifyOptions = Parameters<typeof createNotifier>[1]
@@ -274,7 +274,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     await b.register(30)
     const notifier = b.make()
     await notifier.tick()
-    await expect.poll(() => quick.requests.length, { timeout: LIMIT_MS * 20 }).toBe(30)
+    await expect.poll(() => quick.requests.length).toBe(30)
     await notifier.waitUntilIdle()
     expect(await waiting(b, 2)).toEqual([])
     expect((await waiting(b, 1)).length).toBe(30)
