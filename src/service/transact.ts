@@ -79,6 +79,7 @@ export async function transact<Result>(
 }
 
 function logCommit({ telemetry }: Context, facts: readonly Fact[], runs: number): void {
-  telemetry.log.debug({ runs, events: facts.map(({ kind, id }) => `${kind} ${id}`) }, 'transaction committed')
+  if (telemetry.log.isLevelEnabled('debug'))
+    telemetry.log.debug({ runs, facts: facts.map(({ kind, id }) => `${kind} ${id}`) }, 'transaction committed')
   logAlarms(telemetry, facts)
 }

@@ -110,8 +110,12 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
     settings: snapshot.settingsOf(match.account),
     moment: momentOf(context, item),
   })
-  const events = facts.map(({ kind, id }) => `${kind} ${id}`)
-  context.telemetry.log.debug({ sessionId: mail.sessionId, digest, account: match.account, events }, 'report decided')
+  const { log } = context.telemetry
+  if (log.isLevelEnabled('debug'))
+    log.debug(
+      { sessionId: mail.sessionId, digest, account: match.account, facts: facts.map(({ kind, id }) => `${kind} ${id}`) },
+      'report decided',
+    )
   return facts
 }
 
