@@ -169,7 +169,14 @@ function verdictOf({ table, input, replyText }: RuleQuery, match: RuleMatch | nu
   const reason: Reason = rule?.reason ?? 'other'
   const { code, status } = input.reply
   const rulePermanence = rule?.permanence ?? (rule?.deferral === true ? 'temporary' : null)
-  const { permanence, from: permanenceFrom } = permanenceOf({ rulePermanence, reason, code, status, reportStatus: input.reportStatus })
+  const { permanence, from: permanenceFrom } = permanenceOf({
+    rulePermanence,
+    reason,
+    code,
+    status,
+    reportStatus: input.reportStatus,
+    replyText: input.reply.text,
+  })
   return {
     reason,
     fault: REASONS[reason].fault,

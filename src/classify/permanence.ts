@@ -2,7 +2,8 @@
  * permanence - whether a failure is permanent, and its sub status
  *
  * The first source that has an answer decides: the rule; the reason; the first digit of the remote server's reply code; the class of the
- * enhanced code in that reply; the class of the report's Status field (`weak`); the reason's default.
+ * enhanced code in that reply; the class of the report's Status field (`weak`); the words "permanent error" in a reply without any code;
+ * the reason's default.
  *
  * Pure. See also: classify/reasons (the table).
  */
@@ -10,18 +11,31 @@ import { type Reason, type ReasonRow, REASONS } from './reasons.ts'
 import { statusClassOf } from './status-pattern.ts'
 import type { Permanence, PermanenceSource } from './verdict.ts'
 
+/**
+ * What a server without reply codes says. Only the text of the remote reply is read: "this is a permanent error" in the introduction of a
+ * report is what its writer says of every failure.
+ */
+const SAYS_PERMANENT =
+  /\bpermanent(?:ly)? (?:(?:fatal|delivery|remote|smtp|mail) )?(?:errors?|failures?|failed|rejected|refused|undeliverable)\b/i
+const DENIES_PERMANENT = /\b(?:not|no|non)[ -](?:a )?permanent/i
+
 type PermanenceInput = {
   readonly rulePermanence: Permanence | null
   readonly reason: Reason
   readonly code: number | null
   readonly status: string | null
   readonly reportStatus: string | null
+  /** The text of the remote reply; empty if there is none. */
+  readonly replyText: string
 }
 
 const PERMANENCE_BY_CLASS: Readonly<Record<number, Permanence>> = { 4: 'temporary', 5: 'permanent' }
 const permanenceOfCode = (code: number | null): Permanence | null =>
   code === null ? null : (PERMANENCE_BY_CLASS[Math.floor(code / 100)] ?? null)
 const permanenceOfStatus = (status: string | null): Permanence | null => PERMANENCE_BY_CLASS[statusClassOf(status) ?? 0] ?? null
+
+const permanenceOfWords = (text: string): Permanence | null =>
+  SAYS_PERMANENT.test(text) && !DENIES_PERMANENT.test(text) ? 'permanent' : null
 
 /** Returns the permanence and its source. Total. */
 export function permanenceOf(input: PermanenceInput): {
@@ -35,6 +49,7 @@ export function permanenceOf(input: PermanenceInput): {
     ['reply-code', permanenceOfCode(input.code)],
     ['reply-status', permanenceOfStatus(input.status)],
     ['report-status', permanenceOfStatus(input.reportStatus)],
+    ['reply-words', permanenceOfWords(input.replyText)],
   ] as const satisfies readonly (readonly [PermanenceSource, Permanence | null])[]
   for (const [from, permanence] of sources) if (permanence !== null) return { permanence, from }
   return { permanence: row.permanence.default, from: 'default' }

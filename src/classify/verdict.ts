@@ -49,7 +49,7 @@ export const RULE_BACKOFF_CLASSES = [
 export type BackoffClass = (typeof RULE_BACKOFF_CLASSES)[number]
 
 /** Where the permanence of a verdict can come from, in order of precedence (classify/permanence). */
-export type PermanenceSource = 'rule' | 'reason' | 'reply-code' | 'reply-status' | 'report-status' | 'default'
+export type PermanenceSource = 'rule' | 'reason' | 'reply-code' | 'reply-status' | 'report-status' | 'reply-words' | 'default'
 
 export type VerdictEvidence = {
   /** The phrases of the rule that matched, or the code if the rule has none. */

@@ -43,6 +43,11 @@ describe('permanence comes from the first source that has an answer', () => {
     [inputOf('552 5.2.2 mailbox full'), 'mailbox-full', 'temporary', 'reason', 508, false],
     [inputOf('554 5.7.1 blocked using zen.example.net'), 'ip-blocked', 'temporary', 'reason', 505, false],
     [inputOf('550 xyzzy'), 'other', 'permanent', 'reply-code', 409, false],
+    [inputOf('xyzzy: permanent failure'), 'other', 'permanent', 'reply-words', 409, false],
+    [inputOf('451 xyzzy: permanent error'), 'other', 'temporary', 'reply-code', 509, false],
+    [inputOf('xyzzy, not a permanent error'), 'other', 'temporary', 'default', 509, false],
+    [inputWithoutReply({ text: 'This is a permanent error; I have given up. xyzzy' }), 'other', 'temporary', 'default', 509, false],
+    [inputOf('xyzzy', { text: 'This is a permanent error. xyzzy' }), 'other', 'temporary', 'default', 509, false],
     [inputOf('xyzzy'), 'other', 'temporary', 'default', 509, false],
   ] as const
 

@@ -13,6 +13,7 @@ const PERMANENCE_LABELS = {
   'reply-code': 'first digit of the remote reply',
   'reply-status': 'enhanced code of the remote reply',
   'report-status': 'Status of the report alone: weak, adds to no list',
+  'reply-words': 'no code: the words of the remote reply',
   default: 'no code: the default of the reason',
 } as const satisfies Record<Verdict['evidence']['permanenceFrom'], string>
 
