@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { classify } from '../../src/classify/classify.ts'
 import { classifierInputOfText } from '../../src/classify/rule-evidence.ts'
+import type { Verdict } from '../../src/classify/verdict.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
 
 const table = loadRules()
@@ -11,14 +12,11 @@ const table = loadRules()
 /** A row: the MX of the recipient or '', the reply, the reasons that are right, and the permanence ('' if either is right). */
 type Row = readonly [mx: string, reply: string, reasons: string, permanence: '' | 'permanent' | 'temporary']
 
-function check([mx, reply, reasons, permanence]: Row): void {
-  const verdict = classify(table, classifierInputOfText(reply, mx === '' ? [] : [{ source: 'delivery-mx', value: mx }]))
-  expect(reasons.split('|')).toContain(verdict.reason)
-  if (permanence !== '') expect(verdict.permanence).toBe(permanence)
-}
+const judge = (mx: string, reply: string): Verdict =>
+  classify(table, classifierInputOfText(reply, mx === '' ? [] : [{ source: 'delivery-mx', value: mx }]))
 
-describe('the words behind the mark of a provider', () => {
-  test.each<Row>([
+const groups: Readonly<Record<string, readonly Row[]>> = {
+  'the words behind the mark of a provider': [
     [
       'd1.ess.barracudanetworks.com',
       '550 cuda_nsu 5.7.1 <ann@example.com>: Recipient address rejected: Abuse of policy',
@@ -48,11 +46,9 @@ describe('the words behind the mark of a provider', () => {
     ],
     ['mx00.gmx.net', '550-Requested action not taken: mailbox unavailable 550-Quota exceeded.', 'mailbox-full', 'temporary'],
     ['mx.zoho.com', '550 5.1.1 <ann@example.com> policy error', 'policy', 'permanent'],
-  ])('%s: %s is %s', (...row) => check(row))
-})
+  ],
 
-describe('clear words outrank a generic code', () => {
-  test.each<Row>([
+  'clear words outrank a generic code': [
     ['', '554 5.7.1 Your letter was taken for spam', 'spam', 'permanent'],
     ['', '550 5.7.0 Not delivered: spam', 'spam', 'permanent'],
     ['', '550 5.7.1 There is no mailbox of that name', 'not-exist', 'permanent'],
@@ -66,11 +62,9 @@ describe('clear words outrank a generic code', () => {
     ['', '450 4.1.1 <ann@example.com>: try again in an hour', 'server-error|greylisted', 'temporary'],
     ['', '451 4.2.1 come back later', 'server-error|greylisted', 'temporary'],
     ['', '553 5.7.3 CONTENT REJECTD', 'spam', 'permanent'],
-  ])('%s %s is %s', (...row) => check(row))
-})
+  ],
 
-describe('whose quota, and how many messages where', () => {
-  test.each<Row>([
+  'whose quota, and how many messages where': [
     ['', '452 4.2.2 the sender exceeded his message quota for today', 'rate-limited', 'temporary'],
     ['', '550 5.7.1 sender <a@example.org> is over his sending quota', 'rate-limited', 'temporary'],
     ['', '552 Mail quota exceeded', 'mailbox-full', 'temporary'],
@@ -84,11 +78,9 @@ describe('whose quota, and how many messages where', () => {
       'rate-limited',
       'temporary',
     ],
-  ])('%s %s is %s', (...row) => check(row))
-})
+  ],
 
-describe('what is listed or blocked', () => {
-  test.each<Row>([
+  'what is listed or blocked': [
     ['', '550 5.7.1 Blocked using spam patterns', 'spam', 'permanent'],
     ['', '553 5.7.0 Blocked using content filter', 'spam', 'permanent'],
     ['', '554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using bl.example.org', 'ip-blocked', 'temporary'],
@@ -126,11 +118,9 @@ describe('what is listed or blocked', () => {
       'recipient-refused',
       'permanent',
     ],
-  ])('%s %s is %s', (...row) => check(row))
-})
+  ],
 
-describe('faults of a server, and what names nobody', () => {
-  test.each<Row>([
+  'faults of a server, and what names nobody': [
     ['', '451 trouble in the home directory of this user', 'server-error', 'temporary'],
     ['', '421 4.7.0 Connection expired', 'server-error', 'temporary'],
     ['', '454 Encryption failed, retry later', 'server-error|policy', 'temporary'],
@@ -141,11 +131,9 @@ describe('faults of a server, and what names nobody', () => {
     ['', 'getaddrinfo: No address associated with hostname', 'domain-not-exist|unreachable', ''],
     ['', 'Reason 1 (Unable-To-Transfer); Diagnostic -1 (Unknown)', 'other|unreachable', ''],
     ['', '550 <ann@example.com> is unknown here', 'not-exist', 'permanent'],
-  ])('%s %s is %s', (...row) => check(row))
-})
+  ],
 
-describe('other languages', () => {
-  test.each<Row>([
+  'other languages': [
     // Portuguese
     ['', '550 Mensagem rejeitada: considerada spam', 'spam', 'permanent'],
     ['', '550 Mensagem rejeitada por política de segurança', 'policy', 'permanent'],
@@ -202,5 +190,13 @@ describe('other languages', () => {
     ['', '550 Afzender onbekend', 'policy|domain-blocked', ''],
     ['', '550 Neznámý odesílatel', 'policy|domain-blocked', ''],
     ['', '550 Gönderen bulunamadı', 'policy|domain-blocked', ''],
-  ])('%s %s is %s', (...row) => check(row))
+  ],
+}
+
+describe.each(Object.entries(groups))('%s', (_, rows) => {
+  test.each(rows)('%s %s is %s', (mx, reply, reasons, permanence) => {
+    const verdict = judge(mx, reply)
+    expect(reasons.split('|')).toContain(verdict.reason)
+    expect(permanence === '' ? ['permanent', 'temporary'] : [permanence]).toContain(verdict.permanence)
+  })
 })
