@@ -1,11 +1,11 @@
 /**
  * trace - live events of one peer, one domain or one delivery, for a person who watches
  *
- * The rooms publish what they do; `bounced trace` listens. Publishing costs one comparison while nobody listens: the fields of an event are made
- * only for a listener that wants it. Each listener has a bounded buffer. An event that does not fit is dropped and counted, so that a slow reader
+ * Every part of the daemon publishes what it does; `bounced trace` listens. Publishing costs one comparison while nobody listens: the fields of
+ * an event are built only for a listener whose filter matches. Each listener has a bounded buffer. An event that does not fit is dropped and counted, so that a slow reader
  * never slows the daemon. Secrets and mail bodies are never published.
  *
- * See also: telemetry (carries the trace to every room), commands/trace, docs/DEBUGGING.md.
+ * See also: telemetry (through which every part reaches the trace), commands/trace, docs/DEBUGGING.md.
  */
 
 /** `smtp.*`: a session of a listener. `report.*`: a received mail. `delivery.*`: an attempt of the queue. `fact`: a decision. */

@@ -117,7 +117,7 @@ describe('accounts', () => {
     [['account', 'rotate', 'nobody'], 1, /no account/],
     [['account', 'offline', 'bob'], 0, /number 3 {3}key index 0 {3}key [0-9a-f]{64}/],
     [['token', 'rotate'], 0, /key 1 signs/],
-    [['token', 'retire', '1'], 1, /signs: rotate first/],
+    [['token', 'retire', '1'], 1, /is the signing key: rotate first/],
     [['token', 'retire', '0'], 0, /key 0 is retired/],
     [['token', 'retire', 'x'], 2, /0 to 31/],
     [['token', 'mint', '4io2232222222'], 0, /^34io2232222222[a-z2-7]{16}\n$/],
@@ -243,10 +243,10 @@ describe('serve', () => {
     expect((await fetch(`http://127.0.0.1:${http}/readyz`)).status).toBe(200)
     writeFileSync(join(rules, 'own.toml'), 'provider = "own"\n[[rule]]\nid = "x"\n')
     child.kill('SIGHUP')
-    await expect.poll(() => log).toContain('reload refused')
+    await expect.poll(() => log).toContain('reload failed')
     rmSync(join(rules, 'own.toml'))
     child.kill('SIGHUP')
-    await expect.poll(() => log).toContain('read again')
+    await expect.poll(() => log).toContain('reloaded')
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
     expect(await gone).toBe(0)

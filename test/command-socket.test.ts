@@ -123,7 +123,7 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['token key', { account: '2', keyIndex: '0' }, /SECRET/],
   ['token rotate', {}, /key 1 signs/],
   ['token retire', { index: 0 }, /key 0 is retired/],
-  ['token retire', { index: 1 }, /conflict: key 1 signs/],
+  ['token retire', { index: 1 }, /conflict: key 1 is the signing key/],
   ['token mint', { text: '4io2232222222', purpose: 'return-path', domain: 'bounce.example.com' }, /^34io2232222222/],
   ['token read', { text: '4'.repeat(30), purpose: 'return-path', domain: 'bounce.example.com' }, /invalid/],
 ]

@@ -1,7 +1,7 @@
 /**
- * command-runner - runs commands on the store: in the running daemon where there is one, else in this process
+ * command-runner - runs commands on the store: in the running daemon if there is one, otherwise in this process
  *
- * A daemon that runs on the data folder holds its serve lock; the command then goes through the daemon's socket. Where the lock is free, the
+ * A daemon that runs on the data folder holds its serve lock; the command then goes through the daemon's socket. If the lock is free, the
  * command opens the store itself. What a command prints, and its exit status, are the same either way.
  *
  * See also: daemon/store-command, daemon/serve-lock, daemon/command-client, commands/with-store.
@@ -27,7 +27,7 @@ export async function runStoreCommand<Input>(self: Command, command: StoreComman
   await withCommandRunner(self, (run) => withTerminalOutput((output) => run(command, input, output)))
 }
 
-/** Gives the work a way to run any number of commands, at the same daemon or on the same open store. */
+/** Runs `work` with a function that runs commands, all in the same daemon or on the same open store. */
 export async function withCommandRunner(self: Command, work: (run: RunStoreCommand) => Promise<void>): Promise<void> {
   const { settings } = loadConfigFor(self)
   if (await waitForDaemon(settings)) {
@@ -50,17 +50,20 @@ export async function runInDaemon<Input>(self: Command, command: StoreCommand<In
   await withTerminalOutput((output) => client.run(command.name, input, output)).finally(client.close)
 }
 
-/** A daemon that starts with a large store opens its socket after the migrations; one that ends has its jobs to finish. */
+/** A starting daemon opens its socket only after the migrations, which take long on a large store; a stopping one finishes its jobs first. */
 const DAEMON_TIMEOUT_MS = 20_000
 const POLL_INTERVAL_MS = 50
 
-/** Whether a daemon serves the data folder; waits for one that starts or ends. Faults: store_busy. */
+/** Whether a daemon serves the data folder; waits for one that is starting or stopping. Faults: store_busy. */
 async function waitForDaemon({ data }: Settings): Promise<boolean> {
   const deadline = Date.now() + DAEMON_TIMEOUT_MS
   while (isServeLockHeld(data)) {
     if (await isDaemonListening(data)) return true
     if (Date.now() > deadline)
-      throw new Fault('store_busy', `the daemon on ${data} does not answer on its command socket; it starts, ends or hangs: try again`)
+      throw new Fault(
+        'store_busy',
+        `the daemon on ${data} does not answer on its command socket; it is starting, stopping or hanging: try again`,
+      )
     await sleep(POLL_INTERVAL_MS)
   }
   return false

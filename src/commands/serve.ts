@@ -2,7 +2,7 @@
  * serve - runs the daemon until a signal ends it
  *
  * Prints one line `ready smtp=PORT http=PORT` once all listeners are open; at the first start, before it, the secrets and three commands to try.
- * SIGTERM and SIGINT end the daemon in order, a second one at once. SIGHUP reads rules and certificate again.
+ * SIGTERM and SIGINT end the daemon in order, a second one at once. SIGHUP reloads rules and certificate.
  *
  * See also: daemon/app.
  */
@@ -59,7 +59,7 @@ function handleSignals(app: App, telemetry: Telemetry): void {
     app.close().then(
       () => process.exit(0),
       (error: unknown) => {
-        telemetry.log.error({ err: error }, 'the shutdown failed')
+        telemetry.log.error({ err: error }, 'shutdown failed')
         process.exit(1)
       },
     )
@@ -69,9 +69,9 @@ function handleSignals(app: App, telemetry: Telemetry): void {
   process.on('SIGHUP', () => {
     try {
       app.reload()
-      telemetry.log.info('rules and certificate read again')
+      telemetry.log.info('rules and certificate reloaded')
     } catch (error) {
-      telemetry.log.error({ err: error }, 'reload refused; the old rules and certificate stay in force')
+      telemetry.log.error({ err: error }, 'reload failed; the previous rules and certificate stay in use')
     }
   })
 }

@@ -37,7 +37,7 @@ export async function withStoreOrTemporary<T>(command: Command, work: (on: Comma
   }
 }
 
-/** Opens the store of these settings for the work. Prints the secrets of a first start, unless told otherwise. */
+/** Opens the store of these settings for the work. Prints the secrets of a first start if `showsSecrets`. */
 export async function withStoreOf<T>(settings: Settings, work: (on: CommandContext) => Promise<T>, showsSecrets = true): Promise<T> {
   const telemetry = await createTelemetry({ level: 'warn', format: settings.log.format })
   const runtime = await openContext({ settings, telemetry })

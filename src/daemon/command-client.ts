@@ -67,10 +67,10 @@ export async function isDaemonListening(folder: string): Promise<boolean> {
 async function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   try {
     const [response]: unknown[] = await once(request, 'response')
-    // The checked door: this is what the event carries.
+    // Checked cast: this is what the event carries.
     return response as IncomingMessage
   } catch (cause) {
-    throw new Fault('store_busy', 'the connection to the daemon broke before the command began; try again', { cause })
+    throw new Fault('store_busy', 'the connection to the daemon was lost before the command began; try again', { cause })
   }
 }
 
@@ -78,7 +78,7 @@ async function responseTo(request: ClientRequest): Promise<IncomingMessage> {
 async function readAnswer(response: IncomingMessage, output: CommandOutput): Promise<void> {
   let isComplete = false
   for await (const line of linesOf(response)) isComplete = await isLastFrame(parseFrame(line), output)
-  if (!isComplete) throw new Fault('store_busy', 'the daemon ended before the command did')
+  if (!isComplete) throw new Fault('store_busy', 'the daemon stopped before the command ended')
 }
 
 async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
@@ -90,7 +90,7 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
       yield* lines
     }
   } catch (cause) {
-    throw new Fault('store_busy', 'the connection to the daemon broke before the command ended', { cause })
+    throw new Fault('store_busy', 'the connection to the daemon was lost before the command ended', { cause })
   }
 }
 

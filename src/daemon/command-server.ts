@@ -91,13 +91,13 @@ async function answer({ context, byName, shutdown }: Dispatcher, request: Incomi
     await endResponse(response, { exit })
   } catch (error) {
     const fault = faultOf(error, signal)
-    if (!(fault === error || signal.aborted)) context.context.telemetry.log.error({ err: error }, 'a command failed')
+    if (!(fault === error || signal.aborted)) context.context.telemetry.log.error({ err: error }, 'command failed')
     if (!response.headersSent) response.writeHead(FAULTS[fault.code].http, { 'content-type': 'application/x-ndjson' })
     await endResponse(response, { fault: { code: fault.code, message: fault.message } })
   }
 }
 
-/** Waits until the last frame is handed to the kernel or the connection is gone. */
+/** Waits until the last frame is passed to the kernel or the connection is closed. */
 async function endResponse(response: ServerResponse, frame: CommandFrame): Promise<void> {
   if (response.closed) return
   const closed = once(response, 'close')
@@ -109,10 +109,10 @@ function faultOf(error: unknown, signal: AbortSignal): Fault {
   if (error instanceof Fault) return error
   const reason: unknown = signal.reason
   if (reason instanceof Fault) return reason
-  return new Fault('internal', 'the command failed in the daemon; its log says why', { cause: error })
+  return new Fault('internal', 'the command failed in the daemon; see its log', { cause: error })
 }
 
-/** `replay` sends one mail a request in base64; the rest of a request is small. */
+/** `replay` sends one mail per request in base64; the rest of a request is small. */
 const maxRequestBytes = ({ settings }: CommandContext): number => settings.limits.mailSize * 2 + 1_048_576
 
 /** Faults: bad_request, not_found, method_not_allowed, too_large. */
@@ -125,9 +125,9 @@ async function readRequest(request: IncomingMessage, maxBytes: number): Promise<
     // Every request is read to its end, so that the client sees the answer and can reuse the connection.
     if (size <= maxBytes) chunks.push(bytes)
   }
-  if (request.url !== COMMANDS_PATH) throw new Fault('not_found', `there is only ${COMMANDS_PATH}`)
-  if (request.method !== 'POST') throw new Fault('method_not_allowed', `${COMMANDS_PATH} takes POST`)
-  if (size > maxBytes) throw new Fault('too_large', `a request has ${maxBytes} bytes at most`)
+  if (request.url !== COMMANDS_PATH) throw new Fault('not_found', `the only path is ${COMMANDS_PATH}`)
+  if (request.method !== 'POST') throw new Fault('method_not_allowed', `${COMMANDS_PATH} accepts only POST`)
+  if (size > maxBytes) throw new Fault('too_large', `a request may have at most ${maxBytes} bytes`)
   const body = parseJson(Buffer.concat(chunks).toString())
   const parsed = requestSchema.safeParse(body)
   if (!parsed.success) throw new Fault('bad_request', 'a request is a JSON object like {"command": "block list", "input": {}}')

@@ -131,12 +131,12 @@ function createIdleDeliveryService({ engine, telemetry, now }: Context): Deliver
     if (queuedCount > 0 && !delivering)
       telemetry.log.warn(
         { waiting: queuedCount },
-        'accepted mail is queued and no node delivers it: set delivery.mode here or on another node',
+        'accepted mail is queued, but no node delivers it: set delivery.mode here or on another node',
       )
   }
   return {
     start: () => {
-      running = reportQueued().catch((error: unknown) => telemetry.log.error({ err: error }, 'the queued mail could not be counted'))
+      running = reportQueued().catch((error: unknown) => telemetry.log.error({ err: error }, 'queued mail could not be counted'))
     },
     nudge: () => undefined,
     close: () => running,

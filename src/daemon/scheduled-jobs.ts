@@ -91,7 +91,7 @@ async function runJobs({ telemetry }: Context, jobs: readonly ScheduledJob[]): P
     try {
       await run()
     } catch (error) {
-      telemetry.log.error({ job: name, err: error }, 'a scheduled job failed; it runs again in the next round')
+      telemetry.log.error({ job: name, err: error }, 'scheduled job failed; it will run again in the next round')
     }
   }
 }

@@ -31,7 +31,7 @@ export async function verifyMasterKey(engine: Engine, masterKey: Uint8Array, now
   if (storedFingerprint === fingerprint) return
   throw new Fault(
     'config_invalid',
-    'this store was made under another master key: set that one (masterKey, or master.key in the data folder)',
+    'this store was created with another master key: set that key (masterKey, or master.key in the data folder)',
   )
 }
 
@@ -41,7 +41,8 @@ export async function rotateKeyring(engine: Engine, masterKey: Uint8Array, now: 
     async (db) => {
       const ring = await listTokenKeys(db, RING_ACCOUNT)
       const next = Math.max(-1, ...ring.map(({ index }) => index)) + 1
-      if (next > MAX_KEY_INDEX) throw new Fault('conflict', `a ring has at most ${MAX_KEY_INDEX + 1} keys, and all are used`)
+      if (next > MAX_KEY_INDEX)
+        throw new Fault('conflict', `at most ${MAX_KEY_INDEX + 1} token keys can be created, and all of their indexes are used`)
       await addKeyringKey(db, masterKey, next, now)
       return next
     },
@@ -54,8 +55,8 @@ export async function retireKeyringKey(engine: Engine, index: number, now: numbe
   return engine.tx(
     async (db) => {
       const ring = await listTokenKeys(db, RING_ACCOUNT)
-      if (!ring.some((key) => key.index === index)) throw new Fault('not_found', `there is no key ${index}`)
-      if (index === Math.max(...ring.map((key) => key.index))) throw new Fault('conflict', `key ${index} signs: rotate first`)
+      if (!ring.some((key) => key.index === index)) throw new Fault('not_found', `there is no token key ${index}`)
+      if (index === Math.max(...ring.map((key) => key.index))) throw new Fault('conflict', `key ${index} is the signing key: rotate first`)
       return retireTokenKey(db, RING_ACCOUNT, { index, at: now })
     },
     { lockName: 'master-key', visibility: 'latest' },

@@ -1,5 +1,5 @@
 /**
- * message - what goes into the queue, what it dispatches, and what it is told and tells
+ * message - the queue's input and output: messages, dispatches, attempt results and events
  *
  * A message is enqueued once, dispatched as often as needed, and ends once: delivered, failed, given up or deleted. A dispatch is one attempt
  * by one egress IP, and gets exactly one result. A result of our own (`recalled`) never counts.

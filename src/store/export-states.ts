@@ -1,7 +1,7 @@
 /**
  * export-states - the states of an export, and the signals that move it
  *
- * Each row is a state, each column a signal, each cell the next state. A signal without a cell moves nothing, and its sender is told so.
+ * Each row is a state, each column a signal, each cell the next state. A signal without a cell changes nothing, and the caller is notified.
  * `removed` is an export that its owner deleted and whose chunks still have to be removed. Nobody sees it.
  *
  * Pure. See also: store/exports (which moves rows by this table), service/export/exporter.
@@ -22,7 +22,7 @@ const EXPORT_STATES = {
 export type ExportState = keyof typeof EXPORT_STATES
 export type ExportSignal = 'claimed' | 'ended' | 'failed' | 'released' | 'retried' | 'aged' | 'erased' | 'removed'
 
-const STATE_NAMES = Object.keys(EXPORT_STATES) as readonly ExportState[] // The checked door: the table's own keys.
+const STATE_NAMES = Object.keys(EXPORT_STATES) as readonly ExportState[] // Checked cast: the table's own keys.
 
 function nextState(state: ExportState, signal: ExportSignal): ExportState | null {
   const row: Readonly<Partial<Record<ExportSignal, ExportState>>> = EXPORT_STATES[state]

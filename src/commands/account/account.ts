@@ -71,7 +71,7 @@ const offlineCommand = defineStoreCommand('account offline', apiUserSchema, asyn
   const number = await context.engine.tx((db) => createOfflineAccount(db, apiUser, context.now()))
   const index = (await context.accountCache.snapshot()).signingIndex
   const key = deriveTokenKey(masterKey, number, index).toString('hex')
-  await output.printLines(`number ${number}   key index ${index}   key ${key}   (docs/TOKEN.md says how to mint)`)
+  await output.printLines(`number ${number}   key index ${index}   key ${key}   (how to mint: docs/TOKEN.md)`)
 })
 
 export const ACCOUNT_COMMANDS = [addCommand, listCommand, offlineCommand, rotateCommand, setCommand, showCommand] as const

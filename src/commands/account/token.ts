@@ -74,7 +74,7 @@ export const tokenCommand: DefineCommand = (command) => {
       const keys = givenKeys(options.key, options)
       return withTerminalOutput((output) => mint(keys, input, output))
     })
-  define('read', 'say which account and delivery a token belongs to, and whether it is valid')
+  define('read', 'show which account and delivery a token belongs to, and whether it is valid')
     .argument('<token>')
     .action((text: string, options: Options, self: Command) => {
       const input = tokenInputOf(text, options, self)
@@ -136,7 +136,7 @@ async function mint({ keyFor, signingIndex }: TokenKeys, input: TokenInput, outp
   const key = keyFor(account, keyIndex)
   const { domain, text: deliveryId } = input
   const token = key === null ? null : mintToken({ key, keyIndex, deliveryId, purpose: parsePurpose(input.purpose), domain })
-  if (token === null) throw new Fault('bad_request', 'this account number has no key of that index')
+  if (token === null) throw new Fault('bad_request', 'this account number has no key with that index')
   await output.printLines(token)
 }
 
@@ -160,7 +160,7 @@ async function read({ keyFor }: TokenKeys, input: TokenInput, output: CommandOut
 function parsePurpose(name: string): TokenPurpose {
   const found = Object.keys(TOKEN_PURPOSES).find((each) => each === name)
   if (found === undefined) throw new Fault('bad_request', `a purpose is one of ${Object.keys(TOKEN_PURPOSES).join(', ')}`)
-  // The checked door: it is one of the keys.
+  // Checked cast: it is one of the keys.
   return found as TokenPurpose
 }
 

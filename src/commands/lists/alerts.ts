@@ -69,7 +69,7 @@ async function sendTestMail(self: Command): Promise<void> {
     const id = context.ids.next(context.now())
     const isAccepted = await mailer.send({ id, to, subject: '[bounced] a test', text: 'Alerts will come to this address.' })
     mailer.close()
-    if (!isAccepted) throw new Fault('internal', 'the smart host refused the mail; the line above says why')
+    if (!isAccepted) throw new Fault('internal', 'the smart host refused the mail; see the log line above')
     printLines(`the smart host accepted a mail to ${to.join(', ')}`)
   })
 }

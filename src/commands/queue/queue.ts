@@ -58,7 +58,7 @@ const orderCommand = defineStoreCommand(
     const account = options.account === undefined ? 0 : await requireAccount(context.engine.read, options.account)
     const command = build(account)
     const result = await createQueueApi(context).submitCommand({ account: 'account' in command ? account : 0, actor: 'operator', command })
-    if (result.state === 'refused') throw new Fault('bad_request', result.said ?? 'the queue cannot do that')
+    if (result.state === 'refused') throw new Fault('bad_request', result.said ?? 'the queue refused this command')
     await output.printLines(
       result.state === 'waiting'
         ? `command ${result.commandId} is pending until a node delivers`

@@ -91,7 +91,7 @@ export const inboxCommand: DefineCommand = (command) => {
     .action((id: string, _options: object, self: Command) => runStoreCommand(self, rawCommand, { digest: parseDigest(id) }))
   command
     .command('link')
-    .summary('say which sent mail it is about')
+    .summary('link a mail to the sent mail that it is about')
     .argument('<id>')
     .argument('<emailId>')
     .action((id: string, emailId: string, _options: object, self: Command) =>

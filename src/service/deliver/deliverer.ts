@@ -1,13 +1,13 @@
 /**
- * deliverer - runs the delivery queue of this node: takes the lease, runs a session, starts over
+ * deliverer - runs the delivery queue of this node: acquires the lease, runs a session, and repeats
  *
- * One node delivers and the others stand by. The node with the lease loads all queued messages and ticks until it loses the lease or closes; loading goes on
- * beside the ticks. When it closes, no attempt begins any more, and running attempts have a bounded time to end. What has not ended by then stays marked in
- * the store; the next session counts it and sends it again.
+ * One node delivers and the others are on standby. The node with the lease loads all queued messages and ticks until it loses the lease or closes. Ticks run
+ * while messages are still being loaded. On close, no new attempt begins, and running attempts have a bounded time to end. Messages whose attempts have not
+ * ended by then stay marked in the store; the next session counts the interrupted attempts and sends the messages again.
  *
  *     const deliverer = createDeliverer(context, { transport, render, resolveDestination, … })
  *     deliverer.start()
- *     deliverer.nudge()          a message was accepted or a command given: look at once
+ *     deliverer.nudge()          a message was accepted or a command stored: poll at once
  *     await deliverer.close()    then close the transport
  *
  * See also: service/deliver/delivery-loop, service/deliver/lease, service/deliver/sender, docs/DELIVERY.md.
@@ -54,7 +54,7 @@ type DelivererOptions = {
 
 type Deliverer = {
   readonly start: () => void
-  /** Makes the loop look into the store at once. Does nothing while another node delivers. Never throws. */
+  /** Makes the loop poll the store at once. Does nothing while another node delivers. Never throws. */
   readonly nudge: () => void
   /** Ends running attempts and releases the lease. Idempotent. */
   readonly close: () => Promise<void>
@@ -108,11 +108,11 @@ async function runSessions(state: DelivererState): Promise<void> {
     try {
       const { leaseMs } = options
       const lease = await acquireLease(context, { name: LEASE_NAME, holder, leaseMs })
-      // The plain name is used once: two nodes with the same name would otherwise take the lease from each other for ever.
+      // The plain name is used once: two nodes with the same name would otherwise take the lease from each other endlessly.
       holder = `${options.node}/${randomUUID()}`
       if (lease !== null) await runSession(state, lease)
     } catch (error) {
-      context.telemetry.log.error({ err: error }, 'the delivery session could not begin or broke off; it is tried again')
+      context.telemetry.log.error({ err: error }, 'delivery session failed; a new one will be started')
     }
     if (!state.isClosing) await wakeup.wait(POLL_INTERVAL_MS)
   }
@@ -127,7 +127,7 @@ async function runSession(state: DelivererState, lease: Lease): Promise<void> {
     await loop.restoreKeys()
     state.loop = loop
     telemetry.setGauge('bounced_queue_lease_held', 1)
-    telemetry.log.info({ term: lease.term }, 'this node has the delivery lease and delivers')
+    telemetry.log.info({ term: lease.term }, 'delivery lease acquired; this node delivers')
     const loading = loadUntilComplete(state, loop)
     while (!state.isClosing && !loop.session.isEnding) {
       await loop.tick()
@@ -164,9 +164,9 @@ async function loadUntilComplete({ context }: DelivererState, { load, session }:
   while (!session.isEnding && !session.isLoaded) {
     try {
       await load()
-      if (session.isLoaded) log.info({ mails: session.queue.entries.size }, 'the queued messages are loaded')
+      if (session.isLoaded) log.info({ mails: session.queue.entries.size }, 'queued messages loaded')
     } catch (error) {
-      log.error({ err: error }, 'the queued messages could not be loaded; it is tried again')
+      log.error({ err: error }, 'queued messages could not be loaded; loading will be retried')
       await sleep(POLL_INTERVAL_MS)
     }
   }
@@ -182,14 +182,14 @@ function startLeaseRenewal({ context, options, wakeup }: DelivererState, loop: D
       const until = await renewLease(context, lease, options.leaseMs)
       if (until !== 'lost') {
         loop.extendLease(lastStartAt(until, options.leaseMs))
-        log.debug({ term: lease.term }, 'the delivery lease is renewed')
+        log.debug({ term: lease.term }, 'delivery lease renewed')
         return
       }
-      log.warn({ term: lease.term }, 'the delivery lease is lost: another node delivers, and this one stands by')
+      log.warn({ term: lease.term }, 'delivery lease lost: another node delivers, and this node is on standby')
       loop.stop()
       wakeup.wake()
     } catch (error) {
-      log.error({ err: error }, 'the delivery lease could not be renewed; it is tried again')
+      log.error({ err: error }, 'delivery lease could not be renewed; renewal will be retried')
     }
   }
   const timer = setInterval(() => {
@@ -202,7 +202,7 @@ function startLeaseRenewal({ context, options, wakeup }: DelivererState, loop: D
   }
 }
 
-/** Begins nothing more, waits for running attempts, writes down what is known, and releases the lease. */
+/** Begins no more attempts, waits for running ones, commits their outcomes, and releases the lease. */
 async function endSession({ context, options }: DelivererState, loop: DeliveryLoop): Promise<void> {
   const { session } = loop
   loop.stop()
@@ -214,10 +214,9 @@ async function endSession({ context, options }: DelivererState, loop: DeliveryLo
   timeout.abort()
   for (let ticks = 0; ticks < MAX_FINAL_TICKS && hasUnwritten(session); ticks++) await loop.tick()
   const { log } = context.telemetry
-  if (session.sendingCount > 0) log.warn({ mails: session.sendingCount }, 'messages were still being sent at the end; they are sent again')
-  await releaseLease(context, session.lease).catch((error: unknown) =>
-    log.error({ err: error }, 'the delivery lease could not be released'),
-  )
+  if (session.sendingCount > 0)
+    log.warn({ mails: session.sendingCount }, 'attempts were still running at shutdown; their messages will be sent again')
+  await releaseLease(context, session.lease).catch((error: unknown) => log.error({ err: error }, 'delivery lease could not be released'))
 }
 
 /** One tick for the results of the last attempts, and more for thousands of ends without an attempt. */

@@ -1,5 +1,5 @@
 /**
- * delivery-batch - what one tick writes: picked from the session, and taken apart when the store refuses it as a whole
+ * delivery-batch - what one tick writes: collected from the session, and split if it fails as a whole
  *
  * Pure. See also: service/deliver/delivery-loop, service/deliver/delivery-commit (the transaction).
  */
@@ -27,14 +27,14 @@ export type DeliveryBatch = {
   readonly giveUpDays: number
 }
 
-/** Bounds of one transaction: a longer one would hold up every other writer. */
+/** Bounds of one transaction: a longer one would block every other writer. */
 const MAX_NEW_MAILS = 1_000
 const MAX_REPORTS = 500
 const MAX_ENDED_UPDATES = 500
 
 const NO_KEY_CHANGES: KeyChanges = { rows: [], removed: [] }
 
-/** Picks what the next transaction writes. */
+/** Collects what the next transaction writes. */
 export function collectBatch(
   session: SessionView,
   { keyChanges, giveUpDays, now }: Pick<DeliveryBatch, 'keyChanges' | 'giveUpDays'> & { readonly now: number },

@@ -1,7 +1,7 @@
 /**
  * delivery-commit - writes what a delivery session has collected, and marks what is about to be sent, in one durable transaction
  *
- * The order inside: the queue rows that end or stay; backoff keys and commands; then, only while the lease is ours, the marks; at last the facts with their
+ * The order of the writes: the queue rows that end or stay; backoff keys and commands; then, only if this node holds the lease, the marks; last, the facts with their
  * projections and outbox rows. All of it is one transaction, so a message is never marked for its next attempt before its last one is stored, and a node
  * without the lease sends nothing.
  *
@@ -96,7 +96,7 @@ export async function commitParts(
     } catch (cause) {
       if (isRetryable(cause)) throw cause
       const deliveryIds = part.updates.map(({ ref }) => ref.deliveryId)
-      telemetry.log.error({ err: cause, deliveryIds }, 'the outcome of a message could not be written down')
+      telemetry.log.error({ err: cause, deliveryIds }, 'outcome of a message could not be stored')
     }
     onSettled(part)
   }
@@ -163,7 +163,7 @@ function blockingAttemptOf({ rules }: Context, domain: string, update: DecisiveU
   return verdict === null ? null : { verdict: summariseVerdict(verdict), text }
 }
 
-/** The last attempt that the timeline has. */
+/** The last attempt in the timeline. */
 function lastAttemptOf(ledgerState: LedgerState, deliveryId: string): AttemptData | null {
   const facts = [...(ledgerState.facts.get(deliveryId) ?? []), ...ledgerState.newFacts]
   const attempts = facts.filter((fact): fact is FactOf<'attempt'> => fact.kind === 'attempt' && fact.deliveryId === deliveryId)

@@ -1,9 +1,9 @@
 /**
  * delivery-loop - the owner of a delivery session: loads, dispatches, commits and sends, one tick after the other
  *
- * Ticks follow one another; attempts run beside them, and their results go into the store with the next tick. A message is marked in the store before its
- * attempt begins. A batch that the store does not take is kept whole, and nothing new is dispatched until a batch is taken. A batch that fails for another
- * reason is taken apart, so that one message that cannot be written down stops no other; it stays marked, and the log names it.
+ * Ticks run one at a time. Attempts run concurrently with them, and their results are committed with the next tick. A message is marked in the store before
+ * its attempt begins. While the store is unavailable, the batch is kept whole and nothing new is dispatched. A batch that fails for any other reason is split,
+ * so that one message whose outcome cannot be stored blocks no other; that message stays marked, and the log names it.
  *
  * This file alone changes the session, by the functions of `delivery-session`; the other parts see a view and return what is to change. See also:
  * service/deliver/deliverer (leases and sessions), service/deliver/delivery-batch, service/deliver/delivery-commit, docs/DELIVERY.md.
@@ -116,11 +116,11 @@ async function tick(loop: LoopState): Promise<void> {
     if (isSnapshotDue(session, context.now())) await saveSnapshots(loop)
   } catch (error) {
     session.isStoreFailing = true
-    context.telemetry.log.error({ err: error }, 'the store did not take the changes of the delivery queue; they are written again')
+    context.telemetry.log.error({ err: error }, 'changes of the delivery queue could not be committed; they will be committed again')
   }
 }
 
-/** Everything that the queue reports comes here. */
+/** Handles every event that the queue returns. */
 function applyEvents({ context, session }: LoopState, events: readonly QueueEvent[]): void {
   applyQueueEvents(session, events)
   logTransitions(context.telemetry, events)
@@ -146,7 +146,7 @@ function enqueueResolved({ context, session, wake }: LoopState, messages: readon
   wake()
 }
 
-/** Takes in what other nodes and people have put into the store. */
+/** Reads new messages, late reports and commands that other nodes have stored. */
 async function pollStore(loop: LoopState): Promise<void> {
   const { context, session } = loop
   const now = context.now()
@@ -155,7 +155,7 @@ async function pollStore(loop: LoopState): Promise<void> {
     const { events, settled } = await runCommands(context.engine.read, session.queue, now)
     applyEvents(loop, events)
     session.commands.push(...settled)
-    // A person who gave a command looks at once whether it has worked.
+    // Whoever sent a command checks its effect at once.
     if (settled.length > 0) session.lastSnapshotAt = 0
   }
   session.hasNewMails ||= hasNewMails
@@ -197,7 +197,10 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
     session.hasReports ||= batch.maxReports > 0
     if (isRetryable(error)) throw error
     const { log } = context.telemetry
-    log.error({ err: error, mails: batch.updates.length }, 'a batch of the delivery queue failed; its parts are written one by one')
+    log.error(
+      { err: error, mails: batch.updates.length },
+      'a delivery batch could not be committed; its parts will be committed one by one',
+    )
     await commitSeparately(loop, snapshot, batch)
   }
 }
@@ -218,18 +221,18 @@ function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: Deliv
 function moveToReady(loop: LoopState, { dispatched, isLeaseHeld }: CommittedBatch, count: number): void {
   const { context, session } = loop
   if (!isLeaseHeld) {
-    context.telemetry.log.warn({ term: session.lease.term }, 'the delivery lease is lost; nothing more is sent')
+    context.telemetry.log.warn({ term: session.lease.term }, 'delivery lease lost; no more attempts begin')
     stopSession(session)
     for (const attempt of takeRecalled(session)) returnUnsent(loop, attempt)
     return
   }
   for (const { dispatch, ref } of markReady(session, count, dispatched)) {
     applyEvents(loop, withdrawMessage(session.queue, dispatch.mailId, context.now()))
-    context.telemetry.log.info({ account: ref.account, deliveryId: ref.deliveryId }, 'a message is no longer in the store and is not sent')
+    context.telemetry.log.info({ account: ref.account, deliveryId: ref.deliveryId }, 'message is no longer in the store and is not sent')
   }
 }
 
-/** Writes what can be written; attempts that were to be marked go back. */
+/** Commits what can be committed; attempts that were to be marked return to the queue unsent. */
 async function commitSeparately(loop: LoopState, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<void> {
   const { context, session } = loop
   await commitParts(context, snapshot, splitBatch(batch), (part) => dropWritten(session, part))
@@ -237,7 +240,7 @@ async function commitSeparately(loop: LoopState, snapshot: AccountSnapshot, batc
   session.isStoreFailing = true
 }
 
-/** Begins ready attempts while there are free connections. Those that must not begin go back whether or not there is one. */
+/** Begins ready attempts while there are free connections. Those that must not begin return to the queue even if there is none. */
 function startAttempts(loop: LoopState): void {
   const { context, session, concurrencyLimit } = loop
   for (let next = session.ready[0]; next !== undefined; next = session.ready[0]) {
@@ -263,7 +266,7 @@ async function runAttempt(loop: LoopState, { attempt, mail }: ReadyAttempt): Pro
     if (destination !== null) applyEvents(loop, rerouteMessage(session.queue, attempt.dispatch.mailId, destination, context.now()))
   } catch (error) {
     const { account, deliveryId } = attempt.ref
-    context.telemetry.log.error({ account, deliveryId, err: error }, 'an attempt failed unexpectedly; the message is retried later')
+    context.telemetry.log.error({ account, deliveryId, err: error }, 'attempt failed unexpectedly; the message will be retried')
     if (session.pendingAttempts.has(attempt.dispatch.number)) endAttempt(loop, attempt, { kind: 'unbuilt' })
   } finally {
     session.sendingCount -= 1

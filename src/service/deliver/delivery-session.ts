@@ -2,8 +2,8 @@
  * delivery-session - what a node holds in memory while it has the delivery lease, and every change to it
  *
  * A session begins with a lease and an empty queue, and ends with the lease. It collects results, ends, transitions and settled commands; the next batch
- * writes them, and only what is in the store is dropped from here. `service/deliver/delivery-loop` owns the one mutable value and is the only caller of the
- * functions below; everybody else sees a `SessionView`.
+ * writes them, and an item is dropped from the session only when it is in the store. `service/deliver/delivery-loop` owns the one mutable value and is the only caller of the
+ * functions below; all other files see a `SessionView`.
  *
  * No I/O. See also: service/deliver/delivery-loop, service/deliver/delivery-batch, queue/queue-state.
  */
@@ -58,18 +58,18 @@ export type DeliverySession = {
   readonly changedKeys: Set<BackoffKeyId>
   commands: QueueCommand[]
   isLoaded: boolean
-  /** The last message that was loaded; loading continues behind it. */
+  /** The last message that was loaded; loading continues after it. */
   loadCursor: QueueCursor | null
   lastPollAt: number
   lastSnapshotAt: number
-  /** A backoff key has moved since the last snapshot. */
+  /** A backoff key has changed state since the last snapshot. */
   hasTransitioned: boolean
-  /** The store did not take the last batch: nothing new is dispatched. */
+  /** The last batch could not be committed: nothing new is dispatched. */
   isStoreFailing: boolean
   /** The store holds messages that no session has claimed, or late reports. */
   hasNewMails: boolean
   hasReports: boolean
-  /** No attempt begins any more. */
+  /** No more attempts begin. */
   isEnding: boolean
 }
 
@@ -82,7 +82,7 @@ type Viewed<T> =
         ? readonly E[]
         : T
 
-/** A session for those who only read it. */
+/** A read-only view of a session. */
 export type SessionView = { readonly [Member in keyof DeliverySession]: Viewed<DeliverySession[Member]> }
 
 /** Creates a session in which nothing has happened. */
@@ -113,7 +113,7 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
   }
 }
 
-/** Takes in what the queue reports: ends without an attempt, transitions of keys, and attempts that must not begin. */
+/** Records what the queue reports: ends without an attempt, transitions of keys, and attempts that must not begin. */
 export function applyQueueEvents(session: DeliverySession, events: readonly QueueEvent[]): void {
   for (const event of events) {
     if (isQueueNotification(event)) recordTransition(session, event)
@@ -138,18 +138,18 @@ function recordTransition(session: DeliverySession, event: QueueNotification): v
     recallAttempts(session, ({ dispatch }) => dispatch.account === account && (domain === null || dispatch.domain === domain))
 }
 
-/** Prevents attempts from beginning. An attempt that is being sent goes on. */
+/** Prevents attempts from beginning. An attempt that is being sent continues. */
 function recallAttempts(session: DeliverySession, isAffected: (attempt: PendingAttempt) => boolean): void {
   for (const attempt of session.pendingAttempts.values()) if (attempt.phase !== 'sending' && isAffected(attempt)) attempt.isRecalled = true
 }
 
-/** Begins nothing more: the lease is lost or the daemon closes. */
+/** Begins no more attempts: the lease is lost or the daemon closes. */
 export function stopSession(session: DeliverySession): void {
   session.isEnding = true
   recallAttempts(session, () => true)
 }
 
-/** Adds the attempts that the queue hands out. */
+/** Adds the attempts that the queue has dispatched. */
 export function addDispatches(session: DeliverySession, dispatches: readonly Dispatch[], now: number): void {
   for (const dispatch of dispatches) {
     const ref = mailRefOf(dispatch.account, dispatch.mailId)

@@ -27,8 +27,7 @@ export function logTransitions({ log }: Pick<Telemetry, 'log'>, events: readonly
     if (!isQueueNotification(event)) continue
     if (event.kind === 'queue.manual')
       log.debug({ account: event.account, domain: event.domain, ended: event.ended }, 'manual pause changed')
-    else
-      log.debug({ key: event.key, class: event.class, from: event.from, to: event.to, epoch: event.epoch }, 'backoff key changed its state')
+    else log.debug({ key: event.key, class: event.class, from: event.from, to: event.to, epoch: event.epoch }, 'backoff key changed state')
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * sender - builds one message and hands it to the transport
  *
- * The caller bounds how many run at once; here their bytes are bounded, and building waits for room. An attempt that may no longer begin, or whose domain has
+ * The caller bounds how many run at once; this file bounds their bytes: a build waits until enough are free. An attempt that may no longer begin, or whose domain has
  * moved to another site, is not sent. A message that cannot be built is logged here with its fault.
  *
  * Knows nothing of the session. See also: service/deliver/delivery-loop, service/deliver/message-builder, service/deliver/render, smtp-client/transport.
@@ -34,11 +34,11 @@ export type SendOutcome =
   | { readonly kind: 'unsent' }
   | { readonly kind: 'unbuilt' }
 
-/** `destination` is what DNS says of the domain now; null: it says nothing. */
+/** `destination` is what DNS returns for the domain now; null: no usable answer. */
 type SentAttempt = { readonly sent: SendOutcome; readonly destination: ResolvedDestination | null }
 
 export type MailSender = {
-  /** Makes one attempt. `begin` is asked just before the transport is; false: do not send. Faults: those of the transport and of the look-up, which have none. */
+  /** Makes one attempt. `begin` is called just before the transport; false: do not send. Faults: those of the transport and of the look-up, which have none. */
   readonly send: (dispatch: Dispatch, mail: QueuedMessage, begin: () => boolean) => Promise<SentAttempt>
 }
 
@@ -83,11 +83,11 @@ async function sendMail(state: SenderState, { dispatch, mail, begin }: Attempt):
   }
 }
 
-/** If DNS says nothing, what was known before still holds. */
+/** Without a usable answer from DNS, the earlier destination stays valid. */
 const isResolved = ({ mxSet }: ResolvedDestination): boolean => mxSet !== ''
 
 /**
- * Whether other backoff keys cover the message than those that let it go. Other hosts of the same site are no reason to wait: the message gets their keys after
+ * Whether other backoff keys cover the message than those that allowed its dispatch. Other hosts of the same site are no reason to wait: the message gets their keys after
  * the attempt.
  */
 const hasMovedSite = (dispatch: Dispatch, destination: ResolvedDestination | null): boolean =>
@@ -100,7 +100,7 @@ async function buildOutgoing(state: SenderState, mail: QueuedMessage): Promise<B
   try {
     return await buildMessage(`${account}/${bodyId}`, async () => render(mail, (await loadBody(state, mail)).composition))
   } catch (error) {
-    context.telemetry.log.error({ account, deliveryId, err: error }, 'a message could not be built; it is retried later')
+    context.telemetry.log.error({ account, deliveryId, err: error }, 'message could not be built; it will be retried')
     return null
   }
 }
@@ -121,8 +121,8 @@ async function loadBody({ context, bodyCache }: SenderState, { account, bodyId }
 
 async function readBody(context: Context, account: number, bodyId: string): Promise<CachedBody> {
   const content = await findQueuedBody(context.engine.read, account, bodyId)
-  if (content === null) throw new Fault('not_found', 'the body of this message is gone', { detail: { account, bodyId } })
-  // The checked door: only service/submit/submit writes it, from a Composition.
+  if (content === null) throw new Fault('not_found', 'the body of this message is no longer stored', { detail: { account, bodyId } })
+  // Checked cast: only service/submit/submit writes it, from a Composition.
   return { composition: JSON.parse(content) as Composition, size: content.length }
 }
 

@@ -127,7 +127,7 @@ async function tick(internals: NotifierInternals): Promise<void> {
       })
     }
   } catch (error) {
-    context.telemetry.log.error({ err: error }, 'outbox could not be read; it will be read again')
+    context.telemetry.log.error({ err: error }, 'outbox could not be read; reading will be retried')
   }
 }
 

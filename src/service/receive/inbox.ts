@@ -86,7 +86,7 @@ export function createInboxCommandRunner(context: Context, verifySignatures: Sig
     })
     const { account, deliveryId } = result.row
     const { changed, problem } = result
-    context.telemetry.log.debug({ action, digest, account, deliveryId, changed, problem }, 'inbox command carried out')
+    context.telemetry.log.debug({ action, digest, account, deliveryId, changed, problem }, 'inbox command executed')
     return result
   }
 }

@@ -64,7 +64,7 @@ function checkAppliedMigration(applied: AppliedMigrationCheck, migrations: reado
   if (checksumOf(known) !== applied.checksum) {
     throw new Fault(
       'config_invalid',
-      `migration ${applied.version} (${applied.name}) was applied with another text than this program has`,
+      `migration ${applied.version} (${applied.name}) was applied with a text that differs from this program's`,
       {
         detail,
       },

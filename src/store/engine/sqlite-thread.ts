@@ -160,7 +160,7 @@ function settleBatch({ inFlight, statementNumbers }: RunningWorker, response: Wo
   const unpack = createMessageUnpacker(response.blob)
   batch.forEach((pending, i) => {
     const result = response.results[i]
-    if (result === undefined) return pending.reject(new Fault('internal', "the store's thread gave no answer"))
+    if (result === undefined) return pending.reject(new Fault('internal', "the store's thread did not answer"))
     if ('failure' in result) return pending.reject(toSqliteFault(result.failure))
     const name = 'sql' in pending.operation ? statementNumbers.get(pending.operation.sql) : undefined
     if (name !== undefined) name.isPrepared = true
