@@ -22,7 +22,7 @@ type Autocannon = (options: {
   readonly requests: readonly { readonly setupRequest: (request: AutocannonRequest) => AutocannonRequest }[]
   readonly setupClient: (client: AutocannonClient) => void
 }) => Promise<unknown>
-// The checked door: its documentation says so.
+// Checked by its documentation.
 const autocannon = createRequire(import.meta.url)('autocannon') as Autocannon
 
 export type QueryLoad = {

@@ -64,7 +64,7 @@ export async function runQueryProcess(load: QueryLoad): Promise<QueryLatencies> 
   const child = fork(join(import.meta.dirname, 'ask.ts'))
   child.send(load)
   const latencies = await new Promise<QueryLatencies>((resolve, reject) => {
-    // The checked door: bench/ask answers so.
+    // Checked cast: bench/ask answers so.
     child.once('message', (message) => resolve(message as QueryLatencies))
     child.once('exit', (code) => reject(new Error(`bench/ask ended with ${code}`)))
   })

@@ -72,7 +72,7 @@ describe('clients of the vendor', () => {
     receiver = await startWebhookReceiver()
     process.env['http_proxy'] = `http://127.0.0.1:${portOf(proxy)}`
     globalAgent.createConnection = () => connect(daemon.httpPort, '127.0.0.1')
-    // The checked door: the package has no types; what is called of it is named above.
+    // Checked cast: the package has no types; what is called of it is named above.
     const Client = load('sendcloud') as new (...args: readonly string[]) => SendCloud
     client = new Client(API_USER, API_KEY, 'news@example.com', 'News')
   })

@@ -2,8 +2,7 @@
  * header-line - header fields as lines: split, folded, and safe whatever a value contains
  *
  * A value cannot end its line: control characters become spaces before folding, so that no value starts a field of its own. A word that
- * does
- * not fit into a line is broken. Texts are bytes with one character each, or plain ASCII.
+ * does not fit into a line is broken. Texts are bytes with one character each, or plain ASCII.
  *
  * Pure, total, linear. RFC 5322 §2.1.1, §2.2.3. See also: compose/rewrite-mime, compose/substitute.
  */

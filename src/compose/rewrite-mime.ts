@@ -2,9 +2,8 @@
  * rewrite-mime - converts a mail that the sender built into the copy for one recipient
  *
  * The sender's MIME stays byte for byte unless a change is needed. Changes: our fields replace the sender's fields of the same name; Bcc
- * and
- * the vendor extension are removed; missing Date and MIME-Version are added; variables are substituted in fields and text parts; parts that
- * a relay might change (8-bit octets, lines over 998) get another transfer encoding, so that the signature stays valid. Signed parts,
+ * and the vendor extension are removed; missing Date and MIME-Version are added; variables are substituted in fields and text parts; parts
+ * that a relay might change (8-bit octets, lines over 998) get another transfer encoding, so that the signature stays valid. Signed parts,
  * encrypted parts and nested messages stay as they are.
  *
  * Pure, total, linear. RFC 5322, RFC 2045. See also: compose/header-set, compose/substitute, mail/mime/mime.

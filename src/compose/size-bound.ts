@@ -2,8 +2,7 @@
  * size-bound - checks before acceptance that a submission can be composed for every recipient
  *
  * It measures once, with the longest text of each variable and section over all recipients. If that combination fits, every recipient's
- * copy
- * fits. A hundred recipients therefore cost little more than one, however large the mail, and no text is built.
+ * copy fits. A hundred recipients therefore cost little more than one, however large the mail, and no text is built.
  *
  * Pure, total. See also: compose/substitute, compose/rewrite-mime, service/submit/submit.
  */

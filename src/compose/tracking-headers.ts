@@ -2,8 +2,7 @@
  * tracking-headers - the headers that identify a copy when it comes back
  *
  * A signed feedback id, the address for complaints, and the ways to unsubscribe: by mail and by one click. They are the same for a mail
- * that
- * is registered and sent elsewhere, and for a mail that our own queue sends.
+ * that is registered and sent elsewhere, and for a mail that our own queue sends.
  *
  * Pure. RFC 2369, RFC 8058 (List-Unsubscribe), RFC 9477 (CFBL). See also: correlate/token, service/submit/mail-tokens (signs the tokens).
  */

@@ -2,10 +2,8 @@
  * base32 - bytes and numbers in the characters a-z and 2-7
  *
  * These 32 characters survive mail systems that change the case of a local part, and none of them is a separator of SRS, BATV or VERP.
- * Bytes
- * use the alphabet of RFC 4648 §6 in lower case, without padding. Numbers are big-endian with the digits before the letters, as in ASCII,
- * so
- * that ids sort like their numbers.
+ * Bytes use the alphabet of RFC 4648 §6 in lower case, without padding. Numbers are big-endian with the digits before the letters, as in
+ * ASCII, so that ids sort like their numbers.
  *
  * Pure. See also: correlate/token, correlate/delivery-id.
  */

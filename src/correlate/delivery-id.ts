@@ -2,8 +2,7 @@
  * delivery-id - the internal id of a delivery: 13 characters of base32
  *
  * Day (days since 2020-01-01 UTC, 3 characters), account number (3), sequence number (7). Ids sort by day, and contain month and account.
- * An
- * id is not secret and proves nothing (correlate/token does).
+ * An id is not secret and proves nothing (correlate/token does).
  *
  * Pure. See also: correlate/base32.
  */

@@ -5,8 +5,7 @@
  * limits) are in settings/.
  *
  * Pure. See also: service/admin/account-settings (changes them), ledger/suppress/suppression (ladders), ledger/decide/effect (status
- * policy),
- * correlate/match (trust).
+ * policy), correlate/match (trust).
  */
 import { z } from 'zod'
 import { parseThresholdChange } from './alert/alert-rules.ts'

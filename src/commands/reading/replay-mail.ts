@@ -55,7 +55,7 @@ export async function submitMail(run: RunStoreCommand, { raw, ...mail }: Incomin
     },
   )
   if (chunks.length === 0) throw new Fault('internal', 'the replay of a mail gave no result')
-  // The checked door: `replayMail` above printed it.
+  // Checked cast: `replayMail` above printed it.
   return JSON.parse(Buffer.concat(chunks).toString()) as ReceiveResult
 }
 

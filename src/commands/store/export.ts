@@ -123,7 +123,7 @@ async function writeKind(
 
 /** The filters of each pass: one for every list if no list is named. Faults: bad_request. */
 function filtersOf(kind: ExportKind, { list, broadcast, status, fault }: Options): readonly ExportFilters[] {
-  // The checked door: a value that no column holds finds no row.
+  // Checked cast: a value that no column holds finds no row.
   const given = {
     ...(broadcast === undefined ? {} : { broadcast }),
     ...(status === undefined ? {} : { status: Number(status) }),

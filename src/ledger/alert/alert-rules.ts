@@ -3,8 +3,7 @@
  *
  * An alert is raised at `raise` and above, and cleared at `clear` and below. In between it keeps its state, so that a value that oscillates
  * causes no repeated alerts. Below the minimum volume nothing is raised: one bounce of two messages is not a rate. A threshold is changed
- * by
- * a short text:
+ * by a short text:
  *
  *     bounce-rate=0.08/0.04/500     raise at 8 %, clear at 4 %, from 500 messages on
  *     complaint-rate=off

@@ -3,8 +3,7 @@
  *
  * A 2xx delivers. A refusal ends the delivery if it is final: by default a 5xx that no rule calls a deferral, unless the sender says
  * otherwise. Any other result leaves the delivery in the state "sending". A delivery without an outcome is given up after the account's
- * time
- * limit, with the reason of its last retry. Reporting the same outcome twice changes nothing.
+ * time limit, with the reason of its last retry. Reporting the same outcome twice changes nothing.
  *
  * Pure. See also: ledger/decide/attempt-reading, ledger/suppress/bounce-list, ledger/decide/effect, service/submit/reported-attempts.
  */

@@ -2,8 +2,7 @@
  * complaint - what a complaint and a not-spam report change
  *
  * A complaint counts once in each episode: a not-spam report closes the episode, and a later complaint opens the next one. A not-spam
- * report
- * removes only the entry of that complaint, and only if it is proven at least as well as the complaint was.
+ * report removes only the entry of that complaint, and only if it is proven at least as well as the complaint was.
  *
  * Pure. RFC 5965 §3.1, §7.3. See also: ledger/decide/report, ledger/decide/unsubscribe.
  */

@@ -2,9 +2,8 @@
  * fold - applies facts to rows: the only way from facts to projections
  *
  * Batches, rebuilds and tests all go through `applyFacts`. The fold reads no setting, rule or clock. Any permutation of the same facts
- * gives
- * the same rows, and a fact that was applied before changes nothing. A reclassified fact replaces the fact that it supersedes, before ranks
- * are compared; from then on its delivery is folded again from all its facts.
+ * gives the same rows, and a fact that was applied before changes nothing. A reclassified fact replaces the fact that it supersedes, before
+ * ranks are compared; from then on its delivery is folded again from all its facts.
  *
  * Pure except for the LedgerState that it is given. Throws Fault `internal` if all facts of a delivery are needed and were not loaded.
  * See also: ledger/project/delivery, ledger/project/state (what must be loaded).

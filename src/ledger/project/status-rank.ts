@@ -3,8 +3,7 @@
  *
  * Rank: 18 < 1 < 5 in the SMTP session < 4 in the SMTP session < 5 reported later < 4 reported later. The higher rank wins, whatever the
  * order of arrival; at equal rank the earlier time, then the lower id. The winner is the maximum of a total order, so any permutation of
- * the
- * facts gives the same status.
+ * the facts gives the same status.
  *
  * Pure. See also: ledger/decide/effect, ledger/project/fold.
  */

@@ -2,11 +2,9 @@
  * bounce-list - how a failure changes the bounce list
  *
  * A permanent `not-exist` adds an entry at once, except with a 4xx or 4.x.x, with a weak verdict, behind a forwarder, or for a delivery
- * that
- * is not registered. Some other reasons add an entry when they repeat (a full mailbox is often a 4xx). While the mass-bounce guard holds
- * the
- * site, new entries are pending. The list that all accounts share is fed only by replies to our own queue, or by our token in a report that
- * a listed reporter signed.
+ * that is not registered. Some other reasons add an entry when they repeat (a full mailbox is often a 4xx). While the mass-bounce guard
+ * holds the site, new entries are pending. The list that all accounts share is fed only by replies to our own queue, or by our token in a
+ * report that a listed reporter signed.
  *
  * Pure. See also: ledger/suppress/suppression (ladders), ledger/suppress/address-history (repeats), ledger/suppress/mass-bounce-guard.
  */

@@ -74,7 +74,7 @@ function rowsOf(queue: Queue, keys: ReadonlySet<BackoffKeyId> | null): BackoffKe
   ]
 }
 
-// The checked door: only rowsOf writes these rows.
+// Checked cast: only rowsOf writes these rows.
 function restoreRows(queue: Queue, rows: readonly BackoffKeyRow[], now: number): void {
   const named = (name: string): readonly BackoffKeyRow[] => rows.filter((row) => row.name === name)
   for (const { key, data } of named(WARM_UP)) queue.warmUps.set(key, Number(data))

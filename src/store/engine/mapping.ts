@@ -61,12 +61,12 @@ export function createTableMapping<R>(
         if (value === undefined) throw new Fault('internal', `${table.name}.${field.column} is missing in a row of the store`)
         decoded[name] = field.decode(value)
       }
-      // The checked door: `fields` has every key of R, and each decoder has checked its value.
+      // Checked cast: `fields` has every key of R, and each decoder has checked its value.
       return decoded as R
     },
     columns: (alias) => entries.map(([, field]) => `${alias}.${field.column}`).join(', '),
     pick<K extends keyof R>(names: readonly K[]) {
-      // The checked door: a record of columns for R contains the columns for K.
+      // Checked cast: a record of columns for R contains the columns for K.
       const pickedFields: unknown = Object.fromEntries(names.map((each) => [each, fields[each]]))
       return createTableMapping<Pick<R, K>>(name, key, pickedFields as { readonly [N in K]-?: ColumnMapping<R[N]> })
     },

@@ -122,7 +122,7 @@ function createExecutor(connection: PostgresConnection): ExecuteQuery {
   return async ({ text, params }) => {
     try {
       const result = await connection.unsafe(text, [...params], { prepare: true })
-      // The checked door: the schema has text, bytea and what NUMERIC_TYPES parses, and nothing else.
+      // Checked cast: the schema has text, bytea and what NUMERIC_TYPES parses, and nothing else.
       return { rows: result as unknown as readonly SqlRow[], count: result.count }
     } catch (error) {
       throw toPostgresFault(error)

@@ -128,7 +128,7 @@ function executeOperation(
   if (!connection.readOnly && !connection.database.isTransaction) throw new Error('the transaction of this statement is gone')
   if (operation.verb === 'run') return { changes: Number(statement.run(...values).changes) }
   if (operation.verb === 'rows') {
-    // The checked door: with setReturnArrays each row is an array of column values.
+    // Checked cast: with setReturnArrays each row is an array of column values.
     const rows = statement.all(...values) as unknown as readonly (readonly (null | number | string | Uint8Array)[])[]
     const columns = statement.columns().map((column) => column.name)
     return { columns, packed: packer.add(rows.flat()) }

@@ -15,7 +15,7 @@ import type { SqlRow, SqlValue } from '../engine/value.ts'
 /** Redacts every column of a row. An entry whose only address it was keeps answering by its hash. */
 export function redactRow<R>(mapping: TableMapping<R>, row: R, address: string): R {
   const cells = Object.entries(mapping.encode(row)).map(([column, cell]) => [column, redactCell(mapping.table, column, cell, address)])
-  return mapping.decode(Object.fromEntries(cells) as SqlRow) // The checked door: the same columns with values of the same types.
+  return mapping.decode(Object.fromEntries(cells) as SqlRow) // Checked cast: the same columns with values of the same types.
 }
 
 /** Redacts one value of a text column. Other values are returned as they are. */

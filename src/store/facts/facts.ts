@@ -21,7 +21,7 @@ export type SubjectRef = { readonly account: number; readonly subject: string }
 const isListSubject = (subject: string): boolean => subject.startsWith('list:')
 
 export function decodeFact(row: SqlRow): Fact {
-  // The checked door: `kind` and `data` were written together, from a Fact.
+  // Checked cast: `kind` and `data` were written together, from a Fact.
   return FACTS.decode(row) as Fact
 }
 

@@ -144,7 +144,7 @@ export async function scanOldFacts(
 ): Promise<readonly FactHead[]> {
   const sql = 'select e.id, e.kind from events e where e.account_id = $1 and e.id > $2 and e.id < $3 order by e.id limit $4'
   const rows = await reader.all(sql, [account, uuidToBytes(page.after), uuidToBytes(page.before), page.maxRows])
-  // The checked door: only our own code writes the column, from the same type.
+  // Checked cast: only our own code writes the column, from the same type.
   return rows.map((row) => ({
     id: row['id'] instanceof Uint8Array ? bytesToUuid(row['id']) : '',
     kind: String(row['kind']) as Fact['kind'],

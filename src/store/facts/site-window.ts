@@ -49,5 +49,5 @@ function weekWindowOf(moments: readonly number[]): readonly [number, number, num
   return [from, last - first <= QUARTER_HOUR_MS ? first - SEPARATE_QUARTERS * QUARTER_HOUR_MS : from, last - WEEK_MS]
 }
 
-// The checked door: only our own code writes the column, from the same type.
+// Checked cast: only our own code writes the column, from the same type.
 const decodeSiteMetric = (value: unknown): SiteMetric => String(value) as SiteMetric

@@ -16,7 +16,7 @@ export async function countBroadcastResults(
 ): Promise<ReadonlyMap<BroadcastResult, number>> {
   const sql = `select d.result as result, count(*) as n from deliveries d where d.account_id = $1 and d.broadcast = $2
     and d.broadcast is not null group by d.result`
-  // The checked door: only our own code writes the column, from the same type.
+  // Checked cast: only our own code writes the column, from the same type.
   return new Map((await reader.all(sql, [account, broadcast])).map((row) => [String(row['result']) as BroadcastResult, Number(row['n'])]))
 }
 

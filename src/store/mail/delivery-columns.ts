@@ -98,7 +98,7 @@ const COLUMNS = {
   reclassified: describe(booleanColumn('reclassified'), 'derived', 'internal'),
 } as const satisfies { readonly [K in keyof DeliveryRow]-?: DescribedColumn<DeliveryRow[K]> }
 
-const FIELD_NAMES = Object.keys(COLUMNS) as readonly (keyof typeof COLUMNS)[] // The checked door: the table's own keys.
+const FIELD_NAMES = Object.keys(COLUMNS) as readonly (keyof typeof COLUMNS)[] // Checked cast: the table's own keys.
 
 export const DELIVERIES = createTableMapping<DeliveryRow>('deliveries', ['account_id', 'delivery_id', 'delivery_month'], columnMappings())
 
@@ -120,6 +120,6 @@ export const EXPORTED_DELIVERIES = DELIVERIES.pick<ExportedField>(FIELD_NAMES.fi
 
 function columnMappings(): { readonly [K in keyof DeliveryRow]-?: ColumnMapping<DeliveryRow[K]> } {
   const mappings: unknown = Object.fromEntries(FIELD_NAMES.map((name) => [name, COLUMNS[name].mapping]))
-  // The checked door: the mapped type above holds COLUMNS against DeliveryRow, field by field.
+  // Checked cast: the mapped type above holds COLUMNS against DeliveryRow, field by field.
   return mappings as { readonly [K in keyof DeliveryRow]-?: ColumnMapping<DeliveryRow[K]> }
 }

@@ -24,7 +24,7 @@ export const SUBMISSIONS = createTableMapping<StoredSubmission<unknown>>('submis
   answer: jsonColumn<unknown>('answer', 'json'),
 })
 
-/** Finds the response to a request after `since`. Returns null if there is none, or it is too old. `isAnswer` is the checked door. */
+/** Finds the response to a request after `since`. Returns null if there is none, or it is too old. `isAnswer` checks the stored response. */
 export async function findSubmission<Answer>(
   db: Database,
   { account, requestKey, since }: { readonly account: number; readonly requestKey: string; readonly since: number },

@@ -94,7 +94,7 @@ const seriesRetentionOf = (name: string): number => (name === 'fives' ? SERIES_R
 /** Reads the heartbeat, or null if no node has ever delivered from this store. */
 export async function readHeartbeatForOperator(reader: DatabaseReader): Promise<DeliveryHeartbeat | null> {
   const value = await readMetadataForOperator(reader, HEARTBEAT_NAME)
-  // The checked door: only saveLaneSnapshotsForOperator writes it.
+  // Checked cast: only saveLaneSnapshotsForOperator writes it.
   return value === null ? null : (JSON.parse(value) as DeliveryHeartbeat)
 }
 
