@@ -89,7 +89,7 @@ test('the table lists every private member that the adapter uses', () => {
   expect(new Set(used)).toEqual(new Set(MEMBERS.map(({ member }) => member)))
 })
 
-test('no other file of the room uses a private member, and no other room loads the modules that have them', () => {
+test('no other file of the folder uses a private member, and no other folder loads the modules that have them', () => {
   const others = globSync('**/*.ts', { cwd: SRC }).filter((file) => file !== 'smtp-server/smtp-server-adapter.ts')
   const uses = others.filter((file) => {
     const text = readFileSync(join(SRC, file), 'utf8')

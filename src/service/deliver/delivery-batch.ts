@@ -21,15 +21,15 @@ export type DeliveryBatch = {
   /** The time of the marks. */
   readonly dispatchedAt: number
   /** How many new messages to claim and how many late reports to take; 0: none. */
-  readonly maxNewMails: number
-  readonly maxReports: number
+  readonly maxNewMessages: number
+  readonly maxLateReports: number
   /** The queue's lifetime of a message. */
   readonly giveUpDays: number
 }
 
 /** Bounds of one transaction: a longer one would block every other writer. */
-const MAX_NEW_MAILS = 1_000
-const MAX_REPORTS = 500
+const MAX_NEW_MESSAGES = 1_000
+const MAX_LATE_REPORTS = 500
 const MAX_ENDED_UPDATES = 500
 
 const NO_KEY_CHANGES: KeyChanges = { rows: [], removed: [] }
@@ -47,8 +47,8 @@ export function collectBatch(
     commands: [...session.commands],
     refsToMark: session.awaitingMark.map(({ ref }) => ref),
     dispatchedAt: now,
-    maxNewMails: session.isLoaded && session.hasNewMails && !session.isEnding ? MAX_NEW_MAILS : 0,
-    maxReports: session.hasReports && !session.isEnding ? MAX_REPORTS : 0,
+    maxNewMessages: session.isLoaded && session.hasNewMessages && !session.isEnding ? MAX_NEW_MESSAGES : 0,
+    maxLateReports: session.hasLateReports && !session.isEnding ? MAX_LATE_REPORTS : 0,
     giveUpDays,
   }
 }
@@ -62,8 +62,8 @@ export const keyChangesBatch = (lease: Lease, keyChanges: KeyChanges): DeliveryB
   commands: [],
   refsToMark: [],
   dispatchedAt: 0,
-  maxNewMails: 0,
-  maxReports: 0,
+  maxNewMessages: 0,
+  maxLateReports: 0,
   giveUpDays: 0,
 })
 
@@ -73,7 +73,7 @@ export const isEmptyKeyChanges = ({ rows, removed }: KeyChanges): boolean => row
 export const isEmptyBatch = (batch: DeliveryBatch): boolean =>
   [batch.updates, batch.transitions, batch.commands, batch.refsToMark].every(({ length }) => length === 0) &&
   isEmptyKeyChanges(batch.keyChanges) &&
-  batch.maxNewMails + batch.maxReports === 0
+  batch.maxNewMessages + batch.maxLateReports === 0
 
 /** The updates, the transitions and the commands of a batch, each message and each transition in a batch of its own. Marks and claims are left out. */
 export function splitBatch(batch: DeliveryBatch): readonly DeliveryBatch[] {

@@ -47,8 +47,8 @@ export type CommittedBatch = {
   readonly dispatched: readonly QueuedMessage[]
   /** False: another node has the lease, and nothing was marked. */
   readonly isLeaseHeld: boolean
-  readonly newMails: readonly QueuedMessageSummary[]
-  readonly reports: readonly QueuedFeedback[]
+  readonly newMessages: readonly QueuedMessageSummary[]
+  readonly lateReports: readonly QueuedFeedback[]
   readonly facts: readonly Fact[]
 }
 
@@ -61,16 +61,16 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
     decideUpdates({ context, snapshot, batch, transaction })
     const facts = ledgerState.newFacts
     await updateQueueRows(db, batch.updates)
-    const [, , newMails, reports] = await Promise.all([
+    const [, , newMessages, lateReports] = await Promise.all([
       saveBackoffKeysForOperator(db, batch.keyChanges.rows, batch.keyChanges.removed),
       settleQueueCommandsForOperator(db, batch.commands),
-      batch.maxNewMails === 0 ? [] : claimNewMessagesForOperator(db, batch.maxNewMails),
-      batch.maxReports === 0 ? [] : takeQueuedFeedbackForOperator(db, batch.maxReports),
+      batch.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, batch.maxNewMessages),
+      batch.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, batch.maxLateReports),
     ])
-    if (batch.refsToMark.length === 0) return { result: { dispatched: [], isLeaseHeld: true, newMails, reports, facts } }
+    if (batch.refsToMark.length === 0) return { result: { dispatched: [], isLeaseHeld: true, newMessages, lateReports, facts } }
     const isLeaseHeld = await holdsLease(db, batch.lease)
     const dispatched = isLeaseHeld ? await markDispatchedForOperator(db, batch.refsToMark, batch.dispatchedAt) : []
-    return { result: { dispatched, isLeaseHeld, newMails, reports, facts } }
+    return { result: { dispatched, isLeaseHeld, newMessages, lateReports, facts } }
   })
 }
 

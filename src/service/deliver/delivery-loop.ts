@@ -91,7 +91,7 @@ export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUn
     tick: () => tick(loop),
     msUntilNextTick: () => msUntilNextTick(session, options.concurrencyLimit, options.context.now()),
     requestPoll: () => {
-      session.hasNewMails = true
+      session.hasNewMessages = true
       session.lastPollAt = 0
     },
     extendLease: (until) => (session.leaseUntil = until),
@@ -150,7 +150,7 @@ function enqueueResolved({ context, session, wake }: LoopState, messages: readon
 async function pollStore(loop: LoopState): Promise<void> {
   const { context, session } = loop
   const now = context.now()
-  const { hasNewMessages: hasNewMails, hasFeedback: hasReports } = await findPendingWorkForOperator(context.engine.read)
+  const { hasNewMessages, hasFeedback } = await findPendingWorkForOperator(context.engine.read)
   if (session.commands.length === 0) {
     const { events, settled } = await runCommands(context.engine.read, session.queue, now)
     applyEvents(loop, events)
@@ -158,8 +158,8 @@ async function pollStore(loop: LoopState): Promise<void> {
     // Whoever sent a command checks its effect at once.
     if (settled.length > 0) session.lastSnapshotAt = 0
   }
-  session.hasNewMails ||= hasNewMails
-  session.hasReports ||= hasReports
+  session.hasNewMessages ||= hasNewMessages
+  session.hasLateReports ||= hasFeedback
   session.lastPollAt = now
 }
 
@@ -181,8 +181,8 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
   const keyChanges = keyPersistence.collectChanges(session.queue, session.changedKeys)
   const batch = collectBatch(session, { keyChanges, giveUpDays: loop.giveUpDays, now })
   session.changedKeys.clear()
-  if (batch.maxNewMails > 0) session.hasNewMails = false
-  if (batch.maxReports > 0) session.hasReports = false
+  if (batch.maxNewMessages > 0) session.hasNewMessages = false
+  if (batch.maxLateReports > 0) session.hasLateReports = false
   try {
     if (!isEmptyBatch(batch)) {
       const committed = await commitBatch(context, snapshot, batch)
@@ -193,8 +193,8 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
     session.isStoreFailing = false
   } catch (error) {
     for (const key of changedKeys) session.changedKeys.add(key)
-    session.hasNewMails ||= batch.maxNewMails > 0
-    session.hasReports ||= batch.maxReports > 0
+    session.hasNewMessages ||= batch.maxNewMessages > 0
+    session.hasLateReports ||= batch.maxLateReports > 0
     if (isRetryable(error)) throw error
     const { log } = context.telemetry
     log.error(
@@ -208,11 +208,12 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
 function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: DeliveryBatch): void {
   const { context, session } = loop
   if (batch.refsToMark.length > 0) moveToReady(loop, committed, batch.refsToMark.length)
-  if (committed.newMails.length > 0) session.updates.push(...loop.loader.add(committed.newMails))
+  if (committed.newMessages.length > 0) session.updates.push(...loop.loader.add(committed.newMessages))
   // A full claim may have left more in the store.
-  if (batch.maxNewMails > 0 && committed.newMails.length === batch.maxNewMails) session.hasNewMails = true
-  if (batch.maxReports > 0 && committed.reports.length === batch.maxReports) session.hasReports = true
-  for (const { kind, account } of committed.reports) applyEvents(loop, applyLaterReport(session.queue, { kind, account }, context.now()))
+  if (batch.maxNewMessages > 0 && committed.newMessages.length === batch.maxNewMessages) session.hasNewMessages = true
+  if (batch.maxLateReports > 0 && committed.lateReports.length === batch.maxLateReports) session.hasLateReports = true
+  for (const { kind, account } of committed.lateReports)
+    applyEvents(loop, applyLaterReport(session.queue, { kind, account }, context.now()))
   traceFacts(context.telemetry, committed.facts)
   context.counterBuffer.count(committed.facts)
 }

@@ -67,8 +67,8 @@ export type DeliverySession = {
   /** The last batch could not be committed: nothing new is dispatched. */
   isStoreFailing: boolean
   /** The store holds messages that no session has claimed, or late reports. */
-  hasNewMails: boolean
-  hasReports: boolean
+  hasNewMessages: boolean
+  hasLateReports: boolean
   /** No more attempts begin. */
   isEnding: boolean
 }
@@ -107,8 +107,8 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
     lastSnapshotAt: 0,
     hasTransitioned: false,
     isStoreFailing: false,
-    hasNewMails: true,
-    hasReports: true,
+    hasNewMessages: true,
+    hasLateReports: true,
     isEnding: false,
   }
 }
