@@ -1,9 +1,9 @@
 /**
- * notifier - sends the webhook events of the outbox, with one lane for each endpoint
+ * notifier - sends the webhook events of the outbox, with one worker for each endpoint
  *
- * A tick starts a lane for each endpoint that has due events, unless its lane is running or its circuit breaker is open. So a slow endpoint
- * delays no other, and an endpoint that is down costs nothing. A lane claims a batch, sends it over a few connections, and settles all its
- * events in one transaction. If the process dies, its claims expire: delivery is at least once, with the same `webhook-id`.
+ * A tick starts a worker for each endpoint that has due events, unless its worker is running or its circuit breaker is open. A slow endpoint
+ * therefore delays no other, and an endpoint that is down costs nothing. A worker claims a batch, sends it over a few connections, and
+ * settles all its events in one transaction. If the process dies, its claims expire: delivery is at least once, with the same `webhook-id`.
  *
  * See also: service/notify/webhook-sender (one event), webhook/circuit-breaker, webhook/retry-schedule, store/webhook/outbox.
  */
@@ -28,9 +28,9 @@ import type { Context } from '../context.ts'
 import { logAttempts, type AttemptLogRules, type LoggedAttempt } from './attempt-log.ts'
 
 type Notifier = {
-  /** Starts a lane for each endpoint that has due events. Never throws. */
+  /** Starts a worker for each endpoint that has due events. Never throws. */
   readonly tick: () => Promise<void>
-  /** Resolves when no lane is running. */
+  /** Resolves when no worker is running. */
   readonly waitUntilIdle: () => Promise<void>
   /** Stops: waits for open requests, and returns events that were not sent to the outbox. Idempotent. */
   readonly close: () => Promise<void>
@@ -40,30 +40,30 @@ type NotifyOptions = WebhookSenderOptions &
   AttemptLogRules & {
     /** Whether failed events are sent again when their endpoint recovers. */
     readonly replayWhenWell: boolean
-    /** The most lanes that run at once. */
-    readonly maxLanes?: number
+    /** The most workers that run at once. */
+    readonly maxWorkers?: number
   }
 
 /** Connections to one endpoint. */
 export const CONNECTIONS_PER_ENDPOINT = 8
-/** Events that a lane claims at once: few enough to time out within the lease. */
+/** Events that a worker claims at once: few enough to time out within the lease. */
 const BATCH_ROWS = 64
 /** 64 events over 8 connections take 24 s if each request times out after 3 s. */
 const LEASE_MS = 60_000
-/** Keeps the connections of all lanes well below the usual limit of open files. */
-const MAX_LANES = 64
+/** Keeps the connections of all workers well below the usual limit of open files. */
+const MAX_WORKERS = 64
 /** The delay before an event whose payload could not be read is tried again. */
 const UNREAD_RETRY_MS = 10_000
 /** The longest time before a new event is sent. A tick with nothing to do costs one indexed read. */
 const TICK_INTERVAL_MS = 500
 
-type EndpointLane = { breaker: CircuitBreaker; isAwaitingRecovery: boolean; running: Promise<void> | null; lastRun: number }
+type EndpointWorker = { breaker: CircuitBreaker; isAwaitingRecovery: boolean; running: Promise<void> | null; lastRun: number }
 
 type NotifierInternals = NotifyOptions & {
   readonly context: Context
-  readonly lanes: Map<string, EndpointLane>
+  readonly workers: Map<string, EndpointWorker>
   readonly sender: ReturnType<typeof createWebhookSender>
-  /** `runs`: lanes started so far; `isSaturated`: more endpoints have due events than lanes may run. */
+  /** `runs`: workers started so far; `isSaturated`: more endpoints have due events than workers may run at once. */
   readonly state: { isClosing: boolean; isSaturated: boolean; runs: number }
 }
 
@@ -74,7 +74,7 @@ export function createNotifier(context: Context, options: NotifyOptions): Notifi
   const internals: NotifierInternals = {
     ...options,
     context,
-    lanes: new Map(),
+    workers: new Map(),
     sender: createWebhookSender(context, options),
     state: { isClosing: false, isSaturated: false, runs: 0 },
   }
@@ -107,23 +107,24 @@ export function startNotifier(notifier: Notifier): () => Promise<void> {
   }
 }
 
-const runningOf = ({ lanes }: NotifierInternals): readonly Promise<void>[] => [...lanes.values()].flatMap(({ running }) => running ?? [])
+const runningOf = ({ workers }: NotifierInternals): readonly Promise<void>[] =>
+  [...workers.values()].flatMap(({ running }) => running ?? [])
 
 async function tick(internals: NotifierInternals): Promise<void> {
-  const { context, lanes, state } = internals
+  const { context, workers, state } = internals
   try {
     const now = context.now()
     const due = await listDueEndpointsForOperator(context.engine.read, now)
-    const free = due.map((ref) => ({ ref, lane: laneOf(lanes, ref) })).filter(({ lane }) => lane.running === null)
-    for (const { lane } of free) lane.breaker = advanceBreaker(lane.breaker, now)
-    const ready = free.filter(({ lane }) => lane.breaker.state !== 'open').toSorted((a, b) => a.lane.lastRun - b.lane.lastRun)
-    const freeSlots = (internals.maxLanes ?? MAX_LANES) - runningOf(internals).length
+    const free = due.map((ref) => ({ ref, worker: workerOf(workers, ref) })).filter(({ worker }) => worker.running === null)
+    for (const { worker } of free) worker.breaker = advanceBreaker(worker.breaker, now)
+    const ready = free.filter(({ worker }) => worker.breaker.state !== 'open').toSorted((a, b) => a.worker.lastRun - b.worker.lastRun)
+    const freeSlots = (internals.maxWorkers ?? MAX_WORKERS) - runningOf(internals).length
     state.isSaturated = ready.length > freeSlots
-    for (const { ref, lane } of ready.slice(0, freeSlots)) {
+    for (const { ref, worker } of ready.slice(0, freeSlots)) {
       if (state.isClosing) return
-      lane.lastRun = ++state.runs
-      lane.running = runLane(internals, ref, lane).finally(() => {
-        lane.running = null
+      worker.lastRun = ++state.runs
+      worker.running = runWorker(internals, ref, worker).finally(() => {
+        worker.running = null
       })
     }
   } catch (error) {
@@ -131,30 +132,30 @@ async function tick(internals: NotifierInternals): Promise<void> {
   }
 }
 
-function laneOf(lanes: Map<string, EndpointLane>, ref: EndpointRef): EndpointLane {
-  const known = lanes.get(keyOf(ref))
+function workerOf(workers: Map<string, EndpointWorker>, ref: EndpointRef): EndpointWorker {
+  const known = workers.get(keyOf(ref))
   if (known !== undefined) return known
   // The endpoint may have failed before this process started: its first success counts as a recovery.
-  const lane: EndpointLane = { breaker: CLOSED_BREAKER, isAwaitingRecovery: true, running: null, lastRun: 0 }
-  lanes.set(keyOf(ref), lane)
-  return lane
+  const worker: EndpointWorker = { breaker: CLOSED_BREAKER, isAwaitingRecovery: true, running: null, lastRun: 0 }
+  workers.set(keyOf(ref), worker)
+  return worker
 }
 
 /** Sends batches until nothing is due, the circuit breaker opens or the notifier closes. Sends only one batch if other endpoints wait. */
-async function runLane(internals: NotifierInternals, ref: EndpointRef, lane: EndpointLane): Promise<void> {
+async function runWorker(internals: NotifierInternals, ref: EndpointRef, worker: EndpointWorker): Promise<void> {
   const { context, state } = internals
   try {
-    for (let isMore = true; isMore && !state.isClosing;) isMore = (await runBatch(internals, ref, lane)) && !state.isSaturated
+    for (let isMore = true; isMore && !state.isClosing;) isMore = (await runBatch(internals, ref, worker)) && !state.isSaturated
   } catch (error) {
     context.telemetry.log.error({ ...ref, err: error }, 'webhooks could not be sent; they will be retried')
   }
-  const open = [...internals.lanes.values()].filter(({ breaker }) => breaker.state === 'open').length
+  const open = [...internals.workers.values()].filter(({ breaker }) => breaker.state === 'open').length
   context.telemetry.setGauge('bounced_webhook_circuits_open', open)
 }
 
-async function runBatch(internals: NotifierInternals, ref: EndpointRef, lane: EndpointLane): Promise<boolean> {
+async function runBatch(internals: NotifierInternals, ref: EndpointRef, worker: EndpointWorker): Promise<boolean> {
   const { context, sender } = internals
-  const limit = lane.breaker.state === 'trial' ? 1 : BATCH_ROWS
+  const limit = worker.breaker.state === 'trial' ? 1 : BATCH_ROWS
   const endpoint = await findEndpoint(context.engine.read, ref.account, ref.endpointId)
   if (endpoint === null || !endpoint.enabled) return false
   const now = context.now()
@@ -162,38 +163,38 @@ async function runBatch(internals: NotifierInternals, ref: EndpointRef, lane: En
   const rows = await context.engine.tx((db) => claimOutboxForOperator(db, claim), { visibility: 'latest' })
   if (rows.length === 0) return false
   const send = await sender(endpoint, rows)
-  const outcomes = await mapWithConcurrency(rows, (row) => sendOne(internals, { lane, row }, send))
+  const outcomes = await mapWithConcurrency(rows, (row) => sendOne(internals, { worker, row }, send))
   await settleBatch(internals, endpoint, outcomes)
-  if (outcomes.some(({ result }) => result?.kind === 'heard') && lane.isAwaitingRecovery) {
-    lane.isAwaitingRecovery = false
+  if (outcomes.some(({ result }) => result?.kind === 'heard') && worker.isAwaitingRecovery) {
+    worker.isAwaitingRecovery = false
     await resumeAfterRecovery(context, ref, {
       shouldReplay: internals.replayWhenWell,
       shouldStop: () => internals.state.isClosing,
     })
   }
-  return lane.breaker.state !== 'open' && !outcomes.some(({ result }) => result?.kind === 'gone')
+  return worker.breaker.state !== 'open' && !outcomes.some(({ result }) => result?.kind === 'gone')
 }
 
 /** `result` is null if no request was made, because the circuit breaker opened or the notifier closed. */
 type SendOutcome = { readonly row: OutboxRow; readonly result: SendResult | null }
-type SendItem = { readonly lane: EndpointLane; readonly row: OutboxRow }
+type SendItem = { readonly worker: EndpointWorker; readonly row: OutboxRow }
 
 async function sendOne(
   { context, state }: NotifierInternals,
-  { lane, row }: SendItem,
+  { worker, row }: SendItem,
   send: (row: OutboxRow) => Promise<SendResult>,
 ): Promise<SendOutcome> {
-  if (state.isClosing || lane.breaker.state === 'open') return { row, result: null }
+  if (state.isClosing || worker.breaker.state === 'open') return { row, result: null }
   const result = await send(row)
   const { account, endpointId, eventId, attempts } = row
   context.telemetry.count('bounced_webhooks_total', { outcome: result.kind })
   context.telemetry.log.debug({ account, endpointId, eventId, attempts, outcome: result.kind }, 'webhook attempted')
   if (!wasAttempted(result)) return { row, result }
   context.telemetry.observe('bounced_webhook_seconds', result.millis / 1_000)
-  const before = lane.breaker.state
-  lane.breaker = recordResult(lane.breaker, result.kind === 'heard', context.now())
-  if (lane.breaker.state === 'open' && before === 'closed') {
-    lane.isAwaitingRecovery = true
+  const before = worker.breaker.state
+  worker.breaker = recordResult(worker.breaker, result.kind === 'heard', context.now())
+  if (worker.breaker.state === 'open' && before === 'closed') {
+    worker.isAwaitingRecovery = true
     context.telemetry.log.warn({ account, endpointId }, 'webhook endpoint keeps failing: circuit breaker opened')
   }
   return { row, result }
@@ -205,10 +206,10 @@ const wasAttempted = (result: SendResult): result is AttemptedSend => result.kin
 async function mapWithConcurrency<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = []
   const queue = [...items.entries()]
-  const worker = async (): Promise<void> => {
+  const sendRemaining = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) results[next[0]] = await work(next[1])
   }
-  await Promise.all(Array.from({ length: CONNECTIONS_PER_ENDPOINT }, worker))
+  await Promise.all(Array.from({ length: CONNECTIONS_PER_ENDPOINT }, sendRemaining))
   return results
 }
 

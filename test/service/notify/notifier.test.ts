@@ -280,12 +280,12 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect((await waiting(b, 1)).length).toBe(30)
   })
 
-  test('if more endpoints have due events than lanes may run, each of them is served', async () => {
+  test('if more endpoints have due events than workers may run, each of them is served', async () => {
     const b = await bench()
     const at = [await receiver(), await receiver(), await receiver()]
     for (const { url } of at) await b.webhooks.add(1, b.configOf(url))
     await b.register(100)
-    const notifier = b.make({ maxLanes: 2 })
+    const notifier = b.make({ maxWorkers: 2 })
     const receivedCounts = () => at.map(({ requests: got }) => new Set(got.map(({ headers }) => headers['webhook-id'])).size)
     await run(notifier)
     expect(receivedCounts()).toEqual([64, 64, 0])
