@@ -1,8 +1,8 @@
 /**
- * floors.test - the law of imports: the table of the house as data, and what breaks it
+ * floors.test - checks the import rules: the table of folders in ARCHITECTURE.md, as data
  *
- * A file imports its own floor and the floors above it in the table. A pure folder touches no clock, chance, environment or I/O. Every
- * source file loads in a plain Node, so that what the type stripper refuses fails here.
+ * A floor is a row of that table. A file imports only from its own floor and from the floors above it. A pure folder uses no clock, random
+ * numbers, environment or I/O. Every source file is loaded in a plain Node, so that syntax that its type stripping rejects fails here.
  */
 import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { expect, test } from 'vitest'
 const ROOT = join(import.meta.dirname, '..')
 const SRC = join(ROOT, 'src')
 
-/** From the ground up. A folder ends in a slash. `never`: floors above it in the table that it must leave alone all the same. */
+/** In the order of the table. A folder ends in a slash. `never`: folders of a higher floor from which it must not import values even so. */
 const FLOORS = [
   { holds: ['errors.ts', 'invalid-file.ts', 'telemetry.ts', 'trace.ts'], pure: false, never: [] },
   { holds: ['mail/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
@@ -48,7 +48,7 @@ const PURE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
 /** Values (no Node modules) that a pure file may take from a package: parsers and tables without I/O. */
 const PURE_PACKAGES = ['libmime', 'html-to-text', 'tldts', 'zod']
 
-/** What reaches for clock, chance, environment or I/O without an import. */
+/** Uses of clock, random numbers, environment or I/O that need no import. */
 const IMPURE = [
   /\bDate\.now\b/,
   /\bTemporal\.Now\b/,
@@ -73,7 +73,7 @@ const IMPURE = [
 
 type Import = { readonly names: string; readonly from: string; readonly isType: boolean }
 
-/** Source without comments and text, so that prose cannot break the law; line structure is kept. */
+/** Source without comments and string contents, so that prose cannot violate a rule; line structure is kept. */
 function codeOf(source: string): string {
   return source.replaceAll(/\/\*[\s\S]*?\*\/|(?<![:'"`\\])\/\/[^\n]*/g, '').replaceAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, "''")
 }
@@ -93,7 +93,7 @@ const FILES = globSync('**/*.ts', { cwd: SRC }).toSorted()
 function floorOf(path: string): number {
   const rows = FLOORS.flatMap(({ holds }, floor) => holds.map((name) => ({ name, floor })))
   const found = rows.filter(({ name }) => (name.endsWith('/') ? path.startsWith(name) : path === name))
-  // A sub-room with a row of its own (simulator/smtp/) is not the room around it.
+  // A subfolder with a row of its own (simulator/smtp/) does not belong to the folder around it.
   return found.toSorted((one, other) => other.name.length - one.name.length)[0]?.floor ?? -1
 }
 
@@ -107,9 +107,9 @@ function linksOf(path: string): { readonly target: string; readonly isType: bool
 function broken(path: string): string[] {
   const floor = floorOf(path)
   const row = FLOORS[floor]
-  if (row === undefined) return [`${path} stands on no floor`]
+  if (row === undefined) return [`${path} is in no row of the table`]
   return linksOf(path).flatMap(({ target, isType }) => {
-    // Data beside the program (package.json) is no floor.
+    // Data outside src/ (package.json) is not in the table.
     if (target.startsWith('..')) return []
     if (floorOf(target) > floor) return [`${path} imports ${target}, which is below it`]
     const never: readonly string[] = row.never
@@ -138,11 +138,11 @@ function impure(path: string): string[] {
   return [...reaches, ...brings]
 }
 
-test('a file imports its own floor and the floors above it', () => {
+test('a file imports only from its own floor and from the floors above it', () => {
   expect(FILES.flatMap(broken)).toEqual([])
 })
 
-test('pure folders touch no clock, chance, environment or I/O', () => {
+test('pure folders use no clock, random numbers, environment or I/O', () => {
   expect(FILES.flatMap(impure)).toEqual([])
 })
 
@@ -169,13 +169,13 @@ const PROBES = [
   // code                                          breaks
   ['const now = Date.now()', true],
   ['const roll = Math.random()', true],
-  ['// Date.now() is not asked here', false],
+  ['// Date.now() is not called here', false],
   ["const word = 'Date.now()'", false],
   ['export async function load() {}', true],
   ['const home = process.env.HOME', true],
   ['const at = new Date(0)', false],
 ] as const
 
-test.each(PROBES)('the law sees %j', (code, breaks) => {
+test.each(PROBES)('the check for impure code judges %j correctly', (code, breaks) => {
   expect(IMPURE.some((pattern) => pattern.test(codeOf(code)))).toBe(breaks)
 })
