@@ -47,6 +47,12 @@ const cases = [
     0,
     '10 passed, 0 failed, 3 skipped',
   ],
+  [
+    'the output ends within a line',
+    [OK, TEST, "*) echo '3 passed, 0 failed, 1 skipped'; printf bye ;;"],
+    0,
+    '10 passed, 0 failed, 3 skipped',
+  ],
   ['nothing is tested', [OK, "*) echo '0 passed, 0 failed, 9 skipped' ;;"], 1, '0 passed, 0 failed, 18 skipped'],
 ] as const
 
@@ -60,7 +66,7 @@ test.concurrent('a lane that hangs is ended by the time limit, with its child pr
 })
 
 test.concurrent('a signal ends it with a count', async () => {
-  const npm = [OK, 'test) echo running; sleep 1000 ;;', SLOW].join('\n')
+  const npm = [OK, 'test) printf running; sleep 1000 ;;', SLOW].join('\n')
   let isSent = false
   const { status, lastLine } = await runWith(npm, 60, (output, pid) => {
     if (isSent || !output.includes('running')) return
