@@ -16,8 +16,13 @@ export type ReportEvidence = {
   readonly bodyText: string
   /** Number of recipient groups in the delivery-status fields. */
   readonly dsnRecipientCount: number
-  /** Rank of the best address in the text; 0 without any. */
-  readonly bestRank: number
+  /** Whether a label, a section, a line or the words "your message to" name an address. */
+  readonly hasNamedAddress: boolean
+  /** Whether the best address is in a RCPT TO command or an SMTP reply. */
+  readonly hasQuotedAddress: boolean
+  readonly hasAddress: boolean
+  /** Whether an address stands below a title about a failed delivery. */
+  readonly hasFailureList: boolean
   /** Whether the lines about these addresses contain an SMTP reply or a failure phrase. */
   readonly hasFailureText: boolean
   readonly headerFormatCount: number
@@ -78,7 +83,12 @@ const INDICATORS: readonly Indicator[] = [
   { id: 'writer-header', weight: 1, isPresent: (evidence) => evidence.headerFormatCount > 0 },
   { id: 'writer-words', weight: 3, isPresent: (evidence) => evidence.signatureLineCount > 0 },
   { id: 'sections', weight: 2, isPresent: (evidence) => evidence.sectionLineCount > 0 },
-  { id: 'failing-address', weight: 3, isPresent: (evidence) => evidence.bestRank >= 2 && evidence.hasFailureText },
+  {
+    id: 'failing-address',
+    weight: 3,
+    isPresent: (evidence) => (evidence.hasNamedAddress || evidence.hasQuotedAddress) && evidence.hasFailureText,
+  },
+  { id: 'failure-list', weight: 2, isPresent: (evidence) => evidence.hasFailureList },
   { id: 'returned', weight: 1, isPresent: (evidence) => evidence.hasOriginalMessage },
   { id: 'no-address', weight: -2, isPresent: isWithoutRecipient },
   {
@@ -96,7 +106,7 @@ const INDICATORS: readonly Indicator[] = [
     weight: -3,
     isPresent: (evidence) =>
       evidence.dsnRecipientCount === 0 &&
-      evidence.bestRank < 3 &&
+      !evidence.hasNamedAddress &&
       headerOf(evidence, 'x-failed-recipients') === '' &&
       !isFromDaemon(evidence) &&
       !DAEMON_NAME.test(evidence.from),
@@ -118,7 +128,8 @@ const INDICATORS: readonly Indicator[] = [
     isPresent: (evidence) =>
       (evidence.dsnRecipientCount === 0 || !/^multipart\/report/i.test(headerOf(evidence, 'content-type'))) &&
       (evidence.headers['list-unsubscribe'] !== undefined || evidence.headers['list-id'] !== undefined) &&
-      headerOf(evidence, 'x-failed-recipients') === '',
+      headerOf(evidence, 'x-failed-recipients') === '' &&
+      !isDaemonReport(evidence),
   },
   { id: 'answer-subject', weight: -5, isPresent: (evidence) => evidence.dsnRecipientCount === 0 && hasAutoReplySubject(evidence.subject) },
   { id: 'challenge', weight: -6, isPresent: (evidence) => evidence.dsnRecipientCount === 0 && isChallenge(evidence) },
@@ -130,9 +141,18 @@ function isFromDaemon(evidence: ReportEvidence): boolean {
   return DAEMON_MAILBOX.test(mailbox) || /^\s*(?:<\s*>)?\s*$/.test(evidence.from)
 }
 
+/**
+ * Whether a mail system wrote the message in its own layout and names a failed address. Mailing lists and gateways add their List fields to such
+ * reports too.
+ */
+function isDaemonReport(evidence: ReportEvidence): boolean {
+  const hasLayout = evidence.signatureLineCount > 0 || evidence.hasFailureList
+  return isFromDaemon(evidence) && hasLayout && evidence.hasNamedAddress && evidence.hasFailureText
+}
+
 /** Whether the report names no recipient. */
 function isWithoutRecipient(evidence: ReportEvidence): boolean {
-  return evidence.dsnRecipientCount === 0 && evidence.bestRank === 0 && headerOf(evidence, 'x-failed-recipients') === ''
+  return evidence.dsnRecipientCount === 0 && !evidence.hasAddress && headerOf(evidence, 'x-failed-recipients') === ''
 }
 
 /** Whether the Return-Path is a mailbox. The Return-Path of a report is empty. */
@@ -145,7 +165,11 @@ function hasPersonalReturnPath(evidence: ReportEvidence): boolean {
 function isFromPerson(evidence: ReportEvidence): boolean {
   if (isFromDaemon(evidence) || DAEMON_NAME.test(evidence.from)) return false
   if (/^\s*<\s*>\s*$/.test(evidence.headers['return-path'] ?? '')) return false
-  return !/no-?reply|admin|system|notif|@sns\.|majordomo|listserv/i.test(evidence.from) && evidence.reportType !== 'delivery-status'
+  return (
+    !/no-?reply|admin|system|notif|gateway|anti-?virus|anti-?spam|mail-?(?:scan|guard|filter)|@sns\.|majordomo|listserv/i.test(
+      evidence.from,
+    ) && evidence.reportType !== 'delivery-status'
+  )
 }
 
 /** The sum of the weights of all indicators that are present. */

@@ -15,6 +15,7 @@ import { parseMessage } from './parsed-message.ts'
 import type { ReportFinding, ParsedMessage } from './parsed-message.ts'
 import type { Report } from './report.ts'
 import { parseFieldAddresses, parseMessageId } from './dsn/original-message.ts'
+import { readRejectionNotice } from './feedback/rejection-notice.ts'
 import { isUnsubscribeRequest } from './feedback/unsubscribe.ts'
 
 /** Length of the human-readable text that is kept for operators. */
@@ -67,6 +68,7 @@ function createBaseReport(message: ParsedMessage): Report {
 const READERS: readonly ((message: ParsedMessage) => ReportFinding | null)[] = [
   readUnreadable,
   readComplaintReport,
+  readRejectionNotice,
   readReceipt,
   readProviderEventReport,
   readDeliveryReport,

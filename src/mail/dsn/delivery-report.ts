@@ -11,6 +11,7 @@ import { REPORT_THRESHOLD, scoreEvidence } from '../report-evidence.ts'
 import type { ReportEvidence } from '../report-evidence.ts'
 import type { MarkerRole } from '../freeform/bounce-format.ts'
 import { matchFormatsByHeader } from '../freeform/format-index.ts'
+import { RANK } from '../freeform/address-rank.ts'
 import { findAddressDiagnosticPairs } from '../freeform/reader.ts'
 import type { AddressDiagnosticPair } from '../freeform/reader.ts'
 import { parseProviderEvent } from '../feedback/provider-event.ts'
@@ -73,6 +74,8 @@ export function readDeliveryReport(message: ParsedMessage): ReportFinding | null
     subject: message.subject,
     failedRecipients: message.headers['x-failed-recipients'],
     originalMessage: message.originalMessage,
+    reporterDomain:
+      message.from !== null && DAEMON_ADDRESS.test(message.from) ? message.from.slice(message.from.lastIndexOf('@') + 1) : null,
     isOwnAddress,
   })
   return {
@@ -83,6 +86,8 @@ export function readDeliveryReport(message: ParsedMessage): ReportFinding | null
     reportingMta: deliveryStatus.reportingMta,
   }
 }
+
+const DAEMON_ADDRESS = /^(?:mailer-?daemon|postmaster)@/i
 
 function findStatusTexts(message: ParsedMessage): readonly string[] {
   if (message.parts.statusTexts.length > 0) return message.parts.statusTexts
@@ -160,6 +165,7 @@ function collectEvidence(
   formatVotes: FormatVotes,
 ): ReportEvidence {
   const bestRank = pairs.reduce((most, pair) => Math.max(most, pair.rank), 0)
+  const isQuoted = bestRank === RANK.reply || bestRank === RANK.command
   return {
     headers: message.headers,
     subject: message.subject,
@@ -167,10 +173,13 @@ function collectEvidence(
     reportType: message.reportType,
     bodyText: message.bodyText,
     dsnRecipientCount: deliveryStatus.recipients.length,
-    bestRank,
+    hasNamedAddress: bestRank >= RANK.target,
+    hasQuotedAddress: isQuoted,
+    hasAddress: bestRank > 0,
+    hasFailureList: pairs.some((pair) => pair.hasFailureTitle && pair.rank >= RANK.alone),
     hasFailureText: pairs
       .slice(0, 20)
-      .some((pair) => pair.diagnosticLines.some((line) => FAILURE_PHRASE.test(line) || REPLY_LINE.test(line))),
+      .some((pair) => pair.hasFailureTitle || pair.diagnosticLines.some((line) => FAILURE_PHRASE.test(line) || REPLY_LINE.test(line))),
     headerFormatCount: formatVotes.headerFormatCount,
     signatureLineCount: formatVotes.signatureLineCount,
     sectionLineCount: formatVotes.sectionLineCount,

@@ -6,22 +6,9 @@
  *
  * Pure, total, at most 1,000 groups. RFC 3464, RFC 6533 (internationalised), RFC 3461 (xtext). See also: mail/dsn/recipients.
  */
-import { parseBareAddress, decodeXtext, splitTypedValue } from '../mime/address.ts'
-import { parseDate } from '../mime/date.ts'
-import type { DsnAction } from '../report.ts'
-
-export type DsnRecipient = {
-  readonly finalRecipient: string | null
-  readonly originalRecipient: string | null
-  readonly action: DsnAction | null
-  readonly status: string | null
-  /** Diagnostic-Code without its type, with line breaks. */
-  readonly diagnosticText: string
-  readonly diagnosticType: string
-  readonly remoteMta: string | null
-  readonly lastAttemptAt: number | null
-  readonly willRetryUntil: number | null
-}
+import { decodeXtext } from '../mime/address.ts'
+import { parseHost, toDsnRecipient } from './dsn-recipient.ts'
+import type { DsnRecipient } from './dsn-recipient.ts'
 
 export type DeliveryStatusFields = {
   readonly reportingMta: string | null
@@ -67,19 +54,23 @@ type FieldMap = Map<string, string>
 /** Reads all texts that contain delivery-status fields. Total. */
 export function parseDeliveryStatus(texts: readonly string[]): DeliveryStatusFields {
   const messageFields: FieldMap = new Map()
-  const groups: FieldMap[] = []
+  const groups: Group[] = []
   for (const text of texts) readStatusText(text, messageFields, groups)
   return {
     reportingMta: parseHost(messageFields.get('reporting-mta')),
     envelopeId: parseEnvelopeId(messageFields.get('original-envelope-id')),
-    recipients: groups.filter(isRecipientGroup).slice(0, MAX_DSN_RECIPIENTS).map(toDsnRecipient),
+    recipients: selectRecipientGroups(groups).map(toDsnRecipient),
   }
 }
 
 const FIELD_NAME = /^[A-Za-z][A-Za-z0-9-]{2,60}[ \t]{0,4}$/
 
-function readStatusText(text: string, messageFields: FieldMap, groups: FieldMap[]): void {
+/** A group and whether it is in one block with per-message fields. */
+type Group = { readonly fields: FieldMap; isInMessageBlock: boolean }
+
+function readStatusText(text: string, messageFields: FieldMap, groups: Group[]): void {
   let group: FieldMap | null = null
+  let isMessageBlock = false
   let isAfterBlankLine = true
   let lastField: { into: FieldMap; name: string } | null = null
   for (const rawLine of text.split('\n', MAX_LINES)) {
@@ -96,13 +87,17 @@ function readStatusText(text: string, messageFields: FieldMap, groups: FieldMap[
       continue
     }
     if (PER_MESSAGE_FIELDS.has(name)) {
+      const open = groups.at(-1)
       if (isAfterBlankLine) group = null
+      else if (group !== null && open !== undefined) open.isInMessageBlock = true
+      isMessageBlock = true
       lastField = setField(messageFields, name, line.slice(colon + 1))
     } else if (PER_RECIPIENT_FIELDS.has(name) || group !== null) {
       if (group === null || startsGroup(group, name, isAfterBlankLine)) {
         if (groups.length > MAX_DSN_RECIPIENTS) return
+        if (isAfterBlankLine) isMessageBlock = false
         group = new Map()
-        groups.push(group)
+        groups.push({ fields: group, isInMessageBlock: isMessageBlock })
       }
       lastField = setField(group, name, line.slice(colon + 1))
     } else lastField = setField(messageFields, name, line.slice(colon + 1))
@@ -142,6 +137,23 @@ function appendToField(target: FieldMap, name: string, line: string): void {
   if (before !== undefined && before.length < MAX_FIELD_LENGTH) target.set(name, `${before}\n${line.trim()}`)
 }
 
+/**
+ * The groups about a recipient. Some programs write Action or Remote-MTA among the per-message fields: a group there without an address
+ * counts only if no other group names a recipient.
+ */
+function selectRecipientGroups(groups: readonly Group[]): readonly FieldMap[] {
+  const recipientGroups = groups.filter(({ fields }) => isRecipientGroup(fields))
+  const hasNamed = recipientGroups.some(({ fields }) => namesRecipient(fields))
+  return recipientGroups
+    .filter((group) => !hasNamed || !group.isInMessageBlock || namesRecipient(group.fields))
+    .slice(0, MAX_DSN_RECIPIENTS)
+    .map((group) => group.fields)
+}
+
+function namesRecipient(fields: FieldMap): boolean {
+  return fields.has('final-recipient') || fields.has('original-recipient') || fields.has('x-actual-recipient')
+}
+
 function isRecipientGroup(group: FieldMap): boolean {
   return (
     group.has('final-recipient') ||
@@ -150,95 +162,6 @@ function isRecipientGroup(group: FieldMap): boolean {
     (group.has('status') && group.has('diagnostic-code')) ||
     group.has('x-actual-recipient')
   )
-}
-
-function toDsnRecipient(group: FieldMap): DsnRecipient {
-  const final = parseRecipient(group.get('final-recipient'))
-  const actual = parseRecipient(group.get('x-actual-recipient'))
-  const original = parseRecipient(group.get('original-recipient'))
-  const diagnostic = splitDiagnostic(group.get('diagnostic-code') ?? '')
-  return {
-    finalRecipient: selectFinalRecipient(final, actual, original),
-    originalRecipient:
-      original ?? (actual !== null && final !== null && final.includes('@') && actual.includes('@') && actual !== final ? final : null),
-    action: parseAction(group.get('action')),
-    status: parseStatus(group.get('status')),
-    diagnosticText: diagnostic.text,
-    diagnosticType: diagnostic.type,
-    remoteMta: parseHost(group.get('remote-mta')),
-    lastAttemptAt: parseOptionalDate(group.get('last-attempt-date')),
-    willRetryUntil: parseOptionalDate(group.get('will-retry-until')),
-  }
-}
-
-/**
- * Prefers an address with a domain. A local name, an internal host or an X.400 address in Final-Recipient cannot be one that we sent to.
- */
-function selectFinalRecipient(final: string | null, actual: string | null, original: string | null): string | null {
-  if (final !== null && isRoutableAddress(final)) return final
-  if (original !== null && isRoutableAddress(original)) return original
-  if (final?.includes('@')) return final
-  if (actual?.includes('@')) return actual
-  return original?.includes('@') ? original : (final ?? actual ?? original)
-}
-
-function isRoutableAddress(address: string): boolean {
-  const at = address.lastIndexOf('@')
-  return at > 0 && /[.[]/.test(address.slice(at))
-}
-
-function parseRecipient(value: string | undefined): string | null {
-  if (value === undefined) return null
-  const typed = splitTypedValue(value.replaceAll('\n', ' '))
-  const plain = /\+[0-9A-Fa-f]{2}/.test(typed.value) || typed.type === 'utf-8' ? decodeXtext(typed.value) : typed.value
-  const bare = parseBareAddress(plain)
-  if (bare !== null) return bare
-  const trimmed = plain.replace(/[<>"]/g, '').trim()
-  return trimmed === '' || /\s/.test(trimmed) || trimmed.length > 320 ? null : trimmed
-}
-
-const ACTIONS: readonly (readonly [string, DsnAction])[] = [
-  ['fail', 'failed'],
-  ['expired', 'failed'],
-  ['undeliver', 'failed'],
-  ['bounce', 'failed'],
-  ['reject', 'failed'],
-  ['error', 'failed'],
-  ['delay', 'delayed'],
-  ['defer', 'delayed'],
-  ['relay', 'relayed'],
-  ['expand', 'expanded'],
-  ['deliver', 'delivered'],
-]
-
-function parseAction(value: string | undefined): DsnAction | null {
-  const trimmed = (value ?? '').trim().toLowerCase()
-  return ACTIONS.find(([begin]) => trimmed.startsWith(begin))?.[1] ?? null
-}
-
-const STATUS = /(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)/
-
-function parseStatus(value: string | undefined): string | null {
-  const found = STATUS.exec((value ?? '').slice(0, 200))
-  return found === null ? null : `${found[1]}.${Number(found[2])}.${Number(found[3])}`
-}
-
-/** `smtp; 550 5.1.1 …`: the type is the word before the first semicolon. Many reports omit it. */
-function splitDiagnostic(value: string): { type: string; text: string } {
-  const typed = /^\s*([A-Za-z][A-Za-z0-9 -]{0,24})\s*;\s*/.exec(value)
-  if (typed === null) return { type: '', text: value.trim() }
-  return { type: (typed[1] ?? '').toLowerCase(), text: value.slice(typed[0].length).trim() }
-}
-
-function parseHost(value: string | undefined): string | null {
-  if (value === undefined) return null
-  const host = splitTypedValue(value).value.trim().split(/[\s(]/, 1)[0] ?? ''
-  const bare = host.replace(/\.$/, '').toLowerCase()
-  return bare === '' || bare.length > 255 ? null : bare
-}
-
-function parseOptionalDate(value: string | undefined): number | null {
-  return value === undefined ? null : parseDate(value)
 }
 
 function parseEnvelopeId(value: string | undefined): string | null {

@@ -9,10 +9,12 @@
 import { extractAddresses } from '../mime/address.ts'
 import type { TextLine } from '../freeform/split-quoted.ts'
 import { isSectionTitle } from '../freeform/format-index.ts'
-import type { DsnRecipient } from './dsn.ts'
-import { type AddressDiagnosticPair, findOnlyAddress } from '../freeform/reader.ts'
+import type { DsnRecipient } from './dsn-recipient.ts'
+import type { AddressDiagnosticPair } from '../freeform/reader.ts'
+import { findLocalNames, findOnlyAddress } from '../freeform/unlabelled-recipient.ts'
 import { DELIVERED_PHRASE, FAILURE_PHRASE, DELAY_PHRASE, FINAL_FAILURE_PHRASE, REPLY_LINE } from '../freeform/phrases.ts'
 import { findLastReply } from '../smtp/last-reply.ts'
+import { findSessionRefusal } from '../smtp/session-transcript.ts'
 import { NO_REPLY, collapseWhitespace, parseReply } from '../smtp/reply.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { DsnAction, RecipientReport, OriginalMessage } from '../report.ts'
@@ -21,7 +23,7 @@ const MAX_REPORT_RECIPIENTS = 1_000
 /** Length of the text that rules read for one recipient. */
 const MAX_RECIPIENT_TEXT = 2_048
 /** Length of the text that is searched for a reply. */
-const MAX_SEARCHED_TEXT = 16_384
+const MAX_SEARCHED_TEXT = 65_536
 
 type RecipientSources = {
   readonly dsnRecipients: readonly DsnRecipient[]
@@ -30,6 +32,8 @@ type RecipientSources = {
   readonly subject: string
   readonly failedRecipients: string | undefined
   readonly originalMessage: OriginalMessage | null
+  /** The domain of the mail system that wrote the report, for local names; null if another program or a person wrote it. */
+  readonly reporterDomain: string | null
   /** Whether an address (lower case) belongs to the sender or to the reporter. */
   readonly isOwnAddress: (address: string) => boolean
 }
@@ -147,6 +151,8 @@ function findNamedRecipients(sources: RecipientSources): readonly NamedRecipient
   if (sources.pairs.length > 0) return sources.pairs.slice(0, MAX_REPORT_RECIPIENTS)
   const inSubject = extractAddresses(sources.subject, 2)
   if (inSubject.length === 1) return inSubject.map(withoutDiagnostic)
+  const localNames = sources.reporterDomain === null ? [] : findLocalNames(sources.lines)
+  if (localNames.length > 0) return localNames.map((name) => withoutDiagnostic({ address: `${name}@${sources.reporterDomain}` }))
   const to = sources.originalMessage?.to ?? []
   if (to.length === 1) return to.map((address) => withoutDiagnostic({ address }))
   const onlyAddress = findOnlyAddress(sources.lines, sources.isOwnAddress)
@@ -186,8 +192,12 @@ type TextSources = {
 }
 
 function fromText(source: TextSources): RecipientReport {
+  const sharedText = (source.sharedText ?? '').slice(0, MAX_SEARCHED_TEXT)
   const found =
-    findLastReply((source.sharedText ?? '').slice(0, MAX_SEARCHED_TEXT)) ?? findLastReply(source.text.slice(0, MAX_SEARCHED_TEXT))
+    (sharedText.includes('<<<') ? findSessionRefusal(sharedText, source.recipient) : null) ??
+    findReason(source.ownText ?? '') ??
+    findLastReply(sharedText, source.recipient) ??
+    findLastReply(source.text.slice(0, MAX_SEARCHED_TEXT), source.recipient)
   return {
     recipient: source.recipient,
     originalRecipient: source.original,
@@ -200,6 +210,12 @@ function fromText(source: TextSources): RecipientReport {
     lastAttemptAt: null,
     willRetryUntil: null,
   }
+}
+
+/** The reply that Sendmail repeats below a recipient: `(reason: 550 5.1.1 …)`. */
+function findReason(ownText: string): ReturnType<typeof findLastReply> {
+  const reason = /\(reason: ([245]\d\d[^\n]{0,2000}?)\)?\s*(?:\n|$)/i.exec(ownText)?.[1]
+  return reason === undefined ? null : { reply: parseReply(reason), host: null }
 }
 
 /** Joins texts for the rules: the text nearest to the recipient first, without repetition. */

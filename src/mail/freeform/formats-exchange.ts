@@ -35,7 +35,7 @@ export const EXCHANGE_FORMATS: readonly BounceFormat[] = [
     recipientLabel: ['your message to ', 'delivery to these recipients or groups'],
     diagnosticsBelow: ['diagnostic information for administrators', 'more info for email admins', 'delivery report for'],
     advice: ['the following organization rejected your message', 'for more information, see', 'was this helpful'],
-    originalBelow: ['original message headers', 'original message header', 'original message details', 'message hops'],
+    originalBelow: ['original message headers', 'original message header', 'message hops'],
   },
   {
     id: 'exchange-de',

@@ -7,6 +7,11 @@ import type { BounceFormat } from './bounce-format.ts'
 
 export const OFFICE_SERVER_FORMATS: readonly BounceFormat[] = [
   {
+    id: 'exchange-online',
+    diagnosticsBelow: ['error details', 'reported error', 'remote server returned'],
+    advice: ['original message details'],
+  },
+  {
     id: 'domino',
     header: { subject: ['delivery failure:'], 'x-mailer': ['lotus notes', 'lotus domino', 'ibm notes'] },
     recipientsBelow: ['was not delivered to', 'konnte nicht zugestellt werden an', "n'a pas été remis à", 'no se ha entregado a'],

@@ -170,6 +170,10 @@ export const RECIPIENT_LABEL = new RegExp(
   'i',
 )
 
+/** Words right before an address that the report says it could not reach: "unable to deliver your message to", "addressed to". */
+export const DELIVERY_TARGET =
+  /\b(?:(?:deliver(?:ed|ing|y of)?|sending|sent|relay(?:ed|ing)?|transmit(?:ted)?)\s{1,3}(?:your |the |this |an? )?(?:(?:following |original )?(?:e-?mail |mail )?message|e-?mail|mail)\s{1,3}(?:addressed )?to|(?:message|e-?mail|mail),? (?:that was |which was |was )?(?:addressed|destined) (?:to|for)|(?:your|the|this) (?:e-?mail |mail )?(?:message|e-?mail|mail) (?:to|for))\s{1,3}(?:the (?:following )?(?:recipient|address|user)s?\s{1,3})?["'<([]{0,3}$/i
+
 /** Words right before an address that mark it as someone else. */
 export const NON_RECIPIENT_LABEL = new RegExp(
   `(?:${anyOf([
@@ -223,7 +227,7 @@ export const NON_RECIPIENT_LABEL = new RegExp(
 
 /** A line that refers to a contact. An address in it or below it is not a recipient. */
 export const CONTACT_LINE =
-  /\b(?:contact|assistance|further help|for help|support (?:team|desk)|e-?mail us|reach us|write to|please send|send mail|forward (?:it|this|the|your)|questions|kontaktieren|wenden sie|contactez|contacte|póngase|entre em contato|mailing list)\b|联系|聯絡|問い合わせ|обратитесь|свяжитесь|^\s*(?:your|ihre|votre|su|sua) (?:original )?(?:message|nachricht|mensaje|mensagem)\s*:?\s*$|^\s*(?:from|sender|to|cc|subject|date|sent)\s*:/i
+  /\b(?:contact|assistance|service ?desk|help ?desk|hotline|(?:via|by) e-?mail(?: at)?|further help|for help|support (?:team|desk)|e-?mail us|reach us|write to|please send|send mail|forward (?:it|this|the|your)|questions|kontaktieren|wenden sie|contactez|contacte|póngase|entre em contato|mailing list)\b|联系|聯絡|問い合わせ|обратитесь|свяжитесь|^\s*(?:your|ihre|votre|su|sua) (?:original )?(?:message|nachricht|mensaje|mensagem)\s*:?\s*$|^\s*(?:from|sender|to|cc|subject|date|sent)\s*:/i
 
 /** Text of a report about a delayed message. */
 export const DELAY_PHRASE =

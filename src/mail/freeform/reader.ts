@@ -8,20 +8,23 @@
  * Promises: total, linear in the text, at most 1,000 pairs. Never takes the address of the sender, the reporter or a help desk, or
  * one in a URL. See also: mail/freeform/split-quoted, mail/freeform/format-index, mail/dsn/recipients (decides between sources).
  */
-import { extractAddresses } from '../mime/address.ts'
+import { extractAddresses, parseBareAddress } from '../mime/address.ts'
+import type { MarkerRole } from './bounce-format.ts'
 import type { TextLine } from './split-quoted.ts'
+import { ADDRESS_SUFFIX, RANK, rankAddress } from './address-rank.ts'
+import type { LineContext } from './address-rank.ts'
 import { isSectionTitle } from './format-index.ts'
 import type { LineMarker } from './format-index.ts'
-import { FAILURE_PHRASE, CONTACT_LINE, NON_RECIPIENT_LABEL, RECIPIENT_LABEL, REPLY_LINE } from './phrases.ts'
-
-/** Confidence of a candidate: named by a section or label, alone in its line, in a command or reply, in a sentence. */
-const RANK = { labelled: 4, alone: 3, command: 2, sentence: 1 } as const
+import { FAILURE_PHRASE, REPLY_LINE } from './phrases.ts'
+import { findOpenSentence, isRoleAddress } from './unlabelled-recipient.ts'
 
 export type AddressDiagnosticPair = {
   readonly address: string
   /** The address that the message was first sent to, if the text names both. */
   readonly originalAddress: string | null
   readonly rank: number
+  /** Whether the line above is a title about a failure, such as "could not be delivered to:". */
+  readonly hasFailureTitle: boolean
   /** The text about the address, line by line. */
   readonly diagnosticLines: readonly string[]
 }
@@ -30,7 +33,8 @@ export type AddressDiagnosticPair = {
 const MAX_PAIRS = 1_000
 
 /** `end`: the offset after the address in its line. */
-type AddressCandidate = { readonly address: string; readonly rank: number; readonly lineIndex: number; readonly end: number }
+type LineCandidate = { readonly address: string; readonly rank: number; readonly end: number }
+type AddressCandidate = LineCandidate & { readonly lineIndex: number; readonly hasFailureTitle: boolean }
 
 /**
  * Finds the addresses that the lines of a report are about. `isOwnAddress` (lower case): addresses that count only where they stand alone.
@@ -49,23 +53,27 @@ export function findAddressDiagnosticPairs(
   )
 }
 
+type Section = 'none' | Exclude<MarkerRole, 'signature' | 'originalBelow'>
+
 function findCandidates(lines: readonly TextLine[], isOwnAddress: (address: string) => boolean): readonly AddressCandidate[] {
   const candidates: AddressCandidate[] = []
-  let section: 'none' | 'recipientsBelow' | 'recipientLabel' | 'senderLabel' | 'diagnosticsBelow' | 'advice' = 'none'
+  let section: Section = 'none'
   let previousLine = ''
   let isSettled = false
-  for (let at = 0; at < lines.length && candidates.length < MAX_PAIRS * 4; at++) {
-    const line = lines[at]
-    if (line === undefined) break
+  for (const [at, line] of lines.entries()) {
+    if (candidates.length >= MAX_PAIRS * 4) break
     let isLabelled = false
-    for (const marker of line.markers) {
-      if (marker.role === 'signature' || marker.role === 'originalBelow') continue
-      isLabelled ||= marker.role === 'recipientLabel'
-      section = marker.role
+    for (const { role } of line.markers) {
+      if (role === 'signature' || role === 'originalBelow') continue
+      isLabelled ||= role === 'recipientLabel'
+      section = role
     }
     if (line.text.includes('@')) {
-      for (const candidate of findCandidatesInLine(line.text, { section, isLabelled, previousLine, isOwnAddress, isSettled })) {
-        candidates.push({ ...candidate, lineIndex: at })
+      const context: LineContext = { section, isLabelled, previousLine, openSentence: findOpenSentence(lines, at), isOwnAddress, isSettled }
+      const hasFailureTitle = /[:：]\s*$/.test(previousLine) && FAILURE_PHRASE.test(previousLine)
+      for (const candidate of findCandidatesInLine(line.text, context)) {
+        if (isInsideDiagnostic(lines, at, candidates.at(-1))) break
+        candidates.push({ ...candidate, lineIndex: at, hasFailureTitle })
         isSettled ||= candidate.rank >= RANK.alone
       }
       if (section === 'senderLabel' || section === 'recipientLabel') section = 'none'
@@ -75,23 +83,32 @@ function findCandidates(lines: readonly TextLine[], isOwnAddress: (address: stri
   return candidates
 }
 
-type LineContext = {
-  readonly section: string
-  readonly isLabelled: boolean
-  readonly previousLine: string
-  readonly isOwnAddress: (address: string) => boolean
-  /** A candidate of rank `alone` or better exists, so lower ranks no longer count. */
-  readonly isSettled: boolean
+const indentOf = (line: string): number => line.length - line.trimStart().length
+
+/**
+ * Whether a line continues the diagnostic of the candidate above it: indented deeper, without a blank line between, and below a reply or text
+ * about a failure.
+ */
+function isInsideDiagnostic(lines: readonly TextLine[], at: number, last: AddressCandidate | undefined): boolean {
+  if (last === undefined || last.rank < RANK.alone || last.lineIndex === at || at - last.lineIndex > 40) return false
+  const opener = lines[last.lineIndex]?.text ?? ''
+  const between = lines.slice(last.lineIndex + 1, at)
+  const isBlock = [...between.map((line) => line.text), lines[at]?.text ?? ''].every(
+    (text) => indentOf(text) > indentOf(opener) && text.trim() !== '',
+  )
+  return isBlock && between.some((line) => REPLY_LINE.test(line.text) || FAILURE_PHRASE.test(line.text))
 }
 
-const ADDRESS_PREFIX = /^[\s<>"'`(*•·\-–—=|#[\]{,;:.!]*(?:\d{1,3}[.)]\s+)?(?:(?:mailto|smtp|rfc822|local)[:;]\s*)?[<"'[]*$/i
-const ADDRESS_SUFFIX = /^[>"'\])},;.\s:]*(?:<?mailto:[^\s>]*>?)?[>"'\])},;.\s:]*$/
+/** The line of a recipient with its diagnostic: `<a@example.com>: host …`, `<a@example.com> (expanded from <b@example.org>): …`. */
+const ENTRY_LINE = /^<[^<>\s]{1,320}@[^<>\s]{1,255}>(?: \([^()]{1,400}\))?: \S/
 
 /** The candidates in one line that contains an @. */
-function findCandidatesInLine(text: string, context: LineContext): readonly Omit<AddressCandidate, 'lineIndex'>[] {
+function findCandidatesInLine(text: string, context: LineContext): readonly LineCandidate[] {
   if (context.section === 'senderLabel' || context.section === 'advice') return []
-  const found = extractAddresses(text)
-  const out: Omit<AddressCandidate, 'lineIndex'>[] = []
+  const parent = PARENT_ADDRESS.exec(text)
+  if (parent !== null && parent.index < 12) return UNDISCLOSED_ADDRESS.test(context.previousLine) ? toParentCandidate(parent[1] ?? '') : []
+  const found = ENTRY_LINE.test(text) ? extractAddresses(text, 1) : extractAddresses(text)
+  const out: LineCandidate[] = []
   let end = 0
   let rank = 0
   for (const hit of found) {
@@ -108,100 +125,43 @@ function findCandidatesInLine(text: string, context: LineContext): readonly Omit
   return out
 }
 
+/** Exim hides the address that an alias or forwarding rule led to, and names only its parent. */
+const UNDISCLOSED_ADDRESS = /^\s*(?:an )?undisclosed address\s*$/i
+
+function toParentCandidate(text: string): readonly LineCandidate[] {
+  const address = parseBareAddress(text)
+  return address === null ? [] : [{ address, rank: RANK.labelled, end: Number.MAX_SAFE_INTEGER }]
+}
+
 /** Whether only separators stand between two addresses: commas, brackets, "mailto:". */
 function isListSeparator(between: string): boolean {
   return /^[\s<>"',;()[\]]*(?:(?:mailto|smtp):)?(?:and|und|et|y|e)?[\s<>"',;()[\]]*$/i.test(between) && between.length < 16
 }
 
-const ROLE_MAILBOXES: ReadonlySet<string> = new Set([
-  'postmaster',
-  'mailer-daemon',
-  'mailerdaemon',
-  'abuse',
-  'support',
-  'helpdesk',
-  'noreply',
-  'no-reply',
-  'admin',
-  'hostmaster',
-  'webmaster',
-  'help',
-  'double-bounce',
-])
-
-/** Text before an @ that is not part of a mailbox. */
-const NON_MAILBOX_PREFIX = /https?:\S*$|\b(?:references|in-reply-to|message-?id|queue|log)\b[^@]*$/i
-
-/** The only address in the lines that is not an own, role or labelled address; null if there are none or several. */
-export function findOnlyAddress(lines: readonly TextLine[], isOwnAddress: (address: string) => boolean): string | null {
-  let onlyAddress: string | null = null
-  for (const line of lines) {
-    if (!line.text.includes('@') || CONTACT_LINE.test(line.text)) continue
-    for (const hit of extractAddresses(line.text, 10)) {
-      const address = hit.address.toLowerCase()
-      const label = line.text.slice(Math.max(0, hit.index - 60), hit.index)
-      if (isOwnAddress(address) || isRoleAddress(address) || NON_RECIPIENT_LABEL.test(label) || NON_MAILBOX_PREFIX.test(label)) continue
-      if (onlyAddress !== null && onlyAddress.toLowerCase() !== address) return null
-      onlyAddress = hit.address
-    }
-  }
-  return onlyAddress
-}
-
-function isRoleAddress(address: string): boolean {
-  return ROLE_MAILBOXES.has(address.slice(0, address.lastIndexOf('@')))
-}
-
-function rankAddress(at: { text: string; head: string; tail: string; context: LineContext }): number {
-  const { head, tail, context, text } = at
-  if (head === '' || head === '<') return rankAtStart(tail, context, text)
-  if (/(?:from|sender|message-id):?\s{0,20}<?$/i.test(head.slice(-40))) return 0
-  if ((head.includes('//') && /\/\/\S*$/.test(head)) || (/[?&=/]\S*$/.test(head.slice(-40)) && /https?:/i.test(head))) return 0
-  if (ADDRESS_PREFIX.test(head)) return rankAtStart(tail, context, text)
-  const label = head.slice(-60)
-  if (/rcpt to:? ?<?$/i.test(label)) return RANK.command
-  if (context.isLabelled) return RANK.labelled
-  if (NON_RECIPIENT_LABEL.test(label)) return 0
-  if (RECIPIENT_LABEL.test(label)) return RANK.alone
-  if (context.isSettled) return 0
-  if (REPLY_LINE.test(text)) return RANK.command
-  return FAILURE_PHRASE.test(text) && !CONTACT_LINE.test(text) ? RANK.sentence : 0
-}
-
-function rankAtStart(tail: string, context: LineContext, text: string): number {
-  const isRecipientSection = context.section === 'recipientsBelow' || context.section === 'recipientLabel'
-  if (!isRecipientSection && CONTACT_LINE.test(context.previousLine)) return 0
-  const rest = tail.replace(/^[>"'\])]+/, '')
-  if (ADDRESS_SUFFIX.test(tail)) return isRecipientSection ? RANK.labelled : RANK.alone
-  if (/^\s+(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|said|さん|写道)/i.test(rest)) return 0
-  if (/^\s*(?::|\.\.\.|\[|\(|-|–|=|;|,|\t| on \w{3}, )/.test(rest)) return RANK.alone
-  if (isRecipientSection || /[:：]\s*$/.test(context.previousLine)) return RANK.alone
-  return FAILURE_PHRASE.test(text) || REPLY_LINE.test(text) ? RANK.alone : 0
-}
+type PairDraft = { -readonly [Key in keyof AddressDiagnosticPair]: AddressDiagnosticPair[Key] } & { diagnosticLines: string[] }
 
 /** Assigns the lines below each candidate, up to the next one, and merges candidates with the same address. */
 function pairWithDiagnostics(lines: readonly TextLine[], candidates: readonly AddressCandidate[]): readonly AddressDiagnosticPair[] {
-  const byAddress = new Map<string, { address: string; originalAddress: string | null; rank: number; diagnosticLines: string[] }>()
+  const byAddress = new Map<string, PairDraft>()
   const unfilledLists: string[][] = []
-  const originals = findParentAddresses(lines)
-  for (let n = 0; n < candidates.length; n++) {
-    const candidate = candidates[n]
-    if (candidate === undefined || originals.skip.has(candidate.lineIndex)) continue
-    const key = candidate.address.toLowerCase()
+  for (const [n, candidate] of candidates.entries()) {
+    const { address, rank, hasFailureTitle } = candidate
+    const key = address.toLowerCase()
     let pair = byAddress.get(key)
     if (pair === undefined) {
       if (byAddress.size >= MAX_PAIRS) break
-      pair = { address: candidate.address, originalAddress: null, rank: candidate.rank, diagnosticLines: [] }
+      pair = { address, originalAddress: null, rank, hasFailureTitle, diagnosticLines: [] }
       byAddress.set(key, pair)
     }
-    pair.rank = Math.max(pair.rank, candidate.rank)
+    pair.rank = Math.max(pair.rank, rank)
     const next = nextCandidateLine(candidates, n)
     const diagnosticLines = collectDiagnosticLines(lines, candidate, next)
     if (!unfilledLists.includes(pair.diagnosticLines)) unfilledLists.push(pair.diagnosticLines)
     if (diagnosticLines.length === 0 && next !== null) continue
-    for (const list of unfilledLists) if (list.length < 200) list.push(...diagnosticLines)
+    for (const list of unfilledLists) if (list.length < MAX_DIAGNOSTIC_LINES * 3) list.push(...diagnosticLines)
     unfilledLists.length = 0
-    pair.originalAddress = findParentBelow(originals.parents, candidate.lineIndex, next ?? lines.length) ?? pair.originalAddress
+    const parent = findParentAddress(lines, candidate.lineIndex, next ?? lines.length)
+    if (parent !== null && parent.toLowerCase() !== key) pair.originalAddress = parent
   }
   return [...byAddress.values()]
 }
@@ -221,7 +181,8 @@ function endsDiagnostic(text: string, marker: LineMarker): boolean {
   return marker.role !== 'diagnosticsBelow' || isSectionTitle(text, marker)
 }
 
-const MAX_DIAGNOSTIC_LINES = 60
+/** The longest known diagnostics, of Exchange Online, have about 100 lines. */
+const MAX_DIAGNOSTIC_LINES = 200
 
 /** The text of one candidate: the rest of its own line and the lines below it, up to the next candidate or section. */
 function collectDiagnosticLines(lines: readonly TextLine[], candidate: AddressCandidate, next: number | null): readonly string[] {
@@ -238,26 +199,15 @@ function collectDiagnosticLines(lines: readonly TextLine[], candidate: AddressCa
   return diagnosticLines
 }
 
-const PARENT_ADDRESS = /\((?:ultimately )?generated from (\S+@\S+)\)/i
+/** Exim and Postfix write the parent of a generated address in parentheses. */
+const PARENT_ADDRESS = /\((?:ultimately )?(?:generated|expanded) from <?([^\s<>()]{1,320}@[^\s<>()]{1,255})>?\)/i
+/** Lines below an address that may name its parent. */
+const MAX_PARENT_DISTANCE = 4
 
-/** Exim writes the parent of a generated address in parentheses. */
-function findParentAddresses(lines: readonly TextLine[]): { parents: ReadonlyMap<number, string>; skip: ReadonlySet<number> } {
-  const parents = new Map<number, string>()
-  const skip = new Set<number>()
-  for (let at = 0; at < lines.length; at++) {
+function findParentAddress(lines: readonly TextLine[], from: number, to: number): string | null {
+  for (let at = from; at < Math.min(to, from + MAX_PARENT_DISTANCE); at++) {
     const text = lines[at]?.text ?? ''
-    if (!text.includes('(') || !text.includes('enerated from ')) continue
-    const parent = PARENT_ADDRESS.exec(text)?.[1]
-    if (parent === undefined) continue
-    parents.set(at, parent)
-    skip.add(at)
-  }
-  return { parents, skip }
-}
-
-function findParentBelow(parents: ReadonlyMap<number, string>, from: number, to: number): string | null {
-  for (let at = from; at < Math.min(to, from + 4); at++) {
-    const parent = parents.get(at)
+    const parent = text.includes(' from ') ? PARENT_ADDRESS.exec(text)?.[1] : undefined
     if (parent !== undefined) return parent
   }
   return null

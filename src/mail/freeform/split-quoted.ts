@@ -69,8 +69,8 @@ export function splitQuotedOriginal(text: string): SplitText {
   const lines: TextLine[] = []
   let at = 0
   while (at < raw.length && lines.length < MAX_LINES) {
-    const next = findNextLine(raw, at)
-    const line = raw.slice(at, next).trimEnd()
+    const next = findEntryEnd(raw, at)
+    const line = joinContinuations(raw.slice(at, next))
     const markers = line === '' ? NO_MARKERS : findLineMarkers(line)
     if (markers.some((marker) => marker.role === 'originalBelow') && !isSectionOpening(markers))
       return { ownLines: lines, originalText: raw.slice(next) }
@@ -79,6 +79,37 @@ export function splitQuotedOriginal(text: string): SplitText {
     at = next
   }
   return { ownLines: lines, originalText: null }
+}
+
+/** The first line of an entry as Postfix writes it: address, colon, diagnostic. */
+const ENTRY = /^<[^<>\s]{1,320}@[^<>\s]{1,255}>(?: \((?:expanded|ultimately expanded) from [^()\n]{1,400}\))?: ?\S/
+const CONTINUATION = /^(?: {4}|\t)[ \t]*\S/
+/** A line that ends right after the code or status of a reply, so that the next line continues it. */
+const WRAPPED_REPLY =
+  /(?:\b(?:said|says|replied|responded|returned|answered):?[ \t]*["']?[245]\d\d(?:[ -]#?[245]\.\d{1,3}\.\d{1,3})?|^[ \t].{0,300}:[ \t]*[245]\d\d[ -]#?[245]\.\d{1,3}\.\d{1,3})[ \t]*\r?\n$/i
+const MAX_CONTINUATION_LINES = 100
+
+/** Offset after the line at `from`, including the wrapped lines of its diagnostic. */
+function findEntryEnd(text: string, from: number): number {
+  let end = findNextLine(text, from)
+  const first = text.slice(from, Math.min(end, from + 2_000))
+  if (!ENTRY.test(first))
+    return first.length < 400 && WRAPPED_REPLY.test(first) && continuesAt(text, end, first) ? findNextLine(text, end) : end
+  for (let count = 0; count < MAX_CONTINUATION_LINES && CONTINUATION.test(text.slice(end, end + 200)); count++)
+    end = findNextLine(text, end)
+  return end
+}
+
+/** Whether the line at `from` begins with a letter or an address and is indented as far as the line before. */
+function continuesAt(text: string, from: number, previous: string): boolean {
+  const indent = /^[ \t]*/.exec(previous)?.[0] ?? ''
+  const next = text.slice(from, from + 400)
+  return next.startsWith(indent) && /^[ \t]*<?\p{L}/u.test(next)
+}
+
+function joinContinuations(entry: string): string {
+  const line = entry.trimEnd()
+  return line.includes('\n') ? line.replace(/[ \t]*\r?\n[ \t]*/g, ' ') : line
 }
 
 /** Offset of the line after the one that begins at `from`. */

@@ -157,7 +157,7 @@ function findLocalStart(text: string, at: number, floor: number): number {
 }
 
 /** A label attached to the address (`to=a@b`), and quotes and stars around it. */
-const GLUED_LABEL = /^(?:(?:to|from|rcpt|for|ctladdr|orcpt|recipient|email|addr|user)=)?['`*|.]*/i
+const GLUED_LABEL = /^(?:(?:to|from|rcpt|for|ctladdr|orcpt|recipient|email|addr|user|smtp|rfc-?822|internet|mail)=)?['`*|.]*/i
 
 function isAlphanumeric(code: number): boolean {
   return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)

@@ -6,8 +6,9 @@
  *
  * Pure, total, linear. See also: mail/smtp/reply-search (all replies in a text), mail/smtp/reply.
  */
-import { MAX_REPLY_LENGTH, type SmtpReply, parseReply } from './reply.ts'
+import { MAX_REPLY_LENGTH, type SmtpReply, isTelephoneNumberAt, parseReply } from './reply.ts'
 import { type FoundReply, findReplies } from './reply-search.ts'
+import { findSessionRefusal } from './session-transcript.ts'
 
 /** The last refusal of a remote server, or the last refusal if the text does not say who sent it; null without any. */
 function findLastRemoteReply(text: string): FoundReply | null {
@@ -24,8 +25,14 @@ const REPLY_INTRODUCTION = /(?:\bsaid|\bsays|\breplied|\bresponded|<<<|\bout):?[
 
 type AttributedReply = { readonly reply: SmtpReply; readonly host: string | null }
 
-/** The last refusal in a text: of a remote server before the reporter, well-formed before weak forms. Null without any. Total. */
-export function findLastReply(text: string): AttributedReply | null {
+/**
+ * The last refusal in a text: of a remote server before the reporter, well-formed before weak forms. In a quoted SMTP
+ * session, the first refusal of the recipient or the message decides. `recipient` prefers the reply to its own RCPT command. Null without any.
+ * Total.
+ */
+export function findLastReply(text: string, recipient: string | null = null): AttributedReply | null {
+  const refusal = text.includes('<<<') ? findSessionRefusal(text, recipient) : null
+  if (refusal !== null) return refusal
   const found = findLastRemoteReply(sliceLastAttempt(text))
   if (found !== null && found.reply.code !== null) return found
   const coded = findLastWeakReply(text)
@@ -55,7 +62,10 @@ function sliceLastAttempt(text: string): string {
 function findLastWeakReply(text: string): AttributedReply | null {
   let from = -1
   WEAK_REPLY.lastIndex = 0
-  for (let match = WEAK_REPLY.exec(text); match !== null; match = WEAK_REPLY.exec(text)) from = match.index + match[0].length - 3
+  for (let match = WEAK_REPLY.exec(text); match !== null; match = WEAK_REPLY.exec(text)) {
+    const at: number = match.index + match[0].length - 3
+    if (!isTelephoneNumberAt(text, at)) from = at
+  }
   if (from < 0) return null
   const line = text.slice(from, from + MAX_REPLY_LENGTH).split('\n', 1)[0] ?? ''
   return { reply: { ...parseReply(line.replace(':', '')), code: Number(text.slice(from, from + 3)) }, host: null }

@@ -48,6 +48,14 @@ const FOLLOWING_STATUS = /^[\s,:-]{1,2}(?:[245]\d\d[ -])?b?[#("']{0,2}[245]\.\d{
 /** `550, User unknown` and `{"code":550,"message":…}` need an introduction, because street numbers look the same. */
 const FOLLOWING_COMMA_TEXT = /^,\s?["'(]{0,2}[A-Za-z\u0080-\uffff]/
 const FOLLOWING_TEXT = /^[-\s:]{0,2}[\s"'(<[*]{0,3}[A-Za-z\u0080-\uffff]|^["'\])]|^[.;]?\s*$/
+/** A reply that a reporter quotes: some servers write a number of their own after the code (`554 30 Sorry, …`). */
+const QUOTED_INTRODUCTION = /(?:<<<|\b(?:said|says|replied|responded|answered|returned))\s?:?\s{0,3}["']?$/i
+const FOLLOWING_NUMBER = /^[ -]\d{1,4}(?![\d.:/])/
+/** The digits after an area code, and those of a local number after a word such as "call". */
+const TELEPHONE_SUFFIX = /^\)?[\s.-]{0,2}\d{3}[\s.-]{0,2}\d{4}(?!\d)/
+const LOCAL_NUMBER_SUFFIX = /^[\s.-]\d{4}(?!\d)/
+const TELEPHONE_INTRODUCTION =
+  /(?:\b(?:at|call|calling|dial|phone|telephone|tel|fax|mobile|hotline)\b\.?:?\s{0,3}(?:\+?1[\s.-])?|\(?\d{3}\)?[\s.-]{1,2}|\+\d{1,3}[\s.(-]{1,3})$/i
 /** A 2xx in prose is a number unless one of these introduces it. */
 const SUCCESS_INTRODUCTION = /(?:[:;>]|\b(?:said|returned|answered|replied))\s{0,3}["']?$/i
 
@@ -113,11 +121,22 @@ export function isReplyCodeAt(text: string, index: number): boolean {
   const following = text.slice(index + 3, index + 27)
   if (FOLLOWING_STATUS.test(following)) return true
   const preceding = text.slice(Math.max(0, index - 40), index)
+  if (isTelephoneNumberAt(text, index)) return false
+  if (FOLLOWING_NUMBER.test(following) && text.charAt(index) !== '2' && QUOTED_INTRODUCTION.test(preceding)) return true
   if (UNIT_SUFFIX.test(following) || NUMBER_LABEL.test(preceding)) return false
   if (!FOLLOWING_TEXT.test(following)) return FOLLOWING_COMMA_TEXT.test(following) && CODE_INTRODUCTION.test(preceding)
   if (text.charAt(index) === '2') return SUCCESS_INTRODUCTION.test(preceding)
   const isFirst = preceding.trim() === '' || /\n[ \t]*$/.test(preceding)
   return isFirst ? !COUNTED_NOUN.test(following) : CODE_INTRODUCTION.test(preceding)
+}
+
+/** Whether the three digits at `index` belong to a telephone number: `(480) 555-0100`, "call 555 0100", `+49 441 …`. Total. */
+export function isTelephoneNumberAt(text: string, index: number): boolean {
+  const following = text.slice(index + 3, index + 18)
+  const preceding = text.slice(Math.max(0, index - 24), index)
+  if (TELEPHONE_SUFFIX.test(following)) return true
+  if (/\+\d{1,3}[\s.(-]{1,3}$/.test(preceding)) return true
+  return LOCAL_NUMBER_SUFFIX.test(following) && TELEPHONE_INTRODUCTION.test(preceding)
 }
 
 /** The first enhanced status code in a text; null without one. Total. */

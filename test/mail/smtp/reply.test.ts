@@ -155,12 +155,25 @@ const lasts: readonly (readonly [string, string])[] = [
   ['{"code":550,"message":"no such user"}', '550 - message":"no such user"}'],
   ['----- Reason -----\n550\n', '550 - '],
   ['we are at 550, Main Street since 2 Apr', 'null'],
+  [
+    'host mx.example.org[192.0.2.7] said: 554 30 Sorry, this mailbox is disabled (554.30)',
+    '554 - 30 Sorry, this mailbox is disabled (554.30)',
+  ],
 ]
 
 test.each(lasts)('findLastReply in %j', (text, want) => {
   const reply = findLastReply(text)?.reply
   expect(reply === undefined ? 'null' : `${reply.code ?? '-'} ${reply.status ?? '-'} ${reply.text}`).toBe(want)
 })
+
+test.each([
+  'Call our support at (480) 555-0100.',
+  'Call our support at 480 555 0100.',
+  'Telephone: 480-555-0100',
+  'Write to us or call 1-480.555.0100!',
+  'Phone: +49 441 555 0100',
+  'Questions? Call 555\n0100 or write to us',
+])('a telephone number is not a reply: %j', (text) => expect(findLastReply(text)).toBeNull())
 
 test('replies are within any text', () => {
   const soup = fc.array(
