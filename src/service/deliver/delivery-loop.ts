@@ -19,7 +19,7 @@ import { findPendingWorkForOperator } from '../../store/queue/queued-mail.ts'
 import { traceFacts } from '../trace-facts.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import type { Context } from '../context.ts'
-import { runCommands } from './command-runner.ts'
+import { runCommands } from './pending-commands.ts'
 import { collectBatch, isEmptyBatch, splitBatch, type DeliveryBatch } from './delivery-batch.ts'
 import { commitBatch, commitKeyChanges, commitParts, type CommittedBatch } from './delivery-commit.ts'
 import {

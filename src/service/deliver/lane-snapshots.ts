@@ -75,7 +75,7 @@ function takeSnapshot(state: SnapshotState, queue: QueueState, now: number): Sna
   return { snapshot: { changed, removed: removedLanes(state, queue), throughput: steps, replacesAll: state.isFirst }, written }
 }
 
-/** The next lanes, beginning anew after the last one. */
+/** The next lanes; after the last one it starts at the first again. */
 function nextLanes(state: SnapshotState, queue: QueueState): readonly Lane[] {
   const selected: Lane[] = []
   const count = Math.min(LANES_PER_SAVE, queue.lanes.size)

@@ -6,7 +6,7 @@
 import { nextWakeAt } from '../../queue/queue.ts'
 import type { SessionView } from './delivery-session.ts'
 
-/** How often the store is asked for what other nodes have put into it. */
+/** How often the store is polled for what other nodes have stored. */
 export const POLL_INTERVAL_MS = 1_000
 /** How often the lane snapshots and the learnt values of backoff keys are written. */
 const SNAPSHOT_INTERVAL_MS = 5_000

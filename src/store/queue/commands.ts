@@ -4,7 +4,7 @@
  * The queue is in the memory of one node, but any node accepts a command. A row stays `waiting` until the transaction that also contains
  * its effect, so that the next node executes it if a node dies in between. Account 0 is the operator's.
  *
- * See also: queue/schedule/operator-commands (the commands), service/deliver/queue-api (which adds them), service/deliver/command-runner
+ * See also: queue/schedule/operator-commands (the commands), service/deliver/queue-api (which adds them), service/deliver/pending-commands
  * (which executes them).
  */
 import type { OperatorCommand } from '../../queue/schedule/operator-commands.ts'
@@ -81,7 +81,7 @@ export async function settleQueueCommandsForOperator(db: Database, commands: rea
   )
 }
 
-/** Removes commands that were settled before a moment. The audit still holds who asked for what. Returns how many. */
+/** Removes commands that were settled before a moment. The audit still contains who sent what. Returns how many. */
 export async function removeSettledQueueCommandsForOperator(db: Database, before: number): Promise<number> {
   return db.run("delete from queue_commands where state <> 'waiting' and settled_at < $1", [before])
 }

@@ -19,7 +19,7 @@ import {
   listThroughputForOperator,
 } from '../../../src/store/queue/lane-snapshots.ts'
 import { createLaneSnapshots } from '../../../src/service/deliver/lane-snapshots.ts'
-import { runCommands } from '../../../src/service/deliver/command-runner.ts'
+import { runCommands } from '../../../src/service/deliver/pending-commands.ts'
 import { createQueueApi } from '../../../src/service/deliver/queue-api.ts'
 import { mailOf, T0 } from '../../queue/play.ts'
 import { engines } from '../../support/engines.ts'
