@@ -19,7 +19,7 @@ import type { OutgoingMail, SmtpOutcome } from './transport.ts'
 
 export type SmtpSession = {
   readonly mx: string
-  /** Messages that it has carried, delivered or not. */
+  /** Messages that it has sent, delivered or not. */
   readonly mailCount: () => number
   readonly isOpen: () => boolean
   /** Sends one message; never two at once. Never rejects. */

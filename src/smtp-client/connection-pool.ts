@@ -1,7 +1,7 @@
 /**
  * connection-pool - idle SMTP sessions, kept for the next message from the same egress IP to the same host
  *
- * A session serves one message at a time. The pool closes a session that has carried its share of messages or has been idle for too long, and the oldest one when
+ * A session serves one message at a time. The pool closes a session that has sent its maximum of messages or has been idle for too long, and the oldest one when
  * there are too many, because a provider counts an idle connection as an open one. The session that was used last is used first, so that unneeded ones expire.
  *
  * Owned by one transport. See also: smtp-client/client-session, smtp-client/smtp-transport.
@@ -22,7 +22,7 @@ export const DEFAULT_POOL_LIMITS: PoolLimits = { mailsPerConnection: 100, idleTi
 export type ConnectionPool = {
   /** Takes an idle session out; null: there is none. */
   readonly acquire: (key: string) => SmtpSession | null
-  /** Puts a session in, or closes it if it has carried its share. */
+  /** Adds a session to the pool, or closes it if it has sent its maximum of messages. */
   readonly release: (key: string, session: SmtpSession) => void
   readonly idleCount: () => number
   readonly close: () => void

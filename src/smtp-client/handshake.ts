@@ -1,8 +1,8 @@
 /**
- * handshake - greeting, EHLO, STARTTLS and login: from a connected socket to a session that takes mail
+ * handshake - greeting, EHLO, STARTTLS and login: from a connected socket to a session that accepts mail
  *
- * A server that refuses EHLO is asked with HELO. With `opportunistic`, a refused STARTTLS leaves the session in the clear, and a TLS handshake that fails lets
- * the caller try the same host again without TLS. A password never goes out in the clear unless TLS is `off`. Every failure becomes an outcome.
+ * After a refused EHLO, HELO is sent. With `opportunistic`, a refused STARTTLS leaves the session unencrypted, and after a failed TLS handshake the caller may
+ * try the same host again without TLS. A password is never sent unencrypted unless TLS is `off`. Every failure becomes an outcome.
  *
  * RFC 5321 §3.1, §4.1.1.1, RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 8314 (implicit TLS). See also: smtp-client/client-session, smtp-client/login.
  */
@@ -22,7 +22,7 @@ export type HandshakeOptions = {
   readonly isWithoutTls: boolean
 }
 
-/** `canRetryWithoutTls`: TLS failed where it is optional, so that the same host may be tried in the clear. */
+/** `canRetryWithoutTls`: TLS failed where it is optional, so that the same host may be tried without it. */
 export type HandshakeFailure = { readonly kind: 'failed'; readonly outcome: SmtpOutcome; readonly canRetryWithoutTls: boolean }
 type HandshakeResult = { readonly kind: 'ready'; readonly extensions: SmtpExtensions } | HandshakeFailure
 
@@ -37,8 +37,7 @@ export async function performHandshake(wire: SmtpWire, options: HandshakeOptions
   const hello = await sayHello(wire, options)
   const encrypted = hello.kind === 'failed' ? hello : await encrypt(wire, options, hello)
   if (encrypted.kind === 'failed' || nextHop.login === null) return encrypted
-  if (!wire.isSecure() && nextHop.tls !== 'off')
-    return loginFailure('the server offers no TLS, and a password is not sent in the clear', mx)
+  if (!wire.isSecure() && nextHop.tls !== 'off') return loginFailure('the server offers no TLS, and a password is not sent unencrypted', mx)
   const refusal = await logIn(wire, nextHop.login, encrypted.extensions)
   return refusal === null ? encrypted : loginFailure(refusal, mx)
 }
@@ -58,7 +57,7 @@ async function sayHello(wire: SmtpWire, { ehlo, nextHop }: HandshakeOptions): Pr
   return replyFailure(wire, { reply: heloReply, phase: 'ehlo', mx: nextHop.name })
 }
 
-/** STARTTLS where it is offered and wanted, and EHLO again: what the server said in the clear does not count in TLS. */
+/** STARTTLS if it is offered and wanted, and EHLO again: the capabilities from before TLS are void (RFC 3207 §4.2). */
 async function encrypt(
   wire: SmtpWire,
   options: HandshakeOptions,
@@ -93,14 +92,14 @@ const closeTextOf = (wire: SmtpWire): string => wire.closeReason()?.text ?? 'the
 
 const failure = (outcome: SmtpOutcome, canRetryWithoutTls = false): HandshakeFailure => ({ kind: 'failed', outcome, canRetryWithoutTls })
 
-/** A refused login is a fault of our settings and says nothing of a message. */
+/** A refused login is an error in our settings and does not concern the message. */
 const loginFailure = (text: string, mx: string): HandshakeFailure => failure(errorOutcome('connect', `the login failed: ${text}`, mx))
 
 const isRefusal = (outcome: SmtpOutcome | null): outcome is SmtpOutcome => outcome?.kind === 'reply' && outcome.code >= 400
 
 type FailedReply = { readonly reply: string | null; readonly phase: SmtpPhase; readonly mx: string }
 
-/** A 4xx or 5xx is the outcome; any other reply, or none, means that the host did not come to speak SMTP. */
+/** A 4xx or 5xx is the outcome; any other reply, or none, means that the host does not speak SMTP. */
 function replyFailure(wire: SmtpWire, { reply, phase, mx }: FailedReply): HandshakeFailure {
   const outcome = reply === null ? null : outcomeOfReply(reply, phase, mx)
   if (isRefusal(outcome)) return failure(outcome)

@@ -34,7 +34,7 @@ export function errorOutcome(error: AttemptError, text: string, mx: string | nul
 }
 
 /**
- * The outcome of one message by the replies to its commands. `closeReason` says why the connection ended, in case replies are missing. A text that is not
+ * The outcome of one message by the replies to its commands. `closeReason` is why the connection ended, in case replies are missing. A text that is not
  * an SMTP reply ends the reading, because what follows it cannot be assigned to a command.
  *
  *     outcomeOfReplies(['250 ok', '550 5.1.1 no such user'], 'closed', 'mx.example')   → { kind: 'reply', code: 550, phase: 'rcpt', … }

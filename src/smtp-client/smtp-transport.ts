@@ -171,7 +171,7 @@ function addressFamilyOf({ egressIp }: OutgoingMail, nextHops: readonly NextHop[
   return nextHops.some(({ proxy }) => proxy) || family === 0 ? null : family === 4 ? 4 : 6
 }
 
-/** A text says why the look-up failed. */
+/** A text is the cause of a failed look-up. */
 async function addressesOfNextHop({ options }: TransportState, nextHop: NextHop, family: 4 | 6 | null): Promise<TargetAddress[] | string> {
   if (nextHop.address !== null) return [{ nextHop, address: nextHop.address }]
   const found = await options.addressesOf(nextHop.name, family)

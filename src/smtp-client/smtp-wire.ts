@@ -1,8 +1,8 @@
 /**
- * smtp-wire - commands and replies over one socket, in the clear or in TLS, each step within its time limit
+ * smtp-wire - commands and replies over one socket, with or without TLS, each step within its time limit
  *
- * Counts the replies that are due. A reply that nobody asked for ends the connection, since what follows could no longer be told apart; so does a reply
- * that is too long, a 421, and a step that takes too long. Nothing here rejects: a connection that has ended gives null for a reply, and says why.
+ * Counts the replies that are due. An unsolicited reply ends the connection, because later replies could no longer be assigned to their commands. So does a
+ * reply that is too long, a 421, and a step that takes too long. Nothing here rejects: after the end of a connection every reply is null, with the cause.
  *
  * RFC 5321 §4.2.1, §4.5.3.2 (time limits), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS). See also: smtp-client/reply-reader, smtp-client/step-timeouts,
  * smtp-client/handshake, smtp-client/mail-transaction.
@@ -124,7 +124,7 @@ function attach(state: WireState): void {
   socket.on('close', () => end(CONNECTION_CLOSED))
 }
 
-/** A server that closes without a last line end has still said what it said. */
+/** The last line counts even if the server closes without ending it. */
 function endOfInput(state: WireState, text: string): void {
   if (state.closeReason !== null) return
   const unfinished = state.reader.unfinished()
@@ -161,7 +161,7 @@ function receive(state: WireState, bytes: Buffer): void {
   if (replies.length > 0) state.resume()
 }
 
-/** Waits for a reply, room in the socket, TLS, or the end, whichever comes first. */
+/** Waits for a reply, space in the socket's buffer, TLS, or the end, whichever comes first. */
 const untilResumed = (state: WireState): Promise<void> =>
   new Promise((resolve) => {
     state.resume = () => {
@@ -214,7 +214,7 @@ async function sendMessage(state: WireState, message: Buffer): Promise<boolean> 
 async function startTls(state: WireState, options: ConnectionOptions, step: SmtpStep): Promise<boolean> {
   if (state.closeReason !== null) return false
   if (state.unread.length > 0 || state.reader.unfinished() !== '') {
-    endWire(state, { isTimeout: false, text: 'the server sent data in the clear after its reply to STARTTLS' })
+    endWire(state, { isTimeout: false, text: 'the server sent unencrypted data after its reply to STARTTLS' })
     return false
   }
   const plainSocket = state.socket

@@ -1,7 +1,7 @@
 /**
  * step-timeouts - a time limit for each step of an SMTP dialogue
  *
- * A step ends with a whole reply; single bytes do not extend it. While a message is being sent, a block that the server takes begins the time anew.
+ * A step ends with a whole reply; single bytes do not extend it. While a message is being sent, each block that the server accepts restarts the time.
  *
  * RFC 5321 §4.5.3.2. See also: smtp-client/smtp-wire.
  */
