@@ -1,5 +1,5 @@
 /**
- * app - the daemon: makes every part once, joins them, starts them and ends them in order
+ * app - the daemon: creates every part once, connects them, starts them and stops them in order
  *
  * Start: the lock of the data folder, store, rules, receiver, then the listeners; `startApp` resolves when all of them listen. End: no new connections,
  * open sessions get their replies, the last batch is committed, the store is closed, the lock is released. A reload replaces rules and certificate,
@@ -221,7 +221,7 @@ async function shutDown(parts: RunningParts): Promise<void> {
   await Promise.all([reportListener.close(), submissionListener?.close(), httpServer.close(), commandServer?.close(), parts.stopServices()])
   await Promise.all([receiver.waitUntilIdle(), outbound.forwarder.waitUntilIdle()])
   await network.close()
-  // Losing a few counts for alerts is no reason to fail.
+  // Losing a few counts for alerts must not make the shutdown fail.
   await runtime.context.counterBuffer.flush(runtime.context.engine).catch(() => undefined)
   await runtime.close()
   lock?.release()

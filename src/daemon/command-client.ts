@@ -1,5 +1,5 @@
 /**
- * command-client - asks the running daemon of a data folder to run a command
+ * command-client - runs a command in the running daemon of a data folder
  *
  * See also: daemon/command-socket (the protocol), commands/command-runner (decides between the daemon and the store).
  */

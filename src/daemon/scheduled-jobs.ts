@@ -63,7 +63,7 @@ type JobContext = { readonly lookUp: DnsLookup; readonly isClosing: () => boolea
 /** The delivering node takes reports within seconds, and the backoff classes look back hours. Where no node delivers, the rows stay. */
 const QUEUE_REPORT_DAYS = 7
 
-/** A client asks for the result of a command within days. The audit facts keep who gave it. */
+/** A client queries the result of a command within days. The audit facts keep who sent it. */
 const SETTLED_COMMAND_MS = 7 * DAY_MS
 
 function createJobs(context: Context, settings: Settings, { lookUp, isClosing }: JobContext): readonly ScheduledJob[] {

@@ -1,7 +1,7 @@
 /**
- * token-keyring - the ring of token keys, and the check of the master key from which they are derived
+ * token-keyring - the keyring of token keys, and the check of the master key from which they are derived
  *
- * Token keys are derived from the master key by account and index, so a lost store makes no token invalid. The ring in the store lists the indices: the
+ * Token keys are derived from the master key by account and index, so a lost store makes no token invalid. The keyring in the store lists the indices: the
  * highest one signs, and each one verifies until it is retired. A row is encrypted, which proves the master key under which it was made.
  *
  * See also: correlate/token-keys (the derivation), service/account-cache (reads the ring), config/vault.

@@ -56,6 +56,6 @@ export function createAlertMailer({ smarthostUrl, from, log }: AlertMailerOption
   }
 }
 
-/** The subject can contain a domain that a stranger chose. */
+/** The subject can contain a domain from untrusted input. */
 // oxlint-disable-next-line no-control-regex
 const toSingleLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 200)

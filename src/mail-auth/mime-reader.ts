@@ -1,7 +1,7 @@
 /**
  * mime-reader - reads a whole mail with mailparser, in a thread of its own
  *
- * Strangers write these mails, and one that the library cannot cope with ends its thread and never the daemon. A mail has a time limit and the thread a
+ * These mails are untrusted: one that crashes the library ends its thread and never the daemon. A mail has a time limit and the thread a
  * bounded heap. If either ends the reading, only the header fields are read, by our own scanner. The result is cut to sizes that a webhook can carry.
  *
  * See also: mail-auth/mime-reader-worker (the thread), mail-auth/mail-content, service/forward/forward-body.
@@ -73,7 +73,7 @@ export function createMimeReader({ timeLimitMs = TIME_LIMIT_MS, createWorker = s
   }
 }
 
-/** The answer of the thread; null if it died or took too long. */
+/** The result of the thread; null if it ended or took too long. */
 function requestFromWorker(worker: Worker, raw: Uint8Array, timeLimitMs: number): Promise<unknown> {
   return new Promise((resolve) => {
     const settle = (value: unknown): void => {

@@ -38,7 +38,7 @@ export type MailToVerify = { readonly raw: Uint8Array; readonly peer: string | n
 /** Verifies one mail as of `now`. Never rejects. */
 export type SignatureVerifier = (mail: MailToVerify, now: number) => Promise<AuthenticationResults>
 
-/** Milliseconds. A batch must not wait for the DNS servers of a stranger. */
+/** Milliseconds. A batch must not wait long for DNS servers that a sender controls. */
 const TIME_LIMIT_MS = 5_000
 
 /** Milliseconds. ARC is only a hint, so its DNS queries must not use up the time of the DKIM signatures. */

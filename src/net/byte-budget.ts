@@ -26,7 +26,7 @@ export type ByteBudget = {
   readonly usedBytes: () => number
 }
 
-/** The cost of a chunk beside its bytes: a peer that sends single bytes would otherwise hold hundreds of times what it sent. */
+/** The cost of a chunk in addition to its bytes: a peer that sends single bytes would otherwise hold hundreds of times what it sent. */
 export const CHUNK_OVERHEAD_BYTES = 512
 
 /** A body without a byte for this long counts as stalled; a healthy peer sends many a second. */

@@ -2,7 +2,7 @@
  * http-post - sends one request to a server that a user named, with bounds on time and on the response
  *
  * Redirects are not followed: a 3xx is a response like any other. Only the status matters; of a body that breaks off, the part that arrived is kept. For every
- * connection the guard checks the addresses of the name anew.
+ * connection the guard checks the addresses of the name again.
  *
  * Never rejects: a failure is a value. See also: net/ssrf-guard, service/notify/webhook-sender.
  */
@@ -16,7 +16,7 @@ type HttpRequest = {
   readonly body: string | null
 }
 
-/** `status` 0: there was no response. `text` has the first bytes of the response, or says why there is none. */
+/** `status` 0: there was no response. `text` has the first bytes of the response, or the cause if there is none. */
 export type HttpResponse = { readonly status: number; readonly text: string; readonly durationMs: number }
 
 export type HttpClient = {

@@ -63,7 +63,7 @@ const MAX_HOSTS = 20
 /** Longer chains of CNAMEs are a mistake. */
 const MAX_ALIASES = 8
 
-/** The set is part of backoff keys, so it is cut. */
+/** The set is part of backoff keys, so its size is limited. */
 const MAX_SET_CHARACTERS = 500
 
 type CacheEntry<T> = { readonly answer: Promise<T> }

@@ -120,7 +120,7 @@ export function nextWakeAt(queue: Queue, now: number): number | null {
   return at === undefined ? null : Math.max(now, at)
 }
 
-/** Whether a timer no longer holds: it would wake the caller for nothing. */
+/** Whether a timer no longer holds: it would wake the caller needlessly. */
 function isStale(queue: Queue, { kind, id, at }: Timer): boolean {
   switch (kind) {
     case 'message': {

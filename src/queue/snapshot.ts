@@ -1,7 +1,7 @@
 /**
  * snapshot - what is known about backoff keys, as plain JSON for a store, and back
  *
- * Makes it outlive a queue that is filled anew after a restart. The messages themselves come back by `enqueue`.
+ * Lets this knowledge survive a restart, after which the queue is filled again. The messages themselves are added with `enqueue`.
  * The members of the stored rows are final: released stores hold them.
  *
  * Pure. See also: queue/queue-state, service/deliver/key-persistence.
@@ -49,14 +49,14 @@ export function restoreKeyStates(queue: QueueState, snapshots: readonly KeyState
     keyState.holdPeriods = spans ?? []
     keyState.operatorRate = limit
     keyState.warmUp = warming
-    // The dispatch numbers of a new queue start anew.
+    // The dispatch numbers of a new queue start at the beginning.
     keyState.learnedRate = pace === null ? null : { ...pace, epoch: 0 }
     keyState.learnedConcurrency = breadth === null ? null : { ...breadth, epoch: 0 }
     setKeyTimer(queue, keyState, now)
   }
 }
 
-/** Restores stored episodes into a queue that does not have them. A probe that was in flight starts anew. */
+/** Restores stored episodes into a queue that does not have them. A probe that was in flight restarts. */
 export function restoreEpisodes(queue: QueueState, episodes: readonly BackoffEpisode[], now: number): void {
   for (const episode of episodes) {
     const keyState = getOrCreateKeyState(queue, episode.key, now)

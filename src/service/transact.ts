@@ -25,7 +25,7 @@ import type { Context } from './context.ts'
 /** What `decide` works with: the loaded ledger state and the running transaction. */
 export type LedgerTransaction = LoadedLedgerState & {
   readonly db: Database
-  /** The present moment, for facts about something that happens now. Read anew when the transaction runs again. */
+  /** The present moment, for facts about something that happens now. Read again when the transaction runs again. */
   readonly moment: FactMoment
   /** Applies facts to `ledgerState` at once, so that later decisions of this transaction see them. Returns how many were new. */
   readonly apply: (facts: readonly Fact[]) => number

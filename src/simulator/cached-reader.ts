@@ -1,7 +1,7 @@
 /**
  * cached-reader - reads the responses of simulated providers by the product's reader of attempts, and caches the readings
  *
- * The reader sees what a real connection would show: a reply, or an error with its text. What the simulator knows beside that (that the
+ * The reader sees what a real connection would show: a reply, or an error with its text. What the simulator knows in addition (that the
  * mailbox does not exist, that the provider is refusing) never reaches the queue another way.
  *
  * Mutable (the cache), owned by one simulation. See also: ledger/decide/attempt-reading, simulator/provider-model.

@@ -14,7 +14,7 @@ export type ProviderHold = { since: number; until: number; strikes: number }
 
 /** How many times the duration doubles at most. */
 const MAX_DOUBLINGS = 3
-/** After this time without a refusal the doubling starts anew. */
+/** After this time without a refusal the doubling restarts. */
 const STRIKE_RETENTION_MS = DAY_MS
 
 /** The settings of a hold in the provider's file. */

@@ -101,7 +101,7 @@ export function applyLimits(records: SenderRecords, file: ProviderFile, attempt:
     if (limit.window === 'day') usage.hold.until = usage.dayEndsAt
     else {
       startHold(usage.hold, at, limit)
-      // The refusal is the penalty. Afterwards the count starts anew.
+      // The refusal is the penalty. Afterwards the count restarts.
       usage.hour.scale(0)
     }
     return limit.answer

@@ -23,7 +23,7 @@ import { replyTextOf } from './reply-text.ts'
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 
-/** How long an attempt waits for a connection that nobody accepts. */
+/** How long an attempt waits for a connection that no host accepts. */
 const CONNECT_TIMEOUT_MS = 30_000
 
 /** One attempt at a provider. `recipient` and `id` fill the texts; the two numbers seed what happens. */
@@ -52,7 +52,7 @@ export type ProviderResponse = {
   readonly refusal: RefusalKind | null
   /** An NDR that comes back later. */
   readonly report: { readonly afterMs: number; readonly text: string } | null
-  /** `isReported` false: the provider counts the complaint but reports it to nobody. */
+  /** `isReported` false: the provider counts the complaint but sends no report. */
   readonly complaint: { readonly afterMs: number; readonly isReported: boolean } | null
 }
 

@@ -210,7 +210,7 @@ export async function saveExportProgress(db: Database, job: ExportRow, progress:
   return true
 }
 
-/** What a transition writes beside the state. */
+/** What a transition writes besides the state. */
 export type ExportChange = {
   readonly at: number
   readonly expiresAt?: number | null
@@ -219,7 +219,7 @@ export type ExportChange = {
   readonly claimableAt?: number
 }
 
-/** Moves one job by a signal. Returns false if the signal moves nothing in its state, or another node holds the lease. */
+/** Moves one job by a signal. Returns false if the signal has no effect in its state, or another node holds the lease. */
 export async function transitionExport(
   db: Database,
   { account, exportId }: ExportRef,

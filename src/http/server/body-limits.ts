@@ -113,7 +113,7 @@ function meterBody({ budget, openBodies, countRefusal, now }: MeterState, { requ
       openBodies.delete(body)
     },
   })
-  // If the response is sent before the body is read, nobody handles an error of the meter.
+  // If the response is sent before the body is read, no code handles an error of the meter.
   meter.on('error', () => undefined)
   openBodies.set(body, endWith)
   // The rest of an unread body is drained without being counted, so that the connection can be reused.

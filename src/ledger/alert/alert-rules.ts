@@ -19,7 +19,7 @@ export type AlertThreshold = { readonly raise: number; readonly clear: number; r
 type AlertRule = AlertThreshold & {
   readonly scope: AlertScope
   readonly unit: 'share' | 'minutes' | 'hours'
-  /** What is measured: a text that can follow "share of", or stand alone. */
+  /** What is measured: a text that is also correct after "share of". */
   readonly what: string
   /** What the minimum volume counts. */
   readonly of: string

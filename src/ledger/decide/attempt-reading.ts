@@ -23,7 +23,7 @@ export type DialogueOutcome =
   | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null }
   | { readonly kind: 'error'; readonly error: AttemptError; readonly text: string; readonly mx: string | null }
 
-/** The attempt whose outcome is read. `site` stands where no host spoke. */
+/** The attempt whose outcome is read. `site` is used if no host replied. */
 export type AttemptSubject = { readonly attempt: number; readonly egressIp: string; readonly site: string; readonly domain: string }
 
 /** A refusal as the queue takes it. */
@@ -38,14 +38,14 @@ export type RefusedAttempt = {
   readonly deferral: boolean
   /** The delay that the reply states ("try again in five minutes"); null: none. */
   readonly statedDelayMs: number | null
-  /** The provider's IANA time zone, in which its quotas start anew; null: UTC. */
+  /** The provider's IANA time zone, in which its quotas are reset; null: UTC. */
   readonly zone: string | null
 }
 
 export type ReadResult =
   | { readonly kind: 'accepted' }
   | RefusedAttempt
-  /** No reply: the name was not found (`dns`), nobody listened or replied in time (`connect`), or the connection broke (`dropped`). */
+  /** No reply: the name was not found (`dns`), no host accepted the connection or replied in time (`connect`), or the connection broke (`dropped`). */
   | { readonly kind: 'unreachable'; readonly how: 'dns' | 'connect' | 'dropped'; readonly text: string }
 
 /** One attempt: for the ledger (the queue decides `final`), with its verdict (null for a 2xx), and for the queue. */
@@ -99,7 +99,7 @@ export function readAttempt(table: RuleTable, subject: AttemptSubject, outcome: 
   return { attempt, verdict, result }
 }
 
-/** A connection that broke during the dialogue says nothing about the network. A peer that stopped replying counts as unreachable. */
+/** A connection that broke during the dialogue is no evidence about the network. A peer that stopped replying counts as unreachable. */
 const UNREACHABLE_BY_ERROR = {
   dns: 'dns',
   connect: 'connect',
@@ -143,7 +143,7 @@ const NO_REPLY: ObservedAttempt = {
   source: 'queue',
 }
 
-/** An attempt whose outcome nobody knows: its node ended before it recorded the reply. */
+/** An attempt with an unknown outcome: its node ended before it recorded the reply. */
 export function readUncertainAttempt(subject: Pick<AttemptSubject, 'attempt' | 'domain'>, table: RuleTable): RecordedAttempt {
   const text = 'the sending node ended before it recorded the reply'
   const { site } = siteOf(table, { domain: subject.domain })

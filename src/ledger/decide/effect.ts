@@ -2,7 +2,7 @@
  * effect - the status that a verdict leads to, by the account's policy
  *
  * `by-permanence`: the sub status of the verdict decides the status. `by-channel`: a final refusal in the SMTP session is invalid, anything
- * reported later a soft bounce (a permanent "user unknown" becomes 506). Permanence is stored beside the status, because lists depend on
+ * reported later a soft bounce (a permanent "user unknown" becomes 506). Permanence is stored with the status, because lists depend on
  * it.
  * A syntactically invalid address is always 404; a server that we could not reach ourselves is 403.
  *
@@ -53,7 +53,7 @@ export function localRefusalEffectOf(reason: 'blacklisted' | 'unsubscribed' | 'f
 
 /**
  * The effect if a broadcast leaves a recipient out: the sender's list has the address twice, or no address for this type of mail. 409,
- * because no other sub status applies; fault `list`, so that nobody cleans the address from a list.
+ * because no other sub status applies; fault `list`, so that no sender removes the address from a list.
  */
 export const EXCLUDED_EFFECT: StatusEffect = {
   ...DELIVERED_EFFECT,

@@ -1,7 +1,7 @@
 /**
  * redact - erases one address from facts, and keeps what protects it
  *
- * Erasure is the only case in which stored facts and rows are rewritten. The clear address is removed wherever it stands; its hash stays,
+ * Erasure is the only case in which stored facts and rows are rewritten. The clear address is removed wherever it occurs; its hash stays,
  * so that the suppression lists keep working. Reply texts may quote the address, so its occurrences there are replaced. The table of fact
  * kinds says how each field is treated.
  *

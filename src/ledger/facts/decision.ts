@@ -41,7 +41,7 @@ export type VerdictSummary = {
   readonly provider: string | null
 }
 
-/** From strong to weak: a reporter's aligned signature beside our token, our token alone, an operator's word. */
+/** From strong to weak: a reporter's aligned signature together with our token, our token alone, an operator's word. */
 export const PROOFS = ['signed', 'token', 'operator'] as const
 export type Proof = (typeof PROOFS)[number]
 

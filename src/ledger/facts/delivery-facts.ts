@@ -9,7 +9,7 @@ import type { MatchProvenance, StatusEffect, VerdictSummary } from './decision.t
 export const EMAIL_TYPES = ['trigger', 'batch'] as const
 export type EmailType = (typeof EMAIL_TYPES)[number]
 
-/** The registration of one recipient: everything that its delivery row is made of. */
+/** The registration of one recipient: all contents of its delivery row. */
 export type RequestData = {
   readonly emailId: string
   readonly messageId: string

@@ -1,7 +1,7 @@
 /**
  * forward-facts - payload of inbound mail that an account received at one of its own domains
  *
- * The mail itself is stored beside the facts for a limited time. The fact holds nothing of it that an erasure would have to remove.
+ * The mail itself is stored separately for a limited time. The fact holds nothing of it that an erasure would have to remove.
  *
  * Payload of ledger/facts/fact-kinds. Pure. See also: store/mail/forwarded-mails, service/forward/forward-mail.
  */

@@ -42,7 +42,7 @@ export function updateBounceList(failure: DeliveryFailure): readonly Fact[] {
   return suppressRepeatedFailure(failure, delivery.addressHash)
 }
 
-/** A 4xx or 4.x.x never feeds the list, whatever a rule made of it. */
+/** A 4xx or 4.x.x never adds an entry, whatever its rule decides. */
 function isTransientReply(verdict: VerdictSummary | null): boolean {
   if (verdict === null) return false
   return (verdict.code !== null && verdict.code < 500) || verdict.replyStatus?.startsWith('4.') === true

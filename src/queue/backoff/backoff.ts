@@ -1,8 +1,8 @@
 /**
- * backoff - the state machine of one episode: feedback arrives, time passes, an operator presses Recover
+ * backoff - the state machine of one episode: feedback, the passing of time, and an operator's Recover
  *
  * Each function is pure: (policy, episode, what happened, now) → episode. When the state changes, the episode takes the epoch that the caller
- * passes, and its counts start anew. n only rises; it is reset in ACTIVE, after a long time without trouble.
+ * passes, and its counts restart at zero. n only rises; it is reset in ACTIVE, after a long time without trouble.
  *
  * See also: queue/backoff/backoff-state (the states), queue/backoff/backoff-classes (the classes), queue/backoff/trip-detection,
  * queue/backoff/key-state (the caller).

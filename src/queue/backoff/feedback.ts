@@ -34,7 +34,7 @@ export function applyResultToKeys(context: ResultContext): QueueEvent[] {
   if (result.kind === 'recalled') return returnProbes(queue, attempt, attempt.keys, now)
   if (result.kind === 'unreachable') {
     const { how } = result
-    // The peer of a connection that broke had answered it: that says nothing about the network, and it is no reply of the provider.
+    // The peer had accepted the connection before it broke: this is no evidence about the network, and not a reply of the provider.
     if (how === 'dropped') return [...returnProbes(queue, attempt, attempt.keys, now), ...applyDropped(context)]
     return [...returnProbes(queue, attempt, attemptKeys(attempt.dispatch), now), ...applyUnreachable(context, how)]
   }

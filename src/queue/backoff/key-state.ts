@@ -67,7 +67,7 @@ function mergeLimits(a: BackoffLimits, b: BackoffLimits): BackoffLimits {
   }
 }
 
-/** Computes anew what the episodes of a key allow together. */
+/** Recomputes what the episodes of a key allow together. */
 export function refreshBackoffLimits(queue: QueueState, keyState: KeyState): void {
   let limits = NO_BACKOFF_LIMITS
   for (const episode of keyState.episodes.values()) {

@@ -34,7 +34,7 @@ export const DEFAULT_OVERRIDES: Readonly<Partial<Record<BackoffClassName, Partia
       ],
     },
   },
-  // Greylists ask for five minutes and more: the first delay of the schedule would be an attempt for nothing.
+  // Greylists ask for five minutes and more: an attempt after the first delay of the schedule would be wasted.
   greylist: { minRetryDelayMs: 6 * MINUTE_MS },
   // Three complaints in 1,000 messages are chance: a list with 0.1 % has that many on every twelfth day.
   'list-quality': {

@@ -34,7 +34,7 @@ const MIN_PER_MINUTE = 2
 /** A single refusal is noise: it takes three, and a twentieth of the results, to halve the rate. */
 const MIN_OVER_LIMIT = 3
 const MIN_OVER_LIMIT_SHARE = 0.05
-/** The counts start anew after a minute, but not before this many results. */
+/** The counts restart after a minute, but not before this many results. */
 const WINDOW_MS = 60_000
 const MIN_WINDOW_ANSWERS = 20
 /** A burst of refusals halves the rate once. Longer trouble is a matter of the backoff. */

@@ -1,7 +1,7 @@
 /**
  * affected-accounts - the accounts whose messages wait for a key, and the accounts to notify of its transitions
  *
- * A transition is reported to the accounts that it holds up, and to those that were notified before and have nothing waiting any more: an
+ * A transition is reported to the accounts whose messages it delays, and to those that were notified before and have nothing waiting any more: an
  * account that got `paused` also gets `recovered`. Past notifications are kept in memory only; after a restart only the accounts with waiting
  * messages are notified.
  *
@@ -12,7 +12,7 @@ import { waitingStreamsOf } from '../backoff/key-scope.ts'
 import type { QueueEvent, KeyTransition } from '../message.ts'
 import type { QueueState } from '../queue-state.ts'
 
-/** An account that a key holds up: the recipient domains, sorted, and how many of its messages wait. */
+/** An account whose messages a key delays: the recipient domains, sorted, and how many of its messages wait. */
 export type AffectedAccount = { readonly account: number; readonly domains: readonly string[]; readonly waiting: number }
 
 /** The account that owns a key; null for a key that accounts share. */
@@ -21,7 +21,7 @@ export function keyOwnerOf(id: BackoffKeyId): number | null {
   return key !== null && 'account' in key ? key.account : null
 }
 
-/** The accounts whose messages a key holds up, sorted by number. The owner of a key is always among them. */
+/** The accounts whose messages a key delays, sorted by number. The owner of a key is always among them. */
 export function findAffectedAccounts(queue: QueueState, key: BackoffKeyId): AffectedAccount[] {
   const owner = keyOwnerOf(key)
   const found = new Map<number, { readonly domains: Set<string>; waiting: number }>()

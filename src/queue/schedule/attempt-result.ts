@@ -1,9 +1,9 @@
 /**
  * attempt-result - applies the result of an attempt to its message and to the backoff keys
  *
- * The message ends (delivered, failed or given up), is deferred by the retry schedule, or goes on at once by an egress IP that has not been
+ * The message ends (delivered, failed or given up), is deferred by the retry schedule, or continues at once with an egress IP that has not been
  * refused. A message that was refused for its IP ends only when no permitted IP is left. The queue stores nothing: the caller writes the
- * events before it goes on.
+ * events before it continues.
  *
  * Mutates the queue. See also: queue/backoff/feedback (the keys), queue/schedule/retry (the schedule), queue/schedule/lane.
  */

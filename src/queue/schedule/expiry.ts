@@ -16,7 +16,7 @@ import { pushTimer } from './timer-heap.ts'
 /** How many ids of removed messages a FIFO may hold beyond twice its size before they are dropped. */
 const REMOVED_SLACK = 64
 
-/** When a held message is checked again: the delay is short beside the time that it gets after the hold. */
+/** When a held message is checked again: the delay is short compared with the time that it gets after the hold. */
 const HELD_RECHECK_MS = 3_600_000
 
 /** When a message in flight is checked again: an attempt takes minutes at most. */
@@ -56,7 +56,7 @@ function scheduleExpiryCheck(queue: QueueState, lane: Lane, at: number | null): 
   if (at !== null) pushTimer(queue.timers, { at, order: 0, kind: 'lane', id: lane.id })
 }
 
-/** Whether the timer of a lane still holds. Sets it anew if its message is gone. */
+/** Whether the timer of a lane still holds. Sets it again if its message has left the queue. */
 export function isExpiryCheckDue(queue: QueueState, id: string, at: number): boolean {
   const lane = queue.lanes.get(id)
   if (lane === undefined || lane.expiryCheckAt !== at) return false

@@ -1,7 +1,7 @@
 /**
  * operator-commands - pause, recover, delete, set a rate, start a warm-up
  *
- * Each command returns its events; the caller writes the audit. A manual pause is an overlay of at most 15 days beside the backoff states:
+ * Each command returns its events; the caller writes the audit. A manual pause is an overlay of at most 15 days on the backoff states:
  * when it ends, the state underneath continues. If it was given no end, its messages are kept or deleted after 15 days, as requested.
  *
  * Mutates the queue. See also: queue/queue (`applyCommand`), queue/backoff/backoff (recover).

@@ -1,7 +1,7 @@
 /**
  * timer-heap - a binary heap of timers, soonest first; of one moment in the order in which they were set
  *
- * The heap is a plain array. A timer of the queue is a hint: whoever takes it checks whether it still holds.
+ * The heap is a plain array. A timer of the queue is a hint: the code that handles it checks whether it is still valid.
  * Mutable. See also: queue/queue-state, simulator/event-queue.
  */
 export type HeapEntry = { readonly at: number; readonly order: number }

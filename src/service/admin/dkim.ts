@@ -187,7 +187,7 @@ function parseDomain(text: string): string {
   return domain
 }
 
-/** The selector shows when the key was generated; a trailing `e` stands for Ed25519. */
+/** The selector shows when the key was generated; a trailing `e` means Ed25519. */
 function generateSelector(algorithm: DkimAlgorithm, at: number): string {
   const stamp = new Date(at).toISOString().replaceAll(/[-:T]/g, '').slice(0, 14)
   return `b${stamp}${algorithm === 'ed25519' ? 'e' : ''}`

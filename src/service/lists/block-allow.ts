@@ -2,7 +2,7 @@
  * block-allow - adds and removes block and allow entries that an account sets by hand
  *
  * An entry covers one address or a whole domain, for one API user or for all of them. One call is one transaction. Adding an entry that
- * exists with the same end changes nothing; adding it with another end starts it anew.
+ * exists with the same end changes nothing; adding it with another end replaces it.
  *
  * See also: service/lists/bulk-removal (the other lists), ledger/decide/operator-action, ledger/suppress/suppression (how entries suppress).
  */

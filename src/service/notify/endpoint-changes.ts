@@ -35,7 +35,7 @@ export type EndpointConfig = {
 /** Fields that are left out stay as they are. */
 export type EndpointChange = Partial<EndpointConfig> & {
   readonly enabled?: boolean
-  /** Generates a new secret. The old one signs beside it for a day. */
+  /** Generates a new secret. The old one also signs for another day. */
   readonly rotate?: boolean
   /** The `updatedAt` that the client read: if the endpoint has changed since, the call fails. */
   readonly unchangedSince?: number

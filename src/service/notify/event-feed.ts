@@ -52,7 +52,7 @@ export async function followFacts(
       const fresh = ids.filter((id) => !position.seenIds.has(id)).slice(0, limit)
       const facts = await findFactsById(reader, account, fresh)
       for (const id of fresh) markSeen(position, id)
-      // If there may be more, the next call continues here, and keeps reading the whole window until it is through.
+      // If there may be more, the next call continues here, and keeps reading the whole window until its end.
       if (fresh.length < limit) position.polls += 1
       if (isFullScan)
         advanceWatermark(position, { isExhaustive: ids.length < requested, through: fresh.at(-1) ?? position.watermark, now: now() })

@@ -89,7 +89,7 @@ async function replayFailed({ engine }: Context, { endpoint, cursor, dueAt, from
   return { count, last: ids.length < PAGE_SIZE ? null : (ids.at(-1) ?? null) }
 }
 
-/** Leaves out events attempted since the first call: the notifier sends them while the pages go on. */
+/** Leaves out events attempted since the first call: the notifier sends them while further pages are queued. */
 async function replayDelivered(
   { engine }: Context,
   { endpoint, cursor, dueAt, from, until, events }: ReplayPageRequest,

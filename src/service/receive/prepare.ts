@@ -27,7 +27,7 @@ export type PreparedMail = {
   readonly authentication: AuthenticationResults
 }
 
-/** Kinds that need a signature beside a valid token. For other kinds the token is enough, or they change nothing. */
+/** Kinds that need a signature in addition to a valid token. For other kinds the token is enough, or they change nothing. */
 const KINDS_NEEDING_PROOF: Readonly<Partial<Record<ReportKind, boolean>>> = { complaint: true, 'not-spam': true }
 
 /** Prepares one mail. Never rejects because of the content of a mail. */
@@ -62,7 +62,7 @@ function feedsSharedList(snapshot: AccountSnapshot, references: readonly MailRef
 
 const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
 
-/** `parseReport` never throws. If a defect makes it throw, the mail becomes an `unreadable` report and the batch goes on. */
+/** `parseReport` never throws. If a defect makes it throw, the mail becomes an `unreadable` report and the batch continues. */
 function parseSafely(context: Context, mail: IncomingMail): Report {
   try {
     return parseReport(mail.raw)

@@ -1,7 +1,7 @@
 /**
  * provider-server - one simulated provider as a real SMTP server on loopback
  *
- * simulator/provider-model decides every response, as in a simulation. This file carries them out: refusals of the sender or the recipient at
+ * simulator/provider-model decides every response, as in a simulation. This file executes the decisions: refusals of the sender or the recipient at
  * RCPT, of the content after DATA, dropped connections, outages. The egress IP of a client is the one in its PROXY header.
  *
  * See also: simulator/provider-model, smtp-client/transport (the client), simulator/smtp/provider-network.

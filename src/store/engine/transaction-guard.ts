@@ -1,7 +1,7 @@
 /**
  * transaction-guard - refuses calls in a transaction that has failed or ended
  *
- * PostgreSQL refuses statements after a failed one; SQLite would go on and commit the rest. The guard makes both the same: every later
+ * PostgreSQL refuses statements after a failed one; SQLite would continue and commit the rest. The guard makes both the same: every later
  * call and the end of the transaction report the first failure, even if the callback has caught it.
  *
  * See also: store/engine/engine (the contract).

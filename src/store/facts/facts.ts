@@ -94,7 +94,7 @@ export async function findFactKeys(reader: DatabaseReader, subjects: readonly Su
   )
 }
 
-/** The facts of one delivery and the list facts that it caused, by its emailId, in the order in which they happened. One round trip beside `findDeliveriesByEmailIds`. */
+/** The facts of one delivery and the list facts that it caused, by its emailId, in the order in which they happened. One round trip, which can run together with `findDeliveriesByEmailIds`. */
 export async function readTimelineByEmailId(reader: DatabaseReader, account: number, emailId: string): Promise<readonly Fact[]> {
   const readFrom = async (mapping: typeof FACTS, joinColumn: string): Promise<readonly SqlRow[]> =>
     reader.all(

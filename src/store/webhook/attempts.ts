@@ -22,8 +22,8 @@ import {
 import { createSqlFilter, type SqlFilter } from '../engine/filter.ts'
 
 /**
- * `status` 0: there was no response, and `answer` holds the error. Otherwise `answer` holds the first bytes of the response, which a
- * stranger wrote.
+ * `status` 0: there was no response, and `answer` holds the error. Otherwise `answer` holds the first bytes of the response, which are
+ * untrusted.
  */
 type StoredWebhookAttempt = { readonly at: number; readonly status: number; readonly millis: number; readonly answer: string }
 
