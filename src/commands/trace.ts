@@ -50,7 +50,7 @@ export const traceCommand: DefineCommand = (command) => {
     .option('--peer <address>', 'SMTP sessions of this IP address, and the reports that it sends')
     .option('--domain <domain>', 'deliveries to this recipient domain, and what comes back from it')
     .option('--delivery <id>', 'one delivery, by its deliveryId')
-    .option('--json', 'one JSON object an event')
+    .option('--json', 'one JSON object per event')
     .option('--for <seconds>', 'end after this time')
     .action((options: Options, self: Command) =>
       runInDaemon(self, watchCommand, { filter: parseFilter(options), json: options.json === true, seconds: parseSeconds(options.for) }),

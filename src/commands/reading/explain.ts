@@ -1,7 +1,7 @@
 /**
  * explain - shows what mails report and why: MIME parts, reply, rule with the words that matched, and the change
  *
- * Needs no store and no daemon. `--ndjson` prints one JSON object a mail: file (base name), kind, recipients with action, code, status,
+ * Needs no store and no daemon. `--ndjson` prints one JSON object per mail: file (base name), kind, recipients with action, code, status,
  * sub status, reason and rule.
  *
  * See also: commands/reading/explain-format (the format for people), import/mail-sources (files, folders, mbox, Maildir, standard input).
@@ -23,7 +23,7 @@ import { printLines } from '../output.ts'
 export const explainCommand: DefineCommand = (command) => {
   command
     .argument('<path...>', '.eml files, folders, mbox files, Maildirs; - is standard input')
-    .option('--ndjson', 'one JSON object a mail')
+    .option('--ndjson', 'one JSON object per mail')
     .action(async (paths: string[], options: { ndjson?: true }, self: Command) => {
       const table = loadRules({ own: loadConfigFor(self).settings.rules.folder ?? null })
       const show = options.ndjson ? showJson : showPretty

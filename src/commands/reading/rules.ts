@@ -20,7 +20,7 @@ export const rulesCommand: DefineCommand = (command) => {
     .command('list')
     .summary('print every rule, in the order in which they are tried')
     .option('--provider <name>', 'only this section')
-    .option('--json', 'one JSON object a rule, with its conditions')
+    .option('--json', 'one JSON object per rule, with its conditions')
     .action((options: { provider?: string; json?: boolean }, self: Command) => {
       const table = loadRuleTable(self)
       if (options.json === true) listJson(table, options.provider ?? null)
