@@ -17,7 +17,8 @@ import type { Permanence, PermanenceSource } from './verdict.ts'
  */
 const SAYS_PERMANENT =
   /\bpermanent(?:ly)? (?:(?:fatal|delivery|remote|smtp|mail) )?(?:errors?|failures?|failed|rejected|refused|undeliverable)\b/i
-const DENIES_PERMANENT = /\b(?:not|no|non)[ -](?:a )?permanent/i
+/** Denials, and what qmail, Exim and Sendmail write above every failure. */
+const DENIES_PERMANENT = /\b(?:not|no|non)[ -](?:a )?permanent|\bthis is a permanent (?:error|failure)|\bhad permanent\b/i
 
 type PermanenceInput = {
   readonly rulePermanence: Permanence | null

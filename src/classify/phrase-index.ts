@@ -8,7 +8,7 @@
  * Pure: an index is immutable. See also: classify/phrase (grammar of phrases), classify/rule-table (builds the index).
  */
 import { countGrams, createGramIndex, addToRarestGram, type GramIndex, slotOf } from './gram-index.ts'
-import { isWordCharCode, MAX_GAP_LENGTH, type Phrase, type Segment } from './phrase.ts'
+import { continuesWord, isWordCharCode, MAX_GAP_LENGTH, type Phrase, type Segment } from './phrase.ts'
 
 /**
  * `findPhrases` returns the numbers of all phrases that match a normalised text, ascending. A number is a position in the list from which
@@ -125,7 +125,7 @@ function matchSegmentAt(segment: IndexedSegment, text: string, end: number): num
   const after = start + segmentText.length
   if (after > text.length) return -1
   for (let at = 0; at < segmentText.length; at++) if (text.charCodeAt(start + at) !== segmentText.charCodeAt(at)) return -1
-  if (segment.requiresBoundaryAfter && after < text.length && isWordCharCode(text.charCodeAt(after))) return -1
+  if (segment.requiresBoundaryAfter && after < text.length && continuesWord(text.charCodeAt(after))) return -1
   return start
 }
 

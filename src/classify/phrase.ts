@@ -2,10 +2,10 @@
  * phrase - phrases of rules, and the normal form that phrases and texts share
  *
  * A phrase is lower-case words with white space folded. `*` is a gap of 0 to 80 characters. If the first or last character of a phrase is a
- * letter or a digit, it matches only at a word boundary, so that `user unknown` does not match `superuser unknownx`. The same holds for
- * each segment beside a gap, if a space stands between the segment and its `*`. A `*` that touches the word removes the boundary:
- * `blocklist*` matches "blocklisted", `*quota` matches "überquota". Chinese, Japanese, Korean and Thai are written without spaces, so
- * their characters have no word boundaries.
+ * letter or a digit, it matches only at a word boundary, so that `user unknown` does not match `superuser unknownx`. A word before `@` is a
+ * mailbox and not a word of the reply: `spam` does not match `<spam@example.com>`. Both hold for each segment beside a gap, if a space
+ * stands between the segment and its `*`. A `*` that touches the word removes the boundary: `blocklist*` matches "blocklisted", `*quota`
+ * matches "überquota". Chinese, Japanese, Korean and Thai are written without spaces, so their characters have no word boundaries.
  *
  * Pure and total, except for parsePhrase, which refuses phrases that cannot be searched. See also: classify/phrase-index (the search).
  */
@@ -39,6 +39,7 @@ const WHITE_SPACE = /[\s\p{Cc}]+/gu
 const UNSPACED_SCRIPTS = '\\u0e00-\\u0e7f\\u3000-\\u30ff\\u31f0-\\u31ff\\u3400-\\u9fff\\uac00-\\ud7af\\uf900-\\ufaff'
 /** Line folding inserts a space between two characters that had none. */
 const SPACE_IN_UNSPACED_SCRIPT = new RegExp(`(?<=[${UNSPACED_SCRIPTS}]) (?=[${UNSPACED_SCRIPTS}])`, 'g')
+const AT_SIGN = 64
 const WORD_CHARACTER = /[\p{L}\p{N}]/u
 const NO_WORD_BOUNDARY = new RegExp(`[${UNSPACED_SCRIPTS}\\ud800-\\udfff]`)
 
@@ -71,6 +72,9 @@ export function isWordCharCode(code: number): boolean {
   const character = String.fromCharCode(code)
   return WORD_CHARACTER.test(character) && !NO_WORD_BOUNDARY.test(character)
 }
+
+/** Whether a character after a phrase continues its last word, so that the phrase does not end there. */
+export const continuesWord = (code: number): boolean => code === AT_SIGN || isWordCharCode(code)
 
 /**
  * Parses a phrase of a rule file. Throws rule_invalid for a phrase that is empty, consists of gaps only, or has a segment of one character.

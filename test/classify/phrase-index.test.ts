@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createPhraseIndex } from '../../src/classify/phrase-index.ts'
 import {
+  continuesWord,
   isWordCharCode,
   MAX_GAP_LENGTH,
   MAX_RULE_TEXT_LENGTH,
@@ -19,7 +20,7 @@ function startsOf(segment: Segment, text: string): number[] {
     const end = start + segment.text.length
     if (text.slice(start, end) !== segment.text) return false
     if (segment.requiresBoundaryBefore && start > 0 && isWordCharCode(text.charCodeAt(start - 1))) return false
-    return !(segment.requiresBoundaryAfter && end < text.length && isWordCharCode(text.charCodeAt(end)))
+    return !(segment.requiresBoundaryAfter && end < text.length && continuesWord(text.charCodeAt(end)))
   })
 }
 
@@ -37,7 +38,7 @@ const naive = (phrases: readonly Phrase[], text: string): number[] =>
   [...phrases.keys()].filter((at) => phrases[at] !== undefined && matches(phrases[at], text))
 
 /** Few letters, so that segments overlap, repeat and nearly match. */
-const piece = fc.string({ unit: fc.constantFrom('a', 'b', 'ab', ' ', '邮', '箱', '-', '5'), minLength: 2, maxLength: 7 })
+const piece = fc.string({ unit: fc.constantFrom('a', 'b', 'ab', ' ', '邮', '箱', '-', '5', '@'), minLength: 2, maxLength: 7 })
 const source = fc
   .array(piece, { minLength: 1, maxLength: 3 })
   .chain((pieces) => fc.constantFrom('*', ' * ', ' *').map((gap) => pieces.join(gap)))
@@ -48,7 +49,7 @@ const source = fc
       return false
     }
   })
-const haystack = fc.string({ unit: fc.constantFrom('a', 'b', 'ab', ' ', '邮', '箱', '-', '5', 'c'.repeat(40)), maxLength: 120 })
+const haystack = fc.string({ unit: fc.constantFrom('a', 'b', 'ab', ' ', '邮', '箱', '-', '5', '@', 'c'.repeat(40)), maxLength: 120 })
 
 describe('phrase index', () => {
   test('finds what a naive matcher finds', () => {
@@ -84,6 +85,9 @@ describe('phrase index', () => {
     ['blocklist*', 'our blocklisted hosts', true],
     ['blocklist', 'our blocklisted hosts', false],
     ['*quota', 'überquota', true],
+    ['quota', '<quota@example.com>', false],
+    ['quota*', '<quota@example.com>', true],
+    ['unknown user', 'unknown user <ann@example.com>', true],
     ['listed at * example', 'listed at bl.example', true],
     ['listed at * example', `listed at ${'x'.repeat(MAX_GAP_LENGTH - 1)} example`, false],
     ['listed at * example', `listed at ${'x'.repeat(MAX_GAP_LENGTH - 2)} example`, true],

@@ -120,6 +120,20 @@ const groups: Readonly<Record<string, readonly Row[]>> = {
     ],
   ],
 
+  'whose address is unknown': [
+    ['', '550 5.1.1 <sender@example.com>: user unknown', 'not-exist', 'permanent'],
+    ['', '550 5.1.1 <callback@example.com>: user unknown', 'not-exist', 'permanent'],
+    ['', '550 5.1.1 <spam@example.com>: no such user', 'not-exist', 'permanent'],
+    ['', '550 5.1.1 No such user. Please verify the address', 'not-exist', 'permanent'],
+    ['', '550 <ann@example.com>: recipient verification failed', 'not-exist', 'permanent'],
+    ['', '450 4.1.1 recipient verification failed, try again later', 'server-error|greylisted', 'temporary'],
+    ['', '550 5.1.1 SMTP callback to <a@example.org> said: 550 user unknown', 'policy', 'permanent'],
+    ['', '550 5.1.1 The bounce address <a@example.org> does not exist', 'policy', 'permanent'],
+    ['', '550 5.1.1 Forwarding to <other@example.net> failed: user unknown', 'policy', 'permanent'],
+    ['', '550 5.1.1 unknown user, or the message was rejected as spam', 'other', 'permanent'],
+    ['', '550 5.1.1 no such user or access denied', 'other', 'permanent'],
+    ['', '550 5.1.1 mailbox not found or over quota', 'mailbox-full|other', ''],
+  ],
   'faults of a server, and what names nobody': [
     ['', '451 trouble in the home directory of this user', 'server-error', 'temporary'],
     ['', '421 4.7.0 Connection expired', 'server-error', 'temporary'],
