@@ -8,23 +8,38 @@
  * See also: telemetry (through which every part reaches the trace), commands/trace, docs/DEBUGGING.md.
  */
 
-/** `smtp.*`: a session of a listener. `report.*`: a received mail. `delivery.*`: an attempt of the queue. `fact`: a decision. */
+/**
+ * `smtp.*`: a session of a listener. `client.*`: a session of the SMTP client with a remote server. `report.*`: a received mail. `delivery.*`: a message
+ * of the queue. `backoff.changed`: a transition of a backoff key. `fact`: a stored decision.
+ */
 const TRACE_KINDS = [
   'smtp.connected',
   'smtp.command',
   'smtp.reply',
   'smtp.closed',
+  'client.connected',
+  'client.unreachable',
+  'client.secured',
+  'client.reused',
+  'client.command',
+  'client.message',
+  'client.reply',
+  'client.timeout',
+  'client.closed',
   'report.received',
   'report.matched',
   'report.committed',
   'delivery.dispatched',
   'delivery.answered',
+  'delivery.requeued',
+  'delivery.ended',
+  'backoff.changed',
   'fact',
   'webhook.queued',
   'webhook.attempted',
 ] as const
 
-type TraceKind = (typeof TRACE_KINDS)[number]
+export type TraceKind = (typeof TRACE_KINDS)[number]
 
 /** What an event is about. A filter compares these; an absent one matches no filter of its name. */
 export type TraceSubject = {
@@ -35,7 +50,7 @@ export type TraceSubject = {
   readonly sessionId?: string | null
 }
 
-type TraceFields = Readonly<Record<string, string | number | boolean | null>>
+export type TraceFields = Readonly<Record<string, string | number | boolean | null>>
 
 /** `at` is in epoch milliseconds. */
 export type TraceEvent = {
@@ -65,6 +80,9 @@ export type Trace = {
 /** A terminal reads thousands of lines a second; this holds a burst of a few seconds in about a megabyte. */
 const DEFAULT_CAPACITY = 2_000
 
+/** Longer texts are cut: a remote server may send a reply of 64 KB, and the buffer is bounded by the number of events. EHLO replies of large providers have 1 KB. */
+const MAX_TEXT_LENGTH = 2_048
+
 type Listener = { readonly filter: TraceFilter; readonly capacity: number; events: TraceEvent[]; dropped: number; wake: () => void }
 
 /** Creates a trace without listeners. `now` gives epoch milliseconds. */
@@ -77,7 +95,7 @@ export function createTrace(now: () => number): Trace {
       for (const listener of listeners) {
         if (!matches(listener.filter, subject)) continue
         if (listener.events.length >= listener.capacity) listener.dropped++
-        else listener.events.push((event ??= { at: now(), kind, subject, fields: fields() }))
+        else listener.events.push((event ??= { at: now(), kind, subject, fields: cutTexts(fields()) }))
         listener.wake()
       }
     },
@@ -92,6 +110,11 @@ export function createTrace(now: () => number): Trace {
     },
   }
 }
+
+const cutTexts = (fields: TraceFields): TraceFields =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? value.slice(0, MAX_TEXT_LENGTH) : value]),
+  )
 
 function waitForEvents(listener: Listener, signal: AbortSignal): Promise<void> {
   if (signal.aborted || listener.events.length > 0) return Promise.resolve()
@@ -135,6 +158,8 @@ const SHOWN_VERBS = new Set([
   'EXPN',
   'HELP',
   'BDAT',
+  // The end of an empty message.
+  '.',
 ])
 
 /**

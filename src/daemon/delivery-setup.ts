@@ -101,6 +101,7 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
     allowPrivate: deliverySettings.allowPrivate,
     timeouts: smtpTimeoutsOf(deliverySettings),
     poolLimits: connectionReuseOf(deliverySettings),
+    trace: context.telemetry.trace,
     log: context.telemetry.log,
   })
   const deliverer = createDeliverer(context, {

@@ -3,7 +3,7 @@
  *
  * Opening and sending resolve exactly once, whatever the server does: garbage, silence, endless lines, a close, single bytes. RFC 5321 §3.
  *
- *     const opened = await openSmtpSession({ nextHop, socket, ehlo, timeouts, isWithoutTls: false })
+ *     const opened = await openSmtpSession({ nextHop, socket, ehlo, timeouts, trace, isWithoutTls: false })
  *     if (opened.kind === 'open') { const outcome = await opened.session.send(mail); await opened.session.reset() }
  *
  * See also: smtp-client/handshake, smtp-client/mail-transaction, smtp-client/smtp-wire, smtp-client/connection-pool.
@@ -14,6 +14,7 @@ import type { SmtpExtensions } from './envelope.ts'
 import { performHandshake, type HandshakeFailure, type HandshakeOptions } from './handshake.ts'
 import { clearTransaction, sendInTransaction } from './mail-transaction.ts'
 import { createSmtpWire, type SmtpWire } from './smtp-wire.ts'
+import type { SessionTrace } from './session-trace.ts'
 import type { StepTimeouts } from './step-timeouts.ts'
 import type { OutgoingMail, SmtpOutcome } from './transport.ts'
 
@@ -39,6 +40,7 @@ export type SessionResult = { readonly kind: 'open'; readonly session: SmtpSessi
 type SessionOptions = HandshakeOptions & {
   readonly socket: Socket
   readonly timeouts: StepTimeouts
+  readonly trace: SessionTrace
   readonly log?: Telemetry['log'] | undefined
 }
 
@@ -46,16 +48,18 @@ type SessionOptions = HandshakeOptions & {
 const QUIT_TIMEOUT_MS = 5_000
 
 /** Opens a session over a connected socket, which it owns from then on. Never rejects. */
-export async function openSmtpSession({ socket, timeouts, log, ...options }: SessionOptions): Promise<SessionResult> {
+export async function openSmtpSession({ socket, timeouts, trace, log, ...options }: SessionOptions): Promise<SessionResult> {
   const mx = options.nextHop.name
-  const wire = createSmtpWire({ socket, timeouts, mx, log })
+  const wire = createSmtpWire({ socket, timeouts, mx, trace, log })
   const result = await performHandshake(wire, options)
-  if (result.kind === 'ready') return { kind: 'open', session: createSession(wire, mx, result.extensions) }
+  if (result.kind === 'ready') return { kind: 'open', session: createSession(wire, { mx, extensions: result.extensions, trace }) }
   wire.close('the session could not be opened')
   return result
 }
 
-function createSession(wire: SmtpWire, mx: string, extensions: SmtpExtensions): SmtpSession {
+type OpenedSession = { readonly mx: string; readonly extensions: SmtpExtensions; readonly trace: SessionTrace }
+
+function createSession(wire: SmtpWire, { mx, extensions, trace }: OpenedSession): SmtpSession {
   let mailCount = 0
   let replies: readonly string[] = []
   const isOpen = (): boolean => wire.closeReason() === null
@@ -66,12 +70,19 @@ function createSession(wire: SmtpWire, mx: string, extensions: SmtpExtensions): 
     hasReplies: () => replies.length > 0,
     onClose: wire.onClose,
     send: async (mail) => {
+      trace.beginMail(mail)
+      const carried = mailCount
+      if (carried > 0) trace.publish('client.reused', () => ({ mx, egressIp: mail.egressIp, carried }))
       mailCount += 1
       const result = await sendInTransaction(wire, { mx, extensions }, mail)
       replies = result.replies
       return result.outcome
     },
-    reset: () => clearTransaction(wire, replies),
+    reset: async () => {
+      const isUsable = await clearTransaction(wire, replies)
+      trace.endMail()
+      return isUsable
+    },
     close: () => wire.close('the connection was closed by us'),
     quit: () => {
       if (!isOpen()) return

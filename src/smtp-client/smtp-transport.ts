@@ -16,6 +16,8 @@ import { openSmtpSession, type SessionResult, type SmtpSession } from './client-
 import { createConnectionPool, type PoolLimits, DEFAULT_POOL_LIMITS, type ConnectionPool } from './connection-pool.ts'
 import { isPublicAddress } from '../net/ssrf-guard.ts'
 import type { Telemetry } from '../telemetry.ts'
+import type { Trace } from '../trace.ts'
+import { createSessionTrace } from './session-trace.ts'
 import type { SmtpOutcome, OutgoingMail, Router, RoutingResult, NextHop, Transport } from './transport.ts'
 import { DEFAULT_STEP_TIMEOUTS, type StepTimeouts } from './step-timeouts.ts'
 
@@ -28,6 +30,8 @@ type SmtpTransportOptions = {
   readonly allowPrivate: boolean
   readonly timeouts?: Partial<StepTimeouts>
   readonly poolLimits?: Partial<PoolLimits>
+  /** Publishes the sessions. */
+  readonly trace?: Trace
   /** Debug messages only. */
   readonly log?: Telemetry['log']
 }
@@ -47,6 +51,8 @@ type TransportState = {
   readonly unreachable: LRUCache<string, true>
   readonly withoutTls: LRUCache<string, true>
   readonly activeSessions: Set<SmtpSession>
+  /** Connections that have been tried; numbers them in the trace. */
+  connectionCount: number
   isClosed: boolean
 }
 
@@ -59,6 +65,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
     unreachable: new LRUCache({ max: CACHE_SIZE, ttl: UNREACHABLE_MS }),
     withoutTls: new LRUCache({ max: CACHE_SIZE, ttl: WITHOUT_TLS_MS }),
     activeSessions: new Set(),
+    connectionCount: 0,
     isClosed: false,
   }
   return {
@@ -196,16 +203,24 @@ async function openWithTlsFallback(state: TransportState, mail: OutgoingMail, { 
 
 async function openConnection(
   state: TransportState,
-  { egressIp }: OutgoingMail,
+  mail: OutgoingMail,
   target: TargetAddress & { readonly isWithoutTls: boolean },
 ): Promise<SessionResult> {
   const { options, timeouts } = state
   const { nextHop, address, isWithoutTls } = target
   const { name, port, proxy } = nextHop
+  const { egressIp } = mail
+  const trace = createSessionTrace(options.trace, { sessionId: `client-${++state.connectionCount}`, peer: address, mail })
   const dialResult = await dial({ name, address, port, egressIp, proxy, timeoutMs: timeouts.connectMs })
-  if (dialResult.kind === 'failed') return { ...dialResult, canRetryWithoutTls: false }
+  if (dialResult.kind === 'failed') {
+    const { text } = dialResult.outcome
+    trace.publish('client.unreachable', () => ({ mx: name, address, port, egressIp, text }))
+    return { ...dialResult, canRetryWithoutTls: false }
+  }
+  const { socket } = dialResult
+  trace.publish('client.connected', () => ({ mx: name, address, port, egressIp, localAddress: socket.localAddress ?? null, isWithoutTls }))
   const ehloName = typeof options.ehloName === 'string' ? options.ehloName : options.ehloName(egressIp)
-  const opened = await openSmtpSession({ nextHop, socket: dialResult.socket, ehlo: ehloName, timeouts, isWithoutTls, log: options.log })
+  const opened = await openSmtpSession({ nextHop, socket, ehlo: ehloName, timeouts, isWithoutTls, trace, log: options.log })
   // The transport was closed while only this function held the session.
   if (opened.kind === 'open' && state.isClosed) {
     opened.session.close()

@@ -10,10 +10,12 @@
 import type { Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import type { Telemetry } from '../telemetry.ts'
+import { maskSmtpCommand } from '../trace.ts'
 import { redactLocalParts } from '../mail/redact-local-parts.ts'
 import { dataBlocks } from './data-blocks.ts'
 import { REPLY_CODE } from './reply-outcome.ts'
 import { createReplyReader, type ReplyReader } from './reply-reader.ts'
+import { maskSmtpReply, type SessionTrace } from './session-trace.ts'
 import { createStepTimer, type SmtpStep, type StepTimeouts, type StepTimer } from './step-timeouts.ts'
 
 type CloseReason = { readonly isTimeout: boolean; readonly text: string }
@@ -44,6 +46,7 @@ type WireOptions = {
   readonly timeouts: StepTimeouts
   /** Host name for the log. */
   readonly mx: string
+  readonly trace: SessionTrace
   readonly log?: Telemetry['log'] | undefined
 }
 
@@ -69,11 +72,15 @@ type WireState = {
 
 /** Takes over a connected socket. The greeting is the first reply that is due. */
 export function createSmtpWire(options: WireOptions): SmtpWire {
-  const { socket, timeouts } = options
+  const { socket, timeouts, trace } = options
   const timer = createStepTimer(
     timeouts,
     () => state.socket.bytesWritten - state.socket.writableLength,
-    (step, timeoutMs) => endWire(state, { isTimeout: true, text: timeoutText(state, step, timeoutMs) }),
+    (step, timeoutMs) => {
+      const text = timeoutText(state, step, timeoutMs)
+      trace.publish('client.timeout', () => ({ step, milliseconds: timeoutMs, text }))
+      endWire(state, { isTimeout: true, text })
+    },
   )
   const state: WireState = {
     options,
@@ -93,8 +100,8 @@ export function createSmtpWire(options: WireOptions): SmtpWire {
   return {
     closeReason: () => state.closeReason,
     isSecure: () => state.isSecure,
-    send: (...commands) => sendLines(state, commands, commands.map(verbOf)),
-    sendAnswer: (answer) => sendLines(state, [answer], ['AUTH']),
+    send: (...commands) => sendLines(state, commands, COMMAND_LINES),
+    sendAnswer: (answer) => sendLines(state, [answer], AUTH_ANSWERS),
     readReply: (step) => readReply(state, step),
     nextDue: () => state.due[0] ?? null,
     sendMessage: (message) => sendMessage(state, message),
@@ -128,7 +135,8 @@ function attach(state: WireState): void {
 function endOfInput(state: WireState, text: string): void {
   if (state.closeReason !== null) return
   const unfinished = state.reader.unfinished()
-  if (state.due.length > state.unread.length && REPLY_CODE.test(unfinished)) state.unread.push(unfinished)
+  const verb = state.due[state.unread.length]
+  if (verb !== undefined && REPLY_CODE.test(unfinished)) takeReply(state, verb, unfinished)
   endWire(state, { isTimeout: false, text })
 }
 
@@ -140,6 +148,7 @@ function endWire(state: WireState, reason: CloseReason): void {
   state.socket.destroy()
   state.options.socket.destroy()
   state.options.log?.debug({ mx: state.options.mx, reason: reason.text }, 'SMTP connection ended')
+  state.options.trace.publish('client.closed', () => ({ mx: state.options.mx, text: reason.text }))
   state.resume()
   state.onClose()
 }
@@ -152,13 +161,18 @@ function receive(state: WireState, bytes: Buffer): void {
     const verb = state.due[state.unread.length]
     if (verb === undefined)
       return endWire(state, { isTimeout: false, text: `the server sent a reply without a command: ${reply.slice(0, 200)}` })
-    const { log, mx } = state.options
-    log?.debug({ mx, command: verb, reply: redactLocalParts(reply.slice(0, 200)) }, 'SMTP reply')
-    state.unread.push(reply)
+    takeReply(state, verb, reply)
     // RFC 5321 §3.8: the server closes after a 421, whatever it replies to.
     if (reply.startsWith('421')) return endWire(state, { isTimeout: false, text: 'the server ended the session with 421' })
   }
   if (replies.length > 0) state.resume()
+}
+
+function takeReply({ options, unread }: WireState, verb: string, reply: string): void {
+  const { log, mx, trace } = options
+  log?.debug({ mx, command: verb, reply: redactLocalParts(reply.slice(0, 200)) }, 'SMTP reply')
+  trace.publish('client.reply', () => ({ command: verb, text: maskSmtpReply(verb, reply) }))
+  unread.push(reply)
 }
 
 /** Waits for a reply, space in the socket's buffer, TLS, or the end, whichever comes first. */
@@ -172,9 +186,16 @@ const untilResumed = (state: WireState): Promise<void> =>
 
 const verbOf = (command: string): string => command.split(/[ :]/, 1)[0] ?? ''
 
-function sendLines(state: WireState, lines: readonly string[], verbs: readonly string[]): void {
+/** `mask` gives a line as a trace may show it. */
+type LineFormat = { readonly verbOf: (line: string) => string; readonly mask: (line: string) => string }
+
+const COMMAND_LINES: LineFormat = { verbOf, mask: maskSmtpCommand }
+const AUTH_ANSWERS: LineFormat = { verbOf: () => 'AUTH', mask: () => '***' }
+
+function sendLines(state: WireState, lines: readonly string[], format: LineFormat): void {
   if (state.closeReason !== null) return
-  state.due.push(...verbs)
+  state.due.push(...lines.map(format.verbOf))
+  for (const line of lines) state.options.trace.publish('client.command', () => ({ line: format.mask(line) }))
   state.socket.write(lines.map((line) => `${line}\r\n`).join(''))
 }
 
@@ -193,6 +214,7 @@ async function readReply(state: WireState, step: SmtpStep): Promise<string | nul
 
 async function sendMessage(state: WireState, message: Buffer): Promise<boolean> {
   state.due.push(END_OF_DATA)
+  state.options.trace.publish('client.message', () => ({ bytes: message.length }))
   state.timer.start('block')
   const isInterrupted = (): boolean => state.closeReason !== null || state.unread.length > 0
   for (const block of dataBlocks(message)) {
@@ -227,6 +249,11 @@ async function startTls(state: WireState, options: ConnectionOptions, step: Smtp
     attach(state)
     secureSocket.once('secureConnect', () => {
       state.isSecure = true
+      state.options.trace.publish('client.secured', () => ({
+        protocol: secureSocket.getProtocol(),
+        cipher: secureSocket.getCipher().name,
+        isVerified: secureSocket.authorized,
+      }))
       state.resume()
     })
     while (!state.isSecure && state.closeReason === null) await untilResumed(state)

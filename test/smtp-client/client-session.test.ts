@@ -3,6 +3,7 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openSmtpSession } from '../../src/smtp-client/client-session.ts'
+import { createSessionTrace } from '../../src/smtp-client/session-trace.ts'
 import type { NextHop, OutgoingMail, SmtpOutcome } from '../../src/smtp-client/transport.ts'
 
 /** What the server writes each time it receives something; the first is its greeting. */
@@ -72,6 +73,7 @@ test('any bytes of a server give outcomes, and the session says that it is close
         socket,
         ehlo: 'out.example.com',
         timeouts,
+        trace: createSessionTrace(undefined, { sessionId: 'client-1', peer: '127.0.0.1', mail }),
         isWithoutTls: false,
       })
       const outcomes: SmtpOutcome[] = []
