@@ -11,7 +11,6 @@ import type { Database } from '../store/engine/engine.ts'
 import { createOutboxRow } from '../store/webhook/outbox.ts'
 import { saveLedgerState, type AccompanyingRows } from '../store/facts/ledger-state.ts'
 import { recordLateFeedback } from './deliver/late-feedback.ts'
-import type { Trace, TraceSubject } from '../trace.ts'
 
 type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails'> & {
   /** Epoch ms: when the outbox rows are created and due. */
@@ -20,16 +19,17 @@ type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails'> & {
   readonly notify: (fact: Fact) => boolean
   /** Local IP addresses of the delivery queue, which then receives late bounces and complaints. Absent where nothing is delivered. */
   readonly egressIps?: ReadonlySet<string> | undefined
-  /** Publishes the webhook events that are queued. */
-  readonly trace?: Trace
 }
 
-/** Saves a ledger state and its outbox rows. Call it in the transaction that loaded the state. */
+/** A fact that waits in the outbox for an endpoint. */
+export type QueuedWebhook = { readonly fact: Fact; readonly endpointId: number }
+
+/** Saves a ledger state and its outbox rows, and resolves to what the outbox rows are about. Call it in the transaction that loaded the state. */
 export async function commitLedgerState(
   db: Database,
   ledgerState: LedgerState,
-  { now, notify, egressIps, trace, ...extras }: CommitOptions,
-): Promise<void> {
+  { now, notify, egressIps, ...extras }: CommitOptions,
+): Promise<readonly QueuedWebhook[]> {
   const notifiedFacts = ledgerState.newFacts.filter((fact) => fact.account !== 0 && notify(fact))
   const endpoints =
     notifiedFacts.length === 0 ? [] : await listEndpointsOfAccounts(db, [...new Set(notifiedFacts.map(({ account }) => account))])
@@ -37,16 +37,10 @@ export async function commitLedgerState(
     endpoints.filter((each) => isSubscribed(each, fact, ledgerState)).map(({ endpointId }) => ({ fact, endpointId })),
   )
   const outbox = queued.map(({ fact, endpointId }) => createOutboxRow(fact, endpointId, now))
-  for (const { fact, endpointId } of queued)
-    trace?.publish('webhook.queued', subjectOf(fact, ledgerState), () => ({ endpoint: endpointId, eventId: fact.id }))
   await saveLedgerState(db, ledgerState, { ...extras, outbox })
   await recordLateFeedback(db, ledgerState, egressIps)
+  return queued
 }
-
-const subjectOf = ({ deliveryId }: Fact, { deliveries }: LedgerState): TraceSubject => ({
-  deliveryId,
-  domains: [deliveryId === null ? null : (deliveries.get(deliveryId)?.domain ?? null)],
-})
 
 function isSubscribed(endpoint: Endpoint, fact: Fact, ledgerState: LedgerState): boolean {
   const event = webhookEventOf(fact)

@@ -1,19 +1,41 @@
 /**
- * trace-facts - publishes decisions to the trace: what each fact decided, by which rule, and what it changes
+ * trace-facts - publishes committed facts and the webhook events that they queue
  *
- * See also: trace, service/alarm-log (the same facts in the log).
+ * Each fact shows what it decided, by which rule, and what it changes. The subject is the delivery with its recipient domain; for a fact that a received mail
+ * gave, also the peer and the session.
+ *
+ * See also: trace, service/transact (the caller), service/alarm-log (the same facts in the log).
  */
 import type { Fact } from '../ledger/facts/fact.ts'
+import type { LedgerState } from '../ledger/project/state.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { TraceSubject } from '../trace.ts'
+import type { QueuedWebhook } from './commit.ts'
 
-/** Publishes one event for each fact. `subject` adds what a fact does not say: the peer, or the recipient's domain. Total. */
-export function traceFacts({ trace }: Pick<Telemetry, 'trace'>, facts: readonly Fact[], subject: TraceSubject = {}): void {
-  for (const fact of facts) {
-    const { deliveryId } = fact
-    const domains = [...(subject.domains ?? []), ...domainsOf(fact)]
-    trace.publish('fact', { ...subject, domains, deliveryId: deliveryId ?? subject.deliveryId ?? null }, () => fieldsOf(fact))
-  }
+/** The session whose mail gave a fact. */
+export type FactOrigin = Pick<TraceSubject, 'peer' | 'sessionId'>
+
+type FactContext = {
+  readonly ledgerState: Pick<LedgerState, 'deliveries'>
+  readonly originOf?: ((fact: Fact) => FactOrigin | null) | undefined
+}
+
+/** Publishes one event for each fact. Call it after the commit. Total. */
+export function traceFacts({ trace }: Pick<Telemetry, 'trace'>, facts: readonly Fact[], context: FactContext): void {
+  for (const fact of facts) trace.publish('fact', subjectOf(fact, context), () => fieldsOf(fact))
+}
+
+/** Publishes one event for each endpoint that a fact waits for. Call it after the commit. Total. */
+export function traceQueuedWebhooks({ trace }: Pick<Telemetry, 'trace'>, queued: readonly QueuedWebhook[], context: FactContext): void {
+  for (const { fact, endpointId } of queued)
+    trace.publish('webhook.queued', subjectOf(fact, context), () => ({ fact: fact.kind, endpoint: endpointId, eventId: fact.id }))
+}
+
+function subjectOf(fact: Fact, { ledgerState, originOf }: FactContext): TraceSubject {
+  const { deliveryId } = fact
+  const domain = deliveryId === null ? null : (ledgerState.deliveries.get(deliveryId)?.domain ?? null)
+  const origin = originOf?.(fact)
+  return { peer: origin?.peer ?? null, sessionId: origin?.sessionId ?? null, deliveryId, domains: [domain, ...domainsOf(fact)] }
 }
 
 function domainsOf(fact: Fact): readonly string[] {

@@ -6,12 +6,12 @@
  * 1. Loads and locks what `needs` names (store/facts/ledger-state).
  * 2. Calls `decide`, which creates facts and may write rows of its own through `db`.
  * 3. Applies the facts, saves them with their projections, and adds the webhook events that they cause to the outbox.
- * 4. After the commit, and only then, logs alarms and counts them.
+ * 4. After the commit, and only then, logs alarms, counts them, and publishes the facts and the queued webhook events to the trace.
  *
  * If `decide` throws, nothing is stored and nothing is logged. After a serialization failure the engine runs steps 1 to 3 again from the
  * start, so `decide` must have no effect outside the transaction.
  *
- * See also: service/commit (step 3), service/alarm-log (step 4), store/engine/engine (isolation and retries).
+ * See also: service/commit (step 3), service/alarm-log and service/trace-facts (step 4), store/engine/engine (isolation and retries).
  */
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { FactMoment } from '../ledger/facts/new-fact.ts'
@@ -20,6 +20,7 @@ import type { Database, TransactionOptions } from '../store/engine/engine.ts'
 import { loadLedgerState, type AccompanyingRows, type LedgerStateNeeds, type LoadedLedgerState } from '../store/facts/ledger-state.ts'
 import { logAlarms } from './alarm-log.ts'
 import { commitLedgerState } from './commit.ts'
+import { traceFacts, traceQueuedWebhooks, type FactOrigin } from './trace-facts.ts'
 import type { Context } from './context.ts'
 
 /** What `decide` works with: the loaded ledger state and the running transaction. */
@@ -39,6 +40,8 @@ export type Decision<Result> = Pick<AccompanyingRows, 'reports' | 'rawMails'> & 
   readonly facts?: readonly Fact[]
   /** Whether a fact may notify webhook endpoints; by default every fact may. */
   readonly notify?: (fact: Fact) => boolean
+  /** The session whose mail gave a fact, for the trace; by default there is none. */
+  readonly originOf?: (fact: Fact) => FactOrigin | null
 }
 
 /** A function is called inside the transaction, when what to load depends on rows that it reads there. */
@@ -55,7 +58,7 @@ export async function transact<Result>(
   options: TransactionOptions = {},
 ): Promise<Result> {
   let runs = 0
-  const { result, facts } = await context.engine.tx(async (db) => {
+  const { result, facts, trace } = await context.engine.tx(async (db) => {
     runs += 1
     const loaded = await loadLedgerState(db, typeof needs === 'function' ? await needs(db) : needs)
     const { ledgerState } = loaded
@@ -64,17 +67,18 @@ export async function transact<Result>(
     const decision = await decide({ ...loaded, db, moment, apply: (applied) => applyFacts(ledgerState, applied) })
     applyFacts(ledgerState, decision.facts ?? [])
     const { reports, rawMails, notify = () => true } = decision
-    await commitLedgerState(db, ledgerState, {
+    const queued = await commitLedgerState(db, ledgerState, {
       now,
       notify,
       egressIps: context.egressIps,
-      trace: context.telemetry.trace,
       ...(reports === undefined ? {} : { reports }),
       ...(rawMails === undefined ? {} : { rawMails }),
     })
-    return { result: decision.result, facts: ledgerState.newFacts }
+    return { result: decision.result, facts: ledgerState.newFacts, trace: { queued, ledgerState, originOf: decision.originOf } }
   }, options)
   logCommit(context, facts, runs)
+  traceFacts(context.telemetry, facts, trace)
+  traceQueuedWebhooks(context.telemetry, trace.queued, trace)
   return result
 }
 

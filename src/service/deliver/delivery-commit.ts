@@ -41,6 +41,7 @@ import { isEmptyKeyChanges, keyChangesBatch, type DeliveryBatch } from './delive
 import type { SessionView } from './delivery-session.ts'
 import type { KeyPersistence } from './key-persistence.ts'
 import type { MailUpdate } from './mail-update.ts'
+import { traceUpdates } from './trace-attempt.ts'
 
 export type CommittedBatch = {
   /** The messages that were marked. */
@@ -56,7 +57,7 @@ export type CommittedBatch = {
  * Writes a batch, all or nothing, and logs its alarms after the commit. Faults: store_busy; any other error concerns the content of the batch.
  */
 export async function commitBatch(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<CommittedBatch> {
-  return transact(context, batchNeedsOf(context, snapshot, batch), async (transaction) => {
+  const { committed, ledger } = await transact(context, batchNeedsOf(context, snapshot, batch), async (transaction) => {
     const { db, ledgerState } = transaction
     decideUpdates({ context, snapshot, batch, transaction })
     const facts = ledgerState.newFacts
@@ -67,11 +68,13 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
       batch.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, batch.maxNewMessages),
       batch.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, batch.maxLateReports),
     ])
-    if (batch.refsToMark.length === 0) return { result: { dispatched: [], isLeaseHeld: true, newMessages, lateReports, facts } }
-    const isLeaseHeld = await holdsLease(db, batch.lease)
-    const dispatched = isLeaseHeld ? await markDispatchedForOperator(db, batch.refsToMark, batch.dispatchedAt) : []
-    return { result: { dispatched, isLeaseHeld, newMessages, lateReports, facts } }
+    const isLeaseHeld = batch.refsToMark.length === 0 || (await holdsLease(db, batch.lease))
+    const isMarking = isLeaseHeld && batch.refsToMark.length > 0
+    const dispatched = isMarking ? await markDispatchedForOperator(db, batch.refsToMark, batch.dispatchedAt) : []
+    return { result: { committed: { dispatched, isLeaseHeld, newMessages, lateReports, facts }, ledger: ledgerState } }
   })
+  traceUpdates(context.telemetry, batch.updates, ledger)
+  return committed
 }
 
 /** Writes the backoff keys that have changed since they were last written. Faults: store_busy. */

@@ -16,7 +16,6 @@ import { rerouteMessage } from '../../queue/schedule/reroute.ts'
 import { withdrawMessage } from '../../queue/schedule/withdraw.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import { findPendingWorkForOperator } from '../../store/queue/queued-mail.ts'
-import { traceFacts } from '../trace-facts.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import type { Context } from '../context.ts'
 import { runCommands } from './pending-commands.ts'
@@ -36,7 +35,7 @@ import {
 import type { DeliverySession, PendingAttempt, ReadyAttempt, SessionView } from './delivery-session.ts'
 import type { KeyPersistence } from './key-persistence.ts'
 import type { LaneSnapshots } from './lane-snapshots.ts'
-import { logTransitions, reportAttempt, updateQueueGauges } from './queue-telemetry.ts'
+import { reportAttempt, reportTransitions, updateQueueGauges } from './queue-telemetry.ts'
 import { createQueueLoader, type QueueLoader, type ResolveDestination } from './queue-loader.ts'
 import type { MailSender, SendOutcome } from './sender.ts'
 import { readSendOutcome } from './settled-attempt.ts'
@@ -122,8 +121,7 @@ async function tick(loop: LoopState): Promise<void> {
 
 /** Handles every event that the queue returns. */
 function applyEvents({ context, session }: LoopState, events: readonly QueueEvent[]): void {
-  applyQueueEvents(session, events)
-  logTransitions(context.telemetry, events)
+  reportTransitions(context.telemetry, applyQueueEvents(session, events))
 }
 
 async function loadQueue({ session, loader, wake }: LoopState): Promise<void> {
@@ -214,7 +212,6 @@ function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: Deliv
   if (batch.maxLateReports > 0 && committed.lateReports.length === batch.maxLateReports) session.hasLateReports = true
   for (const { kind, account } of committed.lateReports)
     applyEvents(loop, applyLaterReport(session.queue, { kind, account }, context.now()))
-  traceFacts(context.telemetry, committed.facts)
   context.counterBuffer.count(committed.facts)
 }
 

@@ -21,6 +21,7 @@ import { applyAttemptResult } from '../../queue/schedule/attempt-result.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import type { QueueCommand } from '../../store/queue/commands.ts'
 import type { QueuedMessage, QueuedMessageRef, QueueCursor } from '../../store/queue/queued-mail.ts'
+import { findAffectedDomains, type DomainsByKey } from './affected-domains.ts'
 import { mailRefOf, type MailUpdate, type NotifiedTransition, type RetryState } from './mail-update.ts'
 import type { SettledAttempt } from './settled-attempt.ts'
 
@@ -45,6 +46,7 @@ export type DeliverySession = {
   leaseUntil: number
   readonly queue: Queue
   readonly subscribers: Subscribers
+  readonly domainsByKey: DomainsByKey
   /** By the number of the dispatch. */
   readonly pendingAttempts: Map<number, PendingAttempt>
   /** In the order of dispatch. */
@@ -92,6 +94,7 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
     leaseUntil,
     queue,
     subscribers: new Map(),
+    domainsByKey: new Map(),
     pendingAttempts: new Map(),
     awaitingMark: [],
     ready: [],
@@ -113,29 +116,34 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
   }
 }
 
-/** Records what the queue reports: ends without an attempt, transitions of keys, and attempts that must not begin. */
-export function applyQueueEvents(session: DeliverySession, events: readonly QueueEvent[]): void {
+/** Records what the queue reports: ends without an attempt, transitions of keys, and attempts that must not begin. Returns the transitions. */
+export function applyQueueEvents(session: DeliverySession, events: readonly QueueEvent[]): readonly NotifiedTransition[] {
+  const transitions: NotifiedTransition[] = []
   for (const event of events) {
-    if (isQueueNotification(event)) recordTransition(session, event)
+    if (isQueueNotification(event)) transitions.push(recordTransition(session, event))
     else if (event.kind === 'recall') recallAttempts(session, (attempt) => event.numbers.includes(attempt.dispatch.number))
     else if (event.kind === 'mail.ended' && (event.end === 'given-up' || event.end === 'deleted')) {
       const ref = mailRefOf(parseDeliveryId(event.mailId)?.account ?? 0, event.mailId)
       session.endedUpdates.push({ kind: 'ended', ref, at: event.at, end: event.end, blockingKey: event.blockingKey })
     }
   }
+  return transitions
 }
 
-function recordTransition(session: DeliverySession, event: QueueNotification): void {
-  session.transitions.push({ event, affected: findAccountsToNotify(session.subscribers, session.queue, event) })
+function recordTransition(session: DeliverySession, event: QueueNotification): NotifiedTransition {
+  const affected = findAccountsToNotify(session.subscribers, session.queue, event)
+  const transition = { event, affected, domains: findAffectedDomains(session.domainsByKey, event, affected) }
+  session.transitions.push(transition)
   session.hasTransitioned = true
   if (event.kind !== 'queue.manual') {
     session.changedKeys.add(event.key)
-    return
+    return transition
   }
   const { account, domain } = event
   session.changedKeys.add(domain === null ? BACKOFF_KEYS.manualAll({ account }) : BACKOFF_KEYS.manual({ account, domain }))
   if (!event.ended)
     recallAttempts(session, ({ dispatch }) => dispatch.account === account && (domain === null || dispatch.domain === domain))
+  return transition
 }
 
 /** Prevents attempts from beginning. An attempt that is being sent continues. */
@@ -189,7 +197,7 @@ export function settleAttempt(
   const attemptReading = readingFor(end)
   const retry = retryStateOf(session, dispatch, ownEvent?.kind === 'mail.deferred' ? ownEvent.dueAt : now)
   if (attemptReading !== null) session.updates.push({ kind: 'attempted', ref, attemptReading, at: now, dispatchedAt, end, retry })
-  else if (phase !== 'awaiting-mark') session.updates.push({ kind: 'unsent', ref, dispatchedAt, retry })
+  else if (phase !== 'awaiting-mark') session.updates.push({ kind: 'unsent', ref, domain: dispatch.domain, dispatchedAt, retry })
   return { end, dueAt: retry.dueAt, events: events.filter((event) => event !== ownEvent) }
 }
 

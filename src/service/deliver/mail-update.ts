@@ -25,7 +25,13 @@ export type MailUpdate =
       readonly retry: RetryState
     }
   /** The message was marked, but not sent. */
-  | { readonly kind: 'unsent'; readonly ref: QueuedMessageRef; readonly dispatchedAt: number; readonly retry: RetryState }
+  | {
+      readonly kind: 'unsent'
+      readonly ref: QueuedMessageRef
+      readonly domain: string
+      readonly dispatchedAt: number
+      readonly retry: RetryState
+    }
   /** The message ended without an attempt. */
   | {
       readonly kind: 'ended'
@@ -36,8 +42,12 @@ export type MailUpdate =
       readonly blockingKey: BlockingKey | null
     }
 
-/** A transition of a backoff key, with the accounts that are notified. */
-export type NotifiedTransition = { readonly event: QueueNotification; readonly affected: readonly AffectedAccount[] }
+/** A transition of a backoff key, with the accounts that are notified and the recipient domains that it affects. */
+export type NotifiedTransition = {
+  readonly event: QueueNotification
+  readonly affected: readonly AffectedAccount[]
+  readonly domains: readonly string[]
+}
 
 /** The key of a queued message's row. */
 export const mailRefOf = (account: number, deliveryId: string): QueuedMessageRef => ({

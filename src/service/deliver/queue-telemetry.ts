@@ -1,15 +1,16 @@
 /**
- * queue-telemetry - metrics and debug messages of the delivery queue
+ * queue-telemetry - metrics, debug messages and traces of the delivery queue
  *
  * See also: telemetry (METRICS), service/deliver/delivery-loop.
  */
-import type { AttemptResult, Dispatch, FinalOutcome, QueueEvent } from '../../queue/message.ts'
-import { isQueueNotification } from '../../queue/observe/affected-accounts.ts'
+import type { AttemptResult, Dispatch, FinalOutcome } from '../../queue/message.ts'
 import type { Telemetry } from '../../telemetry.ts'
 import type { SessionView } from './delivery-session.ts'
+import type { NotifiedTransition } from './mail-update.ts'
 import type { SendOutcome } from './sender.ts'
 import type { SettledAttempt } from './settled-attempt.ts'
 import { traceAnswer } from './trace-attempt.ts'
+import { traceTransition } from './trace-backoff.ts'
 
 /** Sets the gauges from a session. */
 export function updateQueueGauges(telemetry: Pick<Telemetry, 'setGauge'>, { queue, sendingCount }: SessionView): void {
@@ -21,13 +22,14 @@ export function updateQueueGauges(telemetry: Pick<Telemetry, 'setGauge'>, { queu
   telemetry.setGauge('bounced_queue_backoff_keys', keysInBackoff.length)
 }
 
-/** Logs the transitions of backoff keys among what the queue reports. */
-export function logTransitions({ log }: Pick<Telemetry, 'log'>, events: readonly QueueEvent[]): void {
-  for (const event of events) {
-    if (!isQueueNotification(event)) continue
+/** Logs and traces transitions of backoff keys. */
+export function reportTransitions({ log, trace }: Pick<Telemetry, 'log' | 'trace'>, transitions: readonly NotifiedTransition[]): void {
+  for (const transition of transitions) {
+    const { event } = transition
     if (event.kind === 'queue.manual')
       log.debug({ account: event.account, domain: event.domain, ended: event.ended }, 'manual pause changed')
     else log.debug({ key: event.key, class: event.class, from: event.from, to: event.to, epoch: event.epoch }, 'backoff key changed state')
+    traceTransition(trace, transition)
   }
 }
 

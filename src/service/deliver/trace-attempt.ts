@@ -1,12 +1,14 @@
 /**
- * trace-attempt - publishes the attempts of the delivery queue to the trace: the dispatch, and the reply with its verdict
+ * trace-attempt - publishes the attempts of the delivery queue to the trace: the dispatch, the reply with its verdict, and the requeue or end of the message
  *
- * See also: trace, service/trace-facts (transitions of backoff keys are facts).
+ * See also: trace, smtp-client/session-trace (the session in between), service/deliver/trace-backoff, service/trace-facts.
  */
 import type { Verdict } from '../../classify/verdict.ts'
 import type { Dispatch, FinalOutcome } from '../../queue/message.ts'
 import type { SmtpOutcome } from '../../smtp-client/transport.ts'
+import type { LedgerState } from '../../ledger/project/state.ts'
 import type { Telemetry } from '../../telemetry.ts'
+import type { MailUpdate } from './mail-update.ts'
 
 /** Publishes that a message is handed to the SMTP client. Total. */
 export function traceDispatch({ trace }: Telemetry, dispatch: Dispatch): void {
@@ -40,7 +42,30 @@ export function traceAnswer(
     text: outcome.text,
     rule: verdict?.rule ?? null,
     reason: verdict?.reason ?? null,
+    permanence: verdict?.permanence ?? null,
+    matched: verdict?.evidence.matched.join(' … ') ?? null,
+    backoffClass: verdict?.backoffClass ?? null,
     end,
     nextAttemptAt: end === null ? new Date(dueAt).toISOString() : null,
   }))
+}
+
+/** Publishes that messages were put back into the queue or left it. Call it after the commit. Total. */
+export function traceUpdates({ trace }: Telemetry, updates: readonly MailUpdate[], { deliveries }: Pick<LedgerState, 'deliveries'>): void {
+  for (const update of updates) {
+    const { deliveryId } = update.ref
+    const domain = update.kind === 'unsent' ? update.domain : (deliveries.get(deliveryId)?.domain ?? null)
+    const subject = { domains: [domain], deliveryId }
+    if (update.kind !== 'unsent' && update.end !== null) {
+      const { end } = update
+      trace.publish('delivery.ended', subject, () => ({ end }))
+    } else {
+      const { kind, retry } = update
+      trace.publish('delivery.requeued', subject, () => ({
+        isSent: kind === 'attempted',
+        attempts: retry.attempts,
+        nextAttemptAt: new Date(retry.dueAt).toISOString(),
+      }))
+    }
+  }
 }

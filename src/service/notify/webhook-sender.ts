@@ -77,7 +77,9 @@ export function createWebhookSender(context: Context, { vault, poster, forwardBo
         event,
         endpoint: endpoint.endpointId,
         eventId: fact.id,
+        attempt: row.attempts,
         status: response.status,
+        error: response.status >= 200 && response.status < 300 ? null : response.text,
         milliseconds: Math.round(response.durationMs),
       }))
       return judgeResponse(response, { event, emailId: delivery?.emailId ?? null, at })

@@ -23,7 +23,7 @@ import type { ReceiveResult } from './receive-result.ts'
 import { prepareMail, type PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
-import { traceDecision, traceResult } from './trace-report.ts'
+import { traceMatch, traceResult } from './trace-report.ts'
 import { transact, type Decision, type LedgerTransaction } from '../transact.ts'
 
 type ReceiverOptions = {
@@ -138,12 +138,13 @@ async function decideBatch(
     const result = results[n]
     return result === undefined || !fresh.has(item) ? [] : [{ item, result }]
   })
-  const factsBySmtp = new Set(kept.filter(({ item }) => item.mail.source === 'smtp').flatMap(({ result }) => result.facts))
+  const mailOfFact = new Map(kept.flatMap(({ item, result }) => result.facts.map((fact) => [fact, item.mail] as const)))
   return {
     result: results,
     reports: kept.map(({ item, result }) => reportRow(item, result.account)),
     rawMails: kept.map(({ item: { mail, digest } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body: mail.raw })),
-    notify: (fact) => notifyReplays || factsBySmtp.has(fact),
+    notify: (fact) => notifyReplays || mailOfFact.get(fact)?.source === 'smtp',
+    originOf: (fact) => mailOfFact.get(fact) ?? null,
   }
 }
 
@@ -171,7 +172,7 @@ function decideMail({ context, snapshot, loaded, apply }: DecisionContext, item:
     )
   const facts = isVouched && match.account !== 0 && decided.length > 0 ? [...decided, audit()] : decided
   apply(facts)
-  traceDecision(context.telemetry, item, match, facts)
+  traceMatch(context.telemetry, item, match)
   return resultOf(item, match, facts)
 }
 

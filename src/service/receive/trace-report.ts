@@ -1,25 +1,22 @@
 /**
- * trace-report - publishes the way of a received mail to the trace: received, matched, decided, committed
+ * trace-report - publishes the way of a received mail to the trace: received, matched, committed
  *
- * A batch that is tried again publishes its decisions again. Only `report.committed` says that they are stored.
+ * A batch that is retried publishes the first two again. The facts and `report.committed` follow the commit.
  *
- * See also: trace, service/trace-facts.
+ * See also: trace, service/trace-facts (the facts).
  */
 import type { ReportMatch } from '../../correlate/match.ts'
-import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import { traceFacts } from '../trace-facts.ts'
 import type { IncomingMail } from './incoming-mail.ts'
 import type { PreparedMail } from './prepare.ts'
 import type { ReceiveResult } from './receive-result.ts'
 
-/** Publishes what was received, which delivery it matched and by which reference, and what was decided. Total. */
-export function traceDecision(
+/** Publishes what was received, and which delivery it matched by which reference. Total. */
+export function traceMatch(
   telemetry: Telemetry,
   { mail, digest, report, references }: PreparedMail,
   match: ReportMatch<DeliveryRow>,
-  facts: readonly Fact[],
 ): void {
   const { peer, sessionId, size, envelope } = mail
   const { account, deliveryId, via, proof, problem } = match
@@ -34,7 +31,6 @@ export function traceDecision(
     references: references.length,
   }))
   telemetry.trace.publish('report.matched', subject, () => ({ account, via, proof, problem }))
-  traceFacts(telemetry, facts, subject)
 }
 
 /** Publishes that a mail is committed, or that it was a duplicate. Total. */
