@@ -1,5 +1,5 @@
 /**
- * command-socket - the Unix socket of a data folder, and the frames that travel over it
+ * command-socket - the Unix socket of a data folder, and the frames that are sent over it
  *
  * The daemon speaks HTTP on the socket: `POST /commands` takes `{"command": "block add", "input": {…}}` and returns NDJSON, one frame a
  * line. The last frame is `exit` or `fault`; a response that ends without one is incomplete.

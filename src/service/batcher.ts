@@ -1,5 +1,5 @@
 /**
- * batcher - groups concurrent submissions into one transaction
+ * batcher - groups items that arrive at the same time into one transaction
  *
  * While one batch is being committed, the next one collects items, so that one durable commit serves many sessions. If a batch fails with a
  * retryable fault (the store is unavailable), all of its items fail. If it fails otherwise, it is split in halves until the failing item is

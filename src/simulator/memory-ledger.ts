@@ -133,7 +133,7 @@ export function recordReport(
 /** The row of a message; null: it was dropped, or never existed. */
 export const deliveryOf = (ledger: MemoryLedger, id: string): DeliveryRow | null => ledger.state.deliveries.get(id) ?? null
 
-/** Drops a message to which nothing more can happen. */
+/** Drops a message whose outcome is final. */
 export function forgetMessage({ state, verdicts }: MemoryLedger, id: string): void {
   const row = state.deliveries.get(id)
   verdicts.delete(id)

@@ -109,7 +109,7 @@ export const increment = <K>(counts: Map<K, number>, key: K, n = 1): void => {
 
 const STATUS_NAMES = { 1: 'delivered', 4: 'invalid', 5: 'soft', 18: 'waiting' } as const
 
-/** Counts a message to which nothing more can happen, by its row in the ledger. */
+/** Counts a message whose outcome is final, by its row in the ledger. */
 export function countMessage(provider: ProviderMetrics, row: DeliveryRow): void {
   const name = STATUS_NAMES[row.status]
   provider.statuses[name] += 1

@@ -143,7 +143,7 @@ function destinationOf(
 
 const connectionKeyOf = (ip: string, provider: ScenarioProvider): string => `${ip} ${provider.model.file.name}`
 
-/** Starts an attempt: the provider sees it now, and its response is due when it has taken its time. */
+/** Starts an attempt: the provider sees it now, and its response is due after the provider's response time. */
 function startAttempt(run: RunState, dispatch: Dispatch, now: number): void {
   const message = run.messages.get(dispatch.mailId)
   if (message === undefined) return
@@ -272,7 +272,7 @@ function finishPending(run: RunState, message: SimulatedMessage): void {
   if (message.isEnded && message.pendingReports === 0) closeMessage(run, message)
 }
 
-/** Counts a message to which nothing more can happen, and forgets it. */
+/** Counts a message whose outcome is final, and drops it. */
 function closeMessage(run: RunState, message: SimulatedMessage): void {
   const row = deliveryOf(run.ledger, message.id)
   if (row !== null) countMessage(message.provider.metrics, row)

@@ -1,5 +1,5 @@
 /**
- * attempts - takes the outcome of delivery attempts from senders that run their own MTA
+ * attempts - accepts the outcomes of delivery attempts from senders that run their own MTA
  *
  * The body is one attempt or an array. An attempt is classified like a report, with `asynchronous: false`. Reporting an attempt again
  * changes nothing. `final` defaults to true for a 2xx reply and for a 5xx reply that no rule treats as a deferral.

@@ -1,5 +1,5 @@
 /**
- * erase-tables - an address leaves every table of the schema
+ * erase-tables - removes an address from every table of the schema
  *
  * Follows the descriptions of the columns (store/engine/table, PersonalData), table by table. Facts come first: a delivery whose facts
  * quote the address is folded again, so that `rebuild --check` finds no difference. Reads go through the reader for long scans; each page

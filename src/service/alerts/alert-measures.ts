@@ -1,7 +1,7 @@
 /**
  * alert-measures - measures the values behind the alerts, each from counters
  *
- * One function an alert, in one table. Values that concern the whole installation are measured under the account that the operator chose
+ * One function per alert, in one table. Values that concern the whole installation are measured under the account that the operator chose
  * (setting alerts.account), so that its endpoints are notified.
  *
  * See also: ledger/alert/alert-rules (the meaning of each alert), service/alerts/alerts.

@@ -1,8 +1,8 @@
 /**
  * byte-semaphore - a weighted semaphore that bounds the bytes of built messages in memory
  *
- * A caller that does not fit waits. Small requests overtake large ones, so that a few large messages to slow servers delay nobody else. A request for more than half
- * of the capacity is not overtaken, so that it is served in the end; one for more than the whole capacity is granted alone.
+ * A caller that does not fit waits. Small requests overtake large ones, so that a few large messages to slow servers delay no other message. A request for
+ * more than half of the capacity is not overtaken, so that it is served in the end; one for more than the whole capacity is granted alone.
  *
  * See also: service/deliver/message-builder.
  */

@@ -1,9 +1,9 @@
 /**
  * delivery-commit - writes what a delivery session has collected, and marks what is about to be sent, in one durable transaction
  *
- * The order of the writes: the queue rows that end or stay; backoff keys and commands; then, only if this node holds the lease, the marks; last, the facts with their
- * projections and outbox rows. All of it is one transaction, so a message is never marked for its next attempt before its last one is stored, and a node
- * without the lease sends nothing.
+ * The order of the writes: the queue rows that end or stay; backoff keys and commands; then, only if this node holds the lease, the marks; last, the facts
+ * with their projections and outbox rows. All of it is one transaction, so a message is never marked for its next attempt before its last one is stored, and a
+ * node without the lease sends nothing.
  *
  * May run again from its start: it changes nothing outside the store. See also: service/deliver/delivery-batch, service/deliver/delivery-loop,
  * ledger/decide/attempt.

@@ -2,8 +2,8 @@
  * delivery-session - what a node holds in memory while it has the delivery lease, and every change to it
  *
  * A session begins with a lease and an empty queue, and ends with the lease. It collects results, ends, transitions and settled commands; the next batch
- * writes them, and an item is dropped from the session only when it is in the store. `service/deliver/delivery-loop` owns the one mutable value and is the only caller of the
- * functions below; all other files see a `SessionView`.
+ * writes them, and an item is dropped from the session only when it is in the store. `service/deliver/delivery-loop` owns the one mutable value and is the
+ * only caller of the functions below; all other files see a `SessionView`.
  *
  * No I/O. See also: service/deliver/delivery-loop, service/deliver/delivery-batch, queue/queue-state.
  */

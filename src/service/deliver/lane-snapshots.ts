@@ -1,8 +1,8 @@
 /**
  * lane-snapshots - writes the status of the queue's lanes into the store, so that every node can show it
  *
- * Each save examines the next 2,000 lanes at most and writes those that have changed, so that a hundred thousand lanes cost no more at once; each row has the time of
- * its snapshot. Throughput is stored in intervals; the current one is written again until it is over.
+ * Each save examines the next 2,000 lanes at most and writes those that have changed, so that a hundred thousand lanes cost no more at once; each row has the
+ * time of its snapshot. Throughput is stored in intervals; the current one is written again until it is over.
  *
  *     const laneSnapshots = createLaneSnapshots(hostname())
  *     await laneSnapshots.save(engine, queue, now)      every 5 seconds, and after transitions (not more often than once a second)

@@ -1,8 +1,8 @@
 /**
  * lease - acquires, renews and releases the right of one node to do a job
  *
- * The holder renews at a third of the lease's time, so that a short failure of the store does not cost the lease. The holder begins no attempt from `lastStartAt` on, because the
- * clock of another node, which takes an expired lease over, may be ahead.
+ * The holder renews at a third of the lease's time, so that a short failure of the store does not cost the lease. The holder begins no attempt from
+ * `lastStartAt` on, because the clock of another node, which takes an expired lease over, may be ahead.
  *
  * See also: store/engine/lease, service/deliver/deliverer.
  */

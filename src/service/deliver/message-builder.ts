@@ -1,9 +1,9 @@
 /**
  * message-builder - renders messages within the memory that a byte semaphore grants
  *
- * The size of a message is known only after it has been rendered. The first message of a submission, and every large one, is therefore rendered while no other is. If
- * its bytes are not free, it is discarded and rendered again when they are, so that at most one message is in memory beyond the bound. The copies that follow wait before
- * they are rendered. Between two exclusive renderings the event loop serves others.
+ * The size of a message is known only after it has been rendered. The first message of a submission, and every large one, is therefore rendered while no other
+ * is. If its bytes are not free, it is discarded and rendered again when they are, so that at most one message is in memory beyond the bound. The copies that
+ * follow wait before they are rendered. Between two exclusive renderings the event loop serves others.
  *
  * See also: service/deliver/byte-semaphore, service/deliver/sender, service/deliver/render.
  */

@@ -1,8 +1,8 @@
 /**
  * pending-commands - runs the stored commands to the delivery queue, on the node that delivers
  *
- * A command is read, applied in memory, and settled in the transaction that writes its effects. If that transaction fails, the command is still waiting and runs again;
- * every command is idempotent. A command that cannot be applied is settled as refused, with a message.
+ * A command is read, applied in memory, and settled in the transaction that writes its effects. If that transaction fails, the command is still waiting and
+ * runs again; every command is idempotent. A command that cannot be applied is settled as refused, with a message.
  *
  *     const { events, settled } = await runCommands(context.engine.read, queue, now)
  *     … facts of the events, rows of messages that ended …

@@ -1,8 +1,8 @@
 /**
  * queue-api - the status of the delivery queue and its commands, from any node
  *
- * The status comes from the snapshots in the store. A command is stored together with its audit fact; the delivering node runs it within a second, and the caller waits
- * briefly for that. If no node delivers, the command waits in the store for the next one that does.
+ * The status comes from the snapshots in the store. A command is stored together with its audit fact; the delivering node runs it within a second, and the
+ * caller waits briefly for that. If no node delivers, the command waits in the store for the next one that does.
  *
  * See also: store/queue/lane-snapshots, store/queue/commands, service/deliver/pending-commands (runs them), http/api/queue, commands/queue/queue.
  */

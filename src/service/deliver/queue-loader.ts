@@ -1,7 +1,7 @@
 /**
  * queue-loader - reads queued messages from the store and resolves the destination of each
  *
- * Loads page by page; the event loop serves everybody else between two pages. A message is ready when its domain has been looked up, so a slow domain
+ * Loads page by page; the event loop serves other work between two pages. A message is ready when its domain has been looked up, so a slow domain
  * delays only its own messages. Destinations are not kept here, because DNS changes. Strings that many messages share are one string in memory. A message
  * that was marked when its node died may or may not have been accepted: its attempt is counted and recorded, and the message is sent again.
  *

@@ -1,8 +1,8 @@
 /**
  * render - renders a message for its recipient: composed, with tracking headers, signed
  *
- * Every attempt of a queued message has the same Return-Path, Message-ID and feedback id. The date is the time of acceptance, so attempts differ only in the time of
- * their signatures. Blind copies are never visible, because a composition does not contain them.
+ * Every attempt of a queued message has the same Return-Path, Message-ID and feedback id. The date is the time of acceptance, so attempts differ only in the
+ * time of their signatures. Blind copies are never visible, because a composition does not contain them.
  *
  * See also: compose/composition, compose/rewrite-mime, mail-auth/composer, service/deliver/signing-keys, service/deliver/sender.
  */

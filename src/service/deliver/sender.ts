@@ -1,8 +1,8 @@
 /**
  * sender - builds one message and hands it to the transport
  *
- * The caller bounds how many run at once; this file bounds their bytes: a build waits until enough are free. An attempt that may no longer begin, or whose domain has
- * moved to another site, is not sent. A message that cannot be built is logged here with its fault.
+ * The caller bounds how many run at once; this file bounds their bytes: a build waits until enough are free. An attempt that may no longer begin, or whose
+ * domain has moved to another site, is not sent. A message that cannot be built is logged here with its fault.
  *
  * Knows nothing of the session. See also: service/deliver/delivery-loop, service/deliver/message-builder, service/deliver/render, smtp-client/transport.
  */

@@ -74,7 +74,7 @@ export async function startProviderServer(options: ProviderServerOptions): Promi
 
 type SmtpCallback = (error?: Error | null, message?: string) => void
 
-/** A session, and the function that cuts its connection. */
+/** A session, and the function that closes its connection. */
 type SessionInput = { readonly session: SMTPServerSession; readonly drop: () => void }
 
 function handleConnect(state: ServerState, { session, drop }: SessionInput, done: SmtpCallback): void {
@@ -114,7 +114,7 @@ function outageModeOf({ provider, now }: ProviderServerOptions): 'connect' | 'ti
   return how === 'connect' || how === 'dns' ? 'connect' : how === 'timeout' ? 'timeout' : null
 }
 
-/** Cuts the connection of a session without a reply. */
+/** Closes the connection of a session without a reply. */
 function dropConnection(server: SMTPServer, { id }: SMTPServerSession): void {
   for (const connection of server.connections) if (connection.session.id === id) connection._socket.destroy()
 }
