@@ -134,6 +134,18 @@ const groups: Readonly<Record<string, readonly Row[]>> = {
     ['', '550 5.1.1 no such user or access denied', 'other', 'permanent'],
     ['', '550 5.1.1 mailbox not found or over quota', 'mailbox-full|other', ''],
   ],
+  'the sender, in other languages, beside a code that speaks of the recipient': [
+    ['', '550 5.1.1 Remetente não existe', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 Nadawca nie istnieje', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 Gönderen adresi geçersiz', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 Afzender bestaat niet', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 Mittente inesistente', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 Odesílatel neexistuje', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 발신자를 찾을 수 없습니다', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 发件人不存在', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 Absender unbekannt', 'policy|domain-blocked', ''],
+    ['', '550 5.1.1 Expéditeur inconnu', 'policy|domain-blocked', ''],
+  ],
   'faults of a server, and what names nobody': [
     ['', '451 trouble in the home directory of this user', 'server-error', 'temporary'],
     ['', '421 4.7.0 Connection expired', 'server-error', 'temporary'],
