@@ -152,6 +152,21 @@ Subject: Hello`,
     'bounce | user@example.org -',
   ],
   [
+    'an X.400 address with an escaped Internet address',
+    'Your message did not reach the following recipient(s):\n\nc=US;a= ;p=Example;dda:RFC-822=first(u)user(a)example.org; on Tue, 1 Apr 2025\n    The recipient name is not recognized',
+    'bounce | first_user@example.org -',
+  ],
+  [
+    'local names in a report of Sendmail',
+    `${SENDMAIL}user\n    (reason: 552 5.2.2 The mailbox is full)\n\n   ----- Transcript of session follows -----\n552 5.2.2 user... The mailbox is full`,
+    'bounce | user@mx.example.net 552 The mailbox is full',
+  ],
+  [
+    'a status line after the full reply',
+    "Your message to user@example.org couldn't be delivered.\n\nThe server answered: 552 5.2.2 The mailbox is full\n\nStatus code: 552 5.2.2\n",
+    'bounce | user@example.org 552 The mailbox is full',
+  ],
+  [
     'local names of the reporting host',
     'Your mail to the following recipients could not be delivered:\n\tuser\n\tother\n\nThe mail system',
     'bounce | user@mx.example.net - | other@mx.example.net -',

@@ -5,7 +5,7 @@
  *
  * Pure, total. RFC 3464, RFC 6533 (internationalised), RFC 3461 (xtext). See also: mail/dsn/dsn (finds the groups).
  */
-import { parseBareAddress, decodeXtext, splitTypedValue } from '../mime/address.ts'
+import { decodeX400Addresses, parseBareAddress, decodeXtext, splitTypedValue } from '../mime/address.ts'
 import { parseDate } from '../mime/date.ts'
 import type { DsnAction } from '../report.ts'
 
@@ -60,7 +60,7 @@ function isRoutableAddress(address: string): boolean {
 
 function parseRecipient(value: string | undefined): string | null {
   if (value === undefined) return null
-  const typed = splitTypedValue(value.replaceAll('\n', ' '))
+  const typed = splitTypedValue(decodeX400Addresses(value.replaceAll('\n', ' ')))
   const plain = /\+[0-9A-Fa-f]{2}/.test(typed.value) || typed.type === 'utf-8' ? decodeXtext(typed.value) : typed.value
   const bare = parseBareAddress(plain)
   if (bare !== null) return bare

@@ -195,7 +195,7 @@ function fromText(source: TextSources): RecipientReport {
   const sharedText = (source.sharedText ?? '').slice(0, MAX_SEARCHED_TEXT)
   const found =
     (sharedText.includes('<<<') ? findSessionRefusal(sharedText, source.recipient) : null) ??
-    findReason(source.ownText ?? '') ??
+    findReason(source.ownText === '' ? source.text : (source.ownText ?? '')) ??
     findLastReply(sharedText, source.recipient) ??
     findLastReply(source.text.slice(0, MAX_SEARCHED_TEXT), source.recipient)
   return {

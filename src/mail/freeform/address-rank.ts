@@ -42,8 +42,8 @@ export function rankAddress(at: { text: string; head: string; tail: string; cont
   const label = head.slice(-60)
   if (/rcpt to:? ?<?$/i.test(label) || (SENDMAIL_CODE.test(head) && /^>?\.\.\./.test(tail))) return RANK.command
   if (context.isLabelled) return RANK.labelled
-  const sentence = `${context.openSentence} ${head}`
-  if (DELIVERY_TARGET.test(sentence.slice(-160)) && !CONTACT_LINE.test(sentence)) return RANK.target
+  const sentence = `${context.openSentence} ${head}`.slice(-600)
+  if (DELIVERY_TARGET.test(sentence) && !CONTACT_LINE.test(sentence)) return RANK.target
   if (NON_RECIPIENT_LABEL.test(label)) return 0
   if (REPLY_LINE.test(text) && REPLY_CODE.test(head)) return context.isSettled ? 0 : RANK.reply
   if (RECIPIENT_LABEL.test(label)) return RANK.alone

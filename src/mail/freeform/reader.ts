@@ -194,8 +194,10 @@ function collectDiagnosticLines(lines: readonly TextLine[], candidate: AddressCa
     const line = lines[at]
     if (line === undefined || line.markers.some((marker) => endsDiagnostic(line.text, marker))) break
     const text = line.text.trim()
-    if (text !== '') diagnosticLines.push(text)
+    // A blank line ends a reply.
+    if (text !== '' || (diagnosticLines.at(-1) ?? '') !== '') diagnosticLines.push(text)
   }
+  if (diagnosticLines.at(-1) === '') diagnosticLines.pop()
   return diagnosticLines
 }
 

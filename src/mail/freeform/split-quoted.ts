@@ -6,6 +6,7 @@
  *
  * Pure, total, linear in the text. See also: mail/freeform/format-index, mail/message-parts.
  */
+import { decodeX400Addresses } from '../mime/address.ts'
 import { findLineMarkers } from './format-index.ts'
 import type { LineMarker } from './format-index.ts'
 
@@ -70,7 +71,7 @@ export function splitQuotedOriginal(text: string): SplitText {
   let at = 0
   while (at < raw.length && lines.length < MAX_LINES) {
     const next = findEntryEnd(raw, at)
-    const line = joinContinuations(raw.slice(at, next))
+    const line = decodeX400Addresses(joinContinuations(raw.slice(at, next)))
     const markers = line === '' ? NO_MARKERS : findLineMarkers(line)
     if (markers.some((marker) => marker.role === 'originalBelow') && !isSectionOpening(markers))
       return { ownLines: lines, originalText: raw.slice(next) }

@@ -8,6 +8,7 @@
  */
 import { extractAddresses } from '../mime/address.ts'
 import { CONTACT_LINE, FAILURE_PHRASE, NON_RECIPIENT_LABEL } from './phrases.ts'
+import { isSectionTitle } from './format-index.ts'
 import type { TextLine } from './split-quoted.ts'
 
 const ROLE_MAILBOXES: ReadonlySet<string> = new Set([
@@ -56,13 +57,16 @@ export function isRoleAddress(address: string): boolean {
   return ROLE_MAILBOXES.has(address.slice(0, address.lastIndexOf('@')))
 }
 
+/** Length of a line that is searched for the beginning of a sentence. */
+const MAX_SENTENCE_LINE = 300
+
 /** The end of the lines above a line that belong to the same sentence, at most three; empty if a new sentence begins. Total. */
 export function findOpenSentence(lines: readonly TextLine[], at: number): string {
   let sentence = ''
   for (let above = at - 1; above >= Math.max(0, at - 3); above--) {
     const text = (lines[above]?.text ?? '').trim()
     if (text === '' || /[.!?:;。：]["')]?$/.test(text)) break
-    sentence = `${text} ${sentence}`
+    sentence = `${text.slice(-MAX_SENTENCE_LINE)} ${sentence}`
   }
   return sentence.trim()
 }
@@ -73,6 +77,9 @@ const LIST_TITLE = /\b(?:recipients?|address(?:es)?|users?)\b[^:]{0,200}[:：]\s
 const LOCAL_NAME = /^\s*<?([a-z0-9][a-z0-9._+-]{1,63})>?\s*$/i
 const MAX_LOCAL_NAMES = 100
 
+/** The explanation that Sendmail writes below a name. */
+const EXPLANATION = /^\s+\((?:reason|expanded from|generated from)\b/i
+
 /**
  * Local names listed under a title about failed recipients. Some servers omit their own domain there. Total.
  *
@@ -80,15 +87,27 @@ const MAX_LOCAL_NAMES = 100
  */
 export function findLocalNames(lines: readonly TextLine[]): readonly string[] {
   for (const [at, line] of lines.entries()) {
-    const title = `${findOpenSentence(lines, at)} ${line.text}`
-    if (!LIST_TITLE.test(title) || !FAILURE_PHRASE.test(title)) continue
-    const names: string[] = []
-    for (const below of lines.slice(at + 1, at + 2 + MAX_LOCAL_NAMES)) {
-      const name = LOCAL_NAME.exec(below.text)?.[1]
-      if (name !== undefined) names.push(name)
-      else if (below.text.trim() !== '' || names.length > 0) return below.text.trim() === '' ? names : []
-    }
+    const names = isListTitle(lines, at, line) ? readNamesBelow(lines, at + 1) : []
     if (names.length > 0) return names
   }
   return []
+}
+
+function isListTitle(lines: readonly TextLine[], at: number, line: TextLine): boolean {
+  if (line.markers.some((marker) => marker.role === 'recipientsBelow' && isSectionTitle(line.text, marker))) return true
+  if (!/[:：]$/.test(line.text.slice(-1))) return false
+  const title = `${findOpenSentence(lines, at)} ${line.text.slice(-MAX_SENTENCE_LINE)}`
+  return LIST_TITLE.test(title) && FAILURE_PHRASE.test(title)
+}
+
+/** The names up to a blank line; none if another line is among them. */
+function readNamesBelow(lines: readonly TextLine[], from: number): readonly string[] {
+  const names: string[] = []
+  for (const { text } of lines.slice(from, from + MAX_LOCAL_NAMES)) {
+    const name = LOCAL_NAME.exec(text)?.[1]
+    if (name !== undefined) names.push(name)
+    else if (text === '' && names.length > 0) return names
+    else if (text !== '' && !(names.length > 0 && EXPLANATION.test(text))) return []
+  }
+  return names
 }

@@ -201,6 +201,22 @@ function isBracketed(text: string, start: number): boolean {
   return open >= 0 && /^<(?:@[^>\s]*:|[a-z0-9]{1,10}:)$/i.test(before.slice(open))
 }
 
+/** RFC 2157 §3: characters that a PrintableString cannot contain, as they stand in an X.400 attribute. */
+const X400_ESCAPES: Readonly<Record<string, string>> = { a: '@', p: '%', b: '!', q: '"', u: '_' }
+const X400_ADDRESS = /\b(?:RFC-?822|SMTP)=([^\s;/@]{1,300}\(a\)[^\s;/@()]{1,255})/gi
+
+/**
+ * Decodes the Internet addresses in X.400 attributes. Total.
+ *
+ *     decodeX400Addresses('DDA:RFC-822=ann(a)example.com;') → 'DDA:RFC-822=ann@example.com;'
+ */
+export function decodeX400Addresses(text: string): string {
+  if (!/\(a\)/i.test(text)) return text
+  return text.replace(X400_ADDRESS, (all) =>
+    all.replace(/\(([apbqu])\)/gi, (_escape, letter: string) => X400_ESCAPES[letter.toLowerCase()] ?? ''),
+  )
+}
+
 /** RFC 3461 §4: `+HH` is an octet. A plus without two digits is kept. Total. */
 export function decodeXtext(text: string): string {
   if (!/\+[0-9A-Fa-f]{2}/.test(text)) return text

@@ -14,7 +14,10 @@ import { findSessionRefusal } from './session-transcript.ts'
 function findLastRemoteReply(text: string): FoundReply | null {
   const refusals = findReplies(text).filter((one) => one.reply.code === null || one.reply.code >= 400)
   const coded = refusals.filter((one) => one.reply.code !== null)
-  return coded.findLast((one) => one.isRemote) ?? coded.at(-1) ?? refusals.at(-1) ?? null
+  const last = coded.findLast((one) => one.isRemote) ?? coded.at(-1) ?? refusals.at(-1) ?? null
+  if (last === null || last.reply.text !== '') return last
+  // `Status code: 550 5.1.10`: the full reply stands elsewhere in the text.
+  return refusals.findLast(({ reply }) => reply.code === last.reply.code && reply.status === last.reply.status && reply.text !== '') ?? last
 }
 
 /** A code at the start of a line or after a colon or sentence: the weakest form of a reply. */
