@@ -37,7 +37,7 @@ export default defineConfig({
           include: ['test/slow/**/*.test.ts', ...LONG_PROPERTIES],
           env: { BOUNCED_TEST_LONG: '1' },
           globalSetup,
-          testTimeout: 300_000,
+          testTimeout: 900_000,
           hookTimeout: 300_000,
           expect: { poll: { timeout: 120_000 } },
         },

@@ -1,5 +1,5 @@
 /**
- * crash.test - the daemon is killed again and again while reports arrive; nothing that was answered 250 is lost or doubled
+ * crash.test - the daemon is killed repeatedly while reports arrive: no report with a 250 reply is lost or recorded twice
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const KILLS = 20
 const CONNECTIONS = 20
 const SEED = 20_261_121
 
-/** Park and Miller: chance that can be had again. */
+/** Park and Miller's generator: the same numbers for the same seed. */
 function chance(seed: number): () => number {
   let state = seed
   return () => {
@@ -35,7 +35,7 @@ async function register(daemon: Daemon): Promise<readonly Registered[]> {
     })
     expect(status).toBe(201)
     const found: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'recipients') : []
-    if (!Array.isArray(found)) throw new Error('no recipients in the answer')
+    if (!Array.isArray(found)) throw new Error('no recipients in the response')
     for (const row of found) {
       const to = String(Reflect.get(row, 'returnPath')).replaceAll(/[<>]/g, '')
       const recipient = String(Reflect.get(row, 'recipient'))

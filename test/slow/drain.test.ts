@@ -1,6 +1,6 @@
 /**
- * drain.test - the daemon is killed again and again while 5,000 mails drain to servers on loopback: every mail ends in exactly one
- * status, and one that a server had accepted is sent again only where the daemon says that it did not know
+ * drain.test - the daemon is killed repeatedly while it delivers 5,000 mails: every mail ends in exactly one status, and a mail that the
+ * server accepted is sent again only if the daemon counted it as uncertain
  */
 import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ const MAILS = 5_000
 const KILLS = 8
 const SEED = 20_261_122
 
-/** Park and Miller: chance that can be had again. */
+/** Park and Miller's generator: the same numbers for the same seed. */
 function chance(seed: number): () => number {
   let state = seed
   return () => {
@@ -21,7 +21,7 @@ function chance(seed: number): () => number {
   }
 }
 
-/** A tenth of the recipients is unknown, a tenth is put off once. */
+/** A tenth of the recipients is unknown; a tenth is deferred once. */
 const recipients = Array.from({ length: MAILS }, (_, n) => `${['gone', 'later'][n % 10] ?? 'user'}-${n}@d${n % 25}.example.net`)
 
 async function submit(daemon: Daemon): Promise<void> {
@@ -54,10 +54,10 @@ function rowsOf<T>(data: string, sql: string): readonly T[] {
   }
 }
 
-const marked = (data: string): number =>
+const countDispatched = (data: string): number =>
   rowsOf<{ n: number }>(data, 'select count(*) as n from queue_mails where dispatched_at is not null')[0]?.n ?? 0
 
-async function uncertainOf(daemon: Daemon): Promise<number> {
+async function readUncertain(daemon: Daemon): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)
   return Number(/^bounced_queue_uncertain_total (\d+)/m.exec(await response.text())?.[1] ?? 0)
 }
@@ -84,16 +84,14 @@ test(`${KILLS} kills while ${MAILS} mails drain`, async () => {
   for (let kills = 0; kills < KILLS; kills++) {
     await new Promise((resolve) => setTimeout(resolve, 150 + random() * 400))
     await daemon.kill()
-    unknown += marked(data)
+    unknown += countDispatched(data)
     daemon = await startDaemon({ data, env })
-    // Told at the end of the loading, which goes on beside everything else.
-    for (let i = 0; i < 200 && !daemon.output().includes('waiting mail is loaded'); i++)
-      await new Promise((resolve) => setTimeout(resolve, 25))
-    reported += await uncertainOf(daemon)
+    // Uncertain messages are counted while the queue is loaded, which continues after the daemon is ready.
+    await expect.poll(daemon.output).toContain('queued messages are loaded')
+    reported += await readUncertain(daemon)
   }
-  for (let i = 0; i < 1_200 && (rowsOf<{ n: number }>(data, 'select count(*) as n from queue_mails')[0]?.n ?? 1) > 0; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+  const countWaiting = (): number => rowsOf<{ n: number }>(data, 'select count(*) as n from queue_mails')[0]?.n ?? 1
+  await expect.poll(countWaiting, { timeout: 600_000, interval: 250 }).toBe(0)
   expect(await daemon.stop()).toBe(0)
   await mailbox.close()
   const rows = rowsOf<Row>(data, 'select delivery_id, recipient, status, message_id_header from deliveries')
@@ -105,12 +103,12 @@ test(`${KILLS} kills while ${MAILS} mails drain`, async () => {
   )
   expect(ends).toHaveLength(MAILS)
   expect(ends.filter(({ n }) => n !== 1)).toEqual([])
-  // What was accepted is what was delivered, by the same Message-ID each time; twice only where nobody could know.
+  // Each delivered mail was accepted under its Message-ID, twice only where its outcome was unknown at a kill.
   const delivered = new Set(rows.filter(({ status }) => status === 1).map((row) => row.message_id_header))
   expect(new Set(mailbox.accepted.keys())).toEqual(delivered)
   const again = [...mailbox.accepted.values()].reduce((sum, n) => sum + n - 1, 0)
   expect(reported).toBe(unknown)
   expect(again).toBeLessThanOrEqual(unknown)
   expect(rowsOf(data, 'select * from queue_bodies')).toEqual([])
-  console.log(`${unknown} mails were under way at ${KILLS} kills, ${again} of them were accepted twice`)
+  console.log(`${unknown} mails had no recorded outcome at ${KILLS} kills; ${again} of them were accepted twice`)
 })
