@@ -187,8 +187,8 @@ const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\
  *     toPrintable('\u001b]0;owned\u0007hello') → '␛]0;owned␇hello'
  */
 export function toPrintable(text: string): string {
-  return text.replaceAll(UNPRINTABLE, (mark) => {
-    const code = mark.charCodeAt(0)
+  return text.replaceAll(UNPRINTABLE, (character) => {
+    const code = character.charCodeAt(0)
     if (code < 0x20) return String.fromCharCode(0x2400 + code)
     return code === 0x7f ? '\u2421' : '\ufffd'
   })

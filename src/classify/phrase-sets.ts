@@ -8,7 +8,7 @@
  */
 import type { ParsedRule, ParsedRuleFile } from './rule-grammar.ts'
 
-export type PhraseSets = ReadonlyMap<string, readonly string[]>
+type PhraseSets = ReadonlyMap<string, readonly string[]>
 
 const isReference = (phrase: string): boolean => phrase.startsWith('@')
 

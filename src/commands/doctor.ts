@@ -55,10 +55,7 @@ type DiagnoseOptions = Pick<Options, 'ip' | 'selector'> & {
 }
 
 /** Runs every check on a domain. `lookUp` replaces DNS in tests. */
-export async function diagnose(
-  settings: Settings,
-  { domain, ip, selector, keys, lookUp }: DiagnoseOptions,
-): Promise<readonly DomainCheck[]> {
+async function diagnose(settings: Settings, { domain, ip, selector, keys, lookUp }: DiagnoseOptions): Promise<readonly DomainCheck[]> {
   const { dns, tls, smtp, delivery } = settings
   const usedLookUp =
     lookUp ?? createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, cacheMs: 60_000, cacheSize: 1_000 })

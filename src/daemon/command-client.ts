@@ -32,7 +32,7 @@ export function createCommandClient(folder: string): CommandClient {
       const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
       const request = httpRequest({ socketPath: address, path: COMMANDS_PATH, method: 'POST', agent, headers, signal: output.signal })
       request.end(body)
-      await readAnswer(await responseTo(request), output)
+      await readResponse(await responseTo(request), output)
     },
     close: () => {
       agent.destroy()
@@ -75,7 +75,7 @@ async function responseTo(request: ClientRequest): Promise<IncomingMessage> {
 }
 
 /** Reads to the end of the response, so that the connection can serve the next command. */
-async function readAnswer(response: IncomingMessage, output: CommandOutput): Promise<void> {
+async function readResponse(response: IncomingMessage, output: CommandOutput): Promise<void> {
   let isComplete = false
   for await (const line of linesOf(response)) isComplete = await isLastFrame(parseFrame(line), output)
   if (!isComplete) throw new Fault('store_busy', 'the daemon stopped before the command ended')

@@ -36,7 +36,7 @@ export async function startCommandServer({ context, commands }: CommandServerOpt
   const shutdown = new AbortController()
   const running = new Set<Promise<void>>()
   const server = createServer((request, response) => {
-    const answering = answer({ context, byName, shutdown: shutdown.signal }, request, response).finally(() => running.delete(answering))
+    const answering = respond({ context, byName, shutdown: shutdown.signal }, request, response).finally(() => running.delete(answering))
     running.add(answering)
   })
   // A command may run for hours without output.
@@ -73,7 +73,7 @@ type Dispatcher = {
 }
 
 /** Total: an error becomes the last frame. */
-async function answer({ context, byName, shutdown }: Dispatcher, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond({ context, byName, shutdown }: Dispatcher, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const disconnected = new AbortController()
   response.on('close', () => disconnected.abort(new Fault('request_timeout', 'the client disconnected')))
   response.on('error', () => disconnected.abort(new Fault('request_timeout', 'the client disconnected')))

@@ -14,14 +14,14 @@ type Credentials = { readonly user: string; readonly pass: string }
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 /** What a mechanism sends: the command, then one answer to each challenge. */
-type Mechanism = { readonly command: string; readonly answers: readonly ((challenge: string) => string)[] }
+type Mechanism = { readonly command: string; readonly responses: readonly ((challenge: string) => string)[] }
 
 const MECHANISMS = {
-  PLAIN: ({ user, pass }) => ({ command: `AUTH PLAIN ${base64(`\0${user}\0${pass}`)}`, answers: [] }),
-  LOGIN: ({ user, pass }) => ({ command: 'AUTH LOGIN', answers: [() => base64(user), () => base64(pass)] }),
+  PLAIN: ({ user, pass }) => ({ command: `AUTH PLAIN ${base64(`\0${user}\0${pass}`)}`, responses: [] }),
+  LOGIN: ({ user, pass }) => ({ command: 'AUTH LOGIN', responses: [() => base64(user), () => base64(pass)] }),
   'CRAM-MD5': ({ user, pass }) => ({
     command: 'AUTH CRAM-MD5',
-    answers: [(challenge) => base64(`${user} ${createHmac('md5', pass).update(Buffer.from(challenge, 'base64')).digest('hex')}`)],
+    responses: [(challenge) => base64(`${user} ${createHmac('md5', pass).update(Buffer.from(challenge, 'base64')).digest('hex')}`)],
   }),
 } as const satisfies Record<string, (credentials: Credentials) => Mechanism>
 
@@ -29,12 +29,12 @@ const MECHANISMS = {
 export async function logIn(wire: SmtpWire, credentials: Credentials, extensions: SmtpExtensions): Promise<string | null> {
   const offered = (extensions.get('AUTH') ?? '').split(/\s+/)
   const createMechanism = Object.entries(MECHANISMS).find(([name]) => offered.includes(name))?.[1] ?? MECHANISMS.PLAIN
-  const { command, answers } = createMechanism(credentials)
+  const { command, responses } = createMechanism(credentials)
   wire.send(command)
-  for (const answer of answers) {
+  for (const response of responses) {
     const challenge = await wire.readReply('command')
     if (challenge?.startsWith('334') !== true) return refusalText(wire, challenge)
-    wire.sendAnswer(answer(challenge.slice(4).trim()))
+    wire.sendResponse(response(challenge.slice(4).trim()))
   }
   const reply = await wire.readReply('command')
   return reply?.startsWith('2') === true ? null : refusalText(wire, reply)

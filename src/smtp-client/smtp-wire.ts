@@ -27,7 +27,7 @@ export type SmtpWire = {
   /** Writes commands at once. Each is a line without its line end and has one reply due. */
   readonly send: (...commands: readonly string[]) => void
   /** Answers a challenge of AUTH: the same, but no part of the line is a verb that may be logged. */
-  readonly sendAnswer: (answer: string) => void
+  readonly sendResponse: (response: string) => void
   /** The next reply that is due, or null when the connection has ended before it. One caller at a time. */
   readonly readReply: (step: SmtpStep) => Promise<string | null>
   /** The verb of the reply that is due next; null: none is due. */
@@ -101,7 +101,7 @@ export function createSmtpWire(options: WireOptions): SmtpWire {
     closeReason: () => state.closeReason,
     isSecure: () => state.isSecure,
     send: (...commands) => sendLines(state, commands, COMMAND_LINES),
-    sendAnswer: (answer) => sendLines(state, [answer], AUTH_ANSWERS),
+    sendResponse: (response) => sendLines(state, [response], AUTH_RESPONSES),
     readReply: (step) => readReply(state, step),
     nextDue: () => state.due[0] ?? null,
     sendMessage: (message) => sendMessage(state, message),
@@ -190,7 +190,7 @@ const verbOf = (command: string): string => command.split(/[ :]/, 1)[0] ?? ''
 type LineFormat = { readonly verbOf: (line: string) => string; readonly mask: (line: string) => string }
 
 const COMMAND_LINES: LineFormat = { verbOf, mask: maskSmtpCommand }
-const AUTH_ANSWERS: LineFormat = { verbOf: () => 'AUTH', mask: () => '***' }
+const AUTH_RESPONSES: LineFormat = { verbOf: () => 'AUTH', mask: () => '***' }
 
 function sendLines(state: WireState, lines: readonly string[], format: LineFormat): void {
   if (state.closeReason !== null) return

@@ -196,7 +196,7 @@ const EXPORTS: readonly string[] = [
 ]
 
 /** Commands to the delivery queue, and a snapshot of one node's memory for all nodes. */
-const QUEUE_DOORS: readonly string[] = [
+const QUEUE_COMMANDS: readonly string[] = [
   `create table queue_commands (
     account_id @int not null, command_id @bytes not null, command @text not null, actor @text not null, state @text not null,
     created_at @int not null, settled_at @int, moved @int not null, deleted @int not null, said @text, primary key (account_id, command_id)
@@ -233,7 +233,7 @@ const SENDING: readonly string[] = [
 ]
 
 /** Records of webhook attempts, inbound mail for the domains of accounts, and the measurements of alerts. */
-const HOOKS: readonly string[] = [
+const WEBHOOK_RECORDS: readonly string[] = [
   "alter table endpoints add column api_users @text not null default '[]'",
   `create table webhook_records (
     account_id @int not null, endpoint_id @int not null, event_id @bytes not null, event @text not null, kind @text not null,
@@ -269,10 +269,10 @@ const FEEDS: readonly string[] = [
 ]
 
 /** An account's inbound mail, newest first. */
-const ROUTE_PAGES: readonly string[] = ['create index route_mails_of_account on route_mails (account_id, received_at, digest)']
+const INBOUND_MAIL_BY_TIME: readonly string[] = ['create index route_mails_of_account on route_mails (account_id, received_at, digest)']
 
 /** What the tokens of a retired delivery still need: no clear address, and no index beside the key. */
-const REMAINS: readonly string[] = [
+const RETIRED_DELIVERIES: readonly string[] = [
   `create table retired_deliveries (
     account_id @int not null, delivery_id @text not null, delivery_month @int not null, address_hash @bytes not null, domain @text not null,
     api_user @text not null, label_id @int, label @text, primary key (account_id, delivery_id, delivery_month)
@@ -288,10 +288,10 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, name: 'the delivery queue', statements: QUEUE },
   { version: 7, name: 'sending: answers given, signing keys', statements: SENDING },
   { version: 8, name: 'labels that were removed, opens and clicks by time', statements: LABELS_AND_ENGAGEMENT },
-  { version: 9, name: 'records of webhooks, mail for accounts, alerts', statements: HOOKS },
+  { version: 9, name: 'records of webhooks, mail for accounts, alerts', statements: WEBHOOK_RECORDS },
   { version: 10, name: 'exports; deliveries by their IPs', statements: EXPORTS },
-  { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_DOORS },
+  { version: 11, name: 'orders to the delivery queue, and its picture', statements: QUEUE_COMMANDS },
   { version: 12, name: 'facts by id, mails by broadcast', statements: FEEDS },
-  { version: 13, name: 'mail for an account by time', statements: ROUTE_PAGES },
-  { version: 14, name: 'what remains of retired mails', statements: REMAINS },
+  { version: 13, name: 'mail for an account by time', statements: INBOUND_MAIL_BY_TIME },
+  { version: 14, name: 'what remains of retired mails', statements: RETIRED_DELIVERIES },
 ]

@@ -402,7 +402,7 @@ const RETRY_DELAYS = [
 ] as const
 
 test.each(RETRY_DELAYS)('after %d attempts, blocked %s, stated %s: %d minutes', (attempts, isBlocked, statedDelayMs, minutes) => {
-  expect(computeRetryDelay(RETRY_SCHEDULES.default, { attempts, isBlocked: isBlocked, statedDelayMs, random: 0.5 })).toBe(minutes * MINUTE)
+  expect(computeRetryDelay(RETRY_SCHEDULES.default, { attempts, isBlocked, statedDelayMs, random: 0.5 })).toBe(minutes * MINUTE)
 })
 
 test('rates are averages of whole seconds; series keep an hour and a day, and quiet steps take no space', () => {

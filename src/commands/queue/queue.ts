@@ -50,7 +50,7 @@ const OPERATIONS = { pause, recover, rate, delete: remove, warmUp } as const sat
 
 const listCommand = defineStoreCommand('queue list', optionsSchema, listLanes)
 
-const orderCommand = defineStoreCommand(
+const changeCommand = defineStoreCommand(
   'queue order',
   z.object({ operation: z.enum(['pause', 'recover', 'rate', 'delete', 'warmUp']), options: optionsSchema }),
   async ({ context }, { operation, options }, output) => {
@@ -67,7 +67,7 @@ const orderCommand = defineStoreCommand(
   },
 )
 
-export const QUEUE_STORE_COMMANDS = [listCommand, orderCommand] as const
+export const QUEUE_STORE_COMMANDS = [listCommand, changeCommand] as const
 
 export const queueCommand: DefineCommand = (command) => {
   const define = (name: string, operation: keyof typeof OPERATIONS, summary: string): Command =>
@@ -76,7 +76,7 @@ export const queueCommand: DefineCommand = (command) => {
       .summary(summary)
       .action((options: Options, self: Command) => {
         OPERATIONS[operation](options, Date.now())
-        return runStoreCommand(self, orderCommand, { operation, options })
+        return runStoreCommand(self, changeCommand, { operation, options })
       })
   const defineForLanes = (name: string, operation: keyof typeof OPERATIONS, summary: string): Command =>
     define(name, operation, summary).requiredOption('--account <apiUser>', 'the owner of the lanes').option('--domain <domain>', 'one lane')

@@ -62,7 +62,7 @@ const keyBody = strictObject({
   how,
 })
 
-const orderResponse = z.object({
+const commandResponse = z.object({
   id: z.string(),
   order: z.string(),
   state: z.enum(['done', 'pending']).describe('pending: the delivering node has not executed the command yet'),
@@ -72,22 +72,22 @@ const orderResponse = z.object({
   deleted: z.int().describe('The number of deleted messages'),
   note: z.string().nullable(),
 })
-const orderDetailResponse = orderResponse.extend({ state: z.enum(['done', 'pending', 'refused']) })
+const commandDetailResponse = commandResponse.extend({ state: z.enum(['done', 'pending', 'refused']) })
 
 const tags = ['queue']
 const querystring = strictObject(operatorQuery)
-const response = { 200: orderResponse, 202: orderResponse }
+const response = { 200: commandResponse, 202: commandResponse }
 
 export function addQueueCommandRoutes(server: HttpServer, dependencies: QueueCommandRouteDependencies): void {
   addLaneCommandRoutes(server, dependencies)
   addOperatorCommandRoutes(server, dependencies)
   const params = z.object({ id: z.guid() })
-  const detail = { summary: 'Read the state of a queue command', tags, params, querystring, response: { 200: orderDetailResponse } }
+  const detail = { summary: 'Read the state of a queue command', tags, params, querystring, response: { 200: commandDetailResponse } }
   server.get('/v1/queue/orders/:id', { schema: detail }, async (request) => {
     const caller = await dependencies.authorizer.requireAccountOrOperator(request)
     const command = await dependencies.queue.findCommand(caller?.account ?? 0, request.params.id)
     if (command === null) throw new Fault('not_found', 'no queue command has this id')
-    return toOrderView(command, command.state === 'waiting' ? 'pending' : command.state, null)
+    return toCommandView(command, command.state === 'waiting' ? 'pending' : command.state, null)
   })
 }
 
@@ -172,10 +172,10 @@ async function sendCommand(
   const isDone = command.state === 'done'
   const { delivering } = isDone ? { delivering: true } : await queue.deliveryStatus()
   const note = delivering ? null : 'no node is delivering; the next node that starts will execute the command'
-  return reply.code(isDone ? 200 : 202).send(toOrderView(command, isDone ? 'done' : 'pending', note))
+  return reply.code(isDone ? 200 : 202).send(toCommandView(command, isDone ? 'done' : 'pending', note))
 }
 
-function toOrderView<S extends string>(command: QueueCommand, state: S, note: string | null) {
+function toCommandView<S extends string>(command: QueueCommand, state: S, note: string | null) {
   const { commandId: id, createdAt, settledAt, moved, deleted, said } = command
   const times = { createdAt: toIsoTimestamp(createdAt), settledAt: toIsoTimestamp(settledAt) }
   return { id, order: command.command.kind, state, ...times, moved, deleted, note: said ?? note }

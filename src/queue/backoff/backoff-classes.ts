@@ -80,7 +80,7 @@ export type BackoffClassRow = {
   readonly isAlarming: boolean
 }
 
-const answerMeasure = (threshold: number, ratio: number, floor: number): TripMeasure => ({
+const replyMeasure = (threshold: number, ratio: number, floor: number): TripMeasure => ({
   threshold,
   ratio,
   floor,
@@ -117,7 +117,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   'ip-reputation': {
     ...DEFAULT_CLASS_ROW,
     key: 'ip',
-    measures: [answerMeasure(5, 0.1, 20)],
+    measures: [replyMeasure(5, 0.1, 20)],
     firstAction: 'throttle',
     throttle: throttleLimits({ share: 0.25 }),
     repeatTrip: { afterMs: 10 * MINUTE_MS, ratio: 0.5 },
@@ -128,7 +128,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   'ip-blocklist': {
     ...DEFAULT_CLASS_ROW,
     key: 'ip',
-    measures: [answerMeasure(1, 0, 1)],
+    measures: [replyMeasure(1, 0, 1)],
     baseMs: 6 * HOUR_MS,
     capMs: 48 * HOUR_MS,
     canRetryOtherIp: true,
@@ -137,7 +137,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   'deferred-for-good': {
     ...DEFAULT_CLASS_ROW,
     key: 'ip',
-    measures: [answerMeasure(1, 0, 1)],
+    measures: [replyMeasure(1, 0, 1)],
     baseMs: DAY_MS,
     capMs: 7 * DAY_MS,
     canRetryOtherIp: true,
@@ -146,7 +146,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   'domain-rate': {
     ...DEFAULT_CLASS_ROW,
     key: 'senderDomain',
-    measures: [answerMeasure(3, 0.05, 20)],
+    measures: [replyMeasure(3, 0.05, 20)],
     firstAction: 'throttle',
     throttle: throttleLimits({ perMinute: 10 }),
     baseMs: 30 * MINUTE_MS,
@@ -156,7 +156,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   'domain-quota-day': {
     ...DEFAULT_CLASS_ROW,
     key: 'senderDomain',
-    measures: [answerMeasure(1, 0, 1)],
+    measures: [replyMeasure(1, 0, 1)],
     baseMs: DAY_MS,
     capMs: DAY_MS,
     pauseLength: 'midnight',
@@ -164,7 +164,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   'ip-rate': {
     ...DEFAULT_CLASS_ROW,
     key: 'ip',
-    measures: [answerMeasure(3, 0.05, 20)],
+    measures: [replyMeasure(3, 0.05, 20)],
     firstAction: 'throttle',
     throttle: throttleLimits({ perMinute: 10 }),
     baseMs: 30 * MINUTE_MS,
@@ -174,7 +174,7 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   'connection-frequency': {
     ...DEFAULT_CLASS_ROW,
     key: 'connection',
-    measures: [answerMeasure(3, 0.05, 20)],
+    measures: [replyMeasure(3, 0.05, 20)],
     firstAction: 'throttle',
     throttle: throttleLimits({ connections: 1 }),
     baseMs: 15 * MINUTE_MS,

@@ -11,7 +11,7 @@
 export type ConcurrencyLimit = { readonly most: number; readonly epoch: number; readonly halvedAt: number }
 
 /** Clean replies per connection that add one: a site with capacity gets it in minutes, and one without is seldom tried. */
-const ANSWERS_PER_CONNECTION = 20
+const REPLIES_PER_CONNECTION = 20
 /** Connection limits are server settings: people change them within days. */
 const FORGET_MS = 7 * 24 * 3_600_000
 
@@ -33,5 +33,5 @@ export function learnConcurrency(
   if (dispatchNumber <= limit.epoch) return limit
   if (isOverLimit) return { most: Math.max(1, Math.min(limit.most, openConnections) / 2), epoch, halvedAt: now }
   if (now - limit.halvedAt >= FORGET_MS) return null
-  return { ...limit, most: limit.most + 1 / (ANSWERS_PER_CONNECTION * limit.most) }
+  return { ...limit, most: limit.most + 1 / (REPLIES_PER_CONNECTION * limit.most) }
 }

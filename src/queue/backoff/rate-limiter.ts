@@ -36,11 +36,11 @@ const MIN_OVER_LIMIT = 3
 const MIN_OVER_LIMIT_SHARE = 0.05
 /** The counts restart after a minute, but not before this many results. */
 const WINDOW_MS = 60_000
-const MIN_WINDOW_ANSWERS = 20
+const MIN_WINDOW_REPLIES = 20
 /** A burst of refusals halves the rate once. Longer trouble is a matter of the backoff. */
 const MIN_HALVING_INTERVAL_MS = 60_000
 /** A rate at which fewer messages were accepted has not been tried: a provider that refuses everything says nothing about it. */
-const MIN_CLEAN_ANSWERS = 20
+const MIN_CLEAN_REPLIES = 20
 /**
  * Each clean reply adds start ÷ (240 × rate), and an hour at the full rate has 60 × rate of them: a quarter of the start. A faster growth would
  * reach the limit again within the hour that the provider counts by.
@@ -74,21 +74,21 @@ export function learnRate(
   if (rate === null && !feedback.isOverLimit) return null
   const before = rate ?? { ...EMPTY_RATE, halvedAt: now, from: now }
   if (feedback.dispatchNumber <= before.epoch) return before
-  const next = countAnswer(before, feedback.isOverLimit, now)
+  const next = countReply(before, feedback.isOverLimit, now)
   if (feedback.isOverLimit) return shouldHalve(next, now) ? halveRate(next, feedback, input) : next
   if (now - before.halvedAt >= FORGET_MS) return null
   return before.perMinute === null ? next : { ...next, ...increaseRate(before, before.perMinute) }
 }
 
-function countAnswer(before: AdaptiveRate, isOverLimit: boolean, now: number): AdaptiveRate {
-  const isOver = now - before.from >= WINDOW_MS && before.seen >= MIN_WINDOW_ANSWERS
+function countReply(before: AdaptiveRate, isOverLimit: boolean, now: number): AdaptiveRate {
+  const isOver = now - before.from >= WINDOW_MS && before.seen >= MIN_WINDOW_REPLIES
   const window = isOver ? { from: now, seen: 0, asked: 0 } : before
   const { from, seen, asked } = window
   return { ...before, from, seen: seen + 1, asked: asked + (isOverLimit ? 1 : 0), clean: before.clean + (isOverLimit ? 0 : 1) }
 }
 
 function shouldHalve({ perMinute, halvedAt, clean, seen, asked }: AdaptiveRate, now: number): boolean {
-  const isRateTried = perMinute === null || (now - halvedAt >= MIN_HALVING_INTERVAL_MS && clean >= MIN_CLEAN_ANSWERS)
+  const isRateTried = perMinute === null || (now - halvedAt >= MIN_HALVING_INTERVAL_MS && clean >= MIN_CLEAN_REPLIES)
   return isRateTried && asked >= MIN_OVER_LIMIT && asked >= MIN_OVER_LIMIT_SHARE * seen
 }
 

@@ -193,8 +193,8 @@ async function eraseBytes({ engine, now }: Context, table: Table, address: strin
 }
 
 async function filterAsync<T>(items: readonly T[], isWanted: (item: T) => Promise<boolean>): Promise<readonly T[]> {
-  const answers = await Promise.all(items.map(isWanted))
-  return items.filter((_, i) => answers[i])
+  const wanted = await Promise.all(items.map(isWanted))
+  return items.filter((_, i) => wanted[i])
 }
 
 /** Searches the bytes of a mail, and its text as the parser reads it: encoded words, base64, quoted-printable. */

@@ -9,7 +9,7 @@ import type { SessionView } from './delivery-session.ts'
 import type { NotifiedTransition } from './mail-update.ts'
 import type { SendOutcome } from './sender.ts'
 import type { SettledAttempt } from './settled-attempt.ts'
-import { traceAnswer } from './trace-attempt.ts'
+import { traceReply } from './trace-attempt.ts'
 import { traceTransition } from './trace-backoff.ts'
 
 /** Sets the gauges from a session. */
@@ -59,7 +59,7 @@ export function reportAttempt(telemetry: Telemetry, { dispatch, sent, settled, e
     'attempt settled',
   )
   if (sent.kind !== 'sent') return
-  traceAnswer(telemetry, dispatch, { outcome: sent.outcome, verdict, end, dueAt })
+  traceReply(telemetry, dispatch, { outcome: sent.outcome, verdict, end, dueAt })
   if (end !== null) telemetry.observe('bounced_queue_seconds', ageMs / 1_000, { end })
   telemetry.count('bounced_queue_attempts_total', { outcome: outcomeLabelOf(settled.result, end) })
 }

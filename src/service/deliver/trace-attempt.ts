@@ -22,7 +22,7 @@ export function traceDispatch({ trace }: Telemetry, dispatch: Dispatch): void {
   }))
 }
 
-type Answer = {
+type TracedReply = {
   readonly outcome: SmtpOutcome
   readonly verdict: Verdict | null
   /** Null: the message stays in the queue until `dueAt`. */
@@ -31,10 +31,10 @@ type Answer = {
 }
 
 /** Publishes how an attempt ended: the host, its reply or the error, the rule that decided, and when the next attempt is due. Total. */
-export function traceAnswer(
+export function traceReply(
   { trace }: Telemetry,
   { mailId: deliveryId, domain }: Dispatch,
-  { outcome, verdict, end, dueAt }: Answer,
+  { outcome, verdict, end, dueAt }: TracedReply,
 ): void {
   trace.publish('delivery.answered', { domains: [domain], deliveryId }, () => ({
     mx: outcome.mx,

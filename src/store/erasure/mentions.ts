@@ -47,7 +47,7 @@ export async function scanMentionsForOperator(
   const { columns, address } = search
   const next = await findPageEnd(reader, table, page)
   const key = table.key.map((name) => `p.${name}`).join(', ')
-  const { where, params } = behind(table, page.after)
+  const { where, params } = afterKey(table, page.after)
   const pattern = `$${params.length + 2}`
   const conditions = columns.map((name) => `lower(t.${name}) like ${pattern} escape '\\'`).join(' or ')
   const names = [...table.key, ...columns]
@@ -68,7 +68,7 @@ export async function scanBytesForOperator(
   page: ScanPage,
 ): Promise<{ readonly rows: readonly { readonly key: RowKey; readonly bytes: Uint8Array }[]; readonly next: RowKey | null }> {
   const key = table.key.map((name) => `p.${name}`).join(', ')
-  const { where, params } = behind(table, page.after)
+  const { where, params } = afterKey(table, page.after)
   const sql = `select ${key}, p.${column} from ${table.name} p ${where} order by ${key} limit $${params.length + 1}`
   const found = await reader.all(sql, [...params, page.limit])
   const last = found.at(-1)
@@ -81,13 +81,13 @@ export async function scanBytesForOperator(
 
 async function findPageEnd(reader: DatabaseReader, table: Table, { after, limit }: ScanPage): Promise<RowKey | null> {
   const key = table.key.map((name) => `p.${name}`).join(', ')
-  const { where, params } = behind(table, after)
+  const { where, params } = afterKey(table, after)
   const sql = `select ${key} from ${table.name} p ${where} order by ${key} limit 1 offset $${params.length + 1}`
   const last = await reader.one(sql, [...params, limit - 1])
   return last === null ? null : keyOf(table, last)
 }
 
-function behind(table: Table, after: RowKey | null): { readonly where: string; readonly params: readonly SqlValue[] } {
+function afterKey(table: Table, after: RowKey | null): { readonly where: string; readonly params: readonly SqlValue[] } {
   if (after === null) return { where: '', params: [] }
   const key = table.key.map((name) => `p.${name}`).join(', ')
   return { where: `where (${key}) > (${after.map((_, i) => `$${i + 1}`).join(', ')})`, params: after }

@@ -9,12 +9,12 @@
 import type { Database } from '../engine/engine.ts'
 import { integerColumn, jsonColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
 
-type StoredSubmission<Answer> = {
+type StoredSubmission<Stored> = {
   readonly account: number
   /** The digest of the idempotency key. */
   readonly requestKey: string
   readonly at: number
-  readonly answer: Answer
+  readonly answer: Stored
 }
 
 export const SUBMISSIONS = createTableMapping<StoredSubmission<unknown>>('submissions', ['account_id', 'request_key'], {
@@ -24,16 +24,16 @@ export const SUBMISSIONS = createTableMapping<StoredSubmission<unknown>>('submis
   answer: jsonColumn<unknown>('answer', 'json'),
 })
 
-/** Finds the response to a request after `since`. Returns null if there is none, or it is too old. `isAnswer` checks the stored response. */
-export async function findSubmission<Answer>(
+/** Finds the response to a request after `since`. Returns null if there is none, or it is too old. `isStored` checks the stored response. */
+export async function findSubmission<Stored>(
   db: Database,
   { account, requestKey, since }: { readonly account: number; readonly requestKey: string; readonly since: number },
-  isAnswer: (value: unknown) => value is Answer,
-): Promise<Answer | null> {
+  isStored: (value: unknown) => value is Stored,
+): Promise<Stored | null> {
   const sql = `select ${SUBMISSIONS.columns('s')} from submissions s where s.account_id = $1 and s.request_key = $2 and s.at > $3`
   const row = await db.one(sql, [account, requestKey, since])
   const answer = row === null ? null : SUBMISSIONS.decode(row).answer
-  return isAnswer(answer) ? answer : null
+  return isStored(answer) ? answer : null
 }
 
 /** Saves the response to a request, and replaces a stale one with the same key. */
