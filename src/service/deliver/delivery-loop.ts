@@ -1,12 +1,10 @@
 /**
  * delivery-loop - the owner of a delivery session: loads, dispatches, commits and sends, one tick after the other
  *
- * Ticks run one at a time. Attempts run concurrently with them, and their results are committed with the next tick. A message is marked in the store before
- * its attempt begins. While the store is unavailable, the batch is kept whole and nothing new is dispatched. A batch that fails for any other reason is split,
- * so that one message whose outcome cannot be stored blocks no other; that message stays marked, and the log names it.
- *
- * This file alone changes the session, by the functions of `delivery-session`; the other parts see a view and return what is to change. See also:
- * service/deliver/deliverer (leases and sessions), service/deliver/delivery-batch, service/deliver/delivery-commit, docs/DELIVERY.md.
+ * Ticks run one at a time; attempts run beside them, and their results are committed with the next tick. A message is marked in the store before its attempt
+ * begins. While the store is unavailable, the batch is kept whole and nothing new is dispatched. If a batch fails for another reason, it is split, so that a
+ * message whose outcome cannot be stored blocks no other; it stays marked, and the log names it. This file alone changes the session, by the functions of
+ * `delivery-session`. See also: service/deliver/deliverer (leases), service/deliver/delivery-batch, service/deliver/delivery-commit, docs/DELIVERY.md.
  */
 import { isRetryable } from '../../errors.ts'
 import type { QueueEvent, QueueMessage } from '../../queue/message.ts'
