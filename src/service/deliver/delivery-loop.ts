@@ -151,7 +151,7 @@ async function pollStore(loop: LoopState): Promise<void> {
     const { events, settled } = await runCommands(context.engine.read, session.queue, now)
     applyEvents(loop, events)
     session.commands.push(...settled)
-    // Whoever sent a command checks its effect at once.
+    // The sender of a command checks its effect at once.
     if (settled.length > 0) session.lastSnapshotAt = 0
   }
   session.hasNewMessages ||= hasNewMessages
