@@ -27,6 +27,8 @@ const writtenAs = (phrase: string): string => phrase.replaceAll('*', '<ann@examp
 const isCode = (text: string): boolean => /^\d{3} /.test(text)
 
 const causes = [
+  'blocked',
+  'reputation',
   'quota exceeded',
   'over quota',
   'mailbox is full',
