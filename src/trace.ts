@@ -95,7 +95,7 @@ export function createTrace(now: () => number): Trace {
       for (const listener of listeners) {
         if (!matches(listener.filter, subject)) continue
         if (listener.events.length >= listener.capacity) listener.dropped++
-        else listener.events.push((event ??= { at: now(), kind, subject, fields: cutTexts(fields()) }))
+        else listener.events.push((event ??= { at: now(), kind, subject, fields: truncateTexts(fields()) }))
         listener.wake()
       }
     },
@@ -111,7 +111,7 @@ export function createTrace(now: () => number): Trace {
   }
 }
 
-const cutTexts = (fields: TraceFields): TraceFields =>
+const truncateTexts = (fields: TraceFields): TraceFields =>
   Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? value.slice(0, MAX_TEXT_LENGTH) : value]),
   )
