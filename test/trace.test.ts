@@ -3,10 +3,18 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
+import { TRACE_COMMANDS } from '../src/commands/trace.ts'
+import { startApp } from '../src/daemon/app.ts'
+import { COMMANDS_PATH, openSocketAddress } from '../src/daemon/command-socket.ts'
+import { loadConfig } from '../src/settings/load.ts'
+import { createTelemetry } from '../src/telemetry.ts'
 import { createTrace, maskSmtpCommand } from '../src/trace.ts'
 import { childEnvironment, startDaemon } from './support/daemon.ts'
 
@@ -147,6 +155,68 @@ test('bounced trace streams one session from the running daemon, without secrets
     await daemon.stop()
   }
 })
+
+test('a reader that does not read holds a bounded number of events; the rest is counted and shown', { timeout: 60_000 }, async () => {
+  const data = mkdtempSync(join(tmpdir(), 'bounced-trace-'))
+  const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
+  const env = { BOUNCED_DATA: data, BOUNCED_HOST: '127.0.0.1', BOUNCED_SMTP_PORT: '0', BOUNCED_HTTP_PORT: '0' }
+  const keys = { BOUNCED_API_USER: 'tester', BOUNCED_API_KEY: 'k'.repeat(40) }
+  const app = await startApp(loadConfig({ ...env, ...keys }).settings, telemetry, { commands: TRACE_COMMANDS })
+  const { address, release } = openSocketAddress(data)
+  try {
+    const watch = httpRequest({ socketPath: address, path: COMMANDS_PATH, method: 'POST' })
+    watch.end(JSON.stringify({ command: 'trace', input: { filter: { deliveryId: 'abc' }, json: true, seconds: null } }))
+    const [response]: IncomingMessage[] = await once(watch, 'response')
+    if (response === undefined) throw new Error('there is no response')
+    response.on('error', () => undefined)
+    let [published, kept] = [0, 0]
+    const publish = (): void => {
+      published += 1
+      telemetry.trace.publish('fact', { deliveryId: 'abc' }, () => ({ n: ++kept, padding: 'x'.repeat(1_000) }))
+    }
+    await expect
+      .poll(() => {
+        publish()
+        return kept
+      })
+      .toBeGreaterThan(0)
+    published = kept
+    // The command takes each burst out of the buffer as long as its reader lets it.
+    for (let burst = 0; burst < 50; burst++) {
+      for (let n = 0; n < 2_000; n++) publish()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(kept).toBeLessThan(20_000)
+    const shown = await readTrace(response, published)
+    expect(shown).toEqual({ events: kept, dropped: published - kept })
+    watch.destroy()
+  } finally {
+    await app.close()
+    release()
+    rmSync(data, { recursive: true, force: true })
+  }
+})
+
+/** Reads until the events and the dropped ones are as many as were published. */
+async function readTrace(response: IncomingMessage, published: number): Promise<{ readonly events: number; readonly dropped: number }> {
+  const shown = { events: 0, dropped: 0 }
+  let rest = ''
+  const readFrame = (frame: string): void => {
+    const { lines } = JSON.parse(frame) as { readonly lines: readonly string[] } // checked cast: a frame of this command has lines
+    for (const line of lines) {
+      const event: unknown = JSON.parse(line)
+      if (typeof event === 'object' && event !== null && 'dropped' in event) shown.dropped += Number(event.dropped)
+      else shown.events += 1
+    }
+  }
+  response.setEncoding('utf8').on('data', (chunk: string) => {
+    const frames = (rest + chunk).split('\n')
+    rest = frames.pop() ?? ''
+    for (const frame of frames) readFrame(frame)
+  })
+  await expect.poll(() => shown.events + shown.dropped).toBe(published)
+  return shown
+}
 
 test.each([
   [['trace'], 2, /name a --peer/],
