@@ -47,7 +47,7 @@ type Options = { readonly peer?: string; readonly domain?: string; readonly deli
 
 export const traceCommand: DefineCommand = (command) => {
   command
-    .option('--peer <address>', 'SMTP sessions of this IP address, and the reports that it sends')
+    .option('--peer <address>', 'SMTP sessions with this IP address, and the reports that it sends')
     .option('--domain <domain>', 'deliveries to this recipient domain, and what comes back from it')
     .option('--delivery <id>', 'one delivery, by its deliveryId')
     .option('--json', 'one JSON object per event')
