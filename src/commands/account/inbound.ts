@@ -21,14 +21,18 @@ const addCommand = defineStoreCommand(
     const account = await requireAccount(context.engine.read, apiUser)
     const isNew = await addForwardDomain(context, account, domain)
     await output.printLines(
-      isNew ? `${toSingleLine(domain)} takes mail for ${apiUser}` : `${toSingleLine(domain)} already took mail for ${apiUser}`,
+      isNew
+        ? `mail to ${toSingleLine(domain)} is passed to ${apiUser}`
+        : `mail to ${toSingleLine(domain)} was already passed to ${apiUser}`,
     )
   },
 )
 
 const removeCommand = defineStoreCommand('inbound remove', z.object({ domain: z.string() }), async ({ context }, { domain }, output) => {
   const existed = await removeForwardDomain(context, domain)
-  await output.printLines(existed ? `${toSingleLine(domain)} takes no mail any more` : `${toSingleLine(domain)} belonged to no account`)
+  await output.printLines(
+    existed ? `mail to ${toSingleLine(domain)} is no longer accepted` : `${toSingleLine(domain)} was assigned to no account`,
+  )
 })
 
 const listCommand = defineStoreCommand('inbound list', z.object({}), async ({ context }, _input, output) => {
