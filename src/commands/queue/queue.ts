@@ -51,7 +51,7 @@ const OPERATIONS = { pause, recover, rate, delete: remove, warmUp } as const sat
 const listCommand = defineStoreCommand('queue list', optionsSchema, listLanes)
 
 const changeCommand = defineStoreCommand(
-  'queue order',
+  'queue change',
   z.object({ operation: z.enum(['pause', 'recover', 'rate', 'delete', 'warmUp']), options: optionsSchema }),
   async ({ context }, { operation, options }, output) => {
     const build = OPERATIONS[operation](options, context.now())
