@@ -34,6 +34,7 @@ describe.each(engines)('transact: $kind', ({ kind, open }) => {
     effects = []
     const made = await makeContext(engine, clock)
     const log = Object.assign(Object.create(made.telemetry.log), {
+      isLevelEnabled: () => true,
       warn: (_fields: object, message: string) => void effects.push(`warn ${message}`),
       debug: (fields: { readonly runs?: number }, message: string) => void effects.push(`${message}, run ${fields.runs ?? 0}`),
     })
